@@ -1,0 +1,68 @@
+package check
+
+import (
+	"errors"
+
+	"shirase/identity"
+)
+
+// codes are the names of failures, the same in every implementation and in
+// the vectors. The first that fits counts.
+var codes = []struct {
+	err  error
+	name string
+}{
+	{identity.ErrInvalid, "identity"},
+	{ErrCheckpoint, "checkpoint"},
+	{ErrInclusion, "inclusion"},
+	{ErrNotPinned, "not-pinned"},
+	{ErrLedgerChanged, "ledger-changed"},
+	{ErrStatement, "statement"},
+	{ErrExpired, "expired"},
+	{ErrNotYet, "not-yet"},
+	{ErrRollback, "rollback"},
+	{ErrFork, "fork"},
+	{ErrProof, "proof"},
+	{ErrElement, "element"},
+	{ErrScalar, "scalar"},
+	{ErrAudit, "audit"},
+	{ErrBucket, "bucket"},
+	{ErrEntry, "entry"},
+	{ErrLayer, "layer"},
+	{ErrAnswer, "answer"},
+	{ErrBusy, "busy"},
+	{ErrInsecure, "insecure"},
+	{ErrBatch, "batch"},
+	{ErrServer, "server"},
+}
+
+// Code gives the name of a failure: what a program shows beside the sentence,
+// and what the vectors expect. An error of another origin is "network".
+func Code(err error) string {
+	for _, c := range codes {
+		if errors.Is(err, c.err) {
+			return c.name
+		}
+	}
+	return "network"
+}
+
+// hints say what a person can do about a failure.
+var hints = map[string]string{
+	"checkpoint":     "the ledger's key is not the one you trust: get it from the operator by another way, then --ledger-key VKEY",
+	"not-pinned":     "give the ledger's key with --ledger-key VKEY; the operator publishes it, and `shirase check` pins it on first use",
+	"ledger-changed": "if the operator announced a new ledger, give its key with --ledger-key VKEY; otherwise do not trust this server",
+	"expired":        "check this machine's clock; if it is right, the operator has to reissue the statement",
+	"not-yet":        "check this machine's clock",
+	"rollback":       "do not trust this answer: tell the operator, and try again later",
+	"fork":           "do not trust this answer: the ledger has two histories; keep both and tell others",
+	"proof":          "do not trust this server: it answered with another key than the published one",
+	"bucket":         "do not trust this answer: the index is not the published one; tell the operator",
+	"entry":          "do not trust this answer: the index is damaged; tell the operator",
+	"audit":          "do not trust this answer: the served index is not made of its published sources",
+	"busy":           "try again in a few minutes",
+	"insecure":       "use the server's https:// address",
+}
+
+// Hint gives the remedy for a failure, or "".
+func Hint(err error) string { return hints[Code(err)] }

@@ -1,0 +1,95 @@
+package check
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"strings"
+
+	"filippo.io/torchwood"
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// What the ledger records.
+const (
+	KindStatement = "statement"
+	KindNotice    = "notice"
+)
+
+// MaxProof bounds a tlog-proof text, in bytes.
+const MaxProof = 64 << 10
+
+var (
+	// ErrCheckpoint says that a ledger's checkpoint is not signed as the
+	// verifier's own policy wants.
+	ErrCheckpoint = errors.New("the ledger's checkpoint is not signed by a key you trust")
+	// ErrInclusion says that something is not in the ledger at the place its proof says.
+	ErrInclusion = errors.New("it is not in the ledger where its proof says")
+)
+
+// Leaf gives the ledger entry of published bytes: "shirase/v1 " kind, a zero
+// byte and the SHA-256 of the bytes.
+func Leaf(kind string, data []byte) []byte {
+	h := sha256.Sum256(data)
+	return append([]byte("shirase/v1 "+kind+"\x00"), h[:]...)
+}
+
+// LedgerPolicy trusts one ledger by its verifier key (C2SP signed-note vkey),
+// whose name is the ledger's origin. Several keys of one origin are
+// alternatives: a key and its successors.
+func LedgerPolicy(vkeys ...string) (torchwood.Policy, error) {
+	var keys []torchwood.Policy
+	var origin string
+	for _, vkey := range vkeys {
+		v, err := note.NewVerifier(strings.TrimSpace(vkey))
+		if err != nil {
+			return nil, fmt.Errorf("read a ledger key: %w", err)
+		}
+		if origin != "" && v.Name() != origin {
+			return nil, fmt.Errorf("read ledger keys: %q and %q are two ledgers", origin, v.Name())
+		}
+		origin = v.Name()
+		keys = append(keys, torchwood.SingleVerifierPolicy(v))
+	}
+	if len(keys) == 0 {
+		return nil, errors.New("read ledger keys: there are none")
+	}
+	return torchwood.ThresholdPolicy(2, torchwood.OriginPolicy(origin), torchwood.ThresholdPolicy(1, keys...)), nil
+}
+
+// VerifyInclusion checks a c2sp.org/tlog-proof@v1 for published bytes: that
+// the checkpoint satisfies the verifier's policy and holds the bytes' leaf.
+func VerifyInclusion(kind string, data []byte, proof string, policy torchwood.Policy) error {
+	if len(proof) > MaxProof {
+		return fmt.Errorf("%w: a proof longer than %d bytes", ErrInclusion, MaxProof)
+	}
+	err := torchwood.VerifyProof(policy, tlog.RecordHash(Leaf(kind, data)), []byte(proof))
+	var record *torchwood.VerifyRecordError
+	var unverified *note.UnverifiedNoteError
+	var invalid *note.InvalidSignatureError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &record):
+		return fmt.Errorf("%w (entry %d)", ErrInclusion, record.Index)
+	case errors.As(err, &unverified), errors.As(err, &invalid):
+		return ErrCheckpoint
+	default:
+		return fmt.Errorf("%w: %v", ErrInclusion, err)
+	}
+}
+
+// ProofOrigin gives the origin that a proof's checkpoint claims: the name by
+// which a pinned key is looked up. It verifies nothing.
+func ProofOrigin(proof string) (string, error) {
+	if len(proof) > MaxProof {
+		return "", fmt.Errorf("%w: a proof longer than %d bytes", ErrInclusion, MaxProof)
+	}
+	_, checkpoint, ok := strings.Cut(proof, "\n\n")
+	origin, _, ok2 := strings.Cut(checkpoint, "\n")
+	if !ok || !ok2 || origin == "" || len(origin) > 200 {
+		return "", fmt.Errorf("%w: the proof holds no checkpoint", ErrInclusion)
+	}
+	return origin, nil
+}

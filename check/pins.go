@@ -1,0 +1,195 @@
+package check
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"filippo.io/torchwood"
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"golang.org/x/mod/sumdb/note"
+)
+
+var (
+	// ErrNotPinned says that nothing is known of a ledger yet.
+	ErrNotPinned = errors.New("the ledger's key is not pinned")
+	// ErrRollback says that a server shows an older statement than it showed before.
+	ErrRollback = errors.New("the server shows an older statement than it showed before")
+	// ErrFork says that a server shows another statement under a number it used before.
+	ErrFork = errors.New("the server shows another statement under a number it used before")
+	// ErrLedgerChanged says that a server that had one ledger now has another.
+	ErrLedgerChanged = errors.New("the server answers from another ledger than before")
+)
+
+const maxPins = 4 << 20 // bytes
+
+// Pins are the ledgers a person has met, by origin: the keys, since when, and
+// the newest statement seen. They are kept in one file of the user's.
+type Pins struct {
+	path string
+	data pinFile
+}
+
+type pinFile struct {
+	V       int               `json:"v"` // 1
+	Ledgers map[string]*pin   `json:"ledgers"`
+	Servers map[string]string `json:"servers"` // origin by server
+}
+
+type pin struct {
+	Keys []pinnedKey `json:"keys"` // the first one met, and successors
+	Seq  int64       `json:"seq"`
+	Hash Hash        `json:"statement"`
+}
+
+type pinnedKey struct {
+	VKey  string `json:"vkey"`
+	Since Time   `json:"since"`
+}
+
+// DefaultPins gives the file for pins in the user's configuration folder.
+func DefaultPins() (string, error) {
+	dir, err := os.UserConfigDir()
+	if err != nil {
+		return "", fmt.Errorf("find the configuration folder: %w", err)
+	}
+	return filepath.Join(dir, "shirase", "ledgers.json"), nil
+}
+
+// OpenPins reads the pins kept in a file; one that is not there yet has none.
+func OpenPins(path string) (*Pins, error) {
+	p := &Pins{path: path, data: pinFile{V: 1, Ledgers: map[string]*pin{}, Servers: map[string]string{}}}
+	b, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return p, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read pinned ledgers: %w", err)
+	}
+	if len(b) > maxPins {
+		return nil, fmt.Errorf("read pinned ledgers: %s is longer than %d bytes", path, maxPins)
+	}
+	p.data.V = 0
+	if err := json.Unmarshal(b, &p.data, json.RejectUnknownMembers(true)); err != nil {
+		return nil, fmt.Errorf("read pinned ledgers in %s: %w", path, err)
+	}
+	if p.data.V != 1 {
+		return nil, fmt.Errorf("read pinned ledgers: %s is of version %d, and this program reads 1", path, p.data.V)
+	}
+	for origin, l := range p.data.Ledgers {
+		if l == nil || len(l.Keys) == 0 {
+			return nil, fmt.Errorf("read pinned ledgers in %s: %q has no keys", path, origin)
+		}
+	}
+	return p, nil
+}
+
+// Policy gives what is trusted for an origin, or ErrNotPinned.
+func (p *Pins) Policy(origin string) (torchwood.Policy, error) {
+	l := p.data.Ledgers[origin]
+	if l == nil {
+		return nil, fmt.Errorf("%w: %q", ErrNotPinned, origin)
+	}
+	vkeys := make([]string, len(l.Keys))
+	for i, k := range l.Keys {
+		vkeys[i] = k.VKey
+	}
+	return LedgerPolicy(vkeys...)
+}
+
+// Add pins a key for the origin that is its name: a first one, or a successor
+// that its owner was told of by somebody other than the server.
+func (p *Pins) Add(vkey string, now time.Time) error {
+	v, err := note.NewVerifier(vkey)
+	if err != nil {
+		return fmt.Errorf("read a ledger key: %w", err)
+	}
+	l := p.data.Ledgers[v.Name()]
+	if l == nil {
+		l = new(pin)
+	}
+	if !slices.ContainsFunc(l.Keys, func(k pinnedKey) bool { return k.VKey == vkey }) {
+		l.Keys = append(l.Keys, pinnedKey{vkey, At(now)})
+	}
+	if p.data.Ledgers == nil {
+		p.data.Ledgers = map[string]*pin{}
+	}
+	p.data.Ledgers[v.Name()] = l
+	return nil
+}
+
+// Seen records a verified statement of an origin, and refuses one that is
+// older than the newest seen, or another under the same number.
+func (p *Pins) Seen(origin string, st *Statement, hash Hash) error {
+	l := p.data.Ledgers[origin]
+	if l == nil {
+		return fmt.Errorf("%w: %q", ErrNotPinned, origin)
+	}
+	switch {
+	case st.Seq < l.Seq:
+		return fmt.Errorf("%w: number %d, and %d was seen", ErrRollback, st.Seq, l.Seq)
+	case st.Seq == l.Seq && hash != l.Hash:
+		return fmt.Errorf("%w: number %d", ErrFork, st.Seq)
+	case st.Seq == l.Seq+1 && l.Seq > 0 && st.Prev != l.Hash:
+		return fmt.Errorf("%w: number %d does not follow the one seen", ErrFork, st.Seq)
+	}
+	l.Seq, l.Hash = st.Seq, hash
+	return nil
+}
+
+// server binds a server to its ledger. One on this machine may be made anew at
+// the same address; any other that changes its ledger is refused.
+func (p *Pins) server(u *url.URL, origin string) error {
+	if loopback(u.Hostname()) {
+		return nil
+	}
+	if p.data.Servers == nil {
+		p.data.Servers = map[string]string{}
+	}
+	before, ok := p.data.Servers[u.Host]
+	if ok && before != origin {
+		return fmt.Errorf("%w: %q was pinned and it shows %q", ErrLedgerChanged, before, origin)
+	}
+	p.data.Servers[u.Host] = origin
+	return nil
+}
+
+// Save writes the pins back, durably.
+func (p *Pins) Save() error {
+	b, err := json.Marshal(p.data, json.Deterministic(true), jsontext.WithIndent("  "))
+	if err != nil {
+		return fmt.Errorf("write pinned ledgers: %w", err)
+	}
+	if err := p.write(append(b, '\n')); err != nil {
+		return fmt.Errorf("write pinned ledgers: %w", err)
+	}
+	return nil
+}
+
+func (p *Pins) write(b []byte) error {
+	dir := filepath.Dir(p.path)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(dir, ".ledgers-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(b)
+	if err == nil {
+		err = f.Sync()
+	}
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), p.path)
+	}
+	return err
+}
