@@ -288,18 +288,18 @@ func (c *Client) audit(ctx context.Context, base *url.URL, l *Layer, locatorBits
 	return nil
 }
 
-// StatusError is a server's refusal: its status and the title of its problem
+// StatusError is a server's refusal: its status and the detail of its problem
 // details (RFC 9457).
 type StatusError struct {
 	Status int
-	Title  string
+	Detail string
 }
 
 func (e *StatusError) Error() string {
-	if e.Title == "" {
+	if e.Detail == "" {
 		return fmt.Sprintf("the server answered %d", e.Status)
 	}
-	return fmt.Sprintf("the server answered %d: %s", e.Status, e.Title)
+	return fmt.Sprintf("the server answered %d: %s", e.Status, e.Detail)
 }
 
 // missing reports whether the server said that it does not have or cannot give something.
@@ -366,7 +366,7 @@ func (c *Client) once(ctx context.Context, method string, u *url.URL, body []byt
 		return nil, retryAfter(res.Header.Get("Retry-After")), nil
 	}
 	if res.StatusCode != http.StatusOK {
-		return nil, 0, &StatusError{res.StatusCode, problemTitle(res)}
+		return nil, 0, &StatusError{res.StatusCode, problemDetail(res)}
 	}
 	b, err = io.ReadAll(io.LimitReader(res.Body, int64(limit)+1))
 	if err != nil {
@@ -396,18 +396,18 @@ func retryAfter(h string) time.Duration {
 	return time.Duration(min(s, 1<<20)) * time.Second
 }
 
-func problemTitle(res *http.Response) string {
+func problemDetail(res *http.Response) string {
 	if t, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type")); t != "application/problem+json" {
 		return ""
 	}
 	var p struct {
-		Title string `json:"title"`
+		Detail string `json:"detail"`
 	}
 	b, err := io.ReadAll(io.LimitReader(res.Body, 4<<10))
-	if err != nil || json.Unmarshal(b, &p) != nil || len(p.Title) > 200 || strings.ContainsFunc(p.Title, func(r rune) bool { return r < 0x20 }) {
+	if err != nil || json.Unmarshal(b, &p) != nil || len(p.Detail) > 200 || strings.ContainsFunc(p.Detail, func(r rune) bool { return r < 0x20 }) {
 		return ""
 	}
-	return p.Title
+	return p.Detail
 }
 
 func (c *Client) base() (*url.URL, error) {

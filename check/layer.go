@@ -289,10 +289,24 @@ func (s *layerScan) finish() error {
 	return nil
 }
 
-// LayerFile reads a layer file at random.
+// LayerFile reads a layer file at random. It is safe for concurrent use.
 type LayerFile struct {
 	r    io.ReaderAt
 	info LayerInfo
+	tail []byte // offsets and tree, held in memory where there are up to 2^16 buckets
+}
+
+// maxTailBits bounds what is held in memory: 4.5 MiB a layer.
+const maxTailBits = 16
+
+// readTail reads offsets or tree at a place in the file.
+func (l *LayerFile) readTail(p []byte, at int64) error {
+	if l.tail != nil {
+		copy(p, l.tail[at-l.offsetsAt():])
+		return nil
+	}
+	_, err := l.r.ReadAt(p, at)
+	return err
 }
 
 // OpenLayer reads the header of a layer file whose root and key's locatorBits
@@ -322,6 +336,13 @@ func OpenLayer(r io.ReaderAt, size int64, root Hash, locatorBits int) (*LayerFil
 	}
 	if l.info.Root != root {
 		return nil, fmt.Errorf("%w: its root is %s, not %s", ErrLayer, l.info.Root, root)
+	}
+	if l.info.Bits <= maxTailBits {
+		tail := make([]byte, size-l.offsetsAt())
+		if _, err := r.ReadAt(tail, l.offsetsAt()); err != nil {
+			return nil, fmt.Errorf("%w: offsets and tree: %v", ErrLayer, err)
+		}
+		l.tail = tail
 	}
 	largest, err := l.largest()
 	if err != nil {
@@ -365,7 +386,7 @@ func (l *LayerFile) AppendBucket(dst []byte, bucket int64, pad int) ([]byte, err
 		return dst, fmt.Errorf("bucket %d: %w", bucket, ErrBucket)
 	}
 	var o [16]byte
-	if _, err := l.r.ReadAt(o[:], l.offsetsAt()+8*bucket); err != nil {
+	if err := l.readTail(o[:], l.offsetsAt()+8*bucket); err != nil {
 		return dst, fmt.Errorf("%w: offsets: %v", ErrLayer, err)
 	}
 	from, to := int64(binary.BigEndian.Uint64(o[:])), int64(binary.BigEndian.Uint64(o[8:]))
@@ -384,7 +405,7 @@ func (l *LayerFile) AppendBucket(dst []byte, bucket int64, pad int) ([]byte, err
 	for level := range l.info.Bits {
 		sibling := bucket>>level ^ 1
 		p := out[end+level*sha256.Size:]
-		if _, err := l.r.ReadAt(p[:sha256.Size], at+sibling*sha256.Size); err != nil {
+		if err := l.readTail(p[:sha256.Size], at+sibling*sha256.Size); err != nil {
 			return dst[:start], fmt.Errorf("%w: tree: %v", ErrLayer, err)
 		}
 		at += width * sha256.Size

@@ -1,0 +1,252 @@
+package incident
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"shirase/internal/web"
+)
+
+// Text is a text for people in both languages. Where only one was given, both are the same.
+type Text struct {
+	JA string `json:"ja"`
+	EN string `json:"en"`
+}
+
+// In returns the text of lang.
+func (t Text) In(lang web.Lang) string { return lang.Pick(t.JA, t.EN) }
+
+// Certainty says how sure a fact is.
+type Certainty string
+
+const (
+	Confirmed Certainty = "confirmed"
+	Possible  Certainty = "possible" // cannot be ruled out: 可能性がある
+	Planned   Certainty = "planned"
+	Unknown   Certainty = "unknown" // asked, and not known at the as-of
+)
+
+// Precision is how exactly a time is known.
+type Precision int
+
+const (
+	Minute Precision = iota + 1
+	Hour
+	Day
+	Month
+)
+
+// Moment is a time as a notice gives it: no more exact than its source, and with the zone it was said in.
+// The zero Moment is no time at all.
+type Moment struct {
+	Time      time.Time // start of the span, in a fixed zone
+	Precision Precision
+}
+
+// The forms of a moment, most exact first: RFC 3339 without seconds, and XML Schema's dates with a zone
+// (https://www.w3.org/TR/xmlschema11-2/, 3.3.9 to 3.3.11).
+var momentForms = []struct {
+	precision Precision
+	layout    string
+}{
+	{Minute, "2006-01-02T15:04Z07:00"},
+	{Hour, "2006-01-02T15Z07:00"},
+	{Day, "2006-01-02Z07:00"},
+	{Month, "2006-01Z07:00"},
+}
+
+// ParseMoment reads 2013-07-18T10:09+09:00, 2013-07-18T10+09:00, 2013-07-18 or 2013-07. The zone may be left out
+// where zone is not nil, and is then that one. Seconds are accepted where they are zero.
+func ParseMoment(s string, zone *time.Location) (Moment, error) {
+	if len(s) > 40 {
+		return Moment{}, fmt.Errorf("%w: a time is at most 40 characters long", ErrTime)
+	}
+	for _, form := range momentForms {
+		if t, err := time.Parse(form.layout, s); err == nil {
+			return Moment{fixed(t), form.precision}, nil
+		}
+		if zone != nil {
+			if t, err := time.ParseInLocation(strings.TrimSuffix(form.layout, "Z07:00"), s, zone); err == nil {
+				return Moment{fixed(t), form.precision}, nil
+			}
+		}
+	}
+	if t, err := time.Parse(time.RFC3339, s); err == nil && t.Second() == 0 && t.Nanosecond() == 0 {
+		return Moment{fixed(t), Minute}, nil
+	}
+	return Moment{}, fmt.Errorf("%w: %q", ErrTime, s)
+}
+
+// fixed gives t a zone that is only its offset, so that equal moments have equal bytes on every machine.
+func fixed(t time.Time) time.Time {
+	_, offset := t.Zone()
+	if offset == 0 {
+		return t.UTC()
+	}
+	return t.In(time.FixedZone("", offset))
+}
+
+// IsZero reports whether m is no time at all.
+func (m Moment) IsZero() bool { return m.Precision == 0 }
+
+// String gives the one form of m that facts and notices are stored in; ParseMoment reads it back.
+func (m Moment) String() string {
+	for _, form := range momentForms {
+		if form.precision == m.Precision {
+			return m.Time.Format(form.layout)
+		}
+	}
+	return ""
+}
+
+// MarshalText gives the form of String.
+func (m Moment) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
+
+// UnmarshalText reads the form of String and no other.
+func (m *Moment) UnmarshalText(text []byte) error {
+	parsed, err := ParseMoment(string(text), nil)
+	if err != nil {
+		return err
+	}
+	if parsed.String() != string(text) {
+		return fmt.Errorf("%w: %q is not in its stored form, %s", ErrTime, text, parsed)
+	}
+	*m = parsed
+	return nil
+}
+
+// In writes m as the language does, no more exactly than it is known, without the zone.
+func (m Moment) In(lang web.Lang) string {
+	switch m.Precision {
+	case Minute, Hour:
+		return web.Date(lang, m.Time) + lang.Pick(" ", ", ") + web.Clock(lang, m.Time)
+	case Day:
+		return web.Date(lang, m.Time)
+	case Month:
+		return web.Month(lang, m.Time)
+	}
+	return ""
+}
+
+// inYear writes m where the year has just been said.
+func (m Moment) inYear(lang web.Lang) string {
+	year := m.Time.Format(lang.Pick("2006年", " 2006"))
+	return strings.Replace(m.In(lang), year, "", 1)
+}
+
+// Exact reports whether the time of day is known.
+func (m Moment) Exact() bool { return m.Precision == Minute || m.Precision == Hour }
+
+// Value is the value of a fact. Which fields are set follows from the key (see keys); the others are zero.
+type Value struct {
+	Text      Text   `json:"text,omitzero"`      // titles, names, descriptions
+	Word      string `json:"word,omitzero"`      // a word of the key's vocabulary
+	Time      Moment `json:"time,omitzero"`      // when it happened; of a service: since when
+	Promised  Moment `json:"promised,omitzero"`  // an action: for when it was promised
+	Number    *int64 `json:"number,omitzero"`    // how many; nil where not known
+	Unit      string `json:"unit,omitzero"`      // of Number: persons, records, accounts, attempts
+	Qualifier string `json:"qualifier,omitzero"` // of Number, Time or (an action) Promised: exact, about, at-most, cumulative
+	Status    string `json:"status,omitzero"`    // of a service, action or secondary damage
+	URL       string `json:"url,omitzero"`       // source, contact
+	Telephone string `json:"telephone,omitzero"` // contact
+	Hours     Text   `json:"hours,omitzero"`     // contact
+	Fetched   Moment `json:"fetched,omitzero"`   // source: when it was read
+	SHA256    string `json:"sha256,omitzero"`    // source: of the bytes that were read
+}
+
+// Fact is one recorded value about an incident.
+type Fact struct {
+	Key       string    `json:"key"`
+	Item      string    `json:"id,omitzero"` // of a listed key
+	Value     Value     `json:"value,omitzero"`
+	Certainty Certainty `json:"certainty"`
+	Source    string    `json:"source,omitzero"` // the id of a source item, or a citation
+	AsOf      Moment    `json:"asOf"`
+	Retracted bool      `json:"retracted,omitzero"` // takes the item back; the value is empty
+
+	Recorded time.Time `json:"-"` // when this program was told
+	Author   string    `json:"-"` // who told it
+}
+
+// form is the kind of value a key has.
+type form int
+
+const (
+	formText form = iota + 1
+	formTime
+	formCount
+	formWord
+	formSource
+	formService
+	formAction
+	formAddendum
+	formExcluded
+	formDamage
+	formContact
+)
+
+// keyForm describes a key: its form, whether it is listed, and for counts the units it may have.
+type keyForm struct {
+	form   form
+	listed bool
+	units  []string
+	words  []string // formWord: nil means data classes
+}
+
+// keys are the typed keys of a fact, in the order in which they are shown.
+var keyOrder = []string{
+	"organisation", "alias", "sector", "certification", "title", "scope.state",
+	"disclosed", "window.start", "window.end", "discovered", "contained", "login-blocked", "closed",
+	"affected.count", "base.count", "attempts.count", "excluded", "data-class", "cause", "secondary-damage",
+	"service", "action", "addendum", "contact", "source",
+}
+
+var keyForms = map[string]keyForm{
+	"organisation":     {form: formText},
+	"alias":            {form: formText, listed: true},
+	"sector":           {form: formText},
+	"certification":    {form: formText, listed: true},
+	"title":            {form: formText},
+	"scope.state":      {form: formWord, words: States},
+	"disclosed":        {form: formTime},
+	"window.start":     {form: formTime},
+	"window.end":       {form: formTime},
+	"discovered":       {form: formTime},
+	"contained":        {form: formTime},
+	"login-blocked":    {form: formTime},
+	"closed":           {form: formTime},
+	"affected.count":   {form: formCount, units: []string{"persons", "records", "accounts"}},
+	"base.count":       {form: formCount, units: []string{"persons", "records", "accounts"}},
+	"attempts.count":   {form: formCount, units: []string{"attempts"}},
+	"excluded":         {form: formExcluded, listed: true, units: []string{"persons", "records", "accounts"}},
+	"data-class":       {form: formWord, listed: true},
+	"cause":            {form: formWord, words: causeWords()},
+	"secondary-damage": {form: formDamage, listed: true},
+	"service":          {form: formService, listed: true},
+	"action":           {form: formAction, listed: true},
+	"addendum":         {form: formAddendum, listed: true},
+	"contact":          {form: formContact},
+	"source":           {form: formSource, listed: true},
+}
+
+// The words of a status, by what has one.
+var (
+	serviceStatuses = []string{"affected", "stopped", "resumed", "unrelated"}
+	actionStatuses  = []string{"taken", "planned", "kept", "slipped", "lifted"}
+	damageKinds     = []string{"enquiry", "login", "tampering", "misuse"}
+	damageStatuses  = []string{"none-confirmed", "reported", "confirmed"}
+	qualifiers      = []string{"exact", "about", "at-most", "cumulative"}
+	certainties     = []string{string(Confirmed), string(Possible), string(Planned), string(Unknown)}
+)
+
+// The states of an incident's scope, as the statement gives them (DESIGN 5).
+const (
+	StateInvestigating = "investigating" // the scope is not settled
+	StateFinal         = "final"
+	StateByMail        = "by-mail" // sensitive: in no public index
+	StateRetired       = "retired" // its key is gone: no answer is given any more
+)
+
+// States lists the words of scope.state.
+var States = []string{StateInvestigating, StateFinal, StateByMail, StateRetired}

@@ -1,0 +1,327 @@
+package incident
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"shirase/internal/store"
+	"shirase/internal/web"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Incidents is the room: the incidents of one store.
+type Incidents struct {
+	db  *store.DB
+	now func() time.Time
+}
+
+// New opens the room on db and brings its tables up to date.
+func New(ctx context.Context, db *store.DB) (*Incidents, error) {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, fmt.Errorf("incident: %w", err)
+	}
+	if err := db.Migrate(ctx, "incident", files); err != nil {
+		return nil, fmt.Errorf("incident: %w", err)
+	}
+	return &Incidents{db: db, now: time.Now}, nil
+}
+
+// Incident is what is known of one breach: its current facts.
+type Incident struct {
+	ID      string
+	Created time.Time
+	Facts   []Fact // in the order of keys, listed items by time and then as recorded; retracted ones left out
+}
+
+// Create records the incident of file with all its facts, or nothing. An as-of that the file does not give is the
+// present minute. Errors: ErrExist.
+func (s *Incidents) Create(ctx context.Context, file *FactsFile) (Incident, error) {
+	now := s.now()
+	err := s.db.Update(ctx, func(tx *sql.Tx) error {
+		var taken int
+		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM incident WHERE id = $1`, file.ID).Scan(&taken); err != nil {
+			return err
+		}
+		if taken > 0 {
+			return &hinted{fmt.Errorf("%w: %s", ErrExist, file.ID), "give the file another id; what is recorded stays"}
+		}
+		if _, err := tx.ExecContext(ctx, `INSERT INTO incident (id, created_at) VALUES ($1, $2)`, file.ID, store.Micros(now)); err != nil {
+			return err
+		}
+		return addFacts(ctx, tx, file, now)
+	})
+	if err != nil {
+		return Incident{}, fmt.Errorf("create incident: %w", err)
+	}
+	return s.Get(ctx, file.ID)
+}
+
+// Add records the facts of file with an incident that exists, all or none. Errors: ErrNotFound.
+func (s *Incidents) Add(ctx context.Context, file *FactsFile) (Incident, error) {
+	now := s.now()
+	err := s.db.Update(ctx, func(tx *sql.Tx) error {
+		var n int
+		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM incident WHERE id = $1`, file.ID).Scan(&n); err != nil {
+			return err
+		}
+		if n == 0 {
+			return notFound(file.ID)
+		}
+		return addFacts(ctx, tx, file, now)
+	})
+	if err != nil {
+		return Incident{}, fmt.Errorf("add facts: %w", err)
+	}
+	return s.Get(ctx, file.ID)
+}
+
+// notFound is the error for an incident that is not there.
+func notFound(id string) error {
+	return &hinted{fmt.Errorf("%w: %.80q", ErrNotFound, id), "create it first: shirase incident new --facts FILE"}
+}
+
+// addFacts appends the facts of file in their order.
+func addFacts(ctx context.Context, tx *sql.Tx, file *FactsFile, now time.Time) error {
+	var last sql.NullInt64
+	if err := tx.QueryRowContext(ctx, `SELECT max(seq) FROM incident_fact WHERE incident = $1`, file.ID).Scan(&last); err != nil {
+		return err
+	}
+	const insert = `INSERT INTO incident_fact (incident, seq, fact_key, item, certainty, source, as_of, as_of_form,
+		recorded_at, author, retracted, happened_at, amount, value)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`
+	for i, f := range file.Facts {
+		if f.AsOf.IsZero() {
+			f.AsOf = Moment{now.UTC().Truncate(time.Minute), Minute}
+		}
+		value, err := json.Marshal(f.Value, json.Deterministic(true))
+		if err != nil {
+			return fmt.Errorf("fact %s: %w", f.Key, err)
+		}
+		var happened, amount sql.NullInt64
+		if !f.Value.Time.IsZero() {
+			happened = sql.NullInt64{Int64: store.Micros(f.Value.Time.Time), Valid: true}
+		}
+		if f.Value.Number != nil {
+			amount = sql.NullInt64{Int64: *f.Value.Number, Valid: true}
+		}
+		if _, err := tx.ExecContext(ctx, insert, file.ID, last.Int64+int64(i)+1, f.Key, f.Item, string(f.Certainty),
+			f.Source, store.Micros(f.AsOf.Time), f.AsOf.String(), store.Micros(now), f.Author, f.Retracted, happened,
+			amount, string(value)); err != nil {
+			return fmt.Errorf("fact %s: %w", f.Key, err)
+		}
+	}
+	return nil
+}
+
+// Get returns an incident with its current facts. Errors: ErrNotFound.
+func (s *Incidents) Get(ctx context.Context, id string) (Incident, error) {
+	list, err := s.read(ctx, `WHERE i.id = $1`, id)
+	if err != nil {
+		return Incident{}, fmt.Errorf("incident: %w", err)
+	}
+	if len(list) == 0 {
+		return Incident{}, notFound(id)
+	}
+	return list[0], nil
+}
+
+// List returns every incident, the newest disclosure first.
+func (s *Incidents) List(ctx context.Context) ([]Incident, error) {
+	list, err := s.read(ctx, ``)
+	if err != nil {
+		return nil, fmt.Errorf("incidents: %w", err)
+	}
+	slices.SortStableFunc(list, func(a, b Incident) int {
+		if c := b.Published().Compare(a.Published()); c != 0 {
+			return c
+		}
+		return strings.Compare(a.ID, b.ID)
+	})
+	return list, nil
+}
+
+// read loads the incidents that where names.
+func (s *Incidents) read(ctx context.Context, where string, args ...any) ([]Incident, error) {
+	rows, err := s.db.QueryContext(ctx, `SELECT i.id, i.created_at, f.fact_key, f.item, f.certainty, f.source, f.as_of_form,
+		f.recorded_at, f.author, f.retracted, f.value
+		FROM incident i JOIN incident_fact f ON f.incident = i.id `+where+` ORDER BY i.id, f.seq`, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var list []Incident
+	for rows.Next() {
+		var (
+			f                                Fact
+			incident, certainty, asOf, value string
+			created, recorded                int64
+		)
+		if err := rows.Scan(&incident, &created, &f.Key, &f.Item, &certainty, &f.Source, &asOf, &recorded, &f.Author,
+			&f.Retracted, &value); err != nil {
+			return nil, err
+		}
+		f.Certainty, f.Recorded = Certainty(certainty), store.FromMicros(recorded)
+		if f.AsOf, err = ParseMoment(asOf, nil); err != nil {
+			return nil, fmt.Errorf("%s: fact %s: %w", incident, f.Key, err)
+		}
+		if err := json.Unmarshal([]byte(value), &f.Value); err != nil {
+			return nil, fmt.Errorf("%s: fact %s: %w", incident, f.Key, err)
+		}
+		if len(list) == 0 || list[len(list)-1].ID != incident {
+			list = append(list, Incident{ID: incident, Created: store.FromMicros(created)})
+		}
+		last := &list[len(list)-1]
+		last.Facts = append(last.Facts, f)
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return nil, err
+	}
+	for i := range list {
+		list[i].Facts = current(list[i].Facts)
+	}
+	return list, nil
+}
+
+// current reduces the facts of one incident, in the order in which they were recorded, to what holds now: of each
+// key, or item of a listed key, the newest as-of and of two such the later recorded.
+func current(all []Fact) []Fact {
+	newest := map[[2]string]Fact{}
+	var order [][2]string
+	for _, f := range all {
+		about := [2]string{f.Key, f.Item}
+		before, seen := newest[about]
+		if !seen {
+			order = append(order, about)
+		}
+		if !seen || !f.AsOf.Time.Before(before.AsOf.Time) {
+			newest[about] = f
+		}
+	}
+	var out []Fact
+	for _, about := range order {
+		if f := newest[about]; !f.Retracted {
+			out = append(out, f)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Fact) int {
+		if c := slices.Index(keyOrder, a.Key) - slices.Index(keyOrder, b.Key); c != 0 {
+			return c
+		}
+		return when(a).Compare(when(b))
+	})
+	return out
+}
+
+// when is the time a listed fact is sorted by: when it happened or was promised for; what has neither comes last.
+func when(f Fact) time.Time {
+	switch {
+	case !f.Value.Time.IsZero():
+		return f.Value.Time.Time
+	case !f.Value.Promised.IsZero():
+		return f.Value.Promised.Time
+	}
+	return time.Unix(1<<40, 0)
+}
+
+// Fact returns the current fact of a single-valued key.
+func (i Incident) Fact(key string) (Fact, bool) {
+	for _, f := range i.Facts {
+		if f.Key == key {
+			return f, true
+		}
+	}
+	return Fact{}, false
+}
+
+// Listed returns the current items of a listed key.
+func (i Incident) Listed(key string) []Fact {
+	var out []Fact
+	for _, f := range i.Facts {
+		if f.Key == key {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// Title returns the incident's title; its id where it has none.
+func (i Incident) Title(lang web.Lang) string {
+	if f, ok := i.Fact("title"); ok {
+		return f.Value.Text.In(lang)
+	}
+	return i.ID
+}
+
+// Organisation returns who answers for the incident; empty where that is not recorded.
+func (i Incident) Organisation(lang web.Lang) string {
+	f, _ := i.Fact("organisation")
+	return f.Value.Text.In(lang)
+}
+
+// Classes returns the exposed data classes in the vocabulary's order.
+func (i Incident) Classes() []string {
+	var out []string
+	for _, f := range i.Listed("data-class") {
+		out = append(out, f.Value.Word)
+	}
+	return SortClasses(out)
+}
+
+// State returns the state of the scope: the fact scope.state, and final where nothing says otherwise.
+func (i Incident) State() string {
+	if f, ok := i.Fact("scope.state"); ok {
+		return f.Value.Word
+	}
+	return StateFinal
+}
+
+// AsOf returns as of when the scope is known: the as-of of affected.count, of the newest fact about the scope where
+// there is no count, of the newest fact at all where there is none about the scope. What happened afterwards (an
+// addendum, a lifting) does not make the scope any newer.
+func (i Incident) AsOf() time.Time {
+	if f, ok := i.Fact("affected.count"); ok {
+		return f.AsOf.Time
+	}
+	newest := time.Time{}
+	for _, f := range i.Facts {
+		if slices.Contains([]string{"scope.state", "excluded", "data-class"}, f.Key) && f.AsOf.Time.After(newest) {
+			newest = f.AsOf.Time
+		}
+	}
+	if newest.IsZero() {
+		return i.Updated()
+	}
+	return newest
+}
+
+// Updated returns the newest as-of of all facts.
+func (i Incident) Updated() time.Time {
+	newest := time.Time{}
+	for _, f := range i.Facts {
+		if f.AsOf.Time.After(newest) {
+			newest = f.AsOf.Time
+		}
+	}
+	return newest
+}
+
+// Published returns when the organisation made the incident public; when it was recorded here where that is not
+// known.
+func (i Incident) Published() time.Time {
+	if f, ok := i.Fact("disclosed"); ok {
+		return f.Value.Time.Time
+	}
+	return i.Created
+}

@@ -1,0 +1,503 @@
+package incident
+
+import (
+	"database/sql"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"shirase/internal/store"
+	"shirase/internal/store/storetest"
+	"shirase/internal/web"
+)
+
+// room opens the room on db with a clock that stands still.
+func room(t *testing.T, db *store.DB) *Incidents {
+	t.Helper()
+	s, err := New(t.Context(), db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.now = func() time.Time { return time.Date(2026, 4, 1, 3, 4, 5, 6000, time.UTC) }
+	return s
+}
+
+func parse(t *testing.T, src string) *FactsFile {
+	t.Helper()
+	file, err := ParseFactsFile("facts.yaml", []byte(src))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func TestCreate(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		s := room(t, db)
+		file := parse(t, string(ModelCase()))
+		inc, err := s.Create(t.Context(), file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(inc.Facts) != len(file.Facts) {
+			t.Errorf("%d facts are current, the file has %d", len(inc.Facts), len(file.Facts))
+		}
+		if got := inc.AsOf().UTC(); !got.Equal(time.Date(2013, 7, 19, 7, 0, 0, 0, time.UTC)) {
+			t.Errorf("as of %v", got)
+		}
+		if got := inc.Updated().UTC(); !got.Equal(time.Date(2013, 8, 2, 6, 0, 0, 0, time.UTC)) {
+			t.Errorf("updated %v", got)
+		}
+		if got := inc.Classes(); !slices.Equal(got, []string{"email", "password:hashed", "nickname"}) {
+			t.Errorf("classes %v", got)
+		}
+		if inc.State() != StateFinal || inc.Organisation(web.JA) != "LINE株式会社" || inc.Title("en") != "Unauthorised access to NAVER accounts" {
+			t.Errorf("%s, %s, %s", inc.State(), inc.Organisation(web.JA), inc.Title(web.EN))
+		}
+		if _, err := s.Create(t.Context(), file); !errors.Is(err, ErrExist) || hint(err) == "" {
+			t.Errorf("created twice: %v", err)
+		}
+		if _, err := s.Get(t.Context(), "other"); !errors.Is(err, ErrNotFound) || hint(err) == "" {
+			t.Errorf("an unknown incident: %v", err)
+		}
+		again := room(t, db)
+		list, err := again.List(t.Context())
+		if err != nil || len(list) != 1 || list[0].ID != "naver-2013" {
+			t.Errorf("listed %v, %v", list, err)
+		}
+	})
+}
+
+func hint(err error) string {
+	var h interface{ Hint() string }
+	if errors.As(err, &h) {
+		return h.Hint()
+	}
+	return ""
+}
+
+// TestHistory holds which of several facts is shown.
+func TestHistory(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		s := room(t, db)
+		ctx := t.Context()
+		if _, err := s.Create(ctx, parse(t, `
+id: a
+zone: "+09:00"
+facts:
+  - {key: affected.count, value: 1690000, unit: accounts, qualifier: about, asOf: "2013-07-19T10:00"}
+  - {key: excluded, id: foreign, value: abroad, asOf: "2013-07-19"}
+  - {key: excluded, id: openid, value: OpenID, asOf: "2013-07-19"}
+`)); err != nil {
+			t.Fatal(err)
+		}
+		inc, err := s.Add(ctx, parse(t, `
+id: a
+zone: "+09:00"
+facts:
+  - {key: affected.count, value: 1692496, unit: accounts, asOf: "2013-07-19T16:00"}
+  - {key: excluded, id: foreign, retract: true, asOf: "2013-07-20"}
+`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f, _ := inc.Fact("affected.count"); Count(web.EN, f.Value) != "1,692,496 accounts" {
+			t.Errorf("the newest as-of is not shown: %s", Count(web.EN, f.Value))
+		}
+		if got := inc.Listed("excluded"); len(got) != 1 || got[0].Item != "openid" {
+			t.Errorf("a retracted item is shown: %v", got)
+		}
+		// An older as-of that is recorded later changes nothing.
+		inc, err = s.Add(ctx, parse(t, `
+id: a
+facts: [{key: affected.count, value: 9, unit: persons, asOf: "2013-07-18T10:00+09:00"}]
+`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f, _ := inc.Fact("affected.count"); *f.Value.Number != 1692496 {
+			t.Errorf("an older fact is shown: %d", *f.Value.Number)
+		}
+		var rows int
+		if err := db.QueryRowContext(ctx, `SELECT count(*) FROM incident_fact`).Scan(&rows); err != nil || rows != 6 {
+			t.Errorf("%d facts are kept (%v), want all 6", rows, err)
+		}
+		if _, err := s.Add(ctx, parse(t, `{id: b, facts: [{key: title, value: x}]}`)); !errors.Is(err, ErrNotFound) {
+			t.Errorf("facts added to nothing: %v", err)
+		}
+	})
+}
+
+// TestNothingHalfMade ends a creation in its middle.
+func TestNothingHalfMade(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		s := room(t, db)
+		file := parse(t, `{id: a, facts: [{key: title, value: x}, {key: cause, value: intrusion}]}`)
+		file.Facts[1].Value.Text = Text{JA: "\xff"} // cannot be written as JSON
+		if _, err := s.Create(t.Context(), file); err == nil {
+			t.Fatal("a fact that cannot be stored was stored")
+		}
+		if list, err := s.List(t.Context()); err != nil || len(list) != 0 {
+			t.Errorf("left behind: %v, %v", list, err)
+		}
+	})
+}
+
+func TestMinimalFile(t *testing.T) {
+	file := parse(t, `
+id: naver-2013
+facts:
+  - {key: discovered, value: "2013-07-18T10:09+09:00", certainty: confirmed, asOf: "2013-07-19T16:00+09:00"}
+  - {key: affected.count, value: 1692496, unit: accounts, qualifier: exact, source: notice}
+`)
+	if len(file.Facts) != 2 || file.Facts[0].Value.Time.String() != "2013-07-18T10:09+09:00" || *file.Facts[1].Value.Number != 1692496 {
+		t.Errorf("%+v", file.Facts)
+	}
+}
+
+func TestFactsFileRefused(t *testing.T) {
+	for _, c := range []struct{ name, src, at, problem, remedy string }{
+		{"empty", "", "", "0 YAML documents", "one incident"},
+		{"two documents", "id: a\n---\nid: b\n", "", "2 YAML documents", "one incident"},
+		{"list", "- a\n", ":1:1:", "not a mapping", "facts"},
+		{"no id", "facts: []\n", ":", "`id` is missing", "id: example-2026"},
+		{"bad id", "id: Naver_2013\nfacts: [{key: title, value: x}]\n", ":1:5:", "cannot be an incident's id", "hyphen"},
+		{"no facts", "id: a\n", ":", "no list of facts", "add at least one"},
+		{"top name", "id: a\nfact: []\n", ":2:1:", `has no "fact"`, "did you mean `facts`"},
+		{"member", "id: a\nfacts:\n  - {key: title, valeu: x}\n", ":3:18:", `has no "valeu"`, "did you mean `value`"},
+		{"key", "id: a\nfacts:\n  - {key: discoverd, value: \"2013-07-18\"}\n", ":3:11:", `no fact "discoverd"`, "did you mean `discovered`"},
+		{"no value", "id: a\nfacts: [{key: title}]\n", ":2:", "no value", "add `value`"},
+		{"misplaced", "id: a\nfacts: [{key: title, value: x, unit: accounts}]\n", ":2:38:", "`unit` does not belong", "certainty"},
+		{"no unit", "id: a\nfacts: [{key: affected.count, value: 9}]\n", ":2:38:", "`unit` is missing", "persons"},
+		{"attempts", "id: a\nfacts: [{key: affected.count, value: 9, unit: attempts}]\n", ":2:47:", `cannot be "attempts"`, "persons"},
+		{"negative", "id: a\nfacts: [{key: affected.count, value: -9, unit: persons}]\n", ":2:38:", "not a count", "whole number"},
+		{"fraction", "id: a\nfacts: [{key: affected.count, value: 1.5, unit: persons}]\n", ":2:38:", "not a count", "whole number"},
+		{"grouped", "id: a\nfacts: [{key: affected.count, value: \"1,692,496\", unit: persons}]\n", ":2:38:", "not a count", "without separators"},
+		{"beyond JSON", "id: a\nfacts: [{key: affected.count, value: 9007199254740992, unit: persons}]\n", ":2:38:", "not a count", "whole number"},
+		{"class", "id: a\nfacts: [{key: data-class, value: password:hash}]\n", ":2:34:", `cannot be "password:hash"`, "did you mean `password"},
+		{"certainty", "id: a\nfacts: [{key: title, value: x, certainty: sure}]\n", ":2:43:", `cannot be "sure"`, "confirmed"},
+		{"time", "id: a\nfacts: [{key: discovered, value: yesterday}]\n", ":2:34:", "not a time", "2013-07-18T10:09+09:00"},
+		{"no zone", "id: a\nfacts: [{key: discovered, value: \"2013-07-18T10:09\"}]\n", ":2:34:", "not a time", "zone"},
+		{"no such day", "id: a\nfacts: [{key: discovered, value: \"2013-02-30\"}]\n", ":2:34:", "not a time", ""},
+		{"year", "id: a\nfacts: [{key: discovered, value: \"0201-02-03\"}]\n", ":2:34:", "not plausible", "year"},
+		{"twice", "id: a\nfacts: [{key: title, value: x}, {key: title, value: y}]\n", ":2:", "as of the same time", "asOf"},
+		{"member twice", "id: a\nfacts: [{key: title, value: x, value: y}]\n", ":2:", "", ""},
+		{"bidi", "id: a\nfacts: [{key: title, value: \"safe\u202eexe\"}]\n", ":2:29:", "U+202E", "remove"},
+		{"control", "id: a\nfacts: [{key: title, value: \"a\\x07b\"}]\n", ":2:29:", "U+0007", "remove"},
+		{"not UTF-8", "id: a\nfacts: [{key: title, value: \"\xff\"}]\n", "", "not UTF-8", "UTF-8"},
+		{"syntax", "id: a\nfacts: [{key: title, value: x\n", ":2:", "", "YAML"},
+		{"deep", "id: a\nfacts: " + strings.Repeat("[", 100_000), ":2:28:", "nested too deep", "levels"},
+		{"deep dashes", "id: a\nfacts: \n" + strings.Repeat("- ", 500_000), ":3:201:", "nested too deep", "levels"},
+		{"alias", "id: &x a\nfacts: [{key: title, value: *x}]\n", ":1:5:", "not a text", ""},
+		{"contact", "id: a\nfacts: [{key: contact, value: {name: desk}}]\n", ":2:", "nobody can reach", "telephone"},
+		{"contact scheme", "id: a\nfacts: [{key: contact, value: {url: \"javascript:alert(1)\"}}]\n", ":2:37:", "not a web address", "https"},
+		{"retraction with value", "id: a\nfacts: [{key: alias, id: x, value: y, retract: true}]\n", ":2:", "a retraction", "without a value"},
+		{"retraction of nothing", "id: a\nfacts: [{key: alias, retract: true}]\n", ":2:", "a retraction", "id: ID"},
+		{"large", "id: a\n#" + strings.Repeat("x", maxFactsFile), "", "larger than", "split"},
+		{"long", "id: a\nfacts: [{key: title, value: \"" + strings.Repeat("長", maxText+1) + "\"}]\n", ":2:29:", "longer than", "shorten"},
+		{"sum", "id: a\nfacts: [{key: source, value: book, sha256: abc}]\n", ":2:44:", "not a SHA-256", "sha256sum"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := ParseFactsFile("facts.yaml", []byte(c.src))
+			if !errors.Is(err, ErrFacts) {
+				t.Fatalf("got %v", err)
+			}
+			if !strings.HasPrefix(err.Error(), "facts.yaml"+c.at) || !strings.Contains(err.Error(), c.problem) {
+				t.Errorf("error %q, want it at %s with %q", err, c.at, c.problem)
+			}
+			if h := hint(err); h == "" || !strings.Contains(h, c.remedy) {
+				t.Errorf("hint %q, want %q", h, c.remedy)
+			}
+			if strings.Contains(err.Error(), "\n") {
+				t.Errorf("more than one line: %q", err)
+			}
+		})
+	}
+}
+
+func TestMoment(t *testing.T) {
+	for in, want := range map[string]string{
+		"2013-07-18T10:09+09:00":    "2013-07-18T10:09+09:00",
+		"2013-07-18T10:09:00+09:00": "2013-07-18T10:09+09:00",
+		"2013-07-18T01:09Z":         "2013-07-18T01:09Z",
+		"2013-07-18T10+09:00":       "2013-07-18T10+09:00",
+		"2013-07-18":                "2013-07-18+09:00",
+		"2013-07":                   "2013-07+09:00",
+		"2013-07-18T10:09":          "2013-07-18T10:09+09:00",
+	} {
+		m, err := ParseMoment(in, japan)
+		if err != nil || m.String() != want {
+			t.Errorf("%s: %s, %v; want %s", in, m, err, want)
+			continue
+		}
+		var back Moment
+		if err := back.UnmarshalText([]byte(want)); err != nil || back.String() != want {
+			t.Errorf("%s is not read back: %s, %v", want, back, err)
+		}
+	}
+	for _, in := range []string{"", "2013", "2013-07-18T10:09:30+09:00", "2013-7-18", "18 July", "2013-07-18T25:00Z"} {
+		if m, err := ParseMoment(in, japan); err == nil {
+			t.Errorf("%q was read as %s", in, m)
+		}
+	}
+}
+
+func TestNotice(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		s := room(t, db)
+		ctx := t.Context()
+		inc, err := s.Create(ctx, parse(t, string(ModelCase())))
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := s.PrepareNotice(ctx, inc, Figures{Accounts: 1692496, URL: "https://notice.example/", Demonstration: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n.ID != "naver-2013-v1" || n.Kind != "first" || n.LedgerIndex != -1 {
+			t.Errorf("%s %s %d", n.ID, n.Kind, n.LedgerIndex)
+		}
+		if _, err := s.Notice(ctx, n.ID); !errors.Is(err, ErrNoNotice) {
+			t.Errorf("a prepared notice is published: %v", err)
+		}
+		again, err := s.PrepareNotice(ctx, inc, Figures{Accounts: 1692496, URL: "https://notice.example/", Demonstration: true})
+		if err != nil || string(again.Data) != string(n.Data) {
+			t.Errorf("prepared twice, the bytes differ (%v)", err)
+		}
+		if err := db.Update(ctx, func(tx *sql.Tx) error { return s.RecordNotice(ctx, tx, n, 7) }); err != nil {
+			t.Fatal(err)
+		}
+		got, err := s.Notice(ctx, n.ID)
+		if err != nil || got.LedgerIndex != 7 || string(got.Data) != string(n.Data) || got.Text != n.Text || len(got.Facts) != len(inc.Facts) {
+			t.Errorf("read back: %v, %v", got.ID, err)
+		}
+		if next, err := s.PrepareNotice(ctx, inc, Figures{}); err != nil || next.ID != "naver-2013-v2" || next.Kind != "revision" {
+			t.Errorf("next: %s %s, %v", next.ID, next.Kind, err)
+		}
+		if list, err := s.Notices(ctx, inc.ID); err != nil || len(list) != 1 {
+			t.Errorf("%d notices, %v", len(list), err)
+		}
+		for _, id := range []string{"", "naver-2013", "naver-2013-v0", "naver-2013-v01", "naver-2013-v2", "-v1", "../x-v1", "naver-2013-v99999999999999999999"} {
+			if _, err := s.Notice(ctx, id); !errors.Is(err, ErrNoNotice) {
+				t.Errorf("notice %q: %v", id, err)
+			}
+		}
+		// An edit in the database does not pass for the notice.
+		edited := strings.Replace(string(n.Data), "1692496", "1692495", 1)
+		if _, err := db.ExecContext(ctx, `UPDATE incident_notice SET data = $1`, []byte(edited)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Notice(ctx, n.ID); !errors.Is(err, ErrNotice) {
+			t.Errorf("an edited notice is shown: %v", err)
+		}
+	})
+}
+
+// TestModelNotice holds what the model case's notice has to say, in both languages.
+func TestModelNotice(t *testing.T) {
+	file := parse(t, string(ModelCase()))
+	inc := Incident{ID: file.ID, Facts: current(file.Facts)}
+	figures := Figures{Time: time.Date(2026, 4, 1, 0, 0, 0, 0, time.UTC), Accounts: 1692496, URL: "https://notice.example/", Demonstration: true}
+	ja, en := noticeJA(inc, figures), noticeEN(inc, figures)
+	t.Log("\n" + ja + "\n" + en)
+	for _, want := range []string{
+		"# NAVER会員情報への不正アクセスに関するお知らせ", "LINE株式会社　2013年7月19日", "実演",
+		"2013年7月17日 20時51分から7月18日 10時57分まで: ", "7月18日 10時09分: ", "7月18日 10時57分: ", "7月18日 20時: ",
+		"13時間18分", "48分", "約270万アカウント", "169万2,496アカウント（1,692,496）",
+		"NAVERまとめ、Nドライブ、NAVER Photo Album、pick、cafe", "日本以外", "OpenID", "LINEとlivedoor",
+		"メールアドレス", "ハッシュ化されたパスワード", "ニックネーム",
+		"2013年7月19日 16時現在", "お問い合わせ", "不正ログイン", "改ざん",
+		"7月19日 18時（予定）: ", "予定どおりには行われませんでした", "7月19日 21時頃の予定どおり", "7月20日の予定どおり", "8月2日 15時: ", "解除",
+		"2013年7月19日 18時30分: ", "- 7月19日 21時09分: ", "- 7月20日 1時: ", "- 7月20日 19時20分: ",
+		"<http://help.naver.jp/faq?itemNo=1287>", "<http://linecorp.com/press/2013/0719581>", "<https://notice.example/>",
+	} {
+		if !strings.Contains(ja, want) {
+			t.Errorf("the Japanese notice does not say %q", want)
+		}
+	}
+	for _, want := range []string{
+		"LINE Corporation, 19 July 2013", "demonstration", "From 17 July 2013, 20:51 to 18 July, 10:57",
+		"13 hours 18 minutes", "48 minutes", "1,692,496 accounts are affected, of about 2,700,000 accounts in all",
+		"NAVER Matome, N Drive, NAVER Photo Album, pick and cafe", "Hashed password", "As of 19 July 2013, 16:00, no sign",
+		"19 July, 18:00 (planned): ", "this promise was not kept", "as promised for 20 July", "2 August, 15:00: ", "lifted", "20 July, 19:20: ",
+	} {
+		if !strings.Contains(en, want) {
+			t.Errorf("the English notice does not say %q", want)
+		}
+	}
+}
+
+// TestSparseNotice renders a notice of hardly any facts: no empty section, no dangling sentence.
+func TestSparseNotice(t *testing.T) {
+	for _, src := range []string{
+		`{id: a, facts: [{key: alias, value: x}]}`,
+		`{id: a, facts: [{key: discovered, value: "2013-07-18T10:09+09:00"}, {key: affected.count, value: 88, unit: persons}]}`,
+		`{id: a, facts: [{key: window.end, value: "2013-07"}, {key: cause, value: unknown}, {key: scope.state, value: investigating}]}`,
+	} {
+		file := parse(t, src)
+		inc := Incident{ID: file.ID, Facts: current(file.Facts)}
+		for _, text := range []string{noticeJA(inc, Figures{Time: time.Unix(0, 0)}), noticeEN(inc, Figures{Time: time.Unix(0, 0)})} {
+			lines := strings.Split(strings.TrimSpace(text), "\n")
+			for i, line := range lines {
+				if strings.HasPrefix(line, "## ") && (i+2 >= len(lines) || strings.HasPrefix(lines[i+2], "#")) {
+					t.Errorf("an empty section %q in\n%s", line, text)
+				}
+			}
+			if strings.Contains(text, "<nil>") || strings.Contains(text, "%!") || strings.Contains(text, ": \n") {
+				t.Errorf("not well formed:\n%s", text)
+			}
+		}
+	}
+}
+
+// TestHostileFacts holds that what facts say never becomes markup.
+func TestHostileFacts(t *testing.T) {
+	for _, hostile := range []string{
+		`<script>alert(1)</script>`, `[x](javascript:alert(1))`, `![x](https://tracker.example/x.png)`, `</h1><img src=x onerror=alert(1)>`,
+		"# heading", "1. item", "- item", "**bold** _it_ `code` ~~no~~", "a | b", "&lt;b&gt; &amp;", "<https://elsewhere.example>", "= =", "\\<b>",
+	} {
+		text := Text{hostile, hostile}
+		inc := Incident{ID: "a", Facts: []Fact{
+			{Key: "title", Value: Value{Text: text}}, {Key: "organisation", Value: Value{Text: text}},
+			{Key: "excluded", Value: Value{Text: text}}, {Key: "addendum", Value: Value{Text: text, Time: Moment{time.Unix(0, 0).UTC(), Day}}},
+			{Key: "contact", Value: Value{Text: text, Telephone: hostile, Hours: text}},
+			{Key: "source", Value: Value{Text: text}}, {Key: "service", Value: Value{Text: text, Status: "affected"}},
+		}}
+		for _, source := range []string{noticeJA(inc, Figures{}), noticeEN(inc, Figures{})} {
+			html, err := HTML(source)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, bad := range []string{"<script", "<img", "javascript:alert(1)\"", "<strong>", "<em>", "<code>", "<b>", "<a ", "omitted"} {
+				if strings.Contains(string(html), bad) {
+					t.Errorf("%q became %s in\n%s", hostile, bad, html)
+				}
+			}
+			if n := strings.Count(string(html), "<h1"); n != 1 {
+				t.Errorf("%q: %d first headings", hostile, n)
+			}
+		}
+	}
+}
+
+func TestHTMLDropsRawMarkup(t *testing.T) {
+	html, err := HTML("<script>alert(1)</script>\n\na <b>b</b> [x](javascript:alert(1)) [y](data:text/html,x)\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, bad := range []string{"<script", "<b>", "javascript:", "data:"} {
+		if strings.Contains(string(html), bad) {
+			t.Errorf("%s passed: %s", bad, html)
+		}
+	}
+}
+
+func TestVocabulary(t *testing.T) {
+	for _, word := range []string{"email", "password", "password:plain", "password:hashed", "password:encrypted", "nickname", "name", "address",
+		"phone", "birth-date", "gender", "account-id", "payment-card", "bank-account", "insurance-number", "national-id", "employer",
+		"occupation", "health", "vehicle", "purchase-history", "ip-address", "message-content"} {
+		if !KnownClass(word) || ClassLabel(web.JA, word) == word || ClassLabel(web.EN, word) == "" {
+			t.Errorf("%s is not in the vocabulary", word)
+		}
+	}
+	for _, word := range []string{"", "emails", "email:plain", "password:", "Password"} {
+		if KnownClass(word) {
+			t.Errorf("%q is in the vocabulary", word)
+		}
+	}
+	for _, c := range Classes() {
+		for _, id := range c.Advice {
+			if !slices.ContainsFunc(steps, func(s Step) bool { return s.ID == id }) {
+				t.Errorf("%s advises %q, which there is not", c.Word, id)
+			}
+		}
+	}
+	var order []string
+	for _, s := range Advise([]string{"email", "nickname", "password:hashed"}) {
+		order = append(order, s.ID)
+	}
+	if !slices.Equal(order, []string{"password", "reused", "two-step", "mail"}) {
+		t.Errorf("advice in the order %v", order)
+	}
+}
+
+func FuzzParseFactsFile(f *testing.F) {
+	f.Add(ModelCase())
+	f.Add([]byte("id: a\nfacts:\n  - {key: title, value: x}\n"))
+	f.Add([]byte("id: &x a\nfacts: [*x]\n"))
+	f.Add([]byte("? {a: b}\n: c\n"))
+	f.Add([]byte("id: !!binary aGk=\nfacts: [{<<: {key: title}}]\n"))
+	f.Fuzz(func(t *testing.T, src []byte) {
+		file, err := ParseFactsFile("f", src)
+		if err != nil {
+			if !errors.Is(err, ErrFacts) || hint(err) == "" {
+				t.Fatalf("error without place or remedy: %v", err)
+			}
+			return
+		}
+		if !ValidID(file.ID) || len(file.Facts) == 0 {
+			t.Fatalf("accepted: %+v", file)
+		}
+		inc := Incident{ID: file.ID, Facts: current(file.Facts)}
+		for _, source := range []string{noticeJA(inc, Figures{Time: time.Unix(0, 0)}), noticeEN(inc, Figures{Time: time.Unix(0, 0)})} {
+			if _, err := HTML(source); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+func FuzzParseNotice(f *testing.F) {
+	file, err := ParseFactsFile("f", ModelCase())
+	if err != nil {
+		f.Fatal(err)
+	}
+	n := Notice{Incident: "naver-2013", Version: 1, Kind: "first", Time: time.Unix(1e9, 0), Facts: file.Facts, Text: Text{"甲", "a"}}
+	for i := range n.Facts {
+		if n.Facts[i].AsOf.IsZero() {
+			n.Facts[i].AsOf = Moment{time.Unix(0, 0).UTC(), Day}
+		}
+	}
+	if err := n.encode(); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(n.Data)
+	f.Add([]byte(`{"facts":[{"asOf":"2013-07+09:00","certainty":"confirmed","key":"title","value":{"text":{"en":"a","ja":"b"}}}],"incident":"a","kind":"first","text":{"en":"a","ja":"b"},"time":"2026-04-01T00:00:00Z","v":1,"version":1}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		n, err := ParseNotice(data)
+		if err != nil {
+			if !errors.Is(err, ErrNotice) {
+				t.Fatal(err)
+			}
+			return
+		}
+		if string(n.Data) != string(data) {
+			t.Fatal("accepted bytes that are not canonical")
+		}
+	})
+}
+
+// TestParseNoticeRefuses changes one thing at a time in a good notice.
+func TestParseNoticeRefuses(t *testing.T) {
+	const good = `{"facts":[{"asOf":"2013-07-19T16:00+09:00","certainty":"confirmed","key":"title","value":{"text":{"en":"a","ja":"b"}}}],"incident":"a","kind":"first","text":{"en":"a","ja":"b"},"time":"2026-04-01T00:00:00Z","v":1,"version":1}`
+	if _, err := ParseNotice([]byte(good)); err != nil {
+		t.Fatal(err)
+	}
+	for _, change := range [][2]string{
+		{`"v":1,`, `"v":2,`}, {`"v":1,`, ``}, {`"version":1`, `"version":0`}, {`"version":1`, `"version":2`}, {`"version":1`, `"version":1.0`},
+		{`"version":1}`, `"version":1} `}, {`"version":1}`, `"version":1,"x":1}`}, {`"kind":"first"`, `"kind":"second"`},
+		{`"incident":"a"`, `"incident":"A"`}, {`Z"`, `+00:00"`}, {`00:00:00Z`, `00:00:00.0Z`}, {`confirmed`, `sure`}, {`"en":"a","ja":"b"},"time"`, `"en":"","ja":"b"},"time"`},
+		{`"asOf":"2013-07-19T16:00+09:00"`, `"asOf":"2013-07-19T16:00:00+09:00"`}, {`"asOf":"2013-07-19T16:00+09:00",`, ``},
+		{`"key":"title"`, `"key":"title","key":"title"`}, {`"certainty"`, `"certainty" `}, {`[{"asOf"`, `[null,{"asOf"`},
+	} {
+		bad := strings.Replace(good, change[0], change[1], 1)
+		if bad == good {
+			t.Fatalf("nothing to change: %v", change)
+		}
+		if _, err := ParseNotice([]byte(bad)); !errors.Is(err, ErrNotice) {
+			t.Errorf("%s → %s: %v", change[0], change[1], err)
+		}
+	}
+}

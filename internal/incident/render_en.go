@@ -1,0 +1,195 @@
+package incident
+
+import (
+	"strings"
+
+	"shirase/internal/web"
+)
+
+// noticeEN writes the notice in English: the same facts in the same order, in its own words.
+func noticeEN(i Incident, figures Figures) string {
+	p := &page{}
+	p.heading(1, "Notice: "+plain(i.Title(web.EN)))
+	head := headDate(web.EN, i, figures)
+	if organisation := plain(i.Organisation(web.EN)); organisation != "" {
+		head = organisation + ", " + head
+	}
+	p.paragraph(head)
+	if figures.Demonstration {
+		p.quote("This is a demonstration of Shirase. What follows records a real case from what was made public about it. The " +
+			web.Number(web.EN, figures.Accounts) + " accounts that can be checked on this server were generated and belong to nobody. " +
+			"The organisation named has no part in this page.")
+	}
+	i.openingEN(p)
+	i.historyEN(p)
+	i.scopeEN(p, figures)
+	if classes := ClassLabels(web.EN, i.Classes()); len(classes) > 0 {
+		heading := "What may have been exposed"
+		if i.allConfirmed() {
+			heading = "What was exposed"
+		}
+		p.heading(2, heading)
+		for n, class := range classes {
+			classes[n] = strings.ToUpper(class[:1]) + class[1:]
+		}
+		p.list(false, classes)
+	}
+	i.damageEN(p)
+	if actions := i.actionLines(web.EN); len(actions) > 0 {
+		p.heading(2, "What has been done")
+		p.list(false, actions)
+	}
+	if steps := stepLines(web.EN, i.Classes()); len(steps) > 0 {
+		p.heading(2, "What you can do")
+		p.list(true, steps)
+	}
+	if figures.URL != "" {
+		p.heading(2, "Find out whether you are affected")
+		p.paragraph("You can check your own address here: " + link(figures.URL))
+		p.paragraph("What you enter is made unreadable on your own device before it is compared. The address itself is not sent, not even to us.")
+	}
+	if addenda := i.addendumLines(web.EN); len(addenda) > 0 {
+		p.heading(2, "Addenda")
+		p.list(false, addenda)
+	}
+	if f, ok := i.Fact("contact"); ok {
+		p.heading(2, "Contact")
+		if name := plain(f.Value.Text.In(web.EN)); name != "" {
+			p.paragraph(name)
+		}
+		p.list(false, contactLines(web.EN, f.Value))
+	}
+	if sources := i.Listed("source"); len(sources) > 0 {
+		p.heading(2, "Sources")
+		var lines []string
+		for _, f := range sources {
+			lines = append(lines, sourceLine(web.EN, f))
+		}
+		p.list(false, lines)
+	}
+	if i.inJapan() {
+		p.paragraph("All times are Japan's (JST, UTC+9).")
+	}
+	return p.String()
+}
+
+// openingEN says in one paragraph what happened, and how sure that is.
+func (i Incident) openingEN(p *page) {
+	cause, known := i.Fact("cause")
+	known = known && cause.Value.Word != "unknown" && cause.Value.Word != "other"
+	text := "Customers' data may have been exposed"
+	if i.allConfirmed() {
+		text = "Customers' data has been exposed"
+	}
+	if known {
+		text += " through " + Word(web.EN, cause.Value.Word)
+	}
+	text += ". We are sorry for the worry and the trouble this causes. Here is what is known so far."
+	if i.State() == StateInvestigating {
+		text += " Who is affected is still being established; this notice will be added to when it is."
+	}
+	if !known {
+		text += " The cause is being investigated."
+	}
+	p.paragraph(text)
+}
+
+// historyEN tells what happened in the order of time.
+func (i Incident) historyEN(p *page) {
+	at := i.moments(web.EN)
+	var lines []string
+	start, hasStart := i.Fact("window.start")
+	end, hasEnd := i.Fact("window.end")
+	what := "the period affected"
+	if i.attack() {
+		what = "the period in which traces of the intrusion were found"
+	}
+	switch {
+	case hasStart && hasEnd:
+		lines = append(lines, "From "+about(web.EN, start.Value, at(start.Value.Time))+" to "+about(web.EN, end.Value, at(end.Value.Time))+": "+what)
+	case hasStart:
+		lines = append(lines, "From "+about(web.EN, start.Value, at(start.Value.Time))+": "+what)
+	case hasEnd:
+		lines = append(lines, "Until "+about(web.EN, end.Value, at(end.Value.Time))+": "+what)
+	}
+	for _, key := range []struct{ key, attack, mishap string }{
+		{"discovered", "signs of the intrusion were noticed", "the incident came to light"},
+		{"contained", "the access was cut off", "it was stopped from spreading"},
+		{"login-blocked", "sign-in was blocked for every account", "sign-in was blocked for every account"},
+		{"closed", "the response was closed", "the response was closed"},
+	} {
+		if f, ok := i.Fact(key.key); ok {
+			text := key.mishap
+			if i.attack() {
+				text = key.attack
+			}
+			when := about(web.EN, f.Value, at(f.Value.Time))
+			lines = append(lines, strings.ToUpper(when[:1])+when[1:]+": "+text)
+		}
+	}
+	if len(lines) == 0 {
+		return
+	}
+	p.heading(2, "What happened")
+	p.list(false, lines)
+	var spans []string
+	if d, ok := i.span("window.start", "discovered"); ok {
+		spans = append(spans, "From the first trace to its discovery took "+web.Duration(web.EN, d)+".")
+	}
+	if d, ok := i.span("discovered", "contained"); ok {
+		spans = append(spans, "Containing it took another "+web.Duration(web.EN, d)+".")
+		if len(spans) == 1 {
+			spans[0] = "From discovery to containment took " + web.Duration(web.EN, d) + "."
+		}
+	}
+	if len(spans) > 0 {
+		p.paragraph(strings.Join(spans, " "))
+	}
+}
+
+// scopeEN says who is affected and who is not.
+func (i Incident) scopeEN(p *page, figures Figures) {
+	affected, hasCount := i.Fact("affected.count")
+	services := i.names(web.EN, "affected", "stopped", "resumed")
+	excluded := i.excludedLines(web.EN)
+	if !hasCount && figures.Accounts == 0 && len(services) == 0 && len(excluded) == 0 {
+		return
+	}
+	p.heading(2, "Who is affected")
+	switch {
+	case hasCount:
+		line := Count(web.EN, affected.Value) + " are affected"
+		if base, ok := i.Fact("base.count"); ok {
+			line += ", of " + Count(web.EN, base.Value) + " in all"
+		}
+		p.paragraph(strings.ToUpper(line[:1]) + line[1:] + ".")
+	case figures.Accounts > 0:
+		p.paragraph(web.Number(web.EN, figures.Accounts) + " accounts are affected.")
+	}
+	if len(services) > 0 {
+		p.paragraph("The services concerned: " + web.Join(web.EN, services) + ".")
+	}
+	if len(excluded) > 0 {
+		p.paragraph("Not affected:")
+		p.list(false, excluded)
+	}
+}
+
+// damageEN says what followed from it, or that nothing is known to have followed, as of when.
+func (i Incident) damageEN(p *page) {
+	at := i.moments(web.EN)
+	reported, confirmed, none := i.damages(web.EN, "reported"), i.damages(web.EN, "confirmed"), i.damages(web.EN, "none-confirmed")
+	if len(reported)+len(confirmed)+len(none) == 0 {
+		return
+	}
+	p.heading(2, "What has followed from it")
+	for _, d := range confirmed {
+		p.paragraph("As of " + at(d.asOf) + ", confirmed: " + web.Join(web.EN, d.what) + ".")
+	}
+	for _, d := range reported {
+		p.paragraph("As of " + at(d.asOf) + ", reported and being looked into: " + web.Join(web.EN, d.what) + ".")
+	}
+	for _, d := range none {
+		p.paragraph("As of " + at(d.asOf) + ", no sign of the following: " + strings.Join(d.what, "; ") + ".")
+	}
+}

@@ -1,0 +1,201 @@
+package incident
+
+import (
+	"strings"
+
+	"shirase/internal/web"
+)
+
+// noticeJA writes the notice in Japanese, in the register of an organisation's own announcement. A section without
+// facts is left out; nothing is said that no fact says.
+func noticeJA(i Incident, figures Figures) string {
+	p := &page{}
+	title := plain(i.Title(web.JA))
+	if !strings.HasSuffix(title, "お知らせ") {
+		title += "に関するお知らせ"
+	}
+	p.heading(1, title)
+	p.paragraph(strings.TrimLeft(plain(i.Organisation(web.JA))+"　"+headDate(web.JA, i, figures), "　"))
+	if figures.Demonstration {
+		p.quote("これは、Shirase の実演です。以下は、過去に公表された実際の事案を、公表資料をもとに記録したものです。このサーバーで確認できる" +
+			web.Number(web.JA, figures.Accounts) + "アカウントは、すべて機械的に作った架空のものです。名前の挙がっている組織は、この掲載に関わっていません。")
+	}
+	i.openingJA(p)
+	i.historyJA(p)
+	i.scopeJA(p, figures)
+	if classes := ClassLabels(web.JA, i.Classes()); len(classes) > 0 {
+		heading := "流出した可能性のある情報"
+		if i.allConfirmed() {
+			heading = "流出した情報"
+		}
+		p.heading(2, heading)
+		p.list(false, classes)
+	}
+	i.damageJA(p)
+	if actions := i.actionLines(web.JA); len(actions) > 0 {
+		p.heading(2, "対応の状況")
+		p.list(false, actions)
+	}
+	if steps := stepLines(web.JA, i.Classes()); len(steps) > 0 {
+		p.heading(2, "お客様へのお願い")
+		p.list(true, steps)
+	}
+	if figures.URL != "" {
+		p.heading(2, "ご自身が対象かどうかの確認")
+		p.paragraph("次のページで、ご自身のアドレスが対象に含まれるかどうかを確認できます。" + link(figures.URL))
+		p.paragraph("入力されたアドレスは、お使いの端末の中で読み取れない形に変えてから照合します。アドレスそのものは、当方にも送られません。")
+	}
+	if addenda := i.addendumLines(web.JA); len(addenda) > 0 {
+		p.heading(2, "追記")
+		p.list(false, addenda)
+	}
+	if f, ok := i.Fact("contact"); ok {
+		p.heading(2, "お問い合わせ窓口")
+		if name := plain(f.Value.Text.In(web.JA)); name != "" {
+			p.paragraph(name)
+		}
+		p.list(false, contactLines(web.JA, f.Value))
+	}
+	if sources := i.Listed("source"); len(sources) > 0 {
+		p.heading(2, "情報源")
+		var lines []string
+		for _, f := range sources {
+			lines = append(lines, sourceLine(web.JA, f))
+		}
+		p.list(false, lines)
+	}
+	if i.inJapan() {
+		p.paragraph("時刻は、すべて日本時間です。")
+	}
+	p.paragraph("以上")
+	return p.String()
+}
+
+// openingJA says in one paragraph what happened, and how sure that is.
+func (i Incident) openingJA(p *page) {
+	var b strings.Builder
+	b.WriteString("このたび、")
+	cause, known := i.Fact("cause")
+	known = known && cause.Value.Word != "unknown" && cause.Value.Word != "other"
+	if known {
+		b.WriteString(Word(web.JA, cause.Value.Word))
+		b.WriteString("により、")
+	}
+	if i.allConfirmed() {
+		b.WriteString("お客様の情報が流出したことを確認しました。")
+	} else {
+		b.WriteString("お客様の情報が流出した可能性があることが判明しました。")
+	}
+	b.WriteString("ご心配とご迷惑をおかけしますことを、深くお詫び申し上げます。現時点で判明している事実を、次のとおりお知らせします。")
+	if i.State() == StateInvestigating {
+		b.WriteString("対象の範囲は現在も調査中です。確定しだい、このお知らせに追記します。")
+	}
+	if !known {
+		b.WriteString("原因は調査中です。")
+	}
+	p.paragraph(b.String())
+}
+
+// historyJA tells what happened in the order of time.
+func (i Incident) historyJA(p *page) {
+	at := i.moments(web.JA)
+	var lines []string
+	start, hasStart := i.Fact("window.start")
+	end, hasEnd := i.Fact("window.end")
+	what := "影響のあった期間"
+	if i.attack() {
+		what = "不正アクセスの痕跡が確認された期間"
+	}
+	switch {
+	case hasStart && hasEnd:
+		lines = append(lines, about(web.JA, start.Value, at(start.Value.Time))+"から"+about(web.JA, end.Value, at(end.Value.Time))+"まで: "+what)
+	case hasStart:
+		lines = append(lines, about(web.JA, start.Value, at(start.Value.Time))+"から: "+what)
+	case hasEnd:
+		lines = append(lines, about(web.JA, end.Value, at(end.Value.Time))+"まで: "+what)
+	}
+	for _, key := range []struct{ key, attack, mishap string }{
+		{"discovered", "不正アクセスの可能性を発見", "事案が発覚"},
+		{"contained", "不正アクセスを遮断", "影響の拡大を止める措置を完了"},
+		{"login-blocked", "すべてのアカウントのログインを遮断", "すべてのアカウントのログインを遮断"},
+		{"closed", "対応を終了", "対応を終了"},
+	} {
+		if f, ok := i.Fact(key.key); ok {
+			text := key.mishap
+			if i.attack() {
+				text = key.attack
+			}
+			lines = append(lines, about(web.JA, f.Value, at(f.Value.Time))+": "+text)
+		}
+	}
+	if len(lines) == 0 {
+		return
+	}
+	p.heading(2, "経緯")
+	p.list(false, lines)
+	var spans []string
+	if d, ok := i.span("window.start", "discovered"); ok {
+		spans = append(spans, "最初の痕跡から発見までは"+web.Duration(web.JA, d))
+	}
+	if d, ok := i.span("discovered", "contained"); ok {
+		spans = append(spans, "発見から遮断までは"+web.Duration(web.JA, d))
+	}
+	if len(spans) > 0 {
+		p.paragraph(strings.Join(spans, "、") + "でした。")
+	}
+}
+
+// scopeJA says who is affected and who is not.
+func (i Incident) scopeJA(p *page, figures Figures) {
+	affected, hasCount := i.Fact("affected.count")
+	services := i.names(web.JA, "affected", "stopped", "resumed")
+	excluded := i.excludedLines(web.JA)
+	if !hasCount && figures.Accounts == 0 && len(services) == 0 && len(excluded) == 0 {
+		return
+	}
+	p.heading(2, "対象")
+	switch {
+	case hasCount:
+		base, hasBase := i.Fact("base.count")
+		line := "対象は、"
+		if hasBase {
+			line = "全体" + Count(web.JA, base.Value) + "のうち、"
+		}
+		line += Count(web.JA, affected.Value)
+		if n := affected.Value.Number; n != nil && web.Both(web.JA, *n) != web.Number(web.JA, *n) {
+			line += "（" + web.Digits(*n) + "）"
+		}
+		if hasBase {
+			line += "が対象"
+		}
+		p.paragraph(line + "です。")
+	case figures.Accounts > 0:
+		p.paragraph("対象は、" + web.Both(web.JA, figures.Accounts) + "アカウントです。")
+	}
+	if len(services) > 0 {
+		p.paragraph("対象のサービスは、" + web.Join(web.JA, services) + "です。")
+	}
+	if len(excluded) > 0 {
+		p.paragraph("次のものは、対象に含まれません。")
+		p.list(false, excluded)
+	}
+}
+
+// damageJA says what followed from it, or that nothing is known to have followed, as of when.
+func (i Incident) damageJA(p *page) {
+	at := i.moments(web.JA)
+	reported, confirmed, none := i.damages(web.JA, "reported"), i.damages(web.JA, "confirmed"), i.damages(web.JA, "none-confirmed")
+	if len(reported)+len(confirmed)+len(none) == 0 {
+		return
+	}
+	p.heading(2, "二次被害")
+	for _, d := range confirmed {
+		p.paragraph(at(d.asOf) + "現在、" + web.Join(web.JA, d.what) + "を確認しています。")
+	}
+	for _, d := range reported {
+		p.paragraph(at(d.asOf) + "現在、" + web.Join(web.JA, d.what) + "の申し出を受けており、調べています。")
+	}
+	for _, d := range none {
+		p.paragraph(at(d.asOf) + "現在、" + web.Join(web.JA, d.what) + "は確認されていません。")
+	}
+}

@@ -1,0 +1,188 @@
+package incident
+
+import (
+	"slices"
+	"strings"
+
+	"shirase/internal/web"
+)
+
+// Class is a word of the data-class vocabulary: one kind of thing that can be exposed.
+type Class struct {
+	Word   string
+	Label  Text // as a person reads it in a list
+	Advice []string
+}
+
+// classes is the vocabulary, in the order in which a person is told what was exposed. Advice names steps of
+// advice.go, which have their own order.
+var classes = []Class{
+	{"email", Text{"メールアドレス", "e-mail address"}, []string{"mail"}},
+	{"password", Text{"パスワード", "password"}, []string{"password", "reused", "two-step"}},
+	{"password:plain", Text{"パスワード（読める形のまま）", "password (in readable form)"}, []string{"password", "reused", "two-step"}},
+	{"password:hashed", Text{"ハッシュ化されたパスワード", "hashed password"}, []string{"password", "reused", "two-step"}},
+	{"password:encrypted", Text{"暗号化されたパスワード", "encrypted password"}, []string{"password", "reused", "two-step"}},
+	{"payment-card", Text{"クレジットカード情報", "payment card details"}, []string{"card"}},
+	{"bank-account", Text{"銀行口座情報", "bank account details"}, []string{"bank"}},
+	{"national-id", Text{"マイナンバーなどの公的な番号", "national identification number"}, []string{"identity"}},
+	{"insurance-number", Text{"保険証の記号・番号", "insurance number"}, []string{"identity"}},
+	{"phone", Text{"電話番号", "telephone number"}, []string{"call"}},
+	{"name", Text{"氏名", "name"}, []string{"mail"}},
+	{"nickname", Text{"ニックネーム", "nickname"}, nil},
+	{"account-id", Text{"会員ID・アカウントID", "account ID"}, nil},
+	{"address", Text{"住所", "postal address"}, []string{"call"}},
+	{"birth-date", Text{"生年月日", "date of birth"}, []string{"password-hint"}},
+	{"gender", Text{"性別", "gender"}, nil},
+	{"employer", Text{"勤務先", "employer"}, nil},
+	{"occupation", Text{"職業", "occupation"}, nil},
+	{"health", Text{"健康・医療に関する情報", "health information"}, []string{"desk"}},
+	{"vehicle", Text{"車両に関する情報", "vehicle details"}, nil},
+	{"purchase-history", Text{"購入履歴", "purchase history"}, []string{"mail"}},
+	{"ip-address", Text{"IPアドレス", "IP address"}, nil},
+	{"message-content", Text{"メッセージの内容", "content of messages"}, []string{"desk"}},
+}
+
+// Classes returns the data-class vocabulary in the order in which it is shown.
+func Classes() []Class { return slices.Clone(classes) }
+
+// KnownClass reports whether word is one of the data-class vocabulary, with its form where it has one
+// ("password:hashed").
+func KnownClass(word string) bool {
+	return slices.ContainsFunc(classes, func(c Class) bool { return c.Word == word })
+}
+
+// ClassLabel returns what people call a data class; of an unknown word, the word.
+func ClassLabel(lang web.Lang, word string) string {
+	for _, c := range classes {
+		if c.Word == word {
+			return c.Label.In(lang)
+		}
+	}
+	return word
+}
+
+// ClassLabels labels words in the vocabulary's order, without duplicates.
+func ClassLabels(lang web.Lang, words []string) []string {
+	var out []string
+	for _, word := range SortClasses(words) {
+		out = append(out, ClassLabel(lang, word))
+	}
+	return out
+}
+
+// SortClasses returns words in the vocabulary's order, without duplicates; unknown ones last.
+func SortClasses(words []string) []string {
+	rank := func(word string) int {
+		if i := slices.IndexFunc(classes, func(c Class) bool { return c.Word == word }); i >= 0 {
+			return i
+		}
+		return len(classes)
+	}
+	out := slices.Clone(words)
+	slices.SortStableFunc(out, func(a, b string) int {
+		if c := rank(a) - rank(b); c != 0 {
+			return c
+		}
+		return strings.Compare(a, b)
+	})
+	return slices.Compact(out)
+}
+
+// label is a word of a vocabulary with what people call it.
+type label struct {
+	word  string
+	label Text
+}
+
+// causes is the vocabulary of cause. The text completes "による" in Japanese.
+var causes = []label{
+	{"intrusion", Text{"外部からの不正アクセス", "unauthorised access from outside"}},
+	{"credential-stuffing", Text{"他所で流出したパスワードを使った不正ログイン", "sign-ins with passwords leaked elsewhere (credential stuffing)"}},
+	{"web-skimming", Text{"決済画面の改ざん", "tampering with a payment page (web skimming)"}},
+	{"ransomware", Text{"ランサムウェア", "ransomware"}},
+	{"malware", Text{"マルウェアへの感染", "malware"}},
+	{"phishing", Text{"フィッシング", "phishing"}},
+	{"misdirected-mail", Text{"メールなどの誤送信", "a message sent to the wrong recipients"}},
+	{"misdelivery", Text{"書類などの誤送付・誤交付", "papers handed or posted to the wrong person"}},
+	{"lost-media", Text{"媒体・書類の紛失", "lost media or papers"}},
+	{"theft", Text{"媒体・書類の盗難", "theft of media or papers"}},
+	{"misconfiguration", Text{"設定の誤り", "misconfiguration"}},
+	{"defect", Text{"プログラムの不具合", "a defect in software"}},
+	{"insider", Text{"内部の者による不正な持ち出し", "misuse by an insider"}},
+	{"contractor", Text{"委託先で起きた事故", "an incident at a contractor"}},
+	{"other", Text{"その他", "another cause"}},
+	{"unknown", Text{"調査中", "not yet known"}},
+}
+
+func causeWords() []string {
+	var out []string
+	for _, c := range causes {
+		out = append(out, c.word)
+	}
+	return out
+}
+
+// words labels the small vocabularies. A word means the same wherever it is used.
+var words = []label{
+	{"affected", Text{"対象", "affected"}},
+	{"stopped", Text{"停止", "stopped"}},
+	{"resumed", Text{"再開", "resumed"}},
+	{"unrelated", Text{"影響なし", "not affected"}},
+
+	{"taken", Text{"実施", "done"}},
+	{"planned", Text{"予定", "planned"}},
+	{"kept", Text{"予定どおり実施", "done as promised"}},
+	{"slipped", Text{"予定より遅れ", "later than promised"}},
+	{"lifted", Text{"解除", "lifted"}},
+
+	{"enquiry", Text{"本件に関するお問い合わせ", "enquiries about this incident"}},
+	{"login", Text{"不正ログイン", "illegitimate sign-ins"}},
+	{"tampering", Text{"情報や保存内容の改ざん", "tampering with data or stored content"}},
+	{"misuse", Text{"情報の悪用", "misuse of the data"}},
+
+	{"none-confirmed", Text{"確認されていません", "none confirmed"}},
+	{"reported", Text{"申し出があります", "reported"}},
+
+	{"confirmed", Text{"確認済み", "confirmed"}},
+	{"possible", Text{"可能性あり", "possible"}},
+	{"unknown", Text{"不明", "not known"}},
+
+	{"persons", Text{"人", "people"}},
+	{"records", Text{"件", "records"}},
+	{"accounts", Text{"アカウント", "accounts"}},
+	{"attempts", Text{"回", "attempts"}},
+
+	{StateInvestigating, Text{"対象範囲を調査中", "scope under investigation"}},
+	{StateFinal, Text{"対象範囲は確定", "scope settled"}},
+	{StateByMail, Text{"メールでのみ回答", "answered by mail only"}},
+	{StateRetired, Text{"確認の受け付けを終了", "no longer answered"}},
+}
+
+// Word returns what people call a word of one of the small vocabularies (statuses, certainties, units, states); of
+// an unknown one, the word.
+func Word(lang web.Lang, word string) string {
+	for _, list := range [][]label{words, causes} {
+		for _, l := range list {
+			if l.word == word {
+				return l.label.In(lang)
+			}
+		}
+	}
+	return word
+}
+
+// Count writes number, unit and qualifier as the language does: 169万2,496アカウント, about 2,700,000 accounts.
+func Count(lang web.Lang, v Value) string {
+	if v.Number == nil {
+		return lang.Pick("不明", "not known")
+	}
+	n := web.Number(lang, *v.Number)
+	unit := Word(lang, v.Unit)
+	if lang == web.EN {
+		if *v.Number == 1 {
+			unit = map[string]string{"persons": "person", "records": "record", "accounts": "account", "attempts": "attempt"}[v.Unit]
+		}
+		return map[string]string{"about": "about ", "at-most": "at most ", "cumulative": "a cumulative "}[v.Qualifier] + n + " " + unit
+	}
+	return map[string]string{"about": "約", "at-most": "最大", "cumulative": "延べ"}[v.Qualifier] + n + unit
+}

@@ -1,0 +1,220 @@
+// Package index builds, publishes and serves what package check verifies.
+//
+// Publishing an incident goes in four steps, each of which survives being
+// killed and goes on where it was:
+//
+//   - Seal: the revision is bound to its roster in SQL; then the members'
+//     entries are computed in chunks that are durable one by one, merged into
+//     the source layer, and its root is bound to the revision.
+//   - Fold: the source layers of one key become the served layer.
+//   - Self-check: a server on loopback shows the draft to the real client,
+//     which has to find members of the new layer and must not find a stranger.
+//   - Publish: statement, notice and ledger entries become true in one
+//     transaction.
+//
+// Everything a key and a roster give is deterministic, so whoever is killed
+// and starts again makes the same bytes.
+package index
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/bits"
+	"time"
+
+	"shirase/check"
+	"shirase/internal/files"
+	"shirase/internal/ledger"
+	"shirase/internal/store"
+)
+
+// Errors of this package.
+var (
+	// ErrKey says that a key file is not the published key's.
+	ErrKey = errors.New("not the published evaluator key")
+	// ErrEmpty says that a roster has no identity of a kind that is indexed.
+	ErrEmpty = errors.New("the roster has no identity to index")
+	// ErrSelfCheck says that a draft does not answer as it should; nothing of it was published.
+	ErrSelfCheck = errors.New("the self-check failed, and nothing was published")
+	// ErrNone says that nothing has been published yet.
+	ErrNone = errors.New("nothing has been published yet")
+	// ErrBound says that a revision came out as another layer than it did before.
+	ErrBound = errors.New("the revision is bound to another layer")
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+const (
+	layerFolder = "layers/"
+	buildFolder = "build/"
+
+	// DefaultLocatorBits fits an index of up to 10^8 entries.
+	DefaultLocatorBits = 16
+)
+
+// Index is the published index of one store: its keys, layers and statements.
+type Index struct {
+	db     *store.DB
+	dir    *files.Dir
+	keys   *files.Keys
+	ledger *ledger.Ledger
+	now    func() time.Time
+}
+
+// New opens the index and brings its tables up to date.
+func New(ctx context.Context, db *store.DB, dir *files.Dir, keys *files.Keys, l *ledger.Ledger) (*Index, error) {
+	sub, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, fmt.Errorf("index: %w", err)
+	}
+	// "index" is a word of SQL; the version table is index_room_migrations.
+	if err := db.Migrate(ctx, "index_room", sub); err != nil {
+		return nil, fmt.Errorf("index: %w", err)
+	}
+	return &Index{db: db, dir: dir, keys: keys, ledger: l, now: time.Now}, nil
+}
+
+// LocatorBits gives the locator bits that fit a planned number of entries.
+func LocatorBits(planned int64) int {
+	if planned <= 100_000_000 {
+		return DefaultLocatorBits
+	}
+	return min(check.MaxLocatorBits, bits.Len64(uint64(planned))-11)
+}
+
+func keyFile(id string) string { return "evaluator-" + id + ".key" }
+
+// NewKey makes the first evaluator key, k1: its file first, then its row. It
+// gives the key that is there where there is one.
+func (x *Index) NewKey(ctx context.Context, locatorBits int) (check.Key, error) {
+	if k, err := x.key(ctx); !errors.Is(err, sql.ErrNoRows) {
+		return k, err
+	}
+	const id = "k1"
+	secret, err := x.keys.Load(keyFile(id))
+	if errors.Is(err, files.ErrNotExist) {
+		secret = []byte(check.GenerateEvaluatorKey().Secret() + "\n")
+		err = x.keys.Create(keyFile(id), secret)
+	}
+	if err != nil {
+		return check.Key{}, fmt.Errorf("make an evaluator key: %w", err)
+	}
+	key, err := check.ParseEvaluatorKey(string(secret))
+	if err != nil {
+		return check.Key{}, fmt.Errorf("make an evaluator key: %s: %w", keyFile(id), err)
+	}
+	text, err := key.Public().MarshalText()
+	if err != nil {
+		return check.Key{}, fmt.Errorf("make an evaluator key: %w", err)
+	}
+	_, err = x.db.ExecContext(ctx, `INSERT INTO index_key (id, public, locator_bits, created_at) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (id) DO NOTHING`, id, string(text), locatorBits, store.Micros(x.now()))
+	if err != nil {
+		return check.Key{}, fmt.Errorf("make an evaluator key: %w", err)
+	}
+	return x.key(ctx)
+}
+
+// key gives the current key: the newest row.
+func (x *Index) key(ctx context.Context) (check.Key, error) {
+	var k check.Key
+	var public string
+	err := x.db.QueryRowContext(ctx, `SELECT id, public, locator_bits FROM index_key ORDER BY created_at DESC, id DESC LIMIT 1`).
+		Scan(&k.ID, &public, &k.LocatorBits)
+	if err != nil {
+		return check.Key{}, fmt.Errorf("read the evaluator's public key: %w", err)
+	}
+	if err := k.Public.UnmarshalText([]byte(public)); err != nil {
+		return check.Key{}, fmt.Errorf("read the evaluator's public key %s: %w", k.ID, err)
+	}
+	return k, nil
+}
+
+// evaluator loads the private half of a key and refuses one that is not it.
+func (x *Index) evaluator(k check.Key) (*check.EvaluatorKey, error) {
+	secret, err := x.keys.Load(keyFile(k.ID))
+	if err != nil {
+		return nil, fmt.Errorf("load evaluator key %s: %w", k.ID, err)
+	}
+	key, err := check.ParseEvaluatorKey(string(secret))
+	if err != nil {
+		return nil, fmt.Errorf("load evaluator key %s: %s: %w", k.ID, keyFile(k.ID), err)
+	}
+	if key.Public() != k.Public {
+		return nil, &hinted{fmt.Errorf("load evaluator key %s: %w: %s belongs to another public key", k.ID, ErrKey, keyFile(k.ID)),
+			"put back the key file that the published index was sealed under"}
+	}
+	return key, nil
+}
+
+// Statement gives the newest published statement with its bytes and its place
+// in the ledger, or ErrNone.
+func (x *Index) Statement(ctx context.Context) (st *check.Statement, raw []byte, ledgerIndex int64, err error) {
+	err = x.db.QueryRowContext(ctx, `SELECT bytes, ledger_index FROM index_statement ORDER BY seq DESC LIMIT 1`).Scan(&raw, &ledgerIndex)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil, 0, ErrNone
+	}
+	if err != nil {
+		return nil, nil, 0, fmt.Errorf("read the newest statement: %w", err)
+	}
+	if st, err = check.ParseStatement(raw); err != nil {
+		return nil, nil, 0, fmt.Errorf("read the newest statement: %w", err)
+	}
+	return st, raw, ledgerIndex, nil
+}
+
+func layerName(root check.Hash) string { return layerFolder + root.String() }
+
+// Layer is an open layer file.
+type Layer struct {
+	*check.LayerFile
+	file *files.File
+}
+
+// Close closes the file.
+func (l *Layer) Close() error { return l.file.Close() }
+
+// OpenLayer opens a layer file by its root and its key's locator bits. What is
+// truncated or not a layer is check.ErrLayer.
+func (x *Index) OpenLayer(root check.Hash, locatorBits int) (*Layer, error) {
+	f, err := x.dir.Open(layerName(root))
+	if err != nil {
+		return nil, fmt.Errorf("open layer %s: %w", root, err)
+	}
+	l, err := check.OpenLayer(f, f.Size(), root, locatorBits)
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("open layer %s: %w", root, err)
+	}
+	return &Layer{l, f}, nil
+}
+
+// writeLayer writes a layer file. Its name is its root, which is known last.
+func (x *Index) writeLayer(write func(w io.Writer) (check.LayerInfo, error)) (check.LayerInfo, error) {
+	w, err := x.dir.Create(layerFolder + "new")
+	if err != nil {
+		return check.LayerInfo{}, err
+	}
+	defer w.Close()
+	info, err := write(w)
+	if err != nil {
+		return check.LayerInfo{}, err
+	}
+	return info, w.CommitAs(layerName(info.Root))
+}
+
+// hinted is an error with what to do about it.
+type hinted struct {
+	err  error
+	hint string
+}
+
+func (e *hinted) Error() string { return e.err.Error() }
+func (e *hinted) Unwrap() error { return e.err }
+func (e *hinted) Hint() string  { return e.hint }

@@ -1,0 +1,543 @@
+package index
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"shirase/check"
+	"shirase/identity"
+	"shirase/internal/files"
+	"shirase/internal/ledger"
+	"shirase/internal/store"
+	"shirase/internal/store/storetest"
+)
+
+// bed is an index in temporary folders.
+type bed struct {
+	*Index
+	t    *testing.T
+	root string
+	keys *files.Keys
+}
+
+func newBed(t *testing.T, db *store.DB) *bed {
+	t.Helper()
+	b := openBed(t, db, t.TempDir())
+	if _, err := b.NewKey(t.Context(), DefaultLocatorBits); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func openBed(t *testing.T, db *store.DB, root string) *bed {
+	t.Helper()
+	dir, err := files.Open(filepath.Join(root, "files"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { dir.Close() })
+	keys, err := files.OpenKeys(filepath.Join(root, "keys"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	skey, err := keys.Load("ledger.key")
+	if errors.Is(err, files.ErrNotExist) {
+		var s string
+		if s, _, err = ledger.NewKey("test.example.org"); err == nil {
+			skey, err = []byte(s), keys.Create("ledger.key", []byte(s))
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := ledger.New(t.Context(), db, dir, string(skey))
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, err := New(t.Context(), db, dir, keys, l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &bed{x, t, root, keys}
+}
+
+// roster makes n members named after a label; the first third has set 1.
+func roster(label string, n int) Roster {
+	return Roster{ID: label, N: int64(n), Members: members(label, n)}
+}
+
+func members(label string, n int) iter.Seq2[Member, error] {
+	return func(yield func(Member, error) bool) {
+		for i := range n {
+			if !yield(Member{member(label, i), uint16(min(1, 3*i/n))}, nil) {
+				return
+			}
+		}
+	}
+}
+
+func member(label string, i int) identity.Identity {
+	return identity.Identity{Kind: identity.KindEmail, Value: fmt.Sprintf("m%d@%s.example.com", i, label)}
+}
+
+var twoSets = [][]string{{"email", "nickname"}, {"email"}}
+
+func subject(id string) Subject {
+	return Subject{ID: id, Organisation: "Example", Title: map[string]string{"en": id, "ja": id}, State: check.Final,
+		AsOf: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Sets: twoSets, PhoneRegion: "JP"}
+}
+
+func (b *bed) publish(id string, r Roster) *Published {
+	b.t.Helper()
+	s, err := b.Seal(b.t.Context(), id, r, nil)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	p, err := b.Publish(b.t.Context(), subject(id), s, nil)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return p
+}
+
+func unlimited(*http.Request, int) (time.Duration, bool) { return 0, true }
+
+func (b *bed) serve(limit Limit) (*check.Client, *httptest.Server) {
+	b.t.Helper()
+	s := httptest.NewServer(NewHandler(b.Index, limit).Mux())
+	b.t.Cleanup(s.Close)
+	policy, err := check.LedgerPolicy(b.ledger.VKey())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return &check.Client{Server: s.URL, Policy: policy, Audit: true, Now: b.now}, s
+}
+
+func ask(t *testing.T, c *check.Client, id identity.Identity) *check.Verdict {
+	t.Helper()
+	a, err := c.Check(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &a.Verdict
+}
+
+func TestPublishAndCheck(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		b := newBed(t, db)
+		first := b.publish("alpha", roster("a", 2500))
+		if !first.Changed || first.Statement.Seq != 1 || len(first.Statement.Layers) != 1 || first.Statement.Layers[0].Bits != 1 {
+			t.Fatalf("%+v", first.Statement)
+		}
+		c, _ := b.serve(unlimited)
+		if v := ask(t, c, member("a", 2499)); v.Result != check.Affected || !slices.Equal(v.Incidents[0].Classes, []string{"email"}) {
+			t.Fatalf("%+v", v)
+		}
+		if v := ask(t, c, member("a", 0)); v.Result != check.Affected || !slices.Equal(v.Incidents[0].Classes, []string{"email", "nickname"}) {
+			t.Fatalf("%+v", v)
+		}
+		if v := ask(t, c, member("b", 0)); v.Result != check.NotInScope {
+			t.Fatalf("%+v", v)
+		}
+		// The same again changes nothing.
+		again := b.publish("alpha", roster("a", 2500))
+		if again.Changed || again.Hash != first.Hash {
+			t.Fatal("publishing the same again published something")
+		}
+		// A second incident folds in; a running server takes it up.
+		second := b.publish("beta", roster("b", 10))
+		if l := second.Statement.Layers; len(l) != 1 || l[0].N != 2510 || len(l[0].Sources) != 2 || second.Statement.Prev != first.Hash {
+			t.Fatalf("%+v", second.Statement)
+		}
+		time.Sleep(freshFor)
+		if v := ask(t, c, member("b", 0)); v.Result != check.Affected || v.Seq != 2 {
+			t.Fatalf("%+v", v)
+		}
+		// Another roster is the next revision, all entries anew.
+		third := b.publish("alpha", roster("a2", 20))
+		if in := third.Statement.Incident("alpha"); in.Revision != "2" || third.Statement.Layers[0].N != 30 {
+			t.Fatalf("%+v", third.Statement)
+		}
+		// An investigation is named, and in no layer.
+		inv := subject("gamma")
+		inv.State = check.Investigating
+		if _, err := b.Publish(t.Context(), inv, nil, nil); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(freshFor)
+		v := ask(t, c, member("b", 0))
+		if v.Result != check.Affected || !slices.Equal(v.NotCovered, []check.NotCovered{{ID: "gamma", Why: check.WhyInvestigating}}) {
+			t.Fatalf("%+v", v)
+		}
+		for _, f := range []func() (*Report, error){
+			func() (*Report, error) { return b.Verify(t.Context(), nil) },
+			func() (*Report, error) { return b.Count(t.Context()) },
+			func() (*Report, error) { return b.Fold(t.Context()) },
+		} {
+			if r, err := f(); err != nil || r.N != 30 || len(r.Layers) != 1 || len(r.Layers[0].Sources) != 2 {
+				t.Fatalf("%+v, %v", r, err)
+			}
+		}
+		if names, _ := b.dir.List("build"); len(names) != 0 {
+			t.Errorf("chunks are left: %v", names)
+		}
+	})
+}
+
+func TestReissue(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		b := newBed(t, db)
+		if _, err := b.Reissue(t.Context(), false); !errors.Is(err, ErrNone) {
+			t.Fatal(err)
+		}
+		first := b.publish("alpha", roster("a", 10))
+		if p, err := b.Reissue(t.Context(), false); err != nil || p.Changed {
+			t.Fatalf("%+v, %v", p, err)
+		}
+		b.now = func() time.Time { return time.Now().Add(25 * time.Hour) }
+		p, err := b.Reissue(t.Context(), false)
+		if err != nil || !p.Changed || p.Statement.Seq != 2 || p.Statement.Prev != first.Hash {
+			t.Fatalf("%+v, %v", p, err)
+		}
+		c, _ := b.serve(unlimited)
+		if v := ask(t, c, member("a", 0)); v.Seq != 2 {
+			t.Fatalf("%+v", v)
+		}
+	})
+}
+
+// TestTransaction fails the caller's part of the transaction: nothing is published.
+func TestTransaction(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		b := newBed(t, db)
+		s, err := b.Seal(t.Context(), "alpha", roster("a", 10), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		boom := errors.New("boom")
+		if _, err := b.Publish(t.Context(), subject("alpha"), s, func(*sql.Tx) error { return boom }); !errors.Is(err, boom) {
+			t.Fatal(err)
+		}
+		if _, _, _, err := b.Statement(t.Context()); !errors.Is(err, ErrNone) {
+			t.Fatalf("a statement is there: %v", err)
+		}
+		if _, tree, err := b.ledger.Checkpoint(); err != nil || tree.N != 0 {
+			t.Fatalf("the ledger has %d entries, %v", tree.N, err)
+		}
+	})
+}
+
+func (b *bed) layerFiles() []string {
+	names, err := filepath.Glob(filepath.Join(b.root, "files", "layers", "*"))
+	if err != nil || len(names) == 0 {
+		b.t.Fatalf("no layers: %v", err)
+	}
+	return names
+}
+
+// TestDamage flips bits of layers and truncates them: index verify finds each,
+// a truncated layer is not served and the answer names what it could not check.
+func TestDamage(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		b := newBed(t, db)
+		b.publish("alpha", roster("a", 50))
+		b.publish("beta", roster("b", 20))
+		for _, path := range b.layerFiles() {
+			good, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := 0; i < len(good); i += 29 {
+				bad := bytes.Clone(good)
+				bad[i] ^= 0x10
+				if err := os.WriteFile(path, bad, 0o600); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := b.Verify(t.Context(), nil); !errors.Is(err, check.ErrLayer) {
+					t.Fatalf("byte %d of %s flipped: %v", i, filepath.Base(path), err)
+				}
+			}
+			if err := os.WriteFile(path, good, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		st, _, _, err := b.Statement(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(b.root, "files", "layers", st.Layers[0].Root.String())
+		if err := os.Truncate(path, 100); err != nil {
+			t.Fatal(err)
+		}
+		c, _ := b.serve(unlimited)
+		c.Audit = false
+		v := ask(t, c, member("a", 0))
+		if v.Result != check.Open || len(v.NotCovered) != 2 || v.NotCovered[0].Why != check.WhyLayerMissing {
+			t.Fatalf("%+v", v)
+		}
+		if _, err := b.Fold(t.Context()); err != nil { // a served layer follows from its sources
+			t.Fatal(err)
+		}
+		if _, err := b.Verify(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// TestWrongKey swaps the key file for another key: sealing and serving refuse it.
+func TestWrongKey(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		b := newBed(t, db)
+		b.publish("alpha", roster("a", 10))
+		path := filepath.Join(b.root, "keys", "evaluator-k1.key")
+		if err := os.WriteFile(path, []byte(check.GenerateEvaluatorKey().Secret()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.Seal(t.Context(), "beta", roster("b", 10), nil); !errors.Is(err, ErrKey) {
+			t.Fatal(err)
+		}
+		c, _ := b.serve(unlimited)
+		if _, err := c.Check(t.Context(), member("a", 0)); err == nil {
+			t.Fatal("served with another key")
+		}
+	})
+}
+
+// TestSealedUnderAnotherKey puts chunks on disk that another key sealed, as a
+// thief of the disk could: the self-check refuses to publish them.
+func TestSealedUnderAnotherKey(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		b := newBed(t, db)
+		other := check.GenerateEvaluatorKey()
+		var entries []check.Entry
+		for i := range 10 {
+			y, err := other.Output(member("a", i).Input())
+			if err != nil {
+				t.Fatal(err)
+			}
+			entries = append(entries, check.SealEntry(&y, DefaultLocatorBits, "alpha", "1", 0))
+		}
+		slices.SortFunc(entries, func(a, b check.Entry) int { return bytes.Compare(a[:], b[:]) })
+		var chunk []byte
+		for _, e := range entries {
+			chunk = append(chunk, e[:]...)
+		}
+		sum := sha256.Sum256(chunk)
+		if err := b.dir.Put("build/k1/alpha/1/000000", append(chunk, sum[:]...)); err != nil {
+			t.Fatal(err)
+		}
+		s, err := b.Seal(t.Context(), "alpha", roster("a", 10), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.Publish(t.Context(), subject("alpha"), s, nil); !errors.Is(err, ErrSelfCheck) {
+			t.Fatalf("published: %v", err)
+		}
+		if _, _, _, err := b.Statement(t.Context()); !errors.Is(err, ErrNone) {
+			t.Fatalf("a statement is there: %v", err)
+		}
+	})
+}
+
+func TestSealRefuses(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		b := newBed(t, db)
+		if _, err := b.Seal(t.Context(), "alpha", roster("a", 0), nil); !errors.Is(err, ErrEmpty) {
+			t.Fatal(err)
+		}
+		short := roster("a", 5)
+		short.N = 6
+		if _, err := b.Seal(t.Context(), "alpha", short, nil); err == nil {
+			t.Fatal("a roster that is short was sealed")
+		}
+		twice := Roster{ID: "twice", N: 2, Members: func(yield func(Member, error) bool) {
+			_ = yield(Member{member("a", 0), 0}, nil) && yield(Member{member("a", 0), 1}, nil)
+		}}
+		if _, err := b.Seal(t.Context(), "alpha", twice, nil); !errors.Is(err, check.ErrLayer) {
+			t.Fatalf("one identity twice: %v", err)
+		}
+		broken := Roster{ID: "broken", N: 2, Members: func(yield func(Member, error) bool) {
+			yield(Member{}, io.ErrUnexpectedEOF)
+		}}
+		if _, err := b.Seal(t.Context(), "alpha", broken, nil); !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Fatal(err)
+		}
+		if _, err := b.Publish(t.Context(), subject("alpha"), nil, nil); err == nil {
+			t.Fatal("a final incident was published without a seal")
+		}
+	})
+}
+
+func TestEvaluateEndpoint(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		b := newBed(t, db)
+		b.publish("alpha", roster("a", 10))
+		_, s := b.serve(unlimited)
+		good, err := check.Blind([]byte("x"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		el, _ := check.Bytes(good.Element[:]).MarshalText()
+		e := string(el)
+		many := strings.Repeat(`"`+e+`",`, 17)
+		for name, c := range map[string]struct {
+			body   string
+			status int
+		}{
+			"good":           {`{"key":"k1","blinded":["` + e + `"]}`, 200},
+			"sixteen":        {`{"key":"k1","blinded":[` + many[:16*46-1] + `]}`, 200},
+			"seventeen":      {`{"key":"k1","blinded":[` + many[:17*46-1] + `]}`, 400},
+			"none":           {`{"key":"k1","blinded":[]}`, 400},
+			"unknown key":    {`{"key":"k2","blinded":["` + e + `"]}`, 404},
+			"identity":       {`{"key":"k1","blinded":["` + e + `","` + strings.Repeat("A", 43) + `"]}`, 400},
+			"padded":         {`{"key":"k1","blinded":["` + e + `="]}`, 400},
+			"unknown member": {`{"key":"k1","blinded":["` + e + `"],"x":1}`, 400},
+			"twice":          {`{"key":"k1","key":"k1","blinded":["` + e + `"]}`, 400},
+			"not json":       {`blinded`, 400},
+			"empty":          {``, 400},
+			"long":           {`{"key":"` + strings.Repeat("k", 1<<16) + `"}`, 413},
+		} {
+			res, err := http.Post(s.URL+"/check/v1/evaluate", "application/json", strings.NewReader(c.body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, _ := io.ReadAll(res.Body)
+			res.Body.Close()
+			if res.StatusCode != c.status {
+				t.Errorf("%s: %d, want %d: %s", name, res.StatusCode, c.status, body)
+			}
+			if c.status != 200 {
+				if res.Header.Get("Content-Type") != "application/problem+json" {
+					t.Errorf("%s: not problem details", name)
+				}
+				continue
+			}
+			var reply check.EvaluateReply
+			if err := json.Unmarshal(body, &reply, json.RejectUnknownMembers(true)); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		for _, m := range []string{http.MethodGet, http.MethodPut} {
+			req, _ := http.NewRequest(m, s.URL+"/check/v1/evaluate", nil)
+			res, err := http.DefaultClient.Do(req)
+			if err != nil || res.StatusCode != http.StatusMethodNotAllowed {
+				t.Errorf("%s: %v, %v", m, res.StatusCode, err)
+			}
+		}
+	})
+}
+
+func TestLimitCountsElements(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		b := newBed(t, db)
+		b.publish("alpha", roster("a", 10))
+		var counted int
+		_, s := b.serve(func(_ *http.Request, n int) (time.Duration, bool) {
+			counted += n
+			return 1500 * time.Millisecond, false
+		})
+		good, _ := check.Blind([]byte("x"))
+		el, _ := check.Bytes(good.Element[:]).MarshalText()
+		res, err := http.Post(s.URL+"/check/v1/evaluate", "application/json", strings.NewReader(`{"key":"k1","blinded":["`+string(el)+`","`+string(el)+`"]}`))
+		if err != nil || res.StatusCode != 429 || res.Header.Get("Retry-After") != "2" || counted != 2 {
+			t.Fatalf("%v, %v, counted %d, Retry-After %q", res.StatusCode, err, counted, res.Header.Get("Retry-After"))
+		}
+	})
+}
+
+// TestBucketsLookAlike: every response of a layer has one length and headers
+// that tell nothing.
+func TestBucketsLookAlike(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		b := newBed(t, db)
+		p := b.publish("alpha", roster("a", 9000))
+		l := p.Statement.Layers[0]
+		_, s := b.serve(unlimited)
+		var seen []byte
+		for n := range int64(1) << l.Bits {
+			res, err := http.Get(s.URL + "/check/v1/layers/" + l.ID.String() + "/buckets/" + check.BucketName(n, l.Bits))
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, _ := io.ReadAll(res.Body)
+			if len(body) != l.Pad || res.ContentLength != int64(l.Pad) || !strings.Contains(res.Header.Get("Cache-Control"), "immutable, no-transform") {
+				t.Fatalf("bucket %d: %d bytes, pad %d, %v", n, len(body), l.Pad, res.Header)
+			}
+			got, err := check.ParseBucket(body, n, l.Root, l.Bits, l.Pad)
+			if err != nil {
+				t.Fatal(err)
+			}
+			seen = append(seen, got.Entries...)
+		}
+		if len(seen) != 9000*check.EntrySize {
+			t.Fatalf("%d entries in all", len(seen)/check.EntrySize)
+		}
+		for path, status := range map[string]int{
+			l.ID.String() + "/buckets/zz":                 404,
+			l.ID.String() + "/buckets/00":                 404,
+			l.ID.String() + "/buckets/" + "8":             404,
+			strings.Repeat("0", 64) + "/buckets/0":        404,
+			strings.ToUpper(l.ID.String()) + "/buckets/0": 404,
+			"..%2f..%2fledger/buckets/0":                  404,
+			l.ID.String():                                 200,
+			hex.EncodeToString(l.ID[:31]) + "/buckets/0":  404,
+		} {
+			res, err := http.Get(s.URL + "/check/v1/layers/" + path)
+			if err != nil || res.StatusCode != status {
+				t.Errorf("%s: %v, %v, want %d", path, res.StatusCode, err, status)
+			}
+		}
+		// The whole layer is there for whoever wants to count or fold again.
+		res, err := http.Get(s.URL + "/check/v1/layers/" + l.ID.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		whole, _ := io.ReadAll(res.Body)
+		f, err := check.OpenLayer(bytes.NewReader(whole), int64(len(whole)), l.Root, 16)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Verify(true, nil); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func TestNothingPublished(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		b := newBed(t, db)
+		c, _ := b.serve(unlimited)
+		var status *check.StatusError
+		if _, err := c.Check(context.Background(), member("a", 0)); !errors.As(err, &status) || status.Status != 404 {
+			t.Fatal(err)
+		}
+		if _, err := b.Verify(t.Context(), nil); !errors.Is(err, ErrNone) {
+			t.Fatal(err)
+		}
+	})
+}
+
+func TestLocatorBits(t *testing.T) {
+	for n, want := range map[int64]int{0: 16, 1_692_496: 16, 100_000_000: 16, 200_000_000: 17, 1 << 40: 24} {
+		if got := LocatorBits(n); got != want {
+			t.Errorf("LocatorBits(%d) = %d, want %d", n, got, want)
+		}
+	}
+}

@@ -1,0 +1,264 @@
+package index
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"shirase/check"
+)
+
+// Subject is what the statement says of an incident beside its seal.
+type Subject struct {
+	ID           string
+	Organisation string
+	Title        map[string]string // by language
+	State        check.State
+	AsOf         time.Time
+	Sets         [][]string // exposure sets, by number
+	PhoneRegion  string     // by which this instance reads phone numbers
+}
+
+// Published is what a publication came to.
+type Published struct {
+	Statement   *check.Statement
+	Hash        check.Hash
+	LedgerIndex int64
+	Changed     bool // whether there is a new statement
+}
+
+// reissueAfter is how old a statement gets before it is reissued.
+const reissueAfter = 24 * time.Hour
+
+var errStale = errors.New("another statement was published meanwhile")
+
+// Publish puts an incident into the next statement: sealed, where its state is
+// final, or only named. The served layers are folded anew and the draft is
+// asked by the real client before anything is published. also runs in the
+// publishing transaction, so that a notice and its statement are one. Where
+// nothing would change, nothing is published and also does not run.
+func (x *Index) Publish(ctx context.Context, subject Subject, sealed *Sealed, also func(tx *sql.Tx) error) (*Published, error) {
+	for range 10 {
+		p, err := x.publish(ctx, subject, sealed, also)
+		if !errors.Is(err, errStale) {
+			if err != nil {
+				return nil, fmt.Errorf("publish %s: %w", subject.ID, err)
+			}
+			return p, nil
+		}
+	}
+	return nil, fmt.Errorf("publish %s: %w", subject.ID, errStale)
+}
+
+func (x *Index) publish(ctx context.Context, subject Subject, sealed *Sealed, also func(tx *sql.Tx) error) (*Published, error) {
+	before, raw, at, err := x.Statement(ctx)
+	if err != nil && !errors.Is(err, ErrNone) {
+		return nil, err
+	}
+	st, err := x.draft(ctx, before, raw, subject, sealed)
+	if err != nil {
+		return nil, err
+	}
+	if before != nil && same(before, st) && before.Expires.After(x.now()) {
+		return &Published{before, check.StatementHash(raw), at, false}, nil
+	}
+	if sealed != nil {
+		if err := x.selfCheck(ctx, st, sealed); err != nil {
+			return nil, err
+		}
+	}
+	return x.commit(ctx, st, also)
+}
+
+// draft makes the next statement: the one before, with the subject put in its
+// place and the layers folded anew.
+func (x *Index) draft(ctx context.Context, before *check.Statement, raw []byte, subject Subject, sealed *Sealed) (*check.Statement, error) {
+	now := check.At(x.now())
+	st := &check.Statement{V: 1, Seq: 1, Time: now, Expires: check.At(now.Add(check.MaxLife)), PhoneRegion: subject.PhoneRegion}
+	if st.PhoneRegion == "" {
+		st.PhoneRegion = "JP"
+	}
+	if before != nil {
+		st.Seq, st.Prev = before.Seq+1, check.StatementHash(raw)
+		st.Keys = slices.Clone(before.Keys)
+		st.Incidents = slices.Clone(before.Incidents)
+		if now.Before(before.Time.Time) {
+			return nil, fmt.Errorf("this machine's clock is behind the last statement, %s", before.Time)
+		}
+	}
+	in := check.Incident{ID: subject.ID, Organisation: subject.Organisation, Title: maps.Clone(subject.Title), Revision: "0",
+		State: subject.State, AsOf: check.At(subject.AsOf), Counts: map[string]int64{}, Sets: [][]string{}}
+	sources := map[string]check.Source{}
+	if before != nil {
+		for _, l := range before.Layers {
+			for _, s := range l.Sources {
+				sources[s.Incident] = s
+			}
+		}
+	}
+	delete(sources, subject.ID)
+	if sealed != nil {
+		if st.Key(sealed.Key.ID) == nil {
+			st.Keys = append(st.Keys, sealed.Key)
+			slices.SortFunc(st.Keys, func(a, b check.Key) int { return strings.Compare(a.ID, b.ID) })
+		}
+		in.Revision, in.Counts = sealed.Revision, maps.Clone(sealed.Counts)
+		for _, set := range subject.Sets {
+			in.Sets = append(in.Sets, slices.Sorted(slices.Values(set)))
+		}
+		sources[in.ID] = check.Source{Incident: in.ID, Revision: in.Revision, N: sealed.Layer.N, Root: sealed.Layer.Root}
+	} else if subject.State == check.Final {
+		return nil, errors.New("a final incident is published with its sealed roster")
+	}
+	st.Incidents = slices.DeleteFunc(st.Incidents, func(o check.Incident) bool { return o.ID == in.ID })
+	st.Incidents = append(st.Incidents, in)
+	slices.SortFunc(st.Incidents, func(a, b check.Incident) int { return strings.Compare(a.ID, b.ID) })
+	var err error
+	if st.Layers, err = x.layers(ctx, st, sources); err != nil {
+		return nil, err
+	}
+	return st, st.Validate()
+}
+
+// layers folds the sources of each key into its served layer.
+func (x *Index) layers(ctx context.Context, st *check.Statement, sources map[string]check.Source) ([]check.Layer, error) {
+	byKey := map[string][]check.Source{}
+	for _, id := range slices.Sorted(maps.Keys(sources)) {
+		s := sources[id]
+		var key string
+		if err := x.db.QueryRowContext(ctx, `SELECT key_id FROM index_revision WHERE incident = $1 AND root = $2`, s.Incident, s.Root.String()).
+			Scan(&key); err != nil {
+			return nil, fmt.Errorf("find the key of %s revision %s: %w", s.Incident, s.Revision, err)
+		}
+		byKey[key] = append(byKey[key], s)
+	}
+	var layers []check.Layer
+	for id, from := range byKey {
+		key := st.Key(id)
+		if key == nil {
+			return nil, fmt.Errorf("key %s is not in the statement", id)
+		}
+		info, err := x.fold(from, key.LocatorBits)
+		if err != nil {
+			return nil, err
+		}
+		layers = append(layers, check.Layer{ID: info.Root, Key: id, N: info.N, Bits: info.Bits, Root: info.Root, Pad: info.Pad, Sources: from})
+	}
+	slices.SortFunc(layers, func(a, b check.Layer) int { return bytes.Compare(a.ID[:], b.ID[:]) })
+	return layers, nil
+}
+
+// fold writes the fold of source layers. A fold of one is that layer.
+func (x *Index) fold(sources []check.Source, locatorBits int) (check.LayerInfo, error) {
+	var files []*check.LayerFile
+	for _, s := range sources {
+		l, err := x.OpenLayer(s.Root, locatorBits)
+		if err != nil {
+			return check.LayerInfo{}, fmt.Errorf("fold %s: %w", s.Incident, err)
+		}
+		defer l.Close()
+		files = append(files, l.LayerFile)
+	}
+	if len(files) == 1 {
+		return files[0].Info(), nil
+	}
+	info, err := x.writeLayer(func(w io.Writer) (check.LayerInfo, error) { return check.Fold(w, files) })
+	if err != nil {
+		return check.LayerInfo{}, fmt.Errorf("fold %d layers: %w", len(files), err)
+	}
+	return info, nil
+}
+
+// same reports whether two statements say the same but for number and times.
+func same(a, b *check.Statement) bool {
+	c := *b
+	c.Seq, c.Prev, c.Time, c.Expires = a.Seq, a.Prev, a.Time, a.Expires
+	ab, err1 := a.Canonical()
+	cb, err2 := c.Canonical()
+	return err1 == nil && err2 == nil && bytes.Equal(ab, cb)
+}
+
+// commit publishes a statement: ledger, statement and what else belongs to it
+// become true in one transaction, then the ledger's files follow.
+func (x *Index) commit(ctx context.Context, st *check.Statement, also func(tx *sql.Tx) error) (*Published, error) {
+	raw, err := st.Canonical()
+	if err != nil {
+		return nil, err
+	}
+	p := &Published{Statement: st, Hash: check.StatementHash(raw), Changed: true}
+	err = x.db.Update(ctx, func(tx *sql.Tx) error {
+		var last sql.NullInt64
+		if err := tx.QueryRowContext(ctx, `SELECT max(seq) FROM index_statement`).Scan(&last); err != nil {
+			return fmt.Errorf("read the last number: %w", err)
+		}
+		if last.Int64 != st.Seq-1 {
+			return errStale
+		}
+		var err error
+		if p.LedgerIndex, _, err = x.ledger.Append(ctx, tx, check.KindStatement, raw); err != nil {
+			return err
+		}
+		if _, err = tx.ExecContext(ctx, `INSERT INTO index_statement (seq, hash, ledger_index, bytes) VALUES ($1, $2, $3, $4)`,
+			st.Seq, p.Hash.String(), p.LedgerIndex, raw); err != nil {
+			return fmt.Errorf("record the statement: %w", err)
+		}
+		if also != nil {
+			return also(tx)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return p, x.ledger.Sync(ctx)
+}
+
+// Reissue publishes the newest statement again under the next number, where it
+// is a day old or forced: statements expire, so that nobody can go on showing
+// an old one.
+func (x *Index) Reissue(ctx context.Context, force bool) (*Published, error) {
+	before, raw, at, err := x.Statement(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("reissue: %w", err)
+	}
+	now := check.At(x.now())
+	if !force && now.Sub(before.Time.Time) < reissueAfter {
+		return &Published{before, check.StatementHash(raw), at, false}, nil
+	}
+	if now.Before(before.Time.Time) {
+		return nil, fmt.Errorf("reissue: this machine's clock is behind the last statement, %s", before.Time)
+	}
+	st := *before
+	st.Seq, st.Prev, st.Time, st.Expires = before.Seq+1, check.StatementHash(raw), now, check.At(now.Add(check.MaxLife))
+	p, err := x.commit(ctx, &st, nil)
+	if errors.Is(err, errStale) { // another server was first
+		return x.Reissue(ctx, false)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reissue: %w", err)
+	}
+	return p, nil
+}
+
+// KeepFresh reissues statements until the context ends; report is told of errors.
+func (x *Index) KeepFresh(ctx context.Context, report func(error)) {
+	t := time.NewTicker(time.Minute)
+	defer t.Stop()
+	for {
+		if _, err := x.Reissue(ctx, false); err != nil && !errors.Is(err, ErrNone) && ctx.Err() == nil {
+			report(err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+	}
+}

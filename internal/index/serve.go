@@ -1,0 +1,335 @@
+package index
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"shirase/check"
+	"shirase/internal/web"
+)
+
+// maxEvaluate bounds the body of an evaluation, in bytes.
+const maxEvaluate = 4 << 10
+
+// freshFor is how long a server goes on with what it knows before it looks for
+// a newer statement.
+const freshFor = time.Second
+
+// Limit decides whether a request may have n elements evaluated; where it may
+// not, it says how long to wait.
+type Limit func(r *http.Request, n int) (retry time.Duration, ok bool)
+
+// Handler serves the check: statement, evaluations, buckets, layers. Any
+// number of them may serve one store.
+type Handler struct {
+	x      *Index
+	limit  Limit
+	pinned *snapshot // a draft under self-check; nil for what is published
+
+	mu      sync.Mutex
+	current atomic.Pointer[snapshot]
+	buffers sync.Pool
+}
+
+// NewHandler makes a handler for what is published.
+func NewHandler(x *Index, limit Limit) *Handler { return &Handler{x: x, limit: limit} }
+
+// Mux routes the check's paths (DESIGN 5, Wire).
+func (h *Handler) Mux() *http.ServeMux {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /check/v1/statement", h.statement)
+	mux.HandleFunc("POST /check/v1/evaluate", h.evaluate)
+	mux.HandleFunc("GET /check/v1/layers/{layer}/buckets/{bucket}", h.bucket)
+	mux.HandleFunc("GET /check/v1/layers/{layer}", h.layer)
+	return mux
+}
+
+// snapshot is what a server needs to answer under one statement.
+type snapshot struct {
+	st       *check.Statement
+	body     []byte // of GET /check/v1/statement
+	until    atomic.Int64
+	layers   map[check.Hash]*Layer // served and source layers that could be opened
+	keys     map[string]*check.EvaluatorKey
+	missing  map[check.Hash]error
+	closeAll sync.Once
+}
+
+// snapshot opens everything a statement speaks of. A layer that cannot be
+// opened is left out and named; the rest is served.
+func (x *Index) snapshot(st *check.Statement, raw []byte, proof string) (*snapshot, error) {
+	s := &snapshot{st: st, layers: map[check.Hash]*Layer{}, keys: map[string]*check.EvaluatorKey{}, missing: map[check.Hash]error{}}
+	var err error
+	s.body, err = json.Marshal(struct {
+		Statement check.Bytes `json:"statement"`
+		Proof     string      `json:"proof"`
+	}{raw, proof})
+	if err != nil {
+		return nil, err
+	}
+	for i := range st.Layers {
+		l := &st.Layers[i]
+		key := st.Key(l.Key)
+		if s.keys[key.ID] == nil {
+			if s.keys[key.ID], err = x.evaluator(*key); err != nil {
+				s.close()
+				return nil, err
+			}
+		}
+		x.openInto(s, l.Root, key.LocatorBits, l.N)
+		for _, src := range l.Sources {
+			x.openInto(s, src.Root, key.LocatorBits, src.N)
+		}
+	}
+	return s, nil
+}
+
+func (x *Index) openInto(s *snapshot, root check.Hash, locatorBits int, n int64) {
+	if s.layers[root] != nil || s.missing[root] != nil {
+		return
+	}
+	l, err := x.OpenLayer(root, locatorBits)
+	if err == nil && l.Info().N != n {
+		l.Close()
+		err = fmt.Errorf("layer %s holds %d entries, not %d: %w", root, l.Info().N, n, check.ErrLayer)
+	}
+	if err != nil {
+		s.missing[root] = err
+		return
+	}
+	s.layers[root] = l
+}
+
+func (s *snapshot) close() {
+	s.closeAll.Do(func() {
+		for _, l := range s.layers {
+			l.Close()
+		}
+	})
+}
+
+// now gives the snapshot of the newest statement, looking for a newer one at
+// most once a second.
+func (h *Handler) now(ctx context.Context) (*snapshot, error) {
+	if h.pinned != nil {
+		return h.pinned, nil
+	}
+	if s := h.current.Load(); s != nil && time.Now().UnixNano() < s.until.Load() {
+		return s, nil
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	old := h.current.Load()
+	if old != nil && time.Now().UnixNano() < old.until.Load() {
+		return old, nil
+	}
+	s, err := h.refresh(ctx, old)
+	if err != nil {
+		if old != nil { // what was verified and opened goes on being served until it expires
+			slog.Error("look for a newer statement", "error", err)
+			old.until.Store(time.Now().Add(freshFor).UnixNano())
+			return old, nil
+		}
+		return nil, err
+	}
+	return s, nil
+}
+
+func (h *Handler) refresh(ctx context.Context, old *snapshot) (*snapshot, error) {
+	var seq int64
+	if err := h.x.db.QueryRowContext(ctx, `SELECT COALESCE(max(seq), 0) FROM index_statement`).Scan(&seq); err != nil {
+		return nil, fmt.Errorf("read the newest statement's number: %w", err)
+	}
+	until := time.Now().Add(freshFor).UnixNano()
+	if old != nil && old.st.Seq == seq {
+		old.until.Store(until)
+		return old, nil
+	}
+	st, raw, at, err := h.x.Statement(ctx)
+	if err != nil {
+		return nil, err
+	}
+	proof, err := h.x.ledger.Proof(ctx, at)
+	if err != nil {
+		return nil, fmt.Errorf("prove statement %d: %w", st.Seq, err)
+	}
+	s, err := h.x.snapshot(st, raw, string(proof))
+	if err != nil {
+		return nil, err
+	}
+	for root, err := range s.missing {
+		slog.Error("a layer is not served", "layer", root.String(), "error", err)
+	}
+	s.until.Store(until)
+	h.current.Store(s)
+	if old != nil { // requests that hold it end long before
+		time.AfterFunc(5*time.Minute, old.close)
+	}
+	return s, nil
+}
+
+func (h *Handler) statement(w http.ResponseWriter, r *http.Request) {
+	s, ok := h.ready(w, r)
+	if !ok {
+		return
+	}
+	w.Header().Set("Cache-Control", "public, max-age=30")
+	send(w, "application/json", s.body)
+}
+
+func (h *Handler) evaluate(w http.ResponseWriter, r *http.Request) {
+	s, ok := h.ready(w, r)
+	if !ok {
+		return
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxEvaluate))
+	if err != nil {
+		problem(w, r, http.StatusRequestEntityTooLarge, "too-large", "The body is longer than an evaluation can be.")
+		return
+	}
+	var req check.EvaluateRequest
+	if err := json.Unmarshal(body, &req, json.RejectUnknownMembers(true)); err != nil {
+		problem(w, r, http.StatusBadRequest, "malformed", `The body is not {"key":...,"blinded":[...]} with base64url elements.`)
+		return
+	}
+	key := s.keys[req.Key]
+	if key == nil {
+		problem(w, r, http.StatusNotFound, "unknown-key", "The published statement has no such key. Get the statement again.")
+		return
+	}
+	if len(req.Blinded) < 1 || len(req.Blinded) > check.MaxBatch {
+		problem(w, r, http.StatusBadRequest, "batch", "An evaluation takes 1 to 16 elements.")
+		return
+	}
+	if retry, ok := h.limit(r, len(req.Blinded)); !ok {
+		web.Problem{Status: http.StatusTooManyRequests, Code: "too-many", RetryAfter: max(retry, time.Second),
+			Detail: "Too many checks from your network, or in all. Come back after the time given."}.Write(w, r)
+		return
+	}
+	blinded := make([][]byte, len(req.Blinded))
+	for i, b := range req.Blinded {
+		blinded[i] = b
+	}
+	evaluated, proof, err := key.Evaluate(blinded)
+	if err != nil {
+		problem(w, r, http.StatusBadRequest, "element", "An element is malformed, not canonical or the identity. Nothing was evaluated.")
+		return
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	send(w, "application/json", evaluateReply(evaluated, proof))
+}
+
+// evaluateReply writes {"evaluated":[...],"proof":...}.
+func evaluateReply(evaluated [][]byte, proof []byte) []byte {
+	b := make([]byte, 0, 128+len(evaluated)*48)
+	b = append(b, `{"evaluated":[`...)
+	for i, e := range evaluated {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, '"')
+		b = base64.RawURLEncoding.AppendEncode(b, e)
+		b = append(b, '"')
+	}
+	b = append(b, `],"proof":"`...)
+	b = base64.RawURLEncoding.AppendEncode(b, proof)
+	return append(b, `"}`...)
+}
+
+// immutable is said of what has its hash in its name: any cache may keep it
+// and none may transform it.
+const immutable = "public, max-age=31536000, immutable, no-transform"
+
+func (h *Handler) bucket(w http.ResponseWriter, r *http.Request) {
+	l, ok := h.open(w, r)
+	if !ok {
+		return
+	}
+	info := l.Info()
+	number, err := check.ParseBucketName(r.PathValue("bucket"), info.Bits)
+	if err != nil {
+		problem(w, r, http.StatusNotFound, "unknown-bucket", "This layer has no such bucket.")
+		return
+	}
+	buf, _ := h.buffers.Get().(*[]byte)
+	if buf == nil {
+		buf = new([]byte)
+	}
+	defer h.buffers.Put(buf)
+	if *buf, err = l.AppendBucket((*buf)[:0], number, info.Pad); err != nil {
+		slog.Error("read a bucket", "layer", info.Root.String(), "error", err)
+		problem(w, r, http.StatusServiceUnavailable, "layer-damaged", "This part of the index cannot be read.")
+		return
+	}
+	w.Header().Set("Cache-Control", immutable)
+	send(w, "application/octet-stream", *buf)
+}
+
+// layer gives a whole layer file, so that anyone can count and fold again.
+func (h *Handler) layer(w http.ResponseWriter, r *http.Request) {
+	l, ok := h.open(w, r)
+	if !ok {
+		return
+	}
+	w.Header().Set("Cache-Control", immutable)
+	w.Header().Set("Content-Type", "application/octet-stream")
+	http.ServeContent(w, r, "", time.Time{}, io.NewSectionReader(l.file, 0, l.file.Size()))
+}
+
+// open finds the layer that a path names.
+func (h *Handler) open(w http.ResponseWriter, r *http.Request) (*Layer, bool) {
+	s, ok := h.ready(w, r)
+	if !ok {
+		return nil, false
+	}
+	var root check.Hash
+	if err := root.UnmarshalText([]byte(r.PathValue("layer"))); err != nil {
+		problem(w, r, http.StatusNotFound, "unknown-layer", "A layer is named by the 64 hex digits of its root.")
+		return nil, false
+	}
+	if l := s.layers[root]; l != nil {
+		return l, true
+	}
+	if s.missing[root] != nil {
+		problem(w, r, http.StatusServiceUnavailable, "layer-damaged", "This layer is damaged and not served.")
+		return nil, false
+	}
+	problem(w, r, http.StatusNotFound, "unknown-layer", "The published statement has no such layer. Get the statement again.")
+	return nil, false
+}
+
+func (h *Handler) ready(w http.ResponseWriter, r *http.Request) (*snapshot, bool) {
+	s, err := h.now(r.Context())
+	switch {
+	case errors.Is(err, ErrNone):
+		problem(w, r, http.StatusNotFound, "nothing-published", "Nothing has been published yet.")
+		return nil, false
+	case err != nil:
+		slog.Error("serve the index", "error", err)
+		problem(w, r, http.StatusServiceUnavailable, "unavailable", "The index cannot be served at the moment.")
+		return nil, false
+	}
+	return s, true
+}
+
+func send(w http.ResponseWriter, contentType string, body []byte) {
+	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.Write(body)
+}
+
+// problem answers with problem details (RFC 9457).
+func problem(w http.ResponseWriter, r *http.Request, status int, code, detail string) {
+	web.Problem{Status: status, Code: code, Detail: detail}.Write(w, r)
+}

@@ -1,0 +1,425 @@
+package ledger
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+
+	"shirase/internal/files"
+	"shirase/internal/store"
+	"shirase/internal/store/storetest"
+)
+
+func TestMain(m *testing.M) {
+	if url := os.Getenv("LEDGER_TEST_CHILD_DB"); url != "" {
+		if err := child(url, os.Getenv("LEDGER_TEST_CHILD_DIR"), os.Getenv("LEDGER_TEST_CHILD_KEY")); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
+	os.Exit(m.Run())
+}
+
+// child publishes documents for ever, in batches of varying size, and prints a
+// line for each checkpoint that Sync said is published.
+func child(url, path, skey string) error {
+	ctx := context.Background()
+	db, err := store.Open(ctx, url)
+	if err != nil {
+		return err
+	}
+	dir, err := files.Open(path)
+	if err != nil {
+		return err
+	}
+	l, err := New(ctx, db, dir, skey)
+	if err != nil {
+		return err
+	}
+	for {
+		err := db.Update(ctx, func(tx *sql.Tx) error {
+			var n int64
+			if err := tx.QueryRow(`SELECT size FROM ledger_head`).Scan(&n); err != nil {
+				return err
+			}
+			for i := n; i < n+1+n%40; i++ {
+				kind, data := document(i)
+				if _, _, err := l.Append(ctx, tx, kind, data); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if err := l.Sync(ctx); err != nil {
+			return err
+		}
+		_, tree, err := l.Checkpoint()
+		if err != nil {
+			return err
+		}
+		fmt.Printf("%d %v\n", tree.N, tree.Hash)
+	}
+}
+
+// TestKill kills a publishing process at random instants, again and again. The
+// log then holds everything that was reported published, under the checkpoints
+// reported, and its files are those of a log that nobody disturbed.
+func TestKill(t *testing.T) {
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		skey, vkey := newTestKey(t)
+		path := t.TempDir()
+		var reported []string
+		for range 12 {
+			cmd := exec.Command(os.Args[0])
+			cmd.Env = append(os.Environ(), "LEDGER_TEST_CHILD_DB="+url, "LEDGER_TEST_CHILD_DIR="+path,
+				"LEDGER_TEST_CHILD_KEY="+skey)
+			var stderr bytes.Buffer
+			cmd.Stderr = &stderr
+			out, err := cmd.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			lines := bufio.NewScanner(out)
+			for i, after := 0, rand.IntN(3); lines.Scan(); i++ {
+				reported = append(reported, lines.Text())
+				if i == after { // from here on at a random instant
+					time.AfterFunc(rand.N(60*time.Millisecond), func() { cmd.Process.Kill() })
+				}
+			}
+			cmd.Wait()
+			if stderr.Len() > 0 {
+				t.Fatalf("the process failed by itself: %s", &stderr)
+			}
+		}
+
+		db, err := store.Open(t.Context(), url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		dir := openDir(t, path)
+		l := open(t, db, dir, skey)
+		report := verify(t, dir, vkey, db)
+		if report.Size != report.Database {
+			t.Fatalf("%d entries published of %d", report.Size, report.Database)
+		}
+		// Every checkpoint that was reported is a prefix of what there is.
+		for _, line := range reported {
+			size, hash, _ := strings.Cut(line, " ")
+			var n int64
+			if _, err := fmt.Sscan(size, &n); err != nil || n > report.Size {
+				t.Fatalf("published %s entries, now %d: %v", size, report.Size, err)
+			}
+			got, err := tlog.TreeHash(n, hashReader(t.Context(), db))
+			if err != nil || got.String() != hash {
+				t.Fatalf("tree of %d: %v, %v; was %s", n, got, err, hash)
+			}
+		}
+		// An undisturbed log of the same documents has the same files, but
+		// for partial tiles of checkpoints in between.
+		calm := sqlite(t)
+		calmDir := openDir(t, t.TempDir())
+		c := open(t, calm, calmDir, skey)
+		grow(t, c, calm, report.Size, false)
+		if err := c.Sync(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		names, err := calmDir.List("ledger")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range names {
+			want, err := calmDir.Get(name, MaxData)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := dir.Get(name, MaxData); err != nil || !bytes.Equal(got, want) {
+				t.Errorf("%s differs from the undisturbed log's: %v", name, err)
+			}
+		}
+		all, err := dir.List("ledger")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range all {
+			if ok, err := calmDir.Exists(name); err != nil || !ok && !strings.Contains(name, ".p/") {
+				t.Errorf("%s is not in the undisturbed log: %v", name, err)
+			}
+		}
+		// And it goes on.
+		grow(t, l, db, report.Size+5, true)
+		if err := l.Sync(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		verify(t, dir, vkey, db)
+		t.Logf("%d entries, %d checkpoints reported", report.Size, len(reported))
+	})
+}
+
+// TestServers has several servers publish to one log at once: each index is
+// given once, and the published checkpoint never goes back.
+func TestServers(t *testing.T) {
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		skey, vkey := newTestKey(t)
+		path := t.TempDir()
+		const servers, each = 4, 12
+		var mu sync.Mutex
+		taken := map[int64]bool{}
+		var wg sync.WaitGroup
+		for s := range servers {
+			db, err := store.Open(t.Context(), url)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer db.Close()
+			dir := openDir(t, path)
+			wg.Go(func() {
+				l, err := New(t.Context(), db, dir, skey)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				for i := range each {
+					var index int64
+					err := db.Update(t.Context(), func(tx *sql.Tx) (err error) {
+						index, _, err = l.Append(t.Context(), tx, "notice", fmt.Appendf(nil, "%d of %d", i, s))
+						return err
+					})
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					mu.Lock()
+					if taken[index] {
+						t.Errorf("index %d was given twice", index)
+					}
+					taken[index] = true
+					mu.Unlock()
+					if err := l.Sync(t.Context()); err != nil {
+						t.Error(err)
+						return
+					}
+					if _, tree, err := l.Checkpoint(); err != nil || tree.N <= index {
+						t.Errorf("Sync returned with %d published, index %d: %v", tree.N, index, err)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		db, err := store.Open(t.Context(), url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		if r := verify(t, openDir(t, path), vkey, db); r.Size != servers*each || len(taken) != servers*each {
+			t.Fatalf("%d entries, %d indexes; want %d", r.Size, len(taken), servers*each)
+		}
+	})
+}
+
+// TestRollback: what is not committed leaves nothing, nor takes an index.
+func TestRollback(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		skey, vkey := newTestKey(t)
+		dir := openDir(t, t.TempDir())
+		l := open(t, db, dir, skey)
+		grow(t, l, db, 3, true)
+		failed := errors.New("publishing failed")
+		err := db.Update(t.Context(), func(tx *sql.Tx) error {
+			if _, _, err := l.Append(t.Context(), tx, "notice", []byte("withdrawn")); err != nil {
+				return err
+			}
+			return failed
+		})
+		if !errors.Is(err, failed) {
+			t.Fatal(err)
+		}
+		if err := l.Sync(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if r := verify(t, dir, vkey, db); r.Size != 3 {
+			t.Fatalf("%+v", r)
+		}
+		if names, err := dir.List("ledger/data"); err != nil || len(names) != 2 { // documents 0 and 2 are one
+			t.Fatalf("%v, %v", names, err)
+		}
+	})
+}
+
+// TestFork: a database that is older than the files, or another, signs nothing.
+func TestFork(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		skey, vkey := newTestKey(t)
+		dir := openDir(t, t.TempDir())
+		l := open(t, db, dir, skey)
+		grow(t, l, db, 5, false)
+		if err := l.Sync(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		backup := dump(t, db)
+		grow(t, l, db, 8, false)
+		if err := l.Sync(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		restore(t, db, backup)
+		refused := func(what string, err error) {
+			t.Helper()
+			var hint interface{ Hint() string }
+			if !errors.Is(err, ErrFork) || !errors.As(err, &hint) {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+		refused("Append", db.Update(t.Context(), func(tx *sql.Tx) error {
+			_, _, err := l.Append(t.Context(), tx, "notice", []byte("fork"))
+			return err
+		}))
+		refused("Sync", l.Sync(t.Context()))
+		_, err := New(t.Context(), db, dir, skey)
+		refused("New", err)
+		_, err = New(t.Context(), sqlite(t), dir, skey)
+		refused("New on an empty database", err)
+
+		// Another history of the same length or more.
+		other := sqlite(t)
+		o := open(t, other, openDir(t, t.TempDir()), skey)
+		for i := range 9 {
+			err := other.Update(t.Context(), func(tx *sql.Tx) error {
+				_, _, err := o.Append(t.Context(), tx, "notice", fmt.Appendf(nil, "other %d", i))
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, err = New(t.Context(), other, dir, skey)
+		refused("New on another history", err)
+		if r, err := Verify(t.Context(), dir, vkey, other, nil); !errors.Is(err, ErrDamaged) {
+			t.Errorf("Verify against another history: %v, %+v", err, r)
+		}
+		verify(t, dir, vkey, nil)
+	})
+}
+
+// TestKeys: the log has one key, and a checkpoint one signer.
+func TestKeys(t *testing.T) {
+	skey, vkey := newTestKey(t)
+	otherKey, otherVKey := newTestKey(t)
+	db := sqlite(t)
+	dir := openDir(t, t.TempDir())
+	l := open(t, db, dir, skey)
+	grow(t, l, db, 2, false)
+	if err := l.Sync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"", "x", vkey, otherKey, strings.Replace(skey, testOrigin, "example.com/other", 1), skey[:len(skey)-4]} {
+		if _, err := New(t.Context(), db, dir, key); err == nil {
+			t.Errorf("opened with the key %q", key)
+		} else if len(key) > 20 && strings.Contains(err.Error(), skey[len(skey)-20:]) {
+			t.Errorf("the error tells the key: %v", err)
+		}
+	}
+	if _, err := New(t.Context(), db, dir, "  "+skey+"\n"); err != nil {
+		t.Error(err)
+	}
+	if _, err := Verify(t.Context(), dir, otherVKey, nil, nil); !errors.Is(err, ErrDamaged) {
+		t.Errorf("verified under another key: %v", err)
+	}
+	if _, err := Verify(t.Context(), dir, "x", nil, nil); !errors.Is(err, ErrKey) {
+		t.Errorf("verified under no key: %v", err)
+	}
+	for _, origin := range []string{"", "a b", "a+b", "a\nb"} {
+		if _, _, err := NewKey(origin); err == nil {
+			t.Errorf("made a key for %q", origin)
+		}
+	}
+	// A checkpoint with one more signature, as witnesses add, still opens;
+	// one with another alone does not.
+	signed, _, err := l.Checkpoint()
+	if err != nil {
+		t.Fatal(err)
+	}
+	witness, err := note.NewSigner(otherKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := note.Open(signed, note.VerifierList(l.verifier))
+	if err != nil {
+		t.Fatal(err)
+	}
+	both, err := note.Sign(n, witness)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := openCheckpoint(both, l.verifier); err != nil {
+		t.Errorf("cosigned: %v", err)
+	}
+	alone, err := note.Sign(&note.Note{Text: n.Text}, witness)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := openCheckpoint(alone, l.verifier); !errors.Is(err, ErrDamaged) {
+		t.Errorf("signed by another: %v", err)
+	}
+}
+
+func TestAppendRefuses(t *testing.T) {
+	skey, _ := newTestKey(t)
+	db := sqlite(t)
+	l := open(t, db, openDir(t, t.TempDir()), skey)
+	add := func(kind string, data []byte) error {
+		return db.Update(t.Context(), func(tx *sql.Tx) error {
+			_, _, err := l.Append(t.Context(), tx, kind, data)
+			return err
+		})
+	}
+	for _, kind := range []string{"", "Notice", "a\x00b", "1", strings.Repeat("a", 33)} {
+		if err := add(kind, nil); err == nil {
+			t.Errorf("took the kind %q", kind)
+		}
+	}
+	if err := add("notice", make([]byte, MaxData+1)); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("too large: %v", err)
+	}
+	if err := add("notice", nil); err != nil { // empty is a document too
+		t.Fatal(err)
+	}
+	if err := l.Sync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if data, err := l.Data(sha256.Sum256(nil)); err != nil || len(data) != 0 {
+		t.Errorf("%q, %v", data, err)
+	}
+	if _, err := l.Data(sha256.Sum256([]byte("x"))); !errors.Is(err, ErrNotFound) {
+		t.Errorf("%v", err)
+	}
+	if _, err := l.Proof(t.Context(), -1); !errors.Is(err, ErrNotFound) {
+		t.Errorf("%v", err)
+	}
+	// Proof publishes what is committed.
+	if err := add("notice", []byte("new")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Proof(t.Context(), 1); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,431 @@
+// Package ledger is the public append-only log of statements and notices: a
+// standard tiled transparency log, so that existing witnesses, monitors and
+// verifiers work on it unmodified.
+//
+//   - Tree: RFC 6962 hashing (golang.org/x/mod/sumdb/tlog).
+//   - Checkpoints: c2sp.org/tlog-checkpoint, signed notes.
+//   - Layout: c2sp.org/tlog-tiles.
+//   - Proofs: c2sp.org/tlog-proof@v1.
+//   - Entries: [Leaf]. What an entry commits to is served by its SHA-256.
+//
+// # How an entry gets in
+//
+// SQL decides, files publish. [Ledger.Append] runs in the transaction that
+// publishes a statement or a notice: leaf, data, tree hashes and the newly
+// signed checkpoint become true together with it or not at all. [Ledger.Sync]
+// then writes what SQL says to files: data, entry bundles, tiles, and the
+// checkpoint last, so that a checkpoint is never seen before everything it
+// covers is durable. Whatever is killed between the two is made up for by the
+// next Sync; [New] runs one. Ed25519 signatures are deterministic, so the
+// resumed log has the bytes of an undisturbed one.
+//
+// # What cannot happen
+//
+// Two entries at one index, or two trees of one size: appends take the one row
+// of ledger_head first, in a serializable transaction, whatever the number of
+// servers. A smaller checkpoint over a larger one: the file is written under a
+// lock in the database, and only forward. A fork after a restored backup: the
+// checkpoint in the files must be a prefix of what the database says, or
+// nothing is signed ([ErrFork]).
+package ledger
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/sha256"
+	"database/sql"
+	"embed"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"filippo.io/torchwood"
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+
+	"shirase/internal/files"
+	"shirase/internal/store"
+)
+
+// Errors of this package.
+var (
+	// ErrKey reports a signing key that is none, or not this log's.
+	ErrKey = errors.New("not this ledger's key")
+	// ErrFork reports published files that are not a prefix of what the
+	// database holds. Nothing is signed or written then.
+	ErrFork = errors.New("the database does not continue what was published")
+	// ErrDamaged reports bytes that are not those once published.
+	ErrDamaged = errors.New("published bytes have changed")
+	// ErrNotFound reports an index or a hash that the log does not have.
+	ErrNotFound = errors.New("not in the ledger")
+	// ErrTooLarge reports a document above MaxData.
+	ErrTooLarge = errors.New("document is larger than the ledger takes")
+)
+
+// Names of files, below the root that the ledger shares with others.
+const (
+	folder         = "ledger/"
+	checkpointFile = folder + "checkpoint"
+	dataFolder     = folder + "data/"
+)
+
+// Bounds on files that are read whole.
+const (
+	maxCheckpoint = 64 << 10
+	maxTile       = torchwood.TileWidth * (2 + 1<<8) // our entries are below 256 bytes
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// A Ledger is one log: its database, its files and its signing key. It is
+// safe for concurrent use, and any number of processes may hold the same.
+type Ledger struct {
+	db       *store.DB
+	dir      *files.Dir
+	signer   note.Signer
+	verifier note.Verifier
+	vkey     string
+
+	syncing sync.Mutex
+	seen    atomic.Pointer[checkpoint] // the newest published one read
+}
+
+// checkpoint is a verified signed checkpoint.
+type checkpoint struct {
+	signed []byte
+	tlog.Tree
+}
+
+// NewKey makes a signing key for a log with the given origin, the name that
+// its checkpoints carry: by convention the URL prefix without its scheme, such
+// as "example.com/ledger" (c2sp.org/tlog-tiles). Both are in the text form of
+// c2sp.org/signed-note; skey is secret.
+func NewKey(origin string) (skey, vkey string, err error) {
+	if origin == "" || strings.ContainsAny(origin, "+\n ") {
+		return "", "", fmt.Errorf("ledger: origin %q: empty, or with spaces or plus signs", origin)
+	}
+	skey, vkey, err = note.GenerateKey(rand.Reader, origin)
+	if err != nil {
+		return "", "", fmt.Errorf("ledger: making a key for %q: %w", origin, err)
+	}
+	return skey, vkey, nil
+}
+
+// New opens the log in db and dir, making an empty one where there is none,
+// and finishes what an interrupted [Ledger.Sync] left undone. signerKey is the
+// skey of [NewKey]; ErrKey where the log was begun with another.
+func New(ctx context.Context, db *store.DB, dir *files.Dir, signerKey string) (*Ledger, error) {
+	signerKey = strings.TrimSpace(signerKey)
+	signer, err := note.NewSigner(signerKey)
+	if err != nil {
+		return nil, fmt.Errorf("ledger: reading the signing key: %w", ErrKey) // err may quote it
+	}
+	vkey, err := vkeyOf(signerKey)
+	if err != nil {
+		return nil, fmt.Errorf("ledger: reading the signing key: %w", err)
+	}
+	verifier, err := note.NewVerifier(vkey)
+	if err != nil {
+		return nil, fmt.Errorf("ledger: reading the signing key: %w", err)
+	}
+	l := &Ledger{db: db, dir: dir, signer: signer, verifier: verifier, vkey: vkey}
+	if err := l.open(ctx); err != nil {
+		return nil, fmt.Errorf("ledger: opening %s: %w", l.Origin(), err)
+	}
+	return l, nil
+}
+
+// vkeyOf returns the public form of a signer key that note.NewSigner took:
+// "PRIVATE+KEY+<name>+<hash>+<base64 of 0x01 and the Ed25519 seed>".
+func vkeyOf(signerKey string) (string, error) {
+	parts := strings.SplitN(signerKey, "+", 5)
+	if len(parts) != 5 {
+		return "", ErrKey
+	}
+	key, err := base64.StdEncoding.DecodeString(parts[4])
+	if err != nil || len(key) != 1+ed25519.SeedSize {
+		return "", ErrKey
+	}
+	public := ed25519.NewKeyFromSeed(key[1:]).Public().(ed25519.PublicKey)
+	return note.NewEd25519VerifierKey(parts[2], public)
+}
+
+func (l *Ledger) open(ctx context.Context) error {
+	sub, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return err
+	}
+	if err := l.db.Migrate(ctx, "ledger", sub); err != nil {
+		return err
+	}
+	// A log begins with a signed checkpoint of the empty tree, unless files
+	// hold a log already: then this is not its database.
+	err = l.db.Update(ctx, func(tx *sql.Tx) error {
+		empty, err := l.sign(tlog.Tree{N: 0, Hash: sha256.Sum256(nil)}) // RFC 6962, section 2.1
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `INSERT INTO ledger_head (id, vkey, size, checkpoint)
+			VALUES (1, $1, 0, $2) ON CONFLICT DO NOTHING`, l.vkey, empty.signed)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return l.Sync(ctx)
+}
+
+// VKey returns the public key that checkpoints verify under, in the text form
+// of c2sp.org/signed-note.
+func (l *Ledger) VKey() string { return l.vkey }
+
+// Origin returns the name in the log's checkpoints.
+func (l *Ledger) Origin() string { return l.signer.Name() }
+
+// sign returns the signed checkpoint of tree.
+func (l *Ledger) sign(tree tlog.Tree) (checkpoint, error) {
+	text := torchwood.Checkpoint{Origin: l.Origin(), Tree: tree}.String()
+	signed, err := note.Sign(&note.Note{Text: text}, l.signer)
+	if err != nil {
+		return checkpoint{}, fmt.Errorf("signing a checkpoint: %w", err)
+	}
+	return checkpoint{signed, tree}, nil
+}
+
+// openCheckpoint verifies a signed checkpoint of the log with verifier v.
+func openCheckpoint(signed []byte, v note.Verifier) (checkpoint, error) {
+	policy := torchwood.ThresholdPolicy(2, torchwood.OriginPolicy(v.Name()), torchwood.SingleVerifierPolicy(v))
+	c, n, err := torchwood.VerifyCheckpoint(signed, policy)
+	if err != nil {
+		return checkpoint{}, fmt.Errorf("%w: %v", ErrDamaged, err)
+	}
+	// The note format lets the unused bits of a signature's last base64
+	// digit be anything; what we publish has one spelling.
+	for _, sig := range n.Sigs {
+		if _, err := base64.StdEncoding.Strict().DecodeString(sig.Base64); err != nil {
+			return checkpoint{}, fmt.Errorf("%w: %v", ErrDamaged, err)
+		}
+	}
+	return checkpoint{signed, c.Tree}, nil
+}
+
+// Append adds data to the log in the caller's transaction (see
+// [store.DB.Update]) and returns its index and its SHA-256. Nothing is public
+// before the transaction commits and [Ledger.Sync] has run.
+//
+// kind is "statement", "notice" or another of the form [Leaf] takes; data is
+// at most MaxData bytes (ErrTooLarge).
+func (l *Ledger) Append(ctx context.Context, tx *sql.Tx, kind string, data []byte) (index int64, hash [32]byte, err error) {
+	if !kindPattern.MatchString(kind) {
+		return 0, hash, fmt.Errorf("ledger: appending: kind %q: %w", kind, errLeaf)
+	}
+	if len(data) > MaxData {
+		return 0, hash, fmt.Errorf("ledger: appending a %s of %d bytes: %w", kind, len(data), ErrTooLarge)
+	}
+	hash = sha256.Sum256(data)
+	index, err = l.append(ctx, tx, kind, hash, data)
+	if err != nil {
+		return 0, hash, fmt.Errorf("ledger: appending a %s: %w", kind, err)
+	}
+	return index, hash, nil
+}
+
+func (l *Ledger) append(ctx context.Context, tx *sql.Tx, kind string, hash [32]byte, data []byte) (int64, error) {
+	// First of all: this takes the lock.
+	var n int64
+	var vkey string
+	var signed []byte
+	err := tx.QueryRowContext(ctx, `UPDATE ledger_head SET size = size + 1 WHERE id = 1
+		RETURNING size - 1, vkey, checkpoint`).Scan(&n, &vkey, &signed)
+	if err != nil {
+		return 0, err
+	}
+	if vkey != l.vkey {
+		return 0, &keyError{vkey}
+	}
+	head, err := openCheckpoint(signed, l.verifier)
+	if err != nil {
+		return 0, err
+	}
+	if head.N != n {
+		return 0, fmt.Errorf("%d leaves under a checkpoint of %d: %w", n, head.N, ErrDamaged)
+	}
+	if err := l.continues(ctx, tx, head); err != nil {
+		return 0, err
+	}
+
+	reader := hashReader(ctx, tx)
+	hashes, err := tlog.StoredHashesForRecordHash(n, tlog.RecordHash(leaf(kind, hash)), reader)
+	if err != nil {
+		return 0, err
+	}
+	first := tlog.StoredHashIndex(0, n)
+	for i, h := range hashes {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO ledger_hashes (position, hash) VALUES ($1, $2)`,
+			first+int64(i), h[:]); err != nil {
+			return 0, err
+		}
+	}
+	if _, err := tx.ExecContext(ctx, `INSERT INTO ledger_leaves (leaf, kind, data) VALUES ($1, $2, $3)`,
+		n, kind, hash[:]); err != nil {
+		return 0, err
+	}
+	if _, err := tx.ExecContext(ctx, `INSERT INTO ledger_data (hash, bytes) VALUES ($1, $2)
+		ON CONFLICT DO NOTHING`, hash[:], nonNil(data)); err != nil {
+		return 0, err
+	}
+	root, err := tlog.TreeHash(n+1, reader)
+	if err != nil {
+		return 0, err
+	}
+	next, err := l.sign(tlog.Tree{N: n + 1, Hash: root})
+	if err != nil {
+		return 0, err
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE ledger_head SET checkpoint = $1 WHERE id = 1`, next.signed)
+	return n, err
+}
+
+// nonNil makes an empty document an empty value instead of NULL.
+func nonNil(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}
+
+// continues requires that the published checkpoint is of a prefix of the tree
+// of head, whose hashes q holds. A database restored from a backup that is
+// older than the files fails here, before a second tree of some size is signed.
+func (l *Ledger) continues(ctx context.Context, q querier, head checkpoint) error {
+	published, err := l.published()
+	if err != nil || published == nil {
+		return err
+	}
+	if published.N > head.N {
+		return &forkError{fmt.Sprintf("%d entries were published, the database has %d", published.N, head.N)}
+	}
+	root := head.Hash
+	if published.N < head.N {
+		if root, err = tlog.TreeHash(published.N, hashReader(ctx, q)); err != nil {
+			return err
+		}
+	}
+	if root != published.Hash {
+		return &forkError{fmt.Sprintf("the first %d entries of the database are others than the published", published.N)}
+	}
+	return nil
+}
+
+// published returns the checkpoint in the files, nil where there is none.
+func (l *Ledger) published() (*checkpoint, error) {
+	signed, err := l.dir.Get(checkpointFile, maxCheckpoint)
+	if errors.Is(err, files.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if c := l.seen.Load(); c != nil && bytes.Equal(c.signed, signed) {
+		return c, nil
+	}
+	c, err := openCheckpoint(signed, l.verifier)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", checkpointFile, err)
+	}
+	l.seen.Store(&c)
+	return &c, nil
+}
+
+// Checkpoint returns the newest published checkpoint: the signed note and the
+// tree that it is of.
+func (l *Ledger) Checkpoint() (signed []byte, tree tlog.Tree, err error) {
+	c, err := l.published()
+	if err != nil {
+		return nil, tree, fmt.Errorf("ledger: %w", err)
+	}
+	if c == nil {
+		return nil, tree, fmt.Errorf("ledger: %s: %w", checkpointFile, ErrNotFound)
+	}
+	return bytes.Clone(c.signed), c.Tree, nil
+}
+
+// querier is what reading needs of a handle or a transaction.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+// hashReader reads stored hashes from the database.
+func hashReader(ctx context.Context, q querier) tlog.HashReader {
+	return tlog.HashReaderFunc(func(positions []int64) ([]tlog.Hash, error) {
+		return readHashes(ctx, q, positions)
+	})
+}
+
+func readHashes(ctx context.Context, q querier, positions []int64) ([]tlog.Hash, error) {
+	if len(positions) == 0 {
+		return nil, nil
+	}
+	var in strings.Builder
+	args := make([]any, len(positions))
+	at := make(map[int64]int, len(positions))
+	for i, p := range positions {
+		fmt.Fprintf(&in, ",$%d", i+1)
+		args[i] = p
+		at[p] = i
+	}
+	rows, err := q.QueryContext(ctx,
+		`SELECT position, hash FROM ledger_hashes WHERE position IN (`+in.String()[1:]+`)`, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	hashes := make([]tlog.Hash, len(positions))
+	for rows.Next() {
+		var p int64
+		var h []byte
+		if err := rows.Scan(&p, &h); err != nil {
+			return nil, err
+		}
+		i, ok := at[p]
+		if !ok || len(h) != tlog.HashSize {
+			return nil, fmt.Errorf("ledger_hashes, position %d: %w", p, ErrDamaged)
+		}
+		hashes[i] = tlog.Hash(h)
+		delete(at, p)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	for p := range at { // duplicate positions do not occur
+		return nil, fmt.Errorf("ledger_hashes, position %d is missing: %w", p, ErrDamaged)
+	}
+	return hashes, nil
+}
+
+// keyError is an ErrKey with its remedy.
+type keyError struct{ vkey string }
+
+func (e *keyError) Error() string {
+	return "the log was begun with the key " + e.vkey + ": " + ErrKey.Error()
+}
+func (e *keyError) Unwrap() error { return ErrKey }
+func (e *keyError) Hint() string {
+	return "use the key folder that belongs to this data (--keys)"
+}
+
+// forkError is an ErrFork with its remedy.
+type forkError struct{ what string }
+
+func (e *forkError) Error() string { return e.what + ": " + ErrFork.Error() }
+func (e *forkError) Unwrap() error { return ErrFork }
+func (e *forkError) Hint() string {
+	return "restore a database backup that is not older than the files; a log that cannot be continued needs a new key and a new origin"
+}

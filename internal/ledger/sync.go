@@ -1,0 +1,320 @@
+package ledger
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	"filippo.io/torchwood"
+	"golang.org/x/mod/sumdb/tlog"
+
+	"shirase/internal/files"
+)
+
+// Sync publishes what has been appended and committed: it writes data, entry
+// bundles and tiles to files and, when all of them are durable, the
+// checkpoint. It may be repeated, interrupted, and run by several servers at
+// once; nil means that everything committed before the call is public.
+func (l *Ledger) Sync(ctx context.Context) error {
+	l.syncing.Lock()
+	defer l.syncing.Unlock()
+	if err := l.sync(ctx); err != nil {
+		return fmt.Errorf("ledger: publishing: %w", err)
+	}
+	return nil
+}
+
+func (l *Ledger) sync(ctx context.Context) error {
+	head, err := l.head(ctx)
+	if err != nil {
+		return err
+	}
+	if err := l.continues(ctx, l.db, head); err != nil {
+		// Another server may have appended and published since head was
+		// read; then the database has moved on too.
+		if again, herr := l.head(ctx); herr != nil || again.N == head.N || !errors.Is(err, ErrFork) {
+			return err
+		}
+		return l.sync(ctx)
+	}
+	published, err := l.published()
+	if err != nil {
+		return err
+	}
+	var from int64
+	if published != nil {
+		if published.N >= head.N {
+			return nil
+		}
+		from = published.N
+	}
+	// Rows below head.N never change, so no transaction is needed.
+	if err := l.writeData(ctx, from, head.N); err != nil {
+		return err
+	}
+	if err := l.writeEntries(ctx, from, head.N); err != nil {
+		return err
+	}
+	tiles := tlog.NewTiles(torchwood.TileHeight, from, head.N)
+	for _, t := range tiles {
+		data, err := tlog.ReadTileData(t, hashReader(ctx, l.db))
+		if err != nil {
+			return err
+		}
+		if err := l.dir.Put(folder+torchwood.TilePath(t), data); err != nil {
+			return err
+		}
+	}
+	if err := l.writeCheckpoint(ctx, head); err != nil {
+		return err
+	}
+	return l.prune(tiles)
+}
+
+// head returns the newest committed checkpoint.
+func (l *Ledger) head(ctx context.Context) (checkpoint, error) {
+	var size int64
+	var vkey string
+	var signed []byte
+	err := l.db.QueryRowContext(ctx, `SELECT size, vkey, checkpoint FROM ledger_head`).Scan(&size, &vkey, &signed)
+	if err != nil {
+		return checkpoint{}, err
+	}
+	if vkey != l.vkey {
+		return checkpoint{}, &keyError{vkey}
+	}
+	head, err := openCheckpoint(signed, l.verifier)
+	if err != nil {
+		return checkpoint{}, fmt.Errorf("ledger_head: %w", err)
+	}
+	if head.N != size {
+		return checkpoint{}, fmt.Errorf("ledger_head: %d leaves under a checkpoint of %d: %w", size, head.N, ErrDamaged)
+	}
+	return head, nil
+}
+
+// leafRow is one row of ledger_leaves.
+type leafRow struct {
+	index int64
+	kind  string
+	hash  [32]byte
+}
+
+// leaves returns the leaves [from, to), all of them.
+func leaves(ctx context.Context, q querier, from, to int64) ([]leafRow, error) {
+	rows, err := q.QueryContext(ctx,
+		`SELECT leaf, kind, data FROM ledger_leaves WHERE leaf >= $1 AND leaf < $2 ORDER BY leaf`, from, to)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	out := make([]leafRow, 0, to-from)
+	for rows.Next() {
+		var r leafRow
+		var h []byte
+		if err := rows.Scan(&r.index, &r.kind, &h); err != nil {
+			return nil, err
+		}
+		if r.index != from+int64(len(out)) || len(h) != len(r.hash) {
+			return nil, fmt.Errorf("ledger_leaves at leaf %d: %w", from+int64(len(out)), ErrDamaged)
+		}
+		r.hash = [32]byte(h)
+		out = append(out, r)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	if int64(len(out)) != to-from {
+		return nil, fmt.Errorf("ledger_leaves at leaf %d: %w", from+int64(len(out)), ErrDamaged)
+	}
+	return out, nil
+}
+
+// writeData writes the documents of the leaves [from, to).
+func (l *Ledger) writeData(ctx context.Context, from, to int64) error {
+	for start := from; start < to; start += torchwood.TileWidth {
+		batch, err := leaves(ctx, l.db, start, min(start+torchwood.TileWidth, to))
+		if err != nil {
+			return err
+		}
+		for _, r := range batch {
+			data, err := readData(ctx, l.db, r.hash)
+			if err != nil {
+				return fmt.Errorf("leaf %d: %w", r.index, err)
+			}
+			if err := l.dir.Put(dataFile(r.hash), data); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func dataFile(hash [32]byte) string { return dataFolder + hex.EncodeToString(hash[:]) }
+
+// writeEntries writes the entry bundles, full and partial, that a tree of size
+// to needs beyond those of size from.
+func (l *Ledger) writeEntries(ctx context.Context, from, to int64) error {
+	for n := from / torchwood.TileWidth; n*torchwood.TileWidth < to; n++ {
+		start := n * torchwood.TileWidth
+		width := min(torchwood.TileWidth, to-start)
+		batch, err := leaves(ctx, l.db, start, start+width)
+		if err != nil {
+			return err
+		}
+		var bundle []byte
+		for _, r := range batch {
+			if bundle, err = torchwood.AppendTileEntry(bundle, leaf(r.kind, r.hash)); err != nil {
+				return err
+			}
+		}
+		if err := l.dir.Put(folder+torchwood.TilePath(entriesTile(n, int(width))), bundle); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// entriesTile is the coordinate of an entry bundle.
+func entriesTile(n int64, width int) tlog.Tile {
+	return tlog.Tile{H: torchwood.TileHeight, L: -1, N: n, W: width}
+}
+
+// writeCheckpoint makes c the published checkpoint unless a larger one is. The
+// row lock makes look and write one step among all servers.
+func (l *Ledger) writeCheckpoint(ctx context.Context, c checkpoint) error {
+	return l.db.Update(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `UPDATE ledger_turn SET turn = turn + 1 WHERE id = 1`); err != nil {
+			return err
+		}
+		published, err := l.published()
+		if err != nil {
+			return err
+		}
+		if published != nil && published.N >= c.N {
+			return nil
+		}
+		return l.dir.Put(checkpointFile, c.signed)
+	})
+}
+
+// prune removes the partial forms of tiles that now exist in full
+// (c2sp.org/tlog-tiles, "Partial Tiles"); the handler cuts them out of the
+// full ones for readers of an older checkpoint. A partial tile that is left
+// behind by a crash does no harm.
+func (l *Ledger) prune(tiles []tlog.Tile) error {
+	for _, t := range tiles {
+		if t.W != torchwood.TileWidth {
+			continue
+		}
+		if err := l.removePartials(t); err != nil {
+			return err
+		}
+		if t.L == 0 {
+			if err := l.removePartials(entriesTile(t.N, t.W)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (l *Ledger) removePartials(full tlog.Tile) error {
+	names, err := l.dir.List(folder + torchwood.TilePath(full) + ".p")
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := l.dir.Remove(name); err != nil && !errors.Is(err, files.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// readData returns a document from the database.
+func readData(ctx context.Context, q querier, hash [32]byte) ([]byte, error) {
+	rows, err := q.QueryContext(ctx, `SELECT bytes FROM ledger_data WHERE hash = $1`, hash[:])
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	if !rows.Next() {
+		if err := rows.Err(); err != nil {
+			return nil, err
+		}
+		return nil, fmt.Errorf("ledger_data %x: %w", hash, ErrNotFound)
+	}
+	var data []byte
+	if err := rows.Scan(&data); err != nil {
+		return nil, err
+	}
+	if sha256.Sum256(data) != hash {
+		return nil, fmt.Errorf("ledger_data %x: %w", hash, ErrDamaged)
+	}
+	return data, rows.Err()
+}
+
+// Proof returns the proof that entry index is in the log, against the newest
+// published checkpoint, as a c2sp.org/tlog-proof@v1. An entry that is
+// committed and not yet published is published first; ErrNotFound where there
+// is no such entry.
+func (l *Ledger) Proof(ctx context.Context, index int64) ([]byte, error) {
+	proof, err := l.proof(ctx, index)
+	if err != nil {
+		return nil, fmt.Errorf("ledger: proving entry %d: %w", index, err)
+	}
+	return proof, nil
+}
+
+func (l *Ledger) proof(ctx context.Context, index int64) ([]byte, error) {
+	c, err := l.published()
+	if err != nil {
+		return nil, err
+	}
+	if c == nil || index >= c.N {
+		if err := l.Sync(ctx); err != nil {
+			return nil, err
+		}
+		if c, err = l.published(); err != nil {
+			return nil, err
+		}
+	}
+	if c == nil || index < 0 || index >= c.N {
+		return nil, ErrNotFound
+	}
+	p, err := tlog.ProveRecord(c.N, index, hashReader(ctx, l.db))
+	if err != nil {
+		return nil, err
+	}
+	return torchwood.FormatProof(index, p, bytes.Clone(c.signed)), nil
+}
+
+// Data returns the published document with the given SHA-256; ErrNotFound
+// where there is none, ErrDamaged where its file holds other bytes.
+func (l *Ledger) Data(hash [32]byte) ([]byte, error) {
+	data, err := readDataFile(l.dir, hash)
+	if err != nil {
+		return nil, fmt.Errorf("ledger: %w", err)
+	}
+	return data, nil
+}
+
+func readDataFile(dir *files.Dir, hash [32]byte) ([]byte, error) {
+	data, err := dir.Get(dataFile(hash), MaxData)
+	switch {
+	case errors.Is(err, files.ErrNotExist):
+		return nil, fmt.Errorf("%s: %w", dataFile(hash), ErrNotFound)
+	case errors.Is(err, files.ErrTooLarge):
+		return nil, fmt.Errorf("%s: longer than ever published: %w", dataFile(hash), ErrDamaged)
+	case err != nil:
+		return nil, err
+	case sha256.Sum256(data) != hash:
+		return nil, fmt.Errorf("%s: not the bytes of its name: %w", dataFile(hash), ErrDamaged)
+	}
+	return data, nil
+}

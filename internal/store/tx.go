@@ -1,0 +1,96 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/pressly/goose/v3"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// maxTries bounds how often a transaction is run; at the longest pauses that
+// is about a minute of losing every race.
+const maxTries = 64
+
+// Update runs do in one write transaction and commits it; nil means that it
+// is on disk. An error or a panic of do rolls everything back.
+//
+// Transactions behave as if they ran one after the other (SERIALIZABLE on
+// PostgreSQL, one writer on SQLite). Where the engine gives one up to keep
+// that true, do is run again from the start: it must leave no traces outside
+// tx, and must return the errors that tx gave it (wrapped as it likes).
+func (db *DB) Update(ctx context.Context, do func(tx *sql.Tx) error) error {
+	for try := 1; ; try++ {
+		err := once(ctx, db.write, db.engine.options(), do)
+		if err == nil || !db.engine.retry(err) || try == maxTries || ctx.Err() != nil {
+			return err
+		}
+		// The loser waits a random while, longer each time, so that the
+		// same two do not collide again.
+		pause := time.Millisecond << min(try, 10)
+		select {
+		case <-time.After(rand.N(pause) + time.Millisecond/2):
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
+// View runs do in a transaction that reads one unchanging state of the
+// database and writes nothing.
+func (db *DB) View(ctx context.Context, do func(tx *sql.Tx) error) error {
+	// REPEATABLE READ is PostgreSQL's snapshot; SQLite's deferred
+	// transactions are snapshots always.
+	return once(ctx, db.read, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}, do)
+}
+
+// once runs do in a transaction of h.
+func once(ctx context.Context, h *sql.DB, options *sql.TxOptions, do func(tx *sql.Tx) error) error {
+	tx, err := h.BeginTx(ctx, options)
+	if err != nil {
+		return fmt.Errorf("store: beginning a transaction: %w", err)
+	}
+	defer tx.Rollback() // does nothing after Commit; runs on a panic too
+	if err := do(tx); err != nil {
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("store: committing: %w", err)
+	}
+	return nil
+}
+
+type sqliteEngine struct{}
+
+func (sqliteEngine) dialect() string { return string(goose.DialectSQLite3) }
+
+// Transactions of the writing handle are immediate: they take the one write
+// lock first and never have to upgrade.
+func (sqliteEngine) options() *sql.TxOptions { return &sql.TxOptions{} }
+
+func (sqliteEngine) retry(err error) bool {
+	var e *sqlite.Error
+	return errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_BUSY
+}
+
+type postgresEngine struct{}
+
+func (postgresEngine) dialect() string { return string(goose.DialectPostgres) }
+
+func (postgresEngine) options() *sql.TxOptions {
+	return &sql.TxOptions{Isolation: sql.LevelSerializable}
+}
+
+// retry: 40001 serialization_failure, 40P01 deadlock_detected
+// (https://www.postgresql.org/docs/15/mvcc-serialization-failure-handling.html).
+// A connection lost during COMMIT is not among them: its outcome is unknown.
+func (postgresEngine) retry(err error) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e) && (e.Code == "40001" || e.Code == "40P01")
+}

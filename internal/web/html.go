@@ -1,0 +1,22 @@
+package web
+
+import (
+	"fmt"
+	"html/template"
+	"time"
+)
+
+// TimeElement writes t for a page: in the language's way and t's own zone, with the instant for programs.
+func TimeElement(l Lang, t time.Time) template.HTML {
+	return Timed(t.Format(time.RFC3339), DateTime(l, t))
+}
+
+// DateElement writes the day of t for a page.
+func DateElement(l Lang, t time.Time) template.HTML {
+	return Timed(t.Format(time.DateOnly), Date(l, t))
+}
+
+// Timed writes a time element with the given machine-readable form and text.
+func Timed(machine, text string) template.HTML {
+	return template.HTML(fmt.Sprintf(`<time datetime="%s">%s</time>`, template.HTMLEscapeString(machine), template.HTMLEscapeString(text)))
+}
