@@ -1,6 +1,7 @@
 package check
 
 import (
+	"bytes"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -134,6 +135,15 @@ func ParseAnswer(b []byte) (*Answer, error) {
 	a := new(Answer)
 	if err := json.Unmarshal(b, a, json.RejectUnknownMembers(true)); err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrAnswer, err)
+	}
+	// Spacing and order are free; every member has to be there, and nothing
+	// may be read as something else than it says (null as empty, 1.0 as 1).
+	given := jsontext.Value(bytes.Clone(b))
+	if err := given.Canonicalize(); err != nil {
+		return nil, fmt.Errorf("%w: %v", ErrAnswer, err)
+	}
+	if read, err := canonical(a); err != nil || !bytes.Equal(given, read) {
+		return nil, fmt.Errorf("%w: a member is missing, or is not of its kind", ErrAnswer)
 	}
 	if a.V != 1 || a.Type != answerType || a.PersonalData != PersonalData {
 		return nil, fmt.Errorf("%w: it is not version 1 of %q", ErrAnswer, answerType)

@@ -161,9 +161,21 @@ func (d *Dir) Put(name string, data []byte) error {
 // A File is an open file: it keeps showing the bytes it was opened with, even
 // while its name is replaced or removed.
 type File struct {
-	*io.SectionReader // Read, ReadAt, Seek, Size
-	f                 *os.File
+	r *io.SectionReader
+	f *os.File
 }
+
+// Size returns the length in bytes.
+func (f *File) Size() int64 { return f.r.Size() }
+
+// Read reads on from where the last Read or Seek ended.
+func (f *File) Read(p []byte) (int, error) { return f.r.Read(p) }
+
+// ReadAt reads at an offset; it may be called concurrently.
+func (f *File) ReadAt(p []byte, off int64) (int, error) { return f.r.ReadAt(p, off) }
+
+// Seek sets where Read goes on.
+func (f *File) Seek(offset int64, whence int) (int64, error) { return f.r.Seek(offset, whence) }
 
 // Close releases the file.
 func (f *File) Close() error { return f.f.Close() }

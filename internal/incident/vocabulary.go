@@ -186,3 +186,42 @@ func Count(lang web.Lang, v Value) string {
 	}
 	return map[string]string{"about": "約", "at-most": "最大", "cumulative": "延べ"}[v.Qualifier] + n + unit
 }
+
+// keyLabels says what people call a fact's key.
+var keyLabels = []label{
+	{"organisation", Text{"公表した組織", "Organisation"}},
+	{"alias", Text{"別の呼び名", "Also known as"}},
+	{"sector", Text{"業種", "Sector"}},
+	{"certification", Text{"認証", "Certification"}},
+	{"title", Text{"件名", "Title"}},
+	{"scope.state", Text{"対象範囲", "Scope"}},
+	{"disclosed", Text{"公表", "Made public"}},
+	{"window.start", Text{"期間の始まり", "First trace"}},
+	{"window.end", Text{"期間の終わり", "Last trace"}},
+	{"discovered", Text{"発見", "Discovered"}},
+	{"contained", Text{"遮断", "Contained"}},
+	{"login-blocked", Text{"ログインの遮断", "Sign-in blocked"}},
+	{"closed", Text{"対応の終了", "Response closed"}},
+	{"affected.count", Text{"対象の数", "Affected"}},
+	{"base.count", Text{"全体の数", "Of a total of"}},
+	{"attempts.count", Text{"試行の回数", "Attempts"}},
+	{"excluded", Text{"対象に含まれないもの", "Not affected"}},
+	{"data-class", Text{"流出した可能性のある情報", "What may have been exposed"}},
+	{"cause", Text{"原因", "Cause"}},
+	{"secondary-damage", Text{"二次被害", "What has followed from it"}},
+	{"service", Text{"サービス", "Services"}},
+	{"action", Text{"対応", "Actions"}},
+	{"addendum", Text{"追記", "Addenda"}},
+	{"contact", Text{"お問い合わせ窓口", "Contact"}},
+	{"source", Text{"情報源", "Sources"}},
+}
+
+// KeyLabel returns what people call a key; of an unknown one, the key.
+func KeyLabel(lang web.Lang, key string) string {
+	for _, l := range keyLabels {
+		if l.word == key {
+			return l.label.In(lang)
+		}
+	}
+	return key
+}

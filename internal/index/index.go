@@ -65,6 +65,8 @@ type Index struct {
 	keys   *files.Keys
 	ledger *ledger.Ledger
 	now    func() time.Time
+
+	minChunk int64 // members of a chunk at least
 }
 
 // New opens the index and brings its tables up to date.
@@ -77,7 +79,7 @@ func New(ctx context.Context, db *store.DB, dir *files.Dir, keys *files.Keys, l 
 	if err := db.Migrate(ctx, "index_room", sub); err != nil {
 		return nil, fmt.Errorf("index: %w", err)
 	}
-	return &Index{db: db, dir: dir, keys: keys, ledger: l, now: time.Now}, nil
+	return &Index{db: db, dir: dir, keys: keys, ledger: l, now: time.Now, minChunk: minChunk}, nil
 }
 
 // LocatorBits gives the locator bits that fit a planned number of entries.

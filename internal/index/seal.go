@@ -180,7 +180,7 @@ type build struct {
 // most about 256 files.
 const minChunk = 1 << 16
 
-func (b *build) chunkSize() int { return int(max(minChunk, b.total/256+1)) }
+func (b *build) chunkSize() int { return int(max(b.x.minChunk, b.total/256+1)) }
 
 // run goes through the roster once: it draws the sample, counts, and seals
 // every chunk that is not on disk yet. Reading and sealing overlap.

@@ -179,6 +179,15 @@ func (h *Handler) refresh(ctx context.Context, old *snapshot) (*snapshot, error)
 	return s, nil
 }
 
+// Statement gives the statement that is being served, or nil where there is none.
+func (h *Handler) Statement(ctx context.Context) *check.Statement {
+	s, err := h.now(ctx)
+	if err != nil {
+		return nil
+	}
+	return s.st
+}
+
 func (h *Handler) statement(w http.ResponseWriter, r *http.Request) {
 	s, ok := h.ready(w, r)
 	if !ok {

@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -185,6 +186,7 @@ func TestServers(t *testing.T) {
 		const servers, each = 4, 12
 		var mu sync.Mutex
 		taken := map[int64]bool{}
+		start := make(chan struct{})
 		var wg sync.WaitGroup
 		for s := range servers {
 			db, err := store.Open(t.Context(), url)
@@ -194,6 +196,7 @@ func TestServers(t *testing.T) {
 			defer db.Close()
 			dir := openDir(t, path)
 			wg.Go(func() {
+				<-start
 				l, err := New(t.Context(), db, dir, skey)
 				if err != nil {
 					t.Error(err)
@@ -225,6 +228,7 @@ func TestServers(t *testing.T) {
 				}
 			})
 		}
+		close(start)
 		wg.Wait()
 		db, err := store.Open(t.Context(), url)
 		if err != nil {
@@ -233,6 +237,30 @@ func TestServers(t *testing.T) {
 		defer db.Close()
 		if r := verify(t, openDir(t, path), vkey, db); r.Size != servers*each || len(taken) != servers*each {
 			t.Fatalf("%d entries, %d indexes; want %d", r.Size, len(taken), servers*each)
+		}
+	})
+}
+
+// TestForwardOnly: a server that was slow to publish takes nothing back.
+func TestForwardOnly(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		skey, vkey := newTestKey(t)
+		dir := openDir(t, t.TempDir())
+		l := open(t, db, dir, skey)
+		grow(t, l, db, 3, false)
+		slow, err := l.head(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		grow(t, l, db, 5, false)
+		if err := l.Sync(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.writeCheckpoint(t.Context(), slow); err != nil {
+			t.Fatal(err)
+		}
+		if r := verify(t, dir, vkey, db); r.Size != 5 {
+			t.Fatalf("%+v", r)
 		}
 	})
 }
@@ -264,6 +292,45 @@ func TestRollback(t *testing.T) {
 			t.Fatalf("%v, %v", names, err)
 		}
 	})
+}
+
+// TestSyncFails: a disk that fails in the middle leaves the checkpoint of
+// before, and the next Sync makes up for it.
+func TestSyncFails(t *testing.T) {
+	for _, obstacle := range []string{"ledger/data/" + hexOf(sha256.Sum256([]byte(`{"document":4}`))),
+		"ledger/tile/entries/000.p/6", "ledger/tile/0/000.p/6"} {
+		skey, vkey := newTestKey(t)
+		db := sqlite(t)
+		root := t.TempDir()
+		dir := openDir(t, root)
+		l := open(t, db, dir, skey)
+		grow(t, l, db, 3, false)
+		if err := l.Sync(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		// A folder where a file is to go.
+		in := filepath.Join(root, filepath.FromSlash(obstacle), "x")
+		if err := os.MkdirAll(in, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		grow(t, l, db, 6, false)
+		if err := l.Sync(t.Context()); err == nil {
+			t.Fatalf("%s: Sync succeeded", obstacle)
+		}
+		if _, tree, err := l.Checkpoint(); err != nil || tree.N != 3 {
+			t.Fatalf("%s: %d entries are published, %v", obstacle, tree.N, err)
+		}
+		verify(t, dir, vkey, db)
+		if err := os.RemoveAll(filepath.Dir(in)); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Sync(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if r := verify(t, dir, vkey, db); r.Size != 6 {
+			t.Fatalf("%s: %+v", obstacle, r)
+		}
+	}
 }
 
 // TestFork: a database that is older than the files, or another, signs nothing.
@@ -379,6 +446,17 @@ func TestKeys(t *testing.T) {
 	}
 	if _, err := openCheckpoint(alone, l.verifier); !errors.Is(err, ErrDamaged) {
 		t.Errorf("signed by another: %v", err)
+	}
+	// The last digit of the signature has two unused bits.
+	const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+	last := len(signed) - len("x=\n")
+	respelt := bytes.Clone(signed)
+	respelt[last] = digits[strings.IndexByte(digits, signed[last])|1]
+	if _, err := note.Open(respelt, note.VerifierList(l.verifier)); err != nil || bytes.Equal(respelt, signed) {
+		t.Fatalf("the signature in another spelling: %v", err)
+	}
+	if _, err := openCheckpoint(respelt, l.verifier); !errors.Is(err, ErrDamaged) {
+		t.Errorf("the signature in another spelling: %v", err)
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 )
 
 // MaxData is the largest published document in bytes.
-const MaxData = 16 << 20
+const MaxData = 4 << 20
 
 const leafPrefix = "shirase/v1 "
 

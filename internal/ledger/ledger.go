@@ -38,6 +38,7 @@ import (
 	"database/sql"
 	"embed"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -105,17 +106,43 @@ type checkpoint struct {
 
 // NewKey makes a signing key for a log with the given origin, the name that
 // its checkpoints carry: by convention the URL prefix without its scheme, such
-// as "example.com/ledger" (c2sp.org/tlog-tiles). Both are in the text form of
-// c2sp.org/signed-note; skey is secret.
+// as "example.com/ledger" (c2sp.org/tlog-tiles). "{key}" in it becomes 16 hex
+// digits of the public key's SHA-256: a name that no other log has. Both are in
+// the text form of c2sp.org/signed-note; skey is secret.
 func NewKey(origin string) (skey, vkey string, err error) {
 	if origin == "" || strings.ContainsAny(origin, "+\n ") {
 		return "", "", fmt.Errorf("ledger: origin %q: empty, or with spaces or plus signs", origin)
 	}
-	skey, vkey, err = note.GenerateKey(rand.Reader, origin)
+	public, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		return "", "", fmt.Errorf("ledger: making a key for %q: %w", origin, err)
 	}
-	return skey, vkey, nil
+	hash := sha256.Sum256(public)
+	origin = strings.ReplaceAll(origin, "{key}", hex.EncodeToString(hash[:8]))
+	if vkey, err = note.NewEd25519VerifierKey(origin, public); err != nil {
+		return "", "", fmt.Errorf("ledger: making a key for %q: %w", origin, err)
+	}
+	// The secret form has the public form's name and key hash (x/mod/sumdb/note).
+	id, _, _ := strings.Cut(strings.TrimPrefix(vkey, origin+"+"), "+")
+	secret := base64.StdEncoding.EncodeToString(append([]byte{1}, private.Seed()...))
+	return "PRIVATE+KEY+" + origin + "+" + id + "+" + secret, vkey, nil
+}
+
+// PublicKey returns the vkey that belongs to the skey of [NewKey]: what
+// [Verify] needs, and [New] is not needed for.
+func PublicKey(signerKey string) (vkey string, err error) {
+	// "PRIVATE+KEY+<name>+<hash>+<base64 of 0x01 and the Ed25519 seed>"
+	signerKey = strings.TrimSpace(signerKey)
+	parts := strings.SplitN(signerKey, "+", 5)
+	if _, err := note.NewSigner(signerKey); err != nil || len(parts) != 5 {
+		return "", fmt.Errorf("ledger: reading the signing key: %w", ErrKey) // err may quote it
+	}
+	key, err := base64.StdEncoding.DecodeString(parts[4])
+	if err != nil || len(key) != 1+ed25519.SeedSize {
+		return "", fmt.Errorf("ledger: reading the signing key: %w", ErrKey)
+	}
+	public := ed25519.NewKeyFromSeed(key[1:]).Public().(ed25519.PublicKey)
+	return note.NewEd25519VerifierKey(parts[2], public)
 }
 
 // New opens the log in db and dir, making an empty one where there is none,
@@ -127,9 +154,9 @@ func New(ctx context.Context, db *store.DB, dir *files.Dir, signerKey string) (*
 	if err != nil {
 		return nil, fmt.Errorf("ledger: reading the signing key: %w", ErrKey) // err may quote it
 	}
-	vkey, err := vkeyOf(signerKey)
+	vkey, err := PublicKey(signerKey)
 	if err != nil {
-		return nil, fmt.Errorf("ledger: reading the signing key: %w", err)
+		return nil, err
 	}
 	verifier, err := note.NewVerifier(vkey)
 	if err != nil {
@@ -140,21 +167,6 @@ func New(ctx context.Context, db *store.DB, dir *files.Dir, signerKey string) (*
 		return nil, fmt.Errorf("ledger: opening %s: %w", l.Origin(), err)
 	}
 	return l, nil
-}
-
-// vkeyOf returns the public form of a signer key that note.NewSigner took:
-// "PRIVATE+KEY+<name>+<hash>+<base64 of 0x01 and the Ed25519 seed>".
-func vkeyOf(signerKey string) (string, error) {
-	parts := strings.SplitN(signerKey, "+", 5)
-	if len(parts) != 5 {
-		return "", ErrKey
-	}
-	key, err := base64.StdEncoding.DecodeString(parts[4])
-	if err != nil || len(key) != 1+ed25519.SeedSize {
-		return "", ErrKey
-	}
-	public := ed25519.NewKeyFromSeed(key[1:]).Public().(ed25519.PublicKey)
-	return note.NewEd25519VerifierKey(parts[2], public)
 }
 
 func (l *Ledger) open(ctx context.Context) error {
@@ -218,7 +230,8 @@ func openCheckpoint(signed []byte, v note.Verifier) (checkpoint, error) {
 
 // Append adds data to the log in the caller's transaction (see
 // [store.DB.Update]) and returns its index and its SHA-256. Nothing is public
-// before the transaction commits and [Ledger.Sync] has run.
+// before the transaction commits and [Ledger.Sync] has run; until it commits,
+// no other server can append.
 //
 // kind is "statement", "notice" or another of the form [Leaf] takes; data is
 // at most MaxData bytes (ErrTooLarge).

@@ -32,6 +32,7 @@ const (
 //	/tile/<L>/<N>[.p/<W>]           hash tiles          (c2sp.org/tlog-tiles)
 //	/tile/entries/<N>[.p/<W>]       entry bundles
 //	/ledger/v1/data/<SHA-256 hex>   what an entry commits to
+//	/ledger/v1/key                  the verifier key, for pinning on first use
 //
 // Errors are RFC 9457 problem details.
 func (l *Ledger) Handler() http.Handler {
@@ -71,6 +72,9 @@ func (l *Ledger) resource(path string) (body []byte, contentType, cache string, 
 	if path == "/checkpoint" {
 		body, _, err = l.Checkpoint()
 		return body, "text/plain; charset=utf-8", shortLived, err
+	}
+	if path == "/ledger/v1/key" {
+		return []byte(l.vkey + "\n"), "text/plain; charset=utf-8", shortLived, nil
 	}
 	if digits, ok := strings.CutPrefix(path, "/ledger/v1/data/"); ok {
 		hash, err := parseHash(digits)

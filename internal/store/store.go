@@ -71,7 +71,7 @@ func Open(ctx context.Context, url string) (*DB, error) {
 	case "sqlite":
 		db, err = openSQLite(rest)
 	case "postgres", "postgresql":
-		db, err = openPostgres(url)
+		db, err = openPostgres(ctx, url)
 	default:
 		return nil, &hintError{fmt.Errorf("store: opening the database: %w", ErrURL),
 			"give the database as sqlite:PATH or postgres://USER@HOST/NAME"}
@@ -131,16 +131,17 @@ func openSQLite(path string) (*DB, error) {
 
 // openPostgres opens the database at url, one pool for writing and one whose
 // transactions are read-only unless they say otherwise.
-func openPostgres(url string) (*DB, error) {
+func openPostgres(ctx context.Context, url string) (*DB, error) {
 	config, err := pgx.ParseConfig(url)
 	if err != nil {
 		// pgx's message leaves the password out.
 		return nil, fmt.Errorf("store: opening the database: %w", err)
 	}
-	// Durable whatever the server's default: a success is on disk.
-	config.RuntimeParams["synchronous_commit"] = "on"
 	if config.RuntimeParams["application_name"] == "" {
 		config.RuntimeParams["application_name"] = "shirase"
+	}
+	if err := insistOnDurable(ctx, config); err != nil {
+		return nil, fmt.Errorf("store: opening the database: %w", err)
 	}
 	reading := config.Copy()
 	reading.RuntimeParams["default_transaction_read_only"] = "on"
@@ -152,6 +153,24 @@ func openPostgres(url string) (*DB, error) {
 		return db
 	}
 	return &DB{open(config), open(reading), postgresEngine{}}, nil
+}
+
+// insistOnDurable turns asynchronous commits off where they are the server's
+// default: a success is on disk. Stronger defaults stay.
+func insistOnDurable(ctx context.Context, config *pgx.ConnConfig) error {
+	conn, err := pgx.ConnectConfig(ctx, config)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	var commit string
+	if err := conn.QueryRow(ctx, "SHOW synchronous_commit").Scan(&commit); err != nil {
+		return err
+	}
+	if commit == "off" {
+		config.RuntimeParams["synchronous_commit"] = "on"
+	}
+	return nil
 }
 
 // Close closes all connections.

@@ -167,6 +167,7 @@ func TestContention(t *testing.T) {
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		const handles, each = 4, 25
 		var wg sync.WaitGroup
+		start := make(chan struct{})
 		for h := range handles {
 			db, err := store.Open(t.Context(), url)
 			if err != nil {
@@ -180,6 +181,7 @@ func TestContention(t *testing.T) {
 				}
 			}
 			wg.Go(func() {
+				<-start
 				for range each {
 					err := db.Update(t.Context(), func(tx *sql.Tx) error {
 						var n int64
@@ -196,6 +198,7 @@ func TestContention(t *testing.T) {
 				}
 			})
 		}
+		close(start)
 		wg.Wait()
 		db, err := store.Open(t.Context(), url)
 		if err != nil {
@@ -275,18 +278,24 @@ func TestMigrateTogether(t *testing.T) {
 			files = append(files, "-- +goose Up\nUPDATE items SET at = at + 1;\n")
 		}
 		var wg sync.WaitGroup
-		for range 5 {
+		start := make(chan struct{})
+		for i := range 5 {
 			db, err := store.Open(t.Context(), url)
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer db.Close()
+			if i == 0 {
+				migrate(t, db, files[:2]...)
+			}
 			wg.Go(func() {
+				<-start
 				if err := db.Migrate(t.Context(), "test", migrations(files...)); err != nil {
 					t.Error(err)
 				}
 			})
 		}
+		close(start)
 		wg.Wait()
 		db, err := store.Open(t.Context(), url)
 		if err != nil {

@@ -14,9 +14,8 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// maxTries bounds how often a transaction is run; at the longest pauses that
-// is about a minute of losing every race.
-const maxTries = 64
+// patience is how long a transaction is run again after losing a race.
+const patience = time.Minute
 
 // Update runs do in one write transaction and commits it; nil means that it
 // is on disk. An error or a panic of do rolls everything back.
@@ -24,18 +23,18 @@ const maxTries = 64
 // Transactions behave as if they ran one after the other (SERIALIZABLE on
 // PostgreSQL, one writer on SQLite). Where the engine gives one up to keep
 // that true, do is run again from the start: it must leave no traces outside
-// tx, and must return the errors that tx gave it (wrapped as it likes).
+// tx, and must return the errors that tx gave it (wrapped as it likes). It must
+// not call Update, which would wait for itself.
 func (db *DB) Update(ctx context.Context, do func(tx *sql.Tx) error) error {
-	for try := 1; ; try++ {
+	for start, pause := time.Now(), time.Millisecond; ; pause = min(2*pause, time.Second) {
 		err := once(ctx, db.write, db.engine.options(), do)
-		if err == nil || !db.engine.retry(err) || try == maxTries || ctx.Err() != nil {
+		if err == nil || !db.engine.retry(err) || time.Since(start) > patience {
 			return err
 		}
 		// The loser waits a random while, longer each time, so that the
 		// same two do not collide again.
-		pause := time.Millisecond << min(try, 10)
 		select {
-		case <-time.After(rand.N(pause) + time.Millisecond/2):
+		case <-time.After(rand.N(pause)):
 		case <-ctx.Done():
 			return err
 		}

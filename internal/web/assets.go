@@ -66,7 +66,7 @@ func NewAssets(files fs.FS, prefix string) (*Assets, error) {
 			Integrity: "sha384-" + base64.StdEncoding.EncodeToString(long[:]),
 			SHA256:    hex.EncodeToString(short[:]),
 			Size:      len(data),
-			content:   NewContent(mediaType, "public, max-age=31536000, immutable", "", data),
+			content:   NewContent(mediaType, "public, max-age=31536000, immutable", "", data).compressed(),
 		}
 		a.byName[name], a.byURL[asset.URL] = asset, asset
 	}
@@ -93,7 +93,7 @@ func (a *Assets) ServeNamed(w http.ResponseWriter, r *http.Request, name string)
 	asset, ok := a.byName[name]
 	if ok {
 		content := asset.content
-		content.Cache = "public, max-age=86400"
+		content.cache = "public, max-age=86400"
 		content.Serve(w, r, http.StatusOK)
 	}
 	return ok

@@ -2,38 +2,57 @@ package web
 
 import (
 	"bytes"
-	"compress/gzip"
 	"crypto/sha256"
 	"encoding/base64"
 	"net/http"
 	"strconv"
 	"strings"
+
+	"github.com/klauspost/compress/gzip"
 )
 
 // Content is bytes to serve, with what caches need to know of them.
 type Content struct {
-	Type  string // media type
-	Cache string // Cache-Control; "" is no-cache: ask again, and hear 304
-	Vary  string // beside Accept-Encoding
-	Body  []byte
-
-	etag string
-	gzip []byte // nil where it would not be smaller
+	mediaType string
+	cache     string
+	vary      string
+	body      []byte
+	etag      string
+	gzip      []byte // nil: compressed when asked for, where it is worth it
 }
 
-// NewContent prepares body for serving: its entity tag, and its compressed form where it is text.
+// NewContent prepares body for serving. cache is its Cache-Control, "" being no-cache (ask again, and hear 304); vary
+// names request headers that body depends on.
 func NewContent(mediaType, cache, vary string, body []byte) Content {
 	sum := sha256.Sum256(body)
-	c := Content{Type: mediaType, Cache: cache, Vary: vary, Body: body, etag: base64.RawURLEncoding.EncodeToString(sum[:15])}
-	if text(mediaType) && len(body) > 1000 {
-		var out bytes.Buffer
-		z, _ := gzip.NewWriterLevel(&out, gzip.BestCompression)
-		z.Write(body)
-		if z.Close() == nil && out.Len() < len(body)*9/10 {
-			c.gzip = out.Bytes()
-		}
+	if cache == "" {
+		cache = "no-cache"
+	}
+	if vary != "" {
+		vary = ", " + vary
+	}
+	return Content{mediaType: mediaType, cache: cache, vary: "Accept-Encoding" + vary, body: body,
+		etag: base64.RawURLEncoding.EncodeToString(sum[:15])}
+}
+
+// compressed returns c with its compressed form made once, as small as it gets: for what is served many times.
+func (c Content) compressed() Content {
+	if c.compressible() {
+		c.gzip = deflate(c.body, gzip.BestCompression)
 	}
 	return c
+}
+
+// compressible reports whether a compressed form is worth having.
+func (c Content) compressible() bool { return len(c.body) > 1000 && text(c.mediaType) }
+
+// deflate compresses body.
+func deflate(body []byte, level int) []byte {
+	var out bytes.Buffer
+	z, _ := gzip.NewWriterLevel(&out, level) // fails on a level out of range only
+	z.Write(body)                            // a buffer takes everything
+	z.Close()
+	return out.Bytes()
 }
 
 func text(mediaType string) bool {
@@ -45,30 +64,28 @@ func text(mediaType string) bool {
 // Nothing served here mixes a secret with what a stranger chooses, so compression gives nothing away (BREACH).
 func (c Content) Serve(w http.ResponseWriter, r *http.Request, status int) {
 	h := w.Header()
-	vary := "Accept-Encoding"
-	if c.Vary != "" {
-		vary += ", " + c.Vary
-	}
-	h.Set("Vary", vary)
-	cache := c.Cache
-	if cache == "" {
-		cache = "no-cache"
-	}
-	h.Set("Cache-Control", cache)
-	body, etag := c.Body, `"`+c.etag+`"`
-	if c.gzip != nil && acceptsGzip(r.Header.Get("Accept-Encoding")) {
-		body, etag = c.gzip, `"`+c.etag+`-gz"` // RFC 9110, 8.8.3: another representation, another tag
-		h.Set("Content-Encoding", "gzip")
-	}
+	h.Set("Vary", c.vary)
+	h.Set("Cache-Control", c.cache)
+	compress := c.compressible() && acceptsGzip(r.Header.Get("Accept-Encoding"))
 	if status == http.StatusOK {
-		h.Set("ETag", etag)
+		tag := c.etag
+		if compress {
+			tag += "-gz" // RFC 9110, 8.8.3: another representation, another tag
+		}
+		h.Set("ETag", `"`+tag+`"`)
 		if matches(r.Header.Get("If-None-Match"), c.etag) {
-			h.Del("Content-Encoding")
 			w.WriteHeader(http.StatusNotModified)
 			return
 		}
 	}
-	h.Set("Content-Type", c.Type)
+	body := c.body
+	if compress {
+		if body = c.gzip; body == nil {
+			body = deflate(c.body, 5)
+		}
+		h.Set("Content-Encoding", "gzip")
+	}
+	h.Set("Content-Type", c.mediaType)
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {

@@ -37,7 +37,7 @@ func (p Problem) Write(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		data = []byte(`{"type":"about:blank"}`)
 	}
-	p.headers(w.Header())
+	p.Prepare(w.Header())
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(data)))
 	w.WriteHeader(p.Status)
@@ -46,8 +46,8 @@ func (p Problem) Write(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// headers sets what p means for caches and clients.
-func (p Problem) headers(h http.Header) {
+// Prepare sets the headers that say what p means to caches and clients, for an answer that is not Write's.
+func (p Problem) Prepare(h http.Header) {
 	h.Del("Etag")
 	h.Del("Last-Modified")
 	h.Set("Cache-Control", "no-store")

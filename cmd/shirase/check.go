@@ -1,0 +1,286 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"filippo.io/torchwood"
+	"github.com/spf13/cobra"
+
+	"shirase/check"
+	"shirase/identity"
+	"shirase/internal/web"
+)
+
+// maxPolicy bounds a policy file, in bytes.
+const maxPolicy = 1 << 20
+
+func (a *app) cmdCheck() *cobra.Command {
+	var server, save, kind, organisation, region, policyFile string
+	var audit bool
+	var vkeys []string
+	c := &cobra.Command{
+		Use:   "check --server URL ADDRESS",
+		Short: "Check privately whether an address is in a published incident",
+		Long: `Asks a server whether an address is in the published index. The address is
+sealed on this machine: neither the server nor anyone on the way learns it. The
+answer is proven, and can be saved and verified again by anyone.
+
+The ledger's key is remembered the first time (in your configuration folder),
+and a server that changes it afterwards is refused.`,
+		Example: `  shirase check --server https://notice.example.org you@example.com
+  shirase check --server https://notice.example.org you@example.com --save answer.json
+  shirase check --server http://127.0.0.1:8311 you@example.com --audit --json`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if server == "" {
+				return usagef("check wants --server URL")
+			}
+			id, err := parseIdentity(kind, args[0], organisation, region)
+			if err != nil {
+				return err
+			}
+			client := &check.Client{Server: server, Audit: audit, Wait: func(d time.Duration) {
+				a.say("the server asks to wait %s", d)
+			}}
+			if client.Policy, err = trusted(vkeys, policyFile); err != nil {
+				return err
+			}
+			if client.Policy == nil {
+				if client.Pins, err = openPins(); err != nil {
+					return err
+				}
+			}
+			answer, err := client.Check(c.Context(), id)
+			if err != nil {
+				return fmt.Errorf("check: %w", err)
+			}
+			if save != "" {
+				if err := saveAnswer(save, answer); err != nil {
+					return err
+				}
+			}
+			return a.print(answer.Verdict, func(w io.Writer) {
+				printVerdict(w, &answer.Verdict)
+				if save != "" {
+					fmt.Fprintf(w, "\nSaved as %s. It is personal data. Verify it with: shirase verify %s\n", save, save)
+				}
+			})
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&server, "server", "", "the server's URL")
+	f.StringVar(&save, "save", "", "save the answer with its proof in this file")
+	f.BoolVar(&audit, "audit", false, "also compare with every incident's own layer")
+	f.StringVar(&kind, "kind", "", "email, phone or account (default: by the look of the address)")
+	f.StringVar(&organisation, "organisation", "", "the organisation's id, for an account")
+	f.StringVar(&region, "phone-region", "JP", "country by which a phone number without + is read")
+	trustFlags(c, &vkeys, &policyFile)
+	return c
+}
+
+func trustFlags(c *cobra.Command, vkeys *[]string, policyFile *string) {
+	c.Flags().StringArrayVar(vkeys, "ledger-key", nil, "trust this ledger key instead of the remembered one (may be given again for a successor)")
+	c.Flags().StringVar(policyFile, "policy", "", "trust by this policy file: log, witness, group and quorum lines")
+}
+
+func parseIdentity(kind, value, organisation, region string) (identity.Identity, error) {
+	if kind == "" {
+		kind = string(identity.KindEmail)
+		if !strings.ContainsAny(value, "@＠") && strings.HasPrefix(value, "+") {
+			kind = string(identity.KindPhone)
+		}
+	}
+	switch identity.Kind(kind) {
+	case identity.KindEmail:
+		return identity.ParseEmail(value)
+	case identity.KindPhone:
+		return identity.ParsePhone(value, region)
+	case identity.KindAccount:
+		if organisation == "" {
+			return identity.Identity{}, usagef("an account is checked with --organisation ID")
+		}
+		return identity.NewAccount(organisation, value)
+	}
+	return identity.Identity{}, usagef("--kind %q is not email, phone or account", kind)
+}
+
+// trusted gives the policy that flags state, or nil where there are none.
+func trusted(vkeys []string, policyFile string) (torchwood.Policy, error) {
+	switch {
+	case len(vkeys) > 0 && policyFile != "":
+		return nil, usagef("--ledger-key and --policy exclude each other")
+	case len(vkeys) > 0:
+		return check.LedgerPolicy(vkeys...)
+	case policyFile != "":
+		b, err := readLimited(policyFile, maxPolicy)
+		if err != nil {
+			return nil, err
+		}
+		p, err := torchwood.ParsePolicy(b)
+		if err != nil {
+			return nil, fmt.Errorf("read policy %s: %w", policyFile, err)
+		}
+		return p, nil
+	}
+	return nil, nil
+}
+
+func openPins() (*check.Pins, error) {
+	path, err := check.DefaultPins()
+	if err != nil {
+		return nil, err
+	}
+	return check.OpenPins(path)
+}
+
+// saveAnswer writes an answer file for its owner alone, whole or not at all.
+func saveAnswer(path string, answer *check.Answer) error {
+	b, err := answer.Encode()
+	if err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".answer-*")
+	if err != nil {
+		return fmt.Errorf("save the answer: %w", err)
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(b)
+	if err == nil {
+		err = f.Sync()
+	}
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return fmt.Errorf("save the answer: %w", err)
+	}
+	return nil
+}
+
+func readLimited(path string, limit int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(b)) > limit {
+		return nil, fmt.Errorf("%s is longer than %d bytes", path, limit)
+	}
+	return b, nil
+}
+
+// reasons say why an incident could not be checked.
+var reasons = map[string]string{
+	check.WhyInvestigating:  "its scope is still under investigation",
+	check.WhyKindNotIndexed: "it holds no identities of this kind",
+	check.WhyByMail:         "it is sensitive, and answered by mail only",
+	check.WhyRetired:        "it is closed, and its key is destroyed",
+	check.WhyLayerMissing:   "the server could not give its part of the index",
+}
+
+func printVerdict(w io.Writer, v *check.Verdict) {
+	asOf := web.DateTime(web.EN, v.AsOf.Time)
+	switch v.Result {
+	case check.Affected:
+		fmt.Fprintf(w, "Affected, as of %s (statement %s).\n", asOf, web.Digits(v.Seq))
+		for _, f := range v.Incidents {
+			fmt.Fprintf(w, "  %s: %s\n", f.ID, strings.Join(f.Classes, ", "))
+		}
+	case check.NotInScope:
+		fmt.Fprintf(w, "Not in the published scope, as of %s (statement %s).\n", asOf, web.Digits(v.Seq))
+	default:
+		fmt.Fprintf(w, "Nothing could be checked yet, as of %s (statement %s).\n", asOf, web.Digits(v.Seq))
+	}
+	fmt.Fprintf(w, "Checked: %s.\n", incidentsCount(len(v.Checked)))
+	for _, n := range v.NotCovered {
+		fmt.Fprintf(w, "Not covered: %s: %s.\n", n.ID, reasons[n.Why])
+	}
+}
+
+func incidentsCount(n int) string {
+	if n == 1 {
+		return "1 incident"
+	}
+	return web.Digits(int64(n)) + " incidents"
+}
+
+func (a *app) cmdVerify() *cobra.Command {
+	var policyFile string
+	var vkeys []string
+	c := &cobra.Command{
+		Use:   "verify FILE",
+		Short: "Verify a saved answer, without asking anyone",
+		Long: `Recomputes everything in an answer file from the address in it, and trusts only
+the ledger key that you give or that was remembered: a file that brings its own
+ledger is not evidence.`,
+		Example: `  shirase verify answer.json
+  shirase verify answer.json --ledger-key 'notice.example.org+4b1c2d3e+AbCd...'`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			answer, err := verifyFile(args[0], vkeys, policyFile)
+			if err != nil {
+				if a.json {
+					a.print(map[string]any{"valid": false, "failed": check.Code(err), "error": oneLine(err.Error())}, nil)
+				}
+				return fmt.Errorf("%s: not valid (%s): %w", args[0], check.Code(err), err)
+			}
+			return a.print(struct {
+				Valid    bool                 `json:"valid"`
+				Identity check.AnswerIdentity `json:"identity"`
+				Claimed  check.Time           `json:"claimed"`
+				check.Verdict
+			}{true, answer.Identity, answer.Claimed, answer.Verdict}, func(w io.Writer) {
+				fmt.Fprintf(w, "Valid. It answers for %s.\n", strings.ReplaceAll(answer.Identity.Value, "\x00", " / "))
+				printVerdict(w, &answer.Verdict)
+				fmt.Fprintf(w, "Asked, by the asker's own clock (a claim): %s.\n", web.DateTime(web.EN, answer.Claimed.Time))
+			})
+		},
+	}
+	trustFlags(c, &vkeys, &policyFile)
+	return c
+}
+
+func verifyFile(path string, vkeys []string, policyFile string) (*check.Answer, error) {
+	b, err := readLimited(path, check.MaxAnswer)
+	if err != nil {
+		return nil, err
+	}
+	policy, err := trusted(vkeys, policyFile)
+	if err != nil {
+		return nil, err
+	}
+	if policy == nil {
+		answer, err := check.ParseAnswer(b)
+		if err != nil {
+			return nil, err
+		}
+		origin, err := check.ProofOrigin(answer.Proof)
+		if err != nil {
+			return nil, err
+		}
+		pins, err := openPins()
+		if err != nil {
+			return nil, err
+		}
+		if policy, err = pins.Policy(origin); err != nil {
+			if errors.Is(err, check.ErrNotPinned) {
+				return nil, fmt.Errorf("%w, and what a file says of its own ledger is no evidence", err)
+			}
+			return nil, err
+		}
+	}
+	return check.VerifyAnswer(b, policy)
+}

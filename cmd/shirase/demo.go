@@ -1,0 +1,200 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"shirase/internal/demo"
+	"shirase/internal/files"
+	"shirase/internal/incident"
+	"shirase/internal/index"
+	"shirase/internal/roster"
+	"shirase/internal/web"
+)
+
+const (
+	demoIncident = "naver-2013"
+	demoCity     = "example-city"
+	demoOrigin   = "demo.invalid/"
+	demoExport   = "demo-accounts.csv"
+	demoRules    = "demo-rules.yaml"
+)
+
+func (a *app) cmdDemo() *cobra.Command {
+	var scale float64
+	var listen string
+	c := &cobra.Command{
+		Use:   "demo",
+		Short: "Publish generated accounts in the shape of a real case, and serve them",
+		Long: `Generates accounts in the shape of a real disclosure of 2013, works out who is
+affected, publishes them sealed and serves the pages. Nobody's data is in it. At
+--scale 1 there are 2,700,000 accounts, and 1,692,496 of them are affected.
+Started again, it serves the same data at once.`,
+		Example: `  shirase demo
+  shirase demo --scale 1 --data big-demo`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return a.demo(c.Context(), scale, c.Flags().Changed("scale"), listen)
+		},
+	}
+	c.Flags().Float64Var(&scale, "scale", 0.02, "size, where 1 is 2.7 million accounts")
+	c.Flags().StringVar(&listen, "listen", "", "address to serve on (default 127.0.0.1:8311, or a free port there)")
+	return c
+}
+
+func (a *app) demo(ctx context.Context, scale float64, stated bool, listen string) error {
+	total, affected, err := demo.Figures(scale)
+	if err != nil {
+		return usageError{err}
+	}
+	in, err := a.demoInstance(ctx, scale, stated)
+	if err != nil {
+		return err
+	}
+	defer in.close()
+	if total, affected, err = demo.Figures(in.Demo.Scale); err != nil {
+		return err
+	}
+	if err := a.demoPublish(ctx, in); err != nil {
+		return err
+	}
+	l, err := demoListen(listen)
+	if err != nil {
+		return err
+	}
+	return a.serve(ctx, in, l, serving{}, func(url string) error {
+		return a.print(struct {
+			URL           string `json:"url"`
+			Affected      string `json:"affected"`
+			NotAffected   string `json:"notAffected"`
+			Accounts      int64  `json:"accounts"`
+			AffectedCount int64  `json:"affectedCount"`
+			LedgerKey     string `json:"ledgerKey"`
+		}{url, in.Demo.Affected, in.Demo.NotAffected, total, affected, in.ledger.VKey()}, func(w io.Writer) {
+			fmt.Fprintf(w, "\nA demonstration with %s generated accounts, %s of them affected.\n\n", web.Digits(total), web.Digits(affected))
+			table(w, [][2]string{{"open", url}, {"affected", in.Demo.Affected}, {"not affected", in.Demo.NotAffected}, {"ledger key", in.ledger.VKey()}})
+			fmt.Fprintf(w, "\nOr check from here:\n  shirase check --server %s %s\n\nCtrl-C ends it; the data stays in %s.\n", url, in.Demo.NotAffected, a.data)
+		})
+	})
+}
+
+// demoInstance opens the demonstration's data folder, or makes it.
+func (a *app) demoInstance(ctx context.Context, scale float64, stated bool) (*instance, error) {
+	s, err := a.readSettings()
+	switch {
+	case errors.Is(err, errNoInstance):
+	case err != nil:
+		return nil, err
+	case s.Demo == nil:
+		return nil, &hinted{fmt.Errorf("%s holds an instance that is no demonstration", a.data), "choose another folder: shirase demo --data DIR"}
+	case stated && s.Demo.Scale != scale:
+		return nil, &hinted{fmt.Errorf("%s holds a demonstration of scale %v", a.data, s.Demo.Scale), "leave --scale away, or choose another folder with --data"}
+	default:
+		return a.open(ctx)
+	}
+	if err := a.forgetDemo(); err != nil {
+		return nil, err
+	}
+	sample, err := a.demoAccounts(scale)
+	if err != nil {
+		return nil, err
+	}
+	return a.init(ctx, demoOrigin+"{key}", settings{Region: "JP", Demo: &demoSettings{Scale: scale, Affected: sample.Affected, NotAffected: sample.NotAffected}}, 0)
+}
+
+// forgetDemo destroys the keys of a demonstration whose data folder was
+// removed: they are worth nothing, and a new ledger must not continue an old name.
+func (a *app) forgetDemo() error {
+	if _, err := os.Stat(a.data); !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	keys, err := files.OpenKeys(a.keysDir())
+	if err != nil {
+		return err
+	}
+	defer keys.Close()
+	skey, err := keys.Load(ledgerKey)
+	if err != nil || !strings.HasPrefix(string(skey), "PRIVATE+KEY+"+demoOrigin) {
+		return nil // none, or another instance's: init says so
+	}
+	names, err := keys.List()
+	for _, name := range names {
+		err = errors.Join(err, keys.Destroy(name))
+	}
+	return err
+}
+
+// demoAccounts writes the generated export and its rules into the data folder,
+// for whoever wants to look at them or run scope themselves.
+func (a *app) demoAccounts(scale float64) (demo.Sample, error) {
+	dir, err := files.Open(a.data)
+	if err != nil {
+		return demo.Sample{}, err
+	}
+	defer dir.Close()
+	if err := dir.Put(demoRules, demo.Rules()); err != nil {
+		return demo.Sample{}, err
+	}
+	w, err := dir.Create(demoExport)
+	if err != nil {
+		return demo.Sample{}, err
+	}
+	defer w.Close()
+	bw := bufio.NewWriterSize(w, 1<<20)
+	tell, end := a.progress("generating accounts")
+	sample, err := demo.Write(bw, scale, tell)
+	end()
+	if err != nil {
+		return demo.Sample{}, err
+	}
+	if err := bw.Flush(); err != nil {
+		return demo.Sample{}, err
+	}
+	return sample, w.Commit()
+}
+
+// demoPublish takes each step that is not done yet.
+func (a *app) demoPublish(ctx context.Context, in *instance) error {
+	st, _, _, err := in.index.Statement(ctx)
+	if err != nil && !errors.Is(err, index.ErrNone) {
+		return err
+	}
+	if err == nil && st.Incident(demoIncident) != nil && st.Incident(demoCity) != nil {
+		return nil
+	}
+	for name, src := range map[string][]byte{demoIncident: incident.ModelCase(), demoCity: demo.City()} {
+		file, err := incident.ParseFactsFile(name+".yaml", src)
+		if err != nil {
+			return err
+		}
+		if _, err := in.incidents.Create(ctx, file); err != nil && !errors.Is(err, incident.ErrExist) {
+			return err
+		}
+	}
+	if _, err := in.rosters.Latest(ctx, demoIncident); errors.Is(err, roster.ErrNone) {
+		rules, err := roster.ParseRules(demoRules, demo.Rules(), incident.KnownClass)
+		if err != nil {
+			return err
+		}
+		o := roster.Options{Export: filepath.Join(a.data, demoExport), Rules: rules, TempDir: os.TempDir()}
+		if _, err := a.scope(ctx, in, demoIncident, o); err != nil {
+			return err
+		}
+	} else if err != nil {
+		return err
+	}
+	for _, id := range []string{demoIncident, demoCity} {
+		if _, err := a.publish(ctx, in, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"shirase/internal/files"
+	"shirase/internal/index"
+	"shirase/internal/ledger"
+)
+
+func (a *app) cmdInit() *cobra.Command {
+	var origin, public, region string
+	var planned int64
+	c := &cobra.Command{
+		Use:   "init",
+		Short: "Make a data folder and its keys",
+		Long: `Makes the data folder, and beside it the folder of keys. Keep the keys apart
+from backups of the data: whoever has both can test guesses against the index.`,
+		Example: `  shirase init
+  shirase init --url https://notice.example.org
+  shirase init --store postgres://shirase@db.example.org/shirase`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			in, err := a.init(c.Context(), origin, settings{URL: public, Region: region}, planned)
+			if err != nil {
+				return err
+			}
+			defer in.close()
+			return a.print(map[string]any{"data": a.data, "keys": a.keysDir(), "engine": in.Engine, "origin": in.ledger.Origin(), "ledgerKey": in.ledger.VKey()},
+				func(w io.Writer) {
+					table(w, [][2]string{{"data", a.data}, {"keys", a.keysDir()}, {"ledger", in.ledger.VKey()}})
+					fmt.Fprintf(w, "\nNext: shirase incident new --facts FILE   (an example: docs/handbook/first-incident.md)\n")
+				})
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&public, "url", "", "where people will reach this instance, such as https://notice.example.org")
+	f.StringVar(&origin, "origin", "", "the ledger's name (default: the URL's host and path, or unnamed/ and its key's hash)")
+	f.StringVar(&region, "phone-region", "JP", "country by which phone numbers without + are read")
+	f.Int64Var(&planned, "planned-entries", 0, "entries the index is planned for, where more than 100 million")
+	return c
+}
+
+// init makes a data folder, or says what is in the way. What a killed init
+// left is taken up again.
+func (a *app) init(ctx context.Context, origin string, s settings, planned int64) (*instance, error) {
+	if _, err := a.readSettings(); err == nil {
+		return nil, &hinted{fmt.Errorf("%s is a data folder already", a.data), "use it, or choose another with --data"}
+	} else if !errors.Is(err, errNoInstance) {
+		return nil, err
+	}
+	if s.URL != "" {
+		u, err := url.Parse(s.URL)
+		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
+			return nil, usagef("--url %q is not an address like https://notice.example.org", s.URL)
+		}
+		s.URL = strings.TrimRight(s.URL, "/")
+		if origin == "" {
+			origin = u.Host + strings.TrimRight(u.Path, "/")
+		}
+	}
+	if origin == "" {
+		origin = "unnamed/{key}"
+	}
+	if len(s.Region) != 2 || strings.ToUpper(s.Region) != s.Region {
+		return nil, usagef("--phone-region %q is not two capital letters, such as JP", s.Region)
+	}
+	s.Format, s.Engine = formatVersion, "sqlite"
+	if a.store != "" {
+		s.Engine = "postgres"
+	}
+	if err := a.checkKeysOutside(); err != nil {
+		return nil, err
+	}
+	if err := a.makeLedgerKey(origin); err != nil {
+		return nil, err
+	}
+	dir, err := files.Open(a.data)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	in, err := a.wire(ctx, s)
+	if err != nil {
+		return nil, fmt.Errorf("make %s: %w", a.data, err)
+	}
+	if _, err := in.index.NewKey(ctx, index.LocatorBits(planned)); err != nil {
+		in.close()
+		return nil, err
+	}
+	if err := a.writeSettings(dir, s); err != nil {
+		in.close()
+		return nil, err
+	}
+	return in, nil
+}
+
+// checkKeysOutside refuses a folder of keys inside the data folder: a backup
+// of the one would be a backup of the other.
+func (a *app) checkKeysOutside() error {
+	data, err := filepath.Abs(a.data)
+	if err != nil {
+		return err
+	}
+	keys, err := filepath.Abs(a.keysDir())
+	if err != nil {
+		return err
+	}
+	if keys == data || strings.HasPrefix(keys, data+string(filepath.Separator)) {
+		return &hinted{fmt.Errorf("the keys would lie in the data folder, %s", a.data), "choose a folder elsewhere with --keys"}
+	}
+	return nil
+}
+
+// makeLedgerKey makes the ledger's key, before anything else. Keys without a
+// data folder may be all that is left of an instance: they are not taken over.
+func (a *app) makeLedgerKey(origin string) error {
+	_, dataErr := os.Stat(a.data)
+	fresh := errors.Is(dataErr, os.ErrNotExist)
+	keys, err := files.OpenKeys(a.keysDir())
+	if err != nil {
+		return err
+	}
+	defer keys.Close()
+	switch _, err := keys.Load(ledgerKey); {
+	case err == nil && fresh:
+		return &hinted{fmt.Errorf("%s holds keys, and there is no %s", a.keysDir(), a.data),
+			"they may be the only copy of an earlier instance's keys: move them away, or choose another folder with --keys"}
+	case err == nil:
+		return nil // of an init that was interrupted
+	case !errors.Is(err, files.ErrNotExist):
+		return err
+	}
+	if err := os.MkdirAll(a.data, 0o700); err != nil { // first, so that an interrupted init is known as one
+		return fmt.Errorf("make the data folder: %w", err)
+	}
+	skey, _, err := ledger.NewKey(origin)
+	if err != nil {
+		return err
+	}
+	return keys.Create(ledgerKey, []byte(skey+"\n"))
+}

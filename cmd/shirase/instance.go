@@ -1,0 +1,189 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"shirase/internal/files"
+	"shirase/internal/incident"
+	"shirase/internal/index"
+	"shirase/internal/ledger"
+	"shirase/internal/roster"
+	"shirase/internal/store"
+)
+
+// formatVersion is the version of the data folder that this program writes,
+// and the newest it reads.
+const formatVersion = 1
+
+// settings are what a data folder is: the file shirase.json, written last by
+// init, so that a folder has one only when it is whole.
+type settings struct {
+	Format int           `json:"format"`
+	Engine string        `json:"engine"` // sqlite or postgres
+	URL    string        `json:"url,omitzero"`
+	Region string        `json:"phoneRegion"`
+	Demo   *demoSettings `json:"demo,omitzero"`
+}
+
+type demoSettings struct {
+	Scale       float64 `json:"scale"`
+	Affected    string  `json:"affected"`
+	NotAffected string  `json:"notAffected"`
+}
+
+const (
+	settingsFile = "shirase.json"
+	ledgerKey    = "ledger.key"
+)
+
+// instance is an open data folder: every room, wired.
+type instance struct {
+	settings
+	data      string
+	db        *store.DB
+	dir       *files.Dir
+	keys      *files.Keys
+	ledger    *ledger.Ledger
+	index     *index.Index
+	rosters   *roster.Rosters
+	incidents *incident.Incidents
+}
+
+// hinted is an error with what to do about it.
+type hinted struct {
+	error
+	hint string
+}
+
+func (e *hinted) Unwrap() error { return e.error }
+func (e *hinted) Hint() string  { return e.hint }
+
+var (
+	errNoInstance = errors.New("no data folder here")
+	errNewer      = errors.New("the data folder is of a newer version")
+)
+
+func (a *app) keysDir() string {
+	if a.keys != "" {
+		return a.keys
+	}
+	return strings.TrimRight(a.data, "/"+string(filepath.Separator)) + "-keys"
+}
+
+// readSettings reads a data folder's settings, without opening anything.
+func (a *app) readSettings() (settings, error) {
+	var s settings
+	b, err := os.ReadFile(filepath.Join(a.data, settingsFile))
+	if errors.Is(err, os.ErrNotExist) {
+		return s, &hinted{fmt.Errorf("%w: %s", errNoInstance, a.data), "make one: shirase init; or look around first: shirase demo"}
+	}
+	if err != nil {
+		return s, fmt.Errorf("read the data folder's settings: %w", err)
+	}
+	// The version first: a newer format may have members this program does not know.
+	var v struct {
+		Format  int            `json:"format"`
+		Unknown jsontext.Value `json:",unknown"`
+	}
+	if err := json.Unmarshal(b, &v); err != nil {
+		return s, fmt.Errorf("read %s: %w", filepath.Join(a.data, settingsFile), err)
+	}
+	if v.Format > formatVersion {
+		return s, &hinted{fmt.Errorf("%w: %s has version %d, and this program reads up to %d", errNewer, a.data, v.Format, formatVersion),
+			"use the newer shirase that wrote it"}
+	}
+	if err := json.Unmarshal(b, &s, json.RejectUnknownMembers(true)); err != nil {
+		return s, fmt.Errorf("read %s: %w", filepath.Join(a.data, settingsFile), err)
+	}
+	return s, nil
+}
+
+func (a *app) writeSettings(dir *files.Dir, s settings) error {
+	b, err := json.Marshal(s, jsontext.WithIndent("  "))
+	if err != nil {
+		return fmt.Errorf("write the data folder's settings: %w", err)
+	}
+	return dir.Put(settingsFile, append(b, '\n'))
+}
+
+// open opens the data folder.
+func (a *app) open(ctx context.Context) (*instance, error) {
+	s, err := a.readSettings()
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case s.Engine == "postgres" && a.store == "":
+		return nil, &hinted{fmt.Errorf("the database of %s is PostgreSQL", a.data), "say where: --store postgres://..., or SHIRASE_STORE"}
+	case s.Engine == "sqlite" && a.store != "":
+		return nil, &hinted{fmt.Errorf("the database of %s is SQLite, in that folder", a.data), "leave --store and SHIRASE_STORE away, or use another --data"}
+	}
+	in, err := a.wire(ctx, s)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", a.data, err)
+	}
+	return in, nil
+}
+
+// wire opens every room of a folder whose keys exist.
+func (a *app) wire(ctx context.Context, s settings) (in *instance, err error) {
+	in = &instance{settings: s, data: a.data}
+	defer func() {
+		if err != nil {
+			in.close()
+		}
+	}()
+	if in.dir, err = files.Open(filepath.Join(a.data, "files")); err != nil {
+		return nil, err
+	}
+	if in.keys, err = files.OpenKeys(a.keysDir()); err != nil {
+		return nil, err
+	}
+	url := a.store
+	if url == "" {
+		url = "sqlite:" + filepath.Join(a.data, "shirase.db")
+	}
+	if in.db, err = store.Open(ctx, url); err != nil {
+		return nil, err
+	}
+	skey, err := in.keys.Load(ledgerKey)
+	if errors.Is(err, files.ErrNotExist) {
+		err = &hinted{fmt.Errorf("the ledger's key is not in %s: %w", a.keysDir(), err), "say where the keys are: --keys DIR"}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if in.ledger, err = ledger.New(ctx, in.db, in.dir, string(skey)); err != nil {
+		return nil, err
+	}
+	if in.incidents, err = incident.New(ctx, in.db); err != nil {
+		return nil, err
+	}
+	if in.rosters, err = roster.New(in.db, in.dir, in.keys); err != nil {
+		return nil, err
+	}
+	if in.index, err = index.New(ctx, in.db, in.dir, in.keys, in.ledger); err != nil {
+		return nil, err
+	}
+	return in, nil
+}
+
+func (in *instance) close() {
+	if in.db != nil {
+		in.db.Close()
+	}
+	if in.keys != nil {
+		in.keys.Close()
+	}
+	if in.dir != nil {
+		in.dir.Close()
+	}
+}

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"shirase/check"
+	"shirase/internal/index"
+	"shirase/internal/ledger"
+	"shirase/internal/web"
+)
+
+func (a *app) cmdIndex() *cobra.Command {
+	c := group("index", "Verify, count or fold the published index", "  shirase index verify")
+	sub := func(use, short, long, what string, do func(*index.Index, context.Context, index.Progress) (*index.Report, error)) {
+		c.AddCommand(&cobra.Command{Use: use, Short: short, Long: long, Args: cobra.NoArgs,
+			Example: "  shirase index " + use + "\n  shirase index " + use + " --json",
+			RunE: func(c *cobra.Command, _ []string) error {
+				in, err := a.open(c.Context())
+				if err != nil {
+					return err
+				}
+				defer in.close()
+				tell, end := a.progress(what)
+				report, err := do(in.index, c.Context(), tell)
+				end()
+				if err != nil {
+					return err
+				}
+				return a.print(report, func(w io.Writer) { printIndex(w, what, report) })
+			}})
+	}
+	sub("verify", "Recompute every byte of the published layers", "Recomputes every byte of every layer of the newest statement, and every fold from\nits sources. A flipped bit anywhere is found and named.",
+		"verified", func(x *index.Index, ctx context.Context, p index.Progress) (*index.Report, error) {
+			return x.Verify(ctx, p)
+		})
+	sub("count", "Count the entries of each incident, one by one", "Counts the entries of each incident's own layer, one by one and from no header:\nwhat the statement claims can be counted by anyone.",
+		"counted", func(x *index.Index, ctx context.Context, _ index.Progress) (*index.Report, error) {
+			return x.Count(ctx)
+		})
+	sub("fold", "Fold the source layers again", "Folds the incidents' own layers again and compares with what was published; a\nserved layer that was lost is written anew.",
+		"folded", func(x *index.Index, ctx context.Context, _ index.Progress) (*index.Report, error) { return x.Fold(ctx) })
+	return c
+}
+
+func printIndex(w io.Writer, what string, r *index.Report) {
+	fmt.Fprintf(w, "Statement %s: %s entries %s.\n", web.Digits(r.Seq), web.Digits(r.N), what)
+	for _, l := range r.Layers {
+		fmt.Fprintf(w, "layer %s: %s entries in %s buckets\n", l.ID, web.Digits(l.N), web.Digits(1<<l.Bits))
+		for _, s := range l.Sources {
+			fmt.Fprintf(w, "  %s revision %s: %s entries, %s\n", s.Incident, s.Revision, web.Digits(s.N), s.Root)
+		}
+	}
+}
+
+func (a *app) cmdLedger() *cobra.Command {
+	c := group("ledger", "Verify the transparency log", "  shirase ledger verify")
+	c.AddCommand(&cobra.Command{Use: "verify", Short: "Check everything that was ever published against the ledger", Args: cobra.NoArgs,
+		Long: `Reads every file of the ledger and every row of the database behind it, and
+recomputes all of it: an edit of any published byte is found and named. It also
+walks the chain of statements from the first to the newest.`,
+		Example: "  shirase ledger verify\n  shirase ledger verify --json",
+		RunE: func(c *cobra.Command, _ []string) error {
+			in, err := a.open(c.Context())
+			if err != nil {
+				return err
+			}
+			defer in.close()
+			chain := new(index.Chain)
+			report, err := ledger.Verify(c.Context(), in.dir, in.ledger.VKey(), in.db, func(_ int64, kind string, data []byte) error {
+				if kind == check.KindStatement {
+					return chain.Next(data)
+				}
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+			if err := in.index.VerifyChain(c.Context(), chain); err != nil {
+				return err
+			}
+			return a.print(struct {
+				Key        string `json:"key"`
+				Statements int64  `json:"statements"`
+				ledger.Report
+			}{in.ledger.VKey(), chain.Seq, report}, func(w io.Writer) {
+				fmt.Fprintf(w, "Verified: %s entries, %s of them statements, root %s.\n", web.Digits(report.Size), web.Digits(chain.Seq), report.Root)
+				fmt.Fprintf(w, "Ledger key: %s\n", in.ledger.VKey())
+			})
+		}})
+	return c
+}

@@ -1,0 +1,200 @@
+// Command shirase is the whole program: see `shirase --help`.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/go-json-experiment/json"
+	"github.com/spf13/cobra"
+
+	"shirase/check"
+)
+
+// Exit codes (DESIGN 8).
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// app is one run of the command: its streams and the flags that every command has.
+type app struct {
+	out, err io.Writer
+	data     string
+	keys     string
+	store    string
+	json     bool
+}
+
+// usageError is a mistake in how the command was called.
+type usageError struct{ error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+func run(ctx context.Context, args []string, out, errw io.Writer) int {
+	slog.SetDefault(slog.New(slog.NewTextHandler(errw, nil)))
+	a := &app{out: out, err: errw}
+	root := a.root()
+	root.SetArgs(args)
+	root.SetOut(out)
+	root.SetErr(errw)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitDone
+	}
+	var usage usageError
+	if errors.As(err, &usage) {
+		fmt.Fprintf(errw, "shirase: %v\nhint: shirase %s\n", err, helpFor(root, args))
+		return exitUsage
+	}
+	if !errors.Is(err, errSaid) {
+		fmt.Fprintf(errw, "shirase: %s\n", oneLine(err.Error()))
+		if h := hintFor(err); h != "" {
+			fmt.Fprintf(errw, "hint: %s\n", h)
+		}
+	}
+	return exitFailed
+}
+
+// errSaid ends a command that has told its failure already.
+var errSaid = errors.New("said already")
+
+// helpFor names the help that fits the command that was meant.
+func helpFor(root *cobra.Command, args []string) string {
+	c, _, err := root.Find(args)
+	if err != nil || c == root {
+		return "--help"
+	}
+	return strings.TrimPrefix(c.CommandPath(), "shirase ") + " --help"
+}
+
+// hintFor gives the remedy that an error brings along, or the one of the check.
+func hintFor(err error) string {
+	var h interface{ Hint() string }
+	if errors.As(err, &h) {
+		return oneLine(h.Hint())
+	}
+	return check.Hint(err)
+}
+
+// oneLine keeps what a user sees to one line, and control characters of
+// foreign texts off the terminal.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t':
+			return ' '
+		case r < 0x20 || r == 0x7f || 0x80 <= r && r < 0xa0:
+			return -1
+		}
+		return r
+	}, s)
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "shirase",
+		Short: "Answer for a breach, and let anyone confirm that they are not in it",
+		Long: `Shirase (知らせ) is for an organisation that has lost people's data, and for those
+people: it fixes who is affected, publishes it sealed, and lets anyone check
+privately, and with proof, whether they are among them.
+
+Try it:              shirase demo
+Your own incident:   shirase init
+                     shirase incident new --facts facts.yaml
+                     shirase scope --export accounts.csv --rules rules.yaml --incident ID --commit
+                     shirase publish ID
+                     shirase serve`,
+		Args:          cobra.ArbitraryArgs,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usagef("there is no command %q%s", args[0], suggest(c, args[0]))
+			}
+			return c.Help()
+		},
+	}
+	f := root.PersistentFlags()
+	f.StringVar(&a.data, "data", "shirase-data", "data folder")
+	f.StringVar(&a.keys, "keys", "", "folder of keys (default: the data folder's name with -keys)")
+	f.StringVar(&a.store, "store", os.Getenv("SHIRASE_STORE"), "database: postgres://... instead of SQLite in the data folder (or SHIRASE_STORE)")
+	f.BoolVar(&a.json, "json", false, "print JSON")
+	root.MarkPersistentFlagDirname("data")
+	root.MarkPersistentFlagDirname("keys")
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.AddCommand(a.cmdDemo(), a.cmdInit(), a.cmdIncident(), a.cmdScope(), a.cmdPublish(), a.cmdServe(),
+		a.cmdCheck(), a.cmdVerify(), a.cmdIndex(), a.cmdLedger(), a.cmdVersion())
+	for _, c := range root.Commands() {
+		usageArgs(c)
+	}
+	return root
+}
+
+// usageArgs makes every wrong number of arguments a usage error.
+func usageArgs(c *cobra.Command) {
+	if args := c.Args; args != nil {
+		c.Args = func(c *cobra.Command, a []string) error {
+			if err := args(c, a); err != nil {
+				return usageError{err}
+			}
+			return nil
+		}
+	}
+	for _, sub := range c.Commands() {
+		usageArgs(sub)
+	}
+}
+
+// group makes a command that only has commands below it.
+func group(use, short, example string) *cobra.Command {
+	return &cobra.Command{Use: use, Short: short, Example: example, Args: cobra.ArbitraryArgs,
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usagef("there is no command %q%s", c.Name()+" "+args[0], suggest(c, args[0]))
+			}
+			return usagef("%s wants a command below it", c.Name())
+		}}
+}
+
+func suggest(c *cobra.Command, typed string) string {
+	if c.SuggestionsMinimumDistance == 0 {
+		c.SuggestionsMinimumDistance = 2
+	}
+	if s := c.SuggestionsFor(typed); len(s) > 0 {
+		return fmt.Sprintf(": did you mean %q", s[0])
+	}
+	return ""
+}
+
+// print writes one JSON object with --json, and what human prints otherwise.
+func (a *app) print(v any, human func(w io.Writer)) error {
+	if !a.json {
+		human(a.out)
+		return nil
+	}
+	b, err := json.Marshal(v, json.FormatNilSliceAsNull(false), json.Deterministic(true))
+	if err != nil {
+		return fmt.Errorf("print JSON: %w", err)
+	}
+	_, err = a.out.Write(append(b, '\n'))
+	return err
+}
+
+// say tells progress and remarks, on stderr.
+func (a *app) say(format string, args ...any) { fmt.Fprintf(a.err, format+"\n", args...) }

@@ -1,0 +1,191 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"shirase/internal/incident"
+	"shirase/internal/roster"
+	"shirase/internal/web"
+)
+
+// scopeFlags are the flags of `shirase scope`.
+type scopeFlags struct {
+	export, rules, incident, rejects, format, encoding, temp string
+	maxRejects                                               float64
+	commit                                                   bool
+}
+
+func (a *app) cmdScope() *cobra.Command {
+	var fl scopeFlags
+	c := &cobra.Command{
+		Use:   "scope --export FILE --rules FILE",
+		Short: "Work out who is affected, from an account export",
+		Long: `Reads an export of accounts through a rules file and says who is affected: a dry
+run, unless --commit makes the roster of an incident of it. Both give the same
+figures. The roster is sealed under the incident's own key from the first byte.
+
+Exports: CSV, TSV or JSON Lines; plain, gzip or zstd; UTF-8, UTF-16 with a mark, Shift_JIS (CP932)
+or EUC-JP. Rows that cannot be read are listed with line and reason, never with
+their content, and too many of them stop the run with nothing written.`,
+		Example: `  shirase scope --export accounts.csv --rules rules.yaml
+  shirase scope --export accounts.csv.gz --rules rules.yaml --incident naver-2013 --commit`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			switch {
+			case fl.export == "" || fl.rules == "":
+				return usagef("scope wants --export FILE and --rules FILE")
+			case fl.commit && fl.incident == "":
+				return usagef("--commit wants --incident ID")
+			case fl.incident != "" && !fl.commit:
+				return usagef("--incident goes with --commit; without both it is a dry run")
+			}
+			o, err := a.scopeOptions(fl, c.Flags().Changed("max-rejects"))
+			if err != nil {
+				return err
+			}
+			if !fl.commit {
+				return a.dryRun(c.Context(), o)
+			}
+			in, err := a.open(c.Context())
+			if err != nil {
+				return err
+			}
+			defer in.close()
+			r, err := a.scope(c.Context(), in, fl.incident, o)
+			if err != nil {
+				return err
+			}
+			return a.printScope(r.Counts, o, r.ID, fl.incident)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&fl.export, "export", "", "the account export")
+	f.StringVar(&fl.rules, "rules", "", "rules file (YAML): columns, exclusions, what each person lost")
+	f.StringVar(&fl.incident, "incident", "", "the incident whose roster it becomes, with --commit")
+	f.BoolVar(&fl.commit, "commit", false, "make the roster, instead of a dry run")
+	f.StringVar(&fl.rejects, "rejects", "", "list rows that cannot be read in this file (default: the export's name with .rejects.csv, here)")
+	f.Float64Var(&fl.maxRejects, "max-rejects", 0.01, "share of rows that may be unreadable; more stop the run")
+	f.StringVar(&fl.format, "format", "auto", "csv, tsv or jsonl")
+	f.StringVar(&fl.encoding, "encoding", "auto", "utf-8, utf-16, shift_jis or euc-jp")
+	f.StringVar(&fl.temp, "temp", "", "folder for sorting, sealed (default: the system's)")
+	c.MarkFlagFilename("export")
+	c.MarkFlagFilename("rules", "yaml", "yml")
+	return c
+}
+
+func (a *app) scopeOptions(fl scopeFlags, stated bool) (roster.Options, error) {
+	o := roster.Options{Export: fl.export, Rejects: fl.rejects, TempDir: fl.temp}
+	var err error
+	if o.Format, err = roster.ParseFormat(fl.format); err != nil {
+		return o, usageError{err}
+	}
+	if o.Encoding, err = roster.ParseEncoding(fl.encoding); err != nil {
+		return o, usageError{err}
+	}
+	if stated {
+		if !(fl.maxRejects >= 0 && fl.maxRejects <= 1) {
+			return o, usagef("--max-rejects %v is not a share from 0 to 1", fl.maxRejects)
+		}
+		o.MaxRejects = &fl.maxRejects
+	}
+	if o.Rejects == "" {
+		o.Rejects = strings.TrimSuffix(filepath.Base(fl.export), filepath.Ext(fl.export)) + ".rejects.csv"
+	}
+	f, err := os.Open(fl.rules)
+	if err != nil {
+		return o, fmt.Errorf("read the rules: %w", err)
+	}
+	defer f.Close()
+	o.Rules, err = roster.ReadRules(fl.rules, f, incident.KnownClass)
+	return o, err
+}
+
+func (a *app) dryRun(ctx context.Context, o roster.Options) error {
+	end := a.scopeProgress(&o)
+	counts, err := roster.Scope(ctx, o)
+	end()
+	if err != nil {
+		return err
+	}
+	return a.printScope(counts, o, "", "")
+}
+
+// scope makes an incident's roster.
+func (a *app) scope(ctx context.Context, in *instance, id string, o roster.Options) (roster.Roster, error) {
+	if _, err := in.incidents.Get(ctx, id); err != nil {
+		return roster.Roster{}, err
+	}
+	end := a.scopeProgress(&o)
+	r, err := in.rosters.Create(ctx, id, o)
+	end()
+	return r, err
+}
+
+// scopeProgress shows each stage of a scope.
+func (a *app) scopeProgress(o *roster.Options) (end func()) {
+	names := map[string]string{"read": "reading (bytes)", "accounts": "uniting accounts", "identities": "uniting identities"}
+	stage := ""
+	var tell func(done, total int64)
+	endStage := func() {}
+	o.Progress = func(p roster.Progress) {
+		if p.Stage != stage {
+			endStage()
+			stage = p.Stage
+			tell, endStage = a.progress(names[p.Stage])
+		}
+		tell(p.Done, p.Total)
+	}
+	return func() { endStage() }
+}
+
+func (a *app) printScope(c roster.Counts, o roster.Options, rosterID, incidentID string) error {
+	if c.Invalid > 0 {
+		a.say("%s rows could not be read: see %s", web.Digits(c.Invalid), o.Rejects)
+	}
+	v := struct {
+		Roster   string `json:"roster,omitzero"`
+		Incident string `json:"incident,omitzero"`
+		roster.Counts
+	}{rosterID, incidentID, c}
+	return a.print(v, func(w io.Writer) {
+		rows := [][2]string{{"total", web.Digits(c.Total)}}
+		for _, e := range c.Excluded {
+			rows = append(rows, [2]string{"- excluded: " + e.Rule, web.Digits(e.Rows)})
+		}
+		rows = append(rows, [2]string{"- duplicates (later rows of one account)", web.Digits(c.Duplicates)},
+			[2]string{"- invalid", web.Digits(c.Invalid)}, [2]string{"= affected", web.Digits(c.Affected)})
+		for kind, n := range c.Identities {
+			rows = append(rows, [2]string{"distinct identities: " + string(kind), web.Digits(n)})
+		}
+		if c.WithoutEmail > 0 {
+			rows = append(rows, [2]string{"affected without an address", web.Digits(c.WithoutEmail)})
+		}
+		table(w, alignRight(rows))
+		if rosterID == "" {
+			fmt.Fprintf(w, "\nA dry run: nothing was written. Add --incident ID --commit to make the roster.\n")
+		} else {
+			fmt.Fprintf(w, "\nRoster %s is sealed under the key of %s.\nNext: shirase publish %s\n", rosterID, incidentID, incidentID)
+		}
+	})
+}
+
+func alignRight(rows [][2]string) [][2]string {
+	width := 0
+	for _, r := range rows {
+		width = max(width, len(r[1]))
+	}
+	for i := range rows {
+		rows[i][1] = strings.Repeat(" ", width-len(rows[i][1])) + rows[i][1]
+	}
+	return rows
+}
+
+var errNoRoster = errors.New("it has no roster yet")

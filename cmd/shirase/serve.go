@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"shirase/check"
+	"shirase/internal/index"
+	"shirase/internal/roster"
+	"shirase/internal/site"
+	"shirase/internal/web"
+)
+
+const (
+	defaultListen = "127.0.0.1:8311"
+	maxHeader     = 16 << 10 // bytes
+	drain         = 10 * time.Second
+)
+
+func (a *app) cmdServe() *cobra.Command {
+	var listen string
+	var proxies []string
+	var logRequests bool
+	c := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve the pages, the check and the ledger",
+		Long: `Serves everything public on one address. Put a proxy with TLS in front of it and
+name the proxy with --trusted-proxy, so that limits count its visitors and not
+the proxy. Statements are reissued daily while it runs. Addresses of visitors are never logged.`,
+		Example: `  shirase serve
+  shirase serve --listen 127.0.0.1:9000 --trusted-proxy 127.0.0.1`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			trusted, err := web.ParseProxies(proxies)
+			if err != nil {
+				return usageError{err}
+			}
+			in, err := a.open(c.Context())
+			if err != nil {
+				return err
+			}
+			defer in.close()
+			l, err := listenOn(listen)
+			if err != nil {
+				return err
+			}
+			return a.serve(c.Context(), in, l, serving{proxies: trusted, log: logRequests}, func(url string) error {
+				return a.print(map[string]string{"url": url}, func(w io.Writer) {
+					fmt.Fprintf(w, "Serving %s\n", url)
+					if _, _, _, err := in.index.Statement(c.Context()); errors.Is(err, index.ErrNone) {
+						fmt.Fprintln(w, "Nothing is published yet. Next: shirase incident new --facts FILE")
+					}
+				})
+			})
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&listen, "listen", defaultListen, "address to serve on")
+	f.StringArrayVar(&proxies, "trusted-proxy", nil, "address or network of a proxy whose X-Forwarded-For is believed")
+	f.BoolVar(&logRequests, "log-requests", false, "log a line a request: route, status, size, time; no addresses")
+	return c
+}
+
+func listenOn(addr string) (net.Listener, error) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, &hinted{fmt.Errorf("listen on %s: %w", addr, err), "choose another address: --listen 127.0.0.1:0 takes a free port"}
+	}
+	return l, nil
+}
+
+// demoListen takes a free port where the usual one is taken and none was asked for.
+func demoListen(addr string) (net.Listener, error) {
+	if addr != "" {
+		return listenOn(addr)
+	}
+	if l, err := net.Listen("tcp", defaultListen); err == nil {
+		return l, nil
+	}
+	return listenOn("127.0.0.1:0")
+}
+
+// serving are the settings of a server.
+type serving struct {
+	proxies web.Proxies
+	log     bool
+}
+
+// handler puts the public doors together.
+func (a *app) handler(ctx context.Context, in *instance, s serving) (http.Handler, error) {
+	limiter, err := web.NewLimiter(web.DefaultLimits, nil)
+	if err != nil {
+		return nil, err
+	}
+	published := index.NewHandler(in.index, func(r *http.Request, n int) (time.Duration, bool) {
+		return limiter.Allow(s.proxies.Address(r), n)
+	})
+	options := site.Options{
+		Incidents: in.incidents,
+		Statement: func() *check.Statement { return published.Statement(ctx) },
+		Accounts: func(ctx context.Context, id string) (int64, bool) {
+			r, err := in.rosters.Latest(ctx, id)
+			if err != nil && !errors.Is(err, roster.ErrNone) {
+				slog.Error("read the figures of a scope", "incident", id, "error", err)
+			}
+			return r.Counts.Affected, err == nil
+		},
+		Proof:     in.ledger.Proof,
+		LedgerKey: in.ledger.VKey(),
+		BaseURL:   in.URL,
+		Log:       slog.Default(),
+	}
+	if in.Demo != nil {
+		options.Demo = &site.Demo{Affected: in.Demo.Affected, NotAffected: in.Demo.NotAffected}
+	}
+	pages, err := site.New(options)
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/check/v1/", published.Mux())
+	for _, path := range []string{"/checkpoint", "/tile/", "/ledger/v1/"} {
+		mux.Handle(path, in.ledger.Handler())
+	}
+	mux.Handle("/", pages)
+	level := slog.LevelWarn
+	if s.log {
+		level = slog.LevelInfo
+	}
+	return web.Wrap(mux, web.Options{Log: slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: level}))}), nil
+}
+
+// serve serves until the context ends; ready is called once it does.
+func (a *app) serve(ctx context.Context, in *instance, l net.Listener, s serving, ready func(url string) error) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	if _, err := in.index.Reissue(ctx, false); err != nil && !errors.Is(err, index.ErrNone) {
+		return err
+	}
+	h, err := a.handler(ctx, in, s)
+	if err != nil {
+		return err
+	}
+	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
+		WriteTimeout: 10 * time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: maxHeader,
+		ErrorLog: slog.NewLogLogger(slog.NewTextHandler(io.Discard, nil), slog.LevelError)} // its lines hold addresses
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(l) }()
+	go in.index.KeepFresh(ctx, func(err error) { slog.Error("reissue the statement", "error", err) })
+	if err := ready("http://" + l.Addr().String()); err != nil {
+		return err
+	}
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve: %w", err)
+	case <-ctx.Done():
+	}
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
+	defer cancel()
+	if err := server.Shutdown(closing); err != nil {
+		return fmt.Errorf("stop serving: %w", err)
+	}
+	return nil
+}

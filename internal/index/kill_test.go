@@ -1,0 +1,161 @@
+package index
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"shirase/internal/files"
+	"shirase/internal/ledger"
+	"shirase/internal/store"
+	"shirase/internal/store/storetest"
+)
+
+const (
+	childURL  = "SHIRASE_TEST_CHILD_URL"
+	childRoot = "SHIRASE_TEST_CHILD_ROOT"
+)
+
+// TestMain is also the child that TestKilled kills: it seals and publishes.
+func TestMain(m *testing.M) {
+	if url := os.Getenv(childURL); url != "" {
+		if err := child(context.Background(), url, os.Getenv(childRoot)); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+const killMembers = 6000
+
+func child(ctx context.Context, url, root string) error {
+	db, err := store.Open(ctx, url)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	dir, err := files.Open(filepath.Join(root, "files"))
+	if err != nil {
+		return err
+	}
+	keys, err := files.OpenKeys(filepath.Join(root, "keys"))
+	if err != nil {
+		return err
+	}
+	skey, err := keys.Load("ledger.key")
+	if err != nil {
+		return err
+	}
+	l, err := ledger.New(ctx, db, dir, string(skey))
+	if err != nil {
+		return err
+	}
+	x, err := New(ctx, db, dir, keys, l)
+	if err != nil {
+		return err
+	}
+	x.minChunk = 300
+	for _, id := range []string{"alpha", "beta"} {
+		s, err := x.Seal(ctx, id, roster(id, killMembers), nil)
+		if err != nil {
+			return err
+		}
+		if _, err := x.Publish(ctx, subject(id), s, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// TestKilled kills a publisher at random instants and starts it again: the
+// layers are those of an undisturbed run, every statement is whole, and
+// nothing is sealed twice under one revision.
+func TestKilled(t *testing.T) {
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		db, err := store.Open(t.Context(), url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		b := newBed(t, db)
+		kills := 0
+		for try := 0; ; try++ {
+			cmd := exec.Command(os.Args[0])
+			cmd.Env = append(os.Environ(), childURL+"="+url, childRoot+"="+b.root)
+			var out bytes.Buffer
+			cmd.Stderr = &out
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			if try < 12 {
+				time.Sleep(time.Duration(rand.Int64N(int64(400 * time.Millisecond))))
+				cmd.Process.Kill()
+			}
+			if err := cmd.Wait(); err == nil {
+				break
+			} else if out.Len() > 0 {
+				t.Fatalf("after %d kills: %s", kills, out.String())
+			}
+			kills++
+			if kills > 20 {
+				t.Fatal("it never ends")
+			}
+		}
+		t.Logf("killed %d times", kills)
+		// An undisturbed run under the same key, in folders of its own.
+		clean := filepath.Join(t.TempDir(), "clean")
+		if err := os.CopyFS(filepath.Join(clean, "keys"), os.DirFS(filepath.Join(b.root, "keys"))); err != nil {
+			t.Fatal(err)
+		}
+		for _, dir := range []string{clean, filepath.Join(clean, "keys")} {
+			os.Chmod(dir, 0o700)
+		}
+		keyFiles, _ := filepath.Glob(filepath.Join(clean, "keys", "*.key"))
+		for _, f := range keyFiles {
+			os.Chmod(f, 0o600)
+		}
+		other, err := store.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "clean.db"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer other.Close()
+		u := openBed(t, other, clean)
+		if _, err := u.NewKey(t.Context(), DefaultLocatorBits); err != nil {
+			t.Fatal(err)
+		}
+		for _, id := range []string{"alpha", "beta"} {
+			u.publish(id, roster(id, killMembers))
+		}
+		for _, path := range u.layerFiles() {
+			want, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := os.ReadFile(filepath.Join(b.root, "files", "layers", filepath.Base(path)))
+			if err != nil || !bytes.Equal(got, want) {
+				t.Fatalf("layer %s is not that of an undisturbed run: %v", filepath.Base(path), err)
+			}
+		}
+		if len(u.layerFiles()) != len(b.layerFiles()) {
+			t.Errorf("%d layers where an undisturbed run has %d", len(b.layerFiles()), len(u.layerFiles()))
+		}
+		st, _, _, err := b.Statement(t.Context())
+		if err != nil || st.Incident("alpha").Revision != "1" || st.Incident("beta").Revision != "1" {
+			t.Fatalf("%+v, %v", st, err)
+		}
+		if _, err := b.Verify(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ledger.Verify(t.Context(), b.dir, b.ledger.VKey(), db, nil); err != nil {
+			t.Fatal(err)
+		}
+	})
+}

@@ -1,0 +1,84 @@
+package roster
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"shirase/identity"
+)
+
+// Counts are the figures of a scope. Total = Invalid + all of Excluded +
+// Duplicates + Affected: every row of the export is in one of them.
+type Counts struct {
+	Total      int64    `json:"total"`
+	Excluded   Excluded `json:"excluded"`   // by the first rule that matches, in the rules' order
+	Duplicates int64    `json:"duplicates"` // later rows of one account
+	Invalid    int64    `json:"invalid"`    // rows that cannot be read or have a value that is wrong
+	Affected   int64    `json:"affected"`   // accounts (rows, where the rules name no account column)
+
+	// Identities are the distinct ones of each kind that the roster has: what
+	// the index has entries for. Two accounts may share an address.
+	Identities map[identity.Kind]int64 `json:"identities"`
+	// WithoutEmail are affected accounts that no row gives an address for; they
+	// cannot find themselves by one. Zero where the rules name no e-mail column.
+	WithoutEmail int64 `json:"withoutEmail"`
+}
+
+// Excluded counts rows by exclude rule. Its JSON is an object in the rules' order.
+type Excluded []RuleCount
+
+// A RuleCount is how many rows an exclude rule took out.
+type RuleCount struct {
+	Rule string
+	Rows int64
+}
+
+// Rows is the sum of all rules.
+func (e Excluded) Rows() (n int64) {
+	for _, c := range e {
+		n += c.Rows
+	}
+	return n
+}
+
+func (e Excluded) MarshalJSON() ([]byte, error) {
+	b := []byte{'{'}
+	for i, c := range e {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		var err error
+		if b, err = jsontext.AppendQuote(b, c.Rule); err != nil {
+			return nil, err
+		}
+		b = fmt.Appendf(b, ":%d", c.Rows)
+	}
+	return append(b, '}'), nil
+}
+
+func (e *Excluded) UnmarshalJSON(src []byte) error {
+	*e = Excluded{}
+	dec := jsontext.NewDecoder(bytes.NewReader(src))
+	if t, err := dec.ReadToken(); err != nil || t.Kind() != '{' {
+		return fmt.Errorf("excluded is not an object: %w", err)
+	}
+	for dec.PeekKind() != '}' {
+		name, err := dec.ReadToken()
+		if err != nil {
+			return err
+		}
+		c := RuleCount{Rule: name.String()}
+		v, err := dec.ReadValue()
+		if err != nil {
+			return err
+		}
+		if err := json.Unmarshal(v, &c.Rows); err != nil {
+			return err
+		}
+		*e = append(*e, c)
+	}
+	return nil
+}

@@ -1,0 +1,137 @@
+package roster
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+)
+
+// Errors of this room; those returned wrap one of them, or a system error. Where
+// there is a remedy, the error has a method Hint() string.
+var (
+	// ErrExport reports an export that cannot be read as a whole.
+	ErrExport = errors.New("cannot read the export")
+	// ErrRules reports a rules file that is wrong, or does not fit the export.
+	ErrRules = errors.New("cannot use the rules")
+	// ErrTooManyRejects reports more invalid rows than are allowed; nothing
+	// but the list of them was written.
+	ErrTooManyRejects = errors.New("too many rows are invalid")
+	// ErrNobody reports a scope that leaves nobody to be found in the index.
+	ErrNobody = errors.New("nobody is left in the scope")
+	// ErrNone reports an incident without a roster.
+	ErrNone = errors.New("there is no roster")
+	// ErrShredded reports an incident whose rosters were shredded.
+	ErrShredded = errors.New("the rosters were shredded")
+	// ErrNoKey reports a roster whose key is missing, and was not shredded.
+	ErrNoKey = errors.New("the key of the case is missing")
+	// ErrDamaged reports a roster file that is not what was written.
+	ErrDamaged = errors.New("the roster is damaged")
+)
+
+// hintError is an error with its remedy.
+type hintError struct {
+	error
+	hint string
+}
+
+func (e *hintError) Unwrap() error { return e.error }
+func (e *hintError) Hint() string  { return e.hint }
+
+// exportError is an ErrExport; hint may be empty.
+func exportError(hint, format string, args ...any) error {
+	err := fmt.Errorf("%w: %w", ErrExport, fmt.Errorf(format, args...))
+	if hint == "" {
+		return err
+	}
+	return &hintError{err, hint}
+}
+
+// nearest returns the name most like s: equal but for case and signs, or at most
+// a third of it mistyped. Empty where there is none.
+func nearest(s string, names []string) string {
+	best, distance := "", len([]rune(s))/3+1
+	for _, name := range names {
+		if d := editDistance(fold(s), fold(name)); d < distance {
+			best, distance = name, d
+		}
+	}
+	return best
+}
+
+// fold keeps the letters and digits, in lower case.
+func fold(s string) []rune {
+	return []rune(strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+			return unicode.ToLower(r)
+		}
+		return -1
+	}, s))
+}
+
+// editDistance is Levenshtein's. What is longer than any column's name ought to
+// be is as far away as can be.
+func editDistance(a, b []rune) int {
+	if len(a) > 64 || len(b) > 64 {
+		return 64
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i, x := range a {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j, y := range b {
+			cost := diagonal
+			if x != y {
+				cost = 1 + min(diagonal, row[j], row[j+1])
+			}
+			diagonal, row[j+1] = row[j+1], cost
+		}
+	}
+	return row[len(b)]
+}
+
+// didYouMean is the suggestion for a name that is not there.
+func didYouMean(s string, names []string) string {
+	if n := nearest(s, names); n != "" && !looksLikeData(n) {
+		return fmt.Sprintf("; did you mean %q?", n)
+	}
+	return ""
+}
+
+// columnList names columns for an error. A file without a header row shows its
+// first person there: what looks like an identifier is not repeated.
+func columnList(columns []string) string {
+	const most = 40
+	var b strings.Builder
+	for i, c := range columns {
+		if i == most {
+			fmt.Fprintf(&b, " and %d more", len(columns)-most)
+			break
+		}
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(quoteColumn(c))
+	}
+	return b.String()
+}
+
+func quoteColumn(c string) string {
+	if looksLikeData(c) {
+		return "(one that looks like data, not like a name)"
+	}
+	return fmt.Sprintf("%q", c)
+}
+
+func looksLikeData(column string) bool {
+	digits := 0
+	for _, r := range column {
+		if unicode.IsDigit(r) {
+			digits++
+		}
+	}
+	return strings.ContainsAny(column, "@＠") || digits >= 5 || len(column) > 64
+}

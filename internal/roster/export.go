@@ -1,0 +1,318 @@
+package roster
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/transform"
+)
+
+// A Format is how the export's rows are written. The zero value is found out.
+type Format string
+
+const (
+	CSV       Format = "csv"
+	TSV       Format = "tsv"
+	JSONLines Format = "jsonl"
+)
+
+// ParseFormat reads a format's name; "" and "auto" are the zero value.
+func ParseFormat(name string) (Format, error) {
+	switch string(fold(name)) {
+	case "", "auto":
+		return "", nil
+	case "csv":
+		return CSV, nil
+	case "tsv", "tab":
+		return TSV, nil
+	case "jsonl", "ndjson", "jsonlines":
+		return JSONLines, nil
+	}
+	return "", &hintError{fmt.Errorf("unknown format %q", name), "use one of csv, tsv, jsonl, or auto"}
+}
+
+// maxColumns bounds the header.
+const maxColumns = 2000
+
+// maxZstdWindow is the memory that decompression may take: all that zstd's
+// levels up to 21 need.
+const maxZstdWindow = 64 << 20
+
+// A row is one row of the export: the columns' values as UTF-8, or the problem
+// for which it is rejected.
+type row struct {
+	line    int64 // where it begins, from 1
+	fields  [][]byte
+	problem problem
+}
+
+// An export is an opened export, its header read.
+type export struct {
+	columns []string
+	w       *window
+	enc     *decoder
+	rows    interface{ next(*row) bool } // *delimited or *jsonLines
+	read    atomic.Int64                 // bytes of the file
+	close   func()
+}
+
+// openExport opens what o names.
+func openExport(o *Options) (*export, int64, error) {
+	f, err := os.Open(o.Export)
+	if err != nil {
+		return nil, 0, fmt.Errorf("%w: %w", ErrExport, err)
+	}
+	info, err := f.Stat()
+	if err == nil && info.IsDir() {
+		err = fmt.Errorf("%s is a folder", o.Export)
+	}
+	if err != nil {
+		f.Close()
+		return nil, 0, fmt.Errorf("%w: %w", ErrExport, err)
+	}
+	x, err := readExport(f, filepath.Base(o.Export), o.Format, o.Encoding)
+	if err != nil {
+		f.Close()
+		return nil, 0, err
+	}
+	inner := x.close
+	x.close = func() { inner(); f.Close() }
+	return x, info.Size(), nil
+}
+
+// readExport reads an export's form and header. name is its file's, for its
+// endings.
+func readExport(r io.Reader, name string, format Format, enc Encoding) (*export, error) {
+	x := &export{close: func() {}, enc: &decoder{}}
+	plain, err := x.decompress(counted{r, &x.read})
+	if err == nil {
+		x.w = newWindow(plain)
+		err = x.open(name, format, enc)
+	}
+	if err != nil {
+		x.close()
+		return nil, err
+	}
+	return x, nil
+}
+
+// counted counts what is read through it.
+type counted struct {
+	io.Reader
+	n *atomic.Int64
+}
+
+func (c counted) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	c.n.Add(int64(n))
+	return n, err
+}
+
+// decompress looks at the first bytes: gzip and zstd are undone, other archives
+// are named.
+func (x *export) decompress(r io.Reader) (io.Reader, error) {
+	head := make([]byte, 6)
+	n, err := io.ReadFull(r, head)
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+		return nil, exportError("", "%w", err)
+	}
+	head = head[:n]
+	r = io.MultiReader(bytes.NewReader(head), r)
+	is := func(magic string) bool { return bytes.HasPrefix(head, []byte(magic)) }
+	switch {
+	case is("\x1f\x8b"):
+		z, err := gzip.NewReader(r)
+		if err != nil {
+			return nil, exportError("", "it begins like gzip, but: %w", err)
+		}
+		return z, nil
+	case is("\x28\xb5\x2f\xfd"):
+		z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxZstdWindow))
+		if err != nil {
+			return nil, exportError("", "it begins like zstd, but: %w", err)
+		}
+		x.close = z.Close
+		return z, nil
+	case is("PK\x03\x04"):
+		return nil, exportError("unpack it first; save a spreadsheet as CSV (UTF-8)", "it is a zip archive or a spreadsheet")
+	case is("\xd0\xcf\x11\xe0"):
+		return nil, exportError("save it as CSV (UTF-8)", "it is an Excel workbook")
+	case is("BZh"), is("\xfd7zXZ\x00"):
+		return nil, exportError("decompress it first, or compress it with gzip or zstd", "it is compressed with bzip2 or xz")
+	}
+	return r, nil
+}
+
+// open finds encoding and format, and reads the header.
+func (x *export) open(name string, format Format, enc Encoding) error {
+	if err := x.openEncoding(enc); err != nil {
+		return err
+	}
+	head := x.w.peek(64 << 10)
+	if err := x.w.failure(); err != nil {
+		return x.readFailure(err)
+	}
+	if len(bytes.TrimSpace(head)) == 0 && x.w.ended() {
+		return exportError("check that it was written to its end", "it is empty")
+	}
+	if format == "" {
+		var err error
+		if format, err = sniffFormat(name, head); err != nil {
+			return err
+		}
+	}
+	if format == JSONLines {
+		return x.openJSONLines()
+	}
+	d := &delimited{w: x.w, enc: x.enc, comma: ','}
+	if format == TSV {
+		d.comma = '\t'
+	}
+	return x.openDelimited(d)
+}
+
+// openEncoding sets the stated encoding, or the one of a byte order mark.
+func (x *export) openEncoding(enc Encoding) error {
+	head := x.w.peek(4096)
+	is := func(mark string) bool { return bytes.HasPrefix(head, []byte(mark)) }
+	switch {
+	case is("\xef\xbb\xbf"):
+		if enc != "" && enc != UTF8 {
+			return exportError("leave out --encoding, or state utf-8", "it begins with the byte order mark of UTF-8, but --encoding says %s", enc)
+		}
+		enc = UTF8
+		x.w.skip(3)
+	case enc == "" && is("\xff\xfe"):
+		enc = UTF16LE
+	case enc == "" && is("\xfe\xff"):
+		enc = UTF16BE
+	case enc == "" && isISO2022JP(head):
+		return exportError("convert it: iconv -f ISO-2022-JP-MS -t UTF-8", "it is text in ISO-2022-JP (JIS)")
+	case enc == "" && bytes.IndexByte(head, 0) >= 0:
+		return exportError("if it is UTF-16 text, say so: --encoding utf-16le (or utf-16be)",
+			"byte %d is zero: it is not text, or UTF-16 without a byte order mark", bytes.IndexByte(head, 0))
+	}
+	switch enc {
+	case UTF16LE, UTF16BE:
+		// Converted as a whole: its delimiters are no single bytes. The
+		// decoder takes the mark away.
+		order := unicode.LittleEndian
+		if enc == UTF16BE {
+			order = unicode.BigEndian
+		}
+		rest := io.MultiReader(bytes.NewReader(bytes.Clone(x.w.peek(0))), x.w.r)
+		if x.w.ended() {
+			rest = bytes.NewReader(bytes.Clone(x.w.peek(0)))
+		}
+		x.w = newWindow(transform.NewReader(rest, unicode.UTF16(order, unicode.UseBOM).NewDecoder()))
+		x.enc.utf16 = true
+		x.enc.set(UTF8)
+	case "":
+	default:
+		x.enc.set(enc)
+	}
+	return nil
+}
+
+// readFailure is the error for a stream that broke off.
+func (x *export) readFailure(err error) error {
+	hint := "copy or make the export again: it is damaged"
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return exportError("copy or make the export again: it was not written or copied to its end",
+			"line %d: the compressed data end in the middle", x.w.line)
+	}
+	if errors.Is(err, zstd.ErrWindowSizeExceeded) {
+		hint = "compress it again without --ultra and --long"
+	}
+	return exportError(hint, "line %d: %w", x.w.line, err)
+}
+
+// sniffFormat goes by the name's ending, then by the first line.
+func sniffFormat(name string, head []byte) (Format, error) {
+	text := bytes.TrimSpace(head)
+	if len(text) > 0 && text[0] == '[' {
+		return "", exportError("make it one object a line: jq -c '.[]' FILE", "it is one JSON array")
+	}
+	name = strings.ToLower(name)
+	for _, end := range []string{".gz", ".zst", ".zstd"} {
+		name = strings.TrimSuffix(name, end)
+	}
+	switch filepath.Ext(name) {
+	case ".csv":
+		return CSV, nil
+	case ".tsv", ".tab":
+		return TSV, nil
+	case ".jsonl", ".ndjson":
+		return JSONLines, nil
+	}
+	line, _, _ := bytes.Cut(text, []byte{'\n'})
+	switch {
+	case len(text) > 0 && text[0] == '{':
+		return JSONLines, nil
+	case bytes.Count(line, []byte{'\t'}) > bytes.Count(line, []byte{','}):
+		return TSV, nil
+	}
+	return CSV, nil
+}
+
+// openDelimited reads the header row.
+func (x *export) openDelimited(d *delimited) error {
+	x.rows = d
+	var header row
+	if !d.next(&header) {
+		if err := x.w.failure(); err != nil {
+			return x.readFailure(err)
+		}
+		return exportError("check that it was written to its end", "it is empty")
+	}
+	if x.enc.err != nil {
+		return x.enc.err
+	}
+	if header.problem != fine {
+		return exportError("the first row names the columns", "line %d: the header: %s", header.line, header.problem.text)
+	}
+	for _, f := range header.fields {
+		x.columns = append(x.columns, strings.TrimSpace(string(f)))
+	}
+	d.columns = len(x.columns)
+	return x.checkColumns(header.line)
+}
+
+// checkColumns refuses headers that would make one name mean two things.
+func (x *export) checkColumns(line int64) error {
+	if len(x.columns) > maxColumns {
+		return exportError("", "line %d: there are %d columns, more than %d", line, len(x.columns), maxColumns)
+	}
+	seen := make(map[string]int, len(x.columns))
+	for i, c := range x.columns {
+		if first, ok := seen[c]; ok && c != "" {
+			return exportError("give each column a name of its own",
+				"line %d: columns %d and %d are both named %s", line, first+1, i+1, quoteColumn(c))
+		}
+		seen[c] = i
+	}
+	return nil
+}
+
+// next reads the next row; false at the end, or at an error that err tells.
+func (x *export) next(r *row) bool { return x.enc.err == nil && x.rows.next(r) && x.enc.err == nil }
+
+// err is why next ended before the export's end, or nil.
+func (x *export) err() error {
+	if x.enc.err != nil {
+		return x.enc.err
+	}
+	if err := x.w.failure(); err != nil {
+		return x.readFailure(err)
+	}
+	return nil
+}

@@ -1,0 +1,155 @@
+package roster
+
+import (
+	"bytes"
+	"errors"
+	"io"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// sampleLines is how many lines are looked at for the names of columns.
+const sampleLines = 1000
+
+// A jsonLines reads JSON Lines: one object a line. A column is a member's name;
+// its value is a string's text, a number as it is written, "true" or "false",
+// nothing for null or where it is missing, and the JSON text of an array or
+// object.
+//
+// There is no header, so the columns are the names in the first 1,000 lines (or
+// the first MiB). Members that appear only later are left out.
+type jsonLines struct {
+	w      *window
+	enc    *decoder
+	index  map[string]int // of the columns
+	fields [][]byte
+	values []byte // of the fields
+	line   [1][]byte
+	in     bytes.Reader
+	dec    jsontext.Decoder
+}
+
+// openJSONLines collects the columns.
+func (x *export) openJSONLines() error {
+	j := &jsonLines{w: x.w, enc: x.enc, index: map[string]int{}}
+	x.rows = j
+	sample := x.w.peek(maxRecord)
+	if x.enc.undecided(sample) {
+		x.enc.decide(sample, x.w.pos)
+		if x.enc.err != nil {
+			return x.enc.err
+		}
+	}
+	for range sampleLines {
+		line, rest, ended := bytes.Cut(sample, []byte{'\n'})
+		if !ended && !x.w.ended() || len(sample) == 0 {
+			break
+		}
+		sample = rest
+		j.line[0] = line
+		if len(bytes.TrimSpace(line)) == 0 || !x.enc.decode(line, j.line[:]) {
+			continue
+		}
+		j.object(j.line[0], func(name string) {
+			if _, ok := j.index[name]; !ok && len(x.columns) <= maxColumns {
+				j.index[name] = len(x.columns)
+				x.columns = append(x.columns, name)
+			}
+		})
+	}
+	if len(x.columns) == 0 {
+		return exportError("each line must be one JSON object; state another format with --format",
+			"line %d: there is no JSON object in the first lines", x.w.line)
+	}
+	j.fields = make([][]byte, len(x.columns))
+	return x.checkColumns(x.w.line)
+}
+
+func (j *jsonLines) next(r *row) bool {
+	for {
+		b := j.w.peek(64 << 10)
+		if len(b) == 0 {
+			return false
+		}
+		n := bytes.IndexByte(b, '\n') + 1
+		if n == 0 && !j.w.ended() {
+			b = j.w.peek(maxRecord + 1)
+			n = bytes.IndexByte(b, '\n') + 1
+		}
+		if n == 0 && j.w.ended() {
+			n = len(b)
+		}
+		r.line = j.w.line
+		if n == 0 || n > maxRecord {
+			r.problem = rowTooLong
+			j.w.skipLine()
+			return true
+		}
+		if j.line[0] = bytes.TrimSpace(b[:n]); len(j.line[0]) == 0 {
+			j.w.skip(n)
+			continue
+		}
+		if r.problem = fine; !j.enc.decode(b[:n], j.line[:]) {
+			r.problem = undecodable
+		} else if !j.object(j.line[0], nil) {
+			r.problem = badJSON
+		}
+		r.fields = j.fields
+		j.w.skip(n)
+		return true
+	}
+}
+
+// object sets fields from one object. Where names is given, it is told each
+// member's name instead.
+func (j *jsonLines) object(line []byte, names func(string)) bool {
+	clear(j.fields)
+	j.values = j.values[:0]
+	j.in.Reset(line)
+	j.dec.Reset(&j.in)
+	if t, err := j.dec.ReadToken(); err != nil || t.Kind() != '{' {
+		return false
+	}
+	for j.dec.PeekKind() != '}' {
+		t, err := j.dec.ReadToken()
+		if err != nil {
+			return false
+		}
+		name := t.String()
+		if names != nil {
+			if names(name); j.dec.SkipValue() != nil {
+				return false
+			}
+			continue
+		}
+		v, err := j.dec.ReadValue()
+		if err != nil {
+			return false
+		}
+		if i, ok := j.index[name]; ok && !j.set(i, v) {
+			return false
+		}
+	}
+	if _, err := j.dec.ReadToken(); err != nil {
+		return false
+	}
+	_, err := j.dec.ReadToken()
+	return errors.Is(err, io.EOF)
+}
+
+// set sets a field to the text of a value.
+func (j *jsonLines) set(i int, v jsontext.Value) bool {
+	from := len(j.values)
+	switch v.Kind() {
+	case '"':
+		var err error
+		if j.values, err = jsontext.AppendUnquote(j.values, v); err != nil {
+			return false
+		}
+	case 'n':
+	default:
+		j.values = append(j.values, v...)
+	}
+	j.fields[i] = j.values[from:]
+	return true
+}

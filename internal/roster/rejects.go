@@ -1,0 +1,100 @@
+package roster
+
+import (
+	"bufio"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+)
+
+var rejectsHeader = []string{"line", "field", "reason", "explanation"}
+
+// rejects writes the list of invalid rows: CSV with the line where the row
+// begins, the column or rule concerned, a code and a text; never a value. It is a
+// temporary file until keep, and no file at all as long as there is no row.
+type rejects struct {
+	path string // "": the rows are counted only
+	f    *os.File
+	buf  *bufio.Writer
+	csv  *csv.Writer
+	line [4]string
+}
+
+func (r *rejects) add(line int64, field string, p problem) error {
+	if r.path == "" {
+		return nil
+	}
+	if r.f == nil {
+		f, err := os.CreateTemp(filepath.Dir(r.path), ".rejects-*")
+		if err != nil {
+			return fmt.Errorf("making the list of invalid rows: %w", err)
+		}
+		r.f, r.buf = f, bufio.NewWriterSize(f, 64<<10)
+		r.csv = csv.NewWriter(r.buf)
+		if err := r.csv.Write(rejectsHeader); err != nil {
+			return fmt.Errorf("writing the list of invalid rows: %w", err)
+		}
+	}
+	if looksLikeData(field) {
+		field = "" // a file without a header
+	}
+	r.line = [4]string{strconv.FormatInt(line, 10), field, p.code, p.text}
+	if err := r.csv.Write(r.line[:]); err != nil {
+		return fmt.Errorf("writing the list of invalid rows: %w", err)
+	}
+	return nil
+}
+
+// keep gives the list its name, durably. Where there is nothing to list, a list
+// that an earlier run left under the name is removed.
+func (r *rejects) keep() error {
+	switch {
+	case r.path == "":
+		return nil
+	case r.f == nil:
+		return removeOld(r.path)
+	}
+	r.csv.Flush()
+	err := errors.Join(r.csv.Error(), r.buf.Flush(), r.f.Sync(), r.f.Close())
+	if err == nil {
+		err = os.Rename(r.f.Name(), r.path)
+	}
+	if err != nil {
+		os.Remove(r.f.Name())
+	}
+	r.f = nil
+	if err != nil {
+		return fmt.Errorf("writing the list of invalid rows: %w", err)
+	}
+	return nil
+}
+
+// drop removes what keep did not keep.
+func (r *rejects) drop() {
+	if r.f != nil {
+		r.f.Close()
+		os.Remove(r.f.Name())
+		r.f = nil
+	}
+}
+
+// removeOld removes path if it is a list of invalid rows.
+func removeOld(path string) error {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("an older list of invalid rows: %w", err)
+	}
+	head, err := csv.NewReader(f).Read()
+	f.Close()
+	if err != nil || len(head) != len(rejectsHeader) || [4]string(head) != [4]string(rejectsHeader) {
+		return nil // something else: not ours to remove
+	}
+	return os.Remove(path)
+}

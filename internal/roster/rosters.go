@@ -1,0 +1,413 @@
+package roster
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"filippo.io/age"
+	"github.com/go-json-experiment/json"
+
+	"shirase/identity"
+	"shirase/internal/files"
+	"shirase/internal/store"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// A Roster is the sealed list of a case's affected identities; here is what is
+// known of it without opening it.
+type Roster struct {
+	ID       string // of the content: the same scope of a case has the same id
+	Incident string
+	Created  time.Time
+	Shredded time.Time // zero unless it was
+
+	Counts      Counts
+	Index       []identity.Kind // the kinds that go into the public index, sorted
+	PhoneRegion string          // that numbers without a country code were read in; "" for none
+	Sets        [][]string      // exposure sets that occur: classes sorted, sets sorted
+}
+
+// A Member is one identity of a roster.
+type Member struct {
+	Identity identity.Identity
+	Set      uint16 // index into Roster.Sets: what all rows of the person say, united
+	Locale   string // BCP 47, of the first row that has one; "" for unknown
+
+	// Accounts are the organisation's ids of the accounts that have the
+	// identity, by their first row in the export: at most 1,000, further ones
+	// are counted. None where the rules name no account column.
+	Accounts     []string
+	MoreAccounts int64
+}
+
+// Rosters is the room: the rosters of one store.
+type Rosters struct {
+	db   *store.DB
+	dir  *files.Dir
+	keys *files.Keys
+	now  func() time.Time
+}
+
+// New opens the room: it brings its tables up to date, and finishes what was being
+// shredded when a process died. Rosters are files below "rosters" of dir; the key
+// of a case is "case-<incident>.key" of keys.
+func New(db *store.DB, dir *files.Dir, keys *files.Keys) (*Rosters, error) {
+	ctx := context.Background()
+	sub, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, fmt.Errorf("roster: %w", err)
+	}
+	if err := db.Migrate(ctx, "roster", sub); err != nil {
+		return nil, fmt.Errorf("roster: %w", err)
+	}
+	r := &Rosters{db: db, dir: dir, keys: keys, now: time.Now}
+	if err := r.finishShredding(ctx); err != nil {
+		return nil, fmt.Errorf("roster: %w", err)
+	}
+	return r, nil
+}
+
+// Create works out the scope as [Scope] does and makes the result the incident's
+// current roster. It is sealed from the first byte, under the case's key, which is
+// made where there is none. A process that is killed leaves the roster that was
+// current before, or the new one. Where the current one has the same content
+// already, it stays and is returned.
+//
+// Errors: those of Scope; ErrNobody, ErrShredded, ErrNoKey.
+func (r *Rosters) Create(ctx context.Context, incident string, o Options) (Roster, error) {
+	made, err := r.create(ctx, incident, o)
+	if err != nil {
+		return Roster{}, fmt.Errorf("roster of %s: %w", incident, err)
+	}
+	return made, nil
+}
+
+func (r *Rosters) create(ctx context.Context, incident string, o Options) (Roster, error) {
+	if !validIncident(incident) {
+		return Roster{}, errors.New("an incident's id is 1 to 64 of a-z, 0-9 and -")
+	}
+	if err := r.sweep(ctx, incident); err != nil {
+		return Roster{}, err
+	}
+	key, err := r.caseKey(ctx, incident)
+	if err != nil {
+		return Roster{}, err
+	}
+	mac, err := macKey(key)
+	if err != nil {
+		return Roster{}, err
+	}
+	w, err := r.dir.Create(fileName(incident, "new"))
+	if err != nil {
+		return Roster{}, err
+	}
+	defer w.Close()
+	sealed, err := age.Encrypt(w, key.Recipient())
+	if err != nil {
+		return Roster{}, fmt.Errorf("sealing: %w", err)
+	}
+	out, err := newFileWriter(sealed, mac, fileHeader{incident, o.Rules.classes})
+	if err != nil {
+		return Roster{}, fmt.Errorf("sealing: %w", err)
+	}
+	result, err := run(ctx, o, out.member)
+	if err != nil {
+		return Roster{}, err
+	}
+	m := &meta{result.counts, o.Rules.index, o.Rules.phoneRegion, setsOf(result.sets, o.Rules.classes)}
+	if err := m.checkSomebody(); err != nil {
+		return Roster{}, err
+	}
+	id, err := out.finish(m)
+	if err == nil {
+		err = sealed.Close()
+	}
+	if err != nil {
+		return Roster{}, fmt.Errorf("sealing: %w", err)
+	}
+	return r.commit(ctx, incident, id, m, w)
+}
+
+// checkSomebody refuses a roster that would have everybody told "not in scope".
+func (m *meta) checkSomebody() error {
+	for _, kind := range m.Index {
+		if m.Counts.Identities[kind] > 0 {
+			return nil
+		}
+	}
+	return &hintError{fmt.Errorf("%w: of %d rows %d are excluded, %d invalid, and no other has an identity to be found by",
+		ErrNobody, m.Counts.Total, m.Counts.Excluded.Rows(), m.Counts.Invalid), "check the rules' exclude and columns with a dry run"}
+}
+
+// commit makes a written file the current roster. The file gets its name within
+// the transaction that holds the case's row, so that no sweep takes it for one that
+// a dead process left.
+func (r *Rosters) commit(ctx context.Context, incident, id string, m *meta, w *files.Writer) (Roster, error) {
+	text, err := json.Marshal(m, json.Deterministic(true))
+	if err != nil {
+		return Roster{}, err
+	}
+	made := Roster{ID: id, Incident: incident}
+	named := false
+	err = r.db.Update(ctx, func(tx *sql.Tx) error {
+		seq, err := lockCase(ctx, tx, incident)
+		if err != nil {
+			return err
+		}
+		current, err := rosterAt(ctx, tx, incident, seq)
+		if err != nil && !errors.Is(err, ErrNone) {
+			return err
+		}
+		if err == nil && current.ID == id {
+			if there, err := r.dir.Exists(fileName(incident, id)); err != nil {
+				return err
+			} else if there {
+				made = current
+				return nil
+			}
+		}
+		if !named { // a transaction may be run again
+			if err := w.CommitAs(fileName(incident, id)); err != nil {
+				return err
+			}
+			named = true
+		}
+		made = m.roster(incident, id, r.now())
+		if _, err := tx.ExecContext(ctx, `INSERT INTO roster (incident, seq, id, created_at, meta) VALUES ($1, $2, $3, $4, $5)`,
+			incident, seq+1, id, store.Micros(made.Created), string(text)); err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `UPDATE roster_case SET seq = $2 WHERE incident = $1`, incident, seq+1)
+		return err
+	})
+	if err != nil {
+		return Roster{}, err
+	}
+	return made, nil
+}
+
+func (m *meta) roster(incident, id string, created time.Time) Roster {
+	return Roster{ID: id, Incident: incident, Created: created.UTC().Truncate(time.Microsecond),
+		Counts: m.Counts, Index: m.Index, PhoneRegion: m.PhoneRegion, Sets: m.Sets}
+}
+
+// lockCase makes others wait who change the case, and returns the number of its
+// current roster. ErrShredded where there can be no other.
+func lockCase(ctx context.Context, tx *sql.Tx, incident string) (seq int64, err error) {
+	var shred sql.NullInt64
+	err = tx.QueryRowContext(ctx, `INSERT INTO roster_case (incident, seq) VALUES ($1, 0)
+		ON CONFLICT (incident) DO UPDATE SET seq = roster_case.seq RETURNING seq, shred_at`, incident).Scan(&seq, &shred)
+	if err == nil && shred.Valid {
+		err = fmt.Errorf("%w on %s", ErrShredded, store.FromMicros(shred.Int64).UTC().Format(time.RFC3339))
+	}
+	return seq, err
+}
+
+// A querier is a database or a transaction.
+type querier interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+func rosterAt(ctx context.Context, q querier, incident string, seq int64) (Roster, error) {
+	var id, text string
+	var created int64
+	var shred sql.NullInt64
+	err := q.QueryRowContext(ctx, `SELECT r.id, r.created_at, r.meta, c.shred_at FROM roster r
+		JOIN roster_case c ON c.incident = r.incident WHERE r.incident = $1 AND r.seq = $2`,
+		incident, seq).Scan(&id, &created, &text, &shred)
+	if errors.Is(err, sql.ErrNoRows) {
+		return Roster{}, ErrNone
+	}
+	if err != nil {
+		return Roster{}, err
+	}
+	var m meta
+	if err := json.Unmarshal([]byte(text), &m); err != nil {
+		return Roster{}, fmt.Errorf("%w: its record: %w", ErrDamaged, err)
+	}
+	made := m.roster(incident, id, store.FromMicros(created))
+	if shred.Valid {
+		made.Shredded = store.FromMicros(shred.Int64).UTC()
+	}
+	return made, nil
+}
+
+// Latest returns the incident's current roster; its figures stay known after it
+// was shredded. ErrNone where there never was one.
+func (r *Rosters) Latest(ctx context.Context, incident string) (Roster, error) {
+	var found Roster
+	err := r.db.View(ctx, func(tx *sql.Tx) error {
+		var seq int64
+		err := tx.QueryRowContext(ctx, `SELECT seq FROM roster_case WHERE incident = $1`, incident).Scan(&seq)
+		if errors.Is(err, sql.ErrNoRows) {
+			return ErrNone
+		}
+		if err == nil {
+			found, err = rosterAt(ctx, tx, incident, seq)
+		}
+		return err
+	})
+	if errors.Is(err, ErrNone) {
+		err = &hintError{err, fmt.Sprintf("make one: shirase scope --export FILE --rules FILE --incident %s --commit", incident)}
+	}
+	if err != nil {
+		return Roster{}, fmt.Errorf("roster of %s: %w", incident, err)
+	}
+	return found, nil
+}
+
+// Members yields the members of a roster in the order of Identity.Input, each
+// identity once. An error ends it; what came before an error must not be used: that
+// the file is the roster's is known at its end.
+//
+// Errors: ErrShredded, ErrNoKey, ErrDamaged.
+func (r *Rosters) Members(ctx context.Context, roster Roster) iter.Seq2[Member, error] {
+	return func(yield func(Member, error) bool) {
+		fail := func(err error) {
+			yield(Member{}, fmt.Errorf("roster of %s: %w", roster.Incident, err))
+		}
+		f, numbers, end, err := r.open(ctx, roster)
+		if err != nil {
+			fail(err)
+			return
+		}
+		defer end()
+		for n := 0; ; n++ {
+			if n%progressEvery == 0 && ctx.Err() != nil {
+				fail(ctx.Err())
+				return
+			}
+			m, mask, ok, err := f.next()
+			if err != nil {
+				fail(err)
+				return
+			}
+			if !ok {
+				break
+			}
+			if m.Set, ok = numbers[mask]; !ok {
+				fail(damaged("a member's set is not among the roster's", nil))
+				return
+			}
+			if !yield(m, nil) {
+				return
+			}
+		}
+		id, footer, err := f.finish()
+		if err == nil {
+			err = footer.matches(id, roster)
+		}
+		if err != nil {
+			fail(err)
+		}
+	}
+}
+
+// open opens a roster's file.
+func (r *Rosters) open(ctx context.Context, roster Roster) (*fileReader, map[uint64]uint16, func(), error) {
+	key, err := r.loadKey(ctx, roster.Incident)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	mac, err := macKey(key)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	file, err := r.dir.Open(fileName(roster.Incident, roster.ID))
+	if err != nil {
+		if errors.Is(err, files.ErrNotExist) {
+			err = fmt.Errorf("%w: its file is missing: %w", ErrDamaged, err)
+		}
+		return nil, nil, nil, err
+	}
+	end := func() { file.Close() }
+	plain, err := age.Decrypt(file, key)
+	if err != nil {
+		end()
+		return nil, nil, nil, damaged("unsealing it", err)
+	}
+	f, err := newFileReader(plain, mac)
+	if err == nil && f.header.Incident != roster.Incident {
+		err = damaged("it is another incident's", nil)
+	}
+	var numbers map[uint64]uint16
+	if err == nil {
+		numbers, err = masksOf(roster.Sets, f.header.Classes)
+	}
+	if err != nil {
+		end()
+		return nil, nil, nil, err
+	}
+	return f, numbers, end, nil
+}
+
+// matches compares the file with what the database says of it.
+func (m *meta) matches(id string, roster Roster) error {
+	mine, err := json.Marshal(m, json.Deterministic(true))
+	if err != nil {
+		return err
+	}
+	theirs, err := json.Marshal(&meta{roster.Counts, roster.Index, roster.PhoneRegion, roster.Sets}, json.Deterministic(true))
+	if err != nil {
+		return err
+	}
+	if id != roster.ID || string(mine) != string(theirs) {
+		return damaged("it is another roster's file", nil)
+	}
+	return nil
+}
+
+// sweep removes files that no roster names: of a process that died, or failed,
+// between naming its file and committing.
+func (r *Rosters) sweep(ctx context.Context, incident string) error {
+	return r.db.Update(ctx, func(tx *sql.Tx) error {
+		if _, err := lockCase(ctx, tx, incident); err != nil {
+			return err
+		}
+		rows, err := tx.QueryContext(ctx, `SELECT id FROM roster WHERE incident = $1`, incident)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		known := []string{}
+		for rows.Next() {
+			var id string
+			if err := rows.Scan(&id); err != nil {
+				return err
+			}
+			known = append(known, fileName(incident, id))
+		}
+		if err := rows.Err(); err != nil {
+			return err
+		}
+		names, err := r.dir.List(path.Dir(fileName(incident, "x")))
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			if !slices.Contains(known, name) {
+				if err := r.dir.Remove(name); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
+
+func fileName(incident, id string) string { return "rosters/" + incident + "/" + id + ".age" }
+
+func validIncident(s string) bool {
+	return 1 <= len(s) && len(s) <= 64 && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
+}

@@ -1,0 +1,351 @@
+package roster
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"golang.org/x/text/language"
+
+	"shirase/identity"
+	"shirase/internal/files"
+)
+
+// Options say what a scope is made of.
+type Options struct {
+	Export   string   // file with the accounts: CSV, TSV or JSON Lines; plain, gzip or zstd
+	Format   Format   // zero: by the file's ending, or its first line
+	Encoding Encoding // zero: by the bytes themselves
+	Rules    *Rules
+
+	// Rejects is the file that lists the invalid rows: no file is written, and
+	// one of an earlier run removed, where there are none. "" lists nowhere.
+	Rejects string
+	// MaxRejects is the share of rows that may be invalid; nil: as the rules say.
+	MaxRejects *float64
+
+	TempDir  string         // for sorting, sealed; "" is the system's
+	Memory   int64          // bytes for sorting, about; 0 is 64 MiB
+	Progress func(Progress) // called often, by the goroutine that called; may be nil
+}
+
+// Progress is how far a scope has come.
+type Progress struct {
+	Stage string // "read", "accounts", "identities"
+	Done  int64  // in the first stage bytes of the file, later records
+	Total int64
+	Rows  int64 // read so far
+}
+
+const (
+	defaultMemory = 64 << 20
+
+	// maxPerAccount is how many different identities the rows of one account
+	// may have. More mean that the column is not the account's.
+	maxPerAccount = 10_000
+	// maxAccounts is how many accounts a member lists; the rest is counted.
+	maxAccounts = 1000
+
+	progressEvery = 1 << 13
+)
+
+// Scope works out who is affected and returns the figures, and writes nothing but
+// the list of invalid rows. [Rosters.Create] runs the same and keeps the roster.
+//
+// Errors: ErrExport, ErrRules, ErrTooManyRejects; those of the context.
+func Scope(ctx context.Context, o Options) (Counts, error) {
+	result, err := run(ctx, o, nil)
+	if err != nil {
+		return Counts{}, fmt.Errorf("scope: %w", err)
+	}
+	return result.counts, nil
+}
+
+// A result is what a run found out.
+type result struct {
+	counts Counts
+	sets   []uint64 // masks over the rules' classes that occur
+}
+
+// run is the pipeline. Rows are read, judged and sorted by account (rows of one
+// account are one person's); their identities are sorted, and each is handed to
+// sink once, in the order of Identity.Input. sink may be nil.
+func run(ctx context.Context, o Options, sink func(*member) error) (*result, error) {
+	if o.TempDir == "" {
+		o.TempDir = os.TempDir()
+	}
+	if o.Memory <= 0 {
+		o.Memory = defaultMemory
+	}
+	if o.Progress == nil {
+		o.Progress = func(Progress) {}
+	}
+	x, size, err := openExport(&o)
+	if err != nil {
+		return nil, err
+	}
+	defer x.close()
+	s, err := newScoper(ctx, &o, x, size)
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	if err := s.readRows(); err != nil {
+		return nil, err
+	}
+	if err := s.uniteAccounts(); err != nil {
+		return nil, err
+	}
+	return s.uniteIdentities(sink)
+}
+
+// A scoper is one run.
+type scoper struct {
+	ctx        context.Context
+	o          *Options
+	x          *export
+	size       int64 // of the export's file
+	conditions *conditions
+	account    int // index of the column, -1 for none
+	email      int
+	phone      int
+	locale     int
+	index      bool // account ids are identities too
+
+	counts  Counts
+	rejects rejects
+	rows    *files.Sorter // of rowRecord by account; nil without the column
+	members *files.Sorter // of memberRecord by identity
+
+	accountKey []byte // so that the order of accounts tells nothing
+	locales    map[string]string
+	record     rowRecord
+	buf        []byte
+}
+
+func newScoper(ctx context.Context, o *Options, x *export, size int64) (*scoper, error) {
+	s := &scoper{ctx: ctx, o: o, x: x, size: size, rejects: rejects{path: o.Rejects},
+		accountKey: make([]byte, 16), locales: map[string]string{},
+		index: slices.Contains(o.Rules.index, identity.KindAccount)}
+	rand.Read(s.accountKey)
+	var err error
+	for _, c := range []struct {
+		key, name string
+		at        *int
+	}{
+		{"account", o.Rules.columns.account, &s.account}, {"email", o.Rules.columns.email, &s.email},
+		{"phone", o.Rules.columns.phone, &s.phone}, {"locale", o.Rules.columns.locale, &s.locale},
+	} {
+		if *c.at, err = s.column(c.key, c.name); err != nil {
+			return nil, err
+		}
+	}
+	if s.conditions, err = o.Rules.compile(x.columns); err != nil {
+		return nil, err
+	}
+	s.counts.Excluded, s.counts.Identities = Excluded{}, map[identity.Kind]int64{}
+	for _, e := range o.Rules.excludes {
+		s.counts.Excluded = append(s.counts.Excluded, RuleCount{Rule: e.name})
+	}
+	memory := o.Memory
+	if s.account >= 0 {
+		memory /= 2
+		if s.rows, err = files.NewSorter(o.TempDir, memory); err != nil {
+			return nil, err
+		}
+	}
+	s.members, err = files.NewSorter(o.TempDir, memory)
+	return s, err
+}
+
+// column finds a column that the rules name.
+func (s *scoper) column(key, name string) (int, error) {
+	if name == "" {
+		return -1, nil
+	}
+	if i := slices.Index(s.x.columns, name); i >= 0 {
+		return i, nil
+	}
+	hint := "the columns are " + columnList(s.x.columns)
+	if slices.ContainsFunc(s.x.columns, looksLikeData) {
+		hint = "the first row must name the columns; it looks like data: " + hint
+	} else if d, ok := s.x.rows.(*delimited); ok && len(s.x.columns) == 1 && strings.ContainsAny(s.x.columns[0], "\t;,|") {
+		hint = fmt.Sprintf("the whole header is one column when split at %q: state --format, or convert the delimiter", d.comma)
+	}
+	return 0, hinted(fmt.Errorf("%w: %s: columns: %s: the export has no column %q%s",
+		ErrRules, s.o.Rules.name, key, name, didYouMean(name, s.x.columns)), hint)
+}
+
+func (s *scoper) close() {
+	if s.rows != nil {
+		s.rows.Close()
+	}
+	if s.members != nil {
+		s.members.Close()
+	}
+	s.rejects.drop()
+}
+
+// readRows judges every row of the export.
+func (s *scoper) readRows() error {
+	var r row
+	for s.x.next(&r) {
+		if s.counts.Total%progressEvery == 0 {
+			if err := s.ctx.Err(); err != nil {
+				return err
+			}
+			s.o.Progress(Progress{"read", s.x.read.Load(), s.size, s.counts.Total})
+		}
+		s.counts.Total++
+		field, p, err := s.judge(&r)
+		if err != nil {
+			return err
+		}
+		if p != fine {
+			s.counts.Invalid++
+			if err := s.rejects.add(r.line, field, p); err != nil {
+				return err
+			}
+		}
+	}
+	if err := s.x.err(); err != nil {
+		return err
+	}
+	if s.counts.Total == 0 {
+		return exportError("check that it was written to its end", "it has a header and no rows")
+	}
+	s.o.Progress(Progress{"read", s.size, s.size, s.counts.Total})
+	if err := s.rejects.keep(); err != nil {
+		return err
+	}
+	return s.checkRejects()
+}
+
+// checkRejects stops a run with too many invalid rows.
+func (s *scoper) checkRejects() error {
+	most := s.o.Rules.maxRejects
+	if s.o.MaxRejects != nil {
+		most = *s.o.MaxRejects
+	}
+	if float64(s.counts.Invalid) <= most*float64(s.counts.Total) {
+		return nil
+	}
+	hint := "list them with --rejects FILE; mend the export or the rules"
+	if s.o.Rejects != "" {
+		hint = fmt.Sprintf("see %s for each; mend the export or the rules", s.o.Rejects)
+	}
+	return &hintError{fmt.Errorf("%w: %d of %d, and at most %g %% may be", ErrTooManyRejects, s.counts.Invalid, s.counts.Total, most*100),
+		hint + ", or allow a greater share with maxRejects"}
+}
+
+// Problems of a row's values that no parser of package identity finds.
+var noIdentity = problem{"no-identity", "the row has neither an address, nor a number, nor an account"}
+
+// judge puts a row into one of the counts, or returns its problem and the column
+// or rule concerned. The order is part of the meaning: a row that a rule takes out
+// of the scope may have values that would be invalid within it.
+func (s *scoper) judge(r *row) (field string, p problem, err error) {
+	if r.problem != fine {
+		return "", r.problem, nil
+	}
+	s.conditions.load(r.fields)
+	rule, p, field := s.conditions.excluded()
+	if p != fine {
+		return field, p, nil
+	}
+	if rule >= 0 {
+		s.counts.Excluded[rule].Rows++
+		return "", fine, nil
+	}
+	rec := &s.record
+	*rec = rowRecord{line: r.line, identities: rec.identities[:0]}
+	if field, p = s.identities(r, rec); p != fine {
+		return field, p, nil
+	}
+	if rec.mask, p, field = s.conditions.set(); p != fine {
+		return field, p, nil
+	}
+	if s.locale >= 0 {
+		rec.locale = s.localeOf(r.fields[s.locale])
+	}
+	if s.rows == nil {
+		s.counts.Affected++
+		return "", fine, s.addMembers(rec)
+	}
+	sum := sha256.Sum256(append(append(s.buf[:0], s.accountKey...), rec.account...))
+	s.buf = rec.append(append(s.buf[:0], sum[:accountHash]...))
+	return "", fine, s.rows.Add(s.buf)
+}
+
+// identities sets the account and the identities of a row.
+func (s *scoper) identities(r *row, rec *rowRecord) (string, problem) {
+	if s.account >= 0 {
+		organisation := s.o.Rules.organisation
+		if organisation == "" {
+			organisation = "-" // it is checked, and not kept
+		}
+		id, err := identity.NewAccount(organisation, string(r.fields[s.account]))
+		if err != nil {
+			return s.o.Rules.columns.account, reason(err)
+		}
+		_, rec.account, _ = strings.Cut(id.Value, "\x00")
+		if s.index {
+			rec.identities = append(rec.identities, id)
+		}
+	}
+	if s.email >= 0 {
+		if id, err := identity.ParseEmail(string(r.fields[s.email])); err == nil {
+			rec.identities = append(rec.identities, id)
+		} else if !isEmpty(err) {
+			return s.o.Rules.columns.email, reason(err)
+		}
+	}
+	if s.phone >= 0 {
+		if id, err := identity.ParsePhone(string(r.fields[s.phone]), s.o.Rules.phoneRegion); err == nil {
+			rec.identities = append(rec.identities, id)
+		} else if !isEmpty(err) {
+			return s.o.Rules.columns.phone, reason(err)
+		}
+	}
+	if len(rec.identities) == 0 && rec.account == "" {
+		return "", noIdentity
+	}
+	return "", fine
+}
+
+// reason makes a problem of an error of package identity, which holds no value.
+func reason(err error) problem {
+	var e *identity.Error
+	if !errors.As(err, &e) {
+		return problem{"invalid", "the value is not valid"}
+	}
+	return problem{string(e.Reason), e.Reason.Text()}
+}
+
+func isEmpty(err error) bool {
+	var e *identity.Error
+	return errors.As(err, &e) && e.Reason == identity.Empty
+}
+
+// localeOf returns the BCP 47 form of a locale, "" where there is none.
+func (s *scoper) localeOf(value []byte) string {
+	if len(value) > 35 { // RFC 5646 section 4.4.1
+		return ""
+	}
+	if l, ok := s.locales[string(value)]; ok {
+		return l
+	}
+	text, l := strings.TrimSpace(string(value)), ""
+	if tag, err := language.Parse(text); err == nil && text != "" {
+		l = tag.String()
+	}
+	if len(s.locales) < 1000 {
+		s.locales[string(value)] = l
+	}
+	return l
+}

@@ -1,0 +1,147 @@
+package roster
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+	"time"
+
+	"filippo.io/age"
+
+	"shirase/internal/files"
+	"shirase/internal/store"
+)
+
+func keyName(incident string) string { return "case-" + incident + ".key" }
+
+// caseKey returns the case's key, and makes it where no roster was sealed yet.
+func (r *Rosters) caseKey(ctx context.Context, incident string) (*age.X25519Identity, error) {
+	key, err := r.loadKey(ctx, incident)
+	if !errors.Is(err, files.ErrNotExist) || errors.Is(err, ErrNoKey) || errors.Is(err, ErrShredded) {
+		return key, err
+	}
+	if key, err = age.GenerateX25519Identity(); err != nil {
+		return nil, fmt.Errorf("making the case's key: %w", err)
+	}
+	err = r.keys.Create(keyName(incident), []byte(key.String()+"\n"))
+	if errors.Is(err, files.ErrExist) { // another process was faster
+		return r.loadKey(ctx, incident)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return key, nil
+}
+
+// loadKey returns the case's key. Where there is none, the error says which of the
+// reasons it is: ErrShredded, ErrNoKey, or, where nothing was sealed yet,
+// files.ErrNotExist alone.
+func (r *Rosters) loadKey(ctx context.Context, incident string) (*age.X25519Identity, error) {
+	var seq int64
+	var shred sql.NullInt64
+	err := r.db.View(ctx, func(tx *sql.Tx) error {
+		err := tx.QueryRowContext(ctx, `SELECT seq, shred_at FROM roster_case WHERE incident = $1`, incident).Scan(&seq, &shred)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if shred.Valid {
+		return nil, fmt.Errorf("%w on %s", ErrShredded, store.FromMicros(shred.Int64).UTC().Format(time.RFC3339))
+	}
+	text, err := r.keys.Load(keyName(incident))
+	if errors.Is(err, files.ErrNotExist) && seq > 0 {
+		return nil, &hintError{fmt.Errorf("%w: %w", ErrNoKey, err), "put it back from where the keys are kept, or name their folder with --keys"}
+	}
+	if err != nil {
+		return nil, err
+	}
+	key, err := age.ParseX25519Identity(strings.TrimSpace(string(text)))
+	if err != nil {
+		// age's error may quote the text.
+		return nil, &hintError{fmt.Errorf("%w: %s holds no age key", ErrNoKey, keyName(incident)), "put it back from where the keys are kept"}
+	}
+	return key, nil
+}
+
+// Shred destroys the case's key, and with it every roster of the incident, also
+// those in backups; then it removes their files. It is recorded first: a process
+// that is killed has it finished by the next [New]. Figures stay known.
+// Shredding twice does nothing. ErrNone where there is nothing.
+func (r *Rosters) Shred(ctx context.Context, incident string) error {
+	err := r.db.Update(ctx, func(tx *sql.Tx) error {
+		result, err := tx.ExecContext(ctx, `UPDATE roster_case SET shred_at = coalesce(shred_at, $2) WHERE incident = $1`,
+			incident, store.Micros(r.now()))
+		if err != nil {
+			return err
+		}
+		if n, err := result.RowsAffected(); err != nil || n == 0 {
+			return errors.Join(err, ErrNone)
+		}
+		return nil
+	})
+	if err == nil {
+		err = r.finish(ctx, incident)
+	}
+	if err != nil {
+		return fmt.Errorf("shredding the rosters of %s: %w", incident, err)
+	}
+	return nil
+}
+
+// finishShredding goes on where a process died.
+func (r *Rosters) finishShredding(ctx context.Context) error {
+	var pending []string
+	err := r.db.View(ctx, func(tx *sql.Tx) error {
+		pending = nil
+		rows, err := tx.QueryContext(ctx, `SELECT incident FROM roster_case WHERE shred_at IS NOT NULL AND shredded_at IS NULL`)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var incident string
+			if err := rows.Scan(&incident); err != nil {
+				return err
+			}
+			pending = append(pending, incident)
+		}
+		return rows.Err()
+	})
+	if err != nil {
+		return err
+	}
+	for _, incident := range pending {
+		if err := r.finish(ctx, incident); err != nil {
+			return fmt.Errorf("finishing to shred the rosters of %s: %w", incident, err)
+		}
+	}
+	return nil
+}
+
+// finish destroys what is recorded as to be shredded.
+func (r *Rosters) finish(ctx context.Context, incident string) error {
+	if err := r.keys.Destroy(keyName(incident)); err != nil && !errors.Is(err, files.ErrNotExist) {
+		return err
+	}
+	names, err := r.dir.List(path.Dir(fileName(incident, "x")))
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := r.dir.Remove(name); err != nil && !errors.Is(err, files.ErrNotExist) {
+			return err
+		}
+	}
+	return r.db.Update(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE roster_case SET shredded_at = coalesce(shredded_at, $2) WHERE incident = $1`,
+			incident, store.Micros(r.now()))
+		return err
+	})
+}

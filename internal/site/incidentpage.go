@@ -1,0 +1,389 @@
+package site
+
+import (
+	"fmt"
+	"html/template"
+	"net/http"
+	"slices"
+	"time"
+
+	"shirase/check"
+	"shirase/internal/incident"
+	"shirase/internal/web"
+)
+
+// incidentBody is what the page of an incident shows.
+type incidentBody struct {
+	Title, Organisation string
+	Disclosed           template.HTML
+	State, StateTone    string
+	Figures             []figure
+	Sealed              bool
+	WhyNot              string
+	ClassesHeading      string
+	Classes             []string
+	Steps               []adviceStep
+	Timeline            template.HTML
+	Events              []line
+	Addenda             []line
+	Actions             []line
+	Scope               []figure
+	ScopeNote           string
+	Facts               []factRow
+	Zone                string
+	Notices             []noticeLink
+}
+
+// figure is a number that tells something at a glance.
+type figure struct{ Label, Value, Note string }
+
+// line is something that happened.
+type line struct {
+	When template.HTML
+	What string
+	Note string
+}
+
+// factRow is a key with its current value or values.
+type factRow struct {
+	Label        string
+	Values       []template.HTML
+	AsOf, Source template.HTML
+}
+
+func (s *site) incident(w http.ResponseWriter, r *http.Request) error {
+	if s.Incidents == nil || !incident.ValidID(r.PathValue("id")) {
+		return errNotHere
+	}
+	i, err := s.Incidents.Get(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	notices, err := s.Incidents.Notices(r.Context(), i.ID)
+	if err != nil {
+		return err
+	}
+	p := s.newPage(r, "incidents", false)
+	lang := p.Lang.Lang
+	p.Title = i.Title(lang)
+	p.Description = lang.Pick(i.Title(web.JA)+"についての事実、経緯、追記、対象となった方へのお願い。", "Facts, what happened when, addenda, and what to do: "+i.Title(web.EN)+".")
+	body := incidentBody{
+		Title: i.Title(lang), Organisation: i.Organisation(lang), State: incident.Word(lang, i.State()), StateTone: "clear",
+		Figures: figures(lang, i), Sealed: sealed(s.Statement(), i.ID), Classes: incident.ClassLabels(lang, i.Classes()),
+		Addenda: addenda(lang, i), Actions: actions(lang, i), Facts: factRows(lang, i), Notices: s.noticeLinks(p, notices, ""),
+	}
+	if f, ok := i.Fact("disclosed"); ok {
+		body.Disclosed = moment(lang, f.Value.Time)
+	}
+	if i.State() != incident.StateFinal {
+		body.StateTone = "open"
+	}
+	if !body.Sealed {
+		body.WhyNot = whyNot(lang, s.Statement(), i)
+	}
+	body.ClassesHeading = lang.Pick("流出した可能性のある情報", "What may have been exposed")
+	if len(body.Classes) > 0 {
+		body.Steps = adviceSteps(lang, i.Classes())
+	}
+	body.Events = events(lang, i)
+	body.Timeline = timeline(lang, i)
+	s.scope(r, lang, i, &body)
+	if japanese(i) {
+		body.Zone = lang.Pick("時刻は、すべて日本時間です。", "All times are Japan's (JST, UTC+9).")
+	}
+	p.Body = body
+	return s.show(w, r, http.StatusOK, "incident", p)
+}
+
+// whyNot says why an incident cannot be checked here.
+func whyNot(lang web.Lang, st *check.Statement, i incident.Incident) string {
+	state := i.State()
+	if st != nil && st.Incident(i.ID) != nil {
+		state = string(st.Incident(i.ID).State)
+	}
+	switch state {
+	case incident.StateInvestigating:
+		return lang.Pick("対象範囲を、まだ調査しています。確定すると、確認できるようになります。", "Who is affected is still being established. It can be checked once that is settled.")
+	case incident.StateByMail:
+		return lang.Pick("内容に配慮し、ご本人のメールアドレス宛てにのみお答えします。", "Because it is sensitive, answers go only to the person's own mail address.")
+	case incident.StateRetired:
+		return lang.Pick("確認の受け付けを終えました。", "It is no longer answered.")
+	}
+	return lang.Pick("対象者の索引が、このサーバーにはありません。", "This server holds no index of those affected.")
+}
+
+// figures are the numbers at the head of the page.
+func figures(lang web.Lang, i incident.Incident) []figure {
+	var out []figure
+	if f, ok := i.Fact("affected.count"); ok {
+		note := ""
+		if base, ok := i.Fact("base.count"); ok {
+			note = lang.Pick("全体 "+incident.Count(lang, base.Value), "of "+incident.Count(lang, base.Value))
+		}
+		out = append(out, figure{lang.Pick("対象", "Affected"), incident.Count(lang, f.Value), note})
+	}
+	for _, span := range []struct{ from, to, ja, en string }{
+		{"window.start", "discovered", "最初の痕跡から発見まで", "From first trace to discovery"},
+		{"discovered", "contained", "発見から遮断まで", "From discovery to containment"},
+		{"discovered", "login-blocked", "発見からログイン遮断まで", "From discovery to sign-in block"},
+	} {
+		from, okFrom := i.Fact(span.from)
+		to, okTo := i.Fact(span.to)
+		if okFrom && okTo && from.Value.Time.Precision == incident.Minute && to.Value.Time.Precision == incident.Minute &&
+			!to.Value.Time.Time.Before(from.Value.Time.Time) {
+			out = append(out, figure{lang.Pick(span.ja, span.en), web.Duration(lang, to.Value.Time.Time.Sub(from.Value.Time.Time)), ""})
+		}
+	}
+	if from, ok := i.Fact("discovered"); ok {
+		if to, ok := i.Fact("disclosed"); ok {
+			if n, ok := days(from.Value.Time, to.Value.Time); ok {
+				value := lang.Pick(fmt.Sprintf("%s日", web.Digits(n)), fmt.Sprintf("%s days", web.Digits(n)))
+				switch {
+				case n == 0:
+					value = lang.Pick("同じ日", "the same day")
+				case n == 1:
+					value = lang.Pick("翌日", "the next day")
+				}
+				out = append(out, figure{lang.Pick("発見から公表まで", "From discovery to disclosure"), value, ""})
+			}
+		}
+	}
+	return out
+}
+
+// days counts the calendar days from a to b, where both days are known.
+func days(a, b incident.Moment) (int64, bool) {
+	if a.Precision == incident.Month || b.Precision == incident.Month {
+		return 0, false
+	}
+	date := func(m incident.Moment) time.Time {
+		y, month, d := m.Time.Date()
+		return time.Date(y, month, d, 0, 0, 0, 0, time.UTC)
+	}
+	n := int64(date(b).Sub(date(a)) / (24 * time.Hour))
+	return n, n >= 0
+}
+
+// moment writes a time of the facts for a page.
+func moment(lang web.Lang, m incident.Moment) template.HTML {
+	if m.IsZero() {
+		return ""
+	}
+	machine := m.String()
+	switch m.Precision { // what HTML's time element can say
+	case incident.Hour:
+		machine = m.Time.Format("2006-01-02T15:04Z07:00")
+	case incident.Day:
+		machine = m.Time.Format(time.DateOnly)
+	case incident.Month:
+		machine = m.Time.Format("2006-01")
+	}
+	return web.Timed(machine, m.In(lang))
+}
+
+// japanese reports whether every time of day that the facts give is Japan's.
+func japanese(i incident.Incident) bool {
+	some := false
+	for _, f := range i.Facts {
+		for _, m := range []incident.Moment{f.Value.Time, f.Value.Promised} {
+			if m.Exact() {
+				some = true
+				if _, offset := m.Time.Zone(); offset != 9*60*60 {
+					return false
+				}
+			}
+		}
+	}
+	return some
+}
+
+// zoned writes a time with its zone, unless all of the incident's are Japan's and the page says so once.
+func zoned(lang web.Lang, i incident.Incident) func(incident.Moment) string {
+	bare := japanese(i)
+	return func(m incident.Moment) string {
+		if bare || !m.Exact() {
+			return m.In(lang)
+		}
+		zone := web.Zone(lang, m.Time)
+		return m.In(lang) + lang.Pick("（"+zone+"）", " "+zone)
+	}
+}
+
+func addenda(lang web.Lang, i incident.Incident) []line {
+	var out []line
+	for _, f := range i.Listed("addendum") {
+		out = append(out, line{moment(lang, f.Value.Time), f.Value.Text.In(lang), ""})
+	}
+	return out
+}
+
+// actions are what the organisation did and promised.
+func actions(lang web.Lang, i incident.Incident) []line {
+	at := zoned(lang, i)
+	var out []line
+	for _, f := range i.Listed("action") {
+		when := moment(lang, f.Value.Time)
+		if f.Value.Time.IsZero() && !f.Value.Promised.IsZero() {
+			when = template.HTML(lang.Pick("予定 ", "promised for ")) + moment(lang, f.Value.Promised)
+		}
+		note := incident.ActionNote(lang, f.Value, at)
+		if note == "" {
+			note = incident.Word(lang, f.Value.Status)
+		}
+		out = append(out, line{when, f.Value.Text.In(lang), note})
+	}
+	return out
+}
+
+// scope sets the figures of scope and index side by side, and explains a difference.
+func (s *site) scope(r *http.Request, lang web.Lang, i incident.Incident, body *incidentBody) {
+	st := s.Statement()
+	if !sealed(st, i.ID) {
+		return
+	}
+	var entries int64
+	in := st.Incident(i.ID)
+	for _, n := range in.Counts {
+		entries += n
+	}
+	if f, ok := i.Fact("affected.count"); ok {
+		body.Scope = append(body.Scope, figure{lang.Pick("公表された対象の数", "Affected, as made public"), incident.Count(lang, f.Value), ""})
+	}
+	accounts, hasAccounts := int64(0), false
+	if s.Accounts != nil {
+		accounts, hasAccounts = s.Accounts(r.Context(), i.ID)
+	}
+	if hasAccounts {
+		body.Scope = append(body.Scope, figure{lang.Pick("このサーバーの対象範囲にあるアカウント", "Accounts in the scope on this server"), web.Digits(accounts), ""})
+	}
+	body.Scope = append(body.Scope, figure{lang.Pick("索引にある記録", "Entries in the index"), web.Digits(entries), ""})
+	switch {
+	case s.Demo != nil:
+		body.ScopeNote = lang.Pick("この実演では、公表された数にならって作った架空のアカウントを、規模を変えて索引に入れています。",
+			"In this demonstration the index holds accounts that were generated after the published figure, at a scale of their own.")
+	case hasAccounts && entries < accounts:
+		body.ScopeNote = lang.Pick(fmt.Sprintf("差の%sは、複数のアカウントが同じアドレスを使っている場合に、索引では1つの記録にまとめるためです。", web.Number(lang, accounts-entries)),
+			fmt.Sprintf("The difference of %s comes from accounts that share an address: they are one entry in the index.", web.Number(lang, accounts-entries)))
+	case hasAccounts && entries > accounts:
+		body.ScopeNote = lang.Pick("1つのアカウントが、アドレスのほかに電話番号などでも確認できる場合、索引にはそれぞれの記録があります。",
+			"An account that can be checked by more than its address has an entry for each.")
+	default:
+		body.ScopeNote = lang.Pick("索引の記録の数は、誰でも数え直せます。", "Anybody can count the entries of the index again.")
+	}
+}
+
+// factRows lists every current fact, grouped by key.
+func factRows(lang web.Lang, i incident.Incident) []factRow {
+	at := zoned(lang, i)
+	var out []factRow
+	var last string
+	for _, f := range i.Facts {
+		if slices.Contains([]string{"title", "addendum", "action"}, f.Key) { // shown in full above
+			continue
+		}
+		value := factValue(lang, f, at)
+		if f.Key == last {
+			row := &out[len(out)-1]
+			row.Values = append(row.Values, value)
+			if asOf := asOf(lang, f); asOf != row.AsOf {
+				row.AsOf = template.HTML(template.HTMLEscapeString(lang.Pick("項目による", "varies")))
+			}
+			continue
+		}
+		last = f.Key
+		out = append(out, factRow{incident.KeyLabel(lang, f.Key), []template.HTML{value}, asOf(lang, f), sourceOf(lang, i, f)})
+	}
+	return out
+}
+
+func asOf(lang web.Lang, f incident.Fact) template.HTML { return moment(lang, f.AsOf) }
+
+// sourceOf writes where a fact is from: a link to the source it names, or what it cites.
+func sourceOf(lang web.Lang, i incident.Incident, f incident.Fact) template.HTML {
+	if f.Source == "" {
+		return ""
+	}
+	for _, source := range i.Listed("source") {
+		if source.Item != f.Source {
+			continue
+		}
+		if source.Value.URL != "" {
+			return template.HTML(fmt.Sprintf(`<a href="%s">%s</a>`, template.HTMLEscapeString(source.Value.URL), lang.Pick("公表資料", "published source")))
+		}
+		return template.HTML(template.HTMLEscapeString(source.Value.Text.In(lang)))
+	}
+	return template.HTML(template.HTMLEscapeString(f.Source))
+}
+
+// factValue writes the value of a fact, and its certainty where that is less than confirmed.
+func factValue(lang web.Lang, f incident.Fact, at func(incident.Moment) string) template.HTML {
+	v, esc := f.Value, template.HTMLEscapeString
+	var out string
+	switch f.Key {
+	case "disclosed", "window.start", "window.end", "discovered", "contained", "login-blocked", "closed":
+		out = string(moment(lang, v.Time))
+		if v.Qualifier == "about" {
+			out = lang.Pick(out+"頃", "about "+out)
+		}
+	case "affected.count", "base.count", "attempts.count":
+		out = esc(incident.Count(lang, v))
+	case "data-class":
+		out = esc(incident.ClassLabel(lang, v.Word))
+	case "secondary-damage":
+		out = esc(incident.Word(lang, v.Word)) + lang.Pick("は、", ": ") + esc(incident.Word(lang, v.Status))
+		if v.Status != "none-confirmed" {
+			out = esc(incident.Word(lang, v.Word)) + lang.Pick("（", " (") + esc(incident.Word(lang, v.Status)) + lang.Pick("）", ")")
+		}
+	case "cause", "scope.state":
+		out = esc(incident.Word(lang, v.Word))
+	case "service":
+		status := incident.Word(lang, v.Status)
+		if !v.Time.IsZero() && v.Status != "affected" {
+			status += lang.Pick("、", ", ") + at(v.Time)
+		}
+		out = esc(v.Text.In(lang)) + lang.Pick("（", " (") + esc(status) + lang.Pick("）", ")")
+	case "excluded":
+		out = esc(v.Text.In(lang))
+		if v.Number != nil {
+			out += lang.Pick("（", " (") + esc(incident.Count(lang, v)) + lang.Pick("）", ")")
+		}
+	case "contact":
+		out = contact(lang, v)
+	case "source":
+		out = esc(v.Text.In(lang))
+		if v.URL != "" {
+			out = fmt.Sprintf(`<a href="%s">%s</a>`, esc(v.URL), esc(v.URL))
+		}
+		if v.SHA256 != "" {
+			out += fmt.Sprintf(`<br><span class="hash">SHA-256 %s</span>`, esc(v.SHA256))
+		}
+	default:
+		out = esc(v.Text.In(lang))
+	}
+	if f.Certainty != incident.Confirmed {
+		out += fmt.Sprintf(` <span class="small">%s</span>`, esc(incident.Word(lang, string(f.Certainty))))
+	}
+	return template.HTML(out)
+}
+
+// contact writes how the desk is reached.
+func contact(lang web.Lang, v incident.Value) string {
+	esc := template.HTMLEscapeString
+	out := esc(v.Text.In(lang))
+	add := func(s string) {
+		if out != "" {
+			out += "<br>"
+		}
+		out += s
+	}
+	if v.URL != "" {
+		add(fmt.Sprintf(`<a href="%s">%s</a>`, esc(v.URL), esc(v.URL)))
+	}
+	if v.Telephone != "" {
+		add(lang.Pick("電話 ", "Telephone ") + esc(v.Telephone))
+	}
+	if hours := v.Hours.In(lang); hours != "" {
+		add(esc(hours))
+	}
+	return out
+}

@@ -1,0 +1,304 @@
+package site
+
+import (
+	"context"
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	cdp "github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+
+	"shirase/internal/web"
+)
+
+// chromium opens a headless browser, and skips the test where there is none.
+func chromium(t *testing.T) context.Context {
+	t.Helper()
+	path := ""
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if found, err := exec.LookPath(name); err == nil {
+			path = found
+			break
+		}
+	}
+	if path == "" {
+		t.Skip("no Chromium here: ./test installs it")
+	}
+	if testing.Short() {
+		t.Skip("-short")
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
+		chromedp.Flag("disable-quic", true), chromedp.Flag("force-color-profile", "srgb"))
+	allocated, cancel := chromedp.NewExecAllocator(t.Context(), options...)
+	t.Cleanup(cancel)
+	ctx, cancel := chromedp.NewContext(allocated)
+	t.Cleanup(cancel)
+	if err := chromedp.Do(ctx, chromedp.Navigate("about:blank")); err != nil {
+		t.Fatal(err)
+	}
+	return ctx
+}
+
+// complaints gathers what the browser says is wrong: console errors, violations of the policy, failed loads.
+type complaints struct {
+	mu   sync.Mutex
+	list []string
+}
+
+func (c *complaints) add(format string, args ...any) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.list = append(c.list, fmt.Sprintf(format, args...))
+}
+
+func (c *complaints) take() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	list := c.list
+	c.list = nil
+	return list
+}
+
+func listen(t *testing.T, ctx context.Context) *complaints {
+	t.Helper()
+	c := &complaints{}
+	err := chromedp.Listen(ctx, func(ev any) {
+		switch e := ev.(type) {
+		case *log.EventEntryAdded:
+			// The page that is not there is meant to be missing; its status is checked elsewhere.
+			if (e.Entry.Level == log.EntryLevelError || e.Entry.Level == log.EntryLevelWarning) && !strings.Contains(e.Entry.URL, "/nowhere") {
+				c.add("%s: %s %s", e.Entry.Source, e.Entry.Text, e.Entry.URL)
+			}
+		case *runtime.EventExceptionThrown:
+			c.add("exception: %s", e.ExceptionDetails.Text)
+		case *runtime.EventConsoleAPICalled:
+			if e.Type == runtime.ConsoleAPICalledTypeError || e.Type == runtime.ConsoleAPICalledTypeWarning {
+				c.add("console: %d values", len(e.Args))
+			}
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := chromedp.Do(ctx, chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
+		_, err := chromedp.Call(ctx, log.Enable, struct{}{})
+		return err
+	})); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// preview fills a template of the page the way the script does, with invented values, so that every state of an
+// answer can be looked at without a check. The real script is tested with real answers elsewhere.
+const preview = `(selector, values) => {
+  const t = document.querySelector(selector), host = document.querySelector('[data-answers]');
+  const words = (vocab, w) => document.querySelector('template[data-words="' + vocab + '"]')?.content.querySelector('[data-word="' + w + '"]')?.textContent ?? w;
+  const fill = (root, scope) => {
+    for (const el of [...root.querySelectorAll('[data-when]')]) {
+      const ok = el.dataset.when.split(' ').every(c => {
+        let m;
+        if (m = c.match(/^!(.*)/)) return !scope[m[1]];
+        if (m = c.match(/^(\w+)!=(.*)/)) return String(scope[m[1]]) !== m[2];
+        if (m = c.match(/^(\w+)=(.*)/)) return String(scope[m[1]]) === m[2];
+        const v = scope[c]; return Array.isArray(v) ? v.length : v;
+      });
+      if (!ok) el.remove();
+    }
+    for (const el of [...root.querySelectorAll('template[data-each]')]) {
+      for (const item of scope[el.dataset.each] ?? []) {
+        const copy = el.content.cloneNode(true);
+        fill(copy, {...scope, ...item});
+        el.before(copy);
+      }
+      el.remove();
+    }
+    for (const el of root.querySelectorAll('[data-slot]')) {
+      const v = scope[el.dataset.slot];
+      if (v === undefined) continue;
+      el.textContent = el.dataset.from ? words(el.dataset.from, v) : typeof v === 'number' ? v.toLocaleString() : v;
+    }
+    for (const el of root.querySelectorAll('[data-href]')) el.setAttribute('href', el.dataset.href.replace(/{(\w+)}/g, (_, k) => scope[k]));
+    for (const el of [...root.querySelectorAll('[data-classes]')])
+      if (!el.dataset.classes.split(' ').some(c => (scope.exposed ?? []).some(e => e.class === c))) el.remove();
+  };
+  const copy = t.content.cloneNode(true);
+  fill(copy, values);
+  host.replaceChildren(copy);
+}`
+
+// invented are the values a preview shows.
+func invented(lang web.Lang) string {
+	asOf, then := lang.Pick("2026年11月22日 9時", "22 November 2026, 09:00"), lang.Pick("2013年7月19日 16時", "19 July 2013, 16:00")
+	naver := fmt.Sprintf(`{id: "naver-2013", title: %q, organisation: %q, asOf: %q, classes: [{class: "email"}, {class: "password:hashed"}, {class: "nickname"}]}`,
+		lang.Pick("NAVER会員情報への不正アクセス", "Unauthorised access to NAVER accounts"), lang.Pick("LINE株式会社", "LINE Corporation"), then)
+	city := fmt.Sprintf(`{id: "example-city", title: %q, organisation: %q, why: "investigating"}`, lang.Pick("委託先のランサムウェア被害", "Ransomware at a contractor"), lang.Pick("例示市", "Example City"))
+	return fmt.Sprintf(`{address: "user17@example.com", asOf: %q, claimed: %q, since: %q, firstUse: true, affected: 1, checked: 1, open: 1, notCovered: 1, missing: 0, seq: 42, entries: 1692496,
+		ledgerIndex: 118, origin: "notice.example/shirase", code: "bucket", incidents: [%s], checkedList: [%s], openList: [%s], notCoveredList: [%s], missingList: [],
+		exposed: [{class: "email"}, {class: "password:hashed"}, {class: "nickname"}], variants: [{variant: "user17+shop@example.com"}]}`, asOf, asOf, asOf, naver, naver, city, city)
+}
+
+// view is one thing to look at.
+type view struct {
+	name, path string
+	do         string // run in the page before looking
+}
+
+func views(lang web.Lang) []view {
+	fill := func(selector string) string {
+		return fmt.Sprintf("(%s)(%q, %s)", preview, selector, invented(lang))
+	}
+	list := []view{
+		{"home", "/", ""}, {"incidents", "/incidents", ""}, {"incident", "/incidents/naver-2013", "document.querySelectorAll('details').forEach(d => d.open = true)"},
+		{"incident-open", "/incidents/example-city", ""}, {"incident-elsewhere", "/incidents/example-shop", ""},
+		{"notice", "/notices/naver-2013-v1", "document.querySelectorAll('details').forEach(d => d.open = true)"},
+		{"statement", "/statement", ""}, {"verify", "/verify", "document.querySelectorAll('[data-script]').forEach(e => e.hidden = false)"},
+		{"how", "/how", ""}, {"error", "/nowhere", ""},
+		{"progress", "/", "document.querySelector('[data-progress]').hidden = false; document.querySelector('[data-waiting]').hidden = false; document.querySelectorAll('[data-step]').forEach((e, i) => e.dataset.state = i < 2 ? 'done' : i == 2 ? 'doing' : '')"},
+		{"complaint", "/", "document.querySelector('[data-input-error]').hidden = false; document.querySelector('[data-input-error] [data-slot=reason]').textContent = 'x'.repeat(60); document.querySelector('[data-address]').ariaInvalid = 'true'; document.querySelector('details').open = true; document.querySelectorAll('[data-script]').forEach(e => e.hidden = false)"},
+		{"error-bucket", "/", fill(`template[data-error=bucket]`)},
+		{"proven", "/verify", fill(`template[data-proven="not-in-scope"]`)},
+	}
+	for _, result := range []string{"affected", "not-in-scope", "investigating", "unchecked"} {
+		list = append(list, view{"answer-" + result, "/", fill(`template[data-answer="` + result + `"]`)})
+	}
+	return list
+}
+
+// TestLook renders every page and every state of an answer, in both languages, light and dark, on a telephone, on a
+// desk and at 320 pixels. Nothing may stick out sideways, and the browser may have nothing to complain about. The
+// pictures are for people to look at: testdata/screenshots.
+func TestLook(t *testing.T) {
+	ctx := chromium(t)
+	w := fullWorld(t)
+	server := httptest.NewServer(web.Wrap(w.site, web.Options{}))
+	defer server.Close()
+	dir := filepath.Join("testdata", "screenshots")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	said := listen(t, ctx)
+	only := os.Getenv("SHIRASE_LOOK") // a name to look at alone
+	for _, lang := range []web.Lang{web.JA, web.EN} {
+		for _, v := range views(lang) {
+			if only != "" && v.name != only {
+				continue
+			}
+			for _, width := range []int64{320, 390, 1280} {
+				for _, scheme := range []string{"light", "dark"} {
+					if width == 320 && scheme == "dark" {
+						continue
+					}
+					name := fmt.Sprintf("%s-%s-%s-%d", v.name, lang, scheme, width)
+					shot(t, ctx, server.URL+v.path+"?lang="+string(lang), v.do, filepath.Join(dir, name+".png"), width, scheme)
+					for _, complaint := range said.take() {
+						t.Errorf("%s: %s", name, complaint)
+					}
+				}
+			}
+		}
+	}
+}
+
+// emulate sets the size and the preferences of whoever looks.
+func emulate(width int64, scheme string) chromedp.Action[chromedp.Void] {
+	return chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
+		if _, err := chromedp.Call(ctx, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
+			Width: width, Height: 900, DeviceScaleFactor: 1, Mobile: width < 600}); err != nil {
+			return err
+		}
+		_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
+			{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"}}})
+		return err
+	})
+}
+
+// picture takes one of the whole page.
+func picture(width int64) chromedp.Action[[]byte] {
+	return func(ctx context.Context, _ *chromedp.Target) ([]byte, error) {
+		layout, err := chromedp.Call(ctx, cdp.GetLayoutMetrics, struct{}{})
+		if err != nil {
+			return nil, err
+		}
+		beyond := true
+		res, err := chromedp.Call(ctx, cdp.CaptureScreenshot, cdp.CaptureScreenshotParams{CaptureBeyondViewport: &beyond,
+			Clip: &cdp.Viewport{Width: float64(width), Height: layout.CSSContentSize.Height, Scale: 1}})
+		return res.Data, err
+	}
+}
+
+// shot loads a page, looks for overflow and saves a picture of the whole of it.
+func shot(t *testing.T, ctx context.Context, url, do, file string, width int64, scheme string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	err := chromedp.Do(ctx, emulate(width, scheme), chromedp.Navigate(url), chromedp.WaitReady(chromedp.CSS("#main")), chromedp.Evaluate[chromedp.Void]("(() => {"+do+"})()"))
+	if err != nil {
+		t.Fatalf("%s: %v", filepath.Base(file), err)
+	}
+	sticking, err := chromedp.Run(ctx, chromedp.Evaluate[[]string](`(() => {
+		const wide = document.scrollingElement.scrollWidth;
+		if (wide <= innerWidth) return [];
+		return ['page is ' + wide + ' wide'].concat([...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('.scroll,.skip')).slice(0, 4).map(e => e.tagName + '.' + e.className));
+	})()`))
+	if err != nil {
+		t.Fatalf("%s: %v", filepath.Base(file), err)
+	}
+	png, err := chromedp.Run(ctx, picture(width))
+	if err != nil {
+		t.Fatalf("%s: %v", filepath.Base(file), err)
+	}
+	if len(sticking) > 0 {
+		t.Errorf("%s sticks out: %v", filepath.Base(file), sticking)
+	}
+	if err := os.WriteFile(file, png, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestPrint prints an answer and a notice: the answer has to fit one page, to be handed to somebody.
+func TestPrint(t *testing.T) {
+	ctx := chromium(t)
+	w := fullWorld(t)
+	server := httptest.NewServer(web.Wrap(w.site, web.Options{}))
+	defer server.Close()
+	dir := filepath.Join("testdata", "screenshots")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, lang := range []web.Lang{web.JA, web.EN} {
+		for _, v := range views(lang) {
+			if v.name != "answer-affected" && v.name != "answer-not-in-scope" && v.name != "notice" {
+				continue
+			}
+			err := chromedp.Do(ctx, chromedp.Navigate(server.URL+v.path+"?lang="+string(lang)), chromedp.WaitReady(chromedp.CSS("#main")),
+				chromedp.Evaluate[chromedp.Void]("(() => {"+v.do+"})()"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			yes := true
+			printed, err := chromedp.Call(ctx, cdp.PrintToPDF, cdp.PrintToPDFParams{PreferCSSPageSize: &yes, PrintBackground: &yes, PaperWidth: 8.27, PaperHeight: 11.69})
+			if err != nil {
+				t.Fatal(err)
+			}
+			pdf := printed.Data
+			if err := os.WriteFile(filepath.Join(dir, v.name+"-"+string(lang)+".pdf"), pdf, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			pages := strings.Count(string(pdf), "/Type /Page\n") + strings.Count(string(pdf), "/Type /Page ")
+			if strings.HasPrefix(v.name, "answer") && pages != 1 {
+				t.Errorf("%s in %s prints on %d pages", v.name, lang, pages)
+			}
+		}
+	}
+}

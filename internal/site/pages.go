@@ -1,0 +1,366 @@
+package site
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"html/template"
+	"net/http"
+	"slices"
+	"time"
+
+	"shirase/check"
+	"shirase/internal/incident"
+	"shirase/internal/web"
+)
+
+// recent is how many incidents the home page lists.
+const recent = 5
+
+// row is an incident in a list.
+type row struct {
+	Date         template.HTML
+	Href, Title  string
+	Organisation string
+	Classes      string // labels, joined
+	Count        string
+	Addenda      int
+	Open         bool // its scope is under investigation
+	Sealed       bool // it can be checked here
+}
+
+func (s *site) rows(p page, list []incident.Incident) []row {
+	lang, st := p.Lang.Lang, s.Statement()
+	var out []row
+	for _, i := range list {
+		r := row{
+			Date: web.DateElement(lang, i.Published().In(zoneOf(i))), Href: p.Link("/incidents/" + i.ID), Title: i.Title(lang),
+			Organisation: i.Organisation(lang), Classes: joinLabels(lang, i.Classes()), Addenda: len(i.Listed("addendum")),
+			Open: i.State() == incident.StateInvestigating, Sealed: sealed(st, i.ID), Count: "–",
+		}
+		if f, ok := i.Fact("affected.count"); ok {
+			r.Count = incident.Count(lang, f.Value)
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// joinLabels lists data classes in one line of small print, where English says no "and".
+func joinLabels(lang web.Lang, classes []string) string {
+	labels := incident.ClassLabels(lang, classes)
+	if lang == web.JA {
+		return web.Join(lang, labels)
+	}
+	var out string
+	for i, label := range labels {
+		if i > 0 {
+			out += ", "
+		}
+		out += label
+	}
+	return out
+}
+
+// zoneOf is the zone an incident's times are told in: that of its disclosure, else Japan's.
+func zoneOf(i incident.Incident) *time.Location {
+	if f, ok := i.Fact("disclosed"); ok {
+		return f.Value.Time.Time.Location()
+	}
+	return japan
+}
+
+var japan = time.FixedZone("", 9*60*60)
+
+// sealed reports whether an incident is in the published index.
+func sealed(st *check.Statement, id string) bool {
+	if st == nil {
+		return false
+	}
+	in := st.Incident(id)
+	return in != nil && in.State == check.Final
+}
+
+func (s *site) list(r *http.Request) ([]incident.Incident, error) {
+	if s.Incidents == nil {
+		return nil, nil
+	}
+	return s.Incidents.List(r.Context())
+}
+
+// home is the check, and what was made public lately.
+func (s *site) home(w http.ResponseWriter, r *http.Request) error {
+	list, err := s.list(r)
+	if err != nil {
+		return err
+	}
+	st := s.Statement()
+	checkable := st != nil && slices.ContainsFunc(st.Incidents, func(in check.Incident) bool { return in.State != check.Retired })
+	p := s.newPage(r, "home", checkable)
+	p.Title = p.Lang.Pick("漏えいの対象かどうかを確かめる", "Check whether you are affected")
+	p.Description = p.Lang.Pick("自分の情報が漏えいの対象かどうかを、アドレスを誰にも知られずに確かめられます。答えには証明が付きます。",
+		"Find out whether you are affected by a data breach without anybody learning your address. Every answer comes with a proof.")
+	p.Body = struct {
+		Empty, Checkable bool
+		Recent           []row
+		Total            int
+	}{len(list) == 0, checkable, s.rows(p, list[:min(recent, len(list))]), len(list)}
+	return s.show(w, r, http.StatusOK, "home", p)
+}
+
+// answer leads to the home page, where answers are: they have no address of their own.
+func (s *site) answer(w http.ResponseWriter, r *http.Request) error {
+	lang := web.LanguageOf(r)
+	w.Header().Set("Cache-Control", "no-store")
+	http.Redirect(w, r, lang.Link("/"), http.StatusSeeOther)
+	return nil
+}
+
+func (s *site) incidents(w http.ResponseWriter, r *http.Request) error {
+	list, err := s.list(r)
+	if err != nil {
+		return err
+	}
+	p := s.newPage(r, "incidents", false)
+	p.Title = p.Lang.Pick("公表の記録", "Incidents")
+	p.Description = p.Lang.Pick("公表された漏えいの記録。事実、経緯、追記を、出典とともに読めます。",
+		"Breaches that were made public: facts, what happened when, and addenda, with their sources.")
+	p.Body = s.rows(p, list)
+	return s.show(w, r, http.StatusOK, "incidents", p)
+}
+
+// noticeLink is a notice in a list.
+type noticeLink struct {
+	Href, Name string
+	When       template.HTML
+}
+
+func (s *site) noticeLinks(p page, list []incident.Notice, but string) []noticeLink {
+	var out []noticeLink
+	for _, n := range slices.Backward(list) {
+		if n.ID == but {
+			continue
+		}
+		out = append(out, noticeLink{p.Link("/notices/" + n.ID), p.Lang.Pick(fmt.Sprintf("第%d版", n.Version), fmt.Sprintf("Version %d", n.Version)),
+			web.TimeElement(p.Lang.Lang, n.Time.In(japan))})
+	}
+	return out
+}
+
+// notice is one version of a notice, and its proof.
+func (s *site) notice(w http.ResponseWriter, r *http.Request) error {
+	if s.Incidents == nil {
+		return errNotHere
+	}
+	n, err := s.Incidents.Notice(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	all, err := s.Incidents.Notices(r.Context(), n.Incident)
+	if err != nil {
+		return err
+	}
+	i, err := s.Incidents.Get(r.Context(), n.Incident)
+	if err != nil {
+		return err
+	}
+	p := s.newPage(r, "incidents", false)
+	text, err := incident.HTML(n.Text.In(p.Lang.Lang))
+	if err != nil {
+		return err
+	}
+	var proof []byte
+	if s.Proof != nil && n.LedgerIndex >= 0 {
+		if proof, err = s.Proof(r.Context(), n.LedgerIndex); err != nil {
+			s.Log.Error("proof of a notice", "notice", n.ID, "error", err)
+		}
+	}
+	sum := n.SHA256()
+	digest := hex.EncodeToString(sum[:])
+	p.Title = p.Lang.Pick(i.Title(web.JA)+"のお知らせ", "Notice: "+i.Title(web.EN))
+	p.Body = struct {
+		HTML                template.HTML
+		IncidentHref, Title string
+		Version             int64
+		Published           template.HTML
+		Index               int64
+		SHA256, Proof       string
+		DataHref, ProofHref string
+		Others              []noticeLink
+	}{text, p.Link("/incidents/" + n.Incident), i.Title(p.Lang.Lang), n.Version, web.TimeElement(p.Lang.Lang, n.Time.In(japan)),
+		n.LedgerIndex, digest, string(proof), "/ledger/v1/data/" + digest, "/notices/" + n.ID + "/proof", s.noticeLinks(p, all, n.ID)}
+	return s.show(w, r, http.StatusOK, "notice", p)
+}
+
+// noticeProof is the tlog-proof of a notice, as text.
+func (s *site) noticeProof(w http.ResponseWriter, r *http.Request) error {
+	if s.Incidents == nil || s.Proof == nil {
+		return errNotHere
+	}
+	n, err := s.Incidents.Notice(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	proof, err := s.Proof(r.Context(), n.LedgerIndex)
+	if err != nil {
+		return fmt.Errorf("proof of notice %s: %w", n.ID, err)
+	}
+	web.NewContent("text/plain; charset=utf-8", "", "", proof).Serve(w, r, http.StatusOK)
+	return nil
+}
+
+// statementRow is an incident as the statement gives it.
+type statementRow struct {
+	Href, Title, Organisation, State, Revision string
+	AsOf                                       template.HTML
+	Counts                                     []string
+}
+
+// layerRow is a layer of the index.
+type layerRow struct {
+	ID, Key         string
+	N, Buckets, Pad int64
+}
+
+type keyRow struct{ ID, Public string }
+
+func (s *site) statement(w http.ResponseWriter, r *http.Request) error {
+	p := s.newPage(r, "", false)
+	p.Title = p.Lang.Pick("いま公表している内容", "What is published now")
+	lang := p.Lang.Lang
+	if st := s.Statement(); st != nil {
+		body := &struct {
+			Seq           int64
+			Time, Expires template.HTML
+			Expired       bool
+			Incidents     []statementRow
+			Layers        []layerRow
+			Keys          []keyRow
+		}{Seq: st.Seq, Time: web.TimeElement(lang, st.Time.In(japan)), Expires: web.TimeElement(lang, st.Expires.In(japan)),
+			Expired: s.now().After(st.Expires.Time)}
+		for _, in := range st.Incidents {
+			row := statementRow{Href: p.Link("/incidents/" + in.ID), Title: titleOf(in, lang), Organisation: in.Organisation,
+				State: incident.Word(lang, string(in.State)), Revision: in.Revision, AsOf: web.TimeElement(lang, in.AsOf.In(japan))}
+			for _, kind := range []string{"email", "phone", "account"} {
+				if n := in.Counts[kind]; n > 0 {
+					row.Counts = append(row.Counts, kindLabel(lang, kind)+" "+web.Digits(n))
+				}
+			}
+			body.Incidents = append(body.Incidents, row)
+		}
+		for _, l := range st.Layers {
+			body.Layers = append(body.Layers, layerRow{l.ID.String(), l.Key, l.N, 1 << l.Bits, int64(l.Pad)})
+		}
+		for _, k := range st.Keys {
+			body.Keys = append(body.Keys, keyRow{k.ID, base64.RawURLEncoding.EncodeToString(k.Public[:])})
+		}
+		p.Body = body
+	}
+	return s.show(w, r, http.StatusOK, "statement", p)
+}
+
+// titleOf returns the title of an incident in the statement, in lang if it has one.
+func titleOf(in check.Incident, lang web.Lang) string {
+	for _, l := range []web.Lang{lang, lang.Other()} {
+		if title := in.Title[string(l)]; title != "" {
+			return title
+		}
+	}
+	return in.ID
+}
+
+func kindLabel(lang web.Lang, kind string) string {
+	switch kind {
+	case "email":
+		return lang.Pick("メールアドレス", "e-mail addresses")
+	case "phone":
+		return lang.Pick("電話番号", "telephone numbers")
+	}
+	return lang.Pick("アカウント", "accounts")
+}
+
+func (s *site) verify(w http.ResponseWriter, r *http.Request) error {
+	p := s.newPage(r, "verify", true)
+	p.Title = p.Lang.Pick("保存した答えを検証する", "Verify a saved answer")
+	p.Description = p.Lang.Pick("保存した答えの証明を、この端末の中で計算し直して確かめます。", "Every proof in a saved answer is computed again, on your device.")
+	return s.show(w, r, http.StatusOK, "verify", p)
+}
+
+// script is a file of the check's program, with its fingerprint.
+type script struct{ Name, SHA256 string }
+
+func (s *site) how(w http.ResponseWriter, r *http.Request) error {
+	p := s.newPage(r, "how", false)
+	p.Title = p.Lang.Pick("仕組み", "How it works")
+	p.Description = p.Lang.Pick("確認のときに、運営者に何が見えず、何が見え、何が残るのか。", "What the operator cannot see when you check, what it can, and what remains.")
+	body := struct {
+		Bits    int
+		Buckets int64
+		Scripts []script
+	}{}
+	if st := s.Statement(); st != nil {
+		body.Bits = visible(st)
+	}
+	body.Buckets = 1 << body.Bits
+	for _, name := range []string{"check.js", "check-worker.js"} {
+		if a, ok := s.assets.Asset(name); ok {
+			body.Scripts = append(body.Scripts, script{name, a.SHA256})
+		}
+	}
+	p.Body = body
+	return s.show(w, r, http.StatusOK, "how", p)
+}
+
+// visible returns how many bits about an address the bucket numbers of one check tell: layers of one key use the same
+// leading bits, so only the deepest counts; keys are independent.
+func visible(st *check.Statement) int {
+	deepest := map[string]int{}
+	for _, l := range st.Layers {
+		deepest[l.Key] = max(deepest[l.Key], l.Bits)
+	}
+	sum := 0
+	for _, bits := range deepest {
+		sum += bits
+	}
+	return sum
+}
+
+// errorPage tells a person what went wrong, and what to do.
+func (s *site) errorPage(w http.ResponseWriter, r *http.Request, problem web.Problem) {
+	p := s.newPage(r, "", false)
+	p.Failed = true
+	body := struct {
+		Heading, What, Remedy string
+		Status                int
+	}{Status: problem.Status}
+	pick := p.Lang.Pick
+	switch problem.Status {
+	case http.StatusNotFound:
+		body.Heading = pick("ページが見つかりません。", "There is no such page.")
+		body.What = pick("アドレスが間違っているか、まだ公表していない事案です。", "The address is wrong, or the incident has not been published.")
+		body.Remedy = pick("公表した内容は、取り下げたものも含めて消しません。リンクをたどって来られた場合は、リンク元の誤りかもしれません。",
+			"Nothing that was published is ever removed, not even what was withdrawn. If you followed a link, the link may be wrong.")
+	case http.StatusMethodNotAllowed:
+		body.Heading = pick("この操作は、ここではできません。", "That cannot be done here.")
+		body.What = pick("このページは、読むためのものです。", "This page is for reading.")
+		body.Remedy = pick("最初のページから、やり直してください。", "Please start again from the first page.")
+	case http.StatusTooManyRequests:
+		wait := max(problem.RetryAfter, time.Second).Round(time.Second)
+		seconds := int64(wait / time.Second)
+		body.Heading = pick("いま、混み合っています。", "There is a crowd at the moment.")
+		body.What = pick("同じ回線から、たくさんの方が使っているようです。", "Many people seem to be using this from the same network.")
+		body.Remedy = pick(fmt.Sprintf("%s秒ほど待ってから、開き直してください。", web.Number(web.JA, seconds)),
+			fmt.Sprintf("Please wait for %s s, and open the page again.", web.Number(web.EN, seconds)))
+	default:
+		body.Heading = pick("こちらの不具合で、ページを表示できません。", "This page cannot be shown. The fault is ours.")
+		body.What = pick("不具合は記録されました。入力した内容は記録していません。", "It has been recorded; nothing you entered has.")
+		body.Remedy = pick("時間をおいて、開き直してください。", "Please try again later.")
+	}
+	p.Title = body.Heading
+	p.Body = body
+	problem.Prepare(w.Header())
+	if err := s.show(w, r, problem.Status, "error", p); err != nil {
+		s.Log.Error("error page failed", "error", err)
+		problem.Write(w, r)
+	}
+}

@@ -1,0 +1,191 @@
+// Package site is the public door: the pages a person, a responder or a journalist reads, in Japanese and English,
+// rendered here and readable without JavaScript. Only the check itself runs in the browser, because only there can an
+// address be sealed; the texts of its answers are in the page as templates, and the script (web/) fills them.
+//
+// The answer lives in the home page: it has no URL, and leaves nothing in the browser's history.
+package site
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"shirase/check"
+	"shirase/internal/incident"
+	"shirase/internal/web"
+)
+
+// The assets are this package's style.css and favicon.svg, and check.js and check-worker.js as web/ builds them.
+//
+//go:embed assets templates
+var embedded embed.FS
+
+// Options of a site. Functions may be nil where there is nothing yet.
+type Options struct {
+	Incidents *incident.Incidents
+
+	// Statement returns the published statement; nil where nothing is published.
+	Statement func() *check.Statement
+	// Accounts returns how many accounts the scope of an incident has, from its roster; false where there is none.
+	Accounts func(ctx context.Context, incident string) (int64, bool)
+	// Proof returns the tlog-proof of a ledger entry against the newest checkpoint.
+	Proof func(ctx context.Context, index int64) ([]byte, error)
+
+	LedgerKey string // verifier key of the ledger (C2SP signed-note vkey)
+	BaseURL   string // of this instance, without a final slash; empty: what the request was made to
+	Demo      *Demo  // nil unless this is a demonstration
+	Log       *slog.Logger
+}
+
+// Demo is what a demonstration tells its visitors.
+type Demo struct {
+	Affected, NotAffected string // addresses to try
+}
+
+// site is the door.
+type site struct {
+	Options
+	pages  *pages
+	assets *web.Assets
+	mux    *http.ServeMux
+	now    func() time.Time
+}
+
+// failed maps the sentinel errors that pages meet.
+var failed = web.Mappings{
+	{Err: incident.ErrNotFound, Problem: web.Problem{Status: http.StatusNotFound}},
+	{Err: incident.ErrNoNotice, Problem: web.Problem{Status: http.StatusNotFound}},
+	{Err: errNotHere, Problem: web.Problem{Status: http.StatusNotFound}},
+}
+
+var errNotHere = errors.New("no such page")
+
+// New makes the handler of the public pages. It answers every path that it is given: what it does not know gets its
+// own error page, or problem details below /check/, /ledger/, /tile/ and /api/.
+func New(o Options) (http.Handler, error) {
+	return newSite(o, embedded)
+}
+
+func newSite(o Options, files fs.FS) (*site, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Statement == nil {
+		o.Statement = func() *check.Statement { return nil }
+	}
+	static, err := fs.Sub(files, "assets")
+	if err != nil {
+		return nil, err
+	}
+	assets, err := web.NewAssets(static, "/assets/")
+	if err != nil {
+		return nil, err
+	}
+	pages, err := newPages(files)
+	if err != nil {
+		return nil, err
+	}
+	s := &site{Options: o, pages: pages, assets: assets, mux: http.NewServeMux(), now: time.Now}
+	s.routes()
+	return s, nil
+}
+
+func (s *site) routes() {
+	page := func(pattern string, h func(w http.ResponseWriter, r *http.Request) error) {
+		s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			if err := h(w, r); err != nil {
+				s.fail(w, r, err)
+			}
+		})
+	}
+	page("GET /{$}", s.home)
+	page("GET /answer", s.answer)
+	page("GET /incidents", s.incidents)
+	page("GET /incidents/{id}", s.incident)
+	page("GET /notices/{id}", s.notice)
+	page("GET /notices/{id}/proof", s.noticeProof)
+	page("GET /statement", s.statement)
+	page("GET /verify", s.verify)
+	page("GET /how", s.how)
+	page("GET /assets/{name}", func(w http.ResponseWriter, r *http.Request) error {
+		if !s.assets.Serve(w, r) {
+			return errNotHere
+		}
+		return nil
+	})
+	for _, path := range []string{"/favicon.svg", "/favicon.ico"} {
+		page("GET "+path, func(w http.ResponseWriter, r *http.Request) error {
+			if !s.assets.ServeNamed(w, r, "favicon.svg") {
+				return errNotHere
+			}
+			return nil
+		})
+	}
+	robots := web.NewContent("text/plain; charset=utf-8", "public, max-age=86400", "", []byte("User-agent: *\nDisallow: /check/\nDisallow: /tile/\n"))
+	page("GET /robots.txt", func(w http.ResponseWriter, r *http.Request) error {
+		robots.Serve(w, r, http.StatusOK)
+		return nil
+	})
+}
+
+// ServeHTTP answers with the page of the path, and with an error page of our own where there is none.
+func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if _, pattern := s.mux.Handler(r); pattern != "" {
+		s.mux.ServeHTTP(w, r)
+		return
+	}
+	probe := &statusOnly{header: http.Header{}}
+	s.mux.ServeHTTP(probe, r)
+	if probe.status == http.StatusMethodNotAllowed {
+		w.Header().Set("Allow", probe.header.Get("Allow"))
+		s.problem(w, r, web.Problem{Status: http.StatusMethodNotAllowed})
+		return
+	}
+	s.problem(w, r, web.Problem{Status: http.StatusNotFound})
+}
+
+// statusOnly takes in what the mux would answer.
+type statusOnly struct {
+	header http.Header
+	status int
+}
+
+func (p *statusOnly) Header() http.Header         { return p.header }
+func (p *statusOnly) Write(b []byte) (int, error) { return len(b), nil }
+func (p *statusOnly) WriteHeader(status int)      { p.status = status }
+
+// fail answers with the page for err, and logs it where it is not the visitor's.
+func (s *site) fail(w http.ResponseWriter, r *http.Request, err error) {
+	p, known := failed.Problem(err)
+	if !known {
+		s.Log.Error("page failed", "route", r.Pattern, "error", err)
+	}
+	s.problem(w, r, p)
+}
+
+// TooMany answers a request that is over a limit with the page for it. It is exported for the limiter that cmd puts
+// in front of every door.
+func TooMany(h http.Handler, w http.ResponseWriter, r *http.Request, retryAfter time.Duration) {
+	p := web.Problem{Status: http.StatusTooManyRequests, Code: "busy", RetryAfter: retryAfter}
+	if s, ok := h.(*site); ok {
+		s.problem(w, r, p)
+		return
+	}
+	p.Write(w, r)
+}
+
+// problem answers with p: problem details to programs, a page to people.
+func (s *site) problem(w http.ResponseWriter, r *http.Request, p web.Problem) {
+	for _, prefix := range []string{"/check/", "/ledger/", "/tile/", "/api/"} {
+		if strings.HasPrefix(r.URL.Path, prefix) {
+			p.Write(w, r)
+			return
+		}
+	}
+	s.errorPage(w, r, p)
+}

@@ -1,0 +1,164 @@
+package site
+
+import (
+	"shirase/internal/incident"
+	"shirase/internal/web"
+)
+
+// word is a code of the check with what a person reads about it. The codes are those of identity/reason.go,
+// check/code.go and check/answer.go; a test holds that none is missing.
+type word struct {
+	Word   string
+	ja, en string
+}
+
+// In returns the text of lang.
+func (w word) In(lang web.Lang) string { return lang.Pick(w.ja, w.en) }
+
+// reasons say why what was entered is not an address.
+var reasons = []word{
+	{"empty", "アドレスを入力してください。", "Please enter an address."},
+	{"too-many", "一度に確認できるのは、16件までです。", "At most 16 addresses can be checked at once."},
+	{"too-long", "長すぎます。アドレスだけを入力してください。", "This is too long. Please enter the address and nothing else."},
+	{"not-utf8", "読み取れない文字が含まれています。", "It holds characters that cannot be read."},
+	{"unassigned-character", "Unicode 15.0 にない文字が含まれています。", "It holds a character that is not in Unicode 15.0."},
+	{"too-many-marks", "1つの文字に付く記号が多すぎます。", "It holds more than 8 combining marks in a row."},
+	{"control-character", "画面に表示されない制御文字が含まれています。入力し直してください。", "It holds an invisible control character. Please type it in again."},
+	{"old-normaliser", "このブラウザーでは、この文字を正しく扱えません。新しいブラウザーか、コマンドをお使いください。", "This browser cannot handle these characters correctly. Please use a newer one, or the command."},
+
+	{"no-at-sign", "@ がありません。user1@example.com のような形で入力してください。", "There is no @ in it. An address looks like user1@example.com."},
+	{"local-part-empty", "@ の前に何もありません。", "There is nothing before the @."},
+	{"local-part-too-long", "@ の前が64文字を超えています。", "The part before the @ is longer than 64 characters."},
+	{"local-part-not-ascii", "@ の前に、半角の英数字と記号でない文字があります。", "The part before the @ holds a character that is not ASCII."},
+	{"local-part-quoted", "@ の前の引用符の中に、引用符がなければ使えない文字があります。この形のアドレスは確認できません。", "The quoted part before the @ holds characters that need the quotes. Addresses of this form cannot be checked."},
+	{"local-part-character", "@ の前に、アドレスに使えない文字（空白や2つめの @ など）があります。", "The part before the @ holds a character that is not allowed there, such as a space or another @."},
+
+	{"domain-empty", "@ のうしろに何もありません。", "There is nothing after the @."},
+	{"domain-literal", "@ のうしろが、ドメイン名でなく角括弧で囲まれた番号になっています。", "The part after the @ is a number in brackets, not a domain."},
+	{"domain-character", "@ のうしろに、ドメイン名に使えない文字があります。", "The domain holds a character that is not allowed there."},
+	{"domain-empty-label", "@ のうしろで、点が続いているか、点から始まっています。", "The domain begins with a dot, or has two in a row."},
+	{"domain-punycode", "@ のうしろの xn-- で始まる部分が、正しい形ではありません。", "The domain has a part beginning with xn-- that is not valid."},
+	{"domain-hyphen", "@ のうしろで、ハイフンの位置が正しくありません。", "The domain has a hyphen where none may be."},
+	{"domain-mark", "@ のうしろに、結合文字から始まる部分があります。", "The domain has a part that begins with a combining mark."},
+	{"domain-joiner", "@ のうしろに、そこでは使えない見えない文字があります。", "The domain has an invisible joiner where none is allowed."},
+	{"domain-bidi", "@ のうしろで、書く向きの異なる文字が、許されない形で混ざっています。", "The domain mixes writing directions in a way that is not allowed."},
+	{"domain-label-too-long", "@ のうしろに、63文字を超える部分があります。", "The domain has a part longer than 63 characters."},
+	{"domain-too-long", "@ のうしろが、253文字を超えています。", "The domain is longer than 253 characters."},
+	{"domain-no-dot", "@ のうしろに点がありません。.com や .jp などが抜けていませんか。", "The domain has no dot. Is its ending missing, such as .com or .jp?"},
+	{"domain-numeric", "@ のうしろが数字で終わっています。メールアドレスのドメイン名ではありません。", "The domain ends in a number, so it is not the domain of a mail address."},
+
+	{"phone-region", "電話番号の既定の国が、正しく設定されていません。", "The default country for telephone numbers is not set correctly."},
+	{"phone-character", "電話番号に使えない文字があります。", "It holds a character that is not part of a telephone number."},
+	{"phone-no-region", "電話番号は、+ と国番号から始めてください（日本なら +81）。", "Please begin a telephone number with + and the country code."},
+	{"phone-invalid", "実在しうる電話番号ではありません。", "It is not a telephone number that can exist."},
+	{"phone-not-here", "このページでは、電話番号は確認できません。", "Telephone numbers cannot be checked on this page."},
+	{"organisation-invalid", "組織の id が正しくありません。", "The organisation's id is not valid."},
+}
+
+// whys say why an incident is not covered by an answer, in the order in which they are listed.
+var whys = []word{
+	{"investigating", "対象範囲を調査しているため", "its scope is still under investigation"},
+	{"layer-missing", "索引の一部が、いま受け取れないため", "its part of the index cannot be had at the moment"},
+	{"kind-not-indexed", "入力されたもの（メールアドレスなど）では確認できないため", "it cannot be checked by what you entered (an e-mail address, say)"},
+	{"by-mail", "内容に配慮し、メールでのみお答えするため", "it is sensitive, and answered by mail only"},
+	{"retired", "確認の受け付けを終えたため", "it is no longer answered"},
+}
+
+// failure is a check that ended without an answer: what went wrong, and what to do.
+type failure struct {
+	word
+	remedyJA, remedyEN string
+}
+
+// Remedy returns what to do about it.
+func (f failure) Remedy(lang web.Lang) string { return lang.Pick(f.remedyJA, f.remedyEN) }
+
+// What to do where the fault is not the reader's.
+const (
+	againJA = "時間をおいて、もう一度お試しください。同じ表示が続くときは、下の符号を、公表した組織の窓口に伝えてください。"
+	againEN = "Please try again later. If it stays like this, tell the organisation's desk the code below."
+	tellJA  = "このサーバーの答えを、信用しないでください。下の符号を、公表した組織の窓口に伝えてください。"
+	tellEN  = "Do not trust an answer of this server. Please tell the organisation's desk the code below."
+	clockJA = "この端末の時計と日付が合っているかを確かめてください。合っているときは、運営者の側で更新が遅れています。時間をおいてお試しください。"
+	clockEN = "Please see whether this device's clock and date are right. If they are, the operator is late in renewing it: try again later."
+)
+
+var failures = []failure{
+	{word{"identity", "入力されたものを、アドレスとして読み取れませんでした。", "What was entered could not be read as an address."},
+		"入力を見直してください。", "Please look it over."},
+	{word{"checkpoint", "公開台帳の署名が、示されている鍵のものではありませんでした。", "The ledger's signature was not made with the key shown here."}, tellJA, tellEN},
+	{word{"inclusion", "公表の内容が公開台帳に記録されていることを、確かめられませんでした。", "It could not be verified that what is published is in the ledger."}, tellJA, tellEN},
+	{word{"not-pinned", "この答えが記録された台帳の鍵を、この端末は知りません。", "This device does not know the key of the ledger this answer was recorded in."},
+		"答えのファイルが、このサイトのものであることを確かめてください。別のサイトのものなら、そのサイトで検証するか、鍵を指定して shirase verify --ledger-key をお使いください。",
+		"Please see whether the file is from this site. If it is from another, verify it there, or give that ledger's key to shirase verify --ledger-key."},
+	{word{"ledger-changed", "以前に確認したときと、別の台帳が示されました。", "This is another ledger than when you last checked here."},
+		"台帳を新しくしたという知らせが、運営者から出ていないかを確かめてください。出ていなければ、このサーバーの答えを信用しないでください。",
+		"Please see whether the operator has announced a new ledger. If not, do not trust an answer of this server."},
+	{word{"statement", "公表の内容が、定められた書き方になっていませんでした。", "What is published is not written the way it has to be."}, againJA, againEN},
+	{word{"expired", "公表の内容の有効期限が切れています。", "What is published has expired."}, clockJA, clockEN},
+	{word{"not-yet", "公表の日時が、この端末の時計より先になっています。", "What is published is dated later than this device's clock."}, clockJA, clockEN},
+	{word{"rollback", "前に見たときより、古い公表が示されました。", "An older statement was shown than the one you saw before."}, tellJA, tellEN},
+	{word{"fork", "同じ番号で、内容の異なる公表が示されました。", "Another statement was shown under a number that was used before."}, tellJA, tellEN},
+	{word{"proof", "公表された鍵で計算されたという証明が、正しくありませんでした。", "The proof that the published key was used is not right."}, tellJA, tellEN},
+	{word{"element", "サーバーの計算の結果が、定められた形ではありませんでした。", "The server's calculation gave a value that cannot be."}, againJA, againEN},
+	{word{"scalar", "計算に使う値が、定められた形ではありませんでした。", "A value of the calculation is not of the form it has to be."}, againJA, againEN},
+	{word{"audit", "配られている索引が、公表ごとの元の層と一致しませんでした。", "The served index is not made of the published layers."}, tellJA, tellEN},
+	{word{"bucket", "受け取った索引の区画が、公表されたものと一致しませんでした。", "The part of the index that came is not the published one."}, tellJA, tellEN},
+	{word{"entry", "受け取った索引に、壊れた記録がありました。", "The index holds a damaged entry."}, againJA, againEN},
+	{word{"layer", "索引の層が、定められた形ではありませんでした。", "A layer of the index is not of the form it has to be."}, againJA, againEN},
+	{word{"answer", "これは、正しい答えのファイルではありません。内容が変えられているか、途中で切れています。", "This is not a valid answer file. It was changed, or it is cut short."},
+		"保存した元のファイルを選び直してください。", "Please choose the file as it was saved."},
+	{word{"batch", "一度に尋ねられる数を超えました。", "More was asked at once than can be."},
+		"アドレスを減らして、もう一度お試しください。", "Please try again with fewer addresses."},
+	{word{"insecure", "この接続は、暗号化されていません。", "This connection is not encrypted."},
+		"https:// で始まるアドレスから、このページを開き直してください。", "Please open this page by its https:// address."},
+	{word{"busy", "いま、たいへん多くの方が確認しています。", "A great many people are checking at this moment."},
+		"数分おいて、もう一度お試しください。", "Please try again in a few minutes."},
+	{word{"server", "サーバーから、定められた形の返事がありませんでした。", "The server did not reply the way it has to."}, againJA, againEN},
+	{word{"network", "サーバーにつながりませんでした。", "The server could not be reached."},
+		"通信の状態を確かめて、もう一度お試しください。", "Please see whether you are connected, and try again."},
+	{word{"offline", "この端末は、インターネットにつながっていません。", "This device is offline."},
+		"つながってから、もう一度お試しください。入力した内容は、どこにも送られていません。", "Please try again once you are connected. Nothing you entered has been sent."},
+	{word{"other", "思いがけない誤りが起きました。", "Something unexpected went wrong."}, againJA, againEN},
+}
+
+// provenWords complete the sentence of a verified answer.
+var provenWords = []struct{ Result, Tone, JA, EN string }{
+	{"affected", "hit", "次の公表の対象に含まれていました。", "was affected by the incidents below."},
+	{"not-in-scope", "clear", "公表された対象に含まれていませんでした。", "was not among those published as affected."},
+	{"investigating", "open", "照合できる公表が、どれも調査中でした。", "could not be answered yet: what it could have been compared with was under investigation."},
+	{"unchecked", "open", "照合できる公表がありませんでした。", "had nothing to be compared with."},
+}
+
+// adviceStep is a step of advice for a page: with the data classes it is for.
+type adviceStep struct {
+	Title, Body, Classes string
+}
+
+// adviceSteps returns the steps for the given classes, or where there are none given, every step, each with the
+// classes it answers to, for the script to choose from.
+func adviceSteps(lang web.Lang, exposed []string) []adviceStep {
+	steps := incident.Steps()
+	if exposed != nil {
+		steps = incident.Advise(exposed)
+	}
+	var out []adviceStep
+	for _, step := range steps {
+		title, body := step.In(lang)
+		out = append(out, adviceStep{title, body, classesOf(step.ID)})
+	}
+	return out
+}
+
+// classesOf lists the data classes that a step of advice answers to, separated by spaces.
+func classesOf(step string) string {
+	var out string
+	for _, c := range incident.Classes() {
+		for _, id := range c.Advice {
+			if id == step {
+				out += " " + c.Word
+			}
+		}
+	}
+	return out[min(1, len(out)):]
+}

@@ -1,0 +1,178 @@
+// The check box: one address or several, the answers, and what can be done with them.
+
+import { all, failureElement, focusOn, one, onClick, ProgressView, show } from "./desk.ts";
+import { fromTemplate, refill } from "./fill.ts";
+import type { FromWorker, Names } from "./messages.ts";
+import type { Office } from "./office.ts";
+
+const MOST = 16; // addresses at once
+
+export function prepareCheck(form: HTMLFormElement, office: Office): void {
+  new Asking(form, office).prepare();
+}
+
+class Asking {
+  private readonly progress = new ProgressView();
+  private readonly answers = one("[data-answers]")!;
+  private readonly single: HTMLInputElement;
+  private readonly several: HTMLTextAreaElement | null;
+  private forget: (() => void) | undefined;
+
+  constructor(private readonly form: HTMLFormElement, private readonly office: Office) {
+    this.single = form.querySelector<HTMLInputElement>("[data-address]")!;
+    this.several = form.querySelector<HTMLTextAreaElement>("[data-addresses]");
+  }
+
+  prepare(): void {
+    this.form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.submit();
+    });
+    for (const e of all("[data-abort]")) {
+      e.addEventListener("click", () => {
+        this.cancel();
+        this.single.focus();
+      });
+    }
+    for (const e of all("[data-fill]")) {
+      e.addEventListener("click", () => {
+        this.single.value = e.dataset.fill!;
+        this.submitButton()?.focus();
+      });
+    }
+    this.inputError();
+    const button = this.submitButton();
+    if (button) button.disabled = false;
+    // Once the page is there, and before the first click.
+    const warm = () => this.office.ask({ ask: "warm" }, () => {})();
+    if ("requestIdleCallback" in window) requestIdleCallback(warm, { timeout: 1000 });
+    else setTimeout(warm, 200);
+  }
+
+  private readonly submitButton = () => this.form.querySelector<HTMLButtonElement>("[data-submit], button:not([type=button])");
+
+  private submit(): void {
+    const lines = (this.several?.value ?? "").split("\n").map((line, i) => ({ text: line.trim(), line: i + 1 })).filter((l) => l.text !== "");
+    this.inputError();
+    if (lines.length > MOST) this.inputError("too-many");
+    else if (lines.length > 0) this.ask(lines.map((l) => l.text), { lines: lines.map((l) => l.line) });
+    else if (this.single.value.trim() === "") this.inputError("empty");
+    else this.ask([this.single.value]);
+  }
+
+  /** Says why something is no address, at the field where it stands; without a reason, takes it back. */
+  private inputError(reason?: string, line?: number): void {
+    const field = line !== undefined || reason === "too-many" ? this.several! : this.single;
+    const message = one("[data-input-error]");
+    for (const e of [this.single, this.several]) {
+      e?.removeAttribute("aria-invalid");
+      e?.removeAttribute("aria-describedby");
+    }
+    if (message) message.hidden = reason === undefined;
+    if (reason === undefined) return;
+    if (message) {
+      refill(message, { reason, ...(line !== undefined && { line }) });
+      field.setAttribute("aria-describedby", message.id);
+    }
+    field.setAttribute("aria-invalid", "true");
+    field.focus();
+  }
+
+  /** Asks about texts. The answers replace what is shown; a retried or added one takes its place. */
+  private ask(texts: string[], { lines, instead }: { lines?: number[]; instead?: HTMLElement } = {}): void {
+    if (this.forget) this.cancel();
+    this.progress.begin();
+    if (!instead) this.answers.replaceChildren();
+    const { kind = "email", organisation = "" } = this.form.dataset;
+    const audit = this.form.querySelector<HTMLInputElement>("[data-audit]")?.checked ?? false;
+    const place = document.createComment("");
+    if (instead) instead.replaceWith(place);
+    else this.answers.append(place);
+    let total = texts.length;
+    let first: HTMLElement | undefined;
+    const put = (e: HTMLElement) => {
+      place.before(e);
+      first ??= e;
+    };
+    const finish = () => {
+      place.remove();
+      this.forget?.();
+      this.forget = undefined;
+      this.progress.end();
+      focusOn(first);
+    };
+    const several = () => total > 1 || this.answers.childElementCount > 1;
+    this.forget = this.office.ask({ ask: "check", texts, kind, organisation, audit }, (m: FromWorker) => {
+      if ("refused" in m) {
+        finish();
+        this.inputError(m.refused.reason, lines?.[m.refused.index]);
+      } else if ("asking" in m) {
+        total = m.asking.length;
+        this.progress.next(0, total);
+      } else if ("progress" in m) {
+        if ("step" in m.progress) {
+          if (m.progress.step === "statement") this.progress.next(m.index, total);
+          this.progress.step(m.progress.step);
+        } else this.progress.waiting(m.progress.waiting);
+      } else if ("display" in m) {
+        const typed = texts[m.index]!.trim();
+        put(this.answer(m.display, { ...m.names, several: several(), ...(total === texts.length && typed !== m.names.address && { input: typed }) }, m.file));
+      } else if ("failure" in m) {
+        const again = typeof m.names.address === "string" ? [m.names.address] : texts;
+        put(this.failure(m.failure, { ...m.names, several: several() }, again));
+        if (m.names.address === undefined) finish(); // there was no worker to say that it is done
+      } else if ("done" in m) finish();
+    });
+  }
+
+  private answer(display: string, names: Names, file: string): HTMLElement {
+    const e = fromTemplate(`[data-answer="${display}"]`, names) ?? failureElement("other", names);
+    e.dataset.shown = display;
+    onClick(e, "[data-save]", () => save(file, String(names.claimed)));
+    onClick(e, "[data-print]", () => print());
+    onClick(e, "[data-again]", () => this.again());
+    onClick(e, "[data-variants]", () => this.addVariants(e, names.variants as Names[]));
+    return e;
+  }
+
+  private failure(code: string, names: Names, texts: string[]): HTMLElement {
+    const e = failureElement(code, names);
+    onClick(e, "[data-retry]", () => this.ask(texts, { instead: e }));
+    onClick(e, "[data-again]", () => this.again());
+    return e;
+  }
+
+  /** Checks the offered forms of an address that are ticked, and adds their answers below. */
+  private addVariants(answer: HTMLElement, offered: Names[]): void {
+    const boxes = [...answer.querySelectorAll<HTMLInputElement>("input[data-variant]")];
+    const texts = offered.map((v) => String(v.variant)).filter((_, i) => boxes[i]?.checked ?? true);
+    if (texts.length === 0) return;
+    const below = document.createElement("div");
+    answer.after(below);
+    this.ask(texts, { instead: below });
+  }
+
+  private cancel(): void {
+    this.forget?.();
+    this.forget = undefined;
+    this.office.ask({ ask: "stop" }, () => {})();
+    this.progress.end();
+  }
+
+  private again(): void {
+    this.answers.replaceChildren();
+    this.single.value = "";
+    if (this.several) this.several.value = "";
+    show("[data-input-error]", false);
+    this.single.focus();
+  }
+}
+
+/** Offers the answer file for saving. Its name holds a date and no identifier. */
+function save(file: string, claimed: string): void {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([file], { type: "application/json" }));
+  link.download = `shirase-answer-${claimed.slice(0, 10).replaceAll("-", "")}.json`;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}

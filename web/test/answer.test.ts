@@ -1,0 +1,122 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { encodeAnswer, parseAnswer, verifyAnswer, type Verified } from "../src/answer.ts";
+import { toBase64url, utf8 } from "../src/encoding.ts";
+import { proofOrigin, parseLedgerKey, verifyInclusion } from "../src/tlogproof.ts";
+import { fails, vectors } from "./vectors.ts";
+
+interface Vector {
+  name: string;
+  file?: object;
+  base?: string;
+  op?: "set" | "remove" | "flip";
+  path?: (string | number)[];
+  value?: unknown;
+  byte?: number;
+  ledgerKeys?: string[];
+  error?: string;
+  verdict?: object;
+}
+
+const all = vectors("check/testdata/answer.json") as { ledgerKey: string; vectors: Vector[] };
+
+const verify = (file: object | string, vkeys: string[] = [all.ledgerKey]): Verified =>
+  verifyAnswer(parseAnswer(utf8(typeof file === "string" ? file : JSON.stringify(file))), vkeys.map(parseLedgerKey));
+
+function file(v: Vector): object {
+  if (v.base === undefined) return v.file!;
+  const copy = structuredClone(file(all.vectors.find((b) => b.name === v.base)!));
+  if (v.op === undefined) return copy;
+  const path = [...v.path!];
+  const last = path.pop()!;
+  const at = path.reduce((value: any, step) => value[step], copy);
+  if (v.op === "remove" && Array.isArray(at)) at.splice(Number(last), 1);
+  else if (v.op === "remove") delete at[last];
+  else if (v.op === "set") at[last] = v.value;
+  else {
+    const bytes = Buffer.from(at[last], "base64url");
+    bytes[v.byte ?? 0]! ^= 1;
+    at[last] = toBase64url(bytes);
+  }
+  return copy;
+}
+
+test("answer vectors", () => {
+  assert.ok(all.vectors.length > 40);
+  for (const v of all.vectors) {
+    const run = () => verify(file(v), v.ledgerKeys);
+    if (v.error) fails(v.error, run, v.name);
+    else assert.deepEqual(run().answer.verdict, v.verdict, v.name);
+  }
+});
+
+test("an answer file is written as it is read", () => {
+  const { answer, statement } = verify(file(all.vectors[0]!));
+  const text = encodeAnswer(answer);
+  assert.deepEqual(JSON.parse(text), file(all.vectors[0]!));
+  assert.deepEqual(verify(text).statement, statement);
+});
+
+test("duplicate members are found anywhere in an answer file", () => {
+  const text = encodeAnswer(verify(file(all.vectors[0]!)).answer);
+  for (const name of ["v", "result", "kind", "layer", "blind", "classes", "why"]) {
+    fails("answer", () => verify(text.replace(`"${name}"`, `"${name}": 0, "${name}"`)), name);
+  }
+  fails("answer", () => verify("\ufeff" + text));
+  fails("answer", () => verify(text.slice(0, -3)));
+});
+
+test("every member is wanted", () => {
+  const remove = (value: any, path: string): void => {
+    if (typeof value !== "object" || value === null) return;
+    for (const name of Object.keys(value)) {
+      const kept = value[name];
+      if (!Array.isArray(value)) {
+        delete value[name];
+        fails("answer", () => verify(whole), `${path}.${name}`);
+        value[name] = null;
+        fails("answer", () => verify(whole), `${path}.${name} null`);
+        value[name] = kept;
+      }
+      remove(kept, `${path}.${name}`);
+    }
+  };
+  const whole = structuredClone(file(all.vectors[0]!));
+  remove(whole, "");
+});
+
+test("a ledger key names itself", () => {
+  const key = parseLedgerKey(all.ledgerKey);
+  assert.equal(key.name, "ledger.example.org/check");
+  for (const bad of ["", "a", "a+b", all.ledgerKey.replace("+de", "+df"), all.ledgerKey.slice(0, -4), all.ledgerKey.replace("ledger", "other")]) {
+    assert.throws(() => parseLedgerKey(bad), Error, bad);
+  }
+});
+
+test("a tlog proof is read strictly", () => {
+  const { answer } = verify(file(all.vectors[0]!));
+  const keys = [parseLedgerKey(all.ledgerKey)];
+  const check = (proof: string) => () => verifyInclusion("statement", answer.statement, proof, keys);
+  check(answer.proof)();
+  assert.equal(proofOrigin(answer.proof), "ledger.example.org/check");
+  const lines = answer.proof.split("\n");
+  const changed = (at: number, line?: string) => lines.flatMap((l, i) => (i === at ? (line === undefined ? [] : [line]) : [l])).join("\n");
+  fails("inclusion", check(changed(0, "c2sp.org/tlog-proof@v2")));
+  fails("inclusion", check(changed(1, "index 05")));
+  fails("inclusion", check(changed(1, "index -1")));
+  fails("inclusion", check(changed(1, "index 6")));
+  fails("inclusion", check(changed(2)));
+  fails("inclusion", check(changed(2, lines[2] + "\n" + lines[2])));
+  fails("inclusion", check(answer.proof.slice(0, -1)));
+  fails("inclusion", check(answer.proof.replace("— ", "- ")));
+  fails("inclusion", check(answer.proof + "x".repeat(70000)));
+  fails("checkpoint", check(answer.proof.replace("\n6\n", "\n7\n")));
+  fails("inclusion", () => verifyInclusion("notice", answer.statement, answer.proof, keys));
+  // What others signed beside the ledger is not looked at.
+  check(answer.proof + "— witness.example.org+00 AAAAAAAA\n".replace("+00", ""))();
+  fails("inclusion", check(answer.proof.replace(/\n— .*\n$/, "\n")));
+  fails("checkpoint", check(answer.proof.replace(/\n— .*\n$/, "\n— witness.example.org AAAAAAAA\n")));
+  const extra = answer.proof.replace("\nindex", "\nextra AAAA\nindex");
+  check(extra)();
+  for (const bad of ["", "\n\n", "a\n\nb"]) fails("inclusion", () => proofOrigin(bad));
+});
