@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -25,22 +26,22 @@ func (a *app) cmdCheck() *cobra.Command {
 	var audit bool
 	var vkeys []string
 	c := &cobra.Command{
-		Use:   "check --server URL ADDRESS",
+		Use:   "check [--server URL] ADDRESS",
 		Short: "Check privately whether an address is in a published incident",
 		Long: `Asks a server whether an address is in the published index. The address is
 sealed on this machine: neither the server nor anyone on the way learns it. The
 answer is proven, and can be saved and verified again by anyone.
 
 The ledger's key is remembered the first time (in your configuration folder),
-and a server that changes it afterwards is refused.`,
+and a server that changes it afterwards is refused.
+
+Without --server the index of the data folder is asked, through a server on
+loopback that ends with the answer.`,
 		Example: `  shirase check --server https://notice.example.org you@example.com
   shirase check --server https://notice.example.org you@example.com --save answer.json
   shirase check --server http://127.0.0.1:8311 you@example.com --audit --json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			if server == "" {
-				return usagef("check wants --server URL")
-			}
 			id, err := parseIdentity(kind, args[0], organisation, region)
 			if err != nil {
 				return err
@@ -50,6 +51,13 @@ and a server that changes it afterwards is refused.`,
 			}}
 			if client.Policy, err = trusted(vkeys, policyFile); err != nil {
 				return err
+			}
+			if server == "" {
+				stop, err := a.ownServer(c.Context(), client)
+				if err != nil {
+					return err
+				}
+				defer stop()
 			}
 			if client.Policy == nil {
 				if client.Pins, err = openPins(); err != nil {
@@ -84,6 +92,50 @@ and a server that changes it afterwards is refused.`,
 	return c
 }
 
+// ownServer has a client ask this machine's own data folder, whose ledger key
+// it then knows first hand.
+func (a *app) ownServer(ctx context.Context, client *check.Client) (stop func(), err error) {
+	in, err := a.open(ctx)
+	if errors.Is(err, errNoInstance) {
+		return nil, &hinted{err, "say which server to ask: --server URL"}
+	}
+	if err != nil {
+		return nil, err
+	}
+	l, err := listenOn("127.0.0.1:0")
+	if err != nil {
+		in.close()
+		return nil, err
+	}
+	if client.Policy == nil {
+		if client.Policy, err = check.LedgerPolicy(in.ledger.VKey()); err != nil {
+			in.close()
+			return nil, err
+		}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan error, 1)
+	ready := make(chan string, 1)
+	go func() {
+		done <- a.serve(ctx, in, l, serving{}, func(url string) error { ready <- url; return nil })
+	}()
+	stop = func() {
+		cancel()
+		if err := <-done; err != nil {
+			a.say("shirase: %v", err)
+		}
+		in.close()
+	}
+	select {
+	case client.Server = <-ready:
+		return stop, nil
+	case err := <-done:
+		cancel()
+		in.close()
+		return nil, err
+	}
+}
+
 func trustFlags(c *cobra.Command, vkeys *[]string, policyFile *string) {
 	c.Flags().StringArrayVar(vkeys, "ledger-key", nil, "trust this ledger key instead of the remembered one (may be given again for a successor)")
 	c.Flags().StringVar(policyFile, "policy", "", "trust by this policy file: log, witness, group and quorum lines")
@@ -96,18 +148,25 @@ func parseIdentity(kind, value, organisation, region string) (identity.Identity,
 			kind = string(identity.KindPhone)
 		}
 	}
+	var id identity.Identity
+	var err error
 	switch identity.Kind(kind) {
 	case identity.KindEmail:
-		return identity.ParseEmail(value)
+		id, err = identity.ParseEmail(value)
 	case identity.KindPhone:
-		return identity.ParsePhone(value, region)
+		id, err = identity.ParsePhone(value, region)
 	case identity.KindAccount:
 		if organisation == "" {
-			return identity.Identity{}, usagef("an account is checked with --organisation ID")
+			return id, usagef("an account is checked with --organisation ID")
 		}
-		return identity.NewAccount(organisation, value)
+		id, err = identity.NewAccount(organisation, value)
+	default:
+		return id, usagef("--kind %q is not email, phone or account", kind)
 	}
-	return identity.Identity{}, usagef("--kind %q is not email, phone or account", kind)
+	if err != nil {
+		return id, &hinted{fmt.Errorf("check: %w", err), "nothing was asked; mend the " + kind + " and try again"}
+	}
+	return id, nil
 }
 
 // trusted gives the policy that flags state, or nil where there are none.
@@ -116,7 +175,11 @@ func trusted(vkeys []string, policyFile string) (torchwood.Policy, error) {
 	case len(vkeys) > 0 && policyFile != "":
 		return nil, usagef("--ledger-key and --policy exclude each other")
 	case len(vkeys) > 0:
-		return check.LedgerPolicy(vkeys...)
+		p, err := check.LedgerPolicy(vkeys...)
+		if err != nil {
+			return nil, usagef("--ledger-key: %v", err)
+		}
+		return p, nil
 	case policyFile != "":
 		b, err := readLimited(policyFile, maxPolicy)
 		if err != nil {
@@ -124,7 +187,7 @@ func trusted(vkeys []string, policyFile string) (torchwood.Policy, error) {
 		}
 		p, err := torchwood.ParsePolicy(b)
 		if err != nil {
-			return nil, fmt.Errorf("read policy %s: %w", policyFile, err)
+			return nil, usagef("--policy %s: %v", policyFile, err)
 		}
 		return p, nil
 	}
@@ -231,6 +294,10 @@ ledger is not evidence.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			answer, err := verifyFile(args[0], vkeys, policyFile)
+			var usage usageError
+			if errors.As(err, &usage) {
+				return err
+			}
 			if err != nil {
 				if a.json {
 					a.print(map[string]any{"valid": false, "failed": check.Code(err), "error": oneLine(err.Error())}, nil)

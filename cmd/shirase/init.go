@@ -38,7 +38,7 @@ from backups of the data: whoever has both can test guesses against the index.`,
 			return a.print(map[string]any{"data": a.data, "keys": a.keysDir(), "engine": in.Engine, "origin": in.ledger.Origin(), "ledgerKey": in.ledger.VKey()},
 				func(w io.Writer) {
 					table(w, [][2]string{{"data", a.data}, {"keys", a.keysDir()}, {"ledger", in.ledger.VKey()}})
-					fmt.Fprintf(w, "\nNext: shirase incident new --facts FILE   (an example: docs/handbook/first-incident.md)\n")
+					fmt.Fprintf(w, "\nNext: shirase incident new --facts FILE   (one to start from: examples/facts.yaml)\n")
 				})
 		},
 	}

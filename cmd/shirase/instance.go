@@ -134,8 +134,8 @@ func (a *app) open(ctx context.Context) (*instance, error) {
 }
 
 // wire opens every room of a folder whose keys exist.
-func (a *app) wire(ctx context.Context, s settings) (in *instance, err error) {
-	in = &instance{settings: s, data: a.data}
+func (a *app) wire(ctx context.Context, s settings) (_ *instance, err error) {
+	in := &instance{settings: s, data: a.data}
 	defer func() {
 		if err != nil {
 			in.close()

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"shirase/internal/store/storetest"
+)
+
+// The scripts of testdata/script run the real command.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"shirase": main})
+}
+
+func TestScripts(t *testing.T) {
+	examples, err := filepath.Abs("../../examples")
+	if err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"start": start, "code": code, "jsonhas": jsonHas, "flip": flip, "kill9": kill9,
+		},
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("EXAMPLES", examples)
+			e.Setenv("HOME", e.WorkDir)
+			e.Setenv("XDG_CONFIG_HOME", filepath.Join(e.WorkDir, "config"))
+			e.Setenv("TMPDIR", e.WorkDir)
+			return nil
+		},
+	})
+}
+
+// TestOnPostgres takes the README's way on PostgreSQL.
+func TestOnPostgres(t *testing.T) {
+	if os.Getenv(storetest.Env) == "" {
+		t.Skipf("%s is not set: run ./test to test on PostgreSQL too", storetest.Env)
+	}
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		if !strings.HasPrefix(url, "postgres") {
+			return
+		}
+		t.Setenv("SHIRASE_STORE", url)
+		t.Setenv("XDG_CONFIG_HOME", t.TempDir())
+		data := filepath.Join(t.TempDir(), "data")
+		examples := filepath.Join("..", "..", "examples")
+		for _, args := range [][]string{
+			{"init"},
+			{"incident", "new", "--facts", filepath.Join(examples, "facts.yaml")},
+			{"scope", "--export", filepath.Join(examples, "accounts.csv"), "--rules", filepath.Join(examples, "rules.yaml"), "--incident", "shop-2026", "--commit"},
+			{"publish", "shop-2026"},
+			{"check", "hana@example.com", "--json"},
+			{"index", "verify"},
+			{"ledger", "verify"},
+		} {
+			var out, errw strings.Builder
+			if exit := run(t.Context(), append(args, "--data", data), &out, &errw); exit != exitDone {
+				t.Fatalf("%v: exit %d: %s", args, exit, errw.String())
+			}
+			if args[0] == "check" && !strings.Contains(out.String(), `"result":"affected"`) {
+				t.Fatal(out.String())
+			}
+		}
+	})
+}
+
+// start NAME COMMAND... runs a command in the background until the script
+// ends. The members of the JSON line that it prints first become variables.
+func start(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: start NAME COMMAND...")
+	}
+	cmd := exec.Command(args[1], args[2:]...)
+	cmd.Dir = ts.Getenv("WORK")
+	for _, k := range []string{"PATH", "HOME", "XDG_CONFIG_HOME", "TMPDIR"} {
+		cmd.Env = append(cmd.Env, k+"="+ts.Getenv(k))
+	}
+	log, err := os.Create(ts.MkAbs(args[0] + ".log"))
+	ts.Check(err)
+	cmd.Stderr = log
+	out, err := cmd.StdoutPipe()
+	ts.Check(err)
+	ts.Check(cmd.Start())
+	ts.Setenv("pid_"+args[0], strconv.Itoa(cmd.Process.Pid))
+	ts.Defer(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+		log.Close()
+	})
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		b, _ := os.ReadFile(log.Name())
+		ts.Fatalf("%s ended: %s", args[0], b)
+	}
+	var v map[string]any
+	ts.Check(json.Unmarshal([]byte(line), &v))
+	for k, x := range v {
+		ts.Setenv(k, fmt.Sprint(x))
+	}
+}
+
+// kill9 NAME ends what start started as kill -9 does.
+func kill9(ts *testscript.TestScript, neg bool, args []string) {
+	pid, err := strconv.Atoi(ts.Getenv("pid_" + args[0]))
+	ts.Check(err)
+	p, err := os.FindProcess(pid)
+	ts.Check(err)
+	ts.Check(p.Kill())
+	p.Wait()
+}
+
+// code N COMMAND... runs a command and wants that exit code.
+func code(ts *testscript.TestScript, neg bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	got := 0
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// jsonHas FILE PATH VALUE wants a value at a path of dots in a file's JSON.
+func jsonHas(ts *testscript.TestScript, neg bool, args []string) {
+	var v any
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &v))
+	for _, step := range strings.Split(args[1], ".") {
+		switch x := v.(type) {
+		case map[string]any:
+			v = x[step]
+		case []any:
+			i, err := strconv.Atoi(step)
+			if err != nil || i >= len(x) {
+				ts.Fatalf("no %s in a list of %d", step, len(x))
+			}
+			v = x[i]
+		default:
+			ts.Fatalf("no %s in %v", step, v)
+		}
+	}
+	if got := fmt.Sprint(v); (got == args[2]) == neg {
+		ts.Fatalf("%s is %q", args[1], got)
+	}
+}
+
+// flip FILE N flips a bit of the byte at N, counted from the end if negative.
+func flip(ts *testscript.TestScript, neg bool, args []string) {
+	names, err := filepath.Glob(ts.MkAbs(args[0]))
+	ts.Check(err)
+	if len(names) == 0 {
+		ts.Fatalf("no file %s", args[0])
+	}
+	b, err := os.ReadFile(names[0])
+	ts.Check(err)
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	if n < 0 {
+		n += len(b)
+	}
+	b[n] ^= 0x04
+	ts.Check(os.WriteFile(names[0], b, 0o600))
+}
