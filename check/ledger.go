@@ -15,6 +15,7 @@ import (
 const (
 	KindStatement = "statement"
 	KindNotice    = "notice"
+	KindPage      = "page" // the scripts of the page, with each release
 )
 
 // MaxProof bounds a tlog-proof text, in bytes.

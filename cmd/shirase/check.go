@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,6 +16,7 @@ import (
 
 	"shirase/check"
 	"shirase/identity"
+	"shirase/internal/index"
 	"shirase/internal/web"
 )
 
@@ -113,27 +115,14 @@ func (a *app) ownServer(ctx context.Context, client *check.Client) (stop func(),
 			return nil, err
 		}
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan error, 1)
-	ready := make(chan string, 1)
-	go func() {
-		done <- a.serve(ctx, in, l, serving{}, func(url string) error { ready <- url; return nil })
-	}()
-	stop = func() {
-		cancel()
-		if err := <-done; err != nil {
-			a.say("shirase: %v", err)
-		}
+	published := index.NewHandler(in.index, func(*http.Request, int) (time.Duration, bool) { return 0, true })
+	server := &http.Server{Handler: published.Mux(), ReadHeaderTimeout: time.Second}
+	go server.Serve(l)
+	client.Server = "http://" + l.Addr().String()
+	return func() {
+		server.Close()
 		in.close()
-	}
-	select {
-	case client.Server = <-ready:
-		return stop, nil
-	case err := <-done:
-		cancel()
-		in.close()
-		return nil, err
-	}
+	}, nil
 }
 
 func trustFlags(c *cobra.Command, vkeys *[]string, policyFile *string) {

@@ -118,6 +118,11 @@ func (a *app) handler(ctx context.Context, in *instance, s serving) (http.Handle
 		BaseURL:   in.URL,
 		Log:       slog.Default(),
 	}
+	at, hash, err := recordRelease(ctx, in.ledger, in.db.Update)
+	if err != nil {
+		return nil, err
+	}
+	options.Release = func() (int64, string, bool) { return at, hash, true }
 	if in.Demo != nil {
 		options.Demo = &site.Demo{Affected: in.Demo.Affected, NotAffected: in.Demo.NotAffected}
 	}

@@ -35,7 +35,7 @@ type incidentBody struct {
 }
 
 // figure is a number that tells something at a glance.
-type figure struct{ Label, Value, Note string }
+type figure struct{ Label, Value, Unit, Note string }
 
 // line is something that happened.
 type line struct {
@@ -118,9 +118,10 @@ func figures(lang web.Lang, i incident.Incident) []figure {
 	if f, ok := i.Fact("affected.count"); ok {
 		note := ""
 		if base, ok := i.Fact("base.count"); ok {
-			note = lang.Pick("全体 "+incident.Count(lang, base.Value), "of "+incident.Count(lang, base.Value))
+			note = lang.Pick("全体は"+incident.Count(lang, base.Value), "of "+incident.Count(lang, base.Value))
 		}
-		out = append(out, figure{lang.Pick("対象", "Affected"), incident.Count(lang, f.Value), note})
+		value, unit := incident.Amount(lang, f.Value)
+		out = append(out, figure{Label: lang.Pick("対象", "Affected"), Value: value, Unit: unit, Note: note})
 	}
 	for _, span := range []struct{ from, to, ja, en string }{
 		{"window.start", "discovered", "最初の痕跡から発見まで", "From first trace to discovery"},
@@ -131,7 +132,7 @@ func figures(lang web.Lang, i incident.Incident) []figure {
 		to, okTo := i.Fact(span.to)
 		if okFrom && okTo && from.Value.Time.Precision == incident.Minute && to.Value.Time.Precision == incident.Minute &&
 			!to.Value.Time.Time.Before(from.Value.Time.Time) {
-			out = append(out, figure{lang.Pick(span.ja, span.en), web.Duration(lang, to.Value.Time.Time.Sub(from.Value.Time.Time)), ""})
+			out = append(out, figure{Label: lang.Pick(span.ja, span.en), Value: web.Duration(lang, to.Value.Time.Time.Sub(from.Value.Time.Time))})
 		}
 	}
 	if from, ok := i.Fact("discovered"); ok {
@@ -144,7 +145,7 @@ func figures(lang web.Lang, i incident.Incident) []figure {
 				case n == 1:
 					value = lang.Pick("翌日", "the next day")
 				}
-				out = append(out, figure{lang.Pick("発見から公表まで", "From discovery to disclosure"), value, ""})
+				out = append(out, figure{Label: lang.Pick("発見から公表まで", "From discovery to disclosure"), Value: value})
 			}
 		}
 	}
@@ -247,16 +248,16 @@ func (s *site) scope(r *http.Request, lang web.Lang, i incident.Incident, body *
 		entries += n
 	}
 	if f, ok := i.Fact("affected.count"); ok {
-		body.Scope = append(body.Scope, figure{lang.Pick("公表された対象の数", "Affected, as made public"), incident.Count(lang, f.Value), ""})
+		body.Scope = append(body.Scope, figure{Label: lang.Pick("公表された対象の数", "Affected, as made public"), Value: incident.Count(lang, f.Value)})
 	}
 	accounts, hasAccounts := int64(0), false
 	if s.Accounts != nil {
 		accounts, hasAccounts = s.Accounts(r.Context(), i.ID)
 	}
 	if hasAccounts {
-		body.Scope = append(body.Scope, figure{lang.Pick("このサーバーの対象範囲にあるアカウント", "Accounts in the scope on this server"), web.Digits(accounts), ""})
+		body.Scope = append(body.Scope, figure{Label: lang.Pick("このサーバーの対象範囲にあるアカウント", "Accounts in the scope on this server"), Value: web.Digits(accounts)})
 	}
-	body.Scope = append(body.Scope, figure{lang.Pick("索引にある記録", "Entries in the index"), web.Digits(entries), ""})
+	body.Scope = append(body.Scope, figure{Label: lang.Pick("索引にある記録", "Entries in the index"), Value: web.Digits(entries)})
 	switch {
 	case s.Demo != nil:
 		body.ScopeNote = lang.Pick("この実演では、公表された数にならって作った架空のアカウントを、規模を変えて索引に入れています。",

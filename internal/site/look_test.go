@@ -194,19 +194,30 @@ func TestLook(t *testing.T) {
 			if only != "" && v.name != only {
 				continue
 			}
+			name := v.name + "-" + string(lang)
+			load(t, ctx, server.URL+v.path+"?lang="+string(lang), v.do)
 			for _, width := range []int64{320, 390, 1280} {
 				for _, scheme := range []string{"light", "dark"} {
-					if width == 320 && scheme == "dark" {
-						continue
-					}
-					name := fmt.Sprintf("%s-%s-%s-%d", v.name, lang, scheme, width)
-					shot(t, ctx, server.URL+v.path+"?lang="+string(lang), v.do, filepath.Join(dir, name+".png"), width, scheme)
-					for _, complaint := range said.take() {
-						t.Errorf("%s: %s", name, complaint)
+					if width != 320 || scheme == "light" {
+						shot(t, ctx, filepath.Join(dir, fmt.Sprintf("%s-%s-%d.png", name, scheme, width)), width, scheme)
 					}
 				}
 			}
+			for _, complaint := range said.take() {
+				t.Errorf("%s: %s", name, complaint)
+			}
 		}
+	}
+}
+
+// load opens a page and runs do in it.
+func load(t *testing.T, ctx context.Context, url, do string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	err := chromedp.Do(ctx, chromedp.Navigate(url), chromedp.WaitReady(chromedp.CSS("#main")), chromedp.Evaluate[chromedp.Void]("(() => {"+do+"})()"))
+	if err != nil {
+		t.Fatalf("%s: %v", url, err)
 	}
 }
 
@@ -237,13 +248,12 @@ func picture(width int64) chromedp.Action[[]byte] {
 	}
 }
 
-// shot loads a page, looks for overflow and saves a picture of the whole of it.
-func shot(t *testing.T, ctx context.Context, url, do, file string, width int64, scheme string) {
+// shot looks at the open page: what sticks out sideways is an error, and a picture is saved.
+func shot(t *testing.T, ctx context.Context, file string, width int64, scheme string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	err := chromedp.Do(ctx, emulate(width, scheme), chromedp.Navigate(url), chromedp.WaitReady(chromedp.CSS("#main")), chromedp.Evaluate[chromedp.Void]("(() => {"+do+"})()"))
-	if err != nil {
+	if err := chromedp.Do(ctx, emulate(width, scheme)); err != nil {
 		t.Fatalf("%s: %v", filepath.Base(file), err)
 	}
 	sticking, err := chromedp.Run(ctx, chromedp.Evaluate[[]string](`(() => {
@@ -253,6 +263,9 @@ func shot(t *testing.T, ctx context.Context, url, do, file string, width int64, 
 	})()`))
 	if err != nil {
 		t.Fatalf("%s: %v", filepath.Base(file), err)
+	}
+	if width == 320 {
+		return // for the overflow only
 	}
 	png, err := chromedp.Run(ctx, picture(width))
 	if err != nil {
@@ -281,9 +294,19 @@ func TestPrint(t *testing.T) {
 			if v.name != "answer-affected" && v.name != "answer-not-in-scope" && v.name != "notice" {
 				continue
 			}
-			err := chromedp.Do(ctx, chromedp.Navigate(server.URL+v.path+"?lang="+string(lang)), chromedp.WaitReady(chromedp.CSS("#main")),
-				chromedp.Evaluate[chromedp.Void]("(() => {"+v.do+"})()"))
+			load(t, ctx, server.URL+v.path+"?lang="+string(lang), v.do)
+			paper := chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
+				_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: "print"})
+				return err
+			})
+			if err := chromedp.Do(ctx, emulate(794, "light"), paper); err != nil { // A4 at 96 dots an inch
+				t.Fatal(err)
+			}
+			png, err := chromedp.Run(ctx, picture(794))
 			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, "print-"+v.name+"-"+string(lang)+".png"), png, 0o644); err != nil {
 				t.Fatal(err)
 			}
 			yes := true
@@ -298,6 +321,41 @@ func TestPrint(t *testing.T) {
 			pages := strings.Count(string(pdf), "/Type /Page\n") + strings.Count(string(pdf), "/Type /Page ")
 			if strings.HasPrefix(v.name, "answer") && pages != 1 {
 				t.Errorf("%s in %s prints on %d pages", v.name, lang, pages)
+			}
+		}
+	}
+}
+
+// TestAxe runs axe-core over every page and every state of an answer, light and dark. It comes with the tools of web/
+// (npm ci there), and is skipped where it has not been installed.
+func TestAxe(t *testing.T) {
+	source, err := os.ReadFile(filepath.Join("..", "..", "web", "node_modules", "axe-core", "axe.min.js"))
+	if err != nil {
+		t.Skip("axe-core is not installed: ./test installs it")
+	}
+	ctx := chromium(t)
+	w := fullWorld(t)
+	server := httptest.NewServer(web.Wrap(w.site, web.Options{}))
+	defer server.Close()
+	only := os.Getenv("SHIRASE_LOOK")
+	for _, lang := range []web.Lang{web.JA, web.EN} {
+		for _, v := range views(lang) {
+			if only != "" && v.name != only {
+				continue
+			}
+			load(t, ctx, server.URL+v.path+"?lang="+string(lang), v.do)
+			for _, scheme := range []string{"light", "dark"} {
+				if err := chromedp.Do(ctx, emulate(390, scheme), chromedp.Evaluate[chromedp.Void](string(source))); err != nil {
+					t.Fatal(err)
+				}
+				found, err := chromedp.Run(ctx, chromedp.Evaluate[[]string](`axe.run(document, {resultTypes: ['violations']}).then(r => r.violations.map(
+					v => v.id + ': ' + v.help + ' ' + v.nodes.slice(0, 3).map(n => n.target.join(' ') + ' ' + (n.any[0]?.message ?? '')).join('; ')))`, chromedp.EvalAwaitPromise))
+				if err != nil {
+					t.Fatalf("%s in %s: %v", v.name, lang, err)
+				}
+				for _, violation := range found {
+					t.Errorf("%s in %s, %s: %s", v.name, lang, scheme, violation)
+				}
 			}
 		}
 	}

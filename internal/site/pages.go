@@ -1,10 +1,13 @@
 package site
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"html/template"
+	"io/fs"
 	"net/http"
 	"slices"
 	"time"
@@ -34,9 +37,12 @@ func (s *site) rows(p page, list []incident.Incident) []row {
 	var out []row
 	for _, i := range list {
 		r := row{
-			Date: web.DateElement(lang, i.Published().In(zoneOf(i))), Href: p.Link("/incidents/" + i.ID), Title: i.Title(lang),
+			Date: web.DateElement(lang, i.Published().In(japan)), Href: p.Link("/incidents/" + i.ID), Title: i.Title(lang),
 			Organisation: i.Organisation(lang), Classes: joinLabels(lang, i.Classes()), Addenda: len(i.Listed("addendum")),
 			Open: i.State() == incident.StateInvestigating, Sealed: sealed(st, i.ID), Count: "–",
+		}
+		if f, ok := i.Fact("disclosed"); ok { // no more exactly than it is known
+			r.Date = moment(lang, f.Value.Time)
 		}
 		if f, ok := i.Fact("affected.count"); ok {
 			r.Count = incident.Count(lang, f.Value)
@@ -60,14 +66,6 @@ func joinLabels(lang web.Lang, classes []string) string {
 		out += label
 	}
 	return out
-}
-
-// zoneOf is the zone an incident's times are told in: that of its disclosure, else Japan's.
-func zoneOf(i incident.Incident) *time.Location {
-	if f, ok := i.Fact("disclosed"); ok {
-		return f.Value.Time.Time.Location()
-	}
-	return japan
 }
 
 var japan = time.FixedZone("", 9*60*60)
@@ -238,9 +236,16 @@ func (s *site) statement(w http.ResponseWriter, r *http.Request) error {
 			Keys          []keyRow
 		}{Seq: st.Seq, Time: web.TimeElement(lang, st.Time.In(japan)), Expires: web.TimeElement(lang, st.Expires.In(japan)),
 			Expired: s.now().After(st.Expires.Time)}
+		list, err := s.list(r)
+		if err != nil {
+			return err
+		}
 		for _, in := range st.Incidents {
-			row := statementRow{Href: p.Link("/incidents/" + in.ID), Title: titleOf(in, lang), Organisation: in.Organisation,
+			row := statementRow{Href: p.Link("/incidents/" + in.ID), Title: titleOf(in, lang), Organisation: organisationOf(in, list, lang),
 				State: incident.Word(lang, string(in.State)), Revision: in.Revision, AsOf: web.TimeElement(lang, in.AsOf.In(japan))}
+			if row.Revision == "0" {
+				row.Revision = "–"
+			}
 			for _, kind := range []string{"email", "phone", "account"} {
 				if n := in.Counts[kind]; n > 0 {
 					row.Counts = append(row.Counts, kindLabel(lang, kind)+" "+web.Digits(n))
@@ -269,6 +274,17 @@ func titleOf(in check.Incident, lang web.Lang) string {
 	return in.ID
 }
 
+// organisationOf returns who answers for an incident of the statement: in lang as the facts have it, else as the
+// statement does, which knows one language only.
+func organisationOf(in check.Incident, list []incident.Incident, lang web.Lang) string {
+	for _, i := range list {
+		if organisation := i.Organisation(lang); i.ID == in.ID && organisation != "" {
+			return organisation
+		}
+	}
+	return in.Organisation
+}
+
 func kindLabel(lang web.Lang, kind string) string {
 	switch kind {
 	case "email":
@@ -294,21 +310,48 @@ func (s *site) how(w http.ResponseWriter, r *http.Request) error {
 	p.Title = p.Lang.Pick("仕組み", "How it works")
 	p.Description = p.Lang.Pick("確認のときに、運営者に何が見えず、何が見え、何が残るのか。", "What the operator cannot see when you check, what it can, and what remains.")
 	body := struct {
-		Bits    int
-		Buckets int64
-		Scripts []script
+		Bits     int
+		Buckets  int64
+		Scripts  []script
+		Recorded bool
+		Index    int64
+		Hash     string
 	}{}
 	if st := s.Statement(); st != nil {
 		body.Bits = visible(st)
 	}
+	if s.Release != nil {
+		body.Index, body.Hash, body.Recorded = s.Release()
+	}
 	body.Buckets = 1 << body.Bits
-	for _, name := range []string{"check.js", "check-worker.js"} {
+	for _, name := range scriptNames {
 		if a, ok := s.assets.Asset(name); ok {
 			body.Scripts = append(body.Scripts, script{name, a.SHA256})
 		}
 	}
 	p.Body = body
 	return s.show(w, r, http.StatusOK, "how", p)
+}
+
+// scriptNames are the scripts that pages load.
+var scriptNames = []string{"check.js", "check-worker.js"}
+
+// Scripts returns the SHA-256, in hex, of each script that the pages of this program load: what a release of the page
+// is, for the ledger.
+func Scripts() (map[string]string, error) {
+	out := map[string]string{}
+	for _, name := range scriptNames {
+		data, err := embedded.ReadFile("assets/" + name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("scripts of the page: %w", err)
+		}
+		sum := sha256.Sum256(data)
+		out[name] = hex.EncodeToString(sum[:])
+	}
+	return out, nil
 }
 
 // visible returns how many bits about an address the bucket numbers of one check tell: layers of one key use the same

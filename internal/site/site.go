@@ -36,6 +36,10 @@ type Options struct {
 	// Proof returns the tlog-proof of a ledger entry against the newest checkpoint.
 	Proof func(ctx context.Context, index int64) ([]byte, error)
 
+	// Release returns where the ledger records the scripts that are served: the entry's index, and the SHA-256 (hex)
+	// by which its bytes are served. nil, or false, where it does not.
+	Release func() (index int64, hash string, ok bool)
+
 	LedgerKey string // verifier key of the ledger (C2SP signed-note vkey)
 	BaseURL   string // of this instance, without a final slash; empty: what the request was made to
 	Demo      *Demo  // nil unless this is a demonstration

@@ -17,7 +17,7 @@ import (
 type event struct {
 	at    incident.Moment
 	what  string
-	style string // of its dot: "key", "late" or ""
+	style string // of its dot: "key", "missed" or ""
 }
 
 // milestones are the single-valued times of an incident, in the words of a timeline.
@@ -48,7 +48,7 @@ func happened(lang web.Lang, i incident.Incident) []event {
 		case f.Value.Status == "lifted" && !f.Value.Time.IsZero():
 			out = append(out, event{f.Value.Time, f.Value.Text.In(lang) + lang.Pick("（解除）", " (lifted)"), "key"})
 		case f.Value.Status == "slipped" && !f.Value.Promised.IsZero():
-			out = append(out, event{f.Value.Promised, f.Value.Text.In(lang) + lang.Pick("（予定どおりに行われず）", " (promised, not kept)"), "late"})
+			out = append(out, event{f.Value.Promised, f.Value.Text.In(lang) + lang.Pick("（予定どおりに行われず）", " (promised, not kept)"), "missed"})
 		}
 	}
 	// A day without a time stands before what is known to have happened within it.
@@ -81,12 +81,18 @@ func events(lang web.Lang, i incident.Incident) []line {
 
 // Measures of the drawing, in its own units (pixels at full size).
 const (
-	drawingWidth = 560
-	axisX        = 132 // of the axis, from the left
-	textX        = axisX + 22
-	lineHeight   = 21
-	textWidth    = drawingWidth - textX - 4
+	axisX      = 128 // of the axis, from the left
+	textX      = axisX + 20
+	lineHeight = 21
+	typeSize   = 14
 )
+
+// drawingWidths are those of a desk and of a telephone: text in a drawing does not wrap, so there are two, and the
+// stylesheet shows one.
+var drawingWidths = []struct {
+	name  string
+	width int
+}{{"broad", 560}, {"narrow", 345}}
 
 // timeline draws what happened, downwards, with gaps that grow with the time between (by its logarithm, so that 48
 // minutes and two weeks both show) and say how long it was. The table beside it says the same in words, so for
@@ -96,18 +102,26 @@ func timeline(lang web.Lang, i incident.Incident) template.HTML {
 	if len(list) < 2 {
 		return ""
 	}
+	var out template.HTML
+	for _, d := range drawingWidths {
+		out += drawing(lang, i, list, d.name, d.width)
+	}
+	return out
+}
+
+func drawing(lang web.Lang, i incident.Incident, list []event, name string, width int) template.HTML {
 	var points, window strings.Builder
 	y, day := 24.0, ""
-	windowTop, windowBottom := math.NaN(), math.NaN()
+	last, windowTop, windowBottom := y, math.NaN(), math.NaN()
 	start, _ := i.Fact("window.start")
 	end, _ := i.Fact("window.end")
 	for n, e := range list {
 		if n > 0 {
 			gap := e.at.Time.Sub(list[n-1].at.Time)
 			height := gapHeight(gap)
-			exact := e.at.Precision == incident.Minute && list[n-1].at.Precision == incident.Minute
-			if exact && gap >= 10*time.Minute && height > 34 {
-				fmt.Fprintf(&points, `<text class="gap" x="%d" y="%.0f">%s</text>`, textX, y+height/2+4, template.HTMLEscapeString(web.Duration(lang, gap)))
+			if e.at.Precision == incident.Minute && list[n-1].at.Precision == incident.Minute && gap >= 10*time.Minute {
+				height = max(height, 50) // room for a line between the two
+				fmt.Fprintf(&points, `<text class="gap" x="%d" y="%.0f">%s</text>`, textX, y+height/2+5, template.HTMLEscapeString(web.Duration(lang, gap)))
 			}
 			y += height
 		}
@@ -125,19 +139,20 @@ func timeline(lang web.Lang, i incident.Incident) template.HTML {
 			fmt.Fprintf(&points, `<text class="when" x="%d" y="%.0f" text-anchor="end">%s</text>`, axisX-16, y+5, template.HTMLEscapeString(web.Clock(lang, e.at.Time)))
 		}
 		fmt.Fprintf(&points, `<circle class="dot %s" cx="%d" cy="%.0f" r="6"/>`, e.style, axisX, y)
-		for k, part := range wrap(e.what, textWidth, 14) {
-			fmt.Fprintf(&points, `<text x="%d" y="%.0f">%s</text>`, textX, y+5+float64(k*lineHeight), template.HTMLEscapeString(part))
+		last = y
+		for k, part := range balance(e.what, float64(width-textX-4)) {
 			if k > 0 {
 				y += lineHeight
 			}
+			fmt.Fprintf(&points, `<text x="%d" y="%.0f">%s</text>`, textX, y+5, template.HTMLEscapeString(part))
 		}
 	}
 	if windowBottom > windowTop {
 		fmt.Fprintf(&window, `<rect class="window" x="%d" y="%.0f" width="12" height="%.0f" rx="6"/>`, axisX-6, windowTop, windowBottom-windowTop)
 	}
-	return template.HTML(fmt.Sprintf(`<svg class="timeline" viewBox="0 0 %d %.0f" role="img" aria-label="%s"><line class="axis" x1="%d" y1="24" x2="%d" y2="%.0f"/>%s%s</svg>`,
-		drawingWidth, y+20, template.HTMLEscapeString(lang.Pick("経緯の図。同じ内容の表が、下にあります。", "Timeline. The table below says the same.")),
-		axisX, axisX, y, window.String(), points.String()))
+	return template.HTML(fmt.Sprintf(`<svg class="timeline %s" viewBox="0 0 %d %.0f" role="img" aria-label="%s"><line class="axis" x1="%d" y1="24" x2="%d" y2="%.0f"/>%s%s</svg>`,
+		name, width, y+20, template.HTMLEscapeString(lang.Pick("経緯の図。同じ内容の表が、下にあります。", "Timeline. The table below says the same.")),
+		axisX, axisX, last, window.String(), points.String()))
 }
 
 // gapHeight is the distance between two points.
@@ -154,46 +169,54 @@ func dayLabel(lang web.Lang, m incident.Moment) string {
 	return m.Time.Format(lang.Pick("1月2日", "2 Jan"))
 }
 
+// balance breaks text into as few lines as fit width, and these into even ones, so that no line is left with a single
+// character.
+func balance(text string, width float64) []string {
+	lines := wrap(text, width)
+	for narrower := width - typeSize; narrower > width/2; narrower -= typeSize {
+		tried := wrap(text, narrower)
+		if len(tried) > len(lines) {
+			break
+		}
+		lines = tried
+	}
+	return lines
+}
+
 // wrap breaks text into lines of at most width, measured roughly: an ideograph is as wide as the type is high,
-// anything else a little more than half of that. Lines of Latin text break at spaces.
-func wrap(text string, width, size float64) []string {
+// anything else a little more than half of that.
+func wrap(text string, width float64) []string {
 	var lines []string
 	var current strings.Builder
 	used := 0.0
-	flush := func() {
-		if current.Len() > 0 {
-			lines = append(lines, strings.TrimSpace(current.String()))
-			current.Reset()
-			used = 0
-		}
-	}
 	for _, part := range pieces(text) {
 		w := 0.0
 		for _, c := range part {
 			if c < 0x2000 {
-				w += size * .56
+				w += typeSize * .56
 			} else {
-				w += size
+				w += typeSize
 			}
 		}
 		if used+w > width && used > 0 {
-			flush()
+			lines = append(lines, strings.TrimSpace(current.String()))
+			current.Reset()
+			used = 0
 		}
 		current.WriteString(part)
 		used += w
 	}
-	flush()
-	return lines
+	return append(lines, strings.TrimSpace(current.String()))
 }
 
 // pieces splits text where a line may break: after a space, and before an ideograph or kana, except before what must
-// not begin a line (JIS X 4051).
+// not begin a line and after what must not end one (JIS X 4051).
 func pieces(text string) []string {
 	var out []string
 	var current strings.Builder
 	for _, c := range text {
-		wide := c >= 0x2E80
-		if wide && !strings.ContainsRune("、。，．）」』】〉》！？ーっゃゅょッャュョ々〜", c) && current.Len() > 0 {
+		breaks := c >= 0x2E80 && !strings.HasSuffix(current.String(), "（") && !strings.HasSuffix(current.String(), "「")
+		if breaks && !strings.ContainsRune("、。，．）」』】〉》！？ーっゃゅょッャュョ々〜", c) && current.Len() > 0 {
 			out = append(out, current.String())
 			current.Reset()
 		}

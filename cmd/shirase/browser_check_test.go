@@ -1,0 +1,454 @@
+//go:build wip
+
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	cdpbrowser "github.com/chromedp/cdproto/browser"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
+
+	"shirase/check"
+	"shirase/internal/site"
+	"shirase/internal/web"
+)
+
+// testAnswers asks, and reads what a person would.
+func (b *browser) testAnswers(t *testing.T) {
+	for _, lang := range []string{"ja", "en"} {
+		p := b.tab(t, b.handler)
+		p.run("affected "+lang, func() {
+			p.want(p.check(lang, b.affected), "affected",
+				[2]string{"2件の公表の対象に含まれています。", "You are affected by 2 published incidents."},
+				[2]string{b.affected, b.affected},
+				[2]string{"ハッシュ化されたパスワード", "password (hashed)"},
+				[2]string{"例示商店", "Example Shop"},
+				[2]string{"調査中の公表が1件あります。", "One incident is still under investigation."})
+			steps := eval[[]string](p, `[...document.querySelectorAll("[data-answers] .steps > li b")].map(e => e.innerText)`)
+			first := map[string]string{"ja": "このサービスのパスワードを変更してください。", "en": "Change your password for this service."}[lang]
+			if len(steps) < 4 || steps[0] != first {
+				p.Errorf("steps: %q", steps)
+			}
+			if slices.ContainsFunc(steps, func(s string) bool { return strings.Contains(s, "カード会社") || strings.Contains(s, "card") }) {
+				p.Errorf("advice about a card that was not exposed: %q", steps)
+			}
+		})
+		p.run("not in scope "+lang, func() {
+			p.want(p.check(lang, b.stranger), "not-in-scope",
+				[2]string{"公表された対象には、含まれていません。", "You are not among those published as affected."},
+				[2]string{"調査中の公表が1件あります。", "One incident is still under investigation."},
+				[2]string{"例示市", "Example City"},
+				[2]string{"2件のどれにも", "none of the 2 incidents"})
+		})
+		for _, c := range b.states(t) {
+			p := b.tab(t, c.lie(b.handler))
+			p.run(c.name+" "+lang, func() {
+				got := p.check(lang, b.stranger)
+				p.want(got, c.want)
+				p.noNo(got)
+				p.expect("Failed to load resource")
+			})
+		}
+	}
+}
+
+// state is a way to an answer that the demonstration itself does not give.
+type state struct {
+	name, want string
+	lie        lie
+}
+
+func (b *browser) states(t *testing.T) []state {
+	said := func(st *check.Statement) lie {
+		return saying("/check/v1/statement", "application/json", statementReply(t, b.ledger, st))
+	}
+	open := b.changed(func(st *check.Statement) { only(st, demoCity) })
+	mail := b.changed(func(st *check.Statement) {
+		only(st, demoCity)
+		st.Incidents[0].State = check.ByMail
+	})
+	apart := b.changed(unfolded)
+	return []state{
+		{"investigating", "investigating", said(open)},
+		{"by mail only", "unchecked", said(mail)},
+		{"layer missing", "unchecked", failing("/check/v1/layers/", http.StatusNotFound)},
+		{"layer damaged", "unchecked", failing("/check/v1/layers/", http.StatusServiceUnavailable)},
+		{"one of two layers missing", "incomplete", all(failing("/check/v1/layers/"+apart.Layers[0].ID.String(), http.StatusNotFound), said(apart))},
+	}
+}
+
+// want holds an answer against what it must be and say, in ja and in en.
+func (p *tab) want(got shown, display string, texts ...[2]string) {
+	p.Helper()
+	if got.Shown != display {
+		p.Fatalf("shown %q, failed %q, want %q: %s", got.Shown, got.Failed, display, got.Text)
+	}
+	n := 0
+	if eval[string](p, "document.documentElement.lang") == "en" {
+		n = 1
+	}
+	for _, text := range texts {
+		if !strings.Contains(got.Text, text[n]) {
+			p.Errorf("the answer does not say %q:\n%s", text[n], got.Text)
+		}
+	}
+}
+
+// noNo holds that nothing on the page can be read as a "no".
+func (p *tab) noNo(got shown) {
+	p.Helper()
+	for _, no := range []string{"公表された対象には、含まれていません", "のどれにも、含まれていません", "not among those published as affected", "It is in none of"} {
+		if strings.Contains(got.Text, no) {
+			p.Errorf("%s%s says %q:\n%s", got.Shown, got.Failed, no, got.Text)
+		}
+	}
+	if got.Shown == "not-in-scope" || p.has(`[data-answers] .answer.clear`) {
+		p.Errorf("%s%s looks like a no", got.Shown, got.Failed)
+	}
+}
+
+// testInput gives the box what people give it.
+func (b *browser) testInput(t *testing.T) {
+	p := b.tab(t, b.handler)
+	p.run("malformed", func() {
+		for _, c := range []struct{ lang, typed, says string }{
+			{"ja", "", "アドレスを入力してください。"},
+			{"ja", "user1", "@ がありません。"},
+			{"en", "user1@example", "The domain has no dot."},
+			{"en", "ユーザー@example.com", "not ASCII"},
+		} {
+			p.open("/", c.lang)
+			p.ask(c.typed)
+			p.until(`!document.querySelector("[data-input-error]").hidden`)
+			if says := p.text("[data-input-error]"); !strings.Contains(says, c.says) {
+				p.Errorf("%q: %q, want %q", c.typed, says, c.says)
+			}
+			if !eval[bool](p, `(() => { const e = document.querySelector("[data-address]"), id = e.getAttribute("aria-describedby"); return e.ariaInvalid === "true" && document.activeElement === e && document.getElementById(id) === document.querySelector("[data-input-error]") })()`) {
+				p.Errorf("%q: the box is not marked, described and focused", c.typed)
+			}
+			if p.has("[data-answers] > *") {
+				p.Errorf("%q: there is an answer", c.typed)
+			}
+		}
+		// What is wrong is taken back once it is right.
+		p.ask(b.stranger)
+		p.answer()
+	})
+	p.run("line", func() {
+		p.open("/", "ja")
+		p.write("[data-addresses]", b.affected+"\n\n"+b.stranger+"\nnobody.example.com\n")
+		p.click("[data-submit]")
+		p.until(`!document.querySelector("[data-input-error]").hidden`)
+		if says := p.text("[data-input-error]"); !strings.HasPrefix(says, "4行目: @ がありません。") {
+			p.Errorf("says %q", says)
+		}
+	})
+	p.run("too many", func() {
+		p.open("/", "en")
+		p.write("[data-addresses]", strings.Repeat("user1@example.com\n", 17))
+		p.click("[data-submit]")
+		p.until(`!document.querySelector("[data-input-error]").hidden`)
+		if says := p.text("[data-input-error]"); !strings.Contains(says, "At most 16") {
+			p.Errorf("says %q", says)
+		}
+	})
+	p.run("several", func() {
+		p.open("/", "ja")
+		// The same twice, once in full-width letters, is one.
+		p.write("[data-addresses]", b.affected+"\n"+b.stranger+"\nＵＳＥＲ７＠example.org\n"+plainOne)
+		p.click("[data-submit]")
+		var got []string
+		for _, a := range p.answers() {
+			got = append(got, a.Shown)
+		}
+		if !slices.Equal(got, []string{"affected", "not-in-scope", "affected"}) {
+			p.Errorf("answers %q", got)
+		}
+	})
+	t.Run("one of several fails", func(t *testing.T) {
+		var n atomic.Int32
+		p := b.tab(t, at("/check/v1/evaluate", func(w http.ResponseWriter, r *http.Request, honest http.Handler) {
+			if n.Add(1) == 2 {
+				panic(http.ErrAbortHandler)
+			}
+			honest.ServeHTTP(w, r)
+		})(b.handler))
+		p.open("/", "ja")
+		p.write("[data-addresses]", b.affected+"\n"+b.stranger)
+		p.click("[data-submit]")
+		got := p.answers()
+		if len(got) != 2 || got[0].Shown != "affected" || got[1].Failed != "network" || !strings.Contains(got[1].Text, b.stranger) {
+			t.Fatalf("answers %+v", got)
+		}
+		p.expect("ERR_")
+		p.click("[data-failed] [data-retry]")
+		p.until(`document.querySelectorAll("[data-answers] [data-shown]").length === 2 && document.querySelector("[data-progress]").hidden`)
+		if got := p.answers(); got[1].Shown != "not-in-scope" {
+			t.Errorf("after another try: %+v", got)
+		}
+	})
+	p.run("variants", func() {
+		if got := p.check("ja", taggedOne); got.Shown != "not-in-scope" || !strings.Contains(got.Text, plainOne) {
+			p.Fatalf("%s does not offer %s: %s", got.Shown, plainOne, got.Text)
+		}
+		p.click("[data-variants]")
+		p.until(`document.querySelectorAll("[data-answers] [data-shown]").length === 2 && document.querySelector("[data-progress]").hidden`)
+		if got := eval[string](p, `document.querySelectorAll("[data-answers] [data-shown]")[1].dataset.shown`); got != "affected" {
+			p.Errorf("the plain form: %s", got)
+		}
+		dotted := strings.Replace(dottedOne, "user.seven", "user.se.ven", 1)
+		if got := p.check("en", dotted); !strings.Contains(got.Text, strings.ReplaceAll(strings.TrimSuffix(dotted, "@gmail.com"), ".", "")+"@gmail.com") {
+			p.Errorf("no form without dots is offered: %s", got.Text)
+		}
+	})
+	p.run("again", func() {
+		p.check("ja", b.stranger)
+		p.click("[data-again]")
+		if !eval[bool](p, `document.activeElement.matches("[data-address]") && document.activeElement.value === "" && !document.querySelector("[data-answers]").children.length`) {
+			p.Error("the box is not empty and focused")
+		}
+	})
+}
+
+// testWaiting holds that a page that waits says so, and can be stopped.
+func (b *browser) testWaiting(t *testing.T) {
+	t.Run("429", func(t *testing.T) {
+		var refused atomic.Int32
+		p := b.tab(t, at("/check/v1/evaluate", func(w http.ResponseWriter, r *http.Request, honest http.Handler) {
+			if refused.Add(1) == 1 {
+				web.Problem{Status: http.StatusTooManyRequests, RetryAfter: 2 * time.Second}.Write(w, r)
+				return
+			}
+			honest.ServeHTTP(w, r)
+		})(b.handler))
+		p.open("/", "ja")
+		p.ask(b.affected)
+		p.until(`!document.querySelector("[data-waiting]").hidden`)
+		if says := p.text("[data-waiting]"); !strings.Contains(says, "2秒") && !strings.Contains(says, "1秒") {
+			t.Errorf("says %q", says)
+		}
+		if state := eval[string](p, `document.querySelector("[data-step=evaluating]").dataset.state`); state != "doing" {
+			t.Errorf("the step is %q meanwhile", state)
+		}
+		if got := p.answer(); got.Shown != "affected" {
+			t.Errorf("after waiting: %+v", got)
+		}
+		p.expect("429")
+	})
+	t.Run("slow and stopped", func(t *testing.T) {
+		held := make(chan struct{})
+		p := b.tab(t, at("/check/v1/evaluate", func(http.ResponseWriter, *http.Request, http.Handler) { <-held })(b.handler))
+		defer close(held)
+		p.open("/", "en")
+		p.ask(b.stranger)
+		p.until(`!document.querySelector("[data-slow]").hidden`)
+		p.click("[data-abort]")
+		p.until(`document.querySelector("[data-progress]").hidden && document.activeElement.matches("[data-address]")`)
+		if p.has("[data-answers] > *") {
+			t.Error("there is an answer")
+		}
+	})
+	t.Run("offline", func(t *testing.T) {
+		p := b.tab(t, cut("/check/v1/evaluate")(b.handler))
+		p.open("/", "ja")
+		if _, err := chromedp.Call(p.ctx, network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{}); err != nil {
+			t.Log(err)
+		}
+		eval[bool](p, `(Object.defineProperty(navigator, "onLine", {get: () => false}), true)`)
+		p.ask(b.stranger)
+		if got := p.answer(); got.Failed != "offline" {
+			t.Errorf("%+v", got)
+		}
+		p.expect("ERR_")
+	})
+}
+
+// save presses the answer's button and gives the file.
+func (p *tab) save() string {
+	p.Helper()
+	dir := p.TempDir()
+	events := true
+	if _, err := chromedp.Call(p.ctx, cdpbrowser.SetDownloadBehavior, cdpbrowser.SetDownloadBehaviorParams{
+		Behavior: "allow", DownloadPath: dir, EventsEnabled: &events}); err != nil {
+		p.Fatal(err)
+	}
+	p.click("[data-save]")
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		found, _ := filepath.Glob(filepath.Join(dir, "*.json"))
+		if len(found) == 1 {
+			return found[0]
+		}
+	}
+	p.Fatal("nothing was saved")
+	return ""
+}
+
+// testSaved saves answers and has them verified by the page and by Go.
+func (b *browser) testSaved(t *testing.T) {
+	policy := must(check.LedgerPolicy(b.in.ledger.VKey()))(t)
+	for _, c := range []struct{ address, want, says string }{
+		{b.affected, "affected", "次の公表の対象に含まれていました。"},
+		{b.stranger, "not-in-scope", "公表された対象に含まれていませんでした。"},
+	} {
+		p := b.tab(t, b.handler)
+		p.check("ja", c.address)
+		file := p.save()
+		if name := filepath.Base(file); strings.ContainsAny(name, "@ ") || strings.Contains(name, "user") {
+			t.Errorf("saved as %s", name)
+		}
+		a, err := check.VerifyAnswer(must(os.ReadFile(file))(t), policy)
+		if err != nil {
+			t.Fatalf("Go does not verify what the page saved: %v", err)
+		}
+		if string(a.Verdict.Result) != c.want || a.Identity.Value != c.address {
+			t.Errorf("Go reads %s for another than %s", a.Verdict.Result, c.want)
+		}
+		p.open("/verify", "ja")
+		p.give("[data-file]", file)
+		if got := p.answer(); got.Shown != c.want || !strings.Contains(got.Text, c.says) || !strings.Contains(got.Text, c.address) {
+			t.Errorf("/verify shows %+v", got)
+		}
+		if asked := b.stage.of(p.host); strings.Contains(asked[len(asked)-1].line, "/check/") {
+			t.Errorf("verifying asked the server: %s", asked[len(asked)-1].line)
+		}
+	}
+}
+
+// answerVectors are check/testdata/answer.json.
+type answerVectors struct {
+	LedgerKey string `json:"ledgerKey"`
+	Vectors   []struct {
+		Name       string
+		File       json.RawMessage
+		Base, Op   string
+		Path       []any
+		Value      any
+		Byte       int
+		LedgerKeys []string
+		Verdict    *struct{ Result string }
+		Error      string
+	}
+}
+
+// testTampered gives the page every answer of the vectors, each with another
+// field tampered with: it refuses it by the name that Go has for it.
+func (b *browser) testTampered(t *testing.T) {
+	var vectors answerVectors
+	if err := json.Unmarshal(must(os.ReadFile("../../check/testdata/answer.json"))(t), &vectors); err != nil {
+		t.Fatal(err)
+	}
+	files := map[string]json.RawMessage{}
+	tabs := map[string]*tab{}
+	dir := t.TempDir()
+	refused := 0
+	for _, v := range vectors.Vectors {
+		if v.File == nil {
+			v.File = tampered(t, files[v.Base], v.Op, v.Path, v.Value, v.Byte)
+		}
+		files[v.Name] = v.File
+		keys := vectors.LedgerKey
+		if v.LedgerKeys != nil {
+			keys = strings.Join(v.LedgerKeys, " ")
+		}
+		p := tabs[keys]
+		if p == nil {
+			door := must(site.New(site.Options{LedgerKey: keys}))(t)
+			p = b.tab(t, web.Wrap(door, web.Options{}))
+			p.open("/verify", "en")
+			tabs[keys] = p
+		}
+		file := filepath.Join(dir, v.Name+".json")
+		if err := os.WriteFile(file, v.File, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		p.give("[data-file]", file)
+		got := p.answer()
+		want := v.Error
+		if v.LedgerKeys != nil && want == "checkpoint" {
+			want = "not-pinned" // the page knows keys by their ledger's name, and has none for this one
+		}
+		switch {
+		case want == "" && (got.Shown == "" || got.Shown != v.Verdict.Result):
+			t.Errorf("%s: shown %q, failed %q, want %s", v.Name, got.Shown, got.Failed, v.Verdict.Result)
+		case want != "" && got.Failed != want:
+			t.Errorf("%s: shown %q, failed %q, want %s", v.Name, got.Shown, got.Failed, want)
+		case want != "" && (!strings.Contains(got.Text, "Code: "+want) || p.has("[data-shown]")):
+			t.Errorf("%s: the page says %s", v.Name, got.Text)
+		}
+		if want != "" {
+			refused++
+		}
+	}
+	if refused < 40 {
+		t.Errorf("%d files were refused: are these all the vectors?", refused)
+	}
+}
+
+// tampered changes a file as a vector says.
+func tampered(t *testing.T, file []byte, op string, path []any, value any, at int) []byte {
+	t.Helper()
+	if op == "" {
+		return file
+	}
+	var doc any
+	if err := json.Unmarshal(file, &doc); err != nil {
+		t.Fatal(err)
+	}
+	doc = changeAt(t, doc, path, func(old any) (any, bool) {
+		switch op {
+		case "set":
+			return value, true
+		case "remove":
+			return nil, false
+		case "flip":
+			var b check.Bytes
+			if err := b.UnmarshalText([]byte(old.(string))); err != nil {
+				t.Fatal(err)
+			}
+			b[at] ^= 1
+			return string(must(b.MarshalText())(t)), true
+		}
+		t.Fatalf("op %q", op)
+		return nil, false
+	})
+	return must(json.Marshal(doc))(t)
+}
+
+// changeAt gives doc with the value at a path changed, or removed.
+func changeAt(t *testing.T, doc any, path []any, change func(any) (any, bool)) any {
+	t.Helper()
+	switch at := doc.(type) {
+	case map[string]any:
+		name := path[0].(string)
+		if len(path) > 1 {
+			at[name] = changeAt(t, at[name], path[1:], change)
+		} else if v, keep := change(at[name]); keep {
+			at[name] = v
+		} else {
+			delete(at, name)
+		}
+		return at
+	case []any:
+		i := int(path[0].(float64))
+		if len(path) > 1 {
+			at[i] = changeAt(t, at[i], path[1:], change)
+		} else if v, keep := change(at[i]); keep {
+			at[i] = v
+		} else {
+			at = slices.Delete(at, i, i+1)
+		}
+		return at
+	}
+	t.Fatal(fmt.Errorf("the path %v leads nowhere", path))
+	return nil
+}

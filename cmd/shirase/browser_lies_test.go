@@ -1,0 +1,218 @@
+//go:build wip
+
+package main
+
+import (
+	"bytes"
+	"crypto/rand"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"golang.org/x/mod/sumdb/note"
+
+	"shirase/check"
+)
+
+const (
+	statementPath = "/check/v1/statement"
+	evaluatePath  = "/check/v1/evaluate"
+	layersPath    = "/check/v1/layers/"
+)
+
+// testLies has the page meet servers that lie. Each lie ends in its name, and
+// none in a "no".
+func (b *browser) testLies(t *testing.T) {
+	for _, c := range b.lies(t) {
+		p := b.tab(t, c.lie(b.handler))
+		p.run(c.code+": "+c.name, func() {
+			p.open("/", "ja")
+			if c.audit {
+				eval[bool](p, `(document.querySelector("[data-audit]").checked = true)`)
+			}
+			// Who is in both incidents is told no "no", whatever the server does.
+			p.ask(b.affected)
+			got := p.answer()
+			if got.Failed != c.code {
+				p.Errorf("shown %q, failed %q, want %q", got.Shown, got.Failed, c.code)
+			}
+			if !strings.Contains(got.Text, "符号: "+c.code) || !strings.Contains(got.Text, "「対象ではない」という意味ではありません") {
+				p.Errorf("the page says %s", got.Text)
+			}
+			p.noNo(got)
+			p.expect("Failed to load resource")
+		})
+	}
+	b.testSecondVisits(t)
+}
+
+type named struct {
+	code, name string
+	lie        lie
+	audit      bool
+}
+
+func (b *browser) lies(t *testing.T) []named {
+	says := func(st *check.Statement) lie {
+		return saying(statementPath, "application/json", statementReply(t, b.ledger, st))
+	}
+	signed := func(name string, st *check.Statement) lie {
+		skey, _ := must2(note.GenerateKey(rand.Reader, name))(t)
+		return saying(statementPath, "application/json", statementReply(t, must(note.NewSigner(skey))(t), st))
+	}
+	thief := check.GenerateEvaluatorKey()
+	broken, layer := b.damaged(t)
+	return []named{
+		{code: "proof", name: "another evaluator key", lie: evaluating(thief.Evaluate)},
+		{code: "proof", name: "another element evaluated", lie: evaluating(func(blinded [][]byte) ([][]byte, []byte, error) {
+			other := must(check.Blind([]byte("someone else")))(t)
+			return b.key.Evaluate([][]byte{other.Element()})
+		})},
+		{code: "element", name: "the identity element", lie: evaluating(func(blinded [][]byte) ([][]byte, []byte, error) {
+			_, proof, err := b.key.Evaluate(blinded)
+			return [][]byte{make([]byte, check.ElementSize)}, proof, err
+		})},
+		{code: "server", name: "two elements for one", lie: evaluating(func(blinded [][]byte) ([][]byte, []byte, error) {
+			return b.key.Evaluate([][]byte{blinded[0], blinded[0]})
+		})},
+		{code: "expired", name: "a stale statement", lie: says(b.changed(func(st *check.Statement) {
+			st.Time, st.Expires = soon(-50*time.Hour), soon(-3*time.Hour)
+		}))},
+		{code: "not-yet", name: "a statement of tomorrow", lie: says(b.changed(func(st *check.Statement) {
+			st.Time, st.Expires = soon(20*time.Hour), soon(44*time.Hour)
+		}))},
+		{code: "statement", name: "sources that do not add up", lie: says(b.changed(func(st *check.Statement) {
+			st.Layers[0].Sources[0].N--
+		}))},
+		{code: "statement", name: "an incident without its layer", lie: says(b.changed(func(st *check.Statement) { st.Layers = nil }))},
+		{code: "inclusion", name: "a statement changed after it was recorded", lie: spoiling(statementPath, func(body []byte) []byte {
+			return changeStatement(t, body, func(raw []byte) []byte { return bytes.Replace(raw, []byte("NAVER"), []byte("RAVEN"), 1) })
+		})},
+		{code: "checkpoint", name: "another key of the same name", lie: signed(b.ledger.Name(), b.honest)},
+		{code: "checkpoint", name: "another ledger", lie: signed("elsewhere.invalid/ledger", b.honest)},
+		{code: "bucket", name: "a swapped bucket", lie: at(layersPath, func(w http.ResponseWriter, r *http.Request, honest http.Handler) {
+			i := strings.LastIndex(r.URL.Path, "/") + 1
+			r.URL.Path = r.URL.Path[:i] + strings.NewReplacer("0", "1", "1", "0").Replace(r.URL.Path[i:])
+			honest.ServeHTTP(w, r)
+		})},
+		{code: "bucket", name: "a bucket with a bit flipped", lie: spoiling(layersPath, func(body []byte) []byte {
+			body[4+3*check.EntrySize+7] ^= 1
+			return body
+		})},
+		{code: "bucket", name: "a bucket without its last entry", lie: spoiling(layersPath, func(body []byte) []byte {
+			body[3]--
+			return body
+		})},
+		{code: "bucket", name: "a bucket cut short", lie: spoiling(layersPath, func(body []byte) []byte { return body[:len(body)/2] })},
+		{code: "entry", name: "an entry that does not open", lie: all(says(broken), at(layersPath, func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
+			w.Write(must(layer.AppendBucket(nil, 0, layer.Info().Pad))(t))
+		}))},
+		{code: "audit", name: "a source layer withheld", audit: true, lie: at(layersPath, func(w http.ResponseWriter, r *http.Request, honest http.Handler) {
+			if !strings.Contains(r.URL.Path, b.honest.Layers[0].ID.String()) {
+				http.NotFound(w, r)
+				return
+			}
+			honest.ServeHTTP(w, r)
+		})},
+		{code: "busy", name: "come back in an hour", lie: at(evaluatePath, func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
+			w.Header().Set("Retry-After", "3600")
+			w.WriteHeader(http.StatusTooManyRequests)
+		})},
+		{code: "server", name: "no JSON", lie: saying(evaluatePath, "application/json", []byte("<html>"))},
+		{code: "server", name: "no statement", lie: saying(statementPath, "application/json", []byte(`{"statement":"","proof":7}`))},
+		{code: "network", name: "an error of the server", lie: failing(evaluatePath, http.StatusInternalServerError)},
+		{code: "network", name: "nobody there", lie: cut("/check/")},
+	}
+}
+
+func must2[A, B any](a A, b B, err error) func(testing.TB) (A, B) {
+	return func(t testing.TB) (A, B) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a, b
+	}
+}
+
+// changeStatement changes the bytes of a statement in a server's reply.
+func changeStatement(t *testing.T, body []byte, change func([]byte) []byte) []byte {
+	var reply struct {
+		Statement check.Bytes `json:"statement"`
+		Proof     string      `json:"proof"`
+	}
+	if err := json.Unmarshal(body, &reply); err != nil {
+		t.Error(err)
+	}
+	before := reply.Statement
+	if reply.Statement = change(before); bytes.Equal(before, reply.Statement) {
+		t.Error("the statement is as it was")
+	}
+	return must(json.Marshal(reply))(t)
+}
+
+// testSecondVisits lies to a browser that has been here before.
+func (b *browser) testSecondVisits(t *testing.T) {
+	later := b.changed(func(st *check.Statement) {
+		raw := must(b.honest.Canonical())(t)
+		st.Seq, st.Prev = st.Seq+1, check.StatementHash(raw)
+	})
+	forked := b.changed(func(st *check.Statement) { st.Incidents[0].Organisation = "Example Fork" })
+	astray := b.changed(func(st *check.Statement) {
+		st.Seq++
+		st.Prev[0] ^= 1
+	})
+	skey, vkey := must2(note.GenerateKey(rand.Reader, "elsewhere.invalid/ledger"))(t)
+	other := must(note.NewSigner(skey))(t)
+	for _, c := range []struct {
+		code, name    string
+		first, second []byte // statement replies; nil is the honest one
+		key           string // of the ledger that the page names then; "" is the honest one
+	}{
+		{"rollback", "an older statement than was seen", statementReply(t, b.ledger, later), nil, ""},
+		{"fork", "another statement of the same number", nil, statementReply(t, b.ledger, forked), ""},
+		{"fork", "a next statement that does not follow", nil, statementReply(t, b.ledger, astray), ""},
+		{"ledger-changed", "another ledger, named by the page itself", nil, statementReply(t, other, b.honest), vkey},
+	} {
+		var again atomic.Bool
+		p := b.tab(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			reply, key := c.first, ""
+			if again.Load() {
+				reply, key = c.second, c.key
+			}
+			if reply != nil && r.URL.Path == statementPath {
+				w.Write(reply)
+				return
+			}
+			rec := httptest.NewRecorder()
+			b.handler.ServeHTTP(rec, r)
+			body := rec.Body.Bytes()
+			if key != "" {
+				body = bytes.ReplaceAll(body, []byte(strings.ReplaceAll(b.in.ledger.VKey(), "+", "&#43;")), []byte(key))
+				body = bytes.ReplaceAll(body, []byte(b.in.ledger.VKey()), []byte(key))
+			}
+			for name, values := range rec.Header() {
+				if name != "Content-Length" && name != "Etag" {
+					w.Header()[name] = values
+				}
+			}
+			w.WriteHeader(rec.Code)
+			w.Write(body)
+		}))
+		p.run(c.code+": "+c.name, func() {
+			if got := p.check("en", b.stranger); got.Shown != "not-in-scope" {
+				p.Fatalf("at the first visit: %+v", got)
+			}
+			again.Store(true)
+			got := p.check("en", b.affected)
+			if got.Failed != c.code {
+				p.Errorf("shown %q, failed %q, want %q", got.Shown, got.Failed, c.code)
+			}
+			p.noNo(got)
+		})
+	}
+}
