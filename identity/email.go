@@ -168,11 +168,12 @@ func isLocal(s string) bool {
 // lower changes A-Z only: strings.ToLower knows more than ASCII (İ, and the
 // Kelvin sign, which NFKC has made a K by now).
 func lower(s string) string {
-	b := []byte(s)
-	for i, c := range b {
-		b[i] = lowerByte(c)
+	var b strings.Builder
+	b.Grow(len(s))
+	for i := range len(s) {
+		b.WriteByte(lowerByte(s[i]))
 	}
-	return string(b)
+	return b.String()
 }
 
 func lowerByte(c byte) byte {

@@ -5,7 +5,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,19 +12,18 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/dom"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/input"
 	cdplog "github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
-	"github.com/chromedp/chromedp/kb"
 )
 
 // The pages are tested as people meet them: in a Chromium, against the handler
@@ -50,7 +48,7 @@ func TestBrowser(t *testing.T) {
 	} {
 		t.Run(c.name, c.run)
 	}
-	if foreign := b.stage.foreign(); len(foreign) > 0 {
+	if foreign := b.stage.foreign(); len(foreign) > 0 { // beside the page's policy, which testHeaders holds
 		t.Errorf("pages asked elsewhere: %q", foreign)
 	}
 }
@@ -81,6 +79,10 @@ type stage struct {
 // request is one that reached a host, as bytes to search in.
 type request struct{ host, line, head, body string }
 
+// errand matches where Chromium goes of its own accord, whatever page is open
+// and whatever flags it is started with.
+var errand = regexp.MustCompile(`^(accounts|clients[0-9]|redirector|www)\.(google|gvt1)\.com(:|$)|\.googleapis\.com(:|$)`)
+
 func newStage(t *testing.T) *stage {
 	s := &stage{hosts: map[string]http.Handler{}}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -97,7 +99,7 @@ func newStage(t *testing.T) *stage {
 func (s *stage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	h := s.hosts[r.Host]
-	if h == nil {
+	if h == nil && !errand.MatchString(r.Host) {
 		s.elsewhere = append(s.elsewhere, r.Method+" "+r.Host)
 	}
 	s.mu.Unlock()

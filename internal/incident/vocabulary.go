@@ -173,18 +173,27 @@ func Word(lang web.Lang, word string) string {
 
 // Count writes number, unit and qualifier as the language does: 169万2,496アカウント, about 2,700,000 accounts.
 func Count(lang web.Lang, v Value) string {
+	amount, unit := Amount(lang, v)
+	if unit == "" {
+		return amount
+	}
+	return amount + lang.Pick("", " ") + unit
+}
+
+// Amount is Count with the unit apart.
+func Amount(lang web.Lang, v Value) (amount, unit string) {
 	if v.Number == nil {
-		return lang.Pick("不明", "not known")
+		return lang.Pick("不明", "not known"), ""
 	}
 	n := web.Number(lang, *v.Number)
-	unit := Word(lang, v.Unit)
+	unit = Word(lang, v.Unit)
 	if lang == web.EN {
 		if *v.Number == 1 {
 			unit = map[string]string{"persons": "person", "records": "record", "accounts": "account", "attempts": "attempt"}[v.Unit]
 		}
-		return map[string]string{"about": "about ", "at-most": "at most ", "cumulative": "a cumulative "}[v.Qualifier] + n + " " + unit
+		return map[string]string{"about": "about ", "at-most": "at most ", "cumulative": "a cumulative "}[v.Qualifier] + n, unit
 	}
-	return map[string]string{"about": "約", "at-most": "最大", "cumulative": "延べ"}[v.Qualifier] + n + unit
+	return map[string]string{"about": "約", "at-most": "最大", "cumulative": "延べ"}[v.Qualifier] + n, unit
 }
 
 // keyLabels says what people call a fact's key.

@@ -193,7 +193,7 @@ func (h *Handler) statement(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	w.Header().Set("Cache-Control", "public, max-age=30")
+	w.Header().Set("Cache-Control", "no-cache") // an older copy would look like a rollback
 	send(w, "application/json", s.body)
 }
 

@@ -288,7 +288,7 @@ func TestRollback(t *testing.T) {
 		if r := verify(t, dir, vkey, db); r.Size != 3 {
 			t.Fatalf("%+v", r)
 		}
-		if names, err := dir.List("ledger/data"); err != nil || len(names) != 2 { // documents 0 and 2 are one
+		if names, err := dir.List("ledger/data"); err != nil || len(names) != 3 {
 			t.Fatalf("%v, %v", names, err)
 		}
 	})

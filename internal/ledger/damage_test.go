@@ -51,7 +51,7 @@ func TestFlippedByte(t *testing.T) {
 		step  int
 	}{
 		{"small", []int64{2, 5}, 1},
-		{"levels", []int64{250, 260, 515}, 1009},
+		{"levels", []int64{250, 260, 515}, 2503},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			skey, vkey := newTestKey(t)

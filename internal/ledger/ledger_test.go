@@ -47,13 +47,14 @@ func open(t testing.TB, db *store.DB, dir *files.Dir, skey string) *Ledger {
 	return l
 }
 
-// document is the i'th document of test logs; every third repeats an earlier
-// one.
+// document is the i'th document of test logs. There are few different ones:
+// each costs two forced writes.
 func document(i int64) (kind string, data []byte) {
+	kind = "notice"
 	if i%3 == 2 {
-		return "statement", fmt.Appendf(nil, `{"document":%d}`, i/3)
+		kind = "statement"
 	}
-	return "notice", fmt.Appendf(nil, `{"document":%d}`, i)
+	return kind, fmt.Appendf(nil, `{"document":%d}`, i%23)
 }
 
 // grow appends documents, one a transaction or all in one, until the log has

@@ -134,14 +134,20 @@ func leaves(ctx context.Context, q querier, from, to int64) ([]leafRow, error) {
 	return out, nil
 }
 
-// writeData writes the documents of the leaves [from, to).
+// writeData writes the documents of the leaves [from, to). A file that is
+// there already is written again: whether it is on disk is not known.
 func (l *Ledger) writeData(ctx context.Context, from, to int64) error {
+	written := map[[32]byte]bool{}
 	for start := from; start < to; start += torchwood.TileWidth {
 		batch, err := leaves(ctx, l.db, start, min(start+torchwood.TileWidth, to))
 		if err != nil {
 			return err
 		}
 		for _, r := range batch {
+			if written[r.hash] {
+				continue
+			}
+			written[r.hash] = true
 			data, err := readData(ctx, l.db, r.hash)
 			if err != nil {
 				return fmt.Errorf("leaf %d: %w", r.index, err)

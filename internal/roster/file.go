@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -148,6 +149,7 @@ type fileReader struct {
 	mac    hash.Hash
 	header fileHeader
 	prev   []byte // key of the member before
+	key    []byte
 	buf    []byte
 	counts map[identity.Kind]int64
 }
@@ -227,11 +229,11 @@ func (f *fileReader) next() (Member, uint64, bool, error) {
 	if int(rank) >= len(kinds) || r.bad {
 		return Member{}, 0, false, damaged("a member", nil)
 	}
-	key := append([]byte{rank}, value...)
-	if bytes.Compare(f.prev, key) >= 0 {
+	f.key = append(append(f.key[:0], rank), value...)
+	if bytes.Compare(f.prev, f.key) >= 0 {
 		return Member{}, 0, false, damaged("the order of members", nil)
 	}
-	f.prev = key
+	f.prev, f.key = f.key, f.prev
 	m := Member{Identity: identity.Identity{Kind: kinds[rank], Value: string(value)}}
 	mask := r.uvarint()
 	m.Locale = string(r.text())
@@ -256,10 +258,8 @@ func (f *fileReader) finish() (string, *meta, error) {
 	if err := f.readJSON(&footer); err != nil {
 		return "", nil, damaged("its footer", err)
 	}
-	for kind, n := range f.counts {
-		if footer.Counts.Identities[kind] != n {
-			return "", nil, damaged("the number of members", nil)
-		}
+	if !maps.Equal(f.counts, footer.Counts.Identities) {
+		return "", nil, damaged("the number of members", nil)
 	}
 	want := f.mac.Sum(nil)
 	got := make([]byte, macSize)

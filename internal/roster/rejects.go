@@ -39,9 +39,6 @@ func (r *rejects) add(line int64, field string, p problem) error {
 			return fmt.Errorf("writing the list of invalid rows: %w", err)
 		}
 	}
-	if looksLikeData(field) {
-		field = "" // a file without a header
-	}
 	r.line = [4]string{strconv.FormatInt(line, 10), field, p.code, p.text}
 	if err := r.csv.Write(r.line[:]); err != nil {
 		return fmt.Errorf("writing the list of invalid rows: %w", err)

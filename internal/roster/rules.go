@@ -11,14 +11,17 @@ import (
 
 	"github.com/goccy/go-yaml"
 	yamlast "github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
 	yamlparser "github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
 
 	"shirase/identity"
 )
 
 // Limits of a rules file.
 const (
-	maxRules       = 256 << 10 // bytes
+	maxRules       = 64 << 10 // bytes
+	maxDepth       = 16       // of YAML's brackets and dashes; the rules need 4
 	maxExcludes    = 200
 	maxSetRules    = 1000
 	maxClasses     = 64    // distinct ones: a set is a mask of 64 bits
@@ -165,6 +168,9 @@ func readRulesFile(src []byte) (*rulesFile, lineOf, error) {
 	case !utf8.Valid(src):
 		return nil, nil, errors.New("it is not UTF-8 text")
 	}
+	if err := checkYAML(src); err != nil {
+		return nil, nil, err
+	}
 	tree, err := yamlparser.ParseBytes(src, 0)
 	if err != nil {
 		return nil, nil, yamlError(err)
@@ -187,6 +193,31 @@ func readRulesFile(src []byte) (*rulesFile, lineOf, error) {
 		return 1
 	}
 	return &file, line, nil
+}
+
+// checkYAML refuses what a parser can be kept busy with: deep nesting, and aliases,
+// which multiply. Rules need neither.
+func checkYAML(src []byte) error {
+	depth, dashes, line := 0, 0, 0
+	for _, t := range lexer.Tokenize(string(src)) {
+		if t.Position.Line != line {
+			dashes, line = 0, t.Position.Line
+		}
+		switch t.Type {
+		case token.AnchorType, token.AliasType, token.MergeKeyType:
+			return &placed{errors.New("anchors and aliases (&, *, <<) are not available"), line, "write it out; a text that begins with & or * needs quotation marks"}
+		case token.MappingStartType, token.SequenceStartType:
+			depth++
+		case token.MappingEndType, token.SequenceEndType:
+			depth--
+		case token.SequenceEntryType, token.MappingKeyType:
+			dashes++
+		}
+		if depth > maxDepth || dashes > maxDepth || t.Position.Column > 1 && t.Position.IndentLevel > maxDepth {
+			return &placed{fmt.Errorf("it is nested more than %d deep", maxDepth), line, ""}
+		}
+	}
+	return nil
 }
 
 // yamlError keeps the message and the place, and not the excerpt of the file.

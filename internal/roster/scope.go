@@ -213,7 +213,7 @@ func (s *scoper) readRows() error {
 			}
 		}
 	}
-	if err := s.x.err(); err != nil {
+	if err := errors.Join(s.x.err(), s.ctx.Err()); err != nil {
 		return err
 	}
 	if s.counts.Total == 0 {

@@ -1,9 +1,11 @@
 package roster
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -101,5 +103,209 @@ func TestScope(t *testing.T) {
 	}
 	if strings.Contains(string(list), "not-an-address") {
 		t.Error("a value is in the list")
+	}
+}
+
+const everyone = "sets: [{classes: [email]}]\n"
+
+func scopeOf(t testing.TB, name, export, rules string, change func(*Options)) (Counts, error) {
+	t.Helper()
+	o := Options{Export: writeFile(t, name, export), Rules: mustRules(t, rules), TempDir: t.TempDir()}
+	if change != nil {
+		change(&o)
+	}
+	return Scope(t.Context(), o)
+}
+
+func TestScopeCounts(t *testing.T) {
+	all := 1.0
+	for _, c := range []struct{ name, export, rules, want string }{
+		{"no account column: each row an account", "mail\nuser1@example.com\nUSER1@example.com\nuser2@example.com\n",
+			"columns: {email: mail}\n" + everyone,
+			`{"total":3,"excluded":{},"duplicates":0,"invalid":0,"affected":3,"identities":{"email":2},"withoutEmail":0}`},
+		{"accounts are trimmed, their case kept", "id,mail\n 1 ,\n1,\na,\nA,\n", "columns: {account: id, email: mail}\n" + everyone,
+			`{"total":4,"excluded":{},"duplicates":1,"invalid":0,"affected":3,"identities":{},"withoutEmail":3}`},
+		{"an excluded row is no account's first", "id,mail,c\n1,user1@example.com,US\n1,user2@example.com,JP\n",
+			"columns: {account: id, email: mail}\nexclude: [{name: x, when: 'c == \"US\"'}]\n" + everyone,
+			`{"total":2,"excluded":{"x":1},"duplicates":0,"invalid":0,"affected":1,"identities":{"email":1},"withoutEmail":0}`},
+		{"an invalid row is no account's first", "id,mail\n1,x\n1,user2@example.com\n", "columns: {account: id, email: mail}\n" + everyone,
+			`{"total":2,"excluded":{},"duplicates":0,"invalid":1,"affected":1,"identities":{"email":1},"withoutEmail":0}`},
+		{"excluded before the values are looked at", "id,mail,c\n,x,US\n", "columns: {account: id, email: mail}\nexclude: [{name: x, when: 'c == \"US\"'}]\n" + everyone,
+			`{"total":1,"excluded":{"x":1},"duplicates":0,"invalid":0,"affected":0,"identities":{},"withoutEmail":0}`},
+		{"the first rule counts", "mail,c\nuser1@example.com,US\n", "columns: {email: mail}\nexclude: [{name: b, when: 'c != \"JP\"'}, {name: a, when: 'c == \"US\"'}]\n" + everyone,
+			`{"total":1,"excluded":{"b":1,"a":0},"duplicates":0,"invalid":0,"affected":0,"identities":{},"withoutEmail":0}`},
+		{"empty account", "id,mail\n,user1@example.com\n", "columns: {account: id, email: mail}\n" + everyone,
+			`{"total":1,"excluded":{},"duplicates":0,"invalid":1,"affected":0,"identities":{},"withoutEmail":0}`},
+		{"nothing to be known by", "mail,x\n,1\n", "columns: {email: mail}\n" + everyone,
+			`{"total":1,"excluded":{},"duplicates":0,"invalid":1,"affected":0,"identities":{},"withoutEmail":0}`},
+		{"all kinds", "id,mail,tel\n1,user1@example.com,090-1234-5678\n2,,+819012345678\n3,user3@example.com,x\n",
+			"columns: {account: id, email: mail, phone: tel}\nindex: [account, email, phone]\norganisation: line\nphoneRegion: JP\n" + everyone,
+			`{"total":3,"excluded":{},"duplicates":0,"invalid":1,"affected":2,"identities":{"account":2,"email":1,"phone":1},"withoutEmail":1}`},
+		{"phone without a region", "tel\n090-1234-5678\n+819012345678\n", "columns: {phone: tel}\nindex: [phone]\n" + everyone,
+			`{"total":2,"excluded":{},"duplicates":0,"invalid":1,"affected":1,"identities":{"phone":1},"withoutEmail":0}`},
+		{"no set matches", "mail,c\nuser1@example.com,JP\nuser2@example.com,US\n", "columns: {email: mail}\nsets: [{when: 'c == \"JP\"', classes: [email]}]\n",
+			`{"total":2,"excluded":{},"duplicates":0,"invalid":1,"affected":1,"identities":{"email":1},"withoutEmail":0}`},
+		{"rows that cannot be read", "mail,c\n\"user1@example.com,JP\nuser2@example.com\nuser3@example.com,\xff\nuser4@example.com,JP\n", "columns: {email: mail}\n" + everyone,
+			`{"total":4,"excluded":{},"duplicates":0,"invalid":3,"affected":1,"identities":{"email":1},"withoutEmail":0}`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			counts, err := scopeOf(t, "export.csv", c.export, c.rules, func(o *Options) { o.MaxRejects = &all })
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := countsJSON(t, counts); got != c.want {
+				t.Errorf("%s\nwant %s", got, c.want)
+			}
+			if sum := counts.Invalid + counts.Excluded.Rows() + counts.Duplicates + counts.Affected; sum != counts.Total {
+				t.Errorf("the parts are %d of %d", sum, counts.Total)
+			}
+			var back Counts
+			if err := json.Unmarshal([]byte(countsJSON(t, counts)), &back); err != nil || countsJSON(t, back) != c.want {
+				t.Errorf("read back: %s, %v", countsJSON(t, back), err)
+			}
+		})
+	}
+}
+
+func TestScopeErrors(t *testing.T) {
+	mail := "columns: {email: mail}\n" + everyone
+	none := 0.0
+	for _, c := range []struct {
+		name, file, export, rules string
+		change                    func(*Options)
+		is                        error
+		want, remedy              string
+	}{
+		{"no column", "x.csv", "id,e_mail,name\n1,2,3\n", mail, nil, ErrRules,
+			`columns: email: the export has no column "mail"`, `the columns are "id", "e_mail", "name"`},
+		{"misspelt", "x.csv", "id,Mail,name\n1,2,3\n", mail, nil, ErrRules, `no column "mail"; did you mean "Mail"?`, ""},
+		{"no header", "x.csv", "1,user1@example.com,taro\n2,user2@example.com,bob\n", mail, nil, ErrRules,
+			`no column "mail"`, "the first row must name the columns"},
+		{"another delimiter", "x.csv", "id\tmail\n1\tuser1@example.com\n", mail, nil, ErrRules, `no column "mail"`, "state --format"},
+		{"semicolons", "x.csv", "id;mail\n1;user1@example.com\n", mail, nil, ErrRules, `no column "mail"`, "convert the delimiter"},
+		{"unknown column in a rule", "x.csv", "mail\nuser1@example.com\n", "columns: {email: mail}\nexclude: [{name: x, when: 'maill == \"\"'}]\n" + everyone, nil, ErrRules,
+			`rules.yaml:2: exclude "x": when: at character 1: unknown column "maill"; did you mean "mail"?`, `the columns are "mail"`},
+		{"a header and no rows", "x.csv", "id,mail\n\n", mail, nil, ErrExport, "it has a header and no rows", "written to its end"},
+		{"empty", "x.csv", "", mail, nil, ErrExport, "it is empty", "written to its end"},
+		{"no file", "", "", mail, func(o *Options) { o.Export += ".none" }, os.ErrNotExist, "x.csv.none", ""},
+		{"a folder", "", "", mail, func(o *Options) { o.Export = filepath.Dir(o.Export) }, ErrExport, "is a folder", ""},
+		{"no folder for sorting", "x.csv", "mail\nuser1@example.com\n", mail, func(o *Options) { o.TempDir += "/none" }, os.ErrNotExist, "none", ""},
+		{"one bad row of one", "x.csv", "mail\nx\n", mail, nil, ErrTooManyRejects, "1 of 1, and at most 1 % may be", "--rejects FILE"},
+		{"none may be bad", "x.csv", "mail\n" + strings.Repeat("user1@example.com\n", 999) + "x\n", mail,
+			func(o *Options) { o.MaxRejects = &none }, ErrTooManyRejects, "1 of 1000, and at most 0 % may be", ""},
+		{"stated wrongly", "x.csv", "mail,x\n" + strings.Repeat("user1@example.com,\u5c71\n", 9), mail,
+			func(o *Options) { o.Encoding = EUCJP }, ErrTooManyRejects, "9 of 9", ""},
+		{"one account", "x.csv", "id,mail\n" + strings.Join(manyRows(maxPerAccount+1), ""), "columns: {account: id, email: mail}\n" + everyone, nil, ErrRules,
+			`the rows of one "id" (the first in line 2) have more than 10000 different addresses`, "tells accounts apart"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			counts, err := scopeOf(t, cmpOr(c.file, "x.csv"), c.export, c.rules, c.change)
+			if !errors.Is(err, c.is) || !strings.Contains(err.Error(), c.want) || !strings.Contains(hintOf(err), c.remedy) {
+				t.Errorf("%v\nhint %q\nwant %v, %q, %q", err, hintOf(err), c.is, c.want, c.remedy)
+			}
+			if err == nil {
+				t.Fatalf("counts %v", counts)
+			}
+			if text := err.Error() + hintOf(err); strings.Contains(text, "user1@") || strings.Contains(text, "\n") {
+				t.Errorf("it has a value or a line feed in it: %q", text)
+			}
+		})
+	}
+}
+
+func cmpOr(a, b string) string {
+	if a == "" {
+		return b
+	}
+	return a
+}
+
+func manyRows(n int) []string {
+	rows := make([]string, n)
+	for i := range rows {
+		rows[i] = "JP,user" + strings.Repeat("x", i%7) + string(rune('a'+i%26)) + itoa(i) + "@example.com\n"
+	}
+	return rows
+}
+
+func itoa(i int) string { return strconv.Itoa(i) }
+
+// TestRejects: every invalid row is listed, none with a value; a list is written
+// also where the run stops, and there is none where nothing is invalid.
+func TestRejects(t *testing.T) {
+	export := "id,mail,tel,c\n" +
+		"1,secret1,,JP\n" +
+		"2,user2@example.com,secret2,JP\n" +
+		",user3@example.com,,JP\n" +
+		"4,user4@example.com,,secret4,\n" +
+		"5,user5@example.com,,\xffsecret5\n" +
+		"6,user6@example.com,,\"JP\"secret6\n" +
+		"7,user7@example.com,,secret7\n" +
+		"8,user8@example.com,,JP\n"
+	rules := "columns: {account: id, email: mail, phone: tel}\nphoneRegion: JP\nmaxRejects: 0.5\nsets: [{when: 'c == \"JP\"', classes: [email]}]\n"
+	want := `line,field,reason,explanation
+2,mail,no-at-sign,there is no @ in it
+3,tel,phone-character,it holds a character that is not part of a telephone number
+4,id,empty,it is empty
+5,,too-many-fields,the row has more fields than the header
+6,,encoding,the row has bytes that are not text in the export's encoding
+7,,quote,"a quotation mark within a field, or something after the one that ends it"
+8,sets,no-set,no set of the rules matches the row
+`
+	dir := t.TempDir()
+	list := filepath.Join(dir, "rejects.csv")
+	_, err := scopeOf(t, "x.csv", export, rules, func(o *Options) { o.Rejects = list })
+	if !errors.Is(err, ErrTooManyRejects) || !strings.Contains(hintOf(err), list) {
+		t.Errorf("%v, %q", err, hintOf(err))
+	}
+	b, err := os.ReadFile(list)
+	if err != nil || string(b) != want {
+		t.Errorf("%v\n%s\nwant\n%s", err, b, want)
+	}
+	if _, err := scopeOf(t, "x.csv", "id,mail,tel,c\n1,,,JP\n", rules, func(o *Options) { o.Rejects = list }); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
+		t.Errorf("after a run without invalid rows there is %v, %v", left, err)
+	}
+	if err := os.WriteFile(list, []byte("mine\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := scopeOf(t, "x.csv", "id,mail,tel,c\n1,,,JP\n", rules, func(o *Options) { o.Rejects = list }); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := os.ReadFile(list); err != nil || string(b) != "mine\n" {
+		t.Errorf("a file that is no list was removed: %v", err)
+	}
+}
+
+func TestProgress(t *testing.T) {
+	export := "id,mail\n" + strings.Join(manyRows(20_000)[:9000], "")
+	var stages []string
+	last := Progress{}
+	_, err := scopeOf(t, "x.csv", export, "columns: {email: mail}\n"+everyone, func(o *Options) {
+		o.Progress = func(p Progress) {
+			if p.Stage != last.Stage {
+				stages = append(stages, p.Stage)
+			} else if p.Done < last.Done || p.Done > p.Total || p.Rows < last.Rows {
+				t.Errorf("%v after %v", p, last)
+			}
+			last = p
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(stages, " "); got != "read identities" || last.Done != last.Total || last.Rows != 9000 {
+		t.Errorf("stages %q, last %v", got, last)
+	}
+}
+
+func TestScopeCancelled(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	o := Options{Export: writeFile(t, "x.csv", modelExport), Rules: mustRules(t, modelRules), TempDir: t.TempDir(),
+		Progress: func(Progress) { cancel() }}
+	if _, err := Scope(ctx, o); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
 	}
 }

@@ -169,7 +169,7 @@ func views(lang web.Lang) []view {
 		{"error-bucket", "/", fill(`template[data-error=bucket]`)},
 		{"proven", "/verify", fill(`template[data-proven="not-in-scope"]`)},
 	}
-	for _, result := range []string{"affected", "not-in-scope", "investigating", "unchecked"} {
+	for _, result := range []string{"affected", "not-in-scope", "incomplete", "investigating", "unchecked"} {
 		list = append(list, view{"answer-" + result, "/", fill(`template[data-answer="` + result + `"]`)})
 	}
 	return list

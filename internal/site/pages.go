@@ -39,7 +39,7 @@ func (s *site) rows(p page, list []incident.Incident) []row {
 		r := row{
 			Date: web.DateElement(lang, i.Published().In(japan)), Href: p.Link("/incidents/" + i.ID), Title: i.Title(lang),
 			Organisation: i.Organisation(lang), Classes: joinLabels(lang, i.Classes()), Addenda: len(i.Listed("addendum")),
-			Open: i.State() == incident.StateInvestigating, Sealed: sealed(st, i.ID), Count: "–",
+			Open: i.State() == incident.StateInvestigating, Sealed: sealed(st, i.ID),
 		}
 		if f, ok := i.Fact("disclosed"); ok { // no more exactly than it is known
 			r.Date = moment(lang, f.Value.Time)
@@ -95,6 +95,7 @@ func (s *site) home(w http.ResponseWriter, r *http.Request) error {
 	st := s.Statement()
 	checkable := st != nil && slices.ContainsFunc(st.Incidents, func(in check.Incident) bool { return in.State != check.Retired })
 	p := s.newPage(r, "home", checkable)
+	p.Organisations = organisations(st, list, p.Lang.Lang)
 	p.Title = p.Lang.Pick("漏えいの対象かどうかを確かめる", "Check whether you are affected")
 	p.Description = p.Lang.Pick("自分の情報が漏えいの対象かどうかを、アドレスを誰にも知られずに確かめられます。答えには証明が付きます。",
 		"Find out whether you are affected by a data breach without anybody learning your address. Every answer comes with a proof.")
@@ -176,6 +177,7 @@ func (s *site) notice(w http.ResponseWriter, r *http.Request) error {
 	sum := n.SHA256()
 	digest := hex.EncodeToString(sum[:])
 	p.Title = p.Lang.Pick(i.Title(web.JA)+"のお知らせ", "Notice: "+i.Title(web.EN))
+	p.Description = p.Lang.Pick("お知らせの全文と、公開台帳に記録されていることの証明。", "The notice in full, with the proof that it is in the public ledger.")
 	p.Body = struct {
 		HTML                template.HTML
 		IncidentHref, Title string
@@ -225,6 +227,7 @@ type keyRow struct{ ID, Public string }
 func (s *site) statement(w http.ResponseWriter, r *http.Request) error {
 	p := s.newPage(r, "", false)
 	p.Title = p.Lang.Pick("いま公表している内容", "What is published now")
+	p.Description = p.Lang.Pick("確認の答えのもとになる、公表の一覧、索引の層、鍵。", "The incidents, the layers of the index and the keys that answers rest on.")
 	lang := p.Lang.Lang
 	if st := s.Statement(); st != nil {
 		body := &struct {
@@ -285,6 +288,23 @@ func organisationOf(in check.Incident, list []incident.Incident, lang web.Lang) 
 	return in.Organisation
 }
 
+// organisation is the name of one as the statement has it, and in the page's language.
+type organisation struct{ Word, Label string }
+
+func organisations(st *check.Statement, list []incident.Incident, lang web.Lang) []organisation {
+	var out []organisation
+	if st == nil {
+		return nil
+	}
+	for _, in := range st.Incidents {
+		o := organisation{in.Organisation, organisationOf(in, list, lang)}
+		if o.Word != o.Label && !slices.Contains(out, o) {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
 func kindLabel(lang web.Lang, kind string) string {
 	switch kind {
 	case "email":
@@ -296,7 +316,12 @@ func kindLabel(lang web.Lang, kind string) string {
 }
 
 func (s *site) verify(w http.ResponseWriter, r *http.Request) error {
+	list, err := s.list(r)
+	if err != nil {
+		return err
+	}
 	p := s.newPage(r, "verify", true)
+	p.Organisations = organisations(s.Statement(), list, p.Lang.Lang)
 	p.Title = p.Lang.Pick("保存した答えを検証する", "Verify a saved answer")
 	p.Description = p.Lang.Pick("保存した答えの証明を、この端末の中で計算し直して確かめます。", "Every proof in a saved answer is computed again, on your device.")
 	return s.show(w, r, http.StatusOK, "verify", p)

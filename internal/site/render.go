@@ -81,6 +81,7 @@ type page struct {
 	LedgerKey          string
 	PhoneRegion        string
 	Demo               *Demo
+	Organisations      []organisation // for the script
 	Body               any
 }
 

@@ -126,6 +126,7 @@ var failures = []failure{
 var provenWords = []struct{ Result, Tone, JA, EN string }{
 	{"affected", "hit", "次の公表の対象に含まれていました。", "was affected by the incidents below."},
 	{"not-in-scope", "clear", "公表された対象に含まれていませんでした。", "was not among those published as affected."},
+	{"incomplete", "open", "照合できた公表には含まれていませんでしたが、一部は照合できていませんでした。", "was not in what could be compared, and part of what was published could not be."},
 	{"investigating", "open", "照合できる公表が、どれも調査中でした。", "could not be answered yet: what it could have been compared with was under investigation."},
 	{"unchecked", "open", "照合できる公表がありませんでした。", "had nothing to be compared with."},
 }

@@ -21,7 +21,7 @@ var policy = strings.Join([]string{
 }, "; ")
 
 // permissions turns off what no page of Shirase uses.
-const permissions = "accelerometer=(), bluetooth=(), browsing-topics=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), " +
+const permissions = "accelerometer=(), browsing-topics=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), " +
 	"hid=(), magnetometer=(), microphone=(), midi=(), payment=(), screen-wake-lock=(), serial=(), usb=(), xr-spatial-tracking=()"
 
 // secure sets the headers that every response has. What a handler sets itself stands.
