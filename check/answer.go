@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 
 	"filippo.io/torchwood"
@@ -60,6 +61,13 @@ type Verdict struct {
 	Checked    []string     `json:"checked"`   // final incidents that were actually sealed and checked
 	Incidents  []Finding    `json:"incidents"` // those that affect the identity
 	NotCovered []NotCovered `json:"notCovered"`
+}
+
+// Complete reports whether the server gave every part of the index that was
+// wanted of it. Who saves an answer can leave a part out, and say that the
+// server did: an incomplete "not in scope" speaks of Checked only.
+func (v *Verdict) Complete() bool {
+	return !slices.ContainsFunc(v.NotCovered, func(n NotCovered) bool { return n.Why == WhyLayerMissing })
 }
 
 // Bytes are bytes written as unpadded base64url.
@@ -170,6 +178,9 @@ func VerifyAnswer(file []byte, policy torchwood.Policy) (*Answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if a.Claimed.Before(st.Time.Add(-clockSkew)) || !a.Claimed.Before(st.Expires.Time) {
+		return nil, fmt.Errorf("%w: it claims to have been asked when its statement was not valid", ErrAnswer)
+	}
 	outputs := map[string]*Output{}
 	for _, e := range a.Evaluations {
 		key := st.Key(e.Key)
@@ -192,13 +203,14 @@ func VerifyAnswer(file []byte, policy torchwood.Policy) (*Answer, error) {
 		if l == nil || buckets[b.Layer] != nil || outputs[l.Key] == nil {
 			return nil, fmt.Errorf("%w: buckets: layer %s is unknown, twice there or without an evaluation", ErrAnswer, b.Layer)
 		}
-		if len(b.Bytes) > l.Pad {
-			return nil, fmt.Errorf("%w: longer than the layer's pad", ErrBucket)
-		}
-		number := outputs[l.Key].Bucket(l.Bits)
-		if buckets[b.Layer], err = ParseBucket(b.Bytes, number, l.Root, l.Bits, 0); err != nil {
+		bucket, err := ParseBucket(b.Bytes, outputs[l.Key].Bucket(l.Bits), l.Root, l.Bits, 0)
+		if err != nil {
 			return nil, err
 		}
+		if n := len(bucket.Bytes()); n != len(b.Bytes) || n > l.Pad {
+			return nil, fmt.Errorf("%w: its length is not what its count says", ErrBucket)
+		}
+		buckets[b.Layer] = bucket
 	}
 	v, err := conclude(st, id, outputs, buckets)
 	if err != nil {

@@ -37,6 +37,9 @@ var (
 	ErrInsecure = errors.New("a server elsewhere is asked over https only")
 )
 
+// errTooLong is an ErrServer that callers can tell from others.
+var errTooLong = fmt.Errorf("%w: a longer answer than any it could give", ErrServer)
+
 const (
 	clockSkew    = 10 * time.Minute // tolerated before ErrNotYet
 	maxWaits     = 5                // 429 answers waited out for one request
@@ -256,6 +259,9 @@ func (c *Client) bucket(ctx context.Context, base *url.URL, layer Hash, number i
 	if errors.As(err, &status) && status.missing() {
 		return nil, nil
 	}
+	if errors.Is(err, errTooLong) {
+		return nil, fmt.Errorf("%w: bucket %s: longer than the statement says", ErrBucket, BucketName(number, bits))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("get a bucket of layer %s: %w", layer, err)
 	}
@@ -373,7 +379,7 @@ func (c *Client) once(ctx context.Context, method string, u *url.URL, body []byt
 		return nil, 0, fmt.Errorf("read the server's answer: %w", err)
 	}
 	if len(b) > limit {
-		return nil, 0, fmt.Errorf("%w: more than %d bytes", ErrServer, limit)
+		return nil, 0, fmt.Errorf("%w: more than %d bytes", errTooLong, limit)
 	}
 	return b, 0, nil
 }

@@ -99,7 +99,7 @@ func TestLies(t *testing.T) {
 			return flipFirst(b)
 		}}, nil, ErrBucket},
 		"emptied bucket":        {lie{bucket: func(b []byte, _ Hash, _ int64) []byte { return make([]byte, len(b)) }}, nil, ErrBucket},
-		"longer bucket":         {lie{bucket: func(b []byte, _ Hash, _ int64) []byte { return append(b, 0) }}, nil, ErrServer},
+		"longer bucket":         {lie{bucket: func(b []byte, _ Hash, _ int64) []byte { return append(b, 0) }}, nil, ErrBucket},
 		"shorter bucket":        {lie{bucket: func(b []byte, _ Hash, _ int64) []byte { return b[:len(b)-1] }}, nil, ErrBucket},
 		"statement changed":     {lie{statement: func(r map[string]string) { r["statement"] = flip(r["statement"]) }}, nil, ErrInclusion},
 		"statement not base64":  {lie{statement: func(r map[string]string) { r["statement"] += "=" }}, nil, ErrServer},

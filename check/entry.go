@@ -47,20 +47,20 @@ func SealEntry(y *Output, locatorBits int, incident, revision string, set uint16
 }
 
 // find looks for y's entry of an incident's revision among sorted entries and
-// opens it. ok is false where there is none.
+// opens it. ok is false where there is none. Two of them are as wrong as one
+// that does not open: the order of ciphertext must not decide what somebody lost.
 func (y *Output) find(bucket []byte, locatorBits int, incident, revision string) (set uint16, ok bool, err error) {
 	want := SealEntry(y, locatorBits, incident, revision, 0)
-	for i := searchEntries(bucket, want[:tagEnd]); i < len(bucket)/EntrySize; i++ {
-		e := bucket[i*EntrySize : (i+1)*EntrySize]
-		if string(e[:tagEnd]) != string(want[:tagEnd]) {
-			break
-		}
-		if e[11] != want[11] || e[12] != want[12] {
-			return 0, false, fmt.Errorf("incident %s: %w", incident, ErrEntry)
-		}
-		return uint16(e[9]^want[9])<<8 | uint16(e[10]^want[10]), true, nil
+	at := searchEntries(bucket, want[:tagEnd]) * EntrySize
+	has := func(at int) bool { return at < len(bucket) && string(bucket[at:at+tagEnd]) == string(want[:tagEnd]) }
+	if !has(at) {
+		return 0, false, nil
 	}
-	return 0, false, nil
+	e := bucket[at : at+EntrySize]
+	if e[11] != want[11] || e[12] != want[12] || has(at+EntrySize) {
+		return 0, false, fmt.Errorf("incident %s: %w", incident, ErrEntry)
+	}
+	return uint16(e[9]^want[9])<<8 | uint16(e[10]^want[10]), true, nil
 }
 
 // searchEntries gives the index of the first of the sorted entries that is not

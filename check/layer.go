@@ -29,6 +29,12 @@ const (
 	layerMagic  = "shirase-layer/1\n"
 	layerHeader = 32
 	maxBucket   = 1 << 20 // entries of one bucket that are read into memory
+
+	// minBucket is how many entries a bucket has at least where there are
+	// several: the mean is 1,024 or more, and a bucket half as large does not
+	// happen (16 standard deviations). A server that claims more entries than it
+	// has, to learn more bits of whoever asks, has to forge the rest.
+	minBucket = 512
 )
 
 var (
@@ -131,6 +137,9 @@ func ParseBucket(body []byte, number int64, root Hash, bits, pad int) (*Bucket, 
 	count := int64(binary.BigEndian.Uint32(body))
 	if count > maxBucket || bucketSize(int(count), bits) > len(body) {
 		return bad("count: %d entries do not fit in %d bytes", count, len(body))
+	}
+	if bits > 0 && count < minBucket {
+		return bad("count: %d entries, where %d buckets have at least %d each", count, 1<<bits, minBucket)
 	}
 	end := 4 + int(count)*EntrySize
 	b := &Bucket{Number: number, Entries: body[4:end], Path: body[end:bucketSize(int(count), bits)]}
@@ -237,6 +246,7 @@ type layerScan struct {
 	offsets     []int64
 	leaves      []Hash
 	largest     int
+	thin        bool // a bucket has fewer than minBucket entries
 }
 
 func newLayerScan(n int64, locatorBits int, source bool) *layerScan {
@@ -273,6 +283,9 @@ func (s *layerScan) add(e []byte) error {
 
 // close ends the current bucket.
 func (s *layerScan) close() {
+	if s.bits > 0 && len(s.bucket) < minBucket*EntrySize {
+		s.thin = true
+	}
 	s.leaves = append(s.leaves, leafHash(s.bucket))
 	s.largest = max(s.largest, len(s.bucket)/EntrySize)
 	s.offsets = append(s.offsets, s.seen)
@@ -285,6 +298,9 @@ func (s *layerScan) finish() error {
 	}
 	for len(s.leaves) < 1<<s.bits {
 		s.close()
+	}
+	if s.thin {
+		return fmt.Errorf("%w: a bucket holds fewer than %d entries, and no client would take it", ErrLayer, minBucket)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"filippo.io/torchwood"
@@ -42,8 +43,14 @@ func Leaf(kind string, data []byte) []byte {
 func LedgerPolicy(vkeys ...string) (torchwood.Policy, error) {
 	var keys []torchwood.Policy
 	var origin string
+	seen := map[string]bool{}
 	for _, vkey := range vkeys {
-		v, err := note.NewVerifier(strings.TrimSpace(vkey))
+		vkey = strings.TrimSpace(vkey)
+		if seen[vkey] {
+			continue
+		}
+		seen[vkey] = true
+		v, err := note.NewVerifier(vkey)
 		if err != nil {
 			return nil, fmt.Errorf("read a ledger key: %w", err)
 		}
@@ -59,11 +66,18 @@ func LedgerPolicy(vkeys ...string) (torchwood.Policy, error) {
 	return torchwood.ThresholdPolicy(2, torchwood.OriginPolicy(origin), torchwood.ThresholdPolicy(1, keys...)), nil
 }
 
+// proofPattern is how a tlog-proof begins: one spelling of the index, which
+// torchwood would read more freely.
+var proofPattern = regexp.MustCompile(`^c2sp\.org/tlog-proof@v1\n(extra [A-Za-z0-9+/]+={0,2}\n)?index (0|[1-9][0-9]{0,17})\n`)
+
 // VerifyInclusion checks a c2sp.org/tlog-proof@v1 for published bytes: that
 // the checkpoint satisfies the verifier's policy and holds the bytes' leaf.
 func VerifyInclusion(kind string, data []byte, proof string, policy torchwood.Policy) error {
 	if len(proof) > MaxProof {
 		return fmt.Errorf("%w: a proof longer than %d bytes", ErrInclusion, MaxProof)
+	}
+	if !proofPattern.MatchString(proof) {
+		return fmt.Errorf("%w: it does not begin as a c2sp.org/tlog-proof@v1", ErrInclusion)
 	}
 	err := torchwood.VerifyProof(policy, tlog.RecordHash(Leaf(kind, data)), []byte(proof))
 	var record *torchwood.VerifyRecordError

@@ -69,11 +69,26 @@ func (t Time) MarshalText() ([]byte, error) {
 // UnmarshalText reads exactly what MarshalText writes.
 func (t *Time) UnmarshalText(text []byte) error {
 	v, err := time.Parse(timeLayout, string(text))
-	if err != nil || v.Format(timeLayout) != string(text) {
+	if err != nil || v.Format(timeLayout) != string(text) || v.Year() < 1 {
 		return errors.New("not a time like 2026-11-23T00:00:00Z")
 	}
 	*t = Time{v.UTC()}
 	return nil
+}
+
+// MarshalJSON and UnmarshalJSON keep time.Time's own, which allow fractions
+// and offsets, from being used.
+func (t Time) MarshalJSON() ([]byte, error) {
+	text, err := t.MarshalText()
+	return fmt.Appendf(nil, "%q", text), err
+}
+
+// UnmarshalJSON reads exactly what MarshalJSON writes.
+func (t *Time) UnmarshalJSON(b []byte) error {
+	if len(b) < 2 || b[0] != '"' || b[len(b)-1] != '"' {
+		return errors.New("a time is a string")
+	}
+	return t.UnmarshalText(b[1 : len(b)-1])
 }
 
 // State says what an incident's place in the index is.

@@ -139,7 +139,7 @@ var misspelt = map[string]func(string) string{
 	"escaped":          func(s string) string { return strings.Replace(s, `"JP"`, `"\u004aP"`, 1) },
 	"escaped-slash":    func(s string) string { return strings.Replace(s, `Example Shop`, `Example\/Shop`, 1) },
 	"upper-hex":        func(s string) string { return upperHex(s) },
-	"base64-padding":   func(s string) string { return strings.Replace(s, `"public":"`, `"public":"=`, 1) },
+	"base64-padding":   padded,
 	"base64-standard":  func(s string) string { return plainBase64(s) },
 	"time-offset":      func(s string) string { return strings.Replace(s, `00:00:00Z"`, `00:00:00+00:00"`, 1) },
 	"time-fraction":    func(s string) string { return strings.Replace(s, `00:00:00Z"`, `00:00:00.0Z"`, 1) },
@@ -157,9 +157,19 @@ var misspelt = map[string]func(string) string{
 	},
 }
 
+// padded writes a public key with the padding that base64url leaves out.
+func padded(s string) string {
+	i := strings.Index(s, `"public":"`) + 10
+	return s[:i+43] + "=" + s[i+43:]
+}
+
 func upperHex(s string) string {
-	i := strings.Index(s, `"root":"`) + 8
-	return s[:i] + strings.ToUpper(s[i:i+64]) + s[i+64:]
+	for _, member := range []string{`"id":"`, `"root":"`} { // of the same layer: they stay equal
+		i := strings.Index(s, `"layers":`)
+		i += strings.Index(s[i:], member) + len(member)
+		s = s[:i] + strings.ToUpper(s[i:i+64]) + s[i+64:]
+	}
+	return s
 }
 
 // plainBase64 writes a public key with the standard alphabet's + where it has

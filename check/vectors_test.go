@@ -5,6 +5,7 @@ import (
 	"crypto/sha512"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"maps"
@@ -15,6 +16,8 @@ import (
 
 	"github.com/gtank/ristretto255"
 	"golang.org/x/mod/sumdb/note"
+
+	"shirase/identity"
 )
 
 var update = flag.Bool("update", false, "write testdata anew")
@@ -96,6 +99,7 @@ type layerVector struct {
 	Pad         int               `json:"pad"`
 	Root        string            `json:"root"`
 	Buckets     map[string]string `json:"buckets,omitempty"` // hex without padding, by name
+	Paths       map[string]string `json:"paths"`             // hex of the path alone, by name
 }
 
 func TestLayerVectors(t *testing.T) {
@@ -104,7 +108,7 @@ func TestLayerVectors(t *testing.T) {
 		name    string
 		n, bits int
 		seed    uint64
-	}{{"one entry", 1, 16, 1}, {"ten entries", 10, 16, 2}, {"two buckets", 2048, 16, 3}, {"few locator bits", 5000, 1, 4}} {
+	}{{"one entry", 1, 16, 1}, {"ten entries", 10, 16, 2}, {"two buckets", 2048, 16, 3}, {"four buckets", 4200, 24, 5}, {"few locator bits", 5000, 1, 4}} {
 		entries := randomEntries(c.n, c.bits, c.seed)
 		file, info := writeLayer(t, entries, c.bits)
 		l, err := OpenLayer(bytes.NewReader(file), int64(len(file)), info.Root, c.bits)
@@ -112,21 +116,25 @@ func TestLayerVectors(t *testing.T) {
 			t.Fatal(err)
 		}
 		v := layerVector{Name: c.name, LocatorBits: c.bits, Entries: hex.EncodeToString(entries), N: c.n, Bits: info.Bits, Pad: info.Pad, Root: info.Root.String()}
-		if c.n < 100 {
-			v.Buckets = map[string]string{}
-			for b := range int64(1) << info.Bits {
-				body, _ := l.AppendBucket(nil, b, info.Pad)
-				got, err := ParseBucket(body, b, info.Root, info.Bits, info.Pad)
-				if err != nil {
-					t.Fatal(err)
-				}
+		v.Buckets, v.Paths = map[string]string{}, map[string]string{}
+		for b := range int64(1) << info.Bits {
+			body, err := l.AppendBucket(nil, b, info.Pad)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := ParseBucket(body, b, info.Root, info.Bits, info.Pad)
+			if err != nil {
+				t.Fatal(err)
+			}
+			v.Paths[BucketName(b, info.Bits)] = hex.EncodeToString(got.Path)
+			if c.n < 100 {
 				v.Buckets[BucketName(b, info.Bits)] = hex.EncodeToString(got.Bytes())
 			}
 		}
 		vs = append(vs, v)
 	}
 	golden(t, "layer.json", map[string]any{
-		"about": "Layers: sorted entries and what follows from them. buckets are responses without their padding.", "vectors": vs})
+		"about": "Layers: sorted entries and what follows from them. buckets are responses without their padding, paths their ends.", "vectors": vs})
 }
 
 type statementVector struct {
@@ -191,7 +199,12 @@ type answerVector struct {
 // answer makes an answer with fixed randomness, so that vectors stay the same.
 func (w *world) answer(who string) *Answer {
 	w.t.Helper()
-	id := email(w.t, who)
+	return w.answerFor(email(w.t, who))
+}
+
+func (w *world) answerFor(id identity.Identity) *Answer {
+	w.t.Helper()
+	who := id.Value
 	a := &Answer{V: 1, Type: answerType, PersonalData: PersonalData, Claimed: At(w.now), Identity: AnswerIdentity{string(id.Kind), id.Value},
 		Statement: w.raw, Proof: w.proof, Evaluations: []Evaluation{}, Buckets: []AnswerBucket{}}
 	outputs, buckets := map[string]*Output{}, map[Hash]*Bucket{}
@@ -234,11 +247,50 @@ func (w *world) answer(who string) *Answer {
 		a.Buckets = append(a.Buckets, AnswerBucket{l.ID, buckets[l.ID].Bytes()})
 	}
 	v, err := conclude(w.st, id, outputs, buckets)
+	if err != nil && !errors.Is(err, ErrEntry) {
+		w.t.Fatal(err)
+	}
+	if err == nil {
+		a.Verdict = *v
+	}
+	return a
+}
+
+// without gives the answer as it is when the server cannot give a layer.
+func (w *world) without(a *Answer, layer Hash) *Answer {
+	w.t.Helper()
+	c := *a
+	c.Buckets = nil
+	outputs, buckets := map[string]*Output{}, map[Hash]*Bucket{}
+	id, err := canonicalIdentity(a.Identity)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	a.Verdict = *v
-	return a
+	for _, e := range a.Evaluations {
+		b, err := BlindWith(id.Input(), e.Blind)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		out, err := Finalize(w.st.Key(e.Key).Public, []*Blinded{b}, [][]byte{e.Evaluated}, e.Proof)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		outputs[e.Key] = &out[0]
+	}
+	for _, b := range a.Buckets {
+		if l := w.st.layer(b.Layer); b.Layer != layer {
+			c.Buckets = append(c.Buckets, b)
+			if buckets[b.Layer], err = ParseBucket(b.Bytes, outputs[l.Key].Bucket(l.Bits), l.Root, l.Bits, 0); err != nil {
+				w.t.Fatal(err)
+			}
+		}
+	}
+	v, err := conclude(w.st, id, outputs, buckets)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	c.Verdict = *v
+	return &c
 }
 
 func TestAnswerVectors(t *testing.T) {
@@ -269,13 +321,36 @@ func TestAnswerVectors(t *testing.T) {
 	remove := func(name, code string, path ...any) answerVector {
 		return answerVector{Name: name, Base: "affected", Op: "remove", Path: path, Error: code}
 	}
+	account, err := identity.NewAccount("points", "00003")
+	if err != nil {
+		t.Fatal(err)
+	}
+	member := w.answerFor(account)
 	served := 0 // the place of the layer that holds naver-2013
 	for i, l := range w.st.Layers {
 		if len(l.Sources) == 2 {
 			served = i
 		}
 	}
+	partial := w.without(affected, affected.Buckets[served].Layer)
+	damaged := newDamagedWorld(t)
+	wrongSeal, twice := damaged.answer(worldAffected), damaged.answer("member1@naver-2013.example.com")
 	vs := []answerVector{
+		{Name: "account", File: file(member), Verdict: &member.Verdict},
+		{Name: "layer-missing", File: file(partial), Verdict: &partial.Verdict},
+		{Name: "entry-wrong-seal", File: file(wrongSeal), Error: "entry"},
+		{Name: "entry-twice", File: file(twice), Error: "entry"},
+		set("claimed-too-early", "answer", "2026-11-21T23:49:59Z", "claimed"),
+		set("claimed-expired", "answer", "2026-11-24T00:00:00Z", "claimed"),
+		set("claimed-fraction", "answer", "2026-11-22T01:00:00.5Z", "claimed"),
+		set("claimed-offset", "answer", "2026-11-22T10:00:00+09:00", "claimed"),
+		set("bucket-zeros-kept", "bucket", text64(append(slices.Clone(affected.Buckets[served].Bytes), 0)), "buckets", served, "bytes"),
+		set("proof-index-plus", "inclusion", strings.Replace(w.proof, "index 5", "index +5", 1), "proof"),
+		set("proof-index-zero", "inclusion", strings.Replace(w.proof, "index 5", "index 05", 1), "proof"),
+		set("proof-index-beyond", "inclusion", strings.Replace(w.proof, "index 5", "index 6", 1), "proof"),
+		set("proof-longer-path", "inclusion", strings.Replace(w.proof, "\n\n", "\n"+strings.Repeat("A", 43)+"=\n\n", 1), "proof"),
+		set("null-member", "answer", nil, "buckets"),
+		set("number-as-float", "answer", json.RawMessage("1.5"), "verdict", "seq"),
 		{Name: "affected", File: file(affected), Verdict: &affected.Verdict},
 		{Name: "stranger", File: file(stranger), Verdict: &stranger.Verdict},
 		{Name: "another-ledger-trusted", Base: "affected", Keys: []string{otherVKey}, Error: "checkpoint"},

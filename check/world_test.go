@@ -37,7 +37,12 @@ type world struct {
 	raw    []byte
 	proof  string
 	now    time.Time
+	spoil  bool // seal as a dishonest operator could
 }
+
+// newDamagedWorld publishes a layer in which worldAffected's entry has a wrong
+// seal, and member 1 has two entries.
+func newDamagedWorld(t testing.TB) *world { return makeWorld(t, true) }
 
 // stream is a deterministic source of bytes for keys in tests.
 type stream struct {
@@ -58,9 +63,11 @@ const (
 
 var worldTime = time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
 
-func newWorld(t testing.TB) *world {
+func newWorld(t testing.TB) *world { return makeWorld(t, false) }
+
+func makeWorld(t testing.TB, spoil bool) *world {
 	t.Helper()
-	w := &world{t: t, keys: map[string]*EvaluatorKey{}, layers: map[Hash][]byte{}, now: worldTime.Add(time.Hour)}
+	w := &world{t: t, spoil: spoil, keys: map[string]*EvaluatorKey{}, layers: map[Hash][]byte{}, now: worldTime.Add(time.Hour)}
 	skey, vkey, err := note.GenerateKey(&stream{seed: "ledger"}, "ledger.example.org/check")
 	if err != nil {
 		t.Fatal(err)
@@ -110,11 +117,23 @@ func (w *world) incident(st *Statement, key, id, organisation, revision string, 
 			w.t.Fatal(err)
 		}
 		e := SealEntry(&y, 16, id, revision, uint16(i%len(sets)))
+		if w.spoil && id == "naver-2013" {
+			switch i {
+			case 0:
+				e[12] ^= 1
+			case 2: // instead of member 2's, a second one of member 1
+				y, err := w.keys[key].Output(email(w.t, "member1@naver-2013.example.com").Input())
+				if err != nil {
+					w.t.Fatal(err)
+				}
+				e = SealEntry(&y, 16, id, revision, 0)
+			}
+		}
 		entries = append(entries, e[:]...)
 	}
 	sortEntries(entries)
 	info := w.write(func(b *bytes.Buffer) (LayerInfo, error) {
-		return WriteLayer(b, int64(n), 16, true, each(entries))
+		return WriteLayer(b, int64(n), 16, !w.spoil, each(entries))
 	})
 	st.Incidents = append(st.Incidents, Incident{ID: id, Organisation: organisation,
 		Title: map[string]string{"en": "Unauthorised access to " + organisation, "ja": organisation + " への不正アクセス"}, Revision: revision,

@@ -321,7 +321,7 @@ func TestModelNotice(t *testing.T) {
 		"LINE Corporation, 19 July 2013", "demonstration", "From 17 July 2013, 20:51 to 18 July, 10:57",
 		"13 hours 18 minutes", "48 minutes", "1,692,496 accounts are affected, of about 2,700,000 accounts in all",
 		"NAVER Matome, N Drive, NAVER Photo Album, pick and cafe", "Hashed password", "As of 19 July 2013, 16:00, no sign",
-		"19 July, 18:00 (planned): ", "this promise was not kept", "as promised for 20 July", "2 August, 15:00: ", "lifted", "20 July, 19:20: ",
+		"19 July, 18:00 (planned): ", "this promise was not kept", "as promised for 19 July, about 21:00", "as promised for 20 July", "2 August, 15:00: ", "lifted", "20 July, 19:20: ",
 	} {
 		if !strings.Contains(en, want) {
 			t.Errorf("the English notice does not say %q", want)

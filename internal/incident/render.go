@@ -76,10 +76,16 @@ func (i Incident) moments(lang web.Lang) func(m Moment) string {
 
 // about marks a time that is only roughly known.
 func about(lang web.Lang, v Value, when string) string {
-	if v.Qualifier == "about" {
-		return lang.Pick(when+"頃", "about "+when)
+	if v.Qualifier != "about" {
+		return when
 	}
-	return when
+	if lang == web.JA {
+		return when + "頃"
+	}
+	if i := strings.LastIndex(when, ", "); i >= 0 { // 19 July 2013, about 21:00
+		return when[:i] + ", about " + when[i+2:]
+	}
+	return "about " + when
 }
 
 // names lists the names of services with one of the given statuses, in lang.

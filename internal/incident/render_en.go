@@ -132,18 +132,15 @@ func (i Incident) historyEN(p *page) {
 	}
 	p.heading(2, "What happened")
 	p.list(false, lines)
-	var spans []string
-	if d, ok := i.span("window.start", "discovered"); ok {
-		spans = append(spans, "From the first trace to its discovery took "+web.Duration(web.EN, d)+".")
-	}
-	if d, ok := i.span("discovered", "contained"); ok {
-		spans = append(spans, "Containing it took another "+web.Duration(web.EN, d)+".")
-		if len(spans) == 1 {
-			spans[0] = "From discovery to containment took " + web.Duration(web.EN, d) + "."
-		}
-	}
-	if len(spans) > 0 {
-		p.paragraph(strings.Join(spans, " "))
+	found, hasFound := i.span("window.start", "discovered")
+	stopped, hasStopped := i.span("discovered", "contained")
+	switch {
+	case hasFound && hasStopped:
+		p.paragraph("It took " + web.Duration(web.EN, found) + " from the first trace to its discovery, and another " + web.Duration(web.EN, stopped) + " to contain it.")
+	case hasFound:
+		p.paragraph("It took " + web.Duration(web.EN, found) + " from the first trace to its discovery.")
+	case hasStopped:
+		p.paragraph("It took " + web.Duration(web.EN, stopped) + " from discovery to containment.")
 	}
 }
 

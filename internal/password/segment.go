@@ -7,8 +7,6 @@ import (
 	"hash/crc32"
 	"io"
 	"math/bits"
-
-	"shirase/internal/files"
 )
 
 // A segment file, docs/PASSWORDS.md: header, blocks, directory.
@@ -433,9 +431,6 @@ func (c *cursor) load() error {
 	}
 	bad := damaged("block %d in segment %05X", i, c.s.from)
 	bucket := (c.s.first() + uint64(i)) << c.s.shift >> (64 - c.s.quotient)
-	if c.s.shift == 64 {
-		bucket = 0
-	}
 	end := bucket + uint64(c.s.buckets())
 	for p := b.buckets; p < b.widths; p++ {
 		if b.b[p>>3]>>(p&7)&1 == 0 {
@@ -484,5 +479,3 @@ func (s *segment) check() error {
 	}
 	return nil
 }
-
-var _ io.ReaderAt = (*files.File)(nil)

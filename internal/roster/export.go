@@ -267,6 +267,10 @@ func sniffFormat(name string, head []byte) (Format, error) {
 // openDelimited reads the header row.
 func (x *export) openDelimited(d *delimited) error {
 	x.rows = d
+	if head := x.w.peek(64 << 10); bytes.IndexByte(head, '\r') >= 0 && bytes.IndexByte(head, '\n') < 0 &&
+		len(bytes.TrimRight(head, "\r")) > bytes.IndexByte(head, '\r') {
+		return exportError(`convert it: tr '\r' '\n' < FILE`, "its lines end in carriage returns alone")
+	}
 	var header row
 	if !d.next(&header) {
 		if err := x.w.failure(); err != nil {

@@ -310,6 +310,7 @@ func TestBadExports(t *testing.T) {
 		{"two of a name that is data", "user1@example.com,b,user1@example.com\n", "", "", "columns 1 and 3 are both named (one that looks like data", "name of its own"},
 		{"header with an open quote", "a,\"b\n1,2\n", "", "", "line 1: the header: a field begins with a quotation mark", "first row names the columns"},
 		{"header that cannot be decoded", "a,\xff\n1,2\n", "", "", "line 1: the header: the row has bytes that are not text", "first row names the columns"},
+		{"carriage returns alone", "a,b\r1,2\r3,4\r", "", "", "carriage returns alone", "tr '"},
 		{"columns without end", strings.Repeat("a,", maxColumns) + "\n", "", "", "there are 2001 columns", ""},
 		{"Latin-1", latin, "", "", "byte 9 is not text in UTF-8, Shift_JIS or EUC-JP", "--encoding"},
 		{"Latin-1 late", "a,b\n" + strings.Repeat("1,2\n", 100) + latin[4:], "", "", "byte 409 is not text", "iconv"},

@@ -47,7 +47,7 @@ import (
 const magic = "shirase roster 1\n"
 
 const (
-	maxHeader = 1 << 20 // of header, footer
+	maxHeader = 16 << 20 // of header, footer: maxSets sets of some classes
 	maxMember = 1 << 20
 	macSize   = sha256.Size
 )

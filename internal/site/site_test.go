@@ -243,7 +243,7 @@ func TestLinks(t *testing.T) {
 func TestLanguageSwitch(t *testing.T) {
 	w := fullWorld(t)
 	body := w.get("GET", "/incidents/naver-2013", "Accept-Language", "ja").Body.String()
-	if !strings.Contains(body, `<a href="/incidents/naver-2013?lang=en" hreflang="en" lang="en">English</a>`) {
+	if !strings.Contains(body, `<a class="switch" href="/incidents/naver-2013?lang=en" hreflang="en" lang="en">English</a>`) {
 		t.Error("the switch does not keep the page")
 	}
 	body = w.get("GET", "/incidents/naver-2013?lang=en", "Accept-Language", "ja").Body.String()
