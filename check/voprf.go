@@ -309,7 +309,7 @@ func finalHash(x []byte, n *ristretto255.Element) Output {
 	t := make([]byte, 0, 256)
 	t = appendPrefixed(t, x)
 	t = binary.BigEndian.AppendUint16(t, ElementSize)
-	t = n.Encode(t)
+	t = append(t, n.Bytes()...)
 	return sha512.Sum512(append(t, "Finalize"...))
 }
 

@@ -218,6 +218,8 @@ func saveAnswer(path string, answer *check.Answer) error {
 	return nil
 }
 
+var errTooLong = errors.New("the file is too long")
+
 func readLimited(path string, limit int64) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -229,7 +231,7 @@ func readLimited(path string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	if int64(len(b)) > limit {
-		return nil, fmt.Errorf("%s is longer than %d bytes", path, limit)
+		return nil, fmt.Errorf("%s: %w: more than %d bytes", path, errTooLong, limit)
 	}
 	return b, nil
 }
@@ -255,6 +257,9 @@ func printVerdict(w io.Writer, v *check.Verdict) {
 		fmt.Fprintf(w, "Not in the published scope, as of %s (statement %s).\n", asOf, web.Digits(v.Seq))
 	default:
 		fmt.Fprintf(w, "Nothing could be checked yet, as of %s (statement %s).\n", asOf, web.Digits(v.Seq))
+	}
+	if !v.Complete() {
+		fmt.Fprintln(w, "Incomplete: parts of the index were not given, so this speaks of the incidents checked and of no other.")
 	}
 	fmt.Fprintf(w, "Checked: %s.\n", incidentsCount(len(v.Checked)))
 	for _, n := range v.NotCovered {
@@ -295,10 +300,11 @@ ledger is not evidence.`,
 			}
 			return a.print(struct {
 				Valid    bool                 `json:"valid"`
+				Complete bool                 `json:"complete"`
 				Identity check.AnswerIdentity `json:"identity"`
 				Claimed  check.Time           `json:"claimed"`
 				check.Verdict
-			}{true, answer.Identity, answer.Claimed, answer.Verdict}, func(w io.Writer) {
+			}{true, answer.Verdict.Complete(), answer.Identity, answer.Claimed, answer.Verdict}, func(w io.Writer) {
 				fmt.Fprintf(w, "Valid. It answers for %s.\n", strings.ReplaceAll(answer.Identity.Value, "\x00", " / "))
 				printVerdict(w, &answer.Verdict)
 				fmt.Fprintf(w, "Asked, by the asker's own clock (a claim): %s.\n", web.DateTime(web.EN, answer.Claimed.Time))
@@ -311,6 +317,9 @@ ledger is not evidence.`,
 
 func verifyFile(path string, vkeys []string, policyFile string) (*check.Answer, error) {
 	b, err := readLimited(path, check.MaxAnswer)
+	if errors.Is(err, errTooLong) {
+		return nil, fmt.Errorf("%w: %w", check.ErrAnswer, err)
+	}
 	if err != nil {
 		return nil, err
 	}

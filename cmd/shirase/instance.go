@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -75,7 +74,7 @@ func (a *app) keysDir() string {
 	if a.keys != "" {
 		return a.keys
 	}
-	return strings.TrimRight(a.data, "/"+string(filepath.Separator)) + "-keys"
+	return filepath.Clean(a.data) + "-keys"
 }
 
 // readSettings reads a data folder's settings, without opening anything.
@@ -114,23 +113,55 @@ func (a *app) writeSettings(dir *files.Dir, s settings) error {
 	return dir.Put(settingsFile, append(b, '\n'))
 }
 
-// open opens the data folder.
-func (a *app) open(ctx context.Context) (*instance, error) {
+// settingsFor reads the settings and compares them with where the database is
+// said to be.
+func (a *app) settingsFor() (settings, error) {
 	s, err := a.readSettings()
 	if err != nil {
-		return nil, err
+		return s, err
 	}
 	switch {
 	case s.Engine == "postgres" && a.store == "":
-		return nil, &hinted{fmt.Errorf("the database of %s is PostgreSQL", a.data), "say where: --store postgres://..., or SHIRASE_STORE"}
+		return s, &hinted{fmt.Errorf("the database of %s is PostgreSQL", a.data), "say where: --store postgres://..., or SHIRASE_STORE"}
 	case s.Engine == "sqlite" && a.store != "":
-		return nil, &hinted{fmt.Errorf("the database of %s is SQLite, in that folder", a.data), "leave --store and SHIRASE_STORE away, or use another --data"}
+		return s, &hinted{fmt.Errorf("the database of %s is SQLite, in that folder", a.data), "leave --store and SHIRASE_STORE away, or use another --data"}
+	}
+	return s, nil
+}
+
+// open opens the data folder.
+func (a *app) open(ctx context.Context) (*instance, error) {
+	s, err := a.settingsFor()
+	if err != nil {
+		return nil, err
 	}
 	in, err := a.wire(ctx, s)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", a.data, err)
 	}
 	return in, nil
+}
+
+// openToVerify opens only what is verified, and nothing that would mend or
+// refuse it: a damaged ledger gets its whole report.
+func (a *app) openToVerify(ctx context.Context) (in *instance, vkey string, err error) {
+	s, err := a.settingsFor()
+	if err != nil {
+		return nil, "", err
+	}
+	in = &instance{settings: s, data: a.data}
+	skey, err := a.openFloor(ctx, in)
+	if err == nil {
+		vkey, err = ledger.PublicKey(skey)
+	}
+	if err == nil {
+		in.index, err = index.New(ctx, in.db, in.dir, in.keys, nil)
+	}
+	if err != nil {
+		in.close()
+		return nil, "", fmt.Errorf("open %s: %w", a.data, err)
+	}
+	return in, vkey, nil
 }
 
 // wire opens every room of a folder whose keys exist.
@@ -141,27 +172,11 @@ func (a *app) wire(ctx context.Context, s settings) (_ *instance, err error) {
 			in.close()
 		}
 	}()
-	if in.dir, err = files.Open(filepath.Join(a.data, "files")); err != nil {
-		return nil, err
-	}
-	if in.keys, err = files.OpenKeys(a.keysDir()); err != nil {
-		return nil, err
-	}
-	url := a.store
-	if url == "" {
-		url = "sqlite:" + filepath.Join(a.data, "shirase.db")
-	}
-	if in.db, err = store.Open(ctx, url); err != nil {
-		return nil, err
-	}
-	skey, err := in.keys.Load(ledgerKey)
-	if errors.Is(err, files.ErrNotExist) {
-		err = &hinted{fmt.Errorf("the ledger's key is not in %s: %w", a.keysDir(), err), "say where the keys are: --keys DIR"}
-	}
+	skey, err := a.openFloor(ctx, in)
 	if err != nil {
 		return nil, err
 	}
-	if in.ledger, err = ledger.New(ctx, in.db, in.dir, string(skey)); err != nil {
+	if in.ledger, err = ledger.New(ctx, in.db, in.dir, skey); err != nil {
 		return nil, err
 	}
 	if in.incidents, err = incident.New(ctx, in.db); err != nil {
@@ -174,6 +189,28 @@ func (a *app) wire(ctx context.Context, s settings) (_ *instance, err error) {
 		return nil, err
 	}
 	return in, nil
+}
+
+// openFloor opens files, keys and database, and gives the ledger's signing key.
+func (a *app) openFloor(ctx context.Context, in *instance) (skey string, err error) {
+	if in.dir, err = files.Open(filepath.Join(a.data, "files")); err != nil {
+		return "", err
+	}
+	if in.keys, err = files.OpenKeys(a.keysDir()); err != nil {
+		return "", err
+	}
+	url := a.store
+	if url == "" {
+		url = "sqlite:" + filepath.Join(a.data, "shirase.db")
+	}
+	if in.db, err = store.Open(ctx, url); err != nil {
+		return "", err
+	}
+	key, err := in.keys.Load(ledgerKey)
+	if errors.Is(err, files.ErrNotExist) {
+		err = &hinted{fmt.Errorf("the ledger's key is not in %s: %w", a.keysDir(), err), "say where the keys are: --keys DIR"}
+	}
+	return string(key), err
 }
 
 func (in *instance) close() {

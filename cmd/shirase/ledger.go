@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -64,32 +65,36 @@ recomputes all of it: an edit of any published byte is found and named. It also
 walks the chain of statements from the first to the newest.`,
 		Example: "  shirase ledger verify\n  shirase ledger verify --json",
 		RunE: func(c *cobra.Command, _ []string) error {
-			in, err := a.open(c.Context())
+			in, vkey, err := a.openToVerify(c.Context())
 			if err != nil {
 				return err
 			}
 			defer in.close()
 			chain := new(index.Chain)
-			report, err := ledger.Verify(c.Context(), in.dir, in.ledger.VKey(), in.db, func(_ int64, kind string, data []byte) error {
+			report, err := ledger.Verify(c.Context(), in.dir, vkey, in.db, func(_ int64, kind string, data []byte) error {
 				if kind == check.KindStatement {
 					return chain.Next(data)
 				}
 				return nil
 			})
-			if err != nil {
+			if err == nil {
+				err = in.index.VerifyChain(c.Context(), chain)
+			}
+			if err != nil && !a.json {
+				for _, p := range report.Problems {
+					a.say("%s", oneLine(p.String()))
+				}
 				return err
 			}
-			if err := in.index.VerifyChain(c.Context(), chain); err != nil {
-				return err
-			}
-			return a.print(struct {
+			return errors.Join(err, a.print(struct {
+				Valid      bool   `json:"valid"`
 				Key        string `json:"key"`
 				Statements int64  `json:"statements"`
 				ledger.Report
-			}{in.ledger.VKey(), chain.Seq, report}, func(w io.Writer) {
+			}{err == nil, vkey, chain.Seq, report}, func(w io.Writer) {
 				fmt.Fprintf(w, "Verified: %s entries, %s of them statements, root %s.\n", web.Digits(report.Size), web.Digits(chain.Seq), report.Root)
-				fmt.Fprintf(w, "Ledger key: %s\n", in.ledger.VKey())
-			})
+				fmt.Fprintf(w, "Ledger key: %s\n", vkey)
+			}))
 		}})
 	return c
 }

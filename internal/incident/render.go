@@ -11,11 +11,6 @@ import (
 
 // What both languages of a notice take from the facts in the same way.
 
-// event is one line of the account of what happened.
-type event struct {
-	when, what string
-}
-
 // attack reports whether the cause is somebody's doing from outside, so that the text may speak of access rather
 // than of a mishap.
 func (i Incident) attack() bool {

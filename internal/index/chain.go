@@ -16,10 +16,13 @@ var ErrChain = errors.New("the chain of statements is broken")
 type Chain struct {
 	Seq  int64
 	Hash check.Hash
+
+	roots map[string]check.Hash // of each incident's revisions
 }
 
 // Next takes the next statement's bytes: it has to be valid, to carry the next
-// number and to name the one before by its hash.
+// number, to name the one before by its hash, and to bind each revision to the
+// layer it always had.
 func (c *Chain) Next(raw []byte) error {
 	st, err := check.ParseStatement(raw)
 	if err != nil {
@@ -27,6 +30,18 @@ func (c *Chain) Next(raw []byte) error {
 	}
 	if st.Seq != c.Seq+1 || st.Prev != c.Hash {
 		return fmt.Errorf("%w: number %d after number %d", ErrChain, st.Seq, c.Seq)
+	}
+	if c.roots == nil {
+		c.roots = map[string]check.Hash{}
+	}
+	for _, l := range st.Layers {
+		for _, src := range l.Sources {
+			name := src.Incident + " revision " + src.Revision
+			if before, ok := c.roots[name]; ok && before != src.Root {
+				return fmt.Errorf("%w: statement %d: %s is another layer than before: two keystreams were one", ErrChain, st.Seq, name)
+			}
+			c.roots[name] = src.Root
+		}
 	}
 	c.Seq, c.Hash = st.Seq, check.StatementHash(raw)
 	return nil
@@ -58,7 +73,7 @@ func (x *Index) VerifyChain(ctx context.Context, ledger *Chain) error {
 	if err := rows.Err(); err != nil {
 		return fmt.Errorf("read the statements: %w", err)
 	}
-	if own != *ledger {
+	if own.Seq != ledger.Seq || own.Hash != ledger.Hash {
 		return fmt.Errorf("%w: the database ends with statement %d, the ledger with %d", ErrChain, own.Seq, ledger.Seq)
 	}
 	return nil

@@ -541,3 +541,79 @@ func TestLocatorBits(t *testing.T) {
 		}
 	}
 }
+
+// TestChain refuses chains that skip, fork, or seal one revision twice.
+func TestChain(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		b := newBed(t, db)
+		b.publish("alpha", roster("a", 10))
+		b.publish("beta", roster("b", 10))
+		raw := func(seq int) []byte {
+			var r []byte
+			if err := db.QueryRowContext(t.Context(), `SELECT bytes FROM index_statement WHERE seq = $1`, seq).Scan(&r); err != nil {
+				t.Fatal(err)
+			}
+			return r
+		}
+		var c Chain
+		if err := c.Next(raw(2)); !errors.Is(err, ErrChain) {
+			t.Fatalf("a chain that begins with number 2: %v", err)
+		}
+		if err := errors.Join(c.Next(raw(1)), b.VerifyChain(t.Context(), &c)); !errors.Is(err, ErrChain) {
+			t.Fatalf("a ledger that ends before the database: %v", err)
+		}
+		st, err := check.ParseStatement(raw(2))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range st.Layers[0].Sources { // sealed again under the same revision
+			st.Layers[0].Sources[i].Root[0] ^= 1
+		}
+		again, err := st.Canonical()
+		if err != nil {
+			t.Fatal(err)
+		}
+		fork := c
+		if err := fork.Next(again); !errors.Is(err, ErrChain) {
+			t.Fatalf("one revision with two layers: %v", err)
+		}
+		if err := errors.Join(c.Next(raw(2)), b.VerifyChain(t.Context(), &c)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := db.ExecContext(t.Context(), `UPDATE index_statement SET hash = $1 WHERE seq = 2`, strings.Repeat("0", 64)); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.VerifyChain(t.Context(), &c); !errors.Is(err, ErrChain) {
+			t.Fatalf("an edited row: %v", err)
+		}
+	})
+}
+
+// TestBrokenRosterLeavesNothing: a roster that turns out damaged at its end
+// leaves no chunks that a later run would take for its own.
+func TestBrokenRosterLeavesNothing(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		b := newBed(t, db)
+		b.minChunk = 10
+		r := roster("a", 100)
+		r.Members = func(yield func(Member, error) bool) {
+			for m := range members("foreign", 95) {
+				if !yield(m, nil) {
+					return
+				}
+			}
+			yield(Member{}, io.ErrUnexpectedEOF)
+		}
+		if _, err := b.Seal(t.Context(), "alpha", r, nil); !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Fatal(err)
+		}
+		if names, err := b.dir.List("build"); err != nil || len(names) != 0 {
+			t.Fatalf("chunks are left: %v, %v", names, err)
+		}
+		b.publish("alpha", roster("a", 100))
+		c, _ := b.serve(unlimited)
+		if v := ask(t, c, member("a", 50)); v.Result != check.Affected {
+			t.Fatalf("%+v", v)
+		}
+	})
+}

@@ -93,6 +93,9 @@ func (x *Index) seal(ctx context.Context, incident string, r Roster, progress Pr
 		}
 	}
 	if err := b.run(ctx, r); err != nil {
+		if errors.Is(err, errRoster) { // what was read before the error counts for nothing
+			return nil, errors.Join(err, b.sweep())
+		}
 		return nil, err
 	}
 	s.Counts, s.sample = b.counts, b.sample
@@ -156,6 +159,8 @@ func (x *Index) boundTo(ctx context.Context, incident string, revision int64, in
 	})
 }
 
+var errRoster = errors.New("read the roster")
+
 // build is one run of sealing.
 type build struct {
 	x           *Index
@@ -210,7 +215,7 @@ func (b *build) run(ctx context.Context, r Roster) error {
 		return err
 	}
 	if b.n != b.total {
-		return fmt.Errorf("the roster has %d members, not %d", b.n, b.total)
+		return fmt.Errorf("%w: it has %d members, not %d", errRoster, b.n, b.total)
 	}
 	return nil
 }
@@ -219,7 +224,7 @@ func (b *build) read(ctx context.Context, r Roster, chunks chan<- []Member) erro
 	var chunk []Member
 	for m, err := range r.Members {
 		if err != nil {
-			return fmt.Errorf("read the roster: %w", err)
+			return fmt.Errorf("%w: %w", errRoster, err)
 		}
 		b.counts[string(m.Identity.Kind)]++
 		b.n++

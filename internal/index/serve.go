@@ -52,6 +52,15 @@ func (h *Handler) Mux() *http.ServeMux {
 	mux.HandleFunc("POST /check/v1/evaluate", h.evaluate)
 	mux.HandleFunc("GET /check/v1/layers/{layer}/buckets/{bucket}", h.bucket)
 	mux.HandleFunc("GET /check/v1/layers/{layer}", h.layer)
+	mux.HandleFunc("/check/v1/", func(w http.ResponseWriter, r *http.Request) {
+		problem(w, r, http.StatusNotFound, "unknown-path", "The check has no such path.")
+	})
+	for path, methods := range map[string]string{"statement": "GET, HEAD", "evaluate": "POST"} {
+		mux.HandleFunc("/check/v1/"+path, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Allow", methods)
+			problem(w, r, http.StatusMethodNotAllowed, "method", "This path takes "+methods+".")
+		})
+	}
 	return mux
 }
 
@@ -212,13 +221,13 @@ func (h *Handler) evaluate(w http.ResponseWriter, r *http.Request) {
 		problem(w, r, http.StatusBadRequest, "malformed", `The body is not {"key":...,"blinded":[...]} with base64url elements.`)
 		return
 	}
+	if len(req.Blinded) < 1 || len(req.Blinded) > check.MaxBatch {
+		problem(w, r, http.StatusBadRequest, "batch", "An evaluation takes 1 to 16 elements.")
+		return
+	}
 	key := s.keys[req.Key]
 	if key == nil {
 		problem(w, r, http.StatusNotFound, "unknown-key", "The published statement has no such key. Get the statement again.")
-		return
-	}
-	if len(req.Blinded) < 1 || len(req.Blinded) > check.MaxBatch {
-		problem(w, r, http.StatusBadRequest, "batch", "An evaluation takes 1 to 16 elements.")
 		return
 	}
 	if retry, ok := h.limit(r, len(req.Blinded)); !ok {

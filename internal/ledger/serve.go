@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -14,6 +13,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"shirase/internal/files"
+	"shirase/internal/web"
 )
 
 // maxPath bounds the paths that are looked at; the longest real one, a data
@@ -39,17 +39,17 @@ func (l *Ledger) Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			w.Header().Set("Allow", "GET, HEAD")
-			problem(w, http.StatusMethodNotAllowed)
+			web.Problem{Status: http.StatusMethodNotAllowed}.Write(w, r)
 			return
 		}
 		body, contentType, cache, err := l.resource(r.URL.Path)
 		switch {
 		case errors.Is(err, ErrNotFound):
-			problem(w, http.StatusNotFound)
+			web.Problem{Status: http.StatusNotFound}.Write(w, r)
 			return
 		case err != nil:
 			slog.ErrorContext(r.Context(), "ledger: serving failed", "path", r.URL.Path, "error", err)
-			problem(w, http.StatusInternalServerError)
+			web.Problem{Status: http.StatusInternalServerError}.Write(w, r)
 			return
 		}
 		h := w.Header()
@@ -154,14 +154,4 @@ func cutTile(t tlog.Tile, data []byte) (tile, rest []byte, err error) {
 		}
 	}
 	return data[:len(data)-len(rest)], rest, nil
-}
-
-// problem answers with RFC 9457 problem details. Nothing of it is cached: what
-// is missing now may be published next.
-func problem(w http.ResponseWriter, status int) {
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(status)
-	json.NewEncoder(w).Encode(map[string]any{"status": status, "title": http.StatusText(status)})
 }

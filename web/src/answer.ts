@@ -12,6 +12,7 @@ import { type Inclusion, type LedgerKey, verifyInclusion } from "./tlogproof.ts"
 import { blindWith, finalize } from "./voprf.ts";
 
 const MAX_ANSWER = 64 << 20; // bytes
+const CLOCK_SKEW = 10 * 60_000; // milliseconds that an asker's clock may be behind
 const TYPE = "shirase answer";
 const PERSONAL_DATA =
   "This file is personal data: it names an address and says what was found. Give it only to whom you would tell that.";
@@ -129,6 +130,10 @@ export function verifyAnswer(answer: Answer, keys: LedgerKey[], tell: (step: Ver
   tell("ledger");
   const inclusion = verifyInclusion("statement", answer.statement, answer.proof, keys);
   const statement = parseStatement(answer.statement);
+  const claimed = Date.parse(answer.claimed);
+  if (claimed < Date.parse(statement.time) - CLOCK_SKEW || claimed >= Date.parse(statement.expires)) {
+    throw new Failure("answer", "it claims to have been asked when its statement was not valid");
+  }
   tell("proving");
   const outputs = new Map<string, Bytes>();
   for (const e of answer.evaluations) {
@@ -145,8 +150,11 @@ export function verifyAnswer(answer: Answer, keys: LedgerKey[], tell: (step: Ver
     if (layer === undefined || output === undefined || buckets.has(b.layer)) {
       throw new Failure("answer", "buckets: a layer is unknown, there twice or without an evaluation");
     }
-    if (b.bytes.length > layer.pad) throw new Failure("bucket", "longer than the layer's pad");
-    buckets.set(b.layer, parseBucket(b.bytes, bucketOf(output, layer.bits), fromHash(layer.root), layer.bits, 0));
+    const bucket = parseBucket(b.bytes, bucketOf(output, layer.bits), fromHash(layer.root), layer.bits, 0);
+    if (bucket.bytes.length !== b.bytes.length || b.bytes.length > layer.pad) {
+      throw new Failure("bucket", "its length is not what its count says");
+    }
+    buckets.set(b.layer, bucket);
   }
   tell("comparing");
   const verdict = conclude(statement, answer.identity.kind, outputs, buckets);
