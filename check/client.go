@@ -69,6 +69,17 @@ func (c *Client) Check(ctx context.Context, id identity.Identity) (*Answer, erro
 	if err != nil {
 		return nil, err
 	}
+	a, err := c.check(ctx, base, id)
+	if errors.Is(err, errKeyGone) { // a new statement came between
+		return c.check(ctx, base, id)
+	}
+	return a, err
+}
+
+// errKeyGone says that a server does not know the key that its statement named.
+var errKeyGone = errors.New("the statement has changed meanwhile")
+
+func (c *Client) check(ctx context.Context, base *url.URL, id identity.Identity) (*Answer, error) {
 	st, raw, proof, err := c.Statement(ctx)
 	if err != nil {
 		return nil, err
@@ -207,6 +218,10 @@ func (c *Client) evaluate(ctx context.Context, base *url.URL, key *Key, id ident
 	}
 	var reply EvaluateReply
 	if err := c.getJSON(ctx, base.JoinPath("check/v1/evaluate"), req, maxReply, &reply); err != nil {
+		var status *StatusError
+		if errors.As(err, &status) && status.Status == http.StatusNotFound {
+			err = fmt.Errorf("%w: %w", errKeyGone, err)
+		}
 		return nil, nil, fmt.Errorf("evaluate under key %s: %w", key.ID, err)
 	}
 	if len(reply.Evaluated) != 1 {

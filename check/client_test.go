@@ -377,3 +377,23 @@ func TestAnswerJSON(t *testing.T) {
 		}
 	}
 }
+
+// TestKeyGone has the statement change between a client's requests: it begins
+// again, once.
+func TestKeyGone(t *testing.T) {
+	w := newWorld(t)
+	for _, times := range []int32{1, 2} {
+		var n atomic.Int32
+		url, seen := w.serve(lie{before: func(rw http.ResponseWriter, r *http.Request) bool {
+			if r.Method == "POST" && n.Add(1) <= times {
+				rw.WriteHeader(http.StatusNotFound)
+				return true
+			}
+			return false
+		}})
+		_, err := w.client(url).Check(context.Background(), email(t, worldStranger))
+		if (err == nil) != (times == 1) {
+			t.Errorf("gone %d times: %v, after %d requests", times, err, len(*seen))
+		}
+	}
+}

@@ -186,6 +186,11 @@ func TestPublishAndCheck(t *testing.T) {
 		if v.Result != check.Affected || !slices.Equal(v.NotCovered, []check.NotCovered{{ID: "gamma", Why: check.WhyInvestigating}}) {
 			t.Fatalf("%+v", v)
 		}
+		// Who is in the middle of a check still gets the layer before.
+		old := second.Statement.Layers[0]
+		if res, err := http.Get(c.Server + "/check/v1/layers/" + old.ID.String() + "/buckets/" + check.BucketName(0, old.Bits)); err != nil || res.StatusCode != 200 {
+			t.Fatalf("the layer before: %v, %v", res.StatusCode, err)
+		}
 		for _, f := range []func() (*Report, error){
 			func() (*Report, error) { return b.Verify(t.Context(), nil) },
 			func() (*Report, error) { return b.Count(t.Context()) },

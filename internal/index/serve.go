@@ -26,6 +26,9 @@ const maxEvaluate = 4 << 10
 // a newer statement.
 const freshFor = time.Second
 
+// goodFor is how long the layers of a statement are served after the next one.
+const goodFor = 5 * time.Minute
+
 // Limit decides whether a request may have n elements evaluated; where it may
 // not, it says how long to wait.
 type Limit func(r *http.Request, n int) (retry time.Duration, ok bool)
@@ -39,6 +42,7 @@ type Handler struct {
 
 	mu      sync.Mutex
 	current atomic.Pointer[snapshot]
+	before  atomic.Pointer[snapshot] // the one before, for clients that are in the middle of a check
 	buffers sync.Pool
 }
 
@@ -182,8 +186,10 @@ func (h *Handler) refresh(ctx context.Context, old *snapshot) (*snapshot, error)
 	}
 	s.until.Store(until)
 	h.current.Store(s)
-	if old != nil { // requests that hold it end long before
-		time.AfterFunc(5*time.Minute, old.close)
+	h.before.Store(old)
+	if old != nil {
+		time.AfterFunc(goodFor, func() { h.before.CompareAndSwap(old, nil) })
+		time.AfterFunc(2*goodFor, old.close) // requests that hold it end long before
 	}
 	return s, nil
 }
@@ -318,6 +324,9 @@ func (h *Handler) open(w http.ResponseWriter, r *http.Request) (*Layer, bool) {
 	}
 	if l := s.layers[root]; l != nil {
 		return l, true
+	}
+	if before := h.before.Load(); before != nil && before.layers[root] != nil {
+		return before.layers[root], true
 	}
 	if s.missing[root] != nil {
 		problem(w, r, http.StatusServiceUnavailable, "layer-damaged", "This layer is damaged and not served.")
