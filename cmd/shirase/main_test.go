@@ -5,9 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -30,7 +33,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"start": start, "code": code, "jsonhas": jsonHas, "flip": flip, "kill9": kill9,
+			"start": start, "code": code, "jsonhas": jsonHas, "flip": flip, "kill9": kill9, "get": get, "follow": follow,
 		},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("EXAMPLES", examples)
@@ -176,4 +179,27 @@ func flip(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	b[n] ^= 0x04
 	ts.Check(os.WriteFile(names[0], b, 0o600))
+}
+
+// get URL FILE fetches from loopback.
+func get(ts *testscript.TestScript, neg bool, args []string) {
+	res, err := http.Get(args[0])
+	ts.Check(err)
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	ts.Check(err)
+	if (res.StatusCode == http.StatusOK) == neg {
+		ts.Fatalf("GET %s: %s", args[0], res.Status)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), b, 0o600))
+}
+
+// follow FILE PATTERN OUT URL fetches what the first match of a pattern in a
+// page links to.
+func follow(ts *testscript.TestScript, neg bool, args []string) {
+	m := regexp.MustCompile(args[1]).FindString(ts.ReadFile(args[0]))
+	if m == "" {
+		ts.Fatalf("%s has no %s", args[0], args[1])
+	}
+	get(ts, neg, []string{args[3] + m, args[2]})
 }
