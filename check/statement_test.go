@@ -209,10 +209,14 @@ func TestStatementRefuses(t *testing.T) {
 }
 
 func FuzzParseStatement(f *testing.F) {
-	w := newWorld(f)
-	f.Add(w.raw)
+	_, files := vectors(f)
+	a, err := ParseAnswer(files["stranger"])
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add([]byte(a.Statement))
 	for _, change := range misspelt {
-		f.Add([]byte(change(string(w.raw))))
+		f.Add([]byte(change(string(a.Statement))))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		st, err := ParseStatement(b)
