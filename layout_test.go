@@ -29,11 +29,11 @@ var layers = map[string]int{
 	"internal/files": floor, "internal/store": floor, "internal/store/storetest": floor, "internal/web": floor,
 	"internal/ledger": floor, "internal/index": floor, "internal/roster": floor,
 	"internal/incident": facts,
-	"internal/demo":     room,
-	"internal/site":     door,
-	"cmd/shirase":       command,
-	"bench/figure":      bench, "bench/publication": bench, "bench/seal": bench, "bench/evaluate": bench, "bench/bucket": bench,
-	"bench/case": bench, "bench/browser": bench,
+	"internal/demo":     room, "internal/password": room,
+	"internal/site": door,
+	"cmd/shirase":   command,
+	"bench/figure":  bench, "bench/publication": bench, "bench/seal": bench, "bench/evaluate": bench, "bench/bucket": bench,
+	"bench/case": bench, "bench/browser": bench, "bench/pwned": bench, "bench/range": bench, "bench/lookup": bench, "bench/corpus": bench,
 }
 
 // down lists, for public and floor packages, exactly whom they may import:

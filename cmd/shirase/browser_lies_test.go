@@ -1,5 +1,3 @@
-//go:build wip
-
 package main
 
 import (
@@ -27,9 +25,10 @@ const (
 // testLies has the page meet servers that lie. Each lie ends in its name, and
 // none in a "no".
 func (b *browser) testLies(t *testing.T) {
+	p := b.tab(t, b.handler)
 	for _, c := range b.lies(t) {
-		p := b.tab(t, c.lie(b.handler))
 		p.run(c.code+": "+c.name, func() {
+			p.meet(c.lie(b.handler))
 			p.open("/", "ja")
 			if c.audit {
 				eval[bool](p, `(document.querySelector("[data-audit]").checked = true)`)
@@ -47,7 +46,7 @@ func (b *browser) testLies(t *testing.T) {
 			p.expect("Failed to load resource")
 		})
 	}
-	b.testSecondVisits(t)
+	b.testSecondVisits(p)
 }
 
 type named struct {
@@ -156,7 +155,8 @@ func changeStatement(t *testing.T, body []byte, change func([]byte) []byte) []by
 }
 
 // testSecondVisits lies to a browser that has been here before.
-func (b *browser) testSecondVisits(t *testing.T) {
+func (b *browser) testSecondVisits(p *tab) {
+	t := p.T
 	later := b.changed(func(st *check.Statement) {
 		raw := must(b.honest.Canonical())(t)
 		st.Seq, st.Prev = st.Seq+1, check.StatementHash(raw)
@@ -179,7 +179,7 @@ func (b *browser) testSecondVisits(t *testing.T) {
 		{"ledger-changed", "another ledger, named by the page itself", nil, statementReply(t, other, b.honest), vkey},
 	} {
 		var again atomic.Bool
-		p := b.tab(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		changing := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			reply, key := c.first, ""
 			if again.Load() {
 				reply, key = c.second, c.key
@@ -203,8 +203,9 @@ func (b *browser) testSecondVisits(t *testing.T) {
 			}
 			w.WriteHeader(rec.Code)
 			w.Write(body)
-		}))
+		})
 		p.run(c.code+": "+c.name, func() {
+			p.meet(changing)
 			if got := p.check("en", b.stranger); got.Shown != "not-in-scope" {
 				p.Fatalf("at the first visit: %+v", got)
 			}

@@ -17,8 +17,8 @@ type Step struct {
 // on paper.
 var steps = []Step{
 	{"password",
-		Text{"このサービスのパスワードを変更してください。",
-			"Change your password for this service."},
+		Text{"流出のあったサービスのパスワードを変更してください。",
+			"Change your password for the service that was breached."},
 		Text{"再設定の案内メールが届いた場合も、メールの中のリンクは開かず、いつもの画面（ブックマークやアプリ）から手続きをしてください。",
 			"Even if you receive a mail about it, do not follow its link. Go to the service the way you usually do, by bookmark or app."}},
 	{"reused",

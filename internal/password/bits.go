@@ -68,13 +68,28 @@ func selectBit(b []byte, at, end, i int, flip uint64) int {
 			at += 56
 			continue
 		}
-		for ; i > 0; i-- {
-			w &= w - 1
-		}
-		if at += bits.TrailingZeros64(w); at >= end {
+		if at += select64(w, i); at >= end {
 			return -1
 		}
 		return at - start
 	}
 	return -1
+}
+
+// select64 returns the position of the i-th (from 0) one of w, which has more than i.
+func select64(w uint64, i int) int {
+	const ones = 0x0101010101010101
+	s := w - w>>1&0x5555555555555555
+	s = s&0x3333333333333333 + s>>2&0x3333333333333333
+	s = (s + s>>4) & (0x0F * ones) * ones // byte k: how many ones bytes 0 to k have
+	// The top bit of byte k stays where these are more than i.
+	more := (s | 0x80*ones) - uint64(i+1)*ones
+	k := 8 * (8 - bits.OnesCount64(more&(0x80*ones)))
+	if k > 0 {
+		i -= int(s >> (k - 8) & 0xFF)
+	}
+	for w >>= k; i > 0; i-- {
+		w &= w - 1
+	}
+	return k + bits.TrailingZeros64(w)
 }

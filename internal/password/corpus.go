@@ -1,11 +1,13 @@
 package password
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"path/filepath"
 	"sort"
 	"strings"
@@ -100,6 +102,7 @@ func parseManifest(mode Mode, b []byte) (*manifest, error) {
 // A snapshot is one generation of a corpus, open.
 type snapshot struct {
 	manifest
+	modified string // Last-Modified of what is served of it; "" of an empty corpus that never was changed
 	segments []*segment
 	// validators holds for each range, once somebody asked for it, the two
 	// checksums of its text: 8 MiB, made by the first request for any.
@@ -132,7 +135,7 @@ func Open(root string) (*Corpora, error) {
 	}
 	c := &Corpora{root: root, dir: dir, tune: defaultTuning}
 	for i, m := range Modes {
-		c.all[i].mode, c.all[i].dir = m, dir
+		c.all[i].mode, c.all[i].root, c.all[i].dir = m, root, dir
 		if err := c.all[i].Refresh(); err != nil {
 			dir.Close()
 			return nil, err
@@ -150,7 +153,9 @@ func (c *Corpora) Corpus(m Mode) *Corpus { return &c.all[m-SHA1] }
 // A Corpus is the set of hashes of one mode. It is safe for concurrent use.
 type Corpus struct {
 	mode    Mode
+	root    string
 	dir     *files.Dir
+	turn    sync.Mutex // of going over to another generation: the newest read is the last stored
 	current atomic.Pointer[snapshot]
 	bufs    sync.Pool // *[]byte
 }
@@ -177,6 +182,8 @@ func (c *Corpus) Info() Info {
 
 // Refresh goes over to the newest generation on disk. Lookups that are under way end in the one they began with.
 func (c *Corpus) Refresh() error {
+	c.turn.Lock()
+	defer c.turn.Unlock()
 	for try := 0; ; try++ {
 		m, err := c.manifest()
 		if err != nil {
@@ -193,6 +200,31 @@ func (c *Corpus) Refresh() error {
 		// The generation may have been replaced, and its files removed, between the two.
 		if !errors.Is(err, files.ErrNotExist) || try == 5 {
 			return err
+		}
+	}
+}
+
+// fresh is how often a server looks for a new generation.
+const fresh = 2 * time.Second
+
+// KeepFresh goes over to every new generation, whoever made it, until ctx ends. failed hears of errors, once each.
+func (c *Corpora) KeepFresh(ctx context.Context, failed func(error)) {
+	tick := time.NewTicker(fresh)
+	defer tick.Stop()
+	last := ""
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		for i := range c.all {
+			if err := c.all[i].Refresh(); err == nil {
+				last = ""
+			} else if err.Error() != last {
+				last = err.Error()
+				failed(err)
+			}
 		}
 	}
 }
@@ -223,6 +255,9 @@ func (c *Corpus) open(m *manifest) (*snapshot, error) {
 		}
 	}
 	s := &snapshot{manifest: *m, validators: sync.OnceValue(func() *[ranges]atomic.Uint64 { return new([ranges]atomic.Uint64) })}
+	if !m.Updated.IsZero() {
+		s.modified = m.Updated.UTC().Format(http.TimeFormat)
+	}
 	for _, info := range m.Segments {
 		seg := have[info.SHA256]
 		if seg == nil {
@@ -234,6 +269,7 @@ func (c *Corpus) open(m *manifest) (*snapshot, error) {
 				f.Close()
 				return nil, c.broken(info, err)
 			}
+			seg.path = filepath.Join(c.root, filepath.FromSlash(info.name(c.mode)))
 		}
 		if seg.mode != c.mode || seg.from != info.From || seg.to != info.To || seg.records != info.Records {
 			return nil, c.broken(info, damaged("it is not the one that the manifest names"))

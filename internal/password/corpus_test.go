@@ -329,7 +329,7 @@ func FuzzSegment(f *testing.F) {
 			hashes, counts = append(hashes, x.hash...), append(counts, x.count)
 		}
 		var b bytes.Buffer
-		if err := writeSegment(&b, fit(SHA1, 0, ranges, n), hashes, counts); err != nil {
+		if err := writeSegment(&b, fit(SHA1, 0, ranges, hashes), hashes, counts); err != nil {
 			f.Fatal(err)
 		}
 		f.Add(b.Bytes(), []byte(records[0].hash))
@@ -372,6 +372,27 @@ func resum(b []byte) {
 		from, to := binary.BigEndian.Uint32(b[dir+4*i:]), binary.BigEndian.Uint32(b[dir+4*i+4:])
 		if from+4 < to && int(to) <= data {
 			put(segmentHeader+int(from), segmentHeader+int(to)-4)
+		}
+	}
+}
+
+func sorted(records []record) []record {
+	slices.SortFunc(records, func(a, b record) int { return cmp.Compare(a.hash, b.hash) })
+	return slices.CompactFunc(records, func(a, b record) bool { return a.hash == b.hash })
+}
+
+func TestSelect(t *testing.T) {
+	r := rand.New(rand.NewPCG(6, 6))
+	for range 2000 {
+		w := r.Uint64() & r.Uint64()
+		i := 0
+		for at := range 64 {
+			if w>>at&1 == 1 {
+				if got := select64(w, i); got != at {
+					t.Fatalf("one %d of %064b: %d, want %d", i, w, got, at)
+				}
+				i++
+			}
 		}
 	}
 }

@@ -82,6 +82,12 @@ func (c *Corpora) Import(ctx context.Context, r io.Reader, total int64, o Import
 	if o.Format == FormatAuto || o.Format == "" {
 		in.out.Format = in.guess()
 	}
+	if o.Fold == ByFormat {
+		o.Fold = Replace
+		if in.out.Format == FormatPlain {
+			o.Fold = Add
+		}
+	}
 	w, err := c.write(o.Mode, o.Fold)
 	if err != nil {
 		return in.out, err

@@ -194,7 +194,7 @@ func TestKilled(t *testing.T) {
 			t.Fatal(err)
 		}
 		if try < 13 {
-			time.Sleep(time.Duration(rand.Int64N(int64(80 * time.Millisecond))))
+			time.Sleep(time.Duration(rand.Int64N(int64(200 * time.Millisecond))))
 			cmd.Process.Kill()
 		}
 		err := cmd.Wait()

@@ -7,6 +7,10 @@ import (
 	"hash/crc32"
 	"io"
 	"math/bits"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
 )
 
 // A segment file, docs/PASSWORDS.md: header, blocks, directory.
@@ -75,12 +79,22 @@ func (l layout) valid() bool {
 		l.shift >= minShift && l.shift <= 64 && l.shift >= 64-l.quotient
 }
 
-// fit chooses the layout for n records: blocks of at most blockRecords on
-// average, and the quotient that makes the file smallest.
-func fit(mode Mode, from, to uint32, n int) layout {
+// fit chooses the layout for records: blocks of at most blockRecords on average,
+// and the quotient that makes the file smallest. Hashes of passwords are spread
+// evenly; where these are not, the blocks are made smaller for as long as the
+// directory stays small beside the records.
+func fit(mode Mode, from, to uint32, hashes []byte) layout {
+	n := len(hashes) / mode.Size()
 	l := layout{mode: mode, from: from, to: to, shift: 64}
 	for l.shift > minShift && n/l.blocks() > blockRecords {
 		l.shift--
+	}
+	mean, full := l.crowd(hashes)
+	for try := l; mean > 2*blockRecords && try.shift > minShift && try.blocks() <= 8*n; {
+		try.shift--
+		if m, f := try.crowd(hashes); m < mean {
+			l, mean, full = try, m, f
+		}
 	}
 	best := 0
 	for q := uint(8); q <= 24; q += 8 {
@@ -89,11 +103,26 @@ func fit(mode Mode, from, to uint32, n int) layout {
 		}
 		try := l
 		try.quotient = q
-		if cost := min(n, try.blocks())*try.buckets() - n*int(q); l.quotient == 0 || cost < best {
+		if cost := full*try.buckets() - n*int(q); l.quotient == 0 || cost < best {
 			best, l.quotient = cost, q
 		}
 	}
 	return l
+}
+
+// crowd returns in how large a block the average record is, and how many blocks are not empty.
+func (l layout) crowd(hashes []byte) (mean, full int) {
+	var last, run, squares uint64
+	for i := 0; i < len(hashes); i += l.mode.Size() {
+		if b := top(hashes[i:]) >> l.shift; b != last || run == 0 {
+			squares += run * run
+			last, run = b, 0
+			full++
+		}
+		run++
+	}
+	squares += run * run
+	return int(squares / uint64(max(1, len(hashes)/l.mode.Size()))), full
 }
 
 // writeSegment writes the records, which are hashes one after the other in
@@ -101,7 +130,7 @@ func fit(mode Mode, from, to uint32, n int) layout {
 func writeSegment(w io.Writer, l layout, hashes []byte, counts []uint64) error {
 	size := l.mode.Size()
 	dir := make([]byte, 0, 4*(l.blocks()+2))
-	var data []byte
+	data := make([]byte, 0, len(counts)*(l.raw()+1)+len(counts)/2+64) // about what it takes
 	at := 0
 	for i := range l.blocks() {
 		dir = binary.BigEndian.AppendUint32(dir, uint32(len(data)))
@@ -183,6 +212,14 @@ type segment struct {
 	f       io.ReaderAt
 	records int64
 	dir     []uint32 // as in the file
+
+	// Point lookups read a mapping of the file, which the first of them makes: a
+	// system call for each would take longer than all the rest. A block's
+	// checksum is compared when the block is first looked at.
+	path    string // "": not to be mapped
+	mapOnce sync.Once
+	mapped  []byte          // the blocks, or nil
+	checked []atomic.Uint32 // a bit a block
 }
 
 // openSegment reads header and directory of a file of the given size.
@@ -218,6 +255,7 @@ func openSegment(f io.ReaderAt, size int64) (*segment, error) {
 		return nil, damaged("directory checksum")
 	}
 	s.dir = make([]uint32, s.blocks()+1)
+	s.checked = make([]atomic.Uint32, (s.blocks()+31)/32)
 	for i := range s.dir {
 		s.dir[i] = binary.BigEndian.Uint32(dir[4*i:])
 		if i > 0 && s.dir[i] < s.dir[i-1] {
@@ -266,6 +304,11 @@ func (s *segment) parse(b []byte) (block, error) {
 	if len(b) < 8 || crc32.Checksum(b[:len(b)-4], castagnoli) != binary.BigEndian.Uint32(b[len(b)-4:]) {
 		return block{}, damaged("block checksum in segment %05X", s.from)
 	}
+	return s.parts(b)
+}
+
+// parts finds the parts of a block whose checksum is right.
+func (s *segment) parts(b []byte) (block, error) {
 	n, a := binary.Uvarint(b)
 	k, c := binary.Uvarint(b[max(a, 0):])
 	if a <= 0 || c <= 0 || n == 0 || n > uint64(len(b)) || k > 63*n {
@@ -285,15 +328,17 @@ func (s *segment) parse(b []byte) (block, error) {
 // bucket returns which records, i to j without j, are those of a bucket and of
 // the width - 1 that follow it.
 func (b *block) bucket(bucket, width int) (i, j int, ok bool) {
+	at := b.buckets
 	if bucket > 0 {
-		p := selectBit(b.b, b.buckets, b.widths, bucket-1, ^uint64(0))
+		p := selectBit(b.b, at, b.widths, bucket-1, ^uint64(0))
 		if p < 0 {
 			return 0, 0, false
 		}
 		i = p + 1 - bucket
+		at += p + 1
 	}
-	p := selectBit(b.b, b.buckets, b.widths, bucket+width-1, ^uint64(0))
-	j = p - (bucket + width - 1)
+	p := selectBit(b.b, at, b.widths, width-1, ^uint64(0))
+	j = i + p - (width - 1)
 	return i, j, p >= 0 && i >= 0 && i <= j && j <= b.n
 }
 
@@ -305,9 +350,8 @@ func (b *block) count(i int) (uint64, bool) {
 			return 0, false
 		}
 	}
-	end := selectBit(b.b, b.widths, b.low, i, 0)
-	w := end - start
-	if end < 0 || w > 63 {
+	w := selectBit(b.b, b.widths+start, b.low, 0, 0)
+	if w < 0 || w > 63 {
 		return 0, false
 	}
 	at := b.low + start - i
@@ -345,19 +389,64 @@ func (b *block) counts(dst []uint64, i, j int) ([]uint64, bool) {
 	return dst, true
 }
 
+// mapping maps the file, once.
+func (s *segment) mapping() []byte {
+	s.mapOnce.Do(func() {
+		if s.path == "" {
+			return
+		}
+		data := int64(s.dir[len(s.dir)-1])
+		all, err := mapFile(s.path, segmentHeader+data+4*int64(len(s.dir)+1))
+		if err != nil {
+			return // the file has lost its name, or this system does not map: it is read instead
+		}
+		s.mapped = all[segmentHeader : segmentHeader+data]
+		runtime.AddCleanup(s, unmapFile, all)
+	})
+	return s.mapped
+}
+
+// block gives block i: of the mapping, or read into buf.
+func (s *segment) block(buf *[]byte, i int) (block, error) {
+	if m := s.mapping(); m != nil {
+		b := m[s.dir[i]:s.dir[i+1]]
+		word, bit := &s.checked[i/32], uint32(1)<<(i%32)
+		if word.Load()&bit != 0 {
+			return s.parts(b)
+		}
+		out, err := s.parse(b)
+		if err == nil {
+			word.Or(bit)
+		}
+		return out, err
+	}
+	raw, err := s.read(*buf, i, i+1)
+	if err != nil {
+		return block{}, err
+	}
+	*buf = raw
+	return s.parse(raw)
+}
+
 // lookup returns the count of a hash in the segment, 0 where it is not there.
-func (s *segment) lookup(buf *[]byte, hash []byte) (uint64, error) {
+func (s *segment) lookup(buf *[]byte, hash []byte) (count uint64, err error) {
 	h := top(hash)
 	i := int(h>>s.shift - s.first())
 	if s.dir[i] == s.dir[i+1] {
 		return 0, nil
 	}
-	raw, err := s.read(*buf, i, i+1)
-	if err != nil {
-		return 0, err
-	}
-	*buf = raw
-	b, err := s.parse(raw)
+	// Where a mapped file is cut short, or its disk fails, reading it faults.
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if p := recover(); p != nil {
+			if _, fault := p.(interface{ Addr() uintptr }); !fault {
+				panic(p)
+			}
+			count, err = 0, damaged("segment %05X cannot be read", s.from)
+		}
+		runtime.KeepAlive(s)
+	}()
+	b, err := s.block(buf, i)
 	if err != nil {
 		return 0, err
 	}

@@ -28,8 +28,9 @@ type Fold int
 
 // Ways to fold.
 const (
-	Replace Fold = iota // the new count takes the place of the old: a newer edition of the same collection
-	Add                 // the counts are added: another collection
+	Replace  Fold = iota // the new count takes the place of the old: a newer edition of the same collection
+	Add                  // the counts are added: another collection
+	ByFormat             // of an import: Add for a list of passwords, else Replace
 )
 
 // Change is what a change did to a corpus.
@@ -175,6 +176,11 @@ func sum(a, b uint64) uint64 {
 
 // put appends to the segment being gathered, and writes part of it where it has grown long.
 func (w *writer) put(hash []byte, count uint64) error {
+	if len(w.counts) == cap(w.counts) { // append would grow by a quarter, and copy everything as often
+		more := max(1<<12, min(3*cap(w.counts), w.cutAfter-len(w.counts)))
+		w.counts = slices.Grow(w.counts, more)
+		w.hashes = slices.Grow(w.hashes, cap(w.counts)*len(hash)-len(w.hashes))
+	}
 	w.hashes = append(w.hashes, hash...)
 	w.counts = append(w.counts, count)
 	if len(w.counts) < w.cutAfter {
@@ -210,7 +216,7 @@ func (w *writer) flush(n int, to uint32) error {
 	}
 	defer out.Close()
 	sink := &hashing{w: out, sum: sha256.New()}
-	if err := writeSegment(sink, fit(w.corpus.mode, w.from, to, n), w.hashes[:n*size], w.counts[:n]); err != nil {
+	if err := writeSegment(sink, fit(w.corpus.mode, w.from, to, w.hashes[:n*size]), w.hashes[:n*size], w.counts[:n]); err != nil {
 		return err
 	}
 	info := segmentInfo{From: w.from, To: to, Records: int64(n), Size: sink.n, SHA256: hex.EncodeToString(sink.sum.Sum(nil))}

@@ -73,6 +73,18 @@ type failure struct {
 // Remedy returns what to do about it.
 func (f failure) Remedy(lang web.Lang) string { return lang.Pick(f.remedyJA, f.remedyEN) }
 
+// RemedyForFile returns what to do where it was a saved answer that failed, which no server can be asked about.
+func (f failure) RemedyForFile(lang web.Lang) string {
+	switch f.Word {
+	case "answer", "not-pinned":
+		return f.Remedy(lang)
+	case "server", "network", "offline", "other":
+		return lang.Pick(againJA, againEN)
+	}
+	return lang.Pick("このファイルを、答えの証拠として使わないでください。保存したあとに内容が変えられたか、はじめから正しい答えではありません。",
+		"Do not use this file as evidence. It was changed after it was saved, or was never a true answer.")
+}
+
 // What to do where the fault is not the reader's.
 const (
 	againJA = "時間をおいて、もう一度お試しください。同じ表示が続くときは、下の符号を、公表した組織の窓口に伝えてください。"

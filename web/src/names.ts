@@ -18,6 +18,7 @@ export function namesOf(answer: Answer, statement: Statement, inclusion: Inclusi
   const { verdict } = answer;
   const incidents = new Map(statement.incidents.map((i) => [i.id, incidentNames(i, lang)]));
   const why = (w: Why): Names[] => verdict.notCovered.filter((n) => n.why === w).map((n) => incidents.get(n.id)!);
+  const rest = verdict.notCovered.filter((n) => n.why !== "investigating" && n.why !== "layer-missing"); // what open and missing do not tell
   return {
     kind: answer.identity.kind,
     address: answer.identity.value.replace("\0", " "),
@@ -42,6 +43,8 @@ export function namesOf(answer: Answer, statement: Statement, inclusion: Inclusi
     openList: why("investigating"),
     missing: why("layer-missing").length,
     missingList: why("layer-missing"),
+    rest: rest.length,
+    restList: rest.map((n) => ({ ...incidents.get(n.id)!, why: n.why })),
     variants: variants(answer.identity).map((v) => ({ variant: v.value })),
   };
 }

@@ -1,0 +1,159 @@
+// Command lookup measures point lookups in process, at several sizes, and the
+// memory of a process that serves a corpus.
+package main
+
+import (
+	"bytes"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"shirase/bench/figure"
+	"shirase/bench/pwned"
+	"shirase/internal/password"
+)
+
+// child is the environment's name for the folder that a child of this program serves.
+const child = "SHIRASE_BENCH_SERVE"
+
+func main() {
+	if dir := os.Getenv(child); dir != "" {
+		serve(dir)
+		return
+	}
+	o := figure.Parse()
+	sizes := []int64{1_000_000, 20_000_000, 100_000_000}
+	if o.Quick {
+		sizes = []int64{1_000_000, 5_000_000}
+	}
+	for _, n := range sizes {
+		measure(o, n)
+	}
+}
+
+func measure(o figure.Options, n int64) {
+	c, dir, done := pwned.Make(&pwned.Stream{N: n})
+	defer done()
+	hits := sample(n, 200_000)
+	misses := make([][]byte, len(hits))
+	r := rand.New(rand.NewPCG(5, 5))
+	for i, h := range hits {
+		misses[i] = bytes.Clone(h)
+		misses[i][19] ^= byte(1 + r.IntN(255))
+	}
+	debug.FreeOSMemory()
+	corpus := c.Corpus(password.SHA1)
+	look := func(hashes [][]byte, there bool) func() {
+		return func() {
+			for _, h := range hashes {
+				n, err := corpus.Count(h)
+				figure.Check(err)
+				if n > 0 != there {
+					panic("a lookup is wrong")
+				}
+			}
+		}
+	}
+	t := figure.InTurns(9, look(hits, true), look(misses, false))
+	for i, what := range []string{"present", "absent"} {
+		goal := "<= 1"
+		if n < 20_000_000 {
+			goal = ""
+		}
+		o.Print(figure.Figure{Name: fmt.Sprintf("lookup of a hash that is %s, %d M, warm", what, n/1_000_000), Value: figure.Median(t[i], len(hits)) / 1000, Unit: "us", Goal: goal})
+	}
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), child+"="+dir)
+	out, err := cmd.Output()
+	figure.Check(err)
+	peak, err := strconv.ParseFloat(strings.TrimSpace(string(out)), 64)
+	figure.Check(err)
+	o.Print(figure.Figure{Name: fmt.Sprintf("memory of a server beside the page cache, %d M", n/1_000_000), Value: peak / (1 << 20), Unit: "MiB", Goal: "<= 64"})
+}
+
+// sample draws hashes of the stream, spread over all of it, in random order.
+func sample(n int64, want int) [][]byte {
+	every := max(1, n/int64(want))
+	var out [][]byte
+	var line []byte
+	i := int64(0)
+	buf := make([]byte, 1<<20)
+	s := &pwned.Stream{N: n}
+	for {
+		k, err := s.Read(buf)
+		for b := buf[:k]; len(b) > 0; {
+			j := bytes.IndexByte(b, '\n')
+			if j < 0 {
+				line = append(line, b...)
+				break
+			}
+			if i%every == 0 {
+				h, err := hex.DecodeString(string(append(line, b[:j]...)[:40]))
+				figure.Check(err)
+				out = append(out, h)
+			}
+			line = line[:0]
+			i++
+			b = b[j+1:]
+		}
+		if err == io.EOF {
+			break
+		}
+	}
+	rand.New(rand.NewPCG(3, 3)).Shuffle(len(out), func(i, j int) { out[i], out[j] = out[j], out[i] })
+	return out
+}
+
+// serve answers requests of several kinds in a process of its own, and prints
+// the most memory that took beside the page cache, of which a mapped file is part.
+func serve(dir string) {
+	c, err := password.Open(dir)
+	figure.Check(err)
+	h := password.Handler(c, nil)
+	r := rand.New(rand.NewPCG(7, 7))
+	peak := int64(0)
+	for i, start := 0, time.Now(); time.Since(start) < 2*time.Second; i++ {
+		q := httptest.NewRequest(http.MethodGet, fmt.Sprintf("/range/%05X", r.IntN(1<<20)), nil)
+		q.Header.Set("Accept-Encoding", []string{"", "gzip", "br"}[i%3])
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, q)
+		if w.Code != 200 {
+			panic(w.Code)
+		}
+		hash := make([]byte, 20)
+		for j := range hash {
+			hash[j] = byte(r.Uint32())
+		}
+		_, err := c.Corpus(password.SHA1).Count(hash)
+		figure.Check(err)
+		if i%200 == 0 {
+			peak = max(peak, anonymous())
+		}
+	}
+	fmt.Println(max(peak, anonymous()))
+}
+
+// anonymous gives the resident memory that is no file's, in bytes (RssAnon of Linux; 0 elsewhere).
+func anonymous() int64 {
+	b, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(b)) {
+		if rest, ok := strings.CutPrefix(line, "RssAnon:"); ok {
+			kb, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
+			figure.Check(err)
+			return kb << 10
+		}
+	}
+	return 0
+}

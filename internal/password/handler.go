@@ -1,0 +1,440 @@
+package password
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/andybalholm/brotli"
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+	"github.com/klauspost/compress/zstd"
+
+	"shirase/internal/web"
+)
+
+// The texts of the range API's errors; clients compare them.
+const (
+	badLength = "The hash prefix was not in a valid format"
+	badDigits = "The hash prefix was not valid hexadecimal"
+)
+
+const (
+	preflightAge = "1728000"
+	// Padding hides how long a range is: at least padLines lines in all, at
+	// least padLeast of them made up, with a count of 0.
+	padLines, padMore = 800, 200
+	padLeast          = 10
+	cacheMemory       = 12 << 20 // bytes of answers that are kept
+	recently          = 4096     // ranges of which it is known that they were asked for
+)
+
+// Headers that every answer has. They are never changed; a slice for each answer would cost more than its hash.
+var (
+	anyOrigin  = []string{"*"}
+	plainText  = []string{"text/plain"}
+	rangeCache = []string{"public, max-age=2678400"} // 31 days, as clients know it
+	vary       = []string{"Accept-Encoding, Add-Padding"}
+)
+
+// handler serves one folder of corpora.
+type handler struct {
+	corpora *Corpora
+	log     *slog.Logger
+	bufs    sync.Pool // *scratch
+	zstd    *zstd.Encoder
+	top     topCache
+
+	// Answers that are asked for again and again. Common passwords make common
+	// ranges; one that is asked for once is not kept.
+	recent [recently]atomic.Uint32 // a range + 1, by its hash
+	mu     sync.Mutex              // guards what follows
+	kept   *simplelru.LRU[answerKey, []byte]
+	held   int
+}
+
+// answerKey is what an answer follows from.
+type answerKey struct {
+	validator uint64
+	prefix    uint32
+	mode      Mode
+	coding    string
+}
+
+// scratch is what one request works in.
+type scratch struct {
+	x    suffixes
+	text []byte
+	out  []byte
+}
+
+// Handler serves the range API at /range/ and what belongs to it at
+// /password/v1/ (docs/PASSWORDS.md). log hears of damaged files; it may be nil.
+// Nothing that a request asked about is ever logged.
+func Handler(c *Corpora, log *slog.Logger) http.Handler {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	h := &handler{corpora: c, log: log}
+	h.zstd, _ = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithEncoderConcurrency(1)) // fails on bad options only
+	h.kept, _ = simplelru.NewLRU(1<<16, func(_ answerKey, b []byte) { h.held -= len(b) })                     // fails on a bad size only
+	mux := http.NewServeMux()
+	mux.HandleFunc("/range/", h.rangeAPI)
+	h.routes(mux)
+	return mux
+}
+
+// rangeAPI answers GET /range/{5 hex digits}, byte for byte as the clients of Pwned Passwords expect.
+func (h *handler) rangeAPI(w http.ResponseWriter, r *http.Request) {
+	head := w.Header()
+	head["Access-Control-Allow-Origin"] = anyOrigin
+	switch r.Method {
+	case http.MethodGet, http.MethodHead:
+	case http.MethodOptions:
+		head.Set("Access-Control-Allow-Methods", "GET")
+		head.Set("Access-Control-Allow-Headers", "Add-Padding")
+		head.Set("Access-Control-Max-Age", preflightAge)
+		head.Set("Content-Length", "0")
+		return
+	default:
+		head.Set("Allow", "GET, HEAD, OPTIONS")
+		plain(w, r, http.StatusMethodNotAllowed, http.StatusText(http.StatusMethodNotAllowed))
+		return
+	}
+	prefix, ok := parsePrefix(r.URL.Path[len("/range/"):])
+	if !ok {
+		text := badLength
+		if len(r.URL.Path) == len("/range/")+5 {
+			text = badDigits
+		}
+		plain(w, r, http.StatusBadRequest, text)
+		return
+	}
+	mode := SHA1
+	if strings.EqualFold(query(r.URL.RawQuery, "mode"), "ntlm") {
+		mode = NTLM
+	}
+	s, _ := h.bufs.Get().(*scratch)
+	if s == nil {
+		s = new(scratch)
+	}
+	defer h.bufs.Put(s)
+	if err := h.serveRange(w, r, s, mode, prefix); err != nil {
+		h.log.Error("serve a range", "mode", mode, "error", err)
+		head.Del("ETag")
+		head.Del("Last-Modified")
+		head.Del("Content-Encoding")
+		head.Set("Cache-Control", "no-store")
+		plain(w, r, http.StatusInternalServerError, http.StatusText(http.StatusInternalServerError))
+	}
+}
+
+func plain(w http.ResponseWriter, r *http.Request, status int, text string) {
+	w.Header()["Content-Type"] = plainText
+	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
+	w.WriteHeader(status)
+	if r.Method != http.MethodHead {
+		w.Write([]byte(text))
+	}
+}
+
+// parsePrefix reads 5 hex digits of any case.
+func parsePrefix(s string) (uint32, bool) {
+	if len(s) != 5 {
+		return 0, false
+	}
+	var v uint32
+	for i := range len(s) {
+		n := nibbles[s[i]]
+		if n > 15 {
+			return 0, false
+		}
+		v = v<<4 | uint32(n)
+	}
+	return v, true
+}
+
+// query finds a parameter whose name is written in any case. Values that need unescaping are none of ours.
+func query(raw, name string) string {
+	for raw != "" {
+		var item string
+		item, raw, _ = strings.Cut(raw, "&")
+		if k, v, _ := strings.Cut(item, "="); strings.EqualFold(k, name) {
+			return v
+		}
+	}
+	return ""
+}
+
+// serveRange answers once the request is understood; an error means that nothing was written.
+func (h *handler) serveRange(w http.ResponseWriter, r *http.Request, s *scratch, mode Mode, prefix uint32) error {
+	snap := h.corpora.Corpus(mode).current.Load()
+	coding := negotiate(r.Header.Get("Accept-Encoding"))
+	head := w.Header()
+	head["Content-Type"], head["Cache-Control"], head["Vary"] = plainText, rangeCache, vary
+	if snap.modified != "" {
+		head.Set("Last-Modified", snap.modified)
+	}
+	loaded := false
+	load := func() error {
+		if loaded {
+			return nil
+		}
+		loaded = true
+		seg := snap.of(prefix)
+		if seg == nil {
+			s.x.reset(mode)
+			return nil
+		}
+		return seg.load(&s.x, prefix)
+	}
+	if strings.EqualFold(r.Header.Get("Add-Padding"), "true") {
+		if err := load(); err != nil {
+			return err
+		}
+		s.x.pad()
+		s.text = s.x.text(s.text[:0])
+		h.write(w, r, coding, h.encode(s, coding, mode, crc32.ChecksumIEEE(s.text), len(s.text)))
+		return nil
+	}
+	// What is known of a range is its text's two checksums, IEEE's above
+	// Castagnoli's: gzip's trailer and, both together, the validator.
+	known := &snap.validators()[prefix]
+	v := known.Load()
+	rendered := false
+	if v == 0 {
+		if err := load(); err != nil {
+			return err
+		}
+		s.text = s.x.text(s.text[:0])
+		rendered = true
+		v = uint64(crc32.ChecksumIEEE(s.text))<<32 | uint64(crc32.Checksum(s.text, castagnoli))
+		known.Store(v)
+	}
+	tag := validator(v, mode, coding)
+	head.Set("ETag", tag)
+	if notModified(r, tag, snap.Updated) {
+		w.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	key := answerKey{v, prefix, mode, coding}
+	slot := &h.recent[prefix*0x9E3779B1>>20] // 12 bits
+	again := slot.Swap(prefix+1) == prefix+1
+	if again {
+		if body := h.recall(key); body != nil {
+			h.write(w, r, coding, body)
+			return nil
+		}
+	}
+	if err := load(); err != nil {
+		return err
+	}
+	if !rendered && coding != "gzip" {
+		s.text = s.x.text(s.text[:0])
+	}
+	body := h.encode(s, coding, mode, uint32(v>>32), s.x.size())
+	if again {
+		h.keep(key, body)
+	}
+	h.write(w, r, coding, body)
+	return nil
+}
+
+// recall returns an answer that was kept, or nil.
+func (h *handler) recall(key answerKey) []byte {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	b, _ := h.kept.Get(key)
+	return b
+}
+
+// keep keeps a copy of an answer, and drops those not asked for longest.
+func (h *handler) keep(key answerKey, body []byte) {
+	if len(body) > cacheMemory/64 || len(body) == 0 {
+		return
+	}
+	body = bytes.Clone(body)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.kept.Contains(key) {
+		h.kept.Add(key, body)
+		h.held += len(body)
+	}
+	for h.held > cacheMemory {
+		h.kept.RemoveOldest()
+	}
+}
+
+// encode gives the body in a coding, of what s has read and, unless it is gzip, rendered.
+func (h *handler) encode(s *scratch, coding string, mode Mode, sum uint32, size int) []byte {
+	switch coding {
+	case "gzip":
+		s.out = s.x.gzip(s.out[:0], mode, sum, size)
+		return s.out
+	case "zstd":
+		s.out = h.zstd.EncodeAll(s.text, s.out[:0])
+		return s.out
+	case "br":
+		b := bytes.NewBuffer(s.out[:0])
+		z := brotli.NewWriterLevel(b, 4)
+		z.Write(s.text) // a buffer takes everything
+		z.Close()
+		s.out = b.Bytes()
+		return s.out
+	}
+	return s.text
+}
+
+func (h *handler) write(w http.ResponseWriter, r *http.Request, coding string, body []byte) {
+	if coding != "" {
+		w.Header().Set("Content-Encoding", coding)
+	}
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(http.StatusOK)
+	if r.Method != http.MethodHead {
+		w.Write(body)
+	}
+}
+
+// size is the length of the text.
+func (x *suffixes) size() int {
+	n := len(x.counts)
+	if n == 0 {
+		return 0
+	}
+	size := n*(2*x.tail+1+1+1+2) - 2
+	for _, c := range x.counts {
+		if c >= 10 {
+			size += digitsOf(c) - 1
+		}
+	}
+	return size
+}
+
+// pad appends made-up records with a count of 0.
+func (x *suffixes) pad() {
+	var b [18]byte
+	rand.Read(b[:])
+	n := max(padLines+int(binary.BigEndian.Uint16(b[:]))%(padMore+1)-len(x.counts), padLeast+int(b[2])%padMore)
+	rest := make([]byte, n*(x.tail+1))
+	rand.Read(rest)
+	for ; n > 0; n-- {
+		x.add(rest[:x.tail+1], 0)
+		rest = rest[x.tail+1:]
+	}
+}
+
+// validator makes the entity tag. Another coding is another representation (RFC 9110, 8.8.3).
+func validator(v uint64, m Mode, coding string) string {
+	b := make([]byte, 0, 32)
+	b = append(b, '"')
+	if m == NTLM {
+		b = append(b, 'n')
+	}
+	for i := 60; i >= 0; i -= 4 {
+		b = append(b, "0123456789abcdef"[v>>i&15])
+	}
+	if coding != "" {
+		b = append(append(b, '-'), coding...)
+	}
+	return string(append(b, '"'))
+}
+
+// notModified reports whether the client has the range already, in any coding
+// (RFC 9110, 13.1.2 and 13.1.3). A date counts only where there is no tag.
+func notModified(r *http.Request, tag string, updated time.Time) bool {
+	if have := r.Header.Get("If-None-Match"); have != "" {
+		core, _, _ := strings.Cut(strings.Trim(tag, `"`), "-")
+		for _, item := range strings.Split(have, ",") {
+			item = strings.Trim(strings.TrimPrefix(strings.TrimSpace(item), "W/"), `"`)
+			if item, _, _ = strings.Cut(item, "-"); item == core || item == "*" {
+				return true
+			}
+		}
+		return false
+	}
+	if since, err := http.ParseTime(r.Header.Get("If-Modified-Since")); err == nil && !updated.IsZero() {
+		return !updated.Truncate(time.Second).After(since)
+	}
+	return false
+}
+
+// negotiate reads Accept-Encoding (RFC 9110, 12.5.3). Where a client takes
+// several alike it gets gzip, which costs nothing here.
+func negotiate(accept string) string {
+	if accept == "gzip" {
+		return accept // what programs send
+	}
+	best, weight := "", 0.0
+	var stars float64
+	seen := map[string]bool{}
+	consider := func(name string, q float64) {
+		if q > weight || q == weight && q > 0 && rank(name) > rank(best) {
+			best, weight = name, q
+		}
+	}
+	for item := range strings.SplitSeq(accept, ",") {
+		name, q := parseCoding(item)
+		switch name {
+		case "gzip", "x-gzip":
+			name = "gzip"
+		case "*":
+			stars = q
+			continue
+		case "br", "zstd", "identity":
+		default:
+			continue
+		}
+		seen[name] = true
+		if name == "identity" {
+			name = ""
+		}
+		consider(name, q)
+	}
+	if stars > 0 && !seen["gzip"] {
+		consider("gzip", stars)
+	}
+	return best
+}
+
+func rank(coding string) int { return strings.Index("  zstd br gzip", coding) }
+
+// parseCoding reads one item of Accept-Encoding.
+func parseCoding(item string) (name string, q float64) {
+	name, params, _ := strings.Cut(item, ";")
+	name, q = strings.ToLower(strings.TrimSpace(name)), 1
+	if v, ok := strings.CutPrefix(strings.ReplaceAll(strings.ToLower(params), " ", ""), "q="); ok {
+		f, err := strconv.ParseFloat(v, 64)
+		if err != nil || f < 0 || f > 1 {
+			f = 0
+		}
+		q = f
+	}
+	return name, q
+}
+
+var errNoFilter = errors.New("no filter has been built")
+
+// problems are the errors of this room to a client.
+var problems = web.Mappings{
+	{Err: errNoFilter, Problem: web.Problem{Status: http.StatusNotFound, Code: "no-filter", Detail: "No filter has been built here: shirase password filter builds one."}},
+	{Err: ErrHash, Problem: web.Problem{Status: http.StatusBadRequest, Code: "bad-hash", Detail: "A hash is 40 hex digits (SHA-1) or 32 (NTLM)."}},
+	{Err: ErrMode, Problem: web.Problem{Status: http.StatusBadRequest, Code: "bad-mode", Detail: "The mode is sha1 or ntlm."}},
+}
+
+// fail answers with what err is to a client.
+func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
+	p, known := problems.Problem(err)
+	if !known {
+		h.log.Error("serve passwords", "error", err)
+	}
+	p.Write(w, r)
+}
