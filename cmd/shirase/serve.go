@@ -135,6 +135,9 @@ func (a *app) handler(ctx context.Context, in *instance, s serving) (http.Handle
 	for _, path := range []string{"/checkpoint", "/tile/", "/ledger/v1/"} {
 		mux.Handle(path, in.ledger.Handler())
 	}
+	if err := a.mountPasswords(ctx, mux); err != nil {
+		return nil, err
+	}
 	mux.Handle("/", pages)
 	level := slog.LevelWarn
 	if s.log {
