@@ -70,10 +70,34 @@ func (c *Client) Check(ctx context.Context, id identity.Identity) (*Answer, erro
 		return nil, err
 	}
 	a, err := c.check(ctx, base, id)
-	if errors.Is(err, errKeyGone) { // a new statement came between
+	switch {
+	case errors.Is(err, errKeyGone): // a new statement came between
 		return c.check(ctx, base, id)
+	case errors.Is(err, ErrRollback): // one of several servers may be behind for a moment
+		if err := sleep(ctx, behind); err != nil {
+			return nil, err
+		}
+		return c.check(ctx, base, id)
+	case err == nil && !a.Verdict.Complete(): // so may the one that was asked for a layer
+		if st, _, _, err := c.Statement(ctx); err == nil && st.Seq != a.Verdict.Seq {
+			return c.check(ctx, base, id)
+		}
 	}
 	return a, err
+}
+
+// behind is how long a server may go on with the statement before.
+const behind = 2 * time.Second
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
 }
 
 // errKeyGone says that a server does not know the key that its statement named.
@@ -154,12 +178,14 @@ func (c *Client) Statement(ctx context.Context) (*Statement, []byte, string, err
 	case st.Time.After(now.Add(clockSkew)):
 		return nil, nil, "", fmt.Errorf("%w: %s", ErrNotYet, st.Time.Format(timeLayout))
 	}
-	if c.Pins != nil && c.Policy == nil {
+	if c.Pins != nil {
 		if err := c.Pins.Seen(origin, st, StatementHash(reply.Statement)); err != nil {
 			return nil, nil, "", err
 		}
-		if err := c.Pins.server(base, origin); err != nil {
-			return nil, nil, "", err
+		if c.Policy == nil { // whoever states a policy has decided on the ledger
+			if err := c.Pins.server(base, origin); err != nil {
+				return nil, nil, "", err
+			}
 		}
 		if err := c.Pins.Save(); err != nil {
 			return nil, nil, "", err
@@ -357,12 +383,8 @@ func (c *Client) do(ctx context.Context, method string, u *url.URL, body []byte,
 		if c.Wait != nil {
 			c.Wait(wait)
 		}
-		t := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-			t.Stop()
-			return nil, ctx.Err()
-		case <-t.C:
+		if err := sleep(ctx, wait); err != nil {
+			return nil, err
 		}
 	}
 }

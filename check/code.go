@@ -59,6 +59,7 @@ var hints = map[string]string{
 	"proof":          "do not trust this server: it answered with another key than the published one",
 	"bucket":         "do not trust this answer: the index is not the published one; tell the operator",
 	"entry":          "do not trust this answer: the index is damaged; tell the operator",
+	"layer":          "`shirase index fold` writes a served layer anew, `shirase publish ID` an incident's own",
 	"audit":          "do not trust this answer: the served index is not made of its published sources",
 	"busy":           "try again in a few minutes",
 	"insecure":       "use the server's https:// address",

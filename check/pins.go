@@ -82,8 +82,8 @@ func OpenPins(path string) (*Pins, error) {
 		return nil, fmt.Errorf("read pinned ledgers: %s is of version %d, and this program reads 1", path, p.data.V)
 	}
 	for origin, l := range p.data.Ledgers {
-		if l == nil || len(l.Keys) == 0 {
-			return nil, fmt.Errorf("read pinned ledgers in %s: %q has no keys", path, origin)
+		if l == nil {
+			return nil, fmt.Errorf("read pinned ledgers in %s: nothing is said of %q", path, origin)
 		}
 	}
 	return p, nil
@@ -92,7 +92,7 @@ func OpenPins(path string) (*Pins, error) {
 // Policy gives what is trusted for an origin, or ErrNotPinned.
 func (p *Pins) Policy(origin string) (torchwood.Policy, error) {
 	l := p.data.Ledgers[origin]
-	if l == nil {
+	if l == nil || len(l.Keys) == 0 {
 		return nil, fmt.Errorf("%w: %q", ErrNotPinned, origin)
 	}
 	vkeys := make([]string, len(l.Keys))
@@ -127,8 +127,12 @@ func (p *Pins) Add(vkey string, now time.Time) error {
 // older than the newest seen, or another under the same number.
 func (p *Pins) Seen(origin string, st *Statement, hash Hash) error {
 	l := p.data.Ledgers[origin]
-	if l == nil {
-		return fmt.Errorf("%w: %q", ErrNotPinned, origin)
+	if l == nil { // trusted by a policy that was stated, and not by a pin
+		l = &pin{Keys: []pinnedKey{}}
+		if p.data.Ledgers == nil {
+			p.data.Ledgers = map[string]*pin{}
+		}
+		p.data.Ledgers[origin] = l
 	}
 	switch {
 	case st.Seq < l.Seq:

@@ -44,9 +44,14 @@ loopback that ends with the answer.`,
   shirase check --server http://127.0.0.1:8311 you@example.com --audit --json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			id, err := parseIdentity(kind, args[0], organisation, region)
-			if err != nil {
-				return err
+			kind := kindOf(kind, args[0])
+			national := kind == string(identity.KindPhone) && !strings.HasPrefix(args[0], "+") && !c.Flags().Changed("phone-region")
+			var id identity.Identity
+			var err error
+			if !national {
+				if id, err = parseIdentity(kind, args[0], organisation, region); err != nil {
+					return err
+				}
 			}
 			client := &check.Client{Server: server, Audit: audit, Wait: func(d time.Duration) {
 				a.say("the server asks to wait %s", d)
@@ -61,8 +66,17 @@ loopback that ends with the answer.`,
 				}
 				defer stop()
 			}
-			if client.Policy == nil {
+			if server != "" {
 				if client.Pins, err = openPins(); err != nil {
+					return err
+				}
+			}
+			if national { // as the instance reads it
+				st, _, _, err := client.Statement(c.Context())
+				if err != nil {
+					return fmt.Errorf("check: %w", err)
+				}
+				if id, err = parseIdentity(kind, args[0], organisation, st.PhoneRegion); err != nil {
 					return err
 				}
 			}
@@ -89,7 +103,7 @@ loopback that ends with the answer.`,
 	f.BoolVar(&audit, "audit", false, "also compare with every incident's own layer")
 	f.StringVar(&kind, "kind", "", "email, phone or account (default: by the look of the address)")
 	f.StringVar(&organisation, "organisation", "", "the organisation's id, for an account")
-	f.StringVar(&region, "phone-region", "JP", "country by which a phone number without + is read")
+	f.StringVar(&region, "phone-region", "", "country by which a phone number without + is read (default: the instance's)")
 	trustFlags(c, &vkeys, &policyFile)
 	return c
 }
@@ -130,13 +144,18 @@ func trustFlags(c *cobra.Command, vkeys *[]string, policyFile *string) {
 	c.Flags().StringVar(policyFile, "policy", "", "trust by this policy file: log, witness, group and quorum lines")
 }
 
-func parseIdentity(kind, value, organisation, region string) (identity.Identity, error) {
-	if kind == "" {
-		kind = string(identity.KindEmail)
-		if !strings.ContainsAny(value, "@＠") && strings.HasPrefix(value, "+") {
-			kind = string(identity.KindPhone)
-		}
+// kindOf gives the kind that was stated, or the one that a value looks like.
+func kindOf(stated, value string) string {
+	switch {
+	case stated != "":
+		return stated
+	case strings.HasPrefix(value, "+") && !strings.ContainsAny(value, "@＠"):
+		return string(identity.KindPhone)
 	}
+	return string(identity.KindEmail)
+}
+
+func parseIdentity(kind, value, organisation, region string) (identity.Identity, error) {
 	var id identity.Identity
 	var err error
 	switch identity.Kind(kind) {

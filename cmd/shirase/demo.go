@@ -103,6 +103,9 @@ func (a *app) demoInstance(ctx context.Context, scale float64, stated bool) (*in
 	if err := a.forgetDemo(); err != nil {
 		return nil, err
 	}
+	if err := a.keysFree(); err != nil {
+		return nil, err
+	}
 	sample, err := a.demoAccounts(scale)
 	if err != nil {
 		return nil, err
@@ -123,7 +126,7 @@ func (a *app) forgetDemo() error {
 	defer keys.Close()
 	skey, err := keys.Load(ledgerKey)
 	if err != nil || !strings.HasPrefix(string(skey), "PRIVATE+KEY+"+demoOrigin) {
-		return nil // none, or another instance's: init says so
+		return nil // none, or another instance's, which keysFree refuses
 	}
 	names, err := keys.List()
 	for _, name := range names {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 
@@ -15,14 +16,23 @@ const maxFacts = 1 << 20
 
 func (a *app) cmdIncident() *cobra.Command {
 	c := group("incident", "Record what happened", "  shirase incident new --facts facts.yaml")
+	c.AddCommand(a.cmdFacts("new", "Record an incident from a facts file",
+		"Records an incident and its facts, all of them or none. Every notice, page and\nform renders from these facts. examples/facts.yaml is a short one to start from.",
+		(*incident.Incidents).Create))
+	c.AddCommand(a.cmdFacts("add", "Add facts to an incident",
+		"Adds the facts of a file to an incident that is recorded already: what was learnt\nsince, a scope that is settled (scope.state: final), an item that is retracted. What\nwas recorded stays. Publish afterwards: the incident gets its next notice.",
+		(*incident.Incidents).Add))
+	return c
+}
+
+// cmdFacts makes a command that records a facts file.
+func (a *app) cmdFacts(use, short, long string, record func(*incident.Incidents, context.Context, *incident.FactsFile) (incident.Incident, error)) *cobra.Command {
 	var facts string
-	n := &cobra.Command{Use: "new --facts FILE", Short: "Record an incident from a facts file", Args: cobra.NoArgs,
-		Long: `Records an incident and its facts, all of them or none. Every notice, page and
-form renders from these facts. examples/facts.yaml is a short one to start from.`,
-		Example: "  shirase incident new --facts facts.yaml",
+	c := &cobra.Command{Use: use + " --facts FILE", Short: short, Args: cobra.NoArgs, Long: long,
+		Example: "  shirase incident " + use + " --facts facts.yaml",
 		RunE: func(c *cobra.Command, _ []string) error {
 			if facts == "" {
-				return usagef("incident new wants --facts FILE")
+				return usagef("incident %s wants --facts FILE", use)
 			}
 			src, err := readLimited(facts, maxFacts)
 			if err != nil {
@@ -37,13 +47,13 @@ form renders from these facts. examples/facts.yaml is a short one to start from.
 				return err
 			}
 			defer in.close()
-			inc, err := in.incidents.Create(c.Context(), file)
+			inc, err := record(in.incidents, c.Context(), file)
 			if err != nil {
 				return err
 			}
 			return a.print(map[string]any{"id": inc.ID, "facts": len(inc.Facts), "state": inc.State()}, func(w io.Writer) {
 				fmt.Fprintf(w, "%s: %s\n", inc.ID, inc.Title(web.EN))
-				fmt.Fprintf(w, "%s facts recorded.\n", web.Digits(int64(len(inc.Facts))))
+				fmt.Fprintf(w, "%s facts hold now.\n", web.Digits(int64(len(inc.Facts))))
 				if inc.State() == incident.StateFinal {
 					fmt.Fprintf(w, "\nNext: shirase scope --export ACCOUNTS --rules RULES --incident %s --commit\n", inc.ID)
 				} else {
@@ -51,8 +61,7 @@ form renders from these facts. examples/facts.yaml is a short one to start from.
 				}
 			})
 		}}
-	n.Flags().StringVar(&facts, "facts", "", "facts file (YAML)")
-	n.MarkFlagFilename("facts", "yaml", "yml")
-	c.AddCommand(n)
+	c.Flags().StringVar(&facts, "facts", "", "facts file (YAML)")
+	c.MarkFlagFilename("facts", "yaml", "yml")
 	return c
 }

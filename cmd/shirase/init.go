@@ -81,7 +81,7 @@ func (a *app) init(ctx context.Context, origin string, s settings, planned int64
 	if err := a.checkKeysOutside(); err != nil {
 		return nil, err
 	}
-	if err := a.makeLedgerKey(origin); err != nil {
+	if err := a.keysFree(); err != nil {
 		return nil, err
 	}
 	dir, err := files.Open(a.data)
@@ -89,6 +89,9 @@ func (a *app) init(ctx context.Context, origin string, s settings, planned int64
 		return nil, err
 	}
 	defer dir.Close()
+	if err := a.makeLedgerKey(dir, origin); err != nil {
+		return nil, err
+	}
 	in, err := a.wire(ctx, s)
 	if err != nil {
 		return nil, fmt.Errorf("make %s: %w", a.data, err)
@@ -97,7 +100,7 @@ func (a *app) init(ctx context.Context, origin string, s settings, planned int64
 		in.close()
 		return nil, err
 	}
-	if err := a.writeSettings(dir, s); err != nil {
+	if err := errors.Join(a.writeSettings(dir, s), dir.Remove(beginFile)); err != nil {
 		in.close()
 		return nil, err
 	}
@@ -121,30 +124,56 @@ func (a *app) checkKeysOutside() error {
 	return nil
 }
 
-// makeLedgerKey makes the ledger's key, before anything else. Keys without a
-// data folder may be all that is left of an instance: they are not taken over.
-func (a *app) makeLedgerKey(origin string) error {
-	_, dataErr := os.Stat(a.data)
-	fresh := errors.Is(dataErr, os.ErrNotExist)
+// beginFile marks a data folder whose init has not ended, by the ledger key that
+// it made: only these keys are taken up again.
+const beginFile = "init-unfinished"
+
+// keysFree refuses keys that another init made: they may be all that is left of
+// an instance, and a second history under them would be a provable fork.
+func (a *app) keysFree() error {
+	if _, err := os.Stat(a.keysDir()); errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
 	keys, err := files.OpenKeys(a.keysDir())
 	if err != nil {
 		return err
 	}
 	defer keys.Close()
-	switch _, err := keys.Load(ledgerKey); {
-	case err == nil && fresh:
-		return &hinted{fmt.Errorf("%s holds keys, and there is no %s", a.keysDir(), a.data),
-			"they may be the only copy of an earlier instance's keys: move them away, or choose another folder with --keys"}
-	case err == nil:
-		return nil // of an init that was interrupted
-	case !errors.Is(err, files.ErrNotExist):
+	skey, err := keys.Load(ledgerKey)
+	if errors.Is(err, files.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(a.data, 0o700); err != nil { // first, so that an interrupted init is known as one
-		return fmt.Errorf("make the data folder: %w", err)
-	}
-	skey, _, err := ledger.NewKey(origin)
+	vkey, err := ledger.PublicKey(string(skey))
 	if err != nil {
+		return err
+	}
+	begun, err := os.ReadFile(filepath.Join(a.data, beginFile))
+	if err == nil && string(begun) == vkey {
+		return nil
+	}
+	return &hinted{fmt.Errorf("%s holds the keys of an instance, and %s is not its data", a.keysDir(), a.data),
+		"they may be the only copy: move them away, or choose another folder with --keys"}
+}
+
+// makeLedgerKey makes the ledger's key, before anything else, or takes up the
+// one of an init that was interrupted.
+func (a *app) makeLedgerKey(dir *files.Dir, origin string) error {
+	keys, err := files.OpenKeys(a.keysDir())
+	if err != nil {
+		return err
+	}
+	defer keys.Close()
+	if _, err := keys.Load(ledgerKey); !errors.Is(err, files.ErrNotExist) {
+		return err // keysFree has compared it
+	}
+	skey, vkey, err := ledger.NewKey(origin)
+	if err != nil {
+		return err
+	}
+	if err := dir.Put(beginFile, []byte(vkey)); err != nil {
 		return err
 	}
 	return keys.Create(ledgerKey, []byte(skey+"\n"))

@@ -9,11 +9,13 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/spf13/cobra"
 
 	"shirase/check"
+	"shirase/identity"
 	"shirase/internal/incident"
 	"shirase/internal/index"
 	"shirase/internal/roster"
@@ -27,6 +29,8 @@ type published struct {
 	Revision    string     `json:"revision,omitzero"`
 	Entries     int64      `json:"entries"`
 	Accounts    int64      `json:"accounts"`
+	Invalid     int64      `json:"invalid"`      // rows of the export that could not be read
+	NoEmail     int64      `json:"withoutEmail"` // affected accounts without an address
 	Layer       string     `json:"layer,omitzero"`
 	Statement   check.Hash `json:"statement"`
 	Seq         int64      `json:"seq"`
@@ -65,6 +69,12 @@ is under investigation is published as that, without a roster.`,
 					rows = append(rows, [2]string{"accounts in scope", web.Digits(p.Accounts)},
 						[2]string{"entries in the index", web.Digits(p.Entries) + ", revision " + p.Revision})
 				}
+				if p.Invalid > 0 {
+					rows = append(rows, [2]string{"not found by a check", web.Digits(p.Invalid) + " rows could not be read"})
+				}
+				if p.NoEmail > 0 {
+					rows = append(rows, [2]string{"not found by address", web.Digits(p.NoEmail) + " affected accounts have none"})
+				}
 				rows = append(rows, [2]string{"statement", web.Digits(p.Seq)}, [2]string{"notice", p.Notice},
 					[2]string{"ledger entry", strconv.FormatInt(p.LedgerIndex, 10)})
 				table(w, rows)
@@ -88,6 +98,7 @@ func (a *app) publish(ctx context.Context, in *instance, id string) (*published,
 	}
 	p := &published{Incident: id, State: inc.State()}
 	var sealed *index.Sealed
+	var from roster.Roster
 	if subject.State == check.Final {
 		r, err := in.rosters.Latest(ctx, id)
 		if errors.Is(err, roster.ErrNone) {
@@ -97,6 +108,11 @@ func (a *app) publish(ctx context.Context, in *instance, id string) (*published,
 		if err != nil {
 			return nil, err
 		}
+		if slices.Contains(r.Index, identity.KindPhone) && r.PhoneRegion != "" && r.PhoneRegion != in.Region {
+			return nil, &hinted{fmt.Errorf("publish %s: the rules read phone numbers as of %s, and this instance as of %s", id, r.PhoneRegion, in.Region),
+				"a person who types a number would be told no: set phoneRegion in the rules to " + in.Region + ", and scope again"}
+		}
+		from = r
 		tell, end := a.progress("sealing")
 		sealed, err = in.index.Seal(ctx, id, indexed(ctx, in.rosters, r), tell)
 		end()
@@ -105,14 +121,19 @@ func (a *app) publish(ctx context.Context, in *instance, id string) (*published,
 		}
 		subject.Sets = r.Sets
 		p.Revision, p.Entries, p.Accounts, p.Layer = sealed.Revision, sealed.Layer.N, r.Counts.Affected, sealed.Layer.Root.String()
+		p.Invalid, p.NoEmail = r.Counts.Invalid, r.Counts.WithoutEmail
 	}
-	notice, fresh, err := a.notice(ctx, in, inc, p.Accounts)
-	if err != nil {
-		return nil, err
-	}
+	var notice incident.Notice
+	var fresh bool
 	record := func(tx *sql.Tx) error {
-		if !fresh {
-			return nil
+		if from.ID != "" { // another scope may have been made while this one was sealed
+			if now, err := in.rosters.Latest(ctx, id); err != nil || now.ID != from.ID {
+				return errors.Join(err, &hinted{index.ErrOlder, "run publish again: it takes the newest scope"})
+			}
+		}
+		var err error
+		if notice, fresh, err = a.notice(ctx, in, inc, p.Accounts); err != nil || !fresh {
+			return err
 		}
 		at, _, err := in.ledger.Append(ctx, tx, check.KindNotice, notice.Data)
 		if err != nil {
@@ -124,7 +145,7 @@ func (a *app) publish(ctx context.Context, in *instance, id string) (*published,
 	if err != nil {
 		return nil, err
 	}
-	if !pub.Changed && fresh { // other facts, the same index
+	if !pub.Changed { // the same index, perhaps other facts
 		if err := in.db.Update(ctx, record); err != nil {
 			return nil, fmt.Errorf("publish the notice of %s: %w", id, err)
 		}
@@ -157,27 +178,30 @@ func indexed(ctx context.Context, rosters *roster.Rosters, r roster.Roster) inde
 }
 
 // notice renders an incident's notice, and says whether it differs from the
-// one published last.
+// one published last, which it gives otherwise.
 func (a *app) notice(ctx context.Context, in *instance, inc incident.Incident, accounts int64) (incident.Notice, bool, error) {
-	n, err := in.incidents.PrepareNotice(ctx, inc, incident.Figures{Accounts: accounts, URL: in.URL, Demonstration: in.Demo != nil})
-	if err != nil {
-		return n, false, err
-	}
+	figures := incident.Figures{Accounts: accounts, URL: in.URL, Demonstration: in.Demo != nil}
 	before, err := in.incidents.Notices(ctx, inc.ID)
 	if err != nil {
-		return n, false, err
+		return incident.Notice{}, false, err
 	}
-	if len(before) == 0 {
-		return n, true, nil
+	if len(before) > 0 {
+		last := before[len(before)-1]
+		figures.Time = last.Time
+		again, err := in.incidents.PrepareNotice(ctx, inc, figures)
+		if err != nil {
+			return incident.Notice{}, false, err
+		}
+		oldFacts, err1 := json.Marshal(last.Facts, json.Deterministic(true))
+		newFacts, err2 := json.Marshal(again.Facts, json.Deterministic(true))
+		if err := errors.Join(err1, err2); err != nil {
+			return incident.Notice{}, false, fmt.Errorf("compare the notices of %s: %w", inc.ID, err)
+		}
+		if bytes.Equal(oldFacts, newFacts) && again.Text == last.Text {
+			return last, false, nil
+		}
+		figures.Time = time.Time{}
 	}
-	last := before[len(before)-1]
-	oldFacts, err1 := json.Marshal(last.Facts, json.Deterministic(true))
-	newFacts, err2 := json.Marshal(n.Facts, json.Deterministic(true))
-	if err := errors.Join(err1, err2); err != nil {
-		return n, false, fmt.Errorf("compare the notices of %s: %w", inc.ID, err)
-	}
-	if bytes.Equal(oldFacts, newFacts) {
-		return last, false, nil
-	}
-	return n, true, nil
+	n, err := in.incidents.PrepareNotice(ctx, inc, figures)
+	return n, true, err
 }

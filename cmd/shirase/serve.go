@@ -103,6 +103,9 @@ func (a *app) handler(ctx context.Context, in *instance, s serving) (http.Handle
 	published := index.NewHandler(in.index, func(r *http.Request, n int) (time.Duration, bool) {
 		return limiter.Allow(s.proxies.Address(r), n)
 	})
+	if err := published.Ready(ctx); err != nil {
+		return nil, err
+	}
 	options := site.Options{
 		Incidents: in.incidents,
 		Statement: func() *check.Statement { return published.Statement(ctx) },

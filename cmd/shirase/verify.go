@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 
 	"filippo.io/torchwood"
@@ -34,7 +35,8 @@ statement, as its page offers it) and the proof shows that it is in the ledger.`
 			}
 			answer, err := verifyFile(args[0], vkeys, policyFile)
 			var usage usageError
-			if errors.As(err, &usage) {
+			var unreadable *fs.PathError
+			if errors.As(err, &usage) || errors.As(err, &unreadable) { // nothing is said of the file's content
 				return err
 			}
 			if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"shirase/check"
 )
@@ -18,6 +19,7 @@ type Chain struct {
 	Hash check.Hash
 
 	roots map[string]check.Hash // of each incident's revisions
+	last  map[string]int64      // each incident's newest revision
 }
 
 // Next takes the next statement's bytes: it has to be valid, to carry the next
@@ -32,7 +34,7 @@ func (c *Chain) Next(raw []byte) error {
 		return fmt.Errorf("%w: number %d after number %d", ErrChain, st.Seq, c.Seq)
 	}
 	if c.roots == nil {
-		c.roots = map[string]check.Hash{}
+		c.roots, c.last = map[string]check.Hash{}, map[string]int64{}
 	}
 	for _, l := range st.Layers {
 		for _, src := range l.Sources {
@@ -41,6 +43,11 @@ func (c *Chain) Next(raw []byte) error {
 				return fmt.Errorf("%w: statement %d: %s is another layer than before: two keystreams were one", ErrChain, st.Seq, name)
 			}
 			c.roots[name] = src.Root
+			revision, err := strconv.ParseInt(src.Revision, 10, 64)
+			if err != nil || revision < c.last[src.Incident] {
+				return fmt.Errorf("%w: statement %d goes back to %s", ErrChain, st.Seq, name)
+			}
+			c.last[src.Incident] = revision
 		}
 	}
 	c.Seq, c.Hash = st.Seq, check.StatementHash(raw)

@@ -25,6 +25,7 @@ import (
 	"io"
 	"io/fs"
 	"math/bits"
+	"sync/atomic"
 	"time"
 
 	"shirase/check"
@@ -45,6 +46,8 @@ var (
 	ErrNone = errors.New("nothing has been published yet")
 	// ErrBound says that a revision came out as another layer than it did before.
 	ErrBound = errors.New("the revision is bound to another layer")
+	// ErrOlder says that a newer scope of the incident was published meanwhile.
+	ErrOlder = errors.New("a newer scope of the incident was published meanwhile")
 )
 
 //go:embed migrations/*.sql
@@ -177,6 +180,25 @@ func layerName(root check.Hash) string { return layerFolder + root.String() }
 type Layer struct {
 	*check.LayerFile
 	file *files.File
+	sure []atomic.Uint32 // a bit a bucket: it was verified since the file was opened
+}
+
+// bucket appends a bucket's response to dst, and says what is wrong with it.
+// The first time, it is verified: what is sound may be kept by caches for a
+// year, and what is not must not be.
+func (l *Layer) bucket(dst []byte, number int64) (out []byte, damage, err error) {
+	info := l.Info()
+	out, err = l.AppendBucket(dst, number, info.Pad)
+	if err != nil {
+		return dst, nil, err
+	}
+	word, bit := &l.sure[number/32], uint32(1)<<(number%32)
+	if word.Load()&bit == 0 {
+		if _, damage = check.ParseBucket(out[len(dst):], number, info.Root, info.Bits, info.Pad); damage == nil {
+			word.Or(bit)
+		}
+	}
+	return out, damage, nil
 }
 
 // Close closes the file.
@@ -194,7 +216,7 @@ func (x *Index) OpenLayer(root check.Hash, locatorBits int) (*Layer, error) {
 		f.Close()
 		return nil, fmt.Errorf("open layer %s: %w", root, err)
 	}
-	return &Layer{l, f}, nil
+	return &Layer{l, f, make([]atomic.Uint32, (1<<l.Info().Bits+31)/32)}, nil
 }
 
 // writeLayer writes a layer file. Its name is its root, which is known last.

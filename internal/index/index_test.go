@@ -622,3 +622,86 @@ func TestBrokenRosterLeavesNothing(t *testing.T) {
 		}
 	})
 }
+
+// TestOvertaken has a publisher that sealed an earlier scope come after one
+// that published a later scope: it must not put the earlier one in its place.
+func TestOvertaken(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		b := newBed(t, db)
+		slow, err := b.Seal(t.Context(), "alpha", roster("first", 10), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.publish("alpha", roster("second", 10))
+		if _, err := b.Publish(t.Context(), subject("alpha"), slow, nil); !errors.Is(err, ErrOlder) {
+			t.Fatalf("an earlier scope was published over a later one: %v", err)
+		}
+		var c Chain
+		st, raw, _, err := b.Statement(t.Context())
+		if err != nil || c.Next(raw) != nil {
+			t.Fatal(err)
+		}
+		back := *st
+		back.Seq, back.Prev = 2, c.Hash
+		back.Incidents[0].Revision, back.Layers[0].Sources[0].Revision = "1", "1"
+		raw, err = back.Canonical()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Next(raw); !errors.Is(err, ErrChain) {
+			t.Fatalf("a chain that goes back to an earlier revision: %v", err)
+		}
+	})
+}
+
+// TestWrongSets has a statement whose exposure sets are not the roster's: the
+// self-check does not let people be told of other data than they lost.
+func TestWrongSets(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		b := newBed(t, db)
+		s, err := b.Seal(t.Context(), "alpha", roster("a", 10), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wrong := subject("alpha")
+		wrong.Sets = [][]string{twoSets[1], {"email", "name"}}
+		for i := range s.sample { // what the roster said of each
+			s.sample[i].Set = 1 - s.sample[i].Set
+		}
+		if _, err := b.Publish(t.Context(), wrong, s, nil); !errors.Is(err, ErrSelfCheck) {
+			t.Fatal(err)
+		}
+	})
+}
+
+// TestDamagedBucket: what caches would keep for a year is verified before it
+// goes out, the client finds the damage, and publishing again mends it.
+func TestDamagedBucket(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		b := newBed(t, db)
+		p := b.publish("alpha", roster("a", 50))
+		path := b.layerFiles()[0]
+		bad, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bad[100] ^= 1
+		if err := os.WriteFile(path, bad, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, s := b.serve(unlimited)
+		if _, err := c.Check(t.Context(), member("a", 0)); !errors.Is(err, check.ErrBucket) {
+			t.Fatal(err)
+		}
+		res, err := http.Get(s.URL + "/check/v1/layers/" + p.Statement.Layers[0].ID.String() + "/buckets/0")
+		if err != nil || res.StatusCode != http.StatusOK || res.Header.Get("Cache-Control") != "no-store" {
+			t.Fatalf("%v, %v, %v", res.Status, res.Header, err)
+		}
+		if again := b.publish("alpha", roster("a", 50)); again.Changed {
+			t.Fatal("mending published something")
+		}
+		if _, err := b.Verify(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+	})
+}

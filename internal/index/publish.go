@@ -9,6 +9,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -93,6 +94,9 @@ func (x *Index) draft(ctx context.Context, before *check.Statement, raw []byte, 
 			return nil, fmt.Errorf("this machine's clock is behind the last statement, %s", before.Time)
 		}
 	}
+	if err := notOlder(before, subject.ID, sealed); err != nil {
+		return nil, err
+	}
 	in := check.Incident{ID: subject.ID, Organisation: subject.Organisation, Title: maps.Clone(subject.Title), Revision: "0",
 		State: subject.State, AsOf: check.At(subject.AsOf), Counts: map[string]int64{}, Sets: [][]string{}}
 	sources := map[string]check.Source{}
@@ -125,6 +129,23 @@ func (x *Index) draft(ctx context.Context, before *check.Statement, raw []byte, 
 		return nil, err
 	}
 	return st, st.Validate()
+}
+
+// notOlder refuses to put an earlier revision in the place of a later one: a
+// publisher that sealed for long may have been overtaken.
+func notOlder(before *check.Statement, id string, sealed *Sealed) error {
+	if before == nil || sealed == nil || before.Incident(id) == nil {
+		return nil
+	}
+	was, err1 := strconv.ParseInt(before.Incident(id).Revision, 10, 64)
+	is, err2 := strconv.ParseInt(sealed.Revision, 10, 64)
+	if err := errors.Join(err1, err2); err != nil {
+		return err
+	}
+	if is < was {
+		return &hinted{fmt.Errorf("%w: revision %d is published, and this is revision %d", ErrOlder, was, is), "run publish again: it takes the newest scope"}
+	}
+	return nil
 }
 
 // layers folds the sources of each key into its served layer.

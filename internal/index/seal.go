@@ -44,7 +44,7 @@ type Sealed struct {
 	Key      check.Key
 	Layer    check.LayerInfo
 	Counts   map[string]int64 // entries by kind
-	sample   []identity.Identity
+	sample   []Member
 }
 
 // Progress is told how much of a long piece of work is done. It may be nil,
@@ -88,7 +88,7 @@ func (x *Index) seal(ctx context.Context, incident string, r Roster, progress Pr
 	if root != (check.Hash{}) {
 		if l, err := x.OpenLayer(root, public.LocatorBits); err == nil {
 			s.Layer = l.Info()
-			b.have = true // only the sample and the counts are wanted
+			b.have = l.Verify(true, nil) == nil // then only the sample and the counts are wanted
 			l.Close()
 		}
 	}
@@ -100,7 +100,7 @@ func (x *Index) seal(ctx context.Context, incident string, r Roster, progress Pr
 	}
 	s.Counts, s.sample = b.counts, b.sample
 	if b.have {
-		return s, nil
+		return s, b.sweep()
 	}
 	if s.Layer, err = b.merge(ctx); err != nil {
 		return nil, err
@@ -176,7 +176,7 @@ type build struct {
 	n      int64 // members seen
 	chunks int
 	counts map[string]int64
-	sample []identity.Identity
+	sample []Member
 	done   atomic.Int64
 }
 
@@ -230,9 +230,9 @@ func (b *build) read(ctx context.Context, r Roster, chunks chan<- []Member) erro
 		b.n++
 		// Reservoir sampling: each member has the same chance.
 		if len(b.sample) < sampleSize {
-			b.sample = append(b.sample, m.Identity)
+			b.sample = append(b.sample, m)
 		} else if i := rand.Int64N(b.n); i < sampleSize {
-			b.sample[i] = m.Identity
+			b.sample[i] = m
 		}
 		if b.have {
 			continue
@@ -374,10 +374,15 @@ func (b *build) stream(ctx context.Context, i int) iter.Seq2[[]byte, error] {
 	}
 }
 
-// sweep removes the chunks of a revision whose layer is on disk and bound.
+// sweep removes the incident's chunks: those of this revision, and what killed
+// runs of earlier ones left.
 func (b *build) sweep() error {
-	for i := range b.chunks {
-		if err := b.x.dir.Remove(b.chunkName(i)); err != nil && !errors.Is(err, files.ErrNotExist) {
+	names, err := b.x.dir.List(path.Dir(b.folder))
+	if err != nil {
+		return fmt.Errorf("look for chunks: %w", err)
+	}
+	for _, name := range names {
+		if err := b.x.dir.Remove(name); err != nil && !errors.Is(err, files.ErrNotExist) {
 			return fmt.Errorf("remove a chunk: %w", err)
 		}
 	}

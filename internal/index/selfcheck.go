@@ -54,13 +54,18 @@ func (x *Index) selfCheck(ctx context.Context, st *check.Statement, sealed *Seal
 		return err
 	}
 	client := &check.Client{Server: "http://" + l.Addr().String(), Policy: policy, Audit: true, Now: x.now}
-	for i, id := range sealed.sample {
-		a, err := client.Check(ctx, id)
+	sets := st.Incident(sealed.Incident).Sets
+	for i, m := range sealed.sample {
+		a, err := client.Check(ctx, m.Identity)
 		if err != nil {
 			return fmt.Errorf("%w: member %d of %d: %w", ErrSelfCheck, i+1, len(sealed.sample), err)
 		}
-		if !slices.ContainsFunc(a.Verdict.Incidents, func(f check.Finding) bool { return f.ID == sealed.Incident }) {
+		at := slices.IndexFunc(a.Verdict.Incidents, func(f check.Finding) bool { return f.ID == sealed.Incident })
+		if at < 0 {
 			return fmt.Errorf("%w: member %d of %d of the new layer is not found in it", ErrSelfCheck, i+1, len(sealed.sample))
+		}
+		if int(m.Set) >= len(sets) || !slices.Equal(a.Verdict.Incidents[at].Classes, sets[m.Set]) {
+			return fmt.Errorf("%w: member %d of %d would be told of other data than the roster says", ErrSelfCheck, i+1, len(sealed.sample))
 		}
 	}
 	var r [16]byte

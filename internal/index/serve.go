@@ -26,6 +26,9 @@ const maxEvaluate = 4 << 10
 // a newer statement.
 const freshFor = time.Second
 
+// lookFor bounds the look for a newer statement.
+const lookFor = 5 * time.Second
+
 // goodFor is how long the layers of a statement are served after the next one.
 const goodFor = 5 * time.Minute
 
@@ -43,6 +46,7 @@ type Handler struct {
 	mu      sync.Mutex
 	current atomic.Pointer[snapshot]
 	before  atomic.Pointer[snapshot] // the one before, for clients that are in the middle of a check
+	forced  atomic.Int64             // when a look for a newer statement was forced last
 	buffers sync.Pool
 }
 
@@ -59,7 +63,8 @@ func (h *Handler) Mux() *http.ServeMux {
 	mux.HandleFunc("/check/v1/", func(w http.ResponseWriter, r *http.Request) {
 		problem(w, r, http.StatusNotFound, "unknown-path", "The check has no such path.")
 	})
-	for path, methods := range map[string]string{"statement": "GET, HEAD", "evaluate": "POST"} {
+	for path, methods := range map[string]string{"statement": "GET, HEAD", "evaluate": "POST",
+		"layers/{layer}": "GET, HEAD", "layers/{layer}/buckets/{bucket}": "GET, HEAD"} {
 		mux.HandleFunc("/check/v1/"+path, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Allow", methods)
 			problem(w, r, http.StatusMethodNotAllowed, "method", "This path takes "+methods+".")
@@ -141,9 +146,17 @@ func (h *Handler) now(ctx context.Context) (*snapshot, error) {
 	if s := h.current.Load(); s != nil && time.Now().UnixNano() < s.until.Load() {
 		return s, nil
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
 	old := h.current.Load()
+	if !h.mu.TryLock() {
+		if old != nil { // somebody is looking already
+			return old, nil
+		}
+		h.mu.Lock()
+	}
+	defer h.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookFor) // for all who wait, not for this request
+	defer cancel()
+	old = h.current.Load()
 	if old != nil && time.Now().UnixNano() < old.until.Load() {
 		return old, nil
 	}
@@ -157,6 +170,23 @@ func (h *Handler) now(ctx context.Context) (*snapshot, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// again looks for a newer statement at once, where a client speaks of something
+// that the current one does not: another server of this store may have
+// published it. At most every 50 ms.
+func (h *Handler) again(ctx context.Context) *snapshot {
+	s := h.current.Load()
+	if s == nil || h.pinned != nil {
+		return h.pinned
+	}
+	if last := h.forced.Load(); time.Now().UnixNano()-last > int64(50*time.Millisecond) && h.forced.CompareAndSwap(last, time.Now().UnixNano()) {
+		s.until.Store(0)
+		if newer, err := h.now(ctx); err == nil {
+			return newer
+		}
+	}
+	return h.current.Load()
 }
 
 func (h *Handler) refresh(ctx context.Context, old *snapshot) (*snapshot, error) {
@@ -189,9 +219,18 @@ func (h *Handler) refresh(ctx context.Context, old *snapshot) (*snapshot, error)
 	h.before.Store(old)
 	if old != nil {
 		time.AfterFunc(goodFor, func() { h.before.CompareAndSwap(old, nil) })
-		time.AfterFunc(2*goodFor, old.close) // requests that hold it end long before
+		time.AfterFunc(goodFor+time.Hour, old.close) // whoever holds it has ended by then
 	}
 	return s, nil
+}
+
+// Ready opens what is published, and says what is in the way of serving it.
+// Nothing published is nothing in the way.
+func (h *Handler) Ready(ctx context.Context) error {
+	if _, err := h.now(ctx); err != nil && !errors.Is(err, ErrNone) {
+		return fmt.Errorf("serve the index: %w", err)
+	}
+	return nil
 }
 
 // Statement gives the statement that is being served, or nil where there is none.
@@ -232,6 +271,9 @@ func (h *Handler) evaluate(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	key := s.keys[req.Key]
+	if key == nil {
+		key = h.again(r.Context()).keys[req.Key]
+	}
 	if key == nil {
 		problem(w, r, http.StatusNotFound, "unknown-key", "The published statement has no such key. Get the statement again.")
 		return
@@ -291,12 +333,17 @@ func (h *Handler) bucket(w http.ResponseWriter, r *http.Request) {
 		buf = new([]byte)
 	}
 	defer h.buffers.Put(buf)
-	if *buf, err = l.AppendBucket((*buf)[:0], number, info.Pad); err != nil {
+	var damage error
+	if *buf, damage, err = l.bucket((*buf)[:0], number); err != nil {
 		slog.Error("read a bucket", "layer", info.Root.String(), "error", err)
 		problem(w, r, http.StatusServiceUnavailable, "layer-damaged", "This part of the index cannot be read.")
 		return
 	}
 	w.Header().Set("Cache-Control", immutable)
+	if damage != nil { // the client finds it too; what is published must not seem to be nothing
+		slog.Error("a bucket is damaged", "layer", info.Root.String())
+		w.Header().Set("Cache-Control", "no-store")
+	}
 	send(w, "application/octet-stream", *buf)
 }
 
@@ -323,6 +370,9 @@ func (h *Handler) open(w http.ResponseWriter, r *http.Request) (*Layer, bool) {
 		return nil, false
 	}
 	if l := s.layers[root]; l != nil {
+		return l, true
+	}
+	if l := h.again(r.Context()).layers[root]; l != nil {
 		return l, true
 	}
 	if before := h.before.Load(); before != nil && before.layers[root] != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -55,6 +56,9 @@ func (r *rejects) keep() error {
 	case r.f == nil:
 		return removeOld(r.path)
 	}
+	if err := isOurs(r.path); err != nil {
+		return err
+	}
 	r.csv.Flush()
 	err := errors.Join(r.csv.Error(), r.buf.Flush(), r.f.Sync(), r.f.Close())
 	if err == nil {
@@ -81,6 +85,23 @@ func (r *rejects) drop() {
 
 // removeOld removes path if it is a list of invalid rows.
 func removeOld(path string) error {
+	switch err := isOurs(path); {
+	case errors.Is(err, errNotOurs):
+		return nil // not ours to remove
+	case err != nil:
+		return err
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("an older list of invalid rows: %w", err)
+	}
+	return nil
+}
+
+var errNotOurs = errors.New("it holds something else than a list of invalid rows")
+
+// isOurs reports whether a list may be written at path: nothing is there, or an
+// older list. Anything else, the export itself above all, is not overwritten.
+func isOurs(path string) error {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -88,10 +109,10 @@ func removeOld(path string) error {
 	if err != nil {
 		return fmt.Errorf("an older list of invalid rows: %w", err)
 	}
-	head, err := csv.NewReader(f).Read()
-	f.Close()
+	defer f.Close()
+	head, err := csv.NewReader(io.LimitReader(f, 4096)).Read()
 	if err != nil || len(head) != len(rejectsHeader) || [4]string(head) != [4]string(rejectsHeader) {
-		return nil // something else: not ours to remove
+		return hinted(fmt.Errorf("%s: %w", path, errNotOurs), "list the invalid rows in another file: --rejects FILE")
 	}
-	return os.Remove(path)
+	return nil
 }

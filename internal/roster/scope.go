@@ -85,6 +85,11 @@ func run(ctx context.Context, o Options, sink func(*member) error) (*result, err
 	if o.Progress == nil {
 		o.Progress = func(Progress) {}
 	}
+	if o.Rejects != "" {
+		if err := isOurs(o.Rejects); err != nil {
+			return nil, err
+		}
+	}
 	x, size, err := openExport(&o)
 	if err != nil {
 		return nil, err
