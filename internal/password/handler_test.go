@@ -355,6 +355,7 @@ func FuzzRangeAPI(f *testing.F) {
 	c := open(f, f.TempDir(), 0)
 	h := Handler(c, nil)
 	f.Add("21BD1", "mode=ntlm", "gzip;q=0.5, br", `W/"x"`)
+	f.Add(".", "", "", "")
 	f.Fuzz(func(t *testing.T, prefix, query, accept, match string) {
 		r := httptest.NewRequest("GET", "/range/", nil)
 		r.URL.Path += prefix
@@ -363,7 +364,10 @@ func FuzzRangeAPI(f *testing.F) {
 		r.Header.Set("If-None-Match", match)
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r)
-		if w.Code != 200 && w.Code != 304 && w.Code != 400 && w.Code != 301 {
+		switch w.Code {
+		case 200, 304, 400:
+		case 301, 307: // net/http cleans a path with dots or double slashes
+		default:
 			t.Fatal(w.Code)
 		}
 	})
