@@ -271,11 +271,14 @@ func TestRejects(t *testing.T) {
 	if err := os.WriteFile(list, []byte("mine\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := scopeOf(t, "x.csv", "id,mail,tel,c\n1,,,JP\n", rules, func(o *Options) { o.Rejects = list }); err != nil {
-		t.Fatal(err)
+	// A file that is no list is refused before anything is read, and stays.
+	for _, rows := range []string{"1,,,JP\n", "1,nowhere,,JP\n"} {
+		if _, err := scopeOf(t, "x.csv", "id,mail,tel,c\n"+rows, rules, func(o *Options) { o.Rejects = list }); !errors.Is(err, errNotOurs) {
+			t.Errorf("%q: %v", rows, err)
+		}
 	}
 	if b, err := os.ReadFile(list); err != nil || string(b) != "mine\n" {
-		t.Errorf("a file that is no list was removed: %v", err)
+		t.Errorf("a file that is no list was changed: %v", err)
 	}
 }
 
