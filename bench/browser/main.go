@@ -4,18 +4,13 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"compress/gzip"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"time"
@@ -23,6 +18,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"shirase/bench/figure"
+	"shirase/bench/served"
 )
 
 // maxScript is what all script of the page may have, in bytes of gzip.
@@ -40,11 +36,11 @@ func run(o figure.Options) error {
 	if o.Quick {
 		pages, checks = 3, 5
 	}
-	d, err := startDemo()
+	d, err := served.Start()
 	if err != nil {
 		return err
 	}
-	defer d.stop()
+	defer d.Stop()
 	ctx, cancel, err := startBrowser()
 	if err != nil {
 		return err
@@ -75,61 +71,10 @@ func median(v []float64) float64 {
 	return v[len(v)/2]
 }
 
-// demo is a running demonstration, of the size at which a bucket is as large as
-// in the model case.
-type demo struct {
-	URL, Affected string
-	process       *exec.Cmd
-	dir           string
-}
-
-func startDemo() (*demo, error) {
-	dir, err := os.MkdirTemp("", "shirase-bench-")
-	if err != nil {
-		return nil, err
-	}
-	d := &demo{dir: dir}
-	program := filepath.Join(dir, "shirase")
-	if out, err := exec.Command("go", "build", "-o", program, "shirase/cmd/shirase").CombinedOutput(); err != nil {
-		d.stop()
-		return nil, fmt.Errorf("build shirase: %w: %s", err, out)
-	}
-	d.process = exec.Command(program, "demo", "--json", "--scale", "0.002", "--listen", "127.0.0.1:0", "--data", filepath.Join(dir, "data"))
-	out, err := d.process.StdoutPipe()
-	if err == nil {
-		err = d.process.Start()
-	}
-	var line []byte
-	if err == nil {
-		line, err = bufio.NewReader(out).ReadBytes('\n')
-	}
-	if err == nil {
-		err = json.Unmarshal(line, d)
-	}
-	if err != nil {
-		d.stop()
-		return nil, fmt.Errorf("start the demonstration: %w", err)
-	}
-	return d, nil
-}
-
-func (d *demo) stop() {
-	if d.process != nil && d.process.Process != nil {
-		d.process.Process.Signal(os.Interrupt)
-		d.process.Wait()
-	}
-	os.RemoveAll(d.dir)
-}
-
 func startBrowser() (context.Context, context.CancelFunc, error) {
-	var path string
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if found, err := exec.LookPath(name); err == nil && path == "" {
-			path = found
-		}
-	}
-	if path == "" {
-		return nil, nil, errors.New("no Chromium here: ./test installs it")
+	path, err := served.Chromium()
+	if err != nil {
+		return nil, nil, err
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.Flag("disable-component-update", true))
@@ -186,7 +131,7 @@ func check(ctx context.Context, address string) (float64, error) {
 	return chromedp.Run(ctx, chromedp.Evaluate[float64](fmt.Sprintf(oneCheck, address), chromedp.EvalAwaitPromise))
 }
 
-func measure(browser context.Context, d *demo, checks int) (measured, error) {
+func measure(browser context.Context, d *served.Demo, checks int) (measured, error) {
 	var m measured
 	blank, cancel := chromedp.NewContext(browser)
 	defer cancel()
@@ -221,7 +166,7 @@ func measure(browser context.Context, d *demo, checks int) (measured, error) {
 }
 
 // transfers counts the bytes of a first visit and of a check.
-func transfers(browser context.Context, o figure.Options, d *demo) error {
+func transfers(browser context.Context, o figure.Options, d *served.Demo) error {
 	wire, err := newWire(d.URL)
 	if err != nil {
 		return err
