@@ -116,7 +116,7 @@ func lighthouse(program, url string) (report, error) {
 		return r, fmt.Errorf("read Lighthouse's report: %w", err)
 	}
 	if len(r.Categories) != 3 {
-		return r, errors.New("Lighthouse's report has not the three categories asked for")
+		return r, errors.New("lighthouse's report has not the three categories asked for")
 	}
 	return r, nil
 }
