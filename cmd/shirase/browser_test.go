@@ -211,6 +211,7 @@ func (b *browser) tab(t *testing.T, h http.Handler) *tab {
 		t.Fatal(err)
 	}
 	t.Cleanup(p.quiet)
+	p.look(view{width: 1280, scheme: "light"})
 	return p
 }
 
@@ -428,8 +429,8 @@ func (p *tab) picture(width int64) []byte {
 	if err != nil {
 		p.Fatal(err)
 	}
-	beyond := true
-	shot, err := chromedp.Call(p.ctx, page.CaptureScreenshot, page.CaptureScreenshotParams{CaptureBeyondViewport: &beyond,
+	yes := true
+	shot, err := chromedp.Call(p.ctx, page.CaptureScreenshot, page.CaptureScreenshotParams{CaptureBeyondViewport: &yes, OptimizeForSpeed: &yes,
 		Clip: &page.Viewport{Width: float64(width), Height: layout.CSSContentSize.Height, Scale: 1}})
 	if err != nil {
 		p.Fatal(err)

@@ -153,6 +153,8 @@ type Value struct {
 	Hours     Text   `json:"hours,omitzero"`     // contact
 	Fetched   Moment `json:"fetched,omitzero"`   // source: when it was read
 	SHA256    string `json:"sha256,omitzero"`    // source: of the bytes that were read
+	Quote     string `json:"quote,omitzero"`     // source: the few words of it that matter, in its own language
+	Licence   string `json:"licence,omitzero"`   // source: under which its data may be shown, where that matters
 }
 
 // Fact is one recorded value about an incident.
@@ -184,6 +186,7 @@ const (
 	formExcluded
 	formDamage
 	formContact
+	formCountry
 )
 
 // keyForm describes a key: its form, whether it is listed, and for counts the units it may have.
@@ -196,38 +199,43 @@ type keyForm struct {
 
 // keys are the typed keys of a fact, in the order in which they are shown.
 var keyOrder = []string{
-	"organisation", "alias", "sector", "certification", "title", "scope.state",
-	"disclosed", "window.start", "window.end", "discovered", "contained", "login-blocked", "closed",
+	"organisation", "alias", "sector", "country", "certification", "title", "scope.state",
+	"disclosed", "window.start", "window.end", "discovered", "contained", "login-blocked", "regulator-notified",
+	"persons-notified", "closed",
 	"affected.count", "base.count", "attempts.count", "excluded", "data-class", "cause", "secondary-damage",
-	"service", "action", "addendum", "contact", "source",
+	"service", "action", "addendum", "reply", "contact", "source",
 }
 
 var keyForms = map[string]keyForm{
-	"organisation":     {form: formText},
-	"alias":            {form: formText, listed: true},
-	"sector":           {form: formText},
-	"certification":    {form: formText, listed: true},
-	"title":            {form: formText},
-	"scope.state":      {form: formWord, words: States},
-	"disclosed":        {form: formTime},
-	"window.start":     {form: formTime},
-	"window.end":       {form: formTime},
-	"discovered":       {form: formTime},
-	"contained":        {form: formTime},
-	"login-blocked":    {form: formTime},
-	"closed":           {form: formTime},
-	"affected.count":   {form: formCount, units: []string{"persons", "records", "accounts"}},
-	"base.count":       {form: formCount, units: []string{"persons", "records", "accounts"}},
-	"attempts.count":   {form: formCount, units: []string{"attempts"}},
-	"excluded":         {form: formExcluded, listed: true, units: []string{"persons", "records", "accounts"}},
-	"data-class":       {form: formWord, listed: true},
-	"cause":            {form: formWord, words: causeWords()},
-	"secondary-damage": {form: formDamage, listed: true},
-	"service":          {form: formService, listed: true},
-	"action":           {form: formAction, listed: true},
-	"addendum":         {form: formAddendum, listed: true},
-	"contact":          {form: formContact},
-	"source":           {form: formSource, listed: true},
+	"organisation":       {form: formText},
+	"alias":              {form: formText, listed: true},
+	"sector":             {form: formWord, words: labelled(sectors)},
+	"country":            {form: formCountry},
+	"certification":      {form: formText, listed: true},
+	"title":              {form: formText},
+	"scope.state":        {form: formWord, words: States},
+	"disclosed":          {form: formTime},
+	"window.start":       {form: formTime},
+	"window.end":         {form: formTime},
+	"discovered":         {form: formTime},
+	"contained":          {form: formTime},
+	"login-blocked":      {form: formTime},
+	"regulator-notified": {form: formTime},
+	"persons-notified":   {form: formTime},
+	"closed":             {form: formTime},
+	"affected.count":     {form: formCount, units: []string{"persons", "records", "accounts"}},
+	"base.count":         {form: formCount, units: []string{"persons", "records", "accounts"}},
+	"attempts.count":     {form: formCount, units: []string{"attempts"}},
+	"excluded":           {form: formExcluded, listed: true, units: []string{"persons", "records", "accounts"}},
+	"data-class":         {form: formWord, listed: true},
+	"cause":              {form: formWord, words: labelled(causes)},
+	"secondary-damage":   {form: formDamage, listed: true},
+	"service":            {form: formService, listed: true},
+	"action":             {form: formAction, listed: true},
+	"addendum":           {form: formAddendum, listed: true},
+	"reply":              {form: formAddendum, listed: true},
+	"contact":            {form: formContact},
+	"source":             {form: formSource, listed: true},
 }
 
 // The words of a status, by what has one.

@@ -22,6 +22,7 @@ const (
 	maxText      = 20_000 // characters of one text
 	maxWord      = 200    // characters of an id, a citation or a telephone number
 	maxURL       = 2_000
+	maxQuote     = 300 // characters of a source's quotation: a reference, not a copy
 	maxDepth     = 20  // brackets within brackets, far above what a facts file needs
 	maxIndent    = 200 // columns of indentation
 )

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
+	"golang.org/x/text/language"
 )
 
 // commonFields may stand in every fact, listedFields in the facts of a listed key.
@@ -20,7 +21,7 @@ var (
 var formFields = map[form][]string{
 	formTime:     {"qualifier"},
 	formCount:    {"unit", "qualifier"},
-	formSource:   {"fetched", "sha256"},
+	formSource:   {"fetched", "sha256", "quote", "licence"},
 	formService:  {"status", "at"},
 	formAction:   {"status", "at", "promised", "qualifier"},
 	formAddendum: {"at"},
@@ -30,7 +31,7 @@ var formFields = map[form][]string{
 
 // fact reads one entry of the list; i is its number from 0.
 func (r *factsReader) fact(node ast.Node, i int) (Fact, error) {
-	every := slices.Concat(commonFields, listedFields, []string{"unit", "qualifier", "status", "at", "promised", "count", "fetched", "sha256"})
+	every := slices.Concat(commonFields, listedFields, []string{"unit", "qualifier", "status", "at", "promised", "count", "fetched", "sha256", "quote", "licence"})
 	in, err := r.mapping(node, "a fact", every)
 	if err != nil {
 		return Fact{}, err
@@ -134,6 +135,14 @@ func (r *factsReader) value(kind keyForm, key string, node ast.Node, in fields) 
 		}
 		v.Word, err = r.word(node, "value", allowed)
 		return v, err
+	case formCountry:
+		if v.Word, err = r.text(node, "value", maxWord); err != nil {
+			return v, err
+		}
+		if region, err := language.ParseRegion(v.Word); err != nil || !region.IsCountry() || region.String() != v.Word {
+			return v, r.fail(placeOf(node), "write its two letters of ISO 3166-1, for example JP", "`value` is not a country: %q", clip(v.Word))
+		}
+		return v, nil
 	case formSource:
 		return r.source(node, in)
 	case formContact:
@@ -305,7 +314,15 @@ func (r *factsReader) source(node ast.Node, in fields) (v Value, err error) {
 			return v, r.fail(placeOf(sum), "write the 64 lower-case hex digits that `sha256sum FILE` prints", "`sha256` is not a SHA-256")
 		}
 	}
-	return v, nil
+	if quote, ok := in["quote"]; ok {
+		if v.Quote, err = r.text(quote, "quote", maxQuote); err != nil {
+			return v, err
+		}
+	}
+	if licence, ok := in["licence"]; ok {
+		v.Licence, err = r.text(licence, "licence", maxWord)
+	}
+	return v, err
 }
 
 // contact reads the desk people can turn to.

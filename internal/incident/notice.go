@@ -37,7 +37,7 @@ const MaxNotice = 4 << 20
 //
 // A fact's value is an object; which of its members there are follows from the key, and what is empty is left out:
 // text {ja, en}, word, time, promised, number, unit, qualifier, status, url, telephone, hours {ja, en}, fetched,
-// sha256. Times in facts are no more exact than they are known: 2013-07-18T10:09+09:00, 2013-07-18T10+09:00,
+// sha256, quote, licence. Times in facts are no more exact than they are known: 2013-07-18T10:09+09:00, 2013-07-18T10+09:00,
 // 2013-07-18+09:00 or 2013-07+09:00, a zone of zero being Z.
 //
 // The ledger leaf is "shirase/v1 notice" ‖ 0x00 ‖ SHA-256(bytes) (DESIGN 5).

@@ -4,6 +4,9 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/text/language"
+	"golang.org/x/text/language/display"
+
 	"shirase/internal/web"
 )
 
@@ -114,12 +117,47 @@ var causes = []label{
 	{"unknown", Text{"調査中", "not yet known"}},
 }
 
-func causeWords() []string {
+// sectors is the vocabulary of sector: what the organisation does.
+var sectors = []label{
+	{"finance", Text{"金融・保険", "finance and insurance"}},
+	{"health", Text{"医療・福祉", "health and care"}},
+	{"education", Text{"教育・研究", "education and research"}},
+	{"government", Text{"行政", "government"}},
+	{"retail", Text{"小売・通信販売", "retail"}},
+	{"internet", Text{"インターネットサービス", "internet services"}},
+	{"software", Text{"ソフトウェア・情報システム", "software and IT services"}},
+	{"telecom", Text{"通信", "telecommunications"}},
+	{"media", Text{"報道・出版・娯楽", "media and entertainment"}},
+	{"games", Text{"ゲーム", "games"}},
+	{"travel", Text{"宿泊・旅行・飲食", "travel, lodging and food"}},
+	{"transport", Text{"運輸", "transport"}},
+	{"manufacturing", Text{"製造", "manufacturing"}},
+	{"energy", Text{"電気・ガス・水道", "energy and water"}},
+	{"construction", Text{"建設・不動産", "construction and real estate"}},
+	{"professional", Text{"専門サービス", "professional services"}},
+	{"nonprofit", Text{"非営利団体", "non-profit"}},
+	{"other", Text{"その他", "other"}},
+}
+
+// labelled gives the words of a vocabulary.
+func labelled(list []label) []string {
 	var out []string
-	for _, c := range causes {
-		out = append(out, c.word)
+	for _, l := range list {
+		out = append(out, l.word)
 	}
 	return out
+}
+
+// CountryLabel returns what people call a country of ISO 3166-1; of another code, the code.
+func CountryLabel(lang web.Lang, code string) string {
+	region, err := language.ParseRegion(code)
+	if err != nil || !region.IsCountry() {
+		return code
+	}
+	if lang == web.JA {
+		return display.Japanese.Regions().Name(region)
+	}
+	return display.English.Regions().Name(region)
 }
 
 // words labels the small vocabularies. A word means the same wherever it is used.
@@ -158,10 +196,10 @@ var words = []label{
 	{StateRetired, Text{"確認の受け付けを終了", "no longer answered"}},
 }
 
-// Word returns what people call a word of one of the small vocabularies (statuses, certainties, units, states); of
+// Word returns what people call a word of one of the small vocabularies (statuses, certainties, units, states, causes, sectors); of
 // an unknown one, the word.
 func Word(lang web.Lang, word string) string {
-	for _, list := range [][]label{words, causes} {
+	for _, list := range [][]label{words, causes, sectors} {
 		for _, l := range list {
 			if l.word == word {
 				return l.label.In(lang)
@@ -201,6 +239,7 @@ var keyLabels = []label{
 	{"organisation", Text{"公表した組織", "Organisation"}},
 	{"alias", Text{"別の呼び名", "Also known as"}},
 	{"sector", Text{"業種", "Sector"}},
+	{"country", Text{"国・地域", "Country"}},
 	{"certification", Text{"認証", "Certification"}},
 	{"title", Text{"件名", "Title"}},
 	{"scope.state", Text{"対象範囲", "Scope"}},
@@ -210,6 +249,8 @@ var keyLabels = []label{
 	{"discovered", Text{"発見", "Discovered"}},
 	{"contained", Text{"遮断", "Contained"}},
 	{"login-blocked", Text{"ログインの遮断", "Sign-in blocked"}},
+	{"regulator-notified", Text{"監督機関への報告", "Reported to a regulator"}},
+	{"persons-notified", Text{"本人への通知", "People told"}},
 	{"closed", Text{"対応の終了", "Response closed"}},
 	{"affected.count", Text{"対象の数", "Affected"}},
 	{"base.count", Text{"全体の数", "Of a total of"}},
@@ -221,6 +262,7 @@ var keyLabels = []label{
 	{"service", Text{"サービス", "Services"}},
 	{"action", Text{"対応", "Actions"}},
 	{"addendum", Text{"追記", "Addenda"}},
+	{"reply", Text{"組織からの回答", "Replies of the organisation"}},
 	{"contact", Text{"お問い合わせ窓口", "Contact"}},
 	{"source", Text{"情報源", "Sources"}},
 }

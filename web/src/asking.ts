@@ -43,10 +43,9 @@ class Asking {
     this.inputError();
     const button = this.submitButton();
     if (button) button.disabled = false;
-    // Once the page is there, and before the first click.
+    // Whoever turns to the box will want the worker; whoever only reads the page need not load it.
     const warm = () => this.office.ask({ ask: "warm" }, () => {})();
-    if ("requestIdleCallback" in window) requestIdleCallback(warm, { timeout: 1000 });
-    else setTimeout(warm, 200);
+    this.form.addEventListener("focusin", warm, { once: true });
   }
 
   private readonly submitButton = () => this.form.querySelector<HTMLButtonElement>("[data-submit], button:not([type=button])");
