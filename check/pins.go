@@ -12,6 +12,7 @@ import (
 	"filippo.io/torchwood"
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+	"github.com/rogpeppe/go-internal/lockedfile"
 	"golang.org/x/mod/sumdb/note"
 )
 
@@ -63,30 +64,44 @@ func DefaultPins() (string, error) {
 
 // OpenPins reads the pins kept in a file; one that is not there yet has none.
 func OpenPins(path string) (*Pins, error) {
-	p := &Pins{path: path, data: pinFile{V: 1, Ledgers: map[string]*pin{}, Servers: map[string]string{}}}
+	data, err := readPins(path)
+	if err != nil {
+		return nil, err
+	}
+	return &Pins{path: path, data: data}, nil
+}
+
+func readPins(path string) (pinFile, error) {
+	data := pinFile{V: 1, Ledgers: map[string]*pin{}, Servers: map[string]string{}}
 	b, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
-		return p, nil
+		return data, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read pinned ledgers: %w", err)
+		return data, fmt.Errorf("read pinned ledgers: %w", err)
 	}
 	if len(b) > maxPins {
-		return nil, fmt.Errorf("read pinned ledgers: %s is longer than %d bytes", path, maxPins)
+		return data, fmt.Errorf("read pinned ledgers: %s is longer than %d bytes", path, maxPins)
 	}
-	p.data.V = 0
-	if err := json.Unmarshal(b, &p.data, json.RejectUnknownMembers(true)); err != nil {
-		return nil, fmt.Errorf("read pinned ledgers in %s: %w", path, err)
+	data.V = 0
+	if err := json.Unmarshal(b, &data, json.RejectUnknownMembers(true)); err != nil {
+		return data, fmt.Errorf("read pinned ledgers in %s: %w", path, err)
 	}
-	if p.data.V != 1 {
-		return nil, fmt.Errorf("read pinned ledgers: %s is of version %d, and this program reads 1", path, p.data.V)
+	if data.V != 1 {
+		return data, fmt.Errorf("read pinned ledgers: %s is of version %d, and this program reads 1", path, data.V)
 	}
-	for origin, l := range p.data.Ledgers {
+	if data.Ledgers == nil {
+		data.Ledgers = map[string]*pin{}
+	}
+	if data.Servers == nil {
+		data.Servers = map[string]string{}
+	}
+	for origin, l := range data.Ledgers {
 		if l == nil {
-			return nil, fmt.Errorf("read pinned ledgers in %s: nothing is said of %q", path, origin)
+			return data, fmt.Errorf("read pinned ledgers in %s: nothing is said of %q", path, origin)
 		}
 	}
-	return p, nil
+	return data, nil
 }
 
 // Policy gives what is trusted for an origin, or ErrNotPinned.
@@ -116,9 +131,6 @@ func (p *Pins) Add(vkey string, now time.Time) error {
 	if !slices.ContainsFunc(l.Keys, func(k pinnedKey) bool { return k.VKey == vkey }) {
 		l.Keys = append(l.Keys, pinnedKey{vkey, At(now)})
 	}
-	if p.data.Ledgers == nil {
-		p.data.Ledgers = map[string]*pin{}
-	}
 	p.data.Ledgers[v.Name()] = l
 	return nil
 }
@@ -129,9 +141,6 @@ func (p *Pins) Seen(origin string, st *Statement, hash Hash) error {
 	l := p.data.Ledgers[origin]
 	if l == nil { // trusted by a policy that was stated, and not by a pin
 		l = &pin{Keys: []pinnedKey{}}
-		if p.data.Ledgers == nil {
-			p.data.Ledgers = map[string]*pin{}
-		}
 		p.data.Ledgers[origin] = l
 	}
 	switch {
@@ -152,9 +161,6 @@ func (p *Pins) server(u *url.URL, origin string) error {
 	if loopback(u.Hostname()) {
 		return nil
 	}
-	if p.data.Servers == nil {
-		p.data.Servers = map[string]string{}
-	}
 	before, ok := p.data.Servers[u.Host]
 	if ok && before != origin {
 		return fmt.Errorf("%w: %q was pinned and it shows %q", ErrLedgerChanged, before, origin)
@@ -163,8 +169,25 @@ func (p *Pins) server(u *url.URL, origin string) error {
 	return nil
 }
 
-// Save writes the pins back, durably.
+// Save writes the pins back, durably. What another process has pinned or seen
+// since is kept; where it saw what cannot be true together with these, that is
+// the error and nothing is written.
 func (p *Pins) Save() error {
+	if err := os.MkdirAll(filepath.Dir(p.path), 0o700); err != nil {
+		return fmt.Errorf("write pinned ledgers: %w", err)
+	}
+	unlock, err := lockedfile.MutexAt(p.path + ".lock").Lock()
+	if err != nil {
+		return fmt.Errorf("write pinned ledgers: %w", err)
+	}
+	defer unlock()
+	before, err := readPins(p.path)
+	if err != nil {
+		return err
+	}
+	if err := p.unite(before); err != nil {
+		return err
+	}
 	b, err := json.Marshal(p.data, json.Deterministic(true), jsontext.WithIndent("  "))
 	if err != nil {
 		return fmt.Errorf("write pinned ledgers: %w", err)
@@ -175,11 +198,43 @@ func (p *Pins) Save() error {
 	return nil
 }
 
+// unite takes in what the file has come to hold since it was read.
+func (p *Pins) unite(file pinFile) error {
+	for origin, l := range file.Ledgers {
+		own := p.data.Ledgers[origin]
+		if own == nil {
+			p.data.Ledgers[origin] = l
+			continue
+		}
+		shared := func(k pinnedKey) bool {
+			return slices.ContainsFunc(l.Keys, func(o pinnedKey) bool { return o.VKey == k.VKey })
+		}
+		if len(own.Keys) > 0 && len(l.Keys) > 0 && !slices.ContainsFunc(own.Keys, shared) {
+			return fmt.Errorf("%w: %q was pinned with another key meanwhile", ErrLedgerChanged, origin)
+		}
+		for _, k := range l.Keys {
+			if !slices.ContainsFunc(own.Keys, func(o pinnedKey) bool { return o.VKey == k.VKey }) {
+				own.Keys = append(own.Keys, k)
+			}
+		}
+		switch {
+		case l.Seq == own.Seq && l.Hash != own.Hash:
+			return fmt.Errorf("%w: number %d", ErrFork, l.Seq)
+		case l.Seq > own.Seq:
+			own.Seq, own.Hash = l.Seq, l.Hash
+		}
+	}
+	for server, origin := range file.Servers {
+		if own, ok := p.data.Servers[server]; ok && own != origin {
+			return fmt.Errorf("%w: %q was pinned and it shows %q", ErrLedgerChanged, origin, own)
+		}
+		p.data.Servers[server] = origin
+	}
+	return nil
+}
+
 func (p *Pins) write(b []byte) error {
 	dir := filepath.Dir(p.path)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
 	f, err := os.CreateTemp(dir, ".ledgers-*")
 	if err != nil {
 		return err
@@ -195,5 +250,13 @@ func (p *Pins) write(b []byte) error {
 	if err == nil {
 		err = os.Rename(f.Name(), p.path)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	// The name is durable once its folder is; not every system lets one be synced.
+	if d, err := os.Open(dir); err == nil {
+		_ = d.Sync()
+		d.Close()
+	}
+	return nil
 }

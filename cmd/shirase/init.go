@@ -89,10 +89,15 @@ func (a *app) init(ctx context.Context, origin string, s settings, planned int64
 		return nil, err
 	}
 	defer dir.Close()
-	if err := a.makeLedgerKey(dir, origin); err != nil {
+	made, err := a.makeLedgerKey(dir, origin)
+	if err != nil {
 		return nil, err
 	}
 	in, err := a.wire(ctx, s)
+	if errors.Is(err, ledger.ErrKey) && made {
+		return nil, errors.Join(&hinted{fmt.Errorf("make %s: the database is another instance's", a.data),
+			"name an empty database with --store, or that instance's own --data"}, a.unmake(dir))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("make %s: %w", a.data, err)
 	}
@@ -105,6 +110,17 @@ func (a *app) init(ctx context.Context, origin string, s settings, planned int64
 		return nil, err
 	}
 	return in, nil
+}
+
+// unmake takes back what an init began that cannot be ended: its ledger key, which
+// nothing was signed with.
+func (a *app) unmake(dir *files.Dir) error {
+	keys, err := files.OpenKeys(a.keysDir())
+	if err != nil {
+		return err
+	}
+	defer keys.Close()
+	return errors.Join(keys.Destroy(ledgerKey), dir.Remove(beginFile))
 }
 
 // checkKeysOutside refuses a folder of keys inside the data folder: a backup
@@ -159,22 +175,22 @@ func (a *app) keysFree() error {
 }
 
 // makeLedgerKey makes the ledger's key, before anything else, or takes up the
-// one of an init that was interrupted.
-func (a *app) makeLedgerKey(dir *files.Dir, origin string) error {
+// one of an init that was interrupted; made says which.
+func (a *app) makeLedgerKey(dir *files.Dir, origin string) (made bool, err error) {
 	keys, err := files.OpenKeys(a.keysDir())
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer keys.Close()
 	if _, err := keys.Load(ledgerKey); !errors.Is(err, files.ErrNotExist) {
-		return err // keysFree has compared it
+		return false, err // keysFree has compared it
 	}
 	skey, vkey, err := ledger.NewKey(origin)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if err := dir.Put(beginFile, []byte(vkey)); err != nil {
-		return err
+		return false, err
 	}
-	return keys.Create(ledgerKey, []byte(skey+"\n"))
+	return true, keys.Create(ledgerKey, []byte(skey+"\n"))
 }

@@ -75,6 +75,15 @@ func TestOnPostgres(t *testing.T) {
 				t.Fatal(out.String())
 			}
 		}
+		// A second instance on the same database would be a second history in it.
+		second := filepath.Join(t.TempDir(), "second")
+		var out, errw strings.Builder
+		if exit := run(t.Context(), []string{"init", "--data", second}, &out, &errw); exit != exitFailed || !strings.Contains(errw.String(), "another instance") {
+			t.Fatalf("a second instance on the same database: exit %d: %s", exit, errw.String())
+		}
+		if _, err := os.Stat(filepath.Join(second+"-keys", ledgerKey)); !errors.Is(err, os.ErrNotExist) {
+			t.Fatalf("a key is left of an instance that is none: %v", err)
+		}
 	})
 }
 
