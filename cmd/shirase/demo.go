@@ -8,7 +8,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -171,7 +173,7 @@ func (a *app) demoPublish(ctx context.Context, in *instance) error {
 		return err
 	}
 	if err == nil && st.Incident(demoIncident) != nil && st.Incident(demoCity) != nil {
-		return nil
+		return a.demoNotices(ctx, in)
 	}
 	for name, src := range map[string][]byte{demoIncident: incident.ModelCase(), demoCity: demo.City()} {
 		file, err := incident.ParseFactsFile(name+".yaml", src)
@@ -194,10 +196,44 @@ func (a *app) demoPublish(ctx context.Context, in *instance) error {
 	} else if err != nil {
 		return err
 	}
-	for _, id := range []string{demoIncident, demoCity} {
-		if _, err := a.publish(ctx, in, id); err != nil {
+	if _, err := a.publishAsOf(ctx, in, demoIncident, demoDisclosed); err != nil {
+		return err
+	}
+	if _, err := a.publish(ctx, in, demoCity); err != nil {
+		return err
+	}
+	return a.demoNotices(ctx, in)
+}
+
+// demoDisclosed is when the model case's first notice speaks: what came after
+// it came in addenda.
+var demoDisclosed = time.Date(2013, 7, 19, 7, 0, 0, 0, time.UTC)
+
+// demoNotices publishes what followed the model case's first notice, as it
+// followed: its addenda, and the lifting of the forced reset.
+func (a *app) demoNotices(ctx context.Context, in *instance) error {
+	inc, err := in.incidents.Get(ctx, demoIncident)
+	if err != nil {
+		return err
+	}
+	before, err := in.incidents.Notices(ctx, demoIncident)
+	if err != nil {
+		return err
+	}
+	said := incident.Published(before)
+	drafts := []incident.Draft{}
+	for _, f := range inc.Listed("addendum") {
+		if !slices.ContainsFunc(said, func(g incident.Fact) bool { return g.Key == f.Key && g.Item == f.Item }) {
+			drafts = append(drafts, incident.Draft{Kind: incident.KindAddendum, Item: f.Item})
+		}
+	}
+	drafts = append(drafts, incident.Draft{Kind: incident.KindAddendum})
+	for _, d := range drafts {
+		d.Figures = a.figures(in, 0)
+		_, err := a.publishNotice(ctx, in, demoIncident, d)
+		if err != nil && !errors.Is(err, incident.ErrNothingNew) {
 			return err
 		}
 	}
-	return nil
+	return in.ledger.Sync(ctx)
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -11,7 +10,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/go-json-experiment/json"
 	"github.com/spf13/cobra"
 
 	"shirase/check"
@@ -87,7 +85,13 @@ is under investigation is published as that, without a roster.`,
 // publish seals an incident's roster where its scope is final, and publishes it
 // with its notice.
 func (a *app) publish(ctx context.Context, in *instance, id string) (*published, error) {
-	inc, err := in.incidents.Get(ctx, id)
+	return a.publishAsOf(ctx, in, id, time.Time{})
+}
+
+// publishAsOf publishes what was known of an incident at a time: a past case
+// is published as it went, notice by notice. The zero time is now.
+func (a *app) publishAsOf(ctx context.Context, in *instance, id string, asOf time.Time) (*published, error) {
+	inc, err := in.incidents.GetAsOf(ctx, id, asOf)
 	if err != nil {
 		return nil, err
 	}
@@ -180,27 +184,29 @@ func indexed(ctx context.Context, rosters *roster.Rosters, r roster.Roster) inde
 // notice renders an incident's notice, and says whether it differs from the
 // one published last, which it gives otherwise.
 func (a *app) notice(ctx context.Context, in *instance, inc incident.Incident, accounts int64) (incident.Notice, bool, error) {
-	figures := incident.Figures{Accounts: accounts, URL: in.URL, Demonstration: in.Demo != nil}
+	figures := a.figures(in, accounts)
 	before, err := in.incidents.Notices(ctx, inc.ID)
 	if err != nil {
 		return incident.Notice{}, false, err
 	}
 	if len(before) > 0 {
 		last := before[len(before)-1]
-		figures.Time = last.Time
-		again, err := in.incidents.PrepareNotice(ctx, inc, figures)
+		changed, err := in.incidents.Unpublished(ctx, inc.ID)
 		if err != nil {
 			return incident.Notice{}, false, err
 		}
-		oldFacts, err1 := json.Marshal(last.Facts, json.Deterministic(true))
-		newFacts, err2 := json.Marshal(again.Facts, json.Deterministic(true))
-		if err := errors.Join(err1, err2); err != nil {
-			return incident.Notice{}, false, fmt.Errorf("compare the notices of %s: %w", inc.ID, err)
+		if len(changed) == 0 {
+			figures.Time = last.Time
+			again, err := in.incidents.PrepareNotice(ctx, inc, figures)
+			if err != nil {
+				return incident.Notice{}, false, err
+			}
+			// A text that a person wrote, and an addendum, stand until a fact changes.
+			if last.Format > 1 || again.Text == last.Text {
+				return last, false, nil
+			}
+			figures.Time = time.Time{}
 		}
-		if bytes.Equal(oldFacts, newFacts) && again.Text == last.Text {
-			return last, false, nil
-		}
-		figures.Time = time.Time{}
 	}
 	n, err := in.incidents.PrepareNotice(ctx, inc, figures)
 	return n, true, err

@@ -104,7 +104,14 @@ func (a *app) printPublished(kind string, data []byte) error {
 			return err
 		}
 		v["incident"], v["version"], v["time"] = n.Incident, n.Version, check.At(n.Time)
-		what = fmt.Sprintf("It is version %d of the notice of %s, published on %s.", n.Version, n.Incident, web.DateTime(web.EN, n.Time))
+		v["noticeKind"] = n.Kind
+		about := ""
+		if !n.Whole() && n.About != 0 {
+			v["about"] = n.About
+			about = fmt.Sprintf(", %s version %d", map[string]string{incident.KindAddendum: "an addendum to", incident.KindCorrection: "a correction of",
+				incident.KindRetraction: "the retraction of"}[n.Kind], n.About)
+		}
+		what = fmt.Sprintf("It is version %d of the notice of %s%s, published on %s.", n.Version, n.Incident, about, web.DateTime(web.EN, n.Time))
 	case check.KindStatement:
 		st, err := check.ParseStatement(data)
 		if err != nil {

@@ -152,8 +152,17 @@ func (s *Incidents) List(ctx context.Context) ([]Incident, error) {
 	return list, nil
 }
 
-// read loads the incidents that where names.
+// read loads the incidents that where names, with the facts that hold now.
 func (s *Incidents) read(ctx context.Context, where string, args ...any) ([]Incident, error) {
+	list, err := s.readAll(ctx, where, args...)
+	for i := range list {
+		list[i].Facts = current(list[i].Facts)
+	}
+	return list, err
+}
+
+// readAll loads the incidents that where names, with every fact ever recorded.
+func (s *Incidents) readAll(ctx context.Context, where string, args ...any) ([]Incident, error) {
 	rows, err := s.db.QueryContext(ctx, `SELECT i.id, i.created_at, f.fact_key, f.item, f.certainty, f.source, f.as_of_form,
 		f.recorded_at, f.author, f.retracted, f.value
 		FROM incident i JOIN incident_fact f ON f.incident = i.id `+where+` ORDER BY i.id, f.seq`, args...)
@@ -187,9 +196,6 @@ func (s *Incidents) read(ctx context.Context, where string, args ...any) ([]Inci
 	}
 	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 		return nil, err
-	}
-	for i := range list {
-		list[i].Facts = current(list[i].Facts)
 	}
 	return list, nil
 }

@@ -22,18 +22,30 @@ import (
 // MaxNotice is the size in bytes that a notice's canonical bytes never exceed.
 const MaxNotice = 4 << 20
 
-// Notice is one published version of an incident's notice.
+// Notice is one published version of an incident's notice: a whole text (first, revision), or what is added to one
+// that was published before (addendum, correction, retraction). What was published is never taken away.
 //
 // Its bytes, Data, are RFC 8785 canonical JSON with exactly these members; whoever reads them parses, encodes again
 // and requires the same bytes:
 //
-//	v         1
+//	v         1 or 2
 //	incident  the incident's id
 //	version   1, 2, 3, ... within the incident
 //	kind      "first", "revision", "addendum", "correction" or "retraction"
 //	time      of publication, RFC 3339, UTC, whole seconds, Z
-//	facts     [{key, id?, value, certainty, source?, asOf}]: the current facts at publication, frozen
-//	text      {ja, en}: the notice in Markdown (CommonMark, without raw HTML)
+//	facts     [{key, id?, value, certainty, source?, asOf}]: the facts at publication, frozen
+//	text      {ja, en}: the notice in Markdown (CommonMark, without raw HTML), as it was published
+//
+// and, where v is 2:
+//
+//	about     of an addendum, correction or retraction: the version that it adds to, corrects or withdraws
+//	addendum  of an addendum: the id of the fact addendum that it publishes, where there is one
+//	draft     {ja, en}: the Markdown with references to facts that text was rendered from, where there was one
+//	was       of a correction: the facts as they were published before, and are wrong
+//
+// A whole text freezes every fact that holds. The other kinds freeze what is new: the facts that changed since the
+// version before, items taken back among them ({key, id, certainty, asOf, retracted: true}), and those that the text
+// refers to.
 //
 // A fact's value is an object; which of its members there are follows from the key, and what is empty is left out:
 // text {ja, en}, word, time, promised, number, unit, qualifier, status, url, telephone, hours {ja, en}, fetched,
@@ -43,18 +55,35 @@ const MaxNotice = 4 << 20
 // The ledger leaf is "shirase/v1 notice" ‖ 0x00 ‖ SHA-256(bytes) (DESIGN 5).
 type Notice struct {
 	ID          string // INCIDENT-vVERSION
+	Format      int    // v
 	Incident    string
 	Version     int64
 	Kind        string
 	Time        time.Time
 	Facts       []Fact
 	Text        Text
+	About       int64
+	Item        string // the addendum
+	Draft       Text
+	Was         []Fact
 	Data        []byte
 	LedgerIndex int64 // its leaf in the ledger; -1 until it is published
 }
 
-// noticeKinds are the kinds a notice can have. This program writes the first two so far.
-var noticeKinds = []string{"first", "revision", "addendum", "correction", "retraction"}
+// The kinds of a notice.
+const (
+	KindFirst      = "first"
+	KindRevision   = "revision"   // the whole text anew
+	KindAddendum   = "addendum"   // what is new since
+	KindCorrection = "correction" // what was wrong, and what holds
+	KindRetraction = "retraction" // withdraws a version, which stays readable
+)
+
+// noticeKinds are the kinds a notice can have.
+var noticeKinds = []string{KindFirst, KindRevision, KindAddendum, KindCorrection, KindRetraction}
+
+// Whole reports whether the notice is a text of its own, and not about another version.
+func (n Notice) Whole() bool { return n.Kind == KindFirst || n.Kind == KindRevision }
 
 // noticeJSON is a notice as it is written.
 type noticeJSON struct {
@@ -65,6 +94,10 @@ type noticeJSON struct {
 	Time     string `json:"time"`
 	Facts    []Fact `json:"facts"`
 	Text     Text   `json:"text"`
+	About    int64  `json:"about,omitzero"`
+	Item     string `json:"addendum,omitzero"`
+	Draft    Text   `json:"draft,omitzero"`
+	Was      []Fact `json:"was,omitzero"`
 }
 
 const noticeTime = "2006-01-02T15:04:05Z"
@@ -92,7 +125,12 @@ func (n Notice) SHA256() [32]byte { return sha256.Sum256(n.Data) }
 
 // encode fills Data from the other fields.
 func (n *Notice) encode() error {
-	data, err := json.Marshal(noticeJSON{1, n.Incident, n.Version, n.Kind, n.Time.UTC().Format(noticeTime), n.Facts, n.Text})
+	n.Format = 1
+	if n.About != 0 || n.Item != "" || n.Draft != (Text{}) || n.Was != nil {
+		n.Format = 2
+	}
+	data, err := json.Marshal(noticeJSON{n.Format, n.Incident, n.Version, n.Kind, n.Time.UTC().Format(noticeTime), n.Facts,
+		n.Text, n.About, n.Item, n.Draft, n.Was})
 	if err != nil {
 		return err
 	}
@@ -120,8 +158,8 @@ func ParseNotice(data []byte) (Notice, error) {
 	}
 	t, err := time.Parse(noticeTime, in.Time)
 	switch {
-	case in.V != 1:
-		return fail("format %d, this program reads 1", in.V)
+	case in.V != 1 && in.V != 2:
+		return fail("format %d, this program reads 1 and 2", in.V)
 	case !ValidID(in.Incident):
 		return fail("incident id")
 	case in.Version < 1 || in.Version > 1_000_000:
@@ -132,23 +170,19 @@ func ParseNotice(data []byte) (Notice, error) {
 		return fail("time")
 	case in.Text.JA == "" || in.Text.EN == "":
 		return fail("a text is missing")
-	case len(in.Facts) == 0 || len(in.Facts) > maxFacts:
+	case len(in.Facts) > maxFacts || len(in.Facts) == 0 && (in.V == 1 || in.About == 0):
 		return fail("number of facts")
 	}
-	for i, f := range in.Facts {
-		switch {
-		case f.Key == "" || utf8.RuneCountInString(f.Key) > maxWord:
-			return fail("facts[%d].key", i)
-		case !slices.Contains(certainties, string(f.Certainty)):
-			return fail("facts[%d].certainty", i)
-		case f.AsOf.IsZero():
-			return fail("facts[%d].asOf", i)
-		case f.Value.URL != "" && !webLink(f.Value.URL):
-			return fail("facts[%d].value.url", i)
-		}
+	if why := badFacts("facts", in.Facts); why != "" {
+		return fail("%s", why)
 	}
 	n := Notice{ID: NoticeID(in.Incident, in.Version), Incident: in.Incident, Version: in.Version, Kind: in.Kind,
-		Time: t, Facts: in.Facts, Text: in.Text, LedgerIndex: -1}
+		Time: t, Facts: in.Facts, Text: in.Text, About: in.About, Item: in.Item, Draft: in.Draft, Was: in.Was, LedgerIndex: -1}
+	if in.V == 2 {
+		if why := n.badReferences(); why != "" {
+			return fail("%s", why)
+		}
+	}
 	if err := n.encode(); err != nil {
 		return fail("%v", err)
 	}
@@ -158,12 +192,77 @@ func ParseNotice(data []byte) (Notice, error) {
 	return n, nil
 }
 
+// badFacts says what is wrong with frozen facts; empty where nothing is.
+func badFacts(name string, facts []Fact) string {
+	for i, f := range facts {
+		switch {
+		case f.Key == "" || utf8.RuneCountInString(f.Key) > maxWord:
+			return fmt.Sprintf("%s[%d].key", name, i)
+		case !slices.Contains(certainties, string(f.Certainty)):
+			return fmt.Sprintf("%s[%d].certainty", name, i)
+		case f.AsOf.IsZero():
+			return fmt.Sprintf("%s[%d].asOf", name, i)
+		case f.Value.URL != "" && !webLink(f.Value.URL):
+			return fmt.Sprintf("%s[%d].value.url", name, i)
+		}
+	}
+	return ""
+}
+
+// badReferences says what is wrong with the members of format 2: which of them there are follows from the kind, and
+// everything that is referred to is there.
+func (n Notice) badReferences() string {
+	seen := map[[2]string]bool{}
+	for i, f := range n.Facts {
+		about := [2]string{f.Key, f.Item}
+		switch {
+		case seen[about]:
+			return fmt.Sprintf("facts[%d]: a second fact about the same", i)
+		case f.Retracted && (n.Whole() || f.Item == "" || f.Value != (Value{})):
+			return fmt.Sprintf("facts[%d].retracted", i)
+		}
+		seen[about] = true
+	}
+	for i, f := range n.Was {
+		if f.Retracted || n.Kind != KindCorrection || !seen[[2]string{f.Key, f.Item}] {
+			return fmt.Sprintf("was[%d]", i)
+		}
+	}
+	switch {
+	case n.Whole() != (n.About == 0) || n.About < 0 || n.About >= n.Version:
+		return "about"
+	case n.Was != nil && (len(n.Was) == 0 || len(n.Was) > maxFacts):
+		return "number of facts in was"
+	case n.Item != "" && (n.Kind != KindAddendum || !seen[[2]string{"addendum", n.Item}]):
+		return "addendum"
+	case n.Draft == (Text{}):
+		return ""
+	}
+	frozen := Incident{ID: n.Incident, Facts: current(n.Facts)}
+	for _, text := range []string{n.Draft.JA, n.Draft.EN} {
+		if _, err := frozen.referred("draft", text); err != nil {
+			return err.Error()
+		}
+	}
+	return ""
+}
+
 // Figures is what a notice needs beside the facts.
 type Figures struct {
 	Time          time.Time // of publication; the zero time is now
 	Accounts      int64     // in the scope, from the roster; 0 where nothing is sealed
 	URL           string    // of this instance, where people can check; empty where that is not known
 	Demonstration bool      // the accounts are generated and the notice has to say so
+}
+
+// frozen gives facts as a notice holds them: without who recorded them here, and when.
+func frozen(facts []Fact) []Fact {
+	var out []Fact
+	for _, f := range facts {
+		f.Recorded, f.Author = time.Time{}, ""
+		out = append(out, f)
+	}
+	return out
 }
 
 // PrepareNotice renders the next version of inc's notice: its text, and its bytes for the ledger. Nothing is stored
@@ -177,17 +276,14 @@ func (s *Incidents) PrepareNotice(ctx context.Context, inc Incident, figures Fig
 		figures.Time = s.now()
 	}
 	n := Notice{
-		ID: NoticeID(inc.ID, last.Int64+1), Incident: inc.ID, Version: last.Int64 + 1, Kind: "first",
+		ID: NoticeID(inc.ID, last.Int64+1), Incident: inc.ID, Version: last.Int64 + 1, Kind: KindFirst,
 		Time: figures.Time.UTC().Truncate(time.Second), LedgerIndex: -1,
 		Text: Text{JA: noticeJA(inc, figures), EN: noticeEN(inc, figures)},
 	}
 	if n.Version > 1 {
-		n.Kind = "revision"
+		n.Kind = KindRevision
 	}
-	for _, f := range inc.Facts {
-		f.Recorded, f.Author = time.Time{}, ""
-		n.Facts = append(n.Facts, f)
-	}
+	n.Facts = frozen(inc.Facts)
 	if err := n.encode(); err != nil {
 		return Notice{}, fmt.Errorf("prepare notice: %w", err)
 	}

@@ -189,20 +189,25 @@ func (i Incident) actionLines(lang web.Lang) []string {
 	at := i.moments(lang)
 	var out []string
 	for _, f := range i.Listed("action") {
-		v := f.Value
-		line := plain(v.Text.In(lang))
-		switch {
-		case !v.Time.IsZero():
-			line = at(v.Time) + ": " + line
-		case !v.Promised.IsZero():
-			line = about(lang, v, at(v.Promised)) + lang.Pick("（予定）: ", " (planned): ") + line
-		}
-		if note := ActionNote(lang, v, at); note != "" {
-			line += lang.Pick("（"+note+"）", " ("+note+")")
-		}
-		out = append(out, line)
+		out = append(out, i.actionLine(lang, f, at))
 	}
 	return out
+}
+
+// actionLine writes one action: when, what, and what became of it.
+func (i Incident) actionLine(lang web.Lang, f Fact, at func(Moment) string) string {
+	v := f.Value
+	line := plain(v.Text.In(lang))
+	switch {
+	case !v.Time.IsZero():
+		line = at(v.Time) + ": " + line
+	case !v.Promised.IsZero():
+		line = about(lang, v, at(v.Promised)) + lang.Pick("（予定）: ", " (planned): ") + line
+	}
+	if note := ActionNote(lang, v, at); note != "" {
+		line += lang.Pick("（"+note+"）", " ("+note+")")
+	}
+	return line
 }
 
 // ActionNote says what became of an action, beyond that it was taken; empty where there is nothing to add. at writes

@@ -1,0 +1,213 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"shirase/check"
+	"shirase/internal/incident"
+	"shirase/internal/web"
+)
+
+// maxNoticeFile bounds a notice's text in one language, in bytes.
+const maxNoticeFile = 256 << 10
+
+func (a *app) cmdNotice() *cobra.Command {
+	c := group("notice", "Add to what was published: addenda, corrections, retractions", "  shirase notice draft naver-2013 --kind addendum")
+	c.AddCommand(a.cmdNoticeDraft(), a.cmdNoticePublish(), a.cmdNoticeList())
+	return c
+}
+
+// noticeFlags are what a draft and a publication both take.
+func noticeFlags(c *cobra.Command, d *incident.Draft) {
+	c.Flags().StringVar(&d.Kind, "kind", "addendum", "first, revision, addendum, correction or retraction")
+	c.Flags().StringVar(&d.Item, "addendum", "", "id of the fact addendum that this publishes; the facts are those known as of it")
+	c.Flags().Int64Var(&d.About, "about", 0, "version that it adds to, corrects or withdraws (default: the newest whole one)")
+}
+
+func (a *app) cmdNoticeDraft() *cobra.Command {
+	var d incident.Draft
+	var lang string
+	c := &cobra.Command{
+		Use:   "draft ID",
+		Short: "Print a notice drafted from the facts, for editing",
+		Long: `Prints the Markdown of an incident's next notice as the facts give it. Facts stand
+in it as references such as {{affected.count}}: edit the text around them, and it
+cannot disagree with the facts. docs/handbook/notices.md lists what can be referred to.`,
+		Example: `  shirase notice draft naver-2013 --lang ja > notice.ja.md
+  shirase notice draft naver-2013 --kind correction --about 1 --lang en`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			l, ok := web.ParseLang(lang)
+			if !ok {
+				return usagef("--lang is ja or en, and not %q", lang)
+			}
+			in, err := a.open(c.Context())
+			if err != nil {
+				return err
+			}
+			defer in.close()
+			d.Figures = a.figures(in, 0)
+			text, err := in.incidents.DraftText(c.Context(), args[0], d)
+			if err != nil {
+				return err
+			}
+			return a.print(map[string]string{"incident": args[0], "kind": d.Kind, "ja": text.JA, "en": text.EN}, func(w io.Writer) {
+				io.WriteString(w, text.In(l))
+			})
+		}}
+	noticeFlags(c, &d)
+	c.Flags().StringVar(&lang, "lang", "ja", "language to print: ja or en")
+	return c
+}
+
+// noticed is what the notice commands print of a notice.
+type noticed struct {
+	Notice      string `json:"notice"`
+	Incident    string `json:"incident"`
+	Version     int64  `json:"version"`
+	Kind        string `json:"kind"`
+	About       int64  `json:"about,omitzero"`
+	Addendum    string `json:"addendum,omitzero"`
+	Facts       int    `json:"facts"`
+	SHA256      string `json:"sha256"`
+	LedgerIndex int64  `json:"ledgerIndex"`
+	Time        string `json:"time"`
+}
+
+func noticedOf(n incident.Notice) noticed {
+	return noticed{n.ID, n.Incident, n.Version, n.Kind, n.About, n.Item, len(n.Facts), check.StatementHash(n.Data).String(), n.LedgerIndex,
+		check.At(n.Time).String()}
+}
+
+func (a *app) cmdNoticePublish() *cobra.Command {
+	var d incident.Draft
+	var ja, en string
+	c := &cobra.Command{
+		Use:   "publish ID",
+		Short: "Publish an addendum, a correction, a retraction or a revision",
+		Long: `Publishes the next version of an incident's notice into the ledger. An addendum
+holds what is new, a correction what was wrong and what holds, a retraction
+withdraws a version, and a revision is the whole text anew. Nothing that was
+published is removed: it is marked, and leads on. The text is drafted from the
+facts unless files are given; both languages are needed.`,
+		Example: `  shirase notice publish naver-2013 --kind addendum --addendum 1
+  shirase notice publish naver-2013 --kind correction --about 1 --text-ja ja.md --text-en en.md`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if (ja == "") != (en == "") {
+				return usagef("--text-ja and --text-en belong together: a notice is published in both languages")
+			}
+			if ja != "" {
+				for _, side := range []struct {
+					file string
+					to   *string
+				}{{ja, &d.Text.JA}, {en, &d.Text.EN}} {
+					b, err := readLimited(side.file, maxNoticeFile)
+					if err != nil {
+						return fmt.Errorf("read the notice's text: %w", err)
+					}
+					// The whole of it is checked again with the facts; here the file gets its name into the error.
+					if err := incident.CheckText(side.file, string(b)); err != nil {
+						return err
+					}
+					*side.to = strings.ReplaceAll(string(b), "\r\n", "\n")
+				}
+			}
+			in, err := a.open(c.Context())
+			if err != nil {
+				return err
+			}
+			defer in.close()
+			d.Figures = a.figures(in, 0)
+			n, err := a.publishNotice(c.Context(), in, args[0], d)
+			if err == nil {
+				err = in.ledger.Sync(c.Context())
+			}
+			if err != nil {
+				return err
+			}
+			return a.print(noticedOf(n), func(w io.Writer) {
+				rows := [][2]string{{"notice", n.ID}, {"kind", n.Kind}}
+				if n.About != 0 {
+					rows = append(rows, [2]string{"about", "version " + strconv.FormatInt(n.About, 10)})
+				}
+				table(w, append(rows, [2]string{"facts in it", strconv.Itoa(len(n.Facts))}, [2]string{"ledger entry", strconv.FormatInt(n.LedgerIndex, 10)}))
+			})
+		}}
+	noticeFlags(c, &d)
+	c.Flags().StringVar(&ja, "text-ja", "", "Markdown in Japanese")
+	c.Flags().StringVar(&en, "text-en", "", "Markdown in English")
+	c.MarkFlagFilename("text-ja", "md")
+	c.MarkFlagFilename("text-en", "md")
+	return c
+}
+
+func (a *app) cmdNoticeList() *cobra.Command {
+	return &cobra.Command{
+		Use:     "list ID",
+		Short:   "List the notices of an incident",
+		Example: "  shirase notice list naver-2013",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			in, err := a.open(c.Context())
+			if err != nil {
+				return err
+			}
+			defer in.close()
+			if _, err := in.incidents.Get(c.Context(), args[0]); err != nil {
+				return err
+			}
+			list, err := in.incidents.Notices(c.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			out := []noticed{}
+			for _, n := range list {
+				out = append(out, noticedOf(n))
+			}
+			return a.print(map[string]any{"incident": args[0], "notices": out}, func(w io.Writer) {
+				for _, n := range list {
+					about := ""
+					if n.About != 0 {
+						about = fmt.Sprintf(" of version %d", n.About)
+						if n.Kind == incident.KindAddendum {
+							about = fmt.Sprintf(" to version %d", n.About)
+						}
+					}
+					fmt.Fprintf(w, "%s  %s%s, %s, ledger entry %d\n", n.ID, n.Kind, about, web.DateTime(web.EN, n.Time), n.LedgerIndex)
+				}
+			})
+		}}
+}
+
+// figures are what a notice of this instance says beside the facts.
+func (a *app) figures(in *instance, accounts int64) incident.Figures {
+	return incident.Figures{Accounts: accounts, URL: in.URL, Demonstration: in.Demo != nil}
+}
+
+// publishNotice composes a notice and appends it to the ledger in the
+// transaction that records it. The ledger's files follow with its next Sync.
+func (a *app) publishNotice(ctx context.Context, in *instance, id string, d incident.Draft) (incident.Notice, error) {
+	var n incident.Notice
+	err := in.db.Update(ctx, func(tx *sql.Tx) error {
+		var err error
+		if n, err = in.incidents.Compose(ctx, id, d); err != nil {
+			return err
+		}
+		if n.LedgerIndex, _, err = in.ledger.Append(ctx, tx, check.KindNotice, n.Data); err != nil {
+			return err
+		}
+		return in.incidents.RecordNotice(ctx, tx, n, n.LedgerIndex)
+	})
+	if err != nil {
+		return incident.Notice{}, fmt.Errorf("publish a notice of %s: %w", id, err)
+	}
+	return n, nil
+}
