@@ -22,6 +22,7 @@ func (a *app) cmdIncident() *cobra.Command {
 	c.AddCommand(a.cmdFacts("add", "Add facts to an incident",
 		"Adds the facts of a file to an incident that is recorded already: what was learnt\nsince, a scope that is settled (scope.state: final), an item that is retracted. What\nwas recorded stays. Publish afterwards: the incident gets its next notice.",
 		(*incident.Incidents).Add))
+	c.AddCommand(a.cmdIncidentShow())
 	return c
 }
 

@@ -126,6 +126,10 @@ facts unless files are given; both languages are needed.`,
 			}
 			defer in.close()
 			d.Figures = a.figures(in, 0)
+			against, err := a.warn(c.Context(), in, args[0])
+			if err != nil {
+				return err
+			}
 			n, err := a.publishNotice(c.Context(), in, args[0], d)
 			if err == nil {
 				err = in.ledger.Sync(c.Context())
@@ -133,7 +137,11 @@ facts unless files are given; both languages are needed.`,
 			if err != nil {
 				return err
 			}
-			return a.print(noticedOf(n), func(w io.Writer) {
+			out := struct {
+				noticed
+				Contradictions []contradiction `json:"contradictions"`
+			}{noticedOf(n), against}
+			return a.print(out, func(w io.Writer) {
 				rows := [][2]string{{"notice", n.ID}, {"kind", n.Kind}}
 				if n.About != 0 {
 					rows = append(rows, [2]string{"about", "version " + strconv.FormatInt(n.About, 10)})

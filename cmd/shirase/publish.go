@@ -35,6 +35,8 @@ type published struct {
 	LedgerIndex int64      `json:"ledgerIndex"`
 	Notice      string     `json:"notice"`
 	Changed     bool       `json:"changed"`
+
+	Contradictions []contradiction `json:"contradictions"`
 }
 
 func (a *app) cmdPublish() *cobra.Command {
@@ -53,10 +55,15 @@ is under investigation is published as that, without a roster.`,
 				return err
 			}
 			defer in.close()
+			against, err := a.warn(c.Context(), in, args[0])
+			if err != nil {
+				return err
+			}
 			p, err := a.publish(c.Context(), in, args[0])
 			if err != nil {
 				return err
 			}
+			p.Contradictions = against
 			return a.print(p, func(w io.Writer) {
 				if !p.Changed {
 					fmt.Fprintf(w, "%s is published as it is: statement %s.\n", p.Incident, web.Digits(p.Seq))
