@@ -13,6 +13,9 @@ var (
 	ErrNotFound = errors.New("no such incident")
 	ErrNotice   = errors.New("notice not accepted")
 	ErrNoNotice = errors.New("no such notice")
+	ErrQuery    = errors.New("search not accepted")
+
+	ErrNoOrganisation = errors.New("no such organisation")
 )
 
 // hinted is an error with what to do about it.

@@ -22,8 +22,9 @@ var migrations embed.FS
 
 // Incidents is the room: the incidents of one store.
 type Incidents struct {
-	db  *store.DB
-	now func() time.Time
+	db      *store.DB
+	now     func() time.Time
+	archive *archive
 }
 
 // New opens the room on db and brings its tables up to date.
@@ -35,7 +36,11 @@ func New(ctx context.Context, db *store.DB) (*Incidents, error) {
 	if err := db.Migrate(ctx, "incident", files); err != nil {
 		return nil, fmt.Errorf("incident: %w", err)
 	}
-	return &Incidents{db: db, now: time.Now}, nil
+	s := &Incidents{db: db, now: time.Now, archive: &archive{}}
+	if err := s.makeArchive(ctx); err != nil {
+		return nil, fmt.Errorf("incident: making the archive: %w", err)
+	}
+	return s, nil
 }
 
 // Incident is what is known of one breach: its current facts.
@@ -92,7 +97,8 @@ func notFound(id string) error {
 	return &hinted{fmt.Errorf("%w: %.80q", ErrNotFound, id), "create it first: shirase incident new --facts FILE"}
 }
 
-// addFacts appends the facts of file in their order.
+// addFacts appends the facts of file in their order, and makes the archive's entry of the incident anew. Whatever else
+// the entry says (the data set the incident came from) has to be in tx before.
 func addFacts(ctx context.Context, tx *sql.Tx, file *FactsFile, now time.Time) error {
 	var last sql.NullInt64
 	if err := tx.QueryRowContext(ctx, `SELECT max(seq) FROM incident_fact WHERE incident = $1`, file.ID).Scan(&last); err != nil {
@@ -122,7 +128,7 @@ func addFacts(ctx context.Context, tx *sql.Tx, file *FactsFile, now time.Time) e
 			return fmt.Errorf("fact %s: %w", f.Key, err)
 		}
 	}
-	return nil
+	return refresh(ctx, tx, file.ID)
 }
 
 // Get returns an incident with its current facts. Errors: ErrNotFound.
@@ -154,16 +160,31 @@ func (s *Incidents) List(ctx context.Context) ([]Incident, error) {
 
 // read loads the incidents that where names, with the facts that hold now.
 func (s *Incidents) read(ctx context.Context, where string, args ...any) ([]Incident, error) {
-	list, err := s.readAll(ctx, where, args...)
+	return readIncidents(ctx, s.db, where, args...)
+}
+
+// readAll loads the incidents that where names, with every fact ever recorded.
+func (s *Incidents) readAll(ctx context.Context, where string, args ...any) ([]Incident, error) {
+	return readEveryFact(ctx, s.db, where, args...)
+}
+
+// querier is a store, or a transaction on one.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// readIncidents is read on a store or in a transaction.
+func readIncidents(ctx context.Context, q querier, where string, args ...any) ([]Incident, error) {
+	list, err := readEveryFact(ctx, q, where, args...)
 	for i := range list {
 		list[i].Facts = current(list[i].Facts)
 	}
 	return list, err
 }
 
-// readAll loads the incidents that where names, with every fact ever recorded.
-func (s *Incidents) readAll(ctx context.Context, where string, args ...any) ([]Incident, error) {
-	rows, err := s.db.QueryContext(ctx, `SELECT i.id, i.created_at, f.fact_key, f.item, f.certainty, f.source, f.as_of_form,
+func readEveryFact(ctx context.Context, q querier, where string, args ...any) ([]Incident, error) {
+	rows, err := q.QueryContext(ctx, `SELECT i.id, i.created_at, f.fact_key, f.item, f.certainty, f.source, f.as_of_form,
 		f.recorded_at, f.author, f.retracted, f.value
 		FROM incident i JOIN incident_fact f ON f.incident = i.id `+where+` ORDER BY i.id, f.seq`, args...)
 	if err != nil {

@@ -299,7 +299,7 @@ func (s *Incidents) RecordNotice(ctx context.Context, tx *sql.Tx, n Notice, ledg
 	if err != nil {
 		return fmt.Errorf("record notice %s: %w", n.ID, err)
 	}
-	return nil
+	return refresh(ctx, tx, n.Incident) // its text is searched
 }
 
 // Notice returns a published notice. Errors: ErrNoNotice.

@@ -1,0 +1,241 @@
+package incident
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// Organisation is who answers for one or more incidents.
+type Organisation struct {
+	ID      string
+	Name    Text
+	Aliases []Text
+	Entries []Entry // the newest first
+}
+
+var organisationID = regexp.MustCompile(`^[a-z0-9-]{1,64}$`)
+
+// legalForms are left out where names are compared: "LINE株式会社" and "LINE" are one.
+var legalForms = regexp.MustCompile(`株式会社|\(株\)|有限会社|合同会社|(?i:[ ,.]+(inc|incorporated|corp|corporation|co|company|ltd|limited|llc|plc|gmbh|k\.k|kk)\.?)+$`)
+
+// bareName is a name without its legal form.
+func bareName(name string) string {
+	bare := strings.TrimSpace(legalForms.ReplaceAllString(strings.TrimSpace(strings.ReplaceAll(strings.ReplaceAll(name, "（株）", ""), "㈱", "")), ""))
+	if bare == "" {
+		return name
+	}
+	return bare
+}
+
+// foldName is a name as names are compared.
+func foldName(name string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r) {
+			return r
+		}
+		return -1
+	}, fold(bareName(name)))
+}
+
+// slug makes an organisation's id of its name: of a Latin one a word for addresses, of another one a short hash,
+// because a reading cannot be known from the characters.
+func slug(name Text) string {
+	for _, s := range []string{name.EN, name.JA} {
+		var b strings.Builder
+		latin := true
+		for _, r := range fold(bareName(s)) {
+			switch {
+			case kindOf(r) == inWord && r <= unicode.MaxASCII:
+				b.WriteRune(r)
+			case kindOf(r) != between:
+				latin = false
+			case r != '\'' && b.Len() > 0 && !strings.HasSuffix(b.String(), "-"):
+				b.WriteByte('-')
+			}
+		}
+		if out := b.String(); latin && len(out) > 1 {
+			return strings.Trim(out[:min(len(out), 48)], "-")
+		}
+	}
+	sum := sha256.Sum256([]byte(foldName(name.JA)))
+	return "o-" + hex.EncodeToString(sum[:5])
+}
+
+// organisation finds or makes the organisation of e by its names, and joins those that a name turns out to have in
+// common. grown reports that the organisation has a name it did not have, so that its other incidents are found by it
+// too.
+func (a refreshing) organisation(ctx context.Context, e *Entry) (grown bool, err error) {
+	if e.Organisation == (Text{}) {
+		return false, nil
+	}
+	var found []string
+	var fresh []string
+	for _, name := range e.organisationNames {
+		folded := foldName(name)
+		if folded == "" {
+			continue
+		}
+		var id string
+		err := a.tx.QueryRowContext(ctx, `SELECT organisation FROM incident_name WHERE folded = $1`, folded).Scan(&id)
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
+			fresh = append(fresh, name)
+		case err != nil:
+			return false, err
+		case !slices.Contains(found, id):
+			found = append(found, id)
+		}
+	}
+	if len(found) == 0 && len(fresh) == 0 {
+		return false, nil // a name of signs alone
+	}
+	if len(found) == 0 {
+		if e.OrganisationID, err = a.newOrganisation(ctx, e.Organisation); err != nil {
+			return false, err
+		}
+	} else if e.OrganisationID, err = a.join(ctx, found); err != nil {
+		return false, err
+	}
+	for _, name := range fresh {
+		if _, err := a.tx.ExecContext(ctx, `INSERT INTO incident_name (folded, organisation, num, name)
+			SELECT CAST($1 AS text), CAST($2 AS text), coalesce(max(num), 0) + 1, CAST($3 AS text) FROM incident_name WHERE 1 = 1 ON CONFLICT (folded) DO NOTHING`,
+			foldName(name), e.OrganisationID, name); err != nil {
+			return false, err
+		}
+	}
+	return len(found) > 0 && (len(fresh) > 0 || len(found) > 1), nil
+}
+
+// newOrganisation gives out an id.
+func (a refreshing) newOrganisation(ctx context.Context, name Text) (string, error) {
+	var last int64
+	if err := a.tx.QueryRowContext(ctx, `SELECT coalesce(max(num), 0) FROM incident_organisation`).Scan(&last); err != nil {
+		return "", err
+	}
+	base := slug(name)
+	for i := 1; ; i++ {
+		id := base
+		if i > 1 {
+			id = fmt.Sprintf("%s-%d", base, i)
+		}
+		res, err := a.tx.ExecContext(ctx, `INSERT INTO incident_organisation (id, num, joined) VALUES ($1, $2, '') ON CONFLICT (id) DO NOTHING`, id, last+1)
+		if err != nil {
+			return "", err
+		}
+		if n, err := res.RowsAffected(); err != nil || n == 1 {
+			return id, err
+		}
+	}
+}
+
+// join makes one organisation of several: the one that was known first.
+func (a refreshing) join(ctx context.Context, ids []string) (string, error) {
+	if len(ids) == 1 {
+		return ids[0], nil
+	}
+	first, firstNum := "", int64(0)
+	for _, id := range ids {
+		var num int64
+		if err := a.tx.QueryRowContext(ctx, `SELECT num FROM incident_organisation WHERE id = $1`, id).Scan(&num); err != nil {
+			return "", err
+		}
+		if first == "" || num < firstNum {
+			first, firstNum = id, num
+		}
+	}
+	for _, id := range ids {
+		if id == first {
+			continue
+		}
+		for _, statement := range []string{`UPDATE incident_name SET organisation = $1 WHERE organisation = $2`,
+			`UPDATE incident_organisation SET joined = $1 WHERE id = $2 OR joined = $2`} {
+			if _, err := a.tx.ExecContext(ctx, statement, first, id); err != nil {
+				return "", err
+			}
+		}
+		if _, err := a.tx.ExecContext(ctx, `UPDATE incident_entry SET organisation = $1, changed = $3 WHERE organisation = $2`, first, id, a.version); err != nil {
+			return "", err
+		}
+	}
+	return first, nil
+}
+
+// namesOf returns every name of an organisation, in the order in which they were recorded.
+func namesOf(ctx context.Context, q querier, id string) ([]string, error) {
+	rows, err := q.QueryContext(ctx, `SELECT name FROM incident_name WHERE organisation = $1 ORDER BY num`, id)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []string
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, err
+		}
+		out = append(out, name)
+	}
+	return out, errors.Join(rows.Err(), rows.Close())
+}
+
+// Organisation returns an organisation with its incidents. Its ID is another than id where two turned out to be one.
+// Errors: ErrNoOrganisation.
+func (s *Incidents) Organisation(ctx context.Context, id string) (Organisation, error) {
+	none := fmt.Errorf("%w: %.80q", ErrNoOrganisation, id)
+	if !organisationID.MatchString(id) {
+		return Organisation{}, none
+	}
+	var joined string
+	switch err := s.db.QueryRowContext(ctx, `SELECT joined FROM incident_organisation WHERE id = $1`, id).Scan(&joined); {
+	case errors.Is(err, sql.ErrNoRows):
+		return Organisation{}, none
+	case err != nil:
+		return Organisation{}, fmt.Errorf("organisation: %w", err)
+	case joined != "":
+		id = joined
+	}
+	o := Organisation{ID: id}
+	var err error
+	if o.Entries, err = readEntries(ctx, s.db, `WHERE organisation = $1 ORDER BY num`, id); err != nil {
+		return Organisation{}, fmt.Errorf("organisation: %w", err)
+	}
+	if len(o.Entries) == 0 {
+		return Organisation{}, none // a name was corrected, and nothing is left of the old one
+	}
+	slices.SortStableFunc(o.Entries, func(a, b Entry) int { return b.Date.Compare(a.Date) })
+	o.Name = o.Entries[0].Organisation
+	names, err := namesOf(ctx, s.db, id)
+	if err != nil {
+		return Organisation{}, fmt.Errorf("organisation: %w", err)
+	}
+	o.Aliases = aliasesOf(o, names)
+	return o, nil
+}
+
+// aliasesOf returns the names of an organisation beside the one it is called by: first other names in both languages,
+// then what is known in one only.
+func aliasesOf(o Organisation, names []string) []Text {
+	said := map[string]bool{foldName(o.Name.JA): true, foldName(o.Name.EN): true}
+	var out []Text
+	for _, e := range o.Entries {
+		if t := e.Organisation; t.JA != t.EN && !said[foldName(t.JA)] && !said[foldName(t.EN)] {
+			said[foldName(t.JA)], said[foldName(t.EN)] = true, true
+			out = append(out, t)
+		}
+	}
+	for _, name := range names {
+		if !said[foldName(name)] {
+			said[foldName(name)] = true
+			out = append(out, Text{name, name})
+		}
+	}
+	return out
+}
