@@ -23,8 +23,7 @@ type incidentBody struct {
 	ClassesHeading      string
 	Classes             []string
 	Steps               []adviceStep
-	Timeline            template.HTML
-	Events              []line
+	Timeline            *chartView
 	Addenda             []line
 	Actions             []line
 	Scope               []figure
@@ -85,8 +84,7 @@ func (s *site) incident(w http.ResponseWriter, r *http.Request) error {
 	if len(body.Classes) > 0 {
 		body.Steps = adviceSteps(lang, i.Classes())
 	}
-	body.Events = events(lang, i)
-	body.Timeline = timeline(lang, i)
+	body.Timeline = timelineView(p, i)
 	s.scope(r, lang, i, &body)
 	if japanese(i) {
 		body.Zone = lang.Pick("時刻は、すべて日本時間です。", "All times are Japan's (JST, UTC+9).")

@@ -111,6 +111,7 @@ func (s *site) routes() {
 	page("GET /answer", s.answer)
 	page("GET /incidents", s.incidents)
 	page("GET /incidents/{id}", s.incident)
+	page("GET /incidents/{id}/timeline.csv", s.timelineCSV)
 	page("GET /notices/{id}", s.notice)
 	page("GET /notices/{id}/proof", s.noticeProof)
 	page("GET /statement", s.statement)
