@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"encoding/hex"
+	"flag"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -30,9 +31,13 @@ func main() {
 		serve(dir)
 		return
 	}
+	only := flag.Int64("n", 0, "measure at this many records only, such as 1000000000 (a billion takes 19 GB of the temporary folder)")
 	o := figure.Parse()
 	sizes := []int64{1_000_000, 20_000_000, 100_000_000}
-	if o.Quick {
+	switch {
+	case *only > 0:
+		sizes = []int64{*only}
+	case o.Quick:
 		sizes = []int64{1_000_000, 5_000_000}
 	}
 	for _, n := range sizes {
