@@ -147,6 +147,8 @@ type Value struct {
 	Number    *int64 `json:"number,omitzero"`    // how many; nil where not known
 	Unit      string `json:"unit,omitzero"`      // of Number: persons, records, accounts, attempts
 	Qualifier string `json:"qualifier,omitzero"` // of Number, Time or (an action) Promised: exact, about, at-most, cumulative
+	Region    string `json:"region,omitzero"`    // of Number in affected.part: where those people live, ISO 3166-2 (US-WA)
+	Original  string `json:"original,omitzero"`  // of Word: what the source calls it, where that says more or something else
 	Status    string `json:"status,omitzero"`    // of a service, action or secondary damage
 	URL       string `json:"url,omitzero"`       // source, contact
 	Telephone string `json:"telephone,omitzero"` // contact
@@ -202,7 +204,7 @@ var keyOrder = []string{
 	"organisation", "alias", "sector", "country", "certification", "title", "scope.state",
 	"disclosed", "window.start", "window.end", "discovered", "contained", "login-blocked", "regulator-notified",
 	"persons-notified", "closed",
-	"affected.count", "base.count", "attempts.count", "excluded", "data-class", "cause", "secondary-damage",
+	"affected.count", "affected.part", "base.count", "attempts.count", "excluded", "data-class", "cause", "secondary-damage",
 	"service", "action", "addendum", "reply", "contact", "source",
 }
 
@@ -224,6 +226,7 @@ var keyForms = map[string]keyForm{
 	"persons-notified":   {form: formTime},
 	"closed":             {form: formTime},
 	"affected.count":     {form: formCount, units: []string{"persons", "records", "accounts"}},
+	"affected.part":      {form: formCount, listed: true, units: []string{"persons", "records", "accounts"}},
 	"base.count":         {form: formCount, units: []string{"persons", "records", "accounts"}},
 	"attempts.count":     {form: formCount, units: []string{"attempts"}},
 	"excluded":           {form: formExcluded, listed: true, units: []string{"persons", "records", "accounts"}},

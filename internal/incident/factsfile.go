@@ -1,6 +1,8 @@
 package incident
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"regexp"
@@ -37,6 +39,32 @@ var incidentID = regexp.MustCompile(`^[a-z0-9-]{1,64}$`)
 
 // ValidID reports whether id can be an incident's: 1 to 64 of a-z, 0-9 and hyphen (DESIGN 5).
 func ValidID(id string) bool { return incidentID.MatchString(id) }
+
+// regionCode is the form of ISO 3166-1 alpha-2 and ISO 3166-2 codes.
+var regionCode = regexp.MustCompile(`^[A-Z]{2}(-[A-Z0-9]{1,3})?$`)
+
+// otherWord is the word for what a vocabulary has no word for; the fact keeps what it is called.
+const otherWord = "other"
+
+// ItemID makes an item's id of any text: what it cannot hold becomes a hyphen. Texts that come out alike, and long
+// ones, are told apart by a digest.
+func ItemID(text string) string {
+	var b strings.Builder
+	for _, c := range strings.ToLower(text) {
+		switch {
+		case 'a' <= c && c <= 'z', '0' <= c && c <= '9', c == ':', c == '.':
+			b.WriteRune(c)
+		case b.Len() > 0 && !strings.HasSuffix(b.String(), "-"):
+			b.WriteByte('-')
+		}
+	}
+	id := strings.Trim(b.String(), "-:.")
+	if strings.EqualFold(id, strings.ReplaceAll(text, " ", "-")) && len(id) <= 64 {
+		return id
+	}
+	sum := sha256.Sum256([]byte(text))
+	return strings.TrimLeft(id[:min(len(id), 50)]+"-"+hex.EncodeToString(sum[:4]), "-")
+}
 
 var itemID = regexp.MustCompile(`^[a-z0-9][a-z0-9:.-]{0,63}$`)
 

@@ -20,7 +20,8 @@ var (
 // formFields are the further members of each form.
 var formFields = map[form][]string{
 	formTime:     {"qualifier"},
-	formCount:    {"unit", "qualifier"},
+	formCount:    {"unit", "qualifier", "region"},
+	formWord:     {"original"},
 	formSource:   {"fetched", "sha256", "quote", "licence"},
 	formService:  {"status", "at"},
 	formAction:   {"status", "at", "promised", "qualifier"},
@@ -31,7 +32,7 @@ var formFields = map[form][]string{
 
 // fact reads one entry of the list; i is its number from 0.
 func (r *factsReader) fact(node ast.Node, i int) (Fact, error) {
-	every := slices.Concat(commonFields, listedFields, []string{"unit", "qualifier", "status", "at", "promised", "count", "fetched", "sha256", "quote", "licence"})
+	every := slices.Concat(commonFields, listedFields, []string{"unit", "qualifier", "status", "at", "promised", "count", "fetched", "sha256", "quote", "licence", "region", "original"})
 	in, err := r.mapping(node, "a fact", every)
 	if err != nil {
 		return Fact{}, err
@@ -125,6 +126,9 @@ func (r *factsReader) value(kind keyForm, key string, node ast.Node, in fields) 
 		if v.Number, err = r.number(node, "value"); err == nil {
 			err = r.unit(&v, kind, node, in)
 		}
+		if err == nil {
+			v.Region, err = r.region(key, node, in)
+		}
 		return v, err
 	case formWord:
 		allowed := kind.words
@@ -133,7 +137,12 @@ func (r *factsReader) value(kind keyForm, key string, node ast.Node, in fields) 
 				allowed = append(allowed, c.Word)
 			}
 		}
-		v.Word, err = r.word(node, "value", allowed)
+		if v.Word, err = r.word(node, "value", allowed); err != nil {
+			return v, err
+		}
+		if original, ok := in["original"]; ok {
+			v.Original, err = r.text(original, "original", maxWord)
+		}
 		return v, err
 	case formCountry:
 		if v.Word, err = r.text(node, "value", maxWord); err != nil {
@@ -212,6 +221,25 @@ func (r *factsReader) unit(v *Value, kind keyForm, node ast.Node, in fields) (er
 		v.Qualifier = "exact"
 	}
 	return err
+}
+
+// region reads where the people of a partial count live. A part without its region could be taken for the whole, and
+// a whole with one for a part.
+func (r *factsReader) region(key string, node ast.Node, in fields) (string, error) {
+	given, ok := in["region"]
+	switch {
+	case key != "affected.part" && ok:
+		return "", r.fail(placeOf(given), "record it as `affected.part`", "`region` does not belong to %q", key)
+	case key != "affected.part":
+		return "", nil
+	case !ok:
+		return "", r.fail(placeOf(node), "add `region`, for example `region: US-WA`", "%q has no region", key)
+	}
+	s, err := r.text(given, "region", maxWord)
+	if err == nil && !regionCode.MatchString(s) {
+		err = r.fail(placeOf(given), "write the code of ISO 3166-1 or 3166-2, for example JP or US-WA", "%q is not a region", clip(s))
+	}
+	return s, err
 }
 
 // texts reads one text for both languages, or {ja, en} of which one may be missing.
@@ -359,8 +387,14 @@ func (r *factsReader) contact(node ast.Node) (v Value, err error) {
 
 // defaultItem names an item that was given no id: by its word, else by its place in the file.
 func defaultItem(f Fact, i int) string {
+	if f.Value.Word != "" && f.Value.Original != "" && f.Value.Word == otherWord {
+		return ItemID(otherWord + ":" + f.Value.Original)
+	}
 	if f.Value.Word != "" {
 		return f.Value.Word
+	}
+	if f.Value.Region != "" {
+		return strings.ToLower(f.Value.Region)
 	}
 	return f.Key + "-" + strconv.Itoa(i+1)
 }

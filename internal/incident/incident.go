@@ -104,10 +104,26 @@ func addFacts(ctx context.Context, tx *sql.Tx, file *FactsFile, now time.Time) e
 	if err := tx.QueryRowContext(ctx, `SELECT max(seq) FROM incident_fact WHERE incident = $1`, file.ID).Scan(&last); err != nil {
 		return err
 	}
-	const insert = `INSERT INTO incident_fact (incident, seq, fact_key, item, certainty, source, as_of, as_of_form,
-		recorded_at, author, retracted, happened_at, amount, value)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`
-	for i, f := range file.Facts {
+	for at := 0; at < len(file.Facts); at += factsAtOnce {
+		if err := insertFacts(ctx, tx, file.ID, last.Int64+int64(at), file.Facts[at:min(at+factsAtOnce, len(file.Facts))], now); err != nil {
+			return err
+		}
+	}
+	return refresh(ctx, tx, file.ID)
+}
+
+// factsAtOnce is how many facts one statement inserts: enough that an import does not wait for the database once a
+// fact, and few enough for SQLite's and PostgreSQL's limits of arguments.
+const factsAtOnce = 40
+
+// insertFacts appends facts after the one numbered last.
+func insertFacts(ctx context.Context, tx *sql.Tx, id string, last int64, facts []Fact, now time.Time) error {
+	const columns = 14
+	var query strings.Builder
+	query.WriteString(`INSERT INTO incident_fact (incident, seq, fact_key, item, certainty, source, as_of, as_of_form,
+		recorded_at, author, retracted, happened_at, amount, value) VALUES `)
+	args := make([]any, 0, columns*len(facts))
+	for i, f := range facts {
 		if f.AsOf.IsZero() {
 			f.AsOf = Moment{now.UTC().Truncate(time.Minute), Minute}
 		}
@@ -122,18 +138,34 @@ func addFacts(ctx context.Context, tx *sql.Tx, file *FactsFile, now time.Time) e
 		if f.Value.Number != nil {
 			amount = sql.NullInt64{Int64: *f.Value.Number, Valid: true}
 		}
-		if _, err := tx.ExecContext(ctx, insert, file.ID, last.Int64+int64(i)+1, f.Key, f.Item, string(f.Certainty),
-			f.Source, store.Micros(f.AsOf.Time), f.AsOf.String(), store.Micros(now), f.Author, f.Retracted, happened,
-			amount, string(value)); err != nil {
-			return fmt.Errorf("fact %s: %w", f.Key, err)
+		for column := range columns {
+			switch {
+			case column > 0:
+				query.WriteByte(',')
+			case i > 0:
+				query.WriteString("),(")
+			default:
+				query.WriteByte('(')
+			}
+			fmt.Fprintf(&query, "$%d", i*columns+column+1)
 		}
+		args = append(args, id, last+int64(i)+1, f.Key, f.Item, string(f.Certainty), f.Source, store.Micros(f.AsOf.Time),
+			f.AsOf.String(), store.Micros(now), f.Author, f.Retracted, happened, amount, string(value))
 	}
-	return refresh(ctx, tx, file.ID)
+	query.WriteByte(')')
+	if _, err := tx.ExecContext(ctx, query.String(), args...); err != nil {
+		return fmt.Errorf("facts from %s on: %w", facts[0].Key, err)
+	}
+	return nil
 }
 
-// Get returns an incident with its current facts. Errors: ErrNotFound.
+// Get returns an incident with its current facts; of an id that was merged into another, that other. Errors:
+// ErrNotFound.
 func (s *Incidents) Get(ctx context.Context, id string) (Incident, error) {
-	list, err := s.read(ctx, `WHERE i.id = $1`, id)
+	list, err := s.read(ctx, `WHERE i.id = $1 AND NOT EXISTS (SELECT 1 FROM incident_merge m WHERE m.incident = i.id)`, id)
+	if err == nil && len(list) == 0 {
+		list, err = s.read(ctx, `JOIN incident_merge m ON m.target = i.id WHERE m.incident = $1`, id)
+	}
 	if err != nil {
 		return Incident{}, fmt.Errorf("incident: %w", err)
 	}
@@ -145,7 +177,7 @@ func (s *Incidents) Get(ctx context.Context, id string) (Incident, error) {
 
 // List returns every incident, the newest disclosure first.
 func (s *Incidents) List(ctx context.Context) ([]Incident, error) {
-	list, err := s.read(ctx, ``)
+	list, err := s.read(ctx, `WHERE NOT EXISTS (SELECT 1 FROM incident_merge m WHERE m.incident = i.id)`)
 	if err != nil {
 		return nil, fmt.Errorf("incidents: %w", err)
 	}

@@ -1,0 +1,299 @@
+package incident
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"shirase/internal/store"
+	"shirase/internal/store/storetest"
+	"shirase/internal/web"
+)
+
+// rows gives records one by one, and errors where one is nil.
+func rows(list ...Record) func() (Record, error) {
+	return func() (Record, error) {
+		if len(list) == 0 {
+			return Record{}, io.EOF
+		}
+		rec := list[0]
+		list = list[1:]
+		return rec, nil
+	}
+}
+
+func sample(external, organisation, day string, classes ...string) Record {
+	at, err := ParseMoment(day, time.UTC)
+	if err != nil {
+		panic(err)
+	}
+	rec := Record{Dataset: "sample", ExternalID: external, ID: "sample-" + strings.ToLower(external), Licence: "CC0", Attribution: "A sample",
+		URL: "https://example.com/" + external, AsOf: at, Place: Place{File: "sample.json", Line: 7}}
+	rec.Facts = []Fact{
+		{Key: "organisation", Value: Value{Text: Text{organisation, organisation}}, Certainty: Confirmed, Source: "sample"},
+		{Key: "title", Value: Value{Text: Text{"件名", "title"}}, Certainty: Confirmed, Source: "sample"},
+		{Key: "discovered", Value: Value{Time: at}, Certainty: Confirmed, Source: "sample"},
+		{Key: "source", Item: "sample", Value: Value{URL: rec.URL, Licence: "CC0"}, Certainty: Confirmed},
+	}
+	for _, c := range classes {
+		rec.Facts = append(rec.Facts, Fact{Key: "data-class", Item: c, Value: Value{Word: c}, Certainty: Confirmed, Source: "sample"})
+	}
+	return rec
+}
+
+func importAll(t *testing.T, s *Incidents, list ...Record) (ImportCounts, []string) {
+	t.Helper()
+	var refused []string
+	counts, err := s.Import(t.Context(), rows(list...), ImportOptions{Reject: func(row *RowError) error {
+		refused = append(refused, row.Error())
+		return nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return counts, refused
+}
+
+func TestImport(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		s := room(t, db)
+		if _, err := s.Create(t.Context(), parse(t, `{id: sample-own, facts: [{key: title, value: ours}]}`)); err != nil {
+			t.Fatal(err)
+		}
+		bad := sample("bad", "Bad", "2020-01-01", "email")
+		bad.Facts[4].Value.Word = "no-such-class"
+		hidden := sample("hidden", "A\u202eB", "2020-01-01")
+		list := []Record{sample("a", "Alpha", "2020-01-01", "email", "name"), bad, hidden, sample("own", "Own", "2020-01-01"), sample("a", "Alpha", "2021-01-01")}
+		counts, refused := importAll(t, s, list...)
+		if counts != (ImportCounts{Read: 5, Imported: 1, Rejected: 4}) {
+			t.Fatalf("%+v", counts)
+		}
+		for _, want := range []string{"sample.json:7: data-class email: value.word: there is no data class", "organisation: value.text.ja: holds the invisible character U+202E",
+			"another incident has the id sample-own", "comes a second time"} {
+			if !slices.ContainsFunc(refused, func(r string) bool { return strings.Contains(r, want) }) {
+				t.Errorf("nothing says %q: %q", want, refused)
+			}
+		}
+		if counts, _ := importAll(t, s, list[0]); counts != (ImportCounts{Read: 1, Unchanged: 1}) {
+			t.Errorf("a second run: %+v", counts)
+		}
+		origin, ok, err := s.Provenance(t.Context(), "sample-a")
+		if err != nil || !ok || origin.Attribution != "A sample" || origin.Licence != "CC0" || origin.Dataset != "sample" {
+			t.Errorf("origin %+v %v %v", origin, ok, err)
+		}
+		inc, err := s.Get(t.Context(), "sample-a")
+		if err != nil || inc.Listed("source")[0].Value.Fetched.IsZero() {
+			t.Errorf("the source does not say when it was read: %v", err)
+		}
+
+		// What an operator adds stays; what the data set takes back goes.
+		if _, err := s.Add(t.Context(), parse(t, `{id: sample-a, facts: [{key: data-class, value: phone}, {key: title, value: Ours, asOf: "2022-01-01"}]}`)); err != nil {
+			t.Fatal(err)
+		}
+		counts, _ = importAll(t, s, sample("a", "Alpha", "2021-05-05", "email", "address"))
+		if counts != (ImportCounts{Read: 1, Updated: 1}) {
+			t.Errorf("a changed row: %+v", counts)
+		}
+		if inc, err = s.Get(t.Context(), "sample-a"); err != nil || !slices.Equal(inc.Classes(), []string{"email", "phone", "address"}) || inc.Title(web.EN) != "Ours" {
+			t.Errorf("classes %v, title %q, %v", inc.Classes(), inc.Title(web.EN), err)
+		}
+		if counts, refused = importAll(t, s, sample("a", "Older", "2019-01-01")); counts.Rejected != 1 || !strings.Contains(refused[0], "older than what is recorded") {
+			t.Errorf("an older row: %+v %v", counts, refused)
+		}
+	})
+}
+
+func TestImportReportsAndEnds(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		s := room(t, db)
+		n := 0
+		broken := errors.New("broken")
+		counts, err := s.Import(t.Context(), func() (Record, error) {
+			if n++; n > 3*importBatch {
+				return Record{}, broken
+			}
+			return sample(fmt.Sprint("r", n), "Alpha", "2020-01-01"), nil
+		}, ImportOptions{})
+		if !errors.Is(err, broken) || counts.Imported != 3*importBatch {
+			t.Errorf("%+v, %v", counts, err)
+		}
+	})
+}
+
+func TestMerge(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		s := room(t, db)
+		ctx := t.Context()
+		if _, err := s.Create(ctx, parse(t, `
+id: alpha-2020
+facts:
+  - {key: organisation, value: アルファ株式会社}
+  - {key: alias, id: en, value: Alpha}
+  - {key: discovered, value: "2020-01-11", source: own}
+  - {key: data-class, value: email}
+`)); err != nil {
+			t.Fatal(err)
+		}
+		other := sample("b", "Alpha, Inc.", "2020-01-01", "email", "name")
+		importAll(t, s, other, sample("c", "Alpha Inc", "2020-06-01"), sample("d", "Beta", "2020-01-01"))
+		list, err := s.Duplicates(ctx, 30)
+		if err != nil || len(list) != 1 || list[0].A.ID != "alpha-2020" || list[0].B.ID != "sample-b" || list[0].Days != 10 {
+			t.Fatalf("%+v, %v", list, err)
+		}
+		if _, err := s.Merge(ctx, "alpha-2020", "sample-b"); !errors.Is(err, ErrMerge) || hint(err) == "" {
+			t.Errorf("an own incident was merged away: %v", err)
+		}
+		done, err := s.Merge(ctx, "sample-b", "alpha-2020")
+		if err != nil || len(done.Kept) != 1 || done.Kept[0].Key != "discovered" {
+			t.Fatalf("%+v, %v", done, err)
+		}
+		inc, err := s.Get(ctx, "sample-b")
+		if err != nil || inc.ID != "alpha-2020" || !slices.Equal(inc.Classes(), []string{"email", "name"}) || len(inc.Listed("source")) != 1 || len(inc.Listed("alias")) != 2 {
+			t.Errorf("%+v, %v", inc, err)
+		}
+		if f, _ := inc.Fact("discovered"); f.Source != "own" {
+			t.Errorf("what the target said was replaced: %+v", f)
+		}
+		if _, err := s.Merge(ctx, "sample-b", "alpha-2020"); !errors.Is(err, ErrMerge) {
+			t.Errorf("merged twice: %v", err)
+		}
+		if list, err := s.List(ctx); err != nil || len(list) != 3 {
+			t.Errorf("%d incidents are listed, %v", len(list), err)
+		}
+		// A later change of what was merged arrives.
+		if counts, _ := importAll(t, s, sample("b", "Alpha, Inc.", "2020-02-01", "email", "phone")); counts.Updated != 1 {
+			t.Errorf("%+v", counts)
+		}
+		if inc, err = s.Get(ctx, "alpha-2020"); err != nil || !slices.Equal(inc.Classes(), []string{"email", "phone"}) {
+			t.Errorf("%v, %v", inc.Classes(), err)
+		}
+		if list, err := s.Duplicates(ctx, 30); err != nil || len(list) != 0 {
+			t.Errorf("still proposed: %v, %v", list, err)
+		}
+	})
+}
+
+func TestNormalName(t *testing.T) {
+	for _, same := range [][]string{
+		{"Alpha, Inc.", "ALPHA INC", "Alpha Corporation", "The Alpha Company", "Alpha (a service)", "Ａｌｐｈａ"},
+		{"株式会社アルファ", "アルファ㈱", "アルファ"},
+	} {
+		for _, name := range same[1:] {
+			if NormalName(name) != NormalName(same[0]) {
+				t.Errorf("%q is %q, %q is %q", name, NormalName(name), same[0], NormalName(same[0]))
+			}
+		}
+	}
+	for _, name := range []string{"Group", "The Company", "(a)"} {
+		if NormalName(name) == "" {
+			t.Errorf("nothing is left of %q", name)
+		}
+	}
+	if NormalName("Alpha Bank") == NormalName("Alpha") {
+		t.Error("two organisations are one")
+	}
+}
+
+// Environment of the child that TestImportKill kills.
+const (
+	killURL  = "SHIRASE_IMPORT_TEST_URL"
+	killRows = 3000
+)
+
+func killRecords() func() (Record, error) {
+	n := 0
+	return func() (Record, error) {
+		if n++; n > killRows {
+			return Record{}, io.EOF
+		}
+		return sample(fmt.Sprint("k", n), fmt.Sprint("Organisation ", n), "2020-01-01", "email", "name"), nil
+	}
+}
+
+// TestMain: as the child, import until killed.
+func TestMain(m *testing.M) {
+	url := os.Getenv(killURL)
+	if url == "" {
+		os.Exit(m.Run())
+	}
+	db, err := store.Open(context.Background(), url)
+	if err == nil {
+		var s *Incidents
+		if s, err = New(context.Background(), db); err == nil {
+			fmt.Println("ready")
+			_, err = s.Import(context.Background(), killRecords(), ImportOptions{})
+		}
+	}
+	fmt.Fprintln(os.Stderr, "ended: ", err)
+	os.Exit(0)
+}
+
+// TestImportKill kills an import at any instant: what is there is whole, and run again the import ends whole.
+func TestImportKill(t *testing.T) {
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		db, err := store.Open(t.Context(), url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		s := room(t, db)
+		r := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 3))
+		killed := 0
+		for range 6 {
+			if killImport(t, url, time.Duration(20+r.IntN(250))*time.Millisecond) {
+				killed++
+			}
+			var whole, incidents, imports int
+			if err := db.QueryRowContext(t.Context(), `SELECT (SELECT count(*) FROM (SELECT incident FROM incident_fact GROUP BY incident HAVING count(*) = 6) w),
+				(SELECT count(*) FROM incident), (SELECT count(*) FROM incident_import)`).Scan(&whole, &incidents, &imports); err != nil {
+				t.Fatal(err)
+			}
+			if whole != incidents || imports != incidents {
+				t.Fatalf("%d incidents, %d of them whole, %d with their origin", incidents, whole, imports)
+			}
+		}
+		if killed == 0 {
+			t.Error("no import was killed in its middle")
+		}
+		counts, err := s.Import(t.Context(), killRecords(), ImportOptions{})
+		if err != nil || counts.Read != killRows || counts.Imported+counts.Unchanged != killRows {
+			t.Errorf("%+v, %v", counts, err)
+		}
+		if counts, err = s.Import(t.Context(), killRecords(), ImportOptions{}); err != nil || counts.Unchanged != killRows {
+			t.Errorf("%+v, %v", counts, err)
+		}
+	})
+}
+
+// killImport starts a child and kills it that long after it began; false where it had ended by then.
+func killImport(t *testing.T, url string, after time.Duration) bool {
+	t.Helper()
+	child := exec.Command(os.Args[0])
+	child.Env = append(os.Environ(), killURL+"="+url)
+	var said strings.Builder
+	child.Stderr = &said
+	out, err := child.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	_, ready := bufio.NewReader(out).ReadString('\n')
+	time.Sleep(after)
+	child.Process.Kill()
+	err = child.Wait()
+	if ready != nil || strings.Contains(said.String(), "ended") && !strings.Contains(said.String(), "<nil>") {
+		t.Fatalf("the child failed: %v %s", err, said.String())
+	}
+	return err != nil && strings.Contains(err.Error(), "killed")
+}
