@@ -106,7 +106,7 @@ func (a refreshing) organisation(ctx context.Context, e *Entry) (grown bool, err
 	}
 	for _, name := range fresh {
 		if _, err := a.tx.ExecContext(ctx, `INSERT INTO incident_name (folded, organisation, num, name)
-			SELECT CAST($1 AS text), CAST($2 AS text), coalesce(max(num), 0) + 1, CAST($3 AS text) FROM incident_name WHERE 1 = 1 ON CONFLICT (folded) DO NOTHING`,
+			SELECT CAST($1 AS text), CAST($2 AS text), coalesce(max(num), 0) + 1, CAST($3 AS text) FROM incident_name WHERE organisation = $2 ON CONFLICT (folded) DO NOTHING`,
 			foldName(name), e.OrganisationID, name); err != nil {
 			return false, err
 		}
@@ -170,7 +170,7 @@ func (a refreshing) join(ctx context.Context, ids []string) (string, error) {
 
 // namesOf returns every name of an organisation, in the order in which they were recorded.
 func namesOf(ctx context.Context, q querier, id string) ([]string, error) {
-	rows, err := q.QueryContext(ctx, `SELECT name FROM incident_name WHERE organisation = $1 ORDER BY num`, id)
+	rows, err := q.QueryContext(ctx, `SELECT name FROM incident_name WHERE organisation = $1 ORDER BY num, folded`, id)
 	if err != nil {
 		return nil, err
 	}
@@ -204,7 +204,7 @@ func (s *Incidents) Organisation(ctx context.Context, id string) (Organisation, 
 	}
 	o := Organisation{ID: id}
 	var err error
-	if o.Entries, err = readEntries(ctx, s.db, `WHERE organisation = $1 ORDER BY num`, id); err != nil {
+	if o.Entries, err = readEntries(ctx, s.db, `WHERE organisation = $1 ORDER BY num, folded`, id); err != nil {
 		return Organisation{}, fmt.Errorf("organisation: %w", err)
 	}
 	if len(o.Entries) == 0 {

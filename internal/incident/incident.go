@@ -54,23 +54,41 @@ type Incident struct {
 // present minute. Errors: ErrExist.
 func (s *Incidents) Create(ctx context.Context, file *FactsFile) (Incident, error) {
 	now := s.now()
-	err := s.db.Update(ctx, func(tx *sql.Tx) error {
-		var taken int
-		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM incident WHERE id = $1`, file.ID).Scan(&taken); err != nil {
-			return err
-		}
-		if taken > 0 {
-			return &hinted{fmt.Errorf("%w: %s", ErrExist, file.ID), "give the file another id; what is recorded stays"}
-		}
-		if _, err := tx.ExecContext(ctx, `INSERT INTO incident (id, created_at) VALUES ($1, $2)`, file.ID, store.Micros(now)); err != nil {
-			return err
-		}
-		return addFacts(ctx, tx, file, now)
-	})
-	if err != nil {
+	if err := s.db.Update(ctx, func(tx *sql.Tx) error { return create(ctx, tx, file, now) }); err != nil {
 		return Incident{}, fmt.Errorf("create incident: %w", err)
 	}
 	return s.Get(ctx, file.ID)
+}
+
+func create(ctx context.Context, tx *sql.Tx, file *FactsFile, now time.Time) error {
+	var taken int
+	if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM incident WHERE id = $1`, file.ID).Scan(&taken); err != nil {
+		return err
+	}
+	if taken > 0 {
+		return &hinted{fmt.Errorf("%w: %s", ErrExist, file.ID), "give the file another id; what is recorded stays"}
+	}
+	if _, err := tx.ExecContext(ctx, `INSERT INTO incident (id, created_at) VALUES ($1, $2)`, file.ID, store.Micros(now)); err != nil {
+		return err
+	}
+	return addFacts(ctx, tx, file, now)
+}
+
+// CreateAll is Create for many incidents at once, all or none.
+func (s *Incidents) CreateAll(ctx context.Context, files []*FactsFile) error {
+	now := s.now()
+	err := s.db.Update(ctx, func(tx *sql.Tx) error {
+		for _, file := range files {
+			if err := create(ctx, tx, file, now); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("create incidents: %w", err)
+	}
+	return nil
 }
 
 // Add records the facts of file with an incident that exists, all or none. Errors: ErrNotFound.
