@@ -169,6 +169,9 @@ type refreshing struct {
 }
 
 func (a refreshing) incident(ctx context.Context, id string) error {
+	if merged, err := a.leave(ctx, id); err != nil || merged {
+		return err
+	}
 	list, err := readIncidents(ctx, a.tx, `WHERE i.id = $1`, id)
 	if err != nil {
 		return err
@@ -265,8 +268,30 @@ func lastRecorded(ctx context.Context, q querier, id string, created time.Time) 
 }
 
 // originOf returns the data set an incident was imported from.
-func originOf(context.Context, *sql.Tx, string) (Origin, error) {
-	return Origin{}, nil
+func originOf(ctx context.Context, tx *sql.Tx, id string) (Origin, error) {
+	var o Origin
+	err := tx.QueryRowContext(ctx, `SELECT dataset, external_id FROM incident_import WHERE incident = $1`, id).Scan(&o.Dataset, &o.ExternalID)
+	if errors.Is(err, sql.ErrNoRows) {
+		return Origin{}, nil
+	}
+	return o, err
+}
+
+// leave takes an incident out of the archive that turned out to be another one. Its number stays taken.
+func (a refreshing) leave(ctx context.Context, id string) (merged bool, err error) {
+	var n int
+	if err := a.tx.QueryRowContext(ctx, `SELECT count(*) FROM incident_merge WHERE incident = $1`, id).Scan(&n); err != nil || n == 0 {
+		return false, err
+	}
+	var num int64
+	switch err := a.tx.QueryRowContext(ctx, `UPDATE incident_entry SET organisation = '', data = '', changed = $1 WHERE incident = $2 RETURNING num`,
+		a.version, id).Scan(&num); {
+	case errors.Is(err, sql.ErrNoRows):
+		return true, nil
+	case err != nil:
+		return true, err
+	}
+	return true, a.text.put(ctx, a.tx, num, nil, nil, nil)
 }
 
 // Entries returns the archive's entries of the given incidents, in their order; what is not there is left out.
@@ -281,7 +306,7 @@ func (s *Incidents) Entries(ctx context.Context, ids []string) ([]Entry, error) 
 	for i, id := range ids {
 		args[i] = id
 	}
-	list, err := readEntries(ctx, s.db, `WHERE incident IN (`+binds(len(ids))+`)`, args...)
+	list, err := readEntries(ctx, s.db, `WHERE data <> '' AND incident IN (`+binds(len(ids))+`)`, args...)
 	if err != nil {
 		return nil, fmt.Errorf("archive: %w", err)
 	}
@@ -297,7 +322,7 @@ const maxEntries = 1000
 func (s *Incidents) EachEntry(ctx context.Context, do func(Entry) error) error {
 	const chunk = 500
 	for last := int64(0); ; {
-		list, err := readEntries(ctx, s.db, `WHERE num > $1 ORDER BY num LIMIT $2`, last, chunk)
+		list, err := readEntries(ctx, s.db, `WHERE data <> '' AND num > $1 ORDER BY num LIMIT $2`, last, chunk)
 		if err != nil {
 			return fmt.Errorf("archive: %w", err)
 		}
@@ -342,17 +367,19 @@ func readEntries(ctx context.Context, q querier, where string, args ...any) ([]E
 	return list, errors.Join(rows.Err(), rows.Close())
 }
 
-// scanEntry reads num, organisation and data, and whatever further columns are asked for.
-func scanEntry(rows *sql.Rows, more ...any) (Entry, string, error) {
+// scanEntry reads num, organisation and data; false is a number of which nothing is left but itself.
+func scanEntry(rows *sql.Rows) (Entry, bool, error) {
+	var e Entry
 	var num int64
 	var organisation, data string
-	if err := rows.Scan(append([]any{&num, &organisation, &data}, more...)...); err != nil {
-		return Entry{}, "", err
+	if err := rows.Scan(&num, &organisation, &data); err != nil {
+		return e, false, err
 	}
-	var e Entry
-	if err := json.Unmarshal([]byte(data), &e); err != nil {
-		return Entry{}, "", fmt.Errorf("entry %d: %w", num, err)
+	if data != "" {
+		if err := json.Unmarshal([]byte(data), &e); err != nil {
+			return e, false, fmt.Errorf("entry %d: %w", num, err)
+		}
 	}
 	e.num, e.OrganisationID = num, organisation
-	return e, data, nil
+	return e, data != "", nil
 }

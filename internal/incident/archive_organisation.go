@@ -204,7 +204,7 @@ func (s *Incidents) Organisation(ctx context.Context, id string) (Organisation, 
 	}
 	o := Organisation{ID: id}
 	var err error
-	if o.Entries, err = readEntries(ctx, s.db, `WHERE organisation = $1 ORDER BY num, folded`, id); err != nil {
+	if o.Entries, err = readEntries(ctx, s.db, `WHERE organisation = $1 ORDER BY num`, id); err != nil {
 		return Organisation{}, fmt.Errorf("organisation: %w", err)
 	}
 	if len(o.Entries) == 0 {

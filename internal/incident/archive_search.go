@@ -206,11 +206,11 @@ func (a *archive) read(ctx context.Context, tx *sql.Tx, version int64) error {
 	}
 	defer rows.Close()
 	for rows.Next() {
-		e, _, err := scanEntry(rows)
+		e, there, err := scanEntry(rows)
 		if err != nil {
 			return err
 		}
-		a.put(e)
+		a.put(e, there)
 	}
 	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 		return err
@@ -225,9 +225,13 @@ func (a *archive) read(ctx context.Context, tx *sql.Tx, version int64) error {
 // keptSets is how many sets of numbers of texts are kept: 12 KiB each at 100,000 incidents.
 const keptSets = 200
 
-func (a *archive) put(e Entry) {
+func (a *archive) put(e Entry, there bool) {
 	for int64(len(a.rows)) < e.num {
 		a.rows = append(a.rows, columns{})
+	}
+	if !there {
+		a.rows[e.num-1] = columns{}
+		return
 	}
 	c := columns{present: true, date: store.Micros(e.Date), updated: store.Micros(e.Updated), amount: -1}
 	if e.Affected.Number != nil {

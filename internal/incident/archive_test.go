@@ -412,3 +412,27 @@ func FuzzTokenize(f *testing.F) {
 		}
 	})
 }
+
+// TestArchiveMerged: an incident that turned out to be another one is in no list any more.
+func TestArchiveMerged(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		s := room(t, db)
+		importAll(t, s, sample("x1", "Zeta", "2020-01-01", "email"))
+		fill(t, s, small...)
+		res := search(t, s, "dataset=own&dataset=sample&q=zeta")
+		if res.Total != 1 || res.Entries[0].Dataset == "" {
+			all := search(t, s, "")
+			t.Fatalf("%+v of %s", res, ids(all))
+		}
+		id := res.Entries[0].ID
+		if _, err := s.Merge(t.Context(), id, "shop"); err != nil {
+			t.Fatal(err)
+		}
+		if got := ids(search(t, s, "")); got != "shop naver-2020 quiet naver-2013" {
+			t.Errorf("%s", got)
+		}
+		if list, err := s.Entries(t.Context(), []string{id}); err != nil || len(list) != 0 {
+			t.Errorf("%v, %v", list, err)
+		}
+	})
+}

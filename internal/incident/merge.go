@@ -188,6 +188,9 @@ func (s *Incidents) Merge(ctx context.Context, id, into string) (Merged, error) 
 		if _, err := tx.ExecContext(ctx, `INSERT INTO incident_merge (incident, target, merged_at) VALUES ($1, $2, $3)`, id, into, store.Micros(now)); err != nil {
 			return err
 		}
+		if err := refresh(ctx, tx, id); err != nil { // it leaves the archive
+			return err
+		}
 		done, err = mergeFacts(ctx, tx, id, into, now)
 		return err
 	})
