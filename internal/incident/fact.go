@@ -2,6 +2,7 @@ package incident
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -207,6 +208,9 @@ var keyOrder = []string{
 	"affected.count", "affected.part", "base.count", "attempts.count", "excluded", "data-class", "cause", "secondary-damage",
 	"service", "action", "addendum", "reply", "contact", "source",
 }
+
+// Keys lists the keys of facts in the order in which they are shown.
+func Keys() []string { return slices.Clone(keyOrder) }
 
 var keyForms = map[string]keyForm{
 	"organisation":       {form: formText},

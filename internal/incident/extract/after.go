@@ -1,0 +1,126 @@
+package extract
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"shirase/internal/incident"
+)
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+var (
+	addendumTail = regexp.MustCompile(`[(\[【<]\s?[^()\[\]【】<>]{3,40}(?:追記|更新|追加|訂正)\s?[)\]】>]\s?$`)
+	addendumHead = regexp.MustCompile(`^[(\[【<※■◆●\s]*(?:[^()\[\]【】<>。]{0,40})(?:追記|更新|訂正)(?:\s?[^()\[\]【】<>。]{0,30})?[)\]】>:]`)
+	promiseRE    = regexp.MustCompile(`^(?:より|から|に|中に|まで|を(?:目処|目途|めど)|頃|ごろ|以降|、|の|午)?[^。]{0,90}?(?:予定|いたします|します|見込|目処|目途|めど)`)
+	aboutPromise = regexp.MustCompile(`^(?:頃|ごろ)?(?:を)?(?:目処|目途|めど|頃|ごろ)`)
+	promiseVerb  = regexp.MustCompile(`設置|再開|終了|完了|開始|公表|発送|送付|復旧|実施|提供|公開|報告|案内|お知らせ|解除|開設`)
+	doneVerb     = regexp.MustCompile(`(?:設置|再開|復旧|完了|終了|解除|公開|開始|実施|停止|修正)(?:を|が)?(?:いた|さ)?(?:し|れ|しており)(?:ました|ています|ております)`)
+)
+
+// isAddendum reports a line that was added later.
+func (r *reader) isAddendum(l line) bool {
+	s := r.s[l.from:l.to]
+	return addendumTail.MatchString(lastBytes(s, 160)) || addendumHead.MatchString(firstBytes(s, 160))
+}
+
+// addendaJA proposes what was added to the notice later, and what it promised. What a promise became is for the reviewer:
+// the text of a notice says what was planned.
+func (r *reader) addendaJA() {
+	n, m := 0, 0
+	for i, l := range r.lines {
+		if !r.isAddendum(l) {
+			continue
+		}
+		at := r.addendumTime(l)
+		if at == nil {
+			continue
+		}
+		s := r.s[l.from:l.to]
+		from, to := l.from, l.to
+		if loc := addendumTail.FindStringIndex(s); loc != nil && strings.TrimSpace(s[:loc[0]]) != "" {
+			to = l.from + loc[0]
+		} else if loc := addendumHead.FindStringIndex(s); loc != nil {
+			from = l.from + loc[1]
+			if strings.TrimSpace(r.s[from:to]) == "" && i+1 < len(r.lines) { // a heading of its own
+				from, to = r.lines[i+1].from, r.lines[i+1].to
+			}
+		}
+		text := tidy(r.s[from:to])
+		if text == "" {
+			continue
+		}
+		n++
+		r.propose(incident.Fact{Key: "addendum", Item: itoa(n), Value: incident.Value{Text: plain(text), Time: at.moment}, AsOf: at.moment}, from, l.to, at.doubt)
+		if doneVerb.MatchString(text) && !strings.Contains(text, "予定") {
+			m++
+			r.propose(incident.Fact{Key: "action", Item: "added-" + itoa(m), Value: incident.Value{Text: plain(text), Status: "taken", Time: at.moment}, AsOf: at.moment}, from, to, "")
+		}
+	}
+	r.promisesJA()
+}
+
+// addendumTime is the time in an addendum's mark.
+func (r *reader) addendumTime(l line) *when {
+	s := r.s[l.from:l.to]
+	from, to := l.from, l.to
+	if loc := addendumTail.FindStringIndex(s); loc != nil {
+		from += loc[0]
+	} else if loc := addendumHead.FindStringIndex(s); loc != nil {
+		to = from + loc[1]
+	}
+	for _, w := range r.times {
+		if w.from >= from && w.to <= to && !w.moment.IsZero() && w != r.baseAt {
+			return w
+		}
+	}
+	return nil
+}
+
+// promisesJA proposes what was promised for a time at or after publication.
+func (r *reader) promisesJA() {
+	if r.base.IsZero() {
+		return
+	}
+	n := 0
+	told := map[string]bool{}
+	for i, w := range r.times {
+		l := r.lines[w.line]
+		if w.moment.IsZero() || w == r.baseAt || w.start || w.end || l.section == secPast || l.section == secPrevention || l.section == secSource {
+			continue
+		}
+		asOf := r.asOf
+		if r.isAddendum(l) {
+			if at := r.addendumTime(l); at == nil || at == w {
+				continue
+			} else {
+				asOf = at.moment
+			}
+		}
+		if endOf(w.moment).Before(r.base.Time) || !w.moment.Time.Before(r.base.Time.AddDate(2, 0, 0)) {
+			continue
+		}
+		c := r.around(w, w, i)
+		s := r.sentenceAt(w.from)
+		if !promiseRE.MatchString(c.after) || !promiseVerb.MatchString(c.after) || asOfTail.MatchString(c.after) {
+			continue
+		}
+		key := w.moment.String()
+		if told[key] {
+			continue
+		}
+		told[key] = true
+		text := tidy(strings.TrimPrefix(strings.TrimPrefix(r.s[s.from:s.to], "また、"), "なお、"))
+		if utf8.RuneCountInString(text) < 4 {
+			continue
+		}
+		n++
+		v := incident.Value{Text: plain(text), Status: "planned", Promised: w.moment}
+		if w.about || aboutPromise.MatchString(c.after) {
+			v.Qualifier = "about"
+		}
+		r.propose(incident.Fact{Key: "action", Item: "promise-" + itoa(n), Value: v, Certainty: incident.Planned, AsOf: asOf}, s.from, s.to, w.doubt)
+	}
+}

@@ -1,0 +1,232 @@
+package extract
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// amount is a number of things that the text names.
+type amount struct {
+	from, to  int // with its qualifier and unit
+	line      int
+	value     int64
+	unit      string // persons, records, accounts, attempts; "" where the text gives none
+	word      string // the unit as it was written
+	qualifier string // exact, about, at-most, cumulative
+	total     bool   // 合計
+	part      bool   // in brackets behind another, or what うち picks out of it
+	of        *amount
+}
+
+// maxCount is more than there are people; whatever is above is no count of them.
+const maxCount = 20_000_000_000
+
+// A number as notices write it: groups, decimals before 万 and 億, and figures between them (169万2,496, 475万329). What
+// stands around it says how exact it is.
+var amountJA = regexp.MustCompile(
+	`(?P<pre>(?:(?:約|およそ|おおよそ|おおむね|概ね|最大で?|最多|延べ|のべ|延|少なくとも|合計|総計|累計|総数|総|計|全|上限)\s?[:]?\s?){0,3})` +
+		`(?P<num>(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:\s?(?:億|万|千|百)\s?(?:(?:\d{1,3}(?:,\d{3})+|\d+)(?:千|百)?)?)*)` +
+		`(?P<more>\s?(?:余り?|あまり|強|弱|超|数))?` +
+		`\s?(?P<unit>アカウント|ユーザーID|ユーザID|ユーザー|ユーザ|会員ID|ログインID|ID|口座|世帯|事業所|事業者|施設|団体|会員|件分|人分|名分|名様|人様|人|名|件|回|通|枚|社|台|冊|部|箇所|か所|ヶ所|店舗|ファイル|行|レコード|億|円|%|パーセント|年|月|日|時|分|秒|歳|才|週|号|条|項|章|版|位|番|点|世紀|階|丁目|番地|GB|MB|KB|TB|kB|つ|個|本|曲|頁|ページ|桁|文字|度|倍|期|か月|ヶ月|カ月|ケ月|時間|営業日|日間)?` +
+		`(?P<post>\s?(?:余り|あまり|以上|以下|未満|超|程度|ほど|前後|弱|強|を超え|を上回|の可能性))?`)
+
+// unitsJA folds the words for units. 回 counts attempts and never people.
+var unitsJA = map[string]string{
+	"件": "records", "件分": "records", "レコード": "records",
+	"人": "persons", "名": "persons", "人分": "persons", "名分": "persons", "名様": "persons", "人様": "persons", "ユーザー": "persons", "ユーザ": "persons",
+	"アカウント": "accounts", "口座": "accounts", "ID": "accounts", "会員ID": "accounts", "ユーザーID": "accounts", "ユーザID": "accounts", "ログインID": "accounts",
+	"回": "attempts",
+}
+
+var (
+	accountNoun  = regexp.MustCompile(`(?:アカウント|口座|会員ID|ログインID|ユーザーID|ユーザID|ID)(?:数|件数|情報数)?(?:は|が|の|:|、|\s)*$`)
+	accountAfter = regexp.MustCompile(`^の?\s?(?:アカウント|口座|会員ID|ログインID|ユーザーID|ユーザID|ID)(?:[^一-龠ァ-ヶ]|$|に|が|の|で|へ)`)
+	attemptNoun  = regexp.MustCompile(`(?:試行|ログイン試行|アクセス)(?:回数|件数|数)?(?:は|が|の|:|、|\s)*$`)
+	personNoun   = regexp.MustCompile(`(?:人数|者数|名数|お客様数|会員数|患者数|対象者|対象人数)(?:は|が|の|:|、|\s)*$`)
+	recordNoun   = regexp.MustCompile(`(?:件数)(?:は|が|の|:|、|\s)*$`)
+	notCount     = regexp.MustCompile(`(?:第|No\.?|№|〒|[A-Za-z_@#./:\\-]|\d|TEL|Tel|電話番号?:?|FAX|Ver\.?|バージョン|¥|\$)\s?$`)
+	picksOut     = regexp.MustCompile(`(?:の?うち|のなかで|の中で|中、)[^。]{0,40}$`)
+)
+
+// scanAmountsJA finds every number with a unit of people, records, accounts or attempts, and those that a label gives a
+// unit.
+func scanAmountsJA(s string, lines []line) []*amount {
+	var out []*amount
+	for n, l := range lines {
+		var inLine []*amount
+		for at := l.from; at < l.to; {
+			rest := firstBytes(s[at:l.to], maxSentence)
+			m := amountJA.FindStringSubmatchIndex(rest)
+			if m == nil {
+				at += len(rest)
+				continue
+			}
+			a := &amount{from: at + m[0], to: at + m[1], line: n}
+			part := func(name string) string {
+				i := 2 * amountJA.SubexpIndex(name)
+				if m[i] < 0 {
+					return ""
+				}
+				return rest[m[i]:m[i+1]]
+			}
+			numAt := at + m[2*amountJA.SubexpIndex("num")]
+			at += max(m[1], 1)
+			if a.read(s, l, numAt, part("pre"), part("num"), part("more"), part("unit"), part("post")) {
+				inLine = append(inLine, a)
+			}
+		}
+		partsOf(s, inLine)
+		out = append(out, inLine...)
+	}
+	return out
+}
+
+// read fills a; false where the number counts nothing that concerns us.
+func (a *amount) read(s string, l line, numAt int, pre, num, more, unit, post string) bool {
+	if notCount.MatchString(lastBytes(s[l.from:a.from], 24)) && pre == "" {
+		return false
+	}
+	value, ok := readNumber(num)
+	if !ok || value > maxCount || more == "数" || strings.TrimSpace(more) == "数" {
+		return false
+	}
+	a.value, a.word = value, unit
+	before, after := lastBytes(s[l.from:a.from], 90), s[a.to:l.to]
+	if unit == "" {
+		switch label := strings.TrimRight(before, " "); {
+		case !strings.HasSuffix(label, ":") && !strings.HasSuffix(label, "は"):
+			return false
+		case personNoun.MatchString(before):
+			a.unit = "persons"
+		case accountNoun.MatchString(before):
+			a.unit = "accounts"
+		case recordNoun.MatchString(before):
+			a.unit = "records"
+		default:
+			return false
+		}
+	} else if a.unit, ok = unitsJA[unit]; !ok {
+		return false
+	}
+	switch {
+	case unit == "ID" && len(after) > 0 && (after[0] >= 'a' && after[0] <= 'z' || after[0] >= 'A' && after[0] <= 'Z'):
+		return false
+	case unit == "名" && strings.HasPrefix(after, "称"), unit == "人" && strings.HasPrefix(after, "目"), unit == "件" && strings.HasPrefix(after, "目"), unit == "回" && strings.HasPrefix(after, "目"), unit == "名" && strings.HasPrefix(after, "義"), unit == "人" && strings.HasPrefix(after, "体制"), unit == "名" && strings.HasPrefix(after, "体制"):
+		return false
+	}
+	if a.unit == "records" && unit == "件" {
+		switch {
+		case attemptNoun.MatchString(before) && strings.Contains(before, "試行"):
+			a.unit = "attempts"
+		case accountNoun.MatchString(before), accountAfter.MatchString(after):
+			a.unit = "accounts"
+		}
+	}
+	a.total = strings.Contains(pre, "合計") || strings.Contains(pre, "総") || strings.Contains(pre, "計")
+	a.qualifier = qualifierOf(pre, more+post)
+	return true
+}
+
+// qualifierOf says how exact a number is. What is "more than" or "at least" is about: the vocabulary has no word for a
+// lower bound, and the number alone would be too sure.
+func qualifierOf(pre, post string) string {
+	switch {
+	case strings.Contains(pre, "最大"), strings.Contains(pre, "上限"), strings.Contains(post, "以下"), strings.Contains(post, "未満"):
+		return "at-most"
+	case strings.Contains(pre, "延"), strings.Contains(pre, "のべ"), strings.Contains(pre, "累計"):
+		return "cumulative"
+	case strings.Contains(pre, "約"), strings.Contains(pre, "およそ"), strings.Contains(pre, "おおよそ"), strings.Contains(pre, "概ね"), strings.Contains(pre, "おおむね"), strings.Contains(pre, "少なくとも"):
+		return "about"
+	}
+	if post = strings.TrimSpace(post); post != "" && post != "の可能性" {
+		return "about"
+	}
+	return "exact"
+}
+
+var numberParts = regexp.MustCompile(`([\d,]+(?:\.\d+)?)?(億|万|千|百)?`)
+
+// readNumber reads 1億2,345万6,789, 169万2,496, 3万7000, 2.5万, 5千.
+func readNumber(num string) (int64, bool) {
+	num = strings.ReplaceAll(num, " ", "")
+	var total, section float64
+	for _, m := range numberParts.FindAllStringSubmatch(num, -1) {
+		if m[0] == "" {
+			continue
+		}
+		n := 1.0
+		if m[1] != "" {
+			f, err := strconv.ParseFloat(strings.ReplaceAll(m[1], ",", ""), 64)
+			if err != nil || len(m[1]) > 20 {
+				return 0, false
+			}
+			n = f
+		}
+		switch m[2] {
+		case "億":
+			total += (section + n) * 1e8
+			section = 0
+		case "万":
+			if m[1] == "" {
+				n = 0
+			}
+			total += (section + n) * 1e4
+			section = 0
+		case "千":
+			section += n * 1e3
+		case "百":
+			section += n * 1e2
+		default:
+			section += n
+		}
+	}
+	total += section
+	if total != float64(int64(total)) || total < 0 || total > 1e15 {
+		return 0, false
+	}
+	return int64(total), true
+}
+
+// partsOf marks what only divides another amount: those in brackets right behind it, and what うち picks out of it.
+func partsOf(s string, in []*amount) {
+	for i := 1; i < len(in); i++ {
+		a := in[i]
+		for j := i - 1; j >= 0 && j >= i-12; j-- {
+			b := in[j]
+			between := s[b.to:a.from]
+			if len(between) > 600 {
+				break
+			}
+			open := strings.TrimLeft(between, " ")
+			if strings.HasPrefix(open, "分") {
+				open = open[len("分"):]
+			}
+			if c, _ := utf8.DecodeRuneInString(open); (c == '(' || c == '[') && unclosed(open) {
+				a.part, a.of = true, b
+				break
+			}
+			if !b.part && picksOut.MatchString(between) {
+				a.part, a.of = true, b
+				break
+			}
+		}
+	}
+}
+
+// unclosed reports whether the bracket that s begins with is still open at its end.
+func unclosed(s string) bool {
+	depth := 0
+	for _, c := range s {
+		switch c {
+		case '(', '[':
+			depth++
+		case ')', ']':
+			if depth--; depth <= 0 {
+				return false
+			}
+		}
+	}
+	return depth > 0
+}

@@ -1,0 +1,251 @@
+package extract
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"shirase/internal/incident"
+	"shirase/internal/web"
+)
+
+// MaxNotice bounds a text, in bytes. Notices have a few thousand characters; a page with all its menus, some hundred
+// thousand.
+const MaxNotice = 1 << 20
+
+// maxProposals bounds what one text yields, maxListed what it yields of one listed key.
+const (
+	maxProposals = 400
+	maxListed    = 60
+)
+
+// What can be wrong with a text.
+var (
+	ErrTooLarge = errors.New("text too large")
+	ErrNotText  = errors.New("not a text")
+)
+
+// Proposal is a fact that the text states, and where.
+type Proposal struct {
+	Fact     incident.Fact
+	From, To int    // the bytes of the given text it was read from
+	Doubt    string // why it may be wrong; empty where nothing speaks against it
+}
+
+// Result is what a text proposes.
+type Result struct {
+	ID        string // for the incident
+	Lang      web.Lang
+	Zone      *time.Location // in which the times were said
+	Proposals []Proposal
+}
+
+// Notice reads a disclosure text. A text that is none proposes nothing.
+func Notice(given []byte) (*Result, error) {
+	switch {
+	case len(given) > MaxNotice:
+		return nil, fmt.Errorf("%w: more than %d bytes", ErrTooLarge, MaxNotice)
+	case !utf8.Valid(given):
+		return nil, fmt.Errorf("%w: it is not UTF-8", ErrNotText)
+	}
+	t := newText(string(given))
+	if looksHTML(t.s) {
+		t = flatten(t)
+	}
+	t = normalise(t)
+	lang := language(t.s)
+	t = unwrap(t, lang == web.JA)
+	r := &reader{text: t, s: t.s, lang: lang, zone: tokyo, seen: map[string]int{}}
+	if lang == web.EN {
+		r.zone = time.UTC
+	}
+	r.lines = splitLines(t.s)
+	r.sentences = splitSentences(t.s, r.lines, lang == web.JA)
+	if !r.isNotice() {
+		return &Result{Lang: lang, Zone: r.zone}, nil
+	}
+	r.read()
+	return r.result(), nil
+}
+
+// language tells Japanese from English by its letters.
+func language(s string) web.Lang {
+	ja, en := 0, 0
+	for _, c := range s {
+		switch {
+		case c >= 0x3040 && c <= 0x30FF || c >= 0x4E00 && c <= 0x9FFF:
+			ja++
+		case c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z':
+			en++
+		}
+	}
+	if ja*4 >= en {
+		return web.JA
+	}
+	return web.EN
+}
+
+// reader holds one text while it is read.
+type reader struct {
+	text      *text
+	s         string
+	lang      web.Lang
+	zone      *time.Location
+	lines     []line
+	sentences []sentence
+
+	times   []*when
+	amounts []*amount
+	base    incident.Moment // when the text was published
+	baseAt  *when
+	asOf    incident.Moment // as of when the facts hold
+	update  bool            // it is a second or later report
+
+	proposals []Proposal
+	seen      map[string]int // how many of a listed key; what was proposed already
+}
+
+func (r *reader) japanese() bool { return r.lang == web.JA }
+
+// read applies the rules in the order in which the facts are shown.
+func (r *reader) read() {
+	if r.japanese() {
+		r.times = scanTimesJA(r.s, r.lines)
+		r.amounts = scanAmountsJA(r.s, r.lines)
+	} else {
+		r.times = scanTimesEN(r.s, r.lines, &r.zone)
+		r.amounts = scanAmountsEN(r.s, r.lines)
+	}
+	pairRanges(r.s, r.times)
+	r.publication()
+	r.resolveTimes()
+	if r.japanese() {
+		r.whoJA()
+		r.whenJA()
+		r.countsJA()
+		r.excludedJA()
+		r.classesJA()
+		r.causeJA()
+		r.damageJA()
+		r.addendaJA()
+		r.contactJA()
+	} else {
+		r.whoEN()
+		r.whenEN()
+		r.countsEN()
+		r.classesEN()
+		r.causeEN()
+		r.damageEN()
+		r.contactEN()
+	}
+	r.doubts()
+}
+
+// propose keeps a fact read from s[from:to]. A single-valued key keeps its first value, a listed key one of each item.
+func (r *reader) propose(f incident.Fact, from, to int, doubt string) {
+	if from >= to || len(r.proposals) >= maxProposals {
+		return
+	}
+	id := f.Key
+	if f.Item != "" {
+		id += "\x00" + f.Item
+		if r.seen["\x00"+f.Key] >= maxListed {
+			return
+		}
+		r.seen["\x00"+f.Key]++
+	}
+	if r.seen[id] > 0 {
+		return
+	}
+	r.seen[id]++
+	if f.Certainty == "" {
+		f.Certainty = incident.Confirmed
+	}
+	if f.AsOf.IsZero() {
+		f.AsOf = r.asOf
+	}
+	a, b := r.text.span(from, to)
+	r.proposals = append(r.proposals, Proposal{Fact: f, From: a, To: b, Doubt: doubt})
+}
+
+// has reports whether a single-valued key has its value.
+func (r *reader) has(key string) bool { return r.seen[key] > 0 }
+
+// moment proposes a time.
+func (r *reader) moment(key string, w *when, certainty incident.Certainty) {
+	if !w.moment.IsZero() {
+		r.propose(incident.Fact{Key: key, Value: incident.Value{Time: w.moment, Qualifier: w.qualifier()}, Certainty: certainty}, w.from, w.to, w.doubt)
+	}
+}
+
+// plain gives a text in the one language that it has.
+func plain(s string) incident.Text { return incident.Text{JA: s, EN: s} }
+
+// maxWords bounds a text that becomes a fact, in characters.
+const maxWords = 300
+
+// tidy makes one line of s, without the marks before it and the brackets around it.
+func tidy(s string) string {
+	s = strings.Join(strings.Fields(s), " ")
+	s = strings.TrimLeft(s, "※■◆●・*•-–—:、。 ")
+	s = strings.TrimSpace(s)
+	if utf8.RuneCountInString(s) > maxWords {
+		s = string([]rune(s)[:maxWords-1]) + "…"
+	}
+	return s
+}
+
+// result puts the proposals into the order of the keys.
+func (r *reader) result() *Result {
+	order := map[string]int{}
+	for i, k := range incident.Keys() {
+		order[k] = i
+	}
+	slices.SortStableFunc(r.proposals, func(a, b Proposal) int { return order[a.Fact.Key] - order[b.Fact.Key] })
+	res := &Result{Lang: r.lang, Zone: r.zone, Proposals: r.proposals}
+	res.ID = res.proposedID(r.base)
+	return res
+}
+
+// doubts says which times cannot all be right.
+func (r *reader) doubts() {
+	at := map[string]*Proposal{}
+	for i := range r.proposals {
+		if p := &r.proposals[i]; !p.Fact.Value.Time.IsZero() {
+			at[p.Fact.Key] = p
+		}
+	}
+	order := [][2]string{
+		{"window.start", "window.end"}, {"window.start", "discovered"}, {"discovered", "contained"}, {"discovered", "disclosed"},
+		{"window.end", "disclosed"}, {"discovered", "regulator-notified"},
+	}
+	for _, pair := range order {
+		first, then := at[pair[0]], at[pair[1]]
+		if first == nil || then == nil || first.Doubt != "" || then.Doubt != "" {
+			continue
+		}
+		if endOf(first.Fact.Value.Time).After(endOf(then.Fact.Value.Time)) {
+			then.Doubt = fmt.Sprintf("%s (%s) is before %s (%s): one of the two may be a slip in the text", pair[1], then.Fact.Value.Time, pair[0], first.Fact.Value.Time)
+		}
+	}
+	found, told := at["discovered"], at["disclosed"]
+	if found != nil && told != nil && told.Doubt == "" && told.Fact.Value.Time.Time.Sub(found.Fact.Value.Time.Time) > 5*365*24*time.Hour {
+		told.Doubt = fmt.Sprintf("more than five years after it was discovered (%s): a year may be a slip in the text", found.Fact.Value.Time)
+	}
+}
+
+// endOf is the last instant that m may mean.
+func endOf(m incident.Moment) time.Time {
+	switch m.Precision {
+	case incident.Month:
+		return m.Time.AddDate(0, 1, 0)
+	case incident.Day:
+		return m.Time.AddDate(0, 0, 1)
+	case incident.Hour:
+		return m.Time.Add(time.Hour)
+	}
+	return m.Time.Add(time.Minute)
+}

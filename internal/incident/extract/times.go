@@ -1,0 +1,539 @@
+package extract
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"shirase/internal/incident"
+)
+
+// relation says from what an incomplete date is completed.
+type relation int
+
+const (
+	absolute   relation = iota // it has its year
+	noYear                     // 7月18日
+	noMonth                    // 18日
+	sameYear                   // 同年7月18日
+	yearOffset                 // 昨年11月30日: from the year of publication
+	monthShift                 // 先月16日: from the month of publication
+	dayShift                   // 翌日: from the date named before
+	today                      // 本日: from the day of publication
+	onlyTime                   // 10時57分: on the date named before
+	onlyYear                   // 2023年: no time, but the year of those that follow
+)
+
+// when is a time that the text names.
+type when struct {
+	from, to   int // in the normalised text
+	line       int
+	rel        relation
+	y, m, d    int // d 0: a month; m 0: not said
+	shift      int
+	hh, mm     int // -1: not said
+	about      bool
+	vague      bool // 深夜, 早朝, "in the evening": a part of the day
+	foreign    bool // said in a zone whose offset the text does not give: its time of day is dropped
+	zone       *time.Location
+	weekday    time.Weekday
+	hasWeekday bool
+
+	end    bool // it ends a range that the one before it begins
+	start  bool // it begins a range
+	moment incident.Moment
+	doubt  string // what does not fit
+}
+
+// qualifier gives the fact's qualifier.
+func (w *when) qualifier() string {
+	if w.about {
+		return "about"
+	}
+	return ""
+}
+
+const dash = `[~〜∼\-‐-―−─ー→]`
+
+// The forms of a Japanese date, tried in this order at each place.
+var dateJA = regexp.MustCompile(
+	`(?P<era>令和|平成|昭和)\s?(?P<ey>元|\d{1,2})\s?(?:年|[.])\s?(?:\(\s?\d{4}\s?年?\s?\)\s?)?(?:(?P<em>\d{1,2})\s?[月.]\s?(?:(?P<ed>\d{1,2})\s?日?)?)?` +
+		`|(?P<ry>(?:[12]\d{3}))\s?年\s?(?:\(\s?(?:令和|平成|昭和|[RHS])?\s?(?:元|\d{1,2})\s?年?\s?\)\s?)?(?:(?P<rm>\d{1,2})\s?月\s?(?:(?P<rd>\d{1,2})\s?日)?)?` +
+		`|(?P<sy>(?:19|20)\d{2})\s?[/.\-]\s?(?P<sm>\d{1,2})\s?[/.\-]\s?(?P<sd>\d{1,2})` +
+		`|(?P<abbr>[RH])\s?(?P<ay>\d{1,2})\.\s?(?P<am>\d{1,2})\.\s?(?P<ad>\d{1,2})` +
+		`|(?P<rel>昨年|一昨年|本年|今年|前年|同年|当年|翌年)\s?(?:\(\d{4}年\)\s?)?の?\s?(?P<lm>\d{1,2})\s?月\s?(?:(?P<ld>\d{1,2})\s?日)?` +
+		`|(?P<relm>同月|先月|前月|今月|本月|当月|翌月)の?\s?(?P<lmd>\d{1,2})\s?日` +
+		`|(?P<nm>\d{1,2})\s?月\s?(?P<nd>\d{1,2})\s?日` +
+		`|(?P<xm>\d{1,2})/(?P<xd>\d{1,2})` +
+		`|(?P<om>\d{1,2})\s?月` +
+		`|(?P<word>翌々日|同日|翌日|前々日|前日|一昨日|昨日|本日|明日|翌朝|翌未明)` +
+		`|(?:翌\s?)?(?P<bd>\d{1,2})\s?日` +
+		`|(?P<clock>(?:午前|午後|[AaPp][Mm])?\s?\d{1,2}\s?時|(?:午前|午後|[AaPp][Mm])?\s?\d{1,2}:\d{2})`)
+
+var (
+	weekdayJA  = regexp.MustCompile(`^\s?(?:\(\s?([月火水木金土日])(?:曜日?)?(?:\s?[・,、]?\s?祝日?)?\s?\)|([月火水木金土日])曜日?)`)
+	clockJA    = regexp.MustCompile(`^(?:\s?[、,]?\s?|の|に)(?:\(?(日本時間|現地時間|米国時間|[一-龠ァ-ー]{2,5}時間|JST|UTC|GMT|[PCE][SD]T|CE?S?T|PT|ET)\)?で?の?\s?)?(午前|午後|[AaPp]\.?[Mm]\.?|早朝|未明|深夜|朝|夜中|夜間|夜|夕方|夕刻|正午|昼頃|昼|昼前|昼過ぎ)?\s?の?(頃|ごろ)?\s?(?:(\d{1,2})\s?時(?:\s?(\d{1,2})\s?分|(半))?|(\d{1,2}):(\d{2})(?::\d{2})?)?\s?(頃|ごろ|ころ|過ぎ|すぎ|前後|ころから)?`)
+	zoneTail   = regexp.MustCompile(`^\s?\(?(日本時間|現地時間|米国時間|JST|UTC|GMT|[PCE][SD]T|CES?T|PT|ET)\)?`)
+	aboutDate  = regexp.MustCompile(`^\s?(?:頃|ごろ|ころ|前後|上旬|中旬|下旬|初旬|末)`)
+	lawDate    = regexp.MustCompile(`^\s?(?:法律|条例|政令|省令|規則|告示|訓令|内閣|最高裁|施行|改正|年度|度)`)
+	beforeJoin = regexp.MustCompile(`^\s?(?:\(?\s?(?:から|より)|` + dash + `+)\s?(?:翌|同|、)?\s?$`)
+)
+
+// eraStart is the year before the first of an era.
+var eraStart = map[string]int{"令和": 2018, "R": 2018, "平成": 1988, "H": 1988, "昭和": 1925}
+
+var weekdayOf = map[string]time.Weekday{"日": time.Sunday, "月": time.Monday, "火": time.Tuesday, "水": time.Wednesday, "木": time.Thursday, "金": time.Friday, "土": time.Saturday}
+
+// scanTimesJA finds every time that the text names, in its order, unresolved.
+func scanTimesJA(s string, lines []line) []*when {
+	var out []*when
+	names := dateJA.SubexpNames()
+	for n, l := range lines {
+		for at := l.from; at < l.to; {
+			rest := s[at:l.to]
+			if len(rest) > maxSentence {
+				rest = firstBytes(rest, maxSentence)
+			}
+			m := dateJA.FindStringSubmatchIndex(rest)
+			if m == nil {
+				at += len(rest)
+				continue
+			}
+			group := map[string]string{}
+			for g := 1; g < len(names); g++ {
+				if m[2*g] >= 0 {
+					group[names[g]] = rest[m[2*g]:m[2*g+1]]
+				}
+			}
+			w := &when{from: at + m[0], to: at + m[1], line: n, hh: -1}
+			if !readDateJA(s, l, w, group) {
+				at += max(m[1], 1)
+				continue
+			}
+			out = append(out, w)
+			at = w.to
+		}
+	}
+	return out
+}
+
+// readDateJA fills w from the parts of a match, and reads the weekday and the time of day behind it.
+func readDateJA(s string, l line, w *when, g map[string]string) bool {
+	before, after := s[l.from:w.from], s[w.to:l.to]
+	if last := lastBytes(before, 4); last != "" {
+		c, _ := utf8.DecodeLastRuneInString(last)
+		if first := s[w.from]; first >= '0' && first <= '9' && (c >= '0' && c <= '9' || strings.ContainsRune(".,/-:第", c)) {
+			if !(strings.ContainsRune(".-:/", c) && rangeBefore(before)) {
+				return false
+			}
+		}
+	}
+	switch {
+	case g["era"] != "":
+		w.y = eraStart[g["era"]] + eraYear(g["ey"])
+		w.m, w.d = number(g["em"]), number(g["ed"])
+		if w.rel = absolute; w.m == 0 {
+			w.rel = onlyYear
+		}
+	case g["ry"] != "":
+		w.y, w.m, w.d = number(g["ry"]), number(g["rm"]), number(g["rd"])
+		if w.rel = absolute; w.m == 0 {
+			w.rel = onlyYear
+		}
+	case g["sy"] != "":
+		w.y, w.m, w.d = number(g["sy"]), number(g["sm"]), number(g["sd"])
+		if digitFollows(after) || strings.HasPrefix(after, ".") && len(after) > 1 && after[1] >= '0' && after[1] <= '9' {
+			return false
+		}
+	case g["abbr"] != "":
+		if c, _ := utf8.DecodeLastRuneInString(before); c < 0x80 && (c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z') {
+			return false
+		}
+		w.y, w.m, w.d = eraStart[g["abbr"]]+number(g["ay"]), number(g["am"]), number(g["ad"])
+	case g["rel"] != "":
+		w.m, w.d = number(g["lm"]), number(g["ld"])
+		w.rel = yearOffset
+		switch g["rel"] {
+		case "昨年", "前年":
+			w.shift = -1
+		case "一昨年":
+			w.shift = -2
+		case "同年", "当年":
+			w.rel = sameYear
+		case "翌年":
+			w.rel, w.shift = sameYear, 1
+		}
+		if g["rel"] == "前年" {
+			w.rel = sameYear
+		}
+	case g["relm"] != "":
+		w.d = number(g["lmd"])
+		switch g["relm"] {
+		case "先月", "前月":
+			w.rel, w.shift = monthShift, -1
+		case "翌月":
+			w.rel, w.shift = monthShift, 1
+		case "今月", "本月":
+			w.rel = monthShift
+		default:
+			w.rel = noMonth
+		}
+	case g["nm"] != "":
+		w.rel, w.m, w.d = noYear, number(g["nm"]), number(g["nd"])
+	case g["xm"] != "":
+		w.rel, w.m, w.d = noYear, number(g["xm"]), number(g["xd"])
+		if !slashDate.MatchString(after) && !strings.HasSuffix(strings.TrimRight(before, " "), "(") {
+			return false
+		}
+	case g["om"] != "":
+		w.rel, w.m = noYear, number(g["om"])
+		if !monthOnly.MatchString(after) || strings.HasSuffix(before, "第") {
+			return false
+		}
+	case g["word"] != "":
+		return readWordJA(s, l, w, g["word"], after)
+	case g["bd"] != "":
+		w.rel, w.d = noMonth, number(g["bd"])
+		if strings.HasPrefix(s[w.from:], "翌") {
+			w.shift = 1
+		}
+		if !bareDay.MatchString(after) || strings.HasSuffix(before, "月") {
+			return false
+		}
+	case g["clock"] != "":
+		w.rel = onlyTime
+		w.to = w.from
+		if strings.HasPrefix(after, "間") || !readClockJA(s, l, w) || w.hh < 0 {
+			return false
+		}
+		return true
+	}
+	if lawDate.MatchString(s[w.to:l.to]) || w.rel != onlyYear && w.m == 0 && w.rel != noMonth && w.rel != monthShift {
+		return false
+	}
+	if w.m > 12 || w.d > 31 || w.rel != onlyYear && w.rel != noMonth && w.rel != monthShift && w.m < 1 {
+		return false
+	}
+	if w.rel == onlyYear {
+		return true
+	}
+	readWeekdayJA(s, l, w)
+	if w.d > 0 {
+		readClockJA(s, l, w)
+	}
+	if aboutDate.MatchString(s[w.to:l.to]) {
+		w.about = true
+	}
+	return true
+}
+
+var (
+	slashDate = regexp.MustCompile(`^\s?(?:\(\s?[月火水木金土日]|に|、|の|から|より|まで|中に|付|時点|現在|追記|更新|\d{0,2}\s?\d{1,2}:\d{2}|\s\d{1,2}時|頃|` + dash + `)`)
+	monthOnly = regexp.MustCompile(`^\s?(?:に|、|の|から|より|まで|頃|ごろ|上旬|中旬|下旬|初旬|末|中|以降|にかけて|時点|現在|` + dash + `|に入)`)
+	bareDay   = regexp.MustCompile(`^\s?(?:\(\s?[月火水木金土日]|に|、|の|から|より|まで|中に|付|時点|現在|頃|ごろ|午前|午後|未明|早朝|深夜|夜|朝|夕|\d{1,2}\s?[時:]|` + dash + `)`)
+)
+
+// readWordJA reads 同日, 翌日 and their like.
+func readWordJA(s string, l line, w *when, word, after string) bool {
+	switch word {
+	case "同日":
+		w.rel = dayShift
+	case "翌日":
+		w.rel, w.shift = dayShift, 1
+	case "翌々日":
+		w.rel, w.shift = dayShift, 2
+	case "前日":
+		w.rel, w.shift = dayShift, -1
+	case "前々日":
+		w.rel, w.shift = dayShift, -2
+	case "翌朝", "翌未明":
+		w.rel, w.shift, w.vague = dayShift, 1, true
+	case "本日":
+		w.rel = today
+	case "昨日":
+		w.rel, w.shift = today, -1
+	case "一昨日":
+		w.rel, w.shift = today, -2
+	case "明日":
+		w.rel, w.shift = today, 1
+	}
+	readWeekdayJA(s, l, w)
+	readClockJA(s, l, w)
+	return true
+}
+
+func readWeekdayJA(s string, l line, w *when) {
+	if m := weekdayJA.FindStringSubmatch(s[w.to:l.to]); m != nil {
+		w.weekday, w.hasWeekday = weekdayOf[m[1]+m[2]], true
+		w.to += len(m[0])
+	}
+}
+
+// readClockJA reads the time of day behind w.
+func readClockJA(s string, l line, w *when) bool {
+	rest := firstBytes(s[w.to:l.to], 120)
+	m := clockJA.FindStringSubmatch(rest)
+	if m == nil || m[4] == "" && m[7] == "" && m[2] == "" {
+		return false
+	}
+	part := strings.ToLower(strings.ReplaceAll(m[2], ".", ""))
+	hour, minute := number(m[4])+number(m[7]), number(m[5])+number(m[8])
+	if m[6] != "" {
+		minute = 30
+	}
+	tail := rest[len(m[0]):]
+	if m[4] != "" && m[5] == "" && m[6] == "" && strings.HasPrefix(tail, "間") { // 24時間
+		return false
+	}
+	if m[4] == "" && m[7] == "" {
+		if part == "am" || part == "pm" {
+			return false
+		}
+		if part == "正午" {
+			w.hh, w.mm = 12, -1
+		} else {
+			w.vague = true
+		}
+		w.to += len(m[0])
+		return true
+	}
+	switch part {
+	case "午後", "pm", "夕方", "夕刻", "夜", "夜間":
+		if hour < 12 {
+			hour += 12
+		}
+	case "午前", "am":
+		if hour == 12 {
+			hour = 0
+		}
+	case "深夜", "夜中":
+		if hour >= 9 && hour < 12 {
+			hour += 12
+		}
+	}
+	if hour > 24 || minute > 59 || hour == 24 && minute > 0 {
+		return false
+	}
+	w.hh, w.mm = hour, minute
+	if m[4] != "" && m[5] == "" && m[6] == "" {
+		w.mm = -1
+	}
+	w.about = w.about || m[3] != "" || m[9] != ""
+	w.to += len(m[0])
+	zone := m[1]
+	if z := zoneTail.FindStringSubmatch(s[w.to:l.to]); z != nil {
+		zone = z[1]
+		w.to += len(z[0])
+	}
+	w.inZone(zone)
+	return true
+}
+
+// inZone takes the name of a zone. Only those that mean one offset everywhere are believed.
+func (w *when) inZone(name string) {
+	switch name {
+	case "", "日本時間", "JST":
+		if name != "" {
+			w.zone = tokyo
+		}
+	case "UTC", "GMT":
+		w.zone = time.UTC
+	default:
+		w.foreign = true
+	}
+}
+
+// tokyo is the zone of Japanese notices.
+var tokyo = time.FixedZone("", 9*60*60)
+
+func rangeBefore(before string) bool {
+	b := strings.TrimRight(before, " ")
+	return len(b) > 1 && (strings.HasSuffix(b, "-") || strings.HasSuffix(b, ":"))
+}
+
+func digitFollows(s string) bool { return s != "" && s[0] >= '0' && s[0] <= '9' }
+
+func number(s string) int {
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+func eraYear(s string) int {
+	if s == "元" {
+		return 1
+	}
+	return number(s)
+}
+
+// resolver completes the times of a text in their order.
+type resolver struct {
+	base      incident.Moment // the day of publication, zero where the text does not say it
+	zone      *time.Location
+	lines     []line
+	last      *when // the date named before
+	year      int   // a year that stands alone, "2023年" as a heading
+	lastMonth time.Time
+}
+
+// resolve gives w its moment; without one it stays zero, because nothing in the text says when it was. A promise or a
+// deadline lies ahead (future); anything else is past when it is told.
+func (r *resolver) resolve(w *when, future bool) {
+	y, m, d := w.y, w.m, w.d
+	switch w.rel {
+	case onlyYear:
+		r.year = w.y
+		return
+	case absolute:
+	case noYear:
+		if y = r.yearOf(w, future); y == 0 {
+			return
+		}
+	case noMonth:
+		if r.last == nil || r.last.moment.IsZero() || !r.near(w) {
+			return
+		}
+		t := r.last.moment.Time
+		y, m = t.Year(), int(t.Month())
+		if d < t.Day() && (w.shift > 0 || w.end || r.last.start) {
+			next := time.Date(y, time.Month(m)+1, 1, 0, 0, 0, 0, time.UTC)
+			y, m = next.Year(), int(next.Month())
+		}
+	case sameYear:
+		if r.last == nil || r.last.moment.IsZero() {
+			return
+		}
+		y = r.last.moment.Time.Year() + w.shift
+	case yearOffset:
+		if r.base.IsZero() {
+			return
+		}
+		y = r.base.Time.Year() + w.shift
+	case monthShift:
+		if r.base.IsZero() {
+			return
+		}
+		t := time.Date(r.base.Time.Year(), r.base.Time.Month()+time.Month(w.shift), 1, 0, 0, 0, 0, time.UTC)
+		y, m = t.Year(), int(t.Month())
+	case today:
+		if r.base.IsZero() {
+			return
+		}
+		t := r.base.Time.AddDate(0, 0, w.shift)
+		y, m, d = t.Year(), int(t.Month()), t.Day()
+	case dayShift, onlyTime:
+		if r.last == nil || r.last.moment.IsZero() || r.last.moment.Precision == incident.Month || !r.near(w) {
+			return
+		}
+		t := r.last.moment.Time.AddDate(0, 0, w.shift)
+		y, m, d = t.Year(), int(t.Month()), t.Day()
+	}
+	w.set(y, m, d, r.zone)
+	if !w.moment.IsZero() {
+		r.last = w
+	}
+}
+
+// near reports whether the date before w is close enough to be what 同日 or a time alone refers to.
+func (r *resolver) near(w *when) bool {
+	if w.line == r.last.line {
+		return true
+	}
+	a, b := r.lines[w.line], r.lines[r.last.line]
+	switch w.rel {
+	case onlyTime:
+		return w.line-r.last.line <= 6 && a.section == secStory && b.section == secStory
+	default:
+		return w.line-r.last.line <= 4
+	}
+}
+
+// yearOf finds the year of a date without one: that of the date before it in the same part of the text, turned at the end
+// of a year; else the latest that makes the date lie before publication.
+func (r *resolver) yearOf(w *when, future bool) int {
+	day := max(w.d, 1)
+	base := r.base.Time
+	if r.last != nil && !r.last.moment.IsZero() && r.last.rel != today && (w.line == r.last.line || r.sameStory(w)) {
+		prev := r.last.moment.Time
+		y := prev.Year()
+		if gap := prev.Sub(date(y, w.m, day)); gap > 180*24*time.Hour && (r.base.IsZero() || !date(y+1, w.m, day).After(base.AddDate(0, 2, 0))) {
+			y++
+		}
+		if !r.base.IsZero() && !future && date(y, w.m, day).After(base.AddDate(0, 0, 1)) && r.last.rel != absolute {
+			y--
+		}
+		return y
+	}
+	if r.year != 0 {
+		return r.year
+	}
+	if r.base.IsZero() {
+		if r.last != nil && !r.last.moment.IsZero() {
+			return r.last.moment.Time.Year()
+		}
+		return 0
+	}
+	y := base.Year()
+	switch at := date(y, w.m, day); {
+	case future && base.Sub(at) > 180*24*time.Hour:
+		return y + 1
+	case !future && at.After(base.AddDate(0, 0, 1)):
+		return y - 1
+	case at.Sub(base) > 180*24*time.Hour:
+		return y - 1
+	}
+	return y
+}
+
+func (r *resolver) sameStory(w *when) bool {
+	a, b := r.lines[w.line], r.lines[r.last.line]
+	return a.section == b.section && r.last.line > 0 && !(r.last.rel == absolute && b.section == secNone && w.line-r.last.line > 6)
+}
+
+func date(y, m, d int) time.Time { return time.Date(y, time.Month(m), d, 0, 0, 0, 0, time.UTC) }
+
+// set completes w, and says what does not fit.
+func (w *when) set(y, m, d int, zone *time.Location) {
+	if y < 1970 || y > 2099 || m < 1 || m > 12 {
+		return
+	}
+	if w.zone != nil {
+		zone = w.zone
+	}
+	if d == 0 {
+		w.moment = incident.Moment{Time: time.Date(y, time.Month(m), 1, 0, 0, 0, 0, zone), Precision: incident.Month}
+		return
+	}
+	t := time.Date(y, time.Month(m), d, 0, 0, 0, 0, zone)
+	if t.Day() != d { // 2月30日
+		return
+	}
+	if w.hasWeekday && t.Weekday() != w.weekday {
+		w.doubt = fmt.Sprintf("%s was a %s, but the text says %s", t.Format("2006-01-02"), t.Weekday(), w.weekday)
+	}
+	w.moment = incident.Moment{Time: t, Precision: incident.Day}
+	switch {
+	case w.foreign || w.hh < 0:
+	default: // 20時に is 20:00; 20時頃 is about that
+		w.moment = incident.Moment{Time: t.Add(time.Duration(w.hh)*time.Hour + time.Duration(max(w.mm, 0))*time.Minute), Precision: incident.Minute}
+	}
+}
+
+// pairRanges marks times that a から, ～, － or their like joins.
+func pairRanges(s string, all []*when) {
+	for i := 1; i < len(all); i++ {
+		a, b := all[i-1], all[i]
+		if a.line != b.line || b.from-a.to > 24 || a.end {
+			continue
+		}
+		between := s[a.to:b.from]
+		if beforeJoin.MatchString(between) || joinEN.MatchString(between) {
+			a.start, b.end = true, true
+		}
+	}
+}

@@ -1,0 +1,322 @@
+package extract
+
+import (
+	"regexp"
+	"strings"
+	"unicode/utf8"
+
+	"shirase/internal/incident"
+)
+
+// term is a word of notices for a class of data.
+type term struct {
+	word  string // of the vocabulary; empty for words that only look like one
+	re    *regexp.Regexp
+	plain bool
+}
+
+// termsJA are tried at each place in this order: what is longer or more special first.
+var termsJA = regexp.MustCompile(strings.Join([]string{
+	`(?P<skip>パスワードの?(?:再設定|変更|リセット|設定|初期化|管理|使い回し|リスト|強化|入力|更新)|パスワードを(?:変更|再設定|リセット|使い回|設定|入力|更新)|パスワードリスト|メールアドレス宛|クレジットカード(?:会社|決済|払い|の不正利用|の再発行|の差し替え|発行会社)|住所地|氏名不詳|メールアドレスに(?:対|メール|送)|電話番号[:：]|住所[:：]\s?〒|メールアドレス[:：])`,
+	`(?P<hashed>(?:不可逆(?:的)?な?(?:暗号化|ハッシュ化?|変換)?(?:さ|を)?(?:れた|施した|した)?|ハッシュ(?:化|値化)?(?:さ|を)?(?:れた|施した|した)?|ハッシュ化済み?の?)\s?(?:状態の|ログイン|アカウントの?)?パスワード|パスワード(?:の?ハッシュ(?:値)?|\s?\((?:[^()]{0,20})(?:ハッシュ|不可逆)[^()]{0,40}\)))`,
+	`(?P<encrypted>(?:暗号化|符号化)(?:さ|を)?(?:れた|済み?の?|施した)?\s?(?:ログイン|アカウント)?パスワード|パスワード\s?\((?:[^()]{0,20})暗号化(?:されて|済|した|処理)?[^()]{0,20}\))`,
+	`(?P<readable>平文の?パスワード|暗号化されていない\s?パスワード|パスワード\s?\(平文[^()]{0,10}\))`,
+	`(?P<password>(?:ログイン|会員|アカウント)?パスワード|暗証番号)`,
+	`(?P<nickname>(?:アカウント名\s?\(ニックネーム\)|ニックネーム|ハンドルネーム|ハンドル名|表示名|ペンネーム))`,
+	`(?P<card>(?:クレジット)?カード(?:会員)?(?:情報|番号|名義人?(?:名|氏名)?|の?有効期限|会員名|決済情報)|(?:クレジットカード)の?(?:番号|有効期限|名義)|セキュリティコード|クレジットカード)`,
+	`(?P<bank>(?:金融機関|銀行|振込先|引落|返金先|振替)?(?:の)?口座(?:番号|情報|名義人?)|(?:金融機関|銀行|振込先|引落)の?口座|銀行名|預金種[別目])`,
+	`(?P<insurance>(?:健康)?保険(?:証|者証)(?:番号|情報|の?記号番号|等?の?番号)?|被保険者(?:証)?(?:記号)?・?番号|被保険者証|保険者番号)`,
+	`(?P<national>マイナンバー(?:カード番号)?|個人番号|(?:運転)?免許証?(?:番号|情報|の画像)?|パスポート(?:番号|情報)?|旅券番号|基礎年金番号|在留カード番号?)`,
+	`(?P<email>(?:電子|E-?|e-?|携帯)?\s?メール\s?アドレス|メアド|[Ee]-?[Mm]ail\s?アドレス|[Ee]-?[Mm]ail|(?:電子)メール(?:のアドレス))`,
+	`(?P<phone>(?:携帯|自宅|固定)?電話番号|携帯番号|(?:自宅)?電話(?:・|、|/)|TEL番号)`,
+	`(?P<birth>生年月日|誕生日|生年)`,
+	`(?P<gender>性別)`,
+	`(?P<accountid>(?:ログイン|会員|ユーザー?|アカウント|顧客|お客様|お客さま|患者|利用者|学生|職員|社員|登録|管理|加盟店|メンバー|Twitter|SNS|LINE|X)\s?(?:の)?(?:ID|番号|コード|名)|学籍番号|診察券番号|受験番号|社員番号|従業員番号)`,
+	`(?P<ip>IP\s?アドレス)`,
+	`(?P<employer>(?:お)?勤務先(?:名|情報|の?名称)?|勤め先|会社名|御社名|貴社名|企業名|法人名|所属(?:先|企業|会社|組織|団体|部署)?名?|団体名|部署名?)`,
+	`(?P<occupation>職業|役職名?|職種|職位)`,
+	`(?P<health>病名|傷病名?|診断(?:名|結果|書|内容)|病歴|既往歴|診療(?:情報|内容|記録|録|科)|検査(?:結果|データ|値|内容|情報|日|画像)|投薬(?:情報|内容)?|処方(?:箋|内容|薬|情報)?|健康診断(?:の?結果|情報)?|健診(?:結果|情報)|カルテ|治療(?:内容|経過|情報)|アレルギー|障害(?:名|の程度|等級|者手帳)|手術(?:記録|内容|日)?|要介護度|医療情報|健康情報|症状|疾患名?|感染症(?:の)?情報)`,
+	`(?P<vehicle>車両(?:情報|番号|登録番号)|ナンバープレート|車台番号|車検証|登録車両|車種)`,
+	`(?P<purchase>(?:ご)?(?:購入|購買|注文|利用|取引|予約|決済|配送|申込|お買い?上げ)の?(?:履歴|商品名?|明細|内容|情報|金額|日時?)|ご?注文(?:番号|品))`,
+	`(?P<message>(?:メッセージ|メール|お?問い?合わ?せ|相談|トーク|チャット|投稿|通信|DM|ダイレクトメッセージ)の?(?:の)?(?:内容|本文|履歴|文面|件名))`,
+	`(?P<address>(?:自宅|現|ご|お届け先|送付先|配送先|送り先|居)?住所|郵便番号|居住地)`,
+	`(?P<name>(?:ご)?(?:お)?(?:氏名|名前|芳名|姓名|本名)|(?:患者|児童|生徒|学生|利用者|申込者|参加者|受講者|保護者|担当者|会員|契約者|職員|社員|代表者|顧客|お客様|お客さま|受信者|園児|使用者|購入者|応募者|対象者|ご担当者|配送先|送付先|宛)(?:様)?(?:の)?名(?:前)?|フルネーム)`,
+}, "|"))
+
+// classOf names the vocabulary's word of a group.
+var classOf = map[string]string{
+	"hashed": "password:hashed", "encrypted": "password:encrypted", "readable": "password:plain", "password": "password", "nickname": "nickname",
+	"card": "payment-card", "bank": "bank-account", "insurance": "insurance-number", "national": "national-id", "email": "email", "phone": "phone",
+	"birth": "birth-date", "gender": "gender", "accountid": "account-id", "ip": "ip-address", "employer": "employer", "occupation": "occupation",
+	"health": "health", "vehicle": "vehicle", "purchase": "purchase-history", "message": "message-content", "address": "address", "name": "name",
+}
+
+// found is a class named in the text.
+type mention struct {
+	word     string
+	from, to int
+}
+
+// mentions finds the classes that s[from:to] names.
+func mentions(re *regexp.Regexp, s string, from, to int) []mention {
+	var out []mention
+	names := re.SubexpNames()
+	for _, m := range re.FindAllStringSubmatchIndex(s[from:to], 200) {
+		for g := 1; g < len(names); g++ {
+			if names[g] == "" || m[2*g] < 0 || names[g] == "skip" {
+				continue
+			}
+			if word := classOf[names[g]]; incident.KnownClass(word) {
+				out = append(out, mention{word, from + m[0], from + m[1]})
+			}
+		}
+	}
+	return out
+}
+
+var (
+	leakVerb = regexp.MustCompile(`流出|漏えい|漏洩|漏れ|閲覧(?:さ|でき|可能|した|され)|見え|表示され|誤送信|(?:誤って|間違って|別の|異なる|他の|第三者).{0,80}(?:送信|送付|交付|公開|掲載|配布|添付|渡|表示|配信|発送|郵送)|紛失|盗難|盗まれ|取得され|窃取|抜き取|外部(?:に|へ).{0,10}(?:送信|転送|持ち出)|記載(?:され|して|が|の)|記録(?:され|して)|保存(?:され|して)|含まれ(?:て(?:いた|いる|おり|います|いました)|る|た)|含む|持ち出|アクセス(?:さ|でき|可能)|窃取|公開(?:され|して|状態)|掲載(?:され|して|し)|引き出され|取り出され|置き忘れ|所在不明|暗号化され|不正に(?:取得|利用|入手|閲覧)`)
+	// What ends a clause whose predicate denies, and where the clause began.
+	denied        = regexp.MustCompile(`含まれて?(?:おりません|いません|いない|おらず|ません|ない)|含んで(?:おりません|いません|いない|おらず)|(?:流出|漏えい|漏洩|閲覧|取得|漏れ|影響)(?:し|さ?れ|いたし)?(?:た事実|た可能性|の可能性|の事実)?(?:は|も|が)?(?:て)?(?:一切)?(?:おりません|いません|いない|おらず|なかった|ございません|ありません|ない|ません)|(?:確認|保有|保持|保存|保管|記載|登録|公開|表示|取得)(?:は|も)?(?:さ?れ|し|いたし|して)て?(?:おりません|いません|いない|おらず|なかった|ません|ない)|対象外|対象では(?:ございません|ありません|ない)|影響(?:は|も)?(?:一切)?(?:ございません|ありません|ない)|無関係|該当(?:し|いたし)ません|を?除[くきい]|以外|無し|なし(?:。|$|\))|伏せ|マスキング`)
+	clauseEdge    = regexp.MustCompile(`(?:が|ものの|ており|であり|一方で?|ただし|なお|また)、|。|;`)
+	adviceRE      = regexp.MustCompile(`ください|下さい|お願い|注意|ご変更|再設定|使い回|推奨|お勧め|おすすめ|設定し|変更し|管理に|詐|装っ|かたる|騙|お尋ね|聞き出|お聞き|求め(?:る|られ)|ことはありません|ことはございません|お問い?合わ?せ|本人確認|電話番号\s?[:]|メールアドレス\s?[:]|入力(?:する|せず|し)|登録(?:する|されて)いる(?:お客様|方)`)
+	announceItems = regexp.MustCompile(`(?:流出|漏えい|漏洩|漏れ|閲覧|対象|含まれ|記載|該当|紛失|誤送信|保存|送信|公開|取得|影響).{0,60}(?:情報|項目|データ|内容)`)
+)
+
+// classesJA proposes which data were exposed: what the part on data lists, and what sentences say was lost. A clause that
+// denies, and advice on what to do, name the same words and count for nothing.
+func (r *reader) classesJA() {
+	denied := map[string]bool{}
+	type hit struct {
+		mention
+		possible bool
+	}
+	var hits []hit
+	announced, possible := false, false
+	for _, s := range r.sentences {
+		l := r.lines[s.line]
+		part := r.s[s.from:s.to]
+		switch {
+		case l.section == secContact || l.section == secPast || l.section == secPrevention || l.section == secSource || l.section == secDamage:
+			continue
+		case l.heading && !strings.ContainsAny(part, ":("):
+			announced = false
+			possible = possibleJA.MatchString(part)
+		}
+		yes, no := r.sides(s)
+		for _, m := range no {
+			denied[m.word] = true
+		}
+		if len(yes) > 0 && r.exposing(part, l, announced) {
+			for _, m := range yes {
+				hits = append(hits, hit{m, possibleJA.MatchString(part) || l.section == secItems && possibleJA.MatchString(l.under) || (l.list && announced || l.section == secItems) && possible})
+			}
+		}
+		if announceRE.MatchString(lastBytes(part, 200)) {
+			announced = announceItems.MatchString(part)
+			possible = possibleJA.MatchString(part)
+		} else if !l.list {
+			announced = false
+		}
+	}
+	for _, h := range hits {
+		certainty := incident.Confirmed
+		if h.possible {
+			certainty = incident.Possible
+		}
+		if strings.HasPrefix(h.word, "password:") {
+			r.seen["data-class\x00password"]++
+		}
+		doubt := ""
+		if denied[h.word] {
+			doubt = "elsewhere the text says that this was not included, at least of some"
+		}
+		r.propose(incident.Fact{Key: "data-class", Item: h.word, Value: incident.Value{Word: h.word}, Certainty: certainty}, h.from, h.to, doubt)
+	}
+}
+
+// exposing reports whether the classes named in a sentence are those that were lost.
+func (r *reader) exposing(part string, l line, announced bool) bool {
+	if adviceRE.MatchString(part) && !leakStrong.MatchString(part) {
+		return false
+	}
+	if l.section == secItems || l.list && announced {
+		return utf8.RuneCountInString(part) < 400
+	}
+	if l.section == secResponse && !strings.Contains(part, "流出") && !strings.Contains(part, "漏") {
+		return false
+	}
+	if adviceRE.MatchString(part) && !strings.Contains(part, "可能性") {
+		return false
+	}
+	return leakVerb.MatchString(part) && !hypothetical.MatchString(part)
+}
+
+var hypothetical = regexp.MustCompile(`場合(?:に|は|が|、)|他社(?:の)?サービス(?:から|で)|他(?:の|社)(?:サイト|サービス)|悪用され(?:る|た場合)|万が?一|お使いの|リスト型|使い回し|流用|他サイト|他サービス|認証を行|対策を`)
+
+// sides parts the classes of a sentence into those that it affirms and those that it denies.
+func (r *reader) sides(s sentence) (yes, no []mention) {
+	all := mentions(termsJA, r.s, s.from, s.to)
+	if len(all) == 0 {
+		return nil, nil
+	}
+	part := r.s[s.from:s.to]
+	type stretch struct{ from, to int }
+	var not []stretch
+	for _, m := range denied.FindAllStringIndex(part, 50) {
+		from := 0
+		word := part[m[0]:m[1]]
+		if e := clauseEdge.FindAllStringIndex(part[:m[0]], -1); len(e) > 0 {
+			from = e[len(e)-1][1]
+		}
+		// Inside brackets the denial holds for what stands there.
+		if open := strings.LastIndexByte(part[:m[0]], '('); open >= from && !strings.Contains(part[open:m[0]], ")") {
+			from = open
+		} else if strings.Contains(word, "除") || strings.Contains(word, "以外") {
+			// "Aを除くB、C": only A is meant; in a list before it too, but not what another clause says.
+			if c := strings.LastIndexAny(part[from:m[0]], "("); c >= 0 {
+				from += c
+			}
+		}
+		not = append(not, stretch{s.from + from, s.from + m[1]})
+	}
+	for _, m := range all {
+		deny := false
+		for _, n := range not {
+			deny = deny || m.from >= n.from && m.from < n.to
+		}
+		if deny {
+			no = append(no, m)
+		} else {
+			yes = append(yes, m)
+		}
+	}
+	return yes, no
+}
+
+// causesJA are the ways in which data are lost, the most telling first. A way that only advice, prevention or an
+// explanation names does not count.
+var causesJA = []struct {
+	word string
+	re   *regexp.Regexp
+}{
+	{"ransomware", regexp.MustCompile(`ランサムウェ?ア|身代金`)},
+	{"web-skimming", regexp.MustCompile(`ペイメントアプリケーションの?(?:不正な?)?改ざん|(?:決済|カード情報入力|支払|購入|入力)(?:画面|フォーム|ページ|システム|アプリケーション).{0,20}改ざん|フォームジャッキング|Webスキミング|ウェブスキミング|オンラインスキミング|偽の?決済(?:画面|フォーム|ページ)`)},
+	{"credential-stuffing", regexp.MustCompile(`リスト型|パスワードリスト攻撃|(?:他社|外部|他の?)(?:の)?(?:サービス|サイト|Webサイト|ウェブサイト).{0,30}(?:流出|漏えい|漏洩|取得|入手).{0,60}(?:ログイン|ID|パスワード)`)},
+	{"misdirected-mail", regexp.MustCompile(`誤送信|(?:メール|FAX|ファックス|ファクス).{0,60}(?:誤って|間違|別の|異なる).{0,40}(?:送信|送|宛先|添付)|(?:[Bb][Cc][Cc]|BCC)|誤って.{0,40}(?:メール|電子メール|FAX|ファックス).{0,20}送信`)},
+	{"misdelivery", regexp.MustCompile(`誤送付|誤交付|誤配布|誤封入|誤発送|誤配達|誤郵送|封入(?:の)?(?:誤り|ミス|間違)|誤って.{0,50}(?:送付|交付|封入|発送|郵送|手渡|渡し|同封|配布)|(?:別|他)の?(?:方|人|お客様|患者|世帯|住所).{0,20}(?:送付|交付|郵送|渡)`)},
+	{"insider", regexp.MustCompile(`(?:元)?(?:従業員|社員|職員|派遣社員|教員|契約社員|関係者|作業員|退職者).{0,40}(?:不正に|無断で|私的に|目的外).{0,40}(?:持ち出|取得|閲覧|利用|提供|売却|流出|コピー|使用)|不正(?:な|に)?持ち?出|内部不正`)},
+	{"theft", regexp.MustCompile(`盗難|盗まれ|車上(?:荒らし|ねらい)|窃盗|置き引き|ひったくり`)},
+	{"lost-media", regexp.MustCompile(`紛失|置き忘れ|所在(?:が)?(?:不明|確認でき)|誤廃棄|誤って廃棄|見当たらな|落とし(?:た|て)`)},
+	{"phishing", regexp.MustCompile(`フィッシング(?:メール|サイト|詐欺)?(?:に|により|による|を受け|攻撃|で)|サポート詐欺`)},
+	{"malware", regexp.MustCompile(`(?:マルウェア|ウイルス|ウィルス|エモテット|Emotet|EMOTET|トロイの木馬).{0,20}(?:感染|侵入|検知|による)|(?:感染).{0,20}(?:マルウェア|ウイルス|Emotet)`)},
+	{"misconfiguration", regexp.MustCompile(`設定(?:の)?(?:を)?(?:誤|ミス|不備|不足|漏れ|間違)|誤設定|(?:公開|共有|閲覧|アクセス)(?:範囲|権限|設定|制限)(?:の設定)?(?:が|の|を|に)(?:.{0,20})(?:誤|不備|不適切|されて(?:い|お)|なかった|なって)|誤掲載|誤公開|誤って.{0,40}(?:公開|掲載|アップロード|閲覧)|(?:インターネット|ウェブ|外部).{0,12}(?:から|で|上で)(?:誰でも)?.{0,10}閲覧(?:でき|可能)`)},
+	{"defect", regexp.MustCompile(`(?:プログラム|システム|アプリ|サーバー|ソフトウェア|機能).{0,12}(?:不具合|バグ|ミス|誤り|障害により)|不具合(?:により|が原因|によって)`)},
+	{"intrusion", regexp.MustCompile(`不正アクセス|不正侵入|不正に侵入|サイバー攻撃|脆弱性を(?:悪用|突|つ|利用)|SQLインジェクション|第三者による(?:不正|侵入)|不正ログイン|改ざん`)},
+	{"contractor", regexp.MustCompile(`(?:委託先|委託業者|委託会社|受託(?:者|業者|会社)|取引先)(?:の|で|において|に).{0,30}(?:漏|流出|紛失|事故|不正|誤|発生)`)},
+}
+
+var causeNot = regexp.MustCompile(`確認されて(?:おり|い)(?:ません|ない)|ございません|ありません(?:でした)?。|注意|ご用心|万が?一|可能性も|場合(?:は|が)|防止|対策|訓練|研修|強化|徹底|装った|騙|かたる|ではな(?:い|く)`)
+
+// causeJA proposes how it happened.
+func (r *reader) causeJA() {
+	for _, c := range causesJA {
+		for _, s := range r.sentences {
+			l := r.lines[s.line]
+			if l.section == secContact || l.section == secPast || l.section == secPrevention || l.section == secDamage || l.section == secSource {
+				continue
+			}
+			part := r.s[s.from:s.to]
+			m := c.re.FindStringIndex(part)
+			if m == nil || causeNot.MatchString(part) && l.section != secCause && !titleEnds(part) {
+				continue
+			}
+			if c.word == "misdirected-mail" && l.section == secResponse || c.word == "credential-stuffing" && strings.Contains(part, "ではな") {
+				continue
+			}
+			certainty := incident.Confirmed
+			if tail := firstBytes(part[m[1]:], 60); regexp.MustCompile(`^[^。、]{0,16}(?:可能性|おそれ|疑い|と(?:考え|推|思|み)|とみられ)`).MatchString(tail) {
+				certainty = incident.Possible
+			}
+			r.propose(incident.Fact{Key: "cause", Value: incident.Value{Word: c.word}, Certainty: certainty}, s.from+m[0], s.from+m[1], "")
+			return
+		}
+	}
+}
+
+// damages are what may follow of a leak, as notices name them.
+var damages = []struct {
+	word string
+	re   *regexp.Regexp
+}{
+	{"enquiry", regexp.MustCompile(`(?:お客様|お客さま|会員|利用者|皆様|本件)?(?:から|に関する|に関わる|についての)?(?:の)?(?:お問い?合わ?せ|お申し出|苦情|被害の?(?:申告|申し出))`)},
+	{"login", regexp.MustCompile(`不正(?:な)?ログイン(?:によるアクセス)?|なりすまし(?:による)?ログイン`)},
+	{"tampering", regexp.MustCompile(`(?:個人情報や保存されたコンテンツ等の)?改ざん|書き換え`)},
+	{"misuse", regexp.MustCompile(`(?:個人情報|情報|カード情報|クレジットカード)?(?:の|が|を)?(?:不正|悪)(?:な)?(?:利用|使用|用)|二次(?:的な?)?被害|2次被害|二次流出|悪用|なりすまし|不正に(?:利用|使用)`)},
+}
+
+var (
+	noneRE    = regexp.MustCompile(`(?:確認|報告|認識|把握|判明|発生|検知|発見)(?:は|も|が|を)?(?:さ?れ|し|いたし|でき|して|受け(?:て)?|いただい|頂い|入っ|寄せられ|認められ)*て?(?:おりません|いません|いない|おらず|なかった|ございません|ありません|ません|ない)|(?:認められ|受け|寄せられ|見られ)て?(?:おりません|いません|いない|おらず|ません)|(?:報告|事実|被害|申告|情報|連絡)(?:は|も)?(?:一切)?(?:ございません|ありません|ない|入って(?:おりません|いません)|受けて(?:おりません|いません))`)
+	hasRE     = regexp.MustCompile(`(?:不正利用|不正使用|悪用|二次被害)(?:が|の|された|され)(?:[^。]{0,20})(?:確認(?:され(?:ました|て(?:おり|い)ます|た)|いた|し(?:ました|て(?:おり|い)ます))|発生し(?:た|て|ました))|(?:不正利用|不正使用|悪用)された(?:可能性|おそれ|恐れ)`)
+	damageNot = regexp.MustCompile(`次第|万が?一|場合|注意|ください|防止|恐れがあるため|おそれがあるため|ご不安`)
+)
+
+// damageJA proposes what has followed: each negative for itself, as of its own time.
+func (r *reader) damageJA() {
+	for _, s := range r.sentences {
+		part := r.s[s.from:s.to]
+		l := r.lines[s.line]
+		if l.section == secContact || l.section == secPast || l.section == secSource || r.isAddendum(l) {
+			continue
+		}
+		none := noneRE.FindStringIndex(part)
+		if none == nil {
+			if m := hasRE.FindStringIndex(part); m != nil && !damageNot.MatchString(part) {
+				certainty, status := incident.Confirmed, "confirmed"
+				if possibleJA.MatchString(part[m[0]:min(len(part), m[1])]) {
+					certainty = incident.Possible
+				}
+				r.propose(incident.Fact{Key: "secondary-damage", Item: "misuse", Value: incident.Value{Word: "misuse", Status: status}, Certainty: certainty}, s.from+m[0], s.from+m[1], "")
+			} else if m := shortNone.FindStringIndex(part); m != nil && l.section == secDamage {
+				r.propose(incident.Fact{Key: "secondary-damage", Item: "misuse", Value: incident.Value{Word: "misuse", Status: "none-confirmed"}}, s.from+m[0], s.from+m[1], "")
+			}
+			continue
+		}
+		asOf := r.saidAsOf(s)
+		before := part[:none[1]]
+		for _, d := range damages {
+			m := lastMatch(d.re, before)
+			if m == nil || none[0]-m[1] > 260 || regexp.MustCompile(`^(?:により|による(?:情報|個人)|が発生|の可能性が|を受け)`).MatchString(before[m[1]:]) {
+				continue
+			}
+			if d.word == "enquiry" && !strings.Contains(before[m[0]:], "問") && !strings.Contains(before[m[0]:], "申") {
+				continue
+			}
+			if m := clauseEdge.FindStringIndex(before[m[1]:]); m != nil {
+				continue
+			}
+			r.propose(incident.Fact{Key: "secondary-damage", Item: d.word, Value: incident.Value{Word: d.word, Status: "none-confirmed"}, AsOf: asOf}, s.from+m[0], s.from+none[1], "")
+		}
+	}
+}
+
+var shortNone = regexp.MustCompile(`^(?:・|○)?\s?(?:現時点(?:では?)?、?|現在(?:のところ)?、?)?(?:無し|なし|ありません|ございません|確認されて(?:おりません|いません))(?:でした)?。?$`)
+
+// lastMatch gives the last place where re matches.
+func lastMatch(re *regexp.Regexp, s string) []int {
+	all := re.FindAllStringIndex(s, 50)
+	if len(all) == 0 {
+		return nil
+	}
+	return all[len(all)-1]
+}
+
+// saidAsOf gives the time that a sentence speaks as of, "7月19日16時時点".
+func (r *reader) saidAsOf(s sentence) incident.Moment {
+	for _, w := range r.times {
+		if w.from >= s.from && w.to <= s.to && asOfTail.MatchString(r.s[w.to:s.to]) && !w.moment.IsZero() {
+			return w.moment
+		}
+	}
+	return incident.Moment{}
+}

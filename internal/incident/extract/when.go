@@ -1,0 +1,360 @@
+package extract
+
+import (
+	"regexp"
+	"strings"
+	"unicode/utf8"
+
+	"shirase/internal/incident"
+)
+
+// maxHead is how many lines of a text may stand before its date and title: republished notices have the site's name and
+// menus there.
+const maxHead = 25
+
+var (
+	dateLine    = regexp.MustCompile(`^[\s()\[\]【】<>.,:]*$`)
+	published   = regexp.MustCompile(`(?:公表日|公開日|掲載日|発表日|発表日時|公表日時|登録日|投稿日|発行日|掲載日時|公開日時|配信日|記者発表|報道発表(?:資料)?|プレスリリース|ニュースリリース|お知らせ|(?i:published|date|released?|posted|dated|for immediate release))[^。]{0,12}$`)
+	updated     = regexp.MustCompile(`(?:更新日?時?|最終更新|追記|改訂|(?i:updated|last modified))\s?[:：]?\s?$`)
+	updatedTail = regexp.MustCompile(`^\s?[\])】]?\s?(?:更新|追記|改訂|最終)`)
+	followRE    = regexp.MustCompile(`第\s?[2-9二三四五六七八九]\s?(?:報|回)|続報|最終報|(?:追加|続)の?(?:お知らせ|ご?報告)|復旧報|開示事項の経過|(?i:\bupdate\b|follow-up)`)
+	postscript  = regexp.MustCompile(`^(?:\s?付け?)?(?:で|に|の|、)?(?:[^。]{0,50}?)(?:お知らせ|公表|発表|公開|ご報告|掲載|開示)(?:いた|し|させて)`)
+	todayTold   = regexp.MustCompile(`^[^。]{0,40}(?:公表|発表)`)
+)
+
+// publication finds when the text was published: the date on a line of its own near the beginning or at the end, or one
+// with a label. What was updated says only as of when it speaks.
+func (r *reader) publication() {
+	for i, l := range r.lines {
+		if i < maxHead && titleEnds(r.s[l.from:l.to]) && followRE.MatchString(r.s[l.from:l.to]) && !strings.Contains(r.s[l.from:l.to], "第1報") {
+			r.update = true
+		}
+	}
+	var labelled, alone, head, tail, updates *when
+	for _, w := range r.times {
+		if w.rel != absolute || w.d == 0 {
+			continue
+		}
+		l := r.lines[w.line]
+		before, after := strings.TrimSpace(r.s[l.from:w.from]), strings.TrimSpace(r.s[w.to:l.to])
+		before, after = strings.Trim(before, "()[]【】<>・:"), strings.Trim(after, "()[]【】<>")
+		first := w.line < maxHead
+		switch {
+		case updated.MatchString(before+":") || updatedTail.MatchString(after):
+			if updates == nil {
+				updates = w
+			}
+		case first && before != "" && published.MatchString(lastBytes(before, 60)) && len(before) < 60 && len(after) < 60:
+			if labelled == nil {
+				labelled = w
+			}
+		case before == "" && after == "" && first:
+			if alone == nil {
+				alone = w
+			}
+		case before == "" && after == "" && w.line >= len(r.lines)-12:
+			tail = w
+		case first && w.line < 12 && !strings.ContainsAny(before+after, "、。,") && len(before)+len(after) < 90 && !storyWord.MatchString(before+after) && (before == "" || after == "" || titleEnds(after)):
+			if head == nil {
+				head = w
+			}
+		}
+	}
+	for _, w := range []*when{labelled, alone, head, tail} {
+		if w != nil && !w.start && !w.end {
+			r.baseAt = w
+			break
+		}
+	}
+	at := r.baseAt
+	if at == nil {
+		at = updates
+	}
+	if at != nil {
+		at.set(at.y, at.m, at.d, r.zone)
+		r.base = at.moment
+		r.asOf = at.moment
+	}
+}
+
+var storyWord = regexp.MustCompile(`発生|発覚|判明|発見|検知|確認|受付|時点|現在|から|まで|誤|紛失|対応|連絡|(?i:discover|occur|between|on or about|deadline|until|through)`)
+
+// titleEnds reports whether a line may be the title of a notice.
+func titleEnds(s string) bool {
+	return titled(s) || strings.HasSuffix(s, "報)") || englishTitle.MatchString(s)
+}
+
+var futureJA = regexp.MustCompile(`^[^。、]{0,30}(?:予定|見込|目処|目途|めど|までに(?:は|、)?[^。]{0,30}(?:いたします|します|予定)|(?:開設|開始|再開|公表|発送|送付|実施|設置|ご案内|ご報告)(?:いた)?します)`)
+
+// resolveTimes completes every time. Those at or behind an addendum are said on its day.
+func (r *reader) resolveTimes() {
+	res := &resolver{base: r.base, zone: r.zone, lines: r.lines}
+	for _, w := range r.times {
+		if w == r.baseAt {
+			w.set(w.y, w.m, w.d, r.zone)
+			continue
+		}
+		future := futureJA.MatchString(firstBytes(r.s[w.to:r.lines[w.line].to], 200))
+		l := r.lines[w.line]
+		res.resolve(w, future || r.isAddendum(l))
+	}
+}
+
+// The words by which a time gets its part, looked for between it and the next time of its sentence.
+var (
+	incidentNoun = regexp.MustCompile(`不正|流出|漏えい|漏洩|漏れ|紛失|誤送信|誤送付|誤配布|誤交付|誤って|誤掲載|侵入|感染|攻撃|障害|暗号化|改ざん|閲覧|見当たら|なくな|盗難|不審|異常|痕跡|身に覚え|懸念|ランサム|マルウェア|ウイルス|可能性|事案|本件|持ち出|誤り|不具合|公開され|掲載され|表示され|脆弱性|所在|不足|ないこと|ミス|検索|書き込み|サイバー|個人情報|見られる|送信され|ファイル|開けな|使用でき|利用でき|接続でき`)
+	foundVerb    = regexp.MustCompile(`発見|検知|検出|発覚|判明|覚知|認知|認識し|把握し|気[づ付]|(?:を|が)確認(?:し|さ|いた|でき)|確認(?:しました|いたしました|した)|(?:連絡|指摘|通報|通知|報告|情報提供|問い?合わ?せ|申告|申し出|お申し出|届出?)(?:が|を|も)?(?:あ|受|いただ|頂|入|寄せ)|連絡を受領`)
+	foundLabel   = regexp.MustCompile(`(?:発覚|判明|発見|覚知|検知|認知|認識|確認)(?:年月日|日時|日|時刻|時期)?\s?[)】\]]?\s?(?:[:]|は|が)?\s?$`)
+	startLabel   = regexp.MustCompile(`(?:発生|誤送信|紛失|送信|事故発生|事案発生|事故|盗難|漏えい|漏洩|流出|被害発生|攻撃)(?:年月日|日時|日|時刻|時期|期間)\s?[)】\]]?\s?(?:[:]|は|が)?\s?$`)
+	cutVerb      = regexp.MustCompile(`遮断|隔離|切り離|切断|シャットダウン|非公開|閲覧(?:が)?でき(?:ない|ません|なく)|閲覧不可|(?:アクセス|閲覧|公開|外部通信|通信|接続|ネットワーク|サーバー?|システム|サイト|ページ|サービス|カード決済|クレジットカード決済|決済)(?:の利用|の公開|の提供|機能|の稼働|の運用|を一時的に|を全て|をすべて|を緊急|を一時)*(?:を)?(?:緊急)?(?:停止|制限|閉鎖|止め)|(?:ページ|データ|ファイル|情報|投稿|画像|資料)を(?:直ちに|すぐに|速やかに)?(?:削除|取り下げ)|(?:設定|権限|公開範囲)を(?:適切に|直ちに|正しい\S{0,4}に)?(?:修正|変更|是正|見直)`)
+	loginBlock   = regexp.MustCompile(`ログイン(?:機能)?(?:を|の)?(?:一時的に|全て|すべて)?(?:遮断|停止|制限|禁止|ブロック|できない)|アカウントを?(?:を|の)?(?:一時的に|直ちに)?(?:ロック|凍結|停止|利用停止|一時停止|無効)`)
+	regulatorRE  = regexp.MustCompile(`個人情報保護委員会|監督官庁|監督当局|監督機関|所轄官庁|関係省庁|総務省|金融庁|厚生労働省|経済産業省|国土交通省|文部科学省|財務局|PPC|JIPDEC`)
+	reportVerb   = regexp.MustCompile(`(?:報告|届出|届け出|届出書|速報|確報|提出)(?:等)?(?:を)?(?:済み?|完了|し|いた|行|実施|を完了|。|$|書を提出|、)`)
+	personRE     = regexp.MustCompile(`(?:対象|該当|当該|関係|影響|流出|漏えい|被害).{0,16}(?:お客様|お客さま|会員|方々|方|皆様|皆さま|保護者|利用者|受信者|ご本人|本人|患者|学生|者)(?:様)?(?:全員)?(?:へ|に|には|宛|に対し|に対して|の皆様|あて)|(?:お客様|ご本人|保護者|本人|患者|対象者)(?:様)?(?:全員)?(?:へ|に|宛)(?:は|対し|対して)?`)
+	toldVerb     = regexp.MustCompile(`(?:メール|書面|文書|郵送|書状|電話|個別|お手紙|訪問).{0,14}(?:通知|お知らせ|お詫び|ご連絡|連絡|ご案内|謝罪|説明|送付|送信|配信|発送)|(?:通知|謝罪)(?:を)?(?:し|いた|行)`)
+	notDone      = regexp.MustCompile(`予定|(?:いた)?します(?:。|$|ので)|してまいり|して参り|次第|検討|進めて|準備|ください`)
+	windowNoun   = regexp.MustCompile(`不正|侵入|期間|閲覧|流出|漏えい|漏洩|攻撃|改ざん|痕跡|公開|表示|掲載|可能な状態|決済|アクセス|見られる|誤`)
+	notWindow    = regexp.MustCompile(`受付|営業|窓口|開設|電話|休業|キャンペーン|登録|入会|申込|申し込|在籍|受診|購入|契約|応募|勤務|取引|受講|採用|ご注文|注文|保守|メンテナンス|調査を|予定|来場|参加|利用登録|作成`)
+	cardPaid     = regexp.MustCompile(`(?:クレジットカード|カード)(?:での|による)?(?:決済|情報を?入力|をご?利用|でお?支払|番号を入力)`)
+	negatedFind  = regexp.MustCompile(`^[^。、]{0,60}(?:確認され|発見され|検知され|検出され|確認し|確認でき)て?(?:おりません|いません|いない|なかった|ません)`)
+	occurred     = regexp.MustCompile(`誤って.{0,60}(?:送信|送付|交付|公開|掲載|配布|添付|配信)|誤送信(?:し|が|を)|(?:不正アクセス|不正ログイン|攻撃|侵入|サイバー攻撃).{0,12}(?:を受け|が発生|が行われ|があ(?:り|っ)|され)|感染し|盗難(?:に|被害)|(?:送信|発送|送付|公開|掲載|配布|交付)(?:した|しました|いたし)|紛失し`)
+)
+
+// whenJA gives the times their parts.
+func (r *reader) whenJA() {
+	r.disclosedJA()
+	for i := 0; i < len(r.times); i++ {
+		w := r.times[i]
+		if w == r.baseAt || w.moment.IsZero() {
+			continue
+		}
+		l := r.lines[w.line]
+		if l.section == secContact || l.section == secPast || l.section == secPrevention || l.section == secSource {
+			continue
+		}
+		last := w
+		if w.start && i+1 < len(r.times) && r.times[i+1].end && !r.times[i+1].moment.IsZero() {
+			i++
+			last = r.times[i]
+		}
+		r.placeJA(w, last, r.around(w, last, i))
+	}
+}
+
+// context is what stands around a time within its sentence.
+type context struct {
+	before, after string // up to the times beside it
+	sentence      string
+	label         string // the line or heading above, where the time begins its line
+	at            int    // where the sentence begins
+}
+
+// around gives the context of the times first to last, the latter being number i.
+func (r *reader) around(first, last *when, i int) context {
+	s := r.sentenceAt(first.from)
+	from, to := s.from, s.to
+	for j := i - 1; j >= 0 && r.times[j].to > from; j-- {
+		if r.times[j].to <= first.from {
+			from = r.times[j].to
+			break
+		}
+	}
+	for j := i + 1; j < len(r.times) && r.times[j].from < to; j++ {
+		if r.times[j].rel != onlyYear {
+			to = r.times[j].from
+			break
+		}
+	}
+	c := context{before: r.s[from:first.from], sentence: r.s[s.from:s.to], at: s.from}
+	if last.to <= to {
+		c.after = firstBytes(r.s[last.to:to], 700)
+	}
+	l := r.lines[first.line]
+	if strings.TrimSpace(r.s[l.from:first.from]) == "" || markRE.MatchString(r.s[l.from:first.from]) {
+		c.label = l.under
+		if first.line > 0 {
+			above := r.lines[first.line-1]
+			if above.to-above.from < 60 {
+				c.label = strings.Trim(r.s[above.from:above.to], "■◆●・【】:<>() ")
+			}
+		}
+		// A list gives the time on one line and what happened on the next.
+		if strings.TrimSpace(c.after) == "" && first.line+1 < len(r.lines) && l.section == secStory {
+			if next := r.lines[first.line+1]; !r.timeIn(next) {
+				c.after = firstBytes(r.s[next.from:next.to], 400)
+			}
+		}
+	}
+	return c
+}
+
+func (r *reader) timeIn(l line) bool {
+	for _, w := range r.times {
+		if w.from >= l.from && w.to <= l.to {
+			return true
+		}
+	}
+	return false
+}
+
+// sentenceAt finds the sentence that holds the byte.
+func (r *reader) sentenceAt(at int) sentence {
+	lo, hi := 0, len(r.sentences)
+	for lo < hi {
+		mid := (lo + hi) / 2
+		if r.sentences[mid].to <= at {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
+	}
+	if lo < len(r.sentences) {
+		return r.sentences[lo]
+	}
+	return sentence{at, at, 0}
+}
+
+var asOfTail = regexp.MustCompile(`^\s?(?:時点|現在)`)
+
+// placeJA proposes what happened at w, or from w to last.
+func (r *reader) placeJA(w, last *when, c context) {
+	if asOfTail.MatchString(c.after) || updatedTail.MatchString(c.after) {
+		return
+	}
+	if last != w {
+		r.windowJA(w, last, c)
+		return
+	}
+	label := strings.TrimSpace(c.before)
+	if label == "" {
+		label = c.label
+	}
+	label = lastBytes(label, 80)
+	switch {
+	case foundLabel.MatchString(label) && len(label) < 60 && !strings.Contains(label, "お客様"):
+		r.moment("discovered", w, "")
+		return
+	case startLabel.MatchString(label) && len(label) < 60:
+		r.moment("window.start", w, "")
+		return
+	}
+	if negatedFind.MatchString(c.after) || postscript.MatchString(c.after) && r.update {
+		return
+	}
+	after := c.after
+	if strings.Contains(lastBytes(c.before, 30), "過去") {
+		return
+	}
+	future := notDone.MatchString(after) && !strings.Contains(after, "ました") && !strings.Contains(after, "した")
+	if future {
+		return
+	}
+	if loginBlock.MatchString(after) {
+		r.moment("login-blocked", w, "")
+	} else if cutVerb.MatchString(after) && r.lines[w.line].section != secDamage {
+		r.containedJA(w, after)
+	}
+	if !r.has("discovered") && r.foundJA(after, c) {
+		r.moment("discovered", w, "")
+	}
+	if regulatorRE.MatchString(c.before+after) && reportVerb.MatchString(after) && !notDone.MatchString(after) {
+		r.moment("regulator-notified", w, "")
+	}
+	if !r.has("persons-notified") && personRE.MatchString(c.before+after) && toldVerb.MatchString(after) && !notDone.MatchString(after) {
+		r.moment("persons-notified", w, "")
+	}
+	if !r.has("window.start") && !r.foundFirst(after) && occurred.MatchString(firstBytes(after, 500)) && !r.negative(after) {
+		r.moment("window.start", w, "")
+	}
+}
+
+// foundJA reports whether what stands behind a time tells of the discovery.
+func (r *reader) foundJA(after string, c context) bool {
+	m := foundVerb.FindStringIndex(after)
+	if m == nil || !incidentNoun.MatchString(after) && !incidentNoun.MatchString(c.before) {
+		return false
+	}
+	// 復旧を確認, 安全を確認, 完了を確認: not what was discovered.
+	if bad := regexp.MustCompile(`(?:安全性?|復旧|完了|正常|ないこと|削除|回収|受領)(?:の状態)?(?:を|が|であることを|したことを|されたことを|されていることを)$`); bad.MatchString(after[:m[0]]) {
+		return false
+	}
+	return true
+}
+
+// foundFirst reports whether the discovery is told before the occurrence.
+func (r *reader) foundFirst(after string) bool {
+	f, o := foundVerb.FindStringIndex(after), occurred.FindStringIndex(after)
+	return f != nil && (o == nil || f[0] < o[1]+30)
+}
+
+// containedJA proposes when it was cut off. Where the verb is not the first thing that happened at a time of day, only
+// the day is known.
+func (r *reader) containedJA(w *when, after string) {
+	if r.has("contained") {
+		return
+	}
+	v := *w
+	if m := cutVerb.FindStringIndex(after); foundVerb.MatchString(after[:m[0]]) && v.moment.Exact() {
+		v.hh = -1
+		t := v.moment.Time
+		v.set(t.Year(), int(t.Month()), t.Day(), r.zone)
+	}
+	r.moment("contained", &v, "")
+}
+
+// windowJA proposes the period in which it happened.
+func (r *reader) windowJA(w, last *when, c context) {
+	if w.moment.Precision == 0 || r.lines[w.line].section == secContact {
+		return
+	}
+	near := lastBytes(c.before, 150) + c.after + c.label
+	ok := windowNoun.MatchString(near)
+	if notWindow.MatchString(firstBytes(c.after, 150)+lastBytes(c.before, 60)) && !cardPaid.MatchString(near) && !startLabel.MatchString(c.label) {
+		ok = false
+	}
+	if !ok || endOf(last.moment).Before(w.moment.Time) {
+		return
+	}
+	certainty := incident.Confirmed
+	if strings.Contains(c.after, "可能性") && !strings.Contains(c.after, "確認") {
+		certainty = incident.Possible
+	}
+	if !r.has("window.start") {
+		r.moment("window.start", w, certainty)
+		r.moment("window.end", last, certainty)
+	}
+}
+
+// disclosedJA proposes when the incident was made public: the day of the notice, but of a later report the day that it
+// names for the first.
+func (r *reader) disclosedJA() {
+	for i, w := range r.times {
+		if w == r.baseAt || w.moment.IsZero() {
+			continue
+		}
+		c := r.around(w, w, i)
+		if postscript.MatchString(c.after) && !strings.Contains(c.after, "予定") && (r.update || !r.base.IsZero() && w.moment.Time.Before(r.base.Time)) {
+			r.update = true
+			r.moment("disclosed", w, "")
+			break
+		}
+	}
+	if r.baseAt == nil || r.base.IsZero() {
+		return
+	}
+	if !r.update {
+		r.moment("disclosed", r.baseAt, "")
+		return
+	}
+	text := "続報"
+	if !r.japanese() {
+		text = "Update"
+	}
+	for i, t := range r.lines {
+		if s := r.s[t.from:t.to]; i < maxHead && titleEnds(s) && utf8.RuneCountInString(s) < 120 {
+			text = tidy(s)
+			break
+		}
+	}
+	r.propose(incident.Fact{Key: "addendum", Item: "report", Value: incident.Value{Text: plain(text), Time: r.base}}, r.baseAt.from, r.baseAt.to, r.baseAt.doubt)
+}

@@ -1,0 +1,364 @@
+package extract
+
+import (
+	"regexp"
+	"strings"
+	"unicode/utf8"
+
+	"shirase/internal/incident"
+)
+
+// nameJA is what a name may be made of.
+const nameJA = `[一-龠々〆ヵヶぁ-んァ-ヴーA-Za-z0-9&.'’・＆-]`
+
+var (
+	corporateJA = `(?:株式会社|有限会社|合同会社|合資会社|一般社団法人|公益社団法人|一般財団法人|公益財団法人|社会福祉法人|医療法人(?:社団|財団)?|学校法人|国立大学法人|公立大学法人|独立行政法人|国立研究開発法人|地方独立行政法人|特定非営利活動法人|NPO法人|生活協同組合|\(株\)|\(有\)|\(一社\)|\(公財\))`
+	publicJA    = `(?:大学(?:附属|医学部附属)?病院|病院|医療センター|クリニック|大学|短期大学|高等専門学校|専門学校|高等学校|高校|中学校|小学校|学園|教育委員会|銀行|信用金庫|信用組合|農業協同組合|労働金庫|協会|連合会|協同組合|商工会議所|公社|機構|財団|振興会|研究所|研究センター|県警察|市役所|町役場|都|道|府|県|市|区|町|村)`
+	subjectJA   = regexp.MustCompile(`(` + corporateJA + `\s?` + nameJA + `{1,30}?|` + nameJA + `{1,30}?` + corporateJA + `|` + nameJA + `{1,24}?` + publicJA + `)\s?(?:\((?:本社|所在地|本店|東京都|大阪|以下)[^()]{0,80}\)\s?){0,2}(?:が運営|が提供|が管理|\(以下|(?:及び|および|と)[^。]{0,30}\(以下|では[、,]|は[、,]|において|におきまして|の(?:サーバー|システム|ホームページ|公式|職員|従業員|社員|ネットワーク|Webサイト|ウェブサイト))`)
+	shortFor    = regexp.MustCompile(`\(以下[、,]?\s?[「『]?(?:当社|弊社|当行|当院|本学|当法人|当協会|本会|当会|当機構|当財団|当組合|当グループ|本市|当市|当金庫|本法人|当研究所|当センター|当校|本校|同社)`)
+	fullName    = regexp.MustCompile(`(` + corporateJA + `\s?` + nameJA + `{1,36}|` + nameJA + `{1,36}?` + corporateJA + `)`)
+	nameLine    = regexp.MustCompile(`^(?:報道関係者各位\s?|関係者各位\s?|会社名\s?[::]?\s?|法人名\s?:\s?|事業者名?\s?:\s?|発表者\s?:\s?|\d{4}年\d{1,2}月\d{1,2}日\s?)?(` + corporateJA + `\s?` + nameJA + `{1,36}(?:\s[A-Za-z]+)?|` + nameJA + `{1,30}?(?:\s[A-Za-z]+){0,2}\s?` + corporateJA + `|` + nameJA + `{1,30}` + publicJA + `)(?:\s?\((?:コード|東証|証券)[^)]*\))?$`)
+	ofTitle     = regexp.MustCompile(`(?:^|[】」>\s])(` + nameJA + `{1,20}` + publicJA + `)(?:における|が運営|の個人|で発生|職員)`)
+	notOwner    = regexp.MustCompile(`委託(?:先|業者|会社|し)|再委託|取引先|調査(?:会社|機関)|警察|個人情報保護委員会|システム(?:会社|業者)|カード会社|提供元|製造元|開発元|他社|販売元|クラウド`)
+	badName     = regexp.MustCompile(`^(?:当|弊|本|同|各|貴|御|関係|対象|全|他|近隣|都道府|各市|該当|今|第|この|その|また|なお|および|及び)|^(?:市|県|都|府|町|村|区|道|大学|病院|協会|機構|銀行|学校|教育委員会)$|委員会事務局$|について|警察|個人情報保護|都道府県$|市区町村$|小中学校$|への?|[をがはに]|から`)
+
+	titleNoun  = regexp.MustCompile(`流出|漏えい|漏洩|漏れ|不正アクセス|不正ログイン|紛失|盗難|誤送信|誤送付|誤交付|誤配布|誤掲載|誤廃棄|個人情報|サイバー攻撃|ランサム|改ざん|障害|不正|ウイルス|マルウェア|情報セキュリティ|持ち出|誤り|メールアドレス|パスワード`)
+	serviceRE  = regexp.MustCompile(`(?:が|の|で)?(?:運営|提供|展開)(?:する|している|しております|しています|しておりました|していた)(?:[^「」『』。、()]{0,24})[「『]([^「」『』]{1,50})[」』]`)
+	bareRE     = regexp.MustCompile(`が運営する(` + nameJA + `{1,20}?サービス)\(([^()]{2,120})\)`)
+	unrelated  = regexp.MustCompile(`(?:本件|今回|本事案|当該)[^。]{0,30}?(?:運営する|提供する|の)?(` + nameJA + `{1,40}?)(?:サービス)?(?:とは|とは一切|には)(?:全く)?(?:無関係|関係(?:は)?(?:ございません|ありません))`)
+	excludedRE = regexp.MustCompile(`(?:は|につきましては|については)(?:、)?(?:本件の|今回の|本事案の|調査の)?(?:影響)?対象(?:外|では(?:ございません|ありません)|に(?:は)?含まれ(?:て)?(?:おりません|いません|ません))|(?:には|への)(?:一切)?影響(?:は|が)?(?:一切)?(?:ございません|ありません|ない)|は(?:一切)?含まれて(?:おりません|いません)`)
+	whoWord    = regexp.MustCompile(`(?:アカウント|会員|お客様|お客さま|方|利用者|サービス|サイト|店舗|ユーザー|システム|顧客|情報|商品|アプリ|ストア|ショップ|患者|職員|従業員)(?:様|等|など|の皆様|の情報など)?$`)
+)
+
+// whoJA proposes the organisation, the title, the services and the sources.
+func (r *reader) whoJA() {
+	r.titleOf()
+	r.organisationJA()
+	r.servicesJA()
+	r.sources()
+	if m := investigating.FindStringIndex(r.s); m != nil && !r.update {
+		r.propose(incident.Fact{Key: "scope.state", Value: incident.Value{Word: incident.StateInvestigating}}, m[0], m[1], "")
+	}
+}
+
+var investigating = regexp.MustCompile(`(?:漏えい|漏洩|流出|影響範囲|被害(?:の)?(?:範囲|状況|規模)|対象(?:者|範囲|となる)|影響(?:の)?範囲|情報漏えいの有無)[^。\n、]{0,30}(?:調査中|確認中|調査を(?:進めて|続けて|継続)|精査中|特定を進めて)`)
+
+// titleOf proposes the title: the first line near the beginning that ends as titles do and names what happened.
+func (r *reader) titleOf() {
+	for i, l := range r.lines {
+		if i >= maxHead {
+			return
+		}
+		s := r.s[l.from:l.to]
+		n := utf8.RuneCountInString(s)
+		if r.japanese() && titled(s) && titleNoun.MatchString(s) && n >= 8 && n <= 110 && !strings.Contains(s, "。") ||
+			!r.japanese() && englishTitle.MatchString(s) && n <= 140 {
+			s = strings.TrimSpace(strings.TrimLeft(s, "■◆●:"))
+			r.propose(incident.Fact{Key: "title", Value: incident.Value{Text: plain(tidyName(s))}}, l.from, l.to, "")
+			return
+		}
+	}
+}
+
+func tidyName(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+// organisationJA proposes who publishes: who calls itself 当社, the name on a line of its own near the date, or whose
+// service it is. A contractor, the police or a regulator is named in the same ways and is told apart by what stands
+// around it.
+func (r *reader) organisationJA() {
+	type candidate struct {
+		from, to, score int
+	}
+	var all []candidate
+	add := func(from, to, score int) {
+		name := strings.TrimSpace(r.s[from:to])
+		if badName.MatchString(name) || utf8.RuneCountInString(name) < 2 {
+			return
+		}
+		for i := range all {
+			if r.s[all[i].from:all[i].to] == r.s[from:to] {
+				all[i].score += score
+				return
+			}
+		}
+		all = append(all, candidate{from, to, score})
+	}
+	for i, l := range r.lines {
+		if l.section == secPast || len(all) > 40 {
+			continue
+		}
+		s := r.s[l.from:l.to]
+		if m := nameLine.FindStringSubmatchIndex(s); m != nil && len(s) < 150 {
+			score := 5
+			if i > maxHead && i < len(r.lines)-15 {
+				score = 1
+			}
+			add(l.from+m[2], l.from+m[3], score)
+		}
+		if i < maxHead {
+			if m := ofTitle.FindStringSubmatchIndex(s); m != nil && (titled(s) || i < 12) {
+				add(l.from+m[2], l.from+m[3], 2)
+			}
+		}
+	}
+	for n, s := range r.sentences {
+		if n > 60 {
+			break
+		}
+		part := r.s[s.from:s.to]
+		for _, m := range subjectJA.FindAllStringSubmatchIndex(part, 6) {
+			score := 3
+			if shortFor.MatchString(part[m[3]:]) && strings.Index(part[m[3]:], "(以下") < 120 {
+				score = 8
+			} else if strings.HasPrefix(part[m[3]:], "が運営") && n < 12 {
+				score = 4
+			} else if n > 12 {
+				score = 1
+			}
+			if notOwner.MatchString(lastBytes(part[:m[2]], 60)) || notOwner.MatchString(part[m[2]:m[3]]) {
+				continue
+			}
+			add(s.from+m[2], s.from+m[3], score)
+		}
+	}
+	best := candidate{}
+	for _, c := range all {
+		if c.score > best.score {
+			best = c
+		}
+	}
+	if best.score < 3 {
+		return
+	}
+	name := tidyName(r.s[best.from:best.to])
+	r.propose(incident.Fact{Key: "organisation", Value: incident.Value{Text: plain(name)}}, best.from, best.to, "")
+	r.sector(name, best.from, best.to)
+}
+
+// sectorEnds tells a sector from the name alone, where the name says it.
+var sectorEnds = []struct {
+	sector string
+	re     *regexp.Regexp
+}{
+	{"health", regexp.MustCompile(`(?:病院|医療センター|クリニック|診療所)$|^医療法人`)},
+	{"education", regexp.MustCompile(`(?:大学|短期大学|学校|高校|学園|教育委員会)$|^(?:国立大学法人|公立大学法人|学校法人)|(?i:\buniversity\b|\bcollege\b|\bschool)`)},
+	{"finance", regexp.MustCompile(`(?:銀行|信用金庫|信用組合|労働金庫|証券|生命保険|損害保険)(?:株式会社)?$|(?i:\bbank\b|\bcredit union\b|\binsurance\b)`)},
+	{"government", regexp.MustCompile(`(?:[都道府県市区町村]|市役所|町役場)$|(?i:\bcity of\b|\bcounty (?:of|council)\b|\bcouncil$|\bdepartment of\b)`)},
+	{"health", regexp.MustCompile(`(?i:\bhospital\b|\bmedical (?:center|centre|group)\b|\bhealth(?:care)?\b|\bclinic\b|\bNHS\b)`)},
+}
+
+func (r *reader) sector(name string, from, to int) {
+	for _, s := range sectorEnds {
+		if s.re.MatchString(name) {
+			r.propose(incident.Fact{Key: "sector", Value: incident.Value{Word: s.sector}}, from, to, "")
+			return
+		}
+	}
+}
+
+// servicesJA proposes the services that are named as those concerned, and those named as unrelated.
+func (r *reader) servicesJA() {
+	n := 0
+	for i, s := range r.sentences {
+		if i > 40 || n >= 12 {
+			break
+		}
+		part := r.s[s.from:s.to]
+		if m := bareRE.FindStringSubmatchIndex(part); m != nil {
+			at := m[4]
+			for _, name := range splitKeep(part[m[4]:m[5]], "、,") {
+				if t := strings.TrimSpace(name); t != "" && utf8.RuneCountInString(t) <= 40 && !strings.HasPrefix(t, "以下") {
+					n++
+					r.service(t, "affected", s.from+at, s.from+at+len(name), n)
+				}
+				at += len(name) + 1
+				for at < m[5] && !utf8.RuneStart(part[at]) {
+					at++
+				}
+			}
+			continue
+		}
+		if m := serviceRE.FindStringSubmatchIndex(part); m != nil && i < 15 && !notOwner.MatchString(lastBytes(part[:m[0]], 45)) && incidentNoun.MatchString(part) && !r.negative(part) {
+			n++
+			r.service(part[m[2]:m[3]], "affected", s.from+m[2], s.from+m[3], n)
+		}
+	}
+	for _, s := range r.sentences {
+		part := r.s[s.from:s.to]
+		m := unrelated.FindStringSubmatchIndex(part)
+		if m == nil {
+			continue
+		}
+		from, to := m[2], m[3]
+		if i := strings.LastIndex(part[from:to], "運営する"); i >= 0 {
+			from += i + len("運営する")
+		}
+		to = from + len(strings.TrimSuffix(part[from:to], "サービス"))
+		at := from
+		for _, name := range splitKeep(part[from:to], "・、") {
+			if name != "" && utf8.RuneCountInString(name) <= 30 {
+				n++
+				r.service(name, "unrelated", s.from+at, s.from+at+len(name), n)
+			}
+			at += len(name) + len("・")
+		}
+	}
+}
+
+// splitKeep cuts s at each of seps.
+func splitKeep(s, seps string) []string {
+	return strings.FieldsFunc(strings.ReplaceAll(s, "  ", " "), func(c rune) bool { return strings.ContainsRune(seps, c) })
+}
+
+func (r *reader) service(name, status string, from, to, n int) {
+	name = tidy(name)
+	if name == "" {
+		return
+	}
+	r.propose(incident.Fact{Key: "service", Item: itemName("service", name, n), Value: incident.Value{Text: plain(name), Status: status}}, from, to, "")
+}
+
+var notItem = regexp.MustCompile(`[^a-z0-9]+`)
+
+// itemName makes an item's id from a text: its Latin letters where it is made of them, else its number.
+func itemName(key, s string, n int) string {
+	latin := strings.Trim(notItem.ReplaceAllString(strings.ToLower(s), "-"), "-")
+	if len(latin) >= 2 && len(latin) <= 40 && len(latin)*2 >= len(s) {
+		return latin
+	}
+	return key + "-" + itoa(n)
+}
+
+// excludedJA proposes who is outside the scope.
+func (r *reader) excludedJA() {
+	n := 0
+	for _, s := range r.sentences {
+		l := r.lines[s.line]
+		if l.section == secContact || l.section == secPast || l.section == secPrevention {
+			continue
+		}
+		part := r.s[s.from:s.to]
+		m := excludedRE.FindStringIndex(part)
+		if m == nil {
+			continue
+		}
+		from := 0
+		if e := clauseEdge.FindAllStringIndex(part[:m[0]], -1); len(e) > 0 {
+			from = e[len(e)-1][1]
+		}
+		for _, piece := range strings.Split(part[from:m[0]], "、および") {
+			start := strings.Index(part[from:], piece) + from
+			text := tidy(piece)
+			from = start + len(piece)
+			what := strings.TrimSuffix(strings.TrimSuffix(text, "など"), "等")
+			if utf8.RuneCountInString(text) < 4 || utf8.RuneCountInString(text) > 120 || !whoWord.MatchString(what) || r.onlyData(what, part) {
+				continue
+			}
+			n++
+			f := incident.Fact{Key: "excluded", Item: "excluded-" + itoa(n), Value: incident.Value{Text: plain(text)}}
+			for _, a := range r.amounts {
+				if a.from >= s.from+start && a.to <= s.from+start+len(piece) && a.unit != "attempts" {
+					v := a.value
+					f.Value.Number, f.Value.Unit, f.Value.Qualifier = &v, a.unit, a.qualifier
+				}
+			}
+			lead := len(piece) - len(strings.TrimLeft(piece, "※ なお、"))
+			r.propose(f, s.from+start+lead, s.from+start+len(piece), "")
+		}
+	}
+}
+
+// onlyData reports what is no one: クレジットカード情報 is a kind of data, LINEの会員情報 is that of other people.
+func (r *reader) onlyData(what, sentence string) bool {
+	if strings.Contains(sentence, "含まれて") && !regexp.MustCompile(`(?:会員|お客様|お客さま|方|利用者|アカウント|患者|職員|店舗)$`).MatchString(what) {
+		return true
+	}
+	if ownerRE.MatchString(what) {
+		return false
+	}
+	ms := mentions(termsJA, what, 0, len(what))
+	return strings.HasSuffix(what, "情報") && len(ms) > 0
+}
+
+// ownerRE is whose data they are: LINEの会員情報.
+var ownerRE = regexp.MustCompile(`^.{1,30}の(?:会員|お客様|お客さま|顧客|利用者|アカウント|ユーザー|トーク)`)
+
+var (
+	urlRE    = regexp.MustCompile(`https?://[A-Za-z0-9.\-]+(?::\d+)?(?:/[A-Za-z0-9._~:/?#\[\]@!$&'*+,;=%-]*)?`)
+	sourceRE = regexp.MustCompile(`^(?:情報ソース|ソース|出典|引用元|情報源|リリース(?:元)?|元記事|原文|(?i:source|original))`)
+)
+
+// sources proposes where the notice is: the address under a heading that says so.
+func (r *reader) sources() {
+	n := 0
+	for i, l := range r.lines {
+		s := r.s[l.from:l.to]
+		m := urlRE.FindStringIndex(s)
+		if m == nil {
+			continue
+		}
+		labelled := sourceRE.MatchString(s) || i > 0 && sourceRE.MatchString(r.s[r.lines[i-1].from:r.lines[i-1].to]) && r.lines[i-1].to-r.lines[i-1].from < 60
+		url := strings.TrimRight(s[m[0]:m[1]], ".,;:'")
+		if !labelled || len(url) > 1000 {
+			continue
+		}
+		n++
+		item := "notice"
+		if n > 1 {
+			item = "notice-" + itoa(n)
+		}
+		r.propose(incident.Fact{Key: "source", Item: item, Value: incident.Value{URL: url}}, l.from+m[0], l.from+m[0]+len(url), "")
+	}
+}
+
+var (
+	phoneJA   = regexp.MustCompile(`0\d{1,4}\s?[-(‐–]\s?\d{1,4}\s?[-)‐–]\s?\d{3,4}`)
+	faxRE     = regexp.MustCompile(`(?i:fax|ファックス|ファクス|ファクシミリ)[^0-9]{0,16}$`)
+	hoursJA   = regexp.MustCompile(`(?:受付時間|受付|営業時間|対応時間|開設時間|時間)\s?[:()）]?\s?((?:平日|月曜|土日|毎日|午前|\d{1,2}[:時])[^\n。]{3,80})`)
+	deskLabel = regexp.MustCompile(`(?:窓口|センター|ダイヤル|デスク|係|課|室|部|事務局|本部)$`)
+)
+
+// contactJA proposes the desk that people can turn to.
+func (r *reader) contactJA() {
+	var v incident.Value
+	from, to := -1, -1
+	take := func(a, b int) {
+		if from < 0 || a < from {
+			from = a
+		}
+		to = max(to, b)
+	}
+	for i, l := range r.lines {
+		s := r.s[l.from:l.to]
+		if l.section != secContact || len(s) > 1500 {
+			continue
+		}
+		if v.Text.JA == "" && utf8.RuneCountInString(s) <= 40 && deskLabel.MatchString(tidy(s)) && !strings.ContainsAny(s, "。") {
+			v.Text = plain(strings.Trim(tidy(s), "<>【】「」[]()"))
+			if l.heading {
+				v.Text = plain(strings.Trim(l.under, "<>【】「」[]()"))
+			}
+		}
+		if v.Telephone == "" {
+			for _, m := range phoneJA.FindAllStringIndex(s, 5) {
+				if !faxRE.MatchString(s[:m[0]]) && !(i > 0 && m[0] == 0 && faxRE.MatchString(r.s[r.lines[i-1].from:r.lines[i-1].to])) {
+					v.Telephone = strings.ReplaceAll(s[m[0]:m[1]], " ", "")
+					take(l.from+m[0], l.from+m[1])
+					break
+				}
+			}
+		}
+		if m := urlRE.FindStringIndex(s); m != nil && v.URL == "" && m[1]-m[0] < 500 {
+			v.URL = strings.TrimRight(s[m[0]:m[1]], ".,;:'")
+			take(l.from+m[0], l.from+m[0]+len(v.URL))
+		}
+		if m := hoursJA.FindStringSubmatchIndex(s); m != nil && v.Hours.JA == "" {
+			v.Hours = plain(strings.Trim(tidy(s[m[2]:m[3]]), "()"))
+			take(l.from+m[2], l.from+m[3])
+		}
+	}
+	if v.URL == "" && v.Telephone == "" {
+		return
+	}
+	r.propose(incident.Fact{Key: "contact", Value: v}, from, to, "")
+}
