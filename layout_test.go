@@ -31,6 +31,7 @@ var layers = map[string]int{
 	"internal/incident":          facts,
 	"internal/incident/chart":    room,
 	"internal/incident/exchange": room,
+	"internal/incident/extract":  room,
 	"internal/demo":              room, "internal/password": room,
 	"internal/site": door,
 	"cmd/shirase":   command,

@@ -24,13 +24,14 @@ const formatNotice = "notice"
 // importFlags are the flags of `shirase incident import`.
 type importFlags struct {
 	format, rejects, dataset string
+	notice                   noticeImport
 }
 
 func (a *app) cmdImport() *cobra.Command {
 	var fl importFlags
 	c := &cobra.Command{
 		Use:   "import FILE|-",
-		Short: "Import incidents from a data set",
+		Short: "Import incidents from a data set, or one from its notice",
 		Long: `Records what others have published about incidents: breaches of Have I Been Pwned
 (hibp), notifications to the Washington State Attorney General (washington-ag),
 VERIS, our own CSV and JSON, facts files (shirase). Plain, gzip or zstd; a file of
@@ -40,18 +41,34 @@ unless --format says it.
 What is imported is marked as recorded from its source, with its licence, and is
 never published as a notice of yours. Rows that cannot be taken are listed with
 their place, the field and the reason. Run again, an import adds only what has
-changed; killed, it goes on where it was.`,
+changed; killed, it goes on where it was.
+
+With --format notice, FILE is the text of one disclosure, in Japanese or English
+(UTF-8, or the HTML of its page). The facts that it states are proposed, each with
+the words it was read from, for you to accept, correct or skip. --json alone only
+proposes; --yes accepts everything; -o writes a facts file instead of recording.`,
 		Example: `  shirase incident import breaches.json
-  shirase incident import washington.csv.gz --rejects rejects.csv`,
+  shirase incident import washington.csv.gz --rejects rejects.csv
+  shirase incident import notice.txt --format notice -o facts.yaml`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
+			if fl.format == formatNotice {
+				return a.importNotice(c.Context(), c.InOrStdin(), args[0], fl.notice)
+			}
+			if fl.notice != (noticeImport{}) {
+				return usagef("--yes, --id, --out and --source are of --format notice")
+			}
 			return a.importFile(c.Context(), args[0], fl)
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&fl.format, "format", "", "hibp, washington-ag, veris, csv or shirase (default: by the content)")
+	f.StringVar(&fl.format, "format", "", "hibp, washington-ag, veris, csv, shirase (default: by the content) or notice")
 	f.StringVar(&fl.rejects, "rejects", "", "list rows that are not taken in this file (CSV; default: on stderr)")
 	f.StringVar(&fl.dataset, "dataset", "", "name of the data set, where the form does not imply it (a-z, 0-9, hyphen)")
+	f.BoolVarP(&fl.notice.yes, "yes", "y", false, "notice: accept every proposed fact")
+	f.StringVar(&fl.notice.id, "id", "", "notice: the incident's id (default: from the organisation and the date)")
+	f.StringVarP(&fl.notice.out, "out", "o", "", "notice: write a facts file, and record nothing")
+	f.StringVar(&fl.notice.source, "source", "", "notice: where it was published, a web address")
 	return c
 }
 

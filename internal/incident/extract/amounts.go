@@ -200,9 +200,7 @@ func partsOf(s string, in []*amount) {
 				break
 			}
 			open := strings.TrimLeft(between, " ")
-			if strings.HasPrefix(open, "分") {
-				open = open[len("分"):]
-			}
+			open = strings.TrimPrefix(open, "分")
 			if c, _ := utf8.DecodeRuneInString(open); (c == '(' || c == '[') && unclosed(open) {
 				a.part, a.of = true, b
 				break

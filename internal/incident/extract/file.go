@@ -23,6 +23,9 @@ type Entry struct {
 	AsOf      string `json:"asOf,omitempty"`
 	Span      [2]int `json:"span"`
 	Doubt     string `json:"doubt,omitempty"`
+	Source    string `json:"source,omitempty"`
+	Fetched   string `json:"fetched,omitempty"`
+	SHA256    string `json:"sha256,omitempty"`
 }
 
 // said writes a time as a facts file does: the zone of a day is the file's.
@@ -41,6 +44,7 @@ func (p Proposal) Entry() Entry {
 	f, v := p.Fact, p.Fact.Value
 	e := Entry{Key: f.Key, ID: f.Item, Unit: v.Unit, Qualifier: v.Qualifier, Status: v.Status, Certainty: string(f.Certainty),
 		AsOf: said(f.AsOf), Promised: said(v.Promised), Span: [2]int{p.From, p.To}, Doubt: p.Doubt}
+	e.Source, e.Fetched, e.SHA256 = f.Source, said(v.Fetched), v.SHA256
 	text := v.Text.JA
 	switch {
 	case f.Key == "contact":
@@ -65,57 +69,58 @@ func (p Proposal) Entry() Entry {
 	return e
 }
 
-// FactsFile writes proposals as a facts file that incident.ParseFactsFile reads. Texts are in quotes: nothing that a
-// notice says can be taken for YAML.
-func FactsFile(id string, zone *time.Location, proposals []Proposal) []byte {
+// FactsFile writes entries as a facts file that incident.ParseFactsFile reads. Texts are in quotes: nothing that a notice
+// says can be taken for YAML.
+func FactsFile(id string, zone *time.Location, entries []Entry) []byte {
 	var b strings.Builder
 	fmt.Fprintf(&b, "id: %s\nzone: %s\nfacts:\n", id, quoted(time.Date(2000, 1, 1, 0, 0, 0, 0, zone).Format("-07:00")))
-	for _, p := range proposals {
-		e := p.Entry()
-		fmt.Fprintf(&b, "  - {key: %s", e.Key)
-		member := func(name, value string) {
-			if value != "" {
-				fmt.Fprintf(&b, ", %s: %s", name, quoted(value))
-			}
-		}
-		member("id", e.ID)
-		switch value := e.Value.(type) {
-		case int64:
-			fmt.Fprintf(&b, ", value: %d", value)
-		case string:
-			member("value", value)
-		case map[string]string:
-			b.WriteString(", value: {")
-			first := true
-			for _, name := range []string{"name", "url", "telephone", "hours"} {
-				if s := value[name]; s != "" {
-					if !first {
-						b.WriteString(", ")
-					}
-					first = false
-					fmt.Fprintf(&b, "%s: %s", name, quoted(s))
-				}
-			}
-			b.WriteString("}")
-		}
-		if e.Count != nil {
-			fmt.Fprintf(&b, ", count: %d", *e.Count)
-		}
-		member("unit", e.Unit)
-		member("qualifier", e.Qualifier)
-		member("status", e.Status)
-		member("at", e.At)
-		member("promised", e.Promised)
-		if p.Fact.Certainty != incident.Confirmed {
-			member("certainty", e.Certainty)
-		}
-		member("source", p.Fact.Source)
-		member("fetched", said(p.Fact.Value.Fetched))
-		member("sha256", p.Fact.Value.SHA256)
-		member("asOf", e.AsOf)
-		b.WriteString("}\n")
+	for _, e := range entries {
+		b.WriteString("  - ")
+		e.write(&b)
+		b.WriteString("\n")
 	}
 	return []byte(b.String())
+}
+
+// write puts e on one line.
+func (e Entry) write(b *strings.Builder) {
+	fmt.Fprintf(b, "{key: %s", e.Key)
+	member := func(name, value string) {
+		if value != "" {
+			fmt.Fprintf(b, ", %s: %s", name, quoted(value))
+		}
+	}
+	member("id", e.ID)
+	switch value := e.Value.(type) {
+	case int64:
+		fmt.Fprintf(b, ", value: %d", value)
+	case string:
+		member("value", value)
+	case map[string]string:
+		var parts []string
+		for _, name := range []string{"name", "url", "telephone", "hours"} {
+			if s := value[name]; s != "" {
+				parts = append(parts, name+": "+quoted(s))
+			}
+		}
+		fmt.Fprintf(b, ", value: {%s}", strings.Join(parts, ", "))
+	}
+	if e.Count != nil {
+		fmt.Fprintf(b, ", count: %d", *e.Count)
+	}
+	member("unit", e.Unit)
+	member("qualifier", e.Qualifier)
+	member("status", e.Status)
+	member("at", e.At)
+	member("promised", e.Promised)
+	if e.Certainty != string(incident.Confirmed) {
+		member("certainty", e.Certainty)
+	}
+	member("source", e.Source)
+	member("fetched", e.Fetched)
+	member("sha256", e.SHA256)
+	member("asOf", e.AsOf)
+	b.WriteString("}")
 }
 
 // quoted writes s as a double-quoted YAML text (YAML 1.2, 7.3.1). Brackets are escaped because the reader of facts files

@@ -198,6 +198,15 @@ func tidy(s string) string {
 	return s
 }
 
+// Entries are the proposals in the words of a facts file.
+func (res *Result) Entries() []Entry {
+	out := make([]Entry, 0, len(res.Proposals))
+	for _, p := range res.Proposals {
+		out = append(out, p.Entry())
+	}
+	return out
+}
+
 // result puts the proposals into the order of the keys.
 func (r *reader) result() *Result {
 	order := map[string]int{}

@@ -373,12 +373,11 @@ func eraYear(s string) int {
 
 // resolver completes the times of a text in their order.
 type resolver struct {
-	base      incident.Moment // the day of publication, zero where the text does not say it
-	zone      *time.Location
-	lines     []line
-	last      *when // the date named before
-	year      int   // a year that stands alone, "2023年" as a heading
-	lastMonth time.Time
+	base  incident.Moment // the day of publication, zero where the text does not say it
+	zone  *time.Location
+	lines []line
+	last  *when // the date named before
+	year  int   // a year that stands alone, "2023年" as a heading
 }
 
 // resolve gives w its moment; without one it stays zero, because nothing in the text says when it was. A promise or a

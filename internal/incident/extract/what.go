@@ -8,13 +8,6 @@ import (
 	"shirase/internal/incident"
 )
 
-// term is a word of notices for a class of data.
-type term struct {
-	word  string // of the vocabulary; empty for words that only look like one
-	re    *regexp.Regexp
-	plain bool
-}
-
 // termsJA are tried at each place in this order: what is longer or more special first.
 var termsJA = regexp.MustCompile(strings.Join([]string{
 	`(?P<skip>パスワードの?(?:再設定|変更|リセット|設定|初期化|管理|使い回し|リスト|強化|入力|更新)|パスワードを(?:変更|再設定|リセット|使い回|設定|入力|更新)|パスワードリスト|メールアドレス宛|クレジットカード(?:会社|決済|払い|の不正利用|の再発行|の差し替え|発行会社)|住所地|氏名不詳|メールアドレスに(?:対|メール|送)|電話番号[:：]|住所[:：]\s?〒|メールアドレス[:：])`,

@@ -13,13 +13,11 @@ import (
 const maxHead = 25
 
 var (
-	dateLine    = regexp.MustCompile(`^[\s()\[\]【】<>.,:]*$`)
 	published   = regexp.MustCompile(`(?:公表日|公開日|掲載日|発表日|発表日時|公表日時|登録日|投稿日|発行日|掲載日時|公開日時|配信日|記者発表|報道発表(?:資料)?|プレスリリース|ニュースリリース|お知らせ|(?i:published|date|released?|posted|dated|for immediate release))[^。]{0,12}$`)
 	updated     = regexp.MustCompile(`(?:更新日?時?|最終更新|追記|改訂|(?i:updated|last modified))\s?[:：]?\s?$`)
 	updatedTail = regexp.MustCompile(`^\s?[\])】]?\s?(?:更新|追記|改訂|最終)`)
 	followRE    = regexp.MustCompile(`第\s?[2-9二三四五六七八九]\s?(?:報|回)|続報|最終報|(?:追加|続)の?(?:お知らせ|ご?報告)|復旧報|開示事項の経過|(?i:\bupdate\b|follow-up)`)
 	postscript  = regexp.MustCompile(`^(?:\s?付け?)?(?:で|に|の|、)?(?:[^。]{0,50}?)(?:お知らせ|公表|発表|公開|ご報告|掲載|開示)(?:いた|し|させて)`)
-	todayTold   = regexp.MustCompile(`^[^。]{0,40}(?:公表|発表)`)
 )
 
 // publication finds when the text was published: the date on a line of its own near the beginning or at the end, or one
