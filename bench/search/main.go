@@ -107,6 +107,7 @@ func measure(ctx context.Context, o figure.Options, engine, url string, size, qu
 	}
 	runtime.GC()
 	runtime.ReadMemStats(&after)
+	runtime.KeepAlive(s)
 	if found < queries*3/4 {
 		figure.Check(fmt.Errorf("only %d of %d searches found anything", found, queries))
 	}

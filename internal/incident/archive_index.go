@@ -142,7 +142,7 @@ func (fts5) match(ctx context.Context, tx *sql.Tx, in field, phrases []phrase, d
 			b.WriteString(" *")
 		}
 	}
-	return matches(ctx, tx, do, `SELECT rowid FROM incident_text WHERE incident_text MATCH $1`, b.String())
+	return matches(ctx, tx, do, `SELECT group_concat(rowid) FROM incident_text WHERE incident_text MATCH $1`, b.String())
 }
 
 // tsvector is PostgreSQL's full text (https://www.postgresql.org/docs/15/datatype-textsearch.html). The vectors are
@@ -207,22 +207,34 @@ func (tsvector) match(ctx context.Context, tx *sql.Tx, in field, phrases []phras
 		}
 		terms = append(terms, "("+strings.Join(parts, " <-> ")+")")
 	}
-	return matches(ctx, tx, do, `SELECT num FROM incident_text WHERE words @@ CAST($1 AS text)::tsquery`, strings.Join(terms, " & "))
+	return matches(ctx, tx, do, `SELECT string_agg(num::text, ',') FROM incident_text WHERE words @@ CAST($1 AS text)::tsquery`, strings.Join(terms, " & "))
 }
 
-// matches runs a query for numbers.
+// matches runs a query for numbers, which come in one text, separated by commas: a row each would cost more than to find
+// them.
 func matches(ctx context.Context, tx *sql.Tx, do func(num int64), query string, args ...any) error {
+	var list sql.RawBytes // nil where nothing was found
 	rows, err := tx.QueryContext(ctx, query, args...)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var num int64
-		if err := rows.Scan(&num); err != nil {
+		if err := rows.Scan(&list); err != nil {
 			return err
 		}
-		do(num)
+		num := int64(0)
+		for _, c := range list {
+			if c == ',' {
+				do(num)
+				num = 0
+				continue
+			}
+			num = num*10 + int64(c-'0')
+		}
+		if num > 0 {
+			do(num)
+		}
 	}
 	return errors.Join(rows.Err(), rows.Close())
 }

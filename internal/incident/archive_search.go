@@ -50,7 +50,7 @@ type archive struct {
 	facets  [len(facetNames)]values
 	orgs    map[string]int32
 	orders  map[string][]int32 // the numbers by sort, made when needed; both are emptied by a change
-	sets    *lru.Cache[string, bitmap]
+	sets    *lru.Cache[string, textSet]
 }
 
 // columns are what is held of an incident. A number that is not given out has present false.
@@ -216,7 +216,7 @@ func (a *archive) read(ctx context.Context, tx *sql.Tx, version int64) error {
 		return err
 	}
 	a.version, a.orders = version, map[string][]int32{}
-	if a.sets, err = lru.New[string, bitmap](keptSets); err != nil {
+	if a.sets, err = lru.New[string, textSet](keptSets); err != nil {
 		return err
 	}
 	return nil
@@ -283,6 +283,12 @@ func (a *archive) key(sort string, i int32) int64 {
 		return -c.updated
 	}
 	return -c.date
+}
+
+// textSet is what a text finds.
+type textSet struct {
+	nums bitmap
+	n    int
 }
 
 // textAt is the text index as a transaction sees it.
@@ -431,8 +437,8 @@ func (a *archive) from(order []int32, sort string, after *cursor, tier int64) []
 	return order[start:]
 }
 
-// tiers gives the sets that have the text of q: for relevance by name, by title, anywhere; else anywhere alone. One
-// nil set is everything.
+// tiers gives the sets that have the text of q: for relevance by name, by title, anywhere; else, and where too many have
+// it for that, anywhere alone. One nil set is everything.
 func (a *archive) tiers(ctx context.Context, tx *sql.Tx, index textAt, q Query) ([]bitmap, error) {
 	if q.Text == "" {
 		return []bitmap{nil}, nil
@@ -444,23 +450,26 @@ func (a *archive) tiers(ctx context.Context, tx *sql.Tx, index textAt, q Query) 
 	if len(p) == 0 { // signs alone, which no text is indexed by
 		return []bitmap{make(bitmap, 1)}, nil
 	}
-	fields := []field{anywhere}
-	if q.sort() == Relevance {
-		fields = []field{inNames, inTitle, anywhere}
+	all, n, err := a.matching(ctx, tx, index, anywhere, p)
+	if err != nil || q.sort() != Relevance || n > maxRanked {
+		return []bitmap{all}, err
 	}
 	var out []bitmap
-	for _, f := range fields {
-		set, err := a.matching(ctx, tx, index, f, p)
+	for _, f := range []field{inNames, inTitle} {
+		set, _, err := a.matching(ctx, tx, index, f, p)
 		if err != nil {
 			return nil, err
 		}
 		out = append(out, set)
 	}
-	return out, nil
+	return append(out, all), nil
 }
 
+// maxRanked is the number of incidents beyond which relevance is not asked for: what so many have says nothing of any.
+const maxRanked = 10_000
+
 // matching gives the set of those that have all phrases in a field.
-func (a *archive) matching(ctx context.Context, tx *sql.Tx, index textAt, in field, p []phrase) (bitmap, error) {
+func (a *archive) matching(ctx context.Context, tx *sql.Tx, index textAt, in field, p []phrase) (bitmap, int, error) {
 	key := fmt.Sprintf("%d %v", in, p) // tokens hold no spaces
 	a.mu.RLock()
 	sets, size := a.sets, len(a.rows)
@@ -470,17 +479,17 @@ func (a *archive) matching(ctx context.Context, tx *sql.Tx, index textAt, in fie
 	a.mu.RUnlock()
 	if sets != nil {
 		if set, ok := sets.Get(key); ok {
-			return set, nil
+			return set.nums, set.n, nil
 		}
 	}
-	set := make(bitmap, size/64+1)
-	if err := index.match(ctx, tx, in, p, func(num int64) { set.set(num - 1) }); err != nil {
-		return nil, err
+	set := textSet{nums: make(bitmap, size/64+1)}
+	if err := index.match(ctx, tx, in, p, func(num int64) { set.nums.set(num - 1); set.n++ }); err != nil {
+		return nil, 0, err
 	}
 	if sets != nil {
 		sets.Add(key, set) // a change makes a new cache, so that nothing old is found in it
 	}
-	return set, nil
+	return set.nums, set.n, nil
 }
 
 // chosen tells for each facet of which something was chosen, which of its values hold.

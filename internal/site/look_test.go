@@ -159,7 +159,8 @@ func views(lang web.Lang) []view {
 		return fmt.Sprintf("(%s)(%q, %s)", preview, selector, invented(lang))
 	}
 	list := []view{
-		{"home", "/", ""}, {"incidents", "/incidents", ""}, {"incident", "/incidents/naver-2013", "document.querySelectorAll('details').forEach(d => d.open = true)"},
+		{"home", "/", ""}, {"incidents", "/incidents", ""}, {"search", "/incidents?q=%E6%BC%8F+NAVER&country=JP", "document.querySelectorAll('.facets details')[0].open = true"},
+		{"search-empty", "/incidents?q=nothing+like+it&year=1999", ""}, {"organisation", "/organisations/line", ""}, {"feeds", "/feeds", ""}, {"api", "/api", ""}, {"incident", "/incidents/naver-2013", "document.querySelectorAll('details').forEach(d => d.open = true)"},
 		{"incident-open", "/incidents/example-city", ""}, {"incident-elsewhere", "/incidents/example-shop", ""},
 		{"notice", "/notices/naver-2013-v1", "document.querySelectorAll('details').forEach(d => d.open = true)"},
 		{"statement", "/statement", ""}, {"verify", "/verify", "document.querySelectorAll('[data-script]').forEach(e => e.hidden = false)"},
@@ -195,7 +196,7 @@ func TestLook(t *testing.T) {
 				continue
 			}
 			name := v.name + "-" + string(lang)
-			load(t, ctx, server.URL+v.path+"?lang="+string(lang), v.do)
+			load(t, ctx, server.URL+inLanguage(v.path, lang), v.do)
 			for _, width := range []int64{320, 390, 1280} {
 				for _, scheme := range []string{"light", "dark"} {
 					if width != 320 || scheme == "light" {
@@ -208,6 +209,13 @@ func TestLook(t *testing.T) {
 			}
 		}
 	}
+}
+
+func inLanguage(path string, lang web.Lang) string {
+	if strings.Contains(path, "?") {
+		return path + "&lang=" + string(lang)
+	}
+	return path + "?lang=" + string(lang)
 }
 
 // load opens a page and runs do in it.
@@ -294,7 +302,7 @@ func TestPrint(t *testing.T) {
 			if v.name != "answer-affected" && v.name != "answer-not-in-scope" && v.name != "notice" {
 				continue
 			}
-			load(t, ctx, server.URL+v.path+"?lang="+string(lang), v.do)
+			load(t, ctx, server.URL+inLanguage(v.path, lang), v.do)
 			paper := chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
 				_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: "print"})
 				return err
@@ -343,7 +351,7 @@ func TestAxe(t *testing.T) {
 			if only != "" && v.name != only {
 				continue
 			}
-			load(t, ctx, server.URL+v.path+"?lang="+string(lang), v.do)
+			load(t, ctx, server.URL+inLanguage(v.path, lang), v.do)
 			if err := chromedp.Do(ctx, chromedp.Evaluate[chromedp.Void](string(source))); err != nil {
 				t.Fatal(err)
 			}

@@ -30,26 +30,10 @@ type row struct {
 	Addenda      int
 	Open         bool // its scope is under investigation
 	Sealed       bool // it can be checked here
-}
 
-func (s *site) rows(p page, list []incident.Incident) []row {
-	lang, st := p.Lang.Lang, s.Statement()
-	var out []row
-	for _, i := range list {
-		r := row{
-			Date: web.DateElement(lang, i.Published().In(japan)), Href: p.Link("/incidents/" + i.ID), Title: i.Title(lang),
-			Organisation: i.Organisation(lang), Classes: joinLabels(lang, i.Classes()), Addenda: len(i.Listed("addendum")),
-			Open: i.State() == incident.StateInvestigating, Sealed: sealed(st, i.ID),
-		}
-		if f, ok := i.Fact("disclosed"); ok { // no more exactly than it is known
-			r.Date = moment(lang, f.Value.Time)
-		}
-		if f, ok := i.Fact("affected.count"); ok {
-			r.Count = incident.Count(lang, f.Value)
-		}
-		out = append(out, r)
-	}
-	return out
+	OrganisationHref string
+	DateLabel        string // what Date is where it is not the disclosure
+	Dataset          string // whose record it is, where it is not the operator's own
 }
 
 // joinLabels lists data classes in one line of small print, where English says no "and".
@@ -79,18 +63,38 @@ func sealed(st *check.Statement, id string) bool {
 	return in != nil && in.State == check.Final
 }
 
-func (s *site) list(r *http.Request) ([]incident.Incident, error) {
-	if s.Incidents == nil {
+// stated returns the archive's entries of what the statement names.
+func (s *site) stated(r *http.Request) ([]incident.Entry, error) {
+	st := s.Statement()
+	if s.Incidents == nil || st == nil {
 		return nil, nil
 	}
-	return s.Incidents.List(r.Context())
+	var list []incident.Entry
+	for some := range slices.Chunk(st.Incidents, 500) {
+		var ids []string
+		for _, in := range some {
+			ids = append(ids, in.ID)
+		}
+		entries, err := s.Incidents.Entries(r.Context(), ids)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, entries...)
+	}
+	return list, nil
 }
 
 // home is the check, and what was made public lately.
 func (s *site) home(w http.ResponseWriter, r *http.Request) error {
-	list, err := s.list(r)
+	list, err := s.stated(r)
 	if err != nil {
 		return err
+	}
+	var latest incident.Result
+	if s.Incidents != nil {
+		if latest, err = s.Incidents.Search(r.Context(), incident.Query{Limit: recent}); err != nil {
+			return err
+		}
 	}
 	st := s.Statement()
 	checkable := st != nil && slices.ContainsFunc(st.Incidents, func(in check.Incident) bool { return in.State != check.Retired })
@@ -103,7 +107,7 @@ func (s *site) home(w http.ResponseWriter, r *http.Request) error {
 		Empty, Checkable bool
 		Recent           []row
 		Total            int
-	}{len(list) == 0, checkable, s.rows(p, list[:min(recent, len(list))]), len(list)}
+	}{latest.Total == 0, checkable, s.entryRows(p, latest.Entries), latest.Total}
 	return s.show(w, r, http.StatusOK, "home", p)
 }
 
@@ -113,19 +117,6 @@ func (s *site) answer(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Cache-Control", "no-store")
 	http.Redirect(w, r, lang.Link("/"), http.StatusSeeOther)
 	return nil
-}
-
-func (s *site) incidents(w http.ResponseWriter, r *http.Request) error {
-	list, err := s.list(r)
-	if err != nil {
-		return err
-	}
-	p := s.newPage(r, "incidents", false)
-	p.Title = p.Lang.Pick("公表の記録", "Incidents")
-	p.Description = p.Lang.Pick("公表された漏えいの記録。事実、経緯、追記を、出典とともに読めます。",
-		"Breaches that were made public: facts, what happened when, and addenda, with their sources.")
-	p.Body = s.rows(p, list)
-	return s.show(w, r, http.StatusOK, "incidents", p)
 }
 
 // noticeLink is a notice in a list.
@@ -239,7 +230,7 @@ func (s *site) statement(w http.ResponseWriter, r *http.Request) error {
 			Keys          []keyRow
 		}{Seq: st.Seq, Time: web.TimeElement(lang, st.Time.In(japan)), Expires: web.TimeElement(lang, st.Expires.In(japan)),
 			Expired: s.now().After(st.Expires.Time)}
-		list, err := s.list(r)
+		list, err := s.stated(r)
 		if err != nil {
 			return err
 		}
@@ -279,9 +270,9 @@ func titleOf(in check.Incident, lang web.Lang) string {
 
 // organisationOf returns who answers for an incident of the statement: in lang as the facts have it, else as the
 // statement does, which knows one language only.
-func organisationOf(in check.Incident, list []incident.Incident, lang web.Lang) string {
-	for _, i := range list {
-		if organisation := i.Organisation(lang); i.ID == in.ID && organisation != "" {
+func organisationOf(in check.Incident, list []incident.Entry, lang web.Lang) string {
+	for _, e := range list {
+		if organisation := e.Organisation.In(lang); e.ID == in.ID && organisation != "" {
 			return organisation
 		}
 	}
@@ -291,7 +282,7 @@ func organisationOf(in check.Incident, list []incident.Incident, lang web.Lang) 
 // organisation is the name of one as the statement has it, and in the page's language.
 type organisation struct{ Word, Label string }
 
-func organisations(st *check.Statement, list []incident.Incident, lang web.Lang) []organisation {
+func organisations(st *check.Statement, list []incident.Entry, lang web.Lang) []organisation {
 	var out []organisation
 	if st == nil {
 		return nil
@@ -316,7 +307,7 @@ func kindLabel(lang web.Lang, kind string) string {
 }
 
 func (s *site) verify(w http.ResponseWriter, r *http.Request) error {
-	list, err := s.list(r)
+	list, err := s.stated(r)
 	if err != nil {
 		return err
 	}

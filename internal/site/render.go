@@ -25,7 +25,7 @@ var shared = []string{"templates/base.html", "templates/parts.html", "templates/
 // newPages parses the templates of every page.
 func newPages(files fs.FS) (*pages, error) {
 	p := &pages{sets: map[string]map[web.Lang]*template.Template{}}
-	for _, name := range []string{"home", "incidents", "incident", "notice", "statement", "verify", "how", "error"} {
+	for _, name := range []string{"home", "incidents", "organisation", "incident", "notice", "statement", "verify", "how", "feeds", "api", "error"} {
 		p.sets[name] = map[web.Lang]*template.Template{}
 		for _, lang := range []web.Lang{web.JA, web.EN} {
 			set, err := template.New("base").Funcs(funcs(lang)).ParseFS(files, append(shared, "templates/"+name+".html")...)
@@ -81,12 +81,25 @@ type page struct {
 	LedgerKey          string
 	PhoneRegion        string
 	Demo               *Demo
+	Query              string         // of this page, where its address has one
+	NoIndex            bool           // not for search engines
+	Feeds              []feedLink     // what follows this page
+	Canonical          string         // the address of this page where it has several
+	Data               map[string]any // schema.org, as JSON-LD
 	Organisations      []organisation // for the script
 	Body               any
 }
 
 // Link gives a path of this site, keeping a language that was chosen.
 func (p page) Link(path string) string { return p.Lang.Link(path) }
+
+// Other gives this page in the other language.
+func (p page) Other() string {
+	if p.Query == "" {
+		return p.Lang.Switch(p.Path)
+	}
+	return p.Lang.Switch(p.Path + "?" + p.Query)
+}
 
 // Suffix is the query that keeps the language, for addresses that the script completes.
 func (p page) Suffix() string {

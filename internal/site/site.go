@@ -40,6 +40,9 @@ type Options struct {
 	// by which its bytes are served. nil, or false, where it does not.
 	Release func() (index int64, hash string, ok bool)
 
+	// API lists the addresses of the API.
+	API []Route
+
 	LedgerKey string // verifier key of the ledger (C2SP signed-note vkey)
 	BaseURL   string // of this instance, without a final slash; empty: what the request was made to
 	Demo      *Demo  // nil unless this is a demonstration
@@ -111,11 +114,14 @@ func (s *site) routes() {
 	page("GET /answer", s.answer)
 	page("GET /incidents", s.incidents)
 	page("GET /incidents/{id}", s.incident)
+	page("GET /organisations/{id}", s.organisation)
 	page("GET /incidents/{id}/timeline.csv", s.timelineCSV)
 	page("GET /notices/{id}", s.notice)
 	page("GET /notices/{id}/proof", s.noticeProof)
 	page("GET /statement", s.statement)
 	page("GET /verify", s.verify)
+	page("GET /feeds", s.feeds)
+	page("GET /api", s.api)
 	page("GET /how", s.how)
 	page("GET /assets/{name}", func(w http.ResponseWriter, r *http.Request) error {
 		if !s.assets.Serve(w, r) {

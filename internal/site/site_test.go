@@ -174,7 +174,7 @@ func (w *world) get(method, target string, header ...string) *httptest.ResponseR
 }
 
 // paths are all pages there are.
-var paths = []string{"/", "/incidents", "/incidents/naver-2013", "/incidents/example-city", "/incidents/example-shop",
+var paths = []string{"/", "/incidents", "/incidents?q=naver&limit=1", "/organisations/line", "/feeds", "/api", "/incidents/naver-2013", "/incidents/example-city", "/incidents/example-shop",
 	"/notices/naver-2013-v1", "/statement", "/verify", "/how", "/nowhere"}
 
 func TestPages(t *testing.T) {
@@ -216,9 +216,12 @@ func TestPages(t *testing.T) {
 // TestLinks follows every link within the site.
 func TestLinks(t *testing.T) {
 	w := fullWorld(t)
-	outside := []string{"/check/v1/statement", "/checkpoint", "/ledger/"} // other doors
+	outside := []string{"/check/v1/statement", "/checkpoint", "/ledger/", "/feeds/", "/api/"} // other doors
 	for _, path := range paths {
 		for _, query := range []string{"", "?lang=en"} {
+			if strings.Contains(path, "?") {
+				query = strings.Replace(query, "?", "&", 1)
+			}
 			body := w.get("GET", path+query).Body.String()
 			for _, ref := range regexp.MustCompile(` href="(/[^"]*)"`).FindAllStringSubmatch(body, -1) {
 				target, fragment, _ := strings.Cut(strings.ReplaceAll(ref[1], "&amp;", "&"), "#")

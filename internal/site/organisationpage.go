@@ -1,0 +1,109 @@
+package site
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"shirase/internal/incident"
+	"shirase/internal/web"
+)
+
+// organisationBody is the page of an organisation.
+type organisationBody struct {
+	Name    string
+	Aliases []string
+	Figures []figure
+	Rows    []row
+	More    string // the rest, as a search
+	Sources []source
+}
+
+// shownIncidents is how many incidents the page of an organisation lists; the others are a search away.
+const shownIncidents = 100
+
+func (s *site) organisation(w http.ResponseWriter, r *http.Request) error {
+	if s.Incidents == nil {
+		return errNotHere
+	}
+	o, err := s.Incidents.Organisation(r.Context(), r.PathValue("id"))
+	if errors.Is(err, incident.ErrNoOrganisation) {
+		return errNotHere
+	}
+	if err != nil {
+		return err
+	}
+	p := s.newPage(r, "incidents", false)
+	if o.ID != r.PathValue("id") { // two turned out to be one
+		http.Redirect(w, r, p.Link("/organisations/"+o.ID), http.StatusMovedPermanently)
+		return nil
+	}
+	lang := p.Lang.Lang
+	body := organisationBody{Name: o.Name.In(lang), Figures: organisationFigures(lang, o.Entries)}
+	for _, a := range o.Aliases {
+		if name := a.In(lang); name != body.Name && !slices.Contains(body.Aliases, name) {
+			body.Aliases = append(body.Aliases, name)
+		}
+	}
+	shown := o.Entries[:min(len(o.Entries), shownIncidents)]
+	body.Rows, body.Sources = s.entryRows(p, shown), sourcesOf(shown)
+	if len(shown) < len(o.Entries) {
+		body.More = p.Link("/incidents?organisation=" + o.ID)
+	}
+	p.Title = body.Name
+	p.Description = lang.Pick(fmt.Sprintf("%sについて記録している公表 %s件と、発見から公表までの日数。", body.Name, web.Number(lang, int64(len(o.Entries)))),
+		fmt.Sprintf("Disclosures of %s on record: %d, with the time each took from discovery to disclosure.", body.Name, len(o.Entries)))
+	p.Canonical = s.base(r) + "/organisations/" + o.ID
+	p.Feeds = feedsOf(lang, incident.Query{Organisation: o.ID})
+	other := []string{}
+	for _, a := range o.Aliases {
+		other = append(other, a.In(lang))
+	}
+	p.Data = map[string]any{"@context": "https://schema.org", "@type": "Organization", "name": body.Name, "alternateName": other, "url": p.Canonical,
+		"subjectOf": archiveData(s.base(r), p, shown)["mainEntity"]}
+	p.Body = body
+	return s.show(w, r, http.StatusOK, "organisation", p)
+}
+
+// organisationFigures are what is known of how an organisation discloses. Every figure says of how many incidents it
+// is.
+func organisationFigures(lang web.Lang, list []incident.Entry) []figure {
+	disclosed, taken := 0, []int64{}
+	for _, e := range list {
+		if !e.Disclosed.IsZero() {
+			disclosed++
+		}
+		if e.Disclose != nil {
+			taken = append(taken, e.Disclose.Minutes)
+		}
+	}
+	out := []figure{{Label: lang.Pick("記録している事案", "Incidents on record"), Value: web.Digits(int64(len(list))), Unit: lang.Pick("件", "")}}
+	if disclosed > 0 {
+		out = append(out, figure{Label: lang.Pick("公表した日が分かるもの", "Disclosures"), Value: web.Digits(int64(disclosed)), Unit: lang.Pick("件", "")})
+	}
+	if len(taken) > 0 {
+		value, unit := medianSpan(lang, taken)
+		out = append(out, figure{Label: lang.Pick("発見から公表まで（中央値）", "Discovery to disclosure (median)"), Value: value, Unit: unit,
+			Note: lang.Pick(fmt.Sprintf("両方の日が分かる%s件による", web.Digits(int64(len(taken)))), fmt.Sprintf("n = %s, where both are known", web.Digits(int64(len(taken)))))})
+	}
+	return out
+}
+
+// medianSpan is the middle of several times in minutes, of an even number the mean of the two in the middle: in days,
+// or in hours where it is less than one.
+func medianSpan(lang web.Lang, minutes []int64) (value, unit string) {
+	slices.Sort(minutes)
+	n := len(minutes)
+	median := time.Duration(minutes[n/2]+minutes[(n-1)/2]) * time.Minute / 2
+	days := median.Hours() / 24
+	if days >= 1 || median == 0 || minutes[n/2]%(24*60) == 0 {
+		text := fmt.Sprintf("%.1f", days)
+		if rounded := fmt.Sprintf("%.0f", days); text == rounded+".0" {
+			text = rounded
+		}
+		return text, lang.Pick("日", map[bool]string{true: "day", false: "days"}[text == "1"])
+	}
+	return fmt.Sprintf("%.0f", median.Hours()), lang.Pick("時間", "hours")
+}
