@@ -488,3 +488,50 @@ func (s *Incidents) Provenance(ctx context.Context, id string) (Provenance, bool
 	p.Imported, p.Updated = store.FromMicros(imported), store.FromMicros(updated)
 	return p, true, nil
 }
+
+// eachPage is how many incidents Each holds at once.
+const eachPage = 200
+
+// Each gives incidents one by one, with where they were imported from (nil: the operator's own), in the order of their
+// ids, in constant memory: all of them, or those named. Errors: ErrNotFound for an id that is not there, and those of do.
+func (s *Incidents) Each(ctx context.Context, ids []string, do func(Incident, *Provenance) error) error {
+	for _, id := range ids {
+		inc, err := s.Get(ctx, id)
+		if err != nil {
+			return err
+		}
+		if err := s.withOrigin(ctx, inc, do); err != nil {
+			return err
+		}
+	}
+	if len(ids) > 0 {
+		return nil
+	}
+	for after := ""; ; {
+		list, err := s.read(ctx, `WHERE i.id IN (SELECT n.id FROM incident n WHERE n.id > $1
+			AND NOT EXISTS (SELECT 1 FROM incident_merge m WHERE m.incident = n.id) ORDER BY n.id LIMIT $2)`, after, eachPage)
+		if err != nil {
+			return fmt.Errorf("incidents: %w", err)
+		}
+		if len(list) == 0 {
+			return nil
+		}
+		for _, inc := range list {
+			if err := s.withOrigin(ctx, inc, do); err != nil {
+				return err
+			}
+		}
+		after = list[len(list)-1].ID // the engine's last, whose order need not be Go's
+	}
+}
+
+func (s *Incidents) withOrigin(ctx context.Context, inc Incident, do func(Incident, *Provenance) error) error {
+	origin, imported, err := s.Provenance(ctx, inc.ID)
+	switch {
+	case err != nil:
+		return err
+	case imported:
+		return do(inc, &origin)
+	}
+	return do(inc, nil)
+}

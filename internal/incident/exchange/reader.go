@@ -61,17 +61,36 @@ func Open(name string, r io.Reader, format Format, dataset string) (*Reader, err
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
+	err = nil
 	if format == "" {
 		if format = detect(head); format == "" {
 			return nil, &hinted{fmt.Errorf("%s: %w", name, ErrFormat), "say which with --format: " + join(Formats) + ", or notice for the text of an announcement"}
 		}
 	}
+	if dataset == "" {
+		dataset = string(format)
+	}
 	out := &Reader{format: format}
 	switch format {
 	case HIBP:
 		out.read = readHIBP(name, br)
+	case WashingtonAG:
+		out.read, err = readWashington(name, br)
+	case VERIS:
+		out.read = readVERIS(name, br, dataset)
+	case CSV:
+		out.read, err = readOwnCSV(name, br, dataset)
+	case Shirase:
+		if text := bytes.TrimLeft(head, " \t\r\n"); len(text) > 0 && (text[0] == '[' || text[0] == '{' && !bytes.Contains(text, []byte("facts: "))) {
+			out.read = readOwnJSON(name, br, dataset)
+		} else {
+			out.read = readFacts(name, br, dataset)
+		}
 	default:
 		return nil, &hinted{fmt.Errorf("%w: %q", ErrFormat, format), "known here: " + join(Formats)}
+	}
+	if err != nil {
+		return nil, err
 	}
 	return out, nil
 }
@@ -98,7 +117,7 @@ func detect(head []byte) Format {
 		switch {
 		case has(`"BreachDate"`) || has(`"PwnCount"`):
 			return HIBP
-		case has(`"facts"`):
+		case has(`"facts"`) || has("facts:", "id:"):
 			return Shirase
 		case has(`"schema_version"`) || has(`"incident_id"`) || has(`"actor"`, `"action"`):
 			return VERIS
@@ -107,7 +126,7 @@ func detect(head []byte) Format {
 		return WashingtonAG
 	case has("facts:") && has("id:"):
 		return Shirase
-	case bytes.HasPrefix(bytes.Trim(line, `"`), []byte("id,")) || bytes.HasPrefix(line, []byte(`"id","`)):
+	case bytes.HasPrefix(line, []byte("id,")) || bytes.HasPrefix(line, []byte(`"id","`)):
 		return CSV
 	}
 	return ""
