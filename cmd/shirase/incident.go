@@ -23,7 +23,7 @@ func (a *app) cmdIncident() *cobra.Command {
 		"Adds the facts of a file to an incident that is recorded already: what was learnt\nsince, a scope that is settled (scope.state: final), an item that is retracted. What\nwas recorded stays. Publish afterwards: the incident gets its next notice.",
 		(*incident.Incidents).Add))
 	c.AddCommand(a.cmdIncidentShow())
-	c.AddCommand(a.cmdImport(), a.cmdDuplicates(), a.cmdMerge())
+	c.AddCommand(a.cmdImport(), a.cmdExport(), a.cmdDuplicates(), a.cmdMerge())
 	return c
 }
 

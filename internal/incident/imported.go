@@ -28,6 +28,7 @@ type Record struct {
 	Licence     string // under which the data may be shown
 	Attribution string // whom to name, and
 	URL         string // where to link to, wherever it is shown
+	ReadNow     bool   // its sources are what is being read: they get the time of the import
 	Place       Place
 }
 
@@ -239,9 +240,9 @@ func (r *importer) prepare(rec *Record) (string, *RowError) {
 func importAuthor(dataset string) string { return "import:" + dataset }
 
 // digest is of what the record says, without when it was fetched and the bytes it was read from: the same facts in
-// another layout are no change.
+// another order or layout are no change.
 func (rec *Record) digest() (string, error) {
-	facts := slices.Clone(rec.Facts)
+	facts := slices.SortedFunc(slices.Values(rec.Facts), func(a, b Fact) int { return strings.Compare(a.Key+"\x00"+a.Item, b.Key+"\x00"+b.Item) })
 	for i := range facts {
 		facts[i].Value.Fetched, facts[i].Value.SHA256 = Moment{}, ""
 	}
@@ -337,7 +338,7 @@ func (r *importer) create(ctx context.Context, tx *sql.Tx, p *prepared, now time
 		return nil, err
 	}
 	counts.Imported++
-	return nil, addFacts(ctx, tx, &FactsFile{ID: p.ID, Facts: fetched(p.Facts, now)}, now)
+	return nil, addFacts(ctx, tx, &FactsFile{ID: p.ID, Facts: p.fetched(p.Facts, now)}, now)
 }
 
 func asOfMicros(m Moment) int64 {
@@ -347,8 +348,11 @@ func asOfMicros(m Moment) int64 {
 	return store.Micros(m.Time)
 }
 
-// fetched gives sources that do not say when they were read the time of the import.
-func fetched(facts []Fact, now time.Time) []Fact {
+// fetched gives sources that do not say when they were read the time of the import, where that is when.
+func (rec *Record) fetched(facts []Fact, now time.Time) []Fact {
+	if !rec.ReadNow {
+		return facts
+	}
 	out := slices.Clone(facts)
 	for i := range out {
 		if v := &out[i].Value; keyForms[out[i].Key].form == formSource && !out[i].Retracted && v.Fetched.IsZero() {
@@ -373,7 +377,7 @@ func (r *importer) update(ctx context.Context, tx *sql.Tx, p *prepared, id strin
 	if len(changes) == 0 {
 		return nil
 	}
-	if err := addFacts(ctx, tx, &FactsFile{ID: id, Facts: fetched(changes, now)}, now); err != nil {
+	if err := addFacts(ctx, tx, &FactsFile{ID: id, Facts: p.fetched(changes, now)}, now); err != nil {
 		return err
 	}
 	return mergeAgain(ctx, tx, id, now)

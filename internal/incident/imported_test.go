@@ -37,7 +37,7 @@ func sample(external, organisation, day string, classes ...string) Record {
 		panic(err)
 	}
 	rec := Record{Dataset: "sample", ExternalID: external, ID: "sample-" + strings.ToLower(external), Licence: "CC0", Attribution: "A sample",
-		URL: "https://example.com/" + external, AsOf: at, Place: Place{File: "sample.json", Line: 7}}
+		URL: "https://example.com/" + external, AsOf: at, ReadNow: true, Place: Place{File: "sample.json", Line: 7}}
 	rec.Facts = []Fact{
 		{Key: "organisation", Value: Value{Text: Text{organisation, organisation}}, Certainty: Confirmed, Source: "sample"},
 		{Key: "title", Value: Value{Text: Text{"件名", "title"}}, Certainty: Confirmed, Source: "sample"},

@@ -96,7 +96,7 @@ func (b *hibpRow) record(at incident.Place, digest string) (incident.Record, err
 		return refuse("BreachDate", "%q is not a date", cut(b.BreachDate, 40))
 	}
 	rec := incident.Record{Dataset: string(HIBP), ExternalID: b.Name, ID: rowID("hibp", b.Name), Licence: hibpLicence, Attribution: hibpName,
-		URL: hibpBreach + url.PathEscape(b.Name), Place: at}
+		URL: hibpBreach + url.PathEscape(b.Name), ReadNow: true, Place: at}
 	asOf := b.ModifiedDate
 	if asOf.IsZero() {
 		asOf = b.AddedDate

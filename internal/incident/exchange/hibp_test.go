@@ -106,7 +106,7 @@ const hibpSample = `[
  {"Name":"Wrong","Title":"Wrong","BreachDate":"2015-03-09","PwnCount":"many","DataClasses":[]},
  {"Name":"Broken","Title":},
  17,
- {"Name":"Logs","Title":"Logs","BreachDate":"2020-05-05","PwnCount":3,"DataClasses":["Passwords"],"IsVerified":true,"IsStealerLog":true}
+ {"Name":"Logs","Title":"Logs","BreachDate":"2020-05-05","ModifiedDate":"2020-06-05T00:00:00Z","PwnCount":3,"DataClasses":["Passwords"],"IsVerified":true,"IsStealerLog":true}
 ]`
 
 func TestHIBPRows(t *testing.T) {

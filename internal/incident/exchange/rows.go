@@ -12,15 +12,32 @@ import (
 	"shirase/internal/incident"
 )
 
-// rows reads CSV (RFC 4180) a row at a time. A row ends at the first line feed outside quotation marks, or where it is
-// too long: then it is refused at its place, and reading goes on behind the line on which the limit was met, so that a
-// quotation mark that is never closed costs at most one limit's worth of rows.
+// rows reads CSV (RFC 4180) a row at a time. A row ends at the first line feed outside quotation marks. One that is
+// longer than the limit, or has not ended where the file does, is refused at its first line, and reading goes on with
+// the next: a quotation mark that is never closed costs one line.
 type rows struct {
 	name    string
 	r       *bufio.Reader
-	line    int64 // of the next row
+	ahead   []byte // read already, and to be read again before what r has
+	line    int64  // of the next row
 	buf     []byte
 	columns map[string]int
+}
+
+// part returns the next bytes up to a line feed, as bufio's ReadSlice does.
+func (s *rows) part() ([]byte, error) {
+	if len(s.ahead) == 0 {
+		return s.r.ReadSlice('\n')
+	}
+	n := bytes.IndexByte(s.ahead, '\n') + 1
+	if n > 0 {
+		line := s.ahead[:n]
+		s.ahead = s.ahead[n:]
+		return line, nil
+	}
+	rest := s.ahead
+	s.ahead = nil
+	return rest, bufio.ErrBufferFull
 }
 
 // row is one row, by the names of the header.
@@ -91,29 +108,32 @@ func (s *rows) split() (incident.Place, []string, error) {
 	s.buf = s.buf[:0]
 	quotes := 0
 	for {
-		part, err := s.r.ReadSlice('\n')
+		part, err := s.part()
 		s.buf = append(s.buf, part...)
 		quotes += bytes.Count(part, []byte{'"'})
-		if len(s.buf) > maxRecord {
-			if err := s.skipLine(err); err != nil {
+		switch {
+		case len(s.buf) > maxRecord:
+			if err := s.giveUp(err); err != nil {
 				return at, nil, err
 			}
 			return refuse(fmt.Sprintf("longer than %d bytes, or a quotation mark is not closed", maxRecord))
-		}
-		switch {
 		case errors.Is(err, bufio.ErrBufferFull):
 			continue
 		case errors.Is(err, io.EOF) && len(s.buf) == 0:
 			return at, nil, io.EOF
 		case errors.Is(err, io.EOF) && quotes%2 == 1:
+			if err := s.giveUp(nil); err != nil {
+				return at, nil, err
+			}
 			return refuse("a quotation mark is not closed before the end")
 		case err != nil && !errors.Is(err, io.EOF):
 			return at, nil, err
 		}
-		if s.line++; quotes%2 == 0 {
+		if quotes%2 == 0 {
 			break
 		}
 	}
+	s.line += int64(max(1, bytes.Count(s.buf, []byte{'\n'})))
 	if len(bytes.TrimSpace(s.buf)) == 0 {
 		return at, nil, nil
 	}
@@ -130,14 +150,18 @@ func (s *rows) split() (incident.Place, []string, error) {
 	return at, fields, nil
 }
 
-// skipLine goes on to the end of the line that ended with err so far.
-func (s *rows) skipLine(err error) error {
-	for errors.Is(err, bufio.ErrBufferFull) {
-		_, err = s.r.ReadSlice('\n')
-	}
-	if err != nil && !errors.Is(err, io.EOF) {
-		return err
-	}
+// giveUp goes to the line after the first one of the row that has been read; err is how its last part ended.
+func (s *rows) giveUp(err error) error {
 	s.line++
-	return nil
+	if i := bytes.IndexByte(s.buf, '\n'); i >= 0 {
+		s.ahead = append(bytes.Clone(s.buf[i+1:]), s.ahead...)
+		return nil
+	}
+	for errors.Is(err, bufio.ErrBufferFull) {
+		_, err = s.part()
+	}
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
 }

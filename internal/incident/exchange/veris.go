@@ -94,7 +94,7 @@ func (v *verisRow) record(at incident.Place, digest, dataset string) (incident.R
 	case year < 1900 || year > 2999:
 		return refuse("timeline.incident.year", "%d is not plausible", year)
 	}
-	rec := incident.Record{Dataset: dataset, ExternalID: v.ID, ID: rowID("veris", v.ID), Place: at}
+	rec := incident.Record{Dataset: dataset, ExternalID: v.ID, ID: rowID("veris", v.ID), ReadNow: true, Place: at}
 	source := incident.Value{Text: both("VERIS"), SHA256: digest}
 	if strings.EqualFold(v.SourceID, "vcdb") {
 		rec.Attribution, rec.Licence, rec.URL = "VERIS Community Database", "CC BY-SA 4.0", "https://github.com/vz-risk/VCDB"

@@ -54,7 +54,7 @@ func washingtonRecord(r *row) (incident.Record, error) {
 		return none, r.refuse("Name", "is missing")
 	}
 	rec := incident.Record{Dataset: string(WashingtonAG), ExternalID: id, ID: rowID("wa", id), Licence: washingtonLicence,
-		Attribution: washingtonName, URL: washingtonURL, Place: r.Place}
+		Attribution: washingtonName, URL: washingtonURL, ReadNow: true, Place: r.Place}
 	add := func(key, item string, v incident.Value) {
 		rec.Facts = append(rec.Facts, incident.Fact{Key: key, Item: item, Value: v, Certainty: incident.Confirmed, Source: "washington-ag"})
 	}

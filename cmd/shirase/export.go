@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"shirase/internal/incident"
+	"shirase/internal/incident/exchange"
+)
+
+// exportFormats are the words of --format.
+var exportFormats = map[string]exchange.Format{"json": exchange.Shirase, "csv": exchange.CSV, "veris": exchange.VERIS}
+
+func (a *app) cmdExport() *cobra.Command {
+	var format, out string
+	c := &cobra.Command{
+		Use:   "export [ID...]",
+		Short: "Write incidents and their facts as JSON, CSV or VERIS",
+		Long: `Writes every incident, or those named, to stdout or a file. JSON and CSV have every
+fact that holds now with its source and licence, and are read again by incident
+import; VERIS has fewer kinds of facts. Nothing private is in any of them: facts
+are what is public of an incident.`,
+		Example: `  shirase incident export > incidents.json
+  shirase incident export --format csv --out naver.csv naver-2013`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(c *cobra.Command, ids []string) error {
+			f, ok := exportFormats[format]
+			if !ok {
+				return usagef("--format %q is none of json, csv, veris", format)
+			}
+			in, err := a.open(c.Context())
+			if err != nil {
+				return err
+			}
+			defer in.close()
+			for _, id := range ids { // before anything is written
+				if _, err := in.incidents.Get(c.Context(), id); err != nil {
+					return err
+				}
+			}
+			if out == "" {
+				return export(c.Context(), in.incidents, a.out, f, ids)
+			}
+			w, err := os.OpenFile(out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+			if errors.Is(err, os.ErrExist) {
+				return &hinted{fmt.Errorf("export: %s exists already", out), "name another file with --out, or remove it"}
+			}
+			if err != nil {
+				return fmt.Errorf("export: %w", err)
+			}
+			return errors.Join(export(c.Context(), in.incidents, w, f, ids), w.Sync(), w.Close())
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&format, "format", "json", "json, csv or veris")
+	f.StringVarP(&out, "out", "o", "", "write to this file instead of stdout")
+	return c
+}
+
+// export streams incidents to w.
+func export(ctx context.Context, incidents *incident.Incidents, w io.Writer, format exchange.Format, ids []string) error {
+	out, err := exchange.NewWriter(w, format)
+	if err != nil {
+		return err
+	}
+	if err := incidents.Each(ctx, ids, out.Write); err != nil {
+		return fmt.Errorf("export: %w", err)
+	}
+	return out.Close()
+}
