@@ -31,5 +31,12 @@ func (r *reader) isNotice() bool {
 			}
 		}
 	}
+	for i, l := range r.lines {
+		if s := r.s[l.from:l.to]; i < maxHead && r.japanese() && len(s) < 400 && titled(trailingDate.ReplaceAllString(s, "")) && titleNoun.MatchString(s) {
+			seen[1]++
+			seen[2]++
+			break
+		}
+	}
 	return seen[0] > 0 && seen[1]+seen[2] >= 2 && seen[2] > 0 && seen[3] > 0 && (seen[4] < 2 || seen[4]*3 <= seen[0])
 }

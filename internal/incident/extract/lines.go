@@ -98,10 +98,13 @@ func splitLines(s string) []line {
 			continue
 		}
 		l := line{from: start, to: start + len(trimmed)}
-		if title, ok := headingOf(trimmed); ok {
+		isTitle := len(out) < maxHead && titled(trimmed) && titleNoun.MatchString(trimmed) && utf8.RuneCountInString(trimmed) >= 14
+		if title, ok := headingOf(trimmed); ok && !isTitle {
 			if sec := sectionOf(title); sec != secNone {
 				current, under, l.heading = sec, title, true
 				list = false
+			} else if dateHead.MatchString(title) {
+				// 【令和6年6月6日】 heads an entry of the part that it stands in
 			} else if strings.HasPrefix(trimmed, "■") || strings.HasPrefix(trimmed, "【") || strings.HasPrefix(trimmed, "◆") {
 				current, under, l.heading = secNone, title, true
 				list = false
@@ -151,6 +154,8 @@ var (
 	englishHeadRE = regexp.MustCompile(`^(?i:what happened|what information (?:was|may have been) involved|what we (?:are|have) (?:doing|done)|what you can do|for more information|who (?:was|is) affected|background|timeline|contact(?: us| information)?|other important information|summary|overview|sources?|about .{1,30}|additional (?:resources|information)|frequently asked questions|our response|next steps)\W*$`)
 )
 
+var dateHead = regexp.MustCompile(`^(?:(?:令和|平成)\s?\S{1,2}\s?年|\d{4}\s?[年/.]|\d{1,2}\s?[月/])`)
+
 // lastBytes gives at most n bytes of the end of s, from a whole character on.
 func lastBytes(s string, n int) string {
 	if len(s) <= n {
@@ -188,6 +193,11 @@ func splitSentences(s string, lines []line, japanese bool) []sentence {
 				depth++
 			case '」', '』', ')':
 				depth = max(0, depth-1)
+			case '※':
+				if i-size > start {
+					out = append(out, sentence{start, i - size, n})
+					start = i - size
+				}
 			case '。', '!', '?':
 				stop = depth == 0 || i-start > 800
 			case '.':

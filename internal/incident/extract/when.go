@@ -37,6 +37,12 @@ func (r *reader) publication() {
 		before, after := strings.TrimSpace(r.s[l.from:w.from]), strings.TrimSpace(r.s[w.to:l.to])
 		before, after = strings.Trim(before, "()[]【】<>・:"), strings.Trim(after, "()[]【】<>")
 		first := w.line < maxHead
+		if l.section != secNone || w.hh >= 0 || w.line > 0 && labelAbove.MatchString(r.s[r.lines[w.line-1].from:r.lines[w.line-1].to]) {
+			if updated.MatchString(before+":") && updates == nil {
+				updates = w
+			}
+			first = false
+		}
 		switch {
 		case updated.MatchString(before+":") || updatedTail.MatchString(after):
 			if updates == nil {
@@ -50,8 +56,12 @@ func (r *reader) publication() {
 			if alone == nil {
 				alone = w
 			}
-		case before == "" && after == "" && w.line >= len(r.lines)-12:
+		case before == "" && after == "" && w.line >= len(r.lines)-4 && w.hh < 0 && l.section != secStory && l.section != secScope && w.line > 3:
 			tail = w
+		case w.line < 8 && after == "" && titled(before) && titleNoun.MatchString(before) && len(before) < 300:
+			if head == nil {
+				head = w
+			}
 		case first && w.line < 12 && !strings.ContainsAny(before+after, "、。,") && len(before)+len(after) < 90 && !storyWord.MatchString(before+after) && (before == "" || after == "" || titleEnds(after)):
 			if head == nil {
 				head = w
@@ -74,6 +84,8 @@ func (r *reader) publication() {
 		r.asOf = at.moment
 	}
 }
+
+var labelAbove = regexp.MustCompile(`(?:日時|日|期間|時刻|年月日|経過|経緯)\s?[)>】:]?$`)
 
 var storyWord = regexp.MustCompile(`発生|発覚|判明|発見|検知|確認|受付|時点|現在|から|まで|誤|紛失|対応|連絡|(?i:discover|occur|between|on or about|deadline|until|through)`)
 
@@ -100,34 +112,39 @@ func (r *reader) resolveTimes() {
 
 // The words by which a time gets its part, looked for between it and the next time of its sentence.
 var (
-	incidentNoun = regexp.MustCompile(`不正|流出|漏えい|漏洩|漏れ|紛失|誤送信|誤送付|誤配布|誤交付|誤って|誤掲載|侵入|感染|攻撃|障害|暗号化|改ざん|閲覧|見当たら|なくな|盗難|不審|異常|痕跡|身に覚え|懸念|ランサム|マルウェア|ウイルス|可能性|事案|本件|持ち出|誤り|不具合|公開され|掲載され|表示され|脆弱性|所在|不足|ないこと|ミス|検索|書き込み|サイバー|個人情報|見られる|送信され|ファイル|開けな|使用でき|利用でき|接続でき`)
-	foundVerb    = regexp.MustCompile(`発見|検知|検出|発覚|判明|覚知|認知|認識し|把握し|気[づ付]|(?:を|が)確認(?:し|さ|いた|でき)|確認(?:しました|いたしました|した)|(?:連絡|指摘|通報|通知|報告|情報提供|問い?合わ?せ|申告|申し出|お申し出|届出?)(?:が|を|も)?(?:あ|受|いただ|頂|入|寄せ)|連絡を受領`)
+	incidentNoun = regexp.MustCompile(`不正|流出|漏えい|漏洩|漏れ|紛失|誤送信|誤送付|誤配布|誤交付|誤って|誤掲載|侵入|感染|攻撃|障害|暗号化|改ざん|閲覧|見当たら|なくな|盗難|不審|異常|痕跡|身に覚え|懸念|ランサム|マルウェア|ウイルス|可能性|事案|本件|持ち出|誤り|不具合|公開され|掲載され|表示され|脆弱性|所在|不足|ないこと|(?:されて|して)(?:いない|おらず)|ミス|検索|書き込み|サイバー|個人情報|見られる|見え|送信され|被害|ファイル|開けな|使用でき|利用でき|接続でき`)
+	foundVerb    = regexp.MustCompile(`発見|検知|検出|発覚|判明|覚知|認知|認識し|把握し|気[づ付]|(?:を|が)確認(?:し|さ|いた|でき)|確認(?:しました|いたしました|した)|(?:連絡|指摘|通報|通知|報告|情報提供|問い?合わ?せ|申告|申し出|お申し出|届出?)(?:が|を|も)?(?:あ|受|いただ|頂|入|寄せ)|連絡を受領|から(?:の)?(?:報告|連絡|指摘)(?:。|$|\s)`)
 	foundLabel   = regexp.MustCompile(`(?:発覚|判明|発見|覚知|検知|認知|認識|確認)(?:年月日|日時|日|時刻|時期)?\s?[)】\]]?\s?(?:[:]|は|が)?\s?$`)
 	startLabel   = regexp.MustCompile(`(?:発生|誤送信|紛失|送信|事故発生|事案発生|事故|盗難|漏えい|漏洩|流出|被害発生|攻撃)(?:年月日|日時|日|時刻|時期|期間)\s?[)】\]]?\s?(?:[:]|は|が)?\s?$`)
 	cutVerb      = regexp.MustCompile(`遮断|隔離|切り離|切断|シャットダウン|非公開|閲覧(?:が)?でき(?:ない|ません|なく)|閲覧不可|(?:アクセス|閲覧|公開|外部通信|通信|接続|ネットワーク|サーバー?|システム|サイト|ページ|サービス|カード決済|クレジットカード決済|決済)(?:の利用|の公開|の提供|機能|の稼働|の運用|を一時的に|を全て|をすべて|を緊急|を一時)*(?:を)?(?:緊急)?(?:停止|制限|閉鎖|止め)|(?:ページ|データ|ファイル|情報|投稿|画像|資料)を(?:直ちに|すぐに|速やかに)?(?:削除|取り下げ)|(?:設定|権限|公開範囲)を(?:適切に|直ちに|正しい\S{0,4}に)?(?:修正|変更|是正|見直)`)
 	loginBlock   = regexp.MustCompile(`ログイン(?:機能)?(?:を|の)?(?:一時的に|全て|すべて)?(?:遮断|停止|制限|禁止|ブロック|できない)|アカウントを?(?:を|の)?(?:一時的に|直ちに)?(?:ロック|凍結|停止|利用停止|一時停止|無効)`)
 	regulatorRE  = regexp.MustCompile(`個人情報保護委員会|監督官庁|監督当局|監督機関|所轄官庁|関係省庁|総務省|金融庁|厚生労働省|経済産業省|国土交通省|文部科学省|財務局|PPC|JIPDEC`)
 	reportVerb   = regexp.MustCompile(`(?:報告|届出|届け出|届出書|速報|確報|提出)(?:等)?(?:を)?(?:済み?|完了|し|いた|行|実施|を完了|。|$|書を提出|、)`)
-	personRE     = regexp.MustCompile(`(?:対象|該当|当該|関係|影響|流出|漏えい|被害).{0,16}(?:お客様|お客さま|会員|方々|方|皆様|皆さま|保護者|利用者|受信者|ご本人|本人|患者|学生|者)(?:様)?(?:全員)?(?:へ|に|には|宛|に対し|に対して|の皆様|あて)|(?:お客様|ご本人|保護者|本人|患者|対象者)(?:様)?(?:全員)?(?:へ|に|宛)(?:は|対し|対して)?`)
-	toldVerb     = regexp.MustCompile(`(?:メール|書面|文書|郵送|書状|電話|個別|お手紙|訪問).{0,14}(?:通知|お知らせ|お詫び|ご連絡|連絡|ご案内|謝罪|説明|送付|送信|配信|発送)|(?:通知|謝罪)(?:を)?(?:し|いた|行)`)
+	personRE     = regexp.MustCompile(`(?:対象|該当|当該|関係|影響|流出|漏えい|被害).{0,16}(?:お客様|お客さま|会員|方々|方|皆様|皆さま|保護者|利用者|受信者|ご本人|本人|患者|学生|者)(?:様|さん|さま)?(?:全員)?(?:へ|に|には|宛|に対し|に対して|の皆様|あて)|(?:お客様|ご本人|保護者|本人|患者|対象者|参加者|受信者|申込者|応募者|受講者|会員|当事者)(?:様|さん|さま)?(?:全員)?(?:へ|に|宛)(?:は|対し|対して)?`)
+	toldVerb     = regexp.MustCompile(`(?:メール|書面|文書|郵送|書状|電話|個別|お手紙|訪問).{0,14}(?:通知|お知らせ|お詫び|ご連絡|連絡|ご案内|謝罪|説明|送付|送信|配信|発送)|(?:通知|謝罪)(?:[^。、]{0,14})(?:を)?(?:し|いた|行)`)
 	notDone      = regexp.MustCompile(`予定|(?:いた)?します(?:。|$|ので)|してまいり|して参り|次第|検討|進めて|準備|ください`)
 	windowNoun   = regexp.MustCompile(`不正|侵入|期間|閲覧|流出|漏えい|漏洩|攻撃|改ざん|痕跡|公開|表示|掲載|可能な状態|決済|アクセス|見られる|誤`)
-	notWindow    = regexp.MustCompile(`受付|営業|窓口|開設|電話|休業|キャンペーン|登録|入会|申込|申し込|在籍|受診|購入|契約|応募|勤務|取引|受講|採用|ご注文|注文|保守|メンテナンス|調査を|予定|来場|参加|利用登録|作成`)
+	notWindow    = regexp.MustCompile(`受付|営業|窓口|開設|電話|休業|キャンペーン|登録|入会|申込|申し込|在籍|受診|購入|契約|応募|勤務|取引|受講|採用|ご注文|注文|保守|メンテナンス|調査を|予定|来場|参加|利用登録|作成|実施いただ|いただいたお客|された(?:方|お客|会員|皆)|ご利用`)
 	cardPaid     = regexp.MustCompile(`(?:クレジットカード|カード)(?:での|による)?(?:決済|情報を?入力|をご?利用|でお?支払|番号を入力)`)
 	negatedFind  = regexp.MustCompile(`^[^。、]{0,60}(?:確認され|発見され|検知され|検出され|確認し|確認でき)て?(?:おりません|いません|いない|なかった|ません)`)
-	occurred     = regexp.MustCompile(`誤って.{0,60}(?:送信|送付|交付|公開|掲載|配布|添付|配信)|誤送信(?:し|が|を)|(?:不正アクセス|不正ログイン|攻撃|侵入|サイバー攻撃).{0,12}(?:を受け|が発生|が行われ|があ(?:り|っ)|され)|感染し|盗難(?:に|被害)|(?:送信|発送|送付|公開|掲載|配布|交付)(?:した|しました|いたし)|紛失し`)
+	occurred     = regexp.MustCompile(`誤って.{0,60}(?:送信|送付|交付|公開|掲載|配布|添付|配信)|誤送信(?:し|が|を)|一斉(?:に)?送信|(?:不正アクセス|不正ログイン|攻撃|侵入|サイバー攻撃|ランサムウェア|被害).{0,24}?(?:を受け|が発生|が行われ|があ(?:り|っ)|され)|感染し|盗難(?:に|被害)|(?:送信|発送|送付|公開|掲載|配布|交付)(?:した|しました|いたし)|紛失し`)
 )
 
 // whenJA gives the times their parts.
 func (r *reader) whenJA() {
 	r.disclosedJA()
+	for i := 0; i+1 < len(r.times); i++ { // periods first: they say more than a single day
+		if w, last := r.times[i], r.times[i+1]; w.start && last.end && !w.moment.IsZero() && !last.moment.IsZero() && r.lines[w.line].section != secPast {
+			r.windowJA(w, last, r.around(w, last, i+1))
+		}
+	}
 	for i := 0; i < len(r.times); i++ {
 		w := r.times[i]
 		if w == r.baseAt || w.moment.IsZero() {
 			continue
 		}
 		l := r.lines[w.line]
-		if l.section == secContact || l.section == secPast || l.section == secPrevention || l.section == secSource {
+		if l.section == secContact || l.section == secPast || l.section == secSource {
 			continue
 		}
 		last := w
@@ -143,6 +160,7 @@ func (r *reader) whenJA() {
 type context struct {
 	before, after string // up to the times beside it
 	sentence      string
+	rest          string // up to the end of the sentence
 	label         string // the line or heading above, where the time begins its line
 	at            int    // where the sentence begins
 }
@@ -167,6 +185,7 @@ func (r *reader) around(first, last *when, i int) context {
 	if last.to <= to {
 		c.after = firstBytes(r.s[last.to:to], 700)
 	}
+	c.rest = firstBytes(r.s[last.to:max(last.to, s.to)], 900)
 	l := r.lines[first.line]
 	if strings.TrimSpace(r.s[l.from:first.from]) == "" || markRE.MatchString(r.s[l.from:first.from]) {
 		c.label = l.under
@@ -178,21 +197,18 @@ func (r *reader) around(first, last *when, i int) context {
 		}
 		// A list gives the time on one line and what happened on the next.
 		if strings.TrimSpace(c.after) == "" && first.line+1 < len(r.lines) && l.section == secStory {
-			if next := r.lines[first.line+1]; !r.timeIn(next) {
-				c.after = firstBytes(r.s[next.from:next.to], 400)
+			next := r.lines[first.line+1]
+			c.after = firstBytes(r.s[next.from:next.to], 400)
+			c.rest = firstBytes(r.s[next.from:next.to], 900)
+			for j := i + 1; j < len(r.times) && r.times[j].from < next.to; j++ {
+				if r.times[j].from >= next.from {
+					c.after = r.s[next.from:r.times[j].from]
+					break
+				}
 			}
 		}
 	}
 	return c
-}
-
-func (r *reader) timeIn(l line) bool {
-	for _, w := range r.times {
-		if w.from >= l.from && w.to <= l.to {
-			return true
-		}
-	}
-	return false
 }
 
 // sentenceAt finds the sentence that holds the byte.
@@ -212,6 +228,14 @@ func (r *reader) sentenceAt(at int) sentence {
 	return sentence{at, at, 0}
 }
 
+var (
+	sentWrong     = regexp.MustCompile(`一斉(?:に)?送信|誤って|誤送信し`)
+	reportedLater = regexp.MustCompile(`^[、に]?[^。]{0,90}(?:から|より)[^。]{0,40}、\s?(?:同|去る)?$`)
+	reportGot     = regexp.MustCompile(`(?:旨|との|という)の?(?:報告|連絡|指摘|通報)(?:を受|が|を頂|をいただ)`)
+	toldIt        = regexp.MustCompile(`^に[^。]{0,80}旨の`)
+	firstClause   = regexp.MustCompile(`^[^。、]*(?:、[^。、]{0,40})?(?:が、|。|$)`)
+)
+
 var asOfTail = regexp.MustCompile(`^\s?(?:時点|現在)`)
 
 // placeJA proposes what happened at w, or from w to last.
@@ -220,7 +244,12 @@ func (r *reader) placeJA(w, last *when, c context) {
 		return
 	}
 	if last != w {
-		r.windowJA(w, last, c)
+		return
+	}
+	if r.lines[w.line].section == secPrevention {
+		if regulatorRE.MatchString(c.before+c.after) && reportVerb.MatchString(c.after) && !notDone.MatchString(c.after) {
+			r.moment("regulator-notified", w, "")
+		}
 		return
 	}
 	label := strings.TrimSpace(c.before)
@@ -247,6 +276,9 @@ func (r *reader) placeJA(w, last *when, c context) {
 	if future {
 		return
 	}
+	if !r.has("discovered") && reportedLater.MatchString(after) && reportGot.MatchString(c.rest) {
+		r.moment("discovered", w, "")
+	}
 	if loginBlock.MatchString(after) {
 		r.moment("login-blocked", w, "")
 	} else if cutVerb.MatchString(after) && r.lines[w.line].section != secDamage {
@@ -258,22 +290,35 @@ func (r *reader) placeJA(w, last *when, c context) {
 	if regulatorRE.MatchString(c.before+after) && reportVerb.MatchString(after) && !notDone.MatchString(after) {
 		r.moment("regulator-notified", w, "")
 	}
-	if !r.has("persons-notified") && personRE.MatchString(c.before+after) && toldVerb.MatchString(after) && !notDone.MatchString(after) {
+	if !r.has("persons-notified") && personRE.MatchString(c.before+after) && toldVerb.MatchString(after) && !notDone.MatchString(after) && !sentWrong.MatchString(after) {
 		r.moment("persons-notified", w, "")
 	}
-	if !r.has("window.start") && !r.foundFirst(after) && occurred.MatchString(firstBytes(after, 500)) && !r.negative(after) {
+	if !r.has("window.start") && !r.foundFirst(after) && occurred.MatchString(firstBytes(after, 500)) && !r.negative(firstClause.FindString(after)) && !elsewhere.MatchString(after) {
 		r.moment("window.start", w, "")
 	}
 }
 
+// elsewhere is what a date tells of besides the occurrence: an event, or that somebody said so.
+var elsewhere = regexp.MustCompile(`^に?(?:開催|実施|行わ|行う|予定|発売|締結|入社|退職|公表)|^[、は].{0,400}旨の(?:公表|連絡|報告)`)
+
+var fromWhom = regexp.MustCompile(`^\s?[^。、]{0,30}から(?:の)?(?:報告|連絡|指摘)\s?。?$`)
+
+var goodNews = regexp.MustCompile(`(?:安全性?|復旧|完了|正常|ないこと|削除|回収|受領)(?:の状態)?(?:を|が|であることを|したことを|されたことを|されていることを)$`)
+
 // foundJA reports whether what stands behind a time tells of the discovery.
 func (r *reader) foundJA(after string, c context) bool {
 	m := foundVerb.FindStringIndex(after)
+	if toldIt.MatchString(after) {
+		return false
+	}
+	if m != nil && r.lines[r.sentenceAt(c.at).line].section == secStory && fromWhom.MatchString(after) {
+		return true
+	}
 	if m == nil || !incidentNoun.MatchString(after) && !incidentNoun.MatchString(c.before) {
 		return false
 	}
 	// 復旧を確認, 安全を確認, 完了を確認: not what was discovered.
-	if bad := regexp.MustCompile(`(?:安全性?|復旧|完了|正常|ないこと|削除|回収|受領)(?:の状態)?(?:を|が|であることを|したことを|されたことを|されていることを)$`); bad.MatchString(after[:m[0]]) {
+	if strings.Contains(after[m[0]:m[1]], "確認") && goodNews.MatchString(after[:m[0]]) {
 		return false
 	}
 	return true
@@ -281,6 +326,9 @@ func (r *reader) foundJA(after string, c context) bool {
 
 // foundFirst reports whether the discovery is told before the occurrence.
 func (r *reader) foundFirst(after string) bool {
+	if toldIt.MatchString(after) {
+		return false
+	}
 	f, o := foundVerb.FindStringIndex(after), occurred.FindStringIndex(after)
 	return f != nil && (o == nil || f[0] < o[1]+30)
 }
@@ -323,6 +371,9 @@ func (r *reader) windowJA(w, last *when, c context) {
 	}
 }
 
+// otherTold is somebody else's publication.
+var otherTold = regexp.MustCompile(`(?:社|者|先|会社|株式会社\S*|委員会|警察)(?:より|から|が|は|において)[^。]*$`)
+
 // disclosedJA proposes when the incident was made public: the day of the notice, but of a later report the day that it
 // names for the first.
 func (r *reader) disclosedJA() {
@@ -331,7 +382,7 @@ func (r *reader) disclosedJA() {
 			continue
 		}
 		c := r.around(w, w, i)
-		if postscript.MatchString(c.after) && !strings.Contains(c.after, "予定") && (r.update || !r.base.IsZero() && w.moment.Time.Before(r.base.Time)) {
+		if postscript.MatchString(c.after) && !strings.Contains(c.after, "予定") && (r.update || r.base.IsZero() || w.moment.Time.Before(r.base.Time)) && !otherTold.MatchString(c.before) {
 			r.update = true
 			r.moment("disclosed", w, "")
 			break

@@ -13,13 +13,14 @@ const nameJA = `[一-龠々〆ヵヶぁ-んァ-ヴーA-Za-z0-9&.'’・＆-]`
 
 var (
 	corporateJA = `(?:株式会社|有限会社|合同会社|合資会社|一般社団法人|公益社団法人|一般財団法人|公益財団法人|社会福祉法人|医療法人(?:社団|財団)?|学校法人|国立大学法人|公立大学法人|独立行政法人|国立研究開発法人|地方独立行政法人|特定非営利活動法人|NPO法人|生活協同組合|\(株\)|\(有\)|\(一社\)|\(公財\))`
-	publicJA    = `(?:大学(?:附属|医学部附属)?病院|病院|医療センター|クリニック|大学|短期大学|高等専門学校|専門学校|高等学校|高校|中学校|小学校|学園|教育委員会|銀行|信用金庫|信用組合|農業協同組合|労働金庫|協会|連合会|協同組合|商工会議所|公社|機構|財団|振興会|研究所|研究センター|県警察|市役所|町役場|都|道|府|県|市|区|町|村)`
-	subjectJA   = regexp.MustCompile(`(` + corporateJA + `\s?` + nameJA + `{1,30}?|` + nameJA + `{1,30}?` + corporateJA + `|` + nameJA + `{1,24}?` + publicJA + `)\s?(?:\((?:本社|所在地|本店|東京都|大阪|以下)[^()]{0,80}\)\s?){0,2}(?:が運営|が提供|が管理|\(以下|(?:及び|および|と)[^。]{0,30}\(以下|では[、,]|は[、,]|において|におきまして|の(?:サーバー|システム|ホームページ|公式|職員|従業員|社員|ネットワーク|Webサイト|ウェブサイト))`)
+	publicJA    = `(?:大学(?:附属|医学部附属)?病院|病院|医療センター|クリニック|大学|短期大学|高等専門学校|専門学校|高等学校|高校|中学校|小学校|学園|教育委員会|銀行|信用金庫|信用組合|農業協同組合|労働金庫|協会|連合会|協同組合|協議会|組合|事業団|支援学校|大病院|消防本部|保健所|図書館|商工会議所|公社|機構|財団|振興会|研究所|研究センター|県警察|市役所|町役場|都|道|府|県|市|区|町|村)`
+	subjectJA   = regexp.MustCompile(`(` + corporateJA + nameJA + `{1,30}?|` + nameJA + `{1,30}?` + corporateJA + `|` + nameJA + `{1,24}?` + publicJA + `)\s?(?:\((?:本社|所在地|本店|東京都|大阪|以下)[^()]{0,80}\)\s?){0,2}(?:が運営|が提供|が管理|\(以下|(?:及び|および|と)[^。]{0,30}\(以下|では[、,]|は[、,]|において|におきまして|の(?:サーバー|システム|ホームページ|公式|職員|従業員|社員|ネットワーク|Webサイト|ウェブサイト))`)
 	shortFor    = regexp.MustCompile(`\(以下[、,]?\s?[「『]?(?:当社|弊社|当行|当院|本学|当法人|当協会|本会|当会|当機構|当財団|当組合|当グループ|本市|当市|当金庫|本法人|当研究所|当センター|当校|本校|同社)`)
 	nameLine    = regexp.MustCompile(`^(?:報道関係者各位\s?|関係者各位\s?|会社名\s?[::]?\s?|法人名\s?:\s?|事業者名?\s?:\s?|発表者\s?:\s?|\d{4}年\d{1,2}月\d{1,2}日\s?)?(` + corporateJA + `\s?` + nameJA + `{1,36}(?:\s[A-Za-z]+)?|` + nameJA + `{1,30}?(?:\s[A-Za-z]+){0,2}\s?` + corporateJA + `|` + nameJA + `{1,30}` + publicJA + `)(?:\s?\((?:コード|東証|証券)[^)]*\))?$`)
+	titleOwner  = regexp.MustCompile(`^(` + corporateJA + nameJA + `{1,30}|` + nameJA + `{1,30}?` + corporateJA + `|` + nameJA + `{1,30}?` + publicJA + `)\s`)
 	ofTitle     = regexp.MustCompile(`(?:^|[】」>\s])(` + nameJA + `{1,20}` + publicJA + `)(?:における|が運営|の個人|で発生|職員)`)
 	notOwner    = regexp.MustCompile(`委託(?:先|業者|会社|し)|再委託|取引先|調査(?:会社|機関)|警察|個人情報保護委員会|システム(?:会社|業者)|カード会社|提供元|製造元|開発元|他社|販売元|クラウド`)
-	badName     = regexp.MustCompile(`^(?:当|弊|本|同|各|貴|御|関係|対象|全|他|近隣|都道府|各市|該当|今|第|この|その|また|なお|および|及び)|^(?:市|県|都|府|町|村|区|道|大学|病院|協会|機構|銀行|学校|教育委員会)$|委員会事務局$|について|警察|個人情報保護|都道府県$|市区町村$|小中学校$|への?|[をがはに]|から`)
+	badName     = regexp.MustCompile(`弊社|当社|^(?:当|弊|本|同|各|貴|御|関係|対象|全|他|近隣|都道府|各市|該当|今|第|この|その|また|なお|および|及び)|^(?:市|県|都|府|町|村|区|道|大学|病院|協会|機構|銀行|学校|教育委員会)$|委員会事務局$|について|警察|個人情報保護|都道府県$|市区町村$|小中学校$|への?|[をがはに]|から`)
 
 	titleNoun  = regexp.MustCompile(`流出|漏えい|漏洩|漏れ|不正アクセス|不正ログイン|紛失|盗難|誤送信|誤送付|誤交付|誤配布|誤掲載|誤廃棄|個人情報|サイバー攻撃|ランサム|改ざん|障害|不正|ウイルス|マルウェア|情報セキュリティ|持ち出|誤り|メールアドレス|パスワード`)
 	serviceRE  = regexp.MustCompile(`(?:が|の|で)?(?:運営|提供|展開)(?:する|している|しております|しています|しておりました|していた)(?:[^「」『』。、()]{0,24})[「『]([^「」『』]{1,50})[」』]`)
@@ -42,18 +43,25 @@ func (r *reader) whoJA() {
 
 var investigating = regexp.MustCompile(`(?:漏えい|漏洩|流出|影響範囲|被害(?:の)?(?:範囲|状況|規模)|対象(?:者|範囲|となる)|影響(?:の)?範囲|情報漏えいの有無)[^。\n、]{0,30}(?:調査中|確認中|調査を(?:進めて|続けて|継続)|精査中|特定を進めて)`)
 
+var (
+	serial       = regexp.MustCompile(`^【[^】]{0,30}#[\d-]+】\s?`) // the number that an archive gave a notice
+	trailingDate = regexp.MustCompile(`\s?\(?(?:(?:19|20)\d{2}[年/.-]\d{1,2}[月/.-]\d{1,2}日?|令和\s?\d+年\d{1,2}月\d{1,2}日)\)?$`)
+)
+
 // titleOf proposes the title: the first line near the beginning that ends as titles do and names what happened.
 func (r *reader) titleOf() {
 	for i, l := range r.lines {
 		if i >= maxHead {
 			return
 		}
-		s := r.s[l.from:l.to]
+		s := serial.ReplaceAllString(r.s[l.from:l.to], "")
+		s = strings.TrimSpace(trailingDate.ReplaceAllString(s, ""))
 		n := utf8.RuneCountInString(s)
 		if r.japanese() && titled(s) && titleNoun.MatchString(s) && n >= 8 && n <= 110 && !strings.Contains(s, "。") ||
 			!r.japanese() && englishTitle.MatchString(s) && n <= 140 {
 			s = strings.TrimSpace(strings.TrimLeft(s, "■◆●:"))
-			r.propose(incident.Fact{Key: "title", Value: incident.Value{Text: plain(tidyName(s))}}, l.from, l.to, "")
+			at := l.from + max(0, strings.Index(r.s[l.from:l.to], s))
+			r.propose(incident.Fact{Key: "title", Value: incident.Value{Text: plain(tidyName(s))}}, at, min(l.to, at+len(s)), "")
 			return
 		}
 	}
@@ -95,8 +103,12 @@ func (r *reader) organisationJA() {
 			add(l.from+m[2], l.from+m[3], score)
 		}
 		if i < maxHead {
+			cut := len(serial.FindString(s))
+			if m := titleOwner.FindStringSubmatchIndex(s[cut:]); m != nil && titled(trailingDate.ReplaceAllString(s, "")) {
+				add(l.from+cut+m[2], l.from+cut+m[3], 5)
+			}
 			if m := ofTitle.FindStringSubmatchIndex(s); m != nil && (titled(s) || i < 12) {
-				add(l.from+m[2], l.from+m[3], 2)
+				add(l.from+m[2], l.from+m[3], 4)
 			}
 		}
 	}
@@ -211,9 +223,10 @@ func splitKeep(s, seps string) []string {
 
 func (r *reader) service(name, status string, from, to, n int) {
 	name = tidy(name)
-	if name == "" {
+	if name == "" || r.seen["service\x00\x00"+name] > 0 {
 		return
 	}
+	r.seen["service\x00\x00"+name]++
 	r.propose(incident.Fact{Key: "service", Item: itemName("service", name, n), Value: incident.Value{Text: plain(name), Status: status}}, from, to, "")
 }
 
