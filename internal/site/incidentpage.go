@@ -24,6 +24,7 @@ type incidentBody struct {
 	Classes             []string
 	Steps               []adviceStep
 	Timeline            *chartView
+	Like                string // cases like it
 	Addenda             []line
 	Actions             []line
 	Scope               []figure
@@ -84,7 +85,10 @@ func (s *site) incident(w http.ResponseWriter, r *http.Request) error {
 	if len(body.Classes) > 0 {
 		body.Steps = adviceSteps(lang, i.Classes())
 	}
-	body.Timeline = timelineView(p, i)
+	body.Timeline, body.Like = timelineView(p, i), likeHref(p, i)
+	if body.Figures, err = s.placed(r, lang, i.ID, body.Figures); err != nil {
+		return err
+	}
 	s.scope(r, lang, i, &body)
 	if japanese(i) {
 		body.Zone = lang.Pick("時刻は、すべて日本時間です。", "All times are Japan's (JST, UTC+9).")

@@ -60,6 +60,7 @@ type site struct {
 	pages  *pages
 	assets *web.Assets
 	mux    *http.ServeMux
+	peers  *incident.Peers
 	now    func() time.Time
 }
 
@@ -67,6 +68,7 @@ type site struct {
 var failed = web.Mappings{
 	{Err: incident.ErrNotFound, Problem: web.Problem{Status: http.StatusNotFound}},
 	{Err: incident.ErrNoNotice, Problem: web.Problem{Status: http.StatusNotFound}},
+	{Err: incident.ErrQuery, Problem: web.Problem{Status: http.StatusBadRequest}},
 	{Err: errNotHere, Problem: web.Problem{Status: http.StatusNotFound}},
 }
 
@@ -98,6 +100,9 @@ func newSite(o Options, files fs.FS) (*site, error) {
 		return nil, err
 	}
 	s := &site{Options: o, pages: pages, assets: assets, mux: http.NewServeMux(), now: time.Now}
+	if o.Incidents != nil {
+		s.peers = incident.NewPeers(o.Incidents)
+	}
 	s.routes()
 	return s, nil
 }
@@ -116,6 +121,10 @@ func (s *site) routes() {
 	page("GET /incidents/{id}", s.incident)
 	page("GET /organisations/{id}", s.organisation)
 	page("GET /incidents/{id}/timeline.csv", s.timelineCSV)
+	page("GET /learn", s.learn)
+	page("GET /learn/compare", s.compare)
+	page("GET /learn/like", s.like)
+	page("GET /learn/{table}", s.learnCSV)
 	page("GET /notices/{id}", s.notice)
 	page("GET /notices/{id}/proof", s.noticeProof)
 	page("GET /statement", s.statement)

@@ -175,7 +175,8 @@ func (w *world) get(method, target string, header ...string) *httptest.ResponseR
 
 // paths are all pages there are.
 var paths = []string{"/", "/incidents", "/incidents?q=naver&limit=1", "/organisations/line", "/feeds", "/api", "/incidents/naver-2013", "/incidents/example-city", "/incidents/example-shop",
-	"/notices/naver-2013-v1", "/statement", "/verify", "/how", "/nowhere"}
+	"/notices/naver-2013-v1", "/statement", "/verify", "/how", "/learn", "/learn?cause=ransomware", "/learn/compare", "/learn/compare?id=naver-2013&id=example-city", "/learn/like",
+	"/learn/like?cause=intrusion&class=email", "/nowhere"}
 
 func TestPages(t *testing.T) {
 	w := fullWorld(t)

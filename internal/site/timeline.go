@@ -23,6 +23,13 @@ type chartView struct {
 // chartOf puts a chart on a page. The path is that of its CSV.
 func chartOf(p page, c chart.Chart, id, path string, notes ...string) chartView {
 	v := chartView{ID: id, Table: c.Table, CSV: p.Link(path), Notes: notes, Plain: c.Empty()}
+	for _, row := range v.Table.Rows {
+		for k := range row {
+			if row[k].Href != "" {
+				row[k].Href = p.Link(row[k].Href)
+			}
+		}
+	}
 	if !c.Empty() {
 		v.SVG = c.SVG(id)
 	}

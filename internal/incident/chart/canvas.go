@@ -97,3 +97,8 @@ func num(v float64) string {
 
 // escape prepares s for markup.
 func escape(s string) string { return template.HTMLEscapeString(clean(s)) }
+
+// diamond is the mark of the one incident that is looked at among many.
+func (c *canvas) diamond(class string, x, y, r float64) {
+	c.path(class, fmt.Sprintf("M%s %sL%s %sL%s %sL%s %sZ", num(x), num(y-r), num(x+r), num(y), num(x), num(y+r), num(x-r), num(y)))
+}

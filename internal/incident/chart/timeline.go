@@ -97,7 +97,7 @@ func OfIncident(lang web.Lang, i incident.Incident) Timeline {
 		v := f.Value
 		switch {
 		case v.Status == "lifted" && !v.Time.IsZero():
-			t.Events = append(t.Events, Event{v.Time, false, v.Text.In(lang) + lang.Pick("を解除", " lifted"), Response, true})
+			t.Events = append(t.Events, Event{v.Time, false, v.Text.In(lang) + lang.Pick("（解除）", " (lifted)"), Response, true})
 		case !v.Promised.IsZero():
 			p := Promise{What: v.Text.In(lang), For: v.Promised, About: v.Qualifier == "about", Done: v.Time, Known: f.AsOf}
 			switch v.Status {
