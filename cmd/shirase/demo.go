@@ -112,7 +112,7 @@ func (a *app) demoInstance(ctx context.Context, scale float64, stated bool) (*in
 	if err != nil {
 		return nil, err
 	}
-	return a.init(ctx, demoOrigin+"{key}", settings{Region: "JP", Demo: &demoSettings{Scale: scale, Affected: sample.Affected, NotAffected: sample.NotAffected}}, 0)
+	return a.init(ctx, demoOrigin+"{key}", settings{Region: "JP", Contact: "mailto:operator@example.invalid", Demo: &demoSettings{Scale: scale, Affected: sample.Affected, NotAffected: sample.NotAffected}}, 0)
 }
 
 // forgetDemo destroys the keys of a demonstration whose data folder was

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/mail"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -18,7 +19,7 @@ import (
 )
 
 func (a *app) cmdInit() *cobra.Command {
-	var origin, public, region string
+	var origin, public, region, contact string
 	var planned int64
 	c := &cobra.Command{
 		Use:   "init",
@@ -30,7 +31,7 @@ from backups of the data: whoever has both can test guesses against the index.`,
   shirase init --store postgres://shirase@db.example.org/shirase`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			in, err := a.init(c.Context(), origin, settings{URL: public, Region: region}, planned)
+			in, err := a.init(c.Context(), origin, settings{URL: public, Region: region, Contact: contact}, planned)
 			if err != nil {
 				return err
 			}
@@ -46,8 +47,25 @@ from backups of the data: whoever has both can test guesses against the index.`,
 	f.StringVar(&public, "url", "", "where people will reach this instance, such as https://notice.example.org")
 	f.StringVar(&origin, "origin", "", "the ledger's name (default: the URL's host and path, or unnamed/ and its key's hash)")
 	f.StringVar(&region, "phone-region", "JP", "country by which phone numbers without + are read")
+	f.StringVar(&contact, "contact", "", "where corrections and replies to your records go, such as mailto:desk@example.org or https://example.org/contact")
 	f.Int64Var(&planned, "planned-entries", 0, "entries the index is planned for, where more than 100 million")
 	return c
+}
+
+// contactAddress reports whether s is an address that a page can lead to.
+func contactAddress(s string) bool {
+	u, err := url.Parse(s)
+	if err != nil {
+		return false
+	}
+	switch u.Scheme {
+	case "mailto":
+		_, err := mail.ParseAddress(u.Opaque)
+		return err == nil && u.RawQuery == ""
+	case "https", "http":
+		return u.Host != "" && u.User == nil
+	}
+	return false
 }
 
 // init makes a data folder, or says what is in the way. What a killed init
@@ -73,6 +91,9 @@ func (a *app) init(ctx context.Context, origin string, s settings, planned int64
 	}
 	if len(s.Region) != 2 || strings.ToUpper(s.Region) != s.Region {
 		return nil, usagef("--phone-region %q is not two capital letters, such as JP", s.Region)
+	}
+	if s.Contact != "" && !contactAddress(s.Contact) {
+		return nil, usagef("--contact %q is neither like mailto:desk@example.org nor like https://example.org/contact", s.Contact)
 	}
 	s.Format, s.Engine = formatVersion, "sqlite"
 	if a.store != "" {

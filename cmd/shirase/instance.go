@@ -25,11 +25,13 @@ const formatVersion = 1
 // settings are what a data folder is: the file shirase.json, written last by
 // init, so that a folder has one only when it is whole.
 type settings struct {
-	Format int           `json:"format"`
-	Engine string        `json:"engine"` // sqlite or postgres
-	URL    string        `json:"url,omitzero"`
-	Region string        `json:"phoneRegion"`
-	Demo   *demoSettings `json:"demo,omitzero"`
+	Format int    `json:"format"`
+	Engine string `json:"engine"` // sqlite or postgres
+	URL    string `json:"url,omitzero"`
+	Region string `json:"phoneRegion"`
+	// Contact is where corrections and replies go: mailto: or https.
+	Contact string        `json:"contact,omitzero"`
+	Demo    *demoSettings `json:"demo,omitzero"`
 }
 
 type demoSettings struct {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -203,6 +204,9 @@ func (a *app) figures(in *instance, accounts int64) incident.Figures {
 // publishNotice composes a notice and appends it to the ledger in the
 // transaction that records it. The ledger's files follow with its next Sync.
 func (a *app) publishNotice(ctx context.Context, in *instance, id string, d incident.Draft) (incident.Notice, error) {
+	if err := ownIncident(ctx, in, id); err != nil {
+		return incident.Notice{}, err
+	}
 	var n incident.Notice
 	err := in.db.Update(ctx, func(tx *sql.Tx) error {
 		var err error
@@ -218,4 +222,18 @@ func (a *app) publishNotice(ctx context.Context, in *instance, id string, d inci
 		return incident.Notice{}, fmt.Errorf("publish a notice of %s: %w", id, err)
 	}
 	return n, nil
+}
+
+// errImported says that an incident was recorded from what others published.
+var errImported = errors.New("it was imported, and is not this instance's to publish")
+
+// ownIncident refuses to sign what others published as if it were a notice of
+// theirs.
+func ownIncident(ctx context.Context, in *instance, id string) error {
+	p, imported, err := in.incidents.Provenance(ctx, id)
+	if err != nil || !imported {
+		return err
+	}
+	return &hinted{fmt.Errorf("publish %s: %w (%s)", id, errImported, p.Dataset),
+		"an organisation that answers for it itself records an incident of its own: shirase incident new --facts FILE"}
 }

@@ -98,6 +98,9 @@ func (a *app) publish(ctx context.Context, in *instance, id string) (*published,
 // publishAsOf publishes what was known of an incident at a time: a past case
 // is published as it went, notice by notice. The zero time is now.
 func (a *app) publishAsOf(ctx context.Context, in *instance, id string, asOf time.Time) (*published, error) {
+	if err := ownIncident(ctx, in, id); err != nil {
+		return nil, err
+	}
 	inc, err := in.incidents.GetAsOf(ctx, id, asOf)
 	if err != nil {
 		return nil, err

@@ -116,7 +116,15 @@ func (a *app) handler(ctx context.Context, in *instance, s serving) (http.Handle
 			}
 			return r.Counts.Affected, err == nil
 		},
+		Unreached: func(ctx context.Context, id string) (int64, int64) {
+			r, err := in.rosters.Latest(ctx, id)
+			if err != nil && !errors.Is(err, roster.ErrNone) {
+				slog.Error("read the figures of a scope", "incident", id, "error", err)
+			}
+			return r.Counts.Invalid, r.Counts.WithoutEmail
+		},
 		Proof:     in.ledger.Proof,
+		Contact:   in.Contact,
 		LedgerKey: in.ledger.VKey(),
 		BaseURL:   in.URL,
 		Log:       slog.Default(),

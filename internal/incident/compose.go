@@ -277,7 +277,7 @@ func (s *Incidents) Unpublished(ctx context.Context, id string) ([]Fact, error) 
 // Standing is what later versions say of one.
 type Standing struct {
 	Withdrawn  int64   // by which version; 0: it stands
-	Replaced   int64   // by which revision; 0: by none
+	Replaced   int64   // a whole text: by which revision; 0: by none
 	Corrected  []int64 // by which versions
 	AddedTo    []int64 // by which versions
 	Superseded bool    // withdrawn or replaced
@@ -297,7 +297,7 @@ func Standings(notices []Notice) map[int64]Standing {
 			s.AddedTo = append(s.AddedTo, n.Version)
 		case KindRevision:
 			for _, earlier := range notices {
-				if e := out[earlier.Version]; earlier.Version < n.Version && earlier.Kind != KindRetraction && e.Replaced == 0 {
+				if e := out[earlier.Version]; earlier.Version < n.Version && earlier.Whole() && e.Replaced == 0 {
 					e.Replaced, e.Superseded = n.Version, true
 					out[earlier.Version] = e
 				}

@@ -104,13 +104,18 @@ func (s *Incidents) getAsOf(ctx context.Context, id string, asOf time.Time) (Inc
 }
 
 // In writes what a fact says in one line of plain text: 約169万アカウント, 18 July 2013, 10:09 JST.
-func (f Fact) In(lang web.Lang) string {
+func (f Fact) In(lang web.Lang) string { return f.line(lang, false) }
+
+// InPlace is In where the reader knows the zone of all times.
+func (f Fact) InPlace(lang web.Lang) string { return f.line(lang, true) }
+
+func (f Fact) line(lang web.Lang, bare bool) string {
 	v := f.Value
 	if f.Retracted {
 		return lang.Pick("取り消し", "taken back")
 	}
 	when := func(m Moment) string {
-		if !m.Exact() {
+		if bare || !m.Exact() {
 			return m.In(lang)
 		}
 		zone := web.Zone(lang, m.Time)
@@ -141,7 +146,7 @@ func (f Fact) In(lang web.Lang) string {
 		switch note := ActionNote(lang, v, when); {
 		case note != "":
 			text += lang.Pick("（"+note+"）", " ("+note+")")
-		case v.Status != "taken":
+		case v.Status != "taken" && (v.Promised.IsZero() || !v.Time.IsZero()):
 			text += lang.Pick("（"+Word(lang, v.Status)+"）", " ("+Word(lang, v.Status)+")")
 		}
 		switch {

@@ -75,6 +75,9 @@ func about(lang web.Lang, v Value, when string) string {
 		return when
 	}
 	if lang == web.JA {
+		if i := strings.LastIndex(when, "（"); i >= 0 && strings.HasSuffix(when, "）") { // 21時頃（協定世界時）
+			return when[:i] + "頃" + when[i:]
+		}
 		return when + "頃"
 	}
 	if i := strings.LastIndex(when, ", "); i >= 0 { // 19 July 2013, about 21:00

@@ -32,6 +32,13 @@ type incidentBody struct {
 	Facts               []factRow
 	Zone                string
 	Notices             []noticeLink
+	HelpHref            string
+	Replies             []line
+	Past                []pastRow
+	Open                []string
+	Sources             []sourceRow
+	Recorded            *record // from what others published
+	Correction          template.HTML
 }
 
 // figure is a number that tells something at a glance.
@@ -48,6 +55,7 @@ type line struct {
 type factRow struct {
 	Label        string
 	Values       []template.HTML
+	Certainty    string
 	AsOf, Source template.HTML
 }
 
@@ -70,8 +78,23 @@ func (s *site) incident(w http.ResponseWriter, r *http.Request) error {
 	body := incidentBody{
 		Title: i.Title(lang), Organisation: i.Organisation(lang), State: incident.Word(lang, i.State()), StateTone: "clear",
 		Figures: figures(lang, i), Sealed: sealed(s.Statement(), i.ID), Classes: incident.ClassLabels(lang, i.Classes()),
-		Addenda: addenda(lang, i), Actions: actions(lang, i), Facts: factRows(lang, i), Notices: s.noticeLinks(p, notices, ""),
+		Addenda: addenda(lang, i), Actions: actions(lang, i), Facts: factRows(lang, i), Notices: s.noticeLinks(p, i, notices, ""),
+		HelpHref: p.Link("/incidents/" + i.ID + "/help"), Replies: replies(lang, i), Sources: sourceRows(lang, i),
+		Correction: s.correction(lang, i),
 	}
+	if body.Recorded, err = s.recorded(r.Context(), lang, i, notices); err != nil {
+		return err
+	}
+	history, err := s.Incidents.History(r.Context(), i.ID)
+	if err != nil {
+		return err
+	}
+	body.Past = pastRows(lang, i, history)
+	found, err := s.Incidents.Contradictions(r.Context(), i.ID)
+	if err != nil {
+		return err
+	}
+	body.Open = open(lang, found)
 	if f, ok := i.Fact("disclosed"); ok {
 		body.Disclosed = moment(lang, f.Value.Time)
 	}
@@ -81,9 +104,15 @@ func (s *site) incident(w http.ResponseWriter, r *http.Request) error {
 	if !body.Sealed {
 		body.WhyNot = whyNot(lang, s.Statement(), i)
 	}
+	if body.Recorded != nil {
+		body.State, body.StateTone = lang.Pick("公表資料をもとに記録", "recorded from a source"), ""
+	}
 	body.ClassesHeading = lang.Pick("流出した可能性のある情報", "What may have been exposed")
 	if len(body.Classes) > 0 {
 		body.Steps = adviceSteps(lang, i.Classes())
+		if body.Recorded != nil {
+			body.Steps = elsewhere(lang, i.Classes())
+		}
 	}
 	body.Timeline, body.Like = timelineView(p, i), likeHref(p, i)
 	if body.Figures, err = s.placed(r, lang, i.ID, body.Figures); err != nil {
@@ -93,6 +122,7 @@ func (s *site) incident(w http.ResponseWriter, r *http.Request) error {
 	if japanese(i) {
 		body.Zone = lang.Pick("時刻は、すべて日本時間です。", "All times are Japan's (JST, UTC+9).")
 	}
+	p.Data = incidentData(p, i, notices)
 	p.Body = body
 	return s.show(w, r, http.StatusOK, "incident", p)
 }
@@ -260,6 +290,17 @@ func (s *site) scope(r *http.Request, lang web.Lang, i incident.Incident, body *
 		body.Scope = append(body.Scope, figure{Label: lang.Pick("このサーバーの対象範囲にあるアカウント", "Accounts in the scope on this server"), Value: web.Digits(accounts)})
 	}
 	body.Scope = append(body.Scope, figure{Label: lang.Pick("索引にある記録", "Entries in the index"), Value: web.Digits(entries)})
+	if s.Unreached != nil {
+		invalid, without := s.Unreached(r.Context(), i.ID)
+		if without > 0 {
+			body.Scope = append(body.Scope, figure{Label: lang.Pick("対象のうち、アドレスの登録がないアカウント", "Affected accounts without an address"), Value: web.Digits(without),
+				Note: lang.Pick("アドレスでは確認できません。組織から、別の方法で連絡します。", "They cannot be found by an address; the organisation reaches them another way.")})
+		}
+		if invalid > 0 {
+			body.Scope = append(body.Scope, figure{Label: lang.Pick("読み取れなかった行", "Rows that could not be read"), Value: web.Digits(invalid),
+				Note: lang.Pick("形の正しくない行です。対象かどうかを、ここでは確認できません。", "They were malformed. Whether they are affected cannot be checked here.")})
+		}
+	}
 	switch {
 	case s.Demo != nil:
 		body.ScopeNote = lang.Pick("この実演では、公表された数にならって作った架空のアカウントを、規模を変えて索引に入れています。",
@@ -280,21 +321,36 @@ func factRows(lang web.Lang, i incident.Incident) []factRow {
 	at := zoned(lang, i)
 	var out []factRow
 	var last string
+	certain := map[string]incident.Certainty{}
+	mixed := map[string]bool{} // keys whose items are not all equally sure
 	for _, f := range i.Facts {
-		if slices.Contains([]string{"title", "addendum", "action"}, f.Key) { // shown in full above
+		if c, seen := certain[f.Key]; seen && c != f.Certainty {
+			mixed[f.Key] = true
+		}
+		certain[f.Key] = f.Certainty
+	}
+	for _, f := range i.Facts {
+		if slices.Contains([]string{"title", "addendum", "action", "reply", "source"}, f.Key) { // shown in full elsewhere
 			continue
 		}
 		value := factValue(lang, f, at)
+		if mixed[f.Key] && f.Certainty != incident.Confirmed {
+			value += template.HTML(` <span class="small">` + template.HTMLEscapeString(incident.Word(lang, string(f.Certainty))) + `</span>`)
+		}
 		if f.Key == last {
 			row := &out[len(out)-1]
 			row.Values = append(row.Values, value)
+			varies := lang.Pick("項目による", "varies")
 			if asOf := asOf(lang, f); asOf != row.AsOf {
-				row.AsOf = template.HTML(template.HTMLEscapeString(lang.Pick("項目による", "varies")))
+				row.AsOf = template.HTML(template.HTMLEscapeString(varies))
+			}
+			if incident.Word(lang, string(f.Certainty)) != row.Certainty {
+				row.Certainty = varies
 			}
 			continue
 		}
 		last = f.Key
-		out = append(out, factRow{incident.KeyLabel(lang, f.Key), []template.HTML{value}, asOf(lang, f), sourceOf(lang, i, f)})
+		out = append(out, factRow{incident.KeyLabel(lang, f.Key), []template.HTML{value}, incident.Word(lang, string(f.Certainty)), asOf(lang, f), sourceOf(lang, i, f)})
 	}
 	return out
 }
@@ -318,12 +374,12 @@ func sourceOf(lang web.Lang, i incident.Incident, f incident.Fact) template.HTML
 	return template.HTML(template.HTMLEscapeString(f.Source))
 }
 
-// factValue writes the value of a fact, and its certainty where that is less than confirmed.
+// factValue writes the value of a fact.
 func factValue(lang web.Lang, f incident.Fact, at func(incident.Moment) string) template.HTML {
 	v, esc := f.Value, template.HTMLEscapeString
 	var out string
 	switch f.Key {
-	case "disclosed", "window.start", "window.end", "discovered", "contained", "login-blocked", "closed":
+	case "disclosed", "window.start", "window.end", "discovered", "contained", "login-blocked", "regulator-notified", "persons-notified", "closed":
 		out = string(moment(lang, v.Time))
 		if v.Qualifier == "about" {
 			out = lang.Pick(out+"頃", "about "+out)
@@ -337,7 +393,9 @@ func factValue(lang web.Lang, f incident.Fact, at func(incident.Moment) string) 
 		if v.Status != "none-confirmed" {
 			out = esc(incident.Word(lang, v.Word)) + lang.Pick("（", " (") + esc(incident.Word(lang, v.Status)) + lang.Pick("）", ")")
 		}
-	case "cause", "scope.state":
+	case "country":
+		out = esc(incident.CountryLabel(lang, v.Word))
+	case "cause", "scope.state", "sector":
 		out = esc(incident.Word(lang, v.Word))
 	case "service":
 		status := incident.Word(lang, v.Status)
@@ -352,19 +410,8 @@ func factValue(lang web.Lang, f incident.Fact, at func(incident.Moment) string) 
 		}
 	case "contact":
 		out = contact(lang, v)
-	case "source":
-		out = esc(v.Text.In(lang))
-		if v.URL != "" {
-			out = fmt.Sprintf(`<a href="%s">%s</a>`, esc(v.URL), esc(v.URL))
-		}
-		if v.SHA256 != "" {
-			out += fmt.Sprintf(`<br><span class="hash">SHA-256 %s</span>`, esc(v.SHA256))
-		}
 	default:
 		out = esc(v.Text.In(lang))
-	}
-	if f.Certainty != incident.Confirmed {
-		out += fmt.Sprintf(` <span class="small">%s</span>`, esc(incident.Word(lang, string(f.Certainty))))
 	}
 	return template.HTML(out)
 }

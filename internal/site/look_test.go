@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -163,6 +164,11 @@ func views(lang web.Lang) []view {
 		{"search-empty", "/incidents?q=nothing+like+it&year=1999", ""}, {"organisation", "/organisations/line", ""}, {"feeds", "/feeds", ""}, {"api", "/api", ""}, {"incident", "/incidents/naver-2013", "document.querySelectorAll('details').forEach(d => d.open = true)"},
 		{"incident-open", "/incidents/example-city", ""}, {"incident-elsewhere", "/incidents/example-shop", ""},
 		{"notice", "/notices/naver-2013-v1", "document.querySelectorAll('details').forEach(d => d.open = true)"},
+		{"incident-corrected", "/incidents/example-school", ""}, {"help", "/incidents/naver-2013/help", ""},
+		{"notice-addendum", "/notices/naver-2013-v2", ""}, {"notice-lifted", "/notices/naver-2013-v6", ""},
+		{"notice-corrected", "/notices/example-school-v1", ""}, {"notice-correction", "/notices/example-school-v2", ""},
+		{"notice-withdrawn", "/notices/example-school-v3", ""}, {"notice-diff", "/notices/example-school-v1?against=5", ""},
+		{"notice-facts", "/notices/naver-2013-v1?against=6", "document.querySelectorAll('details').forEach(d => d.open = true)"}, {"problem", "/problems/too-many", ""},
 		{"statement", "/statement", ""}, {"verify", "/verify", "document.querySelectorAll('[data-script]').forEach(e => e.hidden = false)"},
 		{"how", "/how", ""}, {"learn", "/learn", ""}, {"compare", "/learn/compare?id=naver-2013&id=example-city&id=example-shop", "document.querySelectorAll('details').forEach(d => d.open = true)"},
 		{"like", "/learn/like?cause=intrusion&class=email", ""}, {"error", "/nowhere", ""},
@@ -190,10 +196,10 @@ func TestLook(t *testing.T) {
 		t.Fatal(err)
 	}
 	said := listen(t, ctx)
-	only := os.Getenv("SHIRASE_LOOK") // a name to look at alone
+	only := os.Getenv("SHIRASE_LOOK") // names to look at alone
 	for _, lang := range []web.Lang{web.JA, web.EN} {
 		for _, v := range views(lang) {
-			if only != "" && v.name != only {
+			if only != "" && !slices.Contains(strings.Split(only, ","), v.name) {
 				continue
 			}
 			name := v.name + "-" + string(lang)
@@ -300,7 +306,7 @@ func TestPrint(t *testing.T) {
 	}
 	for _, lang := range []web.Lang{web.JA, web.EN} {
 		for _, v := range views(lang) {
-			if v.name != "answer-affected" && v.name != "answer-not-in-scope" && v.name != "notice" {
+			if v.name != "answer-affected" && v.name != "answer-not-in-scope" && v.name != "notice" && v.name != "notice-addendum" {
 				continue
 			}
 			load(t, ctx, server.URL+inLanguage(v.path, lang), v.do)
@@ -349,7 +355,7 @@ func TestAxe(t *testing.T) {
 	only := os.Getenv("SHIRASE_LOOK")
 	for _, lang := range []web.Lang{web.JA, web.EN} {
 		for _, v := range views(lang) {
-			if only != "" && v.name != only {
+			if only != "" && !slices.Contains(strings.Split(only, ","), v.name) {
 				continue
 			}
 			load(t, ctx, server.URL+inLanguage(v.path, lang), v.do)

@@ -25,7 +25,7 @@ var shared = []string{"templates/base.html", "templates/parts.html", "templates/
 // newPages parses the templates of every page.
 func newPages(files fs.FS) (*pages, error) {
 	p := &pages{sets: map[string]map[web.Lang]*template.Template{}}
-	for _, name := range []string{"home", "incidents", "organisation", "incident", "notice", "learn", "compare", "like", "statement", "verify", "how", "feeds", "api", "error"} {
+	for _, name := range []string{"home", "incidents", "organisation", "incident", "help", "notice", "problem", "learn", "compare", "like", "statement", "verify", "how", "feeds", "api", "error"} {
 		p.sets[name] = map[web.Lang]*template.Template{}
 		for _, lang := range []web.Lang{web.JA, web.EN} {
 			set, err := template.New("base").Funcs(funcs(lang)).ParseFS(files, append(shared, "templates/"+name+".html")...)

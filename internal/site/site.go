@@ -33,6 +33,9 @@ type Options struct {
 	Statement func() *check.Statement
 	// Accounts returns how many accounts the scope of an incident has, from its roster; false where there is none.
 	Accounts func(ctx context.Context, incident string) (int64, bool)
+	// Unreached returns how many rows of its export could not be read, and how many affected accounts have no address:
+	// those that a check does not find.
+	Unreached func(ctx context.Context, incident string) (invalid, withoutEmail int64)
 	// Proof returns the tlog-proof of a ledger entry against the newest checkpoint.
 	Proof func(ctx context.Context, index int64) ([]byte, error)
 
@@ -42,6 +45,8 @@ type Options struct {
 
 	// API lists the addresses of the API.
 	API []Route
+	// Contact is where corrections and replies to what is recorded here go: an https or mailto URL, or empty.
+	Contact string
 
 	LedgerKey string // verifier key of the ledger (C2SP signed-note vkey)
 	BaseURL   string // of this instance, without a final slash; empty: what the request was made to
@@ -125,6 +130,7 @@ func (s *site) routes() {
 	page("GET /learn/compare", s.compare)
 	page("GET /learn/like", s.like)
 	page("GET /learn/{table}", s.learnCSV)
+	page("GET /incidents/{id}/help", s.help)
 	page("GET /notices/{id}", s.notice)
 	page("GET /notices/{id}/proof", s.noticeProof)
 	page("GET /statement", s.statement)
@@ -132,6 +138,7 @@ func (s *site) routes() {
 	page("GET /feeds", s.feeds)
 	page("GET /api", s.api)
 	page("GET /how", s.how)
+	page("GET /problems/{code}", s.problemPage)
 	page("GET /assets/{name}", func(w http.ResponseWriter, r *http.Request) error {
 		if !s.assets.Serve(w, r) {
 			return errNotHere

@@ -55,7 +55,26 @@ facts:
   - {key: affected.count, value: 20000, unit: persons, qualifier: about}
   - {key: data-class, value: name}
   - {key: data-class, value: purchase-history}
-  - {key: source, id: release, value: "https://shop.example/news/1"}
+  - {key: source, id: release, value: "https://shop.example/news/1", fetched: "2026-05-18", licence: CC BY 4.0,
+     sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08, quote: 会員ページの設定に誤りがあり、第三者から閲覧できる状態でした。}
+  - {key: reply, id: "1", at: "2026-05-20", value: {ja: 設定は5月16日に改め、閲覧の記録を調べています。, en: The setting was mended on 16 May and we are going through the access logs.}}
+`
+
+// correctedFacts are of an incident whose figure was wrong: its notice was corrected, an addendum withdrawn, and the
+// text written anew.
+const correctedFacts = `
+id: example-school
+zone: "+09:00"
+asOf: "2026-06-01T10:00"
+facts:
+  - {key: organisation, value: {ja: 例示学園, en: Example School}}
+  - {key: title, value: {ja: 名簿の誤送信, en: A register sent to the wrong recipients}}
+  - {key: cause, value: misdirected-mail}
+  - {key: disclosed, value: "2026-06-01"}
+  - {key: affected.count, value: 500, unit: persons, qualifier: about}
+  - {key: data-class, value: name}
+  - {key: affected.count, value: 549, unit: persons, asOf: "2026-06-02T16:00"}
+  - {key: addendum, id: "1", at: "2026-06-02T18:00", asOf: "2026-06-02T18:00", value: {ja: 全員に連絡しました。, en: Everybody has been told.}}
 `
 
 // world is a site with something in it.
@@ -64,6 +83,25 @@ type world struct {
 	incidents *incident.Incidents
 	statement *check.Statement
 	db        *store.DB
+}
+
+// sequence is what is published of each incident: of most a first notice, of the model case what followed it, of one
+// that was recorded from elsewhere nothing.
+func sequence(id string) []incident.Draft {
+	text := incident.Text{JA: "追記に誤りがあったため、取り下げます。連絡がついたのは、{{affected.count}}のうち一部です。", EN: "The addendum was wrong. Only some of the {{affected.count}} have been told."}
+	switch id {
+	case "naver-2013":
+		return []incident.Draft{{Kind: incident.KindFirst, AsOf: time.Date(2013, 7, 19, 7, 0, 0, 0, time.UTC)},
+			{Kind: incident.KindAddendum, Item: "1"}, {Kind: incident.KindAddendum, Item: "2"}, {Kind: incident.KindAddendum, Item: "3"},
+			{Kind: incident.KindAddendum, Item: "4"}, {Kind: incident.KindAddendum}}
+	case "example-school":
+		return []incident.Draft{{Kind: incident.KindFirst, AsOf: time.Date(2026, 6, 1, 1, 0, 0, 0, time.UTC)},
+			{Kind: incident.KindCorrection, AsOf: time.Date(2026, 6, 2, 7, 0, 0, 0, time.UTC)}, {Kind: incident.KindAddendum, Item: "1"},
+			{Kind: incident.KindRetraction, About: 3, Text: text}, {Kind: incident.KindRevision}}
+	case "example-shop":
+		return nil
+	}
+	return []incident.Draft{{Kind: incident.KindFirst}}
 }
 
 func newWorld(t testing.TB, change func(*Options), factsFiles ...string) *world {
@@ -87,13 +125,15 @@ func newWorld(t testing.TB, change func(*Options), factsFiles ...string) *world 
 		if err != nil {
 			t.Fatal(err)
 		}
-		n, err := w.incidents.PrepareNotice(ctx, i, incident.Figures{Time: time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC),
-			Accounts: 27_000, URL: "https://notice.example/", Demonstration: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := db.Update(ctx, func(tx *sql.Tx) error { return w.incidents.RecordNotice(ctx, tx, n, 118) }); err != nil {
-			t.Fatal(err)
+		for _, d := range sequence(i.ID) {
+			d.Figures = incident.Figures{Time: time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC), Accounts: 27_000, URL: "https://notice.example/", Demonstration: true}
+			n, err := w.incidents.Compose(ctx, i.ID, d)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := db.Update(ctx, func(tx *sql.Tx) error { return w.incidents.RecordNotice(ctx, tx, n, 117+n.Version) }); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	if len(factsFiles) > 0 {
@@ -104,6 +144,8 @@ func newWorld(t testing.TB, change func(*Options), factsFiles ...string) *world 
 		Statement: func() *check.Statement { return w.statement },
 		Accounts:  func(_ context.Context, id string) (int64, bool) { return 1692496, id == "naver-2013" },
 		Proof:     func(context.Context, int64) ([]byte, error) { return []byte(testProof), nil },
+		Unreached: func(context.Context, string) (int64, int64) { return 3, 12 },
+		Contact:   "mailto:desk@notice.example",
 		LedgerKey: testKey,
 		BaseURL:   "https://notice.example",
 		Demo:      &Demo{Affected: "user17@example.com", NotAffected: "stranger@example.net"},
@@ -159,7 +201,7 @@ func statement() *check.Statement {
 }
 
 func fullWorld(t testing.TB) *world {
-	return newWorld(t, nil, string(incident.ModelCase()), openFacts, elsewhereFacts)
+	return newWorld(t, nil, string(incident.ModelCase()), openFacts, elsewhereFacts, correctedFacts)
 }
 
 // get asks for target with header pairs.
@@ -175,7 +217,10 @@ func (w *world) get(method, target string, header ...string) *httptest.ResponseR
 
 // paths are all pages there are.
 var paths = []string{"/", "/incidents", "/incidents?q=naver&limit=1", "/organisations/line", "/feeds", "/api", "/incidents/naver-2013", "/incidents/example-city", "/incidents/example-shop",
-	"/notices/naver-2013-v1", "/statement", "/verify", "/how", "/learn", "/learn?cause=ransomware", "/learn/compare", "/learn/compare?id=naver-2013&id=example-city", "/learn/like",
+	"/incidents/example-school", "/incidents/naver-2013/help", "/incidents/example-city/help", "/incidents/example-shop/help",
+	"/notices/naver-2013-v1", "/notices/naver-2013-v2", "/notices/naver-2013-v6", "/notices/naver-2013-v1?against=6",
+	"/notices/example-school-v1?against=5", "/notices/example-school-v2", "/notices/example-school-v3", "/notices/example-school-v4", "/problems/too-many",
+	"/statement", "/verify", "/how", "/learn", "/learn?cause=ransomware", "/learn/compare", "/learn/compare?id=naver-2013&id=example-city", "/learn/like",
 	"/learn/like?cause=intrusion&class=email", "/nowhere"}
 
 func TestPages(t *testing.T) {
@@ -401,7 +446,7 @@ func TestIncidentPage(t *testing.T) {
 	if body := w.get("GET", "/incidents/example-city").Body.String(); !strings.Contains(body, "ここでは確認できません") || !strings.Contains(body, "まだ調査しています") && !strings.Contains(body, "調査しています") {
 		t.Error("an incident under investigation looks as if it could be checked")
 	}
-	if body := w.get("GET", "/incidents/example-shop").Body.String(); !strings.Contains(body, "索引が、このサーバーにはありません") {
+	if body := w.get("GET", "/incidents/example-shop").Body.String(); !strings.Contains(body, "この事案は、ここでは確認できません") {
 		t.Error("an incident that is not sealed looks as if it could be checked")
 	}
 }

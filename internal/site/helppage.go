@@ -1,0 +1,142 @@
+package site
+
+import (
+	"html/template"
+	"net/http"
+	"slices"
+
+	"shirase/internal/incident"
+	"shirase/internal/web"
+)
+
+// helpBody is the living help page of an incident: what holds now, from facts, for somebody who is in it.
+type helpBody struct {
+	Title, Organisation, Href string
+	AsOf                      template.HTML
+	Newest                    *line // the newest addendum
+	Now                       []standing
+	Services                  []standing
+	Steps                     []adviceStep
+	Known                     []figure
+	Damage                    []template.HTML
+	Open                      []string
+	Contact                   template.HTML
+	Sealed                    bool
+	WhyNot                    string
+	Addenda                   []line
+	Zone                      string
+}
+
+// standing is a promise, a measure or a service as it stands.
+type standing struct {
+	What, State, Tone string
+	When              template.HTML
+	Note              string
+}
+
+// tones are the colours of what stands as it should, is awaited, and went wrong.
+var tones = map[string]string{"kept": "clear", "taken": "clear", "resumed": "clear", "lifted": "", "planned": "open", "slipped": "hit", "stopped": "open", "affected": "open", "unrelated": ""}
+
+func (s *site) help(w http.ResponseWriter, r *http.Request) error {
+	if s.Incidents == nil || !incident.ValidID(r.PathValue("id")) {
+		return errNotHere
+	}
+	i, err := s.Incidents.Get(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	found, err := s.Incidents.Contradictions(r.Context(), i.ID)
+	if err != nil {
+		return err
+	}
+	p := s.newPage(r, "incidents", false)
+	lang := p.Lang.Lang
+	p.Title = lang.Pick(i.Title(web.JA)+"：いまの状況と手順", "Where things stand: "+i.Title(web.EN))
+	p.Description = lang.Pick("いまの状況、対象となった方にしていただきたいこと、お問い合わせ先。", "Where things stand, what to do if you are affected, and whom to ask.")
+	body := helpBody{Title: i.Title(lang), Organisation: i.Organisation(lang), Href: p.Link("/incidents/" + i.ID),
+		AsOf: newestAsOf(lang, i), Now: promises(lang, i), Services: services(lang, i), Steps: adviceSteps(lang, i.Classes()),
+		Open: open(lang, found), Sealed: sealed(s.Statement(), i.ID), Addenda: addenda(lang, i)}
+	notices, err := s.Incidents.Notices(r.Context(), i.ID)
+	if err != nil {
+		return err
+	}
+	from, err := s.recorded(r.Context(), lang, i, notices)
+	switch {
+	case err != nil:
+		return err
+	case len(i.Classes()) == 0:
+		body.Steps = nil
+	case from != nil:
+		body.Steps = elsewhere(lang, i.Classes())
+	}
+	if n := len(body.Addenda); n > 0 {
+		slices.Reverse(body.Addenda) // the newest first: who comes back reads what is new
+		body.Newest, body.Addenda = &body.Addenda[0], body.Addenda[1:]
+	}
+	if !body.Sealed {
+		body.WhyNot = whyNot(lang, s.Statement(), i)
+	}
+	if f, ok := i.Fact("affected.count"); ok {
+		value, unit := incident.Amount(lang, f.Value)
+		body.Known = append(body.Known, figure{Label: lang.Pick("対象", "Affected"), Value: value, Unit: unit})
+	}
+	if labels := incident.ClassLabels(lang, i.Classes()); len(labels) > 0 {
+		body.Known = append(body.Known, figure{Label: lang.Pick("流出した可能性のある情報", "What may have been exposed"), Value: web.Join(lang, labels)})
+	}
+	at := zoned(lang, i)
+	for _, f := range i.Listed("secondary-damage") {
+		body.Damage = append(body.Damage, factValue(lang, f, at)+template.HTML(` <span class="small">`+template.HTMLEscapeString(lang.Pick(at(f.AsOf)+"現在", "as of "+at(f.AsOf)))+`</span>`))
+	}
+	if f, ok := i.Fact("contact"); ok {
+		body.Contact = template.HTML(contact(lang, f.Value))
+	}
+	if japanese(i) {
+		body.Zone = lang.Pick("時刻は、すべて日本時間です。", "All times are Japan's (JST, UTC+9).")
+	}
+	p.Body = body
+	return s.show(w, r, http.StatusOK, "help", p)
+}
+
+// newestAsOf writes as of when the newest fact is known, no more exactly than it is.
+func newestAsOf(lang web.Lang, i incident.Incident) template.HTML {
+	var newest incident.Moment
+	for _, f := range i.Facts {
+		if newest.IsZero() || f.AsOf.Time.After(newest.Time) {
+			newest = f.AsOf
+		}
+	}
+	return moment(lang, newest)
+}
+
+// promises are the actions as they stand, the newest first: what was promised, and what became of it.
+func promises(lang web.Lang, i incident.Incident) []standing {
+	at := zoned(lang, i)
+	var out []standing
+	for _, f := range i.Listed("action") {
+		v := f.Value
+		s := standing{What: v.Text.In(lang), State: incident.Word(lang, v.Status), Tone: tones[v.Status], When: moment(lang, v.Time)}
+		if v.Time.IsZero() && !v.Promised.IsZero() {
+			s.When = moment(lang, v.Promised)
+			if v.Status == "slipped" {
+				s.When = template.HTML(lang.Pick("", "promised for ")) + s.When + template.HTML(lang.Pick("の予定", ""))
+			}
+		} else if !v.Promised.IsZero() {
+			s.Note = lang.Pick(at(v.Promised)+"の予定", "promised for "+at(v.Promised))
+			if v.Qualifier == "about" {
+				s.Note = lang.Pick(at(v.Promised)+"頃の予定", "promised for about "+at(v.Promised))
+			}
+		}
+		out = append(out, s)
+	}
+	slices.Reverse(out)
+	return out
+}
+
+// services are the named services as they stand.
+func services(lang web.Lang, i incident.Incident) []standing {
+	var out []standing
+	for _, f := range i.Listed("service") {
+		out = append(out, standing{What: f.Value.Text.In(lang), State: incident.Word(lang, f.Value.Status), Tone: tones[f.Value.Status], When: moment(lang, f.Value.Time)})
+	}
+	return out
+}

@@ -1,0 +1,53 @@
+package site
+
+import (
+	"net/http"
+)
+
+// problemWord explains a problem type of the API (RFC 9457, 3.1.1: a type should lead to its documentation).
+type problemWord struct {
+	status                     int
+	ja, en, remedyJA, remedyEN string
+}
+
+// problemWords are the codes that doors answer with, as in /problems/{code}; a test reads them from the sources.
+var problemWords = map[string]problemWord{
+	"too-large": {http.StatusRequestEntityTooLarge, "送られた内容が大きすぎます。", "The request body is too large.",
+		"小さく分けて送ってください。上限は、それぞれの API の説明にあります。", "Send it in smaller parts. Each API's description gives its limit."},
+	"too-many": {http.StatusTooManyRequests, "一度に、または短い間に、求めた数が多すぎます。", "Too much was asked for at once, or in a short time.",
+		"Retry-After が示す秒数を待ってください。1回に送る数の上限も確かめてください。", "Wait for as many seconds as Retry-After says, and mind the limit of one request."},
+	"busy": {http.StatusTooManyRequests, "同じ回線からの要求が、限度を超えています。", "There are more requests from one network than are answered.",
+		"Retry-After が示す秒数を待って、もう一度送ってください。", "Wait for as many seconds as Retry-After says, and ask again."},
+	"bad-json": {http.StatusBadRequest, "送られた JSON が、決められた形ではありません。", "The JSON is not of the form that is asked for.",
+		"docs/PASSWORDS.md の形に合わせてください。知らない項目は受け付けません。", "Follow docs/PASSWORDS.md. Unknown members are refused."},
+	"not-json": {http.StatusUnsupportedMediaType, "内容の種類が application/json ではありません。", "The body is not application/json.",
+		"Content-Type に application/json を指定してください。", "Set Content-Type to application/json."},
+	"bad-prefixes": {http.StatusBadRequest, "接頭辞の数か形が、正しくありません。", "The number or the form of the prefixes is wrong.",
+		"16進数5桁の接頭辞を、1回に1件から16件まで送ってください。", "Send 1 to 16 prefixes a request, of 5 hex digits each."},
+	"bad-n": {http.StatusBadRequest, "件数の指定が正しくありません。", "The number n is not valid.",
+		"1から1,000までの整数にしてください。", "Use a whole number from 1 to 1,000."},
+	"bad-hash": {http.StatusBadRequest, "ハッシュ値の形が正しくありません。", "The hash is not valid.",
+		"SHA-1 なら16進数40桁、NTLM なら32桁にしてください。", "Use 40 hex digits (SHA-1) or 32 (NTLM)."},
+	"bad-mode": {http.StatusBadRequest, "mode の値が正しくありません。", "The mode is not valid.",
+		"sha1 か ntlm にしてください。", "Use sha1 or ntlm."},
+	"no-filter": {http.StatusNotFound, "ここでは、フィルターがまだ作られていません。", "No filter has been built here.",
+		"運営者が shirase password filter で作ると、取り寄せられるようになります。", "The operator builds one with shirase password filter."},
+}
+
+// problemPage explains a code of problem details.
+func (s *site) problemPage(w http.ResponseWriter, r *http.Request) error {
+	code := r.PathValue("code")
+	word, ok := problemWords[code]
+	if !ok {
+		return errNotHere
+	}
+	p := s.newPage(r, "", false)
+	p.Title = p.Lang.Pick("エラーの説明："+code, "Problem: "+code)
+	p.Description = p.Lang.Pick(word.ja, word.en)
+	p.Body = struct {
+		Code, What, Remedy string
+		Status             int
+		StatusText         string
+	}{code, p.Lang.Pick(word.ja, word.en), p.Lang.Pick(word.remedyJA, word.remedyEN), word.status, http.StatusText(word.status)}
+	return s.show(w, r, http.StatusOK, "problem", p)
+}
