@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"shirase/check"
+	"shirase/internal/incident"
 	"shirase/internal/index"
 	"shirase/internal/ledger"
 	"shirase/internal/web"
@@ -62,7 +63,8 @@ func (a *app) cmdLedger() *cobra.Command {
 	c.AddCommand(&cobra.Command{Use: "verify", Short: "Check everything that was ever published against the ledger", Args: cobra.NoArgs,
 		Long: `Reads every file of the ledger and every row of the database behind it, and
 recomputes all of it: an edit of any published byte is found and named. It also
-walks the chain of statements from the first to the newest.`,
+walks the chain of statements from the first to the newest, compares every notice
+and every fact that a notice froze with the database, and verifies every layer.`,
 		Example: "  shirase ledger verify\n  shirase ledger verify --json",
 		RunE: func(c *cobra.Command, _ []string) error {
 			in, vkey, err := a.openToVerify(c.Context())
@@ -70,15 +72,30 @@ walks the chain of statements from the first to the newest.`,
 				return err
 			}
 			defer in.close()
-			chain := new(index.Chain)
-			report, err := ledger.Verify(c.Context(), in.dir, vkey, in.db, func(_ int64, kind string, data []byte) error {
-				if kind == check.KindStatement {
-					return chain.Next(data)
+			chain, audit := new(index.Chain), new(incident.Audit)
+			var broken error // told after the damage that may have broken it
+			report, err := ledger.Verify(c.Context(), in.dir, vkey, in.db, func(at int64, kind string, data []byte) error {
+				switch kind {
+				case check.KindStatement:
+					if broken == nil {
+						broken = chain.NextAt(at, data)
+					}
+				case check.KindNotice:
+					audit.Next(at, data)
 				}
 				return nil
 			})
 			if err == nil {
+				err = broken
+			}
+			if err == nil {
 				err = in.index.VerifyChain(c.Context(), chain)
+			}
+			if err == nil {
+				err = verifyNotices(c.Context(), in, audit, &report)
+			}
+			if err == nil {
+				err = in.index.VerifyPublished(c.Context(), chain)
 			}
 			if err != nil && !a.json {
 				for _, p := range report.Problems {
@@ -97,4 +114,21 @@ walks the chain of statements from the first to the newest.`,
 			}))
 		}})
 	return c
+}
+
+// verifyNotices compares notices and facts with the ledger, and puts what is
+// wrong into the report.
+func verifyNotices(ctx context.Context, in *instance, audit *incident.Audit, report *ledger.Report) error {
+	incidents, err := incident.New(ctx, in.db)
+	if err != nil {
+		return err
+	}
+	problems, err := incidents.VerifyPublished(ctx, audit, report.Size, report.Database)
+	if err != nil || len(problems) == 0 {
+		return err
+	}
+	for _, p := range problems[:min(len(problems), 100)] {
+		report.Problems = append(report.Problems, ledger.Problem{Where: p.Where, Index: p.Index, What: p.What})
+	}
+	return fmt.Errorf("%w: problem 1 of %d: %s", ledger.ErrDamaged, len(problems), report.Problems[len(report.Problems)-min(len(problems), 100)].String())
 }

@@ -18,8 +18,31 @@ type Chain struct {
 	Seq  int64
 	Hash check.Hash
 
-	roots map[string]check.Hash // of each incident's revisions
-	last  map[string]int64      // each incident's newest revision
+	roots  map[string]check.Hash // of each incident's revisions
+	last   map[string]int64      // each incident's newest revision
+	at     map[int64]int64       // the ledger's entry of each statement, where the chain was read from one
+	keys   map[string]check.Key  // every key that a statement has named
+	layers map[check.Hash]layer  // every layer, served or source
+}
+
+// layer is what statements say of one.
+type layer struct {
+	key    string
+	n      int64
+	source bool // of one incident, and no fold of several
+	seq    int64
+}
+
+// NextAt is Next of the statement at an index of the ledger.
+func (c *Chain) NextAt(index int64, raw []byte) error {
+	if err := c.Next(raw); err != nil {
+		return err
+	}
+	if c.at == nil {
+		c.at = map[int64]int64{}
+	}
+	c.at[c.Seq] = index
+	return nil
 }
 
 // Next takes the next statement's bytes: it has to be valid, to carry the next
@@ -35,9 +58,15 @@ func (c *Chain) Next(raw []byte) error {
 	}
 	if c.roots == nil {
 		c.roots, c.last = map[string]check.Hash{}, map[string]int64{}
+		c.keys, c.layers = map[string]check.Key{}, map[check.Hash]layer{}
+	}
+	for _, k := range st.Keys {
+		c.keys[k.ID] = k
 	}
 	for _, l := range st.Layers {
+		c.layers[l.Root] = layer{l.Key, l.N, len(l.Sources) == 1, st.Seq}
 		for _, src := range l.Sources {
+			c.layers[src.Root] = layer{l.Key, src.N, true, st.Seq}
 			name := src.Incident + " revision " + src.Revision
 			if before, ok := c.roots[name]; ok && before != src.Root {
 				return fmt.Errorf("%w: statement %d: %s is another layer than before: two keystreams were one", ErrChain, st.Seq, name)
@@ -57,17 +86,17 @@ func (c *Chain) Next(raw []byte) error {
 // VerifyChain compares the statements in the database with a chain that was
 // read from the ledger: the same number of them, the same bytes, none changed.
 func (x *Index) VerifyChain(ctx context.Context, ledger *Chain) error {
-	rows, err := x.db.QueryContext(ctx, `SELECT seq, hash, bytes FROM index_statement ORDER BY seq`)
+	rows, err := x.db.QueryContext(ctx, `SELECT seq, hash, ledger_index, bytes FROM index_statement ORDER BY seq`)
 	if err != nil {
 		return fmt.Errorf("read the statements: %w", err)
 	}
 	defer rows.Close()
 	var own Chain
 	for rows.Next() {
-		var seq int64
+		var seq, at int64
 		var hash string
 		var raw []byte
-		if err := rows.Scan(&seq, &hash, &raw); err != nil {
+		if err := rows.Scan(&seq, &hash, &at, &raw); err != nil {
 			return fmt.Errorf("read the statements: %w", err)
 		}
 		if err := own.Next(raw); err != nil {
@@ -76,6 +105,9 @@ func (x *Index) VerifyChain(ctx context.Context, ledger *Chain) error {
 		if own.Seq != seq || own.Hash.String() != hash {
 			return fmt.Errorf("database: %w: row %d is not the statement it names", ErrChain, seq)
 		}
+		if index, known := ledger.at[seq]; known && index != at {
+			return fmt.Errorf("database: %w: statement %d is entry %d of the ledger, and its row says %d", ErrChain, seq, index, at)
+		}
 	}
 	if err := rows.Err(); err != nil {
 		return fmt.Errorf("read the statements: %w", err)
@@ -83,5 +115,5 @@ func (x *Index) VerifyChain(ctx context.Context, ledger *Chain) error {
 	if own.Seq != ledger.Seq || own.Hash != ledger.Hash {
 		return fmt.Errorf("%w: the database ends with statement %d, the ledger with %d", ErrChain, own.Seq, ledger.Seq)
 	}
-	return nil
+	return rows.Close()
 }

@@ -1,0 +1,224 @@
+package incident
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"shirase/internal/store"
+	"shirase/internal/web"
+)
+
+// Audit is what a ledger holds of notices, to be compared with the database: give it every notice of the ledger in
+// order, and then to VerifyPublished. Its zero value has heard nothing.
+type Audit struct {
+	notices  []heard
+	versions map[string]int64 // the newest of each incident
+	problems []Problem
+}
+
+// heard is a notice as the ledger has it.
+type heard struct {
+	Notice
+	sum [sha256.Size]byte
+}
+
+// Problem is one thing in the database that is not as it was published.
+type Problem struct {
+	Where string // table and row
+	Index int64  // the ledger's entry; -1 where it is none in particular
+	What  string
+}
+
+// Next takes the notice at an index of the ledger. What is wrong with it is kept for VerifyPublished.
+func (a *Audit) Next(index int64, data []byte) {
+	if a.versions == nil {
+		a.versions = map[string]int64{}
+	}
+	n, err := ParseNotice(data)
+	if err != nil {
+		a.problems = append(a.problems, Problem{"ledger", index, err.Error()})
+		return
+	}
+	n.LedgerIndex = index
+	if before := a.versions[n.Incident]; n.Version != before+1 {
+		a.problems = append(a.problems, Problem{"ledger", index, fmt.Sprintf("%s follows version %d", n.ID, before)})
+	}
+	a.versions[n.Incident] = n.Version
+	h := heard{n, n.SHA256()}
+	h.Data = nil
+	a.notices = append(a.notices, h)
+}
+
+// VerifyPublished compares every notice of the ledger with its row, and every fact that a notice froze with the facts
+// that are recorded: published, and later altered or removed in the database, it is found and named. A fact that was
+// only added since is nobody's edit, and neither is a notice that is committed and on its way: one whose entry is beyond
+// published, the number of entries that the ledger's files have, and below committed, that of its database.
+func (s *Incidents) VerifyPublished(ctx context.Context, a *Audit, published, committed int64) ([]Problem, error) {
+	out := slices.Clone(a.problems)
+	rows, err := s.noticeRows(ctx, a, published, committed)
+	if err != nil {
+		return nil, fmt.Errorf("verify the notices: %w", err)
+	}
+	out = append(out, rows...)
+	byIncident := map[string][]heard{}
+	var order []string
+	for _, n := range a.notices {
+		if byIncident[n.Incident] == nil {
+			order = append(order, n.Incident)
+		}
+		byIncident[n.Incident] = append(byIncident[n.Incident], n)
+	}
+	for _, id := range order {
+		facts, err := s.factRows(ctx, id, byIncident[id])
+		if err != nil {
+			return nil, fmt.Errorf("verify the facts of %s: %w", id, err)
+		}
+		out = append(out, facts...)
+	}
+	return out, nil
+}
+
+// noticeRows compares the table of notices with the ledger.
+func (s *Incidents) noticeRows(ctx context.Context, a *Audit, published, committed int64) ([]Problem, error) {
+	rows, err := s.db.QueryContext(ctx, `SELECT incident, version, kind, published_at, sha256, ledger_index, data
+		FROM incident_notice ORDER BY incident, version`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	want := map[string]heard{}
+	for _, n := range a.notices {
+		want[n.ID] = n
+	}
+	var out []Problem
+	for rows.Next() {
+		var id, kind, sum string
+		var version, at, index int64
+		var data []byte
+		if err := rows.Scan(&id, &version, &kind, &at, &sum, &index, &data); err != nil {
+			return nil, err
+		}
+		name := NoticeID(id, version)
+		where := "incident_notice " + name
+		n, ok := want[name]
+		if !ok && index >= published && index < committed {
+			continue
+		}
+		if !ok {
+			out = append(out, Problem{where, -1, "a notice that the ledger does not have"})
+			continue
+		}
+		delete(want, name)
+		for _, c := range []struct {
+			ok   bool
+			what string
+		}{
+			{sha256.Sum256(data) == n.sum, "its bytes are not those that were published"},
+			{sum == hex.EncodeToString(n.sum[:]), "its sha256 is not that of the published bytes"},
+			{kind == n.Kind, "its kind is not the published one, " + n.Kind},
+			{at == store.Micros(n.Time), "its time is not the published one, " + n.Time.Format(noticeTime)},
+			{index == n.LedgerIndex, fmt.Sprintf("its ledger_index is %d", index)},
+		} {
+			if !c.ok {
+				out = append(out, Problem{where, n.LedgerIndex, c.what})
+			}
+		}
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return nil, err
+	}
+	for _, n := range a.notices {
+		if _, missing := want[n.ID]; missing {
+			out = append(out, Problem{"incident_notice " + n.ID, n.LedgerIndex, "missing"})
+		}
+	}
+	return out, nil
+}
+
+// factRows looks for every frozen fact among those that are recorded.
+func (s *Incidents) factRows(ctx context.Context, id string, notices []heard) ([]Problem, error) {
+	rows, err := s.db.QueryContext(ctx, `SELECT seq, fact_key, item, certainty, source, as_of, as_of_form, retracted, happened_at, amount, value
+		FROM incident_fact WHERE incident = $1 ORDER BY seq`, id)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	recorded := map[string]bool{}
+	var out []Problem
+	for rows.Next() {
+		var f Fact
+		var certainty, form, value string
+		var seq, asOf int64
+		var happened, amount sql.NullInt64
+		if err := rows.Scan(&seq, &f.Key, &f.Item, &certainty, &f.Source, &asOf, &form, &f.Retracted, &happened, &amount, &value); err != nil {
+			return nil, err
+		}
+		f.Certainty = Certainty(certainty)
+		where := fmt.Sprintf("incident_fact %s %d (%s)", id, seq, name(f))
+		var bad error
+		if f.AsOf, bad = ParseMoment(form, nil); bad == nil {
+			bad = json.Unmarshal([]byte(value), &f.Value)
+		}
+		if bad != nil {
+			out = append(out, Problem{where, -1, "cannot be read: " + strings.ReplaceAll(bad.Error(), "\n", " ")})
+			continue
+		}
+		if asOf != store.Micros(f.AsOf.Time) || happened != micros(f.Value.Time) || amount != number(f.Value.Number) {
+			out = append(out, Problem{where, -1, "what it is sorted by is not what its value says"})
+		}
+		recorded[key(f)] = true
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return nil, err
+	}
+	told := map[string]bool{}
+	for _, n := range notices {
+		for _, f := range slices.Concat(n.Facts, n.Was) {
+			k := key(f)
+			if recorded[k] || told[k] {
+				continue
+			}
+			told[k] = true
+			out = append(out, Problem{"incident_fact " + id, n.LedgerIndex, fmt.Sprintf("the fact %s, published in %s as “%s” (as of %s), was altered or removed",
+				name(f), n.ID, f.In(web.EN), f.AsOf)})
+		}
+	}
+	return out, nil
+}
+
+// name names what a fact is about.
+func name(f Fact) string { return strings.TrimSpace(f.Key + " " + f.Item) }
+
+// key is the form of a fact by which two are the same.
+func key(f Fact) string {
+	f.Recorded, f.Author = time.Time{}, ""
+	b, err := json.Marshal(f, json.Deterministic(true))
+	if err != nil { // text that is no UTF-8 was never frozen
+		return "unreadable"
+	}
+	return string(b)
+}
+
+// micros and number give the columns that stand beside a value, as addFacts fills them.
+func micros(m Moment) sql.NullInt64 {
+	if m.IsZero() {
+		return sql.NullInt64{}
+	}
+	return sql.NullInt64{Int64: store.Micros(m.Time), Valid: true}
+}
+
+func number(n *int64) sql.NullInt64 {
+	if n == nil {
+		return sql.NullInt64{}
+	}
+	return sql.NullInt64{Int64: *n, Valid: true}
+}
