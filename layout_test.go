@@ -33,9 +33,9 @@ var layers = map[string]int{
 	"internal/incident/exchange": room,
 	"internal/incident/extract":  room,
 	"internal/demo":              room, "internal/password": room,
-	"internal/site": door,
-	"cmd/shirase":   command,
-	"bench/figure":  bench, "bench/publication": bench, "bench/seal": bench, "bench/evaluate": bench, "bench/bucket": bench,
+	"internal/site": door, "internal/api": door,
+	"cmd/shirase":  command,
+	"bench/figure": bench, "bench/publication": bench, "bench/seal": bench, "bench/evaluate": bench, "bench/bucket": bench,
 	"bench/case": bench, "bench/browser": bench, "bench/served": bench, "bench/lighthouse": bench, "bench/pwned": bench, "bench/range": bench, "bench/lookup": bench, "bench/corpus": bench, "bench/search": bench,
 }
 

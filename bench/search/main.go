@@ -22,6 +22,7 @@ import (
 
 func main() {
 	postgres := flag.String("postgres", os.Getenv("SHIRASE_BENCH_POSTGRES"), "URL of a PostgreSQL database in which a schema may be made and dropped")
+	embedded := flag.Bool("sqlite", true, "measure SQLite too")
 	n := flag.Int("n", 0, "incidents to generate; 0: 100,000, with --quick 10,000")
 	o := figure.Parse()
 	size, queries := 100_000, 4_000
@@ -35,7 +36,9 @@ func main() {
 	dir, err := os.MkdirTemp("", "shirase-search")
 	figure.Check(err)
 	defer os.RemoveAll(dir)
-	measure(ctx, o, "SQLite", "sqlite:"+filepath.Join(dir, "search.db"), size, queries)
+	if *embedded {
+		measure(ctx, o, "SQLite", "sqlite:"+filepath.Join(dir, "search.db"), size, queries)
+	}
 	if *postgres == "" {
 		return
 	}
@@ -168,7 +171,15 @@ var (
 		{JA: "外部の専門機関に調査を依頼し、侵入の経路を特定しました。", EN: "An outside firm was asked to investigate, and found how the intruder came in."},
 		{JA: "個人情報保護委員会に報告し、警察に相談しています。", EN: "The regulator was informed and the police were consulted."},
 		{JA: "すべての会員のパスワードを初期化し、再設定をお願いしています。", EN: "All passwords were reset, and members are asked to choose new ones."},
-		{JA: "委託先の管理体制を見直し、再発の防止に取り組みます。", EN: "The supervision of contractors is being reviewed so that it does not happen again."}}
+		{JA: "委託先の管理体制を見直し、再発の防止に取り組みます。", EN: "The supervision of contractors is being reviewed so that it does not happen again."},
+		{JA: "紛失した書類を捜索していますが、発見に至っていません。", EN: "The lost papers are being searched for and have not been found."},
+		{JA: "該当する宛先に電話し、受け取ったメールの削除をお願いしました。", EN: "Those who received the mail by mistake were telephoned and asked to delete it."},
+		{JA: "カード会社と連携し、不正な利用がないか監視を続けています。", EN: "Together with the card companies, transactions are watched for fraud."},
+		{JA: "脆弱性を修正し、同じ仕組みを使うほかのサイトも点検しました。", EN: "The flaw was mended, and other sites built in the same way were examined."},
+		{JA: "暗号化されたサーバーを切り離し、予備の環境で業務を続けています。", EN: "Encrypted servers were taken off the network, and work goes on in a spare environment."},
+		{JA: "退職した者が在職中に持ち出した名簿を回収しました。", EN: "A list taken by someone who has since left was recovered."},
+		{JA: "公開の範囲を誤った設定を直し、検索エンジンに削除を申請しました。", EN: "The setting that had made files public was put right, and search engines were asked to forget them."},
+		{JA: "店頭と書面でもおわびし、再発行の手数料は当社が負担します。", EN: "Apologies were made in shops and by letter, and replacement fees are borne by the company."}}
 )
 
 func pick[T any](r *rand.Rand, list []T) T { return list[r.IntN(len(list))] }

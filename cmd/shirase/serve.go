@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"shirase/check"
+	"shirase/internal/api"
 	"shirase/internal/index"
 	"shirase/internal/roster"
 	"shirase/internal/site"
@@ -29,6 +30,7 @@ func (a *app) cmdServe() *cobra.Command {
 	var listen string
 	var proxies []string
 	var logRequests bool
+	var contacts []string
 	c := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve the pages, the check and the ledger",
@@ -52,7 +54,7 @@ the proxy. Statements are reissued daily while it runs. Addresses of visitors ar
 			if err != nil {
 				return err
 			}
-			return a.serve(c.Context(), in, l, serving{proxies: trusted, log: logRequests}, func(url string) error {
+			return a.serve(c.Context(), in, l, serving{proxies: trusted, log: logRequests, contacts: contacts}, func(url string) error {
 				return a.print(map[string]string{"url": url}, func(w io.Writer) {
 					fmt.Fprintf(w, "Serving %s\n", url)
 					if _, _, _, err := in.index.Statement(c.Context()); errors.Is(err, index.ErrNone) {
@@ -65,6 +67,7 @@ the proxy. Statements are reissued daily while it runs. Addresses of visitors ar
 	f := c.Flags()
 	f.StringVar(&listen, "listen", defaultListen, "address to serve on")
 	f.StringArrayVar(&proxies, "trusted-proxy", nil, "address or network of a proxy whose X-Forwarded-For is believed")
+	f.StringArrayVar(&contacts, "contact", nil, "whom to tell of a weakness, in /.well-known/security.txt: an address of mail, or an https or tel URL")
 	f.BoolVar(&logRequests, "log-requests", false, "log a line a request: route, status, size, time; no addresses")
 	return c
 }
@@ -92,6 +95,8 @@ func demoListen(addr string) (net.Listener, error) {
 type serving struct {
 	proxies web.Proxies
 	log     bool
+
+	contacts []string // for security.txt
 }
 
 // handler puts the public doors together.
@@ -137,6 +142,9 @@ func (a *app) handler(ctx context.Context, in *instance, s serving) (http.Handle
 	if in.Demo != nil {
 		options.Demo = &site.Demo{Affected: in.Demo.Affected, NotAffected: in.Demo.NotAffected}
 	}
+	for _, r := range api.Routes() {
+		options.API = append(options.API, site.Route{Path: r.Path, JA: r.JA, EN: r.EN})
+	}
 	pages, err := site.New(options)
 	if err != nil {
 		return nil, err
@@ -145,6 +153,9 @@ func (a *app) handler(ctx context.Context, in *instance, s serving) (http.Handle
 	mux.Handle("/check/v1/", published.Mux())
 	for _, path := range []string{"/checkpoint", "/tile/", "/ledger/v1/"} {
 		mux.Handle(path, in.ledger.Handler())
+	}
+	if err := a.mountArchive(ctx, in, s, mux, pages, published); err != nil {
+		return nil, err
 	}
 	if err := a.mountPasswords(ctx, mux); err != nil {
 		return nil, err
@@ -155,6 +166,45 @@ func (a *app) handler(ctx context.Context, in *instance, s serving) (http.Handle
 		level = slog.LevelInfo
 	}
 	return web.Wrap(mux, web.Options{Log: slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: level}))}), nil
+}
+
+// mountArchive serves the API and the feeds, and puts a limit before the search. It is a limit of its own: whoever reads
+// the archive along leaves the check to the others behind the same address.
+func (a *app) mountArchive(ctx context.Context, in *instance, s serving, mux *http.ServeMux, pages http.Handler, published *index.Handler) error {
+	limiter, err := web.NewLimiter(web.DefaultLimits, nil)
+	if err != nil {
+		return err
+	}
+	allow := func(r *http.Request, n int) (time.Duration, bool) { return limiter.Allow(s.proxies.Address(r), n) }
+	archive, err := api.New(api.Options{
+		Incidents: in.incidents,
+		Checkable: func(id string) bool {
+			st := published.Statement(ctx)
+			if st == nil {
+				return false
+			}
+			i := st.Incident(id)
+			return i != nil && i.State == check.Final
+		},
+		Allow:    allow,
+		BaseURL:  in.URL,
+		Contacts: s.contacts,
+		Log:      slog.Default(),
+	})
+	if err != nil {
+		return usageError{err}
+	}
+	for _, path := range []string{"/api/", "/feeds/", "/sitemap.xml", "/sitemap/", "/.well-known/security.txt"} {
+		mux.Handle(path, archive)
+	}
+	mux.HandleFunc("GET /incidents", func(w http.ResponseWriter, r *http.Request) {
+		if wait, ok := allow(r, 1); !ok {
+			site.TooMany(pages, w, r, wait)
+			return
+		}
+		pages.ServeHTTP(w, r)
+	})
+	return nil
 }
 
 // serve serves until the context ends; ready is called once it does.

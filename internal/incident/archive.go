@@ -14,7 +14,7 @@ import (
 
 // archiveForm numbers the form in which entries and the text index are made from facts. A store whose archive was
 // made in an earlier form has it made again when it is opened.
-const archiveForm = 1
+const archiveForm = 2
 
 // Origin says which data set a recorded incident came from. The zero Origin is the operator's own incident.
 type Origin struct{ Dataset, ExternalID string }
@@ -291,7 +291,7 @@ func (a refreshing) leave(ctx context.Context, id string) (merged bool, err erro
 	case err != nil:
 		return true, err
 	}
-	return true, a.text.put(ctx, a.tx, num, nil, nil, nil)
+	return true, errors.Join(a.text.put(ctx, a.tx, num, inTitle, nil), a.text.put(ctx, a.tx, num, anywhere, nil))
 }
 
 // Entries returns the archive's entries of the given incidents, in their order; what is not there is left out.

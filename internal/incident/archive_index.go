@@ -4,7 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
+	"strconv"
 	"strings"
 
 	"shirase/internal/web"
@@ -16,8 +16,7 @@ type field int
 
 const (
 	anywhere field = iota
-	inNames        // the organisation's names
-	inTitle        // the title, or the names
+	inTitle        // the title, or the names of the organisation
 )
 
 // textIndex is full text on one engine: the one place where the two differ. Tokens are words and pairs of characters
@@ -26,7 +25,7 @@ type textIndex interface {
 	// create makes the index, empty, or empties it.
 	create(ctx context.Context, tx *sql.Tx) error
 	// put indexes an incident under its number, in place of what was indexed before.
-	put(ctx context.Context, tx *sql.Tx, num int64, names, title, body []string) error
+	put(ctx context.Context, tx *sql.Tx, num int64, in field, tokens []string) error
 	// match calls do for the number of every incident that has all phrases in a field.
 	match(ctx context.Context, tx *sql.Tx, in field, phrases []phrase, do func(num int64)) error
 }
@@ -40,11 +39,11 @@ func (a refreshing) index(ctx context.Context, num int64, i Incident, organisati
 	if err != nil {
 		return err
 	}
-	return a.text.put(ctx, a.tx, num, indexed(d.names), indexed(d.title), indexed(d.body))
+	return errors.Join(a.text.put(ctx, a.tx, num, inTitle, indexed(d.title)), a.text.put(ctx, a.tx, num, anywhere, indexed(append(d.title, d.body...))))
 }
 
 // document is what of an incident is searched.
-type document struct{ names, title, body []string }
+type document struct{ title, body []string }
 
 func (a refreshing) document(ctx context.Context, i Incident, organisation string) (document, error) {
 	var d document
@@ -59,7 +58,7 @@ func (a refreshing) document(ctx context.Context, i Incident, organisation strin
 	}
 	for _, key := range []string{"organisation", "alias"} {
 		for _, f := range i.Listed(key) {
-			add(&d.names, f.Value.Text.JA, f.Value.Text.EN)
+			add(&d.title, f.Value.Text.JA, f.Value.Text.EN)
 		}
 	}
 	if organisation != "" {
@@ -67,7 +66,7 @@ func (a refreshing) document(ctx context.Context, i Incident, organisation strin
 		if err != nil {
 			return d, err
 		}
-		add(&d.names, names...)
+		add(&d.title, names...)
 	}
 	if f, ok := i.Fact("title"); ok {
 		add(&d.title, f.Value.Text.JA, f.Value.Text.EN)
@@ -86,8 +85,8 @@ func (a refreshing) document(ctx context.Context, i Incident, organisation strin
 		}
 		add(&d.body, f.Value.Text.JA, f.Value.Text.EN, f.Value.Quote)
 	}
-	// Of the notices the newest is what holds; the earlier ones say the same or were corrected.
-	rows, err := a.tx.QueryContext(ctx, `SELECT data FROM incident_notice WHERE incident = $1 ORDER BY version DESC LIMIT 1`, i.ID)
+	// The newest notices first: what a limit on tokens cuts off is what was said long ago.
+	rows, err := a.tx.QueryContext(ctx, `SELECT data FROM incident_notice WHERE incident = $1 ORDER BY version DESC LIMIT 20`, i.ID)
 	if err != nil {
 		return d, err
 	}
@@ -105,23 +104,27 @@ func (a refreshing) document(ctx context.Context, i Incident, organisation strin
 	return d, errors.Join(rows.Err(), rows.Close())
 }
 
+// tables holds the index of each field. That of the titles is small, so that relevance costs little.
+var tables = map[field]string{anywhere: "incident_text", inTitle: "incident_text_title"}
+
 // fts5 is SQLite's full text (https://sqlite.org/fts5.html), without a copy of the texts. The tokenizer "ascii" takes
 // every character beyond ASCII as part of a token, so that it splits at our spaces and nowhere else.
 type fts5 struct{}
 
 func (fts5) create(ctx context.Context, tx *sql.Tx) error {
-	for _, statement := range []string{`DROP TABLE IF EXISTS incident_text`,
-		`CREATE VIRTUAL TABLE incident_text USING fts5(names, title, body, content='', contentless_delete=1, tokenize='ascii', prefix='1 2')`} {
-		if _, err := tx.ExecContext(ctx, statement); err != nil {
-			return err
+	for _, table := range tables {
+		for _, statement := range []string{`DROP TABLE IF EXISTS ` + table,
+			`CREATE VIRTUAL TABLE ` + table + ` USING fts5(words, content='', contentless_delete=1, tokenize='ascii', prefix='1 2')`} {
+			if _, err := tx.ExecContext(ctx, statement); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-func (fts5) put(ctx context.Context, tx *sql.Tx, num int64, names, title, body []string) error {
-	_, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO incident_text (rowid, names, title, body) VALUES ($1, $2, $3, $4)`,
-		num, strings.Join(names, " "), strings.Join(title, " "), strings.Join(body, " "))
+func (fts5) put(ctx context.Context, tx *sql.Tx, num int64, in field, tokens []string) error {
+	_, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO `+tables[in]+` (rowid, words) VALUES ($1, $2)`, num, strings.Join(tokens, " "))
 	return err
 }
 
@@ -131,83 +134,69 @@ func (fts5) match(ctx context.Context, tx *sql.Tx, in field, phrases []phrase, d
 		if i > 0 {
 			b.WriteString(" AND ")
 		}
-		switch in {
-		case inNames:
-			b.WriteString(`names : `)
-		case inTitle:
-			b.WriteString(`{names title} : `)
-		}
 		b.WriteString(`"` + strings.Join(p.tokens, " ") + `"`)
 		if p.prefix {
 			b.WriteString(" *")
 		}
 	}
-	return matches(ctx, tx, do, `SELECT group_concat(rowid) FROM incident_text WHERE incident_text MATCH $1`, b.String())
+	return matches(ctx, tx, do, `SELECT group_concat(rowid) FROM `+tables[in]+` WHERE `+tables[in]+` MATCH $1`, b.String())
 }
 
 // tsvector is PostgreSQL's full text (https://www.postgresql.org/docs/15/datatype-textsearch.html). The vectors are
-// written out here, so that neither its parser nor its dictionaries have a say. Weights stand for fields: A the names,
-// B the title.
+// written out here, so that neither its parser nor its dictionaries have a say.
 type tsvector struct{}
 
 func (tsvector) create(ctx context.Context, tx *sql.Tx) error {
-	for _, statement := range []string{`DROP TABLE IF EXISTS incident_text`,
-		`CREATE TABLE incident_text (num BIGINT NOT NULL PRIMARY KEY, words TSVECTOR NOT NULL)`,
-		`CREATE INDEX incident_text_by_word ON incident_text USING gin (words) WITH (fastupdate = off)`} {
-		if _, err := tx.ExecContext(ctx, statement); err != nil {
-			return err
+	for _, table := range tables {
+		for _, statement := range []string{`DROP TABLE IF EXISTS ` + table,
+			`CREATE TABLE ` + table + ` (num BIGINT NOT NULL PRIMARY KEY, words TSVECTOR NOT NULL)`,
+			`CREATE INDEX ` + table + `_by_word ON ` + table + ` USING gin (words)`} {
+			if _, err := tx.ExecContext(ctx, statement); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-func (tsvector) put(ctx context.Context, tx *sql.Tx, num int64, names, title, body []string) error {
+// maxPositions is how many places of one token a vector keeps.
+const maxPositions = 255
+
+func (tsvector) put(ctx context.Context, tx *sql.Tx, num int64, in field, tokens []string) error {
 	at := map[string][]string{}
 	var order []string
-	n := 0
-	for _, part := range []struct {
-		tokens []string
-		weight string
-	}{{names, "A"}, {title, "B"}, {body, ""}} {
-		for _, t := range part.tokens {
-			n++
-			if t == gap || n > maxTokens {
-				continue
-			}
-			if at[t] == nil {
-				order = append(order, t)
-			}
-			at[t] = append(at[t], fmt.Sprintf("%d%s", n, part.weight))
+	for i, t := range tokens {
+		if t == gap {
+			continue
 		}
-		n++ // no phrase goes from one field into the next
+		if at[t] == nil {
+			order = append(order, t)
+		}
+		at[t] = append(at[t], strconv.Itoa(i+1))
 	}
 	var b strings.Builder
 	for _, t := range order {
-		b.WriteString("'" + t + "':" + strings.Join(at[t][:min(len(at[t]), 255)], ",") + " ")
+		b.WriteString("'" + t + "':" + strings.Join(at[t][:min(len(at[t]), maxPositions)], ",") + " ")
 	}
-	_, err := tx.ExecContext(ctx, `INSERT INTO incident_text (num, words) VALUES ($1, CAST($2 AS text)::tsvector)
+	_, err := tx.ExecContext(ctx, `INSERT INTO `+tables[in]+` (num, words) VALUES ($1, CAST($2 AS text)::tsvector)
 		ON CONFLICT (num) DO UPDATE SET words = excluded.words`, num, b.String())
 	return err
 }
 
 func (tsvector) match(ctx context.Context, tx *sql.Tx, in field, phrases []phrase, do func(num int64)) error {
-	weights := map[field]string{inNames: "A", inTitle: "AB"}[in]
 	var terms []string
 	for _, p := range phrases {
 		var parts []string
 		for i, t := range p.tokens {
-			label := weights
+			part := "'" + t + "'"
 			if p.prefix && i == len(p.tokens)-1 {
-				label += "*"
+				part += ":*"
 			}
-			if label != "" {
-				label = ":" + label
-			}
-			parts = append(parts, "'"+t+"'"+label)
+			parts = append(parts, part)
 		}
 		terms = append(terms, "("+strings.Join(parts, " <-> ")+")")
 	}
-	return matches(ctx, tx, do, `SELECT string_agg(num::text, ',') FROM incident_text WHERE words @@ CAST($1 AS text)::tsquery`, strings.Join(terms, " & "))
+	return matches(ctx, tx, do, `SELECT string_agg(num::text, ',') FROM `+tables[in]+` WHERE words @@ CAST($1 AS text)::tsquery`, strings.Join(terms, " & "))
 }
 
 // matches runs a query for numbers, which come in one text, separated by commas: a row each would cost more than to find

@@ -437,8 +437,8 @@ func (a *archive) from(order []int32, sort string, after *cursor, tier int64) []
 	return order[start:]
 }
 
-// tiers gives the sets that have the text of q: for relevance by name, by title, anywhere; else, and where too many have
-// it for that, anywhere alone. One nil set is everything.
+// tiers gives the sets that have the text of q: for relevance in the title or a name first, then anywhere; else, and
+// where too many have it for that, anywhere alone. One nil set is everything.
 func (a *archive) tiers(ctx context.Context, tx *sql.Tx, index textAt, q Query) ([]bitmap, error) {
 	if q.Text == "" {
 		return []bitmap{nil}, nil
@@ -454,15 +454,8 @@ func (a *archive) tiers(ctx context.Context, tx *sql.Tx, index textAt, q Query) 
 	if err != nil || q.sort() != Relevance || n > maxRanked {
 		return []bitmap{all}, err
 	}
-	var out []bitmap
-	for _, f := range []field{inNames, inTitle} {
-		set, _, err := a.matching(ctx, tx, index, f, p)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, set)
-	}
-	return append(out, all), nil
+	named, _, err := a.matching(ctx, tx, index, inTitle, p)
+	return []bitmap{named, all}, err
 }
 
 // maxRanked is the number of incidents beyond which relevance is not asked for: what so many have says nothing of any.

@@ -153,9 +153,9 @@ func (s *site) routes() {
 			return nil
 		})
 	}
-	robots := web.NewContent("text/plain; charset=utf-8", "public, max-age=86400", "", []byte("User-agent: *\nDisallow: /check/\nDisallow: /tile/\n"))
 	page("GET /robots.txt", func(w http.ResponseWriter, r *http.Request) error {
-		robots.Serve(w, r, http.StatusOK)
+		web.NewContent("text/plain; charset=utf-8", "public, max-age=86400", "",
+			[]byte("User-agent: *\nDisallow: /check/\nDisallow: /tile/\nSitemap: "+s.base(r)+"/sitemap.xml\n")).Serve(w, r, http.StatusOK)
 		return nil
 	})
 }
