@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"shirase/internal/incident"
 	"shirase/internal/store"
 	"shirase/internal/store/storetest"
 )
@@ -321,4 +323,38 @@ func TestEditedFactIsNamed(t *testing.T) {
 	if ok || !strings.Contains(out, "incident_fact shop-2026") || !strings.Contains(out, "the fact affected.count, published in shop-2026-v1 as “") {
 		t.Errorf("%v: %s", ok, out)
 	}
+}
+
+// TestImportedIsNotPublished: what others published is never signed here as if it were a notice of theirs.
+func TestImportedIsNotPublished(t *testing.T) {
+	e := newEdits(t, "sqlite:")
+	var out, errw strings.Builder
+	a := &app{out: &out, err: &errw, data: e.data}
+	in, err := a.open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := incident.ParseFactsFile("f", []byte(`{id: other-2020, asOf: "2020-02-03", facts: [{key: title, value: Other}, {key: scope.state, value: investigating}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := []incident.Record{{Dataset: "example", ExternalID: "1", ID: file.ID, Facts: file.Facts, AsOf: file.Facts[0].AsOf}}
+	_, err = in.incidents.Import(t.Context(), func() (incident.Record, error) {
+		if len(rows) == 0 {
+			return incident.Record{}, io.EOF
+		}
+		r := rows[0]
+		rows = rows[1:]
+		return r, nil
+	}, incident.ImportOptions{})
+	in.close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"publish", "other-2020"}, {"notice", "publish", "other-2020", "--kind", "first"}} {
+		if out, ok := e.run(t, args...); ok || !strings.Contains(out, "it was imported") || !strings.Contains(out, "hint: ") {
+			t.Errorf("%v: %v, %s", args, ok, out)
+		}
+	}
+	e.mustVerify(t, "after the refusals")
 }

@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"encoding/json"
 	"html"
+	"io"
 	"os/exec"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"shirase/internal/incident"
 )
 
 // pageText is the words of a page, without its markup.
@@ -240,5 +243,36 @@ func TestProblemPages(t *testing.T) {
 	}
 	if rec := w.get("GET", "/problems/other"); rec.Code != 404 {
 		t.Errorf("a problem that there is not: %d", rec.Code)
+	}
+}
+
+// TestImportedPage: what came from a data set says so, under whose name and licence, and never looks like a notice.
+func TestImportedPage(t *testing.T) {
+	w := fullWorld(t)
+	file, err := incident.ParseFactsFile("f", []byte(`{id: other-2020, asOf: "2020-02-03", facts: [{key: title, value: Other}, {key: data-class, value: email}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := []incident.Record{{Dataset: "example", ExternalID: "1", ID: file.ID, Facts: file.Facts, AsOf: file.Facts[0].AsOf, Licence: "CC BY 4.0", Attribution: "Example Breach List", URL: "https://list.example/1"}}
+	counts, err := w.incidents.Import(t.Context(), func() (incident.Record, error) {
+		if len(rows) == 0 {
+			return incident.Record{}, io.EOF
+		}
+		r := rows[0]
+		rows = rows[1:]
+		return r, nil
+	}, incident.ImportOptions{})
+	if err != nil || counts.Imported != 1 {
+		t.Fatalf("%+v, %v", counts, err)
+	}
+	body := w.get("GET", "/incidents/other-2020?lang=en").Body.String()
+	text := pageText(body)
+	for _, want := range []string{"cannot be checked here", "is not signed", "imported from Example Breach List", "Licence: CC BY 4.0", "recorded from a source"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the record does not say %q", want)
+		}
+	}
+	if !strings.Contains(body, `href="https://list.example/1"`) || strings.Contains(body, `id="notices"`) || strings.Contains(text, "The official notice says what this page says") {
+		t.Error("the record does not lead to its source, or looks like a notice")
 	}
 }
