@@ -105,6 +105,9 @@ func (s Strips) says() string {
 	for _, r := range s.Rows {
 		out += r.Label + s.Lang.Pick("は、", ": ") + s.figures(r) + s.Lang.Pick("。", ". ")
 		for _, m := range r.Marks {
+			if m.Span.Precision == 0 {
+				continue
+			}
 			out += m.Name + " " + incident.SpanText(s.Lang, m.Span) + " " + m.Rank + s.Lang.Pick("。", ". ")
 		}
 	}
@@ -168,6 +171,7 @@ func SpanCell(l web.Lang, s incident.Span) Cell {
 
 // Measures of a strip.
 const (
+	bold       = 1.12 // how much wider a label in bold is
 	binWidth   = 7.0
 	humpHeight = 46.0
 	dotsUpTo   = 60 // incidents are drawn one by one up to this many
@@ -181,6 +185,9 @@ func (s Strips) draw(name string, w float64) *canvas {
 			low, high = min(low, minutes(x)), max(high, minutes(x))
 		}
 		for _, m := range r.Marks {
+			if m.Span.Precision == 0 {
+				continue
+			}
 			low, high = min(low, minutes(m.Span)), max(high, minutes(m.Span))
 		}
 	}
@@ -228,6 +235,9 @@ func (s Strips) draw(name string, w float64) *canvas {
 			c.rect("median", x(minutes(r.Median))-1.5, base-8, 3, 16, 1)
 		}
 		for _, m := range r.Marks {
+			if m.Span.Precision == 0 {
+				continue
+			}
 			c.diamond("mark", x(minutes(m.Span)), base, 7)
 		}
 		for _, t := range ticks {
@@ -245,15 +255,19 @@ func (s Strips) marks(c *canvas, r Strip, x func(float64) float64, y, w float64)
 	type used struct{ x0, x1 float64 }
 	var lines [][]used
 	for _, m := range r.Marks {
+		if m.Span.Precision == 0 { // it has no such interval
+			continue
+		}
 		text := m.Name + "  " + incident.SpanText(s.Lang, m.Span)
 		if m.Rank != "" {
 			text += s.Lang.Pick("、", ", ") + m.Rank
 		}
-		parts := fold(text, min(w, 420), 13, 2)
+		parts := fold(text, min(w, 420)/bold, 13, 2)
 		tw := 0.0
 		for _, p := range parts {
-			tw = max(tw, width(p, 13))
+			tw = max(tw, width(p, 13)*bold)
 		}
+		tw = min(tw, w)
 		at := x(minutes(m.Span))
 		x0 := min(max(at-tw/2, 0), w-tw)
 		row := 0
