@@ -68,6 +68,9 @@ func (a *app) demo(ctx context.Context, scale float64, stated bool, listen strin
 	if err := a.demoPublish(ctx, in); err != nil {
 		return err
 	}
+	if err := demoArchive(ctx, in); err != nil {
+		return err
+	}
 	l, err := demoListen(listen)
 	if err != nil {
 		return err
@@ -164,6 +167,17 @@ func (a *app) demoAccounts(scale float64) (demo.Sample, error) {
 		return demo.Sample{}, err
 	}
 	return sample, w.Commit()
+}
+
+// demoArchive records the cases of other organisations that the program brings
+// along: recorded from their sources, not signed, and not to be checked here.
+func demoArchive(ctx context.Context, in *instance) error {
+	next, err := incident.Cases()
+	if err != nil {
+		return err
+	}
+	_, err = in.incidents.Import(ctx, next, incident.ImportOptions{Reject: func(row *incident.RowError) error { return row }})
+	return err
 }
 
 // demoPublish takes each step that is not done yet.

@@ -199,7 +199,7 @@ func (r *importer) prepare(rec *Record) (string, *RowError) {
 			return refuse(text.name, why)
 		}
 	}
-	said := map[[2]string]bool{}
+	said := map[[3]string]bool{}
 	for i := range rec.Facts {
 		f := &rec.Facts[i]
 		if f.AsOf.IsZero() {
@@ -211,9 +211,9 @@ func (r *importer) prepare(rec *Record) (string, *RowError) {
 			errors.As(err, &field)
 			return refuse(strings.TrimSuffix(f.Key+" "+f.Item, " ")+": "+field.Field, field.Reason)
 		}
-		about := [2]string{f.Key, f.Item}
+		about := [3]string{f.Key, f.Item, f.AsOf.String()}
 		if said[about] {
-			return refuse(strings.TrimSuffix(f.Key+" "+f.Item, " "), "is said twice")
+			return refuse(strings.TrimSuffix(f.Key+" "+f.Item, " "), "is said twice as of the same time")
 		}
 		said[about] = true
 		if f.AsOf.Time.After(rec.AsOf.Time) {
@@ -242,7 +242,9 @@ func importAuthor(dataset string) string { return "import:" + dataset }
 // digest is of what the record says, without when it was fetched and the bytes it was read from: the same facts in
 // another order or layout are no change.
 func (rec *Record) digest() (string, error) {
-	facts := slices.SortedFunc(slices.Values(rec.Facts), func(a, b Fact) int { return strings.Compare(a.Key+"\x00"+a.Item, b.Key+"\x00"+b.Item) })
+	facts := slices.SortedFunc(slices.Values(rec.Facts), func(a, b Fact) int {
+		return strings.Compare(a.Key+"\x00"+a.Item+"\x00"+a.AsOf.String(), b.Key+"\x00"+b.Item+"\x00"+b.AsOf.String())
+	})
 	for i := range facts {
 		facts[i].Value.Fetched, facts[i].Value.SHA256 = Moment{}, ""
 	}
@@ -364,11 +366,31 @@ func (rec *Record) fetched(facts []Fact, now time.Time) []Fact {
 
 // update adds what a row says anew and takes back what it no longer says.
 func (r *importer) update(ctx context.Context, tx *sql.Tx, p *prepared, id string, now time.Time, counts *ImportCounts) error {
-	before, err := lastBy(ctx, tx, id, importAuthor(p.Dataset))
+	all, err := factsOf(ctx, tx, id)
 	if err != nil {
 		return err
 	}
-	changes := changesSince(before, p.Facts, p.AsOf)
+	before := lastBy(all, importAuthor(p.Dataset))
+	versions := map[[2]string]int{}
+	for _, f := range p.Facts {
+		versions[[2]string{f.Key, f.Item}]++
+	}
+	// Of what a row tells as of several times, each is compared with what it told as of that time.
+	single, several := p.Facts[:0:0], p.Facts[:0:0]
+	for _, f := range p.Facts {
+		about := [2]string{f.Key, f.Item}
+		if versions[about] == 1 {
+			single = append(single, f)
+			continue
+		}
+		delete(before, about)
+		if !slices.ContainsFunc(all, func(o Fact) bool {
+			return o.Author == f.Author && o.Key == f.Key && o.Item == f.Item && o.AsOf.String() == f.AsOf.String() && saysSame(o, f)
+		}) {
+			several = append(several, f)
+		}
+	}
+	changes := append(changesSince(before, single, p.AsOf), several...)
 	if _, err := tx.ExecContext(ctx, `UPDATE incident_import SET digest = $1, as_of = $2, licence = $3, attribution = $4, url = $5,
 		updated_at = $6 WHERE incident = $7`, p.digest, asOfMicros(p.AsOf), p.Licence, p.Attribution, p.URL, store.Micros(now), id); err != nil {
 		return err
@@ -413,19 +435,15 @@ func changesSince(before map[[2]string]Fact, now []Fact, asOf Moment) []Fact {
 	return changes
 }
 
-// lastBy returns what author last recorded of an incident, by key and item.
-func lastBy(ctx context.Context, tx *sql.Tx, id, author string) (map[[2]string]Fact, error) {
-	all, err := factsOf(ctx, tx, id)
-	if err != nil {
-		return nil, err
-	}
+// lastBy returns what author last recorded, by key and item.
+func lastBy(all []Fact, author string) map[[2]string]Fact {
 	last := map[[2]string]Fact{}
 	for _, f := range all {
 		if f.Author == author {
 			last[[2]string{f.Key, f.Item}] = f
 		}
 	}
-	return last, nil
+	return last
 }
 
 // factsOf reads every fact of one incident, as recorded.

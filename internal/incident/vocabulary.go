@@ -252,10 +252,27 @@ func Word(lang web.Lang, word string) string {
 // Count writes number, unit and qualifier as the language does: 169万2,496アカウント, about 2,700,000 accounts.
 func Count(lang web.Lang, v Value) string {
 	amount, unit := Amount(lang, v)
-	if unit == "" {
-		return amount
+	if unit != "" {
+		amount += lang.Pick("", " ") + unit
 	}
-	return amount + lang.Pick("", " ") + unit
+	if v.Region != "" { // a part: never to be read as the whole
+		region := RegionLabel(lang, v.Region)
+		amount = lang.Pick(region+"だけで"+amount, amount+" in "+region+" alone")
+	}
+	return amount
+}
+
+// regions are the parts of countries by which counts are known (affected.part).
+var regions = []label{{"US-WA", Text{"米国ワシントン州", "Washington State, USA"}}}
+
+// RegionLabel returns what people call a region of ISO 3166-1 or 3166-2; of an unknown one, the code.
+func RegionLabel(lang web.Lang, code string) string {
+	for _, r := range regions {
+		if r.word == code {
+			return r.label.In(lang)
+		}
+	}
+	return CountryLabel(lang, code)
 }
 
 // Amount is Count with the unit apart.
