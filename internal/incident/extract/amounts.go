@@ -18,6 +18,7 @@ type amount struct {
 	total     bool   // 合計
 	part      bool   // in brackets behind another, or what うち picks out of it
 	of        *amount
+	base      bool // of how many in all
 }
 
 // maxCount is more than there are people; whatever is above is no count of them.
@@ -46,7 +47,7 @@ var (
 	attemptNoun  = regexp.MustCompile(`(?:試行|ログイン試行|アクセス)(?:回数|件数|数)?(?:は|が|の|:|、|\s)*$`)
 	personNoun   = regexp.MustCompile(`(?:人数|者数|名数|お客様数|会員数|患者数|対象者|対象人数)(?:は|が|の|:|、|\s)*$`)
 	recordNoun   = regexp.MustCompile(`(?:件数)(?:は|が|の|:|、|\s)*$`)
-	notCount     = regexp.MustCompile(`(?:第|No\.?|№|〒|[A-Za-z_@#./:\\-]|\d|TEL|Tel|電話番号?:?|FAX|Ver\.?|バージョン|¥|\$)\s?$`)
+	notCount     = regexp.MustCompile(`(?:第|No\.?|№|〒|[_@#./\\-]|\d|TEL|Tel|電話番号?:?|FAX|Ver\.?|バージョン|¥|\$)\s?$`)
 	picksOut     = regexp.MustCompile(`(?:の?うち|のなかで|の中で|中、)[^。]{0,40}$`)
 )
 
@@ -77,7 +78,7 @@ func scanAmountsJA(s string, lines []line) []*amount {
 				inLine = append(inLine, a)
 			}
 		}
-		partsOf(s, inLine)
+		partsOf(s, inLine[:min(len(inLine), maxAmounts)])
 		out = append(out, inLine...)
 	}
 	return out

@@ -41,6 +41,9 @@ func (r *reader) whoEN() {
 	type candidate struct{ from, to, score int }
 	var best candidate
 	take := func(from, to, score int) {
+		if m := leadDate.FindStringIndex(r.s[from:to]); m != nil {
+			from += m[1]
+		}
 		name := strings.TrimSuffix(r.s[from:to], ",")
 		if otherEN.MatchString(name) || len(name) < 3 || len(name) > 90 || monthStart.MatchString(name) {
 			return
@@ -82,6 +85,7 @@ func (r *reader) whoEN() {
 }
 
 var (
+	leadDate        = regexp.MustCompile(`^(?:(?:On|In) )?` + monthEN + ` (?:\d{1,2}, )?\d{4}, `)
 	monthStart      = regexp.MustCompile(`^` + monthEN + `\b`)
 	investigatingEN = regexp.MustCompile(`(?i:(?:our |the )?investigation (?:is|remains) (?:still )?(?:ongoing|on-going|underway|in progress)|(?:still|continu\w+ to) (?:investigat|determin|assess)\w* (?:the (?:scope|extent|full|nature)|what|which|who|whether))`)
 	foundEN         = regexp.MustCompile(`(?i:\b(?:discovered|detected|identified|learned|became aware|was (?:alerted|notified|informed|made aware)|were (?:alerted|notified|informed|made aware)|noticed|first observed|uncovered|received (?:a )?(?:notice|notification|report|alert))\b)`)
@@ -94,7 +98,7 @@ var (
 	mailedEN        = regexp.MustCompile(`(?i:\b(?:began (?:mailing|notifying|sending)|mailed|notified|started (?:mailing|notifying)|sent (?:written )?(?:notice|notification|letters?))\b[^.]{0,80}\b(?:individuals|people|customers|patients|members|employees|you|persons|letters|students|users|residents|those)\b)`)
 	windowEN        = regexp.MustCompile(`(?i:access|acquir|unauthori[sz]ed|between|from|exfiltrat|copied|expos|compromis|occurr|present)`)
 	noWindowEN      = regexp.MustCompile(`(?i:hours|monday|call|enrol|employed|purchas|registered|enrolled|treated|hired|monitoring|visited|received (?:care|services|treatment)|applied)`)
-	happenedEN      = regexp.MustCompile(`(?i:\b(?:occurred|took place|gained access|accessed|was stolen|were stolen|inadvertently (?:sent|emailed|disclosed)|mistakenly (?:sent|emailed)|sent (?:an|the) (?:e-?mail|spreadsheet|file)|was lost|copied|exfiltrated|encrypted|an unauthori[sz]ed)\b)`)
+	happenedEN      = regexp.MustCompile(`(?i:\b(?:occurred|took place|gained access|accessed|was stolen|were stolen|(?:sent|emailed) in error|inadvertently (?:sent|emailed|disclosed)|mistakenly (?:sent|emailed)|sent (?:an|the) (?:e-?mail|spreadsheet|file)|was lost|copied|exfiltrated|encrypted|an unauthori[sz]ed)\b)`)
 	futureEN        = regexp.MustCompile(`(?i:\b(?:will|expect(?:s|ed)?|plan(?:s|ned)? to|intend|until|deadline|must enrol|by)\b)`)
 )
 
@@ -142,7 +146,7 @@ func (r *reader) placeEN(w *when, c context) {
 	if len(strings.Trim(c.after, " .,;)")) < 4 || clauseEndEN.MatchString(c.after) {
 		text = c.before
 	} else if strings.TrimSpace(onlyOn.ReplaceAllString(c.before, "")) != "" && endsVerb.MatchString(c.before) {
-		text = c.before + " " + firstClauseEN.FindString(c.after)
+		text = c.before
 	}
 	if futureEN.MatchString(lastBytes(c.before, 24)) || strings.Contains(lastBytes(c.before, 12), "since") {
 		return
@@ -168,10 +172,9 @@ func (r *reader) placeEN(w *when, c context) {
 }
 
 var (
-	onlyOn        = regexp.MustCompile(`(?i:\b(?:on|in|or about|around|at|approximately|,)\b)`)
-	clauseEndEN   = regexp.MustCompile(`^\s?(?:[.;]|$|\)|, (?:and|but|when we|which)\b)`)
-	endsVerb      = regexp.MustCompile(`(?i:\b(?:discovered|detected|identified|learned|became aware|notified|reported|occurred|contained|secured|accessed|mailed|took place|sent|stolen|disabled|blocked|offline)\b[^.]{0,60}\b(?:on|in|around|at)\s(?:or about\s)?$)`)
-	firstClauseEN = regexp.MustCompile(`^[^.,;]{0,200}`)
+	onlyOn      = regexp.MustCompile(`(?i:\b(?:on|in|or about|around|at|approximately|,)\b)`)
+	clauseEndEN = regexp.MustCompile(`^\s?(?:[.;]|$|\)|, (?:and|but|when we|which)\b)`)
+	endsVerb    = regexp.MustCompile(`(?i:\b(?:discovered|detected|identified|learned|became aware|notified|reported|occurred|contained|secured|accessed|mailed|took place|sent|stolen|disabled|blocked|offline)\b[^.]{0,60}\b(?:on|in|around|at)\s(?:or about\s)?$)`)
 )
 
 var termsEN = regexp.MustCompile(`(?i:\b(?:` + strings.Join([]string{
@@ -203,7 +206,7 @@ var termsEN = regexp.MustCompile(`(?i:\b(?:` + strings.Join([]string{
 	`(?P<name>(?:first and last |full |first |last |customer |patient |user )?names?)`,
 }, "|") + `)\b)`)
 
-var itemsEN = regexp.MustCompile(`(?i:\b(?:includ|contain|involv|expos|compromis|access|acquir|affect|impact|obtain|disclos|exfiltrat|stolen|viewed|data elements|information may have|may have been)\w*)`)
+var itemsEN = regexp.MustCompile(`(?i:\b(?:includ|contain|involv|expos|compromis|access|acquir|affect|impact|obtain|disclos|exfiltrat|stolen|viewed|seen|data elements|information may have|may have been)\w*)`)
 var adviceEN = regexp.MustCompile(`(?i:\b(?:we (?:recommend|encourage|advise|urge)|you (?:can|should|may (?:wish|also|contact|place|obtain|want))|please|change your|reset your|remain vigilant|beware|do not (?:click|share|provide)|never ask|will (?:not|never) ask|contact us|to enroll|protect yourself|place a (?:fraud|security)|in order to|you will need|placing a|to request|when (?:calling|contacting))\b)`)
 
 // classesEN proposes which data were exposed.

@@ -130,7 +130,7 @@ func headingOf(s string) (string, bool) {
 		return "", false
 	}
 	mark := stepRE.FindString(s)
-	title := strings.Trim(s[len(mark):], "【】<>《》〈〉[]■◆●◇□▼▽: ")
+	title := strings.Trim(strings.ReplaceAll(s[len(mark):], "】", " "), "【】<>《》〈〉[]■◆●◇□▼▽: ")
 	if title == "" || strings.ContainsAny(title, "。") || strings.HasSuffix(title, ".") {
 		return "", false
 	}

@@ -16,6 +16,15 @@ import (
 // thousand.
 const MaxNotice = 1 << 20
 
+// maxText bounds what is read of it, in bytes, when tags are taken away: every rule looks at every sentence.
+const maxText = 200_000
+
+// maxTimes and maxAmounts bound what one text can name.
+const (
+	maxTimes   = 1000
+	maxAmounts = 1000
+)
+
 // maxProposals bounds what one text yields, maxListed what it yields of one listed key.
 const (
 	maxProposals = 400
@@ -54,6 +63,9 @@ func Notice(given []byte) (*Result, error) {
 	t := newText(string(given))
 	if looksHTML(t.s) {
 		t = flatten(t)
+	}
+	if len(t.s) > maxText {
+		return nil, fmt.Errorf("%w: more than %d bytes of text", ErrTooLarge, maxText)
 	}
 	t = normalise(t)
 	lang := language(t.s)
@@ -119,6 +131,7 @@ func (r *reader) read() {
 		r.times = scanTimesEN(r.s, r.lines, &r.zone)
 		r.amounts = scanAmountsEN(r.s, r.lines)
 	}
+	r.times, r.amounts = r.times[:min(len(r.times), maxTimes)], r.amounts[:min(len(r.amounts), maxAmounts)]
 	pairRanges(r.s, r.times)
 	r.publication()
 	r.resolveTimes()

@@ -66,14 +66,10 @@ func newText(given string) *text {
 // ①1,000 eleven thousand, and 1,000² ten thousand and two.
 func normalise(in *text) *text {
 	b := &textBuilder{}
-	var it norm.Iter
-	it.InitString(norm.NFKC, in.s)
-	for !it.Done() {
-		start := it.Pos()
-		piece := it.Next()
-		end := it.Pos()
+	for start, end := 0, 0; start < len(in.s); start = end {
+		end = start + norm.NFKC.NextBoundaryInString(in.s[start:], true)
 		if end <= start {
-			continue
+			end = len(in.s)
 		}
 		raw := in.s[start:end]
 		first, size := utf8.DecodeRuneInString(raw)
@@ -91,7 +87,7 @@ func normalise(in *text) *text {
 		case figure(first) && size == len(raw):
 			b.add(raw, from, to)
 		default:
-			for _, c := range string(piece) {
+			for _, c := range norm.NFKC.String(raw) {
 				if !hidden(c) {
 					b.add(string(c), from, to)
 				}

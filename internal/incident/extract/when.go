@@ -112,7 +112,7 @@ func (r *reader) resolveTimes() {
 
 // The words by which a time gets its part, looked for between it and the next time of its sentence.
 var (
-	incidentNoun = regexp.MustCompile(`不正|流出|漏えい|漏洩|漏れ|紛失|誤送信|誤送付|誤配布|誤交付|誤って|誤掲載|侵入|感染|攻撃|障害|暗号化|改ざん|閲覧|見当たら|なくな|盗難|不審|異常|痕跡|身に覚え|懸念|ランサム|マルウェア|ウイルス|可能性|事案|本件|持ち出|誤り|不具合|公開され|掲載され|表示され|脆弱性|所在|不足|ないこと|(?:されて|して)(?:いない|おらず)|ミス|検索|書き込み|サイバー|個人情報|見られる|見え|送信され|被害|ファイル|開けな|使用でき|利用でき|接続でき`)
+	incidentNoun = regexp.MustCompile(`不正|流出|漏えい|漏洩|漏れ|紛失|誤送信|誤送付|誤配布|誤交付|誤って|誤掲載|侵入|感染|攻撃|障害|暗号化|改ざん|閲覧|見当たら|なくな|盗難|不審|異常|痕跡|身に覚え|懸念|ランサム|マルウェア|ウイルス|可能性|事案|本件|持ち出|誤り|不具合|公開され|掲載され|表示され|脆弱性|所在|設定|共有|不足|ないこと|(?:されて|して)(?:いない|おらず)|ミス|検索|書き込み|サイバー|個人情報|見られる|見え|送信され|被害|ファイル|開けな|使用でき|利用でき|接続でき`)
 	foundVerb    = regexp.MustCompile(`発見|検知|検出|発覚|判明|覚知|認知|認識し|把握し|気[づ付]|(?:を|が)確認(?:し|さ|いた|でき)|確認(?:しました|いたしました|した)|(?:連絡|指摘|通報|通知|報告|情報提供|問い?合わ?せ|申告|申し出|お申し出|届出?)(?:が|を|も)?(?:あ|受|いただ|頂|入|寄せ)|連絡を受領|から(?:の)?(?:報告|連絡|指摘)(?:。|$|\s)`)
 	foundLabel   = regexp.MustCompile(`(?:発覚|判明|発見|覚知|検知|認知|認識|確認)(?:年月日|日時|日|時刻|時期)?\s?[)】\]]?\s?(?:[:]|は|が)?\s?$`)
 	startLabel   = regexp.MustCompile(`(?:発生|誤送信|紛失|送信|事故発生|事案発生|事故|盗難|漏えい|漏洩|流出|被害発生|攻撃)(?:年月日|日時|日|時刻|時期|期間)\s?[)】\]]?\s?(?:[:]|は|が)?\s?$`)
@@ -301,6 +301,9 @@ func (r *reader) placeJA(w, last *when, c context) {
 // elsewhere is what a date tells of besides the occurrence: an event, or that somebody said so.
 var elsewhere = regexp.MustCompile(`^に?(?:開催|実施|行わ|行う|予定|発売|締結|入社|退職|公表)|^[、は].{0,400}旨の(?:公表|連絡|報告)`)
 
+// surelyFound needs no word for what was found.
+var surelyFound = regexp.MustCompile(`^[^。]{0,120}(?:(?:連絡|指摘|通報|点検|調査|問い?合わ?せ|申し出|確認)(?:により|によって|で|から|があり|を受け)[^。]{0,12}判明|発覚し|に気[づ付])`)
+
 var fromWhom = regexp.MustCompile(`^\s?[^。、]{0,30}から(?:の)?(?:報告|連絡|指摘)\s?。?$`)
 
 var goodNews = regexp.MustCompile(`(?:安全性?|復旧|完了|正常|ないこと|削除|回収|受領)(?:の状態)?(?:を|が|であることを|したことを|されたことを|されていることを)$`)
@@ -312,6 +315,9 @@ func (r *reader) foundJA(after string, c context) bool {
 		return false
 	}
 	if m != nil && r.lines[r.sentenceAt(c.at).line].section == secStory && fromWhom.MatchString(after) {
+		return true
+	}
+	if m != nil && surelyFound.MatchString(after) {
 		return true
 	}
 	if m == nil || !incidentNoun.MatchString(after) && !incidentNoun.MatchString(c.before) {

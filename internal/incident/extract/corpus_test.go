@@ -1,0 +1,95 @@
+package extract
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"shirase/internal/incident"
+)
+
+// measured are the keys whose values are compared. The others hold sentences, of which a part may be as right as the
+// whole; the model notice holds them.
+var measured = []string{"organisation", "disclosed", "window.start", "window.end", "discovered", "contained", "login-blocked", "regulator-notified",
+	"persons-notified", "affected.count", "base.count", "attempts.count", "data-class", "cause", "secondary-damage", "addendum"}
+
+// What holds of the corpus today.
+const (
+	minPrecision = 0.98
+	minRecall    = 0.95
+)
+
+// TestCorpus compares what the texts of testdata/corpus propose with the facts beside them, and prints precision and
+// recall of each key. The texts are our own, in the forms in which notices come.
+func TestCorpus(t *testing.T) {
+	files, err := filepath.Glob("testdata/corpus/*.txt")
+	if err != nil || len(files) < 40 {
+		t.Fatalf("%d texts: %v", len(files), err)
+	}
+	type score struct{ right, wrong, missing int }
+	scores := map[string]*score{}
+	for _, k := range measured {
+		scores[k] = &score{}
+	}
+	var all score
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		facts, err := os.ReadFile(strings.TrimSuffix(file, ".txt") + ".facts")
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := Notice(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := strings.Split(strings.TrimSpace(string(facts)), "\n")
+		for _, e := range res.Entries() {
+			if !slices.Contains(measured, e.Key) {
+				continue
+			}
+			got := e.Key + " " + valueOf(e)
+			switch e.Key {
+			case "secondary-damage":
+				got += " " + e.Status
+			case "addendum":
+				got = e.Key + " " + e.At
+			}
+			if i := slices.Index(want, got); i >= 0 {
+				want = slices.Delete(want, i, i+1)
+				scores[e.Key].right++
+				all.right++
+			} else {
+				t.Logf("%s: not there: %s", filepath.Base(file), got)
+				scores[e.Key].wrong++
+				all.wrong++
+			}
+		}
+		for _, w := range want {
+			if key, _, _ := strings.Cut(w, " "); key != "" {
+				t.Logf("%s: missed: %s", filepath.Base(file), w)
+				scores[key].missing++
+				all.missing++
+			}
+		}
+		if len(res.Proposals) > 0 {
+			if _, err := incident.ParseFactsFile(file, FactsFile(res.ID, res.Zone, res.Entries())); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	ratio := func(a, b int) float64 { return float64(a) / float64(max(a+b, 1)) }
+	for _, k := range measured {
+		s := scores[k]
+		t.Logf("%-20s precision %.3f  recall %.3f  (%d right, %d wrong, %d missed)", k, ratio(s.right, s.wrong), ratio(s.right, s.missing), s.right, s.wrong, s.missing)
+	}
+	precision, recall := ratio(all.right, all.wrong), ratio(all.right, all.missing)
+	t.Logf("%d texts: precision %.3f, recall %.3f", len(files), precision, recall)
+	if precision < minPrecision || recall < minRecall {
+		t.Errorf("precision %.3f below %.2f, or recall %.3f below %.2f", precision, minPrecision, recall, minRecall)
+	}
+}

@@ -1,0 +1,59 @@
+package extract
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+	"unicode/utf8"
+
+	"shirase/internal/incident"
+)
+
+// FuzzNotice holds of any bytes: no panic; the same text proposes the same; every span lies in the text, on whole
+// characters; and what is proposed can be recorded.
+func FuzzNotice(f *testing.F) {
+	files, err := filepath.Glob("testdata/corpus/*.txt")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text)
+	}
+	f.Add([]byte("当社のお詫び。個人情報[[[[[[[[[[[[[[[[[[[[[[[[{{{{{1件が流出しました。2月30日 <!--<script>"))
+	f.Add([]byte("㈱お詫び\u202e個人情報\u200bが流出した\u0301\u0301可能性 \"\\ 2024年6月6日追記: #: {a}"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		res, err := Notice(text)
+		if err != nil {
+			return
+		}
+		again, err := Notice(text)
+		if err != nil || !reflect.DeepEqual(res.Entries(), again.Entries()) || res.ID != again.ID {
+			t.Fatal("the same text proposes something else")
+		}
+		if !incident.ValidID(res.ID) && len(res.Proposals) > 0 {
+			t.Fatalf("id %q", res.ID)
+		}
+		for _, p := range res.Proposals {
+			if p.From < 0 || p.From >= p.To || p.To > len(text) || !utf8.Valid(text[p.From:p.To]) {
+				t.Fatalf("%s: span %d to %d of %d", p.Fact.Key, p.From, p.To, len(text))
+			}
+		}
+		if len(res.Proposals) == 0 {
+			return
+		}
+		file, err := incident.ParseFactsFile("proposed", FactsFile(res.ID, res.Zone, res.Entries()))
+		if err != nil {
+			t.Fatalf("%v\n%s", err, FactsFile(res.ID, res.Zone, res.Entries()))
+		}
+		for i, fact := range file.Facts {
+			if want := res.Proposals[i].Fact; fact.Key != want.Key || fact.AsOf.String() != want.AsOf.String() || fact.Value.Time.String() != want.Value.Time.String() || !reflect.DeepEqual(fact.Value.Number, want.Value.Number) {
+				t.Fatalf("fact %d comes back as %+v, was %+v", i, fact, want)
+			}
+		}
+	})
+}
