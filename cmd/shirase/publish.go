@@ -105,12 +105,6 @@ func (a *app) publishAsOf(ctx context.Context, in *instance, id string, asOf tim
 	if err != nil {
 		return nil, err
 	}
-	if origin, imported, err := in.incidents.Provenance(ctx, inc.ID); err != nil {
-		return nil, err
-	} else if imported {
-		return nil, &hinted{fmt.Errorf("publish %s: it is recorded from a source (%s), and only your own incidents are published", id, origin.Dataset),
-			"record your own with shirase incident new, and merge this one into it"}
-	}
 	if inc.ID != id {
 		return nil, &hinted{fmt.Errorf("publish %s: it was merged into %s", id, inc.ID), "publish that one: shirase publish " + inc.ID}
 	}
