@@ -67,7 +67,7 @@ the proxy. Statements are reissued daily while it runs. Addresses of visitors ar
 	f := c.Flags()
 	f.StringVar(&listen, "listen", defaultListen, "address to serve on")
 	f.StringArrayVar(&proxies, "trusted-proxy", nil, "address or network of a proxy whose X-Forwarded-For is believed")
-	f.StringArrayVar(&contacts, "contact", nil, "whom to tell of a weakness, in /.well-known/security.txt: an address of mail, or an https or tel URL")
+	f.StringArrayVar(&contacts, "security-contact", nil, "whom to tell of a weakness, in /.well-known/security.txt: an address of mail, or an https or tel URL")
 	f.BoolVar(&logRequests, "log-requests", false, "log a line a request: route, status, size, time; no addresses")
 	return c
 }

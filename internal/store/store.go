@@ -140,6 +140,10 @@ func openPostgres(ctx context.Context, url string) (*DB, error) {
 	if config.RuntimeParams["application_name"] == "" {
 		config.RuntimeParams["application_name"] = "shirase"
 	}
+	if config.RuntimeParams["jit"] == "" {
+		// Compiling takes longer than any query here, and the planner chooses it for full text by a guess of its cost.
+		config.RuntimeParams["jit"] = "off"
+	}
 	if err := insistOnDurable(ctx, config); err != nil {
 		return nil, fmt.Errorf("store: opening the database: %w", err)
 	}
