@@ -197,6 +197,9 @@ func (a *app) mountArchive(ctx context.Context, in *instance, s serving, mux *ht
 	for _, path := range []string{"/api/", "/feeds/", "/sitemap.xml", "/sitemap/", "/.well-known/security.txt"} {
 		mux.Handle(path, archive)
 	}
+	for _, path := range []string{"/api", "/feeds"} { // pages; the mux would lead from them into the folders
+		mux.Handle(path, pages)
+	}
 	mux.HandleFunc("GET /incidents", func(w http.ResponseWriter, r *http.Request) {
 		if wait, ok := allow(r, 1); !ok {
 			site.TooMany(pages, w, r, wait)
