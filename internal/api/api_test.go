@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -419,6 +420,17 @@ func TestSecurityTxt(t *testing.T) {
 	for _, bad := range []string{"javascript:alert(1)", "http://x.example", "https://x\nContact: y", ""} {
 		if _, err := New(Options{Contacts: []string{bad}}); err == nil {
 			t.Errorf("%q is taken as a contact", bad)
+		}
+	}
+}
+
+// TestValue: a member that facts get is not forgotten here.
+func TestValue(t *testing.T) {
+	ours := reflect.TypeFor[Value]()
+	for _, theirs := range reflect.VisibleFields(reflect.TypeFor[incident.Value]()) {
+		f, ok := ours.FieldByName(theirs.Name)
+		if !ok || f.Tag.Get("json") != theirs.Tag.Get("json") {
+			t.Errorf("the value of a fact has %s, the API has not", theirs.Name)
 		}
 	}
 }

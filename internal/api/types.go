@@ -90,6 +90,8 @@ type Value struct {
 	Number    *int64 `json:"number,omitzero"`
 	Unit      string `json:"unit,omitzero"`
 	Qualifier string `json:"qualifier,omitzero"`
+	Region    string `json:"region,omitzero"`
+	Original  string `json:"original,omitzero"`
 	Status    string `json:"status,omitzero"`
 	URL       string `json:"url,omitzero"`
 	Telephone string `json:"telephone,omitzero"`
@@ -270,7 +272,7 @@ func factOf(f incident.Fact, history bool) Fact {
 	v := f.Value
 	out := Fact{Key: f.Key, ID: f.Item, Certainty: string(f.Certainty), Source: f.Source, AsOf: f.AsOf.String(),
 		Value: Value{Text: text(v.Text), Word: v.Word, Time: v.Time.String(), Promised: v.Promised.String(), Number: v.Number, Unit: v.Unit,
-			Qualifier: v.Qualifier, Status: v.Status, URL: v.URL, Telephone: v.Telephone, Hours: text(v.Hours), Fetched: v.Fetched.String(),
+			Qualifier: v.Qualifier, Region: v.Region, Original: v.Original, Status: v.Status, URL: v.URL, Telephone: v.Telephone, Hours: text(v.Hours), Fetched: v.Fetched.String(),
 			SHA256: v.SHA256, Quote: v.Quote, Licence: v.Licence}}
 	if history {
 		at := f.Recorded.UTC().Truncate(time.Second)

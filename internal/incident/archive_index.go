@@ -83,7 +83,7 @@ func (a refreshing) document(ctx context.Context, i Incident, organisation strin
 		case "country":
 			add(&d.body, CountryLabel(web.JA, f.Value.Word), CountryLabel(web.EN, f.Value.Word))
 		}
-		add(&d.body, f.Value.Text.JA, f.Value.Text.EN, f.Value.Quote)
+		add(&d.body, f.Value.Text.JA, f.Value.Text.EN, f.Value.Original, f.Value.Quote)
 	}
 	// The newest notices first: what a limit on tokens cuts off is what was said long ago.
 	rows, err := a.tx.QueryContext(ctx, `SELECT data FROM incident_notice WHERE incident = $1 ORDER BY version DESC LIMIT 20`, i.ID)
