@@ -131,6 +131,9 @@ func headingOf(s string) (string, bool) {
 	}
 	mark := stepRE.FindString(s)
 	title := strings.Trim(strings.ReplaceAll(s[len(mark):], "】", " "), "【】<>《》〈〉[]■◆●◇□▼▽: ")
+	if head, _, ok := strings.Cut(title, "("); ok && mark != "" && utf8.RuneCountInString(head) >= 4 {
+		title = strings.TrimSpace(head) // 対象となる情報 (合計 1,234 件)
+	}
 	if title == "" || strings.ContainsAny(title, "。") || strings.HasSuffix(title, ".") {
 		return "", false
 	}
