@@ -66,7 +66,9 @@ func FacetLabel(facet, word string) Text {
 	switch facet {
 	case "year":
 		return Text{word + "年", word}
-	case "sector", "cause":
+	case "sector":
+		return both(func(l web.Lang) string { return SectorLabel(l, word) })
+	case "cause":
 		return both(func(l web.Lang) string { return Word(l, word) })
 	case "class":
 		return both(func(l web.Lang) string { return ClassLabel(l, word) })

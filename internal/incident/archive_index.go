@@ -76,12 +76,8 @@ func (a refreshing) document(ctx context.Context, i Incident, organisation strin
 		switch f.Key {
 		case "organisation", "alias", "title":
 			continue
-		case "data-class":
-			add(&d.body, ClassLabel(web.JA, f.Value.Word), ClassLabel(web.EN, f.Value.Word))
-		case "cause", "sector":
-			add(&d.body, Word(web.JA, f.Value.Word), Word(web.EN, f.Value.Word))
-		case "country":
-			add(&d.body, CountryLabel(web.JA, f.Value.Word), CountryLabel(web.EN, f.Value.Word))
+		case "data-class", "cause", "sector", "country":
+			add(&d.body, WordOf(web.JA, f.Key, f.Value.Word), WordOf(web.EN, f.Key, f.Value.Word))
 		}
 		add(&d.body, f.Value.Text.JA, f.Value.Text.EN, f.Value.Original, f.Value.Quote)
 	}

@@ -126,13 +126,8 @@ func (f Fact) line(lang web.Lang, bare bool) string {
 		return about(lang, v, when(v.Time))
 	case formCount:
 		return Count(lang, v)
-	case formCountry:
-		return CountryLabel(lang, v.Word)
-	case formWord:
-		if kind.words == nil {
-			return ClassLabel(lang, v.Word)
-		}
-		return Word(lang, v.Word)
+	case formCountry, formWord:
+		return WordOf(lang, f.Key, v.Word)
 	case formDamage:
 		return Word(lang, v.Word) + lang.Pick("：", ": ") + Word(lang, v.Status)
 	case formService:

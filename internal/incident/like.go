@@ -116,7 +116,7 @@ func (l Likeness) likeness(p *peer) (score float64, reasons []Text) {
 	}
 	if l.Sector != "" && p.sector == l.Sector {
 		score += weightSector
-		reasons = append(reasons, both("同じ業種（%s）", "the same sector (%s)", func(x web.Lang) string { return Word(x, l.Sector) }))
+		reasons = append(reasons, both("同じ業種（%s）", "the same sector (%s)", func(x web.Lang) string { return SectorLabel(x, l.Sector) }))
 	}
 	if len(l.Classes) > 0 {
 		var common []string

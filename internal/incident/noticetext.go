@@ -277,13 +277,8 @@ func (i Incident) sayOne(lang web.Lang, name string, ref reference, f Fact) (str
 		return i.sayTime(lang, name, ref, v, v.Time)
 	case formCount:
 		return plain(Count(lang, v)), nil
-	case formCountry:
-		return plain(CountryLabel(lang, v.Word)), nil
-	case formWord:
-		if keyForms[ref.key].words == nil {
-			return plain(ClassLabel(lang, v.Word)), nil
-		}
-		return plain(Word(lang, v.Word)), nil
+	case formCountry, formWord:
+		return plain(WordOf(lang, ref.key, v.Word)), nil
 	case formDamage:
 		return plain(Word(lang, v.Word)), nil
 	case formSource:

@@ -188,6 +188,29 @@ func labelled(list []label) []string {
 	return out
 }
 
+// SectorLabel returns what people call a sector; of an unknown one, the word. Its "other" is not that of a cause.
+func SectorLabel(lang web.Lang, word string) string {
+	for _, l := range sectors {
+		if l.word == word {
+			return l.label.In(lang)
+		}
+	}
+	return word
+}
+
+// WordOf returns what people call a word that is the value of key: the same word means something else of another key.
+func WordOf(lang web.Lang, key, word string) string {
+	switch key {
+	case "sector":
+		return SectorLabel(lang, word)
+	case "country":
+		return CountryLabel(lang, word)
+	case "data-class":
+		return ClassLabel(lang, word)
+	}
+	return Word(lang, word)
+}
+
 // CountryLabel returns what people call a country of ISO 3166-1; of another code, the code.
 func CountryLabel(lang web.Lang, code string) string {
 	region, err := language.ParseRegion(code)
@@ -236,10 +259,10 @@ var words = []label{
 	{StateRetired, Text{"確認の受け付けを終了", "no longer answered"}},
 }
 
-// Word returns what people call a word of one of the small vocabularies (statuses, certainties, units, states, causes, sectors); of
+// Word returns what people call a word of one of the small vocabularies (statuses, certainties, units, states, causes); of
 // an unknown one, the word.
 func Word(lang web.Lang, word string) string {
-	for _, list := range [][]label{words, causes, sectors} {
+	for _, list := range [][]label{words, causes} {
 		for _, l := range list {
 			if l.word == word {
 				return l.label.In(lang)

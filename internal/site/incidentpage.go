@@ -386,17 +386,13 @@ func factValue(lang web.Lang, f incident.Fact, at func(incident.Moment) string) 
 		}
 	case "affected.count", "base.count", "attempts.count":
 		out = esc(incident.Count(lang, v))
-	case "data-class":
-		out = esc(incident.ClassLabel(lang, v.Word))
+	case "data-class", "country", "cause", "scope.state", "sector":
+		out = esc(incident.WordOf(lang, f.Key, v.Word))
 	case "secondary-damage":
 		out = esc(incident.Word(lang, v.Word)) + lang.Pick("は、", ": ") + esc(incident.Word(lang, v.Status))
 		if v.Status != "none-confirmed" {
 			out = esc(incident.Word(lang, v.Word)) + lang.Pick("（", " (") + esc(incident.Word(lang, v.Status)) + lang.Pick("）", ")")
 		}
-	case "country":
-		out = esc(incident.CountryLabel(lang, v.Word))
-	case "cause", "scope.state", "sector":
-		out = esc(incident.Word(lang, v.Word))
 	case "service":
 		status := incident.Word(lang, v.Status)
 		if !v.Time.IsZero() && v.Status != "affected" {

@@ -351,7 +351,7 @@ func (s *site) likeTables(r *http.Request, l web.Lang) (*likeBody, error) {
 		group = append(group, incident.KeyLabel(l, "cause")+": "+incident.Word(l, like.Cause))
 	}
 	if like.Sector != "" {
-		group = append(group, incident.KeyLabel(l, "sector")+": "+incident.Word(l, like.Sector))
+		group = append(group, incident.KeyLabel(l, "sector")+": "+incident.SectorLabel(l, like.Sector))
 	}
 	if len(group) > 0 && st.N > 0 {
 		b.Group = fmt.Sprintf(l.Pick("%s（%s件）", "%s (%s incidents)"), strings.Join(group, l.Pick("、", ", ")), web.Digits(int64(st.N)))

@@ -1,0 +1,25 @@
+package incident
+
+import (
+	"testing"
+
+	"shirase/internal/web"
+)
+
+// A word means what its key makes of it: "other" is a sector, a cause and a data class.
+func TestWordOf(t *testing.T) {
+	seen := map[string]string{}
+	for _, key := range []string{"sector", "cause", "data-class"} {
+		label := WordOf(web.EN, key, "other")
+		if label == "other" && key != "sector" || seen[label] != "" {
+			t.Errorf("%s: other is %q, as of %q", key, label, seen[label])
+		}
+		seen[label] = key
+	}
+	if got := WordOf(web.JA, "country", "JP"); got != "日本" {
+		t.Error(got)
+	}
+	if got := FacetLabel("sector", "other").JA; got != "その他" {
+		t.Error(got)
+	}
+}
