@@ -167,7 +167,7 @@ func Sizes(lang web.Lang, name, unit string, years []incident.Year) Chart {
 	}
 	c := Chart{Name: name, Table: t, Says: fmt.Sprintf(l.Pick("年ごとの規模（単位は%s、対数の目盛り）。n = %s。数の記録がない%s件は含まない。同じ内容の表が、下にあります。",
 		"Sizes a year, in %s, on a logarithmic scale. n = %s; %s without a number are not in it. The table below says the same."), incident.Word(l, unit), web.Digits(int64(n)), web.Digits(int64(unknown)))}
-	if n == 0 {
+	if n < incident.Fewest { // two dots are not a picture
 		return c
 	}
 	c.drawings = []*canvas{sizesDrawing(l, unit, fill(with), true), sizesDrawing(l, unit, fill(with), false)}
