@@ -74,6 +74,7 @@ var (
 	// What ends a clause whose predicate denies, and where the clause began.
 	denied        = regexp.MustCompile(`含まれて?(?:おりません|いません|いない|おらず|ません|ない)|含んで(?:おりません|いません|いない|おらず)|(?:流出|漏えい|漏洩|閲覧|取得|漏れ|影響)(?:し|さ?れ|いたし)?(?:た事実|た可能性|の可能性|の事実)?(?:は|も|が)?(?:て)?(?:一切)?(?:おりません|いません|いない|おらず|なかった|ございません|ありません|ない|ません)|(?:確認|保有|保持|保存|保管|記載|登録|公開|表示|取得)(?:は|も)?(?:さ?れ|し|いたし|して)て?(?:おりません|いません|いない|おらず|なかった|ません|ない)|対象外|対象では(?:ございません|ありません|ない)|影響(?:は|も)?(?:一切)?(?:ございません|ありません|ない)|無関係|該当(?:し|いたし)ません|を?除[くきい]|以外|無し|なし(?:。|$|\))|伏せ|マスキング|入って(?:おりません|いません|いない)`)
 	clauseEdge    = regexp.MustCompile(`(?:が|ものの|ており|であり|一方で?|ただし|なお|また)、|。|;`)
+	topicRE       = regexp.MustCompile(`[はがも、]`)
 	adviceRE      = regexp.MustCompile(`ください|下さい|お願い|注意|ご変更|再設定|使い回|推奨|お勧め|おすすめ|詐|装っ|かたる|騙|お尋ね|聞き出|お聞き|求め(?:る|られ)|ことはありません|ことはございません|お問い?合わ?せ|本人確認|電話番号\s?[:]|メールアドレス\s?[:]|入力(?:する|せず|し)|登録(?:する|されて)いる(?:お客様|方)`)
 	announceItems = regexp.MustCompile(`(?:流出|漏えい|漏洩|漏れ|閲覧|対象|含まれ|記載|該当|紛失|誤送信|保存|送信|公開|取得|影響).{0,60}(?:情報|項目|データ|内容)`)
 )
@@ -136,7 +137,8 @@ func (r *reader) classesJA() {
 
 // exposing reports whether the classes named in a sentence are those that were lost.
 func (r *reader) exposing(part string, l line, announced bool) bool {
-	if adviceRE.MatchString(part) && !leakStrong.MatchString(part) {
+	advice := adviceRE.MatchString(part) && !bccWord.MatchString(part)
+	if advice && !leakStrong.MatchString(part) {
 		return false
 	}
 	if l.section == secItems || l.list && announced {
@@ -145,7 +147,7 @@ func (r *reader) exposing(part string, l line, announced bool) bool {
 	if l.section == secResponse && !strings.Contains(part, "流出") && !strings.Contains(part, "漏") {
 		return false
 	}
-	if adviceRE.MatchString(part) && !strings.Contains(part, "可能性") {
+	if advice && !strings.Contains(part, "可能性") {
 		return false
 	}
 	return leakVerb.MatchString(part) && !hypothetical.MatchString(part)
@@ -166,7 +168,14 @@ func (r *reader) sides(s sentence) (yes, no []mention) {
 		from := 0
 		word := part[m[0]:m[1]]
 		if e := clauseEdge.FindAllStringIndex(part[:m[0]], -1); len(e) > 0 {
-			from = e[len(e)-1][1]
+			k := len(e) - 1
+			// "Xは一部のみ表示しており、閲覧されておりません": what follows without a topic of its own still speaks of X.
+			for k >= 0 && strings.HasSuffix(part[:e[k][1]], "おり、") && !topicRE.MatchString(part[e[k][1]:m[0]]) {
+				k--
+			}
+			if k >= 0 {
+				from = e[k][1]
+			}
 		}
 		// Inside brackets the denial holds for what stands there.
 		if open := strings.LastIndexByte(part[:m[0]], '('); open >= from && !strings.Contains(part[open:m[0]], ")") {

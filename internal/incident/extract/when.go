@@ -229,7 +229,7 @@ func (r *reader) sentenceAt(at int) sentence {
 }
 
 var (
-	sentWrong     = regexp.MustCompile(`一斉(?:に)?送信|誤って|誤送信し`)
+	sentWrong     = regexp.MustCompile(`一斉(?:に)?送信|誤って|誤送信し|(?:送信|送付|配信|発送|郵送|送)(?:する|した|の|る)?(?:際|とき|時)`)
 	reportedLater = regexp.MustCompile(`^[、に]?[^。]{0,90}(?:から|より)[^。]{0,40}、\s?(?:同|去る)?$`)
 	reportGot     = regexp.MustCompile(`(?:旨|との|という)の?(?:報告|連絡|指摘|通報)(?:を受|が|を頂|をいただ)`)
 	toldIt        = regexp.MustCompile(`^に[^。]{0,80}旨の`)
