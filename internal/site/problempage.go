@@ -30,6 +30,8 @@ var problemWords = map[string]problemWord{
 		"SHA-1 なら16進数40桁、NTLM なら32桁にしてください。", "Use 40 hex digits (SHA-1) or 32 (NTLM)."},
 	"bad-mode": {http.StatusBadRequest, "mode の値が正しくありません。", "The mode is not valid.",
 		"sha1 か ntlm にしてください。", "Use sha1 or ntlm."},
+	"query": {http.StatusBadRequest, "検索の条件に、知らない名前か値があります。", "The search has a name or a value that is not known.",
+		"使える名前は /api/v1/openapi.json に、値は /api/v1/vocabulary にあります。cursor は、前のページの next をそのまま使ってください。", "The names are in /api/v1/openapi.json, the values in /api/v1/vocabulary. Take a cursor as the page before gave it."},
 	"no-filter": {http.StatusNotFound, "ここでは、フィルターがまだ作られていません。", "No filter has been built here.",
 		"運営者が shirase password filter で作ると、取り寄せられるようになります。", "The operator builds one with shirase password filter."},
 }
