@@ -194,9 +194,6 @@ func (a *app) mountArchive(ctx context.Context, in *instance, s serving, mux *ht
 	if err != nil {
 		return usageError{err}
 	}
-	for _, path := range []string{"/api", "/feeds"} { // people's pages, which the mux would take for what lies below
-		mux.Handle(path, pages)
-	}
 	for _, path := range []string{"/api/", "/feeds/", "/sitemap.xml", "/sitemap/", "/.well-known/security.txt"} {
 		mux.Handle(path, archive)
 	}
