@@ -14,7 +14,7 @@ func sharedData(t *testing.T, name string) []byte {
 	t.Helper()
 	dir := os.Getenv("SHIRASE_TEST_DATA")
 	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "..", "..", "shared", "data")
+		dir = filepath.Join("..", "..", "..", "..", "shared", "data")
 	}
 	b, err := os.ReadFile(filepath.Join(dir, name))
 	if err != nil {
