@@ -22,7 +22,7 @@ func realWorld(t *testing.T) *world {
 	t.Helper()
 	dir := os.Getenv("SHIRASE_TEST_DATA")
 	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "..", "shared", "data")
+		dir = filepath.Join("..", "..", "..", "shared", "data")
 	}
 	w := fullWorld(t)
 	for _, name := range []string{"hibp-breaches.json", "washington-ag-2026-08-13.csv"} {
