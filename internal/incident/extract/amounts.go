@@ -86,7 +86,7 @@ func scanAmountsJA(s string, lines []line) []*amount {
 
 // read fills a; false where the number counts nothing that concerns us.
 func (a *amount) read(s string, l line, numAt int, pre, num, more, unit, post string) bool {
-	if notCount.MatchString(lastBytes(s[l.from:a.from], 24)) && pre == "" {
+	if lead := strings.TrimSpace(s[l.from:a.from]); notCount.MatchString(lastBytes(s[l.from:a.from], 24)) && pre == "" && lead != "-" && lead != "/" {
 		return false
 	}
 	value, ok := readNumber(num)

@@ -8,7 +8,7 @@ import (
 )
 
 var (
-	leakWord    = regexp.MustCompile(`流出|漏えい|漏洩|漏れ|不正ログイン|不正アクセス|不正に|閲覧|紛失|盗難|誤送信|誤送付|誤配布|誤交付|誤って|個人情報|個人データ|対象|被害|影響|暗号化|該当|盗|窃取|取得され|持ち出|公開|掲載|表示|記載|含まれ|記録|保存|メールアドレス|氏名|会員情報|顧客情報|お客様情報|お客さま情報`)
+	leakWord    = regexp.MustCompile(`不正なログイン|なりすまし|流出|漏えい|漏洩|漏れ|不正ログイン|不正アクセス|不正に|閲覧|紛失|盗難|誤送信|誤送付|誤配布|誤交付|誤って|個人情報|個人データ|対象|被害|影響|暗号化|該当|盗|窃取|取得され|持ち出|公開|掲載|表示|記載|含まれ|記録|保存|メールアドレス|氏名|会員情報|顧客情報|お客様情報|お客さま情報`)
 	leakStrong  = regexp.MustCompile(`流出|漏えい|漏洩|漏れ|不正ログイン|誤送信|紛失|盗|窃取|誤って|閲覧|持ち出|不正に|不正アクセスを受け`)
 	scopeLabel  = regexp.MustCompile(`(?:件数|人数|対象者数?|対象(?:となる)?(?:の)?(?:お客様|お客さま|会員|方|個人情報|アカウント|件数|人数|範囲)?|影響範囲|被害(?:件数|規模|状況|者数|アカウント数?)|アカウント(?:数)?|ログイン(?:が確認された)?(?:件数|ID数|アカウント数)|漏えい等?した?(?:件数|人数|個人データ)|流出(?:件数|人数|した可能性のある(?:件数|人数)))[^。\d]{0,24}$`)
 	notAffected = regexp.MustCompile(`(?:問い?合わ?せ|申し出|申告|お申し出|相談|苦情|返信|回答|回収|削除(?:の|が)?確認|削除を?(?:確認|完了)|謝罪|再送|問合せ|不正利用の?(?:被害|報告|申告)|送信先|誤送信先|受信者|送付先|委託先|社員数|従業員数?|職員数?|教員|担当者|スタッフ|監視|体制|委員|弁護士|専門家|定員|席|当選|他の?|過去|昨年度?|年間|平均|毎月|月間|件中|例|連絡(?:が)?(?:取|と)れ|通報)(?:[^。、\d]{0,10})$`)
@@ -25,6 +25,14 @@ var (
 var (
 	superseded = regexp.MustCompile(`^\s?(?:から|より|→|(?:と(?:公表|発表|お知らせ|ご報告)して(?:い|おり)ましたが))[、\s]?$`)
 	ofData     = regexp.MustCompile(`(?:情報|データ|アドレス|氏名)(?:が|は|の|など|等)?\s?$`)
+)
+
+var (
+	// pickedOut is a part: このうち60件, or a line that begins with うち.
+	pickedOut = regexp.MustCompile(`(?:この|その)?うち、?$|^[\s■◆●・*【\[(-]*(?:この|その)?うち`)
+	// theirData follows a number of people whose data are meant: 職員4,313人の個人情報.
+	theirData = regexp.MustCompile(`^(?:分)?の(?:個人)?(?:情報|データ|氏名|メールアドレス|住所)`)
+	forWhom   = regexp.MustCompile(`(?:人分|名分|件分|世帯分)`)
 )
 
 // scored is an amount that may be the number of those affected.
@@ -103,7 +111,9 @@ func (r *reader) scoreJA(a *amount, before, after, whole string, l line) (scored
 	}
 	bcc := bccWord.MatchString(whole)
 	switch {
-	case notAffected.MatchString(lastBytes(before, 48)) && !ofData.MatchString(before) && !(bcc && strings.Contains(before, "送信先")), tailNot.MatchString(after) && !bcc, notLeaked.MatchString(after):
+	case pickedOut.MatchString(before) && r.follows(a):
+		return sc, false
+	case notAffected.MatchString(lastBytes(before, 48)) && !ofData.MatchString(before) && !theirData.MatchString(after) && !(bcc && strings.Contains(before, "送信先")), tailNot.MatchString(after) && !bcc, notLeaked.MatchString(after):
 		return sc, false
 	case a.part && a.of != nil && !a.of.base:
 		return sc, false
@@ -111,7 +121,7 @@ func (r *reader) scoreJA(a *amount, before, after, whole string, l line) (scored
 		return sc, false
 	}
 	labelled := scopeLabel.MatchString(before)
-	if !labelled && !leakWord.MatchString(whole) && l.section != secScope && l.section != secItems {
+	if !labelled && !leakWord.MatchString(whole) && !forWhom.MatchString(a.word) && l.section != secScope && l.section != secItems {
 		return sc, false
 	}
 	if a.value < 2 && !labelled && !leakStrong.MatchString(after) && l.section != secScope {
@@ -177,11 +187,42 @@ func (r *reader) affected(found []scored) {
 			return
 		}
 	}
+	if r.inList(best.amount) && !best.total && !scopeLabel.MatchString(r.labelOf(best.amount)) {
+		for _, sc := range found { // one part of several
+			if sc.unit == best.unit && sc.line != best.line && sc.value != best.value && !sc.part && r.inList(sc.amount) {
+				return
+			}
+		}
+	}
+	if label := r.labelOf(best.amount); best.qualifier == "exact" {
+		best.qualifier = qualifierOf(label, "")
+	}
 	certainty := incident.Confirmed
 	if best.possible {
 		certainty = incident.Possible
 	}
 	r.count("affected.count", best.amount, certainty)
+}
+
+// follows reports whether a comes shortly after another number of the same things, of which it may be a part.
+func (r *reader) follows(a *amount) bool {
+	for _, b := range r.amounts {
+		if b.from < a.from && b.unit == a.unit && a.line-b.line <= 3 && !b.base {
+			return true
+		}
+	}
+	return false
+}
+
+// labelOf is what a number is a number of: the words before it on its line, or the line above where it begins its own.
+func (r *reader) labelOf(a *amount) string {
+	l := r.lines[a.line]
+	label := strings.Trim(r.s[l.from:a.from], " -・:=")
+	if label != "" || a.line == 0 {
+		return firstBytes(label, 90)
+	}
+	above := r.lines[a.line-1]
+	return firstBytes(r.s[above.from:above.to], 90)
 }
 
 var listMark = regexp.MustCompile(`^(?:[・●○◯■\-①-⑳]|\(?\d{1,2}[.)])`)

@@ -24,6 +24,7 @@ const (
 	dayShift                   // 翌日: from the date named before
 	today                      // 本日: from the day of publication
 	onlyTime                   // 10時57分: on the date named before
+	shortYear                  // 25年12月19日: of the century of a year that stands before it in full
 	onlyYear                   // 2023年: no time, but the year of those that follow
 )
 
@@ -63,6 +64,8 @@ var dateJA = regexp.MustCompile(
 	`(?P<era>令和|平成|昭和)\s?(?P<ey>元|\d{1,2})\s?(?:年|[.])\s?(?:\(\s?\d{4}\s?年?\s?\)\s?)?(?:(?P<em>\d{1,2})\s?[月.]\s?(?:(?P<ed>\d{1,2})\s?日?)?)?` +
 		`|(?P<ry>(?:[12]\d{3}))\s?年\s?(?:\(\s?(?:令和|平成|昭和|[RHS])?\s?(?:元|\d{1,2})\s?年?\s?\)\s?)?(?:(?P<rm>\d{1,2})\s?月\s?(?:(?P<rd>\d{1,2})\s?日)?)?` +
 		`|(?P<sy>(?:19|20)\d{2})\s?[/.\-]\s?(?P<sm>\d{1,2})\s?[/.\-]\s?(?P<sd>\d{1,2})` +
+		`|(?P<yy>\d{2})\s?年\s?(?P<ym>\d{1,2})\s?月(?:\s?(?P<yd>\d{1,2})\s?日)?` +
+		`|(?P<yy>\d{2})\s?年\s?(?P<ym>\d{1,2})\s?月(?:\s?(?P<yd>\d{1,2})\s?日)?` +
 		`|(?P<abbr>[RH])\s?(?P<ay>\d{1,2})\.\s?(?P<am>\d{1,2})\.\s?(?P<ad>\d{1,2})` +
 		`|(?P<rel>昨年|一昨年|本年|今年|前年|同年|当年|翌年)\s?(?:\(\d{4}年\)\s?)?の?\s?(?P<lm>\d{1,2})\s?月\s?(?:(?P<ld>\d{1,2})\s?日)?` +
 		`|(?P<relm>同月|先月|前月|今月|本月|当月|翌月)の?\s?(?P<lmd>\d{1,2})\s?日` +
@@ -91,6 +94,7 @@ var weekdayOf = map[string]time.Weekday{"日": time.Sunday, "月": time.Monday, 
 func scanTimesJA(s string, lines []line) []*when {
 	var out []*when
 	names := dateJA.SubexpNames()
+	year := 0 // the last that was written in full
 	for n, l := range lines {
 		for at := l.from; at < l.to; {
 			rest := s[at:l.to]
@@ -112,6 +116,15 @@ func scanTimesJA(s string, lines []line) []*when {
 			if !readDateJA(s, l, w, group) {
 				at += max(m[1], 1)
 				continue
+			}
+			switch w.rel {
+			case absolute, onlyYear:
+				year = w.y
+			case shortYear:
+				if w.rel = absolute; year == 0 || w.y-year > 10 || year-w.y > 10 {
+					at = w.to
+					continue
+				}
 			}
 			out = append(out, w)
 			at = w.to
@@ -148,6 +161,9 @@ func readDateJA(s string, l line, w *when, g map[string]string) bool {
 		if digitFollows(after) || strings.HasPrefix(after, ".") && len(after) > 1 && after[1] >= '0' && after[1] <= '9' {
 			return false
 		}
+	case g["yy"] != "": // 25年12月19日, in a text that has written a year in full
+		w.y, w.m, w.d = 2000+number(g["yy"]), number(g["ym"]), number(g["yd"])
+		w.rel = shortYear
 	case g["abbr"] != "":
 		if c, _ := utf8.DecodeLastRuneInString(before); c < 0x80 && (c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z') {
 			return false

@@ -13,11 +13,15 @@ import (
 const maxHead = 25
 
 var (
-	published   = regexp.MustCompile(`(?:公表日|公開日|掲載日|発表日|発表日時|公表日時|登録日|投稿日|発行日|掲載日時|公開日時|配信日|記者発表|報道発表(?:資料)?|プレスリリース|ニュースリリース|お知らせ|(?i:published|date|released?|posted|dated|for immediate release))[^。]{0,12}$`)
+	published   = regexp.MustCompile(`(?:公表日|公開日|掲載日|発表日|発表日時|公表日時|登録日|投稿日|発行日|掲載日時|公開日時|配信日|記者発表|報道発表(?:資料)?|プレスリリース|ニュースリリース|お知らせ|提供日|提供日時|資料提供|報道提供|(?i:published|date|released?|posted|dated|for immediate release))[^。]{0,12}$`)
 	updated     = regexp.MustCompile(`(?:更新日?時?|最終更新|追記|改訂|(?i:updated|last modified))\s?[:：]?\s?$`)
 	updatedTail = regexp.MustCompile(`^\s?[\])】]?\s?(?:更新|追記|改訂|最終)`)
 	followRE    = regexp.MustCompile(`第\s?[2-9二三四五六七八九]\s?(?:報|回)|続報|最終報|(?:追加|続)の?(?:お知らせ|ご?報告)|復旧報|開示事項の経過|(?i:\bupdate\b|follow-up)`)
 	postscript  = regexp.MustCompile(`^(?:\s?付け?)?(?:で|に|の|、)?(?:[^。]{0,50}?)(?:お知らせ|公表|発表|公開|ご報告|掲載|開示)(?:いた|し|させて)`)
+	privately   = regexp.MustCompile(`メール|封書|書面|文書|書状|手紙|郵送|電話|個別|訪問|皆様へ|ご本人|本人に|保護者`)
+	firstReport = regexp.MustCompile(`^(?:\s?付け?)?(?:の|に|で)?(?:公表した|お知らせした)?[「『(]?第\s?[1一]\s?報`)
+	laterReport = regexp.MustCompile(`^(?:\s?付け?)?(?:の|に|で)?(?:公表した|お知らせした)?[「『(]?(?:第\s?[2-9二三四五六七八九]\s?報|続報)`)
+	toldHere    = regexp.MustCompile(`^\s?(?:に)?(?:報道|記者)?(?:発表|公表|公開|提供|掲載)\s?[)】\]]?\s*(?:資料提供)?$`)
 )
 
 // publication finds when the text was published: the date on a line of its own near the beginning or at the end, or one
@@ -44,6 +48,10 @@ func (r *reader) publication() {
 			first = false
 		}
 		switch {
+		case w.line < maxHead && toldHere.MatchString(after) && l.section == secNone:
+			if labelled == nil {
+				labelled = w
+			}
 		case updated.MatchString(before+":") || updatedTail.MatchString(after):
 			if updates == nil {
 				updates = w
@@ -58,6 +66,8 @@ func (r *reader) publication() {
 			}
 		case before == "" && after == "" && w.line >= len(r.lines)-4 && w.hh < 0 && l.section != secStory && l.section != secScope && w.line > 3:
 			tail = w
+		case w.line < 6 && after == "" && head == nil && w.hh < 0 && titleDate.MatchString(r.s[l.from:l.to]) && titleNoun.MatchString(before):
+			head = w
 		case w.line < 8 && after == "" && titled(before) && titleNoun.MatchString(before) && len(before) < 300:
 			if head == nil {
 				head = w
@@ -84,6 +94,9 @@ func (r *reader) publication() {
 		r.asOf = at.moment
 	}
 }
+
+// titleDate is a title with its day in brackets behind it.
+var titleDate = regexp.MustCompile(`^[^。、:]{8,200}\([^()]{6,30}\)$`)
 
 var labelAbove = regexp.MustCompile(`(?:日時|日|期間|時刻|年月日|経過|経緯)\s?[)>】:]?$`)
 
@@ -112,22 +125,25 @@ func (r *reader) resolveTimes() {
 
 // The words by which a time gets its part, looked for between it and the next time of its sentence.
 var (
-	incidentNoun = regexp.MustCompile(`不正|流出|漏えい|漏洩|漏れ|紛失|誤送信|誤送付|誤配布|誤交付|誤って|誤掲載|侵入|感染|攻撃|障害|暗号化|改ざん|閲覧|見当たら|なくな|盗難|不審|異常|痕跡|身に覚え|懸念|ランサム|マルウェア|ウイルス|可能性|事案|本件|持ち出|誤り|不具合|公開され|掲載され|表示され|脆弱性|所在|設定|共有|不足|ないこと|(?:されて|して)(?:いない|おらず)|ミス|検索|書き込み|サイバー|個人情報|見られる|見え|送信され|被害|ファイル|開けな|使用でき|利用でき|接続でき`)
-	foundVerb    = regexp.MustCompile(`発見|検知|検出|発覚|判明|覚知|認知|認識し|把握し|気[づ付]|(?:を|が)確認(?:し|さ|いた|でき)|確認(?:しました|いたしました|した)|(?:連絡|指摘|通報|通知|報告|情報提供|問い?合わ?せ|申告|申し出|お申し出|届出?)(?:が|を|も)?(?:あ|受|いただ|頂|入|寄せ)|連絡を受領|から(?:の)?(?:報告|連絡|指摘)(?:。|$|\s)`)
-	foundLabel   = regexp.MustCompile(`(?:発覚|判明|発見|覚知|検知|認知|認識|確認)(?:年月日|日時|日|時刻|時期)?\s?[)】\]]?\s?(?:[:]|は|が)?\s?$`)
+	incidentNoun = regexp.MustCompile(`不正|流出|漏えい|漏洩|漏れ|紛失|誤送信|誤送付|誤配布|誤交付|誤って|誤掲載|侵入|感染|攻撃|障害|暗号化|改ざん|閲覧|見当たら|なくな|盗難|不審|異常|痕跡|身に覚え|懸念|ランサム|マルウェア|ウイルス|可能性|事案|本件|持ち出|誤り|不具合|公開され|掲載され|表示され|脆弱性|所在|設定|共有|不足|ないこと|(?:されて|して)(?:いない|おらず)|ミス|検索|書き込み|サイバー|個人情報|見られ|見え|載って|入って|無い|失くし|無くし|名乗る|装う|なりすまし|迷惑メール|覚えのない|誤送|送られ|取られ|開示|送信され|被害|ファイル|開けな|使用でき|利用でき|接続でき`)
+	foundVerb    = regexp.MustCompile(`発見|検知|検出|発覚|判明|覚知|認知|認識し|把握し|気[づ付]|分か(?:り|っ)|わか(?:り|っ)|知らされ|見つか(?:り|っ)|見[つ付]け|第?一報(?:$|。|が|を)|(?:を|が)確認(?:し|さ|いた|でき)|確認(?:しました|いたしました|した)|(?:連絡|指摘|通報|通知|報告|情報提供|問い?合わ?せ|申告|申し出|お申し出|届出?)(?:が|を|も)?(?:[^。]{0,24}?)(?:あ(?:り|っ)|受|いただ|頂|入|寄せ|届)|連絡を受領|から(?:の)?(?:報告|連絡|指摘)(?:。|$|\s)`)
+	foundLabel   = regexp.MustCompile(`(?:発覚|判明|発見|覚知|検知|認知|認識|確認|把握)(?:した|の)?(?:年月日|日時|日|時刻|時期)?\s?[)】\]]?\s?(?:[:]|は|が)?\s?$`)
 	startLabel   = regexp.MustCompile(`(?:発生|誤送信|紛失|送信|事故発生|事案発生|事故|盗難|漏えい|漏洩|流出|被害発生|攻撃)(?:年月日|日時|日|時刻|時期|期間)\s?[)】\]]?\s?(?:[:]|は|が)?\s?$`)
-	cutVerb      = regexp.MustCompile(`遮断|隔離|切り離|切断|シャットダウン|非公開|閲覧(?:が)?でき(?:ない|ません|なく)|閲覧不可|(?:アクセス|閲覧|公開|外部通信|通信|接続|ネットワーク|サーバー?|システム|サイト|ページ|サービス|カード決済|クレジットカード決済|決済)(?:の利用|の公開|の提供|機能|の稼働|の運用|を一時的に|を全て|をすべて|を緊急|を一時)*(?:を)?(?:緊急)?(?:停止|制限|閉鎖|止め)|(?:ページ|データ|ファイル|情報|投稿|画像|資料)を(?:直ちに|すぐに|速やかに)?(?:削除|取り下げ)|(?:設定|権限|公開範囲)を(?:適切に|直ちに|正しい\S{0,4}に)?(?:修正|変更|是正|見直)`)
-	loginBlock   = regexp.MustCompile(`ログイン(?:機能)?(?:を|の)?(?:一時的に|全て|すべて)?(?:遮断|停止|制限|禁止|ブロック|できない)|アカウントを?(?:を|の)?(?:一時的に|直ちに)?(?:ロック|凍結|停止|利用停止|一時停止|無効)`)
+	cutVerb      = regexp.MustCompile(`遮断|隔離|切り離|切断|シャットダウン|非公開|閲覧(?:が)?でき(?:ない|ません|なく)|閲覧不可|(?:アクセス|閲覧|公開|外部通信|通信|接続|ネットワーク|サーバー?|システム|サイト|ページ|サービス|カード決済|クレジットカード決済|決済)(?:の利用|の公開|の提供|機能|の稼働|の運用|を一時的に|を全て|をすべて|を緊急|を一時)*(?:を)?(?:緊急)?(?:停止|制限|閉鎖|止め)|(?:ページ|データ|ファイル|情報|投稿|画像|資料|名簿|掲載)を(?:直ちに|すぐに|速やかに)?(?:削除|取り下げ)|(?:設定|権限|公開範囲)を(?:適切に|直ちに|正しい\S{0,4}に)?(?:修正|変更|是正|見直|直し|戻し|変え|オフ)|(?:システム|プログラム|不具合|ページ|フォーム|表示|誤り)(?:を|の)(?:緊急)?(?:修正|改修)|接続を?解除|(?:サイト|ページ|フォーム)を(?:[^。、]{0,8})(?:閉鎖|閉じ|非表示)|オフ(?:へ|に)戻し|アカウントを?(?:直ちに|すぐに)?(?:停止|凍結|ロック)|(?:出|見え|表示され|閲覧でき)ないよう(?:に)?(?:設定|変更|修正|処置)`)
+	loginBlock   = regexp.MustCompile(`ログイン(?:機能)?(?:を|の)?(?:一時的に|全て|すべて)?(?:遮断|停止|制限|禁止|ブロック|できない)|(?:対象|該当|当該|全|すべての|お客様|お客さま|会員|ユーザー|不正ログインされた)[^。、]{0,12}(?:アカウント|ID)(?:を|の)?(?:一時的に|直ちに|利用を)?(?:ロック|凍結|停止|利用停止|一時停止|無効)`)
 	regulatorRE  = regexp.MustCompile(`個人情報保護委員会|監督官庁|監督当局|監督機関|所轄官庁|関係省庁|総務省|金融庁|厚生労働省|経済産業省|国土交通省|文部科学省|財務局|PPC|JIPDEC`)
 	reportVerb   = regexp.MustCompile(`(?:報告|届出|届け出|届出書|速報|確報|提出)(?:等)?(?:を)?(?:済み?|完了|し|いた|行|実施|を完了|。|$|書を提出|、)`)
-	personRE     = regexp.MustCompile(`(?:対象|該当|当該|関係|影響|流出|漏えい|被害).{0,16}(?:お客様|お客さま|会員|方々|方|皆様|皆さま|保護者|利用者|受信者|ご本人|本人|患者|学生|者)(?:様|さん|さま)?(?:全員)?(?:へ|に|には|宛|に対し|に対して|の皆様|あて)|(?:お客様|ご本人|保護者|本人|患者|対象者|参加者|受信者|申込者|応募者|受講者|会員|当事者)(?:様|さん|さま)?(?:全員)?(?:へ|に|宛)(?:は|対し|対して)?`)
-	toldVerb     = regexp.MustCompile(`(?:メール|書面|文書|郵送|書状|電話|個別|お手紙|訪問).{0,14}(?:通知|お知らせ|お詫び|ご連絡|連絡|ご案内|謝罪|説明|送付|送信|配信|発送)|(?:通知|謝罪)(?:[^。、]{0,14})(?:を)?(?:し|いた|行)`)
-	notDone      = regexp.MustCompile(`予定|(?:いた)?します(?:。|$|ので)|してまいり|して参り|次第|検討|進めて|準備|ください`)
-	windowNoun   = regexp.MustCompile(`不正|侵入|期間|閲覧|流出|漏えい|漏洩|攻撃|改ざん|痕跡|公開|表示|掲載|可能な状態|決済|アクセス|見られる|誤`)
-	notWindow    = regexp.MustCompile(`受付|営業|窓口|開設|電話|休業|キャンペーン|登録|入会|申込|申し込|在籍|受診|購入|契約|応募|勤務|取引|受講|採用|ご注文|注文|保守|メンテナンス|調査を|予定|来場|参加|利用登録|作成|実施いただ|いただいたお客|された(?:方|お客|会員|皆)|ご利用`)
+	personRE     = regexp.MustCompile(`(?:全員|全て?の(?:方|受信者|保護者)|可能性の?(?:ある|あった)(?:方|お客様|会員|患者))(?:へ|に)|(?:対象|該当|当該|関係|影響|流出|漏えい|被害).{0,16}(?:お客様|お客さま|会員|方々|方|皆様|皆さま|保護者|利用者|受信者|ご本人|本人|患者|学生|者)(?:様|さん|さま)?(?:全員)?(?:へ|に|には|宛|に対し|に対して|の皆様|あて)|(?:お客様|ご本人|保護者|本人|患者|対象者|参加者|受信者|申込者|応募者|受講者|会員|当事者)(?:様|さん|さま)?(?:全員)?(?:へ|に|宛)(?:は|対し|対して)?`)
+	toldVerb     = regexp.MustCompile(`(?:メール|書面|文書|郵送|書状|電話|個別|お手紙|訪問).{0,14}(?:通知|お知らせ|お詫び|ご連絡|連絡|ご案内|謝罪|説明|送付|送信|配信|発送)|(?:通知|謝罪)(?:[^。、]{0,14})(?:を)?(?:し|いた|行)|(?:メール|書面|文書|書状|手紙|封書|通知|おわび|お詫び|謝罪)(?:文)?(?:を|で|と)?[^。、]{0,24}(?:お?送り(?:し|いた|ま)|送付し|発送し|郵送し|差し上げ|お出しし|出し)|(?:謝罪|お詫び|おわび|通知|連絡)(?:を|に)?(?:行|実施|(?:。|$|しました|いたしました))`)
+	notDone      = regexp.MustCompile(`予定|(?:いた)?します(?:。|$|ので)|してまいり|して参り|次第|検討|進めて|準備|ください|(?:送り|行い|出し|お届けし|差し上げ|伺い|送付し|郵送し)ます`)
+	windowNoun   = regexp.MustCompile(`不正|見え|見ること|見られ|載って|入力された|送られ|迷惑メール|誤表示|発生期間|なりすまし|名簿|侵入|期間|閲覧|流出|漏えい|漏洩|攻撃|改ざん|痕跡|公開|表示|掲載|可能な状態|決済|アクセス|見られる|誤`)
+	notPeriod    = regexp.MustCompile(`^[^。]{0,40}(?:受付|営業|窓口|開設|休業|キャンペーン|メンテナンス|保守|調査を|予定|開催|保管期間|修学旅行|研修|講座)`)
+	openPeriod   = regexp.MustCompile(`(?:受付|営業|窓口|開設|電話|休業|キャンペーン|メンテナンス|保守|開催|募集|修学旅行)[^。]{0,16}$`)
+	whoPeriod    = regexp.MustCompile(`^[^。、]{0,60}?(?:登録|入会|申込み?|申し込み?|在籍|受診|購入|契約|応募|勤務|取引|受講|採用|注文|来場|参加|入院|利用|実施|相談|診療|申請|入社)(?:を|が|に|の)?(?:された|した|いただいた|頂いた|受けた|のあった|あった|して(?:いた|いただいた|いる))?(?:一部の)?(?:方|お客|会員|皆|患者|利用者|者|児童|生徒|学生|もの|分)`)
+	toldUs       = regexp.MustCompile(`知らされ|連絡を受け|指摘を受け|連絡があ`)
 	cardPaid     = regexp.MustCompile(`(?:クレジットカード|カード)(?:での|による)?(?:決済|情報を?入力|をご?利用|でお?支払|番号を入力)`)
 	negatedFind  = regexp.MustCompile(`^[^。、]{0,60}(?:確認され|発見され|検知され|検出され|確認し|確認でき)て?(?:おりません|いません|いない|なかった|ません)`)
-	occurred     = regexp.MustCompile(`誤って.{0,60}(?:送信|送付|交付|公開|掲載|配布|添付|配信)|誤送信(?:し|が|を)|一斉(?:に)?送信|(?:不正アクセス|不正ログイン|攻撃|侵入|サイバー攻撃|ランサムウェア|被害).{0,24}?(?:を受け|が発生|が行われ|があ(?:り|っ)|され)|感染し|盗難(?:に|被害)|(?:送信|発送|送付|公開|掲載|配布|交付)(?:した|しました|いたし)|紛失し`)
+	occurred     = regexp.MustCompile(`誤って.{0,60}(?:送信|送付|交付|公開|掲載|配布|添付|配信)|誤送信(?:し|が|を)|一斉(?:に)?送信|(?:不正アクセス|不正ログイン|攻撃|侵入|サイバー攻撃|ランサムウェア|被害).{0,24}?(?:を受け|が発生|が行われ|があ(?:り|っ)|され)|感染し|盗難(?:に|被害)|盗まれ|(?:メール|案内|資料|書類|通知|封筒|文書|名簿|ファイル|証明書|写し).{0,40}(?:送っ|送りました|送ってしま|渡し|交付し)(?:た|ました|て)|送ってしま|入力して(?:しま|盗)|失くし|置き忘れ|紛失|失われ|交付した|の(?:送信|送付|発送|配信)で、|(?:送る|送付する|発送する|封入する)際|混入し|障害が(?:起き|発生)|を(?:公開|掲載|送信|送付|発送)(?:。|$)|(?:送信|発送|送付|公開|掲載|配布|交付)(?:した|しました|いたし)|紛失し`)
 )
 
 // whenJA gives the times their parts.
@@ -265,11 +281,24 @@ func (r *reader) placeJA(w, last *when, c context) {
 		r.moment("window.start", w, "")
 		return
 	}
-	if negatedFind.MatchString(c.after) || postscript.MatchString(c.after) && r.update {
+	if laterReport.MatchString(c.after) && !regulatorRE.MatchString(c.sentence) && !ministry.MatchString(c.sentence) {
+		r.propose(incident.Fact{Key: "addendum", Item: "told-" + w.moment.String(), Value: incident.Value{Text: plain(tidy(r.s[w.from:w.to] + firstBytes(c.after, 60))), Time: w.moment}}, w.from, w.to, w.doubt)
+		return
+	}
+	if firstReport.MatchString(c.after) || negatedFind.MatchString(c.after) || postscript.MatchString(c.after) && r.update {
 		return
 	}
 	after := c.after
 	if strings.Contains(lastBytes(c.before, 30), "過去") {
+		return
+	}
+	if m := cleft.FindStringSubmatch(c.before); m != nil {
+		switch {
+		case foundVerb.MatchString(m[1]) && incidentNoun.MatchString(c.before):
+			r.moment("discovered", w, "")
+		case cutVerb.MatchString(m[1]):
+			r.moment("contained", w, "")
+		}
 		return
 	}
 	future := notDone.MatchString(after) && !strings.Contains(after, "ました") && !strings.Contains(after, "した")
@@ -279,27 +308,59 @@ func (r *reader) placeJA(w, last *when, c context) {
 	if !r.has("discovered") && reportedLater.MatchString(after) && reportGot.MatchString(c.rest) {
 		r.moment("discovered", w, "")
 	}
-	if loginBlock.MatchString(after) {
+	if m := loginBlock.FindString(after); m != "" && !staffAccount.MatchString(after) && (strings.Contains(m, "ログイン") || usersRE.MatchString(c.sentence)) {
 		r.moment("login-blocked", w, "")
-	} else if cutVerb.MatchString(after) && r.lines[w.line].section != secDamage {
+	} else if (cutVerb.MatchString(after) || cutAfter.MatchString(after) && cutObject.MatchString(c.before)) && r.lines[w.line].section != secDamage {
 		r.containedJA(w, after)
 	}
 	if !r.has("discovered") && r.foundJA(after, c) {
 		r.moment("discovered", w, "")
 	}
-	if regulatorRE.MatchString(c.before+after) && reportVerb.MatchString(after) && !notDone.MatchString(after) {
+	if regulatorRE.MatchString(c.before+after) && !r.reportedLater(after) && reportVerb.MatchString(after) && !notDone.MatchString(after) {
 		r.moment("regulator-notified", w, "")
 	}
 	if !r.has("persons-notified") && personRE.MatchString(c.before+after) && toldVerb.MatchString(after) && !notDone.MatchString(after) && !sentWrong.MatchString(after) {
 		r.moment("persons-notified", w, "")
+	}
+	if !r.has("window.start") && sinceRE.MatchString(after) && !toldVerb.MatchString(after) {
+		r.moment("window.start", w, "")
 	}
 	if !r.has("window.start") && !r.foundFirst(after) && occurred.MatchString(firstBytes(after, 500)) && !r.negative(firstClause.FindString(after)) && !elsewhere.MatchString(after) {
 		r.moment("window.start", w, "")
 	}
 }
 
+// A date may stand between what was cut off and the verb: 決済を5月27日に停止しました.
+var (
+	cutAfter  = regexp.MustCompile(`^(?:中)?に(?:緊急|一時|全面)?(?:停止|閉鎖|遮断|解除|削除|非公開|休止|凍結|修正)`)
+	cutObject = regexp.MustCompile(`(?:サイト|サービス|決済|公開|アクセス|接続|ページ|サーバー?|ネットワーク|通信|アカウント|フォーム|ファイル|設定)[^。、]{0,10}を$`)
+)
+
+// cleft turns a sentence round: 確認したのは7月25日です.
+var cleft = regexp.MustCompile(`([^。、]{2,40}(?:した|た|れた))のは、?$`)
+
+// sinceRE is a beginning of which the text gives no end: 8月15日1時29分から、大量のアクセスがあり.
+var sinceRE = regexp.MustCompile(`^(?:頃|ごろ)?(?:から|より|以降)、?[^。、]{0,40}(?:不正|攻撃|侵入|アクセスが|閲覧でき|公開され|見られる)`)
+
+// ministry is whom reports are made to, whose numbers are not those of announcements.
+var ministry = regexp.MustCompile(`[都道府県省庁]に|監督`)
+
+// usersRE are those who sign in.
+var usersRE = regexp.MustCompile(`お客様|お客さま|会員|ユーザー|利用者|対象者|不正ログイン|ログイン`)
+
+// staffAccount is one that somebody of the organisation's own used.
+var staffAccount = regexp.MustCompile(`(?:メール|職員|社員|教員|従業員|管理者|業務用?)の?アカウント`)
+
 // elsewhere is what a date tells of besides the occurrence: an event, or that somebody said so.
-var elsewhere = regexp.MustCompile(`^に?(?:開催|実施|行わ|行う|予定|発売|締結|入社|退職|公表)|^[、は].{0,400}旨の(?:公表|連絡|報告)`)
+var elsewhere = regexp.MustCompile(`(?:お知らせ|お詫び|おわび|本件|プレスリリース|調査結果|報告書)[^。、]{0,12}を(?:公開|掲載|公表|発表|送付|発送)|^に?(?:開催|実施|行わ|行う|予定|発売|締結|入社|退職|公表)|^[、は].{0,400}旨の(?:公表|連絡|報告)`)
+
+// reportedLater reports whether the report to a regulator follows a discovery in the same sentence: then its own day is not said.
+func (r *reader) reportedLater(after string) bool {
+	m := regulatorRE.FindStringIndex(after)
+	return m != nil && foundVerb.MatchString(after[:m[0]]) && !sameDayRE.MatchString(after[:m[0]])
+}
+
+var sameDayRE = regexp.MustCompile(`同日|即日|その日|直ちに`)
 
 // surelyFound needs no word for what was found.
 var surelyFound = regexp.MustCompile(`^[^。]{0,120}(?:(?:連絡|指摘|通報|点検|調査|問い?合わ?せ|申し出|確認)(?:により|によって|で|から|があり|を受け)[^。]{0,12}判明|発覚し|に気[づ付])`)
@@ -346,13 +407,16 @@ func (r *reader) containedJA(w *when, after string) {
 		return
 	}
 	v := *w
-	if m := cutVerb.FindStringIndex(after); foundVerb.MatchString(after[:m[0]]) && v.moment.Exact() {
+	if m := cutVerb.FindStringIndex(after); m != nil && (foundVerb.MatchString(after[:m[0]]) || sameDay.MatchString(after[:m[1]])) && v.moment.Exact() {
 		v.hh = -1
 		t := v.moment.Time
 		v.set(t.Year(), int(t.Month()), t.Day(), r.zone)
 	}
 	r.moment("contained", &v, "")
 }
+
+// sameDay says that something happened on the day, not at the time.
+var sameDay = regexp.MustCompile(`その日のうち|同日中|当日中|同日のうち|即日`)
 
 // windowJA proposes the period in which it happened.
 func (r *reader) windowJA(w, last *when, c context) {
@@ -361,7 +425,10 @@ func (r *reader) windowJA(w, last *when, c context) {
 	}
 	near := lastBytes(c.before, 150) + c.after + c.label
 	ok := windowNoun.MatchString(near)
-	if notWindow.MatchString(firstBytes(c.after, 150)+lastBytes(c.before, 60)) && !cardPaid.MatchString(near) && !startLabel.MatchString(c.label) {
+	if (notPeriod.MatchString(c.after) || openPeriod.MatchString(c.before) || whoPeriod.MatchString(c.after)) && !cardPaid.MatchString(near) && !startLabel.MatchString(c.label) {
+		ok = false
+	}
+	if toldUs.MatchString(c.after) && !strings.Contains(c.after, "不正") {
 		ok = false
 	}
 	if !ok || endOf(last.moment).Before(w.moment.Time) {
@@ -377,8 +444,11 @@ func (r *reader) windowJA(w, last *when, c context) {
 	}
 }
 
+// otherPosted is what was put up without being an announcement: a list of names, a file.
+var otherPosted = regexp.MustCompile(`(?:名簿|誤|気[づ付]|ファイル|データ|資料|個人情報を|情報を|一覧|写真|折|際)[^。]*(?:掲載|公開)|(?:掲載|公開)したこと`)
+
 // otherTold is somebody else's publication.
-var otherTold = regexp.MustCompile(`(?:社|者|先|会社|株式会社\S*|委員会|警察)(?:より|から|が|は|において)[^。]*$`)
+var otherTold = regexp.MustCompile(`(?:(?:^|[^弊当本自])社|者|先|会社|株式会社\S*|委員会|警察)(?:より|から|が|は|において)[^。]*$`)
 
 // disclosedJA proposes when the incident was made public: the day of the notice, but of a later report the day that it
 // names for the first.
@@ -388,7 +458,8 @@ func (r *reader) disclosedJA() {
 			continue
 		}
 		c := r.around(w, w, i)
-		if postscript.MatchString(c.after) && !strings.Contains(c.after, "予定") && (r.update || r.base.IsZero() || w.moment.Time.Before(r.base.Time)) && !otherTold.MatchString(c.before) {
+		told := postscript.FindString(c.after)
+		if (firstReport.MatchString(c.after) || told != "" && !privately.MatchString(told) && !otherPosted.MatchString(told)) && !laterReport.MatchString(c.after) && !strings.Contains(c.after, "予定") && (r.update || r.base.IsZero() || w.moment.Time.Before(r.base.Time)) && !otherTold.MatchString(c.before) {
 			r.update = true
 			r.moment("disclosed", w, "")
 			break
