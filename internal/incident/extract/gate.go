@@ -38,8 +38,12 @@ func (r *reader) isNotice() bool {
 		event, own, tell, data, sales = eventEN, ownEN, tellEN, dataEN, salesEN
 	}
 	seen := [5]int{}
+	general := false // it explains or warns
 	for _, s := range r.sentences {
-		part := r.s[s.from:s.to]
+		part := quotedJA.ReplaceAllString(r.s[s.from:s.to], "")
+		if general = general || r.japanese() && adviceTitle.MatchString(part); part == "" {
+			continue
+		}
 		for i, re := range []*regexp.Regexp{event, own, tell, data, sales} {
 			if re.MatchString(part) {
 				seen[i]++
@@ -53,7 +57,7 @@ func (r *reader) isNotice() bool {
 			break
 		}
 	}
-	if seen[4] > 0 && !sorryRE.MatchString(r.s) {
+	if seen[4] > 0 && !sorryRE.MatchString(quotedJA.ReplaceAllString(r.s, "")) || general && !r.losesJA() {
 		return false
 	}
 	if r.japanese() && len(templateJA.FindAllStringIndex(r.s, 3)) > 1 {
@@ -67,6 +71,29 @@ func (r *reader) isNotice() bool {
 	}
 	return r.japanese() && r.tellsJA()
 }
+
+var (
+	quotedJA = regexp.MustCompile(`[「『][^「」『』]{0,200}[」』]`)
+	// adviceTitle is a warning of messages in one's name, or a piece that explains.
+	adviceTitle = regexp.MustCompile(`(?:装う|装った|騙る|騙った|かたる|かたった|語る|名乗る|なりすました)[^。]{0,40}(?:メール|SMS|電話|サイト|勧誘|アカウント)[^。]{0,40}(?:ご?注意|お気をつけ)|(?:すべき|するべき|べき)(?:か|こと)|を(?:整理|解説|紹介)します|のが一般的です|当事務所|弁護士法人|執筆`)
+	lossJA      = regexp.MustCompile(`(?:流出|漏えい|漏洩|窃取|閲覧|感染|不正アクセス|侵入)[^。]{0,40}(?:した|しました|いたしました|された|受け|可能性|おそれ|恐れ|判明)`)
+)
+
+// losesJA reports whether a text that warns or explains also tells of a loss of its author's own.
+func (r *reader) losesJA() bool {
+	for _, s := range r.sentences {
+		part := quotedJA.ReplaceAllString(r.s[s.from:s.to], "")
+		if lossJA.MatchString(part) && !r.negative(part) && !hypothetical.MatchString(part) && !generalCase.MatchString(part) && ownLoss.MatchString(part) {
+			return true
+		}
+	}
+	return false
+}
+
+var (
+	generalCase = regexp.MustCompile(`例えば|場合|ある[^。]{0,10}(?:事業者|企業|会社|自治体)|とすれば|義務|おそれがあります`)
+	ownLoss     = regexp.MustCompile(`当社|弊社|本学|当院|本会|当会|本市|当|弊|社内|社外関係者|パソコン`)
+)
 
 // tellsJA reports whether a text without an apology or a "we" still tells what happened at its author's: politely, with a day
 // or a number of those concerned, and not of such incidents at large.

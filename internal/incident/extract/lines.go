@@ -20,6 +20,7 @@ const (
 	secPrevention         //
 	secContact            //
 	secSource             //
+	secNot                // data that were not exposed, people not concerned
 	secPast               // earlier cases, references, glossaries: nothing of this incident
 )
 
@@ -59,6 +60,7 @@ var sectionWords = []struct {
 	section section
 	re      *regexp.Regexp
 }{
+	{secNot, regexp.MustCompile(`(?:流出|漏えい|漏洩|対象|含まれ|該当|影響).{0,8}(?:ていない|ではない|でない|とならない|外の|のない|しない)(?:可能性の高い)?(?:個人)?(?:情報|項目|データ|方|お客|会員)`)},
 	{secPast, regexp.MustCompile(`過去の事例|参考|用語|関連(?:情報|リンク|記事|ニュース)|会社概要|企業情報|(?i:about (?:us|the company)|forward-looking|additional (?:resources|steps)|steps you can take|further information and steps)`)},
 	{secSource, regexp.MustCompile(`情報ソース|出典|引用元|ソース|情報源|(?i:^sources?$)`)},
 	{secContact, regexp.MustCompile(`(?:お?問い?合わ?せ|相談|連絡|照会)(?:先|窓口)?|窓口|担当(?:課|部署)|(?i:for more information|contact|questions)`)},
@@ -111,6 +113,9 @@ func splitLines(s string) []line {
 			}
 		}
 		l.section, l.under = current, under
+		if wasWrong.MatchString(trimmed) {
+			l.section = secPast
+		}
 		if list && !l.heading && cells(trimmed) <= 160 {
 			l.list = true
 		} else {
@@ -123,6 +128,9 @@ func splitLines(s string) []line {
 	}
 	return out
 }
+
+// wasWrong begins what a correction takes back.
+var wasWrong = regexp.MustCompile(`^[\s・(【\[]*(?:(?:訂正|修正|変更|更新)前|誤)\s?[】\]):]`)
 
 // headingOf gives the words of a heading without its mark. A heading is short and does not end as a sentence does.
 func headingOf(s string) (string, bool) {

@@ -240,8 +240,9 @@ func readDateJA(s string, l line, w *when, g map[string]string) bool {
 	if w.d > 0 {
 		readClockJA(s, l, w)
 	}
-	if aboutDate.MatchString(s[w.to:l.to]) {
+	if loc := aboutDate.FindStringIndex(s[w.to:l.to]); loc != nil {
 		w.about = true
+		w.to += loc[1]
 	}
 	return true
 }
@@ -549,6 +550,10 @@ func pairRanges(s string, all []*when) {
 		between := s[a.to:b.from]
 		if beforeJoin.MatchString(between) || joinEN.MatchString(between) {
 			a.start, b.end = true, true
+			// 午後4時20分頃から5時05分頃まで: the half of the day is said once.
+			if b.rel == onlyTime && a.hh >= 12 && b.hh < 12 && b.hh+12 >= a.hh {
+				b.hh += 12
+			}
 		}
 	}
 }

@@ -17,7 +17,7 @@ var (
 	updated     = regexp.MustCompile(`(?:更新日?時?|最終更新|追記|改訂|(?i:updated|last modified))\s?[:：]?\s?$`)
 	updatedTail = regexp.MustCompile(`^\s?[\])】]?\s?(?:更新|追記|改訂|最終)`)
 	followRE    = regexp.MustCompile(`第\s?[2-9二三四五六七八九]\s?(?:報|回)|続報|最終報|(?:追加|続)の?(?:お知らせ|ご?報告)|復旧報|開示事項の経過|(?i:\bupdate\b|follow-up)`)
-	postscript  = regexp.MustCompile(`^(?:\s?付け?)?(?:で|に|の|、)?(?:[^。]{0,50}?)(?:お知らせ|公表|発表|公開|ご報告|掲載|開示)(?:いた|し|させて)`)
+	postscript  = regexp.MustCompile(`^(?:\s?付け?)?(?:で|に|の|、)?(?:[^。、]{0,40}?|[^。]{0,10}「[^」]{1,90}」[^。、]{0,30}?)(?:お知らせ|公表|発表|ご報告|開示)(?:を)?(?:いた|し|させて|済|のとおり|の通り)|^(?:\s?付け?)?(?:で|に|の|、)?[^。、]{0,30}(?:お知らせ|お詫び|リリース|第.報)[^。、]{0,20}(?:公開|掲載)(?:いた|し|させて)`)
 	privately   = regexp.MustCompile(`メール|封書|書面|文書|書状|手紙|郵送|電話|個別|訪問|皆様へ|ご本人|本人に|保護者`)
 	firstReport = regexp.MustCompile(`^(?:\s?付け?)?(?:の|に|で)?(?:公表した|お知らせした)?[「『(]?第\s?[1一]\s?報`)
 	laterReport = regexp.MustCompile(`^(?:\s?付け?)?(?:の|に|で)?(?:公表した|お知らせした)?[「『(]?(?:第\s?[2-9二三四五六七八九]\s?報|続報)`)
@@ -129,21 +129,21 @@ var (
 	foundVerb    = regexp.MustCompile(`発見|検知|検出|発覚|判明|覚知|認知|認識し|把握し|気[づ付]|分か(?:り|っ)|わか(?:り|っ)|知らされ|見つか(?:り|っ)|見[つ付]け|第?一報(?:$|。|が|を)|(?:を|が)確認(?:し|さ|いた|でき)|確認(?:しました|いたしました|した)|(?:連絡|指摘|通報|通知|報告|情報提供|問い?合わ?せ|申告|申し出|お申し出|届出?)(?:が|を|も)?(?:[^。]{0,24}?)(?:あ(?:り|っ)|受|いただ|頂|入|寄せ|届)|連絡を受領|から(?:の)?(?:報告|連絡|指摘)(?:。|$|\s)`)
 	foundLabel   = regexp.MustCompile(`(?:発覚|判明|発見|覚知|検知|認知|認識|確認|把握)(?:した|の)?(?:年月日|日時|日|時刻|時期)?\s?[)】\]]?\s?(?:[:]|は|が)?\s?$`)
 	startLabel   = regexp.MustCompile(`(?:発生|誤送信|紛失|送信|事故発生|事案発生|事故|盗難|漏えい|漏洩|流出|被害発生|攻撃)(?:年月日|日時|日|時刻|時期|期間)\s?[)】\]]?\s?(?:[:]|は|が)?\s?$`)
-	cutVerb      = regexp.MustCompile(`遮断|隔離|切り離|切断|シャットダウン|非公開|閲覧(?:が)?でき(?:ない|ません|なく)|閲覧不可|(?:アクセス|閲覧|公開|外部通信|通信|接続|ネットワーク|サーバー?|システム|サイト|ページ|サービス|カード決済|クレジットカード決済|決済)(?:の利用|の公開|の提供|機能|の稼働|の運用|を一時的に|を全て|をすべて|を緊急|を一時)*(?:を)?(?:緊急)?(?:停止|制限|閉鎖|止め)|(?:ページ|データ|ファイル|情報|投稿|画像|資料|名簿|掲載)を(?:直ちに|すぐに|速やかに)?(?:削除|取り下げ)|(?:設定|権限|公開範囲)を(?:適切に|直ちに|正しい\S{0,4}に)?(?:修正|変更|是正|見直|直し|戻し|変え|オフ)|(?:システム|プログラム|不具合|ページ|フォーム|表示|誤り)(?:を|の)(?:緊急)?(?:修正|改修)|接続を?解除|(?:サイト|ページ|フォーム)を(?:[^。、]{0,8})(?:閉鎖|閉じ|非表示)|オフ(?:へ|に)戻し|アカウントを?(?:直ちに|すぐに)?(?:停止|凍結|ロック)|(?:出|見え|表示され|閲覧でき)ないよう(?:に)?(?:設定|変更|修正|処置)`)
-	loginBlock   = regexp.MustCompile(`ログイン(?:機能)?(?:を|の)?(?:一時的に|全て|すべて)?(?:遮断|停止|制限|禁止|ブロック|できない)|(?:対象|該当|当該|全|すべての|お客様|お客さま|会員|ユーザー|不正ログインされた)[^。、]{0,12}(?:アカウント|ID)(?:を|の)?(?:一時的に|直ちに|利用を)?(?:ロック|凍結|停止|利用停止|一時停止|無効)`)
+	cutVerb      = regexp.MustCompile(`(?:キー|パスワード|アカウント|権限|トークン)を[^。、]{0,10}無効|(?:利用|機能|発行|提供|受付)を(?:一時)?停止|機能を停止|LANケーブルを(?:抜|外)|を緊急(?:停止|閉鎖)|(?:スクリプト|プログラム|マルウェア|タグ)を(?:[^。、]{0,8})(?:除去|削除|駆除)|抜線|遮断|隔離|切り離|切断|シャットダウン|非公開|閲覧(?:が)?でき(?:ない|ません|なく)|閲覧不可|(?:アクセス|閲覧|公開|外部通信|通信|接続|ネットワーク|サーバー?|システム|サイト|ページ|サービス|カード決済|クレジットカード決済|決済)(?:の利用|の公開|の提供|機能|の稼働|の運用|を一時的に|を全て|をすべて|を緊急|を一時)*(?:を)?(?:緊急)?(?:停止|制限|閉鎖|止め)|(?:ページ|データ|ファイル|情報|投稿|画像|資料|名簿|掲載)を(?:直ちに|すぐに|速やかに)?(?:削除|取り下げ)|(?:設定|権限|公開範囲)を(?:適切に|直ちに|正しい\S{0,4}に)?(?:修正|変更|是正|見直|直し|戻し|変え|オフ)|(?:システム|プログラム|不具合|ページ|フォーム|表示|誤り)(?:を|の)(?:緊急)?(?:修正|改修)|接続を?解除|(?:サイト|ページ|フォーム)を(?:[^。、]{0,8})(?:閉鎖|閉じ|非表示)|オフ(?:へ|に)戻し|アカウントを?(?:直ちに|すぐに)?(?:停止|凍結|ロック)|(?:出|見え|表示され|閲覧でき)ないよう(?:に)?(?:設定|変更|修正|処置)`)
+	loginBlock   = regexp.MustCompile(`ログイン(?:機能)?(?:を|の)?(?:一時的に|全て|すべて)?(?:遮断|停止|制限|禁止|ブロック|できない)|(?:全|対象|会員)[^。、]{0,10}パスワードを(?:[^。、]{0,8})無効|(?:対象|該当|当該|全|すべての|お客様|お客さま|会員|ユーザー|不正ログインされた)[^。、]{0,12}(?:アカウント|ID)(?:を|の)?(?:一時的に|直ちに|利用を)?(?:ロック|凍結|停止|利用停止|一時停止|無効)`)
 	regulatorRE  = regexp.MustCompile(`個人情報保護委員会|監督官庁|監督当局|監督機関|所轄官庁|関係省庁|総務省|金融庁|厚生労働省|経済産業省|国土交通省|文部科学省|財務局|PPC|JIPDEC`)
 	reportVerb   = regexp.MustCompile(`(?:報告|届出|届け出|届出書|速報|確報|提出)(?:等)?(?:を)?(?:済み?|完了|し|いた|行|実施|を完了|。|$|書を提出|、)`)
-	personRE     = regexp.MustCompile(`(?:全員|全て?の(?:方|受信者|保護者)|可能性の?(?:ある|あった)(?:方|お客様|会員|患者))(?:へ|に)|(?:対象|該当|当該|関係|影響|流出|漏えい|被害).{0,16}(?:お客様|お客さま|会員|方々|方|皆様|皆さま|保護者|利用者|受信者|ご本人|本人|患者|学生|者)(?:様|さん|さま)?(?:全員)?(?:へ|に|には|宛|に対し|に対して|の皆様|あて)|(?:お客様|ご本人|保護者|本人|患者|対象者|参加者|受信者|申込者|応募者|受講者|会員|当事者)(?:様|さん|さま)?(?:全員)?(?:へ|に|宛)(?:は|対し|対して)?`)
-	toldVerb     = regexp.MustCompile(`(?:メール|書面|文書|郵送|書状|電話|個別|お手紙|訪問).{0,14}(?:通知|お知らせ|お詫び|ご連絡|連絡|ご案内|謝罪|説明|送付|送信|配信|発送)|(?:通知|謝罪)(?:[^。、]{0,14})(?:を)?(?:し|いた|行)|(?:メール|書面|文書|書状|手紙|封書|通知|おわび|お詫び|謝罪)(?:文)?(?:を|で|と)?[^。、]{0,24}(?:お?送り(?:し|いた|ま)|送付し|発送し|郵送し|差し上げ|お出しし|出し)|(?:謝罪|お詫び|おわび|通知|連絡)(?:を|に)?(?:行|実施|(?:。|$|しました|いたしました))`)
+	personRE     = regexp.MustCompile(`(?:全員|全て?の(?:方|受信者|保護者)|可能性の?(?:ある|あった)(?:方|お客様|会員|患者))(?:へ|に)|(?:皆様|皆さま|患者さん?|ご?家族|保護者|学生|生徒|児童|組合員)(?:様)?[^。、]{0,16}に(?:は)?|(?:対象|該当|当該|関係|影響|流出|漏えい|被害).{0,16}(?:お客様|お客さま|会員|方々|方|皆様|皆さま|保護者|利用者|受信者|ご本人|本人|患者|学生|者)(?:様|さん|さま)?(?:全員)?(?:\s?[\d,]+\s?[人名]様?)?(?:へ|に|には|宛|に対し|に対して|の皆様|あて)|(?:お客様|ご本人|保護者|本人|患者|対象者|参加者|受信者|申込者|応募者|受講者|会員|当事者)(?:様|さん|さま)?(?:全員)?(?:へ|に|宛)(?:は|対し|対して)?`)
+	toldVerb     = regexp.MustCompile(`(?:メール|書面|文書|郵送|書状|電話|個別|お手紙|訪問).{0,14}(?:通知|お知らせ|お詫び|ご連絡|連絡|ご案内|謝罪|説明|送付|送信|配信|発送)|(?:通知|謝罪)(?:[^。、]{0,14})(?:を)?(?:し|いた|行)|(?:メール|書面|文書|書状|手紙|封書|通知|おわび|お詫び|謝罪)(?:文)?(?:を|で|と)?[^。、]{0,24}(?:お?送り(?:し|いた|ま)|送付し|発送し|郵送し|差し上げ|お出しし|出し|お届けし|お渡しし)|(?:説明|お詫び)し、?[^。、]{0,12}(?:お詫び|謝罪|説明)|(?:謝罪|お詫び|おわび|通知|連絡)(?:を|に)?(?:行|実施|(?:。|$|しました|いたしました))`)
 	notDone      = regexp.MustCompile(`予定|(?:いた)?します(?:。|$|ので)|してまいり|して参り|次第|検討|進めて|準備|ください|(?:送り|行い|出し|お届けし|差し上げ|伺い|送付し|郵送し)ます`)
-	windowNoun   = regexp.MustCompile(`不正|見え|見ること|見られ|載って|入力された|送られ|迷惑メール|誤表示|発生期間|なりすまし|名簿|侵入|期間|閲覧|流出|漏えい|漏洩|攻撃|改ざん|痕跡|公開|表示|掲載|可能な状態|決済|アクセス|見られる|誤`)
+	windowNoun   = regexp.MustCompile(`不正|見え|見ること|見られ|載って|入力された|送られ|迷惑メール|誤表示|発生期間|発生日時|発生時期|なりすまし|名簿|操作され|紛失|所在|侵入|期間|閲覧|流出|漏えい|漏洩|攻撃|改ざん|痕跡|公開|表示|掲載|可能な状態|決済|アクセス|見られる|誤`)
 	notPeriod    = regexp.MustCompile(`^[^。]{0,40}(?:受付|営業|窓口|開設|休業|キャンペーン|メンテナンス|保守|調査を|予定|開催|保管期間|修学旅行|研修|講座)`)
-	openPeriod   = regexp.MustCompile(`(?:受付|営業|窓口|開設|電話|休業|キャンペーン|メンテナンス|保守|開催|募集|修学旅行)[^。]{0,16}$`)
+	openPeriod   = regexp.MustCompile(`(?:(?:委託|契約|実施|募集|保存|保管|登録|開催|申込|受付|在籍|利用)期間|受付|営業|窓口|開設|電話|休業|キャンペーン|メンテナンス|保守|開催|募集|修学旅行)[^。]{0,16}$`)
 	whoPeriod    = regexp.MustCompile(`^[^。、]{0,60}?(?:登録|入会|申込み?|申し込み?|在籍|受診|購入|契約|応募|勤務|取引|受講|採用|注文|来場|参加|入院|利用|実施|相談|診療|申請|入社)(?:を|が|に|の)?(?:された|した|いただいた|頂いた|受けた|のあった|あった|して(?:いた|いただいた|いる))?(?:一部の)?(?:方|お客|会員|皆|患者|利用者|者|児童|生徒|学生|もの|分)`)
 	toldUs       = regexp.MustCompile(`知らされ|連絡を受け|指摘を受け|連絡があ`)
 	cardPaid     = regexp.MustCompile(`(?:クレジットカード|カード)(?:での|による)?(?:決済|情報を?入力|をご?利用|でお?支払|番号を入力)`)
-	negatedFind  = regexp.MustCompile(`^[^。、]{0,60}(?:確認され|発見され|検知され|検出され|確認し|確認でき)て?(?:おりません|いません|いない|なかった|ません)`)
-	occurred     = regexp.MustCompile(`誤って.{0,60}(?:送信|送付|交付|公開|掲載|配布|添付|配信)|誤送信(?:し|が|を)|一斉(?:に)?送信|(?:不正アクセス|不正ログイン|攻撃|侵入|サイバー攻撃|ランサムウェア|被害).{0,24}?(?:を受け|が発生|が行われ|があ(?:り|っ)|され)|感染し|盗難(?:に|被害)|盗まれ|(?:メール|案内|資料|書類|通知|封筒|文書|名簿|ファイル|証明書|写し).{0,40}(?:送っ|送りました|送ってしま|渡し|交付し)(?:た|ました|て)|送ってしま|入力して(?:しま|盗)|失くし|置き忘れ|紛失|失われ|交付した|の(?:送信|送付|発送|配信)で、|(?:送る|送付する|発送する|封入する)際|混入し|障害が(?:起き|発生)|を(?:公開|掲載|送信|送付|発送)(?:。|$)|(?:送信|発送|送付|公開|掲載|配布|交付)(?:した|しました|いたし)|紛失し`)
+	negatedFind  = regexp.MustCompile(`^[^。、]{0,60}(?:確認され|発見され|検知され|検出され|確認し|確認でき)て?(?:おりません|いません|いない|なかった|ません)|^[^。]{0,80}(?:連絡|報告|申し出|お問い?合わ?せ|相談|被害)(?:は|も)[^。、]{0,12}(?:ありません|ございません|いただいておりません|受けておりません|寄せられておりません)`)
+	occurred     = regexp.MustCompile(`誤って.{0,60}(?:送信|送付|交付|公開|掲載|配布|添付|配信)|誤送信(?:し|が|を)|一斉(?:に)?送信|(?:不正アクセス|不正ログイン|攻撃|侵入|サイバー攻撃|ランサムウェア|被害).{0,24}?(?:を受け|が発生|が行われ|があ(?:り|っ)|され)|侵入し(?:て|た)|(?:SNS|インターネット|掲示板)[^。]{0,20}(?:に|へ)(?:投稿|書き込)|感染し|盗難(?:に|被害)|盗まれ|(?:メール|案内|資料|書類|通知|封筒|文書|名簿|ファイル|証明書|写し).{0,40}(?:送っ|送りました|送ってしま|渡し|交付し)(?:た|ました|て)|送ってしま|入力して(?:しま|盗)|失くし|置き忘れ|紛失|失われ|交付した|の(?:送信|送付|発送|配信)で、|(?:送る|送付する|発送する|封入する)際|混入し|障害が(?:起き|発生)|を(?:公開|掲載|送信|送付|発送)(?:。|$)|(?:送信|発送|送付|公開|掲載|配布|交付)(?:した|しました|いたし)|紛失し`)
 )
 
 // whenJA gives the times their parts.
@@ -170,6 +170,7 @@ func (r *reader) whenJA() {
 		}
 		r.placeJA(w, last, r.around(w, last, i))
 	}
+	r.containedNext()
 }
 
 // context is what stands around a time within its sentence.
@@ -179,6 +180,7 @@ type context struct {
 	rest          string // up to the end of the sentence
 	label         string // the line or heading above, where the time begins its line
 	at            int    // where the sentence begins
+	line          string // up to the end of the line or the next time, where the time begins its line
 }
 
 // around gives the context of the times first to last, the latter being number i.
@@ -202,7 +204,20 @@ func (r *reader) around(first, last *when, i int) context {
 		c.after = firstBytes(r.s[last.to:to], 700)
 	}
 	c.rest = firstBytes(r.s[last.to:max(last.to, s.to)], 900)
+	// What stands in brackets with a time is about it, and what follows them is not.
+	if open := strings.LastIndexByte(c.before, '('); open >= 0 && !strings.Contains(c.before[open:], ")") {
+		if end := strings.IndexByte(c.after, ')'); end >= 0 {
+			c.before, c.after, c.rest = c.before[open+1:], c.after[:end], c.after[:end]
+		}
+	}
 	l := r.lines[first.line]
+	if leads := strings.Trim(r.s[l.from:first.from], " ・-●○■(") == ""; leads && last.to <= l.to {
+		end := l.to
+		if i+1 < len(r.times) && r.times[i+1].from < end {
+			end = r.times[i+1].from
+		}
+		c.line = firstBytes(r.s[last.to:max(last.to, end)], 900)
+	}
 	if strings.TrimSpace(r.s[l.from:first.from]) == "" || markRE.MatchString(r.s[l.from:first.from]) {
 		c.label = l.under
 		if first.line > 0 {
@@ -260,6 +275,9 @@ func (r *reader) placeJA(w, last *when, c context) {
 		return
 	}
 	if last != w {
+		if !r.has("persons-notified") && personRE.MatchString(c.before+c.after) && toldVerb.MatchString(c.after) && !notDone.MatchString(c.after) {
+			r.moment("persons-notified", w, "")
+		}
 		return
 	}
 	if r.lines[w.line].section == secPrevention {
@@ -283,6 +301,9 @@ func (r *reader) placeJA(w, last *when, c context) {
 	}
 	if laterReport.MatchString(c.after) && !regulatorRE.MatchString(c.sentence) && !ministry.MatchString(c.sentence) {
 		r.propose(incident.Fact{Key: "addendum", Item: "told-" + w.moment.String(), Value: incident.Value{Text: plain(tidy(r.s[w.from:w.to] + firstBytes(c.after, 60))), Time: w.moment}}, w.from, w.to, w.doubt)
+		return
+	}
+	if otherEvent.MatchString(c.after) {
 		return
 	}
 	if firstReport.MatchString(c.after) || negatedFind.MatchString(c.after) || postscript.MatchString(c.after) && r.update {
@@ -310,16 +331,22 @@ func (r *reader) placeJA(w, last *when, c context) {
 	}
 	if m := loginBlock.FindString(after); m != "" && !staffAccount.MatchString(after) && (strings.Contains(m, "ログイン") || usersRE.MatchString(c.sentence)) {
 		r.moment("login-blocked", w, "")
-	} else if (cutVerb.MatchString(after) || cutAfter.MatchString(after) && cutObject.MatchString(c.before)) && r.lines[w.line].section != secDamage {
+	} else if (cutVerb.MatchString(after) || cutVerb.MatchString(c.line) && !notDone.MatchString(c.line) || cutAfter.MatchString(after) && cutObject.MatchString(c.before)) && r.lines[w.line].section != secDamage {
+		if !cutVerb.MatchString(after) && c.line != "" {
+			after = c.line
+		}
 		r.containedJA(w, after)
 	}
 	if !r.has("discovered") && r.foundJA(after, c) {
 		r.moment("discovered", w, "")
 	}
-	if regulatorRE.MatchString(c.before+after) && !r.reportedLater(after) && reportVerb.MatchString(after) && !notDone.MatchString(after) {
+	if r.toRegulator(after, c) {
 		r.moment("regulator-notified", w, "")
 	}
-	if !r.has("persons-notified") && personRE.MatchString(c.before+after) && toldVerb.MatchString(after) && !notDone.MatchString(after) && !sentWrong.MatchString(after) {
+	if labelled := strings.TrimSpace(c.before); personRE.MatchString(labelled+"に") && toldLabel.MatchString(labelled) {
+		r.moment("persons-notified", w, "")
+	}
+	if !r.has("persons-notified") && (personRE.MatchString(c.before+after) || toPeople.MatchString(r.lines[w.line].under)) && toldVerb.MatchString(after) && !notDone.MatchString(after) && !sentWrong.MatchString(after) {
 		r.moment("persons-notified", w, "")
 	}
 	if !r.has("window.start") && sinceRE.MatchString(after) && !toldVerb.MatchString(after) {
@@ -336,6 +363,9 @@ var (
 	cutObject = regexp.MustCompile(`(?:サイト|サービス|決済|公開|アクセス|接続|ページ|サーバー?|ネットワーク|通信|アカウント|フォーム|ファイル|設定)[^。、]{0,10}を$`)
 )
 
+// otherEvent is what a date may tell of besides: a service's beginning, the end of an inquiry.
+var otherEvent = regexp.MustCompile(`^\s?(?:に|より|から)?(?:サービス)?(?:開設|開始|設立|入社|入職|締結|施行|発売|リリース|終了|完了|受領|改正|発足|着任|退職|開催|募集)`)
+
 // cleft turns a sentence round: 確認したのは7月25日です.
 var cleft = regexp.MustCompile(`([^。、]{2,40}(?:した|た|れた))のは、?$`)
 
@@ -348,11 +378,66 @@ var ministry = regexp.MustCompile(`[都道府県省庁]に|監督`)
 // usersRE are those who sign in.
 var usersRE = regexp.MustCompile(`お客様|お客さま|会員|ユーザー|利用者|対象者|不正ログイン|ログイン`)
 
+// atOnce begins a sentence on what was done right after what the one before it tells.
+var atOnce = regexp.MustCompile(`^(?:当社|弊社|本学|当院|当法人|本市|これを受け|その後)?(?:は|では)?、?(?:これを受け、)?(?:直ちに|ただちに|即座に|速やかに|即時に|すぐに)`)
+
+// containedNext proposes the day of the sentence before for what was done at once.
+func (r *reader) containedNext() {
+	for i := 1; i < len(r.sentences) && !r.has("contained"); i++ {
+		s, before := r.sentences[i], r.sentences[i-1]
+		part := r.s[s.from:s.to]
+		if s.line != before.line || !atOnce.MatchString(part) || !cutVerb.MatchString(part) || notDone.MatchString(part) {
+			continue
+		}
+		for _, w := range r.times {
+			if w.from >= s.from {
+				break
+			}
+			if w.from >= before.from && !w.moment.IsZero() && w.moment.Precision != incident.Month && foundVerb.MatchString(r.s[w.to:before.to]) {
+				v := *w
+				v.hh = -1
+				t := v.moment.Time
+				v.set(t.Year(), int(t.Month()), t.Day(), r.zone)
+				r.moment("contained", &v, "")
+			}
+		}
+	}
+}
+
 // staffAccount is one that somebody of the organisation's own used.
 var staffAccount = regexp.MustCompile(`(?:メール|職員|社員|教員|従業員|管理者|業務用?)の?アカウント`)
 
 // elsewhere is what a date tells of besides the occurrence: an event, or that somebody said so.
 var elsewhere = regexp.MustCompile(`(?:お知らせ|お詫び|おわび|本件|プレスリリース|調査結果|報告書)[^。、]{0,12}を(?:公開|掲載|公表|発表|送付|発送)|^に?(?:開催|実施|行わ|行う|予定|発売|締結|入社|退職|公表)|^[、は].{0,400}旨の(?:公表|連絡|報告)`)
+
+// toldLabel ends a line of a table that says when people were told.
+var toldLabel = regexp.MustCompile(`への(?:個別の?)?(?:ご連絡|連絡|通知|ご通知|お知らせ)\s?[:|]?$`)
+
+// toPeople heads the part on telling those concerned.
+var toPeople = regexp.MustCompile(`(?:皆様|皆さま|お客様|お客さま|対象の?方|該当する方|会員様?|組合員様?|本人|申請者の?皆さま|対象者)(?:へ|に)の(?:個別の)?(?:ご?連絡|ご?対応|お知らせ|通知|お詫び)|個別の?ご?連絡|お知らせの方法`)
+
+// otherOffice is told besides the regulator.
+var otherOffice = regexp.MustCompile(`^(?:に|、)?[^。、]{0,24}(?:警察|署|[市県町村区](?:役所|の|に|へ)|カード会社|取引先|お客様)`)
+
+// toRegulator reports whether a time is that of the report to the regulator: named between it and the next time, or before it
+// where nobody else is told.
+func (r *reader) toRegulator(after string, c context) bool {
+	if notDone.MatchString(after) || r.reportedLater(after) {
+		return false
+	}
+	if regulatorRE.MatchString(after) {
+		return reportVerb.MatchString(c.rest)
+	}
+	if !regulatorRE.MatchString(c.before) || otherOffice.MatchString(after) {
+		return false
+	}
+	return reportVerb.MatchString(after) || reportNoun.MatchString(c.before) && (strings.TrimSpace(after) == "" || doneOn.MatchString(after))
+}
+
+var (
+	reportNoun = regexp.MustCompile(`(?:報告|届出|届け出|速報|確報)(?:を)?\s?[:|]?\s?$`)
+	doneOn     = regexp.MustCompile(`^\s?(?:に(?:行|実施|完了|済)|\(|付|[。|])`)
+)
 
 // reportedLater reports whether the report to a regulator follows a discovery in the same sentence: then its own day is not said.
 func (r *reader) reportedLater(after string) bool {
@@ -365,20 +450,31 @@ var sameDayRE = regexp.MustCompile(`同日|即日|その日|直ちに`)
 // surelyFound needs no word for what was found.
 var surelyFound = regexp.MustCompile(`^[^。]{0,120}(?:(?:連絡|指摘|通報|点検|調査|問い?合わ?せ|申し出|確認)(?:により|によって|で|から|があり|を受け)[^。]{0,12}判明|発覚し|に気[づ付])`)
 
-var fromWhom = regexp.MustCompile(`^\s?[^。、]{0,30}から(?:の)?(?:報告|連絡|指摘)\s?。?$`)
+var fromWhom = regexp.MustCompile(`^\s?[^。、]{0,30}から(?:の)?(?:報告|連絡|指摘)\s?。?$|^\s?[^。]{0,40}(?:から|より)[^。]{0,80}との?(?:お電話|電話|ご?連絡|ご?指摘|ご?報告|お問い合わせ|通報)\s?。?$`)
+
+var (
+	// foundHead heads the part on the discovery, in which the first word from outside is it.
+	foundHead = regexp.MustCompile(`(?:発覚|判明|発見|覚知|把握)`)
+	cameIn    = regexp.MustCompile(`^[^。]{0,60}(?:から|より)[^。]{0,160}(?:受け|いただ|頂|あり|届|入)`)
+	// occurredThen says what had happened on a day, found out later: 5月19日に侵入していたことが判明.
+	occurredThen = regexp.MustCompile(`^に[^。、]{0,90}(?:し|され|れ)ていた(?:こと|もの)`)
+)
 
 var goodNews = regexp.MustCompile(`(?:安全性?|復旧|完了|正常|ないこと|削除|回収|受領)(?:の状態)?(?:を|が|であることを|したことを|されたことを|されていることを)$`)
 
 // foundJA reports whether what stands behind a time tells of the discovery.
 func (r *reader) foundJA(after string, c context) bool {
 	m := foundVerb.FindStringIndex(after)
-	if toldIt.MatchString(after) {
+	if toldIt.MatchString(after) || occurredThen.MatchString(after) {
 		return false
 	}
 	if m != nil && r.lines[r.sentenceAt(c.at).line].section == secStory && fromWhom.MatchString(after) {
 		return true
 	}
 	if m != nil && surelyFound.MatchString(after) {
+		return true
+	}
+	if foundHead.MatchString(r.lines[r.sentenceAt(c.at).line].under) && cameIn.MatchString(after) && !r.negative(firstClause.FindString(after)) {
 		return true
 	}
 	if m == nil || !incidentNoun.MatchString(after) && !incidentNoun.MatchString(c.before) {
@@ -393,7 +489,7 @@ func (r *reader) foundJA(after string, c context) bool {
 
 // foundFirst reports whether the discovery is told before the occurrence.
 func (r *reader) foundFirst(after string) bool {
-	if toldIt.MatchString(after) {
+	if toldIt.MatchString(after) || occurredThen.MatchString(after) {
 		return false
 	}
 	f, o := foundVerb.FindStringIndex(after), occurred.FindStringIndex(after)
@@ -459,7 +555,7 @@ func (r *reader) disclosedJA() {
 		}
 		c := r.around(w, w, i)
 		told := postscript.FindString(c.after)
-		if (firstReport.MatchString(c.after) || told != "" && !privately.MatchString(told) && !otherPosted.MatchString(told)) && !laterReport.MatchString(c.after) && !strings.Contains(c.after, "予定") && (r.update || r.base.IsZero() || w.moment.Time.Before(r.base.Time)) && !otherTold.MatchString(c.before) {
+		if (firstReport.MatchString(c.after) || told != "" && !privately.MatchString(told) && !otherPosted.MatchString(told) && !personRE.MatchString(c.sentence[:max(0, w.from-c.at)])) && !laterReport.MatchString(c.after) && !strings.Contains(c.after, "予定") && (r.update || r.base.IsZero() || w.moment.Time.Before(r.base.Time)) && !otherTold.MatchString(c.before) {
 			r.update = true
 			r.moment("disclosed", w, "")
 			break
