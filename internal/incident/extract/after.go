@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"shirase/internal/incident"
@@ -13,7 +14,7 @@ func itoa(n int) string { return strconv.Itoa(n) }
 
 var (
 	addendumTail = regexp.MustCompile(`[(\[【<]\s?[^()\[\]【】<>]{3,40}(?:追記|更新|追加|訂正)\s?[)\]】>]\s?$`)
-	addendumHead = regexp.MustCompile(`^[(\[【<※■◆●\s]*(?:[^()\[\]【】<>。]{0,40})(?:追記|更新|訂正)(?:\s?[^()\[\]【】<>。]{0,30})?[)\]】>:]`)
+	addendumHead = regexp.MustCompile(`^[(\[【<※■◆●\s]*(?:(?:[^()\[\]【】<>。]{0,40})(?:追記|更新|訂正)(?:\s?[^()\[\]【】<>。]{0,30})?[)\]】>:]|追記\s?\([^()]{3,30}\))`)
 	promiseRE    = regexp.MustCompile(`^(?:より|から|に|中に|まで|を(?:目処|目途|めど)|頃|ごろ|以降|、|の|午)?[^。]{0,90}?(?:予定|いたします|します|見込|目処|目途|めど)`)
 	aboutPromise = regexp.MustCompile(`^(?:頃|ごろ)?(?:を)?(?:目処|目途|めど|頃|ごろ)`)
 	promiseVerb  = regexp.MustCompile(`設置|再開|終了|完了|開始|公表|発送|送付|復旧|実施|提供|公開|報告|案内|お知らせ|解除|開設`)
@@ -30,15 +31,20 @@ func (r *reader) isAddendum(l line) bool {
 // the text of a notice says what was planned.
 func (r *reader) addendaJA() {
 	n, m := 0, 0
+	told := map[string]bool{} // a list of marks at the top names the parts below it
 	for i, l := range r.lines {
 		if !r.isAddendum(l) {
 			continue
 		}
 		at := r.addendumTime(l)
-		if at == nil {
+		if at == nil || told[at.moment.String()] {
 			continue
 		}
 		s := r.s[l.from:l.to]
+		if bareMark.MatchString(s) && r.addedBelow(i, at) {
+			continue
+		}
+		told[at.moment.String()] = true
 		from, to := l.from, l.to
 		if loc := addendumTail.FindStringIndex(s); loc != nil && strings.TrimSpace(s[:loc[0]]) != "" {
 			to = l.from + loc[0]
@@ -60,6 +66,21 @@ func (r *reader) addendaJA() {
 		}
 	}
 	r.promisesJA()
+}
+
+// bareMark is a mark without a text of its own.
+var bareMark = regexp.MustCompile(`^[(\[【<]?[^()\[\]【】<>。]{3,40}(?:追記|更新)[)\]】>]?$`)
+
+// addedBelow reports whether a line after number i bears the same mark.
+func (r *reader) addedBelow(i int, at *when) bool {
+	for _, l := range r.lines[i+1:] {
+		if r.isAddendum(l) {
+			if w := r.addendumTime(l); w != nil && w.moment.Time.Truncate(24*time.Hour).Equal(at.moment.Time.Truncate(24*time.Hour)) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // addendumTime is the time in an addendum's mark.

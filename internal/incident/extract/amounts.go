@@ -27,7 +27,7 @@ const maxCount = 20_000_000_000
 // A number as notices write it: groups, decimals before 万 and 億, and figures between them (169万2,496, 475万329). What
 // stands around it says how exact it is.
 var amountJA = regexp.MustCompile(
-	`(?P<pre>(?:(?:約|およそ|おおよそ|おおむね|概ね|最大で?|最多|延べ|のべ|延|少なくとも|合計|総計|累計|総数|総|計|全|上限)\s?[:]?\s?){0,3})` +
+	`(?P<pre>(?:(?:約|およそ|おおよそ|おおむね|概ね|最大で?|最多|延べ|のべ|延|少なくとも|合計|合わせて|あわせて|総計|累計|総数|総|計|全|上限)\s?[:|]?\s?){0,3})` +
 		`(?P<num>(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:\s?(?:億|万|千|百)\s?(?:(?:\d{1,3}(?:,\d{3})+|\d+)(?:千|百)?)?)*)` +
 		`(?P<more>\s?(?:余り?|あまり|強|弱|超|数))?` +
 		`\s?(?P<unit>アカウント|ユーザーID|ユーザID|ユーザー|ユーザ|会員ID|ログインID|ID|口座|世帯|事業所|事業者|施設|団体|会員|件分|名様分|人様分|人分|名分|名様|人様|人|名|件|回|通|枚|社|台|冊|部|箇所|か所|ヶ所|店舗|ファイル|行|レコード|億|円|%|パーセント|年|月|日|時|分|秒|歳|才|週|号|条|項|章|版|位|番|点|世紀|階|丁目|番地|GB|MB|KB|TB|kB|つ|個|本|曲|頁|ページ|桁|文字|度|倍|期|か月|ヶ月|カ月|ケ月|時間|営業日|日間)?` +
@@ -42,7 +42,7 @@ var unitsJA = map[string]string{
 }
 
 var (
-	accountNoun  = regexp.MustCompile(`(?:アカウント|口座|会員ID|ログインID|ユーザーID|ユーザID|ID)(?:数|件数|情報数)?(?:は|が|の|:|、|\s)*$`)
+	accountNoun  = regexp.MustCompile(`(?:アカウント|口座|会員ID|ログインID|ユーザーID|ユーザID|ID)(?:数|件数|情報数)?(?:は|が|の|:|、|\s)*(?:[^。]{0,60}公表した[^。]{0,24})?$`)
 	accountAfter = regexp.MustCompile(`^の?\s?(?:アカウント|口座|会員ID|ログインID|ユーザーID|ユーザID|ID)(?:[^一-龠ァ-ヶ]|$|に|が|の|で|へ)`)
 	attemptNoun  = regexp.MustCompile(`(?:試行|ログイン試行|アクセス)(?:回数|件数|数)?(?:は|が|の|:|、|\s)*$`)
 	personNoun   = regexp.MustCompile(`(?:人数|者数|名数|お客様数|会員数|患者数|対象者|対象人数)(?:は|が|の|:|、|\s)*$`)
@@ -95,6 +95,9 @@ func (a *amount) read(s string, l line, numAt int, pre, num, more, unit, post st
 	}
 	a.value, a.word = value, unit
 	before, after := lastBytes(s[l.from:a.from], 90), s[a.to:l.to]
+	if unit == "" && strings.HasPrefix(after, ")") && value < 100 {
+		return false // 1) heads an item
+	}
 	if unit == "" {
 		switch label := strings.TrimRight(before, " "); {
 		case !strings.HasSuffix(label, ":") && !strings.HasSuffix(label, "は"):
@@ -125,7 +128,7 @@ func (a *amount) read(s string, l line, numAt int, pre, num, more, unit, post st
 			a.unit = "accounts"
 		}
 	}
-	a.total = strings.Contains(pre, "合計") || strings.Contains(pre, "総") || strings.Contains(pre, "計")
+	a.total = strings.Contains(pre, "わせて") || strings.Contains(pre, "合計") || strings.Contains(pre, "総") || strings.Contains(pre, "計")
 	a.qualifier = qualifierOf(pre, more+post)
 	return true
 }

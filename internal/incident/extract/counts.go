@@ -11,8 +11,8 @@ var (
 	leakWord    = regexp.MustCompile(`不正なログイン|なりすまし|流出|漏えい|漏洩|漏れ|不正ログイン|不正アクセス|不正に|閲覧|紛失|盗難|誤送信|誤送付|誤配布|誤交付|誤って|個人情報|個人データ|対象|被害|影響|暗号化|該当|盗|窃取|取得され|持ち出|公開|掲載|表示|記載|含まれ|記録|保存|メールアドレス|氏名|会員情報|顧客情報|お客様情報|お客さま情報`)
 	leakStrong  = regexp.MustCompile(`流出|漏えい|漏洩|漏れ|不正ログイン|誤送信|紛失|盗|窃取|誤って|閲覧|持ち出|不正に|不正アクセスを受け`)
 	scopeLabel  = regexp.MustCompile(`(?:件数|人数|対象者数?|対象(?:となる)?(?:の)?(?:お客様|お客さま|会員|方|個人情報|アカウント|件数|人数|範囲)?|影響範囲|被害(?:件数|規模|状況|者数|アカウント数?)|アカウント(?:数)?|ログイン(?:が確認された)?(?:件数|ID数|アカウント数)|漏えい等?した?(?:件数|人数|個人データ)|流出(?:件数|人数|した可能性のある(?:件数|人数)))[^。\d]{0,24}$`)
-	notAffected = regexp.MustCompile(`(?:問い?合わ?せ|申し出|申告|お申し出|相談|苦情|返信|回答|回収|削除(?:の|が)?確認|削除を?(?:確認|完了)|謝罪|再送|問合せ|不正利用の?(?:被害|報告|申告)|送信先|誤送信先|受信者|送付先|委託先|社員数|従業員数?|職員数?|教員|担当者|スタッフ|監視|体制|委員|弁護士|専門家|定員|席|当選|他の?|過去|昨年度?|年間|平均|毎月|月間|件中|例|連絡(?:が)?(?:取|と)れ|通報)(?:[^。、\d]{0,10})$`)
-	tailNot     = regexp.MustCompile(`^\s?(?:の(?:お?問い?合わ?せ|申し出|申告|相談|苦情|返信|回答|不正利用|事案|事例|事故|職員|社員|教員|担当者|委員|専門家|弁護士|スタッフ|通報|アクセス(?:記録)?があ|報告|謝罪|削除|受信|お申し出|宛先|メール)|が(?:閲覧|見る?)(?:し|でき|こと)|に、?(?:お詫び|謝罪|文書|電話|連絡|通知|状況)|の皆(?:様|さん|さま)に(?:は)?、?(?:電話|メール|文書|お詫び|郵送)|(?:体制|以上で|ずつ|単位|につき|あたり|当たり|のみの会社|の会社|の従業員|で(?:確認|対応|作業|チェック|運用|実施|行))|の?[^。、]{0,16}(?:宛|あて)(?:て)?に|(?:に|へ)(?:対し|対して)?(?:、)?(?:誤って|誤送信|メールを?(?:誤)?送信|送信|送付|配布|配信|交付|一斉|お?渡|郵送|発送|手渡))`)
+	notAffected = regexp.MustCompile(`(?:問い?合わ?せ|申し出|申告|お申し出|相談|苦情|返信|回答|回収|削除(?:の|が)?確認|削除を?(?:確認|完了)|謝罪|再送|問合せ|不正利用の?(?:被害|報告|申告)|送信先|誤送信先|送り先|宛先|閲覧者|受信者|送付先|委託先|社員数|従業員数?|職員数?|教員|担当者|スタッフ|監視|体制|委員|弁護士|専門家|定員|席|当選|他の?|過去|昨年度?|年間|平均|毎月|月間|件中|例|連絡(?:が)?(?:取|と)れ|通報)(?:[^。、\d]{0,10})$`)
+	tailNot     = regexp.MustCompile(`^\s?(?:の(?:お?問い?合わ?せ|申し出|申告|相談|苦情|返信|回答|不正利用|事案|事例|事故|職員|社員|教員|担当者|委員|専門家|弁護士|スタッフ|通報|アクセス(?:記録)?があ|報告|謝罪|削除|受信|お申し出|宛先|メール)|が(?:閲覧|見る?)(?:し|でき|こと)|が含まれて(?:い|お)|に、?(?:お詫び|謝罪|文書|電話|連絡|通知|状況)|の皆(?:様|さん|さま)に(?:は)?、?(?:電話|メール|文書|お詫び|郵送)|(?:体制|以上で|ずつ|単位|につき|あたり|当たり|のみの会社|の会社|の従業員|で(?:確認|対応|作業|チェック|運用|実施|行))|の?[^。、]{0,16}(?:宛|あて)(?:て)?に|(?:に|へ)(?:対し|対して)?(?:、)?(?:誤って|誤送信|メールを?(?:誤)?送信|送信|送付|配布|配信|交付|一斉|お?渡|郵送|発送|手渡))`)
 	notLeaked   = regexp.MustCompile(`(?:掲載|表示|記録|保存|確認|流出|漏えい|漏洩|閲覧|取得|含ま|発見|該当|検出)(?:は|も|が)?(?:さ?れ|し|でき|いたし)?て?(?:おりません|いません|いない|なかった|ございません|ありません|ません)|対象外|除[くきい]|影響(?:は|も)?(?:一切)?(?:ございません|ありません|ない)|無関係|回収(?:し|済|でき)|発見(?:され|し)(?:ました|た)。`)
 	baseNoun    = regexp.MustCompile(`(?:全(?:会員|顧客|ユーザー|アカウント|体|て)?|総(?:会員|登録|アカウント)?|登録(?:会員|者|アカウント|ユーザー)?|(?:会員|利用者|契約者|加入者)(?:総)?数?|保有(?:する|している)?(?:[^。、]{0,20})|保管(?:する|している|していた)?(?:[^。、]{0,20})|全部で|契約)[^。、\d]{0,12}$`)
 	revisedTo   = regexp.MustCompile(`(?:から|より|→|でしたが|としていましたが|としておりましたが|と(?:公表|お知らせ|発表|ご報告)(?:し|いた)[^。]{0,20}(?:が|ところ))[^。]{0,60}$`)
@@ -23,7 +23,7 @@ var (
 )
 
 var (
-	superseded = regexp.MustCompile(`^\s?(?:から|より|→|[」』]?と(?:公表|発表|お知らせ|ご報告|お伝え|ご案内)(?:いた)?して(?:い|おり)ました(?:が|ところ))[、\s]?$|^[」』]?と(?:公表|発表|お知らせ|ご報告|お伝え|ご案内)(?:いた)?して(?:い|おり)ました(?:が|ところ)`)
+	superseded = regexp.MustCompile(`^\s?(?:から|より|→|[」』]?と(?:公表|発表|お知らせ|ご報告|お伝え|ご案内)(?:いた)?して(?:い|おり)ました(?:が|ところ))[、\s]?$|^[」』]?と(?:(?:公表|発表|お知らせ|ご報告|お伝え|ご案内)(?:いた)?)?して(?:い|おり)ました(?:が|ところ)`)
 	ofData     = regexp.MustCompile(`(?:情報|データ|アドレス|氏名)(?:が|は|の|など|等)?\s?$`)
 )
 
@@ -45,6 +45,7 @@ type scored struct {
 // countsJA proposes how many are affected, of how many, and how many attempts were made. 回 counts attempts only.
 func (r *reader) countsJA() {
 	var found []scored
+	var tries []*amount
 	for i, a := range r.amounts {
 		l := r.lines[a.line]
 		if l.section == secContact || l.section == secPast || l.section == secPrevention || l.section == secSource || l.section == secDamage {
@@ -60,27 +61,56 @@ func (r *reader) countsJA() {
 		}
 		before, after := lastBytes(r.s[from:a.from], 300), firstBytes(r.s[a.to:max(a.to, to)], 400)
 		whole := r.s[s.from:s.to]
+		if r.question(whole) {
+			continue
+		}
 		if a.unit == "attempts" {
-			r.attemptsJA(a, before, after, whole)
+			if r.attempt(a, before, after, whole) {
+				tries = append(tries, a)
+			}
 			continue
 		}
 		if sc, ok := r.scoreJA(a, before, after, whole, l); ok {
 			found = append(found, sc)
 		}
 	}
-	r.affected(found)
+	r.attempts(tries)
+	if !r.takenBack() {
+		r.affected(found)
+	}
 }
 
-var attemptWord = regexp.MustCompile(`試行|不正ログイン|不正アクセス|攻撃|ログイン|アクセス`)
+var (
+	attemptAfter  = regexp.MustCompile(`^(?:に(?:わたり|わたる|及ぶ|のぼる|上る))?[^。、]{0,24}(?:試行|ログイン|攻撃|不正アクセス|試み)`)
+	attemptBefore = regexp.MustCompile(`(?:試行|攻撃|ログイン|不正アクセス|アクセス)[^。\d]{0,30}$`)
+	notAttempts   = regexp.MustCompile(`^[^。、]{0,16}(?:接続|閲覧|ダウンロード|要求|送信|表示|再生)`)
+	allowed       = regexp.MustCompile(`(?:ログイン|入力|認証)を?$|(?:連続|続けて|以内に?|分間に|毎[日秒分時])$`)
+	allowedAfter  = regexp.MustCompile(`^\s?(?:連続|以上(?:失敗|間違)|を超える試行|線)`)
+)
 
-func (r *reader) attemptsJA(a *amount, before, after, whole string) {
-	if a.part || !attemptWord.MatchString(before+after) || a.value < 3 || strings.Contains(before, "毎") || regexp.MustCompile(`(?:ログイン|入力|認証)を?$|(?:連続|続けて|以内に?)$`).MatchString(before) || regexp.MustCompile(`^\s?(?:連続|以上(?:失敗|間違))`).MatchString(after) {
-		return
+// attempt reports whether a counts attempts to get in: not those that a rule allows, not how often a page was seen.
+func (r *reader) attempt(a *amount, before, after, whole string) bool {
+	return !a.part && a.value >= 3 && !allowed.MatchString(before) && !allowedAfter.MatchString(after) && !notAttempts.MatchString(after) && !r.negative(whole) &&
+		(attemptAfter.MatchString(after) || attemptBefore.MatchString(before) || attemptBefore.MatchString(r.labelOf(a)) || strings.Contains(whole, "試"))
+}
+
+// attempts proposes the number of attempts: a total, or the only one.
+func (r *reader) attempts(found []*amount) {
+	var best *amount
+	for _, a := range found {
+		switch {
+		case a.total:
+			r.count("attempts.count", a, "")
+			return
+		case best == nil:
+			best = a
+		case best.value != a.value && r.lines[a.line].section == r.lines[best.line].section:
+			return // parts
+		}
 	}
-	if r.negative(whole) {
-		return
+	if best != nil {
+		r.count("attempts.count", best, "")
 	}
-	r.count("attempts.count", a, "")
 }
 
 // negative reports a sentence that says what has not happened.
@@ -188,14 +218,22 @@ func (r *reader) affected(found []scored) {
 		}
 	}
 	if r.inList(best.amount) && !best.total && !scopeLabel.MatchString(r.labelOf(best.amount)) {
-		for _, sc := range found { // one part of several
-			if sc.unit == best.unit && sc.line != best.line && sc.value != best.value && !sc.part && r.inList(sc.amount) {
+		for _, a := range r.amounts { // one part of several
+			if near := a.line - best.line; a.unit == best.unit && near != 0 && near >= -4 && near <= 4 && a.value != best.value && !a.part && r.inList(a) && r.lines[a.line].section == r.lines[best.line].section {
 				return
 			}
 		}
 	}
-	if label := r.labelOf(best.amount); best.qualifier == "exact" {
-		best.qualifier = qualifierOf(label, "")
+	if best.qualifier == "exact" {
+		switch label := r.labelOf(best.amount); {
+		case strings.Contains(label, "最大"), strings.Contains(label, "上限"):
+			best.qualifier = "at-most"
+		case strings.Contains(label, "延べ"), strings.Contains(label, "のべ"):
+			best.qualifier = "cumulative"
+		}
+	}
+	if !best.total && r.oneOfSeveral(best.amount) {
+		return
 	}
 	certainty := incident.Confirmed
 	if best.possible {
@@ -218,6 +256,20 @@ func (r *reader) nextIsLost(a *amount) bool {
 func (r *reader) follows(a *amount) bool {
 	for _, b := range r.amounts {
 		if b.from < a.from && b.unit == a.unit && a.line-b.line <= 3 && !b.base {
+			return true
+		}
+	}
+	return false
+}
+
+// oneOfSeveral reports whether a stands in brackets behind one kind of data of several that have their own numbers.
+func (r *reader) oneOfSeveral(a *amount) bool {
+	s := r.sentenceAt(a.from)
+	inBrackets := func(b *amount) bool {
+		return b.from > 0 && r.s[b.from-1] == '(' && strings.HasPrefix(r.s[b.to:], ")")
+	}
+	for _, b := range r.amounts {
+		if b != a && b.from >= s.from && b.to <= s.to && b.unit == a.unit && b.value != a.value && inBrackets(a) && inBrackets(b) {
 			return true
 		}
 	}

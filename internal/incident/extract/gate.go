@@ -75,7 +75,7 @@ func (r *reader) isNotice() bool {
 var (
 	quotedJA = regexp.MustCompile(`[「『][^「」『』]{0,200}[」』]`)
 	// adviceTitle is a warning of messages in one's name, or a piece that explains.
-	adviceTitle = regexp.MustCompile(`(?:装う|装った|騙る|騙った|かたる|かたった|語る|名乗る|なりすました)[^。]{0,40}(?:メール|SMS|電話|サイト|勧誘|アカウント)[^。]{0,40}(?:ご?注意|お気をつけ)|(?:すべき|するべき|べき)(?:か|こと)|を(?:整理|解説|紹介)します|のが一般的です|当事務所|弁護士法人|執筆`)
+	adviceTitle = regexp.MustCompile(`(?:装う|装った|騙る|騙った|かたる|かたった|語る|名乗る|なりすました)[^。]{0,40}(?:メール|SMS|電話|サイト|勧誘|アカウント)[^。]{0,40}(?:ご?注意|お気をつけ)|メンテナンス|(?:職員|社員|スタッフ)?(?:を)?募集(?:します|いたします|】)|応募資格|採用予定|(?:すべき|するべき|べき)(?:か|こと)|を(?:整理|解説|紹介)します|のが一般的です|(?:公表|報告)の基準|次の基準で|当事務所|弁護士法人|執筆`)
 	lossJA      = regexp.MustCompile(`(?:流出|漏えい|漏洩|窃取|閲覧|感染|不正アクセス|侵入)[^。]{0,40}(?:した|しました|いたしました|された|受け|可能性|おそれ|恐れ|判明)`)
 )
 
@@ -83,7 +83,7 @@ var (
 func (r *reader) losesJA() bool {
 	for _, s := range r.sentences {
 		part := quotedJA.ReplaceAllString(r.s[s.from:s.to], "")
-		if lossJA.MatchString(part) && !r.negative(part) && !hypothetical.MatchString(part) && !generalCase.MatchString(part) && ownLoss.MatchString(part) {
+		if lossJA.MatchString(part) && !r.negative(part) && !hypothetical.MatchString(part) && !generalCase.MatchString(part) && !notSo.MatchString(part) && ownLoss.MatchString(part) {
 			return true
 		}
 	}
@@ -91,6 +91,7 @@ func (r *reader) losesJA() bool {
 }
 
 var (
+	notSo       = regexp.MustCompile(`ではありません|ではございません|ものではな|事実は(?:一切)?(?:ございません|ありません)`)
 	generalCase = regexp.MustCompile(`例えば|場合|ある[^。]{0,10}(?:事業者|企業|会社|自治体)|とすれば|義務|おそれがあります`)
 	ownLoss     = regexp.MustCompile(`当社|弊社|本学|当院|本会|当会|本市|当|弊|社内|社外関係者|パソコン`)
 )

@@ -116,6 +116,8 @@ type reader struct {
 	asOf    incident.Moment // as of when the facts hold
 	update  bool            // it is a second or later report
 
+	sentWrongly bool // something was sent to the wrong people
+
 	proposals []Proposal
 	seen      map[string]int // how many of a listed key; what was proposed already
 }
@@ -137,11 +139,11 @@ func (r *reader) read() {
 	r.resolveTimes()
 	if r.japanese() {
 		r.whoJA()
+		r.causeJA()
 		r.whenJA()
 		r.countsJA()
 		r.excludedJA()
 		r.classesJA()
-		r.causeJA()
 		r.damageJA()
 		r.addendaJA()
 		r.contactJA()

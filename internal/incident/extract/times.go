@@ -391,10 +391,14 @@ func eraYear(s string) int {
 // resolver completes the times of a text in their order.
 type resolver struct {
 	base  incident.Moment // the day of publication, zero where the text does not say it
+	known time.Time       // the last day that the text was changed on: nothing it tells of as past is later
 	zone  *time.Location
 	lines []line
-	last  *when // the date named before
-	year  int   // a year that stands alone, "2023年" as a heading
+	last  *when           // the date named before
+	added incident.Moment // the day on which the part that holds the time was added, zero where it was not
+	// oneDay says that the text names one day only, so that a time alone is of that day.
+	oneDay bool
+	year   int // a year that stands alone, "2023年" as a heading
 }
 
 // resolve gives w its moment; without one it stays zero, because nothing in the text says when it was. A promise or a
@@ -437,10 +441,14 @@ func (r *resolver) resolve(w *when, future bool) {
 		t := time.Date(r.base.Time.Year(), r.base.Time.Month()+time.Month(w.shift), 1, 0, 0, 0, 0, time.UTC)
 		y, m = t.Year(), int(t.Month())
 	case today:
-		if r.base.IsZero() {
+		t := r.base.Time
+		if !r.added.IsZero() {
+			t = r.added.Time
+		}
+		if t.IsZero() {
 			return
 		}
-		t := r.base.Time.AddDate(0, 0, w.shift)
+		t = t.AddDate(0, 0, w.shift)
 		y, m, d = t.Year(), int(t.Month()), t.Day()
 	case dayShift, onlyTime:
 		if r.last == nil || r.last.moment.IsZero() || r.last.moment.Precision == incident.Month || !r.near(w) {
@@ -463,7 +471,7 @@ func (r *resolver) near(w *when) bool {
 	a, b := r.lines[w.line], r.lines[r.last.line]
 	switch w.rel {
 	case onlyTime:
-		return w.line-r.last.line <= 6 && a.section == secStory && b.section == secStory
+		return r.oneDay || w.line-r.last.line <= 6 && a.section == secStory && b.section == secStory
 	default:
 		return w.line-r.last.line <= 4
 	}
@@ -474,6 +482,9 @@ func (r *resolver) near(w *when) bool {
 func (r *resolver) yearOf(w *when, future bool) int {
 	day := max(w.d, 1)
 	base := r.base.Time
+	if r.known.After(base) {
+		base = r.known
+	}
 	if r.last != nil && !r.last.moment.IsZero() && r.last.rel != today && (w.line == r.last.line || r.sameStory(w)) {
 		prev := r.last.moment.Time
 		y := prev.Year()

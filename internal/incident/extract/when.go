@@ -68,6 +68,10 @@ func (r *reader) publication() {
 			tail = w
 		case w.line < 6 && after == "" && head == nil && w.hh < 0 && titleDate.MatchString(r.s[l.from:l.to]) && titleNoun.MatchString(before):
 			head = w
+		case w.line == 0 && after == "" && w.hh < 0 && titleNoun.MatchString(before) && !strings.ContainsAny(before, "。、") && len(before) < 200:
+			if head == nil {
+				head = w
+			}
 		case w.line < 8 && after == "" && titled(before) && titleNoun.MatchString(before) && len(before) < 300:
 			if head == nil {
 				head = w
@@ -111,39 +115,89 @@ var futureJA = regexp.MustCompile(`^[^。、]{0,30}(?:予定|見込|目処|目�
 
 // resolveTimes completes every time. Those at or behind an addendum are said on its day.
 func (r *reader) resolveTimes() {
-	res := &resolver{base: r.base, zone: r.zone, lines: r.lines}
+	res := &resolver{base: r.base, zone: r.zone, lines: r.lines, oneDay: r.oneDay()}
+	for _, w := range r.times {
+		if l := r.lines[w.line]; w.rel == absolute && w.d > 0 && r.isAddendum(l) && l.to-l.from < 100 {
+			if day := date(w.y, w.m, w.d); day.After(res.known) {
+				res.known = day
+			}
+		}
+	}
 	for _, w := range r.times {
 		if w == r.baseAt {
 			w.set(w.y, w.m, w.d, r.zone)
 			continue
 		}
 		future := futureJA.MatchString(firstBytes(r.s[w.to:r.lines[w.line].to], 200))
+		res.added = r.addedOn(w)
 		l := r.lines[w.line]
 		res.resolve(w, future || r.isAddendum(l))
 	}
 }
+
+// addedOn is the day of the heading under which w stands, where that part was added later: 追記(6月13日).
+func (r *reader) addedOn(w *when) incident.Moment {
+	for i := w.line; i >= 0 && i > w.line-20; i-- {
+		l := r.lines[i]
+		if i < w.line && l.heading || addedHead.MatchString(r.s[l.from:l.to]) {
+			for _, at := range r.times {
+				if at.line == i && at != w && !at.moment.IsZero() && addedHead.MatchString(r.s[l.from:l.to]) {
+					return at.moment
+				}
+			}
+			return incident.Moment{}
+		}
+	}
+	return incident.Moment{}
+}
+
+var addedHead = regexp.MustCompile(`^[(\[【<※■◆●▼◇\s]*(?:(?:\d{4}年)?\d{1,2}月\d{1,2}日\s?(?:\d{1,2}時)?追記|追記\s?[(:])`)
+
+// oneDay reports whether every day that the text names is the same.
+func (r *reader) oneDay() bool {
+	days := map[[2]int]bool{}
+	for _, w := range r.times {
+		switch w.rel {
+		case absolute, noYear:
+			days[[2]int{w.m, w.d}] = true
+		case onlyTime, today:
+		case dayShift:
+			if w.shift != 0 {
+				return false
+			}
+		default:
+			return false
+		}
+	}
+	return len(days) == 1
+}
+
+// question reports a sentence that asks, as frequently asked questions do.
+func (r *reader) question(s string) bool { return questionRE.MatchString(s) }
+
+var questionRE = regexp.MustCompile(`(?:でしょうか|ますか|ですか|ましたか|のか)\s?[。?]?\s?$|\?\s?$`)
 
 // The words by which a time gets its part, looked for between it and the next time of its sentence.
 var (
 	incidentNoun = regexp.MustCompile(`不正|流出|漏えい|漏洩|漏れ|紛失|誤送信|誤送付|誤配布|誤交付|誤って|誤掲載|侵入|感染|攻撃|障害|暗号化|改ざん|閲覧|見当たら|なくな|盗難|不審|異常|痕跡|身に覚え|懸念|ランサム|マルウェア|ウイルス|可能性|事案|本件|持ち出|誤り|不具合|公開され|掲載され|表示され|脆弱性|所在|設定|共有|不足|ないこと|(?:されて|して)(?:いない|おらず)|ミス|検索|書き込み|サイバー|個人情報|見られ|見え|載って|入って|無い|失くし|無くし|名乗る|装う|なりすまし|迷惑メール|覚えのない|誤送|送られ|取られ|開示|送信され|被害|ファイル|開けな|使用でき|利用でき|接続でき`)
 	foundVerb    = regexp.MustCompile(`発見|検知|検出|発覚|判明|覚知|認知|認識し|把握し|気[づ付]|分か(?:り|っ)|わか(?:り|っ)|知らされ|見つか(?:り|っ)|見[つ付]け|第?一報(?:$|。|が|を)|(?:を|が)確認(?:し|さ|いた|でき)|確認(?:しました|いたしました|した)|(?:連絡|指摘|通報|通知|報告|情報提供|問い?合わ?せ|申告|申し出|お申し出|届出?)(?:が|を|も)?(?:[^。]{0,24}?)(?:あ(?:り|っ)|受|いただ|頂|入|寄せ|届)|連絡を受領|から(?:の)?(?:報告|連絡|指摘)(?:。|$|\s)`)
 	foundLabel   = regexp.MustCompile(`(?:発覚|判明|発見|覚知|検知|認知|認識|確認|把握)(?:した|の)?(?:年月日|日時|日|時刻|時期)?\s?[)】\]]?\s?(?:[:]|は|が)?\s?$`)
-	startLabel   = regexp.MustCompile(`(?:発生|誤送信|紛失|送信|事故発生|事案発生|事故|盗難|漏えい|漏洩|流出|被害発生|攻撃)(?:年月日|日時|日|時刻|時期|期間)\s?[)】\]]?\s?(?:[:]|は|が)?\s?$`)
-	cutVerb      = regexp.MustCompile(`(?:キー|パスワード|アカウント|権限|トークン)を[^。、]{0,10}無効|(?:利用|機能|発行|提供|受付)を(?:一時)?停止|機能を停止|LANケーブルを(?:抜|外)|を緊急(?:停止|閉鎖)|(?:スクリプト|プログラム|マルウェア|タグ)を(?:[^。、]{0,8})(?:除去|削除|駆除)|抜線|遮断|隔離|切り離|切断|シャットダウン|非公開|閲覧(?:が)?でき(?:ない|ません|なく)|閲覧不可|(?:アクセス|閲覧|公開|外部通信|通信|接続|ネットワーク|サーバー?|システム|サイト|ページ|サービス|カード決済|クレジットカード決済|決済)(?:の利用|の公開|の提供|機能|の稼働|の運用|を一時的に|を全て|をすべて|を緊急|を一時)*(?:を)?(?:緊急)?(?:停止|制限|閉鎖|止め)|(?:ページ|データ|ファイル|情報|投稿|画像|資料|名簿|掲載)を(?:直ちに|すぐに|速やかに)?(?:削除|取り下げ)|(?:設定|権限|公開範囲)を(?:適切に|直ちに|正しい\S{0,4}に)?(?:修正|変更|是正|見直|直し|戻し|変え|オフ)|(?:システム|プログラム|不具合|ページ|フォーム|表示|誤り)(?:を|の)(?:緊急)?(?:修正|改修)|接続を?解除|(?:サイト|ページ|フォーム)を(?:[^。、]{0,8})(?:閉鎖|閉じ|非表示)|オフ(?:へ|に)戻し|アカウントを?(?:直ちに|すぐに)?(?:停止|凍結|ロック)|(?:出|見え|表示され|閲覧でき)ないよう(?:に)?(?:設定|変更|修正|処置)`)
+	startLabel   = regexp.MustCompile(`発生時間\s?[:]?\s?$|(?:発生|誤送信|紛失|送信|事故発生|事案発生|事故|盗難|漏えい|漏洩|流出|被害発生|攻撃)(?:年月日|日時|日|時刻|時期|期間)\s?[)】\]]?\s?(?:[:]|は|が)?\s?$`)
+	cutVerb      = regexp.MustCompile(`(?:機能|フォーム|ID|チャージ|連携|掲載|設定|サイト|システム|サーバー?|サービス|接続|公開|アクセス|通信|決済|アカウント|ページ|ファイル|端末|パソコン|回線|ネットワーク)[^。、]{0,14}を(?:[^。、]{0,10})(?:停止|閉鎖|遮断|解除|休止|取りやめ|取り下げ|復元)(?:し|いた|する|を|。|$|、)|(?:キー|パスワード|アカウント|権限|トークン)を[^。、]{0,10}無効|(?:利用|機能|発行|提供|受付)を(?:一時)?停止|機能を停止|LANケーブルを(?:抜|外)|を緊急(?:停止|閉鎖)|(?:スクリプト|プログラム|マルウェア|タグ)を(?:[^。、]{0,8})(?:除去|削除|駆除)|抜線|遮断|隔離|切り離|切断|シャットダウン|非公開|閲覧(?:が)?でき(?:ない|ません|なく)|閲覧不可|(?:アクセス|閲覧|公開|外部通信|通信|接続|ネットワーク|サーバー?|システム|サイト|ページ|サービス|カード決済|クレジットカード決済|決済)(?:の利用|の公開|の提供|機能|の稼働|の運用|を一時的に|を全て|をすべて|を緊急|を一時)*(?:を)?(?:緊急)?(?:停止|制限|閉鎖|止め)|(?:ページ|データ|ファイル|情報|投稿|画像|資料|名簿|掲載)を(?:直ちに|すぐに|速やかに)?(?:削除|取り下げ)|(?:設定|権限|公開範囲)を(?:適切に|直ちに|正しい\S{0,4}に)?(?:修正|変更|是正|見直|直し|戻し|変え|オフ)|(?:システム|プログラム|不具合|ページ|フォーム|表示|誤り)(?:を|の)(?:緊急)?(?:修正|改修)|接続を?解除|(?:サイト|ページ|フォーム)を(?:[^。、]{0,8})(?:閉鎖|閉じ|非表示)|オフ(?:へ|に)戻し|アカウントを?(?:直ちに|すぐに)?(?:停止|凍結|ロック)|(?:出|見え|表示され|閲覧でき)ないよう(?:に)?(?:設定|変更|修正|処置)`)
 	loginBlock   = regexp.MustCompile(`ログイン(?:機能)?(?:を|の)?(?:一時的に|全て|すべて)?(?:遮断|停止|制限|禁止|ブロック|できない)|(?:全|対象|会員)[^。、]{0,10}パスワードを(?:[^。、]{0,8})無効|(?:対象|該当|当該|全|すべての|お客様|お客さま|会員|ユーザー|不正ログインされた)[^。、]{0,12}(?:アカウント|ID)(?:を|の)?(?:一時的に|直ちに|利用を)?(?:ロック|凍結|停止|利用停止|一時停止|無効)`)
 	regulatorRE  = regexp.MustCompile(`個人情報保護委員会|監督官庁|監督当局|監督機関|所轄官庁|関係省庁|総務省|金融庁|厚生労働省|経済産業省|国土交通省|文部科学省|財務局|PPC|JIPDEC`)
 	reportVerb   = regexp.MustCompile(`(?:報告|届出|届け出|届出書|速報|確報|提出)(?:等)?(?:を)?(?:済み?|完了|し|いた|行|実施|を完了|。|$|書を提出|、)`)
-	personRE     = regexp.MustCompile(`(?:全員|全て?の(?:方|受信者|保護者)|可能性の?(?:ある|あった)(?:方|お客様|会員|患者))(?:へ|に)|(?:皆様|皆さま|患者さん?|ご?家族|保護者|学生|生徒|児童|組合員)(?:様)?[^。、]{0,16}に(?:は)?|(?:対象|該当|当該|関係|影響|流出|漏えい|被害).{0,16}(?:お客様|お客さま|会員|方々|方|皆様|皆さま|保護者|利用者|受信者|ご本人|本人|患者|学生|者)(?:様|さん|さま)?(?:全員)?(?:\s?[\d,]+\s?[人名]様?)?(?:へ|に|には|宛|に対し|に対して|の皆様|あて)|(?:お客様|ご本人|保護者|本人|患者|対象者|参加者|受信者|申込者|応募者|受講者|会員|当事者)(?:様|さん|さま)?(?:全員)?(?:へ|に|宛)(?:は|対し|対して)?`)
-	toldVerb     = regexp.MustCompile(`(?:メール|書面|文書|郵送|書状|電話|個別|お手紙|訪問).{0,14}(?:通知|お知らせ|お詫び|ご連絡|連絡|ご案内|謝罪|説明|送付|送信|配信|発送)|(?:通知|謝罪)(?:[^。、]{0,14})(?:を)?(?:し|いた|行)|(?:メール|書面|文書|書状|手紙|封書|通知|おわび|お詫び|謝罪)(?:文)?(?:を|で|と)?[^。、]{0,24}(?:お?送り(?:し|いた|ま)|送付し|発送し|郵送し|差し上げ|お出しし|出し|お届けし|お渡しし)|(?:説明|お詫び)し、?[^。、]{0,12}(?:お詫び|謝罪|説明)|(?:謝罪|お詫び|おわび|通知|連絡)(?:を|に)?(?:行|実施|(?:。|$|しました|いたしました))`)
+	personRE     = regexp.MustCompile(`[\d,]+\s?(?:名|人|世帯|件)(?:様|の(?:方|お客様|お客さま|皆様|皆さま|会員様?))?(?:(?:に|へ)(?:は)?(?:、|$|対し)|を訪問)|(?:全員|全て?の(?:方|受信者|保護者)|可能性の?(?:ある|あった)(?:方|お客様|会員|患者))(?:へ|に)|(?:皆様|皆さま|患者さん?|ご?家族|保護者|学生|生徒|児童|組合員)(?:様)?[^。、]{0,16}に(?:は)?|(?:対象|該当|当該|関係|影響|流出|漏えい|被害).{0,16}(?:お客様|お客さま|会員|方々|方|皆様|皆さま|保護者|利用者|受信者|ご本人|本人|患者|学生|者)(?:様|さん|さま)?(?:全員)?(?:\s?[\d,]+\s?[人名]様?)?(?:へ|に|には|宛|に対し|に対して|の皆様|あて)|(?:お客様|ご本人|保護者|本人|患者|対象者|参加者|受信者|申込者|応募者|受講者|会員|当事者)(?:様|さん|さま)?(?:全員)?(?:へ|に|宛)(?:は|対し|対して)?`)
+	toldVerb     = regexp.MustCompile(`(?:メール|書面|文書|郵送|書状|電話|個別|お手紙|訪問).{0,14}(?:通知|お知らせ|お詫び|ご連絡|連絡|ご案内|ご?説明|謝罪|送付|送信|配信|発送)|(?:通知|謝罪)(?:[^。、]{0,14})(?:を)?(?:し|いた|行)|(?:メール|書面|文書|書状|手紙|封書|通知|おわび|お詫び|謝罪)(?:文)?(?:を|で|と)?[^。、]{0,24}(?:お?送り(?:し|いた|ま)|送付し|発送し|郵送し|差し上げ|お出しし|出し|お届けし|お渡しし)|(?:説明|お詫び)し、?[^。、]{0,12}(?:お詫び|謝罪|説明)|(?:謝罪|お詫び|おわび|通知|連絡)(?:を|に)?(?:行|実施|(?:。|$|しました|いたしました))`)
 	notDone      = regexp.MustCompile(`予定|(?:いた)?します(?:。|$|ので)|してまいり|して参り|次第|検討|進めて|準備|ください|(?:送り|行い|出し|お届けし|差し上げ|伺い|送付し|郵送し)ます`)
-	windowNoun   = regexp.MustCompile(`不正|見え|見ること|見られ|載って|入力された|送られ|迷惑メール|誤表示|発生期間|発生日時|発生時期|なりすまし|名簿|操作され|紛失|所在|侵入|期間|閲覧|流出|漏えい|漏洩|攻撃|改ざん|痕跡|公開|表示|掲載|可能な状態|決済|アクセス|見られる|誤`)
-	notPeriod    = regexp.MustCompile(`^[^。]{0,40}(?:受付|営業|窓口|開設|休業|キャンペーン|メンテナンス|保守|調査を|予定|開催|保管期間|修学旅行|研修|講座)`)
+	windowNoun   = regexp.MustCompile(`不正|持ち去|持ち出|割られ|盗|発生時間|見え|見ること|見られ|載って|入力された|送られ|迷惑メール|誤表示|発生期間|発生日時|発生時期|なりすまし|名簿|操作され|紛失|所在|侵入|期間|閲覧|流出|漏えい|漏洩|攻撃|改ざん|痕跡|公開|表示|掲載|可能な状態|決済|アクセス|見られる|誤`)
+	notPeriod    = regexp.MustCompile(`^\s?分|^[^。、]{0,24}(?:調べ|調査)|^[^。]{0,40}(?:受付|営業|窓口|開設|休業|キャンペーン|メンテナンス|保守|調査を|予定|開催|保管期間|修学旅行|研修|講座)`)
 	openPeriod   = regexp.MustCompile(`(?:(?:委託|契約|実施|募集|保存|保管|登録|開催|申込|受付|在籍|利用)期間|受付|営業|窓口|開設|電話|休業|キャンペーン|メンテナンス|保守|開催|募集|修学旅行)[^。]{0,16}$`)
 	whoPeriod    = regexp.MustCompile(`^[^。、]{0,60}?(?:登録|入会|申込み?|申し込み?|在籍|受診|購入|契約|応募|勤務|取引|受講|採用|注文|来場|参加|入院|利用|実施|相談|診療|申請|入社)(?:を|が|に|の)?(?:された|した|いただいた|頂いた|受けた|のあった|あった|して(?:いた|いただいた|いる))?(?:一部の)?(?:方|お客|会員|皆|患者|利用者|者|児童|生徒|学生|もの|分)`)
 	toldUs       = regexp.MustCompile(`知らされ|連絡を受け|指摘を受け|連絡があ`)
-	cardPaid     = regexp.MustCompile(`(?:クレジットカード|カード)(?:での|による)?(?:決済|情報を?入力|をご?利用|でお?支払|番号を入力)`)
+	cardPaid     = regexp.MustCompile(`(?:クレジットカード|カード)(?:での|による|により|で)?(?:決済|情報を?入力|をご?利用|でお?支払|番号を入力)`)
 	negatedFind  = regexp.MustCompile(`^[^。、]{0,60}(?:確認され|発見され|検知され|検出され|確認し|確認でき)て?(?:おりません|いません|いない|なかった|ません)|^[^。]{0,80}(?:連絡|報告|申し出|お問い?合わ?せ|相談|被害)(?:は|も)[^。、]{0,12}(?:ありません|ございません|いただいておりません|受けておりません|寄せられておりません)`)
-	occurred     = regexp.MustCompile(`誤って.{0,60}(?:送信|送付|交付|公開|掲載|配布|添付|配信)|誤送信(?:し|が|を)|一斉(?:に)?送信|(?:不正アクセス|不正ログイン|攻撃|侵入|サイバー攻撃|ランサムウェア|被害).{0,24}?(?:を受け|が発生|が行われ|があ(?:り|っ)|され)|侵入し(?:て|た)|(?:SNS|インターネット|掲示板)[^。]{0,20}(?:に|へ)(?:投稿|書き込)|感染し|盗難(?:に|被害)|盗まれ|(?:メール|案内|資料|書類|通知|封筒|文書|名簿|ファイル|証明書|写し).{0,40}(?:送っ|送りました|送ってしま|渡し|交付し)(?:た|ました|て)|送ってしま|入力して(?:しま|盗)|失くし|置き忘れ|紛失|失われ|交付した|の(?:送信|送付|発送|配信)で、|(?:送る|送付する|発送する|封入する)際|混入し|障害が(?:起き|発生)|を(?:公開|掲載|送信|送付|発送)(?:。|$)|(?:送信|発送|送付|公開|掲載|配布|交付)(?:した|しました|いたし)|紛失し`)
+	occurred     = regexp.MustCompile(`誤って.{0,60}(?:送信|送付|交付|公開|掲載|配布|添付|配信)|誤送信(?:し|が|を)|一斉(?:に)?送信|(?:不正アクセス|不正ログイン|攻撃|侵入|サイバー攻撃|ランサムウェア|被害).{0,24}?(?:を受け|が発生|が行われ|があ(?:り|っ)|され)|侵入(?:し(?:て|た)|$|。)|感染(?:$|。)|(?:SNS|インターネット|掲示板)[^。]{0,20}(?:に|へ)(?:投稿|書き込)|感染し|盗難(?:に|被害)|盗まれ|(?:メール|案内|資料|書類|通知|封筒|文書|名簿|ファイル|証明書|写し).{0,40}(?:送っ|送りました|送ってしま|渡し|交付し)(?:た|ました|て)|送ってしま|入力して(?:しま|盗)|失くし|置き忘れ|紛失|失われ|交付した|の(?:送信|送付|発送|配信)で、|(?:送る|送付する|発送する|封入する)際|混入し|障害が(?:起き|発生)|を(?:公開|掲載|送信|送付|発送)(?:。|$)|(?:送信|発送|送付|公開|掲載|配布|交付)(?:した|しました|いたし)|紛失し`)
 )
 
 // whenJA gives the times their parts.
@@ -194,7 +248,7 @@ func (r *reader) around(first, last *when, i int) context {
 		}
 	}
 	for j := i + 1; j < len(r.times) && r.times[j].from < to; j++ {
-		if r.times[j].rel != onlyYear {
+		if r.times[j].rel != onlyYear && !modifier.MatchString(r.s[r.times[j].to:s.to]) {
 			to = r.times[j].from
 			break
 		}
@@ -241,6 +295,9 @@ func (r *reader) around(first, last *when, i int) context {
 	}
 	return c
 }
+
+// modifier follows a time that only says which event is meant: 7月3日開催の教室.
+var modifier = regexp.MustCompile(`^(?:に)?(?:開催|開始|実施|発売|施行|締切)(?:予定)?の`)
 
 // sentenceAt finds the sentence that holds the byte.
 func (r *reader) sentenceAt(at int) sentence {
@@ -303,7 +360,7 @@ func (r *reader) placeJA(w, last *when, c context) {
 		r.propose(incident.Fact{Key: "addendum", Item: "told-" + w.moment.String(), Value: incident.Value{Text: plain(tidy(r.s[w.from:w.to] + firstBytes(c.after, 60))), Time: w.moment}}, w.from, w.to, w.doubt)
 		return
 	}
-	if otherEvent.MatchString(c.after) {
+	if otherEvent.MatchString(c.after) || untilThen.MatchString(c.after) || r.question(c.sentence) {
 		return
 	}
 	if firstReport.MatchString(c.after) || negatedFind.MatchString(c.after) || postscript.MatchString(c.after) && r.update {
@@ -322,6 +379,10 @@ func (r *reader) placeJA(w, last *when, c context) {
 		}
 		return
 	}
+	if fromToday.MatchString(after) && w.moment.String() == r.base.String() && personRE.MatchString(c.before) && toldVerb.MatchString(after) {
+		r.moment("persons-notified", w, "")
+		return
+	}
 	future := notDone.MatchString(after) && !strings.Contains(after, "ました") && !strings.Contains(after, "した")
 	if future {
 		return
@@ -329,7 +390,7 @@ func (r *reader) placeJA(w, last *when, c context) {
 	if !r.has("discovered") && reportedLater.MatchString(after) && reportGot.MatchString(c.rest) {
 		r.moment("discovered", w, "")
 	}
-	if m := loginBlock.FindString(after); m != "" && !staffAccount.MatchString(after) && (strings.Contains(m, "ログイン") || usersRE.MatchString(c.sentence)) {
+	if m := loginBlock.FindString(after); m != "" && !staffAccount.MatchString(after) && (strings.Contains(m, "ログイン") || usersRE.MatchString(c.sentence)) || lockAfter.MatchString(after) && lockObject.MatchString(c.before) {
 		r.moment("login-blocked", w, "")
 	} else if (cutVerb.MatchString(after) || cutVerb.MatchString(c.line) && !notDone.MatchString(c.line) || cutAfter.MatchString(after) && cutObject.MatchString(c.before)) && r.lines[w.line].section != secDamage {
 		if !cutVerb.MatchString(after) && c.line != "" {
@@ -346,10 +407,13 @@ func (r *reader) placeJA(w, last *when, c context) {
 	if labelled := strings.TrimSpace(c.before); personRE.MatchString(labelled+"に") && toldLabel.MatchString(labelled) {
 		r.moment("persons-notified", w, "")
 	}
-	if !r.has("persons-notified") && (personRE.MatchString(c.before+after) || toPeople.MatchString(r.lines[w.line].under)) && toldVerb.MatchString(after) && !notDone.MatchString(after) && !sentWrong.MatchString(after) {
+	if !r.has("persons-notified") && !(r.sentWrongly && !amends.MatchString(after)) && (personRE.MatchString(c.before+after) || toPeople.MatchString(r.lines[w.line].under)) && toldVerb.MatchString(after) && !notDone.MatchString(after) && !sentWrong.MatchString(after) {
 		r.moment("persons-notified", w, "")
 	}
 	if !r.has("window.start") && sinceRE.MatchString(after) && !toldVerb.MatchString(after) {
+		r.moment("window.start", w, "")
+	}
+	if !r.has("window.start") && r.sentWrongly && sentVerb.MatchString(after) && !amends.MatchString(after) && !r.foundFirst(after) {
 		r.moment("window.start", w, "")
 	}
 	if !r.has("window.start") && !r.foundFirst(after) && occurred.MatchString(firstBytes(after, 500)) && !r.negative(firstClause.FindString(after)) && !elsewhere.MatchString(after) {
@@ -366,14 +430,28 @@ var (
 // otherEvent is what a date may tell of besides: a service's beginning, the end of an inquiry.
 var otherEvent = regexp.MustCompile(`^\s?(?:に|より|から)?(?:サービス)?(?:開設|開始|設立|入社|入職|締結|施行|発売|リリース|終了|完了|受領|改正|発足|着任|退職|開催|募集)`)
 
+// untilThen is a day by which something was so: 12月7日までに21名から.
+var untilThen = regexp.MustCompile(`^(?:頃|ごろ)?まで(?:に|の)`)
+
 // cleft turns a sentence round: 確認したのは7月25日です.
 var cleft = regexp.MustCompile(`([^。、]{2,40}(?:した|た|れた))のは、?$`)
+
+var (
+	// sentVerb is the sending that went wrong, where the text is about one; amends are the mails that apologise for it.
+	sentVerb = regexp.MustCompile(`^[^。]{0,120}(?:送信|送付|送り|送っ|送る|発送|メールし|配布|交付|郵送|添付し|渡し)`)
+	amends   = regexp.MustCompile(`おわび|お詫び|謝罪|削除|依頼|再送|回収|訂正|経過|説明`)
+)
 
 // sinceRE is a beginning of which the text gives no end: 8月15日1時29分から、大量のアクセスがあり.
 var sinceRE = regexp.MustCompile(`^(?:頃|ごろ)?(?:から|より|以降)、?[^。、]{0,40}(?:不正|攻撃|侵入|アクセスが|閲覧でき|公開され|見られる)`)
 
 // ministry is whom reports are made to, whose numbers are not those of announcements.
 var ministry = regexp.MustCompile(`[都道府県省庁]に|監督`)
+
+var (
+	lockAfter  = regexp.MustCompile(`^(?:中)?に(?:ロック|凍結|利用(?:を)?停止|停止|無効化)`)
+	lockObject = regexp.MustCompile(`(?:ログインされた|会員|お客様の?|対象の?|該当の?)[^。、]{0,8}(?:アカウント|ID)(?:を|は)、?$`)
+)
 
 // usersRE are those who sign in.
 var usersRE = regexp.MustCompile(`お客様|お客さま|会員|ユーザー|利用者|対象者|不正ログイン|ログイン`)
@@ -416,6 +494,9 @@ var toldLabel = regexp.MustCompile(`への(?:個別の?)?(?:ご連絡|連絡|通
 // toPeople heads the part on telling those concerned.
 var toPeople = regexp.MustCompile(`(?:皆様|皆さま|お客様|お客さま|対象の?方|該当する方|会員様?|組合員様?|本人|申請者の?皆さま|対象者)(?:へ|に)の(?:個別の)?(?:ご?連絡|ご?対応|お知らせ|通知|お詫び)|個別の?ご?連絡|お知らせの方法`)
 
+// fromToday begins what starts on the day of the notice: 本日より封書にてご連絡いたします.
+var fromToday = regexp.MustCompile(`^(?:より|から)`)
+
 // otherOffice is told besides the regulator.
 var otherOffice = regexp.MustCompile(`^(?:に|、)?[^。、]{0,24}(?:警察|署|[市県町村区](?:役所|の|に|へ)|カード会社|取引先|お客様)`)
 
@@ -448,16 +529,16 @@ func (r *reader) reportedLater(after string) bool {
 var sameDayRE = regexp.MustCompile(`同日|即日|その日|直ちに`)
 
 // surelyFound needs no word for what was found.
-var surelyFound = regexp.MustCompile(`^[^。]{0,120}(?:(?:連絡|指摘|通報|点検|調査|問い?合わ?せ|申し出|確認)(?:により|によって|で|から|があり|を受け)[^。]{0,12}判明|発覚し|に気[づ付])`)
+var surelyFound = regexp.MustCompile(`^[^。]{0,120}(?:(?:連絡|指摘|通報|点検|調査|問い?合わ?せ|申し出|電話|申告|通報|照会|確認)(?:により|によって|で|から|があり|を受け)[^。]{0,12}判明|発覚し|に気[づ付])`)
 
-var fromWhom = regexp.MustCompile(`^\s?[^。、]{0,30}から(?:の)?(?:報告|連絡|指摘)\s?。?$|^\s?[^。]{0,40}(?:から|より)[^。]{0,80}との?(?:お電話|電話|ご?連絡|ご?指摘|ご?報告|お問い合わせ|通報)\s?。?$`)
+var fromWhom = regexp.MustCompile(`^\s?[^。、]{0,30}から(?:の)?(?:報告|連絡|指摘)\s?。?$|^\s?[^。]{0,40}(?:から|より)[^。]{0,80}との?(?:お電話|電話|ご?相談|ご?連絡|ご?指摘|ご?報告|お問い合わせ|通報)\s?。?$`)
 
 var (
 	// foundHead heads the part on the discovery, in which the first word from outside is it.
 	foundHead = regexp.MustCompile(`(?:発覚|判明|発見|覚知|把握)`)
 	cameIn    = regexp.MustCompile(`^[^。]{0,60}(?:から|より)[^。]{0,160}(?:受け|いただ|頂|あり|届|入)`)
 	// occurredThen says what had happened on a day, found out later: 5月19日に侵入していたことが判明.
-	occurredThen = regexp.MustCompile(`^に[^。、]{0,90}(?:し|され|れ)ていた(?:こと|もの)`)
+	occurredThen = regexp.MustCompile(`^に[^。、]{0,90}(?:し|され|れ)ていた(?:こと|もの)|^に(?:発送|送付|送信|配布|交付|掲載|公開|配信|郵送|提出)し(?:た|て)|^(?:より|から)(?:休止|停止|閉鎖)`)
 )
 
 var goodNews = regexp.MustCompile(`(?:安全性?|復旧|完了|正常|ないこと|削除|回収|受領)(?:の状態)?(?:を|が|であることを|したことを|されたことを|されていることを)$`)
@@ -471,7 +552,7 @@ func (r *reader) foundJA(after string, c context) bool {
 	if m != nil && r.lines[r.sentenceAt(c.at).line].section == secStory && fromWhom.MatchString(after) {
 		return true
 	}
-	if m != nil && surelyFound.MatchString(after) {
+	if m != nil && (surelyFound.MatchString(after) || foundHead.MatchString(r.lines[r.sentenceAt(c.at).line].under) && !goodNews.MatchString(after[:m[0]])) {
 		return true
 	}
 	if foundHead.MatchString(r.lines[r.sentenceAt(c.at).line].under) && cameIn.MatchString(after) && !r.negative(firstClause.FindString(after)) {
@@ -540,6 +621,9 @@ func (r *reader) windowJA(w, last *when, c context) {
 	}
 }
 
+// willTell ends a verb as a promise, behind いた or し.
+var willTell = regexp.MustCompile(`^(?:し)?ます|^(?:し)?(?:いただき|いたし)ます|^する予定|^予定`)
+
 // otherPosted is what was put up without being an announcement: a list of names, a file.
 var otherPosted = regexp.MustCompile(`(?:名簿|誤|気[づ付]|ファイル|データ|資料|個人情報を|情報を|一覧|写真|折|際)[^。]*(?:掲載|公開)|(?:掲載|公開)したこと`)
 
@@ -554,7 +638,10 @@ func (r *reader) disclosedJA() {
 			continue
 		}
 		c := r.around(w, w, i)
-		told := postscript.FindString(c.after)
+		told := ""
+		if loc := postscript.FindStringIndex(c.after); loc != nil && !willTell.MatchString(c.after[loc[1]:]) {
+			told = c.after[:loc[1]]
+		}
 		if (firstReport.MatchString(c.after) || told != "" && !privately.MatchString(told) && !otherPosted.MatchString(told) && !personRE.MatchString(c.sentence[:max(0, w.from-c.at)])) && !laterReport.MatchString(c.after) && !strings.Contains(c.after, "予定") && (r.update || r.base.IsZero() || w.moment.Time.Before(r.base.Time)) && !otherTold.MatchString(c.before) {
 			r.update = true
 			r.moment("disclosed", w, "")
