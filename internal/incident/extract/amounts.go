@@ -42,7 +42,7 @@ var unitsJA = map[string]string{
 }
 
 var (
-	accountNoun  = regexp.MustCompile(`(?:アカウント|口座|会員ID|ログインID|ユーザーID|ユーザID|ID)(?:数|件数|情報数)?(?:は|が|の|:|、|\s)*(?:[^。]{0,60}公表した[^。]{0,24})?$`)
+	accountNoun  = regexp.MustCompile(`(?:アカウント|口座|会員ID|ログインID|ユーザーID|ユーザID|ID)(?:数|件数|情報数)?(?:は|が|の|:|、|】|\s)*(?:[^。]{0,60}公表した[^。]{0,24})?$`)
 	accountAfter = regexp.MustCompile(`^の?\s?(?:アカウント|口座|会員ID|ログインID|ユーザーID|ユーザID|ID)(?:[^一-龠ァ-ヶ]|$|に|が|の|で|へ)`)
 	attemptNoun  = regexp.MustCompile(`(?:試行|ログイン試行|アクセス)(?:回数|件数|数)?(?:は|が|の|:|、|\s)*$`)
 	personNoun   = regexp.MustCompile(`(?:人数|者数|名数|お客様数|会員数|患者数|対象者|対象人数)(?:は|が|の|:|、|\s)*$`)
@@ -209,7 +209,7 @@ func partsOf(s string, in []*amount) {
 				a.part, a.of = true, b
 				break
 			}
-			if !b.part && picksOut.MatchString(between) {
+			if !b.part && b.unit != "attempts" && picksOut.MatchString(between) {
 				a.part, a.of = true, b
 				break
 			}

@@ -12,7 +12,7 @@ var (
 	leakStrong  = regexp.MustCompile(`流出|漏えい|漏洩|漏れ|不正ログイン|誤送信|紛失|盗|窃取|誤って|閲覧|持ち出|不正に|不正アクセスを受け`)
 	scopeLabel  = regexp.MustCompile(`(?:件数|人数|対象者数?|対象(?:となる)?(?:の)?(?:お客様|お客さま|会員|方|個人情報|アカウント|件数|人数|範囲)?|影響範囲|被害(?:件数|規模|状況|者数|アカウント数?)|アカウント(?:数)?|ログイン(?:が確認された)?(?:件数|ID数|アカウント数)|漏えい等?した?(?:件数|人数|個人データ)|流出(?:件数|人数|した可能性のある(?:件数|人数)))[^。\d]{0,24}$`)
 	notAffected = regexp.MustCompile(`(?:問い?合わ?せ|申し出|申告|お申し出|相談|苦情|返信|回答|回収|削除(?:の|が)?確認|削除を?(?:確認|完了)|謝罪|再送|問合せ|不正利用の?(?:被害|報告|申告)|送信先|誤送信先|送り先|宛先|閲覧者|受信者|送付先|委託先|社員数|従業員数?|職員数?|教員|担当者|スタッフ|監視|体制|委員|弁護士|専門家|定員|席|当選|他の?|過去|昨年度?|年間|平均|毎月|月間|件中|例|連絡(?:が)?(?:取|と)れ|通報)(?:[^。、\d]{0,10})$`)
-	tailNot     = regexp.MustCompile(`^\s?(?:の(?:お?問い?合わ?せ|申し出|申告|相談|苦情|返信|回答|不正利用|事案|事例|事故|職員|社員|教員|担当者|委員|専門家|弁護士|スタッフ|通報|アクセス(?:記録)?があ|報告|謝罪|削除|受信|お申し出|宛先|メール)|が(?:閲覧|見る?)(?:し|でき|こと)|が含まれて(?:い|お)|に、?(?:お詫び|謝罪|文書|電話|連絡|通知|状況)|の皆(?:様|さん|さま)に(?:は)?、?(?:電話|メール|文書|お詫び|郵送)|(?:体制|以上で|ずつ|単位|につき|あたり|当たり|のみの会社|の会社|の従業員|で(?:確認|対応|作業|チェック|運用|実施|行))|の?[^。、]{0,16}(?:宛|あて)(?:て)?に|(?:に|へ)(?:対し|対して)?(?:、)?(?:誤って|誤送信|メールを?(?:誤)?送信|送信|送付|配布|配信|交付|一斉|お?渡|郵送|発送|手渡))`)
+	tailNot     = regexp.MustCompile(`^\s?(?:の(?:お?問い?合わ?せ|申し出|申告|相談|苦情|返信|回答|不正利用|事案|事例|事故|職員|社員|教員|担当者|委員|専門家|弁護士|スタッフ|通報|アクセス(?:記録)?があ|報告|謝罪|削除|受信|お申し出|宛先|メール)|が(?:閲覧|見る?)(?:し|でき|こと)|が含まれて(?:い|お)|に[^。、]{0,24}(?:を|で)[^。、]{0,8}お?送り|に、?(?:お詫び|謝罪|文書|電話|連絡|通知|状況)|の皆(?:様|さん|さま)に(?:は)?、?(?:電話|メール|文書|お詫び|郵送)|(?:体制|以上で|ずつ|単位|につき|あたり|当たり|のみの会社|の会社|の従業員|で(?:確認|対応|作業|チェック|運用|実施|行))|の?[^。、]{0,16}(?:宛|あて)(?:て)?に|(?:に|へ)(?:対し|対して)?(?:、)?(?:誤って|誤送信|メールを?(?:誤)?送信|送信|送付|配布|配信|交付|一斉|お?渡|郵送|発送|手渡))`)
 	notLeaked   = regexp.MustCompile(`(?:掲載|表示|記録|保存|確認|流出|漏えい|漏洩|閲覧|取得|含ま|発見|該当|検出)(?:は|も|が)?(?:さ?れ|し|でき|いたし)?て?(?:おりません|いません|いない|なかった|ございません|ありません|ません)|対象外|除[くきい]|影響(?:は|も)?(?:一切)?(?:ございません|ありません|ない)|無関係|回収(?:し|済|でき)|発見(?:され|し)(?:ました|た)。`)
 	baseNoun    = regexp.MustCompile(`(?:全(?:会員|顧客|ユーザー|アカウント|体|て)?|総(?:会員|登録|アカウント)?|登録(?:会員|者|アカウント|ユーザー)?|(?:会員|利用者|契約者|加入者)(?:総)?数?|保有(?:する|している)?(?:[^。、]{0,20})|保管(?:する|している|していた)?(?:[^。、]{0,20})|全部で|契約)[^。、\d]{0,12}$`)
 	revisedTo   = regexp.MustCompile(`(?:から|より|→|でしたが|としていましたが|としておりましたが|と(?:公表|お知らせ|発表|ご報告)(?:し|いた)[^。]{0,20}(?:が|ところ))[^。]{0,60}$`)
@@ -30,6 +30,11 @@ var (
 var (
 	// pickedOut is a part: このうち60件, or a line that begins with うち.
 	pickedOut = regexp.MustCompile(`(?:この|その)?うち、?$|^[\s■◆●・*【\[(-]*(?:この|その)?うち`)
+	// otherOnes are not all: 新たに判明した17名, 別の参加者1名.
+	otherOnes = regexp.MustCompile(`新たに(?:判明(?:した|しました))?[^。、\d]{0,12}$|(?:他|別|ほか)の[^。、\d]{0,10}$`)
+	// baseInside stands, in brackets, before the number of all; baseLabel is that number's label.
+	baseInside = regexp.MustCompile(`\((?:全|総|登録)[^()]{0,20}$`)
+	baseLabel  = regexp.MustCompile(`(?:^|[\s・(参考)])(?:全|総)?(?:会員|登録会員|登録者|契約者|利用者)数(?:\([^()]{0,20}\))?\s?[:は]?\s?$`)
 	// theirData follows a number of people whose data are meant: 職員4,313人の個人情報.
 	theirData = regexp.MustCompile(`^(?:分)?の(?:個人)?(?:情報|データ|氏名|メールアドレス|住所)`)
 	forWhom   = regexp.MustCompile(`(?:人分|名分|件分|世帯分)`)
@@ -90,7 +95,7 @@ var (
 
 // attempt reports whether a counts attempts to get in: not those that a rule allows, not how often a page was seen.
 func (r *reader) attempt(a *amount, before, after, whole string) bool {
-	return !a.part && a.value >= 3 && !allowed.MatchString(before) && !allowedAfter.MatchString(after) && !notAttempts.MatchString(after) && !r.negative(whole) &&
+	return (!a.part || strings.Contains(lastBytes(before, 60), "試行")) && a.value >= 3 && !allowed.MatchString(before) && !allowedAfter.MatchString(after) && !notAttempts.MatchString(after) && !r.negative(whole) &&
 		(attemptAfter.MatchString(after) || attemptBefore.MatchString(before) || attemptBefore.MatchString(r.labelOf(a)) || strings.Contains(whole, "試"))
 }
 
@@ -141,20 +146,31 @@ func (r *reader) scoreJA(a *amount, before, after, whole string, l line) (scored
 	}
 	bcc := bccWord.MatchString(whole)
 	switch {
+	case otherOnes.MatchString(before):
+		return sc, false
 	case pickedOut.MatchString(before) && r.follows(a):
 		return sc, false
 	case notAffected.MatchString(lastBytes(before, 48)) && !ofData.MatchString(before) && !theirData.MatchString(after) && !(bcc && strings.Contains(before, "送信先")), tailNot.MatchString(after) && !bcc, notLeaked.MatchString(after):
 		return sc, false
 	case a.part && a.of != nil && !a.of.base:
+		if baseInside.MatchString(before) && !r.has("base.count") {
+			r.count("base.count", a, "")
+			a.base = true
+		}
 		return sc, false
 	case beforeRE.MatchString(before):
+		return sc, false
+	}
+	if baseLabel.MatchString(before) {
+		r.count("base.count", a, "")
+		a.base = true
 		return sc, false
 	}
 	labelled := scopeLabel.MatchString(before)
 	if !labelled && !leakWord.MatchString(whole) && !forWhom.MatchString(a.word) && l.section != secScope && l.section != secItems {
 		return sc, false
 	}
-	if a.value < 2 && !labelled && !leakStrong.MatchString(after) && l.section != secScope {
+	if a.value < 2 && !labelled && !forWhom.MatchString(a.word) && !leakStrong.MatchString(after) && l.section != secScope {
 		return sc, false
 	}
 	sc.score = 1
@@ -242,11 +258,14 @@ func (r *reader) affected(found []scored) {
 	r.count("affected.count", best.amount, certainty)
 }
 
+// lostOf stands between all and those concerned: 1万人のうち、表示された可能性のあるお客様 最大341人.
+var lostOf = regexp.MustCompile(`可能性|対象|流出|漏えい|漏洩|表示され|閲覧され|誤って`)
+
 // nextIsLost reports whether the number that 216人のうち leads to is that of the people whose data were lost.
 func (r *reader) nextIsLost(a *amount) bool {
 	for _, b := range r.amounts {
 		if b.from > a.from && b.line == a.line && b.unit == a.unit {
-			return theirData.MatchString(r.s[b.to:r.lines[b.line].to])
+			return theirData.MatchString(r.s[b.to:r.lines[b.line].to]) || lostOf.MatchString(r.s[a.to:b.from])
 		}
 	}
 	return false

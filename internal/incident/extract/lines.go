@@ -67,9 +67,9 @@ var sectionWords = []struct {
 	{secPrevention, regexp.MustCompile(`再発防止|改善策|防止策|(?i:prevent)`)},
 	{secDamage, regexp.MustCompile(`二次被害|2次被害|被害の有無|不正利用の(?:有無|状況)|影響・?被害の?有無`)},
 	{secCause, regexp.MustCompile(`原因|要因|理由|(?i:cause)`)},
-	{secItems, regexp.MustCompile(`(?:流出|漏えい|漏洩|漏れ|閲覧|紛失|誤送信|誤送付|該当|対象|含まれ|影響|保存|記載|記録|持ち出|盗難|公開|掲載|外部送信|窃取).{0,24}(?:情報|項目|データ|内容|ファイル|書類|文書)(?:の?(?:項目|内容|種類|範囲|詳細|等|など|と件数|及び件数|および件数|・件数|の概要))*\s*(?:[(:].*)?$|個人情報の?(?:項目|内容|種類|範囲)|(?:情報|データ)の?(?:項目|内容|種類)|^(?:個人)?情報(?:の?項目)?$|漏えい等?した項目|(?i:information (?:was |may have been |that was |that may have been )?(?:involved|affected|impacted)|what (?:data|information)|types? of (?:data|information))`)},
+	{secItems, regexp.MustCompile(`(?:流出|漏えい|漏洩|漏れ|閲覧|紛失|誤送信|誤送付|誤って送[付信]した|入って|お渡しした|該当|対象|含まれ|影響|保存|記載|記録|持ち出|盗難|公開|掲載|外部送信|窃取).{0,24}(?:情報|項目|データ|内容|ファイル|書類|文書)(?:の?(?:項目|内容|種類|範囲|詳細|等|など|と件数|及び件数|および件数|・件数|の概要))*\s*(?:[(:].*)?$|個人情報の?(?:項目|内容|種類|範囲)|(?:情報|データ)の?(?:項目|内容|種類)|^(?:個人)?情報(?:の?項目)?$|漏えい等?した項目|(?i:information (?:was |may have been |that was |that may have been )?(?:involved|affected|impacted)|what (?:data|information)|types? of (?:data|information))`)},
 	{secScope, regexp.MustCompile(`件数|人数|対象(?:者|範囲|顧客|会員|となる|の(?:お客|方))|対象|影響(?:範囲|を受け)|範囲|規模|被害(?:状況|範囲|件数|内容)|流出(?:件数|状況|の範囲)|漏えい(?:件数|状況)|(?i:who (?:was|is|may be) (?:affected|involved|impacted))`)},
-	{secStory, regexp.MustCompile(`経緯|経過|概要|発覚|発生|状況|事実|事案|内容|事故|時系列|(?i:what happened|background|timeline|incident|nature of)`)},
+	{secStory, regexp.MustCompile(`経緯|経過|概要|発覚|発生|日時|状況|事実|事案|内容|事故|時系列|(?i:what happened|background|timeline|incident|nature of)`)},
 	{secResponse, regexp.MustCompile(`への?ご?連絡|個別のご連絡|対応|対策|対処|措置|処置|取り?組み|お願い|お詫び|案内|復旧|(?i:what (?:we|you)|response|actions?|measures)`)},
 }
 
@@ -111,6 +111,9 @@ func splitLines(s string) []line {
 				current, under, l.heading = secNone, title, true
 				list = false
 			}
+		}
+		if addedHead.MatchString(trimmed) {
+			current, under = secNone, ""
 		}
 		l.section, l.under = current, under
 		if wasWrong.MatchString(trimmed) {

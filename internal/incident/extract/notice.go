@@ -192,7 +192,22 @@ func (r *reader) has(key string) bool { return r.seen[key] > 0 }
 // moment proposes a time.
 func (r *reader) moment(key string, w *when, certainty incident.Certainty) {
 	if !w.moment.IsZero() {
+		r.sharpen(key, w)
 		r.propose(incident.Fact{Key: key, Value: incident.Value{Time: w.moment, Qualifier: w.qualifier()}, Certainty: certainty}, w.from, w.to, w.doubt)
+	}
+}
+
+// sharpen replaces the day that a key has by a time of that day: a summary says the day, the account of what happened the time.
+func (r *reader) sharpen(key string, w *when) {
+	if key != "discovered" && key != "contained" && key != "window.start" || !w.moment.Exact() {
+		return
+	}
+	for i := range r.proposals {
+		p := &r.proposals[i]
+		if have := p.Fact.Value.Time; p.Fact.Key == key && have.Precision == incident.Day && have.Time.Format(time.DateOnly) == w.moment.Time.Format(time.DateOnly) {
+			p.Fact.Value.Time, p.Fact.Value.Qualifier, p.Doubt = w.moment, w.qualifier(), w.doubt
+			p.From, p.To = r.text.span(w.from, w.to)
+		}
 	}
 }
 

@@ -471,9 +471,9 @@ func (r *resolver) near(w *when) bool {
 	a, b := r.lines[w.line], r.lines[r.last.line]
 	switch w.rel {
 	case onlyTime:
-		return r.oneDay || w.line-r.last.line <= 6 && a.section == secStory && b.section == secStory
+		return r.oneDay || w.line-r.last.line <= 12 && a.section == secStory && b.section == secStory
 	default:
-		return w.line-r.last.line <= 4
+		return w.line-r.last.line <= 8
 	}
 }
 

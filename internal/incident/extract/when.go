@@ -17,10 +17,10 @@ var (
 	updated     = regexp.MustCompile(`(?:更新日?時?|最終更新|追記|改訂|(?i:updated|last modified))\s?[:：]?\s?$`)
 	updatedTail = regexp.MustCompile(`^\s?[\])】]?\s?(?:更新|追記|改訂|最終)`)
 	followRE    = regexp.MustCompile(`第\s?[2-9二三四五六七八九]\s?(?:報|回)|続報|最終報|(?:追加|続)の?(?:お知らせ|ご?報告)|復旧報|開示事項の経過|(?i:\bupdate\b|follow-up)`)
-	postscript  = regexp.MustCompile(`^(?:\s?付け?)?(?:で|に|の|、)?(?:[^。、]{0,40}?|[^。]{0,10}「[^」]{1,90}」[^。、]{0,30}?)(?:お知らせ|公表|発表|ご報告|開示)(?:を)?(?:いた|し|させて|済|のとおり|の通り)|^(?:\s?付け?)?(?:で|に|の|、)?[^。、]{0,30}(?:お知らせ|お詫び|リリース|第.報)[^。、]{0,20}(?:公開|掲載)(?:いた|し|させて)`)
+	postscript  = regexp.MustCompile(`^(?:\s?付け?)?(?:で|に|の|、)?(?:[^。、]{0,40}?|[^。]{0,10}「[^」]{1,90}」[^。、]{0,30}?)(?:お知らせ|公表|発表|ご報告|開示)(?:を)?(?:いた|し|させて|済|のとおり|の通り|$|。)|^(?:\s?付け?)?(?:で|に|の|、)?[^。、]{0,30}(?:お知らせ|お詫び|リリース|第.報)[^。、]{0,20}(?:公開|掲載)(?:いた|し|させて)`)
 	privately   = regexp.MustCompile(`メール|封書|書面|文書|書状|手紙|郵送|電話|個別|訪問|皆様へ|ご本人|本人に|保護者`)
 	firstReport = regexp.MustCompile(`^(?:\s?付け?)?(?:の|に|で)?(?:公表した|お知らせした)?[「『(]?第\s?[1一]\s?報`)
-	laterReport = regexp.MustCompile(`^(?:\s?付け?)?(?:の|に|で)?(?:公表した|お知らせした)?[「『(]?(?:第\s?[2-9二三四五六七八九]\s?報|続報)`)
+	laterReport = regexp.MustCompile(`^(?:\s?付け?)?「[^」]{0,60}(?:第\s?[2-9二三四五六七八九]\s?報|続報)[^」]{0,6}」|^(?:\s?付け?)?(?:の|に|で)?(?:公表した|お知らせした)?[「『(]?(?:第\s?[2-9二三四五六七八九]\s?報|続報)`)
 	toldHere    = regexp.MustCompile(`^\s?(?:に)?(?:報道|記者)?(?:発表|公表|公開|提供|掲載)\s?[)】\]]?\s*(?:資料提供)?$`)
 )
 
@@ -179,25 +179,25 @@ var questionRE = regexp.MustCompile(`(?:でしょうか|ますか|ですか|ま�
 
 // The words by which a time gets its part, looked for between it and the next time of its sentence.
 var (
-	incidentNoun = regexp.MustCompile(`不正|流出|漏えい|漏洩|漏れ|紛失|誤送信|誤送付|誤配布|誤交付|誤って|誤掲載|侵入|感染|攻撃|障害|暗号化|改ざん|閲覧|見当たら|なくな|盗難|不審|異常|痕跡|身に覚え|懸念|ランサム|マルウェア|ウイルス|可能性|事案|本件|持ち出|誤り|不具合|公開され|掲載され|表示され|脆弱性|所在|設定|共有|不足|ないこと|(?:されて|して)(?:いない|おらず)|ミス|検索|書き込み|サイバー|個人情報|見られ|見え|載って|入って|無い|失くし|無くし|名乗る|装う|なりすまし|迷惑メール|覚えのない|誤送|送られ|取られ|開示|送信され|被害|ファイル|開けな|使用でき|利用でき|接続でき`)
+	incidentNoun = regexp.MustCompile(`不正|大量|ログイン|アクセス|通常と異な|負荷|流出|漏えい|漏洩|漏れ|紛失|誤送信|誤送付|誤配布|誤交付|誤って|誤掲載|侵入|感染|攻撃|障害|暗号化|改ざん|閲覧|見当たら|なくな|盗難|不審|異常|痕跡|身に覚え|懸念|ランサム|マルウェア|ウイルス|可能性|事案|本件|持ち出|誤り|不具合|公開され|掲載され|表示され|脆弱性|所在|設定|共有|不足|ないこと|(?:されて|して)(?:いない|おらず)|ミス|検索|書き込み|サイバー|個人情報|見られ|見え|載って|入って|無い|失くし|無くし|名乗る|装う|なりすまし|迷惑メール|覚えのない|誤送|送られ|取られ|開示|送信され|被害|ファイル|開けな|使用でき|利用でき|接続でき`)
 	foundVerb    = regexp.MustCompile(`発見|検知|検出|発覚|判明|覚知|認知|認識し|把握し|気[づ付]|分か(?:り|っ)|わか(?:り|っ)|知らされ|見つか(?:り|っ)|見[つ付]け|第?一報(?:$|。|が|を)|(?:を|が)確認(?:し|さ|いた|でき)|確認(?:しました|いたしました|した)|(?:連絡|指摘|通報|通知|報告|情報提供|問い?合わ?せ|申告|申し出|お申し出|届出?)(?:が|を|も)?(?:[^。]{0,24}?)(?:あ(?:り|っ)|受|いただ|頂|入|寄せ|届)|連絡を受領|から(?:の)?(?:報告|連絡|指摘)(?:。|$|\s)`)
 	foundLabel   = regexp.MustCompile(`(?:発覚|判明|発見|覚知|検知|認知|認識|確認|把握)(?:した|の)?(?:年月日|日時|日|時刻|時期)?\s?[)】\]]?\s?(?:[:]|は|が)?\s?$`)
 	startLabel   = regexp.MustCompile(`発生時間\s?[:]?\s?$|(?:発生|誤送信|紛失|送信|事故発生|事案発生|事故|盗難|漏えい|漏洩|流出|被害発生|攻撃)(?:年月日|日時|日|時刻|時期|期間)\s?[)】\]]?\s?(?:[:]|は|が)?\s?$`)
-	cutVerb      = regexp.MustCompile(`(?:機能|フォーム|ID|チャージ|連携|掲載|設定|サイト|システム|サーバー?|サービス|接続|公開|アクセス|通信|決済|アカウント|ページ|ファイル|端末|パソコン|回線|ネットワーク)[^。、]{0,14}を(?:[^。、]{0,10})(?:停止|閉鎖|遮断|解除|休止|取りやめ|取り下げ|復元)(?:し|いた|する|を|。|$|、)|(?:キー|パスワード|アカウント|権限|トークン)を[^。、]{0,10}無効|(?:利用|機能|発行|提供|受付)を(?:一時)?停止|機能を停止|LANケーブルを(?:抜|外)|を緊急(?:停止|閉鎖)|(?:スクリプト|プログラム|マルウェア|タグ)を(?:[^。、]{0,8})(?:除去|削除|駆除)|抜線|遮断|隔離|切り離|切断|シャットダウン|非公開|閲覧(?:が)?でき(?:ない|ません|なく)|閲覧不可|(?:アクセス|閲覧|公開|外部通信|通信|接続|ネットワーク|サーバー?|システム|サイト|ページ|サービス|カード決済|クレジットカード決済|決済)(?:の利用|の公開|の提供|機能|の稼働|の運用|を一時的に|を全て|をすべて|を緊急|を一時)*(?:を)?(?:緊急)?(?:停止|制限|閉鎖|止め)|(?:ページ|データ|ファイル|情報|投稿|画像|資料|名簿|掲載)を(?:直ちに|すぐに|速やかに)?(?:削除|取り下げ)|(?:設定|権限|公開範囲)を(?:適切に|直ちに|正しい\S{0,4}に)?(?:修正|変更|是正|見直|直し|戻し|変え|オフ)|(?:システム|プログラム|不具合|ページ|フォーム|表示|誤り)(?:を|の)(?:緊急)?(?:修正|改修)|接続を?解除|(?:サイト|ページ|フォーム)を(?:[^。、]{0,8})(?:閉鎖|閉じ|非表示)|オフ(?:へ|に)戻し|アカウントを?(?:直ちに|すぐに)?(?:停止|凍結|ロック)|(?:出|見え|表示され|閲覧でき)ないよう(?:に)?(?:設定|変更|修正|処置)`)
+	cutVerb      = regexp.MustCompile(`(?:機能|フォーム|ID|チャージ|連携|掲載|設定|サイト|システム|サーバー?|サービス|接続|公開|アクセス|通信|決済|アカウント|ページ|ファイル|端末|パソコン|回線|ネットワーク)[^。、]{0,14}を(?:[^。、]{0,10})(?:停止|閉鎖|遮断|解除|休止|取りやめ|取り下げ|復元)(?:し|いた|する|を|。|$|、)|(?:キー|パスワード|アカウント|権限|トークン)を[^。、]{0,10}無効|(?:利用|機能|発行|提供|受付)を(?:一時)?停止|機能を停止|LANケーブルを(?:抜|外)|を緊急(?:停止|閉鎖)|(?:スクリプト|プログラム|マルウェア|タグ)を(?:[^。、]{0,8})(?:除去|削除|駆除)|抜線|端末を(?:[^。、]{0,8})ロック|遠隔(?:操作)?(?:により|で)[^。]{0,12}(?:ロック|消去)|遮断|隔離|切り離|切断|シャットダウン|非公開(?:に|と|へ)(?:し|いた|変更|設定|切)|閲覧(?:が)?でき(?:ないよう|なくし|ない状態(?:に|と)(?:し|いた))|閲覧不可|電源を(?:落|切|遮断)|ケーブルを(?:抜|外)|(?:アクセス|閲覧|公開|外部通信|通信|接続|ネットワーク|サーバー?|システム|サイト|ページ|サービス|カード決済|クレジットカード決済|決済)(?:の利用|の公開|の提供|機能|の稼働|の運用|を一時的に|を全て|をすべて|を緊急|を一時)*(?:を)?(?:緊急)?(?:停止|制限|閉鎖|止め)|(?:ページ|データ|ファイル|情報|投稿|画像|資料|名簿|掲載)を(?:[^。、]{0,14})(?:削除|取り下げ)|(?:設定|権限|公開範囲)を(?:適切に|直ちに|正しい\S{0,4}に)?(?:修正|変更|是正|見直|直し|戻し|変え|オフ)|(?:システム|プログラム|不具合|ページ|フォーム|表示|誤り)(?:を|の)(?:緊急)?(?:修正|改修)|接続を?解除|(?:サイト|ページ|フォーム)を(?:[^。、]{0,8})(?:閉鎖|閉じ|非表示)|オフ(?:へ|に)戻し|アカウントを?(?:直ちに|すぐに)?(?:停止|凍結|ロック)|(?:出|見え|表示され|閲覧でき)ないよう(?:に)?(?:設定|変更|修正|処置)`)
 	loginBlock   = regexp.MustCompile(`ログイン(?:機能)?(?:を|の)?(?:一時的に|全て|すべて)?(?:遮断|停止|制限|禁止|ブロック|できない)|(?:全|対象|会員)[^。、]{0,10}パスワードを(?:[^。、]{0,8})無効|(?:対象|該当|当該|全|すべての|お客様|お客さま|会員|ユーザー|不正ログインされた)[^。、]{0,12}(?:アカウント|ID)(?:を|の)?(?:一時的に|直ちに|利用を)?(?:ロック|凍結|停止|利用停止|一時停止|無効)`)
 	regulatorRE  = regexp.MustCompile(`個人情報保護委員会|監督官庁|監督当局|監督機関|所轄官庁|関係省庁|総務省|金融庁|厚生労働省|経済産業省|国土交通省|文部科学省|財務局|PPC|JIPDEC`)
-	reportVerb   = regexp.MustCompile(`(?:報告|届出|届け出|届出書|速報|確報|提出)(?:等)?(?:を)?(?:済み?|完了|し|いた|行|実施|を完了|。|$|書を提出|、)`)
-	personRE     = regexp.MustCompile(`[\d,]+\s?(?:名|人|世帯|件)(?:様|の(?:方|お客様|お客さま|皆様|皆さま|会員様?))?(?:(?:に|へ)(?:は)?(?:、|$|対し)|を訪問)|(?:全員|全て?の(?:方|受信者|保護者)|可能性の?(?:ある|あった)(?:方|お客様|会員|患者))(?:へ|に)|(?:皆様|皆さま|患者さん?|ご?家族|保護者|学生|生徒|児童|組合員)(?:様)?[^。、]{0,16}に(?:は)?|(?:対象|該当|当該|関係|影響|流出|漏えい|被害).{0,16}(?:お客様|お客さま|会員|方々|方|皆様|皆さま|保護者|利用者|受信者|ご本人|本人|患者|学生|者)(?:様|さん|さま)?(?:全員)?(?:\s?[\d,]+\s?[人名]様?)?(?:へ|に|には|宛|に対し|に対して|の皆様|あて)|(?:お客様|ご本人|保護者|本人|患者|対象者|参加者|受信者|申込者|応募者|受講者|会員|当事者)(?:様|さん|さま)?(?:全員)?(?:へ|に|宛)(?:は|対し|対して)?`)
+	reportVerb   = regexp.MustCompile(`(?:報告|届出|届け出|届出書|速報|確報|提出)(?:等)?(?:を)?(?:済み?|完了|し|いた|行|実施|を完了|。|$|書を提出|、|\(|の)`)
+	personRE     = regexp.MustCompile(`[\d,]+\s?(?:名|人|世帯|件)(?:様|の(?:方|お客様|お客さま|皆様|皆さま|会員様?))?(?:(?:に|へ)(?:は)?|を訪問)|(?:全員|全て?の(?:方|受信者|保護者)|可能性の?(?:ある|あった)(?:方|お客様|会員|患者))(?:へ|に)|(?:皆様|皆さま|患者さん?|ご?家族|世帯|保護者|学生|生徒|児童|組合員)(?:様)?[^。、]{0,16}に(?:は)?|(?:対象|該当|当該|関係|影響|流出|漏えい|被害).{0,16}(?:お客様|お客さま|会員|方々|方|皆様|皆さま|保護者|利用者|受信者|ご本人|本人|患者|学生|者)(?:様|さん|さま)?(?:全員)?(?:\s?[\d,]+\s?[人名]様?)?(?:へ|に|には|宛|に対し|に対して|の皆様|あて)|(?:お客様|ご本人|保護者|本人|患者|対象者|参加者|受信者|申込者|応募者|受講者|会員|当事者)(?:様|さん|さま)?(?:全員)?(?:へ|に|宛)(?:は|対し|対して)?`)
 	toldVerb     = regexp.MustCompile(`(?:メール|書面|文書|郵送|書状|電話|個別|お手紙|訪問).{0,14}(?:通知|お知らせ|お詫び|ご連絡|連絡|ご案内|ご?説明|謝罪|送付|送信|配信|発送)|(?:通知|謝罪)(?:[^。、]{0,14})(?:を)?(?:し|いた|行)|(?:メール|書面|文書|書状|手紙|封書|通知|おわび|お詫び|謝罪)(?:文)?(?:を|で|と)?[^。、]{0,24}(?:お?送り(?:し|いた|ま)|送付し|発送し|郵送し|差し上げ|お出しし|出し|お届けし|お渡しし)|(?:説明|お詫び)し、?[^。、]{0,12}(?:お詫び|謝罪|説明)|(?:謝罪|お詫び|おわび|通知|連絡)(?:を|に)?(?:行|実施|(?:。|$|しました|いたしました))`)
 	notDone      = regexp.MustCompile(`予定|(?:いた)?します(?:。|$|ので)|してまいり|して参り|次第|検討|進めて|準備|ください|(?:送り|行い|出し|お届けし|差し上げ|伺い|送付し|郵送し)ます`)
-	windowNoun   = regexp.MustCompile(`不正|持ち去|持ち出|割られ|盗|発生時間|見え|見ること|見られ|載って|入力された|送られ|迷惑メール|誤表示|発生期間|発生日時|発生時期|なりすまし|名簿|操作され|紛失|所在|侵入|期間|閲覧|流出|漏えい|漏洩|攻撃|改ざん|痕跡|公開|表示|掲載|可能な状態|決済|アクセス|見られる|誤`)
+	windowNoun   = regexp.MustCompile(`不正|複製|書き出|撮影|持ち去|持ち出|割られ|盗|発生時間|見え|見ること|見られ|載って|入力された|送られ|迷惑メール|誤表示|発生期間|発生日時|発生時期|なりすまし|名簿|操作され|紛失|所在|侵入|期間|閲覧|流出|漏えい|漏洩|攻撃|改ざん|痕跡|公開|表示|掲載|可能な状態|決済|アクセス|見られる|誤`)
 	notPeriod    = regexp.MustCompile(`^\s?分|^[^。、]{0,24}(?:調べ|調査)|^[^。]{0,40}(?:受付|営業|窓口|開設|休業|キャンペーン|メンテナンス|保守|調査を|予定|開催|保管期間|修学旅行|研修|講座)`)
 	openPeriod   = regexp.MustCompile(`(?:(?:委託|契約|実施|募集|保存|保管|登録|開催|申込|受付|在籍|利用)期間|受付|営業|窓口|開設|電話|休業|キャンペーン|メンテナンス|保守|開催|募集|修学旅行)[^。]{0,16}$`)
 	whoPeriod    = regexp.MustCompile(`^[^。、]{0,60}?(?:登録|入会|申込み?|申し込み?|在籍|受診|購入|契約|応募|勤務|取引|受講|採用|注文|来場|参加|入院|利用|実施|相談|診療|申請|入社)(?:を|が|に|の)?(?:された|した|いただいた|頂いた|受けた|のあった|あった|して(?:いた|いただいた|いる))?(?:一部の)?(?:方|お客|会員|皆|患者|利用者|者|児童|生徒|学生|もの|分)`)
 	toldUs       = regexp.MustCompile(`知らされ|連絡を受け|指摘を受け|連絡があ`)
-	cardPaid     = regexp.MustCompile(`(?:クレジットカード|カード)(?:での|による|により|で)?(?:決済|情報を?入力|をご?利用|でお?支払|番号を入力)`)
+	cardPaid     = regexp.MustCompile(`カード(?:番号|情報)を(?:新規に)?ご?(?:登録|変更|入力)|(?:期間|間)に[^。]{0,40}(?:お客様|お客さま|方)の(?:クレジット)?カード情報|(?:クレジットカード|カード)(?:での|による|により|で)?(?:決済|情報を?入力|をご?利用|でお?支払|番号を入力)`)
 	negatedFind  = regexp.MustCompile(`^[^。、]{0,60}(?:確認され|発見され|検知され|検出され|確認し|確認でき)て?(?:おりません|いません|いない|なかった|ません)|^[^。]{0,80}(?:連絡|報告|申し出|お問い?合わ?せ|相談|被害)(?:は|も)[^。、]{0,12}(?:ありません|ございません|いただいておりません|受けておりません|寄せられておりません)`)
-	occurred     = regexp.MustCompile(`誤って.{0,60}(?:送信|送付|交付|公開|掲載|配布|添付|配信)|誤送信(?:し|が|を)|一斉(?:に)?送信|(?:不正アクセス|不正ログイン|攻撃|侵入|サイバー攻撃|ランサムウェア|被害).{0,24}?(?:を受け|が発生|が行われ|があ(?:り|っ)|され)|侵入(?:し(?:て|た)|$|。)|感染(?:$|。)|(?:SNS|インターネット|掲示板)[^。]{0,20}(?:に|へ)(?:投稿|書き込)|感染し|盗難(?:に|被害)|盗まれ|(?:メール|案内|資料|書類|通知|封筒|文書|名簿|ファイル|証明書|写し).{0,40}(?:送っ|送りました|送ってしま|渡し|交付し)(?:た|ました|て)|送ってしま|入力して(?:しま|盗)|失くし|置き忘れ|紛失|失われ|交付した|の(?:送信|送付|発送|配信)で、|(?:送る|送付する|発送する|封入する)際|混入し|障害が(?:起き|発生)|を(?:公開|掲載|送信|送付|発送)(?:。|$)|(?:送信|発送|送付|公開|掲載|配布|交付)(?:した|しました|いたし)|紛失し`)
+	occurred     = regexp.MustCompile(`誤って.{0,60}(?:送信|送付|交付|公開|掲載|配布|添付|配信)|誤送信(?:し|が|を)|一斉(?:に)?送信|(?:不正アクセス|不正ログイン|攻撃|侵入|サイバー攻撃|ランサムウェア|被害).{0,24}?(?:を受け|が発生|が行われ|があ(?:り|っ)|され)|(?:添付ファイル|メール)を?[^。、]{0,12}開(?:封|い)|侵入(?:し(?:て|た|、)|$|。)|感染(?:$|。)|(?:SNS|インターネット|掲示板)[^。]{0,20}(?:に|へ)(?:投稿|書き込)|感染し|盗難(?:に|被害)|盗まれ|(?:メール|案内|資料|書類|通知|封筒|文書|名簿|ファイル|証明書|写し).{0,40}(?:送っ|送りました|送ってしま|渡し|交付し)(?:た|ました|て)|送ってしま|入力して(?:しま|盗)|失くし|置き忘れ|紛失|失われ|交付した|の(?:送信|送付|発送|配信)で、|(?:送る|送付する|発送する|封入する)際|混入し|障害が(?:起き|発生)|を(?:公開|掲載|送信|送付|発送)(?:。|$)|(?:送信|発送|送付|公開|掲載|配布|交付)(?:した|しました|いたし)|紛失し`)
 )
 
 // whenJA gives the times their parts.
@@ -248,7 +248,7 @@ func (r *reader) around(first, last *when, i int) context {
 		}
 	}
 	for j := i + 1; j < len(r.times) && r.times[j].from < to; j++ {
-		if r.times[j].rel != onlyYear && !modifier.MatchString(r.s[r.times[j].to:s.to]) {
+		if r.times[j].rel != onlyYear && !modifier.MatchString(r.s[min(r.times[j].to, s.to):s.to]) {
 			to = r.times[j].from
 			break
 		}
@@ -360,6 +360,10 @@ func (r *reader) placeJA(w, last *when, c context) {
 		r.propose(incident.Fact{Key: "addendum", Item: "told-" + w.moment.String(), Value: incident.Value{Text: plain(tidy(r.s[w.from:w.to] + firstBytes(c.after, 60))), Time: w.moment}}, w.from, w.to, w.doubt)
 		return
 	}
+	if untilThen.MatchString(c.after) && cutVerb.MatchString(c.after) && !notDone.MatchString(c.after) {
+		r.containedJA(w, c.after)
+		return
+	}
 	if otherEvent.MatchString(c.after) || untilThen.MatchString(c.after) || r.question(c.sentence) {
 		return
 	}
@@ -379,7 +383,7 @@ func (r *reader) placeJA(w, last *when, c context) {
 		}
 		return
 	}
-	if fromToday.MatchString(after) && w.moment.String() == r.base.String() && personRE.MatchString(c.before) && toldVerb.MatchString(after) {
+	if fromToday.MatchString(after) && w.moment.String() == r.base.String() && personRE.MatchString(c.before+after) && toldVerb.MatchString(after) {
 		r.moment("persons-notified", w, "")
 		return
 	}
@@ -392,13 +396,15 @@ func (r *reader) placeJA(w, last *when, c context) {
 	}
 	if m := loginBlock.FindString(after); m != "" && !staffAccount.MatchString(after) && (strings.Contains(m, "ログイン") || usersRE.MatchString(c.sentence)) || lockAfter.MatchString(after) && lockObject.MatchString(c.before) {
 		r.moment("login-blocked", w, "")
+	} else if r.sentWrongly && gotBack.MatchString(after) && !foundVerb.MatchString(c.before) {
+		r.containedJA(w, after)
 	} else if (cutVerb.MatchString(after) || cutVerb.MatchString(c.line) && !notDone.MatchString(c.line) || cutAfter.MatchString(after) && cutObject.MatchString(c.before)) && r.lines[w.line].section != secDamage {
 		if !cutVerb.MatchString(after) && c.line != "" {
 			after = c.line
 		}
 		r.containedJA(w, after)
 	}
-	if !r.has("discovered") && r.foundJA(after, c) {
+	if (!r.has("discovered") || w.moment.Exact()) && r.foundJA(after, c) {
 		r.moment("discovered", w, "")
 	}
 	if r.toRegulator(after, c) {
@@ -416,14 +422,14 @@ func (r *reader) placeJA(w, last *when, c context) {
 	if !r.has("window.start") && r.sentWrongly && sentVerb.MatchString(after) && !amends.MatchString(after) && !r.foundFirst(after) {
 		r.moment("window.start", w, "")
 	}
-	if !r.has("window.start") && !r.foundFirst(after) && occurred.MatchString(firstBytes(after, 500)) && !r.negative(firstClause.FindString(after)) && !elsewhere.MatchString(after) {
+	if !r.has("window.start") && !r.foundFirst(after) && occurred.MatchString(firstBytes(after, 500)) && !(amends.MatchString(after) && !leakStrong.MatchString(after)) && !r.negative(firstClause.FindString(after)) && !elsewhere.MatchString(after) {
 		r.moment("window.start", w, "")
 	}
 }
 
 // A date may stand between what was cut off and the verb: 決済を5月27日に停止しました.
 var (
-	cutAfter  = regexp.MustCompile(`^(?:中)?に(?:緊急|一時|全面)?(?:停止|閉鎖|遮断|解除|削除|非公開|休止|凍結|修正)`)
+	cutAfter  = regexp.MustCompile(`^(?:中)?に(?:緊急|一時|全面)?(?:停止|閉鎖|遮断|解除|削除|非公開(?:に|と|へ)(?:し|いた|変更|設定|切)|休止|凍結|修正)`)
 	cutObject = regexp.MustCompile(`(?:サイト|サービス|決済|公開|アクセス|接続|ページ|サーバー?|ネットワーク|通信|アカウント|フォーム|ファイル|設定)[^。、]{0,10}を$`)
 )
 
@@ -467,11 +473,15 @@ func (r *reader) containedNext() {
 		if s.line != before.line || !atOnce.MatchString(part) || !cutVerb.MatchString(part) || notDone.MatchString(part) {
 			continue
 		}
-		for _, w := range r.times {
+		for i := len(r.times) - 1; i >= 0; i-- {
+			w := r.times[i]
 			if w.from >= s.from {
+				continue
+			}
+			if w.from < before.from {
 				break
 			}
-			if w.from >= before.from && !w.moment.IsZero() && w.moment.Precision != incident.Month && foundVerb.MatchString(r.s[w.to:before.to]) {
+			if !r.has("contained") && !w.moment.IsZero() && w.moment.Precision != incident.Month && foundVerb.MatchString(r.s[w.to:before.to]) {
 				v := *w
 				v.hh = -1
 				t := v.moment.Time
@@ -529,16 +539,16 @@ func (r *reader) reportedLater(after string) bool {
 var sameDayRE = regexp.MustCompile(`同日|即日|その日|直ちに`)
 
 // surelyFound needs no word for what was found.
-var surelyFound = regexp.MustCompile(`^[^。]{0,120}(?:(?:連絡|指摘|通報|点検|調査|問い?合わ?せ|申し出|電話|申告|通報|照会|確認)(?:により|によって|で|から|があり|を受け)[^。]{0,12}判明|発覚し|に気[づ付])`)
+var surelyFound = regexp.MustCompile(`^[、に]?[^。、]{0,12}(?:お客様|お客さま|会員様?|利用者|カード会社|決済代行会社|警察|取引先|市民の方|受信者|保護者)[^。]{0,24}(?:より|から)[^。]{0,120}(?:連絡|問い?合わ?せ|指摘|通報|申し出|電話)(?:を(?:受け|いただ|頂)|が(?:あ|入|寄))|^[^。]{0,120}(?:(?:連絡|指摘|通報|点検|調査|問い?合わ?せ|申し出|電話|申告|通報|照会|確認)(?:の結果、|により|によって|で|から|があり|を受け)[^。]{0,12}判明|発覚し|に気[づ付])`)
 
-var fromWhom = regexp.MustCompile(`^\s?[^。、]{0,30}から(?:の)?(?:報告|連絡|指摘)\s?。?$|^\s?[^。]{0,40}(?:から|より)[^。]{0,80}との?(?:お電話|電話|ご?相談|ご?連絡|ご?指摘|ご?報告|お問い合わせ|通報)\s?。?$`)
+var fromWhom = regexp.MustCompile(`^\s?[^。、]{0,30}から(?:の)?(?:報告|連絡|指摘)\s?。?$|^\s?[^。]{0,40}(?:から|より)[^。]{0,80}(?:との?|旨の)(?:お電話|電話|ご?相談|ご?連絡|ご?指摘|ご?報告|お問い合わせ|通報)\s?。?$`)
 
 var (
 	// foundHead heads the part on the discovery, in which the first word from outside is it.
 	foundHead = regexp.MustCompile(`(?:発覚|判明|発見|覚知|把握)`)
-	cameIn    = regexp.MustCompile(`^[^。]{0,60}(?:から|より)[^。]{0,160}(?:受け|いただ|頂|あり|届|入)`)
+	cameIn    = regexp.MustCompile(`^[^。]{0,60}(?:から|より)[^。]{0,160}(?:受け|いただ|頂|あり|届|入|寄せ)`)
 	// occurredThen says what had happened on a day, found out later: 5月19日に侵入していたことが判明.
-	occurredThen = regexp.MustCompile(`^に[^。、]{0,90}(?:し|され|れ)ていた(?:こと|もの)|^に(?:発送|送付|送信|配布|交付|掲載|公開|配信|郵送|提出)し(?:た|て)|^(?:より|から)(?:休止|停止|閉鎖)`)
+	occurredThen = regexp.MustCompile(`^に[^。、]{0,90}(?:し|され|れ)ていた(?:こと|もの)|^に(?:発生|起き)|^に(?:発送|送付|送信|配布|交付|掲載|公開|配信|郵送|提出)し(?:た|て)|^(?:より|から)(?:休止|停止|閉鎖)`)
 )
 
 var goodNews = regexp.MustCompile(`(?:安全性?|復旧|完了|正常|ないこと|削除|回収|受領)(?:の状態)?(?:を|が|であることを|したことを|されたことを|されていることを)$`)
@@ -549,7 +559,7 @@ func (r *reader) foundJA(after string, c context) bool {
 	if toldIt.MatchString(after) || occurredThen.MatchString(after) {
 		return false
 	}
-	if m != nil && r.lines[r.sentenceAt(c.at).line].section == secStory && fromWhom.MatchString(after) {
+	if r.lines[r.sentenceAt(c.at).line].section == secStory && fromWhom.MatchString(after) {
 		return true
 	}
 	if m != nil && (surelyFound.MatchString(after) || foundHead.MatchString(r.lines[r.sentenceAt(c.at).line].under) && !goodNews.MatchString(after[:m[0]])) {
@@ -573,9 +583,15 @@ func (r *reader) foundFirst(after string) bool {
 	if toldIt.MatchString(after) || occurredThen.MatchString(after) {
 		return false
 	}
+	if factFound.MatchString(after) {
+		return true
+	}
 	f, o := foundVerb.FindStringIndex(after), occurred.FindStringIndex(after)
 	return f != nil && (o == nil || f[0] < o[1]+30)
 }
+
+// factFound makes the whole sentence one on a discovery: 3月4日、...されている事実を確認.
+var factFound = regexp.MustCompile(`^[、に][^。]{0,200}(?:事実|こと)(?:を|が)(?:確認|検知|発見|判明)`)
 
 // containedJA proposes when it was cut off. Where the verb is not the first thing that happened at a time of day, only
 // the day is known.
@@ -584,13 +600,20 @@ func (r *reader) containedJA(w *when, after string) {
 		return
 	}
 	v := *w
-	if m := cutVerb.FindStringIndex(after); m != nil && (foundVerb.MatchString(after[:m[0]]) || sameDay.MatchString(after[:m[1]])) && v.moment.Exact() {
+	m := cutVerb.FindStringIndex(after)
+	if m == nil {
+		m = gotBack.FindStringIndex(after)
+	}
+	if m != nil && (foundVerb.MatchString(after[:m[0]]) || sameDay.MatchString(after[:m[1]])) && v.moment.Exact() {
 		v.hh = -1
 		t := v.moment.Time
 		v.set(t.Year(), int(t.Month()), t.Day(), r.zone)
 	}
 	r.moment("contained", &v, "")
 }
+
+// gotBack ends what was handed to the wrong person.
+var gotBack = regexp.MustCompile(`(?:書類|通知書|封書|文書|証書|全て|すべて|もの)を?[^。、]{0,10}回収(?:し|いた|。|$)`)
 
 // sameDay says that something happened on the day, not at the time.
 var sameDay = regexp.MustCompile(`その日のうち|同日中|当日中|同日のうち|即日`)
@@ -621,6 +644,17 @@ func (r *reader) windowJA(w, last *when, c context) {
 	}
 }
 
+// quotedFirst is the first of several announcements that a sentence names by their titles.
+var quotedFirst = regexp.MustCompile(`^(?:付け?)?「[^」]{0,90}」(?:および|及び|並びに|ならびに|、|と)`)
+
+// lastClause is what follows the last title in quotes.
+func lastClause(s string) string {
+	if i := strings.LastIndex(s, "」"); i >= 0 {
+		return s[i+len("」"):]
+	}
+	return s
+}
+
 // willTell ends a verb as a promise, behind いた or し.
 var willTell = regexp.MustCompile(`^(?:し)?ます|^(?:し)?(?:いただき|いたし)ます|^する予定|^予定`)
 
@@ -639,10 +673,12 @@ func (r *reader) disclosedJA() {
 		}
 		c := r.around(w, w, i)
 		told := ""
-		if loc := postscript.FindStringIndex(c.after); loc != nil && !willTell.MatchString(c.after[loc[1]:]) {
+		if quotedFirst.MatchString(c.rest) && postscript.MatchString(lastClause(c.rest)) {
+			told = "公表"
+		} else if loc := postscript.FindStringIndex(c.after); loc != nil && !willTell.MatchString(c.after[loc[1]:]) {
 			told = c.after[:loc[1]]
 		}
-		if (firstReport.MatchString(c.after) || told != "" && !privately.MatchString(told) && !otherPosted.MatchString(told) && !personRE.MatchString(c.sentence[:max(0, w.from-c.at)])) && !laterReport.MatchString(c.after) && !strings.Contains(c.after, "予定") && (r.update || r.base.IsZero() || w.moment.Time.Before(r.base.Time)) && !otherTold.MatchString(c.before) {
+		if (firstReport.MatchString(c.after) || told != "" && !privately.MatchString(told) && !otherPosted.MatchString(told) && !personRE.MatchString(c.sentence[:min(len(c.sentence), max(0, w.from-c.at))])) && !laterReport.MatchString(c.after) && !strings.Contains(c.after, "予定") && (r.update || r.base.IsZero() || w.moment.Time.Before(r.base.Time)) && !otherTold.MatchString(c.before) {
 			r.update = true
 			r.moment("disclosed", w, "")
 			break
