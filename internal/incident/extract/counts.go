@@ -2,17 +2,18 @@ package extract
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"shirase/internal/incident"
 )
 
 var (
-	leakWord    = regexp.MustCompile(`不正なログイン|なりすまし|流出|漏えい|漏洩|漏れ|不正ログイン|不正アクセス|不正に|閲覧|紛失|盗難|誤送信|誤送付|誤配布|誤交付|誤って|個人情報|個人データ|対象|被害|影響|暗号化|該当|盗|窃取|取得され|持ち出|公開|掲載|表示|記載|含まれ|記録|保存|メールアドレス|氏名|会員情報|顧客情報|お客様情報|お客さま情報`)
+	leakWord    = regexp.MustCompile(`ログインが成立|ログインされ|外部に送信|不正なログイン|なりすまし|流出|漏えい|漏洩|漏れ|不正ログイン|不正アクセス|不正に|閲覧|紛失|盗難|誤送信|誤送付|誤配布|誤交付|誤って|個人情報|個人データ|対象|被害|影響|暗号化|該当|盗|窃取|取得され|持ち出|公開|掲載|表示|記載|含まれ|記録|保存|メールアドレス|氏名|会員情報|顧客情報|お客様情報|お客さま情報`)
 	leakStrong  = regexp.MustCompile(`流出|漏えい|漏洩|漏れ|不正ログイン|誤送信|紛失|盗|窃取|誤って|閲覧|持ち出|不正に|不正アクセスを受け`)
 	scopeLabel  = regexp.MustCompile(`(?:件数|人数|対象者数?|対象(?:となる)?(?:の)?(?:お客様|お客さま|会員|方|個人情報|アカウント|件数|人数|範囲)?|影響範囲|被害(?:件数|規模|状況|者数|アカウント数?)|アカウント(?:数)?|ログイン(?:が確認された)?(?:件数|ID数|アカウント数)|漏えい等?した?(?:件数|人数|個人データ)|流出(?:件数|人数|した可能性のある(?:件数|人数)))[^。\d]{0,24}$`)
 	notAffected = regexp.MustCompile(`(?:問い?合わ?せ|申し出|申告|お申し出|相談|苦情|返信|回答|回収|削除(?:の|が)?確認|削除を?(?:確認|完了)|謝罪|再送|問合せ|不正利用の?(?:被害|報告|申告)|送信先|誤送信先|送り先|宛先|閲覧者|受信者|送付先|委託先|社員数|従業員数?|職員数?|教員|担当者|スタッフ|監視|体制|委員|弁護士|専門家|定員|席|当選|他の?|過去|昨年度?|年間|平均|毎月|月間|件中|例|連絡(?:が)?(?:取|と)れ|通報)(?:[^。、\d]{0,10})$`)
-	tailNot     = regexp.MustCompile(`^\s?(?:の(?:お?問い?合わ?せ|申し出|申告|相談|苦情|返信|回答|不正利用|事案|事例|事故|職員|社員|教員|担当者|委員|専門家|弁護士|スタッフ|通報|アクセス(?:記録)?があ|報告|謝罪|削除|受信|お申し出|宛先|メール)|が(?:閲覧|見る?)(?:し|でき|こと)|が含まれて(?:い|お)|に[^。、]{0,24}(?:を|で)[^。、]{0,8}お?送り|に、?(?:お詫び|謝罪|文書|電話|連絡|通知|状況)|の皆(?:様|さん|さま)に(?:は)?、?(?:電話|メール|文書|お詫び|郵送)|(?:体制|以上で|ずつ|単位|につき|あたり|当たり|のみの会社|の会社|の従業員|で(?:確認|対応|作業|チェック|運用|実施|行))|の?[^。、]{0,16}(?:宛|あて)(?:て)?に|(?:に|へ)(?:対し|対して)?(?:、)?(?:誤って|誤送信|メールを?(?:誤)?送信|送信|送付|配布|配信|交付|一斉|お?渡|郵送|発送|手渡))`)
+	tailNot     = regexp.MustCompile(`^\s?(?:の(?:お?問い?合わ?せ|申し出|申告|相談|苦情|返信|回答|不正利用|事案|事例|事故|職員|社員|教員|担当者|委員|専門家|弁護士|スタッフ|通報|アクセス(?:記録)?があ|報告|謝罪|削除|受信|お申し出|宛先|メール|迷惑|不審|なりすまし)|が(?:閲覧|見る?)(?:し|でき|こと)|が含まれて(?:い|お)|に[^。、]{0,24}(?:を|で)[^。、]{0,8}お?送り|に、?(?:お詫び|謝罪|文書|電話|連絡|通知|状況)|の皆(?:様|さん|さま)に(?:は)?、?(?:電話|メール|文書|お詫び|郵送)|(?:体制|以上で|ずつ|単位|につき|あたり|当たり|のみの会社|の会社|の従業員|で(?:確認|対応|作業|チェック|運用|実施|行))|の?[^。、]{0,16}(?:宛|あて)(?:て)?に|(?:に|へ)(?:対し|対して)?(?:、)?(?:誤って|誤送信|メールを?(?:誤)?送信|送信|送付|配布|配信|交付|一斉|お?渡|郵送|発送|手渡))`)
 	notLeaked   = regexp.MustCompile(`(?:掲載|表示|記録|保存|確認|流出|漏えい|漏洩|閲覧|取得|含ま|発見|該当|検出)(?:は|も|が)?(?:さ?れ|し|でき|いたし)?て?(?:おりません|いません|いない|なかった|ございません|ありません|ません)|対象外|除[くきい]|影響(?:は|も)?(?:一切)?(?:ございません|ありません|ない)|無関係|回収(?:し|済|でき)|発見(?:され|し)(?:ました|た)。`)
 	baseNoun    = regexp.MustCompile(`(?:全(?:会員|顧客|ユーザー|アカウント|体|て)?|総(?:会員|登録|アカウント)?|登録(?:会員|者|アカウント|ユーザー)?|(?:会員|利用者|契約者|加入者)(?:総)?数?|保有(?:する|している)?(?:[^。、]{0,20})|保管(?:する|している|していた)?(?:[^。、]{0,20})|全部で|契約)[^。、\d]{0,12}$`)
 	revisedTo   = regexp.MustCompile(`(?:から|より|→|でしたが|としていましたが|としておりましたが|と(?:公表|お知らせ|発表|ご報告)(?:し|いた)[^。]{0,20}(?:が|ところ))[^。]{0,60}$`)
@@ -34,7 +35,8 @@ var (
 	otherOnes = regexp.MustCompile(`新たに(?:判明(?:した|しました))?[^。、\d]{0,12}$|(?:他|別|ほか)の[^。、\d]{0,10}$`)
 	// baseInside stands, in brackets, before the number of all; baseLabel is that number's label.
 	baseInside = regexp.MustCompile(`\((?:全|総|登録)[^()]{0,20}$`)
-	baseLabel  = regexp.MustCompile(`(?:^|[\s・(参考)])(?:全|総)?(?:会員|登録会員|登録者|契約者|利用者)数(?:\([^()]{0,20}\))?\s?[:は]?\s?$`)
+	baseLabel  = regexp.MustCompile(`(?:^|[\s・(参考)])(?:全|総)?(?:会員|登録会員|登録者|契約者|利用者)総?数(?:\([^()]{0,20}\))?\s?[:は]?\s?$`)
+	membersEnd = regexp.MustCompile(`(?:会員|登録者|契約者|利用者)$`)
 	// theirData follows a number of people whose data are meant: 職員4,313人の個人情報.
 	theirData = regexp.MustCompile(`^(?:分)?の(?:個人)?(?:情報|データ|氏名|メールアドレス|住所)`)
 	forWhom   = regexp.MustCompile(`(?:人分|名分|件分|世帯分)`)
@@ -150,7 +152,7 @@ func (r *reader) scoreJA(a *amount, before, after, whole string, l line) (scored
 		return sc, false
 	case pickedOut.MatchString(before) && r.follows(a):
 		return sc, false
-	case notAffected.MatchString(lastBytes(before, 48)) && !ofData.MatchString(before) && !theirData.MatchString(after) && !(bcc && strings.Contains(before, "送信先")), tailNot.MatchString(after) && !bcc, notLeaked.MatchString(after):
+	case notAffected.MatchString(lastBytes(before, 48)) && !ofData.MatchString(before) && !theirData.MatchString(after) && !forWhom.MatchString(a.word) && !(bcc && strings.Contains(before, "送信先")), tailNot.MatchString(after) && !bcc, notLeaked.MatchString(after):
 		return sc, false
 	case a.part && a.of != nil && !a.of.base:
 		if baseInside.MatchString(before) && !r.has("base.count") {
@@ -161,7 +163,7 @@ func (r *reader) scoreJA(a *amount, before, after, whole string, l line) (scored
 	case beforeRE.MatchString(before):
 		return sc, false
 	}
-	if baseLabel.MatchString(before) {
+	if baseLabel.MatchString(before) || membersEnd.MatchString(before) && strings.HasPrefix(r.s[a.from:], "総数") {
 		r.count("base.count", a, "")
 		a.base = true
 		return sc, false
@@ -233,7 +235,8 @@ func (r *reader) affected(found []scored) {
 			return
 		}
 	}
-	if r.inList(best.amount) && !best.total && !scopeLabel.MatchString(r.labelOf(best.amount)) {
+	said := slices.ContainsFunc(found, func(sc scored) bool { return sc.value == best.value && !r.inList(sc.amount) }) // in a sentence too
+	if r.inList(best.amount) && !said && !best.total && !scopeLabel.MatchString(r.labelOf(best.amount)) {
 		for _, a := range r.amounts { // one part of several
 			if near := a.line - best.line; a.unit == best.unit && near != 0 && near >= -4 && near <= 4 && a.value != best.value && !a.part && r.inList(a) && r.lines[a.line].section == r.lines[best.line].section {
 				return

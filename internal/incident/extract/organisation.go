@@ -66,7 +66,7 @@ func (r *reader) organisationJA() {
 	add := func(from, to, score int) {
 		name := strings.TrimSpace(r.s[from:to])
 		next, _ := utf8.DecodeRuneInString(r.s[to:])
-		if score < 6 && strings.ContainsRune("民内外政長立営税販場史", next) && !strings.HasPrefix(r.s[to:], "内部") || badName.MatchString(name) || verbPlace.MatchString(name) || ownedBy.MatchString(name) || particle.MatchString(corporate.ReplaceAllString(name, "")) || utf8.RuneCountInString(name) < 2 {
+		if score < 6 && strings.ContainsRune("民内外政長立営税販場史", next) && !strings.HasPrefix(r.s[to:], "内部") || badName.MatchString(name) || verbPlace.MatchString(name) || ownedBy.MatchString(name) || corporate.ReplaceAllString(name, "") == "" || particle.MatchString(corporate.ReplaceAllString(name, "")) || utf8.RuneCountInString(name) < 2 {
 			return
 		}
 		for i := range all {

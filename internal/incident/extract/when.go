@@ -3,108 +3,10 @@ package extract
 import (
 	"regexp"
 	"strings"
-	"unicode/utf8"
+	"time"
 
 	"shirase/internal/incident"
 )
-
-// maxHead is how many lines of a text may stand before its date and title: republished notices have the site's name and
-// menus there.
-const maxHead = 25
-
-var (
-	published   = regexp.MustCompile(`(?:公表日|公開日|掲載日|発表日|発表日時|公表日時|登録日|投稿日|発行日|掲載日時|公開日時|配信日|記者発表|報道発表(?:資料)?|プレスリリース|ニュースリリース|お知らせ|提供日|提供日時|資料提供|報道提供|(?i:published|date|released?|posted|dated|for immediate release))[^。]{0,12}$`)
-	updated     = regexp.MustCompile(`(?:更新日?時?|最終更新|追記|改訂|(?i:updated|last modified))\s?[:：]?\s?$`)
-	updatedTail = regexp.MustCompile(`^\s?[\])】]?\s?(?:更新|追記|改訂|最終)`)
-	followRE    = regexp.MustCompile(`第\s?[2-9二三四五六七八九]\s?(?:報|回)|続報|最終報|(?:追加|続)の?(?:お知らせ|ご?報告)|復旧報|開示事項の経過|(?i:\bupdate\b|follow-up)`)
-	postscript  = regexp.MustCompile(`^(?:\s?付け?)?(?:で|に|の|、)?(?:[^。、]{0,40}?|[^。]{0,10}「[^」]{1,90}」[^。、]{0,30}?)(?:お知らせ|公表|発表|ご報告|開示)(?:を)?(?:いた|し|させて|済|のとおり|の通り|$|。)|^(?:\s?付け?)?(?:で|に|の|、)?[^。、]{0,30}(?:お知らせ|お詫び|リリース|第.報)[^。、]{0,20}(?:公開|掲載)(?:いた|し|させて)`)
-	privately   = regexp.MustCompile(`メール|封書|書面|文書|書状|手紙|郵送|電話|個別|訪問|皆様へ|ご本人|本人に|保護者`)
-	firstReport = regexp.MustCompile(`^(?:\s?付け?)?(?:の|に|で)?(?:公表した|お知らせした)?[「『(]?第\s?[1一]\s?報`)
-	laterReport = regexp.MustCompile(`^(?:\s?付け?)?「[^」]{0,60}(?:第\s?[2-9二三四五六七八九]\s?報|続報)[^」]{0,6}」|^(?:\s?付け?)?(?:の|に|で)?(?:公表した|お知らせした)?[「『(]?(?:第\s?[2-9二三四五六七八九]\s?報|続報)`)
-	toldHere    = regexp.MustCompile(`^\s?(?:に)?(?:報道|記者)?(?:発表|公表|公開|提供|掲載)\s?[)】\]]?\s*(?:資料提供)?$`)
-)
-
-// publication finds when the text was published: the date on a line of its own near the beginning or at the end, or one
-// with a label. What was updated says only as of when it speaks.
-func (r *reader) publication() {
-	for i, l := range r.lines {
-		if i < maxHead && titleEnds(r.s[l.from:l.to]) && followRE.MatchString(r.s[l.from:l.to]) && !strings.Contains(r.s[l.from:l.to], "第1報") {
-			r.update = true
-		}
-	}
-	var labelled, alone, head, tail, updates *when
-	for _, w := range r.times {
-		if w.rel != absolute || w.d == 0 {
-			continue
-		}
-		l := r.lines[w.line]
-		before, after := strings.TrimSpace(r.s[l.from:w.from]), strings.TrimSpace(r.s[w.to:l.to])
-		before, after = strings.Trim(before, "()[]【】<>・:"), strings.Trim(after, "()[]【】<>")
-		first := w.line < maxHead
-		if l.section != secNone || w.hh >= 0 || w.line > 0 && labelAbove.MatchString(r.s[r.lines[w.line-1].from:r.lines[w.line-1].to]) {
-			if updated.MatchString(before+":") && updates == nil {
-				updates = w
-			}
-			first = false
-		}
-		switch {
-		case w.line < maxHead && toldHere.MatchString(after) && l.section == secNone:
-			if labelled == nil {
-				labelled = w
-			}
-		case updated.MatchString(before+":") || updatedTail.MatchString(after):
-			if updates == nil {
-				updates = w
-			}
-		case first && before != "" && published.MatchString(lastBytes(before, 60)) && len(before) < 60 && len(after) < 60:
-			if labelled == nil {
-				labelled = w
-			}
-		case before == "" && after == "" && first:
-			if alone == nil {
-				alone = w
-			}
-		case before == "" && after == "" && w.line >= len(r.lines)-4 && w.hh < 0 && l.section != secStory && l.section != secScope && w.line > 3:
-			tail = w
-		case w.line < 6 && after == "" && head == nil && w.hh < 0 && titleDate.MatchString(r.s[l.from:l.to]) && titleNoun.MatchString(before):
-			head = w
-		case w.line == 0 && after == "" && w.hh < 0 && titleNoun.MatchString(before) && !strings.ContainsAny(before, "。、") && len(before) < 200:
-			if head == nil {
-				head = w
-			}
-		case w.line < 8 && after == "" && titled(before) && titleNoun.MatchString(before) && len(before) < 300:
-			if head == nil {
-				head = w
-			}
-		case first && w.line < 12 && !strings.ContainsAny(before+after, "、。,") && len(before)+len(after) < 90 && !storyWord.MatchString(before+after) && (before == "" || after == "" || titleEnds(after)):
-			if head == nil {
-				head = w
-			}
-		}
-	}
-	for _, w := range []*when{labelled, alone, head, tail} {
-		if w != nil && !w.start && !w.end {
-			r.baseAt = w
-			break
-		}
-	}
-	at := r.baseAt
-	if at == nil {
-		at = updates
-	}
-	if at != nil {
-		at.set(at.y, at.m, at.d, r.zone)
-		r.base = at.moment
-		r.asOf = at.moment
-	}
-}
-
-// titleDate is a title with its day in brackets behind it.
-var titleDate = regexp.MustCompile(`^[^。、:]{8,200}\([^()]{6,30}\)$`)
-
-var labelAbove = regexp.MustCompile(`(?:日時|日|期間|時刻|年月日|経過|経緯)\s?[)>】:]?$`)
-
-var storyWord = regexp.MustCompile(`発生|発覚|判明|発見|検知|確認|受付|時点|現在|から|まで|誤|紛失|対応|連絡|(?i:discover|occur|between|on or about|deadline|until|through)`)
 
 // titleEnds reports whether a line may be the title of a notice.
 func titleEnds(s string) bool {
@@ -183,8 +85,8 @@ var (
 	foundVerb    = regexp.MustCompile(`発見|検知|検出|発覚|判明|覚知|認知|認識し|把握し|気[づ付]|分か(?:り|っ)|わか(?:り|っ)|知らされ|見つか(?:り|っ)|見[つ付]け|第?一報(?:$|。|が|を)|(?:を|が)確認(?:し|さ|いた|でき)|確認(?:しました|いたしました|した)|(?:連絡|指摘|通報|通知|報告|情報提供|問い?合わ?せ|申告|申し出|お申し出|届出?)(?:が|を|も)?(?:[^。]{0,24}?)(?:あ(?:り|っ)|受|いただ|頂|入|寄せ|届)|連絡を受領|から(?:の)?(?:報告|連絡|指摘)(?:。|$|\s)`)
 	foundLabel   = regexp.MustCompile(`(?:発覚|判明|発見|覚知|検知|認知|認識|確認|把握)(?:した|の)?(?:年月日|日時|日|時刻|時期)?\s?[)】\]]?\s?(?:[:]|は|が)?\s?$`)
 	startLabel   = regexp.MustCompile(`発生時間\s?[:]?\s?$|(?:発生|誤送信|紛失|送信|事故発生|事案発生|事故|盗難|漏えい|漏洩|流出|被害発生|攻撃)(?:年月日|日時|日|時刻|時期|期間)\s?[)】\]]?\s?(?:[:]|は|が)?\s?$`)
-	cutVerb      = regexp.MustCompile(`(?:機能|フォーム|ID|チャージ|連携|掲載|設定|サイト|システム|サーバー?|サービス|接続|公開|アクセス|通信|決済|アカウント|ページ|ファイル|端末|パソコン|回線|ネットワーク)[^。、]{0,14}を(?:[^。、]{0,10})(?:停止|閉鎖|遮断|解除|休止|取りやめ|取り下げ|復元)(?:し|いた|する|を|。|$|、)|(?:キー|パスワード|アカウント|権限|トークン)を[^。、]{0,10}無効|(?:利用|機能|発行|提供|受付)を(?:一時)?停止|機能を停止|LANケーブルを(?:抜|外)|を緊急(?:停止|閉鎖)|(?:スクリプト|プログラム|マルウェア|タグ)を(?:[^。、]{0,8})(?:除去|削除|駆除)|抜線|端末を(?:[^。、]{0,8})ロック|遠隔(?:操作)?(?:により|で)[^。]{0,12}(?:ロック|消去)|遮断|隔離|切り離|切断|シャットダウン|非公開(?:に|と|へ)(?:し|いた|変更|設定|切)|閲覧(?:が)?でき(?:ないよう|なくし|ない状態(?:に|と)(?:し|いた))|閲覧不可|電源を(?:落|切|遮断)|ケーブルを(?:抜|外)|(?:アクセス|閲覧|公開|外部通信|通信|接続|ネットワーク|サーバー?|システム|サイト|ページ|サービス|カード決済|クレジットカード決済|決済)(?:の利用|の公開|の提供|機能|の稼働|の運用|を一時的に|を全て|をすべて|を緊急|を一時)*(?:を)?(?:緊急)?(?:停止|制限|閉鎖|止め)|(?:ページ|データ|ファイル|情報|投稿|画像|資料|名簿|掲載)を(?:[^。、]{0,14})(?:削除|取り下げ)|(?:設定|権限|公開範囲)を(?:適切に|直ちに|正しい\S{0,4}に)?(?:修正|変更|是正|見直|直し|戻し|変え|オフ)|(?:システム|プログラム|不具合|ページ|フォーム|表示|誤り)(?:を|の)(?:緊急)?(?:修正|改修)|接続を?解除|(?:サイト|ページ|フォーム)を(?:[^。、]{0,8})(?:閉鎖|閉じ|非表示)|オフ(?:へ|に)戻し|アカウントを?(?:直ちに|すぐに)?(?:停止|凍結|ロック)|(?:出|見え|表示され|閲覧でき)ないよう(?:に)?(?:設定|変更|修正|処置)`)
-	loginBlock   = regexp.MustCompile(`ログイン(?:機能)?(?:を|の)?(?:一時的に|全て|すべて)?(?:遮断|停止|制限|禁止|ブロック|できない)|(?:全|対象|会員)[^。、]{0,10}パスワードを(?:[^。、]{0,8})無効|(?:対象|該当|当該|全|すべての|お客様|お客さま|会員|ユーザー|不正ログインされた)[^。、]{0,12}(?:アカウント|ID)(?:を|の)?(?:一時的に|直ちに|利用を)?(?:ロック|凍結|停止|利用停止|一時停止|無効)`)
+	cutVerb      = regexp.MustCompile(`(?:取り?扱い|利用|決済)を(?:一時)?(?:中止|停止|休止)|(?:ストア|ショップ|通販|店舗?)を(?:[^。、]{0,8})(?:停止|閉鎖|休止)|(?:機能|フォーム|ID|チャージ|連携|掲載|設定|サイト|システム|サーバー?|サービス|接続|公開|アクセス|通信|決済|アカウント|ページ|ファイル|端末|パソコン|回線|ネットワーク)[^。、]{0,14}を(?:[^。、]{0,10})(?:停止|閉鎖|遮断|解除|休止|取りやめ|取り下げ|復元)(?:し|いた|する|を|。|$|、)|(?:キー|パスワード|アカウント|権限|トークン)を[^。、]{0,10}無効|(?:利用|機能|発行|提供|受付)を(?:一時)?停止|機能を停止|LANケーブルを(?:抜|外)|を緊急(?:停止|閉鎖)|(?:スクリプト|プログラム|マルウェア|タグ)を(?:[^。、]{0,8})(?:除去|削除|駆除)|抜線|端末を(?:[^。、]{0,8})ロック|遠隔(?:操作)?(?:により|で)[^。]{0,12}(?:ロック|消去)|遮断|隔離|切り離|切断|シャットダウン|非公開(?:に|と|へ)(?:し|いた|変更|設定|切)|閲覧(?:が)?でき(?:ないよう|なくし|ない状態(?:に|と)(?:し|いた))|閲覧不可|電源を(?:落|切|遮断)|ケーブルを(?:抜|外)|(?:アクセス|閲覧|公開|外部通信|通信|接続|ネットワーク|サーバー?|システム|サイト|ページ|サービス|カード決済|クレジットカード決済|決済)(?:の利用|の公開|の提供|機能|の稼働|の運用|を一時的に|を全て|をすべて|を緊急|を一時)*(?:を)?(?:緊急)?(?:停止|制限|閉鎖|止め)|(?:ページ|データ|ファイル|情報|投稿|画像|資料|名簿|掲載)を(?:[^。、]{0,14})(?:削除|取り下げ)|(?:設定|権限|公開範囲)を(?:適切に|直ちに|正しい\S{0,4}に)?(?:修正|変更|是正|見直|直し|戻し|変え|オフ)|(?:システム|プログラム|不具合|ページ|フォーム|表示|誤り)(?:を|の)(?:緊急)?(?:修正|改修)|接続を?解除|(?:サイト|ページ|フォーム)を(?:[^。、]{0,8})(?:閉鎖|閉じ|非表示)|オフ(?:へ|に)戻し|アカウントを?(?:直ちに|すぐに)?(?:停止|凍結|ロック)|(?:出|見え|表示され|閲覧でき)ないよう(?:に)?(?:設定|変更|修正|処置)`)
+	loginBlock   = regexp.MustCompile(`ログイン(?:機能)?(?:を|の)?(?:一時的に|全て|すべて)?(?:遮断|停止|制限|禁止|ブロック|できない(?:状態|よう))|(?:全|対象|会員)[^。、]{0,10}パスワードを(?:[^。、]{0,8})無効|(?:対象|該当|当該|全|すべての|お客様|お客さま|会員|ユーザー|不正ログインされた)[^。、]{0,12}(?:アカウント|ID)(?:を|の)?(?:一時的に|直ちに|利用を)?(?:ロック|凍結|停止|利用停止|一時停止|無効)`)
 	regulatorRE  = regexp.MustCompile(`個人情報保護委員会|監督官庁|監督当局|監督機関|所轄官庁|関係省庁|総務省|金融庁|厚生労働省|経済産業省|国土交通省|文部科学省|財務局|PPC|JIPDEC`)
 	reportVerb   = regexp.MustCompile(`(?:報告|届出|届け出|届出書|速報|確報|提出)(?:等)?(?:を)?(?:済み?|完了|し|いた|行|実施|を完了|。|$|書を提出|、|\(|の)`)
 	personRE     = regexp.MustCompile(`[\d,]+\s?(?:名|人|世帯|件)(?:様|の(?:方|お客様|お客さま|皆様|皆さま|会員様?))?(?:(?:に|へ)(?:は)?|を訪問)|(?:全員|全て?の(?:方|受信者|保護者)|可能性の?(?:ある|あった)(?:方|お客様|会員|患者))(?:へ|に)|(?:皆様|皆さま|患者さん?|ご?家族|世帯|保護者|学生|生徒|児童|組合員)(?:様)?[^。、]{0,16}に(?:は)?|(?:対象|該当|当該|関係|影響|流出|漏えい|被害).{0,16}(?:お客様|お客さま|会員|方々|方|皆様|皆さま|保護者|利用者|受信者|ご本人|本人|患者|学生|者)(?:様|さん|さま)?(?:全員)?(?:\s?[\d,]+\s?[人名]様?)?(?:へ|に|には|宛|に対し|に対して|の皆様|あて)|(?:お客様|ご本人|保護者|本人|患者|対象者|参加者|受信者|申込者|応募者|受講者|会員|当事者)(?:様|さん|さま)?(?:全員)?(?:へ|に|宛)(?:は|対し|対して)?`)
@@ -197,7 +99,7 @@ var (
 	toldUs       = regexp.MustCompile(`知らされ|連絡を受け|指摘を受け|連絡があ`)
 	cardPaid     = regexp.MustCompile(`カード(?:番号|情報)を(?:新規に)?ご?(?:登録|変更|入力)|(?:期間|間)に[^。]{0,40}(?:お客様|お客さま|方)の(?:クレジット)?カード情報|(?:クレジットカード|カード)(?:での|による|により|で)?(?:決済|情報を?入力|をご?利用|でお?支払|番号を入力)`)
 	negatedFind  = regexp.MustCompile(`^[^。、]{0,60}(?:確認され|発見され|検知され|検出され|確認し|確認でき)て?(?:おりません|いません|いない|なかった|ません)|^[^。]{0,80}(?:連絡|報告|申し出|お問い?合わ?せ|相談|被害)(?:は|も)[^。、]{0,12}(?:ありません|ございません|いただいておりません|受けておりません|寄せられておりません)`)
-	occurred     = regexp.MustCompile(`誤って.{0,60}(?:送信|送付|交付|公開|掲載|配布|添付|配信)|誤送信(?:し|が|を)|一斉(?:に)?送信|(?:不正アクセス|不正ログイン|攻撃|侵入|サイバー攻撃|ランサムウェア|被害).{0,24}?(?:を受け|が発生|が行われ|があ(?:り|っ)|され)|(?:添付ファイル|メール)を?[^。、]{0,12}開(?:封|い)|侵入(?:し(?:て|た|、)|$|。)|感染(?:$|。)|(?:SNS|インターネット|掲示板)[^。]{0,20}(?:に|へ)(?:投稿|書き込)|感染し|盗難(?:に|被害)|盗まれ|(?:メール|案内|資料|書類|通知|封筒|文書|名簿|ファイル|証明書|写し).{0,40}(?:送っ|送りました|送ってしま|渡し|交付し)(?:た|ました|て)|送ってしま|入力して(?:しま|盗)|失くし|置き忘れ|紛失|失われ|交付した|の(?:送信|送付|発送|配信)で、|(?:送る|送付する|発送する|封入する)際|混入し|障害が(?:起き|発生)|を(?:公開|掲載|送信|送付|発送)(?:。|$)|(?:送信|発送|送付|公開|掲載|配布|交付)(?:した|しました|いたし)|紛失し`)
+	occurred     = regexp.MustCompile(`誤って.{0,60}(?:送信|送付|交付|公開|掲載|配布|添付|配信)|誤送信(?:し|が|を)|一斉(?:に)?送信|(?:不正アクセス|不正ログイン|攻撃|侵入|サイバー攻撃|ランサムウェア|被害).{0,24}?(?:を受け|が発生|が行われ|があ(?:り|っ)|され)|(?:添付ファイル|メール)を?[^。、]{0,12}開(?:封|い)|遠隔操作(?:ソフト)?を(?:導入|許可|インストール)|侵入(?:し(?:て|た|、)|$|。)|感染(?:$|。)|(?:SNS|インターネット|掲示板)[^。]{0,20}(?:に|へ)(?:投稿|書き込)|感染し|盗難(?:に|被害)|盗まれ|(?:メール|案内|資料|書類|通知|封筒|文書|名簿|ファイル|証明書|写し).{0,40}(?:送っ|送りました|送ってしま|渡し|交付し)(?:た|ました|て)|送ってしま|入力して(?:しま|盗)|失くし|置き忘れ|紛失|失われ|交付した|の(?:送信|送付|発送|配信)で、|(?:送る|送付する|発送する|封入する)際|混入し|障害が(?:起き|発生)|を(?:公開|掲載|送信|送付|発送)(?:。|$)|(?:送信|発送|送付|公開|掲載|配布|交付)(?:した|しました|いたし)|紛失し`)
 )
 
 // whenJA gives the times their parts.
@@ -356,8 +258,8 @@ func (r *reader) placeJA(w, last *when, c context) {
 		r.moment("window.start", w, "")
 		return
 	}
-	if laterReport.MatchString(c.after) && !regulatorRE.MatchString(c.sentence) && !ministry.MatchString(c.sentence) {
-		r.propose(incident.Fact{Key: "addendum", Item: "told-" + w.moment.String(), Value: incident.Value{Text: plain(tidy(r.s[w.from:w.to] + firstBytes(c.after, 60))), Time: w.moment}}, w.from, w.to, w.doubt)
+	if (laterReport.MatchString(c.after) || laterBefore.MatchString(c.before)) && !regulatorRE.MatchString(c.sentence) && !ministry.MatchString(c.sentence) {
+		r.propose(incident.Fact{Key: "addendum", Item: "told-" + w.moment.Time.Format(time.DateOnly), Value: incident.Value{Text: plain(tidy(r.s[w.from:w.to] + firstBytes(c.after, 60))), Time: w.moment}}, w.from, w.to, w.doubt)
 		return
 	}
 	if untilThen.MatchString(c.after) && cutVerb.MatchString(c.after) && !notDone.MatchString(c.after) {
@@ -367,7 +269,7 @@ func (r *reader) placeJA(w, last *when, c context) {
 	if otherEvent.MatchString(c.after) || untilThen.MatchString(c.after) || r.question(c.sentence) {
 		return
 	}
-	if firstReport.MatchString(c.after) || negatedFind.MatchString(c.after) || postscript.MatchString(c.after) && r.update {
+	if firstReport.MatchString(c.after) || negatedFind.MatchString(c.after) || postscript.MatchString(c.after) && r.update && !privately.MatchString(firstClause.FindString(c.after)) {
 		return
 	}
 	after := c.after
@@ -455,8 +357,8 @@ var sinceRE = regexp.MustCompile(`^(?:頃|ごろ)?(?:から|より|以降)、?[^
 var ministry = regexp.MustCompile(`[都道府県省庁]に|監督`)
 
 var (
-	lockAfter  = regexp.MustCompile(`^(?:中)?に(?:ロック|凍結|利用(?:を)?停止|停止|無効化)`)
-	lockObject = regexp.MustCompile(`(?:ログインされた|会員|お客様の?|対象の?|該当の?)[^。、]{0,8}(?:アカウント|ID)(?:を|は)、?$`)
+	lockAfter  = regexp.MustCompile(`^(?:中)?に(?:パスワードを無効化|ロック|凍結|利用(?:を)?停止|停止|無効化)`)
+	lockObject = regexp.MustCompile(`(?:ログインされた|ログインを受けた|会員|お客様の?|対象の?|該当の?)[^。、]{0,8}(?:アカウント|ID)(?:を|は|については|につきましては)、?$`)
 )
 
 // usersRE are those who sign in.
@@ -502,7 +404,7 @@ var elsewhere = regexp.MustCompile(`(?:お知らせ|お詫び|おわび|本件|�
 var toldLabel = regexp.MustCompile(`への(?:個別の?)?(?:ご連絡|連絡|通知|ご通知|お知らせ)\s?[:|]?$`)
 
 // toPeople heads the part on telling those concerned.
-var toPeople = regexp.MustCompile(`(?:皆様|皆さま|お客様|お客さま|対象の?方|該当する方|会員様?|組合員様?|本人|申請者の?皆さま|対象者)(?:へ|に)の(?:個別の)?(?:ご?連絡|ご?対応|お知らせ|通知|お詫び)|個別の?ご?連絡|お知らせの方法`)
+var toPeople = regexp.MustCompile(`(?:対象となる方|皆様|皆さま|お客様|お客さま|対象の?方|該当する方|会員様?|組合員様?|本人|申請者の?皆さま|対象者)(?:へ|に)の(?:個別の)?(?:ご?連絡|ご?対応|お知らせ|通知|お詫び)|個別の?ご?連絡|お知らせの方法`)
 
 // fromToday begins what starts on the day of the notice: 本日より封書にてご連絡いたします.
 var fromToday = regexp.MustCompile(`^(?:より|から)`)
@@ -539,7 +441,7 @@ func (r *reader) reportedLater(after string) bool {
 var sameDayRE = regexp.MustCompile(`同日|即日|その日|直ちに`)
 
 // surelyFound needs no word for what was found.
-var surelyFound = regexp.MustCompile(`^[、に]?[^。、]{0,12}(?:お客様|お客さま|会員様?|利用者|カード会社|決済代行会社|警察|取引先|市民の方|受信者|保護者)[^。]{0,24}(?:より|から)[^。]{0,120}(?:連絡|問い?合わ?せ|指摘|通報|申し出|電話)(?:を(?:受け|いただ|頂)|が(?:あ|入|寄))|^[^。]{0,120}(?:(?:連絡|指摘|通報|点検|調査|問い?合わ?せ|申し出|電話|申告|通報|照会|確認)(?:の結果、|により|によって|で|から|があり|を受け)[^。]{0,12}判明|発覚し|に気[づ付])`)
+var surelyFound = regexp.MustCompile(`^[、に]?[^。]{0,30}(?:方|様|者|会社|機関|センター|従業員|社員|職員)(?:から|より)の?[^。]{0,60}(?:連絡|指摘|通報|報告|申し出)(?:を受け|により(?:事態を)?(?:認識|把握|判明|発覚))|^[、に]?[^。、]{0,12}(?:お客様|お客さま|会員様?|利用者|カード会社|決済代行会社|警察|取引先|市民の方|受信者|保護者)[^。]{0,24}(?:より|から)[^。]{0,120}(?:連絡|問い?合わ?せ|指摘|通報|申し出|電話)(?:を(?:受け|いただ|頂)|が(?:あ|入|寄))|^[^。]{0,120}(?:(?:連絡|指摘|通報|点検|調査|問い?合わ?せ|申し出|電話|申告|通報|照会|確認)(?:の結果、|により|によって|で|から|があり|を受け)[^。]{0,12}判明|発覚し|に気[づ付])`)
 
 var fromWhom = regexp.MustCompile(`^\s?[^。、]{0,30}から(?:の)?(?:報告|連絡|指摘)\s?。?$|^\s?[^。]{0,40}(?:から|より)[^。]{0,80}(?:との?|旨の)(?:お電話|電話|ご?相談|ご?連絡|ご?指摘|ご?報告|お問い合わせ|通報)\s?。?$`)
 
@@ -548,7 +450,7 @@ var (
 	foundHead = regexp.MustCompile(`(?:発覚|判明|発見|覚知|把握)`)
 	cameIn    = regexp.MustCompile(`^[^。]{0,60}(?:から|より)[^。]{0,160}(?:受け|いただ|頂|あり|届|入|寄せ)`)
 	// occurredThen says what had happened on a day, found out later: 5月19日に侵入していたことが判明.
-	occurredThen = regexp.MustCompile(`^に[^。、]{0,90}(?:し|され|れ)ていた(?:こと|もの)|^に(?:発生|起き)|^に(?:発送|送付|送信|配布|交付|掲載|公開|配信|郵送|提出)し(?:た|て)|^(?:より|から)(?:休止|停止|閉鎖)`)
+	occurredThen = regexp.MustCompile(`^に、?[^。、]{0,90}(?:し|され|れ)ていた(?:こと|もの)|^に(?:発生|起き)|^に(?:発送|送付|送信|配布|交付|掲載|公開|配信|郵送|提出)し(?:た|て)|^(?:より|から)(?:休止|停止|閉鎖)`)
 )
 
 var goodNews = regexp.MustCompile(`(?:安全性?|復旧|完了|正常|ないこと|削除|回収|受領)(?:の状態)?(?:を|が|であることを|したことを|されたことを|されていることを)$`)
@@ -591,7 +493,7 @@ func (r *reader) foundFirst(after string) bool {
 }
 
 // factFound makes the whole sentence one on a discovery: 3月4日、...されている事実を確認.
-var factFound = regexp.MustCompile(`^[、に][^。]{0,200}(?:事実|こと)(?:を|が)(?:確認|検知|発見|判明)`)
+var factFound = regexp.MustCompile(`^[、に\s][^。]{0,200}(?:事実|こと)(?:を|が)(?:確認|検知|発見|判明)`)
 
 // containedJA proposes when it was cut off. Where the verb is not the first thing that happened at a time of day, only
 // the day is known.
@@ -604,13 +506,16 @@ func (r *reader) containedJA(w *when, after string) {
 	if m == nil {
 		m = gotBack.FindStringIndex(after)
 	}
-	if m != nil && (foundVerb.MatchString(after[:m[0]]) || sameDay.MatchString(after[:m[1]])) && v.moment.Exact() {
+	if m != nil && (foundVerb.MatchString(after[:m[0]]) && !rightThen.MatchString(after[:m[0]]) || sameDay.MatchString(after[:m[1]])) && v.moment.Exact() {
 		v.hh = -1
 		t := v.moment.Time
 		v.set(t.Year(), int(t.Month()), t.Day(), r.zone)
 	}
 	r.moment("contained", &v, "")
 }
+
+// rightThen says that what was done was done at the time of the discovery.
+var rightThen = regexp.MustCompile(`(?:直ちに|ただちに|すぐに|即座に)[^。]{0,40}$`)
 
 // gotBack ends what was handed to the wrong person.
 var gotBack = regexp.MustCompile(`(?:書類|通知書|封書|文書|証書|全て|すべて|もの)を?[^。、]{0,10}回収(?:し|いた|。|$)`)
@@ -642,64 +547,4 @@ func (r *reader) windowJA(w, last *when, c context) {
 		r.moment("window.start", w, certainty)
 		r.moment("window.end", last, certainty)
 	}
-}
-
-// quotedFirst is the first of several announcements that a sentence names by their titles.
-var quotedFirst = regexp.MustCompile(`^(?:付け?)?「[^」]{0,90}」(?:および|及び|並びに|ならびに|、|と)`)
-
-// lastClause is what follows the last title in quotes.
-func lastClause(s string) string {
-	if i := strings.LastIndex(s, "」"); i >= 0 {
-		return s[i+len("」"):]
-	}
-	return s
-}
-
-// willTell ends a verb as a promise, behind いた or し.
-var willTell = regexp.MustCompile(`^(?:し)?ます|^(?:し)?(?:いただき|いたし)ます|^する予定|^予定`)
-
-// otherPosted is what was put up without being an announcement: a list of names, a file.
-var otherPosted = regexp.MustCompile(`(?:名簿|誤|気[づ付]|ファイル|データ|資料|個人情報を|情報を|一覧|写真|折|際)[^。]*(?:掲載|公開)|(?:掲載|公開)したこと`)
-
-// otherTold is somebody else's publication.
-var otherTold = regexp.MustCompile(`(?:(?:^|[^弊当本自])社|者|先|会社|株式会社\S*|委員会|警察)(?:より|から|が|は|において)[^。]*$`)
-
-// disclosedJA proposes when the incident was made public: the day of the notice, but of a later report the day that it
-// names for the first.
-func (r *reader) disclosedJA() {
-	for i, w := range r.times {
-		if w == r.baseAt || w.moment.IsZero() {
-			continue
-		}
-		c := r.around(w, w, i)
-		told := ""
-		if quotedFirst.MatchString(c.rest) && postscript.MatchString(lastClause(c.rest)) {
-			told = "公表"
-		} else if loc := postscript.FindStringIndex(c.after); loc != nil && !willTell.MatchString(c.after[loc[1]:]) {
-			told = c.after[:loc[1]]
-		}
-		if (firstReport.MatchString(c.after) || told != "" && !privately.MatchString(told) && !otherPosted.MatchString(told) && !personRE.MatchString(c.sentence[:min(len(c.sentence), max(0, w.from-c.at))])) && !laterReport.MatchString(c.after) && !strings.Contains(c.after, "予定") && (r.update || r.base.IsZero() || w.moment.Time.Before(r.base.Time)) && !otherTold.MatchString(c.before) {
-			r.update = true
-			r.moment("disclosed", w, "")
-			break
-		}
-	}
-	if r.baseAt == nil || r.base.IsZero() {
-		return
-	}
-	if !r.update {
-		r.moment("disclosed", r.baseAt, "")
-		return
-	}
-	text := "続報"
-	if !r.japanese() {
-		text = "Update"
-	}
-	for i, t := range r.lines {
-		if s := r.s[t.from:t.to]; i < maxHead && titleEnds(s) && utf8.RuneCountInString(s) < 120 {
-			text = tidy(s)
-			break
-		}
-	}
-	r.propose(incident.Fact{Key: "addendum", Item: "report", Value: incident.Value{Text: plain(text), Time: r.base}}, r.baseAt.from, r.baseAt.to, r.baseAt.doubt)
 }
