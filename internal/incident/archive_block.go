@@ -331,8 +331,7 @@ func (b *block) moved(next *block, added map[string][]uint32, changed map[int]en
 				}
 			}
 			if len(tokens) > 0 && tokens[0] == token {
-				list = append(list, added[token]...)
-				slices.Sort(list)
+				list = merged(list, added[token])
 				tokens = tokens[1:]
 			}
 			if len(list) > 0 && !yield(token, list) {
@@ -345,6 +344,22 @@ func (b *block) moved(next *block, added map[string][]uint32, changed map[int]en
 			}
 		}
 	}
+}
+
+// merged puts further numbers into a sorted list, which it changes.
+func merged(list, further []uint32) []uint32 {
+	i, j := len(list)-1, len(further)-1
+	list = append(list, further...)
+	for k := len(list) - 1; j >= 0; k-- { // from the end, where there is room
+		if i >= 0 && list[i] > further[j] {
+			list[k] = list[i]
+			i--
+		} else {
+			list[k] = further[j]
+			j--
+		}
+	}
+	return list
 }
 
 // encodeBlock writes a block of b's texts and the given tokens.

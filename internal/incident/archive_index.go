@@ -17,7 +17,7 @@ import (
 // are maxNew of a block's it is made again, in the transaction that recorded the last of them. So recording stays
 // cheap, a server that starts reads few rows, and one that has read them reads only what is newer.
 
-// maxNew is how many incidents of a block may be newer than it. To make one again takes some 30 ms, shared by as many.
+// maxNew is how many incidents of a block may be newer than it. To make one again takes some 40 ms, shared by as many.
 const maxNew = 256
 
 // index indexes the text of an incident. All names of its organisation belong to it, so that 「ネイバー」 finds what
