@@ -153,8 +153,12 @@ func refresh(ctx context.Context, tx *sql.Tx, id string) error {
 	if form == 0 {
 		return nil // the archive has never been made; New makes it whole
 	}
-	a := refreshing{tx: tx, version: version}
-	if err := a.incident(ctx, id); err != nil {
+	a := refreshing{tx, version}
+	err := a.incident(ctx, id)
+	if err == nil && version%settleEvery == 0 {
+		err = a.settle(ctx)
+	}
+	if err != nil {
 		return fmt.Errorf("archive: %s: %w", id, err)
 	}
 	return nil
@@ -164,7 +168,6 @@ func refresh(ctx context.Context, tx *sql.Tx, id string) error {
 type refreshing struct {
 	tx      *sql.Tx
 	version int64
-	later   map[int64]bool // where not nil, the blocks to settle once much was put
 }
 
 func (a refreshing) incident(ctx context.Context, id string) error {

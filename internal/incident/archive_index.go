@@ -14,11 +14,14 @@ import (
 
 // What searches need is stored in blocks of 4,096 incidents: their columns (archive_columns.go), and the index of their
 // texts (archive_block.go). Beside them stand the texts of those that changed since their block was made. Once there
-// are maxNew of a block's it is made again, in the transaction that recorded the last of them. So recording stays
-// cheap, a server that starts reads few rows, and one that has read them reads only what is newer.
+// are maxNew of a block's it is made again, in a transaction that records something. So recording stays cheap, a server
+// that starts reads few rows, and one that has read them reads only what is newer.
 
 // maxNew is how many incidents of a block may be newer than it. To make one again takes some 40 ms, shared by as many.
 const maxNew = 256
+
+// settleEvery is after how many changes of the archive is looked for blocks to be made again.
+const settleEvery = 16
 
 // index indexes the text of an incident. All names of its organisation belong to it, so that 「ネイバー」 finds what
 // was recorded under "NAVER".
@@ -40,26 +43,36 @@ func spaced(tokens []string) string {
 
 // putText indexes a text under an incident's number, in place of what was indexed before.
 func (a refreshing) putText(ctx context.Context, num int64, t entryText) error {
-	if _, err := a.tx.ExecContext(ctx, `INSERT INTO incident_new (num, changed, title, words) VALUES ($1, $2, $3, $4)
+	_, err := a.tx.ExecContext(ctx, `INSERT INTO incident_new (num, changed, title, words) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (num) DO UPDATE SET changed = excluded.changed, title = excluded.title, words = excluded.words`,
-		num, a.version, t.title, t.all); err != nil {
-		return err
-	}
-	if a.later != nil {
-		a.later[(num-1)/blockSize] = true
-		return nil
-	}
-	return a.settle(ctx, (num-1)/blockSize)
+		num, a.version, t.title, t.all)
+	return err
 }
 
-// settle makes a block again where enough is newer than it.
-func (a refreshing) settle(ctx context.Context, number int64) error {
-	var n int
-	if err := a.tx.QueryRowContext(ctx, `SELECT count(*) FROM incident_new WHERE num BETWEEN $1 AND $2`, number*blockSize+1, (number+1)*blockSize).
-		Scan(&n); err != nil || n < maxNew {
+// settle makes those blocks again that enough is newer than.
+func (a refreshing) settle(ctx context.Context) error {
+	rows, err := a.tx.QueryContext(ctx, fmt.Sprintf(`SELECT (num - 1) / %d, count(*) FROM incident_new GROUP BY 1 HAVING count(*) >= %d`, blockSize, maxNew))
+	if err != nil {
 		return err
 	}
-	return a.makeBlock(ctx, number)
+	defer rows.Close()
+	var numbers []int64
+	for rows.Next() {
+		var number, n int64
+		if err := rows.Scan(&number, &n); err != nil {
+			return err
+		}
+		numbers = append(numbers, number)
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return err
+	}
+	for _, number := range numbers {
+		if err := a.makeBlock(ctx, number); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // makeBlock takes what is newer than a block into it, columns and texts.

@@ -87,7 +87,7 @@ func TestTextIndex(t *testing.T) {
 						return err
 					}
 				}
-				return nil
+				return a.settle(t.Context())
 			})
 			if err != nil {
 				t.Fatal(err)

@@ -56,7 +56,7 @@ func (s *Incidents) makeArchive(ctx context.Context) error {
 		return err
 	}
 	return s.db.Update(ctx, func(tx *sql.Tx) error {
-		a := refreshing{tx: tx, later: map[int64]bool{}}
+		a := refreshing{tx: tx}
 		// The update makes programs that start together wait for one another, here, before anything is made.
 		if err := tx.QueryRowContext(ctx, `UPDATE incident_archive SET version = version + 1 WHERE one = 1 RETURNING version, form`).
 			Scan(&a.version, &form); err != nil || form >= archiveForm {
@@ -77,12 +77,9 @@ func (s *Incidents) makeArchive(ctx context.Context) error {
 					return fmt.Errorf("%s: %w", id, err)
 				}
 			}
-			for number := range a.later {
-				if err := a.settle(ctx, number); err != nil {
-					return err
-				}
+			if err := a.settle(ctx); err != nil {
+				return err
 			}
-			clear(a.later)
 		}
 		_, err = tx.ExecContext(ctx, `UPDATE incident_archive SET form = $1 WHERE one = 1`, archiveForm)
 		return err
