@@ -226,6 +226,11 @@ func (a *app) serve(ctx context.Context, in *instance, l net.Listener, s serving
 		ErrorLog: slog.NewLogLogger(slog.NewTextHandler(io.Discard, nil), slog.LevelError)} // its lines hold addresses
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(l) }()
+	go func() {
+		if err := in.incidents.Warm(ctx); err != nil && ctx.Err() == nil {
+			slog.Error("warm the search", "error", err) // the first search tries again, and answers for it
+		}
+	}()
 	go in.index.KeepFresh(ctx, func(err error) { slog.Error("reissue the statement", "error", err) })
 	if err := ready("http://" + l.Addr().String()); err != nil {
 		return err

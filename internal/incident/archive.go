@@ -14,7 +14,7 @@ import (
 
 // archiveForm numbers the form in which entries and the text index are made from facts. A store whose archive was
 // made in an earlier form has it made again when it is opened.
-const archiveForm = 2
+const archiveForm = 3
 
 // Origin says which data set a recorded incident came from. The zero Origin is the operator's own incident.
 type Origin struct{ Dataset, ExternalID string }
@@ -145,17 +145,20 @@ func civil(t time.Time) int64 {
 // refresh makes the archive's entry of an incident anew, in the transaction that has just recorded something about
 // it.
 func refresh(ctx context.Context, tx *sql.Tx, id string) error {
-	var version int64
-	var engine string
-	if err := tx.QueryRowContext(ctx, `UPDATE incident_archive SET version = version + 1 WHERE one = 1 RETURNING version, engine`).
-		Scan(&version, &engine); err != nil {
+	var version, form int64
+	if err := tx.QueryRowContext(ctx, `UPDATE incident_archive SET version = version + 1 WHERE one = 1 RETURNING version, form`).
+		Scan(&version, &form); err != nil {
 		return fmt.Errorf("archive: %w", err)
 	}
-	if engine == "" {
+	if form == 0 {
 		return nil // the archive has never been made; New makes it whole
 	}
-	a := refreshing{tx, version, textIndexes[engine]}
-	if err := a.incident(ctx, id); err != nil {
+	a := refreshing{tx, version}
+	err := a.incident(ctx, id)
+	if err == nil && version%settleEvery == 0 {
+		err = a.settle(ctx)
+	}
+	if err != nil {
 		return fmt.Errorf("archive: %s: %w", id, err)
 	}
 	return nil
@@ -165,7 +168,6 @@ func refresh(ctx context.Context, tx *sql.Tx, id string) error {
 type refreshing struct {
 	tx      *sql.Tx
 	version int64
-	text    textIndex
 }
 
 func (a refreshing) incident(ctx context.Context, id string) error {
@@ -291,7 +293,7 @@ func (a refreshing) leave(ctx context.Context, id string) (merged bool, err erro
 	case err != nil:
 		return true, err
 	}
-	return true, errors.Join(a.text.put(ctx, a.tx, num, inTitle, nil), a.text.put(ctx, a.tx, num, anywhere, nil))
+	return true, a.putText(ctx, num, entryText{})
 }
 
 // Entries returns the archive's entries of the given incidents, in their order; what is not there is left out.

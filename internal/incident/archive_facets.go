@@ -13,20 +13,23 @@ func (a *archive) facetsOf(q Query, counts [len(facetNames)][]int) []Facet {
 	given := q.Values()
 	var out []Facet
 	for f, name := range facetNames {
-		byWord := map[string]int{}
+		v := &a.facets[f]
+		byWord := make([]int, len(v.words))
 		for code, n := range counts[f] {
-			if n > 0 {
-				for _, w := range a.facets[f].words[code] {
-					byWord[w] += n
-				}
+			for _, i := range v.having[code] {
+				byWord[i] += n
 			}
 		}
-		for _, w := range given[name] { // what was chosen is shown, found or not
-			byWord[w] += 0
-		}
 		facet := Facet{Name: name}
-		for w, n := range byWord {
-			facet.Values = append(facet.Values, FacetValue{Word: w, Label: FacetLabel(name, w), Count: n, Chosen: slices.Contains(given[name], w)})
+		for i, w := range v.words {
+			if chosen := slices.Contains(given[name], w); chosen || byWord[i] > 0 { // what was chosen is shown, found or not
+				facet.Values = append(facet.Values, FacetValue{Word: w, Label: FacetLabel(name, w), Count: byWord[i], Chosen: chosen})
+			}
+		}
+		for _, w := range slices.Compact(given[name]) {
+			if !slices.Contains(v.words, w) {
+				facet.Values = append(facet.Values, FacetValue{Word: w, Label: FacetLabel(name, w), Chosen: true})
+			}
 		}
 		slices.SortFunc(facet.Values, func(x, y FacetValue) int { return compareValues(name, x, y) })
 		out = append(out, facet)

@@ -4,33 +4,24 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"strconv"
+	"fmt"
 	"strings"
+
+	lru "github.com/hashicorp/golang-lru/v2"
 
 	"shirase/internal/web"
 )
 
-// field is a part of an incident's text that can be searched alone, to put what matches a name before what mentions
-// it.
-type field int
+// What searches need is stored in blocks of 4,096 incidents: their columns (archive_columns.go), and the index of their
+// texts (archive_block.go). Beside them stand the texts of those that changed since their block was made. Once there
+// are maxNew of a block's it is made again, in a transaction that records something. So recording stays cheap, a server
+// that starts reads few rows, and one that has read them reads only what is newer.
 
-const (
-	anywhere field = iota
-	inTitle        // the title, or the names of the organisation
-)
+// maxNew is how many incidents of a block may be newer than it. To make one again takes some 40 ms, shared by as many.
+const maxNew = 256
 
-// textIndex is full text on one engine: the one place where the two differ. Tokens are words and pairs of characters
-// as tokenize makes them: letters, marks and digits only.
-type textIndex interface {
-	// create makes the index, empty, or empties it.
-	create(ctx context.Context, tx *sql.Tx) error
-	// put indexes an incident under its number, in place of what was indexed before.
-	put(ctx context.Context, tx *sql.Tx, num int64, in field, tokens []string) error
-	// match calls do for the number of every incident that has all phrases in a field.
-	match(ctx context.Context, tx *sql.Tx, in field, phrases []phrase, do func(num int64)) error
-}
-
-var textIndexes = map[string]textIndex{"sqlite": fts5{}, "postgres": tsvector{}}
+// settleEvery is after how many changes of the archive is looked for blocks to be made again.
+const settleEvery = 16
 
 // index indexes the text of an incident. All names of its organisation belong to it, so that 「ネイバー」 finds what
 // was recorded under "NAVER".
@@ -39,7 +30,99 @@ func (a refreshing) index(ctx context.Context, num int64, i Incident, organisati
 	if err != nil {
 		return err
 	}
-	return errors.Join(a.text.put(ctx, a.tx, num, inTitle, indexed(d.title)), a.text.put(ctx, a.tx, num, anywhere, indexed(append(d.title, d.body...))))
+	return a.putText(ctx, num, entryText{spaced(indexed(d.title)), spaced(indexed(append(d.title, d.body...)))})
+}
+
+// spaced writes tokens as an entryText holds them.
+func spaced(tokens []string) string {
+	if len(tokens) == 0 {
+		return ""
+	}
+	return " " + strings.Join(tokens, " ") + " "
+}
+
+// putText indexes a text under an incident's number, in place of what was indexed before.
+func (a refreshing) putText(ctx context.Context, num int64, t entryText) error {
+	_, err := a.tx.ExecContext(ctx, `INSERT INTO incident_new (num, changed, title, words) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (num) DO UPDATE SET changed = excluded.changed, title = excluded.title, words = excluded.words`,
+		num, a.version, t.title, t.all)
+	return err
+}
+
+// settle makes those blocks again that enough is newer than.
+func (a refreshing) settle(ctx context.Context) error {
+	rows, err := a.tx.QueryContext(ctx, fmt.Sprintf(`SELECT (num - 1) / %d, count(*) FROM incident_new GROUP BY 1 HAVING count(*) >= %d`, blockSize, maxNew))
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	var numbers []int64
+	for rows.Next() {
+		var number, n int64
+		if err := rows.Scan(&number, &n); err != nil {
+			return err
+		}
+		numbers = append(numbers, number)
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return err
+	}
+	for _, number := range numbers {
+		if err := a.makeBlock(ctx, number); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// makeBlock takes what is newer than a block into it, columns and texts.
+func (a refreshing) makeBlock(ctx context.Context, number int64) error {
+	first, last := number*blockSize+1, (number+1)*blockSize
+	var old *block
+	var columns, data []byte
+	err := a.tx.QueryRowContext(ctx, `SELECT columns, texts FROM incident_block WHERE block = $1`, number).Scan(&columns, &data)
+	if err == nil {
+		old, err = parseBlock(data)
+	}
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return fmt.Errorf("block %d: %w", number, err)
+	}
+	rows, texts := map[int][]byte{}, map[int]entryText{}
+	if err := eachRow(ctx, a.tx, func(num int64, row []byte) error { rows[int(num-first)] = row; return nil },
+		`WHERE num IN (SELECT num FROM incident_new WHERE num BETWEEN $1 AND $2)`, first, last); err != nil {
+		return err
+	}
+	if err := eachText(ctx, a.tx, func(num int64, t entryText) { texts[int(num-first)] = t }, `WHERE num BETWEEN $1 AND $2`, first, last); err != nil {
+		return err
+	}
+	if columns, err = changeColumns(columns, rows); err != nil {
+		return fmt.Errorf("block %d: %w", number, err)
+	}
+	if _, err := a.tx.ExecContext(ctx, `INSERT INTO incident_block (block, version, columns, texts) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (block) DO UPDATE SET version = excluded.version, columns = excluded.columns, texts = excluded.texts`,
+		number, a.version, columns, merge(old, texts)); err != nil {
+		return err
+	}
+	_, err = a.tx.ExecContext(ctx, `DELETE FROM incident_new WHERE num BETWEEN $1 AND $2`, first, last)
+	return err
+}
+
+// eachText reads texts that are newer than their block.
+func eachText(ctx context.Context, tx *sql.Tx, do func(num int64, t entryText), where string, args ...any) error {
+	rows, err := tx.QueryContext(ctx, `SELECT num, title, words FROM incident_new `+where, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var num int64
+		var t entryText
+		if err := rows.Scan(&num, &t.title, &t.all); err != nil {
+			return err
+		}
+		do(num, t)
+	}
+	return errors.Join(rows.Err(), rows.Close())
 }
 
 // document is what of an incident is searched.
@@ -100,126 +183,84 @@ func (a refreshing) document(ctx context.Context, i Incident, organisation strin
 	return d, errors.Join(rows.Err(), rows.Close())
 }
 
-// tables holds the index of each field. That of the titles is small, so that relevance costs little.
-var tables = map[field]string{anywhere: "incident_text", inTitle: "incident_text_title"}
-
-// fts5 is SQLite's full text (https://sqlite.org/fts5.html), without a copy of the texts. The tokenizer "ascii" takes
-// every character beyond ASCII as part of a token, so that it splits at our spaces and nowhere else.
-type fts5 struct{}
-
-func (fts5) create(ctx context.Context, tx *sql.Tx) error {
-	for _, table := range tables {
-		for _, statement := range []string{`DROP TABLE IF EXISTS ` + table,
-			`CREATE VIRTUAL TABLE ` + table + ` USING fts5(words, content='', contentless_delete=1, tokenize='ascii', prefix='1 2')`} {
-			if _, err := tx.ExecContext(ctx, statement); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+// fullText is the text index as a server holds it.
+type fullText struct {
+	version int64               // of the archive, as far as it was read
+	blocks  map[int64]*block    // by number
+	fresh   map[int64]entryText // by number of the incident: what is newer than its block
+	sets    *lru.Cache[string, textSet]
 }
 
-func (fts5) put(ctx context.Context, tx *sql.Tx, num int64, in field, tokens []string) error {
-	_, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO `+tables[in]+` (rowid, words) VALUES ($1, $2)`, num, strings.Join(tokens, " "))
-	return err
-}
+// textSet is the incidents that have a phrase in the title, and those that have it anywhere, by number less one.
+type textSet struct{ title, anywhere bitmap }
 
-func (fts5) match(ctx context.Context, tx *sql.Tx, in field, phrases []phrase, do func(num int64)) error {
-	var b strings.Builder
-	for i, p := range phrases {
-		if i > 0 {
-			b.WriteString(" AND ")
-		}
-		b.WriteString(`"` + strings.Join(p.tokens, " ") + `"`)
-		if p.prefix {
-			b.WriteString(" *")
-		}
+// keptSets is how many sets are kept until the archive changes: 25 KiB each at 100,000 incidents.
+const keptSets = 200
+
+// read takes in what is newer than what is held.
+func (x *fullText) read(ctx context.Context, tx *sql.Tx, version int64) error {
+	if x.blocks == nil {
+		x.blocks, x.fresh = map[int64]*block{}, map[int64]entryText{}
 	}
-	return matches(ctx, tx, do, `SELECT group_concat(rowid) FROM `+tables[in]+` WHERE `+tables[in]+` MATCH $1`, b.String())
-}
-
-// tsvector is PostgreSQL's full text (https://www.postgresql.org/docs/15/datatype-textsearch.html). The vectors are
-// written out here, so that neither its parser nor its dictionaries have a say.
-type tsvector struct{}
-
-func (tsvector) create(ctx context.Context, tx *sql.Tx) error {
-	for _, table := range tables {
-		for _, statement := range []string{`DROP TABLE IF EXISTS ` + table,
-			`CREATE TABLE ` + table + ` (num BIGINT NOT NULL PRIMARY KEY, words TSVECTOR NOT NULL)`,
-			`CREATE INDEX ` + table + `_by_word ON ` + table + ` USING gin (words)`} {
-			if _, err := tx.ExecContext(ctx, statement); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// maxPositions is how many places of one token a vector keeps.
-const maxPositions = 255
-
-func (tsvector) put(ctx context.Context, tx *sql.Tx, num int64, in field, tokens []string) error {
-	at := map[string][]string{}
-	var order []string
-	for i, t := range tokens {
-		if t == gap {
-			continue
-		}
-		if at[t] == nil {
-			order = append(order, t)
-		}
-		at[t] = append(at[t], strconv.Itoa(i+1))
-	}
-	var b strings.Builder
-	for _, t := range order {
-		b.WriteString("'" + t + "':" + strings.Join(at[t][:min(len(at[t]), maxPositions)], ",") + " ")
-	}
-	_, err := tx.ExecContext(ctx, `INSERT INTO `+tables[in]+` (num, words) VALUES ($1, CAST($2 AS text)::tsvector)
-		ON CONFLICT (num) DO UPDATE SET words = excluded.words`, num, b.String())
-	return err
-}
-
-func (tsvector) match(ctx context.Context, tx *sql.Tx, in field, phrases []phrase, do func(num int64)) error {
-	var terms []string
-	for _, p := range phrases {
-		var parts []string
-		for i, t := range p.tokens {
-			part := "'" + t + "'"
-			if p.prefix && i == len(p.tokens)-1 {
-				part += ":*"
-			}
-			parts = append(parts, part)
-		}
-		terms = append(terms, "("+strings.Join(parts, " <-> ")+")")
-	}
-	return matches(ctx, tx, do, `SELECT string_agg(num::text, ',') FROM `+tables[in]+` WHERE words @@ CAST($1 AS text)::tsquery`, strings.Join(terms, " & "))
-}
-
-// matches runs a query for numbers, which come in one text, separated by commas: a row each would cost more than to find
-// them.
-func matches(ctx context.Context, tx *sql.Tx, do func(num int64), query string, args ...any) error {
-	var list sql.RawBytes // nil where nothing was found
-	rows, err := tx.QueryContext(ctx, query, args...)
+	rows, err := tx.QueryContext(ctx, `SELECT block, texts FROM incident_block WHERE version > $1`, x.version)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
 	for rows.Next() {
-		if err := rows.Scan(&list); err != nil {
+		var number int64
+		var data []byte
+		if err := rows.Scan(&number, &data); err != nil {
 			return err
 		}
-		num := int64(0)
-		for _, c := range list {
-			if c == ',' {
-				do(num)
-				num = 0
-				continue
-			}
-			num = num*10 + int64(c-'0')
+		if x.blocks[number], err = parseBlock(data); err != nil {
+			return fmt.Errorf("block %d: %w", number, err)
 		}
-		if num > 0 {
-			do(num)
+		for num := range x.fresh {
+			if (num-1)/blockSize == number {
+				delete(x.fresh, num) // the block has it, or it comes again below
+			}
 		}
 	}
-	return errors.Join(rows.Err(), rows.Close())
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return err
+	}
+	if err := eachText(ctx, tx, func(num int64, t entryText) { x.fresh[num] = t }, `WHERE changed > $1`, x.version); err != nil {
+		return err
+	}
+	x.version = version
+	x.sets, err = lru.New[string, textSet](keptSets)
+	return err
+}
+
+// having gives the incidents that have a phrase, of numbers up to size.
+func (x *fullText) having(p phrase, size int) textSet {
+	key := fmt.Sprint(p) // tokens hold no spaces
+	if set, ok := x.sets.Get(key); ok {
+		return set
+	}
+	set := textSet{newBitmap(size), newBitmap(size)}
+	for number, b := range x.blocks {
+		first := int(number * blockSize)
+		b.match(p, func(doc int, after uint32) {
+			set.anywhere.set(first + doc)
+			if after <= b.titles[doc] {
+				set.title.set(first + doc)
+			}
+		})
+	}
+	for num, t := range x.fresh {
+		i := int(num - 1)
+		set.title.clear(i)
+		set.anywhere.clear(i)
+		inTitle, anywhere := t.has(p)
+		if inTitle {
+			set.title.set(i)
+		}
+		if anywhere {
+			set.anywhere.set(i)
+		}
+	}
+	x.sets.Add(key, set)
+	return set
 }

@@ -6,13 +6,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math/bits"
 	"slices"
-	"strings"
 	"sync"
-
-	lru "github.com/hashicorp/golang-lru/v2"
-
-	"shirase/internal/store"
 )
 
 // Result is a page of a search, and what the whole search holds.
@@ -39,8 +35,8 @@ type FacetValue struct {
 }
 
 // Searches count in memory. What they count by is held there in a few bytes an incident: for each facet the number
-// of its value, and what the orders sort by. A server reads it once, and before every search what was changed since
-// (incident_entry.changed), in the transaction of the search. Of the text only sets of numbers come from the index.
+// of its value, and what the orders sort by. The text index is held likewise; a text gives sets of numbers. A server
+// reads both once, and before every search what was changed since, in the transaction of the search.
 
 // archive is the part of the entries that is held in memory.
 type archive struct {
@@ -49,107 +45,40 @@ type archive struct {
 	rows    []columns // by number, less one
 	facets  [len(facetNames)]values
 	orgs    map[string]int32
-	orders  map[string][]int32 // the numbers by sort, made when needed; both are emptied by a change
-	sets    *lru.Cache[string, textSet]
-}
-
-// columns are what is held of an incident. A number that is not given out has present false.
-type columns struct {
-	present               bool
-	date, updated, amount int64
-	organisation          int32
-	codes                 [len(facetNames)]int32
-}
-
-// facetNames are the facets in the order in which they are shown.
-var facetNames = [...]string{"year", "sector", "cause", "class", "size", "disclose", "country", "certification", "dataset"}
-
-// values numbers what incidents have of one facet: a value, or where they have several, the combination.
-type values struct {
-	code  map[string]int32
-	words [][]string
-}
-
-const separator = "\x00"
-
-func (v *values) of(words []string) int32 {
-	key := strings.Join(words, separator)
-	if code, ok := v.code[key]; ok {
-		return code
-	}
-	if v.code == nil {
-		v.code = map[string]int32{}
-	}
-	code := int32(len(v.words))
-	v.code[key] = code
-	v.words = append(v.words, words)
-	return code
-}
-
-// facetWords gives what an entry is counted under.
-func facetWords(e Entry, facet string) []string {
-	one := func(w string) []string {
-		if w == "" {
-			w = unknownWord
-		}
-		return []string{w}
-	}
-	switch facet {
-	case "year":
-		return one(yearOf(e.Date))
-	case "sector":
-		return one(e.Sector)
-	case "cause":
-		return one(e.Cause)
-	case "country":
-		return one(e.Country)
-	case "size":
-		return one(sizeOf(e.Affected))
-	case "disclose":
-		return one(discloseOf(e.Disclose))
-	case "dataset":
-		if e.Dataset == "" {
-			return one(Own)
-		}
-		return one(e.Dataset)
-	case "certification":
-		return e.Certifications
-	}
-	var out []string // classes: a form of the password is a password
-	for _, c := range e.Classes {
-		base, _, formed := strings.Cut(c, ":")
-		if formed && !slices.Contains(out, base) && KnownClass(base) {
-			out = append(out, base)
-		}
-		out = append(out, c)
-	}
-	return out
+	orders  map[string][]int32 // the numbers by sort, made when needed, emptied by a change
+	text    fullText
 }
 
 // makeArchive makes the archive of a store that has none, or has it in an earlier form.
 func (s *Incidents) makeArchive(ctx context.Context) error {
-	engine := s.db.Engine()
 	var form int64
 	if err := s.db.QueryRowContext(ctx, `SELECT form FROM incident_archive WHERE one = 1`).Scan(&form); err != nil || form >= archiveForm {
 		return err
 	}
 	return s.db.Update(ctx, func(tx *sql.Tx) error {
-		a := refreshing{tx: tx, text: textIndexes[engine]}
+		a := refreshing{tx: tx}
 		// The update makes programs that start together wait for one another, here, before anything is made.
-		if err := tx.QueryRowContext(ctx, `UPDATE incident_archive SET version = version + 1, engine = $1 WHERE one = 1 RETURNING version, form`,
-			engine).Scan(&a.version, &form); err != nil || form >= archiveForm {
+		if err := tx.QueryRowContext(ctx, `UPDATE incident_archive SET version = version + 1 WHERE one = 1 RETURNING version, form`).
+			Scan(&a.version, &form); err != nil || form >= archiveForm {
 			return err
 		}
-		if err := a.text.create(ctx, tx); err != nil {
-			return err
+		for _, table := range []string{"incident_block", "incident_new"} {
+			if _, err := tx.ExecContext(ctx, `DELETE FROM `+table); err != nil {
+				return err
+			}
 		}
 		ids, err := allIDs(ctx, tx)
 		if err != nil {
 			return err
 		}
-		for _, id := range ids {
-			if err := a.incident(ctx, id); err != nil {
-				return fmt.Errorf("%s: %w", id, err)
+		for some := range slices.Chunk(ids, blockSize) {
+			for _, id := range some {
+				if err := a.incident(ctx, id); err != nil {
+					return fmt.Errorf("%s: %w", id, err)
+				}
+			}
+			if err := a.settle(ctx); err != nil {
+				return err
 			}
 		}
 		_, err = tx.ExecContext(ctx, `UPDATE incident_archive SET form = $1 WHERE one = 1`, archiveForm)
@@ -174,84 +103,45 @@ func allIDs(ctx context.Context, tx *sql.Tx) ([]string, error) {
 	return ids, errors.Join(rows.Err(), rows.Close())
 }
 
-// catchUp reads what is newer than what is held, and makes the order that is asked for.
-func (a *archive) catchUp(ctx context.Context, tx *sql.Tx, sort string) (engine string, version int64, err error) {
-	if err := tx.QueryRowContext(ctx, `SELECT version, engine FROM incident_archive WHERE one = 1`).Scan(&version, &engine); err != nil {
-		return "", 0, err
+// Warm reads what searches hold in memory, so that nobody waits for it. Searches without a text wait for less of it.
+func (s *Incidents) Warm(ctx context.Context) error {
+	err := s.db.View(ctx, func(tx *sql.Tx) error {
+		return errors.Join(s.archive.catchUp(ctx, tx, Newest, false), s.archive.catchUp(ctx, tx, Relevance, true))
+	})
+	if err != nil {
+		return fmt.Errorf("read the archive: %w", err)
+	}
+	return nil
+}
+
+// catchUp reads what is newer than what is held, of the text only where it is asked for, and makes the order.
+func (a *archive) catchUp(ctx context.Context, tx *sql.Tx, sort string, text bool) error {
+	var version int64
+	if err := tx.QueryRowContext(ctx, `SELECT version FROM incident_archive WHERE one = 1`).Scan(&version); err != nil {
+		return err
 	}
 	a.mu.RLock()
-	fresh := version <= a.version && a.orders[sort] != nil
+	fresh := version <= a.version && a.orders[sort] != nil && (!text || version <= a.text.version)
 	a.mu.RUnlock()
 	if fresh {
-		return engine, version, nil
+		return nil
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if version > a.version {
 		if err := a.read(ctx, tx, version); err != nil {
-			return "", 0, err
+			return err
+		}
+	}
+	if text && version > a.text.version {
+		if err := a.text.read(ctx, tx, version); err != nil {
+			return fmt.Errorf("text index: %w", err)
 		}
 	}
 	if a.orders[sort] == nil {
 		a.orders[sort] = a.order(sort)
 	}
-	return engine, version, nil
-}
-
-// read takes in the entries that are newer than what is held.
-func (a *archive) read(ctx context.Context, tx *sql.Tx, version int64) error {
-	rows, err := tx.QueryContext(ctx, `SELECT num, organisation, data FROM incident_entry WHERE changed > $1`, a.version)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		e, there, err := scanEntry(rows)
-		if err != nil {
-			return err
-		}
-		a.put(e, there)
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-		return err
-	}
-	a.version, a.orders = version, map[string][]int32{}
-	if a.sets, err = lru.New[string, textSet](keptSets); err != nil {
-		return err
-	}
 	return nil
-}
-
-// keptSets is how many sets of numbers of texts are kept: 12 KiB each at 100,000 incidents.
-const keptSets = 200
-
-func (a *archive) put(e Entry, there bool) {
-	for int64(len(a.rows)) < e.num {
-		a.rows = append(a.rows, columns{})
-	}
-	if !there {
-		a.rows[e.num-1] = columns{}
-		return
-	}
-	c := columns{present: true, date: store.Micros(e.Date), updated: store.Micros(e.Updated), amount: -1}
-	if e.Affected.Number != nil {
-		c.amount = *e.Affected.Number
-	}
-	if e.OrganisationID != "" {
-		id, ok := a.orgs[e.OrganisationID]
-		if !ok {
-			if a.orgs == nil {
-				a.orgs = map[string]int32{}
-			}
-			id = int32(len(a.orgs) + 1)
-			a.orgs[e.OrganisationID] = id
-		}
-		c.organisation = id
-	}
-	for i, name := range facetNames {
-		c.codes[i] = a.facets[i].of(facetWords(e, name))
-	}
-	a.rows[e.num-1] = c
 }
 
 // order gives the numbers, less one, in the order of sort.
@@ -285,27 +175,48 @@ func (a *archive) key(sort string, i int32) int64 {
 	return -c.date
 }
 
-// textSet is what a text finds.
-type textSet struct {
-	nums bitmap
-	n    int
-}
-
-// textAt is the text index as a transaction sees it.
-type textAt struct {
-	textIndex
-	version int64
-}
-
 // bitmap is a set of numbers, less one.
 type bitmap []uint64
 
 func (b bitmap) has(i int32) bool { return int(i>>6) < len(b) && b[i>>6]&(1<<(i&63)) != 0 }
 
-func (b bitmap) set(i int64) {
-	if i >= 0 && int(i>>6) < len(b) {
+func newBitmap(size int) bitmap { return make(bitmap, size/64+1) }
+
+func (b bitmap) set(i int) {
+	if i>>6 < len(b) {
 		b[i>>6] |= 1 << (i & 63)
 	}
+}
+
+func (b bitmap) clear(i int) {
+	if i>>6 < len(b) {
+		b[i>>6] &^= 1 << (i & 63)
+	}
+}
+
+// word gives the numbers from 64 w on, as the bits of a word.
+func (b bitmap) word(w int) uint64 {
+	if w >= len(b) {
+		return 0
+	}
+	return b[w]
+}
+
+// and gives what is in both.
+func (b bitmap) and(c bitmap) bitmap {
+	out := make(bitmap, min(len(b), len(c)))
+	for i := range out {
+		out[i] = b[i] & c[i]
+	}
+	return out
+}
+
+func (b bitmap) count() int {
+	n := 0
+	for _, w := range b {
+		n += bits.OnesCount64(w)
+	}
+	return n
 }
 
 // Search finds incidents. It answers for one state of the archive; cursors hold while others are recorded.
@@ -369,16 +280,15 @@ type found struct {
 
 func (a *archive) find(ctx context.Context, tx *sql.Tx, q Query, after *cursor, limit int) (found, error) {
 	sort := q.sort()
-	engine, version, err := a.catchUp(ctx, tx, sort)
-	if err != nil {
-		return found{}, err
-	}
-	tiers, err := a.tiers(ctx, tx, textAt{textIndexes[engine], version}, q)
-	if err != nil {
+	if err := a.catchUp(ctx, tx, sort, q.Text != ""); err != nil {
 		return found{}, err
 	}
 	a.mu.RLock()
 	defer a.mu.RUnlock()
+	tiers, err := a.tiers(q)
+	if err != nil {
+		return found{}, err
+	}
 	chosen := a.chosen(q)
 	hits, total, facets := a.count(q, tiers, chosen)
 	out := found{total: total, facets: facets}
@@ -439,7 +349,7 @@ func (a *archive) from(order []int32, sort string, after *cursor, tier int64) []
 
 // tiers gives the sets that have the text of q: for relevance in the title or a name first, then anywhere; else, and
 // where too many have it for that, anywhere alone. One nil set is everything.
-func (a *archive) tiers(ctx context.Context, tx *sql.Tx, index textAt, q Query) ([]bitmap, error) {
+func (a *archive) tiers(q Query) ([]bitmap, error) {
 	if q.Text == "" {
 		return []bitmap{nil}, nil
 	}
@@ -448,42 +358,21 @@ func (a *archive) tiers(ctx context.Context, tx *sql.Tx, index textAt, q Query) 
 		return nil, queryError("search for fewer words", "more than %d words", maxQueryTerms)
 	}
 	if len(p) == 0 { // signs alone, which no text is indexed by
-		return []bitmap{make(bitmap, 1)}, nil
+		return []bitmap{newBitmap(0)}, nil
 	}
-	all, n, err := a.matching(ctx, tx, index, anywhere, p)
-	if err != nil || q.sort() != Relevance || n > maxRanked {
-		return []bitmap{all}, err
+	both := a.text.having(p[0], len(a.rows))
+	for _, further := range p[1:] {
+		set := a.text.having(further, len(a.rows))
+		both = textSet{both.title.and(set.title), both.anywhere.and(set.anywhere)}
 	}
-	named, _, err := a.matching(ctx, tx, index, inTitle, p)
-	return []bitmap{named, all}, err
+	if q.sort() != Relevance || both.anywhere.count() > maxRanked {
+		return []bitmap{both.anywhere}, nil
+	}
+	return []bitmap{both.title, both.anywhere}, nil
 }
 
 // maxRanked is the number of incidents beyond which relevance is not asked for: what so many have says nothing of any.
 const maxRanked = 10_000
-
-// matching gives the set of those that have all phrases in a field.
-func (a *archive) matching(ctx context.Context, tx *sql.Tx, index textAt, in field, p []phrase) (bitmap, int, error) {
-	key := fmt.Sprintf("%d %v", in, p) // tokens hold no spaces
-	a.mu.RLock()
-	sets, size := a.sets, len(a.rows)
-	if a.version != index.version {
-		sets = nil // others have read on since this transaction began
-	}
-	a.mu.RUnlock()
-	if sets != nil {
-		if set, ok := sets.Get(key); ok {
-			return set.nums, set.n, nil
-		}
-	}
-	set := textSet{nums: make(bitmap, size/64+1)}
-	if err := index.match(ctx, tx, in, p, func(num int64) { set.nums.set(num - 1); set.n++ }); err != nil {
-		return nil, 0, err
-	}
-	if sets != nil {
-		sets.Add(key, set) // a change makes a new cache, so that nothing old is found in it
-	}
-	return set.nums, set.n, nil
-}
 
 // chosen tells for each facet of which something was chosen, which of its values hold.
 func (a *archive) chosen(q Query) [len(facetNames)][]bool {
@@ -499,9 +388,10 @@ func (a *archive) chosen(q Query) [len(facetNames)][]bool {
 		if len(lists[name]) == 0 {
 			continue
 		}
-		out[f] = make([]bool, len(a.facets[f].words))
-		for code, words := range a.facets[f].words {
-			out[f][code] = slices.ContainsFunc(words, func(w string) bool { return slices.Contains(lists[name], w) })
+		v := &a.facets[f]
+		out[f] = make([]bool, len(v.having))
+		for code, having := range v.having {
+			out[f][code] = slices.ContainsFunc(having, func(i int32) bool { return slices.Contains(lists[name], v.words[i]) })
 		}
 	}
 	return out
@@ -519,29 +409,45 @@ func (a *archive) count(q Query, tiers []bitmap, chosen [len(facetNames)][]bool)
 	}
 	var counts [len(facetNames)][]int
 	for f := range counts {
-		counts[f] = make([]int, len(a.facets[f].words))
+		counts[f] = make([]int, len(a.facets[f].having))
 	}
-	hits, total := make(bitmap, len(a.rows)/64+1), 0
-	for i := range a.rows {
-		c := &a.rows[i]
-		if !c.present || (text != nil && !text.has(int32(i))) || (organisation != -1 && c.organisation != organisation) {
-			continue
+	var asked []int // the facets of which something was chosen
+	for f := range chosen {
+		if chosen[f] != nil {
+			asked = append(asked, f)
 		}
-		failing, which := 0, 0
-		for f := range chosen {
-			if chosen[f] != nil && !chosen[f][c.codes[f]] {
-				failing, which = failing+1, f
-			}
+	}
+	hits, total := newBitmap(len(a.rows)), 0
+	for w := range hits {
+		candidates := ^uint64(0)
+		if text != nil {
+			candidates = text.word(w)
 		}
-		switch failing {
-		case 0:
-			hits.set(int64(i))
-			total++
-			for f := range counts {
-				counts[f][c.codes[f]]++
+		for ; candidates != 0; candidates &= candidates - 1 {
+			i := w<<6 + bits.TrailingZeros64(candidates)
+			if i >= len(a.rows) {
+				break
 			}
-		case 1:
-			counts[which][c.codes[which]]++
+			c := &a.rows[i]
+			if !c.present || (organisation != -1 && c.organisation != organisation) {
+				continue
+			}
+			failing, which := 0, 0
+			for _, f := range asked {
+				if !chosen[f][c.codes[f]] {
+					failing, which = failing+1, f
+				}
+			}
+			switch failing {
+			case 0:
+				hits.set(i)
+				total++
+				for f, code := range c.codes {
+					counts[f][code]++
+				}
+			case 1:
+				counts[which][c.codes[which]]++
+			}
 		}
 	}
 	return hits, total, a.facetsOf(q, counts)

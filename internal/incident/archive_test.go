@@ -313,7 +313,7 @@ func TestArchiveRebuilt(t *testing.T) {
 		s := room(t, db)
 		fill(t, s, small...)
 		before := search(t, s, "q=naver")
-		for _, statement := range []string{`UPDATE incident_archive SET form = 0, engine = ''`, `DELETE FROM incident_entry`, `DELETE FROM incident_name`, `DELETE FROM incident_organisation`} {
+		for _, statement := range []string{`UPDATE incident_archive SET form = 0`, `DELETE FROM incident_entry`, `DELETE FROM incident_name`, `DELETE FROM incident_organisation`} {
 			if _, err := db.ExecContext(t.Context(), statement); err != nil {
 				t.Fatal(err)
 			}

@@ -13,8 +13,7 @@ import (
 // of the run, 府); the others give words. What people write in more than one way is folded: width and compatibility
 // forms (NFKC), case, katakana and hiragana, Latin accents, commas within numbers.
 
-// maxTokens bounds what is indexed of one text: PostgreSQL numbers positions up to 16,383
-// (https://www.postgresql.org/docs/15/textsearch-limitations.html).
+// maxTokens bounds what is indexed of one text.
 const maxTokens = 16_000
 
 // maxToken is the length in characters beyond which a word is cut.

@@ -141,7 +141,7 @@ func openPostgres(ctx context.Context, url string) (*DB, error) {
 		config.RuntimeParams["application_name"] = "shirase"
 	}
 	if config.RuntimeParams["jit"] == "" {
-		// Compiling takes longer than any query here, and the planner chooses it for full text by a guess of its cost.
+		// Compiling takes longer than any query here.
 		config.RuntimeParams["jit"] = "off"
 	}
 	if err := insistOnDurable(ctx, config); err != nil {
@@ -179,14 +179,6 @@ func insistOnDurable(ctx context.Context, config *pgx.ConnConfig) error {
 
 // Close closes all connections.
 func (db *DB) Close() error { return errors.Join(db.read.Close(), db.write.Close()) }
-
-// Engine names the engine: "sqlite" or "postgres". It is for what the one SQL text cannot say, full-text search.
-func (db *DB) Engine() string {
-	if _, ok := db.engine.(postgresEngine); ok {
-		return "postgres"
-	}
-	return "sqlite"
-}
 
 // Read returns the handle for reading. Statements that write fail on it.
 func (db *DB) Read() *sql.DB { return db.read }
