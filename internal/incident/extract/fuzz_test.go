@@ -17,7 +17,10 @@ func FuzzNotice(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	for _, file := range files {
+	for i, file := range files {
+		if i%8 != 0 {
+			continue // enough to begin from; all of them would be run again and again
+		}
 		text, err := os.ReadFile(file)
 		if err != nil {
 			f.Fatal(err)
