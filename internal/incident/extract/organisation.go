@@ -55,111 +55,45 @@ func (r *reader) officeEnd(at int, m []int) int {
 	return at + m[3]
 }
 
+// names collects what may be the name of who publishes, with how much speaks for it.
+type names struct {
+	s   string
+	all []scoredName
+}
+
+type scoredName struct{ from, to, score int }
+
+// sure is the score of a name that stands alone: what follows it need not be looked at.
+const sure = 6
+
+func (n *names) add(from, to, score int) {
+	name := strings.TrimSpace(n.s[from:to])
+	own := corporate.ReplaceAllString(name, "")
+	next, _ := utf8.DecodeRuneInString(n.s[to:])
+	goesOn := strings.ContainsRune("民内外政長立営税販場史", next) && !strings.HasPrefix(n.s[to:], "内部") // 市民, 市内
+	if score < sure && goesOn || own == "" || utf8.RuneCountInString(name) < 2 ||
+		badName.MatchString(name) || verbPlace.MatchString(name) || ownedBy.MatchString(name) || particle.MatchString(own) {
+		return
+	}
+	for i := range n.all {
+		if n.s[n.all[i].from:n.all[i].to] == n.s[from:to] {
+			n.all[i].score += score
+			return
+		}
+	}
+	n.all = append(n.all, scoredName{from, to, score})
+}
+
 // organisationJA proposes who publishes: who calls itself 当社, the name on a line of its own near the date, or whose
 // service it is. A contractor, the police or a regulator is named in the same ways and is told apart by what stands
 // around it.
 func (r *reader) organisationJA() {
-	type candidate struct {
-		from, to, score int
-	}
-	var all []candidate
-	add := func(from, to, score int) {
-		name := strings.TrimSpace(r.s[from:to])
-		next, _ := utf8.DecodeRuneInString(r.s[to:])
-		if score < 6 && strings.ContainsRune("民内外政長立営税販場史", next) && !strings.HasPrefix(r.s[to:], "内部") || badName.MatchString(name) || verbPlace.MatchString(name) || ownedBy.MatchString(name) || corporate.ReplaceAllString(name, "") == "" || particle.MatchString(corporate.ReplaceAllString(name, "")) || utf8.RuneCountInString(name) < 2 {
-			return
-		}
-		for i := range all {
-			if r.s[all[i].from:all[i].to] == r.s[from:to] {
-				all[i].score += score
-				return
-			}
-		}
-		all = append(all, candidate{from, to, score})
-	}
-	for i, l := range r.lines {
-		if l.section == secPast || len(all) > 40 {
-			continue
-		}
-		s := r.s[l.from:l.to]
-		if m := nameLine.FindStringSubmatchIndex(s); m != nil && len(s) < 150 {
-			score := 5
-			if i > maxHead && i < len(r.lines)-15 {
-				score = 1
-			}
-			add(l.from+m[2], l.from+m[3], score)
-		}
-		for _, re := range []*regexp.Regexp{mayorLine, officeLine, schoolLine, teamLine} {
-			if m := re.FindStringSubmatchIndex(s); m != nil && len(s) < 150 && (i < maxHead || i >= len(r.lines)-6) {
-				add(l.from+m[2], l.from+m[3], 6)
-			}
-		}
-		if i < maxHead {
-			cut := len(serial.FindString(s))
-			if m := titleOwner.FindStringSubmatchIndex(s[cut:]); m != nil && titled(trailingDate.ReplaceAllString(s, "")) {
-				add(l.from+cut+m[2], l.from+cut+m[3], 5)
-			}
-			if m := ofTitle.FindStringSubmatchIndex(s); m != nil && (titled(s) || i < 12) {
-				add(l.from+m[2], l.from+m[3], 4)
-			}
-		}
-	}
-	for i, l := range r.lines[:min(len(r.lines), 4)] {
-		s := r.s[l.from:l.to]
-		if m := officeTitle.FindStringSubmatchIndex(s); m != nil && titleNoun.MatchString(s) && !strings.Contains(s, "。") {
-			to := r.officeEnd(l.from, m)
-			if i == 0 || l.heading || titled(s) {
-				add(l.from+m[2], to, 5)
-			}
-		}
-		if m := officeTail.FindStringSubmatchIndex(s); m != nil && titleNoun.MatchString(s) {
-			add(l.from+m[2], l.from+m[3], 5)
-		}
-	}
-	for n, s := range r.sentences[:min(len(r.sentences), 8)] {
-		part := r.s[s.from:s.to]
-		for _, m := range officeJA.FindAllStringSubmatchIndex(part, 4) {
-			from, to := s.from+m[2], r.officeEnd(s.from, m)
-			if notOwner.MatchString(lastBytes(part[:m[2]], 60)) || notOwner.MatchString(r.s[from:to]) || strings.HasSuffix(part[m[0]:m[1]], "から") {
-				continue
-			}
-			score := 3
-			if staffed.MatchString(part[m[3]:m[1]]) {
-				score = 5
-			} else if m[4] < 0 && !strings.HasSuffix(part[m[0]:m[1]], "で") && !strings.HasSuffix(part[m[0]:m[1]], "は") || n > 4 {
-				continue // somebody named: 市の, 病院が
-			}
-			add(from, to, score)
-		}
-	}
-	for n, s := range r.sentences {
-		if n > 60 {
-			break
-		}
-		part := r.s[s.from:s.to]
-		if m := selfJA.FindStringSubmatchIndex(part); m != nil {
-			add(s.from+m[2], s.from+m[3], 8)
-		}
-		for _, m := range subjectJA.FindAllStringSubmatchIndex(part, 6) {
-			score := 3
-			if strings.HasPrefix(strings.TrimLeft(part[m[3]:], " "), "(以下") && !shortFor.MatchString(firstBytes(part[m[3]:], 60)) {
-				continue // a name for somebody else
-			}
-			if shortFor.MatchString(part[m[3]:]) && strings.Index(part[m[3]:], "(以下") < 120 {
-				score = 8
-			} else if strings.HasPrefix(part[m[3]:], "が運営") && n < 12 {
-				score = 4
-			} else if n > 12 {
-				score = 1
-			}
-			if notOwner.MatchString(lastBytes(part[:m[2]], 60)) || notOwner.MatchString(part[m[2]:m[3]]) {
-				continue
-			}
-			add(s.from+m[2], s.from+m[3], score)
-		}
-	}
-	best := candidate{}
-	for _, c := range all {
+	n := &names{s: r.s}
+	r.namesOnLines(n)
+	r.namesOfOffices(n)
+	r.namesInSentences(n)
+	best := scoredName{}
+	for _, c := range n.all {
 		if c.score > best.score {
 			best = c
 		}
@@ -170,4 +104,96 @@ func (r *reader) organisationJA() {
 	name := tidyName(r.s[best.from:best.to])
 	r.propose(incident.Fact{Key: "organisation", Value: incident.Value{Text: plain(name)}}, best.from, best.to, "")
 	r.sector(name, best.from, best.to)
+}
+
+// namesOnLines takes the names that have a line to themselves, and those that a title begins with.
+func (r *reader) namesOnLines(n *names) {
+	for i, l := range r.lines {
+		if l.section == secPast || len(n.all) > 40 {
+			continue
+		}
+		s := r.s[l.from:l.to]
+		if m := nameLine.FindStringSubmatchIndex(s); m != nil && len(s) < 150 {
+			score := 5
+			if i > maxHead && i < len(r.lines)-15 {
+				score = 1
+			}
+			n.add(l.from+m[2], l.from+m[3], score)
+		}
+		for _, re := range []*regexp.Regexp{mayorLine, officeLine, schoolLine, teamLine} {
+			if m := re.FindStringSubmatchIndex(s); m != nil && len(s) < 150 && (i < maxHead || i >= len(r.lines)-6) {
+				n.add(l.from+m[2], l.from+m[3], sure)
+			}
+		}
+		if i >= maxHead {
+			continue
+		}
+		cut := len(serial.FindString(s))
+		if m := titleOwner.FindStringSubmatchIndex(s[cut:]); m != nil && titled(trailingDate.ReplaceAllString(s, "")) {
+			n.add(l.from+cut+m[2], l.from+cut+m[3], 5)
+		}
+		if m := ofTitle.FindStringSubmatchIndex(s); m != nil && (titled(s) || i < 12) {
+			n.add(l.from+m[2], l.from+m[3], 4)
+		}
+	}
+}
+
+// namesOfOffices takes the offices that a title or one of the first sentences is about.
+func (r *reader) namesOfOffices(n *names) {
+	for i, l := range r.lines[:min(len(r.lines), 4)] {
+		s := r.s[l.from:l.to]
+		if !titleNoun.MatchString(s) {
+			continue
+		}
+		if m := officeTitle.FindStringSubmatchIndex(s); m != nil && !strings.Contains(s, "。") && (i == 0 || l.heading || titled(s)) {
+			n.add(l.from+m[2], r.officeEnd(l.from, m), 5)
+		}
+		if m := officeTail.FindStringSubmatchIndex(s); m != nil {
+			n.add(l.from+m[2], l.from+m[3], 5)
+		}
+	}
+	for i, s := range r.sentences[:min(len(r.sentences), 8)] {
+		part := r.s[s.from:s.to]
+		for _, m := range officeJA.FindAllStringSubmatchIndex(part, 4) {
+			from, to, all := s.from+m[2], r.officeEnd(s.from, m), part[m[0]:m[1]]
+			if notOwner.MatchString(lastBytes(part[:m[2]], 60)) || notOwner.MatchString(r.s[from:to]) || strings.HasSuffix(all, "から") {
+				continue
+			}
+			switch {
+			case staffed.MatchString(part[m[3]:m[1]]):
+				n.add(from, to, 5)
+			case i <= 4 && (m[4] >= 0 || strings.HasSuffix(all, "で") || strings.HasSuffix(all, "は")): // else somebody named: 市の, 病院が
+				n.add(from, to, 3)
+			}
+		}
+	}
+}
+
+// namesInSentences takes who is the subject of what happened, or calls itself 当社.
+func (r *reader) namesInSentences(n *names) {
+	for i, s := range r.sentences[:min(len(r.sentences), 61)] {
+		part := r.s[s.from:s.to]
+		if m := selfJA.FindStringSubmatchIndex(part); m != nil {
+			n.add(s.from+m[2], s.from+m[3], 8)
+		}
+		for _, m := range subjectJA.FindAllStringSubmatchIndex(part, 6) {
+			rest := part[m[3]:]
+			if strings.HasPrefix(strings.TrimLeft(rest, " "), "(以下") && !shortFor.MatchString(firstBytes(rest, 60)) {
+				continue // a name for somebody else
+			}
+			if notOwner.MatchString(lastBytes(part[:m[2]], 60)) || notOwner.MatchString(part[m[2]:m[3]]) {
+				continue
+			}
+			score := 3
+			switch {
+			case shortFor.MatchString(rest) && strings.Index(rest, "(以下") < 120:
+				score = 8
+			case strings.HasPrefix(rest, "が運営") && i < 12:
+				score = 4
+			case i > 12:
+				score = 1
+			}
+			n.add(s.from+m[2], s.from+m[3], score)
+		}
+	}
 }

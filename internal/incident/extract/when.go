@@ -230,20 +230,35 @@ var asOfTail = regexp.MustCompile(`^\s?(?:時点|現在)`)
 
 // placeJA proposes what happened at w, or from w to last.
 func (r *reader) placeJA(w, last *when, c context) {
-	if asOfTail.MatchString(c.after) || updatedTail.MatchString(c.after) {
-		return
-	}
 	if last != w {
-		if !r.has("persons-notified") && personRE.MatchString(c.before+c.after) && toldVerb.MatchString(c.after) && !notDone.MatchString(c.after) {
+		if !asOfTail.MatchString(c.after) && !r.has("persons-notified") && personRE.MatchString(c.before+c.after) && toldVerb.MatchString(c.after) && !notDone.MatchString(c.after) {
 			r.moment("persons-notified", w, "")
 		}
 		return
+	}
+	if r.labelledJA(w, c) || r.besideJA(w, c) || r.turnedJA(w, c) {
+		return
+	}
+	r.cutJA(w, c)
+	if !r.has("discovered") && reportedLater.MatchString(c.after) && reportGot.MatchString(c.rest) || (!r.has("discovered") || w.moment.Exact()) && r.foundJA(c.after, c) {
+		r.moment("discovered", w, "")
+	}
+	r.toldJA(w, c)
+	if !r.has("window.start") && r.beganJA(c.after) {
+		r.moment("window.start", w, "")
+	}
+}
+
+// labelledJA proposes what the label before a time says it is, and reports whether there is one.
+func (r *reader) labelledJA(w *when, c context) bool {
+	if asOfTail.MatchString(c.after) || updatedTail.MatchString(c.after) {
+		return true
 	}
 	if r.lines[w.line].section == secPrevention {
 		if regulatorRE.MatchString(c.before+c.after) && reportVerb.MatchString(c.after) && !notDone.MatchString(c.after) {
 			r.moment("regulator-notified", w, "")
 		}
-		return
+		return true
 	}
 	label := strings.TrimSpace(c.before)
 	if label == "" {
@@ -251,82 +266,101 @@ func (r *reader) placeJA(w, last *when, c context) {
 	}
 	label = lastBytes(label, 80)
 	switch {
-	case foundLabel.MatchString(label) && len(label) < 60 && !strings.Contains(label, "お客様"):
+	case len(label) >= 60:
+		return false
+	case foundLabel.MatchString(label) && !strings.Contains(label, "お客様"):
 		r.moment("discovered", w, "")
-		return
-	case startLabel.MatchString(label) && len(label) < 60:
+		return true
+	case startLabel.MatchString(label):
 		r.moment("window.start", w, "")
-		return
+		return true
 	}
+	return false
+}
+
+// besideJA reports a time that is none of the incident's: of a later report, a deadline, another event, a question, what is
+// still to come.
+func (r *reader) besideJA(w *when, c context) bool {
 	if (laterReport.MatchString(c.after) || laterBefore.MatchString(c.before)) && !regulatorRE.MatchString(c.sentence) && !ministry.MatchString(c.sentence) {
 		r.propose(incident.Fact{Key: "addendum", Item: "told-" + w.moment.Time.Format(time.DateOnly), Value: incident.Value{Text: plain(tidy(r.s[w.from:w.to] + firstBytes(c.after, 60))), Time: w.moment}}, w.from, w.to, w.doubt)
-		return
+		return true
 	}
-	if untilThen.MatchString(c.after) && cutVerb.MatchString(c.after) && !notDone.MatchString(c.after) {
-		r.containedJA(w, c.after)
-		return
-	}
-	if otherEvent.MatchString(c.after) || untilThen.MatchString(c.after) || r.question(c.sentence) {
-		return
-	}
-	if firstReport.MatchString(c.after) || negatedFind.MatchString(c.after) || postscript.MatchString(c.after) && r.update && !privately.MatchString(firstClause.FindString(c.after)) {
-		return
-	}
-	after := c.after
-	if strings.Contains(lastBytes(c.before, 30), "過去") {
-		return
-	}
-	if m := cleft.FindStringSubmatch(c.before); m != nil {
-		switch {
-		case foundVerb.MatchString(m[1]) && incidentNoun.MatchString(c.before):
-			r.moment("discovered", w, "")
-		case cutVerb.MatchString(m[1]):
-			r.moment("contained", w, "")
+	if untilThen.MatchString(c.after) {
+		if cutVerb.MatchString(c.after) && !notDone.MatchString(c.after) {
+			r.containedJA(w, c.after)
 		}
-		return
+		return true
 	}
-	if fromToday.MatchString(after) && w.moment.String() == r.base.String() && personRE.MatchString(c.before+after) && toldVerb.MatchString(after) {
+	if fromToday.MatchString(c.after) && w.moment.String() == r.base.String() && personRE.MatchString(c.before+c.after) && toldVerb.MatchString(c.after) {
 		r.moment("persons-notified", w, "")
-		return
+		return true
 	}
-	future := notDone.MatchString(after) && !strings.Contains(after, "ました") && !strings.Contains(after, "した")
-	if future {
-		return
+	return otherEvent.MatchString(c.after) || r.question(c.sentence) || firstReport.MatchString(c.after) || negatedFind.MatchString(c.after) ||
+		postscript.MatchString(c.after) && r.update && !privately.MatchString(firstClause.FindString(c.after)) ||
+		strings.Contains(lastBytes(c.before, 30), "過去") ||
+		notDone.MatchString(c.after) && !strings.Contains(c.after, "ました") && !strings.Contains(c.after, "した")
+}
+
+// turnedJA proposes what a sentence turned round says of a time: 確認したのは7月25日です.
+func (r *reader) turnedJA(w *when, c context) bool {
+	m := cleft.FindStringSubmatch(c.before)
+	if m == nil {
+		return false
 	}
-	if !r.has("discovered") && reportedLater.MatchString(after) && reportGot.MatchString(c.rest) {
+	switch {
+	case foundVerb.MatchString(m[1]) && incidentNoun.MatchString(c.before):
 		r.moment("discovered", w, "")
+	case cutVerb.MatchString(m[1]):
+		r.moment("contained", w, "")
 	}
-	if m := loginBlock.FindString(after); m != "" && !staffAccount.MatchString(after) && (strings.Contains(m, "ログイン") || usersRE.MatchString(c.sentence)) || lockAfter.MatchString(after) && lockObject.MatchString(c.before) {
+	return true
+}
+
+// cutJA proposes when sign-ins were blocked, or what was open was closed.
+func (r *reader) cutJA(w *when, c context) {
+	block := loginBlock.FindString(c.after)
+	switch {
+	case block != "" && !staffAccount.MatchString(c.after) && (strings.Contains(block, "ログイン") || usersRE.MatchString(c.sentence)),
+		lockAfter.MatchString(c.after) && lockObject.MatchString(c.before):
 		r.moment("login-blocked", w, "")
-	} else if r.sentWrongly && gotBack.MatchString(after) && !foundVerb.MatchString(c.before) {
-		r.containedJA(w, after)
-	} else if (cutVerb.MatchString(after) || cutVerb.MatchString(c.line) && !notDone.MatchString(c.line) || cutAfter.MatchString(after) && cutObject.MatchString(c.before)) && r.lines[w.line].section != secDamage {
-		if !cutVerb.MatchString(after) && c.line != "" {
-			after = c.line
-		}
-		r.containedJA(w, after)
+	case r.sentWrongly && gotBack.MatchString(c.after) && !foundVerb.MatchString(c.before):
+		r.containedJA(w, c.after)
+	case r.lines[w.line].section == secDamage:
+	case cutVerb.MatchString(c.after), cutAfter.MatchString(c.after) && cutObject.MatchString(c.before):
+		r.containedJA(w, c.after)
+	case cutVerb.MatchString(c.line) && !notDone.MatchString(c.line):
+		r.containedJA(w, c.line)
 	}
-	if (!r.has("discovered") || w.moment.Exact()) && r.foundJA(after, c) {
-		r.moment("discovered", w, "")
-	}
-	if r.toRegulator(after, c) {
+}
+
+// toldJA proposes when the regulator and those concerned were told.
+func (r *reader) toldJA(w *when, c context) {
+	if r.toRegulator(c.after, c) {
 		r.moment("regulator-notified", w, "")
 	}
-	if labelled := strings.TrimSpace(c.before); personRE.MatchString(labelled+"に") && toldLabel.MatchString(labelled) {
+	if label := strings.TrimSpace(c.before); personRE.MatchString(label+"に") && toldLabel.MatchString(label) {
 		r.moment("persons-notified", w, "")
 	}
-	if !r.has("persons-notified") && !(r.sentWrongly && !amends.MatchString(after)) && (personRE.MatchString(c.before+after) || toPeople.MatchString(r.lines[w.line].under)) && toldVerb.MatchString(after) && !notDone.MatchString(after) && !sentWrong.MatchString(after) {
+	toThem := personRE.MatchString(c.before+c.after) || toPeople.MatchString(r.lines[w.line].under)
+	wrongly := r.sentWrongly && !amends.MatchString(c.after) || sentWrong.MatchString(c.after) // this is the mail that went wrong
+	if !r.has("persons-notified") && toThem && !wrongly && toldVerb.MatchString(c.after) && !notDone.MatchString(c.after) {
 		r.moment("persons-notified", w, "")
 	}
-	if !r.has("window.start") && sinceRE.MatchString(after) && !toldVerb.MatchString(after) {
-		r.moment("window.start", w, "")
+}
+
+// beganJA reports whether what stands behind a time tells how it began.
+func (r *reader) beganJA(after string) bool {
+	if sinceRE.MatchString(after) && !toldVerb.MatchString(after) {
+		return true
 	}
-	if !r.has("window.start") && r.sentWrongly && sentVerb.MatchString(after) && !amends.MatchString(after) && !r.foundFirst(after) {
-		r.moment("window.start", w, "")
+	if r.foundFirst(after) {
+		return false
 	}
-	if !r.has("window.start") && !r.foundFirst(after) && occurred.MatchString(firstBytes(after, 500)) && !(amends.MatchString(after) && !leakStrong.MatchString(after)) && !r.negative(firstClause.FindString(after)) && !elsewhere.MatchString(after) {
-		r.moment("window.start", w, "")
+	if r.sentWrongly && sentVerb.MatchString(after) && !amends.MatchString(after) {
+		return true
 	}
+	return occurred.MatchString(firstBytes(after, 500)) && !(amends.MatchString(after) && !leakStrong.MatchString(after)) &&
+		!r.negative(firstClause.FindString(after)) && !elsewhere.MatchString(after)
 }
 
 // A date may stand between what was cut off and the verb: 決済を5月27日に停止しました.
