@@ -115,6 +115,9 @@ type reader struct {
 	baseAt  *when
 	asOf    incident.Moment // as of when the facts hold
 	update  bool            // it is a second or later report
+	own     string          // whose notice it is, of an English one
+	vendors []string        // whose failure it tells of besides
+	inline  map[int]section // of its sentences
 
 	proposals []Proposal
 	seen      map[string]int // how many of a listed key; what was proposed already
@@ -134,6 +137,9 @@ func (r *reader) read() {
 	r.times, r.amounts = r.times[:min(len(r.times), maxTimes)], r.amounts[:min(len(r.amounts), maxAmounts)]
 	pairRanges(r.s, r.times)
 	r.publication()
+	if !r.japanese() {
+		r.publicationEN()
+	}
 	r.resolveTimes()
 	if r.japanese() {
 		r.whoJA()
@@ -149,7 +155,7 @@ func (r *reader) read() {
 		r.whoEN()
 		r.whenEN()
 		r.countsEN()
-		r.classesEN()
+		r.classesOfEN()
 		r.causeEN()
 		r.damageEN()
 		r.contactEN()
