@@ -9,12 +9,12 @@ import (
 const wordNumberEN = `one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety`
 
 var amountEN = regexp.MustCompile(`(?i:(?P<pre>(?:\b(?:approximately|about|around|roughly|nearly|almost|over|more than|at least|up to|as many as|no more than|at most|fewer than|less than|in excess of|just over|just under|a total of|an estimated|estimated|some|cumulative(?: total of)?|total(?:ling)? of)\s|[~≈]\s?){0,3})` +
-	`(?:\b(?P<num>\d{1,3}(?:,\d{3})+|\d+(?:\.\d+)?)\s?(?P<scale>million|billion|thousand|hundred|[mk]\b)?|\b(?P<spelt>` + wordNumberEN + `)(?:-(?P<unitword>one|two|three|four|five|six|seven|eight|nine))?(?:\s(?P<spelthundred>hundred|thousand|million))?(?:\s\(\d[\d,]*\))?|\((?P<inner>\d{1,3}(?:,\d{3})*)\))\s` +
-	`(?P<noun>(?:(?:of\s(?:our|its|the|these|their)|current|former|individual|unique|affected|impacted|active|registered|potentially|additional|our|other|total|(?:now|currently)|inactive|U\.?S\.?|UK|EU|European|American|Australian|Canadian|Irish|Washington|California|Maine|Texas|New|residential|business|retail|online|email|personal|medical|patient|customer|user|member|employee|consumer|data|state|York|Hampshire|and|or|past|present|prospective|plan|website|student|card|payment|credit|loyalty|guest|living|deceased|adult|staff|club|health|company|subscriber)\s){0,5}` +
-	`(?P<unit>individuals|people|persons|residents|customers|consumers|patients|members|employees|users|subscribers|students|clients|applicants|data subjects|citizens|donors|guests|passengers|cardholders|taxpayers|participants|policyholders|beneficiaries|borrowers|pupils|parents|tenants|ratepayers|visitors|workers|volunteers|shoppers|readers|players|teachers|alumni|enrollees|recipients|constituents|veterans|travell?ers|attendees|candidates|claimants|dependents|drivers|owners|buyers|sellers|registrants|fans|account holders|families|accounts|records|cards|letters|documents|files|login attempts|log-in attempts|sign-in attempts|attempts|individual|person|resident|customer|consumer|patient|member|employee|user|student|account|record|letter|pupil|client))\b)`)
+	`(?:\b(?P<num>\d{1,3}(?:,\d{3})+|\d+(?:\.\d+)?)(?P<plus>\+?)\s?(?P<scale>million|billion|thousand|hundred|[mk]\b)?|\b(?P<spelt>` + wordNumberEN + `)(?:-(?P<unitword>one|two|three|four|five|six|seven|eight|nine))?(?:\s(?P<spelthundred>hundred|thousand|million))?(?:\s\(\d[\d,]*\))?|\((?P<inner>\d{1,3}(?:,\d{3})*)\))\s` +
+	`(?P<noun>(?:[A-Za-z.’'/-]+\s){0,6}?` +
+	`(?P<unit>individuals|people|persons|residents|customers|consumers|patients|members|employees|users|subscribers|students|clients|applicants|data subjects|citizens|donors|guests|passengers|cardholders|taxpayers|participants|policyholders|beneficiaries|borrowers|pupils|parents|tenants|ratepayers|visitors|workers|volunteers|shoppers|readers|players|teachers|alumni|enrollees|recipients|constituents|veterans|travell?ers|attendees|candidates|claimants|dependents|drivers|owners|buyers|sellers|registrants|fans|account holders|families|accounts|records|e-?mail addresses|entries|profiles|rows|orders|cards|letters|documents|files|login attempts|log-in attempts|sign-in attempts|attempts))\b)`)
 
 var unitsEN = map[string]string{"account": "accounts", "accounts": "accounts", "record": "records", "records": "records", "cards": "records",
-	"letters": "records", "letter": "records", "documents": "records", "files": "records",
+	"letters": "records", "entries": "records", "profiles": "records", "rows": "records", "orders": "records", "email addresses": "records", "e-mail addresses": "records", "letter": "records", "documents": "records", "files": "records",
 	"attempts": "attempts", "login attempts": "attempts", "log-in attempts": "attempts", "sign-in attempts": "attempts"}
 
 var spelt = map[string]int64{"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "eleven": 11, "twelve": 12,
@@ -58,6 +58,9 @@ func (a *amount) readEN(rest string, m []int) bool {
 		return strings.ToLower(rest[m[i]:m[i+1]])
 	}
 	a.word = part("unit")
+	if notNounEN.MatchString(part("noun")) {
+		return false
+	}
 	pre := part("pre")
 	digits := part("num") + part("inner")
 	num := float64(spelt[part("spelt")]+spelt[part("unitword")]) * scalesEN[part("spelthundred")]
@@ -82,17 +85,21 @@ func (a *amount) readEN(rest string, m []int) bool {
 		a.qualifier = "at-most"
 	case strings.Contains(pre, "cumulative"):
 		a.qualifier = "cumulative"
-	case strings.TrimSpace(pre) != "" && strings.TrimSpace(pre) != "a total of" && !strings.Contains(pre, "totalling of"):
+	case part("plus") != "", strings.TrimSpace(pre) != "" && strings.TrimSpace(pre) != "a total of" && !strings.Contains(pre, "totalling of"):
 		a.qualifier = "about"
 	}
 	return true
 }
 
+// notNounEN are the words that do not stand between a number and what it counts: "30 days to customers".
+var notNounEN = regexp.MustCompile(`(?i:(?:^|\s)(?:to|from|by|in|on|at|with|were|was|is|are|had|has|have|that|which|who|whose|where|when|sent|for|days?|hours?|minutes|weeks?|months?|years?|times|percent|locations?|countries|states|emails|queries|if|of (?:those|them|which|whom)|per|as|but|than|dollars|the (?:following|same)|we|you|may|into|about|locked|reset|blocked)(?:\s|$))`)
+
 var (
-	leakEN     = regexp.MustCompile(`(?i:affect|impact|involv|compromis|expos|access|acquir|exfiltrat|breach|disclos|stolen|stole|obtained|sent to|were sent|contain|belong|hit\b|relat|concern|hold|held|carried|stored|could see|see each|opened|information (?:of|for|on|about)|data (?:of|for|on|about)|notes of|x-rays|names of|identified|logs of|viewed|published|leaked|seen|visible|(?:names|numbers|records|addresses|details|itineraries)\b[^.]{0,60} of\b)`)
+	leakEN     = regexp.MustCompile(`(?i:affect|impact|involv|compromis|expos|access|acquir|exfiltrat|breach|disclos|stolen|stole|obtained|sent to|were sent|contain|belong|hit\b|relat|concern|hold|held|carried|stored|could see|see each|opened|information (?:of|for|on|about)|data (?:of|for|on|about)|notes of|x-rays|names of|identified|logs of|viewed|published|leaked|notif|writing to|contacting|seen|visible|(?:names|numbers|records|addresses|details|itineraries)\b[^.]{0,60} of\b)`)
 	hitEN      = regexp.MustCompile(`(?i:affected|impacted|compromised|exposed|stolen|breached|involved|involving|affecting|impacting|concerned|accessed|taken|disclosed|exfiltrated|opened|notif)`)
 	notLeakEN  = regexp.MustCompile(`(?i:\b(?:employs?|serves?|serving|workforce|team of|staff of|countries|locations|founded|responded|contacted us|complain\w*|helpline|call centre|trained|since \d{4}|insurance policy|credit monitoring for|years? of|worldwide|requests? from)\b)`)
 	notTheseEN = regexp.MustCompile(`(?i:\b(?:not|no|none|never|unaffected)\b)`)
+	wereNotEN  = regexp.MustCompile(`(?i:^[^.,;]{0,20}\b(?:were|was|are|is|have|has|did) not\b)`)
 	attemptsEN = regexp.MustCompile(`(?i:log-?\s?in|sign-?\s?in|access|password|credential)`)
 	eachEN     = regexp.MustCompile(`(?i:\bof (?:those|these|them|whom|which)(?:,)?\s?$|\bincluding\s$|\b(?:whom|which),?\s$|^In\s$|\band, for\s$|(?:two|three|former|an?)\s$)`)
 	outOfEN    = regexp.MustCompile(`(?i:\b(?:out of|among|from a total of|of (?:our|its|the|a total of)|(?:has|have|serves?) )(?:\s?(?:our|its|the|a|approximately|about|roughly|total of))*\s?$)`)
@@ -105,9 +112,13 @@ var (
 func (r *reader) countsEN() {
 	var best *amount
 	score, possible := 0, false
+	next := 0
 	for _, a := range r.amounts {
-		if a.value == 0 {
-			continue
+		for next < len(r.times) && r.times[next].to <= a.from {
+			next++
+		}
+		if a.value == 0 || next < len(r.times) && r.times[next].from < a.to && r.times[next].to > a.from {
+			continue // the year of a date, with what stands behind it
 		}
 		s := r.sentenceAt(a.from)
 		if sec := r.sectionEN(s); sec == secPast || sec == secContact {
@@ -129,6 +140,9 @@ func (r *reader) countsEN() {
 			possible = possibleEN.MatchString(whole)
 		}
 	}
+	if best == nil {
+		best = r.labelledCount()
+	}
 	if best != nil {
 		r.count("affected.count", best, incidentCertainty(possible))
 	}
@@ -144,7 +158,7 @@ func (r *reader) scoreEN(a *amount, whole, before, after string) int {
 		return 0
 	case !leakEN.MatchString(whole), notLeakEN.MatchString(lastBytes(before, 60) + firstBytes(after, 40)), eachEN.MatchString(lastBytes(before, 40)):
 		return 0
-	case notTheseEN.MatchString(lastBytes(before, 24)), notTheseEN.MatchString(firstBytes(after, 24)), adviceEN.MatchString(whole), lawNumber.MatchString(lastBytes(before, 30)):
+	case notTheseEN.MatchString(lastBytes(before, 24)), wereNotEN.MatchString(firstBytes(after, 40)), adviceEN.MatchString(whole), lawNumber.MatchString(lastBytes(before, 30)):
 		return 0
 	case a.spelt && !(hitEN.MatchString(lastBytes(before, 40)) || hitEN.MatchString(firstBytes(after, 40))):
 		return 0 // "two employees" did something; only digits are likely to count victims
@@ -169,4 +183,36 @@ func btoi(b bool) int {
 		return 1
 	}
 	return 0
+}
+
+var numberOfEN = regexp.MustCompile(`(?i:\b(?:(?:total )?number of (?:[a-z’'-]+ ){0,4}?(?P<unit>individuals|people|persons|customers|patients|members|employees|users|students|clients|residents|accounts|records)\b[^.\d\n]{0,50}|(?:individuals|people|customers|patients|users|accounts|records) (?:potentially )?affected)\s?(?:is|was|are|were|:|to be|at|stands at|=)\s?(?P<pre>approximately |about |up to |around |over |more than |some )?(?P<num>\d{1,3}(?:,\d{3})+|\d+)(?:[^\d%,.]|[.,](?:\s|$)|$))`)
+
+// labelledCount reads a number behind its label: "Number of individuals affected: 1,204".
+func (r *reader) labelledCount() *amount {
+	for _, s := range r.sentences {
+		part := r.s[s.from:s.to]
+		m := numberOfEN.FindStringSubmatchIndex(part)
+		if sec := r.sectionEN(s); m == nil || sec == secPast || sec == secContact || adviceEN.MatchString(part) || regionRE.MatchString(part) {
+			continue
+		}
+		num := numberOfEN.SubexpIndex("num")
+		n, err := strconv.ParseInt(strings.ReplaceAll(part[m[2*num]:m[2*num+1]], ",", ""), 10, 64)
+		if err != nil || n < 2 || n > maxCount {
+			continue
+		}
+		a := &amount{from: s.from + m[0], to: s.from + m[2*num+1], line: s.line, value: n, unit: "persons", qualifier: "exact"}
+		label := strings.ToLower(part[m[0]:m[2*num]])
+		if strings.Contains(label, "account") {
+			a.unit = "accounts"
+		} else if strings.Contains(label, "record") {
+			a.unit = "records"
+		}
+		if p := numberOfEN.SubexpIndex("pre"); m[2*p] >= 0 {
+			if a.qualifier = "about"; strings.HasPrefix(strings.ToLower(part[m[2*p]:m[2*p+1]]), "up to") {
+				a.qualifier = "at-most"
+			}
+		}
+		return a
+	}
+	return nil
 }

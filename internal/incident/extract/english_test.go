@@ -51,6 +51,38 @@ func TestEnglishExcerpts(t *testing.T) {
 			`affected.count 14000 persons about; data-class name; data-class national-id; data-class finances; cause lost-media`},
 		{`Someone who pretended to be an executive asked for our employees' W-2 statements by email on February 2, 2017, and they were sent the same day. The fraud was discovered on February 6, 2017.`,
 			`window.start 2017-02-02; discovered 2017-02-06; data-class finances; cause phishing`},
+		{`Vellum Notes Security Incident
+
+On 30 March 2016 at approximately 20:30 UTC an unknown entity gained control of the account of one of our administrators and used it to copy the user table. We noticed the copy at 02:10 UTC on 31 March 2016 and disabled the account. The user table has nicknames, email addresses and bcrypt password hashes of roughly 250,000 users.`,
+			`organisation Vellum Notes; window.start 2016-03-30T20:30Z; discovered 2016-03-31T02:10Z; affected.count 250000 persons about; data-class nickname; data-class email; data-class password:hashed; cause intrusion`},
+		{`At Kestrel Mutual, we take privacy seriously. We recently discovered an incident involving one of our claims adjusters, who lost a notebook on a train on May 7, 2012. The notebook had handwritten notes about your claim, including your name and policy number.`,
+			`organisation Kestrel Mutual; window.start 2012-05-07; data-class name; data-class insurance-number; cause lost-media`},
+		{`The Registrar's Office of Holloway College accidentally attached the wrong file to an e-mail sent to 64 students on December 3, 2015. The file held the names, student IDs and GPAs of 1,310 students. The error was noticed the same day.`,
+			`organisation Registrar's Office of Holloway College; window.start 2015-12-03; discovered 2015-12-03; affected.count 1310 persons; data-class name; data-class account-id; data-class education; cause misdirected-mail`},
+		{`Your payment card information may have been compromised if you used your card at Bluestem Market between Nov. 27, 2013 and Dec. 15, 2013. Our card processor reported that it saw fraud on cards used in our stores on January 10, 2014.`,
+			`organisation Bluestem Market; window.start 2013-11-27; window.end 2013-12-15; discovered 2014-01-10; data-class payment-card`},
+		{`Dear Guardian, We recently learned that a teacher at Maple Fork Elementary School stored student photos and emergency contact details in an online folder that did not require a password. The folder was created on August 20, 2018 and closed on October 1, 2018, the day we learned of it. About 75 students are affected.`,
+			`organisation Maple Fork Elementary School; affected.count 75 persons about; data-class photo; data-class family; cause misconfiguration; contained 2018-10-01`},
+		{`On September 30, 2020 Quarryville Hospital was hit by a cyberattack that disrupted our computers. We took our systems offline on October 1, 2020. The investigation has found that the attackers took files with patient information, such as names, addresses, diagnoses and insurance numbers. The number of patients affected is 21,450.`,
+			`organisation Quarryville Hospital; window.start 2020-09-30; contained 2020-10-01; affected.count 21450 persons; data-class name; data-class address; data-class health; data-class insurance-number; cause intrusion`},
+		{`We write to inform you that Strand & Loam Architects LLP suffered a breach of its payroll portal. From about June 1 until June 19, 2018, an intruder who had guessed a password could see employees' direct deposit information. Strand & Loam notified the 212 employees on June 29, 2018.`,
+			`organisation Strand & Loam Architects LLP; window.start 2018-06-01; window.end 2018-06-19; affected.count 212 persons; persons-notified 2018-06-29; data-class bank-account; cause intrusion`},
+		{`In February 2015, Peregrine Apparel received several complaints of unauthorized charges from customers who had shopped on its website. A review of the site found that a plug-in had been altered on December 19, 2014 so that it would send card data to a server abroad. The altered plug-in was removed on February 17, 2015.`,
+			`organisation Peregrine Apparel; discovered 2015-02; window.start 2014-12-19; contained 2015-02-17; data-class payment-card`},
+		{`This notice is about a mailing vendor of Tri-Valley Health Plan. Because of a sorting mistake, 318 members got an explanation of benefits that belonged to another member. The letters went out on 04/18/2019. A member told us about it on 04/22/2019. The letters show the member's name, member ID number, and the doctor's name and service date. Social Security numbers are not on these letters.`,
+			`organisation Tri-Valley Health Plan; window.start 2019-04-18; cause misdelivery; discovered 2019-04-22; affected.count 318 persons; data-class name; data-class account-id; data-class health`},
+		{`Someone gained access to the Gravelpit mailing list server and downloaded the subscriber list. It happened on Sunday, November 6, 2011. The list contains the e-mail addresses of all subscribers. Passwords of the list service were stored in plain text, and they were taken as well.`,
+			`window.start 2011-11-06; data-class email; data-class password:plain; cause intrusion`},
+		{`City of Brackwater: Notice of Data Breach. An intruder had access to the City's online utility bill payment page between March 10, 2017, and May 2, 2017. If you paid your bill online in that time, your card number, expiration date, and billing address may have been taken. The City learned of the intrusion on May 1, 2017 and has disabled the page.`,
+			`organisation City of Brackwater; window.start 2017-03-10; window.end 2017-05-02; discovered 2017-05-01; data-class payment-card; data-class address; cause intrusion`},
+		{`Fernbrook Pharmacy regrets that a bag with prescription labels was put into ordinary trash on July 30, 2010 instead of being shredded. The labels have patients' names, addresses and the medication they were given. We have recovered the bag.`,
+			`organisation Fernbrook Pharmacy; window.start 2010-07-30; data-class name; data-class address; data-class health`},
+		{`Yesterday we disclosed that an attacker published a tampered release of our command line tool. The tampered release was available for download from 13:00 UTC on 2 June 2021 to 16:45 UTC on 2 June 2021. It sent environment variables, which may include access tokens, to a host of the attacker. We rotated our signing key.`,
+			`window.start 2021-06-02T13:00Z; window.end 2021-06-02T16:45Z; data-class auth-token; cause intrusion`},
+		{`As a former employee of Dovetail Freight, Inc., you may be affected by an incident at Paywright, the company that runs our payroll. Paywright told Dovetail Freight on August 11, 2021 that an unauthorized user had been in its systems from July 24 to July 28, 2021. Your name, Social Security number and bank account number were among the data.`,
+			`organisation Dovetail Freight, Inc.; discovered 2021-08-11; window.start 2021-07-24; window.end 2021-07-28; data-class name; data-class national-id; data-class bank-account; cause intrusion`},
+		{`We found a bug in our mobile app on 19 October 2019 which showed some users the profile pictures and birthdays of other users. It was fixed within two hours. At most 900 users were concerned.`,
+			`discovered 2019-10-19; affected.count 900 persons at-most; data-class photo; data-class birth-date; cause defect`},
 	} {
 		res, err := Notice([]byte(c.text))
 		if err != nil {
@@ -83,6 +115,30 @@ func TestEnglishExcerpts(t *testing.T) {
 			if !slices.Contains(want, g) {
 				t.Errorf("%.40s: invents %s", c.text, g)
 			}
+		}
+	}
+}
+
+// TestEnglishRefused holds of texts that tell of no incident of their author's.
+func TestEnglishRefused(t *testing.T) {
+	for _, text := range []string{
+		`Protecting your accounts. Criminals send phishing e-mails that look like ours. Never share your password, and call us if you think that your account has been compromised. We will never ask for your card number by e-mail.`,
+		`Incident response policy. Effective January 1, 2022. Employees must report lost laptops to the help desk. If personal information was accessed by an unauthorized person, the privacy officer notifies affected individuals within 60 days.`,
+		`Version 4.2.1, released on March 3, 2021. Fixes: a bug in the date picker; an error when saving large files. Thanks to everyone who reported issues.`,
+		`On May 3, 2021 between 10:00 and 11:30 UTC our API returned errors for about 5% of requests. We found that a database ran out of connections and restarted it. We apologize for the downtime. Nothing was lost.`,
+		`Five lessons from the Gullwing Airlines breach. Gullwing Airlines discovered on June 4, 2019 that hackers had stolen 90,000 passenger records. In this article we explain what your company can learn from it. Book a demo to see how our platform helps detect intruders.`,
+		`Beware of fraudulent text messages. We have been made aware of messages that pretend to come from Northgate Savings and ask for your PIN. They are not from us. Please delete them.`,
+		`What to do if your employer tells you about a data breach: change your password, look at your bank statements, and place a fraud alert. Many people get such letters every year.`,
+		`NOTICE OF DATA BREACH. On <date>, we learned that an unauthorized person accessed our network. The following information was involved: <list data elements>. Call <number> with questions.`,
+		`A federal court fined Plumfield Stores on Tuesday over a 2014 breach in which hackers took 2 million card numbers, according to a statement. Plumfield said it disagrees. "We will appeal," a spokesperson told reporters.`,
+		`Our commitment to security. We encrypt customer data, and we notify customers of any unauthorized access without undue delay. Our systems are audited every year; the last audit ended on April 30, 2023.`,
+	} {
+		res, err := Notice([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range res.Entries() {
+			t.Errorf("%.40s: %s %v", text, e.Key, e.Value)
 		}
 	}
 }

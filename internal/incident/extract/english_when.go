@@ -39,10 +39,10 @@ var rolesEN = []struct {
 }{
 	{roleRegulator, regexp.MustCompile(`(?i:\b(?:reported|notified|informed|told|submitted|filed)\b(?:[^.;]|\b[A-Z]\.){0,120}?` + officesEN + `|` + officesEN + `[^.;]{0,30}\b(?:was|were|has been|have been) (?:also )?(?:notified|informed|told))`)},
 	{roleTold, regexp.MustCompile(`(?i:\b(?:began|begin|started|commenced|beginning|completed)\s(?:(?:the process of|to)\s)?(?:mail\w*|notif\w*|send\w*|provid\w*)\b|\bmailed\b[^.;]{0,40}(?:letters?|notices?|notifications?)|\b(?:notified|informed|contacted|wrote to|written to|told)\b[^.;]{0,60}\b(?:individuals|people|customers|patients|members|employees|persons|students|users|residents|those|everyone|everybody|families|parents)\b|\b(?:sent|provided|issued|mailed)\b[^.;]{0,30}\b(?:written )?(?:notices?|notifications?|notification letters?|letters)\b[^.;]{0,60}|\b(?:individuals|people|customers|patients|members|employees|persons|students?|users|residents|those|everyone|everybody)\b[^.;]{0,50}\b(?:were|was|have been|has been) (?:\w+ )?(?:notified|informed|told|contacted|written to)\b)`)},
-	{roleFound, regexp.MustCompile(`(?i:\b(?:self-)?discovered\b|\bdetected\b|\bidentified\b|\blearn(?:ed|t)\b|\bdid(?: not|n['’]t) (?:learn|discover|become aware)\b|\bbec(?:a|o)me aware\b|\b(?:was|were|been|being)\s(?:(?:first|also|recently|initially|then)\s)?(?:alerted|notified|informed|advised|contacted|told|made aware|warned)\b|\b(?:we|I|team|staff) (?:first )?(?:noticed|observed|saw|found)\b|\bnoticed\b|\bfirst (?:observed|noticed)\b|\buncovered\b|\bfound out\b|\b(?:alerted|notified|informed|advised|contacted|told|warned)\s(?:us\b|[A-Z][a-z])|\bcame to (?:our|the [a-z]+['’]s|its) attention\b|\b(?:drawn|brought) to (?:our|the [a-z]+['’]s|its) attention\b|\bcame to light\b|\breceived\b[^.;]{0,40}\b(?:letter|notice|notification|report|alert|call|word|complaint|inquir\w+|enquir\w+|information)s?\b|\braised an alarm\b|\b(?:is|was|were) (?:first )?reported (?:to|by)\b|\breali[sz]ed\b|\bwe found (?:that|the|a|an|some)\b)`)},
+	{roleFound, regexp.MustCompile(`(?i:\b(?:self-)?discovered\b|\bdetected\b|\bidentified\b|\blearn(?:ed|t)\b|\bdid(?: not|n['’]t) (?:learn|discover|become aware)\b|\bbec(?:a|o)me aware\b|\b(?:was|were|been|being)\s(?:(?:first|also|recently|initially|then)\s)?(?:alerted|notified|informed|advised|contacted|told|made aware|warned)\b|\b(?:we|I|team|staff) (?:first )?(?:noticed|observed|saw|found)\b|\bnoticed\b|\bfirst (?:observed|noticed)\b|\buncovered\b|\bfound out\b|\b(?:alerted|notified|informed|advised|contacted|told|warned)\s(?:us\b|[A-Z][a-z])|\bcame to (?:our|the [a-z]+['’]s|its) attention\b|\b(?:drawn|brought) to (?:our|the [a-z]+['’]s|its) attention\b|\bcame to light\b|\breceived\b[^.;]{0,40}\b(?:letter|notice|notification|report|alert|call|word|complaint|inquir\w+|enquir\w+|information)s?\b|\braised an alarm\b|\b(?:processor|bank|vendor|provider|company|researcher|customer|police|FBI|enforcement|partner|auditor|insurer)s?\s(?:reported|disclosed|announced|confirmed|indicated)\s(?:to us\s)?that\b|\b(?:is|was|were) (?:first )?reported (?:to|by)\b|\breali[sz]ed\b|\bwe found (?:that|the|a|an|some)\b)`)},
 	{roleBlocked, regexp.MustCompile(`(?i:\b(?:(?:all|user|users['’]|customer|member|online|affected) )*(?:log-?ins?|sign-?ins?|accounts)\b[^.;,]{0,30}\b(?:were|was|have been) (?:\w+ )?(?:blocked|locked|suspended|disabled|frozen|deactivated)\b|\b(?:blocked|locked|suspended|disabled|froze|deactivated)\b[^.;,]{0,30}\b(?:log-?ins?|sign-?ins?|accounts)\b)`)},
-	{roleContained, regexp.MustCompile(`(?i:\b(?:contained|secured|disabled|isolated|shut (?:it |them )?(?:down|off)|(?:took|taken|taking) (?:[^.;]{0,40})offline|disconnected|(?:terminated|revoked|cut off|blocked|halted|stopped)\b|removed (?:the )?(?:[a-z]+ ){0,2}(?:files?|pages?|data|access|code|malware|script|documents?|link|posting)|(?:closed|patched|remediated|fixed|resolved) (?:the|this)|(?:the )?fix (?:is|was) deployed|patch was (?:applied|deployed)|(?:patched|fixed|closed|taken down|corrected|deactivated|remedied|repaired)|eradicated|expelled)\b)`)},
-	{roleHappened, regexp.MustCompile(`(?i:\b(?:occurred|took place|happened|gained (?:unauthori[sz]ed )?access|accessed|(?:may have |was |were |had )?obtained access|obtained unauthori[sz]ed access|logged (?:in|on)(?:to)?|(?:was|were|been|may have) (?:potentially )?(?:stolen|lost|taken|copied|acquired|exposed|compromised|viewed|obtained|exfiltrated|encrypted|burglari[sz]ed|broken into|infected|hacked)|stole|experienced|suffered|(?:was|were|fell) (?:the )?(?:victim|target)|introduced|downloaded|extracted|reached|got in(?:to)?|infiltrated|breached|penetrated|intercepted|fell|disappeared|last seen|could not be (?:found|located)|burglar(?:y|i[sz]ed)|broken? into|break-in|installed|(?:sent|e-?mailed|mailed|posted|uploaded|shared|published|distributed|disclosed|attached|set to public)\b|went missing|(?:access|subject)(?:ed)? (?:to|without) (?:unauthori[sz]ed|authori[sz]ation)|entered (?:their|his|her) password|received (?:an?|what)\b[^.;]{0,30}\b(?:e-?mail|message|call)\b[^.;]{0,40}\b(?:pretend|purport|appear|claim|spoof|phish)\w*|(?:responded to|fell for|clicked on|tricked)|used (?:an?|the) (?:access token|stolen)|took (?:a|an|the)|was (?:lost|attacked)|unauthori[sz]ed access|attacked|began\b|could be (?:read|seen|viewed))\b?)`)},
+	{roleContained, regexp.MustCompile(`(?i:\b(?:contained|secured|disabled|isolated|shut (?:it |them )?(?:down|off)|(?:took|taken|taking) (?:[^.;]{0,40})offline|disconnected|(?:terminated|revoked|cut off|blocked|halted|stopped)\b|removed (?:the )?(?:[a-z]+ ){0,2}(?:files?|pages?|data|access|code|malware|script|documents?|link|posting)|(?:closed|patched|remediated|fixed|resolved) (?:the|this)|(?:the )?fix (?:is|was) deployed|patch was (?:applied|deployed)|(?:was|were|been|and) (?:[a-z]+ )?removed|(?:patched|fixed|closed|taken down|corrected|deactivated|remedied|repaired)|eradicated|expelled)\b)`)},
+	{roleHappened, regexp.MustCompile(`(?i:\b(?:occurred|took place|happened|gained (?:unauthori[sz]ed )?(?:access|control)|\blost\b|altered|modified|tampered|inserted|injected|planted|(?:hit|struck|attacked|targeted) by|put in(?:to)?|discarded|thrown|disposed|went out|accessed|(?:may have |was |were |had )?obtained access|obtained unauthori[sz]ed access|logged (?:in|on)(?:to)?|(?:was|were|been|may have) (?:potentially )?(?:stolen|lost|taken|copied|acquired|exposed|compromised|viewed|obtained|exfiltrated|encrypted|burglari[sz]ed|broken into|infected|hacked)|stole|experienced|suffered|(?:was|were|fell) (?:the )?(?:victim|target)|introduced|downloaded|extracted|reached|got in(?:to)?|infiltrated|breached|penetrated|intercepted|fell|disappeared|last seen|could not be (?:found|located)|burglar(?:y|i[sz]ed)|broken? into|break-in|installed|(?:sent|e-?mailed|mailed|posted|uploaded|shared|published|distributed|disclosed|attached|set to public)\b|went missing|(?:access|subject)(?:ed)? (?:to|without) (?:unauthori[sz]ed|authori[sz]ation)|entered (?:their|his|her) password|received (?:an?|what)\b[^.;]{0,30}\b(?:e-?mail|message|call)\b[^.;]{0,40}\b(?:pretend|purport|appear|claim|spoof|phish)\w*|(?:responded to|fell for|clicked on|tricked)|used (?:an?|the) (?:access token|stolen)|took (?:a|an|the)|was (?:lost|attacked)|unauthori[sz]ed access|attacked|began\b|could be (?:read|seen|viewed))\b?)`)},
 	{roleDisclosed, regexp.MustCompile(`(?i:\b(?:we|I) (?:publicly |first )?(?:announced|disclosed|published|reported publicly)\b|\bpublicly (?:announced|disclosed)\b)`)},
 	{roleNone, regexp.MustCompile(`(?i:\b(?:determined|concluded|completed|confirmed|finali[sz]ed|finished|engaged|hired|retained|launched|initiated|began (?:an?|the|our) (?:investigation|review)|reviewed|offered|announced|released|received (?:the|a) (?:list|results?|final)|acquired by|merged|provided|implemented|deployed (?:new|additional|multi)|created|established|issued|updated|filed|arrived|disclosed an? [a-z ]{0,20}(?:incident|breach)|development|tested|acknowledged|will|closed (?:on|for)|opened|resumed|restored|reset)\b)`)},
 }
@@ -56,7 +56,7 @@ var (
 	clauseEN    = regexp.MustCompile(`(?i:[;:]|,\s(?:and|but|which|who|when|where|while)\s|[a-z]{2}\.\s)`)
 	untilEN     = regexp.MustCompile(`(?i:\b(?:until|through|ending|ended|as late as|last (?:accessed|seen)(?: on)?)\s(?:(?:on|or|about|around|approximately|as late as|in|early|mid|late)[\s-]){0,3}$)`)
 	notFoundEN  = regexp.MustCompile(`(?i:\bdid(?: not|n['’]t) (?:learn|discover|become aware)[^.;]{0,80}until\s(?:on\s|about\s|or\s)*$)`)
-	wrongSentEN = regexp.MustCompile(`(?i:inadvertent|mistake|error|wrong|(?:old|former|previous) address|unintended|instead of|accident|incorrect|without authori[sz]ation|pretended|by mistake|CC field|was not meant|should not)`)
+	wrongSentEN = regexp.MustCompile(`(?i:inadvertent|mistake|error|wrong|trash|shredded|another member|another patient|(?:old|former|previous) address|unintended|instead of|accident|incorrect|without authori[sz]ation|pretended|by mistake|CC field|was not meant|should not)`)
 	sentVerbEN  = regexp.MustCompile(`(?i:^(?:sent|e-?mailed|mailed|posted|uploaded|shared|published|distributed|disclosed|attached|installed|began|took|occurred|happened))`)
 	sufferEN    = regexp.MustCompile(`(?i:^(?:experienced|suffered|was|were|fell|received))`)
 	harmlessEN  = regexp.MustCompile(`(?i:\b(?:we|team|staff|investigators?|experts?|firm|police|enforcement)\s(?:\w+\s){0,2}$)`)
@@ -122,6 +122,7 @@ func (r *reader) disclosedEN() {
 // verbAt is a role's verb and where it stands.
 type verbAt struct {
 	role, from, to int
+	behind         bool // it stands behind the time, which begins its clause
 }
 
 // firstVerb finds the verb that begins first in s, lastVerb the one that ends last. Of two at one place the one that is
@@ -130,7 +131,7 @@ func firstVerb(s string) (best verbAt) {
 	best.from = len(s) + 1
 	for _, v := range rolesEN {
 		if m := v.re.FindStringIndex(s); m != nil && m[0] < best.from {
-			best = verbAt{v.role, m[0], m[1]}
+			best = verbAt{role: v.role, from: m[0], to: m[1]}
 		}
 	}
 	return best
@@ -141,7 +142,7 @@ func lastVerb(s string) (best verbAt) {
 	for _, v := range rolesEN {
 		for _, m := range v.re.FindAllStringIndex(s, 12) {
 			if best.from < 0 || m[0] >= best.to || m[1] > best.to && m[0] > best.from {
-				best = verbAt{v.role, m[0], m[1]}
+				best = verbAt{role: v.role, from: m[0], to: m[1]}
 			}
 		}
 	}
@@ -171,6 +172,7 @@ func (r *reader) placeEN(w *when, c context, i int) {
 		if v.from > len(after) || v.from > 400 {
 			return
 		}
+		v.behind = true
 		r.roleEN(w, v, after[:v.from], after[v.from:], c)
 		return
 	}
@@ -223,7 +225,9 @@ func (r *reader) roleEN(w *when, v verbAt, subject, rest string, c context) {
 		}
 		r.moment("contained", w, "")
 	case roleHappened:
-		r.happenedEN(w, subject, rest, c)
+		if !v.behind || !saysThatEN.MatchString(subject) { // not when the bank reported that it had happened
+			r.happenedEN(w, subject, rest, c)
+		}
 	}
 }
 
@@ -234,8 +238,9 @@ func (r *reader) nearEN(c context) string {
 }
 
 var (
-	tellsEN = regexp.MustCompile(`(?i:^(?:alerted|notified|informed|advised|contacted|told|warned)\s)`)
-	askIfEN = regexp.MustCompile(`(?i:\b(?:if|whether|unless|in case)\b[^,;]*$)`)
+	saysThatEN = regexp.MustCompile(`(?i:\b(?:reported|said|confirmed|determined|advised|indicated|announced|disclosed|believed?|concluded|stated|explained|suggested|showed|revealed)\b[^.;]*\bthat\b[^.;]*$)`)
+	tellsEN    = regexp.MustCompile(`(?i:^(?:alerted|notified|informed|advised|contacted|told|warned)\s)`)
+	askIfEN    = regexp.MustCompile(`(?i:\b(?:if|whether|unless|in case)\b[^,;]*$)`)
 )
 
 func (r *reader) found(w *when) {
@@ -286,6 +291,8 @@ var (
 	datelineEN   = regexp.MustCompile(`^(?:[A-Z][A-Za-z.,' /()]{1,50}?[\s,]{0,2}[–—-]{1,2}\s?|\()?\s?(?:\w{3,6}day,\s)?$`)
 	datelineTail = regexp.MustCompile(`^\s?(?:[–—-]{1,2}\s|/PRNewswire/|\(?GLOBE NEWSWIRE|:|\))`)
 	postedEN     = regexp.MustCompile(`(?i:^\W*(?:posted|published|issued|dated|date(?: of (?:notice|letter))?|released|created|for immediate release)\b[^.]{0,50}$)`)
+	todayEN      = regexp.MustCompile(`(?i:^\W*today,?\s?\(?$)`)
+	headDateEN   = regexp.MustCompile(`^[\])*]*\s?(?:[–—|:-]\s|by\s|\|)[^.]*$`)
 	updateEN     = regexp.MustCompile(`(?i:^[\s#*>_\[(\-–•]*(?:update[ds]?|edit(?:ed)?|correction|addendum)\b[^a-z]{0,12}(?:\((?:on )?|on |of |as of |– |- |: )?$)`)
 	updateTailEN = regexp.MustCompile(`(?i:^[)\]*\s]*(?:[–—:-]\s?)?(?:update|edit|correction|addendum)\b)`)
 	earliestEN   = regexp.MustCompile(`(?i:earliest event)`)
@@ -317,7 +324,9 @@ func (r *reader) publicationEN() {
 		short := len(before) < 90 && !earliestEN.MatchString(before)
 		switch {
 		case !short:
-		case w.line < 4 && datelineEN.MatchString(before) && datelineTail.MatchString(after),
+		case lead != "" && todayEN.MatchString(lead),
+			w.line < 4 && strings.Trim(lead, "#*[(- ") == "" && headDateEN.MatchString(after) && len(after) < 110,
+			w.line < 4 && datelineEN.MatchString(before) && datelineTail.MatchString(after),
 			len(after) < 60 && postedEN.MatchString(lead) && !strings.Contains(after, ". "),
 			strings.TrimSpace(after) == "" && lead == "" && wd != "",
 			w.line < 4 && strings.TrimSpace(strings.Trim(after, ")")) == "" && titleDateEN.MatchString(lead+" "):

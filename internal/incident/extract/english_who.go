@@ -14,7 +14,7 @@ const (
 )
 
 // What an organisation does in its own notice. What only somebody else does in it (inform us, disclose to us) is not here.
-const ownVerbEN = `(?:(?:has|have|had|was|recently|today|first|promptly|immediately|also|sincerely|deeply|then|itself|subsequently)\s){0,3}(?:discovered|learned|learnt|detected|identified|became aware|become aware|noticed|experienced|suffered|received|determined|takes|take|values|value|regrets|regret|is (?:writing|notifying|providing|committed|informing|contacting|dealing|aware|issuing|sending|working|alerting|reporting|disclosing|announcing|advising|investigating|responding)|wants? to|wish(?:es)? to|would like to|launched|engaged|hired|investigated|began an|initiated|commenced|immediately|has no|has not|has taken|posted|uploaded|reset|believes|uses|maintains|sends|regretfully|confirmed|found|became the|fell victim|offers|announced|said today|can confirm|apologi[sz]e[sd]?|(?:was|were|been) (?:recently |first |also )?(?:notified|informed|alerted|advised|contacted|made aware|the (?:victim|target|subject))|had a (?:data|security)|sent (?:an?|the) e-?mail|mailed|(?:inadvertently|mistakenly|accidentally)|understands|reported)`
+const ownVerbEN = `(?:(?:has|have|had|was|recently|today|first|promptly|immediately|also|sincerely|deeply|then|itself|subsequently)\s){0,3}(?:discovered|learned|learnt|detected|identified|became aware|become aware|noticed|experienced|suffered|received|determined|takes|take|values|value|regrets|regret|(?:was|were) (?:hit|struck|affected|attacked|targeted|impacted) by|is (?:writing|notifying|providing|committed|informing|contacting|dealing|aware|issuing|sending|working|alerting|reporting|disclosing|announcing|advising|investigating|responding)|wants? to|wish(?:es)? to|would like to|launched|engaged|hired|investigated|began an|initiated|commenced|immediately|has no|has not|has taken|posted|uploaded|reset|believes|uses|maintains|sends|regretfully|confirmed|found|became the|fell victim|offers|announced|said today|can confirm|apologi[sz]e[sd]?|(?:was|were|been) (?:recently |first |also )?(?:notified|informed|alerted|advised|contacted|made aware|the (?:victim|target|subject))|had a (?:data|security)|sent (?:an?|the) e-?mail|mailed|(?:inadvertently|mistakenly|accidentally)|understands|reported)`
 
 var (
 	ownSubjectEN = regexp.MustCompile(`(?:^|[.,;:"“(—–-]\s?|\b(?:that|and|when|[Aa]fter|At|the|The|[Oo]nce|because|as|As|\d{1,4}|\d(?:st|nd|rd|th))\s)(` + nameEN + `)(?:\s\([^()]{1,80}\)|,\s[^,;]{3,170}?,)?\s(?:(?:IT|security|technology|systems?)\s)?(?:(?:professionals|staff|team|teams|personnel|officials|employees|management)\s)?` + ownVerbEN)
@@ -23,9 +23,9 @@ var (
 	defineEN     = regexp.MustCompile(`(` + nameEN + `)\s\((?:(?i:hereinafter|collectively|together|or|the),?\s)?(?:the\s)?[“"'‘]`)
 	vendorTail   = regexp.MustCompile(`^(?:\s\([^()]{1,60}\))?,?\s(?:(?:which is|who is)\s)?(?:an?|our|its|the)\s[^,.;]{0,60}(?:vendor|provider|processor|supplier|third[- ]party|contractor|company that|software|firm|platform)`)
 	vendorHead   = regexp.MustCompile(`(?i:\b(?:vendors?|providers?|processors?|suppliers?|contractors?|third[- ]part(?:y|ies)|partner|software|by|from|firm|company|counsel|bank)(?:,|\s(?:called|named|known as))?\s$)`)
-	attributive  = regexp.MustCompile(`\b(?:[Tt]he|[Yy]our|[Oo]ur|certain|some|of|its|to|an?|across|into)\s(` + nameEN + `)(?:['’]s?)?\s(?:(?:guest|rewards?|store|user|online|customer|member|patient|mobile|e-?mail|web|internal|employee|IT|loyalty|computer|systems)\s){0,2}(?:accounts?|websites?|systems?|servers?|networks?|databases?|users?|customers?|members?|patients?|employees?|app|application|infrastructure|platform|services|team|hospitals|clients)\b`)
+	attributive  = regexp.MustCompile(`(?:\b(?:[a-z]+|The|Your|Our|An?|This)[,]?\s)(` + nameEN + `)(?:['’]s?)?\s(?:(?:guest|rewards?|store|user|online|customer|member|patient|mobile|e-?mail|web|internal|employee|IT|loyalty|computer|systems)\s){0,2}(?:accounts?|websites?|systems?|servers?|networks?|databases?|users?|customers?|members?|patients?|employees?|app|application|infrastructure|platform|services|team|hospitals|clients)\b`)
 	possessiveEN = regexp.MustCompile(`\b(` + nameEN + `)['’](?:s\s|\s)(?:own\s|website|e-?mail|network|computer|systems?|servers?|customers?|internal|patients|employees|IT|online|investigation)`)
-	providedToEN = regexp.MustCompile(`(?i:\b(?:provided to|submitted to|relationship with|employ(?:ed by|ment with)|customers? of|(?:owner|president|director|head|manager|partner) of|(?:purchased|bought|ordered)(?: [a-z]+){0,4} (?:from|at)|patients? (?:of|at|treated at)|users of|members of|used by|on behalf of|accounts? (?:of|with|at)|employee of|newsletter of|Attention patients of|employees of|programme|students of))\s(?:the\s)?(` + nameEN + `)`)
+	providedToEN = regexp.MustCompile(`(?i:\b(?:provided to|submitted to|relationship with|employ(?:ed by|ment with)|customers? of|(?:owner|president|director|head|manager|partner) of|(?:purchased|bought|ordered)(?: [a-z]+){0,4} (?:from|at)|patients? (?:of|at|treated at)|users of|members of|used by|on behalf of|accounts? (?:of|with|at)|employee of|newsletter of|vendor of|notice is about|used (?:your|a|their) [a-z ]{0,20}(?:at|in)|(?:shopped|stayed|treated|enrolled|employed|insured|registered|banked?|seen|visited|worked|applied) (?:at|in|by|with|to|for)|visited|we at|here at|^At|being an?|Attention patients of|employees of|programme|students of))\s(?:the\s)?(` + nameEN + `)`)
 	titleOfEN    = regexp.MustCompile(`(?i:(?:incident|breach|event|update|issue|attack|statement|notice)\b[^.]{0,30}?\s(?:on|at|in|of|affecting|involving|from|by|impacting))\s(?:the\s)?(` + nameEN + `)(?:\s(?:infrastructure|systems?|network|website|customers?|users?|servers?|services?|platform|data))?$`)
 	companyLine  = regexp.MustCompile(`^(?:(?i:company|organi[sz]ation|from|name of (?:entity|organi[sz]ation|company)|entity name|registrant)\s?:\s?)?(` + nameEN + `)$`)
 	signedEN     = regexp.MustCompile(`(?i:^(?:sincerely|regards|kind regards|best regards|yours (?:sincerely|faithfully|truly)|respectfully|very truly yours|thank you|with regret|best),?)$`)
@@ -200,6 +200,9 @@ func (n *namesEN) lineNames(i int, l line, s string) {
 		if m := titleOfEN.FindStringSubmatchIndex(bare); m != nil {
 			n.add(at+m[2], at+m[3], 4, 0)
 		}
+		if m := headNameEN.FindStringSubmatchIndex(bare); m != nil && i < 3 && strings.Count(n.r.s, bare[m[2]:m[3]])+strings.Count(bare[m[2]:m[3]], " ") > 1 {
+			n.add(at+m[2], at+m[3], 3, 0)
+		}
 		if m := domainEN.FindStringSubmatchIndex(bare); m != nil && strings.Count(n.r.s, bare[m[2]:m[3]]) >= 4 {
 			n.byKey[bare[m[2]:m[3]]] = &nameSeen{from: at + m[2], to: at + m[3], score: 4}
 			n.order = append(n.order, n.byKey[bare[m[2]:m[3]]])
@@ -210,6 +213,9 @@ func (n *namesEN) lineNames(i int, l line, s string) {
 // sentenceNames takes the names in a sentence: who learned of it, whose account it is, and who told of it.
 func (n *namesEN) sentenceNames(s sentence, part string, i int) {
 	at := func(m []int, g int) (int, int) { return s.from + m[2*g], s.from + m[2*g+1] }
+	if m := headNameEN.FindStringSubmatchIndex(part); m != nil && i == 0 && len(part) < 110 && strings.Count(n.r.s, part[m[2]:m[3]])+strings.Count(part[m[2]:m[3]], " ") > 1 {
+		n.add(s.from+m[2], s.from+m[3], 3, 0)
+	}
 	for _, m := range defineEN.FindAllStringSubmatchIndex(part, 4) {
 		from, to := at(m, 1)
 		if vendorHead.MatchString(lastBytes(part[:m[2]], 30)) || vendorTail.MatchString(afterBracket(part[m[1]:])) {
@@ -246,6 +252,22 @@ func (n *namesEN) sentenceNames(s sentence, part string, i int) {
 			n.add(from, to, 2, 0)
 		}
 	}
+	for _, m := range weakEN.FindAllStringSubmatchIndex(part, 6) {
+		from, to := at(m, 1)
+		n.add(from, to, 1, 0)
+	}
+	for _, m := range ofNameEN.FindAllStringSubmatchIndex(part, 6) {
+		from, to := at(m, 1)
+		n.add(from, to, 1+btoi(legalTail.MatchString(part[m[2]:m[3]])), 0)
+	}
+	for _, m := range hiredEN.FindAllStringSubmatchIndex(part, 4) {
+		from, to := at(m, 1)
+		n.add(from, to, 0, 1)
+	}
+	if m := tickerEN.FindStringSubmatchIndex(part); m != nil {
+		from, to := at(m, 1)
+		n.add(from, to, 6, 0)
+	}
 	if i < 3 {
 		if m := datelineWho.FindStringSubmatchIndex(part); m != nil {
 			from, to := at(m, 1)
@@ -257,6 +279,11 @@ func (n *namesEN) sentenceNames(s sentence, part string, i int) {
 var (
 	officerEN  = regexp.MustCompile(`(?:^|[.,“"]\s?|\b(?:said|of|by)\s)(` + nameEN + `)(?:['’]s)?\s(?:CEO|CISO|CTO|[Pp]resident|[Cc]hief [A-Z][a-z]+ Officer|spokes(?:man|woman|person))\b`)
 	toldThemEN = regexp.MustCompile(`(?i:\b(?:contacted|notified|informed|alerted|advised|told))\s(` + nameEN + `)\s(?:that|of|and|about|on)\b`)
+	weakEN     = regexp.MustCompile(`\b(` + nameEN + `)['’]s?\s[a-z]`)
+	ofNameEN   = regexp.MustCompile(`\b(?:of|at)\s(` + nameWordEN + `\s` + nameEN + `)`)
+	tickerEN   = regexp.MustCompile(`(` + nameEN + `)\s\((?:NYSE|NASDAQ|Nasdaq|NasdaqGS|ASX|LSE|AIM|TSX|OTC)\b`)
+	hiredEN    = regexp.MustCompile(`\b(?:retained|hired|engaged|contracted|working with|worked with|partnered with|reported to|called)(?:\s[a-z,-]+){0,6}\s(` + nameEN + `)`)
+	headNameEN = regexp.MustCompile(`^(` + nameEN + `?)[:–-]?\s(?i:(?:data|security|privacy|website|account|password|customer|cyber)\s)?(?i:security incident|incident|breach|data breach|security notice|security update|compromise|hacked|notice of|statement on)\b`)
 	usAfter    = regexp.MustCompile(`^\s(?:us|our|me|(?:the\s)?(` + nameEN + `))\b`)
 	byBefore   = regexp.MustCompile(`(?i:\b(?:by|from|vendor|provider|processor|contractor)(?:,)?\s(?:its|our)?\s?$)`)
 	usedByEN   = regexp.MustCompile(`(?i:\b(?:used|held|maintained|owned|operated|provided|run|kept|published|posted|signed|employed|was)\s$|\b(?:purchased|bought|ordered)\b[^.]{0,30}$)`)
@@ -271,22 +298,35 @@ func afterBracket(s string) string {
 	return ""
 }
 
-// best is the name for which most speaks, if it is enough and no other has as much.
+// best is the name for which most speaks, if it is enough and no other has as much. Whoever told the author of it is the
+// author only where nobody else can be.
 func (n *namesEN) best() *nameSeen {
-	var best, second *nameSeen
-	for _, c := range n.order {
-		switch score := c.score - 4*c.vendor; {
-		case best == nil || score > best.score-4*best.vendor:
-			best, second = c, best
-		case second == nil || score > second.score-4*second.vendor:
-			second = c
+	var best *nameSeen
+	second := 0
+	for _, own := range []bool{true, false} {
+		for _, c := range n.order {
+			if score := c.score - 4*c.vendor; own == (c.vendor == 0) {
+				switch {
+				case best == nil && score > 0 || best != nil && score > best.score-4*best.vendor:
+					if best != nil {
+						second = max(second, best.score-4*best.vendor)
+					}
+					best = c
+				case c != best:
+					second = max(second, score)
+				}
+			}
+		}
+		if best != nil && best.score >= 2 {
+			break
 		}
 	}
-	// One name alone, as whose account or website it is, is enough.
-	if best == nil || best.score-4*best.vendor < 2 || best.score < 4 && second != nil && second.score > 0 {
+	if best == nil {
 		return nil
 	}
-	if second != nil && second.score-4*second.vendor == best.score-4*best.vendor && best.score < 6 {
+	// One name alone, as whose account or website it is, is enough.
+	switch score := best.score - 4*best.vendor; {
+	case score < 2, score < 4 && second > 1, score < 6 && second == score:
 		return nil
 	}
 	return best

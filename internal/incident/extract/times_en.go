@@ -21,7 +21,7 @@ var dateEN = regexp.MustCompile(
 
 var (
 	rangeDayEN  = regexp.MustCompile(`(?i:^(?:\s?[-–]\s?|\s(?:to|through|and|until)\s)(?:the\s)?(\d{1,2})(?:st|nd|rd|th)?(?:,?\s((?:19|20)\d{2}))?\b)`)
-	joinEN      = regexp.MustCompile(`(?i:^,?\s?(?:to|through|until|till|[-–—]|(?:and )?ending|and continuing (?:through|until|to)|and lasting until|up to|and (?:ended|ending|ended by))\s?(?:and including\s)?(?:on\s|in\s|at\s|or about\s|or around\s|approximately\s|about\s|around\s|early\s|mid-?\s?|late\s|as late as\s|\w{3,6}day,?\s|the\s)*$)`)
+	joinEN      = regexp.MustCompile(`(?i:^,?\s?(?:to|through|until|till|[-–—]|(?:and )?ending|(?:and )?(?:continu(?:ed|ing)|last(?:ed|ing)|persist(?:ed|ing)|remain(?:ed|ing)[a-z ]{0,30}|conclud(?:ed|ing)|ended)\s(?:on|until|through|to|into|by)?|up to|and (?:ended|ending|ended by))\s?(?:and including\s)?(?:on\s|in\s|at\s|or about\s|or around\s|approximately\s|about\s|around\s|early\s|mid-?\s?|late\s|as late as\s|\w{3,6}day,?\s|the\s)*$)`)
 	andEN       = regexp.MustCompile(`(?i:^,?\s(?:and|or|&)\s(?:again\s)?(?:on\s|or about\s|approximately\s|around\s|early\s|mid-?\s?|late\s|(?:evening|morning|afternoon|night|end|beginning) of\s|\w{3,6}day,?\s|the\s)*$)`)
 	betweenEN   = regexp.MustCompile(`(?i:\b(?:between|from)\s(?:(?:the|dates|hours|period|of|on|or|about|around|approximately|in|early|mid|late|evening|morning|afternoon|night|end|beginning|\w{3,6}day)[\s,-]{1,2}){0,6}$)`)
 	clockAfter  = regexp.MustCompile(`(?i:^,?(?:\s|T)?(?:\(?at\s|around\s|at approximately\s|at about\s|-\s)?(\d{1,2})(?:[:.](\d{2})(?::\d{2})?)?\s?(a\.?m\.?|p\.?m\.?|Z\b)?(?:\s?\(?(` + zoneEN + `)\b\)?)?)`)
