@@ -95,10 +95,11 @@ func (a *amount) readEN(rest string, m []int) bool {
 var notNounEN = regexp.MustCompile(`(?i:(?:^|\s)(?:to|from|by|in|on|at|with|were|was|is|are|had|has|have|that|which|who|whose|where|when|sent|for|days?|hours?|minutes|weeks?|months?|years?|times|percent|locations?|countries|states|emails|queries|if|of (?:those|them|which|whom)|per|as|but|than|dollars|the (?:following|same)|we|you|may|into|about|locked|reset|blocked)(?:\s|$))`)
 
 var (
-	leakEN     = regexp.MustCompile(`(?i:affect|impact|involv|compromis|expos|access|acquir|exfiltrat|breach|disclos|stolen|stole|obtained|sent to|were sent|contain|belong|hit\b|relat|concern|hold|held|carried|stored|could see|see each|opened|information (?:of|for|on|about)|data (?:of|for|on|about)|notes of|x-rays|names of|identified|logs of|viewed|published|leaked|notif|writing to|contacting|seen|visible|(?:names|numbers|records|addresses|details|itineraries)\b[^.]{0,60} of\b)`)
+	leakEN     = regexp.MustCompile(`(?i:affect|impact|involv|compromis|expos|access|acquir|exfiltrat|breach|disclos|stolen|stole|obtained|sent to|were sent|contain|belong|hit\b|relat|concern|hold|held|carried|stored|could see|see each|opened|information (?:of|for|on|about)|data (?:of|for|on|about)|notes of|x-rays|names of|identified|logs of|viewed|published|leaked|are in\b|were in\b|notif|writing to|contacting|seen|visible|(?:names|numbers|records|addresses|details|itineraries)\b[^.]{0,60} of\b)`)
 	hitEN      = regexp.MustCompile(`(?i:affected|impacted|compromised|exposed|stolen|breached|involved|involving|affecting|impacting|concerned|accessed|taken|disclosed|exfiltrated|opened|notif)`)
 	notLeakEN  = regexp.MustCompile(`(?i:\b(?:employs?|serves?|serving|workforce|team of|staff of|countries|locations|founded|responded|contacted us|complain\w*|helpline|call centre|trained|since \d{4}|insurance policy|credit monitoring for|years? of|worldwide|requests? from)\b)`)
 	notTheseEN = regexp.MustCompile(`(?i:\b(?:not|no|none|never|unaffected)\b)`)
+	wrongWayEN = regexp.MustCompile(`(?i:in the ["“']?(?:To|CC)["”']? (?:field|line)|\bbcc\b|in error|by mistake|mistakenly|inadvertently|wrong)`)
 	wereNotEN  = regexp.MustCompile(`(?i:^[^.,;]{0,20}\b(?:were|was|are|is|have|has|did) not\b)`)
 	attemptsEN = regexp.MustCompile(`(?i:log-?\s?in|sign-?\s?in|access|password|credential)`)
 	eachEN     = regexp.MustCompile(`(?i:\bof (?:those|these|them|whom|which)(?:,)?\s?$|\bincluding\s$|\b(?:whom|which),?\s$|^In\s$|\band, for\s$|(?:two|three|former|an?)\s$)`)
@@ -156,7 +157,7 @@ func (r *reader) scoreEN(a *amount, whole, before, after string) int {
 			r.count("base.count", a, "")
 		}
 		return 0
-	case !leakEN.MatchString(whole), notLeakEN.MatchString(lastBytes(before, 60) + firstBytes(after, 40)), eachEN.MatchString(lastBytes(before, 40)):
+	case !leakEN.MatchString(whole) && !wrongWayEN.MatchString(whole), notLeakEN.MatchString(lastBytes(before, 60) + firstBytes(after, 40)), eachEN.MatchString(lastBytes(before, 40)):
 		return 0
 	case notTheseEN.MatchString(lastBytes(before, 24)), wereNotEN.MatchString(firstBytes(after, 40)), adviceEN.MatchString(whole), lawNumber.MatchString(lastBytes(before, 30)):
 		return 0

@@ -10,8 +10,8 @@ import (
 
 var (
 	investigatingEN = regexp.MustCompile(`(?i:(?:our |the |this )?investigation (?:is|remains) (?:still )?(?:ongoing|on-going|underway|in progress)|(?:still|continu\w+ to) (?:investigat|determin|assess)\w* (?:the (?:scope|extent|full|nature)|what|which|who|whether))`)
-	windowEN        = regexp.MustCompile(`(?i:access|acquir|unauthori[sz]ed|exfiltrat|copied|expos|compromis|occurr|present|sent to|wrong|active|intercept|affected|activity|printed|visible|display|posted|published|secured|attack|intru|malware|infect|view|sign in|log(?:ged)? in|stole|breach|happened|took place|install|available|malicious|served|disclosed|enter)`)
-	eventWordEN     = regexp.MustCompile(`(?i:incident|unauthori[sz]ed|without (?:authori[sz]ation|permission)|breach|suspicious|unusual|attack|ransomware|access|activity|mailbox|error|fault|disclos|theft|stol|missing|lost|disruption|outage|encrypt|malware|\bcode\b|compromis|expos|vulnerab|misconfigur|wrong|intercept|display|posted|secured|intru|criminal|inadvertent|mistake|issue|infect|hack|served|acqui|affected|fraud)`)
+	windowEN        = regexp.MustCompile(`(?i:access|acquir|unauthori[sz]ed|exfiltrat|copied|expos|compromis|occurr|present|sent to|wrong|active|intercept|affected|activity|printed|left|password|visible|display|posted|published|secured|attack|intru|malware|infect|view|sign in|log(?:ged)? in|stole|breach|happened|took place|install|available|malicious|served|disclosed|enter)`)
+	eventWordEN     = regexp.MustCompile(`(?i:incident|unauthori[sz]ed|without (?:authori[sz]ation|permission)|breach|suspicious|unusual|attack|ransomware|access|activity|mailbox|error|fault|disclos|theft|stol|missing|lost|disruption|outage|encrypt|malware|\bcode\b|compromis|expos|vulnerab|misconfigur|wrong|intercept|display|posted|secured|intru|criminal|inadvertent|mistake|issue|infect|hack|without a|left|unprotected|served|acqui|affected|fraud)`)
 	noWindowEN      = regexp.MustCompile(`(?i:\b(?:the hours|hours of|monday|call|enrol\w*|(?:were|was|been|who|you) (?:\w+ )?(?:employed|registered|treated|hired|born)|credit monitoring|visited|received (?:care|services|treatment)|applied|office hours|open (?:from|between)|served as|worked|attended)\b)`)
 	futureEN        = regexp.MustCompile(`(?i:\b(?:will|expect(?:s|ed)?|plan(?:s|ned)? to|intend|deadline|must enrol|enrol by|no later than|prior to|before|as of|since|valid|expir\w+|following|after)\s(?:\w+\s){0,2}$)`)
 	askedEN         = regexp.MustCompile(`(?i:\b(?:enrol\w*|deadline|activation|expires?|redeem|must be (?:received|completed)|sign up|birth|fiscal|quarter|forward-looking|undertakes no obligation)\b)`)
@@ -60,7 +60,6 @@ var (
 	sentVerbEN  = regexp.MustCompile(`(?i:^(?:sent|e-?mailed|mailed|posted|uploaded|shared|published|distributed|disclosed|attached|installed|began|took|occurred|happened))`)
 	sufferEN    = regexp.MustCompile(`(?i:^(?:experienced|suffered|was|were|fell|received))`)
 	harmlessEN  = regexp.MustCompile(`(?i:\b(?:we|team|staff|investigators?|experts?|firm|police|enforcement)\s(?:\w+\s){0,2}$)`)
-	shortlyEN   = regexp.MustCompile(`(?i:\b(?:straight ?away|immediately|at once|within (?:minutes|the hour|an hour|hours)|the same day|right away)\b)`)
 	cutNowEN    = regexp.MustCompile(`(?i:\bwe (?:immediately |promptly )?(?:contained|secured|disabled|isolated|shut|took|disconnected|terminated|revoked|blocked|removed|closed)\b[^.;]{0,60}(?:straight ?away|immediately|at once|within (?:minutes|the hour|an hour))|\bwithin (?:minutes|the hour|an hour)\b)`)
 	closedSoon  = regexp.MustCompile(`(?i:\bWe (?:closed|removed|disabled|took|shut|disconnected|blocked)\b[^.;]{0,60}\bwithin (?:minutes|the hour|an hour|hours)\b)`)
 )
@@ -81,6 +80,9 @@ func (r *reader) whenEN() {
 		}
 		r.placeEN(w, r.around(w, w, i), i)
 	}
+	if w := r.determined; w != nil && !r.has("discovered") && !foundAnyEN.MatchString(r.s) {
+		r.found(w)
+	}
 }
 
 // asideEN reports a time in a part of the text that tells nothing of the incident.
@@ -95,6 +97,9 @@ func (r *reader) windowOfEN(w, last *when, c context) {
 	if r.has("window.start") || endOf(last.moment).Before(w.moment.Time) || !windowEN.MatchString(near) || !eventWordEN.MatchString(r.nearEN(c)) {
 		return
 	}
+	if ordinaryEN.MatchString(c.before) {
+		return
+	}
 	if noWindowEN.MatchString(close) && !strings.Contains(close, "access") || askedEN.MatchString(lastBytes(c.before, 80)+firstBytes(c.after, 80)) || notThenEN.MatchString(lastBytes(c.before, 60)) {
 		return
 	}
@@ -102,6 +107,17 @@ func (r *reader) windowOfEN(w, last *when, c context) {
 	r.moment("window.start", w, certainty)
 	r.moment("window.end", last, certainty)
 }
+
+// What was determined is a result, not the discovery; but where a text tells of no discovery and of no investigation
+// before it, it is the first that the author knew.
+var (
+	determinedEN = regexp.MustCompile(`^(?i:determined|confirmed|concluded)\b`)
+	examinedEN   = regexp.MustCompile(`(?i:investigat|review|forensic|analy[sz]|examin)`)
+	foundAnyEN   = regexp.MustCompile(`(?i:\b(?:discover(?:ed|y)|detected|identified|learned|aware|notified (?:us|by)|noticed)\b)`)
+)
+
+// ordinaryEN is what people did in a period: the tickets that they submitted in it were exposed, but not then.
+var ordinaryEN = regexp.MustCompile(`(?i:\b(?:submitted|placed|created|opened|filed|booked|issued|hired|treated|born|admitted|enrolled|employed|dated|seen|served|joined)\s(?:\w+\s){0,3}(?:between|from|during)?\s*(?:the dates of\s)?$)`)
 
 var notThenEN = regexp.MustCompile(`(?i:\b(?:no (?:access|evidence|activity|indication)|(?:did|was|were) not (?:access|occur|affect|compromis|expos|involv)\w*)\b` + `[^,;]*$)`)
 
@@ -209,7 +225,7 @@ func (r *reader) roleEN(w *when, v verbAt, subject, rest string, c context) {
 		}
 	case roleRegulator:
 		r.moment("regulator-notified", w, "")
-		if both := rolesEN[1].re; both.MatchString(c.before + c.after) {
+		if both := rolesEN[1].re; v.behind && c.rest == c.after && both.MatchString(c.after) {
 			r.moment("persons-notified", w, "")
 		}
 	case roleTold:
@@ -224,6 +240,10 @@ func (r *reader) roleEN(w *when, v verbAt, subject, rest string, c context) {
 			return
 		}
 		r.moment("contained", w, "")
+	case roleNone:
+		if determinedEN.MatchString(rest) && !examinedEN.MatchString(r.s[:c.at]+subject) && r.determined == nil {
+			r.determined = w
+		}
 	case roleHappened:
 		if !v.behind || !saysThatEN.MatchString(subject) { // not when the bank reported that it had happened
 			r.happenedEN(w, subject, rest, c)
@@ -329,7 +349,7 @@ func (r *reader) publicationEN() {
 			w.line < 4 && datelineEN.MatchString(before) && datelineTail.MatchString(after),
 			len(after) < 60 && postedEN.MatchString(lead) && !strings.Contains(after, ". "),
 			strings.TrimSpace(after) == "" && lead == "" && wd != "",
-			w.line < 4 && strings.TrimSpace(strings.Trim(after, ")")) == "" && titleDateEN.MatchString(lead+" "):
+			w.line < 4 && (strings.TrimSpace(strings.Trim(after, ")")) == "" || w.line == 0 && strings.HasPrefix(after, ".")) && titleDateEN.MatchString(lead+" "):
 			r.baseAt = w
 		}
 	}

@@ -10,11 +10,11 @@ import (
 // nameWordEN is a word of a name, nameEN a name: words that begin with capitals, and the small ones between them.
 const (
 	nameWordEN = `(?:[A-Z][A-Za-z0-9.’'&!-]*[A-Za-z0-9!]\.?|[A-Z]\.?|&|\d+(?:st|nd|rd|th|[A-Z&-])[A-Za-z]*)`
-	nameEN     = nameWordEN + `(?:(?:,?\s(?:Inc\.?|LLC|L\.L\.C\.|LLP|Ltd\.?|P\.C\.|PC|P\.A\.|PLLC|Corp\.?|Co\.|N\.A\.|S\.A\.|plc|d/b/a)|\s(?:(?:of|the|and|for|de|on|at)\s(?:the\s)?)?` + nameWordEN + `)){0,9}`
+	nameEN     = nameWordEN + `(?:(?:,?\s(?:Inc\.?|LLC|L\.L\.C\.|LLP|Ltd\.?|P\.C\.|PC|P\.A\.|PLLC|Corp\.?|Co\.|N\.A\.|S\.A\.|plc|CPAs?|D\.?D\.?S\.?|M\.?D\.?|APC|P\.?S\.|d/b/a)|\s(?:(?:of|the|and|for|de|on|at)\s(?:the\s)?)?` + nameWordEN + `)){0,9}`
 )
 
 // What an organisation does in its own notice. What only somebody else does in it (inform us, disclose to us) is not here.
-const ownVerbEN = `(?:(?:has|have|had|was|recently|today|first|promptly|immediately|also|sincerely|deeply|then|itself|subsequently)\s){0,3}(?:discovered|learned|learnt|detected|identified|became aware|become aware|noticed|experienced|suffered|received|determined|takes|take|values|value|regrets|regret|(?:was|were) (?:hit|struck|affected|attacked|targeted|impacted) by|is (?:writing|notifying|providing|committed|informing|contacting|dealing|aware|issuing|sending|working|alerting|reporting|disclosing|announcing|advising|investigating|responding)|wants? to|wish(?:es)? to|would like to|launched|engaged|hired|investigated|began an|initiated|commenced|immediately|has no|has not|has taken|posted|uploaded|reset|believes|uses|maintains|sends|regretfully|confirmed|found|became the|fell victim|offers|announced|said today|can confirm|apologi[sz]e[sd]?|(?:was|were|been) (?:recently |first |also )?(?:notified|informed|alerted|advised|contacted|made aware|the (?:victim|target|subject))|had a (?:data|security)|sent (?:an?|the) e-?mail|mailed|(?:inadvertently|mistakenly|accidentally)|understands|reported)`
+const ownVerbEN = `(?:(?:has|have|had|was|recently|today|first|promptly|immediately|also|sincerely|deeply|then|itself|subsequently)\s){0,3}(?:discovered|learned|learnt|detected|identified|became aware|become aware|noticed|experienced|suffered|received|determined|takes|take|values|value|regrets|regret|(?:was|were) (?:hit|struck|affected|attacked|targeted|impacted) by|is (?:writing|notifying|providing|committed|informing|contacting|dealing|aware|issuing|sending|working|alerting|reporting|disclosing|announcing|advising|investigating|responding)|wants? to|wish(?:es)? to|would like to|launched|engaged|hired|investigated|began an|initiated|commenced|immediately|has no|has not|has taken|posted|uploaded|reset|believes|uses|maintains|sends|regretfully|confirmed|found|became the|fell victim|offers|announced|said today|can confirm|apologi[sz]e[sd]?|(?:was|were|been) (?:recently |first |also )?(?:notified|informed|alerted|advised|told|contacted|made aware|the (?:victim|target|subject))|had a (?:data|security)|sent (?:an?|the) e-?mail|mailed|(?:inadvertently|mistakenly|accidentally)|understands|reported)`
 
 var (
 	ownSubjectEN = regexp.MustCompile(`(?:^|[.,;:"“(—–-]\s?|\b(?:that|and|when|[Aa]fter|At|the|The|[Oo]nce|because|as|As|\d{1,4}|\d(?:st|nd|rd|th))\s)(` + nameEN + `)(?:\s\([^()]{1,80}\)|,\s[^,;]{3,170}?,)?\s(?:(?:IT|security|technology|systems?)\s)?(?:(?:professionals|staff|team|teams|personnel|officials|employees|management)\s)?` + ownVerbEN)
@@ -28,11 +28,11 @@ var (
 	providedToEN = regexp.MustCompile(`(?i:\b(?:provided to|submitted to|relationship with|employ(?:ed by|ment with)|customers? of|(?:owner|president|director|head|manager|partner) of|(?:purchased|bought|ordered)(?: [a-z]+){0,4} (?:from|at)|patients? (?:of|at|treated at)|users of|members of|used by|on behalf of|accounts? (?:of|with|at)|employee of|newsletter of|vendor of|notice is about|used (?:your|a|their) [a-z ]{0,20}(?:at|in)|(?:shopped|stayed|treated|enrolled|employed|insured|registered|banked?|seen|visited|worked|applied) (?:at|in|by|with|to|for)|visited|we at|here at|^At|being an?|Attention patients of|employees of|programme|students of))\s(?:the\s)?(` + nameEN + `)`)
 	titleOfEN    = regexp.MustCompile(`(?i:(?:incident|breach|event|update|issue|attack|statement|notice)\b[^.]{0,30}?\s(?:on|at|in|of|affecting|involving|from|by|impacting))\s(?:the\s)?(` + nameEN + `)(?:\s(?:infrastructure|systems?|network|website|customers?|users?|servers?|services?|platform|data))?$`)
 	companyLine  = regexp.MustCompile(`^(?:(?i:company|organi[sz]ation|from|name of (?:entity|organi[sz]ation|company)|entity name|registrant)\s?:\s?)?(` + nameEN + `)$`)
-	signedEN     = regexp.MustCompile(`(?i:^(?:sincerely|regards|kind regards|best regards|yours (?:sincerely|faithfully|truly)|respectfully|very truly yours|thank you|with regret|best),?)$`)
 	signOffEN    = regexp.MustCompile(`^(?:(?i:sincerely|kind regards|best regards|regards|yours sincerely),?\s)?(?:[A-Z][A-Za-z. ]{2,40},\s)?(?i:the\s)?(` + nameEN + `)\s(?i:team|staff)$`)
 	datelineWho  = regexp.MustCompile(`^(?:[A-Z][A-Za-z.,\s]{2,40}[–—-]\s?)?.{0,40}[–—-]\s(` + nameEN + `)\s(?:said|today|announced|has|is)\b`)
 	domainEN     = regexp.MustCompile(`(?:^|[\s(])([a-z0-9-]{2,30}\.(?:net|org|com|io|dev))(?:['’]s)?(?:[\s,.;)]|$)`)
 	legalTail    = regexp.MustCompile(`(?:\b(?:Inc|LLC|Ltd|Limited|Corporation|Corp|Company|PLC|plc|LLP|PLLC|GmbH|P\.C|P\.A|Co|Foundation|University|College|Hospital|Council|Trust|Bank|Association|Society|Credit Union|School District|Schools?|Clinic|Group|Health|Healthcare|Medical Center|Department of [A-Z][A-Za-z ]+|Institute|Holdings|Club|Games|Services|Church|Partners|Systems|Stores?|Hotels?|Airlines|Union|Authority|Board|County|City of [A-Z][a-z]+|Library|Museum|Center|Centre|Dental|Associates)\.?)$`)
+	legalAny     = regexp.MustCompile(`\b(?:Inc|LLC|Ltd|Limited|Corporation|Company|University|College|Hospital|Council|Trust|Bank|Association|Credit Union|Schools?|Clinic|Group|Foundation|Academy|Museum|Library|Church|Authority|County)\b`)
 	legalForm    = regexp.MustCompile(`\b(?:Inc|LLC|L\.L\.C|Ltd|Limited|Corporation|Corp|PLC|plc|LLP|PLLC|GmbH|P\.C|P\.A|Pty Ltd)\.?$`)
 )
 
@@ -258,7 +258,7 @@ func (n *namesEN) sentenceNames(s sentence, part string, i int) {
 	}
 	for _, m := range ofNameEN.FindAllStringSubmatchIndex(part, 6) {
 		from, to := at(m, 1)
-		n.add(from, to, 1+btoi(legalTail.MatchString(part[m[2]:m[3]])), 0)
+		n.add(from, to, 1+btoi(legalAny.MatchString(part[m[2]:m[3]])), 0)
 	}
 	for _, m := range hiredEN.FindAllStringSubmatchIndex(part, 4) {
 		from, to := at(m, 1)
@@ -280,7 +280,7 @@ var (
 	officerEN  = regexp.MustCompile(`(?:^|[.,“"]\s?|\b(?:said|of|by)\s)(` + nameEN + `)(?:['’]s)?\s(?:CEO|CISO|CTO|[Pp]resident|[Cc]hief [A-Z][a-z]+ Officer|spokes(?:man|woman|person))\b`)
 	toldThemEN = regexp.MustCompile(`(?i:\b(?:contacted|notified|informed|alerted|advised|told))\s(` + nameEN + `)\s(?:that|of|and|about|on)\b`)
 	weakEN     = regexp.MustCompile(`\b(` + nameEN + `)['’]s?\s[a-z]`)
-	ofNameEN   = regexp.MustCompile(`\b(?:of|at)\s(` + nameWordEN + `\s` + nameEN + `)`)
+	ofNameEN   = regexp.MustCompile(`\b(?:of|at)\s(?:the\s)?(` + nameWordEN + `\s` + nameEN + `)`)
 	tickerEN   = regexp.MustCompile(`(` + nameEN + `)\s\((?:NYSE|NASDAQ|Nasdaq|NasdaqGS|ASX|LSE|AIM|TSX|OTC)\b`)
 	hiredEN    = regexp.MustCompile(`\b(?:retained|hired|engaged|contracted|working with|worked with|partnered with|reported to|called)(?:\s[a-z,-]+){0,6}\s(` + nameEN + `)`)
 	headNameEN = regexp.MustCompile(`^(` + nameEN + `?)[:–-]?\s(?i:(?:data|security|privacy|website|account|password|customer|cyber)\s)?(?i:security incident|incident|breach|data breach|security notice|security update|compromise|hacked|notice of|statement on)\b`)
