@@ -27,7 +27,7 @@ var scalesEN = map[string]float64{"million": 1e6, "m": 1e6, "billion": 1e9, "tho
 func scanAmountsEN(s string, lines []line) []*amount {
 	var out []*amount
 	for n, l := range lines {
-		for at := l.from; at < l.to; {
+		for at := l.from; at < l.to && len(out) < maxTimesEN; {
 			rest := firstBytes(s[at:l.to], maxSentence)
 			m := amountEN.FindStringSubmatchIndex(rest)
 			if m == nil {

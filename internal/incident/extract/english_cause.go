@@ -51,7 +51,7 @@ var (
 // causeEN proposes how it happened.
 func (r *reader) causeEN() {
 	for _, c := range causesEN {
-		for _, s := range r.sentences {
+		for _, s := range r.sentences[:min(len(r.sentences), maxTold)] {
 			sec := r.sectionEN(s)
 			if sec == secPast || sec == secContact || sec == secPrevention {
 				continue
@@ -85,7 +85,7 @@ var (
 
 // damageEN proposes what has followed.
 func (r *reader) damageEN() {
-	for _, s := range r.sentences {
+	for _, s := range r.sentences[:min(len(r.sentences), maxTold)] {
 		part := r.s[s.from:s.to]
 		if sec := r.sectionEN(s); sec == secPast || sec == secContact {
 			continue

@@ -88,6 +88,19 @@ var classesEN = map[string]string{
 	"profile": "profile", "activity": "activity", "source": "source-code", "business": "business-secret", "system": "system",
 }
 
+// mentionsOf gives the classes that a sentence names; they are asked for more than once.
+func (r *reader) mentionsOf(s sentence) []mention {
+	out, ok := r.named[s.from]
+	if !ok {
+		if r.named == nil {
+			r.named = map[int][]mention{}
+		}
+		out = mentionsEN(r.s, s.from, s.to)
+		r.named[s.from] = out
+	}
+	return out
+}
+
 // mentionsEN finds the classes that s[from:to] names.
 func mentionsEN(s string, from, to int) []mention {
 	var out []mention
@@ -141,7 +154,7 @@ func (r *reader) classesOfEN() {
 	announced, possible, any := false, false, false
 	var personal *mention
 	personalPossible := false
-	for n, s := range r.sentences {
+	for n, s := range r.sentences[:min(len(r.sentences), maxTold)] {
 		l := r.lines[s.line]
 		part := r.s[s.from:s.to]
 		sec := r.sectionEN(s)
@@ -151,11 +164,15 @@ func (r *reader) classesOfEN() {
 		}
 		advice := adviceEN.MatchString(part) && !strongEN.MatchString(part)
 		item := announced && (l.list || n > 0 && r.sentences[n-1].line == s.line || listItem.MatchString(part))
-		listing := !advice && len(mentionsEN(r.s, s.from, s.to)) > 2
+		listing := !advice && len(r.mentionsOf(s)) > 2
 		exposing := listing || item && !l.heading || (exposedEN.MatchString(part) || sec == secItems) && !advice && !asideSaid.MatchString(part)
 		if exposing && !(l.heading && s.to-s.from < 70) {
 			certainty := incidentCertainty(possibleEN.MatchString(part) || item && possible)
-			for _, m := range mentionsEN(r.s, s.from, s.to) {
+			for _, m := range r.mentionsOf(s) {
+				if r.seen["data-class\x00"+m.word] > 0 {
+					any = true
+					continue
+				}
 				if !r.deniedHere(s, m) && !r.besideEN(s, m) {
 					any = true
 					if m.word == "account-id" && bankEN.MatchString(r.own) && strings.HasPrefix(strings.ToLower(r.s[m.from:m.to]), "account number") {
@@ -212,6 +229,8 @@ var (
 
 // deniedHere reports whether m stands in a clause that denies.
 func (r *reader) deniedHere(s sentence, m mention) bool {
+	// No clause is longer than this, and a list may name hundreds of things.
+	s.from, s.to = max(s.from, m.from-600), min(s.to, m.to+300)
 	part := r.s[s.from:s.to]
 	from, to := 0, len(part)
 	open := strings.Count(part[:m.from-s.from], "(") - strings.Count(part[:m.from-s.from], ")")

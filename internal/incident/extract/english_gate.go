@@ -27,6 +27,9 @@ var (
 // sorryEN tells those who write of their own incident from those who write of incidents.
 var sorryEN = regexp.MustCompile(`(?i:apologi[sz]e|we are sorry|\bregrets?\b|(?:we are|I am|is) writing|(?:are|is) notifying|providing (?:this )?notice)`)
 
+// maxTold bounds how many sentences are read for what happened: a long notice has some hundred.
+const maxTold = 400
+
 // isNoticeEN reports whether an English text tells of an incident of its own author's: it says what we, or a name, found,
 // or when something was taken. An excerpt of a letter has no more than that; a policy, a template or advice has not.
 func (r *reader) isNoticeEN() bool {
@@ -38,26 +41,23 @@ func (r *reader) isNoticeEN() bool {
 			return false
 		}
 	}
-	event, own, tell, article, dated, when, rule, soft := 0, 0, 0, 0, 0, 0, 0, 0
-	for _, s := range r.sentences {
+	event, own, tell, article, dated, when, rule := 0, 0, 0, 0, 0, 0, 0
+	for _, s := range r.sentences[:min(len(r.sentences), maxTold)] {
 		part := r.s[s.from:s.to]
-		ev := eventEN.MatchString(part) || anyCauseEN(part)
+		ev := eventEN.MatchString(part) || event < 20 && anyCauseEN(part)
 		told := tellEN.MatchString(part) || namedEN.MatchString(part)
 		event += btoi(ev)
-		if exposedEN.MatchString(part) && !adviceEN.MatchString(part) && len(mentionsEN(r.s, s.from, s.to)) > 0 {
-			soft++
-		}
 		own += btoi(ownEN.MatchString(part))
 		tell += btoi(told)
 		article += btoi(articleEN.MatchString(part))
 		rule += btoi(mustEN.MatchString(part))
 		if datedEN.MatchString(part) {
 			when++
-			dated += btoi(ev || happenEN.MatchString(part) || len(mentionsEN(r.s, s.from, s.to)) > 0)
+			dated += btoi(ev || happenEN.MatchString(part) || len(r.mentionsOf(s)) > 0)
 		}
 	}
 	if event == 0 && tell > 0 {
-		event = soft // no word for what happened, but an author who found data where they should not be
+		event = r.exposures() // no word for what happened, but an author who found data where they should not be
 	}
 	if event == 0 || tell == 0 && (rule > 0 || dated == 0 && (when == 0 || own == 0)) {
 		return false
@@ -70,4 +70,15 @@ func (r *reader) isNoticeEN() bool {
 		return article*3 <= event+tell
 	}
 	return true
+}
+
+// exposures counts the sentences that say of data that they were where they should not be.
+func (r *reader) exposures() int {
+	n := 0
+	for _, s := range r.sentences[:min(len(r.sentences), maxTold)] {
+		if part := r.s[s.from:s.to]; exposedEN.MatchString(part) && !adviceEN.MatchString(part) && len(r.mentionsOf(s)) > 0 {
+			n++
+		}
+	}
+	return n
 }

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestEnglishExcerpts holds of short texts, as letters to an authority have them: what each states, by key, and nothing
@@ -163,6 +164,21 @@ func TestEnglishRefused(t *testing.T) {
 		}
 		for _, e := range res.Entries() {
 			t.Errorf("%.40s: %s %v", text, e.Key, e.Value)
+		}
+	}
+}
+
+// TestEnglishLimits holds that the time grows with the text, not faster, also where every word may be a name or a class.
+func TestEnglishLimits(t *testing.T) {
+	for _, part := range []string{"1,234 Customers of The Company Name Bank, ", "On May 3, 2021 no name was accessed, "} {
+		start := time.Now()
+		if _, err := Notice([]byte("We discovered unauthorized access. " + strings.Repeat(part, (maxText-200)/len(part)))); err != nil {
+			t.Fatal(err)
+		}
+		if d := time.Since(start); d > 40*time.Second {
+			t.Errorf("%q takes %s", part, d)
+		} else {
+			t.Logf("%q: %s", part, d)
 		}
 	}
 }

@@ -169,10 +169,10 @@ func (n *namesEN) collect() {
 		n.lineNames(i, l, s)
 	}
 	for i, s := range r.sentences {
-		if i > 60 {
+		if i > 50 {
 			break
 		}
-		n.sentenceNames(s, r.s[s.from:s.to], i)
+		n.sentenceNames(s, firstBytes(r.s[s.from:s.to], 800), i)
 	}
 }
 

@@ -113,12 +113,13 @@ type reader struct {
 	amounts    []*amount
 	base       incident.Moment // when the text was published
 	baseAt     *when
-	asOf       incident.Moment // as of when the facts hold
-	update     bool            // it is a second or later report
-	own        string          // whose notice it is, of an English one
-	vendors    []string        // whose failure it tells of besides
-	inline     map[int]section // of its sentences
-	determined *when           // when its author was sure of it
+	asOf       incident.Moment   // as of when the facts hold
+	update     bool              // it is a second or later report
+	own        string            // whose notice it is, of an English one
+	vendors    []string          // whose failure it tells of besides
+	inline     map[int]section   // of its sentences
+	named      map[int][]mention // the classes that its sentences name
+	determined *when             // when its author was sure of it
 
 	proposals []Proposal
 	seen      map[string]int // how many of a listed key; what was proposed already

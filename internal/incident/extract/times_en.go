@@ -47,7 +47,7 @@ func scanTimesEN(s string, lines []line, zone **time.Location) []*when {
 	names := dateEN.SubexpNames()
 	f := formsOf(s)
 	for n, l := range lines {
-		for at := l.from; at < l.to; {
+		for at := l.from; at < l.to && len(out) < maxTimesEN; {
 			rest := firstBytes(s[at:l.to], maxSentence)
 			m := dateEN.FindStringSubmatchIndex(rest)
 			if m == nil {
@@ -81,6 +81,9 @@ func scanTimesEN(s string, lines []line, zone **time.Location) []*when {
 	inheritYears(s, out)
 	return out
 }
+
+// maxTimesEN bounds what one English text can name: each is weighed by the words around it.
+const maxTimesEN = 300
 
 // forms is what a text as a whole says of how its dates and times are written.
 type forms struct {
