@@ -108,6 +108,8 @@ On 30 March 2016 at approximately 20:30 UTC an unknown entity gained control of 
 			`organisation Pollard County; window.start 2016-09-01; discovered 2016-09-06; data-class national-id`},
 		{`On 25 May 2020 an employee of the Ministry of Works sent an email about allowances to 300 applicants with all addresses in the "To" field. Nothing but e-mail addresses could be seen. The employee noticed at once. The data protection authority was informed on 27 May 2020.`,
 			`organisation Ministry of Works; window.start 2020-05-25; regulator-notified 2020-05-27; affected.count 300 persons; data-class email; cause misdirected-mail`},
+		{`On April 2, 2022, Sorrel Market began an investigation into unusual activity on its network. It posted a notice on its website on May 6, 2022. The investigation found that an intruder had been in the network since March 28, 2022 and had copied files with names and tax identification numbers of suppliers.`,
+			`organisation Sorrel Market; data-class name; data-class national-id; cause intrusion`},
 	} {
 		res, err := Notice([]byte(c.text))
 		if err != nil {

@@ -44,7 +44,7 @@ var rolesEN = []struct {
 	{roleContained, regexp.MustCompile(`(?i:\b(?:contained|secured|disabled|isolated|shut (?:it |them )?(?:down|off)|(?:took|taken|taking) (?:[^.;]{0,40})offline|disconnected|(?:terminated|revoked|cut off|blocked|halted|stopped)\b|removed (?:the )?(?:[a-z]+ ){0,2}(?:files?|pages?|data|access|code|malware|script|documents?|link|posting)|(?:closed|patched|remediated|fixed|resolved) (?:the|this)|(?:the )?fix (?:is|was) deployed|patch was (?:applied|deployed)|(?:was|were|been|and) (?:[a-z]+ )?removed|(?:patched|fixed|closed|taken down|corrected|deactivated|remedied|repaired)|eradicated|expelled)\b)`)},
 	{roleHappened, regexp.MustCompile(`(?i:\b(?:occurred|took place|happened|gained (?:unauthori[sz]ed )?(?:access|control)|\blost\b|altered|modified|tampered|inserted|injected|planted|(?:hit|struck|attacked|targeted) by|put in(?:to)?|discarded|thrown|disposed|went out|accessed|(?:may have |was |were |had )?obtained access|obtained unauthori[sz]ed access|logged (?:in|on)(?:to)?|(?:was|were|been|may have) (?:potentially )?(?:stolen|lost|taken|copied|acquired|exposed|compromised|viewed|obtained|exfiltrated|encrypted|burglari[sz]ed|broken into|infected|hacked)|stole|experienced|suffered|(?:was|were|fell) (?:the )?(?:victim|target)|introduced|downloaded|extracted|reached|got in(?:to)?|infiltrated|breached|penetrated|intercepted|fell|disappeared|last seen|could not be (?:found|located)|burglar(?:y|i[sz]ed)|broken? into|break-in|installed|(?:sent|e-?mailed|mailed|posted|uploaded|shared|published|distributed|disclosed|attached|set to public)\b|went missing|(?:access|subject)(?:ed)? (?:to|without) (?:unauthori[sz]ed|authori[sz]ation)|entered (?:their|his|her) password|received (?:an?|what)\b[^.;]{0,30}\b(?:e-?mail|message|call)\b[^.;]{0,40}\b(?:pretend|purport|appear|claim|spoof|phish)\w*|(?:responded to|fell for|clicked on|tricked)|used (?:an?|the) (?:access token|stolen)|took (?:a|an|the)|was (?:lost|attacked)|unauthori[sz]ed access|attacked|began\b|could be (?:read|seen|viewed))\b?)`)},
 	{roleDisclosed, regexp.MustCompile(`(?i:\b(?:we|I) (?:publicly |first )?(?:announced|disclosed|published|reported publicly)\b|\bpublicly (?:announced|disclosed)\b)`)},
-	{roleNone, regexp.MustCompile(`(?i:\b(?:determined|concluded|completed|confirmed|finali[sz]ed|finished|engaged|hired|retained|launched|initiated|began (?:an?|the|our) (?:investigation|review)|reviewed|offered|announced|released|received (?:the|a) (?:list|results?|final)|acquired by|merged|provided|implemented|deployed (?:new|additional|multi)|created|established|issued|updated|filed|arrived|disclosed an? [a-z ]{0,20}(?:incident|breach)|development|tested|acknowledged|will|closed (?:on|for)|opened|resumed|restored|reset)\b)`)},
+	{roleNone, regexp.MustCompile(`(?i:\b(?:determined|concluded|completed|confirmed|finali[sz]ed|finished|engaged|hired|retained|launched|initiated|began (?:an?|the|our|its|to)\s(?:[a-z]+ ){0,3}(?:investigation|review|audit|notify|investigate|analy[sz]e)|reviewed|offered|announced|released|received (?:the|a) (?:list|results?|final)|acquired by|merged|provided|implemented|deployed (?:new|additional|multi)|created|established|issued|updated|filed|arrived|disclosed (?:an?|the|this) [a-z ]{0,30}(?:incident|breach|attack|event|vulnerability)|(?:posted|published|issued|shared|sent|provided) (?:an?|the|this|its|our) (?:[a-z]+ ){0,2}(?:notice|statement|notification|press release|update|alert|advisory|announcement|warning|report)|development|tested|acknowledged|will|closed (?:on|for)|opened|resumed|restored|reset)\b)`)},
 }
 
 // What joins a role's verb to somebody else: "the vendor told us that it discovered".
@@ -141,12 +141,12 @@ type verbAt struct {
 	behind         bool // it stands behind the time, which begins its clause
 }
 
-// firstVerb finds the verb that begins first in s, lastVerb the one that ends last. Of two at one place the one that is
-// listed first says more.
+// firstVerb finds the verb that begins first in s, lastVerb the one that ends last. Of two at one place the longer says
+// more: "began an investigation" is no beginning of the intrusion.
 func firstVerb(s string) (best verbAt) {
 	best.from = len(s) + 1
 	for _, v := range rolesEN {
-		if m := v.re.FindStringIndex(s); m != nil && m[0] < best.from {
+		if m := v.re.FindStringIndex(s); m != nil && (m[0] < best.from || m[0] == best.from && m[1] > best.to) {
 			best = verbAt{role: v.role, from: m[0], to: m[1]}
 		}
 	}
@@ -157,7 +157,7 @@ func lastVerb(s string) (best verbAt) {
 	best.from = -1
 	for _, v := range rolesEN {
 		for _, m := range v.re.FindAllStringIndex(s, 12) {
-			if best.from < 0 || m[0] >= best.to || m[1] > best.to && m[0] > best.from {
+			if best.from < 0 || m[0] >= best.to || m[1] > best.to && m[0] >= best.from {
 				best = verbAt{role: v.role, from: m[0], to: m[1]}
 			}
 		}
