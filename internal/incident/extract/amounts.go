@@ -17,6 +17,7 @@ type amount struct {
 	qualifier string // exact, about, at-most, cumulative
 	total     bool   // 合計
 	part      bool   // in brackets behind another, or what うち picks out of it
+	spelt     bool   // it is written in words
 	of        *amount
 	base      bool // of how many in all
 }

@@ -10,11 +10,6 @@ var (
 	ownJA    = regexp.MustCompile(`当社|弊社|当行|当庫|当会|当院|本学|当学|本校|当校|本市|当市|市では|本町|本県|県では|当協会|本会|当機構|本機構|当財団|当法人|当組合|当センター|当店|当サイト|当園|教育委員会|(?:お詫び|おわび|お知らせ|ご報告|お願い|深く反省)`)
 	sorryJA  = regexp.MustCompile(`お詫び|おわび|お知らせ|ご報告|申し訳|公表|発表|発生いたしました|発生しました|判明(?:いた)?しました|再発防止|報告|事案|漏えい(?:した|等)|件の発生`)
 	personJA = regexp.MustCompile(`個人情報|個人データ|お客様|お客さま|会員|氏名|メールアドレス|住所|利用者|患者|生徒|児童|学生|アカウント|顧客|パスワード|情報|クレジットカード|従業員|職員`)
-	eventEN  = regexp.MustCompile(`(?i:unauthori[sz]ed (?:access|party|person|individual|actor|third|disclosure|acquisition)|data (?:security )?(?:breach|incident)|security (?:incident|breach)|cyber ?(?:security )?(?:incident|attack|event)|ransomware|personal data breach|stolen|lost|inadvertent|accidentally|mistakenly|phishing|credential stuffing|exposed|compromised)`)
-	ownEN    = regexp.MustCompile(`\b(?i:we|our)\b`)
-	tellEN   = regexp.MustCompile(`(?i:\bwe (?:are writing|recently|discovered|learned|identified|detected|became aware|are notifying|have (?:identified|discovered|become|learned|determined)|experienced|determined|take|regret|want(?:ed)? to|deeply|sincerely|were|immediately|promptly)|notice of|notif(?:y|ied|ication)|on or about|became aware|item 1\.05|item 8\.01|the company (?:detected|identified|discovered|became|experienced)|(?:trust|council|university|hospital) (?:discovered|identified|became|has))`)
-	dataEN   = regexp.MustCompile(`(?i:personal (?:information|data)|your information|names?|e-?mail|customers?|account|social security|patients?|members?|data|files|records|employees)`)
-	salesEN  = regexp.MustCompile(`(?i:free trial|our (?:solution|platform|product)s? (?:help|protect|detect|prevent|block|keep)|sign up (?:today|now)|book a demo|request a demo|contact sales|learn how|download (?:the|our) (?:report|whitepaper|guide|ebook)|pricing|case study|this (?:article|guide|post|template)|in this (?:article|guide|post)|template|sample letter)`)
 	salesJA  = regexp.MustCompile(`資料請求|無料(?:トライアル|体験|相談|診断)|導入(?:事例|実績|企業)|ソリューション|本記事|この記事では|解説します|ご紹介します|ウェビナー|セミナー(?:を開催|のご案内)|料金(?:プラン|表)|テンプレート|ひな形|例文|訓練(?:用|として|です|を実施|メール)|模擬|架空の|フィクション|メールマガジン`)
 )
 
@@ -28,15 +23,15 @@ var toldJA = regexp.MustCompile(`(?:ました|ております|でした|いま�
 var generalJA = regexp.MustCompile(`とは、|(?:の)?(?:基準|指針|ポイント|手口|事例集|対策方法|解説)(?:は|を|について)|(?:次|以下)の(?:基準|いずれか)|によれば、|に分けられます|とされています`)
 
 // sorryRE tells those who write of their own incident from those who write of incidents.
-var sorryRE = regexp.MustCompile(`お詫び|おわび|申し訳|謝罪|(?i:apologi[sz]e|we are sorry|we regret|we are writing|is writing|are notifying|is notifying)`)
+var sorryRE = regexp.MustCompile(`お詫び|おわび|申し訳|謝罪`)
 
 // isNotice reports whether the text tells of an incident of its own author's. Articles, offers and templates talk of the
 // same things, and nothing of theirs is a fact of an incident.
 func (r *reader) isNotice() bool {
-	event, own, tell, data, sales := eventJA, ownJA, sorryJA, personJA, salesJA
 	if !r.japanese() {
-		event, own, tell, data, sales = eventEN, ownEN, tellEN, dataEN, salesEN
+		return r.isNoticeEN()
 	}
+	event, own, tell, data, sales := eventJA, ownJA, sorryJA, personJA, salesJA
 	seen := [5]int{}
 	general := false // it explains or warns
 	for _, s := range r.sentences {
@@ -51,7 +46,7 @@ func (r *reader) isNotice() bool {
 		}
 	}
 	for i, l := range r.lines {
-		if s := r.s[l.from:l.to]; i < maxHead && r.japanese() && len(s) < 400 && titled(trailingDate.ReplaceAllString(s, "")) && titleNoun.MatchString(s) {
+		if s := r.s[l.from:l.to]; i < maxHead && len(s) < 400 && titled(trailingDate.ReplaceAllString(s, "")) && titleNoun.MatchString(s) {
 			seen[1]++
 			seen[2]++
 			break

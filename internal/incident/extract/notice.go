@@ -109,12 +109,17 @@ type reader struct {
 	lines     []line
 	sentences []sentence
 
-	times   []*when
-	amounts []*amount
-	base    incident.Moment // when the text was published
-	baseAt  *when
-	asOf    incident.Moment // as of when the facts hold
-	update  bool            // it is a second or later report
+	times      []*when
+	amounts    []*amount
+	base       incident.Moment // when the text was published
+	baseAt     *when
+	asOf       incident.Moment   // as of when the facts hold
+	update     bool              // it is a second or later report
+	own        string            // whose notice it is, of an English one
+	vendors    []string          // whose failure it tells of besides
+	inline     map[int]section   // of its sentences
+	named      map[int][]mention // the classes that its sentences name
+	determined *when             // when its author was sure of it
 
 	sentWrongly bool // something was sent to the wrong people
 
@@ -136,6 +141,9 @@ func (r *reader) read() {
 	r.times, r.amounts = r.times[:min(len(r.times), maxTimes)], r.amounts[:min(len(r.amounts), maxAmounts)]
 	pairRanges(r.s, r.times)
 	r.publication()
+	if !r.japanese() {
+		r.publicationEN()
+	}
 	r.resolveTimes()
 	if r.japanese() {
 		r.whoJA()
@@ -151,7 +159,7 @@ func (r *reader) read() {
 		r.whoEN()
 		r.whenEN()
 		r.countsEN()
-		r.classesEN()
+		r.classesOfEN()
 		r.causeEN()
 		r.damageEN()
 		r.contactEN()

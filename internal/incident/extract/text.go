@@ -236,7 +236,7 @@ const (
 )
 
 // unwrap joins lines that a PDF or a mail program broke in the middle of a sentence. A text with lines wider than a page
-// was not broken, and stays as it is.
+// was not broken, and stays as it is, but for what small letters tell in English.
 func unwrap(in *text, japanese bool) *text {
 	lines := strings.Split(in.s, "\n")
 	widest := 0
@@ -245,7 +245,8 @@ func unwrap(in *text, japanese bool) *text {
 			widest = max(widest, w)
 		}
 	}
-	if widest > wideLine || widest < narrowLine {
+	wide := widest > wideLine
+	if wide && japanese || widest < narrowLine {
 		return in
 	}
 	b := &textBuilder{}
@@ -258,7 +259,7 @@ func unwrap(in *text, japanese bool) *text {
 		if i+1 == len(lines) {
 			break
 		}
-		if !broken(strings.TrimSpace(l), strings.TrimSpace(lines[i+1]), widest) {
+		if next := strings.TrimSpace(lines[i+1]); wide && !brokenEN(strings.TrimSpace(l), next) || !wide && !broken(strings.TrimSpace(l), next, widest) {
 			b.add("\n", in.from[at], in.to[at])
 		} else if !japanese {
 			b.add(" ", in.from[at], in.to[at])
@@ -270,6 +271,15 @@ func unwrap(in *text, japanese bool) *text {
 		at++
 	}
 	return b.text()
+}
+
+// brokenEN reports whether an English line goes on in next where some lines of the text are wider than a page: a part
+// that was copied from elsewhere keeps its broken lines. A sentence goes on where a small letter does.
+func brokenEN(line, next string) bool {
+	if cells(line) < narrowLine || next == "" || marked(next) || next[0] < 'a' || next[0] > 'z' {
+		return false
+	}
+	return !strings.ContainsAny(line[len(line)-1:], ".!?:;")
 }
 
 // broken reports whether line goes on in next.

@@ -45,6 +45,7 @@ type when struct {
 
 	end    bool // it ends a range that the one before it begins
 	start  bool // it begins a range
+	added  bool // it dates an addition to the text
 	moment incident.Moment
 	doubt  string // what does not fit
 }
