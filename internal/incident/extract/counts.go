@@ -89,7 +89,7 @@ func (r *reader) countsJA() {
 
 var (
 	attemptAfter  = regexp.MustCompile(`^(?:に(?:わたり|わたる|及ぶ|のぼる|上る))?[^。、]{0,24}(?:試行|ログイン|攻撃|不正アクセス|試み)`)
-	attemptBefore = regexp.MustCompile(`(?:試行|攻撃|ログイン|不正アクセス|アクセス)[^。\d]{0,30}$`)
+	attemptBefore = regexp.MustCompile(`(?:試行|攻撃|ログイン|不正アクセス)[^。\d]{0,30}$`)
 	notAttempts   = regexp.MustCompile(`^[^。、]{0,16}(?:接続|閲覧|ダウンロード|要求|送信|表示|再生)`)
 	allowed       = regexp.MustCompile(`(?:ログイン|入力|認証)を?$|(?:連続|続けて|以内に?|分間に|毎[日秒分時])$`)
 	allowedAfter  = regexp.MustCompile(`^\s?(?:連続|以上(?:失敗|間違)|を超える試行|線)`)

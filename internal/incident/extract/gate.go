@@ -36,7 +36,7 @@ func (r *reader) isNotice() bool {
 	general := false // it explains or warns
 	for _, s := range r.sentences {
 		part := quotedJA.ReplaceAllString(r.s[s.from:s.to], "")
-		if general = general || r.japanese() && adviceTitle.MatchString(part); part == "" {
+		if general = general || r.japanese() && (s.line < 8 && adviceTitle.MatchString(part) || adviceBody.MatchString(part)); part == "" {
 			continue
 		}
 		for i, re := range []*regexp.Regexp{event, own, tell, data, sales} {
@@ -55,6 +55,9 @@ func (r *reader) isNotice() bool {
 	if seen[4] > 0 && !sorryRE.MatchString(quotedJA.ReplaceAllString(r.s, "")) || general && !r.losesJA() {
 		return false
 	}
+	if r.japanese() && len(reported.FindAllStringIndex(r.s, 3)) > 1 && !sorryRE.MatchString(r.s) {
+		return false
+	}
 	if r.japanese() && len(templateJA.FindAllStringIndex(r.s, 3)) > 1 {
 		return false
 	}
@@ -69,9 +72,13 @@ func (r *reader) isNotice() bool {
 
 var (
 	quotedJA = regexp.MustCompile(`[「『][^「」『』]{0,200}[」』]`)
-	// adviceTitle is a warning of messages in one's name, or a piece that explains.
-	adviceTitle = regexp.MustCompile(`(?:装う|装った|騙る|騙った|かたる|かたった|語る|名乗る|なりすました)[^。]{0,40}(?:メール|SMS|電話|サイト|勧誘|アカウント)[^。]{0,40}(?:ご?注意|お気をつけ)|メンテナンス|(?:職員|社員|スタッフ)?(?:を)?募集(?:します|いたします|】)|応募資格|採用予定|(?:すべき|するべき|べき)(?:か|こと)|を(?:整理|解説|紹介)します|のが一般的です|(?:公表|報告)の基準|次の基準で|当事務所|弁護士法人|執筆`)
-	lossJA      = regexp.MustCompile(`(?:流出|漏えい|漏洩|窃取|閲覧|感染|不正アクセス|侵入)[^。]{0,40}(?:した|しました|いたしました|された|受け|可能性|おそれ|恐れ|判明)`)
+	// adviceTitle is a warning of messages in one's name, an advertisement of a job, a maintenance window.
+	adviceTitle = regexp.MustCompile(`(?:装う|装った|騙る|騙った|かたる|かたった|語る|名乗る|なりすました)[^。]{0,40}(?:メール|SMS|電話|サイト|勧誘|アカウント)[^。]{0,40}(?:ご?注意|お気をつけ)|ご?注意[^。]{0,30}(?:装う|装った|騙る|かたる|名乗る)|メンテナンス|(?:職員|社員|スタッフ|アルバイト)(?:を|の)?募集|募集(?:します|いたします|】|要項|のお知らせ)|採用予定|週報|まとめ】|(?:すべき|するべき|べき)(?:か|こと)|(?:公表|報告)の基準`)
+	// adviceBody is how those write who explain, report on others or offer help.
+	adviceBody = regexp.MustCompile(`を(?:整理|解説|紹介)します|のが一般的です|当事務所|弁護士法人|執筆|編集部|次の基準で|応募資格`)
+	// reported is how newspapers write what others said.
+	reported = regexp.MustCompile(`(?:と|を)(?:発表|公表|明らかに)した。`)
+	lossJA   = regexp.MustCompile(`(?:流出|漏えい|漏洩|窃取|閲覧|感染|不正アクセス|侵入|表示され|紛失|盗難|誤送信|誤って|持ち出)[^。]{0,40}(?:した|しました|いたしました|された|受け|可能性|おそれ|恐れ|判明)`)
 )
 
 // losesJA reports whether a text that warns or explains also tells of a loss of its author's own.

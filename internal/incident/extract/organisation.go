@@ -23,7 +23,7 @@ var (
 	subjectJA   = regexp.MustCompile(`(` + corporateJA + nameJA + `{1,30}?|` + nameJA + `{1,30}?` + corporateJA + `|` + nameJA + `{1,24}?` + publicJA + `)\s?(?:\((?:本社|所在地|本店|東京都|大阪|以下)[^()]{0,80}\)\s?){0,2}(?:が運営|が提供|が管理|\(以下|(?:及び|および|と)[^。]{0,30}\(以下|では[、,]|は[、,]|において|におきまして|から[^。]{0,80}お知らせ(?:し|いた)|の(?:サーバー|システム|ホームページ|公式|職員|従業員|社員|ネットワーク|Webサイト|ウェブサイト))`)
 	shortFor    = regexp.MustCompile(`\(以下[、,]?\s?[「『]?(?:当社|弊社|当行|当院|本学|当法人|当協会|本会|当会|当機構|当財団|当組合|当グループ|本市|当市|当金庫|本法人|当研究所|当センター|当校|本校|同社)(?:[」』と,、といい。)]|及び|および)`)
 	selfJA      = regexp.MustCompile(`(?:^|[、。\s])(` + nameJA + `{2,30})\(以下[、,]?\s?[「『]?(?:当社|弊社|当行|当院|本学|当法人|当協会|本会|当会|当機構|当財団|当組合)`)
-	nameLine    = regexp.MustCompile(`^(?:報道関係者各位\s?|関係者各位\s?|会社名\s?[::]?\s?|法人名\s?:\s?|事業者名?\s?:\s?|発表者\s?:\s?|\d{4}年\d{1,2}月\d{1,2}日\s?)?(` + corporateJA + `\s?` + nameJA + `{1,36}(?:\s[A-Za-z]+)?|` + nameJA + `{1,30}?(?:\s[A-Za-z]+){0,2}\s?` + corporateJA + `|` + nameJA + `{1,30}` + publicJA + `)(?:\s?\((?:コード|東証|証券)[^)]*\)|\s+\d{4}年\d{1,2}月\d{1,2}日)?$`)
+	nameLine    = regexp.MustCompile(`^(?:報道関係者各位\s?|関係者各位\s?|会\s?社\s?名\s?[::]?\s?|法人名\s?:\s?|事業者名?\s?:\s?|発表者\s?:\s?|\d{4}年\d{1,2}月\d{1,2}日\s?)?(` + corporateJA + `\s?` + nameJA + `{1,36}(?:\s[A-Za-z]+)?|` + nameJA + `{1,30}?(?:\s[A-Za-z]+){0,2}\s?` + corporateJA + `|` + nameJA + `{1,30}` + publicJA + `)(?:\s?\((?:コード|東証|証券)[^)]*\)|\s+\d{4}年\d{1,2}月\d{1,2}日)?$`)
 	titleOwner  = regexp.MustCompile(`^(` + corporateJA + nameJA + `{1,30}|` + nameJA + `{1,30}?` + corporateJA + `|` + nameJA + `{1,30}?` + publicJA + `)\s`)
 	ofTitle     = regexp.MustCompile(`(?:^|[】」>\s])(` + nameJA + `{1,20}` + publicJA + `)(?:における|が運営|の個人|で発生|職員)`)
 	officeJA    = regexp.MustCompile(`(` + nameJA + `{1,24}?` + publicJA + `)(` + deptJA + `)?(の)?(?:` + staffJA + `(?:\s?\d{1,2}名)?)?(?:が|は|では|で|において|におきまして|における|から|の|、)`)
@@ -37,7 +37,7 @@ var (
 	officeLine  = regexp.MustCompile(`^(` + nameJA + `{1,12}?(?:市|町|村|区|県|都|府|道)|` + nameJA + `{1,24}?(?:大学|病院|教育委員会|農業協同組合))(?:\s*[一-龠ァ-ヴーぁ-ん]{2,16}?(?:課|係|室|局|部|署|科|センター|所)){0,3}(?:\s+(?:記者発表|報道発表|報道|広報)資料|からのお知らせ)?$`)
 	teamLine    = regexp.MustCompile(`^(` + corporateJA + `\s?` + nameJA + `{1,30}?|` + nameJA + `{1,30}?` + corporateJA + `)\s+[一-龠ァ-ヴーぁ-ん]{2,14}(?:課|係|室|局|部|支社|支店|営業所|チーム|グループ|事務局|窓口|センター)$`)
 	schoolLine  = regexp.MustCompile(`^(` + corporateJA + nameJA + `{1,24})\s` + nameJA + `{2,30}` + publicJA + `$`)
-	verbPlace   = regexp.MustCompile(`^(?:市|県|府|都|町|村|区|国)立(?:図書館|病院|学校|小学校|中学校|高等学校|大学)$|[てたしりれにをがはで](?:市|町|村|県|区)$`)
+	verbPlace   = regexp.MustCompile(`^(?:市|県|府|都|町|村|区|国)立(?:図書館|病院|高校|学校|小学校|中学校|高等学校|大学)$|[てたしりれにをがはで](?:市|町|村|県|区)$`)
 	particle    = regexp.MustCompile(`[一-龠ァ-ヴー][をがはに]`)
 )
 

@@ -81,7 +81,7 @@ var questionRE = regexp.MustCompile(`(?:でしょうか|ますか|ですか|ま�
 
 // The words by which a time gets its part, looked for between it and the next time of its sentence.
 var (
-	incidentNoun = regexp.MustCompile(`不正|大量|ログイン|アクセス|通常と異な|負荷|流出|漏えい|漏洩|漏れ|紛失|誤送信|誤送付|誤配布|誤交付|誤って|誤掲載|侵入|感染|攻撃|障害|暗号化|改ざん|閲覧|見当たら|なくな|盗難|不審|異常|痕跡|身に覚え|懸念|ランサム|マルウェア|ウイルス|可能性|事案|本件|持ち出|誤り|不具合|公開され|掲載され|表示され|脆弱性|所在|設定|共有|不足|ないこと|(?:されて|して)(?:いない|おらず)|ミス|検索|書き込み|サイバー|個人情報|見られ|見え|載って|入って|無い|失くし|無くし|名乗る|装う|なりすまし|迷惑メール|覚えのない|誤送|送られ|取られ|開示|送信され|被害|ファイル|開けな|使用でき|利用でき|接続でき`)
+	incidentNoun = regexp.MustCompile(`不正|事態|大量|ログイン|アクセス|通常と異な|負荷|流出|漏えい|漏洩|漏れ|紛失|誤送信|誤送付|誤配布|誤交付|誤って|誤掲載|侵入|感染|攻撃|障害|暗号化|改ざん|閲覧|見当たら|なくな|盗難|不審|異常|痕跡|身に覚え|懸念|ランサム|マルウェア|ウイルス|可能性|事案|本件|持ち出|誤り|不具合|公開され|掲載され|表示され|脆弱性|所在|設定|共有|不足|ないこと|(?:されて|して)(?:いない|おらず)|ミス|検索|書き込み|サイバー|個人情報|見られ|見え|載って|入って|無い|失くし|無くし|名乗る|装う|なりすまし|迷惑メール|覚えのない|誤送|送られ|取られ|開示|送信され|被害|ファイル|開けな|使用でき|利用でき|接続でき`)
 	foundVerb    = regexp.MustCompile(`発見|検知|検出|発覚|判明|覚知|認知|認識し|把握し|気[づ付]|分か(?:り|っ)|わか(?:り|っ)|知らされ|見つか(?:り|っ)|見[つ付]け|第?一報(?:$|。|が|を)|(?:を|が)確認(?:し|さ|いた|でき)|確認(?:しました|いたしました|した)|(?:連絡|指摘|通報|通知|報告|情報提供|問い?合わ?せ|申告|申し出|お申し出|届出?)(?:が|を|も)?(?:[^。]{0,24}?)(?:あ(?:り|っ)|受|いただ|頂|入|寄せ|届)|連絡を受領|から(?:の)?(?:報告|連絡|指摘)(?:。|$|\s)`)
 	foundLabel   = regexp.MustCompile(`(?:発覚|判明|発見|覚知|検知|認知|認識|確認|把握)(?:した|の)?(?:年月日|日時|日|時刻|時期)?\s?[)】\]]?\s?(?:[:]|は|が)?\s?$`)
 	startLabel   = regexp.MustCompile(`発生時間\s?[:]?\s?$|(?:発生|誤送信|紛失|送信|事故発生|事案発生|事故|盗難|漏えい|漏洩|流出|被害発生|攻撃)(?:年月日|日時|日|時刻|時期|期間)\s?[)】\]]?\s?(?:[:]|は|が)?\s?$`)
@@ -91,11 +91,11 @@ var (
 	reportVerb   = regexp.MustCompile(`(?:報告|届出|届け出|届出書|速報|確報|提出)(?:等)?(?:を)?(?:済み?|完了|し|いた|行|実施|を完了|。|$|書を提出|、|\(|の)`)
 	personRE     = regexp.MustCompile(`[\d,]+\s?(?:名|人|世帯|件)(?:様|の(?:方|お客様|お客さま|皆様|皆さま|会員様?))?(?:(?:に|へ)(?:は)?|を訪問)|(?:全員|全て?の(?:方|受信者|保護者)|可能性の?(?:ある|あった)(?:方|お客様|会員|患者))(?:へ|に)|(?:皆様|皆さま|患者さん?|ご?家族|世帯|保護者|学生|生徒|児童|組合員)(?:様)?[^。、]{0,16}に(?:は)?|(?:対象|該当|当該|関係|影響|流出|漏えい|被害).{0,16}(?:お客様|お客さま|会員|方々|方|皆様|皆さま|保護者|利用者|受信者|ご本人|本人|患者|学生|者)(?:様|さん|さま)?(?:全員)?(?:\s?[\d,]+\s?[人名]様?)?(?:へ|に|には|宛|に対し|に対して|の皆様|あて)|(?:お客様|ご本人|保護者|本人|患者|対象者|参加者|受信者|申込者|応募者|受講者|会員|当事者)(?:様|さん|さま)?(?:全員)?(?:へ|に|宛)(?:は|対し|対して)?`)
 	toldVerb     = regexp.MustCompile(`(?:メール|書面|文書|郵送|書状|電話|個別|お手紙|訪問).{0,14}(?:通知|お知らせ|お詫び|ご連絡|連絡|ご案内|ご?説明|謝罪|送付|送信|配信|発送)|(?:通知|謝罪)(?:[^。、]{0,14})(?:を)?(?:し|いた|行)|(?:メール|書面|文書|書状|手紙|封書|通知|おわび|お詫び|謝罪)(?:文)?(?:を|で|と)?[^。、]{0,24}(?:お?送り(?:し|いた|ま)|送付し|発送し|郵送し|差し上げ|お出しし|出し|お届けし|お渡しし)|(?:説明|お詫び)し、?[^。、]{0,12}(?:お詫び|謝罪|説明)|(?:謝罪|お詫び|おわび|通知|連絡)(?:を|に)?(?:行|実施|(?:。|$|しました|いたしました))`)
-	notDone      = regexp.MustCompile(`予定|(?:いた)?します(?:。|$|ので)|してまいり|して参り|次第|検討|進めて|準備|ください|(?:送り|行い|出し|お届けし|差し上げ|伺い|送付し|郵送し)ます`)
+	notDone      = regexp.MustCompile(`予定|(?:いた)?します(?:。|$|ので)|してまいり|して参り|次第|検討|進めて|準備|ください|(?:送り|行い|出し|お届けし|差し上げ|伺い|送付し|郵送し)ます|(?:行う|実施する|送付する|通知する|連絡する|説明する)(?:。|予定|$)`)
 	windowNoun   = regexp.MustCompile(`不正|複製|書き出|撮影|持ち去|持ち出|割られ|盗|発生時間|見え|見ること|見られ|載って|入力された|送られ|迷惑メール|誤表示|発生期間|発生日時|発生時期|なりすまし|名簿|操作され|紛失|所在|侵入|期間|閲覧|流出|漏えい|漏洩|攻撃|改ざん|痕跡|公開|表示|掲載|可能な状態|決済|アクセス|見られる|誤`)
 	notPeriod    = regexp.MustCompile(`^\s?分|^[^。、]{0,24}(?:調べ|調査)|^[^。]{0,40}(?:受付|営業|窓口|開設|休業|キャンペーン|メンテナンス|保守|調査を|予定|開催|保管期間|修学旅行|研修|講座)`)
 	openPeriod   = regexp.MustCompile(`(?:(?:委託|契約|実施|募集|保存|保管|登録|開催|申込|受付|在籍|利用)期間|受付|営業|窓口|開設|電話|休業|キャンペーン|メンテナンス|保守|開催|募集|修学旅行)[^。]{0,16}$`)
-	whoPeriod    = regexp.MustCompile(`^[^。、]{0,60}?(?:登録|入会|申込み?|申し込み?|在籍|受診|購入|契約|応募|勤務|取引|受講|採用|注文|来場|参加|入院|利用|実施|相談|診療|申請|入社)(?:を|が|に|の)?(?:された|した|いただいた|頂いた|受けた|のあった|あった|して(?:いた|いただいた|いる))?(?:一部の)?(?:方|お客|会員|皆|患者|利用者|者|児童|生徒|学生|もの|分)`)
+	whoPeriod    = regexp.MustCompile(`^(?:の間に?|の期間中?に?|に)?、?[^。、]{0,60}?(?:登録|入会|申込み?|申し込み?|在籍|受診|購入|契約|応募|勤務|取引|受講|採用|注文|来場|参加|入院|利用|実施|相談|診療|申請|入社)(?:を|が|に|の)?(?:された|した|いただいた|頂いた|受けた|のあった|あった|して(?:いた|いただいた|いる))?(?:一部の)?(?:方|お客|会員|皆|患者|利用者|者|児童|生徒|学生|もの|分)`)
 	toldUs       = regexp.MustCompile(`知らされ|連絡を受け|指摘を受け|連絡があ`)
 	cardPaid     = regexp.MustCompile(`カード(?:番号|情報)を(?:新規に)?ご?(?:登録|変更|入力)|(?:期間|間)に[^。]{0,40}(?:お客様|お客さま|方)の(?:クレジット)?カード情報|(?:クレジットカード|カード)(?:での|による|により|で)?(?:決済|情報を?入力|をご?利用|でお?支払|番号を入力)`)
 	negatedFind  = regexp.MustCompile(`^[^。、]{0,60}(?:確認され|発見され|検知され|検出され|確認し|確認でき)て?(?:おりません|いません|いない|なかった|ません)|^[^。]{0,80}(?:連絡|報告|申し出|お問い?合わ?せ|相談|被害)(?:は|も)[^。、]{0,12}(?:ありません|ございません|いただいておりません|受けておりません|寄せられておりません)`)
@@ -370,7 +370,7 @@ var (
 )
 
 // otherEvent is what a date may tell of besides: a service's beginning, the end of an inquiry.
-var otherEvent = regexp.MustCompile(`^\s?(?:に|より|から)?(?:サービス)?(?:開設|開始|設立|入社|入職|締結|施行|発売|リリース|終了|完了|受領|改正|発足|着任|退職|開催|募集)`)
+var otherEvent = regexp.MustCompile(`^\s?(?:に|より|から)?(?:サービス|受付)?(?:を)?(?:開設|開始|設立|入社|入職|締結|施行|発売|リリース|終了|完了|受領|改正|発足|着任|退職|開催|募集)`)
 
 // untilThen is a day by which something was so: 12月7日までに21名から.
 var untilThen = regexp.MustCompile(`^(?:頃|ごろ)?まで(?:に|の)`)
@@ -452,8 +452,8 @@ func (r *reader) toRegulator(after string, c context) bool {
 	if notDone.MatchString(after) || r.reportedLater(after) {
 		return false
 	}
-	if regulatorRE.MatchString(after) {
-		return reportVerb.MatchString(c.rest)
+	if m := regulatorRE.FindStringIndex(after); m != nil {
+		return reportVerb.MatchString(c.rest) && !didBefore.MatchString(after[:m[0]])
 	}
 	if !regulatorRE.MatchString(c.before) || otherOffice.MatchString(after) {
 		return false
@@ -463,6 +463,7 @@ func (r *reader) toRegulator(after string, c context) bool {
 
 var (
 	reportNoun = regexp.MustCompile(`(?:報告|届出|届け出|速報|確報)(?:を)?\s?[:|]?\s?$`)
+	didBefore  = regexp.MustCompile(`(?:相談し|届け出|通報し|設置し|停止し|遮断し)`)
 	doneOn     = regexp.MustCompile(`^\s?(?:に(?:行|実施|完了|済)|\(|付|[。|])`)
 )
 
@@ -527,7 +528,7 @@ func (r *reader) foundFirst(after string) bool {
 }
 
 // factFound makes the whole sentence one on a discovery: 3月4日、...されている事実を確認.
-var factFound = regexp.MustCompile(`^[、に\s][^。]{0,200}(?:事実|こと)(?:を|が)(?:確認|検知|発見|判明)`)
+var factFound = regexp.MustCompile(`^[、に\s][^。]{0,200}(?:(?:事実|こと)(?:を|が)(?:確認|検知|発見|判明)|(?:事実|こと|の)を[^。、]{0,30}(?:が|は)(?:確認|検知|発見|認知|把握))`)
 
 // containedJA proposes when it was cut off. Where the verb is not the first thing that happened at a time of day, only
 // the day is known.
@@ -557,6 +558,9 @@ var gotBack = regexp.MustCompile(`(?:書類|通知書|封書|文書|証書|全�
 // sameDay says that something happened on the day, not at the time.
 var sameDay = regexp.MustCompile(`その日のうち|同日中|当日中|同日のうち|即日`)
 
+// visited is how people were told over several days.
+var visited = regexp.MustCompile(`^[^。]{0,60}(?:訪問し|電話し|連絡し|お渡しし|回収し)`)
+
 // windowJA proposes the period in which it happened.
 func (r *reader) windowJA(w, last *when, c context) {
 	if w.moment.Precision == 0 || r.lines[w.line].section == secContact {
@@ -568,6 +572,9 @@ func (r *reader) windowJA(w, last *when, c context) {
 		ok = false
 	}
 	if toldUs.MatchString(c.after) && !strings.Contains(c.after, "不正") {
+		ok = false
+	}
+	if amends.MatchString(firstClause.FindString(c.after)) || visited.MatchString(c.after) {
 		ok = false
 	}
 	if !ok || endOf(last.moment).Before(w.moment.Time) {
