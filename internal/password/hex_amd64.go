@@ -1,0 +1,18 @@
+//go:build !purego
+
+package password
+
+import "golang.org/x/sys/cpu"
+
+// textLines is textLinesGo, with the processor's table instruction where it has one.
+func textLines(dst, digits, tails []byte, counts []uint64, stride, tail int) (done, length int) {
+	n := len(counts)
+	if n == 0 || !cpu.X86.HasSSSE3 {
+		return textLinesGo(dst, digits, tails, counts, stride, tail)
+	}
+	_, _, _ = dst[:n*longestLine+lineSlack], digits[:n], tails[:(n-1)*stride+tailBytes] // nothing below looks
+	return textLinesSSSE3(&dst[0], &digits[0], &tails[0], &counts[0], n, stride, tail, &ends[0], &pairs[0])
+}
+
+//go:noescape
+func textLinesSSSE3(dst, digits, tails *byte, counts *uint64, n, stride, tail int, ends *uint64, pairs *uint16) (done, length int)
