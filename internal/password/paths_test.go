@@ -210,3 +210,42 @@ func TestGzipCounts(t *testing.T) {
 		}
 	}
 }
+
+// TestParts folds a corpus in from the front, as a sync does: what is there already is not written again.
+func TestParts(t *testing.T) {
+	c := open(t, t.TempDir(), 1000)
+	all := few(random(rand.New(rand.NewPCG(12, 12)), SHA1, 8000)) // of the first 1,024 ranges
+	var before []segmentInfo
+	for n := 0; n < len(all); {
+		to := min(n+1600, len(all))
+		for to < len(all) && string(all[to].hash[:2]) == string(all[to-1].hash[:2]) { // and on to where a range ends
+			to++
+		}
+		part := all[n:to]
+		n = to
+		put(t, c, SHA1, Replace, part)
+		now := c.Corpus(SHA1).current.Load().manifest.Segments
+		if last := now[len(now)-1]; n < len(all) && (last.Records != 0 || last.To != ranges) {
+			t.Fatalf("behind the part there is a segment of %d records", last.Records)
+		}
+		if len(before) > 0 && !slices.Equal(before[:len(before)-1], now[:len(before)-1]) {
+			t.Fatal("a part that was there is written again")
+		}
+		before = now
+		absent := []byte(all[0].hash)
+		absent[0] = 0xF0 // in the empty segment
+		if n, err := c.Corpus(SHA1).Count(absent); err != nil || n != 0 {
+			t.Fatal(n, err)
+		}
+		var x suffixes
+		if text, err := c.Corpus(SHA1).current.Load().of(ranges-1).text(&x, nil, ranges-1); err != nil || len(text) != 0 {
+			t.Fatal(text, err)
+		}
+	}
+	if !slices.Equal(contents(t, c.Corpus(SHA1)), all) {
+		t.Fatal("the parts are not the whole")
+	}
+	if _, err := c.Corpus(SHA1).Verify(nil); err != nil {
+		t.Fatal(err)
+	}
+}
