@@ -16,3 +16,17 @@ func textLines(dst, digits, tails []byte, counts []uint64, stride, tail int) (do
 
 //go:noescape
 func textLinesSSSE3(dst, digits, tails *byte, counts *uint64, n, stride, tail int, ends *uint64, pairs *uint16) (done, length int)
+
+// parseHex is parseHexGo, 16 digits at a time where the processor can.
+func parseHex(dst, src []byte) bool {
+	if len(dst) < 8 || !cpu.X86.HasSSSE3 {
+		return parseHexGo(dst, src)
+	}
+	_ = src[:2*len(dst)] // nothing below looks
+	return parseHexSSSE3(&dst[0], &src[0], len(dst))
+}
+
+// parseHexSSSE3 reads n ≥ 8 bytes.
+//
+//go:noescape
+func parseHexSSSE3(dst, src *byte, n int) bool

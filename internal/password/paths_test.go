@@ -3,6 +3,7 @@ package password
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"hash/crc32"
 	"math/rand/v2"
@@ -247,5 +248,39 @@ func TestParts(t *testing.T) {
 	}
 	if _, err := c.Corpus(SHA1).Verify(nil); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// FuzzParseHex compares this machine's processor with the portable code, and that with encoding/hex.
+func FuzzParseHex(f *testing.F) {
+	for _, s := range []string{"0123456789abcdefABCDEF0123456789abcdefAB", "00000000/0000000:000000000000000000000000", "G@`g/: 0000000000", "0123456789ABCDEF0"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		n := len(b) / 2
+		here, portable, want := make([]byte, n), make([]byte, n), make([]byte, n)
+		_, err := hex.Decode(want, b[:2*n])
+		ok := parseHex(here, b[:2*n])
+		if ok != parseHexGo(portable, b[:2*n]) || ok != (err == nil) || ok && (!bytes.Equal(here, want) || !bytes.Equal(portable, want)) {
+			t.Fatalf("%q: %v, %v: %x, %x", b, ok, err, here, portable)
+		}
+	})
+}
+
+// TestParseHexBytes tries every byte at every place.
+func TestParseHexBytes(t *testing.T) {
+	for _, n := range []int{8, 16, 17, 20} {
+		for at := range 2 * n {
+			for c := range 256 {
+				text := bytes.Repeat([]byte{'5'}, 2*n)
+				text[at] = byte(c)
+				want := make([]byte, n)
+				_, err := hex.Decode(want, text)
+				got := make([]byte, n)
+				if ok := parseHex(got, text); ok != (err == nil) || ok && !bytes.Equal(got, want) {
+					t.Fatalf("%q: %v, %x", text, ok, got)
+				}
+			}
+		}
 	}
 }

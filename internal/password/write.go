@@ -53,16 +53,17 @@ var defaultTuning = tuning{segment: 3 << 19}
 // rewrites the segments that a change falls into and keeps the files of the
 // others. It holds the folder's lock until close.
 type writer struct {
-	c      *Corpora
-	corpus *Corpus
-	fold   Fold
-	unlock func()
-	old    *snapshot
-	index  int     // the old segment that the changes have come to
-	cur    *cursor // nil while it has none
-	last   []byte
-	change Change
-	infos  []segmentInfo
+	c       *Corpora
+	corpus  *Corpus
+	fold    Fold
+	unlock  func()
+	old     *snapshot
+	index   int     // the old segment that the changes have come to
+	cur     *cursor // nil while it has none
+	last    []byte
+	lastTop uint64 // its leading 64 bits
+	change  Change
+	infos   []segmentInfo
 
 	// The segment being gathered.
 	from     uint32
@@ -127,11 +128,12 @@ func (w *writer) oldTo() uint32 {
 
 // add folds one record in. Hashes come in strictly ascending order, counts are 1 to 2^63.
 func (w *writer) add(hash []byte, count uint64) error {
-	if bytes.Compare(hash, w.last) <= 0 && len(w.last) > 0 {
+	h := top(hash)
+	if h <= w.lastTop && len(w.last) > 0 && bytes.Compare(hash, w.last) <= 0 {
 		return ErrOrder
 	}
-	w.last = append(w.last[:0], hash...)
-	for r := uint32(top(hash) >> rangeShift); r >= w.oldTo(); {
+	w.last, w.lastTop = append(w.last[:0], hash...), h
+	for r := uint32(h >> rangeShift); r >= w.oldTo(); {
 		if err := w.pass(); err != nil {
 			return err
 		}
