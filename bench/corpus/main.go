@@ -1,15 +1,15 @@
-// Command corpus measures importing sorted hashes on one processor, and what a
+// Command corpus measures importing sorted hashes, on one processor and on two, and what a
 // corpus weighs against what it must.
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"os"
 	"runtime"
-	"time"
 
 	"shirase/bench/figure"
 	"shirase/bench/pwned"
@@ -22,33 +22,44 @@ func main() {
 	if o.Quick {
 		n, sizes = 2_000_000, sizes[:1]
 	}
-	speed(o, n)
+	speed(o, n, 1)
+	speed(o, n, 2)
 	for _, size := range sizes {
 		weigh(o, size)
 	}
 }
 
-// speed imports a text that is in memory, so that nothing but the import is measured.
-func speed(o figure.Options, n int64) {
+// speed imports a text that is in memory, so that nothing but the import is
+// measured, in turns with a plain scan of its lines.
+func speed(o figure.Options, n int64, processors int) {
 	text, err := io.ReadAll(&pwned.Stream{N: n})
 	figure.Check(err)
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	var times []time.Duration
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(processors))
 	var lines int64
-	for range 5 {
+	imported := func() {
 		dir, err := os.MkdirTemp("", "shirase-bench-")
 		figure.Check(err)
 		c, err := password.Open(dir)
 		figure.Check(err)
-		start := time.Now()
 		out, err := c.Import(context.Background(), bytes.NewReader(text), int64(len(text)), password.ImportOptions{Mode: password.SHA1, Format: password.FormatOrdered})
 		figure.Check(err)
-		times = append(times, time.Since(start))
 		lines = out.Lines
 		c.Close()
 		os.RemoveAll(dir)
 	}
-	o.Print(figure.Figure{Name: "records imported a second, one processor, to disk", Value: 1e9 / figure.Median(times, int(lines)), Unit: "1/s", Goal: ">= 5000000"})
+	scan := func() {
+		n := int64(0)
+		for s := bufio.NewScanner(bytes.NewReader(text)); s.Scan(); n++ {
+		}
+		if n != lines {
+			panic(n)
+		}
+	}
+	t := figure.InTurns(7, imported, scan)
+	name := fmt.Sprintf("records imported a second, to disk, processors: %d", processors)
+	o.Print(figure.Figure{Name: name, Value: 1e9 / figure.Median(t[0], int(lines)), Unit: "1/s", Goal: ">= 5000000"})
+	o.Print(figure.Figure{Name: "the same / lines that bufio.Scanner reads", Value: 1e9 / figure.Median(t[0], int(lines)), Unit: "1/s",
+		Reference: 1e9 / figure.Median(t[1], int(lines)), Ratio: figure.Ratio(t[1], t[0])})
 }
 
 func weigh(o figure.Options, n int64) {

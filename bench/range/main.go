@@ -29,17 +29,40 @@ func main() {
 	if o.Quick {
 		rounds, n = 15, 320
 	}
+	again(o, rounds, n)
+	cold(o, rounds, n)
+}
+
+// again asks for few ranges, whose answers are kept.
+func again(o figure.Options, rounds, n int) {
 	c, _, done := pwned.Make(&pwned.Stream{N: 1000 * ranges, From: float64(first) / (1 << 20), Width: float64(ranges) / (1 << 20)})
 	defer done()
-	ours := serve(password.Handler(c, nil))
-	// What the bare handler writes is the same, head and all.
-	res, err := client.Head(ours + fmt.Sprintf("/range/%05X", first))
+	s := newServers(c, ranges)
+	t := figure.InTurns(rounds, s.loop(s.ours, "", n), s.loop(s.bare, "", n), s.loop(s.ours, "gzip", n), s.loop(s.slow, "gzip", n/10))
+	rate := func(i, n int) float64 { return 1e9 / figure.Median(t[i], n) }
+	o.Print(figure.Figure{Name: "/range identity, 1,000 suffixes / bare handler", Value: rate(0, n), Unit: "1/s", Reference: rate(1, n), Ratio: figure.Ratio(t[1], t[0]), Goal: ">= 0.9"})
+	o.Print(figure.Figure{Name: "/range gzip / identity", Value: rate(2, n), Unit: "1/s", Reference: rate(0, n), Ratio: figure.Ratio(t[0], t[2]), Goal: ">= 0.8"})
+	o.Print(figure.Figure{Name: "/range gzip / a handler running compress/gzip", Value: rate(2, n), Unit: "1/s", Reference: rate(3, n/10), Ratio: 10 * figure.Ratio(t[3], t[2]), Goal: ">= 10"})
+	size(o, s.ours, s.texts)
+}
+
+// servers are ours and two that know nothing but texts: one that writes them as
+// they are, and one that compresses them. All write the same head.
+type servers struct {
+	ours, bare, slow string
+	many             int // ranges
+	texts            map[string][]byte
+	buf              []byte
+}
+
+func newServers(c *password.Corpora, many int) *servers {
+	s := &servers{ours: serve(password.Handler(c, nil)), many: many, texts: map[string][]byte{}}
+	res, err := client.Head(s.ours + fmt.Sprintf("/range/%05X", first))
 	figure.Check(err)
 	res.Body.Close()
-	texts := map[string][]byte{}
-	for i := range ranges {
+	for i := range many {
 		p := fmt.Sprintf("/range/%05X", first+i)
-		texts[p] = fetch(ours+p, "", nil)
+		s.texts[p] = fetch(s.ours+p, "", nil)
 	}
 	header := func(w http.ResponseWriter, n int) {
 		for _, k := range []string{"Content-Type", "Cache-Control", "Vary", "Last-Modified", "Etag", "Access-Control-Allow-Origin"} {
@@ -47,58 +70,50 @@ func main() {
 		}
 		w.Header().Set("Content-Length", strconv.Itoa(n))
 	}
-	bare := serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		b := texts[r.URL.Path]
+	s.bare = serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		b := s.texts[r.URL.Path]
 		header(w, len(b))
 		w.Write(b)
 	}))
-	slow := serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s.slow = serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var b bytes.Buffer
 		z := gzip.NewWriter(&b)
-		z.Write(texts[r.URL.Path])
+		z.Write(s.texts[r.URL.Path])
 		z.Close()
 		w.Header().Set("Content-Encoding", "gzip")
 		header(w, b.Len())
 		w.Write(b.Bytes())
 	}))
-	buf := make([]byte, 0, 1<<20)
-	loop := func(url, accept string, n int) func() {
-		return func() {
-			for i := range n {
-				fetch(url+fmt.Sprintf("/range/%05X", first+i%ranges), accept, buf)
-			}
+	s.buf = make([]byte, 0, 1<<20)
+	return s
+}
+
+// loop makes n requests a call, going on where the last call ended.
+func (s *servers) loop(url, accept string, n int) func() {
+	i := 0
+	return func() {
+		for range n {
+			fetch(url+fmt.Sprintf("/range/%05X", first+i%s.many), accept, s.buf)
+			i++
 		}
-	}
-	t := figure.InTurns(rounds, loop(ours, "", n), loop(bare, "", n), loop(ours, "gzip", n), loop(slow, "gzip", n/10))
-	rate := func(i, n int) float64 { return 1e9 / figure.Median(t[i], n) }
-	o.Print(figure.Figure{Name: "/range identity, 1,000 suffixes / bare handler", Value: rate(0, n), Unit: "1/s", Reference: rate(1, n), Ratio: figure.Ratio(t[1], t[0]), Goal: ">= 0.9"})
-	o.Print(figure.Figure{Name: "/range gzip / identity", Value: rate(2, n), Unit: "1/s", Reference: rate(0, n), Ratio: figure.Ratio(t[0], t[2]), Goal: ">= 0.8"})
-	o.Print(figure.Figure{Name: "/range gzip / a handler running compress/gzip", Value: rate(2, n), Unit: "1/s", Reference: rate(3, n/10), Ratio: 10 * figure.Ratio(t[3], t[2]), Goal: ">= 10"})
-	size(o, ours, texts)
-	if !o.Quick {
-		cold(o, rounds, n, bare)
 	}
 }
 
-// cold asks for so many ranges in turn that no answer is kept.
-func cold(o figure.Options, rounds, n int, bare string) {
-	const many = 8192
-	c, _, done := pwned.Make(&pwned.Stream{N: 1000 * many, From: float64(first) / (1 << 20), Width: float64(many) / (1 << 20)})
-	defer done()
-	ours := serve(password.Handler(c, nil))
-	i := 0
-	loop := func(url, accept string, ranges int) func() {
-		return func() {
-			for range n {
-				fetch(url+fmt.Sprintf("/range/%05X", first+i%ranges), accept, nil)
-				i++
-			}
-		}
+// cold asks for so many ranges in turn that no answer is kept. The bare handlers
+// write the texts of these very ranges, which they hold in memory.
+func cold(o figure.Options, rounds, n int) {
+	many := 8192
+	if o.Quick {
+		many = 1024
 	}
-	t := figure.InTurns(rounds, loop(ours, "", many), loop(bare, "", ranges), loop(ours, "gzip", many))
-	rate := func(i int) float64 { return 1e9 / figure.Median(t[i], n) }
-	o.Print(figure.Figure{Name: "/range identity, each range once / bare handler", Value: rate(0), Unit: "1/s", Reference: rate(1), Ratio: figure.Ratio(t[1], t[0])})
-	o.Print(figure.Figure{Name: "/range gzip, each range once / identity", Value: rate(2), Unit: "1/s", Reference: rate(0), Ratio: figure.Ratio(t[0], t[2])})
+	c, _, done := pwned.Make(&pwned.Stream{N: int64(1000 * many), From: float64(first) / (1 << 20), Width: float64(many) / (1 << 20)})
+	defer done()
+	s := newServers(c, many)
+	t := figure.InTurns(rounds, s.loop(s.ours, "", n), s.loop(s.bare, "", n), s.loop(s.ours, "gzip", n), s.loop(s.slow, "gzip", n/10))
+	rate := func(i, n int) float64 { return 1e9 / figure.Median(t[i], n) }
+	o.Print(figure.Figure{Name: "/range identity, each range once / bare handler", Value: rate(0, n), Unit: "1/s", Reference: rate(1, n), Ratio: figure.Ratio(t[1], t[0]), Goal: ">= 0.9"})
+	o.Print(figure.Figure{Name: "/range gzip, each range once / identity", Value: rate(2, n), Unit: "1/s", Reference: rate(0, n), Ratio: figure.Ratio(t[0], t[2]), Goal: ">= 0.8"})
+	o.Print(figure.Figure{Name: "/range gzip, each once / a handler with compress/gzip", Value: rate(2, n), Unit: "1/s", Reference: rate(3, n/10), Ratio: 10 * figure.Ratio(t[3], t[2]), Goal: ">= 10"})
 }
 
 // size compares with the program gzip.

@@ -30,6 +30,7 @@ import (
 	"path"
 	"path/filepath"
 	"sync"
+	"syscall"
 )
 
 // Errors of this package; those returned wrap one of them or a system error
@@ -176,6 +177,9 @@ func (f *File) ReadAt(p []byte, off int64) (int, error) { return f.r.ReadAt(p, o
 
 // Seek sets where Read goes on.
 func (f *File) Seek(offset int64, whence int) (int64, error) { return f.r.Seek(offset, whence) }
+
+// SyscallConn gives access to the descriptor, to map the file.
+func (f *File) SyscallConn() (syscall.RawConn, error) { return f.f.SyscallConn() }
 
 // Close releases the file.
 func (f *File) Close() error { return f.f.Close() }

@@ -9,7 +9,6 @@ import (
 	"io"
 	"net/http"
 	"path/filepath"
-	"sort"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -102,20 +101,44 @@ func parseManifest(mode Mode, b []byte) (*manifest, error) {
 // A snapshot is one generation of a corpus, open.
 type snapshot struct {
 	manifest
-	modified string // Last-Modified of what is served of it; "" of an empty corpus that never was changed
+	modified []string // Last-Modified of what is served of it; nil of an empty corpus that never was changed
 	segments []*segment
-	// validators holds for each range, once somebody asked for it, the two
-	// checksums of its text: 8 MiB, made by the first request for any.
-	validators func() *[ranges]atomic.Uint64
+	starts   [ranges >> startShift]uint32 // the segment of the first of 1,024 ranges
+	ends     []uint32                     // of the segments: the range after the last
+	known    func() *known                // made by the first request
+}
+
+// known is, for each range that somebody asked for, what its records' tag and
+// its text's CRC-32 (IEEE) are; 0: not known yet.
+type known struct {
+	tags [ranges]atomic.Uint64
+	sums [ranges]atomic.Uint32
 }
 
 // of returns the segment that holds a range; nil in an empty corpus.
 func (s *snapshot) of(r uint32) *segment {
-	i := sort.Search(len(s.segments), func(i int) bool { return s.segments[i].to > r })
-	if i == len(s.segments) {
+	if len(s.segments) == 0 {
 		return nil
 	}
+	i := s.starts[r>>startShift]
+	for s.ends[i] <= r {
+		i++
+	}
 	return s.segments[i]
+}
+
+// startShift leaves of a range its 10 leading bits: a billion records make some
+// 700 segments, so that the first guess is nearly always right.
+const startShift = rangeBits - 10
+
+// index makes what of reads.
+func (s *snapshot) index() {
+	for i, seg := range s.segments {
+		s.ends = append(s.ends, seg.to)
+		for r := (seg.from + 1<<startShift - 1) >> startShift; r <= (seg.to-1)>>startShift; r++ {
+			s.starts[r] = uint32(i)
+		}
+	}
 }
 
 // Corpora is a folder with a corpus for each mode.
@@ -157,7 +180,8 @@ type Corpus struct {
 	dir     *files.Dir
 	turn    sync.Mutex // of going over to another generation: the newest read is the last stored
 	current atomic.Pointer[snapshot]
-	bufs    sync.Pool // *[]byte
+
+	unmapped bool // files are read, not mapped: tests try what other systems do
 }
 
 // Info says what a corpus is at the moment.
@@ -254,9 +278,9 @@ func (c *Corpus) open(m *manifest) (*snapshot, error) {
 			have[old.manifest.Segments[i].SHA256] = s
 		}
 	}
-	s := &snapshot{manifest: *m, validators: sync.OnceValue(func() *[ranges]atomic.Uint64 { return new([ranges]atomic.Uint64) })}
+	s := &snapshot{manifest: *m, known: sync.OnceValue(func() *known { return new(known) })}
 	if !m.Updated.IsZero() {
-		s.modified = m.Updated.UTC().Format(http.TimeFormat)
+		s.modified = []string{m.Updated.UTC().Format(http.TimeFormat)}
 	}
 	for _, info := range m.Segments {
 		seg := have[info.SHA256]
@@ -265,17 +289,22 @@ func (c *Corpus) open(m *manifest) (*snapshot, error) {
 			if err != nil {
 				return nil, fmt.Errorf("open the %s corpus: %w", c.mode, err)
 			}
-			if seg, err = openSegment(f, f.Size()); err != nil {
+			var mapped []byte
+			if !c.unmapped {
+				mapped, _ = mapFile(f) // where it cannot be mapped it is read
+			}
+			if seg, err = openSegment(f, f.Size(), mapped); err != nil {
 				f.Close()
+				unmapFile(mapped)
 				return nil, c.broken(info, err)
 			}
-			seg.path = filepath.Join(c.root, filepath.FromSlash(info.name(c.mode)))
 		}
 		if seg.mode != c.mode || seg.from != info.From || seg.to != info.To || seg.records != info.Records {
 			return nil, c.broken(info, damaged("it is not the one that the manifest names"))
 		}
 		s.segments = append(s.segments, seg)
 	}
+	s.index()
 	return s, nil
 }
 
@@ -294,13 +323,7 @@ func (c *Corpus) Count(hash []byte) (uint64, error) {
 	if s == nil {
 		return 0, nil
 	}
-	buf, _ := c.bufs.Get().(*[]byte)
-	if buf == nil {
-		buf = new(make([]byte, 8<<10))
-	}
-	n, err := s.lookup(buf, hash)
-	c.bufs.Put(buf)
-	return n, err
+	return s.lookup(hash)
 }
 
 // Verify reads every byte of the corpus and recomputes every checksum; it

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"slices"
+	"strconv"
 	"sync"
 )
 
@@ -23,11 +24,14 @@ const maxMatch = 10
 
 // A deflateCode is a code with the bytes that declare it.
 type deflateCode struct {
-	head  []byte // gzip header and the block's header
-	acc   uint64 // the block header's bits that fill no byte
-	n     uint
-	lit   [266]uint32 // code ‖ length << 16, by symbol
-	bytes [256]uint32 // of a byte's two digits
+	head   []byte // gzip header and the block's header
+	acc    uint64 // the block header's bits that fill no byte
+	n      uint
+	lit    [266]uint32             // code ‖ length << 16, by symbol
+	digits [16]uint32              // of a digit
+	bytes  [256]uint32             // of a byte's two digits
+	ends   [len(ends)]uint32       // of a colon and a count; length << 24
+	match  [3][maxMatch - 2]uint32 // of a length from 3 on, at the distance of a line whose count has 1 to 3 digits; length << 24
 }
 
 // lengths of the code's symbols: the digits 0 to F, then the others.
@@ -48,13 +52,13 @@ var codes = sync.OnceValue(func() (c [2][2]*deflateCode) {
 	// Lines of SHA-1 are 39 to 57 bytes long, of NTLM 31 to 49: two distance
 	// codes each (33 to 48 and 49 to 64; 25 to 32 and 33 to 48).
 	for i, first := range []int{10, 9} {
-		c[i] = [2]*deflateCode{newDeflateCode(dense, first), newDeflateCode(few, first)}
+		c[i] = [2]*deflateCode{newDeflateCode(dense, Modes[i], first), newDeflateCode(few, Modes[i], first)}
 	}
 	return c
 })
 
 // newDeflateCode makes the code of symbol lengths, with the distance codes first and first + 1.
-func newDeflateCode(l codeLengths, first int) *deflateCode {
+func newDeflateCode(l codeLengths, m Mode, first int) *deflateCode {
 	all := make([]uint8, 265+first+2)
 	for i, n := range l.digits {
 		all[upper[i]] = n
@@ -66,9 +70,26 @@ func newDeflateCode(l codeLengths, first int) *deflateCode {
 	for s, code := range canonical(all[:265]) {
 		c.lit[s] = code
 	}
+	for d := range c.digits {
+		c.digits[d] = c.lit[upper[d]]
+	}
 	for b := range c.bytes {
-		hi, lo := c.lit[upper[b>>4]], c.lit[upper[b&15]]
+		hi, lo := c.digits[b>>4], c.digits[b&15]
 		c.bytes[b] = hi&0xFFFF | lo&0xFFFF<<(hi>>16) | (hi>>16+lo>>16)<<16
+	}
+	for digits := range c.match {
+		distance := distanceCode(m, 2*(m.Size()-3)+1+1+digits+1+2)
+		for i := range c.match[digits] {
+			length := c.lit[257+i]
+			c.match[digits][i] = length&0xFFFF | distance&0xFFFF<<(length>>16) | (length>>16+distance>>16)<<24
+		}
+	}
+	for n := range c.ends {
+		code, bits := c.lit[':']&0xFFFF, c.lit[':']>>16
+		for _, digit := range strconv.Itoa(n) {
+			code, bits = code|c.lit[digit]&0xFFFF<<bits, bits+c.lit[digit]>>16
+		}
+		c.ends[n] = code | bits<<24
 	}
 	// RFC 1952, 2.3: no name, no time, unknown system. Then BFINAL, BTYPE 10.
 	w := bitWriter{b: []byte{0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255}}
@@ -168,48 +189,75 @@ func huffman(used []int) []uint8 {
 	return lengths
 }
 
-// emitter writes codes into a slice that has room enough: 8 bytes behind the last.
+// An emitter writes codes into a slice that has room enough: 8 bytes behind the
+// last. It is passed by value, so that it stays in the processor's registers.
 type emitter struct {
-	b   []byte
-	p   int
+	p   int // of the next byte
 	acc uint64
-	n   uint
+	n   uint // bits of acc
 }
 
 // put takes a code of up to 16 bits; flush follows before there are more than 64.
-func (e *emitter) put(code uint32) {
+func (e emitter) put(code uint32) emitter {
 	e.acc |= uint64(code&0xFFFF) << (e.n & 63)
 	e.n += uint(code >> 16)
+	return e
 }
 
 // flush leaves at most 7 bits.
-func (e *emitter) flush() {
-	binary.LittleEndian.PutUint64(e.b[e.p:], e.acc)
+func (e emitter) flush(b []byte) emitter {
+	binary.LittleEndian.PutUint64(b[e.p:], e.acc)
 	e.p += int(e.n >> 3)
 	e.acc >>= e.n &^ 7 & 63
 	e.n &= 7
+	return e
 }
 
-// bytes writes the digits of bytes, 4 at a time, and returns those left over.
+// frontBytes are those of a tail that front writes: no match covers more, the rest is a multiple of 4.
+const frontBytes = 5
+
+// front writes the first 11 digits of a line, of which the last match has covered
+// skip, and leaves at most 7 bits; how many is random, so that a branch would go
+// the wrong way half the time. All are put together, then the first ones are dropped.
+func (e emitter) front(b []byte, c *deflateCode, digit byte, t []byte, skip int) emitter {
+	t = t[:frontBytes]
+	c1, c2, c3, c4, c5 := c.bytes[t[0]], c.bytes[t[1]], c.bytes[t[2]], c.bytes[t[3]], c.bytes[t[4]]
+	first := c.digits[digit&15]
+	n1 := uint(first >> 16)
+	n2 := n1 + uint(c1>>16)
+	n3 := n2 + uint(c2>>16)
+	n4 := n3 + uint(c3>>16)
+	n5 := n4 + uint(c4>>16)
+	code := uint64(first&0xFFFF) | uint64(c1&0xFFFF)<<(n1&63) | uint64(c2&0xFFFF)<<(n2&63) |
+		uint64(c3&0xFFFF)<<(n3&63) | uint64(c4&0xFFFF)<<(n4&63) | uint64(c5&0xFFFF)<<(n5&63)
+	// Where the digits 0, 1, 3, 5 and 7 begin.
+	begins := uint64(n1)<<8 | uint64(n2)<<16 | uint64(n3)<<24 | uint64(n4)<<32
+	drop := uint(begins >> ((skip + 1) / 2 * 8 & 63) & 0xFF)
+	odd := uint(c.digits[t[max(skip/2-1, 0)]>>4] >> 16) // of a byte whose first digit only was covered
+	drop += odd & (uint(skip&1) - 1) & -uint((skip+15)/16)
+	e.acc |= code >> (drop & 63) << (e.n & 63)
+	e.n += n5 + uint(c5>>16) - drop
+	return e.flush(b)
+}
+
+// bytes writes the digits of bytes, 4 at a time, and leaves at most 7 bits.
 // Before it at most 23 bits wait: with 8 to 10 a byte they never become more than 64.
-func (e *emitter) bytes(c *deflateCode, t []byte) []byte {
-	b, p, acc, n := e.b, e.p, e.acc, e.n
+func (e emitter) bytes(b []byte, c *deflateCode, t []byte) emitter {
 	for len(t) >= 4 {
 		c0, c1, c2, c3 := c.bytes[t[0]], c.bytes[t[1]], c.bytes[t[2]], c.bytes[t[3]]
 		n0, n1, n2 := c0>>16, c1>>16, c2>>16
 		pair := uint64(c0&0xFFFF) | uint64(c1&0xFFFF)<<(n0&63)
 		next := uint64(c2&0xFFFF) | uint64(c3&0xFFFF)<<(n2&63)
 		n01 := n0 + n1
-		acc |= (pair | next<<(n01&63)) << (n & 63)
-		n += uint(n01 + n2 + c3>>16)
-		binary.LittleEndian.PutUint64(b[p:], acc)
-		p += int(n >> 3)
-		acc >>= n &^ 7 & 63
-		n &= 7
+		e.acc |= (pair | next<<(n01&63)) << (e.n & 63)
+		e.n += uint(n01 + n2 + c3>>16)
+		e = e.flush(b)
 		t = t[4:]
 	}
-	e.p, e.acc, e.n = p, acc, n
-	return t
+	for _, v := range t {
+		e = e.put(c.bytes[v])
+	}
+	return e.flush(b)
 }
 
 // gzip appends the text's gzip form (RFC 1952), made from the records
@@ -230,12 +278,12 @@ func (x *suffixes) gzip(dst []byte, m Mode, sum uint32, size int) []byte {
 	if need := len(dst) + len(x.counts)*(2*x.tail+40) + 32; cap(dst) < need {
 		dst = append(make([]byte, 0, need), dst...)
 	}
-	e := emitter{b: dst[:cap(dst)], p: len(dst), acc: c.acc, n: c.n}
-	x.lines(&e, c, m)
-	e.put(c.lit[256])
+	out := dst[:cap(dst)]
+	e := x.deflate(emitter{len(dst), c.acc, c.n}, out, c, m)
+	e = e.put(c.lit[256])
 	e.n = (e.n + 7) &^ 7
-	e.flush()
-	dst = binary.LittleEndian.AppendUint32(e.b[:e.p], sum)
+	e = e.flush(out)
+	dst = binary.LittleEndian.AppendUint32(out[:e.p], sum)
 	return binary.LittleEndian.AppendUint32(dst, uint32(size))
 }
 
@@ -253,111 +301,108 @@ func (x *suffixes) single(dst []byte, sum uint32, size int) []byte {
 	return binary.LittleEndian.AppendUint32(dst, uint32(size))
 }
 
-// lines writes all lines.
-func (x *suffixes) lines(e *emitter, c *deflateCode, m Mode) {
+// deflate writes all lines.
+func (x *suffixes) deflate(e emitter, b []byte, c *deflateCode, m Mode) emitter {
+	tail, tails := x.tail, x.tails // one behind the other: they are copies
+	digitList, counts := x.digits, x.counts
 	skip := 0 // digits of this line that the last match covered
-	for i, count := range x.counts {
-		t := x.tails[i*x.tail : (i+1)*x.tail]
-		if skip == 0 {
-			e.put(c.lit[upper[x.digits[i]&15]])
-		} else {
-			t = t[(skip-1)/2:]
-			if skip%2 == 0 {
-				e.put(c.lit[upper[t[0]&15]])
-				t = t[1:]
-			}
-		}
-		t = e.bytes(c, t)
-		for _, b := range t {
-			e.put(c.bytes[b])
-		}
-		e.flush()
+	longest := 64
+	if m == NTLM {
+		longest = 48
+	}
+	for i, count := range counts {
+		t := tails[i*tail : (i+1)*tail]
+		e = e.front(b, c, digitList[i], t, skip).bytes(b, c, t[frontBytes:])
 		skip = 0
-		if i == len(x.counts)-1 || i == 0 {
-			x.tailOf(e, c, count, i < len(x.counts)-1)
+		if i == len(counts)-1 || i == 0 {
+			e = e.end(b, c, count, i < len(counts)-1)
 			continue
 		}
-		shared := x.shared(i)
-		digits := 1
-		if count >= 10 {
-			digits = digitsOf(count)
+		shared := 0 // digits of this suffix and the next, up to 8
+		if digitList[i] == digitList[i+1] {
+			shared = 1 + bits.LeadingZeros32((binary.BigEndian.Uint32(t4(tails, i*tail))^binary.BigEndian.Uint32(t4(tails, (i+1)*tail)))|15)/4
 		}
-		length, before := 2, x.counts[i-1]
+		length, before := 2, counts[i-1]
+		if count < uint64(len(ends)) && shared > 0 { // nearly all lines: without a branch that could go either way
+			digits := ends[count]>>56 - 3
+			same := uint64(0)
+			if before == count {
+				same = 1
+			}
+			end := uint64(c.ends[count]) & (same - 1)
+			length = 2 + int(same*(1+digits))
+			skip = min(shared, maxMatch-length)
+			match := c.match[digits-1][length+skip-3]
+			e.acc |= (end&0xFFFFFF | uint64(match&0xFFFFFF)<<(end>>24)) << (e.n & 63)
+			e.n += uint(end>>24) + uint(match>>24)
+			e = e.flush(b)
+			continue
+		}
+		digits := digitsOf(count)
 		if before == count {
 			length += 1 + digits
 		} else if shared == 0 && before%10 == count%10 {
 			length++
 		}
-		distance := 2*x.tail + 1 + 1 + digits + 2
+		distance := 2*tail + 1 + 1 + digits + 2
 		shared = min(shared, maxMatch-length)
-		if shared < 0 || length+shared < 3 || distance > 64 || m == NTLM && distance > 48 {
-			x.tailOf(e, c, count, true)
+		if shared < 0 || length+shared < 3 || distance > longest {
+			e = e.end(b, c, count, true)
 			continue
 		}
 		if length == 2 {
-			x.tailOf(e, c, count, false)
+			e = e.end(b, c, count, false)
 		} else if before != count {
-			e.put(c.lit[':'])
-			x.decimal(e, c, count/10, digits-1)
+			e = e.put(c.lit[':']).decimal(b, c, count/10, digits-1)
 		}
-		e.put(c.lit[257+length+shared-3])
-		x.distance(e, m, distance)
-		e.flush()
+		e = e.put(c.lit[257+length+shared-3]).put(distanceCode(m, distance)).flush(b)
 		skip = shared
 	}
+	return e
 }
 
-// shared is how many digits the suffix of line i shares with the one after it; up to 8 are counted.
-func (x *suffixes) shared(i int) int {
-	if x.digits[i] != x.digits[i+1] {
-		return 0
-	}
-	a, b := x.tails[i*x.tail:], x.tails[(i+1)*x.tail:]
-	return 1 + bits.LeadingZeros32((binary.BigEndian.Uint32(a)^binary.BigEndian.Uint32(b))|15)/4
-}
+// t4 are the 4 bytes from a position on; a tail has more.
+func t4(b []byte, at int) []byte { return b[at : at+4 : at+4] }
 
-// distance writes the distance of one line: a code of one bit, then the rest (RFC 1951, 3.2.5).
-func (x *suffixes) distance(e *emitter, m Mode, d int) {
+// distanceCode is the distance of one line: a code of one bit, then the rest (RFC 1951, 3.2.5).
+func distanceCode(m Mode, d int) uint32 {
 	switch {
 	case m == NTLM && d < 33: // code 9: 25 to 32
-		e.put(uint32(d-25)<<1 | 4<<16)
+		return uint32(d-25)<<1 | 4<<16
 	case m == NTLM: // code 10: 33 to 48
-		e.put(uint32(d-33)<<1 | 1 | 5<<16)
+		return uint32(d-33)<<1 | 1 | 5<<16
 	case d < 49: // code 10
-		e.put(uint32(d-33)<<1 | 5<<16)
+		return uint32(d-33)<<1 | 5<<16
 	default: // code 11: 49 to 64
-		e.put(uint32(d-49)<<1 | 1 | 5<<16)
+		return uint32(d-49)<<1 | 1 | 5<<16
 	}
 }
 
-// tailOf writes the end of a line digit by digit, with or without CR LF.
-func (x *suffixes) tailOf(e *emitter, c *deflateCode, count uint64, end bool) {
-	e.put(c.lit[':'])
+// end writes the end of a line digit by digit, with or without CR LF.
+func (e emitter) end(b []byte, c *deflateCode, count uint64, line bool) emitter {
+	e = e.put(c.lit[':'])
 	if count < 10 {
-		e.put(c.lit['0'+count])
+		e = e.put(c.digits[count])
 	} else {
-		x.decimal(e, c, count, digitsOf(count))
+		e = e.decimal(b, c, count, digitsOf(count))
 	}
-	if end {
-		e.flush()
-		e.put(c.lit['\r'])
-		e.put(c.lit['\n'])
+	if line {
+		e = e.flush(b).put(c.lit['\r']).put(c.lit['\n'])
 	}
-	e.flush()
+	return e.flush(b)
 }
 
 // decimal writes the digits of n.
-func (x *suffixes) decimal(e *emitter, c *deflateCode, n uint64, digits int) {
+func (e emitter) decimal(b []byte, c *deflateCode, n uint64, digits int) emitter {
 	if digits == 0 {
-		return
+		return e
 	}
 	unit := uint64(1)
 	for range digits - 1 {
 		unit *= 10
 	}
 	for ; unit > 0; unit /= 10 {
-		e.flush()
-		e.put(c.lit['0'+n/unit%10])
+		e = e.flush(b).put(c.digits[n/unit%10])
 	}
-	e.flush()
+	return e.flush(b)
 }

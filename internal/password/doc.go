@@ -9,8 +9,9 @@
 // the files it has open, and whoever is killed leaves the old corpus or the new
 // one.
 //
-// A corpus is read with one small pread a lookup. What is held in memory is a
-// directory of 4 bytes for about 120 records; the rest is the page cache's.
+// Segments are mapped; all that is held of them, their directories too, is the page
+// cache's. Where the system does not map they are read, and their directories, 4
+// bytes for about 120 records, are in memory.
 //
 // The range API is that of Pwned Passwords (shared by its existing clients); its
 // text, and the gzip form of its text, are written from the binary blocks without

@@ -3,21 +3,30 @@
 package password
 
 import (
-	"os"
 	"syscall"
+
+	"shirase/internal/files"
 )
 
-// mapFile maps the first size bytes of a file for reading.
-func mapFile(path string, size int64) ([]byte, error) {
-	f, err := os.Open(path)
+// mapFile maps a file for reading.
+func mapFile(f *files.File) (b []byte, err error) {
+	if f.Size() != int64(int(f.Size())) {
+		return nil, syscall.ENOMEM
+	}
+	conn, err := f.SyscallConn()
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	if info, err := f.Stat(); err != nil || info.Size() != size {
-		return nil, damaged("its length")
+	if failed := conn.Control(func(fd uintptr) {
+		b, err = syscall.Mmap(int(fd), 0, int(f.Size()), syscall.PROT_READ, syscall.MAP_SHARED)
+	}); failed != nil {
+		return nil, failed
 	}
-	return syscall.Mmap(int(f.Fd()), 0, int(size), syscall.PROT_READ, syscall.MAP_SHARED)
+	return b, err
 }
 
-func unmapFile(b []byte) { syscall.Munmap(b) }
+func unmapFile(b []byte) {
+	if b != nil {
+		syscall.Munmap(b)
+	}
+}

@@ -1,8 +1,12 @@
 package password
 
-import "errors"
+import (
+	"errors"
+
+	"shirase/internal/files"
+)
 
 // mapFile does nothing here: lookups read the file instead.
-func mapFile(string, int64) ([]byte, error) { return nil, errors.ErrUnsupported }
+func mapFile(*files.File) ([]byte, error) { return nil, errors.ErrUnsupported }
 
 func unmapFile([]byte) {}

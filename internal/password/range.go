@@ -3,6 +3,7 @@ package password
 import (
 	"encoding/binary"
 	"math/bits"
+	"slices"
 	"sort"
 	"strconv"
 )
@@ -11,14 +12,19 @@ import (
 // the range's 5 digits, and their counts.
 type suffixes struct {
 	digits []byte // a record's first digit, 0 to 15
-	tails  []byte // the bytes behind it
+	tails  []byte // the bytes behind it, every stride bytes
 	tail   int    // bytes of a tail: 17 of SHA-1, 13 of NTLM
+	stride int
 	counts []uint64
-	block  []byte // scratch
+
+	block []byte // what was read, where it is not mapped
+	part  block  // the block at hand
 }
 
 func (x *suffixes) reset(m Mode) {
-	x.digits, x.tails, x.counts, x.tail = x.digits[:0], x.tails[:0], x.counts[:0], m.Size()-3
+	x.digits, x.tails, x.counts = x.digits[:0], x.tails[:0], x.counts[:0]
+	x.tail = m.Size() - 3
+	x.stride = x.tail
 }
 
 // add appends one record, of which rest is the hash from its third byte on.
@@ -28,41 +34,26 @@ func (x *suffixes) add(rest []byte, count uint64) {
 	x.counts = append(x.counts, count)
 }
 
-// load reads the records of range r, which is one of the segment's.
-func (s *segment) load(x *suffixes, r uint32) error {
-	x.reset(s.mode)
-	from := uint64(r) << rangeShift
-	first := int(from>>s.shift - s.first())
-	last := int((from+1<<rangeShift-1)>>s.shift - s.first())
-	all, err := s.read(x.block, first, last+1)
-	if err != nil {
-		return err
-	}
-	x.block = all
-	for i := first; i <= last; i++ {
-		if s.dir[i] == s.dir[i+1] {
-			continue
-		}
-		b, err := s.parse(all[s.dir[i]-s.dir[first] : s.dir[i+1]-s.dir[first]])
-		if err != nil {
-			return err
-		}
-		ok := false
-		if s.quotient == 24 {
-			ok = x.block24(s, &b, r, s.first()+uint64(i))
-		} else {
-			ok = x.blockLess(s, &b, r)
-		}
-		if !ok {
-			return damaged("block %d in segment %05X", i, s.from)
+// sames are rows of one digit.
+var sames = func() (t [16][56]byte) {
+	for d := range t {
+		for i := range t[d] {
+			t[d][i] = byte(d)
 		}
 	}
-	return nil
+	return t
+}()
+
+// take takes a range's records out of a block, the segment's i-th.
+func (x *suffixes) take(s *segment, b *block, r uint32, i int) (from, to int, ok bool) {
+	if s.quotient == 24 {
+		return x.take24(s, b, r, s.first()+uint64(i))
+	}
+	return x.takeLess(s, b, r)
 }
 
-// block24 takes a range's records out of a block whose buckets are as long as
-// what 6 digits name: the sixth is the record's first digit here.
-func (x *suffixes) block24(s *segment, b *block, r uint32, block uint64) bool {
+// take24 does it where buckets are what 6 digits name: the sixth is the record's first digit here.
+func (x *suffixes) take24(s *segment, b *block, r uint32, block uint64) (from, to int, ok bool) {
 	start, width := 0, min(16, s.buckets())
 	if s.buckets() > 16 {
 		start = int(r<<4) & (s.buckets() - 1)
@@ -73,16 +64,14 @@ func (x *suffixes) block24(s *segment, b *block, r uint32, block uint64) bool {
 	}
 	i, j, ok := b.bucket(start, width)
 	if !ok {
-		return false
+		return 0, 0, false
 	}
 	// A one is a record of the bucket, a zero the bucket's end.
 	n := len(x.digits)
 	for p := b.buckets + i + start; width > 0; {
 		run := bits.TrailingZeros64(^word(b.b, p))
 		run = min(run, 56)
-		for range run {
-			x.digits = append(x.digits, digit)
-		}
+		x.digits = append(x.digits, sames[digit&15][:run]...)
 		p += run
 		if run < 56 {
 			p++
@@ -90,17 +79,16 @@ func (x *suffixes) block24(s *segment, b *block, r uint32, block uint64) bool {
 			width--
 		}
 	}
-	x.tails = append(x.tails, b.raw[i*b.rawBytes:j*b.rawBytes]...)
 	x.counts, ok = b.counts(x.counts, i, j)
-	return ok && len(x.digits)-n == j-i
+	return i, j, ok && len(x.digits)-n == j-i
 }
 
-// blockLess does it where a bucket is wider than a range: the records are those
+// takeLess does it where a bucket is wider than a range: the records are those
 // of the bucket whose raw bytes begin with the rest of the range's digits.
-func (x *suffixes) blockLess(s *segment, b *block, r uint32) bool {
+func (x *suffixes) takeLess(s *segment, b *block, r uint32) (from, to int, ok bool) {
 	i, j, ok := b.bucket(int(uint64(r)<<rangeShift>>(64-s.quotient)&uint64(s.buckets()-1)), 1)
 	if !ok {
-		return false
+		return 0, 0, false
 	}
 	rest := uint(rangeBits) - s.quotient // 12 or 4 bits
 	want := int(r & (1<<rest - 1))
@@ -108,37 +96,11 @@ func (x *suffixes) blockLess(s *segment, b *block, r uint32) bool {
 	n := j
 	j = i + sort.Search(n-i, func(k int) bool { return key(i+k) > want })
 	i += sort.Search(j-i, func(k int) bool { return key(i+k) >= want })
-	skip := b.rawBytes - x.tail - 1
 	for k := i; k < j; k++ {
-		rec := b.raw[k*b.rawBytes+skip : (k+1)*b.rawBytes]
-		x.digits = append(x.digits, rec[0]&15)
-		x.tails = append(x.tails, rec[1:]...)
+		x.digits = append(x.digits, b.raw[(k+1)*b.rawBytes-x.tail-1]&15)
 	}
 	x.counts, ok = b.counts(x.counts, i, j)
-	return ok
-}
-
-const upper = "0123456789ABCDEF"
-
-// hex8 writes 4 bytes as 8 upper-case digits; each step works on all of them.
-func hex8(dst []byte, v uint32) {
-	const ones = 0x0101010101010101
-	x := uint64(v)
-	x = (x | x<<16) & 0x0000FFFF0000FFFF
-	x = (x | x<<8) & 0x00FF00FF00FF00FF
-	x = (x | x<<4) & (0x0F * ones)
-	x += 0x30*ones + 7*((x+6*ones)>>4&ones)
-	binary.BigEndian.PutUint64(dst, x)
-}
-
-// digitsOf is how many decimal digits a count has.
-func digitsOf(n uint64) int {
-	d := 1
-	for n >= 10 {
-		n /= 10
-		d++
-	}
-	return d
+	return i, j, ok
 }
 
 // text appends the range as clients read it: SUFFIX:COUNT, lines separated by CR LF.
@@ -147,33 +109,66 @@ func (x *suffixes) text(dst []byte) []byte {
 	if n == 0 {
 		return dst
 	}
-	line := 2*x.tail + 1
-	if need := len(dst) + n*(line+3+20); cap(dst) < need {
-		dst = append(make([]byte, 0, need), dst...)
+	if need := (n-1)*x.stride + tailBytes; len(x.tails) < need {
+		x.tails = slices.Grow(x.tails, tailBytes)[:need]
 	}
-	p := len(dst)
-	dst = dst[:cap(dst)]
-	for i, count := range x.counts {
-		t := x.tails[i*x.tail : (i+1)*x.tail]
-		out := dst[p : p+line+23]
-		out[0] = upper[x.digits[i]&15]
-		hex8(out[1:], binary.BigEndian.Uint32(t))
-		hex8(out[9:], binary.BigEndian.Uint32(t[4:]))
-		hex8(out[17:], binary.BigEndian.Uint32(t[8:]))
-		if len(t) == 17 {
-			hex8(out[25:], binary.BigEndian.Uint32(t[12:]))
+	dst = slices.Grow(dst, n*longestLine+lineSlack)
+	at := len(dst)
+	out := dst[:cap(dst)]
+	for i := 0; i < n; i++ {
+		// All lines up to one whose count has more digits than the table of ends.
+		done, end := textLines(out[at:], x.digits[i:n], x.tails[i*x.stride:], x.counts[i:n], x.stride, x.tail)
+		i, at = i+done, at+end
+		if i < n {
+			line := out[at:]
+			hexLine(line, x.digits[i], x.tails[i*x.stride:])
+			line[1+2*x.tail] = ':'
+			line = strconv.AppendUint(line[:2+2*x.tail], x.counts[i], 10)
+			line = append(line, '\r', '\n') // there is room: it stays where it is
+			at += len(line)
 		}
-		last := t[len(t)-1]
-		out[line-2], out[line-1], out[line] = upper[last>>4], upper[last&15], ':'
-		p += line + 1
-		if count < 10 {
-			dst[p] = byte('0' + count)
-			p++
-		} else {
-			p += len(strconv.AppendUint(dst[p:p], count, 10))
-		}
-		dst[p], dst[p+1] = '\r', '\n'
-		p += 2
 	}
-	return dst[:p-2]
+	return dst[:at-2]
+}
+
+// measure returns the length of the text.
+func (x *suffixes) measure() int {
+	size := len(x.counts) * (2*x.tail + 5) // digit, tail, colon, a digit of the count, CR LF
+	for _, count := range x.counts {
+		if count >= 10 {
+			size += digitsOf(count) - 1
+		}
+	}
+	return max(size-2, 0)
+}
+
+// tag returns 64 bits that follow from a range's text, the same on every machine:
+// they are its entity tag. It is no protection against who makes up collisions;
+// whoever fills a corpus need not.
+//
+// Four products of 64 by 64 bits run side by side, each folded to 64 bits and fed
+// with the next 16 bytes, as in wyhash, whose constants these are.
+func tag(text []byte) uint64 {
+	const k0, k1, k2, k3, k4, k5 = 0xa0761d6478bd642f, 0xe7037ed1a0b428db, 0x8ebc6af09c88c6e3, 0x589965cc75374cc3, 0x1d8e4e27c47d124f, 0xeb44accab455d165
+	n := uint64(len(text))
+	var a, b, c, d uint64 = k0, k1, k2, k3
+	for len(text) > 0 {
+		if len(text) < 64 {
+			text = append(make([]byte, 0, 64), text...)[:64] // zeros follow
+		}
+		p := text[:64]
+		a = product(word64(p)^k4, word64(p[8:])^a)
+		b = product(word64(p[16:])^k5, word64(p[24:])^b)
+		c = product(word64(p[32:])^k0, word64(p[40:])^c)
+		d = product(word64(p[48:])^k1, word64(p[56:])^d)
+		text = text[64:]
+	}
+	return product(product(a^n, b^k4)^k2, product(c^n, d^k5)^k1)
+}
+
+func word64(p []byte) uint64 { return binary.LittleEndian.Uint64(p) }
+
+func product(a, b uint64) uint64 {
+	hi, lo := bits.Mul64(a, b)
+	return hi ^ lo
 }

@@ -1,7 +1,6 @@
 package password
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"crypto/sha256"
@@ -11,6 +10,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
@@ -19,7 +19,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sync/errgroup"
+	"github.com/klauspost/compress/gzip"
 	"golang.org/x/time/rate"
 
 	"shirase/internal/files"
@@ -87,12 +87,15 @@ func (c *Corpora) Sync(ctx context.Context, o SyncOptions) (Sync, error) {
 	transport.MaxIdleConnsPerHost, transport.DisableCompression = o.Workers, true
 	defer transport.CloseIdleConnections()
 	s := &syncer{c: c, o: o, base: base + "/range/", tags: o.Mode.String() + "/sync/" + hex.EncodeToString(origin[:8]) + "/",
-		client: &http.Client{Transport: transport, Timeout: 5 * time.Minute}, limit: rate.NewLimiter(rate.Inf, 1)}
+		client: &http.Client{Transport: transport, Timeout: 5 * time.Minute}, limit: rate.NewLimiter(rate.Inf, 1), accept: "gzip"}
+	if ip, err := netip.ParseAddr(u.Hostname()); err == nil && ip.IsLoopback() || u.Hostname() == "localhost" {
+		s.accept = "identity" // there is no wire to spare
+	}
 	if o.PerSecond > 0 {
 		s.limit = rate.NewLimiter(rate.Limit(o.PerSecond), 1)
 	}
 	err = s.run(ctx)
-	s.out.Bytes = s.received.Load()
+	s.out.Bytes, s.out.Change = s.received.Load(), s.changes
 	s.out.Records = c.Corpus(o.Mode).Info().Records
 	return s.out, err
 }
@@ -110,16 +113,15 @@ type syncer struct {
 	o        SyncOptions
 	base     string
 	tags     string // folder of the files of tags
+	accept   string // codings
 	client   *http.Client
 	limit    *rate.Limiter
 	received atomic.Int64
 	pauseMu  sync.Mutex
 	until    time.Time // when the upstream wants to be asked again
 
-	out    Sync
-	batch  []fetched
-	gather int
-	marks  map[uint32]map[uint32]string // by group: tags of the batch
+	out     Sync
+	changes Change // of what was folded in, whichever goroutine did
 }
 
 // fetched is what a range's request gave.
@@ -127,73 +129,147 @@ type fetched struct {
 	r         uint32
 	tag       string
 	unchanged bool
-	records   []Seen
+	records   records
 }
 
-// run fetches group after group and folds a batch in whenever there is one.
+// records are hashes, one after the other in ascending order, and their counts.
+type records struct {
+	hashes []byte
+	counts []uint64
+}
+
+// group is a group of ranges being fetched.
+type group struct {
+	from, to uint32
+	known    map[uint32]string
+	got      []fetched
+	failed   error         // of the first that failed
+	handed   chan struct{} // closed when each of its ranges has had a worker
+	done     sync.WaitGroup
+}
+
+// batch is what is folded in at once.
+type batch struct {
+	ranges []fetched
+	size   int                          // records and ranges
+	marks  map[uint32]map[uint32]string // by group: its tags
+}
+
+// groupsAhead are the groups being fetched at a time: no worker waits for the slowest of a group.
+const groupsAhead = 3
+
+// run fetches group after group, and folds a batch in while the next one is fetched.
 func (s *syncer) run(ctx context.Context) error {
-	s.marks = map[uint32]map[uint32]string{}
-	for from := s.o.From; from < s.o.To; {
-		to := min(s.o.To, (from/syncGroup+1)*syncGroup)
-		if err := s.group(ctx, from, to); err != nil {
-			// What came before it is kept: the next sync goes on from there.
-			return errors.Join(err, s.fold())
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	workers := make(chan struct{}, s.o.Workers)
+	var ahead []*group
+	before := make(chan struct{}) // groups are fetched one after the other
+	close(before)
+	next := &batch{marks: map[uint32]map[uint32]string{}}
+	folding := make(chan error, 1)
+	folding <- nil // as if one had just ended
+	// What came before an error is kept: the next sync goes on from there.
+	end := func(err error) error {
+		stop()
+		for _, g := range ahead {
+			g.done.Wait()
 		}
-		if s.o.Progress != nil {
-			s.o.Progress(int64(to-s.o.From), int64(s.o.To-s.o.From))
+		if failed := <-folding; failed != nil {
+			return errors.Join(err, failed)
 		}
-		if s.gather >= s.o.batch {
-			if err := s.fold(); err != nil {
-				return err
-			}
-		}
-		from = to
+		return errors.Join(err, s.fold(next))
 	}
-	return s.fold()
+	for from := s.o.From; from < s.o.To || len(ahead) > 0; {
+		for len(ahead) < groupsAhead && from < s.o.To {
+			to := min(s.o.To, (from/syncGroup+1)*syncGroup)
+			g, err := s.begin(ctx, from, to, workers, before)
+			if err != nil {
+				return end(err)
+			}
+			ahead, from, before = append(ahead, g), to, g.handed
+		}
+		g := ahead[0]
+		g.done.Wait()
+		if g.failed != nil {
+			return end(g.failed)
+		}
+		ahead = ahead[1:]
+		s.gather(next, g)
+		if s.o.Progress != nil {
+			s.o.Progress(int64(g.to-s.o.From), int64(s.o.To-s.o.From))
+		}
+		if next.size >= s.o.batch {
+			if err := <-folding; err != nil {
+				folding <- nil
+				next = &batch{}
+				return end(err)
+			}
+			go func(b *batch) { folding <- s.fold(b) }(next)
+			next = &batch{marks: map[uint32]map[uint32]string{}}
+		}
+	}
+	return end(nil)
 }
 
-// group fetches the ranges of one group, several at a time.
-func (s *syncer) group(ctx context.Context, from, to uint32) error {
+// begin begins to fetch the ranges of one group, each when there is a worker for
+// it that the group before does not want.
+func (s *syncer) begin(ctx context.Context, from, to uint32, workers, before chan struct{}) (*group, error) {
 	known, err := s.readTags(from / syncGroup)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	got := make([]fetched, to-from)
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(s.o.Workers)
-	for r := from; r < to; r++ {
-		g.Go(func() error {
-			f, err := s.fetch(ctx, r, known[r])
-			if err != nil {
-				return fmt.Errorf("sync range %05X: %w", r, err)
+	g := &group{from: from, to: to, known: known, got: make([]fetched, to-from), handed: make(chan struct{})}
+	ctx, stop := context.WithCancel(ctx)
+	var once sync.Once
+	g.done.Go(func() {
+		defer stop()
+		var fetching sync.WaitGroup
+		defer fetching.Wait()
+		defer close(g.handed)
+		<-before
+		for r := from; r < to; r++ {
+			select {
+			case workers <- struct{}{}:
+			case <-ctx.Done():
+				once.Do(func() { g.failed = ctx.Err() })
+				return
 			}
-			got[r-from] = f
-			return nil
-		})
-	}
-	err = g.Wait()
-	if err != nil {
-		return err
-	}
-	for _, f := range got {
+			tag := known[r]
+			fetching.Go(func() {
+				defer func() { <-workers }()
+				f, err := s.fetch(ctx, r, tag)
+				if err != nil {
+					once.Do(func() { g.failed = fmt.Errorf("sync range %05X: %w", r, err) })
+					stop()
+				}
+				g.got[r-from] = f
+			})
+		}
+	})
+	return g, nil
+}
+
+// gather adds a group that has been fetched to a batch.
+func (s *syncer) gather(b *batch, g *group) {
+	for _, f := range g.got {
 		s.out.Ranges++
 		if f.unchanged {
 			s.out.Same++
 			continue
 		}
-		s.batch = append(s.batch, f)
-		s.gather += len(f.records) + 1
-		if known[f.r] = f.tag; f.tag == "" {
-			delete(known, f.r)
+		b.ranges = append(b.ranges, f)
+		b.size += len(f.records.counts) + 1
+		if g.known[f.r] = f.tag; f.tag == "" {
+			delete(g.known, f.r)
 		}
-		s.marks[from/syncGroup] = known
+		b.marks[g.from/syncGroup] = g.known
 	}
-	return nil
 }
 
-// fold folds the batch in, and then remembers its tags: killed between the two, the next sync asks for these ranges once more.
-func (s *syncer) fold() error {
-	if len(s.batch) == 0 {
+// fold folds a batch in, and then remembers its tags: killed between the two, the next sync asks for these ranges once more.
+func (s *syncer) fold(b *batch) error {
+	if len(b.ranges) == 0 {
 		return nil
 	}
 	w, err := s.c.write(s.o.Mode, Replace)
@@ -201,9 +277,10 @@ func (s *syncer) fold() error {
 		return err
 	}
 	defer w.close()
-	for _, f := range s.batch {
-		for _, rec := range f.records {
-			if err := w.add(rec.Hash, rec.Count); err != nil {
+	size := s.o.Mode.Size()
+	for _, f := range b.ranges {
+		for i, count := range f.records.counts {
+			if err := w.add(f.records.hashes[i*size:(i+1)*size], count); err != nil {
 				return fmt.Errorf("sync range %05X: %w", f.r, err)
 			}
 		}
@@ -212,17 +289,15 @@ func (s *syncer) fold() error {
 	if err != nil {
 		return err
 	}
-	s.out.Added += change.Added
-	s.out.Updated += change.Updated
-	s.out.Unchanged += change.Unchanged
-	s.out.Written += change.Written
-	for group, tags := range s.marks {
+	s.changes.Added += change.Added
+	s.changes.Updated += change.Updated
+	s.changes.Unchanged += change.Unchanged
+	s.changes.Written += change.Written
+	for group, tags := range b.marks {
 		if err := s.writeTags(group, tags); err != nil {
 			return err
 		}
 	}
-	s.batch, s.gather = s.batch[:0], 0
-	clear(s.marks)
 	return nil
 }
 
@@ -335,7 +410,7 @@ func (s *syncer) once(ctx context.Context, r uint32, tag string) (f fetched, aft
 		return f, -1, err
 	}
 	req.Header.Set("User-Agent", s.o.UserAgent)
-	req.Header.Set("Accept-Encoding", "gzip")
+	req.Header.Set("Accept-Encoding", s.accept)
 	if tag != "" {
 		req.Header.Set("If-None-Match", tag)
 	}
@@ -376,46 +451,117 @@ func retryAfter(v string) time.Duration {
 	return 0
 }
 
+// fetchBuffer is where a response is read into; it is used again.
+type fetchBuffer struct {
+	raw, text bytes.Buffer
+	in        bytes.Reader
+	gzip      gzip.Reader
+}
+
+var bodies = sync.Pool{New: func() any { return new(fetchBuffer) }}
+
 // parse reads the lines of a range.
-func (s *syncer) parse(res *http.Response, r uint32) ([]Seen, error) {
-	counted := &counter{r: io.LimitReader(res.Body, maxRangeBody)}
-	defer func() { s.received.Add(counted.n) }()
-	plain, closer, err := decompress(bufio.NewReader(counted))
-	if err != nil {
-		return nil, err
-	}
-	defer closer()
+func (s *syncer) parse(res *http.Response, r uint32) (records, error) {
+	b := bodies.Get().(*fetchBuffer)
+	defer bodies.Put(b)
+	b.raw.Reset()
+	b.text.Reset()
 	// All of it first: of a body that broke off, the last line may look like a wrong one.
-	text, err := io.ReadAll(io.LimitReader(plain, maxRangeBody))
+	n, err := b.raw.ReadFrom(io.LimitReader(res.Body, maxRangeBody))
+	s.received.Add(n)
 	if err != nil {
-		return nil, err
+		return records{}, err
+	}
+	text := b.raw.Bytes()
+	if bytes.HasPrefix(text, []byte{0x1f, 0x8b}) {
+		b.in.Reset(text)
+		if err := b.gzip.Reset(&b.in); err != nil {
+			return records{}, err
+		}
+		if _, err := b.text.ReadFrom(io.LimitReader(&b.gzip, maxRangeBody)); err != nil {
+			return records{}, err
+		}
+		text = b.text.Bytes()
 	}
 	return parseRange(text, s.o.Mode, r)
 }
 
 // parseRange reads what a range API answers, in any order and with padding, and
 // returns the records in order.
-func parseRange(text []byte, m Mode, prefix uint32) ([]Seen, error) {
-	var out []Seen
+func parseRange(text []byte, m Mode, prefix uint32) (records, error) {
+	size := m.Size()
+	guess := len(text)/(2*size-1) + 1
+	out := records{make([]byte, 0, guess*size), make([]uint64, 0, guess)}
 	line := fmt.Appendf(nil, "%05X", prefix)
-	for text := range bytes.Lines(text) {
-		text = bytes.TrimSpace(text)
-		if len(text) == 0 || bytes.HasSuffix(text, []byte(":0")) {
+	ordered := true
+	for len(text) > 0 {
+		at := len(out.hashes)
+		out.hashes = slices.Grow(out.hashes, size)[:at+size]
+		if count, n := usualLine(out.hashes[at:], text, prefix); n > 0 {
+			text = text[n:]
+			out.counts = append(out.counts, count)
+			ordered = ordered && (at == 0 || bytes.Compare(out.hashes[at-size:at], out.hashes[at:]) < 0)
 			continue
 		}
-		hash := make([]byte, m.Size())
-		line = append(line[:5], text...)
-		count, reason := parseLine(hash, line)
+		out.hashes = out.hashes[:at]
+		var item []byte
+		if item, text, _ = bytes.Cut(text, []byte{'\n'}); len(item) == 0 {
+			continue
+		}
+		item = bytes.TrimSpace(item)
+		if len(item) == 0 || bytes.HasSuffix(item, []byte(":0")) {
+			continue
+		}
+		out.hashes = out.hashes[:at+size]
+		line = append(line[:5], item...)
+		count, reason := parseLine(out.hashes[at:], line)
 		if reason != "" {
-			return nil, fmt.Errorf("%w: a line is wrong: %s", ErrUpstream, reason)
+			return records{}, fmt.Errorf("%w: a line is wrong: %s", ErrUpstream, reason)
 		}
-		out = append(out, Seen{hash, count})
+		out.counts = append(out.counts, count)
+		ordered = ordered && (at == 0 || bytes.Compare(out.hashes[at-size:at], out.hashes[at:]) < 0)
 	}
-	slices.SortFunc(out, func(a, b Seen) int { return bytes.Compare(a.Hash, b.Hash) })
-	for i := 1; i < len(out); i++ {
-		if bytes.Equal(out[i-1].Hash, out[i].Hash) {
-			return nil, fmt.Errorf("%w: a suffix stands twice", ErrUpstream)
+	if ordered {
+		return out, nil
+	}
+	return out.sorted(size)
+}
+
+// usualLine reads a line as range APIs write it, and returns how long it is; 0 where it is not such a line.
+func usualLine(hash, text []byte, prefix uint32) (count uint64, n int) {
+	n = 2*len(hash) - 5
+	if len(text) < n+2 || text[n] != ':' || nibbles[text[0]] > 15 || !parseHex(hash[3:], text[1:n]) {
+		return 0, 0
+	}
+	hash[0], hash[1], hash[2] = byte(prefix>>12), byte(prefix>>4), byte(prefix<<4)|nibbles[text[0]]
+	n++
+	for end := min(n+18, len(text)); n < end && text[n]-'0' <= 9; n++ {
+		count = 10*count + uint64(text[n]-'0')
+	}
+	if n < len(text) && text[n] == '\r' {
+		n++
+	}
+	if count == 0 || n < len(text) && text[n] != '\n' {
+		return 0, 0
+	}
+	return count, min(n+1, len(text))
+}
+
+// sorted puts records in order; none may stand twice.
+func (x records) sorted(size int) (records, error) {
+	order := make([]int, len(x.counts))
+	for i := range order {
+		order[i] = i
+	}
+	hash := func(i int) []byte { return x.hashes[i*size : (i+1)*size] }
+	slices.SortFunc(order, func(a, b int) int { return bytes.Compare(hash(a), hash(b)) })
+	var out records
+	for k, i := range order {
+		if k > 0 && bytes.Equal(hash(order[k-1]), hash(i)) {
+			return records{}, fmt.Errorf("%w: a suffix stands twice", ErrUpstream)
 		}
+		out.hashes = append(out.hashes, hash(i)...)
+		out.counts = append(out.counts, x.counts[i])
 	}
 	return out, nil
 }

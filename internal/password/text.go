@@ -68,8 +68,9 @@ func parseLine(hash, line []byte) (count uint64, reason string) {
 	return count, ""
 }
 
-// parseHex reads 8 digits at a time. Each step below works on 8 bytes at once.
-func parseHex(dst, src []byte) bool {
+// parseHexGo reads the digits of as many bytes as dst has, and returns whether all
+// are: 8 at a time, each step below working on 8 bytes at once.
+func parseHexGo(dst, src []byte) bool {
 	bad := uint64(0)
 	i := 0
 	for ; i+4 <= len(dst); i += 4 {

@@ -53,16 +53,17 @@ var defaultTuning = tuning{segment: 3 << 19}
 // rewrites the segments that a change falls into and keeps the files of the
 // others. It holds the folder's lock until close.
 type writer struct {
-	c      *Corpora
-	corpus *Corpus
-	fold   Fold
-	unlock func()
-	old    *snapshot
-	index  int     // the old segment that the changes have come to
-	cur    *cursor // nil while it has none
-	last   []byte
-	change Change
-	infos  []segmentInfo
+	c       *Corpora
+	corpus  *Corpus
+	fold    Fold
+	unlock  func()
+	old     *snapshot
+	index   int     // the old segment that the changes have come to
+	cur     *cursor // nil while it has none
+	last    []byte
+	lastTop uint64 // its leading 64 bits
+	change  Change
+	infos   []segmentInfo
 
 	// The segment being gathered.
 	from     uint32
@@ -70,6 +71,18 @@ type writer struct {
 	hashes   []byte
 	counts   []uint64
 	cutAfter int // records from which on the next cut is looked for
+
+	// The segment being written, while the next one is gathered: encoding, summing
+	// and forcing it to disk take as long as reading what becomes of it.
+	writing     chan written // nil: none is
+	spareHashes []byte
+	spareCounts []uint64
+}
+
+// written is what writing a segment gave.
+type written struct {
+	info segmentInfo
+	err  error
 }
 
 // write begins a change.
@@ -99,6 +112,7 @@ func (w *writer) most() int { return w.c.tune.segment + w.c.tune.segment/2 }
 // close ends the change; what was not committed is gone, or will be with the next change.
 func (w *writer) close() {
 	if w.unlock != nil {
+		w.settle() // nothing is written without the lock
 		w.unlock()
 		w.unlock = nil
 	}
@@ -114,11 +128,12 @@ func (w *writer) oldTo() uint32 {
 
 // add folds one record in. Hashes come in strictly ascending order, counts are 1 to 2^63.
 func (w *writer) add(hash []byte, count uint64) error {
-	if bytes.Compare(hash, w.last) <= 0 && len(w.last) > 0 {
+	h := top(hash)
+	if h <= w.lastTop && len(w.last) > 0 && bytes.Compare(hash, w.last) <= 0 {
 		return ErrOrder
 	}
-	w.last = append(w.last[:0], hash...)
-	for r := uint32(top(hash) >> rangeShift); r >= w.oldTo(); {
+	w.last, w.lastTop = append(w.last[:0], hash...), h
+	for r := uint32(h >> rangeShift); r >= w.oldTo(); {
 		if err := w.pass(); err != nil {
 			return err
 		}
@@ -207,34 +222,78 @@ func (w *writer) put(hash []byte, count uint64) error {
 	return w.flush(n, at(n))
 }
 
-// flush writes the first n gathered records as a segment that ends before range to.
+// flush begins to write the first n gathered records as a segment that ends before range to.
 func (w *writer) flush(n int, to uint32) error {
-	size := w.corpus.mode.Size()
-	out, err := w.c.dir.Create(w.corpus.mode.String() + "/new.seg")
-	if err != nil {
+	if err := w.settle(); err != nil {
 		return err
+	}
+	size := w.corpus.mode.Size()
+	from, hashes, counts := w.from, w.hashes[:n*size], w.counts[:n]
+	restHashes, restCounts := append(w.spareHashes[:0], w.hashes[n*size:]...), append(w.spareCounts[:0], w.counts[n:]...)
+	w.spareHashes, w.spareCounts = w.hashes, w.counts
+	w.hashes, w.counts, w.from = restHashes, restCounts, to
+	done := make(chan written, 1)
+	w.writing = done
+	go func() {
+		info, err := w.store(from, to, hashes, counts)
+		done <- written{info, err}
+	}()
+	return nil
+}
+
+// settle waits for the segment being written.
+func (w *writer) settle() error {
+	if w.writing == nil {
+		return nil
+	}
+	done := <-w.writing
+	w.writing = nil
+	if done.err != nil {
+		return done.err
+	}
+	w.infos = append(w.infos, done.info)
+	w.change.Written += done.info.Size
+	return nil
+}
+
+// store writes a segment, durably.
+func (w *writer) store(from, to uint32, hashes []byte, counts []uint64) (segmentInfo, error) {
+	mode := w.corpus.mode
+	out, err := w.c.dir.Create(mode.String() + "/new.seg")
+	if err != nil {
+		return segmentInfo{}, err
 	}
 	defer out.Close()
 	sink := &hashing{w: out, sum: sha256.New()}
-	if err := writeSegment(sink, fit(w.corpus.mode, w.from, to, w.hashes[:n*size]), w.hashes[:n*size], w.counts[:n]); err != nil {
-		return err
+	if err := writeSegment(sink, fit(mode, from, to, hashes), hashes, counts); err != nil {
+		return segmentInfo{}, err
 	}
-	info := segmentInfo{From: w.from, To: to, Records: int64(n), Size: sink.n, SHA256: hex.EncodeToString(sink.sum.Sum(nil))}
-	if err := out.CommitAs(info.name(w.corpus.mode)); err != nil {
-		return err
+	info := segmentInfo{From: from, To: to, Records: int64(len(counts)), Size: sink.n, SHA256: hex.EncodeToString(sink.sum.Sum(nil))}
+	return info, out.CommitAs(info.name(mode))
+}
+
+// gap returns the range behind the last gathered record if nearly nothing follows
+// it before range to, and these are records enough for a segment. A sync comes
+// from the front in parts: each is then written once, with nothing but an empty
+// segment behind it for the next part to fall into, and the layout fits.
+func (w *writer) gap(to uint32) uint32 {
+	if len(w.counts) < max(1, w.c.tune.segment/4) {
+		return to
 	}
-	w.infos = append(w.infos, info)
-	w.change.Written += info.Size
-	w.from = to
-	w.hashes = w.hashes[:copy(w.hashes, w.hashes[n*size:])]
-	w.counts = w.counts[:copy(w.counts, w.counts[n:])]
-	return nil
+	end := uint32(top(w.hashes[len(w.hashes)-w.corpus.mode.Size():])>>rangeShift) + 1
+	if to-end <= (to-w.from)/2 {
+		return to
+	}
+	return end
 }
 
 // pass ends the work on an old segment: one that no change fell into keeps its file.
 func (w *writer) pass() error {
 	to := w.oldTo()
 	if !w.touched {
+		if err := w.settle(); err != nil { // infos are in order
+			return err
+		}
 		if w.index < len(w.old.segments) {
 			w.infos = append(w.infos, w.old.manifest.Segments[w.index])
 		}
@@ -257,6 +316,11 @@ func (w *writer) pass() error {
 			w.cur.at++
 		}
 	}
+	if end := w.gap(to); end < to {
+		if err := w.flush(len(w.counts), end); err != nil {
+			return err
+		}
+	}
 	if err := w.flush(len(w.counts), to); err != nil {
 		return err
 	}
@@ -272,6 +336,9 @@ func (w *writer) commit() (Change, error) {
 		if err := w.pass(); err != nil {
 			return w.change, err
 		}
+	}
+	if err := w.settle(); err != nil {
+		return w.change, err
 	}
 	next := manifest{V: manifestVersion, Mode: w.corpus.mode.String(), Generation: w.old.Generation + 1,
 		Updated: time.Now().UTC().Truncate(time.Second), Segments: w.infos}
