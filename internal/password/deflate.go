@@ -1,105 +1,58 @@
 package password
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/bits"
 	"slices"
-	"strconv"
 	"sync"
 )
 
 // The text of a range is random digits and little else, so that what a
-// compressor would find out is known beforehand: a digit is worth 4 bits, and
-// what repeats is the end of a line with the first digits of the next one. A
-// range is therefore written as one deflate block (RFC 1951, 3.2.7) with a code
-// that is fixed here: 4 bits for all digits but one or two, and at each line's
-// end a match with the line before, at the distance of one line.
-//
-// In the text ...COUNT CR LF SUFFIX..., a match covers CR LF, as many digits of
-// the suffix as it shares with the one before it, and COUNT with its colon where
-// that is the count of the line before.
-
-// maxMatch is the longest match used: up to 10 a length has a symbol of its own (RFC 1951, 3.2.5).
-const maxMatch = 10
+// compressor would find out is known beforehand: a digit is worth 4 bits. A range
+// is therefore written as one deflate block (RFC 1951, 3.2.7) of literals, with a
+// code that is fixed here: 4 bits for the digits but two, which have 5, and 6 for
+// all else. What repeats besides is the end of a line with a digit or two of the
+// next; matches would make the body some hundredths smaller, and take twice the time.
 
 // A deflateCode is a code with the bytes that declare it.
 type deflateCode struct {
-	head   []byte // gzip header and the block's header
-	acc    uint64 // the block header's bits that fill no byte
-	n      uint
-	lit    [266]uint32             // code ‖ length << 16, by symbol
-	digits [16]uint32              // of a digit
-	bytes  [256]uint32             // of a byte's two digits
-	ends   [len(ends)]uint32       // of a colon and a count; length << 24
-	match  [3][maxMatch - 2]uint32 // of a length from 3 on, at the distance of a line whose count has 1 to 3 digits; length << 24
+	head []byte // gzip header and the block's header
+	acc  uint64 // the block header's bits that fill no byte
+	n    uint
+	lit  [257]uint32 // code ‖ length << 16, by symbol
+	// pairs are the codes of two characters, the first in the lower byte, shifted by 6,
+	// and their length, so that an entry is also the distance of a shift. Few entries
+	// are ever read, and those lie in lines that the first cache holds.
+	pairs [1 << 16]uint32
 }
 
-// lengths of the code's symbols: the digits 0 to F, then the others.
-type codeLengths struct {
-	digits             [16]uint8
-	colon, cr, lf, end uint8
-	match              [maxMatch - 2]uint8 // of lengths 3 to 10
-}
+// maxCode is the longest code of the text's characters, in bits: two fill 12.
+const maxCode = 6
 
-// Ranges with few records share few digits with their neighbours.
-const sparse = 64
-
-var codes = sync.OnceValue(func() (c [2][2]*deflateCode) {
-	dense := codeLengths{digits: [16]uint8{4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 5}, colon: 6,
-		match: [...]uint8{8, 8, 8, 10, 10, 12, 13, 13}, cr: 11, lf: 11, end: 11}
-	few := codeLengths{digits: [16]uint8{4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 5, 5}, colon: 5,
-		match: [...]uint8{10, 7, 8, 10, 11, 12, 13, 13}, cr: 7, lf: 7, end: 10}
-	// Lines of SHA-1 are 39 to 57 bytes long, of NTLM 31 to 49: two distance
-	// codes each (33 to 48 and 49 to 64; 25 to 32 and 33 to 48).
-	for i, first := range []int{10, 9} {
-		c[i] = [2]*deflateCode{newDeflateCode(dense, Modes[i], first), newDeflateCode(few, Modes[i], first)}
+var rangeCode = sync.OnceValue(func() *deflateCode {
+	lengths := make([]uint8, 257)
+	for d := range upper {
+		lengths[upper[d]] = 4
 	}
-	return c
-})
-
-// newDeflateCode makes the code of symbol lengths, with the distance codes first and first + 1.
-func newDeflateCode(l codeLengths, m Mode, first int) *deflateCode {
-	all := make([]uint8, 265+first+2)
-	for i, n := range l.digits {
-		all[upper[i]] = n
-	}
-	all[':'], all['\r'], all['\n'], all[256] = l.colon, l.cr, l.lf, l.end
-	copy(all[257:], l.match[:])
-	all[265+first], all[265+first+1] = 1, 1
+	lengths['E'], lengths['F'] = 5, 5
+	lengths[':'], lengths['\r'], lengths['\n'], lengths[256] = maxCode, maxCode, maxCode, maxCode
 	c := &deflateCode{}
-	for s, code := range canonical(all[:265]) {
-		c.lit[s] = code
+	copy(c.lit[:], canonical(lengths))
+	for two := range c.pairs {
+		first, second := c.lit[two&255], c.lit[two>>8]
+		c.pairs[two] = (first&0xFFFF|second&0xFFFF<<(first>>16))<<6 | (first>>16 + second>>16)
 	}
-	for d := range c.digits {
-		c.digits[d] = c.lit[upper[d]]
-	}
-	for b := range c.bytes {
-		hi, lo := c.digits[b>>4], c.digits[b&15]
-		c.bytes[b] = hi&0xFFFF | lo&0xFFFF<<(hi>>16) | (hi>>16+lo>>16)<<16
-	}
-	for digits := range c.match {
-		distance := distanceCode(m, 2*(m.Size()-3)+1+1+digits+1+2)
-		for i := range c.match[digits] {
-			length := c.lit[257+i]
-			c.match[digits][i] = length&0xFFFF | distance&0xFFFF<<(length>>16) | (length>>16+distance>>16)<<24
-		}
-	}
-	for n := range c.ends {
-		code, bits := c.lit[':']&0xFFFF, c.lit[':']>>16
-		for _, digit := range strconv.Itoa(n) {
-			code, bits = code|c.lit[digit]&0xFFFF<<bits, bits+c.lit[digit]>>16
-		}
-		c.ends[n] = code | bits<<24
-	}
-	// RFC 1952, 2.3: no name, no time, unknown system. Then BFINAL, BTYPE 10.
+	// RFC 1952, 2.3: no name, no time, unknown system. Then BFINAL, BTYPE 10, the
+	// literals alone, and one distance code of zero bits: that there is none.
 	w := bitWriter{b: []byte{0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255}}
 	w.put(1|2<<1, 3)
-	w.put(265-257, 5)
-	w.put(uint64(first+2-1), 5)
-	writeLengths(&w, all)
+	w.put(0, 5)
+	w.put(0, 5)
+	writeLengths(&w, append(lengths, 0))
 	c.head, c.acc, c.n = w.b, w.acc, w.n
 	return c
-}
+})
 
 // canonical gives the codes of symbol lengths (RFC 1951, 3.2.2), with their bits in the order in which they are written.
 func canonical(lengths []uint8) []uint32 {
@@ -189,220 +142,65 @@ func huffman(used []int) []uint8 {
 	return lengths
 }
 
-// An emitter writes codes into a slice that has room enough: 8 bytes behind the
-// last. It is passed by value, so that it stays in the processor's registers.
-type emitter struct {
-	p   int // of the next byte
-	acc uint64
-	n   uint // bits of acc
-}
-
-// put takes a code of up to 16 bits; flush follows before there are more than 64.
-func (e emitter) put(code uint32) emitter {
-	e.acc |= uint64(code&0xFFFF) << (e.n & 63)
-	e.n += uint(code >> 16)
-	return e
-}
-
-// flush leaves at most 7 bits.
-func (e emitter) flush(b []byte) emitter {
-	binary.LittleEndian.PutUint64(b[e.p:], e.acc)
-	e.p += int(e.n >> 3)
-	e.acc >>= e.n &^ 7 & 63
-	e.n &= 7
-	return e
-}
-
-// frontBytes are those of a tail that front writes: no match covers more, the rest is a multiple of 4.
-const frontBytes = 5
-
-// front writes the first 11 digits of a line, of which the last match has covered
-// skip, and leaves at most 7 bits; how many is random, so that a branch would go
-// the wrong way half the time. All are put together, then the first ones are dropped.
-func (e emitter) front(b []byte, c *deflateCode, digit byte, t []byte, skip int) emitter {
-	t = t[:frontBytes]
-	c1, c2, c3, c4, c5 := c.bytes[t[0]], c.bytes[t[1]], c.bytes[t[2]], c.bytes[t[3]], c.bytes[t[4]]
-	first := c.digits[digit&15]
-	n1 := uint(first >> 16)
-	n2 := n1 + uint(c1>>16)
-	n3 := n2 + uint(c2>>16)
-	n4 := n3 + uint(c3>>16)
-	n5 := n4 + uint(c4>>16)
-	code := uint64(first&0xFFFF) | uint64(c1&0xFFFF)<<(n1&63) | uint64(c2&0xFFFF)<<(n2&63) |
-		uint64(c3&0xFFFF)<<(n3&63) | uint64(c4&0xFFFF)<<(n4&63) | uint64(c5&0xFFFF)<<(n5&63)
-	// Where the digits 0, 1, 3, 5 and 7 begin.
-	begins := uint64(n1)<<8 | uint64(n2)<<16 | uint64(n3)<<24 | uint64(n4)<<32
-	drop := uint(begins >> ((skip + 1) / 2 * 8 & 63) & 0xFF)
-	odd := uint(c.digits[t[max(skip/2-1, 0)]>>4] >> 16) // of a byte whose first digit only was covered
-	drop += odd & (uint(skip&1) - 1) & -uint((skip+15)/16)
-	e.acc |= code >> (drop & 63) << (e.n & 63)
-	e.n += n5 + uint(c5>>16) - drop
-	return e.flush(b)
-}
-
-// bytes writes the digits of bytes, 4 at a time, and leaves at most 7 bits.
-// Before it at most 23 bits wait: with 8 to 10 a byte they never become more than 64.
-func (e emitter) bytes(b []byte, c *deflateCode, t []byte) emitter {
-	for len(t) >= 4 {
-		c0, c1, c2, c3 := c.bytes[t[0]], c.bytes[t[1]], c.bytes[t[2]], c.bytes[t[3]]
-		n0, n1, n2 := c0>>16, c1>>16, c2>>16
-		pair := uint64(c0&0xFFFF) | uint64(c1&0xFFFF)<<(n0&63)
-		next := uint64(c2&0xFFFF) | uint64(c3&0xFFFF)<<(n2&63)
-		n01 := n0 + n1
-		e.acc |= (pair | next<<(n01&63)) << (e.n & 63)
-		e.n += uint(n01 + n2 + c3>>16)
-		e = e.flush(b)
-		t = t[4:]
-	}
-	for _, v := range t {
-		e = e.put(c.bytes[v])
-	}
-	return e.flush(b)
-}
-
-// gzip appends the text's gzip form (RFC 1952), made from the records
-// themselves; sum is the CRC-32 (IEEE) and size the length of the text.
-func (x *suffixes) gzip(dst []byte, m Mode, sum uint32, size int) []byte {
-	if len(x.counts) == 0 {
+// appendGzip appends the gzip form (RFC 1952) of a range's text, whose CRC-32 (IEEE) is sum.
+func appendGzip(dst, text []byte, sum uint32) []byte {
+	switch {
+	case len(text) == 0:
 		return append(dst, 0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0) // an empty block
+	case bytes.IndexByte(text, '\n') < 0:
+		dst = appendFixed(dst, text)
+	default:
+		dst = rangeCode().append(dst, text)
 	}
-	if len(x.counts) == 1 {
-		return x.single(dst, sum, size)
-	}
-	c := codes()[m-SHA1][0]
-	if len(x.counts) < sparse {
-		c = codes()[m-SHA1][1]
-	}
-	dst = append(dst, c.head...)
-	// A line takes at most 2 × tail + 1 digits of 5 bits, and 22 others of up to 14.
-	if need := len(dst) + len(x.counts)*(2*x.tail+40) + 32; cap(dst) < need {
-		dst = append(make([]byte, 0, need), dst...)
-	}
-	out := dst[:cap(dst)]
-	e := x.deflate(emitter{len(dst), c.acc, c.n}, out, c, m)
-	e = e.put(c.lit[256])
-	e.n = (e.n + 7) &^ 7
-	e = e.flush(out)
-	dst = binary.LittleEndian.AppendUint32(out[:e.p], sum)
-	return binary.LittleEndian.AppendUint32(dst, uint32(size))
+	dst = binary.LittleEndian.AppendUint32(dst, sum)
+	return binary.LittleEndian.AppendUint32(dst, uint32(len(text)))
 }
 
-// single writes a range of one record, for which a code would be longer than
+// append appends header and block.
+func (c *deflateCode) append(dst, text []byte) []byte {
+	dst = append(dst, c.head...)
+	p := len(dst)
+	dst = slices.Grow(dst, len(text)*maxCode/8+16) // 8 bytes are written at once
+	length, acc, n := deflatePairs(dst[p:cap(dst)], text, &c.pairs, c.acc, c.n)
+	text = text[len(text)/8*8:]
+	w := bitWriter{b: dst[:p+length], acc: acc, n: n}
+	for _, char := range text {
+		w.put(uint64(c.lit[char]&0xFFFF), uint(c.lit[char]>>16))
+	}
+	w.put(uint64(c.lit[256]&0xFFFF), uint(c.lit[256]>>16))
+	return w.align()
+}
+
+// deflatePairsGo writes the codes of a text's characters, 8 at a time, behind bits
+// < 8 bits acc that wait. It returns how many bytes these are and what waits then.
+// dst has room for all of them and 8 bytes more.
+func deflatePairsGo(dst, text []byte, pairs *[1 << 16]uint32, acc uint64, bits uint) (length int, left uint64, leftBits uint) {
+	p := 0
+	for ; len(text) >= 8; text = text[8:] { // 8 characters are at most 48 bits
+		w := binary.LittleEndian.Uint64(text)
+		v0, v1, v2, v3 := uint64(pairs[uint16(w)]), uint64(pairs[uint16(w>>16)]), uint64(pairs[uint16(w>>32)]), uint64(pairs[uint16(w>>48)])
+		first := v0>>6 | v1>>6<<(v0&63)
+		second := v2>>6 | v3>>6<<(v2&63)
+		v0 += v1
+		acc |= (first | second<<(v0&63)) << (bits & 63)
+		bits += uint(v0+v2+v3) & 63
+		binary.LittleEndian.PutUint64(dst[p:], acc)
+		p += int(bits >> 3)
+		acc >>= bits &^ 7 & 63
+		bits &= 7
+	}
+	return p, acc, bits
+}
+
+// appendFixed writes a text of one line, for which a code would be longer than
 // what it saves, in the code that RFC 1951, 3.2.6 fixes: a literal below 144 is
 // 8 bits, 0x30 more than itself, and the block's end 7 zeros.
-func (x *suffixes) single(dst []byte, sum uint32, size int) []byte {
+func appendFixed(dst, text []byte) []byte {
 	w := bitWriter{b: append(dst, 0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255)}
 	w.put(1|1<<1, 3)
-	for _, c := range x.text(nil) {
+	for _, c := range text {
 		w.put(uint64(bits.Reverse8(c+0x30)), 8)
 	}
 	w.put(0, 7)
-	dst = binary.LittleEndian.AppendUint32(w.align(), sum)
-	return binary.LittleEndian.AppendUint32(dst, uint32(size))
-}
-
-// deflate writes all lines.
-func (x *suffixes) deflate(e emitter, b []byte, c *deflateCode, m Mode) emitter {
-	tail, tails := x.tail, x.tails // one behind the other: they are copies
-	digitList, counts := x.digits, x.counts
-	skip := 0 // digits of this line that the last match covered
-	longest := 64
-	if m == NTLM {
-		longest = 48
-	}
-	for i, count := range counts {
-		t := tails[i*tail : (i+1)*tail]
-		e = e.front(b, c, digitList[i], t, skip).bytes(b, c, t[frontBytes:])
-		skip = 0
-		if i == len(counts)-1 || i == 0 {
-			e = e.end(b, c, count, i < len(counts)-1)
-			continue
-		}
-		shared := 0 // digits of this suffix and the next, up to 8
-		if digitList[i] == digitList[i+1] {
-			shared = 1 + bits.LeadingZeros32((binary.BigEndian.Uint32(t4(tails, i*tail))^binary.BigEndian.Uint32(t4(tails, (i+1)*tail)))|15)/4
-		}
-		length, before := 2, counts[i-1]
-		if count < uint64(len(ends)) && shared > 0 { // nearly all lines: without a branch that could go either way
-			digits := ends[count]>>56 - 3
-			same := uint64(0)
-			if before == count {
-				same = 1
-			}
-			end := uint64(c.ends[count]) & (same - 1)
-			length = 2 + int(same*(1+digits))
-			skip = min(shared, maxMatch-length)
-			match := c.match[digits-1][length+skip-3]
-			e.acc |= (end&0xFFFFFF | uint64(match&0xFFFFFF)<<(end>>24)) << (e.n & 63)
-			e.n += uint(end>>24) + uint(match>>24)
-			e = e.flush(b)
-			continue
-		}
-		digits := digitsOf(count)
-		if before == count {
-			length += 1 + digits
-		} else if shared == 0 && before%10 == count%10 {
-			length++
-		}
-		distance := 2*tail + 1 + 1 + digits + 2
-		shared = min(shared, maxMatch-length)
-		if shared < 0 || length+shared < 3 || distance > longest {
-			e = e.end(b, c, count, true)
-			continue
-		}
-		if length == 2 {
-			e = e.end(b, c, count, false)
-		} else if before != count {
-			e = e.put(c.lit[':']).decimal(b, c, count/10, digits-1)
-		}
-		e = e.put(c.lit[257+length+shared-3]).put(distanceCode(m, distance)).flush(b)
-		skip = shared
-	}
-	return e
-}
-
-// t4 are the 4 bytes from a position on; a tail has more.
-func t4(b []byte, at int) []byte { return b[at : at+4 : at+4] }
-
-// distanceCode is the distance of one line: a code of one bit, then the rest (RFC 1951, 3.2.5).
-func distanceCode(m Mode, d int) uint32 {
-	switch {
-	case m == NTLM && d < 33: // code 9: 25 to 32
-		return uint32(d-25)<<1 | 4<<16
-	case m == NTLM: // code 10: 33 to 48
-		return uint32(d-33)<<1 | 1 | 5<<16
-	case d < 49: // code 10
-		return uint32(d-33)<<1 | 5<<16
-	default: // code 11: 49 to 64
-		return uint32(d-49)<<1 | 1 | 5<<16
-	}
-}
-
-// end writes the end of a line digit by digit, with or without CR LF.
-func (e emitter) end(b []byte, c *deflateCode, count uint64, line bool) emitter {
-	e = e.put(c.lit[':'])
-	if count < 10 {
-		e = e.put(c.digits[count])
-	} else {
-		e = e.decimal(b, c, count, digitsOf(count))
-	}
-	if line {
-		e = e.flush(b).put(c.lit['\r']).put(c.lit['\n'])
-	}
-	return e.flush(b)
-}
-
-// decimal writes the digits of n.
-func (e emitter) decimal(b []byte, c *deflateCode, n uint64, digits int) emitter {
-	if digits == 0 {
-		return e
-	}
-	unit := uint64(1)
-	for range digits - 1 {
-		unit *= 10
-	}
-	for ; unit > 0; unit /= 10 {
-		e = e.flush(b).put(c.digits[n/unit%10])
-	}
-	return e.flush(b)
+	return w.align()
 }

@@ -196,7 +196,7 @@ func (h *handler) serveRange(w http.ResponseWriter, r *http.Request, s *scratch,
 		}
 		s.x.pad()
 		s.text = s.x.text(s.text[:0])
-		h.write(w, r, coding, h.encode(s, coding, mode, crc32.ChecksumIEEE(s.text), len(s.text)))
+		h.write(w, r, coding, h.encode(s, coding, crc32.ChecksumIEEE(s.text)))
 		return nil
 	}
 	known := snap.known()
@@ -225,27 +225,19 @@ func (h *handler) serveRange(w http.ResponseWriter, r *http.Request, s *scratch,
 			return nil
 		}
 	}
-	sum := uint32(0)
-	if coding == "gzip" { // whose trailer is the text's CRC-32
-		sum = known.sums[prefix].Load()
-	}
-	if sum == 0 && !rendered {
+	if !rendered {
 		if err := s.render(seg, prefix); err != nil {
 			return err
 		}
 	}
-	size := len(s.text)
-	if coding == "gzip" {
-		if err := s.load(seg, mode, prefix); err != nil {
-			return err
-		}
-		size = s.x.measure()
-		if sum == 0 {
+	sum := uint32(0)
+	if coding == "gzip" { // whose trailer is the text's CRC-32
+		if sum = known.sums[prefix].Load(); sum == 0 {
 			sum = crc32.ChecksumIEEE(s.text)
 			known.sums[prefix].Store(sum)
 		}
 	}
-	body := h.encode(s, coding, mode, sum, size)
+	body := h.encode(s, coding, sum)
 	if again {
 		h.keep(key, body)
 	}
@@ -295,11 +287,11 @@ func (h *handler) keep(key answerKey, body []byte) {
 	}
 }
 
-// encode gives the body in a coding, of what s has read and, unless it is gzip, rendered.
-func (h *handler) encode(s *scratch, coding string, mode Mode, sum uint32, size int) []byte {
+// encode gives the body in a coding of the text that s has rendered, whose CRC-32 sum is where the coding is gzip.
+func (h *handler) encode(s *scratch, coding string, sum uint32) []byte {
 	switch coding {
 	case "gzip":
-		s.out = s.x.gzip(s.out[:0], mode, sum, size)
+		s.out = appendGzip(s.out[:0], s.text, sum)
 		return s.out
 	case "zstd":
 		s.out = h.zstd.EncodeAll(s.text, s.out[:0])

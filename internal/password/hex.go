@@ -85,16 +85,3 @@ func hex8(dst []byte, v uint32) {
 	x += 0x30*ones + 7*((x+6*ones)>>4&ones)
 	binary.LittleEndian.PutUint64(dst, x)
 }
-
-// digitsOf is how many decimal digits a count has.
-func digitsOf(n uint64) int {
-	switch {
-	case n < 10:
-		return 1
-	case n < 100:
-		return 2
-	case n < 1000:
-		return 3
-	}
-	return 3 + digitsOf(n/1000)
-}

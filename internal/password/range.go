@@ -131,17 +131,6 @@ func (x *suffixes) text(dst []byte) []byte {
 	return dst[:at-2]
 }
 
-// measure returns the length of the text.
-func (x *suffixes) measure() int {
-	size := len(x.counts) * (2*x.tail + 5) // digit, tail, colon, a digit of the count, CR LF
-	for _, count := range x.counts {
-		if count >= 10 {
-			size += digitsOf(count) - 1
-		}
-	}
-	return max(size-2, 0)
-}
-
 // tag returns 64 bits that follow from a range's text, the same on every machine:
 // they are its entity tag. It is no protection against who makes up collisions;
 // whoever fills a corpus need not.

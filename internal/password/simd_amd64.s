@@ -150,3 +150,66 @@ done:
 	CMPL     AX, $0xFFFF
 	SETEQ    ret+24(FP)
 	RET
+
+// func deflatePairsBMI2(dst, text *byte, n int, pairs *uint32, acc, bits uint64) (length int, left, leftBits uint64)
+TEXT ·deflatePairsBMI2(SB), NOSPLIT, $0-72
+	MOVQ dst+0(FP), DI
+	MOVQ text+8(FP), SI
+	MOVQ n+16(FP), CX
+	MOVQ pairs+24(FP), R8
+	MOVQ acc+32(FP), AX
+	MOVQ bits+40(FP), BX
+
+eight:
+	MOVQ    (SI), R9
+	MOVWLZX R9, R10
+	MOVL    (R8)(R10*4), R10
+	SHRQ    $16, R9
+	MOVWLZX R9, R11
+	MOVL    (R8)(R11*4), R11
+	SHRQ    $16, R9
+	MOVWLZX R9, R12
+	MOVL    (R8)(R12*4), R12
+	SHRQ    $16, R9
+	MOVL    (R8)(R9*4), R13
+
+	// Two pairs each: a shift takes the low 6 bits of an entry, which are its length.
+	MOVL  R11, R9
+	SHRL  $6, R9
+	SHLXQ R10, R9, R9
+	MOVL  R10, DX
+	SHRL  $6, DX
+	ORQ   R9, DX                // the first 24 bits at most
+	MOVL  R13, R9
+	SHRL  $6, R9
+	SHLXQ R12, R9, R9
+	ADDL  R11, R10
+	MOVL  R12, R11
+	SHRL  $6, R11
+	ORQ   R9, R11               // and the others
+	SHLXQ R10, R11, R11
+	ORQ   R11, DX
+	ADDL  R12, R10
+	ADDL  R13, R10
+	ANDL  $63, R10              // how many bits these are
+
+	SHLXQ BX, DX, DX
+	ORQ   DX, AX
+	ADDQ  R10, BX
+	MOVQ  AX, (DI)
+	MOVQ  BX, R9
+	SHRQ  $3, R9
+	ADDQ  R9, DI
+	MOVQ  BX, R9
+	ANDQ  $-8, R9
+	SHRXQ R9, AX, AX
+	ANDQ  $7, BX
+	ADDQ  $8, SI
+	DECQ  CX
+	JNZ   eight
+
+	SUBQ dst+0(FP), DI
+	MOVQ DI, length+48(FP)
+	MOVQ AX, left+56(FP)
+	MOVQ BX, leftBits+64(FP)
+	RET

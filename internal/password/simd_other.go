@@ -7,3 +7,7 @@ func textLines(dst, digits, tails []byte, counts []uint64, stride, tail int) (do
 }
 
 func parseHex(dst, src []byte) bool { return parseHexGo(dst, src) }
+
+func deflatePairs(dst, text []byte, pairs *[1 << 16]uint32, acc uint64, bits uint) (length int, left uint64, leftBits uint) {
+	return deflatePairsGo(dst, text, pairs, acc, bits)
+}

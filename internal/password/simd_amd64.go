@@ -30,3 +30,17 @@ func parseHex(dst, src []byte) bool {
 //
 //go:noescape
 func parseHexSSSE3(dst, src *byte, n int) bool
+
+// deflatePairs is deflatePairsGo, where the processor can with shifts that keep what they shift.
+func deflatePairs(dst, text []byte, pairs *[1 << 16]uint32, acc uint64, bits uint) (length int, left uint64, leftBits uint) {
+	n := len(text) / 8
+	if n == 0 || !cpu.X86.HasBMI2 {
+		return deflatePairsGo(dst, text, pairs, acc, bits)
+	}
+	_ = dst[:n*8*maxCode/8+8] // nothing below looks
+	length, left, wide := deflatePairsBMI2(&dst[0], &text[0], n, &pairs[0], acc, uint64(bits))
+	return length, left, uint(wide)
+}
+
+//go:noescape
+func deflatePairsBMI2(dst, text *byte, n int, pairs *uint32, acc, bits uint64) (length int, left, leftBits uint64)
