@@ -14,6 +14,6 @@
 // bytes for about 120 records, are in memory.
 //
 // The range API is that of Pwned Passwords (shared by its existing clients); its
-// text, and the gzip form of its text, are written from the binary blocks without
+// text is written from the binary blocks, and the gzip form from the text, without
 // a formatter or a compressor between.
 package password
