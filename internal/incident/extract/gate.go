@@ -36,7 +36,7 @@ func (r *reader) isNotice() bool {
 	general := false // it explains or warns
 	for _, s := range r.sentences {
 		part := quotedJA.ReplaceAllString(r.s[s.from:s.to], "")
-		if general = general || r.japanese() && (s.line < 8 && adviceTitle.MatchString(part) || adviceBody.MatchString(part)); part == "" {
+		if general = general || s.line < 8 && adviceTitle.MatchString(part) || adviceBody.MatchString(part); part == "" {
 			continue
 		}
 		for i, re := range []*regexp.Regexp{event, own, tell, data, sales} {
@@ -55,10 +55,10 @@ func (r *reader) isNotice() bool {
 	if seen[4] > 0 && !sorryRE.MatchString(quotedJA.ReplaceAllString(r.s, "")) || general && !r.losesJA() {
 		return false
 	}
-	if r.japanese() && len(reported.FindAllStringIndex(r.s, 3)) > 1 && !sorryRE.MatchString(r.s) {
+	if len(reported.FindAllStringIndex(r.s, 3)) > 1 && !sorryRE.MatchString(r.s) {
 		return false
 	}
-	if r.japanese() && len(templateJA.FindAllStringIndex(r.s, 3)) > 1 {
+	if len(templateJA.FindAllStringIndex(r.s, 3)) > 1 {
 		return false
 	}
 	if seen[0] == 0 || seen[3] == 0 || seen[4] >= 2 && seen[4]*3 > seen[0] {
@@ -67,7 +67,7 @@ func (r *reader) isNotice() bool {
 	if seen[1]+seen[2] >= 2 && seen[2] > 0 {
 		return true
 	}
-	return r.japanese() && r.tellsJA()
+	return r.tellsJA()
 }
 
 var (
@@ -81,11 +81,13 @@ var (
 	lossJA   = regexp.MustCompile(`(?:流出|漏えい|漏洩|窃取|閲覧|感染|不正アクセス|侵入|表示され|紛失|盗難|誤送信|誤って|持ち出)[^。]{0,40}(?:した|しました|いたしました|された|受け|可能性|おそれ|恐れ|判明)`)
 )
 
-// losesJA reports whether a text that warns or explains also tells of a loss of its author's own.
+// losesJA reports whether a text that warns, explains or names a law firm also tells of a loss of its author's own: who says
+// sorry outside quotes need not say whose.
 func (r *reader) losesJA() bool {
+	sorry := apology.MatchString(quotedJA.ReplaceAllString(r.s, ""))
 	for _, s := range r.sentences {
 		part := quotedJA.ReplaceAllString(r.s[s.from:s.to], "")
-		if lossJA.MatchString(part) && !r.negative(part) && !hypothetical.MatchString(part) && !generalCase.MatchString(part) && !notSo.MatchString(part) && ownLoss.MatchString(part) {
+		if lossJA.MatchString(part) && !r.negative(part) && !hypothetical.MatchString(part) && !generalCase.MatchString(part) && !notSo.MatchString(part) && (sorry || ownLoss.MatchString(part)) {
 			return true
 		}
 	}
@@ -93,6 +95,7 @@ func (r *reader) losesJA() bool {
 }
 
 var (
+	apology     = regexp.MustCompile(`(?:お詫び|おわび)(?:を)?(?:申し|いたし|し(?:ます|、))|申し訳(?:ござい|あり|なく)`)
 	notSo       = regexp.MustCompile(`ではありません|ではございません|ものではな|事実は(?:一切)?(?:ございません|ありません)`)
 	generalCase = regexp.MustCompile(`例えば|場合|ある[^。]{0,10}(?:事業者|企業|会社|自治体)|とすれば|義務|おそれがあります`)
 	ownLoss     = regexp.MustCompile(`当社|弊社|本学|当院|本会|当会|本市|当|弊|社内|社外関係者|パソコン`)
