@@ -19,6 +19,7 @@ const (
 	floor         // what rooms stand on
 	facts         // the common tongue of the rooms
 	room
+	usecase // what several rooms do together
 	door
 	command
 	bench
@@ -26,14 +27,15 @@ const (
 
 var layers = map[string]int{
 	"identity": public, "check": public,
-	"internal/files": floor, "internal/store": floor, "internal/store/storetest": floor, "internal/web": floor,
+	"internal/actor": floor, "internal/files": floor, "internal/store": floor, "internal/store/storetest": floor, "internal/web": floor,
 	"internal/ledger": floor, "internal/index": floor, "internal/roster": floor,
 	"internal/incident":          facts,
 	"internal/incident/chart":    room,
 	"internal/incident/exchange": room,
 	"internal/incident/extract":  room,
 	"internal/demo":              room, "internal/password": room,
-	"internal/site": door, "internal/api": door,
+	"internal/publish": usecase,
+	"internal/site":    door, "internal/api": door,
 	"cmd/shirase":  command,
 	"bench/figure": bench, "bench/publication": bench, "bench/seal": bench, "bench/evaluate": bench, "bench/bucket": bench,
 	"bench/case": bench, "bench/browser": bench, "bench/served": bench, "bench/lighthouse": bench, "bench/pwned": bench, "bench/range": bench, "bench/lookup": bench, "bench/corpus": bench, "bench/imports": bench, "bench/search": bench, "bench/sync": bench,
@@ -44,14 +46,18 @@ var layers = map[string]int{
 var down = map[string][]string{
 	"identity":                 {},
 	"check":                    {"identity"},
+	"internal/actor":           {},
 	"internal/files":           {},
 	"internal/store":           {},
 	"internal/store/storetest": {"internal/store"},
 	"internal/web":             {},
 	"internal/ledger":          {"check", "internal/files", "internal/store", "internal/web"},
-	"internal/index":           {"check", "identity", "internal/files", "internal/ledger", "internal/store", "internal/web"},
-	"internal/roster":          {"identity", "internal/files", "internal/store"},
+	"internal/index":           {"check", "identity", "internal/files", "internal/store", "internal/web"},
+	"internal/roster":          {"identity", "internal/actor", "internal/files", "internal/store"},
 }
+
+// only lists who alone may import a package: what appends to the ledger is the publishing room, and nothing else can.
+var only = map[string][]string{"internal/ledger": {"internal/publish"}}
 
 type pkg struct {
 	ImportPath string
@@ -102,6 +108,8 @@ func refuse(name string, layer int, imported string) string {
 	switch {
 	case !ok:
 		return "it has no layer"
+	case only[imported] != nil && layer != bench && !slices.Contains(only[imported], name):
+		return "only " + strings.Join(only[imported], ", ") + " may"
 	case layer == bench:
 		if below == command {
 			return "a benchmark measures packages, not the command"
@@ -126,13 +134,14 @@ func refuse(name string, layer int, imported string) string {
 func TestImportGraphRefuses(t *testing.T) {
 	for _, c := range [][2]string{
 		{"check", "internal/index"}, {"identity", "check"}, {"internal/roster", "internal/index"}, {"internal/store", "internal/incident"},
-		{"internal/incident", "internal/site"}, {"internal/site", "cmd/shirase"}, {"internal/site", "internal/demo"}, {"bench/seal", "cmd/shirase"},
+		{"internal/incident", "internal/site"}, {"internal/publish", "internal/site"}, {"cmd/shirase", "internal/ledger"}, {"internal/index", "internal/ledger"},
+		{"internal/site", "cmd/shirase"}, {"internal/site", "internal/demo"}, {"bench/seal", "cmd/shirase"},
 	} {
 		if refuse(c[0], layers[c[0]], c[1]) == "" {
 			t.Errorf("%s may import %s", c[0], c[1])
 		}
 	}
-	for _, c := range [][2]string{{"internal/site", "check"}, {"internal/incident", "internal/store"}, {"cmd/shirase", "internal/site"}, {"internal/index", "check"}} {
+	for _, c := range [][2]string{{"internal/site", "check"}, {"internal/incident", "internal/store"}, {"cmd/shirase", "internal/site"}, {"internal/index", "check"}, {"internal/publish", "internal/ledger"}} {
 		if why := refuse(c[0], layers[c[0]], c[1]); why != "" {
 			t.Errorf("%s may not import %s: %s", c[0], c[1], why)
 		}

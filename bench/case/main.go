@@ -60,8 +60,7 @@ func main() {
 	start = time.Now()
 	subject := publication.Subject(publication.Incident)
 	subject.Sets = r.Sets
-	_, err = p.Index.Publish(ctx, subject, s, nil)
-	figure.Check(err)
+	p.Put(ctx, subject, s)
 	published := time.Since(start)
 	peak := figure.PeakMemory()
 	start = time.Now()

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"shirase/bench/figure"
+	"shirase/internal/actor"
 	"shirase/internal/incident"
 	"shirase/internal/incident/exchange"
 	"shirase/internal/store"
@@ -59,7 +60,7 @@ func measure(o figure.Options, url, engine, kind string, sets [][]byte) {
 		for _, set := range sets {
 			r, err := exchange.Open("data", bytes.NewReader(set), "", "")
 			figure.Check(err)
-			counts, err := room.Import(ctx, r.Next, incident.ImportOptions{})
+			counts, err := room.Import(ctx, actor.Operator(), r.Next, incident.ImportOptions{})
 			figure.Check(err)
 			total.Read += counts.Read
 			total.Imported += counts.Imported

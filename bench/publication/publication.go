@@ -4,6 +4,7 @@ package publication
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"net/http"
 	"os"
@@ -47,7 +48,7 @@ func New(ctx context.Context) *Publication {
 	figure.Check(err)
 	p.Ledger, err = ledger.New(ctx, p.DB, p.Dir, skey)
 	figure.Check(err)
-	p.Index, err = index.New(ctx, p.DB, p.Dir, p.Keys, p.Ledger)
+	p.Index, err = index.New(ctx, p.DB, p.Dir, p.Keys)
 	figure.Check(err)
 	_, err = p.Index.NewKey(ctx, index.DefaultLocatorBits)
 	figure.Check(err)
@@ -84,12 +85,25 @@ func Subject(id string) index.Subject {
 func (p *Publication) Publish(ctx context.Context, n int) *check.Statement {
 	s, err := p.Index.Seal(ctx, Incident, Roster("member", n), nil)
 	figure.Check(err)
-	pub, err := p.Index.Publish(ctx, Subject(Incident), s, nil)
+	return p.Put(ctx, Subject(Incident), s)
+}
+
+// Put publishes what was sealed of an incident.
+func (p *Publication) Put(ctx context.Context, subject index.Subject, s *index.Sealed) *check.Statement {
+	d, err := p.Index.Draft(ctx, subject, s)
 	figure.Check(err)
-	return pub.Statement
+	figure.Check(p.DB.Update(ctx, func(tx *sql.Tx) error {
+		at, _, err := p.Ledger.Append(ctx, tx, check.KindStatement, d.Raw)
+		if err != nil {
+			return err
+		}
+		return p.Index.Record(ctx, tx, d, at)
+	}))
+	figure.Check(p.Ledger.Sync(ctx))
+	return d.Statement
 }
 
 // Handler serves it without limits.
 func (p *Publication) Handler() http.Handler {
-	return index.NewHandler(p.Index, func(*http.Request, int) (time.Duration, bool) { return 0, true }).Mux()
+	return index.NewHandler(p.Index, index.Log{Served: p.Ledger.Served, Proof: p.Ledger.Proof}, func(*http.Request, int) (time.Duration, bool) { return 0, true }).Mux()
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/url"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"shirase/bench/figure"
+	"shirase/internal/actor"
 	"shirase/internal/incident"
 	"shirase/internal/store"
 )
@@ -66,21 +68,25 @@ func measure(ctx context.Context, o figure.Options, engine, url string, size, qu
 	figure.Check(err)
 	start := time.Now()
 	g := generator{rand.New(rand.NewPCG(7, 11))}
-	for i := 0; i < size; {
-		var files []*incident.FactsFile
-		for ; len(files) < 500 && i < size; i++ {
-			files = append(files, g.incident(i))
+	i := 0
+	_, err = filling.Import(ctx, actor.Operator(), func() (incident.Record, error) {
+		if i == size {
+			return incident.Record{}, io.EOF
 		}
-		figure.Check(filling.CreateAll(ctx, files))
-	}
+		f := g.incident(i)
+		i++
+		return incident.Record{Dataset: "made", ExternalID: f.ID, ID: f.ID, Facts: f.Facts}, nil
+	}, incident.ImportOptions{Reject: func(row *incident.RowError) error { return row }})
+	figure.Check(err)
 	o.Print(figure.Figure{Name: engine + ": incidents recorded and indexed a second", Value: float64(size) / time.Since(start).Seconds(), Unit: "1/s"})
 	if engine == "PostgreSQL" {
 		_, err = db.ExecContext(ctx, "ANALYZE")
 		figure.Check(err)
 	}
 
-	s, err := incident.New(ctx, db) // a new process: nothing is held in memory yet
+	room, err := incident.New(ctx, db) // a new process: nothing is held in memory yet
 	figure.Check(err)
+	s := room.Public()
 	runtime.GC()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -111,11 +117,11 @@ func measure(ctx context.Context, o figure.Options, engine, url string, size, qu
 	runtime.GC()
 	runtime.ReadMemStats(&after)
 	runtime.KeepAlive(s)
-	o.Print(figure.Figure{Name: engine + ": the first search of a process, of a text", Value: ms(cold(ctx, db, func(s *incident.Incidents) error {
+	o.Print(figure.Figure{Name: engine + ": the first search of a process, of a text", Value: ms(cold(ctx, db, func(s *incident.View) error {
 		_, err := s.Search(ctx, incident.Query{Text: "京都"})
 		return err
 	})), Unit: "ms"})
-	o.Print(figure.Figure{Name: engine + ": what serve reads in the background when it starts", Value: ms(cold(ctx, db, func(s *incident.Incidents) error {
+	o.Print(figure.Figure{Name: engine + ": what serve reads in the background when it starts", Value: ms(cold(ctx, db, func(s *incident.View) error {
 		return s.Warm(ctx)
 	})), Unit: "ms"})
 	if found < queries*3/4 {
@@ -139,11 +145,11 @@ func measure(ctx context.Context, o figure.Options, engine, url string, size, qu
 }
 
 // cold times do with a room that holds nothing in memory yet.
-func cold(ctx context.Context, db *store.DB, do func(s *incident.Incidents) error) time.Duration {
+func cold(ctx context.Context, db *store.DB, do func(s *incident.View) error) time.Duration {
 	s, err := incident.New(ctx, db)
 	figure.Check(err)
 	start := time.Now()
-	figure.Check(do(s))
+	figure.Check(do(s.Public()))
 	return time.Since(start)
 }
 

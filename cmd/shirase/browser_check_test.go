@@ -312,7 +312,7 @@ func (p *tab) verify(file []byte) shown {
 
 // testSaved saves answers and has them verified by the page and by Go.
 func (b *browser) testSaved(t *testing.T) {
-	policy := must(check.LedgerPolicy(b.in.ledger.VKey()))(t)
+	policy := must(check.LedgerPolicy(b.in.publisher.VKey()))(t)
 	for _, c := range []struct{ address, want, says string }{
 		{b.affected, "affected", "次の公表の対象に含まれていました。"},
 		{b.stranger, "not-in-scope", "公表された対象に含まれていませんでした。"},

@@ -23,7 +23,9 @@ import (
 
 	"shirase/check"
 	"shirase/identity"
+	"shirase/internal/actor"
 	"shirase/internal/incident"
+	"shirase/internal/publish"
 	"shirase/internal/roster"
 )
 
@@ -110,14 +112,14 @@ func (h *house) addShop(t *testing.T, a *app, dir string) {
 	t.Helper()
 	ctx := context.Background()
 	facts := must(incident.ParseFactsFile("shop.yaml", []byte(shopFacts)))(t)
-	must(h.in.incidents.Create(ctx, facts))(t)
+	must(h.in.incidents.Create(ctx, actor.Operator(), facts))(t)
 	export := filepath.Join(dir, "shop.csv")
 	if err := os.WriteFile(export, fmt.Appendf(nil, "id,mail\n1,%s\n2,%s\n3,%s\n", h.affected, plainOne, dottedOne), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	rules := must(roster.ParseRules("shop-rules.yaml", []byte(shopRules), incident.KnownClass))(t)
 	must(a.scope(ctx, h.in, shopID, roster.Options{Export: export, Rules: rules, TempDir: dir}))(t)
-	must(a.publish(ctx, h.in, shopID))(t)
+	must(a.publish(ctx, h.in, publish.Request{Incident: shopID}))(t)
 }
 
 // statement makes the reply that gives st, signed into a ledger of one entry:

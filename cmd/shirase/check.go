@@ -124,12 +124,12 @@ func (a *app) ownServer(ctx context.Context, client *check.Client) (stop func(),
 		return nil, err
 	}
 	if client.Policy == nil {
-		if client.Policy, err = check.LedgerPolicy(in.ledger.VKey()); err != nil {
+		if client.Policy, err = check.LedgerPolicy(in.publisher.VKey()); err != nil {
 			in.close()
 			return nil, err
 		}
 	}
-	published := index.NewHandler(in.index, func(*http.Request, int) (time.Duration, bool) { return 0, true })
+	published := index.NewHandler(in.index, in.publisher.Log(), func(*http.Request, int) (time.Duration, bool) { return 0, true })
 	server := &http.Server{Handler: published.Mux(), ReadHeaderTimeout: time.Second}
 	go server.Serve(l)
 	client.Server = "http://" + l.Addr().String()

@@ -14,10 +14,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"shirase/internal/actor"
 	"shirase/internal/demo"
 	"shirase/internal/files"
 	"shirase/internal/incident"
 	"shirase/internal/index"
+	"shirase/internal/publish"
 	"shirase/internal/roster"
 	"shirase/internal/web"
 )
@@ -83,9 +85,9 @@ func (a *app) demo(ctx context.Context, scale float64, stated bool, listen strin
 			Accounts      int64  `json:"accounts"`
 			AffectedCount int64  `json:"affectedCount"`
 			LedgerKey     string `json:"ledgerKey"`
-		}{url, in.Demo.Affected, in.Demo.NotAffected, total, affected, in.ledger.VKey()}, func(w io.Writer) {
+		}{url, in.Demo.Affected, in.Demo.NotAffected, total, affected, in.publisher.VKey()}, func(w io.Writer) {
 			fmt.Fprintf(w, "\nA demonstration with %s generated accounts, %s of them affected.\n\n", web.Digits(total), web.Digits(affected))
-			table(w, [][2]string{{"open", url}, {"affected", in.Demo.Affected}, {"not affected", in.Demo.NotAffected}, {"ledger key", in.ledger.VKey()}})
+			table(w, [][2]string{{"open", url}, {"affected", in.Demo.Affected}, {"not affected", in.Demo.NotAffected}, {"ledger key", in.publisher.VKey()}})
 			fmt.Fprintf(w, "\nOr check from here:\n  shirase check --server %s %s\n\nCtrl-C ends it; the data stays in %s.\n", url, in.Demo.NotAffected, a.data)
 		})
 	})
@@ -176,7 +178,7 @@ func demoArchive(ctx context.Context, in *instance) error {
 	if err != nil {
 		return err
 	}
-	_, err = in.incidents.Import(ctx, next, incident.ImportOptions{Reject: func(row *incident.RowError) error { return row }})
+	_, err = in.incidents.Import(ctx, actor.Operator(), next, incident.ImportOptions{Reject: func(row *incident.RowError) error { return row }})
 	return err
 }
 
@@ -194,7 +196,7 @@ func (a *app) demoPublish(ctx context.Context, in *instance) error {
 		if err != nil {
 			return err
 		}
-		if _, err := in.incidents.Create(ctx, file); err != nil && !errors.Is(err, incident.ErrExist) {
+		if _, err := in.incidents.Create(ctx, actor.Operator(), file); err != nil && !errors.Is(err, incident.ErrExist) {
 			return err
 		}
 	}
@@ -210,10 +212,10 @@ func (a *app) demoPublish(ctx context.Context, in *instance) error {
 	} else if err != nil {
 		return err
 	}
-	if _, err := a.publishAsOf(ctx, in, demoIncident, demoDisclosed); err != nil {
+	if _, err := a.publish(ctx, in, publish.Request{Incident: demoIncident, AsOf: demoDisclosed, Despite: demoDespite}); err != nil {
 		return err
 	}
-	if _, err := a.publish(ctx, in, demoCity); err != nil {
+	if _, err := a.publish(ctx, in, publish.Request{Incident: demoCity}); err != nil {
 		return err
 	}
 	return a.demoNotices(ctx, in)
@@ -243,11 +245,13 @@ func (a *app) demoNotices(ctx context.Context, in *instance) error {
 	}
 	drafts = append(drafts, incident.Draft{Kind: incident.KindAddendum})
 	for _, d := range drafts {
-		d.Figures = a.figures(in, 0)
-		_, err := a.publishNotice(ctx, in, demoIncident, d)
+		_, _, err := in.publisher.Run(ctx, actor.Operator(), publish.Request{Incident: demoIncident, Notice: &d, Despite: demoDespite})
 		if err != nil && !errors.Is(err, incident.ErrNothingNew) {
 			return err
 		}
 	}
-	return in.ledger.Sync(ctx)
+	return nil
 }
+
+// demoDespite is why the demonstration's facts and its roster differ.
+const demoDespite = "the facts are those of the real case; the accounts are generated after them, at a scale of their own"

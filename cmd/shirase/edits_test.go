@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"shirase/internal/actor"
 	"shirase/internal/incident"
 	"shirase/internal/store"
 	"shirase/internal/store/storetest"
@@ -20,7 +21,7 @@ import (
 var publishedTables = map[string][]string{
 	"ledger_head": {"id"}, "ledger_leaves": {"leaf"}, "ledger_data": {"hash"}, "ledger_hashes": {"position"},
 	"index_key": {"id"}, "index_revision": {"incident", "revision"}, "index_statement": {"seq"},
-	"incident_notice": {"incident", "version"}, "incident_fact": {"incident", "seq"},
+	"incident_notice": {"incident", "version"}, "incident_fact": {"incident", "seq"}, "incident_public": {"incident", "version"},
 }
 
 // unpublishedColumns are those of these tables that no published byte depends on, and why.
@@ -30,7 +31,8 @@ var unpublishedColumns = map[string]string{
 	"index_revision.roster":     "the name of a sealed roster, which is private",
 	"incident_fact.seq":         "the order of recording, beside the as-of",
 	"incident_fact.recorded_at": "when this machine was told",
-	"incident_fact.author":      "who told it, which is private",
+	"incident_fact.author":      "whose it is, which is private",
+	"incident_fact.actor":       "who recorded it, which is private",
 }
 
 // TestEveryEdit changes every column of every table that holds what is published, deletes rows, and flips bits of
@@ -339,7 +341,7 @@ func TestImportedIsNotPublished(t *testing.T) {
 		t.Fatal(err)
 	}
 	rows := []incident.Record{{Dataset: "example", ExternalID: "1", ID: file.ID, Facts: file.Facts, AsOf: file.Facts[0].AsOf}}
-	_, err = in.incidents.Import(t.Context(), func() (incident.Record, error) {
+	_, err = in.incidents.Import(t.Context(), actor.Operator(), func() (incident.Record, error) {
 		if len(rows) == 0 {
 			return incident.Record{}, io.EOF
 		}

@@ -18,13 +18,14 @@ var exportFormats = map[string]exchange.Format{"json": exchange.Shirase, "csv": 
 
 func (a *app) cmdExport() *cobra.Command {
 	var format, out string
+	var drafts bool
 	c := &cobra.Command{
 		Use:   "export [ID...]",
 		Short: "Write incidents and their facts as JSON, CSV or VERIS",
 		Long: `Writes every incident, or those named, to stdout or a file. JSON and CSV have every
 fact that holds now with its source and licence, and are read again by incident
-import; VERIS has fewer kinds of facts. Nothing private is in any of them: facts
-are what is public of an incident.`,
+import; VERIS has fewer kinds of facts. Your own incidents are written as the public
+sees them: as their notices froze them. --drafts writes everything that is recorded.`,
 		Example: `  shirase incident export > incidents.json
   shirase incident export --format csv --out naver.csv naver-2013`,
 		Args: cobra.ArbitraryArgs,
@@ -38,13 +39,21 @@ are what is public of an incident.`,
 				return err
 			}
 			defer in.close()
+			view := in.incidents.Public()
+			if drafts {
+				view = in.incidents.Preview(nil)
+			}
 			for _, id := range ids { // before anything is written
-				if _, err := in.incidents.Get(c.Context(), id); err != nil {
+				_, err := view.Get(c.Context(), id)
+				if _, draft := in.incidents.Get(c.Context(), id); err != nil && draft == nil {
+					return &hinted{fmt.Errorf("export: %s is not published", id), "publish it, or export it with what is not public: --drafts"}
+				}
+				if err != nil {
 					return err
 				}
 			}
 			if out == "" {
-				return export(c.Context(), in.incidents, a.out, f, ids)
+				return export(c.Context(), view, a.out, f, ids)
 			}
 			w, err := os.OpenFile(out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 			if errors.Is(err, os.ErrExist) {
@@ -53,22 +62,23 @@ are what is public of an incident.`,
 			if err != nil {
 				return fmt.Errorf("export: %w", err)
 			}
-			return errors.Join(export(c.Context(), in.incidents, w, f, ids), w.Sync(), w.Close())
+			return errors.Join(export(c.Context(), view, w, f, ids), w.Sync(), w.Close())
 		},
 	}
 	f := c.Flags()
 	f.StringVar(&format, "format", "json", "json, csv or veris")
+	f.BoolVar(&drafts, "drafts", false, "write what is recorded and not published too")
 	f.StringVarP(&out, "out", "o", "", "write to this file instead of stdout")
 	return c
 }
 
 // export streams incidents to w.
-func export(ctx context.Context, incidents *incident.Incidents, w io.Writer, format exchange.Format, ids []string) error {
+func export(ctx context.Context, view *incident.View, w io.Writer, format exchange.Format, ids []string) error {
 	out, err := exchange.NewWriter(w, format)
 	if err != nil {
 		return err
 	}
-	if err := incidents.Each(ctx, ids, out.Write); err != nil {
+	if err := view.Each(ctx, ids, out.Write); err != nil {
 		return fmt.Errorf("export: %w", err)
 	}
 	return out.Close()

@@ -12,6 +12,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/spf13/cobra"
 
+	"shirase/internal/actor"
 	"shirase/internal/incident"
 	"shirase/internal/incident/exchange"
 	"shirase/internal/web"
@@ -117,7 +118,7 @@ func (a *app) importRecords(ctx context.Context, in *instance, next func() (inci
 		return nil
 	}}
 	if rejects == "" {
-		return in.incidents.Import(ctx, next, o)
+		return in.incidents.Import(ctx, actor.Operator(), next, o)
 	}
 	f, err := os.OpenFile(rejects, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, os.ErrExist) {
@@ -136,7 +137,7 @@ func (a *app) importRecords(ctx context.Context, in *instance, next func() (inci
 		}
 		return w.Write([]string{row.File, line, row.Path, oneLine(row.Field), oneLine(row.Reason)})
 	}
-	counts, err := in.incidents.Import(ctx, next, o)
+	counts, err := in.incidents.Import(ctx, actor.Operator(), next, o)
 	w.Flush()
 	return counts, errors.Join(err, w.Error(), f.Close())
 }
@@ -193,7 +194,7 @@ and the difference is listed.`,
 				return err
 			}
 			defer in.close()
-			done, err := in.incidents.Merge(c.Context(), args[0], args[1])
+			done, err := in.incidents.Merge(c.Context(), actor.Operator(), args[0], args[1])
 			if err != nil {
 				return err
 			}

@@ -14,6 +14,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"shirase/internal/actor"
 	"shirase/internal/incident"
 	"shirase/internal/incident/extract"
 	"shirase/internal/web"
@@ -161,12 +162,12 @@ func (a *app) recordNotice(ctx context.Context, id string, given bool, facts []b
 		return err
 	}
 	defer in.close()
-	_, err = in.incidents.Create(ctx, file)
+	_, err = in.incidents.Create(ctx, actor.Operator(), file)
 	if errors.Is(err, incident.ErrExist) {
 		if !given {
 			return &hinted{fmt.Errorf("import: %w", err), "give another --id; to add to an incident that is recorded, write a facts file with -o and use: shirase incident add --facts FILE"}
 		}
-		_, err = in.incidents.Add(ctx, file)
+		_, err = in.incidents.Add(ctx, actor.Operator(), file)
 	}
 	return err
 }

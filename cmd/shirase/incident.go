@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"shirase/internal/actor"
 	"shirase/internal/incident"
 	"shirase/internal/web"
 )
@@ -28,7 +29,7 @@ func (a *app) cmdIncident() *cobra.Command {
 }
 
 // cmdFacts makes a command that records a facts file.
-func (a *app) cmdFacts(use, short, long string, record func(*incident.Incidents, context.Context, *incident.FactsFile) (incident.Incident, error)) *cobra.Command {
+func (a *app) cmdFacts(use, short, long string, record func(*incident.Incidents, context.Context, actor.Actor, *incident.FactsFile) (incident.Incident, error)) *cobra.Command {
 	var facts string
 	c := &cobra.Command{Use: use + " --facts FILE", Short: short, Args: cobra.NoArgs, Long: long,
 		Example: "  shirase incident " + use + " --facts facts.yaml",
@@ -49,17 +50,24 @@ func (a *app) cmdFacts(use, short, long string, record func(*incident.Incidents,
 				return err
 			}
 			defer in.close()
-			inc, err := record(in.incidents, c.Context(), file)
+			inc, err := record(in.incidents, c.Context(), actor.Operator(), file)
 			if err != nil {
 				return err
 			}
 			return a.print(map[string]any{"id": inc.ID, "facts": len(inc.Facts), "state": inc.State()}, func(w io.Writer) {
 				fmt.Fprintf(w, "%s: %s\n", inc.ID, inc.Title(web.EN))
 				fmt.Fprintf(w, "%s facts hold now.\n", web.Digits(int64(len(inc.Facts))))
-				if inc.State() == incident.StateFinal {
-					fmt.Fprintf(w, "\nNext: shirase scope --export ACCOUNTS --rules RULES --incident %s --commit\n", inc.ID)
-				} else {
-					fmt.Fprintf(w, "\nNext: shirase publish %s\n", inc.ID)
+				_, err := in.rosters.Latest(c.Context(), inc.ID)
+				_, imported, _ := in.incidents.Provenance(c.Context(), inc.ID)
+				switch {
+				case imported:
+					fmt.Fprintf(w, "It is recorded from what others published, and public.\n")
+					return
+				case err == nil || inc.State() != "" && inc.State() != incident.StateFinal:
+					fmt.Fprintf(w, "Nothing of this is public before it is published. To look at it: shirase serve --preview\n\nNext: shirase publish %s\n", inc.ID)
+				default:
+					fmt.Fprintf(w, "Nothing of this is public before it is published. To look at it: shirase serve --preview\n\nNext: shirase scope --export ACCOUNTS --rules RULES --incident %s --commit\n"+
+						"or, while its scope is still investigated: shirase publish %s\n", inc.ID, inc.ID)
 				}
 			})
 		}}

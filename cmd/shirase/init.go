@@ -15,7 +15,7 @@ import (
 
 	"shirase/internal/files"
 	"shirase/internal/index"
-	"shirase/internal/ledger"
+	"shirase/internal/publish"
 )
 
 func (a *app) cmdInit() *cobra.Command {
@@ -36,9 +36,9 @@ from backups of the data: whoever has both can test guesses against the index.`,
 				return err
 			}
 			defer in.close()
-			return a.print(map[string]any{"data": a.data, "keys": a.keysDir(), "engine": in.Engine, "origin": in.ledger.Origin(), "ledgerKey": in.ledger.VKey()},
+			return a.print(map[string]any{"data": a.data, "keys": a.keysDir(), "engine": in.Engine, "origin": in.publisher.Origin(), "ledgerKey": in.publisher.VKey()},
 				func(w io.Writer) {
-					table(w, [][2]string{{"data", a.data}, {"keys", a.keysDir()}, {"ledger", in.ledger.VKey()}})
+					table(w, [][2]string{{"data", a.data}, {"keys", a.keysDir()}, {"ledger", in.publisher.VKey()}})
 					fmt.Fprintf(w, "\nNext: shirase incident new --facts FILE   (one to start from: examples/facts.yaml)\n")
 				})
 		},
@@ -115,7 +115,7 @@ func (a *app) init(ctx context.Context, origin string, s settings, planned int64
 		return nil, err
 	}
 	in, err := a.wire(ctx, s)
-	if errors.Is(err, ledger.ErrKey) && made {
+	if errors.Is(err, publish.ErrKey) && made {
 		return nil, errors.Join(&hinted{fmt.Errorf("make %s: the database is another instance's", a.data),
 			"name an empty database with --store, or that instance's own --data"}, a.unmake(dir))
 	}
@@ -183,7 +183,7 @@ func (a *app) keysFree() error {
 	if err != nil {
 		return err
 	}
-	vkey, err := ledger.PublicKey(string(skey))
+	vkey, err := publish.LedgerVKey(string(skey))
 	if err != nil {
 		return err
 	}
@@ -206,7 +206,7 @@ func (a *app) makeLedgerKey(dir *files.Dir, origin string) (made bool, err error
 	if _, err := keys.Load(ledgerKey); !errors.Is(err, files.ErrNotExist) {
 		return false, err // keysFree has compared it
 	}
-	skey, vkey, err := ledger.NewKey(origin)
+	skey, vkey, err := publish.NewLedgerKey(origin)
 	if err != nil {
 		return false, err
 	}

@@ -13,7 +13,7 @@ import (
 	"shirase/internal/files"
 	"shirase/internal/incident"
 	"shirase/internal/index"
-	"shirase/internal/ledger"
+	"shirase/internal/publish"
 	"shirase/internal/roster"
 	"shirase/internal/store"
 )
@@ -52,7 +52,7 @@ type instance struct {
 	db        *store.DB
 	dir       *files.Dir
 	keys      *files.Keys
-	ledger    *ledger.Ledger
+	publisher *publish.Publisher
 	index     *index.Index
 	rosters   *roster.Rosters
 	incidents *incident.Incidents
@@ -154,10 +154,10 @@ func (a *app) openToVerify(ctx context.Context) (in *instance, vkey string, err 
 	in = &instance{settings: s, data: a.data}
 	skey, err := a.openFloor(ctx, in)
 	if err == nil {
-		vkey, err = ledger.PublicKey(skey)
+		vkey, err = publish.LedgerVKey(skey)
 	}
 	if err == nil {
-		in.index, err = index.New(ctx, in.db, in.dir, in.keys, nil)
+		in.index, err = index.New(ctx, in.db, in.dir, in.keys)
 	}
 	if err != nil {
 		in.close()
@@ -178,16 +178,18 @@ func (a *app) wire(ctx context.Context, s settings) (_ *instance, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if in.ledger, err = ledger.New(ctx, in.db, in.dir, skey); err != nil {
-		return nil, err
-	}
 	if in.incidents, err = incident.New(ctx, in.db); err != nil {
 		return nil, err
 	}
 	if in.rosters, err = roster.New(in.db, in.dir, in.keys); err != nil {
 		return nil, err
 	}
-	if in.index, err = index.New(ctx, in.db, in.dir, in.keys, in.ledger); err != nil {
+	if in.index, err = index.New(ctx, in.db, in.dir, in.keys); err != nil {
+		return nil, err
+	}
+	in.publisher, err = publish.New(ctx, publish.Rooms{DB: in.db, Dir: in.dir, Incidents: in.incidents, Index: in.index, Rosters: in.rosters}, skey,
+		publish.Instance{URL: s.URL, PhoneRegion: s.Region, Demonstration: s.Demo != nil})
+	if err != nil {
 		return nil, err
 	}
 	return in, nil

@@ -8,10 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"shirase/check"
-	"shirase/internal/incident"
 	"shirase/internal/index"
-	"shirase/internal/ledger"
+	"shirase/internal/publish"
 	"shirase/internal/web"
 )
 
@@ -64,7 +62,8 @@ func (a *app) cmdLedger() *cobra.Command {
 		Long: `Reads every file of the ledger and every row of the database behind it, and
 recomputes all of it: an edit of any published byte is found and named. It also
 walks the chain of statements from the first to the newest, compares every notice
-and every fact that a notice froze with the database, and verifies every layer.`,
+and every fact that a notice froze with the database, replays the notices to what
+the public is shown of each incident, and verifies every layer.`,
 		Example: "  shirase ledger verify\n  shirase ledger verify --json",
 		RunE: func(c *cobra.Command, _ []string) error {
 			in, vkey, err := a.openToVerify(c.Context())
@@ -72,31 +71,7 @@ and every fact that a notice froze with the database, and verifies every layer.`
 				return err
 			}
 			defer in.close()
-			chain, audit := new(index.Chain), new(incident.Audit)
-			var broken error // told after the damage that may have broken it
-			report, err := ledger.Verify(c.Context(), in.dir, vkey, in.db, func(at int64, kind string, data []byte) error {
-				switch kind {
-				case check.KindStatement:
-					if broken == nil {
-						broken = chain.NextAt(at, data)
-					}
-				case check.KindNotice:
-					audit.Next(at, data)
-				}
-				return nil
-			})
-			if err == nil {
-				err = broken
-			}
-			if err == nil {
-				err = in.index.VerifyChain(c.Context(), chain)
-			}
-			if err == nil {
-				err = verifyNotices(c.Context(), in, audit, &report)
-			}
-			if err == nil {
-				err = in.index.VerifyPublished(c.Context(), chain)
-			}
+			report, err := publish.Verify(c.Context(), in.db, in.dir, in.index, vkey)
 			if err != nil && !a.json {
 				for _, p := range report.Problems {
 					a.say("%s", oneLine(p.String()))
@@ -104,31 +79,13 @@ and every fact that a notice froze with the database, and verifies every layer.`
 				return err
 			}
 			return errors.Join(err, a.print(struct {
-				Valid      bool   `json:"valid"`
-				Key        string `json:"key"`
-				Statements int64  `json:"statements"`
-				ledger.Report
-			}{err == nil, vkey, chain.Seq, report}, func(w io.Writer) {
-				fmt.Fprintf(w, "Verified: %s entries, %s of them statements, root %s.\n", web.Digits(report.Size), web.Digits(chain.Seq), report.Root)
+				Valid bool   `json:"valid"`
+				Key   string `json:"key"`
+				publish.Verified
+			}{err == nil, vkey, report}, func(w io.Writer) {
+				fmt.Fprintf(w, "Verified: %s entries, %s of them statements, root %s.\n", web.Digits(report.Size), web.Digits(report.Statements), report.Root)
 				fmt.Fprintf(w, "Ledger key: %s\n", vkey)
 			}))
 		}})
 	return c
-}
-
-// verifyNotices compares notices and facts with the ledger, and puts what is
-// wrong into the report.
-func verifyNotices(ctx context.Context, in *instance, audit *incident.Audit, report *ledger.Report) error {
-	incidents, err := incident.New(ctx, in.db)
-	if err != nil {
-		return err
-	}
-	problems, err := incidents.VerifyPublished(ctx, audit, report.Size, report.Database)
-	if err != nil || len(problems) == 0 {
-		return err
-	}
-	for _, p := range problems[:min(len(problems), 100)] {
-		report.Problems = append(report.Problems, ledger.Problem{Where: p.Where, Index: p.Index, What: p.What})
-	}
-	return fmt.Errorf("%w: problem 1 of %d: %s", ledger.ErrDamaged, len(problems), report.Problems[len(report.Problems)-min(len(problems), 100)].String())
 }

@@ -1,9 +1,6 @@
 package main
 
 import (
-	"context"
-	"database/sql"
-	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -12,7 +9,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"shirase/check"
+	"shirase/internal/actor"
 	"shirase/internal/incident"
+	"shirase/internal/publish"
 	"shirase/internal/web"
 )
 
@@ -54,8 +53,7 @@ cannot disagree with the facts. docs/handbook/notices.md lists what can be refer
 				return err
 			}
 			defer in.close()
-			d.Figures = a.figures(in, 0)
-			text, err := in.incidents.DraftText(c.Context(), args[0], d)
+			text, err := in.publisher.DraftNotice(c.Context(), args[0], d)
 			if err != nil {
 				return err
 			}
@@ -89,7 +87,7 @@ func noticedOf(n incident.Notice) noticed {
 
 func (a *app) cmdNoticePublish() *cobra.Command {
 	var d incident.Draft
-	var ja, en string
+	var ja, en, despite string
 	c := &cobra.Command{
 		Use:   "publish ID",
 		Short: "Publish an addendum, a correction, a retraction or a revision",
@@ -126,22 +124,24 @@ facts unless files are given; both languages are needed.`,
 				return err
 			}
 			defer in.close()
-			d.Figures = a.figures(in, 0)
 			against, err := a.warn(c.Context(), in, args[0])
 			if err != nil {
 				return err
 			}
-			n, err := a.publishNotice(c.Context(), in, args[0], d)
-			if err == nil {
-				err = in.ledger.Sync(c.Context())
-			}
+			prop, pub, err := in.publisher.Run(c.Context(), actor.Operator(), publish.Request{Incident: args[0], Notice: &d, Despite: despite})
 			if err != nil {
 				return err
 			}
+			a.tellProposal(prop)
+			n := *pub.Notice
 			out := struct {
 				noticed
-				Contradictions []contradiction `json:"contradictions"`
-			}{noticedOf(n), against}
+				Proposal       string               `json:"proposal"`
+				Despite        string               `json:"despite,omitzero"`
+				Differences    []publish.Difference `json:"differences"`
+				Missing        []string             `json:"missing"`
+				Contradictions []contradiction      `json:"contradictions"`
+			}{noticedOf(n), prop.ID(), prop.Despite, prop.Differences, prop.Missing, against}
 			return a.print(out, func(w io.Writer) {
 				rows := [][2]string{{"notice", n.ID}, {"kind", n.Kind}}
 				if n.About != 0 {
@@ -153,6 +153,7 @@ facts unless files are given; both languages are needed.`,
 	noticeFlags(c, &d)
 	c.Flags().StringVar(&ja, "text-ja", "", "Markdown in Japanese")
 	c.Flags().StringVar(&en, "text-en", "", "Markdown in English")
+	c.Flags().StringVar(&despite, "despite", "", "publish although facts, roster and rules differ, and why")
 	c.MarkFlagFilename("text-ja", "md")
 	c.MarkFlagFilename("text-en", "md")
 	return c
@@ -194,46 +195,4 @@ func (a *app) cmdNoticeList() *cobra.Command {
 				}
 			})
 		}}
-}
-
-// figures are what a notice of this instance says beside the facts.
-func (a *app) figures(in *instance, accounts int64) incident.Figures {
-	return incident.Figures{Accounts: accounts, URL: in.URL, Demonstration: in.Demo != nil}
-}
-
-// publishNotice composes a notice and appends it to the ledger in the
-// transaction that records it. The ledger's files follow with its next Sync.
-func (a *app) publishNotice(ctx context.Context, in *instance, id string, d incident.Draft) (incident.Notice, error) {
-	if err := ownIncident(ctx, in, id); err != nil {
-		return incident.Notice{}, err
-	}
-	var n incident.Notice
-	err := in.db.Update(ctx, func(tx *sql.Tx) error {
-		var err error
-		if n, err = in.incidents.Compose(ctx, id, d); err != nil {
-			return err
-		}
-		if n.LedgerIndex, _, err = in.ledger.Append(ctx, tx, check.KindNotice, n.Data); err != nil {
-			return err
-		}
-		return in.incidents.RecordNotice(ctx, tx, n, n.LedgerIndex)
-	})
-	if err != nil {
-		return incident.Notice{}, fmt.Errorf("publish a notice of %s: %w", id, err)
-	}
-	return n, nil
-}
-
-// errImported says that an incident was recorded from what others published.
-var errImported = errors.New("it was imported, and is not this instance's to publish")
-
-// ownIncident refuses to sign what others published as if it were a notice of
-// theirs.
-func ownIncident(ctx context.Context, in *instance, id string) error {
-	p, imported, err := in.incidents.Provenance(ctx, id)
-	if err != nil || !imported {
-		return err
-	}
-	return &hinted{fmt.Errorf("publish %s: %w (%s)", id, errImported, p.Dataset),
-		"an organisation that answers for it itself records an incident of its own: shirase incident new --facts FILE"}
 }

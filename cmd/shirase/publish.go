@@ -2,21 +2,16 @@ package main
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"shirase/check"
-	"shirase/identity"
+	"shirase/internal/actor"
 	"shirase/internal/incident"
-	"shirase/internal/index"
-	"shirase/internal/roster"
+	"shirase/internal/publish"
 	"shirase/internal/web"
 )
 
@@ -35,19 +30,28 @@ type published struct {
 	LedgerIndex int64      `json:"ledgerIndex"`
 	Notice      string     `json:"notice"`
 	Changed     bool       `json:"changed"`
+	Proposal    string     `json:"proposal"`
+	Despite     string     `json:"despite,omitzero"`
 
-	Contradictions []contradiction `json:"contradictions"`
+	Differences    []publish.Difference `json:"differences"`
+	Missing        []string             `json:"missing"` // what the notice lacks because this instance does not know it
+	Contradictions []contradiction      `json:"contradictions"`
 }
 
 func (a *app) cmdPublish() *cobra.Command {
-	return &cobra.Command{
+	var despite string
+	c := &cobra.Command{
 		Use:   "publish ID",
 		Short: "Seal, prove and publish an incident",
 		Long: `Seals the incident's roster into the index, folds the layers, asks the draft with
 the real client, and then publishes statement, notice and ledger entries at once.
 Killed, it goes on where it was when it is started again. An incident whose scope
-is under investigation is published as that, without a roster.`,
-		Example: "  shirase publish naver-2013",
+is under investigation is published as that, without a roster.
+
+Facts, roster and rules are compared first: a number or a kind of data that the
+notice tells and a check does not, or rows that could not be read, stop it.
+--despite says why it is right all the same; the reason is kept and not shown.`,
+		Example: "  shirase publish naver-2013\n  shirase publish naver-2013 --despite \"the notice counts accounts closed since, which the export lacks\"",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			in, err := a.open(c.Context())
@@ -59,7 +63,7 @@ is under investigation is published as that, without a roster.`,
 			if err != nil {
 				return err
 			}
-			p, err := a.publish(c.Context(), in, args[0])
+			p, err := a.publish(c.Context(), in, publish.Request{Incident: args[0], Despite: despite})
 			if err != nil {
 				return err
 			}
@@ -69,7 +73,11 @@ is under investigation is published as that, without a roster.`,
 					fmt.Fprintf(w, "%s is published as it is: statement %s.\n", p.Incident, web.Digits(p.Seq))
 					return
 				}
-				rows := [][2]string{{"incident", p.Incident}, {"state", p.State}}
+				state := p.State
+				if state == incident.StateInvestigating {
+					state += " (nobody can be checked yet)"
+				}
+				rows := [][2]string{{"incident", p.Incident}, {"state", state}}
 				if p.Revision != "" {
 					rows = append(rows, [2]string{"accounts in scope", web.Digits(p.Accounts)},
 						[2]string{"entries in the index", web.Digits(p.Entries) + ", revision " + p.Revision})
@@ -87,140 +95,51 @@ is under investigation is published as that, without a roster.`,
 			})
 		},
 	}
+	c.Flags().StringVar(&despite, "despite", "", "publish although facts, roster and rules differ, and why")
+	return c
 }
 
-// publish seals an incident's roster where its scope is final, and publishes it
-// with its notice.
-func (a *app) publish(ctx context.Context, in *instance, id string) (*published, error) {
-	return a.publishAsOf(ctx, in, id, time.Time{})
-}
-
-// publishAsOf publishes what was known of an incident at a time: a past case
-// is published as it went, notice by notice. The zero time is now.
-func (a *app) publishAsOf(ctx context.Context, in *instance, id string, asOf time.Time) (*published, error) {
-	if err := ownIncident(ctx, in, id); err != nil {
+// publish seals an incident's roster where its scope is final, and publishes it with its notice.
+func (a *app) publish(ctx context.Context, in *instance, r publish.Request) (*published, error) {
+	if err := a.notMerged(ctx, in, r.Incident); err != nil {
 		return nil, err
 	}
-	inc, err := in.incidents.GetAsOf(ctx, id, asOf)
+	tell, end := a.progress("sealing")
+	r.Progress = tell
+	prop, pub, err := in.publisher.Run(ctx, actor.Operator(), r)
+	end()
 	if err != nil {
 		return nil, err
 	}
-	if inc.ID != id {
-		return nil, &hinted{fmt.Errorf("publish %s: it was merged into %s", id, inc.ID), "publish that one: shirase publish " + inc.ID}
+	p := &published{Incident: prop.Incident, State: prop.State, Statement: pub.Hash, Seq: pub.Statement.Seq, LedgerIndex: pub.LedgerIndex,
+		Notice: pub.Notice.ID, Changed: pub.Changed, Proposal: prop.ID(), Despite: prop.Despite, Differences: prop.Differences, Missing: prop.Missing}
+	if prop.Sealed != nil {
+		counts := prop.Roster.Counts
+		p.Revision, p.Entries, p.Accounts, p.Layer = prop.Sealed.Revision, prop.Sealed.Layer.N, counts.Affected, prop.Sealed.Layer.Root.String()
+		p.Invalid, p.NoEmail = counts.Invalid, counts.WithoutEmail
 	}
-	subject := index.Subject{ID: id, Organisation: inc.Organisation(web.EN), State: check.State(inc.State()), AsOf: inc.AsOf(),
-		Title: map[string]string{"ja": inc.Title(web.JA), "en": inc.Title(web.EN)}, PhoneRegion: in.Region}
-	if subject.Organisation == "" {
-		subject.Organisation = id
-	}
-	p := &published{Incident: id, State: inc.State()}
-	var sealed *index.Sealed
-	var from roster.Roster
-	if subject.State == check.Final {
-		r, err := in.rosters.Latest(ctx, id)
-		if errors.Is(err, roster.ErrNone) {
-			return nil, &hinted{fmt.Errorf("publish %s: %w", id, errNoRoster),
-				"shirase scope --export ACCOUNTS --rules RULES --incident " + id + " --commit; or record the fact scope.state: investigating"}
-		}
-		if err != nil {
-			return nil, err
-		}
-		if slices.Contains(r.Index, identity.KindPhone) && r.PhoneRegion != "" && r.PhoneRegion != in.Region {
-			return nil, &hinted{fmt.Errorf("publish %s: the rules read phone numbers as of %s, and this instance as of %s", id, r.PhoneRegion, in.Region),
-				"a person who types a number would be told no: set phoneRegion in the rules to " + in.Region + ", and scope again"}
-		}
-		from = r
-		tell, end := a.progress("sealing")
-		sealed, err = in.index.Seal(ctx, id, indexed(ctx, in.rosters, r), tell)
-		end()
-		if err != nil {
-			return nil, err
-		}
-		subject.Sets = r.Sets
-		p.Revision, p.Entries, p.Accounts, p.Layer = sealed.Revision, sealed.Layer.N, r.Counts.Affected, sealed.Layer.Root.String()
-		p.Invalid, p.NoEmail = r.Counts.Invalid, r.Counts.WithoutEmail
-	}
-	var notice incident.Notice
-	var fresh bool
-	record := func(tx *sql.Tx) error {
-		if from.ID != "" { // another scope may have been made while this one was sealed
-			if now, err := in.rosters.Latest(ctx, id); err != nil || now.ID != from.ID {
-				return errors.Join(err, &hinted{index.ErrOlder, "run publish again: it takes the newest scope"})
-			}
-		}
-		var err error
-		if notice, fresh, err = a.notice(ctx, in, inc, p.Accounts); err != nil || !fresh {
-			return err
-		}
-		at, _, err := in.ledger.Append(ctx, tx, check.KindNotice, notice.Data)
-		if err != nil {
-			return err
-		}
-		return in.incidents.RecordNotice(ctx, tx, notice, at)
-	}
-	pub, err := in.index.Publish(ctx, subject, sealed, record)
-	if err != nil {
-		return nil, err
-	}
-	if !pub.Changed { // the same index, perhaps other facts
-		if err := in.db.Update(ctx, record); err != nil {
-			return nil, fmt.Errorf("publish the notice of %s: %w", id, err)
-		}
-		if err := in.ledger.Sync(ctx); err != nil {
-			return nil, err
-		}
-	}
-	p.Statement, p.Seq, p.LedgerIndex, p.Notice = pub.Hash, pub.Statement.Seq, pub.LedgerIndex, notice.ID
-	p.Changed = pub.Changed || fresh
+	a.tellProposal(prop)
 	return p, nil
 }
 
-// indexed gives the members of a roster whose kind is indexed.
-func indexed(ctx context.Context, rosters *roster.Rosters, r roster.Roster) index.Roster {
-	out := index.Roster{ID: r.ID}
-	for _, kind := range r.Index {
-		out.N += r.Counts.Identities[kind]
+// notMerged refuses an id that leads to another incident.
+func (a *app) notMerged(ctx context.Context, in *instance, id string) error {
+	inc, err := in.incidents.Get(ctx, id)
+	if err == nil && inc.ID != id {
+		err = &hinted{fmt.Errorf("publish %s: it was merged into %s", id, inc.ID), "publish that one: shirase publish " + inc.ID}
 	}
-	out.Members = func(yield func(index.Member, error) bool) {
-		for m, err := range rosters.Members(ctx, r) {
-			if err == nil && !slices.Contains(r.Index, m.Identity.Kind) {
-				continue
-			}
-			if !yield(index.Member{Identity: m.Identity, Set: m.Set}, err) {
-				return
-			}
-		}
-	}
-	return out
+	return err
 }
 
-// notice renders an incident's notice, and says whether it differs from the
-// one published last, which it gives otherwise.
-func (a *app) notice(ctx context.Context, in *instance, inc incident.Incident, accounts int64) (incident.Notice, bool, error) {
-	figures := a.figures(in, accounts)
-	before, err := in.incidents.Notices(ctx, inc.ID)
-	if err != nil {
-		return incident.Notice{}, false, err
+// tellProposal tells, on stderr, what was published although something speaks against it.
+func (a *app) tellProposal(prop *publish.Proposal) {
+	for _, d := range prop.Differences {
+		a.say("warning: published despite a difference: %s", oneLine(d.What))
 	}
-	if len(before) > 0 {
-		last := before[len(before)-1]
-		changed, err := in.incidents.Unpublished(ctx, inc.ID)
-		if err != nil {
-			return incident.Notice{}, false, err
-		}
-		if len(changed) == 0 {
-			figures.Time = last.Time
-			again, err := in.incidents.PrepareNotice(ctx, inc, figures)
-			if err != nil {
-				return incident.Notice{}, false, err
-			}
-			// A text that a person wrote, and an addendum, stand until a fact changes.
-			if last.Format > 1 || again.Text == last.Text {
-				return last, false, nil
-			}
-			figures.Time = time.Time{}
-		}
+	for _, m := range prop.Missing {
+		a.say("warning: %s", m)
 	}
-	n, err := in.incidents.PrepareNotice(ctx, inc, figures)
-	return n, true, err
+	if len(prop.Missing) > 0 {
+		a.say("hint: give an instance its address when it is made: shirase init --url https://...")
+	}
 }

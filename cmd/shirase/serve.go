@@ -13,9 +13,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"shirase/check"
+	"shirase/internal/actor"
 	"shirase/internal/api"
+	"shirase/internal/incident"
 	"shirase/internal/index"
-	"shirase/internal/roster"
 	"shirase/internal/site"
 	"shirase/internal/web"
 )
@@ -29,15 +30,19 @@ const (
 func (a *app) cmdServe() *cobra.Command {
 	var listen string
 	var proxies []string
-	var logRequests bool
+	var logRequests, drafts bool
 	var contacts []string
 	c := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve the pages, the check and the ledger",
 		Long: `Serves everything public on one address. Put a proxy with TLS in front of it and
 name the proxy with --trusted-proxy, so that limits count its visitors and not
-the proxy. Statements are reissued daily while it runs. Addresses of visitors are never logged.`,
+the proxy. Statements are reissued daily while it runs. Addresses of visitors are never logged.
+
+--preview shows, to this machine only and with a token, everything as if it were
+published now: drafts, and the notice that would be next. It publishes and reissues nothing.`,
 		Example: `  shirase serve
+  shirase serve --preview
   shirase serve --listen 127.0.0.1:9000 --trusted-proxy 127.0.0.1`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -50,11 +55,15 @@ the proxy. Statements are reissued daily while it runs. Addresses of visitors ar
 				return err
 			}
 			defer in.close()
+			s := serving{proxies: trusted, log: logRequests, contacts: contacts}
+			if drafts {
+				return a.servePreview(c.Context(), in, listen, c.Flags().Changed("listen"), s)
+			}
 			l, err := listenOn(listen)
 			if err != nil {
 				return err
 			}
-			return a.serve(c.Context(), in, l, serving{proxies: trusted, log: logRequests, contacts: contacts}, func(url string) error {
+			return a.serve(c.Context(), in, l, s, func(url string) error {
 				return a.print(map[string]string{"url": url}, func(w io.Writer) {
 					fmt.Fprintf(w, "Serving %s\n", url)
 					if _, _, _, err := in.index.Statement(c.Context()); errors.Is(err, index.ErrNone) {
@@ -68,8 +77,28 @@ the proxy. Statements are reissued daily while it runs. Addresses of visitors ar
 	f.StringVar(&listen, "listen", defaultListen, "address to serve on")
 	f.StringArrayVar(&proxies, "trusted-proxy", nil, "address or network of a proxy whose X-Forwarded-For is believed")
 	f.StringArrayVar(&contacts, "security-contact", nil, "whom to tell of a weakness, in /.well-known/security.txt: an address of mail, or an https or tel URL")
+	f.BoolVar(&drafts, "preview", false, "show drafts, to this machine only and with a token; publish nothing")
 	f.BoolVar(&logRequests, "log-requests", false, "log a line a request: route, status, size, time; no addresses")
 	return c
+}
+
+// servePreview shows drafts on an address of this machine: a free one where none was asked for and the usual one is taken.
+func (a *app) servePreview(ctx context.Context, in *instance, listen string, stated bool, s serving) error {
+	if !stated {
+		listen = ""
+	}
+	l, err := demoListen(listen)
+	if err != nil {
+		return err
+	}
+	if s.preview, err = newPreview(l); err != nil {
+		return errors.Join(err, l.Close())
+	}
+	return a.serve(ctx, in, l, s, func(url string) error {
+		return a.print(map[string]string{"url": url, "token": s.preview.token}, func(w io.Writer) {
+			fmt.Fprintf(w, "Preview of drafts: %s\nToken: %s\n\nIt is asked for once a browser session. Nobody else can see this, and nothing is published by it.\n", url, s.preview.token)
+		})
+	})
 }
 
 func listenOn(addr string) (net.Listener, error) {
@@ -97,6 +126,29 @@ type serving struct {
 	log     bool
 
 	contacts []string // for security.txt
+	preview  *preview // nil: what is public, to everybody
+}
+
+// view is what a server shows of the archive.
+func (s serving) view(in *instance) *incident.View {
+	if s.preview != nil {
+		return in.incidents.Preview(in.publisher.Upcoming)
+	}
+	return in.incidents.Public()
+}
+
+// release finds the ledger's record of the scripts that are served, and makes it where there is none; a preview only looks.
+func (s serving) release(ctx context.Context, in *instance) (func() (int64, string, bool), error) {
+	if s.preview != nil {
+		at, hash, ok, err := in.publisher.LastPage(ctx)
+		return func() (int64, string, bool) { return at, hash, ok }, err
+	}
+	scripts, err := site.Scripts()
+	if err != nil {
+		return nil, err
+	}
+	at, hash, err := in.publisher.RecordPage(ctx, actor.Server(), scripts)
+	return func() (int64, string, bool) { return at, hash, true }, err
 }
 
 // handler puts the public doors together.
@@ -105,40 +157,44 @@ func (a *app) handler(ctx context.Context, in *instance, s serving) (http.Handle
 	if err != nil {
 		return nil, err
 	}
-	published := index.NewHandler(in.index, func(r *http.Request, n int) (time.Duration, bool) {
+	published := index.NewHandler(in.index, in.publisher.Log(), func(r *http.Request, n int) (time.Duration, bool) {
 		return limiter.Allow(s.proxies.Address(r), n)
 	})
 	if err := published.Ready(ctx); err != nil {
 		return nil, err
 	}
+	view := s.view(in)
 	options := site.Options{
-		Incidents: in.incidents,
+		Archive:   view,
 		Statement: func() *check.Statement { return published.Statement(ctx) },
-		Accounts: func(ctx context.Context, id string) (int64, bool) {
-			r, err := in.rosters.Latest(ctx, id)
-			if err != nil && !errors.Is(err, roster.ErrNone) {
+		Scope: func(ctx context.Context, id string) (site.Scope, bool) {
+			r, there, err := in.publisher.Scope(ctx, published.Statement(ctx), id)
+			if err != nil {
 				slog.Error("read the figures of a scope", "incident", id, "error", err)
 			}
-			return r.Counts.Affected, err == nil
+			return site.Scope{Accounts: r.Counts.Affected, Invalid: r.Counts.Invalid, WithoutEmail: r.Counts.WithoutEmail}, there
 		},
-		Unreached: func(ctx context.Context, id string) (int64, int64) {
-			r, err := in.rosters.Latest(ctx, id)
-			if err != nil && !errors.Is(err, roster.ErrNone) {
-				slog.Error("read the figures of a scope", "incident", id, "error", err)
-			}
-			return r.Counts.Invalid, r.Counts.WithoutEmail
-		},
-		Proof:     in.ledger.Proof,
+		Proof:     in.publisher.Proof,
 		Contact:   in.Contact,
-		LedgerKey: in.ledger.VKey(),
+		LedgerKey: in.publisher.VKey(),
 		BaseURL:   in.URL,
 		Log:       slog.Default(),
 	}
-	at, hash, err := recordRelease(ctx, in.ledger, in.db.Update)
-	if err != nil {
+	if options.Release, err = s.release(ctx, in); err != nil {
 		return nil, err
 	}
-	options.Release = func() (int64, string, bool) { return at, hash, true }
+	if s.preview != nil {
+		options.State = func(ctx context.Context, i incident.Incident) string {
+			if _, imported, err := in.incidents.Provenance(ctx, i.ID); err != nil || imported {
+				return ""
+			}
+			state, err := in.publisher.State(ctx, i)
+			if err != nil {
+				slog.Error("read the state of a scope", "incident", i.ID, "error", err)
+			}
+			return state
+		}
+	}
 	if in.Demo != nil {
 		options.Demo = &site.Demo{Affected: in.Demo.Affected, NotAffected: in.Demo.NotAffected}
 	}
@@ -152,9 +208,9 @@ func (a *app) handler(ctx context.Context, in *instance, s serving) (http.Handle
 	mux := http.NewServeMux()
 	mux.Handle("/check/v1/", published.Mux())
 	for _, path := range []string{"/checkpoint", "/tile/", "/ledger/v1/"} {
-		mux.Handle(path, in.ledger.Handler())
+		mux.Handle(path, in.publisher.Handler())
 	}
-	if err := a.mountArchive(ctx, in, s, mux, pages, published); err != nil {
+	if err := a.mountArchive(ctx, in, view, s, mux, pages, published); err != nil {
 		return nil, err
 	}
 	if err := a.mountPasswords(ctx, mux); err != nil {
@@ -165,31 +221,28 @@ func (a *app) handler(ctx context.Context, in *instance, s serving) (http.Handle
 	if s.log {
 		level = slog.LevelInfo
 	}
-	return web.Wrap(mux, web.Options{Log: slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: level}))}), nil
+	var h http.Handler = mux
+	if s.preview != nil {
+		h = s.preview.guard(pages, mux)
+	}
+	return web.Wrap(h, web.Options{Log: slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: level}))}), nil
 }
 
 // mountArchive serves the API and the feeds, and puts a limit before the search. It is a limit of its own: whoever reads
 // the archive along leaves the check to the others behind the same address.
-func (a *app) mountArchive(ctx context.Context, in *instance, s serving, mux *http.ServeMux, pages http.Handler, published *index.Handler) error {
+func (a *app) mountArchive(ctx context.Context, in *instance, view *incident.View, s serving, mux *http.ServeMux, pages *site.Site, published *index.Handler) error {
 	limiter, err := web.NewLimiter(web.DefaultLimits, nil)
 	if err != nil {
 		return err
 	}
 	allow := func(r *http.Request, n int) (time.Duration, bool) { return limiter.Allow(s.proxies.Address(r), n) }
 	archive, err := api.New(api.Options{
-		Incidents: in.incidents,
-		Checkable: func(id string) bool {
-			st := published.Statement(ctx)
-			if st == nil {
-				return false
-			}
-			i := st.Incident(id)
-			return i != nil && i.State == check.Final
-		},
-		Allow:    allow,
-		BaseURL:  in.URL,
-		Contacts: s.contacts,
-		Log:      slog.Default(),
+		Archive:   view,
+		Statement: func() *check.Statement { return published.Statement(ctx) },
+		Allow:     allow,
+		BaseURL:   in.URL,
+		Contacts:  s.contacts,
+		Log:       slog.Default(),
 	})
 	if err != nil {
 		return usageError{err}
@@ -202,7 +255,7 @@ func (a *app) mountArchive(ctx context.Context, in *instance, s serving, mux *ht
 	}
 	mux.HandleFunc("GET /incidents", func(w http.ResponseWriter, r *http.Request) {
 		if wait, ok := allow(r, 1); !ok {
-			site.TooMany(pages, w, r, wait)
+			pages.TooMany(w, r, wait)
 			return
 		}
 		pages.ServeHTTP(w, r)
@@ -214,8 +267,10 @@ func (a *app) mountArchive(ctx context.Context, in *instance, s serving, mux *ht
 func (a *app) serve(ctx context.Context, in *instance, l net.Listener, s serving, ready func(url string) error) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	if _, err := in.index.Reissue(ctx, false); err != nil && !errors.Is(err, index.ErrNone) {
-		return err
+	if s.preview == nil {
+		if _, err := in.publisher.Reissue(ctx, actor.Server(), false); err != nil && !errors.Is(err, index.ErrNone) {
+			return err
+		}
 	}
 	h, err := a.handler(ctx, in, s)
 	if err != nil {
@@ -227,11 +282,13 @@ func (a *app) serve(ctx context.Context, in *instance, l net.Listener, s serving
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(l) }()
 	go func() {
-		if err := in.incidents.Warm(ctx); err != nil && ctx.Err() == nil {
+		if err := in.incidents.Public().Warm(ctx); err != nil && ctx.Err() == nil {
 			slog.Error("warm the search", "error", err) // the first search tries again, and answers for it
 		}
 	}()
-	go in.index.KeepFresh(ctx, func(err error) { slog.Error("reissue the statement", "error", err) })
+	if s.preview == nil {
+		go in.publisher.KeepFresh(ctx, actor.Server(), func(err error) { slog.Error("reissue the statement", "error", err) })
+	}
 	if err := ready("http://" + l.Addr().String()); err != nil {
 		return err
 	}

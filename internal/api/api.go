@@ -15,15 +15,16 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"shirase/check"
 	"shirase/internal/incident"
 	"shirase/internal/web"
 )
 
 // Options of the door.
 type Options struct {
-	Incidents *incident.Incidents
-	// Checkable reports whether people can check themselves against an incident here; nil: none.
-	Checkable func(incident string) bool
+	Archive *incident.View
+	// Statement returns the published statement; nil where nothing is published.
+	Statement func() *check.Statement
 	// Allow takes n units for a request, or says when they would be there; nil: no limit.
 	Allow func(r *http.Request, n int) (retryAfter time.Duration, ok bool)
 	// BaseURL of this instance, without a final slash; empty: what the request was made to.
@@ -31,6 +32,15 @@ type Options struct {
 	// Contacts for security.txt: URLs (RFC 9116, 2.5.3). Without one there is no such file.
 	Contacts []string
 	Log      *slog.Logger
+}
+
+// state is the state of an incident's scope as the published statement gives it; "" where it does not name the incident.
+func (o Options) state(id string) string {
+	st := o.Statement()
+	if st == nil || st.Incident(id) == nil {
+		return ""
+	}
+	return string(st.Incident(id).State)
 }
 
 // Costs of a request in the limiter's units: a search is one, what reads the whole archive is more.
@@ -68,8 +78,8 @@ func New(o Options) (http.Handler, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	if o.Checkable == nil {
-		o.Checkable = func(string) bool { return false }
+	if o.Statement == nil {
+		o.Statement = func() *check.Statement { return nil }
 	}
 	if o.Allow == nil {
 		o.Allow = func(*http.Request, int) (time.Duration, bool) { return 0, true }

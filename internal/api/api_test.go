@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"database/sql"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -19,6 +20,8 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"shirase/check"
+	"shirase/internal/actor"
 	"shirase/internal/incident"
 	"shirase/internal/store"
 	"shirase/internal/web"
@@ -47,18 +50,17 @@ facts:
 		if err != nil {
 			t.Fatal(err)
 		}
-		i, err := s.Create(t.Context(), file)
+		i, err := s.Create(t.Context(), actor.Operator(), file)
 		if err != nil {
 			t.Fatal(err)
-		}
-		if n > 0 {
-			continue
 		}
 		notice, err := s.PrepareNotice(t.Context(), i, incident.Figures{Time: time.Date(2013, 7, 19, 0, 0, 0, 0, time.UTC), Accounts: 10})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := db.Update(t.Context(), func(tx *sql.Tx) error { return s.RecordNotice(t.Context(), tx, notice, 7) }); err != nil {
+		if err := db.Update(t.Context(), func(tx *sql.Tx) error {
+			return errors.Join(s.RecordNotice(t.Context(), tx, notice, int64(7+n)), s.Serve(t.Context(), tx, int64(8+n)))
+		}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -71,7 +73,7 @@ facts:
 			{Key: "organisation", Value: incident.Value{Text: incident.Text{JA: "Zeta", EN: "Zeta"}}, Certainty: incident.Confirmed, Source: "hibp"},
 			{Key: "discovered", Value: incident.Value{Time: at}, Certainty: incident.Confirmed, Source: "hibp"},
 			{Key: "source", Item: "hibp", Value: incident.Value{URL: "https://haveibeenpwned.com/Breach/Zeta"}, Certainty: incident.Confirmed}}}}
-	if _, err := s.Import(t.Context(), func() (incident.Record, error) {
+	if _, err := s.Import(t.Context(), actor.Operator(), func() (incident.Record, error) {
 		if len(rows) == 0 {
 			return incident.Record{}, io.EOF
 		}
@@ -81,7 +83,8 @@ facts:
 	}, incident.ImportOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	o := Options{Incidents: s, Checkable: func(id string) bool { return id == "naver-2013" }, BaseURL: "https://notice.example/", Contacts: []string{"security@notice.example"}}
+	st := &check.Statement{Incidents: []check.Incident{{ID: "hostile", State: check.Investigating}, {ID: "naver-2013", State: check.Final}}}
+	o := Options{Archive: s.Public(), Statement: func() *check.Statement { return st }, BaseURL: "https://notice.example/", Contacts: []string{"security@notice.example"}}
 	if change != nil {
 		change(&o)
 	}

@@ -11,7 +11,7 @@ import (
 // version: who has it, and asks again, is told without the archive being read.
 func export(format exchange.Format, ending string) func(a *api, w http.ResponseWriter, r *http.Request) error {
 	return func(a *api, w http.ResponseWriter, r *http.Request) error {
-		version, err := a.Incidents.ArchiveVersion(r.Context())
+		version, err := a.Archive.ArchiveVersion(r.Context())
 		if err != nil {
 			return err
 		}
@@ -30,7 +30,7 @@ func export(format exchange.Format, ending string) func(a *api, w http.ResponseW
 		}
 		out, err := exchange.NewWriter(w, format)
 		if err == nil {
-			err = a.Incidents.Each(r.Context(), nil, out.Write)
+			err = a.Archive.Each(r.Context(), nil, out.Write)
 		}
 		if err == nil {
 			err = out.Close()

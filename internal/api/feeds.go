@@ -55,7 +55,7 @@ func (a *api) feed(r *http.Request) (feed, error) {
 	}
 	search := q.Values()
 	q.Sort, q.Limit = incident.Updated, feedItems
-	res, err := a.Incidents.Search(r.Context(), q)
+	res, err := a.Archive.Search(r.Context(), q)
 	if err != nil {
 		return feed{}, err
 	}
@@ -93,7 +93,7 @@ func (a *api) feed(r *http.Request) (feed, error) {
 func (a *api) items(ctx context.Context, base string, lang web.Lang, e incident.Entry) ([]item, error) {
 	common := item{title: e.Title.In(lang), author: e.Organisation.In(lang), tags: incident.ClassLabels(lang, e.Classes)}
 	if e.Dataset != "" {
-		p, ok, err := a.Incidents.Provenance(ctx, e.ID)
+		p, ok, err := a.Archive.Provenance(ctx, e.ID)
 		if err != nil {
 			return nil, err
 		}
@@ -101,7 +101,7 @@ func (a *api) items(ctx context.Context, base string, lang web.Lang, e incident.
 			common.rights = strings.TrimSpace(p.Attribution + " " + p.Licence)
 		}
 	}
-	notices, err := a.Incidents.Notices(ctx, e.ID)
+	notices, err := a.Archive.Notices(ctx, e.ID)
 	if err != nil {
 		return nil, err
 	}

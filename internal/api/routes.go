@@ -103,7 +103,7 @@ func (a *api) incidents(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	res, err := a.Incidents.Search(r.Context(), q)
+	res, err := a.Archive.Search(r.Context(), q)
 	if err != nil {
 		return err
 	}
@@ -135,26 +135,26 @@ func (a *api) incident(w http.ResponseWriter, r *http.Request) error {
 	if !incident.ValidID(id) {
 		return fmt.Errorf("%w", incident.ErrNotFound)
 	}
-	i, err := a.Incidents.Get(r.Context(), id)
+	i, err := a.Archive.Get(r.Context(), id)
 	if err != nil {
 		return err
 	}
-	entries, err := a.Incidents.Entries(r.Context(), []string{i.ID})
+	entries, err := a.Archive.Entries(r.Context(), []string{i.ID})
 	if err != nil {
 		return err
 	}
 	if len(entries) == 0 {
 		return fmt.Errorf("%w", incident.ErrNotFound)
 	}
-	past, err := a.Incidents.History(r.Context(), i.ID)
+	past, err := a.Archive.Record(r.Context(), i.ID)
 	if err != nil {
 		return err
 	}
-	notices, err := a.Incidents.Notices(r.Context(), i.ID)
+	notices, err := a.Archive.Notices(r.Context(), i.ID)
 	if err != nil {
 		return err
 	}
-	p, imported, err := a.Incidents.Provenance(r.Context(), i.ID)
+	p, imported, err := a.Archive.Provenance(r.Context(), i.ID)
 	if err != nil {
 		return err
 	}
@@ -178,7 +178,7 @@ func (a *api) incident(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *api) notice(w http.ResponseWriter, r *http.Request) error {
-	n, err := a.Incidents.Notice(r.Context(), r.PathValue("id"))
+	n, err := a.Archive.Notice(r.Context(), r.PathValue("id"))
 	if err != nil {
 		return err
 	}
@@ -217,7 +217,7 @@ func (a *api) notices(w http.ResponseWriter, r *http.Request) error {
 			return errParameter
 		}
 	}
-	list, err := a.Incidents.NoticesAfter(r.Context(), from, limit+1)
+	list, err := a.Archive.NoticesAfter(r.Context(), from, limit+1)
 	if err != nil {
 		return err
 	}
@@ -237,7 +237,7 @@ func (a *api) organisations(w http.ResponseWriter, r *http.Request) error {
 	if err != nil || len(after) > 64 {
 		return errParameter
 	}
-	list, err := a.Incidents.Organisations(r.Context(), after, limit+1)
+	list, err := a.Archive.Organisations(r.Context(), after, limit+1)
 	if err != nil {
 		return err
 	}
@@ -253,7 +253,7 @@ func (a *api) organisations(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *api) organisation(w http.ResponseWriter, r *http.Request) error {
-	o, err := a.Incidents.Organisation(r.Context(), r.PathValue("id"))
+	o, err := a.Archive.Organisation(r.Context(), r.PathValue("id"))
 	if err != nil {
 		return err
 	}
@@ -267,7 +267,7 @@ func (a *api) organisation(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *api) datasets(w http.ResponseWriter, r *http.Request) error {
-	list, err := a.Incidents.Datasets(r.Context())
+	list, err := a.Archive.Datasets(r.Context())
 	if err != nil {
 		return err
 	}

@@ -46,7 +46,7 @@ func (a *api) mapped(ctx context.Context, base string) (parts []web.Content, las
 		b.add(p, time.Time{})
 	}
 	organisation := map[string]time.Time{}
-	err = a.Incidents.EachEntry(ctx, func(e incident.Entry) error {
+	err = a.Archive.EachEntry(ctx, func(e incident.Entry) error {
 		b.add("/incidents/"+e.ID, e.Updated)
 		if e.OrganisationID != "" && e.Updated.After(organisation[e.OrganisationID]) {
 			organisation[e.OrganisationID] = e.Updated
@@ -57,7 +57,7 @@ func (a *api) mapped(ctx context.Context, base string) (parts []web.Content, las
 		return nil, nil, err
 	}
 	for after := ""; ; {
-		list, err := a.Incidents.Organisations(ctx, after, 500)
+		list, err := a.Archive.Organisations(ctx, after, 500)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -70,7 +70,7 @@ func (a *api) mapped(ctx context.Context, base string) (parts []web.Content, las
 		}
 	}
 	for after := (incident.Notice{}); ; {
-		list, err := a.Incidents.NoticesAfter(ctx, after, 100)
+		list, err := a.Archive.NoticesAfter(ctx, after, 100)
 		if err != nil {
 			return nil, nil, err
 		}

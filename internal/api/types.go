@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"time"
 
+	"shirase/check"
 	"shirase/internal/incident"
 )
 
@@ -48,8 +49,8 @@ type Entry struct {
 	Cause          string           `json:"cause,omitzero"`
 	Sector         string           `json:"sector,omitzero"`
 	Country        string           `json:"country,omitzero"`
-	State          string           `json:"state"`
-	Checkable      bool             `json:"checkable"` // whether people can check themselves against it here
+	State          string           `json:"state,omitzero"` // of the scope, as the published statement says; not there where it says nothing
+	Checkable      bool             `json:"checkable"`      // whether people can check themselves against it here
 	Classes        []string         `json:"classes"`
 	Certifications []string         `json:"certifications"`
 	Dataset        string           `json:"dataset"` // "own" for the operator's own
@@ -221,7 +222,7 @@ type Problem struct {
 
 func (a *api) entry(base string, e incident.Entry) Entry {
 	out := Entry{ID: e.ID, URL: base + "/incidents/" + e.ID, Title: Text(e.Title), Date: e.Date.Format(time.RFC3339), DateKey: e.DateKey,
-		Disclosed: e.Disclosed.String(), Cause: e.Cause, Sector: e.Sector, Country: e.Country, State: e.State, Checkable: a.Checkable(e.ID),
+		Disclosed: e.Disclosed.String(), Cause: e.Cause, Sector: e.Sector, Country: e.Country, State: a.state(e.ID), Checkable: a.state(e.ID) == string(check.Final),
 		Classes: some(e.Classes), Certifications: some(e.Certifications), Dataset: e.Dataset, Updated: e.Updated.UTC().Truncate(time.Second),
 		Detect: span(e.Detect), Contain: span(e.Contain), Disclose: span(e.Disclose), Notify: span(e.NotifyRegulator)}
 	if e.Organisation != (incident.Text{}) {

@@ -33,7 +33,6 @@ type Entry struct {
 	Affected          Value // affected.count; Number is nil where not known
 	Cause, Sector     string
 	Country           string
-	State             string // of the scope
 	Classes           []string
 	Certifications    []string
 	Dataset           string // "" for the operator's own; "hibp", "washington-ag", ...
@@ -59,7 +58,7 @@ var dateKeys = []string{"disclosed", "regulator-notified", "persons-notified", "
 
 // entryOf makes the entry of an incident from its current facts.
 func entryOf(i Incident, origin Origin) Entry {
-	e := Entry{ID: i.ID, Title: Text{i.ID, i.ID}, Date: i.Created.UTC(), DateKey: "recorded", State: i.State(), Classes: i.Classes(),
+	e := Entry{ID: i.ID, Title: Text{i.ID, i.ID}, Date: i.Created.UTC(), DateKey: "recorded", Classes: i.Classes(),
 		Dataset: origin.Dataset, Addenda: len(i.Listed("addendum")), Updated: i.Created.UTC()}
 	if f, ok := i.Fact("title"); ok && f.Value.Text != (Text{}) {
 		e.Title = f.Value.Text
@@ -174,19 +173,16 @@ func (a refreshing) incident(ctx context.Context, id string) error {
 	if merged, err := a.leave(ctx, id); err != nil || merged {
 		return err
 	}
-	list, err := readIncidents(ctx, a.tx, `WHERE i.id = $1`, id)
-	if err != nil {
+	i, public, err := publicIncident(ctx, a.tx, id)
+	if err != nil || !public {
 		return err
-	}
-	if len(list) == 0 {
-		return nil // without a fact there is nothing to show
 	}
 	origin, err := originOf(ctx, a.tx, id)
 	if err != nil {
 		return err
 	}
-	e := entryOf(list[0], origin)
-	if e.Updated, err = lastRecorded(ctx, a.tx, id, e.Updated); err != nil {
+	e := entryOf(i, origin)
+	if e.Updated, err = lastShown(ctx, a.tx, id, e.Updated); err != nil {
 		return err
 	}
 	grown, err := a.organisation(ctx, &e)
@@ -209,7 +205,7 @@ func (a refreshing) incident(ctx context.Context, id string) error {
 		e.num, id, e.OrganisationID, a.version, string(data)); err != nil {
 		return err
 	}
-	if err := a.index(ctx, e.num, list[0], e.OrganisationID); err != nil {
+	if err := a.index(ctx, e.num, i, e.OrganisationID); err != nil {
 		return err
 	}
 	if !grown {
@@ -239,40 +235,24 @@ func (a refreshing) neighbours(ctx context.Context, e Entry) error {
 		return err
 	}
 	for num, id := range ids {
-		list, err := readIncidents(ctx, a.tx, `WHERE i.id = $1`, id)
+		i, public, err := publicIncident(ctx, a.tx, id)
 		if err != nil {
 			return err
 		}
-		if len(list) == 0 {
+		if !public {
 			continue
 		}
-		if err := a.index(ctx, num, list[0], e.OrganisationID); err != nil {
+		if err := a.index(ctx, num, i, e.OrganisationID); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// lastRecorded returns when something was last recorded or published about an incident.
-func lastRecorded(ctx context.Context, q querier, id string, created time.Time) (time.Time, error) {
-	newest := created
-	for _, query := range []string{`SELECT coalesce(max(recorded_at), 0) FROM incident_fact WHERE incident = $1`,
-		`SELECT coalesce(max(published_at), 0) FROM incident_notice WHERE incident = $1`} {
-		var at int64
-		if err := q.QueryRowContext(ctx, query, id).Scan(&at); err != nil {
-			return newest, err
-		}
-		if t := time.UnixMicro(at).UTC(); t.After(newest) {
-			newest = t
-		}
-	}
-	return newest, nil
-}
-
 // originOf returns the data set an incident was imported from.
-func originOf(ctx context.Context, tx *sql.Tx, id string) (Origin, error) {
+func originOf(ctx context.Context, q querier, id string) (Origin, error) {
 	var o Origin
-	err := tx.QueryRowContext(ctx, `SELECT dataset, external_id FROM incident_import WHERE incident = $1`, id).Scan(&o.Dataset, &o.ExternalID)
+	err := q.QueryRowContext(ctx, `SELECT dataset, external_id FROM incident_import WHERE incident = $1`, id).Scan(&o.Dataset, &o.ExternalID)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Origin{}, nil
 	}
@@ -282,7 +262,7 @@ func originOf(ctx context.Context, tx *sql.Tx, id string) (Origin, error) {
 // leave takes an incident out of the archive that turned out to be another one. Its number stays taken.
 func (a refreshing) leave(ctx context.Context, id string) (merged bool, err error) {
 	var n int
-	if err := a.tx.QueryRowContext(ctx, `SELECT count(*) FROM incident_merge WHERE incident = $1`, id).Scan(&n); err != nil || n == 0 {
+	if err := a.tx.QueryRowContext(ctx, `SELECT count(*) FROM incident_merge WHERE incident = $1 AND ledger_index < `+served, id).Scan(&n); err != nil || n == 0 {
 		return false, err
 	}
 	var num int64
@@ -297,7 +277,7 @@ func (a refreshing) leave(ctx context.Context, id string) (merged bool, err erro
 }
 
 // Entries returns the archive's entries of the given incidents, in their order; what is not there is left out.
-func (s *Incidents) Entries(ctx context.Context, ids []string) ([]Entry, error) {
+func (v *View) Entries(ctx context.Context, ids []string) ([]Entry, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
@@ -308,7 +288,7 @@ func (s *Incidents) Entries(ctx context.Context, ids []string) ([]Entry, error) 
 	for i, id := range ids {
 		args[i] = id
 	}
-	list, err := readEntries(ctx, s.db, `WHERE data <> '' AND incident IN (`+binds(len(ids))+`)`, args...)
+	list, err := v.entries(ctx, v.s.db, func(e Entry) bool { return slices.Contains(ids, e.ID) }, `WHERE data <> '' AND incident IN (`+binds(len(ids))+`)`, args...)
 	if err != nil {
 		return nil, fmt.Errorf("archive: %w", err)
 	}
@@ -321,23 +301,42 @@ const maxEntries = 1000
 
 // EachEntry calls do for every entry of the archive, in the order in which the incidents were first recorded, until
 // do fails.
-func (s *Incidents) EachEntry(ctx context.Context, do func(Entry) error) error {
+func (v *View) EachEntry(ctx context.Context, do func(Entry) error) error {
 	const chunk = 500
+	var over []laid
+	if v.drafts {
+		var err error
+		if over, err = v.laidOver(ctx); err != nil {
+			return fmt.Errorf("archive: %w", err)
+		}
+	}
 	for last := int64(0); ; {
-		list, err := readEntries(ctx, s.db, `WHERE data <> '' AND num > $1 ORDER BY num LIMIT $2`, last, chunk)
+		list, err := readEntries(ctx, v.s.db, `WHERE data <> '' AND num > $1 ORDER BY num LIMIT $2`, last, chunk)
 		if err != nil {
 			return fmt.Errorf("archive: %w", err)
 		}
 		for _, e := range list {
+			last = e.num
+			if slices.ContainsFunc(over, func(l laid) bool { return l.entry.ID == e.ID }) {
+				continue
+			}
 			if err := do(e); err != nil {
 				return err
 			}
-			last = e.num
 		}
 		if len(list) < chunk {
-			return nil
+			break
 		}
 	}
+	for _, l := range over {
+		if l.gone {
+			continue
+		}
+		if err := do(l.entry); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // binds writes n placeholders, $1 to $n.

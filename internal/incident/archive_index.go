@@ -30,7 +30,7 @@ func (a refreshing) index(ctx context.Context, num int64, i Incident, organisati
 	if err != nil {
 		return err
 	}
-	return a.putText(ctx, num, entryText{spaced(indexed(d.title)), spaced(indexed(append(d.title, d.body...)))})
+	return a.putText(ctx, num, d.text())
 }
 
 // spaced writes tokens as an entryText holds them.
@@ -128,6 +128,11 @@ func eachText(ctx context.Context, tx *sql.Tx, do func(num int64, t entryText), 
 // document is what of an incident is searched.
 type document struct{ title, body []string }
 
+// text gives the tokens of a document as they are indexed.
+func (d document) text() entryText {
+	return entryText{spaced(indexed(d.title)), spaced(indexed(append(d.title, d.body...)))}
+}
+
 func (a refreshing) document(ctx context.Context, i Incident, organisation string) (document, error) {
 	var d document
 	var seen = map[string]bool{}
@@ -165,7 +170,7 @@ func (a refreshing) document(ctx context.Context, i Incident, organisation strin
 		add(&d.body, f.Value.Text.JA, f.Value.Text.EN, f.Value.Original, f.Value.Quote)
 	}
 	// The newest notices first: what a limit on tokens cuts off is what was said long ago.
-	rows, err := a.tx.QueryContext(ctx, `SELECT data FROM incident_notice WHERE incident = $1 ORDER BY version DESC LIMIT 20`, i.ID)
+	rows, err := a.tx.QueryContext(ctx, `SELECT data FROM incident_notice WHERE incident = $1 AND ledger_index < `+served+` ORDER BY version DESC LIMIT 20`, i.ID)
 	if err != nil {
 		return d, err
 	}

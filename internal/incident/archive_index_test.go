@@ -12,6 +12,8 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/go-json-experiment/json"
+
 	"shirase/internal/store"
 	"shirase/internal/store/storetest"
 )
@@ -146,9 +148,7 @@ func TestSearchScanned(t *testing.T) {
 		along := room(t, db) // a server that searches, and so reads, in between
 		for half := range slices.Chunk(files, len(files)/2) {
 			search(t, along, "q=naver")
-			if err := s.CreateAll(t.Context(), half); err != nil {
-				t.Fatal(err)
-			}
+			recordAll(t, s, half...)
 		}
 		// All that were recorded as ネイバー are found by NAVER from here on.
 		fill(t, s, small...)
@@ -157,7 +157,7 @@ func TestSearchScanned(t *testing.T) {
 			title, all []string
 		}
 		var all []read
-		err := s.EachEntry(t.Context(), func(e Entry) error { all = append(all, read{Entry: e}); return nil })
+		err := s.Public().EachEntry(t.Context(), func(e Entry) error { all = append(all, read{Entry: e}); return nil })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -178,7 +178,7 @@ func TestSearchScanned(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := s.Warm(t.Context()); err != nil {
+		if err := s.Public().Warm(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		found := 0
@@ -211,11 +211,11 @@ func TestSearchScanned(t *testing.T) {
 				}
 				return y.Date.Compare(x.Date)
 			})
-			res, err := s.Search(t.Context(), q)
+			res, err := s.Public().Search(t.Context(), q)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if other, err := along.Search(t.Context(), q); err != nil || !reflect.DeepEqual(other, res) {
+			if other, err := along.Public().Search(t.Context(), q); err != nil || !reflect.DeepEqual(other, res) {
 				t.Fatalf("%s: a server that read along finds %+v, %v; one that did not %+v", q.Values().Encode(), other, err, res)
 			}
 			var got, wanted []string
@@ -301,7 +301,17 @@ func TestArchiveMigrated(t *testing.T) {
 					return err
 				}
 				for at := range file.Facts {
-					if err := insertFacts(ctx, tx, file.ID, int64(at), file.Facts[at:at+1], time.Unix(0, 0)); err != nil {
+					f := file.Facts[at]
+					if f.AsOf.IsZero() {
+						f.AsOf = Moment{time.Unix(0, 0).UTC(), Minute}
+					}
+					value, err := json.Marshal(f.Value, json.Deterministic(true))
+					if err != nil {
+						return err
+					}
+					if _, err := tx.ExecContext(ctx, `INSERT INTO incident_fact (incident, seq, fact_key, item, certainty, source, as_of, as_of_form,
+						recorded_at, author, retracted, value) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, '', $9, $10)`, file.ID, at+1, f.Key, f.Item,
+						string(f.Certainty), f.Source, store.Micros(f.AsOf.Time), f.AsOf.String(), f.Retracted, string(value)); err != nil {
 						return err
 					}
 				}
@@ -323,7 +333,7 @@ func TestArchiveMigrated(t *testing.T) {
 				t.Errorf("%s: %q, want %q", query, got, want)
 			}
 		}
-		if list, err := s.Entries(ctx, []string{"quiet"}); err != nil || len(list) != 1 || list[0].num != 7 {
+		if list, err := s.Public().Entries(ctx, []string{"quiet"}); err != nil || len(list) != 1 || list[0].num != 7 {
 			t.Errorf("%+v, %v", list, err)
 		}
 	})

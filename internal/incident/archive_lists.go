@@ -18,9 +18,16 @@ type OrganisationLine struct {
 }
 
 // Organisations lists the organisations whose ids come after one, in the order of ids.
-func (s *Incidents) Organisations(ctx context.Context, after string, limit int) ([]OrganisationLine, error) {
+func (v *View) Organisations(ctx context.Context, after string, limit int) ([]OrganisationLine, error) {
 	fail := func(err error) ([]OrganisationLine, error) { return nil, fmt.Errorf("organisations: %w", err) }
-	rows, err := s.db.QueryContext(ctx, `SELECT organisation, count(*), max(num) FROM incident_entry WHERE organisation > $1
+	if v.drafts {
+		list, err := v.organisationLines(ctx, after, limit)
+		if err != nil {
+			return fail(err)
+		}
+		return list, nil
+	}
+	rows, err := v.s.db.QueryContext(ctx, `SELECT organisation, count(*), max(num) FROM incident_entry WHERE organisation > $1
 		GROUP BY organisation ORDER BY organisation LIMIT $2`, after, limit)
 	if err != nil {
 		return fail(err)
@@ -39,7 +46,7 @@ func (s *Incidents) Organisations(ctx context.Context, after string, limit int) 
 	if err := errors.Join(rows.Err(), rows.Close()); err != nil || len(nums) == 0 {
 		return list, err
 	}
-	entries, err := readEntries(ctx, s.db, `WHERE num IN (`+binds(len(nums))+`)`, nums...)
+	entries, err := readEntries(ctx, v.s.db, `WHERE num IN (`+binds(len(nums))+`)`, nums...)
 	if err != nil {
 		return fail(err)
 	}
@@ -61,8 +68,8 @@ type Dataset struct {
 }
 
 // Datasets lists the data sets that incidents were imported from.
-func (s *Incidents) Datasets(ctx context.Context) ([]Dataset, error) {
-	rows, err := s.db.QueryContext(ctx, `SELECT dataset, count(*), max(licence), max(attribution), max(updated_at)
+func (v *View) Datasets(ctx context.Context) ([]Dataset, error) {
+	rows, err := v.s.db.QueryContext(ctx, `SELECT dataset, count(*), max(licence), max(attribution), max(updated_at)
 		FROM incident_import GROUP BY dataset ORDER BY dataset`)
 	if err != nil {
 		return nil, fmt.Errorf("data sets: %w", err)
@@ -83,8 +90,8 @@ func (s *Incidents) Datasets(ctx context.Context) ([]Dataset, error) {
 
 // NoticesAfter lists published notices in the order of incidents' ids and versions, those after one. The zero after is
 // the beginning.
-func (s *Incidents) NoticesAfter(ctx context.Context, after Notice, limit int) ([]Notice, error) {
-	return s.notices(ctx, `WHERE (incident, version) > ($1, $2) ORDER BY incident, version LIMIT $3`, after.Incident, after.Version, limit)
+func (v *View) NoticesAfter(ctx context.Context, after Notice, limit int) ([]Notice, error) {
+	return readNotices(ctx, v.s.db, `WHERE (incident, version) > ($1, $2) AND ledger_index < `+served+` ORDER BY incident, version LIMIT $3`, after.Incident, after.Version, limit)
 }
 
 // NoticeAfterID is the place in the order of NoticesAfter that a notice's id names. Errors: ErrNoNotice.
@@ -121,9 +128,9 @@ func Vocabulary() map[string][]Term {
 }
 
 // ArchiveVersion returns a number that is another one after every change of the archive.
-func (s *Incidents) ArchiveVersion(ctx context.Context) (int64, error) {
+func (v *View) ArchiveVersion(ctx context.Context) (int64, error) {
 	var version int64
-	if err := s.db.QueryRowContext(ctx, `SELECT version FROM incident_archive WHERE one = 1`).Scan(&version); err != nil {
+	if err := v.s.db.QueryRowContext(ctx, `SELECT version FROM incident_archive WHERE one = 1`).Scan(&version); err != nil {
 		return 0, fmt.Errorf("archive: %w", err)
 	}
 	return version, nil

@@ -188,23 +188,23 @@ func namesOf(ctx context.Context, q querier, id string) ([]string, error) {
 
 // Organisation returns an organisation with its incidents. Its ID is another than id where two turned out to be one.
 // Errors: ErrNoOrganisation.
-func (s *Incidents) Organisation(ctx context.Context, id string) (Organisation, error) {
+func (v *View) Organisation(ctx context.Context, id string) (Organisation, error) {
 	none := fmt.Errorf("%w: %.80q", ErrNoOrganisation, id)
 	if !organisationID.MatchString(id) {
 		return Organisation{}, none
 	}
 	var joined string
-	switch err := s.db.QueryRowContext(ctx, `SELECT joined FROM incident_organisation WHERE id = $1`, id).Scan(&joined); {
-	case errors.Is(err, sql.ErrNoRows):
+	switch err := v.s.db.QueryRowContext(ctx, `SELECT joined FROM incident_organisation WHERE id = $1`, id).Scan(&joined); {
+	case errors.Is(err, sql.ErrNoRows) && !v.drafts: // a preview may show one that has no id yet
 		return Organisation{}, none
-	case err != nil:
+	case err != nil && !errors.Is(err, sql.ErrNoRows):
 		return Organisation{}, fmt.Errorf("organisation: %w", err)
 	case joined != "":
 		id = joined
 	}
 	o := Organisation{ID: id}
 	var err error
-	if o.Entries, err = readEntries(ctx, s.db, `WHERE organisation = $1 ORDER BY num`, id); err != nil {
+	if o.Entries, err = v.entries(ctx, v.s.db, func(e Entry) bool { return e.OrganisationID == id }, `WHERE organisation = $1 ORDER BY num`, id); err != nil {
 		return Organisation{}, fmt.Errorf("organisation: %w", err)
 	}
 	if len(o.Entries) == 0 {
@@ -212,7 +212,7 @@ func (s *Incidents) Organisation(ctx context.Context, id string) (Organisation, 
 	}
 	slices.SortStableFunc(o.Entries, func(a, b Entry) int { return b.Date.Compare(a.Date) })
 	o.Name = o.Entries[0].Organisation
-	names, err := namesOf(ctx, s.db, id)
+	names, err := namesOf(ctx, v.s.db, id)
 	if err != nil {
 		return Organisation{}, fmt.Errorf("organisation: %w", err)
 	}

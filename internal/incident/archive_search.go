@@ -42,6 +42,7 @@ type FacetValue struct {
 type archive struct {
 	mu      sync.RWMutex
 	version int64
+	drafts  int64     // of a preview: the count of drafts that was read, -1 before the first; 0 elsewhere
 	rows    []columns // by number, less one
 	facets  [len(facetNames)]values
 	orgs    map[string]int32
@@ -104,9 +105,9 @@ func allIDs(ctx context.Context, tx *sql.Tx) ([]string, error) {
 }
 
 // Warm reads what searches hold in memory, so that nobody waits for it. Searches without a text wait for less of it.
-func (s *Incidents) Warm(ctx context.Context) error {
-	err := s.db.View(ctx, func(tx *sql.Tx) error {
-		return errors.Join(s.archive.catchUp(ctx, tx, Newest, false), s.archive.catchUp(ctx, tx, Relevance, true))
+func (v *View) Warm(ctx context.Context) error {
+	err := v.s.db.View(ctx, func(tx *sql.Tx) error {
+		return errors.Join(v.catchUp(ctx, tx, Newest, false), v.catchUp(ctx, tx, Relevance, true))
 	})
 	if err != nil {
 		return fmt.Errorf("read the archive: %w", err)
@@ -115,19 +116,26 @@ func (s *Incidents) Warm(ctx context.Context) error {
 }
 
 // catchUp reads what is newer than what is held, of the text only where it is asked for, and makes the order.
-func (a *archive) catchUp(ctx context.Context, tx *sql.Tx, sort string, text bool) error {
-	var version int64
-	if err := tx.QueryRowContext(ctx, `SELECT version FROM incident_archive WHERE one = 1`).Scan(&version); err != nil {
+func (v *View) catchUp(ctx context.Context, tx *sql.Tx, sort string, text bool) error {
+	a := v.archive
+	var version, drafts int64
+	if err := tx.QueryRowContext(ctx, `SELECT version, drafts FROM incident_archive WHERE one = 1`).Scan(&version, &drafts); err != nil {
 		return err
 	}
 	a.mu.RLock()
-	fresh := version <= a.version && a.orders[sort] != nil && (!text || version <= a.text.version)
+	fresh := version <= a.version && a.orders[sort] != nil && (!text || version <= a.text.version) && (!v.drafts || drafts == a.drafts)
 	a.mu.RUnlock()
 	if fresh {
 		return nil
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if v.drafts {
+		if version == a.version && drafts == a.drafts && a.orders[sort] != nil {
+			return nil
+		}
+		return v.lay(ctx, tx, version, drafts, sort)
+	}
 	if version > a.version {
 		if err := a.read(ctx, tx, version); err != nil {
 			return err
@@ -137,6 +145,39 @@ func (a *archive) catchUp(ctx context.Context, tx *sql.Tx, sort string, text boo
 		if err := a.text.read(ctx, tx, version); err != nil {
 			return fmt.Errorf("text index: %w", err)
 		}
+	}
+	if a.orders[sort] == nil {
+		a.orders[sort] = a.order(sort)
+	}
+	return nil
+}
+
+// lay reads a preview's archive anew, and lays over it what is not published.
+func (v *View) lay(ctx context.Context, tx *sql.Tx, version, drafts int64, sort string) error {
+	a := v.archive
+	if version > a.version || drafts != a.drafts {
+		a.version, a.rows, a.facets, a.orgs, a.text = 0, nil, [len(facetNames)]values{}, nil, fullText{}
+		if err := a.read(ctx, tx, version); err != nil {
+			return err
+		}
+		if err := a.text.read(ctx, tx, version); err != nil {
+			return fmt.Errorf("text index: %w", err)
+		}
+		over, err := v.overlay(ctx, tx)
+		if err != nil {
+			return err
+		}
+		for _, l := range over {
+			var row []byte
+			if !l.gone {
+				row = rowOf(l.entry)
+			}
+			if err := a.put(l.entry.num, row); err != nil {
+				return err
+			}
+			a.text.fresh[l.entry.num] = l.text
+		}
+		a.drafts = drafts
 	}
 	if a.orders[sort] == nil {
 		a.orders[sort] = a.order(sort)
@@ -221,10 +262,10 @@ func (b bitmap) count() int {
 
 // Search finds incidents. It answers for one state of the archive; cursors hold while others are recorded.
 // Errors: ErrQuery.
-func (s *Incidents) Search(ctx context.Context, q Query) (Result, error) {
+func (v *View) Search(ctx context.Context, q Query) (Result, error) {
 	var res Result
-	err := s.db.View(ctx, func(tx *sql.Tx) (err error) {
-		res, err = s.archive.search(ctx, tx, q)
+	err := v.s.db.View(ctx, func(tx *sql.Tx) (err error) {
+		res, err = v.search(ctx, tx, q)
 		return err
 	})
 	if err != nil {
@@ -233,7 +274,7 @@ func (s *Incidents) Search(ctx context.Context, q Query) (Result, error) {
 	return res, nil
 }
 
-func (a *archive) search(ctx context.Context, tx *sql.Tx, q Query) (Result, error) {
+func (v *View) search(ctx context.Context, tx *sql.Tx, q Query) (Result, error) {
 	limit := q.Limit
 	if limit == 0 {
 		limit = DefaultLimit
@@ -249,7 +290,7 @@ func (a *archive) search(ctx context.Context, tx *sql.Tx, q Query) (Result, erro
 		}
 		after = &c
 	}
-	found, err := a.find(ctx, tx, q, after, limit)
+	found, err := v.find(ctx, tx, q, after, limit)
 	if err != nil {
 		return Result{}, err
 	}
@@ -261,7 +302,8 @@ func (a *archive) search(ctx context.Context, tx *sql.Tx, q Query) (Result, erro
 	for i, num := range found.nums {
 		args[i] = num
 	}
-	if res.Entries, err = readEntries(ctx, tx, `WHERE num IN (`+binds(len(args))+`)`, args...); err != nil {
+	if res.Entries, err = v.entries(ctx, tx, func(e Entry) bool { return slices.Contains(found.nums, e.num) },
+		`WHERE data <> '' AND num IN (`+binds(len(args))+`)`, args...); err != nil {
 		return Result{}, err
 	}
 	slices.SortFunc(res.Entries, func(x, y Entry) int {
@@ -278,9 +320,9 @@ type found struct {
 	facets []Facet
 }
 
-func (a *archive) find(ctx context.Context, tx *sql.Tx, q Query, after *cursor, limit int) (found, error) {
-	sort := q.sort()
-	if err := a.catchUp(ctx, tx, sort, q.Text != ""); err != nil {
+func (v *View) find(ctx context.Context, tx *sql.Tx, q Query, after *cursor, limit int) (found, error) {
+	a, sort := v.archive, q.sort()
+	if err := v.catchUp(ctx, tx, sort, q.Text != ""); err != nil {
 		return found{}, err
 	}
 	a.mu.RLock()

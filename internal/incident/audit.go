@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -83,6 +84,107 @@ func (s *Incidents) VerifyPublished(ctx context.Context, a *Audit, published, co
 			return nil, fmt.Errorf("verify the facts of %s: %w", id, err)
 		}
 		out = append(out, facts...)
+	}
+	states, err := s.stateRows(ctx, byIncident, published, committed)
+	if err != nil {
+		return nil, fmt.Errorf("verify what is public of the incidents: %w", err)
+	}
+	return append(out, states...), nil
+}
+
+// stateRows replays the notices of each incident and compares what the public is told after each with what it should be.
+func (s *Incidents) stateRows(ctx context.Context, notices map[string][]heard, published, committed int64) ([]Problem, error) {
+	rows, err := s.db.QueryContext(ctx, `SELECT incident, `+shownColumns+` FROM incident_public ORDER BY incident, version`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	stored := map[string][]storedState{}
+	for id := range notices {
+		stored[id] = nil
+	}
+	for rows.Next() {
+		var id string
+		var st storedState
+		if err := rows.Scan(&id, &st.version, &st.ledgerIndex, &st.baseline, &st.text); err != nil {
+			return nil, err
+		}
+		stored[id] = append(stored[id], st)
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return nil, err
+	}
+	var out []Problem
+	for _, id := range slices.Sorted(maps.Keys(stored)) {
+		found, err := s.replay(ctx, id, stored[id], notices[id], published, committed)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", id, err)
+		}
+		out = append(out, found...)
+	}
+	return out, nil
+}
+
+// storedState is a row of incident_public.
+type storedState struct {
+	version, ledgerIndex, baseline int64
+	text                           string
+}
+
+// replay compares the stored states of one incident with those that its notices leave.
+func (s *Incidents) replay(ctx context.Context, id string, stored []storedState, notices []heard, published, committed int64) ([]Problem, error) {
+	var out []Problem
+	bad := func(version, index int64, what string) {
+		out = append(out, Problem{fmt.Sprintf("incident_public %s %d", id, version), index, what})
+	}
+	var st state
+	next := int64(1)
+	if len(stored) > 0 && (stored[0].baseline > 0 || stored[0].version == 0) {
+		first := stored[0]
+		stored = stored[1:]
+		index := int64(-1)
+		if first.version > 0 && first.version <= int64(len(notices)) {
+			index = notices[first.version-1].LedgerIndex
+		}
+		var last int64
+		if err := s.db.QueryRowContext(ctx, `SELECT coalesce(max(seq), 0) FROM incident_fact WHERE incident = $1`, id).Scan(&last); err != nil {
+			return nil, err
+		}
+		told, err := factsUpTo(ctx, s.db, id, first.baseline)
+		if err != nil {
+			bad(first.version, -1, "the facts that it begins with cannot be read")
+			return out, nil
+		}
+		before := make([]Notice, 0, len(notices))
+		for _, n := range notices[:min(max(first.version, 0), int64(len(notices)))] {
+			before = append(before, n.Notice)
+		}
+		st = baselineOf(before, told)
+		if text, err := st.encode(); err != nil || text != first.text || first.ledgerIndex != index || first.baseline < 1 || first.baseline > last {
+			bad(first.version, index, "it is not what was shown before facts had to be signed")
+		}
+		next = first.version + 1
+	}
+	for _, n := range notices {
+		if n.Version < next {
+			continue
+		}
+		st = st.after(n.Notice)
+		at := slices.IndexFunc(stored, func(s storedState) bool { return s.version == n.Version })
+		if at < 0 {
+			bad(n.Version, n.LedgerIndex, "missing")
+			continue
+		}
+		row := stored[at]
+		stored = slices.Delete(stored, at, at+1)
+		if text, err := st.encode(); err != nil || text != row.text || row.ledgerIndex != n.LedgerIndex || row.baseline != 0 {
+			bad(n.Version, n.LedgerIndex, "what the public is shown is not what the notices say")
+		}
+	}
+	for _, row := range stored {
+		if row.ledgerIndex < published || row.ledgerIndex >= committed {
+			bad(row.version, -1, "it follows from no notice of the ledger")
+		}
 	}
 	return out, nil
 }

@@ -18,7 +18,7 @@ func TestCases(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			counts, err := s.Import(t.Context(), next, ImportOptions{Reject: func(row *RowError) error { t.Error(row); return nil }})
+			counts, err := s.Import(t.Context(), by, next, ImportOptions{Reject: func(row *RowError) error { t.Error(row); return nil }})
 			if err != nil || counts.Read < 12 || run == 0 && counts.Imported != counts.Read || run == 1 && counts.Unchanged != counts.Read {
 				t.Fatalf("run %d: %+v, %v", run, counts, err)
 			}
@@ -26,10 +26,7 @@ func TestCases(t *testing.T) {
 		if past, err := s.History(t.Context(), "nenkin-2015"); err != nil || !slices.ContainsFunc(past, func(p Past) bool { return p.Key == "affected.count" && len(p.Facts) == 2 }) {
 			t.Errorf("what was known before is lost: %v", err)
 		}
-		list, err := s.List(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
+		list := everything(t, s)
 		for _, inc := range list {
 			for _, key := range []string{"organisation", "title", "sector", "country", "cause", "affected.count"} {
 				if _, ok := inc.Fact(key); !ok {

@@ -2,6 +2,7 @@ package incident
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -96,19 +97,47 @@ func (p *Peers) Told(ctx context.Context) ([]ToldShare, int, error) {
 	if p.told.shares != nil && (p.told.version == now.version || time.Since(p.told.at) < toldAge) {
 		return p.told.shares, p.told.of, nil
 	}
-	var shares []ToldShare
+	shares, err := p.view.shares(ctx)
+	if err != nil {
+		return nil, 0, fmt.Errorf("checklist: %w", err)
+	}
+	p.told.version, p.told.at, p.told.shares, p.told.of = now.version, time.Now(), shares, len(now.list)
+	return shares, len(now.list), nil
+}
+
+// shares counts the incidents that have a record under each heading: those of others in the index of facts, and own ones by
+// what is shown of them.
+func (v *View) shares(ctx context.Context) ([]ToldShare, error) {
+	var out []ToldShare
 	for _, h := range headings {
 		args := make([]any, len(h.keys))
 		for k, key := range h.keys {
 			args[k] = key
 		}
-		var n int
-		if err := p.incidents.db.QueryRowContext(ctx, `SELECT count(DISTINCT incident) FROM incident_fact WHERE fact_key IN (`+binds(len(args))+`)`, args...).
-			Scan(&n); err != nil {
-			return nil, 0, fmt.Errorf("checklist: %w", err)
+		n := 0
+		if err := v.s.db.QueryRowContext(ctx, `SELECT count(DISTINCT f.incident) FROM incident_fact f JOIN incident_import o ON o.incident = f.incident
+			WHERE f.fact_key IN (`+binds(len(args))+`)`, args...).Scan(&n); err != nil {
+			return nil, err
 		}
-		shares = append(shares, ToldShare{h, n})
+		out = append(out, ToldShare{h, n})
 	}
-	p.told.version, p.told.at, p.told.shares, p.told.of = now.version, time.Now(), shares, len(now.list)
-	return shares, len(now.list), nil
+	ids, err := readIDs(ctx, v.s.db, `SELECT i.id FROM incident i WHERE NOT EXISTS (SELECT 1 FROM incident_import o WHERE o.incident = i.id) ORDER BY i.id`)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		i, err := v.Get(ctx, id)
+		if errors.Is(err, ErrNotFound) {
+			continue // never published
+		}
+		if err != nil {
+			return nil, err
+		}
+		for n, mark := range i.Checklist() {
+			if mark != NotRecorded {
+				out[n].N++
+			}
+		}
+	}
+	return out, nil
 }

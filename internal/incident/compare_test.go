@@ -97,7 +97,7 @@ func peersOf(t *testing.T, db *store.DB, files ...string) (*Incidents, *Peers) {
 		t.Fatal(err)
 	}
 	fill(t, s, files...)
-	return s, NewPeers(s)
+	return s, NewPeers(s.Public())
 }
 
 func shopFacts(n int, cause, sector string, days int, more string) string {
@@ -148,9 +148,14 @@ func TestStatistics(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.Create(t.Context(), file); err != nil {
+		inc, err := s.Create(t.Context(), by, file)
+		if err != nil {
 			t.Fatal(err)
 		}
+		if st, err = p.Statistics(t.Context(), Filter{}); err != nil || st.N != 10 {
+			t.Errorf("a draft is counted: %d %v", st.N, err)
+		}
+		release(t, s, inc.ID)
 		if st, err = p.Statistics(t.Context(), Filter{}); err != nil || st.N != 11 || st.Intervals[Disclosing].Median != (Span{3 * 1440, Day}) {
 			t.Errorf("after one more: %d %+v %v", st.N, st.Intervals[Disclosing].Median, err)
 		}

@@ -91,11 +91,11 @@ func (s *Incidents) compose(ctx context.Context, id string, d Draft) (Notice, er
 
 // composition is what is known when a notice is composed.
 type composition struct {
-	inc     Incident
-	before  []Notice
-	next    int64
-	state   []Fact // as the notices before froze them
-	changes []Fact // what holds now and was not published so, and what was taken back
+	inc       Incident
+	before    []Notice
+	next      int64
+	published []Fact // as the notices before froze them
+	changes   []Fact // what holds now and was not published so, and what was taken back
 }
 
 // prepare reads the incident and its notices, and completes and checks d.
@@ -125,8 +125,8 @@ func (s *Incidents) prepare(ctx context.Context, id string, d *Draft) (*composit
 	if err != nil {
 		return nil, err
 	}
-	c := &composition{inc: inc, before: before, next: int64(len(before)) + 1, state: Published(before)}
-	c.changes = changes(c.state, known, inc.Facts)
+	c := &composition{inc: inc, before: before, next: int64(len(before)) + 1, published: Published(before)}
+	c.changes = changes(c.published, known, inc.Facts)
 	if c.whole(*d) {
 		if (d.Kind == KindFirst) != (c.next == 1) {
 			return nil, kindError(d.Kind, c.next)
@@ -201,7 +201,7 @@ func (c *composition) freeze(d Draft) ([]Fact, error) {
 // was gives the facts as they were published before this notice, of those that it changes.
 func (c *composition) was() []Fact {
 	var out []Fact
-	for _, f := range c.state {
+	for _, f := range c.published {
 		if slices.ContainsFunc(c.changes, sameAs(f)) {
 			out = append(out, f)
 		}
@@ -217,25 +217,11 @@ func sameAs(f Fact) func(Fact) bool {
 // Published returns the facts as a sequence of notices, the first version first, leaves them: what was last said of
 // each.
 func Published(notices []Notice) []Fact {
-	var out []Fact
+	var s state
 	for _, n := range notices {
-		if n.Whole() {
-			out = slices.Clone(n.Facts)
-			continue
-		}
-		for _, f := range n.Facts {
-			i := slices.IndexFunc(out, sameAs(f))
-			switch {
-			case i >= 0 && f.Retracted:
-				out = slices.Delete(out, i, i+1)
-			case i >= 0:
-				out[i] = f
-			case !f.Retracted:
-				out = append(out, f)
-			}
-		}
+		s = s.after(n)
 	}
-	return out
+	return s.Signed
 }
 
 // changes lists what differs from the published state: facts that hold now, and items that known says were taken back.

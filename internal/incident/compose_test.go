@@ -27,7 +27,13 @@ func recordAt(t *testing.T, s *Incidents, db *store.DB, n Notice, at int64) Noti
 	if err := db.Update(t.Context(), func(tx *sql.Tx) error { return s.RecordNotice(t.Context(), tx, n, at) }); err != nil {
 		t.Fatal(err)
 	}
-	got, err := s.Notice(t.Context(), n.ID)
+	if _, err := s.Public().Notice(t.Context(), n.ID); !errors.Is(err, ErrNoNotice) {
+		t.Fatalf("%s is public before its entry is served: %v", n.ID, err)
+	}
+	if err := db.Update(t.Context(), func(tx *sql.Tx) error { return s.Serve(t.Context(), tx, at+1) }); err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.Public().Notice(t.Context(), n.ID)
 	if err != nil || string(got.Data) != string(n.Data) {
 		t.Fatalf("%s read back: %v", n.ID, err)
 	}
@@ -38,7 +44,7 @@ func recordAt(t *testing.T, s *Incidents, db *store.DB, n Notice, at int64) Noti
 func modelNotices(t *testing.T, s *Incidents, db *store.DB) []Notice {
 	t.Helper()
 	ctx := t.Context()
-	if _, err := s.Create(ctx, parse(t, string(ModelCase()))); err != nil {
+	if _, err := s.Create(ctx, by, parse(t, string(ModelCase()))); err != nil {
 		t.Fatal(err)
 	}
 	disclosed := time.Date(2013, 7, 19, 7, 0, 0, 0, time.UTC)
@@ -109,7 +115,7 @@ func TestCorrectionAndRetraction(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		s := room(t, db)
 		ctx := t.Context()
-		if _, err := s.Create(ctx, parse(t, `
+		if _, err := s.Create(ctx, by, parse(t, `
 id: a
 zone: "+09:00"
 asOf: "2026-03-01T10:00"
@@ -128,7 +134,7 @@ facts:
 			t.Fatal(err)
 		}
 		recordAt(t, s, db, first, 0)
-		if _, err := s.Add(ctx, parse(t, `
+		if _, err := s.Add(ctx, by, parse(t, `
 id: a
 zone: "+09:00"
 asOf: "2026-03-02T16:00"
@@ -326,7 +332,7 @@ func writeVectors(t *testing.T) {
 	defer db.Close()
 	s := room(t, db)
 	ctx := t.Context()
-	if _, err := s.Create(ctx, parse(t, `
+	if _, err := s.Create(ctx, by, parse(t, `
 id: shop-2026
 zone: "+09:00"
 asOf: "2026-03-01T10:00"

@@ -69,10 +69,10 @@ func TestTwoSources(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		s := room(t, db)
 		ctx := t.Context()
-		if _, err := s.Create(ctx, parse(t, `{id: a, zone: "+09:00", facts: [{key: affected.count, value: 7, unit: persons, source: notice, asOf: "2026-03-01"}]}`)); err != nil {
+		if _, err := s.Create(ctx, by, parse(t, `{id: a, zone: "+09:00", facts: [{key: affected.count, value: 7, unit: persons, source: notice, asOf: "2026-03-01"}]}`)); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.Add(ctx, parse(t, `{id: a, zone: "+09:00", facts: [{key: affected.count, value: 8, unit: persons, source: press, asOf: "2026-03-01"}]}`)); err != nil {
+		if _, err := s.Add(ctx, by, parse(t, `{id: a, zone: "+09:00", facts: [{key: affected.count, value: 8, unit: persons, source: press, asOf: "2026-03-01"}]}`)); err != nil {
 			t.Fatal(err)
 		}
 		found, err := s.Contradictions(ctx, "a")

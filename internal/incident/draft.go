@@ -105,6 +105,9 @@ func (c *composition) draftPart(lang web.Lang, d Draft) string {
 			p.list(false, lines)
 		}
 	}
+	if d.URL != "" {
+		p.paragraph(lang.Pick("いまの状況と、していただきたいことは、次のページにあります。", "Where things stand, and what you can do: ") + link(strings.TrimRight(d.URL, "/")+"/incidents/"+c.inc.ID+"/help"))
+	}
 	if c.inc.inJapan() {
 		p.paragraph(lang.Pick("時刻は、すべて日本時間です。", "All times are Japan's (JST, UTC+9)."))
 	}
@@ -125,8 +128,8 @@ func (c *composition) changeLines(lang web.Lang, d Draft, wrong bool) []string {
 			continue
 		}
 		before := ""
-		if i := slices.IndexFunc(c.state, sameAs(f)); i >= 0 {
-			before = plain(c.state[i].In(lang))
+		if i := slices.IndexFunc(c.published, sameAs(f)); i >= 0 {
+			before = plain(c.published[i].In(lang))
 		}
 		out = append(out, changeLine(lang, f, before, wrong))
 	}
@@ -205,6 +208,7 @@ func (c *composition) draftWhole(lang web.Lang, d Draft) string {
 		p.heading(2, pick("お客様へのお願い", "What you can do"))
 		p.list(true, steps)
 	}
+	c.inc.links(p, lang, d.Figures)
 	if c.has("contact") {
 		f, _ := c.inc.Fact("contact")
 		lines = nil

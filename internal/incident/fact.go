@@ -171,7 +171,8 @@ type Fact struct {
 	Retracted bool      `json:"retracted,omitzero"` // takes the item back; the value is empty
 
 	Recorded time.Time `json:"-"` // when this program was told
-	Author   string    `json:"-"` // who told it
+	Author   string    `json:"-"` // whose it is: a data set's, a merged incident's; empty: the operator's
+	Unsigned bool      `json:"-"` // shown by an earlier version before facts had to be signed, and in no notice yet
 }
 
 // form is the kind of value a key has.

@@ -25,6 +25,11 @@ func (s *Incidents) History(ctx context.Context, id string) ([]Past, error) {
 	if err != nil {
 		return nil, err
 	}
+	return pasts(all), nil
+}
+
+// pasts sorts what was recorded by what it is about.
+func pasts(all []Fact) []Past {
 	var out []Past
 	at := map[[2]string]int{}
 	for _, f := range all {
@@ -43,7 +48,7 @@ func (s *Incidents) History(ctx context.Context, id string) ([]Past, error) {
 	slices.SortStableFunc(out, func(a, b Past) int {
 		return slices.Index(keyOrder, a.Key) - slices.Index(keyOrder, b.Key)
 	})
-	return out, nil
+	return out
 }
 
 // Changed reports whether anything but the first word was ever recorded.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"shirase/internal/actor"
 	"shirase/internal/store"
 )
 
@@ -106,9 +107,12 @@ var (
 //
 // Ids of rows seen are kept, 16 bytes or so each: a row that comes twice in one run is refused, because each of the two
 // would undo the other at every run.
-func (s *Incidents) Import(ctx context.Context, next func() (Record, error), o ImportOptions) (ImportCounts, error) {
+func (s *Incidents) Import(ctx context.Context, who actor.Actor, next func() (Record, error), o ImportOptions) (ImportCounts, error) {
 	var total ImportCounts
-	r := importer{Incidents: s, seen: map[uint64]struct{}{}}
+	if err := who.Check("import"); err != nil {
+		return total, err
+	}
+	r := importer{Incidents: s, who: who, seen: map[uint64]struct{}{}}
 	for done := false; !done; {
 		batch, rejected, err := r.batch(next)
 		done = errors.Is(err, io.EOF)
@@ -141,6 +145,7 @@ func (s *Incidents) Import(ctx context.Context, next func() (Record, error), o I
 // importer is one run.
 type importer struct {
 	*Incidents
+	who  actor.Actor
 	seen map[uint64]struct{}
 }
 
@@ -340,7 +345,7 @@ func (r *importer) create(ctx context.Context, tx *sql.Tx, p *prepared, now time
 		return nil, err
 	}
 	counts.Imported++
-	return nil, addFacts(ctx, tx, &FactsFile{ID: p.ID, Facts: p.fetched(p.Facts, now)}, now)
+	return nil, addFacts(ctx, tx, r.who, &FactsFile{ID: p.ID, Facts: p.fetched(p.Facts, now)}, now)
 }
 
 func asOfMicros(m Moment) int64 {
@@ -399,10 +404,10 @@ func (r *importer) update(ctx context.Context, tx *sql.Tx, p *prepared, id strin
 	if len(changes) == 0 {
 		return nil
 	}
-	if err := addFacts(ctx, tx, &FactsFile{ID: id, Facts: p.fetched(changes, now)}, now); err != nil {
+	if err := addFacts(ctx, tx, r.who, &FactsFile{ID: id, Facts: p.fetched(changes, now)}, now); err != nil {
 		return err
 	}
-	return mergeAgain(ctx, tx, id, now)
+	return mergeAgain(ctx, tx, r.who, id, now)
 }
 
 // changesSince gives the facts of now that before does not have, and takes back those of before that now lacks.
@@ -446,34 +451,6 @@ func lastBy(all []Fact, author string) map[[2]string]Fact {
 	return last
 }
 
-// factsOf reads every fact of one incident, as recorded.
-func factsOf(ctx context.Context, tx *sql.Tx, id string) ([]Fact, error) {
-	rows, err := tx.QueryContext(ctx, `SELECT fact_key, item, certainty, source, as_of_form, recorded_at, author, retracted, value
-		FROM incident_fact WHERE incident = $1 ORDER BY seq`, id)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var out []Fact
-	for rows.Next() {
-		var f Fact
-		var certainty, asOf, value string
-		var recorded int64
-		if err := rows.Scan(&f.Key, &f.Item, &certainty, &f.Source, &asOf, &recorded, &f.Author, &f.Retracted, &value); err != nil {
-			return nil, err
-		}
-		f.Certainty, f.Recorded = Certainty(certainty), store.FromMicros(recorded)
-		if f.AsOf, err = ParseMoment(asOf, nil); err != nil {
-			return nil, fmt.Errorf("fact %s: %w", f.Key, err)
-		}
-		if err := json.Unmarshal([]byte(value), &f.Value); err != nil {
-			return nil, fmt.Errorf("fact %s: %w", f.Key, err)
-		}
-		out = append(out, f)
-	}
-	return out, errors.Join(rows.Err(), rows.Close())
-}
-
 // saysSame reports whether two facts say the same.
 func saysSame(a, b Fact) bool {
 	for _, f := range []*Fact{&a, &b} {
@@ -497,9 +474,13 @@ type Provenance struct {
 
 // Provenance returns where an incident was imported from; false where it is the operator's own, or is not there.
 func (s *Incidents) Provenance(ctx context.Context, id string) (Provenance, bool, error) {
+	return provenance(ctx, s.db, id)
+}
+
+func provenance(ctx context.Context, q querier, id string) (Provenance, bool, error) {
 	var p Provenance
 	var imported, updated int64
-	err := s.db.QueryRowContext(ctx, `SELECT dataset, external_id, licence, attribution, url, imported_at, updated_at
+	err := q.QueryRowContext(ctx, `SELECT dataset, external_id, licence, attribution, url, imported_at, updated_at
 		FROM incident_import WHERE incident = $1`, id).Scan(&p.Dataset, &p.ExternalID, &p.Licence, &p.Attribution, &p.URL, &imported, &updated)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
@@ -509,51 +490,4 @@ func (s *Incidents) Provenance(ctx context.Context, id string) (Provenance, bool
 	}
 	p.Imported, p.Updated = store.FromMicros(imported), store.FromMicros(updated)
 	return p, true, nil
-}
-
-// eachPage is how many incidents Each holds at once.
-const eachPage = 200
-
-// Each gives incidents one by one, with where they were imported from (nil: the operator's own), in the order of their
-// ids, in constant memory: all of them, or those named. Errors: ErrNotFound for an id that is not there, and those of do.
-func (s *Incidents) Each(ctx context.Context, ids []string, do func(Incident, *Provenance) error) error {
-	for _, id := range ids {
-		inc, err := s.Get(ctx, id)
-		if err != nil {
-			return err
-		}
-		if err := s.withOrigin(ctx, inc, do); err != nil {
-			return err
-		}
-	}
-	if len(ids) > 0 {
-		return nil
-	}
-	for after := ""; ; {
-		list, err := s.read(ctx, `WHERE i.id IN (SELECT n.id FROM incident n WHERE n.id > $1
-			AND NOT EXISTS (SELECT 1 FROM incident_merge m WHERE m.incident = n.id) ORDER BY n.id LIMIT $2)`, after, eachPage)
-		if err != nil {
-			return fmt.Errorf("incidents: %w", err)
-		}
-		if len(list) == 0 {
-			return nil
-		}
-		for _, inc := range list {
-			if err := s.withOrigin(ctx, inc, do); err != nil {
-				return err
-			}
-		}
-		after = list[len(list)-1].ID // the engine's last, whose order need not be Go's
-	}
-}
-
-func (s *Incidents) withOrigin(ctx context.Context, inc Incident, do func(Incident, *Provenance) error) error {
-	origin, imported, err := s.Provenance(ctx, inc.ID)
-	switch {
-	case err != nil:
-		return err
-	case imported:
-		return do(inc, &origin)
-	}
-	return do(inc, nil)
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"shirase/internal/actor"
 	"shirase/internal/store"
 	"shirase/internal/web"
 )
@@ -22,9 +23,9 @@ var migrations embed.FS
 
 // Incidents is the room: the incidents of one store.
 type Incidents struct {
-	db      *store.DB
-	now     func() time.Time
-	archive *archive
+	db     *store.DB
+	now    func() time.Time
+	public *View
 }
 
 // New opens the room on db and brings its tables up to date.
@@ -36,7 +37,11 @@ func New(ctx context.Context, db *store.DB) (*Incidents, error) {
 	if err := db.Migrate(ctx, "incident", files); err != nil {
 		return nil, fmt.Errorf("incident: %w", err)
 	}
-	s := &Incidents{db: db, now: time.Now, archive: &archive{}}
+	s := &Incidents{db: db, now: time.Now}
+	s.public = &View{s: s, archive: &archive{}}
+	if err := s.takeBaselines(ctx); err != nil {
+		return nil, fmt.Errorf("incident: taking over what was shown: %w", err)
+	}
 	if err := s.makeArchive(ctx); err != nil {
 		return nil, fmt.Errorf("incident: making the archive: %w", err)
 	}
@@ -46,21 +51,26 @@ func New(ctx context.Context, db *store.DB) (*Incidents, error) {
 // Incident is what is known of one breach: its current facts.
 type Incident struct {
 	ID      string
-	Created time.Time
-	Facts   []Fact // in the order of keys, listed items by time and then as recorded; retracted ones left out
+	Created time.Time // when it was recorded; of an own incident as the public sees it, when it was first shown
+	Facts   []Fact    // in the order of keys, listed items by time and then as recorded; retracted ones left out
 }
 
 // Create records the incident of file with all its facts, or nothing. An as-of that the file does not give is the
 // present minute. Errors: ErrExist.
-func (s *Incidents) Create(ctx context.Context, file *FactsFile) (Incident, error) {
+//
+// It is the operator's own, and nothing of it is public until a notice is published.
+func (s *Incidents) Create(ctx context.Context, who actor.Actor, file *FactsFile) (Incident, error) {
+	if err := who.Check("create incident"); err != nil {
+		return Incident{}, err
+	}
 	now := s.now()
-	if err := s.db.Update(ctx, func(tx *sql.Tx) error { return create(ctx, tx, file, now) }); err != nil {
+	if err := s.db.Update(ctx, func(tx *sql.Tx) error { return create(ctx, tx, who, file, now) }); err != nil {
 		return Incident{}, fmt.Errorf("create incident: %w", err)
 	}
 	return s.Get(ctx, file.ID)
 }
 
-func create(ctx context.Context, tx *sql.Tx, file *FactsFile, now time.Time) error {
+func create(ctx context.Context, tx *sql.Tx, who actor.Actor, file *FactsFile, now time.Time) error {
 	var taken int
 	if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM incident WHERE id = $1`, file.ID).Scan(&taken); err != nil {
 		return err
@@ -71,28 +81,16 @@ func create(ctx context.Context, tx *sql.Tx, file *FactsFile, now time.Time) err
 	if _, err := tx.ExecContext(ctx, `INSERT INTO incident (id, created_at) VALUES ($1, $2)`, file.ID, store.Micros(now)); err != nil {
 		return err
 	}
-	return addFacts(ctx, tx, file, now)
-}
-
-// CreateAll is Create for many incidents at once, all or none.
-func (s *Incidents) CreateAll(ctx context.Context, files []*FactsFile) error {
-	now := s.now()
-	err := s.db.Update(ctx, func(tx *sql.Tx) error {
-		for _, file := range files {
-			if err := create(ctx, tx, file, now); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("create incidents: %w", err)
-	}
-	return nil
+	return addFacts(ctx, tx, who, file, now)
 }
 
 // Add records the facts of file with an incident that exists, all or none. Errors: ErrNotFound.
-func (s *Incidents) Add(ctx context.Context, file *FactsFile) (Incident, error) {
+//
+// Of an own incident they are a draft until a notice tells them; of another they are public now.
+func (s *Incidents) Add(ctx context.Context, who actor.Actor, file *FactsFile) (Incident, error) {
+	if err := who.Check("add facts"); err != nil {
+		return Incident{}, err
+	}
 	now := s.now()
 	err := s.db.Update(ctx, func(tx *sql.Tx) error {
 		var n int
@@ -102,7 +100,7 @@ func (s *Incidents) Add(ctx context.Context, file *FactsFile) (Incident, error) 
 		if n == 0 {
 			return notFound(file.ID)
 		}
-		return addFacts(ctx, tx, file, now)
+		return addFacts(ctx, tx, who, file, now)
 	})
 	if err != nil {
 		return Incident{}, fmt.Errorf("add facts: %w", err)
@@ -115,19 +113,19 @@ func notFound(id string) error {
 	return &hinted{fmt.Errorf("%w: %.80q", ErrNotFound, id), "create it first: shirase incident new --facts FILE"}
 }
 
-// addFacts appends the facts of file in their order, and makes the archive's entry of the incident anew. Whatever else
-// the entry says (the data set the incident came from) has to be in tx before.
-func addFacts(ctx context.Context, tx *sql.Tx, file *FactsFile, now time.Time) error {
+// addFacts appends the facts of file in their order and, where they are public, makes the archive's entry of the incident
+// anew. Whatever else the entry says (the data set the incident came from) has to be in tx before.
+func addFacts(ctx context.Context, tx *sql.Tx, who actor.Actor, file *FactsFile, now time.Time) error {
 	var last sql.NullInt64
 	if err := tx.QueryRowContext(ctx, `SELECT max(seq) FROM incident_fact WHERE incident = $1`, file.ID).Scan(&last); err != nil {
 		return err
 	}
 	for at := 0; at < len(file.Facts); at += factsAtOnce {
-		if err := insertFacts(ctx, tx, file.ID, last.Int64+int64(at), file.Facts[at:min(at+factsAtOnce, len(file.Facts))], now); err != nil {
+		if err := insertFacts(ctx, tx, who, file.ID, last.Int64+int64(at), file.Facts[at:min(at+factsAtOnce, len(file.Facts))], now); err != nil {
 			return err
 		}
 	}
-	return refresh(ctx, tx, file.ID)
+	return recorded(ctx, tx, file.ID)
 }
 
 // factsAtOnce is how many facts one statement inserts: enough that an import does not wait for the database once a
@@ -135,11 +133,11 @@ func addFacts(ctx context.Context, tx *sql.Tx, file *FactsFile, now time.Time) e
 const factsAtOnce = 40
 
 // insertFacts appends facts after the one numbered last.
-func insertFacts(ctx context.Context, tx *sql.Tx, id string, last int64, facts []Fact, now time.Time) error {
-	const columns = 14
+func insertFacts(ctx context.Context, tx *sql.Tx, who actor.Actor, id string, last int64, facts []Fact, now time.Time) error {
+	const columns = 15
 	var query strings.Builder
 	query.WriteString(`INSERT INTO incident_fact (incident, seq, fact_key, item, certainty, source, as_of, as_of_form,
-		recorded_at, author, retracted, happened_at, amount, value) VALUES `)
+		recorded_at, author, actor, retracted, happened_at, amount, value) VALUES `)
 	args := make([]any, 0, columns*len(facts))
 	for i, f := range facts {
 		if f.AsOf.IsZero() {
@@ -168,7 +166,7 @@ func insertFacts(ctx context.Context, tx *sql.Tx, id string, last int64, facts [
 			fmt.Fprintf(&query, "$%d", i*columns+column+1)
 		}
 		args = append(args, id, last+int64(i)+1, f.Key, f.Item, string(f.Certainty), f.Source, store.Micros(f.AsOf.Time),
-			f.AsOf.String(), store.Micros(now), f.Author, f.Retracted, happened, amount, string(value))
+			f.AsOf.String(), store.Micros(now), f.Author, who.String(), f.Retracted, happened, amount, string(value))
 	}
 	query.WriteByte(')')
 	if _, err := tx.ExecContext(ctx, query.String(), args...); err != nil {
@@ -177,35 +175,30 @@ func insertFacts(ctx context.Context, tx *sql.Tx, id string, last int64, facts [
 	return nil
 }
 
-// Get returns an incident with its current facts; of an id that was merged into another, that other. Errors:
-// ErrNotFound.
+// Get returns an incident with all of its current facts, drafts among them; of an id that was merged into another, that
+// other. Doors to the public ask a [View]. Errors: ErrNotFound.
 func (s *Incidents) Get(ctx context.Context, id string) (Incident, error) {
-	list, err := s.read(ctx, `WHERE i.id = $1 AND NOT EXISTS (SELECT 1 FROM incident_merge m WHERE m.incident = i.id)`, id)
-	if err == nil && len(list) == 0 {
-		list, err = s.read(ctx, `JOIN incident_merge m ON m.target = i.id WHERE m.incident = $1`, id)
-	}
+	inc, err := draftOf(ctx, s.db, id)
 	if err != nil {
 		return Incident{}, fmt.Errorf("incident: %w", err)
+	}
+	return inc, nil
+}
+
+// draftOf reads an incident with everything that is recorded of it, following merges.
+func draftOf(ctx context.Context, q querier, id string) (Incident, error) {
+	to, err := resolve(ctx, q, id, false)
+	if err != nil {
+		return Incident{}, err
+	}
+	list, err := readIncidents(ctx, q, `WHERE i.id = $1`, to)
+	if err != nil {
+		return Incident{}, err
 	}
 	if len(list) == 0 {
 		return Incident{}, notFound(id)
 	}
 	return list[0], nil
-}
-
-// List returns every incident, the newest disclosure first.
-func (s *Incidents) List(ctx context.Context) ([]Incident, error) {
-	list, err := s.read(ctx, `WHERE NOT EXISTS (SELECT 1 FROM incident_merge m WHERE m.incident = i.id)`)
-	if err != nil {
-		return nil, fmt.Errorf("incidents: %w", err)
-	}
-	slices.SortStableFunc(list, func(a, b Incident) int {
-		if c := b.Published().Compare(a.Published()); c != 0 {
-			return c
-		}
-		return strings.Compare(a.ID, b.ID)
-	})
-	return list, nil
 }
 
 // read loads the incidents that where names, with the facts that hold now.
@@ -234,8 +227,7 @@ func readIncidents(ctx context.Context, q querier, where string, args ...any) ([
 }
 
 func readEveryFact(ctx context.Context, q querier, where string, args ...any) ([]Incident, error) {
-	rows, err := q.QueryContext(ctx, `SELECT i.id, i.created_at, f.fact_key, f.item, f.certainty, f.source, f.as_of_form,
-		f.recorded_at, f.author, f.retracted, f.value
+	rows, err := q.QueryContext(ctx, `SELECT i.id, i.created_at, `+factColumns+`
 		FROM incident i JOIN incident_fact f ON f.incident = i.id `+where+` ORDER BY i.id, f.seq`, args...)
 	if err != nil {
 		return nil, err
@@ -243,24 +235,14 @@ func readEveryFact(ctx context.Context, q querier, where string, args ...any) ([
 	defer rows.Close()
 	var list []Incident
 	for rows.Next() {
-		var (
-			f                                Fact
-			incident, certainty, asOf, value string
-			created, recorded                int64
-		)
-		if err := rows.Scan(&incident, &created, &f.Key, &f.Item, &certainty, &f.Source, &asOf, &recorded, &f.Author,
-			&f.Retracted, &value); err != nil {
-			return nil, err
+		var id string
+		var created int64
+		f, err := scanFact(rows, &id, &created)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", id, err)
 		}
-		f.Certainty, f.Recorded = Certainty(certainty), store.FromMicros(recorded)
-		if f.AsOf, err = ParseMoment(asOf, nil); err != nil {
-			return nil, fmt.Errorf("%s: fact %s: %w", incident, f.Key, err)
-		}
-		if err := json.Unmarshal([]byte(value), &f.Value); err != nil {
-			return nil, fmt.Errorf("%s: fact %s: %w", incident, f.Key, err)
-		}
-		if len(list) == 0 || list[len(list)-1].ID != incident {
-			list = append(list, Incident{ID: incident, Created: store.FromMicros(created)})
+		if len(list) == 0 || list[len(list)-1].ID != id {
+			list = append(list, Incident{ID: id, Created: store.FromMicros(created)})
 		}
 		last := &list[len(list)-1]
 		last.Facts = append(last.Facts, f)
@@ -269,6 +251,46 @@ func readEveryFact(ctx context.Context, q querier, where string, args ...any) ([
 		return nil, err
 	}
 	return list, nil
+}
+
+// factColumns are a fact's columns in the order of scanFact.
+const factColumns = `f.fact_key, f.item, f.certainty, f.source, f.as_of_form, f.recorded_at, f.author, f.retracted, f.value`
+
+// scanFact reads a row of other columns and then factColumns.
+func scanFact(rows *sql.Rows, before ...any) (Fact, error) {
+	var f Fact
+	var certainty, asOf, value string
+	var recorded int64
+	if err := rows.Scan(append(before, &f.Key, &f.Item, &certainty, &f.Source, &asOf, &recorded, &f.Author, &f.Retracted, &value)...); err != nil {
+		return f, err
+	}
+	f.Certainty, f.Recorded = Certainty(certainty), store.FromMicros(recorded)
+	var err error
+	if f.AsOf, err = ParseMoment(asOf, nil); err == nil {
+		err = json.Unmarshal([]byte(value), &f.Value)
+	}
+	if err != nil {
+		return f, fmt.Errorf("fact %s: %w", name(f), err)
+	}
+	return f, nil
+}
+
+// factsOf reads every fact of one incident, as recorded.
+func factsOf(ctx context.Context, q querier, id string) ([]Fact, error) {
+	rows, err := q.QueryContext(ctx, `SELECT `+factColumns+` FROM incident_fact f WHERE f.incident = $1 ORDER BY f.seq`, id)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []Fact
+	for rows.Next() {
+		f, err := scanFact(rows)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, f)
+	}
+	return out, errors.Join(rows.Err(), rows.Close())
 }
 
 // current reduces the facts of one incident, in the order in which they were recorded, to what holds now: of each
@@ -356,12 +378,11 @@ func (i Incident) Classes() []string {
 	return SortClasses(out)
 }
 
-// State returns the state of the scope: the fact scope.state, and final where nothing says otherwise.
+// State returns the state of the scope as it is recorded; empty where nothing says it. It is then what there is: final with
+// a roster, under investigation without one.
 func (i Incident) State() string {
-	if f, ok := i.Fact("scope.state"); ok {
-		return f.Value.Word
-	}
-	return StateFinal
+	f, _ := i.Fact("scope.state")
+	return f.Value.Word
 }
 
 // AsOf returns as of when the scope is known: the as-of of affected.count, of the newest fact about the scope where

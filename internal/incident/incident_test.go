@@ -37,7 +37,7 @@ func TestCreate(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		s := room(t, db)
 		file := parse(t, string(ModelCase()))
-		inc, err := s.Create(t.Context(), file)
+		inc, err := s.Create(t.Context(), by, file)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -56,16 +56,15 @@ func TestCreate(t *testing.T) {
 		if inc.State() != StateFinal || inc.Organisation(web.JA) != "LINE株式会社" || inc.Title("en") != "Unauthorised access to NAVER accounts" {
 			t.Errorf("%s, %s, %s", inc.State(), inc.Organisation(web.JA), inc.Title(web.EN))
 		}
-		if _, err := s.Create(t.Context(), file); !errors.Is(err, ErrExist) || hint(err) == "" {
+		if _, err := s.Create(t.Context(), by, file); !errors.Is(err, ErrExist) || hint(err) == "" {
 			t.Errorf("created twice: %v", err)
 		}
 		if _, err := s.Get(t.Context(), "other"); !errors.Is(err, ErrNotFound) || hint(err) == "" {
 			t.Errorf("an unknown incident: %v", err)
 		}
 		again := room(t, db)
-		list, err := again.List(t.Context())
-		if err != nil || len(list) != 1 || list[0].ID != "naver-2013" {
-			t.Errorf("listed %v, %v", list, err)
+		if list := everything(t, again); len(list) != 1 || list[0].ID != "naver-2013" {
+			t.Errorf("listed %v", list)
 		}
 	})
 }
@@ -83,7 +82,7 @@ func TestHistory(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		s := room(t, db)
 		ctx := t.Context()
-		if _, err := s.Create(ctx, parse(t, `
+		if _, err := s.Create(ctx, by, parse(t, `
 id: a
 zone: "+09:00"
 facts:
@@ -93,7 +92,7 @@ facts:
 `)); err != nil {
 			t.Fatal(err)
 		}
-		inc, err := s.Add(ctx, parse(t, `
+		inc, err := s.Add(ctx, by, parse(t, `
 id: a
 zone: "+09:00"
 facts:
@@ -110,7 +109,7 @@ facts:
 			t.Errorf("a retracted item is shown: %v", got)
 		}
 		// An older as-of that is recorded later changes nothing.
-		inc, err = s.Add(ctx, parse(t, `
+		inc, err = s.Add(ctx, by, parse(t, `
 id: a
 facts: [{key: affected.count, value: 9, unit: persons, asOf: "2013-07-18T10:00+09:00"}]
 `))
@@ -124,7 +123,7 @@ facts: [{key: affected.count, value: 9, unit: persons, asOf: "2013-07-18T10:00+0
 		if err := db.QueryRowContext(ctx, `SELECT count(*) FROM incident_fact`).Scan(&rows); err != nil || rows != 6 {
 			t.Errorf("%d facts are kept (%v), want all 6", rows, err)
 		}
-		if _, err := s.Add(ctx, parse(t, `{id: b, facts: [{key: title, value: x}]}`)); !errors.Is(err, ErrNotFound) {
+		if _, err := s.Add(ctx, by, parse(t, `{id: b, facts: [{key: title, value: x}]}`)); !errors.Is(err, ErrNotFound) {
 			t.Errorf("facts added to nothing: %v", err)
 		}
 	})
@@ -136,11 +135,11 @@ func TestNothingHalfMade(t *testing.T) {
 		s := room(t, db)
 		file := parse(t, `{id: a, facts: [{key: title, value: x}, {key: cause, value: intrusion}]}`)
 		file.Facts[1].Value.Text = Text{JA: "\xff"} // cannot be written as JSON
-		if _, err := s.Create(t.Context(), file); err == nil {
+		if _, err := s.Create(t.Context(), by, file); err == nil {
 			t.Fatal("a fact that cannot be stored was stored")
 		}
-		if list, err := s.List(t.Context()); err != nil || len(list) != 0 {
-			t.Errorf("left behind: %v, %v", list, err)
+		if list := everything(t, s); len(list) != 0 {
+			t.Errorf("left behind: %v", list)
 		}
 	})
 }
@@ -248,7 +247,7 @@ func TestNotice(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		s := room(t, db)
 		ctx := t.Context()
-		inc, err := s.Create(ctx, parse(t, string(ModelCase())))
+		inc, err := s.Create(ctx, by, parse(t, string(ModelCase())))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -259,17 +258,17 @@ func TestNotice(t *testing.T) {
 		if n.ID != "naver-2013-v1" || n.Kind != "first" || n.LedgerIndex != -1 {
 			t.Errorf("%s %s %d", n.ID, n.Kind, n.LedgerIndex)
 		}
-		if _, err := s.Notice(ctx, n.ID); !errors.Is(err, ErrNoNotice) {
+		if _, err := s.Public().Notice(ctx, n.ID); !errors.Is(err, ErrNoNotice) {
 			t.Errorf("a prepared notice is published: %v", err)
 		}
 		again, err := s.PrepareNotice(ctx, inc, Figures{Accounts: 1692496, URL: "https://notice.example/", Demonstration: true})
 		if err != nil || string(again.Data) != string(n.Data) {
 			t.Errorf("prepared twice, the bytes differ (%v)", err)
 		}
-		if err := db.Update(ctx, func(tx *sql.Tx) error { return s.RecordNotice(ctx, tx, n, 7) }); err != nil {
+		if err := db.Update(ctx, func(tx *sql.Tx) error { return errors.Join(s.RecordNotice(ctx, tx, n, 7), s.Serve(ctx, tx, 8)) }); err != nil {
 			t.Fatal(err)
 		}
-		got, err := s.Notice(ctx, n.ID)
+		got, err := s.Public().Notice(ctx, n.ID)
 		if err != nil || got.LedgerIndex != 7 || string(got.Data) != string(n.Data) || got.Text != n.Text || len(got.Facts) != len(inc.Facts) {
 			t.Errorf("read back: %v, %v", got.ID, err)
 		}
@@ -280,7 +279,7 @@ func TestNotice(t *testing.T) {
 			t.Errorf("%d notices, %v", len(list), err)
 		}
 		for _, id := range []string{"", "naver-2013", "naver-2013-v0", "naver-2013-v01", "naver-2013-v2", "-v1", "../x-v1", "naver-2013-v99999999999999999999"} {
-			if _, err := s.Notice(ctx, id); !errors.Is(err, ErrNoNotice) {
+			if _, err := s.Public().Notice(ctx, id); !errors.Is(err, ErrNoNotice) {
 				t.Errorf("notice %q: %v", id, err)
 			}
 		}
@@ -289,7 +288,7 @@ func TestNotice(t *testing.T) {
 		if _, err := db.ExecContext(ctx, `UPDATE incident_notice SET data = $1`, []byte(edited)); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.Notice(ctx, n.ID); !errors.Is(err, ErrNotice) {
+		if _, err := s.Public().Notice(ctx, n.ID); !errors.Is(err, ErrNotice) {
 			t.Errorf("an edited notice is shown: %v", err)
 		}
 	})

@@ -78,7 +78,7 @@ func (p *Peers) Like(ctx context.Context, l Likeness) ([]Like, Statistics, error
 	for k, s := range best {
 		ids[k] = now.list[s.n].id
 	}
-	entries, err := p.incidents.Entries(ctx, ids)
+	entries, err := p.view.Entries(ctx, ids)
 	if err != nil {
 		return nil, Statistics{}, err
 	}

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/text/unicode/norm"
 
+	"shirase/internal/actor"
 	"shirase/internal/store"
 )
 
@@ -174,24 +175,34 @@ type Merged struct {
 // Merge makes id, an imported incident, another name of into: the facts that into lacks are added to it with their
 // sources, the names by which id was known become aliases, and whoever asks for id gets into. Where both say something
 // about a single-valued key, into's stays. All facts of id stay recorded. Errors: ErrNotFound, ErrMerge.
-func (s *Incidents) Merge(ctx context.Context, id, into string) (Merged, error) {
+//
+// Where into is the operator's own, all of this is a draft until its next notice tells it.
+func (s *Incidents) Merge(ctx context.Context, who actor.Actor, id, into string) (Merged, error) {
 	var done Merged
+	if err := who.Check("merge incidents"); err != nil {
+		return done, err
+	}
 	now := s.now()
 	err := s.db.Update(ctx, func(tx *sql.Tx) error {
 		var err error
 		if into, err = mergeable(ctx, tx, id, into); err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, `UPDATE incident_merge SET target = $1 WHERE target = $2`, into, id); err != nil {
+		own, err := isOwn(ctx, tx, into)
+		if err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, `INSERT INTO incident_merge (incident, target, merged_at) VALUES ($1, $2, $3)`, id, into, store.Micros(now)); err != nil {
+		public := sql.NullInt64{Int64: -1, Valid: !own} // an own incident tells it with its next notice
+		if _, err := tx.ExecContext(ctx, `INSERT INTO incident_merge (incident, target, merged_at, ledger_index, actor) VALUES ($1, $2, $3, $4, $5)`,
+			id, into, store.Micros(now), public, who.String()); err != nil {
 			return err
 		}
-		if err := refresh(ctx, tx, id); err != nil { // it leaves the archive
-			return err
+		if !own {
+			if err := refresh(ctx, tx, id); err != nil { // it leaves the archive
+				return err
+			}
 		}
-		done, err = mergeFacts(ctx, tx, id, into, now)
+		done, err = mergeFacts(ctx, tx, who, id, into, now)
 		return err
 	})
 	if err != nil {
@@ -211,8 +222,8 @@ func mergeable(ctx context.Context, tx *sql.Tx, id, into string) (string, error)
 			return "", notFound(which)
 		}
 	}
-	err := tx.QueryRowContext(ctx, `SELECT target FROM incident_merge WHERE incident = $1`, into).Scan(&into)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+	into, err := resolve(ctx, tx, into, false)
+	if err != nil {
 		return "", err
 	}
 	var merged, imported int
@@ -232,22 +243,31 @@ func mergeable(ctx context.Context, tx *sql.Tx, id, into string) (string, error)
 }
 
 // mergeAgain carries changes of an incident that was merged to where it went.
-func mergeAgain(ctx context.Context, tx *sql.Tx, id string, now time.Time) error {
-	var into string
-	err := tx.QueryRowContext(ctx, `SELECT target FROM incident_merge WHERE incident = $1`, id).Scan(&into)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil
+func mergeAgain(ctx context.Context, tx *sql.Tx, who actor.Actor, id string, now time.Time) error {
+	for range maxMerges {
+		var into string
+		err := tx.QueryRowContext(ctx, `SELECT target FROM incident_merge WHERE incident = $1`, id).Scan(&into)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		if err == nil {
+			_, err = mergeFacts(ctx, tx, who, id, into, now)
+		}
+		if err != nil {
+			return err
+		}
+		id = into
 	}
-	if err == nil {
-		_, err = mergeFacts(ctx, tx, id, into, now)
-	}
-	return err
+	return nil
 }
 
+// mergeAuthor is whose facts are that came from a merged incident.
+func mergeAuthor(id string) string { return "merge:" + id }
+
 // mergeFacts adds to into what id says and into does not.
-func mergeFacts(ctx context.Context, tx *sql.Tx, id, into string, now time.Time) (Merged, error) {
+func mergeFacts(ctx context.Context, tx *sql.Tx, who actor.Actor, id, into string, now time.Time) (Merged, error) {
 	done := Merged{ID: id, Into: into}
-	author := "merge:" + id
+	author := mergeAuthor(id)
 	from, err := factsOf(ctx, tx, id)
 	if err != nil {
 		return done, err
@@ -285,7 +305,7 @@ func mergeFacts(ctx context.Context, tx *sql.Tx, id, into string, now time.Time)
 	if len(changes) == 0 {
 		return done, nil
 	}
-	return done, addFacts(ctx, tx, &FactsFile{ID: into, Facts: changes}, now)
+	return done, addFacts(ctx, tx, who, &FactsFile{ID: into, Facts: changes}, now)
 }
 
 // merger decides what becomes of each fact.

@@ -252,7 +252,16 @@ type Figures struct {
 	Time          time.Time // of publication; the zero time is now
 	Accounts      int64     // in the scope, from the roster; 0 where nothing is sealed
 	URL           string    // of this instance, where people can check; empty where that is not known
+	State         string    // of the scope, where no fact says it; empty: as the facts say
 	Demonstration bool      // the accounts are generated and the notice has to say so
+}
+
+// state is the state of an incident's scope as a notice tells it.
+func (f Figures) state(i Incident) string {
+	if s := i.State(); s != "" || f.State == "" {
+		return s
+	}
+	return f.State
 }
 
 // frozen gives facts as a notice holds them: without who recorded them here, and when.
@@ -290,41 +299,38 @@ func (s *Incidents) PrepareNotice(ctx context.Context, inc Incident, figures Fig
 	return n, nil
 }
 
-// RecordNotice stores n as published at ledgerIndex, in the transaction that appends it to the ledger.
+// NextVersion is the version that the next notice of an incident has.
+func (s *Incidents) NextVersion(ctx context.Context, tx *sql.Tx, incident string) (int64, error) {
+	var last int64
+	if err := tx.QueryRowContext(ctx, `SELECT coalesce(max(version), 0) FROM incident_notice WHERE incident = $1`, incident).Scan(&last); err != nil {
+		return 0, fmt.Errorf("next version of %s: %w", incident, err)
+	}
+	return last + 1, nil
+}
+
+// RecordNotice stores n as published at ledgerIndex, in the transaction that appends it to the ledger, with what the
+// public is told of the incident from then on. It is public once Serve has been told of that entry.
 func (s *Incidents) RecordNotice(ctx context.Context, tx *sql.Tx, n Notice, ledgerIndex int64) error {
 	sum := n.SHA256()
 	_, err := tx.ExecContext(ctx, `INSERT INTO incident_notice (incident, version, kind, published_at, sha256, ledger_index, data)
 		VALUES ($1, $2, $3, $4, $5, $6, $7)`,
 		n.Incident, n.Version, n.Kind, store.Micros(n.Time), hex.EncodeToString(sum[:]), ledgerIndex, n.Data)
+	if err == nil {
+		err = recordState(ctx, tx, n, ledgerIndex)
+	}
 	if err != nil {
 		return fmt.Errorf("record notice %s: %w", n.ID, err)
 	}
-	return refresh(ctx, tx, n.Incident) // its text is searched
+	return nil
 }
 
-// Notice returns a published notice. Errors: ErrNoNotice.
-func (s *Incidents) Notice(ctx context.Context, id string) (Notice, error) {
-	incident, version, err := parseNoticeID(id)
-	if err != nil {
-		return Notice{}, err
-	}
-	list, err := s.notices(ctx, `WHERE incident = $1 AND version = $2`, incident, version)
-	if err != nil {
-		return Notice{}, err
-	}
-	if len(list) == 0 {
-		return Notice{}, fmt.Errorf("%w: %s", ErrNoNotice, id)
-	}
-	return list[0], nil
-}
-
-// Notices returns the published notices of an incident, the first version first.
+// Notices returns the notices of an incident, the first version first: those that are on their way to the public too.
 func (s *Incidents) Notices(ctx context.Context, incident string) ([]Notice, error) {
-	return s.notices(ctx, `WHERE incident = $1 ORDER BY version`, incident)
+	return readNotices(ctx, s.db, `WHERE incident = $1 ORDER BY version`, incident)
 }
 
-func (s *Incidents) notices(ctx context.Context, where string, args ...any) ([]Notice, error) {
-	rows, err := s.db.QueryContext(ctx, `SELECT incident, version, sha256, ledger_index, data FROM incident_notice `+where, args...)
+func readNotices(ctx context.Context, q querier, where string, args ...any) ([]Notice, error) {
+	rows, err := q.QueryContext(ctx, `SELECT incident, version, sha256, ledger_index, data FROM incident_notice `+where, args...)
 	if err != nil {
 		return nil, fmt.Errorf("notices: %w", err)
 	}

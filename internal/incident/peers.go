@@ -14,7 +14,7 @@ import (
 // Peers is the archive as comparisons see it: of every incident the few figures that are compared, held in memory (a
 // hundred bytes or two each) and brought up to date with what has changed since (incident_entry.changed).
 type Peers struct {
-	incidents *Incidents
+	view *View
 
 	mu   sync.Mutex // of an update
 	now  *peers
@@ -24,6 +24,7 @@ type Peers struct {
 // peers is one state of the archive; it is never changed.
 type peers struct {
 	version int64
+	drafts  int64 // of a preview
 	list    []peer
 	at      map[string]int // of an incident's id in list
 
@@ -44,21 +45,30 @@ type peer struct {
 	spans                          [intervals]Span // Precision 0: not known
 }
 
-// NewPeers prepares comparisons within the archive of s.
-func NewPeers(s *Incidents) *Peers {
-	return &Peers{incidents: s, now: &peers{at: map[string]int{}}}
+// NewPeers prepares comparisons within the archive as v sees it.
+func NewPeers(v *View) *Peers {
+	return &Peers{view: v, now: &peers{at: map[string]int{}}}
 }
 
 // current returns the archive as it is now.
 func (p *Peers) current(ctx context.Context) (*peers, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	err := p.incidents.db.View(ctx, func(tx *sql.Tx) error {
-		var version int64
-		if err := tx.QueryRowContext(ctx, `SELECT version FROM incident_archive WHERE one = 1`).Scan(&version); err != nil || version == p.now.version {
+	err := p.view.s.db.View(ctx, func(tx *sql.Tx) error {
+		var version, drafts int64
+		err := tx.QueryRowContext(ctx, `SELECT version, drafts FROM incident_archive WHERE one = 1`).Scan(&version, &drafts)
+		if err != nil || version == p.now.version && (!p.view.drafts || drafts == p.now.drafts) {
 			return err
 		}
-		next, err := p.now.with(ctx, tx, version)
+		from := p.now
+		if p.view.drafts { // what was laid over it is not taken along
+			from = &peers{at: map[string]int{}}
+		}
+		next, err := from.with(ctx, tx, version)
+		if err == nil && p.view.drafts {
+			next.drafts = drafts
+			err = p.view.layPeers(ctx, tx, next)
+		}
 		if err == nil {
 			p.now = next
 		}
@@ -81,15 +91,7 @@ func (p *peers) with(ctx context.Context, tx *sql.Tx, version int64) (*peers, er
 	for id, n := range p.at {
 		next.at[id] = n
 	}
-	words := map[string]string{}
-	intern := func(s string) string {
-		if kept, ok := words[s]; ok {
-			return kept
-		}
-		words[s] = s
-		return s
-	}
-	sets, gone := map[string][]string{}, map[int64]bool{}
+	words, gone := interning{text: map[string]string{}, sets: map[string][]string{}}, map[int64]bool{}
 	for rows.Next() {
 		e, there, err := scanEntry(rows)
 		if err != nil {
@@ -99,27 +101,7 @@ func (p *peers) with(ctx context.Context, tx *sql.Tx, version int64) (*peers, er
 			gone[e.num] = true
 			continue
 		}
-		one := peer{num: e.num, id: e.ID, year: e.Date.Year(), dated: e.DateKey != "recorded", cause: intern(e.Cause), sector: intern(e.Sector), country: intern(e.Country),
-			source: intern(e.Dataset), amount: -1, unit: intern(e.Affected.Unit), qualifier: intern(e.Affected.Qualifier)}
-		key := strings.Join(e.Classes, separator)
-		if sets[key] == nil {
-			sets[key] = e.Classes
-		}
-		one.classes = sets[key]
-		if e.Affected.Number != nil {
-			one.amount = *e.Affected.Number
-		}
-		for v, s := range e.Spans() {
-			if s != nil {
-				one.spans[v] = *s
-			}
-		}
-		if n, ok := next.at[one.id]; ok {
-			next.list[n] = one
-			continue
-		}
-		next.at[one.id] = len(next.list)
-		next.list = append(next.list, one)
+		next.put(words.peer(e))
 	}
 	if len(gone) > 0 {
 		next.list = slices.DeleteFunc(next.list, func(one peer) bool { return gone[one.num] })
@@ -129,6 +111,71 @@ func (p *peers) with(ctx context.Context, tx *sql.Tx, version int64) (*peers, er
 		}
 	}
 	return next, errors.Join(rows.Err(), rows.Close())
+}
+
+// put takes in an incident, in the place of what was held of it.
+func (p *peers) put(one peer) {
+	if n, ok := p.at[one.id]; ok {
+		p.list[n] = one
+		return
+	}
+	p.at[one.id] = len(p.list)
+	p.list = append(p.list, one)
+}
+
+// layPeers puts what is not published into a preview's comparisons.
+func (v *View) layPeers(ctx context.Context, tx *sql.Tx, p *peers) error {
+	over, err := v.overlay(ctx, tx)
+	if err != nil {
+		return err
+	}
+	words := interning{text: map[string]string{}, sets: map[string][]string{}}
+	for _, l := range over {
+		if !l.gone {
+			p.put(words.peer(l.entry))
+		} else if n, ok := p.at[l.entry.ID]; ok {
+			p.list = slices.Delete(p.list, n, n+1)
+			clear(p.at)
+			for n := range p.list {
+				p.at[p.list[n].id] = n
+			}
+		}
+	}
+	return nil
+}
+
+// interning makes words and sets of classes that many incidents share one.
+type interning struct {
+	text map[string]string
+	sets map[string][]string
+}
+
+func (i interning) word(s string) string {
+	if kept, ok := i.text[s]; ok {
+		return kept
+	}
+	i.text[s] = s
+	return s
+}
+
+// peer takes from an entry what is compared.
+func (i interning) peer(e Entry) peer {
+	one := peer{num: e.num, id: e.ID, year: e.Date.Year(), dated: e.DateKey != "recorded", cause: i.word(e.Cause), sector: i.word(e.Sector), country: i.word(e.Country),
+		source: i.word(e.Dataset), amount: -1, unit: i.word(e.Affected.Unit), qualifier: i.word(e.Affected.Qualifier)}
+	key := strings.Join(e.Classes, separator)
+	if i.sets[key] == nil {
+		i.sets[key] = e.Classes
+	}
+	one.classes = i.sets[key]
+	if e.Affected.Number != nil {
+		one.amount = *e.Affected.Number
+	}
+	for v, s := range e.Spans() {
+		if s != nil {
+			one.spans[v] = *s
+		}
+	}
+	return one
 }
 
 // all are the statistics of the whole archive.

@@ -18,6 +18,25 @@ func (i Incident) attack() bool {
 	return ok && slices.Contains([]string{"intrusion", "credential-stuffing", "ransomware", "malware", "web-skimming", "phishing"}, f.Value.Word)
 }
 
+// links lead from a notice to where people can check themselves, as long as they can, and to the incident's living help
+// page. Where this instance's address is not known there is nothing to lead to.
+func (i Incident) links(p *page, lang web.Lang, figures Figures) {
+	if figures.URL == "" {
+		return
+	}
+	help := link(strings.TrimRight(figures.URL, "/") + "/incidents/" + i.ID + "/help")
+	if figures.state(i) != StateFinal {
+		p.heading(2, lang.Pick("いまの状況", "Where things stand"))
+		p.paragraph(lang.Pick("新しく分かったことと、していただきたいことは、次のページでお知らせします。", "What is found out, and what you can do, is kept up to date here: ") + help)
+		return
+	}
+	p.heading(2, lang.Pick("ご自身が対象かどうかの確認", "Find out whether you are affected"))
+	p.paragraph(lang.Pick("次のページで、ご自身のアドレスが対象に含まれるかどうかを確認できます。", "You can check your own address here: ") + link(figures.URL))
+	p.paragraph(lang.Pick("入力されたアドレスは、お使いの端末の中で読み取れない形に変えてから照合します。アドレスそのものは、当方にも送られません。",
+		"What you enter is made unreadable on your own device before it is compared. The address itself is not sent, not even to us."))
+	p.paragraph(lang.Pick("いまの状況と、していただきたいことは、次のページでお知らせします。", "Where things stand, and what you can do, is kept up to date here: ") + help)
+}
+
 // allConfirmed reports whether every exposed class is known to have been taken, not only possibly.
 func (i Incident) allConfirmed() bool {
 	list := i.Listed("data-class")

@@ -20,7 +20,7 @@ func noticeEN(i Incident, figures Figures) string {
 			web.Number(web.EN, figures.Accounts) + " accounts that can be checked on this server were generated and belong to nobody. " +
 			"The organisation named has no part in this page.")
 	}
-	i.openingEN(p)
+	i.openingEN(p, figures)
 	i.historyEN(p)
 	i.scopeEN(p, figures)
 	if classes := ClassLabels(web.EN, i.Classes()); len(classes) > 0 {
@@ -43,11 +43,7 @@ func noticeEN(i Incident, figures Figures) string {
 		p.heading(2, "What you can do")
 		p.list(true, steps)
 	}
-	if figures.URL != "" {
-		p.heading(2, "Find out whether you are affected")
-		p.paragraph("You can check your own address here: " + link(figures.URL))
-		p.paragraph("What you enter is made unreadable on your own device before it is compared. The address itself is not sent, not even to us.")
-	}
+	i.links(p, web.EN, figures)
 	if addenda := i.addendumLines(web.EN); len(addenda) > 0 {
 		p.heading(2, "Addenda")
 		p.list(false, addenda)
@@ -74,7 +70,7 @@ func noticeEN(i Incident, figures Figures) string {
 }
 
 // openingEN says in one paragraph what happened, and how sure that is.
-func (i Incident) openingEN(p *page) {
+func (i Incident) openingEN(p *page, figures Figures) {
 	cause, known := i.Fact("cause")
 	known = known && cause.Value.Word != "unknown" && cause.Value.Word != "other"
 	text := "Customers' data may have been exposed"
@@ -85,7 +81,7 @@ func (i Incident) openingEN(p *page) {
 		text += " through " + Word(web.EN, cause.Value.Word)
 	}
 	text += ". We are sorry for the worry and the trouble this causes. Here is what is known so far."
-	if i.State() == StateInvestigating {
+	if figures.state(i) == StateInvestigating {
 		text += " Who is affected is still being established; this notice will be added to when it is."
 	}
 	if !known {

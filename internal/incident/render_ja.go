@@ -20,7 +20,7 @@ func noticeJA(i Incident, figures Figures) string {
 		p.quote("これは、Shirase の実演です。以下は、過去に公表された実際の事案を、公表資料をもとに記録したものです。このサーバーで確認できる" +
 			web.Number(web.JA, figures.Accounts) + "アカウントは、すべて機械的に作った架空のものです。名前の挙がっている組織は、この掲載に関わっていません。")
 	}
-	i.openingJA(p)
+	i.openingJA(p, figures)
 	i.historyJA(p)
 	i.scopeJA(p, figures)
 	if classes := ClassLabels(web.JA, i.Classes()); len(classes) > 0 {
@@ -40,11 +40,7 @@ func noticeJA(i Incident, figures Figures) string {
 		p.heading(2, "お客様へのお願い")
 		p.list(true, steps)
 	}
-	if figures.URL != "" {
-		p.heading(2, "ご自身が対象かどうかの確認")
-		p.paragraph("次のページで、ご自身のアドレスが対象に含まれるかどうかを確認できます。" + link(figures.URL))
-		p.paragraph("入力されたアドレスは、お使いの端末の中で読み取れない形に変えてから照合します。アドレスそのものは、当方にも送られません。")
-	}
+	i.links(p, web.JA, figures)
 	if addenda := i.addendumLines(web.JA); len(addenda) > 0 {
 		p.heading(2, "追記")
 		p.list(false, addenda)
@@ -72,7 +68,7 @@ func noticeJA(i Incident, figures Figures) string {
 }
 
 // openingJA says in one paragraph what happened, and how sure that is.
-func (i Incident) openingJA(p *page) {
+func (i Incident) openingJA(p *page, figures Figures) {
 	var b strings.Builder
 	b.WriteString("このたび、")
 	cause, known := i.Fact("cause")
@@ -87,7 +83,7 @@ func (i Incident) openingJA(p *page) {
 		b.WriteString("お客様の情報が流出した可能性があることが判明しました。")
 	}
 	b.WriteString("ご心配とご迷惑をおかけしますことを、深くお詫び申し上げます。現時点で判明している事実を、次のとおりお知らせします。")
-	if i.State() == StateInvestigating {
+	if figures.state(i) == StateInvestigating {
 		b.WriteString("対象の範囲は現在も調査中です。確定しだい、このお知らせに追記します。")
 	}
 	if !known {

@@ -24,18 +24,21 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"math/bits"
+	"strconv"
 	"sync/atomic"
 	"time"
 
 	"shirase/check"
 	"shirase/internal/files"
-	"shirase/internal/ledger"
 	"shirase/internal/store"
 )
 
 // Errors of this package.
 var (
+	// ErrStale says that another statement was published meanwhile; nothing was.
+	ErrStale = errors.New("another statement was published meanwhile")
 	// ErrKey says that a key file is not the published key's.
 	ErrKey = errors.New("not the published evaluator key")
 	// ErrEmpty says that a roster has no identity of a kind that is indexed.
@@ -63,17 +66,16 @@ const (
 
 // Index is the published index of one store: its keys, layers and statements.
 type Index struct {
-	db     *store.DB
-	dir    *files.Dir
-	keys   *files.Keys
-	ledger *ledger.Ledger
-	now    func() time.Time
+	db   *store.DB
+	dir  *files.Dir
+	keys *files.Keys
+	now  func() time.Time
 
 	minChunk int64 // members of a chunk at least
 }
 
 // New opens the index and brings its tables up to date.
-func New(ctx context.Context, db *store.DB, dir *files.Dir, keys *files.Keys, l *ledger.Ledger) (*Index, error) {
+func New(ctx context.Context, db *store.DB, dir *files.Dir, keys *files.Keys) (*Index, error) {
 	sub, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return nil, fmt.Errorf("index: %w", err)
@@ -82,7 +84,7 @@ func New(ctx context.Context, db *store.DB, dir *files.Dir, keys *files.Keys, l 
 	if err := db.Migrate(ctx, "index_room", sub); err != nil {
 		return nil, fmt.Errorf("index: %w", err)
 	}
-	return &Index{db: db, dir: dir, keys: keys, ledger: l, now: time.Now, minChunk: minChunk}, nil
+	return &Index{db: db, dir: dir, keys: keys, now: time.Now, minChunk: minChunk}, nil
 }
 
 // LocatorBits gives the locator bits that fit a planned number of entries.
@@ -158,10 +160,15 @@ func (x *Index) evaluator(k check.Key) (*check.EvaluatorKey, error) {
 	return key, nil
 }
 
-// Statement gives the newest published statement with its bytes and its place
-// in the ledger, or ErrNone.
+// Statement gives the newest statement with its bytes and its place in the
+// ledger, or ErrNone. The public may not have it yet.
 func (x *Index) Statement(ctx context.Context) (st *check.Statement, raw []byte, ledgerIndex int64, err error) {
-	err = x.db.QueryRowContext(ctx, `SELECT bytes, ledger_index FROM index_statement ORDER BY seq DESC LIMIT 1`).Scan(&raw, &ledgerIndex)
+	return x.statementBelow(ctx, math.MaxInt64)
+}
+
+// statementBelow gives the newest statement whose entry is below size.
+func (x *Index) statementBelow(ctx context.Context, size int64) (st *check.Statement, raw []byte, ledgerIndex int64, err error) {
+	err = x.db.QueryRowContext(ctx, `SELECT bytes, ledger_index FROM index_statement WHERE ledger_index < $1 ORDER BY seq DESC LIMIT 1`, size).Scan(&raw, &ledgerIndex)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil, 0, ErrNone
 	}
@@ -172,6 +179,21 @@ func (x *Index) Statement(ctx context.Context) (st *check.Statement, raw []byte,
 		return nil, nil, 0, fmt.Errorf("read the newest statement: %w", err)
 	}
 	return st, raw, ledgerIndex, nil
+}
+
+// Roster gives the name of the roster that a revision of an incident was sealed
+// from; "" where there is no such revision.
+func (x *Index) Roster(ctx context.Context, incident, revision string) (string, error) {
+	n, err := strconv.ParseInt(revision, 10, 64)
+	if err != nil {
+		return "", fmt.Errorf("the roster of %s: revision %.20q", incident, revision)
+	}
+	var id string
+	err = x.db.QueryRowContext(ctx, `SELECT roster FROM index_revision WHERE incident = $1 AND revision = $2`, incident, n).Scan(&id)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return "", fmt.Errorf("the roster of %s: %w", incident, err)
+	}
+	return id, nil
 }
 
 func layerName(root check.Hash) string { return layerFolder + root.String() }

@@ -32,9 +32,10 @@ import (
 // bed is an index in temporary folders.
 type bed struct {
 	*Index
-	t    *testing.T
-	root string
-	keys *files.Keys
+	t      *testing.T
+	root   string
+	keys   *files.Keys
+	ledger *ledger.Ledger
 }
 
 func newBed(t *testing.T, db *store.DB) *bed {
@@ -71,11 +72,11 @@ func openBed(t *testing.T, db *store.DB, root string) *bed {
 	if err != nil {
 		t.Fatal(err)
 	}
-	x, err := New(t.Context(), db, dir, keys, l)
+	x, err := New(t.Context(), db, dir, keys)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &bed{x, t, root, keys}
+	return &bed{x, t, root, keys, l}
 }
 
 // roster makes n members named after a label; the first third has set 1.
@@ -104,7 +105,54 @@ func subject(id string) Subject {
 		AsOf: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Sets: twoSets, PhoneRegion: "JP"}
 }
 
-func (b *bed) publish(id string, r Roster) *Published {
+// published is what publishing came to.
+type published struct {
+	Statement   *check.Statement
+	Hash        check.Hash
+	LedgerIndex int64
+	Changed     bool
+}
+
+// put publishes a draft as the publishing room does: appended and recorded in one transaction, then served.
+func put(ctx context.Context, l *ledger.Ledger, x *Index, d *Draft, also func(tx *sql.Tx) error) (*published, error) {
+	p := &published{d.Statement, check.StatementHash(d.Raw), d.LedgerIndex(), d.Changed}
+	if !d.Changed {
+		return p, nil
+	}
+	err := x.db.Update(ctx, func(tx *sql.Tx) (err error) {
+		if p.LedgerIndex, _, err = l.Append(ctx, tx, check.KindStatement, d.Raw); err != nil {
+			return err
+		}
+		if err := x.Record(ctx, tx, d, p.LedgerIndex); err != nil || also == nil {
+			return err
+		}
+		return also(tx)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return p, l.Sync(ctx)
+}
+
+// publishIn drafts and puts; whoever was overtaken drafts again.
+func publishIn(ctx context.Context, l *ledger.Ledger, x *Index, s Subject, sealed *Sealed, also func(tx *sql.Tx) error) (*published, error) {
+	for {
+		d, err := x.Draft(ctx, s, sealed)
+		if err != nil {
+			return nil, err
+		}
+		if p, err := put(ctx, l, x, d, also); !errors.Is(err, ErrStale) {
+			return p, err
+		}
+	}
+}
+
+// Publish is publishIn of the bed.
+func (b *bed) Publish(ctx context.Context, s Subject, sealed *Sealed, also func(tx *sql.Tx) error) (*published, error) {
+	return publishIn(ctx, b.ledger, b.Index, s, sealed, also)
+}
+
+func (b *bed) publish(id string, r Roster) *published {
 	b.t.Helper()
 	s, err := b.Seal(b.t.Context(), id, r, nil)
 	if err != nil {
@@ -121,7 +169,7 @@ func unlimited(*http.Request, int) (time.Duration, bool) { return 0, true }
 
 func (b *bed) serve(limit Limit) (*check.Client, *httptest.Server) {
 	b.t.Helper()
-	s := httptest.NewServer(NewHandler(b.Index, limit).Mux())
+	s := httptest.NewServer(NewHandler(b.Index, Log{b.ledger.Served, b.ledger.Proof}, limit).Mux())
 	b.t.Cleanup(s.Close)
 	policy, err := check.LedgerPolicy(b.ledger.VKey())
 	if err != nil {
@@ -213,11 +261,15 @@ func TestReissue(t *testing.T) {
 			t.Fatal(err)
 		}
 		first := b.publish("alpha", roster("a", 10))
-		if p, err := b.Reissue(t.Context(), false); err != nil || p.Changed {
-			t.Fatalf("%+v, %v", p, err)
+		if d, err := b.Reissue(t.Context(), false); err != nil || d != nil {
+			t.Fatalf("%+v, %v", d, err)
 		}
 		b.now = func() time.Time { return time.Now().Add(25 * time.Hour) }
-		p, err := b.Reissue(t.Context(), false)
+		d, err := b.Reissue(t.Context(), false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := put(t.Context(), b.ledger, b.Index, d, nil)
 		if err != nil || !p.Changed || p.Statement.Seq != 2 || p.Statement.Prev != first.Hash {
 			t.Fatalf("%+v, %v", p, err)
 		}

@@ -58,7 +58,7 @@ func child(ctx context.Context, url, root string) error {
 	if err != nil {
 		return err
 	}
-	x, err := New(ctx, db, dir, keys, l)
+	x, err := New(ctx, db, dir, keys)
 	if err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ func child(ctx context.Context, url, root string) error {
 		if err != nil {
 			return err
 		}
-		if _, err := x.Publish(ctx, subject(id), s, nil); err != nil {
+		if _, err := publishIn(ctx, l, x, subject(id), s, nil); err != nil {
 			return err
 		}
 	}

@@ -27,38 +27,38 @@ type Subject struct {
 	PhoneRegion  string     // by which this instance reads phone numbers
 }
 
-// Published is what a publication came to.
-type Published struct {
-	Statement   *check.Statement
-	Hash        check.Hash
-	LedgerIndex int64
-	Changed     bool // whether there is a new statement
+// Draft is a statement that was made and checked, and is not published.
+type Draft struct {
+	Statement *check.Statement
+	Raw       []byte // its canonical bytes
+	Changed   bool   // false: the newest statement says the same, and this is it
+
+	ledgerIndex int64 // of the newest statement, where nothing changes
+}
+
+// LedgerIndex is the entry of a statement that says the same already; -1 of a new one.
+func (d *Draft) LedgerIndex() int64 {
+	if d.Changed {
+		return -1
+	}
+	return d.ledgerIndex
 }
 
 // reissueAfter is how old a statement gets before it is reissued.
 const reissueAfter = 24 * time.Hour
 
-var errStale = errors.New("another statement was published meanwhile")
-
-// Publish puts an incident into the next statement: sealed, where its state is
-// final, or only named. The served layers are folded anew and the draft is
-// asked by the real client before anything is published. also runs in the
-// publishing transaction, so that a notice and its statement are one. Where
-// nothing would change, nothing is published and also does not run.
-func (x *Index) Publish(ctx context.Context, subject Subject, sealed *Sealed, also func(tx *sql.Tx) error) (*Published, error) {
-	for range 10 {
-		p, err := x.publish(ctx, subject, sealed, also)
-		if !errors.Is(err, errStale) {
-			if err != nil {
-				return nil, fmt.Errorf("publish %s: %w", subject.ID, err)
-			}
-			return p, nil
-		}
+// Draft makes the next statement with an incident in it: sealed, where its state
+// is final, or only named. The served layers are folded anew, and the draft is
+// asked by the real client; nothing is published.
+func (x *Index) Draft(ctx context.Context, subject Subject, sealed *Sealed) (*Draft, error) {
+	d, err := x.prepare(ctx, subject, sealed)
+	if err != nil {
+		return nil, fmt.Errorf("publish %s: %w", subject.ID, err)
 	}
-	return nil, fmt.Errorf("publish %s: %w", subject.ID, errStale)
+	return d, nil
 }
 
-func (x *Index) publish(ctx context.Context, subject Subject, sealed *Sealed, also func(tx *sql.Tx) error) (*Published, error) {
+func (x *Index) prepare(ctx context.Context, subject Subject, sealed *Sealed) (*Draft, error) {
 	before, raw, at, err := x.Statement(ctx)
 	if err != nil && !errors.Is(err, ErrNone) {
 		return nil, err
@@ -68,14 +68,22 @@ func (x *Index) publish(ctx context.Context, subject Subject, sealed *Sealed, al
 		return nil, err
 	}
 	if before != nil && same(before, st) && before.Expires.After(x.now()) {
-		return &Published{before, check.StatementHash(raw), at, false}, nil
+		return &Draft{Statement: before, Raw: raw, ledgerIndex: at}, nil
 	}
 	if sealed != nil {
 		if err := x.selfCheck(ctx, st, sealed); err != nil {
 			return nil, err
 		}
 	}
-	return x.commit(ctx, st, also)
+	return newDraft(st)
+}
+
+func newDraft(st *check.Statement) (*Draft, error) {
+	raw, err := st.Canonical()
+	if err != nil {
+		return nil, err
+	}
+	return &Draft{Statement: st, Raw: raw, Changed: true}, nil
 }
 
 // draft makes the next statement: the one before, with the subject put in its
@@ -206,80 +214,52 @@ func same(a, b *check.Statement) bool {
 	return err1 == nil && err2 == nil && bytes.Equal(ab, cb)
 }
 
-// commit publishes a statement: ledger, statement and what else belongs to it
-// become true in one transaction, then the ledger's files follow.
-func (x *Index) commit(ctx context.Context, st *check.Statement, also func(tx *sql.Tx) error) (*Published, error) {
-	raw, err := st.Canonical()
-	if err != nil {
-		return nil, err
+// Record stores a draft as the newest statement, in the transaction that appends
+// it to the ledger at ledgerIndex. ErrStale where another was published
+// meanwhile: the draft has to be made again.
+func (x *Index) Record(ctx context.Context, tx *sql.Tx, d *Draft, ledgerIndex int64) error {
+	if err := x.next(ctx, tx, d); err != nil {
+		return err
 	}
-	p := &Published{Statement: st, Hash: check.StatementHash(raw), Changed: true}
-	err = x.db.Update(ctx, func(tx *sql.Tx) error {
-		var last sql.NullInt64
-		if err := tx.QueryRowContext(ctx, `SELECT max(seq) FROM index_statement`).Scan(&last); err != nil {
-			return fmt.Errorf("read the last number: %w", err)
-		}
-		if last.Int64 != st.Seq-1 {
-			return errStale
-		}
-		var err error
-		if p.LedgerIndex, _, err = x.ledger.Append(ctx, tx, check.KindStatement, raw); err != nil {
-			return err
-		}
-		if _, err = tx.ExecContext(ctx, `INSERT INTO index_statement (seq, hash, ledger_index, bytes) VALUES ($1, $2, $3, $4)`,
-			st.Seq, p.Hash.String(), p.LedgerIndex, raw); err != nil {
-			return fmt.Errorf("record the statement: %w", err)
-		}
-		if also != nil {
-			return also(tx)
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
+	if _, err := tx.ExecContext(ctx, `INSERT INTO index_statement (seq, hash, ledger_index, bytes) VALUES ($1, $2, $3, $4)`,
+		d.Statement.Seq, check.StatementHash(d.Raw).String(), ledgerIndex, d.Raw); err != nil {
+		return fmt.Errorf("record the statement: %w", err)
 	}
-	return p, x.ledger.Sync(ctx)
+	return nil
 }
 
-// Reissue publishes the newest statement again under the next number, where it
-// is a day old or forced: statements expire, so that nobody can go on showing
-// an old one.
-func (x *Index) Reissue(ctx context.Context, force bool) (*Published, error) {
-	before, raw, at, err := x.Statement(ctx)
+// next reports whether a draft still follows the newest statement.
+func (x *Index) next(ctx context.Context, tx *sql.Tx, d *Draft) error {
+	var last sql.NullInt64
+	if err := tx.QueryRowContext(ctx, `SELECT max(seq) FROM index_statement`).Scan(&last); err != nil {
+		return fmt.Errorf("read the last number: %w", err)
+	}
+	if last.Int64 != d.Statement.Seq-1 {
+		return ErrStale
+	}
+	return nil
+}
+
+// Reissue makes the newest statement again under the next number, where it is a
+// day old or forced: statements expire, so that nobody can go on showing an old
+// one. nil where there is nothing to do; ErrNone where nothing was published.
+func (x *Index) Reissue(ctx context.Context, force bool) (*Draft, error) {
+	before, raw, _, err := x.Statement(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("reissue: %w", err)
 	}
 	now := check.At(x.now())
 	if !force && now.Sub(before.Time.Time) < reissueAfter {
-		return &Published{before, check.StatementHash(raw), at, false}, nil
+		return nil, nil
 	}
 	if now.Before(before.Time.Time) {
 		return nil, fmt.Errorf("reissue: this machine's clock is behind the last statement, %s", before.Time)
 	}
 	st := *before
 	st.Seq, st.Prev, st.Time, st.Expires = before.Seq+1, check.StatementHash(raw), now, check.At(now.Add(check.MaxLife))
-	p, err := x.commit(ctx, &st, nil)
-	if errors.Is(err, errStale) { // another server was first
-		return x.Reissue(ctx, false)
-	}
+	d, err := newDraft(&st)
 	if err != nil {
 		return nil, fmt.Errorf("reissue: %w", err)
 	}
-	return p, nil
-}
-
-// KeepFresh reissues statements until the context ends; report is told of errors.
-func (x *Index) KeepFresh(ctx context.Context, report func(error)) {
-	t := time.NewTicker(time.Minute)
-	defer t.Stop()
-	for {
-		if _, err := x.Reissue(ctx, false); err != nil && !errors.Is(err, ErrNone) && ctx.Err() == nil {
-			report(err)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-t.C:
-		}
-	}
+	return d, nil
 }

@@ -40,6 +40,7 @@ type Limit func(r *http.Request, n int) (retry time.Duration, ok bool)
 // number of them may serve one store.
 type Handler struct {
 	x      *Index
+	log    Log
 	limit  Limit
 	pinned *snapshot // a draft under self-check; nil for what is published
 
@@ -50,8 +51,16 @@ type Handler struct {
 	buffers sync.Pool
 }
 
-// NewHandler makes a handler for what is published.
-func NewHandler(x *Index, limit Limit) *Handler { return &Handler{x: x, limit: limit} }
+// Log is what serving needs of the ledger that statements are in.
+type Log struct {
+	Served func(ctx context.Context) (size int64, err error)                // how many entries are public
+	Proof  func(ctx context.Context, index int64) (proof []byte, err error) // a c2sp.org/tlog-proof@v1 of one of them
+}
+
+// NewHandler makes a handler for what is published in log.
+func NewHandler(x *Index, log Log, limit Limit) *Handler {
+	return &Handler{x: x, log: log, limit: limit}
+}
 
 // Mux routes the check's paths (DESIGN 5, Wire).
 func (h *Handler) Mux() *http.ServeMux {
@@ -190,8 +199,12 @@ func (h *Handler) again(ctx context.Context) *snapshot {
 }
 
 func (h *Handler) refresh(ctx context.Context, old *snapshot) (*snapshot, error) {
+	size, err := h.log.Served(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var seq int64
-	if err := h.x.db.QueryRowContext(ctx, `SELECT COALESCE(max(seq), 0) FROM index_statement`).Scan(&seq); err != nil {
+	if err := h.x.db.QueryRowContext(ctx, `SELECT COALESCE(max(seq), 0) FROM index_statement WHERE ledger_index < $1`, size).Scan(&seq); err != nil {
 		return nil, fmt.Errorf("read the newest statement's number: %w", err)
 	}
 	until := time.Now().Add(freshFor).UnixNano()
@@ -199,11 +212,11 @@ func (h *Handler) refresh(ctx context.Context, old *snapshot) (*snapshot, error)
 		old.until.Store(until)
 		return old, nil
 	}
-	st, raw, at, err := h.x.Statement(ctx)
+	st, raw, at, err := h.x.statementBelow(ctx, size)
 	if err != nil {
 		return nil, err
 	}
-	proof, err := h.x.ledger.Proof(ctx, at)
+	proof, err := h.log.Proof(ctx, at)
 	if err != nil {
 		return nil, fmt.Errorf("prove statement %d: %w", st.Seq, err)
 	}
@@ -233,8 +246,11 @@ func (h *Handler) Ready(ctx context.Context) error {
 	return nil
 }
 
-// Statement gives the statement that is being served, or nil where there is none.
+// Statement gives the statement that is public now, or nil where there is none: pages and the check speak of one moment.
 func (h *Handler) Statement(ctx context.Context) *check.Statement {
+	if s := h.current.Load(); s != nil {
+		s.until.Store(0)
+	}
 	s, err := h.now(ctx)
 	if err != nil {
 		return nil

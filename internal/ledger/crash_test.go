@@ -256,7 +256,7 @@ func TestForwardOnly(t *testing.T) {
 		if err := l.Sync(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if err := l.writeCheckpoint(t.Context(), slow); err != nil {
+		if err := l.serve(t.Context(), slow); err != nil {
 			t.Fatal(err)
 		}
 		if r := verify(t, dir, vkey, db); r.Size != 5 {

@@ -7,10 +7,10 @@ import (
 	"fmt"
 )
 
-// Last returns the newest entry of a kind, or ErrNotFound. It reads what is
-// committed, published or not.
-func (l *Ledger) Last(ctx context.Context, kind string) (index int64, data []byte, err error) {
-	err = l.db.QueryRowContext(ctx, `SELECT l.leaf, d.bytes FROM ledger_leaves l JOIN ledger_data d ON d.hash = l.data
+// Last returns the newest entry of a kind, or ErrNotFound, as q sees it: the
+// database or a transaction on it. It reads what is committed, published or not.
+func (l *Ledger) Last(ctx context.Context, q rowQuerier, kind string) (index int64, data []byte, err error) {
+	err = q.QueryRowContext(ctx, `SELECT l.leaf, d.bytes FROM ledger_leaves l JOIN ledger_data d ON d.hash = l.data
 		WHERE l.kind = $1 ORDER BY l.leaf DESC LIMIT 1`, kind).Scan(&index, &data)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, nil, fmt.Errorf("ledger: newest %s: %w", kind, ErrNotFound)
@@ -19,4 +19,9 @@ func (l *Ledger) Last(ctx context.Context, kind string) (index int64, data []byt
 		return 0, nil, fmt.Errorf("ledger: newest %s: %w", kind, err)
 	}
 	return index, data, nil
+}
+
+// rowQuerier is a handle or a transaction.
+type rowQuerier interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }

@@ -15,7 +15,9 @@
 // signed checkpoint become true together with it or not at all. [Ledger.Sync]
 // then writes what SQL says to files: data, entry bundles, tiles, and the
 // checkpoint last, so that a checkpoint is never seen before everything it
-// covers is durable. Whatever is killed between the two is made up for by the
+// covers is durable. The transaction that writes the checkpoint's file also
+// tells the followers, so that what an entry says is shown from then on, and
+// nowhere before ([Ledger.Served]). Whatever is killed between the two is made up for by the
 // next Sync; [New] runs one. Ed25519 signatures are deterministic, so the
 // resumed log has the bytes of an undisturbed one.
 //
@@ -94,6 +96,8 @@ type Ledger struct {
 	verifier note.Verifier
 	vkey     string
 
+	follow []Follower
+
 	syncing sync.Mutex
 	seen    atomic.Pointer[checkpoint] // the newest published one read
 }
@@ -145,10 +149,15 @@ func PublicKey(signerKey string) (vkey string, err error) {
 	return note.NewEd25519VerifierKey(parts[2], public)
 }
 
+// A Follower makes public what the first size entries say, in the transaction
+// that serves the checkpoint of that size. It may be told of one size twice.
+type Follower func(ctx context.Context, tx *sql.Tx, size int64) error
+
 // New opens the log in db and dir, making an empty one where there is none,
-// and finishes what an interrupted [Ledger.Sync] left undone. signerKey is the
-// skey of [NewKey]; ErrKey where the log was begun with another.
-func New(ctx context.Context, db *store.DB, dir *files.Dir, signerKey string) (*Ledger, error) {
+// and finishes what an interrupted [Ledger.Sync] left undone, with the
+// followers. signerKey is the skey of [NewKey]; ErrKey where the log was begun
+// with another.
+func New(ctx context.Context, db *store.DB, dir *files.Dir, signerKey string, follow ...Follower) (*Ledger, error) {
 	signerKey = strings.TrimSpace(signerKey)
 	signer, err := note.NewSigner(signerKey)
 	if err != nil {
@@ -162,7 +171,7 @@ func New(ctx context.Context, db *store.DB, dir *files.Dir, signerKey string) (*
 	if err != nil {
 		return nil, fmt.Errorf("ledger: reading the signing key: %w", err)
 	}
-	l := &Ledger{db: db, dir: dir, signer: signer, verifier: verifier, vkey: vkey}
+	l := &Ledger{db: db, dir: dir, signer: signer, verifier: verifier, vkey: vkey, follow: follow}
 	if err := l.open(ctx); err != nil {
 		return nil, fmt.Errorf("ledger: opening %s: %w", l.Origin(), err)
 	}
@@ -368,6 +377,16 @@ func (l *Ledger) Checkpoint() (signed []byte, tree tlog.Tree, err error) {
 		return nil, tree, fmt.Errorf("ledger: %s: %w", checkpointFile, ErrNotFound)
 	}
 	return bytes.Clone(c.signed), c.Tree, nil
+}
+
+// Served returns how many entries are public: those below the checkpoint that
+// was served last, in the transaction that told every follower.
+func (l *Ledger) Served(ctx context.Context) (int64, error) {
+	var n int64
+	if err := l.db.QueryRowContext(ctx, `SELECT served FROM ledger_turn WHERE id = 1`).Scan(&n); err != nil {
+		return 0, fmt.Errorf("ledger: %w", err)
+	}
+	return n, nil
 }
 
 // querier is what reading needs of a handle or a transaction.

@@ -48,7 +48,11 @@ func (l *Ledger) sync(ctx context.Context) error {
 	var from int64
 	if published != nil {
 		if published.N >= head.N {
-			return nil
+			served, err := l.Served(ctx)
+			if err != nil || served >= published.N {
+				return err
+			}
+			return l.serve(ctx, *published) // killed between the file and its transaction
 		}
 		from = published.N
 	}
@@ -69,7 +73,7 @@ func (l *Ledger) sync(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := l.writeCheckpoint(ctx, head); err != nil {
+	if err := l.serve(ctx, head); err != nil {
 		return err
 	}
 	return l.prune(tiles)
@@ -190,21 +194,37 @@ func entriesTile(n int64, width int) tlog.Tile {
 	return tlog.Tile{H: torchwood.TileHeight, L: -1, N: n, W: width}
 }
 
-// writeCheckpoint makes c the published checkpoint unless a larger one is. The
-// row lock makes look and write one step among all servers.
-func (l *Ledger) writeCheckpoint(ctx context.Context, c checkpoint) error {
+// serve makes c the published checkpoint unless a larger one is, and tells the
+// followers what is public now. The row lock makes look and write one step
+// among all servers.
+func (l *Ledger) serve(ctx context.Context, c checkpoint) error {
 	return l.db.Update(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, `UPDATE ledger_turn SET turn = turn + 1 WHERE id = 1`); err != nil {
+		var served int64
+		if err := tx.QueryRowContext(ctx, `UPDATE ledger_turn SET turn = turn + 1 WHERE id = 1 RETURNING served`).Scan(&served); err != nil {
 			return err
 		}
 		published, err := l.published()
 		if err != nil {
 			return err
 		}
+		size := c.N
 		if published != nil && published.N >= c.N {
+			size = published.N
+		} else if err := l.dir.Put(checkpointFile, c.signed); err != nil {
+			return err
+		}
+		if served >= size {
 			return nil
 		}
-		return l.dir.Put(checkpointFile, c.signed)
+		if _, err := tx.ExecContext(ctx, `UPDATE ledger_turn SET served = $1 WHERE id = 1`, size); err != nil {
+			return err
+		}
+		for _, tell := range l.follow {
+			if err := tell(ctx, tx, size); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 

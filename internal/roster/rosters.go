@@ -267,6 +267,24 @@ func (r *Rosters) Latest(ctx context.Context, incident string) (Roster, error) {
 	return found, nil
 }
 
+// Named returns the roster of an incident that has an id: the current one, or one that was current when something was
+// published from it. ErrNone where there is none of that id.
+func (r *Rosters) Named(ctx context.Context, incident, id string) (Roster, error) {
+	var found Roster
+	err := r.db.View(ctx, func(tx *sql.Tx) error {
+		var seq int64
+		err := tx.QueryRowContext(ctx, `SELECT coalesce(max(seq), 0) FROM roster WHERE incident = $1 AND id = $2`, incident, id).Scan(&seq)
+		if err == nil {
+			found, err = rosterAt(ctx, tx, incident, seq)
+		}
+		return err
+	})
+	if err != nil {
+		return Roster{}, fmt.Errorf("roster %s of %s: %w", id, incident, err)
+	}
+	return found, nil
+}
+
 // Members yields the members of a roster in the order of Identity.Input, each
 // identity once. An error ends it; what came before an error must not be used: that
 // the file is the roster's is known at its end.

@@ -13,7 +13,7 @@ type Route struct {
 // feedRow is a feed in its two forms.
 type feedRow struct{ What, Atom, JSON string }
 
-func (s *site) feeds(w http.ResponseWriter, r *http.Request) error {
+func (s *Site) feeds(w http.ResponseWriter, r *http.Request) error {
 	p := s.newPage(r, "", false)
 	p.Title = p.Lang.Pick("フィードで受け取る", "Follow by feed")
 	p.Description = p.Lang.Pick("新しい公表、追記、訂正を受け取るためのAtomとJSON Feedのアドレス。", "Addresses of the Atom and JSON feeds of new disclosures, addenda and corrections.")
@@ -27,7 +27,7 @@ func (s *site) feeds(w http.ResponseWriter, r *http.Request) error {
 	return s.show(w, r, http.StatusOK, "feeds", p)
 }
 
-func (s *site) api(w http.ResponseWriter, r *http.Request) error {
+func (s *Site) api(w http.ResponseWriter, r *http.Request) error {
 	p := s.newPage(r, "", false)
 	p.Title = p.Lang.Pick("API", "API")
 	p.Description = p.Lang.Pick("公表の記録をプログラムから読むためのアドレスと、その形。", "Addresses by which programs read the archive, and the shape of what they get.")

@@ -71,7 +71,7 @@ const shownValues = 40
 
 // incidents is the archive and its search. The search is a GET form, so that it has an address that can be sent, and
 // works without JavaScript.
-func (s *site) incidents(w http.ResponseWriter, r *http.Request) error {
+func (s *Site) incidents(w http.ResponseWriter, r *http.Request) error {
 	p := s.newPage(r, "incidents", false)
 	p.Title = p.Lang.Pick("公表の記録", "Incidents")
 	p.Description = p.Lang.Pick("公表された漏えいの記録。事実、経緯、追記を、出典とともに読めます。",
@@ -91,10 +91,10 @@ func (s *site) incidents(w http.ResponseWriter, r *http.Request) error {
 		// An address does not belong into a URL, and finds nothing here.
 		body.Address, p.NoIndex = true, true
 		return s.show(w, r, http.StatusOK, "incidents", p)
-	case s.Incidents == nil:
+	case s.Archive == nil:
 		return s.show(w, r, http.StatusOK, "incidents", p)
 	}
-	res, err := s.Incidents.Search(r.Context(), q)
+	res, err := s.Archive.Search(r.Context(), q)
 	if err != nil {
 		return err
 	}
@@ -120,7 +120,7 @@ func (s *site) incidents(w http.ResponseWriter, r *http.Request) error {
 }
 
 // fillArchive puts a search and its result into what the page shows.
-func (s *site) fillArchive(body *archiveBody, p page, q incident.Query, res incident.Result) {
+func (s *Site) fillArchive(body *archiveBody, p page, q incident.Query, res incident.Result) {
 	lang := p.Lang.Lang
 	body.Query, body.Total, body.All = q.Text, res.Total, !q.Filtered()
 	body.Rows = s.entryRows(p, res.Entries)
@@ -210,12 +210,12 @@ func searchProblem(lang web.Lang, err error) string {
 }
 
 // entryRows are the archive's entries as a list shows them.
-func (s *site) entryRows(p page, list []incident.Entry) []row {
+func (s *Site) entryRows(p page, list []incident.Entry) []row {
 	lang, st := p.Lang.Lang, s.Statement()
 	var out []row
 	for _, e := range list {
 		r := row{Date: entryDate(lang, e), Href: p.Link("/incidents/" + e.ID), Title: e.Title.In(lang), Organisation: e.Organisation.In(lang),
-			Classes: joinLabels(lang, e.Classes), Addenda: e.Addenda, Open: e.State == incident.StateInvestigating, Sealed: sealed(st, e.ID)}
+			Classes: joinLabels(lang, e.Classes), Addenda: e.Addenda, Open: investigating(st, e.ID), Sealed: sealed(st, e.ID)}
 		if e.OrganisationID != "" {
 			r.OrganisationHref = p.Link("/organisations/" + e.OrganisationID)
 		}

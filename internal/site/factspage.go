@@ -100,8 +100,8 @@ type record struct {
 
 // recorded returns how an incident was recorded, where it is not this operator's own: imported from a data set, or by
 // hand with nothing published here and the source named. nil where it is its own.
-func (s *site) recorded(ctx context.Context, lang web.Lang, i incident.Incident, notices []incident.Notice) (*record, error) {
-	p, imported, err := s.Incidents.Provenance(ctx, i.ID)
+func (s *Site) recorded(ctx context.Context, lang web.Lang, i incident.Incident, notices []incident.Notice) (*record, error) {
+	p, imported, err := s.Archive.Provenance(ctx, i.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -115,14 +115,14 @@ func (s *site) recorded(ctx context.Context, lang web.Lang, i incident.Incident,
 		}
 		return r, nil
 	}
-	if st := s.Statement(); st != nil && st.Incident(i.ID) != nil || len(notices) > 0 || len(i.Listed("source")) == 0 {
+	if st := s.Statement(); s.Archive.Drafts() || st != nil && st.Incident(i.ID) != nil || len(notices) > 0 || len(i.Listed("source")) == 0 {
 		return nil, nil
 	}
 	return &record{}, nil
 }
 
 // correction is where an organisation, or anybody, can send what is wrong in a record.
-func (s *site) correction(lang web.Lang, i incident.Incident) template.HTML {
+func (s *Site) correction(lang web.Lang, i incident.Incident) template.HTML {
 	if s.Contact == "" {
 		return ""
 	}

@@ -37,15 +37,15 @@ type standing struct {
 // tones are the colours of what stands as it should, is awaited, and went wrong.
 var tones = map[string]string{"kept": "clear", "taken": "clear", "resumed": "clear", "lifted": "", "planned": "open", "slipped": "hit", "stopped": "open", "affected": "open", "unrelated": ""}
 
-func (s *site) help(w http.ResponseWriter, r *http.Request) error {
-	if s.Incidents == nil || !incident.ValidID(r.PathValue("id")) {
+func (s *Site) help(w http.ResponseWriter, r *http.Request) error {
+	if s.Archive == nil || !incident.ValidID(r.PathValue("id")) {
 		return errNotHere
 	}
-	i, err := s.Incidents.Get(r.Context(), r.PathValue("id"))
+	i, err := s.Archive.Get(r.Context(), r.PathValue("id"))
 	if err != nil {
 		return err
 	}
-	found, err := s.Incidents.Contradictions(r.Context(), i.ID)
+	found, err := s.Archive.Contradictions(r.Context(), i.ID)
 	if err != nil {
 		return err
 	}
@@ -56,7 +56,7 @@ func (s *site) help(w http.ResponseWriter, r *http.Request) error {
 	body := helpBody{Title: i.Title(lang), Organisation: i.Organisation(lang), Href: p.Link("/incidents/" + i.ID),
 		AsOf: newestAsOf(lang, i), Now: promises(lang, i), Services: services(lang, i), Steps: adviceSteps(lang, i.Classes()),
 		Open: open(lang, found), Sealed: sealed(s.Statement(), i.ID), Addenda: addenda(lang, i)}
-	notices, err := s.Incidents.Notices(r.Context(), i.ID)
+	notices, err := s.Archive.Notices(r.Context(), i.ID)
 	if err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func (s *site) help(w http.ResponseWriter, r *http.Request) error {
 		body.Newest, body.Addenda = &body.Addenda[0], body.Addenda[1:]
 	}
 	if !body.Sealed {
-		body.WhyNot = whyNot(lang, s.Statement(), i)
+		body.WhyNot = whyNot(lang, s.state(r.Context(), i))
 	}
 	if f, ok := i.Fact("affected.count"); ok {
 		value, unit := incident.Amount(lang, f.Value)

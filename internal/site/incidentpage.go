@@ -1,13 +1,13 @@
 package site
 
 import (
+	"context"
 	"fmt"
 	"html/template"
 	"net/http"
 	"slices"
 	"time"
 
-	"shirase/check"
 	"shirase/internal/incident"
 	"shirase/internal/web"
 )
@@ -59,15 +59,15 @@ type factRow struct {
 	AsOf, Source template.HTML
 }
 
-func (s *site) incident(w http.ResponseWriter, r *http.Request) error {
-	if s.Incidents == nil || !incident.ValidID(r.PathValue("id")) {
+func (s *Site) incident(w http.ResponseWriter, r *http.Request) error {
+	if s.Archive == nil || !incident.ValidID(r.PathValue("id")) {
 		return errNotHere
 	}
-	i, err := s.Incidents.Get(r.Context(), r.PathValue("id"))
+	i, err := s.Archive.Get(r.Context(), r.PathValue("id"))
 	if err != nil {
 		return err
 	}
-	notices, err := s.Incidents.Notices(r.Context(), i.ID)
+	notices, err := s.Archive.Notices(r.Context(), i.ID)
 	if err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func (s *site) incident(w http.ResponseWriter, r *http.Request) error {
 	p.Title = i.Title(lang)
 	p.Description = lang.Pick(i.Title(web.JA)+"についての事実、経緯、追記、対象となった方へのお願い。", "Facts, what happened when, addenda, and what to do: "+i.Title(web.EN)+".")
 	body := incidentBody{
-		Title: i.Title(lang), Organisation: i.Organisation(lang), State: incident.Word(lang, i.State()), StateTone: "clear",
+		Title: i.Title(lang), Organisation: i.Organisation(lang), StateTone: "clear",
 		Figures: figures(lang, i), Sealed: sealed(s.Statement(), i.ID), Classes: incident.ClassLabels(lang, i.Classes()),
 		Addenda: addenda(lang, i), Actions: actions(lang, i), Facts: factRows(lang, i), Notices: s.noticeLinks(p, i, notices, ""),
 		HelpHref: p.Link("/incidents/" + i.ID + "/help"), Replies: replies(lang, i), Sources: sourceRows(lang, i),
@@ -85,12 +85,12 @@ func (s *site) incident(w http.ResponseWriter, r *http.Request) error {
 	if body.Recorded, err = s.recorded(r.Context(), lang, i, notices); err != nil {
 		return err
 	}
-	history, err := s.Incidents.History(r.Context(), i.ID)
+	history, err := s.Archive.Record(r.Context(), i.ID)
 	if err != nil {
 		return err
 	}
 	body.Past = pastRows(lang, i, history)
-	found, err := s.Incidents.Contradictions(r.Context(), i.ID)
+	found, err := s.Archive.Contradictions(r.Context(), i.ID)
 	if err != nil {
 		return err
 	}
@@ -98,11 +98,15 @@ func (s *site) incident(w http.ResponseWriter, r *http.Request) error {
 	if f, ok := i.Fact("disclosed"); ok {
 		body.Disclosed = moment(lang, f.Value.Time)
 	}
-	if i.State() != incident.StateFinal {
+	state := s.state(r.Context(), i)
+	if body.State = incident.Word(lang, state); state == "" {
+		body.State = lang.Pick("署名の前に掲載", "shown before signing")
+	}
+	if state != incident.StateFinal {
 		body.StateTone = "open"
 	}
 	if !body.Sealed {
-		body.WhyNot = whyNot(lang, s.Statement(), i)
+		body.WhyNot = whyNot(lang, state)
 	}
 	if body.Recorded != nil {
 		body.State, body.StateTone = lang.Pick("公表資料をもとに記録", "recorded from a source"), ""
@@ -127,12 +131,20 @@ func (s *site) incident(w http.ResponseWriter, r *http.Request) error {
 	return s.show(w, r, http.StatusOK, "incident", p)
 }
 
-// whyNot says why an incident cannot be checked here.
-func whyNot(lang web.Lang, st *check.Statement, i incident.Incident) string {
-	state := i.State()
-	if st != nil && st.Incident(i.ID) != nil {
-		state = string(st.Incident(i.ID).State)
+// state is the state of an incident's scope, the same on every page: what the published statement says, which is also what
+// a check answers. "" where it does not name the incident.
+func (s *Site) state(ctx context.Context, i incident.Incident) string {
+	if s.State != nil {
+		return s.State(ctx, i)
 	}
+	if st := s.Statement(); st != nil && st.Incident(i.ID) != nil {
+		return string(st.Incident(i.ID).State)
+	}
+	return ""
+}
+
+// whyNot says why an incident cannot be checked here.
+func whyNot(lang web.Lang, state string) string {
 	switch state {
 	case incident.StateInvestigating:
 		return lang.Pick("対象範囲を、まだ調査しています。確定すると、確認できるようになります。", "Who is affected is still being established. It can be checked once that is settled.")
@@ -269,7 +281,7 @@ func actions(lang web.Lang, i incident.Incident) []line {
 }
 
 // scope sets the figures of scope and index side by side, and explains a difference.
-func (s *site) scope(r *http.Request, lang web.Lang, i incident.Incident, body *incidentBody) {
+func (s *Site) scope(r *http.Request, lang web.Lang, i incident.Incident, body *incidentBody) {
 	st := s.Statement()
 	if !sealed(st, i.ID) {
 		return
@@ -282,21 +294,22 @@ func (s *site) scope(r *http.Request, lang web.Lang, i incident.Incident, body *
 	if f, ok := i.Fact("affected.count"); ok {
 		body.Scope = append(body.Scope, figure{Label: lang.Pick("公表された対象の数", "Affected, as made public"), Value: incident.Count(lang, f.Value)})
 	}
-	accounts, hasAccounts := int64(0), false
-	if s.Accounts != nil {
-		accounts, hasAccounts = s.Accounts(r.Context(), i.ID)
+	var of Scope
+	hasAccounts := false
+	if s.Scope != nil {
+		of, hasAccounts = s.Scope(r.Context(), i.ID)
 	}
+	accounts := of.Accounts
 	if hasAccounts {
 		body.Scope = append(body.Scope, figure{Label: lang.Pick("このサーバーの対象範囲にあるアカウント", "Accounts in the scope on this server"), Value: web.Digits(accounts)})
 	}
 	body.Scope = append(body.Scope, figure{Label: lang.Pick("索引にある記録", "Entries in the index"), Value: web.Digits(entries)})
-	if s.Unreached != nil {
-		invalid, without := s.Unreached(r.Context(), i.ID)
-		if without > 0 {
+	if hasAccounts {
+		if without := of.WithoutEmail; without > 0 {
 			body.Scope = append(body.Scope, figure{Label: lang.Pick("対象のうち、アドレスの登録がないアカウント", "Affected accounts without an address"), Value: web.Digits(without),
 				Note: lang.Pick("アドレスでは確認できません。組織から、別の方法で連絡します。", "They cannot be found by an address; the organisation reaches them another way.")})
 		}
-		if invalid > 0 {
+		if invalid := of.Invalid; invalid > 0 {
 			body.Scope = append(body.Scope, figure{Label: lang.Pick("読み取れなかった行", "Rows that could not be read"), Value: web.Digits(invalid),
 				Note: lang.Pick("形の正しくない行です。対象かどうかを、ここでは確認できません。", "They were malformed. Whether they are affected cannot be checked here.")})
 		}
@@ -334,6 +347,9 @@ func factRows(lang web.Lang, i incident.Incident) []factRow {
 			continue
 		}
 		value := factValue(lang, f, at)
+		if f.Unsigned {
+			value += template.HTML(` <span class="small">` + lang.Pick("（署名の前に掲載）", "(shown before signing)") + `</span>`)
+		}
 		if mixed[f.Key] && f.Certainty != incident.Confirmed {
 			value += template.HTML(` <span class="small">` + template.HTMLEscapeString(incident.Word(lang, string(f.Certainty))) + `</span>`)
 		}

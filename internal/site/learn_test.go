@@ -12,6 +12,7 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
+	"shirase/internal/actor"
 	"shirase/internal/incident"
 	"shirase/internal/incident/exchange"
 	"shirase/internal/web"
@@ -35,7 +36,7 @@ func realWorld(t *testing.T) *world {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.incidents.Import(t.Context(), r.Next, incident.ImportOptions{}); err != nil {
+		if _, err := w.incidents.Import(t.Context(), actor.Operator(), r.Next, incident.ImportOptions{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -67,7 +68,7 @@ func TestLearnReal(t *testing.T) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	some, err := w.incidents.Search(t.Context(), incident.Query{Datasets: []string{"washington-ag"}, Sort: incident.Largest, Limit: 2})
+	some, err := w.incidents.Public().Search(t.Context(), incident.Query{Datasets: []string{"washington-ag"}, Sort: incident.Largest, Limit: 2})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -52,14 +52,14 @@ func idsOf(v url.Values) ([]string, error) {
 }
 
 // compareTables gathers what is compared.
-func (s *site) compareTables(r *http.Request, l web.Lang) (*comparison, error) {
+func (s *Site) compareTables(r *http.Request, l web.Lang) (*comparison, error) {
 	ids, err := idsOf(r.URL.Query())
 	if err != nil {
 		return nil, err
 	}
 	c := &comparison{Max: maxCompared}
 	for _, id := range ids {
-		i, err := s.Incidents.Get(r.Context(), id)
+		i, err := s.Archive.Get(r.Context(), id)
 		if err != nil {
 			return nil, err
 		}
@@ -75,7 +75,7 @@ func (s *site) compareTables(r *http.Request, l web.Lang) (*comparison, error) {
 	for _, i := range c.list {
 		ids = append(ids, i.ID)
 	}
-	entries, err := s.Incidents.Entries(r.Context(), ids)
+	entries, err := s.Archive.Entries(r.Context(), ids)
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +93,7 @@ func (s *site) compareTables(r *http.Request, l web.Lang) (*comparison, error) {
 }
 
 // compareTimes marks each incident's intervals among those of the archive.
-func (s *site) compareTimes(r *http.Request, l web.Lang, ids []string) (chart.Chart, error) {
+func (s *Site) compareTimes(r *http.Request, l web.Lang, ids []string) (chart.Chart, error) {
 	st, err := s.peers.Statistics(r.Context(), incident.Filter{})
 	if err != nil {
 		return chart.Chart{}, err
@@ -211,7 +211,7 @@ func markCell(l web.Lang, m incident.Mark) chart.Cell {
 	return chart.Cell{Text: l.Pick("– 記録なし", "– no record"), Machine: "no record"}
 }
 
-func (s *site) compare(w http.ResponseWriter, r *http.Request) error {
+func (s *Site) compare(w http.ResponseWriter, r *http.Request) error {
 	if s.peers == nil {
 		return errNotHere
 	}
@@ -243,7 +243,7 @@ func (s *site) compare(w http.ResponseWriter, r *http.Request) error {
 			one.Timeline.SVG = chart.OfIncident(l, i).Chart().SVG(one.Timeline.ID)
 		}
 		c.Chosen = append(c.Chosen, one)
-		from, ok, err := s.Incidents.Provenance(r.Context(), i.ID)
+		from, ok, err := s.Archive.Provenance(r.Context(), i.ID)
 		if err != nil {
 			return err
 		}
@@ -302,7 +302,7 @@ func likenessOf(v url.Values) (incident.Likeness, error) {
 }
 
 // likeTables finds the cases.
-func (s *site) likeTables(r *http.Request, l web.Lang) (*likeBody, error) {
+func (s *Site) likeTables(r *http.Request, l web.Lang) (*likeBody, error) {
 	like, err := likenessOf(r.URL.Query())
 	if err != nil {
 		return nil, err
@@ -364,7 +364,7 @@ func (s *site) likeTables(r *http.Request, l web.Lang) (*likeBody, error) {
 	return b, nil
 }
 
-func (s *site) like(w http.ResponseWriter, r *http.Request) error {
+func (s *Site) like(w http.ResponseWriter, r *http.Request) error {
 	if s.peers == nil {
 		return errNotHere
 	}
@@ -417,7 +417,7 @@ func some(w string) []string {
 }
 
 // placed adds to the figures of an incident where each interval stands among those of others.
-func (s *site) placed(r *http.Request, l web.Lang, id string, figures []figure) ([]figure, error) {
+func (s *Site) placed(r *http.Request, l web.Lang, id string, figures []figure) ([]figure, error) {
 	if s.peers == nil {
 		return figures, nil
 	}

@@ -56,7 +56,7 @@ type learnTable struct {
 	notes   []string
 }
 
-func (s *site) learn(w http.ResponseWriter, r *http.Request) error {
+func (s *Site) learn(w http.ResponseWriter, r *http.Request) error {
 	if s.peers == nil {
 		return errNotHere
 	}
@@ -118,7 +118,7 @@ func learnSections(l web.Lang) []learnSection {
 }
 
 // learnTables are the pictures of /learn.
-func (s *site) learnTables(ctx context.Context, l web.Lang, f incident.Filter, st incident.Statistics) ([]learnTable, error) {
+func (s *Site) learnTables(ctx context.Context, l web.Lang, f incident.Filter, st incident.Statistics) ([]learnTable, error) {
 	out := []learnTable{
 		{"times", "times", chart.OfIntervals(l, l.Pick("かかった時間", "How long it took"), st.Intervals[:]).Chart(), []string{timesNote(l)}},
 		{"years", "years", chart.Years(l, l.Pick("年ごとの件数", "Incidents a year"), st.Years), nil},
@@ -210,12 +210,12 @@ func selectionOf(l web.Lang, name string, words, chosen []string) selection {
 }
 
 // attributions name the data sets of figures, with what their rows say of whom to name.
-func (s *site) attributions(ctx context.Context, l web.Lang, shares []incident.DatasetShare) ([]attribution, error) {
+func (s *Site) attributions(ctx context.Context, l web.Lang, shares []incident.DatasetShare) ([]attribution, error) {
 	var out []attribution
 	for _, d := range shares {
 		a := attribution{Name: incident.FacetLabel("dataset", cmp.Or(d.Dataset, incident.Own)).In(l), N: d.N}
 		if d.Dataset != "" {
-			from, ok, err := s.Incidents.Provenance(ctx, d.Sample)
+			from, ok, err := s.Archive.Provenance(ctx, d.Sample)
 			if err != nil {
 				return nil, err
 			}
@@ -234,7 +234,7 @@ func (s *site) attributions(ctx context.Context, l web.Lang, shares []incident.D
 }
 
 // learnCSV is a table of /learn as a file.
-func (s *site) learnCSV(w http.ResponseWriter, r *http.Request) error {
+func (s *Site) learnCSV(w http.ResponseWriter, r *http.Request) error {
 	name, ok := strings.CutSuffix(r.PathValue("table"), ".csv")
 	if s.peers == nil || !ok {
 		return errNotHere

@@ -45,7 +45,7 @@ func versionName(lang web.Lang, version int64) string {
 }
 
 // noticeLinks lists notices in the order in which they were published.
-func (s *site) noticeLinks(p page, i incident.Incident, list []incident.Notice, current string) []noticeLink {
+func (s *Site) noticeLinks(p page, i incident.Incident, list []incident.Notice, current string) []noticeLink {
 	lang := p.Lang.Lang
 	standing := incident.Standings(list)
 	var out []noticeLink
@@ -124,6 +124,7 @@ type noticeBody struct {
 	Was                 []wasRow
 	Against             []noticeLink // other versions to compare with
 	Diff                *diffBody
+	Draft               bool // in a preview: what would be published
 }
 
 // mark says at the top of a notice what came of it, and leads on.
@@ -135,19 +136,19 @@ type mark struct {
 type wasRow struct{ Label, Was, Is string }
 
 // notice is one version of a notice, and its proof.
-func (s *site) notice(w http.ResponseWriter, r *http.Request) error {
-	if s.Incidents == nil {
+func (s *Site) notice(w http.ResponseWriter, r *http.Request) error {
+	if s.Archive == nil {
 		return errNotHere
 	}
-	n, err := s.Incidents.Notice(r.Context(), r.PathValue("id"))
+	n, err := s.Archive.Notice(r.Context(), r.PathValue("id"))
 	if err != nil {
 		return err
 	}
-	all, err := s.Incidents.Notices(r.Context(), n.Incident)
+	all, err := s.Archive.Notices(r.Context(), n.Incident)
 	if err != nil {
 		return err
 	}
-	i, err := s.Incidents.Get(r.Context(), n.Incident)
+	i, err := s.Archive.Get(r.Context(), n.Incident)
 	if err != nil {
 		return err
 	}
@@ -171,10 +172,14 @@ func (s *site) notice(w http.ResponseWriter, r *http.Request) error {
 	}
 	p.Description = p.Lang.Pick("お知らせの全文と、公開台帳に記録されていることの証明。", "The notice in full, with the proof that it is in the public ledger.")
 	links := s.noticeLinks(p, i, all, n.ID)
+	draft := n.LedgerIndex < 0
 	body := noticeBody{ID: n.ID, Kind: kindOf(lang, n.Kind), HTML: text, Marks: marks(p, n, all), IncidentHref: p.Link("/incidents/" + n.Incident),
 		Title: i.Title(lang), Version: n.Version, Published: web.TimeElement(lang, n.Time.In(japan)), Index: n.LedgerIndex, SHA256: digest,
 		Proof: string(proof), DataHref: "/ledger/v1/data/" + digest, ProofHref: "/notices/" + n.ID + "/proof", URL: p.Base + "/notices/" + n.ID,
-		Later: later(links, n, all), All: links}
+		Later: later(links, n, all), All: links, Draft: draft}
+	if draft {
+		body.Marks = append(body.Marks, mark{"open", lang.Pick("これは下書きです。公表も署名もされていません。", "This is a draft. It is neither published nor signed."), "", ""})
+	}
 	for _, f := range n.Was {
 		body.Was = append(body.Was, wasRow{incident.KeyLabel(lang, f.Key), inWords(lang, i, f), newValue(lang, i, n, f)})
 	}
@@ -273,13 +278,16 @@ func later(links []noticeLink, n incident.Notice, all []incident.Notice) []notic
 }
 
 // noticeProof is the tlog-proof of a notice, as text.
-func (s *site) noticeProof(w http.ResponseWriter, r *http.Request) error {
-	if s.Incidents == nil || s.Proof == nil {
+func (s *Site) noticeProof(w http.ResponseWriter, r *http.Request) error {
+	if s.Archive == nil || s.Proof == nil {
 		return errNotHere
 	}
-	n, err := s.Incidents.Notice(r.Context(), r.PathValue("id"))
+	n, err := s.Archive.Notice(r.Context(), r.PathValue("id"))
 	if err != nil {
 		return err
+	}
+	if n.LedgerIndex < 0 { // a draft
+		return errNotHere
 	}
 	proof, err := s.Proof(r.Context(), n.LedgerIndex)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"shirase/internal/actor"
 	"shirase/internal/incident"
 )
 
@@ -254,7 +255,7 @@ func TestImportedPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	rows := []incident.Record{{Dataset: "example", ExternalID: "1", ID: file.ID, Facts: file.Facts, AsOf: file.Facts[0].AsOf, Licence: "CC BY 4.0", Attribution: "Example Breach List", URL: "https://list.example/1"}}
-	counts, err := w.incidents.Import(t.Context(), func() (incident.Record, error) {
+	counts, err := w.incidents.Import(t.Context(), actor.Operator(), func() (incident.Record, error) {
 		if len(rows) == 0 {
 			return incident.Record{}, io.EOF
 		}

@@ -24,11 +24,11 @@ type organisationBody struct {
 // shownIncidents is how many incidents the page of an organisation lists; the others are a search away.
 const shownIncidents = 100
 
-func (s *site) organisation(w http.ResponseWriter, r *http.Request) error {
-	if s.Incidents == nil {
+func (s *Site) organisation(w http.ResponseWriter, r *http.Request) error {
+	if s.Archive == nil {
 		return errNotHere
 	}
-	o, err := s.Incidents.Organisation(r.Context(), r.PathValue("id"))
+	o, err := s.Archive.Organisation(r.Context(), r.PathValue("id"))
 	if errors.Is(err, incident.ErrNoOrganisation) {
 		return errNotHere
 	}

@@ -63,10 +63,19 @@ func sealed(st *check.Statement, id string) bool {
 	return in != nil && in.State == check.Final
 }
 
+// investigating reports whether the statement says that an incident's scope is under investigation.
+func investigating(st *check.Statement, id string) bool {
+	if st == nil {
+		return false
+	}
+	in := st.Incident(id)
+	return in != nil && in.State == check.Investigating
+}
+
 // stated returns the archive's entries of what the statement names.
-func (s *site) stated(r *http.Request) ([]incident.Entry, error) {
+func (s *Site) stated(r *http.Request) ([]incident.Entry, error) {
 	st := s.Statement()
-	if s.Incidents == nil || st == nil {
+	if s.Archive == nil || st == nil {
 		return nil, nil
 	}
 	var list []incident.Entry
@@ -75,7 +84,7 @@ func (s *site) stated(r *http.Request) ([]incident.Entry, error) {
 		for _, in := range some {
 			ids = append(ids, in.ID)
 		}
-		entries, err := s.Incidents.Entries(r.Context(), ids)
+		entries, err := s.Archive.Entries(r.Context(), ids)
 		if err != nil {
 			return nil, err
 		}
@@ -85,14 +94,14 @@ func (s *site) stated(r *http.Request) ([]incident.Entry, error) {
 }
 
 // home is the check, and what was made public lately.
-func (s *site) home(w http.ResponseWriter, r *http.Request) error {
+func (s *Site) home(w http.ResponseWriter, r *http.Request) error {
 	list, err := s.stated(r)
 	if err != nil {
 		return err
 	}
 	var latest incident.Result
-	if s.Incidents != nil {
-		if latest, err = s.Incidents.Search(r.Context(), incident.Query{Limit: recent}); err != nil {
+	if s.Archive != nil {
+		if latest, err = s.Archive.Search(r.Context(), incident.Query{Limit: recent}); err != nil {
 			return err
 		}
 	}
@@ -112,7 +121,7 @@ func (s *site) home(w http.ResponseWriter, r *http.Request) error {
 }
 
 // answer leads to the home page, where answers are: they have no address of their own.
-func (s *site) answer(w http.ResponseWriter, r *http.Request) error {
+func (s *Site) answer(w http.ResponseWriter, r *http.Request) error {
 	lang := web.LanguageOf(r)
 	w.Header().Set("Cache-Control", "no-store")
 	http.Redirect(w, r, lang.Link("/"), http.StatusSeeOther)
@@ -134,7 +143,7 @@ type layerRow struct {
 
 type keyRow struct{ ID, Public string }
 
-func (s *site) statement(w http.ResponseWriter, r *http.Request) error {
+func (s *Site) statement(w http.ResponseWriter, r *http.Request) error {
 	p := s.newPage(r, "", false)
 	p.Title = p.Lang.Pick("いま公表している内容", "What is published now")
 	p.Description = p.Lang.Pick("確認の答えのもとになる、公表の一覧、索引の層、鍵。", "The incidents, the layers of the index and the keys that answers rest on.")
@@ -225,7 +234,7 @@ func kindLabel(lang web.Lang, kind string) string {
 	return lang.Pick("アカウント", "accounts")
 }
 
-func (s *site) verify(w http.ResponseWriter, r *http.Request) error {
+func (s *Site) verify(w http.ResponseWriter, r *http.Request) error {
 	list, err := s.stated(r)
 	if err != nil {
 		return err
@@ -240,7 +249,7 @@ func (s *site) verify(w http.ResponseWriter, r *http.Request) error {
 // script is a file of the check's program, with its fingerprint.
 type script struct{ Name, SHA256 string }
 
-func (s *site) how(w http.ResponseWriter, r *http.Request) error {
+func (s *Site) how(w http.ResponseWriter, r *http.Request) error {
 	p := s.newPage(r, "how", false)
 	p.Title = p.Lang.Pick("仕組み", "How it works")
 	p.Description = p.Lang.Pick("確認のときに、運営者に何が見えず、何が見え、何が残るのか。", "What the operator cannot see when you check, what it can, and what remains.")
@@ -304,7 +313,7 @@ func visible(st *check.Statement) int {
 }
 
 // errorPage tells a person what went wrong, and what to do.
-func (s *site) errorPage(w http.ResponseWriter, r *http.Request, problem web.Problem) {
+func (s *Site) errorPage(w http.ResponseWriter, r *http.Request, problem web.Problem) {
 	p := s.newPage(r, "", false)
 	p.Failed = true
 	body := struct {

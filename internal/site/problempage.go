@@ -37,7 +37,7 @@ var problemWords = map[string]problemWord{
 }
 
 // problemPage explains a code of problem details.
-func (s *site) problemPage(w http.ResponseWriter, r *http.Request) error {
+func (s *Site) problemPage(w http.ResponseWriter, r *http.Request) error {
 	code := r.PathValue("code")
 	word, ok := problemWords[code]
 	if !ok {

@@ -25,7 +25,7 @@ var shared = []string{"templates/base.html", "templates/parts.html", "templates/
 // newPages parses the templates of every page.
 func newPages(files fs.FS) (*pages, error) {
 	p := &pages{sets: map[string]map[web.Lang]*template.Template{}}
-	for _, name := range []string{"home", "incidents", "organisation", "incident", "help", "notice", "problem", "learn", "compare", "like", "statement", "verify", "how", "feeds", "api", "error"} {
+	for _, name := range []string{"home", "incidents", "organisation", "incident", "help", "notice", "problem", "learn", "compare", "like", "statement", "verify", "how", "feeds", "api", "error", "preview"} {
 		p.sets[name] = map[web.Lang]*template.Template{}
 		for _, lang := range []web.Lang{web.JA, web.EN} {
 			set, err := template.New("base").Funcs(funcs(lang)).ParseFS(files, append(shared, "templates/"+name+".html")...)
@@ -81,6 +81,7 @@ type page struct {
 	LedgerKey          string
 	PhoneRegion        string
 	Demo               *Demo
+	Preview            bool           // what is not published is shown too
 	Query              string         // of this page, where its address has one
 	NoIndex            bool           // not for search engines
 	Feeds              []feedLink     // what follows this page
@@ -110,8 +111,8 @@ func (p page) Suffix() string {
 }
 
 // newPage starts the page of a request. script says whether it needs the check's program.
-func (s *site) newPage(r *http.Request, nav string, script bool) page {
-	p := page{Lang: web.LanguageOf(r), Path: localPath(r), Nav: nav, Base: s.base(r), LedgerKey: s.LedgerKey, Demo: s.Demo}
+func (s *Site) newPage(r *http.Request, nav string, script bool) page {
+	p := page{Lang: web.LanguageOf(r), Path: localPath(r), Nav: nav, Base: s.base(r), LedgerKey: s.LedgerKey, Demo: s.Demo, Preview: s.Archive != nil && s.Archive.Drafts()}
 	p.Style, _ = s.assets.Asset("style.css")
 	code, hasCode := s.assets.Asset("check.js")
 	worker, hasWorker := s.assets.Asset("check-worker.js")
@@ -130,7 +131,7 @@ func localPath(r *http.Request) string {
 }
 
 // base returns the URL of this instance.
-func (s *site) base(r *http.Request) string {
+func (s *Site) base(r *http.Request) string {
 	if s.BaseURL != "" {
 		return strings.TrimSuffix(s.BaseURL, "/")
 	}
@@ -147,7 +148,7 @@ func (s *site) base(r *http.Request) string {
 var plainHost = regexp.MustCompile(`^[A-Za-z0-9.:\[\]-]{1,255}$`)
 
 // show renders the page named name.
-func (s *site) show(w http.ResponseWriter, r *http.Request, status int, name string, p page) error {
+func (s *Site) show(w http.ResponseWriter, r *http.Request, status int, name string, p page) error {
 	var out bytes.Buffer
 	if err := s.pages.sets[name][p.Lang.Lang].ExecuteTemplate(&out, "base", p); err != nil {
 		return fmt.Errorf("render %s: %w", name, err)

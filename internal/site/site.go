@@ -27,15 +27,15 @@ var embedded embed.FS
 
 // Options of a site. Functions may be nil where there is nothing yet.
 type Options struct {
-	Incidents *incident.Incidents
+	Archive *incident.View
 
 	// Statement returns the published statement; nil where nothing is published.
 	Statement func() *check.Statement
-	// Accounts returns how many accounts the scope of an incident has, from its roster; false where there is none.
-	Accounts func(ctx context.Context, incident string) (int64, bool)
-	// Unreached returns how many rows of its export could not be read, and how many affected accounts have no address:
-	// those that a check does not find.
-	Unreached func(ctx context.Context, incident string) (invalid, withoutEmail int64)
+	// Scope returns the figures of the roster that an incident's published revision was sealed from; false where there is
+	// none.
+	Scope func(ctx context.Context, incident string) (Scope, bool)
+	// State returns the state of an incident's scope where that is not the published statement's: in a preview.
+	State func(ctx context.Context, i incident.Incident) string
 	// Proof returns the tlog-proof of a ledger entry against the newest checkpoint.
 	Proof func(ctx context.Context, index int64) ([]byte, error)
 
@@ -54,13 +54,20 @@ type Options struct {
 	Log       *slog.Logger
 }
 
+// Scope is what a roster's figures tell of an incident's scope.
+type Scope struct {
+	Accounts     int64 // affected
+	Invalid      int64 // rows of the export that could not be read
+	WithoutEmail int64 // affected accounts without an address, which a check by address does not find
+}
+
 // Demo is what a demonstration tells its visitors.
 type Demo struct {
 	Affected, NotAffected string // addresses to try
 }
 
-// site is the door.
-type site struct {
+// Site is the door.
+type Site struct {
 	Options
 	pages  *pages
 	assets *web.Assets
@@ -81,11 +88,11 @@ var errNotHere = errors.New("no such page")
 
 // New makes the handler of the public pages. It answers every path that it is given: what it does not know gets its
 // own error page, or problem details below /check/, /ledger/, /tile/ and /api/.
-func New(o Options) (http.Handler, error) {
+func New(o Options) (*Site, error) {
 	return newSite(o, embedded)
 }
 
-func newSite(o Options, files fs.FS) (*site, error) {
+func newSite(o Options, files fs.FS) (*Site, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -104,15 +111,15 @@ func newSite(o Options, files fs.FS) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &site{Options: o, pages: pages, assets: assets, mux: http.NewServeMux(), now: time.Now}
-	if o.Incidents != nil {
-		s.peers = incident.NewPeers(o.Incidents)
+	s := &Site{Options: o, pages: pages, assets: assets, mux: http.NewServeMux(), now: time.Now}
+	if o.Archive != nil {
+		s.peers = incident.NewPeers(o.Archive)
 	}
 	s.routes()
 	return s, nil
 }
 
-func (s *site) routes() {
+func (s *Site) routes() {
 	page := func(pattern string, h func(w http.ResponseWriter, r *http.Request) error) {
 		s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			if err := h(w, r); err != nil {
@@ -161,7 +168,7 @@ func (s *site) routes() {
 }
 
 // ServeHTTP answers with the page of the path, and with an error page of our own where there is none.
-func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if _, pattern := s.mux.Handler(r); pattern != "" {
 		s.mux.ServeHTTP(w, r)
 		return
@@ -187,7 +194,7 @@ func (p *statusOnly) Write(b []byte) (int, error) { return len(b), nil }
 func (p *statusOnly) WriteHeader(status int)      { p.status = status }
 
 // fail answers with the page for err, and logs it where it is not the visitor's.
-func (s *site) fail(w http.ResponseWriter, r *http.Request, err error) {
+func (s *Site) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p, known := failed.Problem(err)
 	if !known {
 		s.Log.Error("page failed", "route", r.Pattern, "error", err)
@@ -196,18 +203,13 @@ func (s *site) fail(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 // TooMany answers a request that is over a limit with the page for it. It is exported for the limiter that cmd puts
-// in front of every door.
-func TooMany(h http.Handler, w http.ResponseWriter, r *http.Request, retryAfter time.Duration) {
-	p := web.Problem{Status: http.StatusTooManyRequests, Code: "busy", RetryAfter: retryAfter}
-	if s, ok := h.(*site); ok {
-		s.problem(w, r, p)
-		return
-	}
-	p.Write(w, r)
+// in front of the search.
+func (s *Site) TooMany(w http.ResponseWriter, r *http.Request, retryAfter time.Duration) {
+	s.problem(w, r, web.Problem{Status: http.StatusTooManyRequests, Code: "busy", RetryAfter: retryAfter})
 }
 
 // problem answers with p: problem details to programs, a page to people.
-func (s *site) problem(w http.ResponseWriter, r *http.Request, p web.Problem) {
+func (s *Site) problem(w http.ResponseWriter, r *http.Request, p web.Problem) {
 	for _, prefix := range []string{"/check/", "/ledger/", "/tile/", "/api/"} {
 		if strings.HasPrefix(r.URL.Path, prefix) {
 			p.Write(w, r)

@@ -3,7 +3,9 @@ package site
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
@@ -17,6 +19,7 @@ import (
 
 	"shirase/check"
 	"shirase/identity"
+	"shirase/internal/actor"
 	"shirase/internal/incident"
 	"shirase/internal/store"
 	"shirase/internal/web"
@@ -79,10 +82,11 @@ facts:
 
 // world is a site with something in it.
 type world struct {
-	site      *site
+	site      *Site
 	incidents *incident.Incidents
 	statement *check.Statement
 	db        *store.DB
+	entries   int64 // of a ledger
 }
 
 // sequence is what is published of each incident: of most a first notice, of the model case what followed it, of one
@@ -121,7 +125,11 @@ func newWorld(t testing.TB, change func(*Options), factsFiles ...string) *world 
 		if err != nil {
 			t.Fatal(err)
 		}
-		i, err := w.incidents.Create(ctx, file)
+		if file.ID == "example-shop" { // what others published
+			w.record(t, file)
+			continue
+		}
+		i, err := w.incidents.Create(ctx, actor.Operator(), file)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -131,20 +139,17 @@ func newWorld(t testing.TB, change func(*Options), factsFiles ...string) *world 
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := db.Update(ctx, func(tx *sql.Tx) error { return w.incidents.RecordNotice(ctx, tx, n, 117+n.Version) }); err != nil {
-				t.Fatal(err)
-			}
+			w.publish(t, n)
 		}
 	}
 	if len(factsFiles) > 0 {
 		w.statement = statement()
 	}
 	o := Options{
-		Incidents: w.incidents,
+		Archive:   w.incidents.Public(),
 		Statement: func() *check.Statement { return w.statement },
-		Accounts:  func(_ context.Context, id string) (int64, bool) { return 1692496, id == "naver-2013" },
+		Scope:     func(_ context.Context, id string) (Scope, bool) { return Scope{1692496, 3, 12}, id == "naver-2013" },
 		Proof:     func(context.Context, int64) ([]byte, error) { return []byte(testProof), nil },
-		Unreached: func(context.Context, string) (int64, int64) { return 3, 12 },
 		Contact:   "mailto:desk@notice.example",
 		LedgerKey: testKey,
 		BaseURL:   "https://notice.example",
@@ -158,6 +163,36 @@ func newWorld(t testing.TB, change func(*Options), factsFiles ...string) *world 
 	}
 	w.site.now = func() time.Time { return time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC) }
 	return w
+}
+
+// publish records a notice as the ledger's next entry, and serves it.
+func (w *world) publish(t testing.TB, n incident.Notice) {
+	t.Helper()
+	if w.entries == 0 {
+		w.entries = 118
+	}
+	if err := w.db.Update(t.Context(), func(tx *sql.Tx) error {
+		return errors.Join(w.incidents.RecordNotice(t.Context(), tx, n, w.entries), w.incidents.Serve(t.Context(), tx, w.entries+1))
+	}); err != nil {
+		t.Fatal(err)
+	}
+	w.entries++
+}
+
+// record imports an incident as what others published.
+func (w *world) record(t testing.TB, file *incident.FactsFile) {
+	t.Helper()
+	done := false
+	_, err := w.incidents.Import(t.Context(), actor.Operator(), func() (incident.Record, error) {
+		if done {
+			return incident.Record{}, io.EOF
+		}
+		done = true
+		return incident.Record{Dataset: "press", ExternalID: file.ID, ID: file.ID, Facts: file.Facts, AsOf: file.Facts[0].AsOf}, nil
+	}, incident.ImportOptions{Reject: func(row *incident.RowError) error { return row }})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // withScript is the embedded files, with a script in the place of one that is not built yet.
@@ -344,7 +379,7 @@ func TestMethods(t *testing.T) {
 		t.Errorf("/answer: %d to %s", rec.Code, rec.Header().Get("Location"))
 	}
 	rec := httptest.NewRecorder()
-	TooMany(w.site, rec, httptest.NewRequest("GET", "/how", nil), 90*time.Second)
+	w.site.TooMany(rec, httptest.NewRequest("GET", "/how", nil), 90*time.Second)
 	if rec.Code != 429 || rec.Header().Get("Retry-After") != "90" || !strings.Contains(rec.Body.String(), "90秒") {
 		t.Errorf("429: %d, Retry-After %s", rec.Code, rec.Header().Get("Retry-After"))
 	}

@@ -65,11 +65,11 @@ func timelineView(p page, i incident.Incident) *chartView {
 }
 
 // timelineCSV is the table behind the picture.
-func (s *site) timelineCSV(w http.ResponseWriter, r *http.Request) error {
-	if s.Incidents == nil || !incident.ValidID(r.PathValue("id")) {
+func (s *Site) timelineCSV(w http.ResponseWriter, r *http.Request) error {
+	if s.Archive == nil || !incident.ValidID(r.PathValue("id")) {
 		return errNotHere
 	}
-	i, err := s.Incidents.Get(r.Context(), r.PathValue("id"))
+	i, err := s.Archive.Get(r.Context(), r.PathValue("id"))
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"shirase/internal/actor"
 	"shirase/internal/incident"
 	"shirase/internal/store"
 	"shirase/internal/store/storetest"
@@ -58,7 +59,7 @@ func importAll(t *testing.T, s *incident.Incidents, name, src string) incident.I
 	if err != nil {
 		t.Fatal(err)
 	}
-	counts, err := s.Import(t.Context(), r.Next, incident.ImportOptions{Reject: func(row *incident.RowError) error {
+	counts, err := s.Import(t.Context(), actor.Operator(), r.Next, incident.ImportOptions{Reject: func(row *incident.RowError) error {
 		t.Log(row)
 		return nil
 	}})
@@ -75,7 +76,7 @@ func exported(t *testing.T, s *incident.Incidents, format Format) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Each(t.Context(), nil, w.Write); err != nil {
+	if err := s.Preview(nil).Each(t.Context(), nil, w.Write); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.Close(); err != nil {
@@ -88,7 +89,7 @@ func exported(t *testing.T, s *incident.Incidents, format Format) string {
 func factsIn(t *testing.T, s *incident.Incidents) map[string][]string {
 	t.Helper()
 	out := map[string][]string{}
-	if err := s.Each(t.Context(), nil, func(inc incident.Incident, origin *incident.Provenance) error {
+	if err := s.Preview(nil).Each(t.Context(), nil, func(inc incident.Incident, origin *incident.Provenance) error {
 		for _, f := range inc.Facts {
 			b, err := json.Marshal(f, json.Deterministic(true))
 			if err != nil {
@@ -116,7 +117,7 @@ func TestRoundTrip(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := s.Create(t.Context(), file); err != nil {
+			if _, err := s.Create(t.Context(), actor.Operator(), file); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -1,0 +1,79 @@
+package incident
+
+import (
+	"database/sql"
+	"io"
+	"testing"
+	"time"
+
+	"shirase/internal/actor"
+)
+
+// release publishes what is recorded of incidents, as the ledger would: a notice of each, and all of them served.
+func release(t *testing.T, s *Incidents, ids ...string) {
+	t.Helper()
+	for _, id := range ids {
+		inc, err := s.Get(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := s.PrepareNotice(t.Context(), inc, Figures{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		serve(t, s, n)
+	}
+}
+
+// serve records notices as the ledger's next entries, and makes them public.
+func serve(t *testing.T, s *Incidents, notices ...Notice) {
+	t.Helper()
+	err := s.db.Update(t.Context(), func(tx *sql.Tx) error {
+		var next int64
+		if err := tx.QueryRowContext(t.Context(), `SELECT coalesce(max(ledger_index), -1) + 1 FROM incident_notice`).Scan(&next); err != nil {
+			return err
+		}
+		for _, n := range notices {
+			if err := s.RecordNotice(t.Context(), tx, n, next); err != nil {
+				return err
+			}
+			next++
+		}
+		return s.Serve(t.Context(), tx, next)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// recordAll records incidents as what others disclosed, which is public at once.
+func recordAll(t *testing.T, s *Incidents, files ...*FactsFile) {
+	t.Helper()
+	next := func() (Record, error) {
+		if len(files) == 0 {
+			return Record{}, io.EOF
+		}
+		f := files[0]
+		files = files[1:]
+		return Record{Dataset: "press", ExternalID: f.ID, ID: f.ID, Facts: f.Facts, AsOf: Moment{s.now().UTC().Truncate(time.Minute), Minute}}, nil
+	}
+	if _, err := s.Import(t.Context(), by, next, ImportOptions{Reject: func(row *RowError) error { return row }}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// by is who acts in tests.
+var by = actor.Operator()
+
+// everything lists what is recorded, drafts and all.
+func everything(t *testing.T, s *Incidents) []Incident {
+	t.Helper()
+	var out []Incident
+	if err := s.Preview(nil).Each(t.Context(), nil, func(i Incident, _ *Provenance) error {
+		out = append(out, i)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}

@@ -1,0 +1,154 @@
+package publish
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"shirase/internal/incident"
+	"shirase/internal/roster"
+	"shirase/internal/web"
+)
+
+// Difference is a place where the facts that a notice tells, the roster that people are found in, and the rules that made it
+// do not say the same. Whoever reads the notice and whoever checks themselves would be told different things.
+type Difference struct {
+	Code string `json:"code"`
+	What string `json:"what"` // one sentence, with the figures
+}
+
+// compare holds the facts of an incident against the roster that it is checked by.
+func compare(inc incident.Incident, r roster.Roster) []Difference {
+	c := &comparison{inc: inc, roster: r}
+	c.counts()
+	c.excluded()
+	c.classes()
+	c.unread()
+	return c.found
+}
+
+type comparison struct {
+	inc    incident.Incident
+	roster roster.Roster
+	found  []Difference
+}
+
+func (c *comparison) add(code, what string, args ...any) {
+	c.found = append(c.found, Difference{code, fmt.Sprintf(what, args...)})
+}
+
+// counts compares how many are affected, each unit with what it counts: accounts with accounts, rows with rows, and persons
+// with both ends of what accounts and addresses allow, since nobody can count persons in an export.
+func (c *comparison) counts() {
+	f, ok := c.inc.Fact("affected.count")
+	if !ok || f.Value.Number == nil {
+		return
+	}
+	told, counts := *f.Value.Number, c.roster.Counts
+	low, high, of := counts.Affected, counts.Affected, "accounts in the roster"
+	switch f.Value.Unit {
+	case "persons":
+		// One person may have several accounts; who has an address of their own is one.
+		distinct := int64(0)
+		for _, n := range counts.Identities {
+			distinct = max(distinct, n)
+		}
+		low = min(low, distinct)
+		of = "persons that its accounts and addresses allow"
+	case "records":
+		low, high, of = counts.Affected, counts.Affected+counts.Duplicates, "rows in the roster"
+	}
+	switch f.Value.Qualifier {
+	case "about": // a tenth either way is what "about" may mean
+		if told >= low-low/10 && told <= high+high/10 {
+			return
+		}
+	case "at-most":
+		if told >= low {
+			return
+		}
+	case "cumulative": // counts some twice
+		if told >= low {
+			return
+		}
+	default:
+		if f.Value.Unit == "records" && (told == low || told == high) || f.Value.Unit != "records" && told >= low && told <= high {
+			return
+		}
+	}
+	is := web.Digits(high)
+	if low != high {
+		is = web.Digits(low) + " to " + web.Digits(high)
+	}
+	c.add("count", "affected.count says %s%s %s, and there are %s %s", qualified(f.Value.Qualifier), web.Digits(told), f.Value.Unit, is, of)
+}
+
+func qualified(q string) string {
+	switch q {
+	case "about", "cumulative":
+		return q + " "
+	case "at-most":
+		return "at most "
+	}
+	return ""
+}
+
+// excluded compares the number of those that a fact excludes with the rule of the same name.
+func (c *comparison) excluded() {
+	for _, f := range c.inc.Listed("excluded") {
+		n := f.Value.Number
+		at := slices.IndexFunc(c.roster.Counts.Excluded, func(r roster.RuleCount) bool { return r.Rule == f.Item })
+		if n == nil || at < 0 || f.Value.Qualifier == "about" || f.Value.Qualifier == "at-most" {
+			continue
+		}
+		if rows := c.roster.Counts.Excluded[at].Rows; *n != rows {
+			c.add("excluded", "excluded %s says %s, and the rule of that name takes out %s rows", f.Item, web.Digits(*n), web.Digits(rows))
+		}
+	}
+}
+
+// classes compares what the notice says was exposed with what a check tells people they lost.
+func (c *comparison) classes() {
+	var checked []string
+	for _, set := range c.roster.Sets {
+		for _, class := range set {
+			if !slices.Contains(checked, class) {
+				checked = append(checked, class)
+			}
+		}
+	}
+	var told []string
+	for _, f := range c.inc.Listed("data-class") {
+		if f.Certainty != incident.Unknown {
+			told = append(told, f.Value.Word)
+		}
+	}
+	if missing := without(checked, told); len(missing) > 0 {
+		c.add("class-not-told", "a check tells people that %s was exposed, and no fact data-class says so", strings.Join(missing, ", "))
+	}
+	if extra := without(told, checked); len(extra) > 0 {
+		c.add("class-not-in-rules", "the facts say that %s was exposed, and no check would tell anybody: no set of the rules has it", strings.Join(extra, ", "))
+	}
+}
+
+// without gives the words of a that b lacks, in the vocabulary's order.
+func without(a, b []string) []string {
+	return incident.SortClasses(slices.DeleteFunc(slices.Clone(a), func(w string) bool { return slices.Contains(b, w) }))
+}
+
+// unread counts those whom a check would tell no although it is not known whether they are affected.
+func (c *comparison) unread() {
+	if n := c.roster.Counts.Invalid; n > 0 {
+		c.add("unreadable", "%s rows of the export could not be read: a check tells those people that they are not in the scope", web.Digits(n))
+	}
+}
+
+// differs refuses to publish what differs, with everything that does.
+func differs(p *Proposal) error {
+	var all []string
+	for _, d := range p.Differences {
+		all = append(all, d.What)
+	}
+	return &hinted{fmt.Errorf("publish %s: %w: %s", p.Incident, ErrDifferent, strings.Join(all, "; ")),
+		"mend the facts (shirase incident add), or the rules and the scope; or say why it is right: --despite REASON, which is kept and not shown"}
+}

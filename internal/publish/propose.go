@@ -1,0 +1,384 @@
+package publish
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json"
+
+	"shirase/check"
+	"shirase/identity"
+	"shirase/internal/actor"
+	"shirase/internal/incident"
+	"shirase/internal/index"
+	"shirase/internal/roster"
+	"shirase/internal/web"
+)
+
+// Request is what is to be published.
+type Request struct {
+	Incident string
+	AsOf     time.Time       // leave out what is known only as of later; zero: leave out nothing
+	Notice   *incident.Draft // only a notice of this kind; nil: statement and notice, as the facts give them
+	Despite  string          // why a difference between facts, roster and rules is published
+	Progress index.Progress  // of sealing; may be nil
+}
+
+// Proposal is exactly what would be published, and what speaks against it. Nothing of it is public, and it may be given up.
+type Proposal struct {
+	Incident    string
+	State       string           // of the scope
+	Notice      *incident.Notice // its Data is what would be signed; nil: nothing new is said
+	Statement   *index.Draft     // nil: only a notice
+	Sealed      *index.Sealed    // nil: nothing is sealed
+	Roster      roster.Roster    // that it is sealed from
+	Differences []Difference     // between facts, roster and rules: published only with Despite
+	Despite     string
+	Missing     []string // what a reader would look for in the notice and does not find, one sentence each
+
+	last *incident.Notice // where nothing new is said: what was said last
+}
+
+// ID names the proposal by what it would publish: the hex SHA-256 over the notice's bytes and the incident's part of the
+// statement, which an approval is of. Number and time of the statement are not in it, since others may be published before.
+func (p *Proposal) ID() string {
+	h := sha256.New()
+	h.Write([]byte("shirase/v1 proposal\x00" + p.Incident + "\x00"))
+	if p.Notice != nil {
+		sum := sha256.Sum256(p.Notice.Data)
+		h.Write(sum[:])
+	}
+	h.Write([]byte{0})
+	if p.Statement != nil {
+		// What cannot be written as JSON was refused when the statement was drafted.
+		part, _ := json.Marshal(p.Statement.Statement.Incident(p.Incident), json.Deterministic(true))
+		h.Write(part)
+	}
+	if p.Sealed != nil {
+		h.Write(p.Sealed.Layer.Root[:])
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// Changed reports whether anything would be published.
+func (p *Proposal) Changed() bool {
+	return p.Notice != nil || p.Statement != nil && p.Statement.Changed
+}
+
+// maxDespite bounds the reason for publishing a difference, in characters.
+const maxDespite = 1000
+
+// Propose works out what a request would publish: it seals the roster, drafts the statement and asks it with the real
+// client, renders the notice, and compares facts, roster and rules. It publishes nothing; what it has sealed is kept, and
+// is taken up again.
+//
+// Errors: ErrImported, ErrNoRoster; incident.ErrNotFound, and those of composing a notice and sealing.
+func (p *Publisher) Propose(ctx context.Context, who actor.Actor, r Request) (*Proposal, error) {
+	if err := who.Check("propose a publication"); err != nil {
+		return nil, err
+	}
+	if err := p.own(ctx, r.Incident); err != nil {
+		return nil, err
+	}
+	r.Despite = strings.TrimSpace(r.Despite)
+	if utf8.RuneCountInString(r.Despite) > maxDespite || !utf8.ValidString(r.Despite) {
+		return nil, fmt.Errorf("publish %s: a reason has at most %d characters", r.Incident, maxDespite)
+	}
+	inc, err := p.Incidents.GetAsOf(ctx, r.Incident, r.AsOf)
+	if err != nil {
+		return nil, err
+	}
+	prop := &Proposal{Incident: inc.ID, Despite: r.Despite}
+	if prop.State, err = p.State(ctx, inc); err != nil {
+		return nil, err
+	}
+	if r.Notice != nil {
+		err = p.proposeNotice(ctx, prop, *r.Notice)
+	} else {
+		err = p.proposeWhole(ctx, prop, inc, r.Progress)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(prop.Differences) == 0 {
+		prop.Despite = "" // it was asked for, and nothing differs
+	}
+	if prop.Notice != nil && p.instance.URL == "" {
+		prop.Missing = append(prop.Missing, "The notice has no link to its help page, and to where people can check themselves: this instance does not know its address.")
+	}
+	return prop, nil
+}
+
+// proposeNotice composes a notice of the kind that is asked for.
+func (p *Publisher) proposeNotice(ctx context.Context, prop *Proposal, d incident.Draft) error {
+	d.Figures = p.figures(prop.State, prop.Roster.Counts.Affected)
+	n, err := p.Incidents.Compose(ctx, prop.Incident, d)
+	if err != nil {
+		return err
+	}
+	prop.Notice = &n
+	st, _, _, err := p.Index.Statement(ctx)
+	if err != nil && !errors.Is(err, index.ErrNone) {
+		return err
+	}
+	// What the notice says of the scope, and what the statement says, are told on one page.
+	said := slices.IndexFunc(n.Facts, func(f incident.Fact) bool { return f.Key == "scope.state" && !f.Retracted })
+	var now *check.Incident
+	if st != nil {
+		now = st.Incident(prop.Incident)
+	}
+	switch {
+	case now == nil:
+		return &hinted{fmt.Errorf("publish %s: %w: the first notice is published with its statement", prop.Incident, incident.ErrNotice), "shirase publish " + prop.Incident}
+	case said >= 0 && n.Facts[said].Value.Word != string(now.State):
+		return &hinted{fmt.Errorf("publish %s: %w: it would say that the scope is %s, and the published statement says %s", prop.Incident, incident.ErrNotice, n.Facts[said].Value.Word, now.State),
+			"publish the statement with it: shirase publish " + prop.Incident}
+	}
+	scope, sealed, err := p.Scope(ctx, st, prop.Incident)
+	if err != nil {
+		return err
+	}
+	if sealed {
+		notices, err := p.Incidents.Notices(ctx, prop.Incident)
+		if err != nil {
+			return err
+		}
+		told := incident.Incident{ID: prop.Incident, Facts: incident.Published(append(notices, n))}
+		prop.Differences = compare(told, scope)
+	}
+	return nil
+}
+
+// proposeWhole seals, drafts the statement, and writes the notice as the facts give it.
+func (p *Publisher) proposeWhole(ctx context.Context, prop *Proposal, inc incident.Incident, tell index.Progress) error {
+	subject := index.Subject{ID: inc.ID, Organisation: inc.Organisation(web.EN), State: check.State(prop.State), AsOf: inc.AsOf(),
+		Title: map[string]string{"ja": inc.Title(web.JA), "en": inc.Title(web.EN)}, PhoneRegion: p.instance.PhoneRegion}
+	if subject.Organisation == "" {
+		subject.Organisation = inc.ID
+	}
+	if subject.State == check.Final {
+		if err := p.seal(ctx, prop, &subject, tell); err != nil {
+			return err
+		}
+		prop.Differences = compare(inc, prop.Roster)
+	}
+	var err error
+	if prop.Statement, err = p.Index.Draft(ctx, subject, prop.Sealed); err != nil {
+		return err
+	}
+	n, fresh, err := p.nextNotice(ctx, inc, p.figures(prop.State, prop.Roster.Counts.Affected))
+	if err != nil {
+		return err
+	}
+	if prop.last = &n; fresh {
+		prop.Notice = &n
+	}
+	return nil
+}
+
+// seal seals an incident's roster under the evaluator's key.
+func (p *Publisher) seal(ctx context.Context, prop *Proposal, subject *index.Subject, tell index.Progress) error {
+	r, err := p.Rosters.Latest(ctx, prop.Incident)
+	if errors.Is(err, roster.ErrNone) {
+		return &hinted{fmt.Errorf("publish %s: %w, and its scope is recorded as final", prop.Incident, ErrNoRoster),
+			"shirase scope --export ACCOUNTS --rules RULES --incident " + prop.Incident + " --commit; or record the fact scope.state: investigating"}
+	}
+	if err != nil {
+		return err
+	}
+	if slices.Contains(r.Index, identity.KindPhone) && r.PhoneRegion != "" && r.PhoneRegion != p.instance.PhoneRegion {
+		return &hinted{fmt.Errorf("publish %s: the rules read phone numbers as of %s, and this instance as of %s", prop.Incident, r.PhoneRegion, p.instance.PhoneRegion),
+			"a person who types a number would be told no: set phoneRegion in the rules to " + p.instance.PhoneRegion + ", and scope again"}
+	}
+	prop.Roster, subject.Sets = r, r.Sets
+	prop.Sealed, err = p.Index.Seal(ctx, prop.Incident, indexed(ctx, p.Rosters, r), tell)
+	return err
+}
+
+// indexed gives the members of a roster whose kind is indexed.
+func indexed(ctx context.Context, rosters *roster.Rosters, r roster.Roster) index.Roster {
+	out := index.Roster{ID: r.ID}
+	for _, kind := range r.Index {
+		out.N += r.Counts.Identities[kind]
+	}
+	out.Members = func(yield func(index.Member, error) bool) {
+		for m, err := range rosters.Members(ctx, r) {
+			if err == nil && !slices.Contains(r.Index, m.Identity.Kind) {
+				continue
+			}
+			if !yield(index.Member{Identity: m.Identity, Set: m.Set}, err) {
+				return
+			}
+		}
+	}
+	return out
+}
+
+// figures are what a notice says beside the facts.
+func (p *Publisher) figures(state string, accounts int64) incident.Figures {
+	return incident.Figures{Accounts: accounts, URL: p.instance.URL, Demonstration: p.instance.Demonstration, State: state}
+}
+
+// nextNotice renders an incident's notice, and says whether it differs from the one published last, which it gives
+// otherwise.
+func (p *Publisher) nextNotice(ctx context.Context, inc incident.Incident, figures incident.Figures) (incident.Notice, bool, error) {
+	before, err := p.Incidents.Notices(ctx, inc.ID)
+	if err != nil {
+		return incident.Notice{}, false, err
+	}
+	if len(before) > 0 {
+		last := before[len(before)-1]
+		changed, err := p.Incidents.Unpublished(ctx, inc.ID)
+		if err != nil {
+			return incident.Notice{}, false, err
+		}
+		if len(changed) == 0 {
+			figures.Time = last.Time
+			again, err := p.Incidents.PrepareNotice(ctx, inc, figures)
+			if err != nil {
+				return incident.Notice{}, false, err
+			}
+			// A text that a person wrote, and an addendum, stand until a fact changes.
+			if last.Format > 1 || again.Text == last.Text {
+				return last, false, nil
+			}
+			figures.Time = time.Time{}
+		}
+	}
+	n, err := p.Incidents.PrepareNotice(ctx, inc, figures)
+	return n, true, err
+}
+
+// DraftNotice gives the Markdown that a notice would be composed from, with references to facts, for editing.
+func (p *Publisher) DraftNotice(ctx context.Context, id string, d incident.Draft) (incident.Text, error) {
+	inc, err := p.Incidents.Get(ctx, id)
+	if err != nil {
+		return incident.Text{}, err
+	}
+	state, err := p.State(ctx, inc)
+	if err != nil {
+		return incident.Text{}, err
+	}
+	d.Figures = p.figures(state, 0)
+	return p.Incidents.DraftText(ctx, id, d)
+}
+
+// Upcoming composes the notice that `publish` would publish of an incident now, for a private preview. Nothing is sealed.
+func (p *Publisher) Upcoming(ctx context.Context, id string) (incident.Notice, bool, error) {
+	inc, err := p.Incidents.Get(ctx, id)
+	if err != nil || inc.ID != id {
+		return incident.Notice{}, false, err
+	}
+	if _, imported, err := p.Incidents.Provenance(ctx, id); err != nil || imported {
+		return incident.Notice{}, false, err
+	}
+	state, err := p.State(ctx, inc)
+	if err != nil {
+		return incident.Notice{}, false, err
+	}
+	r, err := p.Rosters.Latest(ctx, id)
+	if err != nil && !errors.Is(err, roster.ErrNone) {
+		return incident.Notice{}, false, err
+	}
+	return p.nextNotice(ctx, inc, p.figures(state, r.Counts.Affected))
+}
+
+// Publication is what was published.
+type Publication struct {
+	Statement   *check.Statement // the newest; nil where nothing was ever published
+	Hash        check.Hash       // of its bytes
+	LedgerIndex int64            // its entry
+	Notice      *incident.Notice // the newest, with its entry
+	Changed     bool             // false: everything was published as it is already
+}
+
+// Publish publishes a proposal: its bytes become true in one transaction, and public with the checkpoint that is served
+// then. Errors: ErrDifferent, where facts, roster and rules differ and no reason was given; ErrStale.
+func (p *Publisher) Publish(ctx context.Context, who actor.Actor, prop *Proposal) (*Publication, error) {
+	if err := who.Check("publish"); err != nil {
+		return nil, err
+	}
+	if len(prop.Differences) > 0 && prop.Despite == "" {
+		return nil, differs(prop)
+	}
+	pub := &Publication{Notice: prop.Notice, Changed: prop.Changed()}
+	if prop.Statement != nil {
+		pub.Statement, pub.Hash, pub.LedgerIndex = prop.Statement.Statement, check.StatementHash(prop.Statement.Raw), prop.Statement.LedgerIndex()
+	}
+	if !pub.Changed {
+		pub.Notice = prop.last
+		return pub, p.ledger.Sync(ctx)
+	}
+	err := p.DB.Update(ctx, func(tx *sql.Tx) error { return p.commit(ctx, tx, who, prop, pub) })
+	if errors.Is(err, index.ErrStale) {
+		err = fmt.Errorf("%w: %w", ErrStale, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("publish %s: %w", prop.Incident, err)
+	}
+	return pub, p.ledger.Sync(ctx)
+}
+
+func (p *Publisher) commit(ctx context.Context, tx *sql.Tx, who actor.Actor, prop *Proposal, pub *Publication) error {
+	if prop.Roster.ID != "" { // another scope may have been made while this one was sealed
+		now, err := p.Rosters.Latest(ctx, prop.Incident)
+		if err == nil && now.ID != prop.Roster.ID {
+			err = fmt.Errorf("%w: a newer scope was made", ErrStale)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if prop.Statement != nil && prop.Statement.Changed {
+		var err error
+		if pub.LedgerIndex, err = p.append(ctx, tx, who, check.KindStatement, prop.Statement.Raw, prop); err != nil {
+			return err
+		}
+		if err := p.Index.Record(ctx, tx, prop.Statement, pub.LedgerIndex); err != nil {
+			return err
+		}
+	}
+	if prop.Notice == nil {
+		pub.Notice = prop.last
+		return nil
+	}
+	n := *prop.Notice
+	next, err := p.Incidents.NextVersion(ctx, tx, prop.Incident)
+	if err == nil && next != n.Version {
+		err = fmt.Errorf("%w: version %d of its notice was published", ErrStale, next-1)
+	}
+	if err != nil {
+		return err
+	}
+	if n.LedgerIndex, err = p.append(ctx, tx, who, check.KindNotice, n.Data, prop); err != nil {
+		return err
+	}
+	pub.Notice = &n
+	return p.Incidents.RecordNotice(ctx, tx, n, n.LedgerIndex)
+}
+
+// publishTries is how often something is proposed anew because somebody else was first.
+const publishTries = 10
+
+// Run proposes and publishes at once, as whoever needs no second person's approval does. A race that is lost to another
+// publication is run again.
+func (p *Publisher) Run(ctx context.Context, who actor.Actor, r Request) (*Proposal, *Publication, error) {
+	for try := 1; ; try++ {
+		prop, err := p.Propose(ctx, who, r)
+		if err != nil {
+			return nil, nil, err
+		}
+		pub, err := p.Publish(ctx, who, prop)
+		if err == nil || !errors.Is(err, ErrStale) || try == publishTries {
+			return prop, pub, err
+		}
+	}
+}

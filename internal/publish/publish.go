@@ -1,0 +1,220 @@
+// Package publish is the one way by which something becomes public: scope → seal → statement → notice → ledger, as one use
+// case. Command line, console and server call the same, and nothing else appends to the ledger (layout_test.go holds that).
+//
+// It goes in two steps. [Publisher.Propose] seals, renders and compares, and gives a [Proposal]: exactly which bytes would
+// be published, and what speaks against it. [Publisher.Publish] appends those bytes, and no others. Both take the actor
+// who does it, who is kept beside what was published and is in nothing that is signed.
+//
+// What is appended is public once the checkpoint above it is served: pages, feeds, search and statement show it from that
+// transaction on, and nowhere before.
+package publish
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"shirase/check"
+	"shirase/internal/actor"
+	"shirase/internal/files"
+	"shirase/internal/incident"
+	"shirase/internal/index"
+	"shirase/internal/ledger"
+	"shirase/internal/roster"
+	"shirase/internal/store"
+)
+
+// Errors of this package.
+var (
+	// ErrImported says that an incident was recorded from what others published.
+	ErrImported = errors.New("it was imported, and is not this instance's to publish")
+	// ErrNoRoster says that a scope is called final and there is no roster of it.
+	ErrNoRoster = errors.New("it has no roster yet")
+	// ErrDifferent says that facts, roster and rules do not say the same.
+	ErrDifferent = errors.New("facts, roster and rules do not say the same")
+	// ErrStale says that something was published, or a scope made, since the proposal; nothing was published.
+	ErrStale = errors.New("what is published has changed since the proposal")
+	// ErrKey says that the signing key is not the one that the ledger was begun with.
+	ErrKey = ledger.ErrKey
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Rooms are what a publication is made from.
+type Rooms struct {
+	DB        *store.DB
+	Dir       *files.Dir
+	Incidents *incident.Incidents
+	Index     *index.Index
+	Rosters   *roster.Rosters
+}
+
+// Instance is what a publication says of this instance.
+type Instance struct {
+	URL           string // where people reach it; empty: not known
+	PhoneRegion   string // by which phone numbers without + are read
+	Demonstration bool   // the accounts are generated, and the notices have to say so
+}
+
+// Publisher is the room.
+type Publisher struct {
+	Rooms
+	instance Instance
+	ledger   *ledger.Ledger
+	now      func() time.Time
+}
+
+// New opens the room, and the ledger with its signing key (the text form of c2sp.org/signed-note), and makes public what an
+// earlier process appended and did not serve. Errors: ErrKey.
+func New(ctx context.Context, rooms Rooms, signingKey string, instance Instance) (*Publisher, error) {
+	sub, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, fmt.Errorf("publish: %w", err)
+	}
+	if err := rooms.DB.Migrate(ctx, "publish", sub); err != nil {
+		return nil, fmt.Errorf("publish: %w", err)
+	}
+	p := &Publisher{Rooms: rooms, instance: instance, now: time.Now}
+	if p.ledger, err = ledger.New(ctx, rooms.DB, rooms.Dir, signingKey, rooms.Incidents.Serve); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// VKey returns the public key that the ledger's checkpoints verify under, in the text form of c2sp.org/signed-note.
+func (p *Publisher) VKey() string { return p.ledger.VKey() }
+
+// Origin returns the name in the ledger's checkpoints.
+func (p *Publisher) Origin() string { return p.ledger.Origin() }
+
+// Handler serves the ledger: checkpoint, tiles, entries and the documents that they commit to.
+func (p *Publisher) Handler() http.Handler { return p.ledger.Handler() }
+
+// Log is what serving the index needs of the ledger.
+func (p *Publisher) Log() index.Log { return index.Log{Served: p.ledger.Served, Proof: p.ledger.Proof} }
+
+// NewLedgerKey makes a signing key for a ledger with the given origin, and its public key.
+func NewLedgerKey(origin string) (skey, vkey string, err error) { return ledger.NewKey(origin) }
+
+// LedgerVKey returns the public key that belongs to a signing key.
+func LedgerVKey(skey string) (string, error) { return ledger.PublicKey(skey) }
+
+// own refuses to sign what others published as if it were a notice of theirs.
+func (p *Publisher) own(ctx context.Context, id string) error {
+	from, imported, err := p.Incidents.Provenance(ctx, id)
+	if err != nil || !imported {
+		return err
+	}
+	return &hinted{fmt.Errorf("publish %s: %w (%s)", id, ErrImported, from.Dataset),
+		"an organisation that answers for it itself records an incident of its own: shirase incident new --facts FILE"}
+}
+
+// Record is how something came to be published.
+type Record struct {
+	LedgerIndex int64        `json:"ledgerIndex"`
+	Kind        string       `json:"kind"` // of the entry: statement, notice or page
+	Actor       string       `json:"actor"`
+	Proposal    string       `json:"proposal"` // hex SHA-256
+	Despite     string       `json:"despite,omitzero"`
+	Differences []Difference `json:"differences,omitzero"`
+	Time        time.Time    `json:"time"`
+}
+
+// Records returns how the entries about an incident came to be published, in their order. Those of before this was kept
+// have none.
+func (p *Publisher) Records(ctx context.Context, id string) ([]Record, error) {
+	rows, err := p.DB.QueryContext(ctx, `SELECT ledger_index, kind, actor, proposal, despite, differences, recorded_at
+		FROM publish_record WHERE incident = $1 ORDER BY ledger_index`, id)
+	if err != nil {
+		return nil, fmt.Errorf("how %s was published: %w", id, err)
+	}
+	defer rows.Close()
+	var out []Record
+	for rows.Next() {
+		var r Record
+		var differences string
+		var at int64
+		if err := rows.Scan(&r.LedgerIndex, &r.Kind, &r.Actor, &r.Proposal, &r.Despite, &differences, &at); err != nil {
+			return nil, fmt.Errorf("how %s was published: %w", id, err)
+		}
+		if err := json.Unmarshal([]byte(differences), &r.Differences); err != nil {
+			return nil, fmt.Errorf("how %s was published: entry %d: %w", id, r.LedgerIndex, err)
+		}
+		r.Time = store.FromMicros(at)
+		out = append(out, r)
+	}
+	return out, errors.Join(rows.Err(), rows.Close())
+}
+
+// append adds an entry to the ledger, with who did it and why.
+func (p *Publisher) append(ctx context.Context, tx *sql.Tx, who actor.Actor, kind string, data []byte, about *Proposal) (int64, error) {
+	at, _, err := p.ledger.Append(ctx, tx, kind, data)
+	if err != nil {
+		return 0, err
+	}
+	r := Record{Actor: who.String()}
+	id := ""
+	if about != nil {
+		id, r.Proposal, r.Despite, r.Differences = about.Incident, about.ID(), about.Despite, about.Differences
+	}
+	differences, err := json.Marshal(r.Differences, json.FormatNilSliceAsNull(false))
+	if err != nil {
+		return 0, err
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO publish_record (ledger_index, kind, incident, actor, proposal, despite, differences, recorded_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, at, kind, id, r.Actor, r.Proposal, r.Despite, string(differences), store.Micros(p.now()))
+	return at, err
+}
+
+// Scope returns the roster that an incident's published revision was sealed from: what a statement says, and not what was
+// scoped since. false where the statement has nothing sealed of it.
+func (p *Publisher) Scope(ctx context.Context, st *check.Statement, id string) (roster.Roster, bool, error) {
+	if st == nil {
+		return roster.Roster{}, false, nil
+	}
+	in := st.Incident(id)
+	if in == nil || in.State != check.Final {
+		return roster.Roster{}, false, nil
+	}
+	name, err := p.Index.Roster(ctx, id, in.Revision)
+	if err != nil || name == "" {
+		return roster.Roster{}, false, err
+	}
+	r, err := p.Rosters.Named(ctx, id, name)
+	if errors.Is(err, roster.ErrNone) {
+		return roster.Roster{}, false, nil
+	}
+	return r, err == nil, err
+}
+
+// State is the state of an incident's scope as it would be published: as it is recorded or, where nothing says it, final
+// with a roster and under investigation without one.
+func (p *Publisher) State(ctx context.Context, inc incident.Incident) (string, error) {
+	if s := inc.State(); s != "" {
+		return s, nil
+	}
+	switch _, err := p.Rosters.Latest(ctx, inc.ID); {
+	case errors.Is(err, roster.ErrNone):
+		return incident.StateInvestigating, nil
+	case err != nil:
+		return "", err
+	}
+	return incident.StateFinal, nil
+}
+
+// hinted is an error with what to do about it.
+type hinted struct {
+	error
+	hint string
+}
+
+func (e *hinted) Unwrap() error { return e.error }
+func (e *hinted) Hint() string  { return e.hint }

@@ -1,0 +1,74 @@
+package publish
+
+import (
+	"context"
+	"fmt"
+
+	"shirase/check"
+	"shirase/internal/files"
+	"shirase/internal/incident"
+	"shirase/internal/index"
+	"shirase/internal/ledger"
+	"shirase/internal/store"
+)
+
+// Verified is what verifying everything that was ever published came to.
+type Verified struct {
+	Statements int64 `json:"statements"`
+	ledger.Report
+}
+
+// Verify reads every file of the ledger and every row of the database behind it, and recomputes all of it: the chain of
+// statements, every notice, every fact that a notice froze, what the public is shown of each incident, and every layer. It
+// opens nothing that would mend or refuse what it verifies. What it found stands in the report beside the error.
+func Verify(ctx context.Context, db *store.DB, dir *files.Dir, x *index.Index, vkey string) (Verified, error) {
+	chain, audit := new(index.Chain), new(incident.Audit)
+	var broken error // told after the damage that may have broken it
+	var out Verified
+	var err error
+	out.Report, err = ledger.Verify(ctx, dir, vkey, db, func(at int64, kind string, data []byte) error {
+		switch kind {
+		case check.KindStatement:
+			if broken == nil {
+				broken = chain.NextAt(at, data)
+			}
+		case check.KindNotice:
+			audit.Next(at, data)
+		}
+		return nil
+	})
+	out.Statements = chain.Seq
+	if err == nil {
+		err = broken
+	}
+	if err == nil {
+		err = x.VerifyChain(ctx, chain)
+	}
+	if err == nil {
+		err = verifyNotices(ctx, db, audit, &out.Report)
+	}
+	if err == nil {
+		err = x.VerifyPublished(ctx, chain)
+	}
+	return out, err
+}
+
+// maxProblems is how many problems of notices a report lists.
+const maxProblems = 100
+
+// verifyNotices compares notices, facts and what is shown with the ledger, and puts what is wrong into the report.
+func verifyNotices(ctx context.Context, db *store.DB, audit *incident.Audit, report *ledger.Report) error {
+	incidents, err := incident.New(ctx, db)
+	if err != nil {
+		return err
+	}
+	problems, err := incidents.VerifyPublished(ctx, audit, report.Size, report.Database)
+	if err != nil || len(problems) == 0 {
+		return err
+	}
+	first := len(report.Problems)
+	for _, p := range problems[:min(len(problems), maxProblems)] {
+		report.Problems = append(report.Problems, ledger.Problem{Where: p.Where, Index: p.Index, What: p.What})
+	}
+	return fmt.Errorf("%w: problem 1 of %d: %s", ledger.ErrDamaged, len(problems), report.Problems[first].String())
+}
