@@ -54,10 +54,11 @@ proposes; --yes accepts everything; -o writes a facts file instead of recording.
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if fl.format == formatNotice {
+				fl.notice.dataset = fl.dataset
 				return a.importNotice(c.Context(), c.InOrStdin(), args[0], fl.notice)
 			}
 			if fl.notice != (noticeImport{}) {
-				return usagef("--yes, --id, --out and --source are of --format notice")
+				return usagef("--yes, --id, --own, --out and --source are of --format notice")
 			}
 			return a.importFile(c.Context(), args[0], fl)
 		},
@@ -67,6 +68,7 @@ proposes; --yes accepts everything; -o writes a facts file instead of recording.
 	f.StringVar(&fl.rejects, "rejects", "", "list rows that are not taken in this file (CSV; default: on stderr)")
 	f.StringVar(&fl.dataset, "dataset", "", "name of the data set, where the form does not imply it (a-z, 0-9, hyphen)")
 	f.BoolVarP(&fl.notice.yes, "yes", "y", false, "notice: accept every proposed fact")
+	f.BoolVar(&fl.notice.own, "own", false, "notice: it is your organisation's own; record it as a draft (default: as what others published, public at once)")
 	f.StringVar(&fl.notice.id, "id", "", "notice: the incident's id (default: from the organisation and the date)")
 	f.StringVarP(&fl.notice.out, "out", "o", "", "notice: write a facts file, and record nothing")
 	f.StringVar(&fl.notice.source, "source", "", "notice: where it was published, a web address")

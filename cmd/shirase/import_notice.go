@@ -22,8 +22,8 @@ import (
 
 // noticeImport are the flags of `shirase incident import --format notice`.
 type noticeImport struct {
-	yes             bool
-	id, out, source string
+	yes, own                 bool
+	id, out, source, dataset string
 }
 
 // importNotice reads a disclosure text and records, or writes into a facts file, what a person accepts of the facts that
@@ -74,11 +74,17 @@ func (a *app) importNotice(ctx context.Context, answers io.Reader, name string, 
 			fmt.Fprintf(w, "%s facts are written to %s.\n\nNext: shirase incident new --facts %s\n", web.Digits(int64(len(entries))), fl.out, fl.out)
 		})
 	}
-	if err := a.recordNotice(ctx, fl.id, fl.id != res.ID, facts); err != nil {
+	public, err := a.recordNotice(ctx, fl, fl.id != res.ID, facts)
+	if err != nil {
 		return err
 	}
 	return a.printProposals(fl.id, res, entries, func(w io.Writer) {
 		fmt.Fprintf(w, "%s: %s facts are recorded.\n", fl.id, web.Digits(int64(len(entries))))
+		if public {
+			fmt.Fprintf(w, "It is recorded from what others published, and public now. (--own keeps a notice of your own as a draft.)\n")
+		} else {
+			fmt.Fprintf(w, "It is your own: nothing of this is public before it is published. To look at it: shirase serve --preview\n")
+		}
 	})
 }
 
@@ -150,25 +156,52 @@ func withSource(entries []extract.Entry, text []byte, url string) []extract.Entr
 	return append(out, source)
 }
 
-// recordNotice records the facts as a new incident. An id that was given may also be of one that is recorded already: it
-// gets them added.
-func (a *app) recordNotice(ctx context.Context, id string, given bool, facts []byte) error {
+// recordNotice records the facts as a new incident: of another organisation, public at once, or, with --own, as a draft of
+// one's own. An id that was given may also be of one that is recorded already: it gets them added. It reports whether they
+// are public.
+func (a *app) recordNotice(ctx context.Context, fl noticeImport, given bool, facts []byte) (public bool, err error) {
 	file, err := incident.ParseFactsFile("the accepted facts", facts)
 	if err != nil {
-		return err
+		return false, err
 	}
 	in, err := a.open(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer in.close()
-	_, err = in.incidents.Create(ctx, actor.Operator(), file)
-	if errors.Is(err, incident.ErrExist) {
-		if !given {
-			return &hinted{fmt.Errorf("import: %w", err), "give another --id; to add to an incident that is recorded, write a facts file with -o and use: shirase incident add --facts FILE"}
-		}
+	_, err = in.incidents.Get(ctx, file.ID)
+	switch {
+	case errors.Is(err, incident.ErrNotFound) && fl.own:
+		_, err = in.incidents.Create(ctx, actor.Operator(), file)
+	case errors.Is(err, incident.ErrNotFound):
+		err = a.recordFrom(ctx, in, file, fl)
+	case err == nil && !given:
+		err = &hinted{fmt.Errorf("import: %w: %s", incident.ErrExist, file.ID), "give another --id; to add to an incident that is recorded, write a facts file with -o and use: shirase incident add --facts FILE"}
+	case err == nil:
 		_, err = in.incidents.Add(ctx, actor.Operator(), file)
 	}
+	if err != nil {
+		return false, err
+	}
+	_, public, err = in.incidents.Provenance(ctx, file.ID)
+	return public, err
+}
+
+// recordFrom records one incident as what others published.
+func (a *app) recordFrom(ctx context.Context, in *instance, file *incident.FactsFile, fl noticeImport) error {
+	dataset := fl.dataset
+	if dataset == "" {
+		dataset = incident.RecordedDataset
+	}
+	rows := []incident.Record{{Dataset: dataset, ExternalID: file.ID, ID: file.ID, Facts: file.Facts, URL: fl.source}}
+	_, err := in.incidents.Import(ctx, actor.Operator(), func() (incident.Record, error) {
+		if len(rows) == 0 {
+			return incident.Record{}, io.EOF
+		}
+		r := rows[0]
+		rows = nil
+		return r, nil
+	}, incident.ImportOptions{Reject: func(row *incident.RowError) error { return row }})
 	return err
 }
 

@@ -24,8 +24,30 @@ func (a *app) cmdIncident() *cobra.Command {
 		"Adds the facts of a file to an incident that is recorded already: what was learnt\nsince, a scope that is settled (scope.state: final), an item that is retracted. What\nwas recorded stays. Publish afterwards: the incident gets its next notice.",
 		(*incident.Incidents).Add))
 	c.AddCommand(a.cmdIncidentShow())
+	c.AddCommand(a.cmdOrigin("own", "Take over an incident that was recorded from others as your own",
+		"Makes an incident that was recorded from what others published your own. What is\nshown of it stays, marked as not signed; what is recorded from now on is a draft until\nit is published. Its data set does not change it any more.",
+		"%s is your own now. What was shown stays, marked as not signed, until a notice signs it.\n", (*incident.Incidents).Own))
+	c.AddCommand(a.cmdOrigin("disown", "Say that another organisation answers for an incident",
+		"Says of an incident that it was recorded from what another organisation published.\nEverything that is recorded of it becomes public at once, and it cannot be published\nas a notice of yours. What was published as yours stays yours.",
+		"%s is recorded from what others published, and public now.\n", (*incident.Incidents).Disown))
 	c.AddCommand(a.cmdImport(), a.cmdExport(), a.cmdDuplicates(), a.cmdMerge())
 	return c
+}
+
+// cmdOrigin makes a command that changes whose an incident is.
+func (a *app) cmdOrigin(use, short, long, done string, change func(*incident.Incidents, context.Context, actor.Actor, string) error) *cobra.Command {
+	return &cobra.Command{Use: use + " ID", Short: short, Long: long, Example: "  shirase incident " + use + " other-2020", Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			in, err := a.open(c.Context())
+			if err != nil {
+				return err
+			}
+			defer in.close()
+			if err := change(in.incidents, c.Context(), actor.Operator(), args[0]); err != nil {
+				return err
+			}
+			return a.print(map[string]any{"id": args[0], "own": use == "own"}, func(w io.Writer) { fmt.Fprintf(w, done, args[0]) })
+		}}
 }
 
 // cmdFacts makes a command that records a facts file.

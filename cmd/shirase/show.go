@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
 
 	"shirase/internal/incident"
+	"shirase/internal/publish"
 	"shirase/internal/web"
 )
 
@@ -90,6 +92,32 @@ func (a *app) showIncident(ctx context.Context, in *instance, id string) error {
 	if err != nil {
 		return err
 	}
+	_, imported, err := in.incidents.Provenance(ctx, inc.ID)
+	if err != nil {
+		return err
+	}
+	state, unsigned := inc.State(), []incident.Fact{}
+	var records []publish.Record
+	if !imported {
+		if state, err = in.publisher.State(ctx, inc); err != nil {
+			return err
+		}
+		if records, err = in.publisher.Records(ctx, inc.ID); err != nil {
+			return err
+		}
+	} else {
+		unpublished = nil
+	}
+	shown, err := in.incidents.Public().Get(ctx, inc.ID)
+	if err != nil && !errors.Is(err, incident.ErrNotFound) {
+		return err
+	}
+	public := err == nil && shown.ID == inc.ID
+	for _, f := range shown.Facts {
+		if f.Unsigned {
+			unsigned = append(unsigned, f)
+		}
+	}
 	type past struct {
 		Key   string      `json:"key"`
 		ID    string      `json:"id,omitzero"`
@@ -102,18 +130,30 @@ func (a *app) showIncident(ctx context.Context, in *instance, id string) error {
 		}
 	}
 	v := struct {
-		ID             string          `json:"id"`
-		JA             string          `json:"ja"`
-		EN             string          `json:"en"`
-		State          string          `json:"state"`
-		Facts          []shownFact     `json:"facts"`
-		History        []past          `json:"history"`
-		Unpublished    []shownFact     `json:"unpublished"`
-		Contradictions []contradiction `json:"contradictions"`
-		Open           []contradiction `json:"open"`
-	}{inc.ID, inc.Title(web.JA), inc.Title(web.EN), inc.State(), inWords(inc.Facts), changed, inWords(unpublished), against, open}
+		ID             string           `json:"id"`
+		JA             string           `json:"ja"`
+		EN             string           `json:"en"`
+		Own            bool             `json:"own"`    // else recorded from what others published
+		Public         bool             `json:"public"` // whether anything of it is shown to everybody
+		State          string           `json:"state,omitzero"`
+		Facts          []shownFact      `json:"facts"`
+		History        []past           `json:"history"`
+		Unpublished    []shownFact      `json:"unpublished"`
+		Unsigned       []shownFact      `json:"unsigned"` // shown by an earlier version before facts had to be signed
+		Records        []publish.Record `json:"records"`  // how it was published, by whom, and despite what
+		Contradictions []contradiction  `json:"contradictions"`
+		Open           []contradiction  `json:"open"`
+	}{inc.ID, inc.Title(web.JA), inc.Title(web.EN), !imported, public, state, inWords(inc.Facts), changed, inWords(unpublished), inWords(unsigned), records, against, open}
 	return a.print(v, func(w io.Writer) {
-		fmt.Fprintf(w, "%s: %s\n\n", inc.ID, oneLine(v.EN))
+		fmt.Fprintf(w, "%s: %s\n", inc.ID, oneLine(v.EN))
+		switch {
+		case imported:
+			fmt.Fprintf(w, "Recorded from what others published; public as it is recorded.\n\n")
+		case public:
+			fmt.Fprintf(w, "Your own; the public sees what its notices told. Scope: %s.\n\n", state)
+		default:
+			fmt.Fprintf(w, "Your own; nothing of it is public. Scope: %s.\n\n", state)
+		}
 		for _, f := range v.Facts {
 			fmt.Fprintln(w, factLine(f))
 		}
@@ -129,6 +169,20 @@ func (a *app) showIncident(ctx context.Context, in *instance, id string) error {
 			fmt.Fprintf(w, "\nIn no notice yet:\n")
 			for _, f := range v.Unpublished {
 				fmt.Fprintln(w, "  "+factLine(f))
+			}
+		}
+		if len(unsigned) > 0 {
+			fmt.Fprintf(w, "\nShown before facts had to be signed, and in no notice yet (publish to sign them):\n")
+			for _, f := range v.Unsigned {
+				fmt.Fprintln(w, "  "+factLine(f))
+			}
+		}
+		for _, r := range records {
+			if r.Despite != "" {
+				fmt.Fprintf(w, "\nLedger entry %d was published despite a difference: %s\n", r.LedgerIndex, oneLine(r.Despite))
+				for _, d := range r.Differences {
+					fmt.Fprintf(w, "  %s\n", oneLine(d.What))
+				}
 			}
 		}
 		printContradictions(w, "\nThe facts contradict each other:", against)

@@ -69,8 +69,10 @@ type Dataset struct {
 
 // Datasets lists the data sets that incidents were imported from.
 func (v *View) Datasets(ctx context.Context) ([]Dataset, error) {
-	rows, err := v.s.db.QueryContext(ctx, `SELECT dataset, count(*), max(licence), max(attribution), max(updated_at)
-		FROM incident_import GROUP BY dataset ORDER BY dataset`)
+	// What leads to another incident is shown by that one: a later import of it changes nothing here.
+	rows, err := v.s.db.QueryContext(ctx, `SELECT o.dataset, count(*), max(o.licence), max(o.attribution), max(CASE WHEN EXISTS (
+			SELECT 1 FROM incident_merge m WHERE m.incident = o.incident AND m.ledger_index < `+served+`) THEN o.imported_at ELSE o.updated_at END)
+		FROM incident_import o GROUP BY o.dataset ORDER BY o.dataset`)
 	if err != nil {
 		return nil, fmt.Errorf("data sets: %w", err)
 	}

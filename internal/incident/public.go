@@ -348,7 +348,11 @@ func recorded(ctx context.Context, tx *sql.Tx, id string) error {
 	if err != nil {
 		return err
 	}
-	if own {
+	to, err := resolve(ctx, tx, id, true)
+	if err != nil {
+		return err
+	}
+	if own || to != id { // what leads to another incident is shown by that one alone
 		_, err := tx.ExecContext(ctx, `UPDATE incident_archive SET drafts = drafts + 1 WHERE one = 1`)
 		return err
 	}

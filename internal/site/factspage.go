@@ -98,8 +98,8 @@ type record struct {
 	Imported                           template.HTML
 }
 
-// recorded returns how an incident was recorded, where it is not this operator's own: imported from a data set, or by
-// hand with nothing published here and the source named. nil where it is its own.
+// recorded returns how an incident was recorded, where it is not this operator's own: imported from a data set, by hand, or
+// by an earlier version, with nothing published here and the source named. nil where it is its own.
 func (s *Site) recorded(ctx context.Context, lang web.Lang, i incident.Incident, notices []incident.Notice) (*record, error) {
 	p, imported, err := s.Archive.Provenance(ctx, i.ID)
 	if err != nil {
@@ -110,7 +110,7 @@ func (s *Site) recorded(ctx context.Context, lang web.Lang, i incident.Incident,
 		if u, err := url.Parse(p.URL); err == nil && (u.Scheme == "https" || u.Scheme == "http") {
 			r.URL = p.URL
 		}
-		if r.Attribution == "" {
+		if r.Attribution == "" && p.Dataset != incident.RecordedDataset { // else by hand, from the sources that it names
 			r.Attribution = p.Dataset
 		}
 		return r, nil
