@@ -77,7 +77,7 @@ many such rows stop the run with nothing written.`,
 	f.BoolVar(&fl.commit, "commit", false, "make the roster, instead of a dry run")
 	f.StringVar(&fl.rejects, "rejects", "", "list what cannot be read in this file (default: the export's name with .rejects.csv, here)")
 	f.Float64Var(&fl.maxRejects, "max-rejects", 0.01, "share of rows that may be unreadable, wholly or in part; more stop the run")
-	f.StringVar(&fl.format, "format", "auto", "csv, tsv or jsonl")
+	f.StringVar(&fl.format, "format", "auto", "csv (commas, semicolons or tabs), tsv or jsonl")
 	f.StringVar(&fl.encoding, "encoding", "auto", "utf-8, utf-16, shift_jis or euc-jp")
 	f.StringVar(&fl.temp, "temp", "", "folder for sorting, sealed (default: the system's)")
 	c.MarkFlagFilename("export")

@@ -210,8 +210,9 @@ func (s *scoper) column(key, name string) (int, error) {
 	hint := "the columns are " + columnList(s.x.columns)
 	if slices.ContainsFunc(s.x.columns, looksLikeData) {
 		hint = "the first row must name the columns; it looks like data: " + hint
-	} else if d, ok := s.x.rows.(*delimited); ok && len(s.x.columns) == 1 && strings.ContainsAny(s.x.columns[0], "\t;,|") {
-		hint = fmt.Sprintf("the whole header is one column when split at %q: state --format, or convert the delimiter", d.comma)
+	} else if d, ok := s.x.rows.(*delimited); ok && len(s.x.columns) == 1 && strings.ContainsAny(s.x.columns[0], separators+"|") {
+		return 0, exportError("write it with commas, semicolons or tabs between the columns, and leave out --format",
+			"line 1: parted by %q, the header is one column", d.comma)
 	}
 	return 0, hinted(fmt.Errorf("%w: %s: columns: %s: the export has no column %q%s",
 		ErrRules, s.o.Rules.name, key, name, didYouMean(name, s.x.columns)), hint)
