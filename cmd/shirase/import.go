@@ -35,7 +35,7 @@ func (a *app) cmdImport() *cobra.Command {
 		Short: "Import incidents from a data set, or one from its notice",
 		Long: `Records what others have published about incidents: breaches of Have I Been Pwned
 (hibp), notifications to the Washington State Attorney General (washington-ag),
-VERIS, our own CSV and JSON, facts files (shirase). Plain, gzip or zstd; a file of
+VERIS, our own CSV and JSON, facts files (shirase). Plain, gzip, zstd or zip; a file of
 any size is read as a stream. What the form is, is found out from the content
 unless --format says it.
 

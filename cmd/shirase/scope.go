@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"shirase/identity"
 	"shirase/internal/incident"
 	"shirase/internal/roster"
 	"shirase/internal/web"
@@ -33,8 +36,9 @@ run, unless --commit makes the roster of an incident of it. Both give the same
 figures. The roster is sealed under the incident's own key from the first byte.
 
 Exports: CSV, TSV or JSON Lines; plain, gzip or zstd; UTF-8, UTF-16 with a mark, Shift_JIS (CP932)
-or EUC-JP. Rows that cannot be read are listed with line and reason, never with
-their content, and too many of them stop the run with nothing written.`,
+or EUC-JP. What cannot be read is listed with line and reason, never with its
+content; a row of which one identity can be read is in the scope by that one. Too
+many such rows stop the run with nothing written.`,
 		Example: `  shirase scope --export accounts.csv --rules rules.yaml
   shirase scope --export accounts.csv.gz --rules rules.yaml --incident naver-2013 --commit`,
 		Args: cobra.NoArgs,
@@ -71,9 +75,9 @@ their content, and too many of them stop the run with nothing written.`,
 	f.StringVar(&fl.rules, "rules", "", "rules file (YAML): columns, exclusions, what each person lost")
 	f.StringVar(&fl.incident, "incident", "", "the incident whose roster it becomes, with --commit")
 	f.BoolVar(&fl.commit, "commit", false, "make the roster, instead of a dry run")
-	f.StringVar(&fl.rejects, "rejects", "", "list rows that cannot be read in this file (default: the export's name with .rejects.csv, here)")
-	f.Float64Var(&fl.maxRejects, "max-rejects", 0.01, "share of rows that may be unreadable; more stop the run")
-	f.StringVar(&fl.format, "format", "auto", "csv, tsv or jsonl")
+	f.StringVar(&fl.rejects, "rejects", "", "list what cannot be read in this file (default: the export's name with .rejects.csv, here)")
+	f.Float64Var(&fl.maxRejects, "max-rejects", 0.01, "share of rows that may be unreadable, wholly or in part; more stop the run")
+	f.StringVar(&fl.format, "format", "auto", "csv (commas, semicolons or tabs), tsv or jsonl")
 	f.StringVar(&fl.encoding, "encoding", "auto", "utf-8, utf-16, shift_jis or euc-jp")
 	f.StringVar(&fl.temp, "temp", "", "folder for sorting, sealed (default: the system's)")
 	c.MarkFlagFilename("export")
@@ -108,7 +112,14 @@ func (a *app) scopeOptions(fl scopeFlags, stated bool) (roster.Options, error) {
 	return o, err
 }
 
+// dryRun reads phone numbers as the data folder's instance does, so that --commit
+// gives the same figures; where there is none yet, its country is not guessed.
 func (a *app) dryRun(ctx context.Context, o roster.Options) error {
+	s, err := a.readSettings()
+	if err != nil && !errors.Is(err, errNoInstance) {
+		return err
+	}
+	o.PhoneRegion = s.Region
 	end := a.scopeProgress(&o)
 	counts, err := roster.Scope(ctx, o)
 	end()
@@ -123,6 +134,7 @@ func (a *app) scope(ctx context.Context, in *instance, id string, o roster.Optio
 	if _, err := in.incidents.Get(ctx, id); err != nil {
 		return roster.Roster{}, err
 	}
+	o.PhoneRegion = in.Region
 	end := a.scopeProgress(&o)
 	r, err := in.rosters.Create(ctx, id, o)
 	end()
@@ -147,14 +159,15 @@ func (a *app) scopeProgress(o *roster.Options) (end func()) {
 }
 
 func (a *app) printScope(c roster.Counts, o roster.Options, rosterID, incidentID string) error {
-	if c.Invalid > 0 {
-		a.say("%s rows could not be read: see %s", web.Digits(c.Invalid), o.Rejects)
+	if c.Invalid > 0 || len(c.Unreadable) > 0 {
+		a.say("not everything could be read: see %s", o.Rejects)
 	}
 	v := struct {
 		Roster   string `json:"roster,omitzero"`
 		Incident string `json:"incident,omitzero"`
 		roster.Counts
-	}{rosterID, incidentID, c}
+		Unreadable map[identity.Kind]int64 `json:"unreadable"` // there also where it is empty
+	}{rosterID, incidentID, c, c.Unreadable}
 	return a.print(v, func(w io.Writer) {
 		rows := [][2]string{{"total", web.Digits(c.Total)}}
 		for _, e := range c.Excluded {
@@ -162,11 +175,14 @@ func (a *app) printScope(c roster.Counts, o roster.Options, rosterID, incidentID
 		}
 		rows = append(rows, [2]string{"- duplicates (later rows of one account)", web.Digits(c.Duplicates)},
 			[2]string{"- invalid", web.Digits(c.Invalid)}, [2]string{"= affected", web.Digits(c.Affected)})
-		for kind, n := range c.Identities {
-			rows = append(rows, [2]string{"distinct identities: " + string(kind), web.Digits(n)})
+		for _, kind := range slices.Sorted(maps.Keys(c.Identities)) {
+			rows = append(rows, [2]string{"distinct identities: " + string(kind), web.Digits(c.Identities[kind])})
 		}
 		if c.WithoutEmail > 0 {
 			rows = append(rows, [2]string{"affected without an address", web.Digits(c.WithoutEmail)})
+		}
+		for _, kind := range slices.Sorted(maps.Keys(c.Unreadable)) {
+			rows = append(rows, [2]string{"could not be read: " + string(kind), web.Digits(c.Unreadable[kind])})
 		}
 		table(w, alignRight(rows))
 		if rosterID == "" {

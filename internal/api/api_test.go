@@ -233,7 +233,7 @@ func TestAnswers(t *testing.T) {
 	var i Incident
 	rec = get(h, "GET", "/api/v1/incidents/naver-2013")
 	if err := json.Unmarshal(rec.Body.Bytes(), &i); err != nil || i.Affected.Number != 1692496 || !i.Checkable || len(i.Notices) != 1 || len(i.Facts) < 40 ||
-		len(i.History) < len(i.Facts) || i.Contain.Minutes != 48 || i.Contain.Precision != "minute" || i.Dataset != "own" || i.Provenance != nil {
+		len(i.History) < len(i.Facts) || i.Contain.Minutes != 48 || i.Contain.Precision != "minute" || i.DatePrecision != "day" || i.Dataset != "own" || i.Provenance != nil {
 		t.Errorf("%+v, %v", i.Entry, err)
 	}
 	if modified := rec.Header().Get("Last-Modified"); modified == "" {

@@ -30,6 +30,9 @@ type Span struct {
 	Precision string `json:"precision"` // minute, hour or day
 }
 
+var precisions = map[incident.Precision]string{incident.Minute: "minute", incident.Hour: "hour", incident.Day: "day", incident.Month: "month",
+	incident.Year: "year"}
+
 // OrganisationRef names an organisation.
 type OrganisationRef struct {
 	ID   string `json:"id,omitzero"`
@@ -42,8 +45,9 @@ type Entry struct {
 	URL            string           `json:"url"`
 	Title          Text             `json:"title"`
 	Organisation   *OrganisationRef `json:"organisation,omitzero"`
-	Date           string           `json:"date"`    // what the archive is sorted by
-	DateKey        string           `json:"dateKey"` // which fact it is
+	Date           string           `json:"date"`          // what the archive is sorted by
+	DateKey        string           `json:"dateKey"`       // which fact it is
+	DatePrecision  string           `json:"datePrecision"` // minute, hour, day, month or year
 	Disclosed      string           `json:"disclosed,omitzero"`
 	Affected       *Count           `json:"affected,omitzero"`
 	Cause          string           `json:"cause,omitzero"`
@@ -222,7 +226,8 @@ type Problem struct {
 
 func (a *api) entry(base string, e incident.Entry) Entry {
 	out := Entry{ID: e.ID, URL: base + "/incidents/" + e.ID, Title: Text(e.Title), Date: e.Date.Format(time.RFC3339), DateKey: e.DateKey,
-		Disclosed: e.Disclosed.String(), Cause: e.Cause, Sector: e.Sector, Country: e.Country, State: a.state(e.ID), Checkable: a.state(e.ID) == string(check.Final),
+		DatePrecision: precisions[e.DatePrecision],
+		Disclosed:     e.Disclosed.String(), Cause: e.Cause, Sector: e.Sector, Country: e.Country, State: a.state(e.ID), Checkable: a.state(e.ID) == string(check.Final),
 		Classes: some(e.Classes), Certifications: some(e.Certifications), Dataset: e.Dataset, Updated: e.Updated.UTC().Truncate(time.Second),
 		Detect: span(e.Detect), Contain: span(e.Contain), Disclose: span(e.Disclose), Notify: span(e.NotifyRegulator)}
 	if e.Organisation != (incident.Text{}) {
@@ -249,7 +254,7 @@ func span(s *incident.Span) *Span {
 	if s == nil {
 		return nil
 	}
-	return &Span{s.Minutes, map[incident.Precision]string{incident.Minute: "minute", incident.Hour: "hour", incident.Day: "day"}[s.Precision]}
+	return &Span{s.Minutes, precisions[s.Precision]}
 }
 
 // some is list, never null.

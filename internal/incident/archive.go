@@ -14,7 +14,7 @@ import (
 
 // archiveForm numbers the form in which entries and the text index are made from facts. A store whose archive was
 // made in an earlier form has it made again when it is opened.
-const archiveForm = 3
+const archiveForm = 4
 
 // Origin says which data set a recorded incident came from. The zero Origin is the operator's own incident.
 type Origin struct{ Dataset, ExternalID string }
@@ -27,8 +27,9 @@ type Entry struct {
 	OrganisationID      string // [a-z0-9-]; empty where there is no organisation
 	Disclosed           Moment // zero where not known
 
-	Date    time.Time // what the archive is sorted by, in the zone it was said in
-	DateKey string    // which fact Date is: one of dateKeys, or "recorded"
+	Date          time.Time // what the archive is sorted by, in the zone it was said in
+	DateKey       string    // which fact Date is: one of dateKeys, or "recorded"
+	DatePrecision Precision // how exactly it is known: of a month or a year, Date is the first day
 
 	Affected          Value // affected.count; Number is nil where not known
 	Cause, Sector     string
@@ -58,7 +59,7 @@ var dateKeys = []string{"disclosed", "regulator-notified", "persons-notified", "
 
 // entryOf makes the entry of an incident from its current facts.
 func entryOf(i Incident, origin Origin) Entry {
-	e := Entry{ID: i.ID, Title: Text{i.ID, i.ID}, Date: i.Created.UTC(), DateKey: "recorded", Classes: i.Classes(),
+	e := Entry{ID: i.ID, Title: Text{i.ID, i.ID}, Date: i.Created.UTC(), DateKey: "recorded", DatePrecision: Minute, Classes: i.Classes(),
 		Dataset: origin.Dataset, Addenda: len(i.Listed("addendum")), Updated: i.Created.UTC()}
 	if f, ok := i.Fact("title"); ok && f.Value.Text != (Text{}) {
 		e.Title = f.Value.Text
@@ -69,7 +70,7 @@ func entryOf(i Incident, origin Origin) Entry {
 	e.Disclosed, _ = i.moment("disclosed")
 	for _, key := range dateKeys {
 		if m, ok := i.moment(key); ok {
-			e.Date, e.DateKey = m.Time, key
+			e.Date, e.DateKey, e.DatePrecision = m.Time, key, m.Precision
 			break
 		}
 	}
@@ -97,6 +98,9 @@ func entryOf(i Incident, origin Origin) Entry {
 	return e
 }
 
+// Day is what the archive is sorted by, to the day or as roughly as it is known.
+func (e Entry) Day() Moment { return Moment{e.Date, max(e.DatePrecision, Day)} }
+
 func texts(facts []Fact) []Text {
 	var out []Text
 	for _, f := range facts {
@@ -120,7 +124,7 @@ func (i Incident) moment(key string) (Moment, bool) {
 func (i Incident) between(from, to string) *Span {
 	a, haveA := i.moment(from)
 	b, haveB := i.moment(to)
-	if !haveA || !haveB || a.Precision == Month || b.Precision == Month {
+	if !haveA || !haveB || a.Precision > Day || b.Precision > Day {
 		return nil
 	}
 	if a.Precision == Day || b.Precision == Day {

@@ -76,6 +76,8 @@ func end(m Moment, roughly bool) time.Time {
 		t = t.AddDate(0, 0, 1)
 	case Month:
 		t = t.AddDate(0, 1, 0)
+	case Year:
+		t = t.AddDate(1, 0, 0)
 	}
 	if roughly {
 		t = t.Add(time.Hour)

@@ -36,6 +36,7 @@ const (
 	Hour
 	Day
 	Month
+	Year
 )
 
 // Moment is a time as a notice gives it: no more exact than its source, and with the zone it was said in.
@@ -55,9 +56,10 @@ var momentForms = []struct {
 	{Hour, "2006-01-02T15Z07:00"},
 	{Day, "2006-01-02Z07:00"},
 	{Month, "2006-01Z07:00"},
+	{Year, "2006Z07:00"},
 }
 
-// ParseMoment reads 2013-07-18T10:09+09:00, 2013-07-18T10+09:00, 2013-07-18 or 2013-07. The zone may be left out
+// ParseMoment reads 2013-07-18T10:09+09:00, 2013-07-18T10+09:00, 2013-07-18, 2013-07 or 2013. The zone may be left out
 // where zone is not nil, and is then that one. Seconds are accepted where they are zero.
 func ParseMoment(s string, zone *time.Location) (Moment, error) {
 	if len(s) > 40 {
@@ -126,12 +128,17 @@ func (m Moment) In(lang web.Lang) string {
 		return web.Date(lang, m.Time)
 	case Month:
 		return web.Month(lang, m.Time)
+	case Year:
+		return web.Year(lang, m.Time)
 	}
 	return ""
 }
 
 // inYear writes m where the year has just been said.
 func (m Moment) inYear(lang web.Lang) string {
+	if m.Precision == Year {
+		return m.In(lang)
+	}
 	year := m.Time.Format(lang.Pick("2006年", " 2006"))
 	return strings.Replace(m.In(lang), year, "", 1)
 }

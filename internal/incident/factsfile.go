@@ -319,7 +319,7 @@ func (r *factsReader) moment(node ast.Node, name string) (Moment, error) {
 	}
 	m, err := ParseMoment(text, zone)
 	if err != nil {
-		return Moment{}, r.fail(placeOf(node), `write "2013-07-18T10:09+09:00", "2013-07-18" or "2013-07"; a time of day needs its zone, there or as the file's zone`, "`%s`: %q is not a time", name, clip(text))
+		return Moment{}, r.fail(placeOf(node), `write "2013-07-18T10:09+09:00", "2013-07-18", "2013-07" or "2013"; a time of day needs its zone, there or as the file's zone`, "`%s`: %q is not a time", name, clip(text))
 	}
 	if y := m.Time.Year(); y < 1900 || y > 2999 {
 		return Moment{}, r.fail(placeOf(node), "check the year", "`%s`: the year %d is not plausible", name, y)

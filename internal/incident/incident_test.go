@@ -224,6 +224,8 @@ func TestMoment(t *testing.T) {
 		"2013-07-18T10+09:00":       "2013-07-18T10+09:00",
 		"2013-07-18":                "2013-07-18+09:00",
 		"2013-07":                   "2013-07+09:00",
+		"2013":                      "2013+09:00",
+		"2013-07:00":                "2013-07:00", // the year, seven hours west of Greenwich
 		"2013-07-18T10:09":          "2013-07-18T10:09+09:00",
 	} {
 		m, err := ParseMoment(in, japan)
@@ -236,7 +238,7 @@ func TestMoment(t *testing.T) {
 			t.Errorf("%s is not read back: %s, %v", want, back, err)
 		}
 	}
-	for _, in := range []string{"", "2013", "2013-07-18T10:09:30+09:00", "2013-7-18", "18 July", "2013-07-18T25:00Z"} {
+	for _, in := range []string{"", "201", "20130", "2013-07-18T10:09:30+09:00", "2013-7-18", "18 July", "2013-07-18T25:00Z"} {
 		if m, err := ParseMoment(in, japan); err == nil {
 			t.Errorf("%q was read as %s", in, m)
 		}

@@ -32,7 +32,7 @@ type Candidate struct {
 type Duplicate struct {
 	A    Candidate `json:"a"`
 	B    Candidate `json:"b"`
-	Days int       `json:"days"` // between the two dates
+	Days int       `json:"days"` // between the two dates, the fewest there can be
 }
 
 // milestones are the times by which incidents are compared with those of other data sets.
@@ -82,8 +82,7 @@ func near(a, b known, days int) (Duplicate, bool) {
 	best, found := Duplicate{Days: days + 1}, false
 	for _, x := range a.dates {
 		for _, y := range b.dates {
-			gap := x.Value.Time.Time.Sub(y.Value.Time.Time).Abs()
-			n := int(gap.Round(24*time.Hour) / (24 * time.Hour))
+			n := int(apart(x.Value.Time, y.Value.Time).Round(24*time.Hour) / (24 * time.Hour))
 			if n < best.Days {
 				found = true
 				best = Duplicate{Candidate{a.id, a.dataset, a.name, x.Key, x.Value.Time}, Candidate{b.id, b.dataset, b.name, y.Key, y.Value.Time}, n}
@@ -91,6 +90,19 @@ func near(a, b known, days int) (Duplicate, bool) {
 		}
 	}
 	return best, found
+}
+
+// apart is how long there was between two times, at least: what is known to the month or the year may have been on its
+// last day.
+func apart(a, b Moment) time.Duration {
+	if b.Time.Before(a.Time) {
+		a, b = b, a
+	}
+	from := a.Time
+	if a.Precision > Day {
+		from = end(a, false).AddDate(0, 0, -1)
+	}
+	return max(b.Time.Sub(from), 0)
 }
 
 // known reads names and dates of every incident that is not merged, in the order of ids.

@@ -302,8 +302,9 @@ func (i Incident) sayTime(lang web.Lang, name string, ref reference, of Value, m
 	case "short":
 		text = m.inYear(lang)
 	case "date", "day":
-		if m.Precision == Month {
-			return "", textError(name, ref.at, "leave the style away", "%q is known to the month only", ref.key)
+		if m.Precision > Day {
+			known := map[Precision]string{Month: "month", Year: "year"}[m.Precision]
+			return "", textError(name, ref.at, "leave the style away", "%q is known to the %s only", ref.key, known)
 		}
 		day := Moment{m.Time, Day}
 		if text = day.In(lang); ref.style == "day" {

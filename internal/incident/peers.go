@@ -223,7 +223,7 @@ func (f Filter) keeps(p *peer) bool {
 // Statistics are those of the incidents that a filter keeps.
 type Statistics struct {
 	N         int
-	Years     []Year // ascending, without those of which there is nothing
+	Years     []YearFigures // ascending, without those of which there is nothing
 	Undated   int    // incidents of which no date is known but that of recording
 	Intervals [intervals]Distribution
 	Causes    []Group
@@ -232,8 +232,8 @@ type Statistics struct {
 	Words     [3][]string // the sectors, causes and countries that the whole archive has
 }
 
-// Year counts the incidents that became known in a year, or where that is not recorded, happened.
-type Year struct {
+// YearFigures counts the incidents that became known in a year, or where that is not recorded, happened.
+type YearFigures struct {
 	Year    int
 	N       int
 	Unknown int             // of these, without a number of affected
@@ -277,7 +277,7 @@ func (p *Peers) Statistics(ctx context.Context, f Filter) (Statistics, error) {
 
 func (p *peers) statistics(f Filter) Statistics {
 	var st Statistics
-	years := map[int]*Year{}
+	years := map[int]*YearFigures{}
 	var spans [intervals][]Span
 	causes, sectors := map[string]*grouping{}, map[string]*grouping{}
 	datasets := map[string]*DatasetShare{}
@@ -310,7 +310,7 @@ func (p *peers) statistics(f Filter) Statistics {
 			continue
 		}
 		if years[one.year] == nil {
-			years[one.year] = &Year{Year: one.year, Sizes: map[string]Size{}}
+			years[one.year] = &YearFigures{Year: one.year, Sizes: map[string]Size{}}
 		}
 		years[one.year].add(one)
 	}
@@ -321,7 +321,7 @@ func (p *peers) statistics(f Filter) Statistics {
 		y.finish()
 		st.Years = append(st.Years, *y)
 	}
-	slices.SortFunc(st.Years, func(a, b Year) int { return a.Year - b.Year })
+	slices.SortFunc(st.Years, func(a, b YearFigures) int { return a.Year - b.Year })
 	st.Causes, st.Sectors = groups(causes), groups(sectors)
 	for _, d := range datasets {
 		st.Datasets = append(st.Datasets, *d)
@@ -336,7 +336,7 @@ func (p *peers) statistics(f Filter) Statistics {
 	return st
 }
 
-func (y *Year) add(p *peer) {
+func (y *YearFigures) add(p *peer) {
 	y.N++
 	switch {
 	case p.amount < 0:
@@ -350,7 +350,7 @@ func (y *Year) add(p *peer) {
 	}
 }
 
-func (y *Year) finish() {
+func (y *YearFigures) finish() {
 	for unit, s := range y.Sizes {
 		slices.Sort(s.amounts)
 		s.N, s.Smallest, s.Large = len(s.amounts), s.amounts[0], s.amounts[len(s.amounts)-1]

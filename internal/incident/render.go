@@ -182,7 +182,7 @@ func stepLines(lang web.Lang, exposed []string) []string {
 // headDate is the date under the title: of the disclosure, or of this publication where that is not known.
 func headDate(lang web.Lang, i Incident, figures Figures) string {
 	if f, ok := i.Fact("disclosed"); ok {
-		return web.Date(lang, f.Value.Time.Time)
+		return Moment{f.Value.Time.Time, max(f.Value.Time.Precision, Day)}.In(lang)
 	}
 	return web.Date(lang, figures.Time.In(japan))
 }

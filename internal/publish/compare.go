@@ -136,10 +136,17 @@ func without(a, b []string) []string {
 	return incident.SortClasses(slices.DeleteFunc(slices.Clone(a), func(w string) bool { return slices.Contains(b, w) }))
 }
 
-// unread counts those whom a check would tell no although it is not known whether they are affected.
+// unread counts those whom a check would tell no although it is not known whether they are affected: rows of which nothing
+// could be read, and values of a kind that people check by.
 func (c *comparison) unread() {
-	if n := c.roster.Counts.Invalid; n > 0 {
-		c.add("unreadable", "%s rows of the export could not be read: a check tells those people that they are not in the scope", web.Digits(n))
+	counts := c.roster.Counts
+	if counts.Invalid > 0 {
+		c.add("unreadable", "%s rows of the export could not be read: a check tells those people that they are not in the scope", web.Digits(counts.Invalid))
+	}
+	for _, kind := range c.roster.Index {
+		if n := counts.Unreadable[kind]; n > 0 {
+			c.add("unreadable", "%s values of %s could not be read: a check by it tells those people that they are not in the scope", web.Digits(n), kind)
+		}
 	}
 }
 

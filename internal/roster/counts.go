@@ -16,15 +16,25 @@ type Counts struct {
 	Total      int64    `json:"total"`
 	Excluded   Excluded `json:"excluded"`   // by the first rule that matches, in the rules' order
 	Duplicates int64    `json:"duplicates"` // later rows of one account
-	Invalid    int64    `json:"invalid"`    // rows that cannot be read or have a value that is wrong
+	Invalid    int64    `json:"invalid"`    // rows of which nothing can be used: broken, without a set, or without an identity
 	Affected   int64    `json:"affected"`   // accounts (rows, where the rules name no account column)
 
 	// Identities are the distinct ones of each kind that the roster has: what
 	// the index has entries for. Two accounts may share an address.
 	Identities map[identity.Kind]int64 `json:"identities"`
 	// WithoutEmail are affected accounts that no row gives an address for; they
-	// cannot find themselves by one. Zero where the rules name no e-mail column.
+	// cannot find themselves by one, also where that is because it cannot be
+	// read. Zero where the rules name no e-mail column.
 	WithoutEmail int64 `json:"withoutEmail"`
+
+	// Unreadable are, by the kind of their column, the values that no rule
+	// excludes and that are no identity of it. Who has one may be told no, though
+	// affected: their row is in the scope by its other identities alone, or it has
+	// none and is among Invalid. Each row's value counts, also of one account: that
+	// another row has a good number does not say that this one was the same. Kinds
+	// without such a value are left out, so that an older roster, which has nothing
+	// of this and counts all such rows as Invalid, stays what it is, byte for byte.
+	Unreadable map[identity.Kind]int64 `json:"unreadable,omitempty"`
 }
 
 // Excluded counts rows by exclude rule. Its JSON is an object in the rules' order.

@@ -16,9 +16,59 @@ var (
 	tooMany     = problem{"too-many-fields", "the row has more fields than the header"}
 	undecodable = problem{"encoding", "the row has bytes that are not text in the export's encoding"}
 	badJSON     = problem{"json", "the line is not one JSON object"}
+	twiceJSON   = problem{"json-name-twice", "an object in the line has a name twice"}
 )
 
-// A delimited reads CSV (RFC 4180) and its sibling with tabs.
+// separators are what may part columns; where the rows do not tell, the first that
+// can be. None of them is ever a part of another character in the encodings that are
+// read; a vertical bar is, in Shift_JIS.
+const separators = ",;\t"
+
+// separator finds what parts the columns of an export that begins with head: what
+// parts the most of its first rows into as many fields as the header, then what
+// parts the header into the most, then preferred.
+func separator(head []byte, whole bool, preferred byte) byte {
+	best, bestShare, bestFields := preferred, 0.0, 1
+	for _, comma := range []byte(string(preferred) + separators) {
+		if share, fields := parts(head, whole, comma); fields > 1 && (share > bestShare || share == bestShare && fields > bestFields) {
+			best, bestShare, bestFields = comma, share, fields
+		}
+	}
+	return best
+}
+
+// parts says how many fields the header has when parted by comma, and which share of
+// the first rows has as many.
+func parts(head []byte, whole bool, comma byte) (share float64, fields int) {
+	const most = 100
+	d := delimited{comma: comma}
+	rows, same := 0, 0
+	for rows < most && len(head) > 0 {
+		if n := emptyLine(head); n > 0 {
+			head = head[n:]
+			continue
+		}
+		n, p := d.split(head, whole)
+		if p == fine && n < 0 {
+			break // head ends in it
+		}
+		if rows++; p != fine {
+			n = bytes.IndexByte(head, '\n') + 1
+		} else if rows == 1 {
+			fields = len(d.fields)
+		}
+		if p == fine && len(d.fields) == fields {
+			same++
+		}
+		if n == 0 {
+			break
+		}
+		head = head[n:]
+	}
+	return float64(same) / float64(max(rows, 1)), fields
+}
+
+// A delimited reads CSV (RFC 4180) and its siblings with semicolons and tabs.
 //
 // encoding/csv is not used, because where a closing quotation mark is missing it
 // reads on to the next one, or to the end of the file: everything between is lost

@@ -14,9 +14,9 @@ var (
 	ErrExport = errors.New("cannot read the export")
 	// ErrRules reports a rules file that is wrong, or does not fit the export.
 	ErrRules = errors.New("cannot use the rules")
-	// ErrTooManyRejects reports more invalid rows than are allowed; nothing
-	// but the list of them was written.
-	ErrTooManyRejects = errors.New("too many rows are invalid")
+	// ErrTooManyRejects reports more rows than are allowed that cannot be read,
+	// wholly or in part; nothing but the list of them was written.
+	ErrTooManyRejects = errors.New("too many rows cannot be read")
 	// ErrNobody reports a scope that leaves nobody to be found in the index.
 	ErrNobody = errors.New("nobody is left in the scope")
 	// ErrNone reports an incident without a roster.

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"unicode/utf8"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -20,7 +21,7 @@ import (
 type Format string
 
 const (
-	CSV       Format = "csv"
+	CSV       Format = "csv" // what parts the columns is found out: comma, semicolon or tab
 	TSV       Format = "tsv"
 	JSONLines Format = "jsonl"
 )
@@ -164,6 +165,7 @@ func (x *export) open(name string, format Format, enc Encoding) error {
 	if len(bytes.TrimSpace(head)) == 0 && x.w.ended() {
 		return exportError("check that it was written to its end", "it is empty")
 	}
+	stated := format
 	if format == "" {
 		var err error
 		if format, err = sniffFormat(name, head); err != nil {
@@ -177,7 +179,40 @@ func (x *export) open(name string, format Format, enc Encoding) error {
 	if format == TSV {
 		d.comma = '\t'
 	}
+	told, err := x.skipSeparatorLine(head)
+	switch {
+	case err != nil:
+		return err
+	case told != 0 && stated == TSV && told != '\t':
+		return exportError("leave out --format", "line 1 says that columns are parted by %q, but --format says tsv", told)
+	case told != 0:
+		d.comma = told
+	case stated != TSV:
+		d.comma = separator(x.w.peek(64<<10), x.w.ended(), d.comma)
+	}
 	return x.openDelimited(d)
+}
+
+// skipSeparatorLine reads the first line with which a spreadsheet is told what parts
+// the columns, as in "sep=;". 0 where there is none, or it names nothing.
+func (x *export) skipSeparatorLine(head []byte) (byte, error) {
+	line, _, _ := bytes.Cut(head, []byte{'\n'})
+	text := strings.Trim(strings.TrimRight(string(line), "\r"), `"`)
+	if len(text) < 4 || !strings.EqualFold(text[:4], "sep=") {
+		return 0, nil
+	}
+	switch said := text[4:]; {
+	case said == "":
+		x.w.skip(min(len(line)+1, len(head)))
+		return 0, nil
+	case strings.Contains(separators, said[:1]) && strings.Trim(said, said[:1]) == "":
+		x.w.skip(min(len(line)+1, len(head)))
+		return said[0], nil
+	case len(said) <= utf8.UTFMax && !strings.ContainsAny(said, separators):
+		return 0, exportError("write it with commas, semicolons or tabs between the columns",
+			"line 1 says that columns are parted by %q, which is not read", said)
+	}
+	return 0, nil // the name of a column
 }
 
 // openEncoding sets the stated encoding, or the one of a byte order mark.
@@ -236,30 +271,25 @@ func (x *export) readFailure(err error) error {
 	return exportError(hint, "line %d: %w", x.w.line, err)
 }
 
-// sniffFormat goes by the name's ending, then by the first line.
+// sniffFormat goes by the first character, then by the name's ending, which may
+// be wrong about what parts the columns.
 func sniffFormat(name string, head []byte) (Format, error) {
 	text := bytes.TrimSpace(head)
-	if len(text) > 0 && text[0] == '[' {
+	switch {
+	case len(text) > 0 && text[0] == '[':
 		return "", exportError("make it one object a line: jq -c '.[]' FILE", "it is one JSON array")
+	case len(text) > 0 && text[0] == '{':
+		return JSONLines, nil
 	}
 	name = strings.ToLower(name)
 	for _, end := range []string{".gz", ".zst", ".zstd"} {
 		name = strings.TrimSuffix(name, end)
 	}
 	switch filepath.Ext(name) {
-	case ".csv":
-		return CSV, nil
 	case ".tsv", ".tab":
 		return TSV, nil
 	case ".jsonl", ".ndjson":
 		return JSONLines, nil
-	}
-	line, _, _ := bytes.Cut(text, []byte{'\n'})
-	switch {
-	case len(text) > 0 && text[0] == '{':
-		return JSONLines, nil
-	case bytes.Count(line, []byte{'\t'}) > bytes.Count(line, []byte{','}):
-		return TSV, nil
 	}
 	return CSV, nil
 }

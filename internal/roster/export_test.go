@@ -121,7 +121,7 @@ not json
 	}
 	want := []string{
 		`1 1|user1@example.com|1.50|true||[1, "x"]|山田|`, "2 2A\n|user2@example.com||||||1", "4 3|\"||||||",
-		"5 !json", "6 !json", "7 !json", "8 !json", "9 9|||||||", "10 !row-too-long", "11 10|||||||", "12 !json", "13 !json",
+		"5 !json", "6 !json-name-twice", "7 !json", "8 !json", "9 9|||||||", "10 !row-too-long", "11 10|||||||", "12 !json", "13 !json",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("%.500q\nwant %.500q", got, want)
@@ -267,6 +267,21 @@ func TestFormats(t *testing.T) {
 		{"x", "a\n1\n", "2 1"},
 		{"x.ndjson", `{"a":1}`, "1 1"},
 		{"x.json", " {\"a\":1}\n", "1 1"},
+		{"x.csv", "{\"a\":1}\n", "1 1"},
+		// What parts the columns is found in the rows, and said by a first line.
+		{"x.csv", "a;b\n1;2\n", "2 1|2"},
+		{"x.csv", "\"a\";\"b;c\"\r\n\"1,5\";\"2\"\r\n", "2 1,5|2"},
+		{"x.csv", "a;b, c;d\n1;2;3,4\n", "2 1|2|3,4"},
+		{"x.csv", "a,b;c\n1,2\n", "2 1|2"},
+		{"x.csv", "a\tb\n1\t2\n", "2 1|2"},
+		{"x.tsv", "a,b\n1,2\n", "2 1|2"},
+		{"x.tsv.gz", "a;b\n1;2\n", "2 1|2"},
+		{"x.csv", "sep=,\na,b;c;d\n1,2\n", "3 1|2"},
+		{"x.csv", "\ufeffsep=;\r\na;b\r\n1;2\r\n", "3 1|2"},
+		{"x.csv", "\"SEP=\t\"\na\tb\n1\t2,3\n", "3 1|2,3"},
+		{"x.csv", "sep=;;\na;b\n1;2\n", "3 1|2"},
+		{"x.csv", "sep=\na;b\n1;2\n", "3 1|2"},
+		{"x.csv", "sep=a,b\n1,2\n", "2 1|2"},
 	} {
 		if _, got := readText(t, c.text, c.name, "", ""); !slices.Equal(got, []string{c.want}) {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
@@ -327,6 +342,10 @@ func TestBadExports(t *testing.T) {
 		{"zstd, cut", zst[:len(zst)-3], "", "", "the compressed data end in the middle", "not written or copied to its end"},
 		{"gzip, damaged", gz[:len(gz)-6] + "xxxxxx", "", "", "checksum", "it is damaged"},
 		{"JSON array", ` [{"a":1}]`, "", "", "one JSON array", "jq -c '.[]'"},
+		{"told to part at what cannot", "sep=|\na|b\n1|2\n", "", "", `line 1 says that columns are parted by "|"`, "commas, semicolons or tabs"},
+		{"told so in Shift_JIS", encoded(t, ShiftJIS, "sep=・\na・b\n1・2\n"), "", "", "line 1 says that columns are parted by", "commas, semicolons or tabs"},
+		{"told two things", "sep=;\na;b\n1;2\n", TSV, "", "--format says tsv", "leave out --format"},
+		{"a first line and no more", "sep=,\n", "", "", "it is empty", "written to its end"},
 		{"no JSON", "a,b\n1,2\n", JSONLines, "", "no JSON object in the first lines", "--format"},
 		{"JSON, first line never ends", `{"a":"` + strings.Repeat("x", 2*maxRecord), JSONLines, "", "no JSON object in the first lines", "--format"},
 	} {

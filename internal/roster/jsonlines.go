@@ -50,6 +50,8 @@ func (x *export) openJSONLines() error {
 		if len(bytes.TrimSpace(line)) == 0 || !x.enc.decode(line, j.line[:]) {
 			continue
 		}
+		// Also of a line that will be refused: what is wrong with it is not that
+		// it lacks columns.
 		j.object(j.line[0], func(name string) {
 			if _, ok := j.index[name]; !ok && len(x.columns) <= maxColumns {
 				j.index[name] = len(x.columns)
@@ -91,8 +93,8 @@ func (j *jsonLines) next(r *row) bool {
 		}
 		if r.problem = fine; !j.enc.decode(b[:n], j.line[:]) {
 			r.problem = undecodable
-		} else if !j.object(j.line[0], nil) {
-			r.problem = badJSON
+		} else {
+			r.problem = j.object(j.line[0], nil)
 		}
 		r.fields = j.fields
 		j.w.skip(n)
@@ -101,40 +103,49 @@ func (j *jsonLines) next(r *row) bool {
 }
 
 // object sets fields from one object. Where names is given, it is told each
-// member's name instead.
-func (j *jsonLines) object(line []byte, names func(string)) bool {
+// member's name instead, as far as the line can be read.
+func (j *jsonLines) object(line []byte, names func(string)) problem {
 	clear(j.fields)
 	j.values = j.values[:0]
 	j.in.Reset(line)
-	j.dec.Reset(&j.in)
+	j.dec.Reset(&j.in, jsontext.AllowDuplicateNames(names != nil))
 	if t, err := j.dec.ReadToken(); err != nil || t.Kind() != '{' {
-		return false
+		return badJSON
 	}
 	for j.dec.PeekKind() != '}' {
 		t, err := j.dec.ReadToken()
 		if err != nil {
-			return false
+			return jsonProblem(err)
 		}
 		name := t.String()
 		if names != nil {
 			if names(name); j.dec.SkipValue() != nil {
-				return false
+				return badJSON
 			}
 			continue
 		}
 		v, err := j.dec.ReadValue()
 		if err != nil {
-			return false
+			return jsonProblem(err)
 		}
 		if i, ok := j.index[name]; ok && !j.set(i, v) {
-			return false
+			return badJSON
 		}
 	}
 	if _, err := j.dec.ReadToken(); err != nil {
-		return false
+		return badJSON
 	}
-	_, err := j.dec.ReadToken()
-	return errors.Is(err, io.EOF)
+	if _, err := j.dec.ReadToken(); !errors.Is(err, io.EOF) {
+		return badJSON
+	}
+	return fine
+}
+
+func jsonProblem(err error) problem {
+	if errors.Is(err, jsontext.ErrDuplicateName) {
+		return twiceJSON
+	}
+	return badJSON
 }
 
 // set sets a field to the text of a value.

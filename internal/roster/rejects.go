@@ -9,23 +9,31 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 )
 
-var rejectsHeader = []string{"line", "field", "reason", "explanation"}
+var rejectsHeader = []string{"line", "field", "reason", "explanation", "row"}
 
-// rejects writes the list of invalid rows: CSV with the line where the row
-// begins, the column or rule concerned, a code and a text; never a value. It is a
-// temporary file until keep, and no file at all as long as there is no row.
+// What the column "row" says: whether there is anything of the row in the scope.
+const (
+	rowKept    = "kept"    // by its other identities
+	rowInvalid = "invalid" // nothing
+)
+
+// rejects writes the list of what cannot be read: CSV with the line where the row
+// begins, the column or rule concerned, a code and a text, and what became of the
+// row; never a value. It is a temporary file until keep, and no file at all as long
+// as there is nothing to list.
 type rejects struct {
 	path string // "": the rows are counted only
 	f    *os.File
 	buf  *bufio.Writer
 	csv  *csv.Writer
-	line [4]string
+	line [5]string
 }
 
-func (r *rejects) add(line int64, field string, p problem) error {
+func (r *rejects) add(line int64, kept bool, flaws []flaw) error {
 	if r.path == "" {
 		return nil
 	}
@@ -40,9 +48,15 @@ func (r *rejects) add(line int64, field string, p problem) error {
 			return fmt.Errorf("writing the list of invalid rows: %w", err)
 		}
 	}
-	r.line = [4]string{strconv.FormatInt(line, 10), field, p.code, p.text}
-	if err := r.csv.Write(r.line[:]); err != nil {
-		return fmt.Errorf("writing the list of invalid rows: %w", err)
+	row := rowInvalid
+	if kept {
+		row = rowKept
+	}
+	for _, f := range flaws {
+		r.line = [5]string{strconv.FormatInt(line, 10), f.field, f.problem.code, f.problem.text, row}
+		if err := r.csv.Write(r.line[:]); err != nil {
+			return fmt.Errorf("writing the list of invalid rows: %w", err)
+		}
 	}
 	return nil
 }
@@ -111,7 +125,8 @@ func isOurs(path string) error {
 	}
 	defer f.Close()
 	head, err := csv.NewReader(io.LimitReader(f, 4096)).Read()
-	if err != nil || len(head) != len(rejectsHeader) || [4]string(head) != [4]string(rejectsHeader) {
+	// Lists of earlier versions end before the last column.
+	if err != nil || !slices.Equal(head, rejectsHeader) && !slices.Equal(head, rejectsHeader[:4]) {
 		return hinted(fmt.Errorf("%s: %w", path, errNotOurs), "list the invalid rows in another file: --rejects FILE")
 	}
 	return nil

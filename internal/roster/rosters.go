@@ -125,7 +125,7 @@ func (r *Rosters) create(ctx context.Context, incident string, o Options) (Roste
 	if err != nil {
 		return Roster{}, err
 	}
-	m := &meta{result.counts, o.Rules.index, o.Rules.phoneRegion, setsOf(result.sets, o.Rules.classes)}
+	m := &meta{result.counts, o.Rules.index, result.region, setsOf(result.sets, o.Rules.classes)}
 	if err := m.checkSomebody(); err != nil {
 		return Roster{}, err
 	}

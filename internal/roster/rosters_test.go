@@ -587,7 +587,7 @@ func randomRows(r *rand.Rand, n int) []accountRow {
 	rows := make([]accountRow, n)
 	for i := range rows {
 		rows[i] = accountRow{
-			id:      fmt.Sprint(r.IntN(n)),
+			id:      pick("", "\x01", strings.Repeat(" ", r.IntN(2))+fmt.Sprint(r.IntN(n)), fmt.Sprint(r.IntN(n)), fmt.Sprint(r.IntN(n))),
 			mail:    pick("", "x", "User", "user", "user", "user", "ｕｓｅｒ"),
 			tel:     pick("", "", "090-1234-%04d", "+8190 1234 %04d", "110"),
 			lang:    pick("", "ja", "ja_JP", "en-US", "xx-yy-zz-000000000000000"),
@@ -675,8 +675,10 @@ func naive(t testing.TB, rows []accountRow) (Counts, []string) {
 	}
 	people, order := map[string]*person{}, []string{}
 	locales := map[string]string{"ja": "ja", "ja_JP": "ja-JP", "en-US": "en-US"}
-	for _, r := range rows {
+	bad := map[identity.Kind]int64{}
+	for i, r := range rows {
 		counts.Total++
+		badID := r.id == "" || r.id == "\x01"
 		switch {
 		case r.country == "US":
 			counts.Excluded[0].Rows++
@@ -684,9 +686,19 @@ func naive(t testing.TB, rows []accountRow) (Counts, []string) {
 		case r.nick == `"`:
 			counts.Excluded[1].Rows++
 			continue
-		case r.mail == "x" || r.tel == "110":
+		}
+		for kind, is := range map[identity.Kind]bool{identity.KindAccount: badID, identity.KindEmail: r.mail == "x", identity.KindPhone: r.tel == "110"} {
+			if is {
+				bad[kind]++
+			}
+		}
+		if badID && (r.mail == "" || r.mail == "x") && (r.tel == "" || r.tel == "110") {
 			counts.Invalid++
 			continue
+		}
+		r.id = strings.TrimSpace(r.id)
+		if badID { // an account of its own
+			r.id = fmt.Sprint("row ", i)
 		}
 		p, ok := people[r.id]
 		if counts.Duplicates++; !ok {
@@ -695,8 +707,9 @@ func naive(t testing.TB, rows []accountRow) (Counts, []string) {
 			p = &person{classes: map[string]bool{}, ids: map[identity.Identity]bool{}}
 			people[r.id], order = p, append(order, r.id)
 		}
-		account, _ := identity.NewAccount("example", r.id)
-		p.ids[account] = true
+		if account, err := identity.NewAccount("example", r.id); err == nil && !badID {
+			p.ids[account] = true
+		}
 		if id, err := identity.ParseEmail(r.mail); err == nil {
 			p.ids[id], p.email = true, true
 		}
@@ -739,8 +752,13 @@ func naive(t testing.TB, rows []accountRow) (Counts, []string) {
 			if u.locale == "" {
 				u.locale = p.locale
 			}
-			u.accounts = append(u.accounts, account)
+			if !strings.HasPrefix(account, "row ") {
+				u.accounts = append(u.accounts, account)
+			}
 		}
+	}
+	if len(bad) > 0 {
+		counts.Unreadable = bad
 	}
 	var ids []identity.Identity
 	for id := range all {

@@ -71,8 +71,8 @@ type condition struct {
 //	columns: {account: member_id, email: mail, phone: tel, locale: lang}
 //	index: [email]              # kinds that go into the public index
 //	organisation: naver         # its id; needed where account ids are indexed
-//	phoneRegion: JP             # of numbers without a country code
-//	maxRejects: 0.01            # the share of rows that may be invalid
+//	phoneRegion: JP             # of numbers without a country code; the instance's unless given
+//	maxRejects: 0.01            # the share of rows that may be invalid, or unreadable in part
 //	exclude:                    # the first that matches counts the row
 //	  - {name: foreign, when: 'country != "JP"'}
 //	sets:                       # the first that matches; what was exposed
@@ -251,11 +251,8 @@ func newRules(name string, file *rulesFile, line lineOf, knownClass func(string)
 	if err := r.setIndex(file, line); err != nil {
 		return nil, err
 	}
-	if r.phoneRegion != "" {
-		var e *identity.Error
-		if _, err := identity.ParsePhone("", r.phoneRegion); errors.As(err, &e) && e.Reason == identity.PhoneRegion {
-			return nil, &placed{fmt.Errorf("phoneRegion %q: %s", r.phoneRegion, e.Reason.Text()), line("$.phoneRegion"), "for example: JP"}
-		}
+	if err := checkRegion(r.phoneRegion); err != nil {
+		return nil, &placed{err, line("$.phoneRegion"), "for example: JP"}
 	}
 	if err := r.setExcludes(file, line); err != nil {
 		return nil, err
@@ -264,6 +261,15 @@ func newRules(name string, file *rulesFile, line lineOf, knownClass func(string)
 		return nil, err
 	}
 	return r, nil
+}
+
+// checkRegion refuses a country that no numbers are known of; "" is none.
+func checkRegion(region string) error {
+	var e *identity.Error
+	if _, err := identity.ParsePhone("", region); errors.As(err, &e) && e.Reason == identity.PhoneRegion {
+		return fmt.Errorf("phoneRegion %q: %s", region, e.Reason.Text())
+	}
+	return nil
 }
 
 // setIndex checks index and organisation.

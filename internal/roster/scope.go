@@ -22,11 +22,15 @@ type Options struct {
 	Format   Format   // zero: by the file's ending, or its first line
 	Encoding Encoding // zero: by the bytes themselves
 	Rules    *Rules
+	// PhoneRegion is the country of phone numbers without +, where the rules
+	// name none. They must be read as those who type theirs are: by the instance's.
+	PhoneRegion string
 
-	// Rejects is the file that lists the invalid rows: no file is written, and
-	// one of an earlier run removed, where there are none. "" lists nowhere.
+	// Rejects is the file that lists what cannot be read, of rows that are invalid
+	// and of those that are not: no file is written, and one of an earlier run
+	// removed, where there is nothing. "" lists nowhere.
 	Rejects string
-	// MaxRejects is the share of rows that may be invalid; nil: as the rules say.
+	// MaxRejects is the share of rows that may be listed; nil: as the rules say.
 	MaxRejects *float64
 
 	TempDir  string         // for sorting, sealed; "" is the system's
@@ -55,7 +59,8 @@ const (
 )
 
 // Scope works out who is affected and returns the figures, and writes nothing but
-// the list of invalid rows. [Rosters.Create] runs the same and keeps the roster.
+// the list of what cannot be read. [Rosters.Create] runs the same and keeps the
+// roster.
 //
 // Errors: ErrExport, ErrRules, ErrTooManyRejects; those of the context.
 func Scope(ctx context.Context, o Options) (Counts, error) {
@@ -70,6 +75,7 @@ func Scope(ctx context.Context, o Options) (Counts, error) {
 type result struct {
 	counts Counts
 	sets   []uint64 // masks over the rules' classes that occur
+	region string   // that phone numbers without + were read in
 }
 
 // run is the pipeline. Rows are read, judged and sorted by account (rows of one
@@ -120,9 +126,12 @@ type scoper struct {
 	email      int
 	phone      int
 	locale     int
-	index      bool // account ids are identities too
+	index      bool   // account ids are identities too
+	region     string // of phone numbers without +
 
 	counts  Counts
+	flaws   []flaw // of the row at hand
+	flawed  int64  // rows that have any
 	rejects rejects
 	rows    *files.Sorter // of rowRecord by account; nil without the column
 	members *files.Sorter // of memberRecord by identity
@@ -150,10 +159,13 @@ func newScoper(ctx context.Context, o *Options, x *export, size int64) (*scoper,
 			return nil, err
 		}
 	}
+	if s.region, err = o.phoneRegion(); err != nil {
+		return nil, err
+	}
 	if s.conditions, err = o.Rules.compile(x.columns); err != nil {
 		return nil, err
 	}
-	s.counts.Excluded, s.counts.Identities = Excluded{}, map[identity.Kind]int64{}
+	s.counts.Excluded, s.counts.Identities, s.counts.Unreadable = Excluded{}, map[identity.Kind]int64{}, map[identity.Kind]int64{}
 	for _, e := range o.Rules.excludes {
 		s.counts.Excluded = append(s.counts.Excluded, RuleCount{Rule: e.name})
 	}
@@ -168,6 +180,25 @@ func newScoper(ctx context.Context, o *Options, x *export, size int64) (*scoper,
 	return s, err
 }
 
+// phoneRegion is the country of phone numbers without +: the rules', then the one
+// given. Where there is a column of numbers one must be known: else every national
+// number would be lost, and its owner told no.
+func (o *Options) phoneRegion() (string, error) {
+	r := o.Rules
+	if r.phoneRegion != "" || r.columns.phone == "" {
+		return r.phoneRegion, nil
+	}
+	const hint = "say it in the rules, as in phoneRegion: JP"
+	if o.PhoneRegion == "" {
+		return "", &hintError{fmt.Errorf("%w: %s: phoneRegion: nothing says of which country the numbers in %q are that have no +",
+			ErrRules, r.name, r.columns.phone), hint}
+	}
+	if err := checkRegion(o.PhoneRegion); err != nil {
+		return "", &hintError{fmt.Errorf("%w: %s: %w", ErrRules, r.name, err), hint}
+	}
+	return o.PhoneRegion, nil
+}
+
 // column finds a column that the rules name.
 func (s *scoper) column(key, name string) (int, error) {
 	if name == "" {
@@ -179,8 +210,9 @@ func (s *scoper) column(key, name string) (int, error) {
 	hint := "the columns are " + columnList(s.x.columns)
 	if slices.ContainsFunc(s.x.columns, looksLikeData) {
 		hint = "the first row must name the columns; it looks like data: " + hint
-	} else if d, ok := s.x.rows.(*delimited); ok && len(s.x.columns) == 1 && strings.ContainsAny(s.x.columns[0], "\t;,|") {
-		hint = fmt.Sprintf("the whole header is one column when split at %q: state --format, or convert the delimiter", d.comma)
+	} else if d, ok := s.x.rows.(*delimited); ok && len(s.x.columns) == 1 && strings.ContainsAny(s.x.columns[0], separators+"|") {
+		return 0, exportError("write it with commas, semicolons or tabs between the columns, and leave out --format",
+			"line 1: parted by %q, the header is one column", d.comma)
 	}
 	return 0, hinted(fmt.Errorf("%w: %s: columns: %s: the export has no column %q%s",
 		ErrRules, s.o.Rules.name, key, name, didYouMean(name, s.x.columns)), hint)
@@ -207,13 +239,17 @@ func (s *scoper) readRows() error {
 			s.o.Progress(Progress{"read", s.x.read.Load(), s.size, s.counts.Total})
 		}
 		s.counts.Total++
-		field, p, err := s.judge(&r)
+		s.flaws = s.flaws[:0]
+		kept, err := s.judge(&r)
 		if err != nil {
 			return err
 		}
-		if p != fine {
+		if !kept {
 			s.counts.Invalid++
-			if err := s.rejects.add(r.line, field, p); err != nil {
+		}
+		if len(s.flaws) > 0 {
+			s.flawed++
+			if err := s.rejects.add(r.line, kept, s.flaws); err != nil {
 				return err
 			}
 		}
@@ -231,96 +267,124 @@ func (s *scoper) readRows() error {
 	return s.checkRejects()
 }
 
-// checkRejects stops a run with too many invalid rows.
+// checkRejects stops a run with too many rows that cannot be read, wholly or in
+// part: a column that is not what the rules take it for shows in either.
 func (s *scoper) checkRejects() error {
 	most := s.o.Rules.maxRejects
 	if s.o.MaxRejects != nil {
 		most = *s.o.MaxRejects
 	}
-	if float64(s.counts.Invalid) <= most*float64(s.counts.Total) {
+	if float64(s.flawed) <= most*float64(s.counts.Total) {
 		return nil
+	}
+	inPart := ""
+	if n := s.flawed - s.counts.Invalid; n > 0 {
+		inPart = fmt.Sprintf(" (%d of them in part)", n)
 	}
 	hint := "list them with --rejects FILE; mend the export or the rules"
 	if s.o.Rejects != "" {
 		hint = fmt.Sprintf("see %s for each; mend the export or the rules", s.o.Rejects)
 	}
-	return &hintError{fmt.Errorf("%w: %d of %d, and at most %g %% may be", ErrTooManyRejects, s.counts.Invalid, s.counts.Total, most*100),
+	return &hintError{fmt.Errorf("%w: %d of %d%s, and at most %g %% may be", ErrTooManyRejects, s.flawed, s.counts.Total, inPart, most*100),
 		hint + ", or allow a greater share with maxRejects"}
 }
 
 // Problems of a row's values that no parser of package identity finds.
 var noIdentity = problem{"no-identity", "the row has neither an address, nor a number, nor an account"}
 
-// judge puts a row into one of the counts, or returns its problem and the column
-// or rule concerned. The order is part of the meaning: a row that a rule takes out
-// of the scope may have values that would be invalid within it.
-func (s *scoper) judge(r *row) (field string, p problem, err error) {
+// A flaw is something of a row that cannot be used: the column or rule, and why.
+type flaw struct {
+	field   string
+	problem problem
+}
+
+// invalid notes the flaw for which a row is not kept.
+func (s *scoper) invalid(field string, p problem) (kept bool) {
+	s.flaws = append(s.flaws, flaw{field, p})
+	return false
+}
+
+// judge puts a row into one of the counts, all but Invalid: of a row that is not
+// kept there are flaws, and there may be of one that is. The order is part of the
+// meaning: a row that a rule takes out of the scope may have values that would be
+// flaws within it.
+func (s *scoper) judge(r *row) (kept bool, err error) {
 	if r.problem != fine {
-		return "", r.problem, nil
+		return s.invalid("", r.problem), nil
 	}
 	s.conditions.load(r.fields)
 	rule, p, field := s.conditions.excluded()
 	if p != fine {
-		return field, p, nil
+		return s.invalid(field, p), nil
 	}
 	if rule >= 0 {
 		s.counts.Excluded[rule].Rows++
-		return "", fine, nil
+		return true, nil
 	}
 	rec := &s.record
 	*rec = rowRecord{line: r.line, identities: rec.identities[:0]}
-	if field, p = s.identities(r, rec); p != fine {
-		return field, p, nil
+	if !s.identities(r, rec) {
+		return false, nil
 	}
 	if rec.mask, p, field = s.conditions.set(); p != fine {
-		return field, p, nil
+		return s.invalid(field, p), nil
 	}
 	if s.locale >= 0 {
 		rec.locale = s.localeOf(r.fields[s.locale])
 	}
-	if s.rows == nil {
+	if rec.account == "" { // there is no column, or it cannot be read: nothing to unite the row with
 		s.counts.Affected++
-		return "", fine, s.addMembers(rec)
+		return true, s.addMembers(rec)
 	}
 	sum := sha256.Sum256(append(append(s.buf[:0], s.accountKey...), rec.account...))
 	s.buf = rec.append(append(s.buf[:0], sum[:accountHash]...))
-	return "", fine, s.rows.Add(s.buf)
+	return true, s.rows.Add(s.buf)
 }
 
-// identities sets the account and the identities of a row.
-func (s *scoper) identities(r *row, rec *rowRecord) (string, problem) {
+// identities sets the account and the identities of a row. False if none of them
+// can be read; what cannot is a flaw, and the others count.
+func (s *scoper) identities(r *row, rec *rowRecord) bool {
 	if s.account >= 0 {
 		organisation := s.o.Rules.organisation
 		if organisation == "" {
 			organisation = "-" // it is checked, and not kept
 		}
-		id, err := identity.NewAccount(organisation, string(r.fields[s.account]))
-		if err != nil {
-			return s.o.Rules.columns.account, reason(err)
-		}
-		_, rec.account, _ = strings.Cut(id.Value, "\x00")
-		if s.index {
-			rec.identities = append(rec.identities, id)
+		if id, err := identity.NewAccount(organisation, string(r.fields[s.account])); err != nil {
+			s.unreadable(identity.KindAccount, s.o.Rules.columns.account, err)
+		} else {
+			_, rec.account, _ = strings.Cut(id.Value, "\x00")
+			if s.index {
+				rec.identities = append(rec.identities, id)
+			}
 		}
 	}
 	if s.email >= 0 {
 		if id, err := identity.ParseEmail(string(r.fields[s.email])); err == nil {
 			rec.identities = append(rec.identities, id)
 		} else if !isEmpty(err) {
-			return s.o.Rules.columns.email, reason(err)
+			s.unreadable(identity.KindEmail, s.o.Rules.columns.email, err)
 		}
 	}
 	if s.phone >= 0 {
-		if id, err := identity.ParsePhone(string(r.fields[s.phone]), s.o.Rules.phoneRegion); err == nil {
+		if id, err := identity.ParsePhone(string(r.fields[s.phone]), s.region); err == nil {
 			rec.identities = append(rec.identities, id)
 		} else if !isEmpty(err) {
-			return s.o.Rules.columns.phone, reason(err)
+			s.unreadable(identity.KindPhone, s.o.Rules.columns.phone, err)
 		}
 	}
-	if len(rec.identities) == 0 && rec.account == "" {
-		return "", noIdentity
+	switch {
+	case len(rec.identities) > 0 || rec.account != "":
+		return true
+	case len(s.flaws) == 0:
+		return s.invalid("", noIdentity)
 	}
-	return "", fine
+	return false
+}
+
+// unreadable notes a value that is no identity of its column's kind.
+func (s *scoper) unreadable(kind identity.Kind, column string, err error) {
+	s.counts.Unreadable[kind]++
+	s.flaws = append(s.flaws, flaw{column, reason(err)})
 }
 
 // reason makes a problem of an error of package identity, which holds no value.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -88,9 +89,10 @@ func TestScope(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Rows 1, 2, 5, 7 are affected; 3 and 8 foreign, 4 openid; the second row of
-	// account 1 is a duplicate, and its address counts; 1 and 5 share one.
-	want := `{"total":9,"excluded":{"foreign":2,"openid":1},"duplicates":1,"invalid":1,"affected":4,"identities":{"email":3},"withoutEmail":1}`
+	// Rows 1, 2, 5, 6, 7 are affected; 3 and 8 foreign, 4 openid; the second row of
+	// account 1 is a duplicate, and its address counts; 1 and 5 share one; the
+	// address of 6 cannot be read, and 7 has none.
+	want := `{"total":9,"excluded":{"foreign":2,"openid":1},"duplicates":1,"invalid":0,"affected":5,"identities":{"email":3},"withoutEmail":2,"unreadable":{"email":1}}`
 	if got := countsJSON(t, counts); got != want {
 		t.Errorf("counts\n%s, want\n%s", got, want)
 	}
@@ -98,7 +100,7 @@ func TestScope(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := "line,field,reason,explanation\n8,mail,no-at-sign,there is no @ in it\n"; string(list) != want {
+	if want := "line,field,reason,explanation,row\n8,mail,no-at-sign,there is no @ in it,kept\n"; string(list) != want {
 		t.Errorf("rejects\n%s, want\n%s", list, want)
 	}
 	if strings.Contains(string(list), "not-an-address") {
@@ -128,21 +130,33 @@ func TestScopeCounts(t *testing.T) {
 		{"an excluded row is no account's first", "id,mail,c\n1,user1@example.com,US\n1,user2@example.com,JP\n",
 			"columns: {account: id, email: mail}\nexclude: [{name: x, when: 'c == \"US\"'}]\n" + everyone,
 			`{"total":2,"excluded":{"x":1},"duplicates":0,"invalid":0,"affected":1,"identities":{"email":1},"withoutEmail":0}`},
-		{"an invalid row is no account's first", "id,mail\n1,x\n1,user2@example.com\n", "columns: {account: id, email: mail}\n" + everyone,
+		{"an invalid row is no account's first", "id,mail\n1,\xff\n1,user2@example.com\n", "columns: {account: id, email: mail}\n" + everyone,
 			`{"total":2,"excluded":{},"duplicates":0,"invalid":1,"affected":1,"identities":{"email":1},"withoutEmail":0}`},
+		{"of an account one row is read in part", "id,mail,tel\n1,x,\n1,user1@example.com,0\n1,user1@example.com,090-1234-5678\n",
+			"columns: {account: id, email: mail, phone: tel}\nphoneRegion: JP\n" + everyone,
+			`{"total":3,"excluded":{},"duplicates":2,"invalid":0,"affected":1,"identities":{"email":1,"phone":1},"withoutEmail":0,"unreadable":{"email":1,"phone":1}}`},
+		{"each kind read in part, and none", "id,mail,tel\n,user1@example.com,\n2,x,090-1234-5678\n3,user3@example.com,0\n\"a\nb\",x,090-1234-5679\n,x,0\n",
+			"columns: {account: id, email: mail, phone: tel}\nindex: [account, email, phone]\norganisation: line\nphoneRegion: JP\n" + everyone,
+			`{"total":5,"excluded":{},"duplicates":0,"invalid":1,"affected":4,"identities":{"account":2,"email":2,"phone":2},"withoutEmail":2,"unreadable":{"account":3,"email":3,"phone":2}}`},
+		{"read in part, and no set matches", "mail,tel,c\nuser1@example.com,0,JP\nuser2@example.com,0,US\n",
+			"columns: {email: mail, phone: tel}\nphoneRegion: JP\nsets: [{when: 'c == \"JP\"', classes: [email]}]\n",
+			`{"total":2,"excluded":{},"duplicates":0,"invalid":1,"affected":1,"identities":{"email":1},"withoutEmail":0,"unreadable":{"phone":2}}`},
+		{"a name twice in the first object, and within another", `{"id":1,"id":2,"mail":"user1@example.com"}` + "\n" + `{"id":3,"mail":"user3@example.com","x":{"a":1,"a":2}}` + "\n" + `{"id":4,"mail":"user4@example.com"}`,
+			"columns: {account: id, email: mail}\n" + everyone,
+			`{"total":3,"excluded":{},"duplicates":0,"invalid":2,"affected":1,"identities":{"email":1},"withoutEmail":0}`},
+		{"rows of unreadable accounts are not united", "id,mail\n,user1@example.com\n,user1@example.com\n", "columns: {account: id, email: mail}\n" + everyone,
+			`{"total":2,"excluded":{},"duplicates":0,"invalid":0,"affected":2,"identities":{"email":1},"withoutEmail":0,"unreadable":{"account":2}}`},
 		{"excluded before the values are looked at", "id,mail,c\n,x,US\n", "columns: {account: id, email: mail}\nexclude: [{name: x, when: 'c == \"US\"'}]\n" + everyone,
 			`{"total":1,"excluded":{"x":1},"duplicates":0,"invalid":0,"affected":0,"identities":{},"withoutEmail":0}`},
 		{"the first rule counts", "mail,c\nuser1@example.com,US\n", "columns: {email: mail}\nexclude: [{name: b, when: 'c != \"JP\"'}, {name: a, when: 'c == \"US\"'}]\n" + everyone,
 			`{"total":1,"excluded":{"b":1,"a":0},"duplicates":0,"invalid":0,"affected":0,"identities":{},"withoutEmail":0}`},
 		{"empty account", "id,mail\n,user1@example.com\n", "columns: {account: id, email: mail}\n" + everyone,
-			`{"total":1,"excluded":{},"duplicates":0,"invalid":1,"affected":0,"identities":{},"withoutEmail":0}`},
+			`{"total":1,"excluded":{},"duplicates":0,"invalid":0,"affected":1,"identities":{"email":1},"withoutEmail":0,"unreadable":{"account":1}}`},
 		{"nothing to be known by", "mail,x\n,1\n", "columns: {email: mail}\n" + everyone,
 			`{"total":1,"excluded":{},"duplicates":0,"invalid":1,"affected":0,"identities":{},"withoutEmail":0}`},
 		{"all kinds", "id,mail,tel\n1,user1@example.com,090-1234-5678\n2,,+819012345678\n3,user3@example.com,x\n",
 			"columns: {account: id, email: mail, phone: tel}\nindex: [account, email, phone]\norganisation: line\nphoneRegion: JP\n" + everyone,
-			`{"total":3,"excluded":{},"duplicates":0,"invalid":1,"affected":2,"identities":{"account":2,"email":1,"phone":1},"withoutEmail":1}`},
-		{"phone without a region", "tel\n090-1234-5678\n+819012345678\n", "columns: {phone: tel}\nindex: [phone]\n" + everyone,
-			`{"total":2,"excluded":{},"duplicates":0,"invalid":1,"affected":1,"identities":{"phone":1},"withoutEmail":0}`},
+			`{"total":3,"excluded":{},"duplicates":0,"invalid":0,"affected":3,"identities":{"account":3,"email":2,"phone":1},"withoutEmail":1,"unreadable":{"phone":1}}`},
 		{"no set matches", "mail,c\nuser1@example.com,JP\nuser2@example.com,US\n", "columns: {email: mail}\nsets: [{when: 'c == \"JP\"', classes: [email]}]\n",
 			`{"total":2,"excluded":{},"duplicates":0,"invalid":1,"affected":1,"identities":{"email":1},"withoutEmail":0}`},
 		{"rows that cannot be read", "mail,c\n\"user1@example.com,JP\nuser2@example.com\nuser3@example.com,\xff\nuser4@example.com,JP\n", "columns: {email: mail}\n" + everyone,
@@ -181,8 +195,11 @@ func TestScopeErrors(t *testing.T) {
 		{"misspelt", "x.csv", "id,Mail,name\n1,2,3\n", mail, nil, ErrRules, `no column "mail"; did you mean "Mail"?`, ""},
 		{"no header", "x.csv", "1,user1@example.com,taro\n2,user2@example.com,bob\n", mail, nil, ErrRules,
 			`no column "mail"`, "the first row must name the columns"},
-		{"another delimiter", "x.csv", "id\tmail\n1\tuser1@example.com\n", mail, nil, ErrRules, `no column "mail"`, "state --format"},
-		{"semicolons", "x.csv", "id;mail\n1;user1@example.com\n", mail, nil, ErrRules, `no column "mail"`, "convert the delimiter"},
+		{"bars", "x.csv", "id|mail\n1|user1@example.com\n", mail, nil, ErrExport, "line 1: parted by ',', the header is one column", "commas, semicolons or tabs"},
+		{"stated otherwise", "x.csv", "id;mail\n1;user1@example.com\n", mail, func(o *Options) { o.Format = TSV }, ErrExport,
+			`line 1: parted by '\t', the header is one column`, "leave out --format"},
+		{"a name twice in every object", "x.jsonl", strings.Repeat(`{"id":1,"id":2,"mail":"user1@example.com"}`+"\n", 3), mail, nil,
+			ErrTooManyRejects, "3 of 3", "--rejects FILE"},
 		{"unknown column in a rule", "x.csv", "mail\nuser1@example.com\n", "columns: {email: mail}\nexclude: [{name: x, when: 'maill == \"\"'}]\n" + everyone, nil, ErrRules,
 			`rules.yaml:2: exclude "x": when: at character 1: unknown column "maill"; did you mean "mail"?`, `the columns are "mail"`},
 		{"a header and no rows", "x.csv", "id,mail\n\n", mail, nil, ErrExport, "it has a header and no rows", "written to its end"},
@@ -193,6 +210,13 @@ func TestScopeErrors(t *testing.T) {
 		{"one bad row of one", "x.csv", "mail\nx\n", mail, nil, ErrTooManyRejects, "1 of 1, and at most 1 % may be", "--rejects FILE"},
 		{"none may be bad", "x.csv", "mail\n" + strings.Repeat("user1@example.com\n", 999) + "x\n", mail,
 			func(o *Options) { o.MaxRejects = &none }, ErrTooManyRejects, "1 of 1000, and at most 0 % may be", ""},
+		{"one in part and one wholly of three", "x.csv", "mail,tel\nx,\nuser1@example.com,x\nuser1@example.com,\n",
+			"columns: {email: mail, phone: tel}\nphoneRegion: JP\n" + everyone, nil,
+			ErrTooManyRejects, "2 of 3 (1 of them in part), and at most 1 % may be", ""},
+		{"no country of numbers", "x.csv", "mail,tel\nuser1@example.com,+819012345678\n", "columns: {email: mail, phone: tel}\n" + everyone, nil, ErrRules,
+			`rules.yaml: phoneRegion: nothing says of which country the numbers in "tel" are that have no +`, "phoneRegion: JP"},
+		{"a country that is none", "x.csv", "mail,tel\nuser1@example.com,\n", "columns: {email: mail, phone: tel}\n" + everyone,
+			func(o *Options) { o.PhoneRegion = "QQ" }, ErrRules, `phoneRegion "QQ"`, "phoneRegion: JP"},
 		{"stated wrongly", "x.csv", "mail,x\n" + strings.Repeat("user1@example.com,\u5c71\n", 9), mail,
 			func(o *Options) { o.Encoding = EUCJP }, ErrTooManyRejects, "9 of 9", ""},
 		{"one account", "x.csv", "id,mail\n" + strings.Join(manyRows(maxPerAccount+1), ""), "columns: {account: id, email: mail}\n" + everyone, nil, ErrRules,
@@ -230,8 +254,32 @@ func manyRows(n int) []string {
 
 func itoa(i int) string { return strconv.Itoa(i) }
 
-// TestRejects: every invalid row is listed, none with a value; a list is written
-// also where the run stops, and there is none where nothing is invalid.
+// TestPhoneRegion: the rules' country goes before the instance's, which is not
+// taken for a roster without numbers.
+func TestPhoneRegion(t *testing.T) {
+	for _, c := range []struct{ rules, instance, region, want string }{
+		{"phoneRegion: JP\n", "GB", "JP", "+81332107000"}, {"", "GB", "GB", "+442083661177"}, {"", "JP", "JP", "+81332107000"},
+	} {
+		o := Options{Export: writeFile(t, "x.csv", "tel\n020 8366 1177\n03-3210-7000\n"), PhoneRegion: c.instance, MaxRejects: new(float64(1)),
+			Rules: mustRules(t, "columns: {phone: tel}\nindex: [phone]\n"+c.rules+everyone)}
+		var got []string
+		result, err := run(t.Context(), o, func(m *member) error { got = append(got, string(m.value)); return nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if result.region != c.region || !slices.Contains(got, c.want) || int64(len(got)) != 2-result.counts.Invalid {
+			t.Errorf("%+v: region %q, %q, %v", c, result.region, got, result.counts)
+		}
+	}
+	result, err := run(t.Context(), Options{Export: writeFile(t, "x.csv", "mail\nuser1@example.com\n"), PhoneRegion: "GB",
+		Rules: mustRules(t, "columns: {email: mail}\n"+everyone)}, nil)
+	if err != nil || result.region != "" {
+		t.Errorf("without numbers: %+v, %v", result, err)
+	}
+}
+
+// TestRejects: all that cannot be read is listed, nothing with a value; a list is
+// written also where the run stops, and there is none where there is nothing to list.
 func TestRejects(t *testing.T) {
 	export := "id,mail,tel,c\n" +
 		"1,secret1,,JP\n" +
@@ -241,16 +289,28 @@ func TestRejects(t *testing.T) {
 		"5,user5@example.com,,\xffsecret5\n" +
 		"6,user6@example.com,,\"JP\"secret6\n" +
 		"7,user7@example.com,,secret7\n" +
-		"8,user8@example.com,,JP\n"
+		"8,user8@example.com,,JP\n" +
+		",secret9,secret9,JP\n" +
+		"10,secret10,secret10,JP\n" +
+		"11,secret11,,secret11\n" +
+		",,,JP\n"
 	rules := "columns: {account: id, email: mail, phone: tel}\nphoneRegion: JP\nmaxRejects: 0.5\nsets: [{when: 'c == \"JP\"', classes: [email]}]\n"
-	want := `line,field,reason,explanation
-2,mail,no-at-sign,there is no @ in it
-3,tel,phone-character,it holds a character that is not part of a telephone number
-4,id,empty,it is empty
-5,,too-many-fields,the row has more fields than the header
-6,,encoding,the row has bytes that are not text in the export's encoding
-7,,quote,"a quotation mark within a field, or something after the one that ends it"
-8,sets,no-set,no set of the rules matches the row
+	want := `line,field,reason,explanation,row
+2,mail,no-at-sign,there is no @ in it,kept
+3,tel,phone-character,it holds a character that is not part of a telephone number,kept
+4,id,empty,it is empty,kept
+5,,too-many-fields,the row has more fields than the header,invalid
+6,,encoding,the row has bytes that are not text in the export's encoding,invalid
+7,,quote,"a quotation mark within a field, or something after the one that ends it",invalid
+8,sets,no-set,no set of the rules matches the row,invalid
+10,id,empty,it is empty,invalid
+10,mail,no-at-sign,there is no @ in it,invalid
+10,tel,phone-character,it holds a character that is not part of a telephone number,invalid
+11,mail,no-at-sign,there is no @ in it,kept
+11,tel,phone-character,it holds a character that is not part of a telephone number,kept
+12,mail,no-at-sign,there is no @ in it,invalid
+12,sets,no-set,no set of the rules matches the row,invalid
+13,id,empty,it is empty,invalid
 `
 	dir := t.TempDir()
 	list := filepath.Join(dir, "rejects.csv")
@@ -261,6 +321,10 @@ func TestRejects(t *testing.T) {
 	b, err := os.ReadFile(list)
 	if err != nil || string(b) != want {
 		t.Errorf("%v\n%s\nwant\n%s", err, b, want)
+	}
+	// An older list, which has no last column, is ours too.
+	if err := os.WriteFile(list, []byte("line,field,reason,explanation\n2,mail,no-at-sign,there is no @ in it\n"), 0o600); err != nil {
+		t.Fatal(err)
 	}
 	if _, err := scopeOf(t, "x.csv", "id,mail,tel,c\n1,,,JP\n", rules, func(o *Options) { o.Rejects = list }); err != nil {
 		t.Fatal(err)

@@ -281,7 +281,7 @@ func (s *scoper) uniteIdentities(sink func(*member) error) (*result, error) {
 		return nil, err
 	}
 	s.o.Progress(Progress{"identities", done, done, s.counts.Total})
-	out := &result{counts: s.counts}
+	out := &result{counts: s.counts, region: s.region}
 	for mask := range masks {
 		out.sets = append(out.sets, mask)
 	}

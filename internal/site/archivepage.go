@@ -243,7 +243,7 @@ func entryDate(lang web.Lang, e incident.Entry) template.HTML {
 	if e.DateKey == "recorded" {
 		return web.DateElement(lang, e.Date.In(japan))
 	}
-	return web.DateElement(lang, e.Date)
+	return moment(lang, e.Day())
 }
 
 func dateLabel(lang web.Lang, key string) string {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"shirase/internal/incident"
+	"shirase/internal/web"
 )
 
 func TestArchivePage(t *testing.T) {
@@ -97,6 +98,28 @@ func TestMedianSpan(t *testing.T) {
 	}{{[]int64{0}, "0 days"}, {[]int64{1440}, "1 day"}, {[]int64{1440, 2880}, "1.5 days"}, {[]int64{60 * 5}, "5 hours"}, {[]int64{5760, 0, 2880}, "2 days"}} {
 		if value, unit := medianSpan("en", c.minutes); value+" "+unit != c.want {
 			t.Errorf("%v: %s %s, want %s", c.minutes, value, unit, c.want)
+		}
+	}
+}
+
+// TestRoughDates: a list writes no day of what is known to the month or the year, and tells programs as much.
+func TestRoughDates(t *testing.T) {
+	for _, c := range []struct{ at, ja, en string }{
+		{"2013+09:00", `<time datetime="2013">2013年</time>`, `<time datetime="2013">2013</time>`},
+		{"2013-07+09:00", `<time datetime="2013-07">2013年7月</time>`, `<time datetime="2013-07">July 2013</time>`},
+		{"2013-07-18+09:00", `<time datetime="2013-07-18">2013年7月18日</time>`, `<time datetime="2013-07-18">18 July 2013</time>`},
+		{"2013-07-18T10:09+09:00", `<time datetime="2013-07-18">2013年7月18日</time>`, `<time datetime="2013-07-18">18 July 2013</time>`},
+	} {
+		m, err := incident.ParseMoment(c.at, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := incident.Entry{ID: "a", Date: m.Time, DateKey: "window.start", DatePrecision: m.Precision}
+		if ja, en := entryDate(web.JA, e), entryDate(web.EN, e); string(ja) != c.ja || string(en) != c.en {
+			t.Errorf("%s: %s, %s", c.at, ja, en)
+		}
+		if n, ok := days(m, m); ok != (m.Precision <= incident.Day) {
+			t.Errorf("%s: %d days, %v", c.at, n, ok)
 		}
 	}
 }

@@ -29,7 +29,7 @@ func incidentData(p page, i incident.Incident, notices []incident.Notice) map[st
 	out := map[string]any{"@context": "https://schema.org", "@type": "Report", "@id": url, "url": url, "name": i.Title(lang), "headline": i.Title(lang),
 		"inLanguage": string(lang), "dateModified": i.Updated().Format(time.RFC3339), "identifier": i.ID}
 	if f, ok := i.Fact("disclosed"); ok {
-		out["datePublished"] = f.Value.Time.Time.Format(time.DateOnly)
+		out["datePublished"] = machineDate(f.Value.Time)
 	}
 	if o := organisationData(lang, i); o != nil {
 		out["about"] = o

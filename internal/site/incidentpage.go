@@ -198,7 +198,7 @@ func figures(lang web.Lang, i incident.Incident) []figure {
 
 // days counts the calendar days from a to b, where both days are known.
 func days(a, b incident.Moment) (int64, bool) {
-	if a.Precision == incident.Month || b.Precision == incident.Month {
+	if a.Precision > incident.Day || b.Precision > incident.Day {
 		return 0, false
 	}
 	date := func(m incident.Moment) time.Time {
@@ -214,16 +214,25 @@ func moment(lang web.Lang, m incident.Moment) template.HTML {
 	if m.IsZero() {
 		return ""
 	}
-	machine := m.String()
-	switch m.Precision { // what HTML's time element can say
-	case incident.Hour:
+	machine := m.String() // as far as HTML's time element can say it
+	switch {
+	case m.Precision == incident.Hour:
 		machine = m.Time.Format("2006-01-02T15:04Z07:00")
-	case incident.Day:
-		machine = m.Time.Format(time.DateOnly)
-	case incident.Month:
-		machine = m.Time.Format("2006-01")
+	case !m.Exact():
+		machine = machineDate(m)
 	}
 	return web.Timed(machine, m.In(lang))
+}
+
+// machineDate writes the date of m for programs, without its zone: 2013-07-18, 2013-07, 2013.
+func machineDate(m incident.Moment) string {
+	switch m.Precision {
+	case incident.Month:
+		return m.Time.Format("2006-01")
+	case incident.Year:
+		return m.Time.Format("2006")
+	}
+	return m.Time.Format(time.DateOnly)
 }
 
 // japanese reports whether every time of day that the facts give is Japan's.

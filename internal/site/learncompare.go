@@ -143,7 +143,7 @@ func factsBeside(l web.Lang, entries []incident.Entry) chart.Chart {
 		if e.DateKey == "recorded" {
 			return chart.Cell{}
 		}
-		return chart.Cell{Text: web.Date(l, e.Date) + l.Pick("（", " (") + incident.KeyLabel(l, e.DateKey) + l.Pick("）", ")")}
+		return chart.Cell{Text: e.Day().In(l) + l.Pick("（", " (") + incident.KeyLabel(l, e.DateKey) + l.Pick("）", ")")}
 	})
 	row(incident.KeyLabel(l, "affected.count"), func(e incident.Entry) chart.Cell {
 		if e.Affected.Number == nil {
@@ -320,7 +320,7 @@ func (s *Site) likeTables(r *http.Request, l web.Lang) (*likeBody, error) {
 	for _, f := range found {
 		row := likeRow{ID: f.Entry.ID, Title: f.Entry.Title.In(l), Organisation: f.Entry.Organisation.In(l), Href: "/incidents/" + f.Entry.ID}
 		if f.Entry.DateKey != "recorded" {
-			row.Date = web.Date(l, f.Entry.Date) + l.Pick("（", " (") + incident.KeyLabel(l, f.Entry.DateKey) + l.Pick("）", ")")
+			row.Date = f.Entry.Day().In(l) + l.Pick("（", " (") + incident.KeyLabel(l, f.Entry.DateKey) + l.Pick("）", ")")
 		}
 		if f.Entry.Affected.Number != nil {
 			row.Affected = incident.Count(l, f.Entry.Affected)

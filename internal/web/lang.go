@@ -111,6 +111,9 @@ func Month(l Lang, t time.Time) string {
 	return t.Format("2006年1月")
 }
 
+// Year writes the year of t: 2013年, 2013.
+func Year(l Lang, t time.Time) string { return t.Format(l.Pick("2006年", "2006")) }
+
 // Clock writes the time of day of t: 10時09分, 16時, 10:09.
 func Clock(l Lang, t time.Time) string {
 	if l == EN {

@@ -76,11 +76,11 @@ func TestRank(t *testing.T) {
 }
 
 // yearsOf is a run of years with gaps, with sizes in two units.
-func yearsOf(r *rand.Rand, n int) []incident.Year {
-	var out []incident.Year
+func yearsOf(r *rand.Rand, n int) []incident.YearFigures {
+	var out []incident.YearFigures
 	year := 1990 + r.IntN(30)
 	for range n {
-		y := incident.Year{Year: year, Unknown: r.IntN(50), Bounded: r.IntN(3), Sizes: map[string]incident.Size{}}
+		y := incident.YearFigures{Year: year, Unknown: r.IntN(50), Bounded: r.IntN(3), Sizes: map[string]incident.Size{}}
 		size := incident.Size{N: 5 + r.IntN(400), Smallest: r.Int64N(10), Q1: 10 + r.Int64N(1000), Median: 1100, Q3: 5000 + r.Int64N(1e6), Large: 2e6 + r.Int64N(3e9)}
 		y.Sizes["accounts"] = size
 		y.N = y.Unknown + y.Bounded + size.N

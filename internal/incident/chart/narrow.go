@@ -45,7 +45,7 @@ func (t Timeline) narrow() *canvas {
 		today := l.day(s.m, day)
 		if n > 0 {
 			y += gapHeight(s.at.Sub(last))
-			if s.at.Sub(last) >= 48*time.Hour {
+			if s.at.Sub(last) >= 48*time.Hour && max(s.m.Precision, stops[n-1].m.Precision) <= incident.Day {
 				c.text("note", start, textLeft, y-2, short(t.Lang, s.at.Sub(last)))
 				c.path("break", fmt.Sprintf("M%s %sl10 -4M%s %sl10 -4", num(spineX-5), num(y-5), num(spineX-5), num(y)))
 				y += 24
@@ -194,8 +194,8 @@ func gapHeight(gap time.Duration) float64 { return 27 + 7*math.Log1p(max(gap.Hou
 // day is the heading above the first point of a day, with the year where it is the first heading or years differ.
 func (l labels) day(m incident.Moment, before string) string {
 	switch {
-	case m.Precision == incident.Month:
-		return web.Month(l.lang, m.Time)
+	case m.Precision > incident.Day:
+		return m.In(l.lang)
 	case before == "" || l.year:
 		return web.Date(l.lang, m.Time)
 	}

@@ -57,13 +57,14 @@ func newLabels(t Timeline) labels {
 	return l
 }
 
-// when writes m: 18日 10:09, 18 Jul 10:09, 19日, 2013年7月.
+// when writes m: 18日 10:09, 18 Jul 10:09, 19日, 2013年7月, 2013年.
 func (l labels) when(m incident.Moment, about bool) string {
-	if m.Precision == incident.Month {
-		return m.Time.Format(l.lang.Pick("2006年1月", "Jan 2006"))
-	}
 	layout := l.lang.Pick("2日", "2 Jan")
 	switch {
+	case m.Precision == incident.Year:
+		layout = l.lang.Pick("2006年", "2006")
+	case m.Precision == incident.Month:
+		layout = l.lang.Pick("2006年1月", "Jan 2006")
 	case l.year:
 		layout = l.lang.Pick("2006年1月2日", "2 Jan 2006")
 	case l.month:

@@ -129,6 +129,8 @@ func until(m incident.Moment) time.Time {
 		return m.Time.AddDate(0, 0, 1)
 	case incident.Month:
 		return m.Time.AddDate(0, 1, 0)
+	case incident.Year:
+		return m.Time.AddDate(1, 0, 0)
 	}
 	return m.Time
 }

@@ -167,7 +167,7 @@ func TestHarmless(t *testing.T) {
 	}
 }
 
-// randomTimeline is any timeline: spread over minutes or decades, known to the minute or the month, with long texts.
+// randomTimeline is any timeline: spread over minutes or decades, known to the minute or the year, with long texts.
 func randomTimeline(r *rand.Rand, lang web.Lang) Timeline {
 	base := time.Date(2000+r.IntN(25), time.Month(1+r.IntN(12)), 1+r.IntN(28), r.IntN(24), r.IntN(60), 0, 0, time.FixedZone("", (r.IntN(27)-13)*3600))
 	spread := []time.Duration{time.Minute, time.Hour, 24 * time.Hour, 30 * 24 * time.Hour, 3650 * 24 * time.Hour}[r.IntN(5)]
@@ -176,7 +176,7 @@ func randomTimeline(r *rand.Rand, lang web.Lang) Timeline {
 		if r.IntN(5) == 0 {
 			d *= time.Duration(1 + r.IntN(40))
 		}
-		m := incident.Moment{Time: base.Add(d).Truncate(time.Minute), Precision: incident.Precision(1 + r.IntN(4))}
+		m := incident.Moment{Time: base.Add(d).Truncate(time.Minute), Precision: incident.Precision(1 + r.IntN(5))}
 		parsed, err := incident.ParseMoment(m.String(), nil) // to the start of its span
 		if err != nil {
 			panic(err)

@@ -225,5 +225,5 @@ func FuzzOwnJSON(f *testing.F) {
 }
 
 func FuzzDetect(f *testing.F) {
-	fuzz(f, "", hibpSample, washingtonHeader, "id,key\n", "\x1f\x8b\x08", "(\xb5/\xfd")
+	fuzz(f, "", hibpSample, washingtonHeader, "id,key\n", "\x1f\x8b\x08", "(\xb5/\xfd", "PK\x03\x04", "PK\x05\x06"+strings.Repeat("\x00", 18))
 }

@@ -122,7 +122,7 @@ func detect(head []byte) Format {
 		case has(`"schema_version"`) || has(`"incident_id"`) || has(`"actor"`, `"action"`):
 			return VERIS
 		}
-	case bytes.Contains(line, []byte("WashingtoniansAffected")):
+	case isWashington(string(line)):
 		return WashingtonAG
 	case has("facts:") && has("id:"):
 		return Shirase

@@ -38,7 +38,7 @@ func broken(hint, format string, args ...any) error {
 	return &hinted{fmt.Errorf("%w: "+format, append([]any{ErrSource}, args...)...), hint}
 }
 
-// expand returns what r holds, decompressed where it begins as gzip (RFC 1952) or zstd (RFC 8878) does.
+// expand returns what r holds, decompressed where it begins as gzip (RFC 1952), zstd (RFC 8878) or a zip archive does.
 func expand(name string, r io.Reader) (*bufio.Reader, error) {
 	in := &counting{r: r}
 	br := bufio.NewReaderSize(in, 64<<10)
@@ -52,6 +52,10 @@ func expand(name string, r io.Reader) (*bufio.Reader, error) {
 		out, err = gzip.NewReader(br)
 	case bytes.Equal(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}):
 		out, err = zstd.NewReader(br, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
+	case bytes.Equal(magic, []byte("PK\x03\x04")), bytes.Equal(magic, []byte("PK\x05\x06")): // with files, and without
+		if out, in, err = openZip(name, r); err != nil {
+			return nil, err
+		}
 	default:
 		return br, nil
 	}

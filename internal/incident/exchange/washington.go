@@ -26,11 +26,44 @@ var pacific = time.FixedZone("", -8*60*60)
 var usStates = strings.Fields(`AL AK AZ AR CA CO CT DE DC FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH NJ NM NY NC ND OH OK
 	OR PA PR RI SC SD TN TX UT VT VA WA WV WI WY`)
 
+// washingtonColumns are those that are read. The State's downloads differ from year to year and from door to door in
+// which of them there are and how they are written (EntityState, entitystate); a record needs only the first two.
+var washingtonColumns = []string{"Id", "Name", "DateSubmitted", "DateAware", "DateStart", "DateEnd", "WashingtoniansAffected", "DataBreachCause",
+	"CyberattackType", "IndustryType", "BusinessType", "EntityState"}
+
+// plainColumn is the name of a column without what differs between downloads.
+func plainColumn(name string) string {
+	return strings.ToLower(strings.NewReplacer(" ", "", "_", "").Replace(name))
+}
+
+// isWashington reports whether a header line is of the State's: two of its columns that nobody else has.
+func isWashington(line string) bool {
+	line = plainColumn(line)
+	has := func(column string) bool { return strings.Contains(line, plainColumn(column)) }
+	return has("WashingtoniansAffected") || has("DataBreachCause") && has("DateSubmitted")
+}
+
 func readWashington(name string, br *bufio.Reader) (func() (incident.Record, error), error) {
 	s := &rows{name: name, r: br, line: 1}
-	if err := s.header("Id", "Name", "DateSubmitted", "DateAware", "DateStart", "DateEnd", "WashingtoniansAffected", "DataBreachCause",
-		"CyberattackType", "IndustryType", "BusinessType", "EntityState"); err != nil {
+	if err := s.header(); err != nil {
 		return nil, err
+	}
+	written := s.columns
+	s.columns = map[string]int{}
+	for column, at := range written {
+		as := column
+		if i := slices.IndexFunc(washingtonColumns, func(c string) bool { return plainColumn(c) == plainColumn(column) }); i >= 0 {
+			as = washingtonColumns[i]
+		}
+		if _, twice := s.columns[as]; twice {
+			return nil, broken("remove one of them", "%s:1: two columns are %q", name, as)
+		}
+		s.columns[as] = at
+	}
+	for _, needed := range washingtonColumns[:2] {
+		if _, ok := s.columns[needed]; !ok {
+			return nil, broken("download it again from data.wa.gov with all columns, or say the form with --format", "%s:1: no column %q", name, needed)
+		}
 	}
 	return func() (incident.Record, error) {
 		row, err := s.next()
@@ -45,7 +78,7 @@ func readWashington(name string, br *bufio.Reader) (func() (incident.Record, err
 // when it told the public; and how many people in Washington were affected, which is not how many were.
 func washingtonRecord(r *row) (incident.Record, error) {
 	none := incident.Record{}
-	id := strings.ReplaceAll(r.get("Id"), ",", "")
+	id := wholeNumber(r.get("Id"))
 	if n, err := strconv.ParseUint(id, 10, 31); err != nil || strconv.FormatUint(n, 10) != id {
 		return none, r.refuse("Id", "%q is not a number", cut(r.get("Id"), 40))
 	}
@@ -71,7 +104,7 @@ func washingtonRecord(r *row) (incident.Record, error) {
 		{"DateSubmitted", "regulator-notified"}} {
 		m, err := washingtonDate(r.get(date.column))
 		if err != nil {
-			return none, r.refuse(date.column, "%q is not a date such as 2021 Feb 04 12:00:00 AM", cut(r.get(date.column), 40))
+			return none, r.refuse(date.column, "%q is not a date such as 2021 Feb 04 or 02/04/2021 (month, day, year)", cut(r.get(date.column), 40))
 		}
 		if m.IsZero() {
 			continue
@@ -81,8 +114,8 @@ func washingtonRecord(r *row) (incident.Record, error) {
 			rec.AsOf = m
 		}
 	}
-	if text := r.get("WashingtoniansAffected"); text != "" {
-		n, err := strconv.ParseInt(strings.ReplaceAll(text, ",", ""), 10, 64)
+	if text := r.get("WashingtoniansAffected"); text != "" && !strings.EqualFold(text, "unknown") {
+		n, err := strconv.ParseInt(wholeNumber(text), 10, 64)
 		if err != nil || n < 0 {
 			return none, r.refuse("WashingtoniansAffected", "%q is not a count", cut(text, 40))
 		}
@@ -99,13 +132,29 @@ func washingtonRecord(r *row) (incident.Record, error) {
 	return rec, nil
 }
 
-// washingtonDate reads "2021 Feb 04 12:00:00 AM"; the time of day is always midnight and says nothing.
+// wholeNumber is a number without the thousands' commas, and without the decimals that a column with gaps gets where a
+// program takes it for fractions.
+func wholeNumber(s string) string { return strings.TrimSuffix(strings.ReplaceAll(s, ",", ""), ".0") }
+
+// The forms of a date in the State's downloads and in what spreadsheets make of them. Dates of slashes begin with the
+// month, as the State writes them, unless they begin with the year; a year has four digits, or nothing would tell it
+// from a day.
+var (
+	washingtonDates  = []string{"2006 Jan 02", "1/2/2006", time.DateOnly, "2006/1/2", "Jan 2, 2006", "January 2, 2006", "2 Jan 2006", "2-Jan-2006"}
+	washingtonClocks = []string{" 3:04:05 PM", "", "T15:04:05", " 15:04:05", " 15:04", " 3:04 PM", "T15:04:05Z07:00"}
+)
+
+// washingtonDate reads a day; the time of day is always midnight and says nothing.
 func washingtonDate(s string) (incident.Moment, error) {
 	if s == "" {
 		return incident.Moment{}, nil
 	}
-	for _, layout := range []string{"2006 Jan 02 03:04:05 PM", "2006 Jan 02", "01/02/2006", "2006-01-02T15:04:05.000", time.DateOnly} {
-		if t, err := time.ParseInLocation(layout, s, pacific); err == nil {
+	for _, clock := range washingtonClocks {
+		for _, date := range washingtonDates {
+			t, err := time.ParseInLocation(date+clock, s, pacific)
+			if err != nil {
+				continue
+			}
 			y, m, d := t.Date()
 			if y < 1900 || y > 2999 {
 				break
