@@ -15,6 +15,7 @@ import (
 
 	"shirase/bench/figure"
 	"shirase/bench/publication"
+	"shirase/internal/actor"
 	"shirase/internal/demo"
 	"shirase/internal/incident"
 	"shirase/internal/index"
@@ -40,7 +41,7 @@ func main() {
 	figure.Check(err)
 
 	start := time.Now()
-	r, err := rosters.Create(ctx, publication.Incident, roster.Options{Export: export, Rules: rules, TempDir: p.Root()})
+	r, err := rosters.Create(ctx, actor.Operator(), publication.Incident, roster.Options{Export: export, Rules: rules, TempDir: p.Root()})
 	figure.Check(err)
 	scoped := time.Since(start)
 	if r.Counts.Affected != affected || r.Counts.Total != total {

@@ -306,7 +306,9 @@ func previewOf(t *testing.T, f folder) guarded {
 	out, in := io.Pipe()
 	done := make(chan int, 1)
 	ctx := t.Context()
-	go func() { done <- run(ctx, f.args("serve", "--preview", "--listen", "127.0.0.1:0", "--json"), in, io.Discard) }()
+	go func() {
+		done <- run(ctx, f.args("serve", "--preview", "--listen", "127.0.0.1:0", "--json"), in, io.Discard)
+	}()
 	var said struct{ URL, Token string }
 	if err := json.NewDecoder(out).Decode(&said); err != nil {
 		t.Fatal(err)

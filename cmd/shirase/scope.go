@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"shirase/identity"
+	"shirase/internal/actor"
 	"shirase/internal/incident"
 	"shirase/internal/roster"
 	"shirase/internal/web"
@@ -136,7 +137,7 @@ func (a *app) scope(ctx context.Context, in *instance, id string, o roster.Optio
 	}
 	o.PhoneRegion = in.Region
 	end := a.scopeProgress(&o)
-	r, err := in.rosters.Create(ctx, id, o)
+	r, err := in.rosters.Create(ctx, actor.Operator(), id, o)
 	end()
 	return r, err
 }

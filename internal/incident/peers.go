@@ -224,7 +224,7 @@ func (f Filter) keeps(p *peer) bool {
 type Statistics struct {
 	N         int
 	Years     []YearFigures // ascending, without those of which there is nothing
-	Undated   int    // incidents of which no date is known but that of recording
+	Undated   int           // incidents of which no date is known but that of recording
 	Intervals [intervals]Distribution
 	Causes    []Group
 	Sectors   []Group

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"shirase/internal/actor"
 	"shirase/internal/files"
 	"shirase/internal/store"
 	"shirase/internal/store/storetest"
@@ -64,7 +65,7 @@ func makeRosters(url, folder, incident string) error {
 		if err != nil {
 			return err
 		}
-		if _, err := r.Create(context.Background(), incident, o); err != nil {
+		if _, err := r.Create(context.Background(), actor.Operator(), incident, o); err != nil {
 			return err
 		}
 	}
@@ -106,7 +107,7 @@ func TestKill(t *testing.T) {
 			if options[i], err = killOptions(folder, i); err != nil {
 				t.Fatal(err)
 			}
-			if rosters[i], err = h.Create(t.Context(), "a", options[i]); err != nil {
+			if rosters[i], err = h.Create(t.Context(), actor.Operator(), "a", options[i]); err != nil {
 				t.Fatal(err)
 			}
 			want[i] = h.members(t, rosters[i])
@@ -122,7 +123,7 @@ func TestKill(t *testing.T) {
 			h := reopen()
 			latest, err := h.Latest(t.Context(), incident)
 			if errors.Is(err, ErrNone) && incident != "a" {
-				if latest, err = h.Create(t.Context(), incident, options[0]); err != nil {
+				if latest, err = h.Create(t.Context(), actor.Operator(), incident, options[0]); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -141,7 +142,7 @@ func TestKill(t *testing.T) {
 			}
 		}
 		h = reopen()
-		if _, err := h.Create(t.Context(), "a", options[0]); err != nil {
+		if _, err := h.Create(t.Context(), actor.Operator(), "a", options[0]); err != nil {
 			t.Fatal(err)
 		}
 		names := []string{fileName("a", rosters[0].ID), fileName("a", rosters[1].ID)}

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"shirase/identity"
+	"shirase/internal/actor"
 	"shirase/internal/files"
 	"shirase/internal/store"
 	"shirase/internal/store/storetest"
@@ -24,7 +25,7 @@ func TestReadInPart(t *testing.T) {
 		o := Options{MaxRejects: new(float64(1)), TempDir: t.TempDir(), PhoneRegion: "JP",
 			Export: writeFile(t, "x.csv", "id,mail,tel\n1,user1@example.com,unknown\n2,nowhere,090-1234-5678\n,user3@example.com,\n4,nowhere,unknown\n,nowhere,unknown\n"),
 			Rules:  mustRules(t, "columns: {account: id, email: mail, phone: tel}\nindex: [email, phone, account]\norganisation: line\n"+everyone)}
-		made, err := h.Create(t.Context(), "a", o)
+		made, err := h.Create(t.Context(), actor.Operator(), "a", o)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -17,6 +17,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"shirase/identity"
+	"shirase/internal/actor"
 	"shirase/internal/files"
 	"shirase/internal/store"
 )
@@ -85,15 +86,18 @@ func New(db *store.DB, dir *files.Dir, keys *files.Keys) (*Rosters, error) {
 // already, it stays and is returned.
 //
 // Errors: those of Scope; ErrNobody, ErrShredded, ErrNoKey.
-func (r *Rosters) Create(ctx context.Context, incident string, o Options) (Roster, error) {
-	made, err := r.create(ctx, incident, o)
+func (r *Rosters) Create(ctx context.Context, who actor.Actor, incident string, o Options) (Roster, error) {
+	if err := who.Check("make a roster"); err != nil {
+		return Roster{}, err
+	}
+	made, err := r.create(ctx, who, incident, o)
 	if err != nil {
 		return Roster{}, fmt.Errorf("roster of %s: %w", incident, err)
 	}
 	return made, nil
 }
 
-func (r *Rosters) create(ctx context.Context, incident string, o Options) (Roster, error) {
+func (r *Rosters) create(ctx context.Context, who actor.Actor, incident string, o Options) (Roster, error) {
 	if !validIncident(incident) {
 		return Roster{}, errors.New("an incident's id is 1 to 64 of a-z, 0-9 and -")
 	}
@@ -136,7 +140,7 @@ func (r *Rosters) create(ctx context.Context, incident string, o Options) (Roste
 	if err != nil {
 		return Roster{}, fmt.Errorf("sealing: %w", err)
 	}
-	return r.commit(ctx, incident, id, m, w)
+	return r.commit(ctx, who, incident, id, m, w)
 }
 
 // checkSomebody refuses a roster that would have everybody told "not in scope".
@@ -153,7 +157,7 @@ func (m *meta) checkSomebody() error {
 // commit makes a written file the current roster. The file gets its name within
 // the transaction that holds the case's row, so that no sweep takes it for one that
 // a dead process left.
-func (r *Rosters) commit(ctx context.Context, incident, id string, m *meta, w *files.Writer) (Roster, error) {
+func (r *Rosters) commit(ctx context.Context, who actor.Actor, incident, id string, m *meta, w *files.Writer) (Roster, error) {
 	text, err := json.Marshal(m, json.Deterministic(true))
 	if err != nil {
 		return Roster{}, err
@@ -184,8 +188,8 @@ func (r *Rosters) commit(ctx context.Context, incident, id string, m *meta, w *f
 			named = true
 		}
 		made = m.roster(incident, id, r.now())
-		if _, err := tx.ExecContext(ctx, `INSERT INTO roster (incident, seq, id, created_at, meta) VALUES ($1, $2, $3, $4, $5)`,
-			incident, seq+1, id, store.Micros(made.Created), string(text)); err != nil {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO roster (incident, seq, id, created_at, meta, actor) VALUES ($1, $2, $3, $4, $5, $6)`,
+			incident, seq+1, id, store.Micros(made.Created), string(text), who.String()); err != nil {
 			return err
 		}
 		_, err = tx.ExecContext(ctx, `UPDATE roster_case SET seq = $2 WHERE incident = $1`, incident, seq+1)

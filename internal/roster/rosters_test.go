@@ -22,6 +22,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"shirase/identity"
+	"shirase/internal/actor"
 	"shirase/internal/files"
 	"shirase/internal/store"
 	"shirase/internal/store/storetest"
@@ -108,7 +109,7 @@ func TestCreate(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		made, err := h.Create(ctx, "naver-2013", o)
+		made, err := h.Create(ctx, actor.Operator(), "naver-2013", o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -149,7 +150,7 @@ func TestCreateAgain(t *testing.T) {
 		ctx := t.Context()
 		create := func(export string) Roster {
 			t.Helper()
-			r, err := h.Create(ctx, "a", modelOptions(t, export))
+			r, err := h.Create(ctx, actor.Operator(), "a", modelOptions(t, export))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -186,7 +187,7 @@ func TestCreateAgain(t *testing.T) {
 			t.Error("the lost file was not made again")
 		}
 		// Another incident has another key, and so another id.
-		b, err := h.Create(ctx, "b", modelOptions(t, modelExport))
+		b, err := h.Create(ctx, actor.Operator(), "b", modelOptions(t, modelExport))
 		if err != nil || b.ID == first.ID {
 			t.Errorf("%v, %v", b.ID, err)
 		}
@@ -210,7 +211,7 @@ func TestCreateRefuses(t *testing.T) {
 			{"a", "member_id,country\n1,JP\n", ErrRules, "no column"},
 			{"a", "", ErrExport, "empty"},
 		} {
-			_, err := h.Create(ctx, c.incident, modelOptions(t, c.export))
+			_, err := h.Create(ctx, actor.Operator(), c.incident, modelOptions(t, c.export))
 			if err == nil || c.is != nil && !errors.Is(err, c.is) || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%q: %v", c.export, err)
 			}
@@ -240,7 +241,7 @@ func TestCreateTogether(t *testing.T) {
 		made := make([]Roster, len(options))
 		errs := make([]error, len(options))
 		for i, o := range options {
-			wg.Go(func() { made[i], errs[i] = h.Create(t.Context(), "a", o) })
+			wg.Go(func() { made[i], errs[i] = h.Create(t.Context(), actor.Operator(), "a", o) })
 		}
 		wg.Wait()
 		if err := errors.Join(errs...); err != nil {
@@ -261,7 +262,7 @@ func TestCreateTogether(t *testing.T) {
 func TestSweep(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		h := newHome(t, db)
-		first, err := h.Create(t.Context(), "a", modelOptions(t, modelExport))
+		first, err := h.Create(t.Context(), actor.Operator(), "a", modelOptions(t, modelExport))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -270,7 +271,7 @@ func TestSweep(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if _, err := h.Create(t.Context(), "a", modelOptions(t, modelExport)); err != nil {
+		if _, err := h.Create(t.Context(), actor.Operator(), "a", modelOptions(t, modelExport)); err != nil {
 			t.Fatal(err)
 		}
 		if got, want := h.rosterFiles(t), []string{fileName("a", first.ID), "rosters/ab/other.age"}; !slices.Equal(got, want) {
@@ -283,25 +284,25 @@ func TestShred(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		h := newHome(t, db)
 		ctx := t.Context()
-		if err := h.Shred(ctx, "a"); !errors.Is(err, ErrNone) {
+		if err := h.Shred(ctx, actor.Operator(), "a"); !errors.Is(err, ErrNone) {
 			t.Errorf("nothing to shred: %v", err)
 		}
-		made, err := h.Create(ctx, "a", modelOptions(t, modelExport))
+		made, err := h.Create(ctx, actor.Operator(), "a", modelOptions(t, modelExport))
 		if err != nil {
 			t.Fatal(err)
 		}
-		other, err := h.Create(ctx, "b", modelOptions(t, modelExport))
+		other, err := h.Create(ctx, actor.Operator(), "b", modelOptions(t, modelExport))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := h.Shred(ctx, "a"); err != nil {
+		if err := h.Shred(ctx, actor.Operator(), "a"); err != nil {
 			t.Fatal(err)
 		}
 		first, err := h.Latest(ctx, "a")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := h.Shred(ctx, "a"); err != nil {
+		if err := h.Shred(ctx, actor.Operator(), "a"); err != nil {
 			t.Fatal(err)
 		}
 		gone := func(when string) {
@@ -313,7 +314,7 @@ func TestShred(t *testing.T) {
 			if _, err := describe(h.Members(ctx, made), made); !errors.Is(err, ErrShredded) {
 				t.Errorf("%s: Members: %v", when, err)
 			}
-			if _, err := h.Create(ctx, "a", modelOptions(t, modelExport)); !errors.Is(err, ErrShredded) {
+			if _, err := h.Create(ctx, actor.Operator(), "a", modelOptions(t, modelExport)); !errors.Is(err, ErrShredded) {
 				t.Errorf("%s: Create: %v", when, err)
 			}
 			if names, err := h.keys.List(); err != nil || !slices.Equal(names, []string{"case-b.key"}) {
@@ -346,7 +347,7 @@ func TestKeyTrouble(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		h := newHome(t, db)
 		ctx := t.Context()
-		made, err := h.Create(ctx, "a", modelOptions(t, modelExport))
+		made, err := h.Create(ctx, actor.Operator(), "a", modelOptions(t, modelExport))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -361,7 +362,7 @@ func TestKeyTrouble(t *testing.T) {
 			if !errors.Is(err, is) || !strings.Contains(hintOf(err), remedy) {
 				t.Errorf("%s: Members: %v, %q", what, err, hintOf(err))
 			}
-			if _, err := h.Create(ctx, "a", modelOptions(t, modelExport)); !errors.Is(err, is) && !errors.Is(is, ErrDamaged) {
+			if _, err := h.Create(ctx, actor.Operator(), "a", modelOptions(t, modelExport)); !errors.Is(err, is) && !errors.Is(is, ErrDamaged) {
 				t.Errorf("%s: Create: %v", what, err)
 			}
 		}
@@ -394,7 +395,7 @@ func TestDamagedFiles(t *testing.T) {
 		h := newHome(t, db)
 		ctx := t.Context()
 		create := func(incident, export string) (Roster, []byte) {
-			r, err := h.Create(ctx, incident, modelOptions(t, export))
+			r, err := h.Create(ctx, actor.Operator(), incident, modelOptions(t, export))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -450,7 +451,7 @@ func TestDamagedFiles(t *testing.T) {
 func TestMembersCancelled(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		h := newHome(t, db)
-		made, err := h.Create(t.Context(), "a", modelOptions(t, modelExport))
+		made, err := h.Create(t.Context(), actor.Operator(), "a", modelOptions(t, modelExport))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -814,7 +815,7 @@ func TestAgainstNaive(t *testing.T) {
 			if wantCounts.Affected == 0 {
 				continue
 			}
-			made, err := h.Create(t.Context(), fmt.Sprint("case-", seed), o)
+			made, err := h.Create(t.Context(), actor.Operator(), fmt.Sprint("case-", seed), o)
 			if err != nil {
 				t.Fatalf("%v: %v", form, err)
 			}
@@ -867,7 +868,7 @@ func TestSharedAddress(t *testing.T) {
 		for i := range maxAccounts + 500 {
 			fmt.Fprintf(&b, "%d,none@example.com\n", i)
 		}
-		made, err := h.Create(t.Context(), "a", Options{Export: writeFile(t, "x.csv", b.String()), TempDir: t.TempDir(),
+		made, err := h.Create(t.Context(), actor.Operator(), "a", Options{Export: writeFile(t, "x.csv", b.String()), TempDir: t.TempDir(),
 			Rules: mustRules(t, "columns: {account: id, email: mail}\n"+everyone)})
 		if err != nil {
 			t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 
 	"filippo.io/age"
 
+	"shirase/internal/actor"
 	"shirase/internal/files"
 	"shirase/internal/store"
 )
@@ -74,10 +75,13 @@ func (r *Rosters) loadKey(ctx context.Context, incident string) (*age.X25519Iden
 // those in backups; then it removes their files. It is recorded first: a process
 // that is killed has it finished by the next [New]. Figures stay known.
 // Shredding twice does nothing. ErrNone where there is nothing.
-func (r *Rosters) Shred(ctx context.Context, incident string) error {
+func (r *Rosters) Shred(ctx context.Context, who actor.Actor, incident string) error {
+	if err := who.Check("shred a case"); err != nil {
+		return err
+	}
 	err := r.db.Update(ctx, func(tx *sql.Tx) error {
-		result, err := tx.ExecContext(ctx, `UPDATE roster_case SET shred_at = coalesce(shred_at, $2) WHERE incident = $1`,
-			incident, store.Micros(r.now()))
+		result, err := tx.ExecContext(ctx, `UPDATE roster_case SET shred_actor = CASE WHEN shred_at IS NULL THEN CAST($3 AS text) ELSE shred_actor END,
+			shred_at = coalesce(shred_at, $2) WHERE incident = $1`, incident, store.Micros(r.now()), who.String())
 		if err != nil {
 			return err
 		}
