@@ -26,7 +26,7 @@ const (
 
 var layers = map[string]int{
 	"identity": public, "check": public,
-	"internal/files": floor, "internal/store": floor, "internal/store/storetest": floor, "internal/web": floor,
+	"internal/files": floor, "internal/store": floor, "internal/store/storetest": floor, "internal/killtest": floor, "internal/web": floor,
 	"internal/ledger": floor, "internal/index": floor, "internal/roster": floor,
 	"internal/incident":          facts,
 	"internal/incident/chart":    room,
@@ -46,6 +46,7 @@ var down = map[string][]string{
 	"check":                    {"identity"},
 	"internal/files":           {},
 	"internal/store":           {},
+	"internal/killtest":        {},
 	"internal/store/storetest": {"internal/store"},
 	"internal/web":             {},
 	"internal/ledger":          {"check", "internal/files", "internal/store", "internal/web"},
