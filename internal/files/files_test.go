@@ -357,11 +357,28 @@ func child(args []string, step func()) error {
 	d.Watch(step)
 	for v := uint64(1); ; v++ {
 		name := fmt.Sprintf("f%d/g/%d", v%3, v%5)
-		if err := d.Put(name, block(v)); err != nil {
+		if err := putInHalves(d, name, block(v), step); err != nil {
 			return err
 		}
 		fmt.Println(name, v)
 	}
+}
+
+// putInHalves is Put with a step in the middle of writing.
+func putInHalves(d *Dir, name string, data []byte, step func()) error {
+	w, err := d.Create(name)
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	step()
+	for _, half := range [][]byte{data[:len(data)/2], data[len(data)/2:]} {
+		if _, err := w.Write(half); err != nil {
+			return err
+		}
+		step()
+	}
+	return w.Commit()
 }
 
 // TestKill kills writers at each of their first steps and at random later ones:
