@@ -27,7 +27,7 @@ const (
 
 var layers = map[string]int{
 	"identity": public, "check": public,
-	"internal/actor": floor, "internal/files": floor, "internal/store": floor, "internal/store/storetest": floor, "internal/web": floor,
+	"internal/actor": floor, "internal/files": floor, "internal/store": floor, "internal/store/storetest": floor, "internal/killtest": floor, "internal/web": floor,
 	"internal/ledger": floor, "internal/index": floor, "internal/roster": floor,
 	"internal/incident":          facts,
 	"internal/incident/chart":    room,
@@ -49,6 +49,7 @@ var down = map[string][]string{
 	"internal/actor":           {},
 	"internal/files":           {},
 	"internal/store":           {},
+	"internal/killtest":        {},
 	"internal/store/storetest": {"internal/store"},
 	"internal/web":             {},
 	"internal/ledger":          {"check", "internal/files", "internal/store", "internal/web"},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -274,15 +275,23 @@ func (p *tab) save() string {
 		Behavior: "allow", DownloadPath: dir, EventsEnabled: &events}); err != nil {
 		p.Fatal(err)
 	}
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	downloads := chromedp.Events(ctx, cdpbrowser.DownloadProgress)
 	p.click("[data-save]")
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		found, _ := filepath.Glob(filepath.Join(dir, "*.json"))
-		if len(found) == 1 {
-			return found[0]
+	for d, err := range downloads {
+		if err != nil {
+			p.Fatalf("nothing was saved: %v", err)
+		}
+		if d.State != cdpbrowser.DownloadProgressStateInProgress {
+			break
 		}
 	}
-	p.Fatal("nothing was saved")
-	return ""
+	found, err := filepath.Glob(filepath.Join(dir, "*.json"))
+	if err != nil || len(found) != 1 {
+		p.Fatalf("saved: %q, %v", found, err)
+	}
+	return found[0]
 }
 
 // file takes the answer file from the button without a download.

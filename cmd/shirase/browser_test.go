@@ -319,14 +319,41 @@ func (p *tab) has(selector string) bool {
 	return eval[bool](p, fmt.Sprintf(`document.querySelector(%q) !== null`, selector))
 }
 
+// whenMet is a promise that a condition holds in the page: asked again whenever
+// the page changes, its focus moves or it has loaded.
+const whenMet = `new Promise(resolve => {
+	const done = new AbortController();
+	const look = () => {
+		let met = false;
+		try { met = Boolean(%s); } catch {} // what it asks about is not there yet
+		if (!met) return;
+		done.abort();
+		seen.disconnect();
+		resolve(true);
+	};
+	const seen = new MutationObserver(look);
+	seen.observe(document, {subtree: true, childList: true, attributes: true, characterData: true});
+	for (const event of ["focusin", "focusout", "readystatechange", "load"]) addEventListener(event, look, {capture: true, signal: done.signal});
+	look();
+})`
+
 // until waits for a condition in the page, which may be another one by then.
 // (chromedp's own Poll makes a function from text, which the page's policy forbids.)
 func (p *tab) until(condition string) {
 	p.Helper()
-	var err error
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		var met bool
-		if met, err = chromedp.Run(p.ctx, chromedp.Evaluate[bool]("Boolean("+condition+")")); met {
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	pages := chromedp.Events(ctx, runtime.ExecutionContextCreated)
+	ask := chromedp.Evaluate[bool](fmt.Sprintf(whenMet, condition), chromedp.EvalAwaitPromise)
+	met, err := chromedp.Run(ctx, ask)
+	if met {
+		return
+	}
+	for _, end := range pages { // the promise went with its page
+		if end != nil {
+			break
+		}
+		if met, err = chromedp.Run(ctx, ask); met {
 			return
 		}
 	}

@@ -73,6 +73,25 @@ type syscalls struct {
 
 var realSyscalls = syscalls{sync: (*os.File).Sync, rename: (*os.Root).Rename}
 
+// watched are the real ones, with step called before each.
+func watched(step func()) syscalls {
+	return syscalls{
+		sync: func(f *os.File) error {
+			step()
+			return realSyscalls.sync(f)
+		},
+		rename: func(root *os.Root, oldname, newname string) error {
+			step()
+			return realSyscalls.rename(root, oldname, newname)
+		},
+	}
+}
+
+// Watch has step called before each file or folder that d forces to disk, and
+// before each name that it gives: the steps between which a process can die. It
+// is for tests, which kill there, and is called before d is used.
+func (d *Dir) Watch(step func()) { d.sys = watched(step) }
+
 // Open opens the folder root, making it (mode 0700) where it is missing, and
 // removes the temporary files that dead processes left in it.
 func Open(root string) (*Dir, error) {

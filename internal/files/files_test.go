@@ -10,22 +10,16 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path"
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strings"
 	"testing"
-	"time"
+
+	"shirase/internal/killtest"
 )
 
-func TestMain(m *testing.M) {
-	if root := os.Getenv("FILES_TEST_CHILD"); root != "" {
-		child(root)
-	}
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { killtest.Main(m, child) }
 
 func open(t testing.TB, root string) *Dir {
 	t.Helper()
@@ -355,49 +349,63 @@ func whole(b []byte) bool {
 
 // child writes whole blocks under a few names until it is killed, and reports
 // each success.
-func child(root string) {
-	d, err := Open(root)
+func child(args []string, step func()) error {
+	d, err := Open(args[0])
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+		return err
 	}
+	d.Watch(step)
 	for v := uint64(1); ; v++ {
 		name := fmt.Sprintf("f%d/g/%d", v%3, v%5)
-		if err := d.Put(name, block(v)); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
+		if err := putInHalves(d, name, block(v), step); err != nil {
+			return err
 		}
 		fmt.Println(name, v)
 	}
 }
 
-// TestKill kills writers at random instants: every name then holds whole
-// bytes, at least as new as the last success reported, and the next Open
-// leaves no temporary file.
-func TestKill(t *testing.T) {
-	for range 15 {
-		root := t.TempDir()
-		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), "FILES_TEST_CHILD="+root)
-		var out, stderr bytes.Buffer
-		cmd.Stdout, cmd.Stderr = &out, &stderr
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
+// putInHalves is Put with a step in the middle of writing.
+func putInHalves(d *Dir, name string, data []byte, step func()) error {
+	w, err := d.Create(name)
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	step()
+	for _, half := range [][]byte{data[:len(data)/2], data[len(data)/2:]} {
+		if _, err := w.Write(half); err != nil {
+			return err
 		}
-		time.Sleep(20*time.Millisecond + rand.N(100*time.Millisecond))
-		cmd.Process.Kill()
-		cmd.Wait()
-		if stderr.Len() > 0 {
-			t.Fatal(stderr.String())
+		step()
+	}
+	return w.Commit()
+}
+
+// TestKill kills writers at each of their first steps and at random later ones:
+// every name then holds whole bytes, at least as new as the last success
+// reported, and the next Open leaves no temporary file.
+func TestKill(t *testing.T) {
+	reports := 0
+	for round := range 24 {
+		at := 1 + round
+		if round >= 12 {
+			at = 1 + rand.IntN(100)
+		}
+		root := t.TempDir()
+		said, killed := killtest.Kill(t, at, root)
+		if !killed {
+			t.Fatal("a writer that never ends has ended")
 		}
 		reported := map[string]uint64{}
-		for line := range strings.Lines(out.String()) {
+		for _, line := range said {
 			var name string
 			var v uint64
-			if n, _ := fmt.Sscan(line, &name, &v); n == 2 && strings.HasSuffix(line, "\n") {
-				reported[name] = v
+			if _, err := fmt.Sscan(line, &name, &v); err != nil {
+				t.Fatalf("it said %q: %v", line, err)
 			}
+			reported[name] = v
 		}
+		reports += len(reported)
 		d := open(t, root)
 		names, err := d.List(".")
 		if err != nil {
@@ -406,18 +414,21 @@ func TestKill(t *testing.T) {
 		for _, name := range names {
 			data, err := d.Get(name, 1<<20)
 			if err != nil || !whole(data) {
-				t.Fatalf("%s holds a part: %d bytes, %v", name, len(data), err)
+				t.Fatalf("killed at step %d: %s holds a part: %d bytes, %v", at, name, len(data), err)
 			}
 			if got := binary.BigEndian.Uint64(data); got < reported[name] {
-				t.Fatalf("%s went back from %d to %d", name, reported[name], got)
+				t.Fatalf("killed at step %d: %s went back from %d to %d", at, name, reported[name], got)
 			}
 			delete(reported, name)
 		}
 		if len(reported) > 0 {
-			t.Fatalf("reported and missing: %v", reported)
+			t.Fatalf("killed at step %d: reported and missing: %v", at, reported)
 		}
 		if left := temps(t, d); len(left) > 0 {
-			t.Fatalf("left: %v", left)
+			t.Fatalf("killed at step %d: left: %v", at, left)
 		}
+	}
+	if reports == 0 {
+		t.Error("no writer was killed after it had written something")
 	}
 }

@@ -71,6 +71,9 @@ func (k *Keys) open() error {
 	return nil
 }
 
+// Watch is [Dir.Watch] of a folder of keys.
+func (k *Keys) Watch(step func()) { k.sys = watched(step) }
+
 // Close releases the folder.
 func (k *Keys) Close() error { return k.root.Close() }
 

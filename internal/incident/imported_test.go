@@ -1,19 +1,17 @@
 package incident
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"shirase/internal/killtest"
 	"shirase/internal/store"
 	"shirase/internal/store/storetest"
 	"shirase/internal/web"
@@ -203,41 +201,39 @@ func TestNormalName(t *testing.T) {
 	}
 }
 
-// Environment of the child that TestImportKill kills.
-const (
-	killURL  = "SHIRASE_IMPORT_TEST_URL"
-	killRows = 3000
-)
+const killRows = 3000
 
-func killRecords() func() (Record, error) {
+// killRecords gives the rows of TestImportKill, and calls step before each.
+func killRecords(step func()) func() (Record, error) {
 	n := 0
 	return func() (Record, error) {
 		if n++; n > killRows {
 			return Record{}, io.EOF
 		}
+		step()
 		return sample(fmt.Sprint("k", n), fmt.Sprint("Organisation ", n), "2020-01-01", "email", "name"), nil
 	}
 }
 
-// TestMain: as the child, import until killed.
+// TestMain is also the child that TestImportKill kills: it imports.
 func TestMain(m *testing.M) {
-	url := os.Getenv(killURL)
-	if url == "" {
-		os.Exit(m.Run())
-	}
-	db, err := store.Open(context.Background(), url)
-	if err == nil {
-		var s *Incidents
-		if s, err = New(context.Background(), db); err == nil {
-			fmt.Println("ready")
-			_, err = s.Import(context.Background(), by, killRecords(), ImportOptions{})
+	killtest.Main(m, func(args []string, step func()) error {
+		ctx := context.Background()
+		db, err := store.Open(ctx, args[0])
+		if err != nil {
+			return err
 		}
-	}
-	fmt.Fprintln(os.Stderr, "ended: ", err)
-	os.Exit(0)
+		s, err := New(ctx, db)
+		if err != nil {
+			return err
+		}
+		_, err = s.Import(ctx, by, killRecords(step), ImportOptions{Progress: func(int64) { step() }})
+		return err
+	})
 }
 
-// TestImportKill kills an import at any instant: what is there is whole, and run again the import ends whole.
+// TestImportKill kills an import while it reads, in its transactions and between them: what is there is whole, and run
+// again the import ends whole.
 func TestImportKill(t *testing.T) {
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		db, err := store.Open(t.Context(), url)
@@ -246,11 +242,14 @@ func TestImportKill(t *testing.T) {
 		}
 		defer db.Close()
 		s := room(t, db)
-		r := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 3))
-		killed := 0
-		for range 6 {
-			if killImport(t, url, time.Duration(20+r.IntN(250))*time.Millisecond) {
-				killed++
+		const batch = importBatch + 1 // steps: its rows, and one when it is stored
+		there := 0
+		for i, at := range []int{
+			1, 1 + rand.IntN(batch), 1*batch - 1, // while the first batch is read, and while it is stored
+			1 * batch, 2*batch - 1, 3*batch + rand.IntN(batch), 4*batch - 1, 6*batch - 1, 6*batch - 1, 9 * batch, 12*batch - 1, 13*batch + 1 + rand.IntN(batch-2),
+		} {
+			if _, killed := killtest.Kill(t, at, url); !killed {
+				t.Fatalf("the import has ended before step %d", at)
 			}
 			var whole, incidents, imports int
 			if err := db.QueryRowContext(t.Context(), `SELECT (SELECT count(*) FROM (SELECT incident FROM incident_fact GROUP BY incident HAVING count(*) = 6) w),
@@ -258,42 +257,19 @@ func TestImportKill(t *testing.T) {
 				t.Fatal(err)
 			}
 			if whole != incidents || imports != incidents {
-				t.Fatalf("%d incidents, %d of them whole, %d with their origin", incidents, whole, imports)
+				t.Fatalf("kill %d: %d incidents, %d of them whole, %d with their origin", i+1, incidents, whole, imports)
 			}
+			if least := at / batch * importBatch; incidents < max(least, there) || incidents%importBatch != 0 {
+				t.Fatalf("kill %d, at step %d: %d incidents, where %d were stored before", i+1, at, incidents, max(least, there))
+			}
+			there = incidents
 		}
-		if killed == 0 {
-			t.Error("no import was killed in its middle")
+		counts, err := s.Import(t.Context(), by, killRecords(func() {}), ImportOptions{})
+		if err != nil || counts.Read != killRows || counts.Imported+counts.Unchanged != killRows || counts.Unchanged != int64(there) {
+			t.Errorf("%+v, %v; %d were there", counts, err, there)
 		}
-		counts, err := s.Import(t.Context(), by, killRecords(), ImportOptions{})
-		if err != nil || counts.Read != killRows || counts.Imported+counts.Unchanged != killRows {
-			t.Errorf("%+v, %v", counts, err)
-		}
-		if counts, err = s.Import(t.Context(), by, killRecords(), ImportOptions{}); err != nil || counts.Unchanged != killRows {
+		if counts, err = s.Import(t.Context(), by, killRecords(func() {}), ImportOptions{}); err != nil || counts.Unchanged != killRows {
 			t.Errorf("%+v, %v", counts, err)
 		}
 	})
-}
-
-// killImport starts a child and kills it that long after it began; false where it had ended by then.
-func killImport(t *testing.T, url string, after time.Duration) bool {
-	t.Helper()
-	child := exec.Command(os.Args[0])
-	child.Env = append(os.Environ(), killURL+"="+url)
-	var said strings.Builder
-	child.Stderr = &said
-	out, err := child.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := child.Start(); err != nil {
-		t.Fatal(err)
-	}
-	_, ready := bufio.NewReader(out).ReadString('\n')
-	time.Sleep(after)
-	child.Process.Kill()
-	err = child.Wait()
-	if ready != nil || strings.Contains(said.String(), "ended") && !strings.Contains(said.String(), "<nil>") {
-		t.Fatalf("the child failed: %v %s", err, said.String())
-	}
-	return err != nil && strings.Contains(err.Error(), "killed")
 }

@@ -165,6 +165,12 @@ func (b *bed) publish(id string, r Roster) *published {
 	return p
 }
 
+// pass puts the clock forward.
+func (b *bed) pass(d time.Duration) {
+	before := b.now
+	b.now = func() time.Time { return before().Add(d) }
+}
+
 func unlimited(*http.Request, int) (time.Duration, bool) { return 0, true }
 
 func (b *bed) serve(limit Limit) (*check.Client, *httptest.Server) {
@@ -175,7 +181,7 @@ func (b *bed) serve(limit Limit) (*check.Client, *httptest.Server) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	return &check.Client{Server: s.URL, Policy: policy, Audit: true, Now: b.now}, s
+	return &check.Client{Server: s.URL, Policy: policy, Audit: true, Now: func() time.Time { return b.now() }}, s
 }
 
 func ask(t *testing.T, c *check.Client, id identity.Identity) *check.Verdict {
@@ -214,7 +220,7 @@ func TestPublishAndCheck(t *testing.T) {
 		if l := second.Statement.Layers; len(l) != 1 || l[0].N != 2510 || len(l[0].Sources) != 2 || second.Statement.Prev != first.Hash {
 			t.Fatalf("%+v", second.Statement)
 		}
-		time.Sleep(freshFor)
+		b.pass(freshFor)
 		if v := ask(t, c, member("b", 0)); v.Result != check.Affected || v.Seq != 2 {
 			t.Fatalf("%+v", v)
 		}
@@ -229,7 +235,7 @@ func TestPublishAndCheck(t *testing.T) {
 		if _, err := b.Publish(t.Context(), inv, nil, nil); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(freshFor)
+		b.pass(freshFor)
 		v := ask(t, c, member("b", 0))
 		if v.Result != check.Affected || !slices.Equal(v.NotCovered, []check.NotCovered{{ID: "gamma", Why: check.WhyInvestigating}}) {
 			t.Fatalf("%+v", v)
@@ -264,7 +270,7 @@ func TestReissue(t *testing.T) {
 		if d, err := b.Reissue(t.Context(), false); err != nil || d != nil {
 			t.Fatalf("%+v, %v", d, err)
 		}
-		b.now = func() time.Time { return time.Now().Add(25 * time.Hour) }
+		b.pass(25 * time.Hour)
 		d, err := b.Reissue(t.Context(), false)
 		if err != nil {
 			t.Fatal(err)

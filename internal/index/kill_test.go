@@ -3,40 +3,26 @@ package index
 import (
 	"bytes"
 	"context"
-	"fmt"
+	"database/sql"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"shirase/internal/files"
+	"shirase/internal/killtest"
 	"shirase/internal/ledger"
 	"shirase/internal/store"
 	"shirase/internal/store/storetest"
 )
 
-const (
-	childURL  = "SHIRASE_TEST_CHILD_URL"
-	childRoot = "SHIRASE_TEST_CHILD_ROOT"
-)
-
 // TestMain is also the child that TestKilled kills: it seals and publishes.
-func TestMain(m *testing.M) {
-	if url := os.Getenv(childURL); url != "" {
-		if err := child(context.Background(), url, os.Getenv(childRoot)); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
-	}
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { killtest.Main(m, child) }
 
 const killMembers = 6000
 
-func child(ctx context.Context, url, root string) error {
+func child(args []string, step func()) error {
+	ctx, url, root := context.Background(), args[0], args[1]
 	db, err := store.Open(ctx, url)
 	if err != nil {
 		return err
@@ -46,6 +32,7 @@ func child(ctx context.Context, url, root string) error {
 	if err != nil {
 		return err
 	}
+	dir.Watch(step)
 	keys, err := files.OpenKeys(filepath.Join(root, "keys"))
 	if err != nil {
 		return err
@@ -68,16 +55,18 @@ func child(ctx context.Context, url, root string) error {
 		if err != nil {
 			return err
 		}
-		if _, err := publishIn(ctx, l, x, subject(id), s, nil); err != nil {
+		step()
+		commit := func(*sql.Tx) error { step(); return nil } // and then the commit
+		if _, err := publishIn(ctx, l, x, subject(id), s, commit); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// TestKilled kills a publisher at random instants and starts it again: the
-// layers are those of an undisturbed run, every statement is whole, and
-// nothing is sealed twice under one revision.
+// TestKilled kills a publisher and starts it again, until it has ended: the
+// layers are those of an undisturbed run, every statement is whole, and nothing
+// is sealed twice under one revision.
 func TestKilled(t *testing.T) {
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		db, err := store.Open(t.Context(), url)
@@ -87,29 +76,20 @@ func TestKilled(t *testing.T) {
 		defer db.Close()
 		b := newBed(t, db)
 		kills := 0
-		for try := 0; ; try++ {
-			cmd := exec.Command(os.Args[0])
-			cmd.Env = append(os.Environ(), childURL+"="+url, childRoot+"="+b.root)
-			var out bytes.Buffer
-			cmd.Stderr = &out
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
-			if try < 12 {
-				time.Sleep(time.Duration(rand.Int64N(int64(400 * time.Millisecond))))
-				cmd.Process.Kill()
-			}
-			if err := cmd.Wait(); err == nil {
+		for within := 16; ; {
+			if _, killed := killtest.Kill(t, 1+rand.IntN(within), url, b.root); !killed {
 				break
-			} else if out.Len() > 0 {
-				t.Fatalf("after %d kills: %s", kills, out.String())
 			}
-			kills++
-			if kills > 20 {
+			if kills++; kills == 10 { // there are some 200 steps, and publishing, which is not done by halves, takes 20 at once
+				within = 50
+			} else if kills > 200 {
 				t.Fatal("it never ends")
 			}
 		}
 		t.Logf("killed %d times", kills)
+		if kills < 10 {
+			t.Fatal("it was done after fewer steps than it has")
+		}
 		// An undisturbed run under the same key, in folders of its own.
 		clean := filepath.Join(t.TempDir(), "clean")
 		if err := os.CopyFS(filepath.Join(clean, "keys"), os.DirFS(filepath.Join(b.root, "keys"))); err != nil {

@@ -152,7 +152,7 @@ func (h *Handler) now(ctx context.Context) (*snapshot, error) {
 	if h.pinned != nil {
 		return h.pinned, nil
 	}
-	if s := h.current.Load(); s != nil && time.Now().UnixNano() < s.until.Load() {
+	if s := h.current.Load(); s != nil && h.x.now().UnixNano() < s.until.Load() {
 		return s, nil
 	}
 	old := h.current.Load()
@@ -166,14 +166,14 @@ func (h *Handler) now(ctx context.Context) (*snapshot, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookFor) // for all who wait, not for this request
 	defer cancel()
 	old = h.current.Load()
-	if old != nil && time.Now().UnixNano() < old.until.Load() {
+	if old != nil && h.x.now().UnixNano() < old.until.Load() {
 		return old, nil
 	}
 	s, err := h.refresh(ctx, old)
 	if err != nil {
 		if old != nil { // what was verified and opened goes on being served until it expires
 			slog.Error("look for a newer statement", "error", err)
-			old.until.Store(time.Now().Add(freshFor).UnixNano())
+			old.until.Store(h.x.now().Add(freshFor).UnixNano())
 			return old, nil
 		}
 		return nil, err
@@ -189,7 +189,8 @@ func (h *Handler) again(ctx context.Context) *snapshot {
 	if s == nil || h.pinned != nil {
 		return h.pinned
 	}
-	if last := h.forced.Load(); time.Now().UnixNano()-last > int64(50*time.Millisecond) && h.forced.CompareAndSwap(last, time.Now().UnixNano()) {
+	now := h.x.now().UnixNano()
+	if last := h.forced.Load(); now-last > int64(50*time.Millisecond) && h.forced.CompareAndSwap(last, now) {
 		s.until.Store(0)
 		if newer, err := h.now(ctx); err == nil {
 			return newer
@@ -207,7 +208,7 @@ func (h *Handler) refresh(ctx context.Context, old *snapshot) (*snapshot, error)
 	if err := h.x.db.QueryRowContext(ctx, `SELECT COALESCE(max(seq), 0) FROM index_statement WHERE ledger_index < $1`, size).Scan(&seq); err != nil {
 		return nil, fmt.Errorf("read the newest statement's number: %w", err)
 	}
-	until := time.Now().Add(freshFor).UnixNano()
+	until := h.x.now().Add(freshFor).UnixNano()
 	if old != nil && old.st.Seq == seq {
 		old.until.Store(until)
 		return old, nil

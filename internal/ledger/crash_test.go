@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"crypto/sha256"
@@ -10,34 +9,26 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
 	"shirase/internal/files"
+	"shirase/internal/killtest"
 	"shirase/internal/store"
 	"shirase/internal/store/storetest"
 )
 
-func TestMain(m *testing.M) {
-	if url := os.Getenv("LEDGER_TEST_CHILD_DB"); url != "" {
-		if err := child(url, os.Getenv("LEDGER_TEST_CHILD_DIR"), os.Getenv("LEDGER_TEST_CHILD_KEY")); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-	}
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { killtest.Main(m, child) }
 
 // child publishes documents for ever, in batches of varying size, and prints a
 // line for each checkpoint that Sync said is published.
-func child(url, path, skey string) error {
+func child(args []string, step func()) error {
+	url, path, skey := args[0], args[1], args[2]
 	ctx := context.Background()
 	db, err := store.Open(ctx, url)
 	if err != nil {
@@ -47,6 +38,7 @@ func child(url, path, skey string) error {
 	if err != nil {
 		return err
 	}
+	dir.Watch(step)
 	l, err := New(ctx, db, dir, skey)
 	if err != nil {
 		return err
@@ -63,11 +55,13 @@ func child(url, path, skey string) error {
 					return err
 				}
 			}
+			step() // and then the commit
 			return nil
 		})
 		if err != nil {
 			return err
 		}
+		step()
 		if err := l.Sync(ctx); err != nil {
 			return err
 		}
@@ -79,38 +73,28 @@ func child(url, path, skey string) error {
 	}
 }
 
-// TestKill kills a publishing process at random instants, again and again. The
-// log then holds everything that was reported published, under the checkpoints
-// reported, and its files are those of a log that nobody disturbed.
+// TestKill kills a publishing process, again and again: at its first steps, and
+// at any of the later ones. The log then holds everything that was reported
+// published, under the checkpoints reported, and its files are those of a log
+// that nobody disturbed.
 func TestKill(t *testing.T) {
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		skey, vkey := newTestKey(t)
 		path := t.TempDir()
 		var reported []string
-		for range 12 {
-			cmd := exec.Command(os.Args[0])
-			cmd.Env = append(os.Environ(), "LEDGER_TEST_CHILD_DB="+url, "LEDGER_TEST_CHILD_DIR="+path,
-				"LEDGER_TEST_CHILD_KEY="+skey)
-			var stderr bytes.Buffer
-			cmd.Stderr = &stderr
-			out, err := cmd.StdoutPipe()
-			if err != nil {
-				t.Fatal(err)
+		for round := range 24 {
+			at := 1 + round
+			if round >= 8 {
+				at = 1 + rand.IntN(300)
 			}
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
+			said, killed := killtest.Kill(t, at, url, path, skey)
+			if !killed {
+				t.Fatal("a process that publishes for ever has ended")
 			}
-			lines := bufio.NewScanner(out)
-			for i, after := 0, rand.IntN(3); lines.Scan(); i++ {
-				reported = append(reported, lines.Text())
-				if i == after { // from here on at a random instant
-					time.AfterFunc(rand.N(60*time.Millisecond), func() { cmd.Process.Kill() })
-				}
-			}
-			cmd.Wait()
-			if stderr.Len() > 0 {
-				t.Fatalf("the process failed by itself: %s", &stderr)
-			}
+			reported = append(reported, said...)
+		}
+		if len(reported) == 0 {
+			t.Fatal("no process was killed after it had published something")
 		}
 
 		db, err := store.Open(t.Context(), url)

@@ -8,39 +8,48 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
-)
 
-const (
-	childRoot = "SHIRASE_TEST_CHILD_ROOT"
-	childFile = "SHIRASE_TEST_CHILD_FILE"
+	"shirase/internal/killtest"
 )
 
 // TestMain is also the child that TestKilled kills: it folds a file in.
 func TestMain(m *testing.M) {
-	if root := os.Getenv(childRoot); root != "" {
-		c, err := Open(root)
-		if err == nil {
-			c.tune.segment = 2000
-			_, err = c.ImportFile(context.Background(), os.Getenv(childFile), ImportOptions{Mode: SHA1, Format: FormatOrdered})
-		}
+	killtest.Main(m, func(args []string, step func()) error {
+		c, err := Open(args[0])
 		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
+			return err
 		}
-		return
-	}
-	os.Exit(m.Run())
+		c.tune.segment = 2000
+		c.dir.Watch(step)
+		file, err := os.Open(args[1])
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		_, err = c.Import(context.Background(), stepping{file, step}, 0, ImportOptions{Mode: SHA1, Format: FormatOrdered})
+		return err
+	})
+}
+
+// stepping takes a step before each part that it reads.
+type stepping struct {
+	r    io.Reader
+	step func()
+}
+
+func (s stepping) Read(p []byte) (int, error) {
+	s.step()
+	return s.r.Read(p[:min(len(p), 64<<10)])
 }
 
 func text(records []record) []byte {
@@ -164,11 +173,12 @@ func TestImportRejects(t *testing.T) {
 	}
 }
 
-// TestKilled kills imports at random instants: the corpus is the old one or the new one.
+// TestKilled kills an import at each of its steps: the corpus is the old one or
+// the new one, and the next import is not hindered by what is left.
 func TestKilled(t *testing.T) {
 	r := rand.New(rand.NewPCG(4, 4))
-	old := random(r, SHA1, 10_000)
-	more := random(r, SHA1, 10_000)
+	old := random(r, SHA1, 5_000)
+	more := random(r, SHA1, 5_000)
 	for i := 0; i < len(old); i += 3 {
 		more = append(more, record{old[i].hash, old[i].count%1000 + 1})
 	}
@@ -177,56 +187,40 @@ func TestKilled(t *testing.T) {
 	if err := os.WriteFile(file, text(more), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c := open(t, t.TempDir(), 2000)
-	put(t, c, SHA1, Replace, old)
-	want := contents(t, c.Corpus(SHA1))
 	other := open(t, t.TempDir(), 0)
 	put(t, other, SHA1, Replace, old)
+	want := contents(t, other.Corpus(SHA1))
 	put(t, other, SHA1, Replace, more)
 	then := contents(t, other.Corpus(SHA1))
-	killed, done := 0, 0
-	for try := range 14 {
-		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), childRoot+"="+c.root, childFile+"="+file)
-		var out bytes.Buffer
-		cmd.Stderr = &out
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
+	kept, changed := 0, 0 // kills that left the old corpus, and the new one
+	for at, killed := 1, true; killed; at++ {
+		c := open(t, t.TempDir(), 2000)
+		put(t, c, SHA1, Replace, old)
+		read := func() []record {
+			if err := c.Corpus(SHA1).Refresh(); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := c.Corpus(SHA1).Verify(nil); err != nil {
+				t.Fatal(err)
+			}
+			return contents(t, c.Corpus(SHA1))
 		}
-		if try < 13 {
-			time.Sleep(time.Duration(rand.Int64N(int64(200 * time.Millisecond))))
-			cmd.Process.Kill()
+		_, killed = killtest.Kill(t, at, c.root, file)
+		switch have := read(); {
+		case slices.Equal(have, want) && killed:
+			kept++
+		case slices.Equal(have, then) && killed:
+			changed++
+		case !slices.Equal(have, then):
+			t.Fatalf("killed at step %d (%v), the corpus is neither the old nor the new one", at, killed)
 		}
-		err := cmd.Wait()
-		if out.Len() > 0 {
-			t.Fatal(out.String())
+		if _, again := killtest.Kill(t, math.MaxInt, c.root, file); again || !slices.Equal(read(), then) {
+			t.Fatalf("after a kill at step %d, an import did not end with the new corpus", at)
 		}
-		if err != nil {
-			killed++
-		} else {
-			done++
-		}
-		if err := c.Corpus(SHA1).Refresh(); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := c.Corpus(SHA1).Verify(nil); err != nil {
-			t.Fatal(err)
-		}
-		have := contents(t, c.Corpus(SHA1))
-		if !slices.Equal(have, want) && !slices.Equal(have, then) {
-			t.Fatalf("after %d kills the corpus is neither the old nor the new one", killed)
-		}
-		if err == nil && !slices.Equal(have, then) {
-			t.Fatal("an import that ended is not there")
-		}
-		if c.Corpus(SHA1).Info().Generation > 1 && try < 12 { // start again
-			c.Close()
-			c = open(t, t.TempDir(), 2000)
-			put(t, c, SHA1, Replace, old)
-		}
+		c.Close()
 	}
-	t.Logf("killed %d, ended %d", killed, done)
-	if killed == 0 || done == 0 {
+	t.Logf("killed %d times: before the change %d, after it %d", kept+changed, kept, changed)
+	if kept < 20 || changed < 3 {
 		t.Fatal("the test did not try both")
 	}
 }

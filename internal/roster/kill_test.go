@@ -1,40 +1,24 @@
 package roster
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"shirase/internal/actor"
 	"shirase/internal/files"
+	"shirase/internal/killtest"
 	"shirase/internal/store"
 	"shirase/internal/store/storetest"
 )
 
-// Environment of the child that TestKill kills.
-const (
-	killURL    = "SHIRASE_ROSTER_TEST_URL"
-	killFolder = "SHIRASE_ROSTER_TEST_FOLDER"
-	killCase   = "SHIRASE_ROSTER_TEST_CASE"
-)
-
-// TestMain: as the child, make the two rosters of TestKill in turn until killed.
-func TestMain(m *testing.M) {
-	if url := os.Getenv(killURL); url != "" {
-		fmt.Fprintln(os.Stderr, makeRosters(url, os.Getenv(killFolder), os.Getenv(killCase)))
-		os.Exit(1)
-	}
-	os.Exit(m.Run())
-}
+// TestMain is also the child that TestKill kills.
+func TestMain(m *testing.M) { killtest.Main(m, makeRosters) }
 
 func killOptions(folder string, i int) (Options, error) {
 	rules, err := ParseRules("rules.yaml", []byte(modelRules+"maxRejects: 0.5\n"), knownClass)
@@ -42,7 +26,9 @@ func killOptions(folder string, i int) (Options, error) {
 		TempDir: filepath.Join(folder, "tmp"), Memory: 1, Rejects: filepath.Join(folder, "rejects.csv")}, err
 }
 
-func makeRosters(url, folder, incident string) error {
+// makeRosters makes the two rosters of TestKill in turn, for ever.
+func makeRosters(args []string, step func()) error {
+	url, folder, incident := args[0], args[1], args[2]
 	db, err := store.Open(context.Background(), url)
 	if err != nil {
 		return err
@@ -59,21 +45,24 @@ func makeRosters(url, folder, incident string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Println("ready")
+	dir.Watch(step)
+	keys.Watch(step)
 	for i := 0; ; i = 1 - i {
 		o, err := killOptions(folder, i)
 		if err != nil {
 			return err
 		}
+		o.Progress = func(Progress) { step() }
+		step()
 		if _, err := r.Create(context.Background(), actor.Operator(), incident, o); err != nil {
 			return err
 		}
 	}
 }
 
-// TestKill kills a process that makes rosters, at any instant: the current roster
-// is always one of the two, whole; and what dead processes left is gone after the
-// next Create.
+// TestKill kills a process that makes rosters, at each of the steps of making one:
+// the current roster is always one of the two, whole; and what dead processes left
+// is gone after the next Create.
 func TestKill(t *testing.T) {
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		folder := t.TempDir()
@@ -112,17 +101,22 @@ func TestKill(t *testing.T) {
 			}
 			want[i] = h.members(t, rosters[i])
 		}
-		r := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 9))
-		for round := range 16 {
-			incident := "a"
+		none, made := 0, 0 // of those that had no roster
+		for round := range 48 {
+			incident, at := "a", 1+round/2
 			if round%2 == 1 { // one that has no roster and no key yet
 				incident = fmt.Sprint("new-", round)
 			}
-			killChild(t, []string{killURL + "=" + url, killFolder + "=" + folder, killCase + "=" + incident},
-				time.Duration(r.IntN(120))*time.Millisecond)
+			if _, killed := killtest.Kill(t, at, url, folder, incident); !killed {
+				t.Fatal("a process that makes rosters for ever has ended")
+			}
 			h := reopen()
 			latest, err := h.Latest(t.Context(), incident)
+			if incident != "a" && err == nil {
+				made++
+			}
 			if errors.Is(err, ErrNone) && incident != "a" {
+				none++
 				if latest, err = h.Create(t.Context(), actor.Operator(), incident, options[0]); err != nil {
 					t.Fatal(err)
 				}
@@ -141,6 +135,9 @@ func TestKill(t *testing.T) {
 				t.Errorf("left by sorting: %v, %v", left, err)
 			}
 		}
+		if none == 0 || made == 0 {
+			t.Errorf("killed before a first roster was made: %d, after: %d; both are to be tried", none, made)
+		}
 		h = reopen()
 		if _, err := h.Create(t.Context(), actor.Operator(), "a", options[0]); err != nil {
 			t.Fatal(err)
@@ -154,26 +151,4 @@ func TestKill(t *testing.T) {
 			t.Errorf("temporary files: %v, %v", temp, err)
 		}
 	})
-}
-
-// killChild starts a child, and kills it that long after it began to make rosters.
-func killChild(t *testing.T, env []string, after time.Duration) {
-	t.Helper()
-	child := exec.Command(os.Args[0])
-	child.Env = append(os.Environ(), env...)
-	var said strings.Builder
-	child.Stderr = &said
-	out, err := child.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := child.Start(); err != nil {
-		t.Fatal(err)
-	}
-	_, ready := bufio.NewReader(out).ReadString('\n')
-	time.Sleep(after)
-	child.Process.Kill()
-	if err := child.Wait(); ready != nil || err == nil || !strings.Contains(err.Error(), "killed") {
-		t.Fatalf("the child ended by itself: %v: %s", err, said.String())
-	}
 }

@@ -71,7 +71,7 @@ func TestUncounted(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			again, err := h.Create(t.Context(), incident, Options{Export: "testdata/uncounted/" + incident + ".csv",
+			again, err := h.Create(t.Context(), actor.Operator(), incident, Options{Export: "testdata/uncounted/" + incident + ".csv",
 				Rules: mustRules(t, string(rules)), TempDir: t.TempDir()})
 			if err != nil {
 				t.Fatal(err)
