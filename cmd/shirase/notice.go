@@ -132,7 +132,7 @@ facts unless files are given; both languages are needed.`,
 			if err != nil {
 				return err
 			}
-			a.tellProposal(prop)
+			a.tellDoubts(prop.Differences, prop.Missing)
 			n := *pub.Notice
 			out := struct {
 				noticed

@@ -68,6 +68,7 @@ notice tells and a check does not, or rows that could not be read, stop it.
 				return err
 			}
 			p.Contradictions = against
+			a.tellDoubts(p.Differences, p.Missing)
 			return a.print(p, func(w io.Writer) {
 				if !p.Changed {
 					fmt.Fprintf(w, "%s is published as it is: statement %s.\n", p.Incident, web.Digits(p.Seq))
@@ -118,7 +119,6 @@ func (a *app) publish(ctx context.Context, in *instance, r publish.Request) (*pu
 		p.Revision, p.Entries, p.Accounts, p.Layer = prop.Sealed.Revision, prop.Sealed.Layer.N, counts.Affected, prop.Sealed.Layer.Root.String()
 		p.Invalid, p.NoEmail = counts.Invalid, counts.WithoutEmail
 	}
-	a.tellProposal(prop)
 	return p, nil
 }
 
@@ -131,15 +131,15 @@ func (a *app) notMerged(ctx context.Context, in *instance, id string) error {
 	return err
 }
 
-// tellProposal tells, on stderr, what was published although something speaks against it.
-func (a *app) tellProposal(prop *publish.Proposal) {
-	for _, d := range prop.Differences {
+// tellDoubts tells, on stderr, what was published although something speaks against it.
+func (a *app) tellDoubts(differences []publish.Difference, missing []string) {
+	for _, d := range differences {
 		a.say("warning: published despite a difference: %s", oneLine(d.What))
 	}
-	for _, m := range prop.Missing {
+	for _, m := range missing {
 		a.say("warning: %s", m)
 	}
-	if len(prop.Missing) > 0 {
+	if len(missing) > 0 {
 		a.say("hint: give an instance its address when it is made: shirase init --url https://...")
 	}
 }

@@ -362,6 +362,10 @@ func recorded(ctx context.Context, tx *sql.Tx, id string) error {
 // takeBaselines takes over, once, what an earlier version showed of the operator's own incidents without a notice that
 // signs it: nothing of it vanishes, and it is marked until a notice signs it.
 func (s *Incidents) takeBaselines(ctx context.Context) error {
+	var taken bool
+	if err := s.db.QueryRowContext(ctx, `SELECT baselined FROM incident_archive WHERE one = 1`).Scan(&taken); err != nil || taken {
+		return err
+	}
 	return s.db.Update(ctx, func(tx *sql.Tx) error {
 		var done bool
 		// The update makes programs that start together wait for one another.
