@@ -240,7 +240,7 @@ func TestPreview(t *testing.T) {
 		}
 	}
 	for name, change := range map[string]func(*http.Request){"no token": nil, "another token": bearer("x"), "an empty one": bearer(""),
-		"a cookie": func(r *http.Request) { r.AddCookie(&http.Cookie{Name: "shirase-preview", Value: "x"}) }} {
+		"a cookie": func(r *http.Request) { r.AddCookie(&http.Cookie{Name: "shirase-preview-" + guard.port(), Value: "x"}) }} {
 		if res := ask("", change); res.StatusCode != http.StatusUnauthorized || strings.Contains(body(res), "draft of a case") {
 			t.Errorf("%s: %d", name, res.StatusCode)
 		}
@@ -270,7 +270,7 @@ func TestPreview(t *testing.T) {
 		t.Errorf("a wrong token: %d", res.StatusCode)
 	}
 	res := jar(guard.url, guard.token)
-	if res.StatusCode != http.StatusSeeOther || len(res.Cookies()) != 1 || !res.Cookies()[0].HttpOnly || res.Cookies()[0].SameSite != http.SameSiteStrictMode {
+	if res.StatusCode != http.StatusSeeOther || len(res.Cookies()) != 1 || !res.Cookies()[0].HttpOnly || res.Cookies()[0].SameSite != http.SameSiteStrictMode || strings.Contains(res.Cookies()[0].Value, guard.token) {
 		t.Fatalf("the right token: %d, %v", res.StatusCode, res.Cookies())
 	}
 	withCookie := func(path string) string {
@@ -299,6 +299,8 @@ func TestPreview(t *testing.T) {
 
 // guarded is a preview that a command serves.
 type guarded struct{ url, host, token string }
+
+func (g guarded) port() string { return g.host[strings.LastIndex(g.host, ":")+1:] }
 
 // previewOf runs `shirase serve --preview` until the test ends.
 func previewOf(t *testing.T, f folder) guarded {
@@ -381,8 +383,13 @@ func TestEarlierFolder(t *testing.T) {
 		}
 	}
 	page := fetched(t, server, "/incidents/shop-2026?lang=en")
-	if !strings.Contains(page, "shown before signing") {
-		t.Error("the page does not mark what no notice signed")
+	for _, want := range []string{"The reset function is late. (shown before signing)", "not kept (shown before signing)", "no notice has told them yet"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page does not mark what no notice signed: %q", want)
+		}
+	}
+	if !strings.Contains(fetched(t, server, "/api/v1/incidents/shop-2026"), `"unsigned":true`) {
+		t.Error("the API does not mark what no notice signed")
 	}
 	// From now on what is recorded is a draft, and a notice signs what was shown.
 	write(t, filepath.Join(dir, "more.yaml"), "id: shop-2026\nfacts: [{key: title, value: A draft title}, {key: affected.count, value: 6, unit: accounts}]\n")
@@ -443,6 +450,7 @@ func canonical(t *testing.T, facts []map[string]any) []string {
 	var out []string
 	for _, f := range facts {
 		delete(f, "recorded")
+		delete(f, "unsigned")
 		b, err := json.Marshal(f)
 		if err != nil {
 			t.Fatal(err)

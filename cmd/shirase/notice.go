@@ -28,6 +28,7 @@ func (a *app) cmdNotice() *cobra.Command {
 func noticeFlags(c *cobra.Command, d *incident.Draft) {
 	c.Flags().StringVar(&d.Kind, "kind", "addendum", "first, revision, addendum, correction or retraction")
 	c.Flags().StringVar(&d.Item, "addendum", "", "id of the fact addendum that this publishes; the facts are those known as of it")
+	c.Flags().StringArrayVar(&d.Only, "fact", nil, "of the facts that are in no notice yet, make public only this one: a key, or a key and an id (may be given again); \"\" is none")
 	c.Flags().Int64Var(&d.About, "about", 0, "version that it adds to, corrects or withdraws (default: the newest whole one)")
 }
 
@@ -53,9 +54,15 @@ cannot disagree with the facts. docs/handbook/notices.md lists what can be refer
 				return err
 			}
 			defer in.close()
-			text, err := in.publisher.DraftNotice(c.Context(), args[0], d)
+			text, signs, err := in.publisher.DraftNotice(c.Context(), args[0], d)
 			if err != nil {
 				return err
+			}
+			if len(signs) > 0 {
+				a.say("These facts are in no notice yet, and this one will make them public (--fact chooses among them):")
+				for _, f := range inWords(signs) {
+					a.say("  %s", factLine(f))
+				}
 			}
 			return a.print(map[string]string{"incident": args[0], "kind": d.Kind, "ja": text.JA, "en": text.EN}, func(w io.Writer) {
 				io.WriteString(w, text.In(l))
@@ -132,22 +139,30 @@ facts unless files are given; both languages are needed.`,
 			if err != nil {
 				return err
 			}
-			a.tellDoubts(prop.Differences, prop.Missing)
+			a.tellDoubts(prop.Differences, prop.Uncompared, prop.Missing)
 			n := *pub.Notice
 			out := struct {
 				noticed
 				Proposal       string               `json:"proposal"`
 				Despite        string               `json:"despite,omitzero"`
 				Differences    []publish.Difference `json:"differences"`
+				Uncompared     []string             `json:"uncompared"`
 				Missing        []string             `json:"missing"`
+				Signed         []shownFact          `json:"signed"` // the facts in it
 				Contradictions []contradiction      `json:"contradictions"`
-			}{noticedOf(n), prop.ID(), prop.Despite, prop.Differences, prop.Missing, against}
+			}{noticedOf(n), prop.ID(), prop.Despite, prop.Differences, prop.Uncompared, prop.Missing, inWords(n.Facts), against}
 			return a.print(out, func(w io.Writer) {
 				rows := [][2]string{{"notice", n.ID}, {"kind", n.Kind}}
 				if n.About != 0 {
 					rows = append(rows, [2]string{"about", "version " + strconv.FormatInt(n.About, 10)})
 				}
 				table(w, append(rows, [2]string{"facts in it", strconv.Itoa(len(n.Facts))}, [2]string{"ledger entry", strconv.FormatInt(n.LedgerIndex, 10)}))
+				if n.Whole() {
+					return
+				}
+				for _, f := range inWords(n.Facts) {
+					fmt.Fprintln(w, "  "+factLine(f))
+				}
 			})
 		}}
 	noticeFlags(c, &d)

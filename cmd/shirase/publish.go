@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -34,7 +35,8 @@ type published struct {
 	Despite     string     `json:"despite,omitzero"`
 
 	Differences    []publish.Difference `json:"differences"`
-	Missing        []string             `json:"missing"` // what the notice lacks because this instance does not know it
+	Uncompared     []string             `json:"uncompared"` // what the facts say and nothing can be compared with
+	Missing        []string             `json:"missing"`    // what the notice lacks because this instance does not know it
 	Contradictions []contradiction      `json:"contradictions"`
 }
 
@@ -68,7 +70,7 @@ notice tells and a check does not, or rows that could not be read, stop it.
 				return err
 			}
 			p.Contradictions = against
-			a.tellDoubts(p.Differences, p.Missing)
+			a.tellDoubts(p.Differences, p.Uncompared, p.Missing)
 			return a.print(p, func(w io.Writer) {
 				if !p.Changed {
 					fmt.Fprintf(w, "%s is published as it is: statement %s.\n", p.Incident, web.Digits(p.Seq))
@@ -113,7 +115,7 @@ func (a *app) publish(ctx context.Context, in *instance, r publish.Request) (*pu
 		return nil, err
 	}
 	p := &published{Incident: prop.Incident, State: prop.State, Statement: pub.Hash, Seq: pub.Statement.Seq, LedgerIndex: pub.LedgerIndex,
-		Notice: pub.Notice.ID, Changed: pub.Changed, Proposal: prop.ID(), Despite: prop.Despite, Differences: prop.Differences, Missing: prop.Missing}
+		Notice: pub.Notice.ID, Changed: pub.Changed, Proposal: prop.ID(), Despite: prop.Despite, Differences: prop.Differences, Uncompared: prop.Uncompared, Missing: prop.Missing}
 	if prop.Sealed != nil {
 		counts := prop.Roster.Counts
 		p.Revision, p.Entries, p.Accounts, p.Layer = prop.Sealed.Revision, prop.Sealed.Layer.N, counts.Affected, prop.Sealed.Layer.Root.String()
@@ -132,12 +134,12 @@ func (a *app) notMerged(ctx context.Context, in *instance, id string) error {
 }
 
 // tellDoubts tells, on stderr, what was published although something speaks against it.
-func (a *app) tellDoubts(differences []publish.Difference, missing []string) {
+func (a *app) tellDoubts(differences []publish.Difference, uncompared, missing []string) {
 	for _, d := range differences {
 		a.say("warning: published despite a difference: %s", oneLine(d.What))
 	}
-	for _, m := range missing {
-		a.say("warning: %s", m)
+	for _, m := range append(slices.Clone(uncompared), missing...) {
+		a.say("warning: %s", oneLine(m))
 	}
 	if len(missing) > 0 {
 		a.say("hint: give an instance its address when it is made: shirase init --url https://...")

@@ -17,6 +17,7 @@ import (
 	"shirase/internal/api"
 	"shirase/internal/incident"
 	"shirase/internal/index"
+	"shirase/internal/roster"
 	"shirase/internal/site"
 	"shirase/internal/web"
 )
@@ -137,6 +138,18 @@ func (s serving) view(in *instance) *incident.View {
 	return in.incidents.Public()
 }
 
+// scope gives the roster whose figures a server shows: the published one, or in a preview the one that would be.
+func (s serving) scope(ctx context.Context, in *instance, st *check.Statement, id string) (roster.Roster, bool, error) {
+	if s.preview == nil {
+		return in.publisher.Scope(ctx, st, id)
+	}
+	r, err := in.rosters.Latest(ctx, id)
+	if errors.Is(err, roster.ErrNone) {
+		return roster.Roster{}, false, nil
+	}
+	return r, err == nil, err
+}
+
 // release finds the ledger's record of the scripts that are served, and makes it where there is none; a preview only looks.
 func (s serving) release(ctx context.Context, in *instance) (func() (int64, string, bool), error) {
 	if s.preview != nil {
@@ -168,7 +181,7 @@ func (a *app) handler(ctx context.Context, in *instance, s serving) (http.Handle
 		Archive:   view,
 		Statement: func() *check.Statement { return published.Statement(ctx) },
 		Scope: func(ctx context.Context, id string) (site.Scope, bool) {
-			r, there, err := in.publisher.Scope(ctx, published.Statement(ctx), id)
+			r, there, err := s.scope(ctx, in, published.Statement(ctx), id)
 			if err != nil {
 				slog.Error("read the figures of a scope", "incident", id, "error", err)
 			}
@@ -193,6 +206,13 @@ func (a *app) handler(ctx context.Context, in *instance, s serving) (http.Handle
 				slog.Error("read the state of a scope", "incident", i.ID, "error", err)
 			}
 			return state
+		}
+		options.Doubts = func(ctx context.Context, id string) []string {
+			doubts, err := in.publisher.Doubts(ctx, id)
+			if err != nil {
+				slog.Error("compare an incident with its roster", "incident", id, "error", err)
+			}
+			return doubts
 		}
 	}
 	if in.Demo != nil {

@@ -149,6 +149,8 @@ func (a *app) showIncident(ctx context.Context, in *instance, id string) error {
 		switch {
 		case imported:
 			fmt.Fprintf(w, "Recorded from what others published; public as it is recorded.\n\n")
+		case public && len(shown.Facts) == len(unsigned):
+			fmt.Fprintf(w, "Your own; the public sees what was shown before facts had to be signed. Scope: %s.\n\n", state)
 		case public:
 			fmt.Fprintf(w, "Your own; the public sees what its notices told. Scope: %s.\n\n", state)
 		default:

@@ -117,6 +117,7 @@ type Fact struct {
 	AsOf      string     `json:"asOf"`
 	Recorded  *time.Time `json:"recorded,omitzero"`
 	Retracted bool       `json:"retracted,omitzero"`
+	Unsigned  bool       `json:"unsigned,omitzero"` // shown by an earlier version before facts had to be signed, and in no notice yet
 }
 
 // Provenance is where an incident was imported from.
@@ -276,7 +277,7 @@ func text(t incident.Text) *Text {
 // factOf gives a fact; the history says when it was recorded, and a retraction in it.
 func factOf(f incident.Fact, history bool) Fact {
 	v := f.Value
-	out := Fact{Key: f.Key, ID: f.Item, Certainty: string(f.Certainty), Source: f.Source, AsOf: f.AsOf.String(),
+	out := Fact{Key: f.Key, ID: f.Item, Certainty: string(f.Certainty), Source: f.Source, AsOf: f.AsOf.String(), Unsigned: f.Unsigned,
 		Value: Value{Text: text(v.Text), Word: v.Word, Time: v.Time.String(), Promised: v.Promised.String(), Number: v.Number, Unit: v.Unit,
 			Qualifier: v.Qualifier, Region: v.Region, Original: v.Original, Status: v.Status, URL: v.URL, Telephone: v.Telephone, Hours: text(v.Hours), Fetched: v.Fetched.String(),
 			SHA256: v.SHA256, Quote: v.Quote, Licence: v.Licence}}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"shirase/internal/web"
@@ -16,18 +17,20 @@ type Draft struct {
 	Kind  string
 	About int64     // addendum, correction, retraction: the version; 0 is the newest whole one that still stands
 	Item  string    // addendum: the fact addendum that is published; the facts are then those known as of it
+	Only  []string  // of what is not published yet: only these, each a key or a key and an id; nil: everything
 	Text  Text      // Markdown with references to facts; empty: drafted from the facts
 	AsOf  time.Time // leave out what is known only as of later; zero: leave out nothing
 	Figures
 }
 
-// DraftText returns the Markdown that a notice would be composed from, with its references to facts, for editing.
-func (s *Incidents) DraftText(ctx context.Context, id string, d Draft) (Text, error) {
+// DraftText returns the Markdown that a notice would be composed from, with its references to facts, for editing, and the
+// facts that it would make public and that are in no notice yet.
+func (s *Incidents) DraftText(ctx context.Context, id string, d Draft) (Text, []Fact, error) {
 	c, err := s.prepare(ctx, id, &d)
 	if err != nil {
-		return Text{}, fmt.Errorf("draft a notice of %s: %w", id, err)
+		return Text{}, nil, fmt.Errorf("draft a notice of %s: %w", id, err)
 	}
-	return c.draft(d), nil
+	return c.draft(d), c.changes, nil
 }
 
 // Compose makes the next version of an incident's notice of the kind that d names. Nothing is stored until
@@ -127,6 +130,9 @@ func (s *Incidents) prepare(ctx context.Context, id string, d *Draft) (*composit
 	}
 	c := &composition{inc: inc, before: before, next: int64(len(before)) + 1, published: Published(before)}
 	c.changes = changes(c.published, known, inc.Facts)
+	if err := c.choose(*d); err != nil {
+		return nil, err
+	}
 	if c.whole(*d) {
 		if (d.Kind == KindFirst) != (c.next == 1) {
 			return nil, kindError(d.Kind, c.next)
@@ -134,6 +140,41 @@ func (s *Incidents) prepare(ctx context.Context, id string, d *Draft) (*composit
 		return c, nil
 	}
 	return c, c.aim(d)
+}
+
+// choose keeps of the changes those that the notice is to tell. A retraction with a text of its own tells none that the text
+// does not refer to: whoever withdraws a version does not mean to announce something else.
+func (c *composition) choose(d Draft) error {
+	if d.Kind == KindRetraction && d.Only == nil {
+		d.Only = []string{""}
+	}
+	if d.Only == nil {
+		return nil
+	}
+	if c.whole(d) {
+		return &hinted{fmt.Errorf("%w: a whole text tells every fact that holds", ErrNotice), "publish an addendum to tell some of them"}
+	}
+	var kept []Fact
+	for _, only := range d.Only {
+		if only == "" {
+			continue
+		}
+		key, item, _ := strings.Cut(only, " ")
+		found := false
+		for _, f := range c.changes {
+			if f.Key == key && (item == "" || f.Item == item) {
+				found = true
+				if !slices.ContainsFunc(kept, sameAs(f)) {
+					kept = append(kept, f)
+				}
+			}
+		}
+		if !found {
+			return &hinted{fmt.Errorf("%w: %q is no fact that waits to be published", ErrNotice, clip(only)), "shirase incident show " + c.inc.ID + " lists them under \"In no notice yet\""}
+		}
+	}
+	c.changes = kept
+	return nil
 }
 
 // kindError refuses a kind that the next version cannot have.

@@ -369,11 +369,13 @@ func (i Incident) Organisation(lang web.Lang) string {
 	return f.Value.Text.In(lang)
 }
 
-// Classes returns the exposed data classes in the vocabulary's order.
+// Classes returns the exposed data classes in the vocabulary's order, without those of which it is not known.
 func (i Incident) Classes() []string {
 	var out []string
 	for _, f := range i.Listed("data-class") {
-		out = append(out, f.Value.Word)
+		if f.Certainty != Unknown {
+			out = append(out, f.Value.Word)
+		}
 	}
 	return SortClasses(out)
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // RecordedDataset is the data set of what was recorded by hand from what others published.
-const RecordedDataset = "press"
+const RecordedDataset = "recorded"
 
 // ErrOrigin reports an incident that cannot be made the operator's own, or another's.
 var ErrOrigin = errors.New("whose incident it is stays as it is")

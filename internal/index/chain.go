@@ -85,13 +85,16 @@ func (c *Chain) Next(raw []byte) error {
 
 // VerifyChain compares the statements in the database with a chain that was
 // read from the ledger: the same number of them, the same bytes, none changed.
-func (x *Index) VerifyChain(ctx context.Context, ledger *Chain) error {
+// A statement that is committed and on its way is nobody's edit: one whose entry
+// is beyond published, the number of entries that the ledger's files have, and
+// below committed, that of its database.
+func (x *Index) VerifyChain(ctx context.Context, ledger *Chain, published, committed int64) error {
 	rows, err := x.db.QueryContext(ctx, `SELECT seq, hash, ledger_index, bytes FROM index_statement ORDER BY seq`)
 	if err != nil {
 		return fmt.Errorf("read the statements: %w", err)
 	}
 	defer rows.Close()
-	var own Chain
+	var own, last Chain // last: as far as it is published
 	for rows.Next() {
 		var seq, at int64
 		var hash string
@@ -108,12 +111,15 @@ func (x *Index) VerifyChain(ctx context.Context, ledger *Chain) error {
 		if index, known := ledger.at[seq]; known && index != at {
 			return fmt.Errorf("database: %w: statement %d is entry %d of the ledger, and its row says %d", ErrChain, seq, index, at)
 		}
+		if seq <= ledger.Seq || at < published || at >= committed {
+			last.Seq, last.Hash = own.Seq, own.Hash
+		}
 	}
 	if err := rows.Err(); err != nil {
 		return fmt.Errorf("read the statements: %w", err)
 	}
-	if own.Seq != ledger.Seq || own.Hash != ledger.Hash {
-		return fmt.Errorf("%w: the database ends with statement %d, the ledger with %d", ErrChain, own.Seq, ledger.Seq)
+	if last.Seq != ledger.Seq || last.Hash != ledger.Hash {
+		return fmt.Errorf("%w: the database ends with statement %d, the ledger with %d", ErrChain, last.Seq, ledger.Seq)
 	}
 	return rows.Close()
 }

@@ -622,7 +622,7 @@ func TestChain(t *testing.T) {
 		if err := c.Next(raw(2)); !errors.Is(err, ErrChain) {
 			t.Fatalf("a chain that begins with number 2: %v", err)
 		}
-		if err := errors.Join(c.Next(raw(1)), b.VerifyChain(t.Context(), &c)); !errors.Is(err, ErrChain) {
+		if err := errors.Join(c.Next(raw(1)), b.VerifyChain(t.Context(), &c, c.Seq, c.Seq)); !errors.Is(err, ErrChain) {
 			t.Fatalf("a ledger that ends before the database: %v", err)
 		}
 		st, err := check.ParseStatement(raw(2))
@@ -640,13 +640,13 @@ func TestChain(t *testing.T) {
 		if err := fork.Next(again); !errors.Is(err, ErrChain) {
 			t.Fatalf("one revision with two layers: %v", err)
 		}
-		if err := errors.Join(c.Next(raw(2)), b.VerifyChain(t.Context(), &c)); err != nil {
+		if err := errors.Join(c.Next(raw(2)), b.VerifyChain(t.Context(), &c, c.Seq, c.Seq)); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := db.ExecContext(t.Context(), `UPDATE index_statement SET hash = $1 WHERE seq = 2`, strings.Repeat("0", 64)); err != nil {
 			t.Fatal(err)
 		}
-		if err := b.VerifyChain(t.Context(), &c); !errors.Is(err, ErrChain) {
+		if err := b.VerifyChain(t.Context(), &c, c.Seq, c.Seq); !errors.Is(err, ErrChain) {
 			t.Fatalf("an edited row: %v", err)
 		}
 	})

@@ -382,8 +382,16 @@ func (l *Ledger) Checkpoint() (signed []byte, tree tlog.Tree, err error) {
 // Served returns how many entries are public: those below the checkpoint that
 // was served last, in the transaction that told every follower.
 func (l *Ledger) Served(ctx context.Context) (int64, error) {
-	var n int64
-	if err := l.db.QueryRowContext(ctx, `SELECT served FROM ledger_turn WHERE id = 1`).Scan(&n); err != nil {
+	return count(ctx, l.db, `SELECT served FROM ledger_turn WHERE id = 1`)
+}
+
+// Committed returns how many entries the database of a log has, served or not.
+func Committed(ctx context.Context, db *store.DB) (int64, error) {
+	return count(ctx, db, `SELECT size FROM ledger_head WHERE id = 1`)
+}
+
+func count(ctx context.Context, db *store.DB, query string) (n int64, err error) {
+	if err := db.QueryRowContext(ctx, query).Scan(&n); err != nil {
 		return 0, fmt.Errorf("ledger: %w", err)
 	}
 	return n, nil

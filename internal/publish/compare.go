@@ -17,20 +17,23 @@ type Difference struct {
 	What string `json:"what"` // one sentence, with the figures
 }
 
-// compare holds the facts of an incident against the roster that it is checked by.
-func compare(inc incident.Incident, r roster.Roster) []Difference {
+// compare holds the facts of an incident against the roster that it is checked by. uncompared is what it could not hold
+// against anything.
+func compare(inc incident.Incident, r roster.Roster) (found []Difference, uncompared []string) {
 	c := &comparison{inc: inc, roster: r}
 	c.counts()
 	c.excluded()
 	c.classes()
 	c.unread()
-	return c.found
+	return c.found, c.uncompared
 }
 
 type comparison struct {
 	inc    incident.Incident
 	roster roster.Roster
 	found  []Difference
+
+	uncompared []string
 }
 
 func (c *comparison) add(code, what string, args ...any) {
@@ -59,8 +62,8 @@ func (c *comparison) counts() {
 		low, high, of = counts.Affected, counts.Affected+counts.Duplicates, "rows in the roster"
 	}
 	switch f.Value.Qualifier {
-	case "about": // a tenth either way is what "about" may mean
-		if told >= low-low/10 && told <= high+high/10 {
+	case "about": // a tenth either way is what "about" may mean, and one where there are few
+		if told >= low-max(1, low/10) && told <= high+max(1, high/10) {
 			return
 		}
 	case "at-most":
@@ -93,16 +96,22 @@ func qualified(q string) string {
 	return ""
 }
 
-// excluded compares the number of those that a fact excludes with the rule of the same name.
+// excluded compares the number of those that a fact excludes with the rule of the same name. A rule counts rows: of accounts
+// and persons, whose rows may be several, that is the most there can be.
 func (c *comparison) excluded() {
 	for _, f := range c.inc.Listed("excluded") {
 		n := f.Value.Number
-		at := slices.IndexFunc(c.roster.Counts.Excluded, func(r roster.RuleCount) bool { return r.Rule == f.Item })
-		if n == nil || at < 0 || f.Value.Qualifier == "about" || f.Value.Qualifier == "at-most" {
+		if n == nil || f.Value.Qualifier == "about" || f.Value.Qualifier == "at-most" {
 			continue
 		}
-		if rows := c.roster.Counts.Excluded[at].Rows; *n != rows {
-			c.add("excluded", "excluded %s says %s, and the rule of that name takes out %s rows", f.Item, web.Digits(*n), web.Digits(rows))
+		at := slices.IndexFunc(c.roster.Counts.Excluded, func(r roster.RuleCount) bool { return r.Rule == f.Item })
+		if at < 0 {
+			c.uncompared = append(c.uncompared, fmt.Sprintf("excluded %s says %s, and no rule has that name to compare it with", f.Item, web.Digits(*n)))
+			continue
+		}
+		rows := c.roster.Counts.Excluded[at].Rows
+		if *n > rows || f.Value.Unit == "records" && *n != rows || *n == 0 && rows > 0 {
+			c.add("excluded", "excluded %s says %s %s, and the rule of that name takes out %s rows", f.Item, web.Digits(*n), f.Value.Unit, web.Digits(rows))
 		}
 	}
 }
@@ -117,17 +126,12 @@ func (c *comparison) classes() {
 			}
 		}
 	}
-	var told []string
-	for _, f := range c.inc.Listed("data-class") {
-		if f.Certainty != incident.Unknown {
-			told = append(told, f.Value.Word)
-		}
-	}
+	told := c.inc.Classes()
 	if missing := without(checked, told); len(missing) > 0 {
 		c.add("class-not-told", "a check tells people that %s was exposed, and no fact data-class says so", strings.Join(missing, ", "))
 	}
 	if extra := without(told, checked); len(extra) > 0 {
-		c.add("class-not-in-rules", "the facts say that %s was exposed, and no check would tell anybody: no set of the rules has it", strings.Join(extra, ", "))
+		c.add("class-not-in-rules", "the facts say that %s was exposed, and nobody in the roster would be told so by a check", strings.Join(extra, ", "))
 	}
 }
 

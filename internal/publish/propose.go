@@ -43,6 +43,7 @@ type Proposal struct {
 	Differences []Difference     // between facts, roster and rules: published only with Despite
 	Despite     string
 	Missing     []string // what a reader would look for in the notice and does not find, one sentence each
+	Uncompared  []string // what the facts say and nothing can be compared with, one sentence each
 
 	last *incident.Notice // where nothing new is said: what was said last
 }
@@ -118,33 +119,31 @@ func (p *Publisher) Propose(ctx context.Context, who actor.Actor, r Request) (*P
 }
 
 // proposeNotice composes a notice of the kind that is asked for.
+//
+// It speaks of the scope that is published, and not of one that was made since: notice, page and check say the same.
 func (p *Publisher) proposeNotice(ctx context.Context, prop *Proposal, d incident.Draft) error {
-	d.Figures = p.figures(prop.State, prop.Roster.Counts.Affected)
+	st, _, _, err := p.Index.Statement(ctx)
+	if err != nil && !errors.Is(err, index.ErrNone) {
+		return err
+	}
+	if st == nil || st.Incident(prop.Incident) == nil {
+		return &hinted{fmt.Errorf("publish %s: %w: the first notice is published with its statement", prop.Incident, incident.ErrNotice), "publish the first one: shirase publish " + prop.Incident}
+	}
+	prop.State = string(st.Incident(prop.Incident).State)
+	scope, sealed, err := p.Scope(ctx, st, prop.Incident)
+	if err != nil {
+		return err
+	}
+	d.Figures = p.figures(prop.State, scope.Counts.Affected)
 	n, err := p.Incidents.Compose(ctx, prop.Incident, d)
 	if err != nil {
 		return err
 	}
 	prop.Notice = &n
-	st, _, _, err := p.Index.Statement(ctx)
-	if err != nil && !errors.Is(err, index.ErrNone) {
-		return err
-	}
-	// What the notice says of the scope, and what the statement says, are told on one page.
 	said := slices.IndexFunc(n.Facts, func(f incident.Fact) bool { return f.Key == "scope.state" && !f.Retracted })
-	var now *check.Incident
-	if st != nil {
-		now = st.Incident(prop.Incident)
-	}
-	switch {
-	case now == nil:
-		return &hinted{fmt.Errorf("publish %s: %w: the first notice is published with its statement", prop.Incident, incident.ErrNotice), "shirase publish " + prop.Incident}
-	case said >= 0 && n.Facts[said].Value.Word != string(now.State):
-		return &hinted{fmt.Errorf("publish %s: %w: it would say that the scope is %s, and the published statement says %s", prop.Incident, incident.ErrNotice, n.Facts[said].Value.Word, now.State),
+	if said >= 0 && n.Facts[said].Value.Word != prop.State {
+		return &hinted{fmt.Errorf("publish %s: %w: it would say that the scope is %s, and the published statement says %s", prop.Incident, incident.ErrNotice, n.Facts[said].Value.Word, prop.State),
 			"publish the statement with it: shirase publish " + prop.Incident}
-	}
-	scope, sealed, err := p.Scope(ctx, st, prop.Incident)
-	if err != nil {
-		return err
 	}
 	if sealed {
 		notices, err := p.Incidents.Notices(ctx, prop.Incident)
@@ -152,7 +151,7 @@ func (p *Publisher) proposeNotice(ctx context.Context, prop *Proposal, d inciden
 			return err
 		}
 		told := incident.Incident{ID: prop.Incident, Facts: incident.Published(append(notices, n))}
-		prop.Differences = compare(told, scope)
+		prop.Differences, prop.Uncompared = compare(told, scope)
 	}
 	return nil
 }
@@ -168,13 +167,16 @@ func (p *Publisher) proposeWhole(ctx context.Context, prop *Proposal, inc incide
 		if err := p.seal(ctx, prop, &subject, tell); err != nil {
 			return err
 		}
-		prop.Differences = compare(inc, prop.Roster)
+		prop.Differences, prop.Uncompared = compare(inc, prop.Roster)
 	}
-	var err error
+	before, _, _, err := p.Index.Statement(ctx)
+	if err != nil && !errors.Is(err, index.ErrNone) {
+		return err
+	}
 	if prop.Statement, err = p.Index.Draft(ctx, subject, prop.Sealed); err != nil {
 		return err
 	}
-	n, fresh, err := p.nextNotice(ctx, inc, p.figures(prop.State, prop.Roster.Counts.Affected))
+	n, fresh, err := p.nextNotice(ctx, inc, p.figures(prop.State, prop.Roster.Counts.Affected), scopeChanged(before, prop.Statement.Statement, inc.ID))
 	if err != nil {
 		return err
 	}
@@ -227,15 +229,32 @@ func (p *Publisher) figures(state string, accounts int64) incident.Figures {
 	return incident.Figures{Accounts: accounts, URL: p.instance.URL, Demonstration: p.instance.Demonstration, State: state}
 }
 
+// scopeChanged reports whether two statements tell different things of an incident's scope.
+func scopeChanged(before, after *check.Statement, id string) bool {
+	if before == nil || before.Incident(id) == nil {
+		return true
+	}
+	was, is := before.Incident(id), after.Incident(id)
+	return was.State != is.State || was.Revision != is.Revision
+}
+
 // nextNotice renders an incident's notice, and says whether it differs from the one published last, which it gives
-// otherwise.
-func (p *Publisher) nextNotice(ctx context.Context, inc incident.Incident, figures incident.Figures) (incident.Notice, bool, error) {
+// otherwise. Where the scope has changed, the whole text that stands is what it has to differ from: an addendum since then
+// says nothing of the new one.
+func (p *Publisher) nextNotice(ctx context.Context, inc incident.Incident, figures incident.Figures, scope bool) (incident.Notice, bool, error) {
 	before, err := p.Incidents.Notices(ctx, inc.ID)
 	if err != nil {
 		return incident.Notice{}, false, err
 	}
 	if len(before) > 0 {
 		last := before[len(before)-1]
+		if scope {
+			for _, n := range before {
+				if n.Whole() {
+					last = n
+				}
+			}
+		}
 		changed, err := p.Incidents.Unpublished(ctx, inc.ID)
 		if err != nil {
 			return incident.Notice{}, false, err
@@ -246,9 +265,9 @@ func (p *Publisher) nextNotice(ctx context.Context, inc incident.Incident, figur
 			if err != nil {
 				return incident.Notice{}, false, err
 			}
-			// A text that a person wrote, and an addendum, stand until a fact changes.
-			if last.Format > 1 || again.Text == last.Text {
-				return last, false, nil
+			// A text that a person wrote, and an addendum, stand until a fact or the scope changes.
+			if last.Format > 1 && !scope || again.Text == last.Text {
+				return before[len(before)-1], false, nil
 			}
 			figures.Time = time.Time{}
 		}
@@ -257,15 +276,16 @@ func (p *Publisher) nextNotice(ctx context.Context, inc incident.Incident, figur
 	return n, true, err
 }
 
-// DraftNotice gives the Markdown that a notice would be composed from, with references to facts, for editing.
-func (p *Publisher) DraftNotice(ctx context.Context, id string, d incident.Draft) (incident.Text, error) {
+// DraftNotice gives the Markdown that a notice would be composed from, with references to facts, for editing, and the facts
+// that it would make public.
+func (p *Publisher) DraftNotice(ctx context.Context, id string, d incident.Draft) (incident.Text, []incident.Fact, error) {
 	inc, err := p.Incidents.Get(ctx, id)
 	if err != nil {
-		return incident.Text{}, err
+		return incident.Text{}, nil, err
 	}
 	state, err := p.State(ctx, inc)
 	if err != nil {
-		return incident.Text{}, err
+		return incident.Text{}, nil, err
 	}
 	d.Figures = p.figures(state, 0)
 	return p.Incidents.DraftText(ctx, id, d)
@@ -288,7 +308,44 @@ func (p *Publisher) Upcoming(ctx context.Context, id string) (incident.Notice, b
 	if err != nil && !errors.Is(err, roster.ErrNone) {
 		return incident.Notice{}, false, err
 	}
-	return p.nextNotice(ctx, inc, p.figures(state, r.Counts.Affected))
+	st, _, _, err := p.Index.Statement(ctx)
+	if err != nil && !errors.Is(err, index.ErrNone) {
+		return incident.Notice{}, false, err
+	}
+	scope := st == nil || st.Incident(id) == nil || string(st.Incident(id).State) != state
+	if !scope && state == incident.StateFinal {
+		now, _, err := p.Scope(ctx, st, id)
+		if err != nil {
+			return incident.Notice{}, false, err
+		}
+		scope = now.ID != r.ID
+	}
+	return p.nextNotice(ctx, inc, p.figures(state, r.Counts.Affected), scope)
+}
+
+// Doubts says what would stop an incident from being published now, and what nobody can compare, for a private preview.
+// Nothing is sealed.
+func (p *Publisher) Doubts(ctx context.Context, id string) ([]string, error) {
+	inc, err := p.Incidents.Get(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	state, err := p.State(ctx, inc)
+	if err != nil || state != incident.StateFinal {
+		return nil, err
+	}
+	r, err := p.Rosters.Latest(ctx, id)
+	if errors.Is(err, roster.ErrNone) {
+		return []string{ErrNoRoster.Error()}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	differences, out := compare(inc, r)
+	for _, d := range differences {
+		out = append(out, d.What)
+	}
+	return out, nil
 }
 
 // Publication is what was published.

@@ -47,6 +47,9 @@ func TestDifferences(t *testing.T) {
 		"a class that is asked and not known": {"\n  - {key: data-class, value: birth-date, certainty: unknown}", rows(6), rules, ""},
 		"a class that the facts do not tell":  {"", rows(6), strings.Replace(rules, "classes: [email]", "classes: [email, phone]", 1), "class-not-told"},
 		"a rule's number":                     {"\n  - {key: excluded, id: foreign, value: abroad, count: 2, unit: accounts}", rows(6), rules, "excluded"},
+		"accounts, of two rows of one":        {"\n  - {key: excluded, id: foreign, value: abroad, count: 1, unit: accounts}", rows(6, "f,f@example.com,,,US\n"), rules, ""},
+		"records, and the rule has more":      {"\n  - {key: excluded, id: foreign, value: abroad, count: 1, unit: records}", rows(6, "f,f@example.com,,,US\n"), rules, "excluded"},
+		"about 7, and there are 6":            {count("7", "accounts", "about"), rows(6), rules, ""},
 		"a rule's number that is right":       {"\n  - {key: excluded, id: foreign, value: abroad, count: 1, unit: accounts}", rows(6), rules, ""},
 		"a row that cannot be read":           {"", rows(6, "\"z,broken\n"), rules, "unreadable"},
 		"an address that cannot be read":      {count("7", "accounts", "exact"), rows(6, "z,nobody,,,JP\n"), rules, "unreadable"},
@@ -212,6 +215,92 @@ func (w *world) notice(version int) incident.Notice {
 	return list[version-1]
 }
 
+// TestNoticeOfThePublishedScope: a notice speaks of the scope that is published: a revision while another is only committed
+// promises no check, and a scope that changed is told by a notice also where its number is no fact and an addendum came since.
+func TestNoticeOfThePublishedScope(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		w.record(strings.Replace(agreeing, "  - {key: affected.count, value: 6, unit: accounts, qualifier: exact}\n", "", 1))
+		if _, _, err := w.Run(ctx, by, Request{Incident: "shop"}); err != nil {
+			t.Fatal(err)
+		}
+		w.scope("shop", rows(6), rules)
+		_, pub, err := w.Run(ctx, by, Request{Incident: "shop", Notice: &incident.Draft{Kind: incident.KindRevision}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text := pub.Notice.Text.EN; strings.Contains(text, "You can check your own address") || strings.Contains(text, "6 accounts") || !strings.Contains(text, "still being established") {
+			t.Errorf("a notice tells of a scope that is not published:\n%s", text)
+		}
+		if _, pub, err = w.Run(ctx, by, Request{Incident: "shop"}); err != nil || !strings.Contains(pub.Notice.Text.EN, "6 accounts") {
+			t.Fatalf("%v:\n%s", err, pub.Notice.Text.EN)
+		}
+		if _, pub, err = w.Run(ctx, by, Request{Incident: "shop", Notice: &incident.Draft{Kind: incident.KindRevision}}); err != nil || !strings.Contains(pub.Notice.Text.EN, "6 accounts") {
+			t.Errorf("a revision leaves out who is affected: %v\n%s", err, pub.Notice.Text.EN)
+		}
+		w.record("id: shop\nfacts: [{key: addendum, id: \"1\", at: \"2026-11-22T10:00+09:00\", value: x}]")
+		if _, _, err := w.Run(ctx, by, Request{Incident: "shop", Notice: &incident.Draft{Kind: incident.KindAddendum, Item: "1"}}); err != nil {
+			t.Fatal(err)
+		}
+		w.scope("shop", rows(9), rules)
+		if _, pub, err = w.Run(ctx, by, Request{Incident: "shop"}); err != nil || pub.Notice.Kind != incident.KindRevision || !strings.Contains(pub.Notice.Text.EN, "9 accounts") {
+			t.Errorf("a scope that changed is told by no notice: %v, %s", err, pub.Notice.ID)
+		}
+		if _, pub, err = w.Run(ctx, by, Request{Incident: "shop"}); err != nil || pub.Changed {
+			t.Errorf("published again: %v", err)
+		}
+	})
+}
+
+// TestOnlyWhatIsTold: a retraction makes nothing else public, and of what waits a notice can be told what to tell.
+func TestOnlyWhatIsTold(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		w.record(agreeing)
+		w.scope("shop", rows(6), rules)
+		if _, _, err := w.Run(ctx, by, Request{Incident: "shop"}); err != nil {
+			t.Fatal(err)
+		}
+		w.record("id: shop\nfacts: [{key: title, value: A draft title}, {key: sector, value: retail}, {key: cause, value: intrusion}]")
+		text := incident.Text{JA: "取り下げます。", EN: "We withdraw it."}
+		_, pub, err := w.Run(ctx, by, Request{Incident: "shop", Notice: &incident.Draft{Kind: incident.KindRetraction, About: 1, Text: text}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(pub.Notice.Facts) != 0 || !w.shown("shop", "A case") {
+			t.Errorf("a retraction makes drafts public: %v, %+v", err, pub.Notice.Facts)
+		}
+		if _, pub, err = w.Run(ctx, by, Request{Incident: "shop", Notice: &incident.Draft{Kind: incident.KindRevision}}); err != nil {
+			t.Fatal(err)
+		}
+		w.record("id: shop\nfacts: [{key: title, value: Another title}, {key: sector, value: health}]")
+		_, pub, err = w.Run(ctx, by, Request{Incident: "shop", Notice: &incident.Draft{Kind: incident.KindAddendum, Only: []string{"sector"}, Text: text}})
+		if err != nil || len(pub.Notice.Facts) != 1 || pub.Notice.Facts[0].Key != "sector" || w.shown("shop", "Another title") {
+			t.Errorf("more is told than was chosen: %v, %+v", err, pub.Notice)
+		}
+		if _, _, err = w.Run(ctx, by, Request{Incident: "shop", Notice: &incident.Draft{Kind: incident.KindAddendum, Only: []string{"country"}, Text: text}}); !errors.Is(err, incident.ErrNotice) {
+			t.Errorf("a fact that does not wait: %v", err)
+		}
+	})
+}
+
+// TestUnknownClass: what nobody knows to be exposed is not told to be.
+func TestUnknownClass(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		w.record(agreeing)
+		w.record("id: shop\nfacts: [{key: data-class, value: phone, certainty: unknown}]")
+		w.scope("shop", rows(6), rules)
+		_, pub, err := w.Run(t.Context(), by, Request{Incident: "shop"})
+		if err != nil || strings.Contains(pub.Notice.Text.EN, "elephone") {
+			t.Errorf("%v:\n%s", err, pub.Notice.Text.EN)
+		}
+		res, err := w.Incidents.Public().Search(t.Context(), incident.Query{Classes: []string{"phone"}})
+		if err != nil || res.Total != 0 {
+			t.Errorf("it is found by it: %d, %v", res.Total, err)
+		}
+	})
+}
+
 // TestFiguresArePublished: the figures of a scope are those of the published revision, and not of a scope made since.
 func TestFiguresArePublished(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
@@ -357,6 +446,7 @@ func TestOneMoment(t *testing.T) {
 		}
 		commit("Second title")
 		mustShow("committed and not synced", "A case", 1)
+		w.mustVerify() // what is on its way is nobody's edit
 		w.open(w.DB)
 		h = index.NewHandler(w.Index, w.Log(), unlimited)
 		mustShow("started again", "Second title", 2)

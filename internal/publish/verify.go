@@ -22,6 +22,23 @@ type Verified struct {
 // statements, every notice, every fact that a notice froze, what the public is shown of each incident, and every layer. It
 // opens nothing that would mend or refuse what it verifies. What it found stands in the report beside the error.
 func Verify(ctx context.Context, db *store.DB, dir *files.Dir, x *index.Index, vkey string) (Verified, error) {
+	for try := 1; ; try++ {
+		before, _ := ledger.Committed(ctx, db) // what is damaged there is told below
+		out, err := verify(ctx, db, dir, x, vkey)
+		if err == nil || try == verifyTries {
+			return out, err
+		}
+		// Files and tables are not read in one instant: what was published meanwhile is no damage.
+		if after, countErr := ledger.Committed(ctx, db); countErr != nil || after == before {
+			return out, err
+		}
+	}
+}
+
+// verifyTries is how often what changes while it is verified is verified again.
+const verifyTries = 5
+
+func verify(ctx context.Context, db *store.DB, dir *files.Dir, x *index.Index, vkey string) (Verified, error) {
 	chain, audit := new(index.Chain), new(incident.Audit)
 	var broken error // told after the damage that may have broken it
 	var out Verified
@@ -42,7 +59,7 @@ func Verify(ctx context.Context, db *store.DB, dir *files.Dir, x *index.Index, v
 		err = broken
 	}
 	if err == nil {
-		err = x.VerifyChain(ctx, chain)
+		err = x.VerifyChain(ctx, chain, out.Size, out.Database)
 	}
 	if err == nil {
 		err = verifyNotices(ctx, db, audit, &out.Report)

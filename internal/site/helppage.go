@@ -25,6 +25,7 @@ type helpBody struct {
 	WhyNot                    string
 	Addenda                   []line
 	Zone                      string
+	Unsigned                  []string
 }
 
 // standing is a promise, a measure or a service as it stands.
@@ -55,7 +56,7 @@ func (s *Site) help(w http.ResponseWriter, r *http.Request) error {
 	p.Description = lang.Pick("いまの状況、対象となった方にしていただきたいこと、お問い合わせ先。", "Where things stand, what to do if you are affected, and whom to ask.")
 	body := helpBody{Title: i.Title(lang), Organisation: i.Organisation(lang), Href: p.Link("/incidents/" + i.ID),
 		AsOf: newestAsOf(lang, i), Now: promises(lang, i), Services: services(lang, i), Steps: adviceSteps(lang, i.Classes()),
-		Open: open(lang, found), Sealed: sealed(s.Statement(), i.ID), Addenda: addenda(lang, i)}
+		Open: open(lang, found), Sealed: s.checkable(i.ID, s.state(r.Context(), i)), Addenda: addenda(lang, i), Unsigned: unsigned(lang, i)}
 	notices, err := s.Archive.Notices(r.Context(), i.ID)
 	if err != nil {
 		return err

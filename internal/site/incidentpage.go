@@ -39,6 +39,8 @@ type incidentBody struct {
 	Sources             []sourceRow
 	Recorded            *record // from what others published
 	Correction          template.HTML
+	Unsigned            []string // facts that no notice signed, each with its key
+	Doubts              []string // in a preview: what would stop it from being published
 }
 
 // figure is a number that tells something at a glance.
@@ -76,9 +78,9 @@ func (s *Site) incident(w http.ResponseWriter, r *http.Request) error {
 	p.Title = i.Title(lang)
 	p.Description = lang.Pick(i.Title(web.JA)+"についての事実、経緯、追記、対象となった方へのお願い。", "Facts, what happened when, addenda, and what to do: "+i.Title(web.EN)+".")
 	body := incidentBody{
-		Title: i.Title(lang), Organisation: i.Organisation(lang), StateTone: "clear",
-		Figures: figures(lang, i), Sealed: sealed(s.Statement(), i.ID), Classes: incident.ClassLabels(lang, i.Classes()),
-		Addenda: addenda(lang, i), Actions: actions(lang, i), Facts: factRows(lang, i), Notices: s.noticeLinks(p, i, notices, ""),
+		Title: i.Title(lang), Organisation: i.Organisation(lang), StateTone: "clear", Unsigned: unsigned(lang, i),
+		Figures: figures(lang, i), Classes: incident.ClassLabels(lang, i.Classes()),
+		Addenda: addenda(lang, i), Actions: actions(lang, i), Notices: s.noticeLinks(p, i, notices, ""),
 		HelpHref: p.Link("/incidents/" + i.ID + "/help"), Replies: replies(lang, i), Sources: sourceRows(lang, i),
 		Correction: s.correction(lang, i),
 	}
@@ -99,6 +101,10 @@ func (s *Site) incident(w http.ResponseWriter, r *http.Request) error {
 		body.Disclosed = moment(lang, f.Value.Time)
 	}
 	state := s.state(r.Context(), i)
+	body.Facts, body.Sealed = factRows(lang, i, state), s.checkable(i.ID, state)
+	if s.Doubts != nil {
+		body.Doubts = s.Doubts(r.Context(), i.ID)
+	}
 	if body.State = incident.Word(lang, state); state == "" {
 		body.State = lang.Pick("署名の前に掲載", "shown before signing")
 	}
@@ -141,6 +147,11 @@ func (s *Site) state(ctx context.Context, i incident.Incident) string {
 		return string(st.Incident(i.ID).State)
 	}
 	return ""
+}
+
+// checkable reports whether people can check themselves against an incident: the statement says so or, in a preview, would.
+func (s *Site) checkable(id, state string) bool {
+	return sealed(s.Statement(), id) || s.State != nil && state == incident.StateFinal
 }
 
 // whyNot says why an incident cannot be checked here.
@@ -266,7 +277,26 @@ func zoned(lang web.Lang, i incident.Incident) func(incident.Moment) string {
 func addenda(lang web.Lang, i incident.Incident) []line {
 	var out []line
 	for _, f := range i.Listed("addendum") {
-		out = append(out, line{moment(lang, f.Value.Time), f.Value.Text.In(lang), ""})
+		out = append(out, line{moment(lang, f.Value.Time), f.Value.Text.In(lang) + beforeSigning(lang, f), ""})
+	}
+	return out
+}
+
+// beforeSigning marks a fact that was shown before any notice signed it.
+func beforeSigning(lang web.Lang, f incident.Fact) string {
+	if !f.Unsigned {
+		return ""
+	}
+	return lang.Pick("（署名の前に掲載）", " (shown before signing)")
+}
+
+// unsigned lists the facts of an incident that were shown before any notice signed them.
+func unsigned(lang web.Lang, i incident.Incident) []string {
+	var out []string
+	for _, f := range i.Facts {
+		if f.Unsigned {
+			out = append(out, incident.KeyLabel(lang, f.Key)+lang.Pick("：", ": ")+inWords(lang, i, f))
+		}
 	}
 	return out
 }
@@ -284,21 +314,21 @@ func actions(lang web.Lang, i incident.Incident) []line {
 		if note == "" {
 			note = incident.Word(lang, f.Value.Status)
 		}
-		out = append(out, line{when, f.Value.Text.In(lang), note})
+		out = append(out, line{when, f.Value.Text.In(lang), note + beforeSigning(lang, f)})
 	}
 	return out
 }
 
 // scope sets the figures of scope and index side by side, and explains a difference.
 func (s *Site) scope(r *http.Request, lang web.Lang, i incident.Incident, body *incidentBody) {
-	st := s.Statement()
-	if !sealed(st, i.ID) {
+	if !body.Sealed {
 		return
 	}
 	var entries int64
-	in := st.Incident(i.ID)
-	for _, n := range in.Counts {
-		entries += n
+	if st := s.Statement(); sealed(st, i.ID) {
+		for _, n := range st.Incident(i.ID).Counts {
+			entries += n
+		}
 	}
 	if f, ok := i.Fact("affected.count"); ok {
 		body.Scope = append(body.Scope, figure{Label: lang.Pick("公表された対象の数", "Affected, as made public"), Value: incident.Count(lang, f.Value)})
@@ -327,9 +357,12 @@ func (s *Site) scope(r *http.Request, lang web.Lang, i incident.Incident, body *
 	case s.Demo != nil:
 		body.ScopeNote = lang.Pick("この実演では、公表された数にならって作った架空のアカウントを、規模を変えて索引に入れています。",
 			"In this demonstration the index holds accounts that were generated after the published figure, at a scale of their own.")
+	case hasAccounts && entries < accounts-of.WithoutEmail:
+		shared := accounts - of.WithoutEmail - entries
+		body.ScopeNote = lang.Pick(fmt.Sprintf("アドレスの登録があるアカウントとの差の%sは、複数のアカウントが同じアドレスを使っている場合に、索引では1つの記録にまとめるためです。", web.Number(lang, shared)),
+			fmt.Sprintf("Of the accounts with an address, %s share one with another: those are one entry in the index.", web.Number(lang, shared)))
 	case hasAccounts && entries < accounts:
-		body.ScopeNote = lang.Pick(fmt.Sprintf("差の%sは、複数のアカウントが同じアドレスを使っている場合に、索引では1つの記録にまとめるためです。", web.Number(lang, accounts-entries)),
-			fmt.Sprintf("The difference of %s comes from accounts that share an address: they are one entry in the index.", web.Number(lang, accounts-entries)))
+		body.ScopeNote = lang.Pick("アドレスの登録がないアカウントは、索引にありません。", "Accounts without an address are not in the index.")
 	case hasAccounts && entries > accounts:
 		body.ScopeNote = lang.Pick("1つのアカウントが、アドレスのほかに電話番号などでも確認できる場合、索引にはそれぞれの記録があります。",
 			"An account that can be checked by more than its address has an entry for each.")
@@ -339,7 +372,7 @@ func (s *Site) scope(r *http.Request, lang web.Lang, i incident.Incident, body *
 }
 
 // factRows lists every current fact, grouped by key.
-func factRows(lang web.Lang, i incident.Incident) []factRow {
+func factRows(lang web.Lang, i incident.Incident, state string) []factRow {
 	at := zoned(lang, i)
 	var out []factRow
 	var last string
@@ -355,9 +388,12 @@ func factRows(lang web.Lang, i incident.Incident) []factRow {
 		if slices.Contains([]string{"title", "addendum", "action", "reply", "source"}, f.Key) { // shown in full elsewhere
 			continue
 		}
+		if f.Key == "scope.state" && f.Value.Word != state { // what the statement says stands at the top, and nothing beside it
+			continue
+		}
 		value := factValue(lang, f, at)
 		if f.Unsigned {
-			value += template.HTML(` <span class="small">` + lang.Pick("（署名の前に掲載）", "(shown before signing)") + `</span>`)
+			value += template.HTML(`<span class="small">` + beforeSigning(lang, f) + `</span>`)
 		}
 		if mixed[f.Key] && f.Certainty != incident.Confirmed {
 			value += template.HTML(` <span class="small">` + template.HTMLEscapeString(incident.Word(lang, string(f.Certainty))) + `</span>`)

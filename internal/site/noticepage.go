@@ -87,7 +87,7 @@ func speaks(n incident.Notice) (incident.Moment, bool) {
 	if f, ok := published(n); ok {
 		return f.Value.Time, true
 	}
-	if n.Whole() || len(n.Facts) == 0 {
+	if n.Whole() || n.Kind == incident.KindRetraction || len(n.Facts) == 0 { // a withdrawal speaks when it is published
 		return incident.Moment{}, false
 	}
 	return slices.MaxFunc(n.Facts, func(a, b incident.Fact) int { return a.AsOf.Time.Compare(b.AsOf.Time) }).AsOf, true

@@ -3,13 +3,20 @@ package site
 import (
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/hex"
 	"net/http"
 	"slices"
 	"strings"
 )
 
-// previewCookie holds the token of a preview, for this browser and this session only.
-const previewCookie = "shirase-preview"
+// cookieOf names and fills the cookie of a preview, for this browser and this session only. Cookies know no ports: another
+// server of this machine may be sent it, and learns a hash that opens nothing but this preview's pages; the port is in its
+// name, so that two previews keep theirs apart.
+func cookieOf(host, token string) (name, value string) {
+	_, port, _ := strings.Cut(host[strings.LastIndex(host, "]")+1:], ":")
+	sum := sha256.Sum256([]byte("shirase preview cookie\x00" + token))
+	return "shirase-preview-" + port, hex.EncodeToString(sum[:])
+}
 
 // maxTokenForm bounds the form that a token is sent in, in bytes.
 const maxTokenForm = 4 << 10
@@ -19,27 +26,27 @@ const maxTokenForm = 4 << 10
 // form, which sets a cookie, or as Authorization: Bearer. The token is never in an address. Nothing that is answered may be
 // stored by a browser or a proxy.
 func (s *Site) Preview(h http.Handler, hosts []string, token string) http.Handler {
-	want := sha256.Sum256([]byte(token))
-	right := func(given string) bool {
-		sum := sha256.Sum256([]byte(given))
-		return subtle.ConstantTimeCompare(sum[:], want[:]) == 1
+	right := func(given, want string) bool {
+		a, b := sha256.Sum256([]byte(given)), sha256.Sum256([]byte(want))
+		return subtle.ConstantTimeCompare(a[:], b[:]) == 1
 	}
 	inner := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		cookie, secret := cookieOf(r.Host, token)
 		switch bearer, isBearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); {
 		case r.Method == http.MethodPost && r.URL.Path == "/preview":
 			r.Body = http.MaxBytesReader(w, r.Body, maxTokenForm)
-			if !right(strings.TrimSpace(r.PostFormValue("token"))) {
+			if !right(strings.TrimSpace(r.PostFormValue("token")), token) {
 				s.previewPage(w, r, true)
 				return
 			}
-			http.SetCookie(w, &http.Cookie{Name: previewCookie, Value: token, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
+			http.SetCookie(w, &http.Cookie{Name: cookie, Value: secret, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
 			http.Redirect(w, r, "/", http.StatusSeeOther)
-		case isBearer && right(bearer):
+		case isBearer && right(bearer, token):
 			h.ServeHTTP(&noStore{ResponseWriter: w}, r)
 		default:
-			c, err := r.Cookie(previewCookie)
+			c, err := r.Cookie(cookie)
 			switch {
-			case err == nil && right(c.Value):
+			case err == nil && right(c.Value, secret):
 				h.ServeHTTP(&noStore{ResponseWriter: w}, r)
 			case strings.HasPrefix(r.URL.Path, "/assets/"): // the form's style, the same for everybody
 				s.ServeHTTP(w, r)
