@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -22,9 +23,10 @@ func (a *app) cmdExport() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "export [ID...]",
 		Short: "Write incidents and their facts as JSON, CSV or VERIS",
-		Long: `Writes every incident, or those named, to stdout or a file. JSON and CSV have every
-fact that holds now with its source and licence, and are read again by incident
-import; VERIS has fewer kinds of facts. Your own incidents are written as the public
+		Long: `Writes every incident, or those named, to stdout or a file, with every fact that holds
+now and its source and licence; incident import reads them again. VERIS has
+fewer kinds of facts: all of them are in its member "plus". An incident without any
+date is left out of it, and named. Your own incidents are written as the public
 sees them: as their notices froze them. --drafts writes everything that is recorded.`,
 		Example: `  shirase incident export > incidents.json
   shirase incident export --format csv --out naver.csv naver-2013`,
@@ -53,7 +55,7 @@ sees them: as their notices froze them. --drafts writes everything that is recor
 				}
 			}
 			if out == "" {
-				return export(c.Context(), view, a.out, f, ids)
+				return a.export(c.Context(), view, a.out, f, ids)
 			}
 			w, err := os.OpenFile(out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 			if errors.Is(err, os.ErrExist) {
@@ -62,7 +64,7 @@ sees them: as their notices froze them. --drafts writes everything that is recor
 			if err != nil {
 				return fmt.Errorf("export: %w", err)
 			}
-			return errors.Join(export(c.Context(), view, w, f, ids), w.Sync(), w.Close())
+			return errors.Join(a.export(c.Context(), view, w, f, ids), w.Sync(), w.Close())
 		},
 	}
 	f := c.Flags()
@@ -72,14 +74,26 @@ sees them: as their notices froze them. --drafts writes everything that is recor
 	return c
 }
 
-// export streams incidents to w.
-func export(ctx context.Context, view *incident.View, w io.Writer, format exchange.Format, ids []string) error {
+// export streams incidents to w, and names those that have no place in the format.
+func (a *app) export(ctx context.Context, view *incident.View, w io.Writer, format exchange.Format, ids []string) error {
 	out, err := exchange.NewWriter(w, format)
 	if err != nil {
 		return err
 	}
-	if err := view.Each(ctx, ids, out.Write); err != nil {
+	var undated []string
+	err = view.Each(ctx, ids, func(inc incident.Incident, origin *incident.Provenance) error {
+		err := out.Write(inc, origin)
+		if errors.Is(err, exchange.ErrUndated) {
+			undated = append(undated, inc.ID)
+			return nil
+		}
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("export: %w", err)
+	}
+	if len(undated) > 0 {
+		a.say("left out, because VERIS wants a year and none is known: %s", strings.Join(undated, ", "))
 	}
 	return out.Close()
 }

@@ -221,6 +221,9 @@ func (r *importer) prepare(rec *Record) (string, *RowError) {
 			return refuse(strings.TrimSuffix(f.Key+" "+f.Item, " "), "is said twice as of the same time")
 		}
 		said[about] = true
+		if keyForms[f.Key].form == formTime && f.Certainty != Planned && f.Value.Time.Time.After(r.now().Add(24*time.Hour)) {
+			return refuse(f.Key, f.Value.Time.String()+" has not been yet")
+		}
 		if f.AsOf.Time.After(rec.AsOf.Time) {
 			rec.AsOf = f.AsOf
 		}
@@ -395,7 +398,26 @@ func (r *importer) update(ctx context.Context, tx *sql.Tx, p *prepared, id strin
 			several = append(several, f)
 		}
 	}
+	// What the incident holds from elsewhere, as after a merge, is not recorded again as this row's.
+	for _, f := range current(all) {
+		about := [2]string{f.Key, f.Item}
+		if _, known := before[about]; !known {
+			single = slices.DeleteFunc(single, func(n Fact) bool { return [2]string{n.Key, n.Item} == about && saysSame(n, f) })
+		}
+	}
 	changes := append(changesSince(before, single, p.AsOf), several...)
+	if len(changes) == 0 {
+		// Said as of another time, as in what was exported from here: the same, if the rest is.
+		result, err := tx.ExecContext(ctx, `UPDATE incident_import SET digest = $1 WHERE incident = $2 AND licence = $3 AND attribution = $4 AND url = $5`,
+			p.digest, id, p.Licence, p.Attribution, p.URL)
+		if err != nil {
+			return err
+		}
+		if n, err := result.RowsAffected(); err != nil || n > 0 {
+			counts.Unchanged += n
+			return err
+		}
+	}
 	if _, err := tx.ExecContext(ctx, `UPDATE incident_import SET digest = $1, as_of = $2, licence = $3, attribution = $4, url = $5,
 		updated_at = $6 WHERE incident = $7`, p.digest, asOfMicros(p.AsOf), p.Licence, p.Attribution, p.URL, store.Micros(now), id); err != nil {
 		return err

@@ -213,7 +213,8 @@ func FuzzWashington(f *testing.F) {
 }
 
 func FuzzVERIS(f *testing.F) {
-	fuzz(f, VERIS, `{"incident_id":"1","schema_version":"1.4","timeline":{"incident":{"year":2024,"month":2,"day":29},"discovery":{"unit":"Days","value":1e9}},"action":{"error":{}},"victim":{"industry":"5415"}}`)
+	fuzz(f, VERIS, `{"incident_id":"1","schema_version":"1.4","timeline":{"incident":{"year":2024}},"plus":{"shirase":{"sha256":"","incident":{"v":1,"id":"a","facts":[]}}}}`,
+		`{"incident_id":"1","schema_version":"1.4","timeline":{"incident":{"year":2024,"month":2,"day":29},"discovery":{"unit":"Days","value":1e9}},"action":{"error":{}},"victim":{"industry":"5415"}}`)
 }
 
 func FuzzOwnCSV(f *testing.F) {

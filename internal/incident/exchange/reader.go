@@ -117,10 +117,10 @@ func detect(head []byte) Format {
 		switch {
 		case has(`"BreachDate"`) || has(`"PwnCount"`):
 			return HIBP
+		case has(`"schema_version"`) || has(`"incident_id"`) || has(`"actor"`, `"action"`):
+			return VERIS // our own, too, which has facts in it
 		case has(`"facts"`) || has("facts:", "id:"):
 			return Shirase
-		case has(`"schema_version"`) || has(`"incident_id"`) || has(`"actor"`, `"action"`):
-			return VERIS
 		}
 	case isWashington(string(line)):
 		return WashingtonAG

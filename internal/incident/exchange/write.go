@@ -5,9 +5,7 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -23,8 +21,8 @@ type Writer struct {
 	begun bool
 }
 
-// NewWriter begins to write incidents to w as JSON (our own), CSV or VERIS JSON. What is written as JSON or CSV and read
-// again has the same facts; VERIS has fewer kinds of facts, and what it has no place for is left out. Errors: ErrFormat.
+// NewWriter begins to write incidents to w as JSON (our own), CSV or VERIS JSON. What is written and read again has the
+// same facts. Errors: ErrFormat.
 func NewWriter(w io.Writer, format Format) (*Writer, error) {
 	out := &Writer{w: bufio.NewWriterSize(w, 64<<10)}
 	switch format {
@@ -49,14 +47,19 @@ func ContentType(format Format) string {
 	return "application/json"
 }
 
-// Write writes one incident; origin is nil for the operator's own.
+// Write writes one incident; origin is nil for the operator's own. ErrUndated, and nothing is written, where VERIS wants
+// a year and none is known.
 func (w *Writer) Write(inc incident.Incident, origin *incident.Provenance) error {
 	if w.csv != nil {
 		return w.writeCSV(inc, origin)
 	}
 	var v any = ownOf(inc, origin)
 	if w.veris {
-		v = verisOf(inc)
+		row, err := verisOf(inc, origin)
+		if err != nil {
+			return fmt.Errorf("write %s: %w", inc.ID, err)
+		}
+		v = row
 	}
 	b, err := json.Marshal(v, json.Deterministic(true), jsontext.EscapeForHTML(true))
 	if err != nil {
@@ -124,107 +127,4 @@ func (w *Writer) writeCSV(inc incident.Incident, origin *incident.Provenance) er
 		}
 	}
 	return nil
-}
-
-// verisOf writes what VERIS 1.4 has a place for.
-func verisOf(inc incident.Incident) *verisRow {
-	v := &verisRow{ID: inc.ID, SourceID: "shirase", Schema: "1.4.0", Security: "Suspected", Summary: inc.Title("en")}
-	get := func(key string) incident.Value { f, _ := inc.Fact(key); return f.Value }
-	v.Victim.Name = get("organisation").Text.EN
-	v.Victim.Industry = naics.name(get("sector").Word)
-	if code, ok := strings.CutPrefix(get("sector").Original, "NAICS "); ok {
-		v.Victim.Industry = code
-	}
-	v.Victim.Country = []string{"Unknown"}
-	if country := get("country").Word; country != "" {
-		v.Victim.Country = []string{country}
-	}
-	v.verisAction(get("cause").Word)
-	v.verisTimes(inc)
-	v.verisData(inc)
-	var refs []string
-	for _, f := range inc.Listed("source") {
-		if f.Value.URL != "" {
-			refs = append(refs, f.Value.URL)
-		}
-	}
-	v.Refs = strings.Join(refs, "; ")
-	v.Plus.Modified = inc.Updated().UTC().Format("2006-01-02T15:04:05Z")
-	return v
-}
-
-func (v *verisRow) verisAction(cause string) {
-	kind, variety, ok := strings.Cut(verisCauses.name(cause), ": ")
-	if !ok {
-		kind, variety = "unknown", ""
-	}
-	if cause == "misdirected-mail" {
-		kind, variety = "error", "Misdelivery"
-	}
-	action := verisAction{}
-	if variety != "" {
-		action.Variety = []string{variety}
-	}
-	v.Action = map[string]verisAction{kind: action}
-	actor := "unknown"
-	switch {
-	case cause == "contractor":
-		actor = "partner"
-	case kind == "error" || kind == "misuse":
-		actor = "internal"
-	case kind != "unknown":
-		actor = "external"
-	}
-	v.Actor = map[string]jsontext.Value{actor: jsontext.Value(`{}`)}
-}
-
-func (v *verisRow) verisTimes(inc incident.Incident) {
-	for _, key := range []string{"window.start", "discovered", "disclosed", "regulator-notified"} {
-		f, ok := inc.Fact(key)
-		if !ok {
-			continue
-		}
-		t := f.Value.Time
-		v.Timeline.Incident.Year, v.Timeline.Incident.Month = t.Time.Year(), int(t.Time.Month())
-		if t.Precision != incident.Month {
-			v.Timeline.Incident.Day = t.Time.Day()
-		}
-		if found, ok := inc.Fact("discovered"); ok && key == "window.start" && t.Precision != incident.Month && found.Value.Time.Precision != incident.Month {
-			if days := found.Value.Time.Time.Sub(t.Time).Hours() / 24; days >= 0 {
-				whole := float64(int(days))
-				v.Timeline.Discovery = &verisSpan{Unit: "Days", Value: &whole}
-			}
-		}
-		return
-	}
-	v.Timeline.Incident.Year = inc.Published().Year()
-}
-
-func (v *verisRow) verisData(inc incident.Incident) {
-	classes := inc.Listed("data-class")
-	affected, counted := inc.Fact("affected.count")
-	if len(classes) == 0 && !counted {
-		return
-	}
-	v.Attribute.Confidentiality = &struct {
-		Disclosure string      `json:"data_disclosure,omitzero"`
-		Total      *int64      `json:"data_total,omitzero"`
-		Data       []verisData `json:"data,omitzero"`
-	}{Disclosure: "Yes"}
-	c := v.Attribute.Confidentiality
-	for _, f := range classes {
-		if f.Certainty != incident.Confirmed {
-			c.Disclosure = "Potentially"
-		}
-		d := verisData{Variety: verisName(f.Value.Word)}
-		if !slices.Contains(c.Data, d) {
-			c.Data = append(c.Data, d)
-		}
-	}
-	if c.Disclosure == "Yes" {
-		v.Security = "Confirmed"
-	}
-	if counted && affected.Value.Unit == "records" { // a record is not a person
-		c.Total = affected.Value.Number
-	}
 }
