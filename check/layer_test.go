@@ -57,7 +57,7 @@ func TestLayerBuckets(t *testing.T) {
 		if l.Info() != info {
 			t.Fatalf("opened as %+v, written as %+v", l.Info(), info)
 		}
-		if err := l.Verify(true, nil); err != nil {
+		if err := l.Verify(t.Context(), true, nil); err != nil {
 			t.Fatal(err)
 		}
 		var all []byte
@@ -100,7 +100,7 @@ func TestLayerFlips(t *testing.T) {
 		bad[i] ^= 1 << (i % 8)
 		l, err := OpenLayer(bytes.NewReader(bad), int64(len(bad)), info.Root, 16)
 		if err == nil {
-			err = l.Verify(true, nil)
+			err = l.Verify(t.Context(), true, nil)
 		}
 		if !errors.Is(err, ErrLayer) {
 			t.Fatalf("byte %d of %d flipped: %v", i, len(file), err)
@@ -192,7 +192,7 @@ func TestFold(t *testing.T) {
 	sortEntries(all)
 	want, wantInfo := writeLayer(t, all, 16)
 	var got bytes.Buffer
-	info, err := Fold(&got, files)
+	info, err := Fold(t.Context(), &got, files)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -200,7 +200,7 @@ func TestFold(t *testing.T) {
 		t.Fatal("the fold is not the sorted union")
 	}
 	one := bytes.Buffer{}
-	if info, err := Fold(&one, files[1:2]); err != nil || info.Root != files[1].Info().Root {
+	if info, err := Fold(t.Context(), &one, files[1:2]); err != nil || info.Root != files[1].Info().Root {
 		t.Fatalf("a fold of one source is not that source: %v", err)
 	}
 }
@@ -250,7 +250,7 @@ func FuzzOpenLayer(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if l.Verify(true, nil) == nil && !bytes.Equal(b, file) {
+		if l.Verify(t.Context(), true, nil) == nil && !bytes.Equal(b, file) {
 			t.Fatal("another file verifies under this root")
 		}
 		for i := range int64(1) << l.Info().Bits {

@@ -15,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"shirase/internal/actor"
+	"shirase/internal/files"
 	"shirase/internal/incident"
 	"shirase/internal/incident/extract"
 	"shirase/internal/web"
@@ -35,7 +36,8 @@ func (a *app) importNotice(ctx context.Context, answers io.Reader, name string, 
 	if name == "-" && !fl.yes && !a.json {
 		return usagef("the text comes from standard input, so nobody can answer there: name a file, or give --yes or --json")
 	}
-	text, err := readNotice(name, answers)
+	answers = files.Interruptible(ctx, answers)
+	text, err := readNotice(ctx, name, answers)
 	if err != nil {
 		return err
 	}
@@ -89,10 +91,10 @@ func (a *app) importNotice(ctx context.Context, answers io.Reader, name string, 
 }
 
 // readNotice reads the text, at most extract.MaxNotice bytes of it.
-func readNotice(name string, stdin io.Reader) ([]byte, error) {
+func readNotice(ctx context.Context, name string, stdin io.Reader) ([]byte, error) {
 	in := stdin
 	if name != "-" {
-		f, err := os.Open(name)
+		f, err := files.OpenInput(ctx, name)
 		if err != nil {
 			return nil, fmt.Errorf("import: %w", err)
 		}

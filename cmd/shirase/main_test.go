@@ -20,11 +20,15 @@ import (
 	"shirase/internal/store/storetest"
 )
 
-// The scripts of testdata/script run the real command.
+// programs are the processes that tests run: the command itself, and others that
+// tests of some systems add.
+var programs = map[string]func(){"shirase": main}
+
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"shirase": main})
+	testscript.Main(m, programs)
 }
 
+// The scripts of testdata/script run the real command.
 func TestScripts(t *testing.T) {
 	examples, err := filepath.Abs("../../examples")
 	if err != nil {

@@ -13,11 +13,11 @@ import (
 func TestWrite(t *testing.T) {
 	for _, scale := range []float64{1e-6, 0.0001, 0.003} {
 		var a, b bytes.Buffer
-		sample, err := Write(&a, scale, nil)
+		sample, err := Write(t.Context(), &a, scale, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Write(&b, scale, nil); err != nil || sha256.Sum256(a.Bytes()) != sha256.Sum256(b.Bytes()) {
+		if _, err := Write(t.Context(), &b, scale, nil); err != nil || sha256.Sum256(a.Bytes()) != sha256.Sum256(b.Bytes()) {
 			t.Fatalf("not the same bytes again: %v", err)
 		}
 		rows, err := csv.NewReader(&a).ReadAll()
