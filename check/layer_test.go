@@ -2,6 +2,7 @@ package check
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"math/rand/v2"
@@ -257,4 +258,38 @@ func FuzzOpenLayer(f *testing.F) {
 			l.AppendBucket(nil, i, l.Info().Pad)
 		}
 	})
+}
+
+// TestLayerEnds: whatever goes through all entries ends with its context, and
+// long before it has read the rest.
+func TestLayerEnds(t *testing.T) {
+	const n = 200_000
+	file, info := writeLayer(t, randomEntries(n, 16, 3), 16)
+	l, err := OpenLayer(bytes.NewReader(file), int64(len(file)), info.Root, 16)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	told := int64(0)
+	if err := l.Verify(ctx, true, func(done int64) { told = done; stop() }); !errors.Is(err, context.Canceled) || told == 0 || told > n/2 {
+		t.Errorf("verified %d entries: %v", told, err)
+	}
+	ctx, stop = context.WithCancel(t.Context())
+	defer stop()
+	w := &stopping{stop: stop}
+	if _, err := Fold(ctx, w, []*LayerFile{l}); !errors.Is(err, context.Canceled) || w.n == 0 || w.n > len(file)/2 {
+		t.Errorf("folded %d bytes of %d: %v", w.n, len(file), err)
+	}
+}
+
+// stopping stops something when it is first written to.
+type stopping struct {
+	stop func()
+	n    int
+}
+
+func (s *stopping) Write(p []byte) (int, error) {
+	s.stop()
+	s.n += len(p)
+	return len(p), nil
 }

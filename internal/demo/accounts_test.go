@@ -2,8 +2,11 @@ package demo
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/csv"
+	"errors"
+	"io"
 	"slices"
 	"testing"
 
@@ -68,5 +71,19 @@ func TestCity(t *testing.T) {
 		return f.Key == "scope.state" && f.Value.Word == incident.StateInvestigating
 	}) {
 		t.Fatal(err)
+	}
+}
+
+// TestWriteEnds: accounts are made until the context ends.
+func TestWriteEnds(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	told := 0
+	_, err := Write(ctx, io.Discard, 1, func(int64, int64) {
+		if told++; told == 3 {
+			stop()
+		}
+	})
+	if !errors.Is(err, context.Canceled) || told != 3 {
+		t.Errorf("told %d times: %v", told, err)
 	}
 }
