@@ -221,10 +221,8 @@ func (w *workshop) left() []string {
 	return left
 }
 
-const workshopRows = 12_000
-
-// newWorkshop has an incident with its scope, which is not published yet.
-func newWorkshop(t *testing.T) *workshop {
+// newWorkshop has an incident with its scope, of so many accounts, which is not published yet.
+func newWorkshop(t *testing.T, accounts int) *workshop {
 	w := &workshop{t, t.TempDir()}
 	for _, dir := range []string{"tmp", "config"} {
 		if err := os.Mkdir(w.path(dir), 0o700); err != nil {
@@ -250,7 +248,7 @@ facts:
   - {key: disclosed, value: "2026-11-20"}
   - {key: affected.count, value: %d, unit: accounts, qualifier: exact}
   - {key: data-class, value: email}
-`, workshopRows),
+`, accounts),
 		"later.yaml": `id: shop
 zone: "+09:00"
 asOf: "2026-11-21T10:00"
@@ -258,7 +256,7 @@ facts:
   - {key: addendum, id: "1", at: "2026-11-21T10:00", value: {ja: 調査を続けています。, en: The investigation goes on.}}
 `,
 		"rules.yaml":   "columns: {account: id, email: mail}\nindex: [email]\nsets:\n  - {classes: [email]}\n",
-		"accounts.csv": rows("id,mail\n", workshopRows, func(b *strings.Builder, i int) { fmt.Fprintf(b, "%d,m%d@example.com\n", i, i) }, ""),
+		"accounts.csv": rows("id,mail\n", accounts, func(b *strings.Builder, i int) { fmt.Fprintf(b, "%d,m%d@example.com\n", i, i) }, ""),
 		"hashes.txt":   rows("", 20_000, func(b *strings.Builder, i int) { fmt.Fprintf(b, "%07X%033X:%d\n", i*13, i, i+1) }, ""),
 		"list.txt":     rows("letmein\n", 20_000, func(b *strings.Builder, i int) { fmt.Fprintf(b, "secret%d\n", i) }, ""),
 		"logins.csv":   rows("title,password\n", 300, func(b *strings.Builder, i int) { fmt.Fprintf(b, "entry %d,correct horse %d\n", i, i) }, ""),
@@ -288,7 +286,7 @@ func TestInterrupted(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short")
 	}
-	scoped := newWorkshop(t)
+	scoped := newWorkshop(t, 6000)
 	published := scoped.clone(t)
 	published.do("publish", "shop")
 	published.do("incident", "add", "--facts", "later.yaml")
@@ -357,6 +355,34 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
+// TestPublishInterrupted: near its end, where it is decided, an interrupted
+// publication has published nothing, and one that says nothing of an interruption
+// has published all.
+func TestPublishInterrupted(t *testing.T) {
+	scoped := newWorkshop(t, 1000)
+	looks, said, exit := scoped.clone(t).look([]string{"publish", "shop"}, math.MaxInt64, syscall.SIGINT)
+	if exit != exitDone {
+		t.Fatalf("exit %d: %s", exit, said)
+	}
+	ends := map[int]int{}
+	for i := range int64(12) {
+		w := scoped.clone(t)
+		at := looks - looks/4*i/11
+		_, said, exit := w.look([]string{"publish", "shop"}, at, syscall.SIGINT)
+		ends[exit]++
+		p := w.started("ledger", "verify", "--json")
+		statements := map[int]string{exitInterrupted: `"statements":0`, exitDone: `"statements":1`}[exit]
+		if statements == "" {
+			t.Fatalf("signal at look %d of %d: exit %d: %s", at, looks, exit, said)
+		}
+		p.says(statements)
+		p.ends(exitDone, "")
+	}
+	if ends[exitInterrupted] == 0 || ends[exitDone] == 0 {
+		t.Errorf("it ended %v; both ends are to be tried", ends)
+	}
+}
+
 // started starts the command in the folder.
 func (w *workshop) started(args ...string) *process {
 	w.Helper()
@@ -416,7 +442,7 @@ func (p *process) ends(exit int, stderr string) {
 // TestInterruptedWaiting: a command that waits for a person, or for the other end
 // of a pipe, ends with the first signal too.
 func TestInterruptedWaiting(t *testing.T) {
-	w := newWorkshop(t)
+	w := newWorkshop(t, 1000)
 	if err := syscall.Mkfifo(w.path("pipe"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -456,7 +482,7 @@ func TestInterruptedWaiting(t *testing.T) {
 
 // TestSyncInterrupted: a signal while an upstream is asked; what was fetched is kept.
 func TestSyncInterrupted(t *testing.T) {
-	w := newWorkshop(t)
+	w := newWorkshop(t, 1000)
 	w.do("password", "import", "hashes.txt", "--data", "shirase-data")
 	upstream, err := password.Open(w.clone(t).path("shirase-data/password"))
 	if err != nil {
@@ -489,7 +515,7 @@ func TestSyncInterrupted(t *testing.T) {
 
 // TestServersEnd: servers are there to be ended, and end well.
 func TestServersEnd(t *testing.T) {
-	w := newWorkshop(t)
+	w := newWorkshop(t, 1000)
 	w.do("publish", "shop")
 	for _, args := range []string{"serve", "password serve"} {
 		for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
