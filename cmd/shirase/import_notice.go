@@ -41,7 +41,7 @@ func (a *app) importNotice(ctx context.Context, answers io.Reader, name string, 
 	if err != nil {
 		return err
 	}
-	res, err := extract.Notice(text)
+	res, err := extractUntil(ctx, text)
 	if errors.Is(err, extract.ErrNotText) {
 		return &hinted{fmt.Errorf("import %s: %w", name, err), "save it as UTF-8, for example iconv -f CP932 -t UTF-8 FILE"}
 	}
@@ -88,6 +88,25 @@ func (a *app) importNotice(ctx context.Context, answers io.Reader, name string, 
 			fmt.Fprintf(w, "It is your own: nothing of this is public before it is published. To look at it: shirase serve --preview\n")
 		}
 	})
+}
+
+// extractUntil is extract.Notice, which may take seconds and cannot be broken off: when ctx ends it is left to itself.
+func extractUntil(ctx context.Context, text []byte) (*extract.Result, error) {
+	type extracted struct {
+		res *extract.Result
+		err error
+	}
+	done := make(chan extracted, 1)
+	go func() {
+		res, err := extract.Notice(text)
+		done <- extracted{res, err}
+	}()
+	select {
+	case e := <-done:
+		return e.res, e.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // readNotice reads the text, at most extract.MaxNotice bytes of it.

@@ -312,7 +312,7 @@ func TestInterrupted(t *testing.T) {
 		{in: published, args: line("incident export -o out.json")},
 		{in: published, args: line("incident duplicates")},
 		{in: scoped, args: line("password import hashes.txt")},
-		{in: scoped, args: line("password import list.txt --format plain")},
+		{in: scoped, args: line("password import list.txt --format plain --rejects rejected.csv")},
 		{in: published, args: line("password verify")},
 		{in: published, args: line("password top")},
 		{in: published, args: line("password filter")},

@@ -125,6 +125,9 @@ func (a *app) importPasswords(ctx context.Context, name, rejects string, o passw
 	o.Progress = tell
 	out, err := p.ImportFile(ctx, name, o)
 	end()
+	if err != nil && ctx.Err() != nil && rejects != "" { // half a list
+		err = errors.Join(err, os.Remove(rejects))
+	}
 	if err != nil {
 		return err
 	}

@@ -142,3 +142,13 @@ func TestPasswordServeLogsPanics(t *testing.T) {
 		t.Error("the log has what was asked for")
 	}
 }
+
+// TestExtractUntil: to read a long text takes a while, and nobody has to wait for it who does not want to.
+func TestExtractUntil(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	text := "We discovered unauthorized access. " + strings.Repeat("1,234 Customers of The Company Name Bank, ", 1000)
+	if res, err := extractUntil(ctx, []byte(text)); err != context.Canceled {
+		t.Errorf("%v, %v", res, err)
+	}
+}

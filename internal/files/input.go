@@ -2,18 +2,20 @@ package files
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"slices"
 )
 
-// An Input is what a person names to be read from its beginning to its end: a
-// file, or a pipe. Opening and reading it end with their context, also where a
-// pipe has nobody who writes to it.
+// An Input is what a person names to be read: a file, or a pipe. Opening and
+// reading it end with their context, also where a pipe has nobody who writes to
+// it.
 type Input struct {
-	r    io.Reader
+	ctx  context.Context
 	f    *os.File
+	pipe io.Reader // nil: a file, which nobody waits for
 	size int64
 }
 
@@ -28,64 +30,80 @@ func OpenInput(ctx context.Context, name string) (*Input, error) {
 		f, err := os.Open(name)
 		done <- opened{f, err}
 	}()
-	var f *os.File
 	select {
 	case o := <-done:
 		if o.err != nil {
 			return nil, o.err
 		}
-		f = o.f
+		in, err := newInput(ctx, o.f)
+		if err != nil {
+			o.f.Close()
+			return nil, err
+		}
+		return in, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+func newInput(ctx context.Context, f *os.File) (*Input, error) {
 	info, err := f.Stat()
-	if err == nil && info.IsDir() {
-		err = fmt.Errorf("%s is a folder", name)
-	}
-	if err != nil {
-		f.Close()
+	switch {
+	case err != nil:
 		return nil, err
+	case info.IsDir():
+		return nil, fmt.Errorf("%s is a folder", f.Name())
+	case info.Mode().IsRegular():
+		return &Input{ctx: ctx, f: f, size: info.Size()}, nil
 	}
-	in := &Input{Interruptible(ctx, f), f, 0}
-	if info.Mode().IsRegular() {
-		in.r, in.size = prompt{ctx, f}, info.Size()
-	}
-	return in, nil
+	return &Input{ctx: ctx, f: f, pipe: newWaiting(ctx, f)}, nil
 }
 
 // Read reads on; the error of the context where that has ended.
-func (in *Input) Read(p []byte) (int, error) { return in.r.Read(p) }
+func (in *Input) Read(p []byte) (int, error) {
+	if in.pipe != nil {
+		return in.pipe.Read(p)
+	}
+	if err := in.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return in.f.Read(p)
+}
 
-// Size is the length in bytes, 0 where it is not known.
+// ReadAt reads at a place of a file; a pipe has none.
+func (in *Input) ReadAt(p []byte, off int64) (int, error) {
+	if in.pipe != nil {
+		return 0, fmt.Errorf("read %s at a place: %w", in.f.Name(), errors.ErrUnsupported)
+	}
+	if err := in.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return in.f.ReadAt(p, off)
+}
+
+// Size is the length of a file in bytes, 0 of a pipe.
 func (in *Input) Size() int64 { return in.size }
 
 // Close releases it.
 func (in *Input) Close() error { return in.f.Close() }
 
-// prompt reads what never waits.
-type prompt struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (p prompt) Read(b []byte) (int, error) {
-	if err := p.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return p.r.Read(b)
-}
-
-// Interruptible gives a reader of what may wait for ever, a person at a terminal
-// or the other end of a pipe. A read ends with ctx; what r gives after that is
-// lost.
+// Interruptible gives a reader of r, which may be standard input, whose reads end
+// with ctx, also where it waits for a person at a terminal. What r gives after
+// that is lost. Of a file it is an [Input].
 func Interruptible(ctx context.Context, r io.Reader) io.Reader {
-	return &interruptible{ctx: ctx, r: r, done: make(chan part, 1)}
+	if f, ok := r.(*os.File); ok {
+		if in, err := newInput(ctx, f); err == nil {
+			return in
+		}
+	}
+	return newWaiting(ctx, r)
 }
 
-type interruptible struct {
+// waiting reads what may have others wait for ever.
+type waiting struct {
 	ctx  context.Context
 	r    io.Reader
-	buf  []byte // not p: a read that is given up goes on
+	buf  []byte // of our own: a read that is given up goes on
 	done chan part
 }
 
@@ -95,20 +113,24 @@ type part struct {
 	err error
 }
 
-func (i *interruptible) Read(p []byte) (int, error) {
-	if err := i.ctx.Err(); err != nil {
+func newWaiting(ctx context.Context, r io.Reader) *waiting {
+	return &waiting{ctx: ctx, r: r, done: make(chan part, 1)}
+}
+
+func (w *waiting) Read(p []byte) (int, error) {
+	if err := w.ctx.Err(); err != nil {
 		return 0, err
 	}
 	n := min(len(p), 64<<10)
-	i.buf = slices.Grow(i.buf[:0], n)[:n]
+	w.buf = slices.Grow(w.buf[:0], n)[:n]
 	go func() {
-		n, err := i.r.Read(i.buf)
-		i.done <- part{n, err}
+		n, err := w.r.Read(w.buf)
+		w.done <- part{n, err}
 	}()
 	select {
-	case got := <-i.done:
-		return copy(p, i.buf[:got.n]), got.err
-	case <-i.ctx.Done():
-		return 0, i.ctx.Err()
+	case got := <-w.done:
+		return copy(p, w.buf[:got.n]), got.err
+	case <-w.ctx.Done():
+		return 0, w.ctx.Err()
 	}
 }

@@ -27,7 +27,14 @@ func TestInput(t *testing.T) {
 	if n, err := in.Read(head); err != nil || string(head[:n]) != text[:n] {
 		t.Fatalf("%q, %v", head[:n], err)
 	}
+	last := make([]byte, 7)
+	if n, err := in.ReadAt(last, in.Size()-7); n != 7 || string(last) != "a line\n" {
+		t.Errorf("%q, %v", last[:n], err)
+	}
 	stop()
+	if n, err := in.ReadAt(last, 0); n > 0 || !errors.Is(err, context.Canceled) {
+		t.Errorf("read at a place after the end: %d bytes, %v", n, err)
+	}
 	if rest, err := io.ReadAll(in); !errors.Is(err, context.Canceled) || len(rest) > 0 {
 		t.Errorf("read on after the end: %d bytes, %v", len(rest), err)
 	}
@@ -54,6 +61,11 @@ func TestInterruptible(t *testing.T) {
 	got := make([]byte, len(sent))
 	if _, err := io.ReadFull(in, got); err != nil || !bytes.Equal(got, sent) {
 		t.Fatalf("it gives something else: %v", err)
+	}
+	if in, ok := in.(*Input); !ok || in.Size() != 0 {
+		t.Errorf("a pipe is %T", in)
+	} else if _, err := in.ReadAt(got, 0); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("a pipe is read at a place: %v", err)
 	}
 	ended := make(chan error)
 	go func() {
