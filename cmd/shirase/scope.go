@@ -204,5 +204,3 @@ func alignRight(rows [][2]string) [][2]string {
 	}
 	return rows
 }
-
-var errNoRoster = errors.New("it has no roster yet")
