@@ -189,7 +189,7 @@ func TestAuditFindsForeignFold(t *testing.T) {
 	var entries []byte
 	f := w.open(l.ID)
 	y, _ := w.keys["k1"].Output(email(t, worldAffected).Input())
-	for e, err := range f.Entries() {
+	for e, err := range f.Entries(t.Context()) {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -3,6 +3,7 @@ package check
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -430,12 +431,17 @@ func (l *LayerFile) AppendBucket(dst []byte, bucket int64, pad int) ([]byte, err
 	return dst, nil
 }
 
-// Entries gives the entries in order, each valid until the next.
-func (l *LayerFile) Entries() iter.Seq2[[]byte, error] {
+// Entries gives the entries in order, each valid until the next. Where ctx ends
+// before, its error is the last.
+func (l *LayerFile) Entries(ctx context.Context) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		r := bufio.NewReaderSize(io.NewSectionReader(l.r, layerHeader, l.info.N*EntrySize), 1<<18)
 		var e Entry
-		for range l.info.N {
+		for i := range l.info.N {
+			if i&0x3FFF == 0 && ctx.Err() != nil {
+				yield(nil, ctx.Err())
+				return
+			}
 			if _, err := io.ReadFull(r, e[:]); err != nil {
 				yield(nil, fmt.Errorf("%w: entries: %v", ErrLayer, err))
 				return
@@ -449,9 +455,9 @@ func (l *LayerFile) Entries() iter.Seq2[[]byte, error] {
 
 // Verify recomputes every byte of the file from its entries, and so finds any
 // change anywhere in it. progress, where it is not nil, is told of entries done.
-func (l *LayerFile) Verify(source bool, progress func(done int64)) error {
+func (l *LayerFile) Verify(ctx context.Context, source bool, progress func(done int64)) error {
 	s := newLayerScan(l.info.N, l.info.LocatorBits, source)
-	for e, err := range l.Entries() {
+	for e, err := range l.Entries(ctx) {
 		if err != nil {
 			return err
 		}
@@ -491,7 +497,7 @@ func (l *LayerFile) Verify(source bool, progress func(done int64)) error {
 
 // Fold writes the sorted union of source layers as one layer. It needs no key:
 // anyone can fold the published source layers again and compare the root.
-func Fold(w io.Writer, sources []*LayerFile) (LayerInfo, error) {
+func Fold(ctx context.Context, w io.Writer, sources []*LayerFile) (LayerInfo, error) {
 	if len(sources) == 0 {
 		return LayerInfo{}, fmt.Errorf("fold no layers: %w", ErrLayer)
 	}
@@ -503,7 +509,7 @@ func Fold(w io.Writer, sources []*LayerFile) (LayerInfo, error) {
 				sources[0].info.LocatorBits, s.info.LocatorBits, ErrLayer)
 		}
 		n += s.info.N
-		seqs[i] = s.Entries()
+		seqs[i] = s.Entries(ctx)
 	}
 	return WriteLayer(w, n, sources[0].info.LocatorBits, len(sources) == 1, MergeEntries(seqs))
 }

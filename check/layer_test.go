@@ -2,6 +2,7 @@ package check
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"math/rand/v2"
@@ -57,7 +58,7 @@ func TestLayerBuckets(t *testing.T) {
 		if l.Info() != info {
 			t.Fatalf("opened as %+v, written as %+v", l.Info(), info)
 		}
-		if err := l.Verify(true, nil); err != nil {
+		if err := l.Verify(t.Context(), true, nil); err != nil {
 			t.Fatal(err)
 		}
 		var all []byte
@@ -100,7 +101,7 @@ func TestLayerFlips(t *testing.T) {
 		bad[i] ^= 1 << (i % 8)
 		l, err := OpenLayer(bytes.NewReader(bad), int64(len(bad)), info.Root, 16)
 		if err == nil {
-			err = l.Verify(true, nil)
+			err = l.Verify(t.Context(), true, nil)
 		}
 		if !errors.Is(err, ErrLayer) {
 			t.Fatalf("byte %d of %d flipped: %v", i, len(file), err)
@@ -192,7 +193,7 @@ func TestFold(t *testing.T) {
 	sortEntries(all)
 	want, wantInfo := writeLayer(t, all, 16)
 	var got bytes.Buffer
-	info, err := Fold(&got, files)
+	info, err := Fold(t.Context(), &got, files)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -200,7 +201,7 @@ func TestFold(t *testing.T) {
 		t.Fatal("the fold is not the sorted union")
 	}
 	one := bytes.Buffer{}
-	if info, err := Fold(&one, files[1:2]); err != nil || info.Root != files[1].Info().Root {
+	if info, err := Fold(t.Context(), &one, files[1:2]); err != nil || info.Root != files[1].Info().Root {
 		t.Fatalf("a fold of one source is not that source: %v", err)
 	}
 }
@@ -250,11 +251,45 @@ func FuzzOpenLayer(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if l.Verify(true, nil) == nil && !bytes.Equal(b, file) {
+		if l.Verify(t.Context(), true, nil) == nil && !bytes.Equal(b, file) {
 			t.Fatal("another file verifies under this root")
 		}
 		for i := range int64(1) << l.Info().Bits {
 			l.AppendBucket(nil, i, l.Info().Pad)
 		}
 	})
+}
+
+// TestLayerEnds: whatever goes through all entries ends with its context, and
+// long before it has read the rest.
+func TestLayerEnds(t *testing.T) {
+	const n = 200_000
+	file, info := writeLayer(t, randomEntries(n, 16, 3), 16)
+	l, err := OpenLayer(bytes.NewReader(file), int64(len(file)), info.Root, 16)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	told := int64(0)
+	if err := l.Verify(ctx, true, func(done int64) { told = done; stop() }); !errors.Is(err, context.Canceled) || told == 0 || told > n/2 {
+		t.Errorf("verified %d entries: %v", told, err)
+	}
+	ctx, stop = context.WithCancel(t.Context())
+	defer stop()
+	w := &stopping{stop: stop}
+	if _, err := Fold(ctx, w, []*LayerFile{l}); !errors.Is(err, context.Canceled) || w.n == 0 || w.n > len(file)/2 {
+		t.Errorf("folded %d bytes of %d: %v", w.n, len(file), err)
+	}
+}
+
+// stopping stops something when it is first written to.
+type stopping struct {
+	stop func()
+	n    int
+}
+
+func (s *stopping) Write(p []byte) (int, error) {
+	s.stop()
+	s.n += len(p)
+	return len(p), nil
 }

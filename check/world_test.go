@@ -177,7 +177,7 @@ func (w *world) fold(key string, sources ...Source) Layer {
 	for _, s := range sources {
 		files = append(files, w.open(s.Root))
 	}
-	info := w.write(func(b *bytes.Buffer) (LayerInfo, error) { return Fold(b, files) })
+	info := w.write(func(b *bytes.Buffer) (LayerInfo, error) { return Fold(w.t.Context(), b, files) })
 	return Layer{ID: info.Root, Key: key, N: info.N, Bits: info.Bits, Root: info.Root, Pad: info.Pad, Sources: sources}
 }
 

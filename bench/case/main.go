@@ -37,7 +37,7 @@ func main() {
 	figure.Check(err)
 	rules, err := roster.ParseRules("rules.yaml", demo.Rules(), incident.KnownClass)
 	figure.Check(err)
-	rosters, err := roster.New(p.DB, p.Dir, p.Keys)
+	rosters, err := roster.New(ctx, p.DB, p.Dir, p.Keys)
 	figure.Check(err)
 
 	start := time.Now()
@@ -84,7 +84,7 @@ func generate(path string, scale float64) {
 	f, err := os.Create(path)
 	figure.Check(err)
 	w := bufio.NewWriterSize(f, 1<<20)
-	_, err = demo.Write(w, scale, nil)
+	_, err = demo.Write(context.Background(), w, scale, nil)
 	figure.Check(err)
 	figure.Check(w.Flush())
 	figure.Check(f.Close())

@@ -25,6 +25,7 @@ import (
 	"shirase/identity"
 	"shirase/internal/actor"
 	"shirase/internal/incident"
+	"shirase/internal/password"
 	"shirase/internal/publish"
 	"shirase/internal/roster"
 )
@@ -83,8 +84,10 @@ func newHouse(t *testing.T) *house {
 	}
 	h := &house{in: in, affected: in.Demo.Affected, stranger: in.Demo.NotAffected}
 	h.addShop(t, a, dir)
+	p := must(password.Open(a.passwordDir()))(t)
+	t.Cleanup(func() { p.Close() })
 	var err error
-	if h.handler, err = a.handler(ctx, in, serving{}); err != nil {
+	if h.handler, err = a.handler(ctx, in, p, serving{}); err != nil {
 		t.Fatal(err)
 	}
 	if h.honest, _, _, err = in.index.Statement(ctx); err != nil {

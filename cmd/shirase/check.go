@@ -16,6 +16,7 @@ import (
 
 	"shirase/check"
 	"shirase/identity"
+	"shirase/internal/files"
 	"shirase/internal/index"
 	"shirase/internal/web"
 )
@@ -56,7 +57,7 @@ loopback that ends with the answer.`,
 			client := &check.Client{Server: server, Audit: audit, Wait: func(d time.Duration) {
 				a.say("the server asks to wait %s", d)
 			}}
-			if client.Policy, err = trusted(vkeys, policyFile); err != nil {
+			if client.Policy, err = trusted(c.Context(), vkeys, policyFile); err != nil {
 				return err
 			}
 			if server == "" {
@@ -130,11 +131,21 @@ func (a *app) ownServer(ctx context.Context, client *check.Client) (stop func(),
 		}
 	}
 	published := index.NewHandler(in.index, in.publisher.Log(), func(*http.Request, int) (time.Duration, bool) { return 0, true })
-	server := &http.Server{Handler: published.Mux(), ReadHeaderTimeout: time.Second}
-	go server.Serve(l)
-	client.Server = "http://" + l.Addr().String()
+	serving, end := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	ready := make(chan struct{})
+	go func() {
+		defer close(ended)
+		serveUntil(serving, newServer(published.Mux()), l, func(url string) error {
+			client.Server = url
+			close(ready)
+			return nil
+		})
+	}()
+	<-ready
 	return func() {
-		server.Close()
+		end()
+		<-ended
 		in.close()
 	}, nil
 }
@@ -178,7 +189,7 @@ func parseIdentity(kind, value, organisation, region string) (identity.Identity,
 }
 
 // trusted gives the policy that flags state, or nil where there are none.
-func trusted(vkeys []string, policyFile string) (torchwood.Policy, error) {
+func trusted(ctx context.Context, vkeys []string, policyFile string) (torchwood.Policy, error) {
 	switch {
 	case len(vkeys) > 0 && policyFile != "":
 		return nil, usagef("--ledger-key and --policy exclude each other")
@@ -189,7 +200,7 @@ func trusted(vkeys []string, policyFile string) (torchwood.Policy, error) {
 		}
 		return p, nil
 	case policyFile != "":
-		b, err := readLimited(policyFile, maxPolicy)
+		b, err := readLimited(ctx, policyFile, maxPolicy)
 		if err != nil {
 			return nil, err
 		}
@@ -239,8 +250,8 @@ func saveAnswer(path string, answer *check.Answer) error {
 
 var errTooLong = errors.New("the file is too long")
 
-func readLimited(path string, limit int64) ([]byte, error) {
-	f, err := os.Open(path)
+func readLimited(ctx context.Context, path string, limit int64) ([]byte, error) {
+	f, err := files.OpenInput(ctx, path)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"shirase/internal/password"
 )
 
 // answer is what a path gave: its status, its headers but the date, and its body.
@@ -165,7 +167,8 @@ func (f folder) serve(s serving) *httptest.Server {
 			f.t.Fatal(err)
 		}
 	}
-	h, err := a.handler(f.t.Context(), in, s)
+	p := must(password.Open(a.passwordDir()))(f.t)
+	h, err := a.handler(f.t.Context(), in, p, s)
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -173,6 +176,7 @@ func (f folder) serve(s serving) *httptest.Server {
 	server.Start()
 	f.t.Cleanup(func() {
 		server.Close()
+		p.Close()
 		in.close()
 	})
 	return server

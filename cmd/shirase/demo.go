@@ -113,7 +113,7 @@ func (a *app) demoInstance(ctx context.Context, scale float64, stated bool) (*in
 	if err := a.keysFree(); err != nil {
 		return nil, err
 	}
-	sample, err := a.demoAccounts(scale)
+	sample, err := a.demoAccounts(ctx, scale)
 	if err != nil {
 		return nil, err
 	}
@@ -144,7 +144,7 @@ func (a *app) forgetDemo() error {
 
 // demoAccounts writes the generated export and its rules into the data folder,
 // for whoever wants to look at them or run scope themselves.
-func (a *app) demoAccounts(scale float64) (demo.Sample, error) {
+func (a *app) demoAccounts(ctx context.Context, scale float64) (demo.Sample, error) {
 	dir, err := files.Open(a.data)
 	if err != nil {
 		return demo.Sample{}, err
@@ -160,7 +160,7 @@ func (a *app) demoAccounts(scale float64) (demo.Sample, error) {
 	defer w.Close()
 	bw := bufio.NewWriterSize(w, 1<<20)
 	tell, end := a.progress("generating accounts")
-	sample, err := demo.Write(bw, scale, tell)
+	sample, err := demo.Write(ctx, bw, scale, tell)
 	end()
 	if err != nil {
 		return demo.Sample{}, err

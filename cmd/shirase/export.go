@@ -64,7 +64,11 @@ sees them: as their notices froze them. --drafts writes everything that is recor
 			if err != nil {
 				return fmt.Errorf("export: %w", err)
 			}
-			return errors.Join(a.export(c.Context(), view, w, f, ids), w.Sync(), w.Close())
+			err = errors.Join(a.export(c.Context(), view, w, f, ids), w.Sync(), w.Close())
+			if err != nil { // half an export looks like a whole one
+				err = errors.Join(err, os.Remove(out))
+			}
+			return err
 		},
 	}
 	f := c.Flags()

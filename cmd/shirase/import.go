@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"shirase/internal/actor"
+	"shirase/internal/files"
 	"shirase/internal/incident"
 	"shirase/internal/incident/exchange"
 	"shirase/internal/web"
@@ -60,7 +61,7 @@ proposes; --yes accepts everything; -o writes a facts file instead of recording.
 			if fl.notice != (noticeImport{}) {
 				return usagef("--yes, --id, --own, --out and --source are of --format notice")
 			}
-			return a.importFile(c.Context(), args[0], fl)
+			return a.importFile(c.Context(), c.InOrStdin(), args[0], fl)
 		},
 	}
 	f := c.Flags()
@@ -75,21 +76,17 @@ proposes; --yes accepts everything; -o writes a facts file instead of recording.
 	return c
 }
 
-func (a *app) importFile(ctx context.Context, name string, fl importFlags) error {
-	src := io.Reader(os.Stdin)
-	label := "-"
+func (a *app) importFile(ctx context.Context, stdin io.Reader, name string, fl importFlags) error {
+	src := files.Interruptible(ctx, stdin)
 	if name != "-" {
-		f, err := os.Open(name)
+		f, err := files.OpenInput(ctx, name)
 		if err != nil {
 			return fmt.Errorf("import: %w", err)
 		}
 		defer f.Close()
-		if st, err := f.Stat(); err == nil && st.IsDir() {
-			return &hinted{fmt.Errorf("import: %s is a folder", name), "name a file"}
-		}
-		src, label = f, name
+		src = f
 	}
-	reader, err := exchange.Open(label, src, exchange.Format(fl.format), fl.dataset)
+	reader, err := exchange.Open(name, src, exchange.Format(fl.format), fl.dataset)
 	if err != nil {
 		return err
 	}
@@ -115,12 +112,18 @@ func (a *app) importFile(ctx context.Context, name string, fl importFlags) error
 func (a *app) importRecords(ctx context.Context, in *instance, next func() (incident.Record, error), rejects string) (incident.ImportCounts, error) {
 	tell, end := a.progress("importing")
 	defer end()
+	each := func() (incident.Record, error) {
+		if err := ctx.Err(); err != nil {
+			return incident.Record{}, err
+		}
+		return next()
+	}
 	o := incident.ImportOptions{Progress: func(rows int64) { tell(rows, 0) }, Reject: func(row *incident.RowError) error {
 		a.say("%s", oneLine(row.Error()))
 		return nil
 	}}
 	if rejects == "" {
-		return in.incidents.Import(ctx, actor.Operator(), next, o)
+		return in.incidents.Import(ctx, actor.Operator(), each, o)
 	}
 	f, err := os.OpenFile(rejects, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, os.ErrExist) {
@@ -139,9 +142,13 @@ func (a *app) importRecords(ctx context.Context, in *instance, next func() (inci
 		}
 		return w.Write([]string{row.File, line, row.Path, oneLine(row.Field), oneLine(row.Reason)})
 	}
-	counts, err := in.incidents.Import(ctx, actor.Operator(), next, o)
+	counts, err := in.incidents.Import(ctx, actor.Operator(), each, o)
 	w.Flush()
-	return counts, errors.Join(err, w.Error(), f.Close())
+	err = errors.Join(err, w.Error(), f.Close())
+	if err != nil && ctx.Err() != nil { // half a list; the next import makes a whole one
+		err = errors.Join(err, os.Remove(rejects))
+	}
+	return counts, err
 }
 
 // cmdDuplicates proposes, and changes nothing.

@@ -15,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"shirase/internal/actor"
+	"shirase/internal/files"
 	"shirase/internal/incident"
 	"shirase/internal/incident/extract"
 	"shirase/internal/web"
@@ -35,11 +36,12 @@ func (a *app) importNotice(ctx context.Context, answers io.Reader, name string, 
 	if name == "-" && !fl.yes && !a.json {
 		return usagef("the text comes from standard input, so nobody can answer there: name a file, or give --yes or --json")
 	}
-	text, err := readNotice(name, answers)
+	answers = files.Interruptible(ctx, answers)
+	text, err := readNotice(ctx, name, answers)
 	if err != nil {
 		return err
 	}
-	res, err := extract.Notice(text)
+	res, err := extractUntil(ctx, text)
 	if errors.Is(err, extract.ErrNotText) {
 		return &hinted{fmt.Errorf("import %s: %w", name, err), "save it as UTF-8, for example iconv -f CP932 -t UTF-8 FILE"}
 	}
@@ -88,11 +90,30 @@ func (a *app) importNotice(ctx context.Context, answers io.Reader, name string, 
 	})
 }
 
+// extractUntil is extract.Notice, which may take seconds and cannot be broken off: when ctx ends it is left to itself.
+func extractUntil(ctx context.Context, text []byte) (*extract.Result, error) {
+	type extracted struct {
+		res *extract.Result
+		err error
+	}
+	done := make(chan extracted, 1)
+	go func() {
+		res, err := extract.Notice(text)
+		done <- extracted{res, err}
+	}()
+	select {
+	case e := <-done:
+		return e.res, e.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
 // readNotice reads the text, at most extract.MaxNotice bytes of it.
-func readNotice(name string, stdin io.Reader) ([]byte, error) {
+func readNotice(ctx context.Context, name string, stdin io.Reader) ([]byte, error) {
 	in := stdin
 	if name != "-" {
-		f, err := os.Open(name)
+		f, err := files.OpenInput(ctx, name)
 		if err != nil {
 			return nil, fmt.Errorf("import: %w", err)
 		}

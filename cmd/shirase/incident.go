@@ -59,7 +59,7 @@ func (a *app) cmdFacts(use, short, long string, record func(*incident.Incidents,
 			if facts == "" {
 				return usagef("incident %s wants --facts FILE", use)
 			}
-			src, err := readLimited(facts, maxFacts)
+			src, err := readLimited(c.Context(), facts, maxFacts)
 			if err != nil {
 				return fmt.Errorf("read the facts: %w", err)
 			}

@@ -181,7 +181,7 @@ func (a *app) wire(ctx context.Context, s settings) (_ *instance, err error) {
 	if in.incidents, err = incident.New(ctx, in.db); err != nil {
 		return nil, err
 	}
-	if in.rosters, err = roster.New(in.db, in.dir, in.keys); err != nil {
+	if in.rosters, err = roster.New(ctx, in.db, in.dir, in.keys); err != nil {
 		return nil, err
 	}
 	if in.index, err = index.New(ctx, in.db, in.dir, in.keys); err != nil {

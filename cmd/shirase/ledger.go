@@ -72,6 +72,9 @@ the public is shown of each incident, and verifies every layer.`,
 			}
 			defer in.close()
 			report, err := publish.Verify(c.Context(), in.db, in.dir, in.index, vkey)
+			if err != nil && c.Context().Err() != nil { // nothing is known of what was not read
+				return err
+			}
 			if err != nil && !a.json {
 				for _, p := range report.Problems {
 					a.say("%s", oneLine(p.String()))

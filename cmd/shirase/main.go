@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/signal"
 	"strings"
 	"syscall"
 
@@ -20,16 +19,15 @@ import (
 
 // Exit codes (DESIGN 8).
 const (
-	exitDone   = 0
-	exitFailed = 1
-	exitUsage  = 2
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitInterrupted = 128 + int(syscall.SIGINT)
+	exitTerminated  = 128 + int(syscall.SIGTERM)
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	os.Exit(code)
+	os.Exit(interruptible(func(ctx context.Context) int { return run(ctx, os.Args[1:], os.Stdout, os.Stderr) }))
 }
 
 // app is one run of the command: its streams and the flags that every command has.
@@ -56,6 +54,14 @@ func run(ctx context.Context, args []string, out, errw io.Writer) int {
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitDone
+	}
+	if ctx.Err() != nil { // whatever failed then, failed because of it
+		fmt.Fprintln(errw, "shirase: interrupted")
+		var signal interruption
+		if errors.As(context.Cause(ctx), &signal) {
+			return signal.code()
+		}
+		return exitFailed
 	}
 	var usage usageError
 	if errors.As(err, &usage) {

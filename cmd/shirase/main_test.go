@@ -1,7 +1,9 @@
 package main
 
 import (
+	"archive/zip"
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,11 +22,15 @@ import (
 	"shirase/internal/store/storetest"
 )
 
-// The scripts of testdata/script run the real command.
+// programs are the processes that tests run: the command itself, and others that
+// tests of some systems add.
+var programs = map[string]func(){"shirase": main}
+
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"shirase": main})
+	testscript.Main(m, programs)
 }
 
+// The scripts of testdata/script run the real command.
 func TestScripts(t *testing.T) {
 	examples, err := filepath.Abs("../../examples")
 	if err != nil {
@@ -211,4 +217,31 @@ func follow(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("%s has no %s", args[0], args[1])
 	}
 	get(ts, neg, []string{args[3] + m, args[2]})
+}
+
+// A data set in a zip archive is read from its file, as the command opens it.
+func TestImportZip(t *testing.T) {
+	dir := t.TempDir()
+	var archive bytes.Buffer
+	z := zip.NewWriter(&archive)
+	f := must(z.Create("breaches.json"))(t)
+	if _, err := io.WriteString(f, `[{"Name":"Alpha","Title":"Alpha","Domain":"a.example","BreachDate":"2020-01-01","AddedDate":"2020-02-01T00:00:00Z","ModifiedDate":"2020-02-01T00:00:00Z","PwnCount":1,"Description":"-","DataClasses":["Email addresses"],"IsVerified":true}]`); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "breaches.zip")
+	if err := os.WriteFile(file, archive.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out, errw strings.Builder
+	for _, args := range [][]string{{"init"}, {"incident", "import", file, "--json"}} {
+		if exit := run(t.Context(), append(args, "--data", filepath.Join(dir, "data")), &out, &errw); exit != exitDone {
+			t.Fatalf("%v: exit %d: %s", args, exit, errw.String())
+		}
+	}
+	if !strings.Contains(out.String(), `"imported":1`) {
+		t.Error(out.String())
+	}
 }

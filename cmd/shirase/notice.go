@@ -115,7 +115,7 @@ facts unless files are given; both languages are needed.`,
 					file string
 					to   *string
 				}{{ja, &d.Text.JA}, {en, &d.Text.EN}} {
-					b, err := readLimited(side.file, maxNoticeFile)
+					b, err := readLimited(c.Context(), side.file, maxNoticeFile)
 					if err != nil {
 						return fmt.Errorf("read the notice's text: %w", err)
 					}

@@ -13,11 +13,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
+	"sync"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"shirase/internal/files"
 	"shirase/internal/password"
 	"shirase/internal/web"
 )
@@ -124,6 +125,9 @@ func (a *app) importPasswords(ctx context.Context, name, rejects string, o passw
 	o.Progress = tell
 	out, err := p.ImportFile(ctx, name, o)
 	end()
+	if err != nil && ctx.Err() != nil && rejects != "" { // half a list
+		err = errors.Join(err, os.Remove(rejects))
+	}
 	if err != nil {
 		return err
 	}
@@ -201,7 +205,7 @@ func (a *app) cmdPasswordVerify() *cobra.Command {
 			}
 			for _, m := range password.Modes {
 				tell, end := a.progress("verified " + m.String())
-				info, err := p.Corpus(m).Verify(tell)
+				info, err := p.Corpus(m).Verify(c.Context(), tell)
 				end()
 				if err != nil {
 					return err
@@ -236,7 +240,7 @@ and yes wrongly once in 256 times. The server offers it at /password/v1/filter.`
 				return err
 			}
 			defer p.Close()
-			if err := p.BuildFilter(m); err != nil {
+			if err := p.BuildFilter(c.Context(), m); err != nil {
 				return err
 			}
 			info := p.Corpus(m).Info()
@@ -271,7 +275,7 @@ func (a *app) cmdPasswordTop() *cobra.Command {
 				return err
 			}
 			defer p.Close()
-			list, err := p.Corpus(m).Top(n)
+			list, err := p.Corpus(m).Top(c.Context(), n)
 			if err != nil {
 				return err
 			}
@@ -320,50 +324,40 @@ serves them too.`,
 	return c
 }
 
-// mountPasswords serves the corpora of the data folder below mux until ctx ends.
-func (a *app) mountPasswords(ctx context.Context, mux *http.ServeMux) error {
-	p, err := password.Open(a.passwordDir())
-	if err != nil {
-		return err
-	}
+// mountPasswords serves the corpora below mux.
+func mountPasswords(mux *http.ServeMux, p *password.Corpora) {
 	h := password.Handler(p, slog.Default())
 	mux.Handle("/range/", h)
 	mux.Handle("/password/v1/", h)
-	go func() {
-		p.KeepFresh(ctx, func(err error) { slog.Error("open the newest corpus", "error", err) })
-		p.Close()
-	}()
-	return nil
+}
+
+// keepPasswordsFresh has the newest corpora served until ctx ends.
+func keepPasswordsFresh(ctx context.Context, p *password.Corpora) {
+	p.KeepFresh(ctx, func(err error) { slog.Error("open the newest corpus", "error", err) })
+}
+
+// passwordHandler serves the corpora and nothing else.
+func (a *app) passwordHandler(p *password.Corpora) http.Handler {
+	mux := http.NewServeMux()
+	mountPasswords(mux, p)
+	return a.wrap(mux, false)
 }
 
 // servePasswords serves the corpora alone, until ctx ends.
 func (a *app) servePasswords(ctx context.Context, l net.Listener) error {
+	p, err := password.Open(a.passwordDir())
+	if err != nil {
+		return err
+	}
+	defer p.Close()
 	ctx, stop := context.WithCancel(ctx)
+	var workers sync.WaitGroup
+	defer workers.Wait()
 	defer stop()
-	mux := http.NewServeMux()
-	if err := a.mountPasswords(ctx, mux); err != nil {
-		return err
-	}
-	server := &http.Server{Handler: web.Wrap(mux, web.Options{}), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
-		WriteTimeout: 10 * time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: maxHeader,
-		ErrorLog: slog.NewLogLogger(slog.NewTextHandler(io.Discard, nil), slog.LevelError)} // its lines hold addresses
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(l) }()
-	url := "http://" + l.Addr().String()
-	if err := a.print(map[string]string{"url": url}, func(w io.Writer) { fmt.Fprintf(w, "Serving %s/range/\n", url) }); err != nil {
-		return err
-	}
-	select {
-	case err := <-failed:
-		return fmt.Errorf("serve passwords: %w", err)
-	case <-ctx.Done():
-	}
-	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
-	defer cancel()
-	if err := server.Shutdown(closing); err != nil {
-		return fmt.Errorf("stop serving: %w", err)
-	}
-	return nil
+	workers.Go(func() { keepPasswordsFresh(ctx, p) })
+	return serveUntil(ctx, newServer(a.passwordHandler(p)), l, func(url string) error {
+		return a.print(map[string]string{"url": url}, func(w io.Writer) { fmt.Fprintf(w, "Serving %s/range/\n", url) })
+	})
 }
 
 // checked is what `password check` found out about one password.
@@ -403,7 +397,7 @@ which is sent 5 digits of hashes and learns neither password nor answer.`,
 			}
 			defer done()
 			if file == "" {
-				return a.checkTyped(c, l, func(p string) ([]password.Reason, error) { return judge(c.Context(), p, about) })
+				return a.checkTyped(c.Context(), c.InOrStdin(), l, func(p string) ([]password.Reason, error) { return judge(c.Context(), p, about) })
 			}
 			return a.checkFile(c.Context(), l, file, about, judge)
 		},
@@ -448,22 +442,18 @@ func (a *app) judge(m password.Mode, server string) (judge, func(), error) {
 }
 
 // checkTyped checks one password from the terminal, without echo, or the first line of standard input.
-func (a *app) checkTyped(c *cobra.Command, l web.Lang, judge func(string) ([]password.Reason, error)) error {
+func (a *app) checkTyped(ctx context.Context, in io.Reader, l web.Lang, judge func(string) ([]password.Reason, error)) error {
 	var p string
-	if f, ok := c.InOrStdin().(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		fmt.Fprint(a.err, "Password: ")
-		b, err := term.ReadPassword(int(f.Fd()))
-		fmt.Fprintln(a.err)
-		if err != nil {
-			return fmt.Errorf("read the password: %w", err)
-		}
-		p = string(b)
+	var err error
+	if f, ok := in.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		p, err = a.askSecret(ctx, f, "Password: ")
 	} else {
-		line, err := bufio.NewReader(io.LimitReader(c.InOrStdin(), 64<<10)).ReadString('\n')
-		if err != nil && err != io.EOF {
-			return fmt.Errorf("read the password: %w", err)
+		if p, err = firstLine(ctx, in); err == io.EOF {
+			err = nil
 		}
-		p = strings.TrimRight(line, "\r\n")
+	}
+	if err != nil {
+		return fmt.Errorf("read the password: %w", err)
 	}
 	reasons, err := judge(p)
 	if err != nil {
@@ -507,7 +497,7 @@ func columnsOf(header []string) (pass, title, user int) {
 
 // checkFile streams an export, a line of output for each entry that should be changed.
 func (a *app) checkFile(ctx context.Context, l web.Lang, name string, about []string, judge judge) error {
-	f, err := os.Open(name)
+	f, err := files.OpenInput(ctx, name)
 	if err != nil {
 		return fmt.Errorf("read the export: %w", err)
 	}
@@ -524,6 +514,9 @@ func (a *app) checkFile(ctx context.Context, l web.Lang, name string, about []st
 	}
 	n, bad := 0, 0
 	for {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("check the export: %w", err)
+		}
 		row, err := in.Read()
 		if err == io.EOF {
 			break

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,6 +14,7 @@ import (
 
 	"shirase/identity"
 	"shirase/internal/actor"
+	"shirase/internal/files"
 	"shirase/internal/incident"
 	"shirase/internal/roster"
 	"shirase/internal/web"
@@ -52,7 +52,7 @@ many such rows stop the run with nothing written.`,
 			case fl.incident != "" && !fl.commit:
 				return usagef("--incident goes with --commit; without both it is a dry run")
 			}
-			o, err := a.scopeOptions(fl, c.Flags().Changed("max-rejects"))
+			o, err := a.scopeOptions(c.Context(), fl, c.Flags().Changed("max-rejects"))
 			if err != nil {
 				return err
 			}
@@ -86,7 +86,7 @@ many such rows stop the run with nothing written.`,
 	return c
 }
 
-func (a *app) scopeOptions(fl scopeFlags, stated bool) (roster.Options, error) {
+func (a *app) scopeOptions(ctx context.Context, fl scopeFlags, stated bool) (roster.Options, error) {
 	o := roster.Options{Export: fl.export, Rejects: fl.rejects, TempDir: fl.temp}
 	var err error
 	if o.Format, err = roster.ParseFormat(fl.format); err != nil {
@@ -104,7 +104,7 @@ func (a *app) scopeOptions(fl scopeFlags, stated bool) (roster.Options, error) {
 	if o.Rejects == "" {
 		o.Rejects = strings.TrimSuffix(filepath.Base(fl.export), filepath.Ext(fl.export)) + ".rejects.csv"
 	}
-	f, err := os.Open(fl.rules)
+	f, err := files.OpenInput(ctx, fl.rules)
 	if err != nil {
 		return o, fmt.Errorf("read the rules: %w", err)
 	}

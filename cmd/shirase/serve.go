@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,16 +18,13 @@ import (
 	"shirase/internal/api"
 	"shirase/internal/incident"
 	"shirase/internal/index"
+	"shirase/internal/password"
 	"shirase/internal/roster"
 	"shirase/internal/site"
 	"shirase/internal/web"
 )
 
-const (
-	defaultListen = "127.0.0.1:8311"
-	maxHeader     = 16 << 10 // bytes
-	drain         = 10 * time.Second
-)
+const defaultListen = "127.0.0.1:8311"
 
 func (a *app) cmdServe() *cobra.Command {
 	var listen string
@@ -165,7 +163,7 @@ func (s serving) release(ctx context.Context, in *instance) (func() (int64, stri
 }
 
 // handler puts the public doors together.
-func (a *app) handler(ctx context.Context, in *instance, s serving) (http.Handler, error) {
+func (a *app) handler(ctx context.Context, in *instance, p *password.Corpora, s serving) (http.Handler, error) {
 	limiter, err := web.NewLimiter(web.DefaultLimits, nil)
 	if err != nil {
 		return nil, err
@@ -233,19 +231,22 @@ func (a *app) handler(ctx context.Context, in *instance, s serving) (http.Handle
 	if err := a.mountArchive(ctx, in, view, s, mux, pages, published); err != nil {
 		return nil, err
 	}
-	if err := a.mountPasswords(ctx, mux); err != nil {
-		return nil, err
-	}
+	mountPasswords(mux, p)
 	mux.Handle("/", pages)
-	level := slog.LevelWarn
-	if s.log {
-		level = slog.LevelInfo
-	}
 	var h http.Handler = mux
 	if s.preview != nil {
 		h = s.preview.guard(pages, mux)
 	}
-	return web.Wrap(h, web.Options{Log: slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: level}))}), nil
+	return a.wrap(h, s.log), nil
+}
+
+// wrap is web.Wrap with a log of panics and, where that is wanted, of requests.
+func (a *app) wrap(h http.Handler, requests bool) http.Handler {
+	level := slog.LevelWarn
+	if requests {
+		level = slog.LevelInfo
+	}
+	return web.Wrap(h, web.Options{Log: slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: level}))})
 }
 
 // mountArchive serves the API and the feeds, and puts a limit before the search. It is a limit of its own: whoever reads
@@ -283,44 +284,37 @@ func (a *app) mountArchive(ctx context.Context, in *instance, view *incident.Vie
 	return nil
 }
 
-// serve serves until the context ends; ready is called once it does.
+// serve serves until the context ends; ready is called once it does. When it
+// returns, nothing reads or writes the instance any more.
 func (a *app) serve(ctx context.Context, in *instance, l net.Listener, s serving, ready func(url string) error) error {
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
 	if s.preview == nil {
 		if _, err := in.publisher.Reissue(ctx, actor.Server(), false); err != nil && !errors.Is(err, index.ErrNone) {
 			return err
 		}
 	}
-	h, err := a.handler(ctx, in, s)
+	p, err := password.Open(a.passwordDir())
 	if err != nil {
 		return err
 	}
-	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
-		WriteTimeout: 10 * time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: maxHeader,
-		ErrorLog: slog.NewLogLogger(slog.NewTextHandler(io.Discard, nil), slog.LevelError)} // its lines hold addresses
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(l) }()
-	go func() {
+	defer p.Close()
+	ctx, stop := context.WithCancel(ctx)
+	var workers sync.WaitGroup
+	defer workers.Wait()
+	defer stop()
+	h, err := a.handler(ctx, in, p, s)
+	if err != nil {
+		return err
+	}
+	workers.Go(func() {
 		if err := in.incidents.Public().Warm(ctx); err != nil && ctx.Err() == nil {
 			slog.Error("warm the search", "error", err) // the first search tries again, and answers for it
 		}
-	}()
+	})
 	if s.preview == nil {
-		go in.publisher.KeepFresh(ctx, actor.Server(), func(err error) { slog.Error("reissue the statement", "error", err) })
+		workers.Go(func() {
+			in.publisher.KeepFresh(ctx, actor.Server(), func(err error) { slog.Error("reissue the statement", "error", err) })
+		})
 	}
-	if err := ready("http://" + l.Addr().String()); err != nil {
-		return err
-	}
-	select {
-	case err := <-failed:
-		return fmt.Errorf("serve: %w", err)
-	case <-ctx.Done():
-	}
-	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
-	defer cancel()
-	if err := server.Shutdown(closing); err != nil {
-		return fmt.Errorf("stop serving: %w", err)
-	}
-	return nil
+	workers.Go(func() { keepPasswordsFresh(ctx, p) })
+	return serveUntil(ctx, newServer(h), l, ready)
 }

@@ -1,63 +1,148 @@
 package main
 
 import (
+	"bufio"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// A password typed into a terminal is judged, and never shown.
-func TestPasswordIsNotEchoed(t *testing.T) {
-	const secret = "correct horse 1"
+// prompted closes a channel when the question is asked.
+type prompted struct {
+	io.Writer
+	asked chan struct{}
+}
+
+func (p prompted) Write(b []byte) (int, error) {
+	if strings.Contains(string(b), "Password: ") {
+		close(p.asked)
+	}
+	return p.Writer.Write(b)
+}
+
+const typed = "correct horse 1"
+
+// withPassword makes a data folder in whose corpus what is typed is.
+func withPassword(t *testing.T) (data string) {
 	list := filepath.Join(t.TempDir(), "list.txt")
-	if err := os.WriteFile(list, []byte(secret+"\n"), 0o600); err != nil {
+	if err := os.WriteFile(list, []byte(typed+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	data := filepath.Join(t.TempDir(), "data")
-	var out, errw strings.Builder
+	data = filepath.Join(t.TempDir(), "data")
 	for _, args := range [][]string{{"init"}, {"password", "import", "--format", "plain", list}} {
+		var out, errw strings.Builder
 		if exit := run(t.Context(), append(args, "--data", data), &out, &errw); exit != exitDone {
 			t.Fatalf("%v: exit %d: %s", args, exit, errw.String())
 		}
 	}
-	keyboard, tty := terminal(t)
-	out.Reset()
-	errw.Reset()
-	a := &app{out: &out, err: &errw}
-	root := a.root()
-	root.SetArgs([]string{"password", "check", "--data", data})
-	root.SetIn(tty)
-	ended := make(chan error, 1)
-	go func() { ended <- root.ExecuteContext(t.Context()) }()
-	for deadline := time.Now().Add(30 * time.Second); echoes(t, tty); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("the terminal goes on showing what is typed")
+	return data
+}
+
+// A password typed into a terminal is judged, and never shown: when the question
+// comes, the terminal shows nothing any more. An interruption has it show again.
+func TestPasswordIsNotEchoed(t *testing.T) {
+	data := withPassword(t)
+	for _, interrupted := range []bool{false, true} {
+		keyboard, tty := terminal(t)
+		var out, errw strings.Builder
+		p := prompted{&errw, make(chan struct{})}
+		root := (&app{out: &out, err: p}).root()
+		root.SetArgs([]string{"password", "check", "--data", data})
+		root.SetIn(tty)
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		ended := make(chan error, 1)
+		go func() { ended <- root.ExecuteContext(ctx) }()
+		select {
+		case <-p.asked:
+		case err := <-ended:
+			t.Fatalf("it did not ask: %v", err)
+		}
+		if echoes(t, tty) {
+			t.Error("it asks while the terminal shows what is typed")
+		}
+		text := typed
+		if !interrupted {
+			text += "\n"
+		}
+		if _, err := io.WriteString(keyboard, text); err != nil {
+			t.Fatal(err)
+		}
+		if interrupted {
+			stop()
+		}
+		switch err := <-ended; {
+		case interrupted && !errors.Is(err, context.Canceled):
+			t.Errorf("interrupted: %v", err)
+		case !interrupted && (err != errSaid || !strings.Contains(out.String(), "leak")):
+			t.Errorf("%v: %s%s", err, out.String(), errw.String())
+		}
+		if !echoes(t, tty) {
+			t.Error("the terminal is left without echo")
+		}
+		// What was shown before this line.
+		if _, err := tty.WriteString("the end\n"); err != nil {
+			t.Fatal(err)
+		}
+		shown, err := bufio.NewReader(keyboard).ReadString('\n')
+		if err != nil || !strings.Contains(shown, "the end") {
+			t.Fatalf("%q, %v", shown, err)
+		}
+		for _, text := range []string{shown, out.String(), errw.String()} {
+			if strings.Contains(text, "horse") {
+				t.Errorf("the password was shown: %q", text)
+			}
 		}
 	}
-	if _, err := io.WriteString(keyboard, secret+"\n"); err != nil {
+}
+
+// Ctrl-C at the question, pressed at the terminal of a real process, ends it as a
+// signal does, and the terminal shows again what is typed.
+func TestCtrlC(t *testing.T) {
+	data := withPassword(t)
+	keyboard, tty := terminal(t)
+	cmd := exec.Command("shirase", "password", "check", "--data", data)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = tty, tty, tty
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	if err := <-ended; err != errSaid || !strings.Contains(out.String(), "leak") {
-		t.Fatalf("%v: %s%s", err, out.String(), errw.String())
+	screen := bufio.NewReader(keyboard)
+	if shown, err := screen.ReadString(':'); err != nil || shown != "Password:" {
+		t.Fatalf("%q, %v", shown, err)
+	}
+	if _, err := io.WriteString(keyboard, "corr\x03"); err != nil {
+		t.Fatal(err)
+	}
+	var exit *exec.ExitError
+	if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != exitInterrupted {
+		t.Errorf("it ended so: %v", err)
 	}
 	if !echoes(t, tty) {
 		t.Error("the terminal is left without echo")
 	}
-	shown := make([]byte, 4096)
-	if err := keyboard.SetReadDeadline(time.Now().Add(100 * time.Millisecond)); err != nil {
+	if _, err := tty.WriteString("the end\n"); err != nil {
 		t.Fatal(err)
 	}
-	n, _ := keyboard.Read(shown)
-	for _, text := range []string{string(shown[:n]), out.String(), errw.String()} {
-		if strings.Contains(text, "horse") {
-			t.Error("the password was shown")
+	var shown strings.Builder
+	for !strings.Contains(shown.String(), "the end") {
+		line, err := screen.ReadString('\n')
+		if err != nil {
+			t.Fatal(err)
 		}
+		shown.WriteString(line)
+	}
+	if !strings.Contains(shown.String(), "shirase: interrupted\r\n") || strings.Contains(shown.String(), "corr") {
+		t.Errorf("it said %q", shown.String())
 	}
 }
 

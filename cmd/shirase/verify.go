@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -31,9 +32,9 @@ statement, as its page offers it) and the proof shows that it is in the ledger.`
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if proofFile != "" {
-				return a.verifyPublished(args[0], proofFile, vkeys, policyFile)
+				return a.verifyPublished(c.Context(), args[0], proofFile, vkeys, policyFile)
 			}
-			answer, err := verifyFile(args[0], vkeys, policyFile)
+			answer, err := verifyFile(c.Context(), args[0], vkeys, policyFile)
 			var usage usageError
 			var unreadable *fs.PathError
 			if errors.As(err, &usage) || errors.As(err, &unreadable) { // nothing is said of the file's content
@@ -64,16 +65,16 @@ statement, as its page offers it) and the proof shows that it is in the ledger.`
 }
 
 // verifyPublished checks that published bytes are in the ledger, and says what they are.
-func (a *app) verifyPublished(file, proofFile string, vkeys []string, policyFile string) error {
-	data, err := readLimited(file, incident.MaxNotice)
+func (a *app) verifyPublished(ctx context.Context, file, proofFile string, vkeys []string, policyFile string) error {
+	data, err := readLimited(ctx, file, incident.MaxNotice)
 	if err != nil {
 		return err
 	}
-	text, err := readLimited(proofFile, check.MaxProof)
+	text, err := readLimited(ctx, proofFile, check.MaxProof)
 	if err != nil {
 		return err
 	}
-	policy, err := trustedFor(string(text), vkeys, policyFile)
+	policy, err := trustedFor(ctx, string(text), vkeys, policyFile)
 	if err != nil {
 		return err
 	}
@@ -125,8 +126,8 @@ func (a *app) printPublished(kind string, data []byte) error {
 
 // trustedFor gives the policy for a proof: stated by flags, or remembered for
 // the origin that the proof names.
-func trustedFor(proof string, vkeys []string, policyFile string) (torchwood.Policy, error) {
-	policy, err := trusted(vkeys, policyFile)
+func trustedFor(ctx context.Context, proof string, vkeys []string, policyFile string) (torchwood.Policy, error) {
+	policy, err := trusted(ctx, vkeys, policyFile)
 	if err != nil || policy != nil {
 		return policy, err
 	}
@@ -145,8 +146,8 @@ func trustedFor(proof string, vkeys []string, policyFile string) (torchwood.Poli
 	return policy, err
 }
 
-func verifyFile(path string, vkeys []string, policyFile string) (*check.Answer, error) {
-	b, err := readLimited(path, check.MaxAnswer)
+func verifyFile(ctx context.Context, path string, vkeys []string, policyFile string) (*check.Answer, error) {
+	b, err := readLimited(ctx, path, check.MaxAnswer)
 	if errors.Is(err, errTooLong) {
 		return nil, fmt.Errorf("%w: %w", check.ErrAnswer, err)
 	}
@@ -157,7 +158,7 @@ func verifyFile(path string, vkeys []string, policyFile string) (*check.Answer, 
 	if err != nil {
 		return nil, err
 	}
-	policy, err := trustedFor(answer.Proof, vkeys, policyFile)
+	policy, err := trustedFor(ctx, answer.Proof, vkeys, policyFile)
 	if err != nil {
 		return nil, err
 	}

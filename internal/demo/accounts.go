@@ -5,6 +5,7 @@ package demo
 
 import (
 	"bufio"
+	"context"
 	_ "embed"
 	"fmt"
 	"io"
@@ -49,7 +50,7 @@ type Sample struct {
 
 // Write writes the export at a scale as CSV. progress is told of accounts
 // written, and may be nil. The same scale gives the same bytes.
-func Write(w io.Writer, scale float64, progress func(done, total int64)) (Sample, error) {
+func Write(ctx context.Context, w io.Writer, scale float64, progress func(done, total int64)) (Sample, error) {
 	total, affected, err := Figures(scale)
 	if err != nil {
 		return Sample{}, err
@@ -74,8 +75,13 @@ func Write(w io.Writer, scale float64, progress func(done, total int64)) (Sample
 		if _, err := bw.Write(line); err != nil {
 			return Sample{}, fmt.Errorf("write accounts: %w", err)
 		}
-		if progress != nil && i&0x3fff == 0 {
-			progress(i, total)
+		if i&0x3fff == 0 {
+			if err := ctx.Err(); err != nil {
+				return Sample{}, fmt.Errorf("write accounts: %w", err)
+			}
+			if progress != nil {
+				progress(i, total)
+			}
 		}
 	}
 	if err := bw.Flush(); err != nil {

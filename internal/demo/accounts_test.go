@@ -2,8 +2,11 @@ package demo
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/csv"
+	"errors"
+	"io"
 	"slices"
 	"testing"
 
@@ -13,11 +16,11 @@ import (
 func TestWrite(t *testing.T) {
 	for _, scale := range []float64{1e-6, 0.0001, 0.003} {
 		var a, b bytes.Buffer
-		sample, err := Write(&a, scale, nil)
+		sample, err := Write(t.Context(), &a, scale, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Write(&b, scale, nil); err != nil || sha256.Sum256(a.Bytes()) != sha256.Sum256(b.Bytes()) {
+		if _, err := Write(t.Context(), &b, scale, nil); err != nil || sha256.Sum256(a.Bytes()) != sha256.Sum256(b.Bytes()) {
 			t.Fatalf("not the same bytes again: %v", err)
 		}
 		rows, err := csv.NewReader(&a).ReadAll()
@@ -68,5 +71,19 @@ func TestCity(t *testing.T) {
 		return f.Key == "scope.state" && f.Value.Word == incident.StateInvestigating
 	}) {
 		t.Fatal(err)
+	}
+}
+
+// TestWriteEnds: accounts are made until the context ends.
+func TestWriteEnds(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	told := 0
+	_, err := Write(ctx, io.Discard, 1, func(int64, int64) {
+		if told++; told == 3 {
+			stop()
+		}
+	})
+	if !errors.Is(err, context.Canceled) || told != 3 {
+		t.Errorf("told %d times: %v", told, err)
 	}
 }

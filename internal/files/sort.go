@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -28,6 +29,7 @@ import (
 // A Sorter is used by one goroutine: all calls of Add, then any number of
 // iterations of Sorted, one after the other, then Close.
 type Sorter struct {
+	ctx     context.Context
 	tempDir string
 	budget  int64
 
@@ -64,16 +66,17 @@ var (
 // NewSorter returns a Sorter that keeps up to about memory bytes of records (4
 // MiB to 1 GiB; a value outside is moved to the nearer bound) before it spills to
 // an unnamed file in tempDir. Nothing is allocated or created until it is needed.
+// When ctx ends, whatever the Sorter does ends with its error.
 //
 // The heap may for a moment be larger: the collector frees what it will, by its
 // GOGC setting.
-func NewSorter(tempDir string, memory int64) (*Sorter, error) {
+func NewSorter(ctx context.Context, tempDir string, memory int64) (*Sorter, error) {
 	if info, err := os.Stat(tempDir); err != nil {
 		return nil, fmt.Errorf("sort: %w", err)
 	} else if !info.IsDir() {
 		return nil, fmt.Errorf("sort: %s is not a folder", tempDir)
 	}
-	return &Sorter{tempDir: tempDir, budget: min(max(memory, minSortMemory), maxSortMemory)}, nil
+	return &Sorter{ctx: ctx, tempDir: tempDir, budget: min(max(memory, minSortMemory), maxSortMemory)}, nil
 }
 
 // Add adds a record. It keeps a copy: rec may be reused. After an error that is
@@ -121,20 +124,42 @@ func (s *Sorter) Sorted() iter.Seq2[[]byte, error] {
 			yield(nil, s.err)
 			return
 		}
-		if s.runs == nil {
-			for _, r := range s.index {
-				if !yield(s.arena.get(r), nil) {
-					return
-				}
+		all := s.held()
+		if s.runs != nil {
+			m, err := s.runs.merge(s.runs.runs)
+			if err != nil {
+				yield(nil, err)
+				return
 			}
-			return
+			all = m.all()
 		}
-		m, err := s.runs.merge(s.runs.runs)
-		if err != nil {
-			yield(nil, err)
-			return
+		for rec, err := range whileIn(s.ctx, all) {
+			if !yield(rec, err) || err != nil {
+				return
+			}
 		}
-		for rec, err := range m.all() {
+	}
+}
+
+// held yields the records in memory, sorted or not.
+func (s *Sorter) held() iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		for _, r := range s.index {
+			if !yield(s.arena.get(r), nil) {
+				return
+			}
+		}
+	}
+}
+
+// whileIn yields recs until ctx ends, and then its error.
+func whileIn(ctx context.Context, recs iter.Seq2[[]byte, error]) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		n := 0
+		for rec, err := range recs {
+			if n++; n&0xFFF == 0 && err == nil && ctx.Err() != nil {
+				rec, err = nil, ctx.Err()
+			}
 			if !yield(rec, err) || err != nil {
 				return
 			}
@@ -147,8 +172,7 @@ func (s *Sorter) Sorted() iter.Seq2[[]byte, error] {
 // the rest.
 func (s *Sorter) seal() error {
 	if s.runs == nil {
-		s.sort()
-		return nil
+		return s.sort()
 	}
 	if err := s.spill(); err != nil {
 		return err
@@ -172,7 +196,7 @@ func (s *Sorter) pass(fanIn int) error {
 	for group := range slices.Chunk(s.runs.runs, fanIn) {
 		m, err := s.runs.merge(group)
 		if err == nil {
-			err = next.write(m.all())
+			err = next.write(whileIn(s.ctx, m.all()))
 		}
 		if err != nil {
 			next.close()
@@ -195,13 +219,26 @@ func (s *Sorter) Close() error {
 	return runs.close()
 }
 
-func (s *Sorter) sort() {
-	slices.SortFunc(s.index, func(a, b sortRef) int {
-		if a.prefix != b.prefix {
-			return cmp.Compare(a.prefix, b.prefix)
-		}
-		return bytes.Compare(s.arena.get(a), s.arena.get(b))
-	})
+// sort sorts what is in memory. That takes seconds where much is, and cannot be
+// broken off: whoever gives up leaves it behind, with the memory.
+func (s *Sorter) sort() error {
+	index, arena := s.index, s.arena
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		slices.SortFunc(index, func(a, b sortRef) int {
+			if a.prefix != b.prefix {
+				return cmp.Compare(a.prefix, b.prefix)
+			}
+			return bytes.Compare(arena.get(a), arena.get(b))
+		})
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-s.ctx.Done():
+		return s.ctx.Err()
+	}
 }
 
 // spill writes what is in memory as a run, and empties the memory for reuse.
@@ -220,14 +257,10 @@ func (s *Sorter) spill() error {
 		}
 		s.key, s.runs = key, runs
 	}
-	s.sort()
-	err := s.runs.write(func(yield func([]byte, error) bool) {
-		for _, r := range s.index {
-			if !yield(s.arena.get(r), nil) {
-				return
-			}
-		}
-	})
+	if err := s.sort(); err != nil {
+		return err
+	}
+	err := s.runs.write(whileIn(s.ctx, s.held()))
 	s.index = s.index[:0]
 	s.arena.reset()
 	return err

@@ -2,6 +2,7 @@ package files
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -13,7 +14,7 @@ import (
 
 func newTestSorter(t testing.TB, memory int64) *Sorter {
 	t.Helper()
-	s, err := NewSorter(t.TempDir(), memory)
+	s, err := NewSorter(t.Context(), t.TempDir(), memory)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -278,7 +279,7 @@ func TestSorterClosed(t *testing.T) {
 }
 
 func TestNewSorterFolder(t *testing.T) {
-	if _, err := NewSorter(t.TempDir()+"/none", 0); !errors.Is(err, os.ErrNotExist) {
+	if _, err := NewSorter(t.Context(), t.TempDir()+"/none", 0); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("missing folder: %v", err)
 	}
 }
@@ -312,5 +313,51 @@ func BenchmarkSorter(b *testing.B) {
 			}
 			b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "records/s")
 		})
+	}
+}
+
+// A Sorter whose context has ended says so, in whatever it is doing, and leaves nothing.
+func TestSorterEnds(t *testing.T) {
+	rec := make([]byte, 1000)
+	for _, n := range []int{5_000, 50_000} { // in memory, and with spills
+		for _, when := range []string{"adding", "sorting", "yielding"} {
+			ctx, stop := context.WithCancel(t.Context())
+			dir := t.TempDir()
+			s, err := NewSorter(ctx, dir, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range n {
+				if when == "adding" && i == n/2 {
+					stop()
+				}
+				binary.BigEndian.PutUint64(rec, uint64(i*7919))
+				if err = s.Add(rec); err != nil {
+					break
+				}
+			}
+			if when == "sorting" {
+				stop()
+			}
+			got := 0
+			if err == nil {
+				for _, e := range s.Sorted() {
+					if err = e; e != nil {
+						break
+					}
+					if got++; when == "yielding" && got == 1 {
+						stop()
+					}
+				}
+			}
+			if !errors.Is(err, context.Canceled) || got > 0xFFF {
+				t.Errorf("%d records, while %s: %v after %d", n, when, err, got)
+			}
+			s.Close()
+			if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+				t.Errorf("left: %v, %v", left, err)
+			}
+			stop()
+		}
 	}
 }

@@ -62,6 +62,9 @@ func (s *Incidents) Duplicates(ctx context.Context, days int) ([]Duplicate, erro
 	seen := map[[2]int]bool{}
 	var out []Duplicate
 	for i, k := range list {
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("duplicates: %w", err)
+		}
 		for _, name := range k.names {
 			for _, j := range byName[name] {
 				if j <= i || seen[[2]int{i, j}] || list[j].dataset == k.dataset {

@@ -577,7 +577,7 @@ func TestBucketsLookAlike(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := f.Verify(true, nil); err != nil {
+		if err := f.Verify(t.Context(), true, nil); err != nil {
 			t.Fatal(err)
 		}
 	})

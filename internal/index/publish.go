@@ -174,7 +174,7 @@ func (x *Index) layers(ctx context.Context, st *check.Statement, sources map[str
 		if key == nil {
 			return nil, fmt.Errorf("key %s is not in the statement", id)
 		}
-		info, err := x.fold(from, key.LocatorBits)
+		info, err := x.fold(ctx, from, key.LocatorBits)
 		if err != nil {
 			return nil, err
 		}
@@ -185,7 +185,7 @@ func (x *Index) layers(ctx context.Context, st *check.Statement, sources map[str
 }
 
 // fold writes the fold of source layers. A fold of one is that layer.
-func (x *Index) fold(sources []check.Source, locatorBits int) (check.LayerInfo, error) {
+func (x *Index) fold(ctx context.Context, sources []check.Source, locatorBits int) (check.LayerInfo, error) {
 	var files []*check.LayerFile
 	for _, s := range sources {
 		l, err := x.OpenLayer(s.Root, locatorBits)
@@ -198,7 +198,7 @@ func (x *Index) fold(sources []check.Source, locatorBits int) (check.LayerInfo, 
 	if len(files) == 1 {
 		return files[0].Info(), nil
 	}
-	info, err := x.writeLayer(func(w io.Writer) (check.LayerInfo, error) { return check.Fold(w, files) })
+	info, err := x.writeLayer(func(w io.Writer) (check.LayerInfo, error) { return check.Fold(ctx, w, files) })
 	if err != nil {
 		return check.LayerInfo{}, fmt.Errorf("fold %d layers: %w", len(files), err)
 	}

@@ -30,7 +30,7 @@ func (x *Index) VerifyPublished(ctx context.Context, c *Chain) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := x.verifyOne(c, root); err != nil {
+		if err := x.verifyOne(ctx, c, root); err != nil {
 			return fmt.Errorf("verify the index: layer %s: %w", root, err)
 		}
 	}
@@ -111,7 +111,7 @@ func (x *Index) verifyRevisions(ctx context.Context, c *Chain) error {
 }
 
 // verifyOne recomputes every byte of a layer.
-func (x *Index) verifyOne(c *Chain, root check.Hash) error {
+func (x *Index) verifyOne(ctx context.Context, c *Chain, root check.Hash) error {
 	l := c.layers[root]
 	key, ok := c.keys[l.key]
 	if !ok {
@@ -128,5 +128,5 @@ func (x *Index) verifyOne(c *Chain, root check.Hash) error {
 	if f.Info().N != l.n {
 		return fmt.Errorf("%w: %d entries, and the statement says %d", check.ErrLayer, f.Info().N, l.n)
 	}
-	return f.Verify(l.source, nil)
+	return f.Verify(ctx, l.source, nil)
 }

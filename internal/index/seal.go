@@ -88,12 +88,12 @@ func (x *Index) seal(ctx context.Context, incident string, r Roster, progress Pr
 	if root != (check.Hash{}) {
 		if l, err := x.OpenLayer(root, public.LocatorBits); err == nil {
 			s.Layer = l.Info()
-			b.have = l.Verify(true, nil) == nil // then only the sample and the counts are wanted
+			b.have = l.Verify(ctx, true, nil) == nil // then only the sample and the counts are wanted
 			l.Close()
 		}
 	}
 	if err := b.run(ctx, r); err != nil {
-		if errors.Is(err, errRoster) { // what was read before the error counts for nothing
+		if errors.Is(err, errRoster) && ctx.Err() == nil { // what was read before the error counts for nothing
 			return nil, errors.Join(err, b.sweep())
 		}
 		return nil, err

@@ -47,7 +47,7 @@ func (x *Index) selfCheck(ctx context.Context, st *check.Statement, sealed *Seal
 	h := &Handler{x: x, limit: func(*http.Request, int) (time.Duration, bool) { return 0, true }, pinned: snap}
 	server := &http.Server{Handler: h.Mux()}
 	go server.Serve(l)
-	defer server.Close()
+	defer server.Shutdown(context.WithoutCancel(ctx)) // and no handler reads the layers any more
 
 	policy, err := check.LedgerPolicy(vkey)
 	if err != nil {

@@ -60,7 +60,7 @@ func (x *Index) Verify(ctx context.Context, progress Progress) (*Report, error) 
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		r, err := x.verifyLayer(st, l, tell)
+		r, err := x.verifyLayer(ctx, st, l, tell)
 		if err != nil {
 			return nil, fmt.Errorf("verify the index: %w", err)
 		}
@@ -71,7 +71,7 @@ func (x *Index) Verify(ctx context.Context, progress Progress) (*Report, error) 
 	return report, nil
 }
 
-func (x *Index) verifyLayer(st *check.Statement, l check.Layer, tell func(int64)) (*LayerReport, error) {
+func (x *Index) verifyLayer(ctx context.Context, st *check.Statement, l check.Layer, tell func(int64)) (*LayerReport, error) {
 	bits := st.Key(l.Key).LocatorBits
 	served, err := x.OpenLayer(l.Root, bits)
 	if err != nil {
@@ -82,7 +82,7 @@ func (x *Index) verifyLayer(st *check.Statement, l check.Layer, tell func(int64)
 	if info.N != l.N || info.Pad != l.Pad {
 		return nil, fmt.Errorf("layer %s: %w: %d entries and a pad of %d, and the statement says %d and %d", l.ID, check.ErrLayer, info.N, info.Pad, l.N, l.Pad)
 	}
-	if err := served.Verify(len(l.Sources) == 1, tell); err != nil {
+	if err := served.Verify(ctx, len(l.Sources) == 1, tell); err != nil {
 		return nil, fmt.Errorf("layer %s: %w", l.ID, err)
 	}
 	tell(l.N)
@@ -99,7 +99,7 @@ func (x *Index) verifyLayer(st *check.Statement, l check.Layer, tell func(int64)
 			return nil, fmt.Errorf("source %s: %w: %d entries, and the statement says %d", s.Incident, check.ErrLayer, f.Info().N, s.N)
 		}
 		if s.Root != l.Root {
-			if err := f.Verify(true, nil); err != nil {
+			if err := f.Verify(ctx, true, nil); err != nil {
 				return nil, fmt.Errorf("source %s: %w", s.Incident, err)
 			}
 		}
@@ -108,7 +108,7 @@ func (x *Index) verifyLayer(st *check.Statement, l check.Layer, tell func(int64)
 		sources = append(sources, f.LayerFile)
 		report.Sources = append(report.Sources, SourceReport{s.Incident, s.Revision, s.N, s.Root.String()})
 	}
-	again, err := check.Fold(io.Discard, sources)
+	again, err := check.Fold(ctx, io.Discard, sources)
 	if err != nil {
 		return nil, fmt.Errorf("layer %s: fold again: %w", l.ID, err)
 	}
@@ -129,7 +129,7 @@ func (x *Index) Count(ctx context.Context) (*Report, error) {
 	for _, l := range st.Layers {
 		r := LayerReport{ID: l.ID.String(), Key: l.Key, Bits: l.Bits, Sources: []SourceReport{}}
 		for _, s := range l.Sources {
-			n, err := x.count(s.Root, st.Key(l.Key).LocatorBits)
+			n, err := x.count(ctx, s.Root, st.Key(l.Key).LocatorBits)
 			if err != nil {
 				return nil, fmt.Errorf("count %s: %w", s.Incident, err)
 			}
@@ -142,14 +142,14 @@ func (x *Index) Count(ctx context.Context) (*Report, error) {
 	return report, ctx.Err()
 }
 
-func (x *Index) count(root check.Hash, locatorBits int) (n int64, err error) {
+func (x *Index) count(ctx context.Context, root check.Hash, locatorBits int) (n int64, err error) {
 	f, err := x.OpenLayer(root, locatorBits)
 	if err != nil {
 		return 0, err
 	}
 	defer f.Close()
 	var prev check.Entry
-	for e, err := range f.Entries() {
+	for e, err := range f.Entries(ctx) {
 		if err != nil {
 			return 0, err
 		}
@@ -172,7 +172,7 @@ func (x *Index) Fold(ctx context.Context) (*Report, error) {
 	}
 	report := &Report{Seq: st.Seq, Layers: []LayerReport{}}
 	for _, l := range st.Layers {
-		info, err := x.fold(l.Sources, st.Key(l.Key).LocatorBits)
+		info, err := x.fold(ctx, l.Sources, st.Key(l.Key).LocatorBits)
 		if err != nil {
 			return nil, fmt.Errorf("fold the index: %w", err)
 		}

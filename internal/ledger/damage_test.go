@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"context"
 	"database/sql"
 	"encoding/hex"
 	"errors"
@@ -331,5 +332,30 @@ func restore(t *testing.T, db *store.DB, tables map[string][][]any) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestVerifyEnds: where its context ends, Verify reads nothing more, and says
+// nothing of what it has not read.
+func TestVerifyEnds(t *testing.T) {
+	skey, vkey := newTestKey(t)
+	db := sqlite(t)
+	dir := openDir(t, t.TempDir())
+	l := open(t, db, dir, skey)
+	grow(t, l, db, 600, false)
+	if err := l.Sync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	seen := 0
+	r, err := Verify(ctx, dir, vkey, db, func(int64, string, []byte) error {
+		if seen++; seen == 300 {
+			stop()
+		}
+		return nil
+	})
+	if !errors.Is(err, context.Canceled) || errors.Is(err, ErrDamaged) || seen != 300 || len(r.Problems) > 0 {
+		t.Errorf("after %d entries: %v, %v", seen, err, r.Problems)
 	}
 }

@@ -202,6 +202,9 @@ func (v *verification) bundle(n, headSize int64) error {
 	}
 	byEntries, byTiles := covering(bundles, width), covering(tiles, width)
 	for i := range width {
+		if err := v.ctx.Err(); err != nil { // a document may have megabytes
+			return err
+		}
 		e, t := hashAt(byEntries, byTiles, i), hashAt(byTiles, byEntries, i)
 		v.entries.add(e)
 		v.tiles.add(t)

@@ -3,6 +3,7 @@ package password
 import (
 	"cmp"
 	"container/heap"
+	"context"
 	"encoding/hex"
 	"errors"
 	"io"
@@ -142,14 +143,14 @@ func (h *seenHeap) Pop() any          { old := *h; x := old[len(old)-1]; *h = ol
 
 // Top returns the n most seen hashes, the most seen first, those seen alike in
 // the order of their bytes. It reads the whole corpus.
-func (c *Corpus) Top(n int) ([]Seen, error) { return c.current.Load().top(n) }
+func (c *Corpus) Top(ctx context.Context, n int) ([]Seen, error) { return c.current.Load().top(ctx, n) }
 
-func (s *snapshot) top(n int) ([]Seen, error) {
+func (s *snapshot) top(ctx context.Context, n int) ([]Seen, error) {
 	var h seenHeap
 	if n <= 0 {
 		return nil, nil
 	}
-	err := s.each(func(hash []byte, count uint64) error {
+	err := s.each(ctx, func(hash []byte, count uint64) error {
 		if len(h) < n {
 			heap.Push(&h, Seen{slices.Clone(hash), count})
 		} else if count > h[0].Count {
@@ -175,12 +176,12 @@ type topCache struct {
 	list [len(Modes)][]Seen
 }
 
-func (c *topCache) get(m Mode, s *snapshot) ([]Seen, error) {
+func (c *topCache) get(ctx context.Context, m Mode, s *snapshot) ([]Seen, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	i := m - SHA1
 	if c.of[i] != s {
-		list, err := s.top(maxTop)
+		list, err := s.top(ctx, maxTop)
 		if err != nil {
 			return nil, err
 		}
@@ -203,7 +204,7 @@ func (h *handler) topList(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	list, err := h.top.get(mode, h.corpora.Corpus(mode).current.Load())
+	list, err := h.top.get(r.Context(), mode, h.corpora.Corpus(mode).current.Load())
 	if err != nil {
 		h.fail(w, r, err)
 		return

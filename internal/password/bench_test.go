@@ -55,7 +55,7 @@ func BenchmarkImport(b *testing.B) {
 	for b.Loop() {
 		in := &importer{lines: newLineReader(bytes.NewReader(file))}
 		c := open(b, b.TempDir(), 0)
-		w, err := c.write(SHA1, Replace)
+		w, err := c.write(b.Context(), SHA1, Replace)
 		if err != nil {
 			b.Fatal(err)
 		}

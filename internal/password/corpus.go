@@ -328,7 +328,7 @@ func (c *Corpus) Count(hash []byte) (uint64, error) {
 
 // Verify reads every byte of the corpus and recomputes every checksum; it
 // returns the first error, which names the file. tell may be nil.
-func (c *Corpus) Verify(tell func(done, total int64)) (Info, error) {
+func (c *Corpus) Verify(ctx context.Context, tell func(done, total int64)) (Info, error) {
 	m, err := c.manifest()
 	if err != nil {
 		return Info{}, err
@@ -342,6 +342,9 @@ func (c *Corpus) Verify(tell func(done, total int64)) (Info, error) {
 		total += i.Size
 	}
 	for i, info := range m.Segments {
+		if err := ctx.Err(); err != nil {
+			return Info{}, fmt.Errorf("verify the %s corpus: %w", c.mode, err)
+		}
 		seg := s.segments[i]
 		h := sha256.New()
 		n, err := io.Copy(h, io.NewSectionReader(seg.f, 0, info.Size+1))
@@ -363,8 +366,11 @@ func (c *Corpus) Verify(tell func(done, total int64)) (Info, error) {
 }
 
 // each calls visit with every record of a generation, in order; hash is valid during the call.
-func (s *snapshot) each(visit func(hash []byte, count uint64) error) error {
+func (s *snapshot) each(ctx context.Context, visit func(hash []byte, count uint64) error) error {
 	for _, seg := range s.segments {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		c := cursor{s: seg}
 		for {
 			ok, err := c.more()

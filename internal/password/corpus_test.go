@@ -53,7 +53,7 @@ func open(t testing.TB, root string, segment int) *Corpora {
 
 func put(t testing.TB, c *Corpora, m Mode, fold Fold, records []record) Change {
 	t.Helper()
-	w, err := c.write(m, fold)
+	w, err := c.write(t.Context(), m, fold)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +74,7 @@ func put(t testing.TB, c *Corpora, m Mode, fold Fold, records []record) Change {
 func contents(t testing.TB, c *Corpus) []record {
 	t.Helper()
 	var out []record
-	err := c.current.Load().each(func(h []byte, n uint64) error {
+	err := c.current.Load().each(t.Context(), func(h []byte, n uint64) error {
 		out = append(out, record{string(h), n})
 		return nil
 	})
@@ -112,7 +112,7 @@ func TestCorpus(t *testing.T) {
 							t.Fatalf("%x: %d, %v, want 0", near, n, err)
 						}
 					}
-					if i, err := got.Verify(nil); err != nil || i.Records != int64(len(want)) {
+					if i, err := got.Verify(t.Context(), nil); err != nil || i.Records != int64(len(want)) {
 						t.Fatal(i, err)
 					}
 				})
@@ -189,7 +189,7 @@ func TestFold(t *testing.T) {
 		}
 		// A reader that began before goes on with what it had.
 		var still []record
-		if err := before.each(func(h []byte, n uint64) error { still = append(still, record{string(h), n}); return nil }); err != nil || !slices.Equal(still, wasThere) {
+		if err := before.each(t.Context(), func(h []byte, n uint64) error { still = append(still, record{string(h), n}); return nil }); err != nil || !slices.Equal(still, wasThere) {
 			t.Fatalf("round %d: the former generation changed under its reader: %v", round, err)
 		}
 		all := contents(t, c.Corpus(SHA1))
@@ -213,7 +213,7 @@ func TestFold(t *testing.T) {
 
 func TestRefused(t *testing.T) {
 	c := open(t, t.TempDir(), 0)
-	w, err := c.write(SHA1, Replace)
+	w, err := c.write(t.Context(), SHA1, Replace)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -225,7 +225,7 @@ func TestRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	other := open(t, c.root, 0)
-	if _, err := other.write(SHA1, Replace); !errors.Is(err, ErrLocked) {
+	if _, err := other.write(t.Context(), SHA1, Replace); !errors.Is(err, ErrLocked) {
 		t.Fatalf("two writers at once: %v", err)
 	}
 	w.close()
@@ -268,7 +268,7 @@ func TestFlips(t *testing.T) {
 			fresh := &Corpora{root: c.root, dir: c.dir}
 			fresh.all[0].mode, fresh.all[0].dir = SHA1, c.dir
 			fresh.all[0].current.Store(&snapshot{})
-			if _, err := fresh.all[0].Verify(nil); !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrNewer) && !errors.Is(err, files.ErrNotExist) {
+			if _, err := fresh.all[0].Verify(t.Context(), nil); !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrNewer) && !errors.Is(err, files.ErrNotExist) {
 				t.Fatalf("%s, bit %d: %v", filepath.Base(name), i, err)
 			}
 			f.WriteAt(whole[i/8:i/8+1], int64(i/8))
@@ -283,7 +283,7 @@ func TestFlips(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := open(t, c.root, 0).Corpus(SHA1).Verify(nil); err != nil {
+	if _, err := open(t, c.root, 0).Corpus(SHA1).Verify(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
 }

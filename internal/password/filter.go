@@ -1,6 +1,7 @@
 package password
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -151,7 +152,7 @@ func newFuse(keys []uint64) (fuse, []byte, error) {
 }
 
 // WriteFilter writes the filter of the corpus as it is, about 9 bits a record.
-func (c *Corpus) WriteFilter(w io.Writer) error {
+func (c *Corpus) WriteFilter(ctx context.Context, w io.Writer) error {
 	s := c.current.Load()
 	head := append([]byte(filterMagic), byte(c.mode), 0, 0, 0)
 	head = binary.BigEndian.AppendUint32(head, uint32(len(s.segments)))
@@ -165,6 +166,9 @@ func (c *Corpus) WriteFilter(w io.Writer) error {
 	at := int64(filterHeader)
 	var keys []uint64
 	for _, seg := range s.segments {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		keys = keys[:0]
 		cur := cursor{s: seg}
 		for {
@@ -286,13 +290,13 @@ func (f *Filter) Verify() error {
 }
 
 // BuildFilter writes the filter of a corpus beside it, where the server finds it.
-func (c *Corpora) BuildFilter(m Mode) error {
+func (c *Corpora) BuildFilter(ctx context.Context, m Mode) error {
 	w, err := c.dir.Create(filterName(m))
 	if err != nil {
 		return err
 	}
 	defer w.Close()
-	if err := c.Corpus(m).WriteFilter(w); err != nil {
+	if err := c.Corpus(m).WriteFilter(ctx, w); err != nil {
 		return fmt.Errorf("build the filter of the %s corpus: %w", m, err)
 	}
 	return w.Commit()

@@ -280,7 +280,7 @@ func TestAPI(t *testing.T) {
 	if b.do("GET", "/password/v1/top?n=x").StatusCode != 400 || b.do("GET", "/password/v1/nothing").StatusCode != 404 || b.do("GET", "/password/v1/filter").StatusCode != 404 {
 		t.Fatal("codes")
 	}
-	if err := b.c.BuildFilter(SHA1); err != nil {
+	if err := b.c.BuildFilter(t.Context(), SHA1); err != nil {
 		t.Fatal(err)
 	}
 	data := []byte(body(t, b.do("GET", "/password/v1/filter")))
@@ -300,7 +300,7 @@ func TestFilter(t *testing.T) {
 		c := open(t, t.TempDir(), 9000)
 		put(t, c, NTLM, Replace, records)
 		var b bytes.Buffer
-		if err := c.Corpus(NTLM).WriteFilter(&b); err != nil {
+		if err := c.Corpus(NTLM).WriteFilter(t.Context(), &b); err != nil {
 			t.Fatal(err)
 		}
 		f, err := OpenFilter(bytes.NewReader(b.Bytes()), int64(b.Len()))
@@ -339,7 +339,7 @@ func FuzzFilter(f *testing.F) {
 	c := open(f, f.TempDir(), 0)
 	put(f, c, SHA1, Replace, random(rand.New(rand.NewPCG(1, 9)), SHA1, 9))
 	var b bytes.Buffer
-	if err := c.Corpus(SHA1).WriteFilter(&b); err != nil {
+	if err := c.Corpus(SHA1).WriteFilter(f.Context(), &b); err != nil {
 		f.Fatal(err)
 	}
 	f.Add(b.Bytes(), bytes.Repeat([]byte{1}, 20))

@@ -47,19 +47,12 @@ type Import struct {
 
 // ImportFile imports a file, plain or compressed with gzip or zstd.
 func (c *Corpora) ImportFile(ctx context.Context, name string, o ImportOptions) (Import, error) {
-	f, err := os.Open(name)
+	f, err := files.OpenInput(ctx, name)
 	if err != nil {
 		return Import{}, fmt.Errorf("import: %w", err)
 	}
 	defer f.Close()
-	var total int64
-	if info, err := f.Stat(); err == nil {
-		if info.IsDir() {
-			return Import{}, fmt.Errorf("import %s: it is a folder", name)
-		}
-		total = info.Size()
-	}
-	out, err := c.Import(ctx, f, total, o)
+	out, err := c.Import(ctx, f, f.Size(), o)
 	if err != nil {
 		return out, fmt.Errorf("import %s: %w", name, err)
 	}
@@ -88,7 +81,7 @@ func (c *Corpora) Import(ctx context.Context, r io.Reader, total int64, o Import
 			o.Fold = Add
 		}
 	}
-	w, err := c.write(o.Mode, o.Fold)
+	w, err := c.write(ctx, o.Mode, o.Fold)
 	if err != nil {
 		return in.out, err
 	}
@@ -256,7 +249,7 @@ func (in *importer) sorted(w *writer) error {
 	if memory == 0 {
 		memory = 256 << 20
 	}
-	s, err := files.NewSorter(temp, memory)
+	s, err := files.NewSorter(in.ctx, temp, memory)
 	if err != nil {
 		return err
 	}

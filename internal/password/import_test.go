@@ -200,7 +200,7 @@ func TestKilled(t *testing.T) {
 			if err := c.Corpus(SHA1).Refresh(); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := c.Corpus(SHA1).Verify(nil); err != nil {
+			if _, err := c.Corpus(SHA1).Verify(t.Context(), nil); err != nil {
 				t.Fatal(err)
 			}
 			return contents(t, c.Corpus(SHA1))

@@ -243,7 +243,7 @@ func TestParts(t *testing.T) {
 	if !slices.Equal(contents(t, c.Corpus(SHA1)), all) {
 		t.Fatal("the parts are not the whole")
 	}
-	if _, err := c.Corpus(SHA1).Verify(nil); err != nil {
+	if _, err := c.Corpus(SHA1).Verify(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
 }

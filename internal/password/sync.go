@@ -160,6 +160,7 @@ const groupsAhead = 3
 
 // run fetches group after group, and folds a batch in while the next one is fetched.
 func (s *syncer) run(ctx context.Context) error {
+	keep := context.WithoutCancel(ctx) // what was fetched is folded in even so
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	workers := make(chan struct{}, s.o.Workers)
@@ -178,7 +179,7 @@ func (s *syncer) run(ctx context.Context) error {
 		if failed := <-folding; failed != nil {
 			return errors.Join(err, failed)
 		}
-		return errors.Join(err, s.fold(next))
+		return errors.Join(err, s.fold(keep, next))
 	}
 	for from := s.o.From; from < s.o.To || len(ahead) > 0; {
 		for len(ahead) < groupsAhead && from < s.o.To {
@@ -205,7 +206,7 @@ func (s *syncer) run(ctx context.Context) error {
 				next = &batch{}
 				return end(err)
 			}
-			go func(b *batch) { folding <- s.fold(b) }(next)
+			go func(b *batch) { folding <- s.fold(keep, b) }(next)
 			next = &batch{marks: map[uint32]map[uint32]string{}}
 		}
 	}
@@ -268,11 +269,11 @@ func (s *syncer) gather(b *batch, g *group) {
 }
 
 // fold folds a batch in, and then remembers its tags: killed between the two, the next sync asks for these ranges once more.
-func (s *syncer) fold(b *batch) error {
+func (s *syncer) fold(ctx context.Context, b *batch) error {
 	if len(b.ranges) == 0 {
 		return nil
 	}
-	w, err := s.c.write(s.o.Mode, Replace)
+	w, err := s.c.write(ctx, s.o.Mode, Replace)
 	if err != nil {
 		return err
 	}

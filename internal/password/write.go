@@ -2,6 +2,7 @@ package password
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -53,6 +54,7 @@ var defaultTuning = tuning{segment: 3 << 19}
 // rewrites the segments that a change falls into and keeps the files of the
 // others. It holds the folder's lock until close.
 type writer struct {
+	ctx     context.Context
 	c       *Corpora
 	corpus  *Corpus
 	fold    Fold
@@ -85,15 +87,15 @@ type written struct {
 	err  error
 }
 
-// write begins a change.
-func (c *Corpora) write(m Mode, fold Fold) (*writer, error) {
+// write begins a change, which fails where ctx ends before it is committed.
+func (c *Corpora) write(ctx context.Context, m Mode, fold Fold) (*writer, error) {
 	c.mu.Lock()
 	release, err := lock(c.lockPath())
 	if err != nil {
 		c.mu.Unlock()
 		return nil, err
 	}
-	w := &writer{c: c, corpus: c.Corpus(m), fold: fold, unlock: func() { release(); c.mu.Unlock() }}
+	w := &writer{ctx: ctx, c: c, corpus: c.Corpus(m), fold: fold, unlock: func() { release(); c.mu.Unlock() }}
 	if err := w.corpus.Refresh(); err != nil {
 		w.close()
 		return nil, err
@@ -289,6 +291,9 @@ func (w *writer) gap(to uint32) uint32 {
 
 // pass ends the work on an old segment: one that no change fell into keeps its file.
 func (w *writer) pass() error {
+	if err := w.ctx.Err(); err != nil {
+		return err
+	}
 	to := w.oldTo()
 	if !w.touched {
 		if err := w.settle(); err != nil { // infos are in order

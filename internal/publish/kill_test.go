@@ -40,7 +40,7 @@ func publishForEver(args []string, step func()) error {
 	if p.Incidents, err = incident.New(ctx, db); err != nil {
 		return err
 	}
-	if p.Rosters, err = roster.New(db, dir, keys); err != nil {
+	if p.Rosters, err = roster.New(ctx, db, dir, keys); err != nil {
 		return err
 	}
 	if p.Index, err = index.New(ctx, db, dir, keys); err != nil {

@@ -381,7 +381,8 @@ func (p *Publisher) Publish(ctx context.Context, who actor.Actor, prop *Proposal
 	if err != nil {
 		return nil, fmt.Errorf("publish %s: %w", prop.Incident, err)
 	}
-	return pub, p.ledger.Sync(ctx)
+	// What is recorded becomes public, and is not told to be interrupted.
+	return pub, p.ledger.Sync(context.WithoutCancel(ctx))
 }
 
 func (p *Publisher) commit(ctx context.Context, tx *sql.Tx, who actor.Actor, prop *Proposal, pub *Publication) error {

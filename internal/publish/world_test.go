@@ -74,7 +74,7 @@ func openRooms(t *testing.T, db *store.DB, root, skey string) (*Publisher, *file
 	if rooms.Incidents, err = incident.New(ctx, db); err != nil {
 		return nil, nil, err
 	}
-	if rooms.Rosters, err = roster.New(db, dir, keys); err != nil {
+	if rooms.Rosters, err = roster.New(ctx, db, dir, keys); err != nil {
 		return nil, nil, err
 	}
 	if rooms.Index, err = index.New(ctx, db, dir, keys); err != nil {

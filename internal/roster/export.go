@@ -2,10 +2,10 @@ package roster
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -15,6 +15,8 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"golang.org/x/text/encoding/unicode"
 	"golang.org/x/text/transform"
+
+	"shirase/internal/files"
 )
 
 // A Format is how the export's rows are written. The zero value is found out.
@@ -67,17 +69,9 @@ type export struct {
 }
 
 // openExport opens what o names.
-func openExport(o *Options) (*export, int64, error) {
-	f, err := os.Open(o.Export)
+func openExport(ctx context.Context, o *Options) (*export, int64, error) {
+	f, err := files.OpenInput(ctx, o.Export)
 	if err != nil {
-		return nil, 0, fmt.Errorf("%w: %w", ErrExport, err)
-	}
-	info, err := f.Stat()
-	if err == nil && info.IsDir() {
-		err = fmt.Errorf("%s is a folder", o.Export)
-	}
-	if err != nil {
-		f.Close()
 		return nil, 0, fmt.Errorf("%w: %w", ErrExport, err)
 	}
 	x, err := readExport(f, filepath.Base(o.Export), o.Format, o.Encoding)
@@ -87,7 +81,7 @@ func openExport(o *Options) (*export, int64, error) {
 	}
 	inner := x.close
 	x.close = func() { inner(); f.Close() }
-	return x, info.Size(), nil
+	return x, f.Size(), nil
 }
 
 // readExport reads an export's form and header. name is its file's, for its

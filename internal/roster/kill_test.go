@@ -28,8 +28,8 @@ func killOptions(folder string, i int) (Options, error) {
 
 // makeRosters makes the two rosters of TestKill in turn, for ever.
 func makeRosters(args []string, step func()) error {
-	url, folder, incident := args[0], args[1], args[2]
-	db, err := store.Open(context.Background(), url)
+	ctx, url, folder, incident := context.Background(), args[0], args[1], args[2]
+	db, err := store.Open(ctx, url)
 	if err != nil {
 		return err
 	}
@@ -41,7 +41,7 @@ func makeRosters(args []string, step func()) error {
 	if err != nil {
 		return err
 	}
-	r, err := New(db, dir, keys)
+	r, err := New(ctx, db, dir, keys)
 	if err != nil {
 		return err
 	}
@@ -54,7 +54,7 @@ func makeRosters(args []string, step func()) error {
 		}
 		o.Progress = func(Progress) { step() }
 		step()
-		if _, err := r.Create(context.Background(), actor.Operator(), incident, o); err != nil {
+		if _, err := r.Create(ctx, actor.Operator(), incident, o); err != nil {
 			return err
 		}
 	}

@@ -63,8 +63,7 @@ type Rosters struct {
 // New opens the room: it brings its tables up to date, and finishes what was being
 // shredded when a process died. Rosters are files below "rosters" of dir; the key
 // of a case is "case-<incident>.key" of keys.
-func New(db *store.DB, dir *files.Dir, keys *files.Keys) (*Rosters, error) {
-	ctx := context.Background()
+func New(ctx context.Context, db *store.DB, dir *files.Dir, keys *files.Keys) (*Rosters, error) {
 	sub, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return nil, fmt.Errorf("roster: %w", err)

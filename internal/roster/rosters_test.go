@@ -51,7 +51,7 @@ func openHome(t testing.TB, db *store.DB, folder string) *home {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { keys.Close() })
-	r, err := New(db, dir, keys)
+	r, err := New(t.Context(), db, dir, keys)
 	if err != nil {
 		t.Fatal(err)
 	}

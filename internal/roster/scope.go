@@ -96,7 +96,7 @@ func run(ctx context.Context, o Options, sink func(*member) error) (*result, err
 			return nil, err
 		}
 	}
-	x, size, err := openExport(&o)
+	x, size, err := openExport(ctx, &o)
 	if err != nil {
 		return nil, err
 	}
@@ -172,11 +172,11 @@ func newScoper(ctx context.Context, o *Options, x *export, size int64) (*scoper,
 	memory := o.Memory
 	if s.account >= 0 {
 		memory /= 2
-		if s.rows, err = files.NewSorter(o.TempDir, memory); err != nil {
+		if s.rows, err = files.NewSorter(ctx, o.TempDir, memory); err != nil {
 			return nil, err
 		}
 	}
-	s.members, err = files.NewSorter(o.TempDir, memory)
+	s.members, err = files.NewSorter(ctx, o.TempDir, memory)
 	return s, err
 }
 

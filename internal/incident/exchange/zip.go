@@ -53,7 +53,7 @@ func seekable(src io.Reader) (io.ReaderAt, int64, bool) {
 		info, err := s.Stat()
 		return at, sizeOf(info), err == nil && info.Mode().IsRegular()
 	case interface{ Size() int64 }:
-		return at, s.Size(), true
+		return at, s.Size(), s.Size() > 0
 	}
 	return nil, 0, false
 }
