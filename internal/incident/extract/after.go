@@ -1,7 +1,6 @@
 package extract
 
 import (
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -13,12 +12,12 @@ import (
 func itoa(n int) string { return strconv.Itoa(n) }
 
 var (
-	addendumTail = regexp.MustCompile(`[(\[【<]\s?[^()\[\]【】<>]{3,40}(?:追記|更新|追加|訂正)\s?[)\]】>]\s?$`)
-	addendumHead = regexp.MustCompile(`^[(\[【<※■◆●\s]*(?:(?:[^()\[\]【】<>。]{0,40})(?:追記|更新|訂正)(?:\s?[^()\[\]【】<>。]{0,30})?[)\]】>:]|追記\s?\([^()]{3,30}\))`)
-	promiseRE    = regexp.MustCompile(`^(?:より|から|に|中に|まで|を(?:目処|目途|めど)|頃|ごろ|以降|、|の|午)?[^。]{0,90}?(?:予定|いたします|します|見込|目処|目途|めど)`)
-	aboutPromise = regexp.MustCompile(`^(?:頃|ごろ)?(?:を)?(?:目処|目途|めど|頃|ごろ)`)
-	promiseVerb  = regexp.MustCompile(`設置|再開|終了|完了|開始|公表|発送|送付|復旧|実施|提供|公開|報告|案内|お知らせ|解除|開設`)
-	doneVerb     = regexp.MustCompile(`(?:設置|再開|復旧|完了|終了|解除|公開|開始|実施|停止|修正)(?:を|が)?(?:いた|さ)?(?:し|れ|しており)(?:ました|ています|ております)`)
+	addendumTail = ruleBoth("addendumTail")
+	addendumHead = ruleBoth("addendumHead")
+	promiseRE    = ruleJA("promiseRE")
+	aboutPromise = ruleJA("aboutPromise")
+	promiseVerb  = ruleJA("promiseVerb")
+	doneVerb     = ruleJA("doneVerb")
 )
 
 // isAddendum reports a line that was added later.
@@ -69,7 +68,7 @@ func (r *reader) addendaJA() {
 }
 
 // bareMark is a mark without a text of its own.
-var bareMark = regexp.MustCompile(`^[(\[【<]?[^()\[\]【】<>。]{3,40}(?:追記|更新)[)\]】>]?$`)
+var bareMark = ruleJA("bareMark")
 
 // addedBelow reports whether a line after number i bears the same mark.
 func (r *reader) addedBelow(i int, at *when) bool {
