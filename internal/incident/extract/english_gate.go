@@ -37,6 +37,9 @@ func (r *reader) isNoticeEN() bool {
 			return false
 		}
 	}
+	if r.reportsEN() {
+		return false
+	}
 	event, own, tell, article, dated, when, rule := 0, 0, 0, 0, 0, 0, 0
 	for _, s := range r.sentences[:min(len(r.sentences), maxTold)] {
 		part := r.s[s.from:s.to]
@@ -67,6 +70,18 @@ func (r *reader) isNoticeEN() bool {
 	}
 	return true
 }
+
+// reportsEN reports whether a text tells what others said of themselves: nobody in it writes of itself outside of quotes.
+func (r *reader) reportsEN() bool {
+	said := quotedEN.ReplaceAllString(r.s, "")
+	return newsEN.MatchString(said) && !weEN.MatchString(said)
+}
+
+var (
+	newsEN   = ruleEN("newsEN")
+	weEN     = ruleEN("weEN")
+	quotedEN = ruleEN("quotedEN")
+)
 
 // exposures counts the sentences that say of data that they were where they should not be.
 func (r *reader) exposures() int {

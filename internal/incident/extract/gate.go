@@ -39,6 +39,9 @@ func (r *reader) isNotice() bool {
 			continue
 		}
 		for i, re := range []*rule{event, own, tell, data, sales} {
+			if i == 0 && supposedJA.MatchString(part) && !happenedJA.MatchString(part) {
+				continue
+			}
 			if re.MatchString(part) {
 				seen[i]++
 			}
@@ -52,6 +55,9 @@ func (r *reader) isNotice() bool {
 		}
 	}
 	if seen[4] > 0 && !sorryRE.MatchString(quotedJA.ReplaceAllString(r.s, "")) || general && !r.losesJA() {
+		return false
+	}
+	if r.reportsJA() {
 		return false
 	}
 	if len(reported.FindAllStringIndex(r.s, 3)) > 1 && !sorryRE.MatchString(r.s) {
@@ -80,13 +86,27 @@ var (
 	lossJA   = ruleJA("lossJA")
 )
 
+// reportsJA reports whether a text tells what others said of themselves: nobody in it writes of itself, or is sorry, outside
+// of quotes.
+func (r *reader) reportsJA() bool {
+	said := quotedJA.ReplaceAllString(r.s, "")
+	return othersSay.MatchString(said) && !selfWord.MatchString(said) && !apology.MatchString(said)
+}
+
+var (
+	othersSay  = ruleJA("othersSay")
+	selfWord   = ruleJA("selfWord")
+	supposedJA = ruleJA("supposedJA")
+	happenedJA = ruleJA("happenedJA")
+)
+
 // losesJA reports whether a text that warns, explains or names a law firm also tells of a loss of its author's own: who says
 // sorry outside quotes need not say whose.
 func (r *reader) losesJA() bool {
 	sorry := apology.MatchString(quotedJA.ReplaceAllString(r.s, ""))
 	for _, s := range r.sentences {
 		part := quotedJA.ReplaceAllString(r.s[s.from:s.to], "")
-		if lossJA.MatchString(part) && !r.negative(part) && !hypothetical.MatchString(part) && !generalCase.MatchString(part) && !notSo.MatchString(part) && (sorry || ownLoss.MatchString(part)) {
+		if lossJA.MatchString(part) && !adviceBody.MatchString(part) && !r.negative(part) && !hypothetical.MatchString(part) && !generalCase.MatchString(part) && !notSo.MatchString(part) && (sorry || ownLoss.MatchString(part)) {
 			return true
 		}
 	}
