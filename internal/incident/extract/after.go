@@ -58,7 +58,7 @@ func (r *reader) addendaJA() {
 			continue
 		}
 		n++
-		r.propose(incident.Fact{Key: "addendum", Item: itoa(n), Value: incident.Value{Text: plain(text), Time: at.moment}, AsOf: at.moment}, from, l.to, at.doubt)
+		r.propose(incident.Fact{Key: "addendum", Item: itoa(n), Value: incident.Value{Text: plain(text), Time: at.moment}, AsOf: at.moment}, from, max(to, l.to), at.doubt)
 		if doneVerb.MatchString(text) && !strings.Contains(text, "予定") {
 			m++
 			r.propose(incident.Fact{Key: "action", Item: "added-" + itoa(m), Value: incident.Value{Text: plain(text), Status: "taken", Time: at.moment}, AsOf: at.moment}, from, to, "")
@@ -92,7 +92,8 @@ func (r *reader) addendumTime(l line) *when {
 		to = from + loc[1]
 	}
 	for _, w := range r.times {
-		if w.from >= from && w.to <= to && !w.moment.IsZero() && w != r.baseAt {
+		behind := w.from >= to && w.to <= l.to && strings.Trim(r.s[to:w.from], " ()") == "" // 【追記】2023年6月1日
+		if (w.from >= from && w.to <= to || behind) && !w.moment.IsZero() && w != r.baseAt {
 			return w
 		}
 	}

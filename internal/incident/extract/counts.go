@@ -1,6 +1,7 @@
 package extract
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -125,8 +126,12 @@ func (r *reader) negative(s string) bool { return negativeJA.MatchString(s) }
 var negativeJA = ruleJA("negativeJA")
 
 func (r *reader) count(key string, a *amount, certainty incident.Certainty) {
+	r.countDoubted(key, a, certainty, "")
+}
+
+func (r *reader) countDoubted(key string, a *amount, certainty incident.Certainty, doubt string) {
 	n := a.value
-	r.propose(incident.Fact{Key: key, Value: incident.Value{Number: &n, Unit: a.unit, Qualifier: a.qualifier}, Certainty: certainty}, a.from, a.to, "")
+	r.propose(incident.Fact{Key: key, Value: incident.Value{Number: &n, Unit: a.unit, Qualifier: a.qualifier}, Certainty: certainty}, a.from, a.to, doubt)
 }
 
 // scoreJA says how much speaks for a being the number of those affected.
@@ -242,6 +247,13 @@ func (r *reader) affected(found []scored) {
 			}
 		}
 	}
+	doubt := ""
+	if !best.total {
+		var ok bool
+		if best, doubt, ok = r.whole(best, found); !ok {
+			return
+		}
+	}
 	if best.qualifier == "exact" {
 		switch label := r.labelOf(best.amount); {
 		case strings.Contains(label, "最大"), strings.Contains(label, "上限"):
@@ -257,8 +269,53 @@ func (r *reader) affected(found []scored) {
 	if best.possible {
 		certainty = incident.Possible
 	}
-	r.count("affected.count", best.amount, certainty)
+	r.countDoubted("affected.count", best.amount, certainty, doubt)
 }
+
+// whole looks for numbers that one sentence joins to best. Of different people (生徒19名及びその保護者18名) none is the number of all,
+// unless the text gives their sum; of different data (カード情報12名分と個人情報60名分) the largest is proposed with a doubt.
+func (r *reader) whole(best scored, found []scored) (scored, string, bool) {
+	parts := []*amount{best.amount}
+	data := dataNamed.MatchString(lastBytes(r.s[:best.from], 60))
+	for _, b := range r.amounts {
+		near := parts[len(parts)-1]
+		first, second := near, b
+		if b.from < best.from {
+			first, second = b, best.amount
+		}
+		if b == best.amount || b.unit != best.unit || b.part || b.base || b.line != best.line || second.from < first.to || !joinedJA.MatchString(r.s[first.to:second.from]) {
+			continue
+		}
+		parts = append(parts, b)
+		data = data && dataNamed.MatchString(lastBytes(r.s[:b.from], 60))
+	}
+	if len(parts) == 1 {
+		return best, "", true
+	}
+	var sum, largest int64
+	for _, a := range parts {
+		sum, largest = sum+a.value, max(largest, a.value)
+	}
+	for _, sc := range found {
+		if sc.value == sum && sc.unit == best.unit {
+			return sc, "", true
+		}
+	}
+	if !data {
+		return best, "", false
+	}
+	for _, a := range parts {
+		if a.value == largest {
+			return scored{amount: a, possible: best.possible}, fmt.Sprintf("the text joins %d numbers of different data: whether they are of the same people it does not say", len(parts)), true
+		}
+	}
+	return best, "", true
+}
+
+var (
+	joinedJA  = ruleJA("joinedJA")
+	dataNamed = ruleJA("dataNamed")
+)
 
 // lostOf stands between all and those concerned: 1万人のうち、表示された可能性のあるお客様 最大341人.
 var lostOf = ruleJA("lostOf")

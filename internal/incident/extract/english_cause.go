@@ -46,6 +46,9 @@ var (
 	denyLateEN = ruleEN("denyLateEN")
 )
 
+// unlikelyEN denies, behind it, that a thing happened.
+var unlikelyEN = ruleEN("unlikelyEN")
+
 // causeEN proposes how it happened.
 func (r *reader) causeEN() {
 	for _, c := range causesEN {
@@ -56,7 +59,7 @@ func (r *reader) causeEN() {
 			}
 			part := r.s[s.from:s.to]
 			m := c.re.FindStringIndex(part)
-			if m == nil || causeNotEN.MatchString(part) || adviceEN.MatchString(part) && !strongEN.MatchString(part) && !foundEN.MatchString(part) || denyLateEN.MatchString(lastBytes(part[:m[0]], 60)) || whetherEN.MatchString(lastBytes(part[:m[0]], 160)) {
+			if m == nil || definesEN.MatchString(part) || unlikelyEN.MatchString(part[m[1]:]) || causeNotEN.MatchString(part) || adviceEN.MatchString(part) && !strongEN.MatchString(part) && !foundEN.MatchString(part) || denyLateEN.MatchString(lastBytes(part[:m[0]], 60)) || whetherEN.MatchString(lastBytes(part[:m[0]], 160)) {
 				continue
 			}
 			if c.word == "ransomware" && otherRansom.MatchString(part) || c.word == "intrusion" && couldEN.MatchString(part) {

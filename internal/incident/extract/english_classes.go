@@ -98,6 +98,9 @@ func (r *reader) classesOfEN() {
 		advice := adviceEN.MatchString(part) && !strongEN.MatchString(part)
 		item := announced && (l.list || n > 0 && r.sentences[n-1].line == s.line || listItem.MatchString(part))
 		listing := !advice && len(r.mentionsOf(s)) > 2
+		if definesEN.MatchString(part) || measureEN.MatchString(part) && !exposedHere.MatchString(part) {
+			continue
+		}
 		exposing := listing || item && !l.heading || (exposedEN.MatchString(part) || sec == secItems) && !advice && !asideSaid.MatchString(part)
 		if exposing && !(l.heading && s.to-s.from < 70) {
 			certainty := incidentCertainty(possibleEN.MatchString(part) || item && possible)
@@ -130,6 +133,12 @@ func (r *reader) classesOfEN() {
 		r.classEN(*personal, incidentCertainty(personalPossible))
 	}
 }
+
+var (
+	definesEN   = ruleEN("definesEN")
+	measureEN   = ruleEN("measureEN")
+	exposedHere = ruleEN("exposedHere")
+)
 
 var bankEN = ruleEN("bankEN")
 

@@ -37,7 +37,7 @@ func (r *reader) isNoticeEN() bool {
 			return false
 		}
 	}
-	if r.reportsEN() {
+	if r.reportsEN() || notOursEN.MatchString(r.s) && imitatesEN.MatchString(r.s) {
 		return false
 	}
 	event, own, tell, article, dated, when, rule := 0, 0, 0, 0, 0, 0, 0
@@ -81,6 +81,9 @@ var (
 	newsEN   = ruleEN("newsEN")
 	weEN     = ruleEN("weEN")
 	quotedEN = ruleEN("quotedEN")
+	// notOursEN and imitatesEN together are a warning of messages in one's name.
+	notOursEN  = ruleEN("notOursEN")
+	imitatesEN = ruleEN("imitatesEN")
 )
 
 // exposures counts the sentences that say of data that they were where they should not be.

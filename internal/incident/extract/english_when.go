@@ -336,6 +336,10 @@ func (r *reader) publicationEN() {
 		}
 		l := r.lines[w.line]
 		before, after := r.s[l.from:w.from], r.s[w.to:l.to]
+		if letterEN.MatchString(after) && !earliestEN.MatchString(before) && len(before) < 600 {
+			r.baseAt = w
+			break
+		}
 		wd := weekdayEN.FindString(before)
 		lead := strings.TrimRight(strings.TrimSuffix(before, wd), " ")
 		short := len(before) < 90 && !earliestEN.MatchString(before)
@@ -368,6 +372,9 @@ func (r *reader) publicationEN() {
 }
 
 var filedEN = ruleEN("filedEN")
+
+// letterEN follows the date of a letter whose lines were run together.
+var letterEN = ruleEN("letterEN")
 
 // addendaEN proposes what was added to a notice later, under a head or behind a date of its own.
 func (r *reader) addendaEN() {

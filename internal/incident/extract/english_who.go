@@ -30,6 +30,9 @@ var (
 // a notice: authorities, bureaus, forensic firms, people with a title.
 var noNameEN = ruleEN("noNameEN")
 
+// genericEN is what a title is made of: "of Data", "Password".
+var genericEN = ruleEN("genericEN")
+
 var (
 	titleWordEN = ruleEN("titleWordEN")
 	leadNameEN  = ruleEN("leadNameEN")
@@ -94,6 +97,9 @@ func (n *namesEN) add(from, to, score, vendor int) {
 		to--
 	}
 	name := s[from:to]
+	if c := name[:min(1, len(name))]; c >= "a" && c <= "z" && !strings.Contains(name, ".") || genericEN.MatchString(name) {
+		return
+	}
 	if len(name) < 3 || len(name) > 90 || noNameEN.MatchString(name) || monthStart.MatchString(name) || onlyDigits.MatchString(name) {
 		return
 	}
@@ -206,6 +212,13 @@ func (n *namesEN) sentenceNames(s sentence, part string, i int) {
 	if m := headNameEN.FindStringSubmatchIndex(part); m != nil && i == 0 && len(part) < 110 && strings.Count(n.r.s, part[m[2]:m[3]])+strings.Count(part[m[2]:m[3]], " ") > 1 {
 		n.add(s.from+m[2], s.from+m[3], 3, 0)
 	}
+	if m := letterheadEN.FindStringSubmatchIndex(part); m != nil && i == 0 {
+		n.add(s.from+m[2], s.from+m[3], 5, 0)
+	}
+	for _, m := range incidentAtEN.FindAllStringSubmatchIndex(part, 3) {
+		from, to := at(m, 1)
+		n.add(from, to, 2, 0)
+	}
 	for _, m := range defineEN.FindAllStringSubmatchIndex(part, 4) {
 		from, to := at(m, 1)
 		if vendorHead.MatchString(lastBytes(part[:m[2]], 30)) || vendorTail.MatchString(afterBracket(part[m[1]:])) {
@@ -277,6 +290,11 @@ var (
 	usAfter    = ruleEN("usAfter")
 	byBefore   = ruleEN("byBefore")
 	usedByEN   = ruleEN("usedByEN")
+)
+
+var (
+	letterheadEN = ruleEN("letterheadEN")
+	incidentAtEN = ruleEN("incidentAtEN")
 )
 
 // afterBracket gives what stands behind the bracket that s begins in.

@@ -59,7 +59,7 @@ func (n *names) add(from, to, score int) {
 	own := corporate.ReplaceAllString(name, "")
 	next, _ := utf8.DecodeRuneInString(n.s[to:])
 	goesOn := strings.ContainsRune("民内外政長立営税販場史", next) && !strings.HasPrefix(n.s[to:], "内部") // 市民, 市内
-	if score < sure && goesOn || own == "" || utf8.RuneCountInString(name) < 2 ||
+	if next == '立' || score < sure && goesOn || own == "" || utf8.RuneCountInString(name) < 2 ||
 		badName.MatchString(name) || verbPlace.MatchString(name) || ownedBy.MatchString(name) || particle.MatchString(own) {
 		return
 	}
@@ -81,6 +81,11 @@ func (r *reader) organisationJA() {
 	r.namesOfOffices(n)
 	r.namesInSentences(n)
 	best := scoredName{}
+	for i := range n.all {
+		if of := r.s[n.all[i].from:n.all[i].to]; !corporate.MatchString(of) && r.callsItself(of) {
+			n.all[i].score += 2 // 当院 of a hospital, and not of the body that runs it
+		}
+	}
 	for _, c := range n.all {
 		if c.score > best.score {
 			best = c
@@ -93,6 +98,22 @@ func (r *reader) organisationJA() {
 	r.propose(incident.Fact{Key: "organisation", Value: incident.Value{Text: plain(name)}}, best.from, best.to, "")
 	r.sector(name, best.from, best.to)
 }
+
+// callsItself reports whether the author calls itself by the kind of thing that a name ends with: 当院 of a hospital.
+func (r *reader) callsItself(name string) bool {
+	for _, k := range []struct{ word, end *rule }{{ownHospital, hospitalEnd}, {ownCentre, centreEnd}, {ownSchool, schoolEnd}} {
+		if k.end.MatchString(name) && k.word.MatchString(r.s) {
+			return true
+		}
+	}
+	return false
+}
+
+var (
+	ownHospital, hospitalEnd = ruleJA("ownHospital"), ruleJA("hospitalEnd")
+	ownCentre, centreEnd     = ruleJA("ownCentre"), ruleJA("centreEnd")
+	ownSchool, schoolEnd     = ruleJA("ownSchool"), ruleJA("schoolEnd")
+)
 
 // namesOnLines takes the names that have a line to themselves, and those that a title begins with.
 func (r *reader) namesOnLines(n *names) {

@@ -149,6 +149,14 @@ func (f forms) read(s string, l line, w *when, g map[string]string) bool {
 		}
 	case g["y6"] != "":
 		w.y, w.m, w.d = number(g["y6"]), number(g["m6"]), number(g["d6"])
+	case g["m7"] != "": // between March and July 2018
+		m := monthsAfter.FindStringSubmatch(s[w.to:l.to])
+		if m == nil || !betweenEN.MatchString(before) || s[w.from] >= 'a' {
+			return false
+		}
+		if w.m, w.y = monthOf(g["m7"]), number(m[monthsAfter.SubexpIndex("year")]); w.m > monthOf(m[monthsAfter.SubexpIndex("month")]) {
+			w.y--
+		}
 	case g["word"] != "":
 		w.readWordEN(strings.ToLower(g["word"]))
 		return true
@@ -170,6 +178,9 @@ func (f forms) read(s string, l line, w *when, g map[string]string) bool {
 	f.clock(s, l, w)
 	return true
 }
+
+// monthsAfter follows a month without a year that begins a period.
+var monthsAfter = ruleEN("monthsEN")
 
 func (w *when) readWordEN(word string) {
 	w.rel = dayShift

@@ -293,6 +293,8 @@ var causeNot = ruleJA("causeNot")
 // notThis denies a cause that stands right before it: 不正アクセスではなく.
 var notThis = ruleJA("notThis")
 
+var notLikely = ruleJA("notLikely")
+
 // causeJA proposes how it happened.
 func (r *reader) causeJA() {
 	if r.takenBack() {
@@ -312,7 +314,7 @@ func (r *reader) causeJA() {
 			if m != nil && part[m[0]:m[1]] == "不正ログイン" && strings.Contains(r.s, "試行") {
 				continue // a list was tried, or passwords were guessed: the text does not say which
 			}
-			if m == nil || notThis.MatchString(part[m[1]:]) || causeNot.MatchString(part) && l.section != secCause && !titleEnds(part) {
+			if m == nil || notThis.MatchString(part[m[1]:]) || notLikely.MatchString(part[m[1]:]) || causeNot.MatchString(part) && l.section != secCause && !titleEnds(part) {
 				continue
 			}
 			if c.word == "misdirected-mail" && l.section == secResponse || c.word == "credential-stuffing" && strings.Contains(part, "ではな") {

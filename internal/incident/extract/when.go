@@ -95,6 +95,7 @@ var (
 	notPeriod    = ruleJA("notPeriod")
 	openPeriod   = ruleJA("openPeriod")
 	whoPeriod    = ruleJA("whoPeriod")
+	dataOfPeriod = ruleJA("dataOfPeriod")
 	toldUs       = ruleJA("toldUs")
 	cardPaid     = ruleJA("cardPaid")
 	negatedFind  = ruleJA("negatedFind")
@@ -567,7 +568,7 @@ func (r *reader) windowJA(w, last *when, c context) {
 	}
 	near := lastBytes(c.before, 150) + c.after + c.label
 	ok := windowNoun.MatchString(near)
-	if (notPeriod.MatchString(c.after) || openPeriod.MatchString(c.before) || whoPeriod.MatchString(c.after)) && !cardPaid.MatchString(near) && !startLabel.MatchString(c.label) {
+	if (notPeriod.MatchString(c.after) || openPeriod.MatchString(c.before) || whoPeriod.MatchString(c.after) || dataOfPeriod.MatchString(c.after)) && !cardPaid.MatchString(near) && !startLabel.MatchString(c.label) {
 		ok = false
 	}
 	if toldUs.MatchString(c.after) && !strings.Contains(c.after, "不正") {
