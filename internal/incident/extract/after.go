@@ -20,9 +20,15 @@ var (
 	doneVerb     = ruleJA("doneVerb")
 )
 
+// updateDay is the day on which a page was last changed, which adds nothing.
+var updateDay = ruleBoth("updateDay")
+
 // isAddendum reports a line that was added later.
 func (r *reader) isAddendum(l line) bool {
 	s := r.s[l.from:l.to]
+	if updateDay.MatchString(s) {
+		return false
+	}
 	return addendumTail.MatchString(lastBytes(s, 160)) || addendumHead.MatchString(firstBytes(s, 160))
 }
 

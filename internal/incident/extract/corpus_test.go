@@ -16,25 +16,29 @@ import (
 var measured = []string{"organisation", "disclosed", "window.start", "window.end", "discovered", "contained", "login-blocked", "regulator-notified",
 	"persons-notified", "affected.count", "base.count", "attempts.count", "data-class", "cause", "secondary-damage", "addendum"}
 
+// weighed are those that the calibration looks at besides.
+var weighed = append(slices.Clone(measured), "title", "sector", "service")
+
 var update = flag.Bool("update", false, "write into the corpus which facts are missed or wrong now")
 
 // labelled is a text of the corpus with the facts beside it.
 type labelled struct {
 	file string // of the facts
 	text []byte
+	keys []string // which are compared
 	must []string // stated
 	may  []string // proposed or not, where careful readers differ
 	// What is known to be read otherwise: stated and not proposed, proposed and not stated.
 	missed, wrong []string
 }
 
-// corpus reads the texts of testdata/corpus. They are our own, in the forms in which notices come. In the file beside a
+// corpus reads the texts of a folder, and the facts of the given keys. They are our own, in the forms in which notices come. In the file beside a
 // text a line is a fact that it states. One behind "? " may be proposed or not. One behind "- " is stated and not
 // proposed yet, one behind "+ " is proposed and not stated: what the rules are known to get wrong.
-func corpus(t *testing.T) []labelled {
+func corpus(t *testing.T, folder string, keys []string, atLeast int) []labelled {
 	t.Helper()
-	files, err := filepath.Glob("testdata/corpus/*.txt")
-	if err != nil || len(files) < 250 {
+	files, err := filepath.Glob("testdata/" + folder + "/*.txt")
+	if err != nil || len(files) < atLeast {
 		t.Fatalf("%d texts: %v", len(files), err)
 	}
 	var out []labelled
@@ -43,7 +47,7 @@ func corpus(t *testing.T) []labelled {
 		if err != nil {
 			t.Fatal(err)
 		}
-		l := labelled{file: strings.TrimSuffix(file, ".txt") + ".facts", text: text}
+		l := labelled{file: strings.TrimSuffix(file, ".txt") + ".facts", text: text, keys: keys}
 		data, err := os.ReadFile(l.file)
 		if err != nil {
 			t.Fatal(err)
@@ -65,7 +69,7 @@ func (l *labelled) read(line string) {
 	if !ok || !strings.Contains("?-+", mark) {
 		mark, fact = "", line
 	}
-	if key, _, _ := strings.Cut(fact, " "); !slices.Contains(measured, key) {
+	if key, _, _ := strings.Cut(fact, " "); !slices.Contains(l.keys, key) {
 		return
 	}
 	switch mark {
@@ -94,7 +98,7 @@ func (l labelled) judge(res *Result) judged {
 	want := slices.Clone(l.must)
 	for _, p := range res.Proposals {
 		e := p.Entry()
-		if !slices.Contains(measured, e.Key) {
+		if !slices.Contains(l.keys, e.Key) {
 			continue
 		}
 		got := labelOf(e)
@@ -119,7 +123,7 @@ func TestCorpus(t *testing.T) {
 		scores[k] = &score{}
 	}
 	var all score
-	texts := corpus(t)
+	texts := corpus(t, "corpus", measured, 250)
 	for _, l := range texts {
 		res, err := Notice(l.text)
 		if err != nil {
@@ -186,7 +190,7 @@ func (l labelled) write(t *testing.T, missed, wrong []string) {
 	missed = slices.Clone(missed)
 	for line := range strings.Lines(string(data)) {
 		line = strings.TrimSpace(line)
-		var one labelled
+		one := labelled{keys: l.keys}
 		one.read(line)
 		if len(one.wrong) > 0 {
 			continue

@@ -131,7 +131,7 @@ func (r *reader) count(key string, a *amount, certainty incident.Certainty) {
 
 func (r *reader) countDoubted(key string, a *amount, certainty incident.Certainty, doubt string) {
 	n := a.value
-	r.propose(incident.Fact{Key: key, Value: incident.Value{Number: &n, Unit: a.unit, Qualifier: a.qualifier}, Certainty: certainty}, a.from, a.to, doubt)
+	r.propose(incident.Fact{Key: key, Value: incident.Value{Number: &n, Unit: a.unit, Qualifier: a.qualifier}, Certainty: certainty}, a.from, a.to, doubt).by(r.countHow(a))
 }
 
 // scoreJA says how much speaks for a being the number of those affected.
@@ -155,6 +155,7 @@ func (r *reader) scoreJA(a *amount, before, after, whole string, l line) (scored
 	case otherOnes.MatchString(before):
 		return sc, false
 	case pickedOut.MatchString(before) && r.follows(a):
+		r.picked = append(r.picked, a.value)
 		return sc, false
 	case notAffected.MatchString(lastBytes(before, 48)) && !ofData.MatchString(before) && !theirData.MatchString(after) && !forWhom.MatchString(a.word) && !(bcc && strings.Contains(before, "送信先")), tailNot.MatchString(after) && !bcc, notLeaked.MatchString(after):
 		return sc, false
@@ -208,6 +209,9 @@ var possibleJA = ruleJA("possibleJA")
 // affected chooses among what may be the number of those affected. Parts without a total are not added up, and where two
 // numbers of the same kind speak equally loudly, the larger is chosen only if it is the sum of the others, or the first.
 func (r *reader) affected(found []scored) {
+	found = slices.DeleteFunc(found, func(sc scored) bool { // said elsewhere to be a part
+		return slices.Contains(r.picked, sc.value) && slices.ContainsFunc(found, func(o scored) bool { return o.value > sc.value && o.unit == sc.unit })
+	})
 	if len(found) == 0 {
 		return
 	}
@@ -262,7 +266,7 @@ func (r *reader) affected(found []scored) {
 			best.qualifier = "cumulative"
 		}
 	}
-	if !best.total && r.oneOfSeveral(best.amount) {
+	if doubt == "" && !best.total && r.oneOfSeveral(best.amount) {
 		return
 	}
 	certainty := incident.Confirmed

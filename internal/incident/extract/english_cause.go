@@ -47,7 +47,10 @@ var (
 )
 
 // unlikelyEN denies, behind it, that a thing happened.
-var unlikelyEN = ruleEN("unlikelyEN")
+var (
+	unlikelyEN  = ruleEN("unlikelyEN")
+	foundNoneEN = ruleEN("foundNoneEN")
+)
 
 // causeEN proposes how it happened.
 func (r *reader) causeEN() {
@@ -59,13 +62,13 @@ func (r *reader) causeEN() {
 			}
 			part := r.s[s.from:s.to]
 			m := c.re.FindStringIndex(part)
-			if m == nil || definesEN.MatchString(part) || unlikelyEN.MatchString(part[m[1]:]) || causeNotEN.MatchString(part) || adviceEN.MatchString(part) && !strongEN.MatchString(part) && !foundEN.MatchString(part) || denyLateEN.MatchString(lastBytes(part[:m[0]], 60)) || whetherEN.MatchString(lastBytes(part[:m[0]], 160)) {
+			if m == nil || definesEN.MatchString(part) || unlikelyEN.MatchString(part[m[1]:]) || foundNoneEN.MatchString(firstBytes(r.s[s.from+m[1]:], 160)) || causeNotEN.MatchString(part) || adviceEN.MatchString(part) && !strongEN.MatchString(part) && !foundEN.MatchString(part) || denyLateEN.MatchString(lastBytes(part[:m[0]], 60)) || whetherEN.MatchString(lastBytes(part[:m[0]], 160)) {
 				continue
 			}
 			if c.word == "ransomware" && otherRansom.MatchString(part) || c.word == "intrusion" && couldEN.MatchString(part) {
 				continue
 			}
-			r.propose(incident.Fact{Key: "cause", Value: incident.Value{Word: c.word}}, s.from+m[0], s.from+m[1], "")
+			r.propose(incident.Fact{Key: "cause", Value: incident.Value{Word: c.word}}, s.from+m[0], s.from+m[1], "").by(r.causeHow(c.re))
 			return
 		}
 	}
@@ -98,7 +101,7 @@ func (r *reader) damageEN() {
 				re     *rule
 			}{{"reported", saidEN}, {"confirmed", usedEN}} {
 				if u := d.re.FindStringIndex(part); u != nil && !deniedEN.MatchString(part[:u[0]]) && !adviceEN.MatchString(part) && !perhapsEN.MatchString(part[:u[1]]) {
-					r.propose(incident.Fact{Key: "secondary-damage", Item: "misuse", Value: incident.Value{Word: "misuse", Status: d.status}}, s.from+u[0], s.from+u[1], "")
+					r.propose(incident.Fact{Key: "secondary-damage", Item: "misuse", Value: incident.Value{Word: "misuse", Status: d.status}}, s.from+u[0], s.from+u[1], "").byStatus()
 					break
 				}
 			}
@@ -110,7 +113,7 @@ func (r *reader) damageEN() {
 			re   *rule
 		}{{"misuse", misuseEN}, {"login", loginEN}, {"tampering", tamperEN}} {
 			if d.re.MatchString(part[m[0]:m[1]]) && !fixedEN.MatchString(part[m[0]:m[1]]) {
-				r.propose(incident.Fact{Key: "secondary-damage", Item: d.word, Value: incident.Value{Word: d.word, Status: "none-confirmed"}, AsOf: asOf}, s.from+m[0], s.from+m[1], "")
+				r.propose(incident.Fact{Key: "secondary-damage", Item: d.word, Value: incident.Value{Word: d.word, Status: "none-confirmed"}, AsOf: asOf}, s.from+m[0], s.from+m[1], "").byStatus()
 			}
 		}
 	}

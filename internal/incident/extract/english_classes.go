@@ -114,7 +114,7 @@ func (r *reader) classesOfEN() {
 					if m.word == "account-id" && bankEN.MatchString(r.own) && strings.HasPrefix(strings.ToLower(r.s[m.from:m.to]), "account number") {
 						m.word = "bank-account" // a bank has no other accounts
 					}
-					r.classEN(m, certainty)
+					r.classEN(m, certainty, r.namedHowEN(s, item, m))
 				}
 			}
 			if m := personalEN.FindStringIndex(part); m != nil && personal == nil && harmEN.MatchString(part) {
@@ -130,7 +130,7 @@ func (r *reader) classesOfEN() {
 		}
 	}
 	if personal != nil && !any {
-		r.classEN(*personal, incidentCertainty(personalPossible))
+		r.classEN(*personal, incidentCertainty(personalPossible), "unnamed")
 	}
 }
 
@@ -140,6 +140,22 @@ var (
 	exposedHere = ruleEN("exposedHere")
 )
 
+// joinsEN is what joins the items of a row.
+var joinsEN = ruleEN("joinsEN")
+
+// namedHowEN says how a sentence names a class: in a list, in a row with others, alone, or beside a denial.
+func (r *reader) namedHowEN(s sentence, item bool, m mention) string {
+	switch part := r.s[s.from:s.to]; {
+	case scopeEN.MatchString(part):
+		return "denial"
+	case item || r.sectionEN(s) == secItems:
+		return "list"
+	case r.inRow(m, r.mentionsOf(s), joinsEN):
+		return "row"
+	}
+	return "sentence"
+}
+
 var bankEN = ruleEN("bankEN")
 
 var (
@@ -148,11 +164,11 @@ var (
 	strongEN   = ruleEN("strongEN")
 )
 
-func (r *reader) classEN(m mention, certainty incident.Certainty) {
+func (r *reader) classEN(m mention, certainty incident.Certainty, how string) {
 	if strings.HasPrefix(m.word, "password:") {
 		r.seen["data-class\x00password"]++
 	}
-	r.propose(incident.Fact{Key: "data-class", Item: m.word, Value: incident.Value{Word: m.word}, Certainty: certainty}, m.from, m.to, "")
+	r.propose(incident.Fact{Key: "data-class", Item: m.word, Value: incident.Value{Word: m.word}, Certainty: certainty}, m.from, m.to, "").by(how)
 }
 
 // unsureEN is what nobody knows yet.
@@ -213,6 +229,9 @@ func (r *reader) deniedHere(s sentence, m mention) bool {
 	return false
 }
 
+// meansEN says how somebody got in: with credentials.
+var meansEN = ruleEN("meansEN")
+
 var mailboxEN = ruleEN("mailboxEN")
 
 var (
@@ -226,7 +245,10 @@ func (r *reader) besideEN(s sentence, m mention) bool {
 	case "message-content":
 		// The mailbox that was opened is told of in every such notice; what lay in it is listed behind.
 		return mailboxEN.MatchString(part) && !strings.HasPrefix(strings.ToLower(r.s[m.from:m.to]), "content")
-	case "password", "account-id", "credential", "email", "auth-token":
+	case "credential":
+		near := part[max(0, m.from-s.from-60):min(len(part), m.to-s.from+40)]
+		return meansEN.MatchString(near) && !strings.Contains(near, "your")
+	case "password", "account-id", "email", "auth-token":
 		near := part[max(0, m.from-s.from-90):min(len(part), m.to-s.from+140)]
 		return otherSite.MatchString(near) && !strings.Contains(near, "your")
 	}

@@ -203,8 +203,16 @@ func (r *reader) placeEN(w *when, c context, i int) {
 		}
 		cut = 0
 	}
+	if eventNoun.MatchString(bare[cut+v.from:cut+v.to]) && awareEN.MatchString(bare[cut:cut+v.from]) {
+		v.role = roleFound // became aware of the unauthorized access on May 19
+	}
 	r.roleEN(w, v, bare[:cut+v.from], bare[cut+v.from:], c)
 }
+
+var (
+	awareEN   = ruleEN("awareEN")
+	eventNoun = ruleEN("eventNoun")
+)
 
 // roleEN proposes w in the role of a verb, where the words before the verb (its subject) and behind it allow.
 func (r *reader) roleEN(w *when, v verbAt, subject, rest string, c context) {

@@ -30,6 +30,9 @@ var (
 // a notice: authorities, bureaus, forensic firms, people with a title.
 var noNameEN = ruleEN("noNameEN")
 
+// onMonthEN is a date that was taken for the end of a name.
+var onMonthEN = ruleEN("onMonthEN")
+
 // genericEN is what a title is made of: "of Data", "Password".
 var genericEN = ruleEN("genericEN")
 
@@ -50,7 +53,14 @@ func (r *reader) whoEN() {
 	names.collect()
 	if best := names.best(); best != nil {
 		name := tidyName(r.s[best.from:best.to])
-		r.propose(incident.Fact{Key: "organisation", Value: incident.Value{Text: plain(name)}}, best.from, best.to, "")
+		how := "weak"
+		switch score := best.score - 4*best.vendor; {
+		case score >= 8:
+			how = "strong"
+		case score >= 5:
+			how = "fair"
+		}
+		r.propose(incident.Fact{Key: "organisation", Value: incident.Value{Text: plain(name)}}, best.from, best.to, "").by(how)
 		r.sector(name, best.from, best.to)
 		r.own = name
 	}
@@ -95,6 +105,9 @@ func (n *namesEN) add(from, to, score, vendor int) {
 	}
 	if strings.HasSuffix(s[from:to], ".") && !legalForm.MatchString(s[from:to]) {
 		to--
+	}
+	if m := onMonthEN.FindStringIndex(s[from:to]); m != nil {
+		to = from + m[0]
 	}
 	name := s[from:to]
 	if c := name[:min(1, len(name))]; c >= "a" && c <= "z" && !strings.Contains(name, ".") || genericEN.MatchString(name) {
@@ -232,6 +245,10 @@ func (n *namesEN) sentenceNames(s sentence, part string, i int) {
 		if byBefore.MatchString(lastBytes(part[:m[2]], 24)) || toldUsEN.MatchString(part[m[2]:m[1]]) && usAfter.MatchString(part[m[1]:]) {
 			continue
 		}
+		if toldThatEN.MatchString(lastBytes(part[:m[2]], 60)) { // we were notified that Bankers Life discovered
+			n.add(from, to, 0, 1)
+			continue
+		}
 		n.add(from, to, 4, 0)
 	}
 	for _, m := range toldUsEN.FindAllStringSubmatchIndex(part, 6) {
@@ -248,6 +265,10 @@ func (n *namesEN) sentenceNames(s sentence, part string, i int) {
 		if !usedByEN.MatchString(lastBytes(part[:m[0]], 40)) {
 			n.add(from, to, 0, 1)
 		}
+	}
+	for _, m := range usesEN.FindAllStringSubmatchIndex(part, 3) {
+		from, to := at(m, 1)
+		n.add(from, to, 0, 1)
 	}
 	for _, re := range []*rule{attributive, possessiveEN, providedToEN, officerEN, toldThemEN} {
 		for _, m := range re.FindAllStringSubmatchIndex(part, 6) {
@@ -294,6 +315,8 @@ var (
 
 var (
 	letterheadEN = ruleEN("letterheadEN")
+	toldThatEN   = ruleEN("toldThatEN")
+	usesEN       = ruleEN("usesEN")
 	incidentAtEN = ruleEN("incidentAtEN")
 )
 

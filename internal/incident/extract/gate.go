@@ -86,11 +86,18 @@ var (
 	lossJA   = ruleJA("lossJA")
 )
 
-// reportsJA reports whether a text tells what others said of themselves: nobody in it writes of itself, or is sorry, outside
-// of quotes.
+// reportsJA reports whether a text tells what others said of themselves: nobody in it writes of itself politely, or is sorry,
+// outside of quotes.
 func (r *reader) reportsJA() bool {
 	said := quotedJA.ReplaceAllString(r.s, "")
-	return othersSay.MatchString(said) && !selfWord.MatchString(said) && !apology.MatchString(said)
+	if !othersSay.MatchString(said) || apology.MatchString(said) {
+		return false
+	}
+	polite := false
+	for _, s := range r.sentences {
+		polite = polite || toldJA.MatchString(quotedJA.ReplaceAllString(r.s[s.from:s.to], ""))
+	}
+	return !polite || !selfWord.MatchString(said)
 }
 
 var (

@@ -95,7 +95,14 @@ func (r *reader) organisationJA() {
 		return
 	}
 	name := tidyName(r.s[best.from:best.to])
-	r.propose(incident.Fact{Key: "organisation", Value: incident.Value{Text: plain(name)}}, best.from, best.to, "")
+	how := "sentence"
+	switch {
+	case best.score >= 8:
+		how = "itself"
+	case best.score >= 5:
+		how = "line"
+	}
+	r.propose(incident.Fact{Key: "organisation", Value: incident.Value{Text: plain(name)}}, best.from, best.to, "").by(how)
 	r.sector(name, best.from, best.to)
 }
 

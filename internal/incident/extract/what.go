@@ -64,6 +64,7 @@ func (r *reader) classesJA() {
 	type hit struct {
 		mention
 		possible bool
+		how      string
 	}
 	var hits []hit
 	announced, possible, line := false, false, -1
@@ -98,7 +99,7 @@ func (r *reader) classesJA() {
 				if slices.Contains(weak, m.word) && l.section != secItems && !announced && !r.enumerates(yes) {
 					continue // how they got in, not what was taken
 				}
-				hits = append(hits, hit{m, possibleJA.MatchString(part) || l.section == secItems && possibleJA.MatchString(l.under) || (l.list && announced || l.section == secItems) && possible})
+				hits = append(hits, hit{mention: m, how: r.namedHow(l, announced, m, yes, no), possible: possibleJA.MatchString(part) || l.section == secItems && possibleJA.MatchString(l.under) || (l.list && announced || l.section == secItems) && possible})
 			}
 		}
 		if announceRE.MatchString(lastBytes(part, 200)) {
@@ -127,8 +128,35 @@ func (r *reader) classesJA() {
 		if denied[h.word] {
 			doubt = "elsewhere the text says that this was not included, at least of some"
 		}
-		r.propose(incident.Fact{Key: "data-class", Item: h.word, Value: incident.Value{Word: h.word}, Certainty: certainty}, h.from, h.to, doubt)
+		r.propose(incident.Fact{Key: "data-class", Item: h.word, Value: incident.Value{Word: h.word}, Certainty: certainty}, h.from, h.to, doubt).by(h.how)
 	}
+}
+
+// namedHow says how a sentence names a class: in a list, in a row with others, alone, or beside a denial.
+func (r *reader) namedHow(l line, announced bool, m mention, yes, no []mention) string {
+	switch {
+	case len(no) > 0:
+		return "denial"
+	case l.section == secItems || l.list && announced:
+		return "list"
+	case r.inRow(m, yes, besideRE):
+		return "row"
+	}
+	return "sentence"
+}
+
+// inRow reports whether a class stands beside another of its sentence's, with nothing between them but what joins words.
+func (r *reader) inRow(m mention, all []mention, joins *rule) bool {
+	for _, o := range all {
+		first, second := m, o
+		if o.from < m.from {
+			first, second = o, m
+		}
+		if o.word != m.word && second.from >= first.to && joins.MatchString(r.s[first.to:second.from]) {
+			return true
+		}
+	}
+	return false
 }
 
 // personalJA proposes that personal data were lost where the text says so and nowhere says which.
@@ -147,7 +175,7 @@ func (r *reader) personalJA() {
 		if possibleJA.MatchString(part) {
 			certainty = incident.Possible
 		}
-		r.propose(incident.Fact{Key: "data-class", Item: "personal", Value: incident.Value{Word: "personal"}, Certainty: certainty}, s.from+m[0], s.from+m[1], "")
+		r.propose(incident.Fact{Key: "data-class", Item: "personal", Value: incident.Value{Word: "personal"}, Certainty: certainty}, s.from+m[0], s.from+m[1], "").by("unnamed")
 		return
 	}
 }
@@ -293,6 +321,9 @@ var causeNot = ruleJA("causeNot")
 // notThis denies a cause that stands right before it: 不正アクセスではなく.
 var notThis = ruleJA("notThis")
 
+// eitherOr names a cause as one of two that are thought of.
+var eitherOr = ruleJA("eitherOr")
+
 var notLikely = ruleJA("notLikely")
 
 // causeJA proposes how it happened.
@@ -317,7 +348,7 @@ func (r *reader) causeJA() {
 			if m == nil || notThis.MatchString(part[m[1]:]) || notLikely.MatchString(part[m[1]:]) || causeNot.MatchString(part) && l.section != secCause && !titleEnds(part) {
 				continue
 			}
-			if c.word == "misdirected-mail" && l.section == secResponse || c.word == "credential-stuffing" && strings.Contains(part, "ではな") {
+			if c.word == "misdirected-mail" && l.section == secResponse || c.word == "credential-stuffing" && (strings.Contains(part, "ではな") || eitherOr.MatchString(part[:m[1]])) {
 				continue
 			}
 			certainty := incident.Confirmed
@@ -325,7 +356,7 @@ func (r *reader) causeJA() {
 				certainty = incident.Possible
 			}
 			r.sentWrongly = strings.HasPrefix(c.word, "misd")
-			r.propose(incident.Fact{Key: "cause", Value: incident.Value{Word: c.word}, Certainty: certainty}, s.from+m[0], s.from+m[1], "")
+			r.propose(incident.Fact{Key: "cause", Value: incident.Value{Word: c.word}, Certainty: certainty}, s.from+m[0], s.from+m[1], "").by(r.causeHow(c.re))
 			return
 		}
 	}
@@ -349,6 +380,8 @@ var (
 	damageNot  = ruleJA("damageNot")
 )
 
+var ofSystem = ruleJA("ofSystem")
+
 // damageJA proposes what has followed: each negative for itself, as of its own time.
 func (r *reader) damageJA() {
 	for _, s := range r.sentences {
@@ -360,15 +393,15 @@ func (r *reader) damageJA() {
 		none := noneRE.FindStringIndex(part)
 		if none == nil {
 			if m := reportedRE.FindStringIndex(part); m != nil && !damageNot.MatchString(part) {
-				r.propose(incident.Fact{Key: "secondary-damage", Item: "misuse", Value: incident.Value{Word: "misuse", Status: "reported"}}, s.from+m[0], s.from+m[1], "")
-			} else if m := hasRE.FindStringIndex(part); m != nil && !damageNot.MatchString(part) {
+				r.propose(incident.Fact{Key: "secondary-damage", Item: "misuse", Value: incident.Value{Word: "misuse", Status: "reported"}}, s.from+m[0], s.from+m[1], "").byStatus()
+			} else if m := hasRE.FindStringIndex(part); m != nil && !damageNot.MatchString(part) && !ofSystem.MatchString(part[:m[0]]) {
 				certainty, status := incident.Confirmed, "confirmed"
 				if possibleJA.MatchString(part[m[0]:min(len(part), m[1])]) {
 					certainty, status = incident.Possible, "reported"
 				}
-				r.propose(incident.Fact{Key: "secondary-damage", Item: "misuse", Value: incident.Value{Word: "misuse", Status: status}, Certainty: certainty}, s.from+m[0], s.from+m[1], "")
+				r.propose(incident.Fact{Key: "secondary-damage", Item: "misuse", Value: incident.Value{Word: "misuse", Status: status}, Certainty: certainty}, s.from+m[0], s.from+m[1], "").byStatus()
 			} else if m := shortNone.FindStringIndex(part); m != nil && l.section == secDamage {
-				r.propose(incident.Fact{Key: "secondary-damage", Item: "misuse", Value: incident.Value{Word: "misuse", Status: "none-confirmed"}}, s.from+m[0], s.from+m[1], "")
+				r.propose(incident.Fact{Key: "secondary-damage", Item: "misuse", Value: incident.Value{Word: "misuse", Status: "none-confirmed"}}, s.from+m[0], s.from+m[1], "").byStatus()
 			}
 			continue
 		}
@@ -378,7 +411,7 @@ func (r *reader) damageJA() {
 		asOf := r.saidAsOf(s)
 		before := part[:none[1]]
 		if l.section == secDamage && shortNone.MatchString(part) {
-			r.propose(incident.Fact{Key: "secondary-damage", Item: "misuse", Value: incident.Value{Word: "misuse", Status: "none-confirmed"}, AsOf: asOf}, s.from, s.to, "")
+			r.propose(incident.Fact{Key: "secondary-damage", Item: "misuse", Value: incident.Value{Word: "misuse", Status: "none-confirmed"}, AsOf: asOf}, s.from, s.to, "").byStatus()
 			continue
 		}
 		for _, d := range damages {
@@ -392,7 +425,7 @@ func (r *reader) damageJA() {
 			if m := clauseEdge.FindStringIndex(before[m[1]:]); m != nil {
 				continue
 			}
-			r.propose(incident.Fact{Key: "secondary-damage", Item: d.word, Value: incident.Value{Word: d.word, Status: "none-confirmed"}, AsOf: asOf}, s.from+m[0], s.from+none[1], "")
+			r.propose(incident.Fact{Key: "secondary-damage", Item: d.word, Value: incident.Value{Word: d.word, Status: "none-confirmed"}, AsOf: asOf}, s.from+m[0], s.from+none[1], "").byStatus()
 		}
 	}
 }

@@ -295,6 +295,9 @@ func (r *reader) besideJA(w *when, c context) bool {
 		r.moment("persons-notified", w, "")
 		return true
 	}
+	if w.moment.Precision == incident.Month && ofMonth.MatchString(c.after) { // 2020年12月末のふるさと納税
+		return true
+	}
 	return otherEvent.MatchString(c.after) || r.question(c.sentence) || firstReport.MatchString(c.after) || negatedFind.MatchString(c.after) ||
 		postscript.MatchString(c.after) && r.update && !privately.MatchString(firstClause.FindString(c.after)) ||
 		strings.Contains(lastBytes(c.before, 30), "過去") ||
@@ -371,6 +374,9 @@ var (
 
 // otherEvent is what a date may tell of besides: a service's beginning, the end of an inquiry.
 var otherEvent = ruleJA("otherEvent")
+
+// ofMonth makes a month the name of something.
+var ofMonth = ruleJA("ofMonth")
 
 // untilThen is a day by which something was so: 12月7日までに21名から.
 var untilThen = ruleJA("untilThen")

@@ -43,6 +43,9 @@ func (r *reader) titleOf() {
 		s := serial.ReplaceAllString(r.s[l.from:l.to], "")
 		s = strings.TrimSpace(trailingDate.ReplaceAllString(s, ""))
 		n := utf8.RuneCountInString(s)
+		if numbered.MatchString(s) {
+			continue
+		}
 		if r.japanese() && titled(s) && titleNoun.MatchString(s) && n >= 8 && n <= 110 && !strings.Contains(s, "。") ||
 			!r.japanese() && englishTitle.MatchString(s) && n <= 140 {
 			s = strings.TrimSpace(strings.TrimLeft(s, "■◆●:"))
@@ -52,6 +55,9 @@ func (r *reader) titleOf() {
 		}
 	}
 }
+
+// numbered heads a part of the text.
+var numbered = ruleBoth("numbered")
 
 func tidyName(s string) string { return strings.Join(strings.Fields(s), " ") }
 
@@ -136,7 +142,7 @@ func (r *reader) service(name, status string, from, to, n int) {
 		return
 	}
 	r.seen["service\x00\x00"+name]++
-	r.propose(incident.Fact{Key: "service", Item: itemName("service", name, n), Value: incident.Value{Text: plain(name), Status: status}}, from, to, "")
+	r.propose(incident.Fact{Key: "service", Item: itemName("service", name, n), Value: incident.Value{Text: plain(name), Status: status}}, from, to, "").byStatus()
 }
 
 var notItem = ruleBoth("notItem")
