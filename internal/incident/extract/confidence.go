@@ -18,7 +18,7 @@ var confidenceFile string
 
 // sureFrom is the confidence from which a fact is called sure, sureAfter how many facts on new texts that takes.
 const (
-	sureFrom  = 0.94
+	sureFrom  = 0.93
 	sureAfter = 6
 )
 

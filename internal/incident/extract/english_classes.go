@@ -150,8 +150,10 @@ func (r *reader) namedHowEN(s sentence, item bool, m mention) string {
 		return "denial"
 	case item || r.sectionEN(s) == secItems:
 		return "list"
-	case r.inRow(m, r.mentionsOf(s), joinsEN):
+	case r.rowOf(m, r.mentionsOf(s), joinsEN) > 2:
 		return "row"
+	case r.rowOf(m, r.mentionsOf(s), joinsEN) > 1:
+		return "pair"
 	}
 	return "sentence"
 }
@@ -246,8 +248,7 @@ func (r *reader) besideEN(s sentence, m mention) bool {
 		// The mailbox that was opened is told of in every such notice; what lay in it is listed behind.
 		return mailboxEN.MatchString(part) && !strings.HasPrefix(strings.ToLower(r.s[m.from:m.to]), "content")
 	case "credential":
-		near := part[max(0, m.from-s.from-60):min(len(part), m.to-s.from+40)]
-		return meansEN.MatchString(near) && !strings.Contains(near, "your")
+		return !strings.Contains(part, "your ") || meansEN.MatchString(part[:m.to-s.from]) && !strings.Contains(part[:m.to-s.from], "your ")
 	case "password", "account-id", "email", "auth-token":
 		near := part[max(0, m.from-s.from-90):min(len(part), m.to-s.from+140)]
 		return otherSite.MatchString(near) && !strings.Contains(near, "your")

@@ -102,8 +102,24 @@ func (r *reader) windowOfEN(w, last *when, c context) {
 	}
 	certainty := incidentCertainty(possibleEN.MatchString(c.sentence) && !foundEN.MatchString(c.sentence))
 	r.moment("window.start", w, certainty)
-	r.moment("window.end", last, certainty)
+	if !r.morePeriods(last) {
+		r.moment("window.end", last, certainty)
+	}
 }
+
+// morePeriods reports whether a sentence strings periods together, of which last ends one: "between May 28 and June 13; June 15 and
+// July 12". When the last of them ended, the next words say, and not these.
+func (r *reader) morePeriods(last *when) bool {
+	s := r.sentenceAt(last.from)
+	for _, w := range r.times {
+		if w.from >= last.to && w.to <= s.to {
+			return alsoThen.MatchString(r.s[last.to:w.from])
+		}
+	}
+	return false
+}
+
+var alsoThen = ruleEN("alsoThen")
 
 // What was determined is a result, not the discovery; but where a text tells of no discovery and of no investigation
 // before it, it is the first that the author knew.
@@ -303,7 +319,8 @@ func (r *reader) happenedEN(w *when, subject, rest string, c context) {
 func (r *reader) vendorSubject(subject string) bool {
 	tail := strings.TrimRight(lastBytes(subject, 70), " ")
 	for _, v := range r.vendors {
-		if v != r.own && strings.HasSuffix(tail, v) {
+		first, _, _ := strings.Cut(v, " ") // "Aeries" of "Aeries Student Information System"
+		if v != r.own && (strings.HasSuffix(tail, v) || len(first) > 3 && !strings.HasPrefix(r.own, first) && strings.HasSuffix(tail, first)) {
 			return true
 		}
 	}

@@ -139,24 +139,28 @@ func (r *reader) namedHow(l line, announced bool, m mention, yes, no []mention) 
 		return "denial"
 	case l.section == secItems || l.list && announced:
 		return "list"
-	case r.inRow(m, yes, besideRE):
+	case r.rowOf(m, yes, besideRE) > 2:
 		return "row"
+	case r.rowOf(m, yes, besideRE) > 1:
+		return "pair"
 	}
 	return "sentence"
 }
 
-// inRow reports whether a class stands beside another of its sentence's, with nothing between them but what joins words.
-func (r *reader) inRow(m mention, all []mention, joins *rule) bool {
-	for _, o := range all {
-		first, second := m, o
-		if o.from < m.from {
-			first, second = o, m
+// rowOf counts the classes of the row that m stands in: with nothing between them but what joins words.
+func (r *reader) rowOf(m mention, all []mention, joins *rule) int {
+	n, holds := 0, false
+	for i, o := range all {
+		if i > 0 && (o.from < all[i-1].to || !joins.MatchString(r.s[all[i-1].to:o.from])) {
+			if holds {
+				break
+			}
+			n = 0
 		}
-		if o.word != m.word && second.from >= first.to && joins.MatchString(r.s[first.to:second.from]) {
-			return true
-		}
+		n++
+		holds = holds || o.from == m.from
 	}
-	return false
+	return n
 }
 
 // personalJA proposes that personal data were lost where the text says so and nowhere says which.
