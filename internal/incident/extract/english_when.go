@@ -240,7 +240,7 @@ func (r *reader) roleEN(w *when, v verbAt, subject, rest string, c context) {
 		if itsEN.MatchString(subject) && theySaidEN.MatchString(subject) || !tellsEN.MatchString(rest) && r.vendorSubject(subject) {
 			return
 		}
-		r.found(w)
+		r.foundBy(w, r.finder(subject, rest))
 		if !r.has("contained") && (cutNowEN.MatchString(c.rest) || closedSoon.MatchString(firstBytes(r.s[min(len(r.s), c.at+len(c.sentence)):], 90))) {
 			r.momentDay("contained", w)
 		}
@@ -284,11 +284,45 @@ var (
 	askIfEN    = ruleEN("askIfEN")
 )
 
-func (r *reader) found(w *when) {
-	if !r.has("discovered") {
-		r.moment("discovered", w, "")
+func (r *reader) found(w *when) { r.foundBy(w, "") }
+
+// foundBy proposes w as the discovery, and keeps who made it.
+func (r *reader) foundBy(w *when, who string) {
+	if r.has("discovered") {
+		return
+	}
+	r.moment("discovered", w, "")
+	for i := range r.proposals {
+		if p := &r.proposals[i]; p.Fact.Key == "discovered" && who != "" {
+			p.by(who)
+		}
 	}
 }
+
+// finder says who came to know of it: the author itself, one whom somebody told, or somebody by name, who may be another.
+// What was identified is often a result, and not the event.
+func (r *reader) finder(subject, rest string) string {
+	subject = strings.TrimRight(subject, " ")
+	switch {
+	case resultEN.MatchString(rest):
+		return "result"
+	case weFound.MatchString(subject):
+		return "we"
+	case beenTold.MatchString(rest):
+		return "told"
+	case tellsEN.MatchString(rest):
+		return "teller"
+	case r.own != "" && strings.HasSuffix(subject, r.own):
+		return "name"
+	}
+	return "other"
+}
+
+var (
+	resultEN = ruleEN("resultEN")
+	weFound  = ruleEN("weFound")
+	beenTold = ruleEN("beenTold")
+)
 
 // momentDay proposes the day of w alone: what was done right after it was done at a later hour.
 func (r *reader) momentDay(key string, w *when) {

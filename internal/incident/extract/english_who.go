@@ -269,6 +269,9 @@ func (n *namesEN) sentenceNames(s sentence, part string, i int) {
 	for _, m := range usesEN.FindAllStringSubmatchIndex(part, 3) {
 		from, to := at(m, 1)
 		n.add(from, to, 0, 1)
+		if first := strings.IndexByte(n.r.s[from:to], ' '); first > 3 { // the Aeries Student Information System is Aeries'
+			n.add(from, from+first, 0, 1)
+		}
 	}
 	for _, re := range []*rule{attributive, possessiveEN, providedToEN, officerEN, toldThemEN} {
 		for _, m := range re.FindAllStringSubmatchIndex(part, 6) {
