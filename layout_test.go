@@ -38,7 +38,7 @@ var layers = map[string]int{
 	"internal/site":    door, "internal/api": door,
 	"cmd/shirase": command, "internal/gate": command, // the latter reads what ./test runs
 	"bench/figure": bench, "bench/publication": bench, "bench/seal": bench, "bench/evaluate": bench, "bench/bucket": bench,
-	"bench/case": bench, "bench/browser": bench, "bench/served": bench, "bench/lighthouse": bench, "bench/pwned": bench, "bench/range": bench, "bench/lookup": bench, "bench/corpus": bench, "bench/imports": bench, "bench/search": bench, "bench/sync": bench,
+	"bench/case": bench, "bench/browser": bench, "bench/served": bench, "bench/lighthouse": bench, "bench/pwned": bench, "bench/range": bench, "bench/lookup": bench, "bench/corpus": bench, "bench/imports": bench, "bench/search": bench, "bench/sync": bench, "bench/startup": bench,
 }
 
 // down lists, for public and floor packages, exactly whom they may import:

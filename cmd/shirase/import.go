@@ -72,6 +72,7 @@ proposes; --yes accepts everything; -o writes a facts file instead of recording.
 	f.BoolVar(&fl.notice.own, "own", false, "notice: it is your organisation's own; record it as a draft (default: as what others published, public at once)")
 	f.StringVar(&fl.notice.id, "id", "", "notice: the incident's id (default: from the organisation and the date)")
 	f.StringVarP(&fl.notice.out, "out", "o", "", "notice: write a facts file, and record nothing")
+	f.StringVar(&fl.notice.sort, "sort", "", "notice: confidence, to see first what is least sure (default: the order of a facts file)")
 	f.StringVar(&fl.notice.source, "source", "", "notice: where it was published, a web address")
 	return c
 }

@@ -23,8 +23,8 @@ import (
 
 // noticeImport are the flags of `shirase incident import --format notice`.
 type noticeImport struct {
-	yes, own                 bool
-	id, out, source, dataset string
+	yes, own                       bool
+	id, out, source, dataset, sort string
 }
 
 // importNotice reads a disclosure text and records, or writes into a facts file, what a person accepts of the facts that
@@ -32,6 +32,9 @@ type noticeImport struct {
 func (a *app) importNotice(ctx context.Context, answers io.Reader, name string, fl noticeImport) error {
 	if fl.id != "" && !incident.ValidID(fl.id) {
 		return usagef("--id %q is not 1 to 64 of a-z, 0-9 and hyphen", fl.id)
+	}
+	if fl.sort != "" && fl.sort != "confidence" {
+		return usagef("--sort %q is not known: confidence, or leave it away", fl.sort)
 	}
 	if name == "-" && !fl.yes && !a.json {
 		return usagef("the text comes from standard input, so nobody can answer there: name a file, or give --yes or --json")
@@ -52,6 +55,9 @@ func (a *app) importNotice(ctx context.Context, answers io.Reader, name string, 
 		fl.id = res.ID
 	}
 	entries := res.Entries()
+	if fl.sort != "" {
+		extract.ByConfidence(entries)
+	}
 	if a.json && !fl.yes {
 		return a.printProposals(fl.id, res, entries, nil)
 	}
@@ -306,10 +312,25 @@ func (r *review) show(i, n int, e extract.Entry) {
 			}
 		}
 	}
+	if e.Confidence > 0 {
+		fmt.Fprintf(r.a.out, "\n    confidence: %s", confidenceOf(e))
+	}
 	if e.Doubt != "" {
 		fmt.Fprintf(r.a.out, "\n    doubtful: %s", oneLine(e.Doubt))
 	}
 	fmt.Fprintf(r.a.out, "\n  | %s\n", oneLine(sentenceOf(r.text, e.Span[0], e.Span[1])))
+}
+
+// confidenceOf says how far a proposal can be believed, and why.
+func confidenceOf(e extract.Entry) string {
+	word := "not sure"
+	if e.Sure {
+		word = "sure"
+	}
+	if e.Of == 0 {
+		return fmt.Sprintf("%.2f, %s (%s: not yet seen on new texts)", e.Confidence, word, e.Rule)
+	}
+	return fmt.Sprintf("%.2f, %s (%s: right %d of %d times on new texts)", e.Confidence, word, e.Rule, e.Right, e.Of)
 }
 
 // sentenceOf gives the sentence around text[from:to], at most about 300 bytes to either side, with the span marked.
@@ -409,7 +430,7 @@ func (r *review) correct(e extract.Entry) (extract.Entry, error) {
 				m.set(&changed, s)
 			}
 		}
-		changed.Doubt = ""
+		changed.Doubt, changed.Rule, changed.Confidence, changed.Right, changed.Of, changed.Sure = "", "", 0, 0, 0, false // it is now a person's
 		_, err := incident.ParseFactsFile("correction", extract.FactsFile(r.id, r.zone, []extract.Entry{changed}))
 		if err == nil {
 			return changed, nil

@@ -1,7 +1,6 @@
 package extract
 
 import (
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -13,17 +12,23 @@ import (
 func itoa(n int) string { return strconv.Itoa(n) }
 
 var (
-	addendumTail = regexp.MustCompile(`[(\[【<]\s?[^()\[\]【】<>]{3,40}(?:追記|更新|追加|訂正)\s?[)\]】>]\s?$`)
-	addendumHead = regexp.MustCompile(`^[(\[【<※■◆●\s]*(?:(?:[^()\[\]【】<>。]{0,40})(?:追記|更新|訂正)(?:\s?[^()\[\]【】<>。]{0,30})?[)\]】>:]|追記\s?\([^()]{3,30}\))`)
-	promiseRE    = regexp.MustCompile(`^(?:より|から|に|中に|まで|を(?:目処|目途|めど)|頃|ごろ|以降|、|の|午)?[^。]{0,90}?(?:予定|いたします|します|見込|目処|目途|めど)`)
-	aboutPromise = regexp.MustCompile(`^(?:頃|ごろ)?(?:を)?(?:目処|目途|めど|頃|ごろ)`)
-	promiseVerb  = regexp.MustCompile(`設置|再開|終了|完了|開始|公表|発送|送付|復旧|実施|提供|公開|報告|案内|お知らせ|解除|開設`)
-	doneVerb     = regexp.MustCompile(`(?:設置|再開|復旧|完了|終了|解除|公開|開始|実施|停止|修正)(?:を|が)?(?:いた|さ)?(?:し|れ|しており)(?:ました|ています|ております)`)
+	addendumTail = ruleBoth("addendumTail")
+	addendumHead = ruleBoth("addendumHead")
+	promiseRE    = ruleJA("promiseRE")
+	aboutPromise = ruleJA("aboutPromise")
+	promiseVerb  = ruleJA("promiseVerb")
+	doneVerb     = ruleJA("doneVerb")
 )
+
+// updateDay is the day on which a page was last changed, which adds nothing.
+var updateDay = ruleBoth("updateDay")
 
 // isAddendum reports a line that was added later.
 func (r *reader) isAddendum(l line) bool {
 	s := r.s[l.from:l.to]
+	if updateDay.MatchString(s) {
+		return false
+	}
 	return addendumTail.MatchString(lastBytes(s, 160)) || addendumHead.MatchString(firstBytes(s, 160))
 }
 
@@ -59,7 +64,7 @@ func (r *reader) addendaJA() {
 			continue
 		}
 		n++
-		r.propose(incident.Fact{Key: "addendum", Item: itoa(n), Value: incident.Value{Text: plain(text), Time: at.moment}, AsOf: at.moment}, from, l.to, at.doubt)
+		r.propose(incident.Fact{Key: "addendum", Item: itoa(n), Value: incident.Value{Text: plain(text), Time: at.moment}, AsOf: at.moment}, from, max(to, l.to), at.doubt)
 		if doneVerb.MatchString(text) && !strings.Contains(text, "予定") {
 			m++
 			r.propose(incident.Fact{Key: "action", Item: "added-" + itoa(m), Value: incident.Value{Text: plain(text), Status: "taken", Time: at.moment}, AsOf: at.moment}, from, to, "")
@@ -69,7 +74,7 @@ func (r *reader) addendaJA() {
 }
 
 // bareMark is a mark without a text of its own.
-var bareMark = regexp.MustCompile(`^[(\[【<]?[^()\[\]【】<>。]{3,40}(?:追記|更新)[)\]】>]?$`)
+var bareMark = ruleJA("bareMark")
 
 // addedBelow reports whether a line after number i bears the same mark.
 func (r *reader) addedBelow(i int, at *when) bool {
@@ -93,7 +98,8 @@ func (r *reader) addendumTime(l line) *when {
 		to = from + loc[1]
 	}
 	for _, w := range r.times {
-		if w.from >= from && w.to <= to && !w.moment.IsZero() && w != r.baseAt {
+		behind := w.from >= to && w.to <= l.to && strings.Trim(r.s[to:w.from], " ()") == "" // 【追記】2023年6月1日
+		if (w.from >= from && w.to <= to || behind) && !w.moment.IsZero() && w != r.baseAt {
 			return w
 		}
 	}

@@ -1,7 +1,6 @@
 package extract
 
 import (
-	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -27,12 +26,7 @@ const maxCount = 20_000_000_000
 
 // A number as notices write it: groups, decimals before 万 and 億, and figures between them (169万2,496, 475万329). What
 // stands around it says how exact it is.
-var amountJA = regexp.MustCompile(
-	`(?P<pre>(?:(?:約|およそ|おおよそ|おおむね|概ね|最大で?|最多|延べ|のべ|延|少なくとも|合計|合わせて|あわせて|総計|累計|総数|総|計|全|上限)\s?[:|]?\s?){0,3})` +
-		`(?P<num>(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:\s?(?:億|万|千|百)\s?(?:(?:\d{1,3}(?:,\d{3})+|\d+)(?:千|百)?)?)*)` +
-		`(?P<more>\s?(?:余り?|あまり|強|弱|超|数))?` +
-		`\s?(?P<unit>アカウント|ユーザーID|ユーザID|ユーザー|ユーザ|会員ID|ログインID|ID|口座|世帯|事業所|事業者|施設|団体|会員|件分|名様分|人様分|人分|名分|名様|人様|人|名|件|回|通|枚|社|台|冊|部|箇所|か所|ヶ所|店舗|ファイル|行|レコード|億|円|%|パーセント|年|月|日|時|分|秒|歳|才|週|号|条|項|章|版|位|番|点|世紀|階|丁目|番地|GB|MB|KB|TB|kB|つ|個|本|曲|頁|ページ|桁|文字|度|倍|期|か月|ヶ月|カ月|ケ月|時間|営業日|日間)?` +
-		`(?P<post>\s?(?:余り|あまり|以上|以下|未満|超|程度|ほど|前後|弱|強|を超え|を上回|の可能性))?`)
+var amountJA = ruleJA("amountJA")
 
 // unitsJA folds the words for units. 回 counts attempts and never people.
 var unitsJA = map[string]string{
@@ -43,13 +37,13 @@ var unitsJA = map[string]string{
 }
 
 var (
-	accountNoun  = regexp.MustCompile(`(?:アカウント|口座|会員ID|ログインID|ユーザーID|ユーザID|ID)(?:数|件数|情報数)?(?:は|が|の|:|、|】|\s)*(?:[^。]{0,60}公表した[^。]{0,24})?$`)
-	accountAfter = regexp.MustCompile(`^の?\s?(?:アカウント|口座|会員ID|ログインID|ユーザーID|ユーザID|ID)(?:[^一-龠ァ-ヶ]|$|に|が|の|で|へ)`)
-	attemptNoun  = regexp.MustCompile(`(?:試行|ログイン試行|アクセス)(?:回数|件数|数)?(?:は|が|の|:|、|\s)*$`)
-	personNoun   = regexp.MustCompile(`(?:人数|者数|名数|お客様数|会員数|患者数|対象者|対象人数)(?:は|が|の|:|、|\s)*$`)
-	recordNoun   = regexp.MustCompile(`(?:件数)(?:は|が|の|:|、|\s)*$`)
-	notCount     = regexp.MustCompile(`(?:第|No\.?|№|〒|[_@#./\\-]|\d|TEL|Tel|電話番号?:?|FAX|Ver\.?|バージョン|¥|\$)\s?$`)
-	picksOut     = regexp.MustCompile(`(?:の?うち|のなかで|の中で|中、)[^。]{0,40}$`)
+	accountNoun  = ruleJA("accountNoun")
+	accountAfter = ruleJA("accountAfter")
+	attemptNoun  = ruleJA("attemptNoun")
+	personNoun   = ruleJA("personNoun")
+	recordNoun   = ruleJA("recordNoun")
+	notCount     = ruleJA("notCount")
+	picksOut     = ruleJA("picksOut")
 )
 
 // scanAmountsJA finds every number with a unit of people, records, accounts or attempts, and those that a label gives a
@@ -151,7 +145,7 @@ func qualifierOf(pre, post string) string {
 	return "exact"
 }
 
-var numberParts = regexp.MustCompile(`([\d,]+(?:\.\d+)?)?(億|万|千|百)?`)
+var numberParts = ruleJA("numberParts")
 
 // readNumber reads 1億2,345万6,789, 169万2,496, 3万7000, 2.5万, 5千.
 func readNumber(num string) (int64, bool) {

@@ -1,17 +1,11 @@
 package extract
 
 import (
-	"regexp"
 	"strconv"
 	"strings"
 )
 
-const wordNumberEN = `one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety`
-
-var amountEN = regexp.MustCompile(`(?i:(?P<pre>(?:\b(?:approximately|about|around|roughly|nearly|almost|over|more than|at least|up to|as many as|no more than|at most|fewer than|less than|in excess of|just over|just under|a total of|an estimated|estimated|some|cumulative(?: total of)?|total(?:ling)? of)\s|[~≈]\s?){0,3})` +
-	`(?:\b(?P<num>\d{1,3}(?:,\d{3})+|\d+(?:\.\d+)?)(?P<plus>\+?)\s?(?P<scale>million|billion|thousand|hundred|[mk]\b)?|\b(?P<spelt>` + wordNumberEN + `)(?:-(?P<unitword>one|two|three|four|five|six|seven|eight|nine))?(?:\s(?P<spelthundred>hundred|thousand|million))?(?:\s\(\d[\d,]*\))?|\((?P<inner>\d{1,3}(?:,\d{3})*)\))\s` +
-	`(?P<noun>(?:[A-Za-z.’'/-]+\s){0,6}?` +
-	`(?P<unit>individuals|people|persons|residents|customers|consumers|patients|members|employees|users|subscribers|students|clients|applicants|data subjects|citizens|donors|guests|passengers|cardholders|taxpayers|participants|policyholders|beneficiaries|borrowers|pupils|parents|tenants|ratepayers|visitors|workers|volunteers|shoppers|readers|players|teachers|alumni|enrollees|recipients|constituents|veterans|travell?ers|attendees|candidates|claimants|dependents|drivers|owners|buyers|sellers|registrants|fans|account holders|families|accounts|records|e-?mail addresses|entries|profiles|rows|orders|cards|letters|documents|files|login attempts|log-in attempts|sign-in attempts|attempts))\b)`)
+var amountEN = ruleEN("amountEN")
 
 var unitsEN = map[string]string{"account": "accounts", "accounts": "accounts", "record": "records", "records": "records", "cards": "records",
 	"letters": "records", "entries": "records", "profiles": "records", "rows": "records", "orders": "records", "email addresses": "records", "e-mail addresses": "records", "letter": "records", "documents": "records", "files": "records",
@@ -92,21 +86,21 @@ func (a *amount) readEN(rest string, m []int) bool {
 }
 
 // notNounEN are the words that do not stand between a number and what it counts: "30 days to customers".
-var notNounEN = regexp.MustCompile(`(?i:(?:^|\s)(?:to|from|by|in|on|at|with|were|was|is|are|had|has|have|that|which|who|whose|where|when|sent|for|days?|hours?|minutes|weeks?|months?|years?|times|percent|locations?|countries|states|emails|queries|if|of (?:those|them|which|whom)|per|as|but|than|dollars|the (?:following|same)|we|you|may|into|about|locked|reset|blocked)(?:\s|$))`)
+var notNounEN = ruleEN("notNounEN")
 
 var (
-	leakEN     = regexp.MustCompile(`(?i:affect|impact|involv|compromis|expos|access|acquir|exfiltrat|breach|disclos|stolen|stole|obtained|sent to|were sent|contain|belong|hit\b|relat|concern|hold|held|carried|stored|could see|see each|opened|information (?:of|for|on|about)|data (?:of|for|on|about)|notes of|x-rays|names of|identified|logs of|viewed|published|leaked|are in\b|were in\b|notif|writing to|contacting|seen|visible|(?:names|numbers|records|addresses|details|itineraries)\b[^.]{0,60} of\b)`)
-	hitEN      = regexp.MustCompile(`(?i:affected|impacted|compromised|exposed|stolen|breached|involved|involving|affecting|impacting|concerned|accessed|taken|disclosed|exfiltrated|opened|notif)`)
-	notLeakEN  = regexp.MustCompile(`(?i:\b(?:employs?|serves?|serving|workforce|team of|staff of|countries|locations|founded|responded|contacted us|complain\w*|helpline|call centre|trained|since \d{4}|insurance policy|credit monitoring for|years? of|worldwide|requests? from)\b)`)
-	notTheseEN = regexp.MustCompile(`(?i:\b(?:not|no|none|never|unaffected)\b)`)
-	wrongWayEN = regexp.MustCompile(`(?i:in the ["“']?(?:To|CC)["”']? (?:field|line)|\bbcc\b|in error|by mistake|mistakenly|inadvertently|wrong)`)
-	wereNotEN  = regexp.MustCompile(`(?i:^[^.,;]{0,20}\b(?:were|was|are|is|have|has|did) not\b)`)
-	attemptsEN = regexp.MustCompile(`(?i:log-?\s?in|sign-?\s?in|access|password|credential)`)
-	eachEN     = regexp.MustCompile(`(?i:\bof (?:those|these|them|whom|which)(?:,)?\s?$|\bincluding\s$|\b(?:whom|which),?\s$|^In\s$|\band, for\s$|(?:two|three|former|an?)\s$)`)
-	outOfEN    = regexp.MustCompile(`(?i:\b(?:out of|among|from a total of|of (?:our|its|the|a total of)|(?:has|have|serves?) )(?:\s?(?:our|its|the|a|approximately|about|roughly|total of))*\s?$)`)
-	wholeEN    = regexp.MustCompile(`(?i:\b(?:in all|in total|altogether|overall|total number|as a result)\b)`)
-	regionRE   = regexp.MustCompile(`(?i:\b(?:Washington|California|Maine|Texas|New (?:York|Hampshire|Mexico|Jersey)|Vermont|Massachusetts|Oregon|Indiana|Montana|Iowa|Maryland|Delaware|North Carolina|South Carolina|Rhode Island|Connecticut|Illinois|Wisconsin|Florida|Virginia)\s(?:state\s)?residents?|residents? of (?:the state of )?(?:Washington|California|Maine|Texas|New [A-Z]|Vermont|Massachusetts|Oregon|Indiana|Montana|Iowa|Maryland|Delaware|North|South|Rhode|Connecticut|Illinois|Wisconsin|Florida|Virginia))`)
-	lawNumber  = regexp.MustCompile(`(?i:\b(?:if|when|where|notify|breaches (?:of|affecting)|more than|threshold)\b[^.]{0,40}$)`)
+	leakEN     = ruleEN("leakEN")
+	hitEN      = ruleEN("hitEN")
+	notLeakEN  = ruleEN("notLeakEN")
+	notTheseEN = ruleEN("notTheseEN")
+	wrongWayEN = ruleEN("wrongWayEN")
+	wereNotEN  = ruleEN("wereNotEN")
+	attemptsEN = ruleEN("attemptsEN")
+	eachEN     = ruleEN("eachEN")
+	outOfEN    = ruleEN("outOfEN")
+	wholeEN    = ruleEN("wholeEN")
+	regionRE   = ruleEN("regionRE")
+	lawNumber  = ruleEN("lawNumber")
 )
 
 // countsEN proposes how many are affected and how many attempts were made.
@@ -186,7 +180,7 @@ func btoi(b bool) int {
 	return 0
 }
 
-var numberOfEN = regexp.MustCompile(`(?i:\b(?:(?:total )?number of (?:[a-z’'-]+ ){0,4}?(?P<unit>individuals|people|persons|customers|patients|members|employees|users|students|clients|residents|accounts|records)\b[^.\d\n]{0,50}|(?:individuals|people|customers|patients|users|accounts|records) (?:potentially )?affected)\s?(?:is|was|are|were|:|to be|at|stands at|=)\s?(?P<pre>approximately |about |up to |around |over |more than |some )?(?P<num>\d{1,3}(?:,\d{3})+|\d+)(?:[^\d%,.]|[.,](?:\s|$)|$))`)
+var numberOfEN = ruleEN("numberOfEN")
 
 // labelledCount reads a number behind its label: "Number of individuals affected: 1,204".
 func (r *reader) labelledCount() *amount {

@@ -1,6 +1,7 @@
 package extract
 
 import (
+	"flag"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,60 +16,143 @@ import (
 var measured = []string{"organisation", "disclosed", "window.start", "window.end", "discovered", "contained", "login-blocked", "regulator-notified",
 	"persons-notified", "affected.count", "base.count", "attempts.count", "data-class", "cause", "secondary-damage", "addendum"}
 
-// What holds of the corpus today.
-const (
-	minPrecision = 0.98
-	minRecall    = 0.91
-)
+// weighed are those that the calibration looks at besides.
+var weighed = append(slices.Clone(measured), "title", "sector", "service")
 
-// TestCorpus compares what the texts of testdata/corpus propose with the facts beside them, and prints precision and
-// recall of each key. The texts are our own, in the forms in which notices come. Beside a text, a line is a fact that it
-// states; one behind "? " may be proposed or not, where careful readers differ.
-func TestCorpus(t *testing.T) {
-	files, err := filepath.Glob("testdata/corpus/*.txt")
-	if err != nil || len(files) < 40 {
+var update = flag.Bool("update", false, "write into the corpus which facts are missed or wrong now")
+
+// labelled is a text of the corpus with the facts beside it.
+type labelled struct {
+	file string // of the facts
+	text []byte
+	keys []string // which are compared
+	must []string // stated
+	may  []string // proposed or not, where careful readers differ
+	// What is known to be read otherwise: stated and not proposed, proposed and not stated.
+	missed, wrong []string
+}
+
+// corpus reads the texts of a folder, and the facts of the given keys. They are our own, in the forms in which notices come. In the file beside a
+// text a line is a fact that it states. One behind "? " may be proposed or not. One behind "- " is stated and not
+// proposed yet, one behind "+ " is proposed and not stated: what the rules are known to get wrong.
+func corpus(t *testing.T, folder string, keys []string, atLeast int) []labelled {
+	t.Helper()
+	files, err := filepath.Glob("testdata/" + folder + "/*.txt")
+	if err != nil || len(files) < atLeast {
 		t.Fatalf("%d texts: %v", len(files), err)
 	}
+	var out []labelled
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := labelled{file: strings.TrimSuffix(file, ".txt") + ".facts", text: text, keys: keys}
+		data, err := os.ReadFile(l.file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(data)) {
+			l.read(strings.TrimSpace(line))
+		}
+		out = append(out, l)
+	}
+	return out
+}
+
+// read takes a line of facts. Keys that are not measured are left out; an hour is written as its first minute.
+func (l *labelled) read(line string) {
+	if i := strings.LastIndex(line, "T"); i > 0 && len(line)-i == len("T16+09:00") {
+		line = line[:i+3] + ":00" + line[i+3:]
+	}
+	mark, fact, ok := strings.Cut(line, " ")
+	if !ok || !strings.Contains("?-+", mark) {
+		mark, fact = "", line
+	}
+	if key, _, _ := strings.Cut(fact, " "); !slices.Contains(l.keys, key) {
+		return
+	}
+	switch mark {
+	case "?":
+		l.may = append(l.may, fact)
+	case "+":
+		l.wrong = append(l.wrong, fact)
+	case "-":
+		l.missed = append(l.missed, fact)
+		l.must = append(l.must, fact)
+	default:
+		l.must = append(l.must, fact)
+	}
+}
+
+// judged is what a text proposed, against its labels.
+type judged struct {
+	right  []Proposal
+	wrong  []Proposal
+	missed []string
+}
+
+// judge compares what res proposes with the labels.
+func (l labelled) judge(res *Result) judged {
+	var j judged
+	want := slices.Clone(l.must)
+	for _, p := range res.Proposals {
+		e := p.Entry()
+		if !slices.Contains(l.keys, e.Key) {
+			continue
+		}
+		got := labelOf(e)
+		is := func(l string) bool { return got == l || strings.HasPrefix(got, l+" ") }
+		if i := slices.IndexFunc(want, is); i >= 0 {
+			want = slices.Delete(want, i, i+1)
+			j.right = append(j.right, p)
+		} else if !slices.ContainsFunc(l.may, is) {
+			j.wrong = append(j.wrong, p)
+		}
+	}
+	j.missed = want
+	return j
+}
+
+// TestCorpus holds of each text that exactly those facts are missed or wrong of which its labels say so, so that a rule
+// that breaks fails here and does not only move an average; and it prints precision and recall of each key.
+func TestCorpus(t *testing.T) {
 	type score struct{ right, wrong, missing int }
 	scores := map[string]*score{}
 	for _, k := range measured {
 		scores[k] = &score{}
 	}
 	var all score
-	for _, file := range files {
-		text, err := os.ReadFile(file)
+	texts := corpus(t, "corpus", measured, 250)
+	for _, l := range texts {
+		res, err := Notice(l.text)
 		if err != nil {
 			t.Fatal(err)
 		}
-		want, may := labels(t, strings.TrimSuffix(file, ".txt")+".facts")
-		res, err := Notice(text)
-		if err != nil {
-			t.Fatal(err)
+		j := l.judge(res)
+		for _, p := range j.right {
+			scores[p.Fact.Key].right++
+			all.right++
 		}
-		for _, e := range res.Entries() {
-			if !slices.Contains(measured, e.Key) {
-				continue
-			}
-			got := labelOf(e)
-			is := func(l string) bool { return got == l || strings.HasPrefix(got, l+" ") }
-			if i := slices.IndexFunc(want, is); i >= 0 {
-				want = slices.Delete(want, i, i+1)
-				scores[e.Key].right++
-				all.right++
-			} else if !slices.ContainsFunc(may, is) {
-				t.Logf("%s: not there: %s", filepath.Base(file), got)
-				scores[e.Key].wrong++
-				all.wrong++
-			}
+		var wrong []string
+		for _, p := range j.wrong {
+			scores[p.Fact.Key].wrong++
+			all.wrong++
+			wrong = append(wrong, labelOf(p.Entry()))
 		}
-		for _, w := range want {
-			key, _, _ := strings.Cut(w, " ")
-			t.Logf("%s: missed: %s", filepath.Base(file), w)
+		for _, m := range j.missed {
+			key, _, _ := strings.Cut(m, " ")
 			scores[key].missing++
 			all.missing++
 		}
+		if *update {
+			l.write(t, j.missed, wrong)
+		} else {
+			l.compare(t, "missed", j.missed, l.missed)
+			l.compare(t, "wrong", wrong, l.wrong)
+		}
 		if len(res.Proposals) > 0 {
-			if _, err := incident.ParseFactsFile(file, FactsFile(res.ID, res.Zone, res.Entries())); err != nil {
+			if _, err := incident.ParseFactsFile(l.file, FactsFile(res.ID, res.Zone, res.Entries())); err != nil {
 				t.Error(err)
 			}
 		}
@@ -78,36 +162,60 @@ func TestCorpus(t *testing.T) {
 		s := scores[k]
 		t.Logf("%-20s precision %.3f  recall %.3f  (%d right, %d wrong, %d missed)", k, ratio(s.right, s.wrong), ratio(s.right, s.missing), s.right, s.wrong, s.missing)
 	}
-	precision, recall := ratio(all.right, all.wrong), ratio(all.right, all.missing)
-	t.Logf("%d texts: precision %.3f, recall %.3f", len(files), precision, recall)
-	if precision < minPrecision || recall < minRecall {
-		t.Errorf("precision %.3f below %.2f, or recall %.3f below %.2f", precision, minPrecision, recall, minRecall)
+	t.Logf("%d texts: precision %.3f, recall %.3f", len(texts), ratio(all.right, all.wrong), ratio(all.right, all.missing))
+}
+
+// compare reports what is got wrong now and was not before, and what no longer is.
+func (l labelled) compare(t *testing.T, how string, now, known []string) {
+	t.Helper()
+	for _, f := range now {
+		if !slices.Contains(known, f) {
+			t.Errorf("%s: %s now: %s", filepath.Base(l.file), how, f)
+		}
+	}
+	for _, f := range known {
+		if !slices.Contains(now, f) {
+			t.Errorf("%s: no longer %s: %s (run with -update to say so)", filepath.Base(l.file), how, f)
+		}
 	}
 }
 
-// labels reads the facts beside a text: those that it states, and those that may be proposed or not. Keys that are not
-// measured are left out; an hour is written as its first minute.
-func labels(t *testing.T, file string) (must, may []string) {
-	data, err := os.ReadFile(file)
+// write writes the marks of what is missed and wrong.
+func (l labelled) write(t *testing.T, missed, wrong []string) {
+	data, err := os.ReadFile(l.file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for l := range strings.Lines(string(data)) {
-		l = strings.TrimSpace(l)
-		if i := strings.LastIndex(l, "T"); i > 0 && len(l)-i == len("T16+09:00") {
-			l = l[:i+3] + ":00" + l[i+3:]
-		}
-		optional, isOptional := strings.CutPrefix(l, "? ")
-		if key, _, _ := strings.Cut(optional, " "); !slices.Contains(measured, key) {
+	var out []string
+	missed = slices.Clone(missed)
+	for line := range strings.Lines(string(data)) {
+		line = strings.TrimSpace(line)
+		one := labelled{keys: l.keys}
+		one.read(line)
+		if len(one.wrong) > 0 {
 			continue
 		}
-		if isOptional {
-			may = append(may, optional)
-		} else {
-			must = append(must, l)
+		if len(one.must) > 0 {
+			line = strings.TrimPrefix(line, "- ")
+			if i := slices.Index(missed, one.must[0]); i >= 0 {
+				missed = slices.Delete(missed, i, i+1)
+				line = "- " + line
+			}
+		}
+		out = append(out, line)
+	}
+	for _, w := range wrong {
+		out = append(out, "+ "+w)
+	}
+	after := strings.Join(out, "\n") + "\n"
+	if len(out) == 0 {
+		after = ""
+	}
+	if after != string(data) {
+		if err := os.WriteFile(l.file, []byte(after), 0o644); err != nil {
+			t.Fatal(err)
 		}
 	}
-	return must, may
 }
 
 // labelOf writes an entry as a label does.

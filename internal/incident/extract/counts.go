@@ -1,7 +1,7 @@
 package extract
 
 import (
-	"regexp"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -9,37 +9,37 @@ import (
 )
 
 var (
-	leakWord    = regexp.MustCompile(`ログインが成立|ログインされ|外部に送信|不正なログイン|なりすまし|流出|漏えい|漏洩|漏れ|不正ログイン|不正アクセス|不正に|閲覧|紛失|盗難|誤送信|誤送付|誤配布|誤交付|誤って|個人情報|個人データ|対象|被害|影響|暗号化|該当|盗|窃取|取得され|持ち出|公開|掲載|表示|記載|含まれ|記録|保存|メールアドレス|氏名|会員情報|顧客情報|お客様情報|お客さま情報`)
-	leakStrong  = regexp.MustCompile(`流出|漏えい|漏洩|漏れ|不正ログイン|誤送信|紛失|盗|窃取|誤って|閲覧|持ち出|不正に|不正アクセスを受け`)
-	scopeLabel  = regexp.MustCompile(`(?:件数|人数|対象者数?|対象(?:となる)?(?:の)?(?:お客様|お客さま|会員|方|個人情報|アカウント|件数|人数|範囲)?|影響範囲|被害(?:件数|規模|状況|者数|アカウント数?)|アカウント(?:数)?|ログイン(?:が確認された)?(?:件数|ID数|アカウント数)|漏えい等?した?(?:件数|人数|個人データ)|流出(?:件数|人数|した可能性のある(?:件数|人数)))[^。\d]{0,24}$`)
-	notAffected = regexp.MustCompile(`(?:問い?合わ?せ|申し出|申告|お申し出|相談|苦情|返信|回答|回収|削除(?:の|が)?確認|削除を?(?:確認|完了)|謝罪|再送|問合せ|不正利用の?(?:被害|報告|申告)|送信先|誤送信先|送り先|宛先|閲覧者|受信者|送付先|委託先|社員数|従業員数?|職員数?|教員|担当者|スタッフ|監視|体制|委員|弁護士|専門家|定員|席|当選|他の?|過去|昨年度?|年間|平均|毎月|月間|件中|例|連絡(?:が)?(?:取|と)れ|通報)(?:[^。、\d]{0,10})$`)
-	tailNot     = regexp.MustCompile(`^\s?(?:の(?:お?問い?合わ?せ|申し出|申告|相談|苦情|返信|回答|不正利用|事案|事例|事故|職員|社員|教員|担当者|委員|専門家|弁護士|スタッフ|通報|アクセス(?:記録)?があ|報告|謝罪|削除|受信|お申し出|宛先|メール|迷惑|不審|なりすまし)|が(?:閲覧|見る?)(?:し|でき|こと)|が含まれて(?:い|お)|に[^。、]{0,24}(?:を|で)[^。、]{0,8}お?送り|に、?(?:お詫び|謝罪|文書|電話|連絡|通知|状況)|の皆(?:様|さん|さま)に(?:は)?、?(?:電話|メール|文書|お詫び|郵送)|(?:体制|以上で|ずつ|単位|につき|あたり|当たり|のみの会社|の会社|の従業員|で(?:確認|対応|作業|チェック|運用|実施|行))|の?[^。、]{0,16}(?:宛|あて)(?:て)?に|(?:に|へ)(?:対し|対して)?(?:、)?(?:誤って|誤送信|メールを?(?:誤)?送信|送信|送付|配布|配信|交付|一斉|お?渡|郵送|発送|手渡))`)
-	notLeaked   = regexp.MustCompile(`(?:掲載|表示|記録|保存|確認|流出|漏えい|漏洩|閲覧|取得|含ま|発見|該当|検出)(?:は|も|が)?(?:さ?れ|し|でき|いたし)?て?(?:おりません|いません|いない|なかった|ございません|ありません|ません)|対象外|除[くきい]|影響(?:は|も)?(?:一切)?(?:ございません|ありません|ない)|無関係|回収(?:し|済|でき)|発見(?:され|し)(?:ました|た)。`)
-	baseNoun    = regexp.MustCompile(`(?:全(?:会員|顧客|ユーザー|アカウント|体|て)?|総(?:会員|登録|アカウント)?|登録(?:会員|者|アカウント|ユーザー)?|(?:会員|利用者|契約者|加入者)(?:総)?数?|保有(?:する|している)?(?:[^。、]{0,20})|保管(?:する|している|していた)?(?:[^。、]{0,20})|全部で|契約)[^。、\d]{0,12}$`)
-	revisedTo   = regexp.MustCompile(`(?:から|より|→|でしたが|としていましたが|としておりましたが|と(?:公表|お知らせ|発表|ご報告)(?:し|いた)[^。]{0,20}(?:が|ところ))[^。]{0,60}$`)
-	revisedVerb = regexp.MustCompile(`^[^。]{0,40}(?:増加|変更|訂正|修正|拡大|減少|であること|となりました|に改め|判明)`)
-	bccWord     = regexp.MustCompile(`(?i:bcc|「?cc」?|「?to」?欄?)|宛先(?:欄)?(?:に)?(?:入力|表示|設定)|(?:メールアドレス|アドレス)が(?:[^。]{0,20})(?:見え|表示|閲覧|確認でき|分か)`)
-	correctedRE = regexp.MustCompile(`(?:訂正|修正|更新|正|変更)後|^\s*正\s?[:)]|\(正\)`)
-	beforeRE    = regexp.MustCompile(`(?:訂正|修正|更新|変更)前|\(誤\)|^\s*誤\s?[:)]`)
+	leakWord    = ruleJA("leakWord")
+	leakStrong  = ruleJA("leakStrong")
+	scopeLabel  = ruleJA("scopeLabel")
+	notAffected = ruleJA("notAffected")
+	tailNot     = ruleJA("tailNot")
+	notLeaked   = ruleJA("notLeaked")
+	baseNoun    = ruleJA("baseNoun")
+	revisedTo   = ruleJA("revisedTo")
+	revisedVerb = ruleJA("revisedVerb")
+	bccWord     = ruleJA("bccWord")
+	correctedRE = ruleJA("correctedRE")
+	beforeRE    = ruleJA("beforeRE")
 )
 
 var (
-	superseded = regexp.MustCompile(`^\s?(?:から|より|→|[」』]?と(?:公表|発表|お知らせ|ご報告|お伝え|ご案内)(?:いた)?して(?:い|おり)ました(?:が|ところ))[、\s]?$|^[」』]?と(?:(?:公表|発表|お知らせ|ご報告|お伝え|ご案内)(?:いた)?)?して(?:い|おり)ました(?:が|ところ)`)
-	ofData     = regexp.MustCompile(`(?:情報|データ|アドレス|氏名)(?:が|は|の|など|等)?\s?$`)
+	superseded = ruleJA("superseded")
+	ofData     = ruleJA("ofData")
 )
 
 var (
 	// pickedOut is a part: このうち60件, or a line that begins with うち.
-	pickedOut = regexp.MustCompile(`(?:この|その)?うち、?$|^[\s■◆●・*【\[(-]*(?:この|その)?うち`)
+	pickedOut = ruleJA("pickedOut")
 	// otherOnes are not all: 新たに判明した17名, 別の参加者1名.
-	otherOnes = regexp.MustCompile(`新たに(?:判明(?:した|しました))?[^。、\d]{0,12}$|(?:他|別|ほか)の[^。、\d]{0,10}$`)
+	otherOnes = ruleJA("otherOnes")
 	// baseInside stands, in brackets, before the number of all; baseLabel is that number's label.
-	baseInside = regexp.MustCompile(`\((?:全|総|登録)[^()]{0,20}$`)
-	baseLabel  = regexp.MustCompile(`(?:^|[\s・(参考)])(?:全|総)?(?:会員|登録会員|登録者|契約者|利用者)総?数(?:\([^()]{0,20}\))?\s?[:は]?\s?$`)
-	membersEnd = regexp.MustCompile(`(?:会員|登録者|契約者|利用者)$`)
+	baseInside = ruleJA("baseInside")
+	baseLabel  = ruleJA("baseLabel")
+	membersEnd = ruleJA("membersEnd")
 	// theirData follows a number of people whose data are meant: 職員4,313人の個人情報.
-	theirData = regexp.MustCompile(`^(?:分)?の(?:個人)?(?:情報|データ|氏名|メールアドレス|住所)`)
-	forWhom   = regexp.MustCompile(`(?:人分|名分|件分|世帯分)`)
+	theirData = ruleJA("theirData")
+	forWhom   = ruleJA("forWhom")
 )
 
 // scored is an amount that may be the number of those affected.
@@ -88,11 +88,11 @@ func (r *reader) countsJA() {
 }
 
 var (
-	attemptAfter  = regexp.MustCompile(`^(?:に(?:わたり|わたる|及ぶ|のぼる|上る))?[^。、]{0,24}(?:試行|ログイン|攻撃|不正アクセス|試み)`)
-	attemptBefore = regexp.MustCompile(`(?:試行|攻撃|ログイン|不正アクセス)[^。\d]{0,30}$`)
-	notAttempts   = regexp.MustCompile(`^[^。、]{0,16}(?:接続|閲覧|ダウンロード|要求|送信|表示|再生)`)
-	allowed       = regexp.MustCompile(`(?:ログイン|入力|認証)を?$|(?:連続|続けて|以内に?|分間に|毎[日秒分時])$`)
-	allowedAfter  = regexp.MustCompile(`^\s?(?:連続|以上(?:失敗|間違)|を超える試行|線)`)
+	attemptAfter  = ruleJA("attemptAfter")
+	attemptBefore = ruleJA("attemptBefore")
+	notAttempts   = ruleJA("notAttempts")
+	allowed       = ruleJA("allowed")
+	allowedAfter  = ruleJA("allowedAfter")
 )
 
 // attempt reports whether a counts attempts to get in: not those that a rule allows, not how often a page was seen.
@@ -123,11 +123,15 @@ func (r *reader) attempts(found []*amount) {
 // negative reports a sentence that says what has not happened.
 func (r *reader) negative(s string) bool { return negativeJA.MatchString(s) }
 
-var negativeJA = regexp.MustCompile(`(?:確認|発見|検出|報告|認め|含ま|発生|判明|流出|漏えい|漏洩)(?:は|も|が)?(?:さ?れ|し|いたし|受け|いただい|を受け)*て?(?:おりません|いません|いない|おらず|なかった|ございません|ありません|ません|ない(?:こと|。|$))|対象外|無関係|影響(?:は|も)?(?:一切)?(?:ございません|ありません|ない)`)
+var negativeJA = ruleJA("negativeJA")
 
 func (r *reader) count(key string, a *amount, certainty incident.Certainty) {
+	r.countDoubted(key, a, certainty, "")
+}
+
+func (r *reader) countDoubted(key string, a *amount, certainty incident.Certainty, doubt string) {
 	n := a.value
-	r.propose(incident.Fact{Key: key, Value: incident.Value{Number: &n, Unit: a.unit, Qualifier: a.qualifier}, Certainty: certainty}, a.from, a.to, "")
+	r.propose(incident.Fact{Key: key, Value: incident.Value{Number: &n, Unit: a.unit, Qualifier: a.qualifier}, Certainty: certainty}, a.from, a.to, doubt).by(r.countHow(a))
 }
 
 // scoreJA says how much speaks for a being the number of those affected.
@@ -151,6 +155,7 @@ func (r *reader) scoreJA(a *amount, before, after, whole string, l line) (scored
 	case otherOnes.MatchString(before):
 		return sc, false
 	case pickedOut.MatchString(before) && r.follows(a):
+		r.picked = append(r.picked, a.value)
 		return sc, false
 	case notAffected.MatchString(lastBytes(before, 48)) && !ofData.MatchString(before) && !theirData.MatchString(after) && !forWhom.MatchString(a.word) && !(bcc && strings.Contains(before, "送信先")), tailNot.MatchString(after) && !bcc, notLeaked.MatchString(after):
 		return sc, false
@@ -199,11 +204,14 @@ func (r *reader) scoreJA(a *amount, before, after, whole string, l line) (scored
 	return sc, sc.score >= 3
 }
 
-var possibleJA = regexp.MustCompile(`可能性|おそれ|恐れ|懸念|疑い|否定でき|排除でき`)
+var possibleJA = ruleJA("possibleJA")
 
 // affected chooses among what may be the number of those affected. Parts without a total are not added up, and where two
 // numbers of the same kind speak equally loudly, the larger is chosen only if it is the sum of the others, or the first.
 func (r *reader) affected(found []scored) {
+	found = slices.DeleteFunc(found, func(sc scored) bool { // said elsewhere to be a part
+		return slices.Contains(r.picked, sc.value) && slices.ContainsFunc(found, func(o scored) bool { return o.value > sc.value && o.unit == sc.unit })
+	})
 	if len(found) == 0 {
 		return
 	}
@@ -243,6 +251,13 @@ func (r *reader) affected(found []scored) {
 			}
 		}
 	}
+	doubt := ""
+	if !best.total {
+		var ok bool
+		if best, doubt, ok = r.whole(best, found); !ok {
+			return
+		}
+	}
 	if best.qualifier == "exact" {
 		switch label := r.labelOf(best.amount); {
 		case strings.Contains(label, "最大"), strings.Contains(label, "上限"):
@@ -251,18 +266,63 @@ func (r *reader) affected(found []scored) {
 			best.qualifier = "cumulative"
 		}
 	}
-	if !best.total && r.oneOfSeveral(best.amount) {
+	if doubt == "" && !best.total && r.oneOfSeveral(best.amount) {
 		return
 	}
 	certainty := incident.Confirmed
 	if best.possible {
 		certainty = incident.Possible
 	}
-	r.count("affected.count", best.amount, certainty)
+	r.countDoubted("affected.count", best.amount, certainty, doubt)
 }
 
+// whole looks for numbers that one sentence joins to best. Of different people (生徒19名及びその保護者18名) none is the number of all,
+// unless the text gives their sum; of different data (カード情報12名分と個人情報60名分) the largest is proposed with a doubt.
+func (r *reader) whole(best scored, found []scored) (scored, string, bool) {
+	parts := []*amount{best.amount}
+	data := dataNamed.MatchString(lastBytes(r.s[:best.from], 60))
+	for _, b := range r.amounts {
+		near := parts[len(parts)-1]
+		first, second := near, b
+		if b.from < best.from {
+			first, second = b, best.amount
+		}
+		if b == best.amount || b.unit != best.unit || b.part || b.base || b.line != best.line || second.from < first.to || !joinedJA.MatchString(r.s[first.to:second.from]) {
+			continue
+		}
+		parts = append(parts, b)
+		data = data && dataNamed.MatchString(lastBytes(r.s[:b.from], 60))
+	}
+	if len(parts) == 1 {
+		return best, "", true
+	}
+	var sum, largest int64
+	for _, a := range parts {
+		sum, largest = sum+a.value, max(largest, a.value)
+	}
+	for _, sc := range found {
+		if sc.value == sum && sc.unit == best.unit {
+			return sc, "", true
+		}
+	}
+	if !data {
+		return best, "", false
+	}
+	for _, a := range parts {
+		if a.value == largest {
+			return scored{amount: a, possible: best.possible}, fmt.Sprintf("the text joins %d numbers of different data: whether they are of the same people it does not say", len(parts)), true
+		}
+	}
+	return best, "", true
+}
+
+var (
+	joinedJA  = ruleJA("joinedJA")
+	dataNamed = ruleJA("dataNamed")
+)
+
 // lostOf stands between all and those concerned: 1万人のうち、表示された可能性のあるお客様 最大341人.
-var lostOf = regexp.MustCompile(`可能性|対象|流出|漏えい|漏洩|表示され|閲覧され|誤って`)
+var lostOf = ruleJA("lostOf")
 
 // nextIsLost reports whether the number that 216人のうち leads to is that of the people whose data were lost.
 func (r *reader) nextIsLost(a *amount) bool {
@@ -309,7 +369,7 @@ func (r *reader) labelOf(a *amount) string {
 	return firstBytes(r.s[above.from:above.to], 90)
 }
 
-var listMark = regexp.MustCompile(`^(?:[・●○◯■\-①-⑳]|\(?\d{1,2}[.)]|\(?[ア-ンa-zA-Z]\))`)
+var listMark = ruleJA("listMark")
 
 // inList reports whether a stands in an item of a list.
 func (r *reader) inList(a *amount) bool {

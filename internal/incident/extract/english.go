@@ -1,7 +1,6 @@
 package extract
 
 import (
-	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -9,9 +8,9 @@ import (
 )
 
 var (
-	englishTitle = regexp.MustCompile(`(?i:^(?:re: ?|subject: ?)?.{0,60}(?:notice of|notification of|notice regarding|notice about|statement (?:on|regarding|about)|update on|incident notice|important (?:notice|security|information)|data (?:breach|security incident|incident|privacy event)|security incident|cyber ?security incident|cyber incident|cyber attack).{0,70}$)`)
-	possibleEN   = regexp.MustCompile(`\b(?:may|might|could|[Pp]otential(?:ly)?|[Pp]ossibl[ye]|cannot (?:be )?rule[d]? out)\b`)
-	deniedEN     = regexp.MustCompile(`(?i:\b(?:not|no|never|none|neither|nor|without|excluding|except|other than|unaffected|did not include|were not)\b)`)
+	englishTitle = ruleBoth("englishTitle")
+	possibleEN   = ruleEN("possibleEN")
+	deniedEN     = ruleEN("deniedEN")
 )
 
 func incidentCertainty(possible bool) incident.Certainty {
@@ -22,10 +21,10 @@ func incidentCertainty(possible bool) incident.Certainty {
 }
 
 var (
-	phoneEN  = regexp.MustCompile(`(?:\+?\d{1,3}[\s.-])?(?:\(\d{3,5}\)|\d{3,5})[\s.-]\d{3,4}[\s.-]?\d{3,4}`)
-	callEN   = regexp.MustCompile(`(?i:\b(?:call|telephone|phone|helpline|hotline|toll[- ]free|tel)\b)`)
-	hoursEN  = regexp.MustCompile(`(?i:(?:Monday (?:through|to|-|–) (?:Friday|Saturday|Sunday),?\s)?(?:between|from)?\s?\d{1,2}(?::\d{2})?\s?[ap]\.?m\.?\s?(?:to|-|–|and|through)\s?\d{1,2}(?::\d{2})?\s?[ap]\.?m\.?[^.;\n]{0,60}?(?:Monday (?:through|to|-|–) (?:Friday|Saturday|Sunday)|weekdays)?|Monday (?:through|to|-|–) (?:Friday|Saturday|Sunday),?[^.;\n]{0,50}[ap]\.?m\.?)`)
-	bureauEN = regexp.MustCompile(`(?i:equifax|experian|transunion|federal trade commission|FTC|attorney general|annual credit)`)
+	phoneEN  = ruleEN("phoneEN")
+	callEN   = ruleEN("callEN")
+	hoursEN  = ruleEN("hoursEN")
+	bureauEN = ruleEN("bureauEN")
 )
 
 // contactEN proposes the desk of the organisation; the numbers of credit bureaus and authorities are not its own.

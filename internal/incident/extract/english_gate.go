@@ -1,31 +1,27 @@
 package extract
 
-import (
-	"regexp"
-)
-
 var (
-	eventEN = regexp.MustCompile(`(?i:unauthori[sz]ed|without (?:our |its |their )?(?:authori[sz]ation|permission|a business need)|data (?:security |privacy )?(?:breach|incident|event)|(?:security|privacy|cyber) ?(?:security )?(?:incident|breach|event|issue)|breach of (?:security|personal)|cyber ?-?(?:security )?(?:incident|attack|event|criminal)|ransomware|malware|malicious|personal data breach|stolen|\btheft\b|burglar|br(?:oken?|eak)[ -]in(?:to)?|could not be (?:found|accounted for|located)|\bstole\b|fraud|other than you|coding error|\berror\b|without our knowledge|kept a copy|setting|\blost\b|missing|inadvertent|accident(?:al)?ly|mistake|erroneous|gained (?:access|control)|\btrash\b|dumpster|discarded|shredded|in error\b|due to an? [a-z ]{0,20}error|phishing|credential stuffing|expos(?:ed|ure)|compromis|hack(?:ed|er|ing)|attack|third part(?:y|ies)[^.]{0,40}access|suspicious|unusual activity|vulnerabilit|intru(?:der|sion)|criminals?|\bbug\b|application error|wrong (?:address|person|recipient)|could be (?:read|seen|viewed) by|fraudulent|security protocols|CC field|could be (?:seen|read|viewed|accessed)|envelope window|able to see|did not arrive|never arrived|technical issue|eligible data breach|flash drive|pretended)`)
-	ownEN   = regexp.MustCompile(`\b(?i:we|our|us|your|I am writing)\b`)
+	eventEN = ruleEN("eventEN")
+	ownEN   = ruleEN("ownEN")
 	// What an author of a notice says of itself in the past: nobody says so of a breach in general.
-	tellEN = regexp.MustCompile(`\b(?i:(?:we|I)\s(?:(?:have|had|has|recently|first|also|are|am|were|very|deeply|sincerely|promptly|immediately|only)\s){0,3}(?:discovered|learn(?:ed|t)|identified|detected|became|become|notified|informed|made aware|alerted|advised|contacted|experienced|determined|writing|notifying|sending you|providing (?:this )?notice|informing|regret|apologi[sz]e|sorry|found|noticed|suffered|received|believe|closed|revoked|confirmed|reported|continuing to work|had (?:been )?made aware)|(?:alerted|informed|notified|advised|contacted|told) us\b|drawn to our attention|came to our attention|our (?:investigation|office was|monitoring|bank alerted|teams? (?:detected|noticed)))`)
+	tellEN = ruleEN("tellEN")
 	// The same, said of a name.
-	namedEN = regexp.MustCompile(`(?:^|[.,)]\s|\b(?:that|The)\s)` + nameEN + `(?:\s\([^()]{1,80}\)|,\s[^,.;]{3,90},)?\s(?:[a-z]+\s){0,2}?` + ownVerbEN)
+	namedEN = ruleEN("namedEN")
 	// Who writes of breaches for readers, of somebody else's, or of none yet.
-	articleEN = regexp.MustCompile(`(?i:free trial|our (?:solution|platform|product)s? (?:help|protect|detect|prevent|block|keep)|sign up (?:today|now)|book a demo|request a demo|contact sales|learn how|download (?:the|our) (?:report|whitepaper|guide|ebook)|pricing|case study|this (?:article|guide|template|playbook|policy|procedure|runbook|standard|document (?:sets|describes|outlines|defines))|in this (?:article|guide|post)|\btemplate\b|sample letter|playbook|tabletop|hypothetical|for (?:the )?purposes of this|analysts?\b|our readers|(?:subscribe|share) (?:to|this)|newsroom|reporters?\b|according to (?:a|the|an) (?:filing|report|researcher|article|statement)|said an? |told (?:reporters|the (?:news|paper|press))|security desk|problem description|usually, this happens|best practices|(?:shall|must) (?:be )?(?:notif|report|document)|privacy lead|roles and responsibilities|within \*{0,2}\[?\d+\]? (?:hours|days)|example:|e\.g\., \d|what (?:is|are) (?:a|an)? ?(?:data breach|phishing|ransomware)|simulat(?:ed|ion)|this breach did not happen|could have possibly|many (?:people|companies|organi[sz]ations))`)
+	articleEN = ruleEN("articleEN")
 	// A place left open where a notice has what happened. "Dear [Name]" and "[telephone number]" stand in sample letters
 	// that were really sent, so they do not count.
-	openEN = regexp.MustCompile(`(?i:\b(?:on|between|since|from|until|by|to|of)\s(?:or about\s)?[\[<{]{1,2}\s?(?:insert|date|dates|month|dd|xx|discovery|number|incident)[^\]>}]{0,40}[\]>}]|[\[<{]\s?(?:company|organi[sz]ation|entity|business|vendor|system|your (?:company|organi[sz]ation))(?: name)?\s?[\]>}]|[\[<{]\s?(?:describe|insert (?:date|name of|description|number|company))[^\]>}]{0,80}[\]>}]|\[number\]|\bX{2,}/X{2,}|○○)`)
+	openEN = ruleEN("openEN")
 	// Places left open that only a form has; one alone may be a field that a sent letter kept.
-	fieldEN  = regexp.MustCompile(`(?i:[\[<{]{1,2}\s?(?:insert|company|organi[sz]ation|business|describe|description|incident|contact|phone|telephone|e-?mail|url|website|link|number|your|list|specify|amount|type|details|title|regulator|product|service|system|vendor|x{2,})\b[^\])>}\n]{0,80}[\]>}]{1,2}|_{4,})`)
-	guideEN  = regexp.MustCompile(`(?i:\b(?:policy|procedures?|playbook|template|guidelines?|runbook|checklist|response plan|what is an?|how to|sample|lessons)\b)`)
-	datedEN  = regexp.MustCompile(`(?:` + monthEN + `\s\d{1,2}|\d{1,2}(?:st|nd|rd|th)?\s` + monthEN + `|` + monthEN + `\s(?:19|20)\d{2}|(?:19|20)\d{2}-\d{2}-\d{2}|\d{1,2}/\d{1,2}/\d{2})`)
-	happenEN = regexp.MustCompile(`(?i:\b(?:happened|occurred|took place|was discovered|was noticed|was found)\b)`)
-	mustEN   = regexp.MustCompile(`(?i:we (?:will|would|must|shall|may|aim|notify|inform|tell|assess|use) )`)
+	fieldEN  = ruleEN("fieldEN")
+	guideEN  = ruleEN("guideEN")
+	datedEN  = ruleEN("datedEN")
+	happenEN = ruleEN("happenEN")
+	mustEN   = ruleEN("mustEN")
 )
 
 // sorryEN tells those who write of their own incident from those who write of incidents.
-var sorryEN = regexp.MustCompile(`(?i:apologi[sz]e|we are sorry|\bregrets?\b|(?:we are|I am|is) writing|(?:are|is) notifying|providing (?:this )?notice)`)
+var sorryEN = ruleEN("sorryEN")
 
 // maxTold bounds how many sentences are read for what happened: a long notice has some hundred.
 const maxTold = 400
@@ -40,6 +36,9 @@ func (r *reader) isNoticeEN() bool {
 		if s := r.s[l.from:l.to]; i < 3 && len(s) < 90 && guideEN.MatchString(s) && !sorryEN.MatchString(s) && !datedEN.MatchString(s) {
 			return false
 		}
+	}
+	if r.reportsEN() || notOursEN.MatchString(r.s) && imitatesEN.MatchString(r.s) {
+		return false
 	}
 	event, own, tell, article, dated, when, rule := 0, 0, 0, 0, 0, 0, 0
 	for _, s := range r.sentences[:min(len(r.sentences), maxTold)] {
@@ -71,6 +70,21 @@ func (r *reader) isNoticeEN() bool {
 	}
 	return true
 }
+
+// reportsEN reports whether a text tells what others said of themselves: nobody in it writes of itself outside of quotes.
+func (r *reader) reportsEN() bool {
+	said := quotedEN.ReplaceAllString(r.s, "")
+	return newsEN.MatchString(said) && !weEN.MatchString(said)
+}
+
+var (
+	newsEN   = ruleEN("newsEN")
+	weEN     = ruleEN("weEN")
+	quotedEN = ruleEN("quotedEN")
+	// notOursEN and imitatesEN together are a warning of messages in one's name.
+	notOursEN  = ruleEN("notOursEN")
+	imitatesEN = ruleEN("imitatesEN")
+)
 
 // exposures counts the sentences that say of data that they were where they should not be.
 func (r *reader) exposures() int {

@@ -1,17 +1,15 @@
 package extract
 
-import "regexp"
-
 // inlineEN are the headings that American letters put at the beginning of a paragraph, in its first line.
 var inlineEN = []struct {
 	section section
-	re      *regexp.Regexp
+	re      *rule
 }{
-	{secStory, regexp.MustCompile(`(?i:^[\W_]*what happened\b\W*)`)},
-	{secItems, regexp.MustCompile(`(?i:^[\W_]*(?:what (?:personal )?information (?:was|is|may have been) (?:involved|affected|impacted)|what (?:was taken|data))\b\W*)`)},
-	{secResponse, regexp.MustCompile(`(?i:^[\W_]*what (?:(?:we|[a-z. ]{2,40}) (?:are|is|have|has) (?:doing|done)|we did)\b\W*)`)},
-	{secPast, regexp.MustCompile(`(?i:^[\W_]*(?:what (?:you can|can you|should you|you should) do|steps you (?:can|may)|additional (?:steps|resources|information)|general (?:security )?tips|forward-looking|monitor your|placing a|security freeze|fraud alert|how (?:can|do) I protect)\b\W*)`)},
-	{secContact, regexp.MustCompile(`(?i:^[\W_]*(?:for (?:more|further|additional) information|questions\?|contact us)\s*(?:$|\W))`)},
+	{secStory, ruleEN("inline-story")},
+	{secItems, ruleEN("inline-items")},
+	{secResponse, ruleEN("inline-response")},
+	{secPast, ruleEN("inline-past")},
+	{secContact, ruleEN("inline-contact")},
 }
 
 // sectionEN is the section of a sentence: of an English letter, also that of a heading in its own line.

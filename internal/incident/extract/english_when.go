@@ -1,7 +1,6 @@
 package extract
 
 import (
-	"regexp"
 	"strings"
 	"time"
 
@@ -9,12 +8,12 @@ import (
 )
 
 var (
-	investigatingEN = regexp.MustCompile(`(?i:(?:our |the |this )?investigation (?:is|remains) (?:still )?(?:ongoing|on-going|underway|in progress)|(?:still|continu\w+ to) (?:investigat|determin|assess)\w* (?:the (?:scope|extent|full|nature)|what|which|who|whether))`)
-	windowEN        = regexp.MustCompile(`(?i:access|acquir|unauthori[sz]ed|exfiltrat|copied|expos|compromis|occurr|present|sent to|wrong|active|intercept|affected|activity|printed|left|password|visible|display|posted|published|secured|attack|intru|malware|infect|view|sign in|log(?:ged)? in|stole|breach|happened|took place|install|available|malicious|served|disclosed|enter)`)
-	eventWordEN     = regexp.MustCompile(`(?i:incident|unauthori[sz]ed|without (?:authori[sz]ation|permission)|breach|suspicious|unusual|attack|ransomware|access|activity|mailbox|error|fault|disclos|theft|stol|missing|lost|disruption|outage|encrypt|malware|\bcode\b|compromis|expos|vulnerab|misconfigur|wrong|intercept|display|posted|secured|intru|criminal|inadvertent|mistake|issue|infect|hack|without a|left|unprotected|served|acqui|affected|fraud)`)
-	noWindowEN      = regexp.MustCompile(`(?i:\b(?:the hours|hours of|monday|call|enrol\w*|(?:were|was|been|who|you) (?:\w+ )?(?:employed|registered|treated|hired|born)|credit monitoring|visited|received (?:care|services|treatment)|applied|office hours|open (?:from|between)|served as|worked|attended)\b)`)
-	futureEN        = regexp.MustCompile(`(?i:\b(?:will|expect(?:s|ed)?|plan(?:s|ned)? to|intend|deadline|must enrol|enrol by|no later than|prior to|before|as of|since|valid|expir\w+|following|after)\s(?:\w+\s){0,2}$)`)
-	askedEN         = regexp.MustCompile(`(?i:\b(?:enrol\w*|deadline|activation|expires?|redeem|must be (?:received|completed)|sign up|birth|fiscal|quarter|forward-looking|undertakes no obligation)\b)`)
+	investigatingEN = ruleEN("investigatingEN")
+	windowEN        = ruleEN("windowEN")
+	eventWordEN     = ruleEN("eventWordEN")
+	noWindowEN      = ruleEN("noWindowEN")
+	futureEN        = ruleEN("futureEN")
+	askedEN         = ruleEN("askedEN")
 )
 
 // The roles that a time can have, each known by its verb.
@@ -30,38 +29,36 @@ const (
 	roleDisclosed
 )
 
-const officesEN = `(?:attorneys? general|information commissioner|\bICO\b|data protection (?:commission\w*|authorit\w+|regulator)|supervisory authorit\w+|department of health and human services|\bHHS\b|office for civil rights|\bOCR\b|(?:state |federal |the |our )regulators?|\bCNIL\b|personal information protection commission|privacy commissioner|\bOAIC\b)`
-
 // rolesEN are the verbs, tried together: the nearest to a time is its own.
 var rolesEN = []struct {
 	role int
-	re   *regexp.Regexp
+	re   *rule
 }{
-	{roleRegulator, regexp.MustCompile(`(?i:\b(?:reported|notified|informed|told|submitted|filed)\b(?:[^.;]|\b[A-Z]\.){0,120}?` + officesEN + `|` + officesEN + `[^.;]{0,30}\b(?:was|were|has been|have been) (?:also )?(?:notified|informed|told))`)},
-	{roleTold, regexp.MustCompile(`(?i:\b(?:began|begin|started|commenced|beginning|completed)\s(?:(?:the process of|to)\s)?(?:mail\w*|notif\w*|send\w*|provid\w*)\b|\bmailed\b[^.;]{0,40}(?:letters?|notices?|notifications?)|\b(?:notified|informed|contacted|wrote to|written to|told)\b[^.;]{0,60}\b(?:individuals|people|customers|patients|members|employees|persons|students|users|residents|those|everyone|everybody|families|parents)\b|\b(?:sent|provided|issued|mailed)\b[^.;]{0,30}\b(?:written )?(?:notices?|notifications?|notification letters?|letters)\b[^.;]{0,60}|\b(?:individuals|people|customers|patients|members|employees|persons|students?|users|residents|those|everyone|everybody)\b[^.;]{0,50}\b(?:were|was|have been|has been) (?:\w+ )?(?:notified|informed|told|contacted|written to)\b)`)},
-	{roleFound, regexp.MustCompile(`(?i:\b(?:self-)?discovered\b|\bdetected\b|\bidentified\b|\blearn(?:ed|t)\b|\bdid(?: not|n['’]t) (?:learn|discover|become aware)\b|\bbec(?:a|o)me aware\b|\b(?:was|were|been|being)\s(?:(?:first|also|recently|initially|then)\s)?(?:alerted|notified|informed|advised|contacted|told|made aware|warned)\b|\b(?:we|I|team|staff) (?:first )?(?:noticed|observed|saw|found)\b|\bnoticed\b|\bfirst (?:observed|noticed)\b|\buncovered\b|\bfound out\b|\b(?:alerted|notified|informed|advised|contacted|told|warned)\s(?:us\b|[A-Z][a-z])|\bcame to (?:our|the [a-z]+['’]s|its) attention\b|\b(?:drawn|brought) to (?:our|the [a-z]+['’]s|its) attention\b|\bcame to light\b|\breceived\b[^.;]{0,40}\b(?:letter|notice|notification|report|alert|call|word|complaint|inquir\w+|enquir\w+|information)s?\b|\braised an alarm\b|\b(?:processor|bank|vendor|provider|company|researcher|customer|police|FBI|enforcement|partner|auditor|insurer)s?\s(?:reported|disclosed|announced|confirmed|indicated)\s(?:to us\s)?that\b|\b(?:is|was|were) (?:first )?reported (?:to|by)\b|\breali[sz]ed\b|\bwe found (?:that|the|a|an|some)\b)`)},
-	{roleBlocked, regexp.MustCompile(`(?i:\b(?:(?:all|user|users['’]|customer|member|online|affected) )*(?:log-?ins?|sign-?ins?|accounts)\b[^.;,]{0,30}\b(?:were|was|have been) (?:\w+ )?(?:blocked|locked|suspended|disabled|frozen|deactivated)\b|\b(?:blocked|locked|suspended|disabled|froze|deactivated)\b[^.;,]{0,30}\b(?:log-?ins?|sign-?ins?|accounts)\b)`)},
-	{roleContained, regexp.MustCompile(`(?i:\b(?:contained|secured|disabled|isolated|shut (?:it |them )?(?:down|off)|(?:took|taken|taking) (?:[^.;]{0,40})offline|disconnected|(?:terminated|revoked|cut off|blocked|halted|stopped)\b|removed (?:the )?(?:[a-z]+ ){0,2}(?:files?|pages?|data|access|code|malware|script|documents?|link|posting)|(?:closed|patched|remediated|fixed|resolved) (?:the|this)|(?:the )?fix (?:is|was) deployed|patch was (?:applied|deployed)|(?:was|were|been|and) (?:[a-z]+ )?removed|(?:patched|fixed|closed|taken down|corrected|deactivated|remedied|repaired)|eradicated|expelled)\b)`)},
-	{roleHappened, regexp.MustCompile(`(?i:\b(?:occurred|took place|happened|gained (?:unauthori[sz]ed )?(?:access|control)|\blost\b|altered|modified|tampered|inserted|injected|planted|(?:hit|struck|attacked|targeted) by|put in(?:to)?|discarded|thrown|disposed|went out|accessed|(?:may have |was |were |had )?obtained access|obtained unauthori[sz]ed access|logged (?:in|on)(?:to)?|(?:was|were|been|may have) (?:potentially )?(?:stolen|lost|taken|copied|acquired|exposed|compromised|viewed|obtained|exfiltrated|encrypted|burglari[sz]ed|broken into|infected|hacked)|stole|experienced|suffered|(?:was|were|fell) (?:the )?(?:victim|target)|introduced|downloaded|extracted|reached|got in(?:to)?|infiltrated|breached|penetrated|intercepted|fell|disappeared|last seen|could not be (?:found|located)|burglar(?:y|i[sz]ed)|broken? into|break-in|installed|(?:sent|e-?mailed|mailed|posted|uploaded|shared|published|distributed|disclosed|attached|set to public)\b|went missing|(?:access|subject)(?:ed)? (?:to|without) (?:unauthori[sz]ed|authori[sz]ation)|entered (?:their|his|her) password|received (?:an?|what)\b[^.;]{0,30}\b(?:e-?mail|message|call)\b[^.;]{0,40}\b(?:pretend|purport|appear|claim|spoof|phish)\w*|(?:responded to|fell for|clicked on|tricked)|used (?:an?|the) (?:access token|stolen)|took (?:a|an|the)|was (?:lost|attacked)|unauthori[sz]ed access|attacked|began\b|could be (?:read|seen|viewed))\b?)`)},
-	{roleDisclosed, regexp.MustCompile(`(?i:\b(?:we|I) (?:publicly |first )?(?:announced|disclosed|published|reported publicly)\b|\bpublicly (?:announced|disclosed)\b)`)},
-	{roleNone, regexp.MustCompile(`(?i:\b(?:determined|concluded|completed|confirmed|finali[sz]ed|finished|engaged|hired|retained|launched|initiated|began (?:an?|the|our|its|to)\s(?:[a-z]+ ){0,3}(?:investigation|review|audit|notify|investigate|analy[sz]e)|reviewed|offered|announced|released|received (?:the|a) (?:list|results?|final)|acquired by|merged|provided|implemented|deployed (?:new|additional|multi)|created|established|issued|updated|filed|arrived|disclosed (?:an?|the|this) [a-z ]{0,30}(?:incident|breach|attack|event|vulnerability)|(?:posted|published|issued|shared|sent|provided) (?:an?|the|this|its|our) (?:[a-z]+ ){0,2}(?:notice|statement|notification|press release|update|alert|advisory|announcement|warning|report)|development|tested|acknowledged|will|closed (?:on|for)|opened|resumed|restored|reset)\b)`)},
+	{roleRegulator, ruleEN("role-regulator")},
+	{roleTold, ruleEN("role-told")},
+	{roleFound, ruleEN("role-found")},
+	{roleBlocked, ruleEN("role-blocked")},
+	{roleContained, ruleEN("role-contained")},
+	{roleHappened, ruleEN("role-happened")},
+	{roleDisclosed, ruleEN("role-disclosed")},
+	{roleNone, ruleEN("role-none")},
 }
 
 // What joins a role's verb to somebody else: "the vendor told us that it discovered".
 var (
-	itsEN       = regexp.MustCompile(`(?i:\b(?:that|how|when|because)\s(?:it|they|he|she|the (?:vendor|provider|company|attacker|intruder|criminal)s?)\s(?:had\s|first\s|has\s)?$)`)
-	theySaidEN  = regexp.MustCompile(`(?i:\b(?:notified|informed|told|advised|alerted|indicated|stated|reported|explained|said)\b)`)
-	leadEN      = regexp.MustCompile(`(?i:(?:(?:\b(?:on|in|by|around|about|approximately|at|as early as|starting|beginning|or|early|late|mid|during|the|evening|night|morning|afternoon|of|sometime|dated|first|again|from|UTC|back|\w{3,6}day)\b|[-\s,*(“"•–—])\s?)*$)`)
-	breakEN     = regexp.MustCompile(`(?i:(?:[,;:(–—“".]|\b(?:and|but|that|because|when|which|while|as|where|until|determined|found|concluded|believe))\s?$)`)
-	clauseEN    = regexp.MustCompile(`(?i:[;:]|,\s(?:and|but|which|who|when|where|while)\s|[a-z]{2}\.\s)`)
-	untilEN     = regexp.MustCompile(`(?i:\b(?:until|through|ending|ended|as late as|last (?:accessed|seen)(?: on)?)\s(?:(?:on|or|about|around|approximately|as late as|in|early|mid|late)[\s-]){0,3}$)`)
-	notFoundEN  = regexp.MustCompile(`(?i:\bdid(?: not|n['’]t) (?:learn|discover|become aware)[^.;]{0,80}until\s(?:on\s|about\s|or\s)*$)`)
-	wrongSentEN = regexp.MustCompile(`(?i:inadvertent|mistake|error|wrong|trash|shredded|another member|another patient|(?:old|former|previous) address|unintended|instead of|accident|incorrect|without authori[sz]ation|pretended|by mistake|CC field|was not meant|should not)`)
-	sentVerbEN  = regexp.MustCompile(`(?i:^(?:sent|e-?mailed|mailed|posted|uploaded|shared|published|distributed|disclosed|attached|installed|began|took|occurred|happened))`)
-	sufferEN    = regexp.MustCompile(`(?i:^(?:experienced|suffered|was|were|fell|received))`)
-	harmlessEN  = regexp.MustCompile(`(?i:\b(?:we|team|staff|investigators?|experts?|firm|police|enforcement)\s(?:\w+\s){0,2}$)`)
-	cutNowEN    = regexp.MustCompile(`(?i:\bwe (?:immediately |promptly )?(?:contained|secured|disabled|isolated|shut|took|disconnected|terminated|revoked|blocked|removed|closed)\b[^.;]{0,60}(?:straight ?away|immediately|at once|within (?:minutes|the hour|an hour))|\bwithin (?:minutes|the hour|an hour)\b)`)
-	closedSoon  = regexp.MustCompile(`(?i:\bWe (?:closed|removed|disabled|took|shut|disconnected|blocked)\b[^.;]{0,60}\bwithin (?:minutes|the hour|an hour|hours)\b)`)
+	itsEN       = ruleEN("itsEN")
+	theySaidEN  = ruleEN("theySaidEN")
+	leadEN      = ruleEN("leadEN")
+	breakEN     = ruleEN("breakEN")
+	clauseEN    = ruleEN("clauseEN")
+	untilEN     = ruleEN("untilEN")
+	notFoundEN  = ruleEN("notFoundEN")
+	wrongSentEN = ruleEN("wrongSentEN")
+	sentVerbEN  = ruleEN("sentVerbEN")
+	sufferEN    = ruleEN("sufferEN")
+	harmlessEN  = ruleEN("harmlessEN")
+	cutNowEN    = ruleEN("cutNowEN")
+	closedSoon  = ruleEN("closedSoon")
 )
 
 // whenEN gives the times their parts: periods first, they say more than a single day.
@@ -105,23 +102,39 @@ func (r *reader) windowOfEN(w, last *when, c context) {
 	}
 	certainty := incidentCertainty(possibleEN.MatchString(c.sentence) && !foundEN.MatchString(c.sentence))
 	r.moment("window.start", w, certainty)
-	r.moment("window.end", last, certainty)
+	if !r.morePeriods(last) {
+		r.moment("window.end", last, certainty)
+	}
 }
+
+// morePeriods reports whether a sentence strings periods together, of which last ends one: "between May 28 and June 13; June 15 and
+// July 12". When the last of them ended, the next words say, and not these.
+func (r *reader) morePeriods(last *when) bool {
+	s := r.sentenceAt(last.from)
+	for _, w := range r.times {
+		if w.from >= last.to && w.to <= s.to {
+			return alsoThen.MatchString(r.s[last.to:w.from])
+		}
+	}
+	return false
+}
+
+var alsoThen = ruleEN("alsoThen")
 
 // What was determined is a result, not the discovery; but where a text tells of no discovery and of no investigation
 // before it, it is the first that the author knew.
 var (
-	determinedEN = regexp.MustCompile(`^(?i:determined|confirmed|concluded)\b`)
-	examinedEN   = regexp.MustCompile(`(?i:investigat|review|forensic|analy[sz]|examin)`)
-	foundAnyEN   = regexp.MustCompile(`(?i:\b(?:discover(?:ed|y)|detected|identified|learned|aware|notified (?:us|by)|noticed)\b)`)
+	determinedEN = ruleEN("determinedEN")
+	examinedEN   = ruleEN("examinedEN")
+	foundAnyEN   = ruleEN("foundAnyEN")
 )
 
 // ordinaryEN is what people did in a period: the tickets that they submitted in it were exposed, but not then.
-var ordinaryEN = regexp.MustCompile(`(?i:\b(?:submitted|placed|created|opened|filed|booked|issued|hired|treated|born|admitted|enrolled|employed|dated|seen|served|joined)\s(?:\w+\s){0,3}(?:between|from|during)?\s*(?:the dates of\s)?$)`)
+var ordinaryEN = ruleEN("ordinaryEN")
 
-var notThenEN = regexp.MustCompile(`(?i:\b(?:no (?:access|evidence|activity|indication)|(?:did|was|were) not (?:access|occur|affect|compromis|expos|involv)\w*)\b` + `[^,;]*$)`)
+var notThenEN = ruleEN("notThenEN")
 
-var foundEN = regexp.MustCompile(`(?i:\b(?:discovered|detected|identified|learned|became aware|determined|found|confirmed)\b)`)
+var foundEN = ruleEN("foundEN")
 
 // disclosedEN proposes the day of the notice; of an update, only that it is one.
 func (r *reader) disclosedEN() {
@@ -206,8 +219,16 @@ func (r *reader) placeEN(w *when, c context, i int) {
 		}
 		cut = 0
 	}
+	if eventNoun.MatchString(bare[cut+v.from:cut+v.to]) && awareEN.MatchString(bare[cut:cut+v.from]) {
+		v.role = roleFound // became aware of the unauthorized access on May 19
+	}
 	r.roleEN(w, v, bare[:cut+v.from], bare[cut+v.from:], c)
 }
+
+var (
+	awareEN   = ruleEN("awareEN")
+	eventNoun = ruleEN("eventNoun")
+)
 
 // roleEN proposes w in the role of a verb, where the words before the verb (its subject) and behind it allow.
 func (r *reader) roleEN(w *when, v verbAt, subject, rest string, c context) {
@@ -219,7 +240,7 @@ func (r *reader) roleEN(w *when, v verbAt, subject, rest string, c context) {
 		if itsEN.MatchString(subject) && theySaidEN.MatchString(subject) || !tellsEN.MatchString(rest) && r.vendorSubject(subject) {
 			return
 		}
-		r.found(w)
+		r.foundBy(w, r.finder(subject, rest))
 		if !r.has("contained") && (cutNowEN.MatchString(c.rest) || closedSoon.MatchString(firstBytes(r.s[min(len(r.s), c.at+len(c.sentence)):], 90))) {
 			r.momentDay("contained", w)
 		}
@@ -258,16 +279,50 @@ func (r *reader) nearEN(c context) string {
 }
 
 var (
-	saysThatEN = regexp.MustCompile(`(?i:\b(?:reported|said|confirmed|determined|advised|indicated|announced|disclosed|believed?|concluded|stated|explained|suggested|showed|revealed)\b[^.;]*\bthat\b[^.;]*$)`)
-	tellsEN    = regexp.MustCompile(`(?i:^(?:alerted|notified|informed|advised|contacted|told|warned)\s)`)
-	askIfEN    = regexp.MustCompile(`(?i:\b(?:if|whether|unless|in case)\b[^,;]*$)`)
+	saysThatEN = ruleEN("saysThatEN")
+	tellsEN    = ruleEN("tellsEN")
+	askIfEN    = ruleEN("askIfEN")
 )
 
-func (r *reader) found(w *when) {
-	if !r.has("discovered") {
-		r.moment("discovered", w, "")
+func (r *reader) found(w *when) { r.foundBy(w, "") }
+
+// foundBy proposes w as the discovery, and keeps who made it.
+func (r *reader) foundBy(w *when, who string) {
+	if r.has("discovered") {
+		return
+	}
+	r.moment("discovered", w, "")
+	for i := range r.proposals {
+		if p := &r.proposals[i]; p.Fact.Key == "discovered" && who != "" {
+			p.by(who)
+		}
 	}
 }
+
+// finder says who came to know of it: the author itself, one whom somebody told, or somebody by name, who may be another.
+// What was identified is often a result, and not the event.
+func (r *reader) finder(subject, rest string) string {
+	subject = strings.TrimRight(subject, " ")
+	switch {
+	case resultEN.MatchString(rest):
+		return "result"
+	case weFound.MatchString(subject):
+		return "we"
+	case beenTold.MatchString(rest):
+		return "told"
+	case tellsEN.MatchString(rest):
+		return "teller"
+	case r.own != "" && strings.HasSuffix(subject, r.own):
+		return "name"
+	}
+	return "other"
+}
+
+var (
+	resultEN = ruleEN("resultEN")
+	weFound  = ruleEN("weFound")
+	beenTold = ruleEN("beenTold")
+)
 
 // momentDay proposes the day of w alone: what was done right after it was done at a later hour.
 func (r *reader) momentDay(key string, w *when) {
@@ -298,25 +353,26 @@ func (r *reader) happenedEN(w *when, subject, rest string, c context) {
 func (r *reader) vendorSubject(subject string) bool {
 	tail := strings.TrimRight(lastBytes(subject, 70), " ")
 	for _, v := range r.vendors {
-		if v != r.own && strings.HasSuffix(tail, v) {
+		first, _, _ := strings.Cut(v, " ") // "Aeries" of "Aeries Student Information System"
+		if v != r.own && (strings.HasSuffix(tail, v) || len(first) > 3 && !strings.HasPrefix(r.own, first) && strings.HasSuffix(tail, first)) {
 			return true
 		}
 	}
 	return vendorItself.MatchString(tail)
 }
 
-var vendorItself = regexp.MustCompile(`(?i:\b(?:vendor|(?:service )?provider|supplier|processor|third[- ]party)(?: itself| first| had)?$)`)
+var vendorItself = ruleEN("vendorItself")
 
 var (
-	datelineEN   = regexp.MustCompile(`^(?:[A-Z][A-Za-z.,' /()]{1,50}?[\s,]{0,2}[–—-]{1,2}\s?|\()?\s?(?:\w{3,6}day,\s)?$`)
-	datelineTail = regexp.MustCompile(`^\s?(?:[–—-]{1,2}\s|/PRNewswire/|\(?GLOBE NEWSWIRE|:|\))`)
-	postedEN     = regexp.MustCompile(`(?i:^\W*(?:posted|published|issued|dated|date(?: of (?:notice|letter))?|released|created|for immediate release)\b[^.]{0,50}$)`)
-	todayEN      = regexp.MustCompile(`(?i:^\W*today,?\s?\(?$)`)
-	headDateEN   = regexp.MustCompile(`^[\])*]*\s?(?:[–—|:-]\s|by\s|\|)[^.]*$`)
-	updateEN     = regexp.MustCompile(`(?i:^[\s#*>_\[(\-–•]*(?:update[ds]?|edit(?:ed)?|correction|addendum)\b[^a-z]{0,12}(?:\((?:on )?|on |of |as of |– |- |: )?$)`)
-	updateTailEN = regexp.MustCompile(`(?i:^[)\]*\s]*(?:[–—:-]\s?)?(?:update|edit|correction|addendum)\b)`)
-	earliestEN   = regexp.MustCompile(`(?i:earliest event)`)
-	titleDateEN  = regexp.MustCompile(`(?i:(?:statement|notice|incident|breach|update|disruption|attack|bulletin)\b[^.]{0,60}[–—(|-]\s?$)`)
+	datelineEN   = ruleEN("datelineEN")
+	datelineTail = ruleEN("datelineTail")
+	postedEN     = ruleEN("postedEN")
+	todayEN      = ruleEN("todayEN")
+	headDateEN   = ruleEN("headDateEN")
+	updateEN     = ruleEN("updateEN")
+	updateTailEN = ruleEN("updateTailEN")
+	earliestEN   = ruleEN("earliestEN")
+	titleDateEN  = ruleEN("titleDateEN")
 )
 
 // publicationEN finds the day of publication in the forms that English notices have besides a line of its own: a
@@ -339,6 +395,10 @@ func (r *reader) publicationEN() {
 		}
 		l := r.lines[w.line]
 		before, after := r.s[l.from:w.from], r.s[w.to:l.to]
+		if letterEN.MatchString(after) && !earliestEN.MatchString(before) && len(before) < 600 {
+			r.baseAt = w
+			break
+		}
 		wd := weekdayEN.FindString(before)
 		lead := strings.TrimRight(strings.TrimSuffix(before, wd), " ")
 		short := len(before) < 90 && !earliestEN.MatchString(before)
@@ -370,7 +430,10 @@ func (r *reader) publicationEN() {
 	}
 }
 
-var filedEN = regexp.MustCompile(`(?i:^\W*(?:date[d]?)\s?:?\s?$)`)
+var filedEN = ruleEN("filedEN")
+
+// letterEN follows the date of a letter whose lines were run together.
+var letterEN = ruleEN("letterEN")
 
 // addendaEN proposes what was added to a notice later, under a head or behind a date of its own.
 func (r *reader) addendaEN() {

@@ -1,49 +1,45 @@
 package extract
 
 import (
-	"regexp"
 	"strings"
 
 	"shirase/internal/incident"
 )
 
-// nameWordEN is a word of a name, nameEN a name: words that begin with capitals, and the small ones between them.
-const (
-	nameWordEN = `(?:[A-Z][A-Za-z0-9.’'&!-]*[A-Za-z0-9!]\.?|[A-Z]\.?|&|\d+(?:st|nd|rd|th|[A-Z&-])[A-Za-z]*)`
-	nameEN     = nameWordEN + `(?:(?:,?\s(?:Inc\.?|LLC|L\.L\.C\.|LLP|Ltd\.?|P\.C\.|PC|P\.A\.|PLLC|Corp\.?|Co\.|N\.A\.|S\.A\.|plc|CPAs?|D\.?D\.?S\.?|M\.?D\.?|APC|P\.?S\.|d/b/a)|\s(?:(?:of|the|and|for|de|on|at)\s(?:the\s)?)?` + nameWordEN + `)){0,9}`
-)
-
-// What an organisation does in its own notice. What only somebody else does in it (inform us, disclose to us) is not here.
-const ownVerbEN = `(?:(?:has|have|had|was|recently|today|first|promptly|immediately|also|sincerely|deeply|then|itself|subsequently)\s){0,3}(?:discovered|learned|learnt|detected|identified|became aware|become aware|noticed|experienced|suffered|received|determined|takes|take|values|value|regrets|regret|(?:was|were) (?:hit|struck|affected|attacked|targeted|impacted) by|is (?:writing|notifying|providing|committed|informing|contacting|dealing|aware|issuing|sending|working|alerting|reporting|disclosing|announcing|advising|investigating|responding)|wants? to|wish(?:es)? to|would like to|launched|engaged|hired|investigated|began an|initiated|commenced|immediately|has no|has not|has taken|posted|uploaded|reset|believes|uses|maintains|sends|regretfully|confirmed|found|became the|fell victim|offers|announced|said today|can confirm|apologi[sz]e[sd]?|(?:was|were|been) (?:recently |first |also )?(?:notified|informed|alerted|advised|told|contacted|made aware|the (?:victim|target|subject))|had a (?:data|security)|sent (?:an?|the) e-?mail|mailed|(?:inadvertently|mistakenly|accidentally)|understands|reported)`
-
 var (
-	ownSubjectEN = regexp.MustCompile(`(?:^|[.,;:"“(—–-]\s?|\b(?:that|and|when|[Aa]fter|At|the|The|[Oo]nce|because|as|As|\d{1,4}|\d(?:st|nd|rd|th))\s)(` + nameEN + `)(?:\s\([^()]{1,80}\)|,\s[^,;]{3,170}?,)?\s(?:(?:IT|security|technology|systems?)\s)?(?:(?:professionals|staff|team|teams|personnel|officials|employees|management)\s)?` + ownVerbEN)
-	toldByEN     = regexp.MustCompile(`\b(?:by|from|vendors?|providers?|processors?|suppliers?|party|parties|contractors?|company|software|called|as)(?:,)?\s(?:(?:its|our|the|a|third[- ]party|service|provider|vendor|named|called)[\s,]{1,2}){0,4}(` + nameEN + `)`)
-	toldUsEN     = regexp.MustCompile(`(` + nameEN + `)(?:\s\([^()]{1,60}\)|,\s[^,.;]{3,90},)?\s(?:(?:has|recently|first|also|then|subsequently|later)\s){0,2}(?:informed|notified|advised|told|alerted|contacted|disclosed|stated|indicated|reported|confirmed to)\b`)
-	defineEN     = regexp.MustCompile(`(` + nameEN + `)\s\((?:(?i:hereinafter|collectively|together|or|the),?\s)?(?:the\s)?[“"'‘]`)
-	vendorTail   = regexp.MustCompile(`^(?:\s\([^()]{1,60}\))?,?\s(?:(?:which is|who is)\s)?(?:an?|our|its|the)\s[^,.;]{0,60}(?:vendor|provider|processor|supplier|third[- ]party|contractor|company that|software|firm|platform)`)
-	vendorHead   = regexp.MustCompile(`(?i:\b(?:vendors?|providers?|processors?|suppliers?|contractors?|third[- ]part(?:y|ies)|partner|software|by|from|firm|company|counsel|bank)(?:,|\s(?:called|named|known as))?\s$)`)
-	attributive  = regexp.MustCompile(`(?:\b(?:[a-z]+|The|Your|Our|An?|This)[,]?\s)(` + nameEN + `)(?:['’]s?)?\s(?:(?:guest|rewards?|store|user|online|customer|member|patient|mobile|e-?mail|web|internal|employee|IT|loyalty|computer|systems)\s){0,2}(?:accounts?|websites?|systems?|servers?|networks?|databases?|users?|customers?|members?|patients?|employees?|app|application|infrastructure|platform|services|team|hospitals|clients)\b`)
-	possessiveEN = regexp.MustCompile(`\b(` + nameEN + `)['’](?:s\s|\s)(?:own\s|website|e-?mail|network|computer|systems?|servers?|customers?|internal|patients|employees|IT|online|investigation)`)
-	providedToEN = regexp.MustCompile(`(?i:\b(?:provided to|submitted to|relationship with|employ(?:ed by|ment with)|customers? of|(?:owner|president|director|head|manager|partner) of|(?:purchased|bought|ordered)(?: [a-z]+){0,4} (?:from|at)|patients? (?:of|at|treated at)|users of|members of|used by|on behalf of|accounts? (?:of|with|at)|employee of|newsletter of|vendor of|notice is about|used (?:your|a|their) [a-z ]{0,20}(?:at|in)|(?:shopped|stayed|treated|enrolled|employed|insured|registered|banked?|seen|visited|worked|applied) (?:at|in|by|with|to|for)|visited|we at|here at|^At|being an?|Attention patients of|employees of|programme|students of))\s(?:the\s)?(` + nameEN + `)`)
-	titleOfEN    = regexp.MustCompile(`(?i:(?:incident|breach|event|update|issue|attack|statement|notice)\b[^.]{0,30}?\s(?:on|at|in|of|affecting|involving|from|by|impacting))\s(?:the\s)?(` + nameEN + `)(?:\s(?:infrastructure|systems?|network|website|customers?|users?|servers?|services?|platform|data))?$`)
-	companyLine  = regexp.MustCompile(`^(?:(?i:company|organi[sz]ation|from|name of (?:entity|organi[sz]ation|company)|entity name|registrant)\s?:\s?)?(` + nameEN + `)$`)
-	signOffEN    = regexp.MustCompile(`^(?:(?i:sincerely|kind regards|best regards|regards|yours sincerely),?\s)?(?:[A-Z][A-Za-z. ]{2,40},\s)?(?i:the\s)?(` + nameEN + `)\s(?i:team|staff)$`)
-	datelineWho  = regexp.MustCompile(`^(?:[A-Z][A-Za-z.,\s]{2,40}[–—-]\s?)?.{0,40}[–—-]\s(` + nameEN + `)\s(?:said|today|announced|has|is)\b`)
-	domainEN     = regexp.MustCompile(`(?:^|[\s(])([a-z0-9-]{2,30}\.(?:net|org|com|io|dev))(?:['’]s)?(?:[\s,.;)]|$)`)
-	legalTail    = regexp.MustCompile(`(?:\b(?:Inc|LLC|Ltd|Limited|Corporation|Corp|Company|PLC|plc|LLP|PLLC|GmbH|P\.C|P\.A|Co|Foundation|University|College|Hospital|Council|Trust|Bank|Association|Society|Credit Union|School District|Schools?|Clinic|Group|Health|Healthcare|Medical Center|Department of [A-Z][A-Za-z ]+|Institute|Holdings|Club|Games|Services|Church|Partners|Systems|Stores?|Hotels?|Airlines|Union|Authority|Board|County|City of [A-Z][a-z]+|Library|Museum|Center|Centre|Dental|Associates)\.?)$`)
-	legalAny     = regexp.MustCompile(`\b(?:Inc|LLC|Ltd|Limited|Corporation|Company|University|College|Hospital|Council|Trust|Bank|Association|Credit Union|Schools?|Clinic|Group|Foundation|Academy|Museum|Library|Church|Authority|County)\b`)
-	legalForm    = regexp.MustCompile(`\b(?:Inc|LLC|L\.L\.C|Ltd|Limited|Corporation|Corp|PLC|plc|LLP|PLLC|GmbH|P\.C|P\.A|Pty Ltd)\.?$`)
+	ownSubjectEN = ruleEN("ownSubjectEN")
+	toldByEN     = ruleEN("toldByEN")
+	toldUsEN     = ruleEN("toldUsEN")
+	defineEN     = ruleEN("defineEN")
+	vendorTail   = ruleEN("vendorTail")
+	vendorHead   = ruleEN("vendorHead")
+	attributive  = ruleEN("attributive")
+	possessiveEN = ruleEN("possessiveEN")
+	providedToEN = ruleEN("providedToEN")
+	titleOfEN    = ruleEN("titleOfEN")
+	companyLine  = ruleEN("companyLine")
+	signOffEN    = ruleEN("signOffEN")
+	datelineWho  = ruleEN("datelineWho")
+	domainEN     = ruleEN("domainEN")
+	legalTail    = ruleEN("legalTail")
+	legalAny     = ruleEN("legalAny")
+	legalForm    = ruleEN("legalForm")
 )
 
 // noNameEN are words that look like names where they begin a sentence or a title, and names that never are the author of
 // a notice: authorities, bureaus, forensic firms, people with a title.
-var noNameEN = regexp.MustCompile(`^(?i:(?:we|on|in|the|this|that|these|those|our|what|your|dear|notice|item|it|its|they|you|upon|for|if|please|as|at|by|re|subject|to|from|with|while|when|where|who|how|why|and|but|or|all|some|no|not|any|there|here|he|she|his|her|after|before|during|since|until|because|although|however|i|my|an?|law|access|information|investigation|company|foundation|organization|hospital|district|council|city|school|university|bank|clinic|team|board|group|data|security|incident|breach|update|attention|important|statement|message|personal|customer|customers|patient|patients|member|members|employee|employees|student|students|individual|individuals|user|users|public|press|media|hi|hello|faq|questions?|contact|summary|overview|background|timeline|bulletin|date|product|posted|published|u\.?s\.?|uk|us|usa|eu|ceo|cto|ciso|cfo|it|id|pc|www|apology|forensics?|having|being|given|late|early|beginning|between|based|following|unfortunately|additionally|recently|once|now|today|yesterday|yes|thank|thanks|sincerely|regards|security incident|privacy|internet|privacy act|social security|google|microsoft|amazon|gmail|aws|office 365|dropbox|github|slack|facebook|twitter|wordpress|magento|citrix|vpn|ftp|pdf|sql|api|hr|crm|java|javascript|linux|apple|ios|android|excel|outlook|yahoo|server|web|cloud|state|federal|county|new york city|california|texas|\d+(?:st|nd|rd|th) (?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec).*|.*\b(?:notice|incident|breach|numbers?|forms?|information systems?|advisory|statement|policy act|agency|street|bureau of investigation)\b.*)|.*(?:equifax|experian|transunion|federal bureau|federal trade|\bFBI\b|\bFTC\b|\bHHS\b|\bICO\b|kroll|mandiant|crowdstrike|attorneys? general|information commissioner|law enforcement|police|department of health and human|department of justice|department of education|safari|windows|microsoft office|social security|\bGDPR\b|\bHIPAA\b|\bSSN\b|privacy act|data protection act|secret service|internal revenue|data protection commission|national cyber).*)$`)
+var noNameEN = ruleEN("noNameEN")
+
+// onMonthEN is a date that was taken for the end of a name.
+var onMonthEN = ruleEN("onMonthEN")
+
+// genericEN is what a title is made of: "of Data", "Password".
+var genericEN = ruleEN("genericEN")
 
 var (
-	titleWordEN = regexp.MustCompile(`(?i:\b(?:notice|notification|incident|breach|security|privacy|update|statement|bug|advisory|tooling|important|information|data|disclosure|alert|letter|report|faq|questions|apology|overshare|request|item|form|current|commission|street|road|avenue|suite|box|floor|chief|officer|president|director|manager|vice|customer|member|office|dr|mr|mrs|ms|dear|team|resident|parent|guardian|confidential|first.class|presort)\b)`)
-	leadNameEN  = regexp.MustCompile(`^(?:(?:On|In|At|By|Since|Upon|From|The|Around|As|When|While|Although|But|And|That|Our|Dear|With|To|For|Re|I|We|Update|Notice|After|Subject|Once|If|Although|Because|Through|Following)\s)+`)
-	endNameEN   = regexp.MustCompile(`(?:[,\s]+(?:and|of|the|for|IT|I|We|The|On|In|As|To|At|A|On-?line [a-z]+|d/b/a.*|dba .*|DBA .*))+$`)
+	titleWordEN = ruleEN("titleWordEN")
+	leadNameEN  = ruleEN("leadNameEN")
+	endNameEN   = ruleEN("endNameEN")
 )
 
 // whoEN proposes the organisation, the title and the sources.
@@ -57,7 +53,14 @@ func (r *reader) whoEN() {
 	names.collect()
 	if best := names.best(); best != nil {
 		name := tidyName(r.s[best.from:best.to])
-		r.propose(incident.Fact{Key: "organisation", Value: incident.Value{Text: plain(name)}}, best.from, best.to, "")
+		how := "weak"
+		switch score := best.score - 4*best.vendor; {
+		case score >= 8:
+			how = "strong"
+		case score >= 5:
+			how = "fair"
+		}
+		r.propose(incident.Fact{Key: "organisation", Value: incident.Value{Text: plain(name)}}, best.from, best.to, "").by(how)
 		r.sector(name, best.from, best.to)
 		r.own = name
 	}
@@ -103,7 +106,13 @@ func (n *namesEN) add(from, to, score, vendor int) {
 	if strings.HasSuffix(s[from:to], ".") && !legalForm.MatchString(s[from:to]) {
 		to--
 	}
+	if m := onMonthEN.FindStringIndex(s[from:to]); m != nil {
+		to = from + m[0]
+	}
 	name := s[from:to]
+	if c := name[:min(1, len(name))]; c >= "a" && c <= "z" && !strings.Contains(name, ".") || genericEN.MatchString(name) {
+		return
+	}
 	if len(name) < 3 || len(name) > 90 || noNameEN.MatchString(name) || monthStart.MatchString(name) || onlyDigits.MatchString(name) {
 		return
 	}
@@ -152,10 +161,10 @@ func beginsWith(long, short string) bool {
 }
 
 var (
-	onlyDigits = regexp.MustCompile(`^[0-9A-Z]?[0-9.]*$`)
-	monthLead  = regexp.MustCompile(`^(?:(?:On|In|By)\s)?` + monthEN + `(?:\s\d{1,2})?,?\s(?:(?:19|20)\d{2},?\s)?`)
-	monthStart = regexp.MustCompile(`^` + monthEN + `\b`)
-	weekdayAny = regexp.MustCompile(`^(?:Sun|Mon|Tues|Wednes|Thurs|Fri|Satur)day\b`)
+	onlyDigits = ruleEN("onlyDigits")
+	monthLead  = ruleEN("monthLead")
+	monthStart = ruleEN("monthStart")
+	weekdayAny = ruleEN("weekdayAny")
 )
 
 // collect looks for names where notices have those of their authors.
@@ -216,6 +225,13 @@ func (n *namesEN) sentenceNames(s sentence, part string, i int) {
 	if m := headNameEN.FindStringSubmatchIndex(part); m != nil && i == 0 && len(part) < 110 && strings.Count(n.r.s, part[m[2]:m[3]])+strings.Count(part[m[2]:m[3]], " ") > 1 {
 		n.add(s.from+m[2], s.from+m[3], 3, 0)
 	}
+	if m := letterheadEN.FindStringSubmatchIndex(part); m != nil && i == 0 {
+		n.add(s.from+m[2], s.from+m[3], 5, 0)
+	}
+	for _, m := range incidentAtEN.FindAllStringSubmatchIndex(part, 3) {
+		from, to := at(m, 1)
+		n.add(from, to, 2, 0)
+	}
 	for _, m := range defineEN.FindAllStringSubmatchIndex(part, 4) {
 		from, to := at(m, 1)
 		if vendorHead.MatchString(lastBytes(part[:m[2]], 30)) || vendorTail.MatchString(afterBracket(part[m[1]:])) {
@@ -227,6 +243,10 @@ func (n *namesEN) sentenceNames(s sentence, part string, i int) {
 	for _, m := range ownSubjectEN.FindAllStringSubmatchIndex(part, 6) {
 		from, to := at(m, 1)
 		if byBefore.MatchString(lastBytes(part[:m[2]], 24)) || toldUsEN.MatchString(part[m[2]:m[1]]) && usAfter.MatchString(part[m[1]:]) {
+			continue
+		}
+		if toldThatEN.MatchString(lastBytes(part[:m[2]], 60)) { // we were notified that Bankers Life discovered
+			n.add(from, to, 0, 1)
 			continue
 		}
 		n.add(from, to, 4, 0)
@@ -246,7 +266,14 @@ func (n *namesEN) sentenceNames(s sentence, part string, i int) {
 			n.add(from, to, 0, 1)
 		}
 	}
-	for _, re := range []*regexp.Regexp{attributive, possessiveEN, providedToEN, officerEN, toldThemEN} {
+	for _, m := range usesEN.FindAllStringSubmatchIndex(part, 3) {
+		from, to := at(m, 1)
+		n.add(from, to, 0, 1)
+		if first := strings.IndexByte(n.r.s[from:to], ' '); first > 3 { // the Aeries Student Information System is Aeries'
+			n.add(from, from+first, 0, 1)
+		}
+	}
+	for _, re := range []*rule{attributive, possessiveEN, providedToEN, officerEN, toldThemEN} {
 		for _, m := range re.FindAllStringSubmatchIndex(part, 6) {
 			from, to := at(m, 1)
 			n.add(from, to, 2, 0)
@@ -277,16 +304,23 @@ func (n *namesEN) sentenceNames(s sentence, part string, i int) {
 }
 
 var (
-	officerEN  = regexp.MustCompile(`(?:^|[.,“"]\s?|\b(?:said|of|by)\s)(` + nameEN + `)(?:['’]s)?\s(?:CEO|CISO|CTO|[Pp]resident|[Cc]hief [A-Z][a-z]+ Officer|spokes(?:man|woman|person))\b`)
-	toldThemEN = regexp.MustCompile(`(?i:\b(?:contacted|notified|informed|alerted|advised|told))\s(` + nameEN + `)\s(?:that|of|and|about|on)\b`)
-	weakEN     = regexp.MustCompile(`\b(` + nameEN + `)['’]s?\s[a-z]`)
-	ofNameEN   = regexp.MustCompile(`\b(?:of|at)\s(?:the\s)?(` + nameWordEN + `\s` + nameEN + `)`)
-	tickerEN   = regexp.MustCompile(`(` + nameEN + `)\s\((?:NYSE|NASDAQ|Nasdaq|NasdaqGS|ASX|LSE|AIM|TSX|OTC)\b`)
-	hiredEN    = regexp.MustCompile(`\b(?:retained|hired|engaged|contracted|working with|worked with|partnered with|reported to|called)(?:\s[a-z,-]+){0,6}\s(` + nameEN + `)`)
-	headNameEN = regexp.MustCompile(`^(` + nameEN + `?)[:–-]?\s(?i:(?:data|security|privacy|website|account|password|customer|cyber)\s)?(?i:security incident|incident|breach|data breach|security notice|security update|compromise|hacked|notice of|statement on)\b`)
-	usAfter    = regexp.MustCompile(`^\s(?:us|our|me|(?:the\s)?(` + nameEN + `))\b`)
-	byBefore   = regexp.MustCompile(`(?i:\b(?:by|from|vendor|provider|processor|contractor)(?:,)?\s(?:its|our)?\s?$)`)
-	usedByEN   = regexp.MustCompile(`(?i:\b(?:used|held|maintained|owned|operated|provided|run|kept|published|posted|signed|employed|was)\s$|\b(?:purchased|bought|ordered)\b[^.]{0,30}$)`)
+	officerEN  = ruleEN("officerEN")
+	toldThemEN = ruleEN("toldThemEN")
+	weakEN     = ruleEN("weakEN")
+	ofNameEN   = ruleEN("ofNameEN")
+	tickerEN   = ruleEN("tickerEN")
+	hiredEN    = ruleEN("hiredEN")
+	headNameEN = ruleEN("headNameEN")
+	usAfter    = ruleEN("usAfter")
+	byBefore   = ruleEN("byBefore")
+	usedByEN   = ruleEN("usedByEN")
+)
+
+var (
+	letterheadEN = ruleEN("letterheadEN")
+	toldThatEN   = ruleEN("toldThatEN")
+	usesEN       = ruleEN("usesEN")
+	incidentAtEN = ruleEN("incidentAtEN")
 )
 
 // afterBracket gives what stands behind the bracket that s begins in.

@@ -26,6 +26,13 @@ type Entry struct {
 	Source    string `json:"source,omitempty"`
 	Fetched   string `json:"fetched,omitempty"`
 	SHA256    string `json:"sha256,omitempty"`
+
+	// How far the proposal can be believed; not what a person has corrected.
+	Rule       string  `json:"rule,omitempty"`
+	Confidence float64 `json:"confidence,omitempty"`
+	Right      int     `json:"right,omitempty"`
+	Of         int     `json:"of,omitempty"`
+	Sure       bool    `json:"sure"`
 }
 
 // said writes a time as a facts file does: the zone of a day is the file's.
@@ -43,7 +50,8 @@ func said(m incident.Moment) string {
 func (p Proposal) Entry() Entry {
 	f, v := p.Fact, p.Fact.Value
 	e := Entry{Key: f.Key, ID: f.Item, Unit: v.Unit, Qualifier: v.Qualifier, Status: v.Status, Certainty: string(f.Certainty),
-		AsOf: said(f.AsOf), Promised: said(v.Promised), Span: [2]int{p.From, p.To}, Doubt: p.Doubt}
+		AsOf: said(f.AsOf), Promised: said(v.Promised), Span: [2]int{p.From, p.To}, Doubt: p.Doubt,
+		Rule: p.Rule, Confidence: p.Confidence, Right: p.Right, Of: p.Of, Sure: p.Sure}
 	e.Source, e.Fetched, e.SHA256 = f.Source, said(v.Fetched), v.SHA256
 	text := v.Text.JA
 	switch {

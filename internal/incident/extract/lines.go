@@ -1,7 +1,6 @@
 package extract
 
 import (
-	"regexp"
 	"strings"
 	"unicode/utf8"
 )
@@ -43,9 +42,9 @@ type sentence struct {
 const maxSentence = 3000
 
 var (
-	markRE   = regexp.MustCompile(`^(?:[■◆●◇□▼▽★☆○◎◯・※*•‣▪‐–—◦►▶➢✓【<《〈「『\[(①-⑳❶-❿㉑-㉟-]|\d{1,2}\s?[.)、:．](?:\D|$)|\d{1,2}-\d|第\s?[0-9一二三四五六七八九十]+|[IVX]{1,4}\.|[A-Za-z][.)]\s|[アイウエオカキ][.)、 ]|\d{1,4}\s?[年月/.-]\s?\d|(?:令和|平成)|(?:記|以上|敬具|謹白)$|https?://|TEL|Tel|電話|E-?mail|メール:)`)
-	titledRE = regexp.MustCompile(`(?:お知らせ|知らせ|お詫び|おわび|お詫び|について|ご報告|報告|お願い|に関して|の件|お詫びとお知らせ)(?:\s?[(<【\[〔][^)>】\]〕]{1,20}[)>】\]〕])?$`)
-	stepRE   = regexp.MustCompile(`^(?:[■◆●◇□▼▽★☆◎【<《〈\[❶-❿-]|[(]?\d{1,2}\s?[.)、:．]\s?|\d{1,2}-\d{1,2}[.)]?\s?|第\s?[0-9一二三四五六七八九十]+\s?[章節項 ]|[(（][0-9一二三四五六七八九十]{1,2}[)）]\s?|[①-⑳]\s?|[○◯・]\s?|[一二三四五六七八九十][.、 ]\s?|\d{1,2}\s)`)
+	markRE   = ruleBoth("markRE")
+	titledRE = ruleBoth("titledRE")
+	stepRE   = ruleBoth("stepRE")
 )
 
 // marked reports whether a line begins with a sign that it is one of its own: a bullet, a number, a date.
@@ -58,19 +57,19 @@ func titled(s string) bool { return titledRE.MatchString(s) }
 // happened.
 var sectionWords = []struct {
 	section section
-	re      *regexp.Regexp
+	re      *rule
 }{
-	{secNot, regexp.MustCompile(`(?:流出|漏えい|漏洩|対象|含まれ|該当|影響).{0,8}(?:ていない|ではない|でない|とならない|外の|のない|しない)(?:可能性の高い)?(?:個人)?(?:情報|項目|データ|方|お客|会員)`)},
-	{secPast, regexp.MustCompile(`過去の事例|参考|用語|関連(?:情報|リンク|記事|ニュース)|会社概要|企業情報|(?i:about (?:us|the company)|forward-looking|additional (?:resources|steps)|steps you can take|further information and steps)`)},
-	{secSource, regexp.MustCompile(`情報ソース|出典|引用元|ソース|情報源|(?i:^sources?$)`)},
-	{secContact, regexp.MustCompile(`お?問い?合わ?せ(?:先|窓口)?|(?:相談|連絡|照会)(?:先|窓口)|窓口|担当(?:課|部署)|(?i:for more information|contact|questions)`)},
-	{secPrevention, regexp.MustCompile(`再発防止|改善策|防止策|(?i:prevent)`)},
-	{secDamage, regexp.MustCompile(`二次被害|2次被害|被害の有無|不正利用の(?:有無|状況)|影響・?被害の?有無`)},
-	{secCause, regexp.MustCompile(`原因|要因|理由|(?i:cause)`)},
-	{secItems, regexp.MustCompile(`(?:流出|漏えい|漏洩|漏れ|閲覧|紛失|誤送信|誤送付|誤って送[付信]した|入って|お渡しした|該当|対象|含まれ|影響|保存|記載|記録|持ち出|盗難|公開|掲載|外部送信|窃取).{0,24}(?:情報|項目|データ|内容|ファイル|書類|文書)(?:の?(?:項目|内容|種類|範囲|詳細|等|など|と件数|及び件数|および件数|・件数|の概要))*\s*(?:[(:].*)?$|個人情報の?(?:項目|内容|種類|範囲)|(?:情報|データ)の?(?:項目|内容|種類)|^(?:個人)?情報(?:の?項目)?$|漏えい等?した項目|(?i:information (?:was |may have been |that was |that may have been )?(?:involved|affected|impacted)|what (?:data|information)|types? of (?:data|information))`)},
-	{secScope, regexp.MustCompile(`件数|人数|対象(?:者|範囲|顧客|会員|となる|の(?:お客|方))|対象|影響(?:範囲|を受け)|範囲|規模|被害(?:状況|範囲|件数|内容)|流出(?:件数|状況|の範囲)|漏えい(?:件数|状況)|(?i:who (?:was|is|may be) (?:affected|involved|impacted))`)},
-	{secStory, regexp.MustCompile(`経緯|経過|概要|発覚|発生|日時|状況|事実|事案|内容|事故|時系列|(?i:what happened|background|timeline|incident|nature of)`)},
-	{secResponse, regexp.MustCompile(`への?ご?連絡|個別のご連絡|対応|対策|対処|措置|処置|取り?組み|お願い|お詫び|案内|復旧|(?i:what (?:we|you)|response|actions?|measures)`)},
+	{secNot, ruleBoth("section-not")},
+	{secPast, ruleBoth("section-past")},
+	{secSource, ruleBoth("section-source")},
+	{secContact, ruleBoth("section-contact")},
+	{secPrevention, ruleBoth("section-prevention")},
+	{secDamage, ruleBoth("section-damage")},
+	{secCause, ruleBoth("section-cause")},
+	{secItems, ruleBoth("section-items")},
+	{secScope, ruleBoth("section-scope")},
+	{secStory, ruleBoth("section-story")},
+	{secResponse, ruleBoth("section-response")},
 }
 
 // sectionOf folds a heading.
@@ -83,7 +82,7 @@ func sectionOf(heading string) section {
 	return secNone
 }
 
-var announceRE = regexp.MustCompile(`(?:以下|次|下記|次に掲げる).{0,12}(?:とおり|通り|情報|項目|です|なります|あります|ございます|もの)[^。]{0,14}(?:。|:)?$|(?i:following(?:[^.]{0,60})?:)$`)
+var announceRE = ruleBoth("announceRE")
 
 // lines cuts the text into lines and gives each its section.
 func splitLines(s string) []line {
@@ -133,7 +132,7 @@ func splitLines(s string) []line {
 }
 
 // wasWrong begins what a correction takes back.
-var wasWrong = regexp.MustCompile(`^[\s・(【\[]*(?:(?:訂正|修正|変更|更新)前|誤)\s?[】\]):]`)
+var wasWrong = ruleBoth("wasWrong")
 
 // headingOf gives the words of a heading without its mark. A heading is short and does not end as a sentence does.
 func headingOf(s string) (string, bool) {
@@ -164,11 +163,11 @@ func headingOf(s string) (string, bool) {
 }
 
 var (
-	headWordRE    = regexp.MustCompile(`(?:経緯|経過|概要|原因|対応|対策|窓口|問い?合わ?せ先?|二次被害(?:の有無)?|再発防止策?|件数|人数|範囲|項目|被害状況|影響|規模|情報ソース|出典|情報|状況|内容|お願い|事実|ついて|参考|対象者?)$`)
-	englishHeadRE = regexp.MustCompile(`^(?i:what happened|what information (?:was|may have been) involved|what we (?:are|have) (?:doing|done)|what you can do|for more information|who (?:was|is) affected|background|timeline|contact(?: us| information)?|other important information|summary|overview|sources?|about .{1,30}|additional (?:resources|information)|frequently asked questions|our response|next steps)\W*$`)
+	headWordRE    = ruleBoth("headWordRE")
+	englishHeadRE = ruleBoth("englishHeadRE")
 )
 
-var dateHead = regexp.MustCompile(`^(?:(?:令和|平成)\s?\S{1,2}\s?年|\d{4}\s?[年/.]|\d{1,2}\s?[月/])`)
+var dateHead = ruleBoth("dateHead")
 
 // lastBytes gives at most n bytes of the end of s, from a whole character on.
 func lastBytes(s string, n int) string {
@@ -233,7 +232,7 @@ func splitSentences(s string, lines []line, japanese bool) []sentence {
 	return out
 }
 
-var abbreviationRE = regexp.MustCompile(`(?:\b(?:Mr|Mrs|Ms|Dr|St|No|Nos|vs|Inc|Corp|Co|Ltd|Jr|Sr|e\.g|i\.e|approx|Art|Sec|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec|a\.m|p\.m|U\.S|U\.K|[A-Z]))\.$`)
+var abbreviationRE = ruleBoth("abbreviationRE")
 
 // fullStop reports whether the dot before i ends an English sentence that began at start.
 func fullStop(s string, start, i, end int) bool {
@@ -256,4 +255,4 @@ func fullStop(s string, start, i, end int) bool {
 	return regexpStarts.MatchString(rest)
 }
 
-var regexpStarts = regexp.MustCompile(`^(?:The|We|On|In|This|Upon|After|It|Our|You|If|As|An?|No|There)\b`)
+var regexpStarts = ruleBoth("regexpStarts")

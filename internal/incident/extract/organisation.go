@@ -1,50 +1,38 @@
 package extract
 
 import (
-	"regexp"
 	"strings"
 	"unicode/utf8"
 
 	"shirase/internal/incident"
 )
 
-// nameJA is what a name may be made of.
-const nameJA = `[一-龠々〆ヵヶぁ-んァ-ヴーA-Za-z0-9&.'’・＆-]`
-
-const (
-	// deptJA is a part of an office, staffJA who works there.
-	deptJA  = `(?:[一-龠ァ-ヴーぁ-ん々ヶ]{1,16}?(?:課|係|室|局|部|署|支所|事務所|センター|科|委員会|病棟|協議会|公社|病院|校)){1,3}`
-	staffJA = `(?:職員|係員|教員|教諭|教職員|看護師|医師|講師|非常勤講師|教授|特任教授|准教授|引率教諭|事務局|職員ら)`
-)
-
 var (
-	corporateJA = `(?:株式会社|有限会社|合同会社|合資会社|一般社団法人|公益社団法人|一般財団法人|公益財団法人|社会福祉法人|社会医療法人|税理士法人|弁護士法人|監査法人|宗教法人|医療法人(?:社団|財団)?|学校法人|国立大学法人|公立大学法人|独立行政法人|国立研究開発法人|地方独立行政法人|特定非営利活動法人|NPO法人|生活協同組合|\(株\)|\(有\)|\(一社\)|\(公財\))`
-	publicJA    = `(?:大学(?:附属|医学部附属)?病院|病院|医療センター|クリニック|大学|短期大学|高等専門学校|専門学校|高等学校|高校|中学校|小学校|学園|教育委員会|銀行|信用金庫|信用組合|農業協同組合|労働金庫|協会|連合会|協同組合|協議会|組合|事業団|支援学校|大病院|消防本部|保健所|図書館|商工会議所|公社|機構|財団|振興会|研究所|研究センター|県警察|市役所|町役場|都|道|府|県|市|区|町|村)`
-	subjectJA   = regexp.MustCompile(`(` + corporateJA + nameJA + `{1,30}?|` + nameJA + `{1,30}?` + corporateJA + `|` + nameJA + `{1,24}?` + publicJA + `)\s?(?:\((?:本社|所在地|本店|東京都|大阪|以下)[^()]{0,80}\)\s?){0,2}(?:が運営|が提供|が管理|\(以下|(?:及び|および|と)[^。]{0,30}\(以下|では[、,]|は[、,]|において|におきまして|から[^。]{0,80}お知らせ(?:し|いた)|の(?:サーバー|システム|ホームページ|公式|職員|従業員|社員|ネットワーク|Webサイト|ウェブサイト))`)
-	shortFor    = regexp.MustCompile(`\(以下[、,]?\s?[「『]?(?:当社|弊社|当行|当院|本学|当法人|当協会|本会|当会|当機構|当財団|当組合|当グループ|本市|当市|当金庫|本法人|当研究所|当センター|当校|本校|同社)(?:[」』と,、といい。)]|及び|および)`)
-	selfJA      = regexp.MustCompile(`(?:^|[、。\s])(` + nameJA + `{2,30})\(以下[、,]?\s?[「『]?(?:当社|弊社|当行|当院|本学|当法人|当協会|本会|当会|当機構|当財団|当組合)`)
-	nameLine    = regexp.MustCompile(`^(?:報道関係者各位\s?|関係者各位\s?|会\s?社\s?名\s?[::]?\s?|法人名\s?:\s?|事業者名?\s?:\s?|発表者\s?:\s?|\d{4}年\d{1,2}月\d{1,2}日\s?)?(` + corporateJA + `\s?` + nameJA + `{1,36}(?:\s[A-Za-z]+)?|` + nameJA + `{1,30}?(?:\s[A-Za-z]+){0,2}\s?` + corporateJA + `|` + nameJA + `{1,30}` + publicJA + `)(?:\s?\((?:コード|東証|証券)[^)]*\)|\s+\d{4}年\d{1,2}月\d{1,2}日)?$`)
-	titleOwner  = regexp.MustCompile(`^(` + corporateJA + nameJA + `{1,30}|` + nameJA + `{1,30}?` + corporateJA + `|` + nameJA + `{1,30}?` + publicJA + `)\s`)
-	ofTitle     = regexp.MustCompile(`(?:^|[】」>\s])(` + nameJA + `{1,20}` + publicJA + `)(?:における|が運営|の個人|で発生|職員)`)
-	officeJA    = regexp.MustCompile(`(` + nameJA + `{1,24}?` + publicJA + `)(` + deptJA + `)?(の)?(?:` + staffJA + `(?:\s?\d{1,2}名)?)?(?:が|は|では|で|において|におきまして|における|から|の|、)`)
-	officeTitle = regexp.MustCompile(`^(?:【[^】]{0,30}】)?(` + corporateJA + nameJA + `{1,30}?|` + nameJA + `{1,24}?` + publicJA + `)(` + deptJA + `)?(?:における|におきまして|において|の|で|\s|「|、)`)
-	officeTail  = regexp.MustCompile(`\((` + nameJA + `{1,20}` + publicJA + `)(?:` + deptJA + `)?\)(?:\s?\([^()]{0,24}\))?$`)
-	department  = regexp.MustCompile(`(?:病院|医療センター|大学|学校|高校|協議会|公社|機構|教育委員会|協会)$`)
-	notOwner    = regexp.MustCompile(`委託(?:先|業者|会社|し)|再委託|取引先|調査(?:会社|機関)|警察|個人情報保護委員会|システム(?:会社|業者)|カード会社|提供元|製造元|開発元|他社|販売元|クラウド`)
-	badName     = regexp.MustCompile(`弊社|当社|^(?:当|弊|本|同|各|貴|御|関係|対象|全|他|近隣|都道府|各市|該当|今|第|この|その|また|なお|および|及び)|^(?:市|県|都|府|町|村|区|道|大学|病院|協会|機構|銀行|学校|教育委員会)$|委員会事務局$|について|警察|個人情報保護|都道府県$|市区町村$|小中学校$|への?|から`)
-	corporate   = regexp.MustCompile(corporateJA)
-	mayorLine   = regexp.MustCompile(`^(` + nameJA + `{1,10}(?:市|町|村|区|県))長\s`)
-	officeLine  = regexp.MustCompile(`^(` + nameJA + `{1,12}?(?:市|町|村|区|県|都|府|道)|` + nameJA + `{1,24}?(?:大学|病院|教育委員会|農業協同組合))(?:\s*[一-龠ァ-ヴーぁ-ん]{2,16}?(?:課|係|室|局|部|署|科|センター|所)){0,3}(?:\s+(?:記者発表|報道発表|報道|広報)資料|からのお知らせ)?$`)
-	teamLine    = regexp.MustCompile(`^(` + corporateJA + `\s?` + nameJA + `{1,30}?|` + nameJA + `{1,30}?` + corporateJA + `)\s+[一-龠ァ-ヴーぁ-ん]{2,14}(?:課|係|室|局|部|支社|支店|営業所|チーム|グループ|事務局|窓口|センター)$`)
-	schoolLine  = regexp.MustCompile(`^(` + corporateJA + nameJA + `{1,24})\s` + nameJA + `{2,30}` + publicJA + `$`)
-	verbPlace   = regexp.MustCompile(`^(?:市|県|府|都|町|村|区|国)立(?:図書館|病院|高校|学校|小学校|中学校|高等学校|大学)$|[てたしりれにをがはで](?:市|町|村|県|区)$`)
-	particle    = regexp.MustCompile(`[一-龠ァ-ヴー][をがはに]`)
+	subjectJA   = ruleJA("subjectJA")
+	shortFor    = ruleJA("shortFor")
+	selfJA      = ruleJA("selfJA")
+	nameLine    = ruleJA("nameLine")
+	titleOwner  = ruleJA("titleOwner")
+	ofTitle     = ruleJA("ofTitle")
+	officeJA    = ruleJA("officeJA")
+	officeTitle = ruleJA("officeTitle")
+	officeTail  = ruleJA("officeTail")
+	department  = ruleJA("department")
+	notOwner    = ruleJA("notOwner")
+	badName     = ruleJA("badName")
+	corporate   = ruleJA("corporate")
+	mayorLine   = ruleJA("mayorLine")
+	officeLine  = ruleJA("officeLine")
+	teamLine    = ruleJA("teamLine")
+	schoolLine  = ruleJA("schoolLine")
+	verbPlace   = ruleJA("verbPlace")
+	particle    = ruleJA("particle")
 )
 
 // ownedBy is a thing of a company, not the company.
-var ownedBy = regexp.MustCompile(corporateJA + `の|.` + corporateJA + `.{0,3}(?:の|サイト)`)
+var ownedBy = ruleJA("ownedBy")
 
-var staffed = regexp.MustCompile(staffJA)
+var staffed = ruleJA("staffed")
 
 // officeEnd is where the name of an office ends that m found in the text from at on. A part of it that is an office itself is
 // its name: 東久留米市社会福祉協議会, but 鹿嶋市 of 鹿嶋市こども相談課.
@@ -71,7 +59,7 @@ func (n *names) add(from, to, score int) {
 	own := corporate.ReplaceAllString(name, "")
 	next, _ := utf8.DecodeRuneInString(n.s[to:])
 	goesOn := strings.ContainsRune("民内外政長立営税販場史", next) && !strings.HasPrefix(n.s[to:], "内部") // 市民, 市内
-	if score < sure && goesOn || own == "" || utf8.RuneCountInString(name) < 2 ||
+	if next == '立' || score < sure && goesOn || own == "" || utf8.RuneCountInString(name) < 2 ||
 		badName.MatchString(name) || verbPlace.MatchString(name) || ownedBy.MatchString(name) || particle.MatchString(own) {
 		return
 	}
@@ -93,6 +81,11 @@ func (r *reader) organisationJA() {
 	r.namesOfOffices(n)
 	r.namesInSentences(n)
 	best := scoredName{}
+	for i := range n.all {
+		if of := r.s[n.all[i].from:n.all[i].to]; !corporate.MatchString(of) && r.callsItself(of) {
+			n.all[i].score += 2 // 当院 of a hospital, and not of the body that runs it
+		}
+	}
 	for _, c := range n.all {
 		if c.score > best.score {
 			best = c
@@ -102,9 +95,32 @@ func (r *reader) organisationJA() {
 		return
 	}
 	name := tidyName(r.s[best.from:best.to])
-	r.propose(incident.Fact{Key: "organisation", Value: incident.Value{Text: plain(name)}}, best.from, best.to, "")
+	how := "sentence"
+	switch {
+	case best.score >= 8:
+		how = "itself"
+	case best.score >= 5:
+		how = "line"
+	}
+	r.propose(incident.Fact{Key: "organisation", Value: incident.Value{Text: plain(name)}}, best.from, best.to, "").by(how)
 	r.sector(name, best.from, best.to)
 }
+
+// callsItself reports whether the author calls itself by the kind of thing that a name ends with: 当院 of a hospital.
+func (r *reader) callsItself(name string) bool {
+	for _, k := range []struct{ word, end *rule }{{ownHospital, hospitalEnd}, {ownCentre, centreEnd}, {ownSchool, schoolEnd}} {
+		if k.end.MatchString(name) && k.word.MatchString(r.s) {
+			return true
+		}
+	}
+	return false
+}
+
+var (
+	ownHospital, hospitalEnd = ruleJA("ownHospital"), ruleJA("hospitalEnd")
+	ownCentre, centreEnd     = ruleJA("ownCentre"), ruleJA("centreEnd")
+	ownSchool, schoolEnd     = ruleJA("ownSchool"), ruleJA("schoolEnd")
+)
 
 // namesOnLines takes the names that have a line to themselves, and those that a title begins with.
 func (r *reader) namesOnLines(n *names) {
@@ -120,7 +136,7 @@ func (r *reader) namesOnLines(n *names) {
 			}
 			n.add(l.from+m[2], l.from+m[3], score)
 		}
-		for _, re := range []*regexp.Regexp{mayorLine, officeLine, schoolLine, teamLine} {
+		for _, re := range []*rule{mayorLine, officeLine, schoolLine, teamLine} {
 			if m := re.FindStringSubmatchIndex(s); m != nil && len(s) < 150 && (i < maxHead || i >= len(r.lines)-6) {
 				n.add(l.from+m[2], l.from+m[3], sure)
 			}

@@ -1,7 +1,6 @@
 package extract
 
 import (
-	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -13,24 +12,24 @@ import (
 const maxHead = 25
 
 var (
-	published   = regexp.MustCompile(`(?:公表日|公開日|掲載日|発表日|発表日時|公表日時|登録日|投稿日|発行日|掲載日時|公開日時|配信日|記者発表|報道発表(?:資料)?|プレスリリース|ニュースリリース|お知らせ|提供日|提供日時|資料提供|報道提供|(?i:published|date|released?|posted|dated|for immediate release))[^。]{0,12}$`)
-	updated     = regexp.MustCompile(`(?:更新日?時?|最終更新|追記|改訂|(?i:updated|last modified))\s?[:：]?\s?$`)
-	updatedTail = regexp.MustCompile(`^\s?[\])】]?\s?(?:更新|追記|改訂|最終)`)
-	followRE    = regexp.MustCompile(`第\s?[2-9二三四五六七八九]\s?(?:報|回)|続報|最終報|(?:追加|続)の?(?:お知らせ|ご?報告)|復旧報|開示事項の経過|(?i:\bupdate\b|follow-up)`)
-	postscript  = regexp.MustCompile(`^(?:\s?付け?)?(?:で|に|の|、)?(?:[^。、]{0,40}?|[^。]{0,10}「[^」]{1,90}」[^。、]{0,30}?)(?:お知らせ|公表|発表|ご報告|開示)(?:を)?(?:いた|し|させて|済|のとおり|の通り|$|。)|^(?:\s?付け?)?(?:で|に|の|、)?[^。、]{0,30}(?:お知らせ|お詫び|リリース|第.報)[^。、]{0,20}(?:公開|掲載)(?:いた|し|させて)`)
-	privately   = regexp.MustCompile(`メール|封書|書面|文書|書状|手紙|郵送|電話|個別|訪問|皆様へ|ご本人|本人に|保護者`)
-	firstReport = regexp.MustCompile(`^(?:\s?付け?)?(?:の|に|で)?(?:公表した|お知らせした)?[「『(]?第\s?[1一]\s?報`)
-	laterReport = regexp.MustCompile(`^(?:\s?付け?)?「[^」]{0,60}(?:第\s?[2-9二三四五六七八九]\s?報|続報)[^」]{0,6}」|^(?:\s?付け?)?(?:の|に|で)?(?:公表した|お知らせした)?[「『(]?(?:第\s?[2-9二三四五六七八九]\s?報|続報)`)
-	laterBefore = regexp.MustCompile(`第\s?[2-9二三四五六七八九]\s?報は、?$`)
-	toldHere    = regexp.MustCompile(`^\s?(?:に)?(?:報道|記者)?(?:発表|公表|公開|提供|掲載)\s?[)】\]]?\s*(?:資料提供)?$`)
+	published   = ruleBoth("published")
+	updated     = ruleBoth("updated")
+	updatedTail = ruleBoth("updatedTail")
+	followRE    = ruleBoth("followRE")
+	postscript  = ruleBoth("postscript")
+	privately   = ruleBoth("privately")
+	firstReport = ruleBoth("firstReport")
+	laterReport = ruleBoth("laterReport")
+	laterBefore = ruleBoth("laterBefore")
+	toldHere    = ruleBoth("toldHere")
 )
 
 // titleDate is a title with its day in brackets behind it.
-var titleDate = regexp.MustCompile(`^[^。、:]{8,200}\([^()]{6,30}\)$`)
+var titleDate = ruleBoth("titleDate")
 
-var labelAbove = regexp.MustCompile(`(?:日時|日|期間|時刻|年月日|経過|経緯)\s?[)>】:]?$`)
+var labelAbove = ruleBoth("labelAbove")
 
-var storyWord = regexp.MustCompile(`発生|発覚|判明|発見|検知|確認|受付|時点|現在|から|まで|誤|紛失|対応|連絡|(?i:discover|occur|between|on or about|deadline|until|through)`)
+var storyWord = ruleBoth("storyWord")
 
 // publication finds when the text was published: the date on a line of its own near the beginning or at the end, or one
 // with a label. What was updated says only as of when it speaks.
@@ -108,7 +107,7 @@ func (r *reader) publication() {
 }
 
 // quotedFirst is the first of several announcements that a sentence names by their titles.
-var quotedFirst = regexp.MustCompile(`^(?:付け?)?「[^」]{0,90}」(?:\([^()]{0,12}\))?(?:および|及び|並びに|ならびに|、|と)`)
+var quotedFirst = ruleBoth("quotedFirst")
 
 // lastClause is what follows the last title in quotes.
 func lastClause(s string) string {
@@ -119,13 +118,13 @@ func lastClause(s string) string {
 }
 
 // willTell ends a verb as a promise, behind いた or し.
-var willTell = regexp.MustCompile(`^(?:し)?ます|^(?:し)?(?:いただき|いたし)ます|^する予定|^予定`)
+var willTell = ruleBoth("willTell")
 
 // otherPosted is what was put up without being an announcement: a list of names, a file.
-var otherPosted = regexp.MustCompile(`(?:名簿|誤|気[づ付]|ファイル|データ|資料|個人情報を|情報を|一覧|写真|折|際)[^。]*(?:掲載|公開)|(?:掲載|公開)したこと`)
+var otherPosted = ruleBoth("otherPosted")
 
 // otherTold is somebody else's publication.
-var otherTold = regexp.MustCompile(`(?:(?:^|[^弊当本自])社|者|先|会社|株式会社\S*|委員会|警察)(?:より|から|が|は|において)[^。]*$`)
+var otherTold = ruleBoth("otherTold")
 
 // disclosedJA proposes when the incident was made public: the day of the notice, but of a later report the day that it
 // names for the first.

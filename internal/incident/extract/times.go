@@ -2,7 +2,6 @@ package extract
 
 import (
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -58,32 +57,16 @@ func (w *when) qualifier() string {
 	return ""
 }
 
-const dash = `[~〜∼\-‐-―−─ー→]`
-
 // The forms of a Japanese date, tried in this order at each place.
-var dateJA = regexp.MustCompile(
-	`(?P<era>令和|平成|昭和)\s?(?P<ey>元|\d{1,2})\s?(?:年|[.])\s?(?:\(\s?\d{4}\s?年?\s?\)\s?)?(?:(?P<em>\d{1,2})\s?[月.]\s?(?:(?P<ed>\d{1,2})\s?日?)?)?` +
-		`|(?P<ry>(?:[12]\d{3}))\s?年\s?(?:\(\s?(?:令和|平成|昭和|[RHS])?\s?(?:元|\d{1,2})\s?年?\s?\)\s?)?(?:(?P<rm>\d{1,2})\s?月\s?(?:(?P<rd>\d{1,2})\s?日)?)?` +
-		`|(?P<sy>(?:19|20)\d{2})\s?[/.\-]\s?(?P<sm>\d{1,2})\s?[/.\-]\s?(?P<sd>\d{1,2})` +
-		`|(?P<yy>\d{2})\s?年\s?(?P<ym>\d{1,2})\s?月(?:\s?(?P<yd>\d{1,2})\s?日)?` +
-		`|(?P<yy>\d{2})\s?年\s?(?P<ym>\d{1,2})\s?月(?:\s?(?P<yd>\d{1,2})\s?日)?` +
-		`|(?P<abbr>[RH])\s?(?P<ay>\d{1,2})\.\s?(?P<am>\d{1,2})\.\s?(?P<ad>\d{1,2})` +
-		`|(?P<rel>昨年|一昨年|本年|今年|前年|同年|当年|翌年)\s?(?:\(\d{4}年\)\s?)?の?\s?(?P<lm>\d{1,2})\s?月\s?(?:(?P<ld>\d{1,2})\s?日)?` +
-		`|(?P<relm>同月|先月|前月|今月|本月|当月|翌月)の?\s?(?P<lmd>\d{1,2})\s?日` +
-		`|(?P<nm>\d{1,2})\s?月\s?(?P<nd>\d{1,2})\s?日` +
-		`|(?P<xm>\d{1,2})/(?P<xd>\d{1,2})` +
-		`|(?P<om>\d{1,2})\s?月` +
-		`|(?P<word>翌々日|同日|翌日|前々日|前日|一昨日|昨日|本日|明日|翌朝|翌未明)` +
-		`|(?:翌\s?)?(?P<bd>\d{1,2})\s?日` +
-		`|(?P<clock>(?:午前|午後|[AaPp][Mm])?\s?\d{1,2}\s?時|(?:午前|午後|[AaPp][Mm])?\s?\d{1,2}:\d{2})`)
+var dateJA = ruleJA("dateJA")
 
 var (
-	weekdayJA  = regexp.MustCompile(`^\s?(?:\(\s?([月火水木金土日])(?:曜日?)?(?:\s?[・,、]?\s?祝日?)?\s?\)|([月火水木金土日])曜日?)`)
-	clockJA    = regexp.MustCompile(`^(?:\s?[、,]?\s?|の|に)(?:\(?(日本時間|現地時間|米国時間|[一-龠ァ-ー]{2,5}時間|JST|UTC|GMT|[PCE][SD]T|CE?S?T|PT|ET)\)?で?の?\s?)?(午前|午後|[AaPp]\.?[Mm]\.?|早朝|未明|深夜|朝|夜中|夜間|夜|夕方|夕刻|正午|昼頃|昼|昼前|昼過ぎ)?\s?の?(頃|ごろ)?\s?(?:(\d{1,2})\s?時(?:\s?(\d{1,2})\s?分|(半))?|(\d{1,2}):(\d{2})(?::\d{2})?)?\s?(頃|ごろ|ころ|過ぎ|すぎ|前後|ころから)?`)
-	zoneTail   = regexp.MustCompile(`^\s?\(?(日本時間|現地時間|米国時間|JST|UTC|GMT|[PCE][SD]T|CES?T|PT|ET)\)?`)
-	aboutDate  = regexp.MustCompile(`^\s?(?:頃|ごろ|ころ|前後|上旬|中旬|下旬|初旬|末)`)
-	lawDate    = regexp.MustCompile(`^\s?(?:法律|条例|政令|省令|規則|告示|訓令|内閣|最高裁|施行|改正|年度|度)`)
-	beforeJoin = regexp.MustCompile(`^\s?(?:\(?\s?(?:から|より)|` + dash + `+)\s?(?:翌|同|、)?\s?$`)
+	weekdayJA  = ruleJA("weekdayJA")
+	clockJA    = ruleJA("clockJA")
+	zoneTail   = ruleJA("zoneTail")
+	aboutDate  = ruleJA("aboutDate")
+	lawDate    = ruleJA("lawDate")
+	beforeJoin = ruleBoth("beforeJoin")
 )
 
 // eraStart is the year before the first of an era.
@@ -249,9 +232,9 @@ func readDateJA(s string, l line, w *when, g map[string]string) bool {
 }
 
 var (
-	slashDate = regexp.MustCompile(`^\s?(?:\(\s?[月火水木金土日]|に|、|の|から|より|まで|中に|付|時点|現在|追記|更新|\d{0,2}\s?\d{1,2}:\d{2}|\s\d{1,2}時|頃|` + dash + `)`)
-	monthOnly = regexp.MustCompile(`^\s?(?:に|、|の|から|より|まで|頃|ごろ|上旬|中旬|下旬|初旬|末|中|以降|にかけて|時点|現在|` + dash + `|に入)`)
-	bareDay   = regexp.MustCompile(`^\s?(?:\(\s?[月火水木金土日]|に|、|の|から|より|まで|中に|付|時点|現在|頃|ごろ|午前|午後|未明|早朝|深夜|夜|朝|夕|\d{1,2}\s?[時:]|` + dash + `)`)
+	slashDate = ruleJA("slashDate")
+	monthOnly = ruleJA("monthOnly")
+	bareDay   = ruleJA("bareDay")
 )
 
 // readWordJA reads 同日, 翌日 and their like.

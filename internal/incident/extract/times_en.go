@@ -1,39 +1,26 @@
 package extract
 
 import (
-	"regexp"
 	"strings"
 	"time"
 )
 
-const monthEN = `(?:January|February|March|April|May|June|July|August|September|October|November|December|Jan\.?|Feb\.?|Mar\.?|Apr\.?|Jun\.?|Jul\.?|Aug\.?|Sept?\.?|Oct\.?|Nov\.?|Dec\.?)`
-
 // The forms of an English date, tried in this order at each place.
-var dateEN = regexp.MustCompile(
-	`(?i:\b(?P<f0>\d{1,2})(?:st|nd|rd|th)?\s?(?:-|–|to|and|until|through)\s?(?:the\s)?(?P<d0>\d{1,2})(?:st|nd|rd|th)?\s(?:of\s)?(?P<m0>` + monthEN + `)(?:,?\s(?P<y0>(?:19|20)\d{2}))?\b` +
-		`|\b(?P<m1>` + monthEN + `)\s{1,3}(?P<d1>\d{1,2})(?:st|nd|rd|th)?(?:(?:,?\s{1,3}|,)(?:of\s)?(?P<y1>(?:19|20)\d{2}))?\b` +
-		`|\b(?P<d2>\d{1,2})(?:st|nd|rd|th)?[\s-](?:day\s)?(?:of\s)?(?P<m2>` + monthEN + `),?(?:[\s-](?P<y2>(?:19|20)\d{2}))?\b` +
-		`|\b(?P<m3>` + monthEN + `),?\s(?:of\s)?(?P<y3>(?:19|20)\d{2})\b` +
-		`|\b(?P<y4>(?:19|20)\d{2})-(?P<m4>\d{2})-(?P<d4>\d{2})(?:\b|T)` +
-		`|\b(?P<a5>\d{1,2})/(?P<b5>\d{1,2})/(?P<y5>(?:19|20)?\d{2})\b` +
-		`|\b(?P<d6>\d{1,2})\.(?P<m6>\d{1,2})\.(?P<y6>(?:19|20)\d{2})\b` +
-		`|\b(?P<word>today|yesterday|last night|(?:the|that) same (?:day|evening|afternoon)|that (?:day|evening|afternoon)|the (?:following|next) (?:day|morning)|the day after)\b)`)
+var dateEN = ruleEN("dateEN")
 
 var (
-	rangeDayEN  = regexp.MustCompile(`(?i:^(?:\s?[-–]\s?|\s(?:to|through|and|until)\s)(?:the\s)?(\d{1,2})(?:st|nd|rd|th)?(?:,?\s((?:19|20)\d{2}))?\b)`)
-	joinEN      = regexp.MustCompile(`(?i:^,?\s?(?:to|through|until|till|[-–—]|(?:and )?ending|(?:and )?(?:continu(?:ed|ing)|last(?:ed|ing)|persist(?:ed|ing)|remain(?:ed|ing)[a-z ]{0,30}|conclud(?:ed|ing)|ended)\s(?:on|until|through|to|into|by)?|up to|and (?:ended|ending|ended by))\s?(?:and including\s)?(?:on\s|in\s|at\s|or about\s|or around\s|approximately\s|about\s|around\s|early\s|mid-?\s?|late\s|as late as\s|\w{3,6}day,?\s|the\s)*$)`)
-	andEN       = regexp.MustCompile(`(?i:^,?\s(?:and|or|&)\s(?:again\s)?(?:on\s|or about\s|approximately\s|around\s|early\s|mid-?\s?|late\s|(?:evening|morning|afternoon|night|end|beginning) of\s|\w{3,6}day,?\s|the\s)*$)`)
-	betweenEN   = regexp.MustCompile(`(?i:\b(?:between|from)\s(?:(?:the|dates|hours|period|of|on|or|about|around|approximately|in|early|mid|late|evening|morning|afternoon|night|end|beginning|\w{3,6}day)[\s,-]{1,2}){0,6}$)`)
-	clockAfter  = regexp.MustCompile(`(?i:^,?(?:\s|T)?(?:\(?at\s|around\s|at approximately\s|at about\s|-\s)?(\d{1,2})(?:[:.](\d{2})(?::\d{2})?)?\s?(a\.?m\.?|p\.?m\.?|Z\b)?(?:\s?\(?(` + zoneEN + `)\b\)?)?)`)
-	clockBefore = regexp.MustCompile(`(?i:\b(\d{1,2})(?:[:.](\d{2})(?::\d{2})?)?\s?(a\.?m\.?|p\.?m\.?)?(?:\s\(?(` + zoneEN + `)\)?)?,?\s(?:on|of)\s(?:\w{3,6}day,?\s)?(?:the\s)?$)`)
-	aboutEN     = regexp.MustCompile(`(?i:\b(?:on or (?:about|around)|around|about|approximately|circa|early|mid|late|the (?:beginning|end|middle) of)[\s-]$)`)
-	lawEN       = regexp.MustCompile(`(?i:\b(?:act|section|rule|regulation|law|directive|statute|effective|revised|version|copyright|©|expires?|expiring)\s(?:of\s)?$)`)
-	weekdayEN   = regexp.MustCompile(`(?i:\b(Sun|Mon|Tues|Wednes|Thurs|Fri|Satur)day,?\s(?:the\s)?$)`)
-	usText      = regexp.MustCompile(`(?i:social security|attorneys? general|\bU\.S\.|\bHIPAA\b|\b[A-Z]{2} \d{5}\b|toll[- ]free)`)
-	allUTC      = regexp.MustCompile(`(?i:\b(?:all|the) (?:times|timestamps)\b[^.\n]{0,40}\b(?:UTC|GMT)\b|\btimes? (?:in|are in|\()\s?(?:UTC|GMT)\b)`)
+	rangeDayEN  = ruleEN("rangeDayEN")
+	joinEN      = ruleBoth("joinEN")
+	andEN       = ruleEN("andEN")
+	betweenEN   = ruleEN("betweenEN")
+	clockAfter  = ruleEN("clockAfter")
+	clockBefore = ruleEN("clockBefore")
+	aboutEN     = ruleEN("aboutEN")
+	lawEN       = ruleEN("lawEN")
+	weekdayEN   = ruleEN("weekdayEN")
+	usText      = ruleEN("usText")
+	allUTC      = ruleEN("allUTC")
 )
-
-const zoneEN = `JST|UTC|GMT|BST|CET|CEST|AEST|AEDT|SGT|HKT|E[SD]?T|C[SD]T|M[SD]T|P[SD]?T|Eastern|Pacific|Central`
 
 var monthsEN = map[string]int{"jan": 1, "feb": 2, "mar": 3, "apr": 4, "may": 5, "jun": 6, "jul": 7, "aug": 8, "sep": 9, "oct": 10, "nov": 11, "dec": 12}
 
@@ -92,9 +79,9 @@ type forms struct {
 }
 
 var (
-	slashesEN  = regexp.MustCompile(`\b(\d{1,2})/(\d{1,2})/(?:19|20)?\d{2}\b`)
-	monthDay   = regexp.MustCompile(`\b` + monthEN + `\s\d{1,2},\s(?:19|20)\d{2}\b`)
-	dayMonthEN = regexp.MustCompile(`\b\d{1,2}(?:st|nd|rd|th)?\s` + monthEN + `\s(?:19|20)\d{2}\b`)
+	slashesEN  = ruleEN("slashesEN")
+	monthDay   = ruleEN("monthDay")
+	dayMonthEN = ruleEN("dayMonthEN")
 )
 
 // formsOf reads a date of figures as month first only where the text leaves no doubt: by another one whose second part can
@@ -162,6 +149,14 @@ func (f forms) read(s string, l line, w *when, g map[string]string) bool {
 		}
 	case g["y6"] != "":
 		w.y, w.m, w.d = number(g["y6"]), number(g["m6"]), number(g["d6"])
+	case g["m7"] != "": // between March and July 2018
+		m := monthsAfter.FindStringSubmatch(s[w.to:l.to])
+		if m == nil || !betweenEN.MatchString(before) || s[w.from] >= 'a' {
+			return false
+		}
+		if w.m, w.y = monthOf(g["m7"]), number(m[monthsAfter.SubexpIndex("year")]); w.m > monthOf(m[monthsAfter.SubexpIndex("month")]) {
+			w.y--
+		}
 	case g["word"] != "":
 		w.readWordEN(strings.ToLower(g["word"]))
 		return true
@@ -183,6 +178,9 @@ func (f forms) read(s string, l line, w *when, g map[string]string) bool {
 	f.clock(s, l, w)
 	return true
 }
+
+// monthsAfter follows a month without a year that begins a period.
+var monthsAfter = ruleEN("monthsEN")
 
 func (w *when) readWordEN(word string) {
 	w.rel = dayShift
@@ -217,7 +215,7 @@ func (w *when) secondDay(s string, l line) *when {
 	return &when{from: w.to + m[2], to: w.to + m[1], line: w.line, hh: -1, rel: w.rel, y: y, m: w.m, d: d}
 }
 
-var dayEndEN = regexp.MustCompile(`^(?:[.,;)]|\s(?:an?|the|we|our|some|and|by|when|that)\b|$)`)
+var dayEndEN = ruleEN("dayEndEN")
 
 // zonesEN are the names that mean one offset. Those of a season are believed of a date that lies in it only: "EST" in July
 // is as likely the local time as it is that offset.

@@ -1,7 +1,6 @@
 package extract
 
 import (
-	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -9,12 +8,12 @@ import (
 )
 
 var (
-	titleNoun  = regexp.MustCompile(`流出|漏えい|漏洩|漏れ|不正アクセス|不正ログイン|紛失|盗難|誤送信|誤送付|誤交付|誤配布|誤掲載|誤廃棄|個人情報|サイバー攻撃|ランサム|改ざん|障害|不正|ウイルス|マルウェア|情報セキュリティ|持ち出|誤り|メールアドレス|パスワード`)
-	serviceRE  = regexp.MustCompile(`(?:が|の|で)?(?:運営|提供|展開)(?:する|している|しております|しています|しておりました|していた)(?:[^「」『』。、()]{0,24})[「『]([^「」『』]{1,50})[」』]`)
-	bareRE     = regexp.MustCompile(`が運営する(` + nameJA + `{1,20}?サービス)\(([^()]{2,120})\)`)
-	unrelated  = regexp.MustCompile(`(?:本件|今回|本事案|当該)[^。]{0,30}?(?:運営する|提供する|の)?(` + nameJA + `{1,40}?)(?:サービス)?(?:とは|とは一切|には)(?:全く)?(?:無関係|関係(?:は)?(?:ございません|ありません))`)
-	excludedRE = regexp.MustCompile(`(?:は|につきましては|については)(?:、)?(?:本件の|今回の|本事案の|調査の)?(?:影響)?対象(?:外|では(?:ございません|ありません)|に(?:は)?含まれ(?:て)?(?:おりません|いません|ません))|(?:には|への)(?:一切)?影響(?:は|が)?(?:一切)?(?:ございません|ありません|ない)|は(?:一切)?含まれて(?:おりません|いません)`)
-	whoWord    = regexp.MustCompile(`(?:アカウント|会員|お客様|お客さま|方|利用者|サービス|サイト|店舗|ユーザー|システム|顧客|情報|商品|アプリ|ストア|ショップ|患者|職員|従業員)(?:様|等|など|の皆様|の情報など)?$`)
+	titleNoun  = ruleBoth("titleNoun")
+	serviceRE  = ruleJA("serviceRE")
+	bareRE     = ruleJA("bareRE")
+	unrelated  = ruleJA("unrelated")
+	excludedRE = ruleJA("excludedRE")
+	whoWord    = ruleJA("whoWord")
 )
 
 // whoJA proposes the organisation, the title, the services and the sources.
@@ -28,11 +27,11 @@ func (r *reader) whoJA() {
 	}
 }
 
-var investigating = regexp.MustCompile(`(?:漏えい|漏洩|流出|影響範囲|被害(?:の)?(?:範囲|状況|規模)|対象(?:者|範囲|となる)|影響(?:の)?範囲|情報漏えいの有無)[^。\n、]{0,30}(?:調査中|確認中|調査を(?:進めて|続けて|継続)|精査中|特定を進めて)`)
+var investigating = ruleJA("investigating")
 
 var (
-	serial       = regexp.MustCompile(`^【[^】]{0,30}#[\d-]+】\s?`) // the number that an archive gave a notice
-	trailingDate = regexp.MustCompile(`\s?\(?(?:(?:19|20)\d{2}[年/.-]\d{1,2}[月/.-]\d{1,2}日?|令和\s?\d+年\d{1,2}月\d{1,2}日)\)?$`)
+	serial       = ruleBoth("serial") // the number that an archive gave a notice
+	trailingDate = ruleBoth("trailingDate")
 )
 
 // titleOf proposes the title: the first line near the beginning that ends as titles do and names what happened.
@@ -44,6 +43,9 @@ func (r *reader) titleOf() {
 		s := serial.ReplaceAllString(r.s[l.from:l.to], "")
 		s = strings.TrimSpace(trailingDate.ReplaceAllString(s, ""))
 		n := utf8.RuneCountInString(s)
+		if numbered.MatchString(s) {
+			continue
+		}
 		if r.japanese() && titled(s) && titleNoun.MatchString(s) && n >= 8 && n <= 110 && !strings.Contains(s, "。") ||
 			!r.japanese() && englishTitle.MatchString(s) && n <= 140 {
 			s = strings.TrimSpace(strings.TrimLeft(s, "■◆●:"))
@@ -54,18 +56,21 @@ func (r *reader) titleOf() {
 	}
 }
 
+// numbered heads a part of the text.
+var numbered = ruleBoth("numbered")
+
 func tidyName(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 // sectorEnds tells a sector from the name alone, where the name says it.
 var sectorEnds = []struct {
 	sector string
-	re     *regexp.Regexp
+	re     *rule
 }{
-	{"health", regexp.MustCompile(`(?:病院|医療センター|クリニック|診療所)$|^医療法人`)},
-	{"education", regexp.MustCompile(`(?:大学|短期大学|学校|高校|学園|教育委員会)$|^(?:国立大学法人|公立大学法人|学校法人)|(?i:\buniversity\b|\bcollege\b|\bschool)`)},
-	{"finance", regexp.MustCompile(`(?:銀行|信用金庫|信用組合|労働金庫|証券|生命保険|損害保険)(?:株式会社)?$|(?i:\bbank\b|\bcredit union\b|\binsurance\b)`)},
-	{"government", regexp.MustCompile(`(?:[都道府県市区町村]|市役所|町役場)$|(?i:\bcity of\b|\bcounty (?:of|council)\b|\bcouncil$|\bdepartment of\b)`)},
-	{"health", regexp.MustCompile(`(?i:\bhospital\b|\bmedical (?:center|centre|group)\b|\bhealth(?:care)?\b|\bclinic\b|\bNHS\b)`)},
+	{"health", ruleBoth("sector-health")},
+	{"education", ruleBoth("sector-education")},
+	{"finance", ruleBoth("sector-finance")},
+	{"government", ruleBoth("sector-government")},
+	{"health", ruleBoth("sector-health-english")},
 }
 
 func (r *reader) sector(name string, from, to int) {
@@ -137,10 +142,10 @@ func (r *reader) service(name, status string, from, to, n int) {
 		return
 	}
 	r.seen["service\x00\x00"+name]++
-	r.propose(incident.Fact{Key: "service", Item: itemName("service", name, n), Value: incident.Value{Text: plain(name), Status: status}}, from, to, "")
+	r.propose(incident.Fact{Key: "service", Item: itemName("service", name, n), Value: incident.Value{Text: plain(name), Status: status}}, from, to, "").byStatus()
 }
 
-var notItem = regexp.MustCompile(`[^a-z0-9]+`)
+var notItem = ruleBoth("notItem")
 
 // itemName makes an item's id from a text: its Latin letters where it is made of them, else its number.
 func itemName(key, s string, n int) string {
@@ -192,7 +197,7 @@ func (r *reader) excludedJA() {
 
 // onlyData reports what is no one: クレジットカード情報 is a kind of data, LINEの会員情報 is that of other people.
 func (r *reader) onlyData(what, sentence string) bool {
-	if strings.Contains(sentence, "含まれて") && !regexp.MustCompile(`(?:会員|お客様|お客さま|方|利用者|アカウント|患者|職員|店舗)$`).MatchString(what) {
+	if strings.Contains(sentence, "含まれて") && !peopleEnd.MatchString(what) {
 		return true
 	}
 	if ownerRE.MatchString(what) {
@@ -203,11 +208,11 @@ func (r *reader) onlyData(what, sentence string) bool {
 }
 
 // ownerRE is whose data they are: LINEの会員情報.
-var ownerRE = regexp.MustCompile(`^.{1,30}の(?:会員|お客様|お客さま|顧客|利用者|アカウント|ユーザー|トーク)`)
+var ownerRE = ruleJA("ownerRE")
 
 var (
-	urlRE    = regexp.MustCompile(`https?://[A-Za-z0-9.\-]+(?::\d+)?(?:/[A-Za-z0-9._~:/?#\[\]@!$&'*+,;=%-]*)?`)
-	sourceRE = regexp.MustCompile(`^(?:情報ソース|ソース|出典|引用元|情報源|リリース(?:元)?|元記事|原文|(?i:source|original))`)
+	urlRE    = ruleBoth("urlRE")
+	sourceRE = ruleJA("sourceRE")
 )
 
 // sources proposes where the notice is: the address under a heading that says so.
@@ -234,10 +239,10 @@ func (r *reader) sources() {
 }
 
 var (
-	phoneJA   = regexp.MustCompile(`0\d{1,4}\s?[-(‐–]\s?\d{1,4}\s?[-)‐–]\s?\d{3,4}`)
-	faxRE     = regexp.MustCompile(`(?i:fax|ファックス|ファクス|ファクシミリ)[^0-9]{0,16}$`)
-	hoursJA   = regexp.MustCompile(`(?:受付時間|受付|営業時間|対応時間|開設時間|時間)\s?[:()）]?\s?((?:平日|月曜|土日|毎日|午前|\d{1,2}[:時])[^\n。]{3,80})`)
-	deskLabel = regexp.MustCompile(`(?:窓口|センター|ダイヤル|デスク|係|課|室|部|事務局|本部)$`)
+	phoneJA   = ruleJA("phoneJA")
+	faxRE     = ruleJA("faxRE")
+	hoursJA   = ruleJA("hoursJA")
+	deskLabel = ruleJA("deskLabel")
 )
 
 // contactJA proposes the desk that people can turn to.
@@ -284,3 +289,6 @@ func (r *reader) contactJA() {
 	}
 	r.propose(incident.Fact{Key: "contact", Value: v}, from, to, "")
 }
+
+// peopleEnd is a word for people, or for what belongs to one of them.
+var peopleEnd = ruleJA("peopleEnd")

@@ -1,0 +1,193 @@
+package extract
+
+import (
+	_ "embed"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"sync"
+
+	"shirase/internal/web"
+)
+
+// confidenceFile says of each rule how often it was right on texts that it had not been tried on when they were labelled.
+//
+//go:embed rules/confidence.txt
+var confidenceFile string
+
+// sureFrom is the confidence from which a fact is called sure, sureAfter how many facts on new texts that takes.
+const (
+	sureFrom  = 0.93
+	sureAfter = 6
+)
+
+// known is as how many facts on new texts the corpus counts: the rules were made with it, so that they are right there
+// more often than elsewhere.
+const known = 10
+
+// tally is how often a rule was right, of how many facts that it proposed.
+type tally struct{ right, proposed int }
+
+func (t tally) and(o tally) tally { return tally{t.right + o.right, t.proposed + o.proposed} }
+
+// confidence is how likely the next fact of a rule is right, of which was seen how often it was on the corpus and on new texts.
+// What the corpus says counts as at most ten facts, and each fact on new texts as one; Laplace's rule, (right + 1) / (proposed
+// + 2), keeps little from being believed like much.
+func confidence(corpus, fresh tally) float64 {
+	weight := float64(min(known, corpus.proposed))
+	before := float64(corpus.right) / float64(max(1, corpus.proposed))
+	p := (1 + before*weight + float64(fresh.right)) / (2 + weight + float64(fresh.proposed))
+	return math.Round(p*1000) / 1000
+}
+
+// measuredRule is a line of the file.
+type measuredRule struct {
+	name                       string // the language and the rule: "ja data-class/list"
+	corpus, labelled, observed tally  // on testdata/corpus, on testdata/calibration, and on real notices that are not kept here
+}
+
+// measuredRules are the lines of the file.
+var measuredRules = sync.OnceValue(func() []measuredRule {
+	rules, err := readConfidence(confidenceFile)
+	if err != nil {
+		panic("extract: " + err.Error())
+	}
+	return rules
+})
+
+func readConfidence(file string) ([]measuredRule, error) {
+	var out []measuredRule
+	n := 0
+	for l := range strings.Lines(file) {
+		if n++; strings.TrimSpace(l) == "" || l[0] == '#' {
+			continue
+		}
+		var lang, rule string
+		var m measuredRule
+		if _, err := fmt.Sscanf(l, "%s %s %d/%d %d/%d %d/%d", &lang, &rule, &m.corpus.right, &m.corpus.proposed, &m.labelled.right, &m.labelled.proposed, &m.observed.right, &m.observed.proposed); err != nil {
+			return nil, fmt.Errorf("rules/confidence.txt:%d: want a language, a rule and three times right/proposed: %w", n, err)
+		}
+		m.name = lang + " " + rule
+		out = append(out, m)
+	}
+	return out, nil
+}
+
+// talliesOf is how often a rule was right on the corpus and on new texts; of one that was never seen, all ways to its key
+// together.
+func talliesOf(lang web.Lang, rule string) (corpus, fresh tally) {
+	name, _, _ := strings.Cut(rule, "/")
+	var all, allFresh tally
+	for _, m := range measuredRules() {
+		if m.name == string(lang)+" "+rule {
+			return m.corpus, m.labelled.and(m.observed)
+		}
+		if is, _, _ := strings.Cut(m.name, "/"); is == string(lang)+" "+name {
+			all, allFresh = all.and(m.corpus), allFresh.and(m.labelled).and(m.observed)
+		}
+	}
+	return all, allFresh
+}
+
+// weigh gives every proposal its confidence.
+func (res *Result) weigh() {
+	for i := range res.Proposals {
+		p := &res.Proposals[i]
+		corpus, fresh := talliesOf(res.Lang, p.Rule)
+		p.Confidence, p.Right, p.Of = confidence(corpus, fresh), fresh.right, fresh.proposed
+		p.Sure = p.Doubt == "" && p.Confidence >= sureFrom && fresh.proposed >= sureAfter
+	}
+}
+
+// ByConfidence puts what needs a reader most first: what has a doubt, then what is least often right.
+func ByConfidence(entries []Entry) {
+	slices.SortStableFunc(entries, func(a, b Entry) int {
+		if (a.Doubt != "") != (b.Doubt != "") {
+			return 1 - 2*btoi(a.Doubt != "")
+		}
+		switch {
+		case a.Confidence < b.Confidence:
+			return -1
+		case a.Confidence > b.Confidence:
+			return 1
+		}
+		return 0
+	})
+}
+
+// by says which of several ways led to a proposal of its key.
+func (p *Proposal) by(how string) {
+	if p == nil {
+		return
+	}
+	key := p.Fact.Key
+	if strings.HasPrefix(key, "window.") {
+		key = "window" // its two ends are found together
+	}
+	p.Rule = key + "/" + how
+}
+
+// byStatus does so for what has a status.
+func (p *Proposal) byStatus() {
+	if p != nil {
+		p.by(p.Fact.Value.Status)
+	}
+}
+
+// formOf says how a time stands in the text: behind a label, at the beginning of its line, as the only one of its sentence, or
+// beside others, among which the words around them had to choose.
+func (r *reader) formOf(w *when) string {
+	l := r.lines[w.line]
+	before := strings.TrimRight(r.s[l.from:w.from], " (")
+	if w == r.baseAt {
+		return "notice"
+	}
+	switch {
+	case strings.HasSuffix(before, ":"), strings.HasSuffix(before, "日時"), strings.HasSuffix(before, "期間"), strings.HasSuffix(before, "】"):
+		return "label"
+	case strings.Trim(before, " ・-●○■*") == "" && l.to-l.from < 300:
+		return "line"
+	}
+	s := r.sentenceAt(w.from)
+	for _, o := range r.times {
+		if o != w && o.from >= s.from && o.to <= s.to && !(w.start && o.end || w.end && o.start) {
+			return "beside"
+		}
+	}
+	return "sentence"
+}
+
+// countHow says whether a number had rivals.
+func (r *reader) countHow(a *amount) string {
+	again := 0
+	for _, b := range r.amounts {
+		switch {
+		case b == a || (b.unit == "attempts") != (a.unit == "attempts"):
+		case b.value == a.value:
+			again++
+		case !b.part && b.value > 1:
+			return "chosen"
+		}
+	}
+	if again > 0 {
+		return "again"
+	}
+	return "alone"
+}
+
+// causeHow says whether a title names the cause, or how often the text does.
+func (r *reader) causeHow(cause *rule) string {
+	for _, l := range r.lines[:min(len(r.lines), 6)] {
+		if s := r.s[l.from:l.to]; len(s) < 240 && titleEnds(s) && cause.MatchString(s) {
+			return "title"
+		}
+	}
+	n := 0
+	for _, s := range r.sentences[:min(len(r.sentences), maxTold)] {
+		if n += btoi(cause.MatchString(r.s[s.from:s.to])); n > 1 {
+			return "again"
+		}
+	}
+	return "once"
+}
