@@ -17,6 +17,7 @@ import (
 	"shirase/check"
 	"shirase/identity"
 	"shirase/internal/files"
+	"shirase/internal/hint"
 	"shirase/internal/index"
 	"shirase/internal/web"
 )
@@ -114,7 +115,7 @@ loopback that ends with the answer.`,
 func (a *app) ownServer(ctx context.Context, client *check.Client) (stop func(), err error) {
 	in, err := a.open(ctx)
 	if errors.Is(err, errNoInstance) {
-		return nil, &hinted{err, "say which server to ask: --server URL"}
+		return nil, hint.Add(err, "say which server to ask: --server URL")
 	}
 	if err != nil {
 		return nil, err
@@ -183,7 +184,7 @@ func parseIdentity(kind, value, organisation, region string) (identity.Identity,
 		return id, usagef("--kind %q is not email, phone or account", kind)
 	}
 	if err != nil {
-		return id, &hinted{fmt.Errorf("check: %w", err), "nothing was asked; mend the " + kind + " and try again"}
+		return id, hint.Add(fmt.Errorf("check: %w", err), "nothing was asked; mend the "+kind+" and try again")
 	}
 	return id, nil
 }

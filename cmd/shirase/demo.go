@@ -17,6 +17,7 @@ import (
 	"shirase/internal/actor"
 	"shirase/internal/demo"
 	"shirase/internal/files"
+	"shirase/internal/hint"
 	"shirase/internal/incident"
 	"shirase/internal/index"
 	"shirase/internal/publish"
@@ -101,9 +102,9 @@ func (a *app) demoInstance(ctx context.Context, scale float64, stated bool) (*in
 	case err != nil:
 		return nil, err
 	case s.Demo == nil:
-		return nil, &hinted{fmt.Errorf("%s holds an instance that is no demonstration", a.data), "choose another folder: shirase demo --data DIR"}
+		return nil, hint.Add(fmt.Errorf("%s holds an instance that is no demonstration", a.data), "choose another folder: shirase demo --data DIR")
 	case stated && s.Demo.Scale != scale:
-		return nil, &hinted{fmt.Errorf("%s holds a demonstration of scale %v", a.data, s.Demo.Scale), "leave --scale away, or choose another folder with --data"}
+		return nil, hint.Add(fmt.Errorf("%s holds a demonstration of scale %v", a.data, s.Demo.Scale), "leave --scale away, or choose another folder with --data")
 	default:
 		return a.open(ctx)
 	}

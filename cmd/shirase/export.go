@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"shirase/internal/hint"
 	"shirase/internal/incident"
 	"shirase/internal/incident/exchange"
 )
@@ -48,7 +49,7 @@ sees them: as their notices froze them. --drafts writes everything that is recor
 			for _, id := range ids { // before anything is written
 				_, err := view.Get(c.Context(), id)
 				if _, draft := in.incidents.Get(c.Context(), id); err != nil && draft == nil {
-					return &hinted{fmt.Errorf("export: %s is not published", id), "publish it, or export it with what is not public: --drafts"}
+					return hint.Add(fmt.Errorf("export: %s is not published", id), "publish it, or export it with what is not public: --drafts")
 				}
 				if err != nil {
 					return err
@@ -59,7 +60,7 @@ sees them: as their notices froze them. --drafts writes everything that is recor
 			}
 			w, err := os.OpenFile(out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 			if errors.Is(err, os.ErrExist) {
-				return &hinted{fmt.Errorf("export: %s exists already", out), "name another file with --out, or remove it"}
+				return hint.Add(fmt.Errorf("export: %s exists already", out), "name another file with --out, or remove it")
 			}
 			if err != nil {
 				return fmt.Errorf("export: %w", err)

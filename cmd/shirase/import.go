@@ -14,6 +14,7 @@ import (
 
 	"shirase/internal/actor"
 	"shirase/internal/files"
+	"shirase/internal/hint"
 	"shirase/internal/incident"
 	"shirase/internal/incident/exchange"
 	"shirase/internal/web"
@@ -128,7 +129,7 @@ func (a *app) importRecords(ctx context.Context, in *instance, next func() (inci
 	}
 	f, err := os.OpenFile(rejects, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, os.ErrExist) {
-		return incident.ImportCounts{}, &hinted{fmt.Errorf("import: %s exists already", rejects), "name another file with --rejects, or remove it"}
+		return incident.ImportCounts{}, hint.Add(fmt.Errorf("import: %s exists already", rejects), "name another file with --rejects, or remove it")
 	}
 	if err != nil {
 		return incident.ImportCounts{}, fmt.Errorf("import: %w", err)

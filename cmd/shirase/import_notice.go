@@ -16,6 +16,7 @@ import (
 
 	"shirase/internal/actor"
 	"shirase/internal/files"
+	"shirase/internal/hint"
 	"shirase/internal/incident"
 	"shirase/internal/incident/extract"
 	"shirase/internal/web"
@@ -46,7 +47,7 @@ func (a *app) importNotice(ctx context.Context, answers io.Reader, name string, 
 	}
 	res, err := extractUntil(ctx, text)
 	if errors.Is(err, extract.ErrNotText) {
-		return &hinted{fmt.Errorf("import %s: %w", name, err), "save it as UTF-8, for example iconv -f CP932 -t UTF-8 FILE"}
+		return hint.Add(fmt.Errorf("import %s: %w", name, err), "save it as UTF-8, for example iconv -f CP932 -t UTF-8 FILE")
 	}
 	if err != nil {
 		return fmt.Errorf("import %s: %w", name, err)
@@ -62,7 +63,7 @@ func (a *app) importNotice(ctx context.Context, answers io.Reader, name string, 
 		return a.printProposals(fl.id, res, entries, nil)
 	}
 	if len(entries) == 0 {
-		return &hinted{fmt.Errorf("import %s: no facts found: it does not read like an organisation's notice of its own breach", name), "record them by hand: shirase incident new --facts FILE"}
+		return hint.Add(fmt.Errorf("import %s: no facts found: it does not read like an organisation's notice of its own breach", name), "record them by hand: shirase incident new --facts FILE")
 	}
 	if !fl.yes {
 		r := review{a: a, in: bufio.NewScanner(answers), text: text, id: fl.id, zone: res.Zone}
@@ -131,7 +132,7 @@ func readNotice(ctx context.Context, name string, stdin io.Reader) ([]byte, erro
 		return nil, fmt.Errorf("import %s: %w", name, err)
 	}
 	if len(text) > extract.MaxNotice {
-		return nil, &hinted{fmt.Errorf("import %s: %w: more than %d bytes", name, extract.ErrTooLarge, extract.MaxNotice), "keep the notice, and leave the rest of the page away"}
+		return nil, hint.Add(fmt.Errorf("import %s: %w: more than %d bytes", name, extract.ErrTooLarge, extract.MaxNotice), "keep the notice, and leave the rest of the page away")
 	}
 	return text, nil
 }
@@ -203,7 +204,7 @@ func (a *app) recordNotice(ctx context.Context, fl noticeImport, given bool, fac
 	case errors.Is(err, incident.ErrNotFound):
 		err = a.recordFrom(ctx, in, file, fl)
 	case err == nil && !given:
-		err = &hinted{fmt.Errorf("import: %w: %s", incident.ErrExist, file.ID), "give another --id; to add to an incident that is recorded, write a facts file with -o and use: shirase incident add --facts FILE"}
+		err = hint.Add(fmt.Errorf("import: %w: %s", incident.ErrExist, file.ID), "give another --id; to add to an incident that is recorded, write a facts file with -o and use: shirase incident add --facts FILE")
 	case err == nil:
 		_, err = in.incidents.Add(ctx, actor.Operator(), file)
 	}
@@ -236,7 +237,7 @@ func (a *app) recordFrom(ctx context.Context, in *instance, file *incident.Facts
 func writeNew(path string, b []byte) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if errors.Is(err, os.ErrExist) {
-		return &hinted{fmt.Errorf("import: %s exists already", path), "name another file with -o, or remove it"}
+		return hint.Add(fmt.Errorf("import: %s exists already", path), "name another file with -o, or remove it")
 	}
 	if err != nil {
 		return fmt.Errorf("import: %w", err)
@@ -292,7 +293,7 @@ func (r *review) run(entries []extract.Entry) ([]extract.Entry, error) {
 		}
 	}
 	if len(kept) == 0 {
-		return nil, &hinted{errors.New("no fact was accepted, and nothing is recorded"), "run it again, or record by hand: shirase incident new --facts FILE"}
+		return nil, hint.Add(errors.New("no fact was accepted, and nothing is recorded"), "run it again, or record by hand: shirase incident new --facts FILE")
 	}
 	return kept, nil
 }

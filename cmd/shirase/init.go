@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"shirase/internal/files"
+	"shirase/internal/hint"
 	"shirase/internal/index"
 	"shirase/internal/publish"
 )
@@ -72,7 +73,7 @@ func contactAddress(s string) bool {
 // left is taken up again.
 func (a *app) init(ctx context.Context, origin string, s settings, planned int64) (*instance, error) {
 	if _, err := a.readSettings(); err == nil {
-		return nil, &hinted{fmt.Errorf("%s is a data folder already", a.data), "use it, or choose another with --data"}
+		return nil, hint.Add(fmt.Errorf("%s is a data folder already", a.data), "use it, or choose another with --data")
 	} else if !errors.Is(err, errNoInstance) {
 		return nil, err
 	}
@@ -116,8 +117,8 @@ func (a *app) init(ctx context.Context, origin string, s settings, planned int64
 	}
 	in, err := a.wire(ctx, s)
 	if errors.Is(err, publish.ErrKey) && made {
-		return nil, errors.Join(&hinted{fmt.Errorf("make %s: the database is another instance's", a.data),
-			"name an empty database with --store, or that instance's own --data"}, a.unmake(dir))
+		return nil, errors.Join(hint.Add(fmt.Errorf("make %s: the database is another instance's", a.data),
+			"name an empty database with --store, or that instance's own --data"), a.unmake(dir))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("make %s: %w", a.data, err)
@@ -156,7 +157,7 @@ func (a *app) checkKeysOutside() error {
 		return err
 	}
 	if keys == data || strings.HasPrefix(keys, data+string(filepath.Separator)) {
-		return &hinted{fmt.Errorf("the keys would lie in the data folder, %s", a.data), "choose a folder elsewhere with --keys"}
+		return hint.Add(fmt.Errorf("the keys would lie in the data folder, %s", a.data), "choose a folder elsewhere with --keys")
 	}
 	return nil
 }
@@ -191,8 +192,8 @@ func (a *app) keysFree() error {
 	if err == nil && string(begun) == vkey {
 		return nil
 	}
-	return &hinted{fmt.Errorf("%s holds the keys of an instance, and %s is not its data", a.keysDir(), a.data),
-		"they may be the only copy: move them away, or choose another folder with --keys"}
+	return hint.Add(fmt.Errorf("%s holds the keys of an instance, and %s is not its data", a.keysDir(), a.data),
+		"they may be the only copy: move them away, or choose another folder with --keys")
 }
 
 // makeLedgerKey makes the ledger's key, before anything else, or takes up the

@@ -11,6 +11,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"shirase/internal/files"
+	"shirase/internal/hint"
 	"shirase/internal/incident"
 	"shirase/internal/index"
 	"shirase/internal/publish"
@@ -58,15 +59,6 @@ type instance struct {
 	incidents *incident.Incidents
 }
 
-// hinted is an error with what to do about it.
-type hinted struct {
-	error
-	hint string
-}
-
-func (e *hinted) Unwrap() error { return e.error }
-func (e *hinted) Hint() string  { return e.hint }
-
 var (
 	errNoInstance = errors.New("no data folder here")
 	errNewer      = errors.New("the data folder is of a newer version")
@@ -84,7 +76,7 @@ func (a *app) readSettings() (settings, error) {
 	var s settings
 	b, err := os.ReadFile(filepath.Join(a.data, settingsFile))
 	if errors.Is(err, os.ErrNotExist) {
-		return s, &hinted{fmt.Errorf("%w: %s", errNoInstance, a.data), "make one: shirase init; or look around first: shirase demo"}
+		return s, hint.Add(fmt.Errorf("%w: %s", errNoInstance, a.data), "make one: shirase init; or look around first: shirase demo")
 	}
 	if err != nil {
 		return s, fmt.Errorf("read the data folder's settings: %w", err)
@@ -98,8 +90,8 @@ func (a *app) readSettings() (settings, error) {
 		return s, fmt.Errorf("read %s: %w", filepath.Join(a.data, settingsFile), err)
 	}
 	if v.Format > formatVersion {
-		return s, &hinted{fmt.Errorf("%w: %s has version %d, and this program reads up to %d", errNewer, a.data, v.Format, formatVersion),
-			"use the newer shirase that wrote it"}
+		return s, hint.Add(fmt.Errorf("%w: %s has version %d, and this program reads up to %d", errNewer, a.data, v.Format, formatVersion),
+			"use the newer shirase that wrote it")
 	}
 	if err := json.Unmarshal(b, &s, json.RejectUnknownMembers(true)); err != nil {
 		return s, fmt.Errorf("read %s: %w", filepath.Join(a.data, settingsFile), err)
@@ -124,9 +116,9 @@ func (a *app) settingsFor() (settings, error) {
 	}
 	switch {
 	case s.Engine == "postgres" && a.store == "":
-		return s, &hinted{fmt.Errorf("the database of %s is PostgreSQL", a.data), "say where: --store postgres://..., or SHIRASE_STORE"}
+		return s, hint.Add(fmt.Errorf("the database of %s is PostgreSQL", a.data), "say where: --store postgres://..., or SHIRASE_STORE")
 	case s.Engine == "sqlite" && a.store != "":
-		return s, &hinted{fmt.Errorf("the database of %s is SQLite, in that folder", a.data), "leave --store and SHIRASE_STORE away, or use another --data"}
+		return s, hint.Add(fmt.Errorf("the database of %s is SQLite, in that folder", a.data), "leave --store and SHIRASE_STORE away, or use another --data")
 	}
 	return s, nil
 }
@@ -212,7 +204,7 @@ func (a *app) openFloor(ctx context.Context, in *instance) (skey string, err err
 	}
 	key, err := in.keys.Load(ledgerKey)
 	if errors.Is(err, files.ErrNotExist) {
-		err = &hinted{fmt.Errorf("the ledger's key is not in %s: %w", a.keysDir(), err), "say where the keys are: --keys DIR"}
+		err = hint.Add(fmt.Errorf("the ledger's key is not in %s: %w", a.keysDir(), err), "say where the keys are: --keys DIR")
 	}
 	return string(key), err
 }

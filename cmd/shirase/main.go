@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"shirase/check"
+	"shirase/internal/hint"
 )
 
 // Exit codes (DESIGN 8).
@@ -91,9 +92,8 @@ func helpFor(root *cobra.Command, args []string) string {
 
 // hintFor gives the remedy that an error brings along, or the one of the check.
 func hintFor(err error) string {
-	var h interface{ Hint() string }
-	if errors.As(err, &h) {
-		return oneLine(h.Hint())
+	if remedy := hint.Of(err); remedy != "" {
+		return oneLine(remedy)
 	}
 	return check.Hint(err)
 }

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/term"
 
 	"shirase/internal/files"
+	"shirase/internal/hint"
 	"shirase/internal/password"
 	"shirase/internal/web"
 )
@@ -434,7 +435,7 @@ func (a *app) judge(m password.Mode, server string) (judge, func(), error) {
 	}
 	if p.Corpus(m).Info().Records == 0 {
 		p.Close()
-		return nil, nil, &hinted{fmt.Errorf("the %s corpus is empty", m), "import one: shirase password import FILE; or ask a server: --server URL"}
+		return nil, nil, hint.Add(fmt.Errorf("the %s corpus is empty", m), "import one: shirase password import FILE; or ask a server: --server URL")
 	}
 	return func(_ context.Context, text string, about []string) ([]password.Reason, error) {
 		return password.Screen{Count: p.Corpus(m).Count, Mode: m}.Check(text, about...)
@@ -510,7 +511,7 @@ func (a *app) checkFile(ctx context.Context, l web.Lang, name string, about []st
 	}
 	pass, title, user := columnsOf(header)
 	if pass < 0 {
-		return &hinted{fmt.Errorf("read %s: %w", name, errNoColumn), "its first line names the columns; one must be password"}
+		return hint.Add(fmt.Errorf("read %s: %w", name, errNoColumn), "its first line names the columns; one must be password")
 	}
 	n, bad := 0, 0
 	for {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 
+	"shirase/internal/hint"
 	"shirase/internal/site"
 )
 
@@ -20,8 +21,8 @@ type preview struct {
 func newPreview(l net.Listener) (*preview, error) {
 	addr, ok := l.Addr().(*net.TCPAddr)
 	if !ok || !addr.IP.IsLoopback() {
-		return nil, &hinted{fmt.Errorf("a preview shows what is not public, and %s can be reached from elsewhere", l.Addr()),
-			"serve it to this machine only: --listen 127.0.0.1:0; from another machine, use a tunnel"}
+		return nil, hint.Add(fmt.Errorf("a preview shows what is not public, and %s can be reached from elsewhere", l.Addr()),
+			"serve it to this machine only: --listen 127.0.0.1:0; from another machine, use a tunnel")
 	}
 	port := fmt.Sprint(addr.Port)
 	hosts := []string{addr.String(), net.JoinHostPort("localhost", port), net.JoinHostPort("127.0.0.1", port), net.JoinHostPort("::1", port)}

@@ -11,6 +11,7 @@ import (
 
 	"shirase/check"
 	"shirase/internal/actor"
+	"shirase/internal/hint"
 	"shirase/internal/incident"
 	"shirase/internal/publish"
 	"shirase/internal/web"
@@ -128,7 +129,7 @@ func (a *app) publish(ctx context.Context, in *instance, r publish.Request) (*pu
 func (a *app) notMerged(ctx context.Context, in *instance, id string) error {
 	inc, err := in.incidents.Get(ctx, id)
 	if err == nil && inc.ID != id {
-		err = &hinted{fmt.Errorf("publish %s: it was merged into %s", id, inc.ID), "publish that one: shirase publish " + inc.ID}
+		err = hint.Add(fmt.Errorf("publish %s: it was merged into %s", id, inc.ID), "publish that one: shirase publish "+inc.ID)
 	}
 	return err
 }

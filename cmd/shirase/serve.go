@@ -16,6 +16,7 @@ import (
 	"shirase/check"
 	"shirase/internal/actor"
 	"shirase/internal/api"
+	"shirase/internal/hint"
 	"shirase/internal/incident"
 	"shirase/internal/index"
 	"shirase/internal/password"
@@ -103,7 +104,7 @@ func (a *app) servePreview(ctx context.Context, in *instance, listen string, sta
 func listenOn(addr string) (net.Listener, error) {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
-		return nil, &hinted{fmt.Errorf("listen on %s: %w", addr, err), "choose another address: --listen 127.0.0.1:0 takes a free port"}
+		return nil, hint.Add(fmt.Errorf("listen on %s: %w", addr, err), "choose another address: --listen 127.0.0.1:0 takes a free port")
 	}
 	return l, nil
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"shirase/check"
+	"shirase/internal/hint"
 	"shirase/internal/incident"
 	"shirase/internal/web"
 )
@@ -126,12 +127,11 @@ func (a *api) handle(pattern string, cost int, serve func(a *api, w http.Respons
 
 func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p, known := failed.Problem(err)
-	var hint interface{ Hint() string }
 	switch {
 	case errors.Is(err, incident.ErrQuery):
 		p, known = web.Problem{Status: http.StatusBadRequest, Code: "query", Detail: "The search is not accepted."}, true
-		if errors.As(err, &hint) { // hints are fixed texts, and repeat nothing of the request
-			p.Detail = "The search is not accepted: " + hint.Hint() + "."
+		if remedy := hint.Of(err); remedy != "" { // hints are fixed texts, and repeat nothing of the request
+			p.Detail = "The search is not accepted: " + remedy + "."
 		}
 	case !known:
 		a.Log.Error("api failed", "route", r.Pattern, "error", err)

@@ -12,6 +12,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"shirase/internal/hint"
 )
 
 // Query is a search of the archive. Within a list any value may hold, between the lists all have to.
@@ -87,8 +89,8 @@ func discloseOf(s *Span) string {
 }
 
 // queryError is a search that is not accepted, with what to do.
-func queryError(hint, why string, args ...any) error {
-	return &hinted{fmt.Errorf("%w: %s", ErrQuery, fmt.Sprintf(why, args...)), hint}
+func queryError(remedy, why string, args ...any) error {
+	return hint.Add(fmt.Errorf("%w: %s", ErrQuery, fmt.Sprintf(why, args...)), remedy)
 }
 
 var (

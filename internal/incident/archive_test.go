@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"shirase/internal/hint"
 	"shirase/internal/store"
 	"shirase/internal/store/storetest"
 )
@@ -354,7 +355,7 @@ func TestQueryRefuses(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := ParseQuery(v); !errors.Is(err, ErrQuery) || hint(err) == "" {
+		if _, err := ParseQuery(v); !errors.Is(err, ErrQuery) || hint.Of(err) == "" {
 			t.Errorf("%s: %v", query, err)
 		}
 	}
@@ -389,7 +390,7 @@ func FuzzQuery(f *testing.F) {
 		}
 		q, err := ParseQuery(v)
 		if err != nil {
-			if !errors.Is(err, ErrQuery) || hint(err) == "" {
+			if !errors.Is(err, ErrQuery) || hint.Of(err) == "" {
 				t.Fatalf("%v", err)
 			}
 			return

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"shirase/internal/hint"
 	"shirase/internal/web"
 )
 
@@ -57,10 +58,10 @@ func (s *Incidents) compose(ctx context.Context, id string, d Draft) (Notice, er
 	}
 	if d.Text == (Text{}) {
 		if d.Kind == KindRetraction {
-			return Notice{}, &hinted{fmt.Errorf("%w: a retraction has to say why", ErrNotice), "write it with --text-ja and --text-en; `shirase notice draft` begins it"}
+			return Notice{}, hint.Add(fmt.Errorf("%w: a retraction has to say why", ErrNotice), "write it with --text-ja and --text-en; `shirase notice draft` begins it")
 		}
 		if len(c.changes) == 0 {
-			return Notice{}, &hinted{ErrNothingNew, "record the facts first (shirase incident add), or write the text with --text-ja and --text-en"}
+			return Notice{}, hint.Add(ErrNothingNew, "record the facts first (shirase incident add), or write the text with --text-ja and --text-en")
 		}
 		d.Text = c.draft(d)
 	}
@@ -104,7 +105,7 @@ type composition struct {
 // prepare reads the incident and its notices, and completes and checks d.
 func (s *Incidents) prepare(ctx context.Context, id string, d *Draft) (*composition, error) {
 	if !slices.Contains(noticeKinds, d.Kind) {
-		return nil, &hinted{fmt.Errorf("%w: no kind %q", ErrNotice, clip(d.Kind)), suggest(d.Kind, noticeKinds)}
+		return nil, hint.Add(fmt.Errorf("%w: no kind %q", ErrNotice, clip(d.Kind)), suggest(d.Kind, noticeKinds))
 	}
 	inc, known, err := s.getAsOf(ctx, id, d.AsOf)
 	if err != nil {
@@ -152,7 +153,7 @@ func (c *composition) choose(d Draft) error {
 		return nil
 	}
 	if c.whole(d) {
-		return &hinted{fmt.Errorf("%w: a whole text tells every fact that holds", ErrNotice), "publish an addendum to tell some of them"}
+		return hint.Add(fmt.Errorf("%w: a whole text tells every fact that holds", ErrNotice), "publish an addendum to tell some of them")
 	}
 	var kept []Fact
 	for _, only := range d.Only {
@@ -170,7 +171,7 @@ func (c *composition) choose(d Draft) error {
 			}
 		}
 		if !found {
-			return &hinted{fmt.Errorf("%w: %q is no fact that waits to be published", ErrNotice, clip(only)), "shirase incident show " + c.inc.ID + " lists them under \"In no notice yet\""}
+			return hint.Add(fmt.Errorf("%w: %q is no fact that waits to be published", ErrNotice, clip(only)), "shirase incident show "+c.inc.ID+" lists them under \"In no notice yet\"")
 		}
 	}
 	c.changes = kept
@@ -180,9 +181,9 @@ func (c *composition) choose(d Draft) error {
 // kindError refuses a kind that the next version cannot have.
 func kindError(kind string, next int64) error {
 	if kind == KindFirst {
-		return &hinted{fmt.Errorf("%w: there is a first notice already, this is version %d", ErrNotice, next), "choose revision, addendum, correction or retraction"}
+		return hint.Add(fmt.Errorf("%w: there is a first notice already, this is version %d", ErrNotice, next), "choose revision, addendum, correction or retraction")
 	}
-	return &hinted{fmt.Errorf("%w: %s of a notice that was never published", ErrNotice, kind), "publish the first one: shirase publish ID"}
+	return hint.Add(fmt.Errorf("%w: %s of a notice that was never published", ErrNotice, kind), "publish the first one: shirase publish ID")
 }
 
 // whole reports whether d is a text of its own.
@@ -202,18 +203,18 @@ func (c *composition) aim(d *Draft) error {
 			}
 		}
 		if d.About == 0 || d.Kind == KindRetraction && c.next > 2 {
-			return &hinted{fmt.Errorf("%w: which version is it about?", ErrNotice), "say it with --about VERSION"}
+			return hint.Add(fmt.Errorf("%w: which version is it about?", ErrNotice), "say it with --about VERSION")
 		}
 	}
 	if d.About < 1 || d.About >= c.next {
-		return &hinted{fmt.Errorf("%w: version %d", ErrNoNotice, d.About), "the newest is " + strconv.FormatInt(c.next-1, 10)}
+		return hint.Add(fmt.Errorf("%w: version %d", ErrNoNotice, d.About), "the newest is "+strconv.FormatInt(c.next-1, 10))
 	}
 	about := c.before[d.About-1]
 	switch by := standing[d.About].Withdrawn; {
 	case by != 0:
-		return &hinted{fmt.Errorf("%w: version %d was withdrawn by version %d", ErrNotice, d.About, by), "publish a revision: shirase notice publish ID --kind revision"}
+		return hint.Add(fmt.Errorf("%w: version %d was withdrawn by version %d", ErrNotice, d.About, by), "publish a revision: shirase notice publish ID --kind revision")
 	case about.Kind == KindRetraction:
-		return &hinted{fmt.Errorf("%w: version %d is a retraction, and nothing is unsaid", ErrNotice, d.About), "say it again with a revision: shirase notice publish ID --kind revision"}
+		return hint.Add(fmt.Errorf("%w: version %d is a retraction, and nothing is unsaid", ErrNotice, d.About), "say it again with a revision: shirase notice publish ID --kind revision")
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"shirase/internal/hint"
 	"shirase/internal/store"
 	"shirase/internal/store/storetest"
 	"shirase/internal/web"
@@ -104,7 +105,7 @@ func TestModelSequence(t *testing.T) {
 		if rest, err := s.Unpublished(t.Context(), "naver-2013"); err != nil || len(rest) != 0 {
 			t.Errorf("not published: %v, %v", rest, err)
 		}
-		if _, err := s.Compose(t.Context(), "naver-2013", Draft{Kind: KindAddendum}); !errors.Is(err, ErrNothingNew) || hint(err) == "" {
+		if _, err := s.Compose(t.Context(), "naver-2013", Draft{Kind: KindAddendum}); !errors.Is(err, ErrNothingNew) || hint.Of(err) == "" {
 			t.Errorf("an addendum of nothing: %v", err)
 		}
 	})
@@ -126,7 +127,7 @@ facts:
 `)); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.Compose(ctx, "a", Draft{Kind: KindCorrection}); !errors.Is(err, ErrNotice) || !strings.Contains(hint(err), "shirase publish") {
+		if _, err := s.Compose(ctx, "a", Draft{Kind: KindCorrection}); !errors.Is(err, ErrNotice) || !strings.Contains(hint.Of(err), "shirase publish") {
 			t.Errorf("a correction of nothing: %v", err)
 		}
 		first, err := s.Compose(ctx, "a", Draft{Kind: KindFirst})
@@ -172,8 +173,8 @@ facts:
 			{Draft{Kind: KindAddendum, Item: "9"}, "not recorded"},
 		} {
 			_, err := s.Compose(ctx, "a", d.Draft)
-			if err == nil || !strings.Contains(err.Error(), d.problem) && !strings.Contains(err.Error(), "no item") || hint(err) == "" {
-				t.Errorf("%+v: %v (%s)", d.Draft, err, hint(err))
+			if err == nil || !strings.Contains(err.Error(), d.problem) && !strings.Contains(err.Error(), "no item") || hint.Of(err) == "" {
+				t.Errorf("%+v: %v (%s)", d.Draft, err, hint.Of(err))
 			}
 		}
 		n, err = s.Compose(ctx, "a", Draft{Kind: KindRetraction, About: 2, Text: Text{"数え方を誤りました。{{affected.count digits}}", "Miscounted: {{affected.count digits}}."}})
@@ -239,8 +240,8 @@ func TestReferences(t *testing.T) {
 		{strings.Repeat("長", maxNoticeText+1), "x.md", "longer than", ""},
 	} {
 		_, err := inc.Render(web.JA, "x.md", c.text)
-		if !errors.Is(err, ErrNotice) || !strings.HasPrefix(err.Error(), c.at) || !strings.Contains(err.Error(), c.problem) || !strings.Contains(hint(err), c.remedy) || hint(err) == "" {
-			t.Errorf("%.40q: %v (%s)", c.text, err, hint(err))
+		if !errors.Is(err, ErrNotice) || !strings.HasPrefix(err.Error(), c.at) || !strings.Contains(err.Error(), c.problem) || !strings.Contains(hint.Of(err), c.remedy) || hint.Of(err) == "" {
+			t.Errorf("%.40q: %v (%s)", c.text, err, hint.Of(err))
 		}
 	}
 }
@@ -382,7 +383,7 @@ func FuzzRender(f *testing.F) {
 		for _, lang := range []web.Lang{web.JA, web.EN} {
 			out, err := inc.Render(lang, "f", text)
 			if err != nil {
-				if !errors.Is(err, ErrNotice) || hint(err) == "" || strings.Contains(err.Error(), "\n") {
+				if !errors.Is(err, ErrNotice) || hint.Of(err) == "" || strings.Contains(err.Error(), "\n") {
 					t.Fatalf("error without place or remedy: %q", err)
 				}
 				return

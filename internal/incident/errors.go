@@ -18,16 +18,6 @@ var (
 	ErrNoOrganisation = errors.New("no such organisation")
 )
 
-// hinted is an error with what to do about it.
-type hinted struct {
-	err  error
-	hint string
-}
-
-func (e *hinted) Error() string { return e.err.Error() }
-func (e *hinted) Unwrap() error { return e.err }
-func (e *hinted) Hint() string  { return e.hint }
-
 // place is a line and column of a facts file, both from 1; the zero place is the file as a whole.
 type place struct{ line, column int }
 

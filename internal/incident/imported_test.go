@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"shirase/internal/hint"
 	"shirase/internal/killtest"
 	"shirase/internal/store"
 	"shirase/internal/store/storetest"
@@ -147,7 +148,7 @@ facts:
 		if err != nil || len(list) != 1 || list[0].A.ID != "alpha-2020" || list[0].B.ID != "sample-b" || list[0].Days != 10 {
 			t.Fatalf("%+v, %v", list, err)
 		}
-		if _, err := s.Merge(ctx, by, "alpha-2020", "sample-b"); !errors.Is(err, ErrMerge) || hint(err) == "" {
+		if _, err := s.Merge(ctx, by, "alpha-2020", "sample-b"); !errors.Is(err, ErrMerge) || hint.Of(err) == "" {
 			t.Errorf("an own incident was merged away: %v", err)
 		}
 		done, err := s.Merge(ctx, by, "sample-b", "alpha-2020")

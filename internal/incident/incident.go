@@ -14,6 +14,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"shirase/internal/actor"
+	"shirase/internal/hint"
 	"shirase/internal/store"
 	"shirase/internal/web"
 )
@@ -76,7 +77,7 @@ func create(ctx context.Context, tx *sql.Tx, who actor.Actor, file *FactsFile, n
 		return err
 	}
 	if taken > 0 {
-		return &hinted{fmt.Errorf("%w: %s", ErrExist, file.ID), "give the file another id; what is recorded stays"}
+		return hint.Add(fmt.Errorf("%w: %s", ErrExist, file.ID), "give the file another id; what is recorded stays")
 	}
 	if _, err := tx.ExecContext(ctx, `INSERT INTO incident (id, created_at) VALUES ($1, $2)`, file.ID, store.Micros(now)); err != nil {
 		return err
@@ -110,7 +111,7 @@ func (s *Incidents) Add(ctx context.Context, who actor.Actor, file *FactsFile) (
 
 // notFound is the error for an incident that is not there.
 func notFound(id string) error {
-	return &hinted{fmt.Errorf("%w: %.80q", ErrNotFound, id), "create it first: shirase incident new --facts FILE"}
+	return hint.Add(fmt.Errorf("%w: %.80q", ErrNotFound, id), "create it first: shirase incident new --facts FILE")
 }
 
 // addFacts appends the facts of file in their order and, where they are public, makes the archive's entry of the incident

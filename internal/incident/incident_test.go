@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"shirase/internal/hint"
 	"shirase/internal/store"
 	"shirase/internal/store/storetest"
 	"shirase/internal/web"
@@ -56,10 +57,10 @@ func TestCreate(t *testing.T) {
 		if inc.State() != StateFinal || inc.Organisation(web.JA) != "LINE株式会社" || inc.Title("en") != "Unauthorised access to NAVER accounts" {
 			t.Errorf("%s, %s, %s", inc.State(), inc.Organisation(web.JA), inc.Title(web.EN))
 		}
-		if _, err := s.Create(t.Context(), by, file); !errors.Is(err, ErrExist) || hint(err) == "" {
+		if _, err := s.Create(t.Context(), by, file); !errors.Is(err, ErrExist) || hint.Of(err) == "" {
 			t.Errorf("created twice: %v", err)
 		}
-		if _, err := s.Get(t.Context(), "other"); !errors.Is(err, ErrNotFound) || hint(err) == "" {
+		if _, err := s.Get(t.Context(), "other"); !errors.Is(err, ErrNotFound) || hint.Of(err) == "" {
 			t.Errorf("an unknown incident: %v", err)
 		}
 		again := room(t, db)
@@ -67,14 +68,6 @@ func TestCreate(t *testing.T) {
 			t.Errorf("listed %v", list)
 		}
 	})
-}
-
-func hint(err error) string {
-	var h interface{ Hint() string }
-	if errors.As(err, &h) {
-		return h.Hint()
-	}
-	return ""
 }
 
 // TestHistory holds which of several facts is shown.
@@ -206,7 +199,7 @@ func TestFactsFileRefused(t *testing.T) {
 			if !strings.HasPrefix(err.Error(), "facts.yaml"+c.at) || !strings.Contains(err.Error(), c.problem) {
 				t.Errorf("error %q, want it at %s with %q", err, c.at, c.problem)
 			}
-			if h := hint(err); h == "" || !strings.Contains(h, c.remedy) {
+			if h := hint.Of(err); h == "" || !strings.Contains(h, c.remedy) {
 				t.Errorf("hint %q, want %q", h, c.remedy)
 			}
 			if strings.Contains(err.Error(), "\n") {
@@ -433,7 +426,7 @@ func FuzzParseFactsFile(f *testing.F) {
 	f.Fuzz(func(t *testing.T, src []byte) {
 		file, err := ParseFactsFile("f", src)
 		if err != nil {
-			if !errors.Is(err, ErrFacts) || hint(err) == "" {
+			if !errors.Is(err, ErrFacts) || hint.Of(err) == "" {
 				t.Fatalf("error without place or remedy: %v", err)
 			}
 			return

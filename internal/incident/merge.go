@@ -13,6 +13,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"shirase/internal/actor"
+	"shirase/internal/hint"
 	"shirase/internal/store"
 )
 
@@ -248,11 +249,11 @@ func mergeable(ctx context.Context, tx *sql.Tx, id, into string) (string, error)
 	}
 	switch {
 	case id == into:
-		return "", &hinted{fmt.Errorf("%w: %s is that incident already", ErrMerge, id), "name two different incidents"}
+		return "", hint.Add(fmt.Errorf("%w: %s is that incident already", ErrMerge, id), "name two different incidents")
 	case merged > 0:
-		return "", &hinted{fmt.Errorf("%w: %s was merged before", ErrMerge, id), "nothing is left to do"}
+		return "", hint.Add(fmt.Errorf("%w: %s was merged before", ErrMerge, id), "nothing is left to do")
 	case imported == 0:
-		return "", &hinted{fmt.Errorf("%w: %s is your own incident", ErrMerge, id), "merge the imported one into it: shirase incident merge IMPORTED " + id}
+		return "", hint.Add(fmt.Errorf("%w: %s is your own incident", ErrMerge, id), "merge the imported one into it: shirase incident merge IMPORTED "+id)
 	}
 	return into, nil
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"shirase/internal/actor"
+	"shirase/internal/hint"
 	"shirase/internal/store"
 )
 
@@ -44,7 +45,7 @@ func (s *Incidents) Disown(ctx context.Context, who actor.Actor, id string) erro
 			return err
 		}
 		if next > 1 {
-			return &hinted{fmt.Errorf("%w: a notice of it was published, which is signed as yours", ErrOrigin), "publish a retraction: shirase notice publish " + id + " --kind retraction"}
+			return hint.Add(fmt.Errorf("%w: a notice of it was published, which is signed as yours", ErrOrigin), "publish a retraction: shirase notice publish "+id+" --kind retraction")
 		}
 		if _, err := tx.ExecContext(ctx, `DELETE FROM incident_public WHERE incident = $1`, id); err != nil {
 			return err
@@ -70,7 +71,7 @@ func (s *Incidents) setOrigin(ctx context.Context, who actor.Actor, id string, c
 		case there == 0:
 			return notFound(id)
 		case merges > 0:
-			return &hinted{fmt.Errorf("%w: it was merged with another", ErrOrigin), "record an incident of its own: shirase incident new --facts FILE"}
+			return hint.Add(fmt.Errorf("%w: it was merged with another", ErrOrigin), "record an incident of its own: shirase incident new --facts FILE")
 		}
 		own, err := isOwn(ctx, tx, id)
 		if err != nil {

@@ -32,6 +32,7 @@ import (
 
 	"shirase/check"
 	"shirase/internal/files"
+	"shirase/internal/hint"
 	"shirase/internal/store"
 )
 
@@ -154,8 +155,8 @@ func (x *Index) evaluator(k check.Key) (*check.EvaluatorKey, error) {
 		return nil, fmt.Errorf("load evaluator key %s: %s: %w", k.ID, keyFile(k.ID), err)
 	}
 	if key.Public() != k.Public {
-		return nil, &hinted{fmt.Errorf("load evaluator key %s: %w: %s belongs to another public key", k.ID, ErrKey, keyFile(k.ID)),
-			"put back the key file that the published index was sealed under"}
+		return nil, hint.Add(fmt.Errorf("load evaluator key %s: %w: %s belongs to another public key", k.ID, ErrKey, keyFile(k.ID)),
+			"put back the key file that the published index was sealed under")
 	}
 	return key, nil
 }
@@ -254,13 +255,3 @@ func (x *Index) writeLayer(write func(w io.Writer) (check.LayerInfo, error)) (ch
 	}
 	return info, w.CommitAs(layerName(info.Root))
 }
-
-// hinted is an error with what to do about it.
-type hinted struct {
-	err  error
-	hint string
-}
-
-func (e *hinted) Error() string { return e.err.Error() }
-func (e *hinted) Unwrap() error { return e.err }
-func (e *hinted) Hint() string  { return e.hint }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"shirase/check"
+	"shirase/internal/hint"
 )
 
 // Subject is what the statement says of an incident beside its seal.
@@ -151,7 +152,7 @@ func notOlder(before *check.Statement, id string, sealed *Sealed) error {
 		return err
 	}
 	if is < was {
-		return &hinted{fmt.Errorf("%w: revision %d is published, and this is revision %d", ErrOlder, was, is), "run publish again: it takes the newest scope"}
+		return hint.Add(fmt.Errorf("%w: revision %d is published, and this is revision %d", ErrOlder, was, is), "run publish again: it takes the newest scope")
 	}
 	return nil
 }

@@ -20,6 +20,7 @@ import (
 	"shirase/check"
 	"shirase/identity"
 	"shirase/internal/files"
+	"shirase/internal/hint"
 	"shirase/internal/store"
 )
 
@@ -67,7 +68,7 @@ func (x *Index) Seal(ctx context.Context, incident string, r Roster, progress Pr
 
 func (x *Index) seal(ctx context.Context, incident string, r Roster, progress Progress) (*Sealed, error) {
 	if r.N < 1 {
-		return nil, &hinted{ErrEmpty, "the rules file names the kinds that are indexed: index: [email]"}
+		return nil, hint.Add(ErrEmpty, "the rules file names the kinds that are indexed: index: [email]")
 	}
 	public, err := x.key(ctx)
 	if err != nil {

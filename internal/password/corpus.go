@@ -17,6 +17,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"shirase/internal/files"
+	"shirase/internal/hint"
 )
 
 // Errors of a corpus.
@@ -264,8 +265,8 @@ func (c *Corpus) manifest() (*manifest, error) {
 	}
 	m, err := parseManifest(c.mode, b)
 	if err != nil {
-		return nil, &hinted{fmt.Errorf("open the %s corpus: %s: %w", c.mode, manifestName(c.mode), err),
-			"take the folder from a backup, or remove it and import again"}
+		return nil, hint.Add(fmt.Errorf("open the %s corpus: %s: %w", c.mode, manifestName(c.mode), err),
+			"take the folder from a backup, or remove it and import again")
 	}
 	return m, nil
 }
@@ -310,8 +311,8 @@ func (c *Corpus) open(m *manifest) (*snapshot, error) {
 
 // broken names the file in which something is wrong.
 func (c *Corpus) broken(info segmentInfo, err error) error {
-	return &hinted{fmt.Errorf("%s corpus: %s: %w", c.mode, info.name(c.mode), err),
-		"shirase password verify names every damaged file; take them from a backup, or remove the corpus and import again"}
+	return hint.Add(fmt.Errorf("%s corpus: %s: %w", c.mode, info.name(c.mode), err),
+		"shirase password verify names every damaged file; take them from a backup, or remove the corpus and import again")
 }
 
 // Count returns how often the password with this hash was seen; 0: it is not in the corpus.
@@ -388,15 +389,6 @@ func (s *snapshot) each(ctx context.Context, visit func(hash []byte, count uint6
 	}
 	return nil
 }
-
-// hinted is an error with its remedy.
-type hinted struct {
-	error
-	hint string
-}
-
-func (e *hinted) Unwrap() error { return e.error }
-func (e *hinted) Hint() string  { return e.hint }
 
 // lockPath is the file whose lock a process holds while it changes corpora.
 func (c *Corpora) lockPath() string { return filepath.Join(c.root, ".lock") }

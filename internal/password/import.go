@@ -14,6 +14,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"shirase/internal/files"
+	"shirase/internal/hint"
 )
 
 // ErrRejects says that too many lines of a file cannot be read.
@@ -207,8 +208,8 @@ func (in *importer) reject(reason string) error {
 // enough judges the share of rejects, once enough lines are known.
 func (in *importer) enough(known bool) error {
 	if known && float64(in.out.Rejected) > in.o.MaxRejects*float64(in.out.Lines) {
-		return &hinted{fmt.Errorf("%w: %d of %d", ErrRejects, in.out.Rejected, in.out.Lines),
-			"is it the right --format and --hash? --max-rejects 0.05 allows one line in twenty"}
+		return hint.Add(fmt.Errorf("%w: %d of %d", ErrRejects, in.out.Rejected, in.out.Lines),
+			"is it the right --format and --hash? --max-rejects 0.05 allows one line in twenty")
 	}
 	return nil
 }
@@ -233,7 +234,7 @@ func (in *importer) ordered(w *writer) error {
 		}
 		if err := w.add(hash, count); err != nil {
 			if errors.Is(err, ErrOrder) {
-				return &hinted{fmt.Errorf("line %d: %w", in.lines.line, err), "--format hashes sorts them first"}
+				return hint.Add(fmt.Errorf("line %d: %w", in.lines.line, err), "--format hashes sorts them first")
 			}
 			return err
 		}

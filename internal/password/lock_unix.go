@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"syscall"
+
+	"shirase/internal/hint"
 )
 
 // lock takes the lock of the file path, or says that another process has it. The kernel drops it with the process.
@@ -19,7 +21,7 @@ func lock(path string) (release func(), err error) {
 	if err != nil {
 		f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, &hinted{ErrLocked, "wait until the other import or sync has ended"}
+			return nil, hint.Add(ErrLocked, "wait until the other import or sync has ended")
 		}
 		return nil, fmt.Errorf("lock the corpora: %w", err)
 	}

@@ -23,6 +23,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"shirase/internal/files"
+	"shirase/internal/hint"
 )
 
 // ErrUpstream says that an upstream did not answer as a range API does.
@@ -66,7 +67,7 @@ const (
 func (c *Corpora) Sync(ctx context.Context, o SyncOptions) (Sync, error) {
 	u, err := url.Parse(o.URL)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return Sync{}, &hinted{fmt.Errorf("upstream %q is not an address like https://passwords.example.org", o.URL), "give its address with https://, without /range/"}
+		return Sync{}, hint.Add(fmt.Errorf("upstream %q is not an address like https://passwords.example.org", o.URL), "give its address with https://, without /range/")
 	}
 	if o.Mode != SHA1 && o.Mode != NTLM {
 		return Sync{}, ErrMode
@@ -360,7 +361,7 @@ func (s *syncer) fetch(ctx context.Context, r uint32, tag string) (fetched, erro
 			return f, err
 		}
 		if try == syncTries {
-			return f, &hinted{fmt.Errorf("after %d tries: %w", try, err), "run it again later: it goes on where it was"}
+			return f, hint.Add(fmt.Errorf("after %d tries: %w", try, err), "run it again later: it goes on where it was")
 		}
 		if after > 0 {
 			s.hold(min(after, maxPause)) // everybody waits, not this request alone

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"shirase/internal/hint"
 	"shirase/internal/incident"
 	"shirase/internal/roster"
 	"shirase/internal/web"
@@ -160,6 +161,6 @@ func differs(p *Proposal) error {
 	for _, d := range p.Differences {
 		all = append(all, d.What)
 	}
-	return &hinted{fmt.Errorf("publish %s: %w: %s", p.Incident, ErrDifferent, strings.Join(all, "; ")),
-		"mend the facts (shirase incident add), or the rules and the scope; or say why it is right: --despite REASON, which is kept and not shown"}
+	return hint.Add(fmt.Errorf("publish %s: %w: %s", p.Incident, ErrDifferent, strings.Join(all, "; ")),
+		"mend the facts (shirase incident add), or the rules and the scope; or say why it is right: --despite REASON, which is kept and not shown")
 }

@@ -17,6 +17,7 @@ import (
 	"shirase/check"
 	"shirase/identity"
 	"shirase/internal/actor"
+	"shirase/internal/hint"
 	"shirase/internal/incident"
 	"shirase/internal/index"
 	"shirase/internal/roster"
@@ -127,7 +128,7 @@ func (p *Publisher) proposeNotice(ctx context.Context, prop *Proposal, d inciden
 		return err
 	}
 	if st == nil || st.Incident(prop.Incident) == nil {
-		return &hinted{fmt.Errorf("publish %s: %w: the first notice is published with its statement", prop.Incident, incident.ErrNotice), "publish the first one: shirase publish " + prop.Incident}
+		return hint.Add(fmt.Errorf("publish %s: %w: the first notice is published with its statement", prop.Incident, incident.ErrNotice), "publish the first one: shirase publish "+prop.Incident)
 	}
 	prop.State = string(st.Incident(prop.Incident).State)
 	scope, sealed, err := p.Scope(ctx, st, prop.Incident)
@@ -142,8 +143,8 @@ func (p *Publisher) proposeNotice(ctx context.Context, prop *Proposal, d inciden
 	prop.Notice = &n
 	said := slices.IndexFunc(n.Facts, func(f incident.Fact) bool { return f.Key == "scope.state" && !f.Retracted })
 	if said >= 0 && n.Facts[said].Value.Word != prop.State {
-		return &hinted{fmt.Errorf("publish %s: %w: it would say that the scope is %s, and the published statement says %s", prop.Incident, incident.ErrNotice, n.Facts[said].Value.Word, prop.State),
-			"publish the statement with it: shirase publish " + prop.Incident}
+		return hint.Add(fmt.Errorf("publish %s: %w: it would say that the scope is %s, and the published statement says %s", prop.Incident, incident.ErrNotice, n.Facts[said].Value.Word, prop.State),
+			"publish the statement with it: shirase publish "+prop.Incident)
 	}
 	if sealed {
 		notices, err := p.Incidents.Notices(ctx, prop.Incident)
@@ -190,15 +191,15 @@ func (p *Publisher) proposeWhole(ctx context.Context, prop *Proposal, inc incide
 func (p *Publisher) seal(ctx context.Context, prop *Proposal, subject *index.Subject, tell index.Progress) error {
 	r, err := p.Rosters.Latest(ctx, prop.Incident)
 	if errors.Is(err, roster.ErrNone) {
-		return &hinted{fmt.Errorf("publish %s: %w, and its scope is recorded as final", prop.Incident, ErrNoRoster),
-			"shirase scope --export ACCOUNTS --rules RULES --incident " + prop.Incident + " --commit; or record the fact scope.state: investigating"}
+		return hint.Add(fmt.Errorf("publish %s: %w, and its scope is recorded as final", prop.Incident, ErrNoRoster),
+			"shirase scope --export ACCOUNTS --rules RULES --incident "+prop.Incident+" --commit; or record the fact scope.state: investigating")
 	}
 	if err != nil {
 		return err
 	}
 	if slices.Contains(r.Index, identity.KindPhone) && r.PhoneRegion != "" && r.PhoneRegion != p.instance.PhoneRegion {
-		return &hinted{fmt.Errorf("publish %s: the rules read phone numbers as of %s, and this instance as of %s", prop.Incident, r.PhoneRegion, p.instance.PhoneRegion),
-			"a person who types a number would be told no: set phoneRegion in the rules to " + p.instance.PhoneRegion + ", and scope again"}
+		return hint.Add(fmt.Errorf("publish %s: the rules read phone numbers as of %s, and this instance as of %s", prop.Incident, r.PhoneRegion, p.instance.PhoneRegion),
+			"a person who types a number would be told no: set phoneRegion in the rules to "+p.instance.PhoneRegion+", and scope again")
 	}
 	prop.Roster, subject.Sets = r, r.Sets
 	prop.Sealed, err = p.Index.Seal(ctx, prop.Incident, indexed(ctx, p.Rosters, r), tell)

@@ -24,6 +24,7 @@ import (
 	"shirase/check"
 	"shirase/internal/actor"
 	"shirase/internal/files"
+	"shirase/internal/hint"
 	"shirase/internal/incident"
 	"shirase/internal/index"
 	"shirase/internal/ledger"
@@ -113,8 +114,8 @@ func (p *Publisher) own(ctx context.Context, id string) error {
 	if err != nil || !imported {
 		return err
 	}
-	return &hinted{fmt.Errorf("publish %s: %w (%s)", id, ErrImported, from.Dataset),
-		"an organisation that answers for it itself records an incident of its own: shirase incident new --facts FILE"}
+	return hint.Add(fmt.Errorf("publish %s: %w (%s)", id, ErrImported, from.Dataset),
+		"an organisation that answers for it itself records an incident of its own: shirase incident new --facts FILE")
 }
 
 // Record is how something came to be published.
@@ -209,12 +210,3 @@ func (p *Publisher) State(ctx context.Context, inc incident.Incident) (string, e
 	}
 	return incident.StateFinal, nil
 }
-
-// hinted is an error with what to do about it.
-type hinted struct {
-	error
-	hint string
-}
-
-func (e *hinted) Unwrap() error { return e.error }
-func (e *hinted) Hint() string  { return e.hint }

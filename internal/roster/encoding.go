@@ -8,6 +8,8 @@ import (
 
 	"golang.org/x/text/encoding/japanese"
 	"golang.org/x/text/transform"
+
+	"shirase/internal/hint"
 )
 
 // An Encoding is how the export's bytes are text. The zero value is found out.
@@ -38,8 +40,8 @@ func ParseEncoding(name string) (Encoding, error) {
 	case "eucjp", "ujis", "eucjpms", "cp51932", "xeucjp":
 		return EUCJP, nil
 	}
-	return "", &hintError{fmt.Errorf("unknown encoding %q", name),
-		"use one of utf-8, utf-16le, utf-16be, shift_jis, euc-jp, or auto"}
+	return "", hint.Add(fmt.Errorf("unknown encoding %q", name),
+		"use one of utf-8, utf-16le, utf-16be, shift_jis, euc-jp, or auto")
 }
 
 // A decoder turns fields into UTF-8.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
+
+	"shirase/internal/hint"
 )
 
 // Errors of this room; those returned wrap one of them, or a system error. Where
@@ -29,22 +31,9 @@ var (
 	ErrDamaged = errors.New("the roster is damaged")
 )
 
-// hintError is an error with its remedy.
-type hintError struct {
-	error
-	hint string
-}
-
-func (e *hintError) Unwrap() error { return e.error }
-func (e *hintError) Hint() string  { return e.hint }
-
-// exportError is an ErrExport; hint may be empty.
-func exportError(hint, format string, args ...any) error {
-	err := fmt.Errorf("%w: %w", ErrExport, fmt.Errorf(format, args...))
-	if hint == "" {
-		return err
-	}
-	return &hintError{err, hint}
+// exportError is an ErrExport; remedy may be empty.
+func exportError(remedy, format string, args ...any) error {
+	return hint.Add(fmt.Errorf("%w: %w", ErrExport, fmt.Errorf(format, args...)), remedy)
 }
 
 // nearest returns the name most like s: equal but for case and signs, or at most

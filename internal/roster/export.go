@@ -17,6 +17,7 @@ import (
 	"golang.org/x/text/transform"
 
 	"shirase/internal/files"
+	"shirase/internal/hint"
 )
 
 // A Format is how the export's rows are written. The zero value is found out.
@@ -40,7 +41,7 @@ func ParseFormat(name string) (Format, error) {
 	case "jsonl", "ndjson", "jsonlines":
 		return JSONLines, nil
 	}
-	return "", &hintError{fmt.Errorf("unknown format %q", name), "use one of csv, tsv, jsonl, or auto"}
+	return "", hint.Add(fmt.Errorf("unknown format %q", name), "use one of csv, tsv, jsonl, or auto")
 }
 
 // maxColumns bounds the header.

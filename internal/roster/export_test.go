@@ -16,6 +16,8 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 	"golang.org/x/text/encoding/japanese"
+
+	"shirase/internal/hint"
 )
 
 // readAll reads an export to its end: each row as its fields joined by "|", or as
@@ -298,10 +300,10 @@ func TestFormats(t *testing.T) {
 			t.Errorf("ParseEncoding(%q) = %q, %v", name, got, err)
 		}
 	}
-	if _, err := ParseFormat("xlsx"); hintOf(err) == "" {
+	if _, err := ParseFormat("xlsx"); hint.Of(err) == "" {
 		t.Errorf("ParseFormat: %v", err)
 	}
-	if _, err := ParseEncoding("latin1"); hintOf(err) == "" {
+	if _, err := ParseEncoding("latin1"); hint.Of(err) == "" {
 		t.Errorf("ParseEncoding: %v", err)
 	}
 }
@@ -355,8 +357,8 @@ func TestBadExports(t *testing.T) {
 				_, err = readAll(x)
 				x.close()
 			}
-			if !errors.Is(err, ErrExport) || !strings.Contains(err.Error(), c.want) || !strings.Contains(hintOf(err), c.remedy) {
-				t.Errorf("%v\nhint %q\nwant %q, %q", err, hintOf(err), c.want, c.remedy)
+			if !errors.Is(err, ErrExport) || !strings.Contains(err.Error(), c.want) || !strings.Contains(hint.Of(err), c.remedy) {
+				t.Errorf("%v\nhint %q\nwant %q, %q", err, hint.Of(err), c.want, c.remedy)
 			}
 			if err != nil && (strings.Contains(err.Error(), "user1@") || strings.ContainsAny(err.Error(), "\n")) {
 				t.Errorf("it has a value or a line feed in it: %q", err)

@@ -20,6 +20,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"shirase/identity"
+	"shirase/internal/hint"
 )
 
 // The roster file is an age file for the case's key. Its plaintext is the same for
@@ -163,7 +164,7 @@ func newFileReader(r io.Reader, key []byte) (*fileReader, error) {
 	}
 	if string(head) != magic {
 		if bytes.HasPrefix(head, []byte(magic[:15])) {
-			return nil, &hintError{fmt.Errorf("%w: its form is of another version", ErrDamaged), "use the shirase that wrote it, or a newer one"}
+			return nil, hint.Add(fmt.Errorf("%w: its form is of another version", ErrDamaged), "use the shirase that wrote it, or a newer one")
 		}
 		return nil, damaged("its beginning", nil)
 	}

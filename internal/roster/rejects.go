@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+
+	"shirase/internal/hint"
 )
 
 var rejectsHeader = []string{"line", "field", "reason", "explanation", "row"}
@@ -127,7 +129,7 @@ func isOurs(path string) error {
 	head, err := csv.NewReader(io.LimitReader(f, 4096)).Read()
 	// Lists of earlier versions end before the last column.
 	if err != nil || !slices.Equal(head, rejectsHeader) && !slices.Equal(head, rejectsHeader[:4]) {
-		return hinted(fmt.Errorf("%s: %w", path, errNotOurs), "list the invalid rows in another file: --rejects FILE")
+		return hint.Add(fmt.Errorf("%s: %w", path, errNotOurs), "list the invalid rows in another file: --rejects FILE")
 	}
 	return nil
 }

@@ -19,6 +19,7 @@ import (
 	"shirase/identity"
 	"shirase/internal/actor"
 	"shirase/internal/files"
+	"shirase/internal/hint"
 	"shirase/internal/store"
 )
 
@@ -149,8 +150,8 @@ func (m *meta) checkSomebody() error {
 			return nil
 		}
 	}
-	return &hintError{fmt.Errorf("%w: of %d rows %d are excluded, %d invalid, and no other has an identity to be found by",
-		ErrNobody, m.Counts.Total, m.Counts.Excluded.Rows(), m.Counts.Invalid), "check the rules' exclude and columns with a dry run"}
+	return hint.Add(fmt.Errorf("%w: of %d rows %d are excluded, %d invalid, and no other has an identity to be found by",
+		ErrNobody, m.Counts.Total, m.Counts.Excluded.Rows(), m.Counts.Invalid), "check the rules' exclude and columns with a dry run")
 }
 
 // commit makes a written file the current roster. The file gets its name within
@@ -262,7 +263,7 @@ func (r *Rosters) Latest(ctx context.Context, incident string) (Roster, error) {
 		return err
 	})
 	if errors.Is(err, ErrNone) {
-		err = &hintError{err, fmt.Sprintf("make one: shirase scope --export FILE --rules FILE --incident %s --commit", incident)}
+		err = hint.Add(err, fmt.Sprintf("make one: shirase scope --export FILE --rules FILE --incident %s --commit", incident))
 	}
 	if err != nil {
 		return Roster{}, fmt.Errorf("roster of %s: %w", incident, err)

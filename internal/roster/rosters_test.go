@@ -24,6 +24,7 @@ import (
 	"shirase/identity"
 	"shirase/internal/actor"
 	"shirase/internal/files"
+	"shirase/internal/hint"
 	"shirase/internal/store"
 	"shirase/internal/store/storetest"
 )
@@ -101,8 +102,8 @@ func TestCreate(t *testing.T) {
 		h := newHome(t, db)
 		ctx := t.Context()
 		_, err := h.Latest(ctx, "naver-2013")
-		if !errors.Is(err, ErrNone) || !strings.Contains(hintOf(err), "shirase scope") {
-			t.Errorf("Latest before any: %v, %q", err, hintOf(err))
+		if !errors.Is(err, ErrNone) || !strings.Contains(hint.Of(err), "shirase scope") {
+			t.Errorf("Latest before any: %v, %q", err, hint.Of(err))
 		}
 		o := modelOptions(t, modelExport)
 		dry, err := Scope(ctx, o)
@@ -359,8 +360,8 @@ func TestKeyTrouble(t *testing.T) {
 		check := func(what string, is error, remedy string) {
 			t.Helper()
 			_, err := describe(h.Members(ctx, made), made)
-			if !errors.Is(err, is) || !strings.Contains(hintOf(err), remedy) {
-				t.Errorf("%s: Members: %v, %q", what, err, hintOf(err))
+			if !errors.Is(err, is) || !strings.Contains(hint.Of(err), remedy) {
+				t.Errorf("%s: Members: %v, %q", what, err, hint.Of(err))
 			}
 			if _, err := h.Create(ctx, actor.Operator(), "a", modelOptions(t, modelExport)); !errors.Is(err, is) && !errors.Is(is, ErrDamaged) {
 				t.Errorf("%s: Create: %v", what, err)
@@ -575,8 +576,8 @@ func TestStrictReader(t *testing.T) {
 // TestFileVersion: a file of a later form is told apart from a damaged one.
 func TestFileVersion(t *testing.T) {
 	_, err := newFileReader(strings.NewReader("shirase roster 2\n"), nil)
-	if !errors.Is(err, ErrDamaged) || !strings.Contains(hintOf(err), "newer") {
-		t.Errorf("%v, %q", err, hintOf(err))
+	if !errors.Is(err, ErrDamaged) || !strings.Contains(hint.Of(err), "newer") {
+		t.Errorf("%v, %q", err, hint.Of(err))
 	}
 }
 

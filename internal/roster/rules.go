@@ -16,6 +16,7 @@ import (
 	"github.com/goccy/go-yaml/token"
 
 	"shirase/identity"
+	"shirase/internal/hint"
 )
 
 // Limits of a rules file.
@@ -137,7 +138,7 @@ func ParseRules(name string, src []byte, knownClass func(string) bool) (*Rules, 
 func placedIn(name string, err error) error {
 	var at *placed
 	if errors.As(err, &at) {
-		return hinted(fmt.Errorf("%w: %s:%d: %w", ErrRules, name, at.line, at.error), at.hint)
+		return hint.Add(fmt.Errorf("%w: %s:%d: %w", ErrRules, name, at.line, at.error), at.hint)
 	}
 	return fmt.Errorf("%w: %s: %w", ErrRules, name, err)
 }
@@ -150,13 +151,6 @@ type placed struct {
 }
 
 func (p *placed) Unwrap() error { return p.error }
-
-func hinted(err error, hint string) error {
-	if hint == "" {
-		return err
-	}
-	return &hintError{err, hint}
-}
 
 // lineOf finds the line of a place such as "$.exclude[0].when", 1 if it is not there.
 type lineOf func(path string, args ...any) int

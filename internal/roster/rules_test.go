@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"shirase/internal/hint"
 )
 
 func TestBadRules(t *testing.T) {
@@ -76,8 +78,8 @@ func TestBadRules(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := ParseRules("rules.yaml", []byte(c.src), knownClass)
-			if !errors.Is(err, ErrRules) || !strings.Contains(err.Error(), c.want) || !strings.Contains(hintOf(err), c.remedy) {
-				t.Errorf("%v\nhint %q\nwant %q, %q", err, hintOf(err), c.want, c.remedy)
+			if !errors.Is(err, ErrRules) || !strings.Contains(err.Error(), c.want) || !strings.Contains(hint.Of(err), c.remedy) {
+				t.Errorf("%v\nhint %q\nwant %q, %q", err, hint.Of(err), c.want, c.remedy)
 			}
 			if err != nil && strings.Contains(err.Error(), "\n") {
 				t.Errorf("more than one line: %q", err)
@@ -104,10 +106,10 @@ func TestRulesAgainstColumns(t *testing.T) {
 		r.excludes[0].when.text = c.when // past check, as from a file that passed it
 		_, err := r.compile(columns)
 		if !errors.Is(err, ErrRules) || !strings.Contains(err.Error(), `rules.yaml:3: exclude "a": when: `) ||
-			!strings.Contains(err.Error(), c.want) || !strings.Contains(hintOf(err), c.remedy) {
-			t.Errorf("%s: %v\nhint %q\nwant %q, %q", c.when, err, hintOf(err), c.want, c.remedy)
+			!strings.Contains(err.Error(), c.want) || !strings.Contains(hint.Of(err), c.remedy) {
+			t.Errorf("%s: %v\nhint %q\nwant %q, %q", c.when, err, hint.Of(err), c.want, c.remedy)
 		}
-		if err != nil && strings.Contains(hintOf(err), "user1@") {
+		if err != nil && strings.Contains(hint.Of(err), "user1@") {
 			t.Errorf("%s: data in the hint", c.when)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 
 	"shirase/identity"
 	"shirase/internal/files"
+	"shirase/internal/hint"
 )
 
 // Options say what a scope is made of.
@@ -188,13 +189,13 @@ func (o *Options) phoneRegion() (string, error) {
 	if r.phoneRegion != "" || r.columns.phone == "" {
 		return r.phoneRegion, nil
 	}
-	const hint = "say it in the rules, as in phoneRegion: JP"
+	const remedy = "say it in the rules, as in phoneRegion: JP"
 	if o.PhoneRegion == "" {
-		return "", &hintError{fmt.Errorf("%w: %s: phoneRegion: nothing says of which country the numbers in %q are that have no +",
-			ErrRules, r.name, r.columns.phone), hint}
+		return "", hint.Add(fmt.Errorf("%w: %s: phoneRegion: nothing says of which country the numbers in %q are that have no +",
+			ErrRules, r.name, r.columns.phone), remedy)
 	}
 	if err := checkRegion(o.PhoneRegion); err != nil {
-		return "", &hintError{fmt.Errorf("%w: %s: %w", ErrRules, r.name, err), hint}
+		return "", hint.Add(fmt.Errorf("%w: %s: %w", ErrRules, r.name, err), remedy)
 	}
 	return o.PhoneRegion, nil
 }
@@ -207,15 +208,15 @@ func (s *scoper) column(key, name string) (int, error) {
 	if i := slices.Index(s.x.columns, name); i >= 0 {
 		return i, nil
 	}
-	hint := "the columns are " + columnList(s.x.columns)
+	remedy := "the columns are " + columnList(s.x.columns)
 	if slices.ContainsFunc(s.x.columns, looksLikeData) {
-		hint = "the first row must name the columns; it looks like data: " + hint
+		remedy = "the first row must name the columns; it looks like data: " + remedy
 	} else if d, ok := s.x.rows.(*delimited); ok && len(s.x.columns) == 1 && strings.ContainsAny(s.x.columns[0], separators+"|") {
 		return 0, exportError("write it with commas, semicolons or tabs between the columns, and leave out --format",
 			"line 1: parted by %q, the header is one column", d.comma)
 	}
-	return 0, hinted(fmt.Errorf("%w: %s: columns: %s: the export has no column %q%s",
-		ErrRules, s.o.Rules.name, key, name, didYouMean(name, s.x.columns)), hint)
+	return 0, hint.Add(fmt.Errorf("%w: %s: columns: %s: the export has no column %q%s",
+		ErrRules, s.o.Rules.name, key, name, didYouMean(name, s.x.columns)), remedy)
 }
 
 func (s *scoper) close() {
@@ -281,12 +282,12 @@ func (s *scoper) checkRejects() error {
 	if n := s.flawed - s.counts.Invalid; n > 0 {
 		inPart = fmt.Sprintf(" (%d of them in part)", n)
 	}
-	hint := "list them with --rejects FILE; mend the export or the rules"
+	remedy := "list them with --rejects FILE; mend the export or the rules"
 	if s.o.Rejects != "" {
-		hint = fmt.Sprintf("see %s for each; mend the export or the rules", s.o.Rejects)
+		remedy = fmt.Sprintf("see %s for each; mend the export or the rules", s.o.Rejects)
 	}
-	return &hintError{fmt.Errorf("%w: %d of %d%s, and at most %g %% may be", ErrTooManyRejects, s.flawed, s.counts.Total, inPart, most*100),
-		hint + ", or allow a greater share with maxRejects"}
+	return hint.Add(fmt.Errorf("%w: %d of %d%s, and at most %g %% may be", ErrTooManyRejects, s.flawed, s.counts.Total, inPart, most*100),
+		remedy+", or allow a greater share with maxRejects")
 }
 
 // Problems of a row's values that no parser of package identity finds.

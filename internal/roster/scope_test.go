@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/go-json-experiment/json"
+
+	"shirase/internal/hint"
 )
 
 func knownClass(s string) bool {
@@ -38,15 +40,6 @@ func writeFile(t testing.TB, name, content string) string {
 		t.Fatal(err)
 	}
 	return path
-}
-
-// hintOf returns an error's remedy.
-func hintOf(err error) string {
-	var h interface{ Hint() string }
-	if errors.As(err, &h) {
-		return h.Hint()
-	}
-	return ""
 }
 
 func countsJSON(t testing.TB, c Counts) string {
@@ -224,13 +217,13 @@ func TestScopeErrors(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			counts, err := scopeOf(t, cmpOr(c.file, "x.csv"), c.export, c.rules, c.change)
-			if !errors.Is(err, c.is) || !strings.Contains(err.Error(), c.want) || !strings.Contains(hintOf(err), c.remedy) {
-				t.Errorf("%v\nhint %q\nwant %v, %q, %q", err, hintOf(err), c.is, c.want, c.remedy)
+			if !errors.Is(err, c.is) || !strings.Contains(err.Error(), c.want) || !strings.Contains(hint.Of(err), c.remedy) {
+				t.Errorf("%v\nhint %q\nwant %v, %q, %q", err, hint.Of(err), c.is, c.want, c.remedy)
 			}
 			if err == nil {
 				t.Fatalf("counts %v", counts)
 			}
-			if text := err.Error() + hintOf(err); strings.Contains(text, "user1@") || strings.Contains(text, "\n") {
+			if text := err.Error() + hint.Of(err); strings.Contains(text, "user1@") || strings.Contains(text, "\n") {
 				t.Errorf("it has a value or a line feed in it: %q", text)
 			}
 		})
@@ -315,8 +308,8 @@ func TestRejects(t *testing.T) {
 	dir := t.TempDir()
 	list := filepath.Join(dir, "rejects.csv")
 	_, err := scopeOf(t, "x.csv", export, rules, func(o *Options) { o.Rejects = list })
-	if !errors.Is(err, ErrTooManyRejects) || !strings.Contains(hintOf(err), list) {
-		t.Errorf("%v, %q", err, hintOf(err))
+	if !errors.Is(err, ErrTooManyRejects) || !strings.Contains(hint.Of(err), list) {
+		t.Errorf("%v, %q", err, hint.Of(err))
 	}
 	b, err := os.ReadFile(list)
 	if err != nil || string(b) != want {

@@ -13,6 +13,7 @@ import (
 
 	"shirase/internal/actor"
 	"shirase/internal/files"
+	"shirase/internal/hint"
 	"shirase/internal/store"
 )
 
@@ -58,7 +59,7 @@ func (r *Rosters) loadKey(ctx context.Context, incident string) (*age.X25519Iden
 	}
 	text, err := r.keys.Load(keyName(incident))
 	if errors.Is(err, files.ErrNotExist) && seq > 0 {
-		return nil, &hintError{fmt.Errorf("%w: %w", ErrNoKey, err), "put it back from where the keys are kept, or name their folder with --keys"}
+		return nil, hint.Add(fmt.Errorf("%w: %w", ErrNoKey, err), "put it back from where the keys are kept, or name their folder with --keys")
 	}
 	if err != nil {
 		return nil, err
@@ -66,7 +67,7 @@ func (r *Rosters) loadKey(ctx context.Context, incident string) (*age.X25519Iden
 	key, err := age.ParseX25519Identity(strings.TrimSpace(string(text)))
 	if err != nil {
 		// age's error may quote the text.
-		return nil, &hintError{fmt.Errorf("%w: %s holds no age key", ErrNoKey, keyName(incident)), "put it back from where the keys are kept"}
+		return nil, hint.Add(fmt.Errorf("%w: %s holds no age key", ErrNoKey, keyName(incident)), "put it back from where the keys are kept")
 	}
 	return key, nil
 }

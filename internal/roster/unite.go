@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"shirase/identity"
+	"shirase/internal/hint"
 )
 
 // accountHash is the length of an account's hash, by which rows are sorted.
@@ -129,7 +130,7 @@ func (s *scoper) uniteAccounts() error {
 			s.counts.Affected++
 		}
 		if len(group.identities) > maxPerAccount {
-			return hinted(fmt.Errorf("%w: %s: columns: account: the rows of one %q (the first in line %d) have more than %d different addresses",
+			return hint.Add(fmt.Errorf("%w: %s: columns: account: the rows of one %q (the first in line %d) have more than %d different addresses",
 				ErrRules, s.o.Rules.name, s.o.Rules.columns.account, group.line, maxPerAccount),
 				"name the column that tells accounts apart")
 		}
@@ -243,7 +244,7 @@ func (s *scoper) uniteIdentities(sink func(*member) error) (*result, error) {
 		}
 		s.counts.Identities[kinds[m.rank]]++
 		if masks[m.mask] = true; len(masks) > maxSets {
-			return hinted(fmt.Errorf("%w: %s: the rows have more than %d different sets of data classes", ErrRules, s.o.Rules.name, maxSets),
+			return hint.Add(fmt.Errorf("%w: %s: the rows have more than %d different sets of data classes", ErrRules, s.o.Rules.name, maxSets),
 				"join classes that differ little")
 		}
 		if sink == nil {

@@ -8,6 +8,8 @@ import (
 
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/database"
+
+	"shirase/internal/hint"
 )
 
 var roomName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,40}$`)
@@ -46,8 +48,8 @@ func (db *DB) migrate(ctx context.Context, room string, migrations fs.FS) error 
 			return err
 		}
 		if has > wants {
-			return &hintError{fmt.Errorf("its version is %d, this program's %d: %w", has, wants, ErrNewer),
-				"use the newer shirase that wrote it, or restore the backup made before the upgrade"}
+			return hint.Add(fmt.Errorf("its version is %d, this program's %d: %w", has, wants, ErrNewer),
+				"use the newer shirase that wrote it, or restore the backup made before the upgrade")
 		}
 		// Another program may be migrating too: the file that both try
 		// takes effect once (onceStore) and fails here. Go on for as

@@ -33,6 +33,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 	"modernc.org/sqlite"
+
+	"shirase/internal/hint"
 )
 
 // Errors of this package.
@@ -73,8 +75,8 @@ func Open(ctx context.Context, url string) (*DB, error) {
 	case "postgres", "postgresql":
 		db, err = openPostgres(ctx, url)
 	default:
-		return nil, &hintError{fmt.Errorf("store: opening the database: %w", ErrURL),
-			"give the database as sqlite:PATH or postgres://USER@HOST/NAME"}
+		return nil, hint.Add(fmt.Errorf("store: opening the database: %w", ErrURL),
+			"give the database as sqlite:PATH or postgres://USER@HOST/NAME")
 	}
 	if err != nil {
 		return nil, err
@@ -208,12 +210,3 @@ func Micros(t time.Time) int64 { return t.UnixMicro() }
 
 // FromMicros returns the time that [Micros] made m of, in UTC.
 func FromMicros(m int64) time.Time { return time.UnixMicro(m).UTC() }
-
-// hintError is an error with its remedy.
-type hintError struct {
-	error
-	hint string
-}
-
-func (e *hintError) Unwrap() error { return e.error }
-func (e *hintError) Hint() string  { return e.hint }

@@ -13,6 +13,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"shirase/internal/hint"
 	"shirase/internal/incident"
 )
 
@@ -64,7 +65,7 @@ func Open(name string, r io.Reader, format Format, dataset string) (*Reader, err
 	err = nil
 	if format == "" {
 		if format = detect(head); format == "" {
-			return nil, &hinted{fmt.Errorf("%s: %w", name, ErrFormat), "say which with --format: " + join(Formats) + ", or notice for the text of an announcement"}
+			return nil, hint.Add(fmt.Errorf("%s: %w", name, ErrFormat), "say which with --format: "+join(Formats)+", or notice for the text of an announcement")
 		}
 	}
 	if dataset == "" {
@@ -87,7 +88,7 @@ func Open(name string, r io.Reader, format Format, dataset string) (*Reader, err
 			out.read = readFacts(name, br, dataset)
 		}
 	default:
-		return nil, &hinted{fmt.Errorf("%w: %q", ErrFormat, format), "known here: " + join(Formats)}
+		return nil, hint.Add(fmt.Errorf("%w: %q", ErrFormat, format), "known here: "+join(Formats))
 	}
 	if err != nil {
 		return nil, err

@@ -9,6 +9,8 @@ import (
 	"io"
 
 	"github.com/klauspost/compress/zstd"
+
+	"shirase/internal/hint"
 )
 
 // Limits of a stream. None is on the length of a stream as a whole.
@@ -24,18 +26,8 @@ const (
 // ErrSource reports a stream that cannot be read further.
 var ErrSource = errors.New("the data cannot be read")
 
-// hinted is an error with what to do about it.
-type hinted struct {
-	err  error
-	hint string
-}
-
-func (e *hinted) Error() string { return e.err.Error() }
-func (e *hinted) Unwrap() error { return e.err }
-func (e *hinted) Hint() string  { return e.hint }
-
-func broken(hint, format string, args ...any) error {
-	return &hinted{fmt.Errorf("%w: "+format, append([]any{ErrSource}, args...)...), hint}
+func broken(remedy, format string, args ...any) error {
+	return hint.Add(fmt.Errorf("%w: "+format, append([]any{ErrSource}, args...)...), remedy)
 }
 
 // expand returns what r holds, decompressed where it begins as gzip (RFC 1952), zstd (RFC 8878) or a zip archive does.

@@ -10,6 +10,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"shirase/internal/hint"
 	"shirase/internal/incident"
 )
 
@@ -34,7 +35,7 @@ func NewWriter(w io.Writer, format Format) (*Writer, error) {
 	case VERIS, Shirase:
 		out.veris = format == VERIS
 	default:
-		return nil, &hinted{fmt.Errorf("%w to write: %q", ErrFormat, format), "known here: json, csv, veris"}
+		return nil, hint.Add(fmt.Errorf("%w to write: %q", ErrFormat, format), "known here: json, csv, veris")
 	}
 	return out, nil
 }
