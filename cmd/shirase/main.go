@@ -18,7 +18,7 @@ import (
 	"shirase/internal/hint"
 )
 
-// Exit codes (DESIGN 8).
+// Exit codes.
 const (
 	exitDone        = 0
 	exitFailed      = 1

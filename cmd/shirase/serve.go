@@ -163,15 +163,22 @@ func (s serving) release(ctx context.Context, in *instance) (func() (int64, stri
 	return func() (int64, string, bool) { return at, hash, true }, err
 }
 
-// handler puts the public doors together.
-func (a *app) handler(ctx context.Context, in *instance, p *password.Corpora, s serving) (http.Handler, error) {
+// limit makes a limiter of its own, by the address that a request comes from.
+func (s serving) limit() (func(r *http.Request, n int) (time.Duration, bool), error) {
 	limiter, err := web.NewLimiter(web.DefaultLimits, nil)
 	if err != nil {
 		return nil, err
 	}
-	published := index.NewHandler(in.index, in.publisher.Log(), func(r *http.Request, n int) (time.Duration, bool) {
-		return limiter.Allow(s.proxies.Address(r), n)
-	})
+	return func(r *http.Request, n int) (time.Duration, bool) { return limiter.Allow(s.proxies.Address(r), n) }, nil
+}
+
+// handler puts the public doors together.
+func (a *app) handler(ctx context.Context, in *instance, p *password.Corpora, s serving) (http.Handler, error) {
+	allow, err := s.limit()
+	if err != nil {
+		return nil, err
+	}
+	published := index.NewHandler(in.index, in.publisher.Log(), allow)
 	if err := published.Ready(ctx); err != nil {
 		return nil, err
 	}
@@ -253,11 +260,10 @@ func (a *app) wrap(h http.Handler, requests bool) http.Handler {
 // mountArchive serves the API and the feeds, and puts a limit before the search. It is a limit of its own: whoever reads
 // the archive along leaves the check to the others behind the same address.
 func (a *app) mountArchive(ctx context.Context, in *instance, view *incident.View, s serving, mux *http.ServeMux, pages *site.Site, published *index.Handler) error {
-	limiter, err := web.NewLimiter(web.DefaultLimits, nil)
+	allow, err := s.limit()
 	if err != nil {
 		return err
 	}
-	allow := func(r *http.Request, n int) (time.Duration, bool) { return limiter.Allow(s.proxies.Address(r), n) }
 	archive, err := api.New(api.Options{
 		Archive:   view,
 		Statement: func() *check.Statement { return published.Statement(ctx) },

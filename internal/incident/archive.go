@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+
+	"shirase/internal/store"
 )
 
 // archiveForm numbers the form in which entries and the text index are made from facts. A store whose archive was
@@ -254,7 +256,7 @@ func (a refreshing) neighbours(ctx context.Context, e Entry) error {
 }
 
 // originOf returns the data set an incident was imported from.
-func originOf(ctx context.Context, q querier, id string) (Origin, error) {
+func originOf(ctx context.Context, q store.Querier, id string) (Origin, error) {
 	var o Origin
 	err := q.QueryRowContext(ctx, `SELECT dataset, external_id FROM incident_import WHERE incident = $1`, id).Scan(&o.Dataset, &o.ExternalID)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -355,7 +357,7 @@ func binds(n int) string {
 	return b.String()
 }
 
-func readEntries(ctx context.Context, q querier, where string, args ...any) ([]Entry, error) {
+func readEntries(ctx context.Context, q store.Querier, where string, args ...any) ([]Entry, error) {
 	rows, err := q.QueryContext(ctx, `SELECT num, organisation, data FROM incident_entry `+where, args...)
 	if err != nil {
 		return nil, err

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"shirase/internal/store"
 )
 
 // Organisation is who answers for one or more incidents.
@@ -169,7 +171,7 @@ func (a refreshing) join(ctx context.Context, ids []string) (string, error) {
 }
 
 // namesOf returns every name of an organisation, in the order in which they were recorded.
-func namesOf(ctx context.Context, q querier, id string) ([]string, error) {
+func namesOf(ctx context.Context, q store.Querier, id string) ([]string, error) {
 	rows, err := q.QueryContext(ctx, `SELECT name FROM incident_name WHERE organisation = $1 ORDER BY num, folded`, id)
 	if err != nil {
 		return nil, err

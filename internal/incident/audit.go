@@ -248,8 +248,8 @@ func (s *Incidents) noticeRows(ctx context.Context, a *Audit, published, committ
 
 // factRows looks for every frozen fact among those that are recorded.
 func (s *Incidents) factRows(ctx context.Context, id string, notices []heard) ([]Problem, error) {
-	rows, err := s.db.QueryContext(ctx, `SELECT seq, fact_key, item, certainty, source, as_of, as_of_form, retracted, happened_at, amount, value
-		FROM incident_fact WHERE incident = $1 ORDER BY seq`, id)
+	rows, err := s.db.QueryContext(ctx, `SELECT f.seq, f.as_of, f.happened_at, f.amount, `+factColumns+`
+		FROM incident_fact f WHERE f.incident = $1 ORDER BY f.seq`, id)
 	if err != nil {
 		return nil, err
 	}
@@ -257,22 +257,16 @@ func (s *Incidents) factRows(ctx context.Context, id string, notices []heard) ([
 	recorded := map[string]bool{}
 	var out []Problem
 	for rows.Next() {
-		var f Fact
-		var certainty, form, value string
 		var seq, asOf int64
 		var happened, amount sql.NullInt64
-		if err := rows.Scan(&seq, &f.Key, &f.Item, &certainty, &f.Source, &asOf, &form, &f.Retracted, &happened, &amount, &value); err != nil {
-			return nil, err
-		}
-		f.Certainty = Certainty(certainty)
+		f, err := scanFact(rows, &seq, &asOf, &happened, &amount)
 		where := fmt.Sprintf("incident_fact %s %d (%s)", id, seq, name(f))
-		var bad error
-		if f.AsOf, bad = ParseMoment(form, nil); bad == nil {
-			bad = json.Unmarshal([]byte(value), &f.Value)
-		}
-		if bad != nil {
-			out = append(out, Problem{where, -1, "cannot be read: " + strings.ReplaceAll(bad.Error(), "\n", " ")})
+		if errors.Is(err, errUnreadable) {
+			out = append(out, Problem{where, -1, strings.ReplaceAll(err.Error(), "\n", " ")})
 			continue
+		}
+		if err != nil {
+			return nil, err
 		}
 		if asOf != store.Micros(f.AsOf.Time) || happened != micros(f.Value.Time) || amount != number(f.Value.Number) {
 			out = append(out, Problem{where, -1, "what it is sorted by is not what its value says"})

@@ -8,7 +8,7 @@ import (
 )
 
 // Comparison sets like against like: the time between two named milestones of one incident against the time between
-// the same two of others, and never the notifying of a regulator against publication (DESIGN 10). What is known to the
+// the same two of others, and never the notifying of a regulator against publication. What is known to the
 // day is a range; where a range does not settle who was quicker, the rank is a range too.
 
 // Attack reports whether the cause is somebody's doing from outside, so that a text may speak of access rather than of

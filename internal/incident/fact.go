@@ -263,7 +263,7 @@ var (
 	certainties     = []string{string(Confirmed), string(Possible), string(Planned), string(Unknown)}
 )
 
-// The states of an incident's scope, as the statement gives them (DESIGN 5).
+// The states of an incident's scope, as the statement gives them (docs/PROTOCOL.md).
 const (
 	StateInvestigating = "investigating" // the scope is not settled
 	StateFinal         = "final"

@@ -37,7 +37,7 @@ type FactsFile struct {
 
 var incidentID = regexp.MustCompile(`^[a-z0-9-]{1,64}$`)
 
-// ValidID reports whether id can be an incident's: 1 to 64 of a-z, 0-9 and hyphen (DESIGN 5).
+// ValidID reports whether id can be an incident's: 1 to 64 of a-z, 0-9 and hyphen.
 func ValidID(id string) bool { return incidentID.MatchString(id) }
 
 // regionCode is the form of ISO 3166-1 alpha-2 and ISO 3166-2 codes.

@@ -499,7 +499,7 @@ func (s *Incidents) Provenance(ctx context.Context, id string) (Provenance, bool
 	return provenance(ctx, s.db, id)
 }
 
-func provenance(ctx context.Context, q querier, id string) (Provenance, bool, error) {
+func provenance(ctx context.Context, q store.Querier, id string) (Provenance, bool, error) {
 	var p Provenance
 	var imported, updated int64
 	err := q.QueryRowContext(ctx, `SELECT dataset, external_id, licence, attribution, url, imported_at, updated_at

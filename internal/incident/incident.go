@@ -187,7 +187,7 @@ func (s *Incidents) Get(ctx context.Context, id string) (Incident, error) {
 }
 
 // draftOf reads an incident with everything that is recorded of it, following merges.
-func draftOf(ctx context.Context, q querier, id string) (Incident, error) {
+func draftOf(ctx context.Context, q store.Querier, id string) (Incident, error) {
 	to, err := resolve(ctx, q, id, false)
 	if err != nil {
 		return Incident{}, err
@@ -212,14 +212,8 @@ func (s *Incidents) readAll(ctx context.Context, where string, args ...any) ([]I
 	return readEveryFact(ctx, s.db, where, args...)
 }
 
-// querier is a store, or a transaction on one.
-type querier interface {
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
-}
-
 // readIncidents is read on a store or in a transaction.
-func readIncidents(ctx context.Context, q querier, where string, args ...any) ([]Incident, error) {
+func readIncidents(ctx context.Context, q store.Querier, where string, args ...any) ([]Incident, error) {
 	list, err := readEveryFact(ctx, q, where, args...)
 	for i := range list {
 		list[i].Facts = current(list[i].Facts)
@@ -227,7 +221,7 @@ func readIncidents(ctx context.Context, q querier, where string, args ...any) ([
 	return list, err
 }
 
-func readEveryFact(ctx context.Context, q querier, where string, args ...any) ([]Incident, error) {
+func readEveryFact(ctx context.Context, q store.Querier, where string, args ...any) ([]Incident, error) {
 	rows, err := q.QueryContext(ctx, `SELECT i.id, i.created_at, `+factColumns+`
 		FROM incident i JOIN incident_fact f ON f.incident = i.id `+where+` ORDER BY i.id, f.seq`, args...)
 	if err != nil {
@@ -240,7 +234,7 @@ func readEveryFact(ctx context.Context, q querier, where string, args ...any) ([
 		var created int64
 		f, err := scanFact(rows, &id, &created)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", id, err)
+			return nil, fmt.Errorf("%s: fact %s: %w", id, name(f), err)
 		}
 		if len(list) == 0 || list[len(list)-1].ID != id {
 			list = append(list, Incident{ID: id, Created: store.FromMicros(created)})
@@ -257,7 +251,10 @@ func readEveryFact(ctx context.Context, q querier, where string, args ...any) ([
 // factColumns are a fact's columns in the order of scanFact.
 const factColumns = `f.fact_key, f.item, f.certainty, f.source, f.as_of_form, f.recorded_at, f.author, f.retracted, f.value`
 
-// scanFact reads a row of other columns and then factColumns.
+// errUnreadable reports a fact whose row was read and does not hold what was stored.
+var errUnreadable = errors.New("cannot be read")
+
+// scanFact reads a row of other columns and then factColumns. Errors: errUnreadable, with as much of the fact as was read.
 func scanFact(rows *sql.Rows, before ...any) (Fact, error) {
 	var f Fact
 	var certainty, asOf, value string
@@ -271,13 +268,13 @@ func scanFact(rows *sql.Rows, before ...any) (Fact, error) {
 		err = json.Unmarshal([]byte(value), &f.Value)
 	}
 	if err != nil {
-		return f, fmt.Errorf("fact %s: %w", name(f), err)
+		return f, fmt.Errorf("%w: %w", errUnreadable, err)
 	}
 	return f, nil
 }
 
 // factsOf reads every fact of one incident, as recorded.
-func factsOf(ctx context.Context, q querier, id string) ([]Fact, error) {
+func factsOf(ctx context.Context, q store.Querier, id string) ([]Fact, error) {
 	rows, err := q.QueryContext(ctx, `SELECT `+factColumns+` FROM incident_fact f WHERE f.incident = $1 ORDER BY f.seq`, id)
 	if err != nil {
 		return nil, err
@@ -287,7 +284,7 @@ func factsOf(ctx context.Context, q querier, id string) ([]Fact, error) {
 	for rows.Next() {
 		f, err := scanFact(rows)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%s: fact %s: %w", id, name(f), err)
 		}
 		out = append(out, f)
 	}

@@ -52,7 +52,7 @@ const MaxNotice = 4 << 20
 // sha256, quote, licence. Times in facts are no more exact than they are known: 2013-07-18T10:09+09:00, 2013-07-18T10+09:00,
 // 2013-07-18+09:00 or 2013-07+09:00, a zone of zero being Z.
 //
-// The ledger leaf is "shirase/v1 notice" ‖ 0x00 ‖ SHA-256(bytes) (DESIGN 5).
+// The ledger leaf is "shirase/v1 notice" ‖ 0x00 ‖ SHA-256(bytes) (docs/PROTOCOL.md).
 type Notice struct {
 	ID          string // INCIDENT-vVERSION
 	Format      int    // v
@@ -329,7 +329,7 @@ func (s *Incidents) Notices(ctx context.Context, incident string) ([]Notice, err
 	return readNotices(ctx, s.db, `WHERE incident = $1 ORDER BY version`, incident)
 }
 
-func readNotices(ctx context.Context, q querier, where string, args ...any) ([]Notice, error) {
+func readNotices(ctx context.Context, q store.Querier, where string, args ...any) ([]Notice, error) {
 	rows, err := q.QueryContext(ctx, `SELECT incident, version, sha256, ledger_index, data FROM incident_notice `+where, args...)
 	if err != nil {
 		return nil, fmt.Errorf("notices: %w", err)

@@ -96,7 +96,7 @@ func scanShown(row interface{ Scan(...any) error }) (shown, error) {
 const served = `(SELECT served FROM incident_archive WHERE one = 1)`
 
 // publicState reads what the public is told of an own incident; false where it was never published.
-func publicState(ctx context.Context, q querier, id string) (shown, bool, error) {
+func publicState(ctx context.Context, q store.Querier, id string) (shown, bool, error) {
 	s, err := scanShown(q.QueryRowContext(ctx, `SELECT `+shownColumns+` FROM incident_public
 		WHERE incident = $1 AND ledger_index < `+served+` ORDER BY version DESC LIMIT 1`, id))
 	if errors.Is(err, sql.ErrNoRows) {
@@ -109,14 +109,14 @@ func publicState(ctx context.Context, q querier, id string) (shown, bool, error)
 }
 
 // isOwn reports whether the operator answers for an incident: nothing says that it was recorded from what others published.
-func isOwn(ctx context.Context, q querier, id string) (bool, error) {
+func isOwn(ctx context.Context, q store.Querier, id string) (bool, error) {
 	var n int
 	err := q.QueryRowContext(ctx, `SELECT count(*) FROM incident_import WHERE incident = $1`, id).Scan(&n)
 	return n == 0, err
 }
 
 // resolve follows an id to the incident that it was merged into, if only as far as the public is told.
-func resolve(ctx context.Context, q querier, id string, public bool) (string, error) {
+func resolve(ctx context.Context, q store.Querier, id string, public bool) (string, error) {
 	query := `SELECT target FROM incident_merge WHERE incident = $1`
 	if public {
 		query += ` AND ledger_index < ` + served
@@ -136,7 +136,7 @@ func resolve(ctx context.Context, q querier, id string, public bool) (string, er
 const maxMerges = 32
 
 // publicIncident reads an incident as the public sees it; false where it does not. It does not follow merges.
-func publicIncident(ctx context.Context, q querier, id string) (Incident, bool, error) {
+func publicIncident(ctx context.Context, q store.Querier, id string) (Incident, bool, error) {
 	own, err := isOwn(ctx, q, id)
 	if err != nil {
 		return Incident{}, false, err
@@ -159,7 +159,7 @@ func publicIncident(ctx context.Context, q querier, id string) (Incident, bool, 
 
 // firstShown is when an own incident was first public: with its first notice, or, where it was shown before that, when it
 // was recorded.
-func firstShown(ctx context.Context, q querier, id string) (time.Time, error) {
+func firstShown(ctx context.Context, q store.Querier, id string) (time.Time, error) {
 	var at int64
 	err := q.QueryRowContext(ctx, `SELECT i.created_at FROM incident i WHERE i.id = $1 AND EXISTS (
 		SELECT 1 FROM incident_public p WHERE p.incident = i.id AND p.baseline > 0)`, id).Scan(&at)
@@ -170,7 +170,7 @@ func firstShown(ctx context.Context, q querier, id string) (time.Time, error) {
 }
 
 // lastShown is when something was last made public about an incident.
-func lastShown(ctx context.Context, q querier, id string, created time.Time) (time.Time, error) {
+func lastShown(ctx context.Context, q store.Querier, id string, created time.Time) (time.Time, error) {
 	own, err := isOwn(ctx, q, id)
 	if err != nil {
 		return created, err
@@ -196,7 +196,7 @@ func lastShown(ctx context.Context, q querier, id string, created time.Time) (ti
 
 // publicRecord is everything that the public was ever told about an incident, in the order in which it was told: of an own
 // incident what each notice said anew, and what a whole text left away.
-func publicRecord(ctx context.Context, q querier, id string) ([]Fact, error) {
+func publicRecord(ctx context.Context, q store.Querier, id string) ([]Fact, error) {
 	own, err := isOwn(ctx, q, id)
 	if err != nil {
 		return nil, err
@@ -245,7 +245,7 @@ func publicRecord(ctx context.Context, q querier, id string) ([]Fact, error) {
 }
 
 // factsUpTo returns the facts recorded up to a number.
-func factsUpTo(ctx context.Context, q querier, id string, seq int64) ([]Fact, error) {
+func factsUpTo(ctx context.Context, q store.Querier, id string, seq int64) ([]Fact, error) {
 	list, err := readEveryFact(ctx, q, `WHERE i.id = $1 AND f.seq <= $2`, id, seq)
 	if err != nil || len(list) == 0 {
 		return nil, err
@@ -297,7 +297,7 @@ func recordState(ctx context.Context, tx *sql.Tx, n Notice, index int64) error {
 	return nil
 }
 
-func readIDs(ctx context.Context, q querier, query string, args ...any) ([]string, error) {
+func readIDs(ctx context.Context, q store.Querier, query string, args ...any) ([]string, error) {
 	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err

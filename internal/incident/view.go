@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"shirase/internal/store"
 )
 
 // A View is the archive as a door shows it: what is public, or, for a private preview, everything as if it were published
@@ -245,7 +247,7 @@ func (v *View) overlay(ctx context.Context, tx *sql.Tx) ([]laid, error) {
 }
 
 // lastRecorded is when something was last recorded about an incident.
-func lastRecorded(ctx context.Context, q querier, id string, created time.Time) (time.Time, error) {
+func lastRecorded(ctx context.Context, q store.Querier, id string, created time.Time) (time.Time, error) {
 	var at int64
 	err := q.QueryRowContext(ctx, `SELECT coalesce(max(recorded_at), 0) FROM incident_fact WHERE incident = $1`, id).Scan(&at)
 	if t := time.UnixMicro(at).UTC(); t.After(created) {
@@ -255,7 +257,7 @@ func lastRecorded(ctx context.Context, q querier, id string, created time.Time) 
 }
 
 // knownOrganisation is the id that an organisation has, or would be given.
-func knownOrganisation(ctx context.Context, q querier, e Entry) (string, error) {
+func knownOrganisation(ctx context.Context, q store.Querier, e Entry) (string, error) {
 	if e.Organisation == (Text{}) {
 		return "", nil
 	}
@@ -273,7 +275,7 @@ func knownOrganisation(ctx context.Context, q querier, e Entry) (string, error) 
 
 // entries reads entries of the archive that the query names, and in a preview lays those over them that are not published;
 // match tells which of these the query means.
-func (v *View) entries(ctx context.Context, q querier, match func(Entry) bool, where string, args ...any) ([]Entry, error) {
+func (v *View) entries(ctx context.Context, q store.Querier, match func(Entry) bool, where string, args ...any) ([]Entry, error) {
 	list, err := readEntries(ctx, q, where, args...)
 	if err != nil || !v.drafts {
 		return list, err

@@ -62,7 +62,7 @@ func NewHandler(x *Index, log Log, limit Limit) *Handler {
 	return &Handler{x: x, log: log, limit: limit}
 }
 
-// Mux routes the check's paths (DESIGN 5, Wire).
+// Mux routes the check's paths (docs/PROTOCOL.md).
 func (h *Handler) Mux() *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /check/v1/statement", h.statement)

@@ -326,7 +326,7 @@ func nonNil(b []byte) []byte {
 // continues requires that the published checkpoint is of a prefix of the tree
 // of head, whose hashes q holds. A database restored from a backup that is
 // older than the files fails here, before a second tree of some size is signed.
-func (l *Ledger) continues(ctx context.Context, q querier, head checkpoint) error {
+func (l *Ledger) continues(ctx context.Context, q store.Querier, head checkpoint) error {
 	published, err := l.published()
 	if err != nil || published == nil {
 		return err
@@ -397,19 +397,14 @@ func count(ctx context.Context, db *store.DB, query string) (n int64, err error)
 	return n, nil
 }
 
-// querier is what reading needs of a handle or a transaction.
-type querier interface {
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-}
-
 // hashReader reads stored hashes from the database.
-func hashReader(ctx context.Context, q querier) tlog.HashReader {
+func hashReader(ctx context.Context, q store.Querier) tlog.HashReader {
 	return tlog.HashReaderFunc(func(positions []int64) ([]tlog.Hash, error) {
 		return readHashes(ctx, q, positions)
 	})
 }
 
-func readHashes(ctx context.Context, q querier, positions []int64) ([]tlog.Hash, error) {
+func readHashes(ctx context.Context, q store.Querier, positions []int64) ([]tlog.Hash, error) {
 	if len(positions) == 0 {
 		return nil, nil
 	}

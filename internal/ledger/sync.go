@@ -13,6 +13,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"shirase/internal/files"
+	"shirase/internal/store"
 )
 
 // Sync publishes what has been appended and committed: it writes data, entry
@@ -109,7 +110,7 @@ type leafRow struct {
 }
 
 // leaves returns the leaves [from, to), all of them.
-func leaves(ctx context.Context, q querier, from, to int64) ([]leafRow, error) {
+func leaves(ctx context.Context, q store.Querier, from, to int64) ([]leafRow, error) {
 	rows, err := q.QueryContext(ctx,
 		`SELECT leaf, kind, data FROM ledger_leaves WHERE leaf >= $1 AND leaf < $2 ORDER BY leaf`, from, to)
 	if err != nil {
@@ -263,7 +264,7 @@ func (l *Ledger) removePartials(full tlog.Tile) error {
 }
 
 // readData returns a document from the database.
-func readData(ctx context.Context, q querier, hash [32]byte) ([]byte, error) {
+func readData(ctx context.Context, q store.Querier, hash [32]byte) ([]byte, error) {
 	rows, err := q.QueryContext(ctx, `SELECT bytes FROM ledger_data WHERE hash = $1`, hash[:])
 	if err != nil {
 		return nil, err

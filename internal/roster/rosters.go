@@ -218,12 +218,7 @@ func lockCase(ctx context.Context, tx *sql.Tx, incident string) (seq int64, err 
 	return seq, err
 }
 
-// A querier is a database or a transaction.
-type querier interface {
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
-}
-
-func rosterAt(ctx context.Context, q querier, incident string, seq int64) (Roster, error) {
+func rosterAt(ctx context.Context, q store.Querier, incident string, seq int64) (Roster, error) {
 	var id, text string
 	var created int64
 	var shred sql.NullInt64

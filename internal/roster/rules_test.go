@@ -190,8 +190,8 @@ sets:
 	}
 }
 
-// TestDesignRules: the example of DESIGN 8 is read as it stands there.
-func TestDesignRules(t *testing.T) {
+// TestWholeRules: rules that use everything are read as they stand.
+func TestWholeRules(t *testing.T) {
 	r := mustRules(t, `# rules.yaml
 columns: {account: member_id, email: mail, locale: lang}
 exclude:

@@ -18,7 +18,7 @@ type Options struct {
 // from panics, and one line of log a request.
 //
 // The line holds method, route, status, size and time taken. It does not hold path, query, headers or addresses: a
-// bucket's number in a path is part of what somebody asked about (DESIGN 5, "What remains").
+// bucket's number in a path is part of what somebody asked about (docs/THREATS.md).
 func Wrap(h http.Handler, o Options) http.Handler {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

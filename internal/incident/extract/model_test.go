@@ -23,7 +23,7 @@ func sharedData(t *testing.T, name string) []byte {
 	return b
 }
 
-// modelFacts are the facts of the model notice (DESIGN 1), each with the words of the notice it is read from.
+// modelFacts are the facts of the model notice, each with the words of the notice it is read from.
 var modelFacts = []struct{ key, value, more, from string }{
 	{"organisation", "LINE株式会社", "", "LINE株式会社"},
 	{"title", "【NAVER】NAVER会員情報への不正アクセスに関するお知らせとパスワード変更のお願い", "", "【NAVER】NAVER会員情報への不正アクセスに関するお知らせとパスワード変更のお願い"},
