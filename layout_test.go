@@ -15,9 +15,10 @@ import (
 // The layers of docs/decisions/rooms.md, each of which may import those below
 // it. A package belongs to exactly one.
 const (
-	public = iota // what an outside client, verifier or auditor needs
-	floor         // what rooms stand on
-	facts         // the common tongue of the rooms
+	public  = iota // what an outside client, verifier or auditor needs
+	floor          // what rooms stand on
+	facts          // the common tongue of the rooms
+	derived        // what is made of facts, and can be made again
 	room
 	usecase // what several rooms do together
 	door
@@ -30,6 +31,7 @@ var layers = map[string]int{
 	"internal/hint": floor, "internal/actor": floor, "internal/files": floor, "internal/store": floor, "internal/store/storetest": floor, "internal/killtest": floor, "internal/web": floor,
 	"internal/ledger": floor, "internal/index": floor, "internal/roster": floor,
 	"internal/incident":          facts,
+	"internal/archive":           derived,
 	"internal/incident/chart":    room,
 	"internal/incident/exchange": room,
 	"internal/incident/extract":  room,

@@ -12,6 +12,7 @@ import (
 
 	"shirase/bench/figure"
 	"shirase/internal/actor"
+	"shirase/internal/archive"
 	"shirase/internal/incident"
 	"shirase/internal/incident/exchange"
 	"shirase/internal/store"
@@ -52,7 +53,9 @@ func measure(o figure.Options, url, engine, kind string, sets [][]byte) {
 	db, err := store.Open(ctx, url)
 	figure.Check(err)
 	defer db.Close()
-	room, err := incident.New(ctx, db)
+	room, err := incident.New(ctx, db, archive.Changed)
+	figure.Check(err)
+	_, err = archive.New(ctx, db, room) // an import makes the archive's entries too
 	figure.Check(err)
 	for _, run := range []string{"first run", "second run"} {
 		start := time.Now()

@@ -18,6 +18,7 @@ import (
 
 	"shirase/bench/figure"
 	"shirase/internal/actor"
+	"shirase/internal/archive"
 	"shirase/internal/incident"
 	"shirase/internal/store"
 )
@@ -64,8 +65,7 @@ func measure(ctx context.Context, o figure.Options, engine, url string, size, qu
 	db, err := store.Open(ctx, url)
 	figure.Check(err)
 	defer db.Close()
-	filling, err := incident.New(ctx, db)
-	figure.Check(err)
+	filling, _ := open(ctx, db)
 	start := time.Now()
 	g := generator{rand.New(rand.NewPCG(7, 11))}
 	i := 0
@@ -84,20 +84,19 @@ func measure(ctx context.Context, o figure.Options, engine, url string, size, qu
 		figure.Check(err)
 	}
 
-	room, err := incident.New(ctx, db) // a new process: nothing is held in memory yet
-	figure.Check(err)
+	_, room := open(ctx, db) // a new process: nothing is held in memory yet
 	s := room.Public()
 	runtime.GC()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	start = time.Now()
-	_, err = s.Search(ctx, incident.Query{})
+	_, err = s.Search(ctx, archive.Query{})
 	figure.Check(err)
 	o.Print(figure.Figure{Name: engine + ": the first search of a process", Value: ms(time.Since(start)), Unit: "ms"})
 
 	type timed struct {
 		took time.Duration
-		q    incident.Query
+		q    archive.Query
 	}
 	var all []timed
 	byKind := map[string][]time.Duration{}
@@ -117,11 +116,11 @@ func measure(ctx context.Context, o figure.Options, engine, url string, size, qu
 	runtime.GC()
 	runtime.ReadMemStats(&after)
 	runtime.KeepAlive(s)
-	o.Print(figure.Figure{Name: engine + ": the first search of a process, of a text", Value: ms(cold(ctx, db, func(s *incident.View) error {
-		_, err := s.Search(ctx, incident.Query{Text: "京都"})
+	o.Print(figure.Figure{Name: engine + ": the first search of a process, of a text", Value: ms(cold(ctx, db, func(s *archive.View) error {
+		_, err := s.Search(ctx, archive.Query{Text: "京都"})
 		return err
 	})), Unit: "ms"})
-	o.Print(figure.Figure{Name: engine + ": what serve reads in the background when it starts", Value: ms(cold(ctx, db, func(s *incident.View) error {
+	o.Print(figure.Figure{Name: engine + ": what serve reads in the background when it starts", Value: ms(cold(ctx, db, func(s *archive.View) error {
 		return s.Warm(ctx)
 	})), Unit: "ms"})
 	if found < queries*3/4 {
@@ -144,10 +143,18 @@ func measure(ctx context.Context, o figure.Options, engine, url string, size, qu
 	}
 }
 
-// cold times do with a room that holds nothing in memory yet.
-func cold(ctx context.Context, db *store.DB, do func(s *incident.View) error) time.Duration {
-	s, err := incident.New(ctx, db)
+// open opens both rooms as the program does.
+func open(ctx context.Context, db *store.DB) (*incident.Incidents, *archive.Archive) {
+	incidents, err := incident.New(ctx, db, archive.Changed)
 	figure.Check(err)
+	room, err := archive.New(ctx, db, incidents)
+	figure.Check(err)
+	return incidents, room
+}
+
+// cold times do with a room that holds nothing in memory yet.
+func cold(ctx context.Context, db *store.DB, do func(s *archive.View) error) time.Duration {
+	_, s := open(ctx, db)
 	start := time.Now()
 	figure.Check(do(s.Public()))
 	return time.Since(start)
@@ -253,9 +260,9 @@ func (g generator) incident(i int) *incident.FactsFile {
 }
 
 // query is what somebody might ask, with its kind.
-func (g generator) query() (string, incident.Query) {
+func (g generator) query() (string, archive.Query) {
 	r := g.r
-	var q incident.Query
+	var q archive.Query
 	kind := ""
 	switch n := r.IntN(100); {
 	case n < 15:
@@ -300,7 +307,7 @@ func (g generator) query() (string, incident.Query) {
 		kind = "what most incidents have"
 		q.Text = pick(r, strings.Fields("株式会社 お知らせ the 個人情報 inc"))
 	}
-	q.Sort = pick(r, []string{"", "", "", incident.Newest, incident.Largest, incident.Oldest})
+	q.Sort = pick(r, []string{"", "", "", archive.Newest, archive.Largest, archive.Oldest})
 	if r.IntN(4) == 0 {
 		q.Limit = 50
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"shirase/internal/archive"
 	"shirase/internal/files"
 	"shirase/internal/hint"
 	"shirase/internal/incident"
@@ -57,6 +58,7 @@ type instance struct {
 	index     *index.Index
 	rosters   *roster.Rosters
 	incidents *incident.Incidents
+	archive   *archive.Archive
 }
 
 var (
@@ -170,7 +172,10 @@ func (a *app) wire(ctx context.Context, s settings) (_ *instance, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if in.incidents, err = incident.New(ctx, in.db); err != nil {
+	if in.incidents, err = incident.New(ctx, in.db, archive.Changed); err != nil {
+		return nil, err
+	}
+	if in.archive, err = archive.New(ctx, in.db, in.incidents); err != nil {
 		return nil, err
 	}
 	if in.rosters, err = roster.New(ctx, in.db, in.dir, in.keys); err != nil {

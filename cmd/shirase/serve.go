@@ -16,6 +16,7 @@ import (
 	"shirase/check"
 	"shirase/internal/actor"
 	"shirase/internal/api"
+	"shirase/internal/archive"
 	"shirase/internal/hint"
 	"shirase/internal/incident"
 	"shirase/internal/index"
@@ -130,11 +131,11 @@ type serving struct {
 }
 
 // view is what a server shows of the archive.
-func (s serving) view(in *instance) *incident.View {
+func (s serving) view(in *instance) *archive.View {
 	if s.preview != nil {
-		return in.incidents.Preview(in.publisher.Upcoming)
+		return in.archive.Preview(in.publisher.Upcoming)
 	}
-	return in.incidents.Public()
+	return in.archive.Public()
 }
 
 // scope gives the roster whose figures a server shows: the published one, or in a preview the one that would be.
@@ -259,12 +260,12 @@ func (a *app) wrap(h http.Handler, requests bool) http.Handler {
 
 // mountArchive serves the API and the feeds, and puts a limit before the search. It is a limit of its own: whoever reads
 // the archive along leaves the check to the others behind the same address.
-func (a *app) mountArchive(ctx context.Context, in *instance, view *incident.View, s serving, mux *http.ServeMux, pages *site.Site, published *index.Handler) error {
+func (a *app) mountArchive(ctx context.Context, in *instance, view *archive.View, s serving, mux *http.ServeMux, pages *site.Site, published *index.Handler) error {
 	allow, err := s.limit()
 	if err != nil {
 		return err
 	}
-	archive, err := api.New(api.Options{
+	doors, err := api.New(api.Options{
 		Archive:   view,
 		Statement: func() *check.Statement { return published.Statement(ctx) },
 		Allow:     allow,
@@ -276,7 +277,7 @@ func (a *app) mountArchive(ctx context.Context, in *instance, view *incident.Vie
 		return usageError{err}
 	}
 	for _, path := range []string{"/api/", "/feeds/", "/sitemap.xml", "/sitemap/", "/.well-known/security.txt"} {
-		mux.Handle(path, archive)
+		mux.Handle(path, doors)
 	}
 	for _, path := range []string{"/api", "/feeds"} { // pages; the mux would lead from them into the folders
 		mux.Handle(path, pages)
@@ -313,7 +314,7 @@ func (a *app) serve(ctx context.Context, in *instance, l net.Listener, s serving
 		return err
 	}
 	workers.Go(func() {
-		if err := in.incidents.Public().Warm(ctx); err != nil && ctx.Err() == nil {
+		if err := in.archive.Public().Warm(ctx); err != nil && ctx.Err() == nil {
 			slog.Error("warm the search", "error", err) // the first search tries again, and answers for it
 		}
 	})

@@ -16,6 +16,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"shirase/check"
+	"shirase/internal/archive"
 	"shirase/internal/hint"
 	"shirase/internal/incident"
 	"shirase/internal/web"
@@ -23,7 +24,7 @@ import (
 
 // Options of the door.
 type Options struct {
-	Archive *incident.View
+	Archive *archive.View
 	// Statement returns the published statement; nil where nothing is published.
 	Statement func() *check.Statement
 	// Allow takes n units for a request, or says when they would be there; nil: no limit.
@@ -61,7 +62,7 @@ type api struct {
 var failed = web.Mappings{
 	{Err: incident.ErrNotFound, Problem: web.Problem{Status: http.StatusNotFound, Detail: "There is no such incident."}},
 	{Err: incident.ErrNoNotice, Problem: web.Problem{Status: http.StatusNotFound, Detail: "There is no such notice."}},
-	{Err: incident.ErrNoOrganisation, Problem: web.Problem{Status: http.StatusNotFound, Detail: "There is no such organisation."}},
+	{Err: archive.ErrNoOrganisation, Problem: web.Problem{Status: http.StatusNotFound, Detail: "There is no such organisation."}},
 	{Err: errParameter, Problem: web.Problem{Status: http.StatusBadRequest, Code: "query", Detail: "Known are cursor, from the page before, and limit, from 1 to 100."}},
 	{Err: errFeed, Problem: web.Problem{Status: http.StatusBadRequest, Code: "query", Detail: "A feed has its own order and length: leave sort, cursor and limit out."}},
 	{Err: errNotHere, Problem: web.Problem{Status: http.StatusNotFound}},
@@ -128,7 +129,7 @@ func (a *api) handle(pattern string, cost int, serve func(a *api, w http.Respons
 func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p, known := failed.Problem(err)
 	switch {
-	case errors.Is(err, incident.ErrQuery):
+	case errors.Is(err, archive.ErrQuery):
 		p, known = web.Problem{Status: http.StatusBadRequest, Code: "query", Detail: "The search is not accepted."}, true
 		if remedy := hint.Of(err); remedy != "" { // hints are fixed texts, and repeat nothing of the request
 			p.Detail = "The search is not accepted: " + remedy + "."
@@ -210,7 +211,7 @@ func (a *api) base(r *http.Request) string {
 var plainHost = regexp.MustCompile(`^[A-Za-z0-9.:\[\]-]{1,255}$`)
 
 // newest is the latest of several times.
-func newest(list []incident.Entry) time.Time {
+func newest(list []archive.Entry) time.Time {
 	var out time.Time
 	for _, e := range list {
 		if e.Updated.After(out) {

@@ -22,6 +22,7 @@ import (
 
 	"shirase/check"
 	"shirase/internal/actor"
+	"shirase/internal/archive"
 	"shirase/internal/incident"
 	"shirase/internal/store"
 	"shirase/internal/web"
@@ -35,7 +36,11 @@ func world(t testing.TB, change func(*Options)) http.Handler {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
-	s, err := incident.New(t.Context(), db)
+	s, err := incident.New(t.Context(), db, archive.Changed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := archive.New(t.Context(), db, s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +89,7 @@ facts:
 		t.Fatal(err)
 	}
 	st := &check.Statement{Incidents: []check.Incident{{ID: "hostile", State: check.Investigating}, {ID: "naver-2013", State: check.Final}}}
-	o := Options{Archive: s.Public(), Statement: func() *check.Statement { return st }, BaseURL: "https://notice.example/", Contacts: []string{"security@notice.example"}}
+	o := Options{Archive: a.Public(), Statement: func() *check.Statement { return st }, BaseURL: "https://notice.example/", Contacts: []string{"security@notice.example"}}
 	if change != nil {
 		change(&o)
 	}

@@ -11,7 +11,7 @@ import (
 // version: who has it, and asks again, is told without the archive being read.
 func export(format exchange.Format, ending string) func(a *api, w http.ResponseWriter, r *http.Request) error {
 	return func(a *api, w http.ResponseWriter, r *http.Request) error {
-		version, err := a.Archive.ArchiveVersion(r.Context())
+		version, err := a.Archive.Version(r.Context())
 		if err != nil {
 			return err
 		}

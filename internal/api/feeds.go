@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"shirase/internal/archive"
 	"shirase/internal/incident"
 	"shirase/internal/web"
 )
@@ -42,7 +43,7 @@ type feed struct {
 // feed reads the feed that a request asks for: a search, or everything, in the language that it names.
 func (a *api) feed(r *http.Request) (feed, error) {
 	values := r.URL.Query()
-	q, err := incident.ParseQuery(values)
+	q, err := archive.ParseQuery(values)
 	if err != nil {
 		return feed{}, err
 	}
@@ -54,7 +55,7 @@ func (a *api) feed(r *http.Request) (feed, error) {
 		lang = l
 	}
 	search := q.Values()
-	q.Sort, q.Limit = incident.Updated, feedItems
+	q.Sort, q.Limit = archive.Updated, feedItems
 	res, err := a.Archive.Search(r.Context(), q)
 	if err != nil {
 		return feed{}, err
@@ -90,7 +91,7 @@ func (a *api) feed(r *http.Request) (feed, error) {
 }
 
 // items are the feed's items of an incident. The ids are addresses that stay.
-func (a *api) items(ctx context.Context, base string, lang web.Lang, e incident.Entry) ([]item, error) {
+func (a *api) items(ctx context.Context, base string, lang web.Lang, e archive.Entry) ([]item, error) {
 	common := item{title: e.Title.In(lang), author: e.Organisation.In(lang), tags: incident.ClassLabels(lang, e.Classes)}
 	if e.Dataset != "" {
 		p, ok, err := a.Archive.Provenance(ctx, e.ID)
@@ -133,7 +134,7 @@ func (a *api) items(ctx context.Context, base string, lang web.Lang, e incident.
 }
 
 // summary says in a line or two what an incident is.
-func summary(lang web.Lang, e incident.Entry) string {
+func summary(lang web.Lang, e archive.Entry) string {
 	var parts []string
 	if name := e.Organisation.In(lang); name != "" {
 		parts = append(parts, name)

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"shirase/internal/archive"
 	"shirase/internal/incident"
 	"shirase/internal/incident/exchange"
 )
@@ -42,7 +43,7 @@ const pageSize = 50
 func searchParameters() []parameter {
 	words := func(name string) []string {
 		var out []string
-		for _, t := range incident.Vocabulary()[name] {
+		for _, t := range archive.Vocabulary()[name] {
 			out = append(out, t.Word)
 		}
 		if name == "sector" || name == "class" {
@@ -62,7 +63,7 @@ func searchParameters() []parameter {
 		{name: "certification", what: "A certification of the organisation, as it is recorded.", list: true},
 		{name: "dataset", what: "A data set, or own for what the operator itself published.", list: true},
 		{name: "organisation", what: "Id of an organisation."},
-		{name: "sort", what: "Order; the most relevant first where there is q, else the newest.", enum: incident.Sorts},
+		{name: "sort", what: "Order; the most relevant first where there is q, else the newest.", enum: archive.Sorts},
 		{name: "cursor", what: "Where the page before ended; taken from its next."},
 		{name: "limit", what: "Lines a page, 1 to 100.", number: true},
 	}
@@ -99,7 +100,7 @@ func makeRoutes() []Route {
 }
 
 func (a *api) incidents(w http.ResponseWriter, r *http.Request) error {
-	q, err := incident.ParseQuery(r.URL.Query())
+	q, err := archive.ParseQuery(r.URL.Query())
 	if err != nil {
 		return err
 	}
@@ -196,7 +197,7 @@ func page(r *http.Request) (after string, limit int, err error) {
 		case "cursor":
 			after = values[0]
 		case "limit":
-			if limit, err = strconv.Atoi(values[0]); err != nil || limit < 1 || limit > incident.MaxLimit {
+			if limit, err = strconv.Atoi(values[0]); err != nil || limit < 1 || limit > archive.MaxLimit {
 				return "", 0, errParameter
 			}
 		default:
@@ -259,7 +260,7 @@ func (a *api) organisation(w http.ResponseWriter, r *http.Request) error {
 	}
 	base := a.base(r)
 	out := Organisation{OrganisationRef: OrganisationRef{o.ID, Text(o.Name)}, URL: base + "/organisations/" + o.ID, Aliases: []Text{},
-		Incidents: a.entries(base, o.Entries[:min(len(o.Entries), incident.MaxLimit)]), Total: len(o.Entries)}
+		Incidents: a.entries(base, o.Entries[:min(len(o.Entries), archive.MaxLimit)]), Total: len(o.Entries)}
 	for _, t := range o.Aliases {
 		out.Aliases = append(out.Aliases, Text(t))
 	}
@@ -279,7 +280,7 @@ func (a *api) datasets(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *api) vocabulary(w http.ResponseWriter, r *http.Request) error {
-	all := incident.Vocabulary()
+	all := archive.Vocabulary()
 	terms := func(name string) []Term {
 		out := []Term{}
 		for _, t := range all[name] {

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"shirase/internal/archive"
 	"shirase/internal/incident"
 	"shirase/internal/web"
 )
@@ -46,7 +47,7 @@ func (a *api) mapped(ctx context.Context, base string) (parts []web.Content, las
 		b.add(p, time.Time{})
 	}
 	organisation := map[string]time.Time{}
-	err = a.Archive.EachEntry(ctx, func(e incident.Entry) error {
+	err = a.Archive.EachEntry(ctx, func(e archive.Entry) error {
 		b.add("/incidents/"+e.ID, e.Updated)
 		if e.OrganisationID != "" && e.Updated.After(organisation[e.OrganisationID]) {
 			organisation[e.OrganisationID] = e.Updated

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"shirase/check"
+	"shirase/internal/archive"
 	"shirase/internal/incident"
 )
 
@@ -225,7 +226,7 @@ type Problem struct {
 	Detail string `json:"detail,omitzero"`
 }
 
-func (a *api) entry(base string, e incident.Entry) Entry {
+func (a *api) entry(base string, e archive.Entry) Entry {
 	out := Entry{ID: e.ID, URL: base + "/incidents/" + e.ID, Title: Text(e.Title), Date: e.Date.Format(time.RFC3339), DateKey: e.DateKey,
 		DatePrecision: precisions[e.DatePrecision],
 		Disclosed:     e.Disclosed.String(), Cause: e.Cause, Sector: e.Sector, Country: e.Country, State: a.state(e.ID), Checkable: a.state(e.ID) == string(check.Final),
@@ -238,12 +239,12 @@ func (a *api) entry(base string, e incident.Entry) Entry {
 		out.Affected = &Count{*e.Affected.Number, e.Affected.Unit, e.Affected.Qualifier}
 	}
 	if out.Dataset == "" {
-		out.Dataset = incident.Own
+		out.Dataset = archive.Own
 	}
 	return out
 }
 
-func (a *api) entries(base string, list []incident.Entry) []Entry {
+func (a *api) entries(base string, list []archive.Entry) []Entry {
 	out := []Entry{}
 	for _, e := range list {
 		out = append(out, a.entry(base, e))
@@ -251,7 +252,7 @@ func (a *api) entries(base string, list []incident.Entry) []Entry {
 	return out
 }
 
-func span(s *incident.Span) *Span {
+func span(s *archive.Span) *Span {
 	if s == nil {
 		return nil
 	}

@@ -5,8 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
-	"time"
+	"strings"
 )
 
 // Heading is something a disclosure tells, with the keys that record it and the rules that ask for it.
@@ -58,7 +57,7 @@ func (i Incident) Checklist() []Mark {
 			if !slices.Contains(h.keys, f.Key) {
 				continue
 			}
-			if f.Certainty == Unknown || f.Key == "cause" && f.Value.Word == unknownWord || f.Key == "affected.count" && f.Value.Number == nil {
+			if f.Certainty == Unknown || f.Key == "cause" && f.Value.Word == "unknown" || f.Key == "affected.count" && f.Value.Number == nil {
 				out[n] = max(out[n], SaidUnknown)
 				continue
 			}
@@ -74,54 +73,23 @@ type ToldShare struct {
 	N       int
 }
 
-// toldCache keeps the shares: they need a pass over the index of facts, and the archive of a busy day changes often.
-type toldCache struct {
-	mu      sync.Mutex
-	version int64
-	at      time.Time
-	shares  []ToldShare
-	of      int
-}
-
-// toldAge is how old shares may be where the archive has changed since.
-const toldAge = time.Minute
-
-// Told returns of how many incidents of the archive each heading is recorded, and how many incidents there are.
-func (p *Peers) Told(ctx context.Context) ([]ToldShare, int, error) {
-	now, err := p.current(ctx)
-	if err != nil {
-		return nil, 0, err
-	}
-	p.told.mu.Lock()
-	defer p.told.mu.Unlock()
-	if p.told.shares != nil && (p.told.version == now.version || time.Since(p.told.at) < toldAge) {
-		return p.told.shares, p.told.of, nil
-	}
-	shares, err := p.view.shares(ctx)
-	if err != nil {
-		return nil, 0, fmt.Errorf("checklist: %w", err)
-	}
-	p.told.version, p.told.at, p.told.shares, p.told.of = now.version, time.Now(), shares, len(now.list)
-	return shares, len(now.list), nil
-}
-
-// shares counts the incidents that have a record under each heading: those of others in the index of facts, and own ones by
+// Told counts the incidents that have a record under each heading: those of others in the index of facts, and own ones by
 // what is shown of them.
-func (v *View) shares(ctx context.Context) ([]ToldShare, error) {
+func (v *View) Told(ctx context.Context) ([]ToldShare, error) {
 	var out []ToldShare
 	for _, h := range headings {
-		args := make([]any, len(h.keys))
+		args, binds := make([]any, len(h.keys)), make([]string, len(h.keys))
 		for k, key := range h.keys {
-			args[k] = key
+			args[k], binds[k] = key, fmt.Sprintf("$%d", k+1)
 		}
 		n := 0
-		if err := v.s.db.QueryRowContext(ctx, `SELECT count(DISTINCT f.incident) FROM incident_fact f JOIN incident_import o ON o.incident = f.incident
-			WHERE f.fact_key IN (`+binds(len(args))+`)`, args...).Scan(&n); err != nil {
+		if err := v.from().QueryRowContext(ctx, `SELECT count(DISTINCT f.incident) FROM incident_fact f JOIN incident_import o ON o.incident = f.incident
+			WHERE f.fact_key IN (`+strings.Join(binds, ", ")+`)`, args...).Scan(&n); err != nil {
 			return nil, err
 		}
 		out = append(out, ToldShare{h, n})
 	}
-	ids, err := readIDs(ctx, v.s.db, `SELECT i.id FROM incident i WHERE NOT EXISTS (SELECT 1 FROM incident_import o WHERE o.incident = i.id) ORDER BY i.id`)
+	ids, err := readIDs(ctx, v.from(), `SELECT i.id FROM incident i WHERE NOT EXISTS (SELECT 1 FROM incident_import o WHERE o.incident = i.id) ORDER BY i.id`)
 	if err != nil {
 		return nil, err
 	}

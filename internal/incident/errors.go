@@ -13,9 +13,6 @@ var (
 	ErrNotFound = errors.New("no such incident")
 	ErrNotice   = errors.New("notice not accepted")
 	ErrNoNotice = errors.New("no such notice")
-	ErrQuery    = errors.New("search not accepted")
-
-	ErrNoOrganisation = errors.New("no such organisation")
 )
 
 // place is a line and column of a facts file, both from 1; the zero place is the file as a whole.

@@ -348,7 +348,7 @@ func (r *importer) create(ctx context.Context, tx *sql.Tx, p *prepared, now time
 		return nil, err
 	}
 	counts.Imported++
-	return nil, addFacts(ctx, tx, r.who, &FactsFile{ID: p.ID, Facts: p.fetched(p.Facts, now)}, now)
+	return nil, r.addFacts(ctx, tx, r.who, &FactsFile{ID: p.ID, Facts: p.fetched(p.Facts, now)}, now)
 }
 
 func asOfMicros(m Moment) int64 {
@@ -426,10 +426,10 @@ func (r *importer) update(ctx context.Context, tx *sql.Tx, p *prepared, id strin
 	if len(changes) == 0 {
 		return nil
 	}
-	if err := addFacts(ctx, tx, r.who, &FactsFile{ID: id, Facts: p.fetched(changes, now)}, now); err != nil {
+	if err := r.addFacts(ctx, tx, r.who, &FactsFile{ID: id, Facts: p.fetched(changes, now)}, now); err != nil {
 		return err
 	}
-	return mergeAgain(ctx, tx, r.who, id, now)
+	return r.mergeAgain(ctx, tx, r.who, id, now)
 }
 
 // changesSince gives the facts of now that before does not have, and takes back those of before that now lacks.

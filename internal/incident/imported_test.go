@@ -224,7 +224,7 @@ func TestMain(m *testing.M) {
 		if err != nil {
 			return err
 		}
-		s, err := New(ctx, db)
+		s, err := New(ctx, db, nil)
 		if err != nil {
 			return err
 		}

@@ -24,13 +24,20 @@ var migrations embed.FS
 
 // Incidents is the room: the incidents of one store.
 type Incidents struct {
-	db     *store.DB
-	now    func() time.Time
-	public *View
+	db      *store.DB
+	now     func() time.Time
+	public  *View
+	changed Changed
 }
 
-// New opens the room on db and brings its tables up to date.
-func New(ctx context.Context, db *store.DB) (*Incidents, error) {
+// Changed is told of every incident of which the public sees something else from now on, in the transaction that makes it
+// so: facts are recorded of what others disclosed, it is merged, or a notice is served. v is what the public sees in that
+// transaction, which an error undoes.
+type Changed func(ctx context.Context, tx *sql.Tx, v *View, id string) error
+
+// New opens the room on db and brings its tables up to date. What is made from incidents and kept beside them is brought up
+// to date by changed; nil: nothing is.
+func New(ctx context.Context, db *store.DB, changed Changed) (*Incidents, error) {
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return nil, fmt.Errorf("incident: %w", err)
@@ -38,13 +45,13 @@ func New(ctx context.Context, db *store.DB) (*Incidents, error) {
 	if err := db.Migrate(ctx, "incident", files); err != nil {
 		return nil, fmt.Errorf("incident: %w", err)
 	}
-	s := &Incidents{db: db, now: time.Now}
-	s.public = &View{s: s, archive: &archive{}}
+	if changed == nil {
+		changed = func(context.Context, *sql.Tx, *View, string) error { return nil }
+	}
+	s := &Incidents{db: db, now: time.Now, changed: changed}
+	s.public = &View{s: s}
 	if err := s.takeBaselines(ctx); err != nil {
 		return nil, fmt.Errorf("incident: taking over what was shown: %w", err)
-	}
-	if err := s.makeArchive(ctx); err != nil {
-		return nil, fmt.Errorf("incident: making the archive: %w", err)
 	}
 	return s, nil
 }
@@ -65,13 +72,13 @@ func (s *Incidents) Create(ctx context.Context, who actor.Actor, file *FactsFile
 		return Incident{}, err
 	}
 	now := s.now()
-	if err := s.db.Update(ctx, func(tx *sql.Tx) error { return create(ctx, tx, who, file, now) }); err != nil {
+	if err := s.db.Update(ctx, func(tx *sql.Tx) error { return s.create(ctx, tx, who, file, now) }); err != nil {
 		return Incident{}, fmt.Errorf("create incident: %w", err)
 	}
 	return s.Get(ctx, file.ID)
 }
 
-func create(ctx context.Context, tx *sql.Tx, who actor.Actor, file *FactsFile, now time.Time) error {
+func (s *Incidents) create(ctx context.Context, tx *sql.Tx, who actor.Actor, file *FactsFile, now time.Time) error {
 	var taken int
 	if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM incident WHERE id = $1`, file.ID).Scan(&taken); err != nil {
 		return err
@@ -82,7 +89,7 @@ func create(ctx context.Context, tx *sql.Tx, who actor.Actor, file *FactsFile, n
 	if _, err := tx.ExecContext(ctx, `INSERT INTO incident (id, created_at) VALUES ($1, $2)`, file.ID, store.Micros(now)); err != nil {
 		return err
 	}
-	return addFacts(ctx, tx, who, file, now)
+	return s.addFacts(ctx, tx, who, file, now)
 }
 
 // Add records the facts of file with an incident that exists, all or none. Errors: ErrNotFound.
@@ -101,7 +108,7 @@ func (s *Incidents) Add(ctx context.Context, who actor.Actor, file *FactsFile) (
 		if n == 0 {
 			return notFound(file.ID)
 		}
-		return addFacts(ctx, tx, who, file, now)
+		return s.addFacts(ctx, tx, who, file, now)
 	})
 	if err != nil {
 		return Incident{}, fmt.Errorf("add facts: %w", err)
@@ -114,9 +121,9 @@ func notFound(id string) error {
 	return hint.Add(fmt.Errorf("%w: %.80q", ErrNotFound, id), "create it first: shirase incident new --facts FILE")
 }
 
-// addFacts appends the facts of file in their order and, where they are public, makes the archive's entry of the incident
-// anew. Whatever else the entry says (the data set the incident came from) has to be in tx before.
-func addFacts(ctx context.Context, tx *sql.Tx, who actor.Actor, file *FactsFile, now time.Time) error {
+// addFacts appends the facts of file in their order and, where they are public, says that the incident has changed. Whatever
+// else belongs to it (the data set that it came from) has to be in tx before.
+func (s *Incidents) addFacts(ctx context.Context, tx *sql.Tx, who actor.Actor, file *FactsFile, now time.Time) error {
 	var last sql.NullInt64
 	if err := tx.QueryRowContext(ctx, `SELECT max(seq) FROM incident_fact WHERE incident = $1`, file.ID).Scan(&last); err != nil {
 		return err
@@ -126,7 +133,7 @@ func addFacts(ctx context.Context, tx *sql.Tx, who actor.Actor, file *FactsFile,
 			return err
 		}
 	}
-	return recorded(ctx, tx, file.ID)
+	return s.added(ctx, tx, file.ID)
 }
 
 // factsAtOnce is how many facts one statement inserts: enough that an import does not wait for the database once a

@@ -17,7 +17,7 @@ import (
 // room opens the room on db with a clock that stands still.
 func room(t *testing.T, db *store.DB) *Incidents {
 	t.Helper()
-	s, err := New(t.Context(), db)
+	s, err := New(t.Context(), db, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -214,11 +214,11 @@ func (s *Incidents) Merge(ctx context.Context, who actor.Actor, id, into string)
 			return err
 		}
 		if !own {
-			if err := refresh(ctx, tx, id); err != nil { // it leaves the archive
+			if err := s.tell(ctx, tx, id); err != nil { // whoever asks for it gets the other
 				return err
 			}
 		}
-		done, err = mergeFacts(ctx, tx, who, id, into, now)
+		done, err = s.mergeFacts(ctx, tx, who, id, into, now)
 		return err
 	})
 	if err != nil {
@@ -259,7 +259,7 @@ func mergeable(ctx context.Context, tx *sql.Tx, id, into string) (string, error)
 }
 
 // mergeAgain carries changes of an incident that was merged to where it went.
-func mergeAgain(ctx context.Context, tx *sql.Tx, who actor.Actor, id string, now time.Time) error {
+func (s *Incidents) mergeAgain(ctx context.Context, tx *sql.Tx, who actor.Actor, id string, now time.Time) error {
 	for range maxMerges {
 		var into string
 		err := tx.QueryRowContext(ctx, `SELECT target FROM incident_merge WHERE incident = $1`, id).Scan(&into)
@@ -267,7 +267,7 @@ func mergeAgain(ctx context.Context, tx *sql.Tx, who actor.Actor, id string, now
 			return nil
 		}
 		if err == nil {
-			_, err = mergeFacts(ctx, tx, who, id, into, now)
+			_, err = s.mergeFacts(ctx, tx, who, id, into, now)
 		}
 		if err != nil {
 			return err
@@ -281,7 +281,7 @@ func mergeAgain(ctx context.Context, tx *sql.Tx, who actor.Actor, id string, now
 func mergeAuthor(id string) string { return "merge:" + id }
 
 // mergeFacts adds to into what id says and into does not.
-func mergeFacts(ctx context.Context, tx *sql.Tx, who actor.Actor, id, into string, now time.Time) (Merged, error) {
+func (s *Incidents) mergeFacts(ctx context.Context, tx *sql.Tx, who actor.Actor, id, into string, now time.Time) (Merged, error) {
 	done := Merged{ID: id, Into: into}
 	author := mergeAuthor(id)
 	from, err := factsOf(ctx, tx, id)
@@ -321,7 +321,7 @@ func mergeFacts(ctx context.Context, tx *sql.Tx, who actor.Actor, id, into strin
 	if len(changes) == 0 {
 		return done, nil
 	}
-	return done, addFacts(ctx, tx, who, &FactsFile{ID: into, Facts: changes}, now)
+	return done, s.addFacts(ctx, tx, who, &FactsFile{ID: into, Facts: changes}, now)
 }
 
 // merger decides what becomes of each fact.

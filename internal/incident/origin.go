@@ -56,7 +56,7 @@ func (s *Incidents) Disown(ctx context.Context, who actor.Actor, id string) erro
 	})
 }
 
-// setOrigin changes whose an incident is, and what the archive shows of it.
+// setOrigin changes whose an incident is.
 func (s *Incidents) setOrigin(ctx context.Context, who actor.Actor, id string, change func(tx *sql.Tx, own bool) error) error {
 	if err := who.Check("change whose an incident is"); err != nil {
 		return err
@@ -80,10 +80,10 @@ func (s *Incidents) setOrigin(ctx context.Context, who actor.Actor, id string, c
 		if err := change(tx, own); err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, `UPDATE incident_archive SET drafts = drafts + 1 WHERE one = 1`); err != nil {
+		if err := drafted(ctx, tx); err != nil {
 			return err
 		}
-		return refresh(ctx, tx, id)
+		return s.tell(ctx, tx, id)
 	})
 	if err != nil {
 		return fmt.Errorf("incident %s: %w", id, err)

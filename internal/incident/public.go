@@ -93,7 +93,7 @@ func scanShown(row interface{ Scan(...any) error }) (shown, error) {
 }
 
 // served stands in queries for the number of entries that are public.
-const served = `(SELECT served FROM incident_archive WHERE one = 1)`
+const served = `(SELECT served FROM incident_room WHERE one = 1)`
 
 // publicState reads what the public is told of an own incident; false where it was never published.
 func publicState(ctx context.Context, q store.Querier, id string) (shown, bool, error) {
@@ -108,11 +108,21 @@ func publicState(ctx context.Context, q store.Querier, id string) (shown, bool, 
 	return s, true, nil
 }
 
-// isOwn reports whether the operator answers for an incident: nothing says that it was recorded from what others published.
+// datasetOf names the data set that an incident was recorded from; "" where nothing says that others published it, and so
+// the operator answers for it.
+func datasetOf(ctx context.Context, q store.Querier, id string) (string, error) {
+	var dataset string
+	err := q.QueryRowContext(ctx, `SELECT dataset FROM incident_import WHERE incident = $1`, id).Scan(&dataset)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", nil
+	}
+	return dataset, err
+}
+
+// isOwn reports whether the operator answers for an incident.
 func isOwn(ctx context.Context, q store.Querier, id string) (bool, error) {
-	var n int
-	err := q.QueryRowContext(ctx, `SELECT count(*) FROM incident_import WHERE incident = $1`, id).Scan(&n)
-	return n == 0, err
+	dataset, err := datasetOf(ctx, q, id)
+	return dataset == "", err
 }
 
 // resolve follows an id to the incident that it was merged into, if only as far as the public is told.
@@ -136,11 +146,7 @@ func resolve(ctx context.Context, q store.Querier, id string, public bool) (stri
 const maxMerges = 32
 
 // publicIncident reads an incident as the public sees it; false where it does not. It does not follow merges.
-func publicIncident(ctx context.Context, q store.Querier, id string) (Incident, bool, error) {
-	own, err := isOwn(ctx, q, id)
-	if err != nil {
-		return Incident{}, false, err
-	}
+func publicIncident(ctx context.Context, q store.Querier, id string, own bool) (Incident, bool, error) {
 	if !own {
 		list, err := readIncidents(ctx, q, `WHERE i.id = $1`, id)
 		if err != nil || len(list) == 0 {
@@ -170,11 +176,7 @@ func firstShown(ctx context.Context, q store.Querier, id string) (time.Time, err
 }
 
 // lastShown is when something was last made public about an incident.
-func lastShown(ctx context.Context, q store.Querier, id string, created time.Time) (time.Time, error) {
-	own, err := isOwn(ctx, q, id)
-	if err != nil {
-		return created, err
-	}
+func lastShown(ctx context.Context, q store.Querier, id string, own bool, created time.Time) (time.Time, error) {
 	newest := created
 	queries := []string{`SELECT coalesce(max(recorded_at), 0) FROM incident_fact WHERE incident = $1`}
 	if own {
@@ -319,13 +321,13 @@ func readIDs(ctx context.Context, q store.Querier, query string, args ...any) ([
 // smaller size changes nothing.
 func (s *Incidents) Serve(ctx context.Context, tx *sql.Tx, size int64) error {
 	var before int64
-	if err := tx.QueryRowContext(ctx, `SELECT served FROM incident_archive WHERE one = 1`).Scan(&before); err != nil {
+	if err := tx.QueryRowContext(ctx, `SELECT served FROM incident_room WHERE one = 1`).Scan(&before); err != nil {
 		return fmt.Errorf("serve notices: %w", err)
 	}
 	if size <= before {
 		return nil
 	}
-	if _, err := tx.ExecContext(ctx, `UPDATE incident_archive SET served = $1 WHERE one = 1`, size); err != nil {
+	if _, err := tx.ExecContext(ctx, `UPDATE incident_room SET served = $1 WHERE one = 1`, size); err != nil {
 		return fmt.Errorf("serve notices: %w", err)
 	}
 	ids, err := readIDs(ctx, tx, `SELECT incident FROM incident_public WHERE ledger_index >= $1 AND ledger_index < $2
@@ -334,16 +336,27 @@ func (s *Incidents) Serve(ctx context.Context, tx *sql.Tx, size int64) error {
 		return fmt.Errorf("serve notices: %w", err)
 	}
 	for _, id := range ids {
-		if err := refresh(ctx, tx, id); err != nil {
+		if err := s.tell(ctx, tx, id); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// recorded makes the archive's entry of an incident anew where what was just recorded about it is public, and counts a
-// draft where it is not.
-func recorded(ctx context.Context, tx *sql.Tx, id string) error {
+// tell says that the public sees something else of an incident from now on.
+func (s *Incidents) tell(ctx context.Context, tx *sql.Tx, id string) error {
+	return s.changed(ctx, tx, s.public.In(tx), id)
+}
+
+// drafted counts what was recorded and is not public, so that previews know.
+func drafted(ctx context.Context, tx *sql.Tx) error {
+	_, err := tx.ExecContext(ctx, `UPDATE incident_room SET drafts = drafts + 1 WHERE one = 1`)
+	return err
+}
+
+// added says that an incident has changed where what was just recorded about it is public, and counts a draft where it is
+// not.
+func (s *Incidents) added(ctx context.Context, tx *sql.Tx, id string) error {
 	own, err := isOwn(ctx, tx, id)
 	if err != nil {
 		return err
@@ -353,23 +366,22 @@ func recorded(ctx context.Context, tx *sql.Tx, id string) error {
 		return err
 	}
 	if own || to != id { // what leads to another incident is shown by that one alone
-		_, err := tx.ExecContext(ctx, `UPDATE incident_archive SET drafts = drafts + 1 WHERE one = 1`)
-		return err
+		return drafted(ctx, tx)
 	}
-	return refresh(ctx, tx, id)
+	return s.tell(ctx, tx, id)
 }
 
 // takeBaselines takes over, once, what an earlier version showed of the operator's own incidents without a notice that
 // signs it: nothing of it vanishes, and it is marked until a notice signs it.
 func (s *Incidents) takeBaselines(ctx context.Context) error {
 	var taken bool
-	if err := s.db.QueryRowContext(ctx, `SELECT baselined FROM incident_archive WHERE one = 1`).Scan(&taken); err != nil || taken {
+	if err := s.db.QueryRowContext(ctx, `SELECT baselined FROM incident_room WHERE one = 1`).Scan(&taken); err != nil || taken {
 		return err
 	}
 	return s.db.Update(ctx, func(tx *sql.Tx) error {
 		var done bool
 		// The update makes programs that start together wait for one another.
-		if err := tx.QueryRowContext(ctx, `UPDATE incident_archive SET drafts = drafts + 1 WHERE one = 1 RETURNING baselined`).Scan(&done); err != nil || done {
+		if err := tx.QueryRowContext(ctx, `UPDATE incident_room SET drafts = drafts + 1 WHERE one = 1 RETURNING baselined`).Scan(&done); err != nil || done {
 			return err
 		}
 		ids, err := readIDs(ctx, tx, `SELECT i.id FROM incident i WHERE NOT EXISTS (SELECT 1 FROM incident_import o WHERE o.incident = i.id)
@@ -382,7 +394,7 @@ func (s *Incidents) takeBaselines(ctx context.Context) error {
 				return fmt.Errorf("%s: %w", id, err)
 			}
 		}
-		_, err = tx.ExecContext(ctx, `UPDATE incident_archive SET baselined = TRUE WHERE one = 1`)
+		_, err = tx.ExecContext(ctx, `UPDATE incident_room SET baselined = TRUE WHERE one = 1`)
 		return err
 	})
 }

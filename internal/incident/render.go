@@ -11,9 +11,9 @@ import (
 
 // What both languages of a notice take from the facts in the same way.
 
-// attack reports whether the cause is somebody's doing from outside, so that the text may speak of access rather
-// than of a mishap.
-func (i Incident) attack() bool {
+// Attack reports whether the cause is somebody's doing from outside, so that a text may speak of access rather than of
+// a mishap.
+func (i Incident) Attack() bool {
 	f, ok := i.Fact("cause")
 	return ok && slices.Contains([]string{"intrusion", "credential-stuffing", "ransomware", "malware", "web-skimming", "phishing"}, f.Value.Word)
 }

@@ -97,7 +97,7 @@ func (i Incident) historyEN(p *page) {
 	start, hasStart := i.Fact("window.start")
 	end, hasEnd := i.Fact("window.end")
 	what := "the period affected"
-	if i.attack() {
+	if i.Attack() {
 		what = "the period in which traces of the intrusion were found"
 	}
 	switch {
@@ -116,7 +116,7 @@ func (i Incident) historyEN(p *page) {
 	} {
 		if f, ok := i.Fact(key.key); ok {
 			text := key.mishap
-			if i.attack() {
+			if i.Attack() {
 				text = key.attack
 			}
 			when := about(web.EN, f.Value, at(f.Value.Time))

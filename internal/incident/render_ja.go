@@ -99,7 +99,7 @@ func (i Incident) historyJA(p *page) {
 	start, hasStart := i.Fact("window.start")
 	end, hasEnd := i.Fact("window.end")
 	what := "影響のあった期間"
-	if i.attack() {
+	if i.Attack() {
 		what = "不正アクセスの痕跡が確認された期間"
 	}
 	switch {
@@ -118,7 +118,7 @@ func (i Incident) historyJA(p *page) {
 	} {
 		if f, ok := i.Fact(key.key); ok {
 			text := key.mishap
-			if i.attack() {
+			if i.Attack() {
 				text = key.attack
 			}
 			lines = append(lines, about(web.JA, f.Value, at(f.Value.Time))+": "+text)

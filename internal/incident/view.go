@@ -3,21 +3,20 @@ package incident
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"shirase/internal/store"
 )
 
-// A View is the archive as a door shows it: what is public, or, for a private preview, everything as if it were published
-// now. Doors are given a View and nothing else of this room, so that a draft cannot be rendered by accident.
+// A View is the incidents as a door shows them: what is public, or, for a private preview, everything as if it were
+// published now. Doors are given a View and nothing else of this room, so that a draft cannot be rendered by accident.
 type View struct {
-	s       *Incidents
-	archive *archive
-	drafts  bool
-	next    Upcoming
+	s      *Incidents
+	tx     *sql.Tx // that it is read in; nil: a transaction for each question
+	drafts bool
+	next   Upcoming
 }
 
 // Upcoming composes the notice that would be published next of an own incident, for a preview; false where there is
@@ -30,7 +29,30 @@ func (s *Incidents) Public() *View { return s.public }
 // Preview is what everybody would see if everything that is recorded were published now, the notices that next composes
 // included. It is for people who may see drafts, and nothing of it is kept.
 func (s *Incidents) Preview(next Upcoming) *View {
-	return &View{s: s, archive: &archive{drafts: -1}, drafts: true, next: next}
+	return &View{s: s, drafts: true, next: next}
+}
+
+// In is the view as one transaction sees it. What Upcoming composes is not read in it.
+func (v *View) In(tx *sql.Tx) *View {
+	in := *v
+	in.tx = tx
+	return &in
+}
+
+// from is what single queries are asked of.
+func (v *View) from() store.Querier {
+	if v.tx != nil {
+		return v.tx
+	}
+	return v.s.db
+}
+
+// read runs queries that have to agree.
+func (v *View) read(ctx context.Context, do func(q store.Querier) error) error {
+	if v.tx != nil {
+		return do(v.tx)
+	}
+	return v.s.db.View(ctx, func(tx *sql.Tx) error { return do(tx) })
 }
 
 // Drafts reports whether the view shows what is not published.
@@ -40,18 +62,22 @@ func (v *View) Drafts() bool { return v.drafts }
 // also for what was never published.
 func (v *View) Get(ctx context.Context, id string) (Incident, error) {
 	var inc Incident
-	err := v.s.db.View(ctx, func(tx *sql.Tx) error {
+	err := v.read(ctx, func(q store.Querier) error {
 		if v.drafts {
 			var err error
-			inc, err = draftOf(ctx, tx, id)
+			inc, err = draftOf(ctx, q, id)
 			return err
 		}
-		to, err := resolve(ctx, tx, id, true)
+		to, err := resolve(ctx, q, id, true)
+		if err != nil {
+			return err
+		}
+		own, err := isOwn(ctx, q, to)
 		if err != nil {
 			return err
 		}
 		var public bool
-		if inc, public, err = publicIncident(ctx, tx, to); err == nil && !public {
+		if inc, public, err = publicIncident(ctx, q, to, own); err == nil && !public {
 			err = notFound(id)
 		}
 		return err
@@ -73,11 +99,11 @@ func (v *View) Record(ctx context.Context, id string) ([]Past, error) {
 }
 
 func (v *View) told(ctx context.Context, id string) (out []Fact, err error) {
-	err = v.s.db.View(ctx, func(tx *sql.Tx) error {
+	err = v.read(ctx, func(q store.Querier) error {
 		if v.drafts {
-			out, err = factsOf(ctx, tx, id)
+			out, err = factsOf(ctx, q, id)
 		} else {
-			out, err = publicRecord(ctx, tx, id)
+			out, err = publicRecord(ctx, q, id)
 		}
 		return err
 	})
@@ -99,7 +125,7 @@ func (v *View) Contradictions(ctx context.Context, id string) ([]Contradiction, 
 
 // Provenance returns where an incident was imported from; false where it is the operator's own, or is not there.
 func (v *View) Provenance(ctx context.Context, id string) (Provenance, bool, error) {
-	return v.s.Provenance(ctx, id)
+	return provenance(ctx, v.from(), id)
 }
 
 // Notice returns a notice. Errors: ErrNoNotice.
@@ -121,7 +147,7 @@ func (v *View) Notice(ctx context.Context, id string) (Notice, error) {
 // Notices returns the notices of an incident, the first version first. A preview ends with the one that would be next,
 // whose LedgerIndex is -1.
 func (v *View) Notices(ctx context.Context, incident string) ([]Notice, error) {
-	list, err := readNotices(ctx, v.s.db, `WHERE incident = $1 AND ledger_index < `+served+` ORDER BY version`, incident)
+	list, err := readNotices(ctx, v.from(), `WHERE incident = $1 AND ledger_index < `+served+` ORDER BY version`, incident)
 	if err != nil || !v.drafts || v.next == nil {
 		return list, err
 	}
@@ -161,14 +187,8 @@ func (v *View) Each(ctx context.Context, ids []string, do func(Incident, *Proven
 		}
 		return nil
 	}
-	there := `AND NOT EXISTS (SELECT 1 FROM incident_merge m WHERE m.incident = n.id)`
-	if !v.drafts {
-		there = `AND NOT EXISTS (SELECT 1 FROM incident_merge m WHERE m.incident = n.id AND m.ledger_index < ` + served + `)
-			AND (EXISTS (SELECT 1 FROM incident_import o WHERE o.incident = n.id)
-				OR EXISTS (SELECT 1 FROM incident_public p WHERE p.incident = n.id AND p.ledger_index < ` + served + `))`
-	}
 	for after := ""; ; {
-		page, err := readIDs(ctx, v.s.db, `SELECT n.id FROM incident n WHERE n.id > $1 `+there+` ORDER BY n.id LIMIT $2`, after, eachPage)
+		page, err := readIDs(ctx, v.from(), `SELECT n.id FROM incident n WHERE n.id > $1 AND `+v.there()+` ORDER BY n.id LIMIT $2`, after, eachPage)
 		if err != nil {
 			return fmt.Errorf("incidents: %w", err)
 		}
@@ -184,66 +204,160 @@ func (v *View) Each(ctx context.Context, ids []string, do func(Incident, *Proven
 	}
 }
 
-// laid is what a preview shows of an incident in the place of, or beside, its entry in the archive.
-type laid struct {
-	entry Entry
-	text  entryText
-	gone  bool // merged into another
+// there is true, in queries, of the incidents n that the view shows.
+func (v *View) there() string {
+	if v.drafts {
+		return `NOT EXISTS (SELECT 1 FROM incident_merge m WHERE m.incident = n.id)`
+	}
+	return `NOT EXISTS (SELECT 1 FROM incident_merge m WHERE m.incident = n.id AND m.ledger_index < ` + served + `)
+		AND (EXISTS (SELECT 1 FROM incident_import o WHERE o.incident = n.id)
+			OR EXISTS (SELECT 1 FROM incident_public p WHERE p.incident = n.id AND p.ledger_index < ` + served + `))`
 }
 
-// overlay gives the entries of everything that is not published: the operator's own incidents as they are recorded, and
-// merges that wait for a notice. There are few of them, and nothing of them is in a table that the public's searches read.
-func (v *View) overlay(ctx context.Context, tx *sql.Tx) ([]laid, error) {
-	ids, err := readIDs(ctx, tx, `SELECT i.id FROM incident i WHERE NOT EXISTS (SELECT 1 FROM incident_import o WHERE o.incident = i.id)
-		UNION SELECT m.incident FROM incident_merge m WHERE m.ledger_index IS NULL ORDER BY 1`)
+// IDs returns the ids of all incidents, in the order in which they were recorded.
+func (v *View) IDs(ctx context.Context) ([]string, error) {
+	ids, err := readIDs(ctx, v.from(), `SELECT n.id FROM incident n WHERE `+v.there()+` ORDER BY n.created_at, n.id`)
+	if err != nil {
+		return nil, fmt.Errorf("incidents: %w", err)
+	}
+	return ids, nil
+}
+
+// Shown is an incident with what lists and searches have of it beside its facts.
+type Shown struct {
+	Incident
+	Dataset string    // that it was recorded from; "" for the operator's own
+	Updated time.Time // when something was last told of it
+	Told    []Text    // of its newest notices, at most maxTold, the newest first
+}
+
+// maxTold is how many notices' texts are read of an incident: what a limit cuts off is what was said long ago.
+const maxTold = 20
+
+// Shown returns an incident for lists and searches; false where it is not shown under this id: it was never published, or
+// merged into another.
+func (v *View) Shown(ctx context.Context, id string) (s Shown, there bool, err error) {
+	err = v.read(ctx, func(q store.Querier) error {
+		s, there, err = v.shown(ctx, q, id)
+		return err
+	})
+	if err != nil {
+		return Shown{}, false, fmt.Errorf("incident %s: %w", id, err)
+	}
+	return s, there, nil
+}
+
+func (v *View) shown(ctx context.Context, q store.Querier, id string) (s Shown, there bool, err error) {
+	to, err := resolve(ctx, q, id, !v.drafts)
+	if err != nil || to != id {
+		return s, false, err
+	}
+	if s.Dataset, err = datasetOf(ctx, q, id); err != nil {
+		return s, false, err
+	}
+	if s.Incident, there, err = publicIncident(ctx, q, id, s.Dataset == "" && !v.drafts); err != nil || !there {
+		return s, false, err
+	}
+	if v.drafts {
+		s.Updated, err = lastRecorded(ctx, q, id, s.Created)
+	} else {
+		s.Updated, err = lastShown(ctx, q, id, s.Dataset == "", s.Created)
+	}
+	if err == nil {
+		s.Told, err = textsOf(ctx, q, id)
+	}
+	return s, err == nil, err
+}
+
+// textsOf reads the texts of an incident's newest notices that are public. One that was changed behind our back is ledger
+// verify's to report: its text is left out.
+func textsOf(ctx context.Context, q store.Querier, id string) ([]Text, error) {
+	rows, err := q.QueryContext(ctx, `SELECT data FROM incident_notice WHERE incident = $1 AND ledger_index < `+served+` ORDER BY version DESC LIMIT $2`, id, maxTold)
 	if err != nil {
 		return nil, err
 	}
-	var last int64
-	if err := tx.QueryRowContext(ctx, `SELECT coalesce(max(num), 0) FROM incident_entry`).Scan(&last); err != nil {
-		return nil, err
+	defer rows.Close()
+	var out []Text
+	for rows.Next() {
+		var data []byte
+		if err := rows.Scan(&data); err != nil {
+			return nil, err
+		}
+		if n, err := ParseNotice(data); err == nil {
+			out = append(out, n.Text)
+		}
 	}
-	var out []laid
-	for _, id := range ids {
-		var num int64
-		if err := tx.QueryRowContext(ctx, `SELECT coalesce((SELECT num FROM incident_entry WHERE incident = $1), 0)`, id).Scan(&num); err != nil {
-			return nil, err
-		}
-		if num == 0 {
-			last++
-			num = last
-		}
-		to, err := resolve(ctx, tx, id, false)
-		if err != nil {
-			return nil, err
-		}
-		if to != id {
-			out = append(out, laid{entry: Entry{ID: id, num: num}, gone: true})
-			continue
-		}
-		list, err := readIncidents(ctx, tx, `WHERE i.id = $1`, id)
-		if err != nil {
-			return nil, err
-		}
-		if len(list) == 0 {
-			continue
-		}
-		l := laid{entry: entryOf(list[0], Origin{})}
-		l.entry.num = num
-		if l.entry.Updated, err = lastRecorded(ctx, tx, id, l.entry.Updated); err != nil {
-			return nil, err
-		}
-		if l.entry.OrganisationID, err = knownOrganisation(ctx, tx, l.entry); err != nil {
-			return nil, err
-		}
-		d, err := refreshing{tx: tx}.document(ctx, list[0], l.entry.OrganisationID)
-		if err != nil {
-			return nil, err
-		}
-		l.text = d.text()
-		out = append(out, l)
+	return out, errors.Join(rows.Err(), rows.Close())
+}
+
+// Pending returns the ids of what a preview may show otherwise than the public is shown it: the operator's own incidents,
+// and those that wait for a notice to be merged. There are few of them. None where the view is the public's.
+func (v *View) Pending(ctx context.Context) ([]string, error) {
+	if !v.drafts {
+		return nil, nil
 	}
-	return out, nil
+	ids, err := readIDs(ctx, v.from(), `SELECT i.id FROM incident i WHERE NOT EXISTS (SELECT 1 FROM incident_import o WHERE o.incident = i.id)
+		UNION SELECT m.incident FROM incident_merge m WHERE m.ledger_index IS NULL ORDER BY 1`)
+	if err != nil {
+		return nil, fmt.Errorf("incidents: %w", err)
+	}
+	return ids, nil
+}
+
+// Drafted returns a number that is another one whenever what a preview shows beside the public's may have changed; 0 where
+// the view is the public's.
+func (v *View) Drafted(ctx context.Context) (n int64, err error) {
+	if !v.drafts {
+		return 0, nil
+	}
+	if err := v.from().QueryRowContext(ctx, `SELECT drafts FROM incident_room WHERE one = 1`).Scan(&n); err != nil {
+		return 0, fmt.Errorf("drafts: %w", err)
+	}
+	return n, nil
+}
+
+// Dataset is what there is from one data set.
+type Dataset struct {
+	Name        string
+	Incidents   int
+	Licence     string
+	Attribution string
+	Updated     time.Time
+}
+
+// Datasets lists the data sets that incidents were imported from.
+func (v *View) Datasets(ctx context.Context) ([]Dataset, error) {
+	// What leads to another incident is shown by that one: a later import of it changes nothing here.
+	rows, err := v.from().QueryContext(ctx, `SELECT o.dataset, count(*), max(o.licence), max(o.attribution), max(CASE WHEN EXISTS (
+			SELECT 1 FROM incident_merge m WHERE m.incident = o.incident AND m.ledger_index < `+served+`) THEN o.imported_at ELSE o.updated_at END)
+		FROM incident_import o GROUP BY o.dataset ORDER BY o.dataset`)
+	if err != nil {
+		return nil, fmt.Errorf("data sets: %w", err)
+	}
+	defer rows.Close()
+	var list []Dataset
+	for rows.Next() {
+		var d Dataset
+		var updated int64
+		if err := rows.Scan(&d.Name, &d.Incidents, &d.Licence, &d.Attribution, &updated); err != nil {
+			return nil, fmt.Errorf("data sets: %w", err)
+		}
+		d.Updated = store.FromMicros(updated)
+		list = append(list, d)
+	}
+	return list, errors.Join(rows.Err(), rows.Close())
+}
+
+// NoticesAfter lists published notices in the order of incidents' ids and versions, those after one. The zero after is
+// the beginning.
+func (v *View) NoticesAfter(ctx context.Context, after Notice, limit int) ([]Notice, error) {
+	return readNotices(ctx, v.from(), `WHERE (incident, version) > ($1, $2) AND ledger_index < `+served+` ORDER BY incident, version LIMIT $3`, after.Incident, after.Version, limit)
+}
+
+// NoticeAfterID is the place in the order of NoticesAfter that a notice's id names. Errors: ErrNoNotice.
+func NoticeAfterID(id string) (Notice, error) {
+	incident, version, err := parseNoticeID(id)
+	return Notice{Incident: incident, Version: version}, err
 }
 
 // lastRecorded is when something was last recorded about an incident.
@@ -254,77 +368,4 @@ func lastRecorded(ctx context.Context, q store.Querier, id string, created time.
 		created = t
 	}
 	return created, err
-}
-
-// knownOrganisation is the id that an organisation has, or would be given.
-func knownOrganisation(ctx context.Context, q store.Querier, e Entry) (string, error) {
-	if e.Organisation == (Text{}) {
-		return "", nil
-	}
-	for _, name := range e.organisationNames {
-		ids, err := readIDs(ctx, q, `SELECT organisation FROM incident_name WHERE folded = $1`, foldName(name))
-		if err != nil {
-			return "", err
-		}
-		if len(ids) > 0 {
-			return ids[0], nil
-		}
-	}
-	return slug(e.Organisation), nil
-}
-
-// entries reads entries of the archive that the query names, and in a preview lays those over them that are not published;
-// match tells which of these the query means.
-func (v *View) entries(ctx context.Context, q store.Querier, match func(Entry) bool, where string, args ...any) ([]Entry, error) {
-	list, err := readEntries(ctx, q, where, args...)
-	if err != nil || !v.drafts {
-		return list, err
-	}
-	over, err := v.laidOver(ctx)
-	if err != nil {
-		return nil, err
-	}
-	list = slices.DeleteFunc(list, func(e Entry) bool {
-		return slices.ContainsFunc(over, func(l laid) bool { return l.entry.ID == e.ID })
-	})
-	for _, l := range over {
-		if !l.gone && match(l.entry) {
-			list = append(list, l.entry)
-		}
-	}
-	slices.SortStableFunc(list, func(a, b Entry) int { return int(a.num - b.num) })
-	return list, nil
-}
-
-func (v *View) laidOver(ctx context.Context) (out []laid, err error) {
-	err = v.s.db.View(ctx, func(tx *sql.Tx) error {
-		out, err = v.overlay(ctx, tx)
-		return err
-	})
-	return out, err
-}
-
-// organisationLines counts the incidents of each organisation of a preview again: its few own ones are in no table.
-func (v *View) organisationLines(ctx context.Context, after string, limit int) ([]OrganisationLine, error) {
-	byID := map[string]*OrganisationLine{}
-	err := v.EachEntry(ctx, func(e Entry) error {
-		if e.OrganisationID <= after {
-			return nil
-		}
-		if byID[e.OrganisationID] == nil {
-			byID[e.OrganisationID] = &OrganisationLine{ID: e.OrganisationID}
-		}
-		byID[e.OrganisationID].Name = e.Organisation
-		byID[e.OrganisationID].Incidents++
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	var out []OrganisationLine
-	for _, o := range byID {
-		out = append(out, *o)
-	}
-	slices.SortFunc(out, func(a, b OrganisationLine) int { return strings.Compare(a.ID, b.ID) })
-	return out[:min(limit, len(out))], nil
 }

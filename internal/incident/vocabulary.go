@@ -188,6 +188,28 @@ func labelled(list []label) []string {
 	return out
 }
 
+// Term is a word of a vocabulary with what people call it.
+type Term struct {
+	Word  string
+	Label Text
+}
+
+// Terms returns the vocabulary of cause, sector or data-class, or for "key" the keys of facts, in the order in which it is
+// shown; nil for another name.
+func Terms(vocabulary string) []Term {
+	var out []Term
+	if vocabulary == "data-class" {
+		for _, c := range classes {
+			out = append(out, Term{c.Word, c.Label})
+		}
+		return out
+	}
+	for _, l := range map[string][]label{"cause": causes, "sector": sectors, "key": keyLabels}[vocabulary] {
+		out = append(out, Term{l.word, l.label})
+	}
+	return out
+}
+
 // SectorLabel returns what people call a sector; of an unknown one, the word. Its "other" is not that of a cause.
 func SectorLabel(lang web.Lang, word string) string {
 	for _, l := range sectors {

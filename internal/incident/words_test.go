@@ -19,7 +19,7 @@ func TestWordOf(t *testing.T) {
 	if got := WordOf(web.JA, "country", "JP"); got != "日本" {
 		t.Error(got)
 	}
-	if got := FacetLabel("sector", "other").JA; got != "その他" {
+	if got := SectorLabel(web.JA, "other"); got != "その他" {
 		t.Error(got)
 	}
 }

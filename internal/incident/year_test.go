@@ -54,42 +54,9 @@ func TestYear(t *testing.T) {
 				t.Errorf("%s: a day is made up\n%s", lang, text)
 			}
 		}
-		release(t, s, inc.ID)
-		if res := search(t, s, "year=2015"); len(res.Entries) != 1 {
-			t.Errorf("found in its year: %+v", res.Entries)
-		}
-		list, err := s.Public().Entries(t.Context(), []string{"by-year"})
-		if err != nil || len(list) != 1 {
-			t.Fatalf("%v, %v", list, err)
-		}
-		e := list[0]
-		if e.DateKey != "discovered" || e.DatePrecision != Year || e.Day().In(web.JA) != "2015年" || e.Day().In(web.EN) != "2015" {
-			t.Errorf("%+v, %s", e, e.Day())
-		}
-		for v, span := range e.Spans() {
-			if span != nil {
-				t.Errorf("%s: a length of time is made up: %+v", Interval(v).Word(), span)
-			}
-		}
 		doubts, err := s.Contradictions(t.Context(), "by-year")
 		if err != nil || len(doubts) != 0 {
 			t.Errorf("what may have been in that year contradicts it: %+v, %v", doubts, err)
-		}
-	})
-}
-
-// TestYearSorted: lists, newest first, have a year after what is known within it, and before the year before.
-func TestYearSorted(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, db *store.DB) {
-		s := room(t, db)
-		for id, date := range map[string]string{"a": "2015-03-02", "b": "2015", "c": "2014-12-31", "d": "2015-02"} {
-			if _, err := s.Create(t.Context(), by, parse(t, "id: "+id+"\nzone: \"+09:00\"\nasOf: \"2016-05-10\"\nfacts:\n  - {key: title, value: "+id+"}\n  - {key: discovered, value: \""+date+"\"}\n")); err != nil {
-				t.Fatal(err)
-			}
-			release(t, s, id)
-		}
-		if got := ids(search(t, s, "sort=newest")); got != "a d b c" {
-			t.Errorf("%s", got)
 		}
 	})
 }

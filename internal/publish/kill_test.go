@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"shirase/internal/archive"
 	"shirase/internal/files"
 	"shirase/internal/incident"
 	"shirase/internal/index"
@@ -37,7 +38,10 @@ func publishForEver(args []string, step func()) error {
 		return err
 	}
 	p := &Publisher{Rooms: Rooms{DB: db, Dir: dir}, instance: Instance{PhoneRegion: "JP"}, now: time.Now}
-	if p.Incidents, err = incident.New(ctx, db); err != nil {
+	if p.Incidents, err = incident.New(ctx, db, archive.Changed); err != nil {
+		return err
+	}
+	if _, err = archive.New(ctx, db, p.Incidents); err != nil {
 		return err
 	}
 	if p.Rosters, err = roster.New(ctx, db, dir, keys); err != nil {
@@ -161,7 +165,7 @@ func (w *world) read(t *testing.T, size int64) (seq int64, wrong string) {
 	last := notices[len(notices)-1]
 	h := index.NewHandler(w.Index, w.Log(), unlimited)
 	st := h.Statement(ctx)
-	found, err := w.Incidents.Public().Search(ctx, incident.Query{Text: `"` + inc.Title("en") + `"`})
+	found, err := w.archive.Search(ctx, archive.Query{Text: `"` + inc.Title("en") + `"`})
 	if err != nil {
 		t.Fatal(err)
 	}

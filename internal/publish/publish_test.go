@@ -14,6 +14,7 @@ import (
 	"shirase/check"
 	"shirase/identity"
 	"shirase/internal/actor"
+	"shirase/internal/archive"
 	"shirase/internal/incident"
 	"shirase/internal/index"
 )
@@ -294,7 +295,7 @@ func TestUnknownClass(t *testing.T) {
 		if err != nil || strings.Contains(pub.Notice.Text.EN, "elephone") {
 			t.Errorf("%v:\n%s", err, pub.Notice.Text.EN)
 		}
-		res, err := w.Incidents.Public().Search(t.Context(), incident.Query{Classes: []string{"phone"}})
+		res, err := w.archive.Search(t.Context(), archive.Query{Classes: []string{"phone"}})
 		if err != nil || res.Total != 0 {
 			t.Errorf("it is found by it: %d, %v", res.Total, err)
 		}
@@ -420,7 +421,7 @@ func TestOneMoment(t *testing.T) {
 			if !w.shown("shop", title) {
 				t.Errorf("%s: the page does not say %q", when, title)
 			}
-			res, err := w.Incidents.Public().Search(ctx, incident.Query{Text: title})
+			res, err := w.archive.Search(ctx, archive.Query{Text: title})
 			if err != nil || res.Total != 1 {
 				t.Errorf("%s: %d found, %v", when, res.Total, err)
 			}

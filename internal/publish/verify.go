@@ -75,7 +75,7 @@ const maxProblems = 100
 
 // verifyNotices compares notices, facts and what is shown with the ledger, and puts what is wrong into the report.
 func verifyNotices(ctx context.Context, db *store.DB, audit *incident.Audit, report *ledger.Report) error {
-	incidents, err := incident.New(ctx, db)
+	incidents, err := incident.New(ctx, db, nil)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"shirase/internal/actor"
+	"shirase/internal/archive"
 	"shirase/internal/files"
 	"shirase/internal/incident"
 	"shirase/internal/index"
@@ -22,10 +23,11 @@ import (
 // world is an instance in temporary folders.
 type world struct {
 	*Publisher
-	t    *testing.T
-	root string
-	keys *files.Keys
-	skey string
+	archive *archive.View // what the public finds
+	t       *testing.T
+	root    string
+	keys    *files.Keys
+	skey    string
 }
 
 var by = actor.Operator()
@@ -57,6 +59,11 @@ func (w *world) open(db *store.DB) {
 		w.t.Fatal(err)
 	}
 	w.Publisher, w.keys = p, keys
+	a, err := archive.New(w.t.Context(), db, p.Incidents)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.archive = a.Public()
 }
 
 func openRooms(t *testing.T, db *store.DB, root, skey string) (*Publisher, *files.Keys, error) {
@@ -71,7 +78,10 @@ func openRooms(t *testing.T, db *store.DB, root, skey string) (*Publisher, *file
 	}
 	t.Cleanup(func() { dir.Close(); keys.Close() })
 	rooms := Rooms{DB: db, Dir: dir}
-	if rooms.Incidents, err = incident.New(ctx, db); err != nil {
+	if rooms.Incidents, err = incident.New(ctx, db, archive.Changed); err != nil {
+		return nil, nil, err
+	}
+	if _, err = archive.New(ctx, db, rooms.Incidents); err != nil {
 		return nil, nil, err
 	}
 	if rooms.Rosters, err = roster.New(ctx, db, dir, keys); err != nil {

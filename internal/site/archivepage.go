@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 
+	"shirase/internal/archive"
 	"shirase/internal/incident"
 	"shirase/internal/web"
 )
@@ -62,8 +63,8 @@ var facetLabels = map[string][2]string{
 }
 
 var sortLabels = map[string][2]string{
-	"": {"既定の順", "Default order"}, incident.Newest: {"新しい順", "Newest first"}, incident.Oldest: {"古い順", "Oldest first"},
-	incident.Largest: {"対象の多い順", "Largest first"}, incident.Updated: {"更新順", "Last updated first"}, incident.Relevance: {"関連の強い順", "Most relevant first"},
+	"": {"既定の順", "Default order"}, archive.Newest: {"新しい順", "Newest first"}, archive.Oldest: {"古い順", "Oldest first"},
+	archive.Largest: {"対象の多い順", "Largest first"}, archive.Updated: {"更新順", "Last updated first"}, archive.Relevance: {"関連の強い順", "Most relevant first"},
 }
 
 // shownValues is how many values of a facet a page lists; whoever wants more narrows the search first.
@@ -79,9 +80,9 @@ func (s *Site) incidents(w http.ResponseWriter, r *http.Request) error {
 	body := archiveBody{All: true, Clear: p.Link("/incidents"), Feeds: p.Link("/feeds")}
 	p.Body = &body
 	values := r.URL.Query()
-	q, err := incident.ParseQuery(values)
+	q, err := archive.ParseQuery(values)
 	switch {
-	case errors.Is(err, incident.ErrQuery):
+	case errors.Is(err, archive.ErrQuery):
 		body.Problem = searchProblem(p.Lang.Lang, err)
 		p.NoIndex = true
 		return s.show(w, r, http.StatusBadRequest, "incidents", p)
@@ -120,7 +121,7 @@ func (s *Site) incidents(w http.ResponseWriter, r *http.Request) error {
 }
 
 // fillArchive puts a search and its result into what the page shows.
-func (s *Site) fillArchive(body *archiveBody, p page, q incident.Query, res incident.Result) {
+func (s *Site) fillArchive(body *archiveBody, p page, q archive.Query, res archive.Result) {
 	lang := p.Lang.Lang
 	body.Query, body.Total, body.All = q.Text, res.Total, !q.Filtered()
 	body.Rows = s.entryRows(p, res.Entries)
@@ -140,8 +141,8 @@ func (s *Site) fillArchive(body *archiveBody, p page, q incident.Query, res inci
 	if q.Cursor != "" {
 		body.First = at(func(url.Values) {})
 	}
-	for _, sort := range append([]string{""}, incident.Sorts...) {
-		if sort == incident.Relevance && q.Text == "" {
+	for _, sort := range append([]string{""}, archive.Sorts...) {
+		if sort == archive.Relevance && q.Text == "" {
 			continue
 		}
 		label := sortLabels[sort]
@@ -210,7 +211,7 @@ func searchProblem(lang web.Lang, err error) string {
 }
 
 // entryRows are the archive's entries as a list shows them.
-func (s *Site) entryRows(p page, list []incident.Entry) []row {
+func (s *Site) entryRows(p page, list []archive.Entry) []row {
 	lang, st := p.Lang.Lang, s.Statement()
 	var out []row
 	for _, e := range list {
@@ -236,7 +237,7 @@ func (s *Site) entryRows(p page, list []incident.Entry) []row {
 }
 
 // entryDate is the date that an entry is sorted by, no more exactly than it is known.
-func entryDate(lang web.Lang, e incident.Entry) template.HTML {
+func entryDate(lang web.Lang, e archive.Entry) template.HTML {
 	if !e.Disclosed.IsZero() {
 		return moment(lang, e.Disclosed)
 	}
@@ -257,7 +258,7 @@ func dateLabel(lang web.Lang, key string) string {
 }
 
 // sourcesOf are the data sets that entries are from.
-func sourcesOf(list []incident.Entry) []source {
+func sourcesOf(list []archive.Entry) []source {
 	var out []source
 	seen := map[string]bool{}
 	for _, e := range list {
@@ -270,7 +271,7 @@ func sourcesOf(list []incident.Entry) []source {
 }
 
 // archiveData is a list of incidents in schema.org's words.
-func archiveData(base string, p page, list []incident.Entry) map[string]any {
+func archiveData(base string, p page, list []archive.Entry) map[string]any {
 	items := []any{}
 	for i, e := range list {
 		items = append(items, map[string]any{"@type": "ListItem", "position": i + 1, "url": base + "/incidents/" + e.ID, "name": e.Title.In(p.Lang.Lang)})
@@ -283,7 +284,7 @@ func archiveData(base string, p page, list []incident.Entry) map[string]any {
 type feedLink struct{ Title, Type, Href string }
 
 // feedsOf are the feeds of a search, for programs that look for them in the page.
-func feedsOf(lang web.Lang, q incident.Query) []feedLink {
+func feedsOf(lang web.Lang, q archive.Query) []feedLink {
 	q.Cursor, q.Sort, q.Limit = "", "", 0
 	query := q.Values()
 	if lang == web.EN {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"shirase/internal/archive"
 	"shirase/internal/incident"
 	"shirase/internal/web"
 )
@@ -114,7 +115,7 @@ func TestRoughDates(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		e := incident.Entry{ID: "a", Date: m.Time, DateKey: "window.start", DatePrecision: m.Precision}
+		e := archive.Entry{ID: "a", Date: m.Time, DateKey: "window.start", DatePrecision: m.Precision}
 		if ja, en := entryDate(web.JA, e), entryDate(web.EN, e); string(ja) != c.ja || string(en) != c.en {
 			t.Errorf("%s: %s, %s", c.at, ja, en)
 		}

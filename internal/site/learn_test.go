@@ -13,6 +13,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"shirase/internal/actor"
+	"shirase/internal/archive"
 	"shirase/internal/incident"
 	"shirase/internal/incident/exchange"
 	"shirase/internal/web"
@@ -47,11 +48,11 @@ func realWorld(t *testing.T) *world {
 // another in a real browser, the page is within its widths, and it is as axe-core wants it.
 func TestLearnReal(t *testing.T) {
 	w := realWorld(t)
-	st, err := w.site.peers.Statistics(t.Context(), incident.Filter{})
+	st, err := w.site.peers.Statistics(t.Context(), archive.Filter{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := len(st.Intervals[incident.NotifyingRegulator].Spans); n < 1000 {
+	if n := len(st.Intervals[archive.NotifyingRegulator].Spans); n < 1000 {
 		t.Errorf("only %d notices to a regulator", n)
 	}
 	body := w.get("GET", "/learn?lang=en").Body.String()
@@ -68,7 +69,7 @@ func TestLearnReal(t *testing.T) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	some, err := w.incidents.Public().Search(t.Context(), incident.Query{Datasets: []string{"washington-ag"}, Sort: incident.Largest, Limit: 2})
+	some, err := w.archive.Public().Search(t.Context(), archive.Query{Datasets: []string{"washington-ag"}, Sort: archive.Largest, Limit: 2})
 	if err != nil {
 		t.Fatal(err)
 	}

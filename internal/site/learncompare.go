@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"shirase/internal/archive"
 	"shirase/internal/incident"
 	"shirase/internal/incident/chart"
 	"shirase/internal/web"
@@ -79,7 +80,7 @@ func (s *Site) compareTables(r *http.Request, l web.Lang) (*comparison, error) {
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(entries, func(a, b incident.Entry) int { return slices.Index(ids, a.ID) - slices.Index(ids, b.ID) })
+	slices.SortFunc(entries, func(a, b archive.Entry) int { return slices.Index(ids, a.ID) - slices.Index(ids, b.ID) })
 	times, err := s.compareTimes(r, l, ids)
 	if err != nil {
 		return nil, err
@@ -94,26 +95,26 @@ func (s *Site) compareTables(r *http.Request, l web.Lang) (*comparison, error) {
 
 // compareTimes marks each incident's intervals among those of the archive.
 func (s *Site) compareTimes(r *http.Request, l web.Lang, ids []string) (chart.Chart, error) {
-	st, err := s.peers.Statistics(r.Context(), incident.Filter{})
+	st, err := s.peers.Statistics(r.Context(), archive.Filter{})
 	if err != nil {
 		return chart.Chart{}, err
 	}
-	marks := map[incident.Interval][]chart.Marked{}
+	marks := map[archive.Interval][]chart.Marked{}
 	for k, id := range ids {
 		placings, err := s.peers.Placings(r.Context(), id)
 		if err != nil {
 			return chart.Chart{}, err
 		}
-		for _, v := range incident.Intervals {
+		for _, v := range archive.Intervals {
 			m := chart.Marked{Name: letters[k : k+1]}
-			if n := slices.IndexFunc(placings, func(p incident.Placing) bool { return p.Interval == v }); n >= 0 {
+			if n := slices.IndexFunc(placings, func(p archive.Placing) bool { return p.Interval == v }); n >= 0 {
 				m.Span, m.Rank = placings[n].Span, chart.Rank(l, placings[n])
 			}
 			marks[v] = append(marks[v], m)
 		}
 	}
 	strips := chart.Strips{Lang: l, Name: l.Pick("同じ節目の中での位置", "Among the same milestones")}
-	for _, v := range incident.Intervals {
+	for _, v := range archive.Intervals {
 		if slices.ContainsFunc(marks[v], func(m chart.Marked) bool { return m.Span.Precision != 0 }) {
 			strips.Rows = append(strips.Rows, chart.Strip{Label: v.Label(l), Distribution: st.Intervals[v], Marks: marks[v]})
 		}
@@ -122,9 +123,9 @@ func (s *Site) compareTimes(r *http.Request, l web.Lang, ids []string) (chart.Ch
 }
 
 // factsBeside sets the entries' facts side by side.
-func factsBeside(l web.Lang, entries []incident.Entry) chart.Chart {
+func factsBeside(l web.Lang, entries []archive.Entry) chart.Chart {
 	t := chart.Table{Caption: l.Pick("並べて見る", "Side by side"), Columns: []chart.Column{{Head: l.Pick("項目", "Fact")}}}
-	row := func(label string, cell func(e incident.Entry) chart.Cell) {
+	row := func(label string, cell func(e archive.Entry) chart.Cell) {
 		cells := []chart.Cell{{Text: label}}
 		for _, e := range entries {
 			c := cell(e)
@@ -138,14 +139,14 @@ func factsBeside(l web.Lang, entries []incident.Entry) chart.Chart {
 	for k, e := range entries {
 		t.Columns = append(t.Columns, chart.Column{Head: letters[k:k+1] + l.Pick("　", " · ") + e.Title.In(l)})
 	}
-	row(incident.KeyLabel(l, "organisation"), func(e incident.Entry) chart.Cell { return chart.Cell{Text: e.Organisation.In(l)} })
-	row(l.Pick("日付", "Date"), func(e incident.Entry) chart.Cell {
+	row(incident.KeyLabel(l, "organisation"), func(e archive.Entry) chart.Cell { return chart.Cell{Text: e.Organisation.In(l)} })
+	row(l.Pick("日付", "Date"), func(e archive.Entry) chart.Cell {
 		if e.DateKey == "recorded" {
 			return chart.Cell{}
 		}
 		return chart.Cell{Text: e.Day().In(l) + l.Pick("（", " (") + incident.KeyLabel(l, e.DateKey) + l.Pick("）", ")")}
 	})
-	row(incident.KeyLabel(l, "affected.count"), func(e incident.Entry) chart.Cell {
+	row(incident.KeyLabel(l, "affected.count"), func(e archive.Entry) chart.Cell {
 		if e.Affected.Number == nil {
 			return chart.Cell{}
 		}
@@ -153,31 +154,31 @@ func factsBeside(l web.Lang, entries []incident.Entry) chart.Chart {
 	})
 	for _, key := range []struct {
 		key  string
-		word func(incident.Entry) string
-	}{{"cause", func(e incident.Entry) string { return e.Cause }}, {"sector", func(e incident.Entry) string { return e.Sector }}, {"country", func(e incident.Entry) string { return e.Country }}} {
-		row(incident.KeyLabel(l, key.key), func(e incident.Entry) chart.Cell {
+		word func(archive.Entry) string
+	}{{"cause", func(e archive.Entry) string { return e.Cause }}, {"sector", func(e archive.Entry) string { return e.Sector }}, {"country", func(e archive.Entry) string { return e.Country }}} {
+		row(incident.KeyLabel(l, key.key), func(e archive.Entry) chart.Cell {
 			if key.word(e) == "" {
 				return chart.Cell{}
 			}
-			return chart.Cell{Text: incident.FacetLabel(key.key, key.word(e)).In(l)}
+			return chart.Cell{Text: archive.FacetLabel(key.key, key.word(e)).In(l)}
 		})
 	}
-	row(incident.KeyLabel(l, "data-class"), func(e incident.Entry) chart.Cell {
+	row(incident.KeyLabel(l, "data-class"), func(e archive.Entry) chart.Cell {
 		return chart.Cell{Text: strings.Join(incident.ClassLabels(l, e.Classes), l.Pick("、", ", "))}
 	})
-	for _, v := range incident.Intervals {
-		row(v.Label(l), func(e incident.Entry) chart.Cell {
+	for _, v := range archive.Intervals {
+		row(v.Label(l), func(e archive.Entry) chart.Cell {
 			if s := e.Spans()[v]; s != nil {
 				return chart.SpanCell(l, *s)
 			}
 			return chart.Cell{}
 		})
 	}
-	row(l.Pick("出どころ", "Recorded from"), func(e incident.Entry) chart.Cell {
+	row(l.Pick("出どころ", "Recorded from"), func(e archive.Entry) chart.Cell {
 		if e.Dataset == "" {
-			return chart.Cell{Text: incident.FacetLabel("dataset", incident.Own).In(l)}
+			return chart.Cell{Text: archive.FacetLabel("dataset", archive.Own).In(l)}
 		}
-		return chart.Cell{Text: incident.FacetLabel("dataset", e.Dataset).In(l)}
+		return chart.Cell{Text: archive.FacetLabel("dataset", e.Dataset).In(l)}
 	})
 	return chart.Chart{Name: t.Caption, Table: t}
 }
@@ -229,7 +230,7 @@ func (s *Site) compare(w http.ResponseWriter, r *http.Request) error {
 	for _, t := range c.tables {
 		c.Charts = append(c.Charts, chartOf(p, t.chart, "chart-"+t.name, "/learn/"+t.name+".csv?"+query.Encode(), t.notes...))
 	}
-	var shares []incident.DatasetShare
+	var shares []archive.DatasetShare
 	for k, i := range c.list {
 		without := url.Values{}
 		for _, other := range c.list {
@@ -250,11 +251,11 @@ func (s *Site) compare(w http.ResponseWriter, r *http.Request) error {
 		if !ok {
 			continue
 		}
-		if n := slices.IndexFunc(shares, func(d incident.DatasetShare) bool { return d.Dataset == from.Dataset }); n >= 0 {
+		if n := slices.IndexFunc(shares, func(d archive.DatasetShare) bool { return d.Dataset == from.Dataset }); n >= 0 {
 			shares[n].N++
 			continue
 		}
-		shares = append(shares, incident.DatasetShare{Dataset: from.Dataset, N: 1, Sample: i.ID})
+		shares = append(shares, archive.DatasetShare{Dataset: from.Dataset, N: 1, Sample: i.ID})
 	}
 	if c.Attributions, err = s.attributions(r.Context(), l, shares); err != nil {
 		return err
@@ -287,10 +288,10 @@ type likeRow struct {
 type labelled struct{ Label, Value string }
 
 // likenessOf reads the facts of the reader's own case.
-func likenessOf(v url.Values) (incident.Likeness, error) {
-	q, err := incident.ParseQuery(v)
+func likenessOf(v url.Values) (archive.Likeness, error) {
+	q, err := archive.ParseQuery(v)
 	if err != nil {
-		return incident.Likeness{}, err
+		return archive.Likeness{}, err
 	}
 	first := func(list []string) string {
 		if len(list) == 0 || list[0] == "unknown" {
@@ -298,7 +299,7 @@ func likenessOf(v url.Values) (incident.Likeness, error) {
 		}
 		return list[0]
 	}
-	return incident.Likeness{Cause: first(q.Causes), Sector: first(q.Sectors), Country: first(q.Countries), Size: first(q.Sizes), Classes: q.Classes}, nil
+	return archive.Likeness{Cause: first(q.Causes), Sector: first(q.Sectors), Country: first(q.Countries), Size: first(q.Sizes), Classes: q.Classes}, nil
 }
 
 // likeTables finds the cases.
@@ -313,10 +314,10 @@ func (s *Site) likeTables(r *http.Request, l web.Lang) (*likeBody, error) {
 	}
 	b := &likeBody{Asked: !like.Empty(), Max: maxCompared}
 	t := chart.Table{Caption: l.Pick("似た事案", "Cases like it"), Columns: []chart.Column{{Head: "id"}, {Head: incident.KeyLabel(l, "title")}, {Head: incident.KeyLabel(l, "organisation")}, {Head: l.Pick("似ている点", "Alike in")}}}
-	for _, v := range incident.Intervals {
+	for _, v := range archive.Intervals {
 		t.Columns = append(t.Columns, chart.Column{Head: v.Label(l)})
 	}
-	var shares []incident.DatasetShare
+	var shares []archive.DatasetShare
 	for _, f := range found {
 		row := likeRow{ID: f.Entry.ID, Title: f.Entry.Title.In(l), Organisation: f.Entry.Organisation.In(l), Href: "/incidents/" + f.Entry.ID}
 		if f.Entry.DateKey != "recorded" {
@@ -333,16 +334,16 @@ func (s *Site) likeTables(r *http.Request, l web.Lang) (*likeBody, error) {
 			cell := chart.Cell{}
 			if span != nil {
 				cell = chart.SpanCell(l, *span)
-				row.Spans = append(row.Spans, labelled{incident.Interval(v).Label(l), cell.Text})
+				row.Spans = append(row.Spans, labelled{archive.Interval(v).Label(l), cell.Text})
 			}
 			cells = append(cells, cell)
 		}
 		t.Rows = append(t.Rows, cells)
 		b.Found = append(b.Found, row)
-		if n := slices.IndexFunc(shares, func(d incident.DatasetShare) bool { return d.Dataset == f.Entry.Dataset }); n >= 0 {
+		if n := slices.IndexFunc(shares, func(d archive.DatasetShare) bool { return d.Dataset == f.Entry.Dataset }); n >= 0 {
 			shares[n].N++
 		} else {
-			shares = append(shares, incident.DatasetShare{Dataset: f.Entry.Dataset, N: 1, Sample: f.Entry.ID})
+			shares = append(shares, archive.DatasetShare{Dataset: f.Entry.Dataset, N: 1, Sample: f.Entry.ID})
 		}
 	}
 	b.tables = []learnTable{{"like", "", chart.Chart{Name: t.Caption, Table: t}, nil}}
@@ -379,7 +380,7 @@ func (s *Site) like(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	whole, err := s.peers.Statistics(r.Context(), incident.Filter{})
+	whole, err := s.peers.Statistics(r.Context(), archive.Filter{})
 	if err != nil {
 		return err
 	}
@@ -389,14 +390,14 @@ func (s *Site) like(w http.ResponseWriter, r *http.Request) error {
 	b.Form = []selection{selectionOf(l, "cause", known(whole.Words[1]), []string{like.Cause}), selectionOf(l, "sector", known(whole.Words[0]), []string{like.Sector}),
 		selectionOf(l, "country", known(whole.Words[2]), []string{like.Country})}
 	size := selection{Name: "size", Label: incident.KeyLabel(l, "affected.count"), Any: l.Pick("指定しない", "any")}
-	for _, w := range known(incident.Sizes) {
-		size.Choices = append(size.Choices, formOption{w, incident.FacetLabel("size", w).In(l), w == like.Size})
+	for _, w := range known(archive.Sizes) {
+		size.Choices = append(size.Choices, formOption{w, archive.FacetLabel("size", w).In(l), w == like.Size})
 	}
 	b.Form = append(b.Form, size)
 	for _, c := range incident.Classes() {
 		b.Classes = append(b.Classes, formOption{c.Word, c.Label.In(l), slices.Contains(like.Classes, c.Word)})
 	}
-	query := incident.Query{Causes: some(like.Cause), Sectors: some(like.Sector), Countries: some(like.Country), Sizes: some(like.Size), Classes: like.Classes}.Values().Encode()
+	query := archive.Query{Causes: some(like.Cause), Sectors: some(like.Sector), Countries: some(like.Country), Sizes: some(like.Size), Classes: like.Classes}.Values().Encode()
 	b.CSV, p.Query, p.NoIndex = p.Link("/learn/like.csv?"+query), query, query != ""
 	for k := range b.Found {
 		b.Found[k].Href = p.Link(b.Found[k].Href)
@@ -428,11 +429,11 @@ func (s *Site) placed(r *http.Request, l web.Lang, id string, figures []figure) 
 	for _, p := range placings {
 		note := fmt.Sprintf(l.Pick("同じ節目の記録は n = %s。順位は示しません", "n = %s of these milestones: too few for a rank"), web.Digits(int64(p.N)))
 		if p.Claimed() {
-			note = chart.Rank(l, p) + l.Pick("。中央値 ", "; median ") + incident.SpanText(l, p.Median) + l.Pick("、", ", ") + "n = " + web.Digits(int64(p.N))
+			note = chart.Rank(l, p) + l.Pick("。中央値 ", "; median ") + archive.SpanText(l, p.Median) + l.Pick("、", ", ") + "n = " + web.Digits(int64(p.N))
 		}
 		n := slices.IndexFunc(figures, func(f figure) bool { return f.Label == p.Interval.Label(l) })
 		if n < 0 {
-			figures, n = append(figures, figure{Label: p.Interval.Label(l), Value: incident.SpanText(l, p.Span)}), len(figures)
+			figures, n = append(figures, figure{Label: p.Interval.Label(l), Value: archive.SpanText(l, p.Span)}), len(figures)
 		}
 		figures[n].Note = note
 	}
@@ -441,7 +442,7 @@ func (s *Site) placed(r *http.Request, l web.Lang, id string, figures []figure) 
 
 // likeHref leads to the cases like an incident.
 func likeHref(p page, i incident.Incident) string {
-	q := incident.Query{Classes: i.Classes()}
+	q := archive.Query{Classes: i.Classes()}
 	for key, to := range map[string]*[]string{"cause": &q.Causes, "sector": &q.Sectors, "country": &q.Countries} {
 		if f, ok := i.Fact(key); ok && f.Value.Word != "" {
 			*to = []string{f.Value.Word}

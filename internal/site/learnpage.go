@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"shirase/internal/archive"
 	"shirase/internal/incident"
 	"shirase/internal/incident/chart"
 	"shirase/internal/web"
@@ -76,7 +77,7 @@ func (s *Site) learn(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	whole, err := s.peers.Statistics(r.Context(), incident.Filter{})
+	whole, err := s.peers.Statistics(r.Context(), archive.Filter{})
 	if err != nil {
 		return err
 	}
@@ -118,7 +119,7 @@ func learnSections(l web.Lang) []learnSection {
 }
 
 // learnTables are the pictures of /learn.
-func (s *Site) learnTables(ctx context.Context, l web.Lang, f incident.Filter, st incident.Statistics) ([]learnTable, error) {
+func (s *Site) learnTables(ctx context.Context, l web.Lang, f archive.Filter, st archive.Statistics) ([]learnTable, error) {
 	out := []learnTable{
 		{"times", "times", chart.OfIntervals(l, l.Pick("かかった時間", "How long it took"), st.Intervals[:]).Chart(), []string{timesNote(l)}},
 		{"years", "years", chart.Years(l, l.Pick("年ごとの件数", "Incidents a year"), st.Years), nil},
@@ -154,15 +155,15 @@ func timesNote(l web.Lang) string {
 }
 
 // groupTable lists causes or sectors with their medians, each leading to the archive.
-func groupTable(l web.Lang, facet, name string, groups []incident.Group, f incident.Filter) chart.Chart {
+func groupTable(l web.Lang, facet, name string, groups []archive.Group, f archive.Filter) chart.Chart {
 	t := chart.Table{Caption: name, Columns: []chart.Column{{Head: incident.KeyLabel(l, facet)}, {Head: l.Pick("件数", "Incidents"), Number: true}}}
-	for _, v := range incident.Intervals {
+	for _, v := range archive.Intervals {
 		t.Columns = append(t.Columns, chart.Column{Head: fmt.Sprintf(l.Pick("%s（中央値）", "%s (median)"), v.Label(l)), Number: true}, chart.Column{Head: "n", Number: true})
 	}
 	for _, g := range groups {
 		q := values(f)
 		q.Set(facet, g.Word)
-		row := []chart.Cell{{Text: incident.FacetLabel(facet, g.Word).In(l), Machine: g.Word, Href: "/incidents?" + q.Encode()}, {Text: web.Digits(int64(g.N)), Machine: fmt.Sprint(g.N)}}
+		row := []chart.Cell{{Text: archive.FacetLabel(facet, g.Word).In(l), Machine: g.Word, Href: "/incidents?" + q.Encode()}, {Text: web.Digits(int64(g.N)), Machine: fmt.Sprint(g.N)}}
 		for _, d := range g.Intervals {
 			n := chart.Cell{}
 			if len(d.Spans) > 0 {
@@ -176,20 +177,20 @@ func groupTable(l web.Lang, facet, name string, groups []incident.Group, f incid
 }
 
 // filterOf reads a filter as the archive's search does, so that the same address finds the same incidents.
-func filterOf(v url.Values) (incident.Filter, error) {
-	q, err := incident.ParseQuery(v)
+func filterOf(v url.Values) (archive.Filter, error) {
+	q, err := archive.ParseQuery(v)
 	if err != nil {
-		return incident.Filter{}, err
+		return archive.Filter{}, err
 	}
-	return incident.Filter{Sectors: q.Sectors, Causes: q.Causes, Countries: q.Countries, Datasets: q.Datasets}, nil
+	return archive.Filter{Sectors: q.Sectors, Causes: q.Causes, Countries: q.Countries, Datasets: q.Datasets}, nil
 }
 
-func values(f incident.Filter) url.Values {
-	return incident.Query{Sectors: f.Sectors, Causes: f.Causes, Countries: f.Countries, Datasets: f.Datasets}.Values()
+func values(f archive.Filter) url.Values {
+	return archive.Query{Sectors: f.Sectors, Causes: f.Causes, Countries: f.Countries, Datasets: f.Datasets}.Values()
 }
 
 // filterForm offers what the archive has.
-func filterForm(l web.Lang, f incident.Filter, st incident.Statistics) []selection {
+func filterForm(l web.Lang, f archive.Filter, st archive.Statistics) []selection {
 	var out []selection
 	for k, field := range []struct {
 		name   string
@@ -203,17 +204,17 @@ func filterForm(l web.Lang, f incident.Filter, st incident.Statistics) []selecti
 func selectionOf(l web.Lang, name string, words, chosen []string) selection {
 	s := selection{Name: name, Label: incident.KeyLabel(l, name), Any: l.Pick("指定しない", "any")}
 	for _, w := range words {
-		s.Choices = append(s.Choices, formOption{w, incident.FacetLabel(name, w).In(l), slices.Contains(chosen, w)})
+		s.Choices = append(s.Choices, formOption{w, archive.FacetLabel(name, w).In(l), slices.Contains(chosen, w)})
 	}
 	slices.SortStableFunc(s.Choices, func(a, b formOption) int { return cmp.Compare(a.Label, b.Label) })
 	return s
 }
 
 // attributions name the data sets of figures, with what their rows say of whom to name.
-func (s *Site) attributions(ctx context.Context, l web.Lang, shares []incident.DatasetShare) ([]attribution, error) {
+func (s *Site) attributions(ctx context.Context, l web.Lang, shares []archive.DatasetShare) ([]attribution, error) {
 	var out []attribution
 	for _, d := range shares {
-		a := attribution{Name: incident.FacetLabel("dataset", cmp.Or(d.Dataset, incident.Own)).In(l), N: d.N}
+		a := attribution{Name: archive.FacetLabel("dataset", cmp.Or(d.Dataset, archive.Own)).In(l), N: d.N}
 		if d.Dataset != "" {
 			from, ok, err := s.Archive.Provenance(ctx, d.Sample)
 			if err != nil {

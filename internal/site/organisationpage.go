@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"shirase/internal/incident"
+	"shirase/internal/archive"
 	"shirase/internal/web"
 )
 
@@ -29,7 +29,7 @@ func (s *Site) organisation(w http.ResponseWriter, r *http.Request) error {
 		return errNotHere
 	}
 	o, err := s.Archive.Organisation(r.Context(), r.PathValue("id"))
-	if errors.Is(err, incident.ErrNoOrganisation) {
+	if errors.Is(err, archive.ErrNoOrganisation) {
 		return errNotHere
 	}
 	if err != nil {
@@ -56,7 +56,7 @@ func (s *Site) organisation(w http.ResponseWriter, r *http.Request) error {
 	p.Description = lang.Pick(fmt.Sprintf("%sについて記録している公表 %s件と、発見から公表までの日数。", body.Name, web.Number(lang, int64(len(o.Entries)))),
 		fmt.Sprintf("Disclosures of %s on record: %d, with the time each took from discovery to disclosure.", body.Name, len(o.Entries)))
 	p.Canonical = s.base(r) + "/organisations/" + o.ID
-	p.Feeds = feedsOf(lang, incident.Query{Organisation: o.ID})
+	p.Feeds = feedsOf(lang, archive.Query{Organisation: o.ID})
 	other := []string{}
 	for _, a := range o.Aliases {
 		other = append(other, a.In(lang))
@@ -69,7 +69,7 @@ func (s *Site) organisation(w http.ResponseWriter, r *http.Request) error {
 
 // organisationFigures are what is known of how an organisation discloses. Every figure says of how many incidents it
 // is.
-func organisationFigures(lang web.Lang, list []incident.Entry) []figure {
+func organisationFigures(lang web.Lang, list []archive.Entry) []figure {
 	disclosed, taken := 0, []int64{}
 	for _, e := range list {
 		if !e.Disclosed.IsZero() {

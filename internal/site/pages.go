@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"shirase/check"
+	"shirase/internal/archive"
 	"shirase/internal/incident"
 	"shirase/internal/web"
 )
@@ -73,12 +74,12 @@ func investigating(st *check.Statement, id string) bool {
 }
 
 // stated returns the archive's entries of what the statement names.
-func (s *Site) stated(r *http.Request) ([]incident.Entry, error) {
+func (s *Site) stated(r *http.Request) ([]archive.Entry, error) {
 	st := s.Statement()
 	if s.Archive == nil || st == nil {
 		return nil, nil
 	}
-	var list []incident.Entry
+	var list []archive.Entry
 	for some := range slices.Chunk(st.Incidents, 500) {
 		var ids []string
 		for _, in := range some {
@@ -99,9 +100,9 @@ func (s *Site) home(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	var latest incident.Result
+	var latest archive.Result
 	if s.Archive != nil {
-		if latest, err = s.Archive.Search(r.Context(), incident.Query{Limit: recent}); err != nil {
+		if latest, err = s.Archive.Search(r.Context(), archive.Query{Limit: recent}); err != nil {
 			return err
 		}
 	}
@@ -198,7 +199,7 @@ func titleOf(in check.Incident, lang web.Lang) string {
 
 // organisationOf returns who answers for an incident of the statement: in lang as the facts have it, else as the
 // statement does, which knows one language only.
-func organisationOf(in check.Incident, list []incident.Entry, lang web.Lang) string {
+func organisationOf(in check.Incident, list []archive.Entry, lang web.Lang) string {
 	for _, e := range list {
 		if organisation := e.Organisation.In(lang); e.ID == in.ID && organisation != "" {
 			return organisation
@@ -210,7 +211,7 @@ func organisationOf(in check.Incident, list []incident.Entry, lang web.Lang) str
 // organisation is the name of one as the statement has it, and in the page's language.
 type organisation struct{ Word, Label string }
 
-func organisations(st *check.Statement, list []incident.Entry, lang web.Lang) []organisation {
+func organisations(st *check.Statement, list []archive.Entry, lang web.Lang) []organisation {
 	var out []organisation
 	if st == nil {
 		return nil

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"shirase/check"
+	"shirase/internal/archive"
 	"shirase/internal/incident"
 	"shirase/internal/web"
 )
@@ -27,7 +28,7 @@ var embedded embed.FS
 
 // Options of a site. Functions may be nil where there is nothing yet.
 type Options struct {
-	Archive *incident.View
+	Archive *archive.View
 
 	// Statement returns the published statement; nil where nothing is published.
 	Statement func() *check.Statement
@@ -74,7 +75,7 @@ type Site struct {
 	pages  *pages
 	assets *web.Assets
 	mux    *http.ServeMux
-	peers  *incident.Peers
+	peers  *archive.Peers
 	now    func() time.Time
 }
 
@@ -82,7 +83,7 @@ type Site struct {
 var failed = web.Mappings{
 	{Err: incident.ErrNotFound, Problem: web.Problem{Status: http.StatusNotFound}},
 	{Err: incident.ErrNoNotice, Problem: web.Problem{Status: http.StatusNotFound}},
-	{Err: incident.ErrQuery, Problem: web.Problem{Status: http.StatusBadRequest}},
+	{Err: archive.ErrQuery, Problem: web.Problem{Status: http.StatusBadRequest}},
 	{Err: errNotHere, Problem: web.Problem{Status: http.StatusNotFound}},
 }
 
@@ -115,7 +116,7 @@ func newSite(o Options, files fs.FS) (*Site, error) {
 	}
 	s := &Site{Options: o, pages: pages, assets: assets, mux: http.NewServeMux(), now: time.Now}
 	if o.Archive != nil {
-		s.peers = incident.NewPeers(o.Archive)
+		s.peers = archive.NewPeers(o.Archive)
 	}
 	s.routes()
 	return s, nil

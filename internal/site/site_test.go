@@ -20,6 +20,7 @@ import (
 	"shirase/check"
 	"shirase/identity"
 	"shirase/internal/actor"
+	"shirase/internal/archive"
 	"shirase/internal/incident"
 	"shirase/internal/store"
 	"shirase/internal/web"
@@ -84,6 +85,7 @@ facts:
 type world struct {
 	site      *Site
 	incidents *incident.Incidents
+	archive   *archive.Archive
 	statement *check.Statement
 	db        *store.DB
 	entries   int64 // of a ledger
@@ -117,7 +119,10 @@ func newWorld(t testing.TB, change func(*Options), factsFiles ...string) *world 
 	}
 	t.Cleanup(func() { db.Close() })
 	w := &world{db: db}
-	if w.incidents, err = incident.New(ctx, db); err != nil {
+	if w.incidents, err = incident.New(ctx, db, archive.Changed); err != nil {
+		t.Fatal(err)
+	}
+	if w.archive, err = archive.New(ctx, db, w.incidents); err != nil {
 		t.Fatal(err)
 	}
 	for _, src := range factsFiles {
@@ -146,7 +151,7 @@ func newWorld(t testing.TB, change func(*Options), factsFiles ...string) *world 
 		w.statement = statement()
 	}
 	o := Options{
-		Archive:   w.incidents.Public(),
+		Archive:   w.archive.Public(),
 		Statement: func() *check.Statement { return w.statement },
 		Scope:     func(_ context.Context, id string) (Scope, bool) { return Scope{1692496, 3, 12}, id == "naver-2013" },
 		Proof:     func(context.Context, int64) ([]byte, error) { return []byte(testProof), nil },

@@ -6,25 +6,26 @@ import (
 	"strings"
 	"testing"
 
+	"shirase/internal/archive"
 	"shirase/internal/incident"
 	"shirase/internal/web"
 )
 
-func spansOf(r *rand.Rand, n int) incident.Distribution {
-	var d incident.Distribution
+func spansOf(r *rand.Rand, n int) archive.Distribution {
+	var d archive.Distribution
 	most := int64(1)
 	for range 1 + r.IntN(8) {
 		most *= 10
 	}
 	for range n {
-		s := incident.Span{Minutes: r.Int64N(most), Precision: incident.Minute}
+		s := archive.Span{Minutes: r.Int64N(most), Precision: incident.Minute}
 		if r.IntN(2) == 0 {
-			s = incident.Span{Minutes: r.Int64N(400) * 1440, Precision: incident.Day}
+			s = archive.Span{Minutes: r.Int64N(400) * 1440, Precision: incident.Day}
 			d.ToTheDay++
 		}
 		d.Spans = append(d.Spans, s)
 	}
-	if n >= incident.Fewest {
+	if n >= archive.Fewest {
 		d.P10, d.Q1, d.Median, d.Q3, d.P90 = d.Spans[0], d.Spans[0], d.Spans[n/2], d.Spans[n-1], d.Spans[n-1]
 	}
 	return d
@@ -35,14 +36,14 @@ func TestStrips(t *testing.T) {
 	for seed := range uint64(300) {
 		r := rand.New(rand.NewPCG(seed, 3))
 		lang := []web.Lang{web.JA, web.EN}[seed%2]
-		all := make([]incident.Distribution, 4)
+		all := make([]archive.Distribution, 4)
 		for n := range all {
 			all[n] = spansOf(r, []int{0, 1, 4, 5, 40, 900}[r.IntN(6)])
 		}
 		s := OfIntervals(lang, "x", all)
 		for n := range s.Rows {
 			for k := range r.IntN(7) {
-				s.Rows[n].Marks = append(s.Rows[n].Marks, Marked{Name: "ABCDEF"[k : k+1], Span: s.Rows[n].Spans[r.IntN(len(s.Rows[n].Spans))], Rank: Rank(lang, incident.Placing{N: 212, Rank: 9, RankTo: 31})})
+				s.Rows[n].Marks = append(s.Rows[n].Marks, Marked{Name: "ABCDEF"[k : k+1], Span: s.Rows[n].Spans[r.IntN(len(s.Rows[n].Spans))], Rank: Rank(lang, archive.Placing{N: 212, Rank: 9, RankTo: 31})})
 			}
 		}
 		c := s.Chart()
@@ -51,7 +52,7 @@ func TestStrips(t *testing.T) {
 			t.Errorf("%d rows of %d", len(c.Table.Rows), len(s.Rows))
 		}
 		for n, row := range c.Table.Rows {
-			if row[1].Machine != fmt.Sprint(len(s.Rows[n].Spans)) || len(s.Rows[n].Spans) < incident.Fewest && row[5].Text != "" {
+			if row[1].Machine != fmt.Sprint(len(s.Rows[n].Spans)) || len(s.Rows[n].Spans) < archive.Fewest && row[5].Text != "" {
 				t.Errorf("row %v", row)
 			}
 		}
@@ -64,11 +65,11 @@ func TestStrips(t *testing.T) {
 func TestRank(t *testing.T) {
 	for _, c := range []struct {
 		lang web.Lang
-		p    incident.Placing
+		p    archive.Placing
 		want string
-	}{{web.JA, incident.Placing{N: 212, Rank: 9, RankTo: 9}, "短いほうから9番目（212件中）"}, {web.EN, incident.Placing{N: 212, Rank: 9, RankTo: 9}, "9th shortest of 212"},
-		{web.EN, incident.Placing{N: 212, Rank: 1, RankTo: 1}, "the shortest of 212"}, {web.EN, incident.Placing{N: 1212, Rank: 111, RankTo: 123}, "between 111th and 123rd shortest of 1,212"},
-		{web.EN, incident.Placing{N: 4, Rank: 1, RankTo: 1}, ""}} {
+	}{{web.JA, archive.Placing{N: 212, Rank: 9, RankTo: 9}, "短いほうから9番目（212件中）"}, {web.EN, archive.Placing{N: 212, Rank: 9, RankTo: 9}, "9th shortest of 212"},
+		{web.EN, archive.Placing{N: 212, Rank: 1, RankTo: 1}, "the shortest of 212"}, {web.EN, archive.Placing{N: 1212, Rank: 111, RankTo: 123}, "between 111th and 123rd shortest of 1,212"},
+		{web.EN, archive.Placing{N: 4, Rank: 1, RankTo: 1}, ""}} {
 		if got := Rank(c.lang, c.p); got != c.want {
 			t.Errorf("%q, want %q", got, c.want)
 		}
@@ -76,12 +77,12 @@ func TestRank(t *testing.T) {
 }
 
 // yearsOf is a run of years with gaps, with sizes in two units.
-func yearsOf(r *rand.Rand, n int) []incident.YearFigures {
-	var out []incident.YearFigures
+func yearsOf(r *rand.Rand, n int) []archive.YearFigures {
+	var out []archive.YearFigures
 	year := 1990 + r.IntN(30)
 	for range n {
-		y := incident.YearFigures{Year: year, Unknown: r.IntN(50), Bounded: r.IntN(3), Sizes: map[string]incident.Size{}}
-		size := incident.Size{N: 5 + r.IntN(400), Smallest: r.Int64N(10), Q1: 10 + r.Int64N(1000), Median: 1100, Q3: 5000 + r.Int64N(1e6), Large: 2e6 + r.Int64N(3e9)}
+		y := archive.YearFigures{Year: year, Unknown: r.IntN(50), Bounded: r.IntN(3), Sizes: map[string]archive.Size{}}
+		size := archive.Size{N: 5 + r.IntN(400), Smallest: r.Int64N(10), Q1: 10 + r.Int64N(1000), Median: 1100, Q3: 5000 + r.Int64N(1e6), Large: 2e6 + r.Int64N(3e9)}
 		y.Sizes["accounts"] = size
 		y.N = y.Unknown + y.Bounded + size.N
 		out = append(out, y)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"shirase/internal/archive"
 	"shirase/internal/incident"
 	"shirase/internal/web"
 )
@@ -20,23 +21,23 @@ type Strips struct {
 // Strip is one interval.
 type Strip struct {
 	Label string // names both milestones
-	incident.Distribution
+	archive.Distribution
 	Marks []Marked
 }
 
 // Marked is an incident among the others.
 type Marked struct {
 	Name string // "this incident", or a letter
-	Span incident.Span
+	Span archive.Span
 	Rank string // "9th of 212", where that may be said
 }
 
 // OfIntervals makes the strips of the intervals of which something is known.
-func OfIntervals(lang web.Lang, name string, all []incident.Distribution) Strips {
+func OfIntervals(lang web.Lang, name string, all []archive.Distribution) Strips {
 	s := Strips{Lang: lang, Name: name}
 	for n, d := range all {
 		if len(d.Spans) > 0 {
-			s.Rows = append(s.Rows, Strip{Label: incident.Interval(n).Label(lang), Distribution: d})
+			s.Rows = append(s.Rows, Strip{Label: archive.Interval(n).Label(lang), Distribution: d})
 		}
 	}
 	return s
@@ -44,7 +45,7 @@ func OfIntervals(lang web.Lang, name string, all []incident.Distribution) Strips
 
 // Rank says where a placing stands: 9th of 212; from 9th to 31st of 212 where days do not tell; nothing where there
 // are too few.
-func Rank(lang web.Lang, p incident.Placing) string {
+func Rank(lang web.Lang, p archive.Placing) string {
 	switch {
 	case !p.Claimed():
 		return ""
@@ -75,7 +76,7 @@ func place1(lang web.Lang, n int) string {
 }
 
 // minutes is where a span stands on the scale. "The same day" is somewhere within a day, and stands at half of one.
-func minutes(s incident.Span) float64 {
+func minutes(s archive.Span) float64 {
 	if s.Precision >= incident.Day && s.Minutes == 0 {
 		return 12 * 60
 	}
@@ -108,7 +109,7 @@ func (s Strips) says() string {
 			if m.Span.Precision == 0 {
 				continue
 			}
-			out += m.Name + " " + incident.SpanText(s.Lang, m.Span) + " " + m.Rank + s.Lang.Pick("。", ". ")
+			out += m.Name + " " + archive.SpanText(s.Lang, m.Span) + " " + m.Rank + s.Lang.Pick("。", ". ")
 		}
 	}
 	return out + s.Lang.Pick("時間は対数の目盛り。同じ内容の表が、下にあります。", "Time is on a logarithmic scale. The table below says the same.")
@@ -117,10 +118,10 @@ func (s Strips) says() string {
 // figures are what is said of a strip: its median and quartiles, or that there are too few.
 func (s Strips) figures(r Strip) string {
 	n := web.Digits(int64(len(r.Spans)))
-	if len(r.Spans) < incident.Fewest {
+	if len(r.Spans) < archive.Fewest {
 		return fmt.Sprintf(s.Lang.Pick("n = %s（中央値を示すには少なすぎます）", "n = %s, too few for a median"), n)
 	}
-	t := func(x incident.Span) string { return incident.SpanText(s.Lang, x) }
+	t := func(x archive.Span) string { return archive.SpanText(s.Lang, x) }
 	return fmt.Sprintf(s.Lang.Pick("中央値 %s、半数が %s～%s、n = %s", "median %s, half between %s and %s, n = %s"), t(r.Median), t(r.Q1), t(r.Q3), n)
 }
 
@@ -138,7 +139,7 @@ func (s Strips) table() Table {
 	}
 	for _, r := range s.Rows {
 		row := []Cell{{Text: r.Label}, {Text: web.Digits(int64(len(r.Spans))), Machine: fmt.Sprint(len(r.Spans))}, {Text: web.Digits(int64(r.ToTheDay)), Machine: fmt.Sprint(r.ToTheDay)}}
-		for _, q := range []incident.Span{r.P10, r.Q1, r.Median, r.Q3, r.P90} {
+		for _, q := range []archive.Span{r.P10, r.Q1, r.Median, r.Q3, r.P90} {
 			row = append(row, SpanCell(l, q))
 		}
 		for _, m := range r.Marks {
@@ -159,14 +160,14 @@ func (s Strips) markName(k int) string {
 }
 
 // SpanCell writes a span for a table, and for programs as ISO 8601 has durations: PT48M, P3D.
-func SpanCell(l web.Lang, s incident.Span) Cell {
+func SpanCell(l web.Lang, s archive.Span) Cell {
 	switch {
 	case s.Precision == 0:
 		return Cell{}
 	case s.Precision >= incident.Day:
-		return Cell{Text: incident.SpanText(l, s), Machine: fmt.Sprintf("P%dD", s.Minutes/1440)}
+		return Cell{Text: archive.SpanText(l, s), Machine: fmt.Sprintf("P%dD", s.Minutes/1440)}
 	}
-	return Cell{Text: incident.SpanText(l, s), Machine: fmt.Sprintf("PT%dM", s.Minutes)}
+	return Cell{Text: archive.SpanText(l, s), Machine: fmt.Sprintf("PT%dM", s.Minutes)}
 }
 
 // Measures of a strip.
@@ -229,7 +230,7 @@ func (s Strips) draw(name string, w float64) *canvas {
 		}
 		hump(c, r.Distribution, x, left, right, base)
 		c.line("axis", 0, base, w, base)
-		if len(r.Spans) >= incident.Fewest {
+		if len(r.Spans) >= archive.Fewest {
 			q1, q3 := x(minutes(r.Q1)), x(minutes(r.Q3))
 			c.rect("quartiles", q1, base-3, max(q3-q1, 2), 6, 3)
 			c.rect("median", x(minutes(r.Median))-1.5, base-8, 3, 16, 1)
@@ -258,7 +259,7 @@ func (s Strips) marks(c *canvas, r Strip, x func(float64) float64, y, w float64)
 		if m.Span.Precision == 0 { // it has no such interval
 			continue
 		}
-		text := m.Name + "  " + incident.SpanText(s.Lang, m.Span)
+		text := m.Name + "  " + archive.SpanText(s.Lang, m.Span)
 		if m.Rank != "" {
 			text += s.Lang.Pick("、", ", ") + m.Rank
 		}
@@ -300,7 +301,7 @@ func (s Strips) marks(c *canvas, r Strip, x func(float64) float64, y, w float64)
 }
 
 // hump draws the incidents of a strip: each as a dot where they are few, else as a silhouette of how many there are.
-func hump(c *canvas, d incident.Distribution, x func(float64) float64, left, right, base float64) {
+func hump(c *canvas, d archive.Distribution, x func(float64) float64, left, right, base float64) {
 	bins := make([]int, int((right-left)/binWidth)+2)
 	most := 0
 	for _, s := range d.Spans {

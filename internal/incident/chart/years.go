@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 
+	"shirase/internal/archive"
 	"shirase/internal/incident"
 	"shirase/internal/web"
 )
@@ -15,7 +16,7 @@ import (
 const drawnYears = 24
 
 // Years counts the incidents of each year, those without a number of affected apart.
-func Years(lang web.Lang, name string, years []incident.YearFigures) Chart {
+func Years(lang web.Lang, name string, years []archive.YearFigures) Chart {
 	l := lang
 	c := Chart{Name: name}
 	t := Table{Caption: name, Columns: []Column{{Head: l.Pick("年", "Year")}, {Head: l.Pick("件数", "Incidents"), Number: true}, {Head: l.Pick("うち対象の数の記録があるもの", "with a number of affected"), Number: true},
@@ -39,14 +40,14 @@ func Years(lang web.Lang, name string, years []incident.YearFigures) Chart {
 func count(n int) Cell { return Cell{Text: web.Digits(int64(n)), Machine: fmt.Sprint(n)} }
 
 // fill is the last years, with those between of which there is nothing.
-func fill(years []incident.YearFigures) []incident.YearFigures {
+func fill(years []archive.YearFigures) []archive.YearFigures {
 	last := years[len(years)-1].Year
 	first := max(years[0].Year, last-drawnYears+1)
-	var out []incident.YearFigures
+	var out []archive.YearFigures
 	for y := first; y <= last; y++ {
-		k := slices.IndexFunc(years, func(x incident.YearFigures) bool { return x.Year == y })
+		k := slices.IndexFunc(years, func(x archive.YearFigures) bool { return x.Year == y })
 		if k < 0 {
-			out = append(out, incident.YearFigures{Year: y})
+			out = append(out, archive.YearFigures{Year: y})
 			continue
 		}
 		out = append(out, years[k])
@@ -74,7 +75,7 @@ func legend(c *canvas, l web.Lang, y float64, perLine bool) float64 {
 	return y
 }
 
-func columns(l web.Lang, years []incident.YearFigures) *canvas {
+func columns(l web.Lang, years []archive.YearFigures) *canvas {
 	c := newCanvas("chart-years", "broad", broadWidth)
 	y := legend(c, l, 14, false)
 	top, base := y+22, y+22+190.0
@@ -101,14 +102,14 @@ func columns(l web.Lang, years []incident.YearFigures) *canvas {
 }
 
 // stack gives the parts of a year from the axis: known, bounded, unknown.
-func stack(part func(class string, from, to float64), y incident.YearFigures) {
+func stack(part func(class string, from, to float64), y archive.YearFigures) {
 	known := float64(y.N - y.Unknown - y.Bounded)
 	part("part known", 0, known)
 	part("part bounded", known, known+float64(y.Bounded))
 	part("part unknown", known+float64(y.Bounded), float64(y.N))
 }
 
-func bars(l web.Lang, years []incident.YearFigures) *canvas {
+func bars(l web.Lang, years []archive.YearFigures) *canvas {
 	c := newCanvas("chart-years", "narrow", narrowWidth)
 	y := legend(c, l, 14, true) + 6
 	most := 1
@@ -130,7 +131,7 @@ func bars(l web.Lang, years []incident.YearFigures) *canvas {
 
 // Units lists the units of sizes that occur, the most frequent first. Each has a drawing of its own: accounts are not
 // people, and records are neither.
-func Units(years []incident.YearFigures) []string {
+func Units(years []archive.YearFigures) []string {
 	n := map[string]int{}
 	for _, y := range years {
 		for unit, s := range y.Sizes {
@@ -144,13 +145,13 @@ func Units(years []incident.YearFigures) []string {
 
 // Sizes shows how large the incidents of each year were, counted in unit, on a logarithmic scale: half of them within
 // the bar, the median across it, and where there are fewer than five, each as a dot.
-func Sizes(lang web.Lang, name, unit string, years []incident.YearFigures) Chart {
+func Sizes(lang web.Lang, name, unit string, years []archive.YearFigures) Chart {
 	l := lang
 	t := Table{Caption: name, Columns: []Column{{Head: l.Pick("年", "Year")}, {Head: "n", Number: true}, {Head: l.Pick("最小", "Smallest"), Number: true}, {Head: l.Pick("25%点", "25th percentile"), Number: true},
 		{Head: l.Pick("中央値", "Median"), Number: true}, {Head: l.Pick("75%点", "75th percentile"), Number: true}, {Head: l.Pick("最大", "Largest"), Number: true},
 		{Head: l.Pick("数の記録なし", "without a number"), Number: true}}}
 	n, unknown := 0, 0
-	var with []incident.YearFigures
+	var with []archive.YearFigures
 	for _, y := range years {
 		s := y.Sizes[unit]
 		unknown += y.Unknown
@@ -160,14 +161,14 @@ func Sizes(lang web.Lang, name, unit string, years []incident.YearFigures) Chart
 		n += s.N
 		with = append(with, y)
 		row := []Cell{{Text: fmt.Sprint(y.Year)}, count(s.N), number(s.Smallest), {}, {}, {}, number(s.Large), count(y.Unknown)}
-		if s.N >= incident.Fewest {
+		if s.N >= archive.Fewest {
 			row[3], row[4], row[5] = number(s.Q1), number(s.Median), number(s.Q3)
 		}
 		t.Rows = append(t.Rows, row)
 	}
 	c := Chart{Name: name, Table: t, Says: fmt.Sprintf(l.Pick("年ごとの規模（単位は%s、対数の目盛り）。n = %s。数の記録がない%s件は含まない。同じ内容の表が、下にあります。",
 		"Sizes a year, in %s, on a logarithmic scale. n = %s; %s without a number are not in it. The table below says the same."), incident.Word(l, unit), web.Digits(int64(n)), web.Digits(int64(unknown)))}
-	if n < incident.Fewest { // two dots are not a picture
+	if n < archive.Fewest { // two dots are not a picture
 		return c
 	}
 	c.drawings = []*canvas{sizesDrawing(l, unit, fill(with), true), sizesDrawing(l, unit, fill(with), false)}
@@ -177,7 +178,7 @@ func Sizes(lang web.Lang, name, unit string, years []incident.YearFigures) Chart
 func number(n int64) Cell { return Cell{Text: web.Digits(n), Machine: fmt.Sprint(n)} }
 
 // sizesDrawing draws years from left to right, or where narrow, downwards from the newest.
-func sizesDrawing(l web.Lang, unit string, years []incident.YearFigures, broad bool) *canvas {
+func sizesDrawing(l web.Lang, unit string, years []archive.YearFigures, broad bool) *canvas {
 	low, high := int64(math.MaxInt64), int64(1)
 	for _, y := range years {
 		if s := y.Sizes[unit]; s.N > 0 {
@@ -240,7 +241,7 @@ func sizesDrawing(l web.Lang, unit string, years []incident.YearFigures, broad b
 		}
 		thick := min(step*.5, 18)
 		switch {
-		case s.N >= incident.Fewest:
+		case s.N >= archive.Fewest:
 			box("spread", float64(s.Smallest), float64(s.Large), 1.5, 0)
 			box("box", float64(s.Q1), float64(s.Q3)*1.0001, thick, 2)
 			m := value(float64(s.Median))

@@ -46,7 +46,7 @@ facts:
 // room opens the room with the model case, a file with every form of value, and rows of a data set.
 func room(t *testing.T, db *store.DB) *incident.Incidents {
 	t.Helper()
-	s, err := incident.New(t.Context(), db)
+	s, err := incident.New(t.Context(), db, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

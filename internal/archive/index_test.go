@@ -1,10 +1,12 @@
-package incident
+package archive
 
 import (
 	"database/sql"
 	"fmt"
 	"math/rand/v2"
 	"net/url"
+	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -14,6 +16,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"shirase/internal/incident"
 	"shirase/internal/store"
 	"shirase/internal/store/storetest"
 )
@@ -133,7 +136,7 @@ func TestSearchScanned(t *testing.T) {
 		s := room(t, db)
 		r := chance{rand.New(rand.NewPCG(3, 4))}
 		names := []string{"ネイバー", "NAVER", "京都府", "東京ガス", "Ab-1692", "ゴアア"}
-		var files []*FactsFile
+		var files []*incident.FactsFile
 		for i := range 330 {
 			year := 2000 + r.IntN(5)
 			f := fmt.Sprintf("id: i%d\nfacts:\n  - {key: organisation, value: %q}\n  - {key: disclosed, value: \"%d-0%d-01\"}\n", i, names[r.IntN(len(names))], year, 1+r.IntN(9))
@@ -163,11 +166,11 @@ func TestSearchScanned(t *testing.T) {
 		}
 		err = db.View(t.Context(), func(tx *sql.Tx) error {
 			for i := range all {
-				list, err := readIncidents(t.Context(), tx, `WHERE i.id = $1`, all[i].ID)
-				if err != nil {
-					return err
+				shown, there, err := s.Public().In(tx).Shown(t.Context(), all[i].ID)
+				if err != nil || !there {
+					return fmt.Errorf("%s: %v, %w", all[i].ID, there, err)
 				}
-				d, err := refreshing{tx: tx}.document(t.Context(), list[0], all[i].OrganisationID)
+				d, err := documentOf(t.Context(), tx, shown, all[i].OrganisationID)
 				if err != nil {
 					return err
 				}
@@ -276,7 +279,7 @@ func TestArchiveMigrated(t *testing.T) {
 		ctx := t.Context()
 		before := fstest.MapFS{}
 		for _, name := range []string{"00001_incident.sql", "00002_import.sql", "00003_archive.sql"} {
-			data, err := migrations.ReadFile("migrations/" + name)
+			data, err := os.ReadFile(filepath.Join("..", "incident", "migrations", name))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -295,7 +298,7 @@ func TestArchiveMigrated(t *testing.T) {
 					return err
 				}
 			}
-			for i, f := range append(slices.Clone(small), string(ModelCase())) {
+			for i, f := range append(slices.Clone(small), string(incident.ModelCase())) {
 				file := parse(t, f)
 				if _, err := tx.ExecContext(ctx, `INSERT INTO incident (id, created_at) VALUES ($1, $2)`, file.ID, i); err != nil {
 					return err
@@ -303,7 +306,7 @@ func TestArchiveMigrated(t *testing.T) {
 				for at := range file.Facts {
 					f := file.Facts[at]
 					if f.AsOf.IsZero() {
-						f.AsOf = Moment{time.Unix(0, 0).UTC(), Minute}
+						f.AsOf = incident.Moment{Time: time.Unix(0, 0).UTC(), Precision: incident.Minute}
 					}
 					value, err := json.Marshal(f.Value, json.Deterministic(true))
 					if err != nil {

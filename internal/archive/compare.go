@@ -1,19 +1,16 @@
-package incident
+package archive
 
 import (
 	"slices"
 	"time"
 
+	"shirase/internal/incident"
 	"shirase/internal/web"
 )
 
 // Comparison sets like against like: the time between two named milestones of one incident against the time between
 // the same two of others, and never the notifying of a regulator against publication. What is known to the
 // day is a range; where a range does not settle who was quicker, the rank is a range too.
-
-// Attack reports whether the cause is somebody's doing from outside, so that a text may speak of access rather than of
-// a mishap.
-func (i Incident) Attack() bool { return i.attack() }
 
 // Interval names the time between two milestones.
 type Interval int
@@ -34,12 +31,12 @@ var Intervals = []Interval{Detecting, Containing, Disclosing, NotifyingRegulator
 var intervalWords = [intervals]struct {
 	word     string
 	from, to string
-	label    Text
+	label    incident.Text
 }{
-	{"detect", "window.start", "discovered", Text{"最初の痕跡から発見まで", "From first trace to discovery"}},
-	{"contain", "discovered", "contained", Text{"発見から遮断まで", "From discovery to containment"}},
-	{"disclose", "discovered", "disclosed", Text{"発見から公表まで", "From discovery to disclosure"}},
-	{"notify-regulator", "discovered", "regulator-notified", Text{"発見から監督機関への報告まで", "From discovery to the regulator's notice"}},
+	{"detect", "window.start", "discovered", text("最初の痕跡から発見まで", "From first trace to discovery")},
+	{"contain", "discovered", "contained", text("発見から遮断まで", "From discovery to containment")},
+	{"disclose", "discovered", "disclosed", text("発見から公表まで", "From discovery to disclosure")},
+	{"notify-regulator", "discovered", "regulator-notified", text("発見から監督機関への報告まで", "From discovery to the regulator's notice")},
 }
 
 // Word is the interval's name for programs.
@@ -55,7 +52,7 @@ func (e Entry) Spans() [intervals]*Span {
 
 // SpanText writes a span no more exactly than it is known: in days of the calendar, or in hours and minutes.
 func SpanText(lang web.Lang, s Span) string {
-	if s.Precision >= Day {
+	if s.Precision >= incident.Day {
 		switch n := s.Minutes / (24 * 60); n {
 		case 0:
 			return lang.Pick("同じ日", "the same day")
@@ -73,9 +70,9 @@ func SpanText(lang web.Lang, s Span) string {
 func (s Span) bounds() (low, high int64) {
 	slack := int64(0)
 	switch s.Precision {
-	case Hour:
+	case incident.Hour:
 		slack = 60
-	case Day, Month:
+	case incident.Day, incident.Month:
 		slack = 24 * 60
 	}
 	return max(s.Minutes-slack, 0), s.Minutes + slack
@@ -125,11 +122,11 @@ func distribution(spans []Span) Distribution {
 	}
 	slices.Sort(keys)
 	for n, k := range keys {
-		spans[n] = Span{k >> 3, Precision(k & 7)}
+		spans[n] = Span{k >> 3, incident.Precision(k & 7)}
 	}
 	d := Distribution{Spans: spans}
 	for _, s := range spans {
-		if s.Precision >= Day {
+		if s.Precision >= incident.Day {
 			d.ToTheDay++
 		}
 	}

@@ -1,4 +1,4 @@
-package incident
+package archive
 
 import (
 	"cmp"
@@ -54,18 +54,17 @@ func NewPeers(v *View) *Peers {
 func (p *Peers) current(ctx context.Context) (*peers, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	err := p.view.s.db.View(ctx, func(tx *sql.Tx) error {
-		var version, drafts int64
-		err := tx.QueryRowContext(ctx, `SELECT version, drafts FROM incident_archive WHERE one = 1`).Scan(&version, &drafts)
-		if err != nil || version == p.now.version && (!p.view.drafts || drafts == p.now.drafts) {
+	err := p.view.db.View(ctx, func(tx *sql.Tx) error {
+		version, drafts, err := p.view.state(ctx, tx)
+		if err != nil || version == p.now.version && drafts == p.now.drafts {
 			return err
 		}
 		from := p.now
-		if p.view.drafts { // what was laid over it is not taken along
+		if p.view.Drafts() { // what was laid over it is not taken along
 			from = &peers{at: map[string]int{}}
 		}
 		next, err := from.with(ctx, tx, version)
-		if err == nil && p.view.drafts {
+		if err == nil && p.view.Drafts() {
 			next.drafts = drafts
 			err = p.view.layPeers(ctx, tx, next)
 		}
@@ -121,27 +120,6 @@ func (p *peers) put(one peer) {
 	}
 	p.at[one.id] = len(p.list)
 	p.list = append(p.list, one)
-}
-
-// layPeers puts what is not published into a preview's comparisons.
-func (v *View) layPeers(ctx context.Context, tx *sql.Tx, p *peers) error {
-	over, err := v.overlay(ctx, tx)
-	if err != nil {
-		return err
-	}
-	words := interning{text: map[string]string{}, sets: map[string][]string{}}
-	for _, l := range over {
-		if !l.gone {
-			p.put(words.peer(l.entry))
-		} else if n, ok := p.at[l.entry.ID]; ok {
-			p.list = slices.Delete(p.list, n, n+1)
-			clear(p.at)
-			for n := range p.list {
-				p.at[p.list[n].id] = n
-			}
-		}
-	}
-	return nil
 }
 
 // interning makes words and sets of classes that many incidents share one.

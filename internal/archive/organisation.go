@@ -1,4 +1,4 @@
-package incident
+package archive
 
 import (
 	"context"
@@ -12,14 +12,15 @@ import (
 	"strings"
 	"unicode"
 
+	"shirase/internal/incident"
 	"shirase/internal/store"
 )
 
 // Organisation is who answers for one or more incidents.
 type Organisation struct {
 	ID      string
-	Name    Text
-	Aliases []Text
+	Name    incident.Text
+	Aliases []incident.Text
 	Entries []Entry // the newest first
 }
 
@@ -49,7 +50,7 @@ func foldName(name string) string {
 
 // slug makes an organisation's id of its name: of a Latin one a word for addresses, of another one a short hash,
 // because a reading cannot be known from the characters.
-func slug(name Text) string {
+func slug(name incident.Text) string {
 	for _, s := range []string{name.EN, name.JA} {
 		var b strings.Builder
 		latin := true
@@ -75,23 +76,21 @@ func slug(name Text) string {
 // common. grown reports that the organisation has a name it did not have, so that its other incidents are found by it
 // too.
 func (a refreshing) organisation(ctx context.Context, e *Entry) (grown bool, err error) {
-	if e.Organisation == (Text{}) {
+	if e.Organisation == (incident.Text{}) {
 		return false, nil
 	}
 	var found []string
 	var fresh []string
 	for _, name := range e.organisationNames {
-		folded := foldName(name)
-		if folded == "" {
+		if foldName(name) == "" {
 			continue
 		}
-		var id string
-		err := a.tx.QueryRowContext(ctx, `SELECT organisation FROM incident_name WHERE folded = $1`, folded).Scan(&id)
+		id, err := organisationNamed(ctx, a.tx, name)
 		switch {
-		case errors.Is(err, sql.ErrNoRows):
-			fresh = append(fresh, name)
 		case err != nil:
 			return false, err
+		case id == "":
+			fresh = append(fresh, name)
 		case !slices.Contains(found, id):
 			found = append(found, id)
 		}
@@ -116,8 +115,18 @@ func (a refreshing) organisation(ctx context.Context, e *Entry) (grown bool, err
 	return len(found) > 0 && (len(fresh) > 0 || len(found) > 1), nil
 }
 
+// organisationNamed gives the organisation that has a name; "" where none has.
+func organisationNamed(ctx context.Context, q store.Querier, name string) (string, error) {
+	var id string
+	err := q.QueryRowContext(ctx, `SELECT organisation FROM incident_name WHERE folded = $1`, foldName(name)).Scan(&id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", nil
+	}
+	return id, err
+}
+
 // newOrganisation gives out an id.
-func (a refreshing) newOrganisation(ctx context.Context, name Text) (string, error) {
+func (a refreshing) newOrganisation(ctx context.Context, name incident.Text) (string, error) {
 	var last int64
 	if err := a.tx.QueryRowContext(ctx, `SELECT coalesce(max(num), 0) FROM incident_organisation`).Scan(&last); err != nil {
 		return "", err
@@ -196,8 +205,8 @@ func (v *View) Organisation(ctx context.Context, id string) (Organisation, error
 		return Organisation{}, none
 	}
 	var joined string
-	switch err := v.s.db.QueryRowContext(ctx, `SELECT joined FROM incident_organisation WHERE id = $1`, id).Scan(&joined); {
-	case errors.Is(err, sql.ErrNoRows) && !v.drafts: // a preview may show one that has no id yet
+	switch err := v.db.QueryRowContext(ctx, `SELECT joined FROM incident_organisation WHERE id = $1`, id).Scan(&joined); {
+	case errors.Is(err, sql.ErrNoRows) && !v.Drafts(): // a preview may show one that has no id yet
 		return Organisation{}, none
 	case err != nil && !errors.Is(err, sql.ErrNoRows):
 		return Organisation{}, fmt.Errorf("organisation: %w", err)
@@ -206,7 +215,7 @@ func (v *View) Organisation(ctx context.Context, id string) (Organisation, error
 	}
 	o := Organisation{ID: id}
 	var err error
-	if o.Entries, err = v.entries(ctx, v.s.db, func(e Entry) bool { return e.OrganisationID == id }, `WHERE organisation = $1 ORDER BY num`, id); err != nil {
+	if o.Entries, err = v.entries(ctx, v.db, func(e Entry) bool { return e.OrganisationID == id }, `WHERE organisation = $1 ORDER BY num`, id); err != nil {
 		return Organisation{}, fmt.Errorf("organisation: %w", err)
 	}
 	if len(o.Entries) == 0 {
@@ -214,7 +223,7 @@ func (v *View) Organisation(ctx context.Context, id string) (Organisation, error
 	}
 	slices.SortStableFunc(o.Entries, func(a, b Entry) int { return b.Date.Compare(a.Date) })
 	o.Name = o.Entries[0].Organisation
-	names, err := namesOf(ctx, v.s.db, id)
+	names, err := namesOf(ctx, v.db, id)
 	if err != nil {
 		return Organisation{}, fmt.Errorf("organisation: %w", err)
 	}
@@ -224,9 +233,9 @@ func (v *View) Organisation(ctx context.Context, id string) (Organisation, error
 
 // aliasesOf returns the names of an organisation beside the one it is called by: first other names in both languages,
 // then what is known in one only.
-func aliasesOf(o Organisation, names []string) []Text {
+func aliasesOf(o Organisation, names []string) []incident.Text {
 	said := map[string]bool{foldName(o.Name.JA): true, foldName(o.Name.EN): true}
-	var out []Text
+	var out []incident.Text
 	for _, e := range o.Entries {
 		if t := e.Organisation; t.JA != t.EN && !said[foldName(t.JA)] && !said[foldName(t.EN)] {
 			said[foldName(t.JA)], said[foldName(t.EN)] = true, true
@@ -236,8 +245,56 @@ func aliasesOf(o Organisation, names []string) []Text {
 	for _, name := range names {
 		if !said[foldName(name)] {
 			said[foldName(name)] = true
-			out = append(out, Text{name, name})
+			out = append(out, text(name, name))
 		}
 	}
 	return out
+}
+
+// OrganisationLine is an organisation in a list of them.
+type OrganisationLine struct {
+	ID        string
+	Name      incident.Text
+	Incidents int
+}
+
+// Organisations lists the organisations whose ids come after one, in the order of ids.
+func (v *View) Organisations(ctx context.Context, after string, limit int) ([]OrganisationLine, error) {
+	fail := func(err error) ([]OrganisationLine, error) { return nil, fmt.Errorf("organisations: %w", err) }
+	if v.Drafts() {
+		list, err := v.organisationLines(ctx, after, limit)
+		if err != nil {
+			return fail(err)
+		}
+		return list, nil
+	}
+	rows, err := v.db.QueryContext(ctx, `SELECT organisation, count(*), max(num) FROM incident_entry WHERE organisation > $1
+		GROUP BY organisation ORDER BY organisation LIMIT $2`, after, limit)
+	if err != nil {
+		return fail(err)
+	}
+	defer rows.Close()
+	var list []OrganisationLine
+	var nums []any
+	for rows.Next() {
+		var o OrganisationLine
+		var num int64
+		if err := rows.Scan(&o.ID, &o.Incidents, &num); err != nil {
+			return fail(err)
+		}
+		list, nums = append(list, o), append(nums, num)
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil || len(nums) == 0 {
+		return list, err
+	}
+	entries, err := readEntries(ctx, v.db, `WHERE num IN (`+binds(len(nums))+`)`, nums...)
+	if err != nil {
+		return fail(err)
+	}
+	for i := range list {
+		if at := slices.IndexFunc(entries, func(e Entry) bool { return e.OrganisationID == list[i].ID }); at >= 0 {
+			list[i].Name = entries[at].Organisation
+		}
+	}
+	return list, nil
 }

@@ -1,4 +1,4 @@
-package incident
+package archive
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"shirase/internal/incident"
 	"shirase/internal/store"
 )
 
@@ -89,7 +90,7 @@ func cut(data []byte) (part, rest []byte, err error) {
 }
 
 // put takes in the row of a number; an empty one is a number of which nothing is left.
-func (a *archive) put(num int64, row []byte) error {
+func (a *held) put(num int64, row []byte) error {
 	for int64(len(a.rows)) < num {
 		a.rows = append(a.rows, columns{})
 	}
@@ -132,7 +133,7 @@ func (a *archive) put(num int64, row []byte) error {
 }
 
 // read takes in the columns that are newer than what is held.
-func (a *archive) read(ctx context.Context, tx *sql.Tx, version int64) error {
+func (a *held) read(ctx context.Context, tx *sql.Tx, version int64) error {
 	rows, err := tx.QueryContext(ctx, `SELECT block, columns FROM incident_block WHERE version > $1`, a.version)
 	if err != nil {
 		return err
@@ -242,7 +243,7 @@ func facetWords(e Entry, facet string) []string {
 	var out []string // classes: a form of the password is a password
 	for _, c := range e.Classes {
 		base, _, formed := strings.Cut(c, ":")
-		if formed && !slices.Contains(out, base) && KnownClass(base) {
+		if formed && !slices.Contains(out, base) && incident.KnownClass(base) {
 			out = append(out, base)
 		}
 		out = append(out, c)

@@ -1,4 +1,4 @@
-package incident
+package archive
 
 import (
 	"cmp"
@@ -9,6 +9,8 @@ import (
 	"math/bits"
 	"slices"
 	"sync"
+
+	"shirase/internal/incident"
 )
 
 // Result is a page of a search, and what the whole search holds.
@@ -29,7 +31,7 @@ type Facet struct {
 // FacetValue is a value with its count. Label is what people call it.
 type FacetValue struct {
 	Word   string
-	Label  Text
+	Label  incident.Text
 	Count  int
 	Chosen bool
 }
@@ -38,11 +40,11 @@ type FacetValue struct {
 // of its value, and what the orders sort by. The text index is held likewise; a text gives sets of numbers. A server
 // reads both once, and before every search what was changed since, in the transaction of the search.
 
-// archive is the part of the entries that is held in memory.
-type archive struct {
+// held is the part of the entries that is held in memory.
+type held struct {
 	mu      sync.RWMutex
 	version int64
-	drafts  int64     // of a preview: the count of drafts that was read, -1 before the first; 0 elsewhere
+	drafts  int64     // what Drafted of the view said when it was read; of a preview -1 before that
 	rows    []columns // by number, less one
 	facets  [len(facetNames)]values
 	orgs    map[string]int32
@@ -50,63 +52,9 @@ type archive struct {
 	text    fullText
 }
 
-// makeArchive makes the archive of a store that has none, or has it in an earlier form.
-func (s *Incidents) makeArchive(ctx context.Context) error {
-	var form int64
-	if err := s.db.QueryRowContext(ctx, `SELECT form FROM incident_archive WHERE one = 1`).Scan(&form); err != nil || form >= archiveForm {
-		return err
-	}
-	return s.db.Update(ctx, func(tx *sql.Tx) error {
-		a := refreshing{tx: tx}
-		// The update makes programs that start together wait for one another, here, before anything is made.
-		if err := tx.QueryRowContext(ctx, `UPDATE incident_archive SET version = version + 1 WHERE one = 1 RETURNING version, form`).
-			Scan(&a.version, &form); err != nil || form >= archiveForm {
-			return err
-		}
-		for _, table := range []string{"incident_block", "incident_new"} {
-			if _, err := tx.ExecContext(ctx, `DELETE FROM `+table); err != nil {
-				return err
-			}
-		}
-		ids, err := allIDs(ctx, tx)
-		if err != nil {
-			return err
-		}
-		for some := range slices.Chunk(ids, blockSize) {
-			for _, id := range some {
-				if err := a.incident(ctx, id); err != nil {
-					return fmt.Errorf("%s: %w", id, err)
-				}
-			}
-			if err := a.settle(ctx); err != nil {
-				return err
-			}
-		}
-		_, err = tx.ExecContext(ctx, `UPDATE incident_archive SET form = $1 WHERE one = 1`, archiveForm)
-		return err
-	})
-}
-
-func allIDs(ctx context.Context, tx *sql.Tx) ([]string, error) {
-	rows, err := tx.QueryContext(ctx, `SELECT id FROM incident ORDER BY created_at, id`)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var ids []string
-	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
-		ids = append(ids, id)
-	}
-	return ids, errors.Join(rows.Err(), rows.Close())
-}
-
 // Warm reads what searches hold in memory, so that nobody waits for it. Searches without a text wait for less of it.
 func (v *View) Warm(ctx context.Context) error {
-	err := v.s.db.View(ctx, func(tx *sql.Tx) error {
+	err := v.db.View(ctx, func(tx *sql.Tx) error {
 		return errors.Join(v.catchUp(ctx, tx, Newest, false), v.catchUp(ctx, tx, Relevance, true))
 	})
 	if err != nil {
@@ -117,20 +65,20 @@ func (v *View) Warm(ctx context.Context) error {
 
 // catchUp reads what is newer than what is held, of the text only where it is asked for, and makes the order.
 func (v *View) catchUp(ctx context.Context, tx *sql.Tx, sort string, text bool) error {
-	a := v.archive
-	var version, drafts int64
-	if err := tx.QueryRowContext(ctx, `SELECT version, drafts FROM incident_archive WHERE one = 1`).Scan(&version, &drafts); err != nil {
+	a := v.held
+	version, drafts, err := v.state(ctx, tx)
+	if err != nil {
 		return err
 	}
 	a.mu.RLock()
-	fresh := version <= a.version && a.orders[sort] != nil && (!text || version <= a.text.version) && (!v.drafts || drafts == a.drafts)
+	fresh := version <= a.version && a.orders[sort] != nil && (!text || version <= a.text.version) && drafts == a.drafts
 	a.mu.RUnlock()
 	if fresh {
 		return nil
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if v.drafts {
+	if v.Drafts() {
 		if version == a.version && drafts == a.drafts && a.orders[sort] != nil {
 			return nil
 		}
@@ -152,41 +100,16 @@ func (v *View) catchUp(ctx context.Context, tx *sql.Tx, sort string, text bool) 
 	return nil
 }
 
-// lay reads a preview's archive anew, and lays over it what is not published.
-func (v *View) lay(ctx context.Context, tx *sql.Tx, version, drafts int64, sort string) error {
-	a := v.archive
-	if version > a.version || drafts != a.drafts {
-		a.version, a.rows, a.facets, a.orgs, a.text = 0, nil, [len(facetNames)]values{}, nil, fullText{}
-		if err := a.read(ctx, tx, version); err != nil {
-			return err
-		}
-		if err := a.text.read(ctx, tx, version); err != nil {
-			return fmt.Errorf("text index: %w", err)
-		}
-		over, err := v.overlay(ctx, tx)
-		if err != nil {
-			return err
-		}
-		for _, l := range over {
-			var row []byte
-			if !l.gone {
-				row = rowOf(l.entry)
-			}
-			if err := a.put(l.entry.num, row); err != nil {
-				return err
-			}
-			a.text.fresh[l.entry.num] = l.text
-		}
-		a.drafts = drafts
+// state gives two numbers that tell together whether anything has changed that the view shows.
+func (v *View) state(ctx context.Context, tx *sql.Tx) (version, drafts int64, err error) {
+	if err = tx.QueryRowContext(ctx, `SELECT version FROM incident_archive WHERE one = 1`).Scan(&version); err == nil {
+		drafts, err = v.In(tx).Drafted(ctx)
 	}
-	if a.orders[sort] == nil {
-		a.orders[sort] = a.order(sort)
-	}
-	return nil
+	return version, drafts, err
 }
 
 // order gives the numbers, less one, in the order of sort.
-func (a *archive) order(sort string) []int32 {
+func (a *held) order(sort string) []int32 {
 	o := make([]int32, 0, len(a.rows))
 	for i, c := range a.rows {
 		if c.present {
@@ -203,7 +126,7 @@ func (a *archive) order(sort string) []int32 {
 }
 
 // key is what an order sorts by, the smallest first.
-func (a *archive) key(sort string, i int32) int64 {
+func (a *held) key(sort string, i int32) int64 {
 	c := &a.rows[i]
 	switch sort {
 	case Oldest:
@@ -264,7 +187,7 @@ func (b bitmap) count() int {
 // Errors: ErrQuery.
 func (v *View) Search(ctx context.Context, q Query) (Result, error) {
 	var res Result
-	err := v.s.db.View(ctx, func(tx *sql.Tx) (err error) {
+	err := v.db.View(ctx, func(tx *sql.Tx) (err error) {
 		res, err = v.search(ctx, tx, q)
 		return err
 	})
@@ -321,7 +244,7 @@ type found struct {
 }
 
 func (v *View) find(ctx context.Context, tx *sql.Tx, q Query, after *cursor, limit int) (found, error) {
-	a, sort := v.archive, q.sort()
+	a, sort := v.held, q.sort()
 	if err := v.catchUp(ctx, tx, sort, q.Text != ""); err != nil {
 		return found{}, err
 	}
@@ -360,7 +283,7 @@ func (v *View) find(ctx context.Context, tx *sql.Tx, q Query, after *cursor, lim
 	return out, nil
 }
 
-func (a *archive) tierOf(tiers []bitmap, i int32) int64 {
+func (a *held) tierOf(tiers []bitmap, i int32) int64 {
 	for tier, set := range tiers {
 		if set == nil || set.has(i) {
 			return int64(tier)
@@ -370,7 +293,7 @@ func (a *archive) tierOf(tiers []bitmap, i int32) int64 {
 }
 
 // from gives the part of an order that comes after a cursor, in one tier.
-func (a *archive) from(order []int32, sort string, after *cursor, tier int64) []int32 {
+func (a *held) from(order []int32, sort string, after *cursor, tier int64) []int32 {
 	switch {
 	case after == nil || after.tier < tier:
 		return order
@@ -391,7 +314,7 @@ func (a *archive) from(order []int32, sort string, after *cursor, tier int64) []
 
 // tiers gives the sets that have the text of q: for relevance in the title or a name first, then anywhere; else, and
 // where too many have it for that, anywhere alone. One nil set is everything.
-func (a *archive) tiers(q Query) ([]bitmap, error) {
+func (a *held) tiers(q Query) ([]bitmap, error) {
 	if q.Text == "" {
 		return []bitmap{nil}, nil
 	}
@@ -417,7 +340,7 @@ func (a *archive) tiers(q Query) ([]bitmap, error) {
 const maxRanked = 10_000
 
 // chosen tells for each facet of which something was chosen, which of its values hold.
-func (a *archive) chosen(q Query) [len(facetNames)][]bool {
+func (a *held) chosen(q Query) [len(facetNames)][]bool {
 	var out [len(facetNames)][]bool
 	lists := map[string][]string{}
 	for _, y := range q.Years {
@@ -440,7 +363,7 @@ func (a *archive) chosen(q Query) [len(facetNames)][]bool {
 }
 
 // count gives the set that q finds, its size, and the facets. What fails one facet only is counted in that one.
-func (a *archive) count(q Query, tiers []bitmap, chosen [len(facetNames)][]bool) (bitmap, int, []Facet) {
+func (a *held) count(q Query, tiers []bitmap, chosen [len(facetNames)][]bool) (bitmap, int, []Facet) {
 	text := tiers[len(tiers)-1]
 	organisation := int32(-1)
 	if q.Organisation != "" {

@@ -1,4 +1,4 @@
-package incident
+package archive
 
 import (
 	"fmt"
@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"shirase/internal/incident"
 	"shirase/internal/store"
 	"shirase/internal/store/storetest"
-	"shirase/internal/web"
 )
 
 func TestQuantile(t *testing.T) {
@@ -28,8 +28,8 @@ func TestQuantile(t *testing.T) {
 
 // TestPlacing holds that a rank claims no more than days tell.
 func TestPlacing(t *testing.T) {
-	minutes := func(n int64) Span { return Span{n, Minute} }
-	days := func(n int64) Span { return Span{n * 1440, Day} }
+	minutes := func(n int64) Span { return Span{n, incident.Minute} }
+	days := func(n int64) Span { return Span{n * 1440, incident.Day} }
 	for name, c := range map[string]struct {
 		own      Span
 		others   []Span
@@ -65,9 +65,9 @@ func TestPlacingBounds(t *testing.T) {
 			from := base.Add(time.Duration(r.IntN(10*1440)) * time.Minute)
 			d := int64(r.IntN(6 * 1440))
 			to := from.Add(time.Duration(d) * time.Minute)
-			s := Span{d, Minute}
+			s := Span{d, incident.Minute}
 			if r.IntN(2) == 0 {
-				s = Span{(civil(to) - civil(from)) * 1440, Day}
+				s = Span{(civil(to) - civil(from)) * 1440, incident.Day}
 			}
 			given, real = append(given, s), append(real, d)
 		}
@@ -90,12 +90,9 @@ func TestPlacingBounds(t *testing.T) {
 	}
 }
 
-func peersOf(t *testing.T, db *store.DB, files ...string) (*Incidents, *Peers) {
+func peersOf(t *testing.T, db *store.DB, files ...string) (*house, *Peers) {
 	t.Helper()
-	s, err := New(t.Context(), db)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := room(t, db)
 	fill(t, s, files...)
 	return s, NewPeers(s.Public())
 }
@@ -128,7 +125,7 @@ func TestStatistics(t *testing.T) {
 		if accounts := st.Years[1].Sizes["accounts"]; accounts.N != 1 || accounts.Median != 0 {
 			t.Errorf("accounts %+v", accounts)
 		}
-		if d := st.Intervals[Disclosing]; len(d.Spans) != 10 || d.Median != (Span{2 * 1440, Day}) {
+		if d := st.Intervals[Disclosing]; len(d.Spans) != 10 || d.Median != (Span{2 * 1440, incident.Day}) {
 			t.Errorf("disclosing %+v", d)
 		}
 		if d := st.Intervals[NotifyingRegulator]; len(d.Spans) != 0 {
@@ -144,11 +141,7 @@ func TestStatistics(t *testing.T) {
 			t.Errorf("%+v %v", placings, err)
 		}
 		// What is recorded later counts at the next question.
-		file, err := ParseFactsFile("facts.yaml", []byte(shopFacts(9, "intrusion", "retail", 3, "")))
-		if err != nil {
-			t.Fatal(err)
-		}
-		inc, err := s.Create(t.Context(), by, file)
+		inc, err := s.Create(t.Context(), by, parse(t, shopFacts(9, "intrusion", "retail", 3, "")))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -156,7 +149,7 @@ func TestStatistics(t *testing.T) {
 			t.Errorf("a draft is counted: %d %v", st.N, err)
 		}
 		release(t, s, inc.ID)
-		if st, err = p.Statistics(t.Context(), Filter{}); err != nil || st.N != 11 || st.Intervals[Disclosing].Median != (Span{3 * 1440, Day}) {
+		if st, err = p.Statistics(t.Context(), Filter{}); err != nil || st.N != 11 || st.Intervals[Disclosing].Median != (Span{3 * 1440, incident.Day}) {
 			t.Errorf("after one more: %d %+v %v", st.N, st.Intervals[Disclosing].Median, err)
 		}
 
@@ -187,43 +180,15 @@ func TestLike(t *testing.T) {
 	})
 }
 
-func TestChecklist(t *testing.T) {
-	file, err := ParseFactsFile("naver-2013.yaml", ModelCase())
-	if err != nil {
-		t.Fatal(err)
-	}
-	marks := Incident{ID: file.ID, Facts: file.Facts}.Checklist()
-	for n, h := range Headings() {
-		want := Told
-		if h.Word == "regulator" || h.Word == "persons" {
-			want = NotRecorded
-		}
-		if marks[n] != want {
-			t.Errorf("%s: %d", h.Word, marks[n])
-		}
-		if h.Label.In(web.JA) == "" || h.Label.In(web.EN) == "" {
-			t.Errorf("%s has no label", h.Word)
-		}
-		for _, key := range h.keys {
-			if _, ok := keyForms[key]; !ok {
-				t.Errorf("%s: no key %s", h.Word, key)
-			}
-		}
-	}
-	unknown := Incident{Facts: []Fact{{Key: "cause", Value: Value{Word: "unknown"}, Certainty: Confirmed}, {Key: "discovered", Certainty: Unknown}}}.Checklist()
-	if unknown[6] != SaidUnknown || unknown[2] != SaidUnknown {
-		t.Errorf("%v", unknown)
-	}
-}
-
 // BenchmarkStatistics is the pass over 100,000 incidents behind /learn.
 func BenchmarkStatistics(b *testing.B) {
 	r := rand.New(rand.NewPCG(1, 2))
+	causes, sectors := words("cause"), words("sector")
 	now := &peers{at: map[string]int{}}
 	for n := range 100_000 {
-		one := peer{num: int64(n), id: fmt.Sprint(n), year: 2005 + n%20, dated: true, cause: causes[n%len(causes)].word, sector: sectors[n%len(sectors)].word, amount: r.Int64N(1_000_000), unit: "persons"}
+		one := peer{num: int64(n), id: fmt.Sprint(n), year: 2005 + n%20, dated: true, cause: causes[n%len(causes)], sector: sectors[n%len(sectors)], amount: r.Int64N(1_000_000), unit: "persons"}
 		for v := range one.spans {
-			one.spans[v] = Span{r.Int64N(1_000_000), Minute}
+			one.spans[v] = Span{r.Int64N(1_000_000), incident.Minute}
 		}
 		now.list = append(now.list, one)
 	}

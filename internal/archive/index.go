@@ -1,4 +1,4 @@
-package incident
+package archive
 
 import (
 	"context"
@@ -9,11 +9,12 @@ import (
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
+	"shirase/internal/incident"
 	"shirase/internal/web"
 )
 
-// What searches need is stored in blocks of 4,096 incidents: their columns (archive_columns.go), and the index of their
-// texts (archive_block.go). Beside them stand the texts of those that changed since their block was made. Once there
+// What searches need is stored in blocks of 4,096 incidents: their columns (columns.go), and the index of their
+// texts (block.go). Beside them stand the texts of those that changed since their block was made. Once there
 // are maxNew of a block's it is made again, in a transaction that records something. So recording stays cheap, a server
 // that starts reads few rows, and one that has read them reads only what is newer.
 
@@ -25,8 +26,8 @@ const settleEvery = 16
 
 // index indexes the text of an incident. All names of its organisation belong to it, so that 「ネイバー」 finds what
 // was recorded under "NAVER".
-func (a refreshing) index(ctx context.Context, num int64, i Incident, organisation string) error {
-	d, err := a.document(ctx, i, organisation)
+func (a refreshing) index(ctx context.Context, num int64, i incident.Shown, organisation string) error {
+	d, err := documentOf(ctx, a.tx, i, organisation)
 	if err != nil {
 		return err
 	}
@@ -133,7 +134,8 @@ func (d document) text() entryText {
 	return entryText{spaced(indexed(d.title)), spaced(indexed(append(d.title, d.body...)))}
 }
 
-func (a refreshing) document(ctx context.Context, i Incident, organisation string) (document, error) {
+// documentOf gathers what of an incident is searched, with every name of its organisation.
+func documentOf(ctx context.Context, tx *sql.Tx, i incident.Shown, organisation string) (document, error) {
 	var d document
 	var seen = map[string]bool{}
 	add := func(to *[]string, texts ...string) {
@@ -150,7 +152,7 @@ func (a refreshing) document(ctx context.Context, i Incident, organisation strin
 		}
 	}
 	if organisation != "" {
-		names, err := namesOf(ctx, a.tx, organisation)
+		names, err := namesOf(ctx, tx, organisation)
 		if err != nil {
 			return d, err
 		}
@@ -165,27 +167,14 @@ func (a refreshing) document(ctx context.Context, i Incident, organisation strin
 		case "organisation", "alias", "title":
 			continue
 		case "data-class", "cause", "sector", "country":
-			add(&d.body, WordOf(web.JA, f.Key, f.Value.Word), WordOf(web.EN, f.Key, f.Value.Word))
+			add(&d.body, incident.WordOf(web.JA, f.Key, f.Value.Word), incident.WordOf(web.EN, f.Key, f.Value.Word))
 		}
 		add(&d.body, f.Value.Text.JA, f.Value.Text.EN, f.Value.Original, f.Value.Quote)
 	}
-	// The newest notices first: what a limit on tokens cuts off is what was said long ago.
-	rows, err := a.tx.QueryContext(ctx, `SELECT data FROM incident_notice WHERE incident = $1 AND ledger_index < `+served+` ORDER BY version DESC LIMIT 20`, i.ID)
-	if err != nil {
-		return d, err
+	for _, t := range i.Told {
+		add(&d.body, t.JA, t.EN)
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var data []byte
-		if err := rows.Scan(&data); err != nil {
-			return d, err
-		}
-		// A notice that was changed behind our back is ledger verify's to report; its text is not searched.
-		if n, err := ParseNotice(data); err == nil {
-			add(&d.body, n.Text.JA, n.Text.EN)
-		}
-	}
-	return d, errors.Join(rows.Err(), rows.Close())
+	return d, nil
 }
 
 // fullText is the text index as a server holds it.

@@ -1,4 +1,4 @@
-package incident
+package archive
 
 import (
 	"errors"
@@ -8,9 +8,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"shirase/internal/hint"
+	"shirase/internal/incident"
 	"shirase/internal/store"
 	"shirase/internal/store/storetest"
 )
@@ -49,17 +49,6 @@ facts:
   - {key: regulator-notified, value: "2019-03"}
 `}
 
-func fill(t *testing.T, s *Incidents, files ...string) {
-	t.Helper()
-	for _, f := range append([]string{string(ModelCase())}, files...) {
-		inc, err := s.Create(t.Context(), by, parse(t, f))
-		if err != nil {
-			t.Fatal(err)
-		}
-		release(t, s, inc.ID)
-	}
-}
-
 func ids(res Result) string {
 	var out []string
 	for _, e := range res.Entries {
@@ -68,7 +57,7 @@ func ids(res Result) string {
 	return strings.Join(out, " ")
 }
 
-func search(t *testing.T, s *Incidents, query string) Result {
+func search(t *testing.T, s *house, query string) Result {
 	t.Helper()
 	v, err := url.ParseQuery(query)
 	if err != nil {
@@ -89,6 +78,10 @@ func TestEntry(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		s := room(t, db)
 		fill(t, s, small...)
+		notices, err := s.Notices(t.Context(), "naver-2013")
+		if err != nil {
+			t.Fatal(err)
+		}
 		list, err := s.Public().Entries(t.Context(), []string{"naver-2013", "none", "quiet", "naver-2020"})
 		if err != nil || len(list) != 3 {
 			t.Fatalf("%d entries, %v", len(list), err)
@@ -97,13 +90,13 @@ func TestEntry(t *testing.T) {
 		if e.Title.EN != "Unauthorised access to NAVER accounts" || e.OrganisationID != "line" || e.DateKey != "disclosed" ||
 			e.Date.Format("2006-01-02") != "2013-07-19" || *e.Affected.Number != 1692496 || e.Affected.Unit != "accounts" || e.Cause != "intrusion" ||
 			e.Sector != "internet" || e.Country != "JP" || !slices.Equal(e.Classes, []string{"email", "password:hashed", "nickname"}) ||
-			!e.Updated.Equal(s.now().Truncate(time.Second)) || e.Addenda != 4 {
+			!e.Updated.Equal(notices[0].Time) || e.Addenda != 4 {
 			t.Errorf("%+v", e)
 		}
 		for what, got := range map[string][2]*Span{
-			"detect":   {e.Detect, {798, Minute}},
-			"contain":  {e.Contain, {48, Minute}},
-			"disclose": {e.Disclose, {24 * 60, Day}},
+			"detect":   {e.Detect, {798, incident.Minute}},
+			"contain":  {e.Contain, {48, incident.Minute}},
+			"disclose": {e.Disclose, {24 * 60, incident.Day}},
 			"notify":   {e.NotifyRegulator, nil},
 		} {
 			if !reflect.DeepEqual(got[0], got[1]) {
@@ -372,17 +365,8 @@ func FuzzQuery(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Cleanup(func() { db.Close() })
-	s, err := New(f.Context(), db)
-	if err != nil {
-		f.Fatal(err)
-	}
-	file, err := ParseFactsFile("model", ModelCase())
-	if err != nil {
-		f.Fatal(err)
-	}
-	if _, err := s.Create(f.Context(), by, file); err != nil {
-		f.Fatal(err)
-	}
+	s := room(f, db)
+	fill(f, s)
 	f.Fuzz(func(t *testing.T, query string) {
 		v, err := url.ParseQuery(query)
 		if err != nil {
@@ -429,9 +413,9 @@ func FuzzTokenize(f *testing.F) {
 func TestArchiveMerged(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		s := room(t, db)
-		importAll(t, s, sample("x1", "Zeta", "2020-01-01", "email"))
+		recordAll(t, s, parse(t, "id: press-x1\nasOf: \"2020-01-01\"\nfacts: [{key: organisation, value: Zeta}, {key: discovered, value: \"2020-01-01\"}, {key: data-class, value: email}]"))
 		fill(t, s, small...)
-		res := search(t, s, "dataset=own&dataset=sample&q=zeta")
+		res := search(t, s, "dataset=own&dataset=press&q=zeta")
 		if res.Total != 1 || res.Entries[0].Dataset == "" {
 			all := search(t, s, "")
 			t.Fatalf("%+v of %s", res, ids(all))

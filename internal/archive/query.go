@@ -1,4 +1,4 @@
-package incident
+package archive
 
 import (
 	"encoding/base64"
@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"shirase/internal/hint"
+	"shirase/internal/incident"
 )
 
 // Query is a search of the archive. Within a list any value may hold, between the lists all have to.
@@ -41,7 +42,8 @@ const Own = "own"
 const (
 	DefaultLimit = 20
 	MaxLimit     = 100
-	maxValues    = 40 // of one facet
+	maxValues    = 40  // of one facet
+	maxFacetWord = 200 // characters
 )
 
 // The orders of a search.
@@ -64,7 +66,7 @@ var DiscloseTimes = []string{"0-1", "2-3", "4-7", "8-30", "31-90", "91-365", "36
 
 const unknownWord = "unknown"
 
-func sizeOf(v Value) string {
+func sizeOf(v incident.Value) string {
 	if v.Number == nil {
 		return unknownWord
 	}
@@ -114,15 +116,24 @@ func (q *Query) lists() []struct {
 		ok   func(string) bool
 		hint string
 	}{
-		{"sector", &q.Sectors, among(append(labelled(sectors), unknownWord)), "its words are in /api/v1/vocabulary"},
-		{"cause", &q.Causes, among(append(labelled(causes), unknownWord)), "its words are in /api/v1/vocabulary"},
-		{"class", &q.Classes, func(w string) bool { return w == unknownWord || KnownClass(w) }, "its words are in /api/v1/vocabulary"},
+		{"sector", &q.Sectors, among(append(words("sector"), unknownWord)), "its words are in /api/v1/vocabulary"},
+		{"cause", &q.Causes, among(append(words("cause"), unknownWord)), "its words are in /api/v1/vocabulary"},
+		{"class", &q.Classes, func(w string) bool { return w == unknownWord || incident.KnownClass(w) }, "its words are in /api/v1/vocabulary"},
 		{"country", &q.Countries, func(w string) bool { return w == unknownWord || countryWord.MatchString(w) }, "two letters of ISO 3166-1, for example JP"},
-		{"certification", &q.Certifications, func(w string) bool { return utf8.RuneCountInString(w) <= maxWord && unmarked(w) }, "for example ISO 27001"},
+		{"certification", &q.Certifications, func(w string) bool { return utf8.RuneCountInString(w) <= maxFacetWord && unmarked(w) }, "for example ISO 27001"},
 		{"dataset", &q.Datasets, datasetWord.MatchString, "for example own, or the name of a data set"},
 		{"size", &q.Sizes, among(Sizes), "one of " + strings.Join(Sizes, ", ")},
 		{"disclose", &q.Disclose, among(DiscloseTimes), "one of " + strings.Join(DiscloseTimes, ", ")},
 	}
+}
+
+// words are those of a vocabulary.
+func words(vocabulary string) []string {
+	var out []string
+	for _, t := range incident.Terms(vocabulary) {
+		out = append(out, t.Word)
+	}
+	return out
 }
 
 // unmarked reports whether a text has no control characters and no marks that change the direction of writing.

@@ -1,4 +1,4 @@
-package incident
+package archive
 
 import (
 	"strings"
