@@ -33,6 +33,7 @@ var layers = map[string]int{
 	"internal/incident":          facts,
 	"internal/archive":           derived,
 	"internal/incident/chart":    room,
+	"internal/incident/compose":  room,
 	"internal/incident/exchange": room,
 	"internal/incident/extract":  room,
 	"internal/demo":              room, "internal/password": room,

@@ -19,6 +19,7 @@ import (
 	"shirase/internal/files"
 	"shirase/internal/hint"
 	"shirase/internal/incident"
+	"shirase/internal/incident/compose"
 	"shirase/internal/index"
 	"shirase/internal/publish"
 	"shirase/internal/roster"
@@ -238,16 +239,16 @@ func (a *app) demoNotices(ctx context.Context, in *instance) error {
 		return err
 	}
 	said := incident.Published(before)
-	drafts := []incident.Draft{}
+	drafts := []compose.Draft{}
 	for _, f := range inc.Listed("addendum") {
 		if !slices.ContainsFunc(said, func(g incident.Fact) bool { return g.Key == f.Key && g.Item == f.Item }) {
-			drafts = append(drafts, incident.Draft{Kind: incident.KindAddendum, Item: f.Item})
+			drafts = append(drafts, compose.Draft{Kind: incident.KindAddendum, Item: f.Item})
 		}
 	}
-	drafts = append(drafts, incident.Draft{Kind: incident.KindAddendum})
+	drafts = append(drafts, compose.Draft{Kind: incident.KindAddendum})
 	for _, d := range drafts {
 		_, _, err := in.publisher.Run(ctx, actor.Operator(), publish.Request{Incident: demoIncident, Notice: &d, Despite: demoDespite})
-		if err != nil && !errors.Is(err, incident.ErrNothingNew) {
+		if err != nil && !errors.Is(err, compose.ErrNothingNew) {
 			return err
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"shirase/check"
 	"shirase/internal/actor"
 	"shirase/internal/incident"
+	"shirase/internal/incident/compose"
 	"shirase/internal/publish"
 	"shirase/internal/web"
 )
@@ -25,7 +26,7 @@ func (a *app) cmdNotice() *cobra.Command {
 }
 
 // noticeFlags are what a draft and a publication both take.
-func noticeFlags(c *cobra.Command, d *incident.Draft) {
+func noticeFlags(c *cobra.Command, d *compose.Draft) {
 	c.Flags().StringVar(&d.Kind, "kind", "addendum", "first, revision, addendum, correction or retraction")
 	c.Flags().StringVar(&d.Item, "addendum", "", "id of the fact addendum that this publishes; the facts are those known as of it")
 	c.Flags().StringArrayVar(&d.Only, "fact", nil, "of the facts that are in no notice yet, make public only this one: a key, or a key and an id (may be given again); \"\" is none")
@@ -33,7 +34,7 @@ func noticeFlags(c *cobra.Command, d *incident.Draft) {
 }
 
 func (a *app) cmdNoticeDraft() *cobra.Command {
-	var d incident.Draft
+	var d compose.Draft
 	var lang string
 	c := &cobra.Command{
 		Use:   "draft ID",
@@ -93,7 +94,7 @@ func noticedOf(n incident.Notice) noticed {
 }
 
 func (a *app) cmdNoticePublish() *cobra.Command {
-	var d incident.Draft
+	var d compose.Draft
 	var ja, en, despite string
 	c := &cobra.Command{
 		Use:   "publish ID",

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -84,7 +85,7 @@ func (a *app) showIncident(ctx context.Context, in *instance, id string) error {
 	if err != nil {
 		return err
 	}
-	unpublished, err := in.incidents.Unpublished(ctx, inc.ID)
+	unpublished, err := in.incidents.Unpublished(ctx, inc.ID, time.Time{})
 	if err != nil {
 		return err
 	}

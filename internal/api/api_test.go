@@ -24,6 +24,7 @@ import (
 	"shirase/internal/actor"
 	"shirase/internal/archive"
 	"shirase/internal/incident"
+	"shirase/internal/incident/compose"
 	"shirase/internal/store"
 	"shirase/internal/web"
 )
@@ -59,7 +60,7 @@ facts:
 		if err != nil {
 			t.Fatal(err)
 		}
-		notice, err := s.PrepareNotice(t.Context(), i, incident.Figures{Time: time.Date(2013, 7, 19, 0, 0, 0, 0, time.UTC), Accounts: 10})
+		notice, err := compose.Whole(t.Context(), s, i, compose.Figures{Time: time.Date(2013, 7, 19, 0, 0, 0, 0, time.UTC), Accounts: 10})
 		if err != nil {
 			t.Fatal(err)
 		}

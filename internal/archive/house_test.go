@@ -8,6 +8,7 @@ import (
 
 	"shirase/internal/actor"
 	"shirase/internal/incident"
+	"shirase/internal/incident/compose"
 	"shirase/internal/store"
 )
 
@@ -66,7 +67,7 @@ func release(t testing.TB, s *house, id string) incident.Notice {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n, err := s.PrepareNotice(t.Context(), inc, incident.Figures{})
+	n, err := compose.Whole(t.Context(), s.Incidents, inc, compose.Figures{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -253,6 +253,9 @@ var keyForms = map[string]keyForm{
 	"source":             {form: formSource, listed: true},
 }
 
+// Several reports whether a key is listed: it holds items, each with an id of its own.
+func Several(key string) bool { return keyForms[key].listed }
+
 // The words of a status, by what has one.
 var (
 	serviceStatuses = []string{"affected", "stopped", "resumed", "unrelated"}

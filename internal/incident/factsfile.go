@@ -88,8 +88,8 @@ type factsReader struct {
 	asOf Moment
 }
 
-// japan is the zone of a day that does not say its own: most of the notices this program is for are Japan's.
-var japan = time.FixedZone("", 9*60*60)
+// Japan is its zone, and that of a day that does not say its own: most of the notices this program is for are Japan's.
+var Japan = time.FixedZone("", 9*60*60)
 
 // fields are the members of a YAML mapping by name.
 type fields map[string]ast.Node
@@ -315,7 +315,7 @@ func (r *factsReader) moment(node ast.Node, name string) (Moment, error) {
 	}
 	zone := r.zone
 	if zone == nil && !strings.Contains(text, "T") {
-		zone = japan
+		zone = Japan
 	}
 	m, err := ParseMoment(text, zone)
 	if err != nil {

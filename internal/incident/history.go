@@ -128,7 +128,7 @@ func (f Fact) line(lang web.Lang, bare bool) string {
 	}
 	switch kind := keyForms[f.Key]; kind.form {
 	case formTime:
-		return about(lang, v, when(v.Time))
+		return About(lang, v, when(v.Time))
 	case formCount:
 		return Count(lang, v)
 	case formCountry, formWord:
@@ -153,7 +153,7 @@ func (f Fact) line(lang web.Lang, bare bool) string {
 		case !v.Time.IsZero():
 			return when(v.Time) + lang.Pick("：", ": ") + text
 		case !v.Promised.IsZero():
-			return about(lang, v, when(v.Promised)) + lang.Pick("（予定）：", " (planned): ") + text
+			return About(lang, v, when(v.Promised)) + lang.Pick("（予定）：", " (planned): ") + text
 		}
 		return text
 	case formAddendum:

@@ -16,6 +16,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"shirase/internal/hint"
 	"shirase/internal/store"
 )
 
@@ -240,28 +241,30 @@ func (n Notice) badReferences() string {
 	}
 	frozen := Incident{ID: n.Incident, Facts: current(n.Facts)}
 	for _, text := range []string{n.Draft.JA, n.Draft.EN} {
-		if _, err := frozen.referred("draft", text); err != nil {
+		if _, err := frozen.Referred("draft", text); err != nil {
 			return err.Error()
 		}
 	}
 	return ""
 }
 
-// Figures is what a notice needs beside the facts.
-type Figures struct {
-	Time          time.Time // of publication; the zero time is now
-	Accounts      int64     // in the scope, from the roster; 0 where nothing is sealed
-	URL           string    // of this instance, where people can check; empty where that is not known
-	State         string    // of the scope, where no fact says it; empty: as the facts say
-	Demonstration bool      // the accounts are generated and the notice has to say so
+// NewNotice completes a notice that is to be published: it gives it its id, freezes its facts, and encodes it. Nothing is
+// stored until RecordNotice.
+func NewNotice(n Notice) (Notice, error) {
+	n.ID, n.Time, n.LedgerIndex = NoticeID(n.Incident, n.Version), n.Time.UTC().Truncate(time.Second), -1
+	n.Facts = frozen(n.Facts)
+	if err := n.encode(); err != nil {
+		return Notice{}, err
+	}
+	return n, nil
 }
 
-// state is the state of an incident's scope as a notice tells it.
-func (f Figures) state(i Incident) string {
-	if s := i.State(); s != "" || f.State == "" {
-		return s
+// CheckKind refuses a word that is no kind of a notice, and names the nearest.
+func CheckKind(kind string) error {
+	if slices.Contains(noticeKinds, kind) {
+		return nil
 	}
-	return f.State
+	return hint.Add(fmt.Errorf("%w: no kind %q", ErrNotice, clip(kind)), suggest(kind, noticeKinds))
 }
 
 // frozen gives facts as a notice holds them: without who recorded them here, and when.
@@ -272,31 +275,6 @@ func frozen(facts []Fact) []Fact {
 		out = append(out, f)
 	}
 	return out
-}
-
-// PrepareNotice renders the next version of inc's notice: its text, and its bytes for the ledger. Nothing is stored
-// until RecordNotice.
-func (s *Incidents) PrepareNotice(ctx context.Context, inc Incident, figures Figures) (Notice, error) {
-	var last sql.NullInt64
-	if err := s.db.QueryRowContext(ctx, `SELECT max(version) FROM incident_notice WHERE incident = $1`, inc.ID).Scan(&last); err != nil {
-		return Notice{}, fmt.Errorf("prepare notice: %w", err)
-	}
-	if figures.Time.IsZero() {
-		figures.Time = s.now()
-	}
-	n := Notice{
-		ID: NoticeID(inc.ID, last.Int64+1), Incident: inc.ID, Version: last.Int64 + 1, Kind: KindFirst,
-		Time: figures.Time.UTC().Truncate(time.Second), LedgerIndex: -1,
-		Text: Text{JA: noticeJA(inc, figures), EN: noticeEN(inc, figures)},
-	}
-	if n.Version > 1 {
-		n.Kind = KindRevision
-	}
-	n.Facts = frozen(inc.Facts)
-	if err := n.encode(); err != nil {
-		return Notice{}, fmt.Errorf("prepare notice: %w", err)
-	}
-	return n, nil
 }
 
 // NextVersion is the version that the next notice of an incident has.

@@ -173,8 +173,8 @@ func (i Incident) Render(lang web.Lang, name, text string) (string, error) {
 	return b.String(), nil
 }
 
-// referred lists the facts of i that text refers to.
-func (i Incident) referred(name, text string) ([]Fact, error) {
+// Referred lists the facts of i that text refers to.
+func (i Incident) Referred(name, text string) ([]Fact, error) {
 	refs, err := references(name, text)
 	if err != nil {
 		return nil, err
@@ -188,6 +188,15 @@ func (i Incident) referred(name, text string) ([]Fact, error) {
 		out = append(out, found...)
 	}
 	return out, nil
+}
+
+// Item returns an item of a listed key. The error begins with name, and its hint names the nearest item that there is.
+func (i Incident) Item(name, key, item string) (Fact, error) {
+	found, err := i.lookup(name, reference{key: key, item: item})
+	if err != nil {
+		return Fact{}, err
+	}
+	return found[0], nil
 }
 
 // lookup finds the facts that a reference means: of a listed key without an item, all; else one.
@@ -241,7 +250,7 @@ func (i Incident) sayOne(lang web.Lang, name string, ref reference, f Fact) (str
 	case "asOf":
 		return i.sayTime(lang, name, ref, Value{Time: f.AsOf}, f.AsOf)
 	case "certainty":
-		return plain(Word(lang, string(f.Certainty))), nil
+		return Plain(Word(lang, string(f.Certainty))), nil
 	case "at":
 		return i.sayTime(lang, name, ref, Value{}, v.Time)
 	case "promised":
@@ -249,44 +258,44 @@ func (i Incident) sayOne(lang web.Lang, name string, ref reference, f Fact) (str
 	case "fetched":
 		return i.sayTime(lang, name, ref, Value{}, v.Fetched)
 	case "status":
-		return plain(Word(lang, v.Status)), nil
+		return Plain(Word(lang, v.Status)), nil
 	case "line":
-		return i.actionLine(lang, f, i.moments(lang)), nil
+		return i.ActionLine(lang, f, i.Moments(lang)), nil
 	case "number":
 		amount, _ := Amount(lang, v)
-		return plain(amount), nil
+		return Plain(amount), nil
 	case "digits", "count":
 		if v.Number == nil {
-			return plain(lang.Pick("不明", "not known")), nil
+			return Plain(lang.Pick("不明", "not known")), nil
 		}
 		if ref.part == "count" {
-			return plain(Count(lang, v)), nil
+			return Plain(Count(lang, v)), nil
 		}
 		return web.Digits(*v.Number), nil
 	case "quote":
-		return plain(v.Quote), nil
+		return Plain(v.Quote), nil
 	case "url":
-		return link(v.URL), nil
+		return Link(v.URL), nil
 	case "telephone":
-		return plain(v.Telephone), nil
+		return Plain(v.Telephone), nil
 	case "hours":
-		return plain(v.Hours.In(lang)), nil
+		return Plain(v.Hours.In(lang)), nil
 	}
 	switch form {
 	case formTime:
 		return i.sayTime(lang, name, ref, v, v.Time)
 	case formCount:
-		return plain(Count(lang, v)), nil
+		return Plain(Count(lang, v)), nil
 	case formCountry, formWord:
-		return plain(WordOf(lang, ref.key, v.Word)), nil
+		return Plain(WordOf(lang, ref.key, v.Word)), nil
 	case formDamage:
-		return plain(Word(lang, v.Word)), nil
+		return Plain(Word(lang, v.Word)), nil
 	case formSource:
 		if v.URL != "" {
-			return link(v.URL), nil
+			return Link(v.URL), nil
 		}
 	}
-	return plain(v.Text.In(lang)), nil
+	return Plain(v.Text.In(lang)), nil
 }
 
 // sayTime writes m in the reference's style, no more exactly than it is known, with its zone unless all of the
@@ -310,19 +319,19 @@ func (i Incident) sayTime(lang web.Lang, name string, ref reference, of Value, m
 		if text = day.In(lang); ref.style == "day" {
 			text = day.inYear(lang)
 		}
-		return plain(about(lang, of, text)), nil
+		return Plain(About(lang, of, text)), nil
 	case "clock":
 		if !m.Exact() {
 			return "", textError(name, ref.at, "leave the style away", "no time of day is known of %q", ref.key)
 		}
 		text = web.Clock(lang, m.Time)
 	}
-	text = about(lang, of, text)
-	if m.Exact() && !i.inJapan() {
+	text = About(lang, of, text)
+	if m.Exact() && !i.InJapan() {
 		zone := web.Zone(lang, m.Time)
 		text += lang.Pick("（"+zone+"）", " "+zone)
 	}
-	return plain(text), nil
+	return Plain(text), nil
 }
 
 // CheckText holds a notice's Markdown to its form, without the facts: name is the file's in errors.

@@ -17,12 +17,26 @@ func release(t *testing.T, s *Incidents, ids ...string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		n, err := s.PrepareNotice(t.Context(), inc, Figures{})
+		n, err := next(t, s, inc)
 		if err != nil {
 			t.Fatal(err)
 		}
 		serve(t, s, n)
 	}
+}
+
+// next is the whole notice that follows, with a text that nobody reads.
+func next(t *testing.T, s *Incidents, inc Incident) (Notice, error) {
+	t.Helper()
+	before, err := s.Notices(t.Context(), inc.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := Notice{Incident: inc.ID, Version: int64(len(before)) + 1, Kind: KindFirst, Time: s.now(), Facts: inc.Facts, Text: Text{"本文", "text"}}
+	if n.Version > 1 {
+		n.Kind = KindRevision
+	}
+	return NewNotice(n)
 }
 
 // serve records notices as the ledger's next entries, and makes them public.

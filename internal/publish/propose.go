@@ -19,6 +19,7 @@ import (
 	"shirase/internal/actor"
 	"shirase/internal/hint"
 	"shirase/internal/incident"
+	"shirase/internal/incident/compose"
 	"shirase/internal/index"
 	"shirase/internal/roster"
 	"shirase/internal/web"
@@ -27,10 +28,10 @@ import (
 // Request is what is to be published.
 type Request struct {
 	Incident string
-	AsOf     time.Time       // leave out what is known only as of later; zero: leave out nothing
-	Notice   *incident.Draft // only a notice of this kind; nil: statement and notice, as the facts give them
-	Despite  string          // why a difference between facts, roster and rules is published
-	Progress index.Progress  // of sealing; may be nil
+	AsOf     time.Time      // leave out what is known only as of later; zero: leave out nothing
+	Notice   *compose.Draft // only a notice of this kind; nil: statement and notice, as the facts give them
+	Despite  string         // why a difference between facts, roster and rules is published
+	Progress index.Progress // of sealing; may be nil
 }
 
 // Proposal is exactly what would be published, and what speaks against it. Nothing of it is public, and it may be given up.
@@ -122,7 +123,7 @@ func (p *Publisher) Propose(ctx context.Context, who actor.Actor, r Request) (*P
 // proposeNotice composes a notice of the kind that is asked for.
 //
 // It speaks of the scope that is published, and not of one that was made since: notice, page and check say the same.
-func (p *Publisher) proposeNotice(ctx context.Context, prop *Proposal, d incident.Draft) error {
+func (p *Publisher) proposeNotice(ctx context.Context, prop *Proposal, d compose.Draft) error {
 	st, _, _, err := p.Index.Statement(ctx)
 	if err != nil && !errors.Is(err, index.ErrNone) {
 		return err
@@ -136,7 +137,7 @@ func (p *Publisher) proposeNotice(ctx context.Context, prop *Proposal, d inciden
 		return err
 	}
 	d.Figures = p.figures(prop.State, scope.Counts.Affected)
-	n, err := p.Incidents.Compose(ctx, prop.Incident, d)
+	n, err := compose.Notice(ctx, p.Incidents, prop.Incident, d)
 	if err != nil {
 		return err
 	}
@@ -226,8 +227,8 @@ func indexed(ctx context.Context, rosters *roster.Rosters, r roster.Roster) inde
 }
 
 // figures are what a notice says beside the facts.
-func (p *Publisher) figures(state string, accounts int64) incident.Figures {
-	return incident.Figures{Accounts: accounts, URL: p.instance.URL, Demonstration: p.instance.Demonstration, State: state}
+func (p *Publisher) figures(state string, accounts int64) compose.Figures {
+	return compose.Figures{Accounts: accounts, URL: p.instance.URL, Demonstration: p.instance.Demonstration, State: state}
 }
 
 // scopeChanged reports whether two statements tell different things of an incident's scope.
@@ -242,7 +243,7 @@ func scopeChanged(before, after *check.Statement, id string) bool {
 // nextNotice renders an incident's notice, and says whether it differs from the one published last, which it gives
 // otherwise. Where the scope has changed, the whole text that stands is what it has to differ from: an addendum since then
 // says nothing of the new one.
-func (p *Publisher) nextNotice(ctx context.Context, inc incident.Incident, figures incident.Figures, scope bool) (incident.Notice, bool, error) {
+func (p *Publisher) nextNotice(ctx context.Context, inc incident.Incident, figures compose.Figures, scope bool) (incident.Notice, bool, error) {
 	before, err := p.Incidents.Notices(ctx, inc.ID)
 	if err != nil {
 		return incident.Notice{}, false, err
@@ -256,13 +257,13 @@ func (p *Publisher) nextNotice(ctx context.Context, inc incident.Incident, figur
 				}
 			}
 		}
-		changed, err := p.Incidents.Unpublished(ctx, inc.ID)
+		changed, err := p.Incidents.Unpublished(ctx, inc.ID, time.Time{})
 		if err != nil {
 			return incident.Notice{}, false, err
 		}
 		if len(changed) == 0 {
 			figures.Time = last.Time
-			again, err := p.Incidents.PrepareNotice(ctx, inc, figures)
+			again, err := compose.Whole(ctx, p.Incidents, inc, figures)
 			if err != nil {
 				return incident.Notice{}, false, err
 			}
@@ -273,13 +274,13 @@ func (p *Publisher) nextNotice(ctx context.Context, inc incident.Incident, figur
 			figures.Time = time.Time{}
 		}
 	}
-	n, err := p.Incidents.PrepareNotice(ctx, inc, figures)
+	n, err := compose.Whole(ctx, p.Incidents, inc, figures)
 	return n, true, err
 }
 
 // DraftNotice gives the Markdown that a notice would be composed from, with references to facts, for editing, and the facts
 // that it would make public.
-func (p *Publisher) DraftNotice(ctx context.Context, id string, d incident.Draft) (incident.Text, []incident.Fact, error) {
+func (p *Publisher) DraftNotice(ctx context.Context, id string, d compose.Draft) (incident.Text, []incident.Fact, error) {
 	inc, err := p.Incidents.Get(ctx, id)
 	if err != nil {
 		return incident.Text{}, nil, err
@@ -289,7 +290,7 @@ func (p *Publisher) DraftNotice(ctx context.Context, id string, d incident.Draft
 		return incident.Text{}, nil, err
 	}
 	d.Figures = p.figures(state, 0)
-	return p.Incidents.DraftText(ctx, id, d)
+	return compose.Text(ctx, p.Incidents, id, d)
 }
 
 // Upcoming composes the notice that `publish` would publish of an incident now, for a private preview. Nothing is sealed.

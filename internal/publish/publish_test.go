@@ -16,6 +16,7 @@ import (
 	"shirase/internal/actor"
 	"shirase/internal/archive"
 	"shirase/internal/incident"
+	"shirase/internal/incident/compose"
 	"shirase/internal/index"
 )
 
@@ -194,7 +195,7 @@ func TestState(t *testing.T) {
 			t.Errorf("final without a roster: %v", err)
 		}
 		w.record("id: shop\nfacts: [{key: addendum, id: \"1\", at: \"2026-11-22T10:00+09:00\", value: x}]")
-		if _, _, err := w.Run(ctx, by, Request{Incident: "shop", Notice: &incident.Draft{Kind: incident.KindAddendum}}); !errors.Is(err, incident.ErrNotice) || !strings.Contains(err.Error(), "would say that the scope is final") {
+		if _, _, err := w.Run(ctx, by, Request{Incident: "shop", Notice: &compose.Draft{Kind: incident.KindAddendum}}); !errors.Is(err, incident.ErrNotice) || !strings.Contains(err.Error(), "would say that the scope is final") {
 			t.Errorf("a notice says another state than the statement: %v", err)
 		}
 		w.scope("shop", rows(6), rules)
@@ -226,7 +227,7 @@ func TestNoticeOfThePublishedScope(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.scope("shop", rows(6), rules)
-		_, pub, err := w.Run(ctx, by, Request{Incident: "shop", Notice: &incident.Draft{Kind: incident.KindRevision}})
+		_, pub, err := w.Run(ctx, by, Request{Incident: "shop", Notice: &compose.Draft{Kind: incident.KindRevision}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -236,11 +237,11 @@ func TestNoticeOfThePublishedScope(t *testing.T) {
 		if _, pub, err = w.Run(ctx, by, Request{Incident: "shop"}); err != nil || !strings.Contains(pub.Notice.Text.EN, "6 accounts") {
 			t.Fatalf("%v:\n%s", err, pub.Notice.Text.EN)
 		}
-		if _, pub, err = w.Run(ctx, by, Request{Incident: "shop", Notice: &incident.Draft{Kind: incident.KindRevision}}); err != nil || !strings.Contains(pub.Notice.Text.EN, "6 accounts") {
+		if _, pub, err = w.Run(ctx, by, Request{Incident: "shop", Notice: &compose.Draft{Kind: incident.KindRevision}}); err != nil || !strings.Contains(pub.Notice.Text.EN, "6 accounts") {
 			t.Errorf("a revision leaves out who is affected: %v\n%s", err, pub.Notice.Text.EN)
 		}
 		w.record("id: shop\nfacts: [{key: addendum, id: \"1\", at: \"2026-11-22T10:00+09:00\", value: x}]")
-		if _, _, err := w.Run(ctx, by, Request{Incident: "shop", Notice: &incident.Draft{Kind: incident.KindAddendum, Item: "1"}}); err != nil {
+		if _, _, err := w.Run(ctx, by, Request{Incident: "shop", Notice: &compose.Draft{Kind: incident.KindAddendum, Item: "1"}}); err != nil {
 			t.Fatal(err)
 		}
 		w.scope("shop", rows(9), rules)
@@ -264,22 +265,22 @@ func TestOnlyWhatIsTold(t *testing.T) {
 		}
 		w.record("id: shop\nfacts: [{key: title, value: A draft title}, {key: sector, value: retail}, {key: cause, value: intrusion}]")
 		text := incident.Text{JA: "取り下げます。", EN: "We withdraw it."}
-		_, pub, err := w.Run(ctx, by, Request{Incident: "shop", Notice: &incident.Draft{Kind: incident.KindRetraction, About: 1, Text: text}})
+		_, pub, err := w.Run(ctx, by, Request{Incident: "shop", Notice: &compose.Draft{Kind: incident.KindRetraction, About: 1, Text: text}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if len(pub.Notice.Facts) != 0 || !w.shown("shop", "A case") {
 			t.Errorf("a retraction makes drafts public: %v, %+v", err, pub.Notice.Facts)
 		}
-		if _, pub, err = w.Run(ctx, by, Request{Incident: "shop", Notice: &incident.Draft{Kind: incident.KindRevision}}); err != nil {
+		if _, pub, err = w.Run(ctx, by, Request{Incident: "shop", Notice: &compose.Draft{Kind: incident.KindRevision}}); err != nil {
 			t.Fatal(err)
 		}
 		w.record("id: shop\nfacts: [{key: title, value: Another title}, {key: sector, value: health}]")
-		_, pub, err = w.Run(ctx, by, Request{Incident: "shop", Notice: &incident.Draft{Kind: incident.KindAddendum, Only: []string{"sector"}, Text: text}})
+		_, pub, err = w.Run(ctx, by, Request{Incident: "shop", Notice: &compose.Draft{Kind: incident.KindAddendum, Only: []string{"sector"}, Text: text}})
 		if err != nil || len(pub.Notice.Facts) != 1 || pub.Notice.Facts[0].Key != "sector" || w.shown("shop", "Another title") {
 			t.Errorf("more is told than was chosen: %v, %+v", err, pub.Notice)
 		}
-		if _, _, err = w.Run(ctx, by, Request{Incident: "shop", Notice: &incident.Draft{Kind: incident.KindAddendum, Only: []string{"country"}, Text: text}}); !errors.Is(err, incident.ErrNotice) {
+		if _, _, err = w.Run(ctx, by, Request{Incident: "shop", Notice: &compose.Draft{Kind: incident.KindAddendum, Only: []string{"country"}, Text: text}}); !errors.Is(err, incident.ErrNotice) {
 			t.Errorf("a fact that does not wait: %v", err)
 		}
 	})

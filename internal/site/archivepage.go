@@ -242,7 +242,7 @@ func entryDate(lang web.Lang, e archive.Entry) template.HTML {
 		return moment(lang, e.Disclosed)
 	}
 	if e.DateKey == "recorded" {
-		return web.DateElement(lang, e.Date.In(japan))
+		return web.DateElement(lang, e.Date.In(incident.Japan))
 	}
 	return moment(lang, e.Day())
 }

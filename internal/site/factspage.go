@@ -106,7 +106,7 @@ func (s *Site) recorded(ctx context.Context, lang web.Lang, i incident.Incident,
 		return nil, err
 	}
 	if imported {
-		r := &record{Dataset: p.Dataset, Attribution: p.Attribution, Licence: p.Licence, Imported: web.DateElement(lang, p.Imported.In(japan))}
+		r := &record{Dataset: p.Dataset, Attribution: p.Attribution, Licence: p.Licence, Imported: web.DateElement(lang, p.Imported.In(incident.Japan))}
 		if u, err := url.Parse(p.URL); err == nil && (u.Scheme == "https" || u.Scheme == "http") {
 			r.URL = p.URL
 		}

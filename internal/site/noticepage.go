@@ -51,7 +51,7 @@ func (s *Site) noticeLinks(p page, i incident.Incident, list []incident.Notice, 
 	var out []noticeLink
 	for _, n := range list {
 		l := noticeLink{Href: p.Link("/notices/" + n.ID), Name: versionName(lang, n.Version), Kind: kindOf(lang, n.Kind),
-			When: web.TimeElement(lang, n.Time.In(japan)), Current: n.ID == current}
+			When: web.TimeElement(lang, n.Time.In(incident.Japan)), Current: n.ID == current}
 		switch st := standing[n.Version]; {
 		case st.Withdrawn != 0:
 			l.Mark = fmt.Sprintf(lang.Pick("第%d版で取り下げ", "withdrawn by version %d"), st.Withdrawn)
@@ -174,7 +174,7 @@ func (s *Site) notice(w http.ResponseWriter, r *http.Request) error {
 	links := s.noticeLinks(p, i, all, n.ID)
 	draft := n.LedgerIndex < 0
 	body := noticeBody{ID: n.ID, Kind: kindOf(lang, n.Kind), HTML: text, Marks: marks(p, n, all), IncidentHref: p.Link("/incidents/" + n.Incident),
-		Title: i.Title(lang), Version: n.Version, Published: web.TimeElement(lang, n.Time.In(japan)), Index: n.LedgerIndex, SHA256: digest,
+		Title: i.Title(lang), Version: n.Version, Published: web.TimeElement(lang, n.Time.In(incident.Japan)), Index: n.LedgerIndex, SHA256: digest,
 		Proof: string(proof), DataHref: "/ledger/v1/data/" + digest, ProofHref: "/notices/" + n.ID + "/proof", URL: p.Base + "/notices/" + n.ID,
 		Later: later(links, n, all), All: links, Draft: draft}
 	if draft {

@@ -53,8 +53,6 @@ func joinLabels(lang web.Lang, classes []string) string {
 	return out
 }
 
-var japan = time.FixedZone("", 9*60*60)
-
 // sealed reports whether an incident is in the published index.
 func sealed(st *check.Statement, id string) bool {
 	if st == nil {
@@ -157,7 +155,7 @@ func (s *Site) statement(w http.ResponseWriter, r *http.Request) error {
 			Incidents     []statementRow
 			Layers        []layerRow
 			Keys          []keyRow
-		}{Seq: st.Seq, Time: web.TimeElement(lang, st.Time.In(japan)), Expires: web.TimeElement(lang, st.Expires.In(japan)),
+		}{Seq: st.Seq, Time: web.TimeElement(lang, st.Time.In(incident.Japan)), Expires: web.TimeElement(lang, st.Expires.In(incident.Japan)),
 			Expired: s.now().After(st.Expires.Time)}
 		list, err := s.stated(r)
 		if err != nil {
@@ -165,7 +163,7 @@ func (s *Site) statement(w http.ResponseWriter, r *http.Request) error {
 		}
 		for _, in := range st.Incidents {
 			row := statementRow{Href: p.Link("/incidents/" + in.ID), Title: titleOf(in, lang), Organisation: organisationOf(in, list, lang),
-				State: incident.Word(lang, string(in.State)), Revision: in.Revision, AsOf: web.TimeElement(lang, in.AsOf.In(japan))}
+				State: incident.Word(lang, string(in.State)), Revision: in.Revision, AsOf: web.TimeElement(lang, in.AsOf.In(incident.Japan))}
 			if row.Revision == "0" {
 				row.Revision = "–"
 			}

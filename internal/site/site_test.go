@@ -22,6 +22,7 @@ import (
 	"shirase/internal/actor"
 	"shirase/internal/archive"
 	"shirase/internal/incident"
+	"shirase/internal/incident/compose"
 	"shirase/internal/store"
 	"shirase/internal/web"
 )
@@ -93,21 +94,21 @@ type world struct {
 
 // sequence is what is published of each incident: of most a first notice, of the model case what followed it, of one
 // that was recorded from elsewhere nothing.
-func sequence(id string) []incident.Draft {
+func sequence(id string) []compose.Draft {
 	text := incident.Text{JA: "追記に誤りがあったため、取り下げます。連絡がついたのは、{{affected.count}}のうち一部です。", EN: "The addendum was wrong. Only some of the {{affected.count}} have been told."}
 	switch id {
 	case "naver-2013":
-		return []incident.Draft{{Kind: incident.KindFirst, AsOf: time.Date(2013, 7, 19, 7, 0, 0, 0, time.UTC)},
+		return []compose.Draft{{Kind: incident.KindFirst, AsOf: time.Date(2013, 7, 19, 7, 0, 0, 0, time.UTC)},
 			{Kind: incident.KindAddendum, Item: "1"}, {Kind: incident.KindAddendum, Item: "2"}, {Kind: incident.KindAddendum, Item: "3"},
 			{Kind: incident.KindAddendum, Item: "4"}, {Kind: incident.KindAddendum}}
 	case "example-school":
-		return []incident.Draft{{Kind: incident.KindFirst, AsOf: time.Date(2026, 6, 1, 1, 0, 0, 0, time.UTC)},
+		return []compose.Draft{{Kind: incident.KindFirst, AsOf: time.Date(2026, 6, 1, 1, 0, 0, 0, time.UTC)},
 			{Kind: incident.KindCorrection, AsOf: time.Date(2026, 6, 2, 7, 0, 0, 0, time.UTC)}, {Kind: incident.KindAddendum, Item: "1"},
 			{Kind: incident.KindRetraction, About: 3, Text: text}, {Kind: incident.KindRevision}}
 	case "example-shop":
 		return nil
 	}
-	return []incident.Draft{{Kind: incident.KindFirst}}
+	return []compose.Draft{{Kind: incident.KindFirst}}
 }
 
 func newWorld(t testing.TB, change func(*Options), factsFiles ...string) *world {
@@ -139,8 +140,8 @@ func newWorld(t testing.TB, change func(*Options), factsFiles ...string) *world 
 			t.Fatal(err)
 		}
 		for _, d := range sequence(i.ID) {
-			d.Figures = incident.Figures{Time: time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC), Accounts: 27_000, URL: "https://notice.example/", Demonstration: true}
-			n, err := w.incidents.Compose(ctx, i.ID, d)
+			d.Figures = compose.Figures{Time: time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC), Accounts: 27_000, URL: "https://notice.example/", Demonstration: true}
+			n, err := compose.Notice(ctx, w.incidents, i.ID, d)
 			if err != nil {
 				t.Fatal(err)
 			}

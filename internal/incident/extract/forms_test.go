@@ -15,7 +15,7 @@ func timesIn(t *testing.T, s string, lang web.Lang) []string {
 	t.Helper()
 	tx := normalise(newText(s))
 	lines := splitLines(tx.s)
-	zone := tokyo
+	zone := incident.Japan
 	var all []*when
 	if lang == web.JA {
 		all = scanTimesJA(tx.s, lines)

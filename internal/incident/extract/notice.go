@@ -77,7 +77,7 @@ func Notice(given []byte) (*Result, error) {
 	t = normalise(t)
 	lang := language(t.s)
 	t = unwrap(t, lang == web.JA)
-	r := &reader{text: t, s: t.s, lang: lang, zone: tokyo, seen: map[string]int{}}
+	r := &reader{text: t, s: t.s, lang: lang, zone: incident.Japan, seen: map[string]int{}}
 	if lang == web.EN {
 		r.zone = time.UTC
 	}

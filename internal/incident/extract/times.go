@@ -338,7 +338,7 @@ func (w *when) inZone(name string) {
 	switch name {
 	case "", "日本時間", "JST":
 		if name != "" {
-			w.zone = tokyo
+			w.zone = incident.Japan
 		}
 	case "UTC", "GMT":
 		w.zone = time.UTC
@@ -346,9 +346,6 @@ func (w *when) inZone(name string) {
 		w.foreign = true
 	}
 }
-
-// tokyo is the zone of Japanese notices.
-var tokyo = time.FixedZone("", 9*60*60)
 
 func rangeBefore(before string) bool {
 	b := strings.TrimRight(before, " ")

@@ -3,6 +3,8 @@ package extract
 import (
 	"strings"
 	"time"
+
+	"shirase/internal/incident"
 )
 
 // The forms of an English date, tried in this order at each place.
@@ -264,7 +266,7 @@ func (w *when) zoneOf(name string) *time.Location {
 	case 0:
 		return time.UTC
 	case 9:
-		return tokyo
+		return incident.Japan
 	}
 	return time.FixedZone("", z.hours*3600)
 }

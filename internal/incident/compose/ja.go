@@ -1,21 +1,22 @@
-package incident
+package compose
 
 import (
 	"strings"
 
+	"shirase/internal/incident"
 	"shirase/internal/web"
 )
 
 // noticeJA writes the notice in Japanese, in the register of an organisation's own announcement. A section without
 // facts is left out; nothing is said that no fact says.
-func noticeJA(i Incident, figures Figures) string {
+func noticeJA(i subject, figures Figures) string {
 	p := &page{}
-	title := plain(i.Title(web.JA))
+	title := incident.Plain(i.Title(web.JA))
 	if !strings.HasSuffix(title, "お知らせ") {
 		title += "に関するお知らせ"
 	}
 	p.heading(1, title)
-	p.paragraph(strings.TrimLeft(plain(i.Organisation(web.JA))+"　"+headDate(web.JA, i, figures), "　"))
+	p.paragraph(strings.TrimLeft(incident.Plain(i.Organisation(web.JA))+"　"+headDate(web.JA, i, figures), "　"))
 	if figures.Demonstration {
 		p.quote("これは、Shirase の実演です。以下は、過去に公表された実際の事案を、公表資料をもとに記録したものです。このサーバーで確認できる" +
 			web.Number(web.JA, figures.Accounts) + "アカウントは、すべて機械的に作った架空のものです。名前の挙がっている組織は、この掲載に関わっていません。")
@@ -23,7 +24,7 @@ func noticeJA(i Incident, figures Figures) string {
 	i.openingJA(p, figures)
 	i.historyJA(p)
 	i.scopeJA(p, figures)
-	if classes := ClassLabels(web.JA, i.Classes()); len(classes) > 0 {
+	if classes := incident.ClassLabels(web.JA, i.Classes()); len(classes) > 0 {
 		heading := "流出した可能性のある情報"
 		if i.allConfirmed() {
 			heading = "流出した情報"
@@ -47,7 +48,7 @@ func noticeJA(i Incident, figures Figures) string {
 	}
 	if f, ok := i.Fact("contact"); ok {
 		p.heading(2, "お問い合わせ窓口")
-		if name := plain(f.Value.Text.In(web.JA)); name != "" {
+		if name := incident.Plain(f.Value.Text.In(web.JA)); name != "" {
 			p.paragraph(name)
 		}
 		p.list(false, contactLines(web.JA, f.Value))
@@ -60,7 +61,7 @@ func noticeJA(i Incident, figures Figures) string {
 		}
 		p.list(false, lines)
 	}
-	if i.inJapan() {
+	if i.InJapan() {
 		p.paragraph("時刻は、すべて日本時間です。")
 	}
 	p.paragraph("以上")
@@ -68,13 +69,13 @@ func noticeJA(i Incident, figures Figures) string {
 }
 
 // openingJA says in one paragraph what happened, and how sure that is.
-func (i Incident) openingJA(p *page, figures Figures) {
+func (i subject) openingJA(p *page, figures Figures) {
 	var b strings.Builder
 	b.WriteString("このたび、")
 	cause, known := i.Fact("cause")
 	known = known && cause.Value.Word != "unknown" && cause.Value.Word != "other"
 	if known {
-		b.WriteString(Word(web.JA, cause.Value.Word))
+		b.WriteString(incident.Word(web.JA, cause.Value.Word))
 		b.WriteString("により、")
 	}
 	if i.allConfirmed() {
@@ -83,7 +84,7 @@ func (i Incident) openingJA(p *page, figures Figures) {
 		b.WriteString("お客様の情報が流出した可能性があることが判明しました。")
 	}
 	b.WriteString("ご心配とご迷惑をおかけしますことを、深くお詫び申し上げます。現時点で判明している事実を、次のとおりお知らせします。")
-	if figures.state(i) == StateInvestigating {
+	if figures.state(i) == incident.StateInvestigating {
 		b.WriteString("対象の範囲は現在も調査中です。確定しだい、このお知らせに追記します。")
 	}
 	if !known {
@@ -93,8 +94,8 @@ func (i Incident) openingJA(p *page, figures Figures) {
 }
 
 // historyJA tells what happened in the order of time.
-func (i Incident) historyJA(p *page) {
-	at := i.moments(web.JA)
+func (i subject) historyJA(p *page) {
+	at := i.Moments(web.JA)
 	var lines []string
 	start, hasStart := i.Fact("window.start")
 	end, hasEnd := i.Fact("window.end")
@@ -104,11 +105,11 @@ func (i Incident) historyJA(p *page) {
 	}
 	switch {
 	case hasStart && hasEnd:
-		lines = append(lines, about(web.JA, start.Value, at(start.Value.Time))+"から"+about(web.JA, end.Value, at(end.Value.Time))+"まで: "+what)
+		lines = append(lines, incident.About(web.JA, start.Value, at(start.Value.Time))+"から"+incident.About(web.JA, end.Value, at(end.Value.Time))+"まで: "+what)
 	case hasStart:
-		lines = append(lines, about(web.JA, start.Value, at(start.Value.Time))+"から: "+what)
+		lines = append(lines, incident.About(web.JA, start.Value, at(start.Value.Time))+"から: "+what)
 	case hasEnd:
-		lines = append(lines, about(web.JA, end.Value, at(end.Value.Time))+"まで: "+what)
+		lines = append(lines, incident.About(web.JA, end.Value, at(end.Value.Time))+"まで: "+what)
 	}
 	for _, key := range []struct{ key, attack, mishap string }{
 		{"discovered", "不正アクセスの可能性を発見", "事案が発覚"},
@@ -121,7 +122,7 @@ func (i Incident) historyJA(p *page) {
 			if i.Attack() {
 				text = key.attack
 			}
-			lines = append(lines, about(web.JA, f.Value, at(f.Value.Time))+": "+text)
+			lines = append(lines, incident.About(web.JA, f.Value, at(f.Value.Time))+": "+text)
 		}
 	}
 	if len(lines) == 0 {
@@ -142,7 +143,7 @@ func (i Incident) historyJA(p *page) {
 }
 
 // scopeJA says who is affected and who is not.
-func (i Incident) scopeJA(p *page, figures Figures) {
+func (i subject) scopeJA(p *page, figures Figures) {
 	affected, hasCount := i.Fact("affected.count")
 	services := i.names(web.JA, "affected", "stopped", "resumed")
 	excluded := i.excludedLines(web.JA)
@@ -155,9 +156,9 @@ func (i Incident) scopeJA(p *page, figures Figures) {
 		base, hasBase := i.Fact("base.count")
 		line := "対象は、"
 		if hasBase {
-			line = "全体" + Count(web.JA, base.Value) + "のうち、"
+			line = "全体" + incident.Count(web.JA, base.Value) + "のうち、"
 		}
-		line += Count(web.JA, affected.Value)
+		line += incident.Count(web.JA, affected.Value)
 		if n := affected.Value.Number; n != nil && web.Both(web.JA, *n) != web.Number(web.JA, *n) {
 			line += "（" + web.Digits(*n) + "）"
 		}
@@ -178,8 +179,8 @@ func (i Incident) scopeJA(p *page, figures Figures) {
 }
 
 // damageJA says what followed from it, or that nothing is known to have followed, as of when.
-func (i Incident) damageJA(p *page) {
-	at := i.moments(web.JA)
+func (i subject) damageJA(p *page) {
+	at := i.Moments(web.JA)
 	reported, confirmed, none := i.damages(web.JA, "reported"), i.damages(web.JA, "confirmed"), i.damages(web.JA, "none-confirmed")
 	if len(reported)+len(confirmed)+len(none) == 0 {
 		return

@@ -1,10 +1,11 @@
-package incident
+package compose
 
 import (
 	"fmt"
 	"slices"
 	"strings"
 
+	"shirase/internal/incident"
 	"shirase/internal/web"
 )
 
@@ -12,11 +13,11 @@ import (
 // an edited text cannot disagree with them.
 
 // draft writes d in both languages.
-func (c *composition) draft(d Draft) Text {
-	if c.whole(d) {
-		return Text{JA: c.draftWhole(web.JA, d), EN: c.draftWhole(web.EN, d)}
+func (c *composition) draft(d Draft) incident.Text {
+	if whole(d) {
+		return incident.Text{JA: c.draftWhole(web.JA, d), EN: c.draftWhole(web.EN, d)}
 	}
-	return Text{JA: c.draftPart(web.JA, d), EN: c.draftPart(web.EN, d)}
+	return incident.Text{JA: c.draftPart(web.JA, d), EN: c.draftPart(web.EN, d)}
 }
 
 // ref writes a reference.
@@ -29,7 +30,7 @@ func (c *composition) has(key string) bool { return len(c.inc.Listed(key)) > 0 }
 
 // draftHeading writes the title, with what kind of notice it is, and the line below it.
 func (c *composition) draftHeading(p *page, lang web.Lang, kind, when string, d Draft) {
-	title := plain(c.inc.ID)
+	title := incident.Plain(c.inc.ID)
 	if c.has("title") {
 		title = ref("title")
 	}
@@ -60,13 +61,13 @@ func (c *composition) draftHeading(p *page, lang web.Lang, kind, when string, d 
 // draftPart writes an addendum, a correction or a retraction: what is new, and nothing else.
 func (c *composition) draftPart(lang web.Lang, d Draft) string {
 	p := &page{}
-	kinds := map[string]Text{KindAddendum: {"（追記）", ", addendum"}, KindCorrection: {"（訂正）", ", correction"}, KindRetraction: {"（取り下げ）", ", withdrawn"}}
+	kinds := map[string]incident.Text{incident.KindAddendum: text("（追記）", ", addendum"), incident.KindCorrection: text("（訂正）", ", correction"), incident.KindRetraction: text("（取り下げ）", ", withdrawn")}
 	when := ""
 	switch {
 	case d.Item != "":
 		when = ref("addendum", d.Item, "at")
 	case len(c.changes) > 0:
-		newest := slices.MaxFunc(c.changes, func(a, b Fact) int { return a.AsOf.Time.Compare(b.AsOf.Time) })
+		newest := slices.MaxFunc(c.changes, func(a, b incident.Fact) int { return a.AsOf.Time.Compare(b.AsOf.Time) })
 		if !newest.Retracted {
 			when = ref(newest.Key, newest.Item, "asOf") + lang.Pick("現在", "")
 			if lang == web.EN {
@@ -74,31 +75,31 @@ func (c *composition) draftPart(lang web.Lang, d Draft) string {
 			}
 		}
 	}
-	lifted := d.Kind == KindAddendum && d.Item == "" && len(c.changes) > 0 &&
-		!slices.ContainsFunc(c.changes, func(f Fact) bool { return f.Value.Status != "lifted" })
+	lifted := d.Kind == incident.KindAddendum && d.Item == "" && len(c.changes) > 0 &&
+		!slices.ContainsFunc(c.changes, func(f incident.Fact) bool { return f.Value.Status != "lifted" })
 	if lifted {
-		kinds[KindAddendum] = Text{"（措置の解除）", ", measure lifted"}
+		kinds[incident.KindAddendum] = text("（措置の解除）", ", measure lifted")
 	}
 	c.draftHeading(p, lang, kinds[d.Kind].In(lang), when, d)
 	switch d.Kind {
-	case KindAddendum:
+	case incident.KindAddendum:
 		if d.Item != "" {
 			p.paragraph(ref("addendum", d.Item))
 		}
 		if lines := c.changeLines(lang, d, false); len(lines) > 0 {
-			heading := Text{"前回のお知らせから変わったこと", "What has changed since"}
+			heading := text("前回のお知らせから変わったこと", "What has changed since")
 			if lifted {
-				heading = Text{"解除した措置", "What was lifted"}
+				heading = text("解除した措置", "What was lifted")
 			}
 			p.heading(2, heading.In(lang))
 			p.list(false, lines)
 		}
 		p.paragraph(fmt.Sprintf(lang.Pick("これは、お知らせの第%d版への追記です。", "This adds to version %d of the notice."), d.About))
-	case KindCorrection:
+	case incident.KindCorrection:
 		p.paragraph(fmt.Sprintf(lang.Pick("お知らせの第%d版に誤りがありました。お詫びして、次のとおり訂正します。",
 			"Version %d of the notice was wrong in the following. We are sorry, and correct it here."), d.About))
 		p.list(false, c.changeLines(lang, d, true))
-	case KindRetraction:
+	case incident.KindRetraction:
 		p.paragraph(fmt.Sprintf(lang.Pick("お知らせの第%d版を取り下げます。取り下げた版も、記録として引き続き読むことができます。",
 			"Version %d of the notice is withdrawn. It stays readable as a record."), d.About))
 		if lines := c.changeLines(lang, d, false); len(lines) > 0 {
@@ -106,9 +107,9 @@ func (c *composition) draftPart(lang web.Lang, d Draft) string {
 		}
 	}
 	if d.URL != "" {
-		p.paragraph(lang.Pick("いまの状況と、していただきたいことは、次のページにあります。", "Where things stand, and what you can do: ") + link(strings.TrimRight(d.URL, "/")+"/incidents/"+c.inc.ID+"/help"))
+		p.paragraph(lang.Pick("いまの状況と、していただきたいことは、次のページにあります。", "Where things stand, and what you can do: ") + incident.Link(strings.TrimRight(d.URL, "/")+"/incidents/"+c.inc.ID+"/help"))
 	}
-	if c.inc.inJapan() {
+	if c.inc.InJapan() {
 		p.paragraph(lang.Pick("時刻は、すべて日本時間です。", "All times are Japan's (JST, UTC+9)."))
 	}
 	if lang == web.JA {
@@ -129,7 +130,7 @@ func (c *composition) changeLines(lang web.Lang, d Draft, wrong bool) []string {
 		}
 		before := ""
 		if i := slices.IndexFunc(c.published, sameAs(f)); i >= 0 {
-			before = plain(c.published[i].In(lang))
+			before = incident.Plain(c.published[i].In(lang))
 		}
 		out = append(out, changeLine(lang, f, before, wrong))
 	}
@@ -137,8 +138,8 @@ func (c *composition) changeLines(lang web.Lang, d Draft, wrong bool) []string {
 }
 
 // changeLine says what one fact is now, and what it was published as where that is worth saying.
-func changeLine(lang web.Lang, f Fact, before string, wrong bool) string {
-	label := KeyLabel(lang, f.Key)
+func changeLine(lang web.Lang, f incident.Fact, before string, wrong bool) string {
+	label := incident.KeyLabel(lang, f.Key)
 	if f.Retracted {
 		return fmt.Sprintf(lang.Pick("%sの「%s」は、取り消します。", "%s: “%s” is taken back."), label, before)
 	}
@@ -159,7 +160,7 @@ func changeLine(lang web.Lang, f Fact, before string, wrong bool) string {
 		return label + ": " + now
 	case wrong:
 		return fmt.Sprintf(lang.Pick("%s: 誤「%s」、正「%s」", "%s: not “%s” but “%s”"), label, before, now)
-	case keyForms[f.Key].listed:
+	case incident.Several(f.Key):
 		return label + ": " + now
 	}
 	return fmt.Sprintf(lang.Pick("%s: %s（これまでの公表は%s）", "%s: %s (made public before: %s)"), label, now, before)
@@ -181,7 +182,7 @@ func (c *composition) draftWhole(lang web.Lang, d Draft) string {
 	var lines []string
 	for _, key := range []string{"window.start", "window.end", "discovered", "contained", "login-blocked", "regulator-notified", "persons-notified", "closed"} {
 		if c.has(key) {
-			lines = append(lines, KeyLabel(lang, key)+": "+ref(key))
+			lines = append(lines, incident.KeyLabel(lang, key)+": "+ref(key))
 		}
 	}
 	c.section(p, pick("経緯", "What happened"), lines)
@@ -215,14 +216,14 @@ func (c *composition) draftWhole(lang web.Lang, d Draft) string {
 		for _, part := range []struct {
 			part string
 			set  bool
-		}{{"url", f.Value.URL != ""}, {"telephone", f.Value.Telephone != ""}, {"hours", f.Value.Hours != Text{}}} {
+		}{{"url", f.Value.URL != ""}, {"telephone", f.Value.Telephone != ""}, {"hours", f.Value.Hours != incident.Text{}}} {
 			if part.set {
 				lines = append(lines, ref("contact", part.part))
 			}
 		}
 		c.section(p, pick("お問い合わせ窓口", "Contact"), lines)
 	}
-	if c.inc.inJapan() {
+	if c.inc.InJapan() {
 		p.paragraph(pick("時刻は、すべて日本時間です。", "All times are Japan's (JST, UTC+9)."))
 	}
 	if lang == web.JA {

@@ -1,17 +1,18 @@
-package incident
+package compose
 
 import (
 	"strings"
 
+	"shirase/internal/incident"
 	"shirase/internal/web"
 )
 
 // noticeEN writes the notice in English: the same facts in the same order, in its own words.
-func noticeEN(i Incident, figures Figures) string {
+func noticeEN(i subject, figures Figures) string {
 	p := &page{}
-	p.heading(1, "Notice: "+plain(i.Title(web.EN)))
+	p.heading(1, "Notice: "+incident.Plain(i.Title(web.EN)))
 	head := headDate(web.EN, i, figures)
-	if organisation := plain(i.Organisation(web.EN)); organisation != "" {
+	if organisation := incident.Plain(i.Organisation(web.EN)); organisation != "" {
 		head = organisation + ", " + head
 	}
 	p.paragraph(head)
@@ -23,7 +24,7 @@ func noticeEN(i Incident, figures Figures) string {
 	i.openingEN(p, figures)
 	i.historyEN(p)
 	i.scopeEN(p, figures)
-	if classes := ClassLabels(web.EN, i.Classes()); len(classes) > 0 {
+	if classes := incident.ClassLabels(web.EN, i.Classes()); len(classes) > 0 {
 		heading := "What may have been exposed"
 		if i.allConfirmed() {
 			heading = "What was exposed"
@@ -50,7 +51,7 @@ func noticeEN(i Incident, figures Figures) string {
 	}
 	if f, ok := i.Fact("contact"); ok {
 		p.heading(2, "Contact")
-		if name := plain(f.Value.Text.In(web.EN)); name != "" {
+		if name := incident.Plain(f.Value.Text.In(web.EN)); name != "" {
 			p.paragraph(name)
 		}
 		p.list(false, contactLines(web.EN, f.Value))
@@ -63,14 +64,14 @@ func noticeEN(i Incident, figures Figures) string {
 		}
 		p.list(false, lines)
 	}
-	if i.inJapan() {
+	if i.InJapan() {
 		p.paragraph("All times are Japan's (JST, UTC+9).")
 	}
 	return p.String()
 }
 
 // openingEN says in one paragraph what happened, and how sure that is.
-func (i Incident) openingEN(p *page, figures Figures) {
+func (i subject) openingEN(p *page, figures Figures) {
 	cause, known := i.Fact("cause")
 	known = known && cause.Value.Word != "unknown" && cause.Value.Word != "other"
 	text := "Customers' data may have been exposed"
@@ -78,10 +79,10 @@ func (i Incident) openingEN(p *page, figures Figures) {
 		text = "Customers' data has been exposed"
 	}
 	if known {
-		text += " through " + Word(web.EN, cause.Value.Word)
+		text += " through " + incident.Word(web.EN, cause.Value.Word)
 	}
 	text += ". We are sorry for the worry and the trouble this causes. Here is what is known so far."
-	if figures.state(i) == StateInvestigating {
+	if figures.state(i) == incident.StateInvestigating {
 		text += " Who is affected is still being established; this notice will be added to when it is."
 	}
 	if !known {
@@ -91,8 +92,8 @@ func (i Incident) openingEN(p *page, figures Figures) {
 }
 
 // historyEN tells what happened in the order of time.
-func (i Incident) historyEN(p *page) {
-	at := i.moments(web.EN)
+func (i subject) historyEN(p *page) {
+	at := i.Moments(web.EN)
 	var lines []string
 	start, hasStart := i.Fact("window.start")
 	end, hasEnd := i.Fact("window.end")
@@ -102,11 +103,11 @@ func (i Incident) historyEN(p *page) {
 	}
 	switch {
 	case hasStart && hasEnd:
-		lines = append(lines, "From "+about(web.EN, start.Value, at(start.Value.Time))+" to "+about(web.EN, end.Value, at(end.Value.Time))+": "+what)
+		lines = append(lines, "From "+incident.About(web.EN, start.Value, at(start.Value.Time))+" to "+incident.About(web.EN, end.Value, at(end.Value.Time))+": "+what)
 	case hasStart:
-		lines = append(lines, "From "+about(web.EN, start.Value, at(start.Value.Time))+": "+what)
+		lines = append(lines, "From "+incident.About(web.EN, start.Value, at(start.Value.Time))+": "+what)
 	case hasEnd:
-		lines = append(lines, "Until "+about(web.EN, end.Value, at(end.Value.Time))+": "+what)
+		lines = append(lines, "Until "+incident.About(web.EN, end.Value, at(end.Value.Time))+": "+what)
 	}
 	for _, key := range []struct{ key, attack, mishap string }{
 		{"discovered", "signs of the intrusion were noticed", "the incident came to light"},
@@ -119,7 +120,7 @@ func (i Incident) historyEN(p *page) {
 			if i.Attack() {
 				text = key.attack
 			}
-			when := about(web.EN, f.Value, at(f.Value.Time))
+			when := incident.About(web.EN, f.Value, at(f.Value.Time))
 			lines = append(lines, strings.ToUpper(when[:1])+when[1:]+": "+text)
 		}
 	}
@@ -141,7 +142,7 @@ func (i Incident) historyEN(p *page) {
 }
 
 // scopeEN says who is affected and who is not.
-func (i Incident) scopeEN(p *page, figures Figures) {
+func (i subject) scopeEN(p *page, figures Figures) {
 	affected, hasCount := i.Fact("affected.count")
 	services := i.names(web.EN, "affected", "stopped", "resumed")
 	excluded := i.excludedLines(web.EN)
@@ -151,9 +152,9 @@ func (i Incident) scopeEN(p *page, figures Figures) {
 	p.heading(2, "Who is affected")
 	switch {
 	case hasCount:
-		line := Count(web.EN, affected.Value) + " are affected"
+		line := incident.Count(web.EN, affected.Value) + " are affected"
 		if base, ok := i.Fact("base.count"); ok {
-			line += ", of " + Count(web.EN, base.Value) + " in all"
+			line += ", of " + incident.Count(web.EN, base.Value) + " in all"
 		}
 		p.paragraph(strings.ToUpper(line[:1]) + line[1:] + ".")
 	case figures.Accounts > 0:
@@ -169,8 +170,8 @@ func (i Incident) scopeEN(p *page, figures Figures) {
 }
 
 // damageEN says what followed from it, or that nothing is known to have followed, as of when.
-func (i Incident) damageEN(p *page) {
-	at := i.moments(web.EN)
+func (i subject) damageEN(p *page) {
+	at := i.Moments(web.EN)
 	reported, confirmed, none := i.damages(web.EN, "reported"), i.damages(web.EN, "confirmed"), i.damages(web.EN, "none-confirmed")
 	if len(reported)+len(confirmed)+len(none) == 0 {
 		return

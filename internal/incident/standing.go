@@ -1,0 +1,96 @@
+package incident
+
+import (
+	"context"
+	"slices"
+	"time"
+)
+
+// sameAs tells facts about the same thing as f.
+func sameAs(f Fact) func(Fact) bool {
+	return func(g Fact) bool { return g.Key == f.Key && g.Item == f.Item }
+}
+
+// Published returns the facts as a sequence of notices, the first version first, leaves them: what was last said of
+// each.
+func Published(notices []Notice) []Fact {
+	var s state
+	for _, n := range notices {
+		s = s.after(n)
+	}
+	return s.Signed
+}
+
+// changes lists what differs from the published state: facts that hold now, and items that known says were taken back.
+func changes(state, known, now []Fact) []Fact {
+	var out []Fact
+	for _, f := range now {
+		i := slices.IndexFunc(state, sameAs(f))
+		if i < 0 || !equalFact(state[i], f) {
+			out = append(out, f)
+		}
+	}
+	for _, f := range state {
+		if slices.ContainsFunc(now, sameAs(f)) {
+			continue
+		}
+		for _, g := range slices.Backward(known) {
+			if g.Retracted && sameAs(f)(g) {
+				out = append(out, g)
+				break
+			}
+		}
+	}
+	return out
+}
+
+// Unpublished returns what holds of an incident as of a time (the zero time is now) and no notice has said yet, and what was
+// taken back since.
+func (s *Incidents) Unpublished(ctx context.Context, id string, asOf time.Time) ([]Fact, error) {
+	inc, known, err := s.getAsOf(ctx, id, asOf)
+	if err != nil {
+		return nil, err
+	}
+	notices, err := s.Notices(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return changes(Published(notices), known, inc.Facts), nil
+}
+
+// Standing is what later versions say of one.
+type Standing struct {
+	Withdrawn  int64   // by which version; 0: it stands
+	Replaced   int64   // a whole text: by which revision; 0: by none
+	Corrected  []int64 // by which versions
+	AddedTo    []int64 // by which versions
+	Superseded bool    // withdrawn or replaced
+}
+
+// Standings returns the standing of each version.
+func Standings(notices []Notice) map[int64]Standing {
+	out := map[int64]Standing{}
+	for _, n := range notices {
+		s := out[n.About]
+		switch n.Kind {
+		case KindRetraction:
+			s.Withdrawn, s.Superseded = n.Version, true
+		case KindCorrection:
+			s.Corrected = append(s.Corrected, n.Version)
+		case KindAddendum:
+			s.AddedTo = append(s.AddedTo, n.Version)
+		case KindRevision:
+			for _, earlier := range notices {
+				if e := out[earlier.Version]; earlier.Version < n.Version && earlier.Whole() && e.Replaced == 0 {
+					e.Replaced, e.Superseded = n.Version, true
+					out[earlier.Version] = e
+				}
+			}
+			continue
+		}
+		if n.About != 0 {
+			out[n.About] = s
+		}
+	}
+	return out
+}
