@@ -436,3 +436,42 @@ func TestArchiveMerged(t *testing.T) {
 		}
 	})
 }
+
+// TestToldShares: what was taken back, and what was merged into another, is counted under no heading.
+func TestToldShares(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		s := room(t, db)
+		for _, id := range []string{"a", "b", "c"} {
+			recordAll(t, s, parse(t, "id: press-"+id+"\nasOf: \"2020-01-01\"\nfacts: [{key: title, value: "+id+"}, {key: excluded, id: x, value: abroad}]"))
+		}
+		share := func(word string) (int, int) {
+			t.Helper()
+			shares, of, err := NewPeers(s.Public()).Told(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, sh := range shares {
+				if sh.Heading.Word == word {
+					return sh.N, of
+				}
+			}
+			t.Fatalf("no heading %s", word)
+			return 0, 0
+		}
+		if n, of := share("excluded"); n != 3 || of != 3 {
+			t.Fatalf("%d of %d", n, of)
+		}
+		if _, err := s.Add(t.Context(), by, parse(t, "id: press-c\nfacts: [{key: excluded, id: x, retract: true}]")); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Merge(t.Context(), by, "press-a", "press-b"); err != nil {
+			t.Fatal(err)
+		}
+		if n, of := share("what"); n != 2 || of != 2 {
+			t.Errorf("told what: %d of %d", n, of)
+		}
+		if n, of := share("excluded"); n != 1 || of != 2 {
+			t.Errorf("excluded: %d of %d", n, of)
+		}
+	})
+}

@@ -77,6 +77,10 @@ type ToldShare struct {
 // what is shown of them.
 func (v *View) Told(ctx context.Context) ([]ToldShare, error) {
 	var out []ToldShare
+	merged := ` AND m.ledger_index < ` + served
+	if v.drafts {
+		merged = ""
+	}
 	for _, h := range headings {
 		args, binds := make([]any, len(h.keys)), make([]string, len(h.keys))
 		for k, key := range h.keys {
@@ -84,7 +88,10 @@ func (v *View) Told(ctx context.Context) ([]ToldShare, error) {
 		}
 		n := 0
 		if err := v.from().QueryRowContext(ctx, `SELECT count(DISTINCT f.incident) FROM incident_fact f JOIN incident_import o ON o.incident = f.incident
-			WHERE f.fact_key IN (`+strings.Join(binds, ", ")+`)`, args...).Scan(&n); err != nil {
+			WHERE f.fact_key IN (`+strings.Join(binds, ", ")+`) AND NOT f.retracted AND NOT EXISTS (
+				SELECT 1 FROM incident_fact r WHERE r.incident = f.incident AND r.fact_key = f.fact_key AND r.item = f.item AND r.retracted
+				AND (r.as_of > f.as_of OR r.as_of = f.as_of AND r.seq > f.seq))
+			AND NOT EXISTS (SELECT 1 FROM incident_merge m WHERE m.incident = f.incident`+merged+`)`, args...).Scan(&n); err != nil {
 			return nil, err
 		}
 		out = append(out, ToldShare{h, n})
