@@ -2,9 +2,7 @@ package incident
 
 import (
 	"database/sql"
-	"io"
 	"testing"
-	"time"
 
 	"shirase/internal/actor"
 )
@@ -56,22 +54,6 @@ func serve(t *testing.T, s *Incidents, notices ...Notice) {
 		return s.Serve(t.Context(), tx, next)
 	})
 	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-// recordAll records incidents as what others disclosed, which is public at once.
-func recordAll(t *testing.T, s *Incidents, files ...*FactsFile) {
-	t.Helper()
-	next := func() (Record, error) {
-		if len(files) == 0 {
-			return Record{}, io.EOF
-		}
-		f := files[0]
-		files = files[1:]
-		return Record{Dataset: "press", ExternalID: f.ID, ID: f.ID, Facts: f.Facts, AsOf: Moment{s.now().UTC().Truncate(time.Minute), Minute}}, nil
-	}
-	if _, err := s.Import(t.Context(), by, next, ImportOptions{Reject: func(row *RowError) error { return row }}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -1,6 +1,6 @@
 -- +goose Up
 -- Full text was the engine's; now it is ours, the same on both. incident_block holds what searches need of the incidents
--- of 4,096 successive numbers (archive_index.go): what they count by, and the index of the texts; version is the
+-- of 4,096 successive numbers (internal/archive/index.go): what they count by, and the index of the texts; version is the
 -- archive's version at which it was made. incident_new holds the texts of those that changed since: few, read one by one.
 -- Both are made from the facts when the program opens the store, because the archive is of an earlier form.
 DROP TABLE IF EXISTS incident_text;
