@@ -27,7 +27,7 @@ const (
 
 var layers = map[string]int{
 	"identity": public, "check": public,
-	"internal/actor": floor, "internal/files": floor, "internal/store": floor, "internal/store/storetest": floor, "internal/killtest": floor, "internal/web": floor,
+	"internal/actor": floor, "internal/files": floor, "internal/charset": floor, "internal/store": floor, "internal/store/storetest": floor, "internal/killtest": floor, "internal/web": floor,
 	"internal/ledger": floor, "internal/index": floor, "internal/roster": floor,
 	"internal/incident":          facts,
 	"internal/incident/chart":    room,
@@ -48,13 +48,14 @@ var down = map[string][]string{
 	"check":                    {"identity"},
 	"internal/actor":           {},
 	"internal/files":           {},
+	"internal/charset":         {},
 	"internal/store":           {},
 	"internal/killtest":        {},
 	"internal/store/storetest": {"internal/store"},
 	"internal/web":             {},
 	"internal/ledger":          {"check", "internal/files", "internal/store", "internal/web"},
 	"internal/index":           {"check", "identity", "internal/files", "internal/store", "internal/web"},
-	"internal/roster":          {"identity", "internal/actor", "internal/files", "internal/store"},
+	"internal/roster":          {"identity", "internal/actor", "internal/charset", "internal/files", "internal/store"},
 }
 
 // only lists who alone may import a package: what appends to the ledger is the publishing room, and nothing else can.

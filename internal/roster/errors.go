@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
+
+	"shirase/internal/charset"
 )
 
 // Errors of this room; those returned wrap one of them, or a system error. Where
@@ -45,6 +47,15 @@ func exportError(hint, format string, args ...any) error {
 		return err
 	}
 	return &hintError{err, hint}
+}
+
+// textError is an ErrExport whose bytes are not text.
+func textError(err error) error {
+	hint := ""
+	if text, ok := errors.AsType[*charset.Error](err); ok {
+		hint = text.Hint()
+	}
+	return exportError(hint, "%w", err)
 }
 
 // nearest returns the name most like s: equal but for case and signs, or at most
