@@ -28,7 +28,7 @@ const (
 
 var layers = map[string]int{
 	"identity": public, "check": public,
-	"internal/hint": floor, "internal/lang": floor, "internal/actor": floor, "internal/files": floor, "internal/store": floor, "internal/store/storetest": floor,
+	"internal/hint": floor, "internal/lang": floor, "internal/actor": floor, "internal/files": floor, "internal/charset": floor, "internal/store": floor, "internal/store/storetest": floor,
 	"internal/killtest": floor, "internal/web": floor, "internal/serve": floor, "internal/jobs": floor,
 	"internal/ledger": floor, "internal/index": floor, "internal/roster": floor,
 	"internal/incident": facts,
@@ -54,6 +54,7 @@ var down = map[string][]string{
 	"internal/lang":            {},
 	"internal/actor":           {},
 	"internal/files":           {},
+	"internal/charset":         {},
 	"internal/store":           {"internal/hint"},
 	"internal/killtest":        {},
 	"internal/store/storetest": {"internal/store"},
@@ -62,7 +63,7 @@ var down = map[string][]string{
 	"internal/jobs":            {"internal/hint", "internal/store"},
 	"internal/ledger":          {"internal/files", "internal/store", "internal/web"},
 	"internal/index":           {"check", "identity", "internal/files", "internal/hint", "internal/store", "internal/web"},
-	"internal/roster":          {"identity", "internal/actor", "internal/files", "internal/hint", "internal/store"},
+	"internal/roster":          {"identity", "internal/actor", "internal/charset", "internal/files", "internal/hint", "internal/store"},
 }
 
 // only lists who alone may import a package, benchmarks and tests aside: what appends to the ledger is the publishing room,

@@ -14,6 +14,7 @@ import (
 
 	"shirase/identity"
 	"shirase/internal/actor"
+	"shirase/internal/charset"
 	"shirase/internal/files"
 	"shirase/internal/incident"
 	"shirase/internal/roster"
@@ -92,7 +93,7 @@ func (a *app) scopeOptions(ctx context.Context, fl scopeFlags, stated bool) (ros
 	if o.Format, err = roster.ParseFormat(fl.format); err != nil {
 		return o, usageError{err}
 	}
-	if o.Encoding, err = roster.ParseEncoding(fl.encoding); err != nil {
+	if o.Encoding, err = charset.Parse(fl.encoding); err != nil {
 		return o, usageError{err}
 	}
 	if stated {

@@ -33,6 +33,7 @@ func (a *app) cmdServe() *cobra.Command {
 	var proxies []string
 	var logRequests, drafts bool
 	var contacts []string
+	var age time.Duration
 	c := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve the pages, the check and the ledger",
@@ -51,12 +52,15 @@ published now: drafts, and the notice that would be next. It publishes and reiss
 			if err != nil {
 				return usageError{err}
 			}
+			if err := checkAge("password-max-age", age); err != nil {
+				return err
+			}
 			in, err := a.open(c.Context())
 			if err != nil {
 				return err
 			}
 			defer in.close()
-			s := serving{proxies: trusted, log: logRequests, contacts: contacts}
+			s := serving{proxies: trusted, log: logRequests, contacts: contacts, passwordAge: age}
 			if drafts {
 				return a.servePreview(c.Context(), in, listen, c.Flags().Changed("listen"), s)
 			}
@@ -79,6 +83,7 @@ published now: drafts, and the notice that would be next. It publishes and reiss
 	f.StringArrayVar(&proxies, "trusted-proxy", nil, "address or network of a proxy whose X-Forwarded-For is believed")
 	f.StringArrayVar(&contacts, "security-contact", nil, "whom to tell of a weakness, in /.well-known/security.txt: an address of mail, or an https or tel URL")
 	f.BoolVar(&drafts, "preview", false, "show drafts, to this machine only and with a token; publish nothing")
+	ageFlag(c, "password-max-age", &age)
 	f.BoolVar(&logRequests, "log-requests", false, "log a line a request: route, status, size, time; no addresses")
 	return c
 }
@@ -127,7 +132,9 @@ type serving struct {
 	log     bool
 
 	contacts []string // for security.txt
-	preview  *preview // nil: what is public, to everybody
+
+	passwordAge time.Duration // for which ranges of passwords may be cached; 0: as usual
+	preview     *preview      // nil: what is public, to everybody
 }
 
 // view is what a server shows of the archive.
@@ -240,7 +247,7 @@ func (a *app) handler(ctx context.Context, in *instance, p *password.Corpora, s 
 	if err := a.mountArchive(ctx, in, view, s, mux, pages, published); err != nil {
 		return nil, err
 	}
-	mountPasswords(mux, p)
+	mountPasswords(mux, p, s.passwordAge)
 	mux.Handle("/", pages)
 	var h http.Handler = mux
 	if s.preview != nil {

@@ -96,7 +96,7 @@ func TestWorkersEnd(t *testing.T) {
 			ctx, stop := context.WithCancel(ctx)
 			defer stop()
 			out := &app{out: writerFunc(func() { stop() }), err: io.Discard, data: a.data}
-			return out.servePasswords(ctx, l)
+			return out.servePasswords(ctx, l, 0)
 		},
 	} {
 		in, err := a.open(t.Context())
@@ -132,7 +132,7 @@ func (f writerFunc) Write(b []byte) (int, error) {
 // TestPasswordServeLogsPanics: of a panic its stack is logged, and nothing of the request.
 func TestPasswordServeLogsPanics(t *testing.T) {
 	var log strings.Builder
-	h := (&app{out: io.Discard, err: &log}).passwordHandler(nil) // no corpora to read
+	h := (&app{out: io.Discard, err: &log}).passwordHandler(nil, 0) // no corpora to read
 	rec := httptest.NewRecorder()
 	h.ServeHTTP(rec, httptest.NewRequest("GET", "/range/21BD1", nil))
 	if rec.Code != http.StatusInternalServerError || !strings.Contains(log.String(), "msg=panic") || !strings.Contains(log.String(), "internal/password") {

@@ -109,6 +109,10 @@ func (h *handler) check(w http.ResponseWriter, r *http.Request) {
 		web.Problem{Status: http.StatusRequestEntityTooLarge, Code: "too-many", Detail: "At most 1000 hashes a request."}.Write(w, r)
 		return
 	}
+	if err := h.corpora.Corpus(mode).current.Load().none; err != nil {
+		h.fail(w, r, err)
+		return
+	}
 	out := struct {
 		Counts []uint64 `json:"counts"`
 	}{make([]uint64, len(in.Hashes))}
@@ -142,10 +146,13 @@ func (h *seenHeap) Push(x any)        { *h = append(*h, x.(Seen)) }
 func (h *seenHeap) Pop() any          { old := *h; x := old[len(old)-1]; *h = old[:len(old)-1]; return x }
 
 // Top returns the n most seen hashes, the most seen first, those seen alike in
-// the order of their bytes. It reads the whole corpus.
+// the order of their bytes. It reads the whole corpus, which must be whole.
 func (c *Corpus) Top(ctx context.Context, n int) ([]Seen, error) { return c.current.Load().top(ctx, n) }
 
 func (s *snapshot) top(ctx context.Context, n int) ([]Seen, error) {
+	if err := s.whole(); err != nil {
+		return nil, err
+	}
 	var h seenHeap
 	if n <= 0 {
 		return nil, nil
@@ -229,7 +236,9 @@ func (h *handler) filter(w http.ResponseWriter, r *http.Request) {
 	}
 	f, err := h.corpora.dir.Open(filterName(mode))
 	if errors.Is(err, files.ErrNotExist) {
-		err = errNoFilter
+		if err = h.corpora.Corpus(mode).Ready(); err == nil {
+			err = errNoFilter
+		}
 	}
 	if err != nil {
 		h.fail(w, r, err)

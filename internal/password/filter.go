@@ -151,9 +151,13 @@ func newFuse(keys []uint64) (fuse, []byte, error) {
 	return f, nil, errors.New("build filter: the keys are not distinct")
 }
 
-// WriteFilter writes the filter of the corpus as it is, about 9 bits a record.
+// WriteFilter writes the filter of the corpus as it is, about 9 bits a record. The
+// corpus must be whole: a filter's no is certain.
 func (c *Corpus) WriteFilter(ctx context.Context, w io.Writer) error {
 	s := c.current.Load()
+	if err := s.whole(); err != nil {
+		return err
+	}
 	head := append([]byte(filterMagic), byte(c.mode), 0, 0, 0)
 	head = binary.BigEndian.AppendUint32(head, uint32(len(s.segments)))
 	head = binary.BigEndian.AppendUint64(head, uint64(s.Generation))
@@ -224,6 +228,9 @@ func OpenFilter(r io.ReaderAt, size int64) (*Filter, error) {
 	if f.Mode != SHA1 && f.Mode != NTLM || n > maxShards {
 		return nil, damaged("filter header")
 	}
+	if n == 0 {
+		return nil, fmt.Errorf("filter: %w: it was built of an empty one", ErrNone)
+	}
 	at, next := int64(filterHeader), uint32(0)
 	b := make([]byte, shardHeader)
 	for range n {
@@ -242,7 +249,7 @@ func OpenFilter(r io.ReaderAt, size int64) (*Filter, error) {
 		next = s.to
 		f.shards = append(f.shards, s)
 	}
-	if at != size || next != 0 && next != ranges {
+	if at != size || next != ranges {
 		return nil, damaged("filter: its length is not what its shards say")
 	}
 	return f, nil
@@ -260,7 +267,7 @@ func (f *Filter) Has(hash []byte) (bool, error) {
 		}
 		return 1
 	})
-	if i == len(f.shards) || f.shards[i].records == 0 {
+	if f.shards[i].records == 0 {
 		return false, nil
 	}
 	s := f.shards[i]

@@ -8,6 +8,7 @@ import (
 	"hash/crc32"
 	"log/slog"
 	"net/http"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -33,23 +34,24 @@ const (
 	// least padLeast of them made up, with a count of 0.
 	padLines, padMore = 800, 200
 	padLeast          = 10
-	cacheMemory       = 12 << 20 // bytes of answers that are kept
-	recently          = 4096     // ranges of which it is known that they were asked for
+	cacheMemory       = 8 << 20 // bytes of answers that are kept
+	recently          = 4096    // ranges of which it is known that they were asked for
 )
 
 // Headers that every answer has. They are never changed; a slice for each answer would cost more than its hash.
 var (
-	anyOrigin  = []string{"*"}
-	plainText  = []string{"text/plain"}
-	rangeCache = []string{"public, max-age=2678400"} // 31 days, as clients know it
-	vary       = []string{"Accept-Encoding, Add-Padding"}
+	anyOrigin = []string{"*"}
+	plainText = []string{"text/plain"}
+	vary      = []string{"Accept-Encoding, Add-Padding"}
 )
 
 // handler serves one folder of corpora.
 type handler struct {
 	corpora *Corpora
 	log     *slog.Logger
-	bufs    sync.Pool // *scratch
+	cache   []string            // Cache-Control of ranges
+	bufs    sync.Pool           // *scratch
+	brotli  chan *brotli.Writer // as many as processors, for each has half a megabyte; nil: none was made yet
 	zstd    *zstd.Encoder
 	top     topCache
 
@@ -76,16 +78,42 @@ type scratch struct {
 	out  []byte
 }
 
+// Options are the settings of a [Handler].
+type Options struct {
+	// Log hears of damaged files; nil: nobody does. Nothing that a request asked
+	// about is ever logged.
+	Log *slog.Logger
+	// MaxAge is for how long a range may be answered from a cache; 0: DefaultMaxAge.
+	// What a cache holds does not have what came into the corpus since.
+	MaxAge time.Duration
+}
+
+const (
+	// DefaultMaxAge is short, because one's own corpus grows at any time.
+	DefaultMaxAge = time.Hour
+	// MaxMaxAge is that of Pwned Passwords.
+	MaxMaxAge = 31 * 24 * time.Hour
+)
+
 // Handler serves the range API at /range/ and what belongs to it at
-// /password/v1/ (docs/PASSWORDS.md). log hears of damaged files; it may be nil.
-// Nothing that a request asked about is ever logged.
-func Handler(c *Corpora, log *slog.Logger) http.Handler {
+// /password/v1/ (docs/PASSWORDS.md). Where there is no corpus, or not all of it, it
+// answers 503 with the name of what is wrong, to be kept in no cache. o may be nil.
+func Handler(c *Corpora, o *Options) http.Handler {
+	if o == nil {
+		o = new(Options)
+	}
+	log := o.Log
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	h := &handler{corpora: c, log: log}
-	h.zstd, _ = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithEncoderConcurrency(1)) // fails on bad options only
-	h.kept, _ = simplelru.NewLRU(1<<16, func(_ answerKey, b []byte) { h.held -= len(b) })                     // fails on a bad size only
+	age := int64(cmpOr(o.MaxAge, DefaultMaxAge).Seconds())
+	h := &handler{corpora: c, log: log, cache: []string{"public, max-age=" + strconv.FormatInt(age, 10)}}
+	h.zstd, _ = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true), zstd.WithWindowSize(128<<10)) // fails on bad options only
+	h.kept, _ = simplelru.NewLRU(1<<16, func(_ answerKey, b []byte) { h.held -= len(b) })                                                                                   // fails on a bad size only
+	h.brotli = make(chan *brotli.Writer, runtime.GOMAXPROCS(0))
+	for range cap(h.brotli) {
+		h.brotli <- nil
+	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/range/", h.rangeAPI)
 	h.routes(mux)
@@ -134,12 +162,9 @@ func (h *handler) rangeAPI(w http.ResponseWriter, r *http.Request) {
 	}
 	defer h.bufs.Put(s)
 	if err := h.serveRange(w, r, s, mode, prefix); err != nil {
-		h.log.Error("serve a range", "mode", mode, "error", err)
-		head.Del("Etag")
-		head.Del("Last-Modified")
 		head.Del("Content-Encoding")
-		head.Set("Cache-Control", "no-store")
-		plain(w, r, http.StatusInternalServerError, http.StatusText(http.StatusInternalServerError))
+		head.Del("Vary")
+		h.fail(w, r, err)
 	}
 }
 
@@ -183,15 +208,18 @@ func query(raw, name string) string {
 // serveRange answers once the request is understood; an error means that nothing was written.
 func (h *handler) serveRange(w http.ResponseWriter, r *http.Request, s *scratch, mode Mode, prefix uint32) error {
 	snap := h.corpora.Corpus(mode).current.Load()
+	if err := snap.lacks(prefix); err != nil {
+		return err
+	}
 	coding := negotiate(r.Header.Get("Accept-Encoding"))
 	head := w.Header()
-	head["Content-Type"], head["Cache-Control"], head["Vary"] = plainText, rangeCache, vary
+	head["Content-Type"], head["Cache-Control"], head["Vary"] = plainText, h.cache, vary
 	if snap.modified != nil {
 		head["Last-Modified"] = snap.modified
 	}
 	seg := snap.of(prefix)
 	if strings.EqualFold(r.Header.Get("Add-Padding"), "true") {
-		if err := s.load(seg, mode, prefix); err != nil {
+		if err := seg.load(&s.x, prefix); err != nil {
 			return err
 		}
 		s.x.pad()
@@ -245,21 +273,21 @@ func (h *handler) serveRange(w http.ResponseWriter, r *http.Request, s *scratch,
 	return nil
 }
 
-// load reads the records of a range of a segment, which is nil in an empty corpus.
-func (s *scratch) load(seg *segment, mode Mode, prefix uint32) error {
-	if seg == nil {
-		s.x.reset(mode)
-		return nil
-	}
-	return seg.load(&s.x, prefix)
-}
-
-// render writes the range's text.
+// render writes the range's text. Of a range without records it is one line with a count of 0: ranges of
+// Pwned Passwords are never empty, and clients take an empty one for a failure.
 func (s *scratch) render(seg *segment, prefix uint32) (err error) {
-	if s.text = s.text[:0]; seg != nil {
-		s.text, err = seg.text(&s.x, s.text, prefix)
+	if s.text, err = seg.text(&s.x, s.text[:0], prefix); err == nil && len(s.text) == 0 {
+		s.text = emptyRange(s.text, seg.mode)
 	}
 	return err
+}
+
+// emptyRange appends the line of an empty range. Nobody asks about a hash that ends in so many zeros.
+func emptyRange(dst []byte, m Mode) []byte {
+	for range 2*m.Size() - 5 {
+		dst = append(dst, '0')
+	}
+	return append(dst, ':', '0')
 }
 
 // recall returns an answer that was kept, or nil.
@@ -298,9 +326,14 @@ func (h *handler) encode(s *scratch, coding string, sum uint32) []byte {
 		return s.out
 	case "br":
 		b := bytes.NewBuffer(s.out[:0])
-		z := brotli.NewWriterLevel(b, 4)
+		z := <-h.brotli
+		if z == nil {
+			z = brotli.NewWriterLevel(nil, 4)
+		}
+		z.Reset(b)
 		z.Write(s.text) // a buffer takes everything
 		z.Close()
+		h.brotli <- z
 		s.out = b.Bytes()
 		return s.out
 	}
@@ -429,12 +462,20 @@ var problems = web.Mappings{
 	{Err: errNoFilter, Problem: web.Problem{Status: http.StatusNotFound, Code: "no-filter", Detail: "No filter has been built here: shirase password filter builds one."}},
 	{Err: ErrHash, Problem: web.Problem{Status: http.StatusBadRequest, Code: "bad-hash", Detail: "A hash is 40 hex digits (SHA-1) or 32 (NTLM)."}},
 	{Err: ErrMode, Problem: web.Problem{Status: http.StatusBadRequest, Code: "bad-mode", Detail: "The mode is sha1 or ntlm."}},
+	{Err: ErrDamaged, Problem: web.Problem{Status: http.StatusServiceUnavailable, Code: "damaged-corpus",
+		Detail: "The corpus of this mode cannot be read here. This says nothing of any password."}},
+	{Err: ErrNewer, Problem: web.Problem{Status: http.StatusServiceUnavailable, Code: "newer-corpus",
+		Detail: "The corpus of this mode was written by a newer version of this server. This says nothing of any password."}},
+	{Err: ErrIncomplete, Problem: web.Problem{Status: http.StatusServiceUnavailable, Code: "incomplete-corpus",
+		Detail: "What was asked about has not been fetched here yet. This says nothing of any password."}},
+	{Err: ErrNone, Problem: web.Problem{Status: http.StatusServiceUnavailable, Code: "no-corpus",
+		Detail: "There is no corpus of this mode here. This says nothing of any password."}},
 }
 
 // fail answers with what err is to a client.
 func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p, known := problems.Problem(err)
-	if !known {
+	if _, said := errors.AsType[closed](err); !known || errors.Is(err, ErrDamaged) && !said { // who opened the corpus said it
 		h.log.Error("serve passwords", "error", err)
 	}
 	p.Write(w, r)

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -22,7 +23,7 @@ import (
 	"shirase/internal/killtest"
 )
 
-// TestMain is also the child that TestKilled kills: it folds a file in.
+// TestMain is also the child that is killed: TestKilled's folds a file in, TestRemoveKilled's takes an import back.
 func TestMain(m *testing.M) {
 	killtest.Main(m, func(args []string, step func()) error {
 		c, err := Open(args[0])
@@ -31,6 +32,10 @@ func TestMain(m *testing.M) {
 		}
 		c.tune.segment = 2000
 		c.dir.Watch(step)
+		if id, err := strconv.ParseInt(args[1], 10, 64); err == nil {
+			_, err = c.Remove(context.Background(), SHA1, id)
+			return err
+		}
 		file, err := os.Open(args[1])
 		if err != nil {
 			return err

@@ -65,12 +65,13 @@ func (h *handler) screen(w http.ResponseWriter, r *http.Request) {
 			web.Problem{Status: http.StatusBadRequest, Code: "bad-prefixes", Detail: "A prefix is 5 hex digits."}.Write(w, r)
 			return
 		}
-		x.reset(mode)
-		if s := snap.of(prefix); s != nil {
-			if err := s.load(&x, prefix); err != nil {
-				h.fail(w, r, err)
-				return
-			}
+		err := snap.lacks(prefix)
+		if err == nil {
+			err = snap.of(prefix).load(&x, prefix)
+		}
+		if err != nil {
+			h.fail(w, r, err)
+			return
 		}
 		x.pad()
 		out.Ranges = append(out.Ranges, string(x.text(nil)))
@@ -135,19 +136,75 @@ func (r *Remote) Prepare(ctx context.Context, password string) error {
 		return fmt.Errorf("ask for breached passwords: %w", err)
 	}
 	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("%w: %s", ErrAnswer, res.Status)
-	}
 	b, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
 	if err != nil {
 		return fmt.Errorf("ask for breached passwords: %w", err)
+	}
+	if res.StatusCode != http.StatusOK {
+		return refused(res.Status, b)
 	}
 	var out screenAnswer
 	if err := json.Unmarshal(b, &out); err != nil || len(out.Ranges) != len(in.Prefixes) || out.Mode != in.Mode {
 		return ErrAnswer
 	}
+	for _, text := range out.Ranges {
+		if err := r.padded(text); err != nil {
+			return err
+		}
+	}
 	for i, p := range r.asked {
 		r.ranges[p] = out.Ranges[i]
+	}
+	return nil
+}
+
+// refused is the error of an answer that is none. What the server says it lacks is
+// what a corpus here would be said to lack.
+func refused(status string, body []byte) error {
+	err := fmt.Errorf("%w: %s", ErrAnswer, status)
+	switch code := problemOf(body); code {
+	case "no-corpus":
+		return fmt.Errorf("%w: %w", err, ErrNone)
+	case "incomplete-corpus":
+		return fmt.Errorf("%w: %w", err, ErrIncomplete)
+	case "damaged-corpus":
+		return fmt.Errorf("%w: %w", err, ErrDamaged)
+	case "":
+		return err
+	default:
+		return fmt.Errorf("%w (%s)", err, code)
+	}
+}
+
+// problemOf returns the code of problem details, "" where they have none.
+func problemOf(body []byte) string {
+	var p struct {
+		Type string `json:"type"`
+	}
+	code, ok := "", false
+	if json.Unmarshal(body, &p) == nil {
+		code, ok = strings.CutPrefix(p.Type, "/problems/")
+	}
+	if !ok || len(code) > 64 || strings.Trim(code, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+		return ""
+	}
+	return code
+}
+
+// padded makes sure that a range is what a screening answers: padded, so that an
+// answer without lines, or with few, is one that was lost on its way.
+func (r *Remote) padded(text string) error {
+	n := 0
+	hash := make([]byte, r.mode.Size())
+	for line := range strings.SplitSeq(text, "\r\n") {
+		rest := strings.TrimSuffix(line, ":0")
+		if _, reason := parseLine(hash, []byte("00000"+rest)); reason != "" {
+			return fmt.Errorf("%w: a line is wrong: %s", ErrAnswer, reason)
+		}
+		n++
+	}
+	if n < padLines {
+		return fmt.Errorf("%w: a range has %d lines, and is padded to %d at least", ErrAnswer, n, padLines)
 	}
 	return nil
 }
@@ -163,7 +220,7 @@ func (r *Remote) Count(hash []byte) (uint64, error) {
 	}
 	want := strings.ToUpper(hex.EncodeToString(hash))
 	for line := range strings.SplitSeq(lines, "\r\n") {
-		if !strings.HasPrefix(line, want[5:]) {
+		if n := len(want) - 5; len(line) <= n || !strings.EqualFold(line[:n], want[5:]) {
 			continue
 		}
 		got := make([]byte, len(hash))

@@ -1,33 +1,34 @@
 package password
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/klauspost/compress/gzip"
 	"golang.org/x/time/rate"
 
-	"shirase/internal/files"
 	"shirase/internal/hint"
 )
 
-// ErrUpstream says that an upstream did not answer as a range API does.
-var ErrUpstream = errors.New("the upstream does not answer as a range API")
+// Errors of a sync.
+var (
+	// ErrUpstream says that an upstream did not answer as a range API does.
+	ErrUpstream = errors.New("the upstream does not answer as a range API")
+	// ErrSkipped says that an upstream did not give some of its ranges. All
+	// others are in the corpus.
+	ErrSkipped = errors.New("the upstream did not give all ranges")
+)
 
 // SyncOptions say how to take over what an upstream range API has.
 type SyncOptions struct {
@@ -44,30 +45,43 @@ type SyncOptions struct {
 
 // Sync is what a sync did.
 type Sync struct {
-	Ranges int64 `json:"ranges"` // asked for
-	Same   int64 `json:"same"`   // of them, those that the upstream said are as they were
-	Bytes  int64 `json:"bytes"`  // received, as they came
+	Ranges  int64    `json:"ranges"`           // asked for and answered
+	Same    int64    `json:"same"`             // of them, those that the upstream said are as they were
+	Bytes   int64    `json:"bytes"`            // received, as they came
+	Skipped []string `json:"skipped,omitzero"` // ranges that it did not give, such as 0ABCD or 0B000-0B0FF
 	Change
 }
 
 const (
 	syncGroup    = 1 << 8 // ranges whose tags share a file
 	maxRangeBody = 64 << 20
-	syncTries    = 8
+	syncTries    = 8           // of a range, and of an upstream that does not answer
+	syncAway     = 64          // ranges in a row that fail, at least, before an upstream is away
+	syncTimeout  = time.Minute // of one request: one that hangs holds the groups after it up
 	syncPause    = time.Second
 	maxPause     = 2 * time.Minute
 	syncBatch    = 2 << 20
 	syncAgent    = "shirase-password-sync"
+	// syncLeft is for how long after a whole pass a sync takes up only what that one did
+	// not get. Later a whole pass is due: one range that is never given must not
+	// keep the others from being brought up to date.
+	syncLeft = 24 * time.Hour
 )
 
 // Sync takes over what an upstream has. It remembers the entity tag of every
 // range it got, so that the next sync transfers what changed; it folds in what it
 // has from time to time, so that a sync that was stopped goes on near where it
 // was. Counts are replaced by the upstream's; nothing is removed.
+//
+// A range that fails again and again is passed over: everything else is folded in,
+// the error is an [ErrSkipped], and the next sync takes up only what was skipped.
+// From the first sync on, ranges that were never fetched are missing in the corpus
+// ([ErrIncomplete]), unless what was in it is an older edition of what the upstream
+// has: unless it had more than half of the first part that came.
 func (c *Corpora) Sync(ctx context.Context, o SyncOptions) (Sync, error) {
-	u, err := url.Parse(o.URL)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return Sync{}, hint.Add(fmt.Errorf("upstream %q is not an address like https://passwords.example.org", o.URL), "give its address with https://, without /range/")
+	u, base, origin, err := parseUpstream(o.URL)
+	if err != nil {
+		return Sync{}, err
 	}
 	if o.Mode != SHA1 && o.Mode != NTLM {
 		return Sync{}, ErrMode
@@ -82,13 +96,13 @@ func (c *Corpora) Sync(ctx context.Context, o SyncOptions) (Sync, error) {
 	o.retryPause = cmpOr(o.retryPause, syncPause)
 	o.batch = cmpOr(o.batch, syncBatch)
 	o.UserAgent = cmpOr(o.UserAgent, syncAgent)
-	base := strings.TrimRight(u.String(), "/")
-	origin := sha256.Sum256([]byte(base))
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost, transport.DisableCompression = o.Workers, true
 	defer transport.CloseIdleConnections()
-	s := &syncer{c: c, o: o, base: base + "/range/", tags: o.Mode.String() + "/sync/" + hex.EncodeToString(origin[:8]) + "/",
-		client: &http.Client{Transport: transport, Timeout: 5 * time.Minute}, limit: rate.NewLimiter(rate.Inf, 1), accept: "gzip"}
+	s := &syncer{c: c, o: o, base: base + "/range/", origin: origin,
+		client: &http.Client{Transport: transport, Timeout: syncTimeout}, limit: rate.NewLimiter(rate.Inf, 1), accept: "gzip",
+		workers: make(chan struct{}, o.Workers), away: int64(max(syncAway, 2*o.Workers)), next: new(batch), folding: make(chan error, 1)}
+	s.folding <- nil // as if one had just ended
 	if ip, err := netip.ParseAddr(u.Hostname()); err == nil && ip.IsLoopback() || u.Hostname() == "localhost" {
 		s.accept = "identity" // there is no wire to spare
 	}
@@ -99,6 +113,46 @@ func (c *Corpora) Sync(ctx context.Context, o SyncOptions) (Sync, error) {
 	s.out.Bytes, s.out.Change = s.received.Load(), s.changes
 	s.out.Records = c.Corpus(o.Mode).Info().Records
 	return s.out, err
+}
+
+// parseUpstream reads the address of an upstream, and gives the name by which a manifest knows it.
+func parseUpstream(address string) (u *url.URL, base, origin string, err error) {
+	u, err = url.Parse(address)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return nil, "", "", hint.Add(fmt.Errorf("upstream %q is not an address like https://passwords.example.org", address), "give its address with https://, without /range/")
+	}
+	base = strings.TrimRight(u.String(), "/")
+	sum := sha256.Sum256([]byte(base))
+	return u, base, hex.EncodeToString(sum[:8]), nil
+}
+
+// GiveUp ends with an upstream: what came from it stays, and what was in the corpus before
+// answers again for the ranges that it did not give, as far as no other upstream is being
+// synced from. Where there was nothing before, nothing can.
+func (c *Corpora) GiveUp(ctx context.Context, m Mode, address string) error {
+	_, _, origin, err := parseUpstream(address)
+	if err != nil {
+		return err
+	}
+	w, err := c.write(ctx, m, Replace)
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	at := slices.IndexFunc(w.next.Upstreams, func(u upstream) bool { return u.Origin == origin })
+	if at < 0 {
+		return fmt.Errorf("the %s corpus was never synced from %s", m, address)
+	}
+	if len(w.next.Missing) > 0 && len(w.next.Upstreams) == 1 {
+		if w.next.Upstreams[at].Over == 0 {
+			return hint.Add(fmt.Errorf("%w: there was nothing before what came from %s, and that is not all", ErrIncomplete, address),
+				"sync goes on where it was; or remove the folder of the corpus")
+		}
+		w.next.Missing = nil
+	}
+	w.next.Upstreams = slices.Delete(slices.Clone(w.next.Upstreams), at, at+1)
+	_, err = w.commit()
+	return err
 }
 
 func cmpOr[T comparable](v, other T) T {
@@ -113,14 +167,23 @@ type syncer struct {
 	c        *Corpora
 	o        SyncOptions
 	base     string
-	tags     string // folder of the files of tags
+	origin   string
 	accept   string // codings
 	client   *http.Client
 	limit    *rate.Limiter
+	workers  chan struct{}
 	received atomic.Int64
 	pauseMu  sync.Mutex
 	until    time.Time // when the upstream wants to be asked again
 
+	away  int64        // failures in a row from which on it is away
+	row   atomic.Int64 // failures in a row
+	later atomic.Int64 // of failures of this round: when to ask again, as the upstream said, in nanoseconds
+	soft  atomic.Int64 // failures of this round that may be none a little later
+
+	next    *batch
+	folding chan error // what the fold under way gives, or the last one gave
+	total   int64
 	out     Sync
 	changes Change // of what was folded in, whichever goroutine did
 }
@@ -131,6 +194,7 @@ type fetched struct {
 	tag       string
 	unchanged bool
 	records   records
+	err       error
 }
 
 // records are hashes, one after the other in ascending order, and their counts.
@@ -139,139 +203,237 @@ type records struct {
 	counts []uint64
 }
 
-// group is a group of ranges being fetched.
+// group is a part of a group of ranges being fetched.
 type group struct {
-	from, to uint32
-	known    map[uint32]string
-	got      []fetched
-	failed   error         // of the first that failed
-	handed   chan struct{} // closed when each of its ranges has had a worker
-	done     sync.WaitGroup
-}
-
-// batch is what is folded in at once.
-type batch struct {
-	ranges []fetched
-	size   int                          // records and ranges
-	marks  map[uint32]map[uint32]string // by group: its tags
+	span
+	known  map[uint32]string
+	got    []fetched
+	handed chan struct{} // closed when each of its ranges has had a worker
+	done   sync.WaitGroup
 }
 
 // groupsAhead are the groups being fetched at a time: no worker waits for the slowest of a group.
 const groupsAhead = 3
 
-// run fetches group after group, and folds a batch in while the next one is fetched.
+// round is what going once over the ranges that are wanted left over.
+type round struct {
+	got    int64
+	failed []uint32
+	rest   []span // not tried, because the upstream was away
+	err    error  // of the first that failed
+}
+
+// run goes over the ranges, and again over those that failed, with longer and longer
+// pauses, until nothing is left or nothing more comes.
 func (s *syncer) run(ctx context.Context) error {
 	keep := context.WithoutCancel(ctx) // what was fetched is folded in even so
+	want, whole := s.wanted()
+	s.total = spans(want).size()
+	pause := s.o.retryPause
+	var tried spans            // those that failed at least once
+	away, back := false, false // the upstream was away, and gave something after that
+	for idle := 0; ; {
+		s.later.Store(0)
+		s.soft.Store(0)
+		s.row.Store(0)
+		r, err := s.round(ctx, want)
+		if failed := <-s.folding; failed != nil {
+			s.folding <- nil
+			return errors.Join(err, failed)
+		}
+		s.folding <- nil
+		back = back || away && r.got > 0
+		away = away || len(r.rest) > 0
+		tried = tried.with(spansOf(r.failed))
+		want = append(r.rest, spansOf(r.failed)...)
+		switch {
+		case err != nil:
+			return errors.Join(err, s.fold(keep, s.next))
+		case len(want) == 0:
+			return s.end(keep, whole, nil, nil)
+		case r.got > 0:
+			idle, pause = 0, s.o.retryPause
+		default:
+			idle++
+		}
+		refused := s.out.Ranges == 0 && len(r.rest) > 0 && s.soft.Load() == 0
+		if refused || idle == syncTries-1 {
+			left := spans(nil).with(want)
+			if len(r.rest) == 0 || back && len(left.without(tried)) == 0 {
+				return s.end(keep, whole, left, r.err)
+			}
+			return errors.Join(hint.Add(r.err, "run it again later: it goes on where it was"), s.fold(keep, s.next))
+		}
+		if err := s.fold(keep, s.next); err != nil { // nothing waits in memory while the upstream is waited for
+			return err
+		}
+		s.next = new(batch)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(min(max(pause+rand.N(pause), time.Duration(s.later.Load())), maxPause)):
+		}
+		pause = min(2*pause, maxPause)
+	}
+}
+
+// wanted are the ranges to ask for: those that were skipped a short while ago, or all.
+func (s *syncer) wanted() (want []span, whole bool) {
+	all := spans{{s.o.From, s.o.To}}
+	for _, u := range s.c.Corpus(s.o.Mode).current.Load().Upstreams {
+		if u.Origin != s.origin || time.Since(u.Passed) > syncLeft {
+			continue
+		}
+		if left := all.without(all.without(u.Skipped)); len(left) > 0 {
+			return left, false
+		}
+	}
+	return all, true
+}
+
+// end folds in what is left and writes down what was skipped.
+func (s *syncer) end(ctx context.Context, whole bool, skipped spans, cause error) error {
+	s.next.ended, s.next.whole, s.next.skipped = true, whole, skipped
+	if err := s.fold(ctx, s.next); err != nil || len(skipped) == 0 {
+		return err
+	}
+	s.out.Skipped = skipped.names()
+	return hint.Add(fmt.Errorf("%w: %d are left: %s: %w", ErrSkipped, skipped.size(), skipped.some(), cause), "run it again: it takes up only these")
+}
+
+// round fetches group after group, and folds a batch in while the next one is fetched.
+func (s *syncer) round(ctx context.Context, want []span) (r round, err error) {
 	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	workers := make(chan struct{}, s.o.Workers)
 	var ahead []*group
-	before := make(chan struct{}) // groups are fetched one after the other
-	close(before)
-	next := &batch{marks: map[uint32]map[uint32]string{}}
-	folding := make(chan error, 1)
-	folding <- nil // as if one had just ended
-	// What came before an error is kept: the next sync goes on from there.
-	end := func(err error) error {
+	defer func() {
 		stop()
 		for _, g := range ahead {
 			g.done.Wait()
 		}
-		if failed := <-folding; failed != nil {
-			return errors.Join(err, failed)
-		}
-		return errors.Join(err, s.fold(keep, next))
-	}
-	for from := s.o.From; from < s.o.To || len(ahead) > 0; {
-		for len(ahead) < groupsAhead && from < s.o.To {
-			to := min(s.o.To, (from/syncGroup+1)*syncGroup)
-			g, err := s.begin(ctx, from, to, workers, before)
+	}()
+	before := make(chan struct{}) // groups are fetched one after the other
+	close(before)
+	parts := cut(want)
+	for len(parts) > 0 || len(ahead) > 0 {
+		for len(ahead) < groupsAhead && len(parts) > 0 && s.row.Load() < s.away {
+			g, err := s.begin(ctx, parts[0], before)
 			if err != nil {
-				return end(err)
+				return r, err
 			}
-			ahead, from, before = append(ahead, g), to, g.handed
+			ahead, parts, before = append(ahead, g), parts[1:], g.handed
+		}
+		if len(ahead) == 0 {
+			break
 		}
 		g := ahead[0]
 		g.done.Wait()
-		if g.failed != nil {
-			return end(g.failed)
+		if err := ctx.Err(); err != nil {
+			return r, err
 		}
 		ahead = ahead[1:]
-		s.gather(next, g)
+		s.gather(&r, g)
 		if s.o.Progress != nil {
-			s.o.Progress(int64(g.to-s.o.From), int64(s.o.To-s.o.From))
+			s.o.Progress(s.out.Ranges, s.total)
 		}
-		if next.size >= s.o.batch {
-			if err := <-folding; err != nil {
-				folding <- nil
-				next = &batch{}
-				return end(err)
+		if s.next.size >= s.o.batch {
+			err := <-s.folding
+			if err != nil {
+				s.folding <- nil
+				s.next = new(batch)
+				return r, err
 			}
-			go func(b *batch) { folding <- s.fold(keep, b) }(next)
-			next = &batch{marks: map[uint32]map[uint32]string{}}
+			go func(b *batch) { s.folding <- s.fold(context.WithoutCancel(ctx), b) }(s.next)
+			s.next = new(batch)
 		}
 	}
-	return end(nil)
+	r.rest = append(r.rest, parts...)
+	return r, nil
+}
+
+// cut cuts spans where a group of ranges ends.
+func cut(want []span) (out []span) {
+	for _, x := range want {
+		for x.From < x.To {
+			to := min(x.To, (x.From/syncGroup+1)*syncGroup)
+			out = append(out, span{x.From, to})
+			x.From = to
+		}
+	}
+	return out
 }
 
 // begin begins to fetch the ranges of one group, each when there is a worker for
 // it that the group before does not want.
-func (s *syncer) begin(ctx context.Context, from, to uint32, workers, before chan struct{}) (*group, error) {
-	known, err := s.readTags(from / syncGroup)
+func (s *syncer) begin(ctx context.Context, part span, before chan struct{}) (*group, error) {
+	known, err := s.readTags(s.c.Corpus(s.o.Mode).current.Load(), part.From/syncGroup)
 	if err != nil {
 		return nil, err
 	}
-	g := &group{from: from, to: to, known: known, got: make([]fetched, to-from), handed: make(chan struct{})}
-	ctx, stop := context.WithCancel(ctx)
-	var once sync.Once
+	g := &group{span: part, known: known, got: make([]fetched, part.To-part.From), handed: make(chan struct{})}
 	g.done.Go(func() {
-		defer stop()
 		var fetching sync.WaitGroup
 		defer fetching.Wait()
 		defer close(g.handed)
 		<-before
-		for r := from; r < to; r++ {
+		for i := range g.got {
 			select {
-			case workers <- struct{}{}:
+			case s.workers <- struct{}{}:
 			case <-ctx.Done():
-				once.Do(func() { g.failed = ctx.Err() })
 				return
 			}
-			tag := known[r]
 			fetching.Go(func() {
-				defer func() { <-workers }()
-				f, err := s.fetch(ctx, r, tag)
-				if err != nil {
-					once.Do(func() { g.failed = fmt.Errorf("sync range %05X: %w", r, err) })
-					stop()
-				}
-				g.got[r-from] = f
+				defer func() { <-s.workers }()
+				r := part.From + uint32(i)
+				g.got[i] = s.fetch(ctx, r, known[r])
 			})
 		}
 	})
 	return g, nil
 }
 
-// gather adds a group that has been fetched to a batch.
-func (s *syncer) gather(b *batch, g *group) {
+// gather adds a group that has been fetched to the batch.
+func (s *syncer) gather(r *round, g *group) {
 	for _, f := range g.got {
+		switch {
+		case errors.Is(f.err, errAway):
+			if n := len(r.rest); n > 0 && r.rest[n-1].To == f.r {
+				r.rest[n-1].To++
+			} else {
+				r.rest = append(r.rest, span{f.r, f.r + 1})
+			}
+			continue
+		case f.err != nil:
+			r.failed = append(r.failed, f.r)
+			if r.err == nil {
+				r.err = fmt.Errorf("range %05X: %w", f.r, f.err)
+			}
+			continue
+		}
+		r.got++
 		s.out.Ranges++
+		s.next.fetched = append(s.next.fetched, f.r)
 		if f.unchanged {
 			s.out.Same++
 			continue
 		}
-		b.ranges = append(b.ranges, f)
-		b.size += len(f.records.counts) + 1
-		if g.known[f.r] = f.tag; f.tag == "" {
-			delete(g.known, f.r)
-		}
-		b.marks[g.from/syncGroup] = g.known
+		s.next.ranges = append(s.next.ranges, f)
+		s.next.size += len(f.records.counts) + 1
 	}
 }
 
-// fold folds a batch in, and then remembers its tags: killed between the two, the next sync asks for these ranges once more.
+// batch is what is folded in at once.
+type batch struct {
+	ranges  []fetched
+	size    int      // records and ranges
+	fetched []uint32 // with those that are as they were
+	ended   bool     // it is the last one
+	whole   bool     // of a sync that asked for everything
+	skipped spans    // and did not get these
+}
+
+// fold folds a batch in, with what is known of its ranges from then on.
 func (s *syncer) fold(ctx context.Context, b *batch) error {
-	if len(b.ranges) == 0 {
+	if !s.news(b) {
 		return nil
 	}
 	w, err := s.c.write(ctx, s.o.Mode, Replace)
@@ -279,13 +441,17 @@ func (s *syncer) fold(ctx context.Context, b *batch) error {
 		return err
 	}
 	defer w.close()
+	slices.SortFunc(b.ranges, func(x, y fetched) int { return int(x.r) - int(y.r) })
 	size := s.o.Mode.Size()
 	for _, f := range b.ranges {
 		for i, count := range f.records.counts {
 			if err := w.add(f.records.hashes[i*size:(i+1)*size], count); err != nil {
-				return fmt.Errorf("sync range %05X: %w", f.r, err)
+				return err
 			}
 		}
+	}
+	if err := s.mark(w, b); err != nil {
+		return err
 	}
 	change, err := w.commit()
 	if err != nil {
@@ -295,275 +461,61 @@ func (s *syncer) fold(ctx context.Context, b *batch) error {
 	s.changes.Updated += change.Updated
 	s.changes.Unchanged += change.Unchanged
 	s.changes.Written += change.Written
-	for group, tags := range b.marks {
-		if err := s.writeTags(group, tags); err != nil {
-			return err
-		}
-	}
 	return nil
 }
 
-func (s *syncer) tagFile(group uint32) string { return fmt.Sprintf("%s%03x", s.tags, group) }
-
-// readTags reads lines RANGE TAG. A file that is not what was written is as
-// good as none: its ranges are fetched again.
-func (s *syncer) readTags(group uint32) (map[uint32]string, error) {
-	known := map[uint32]string{}
-	b, err := s.c.dir.Get(s.tagFile(group), 1<<20)
-	if errors.Is(err, files.ErrNotExist) {
-		return known, nil
+// news reports that a batch changes something: most of the time, most ranges are as they were.
+func (s *syncer) news(b *batch) bool {
+	if len(b.ranges) > 0 || len(b.skipped) > 0 {
+		return true
 	}
-	if err != nil {
-		return nil, err
+	at := s.c.Corpus(s.o.Mode).current.Load()
+	i := slices.IndexFunc(at.Upstreams, func(u upstream) bool { return u.Origin == s.origin })
+	if i < 0 {
+		return len(b.fetched) > 0
 	}
-	for line := range strings.Lines(string(b)) {
-		r, tag, ok := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
-		v, hexOK := parsePrefix(r)
-		if !ok || !hexOK || v/syncGroup != group || !validTag(tag) {
-			return map[uint32]string{}, nil
-		}
-		known[v] = tag
-	}
-	return known, nil
+	return b.ended && len(at.Upstreams[i].Skipped) > 0 || len(at.Missing) > 0 && at.Missing.without(spansOf(b.fetched)).size() < at.Missing.size()
 }
 
-func (s *syncer) writeTags(group uint32, tags map[uint32]string) error {
-	var b bytes.Buffer
-	for r := group * syncGroup; r < (group+1)*syncGroup; r++ {
-		if tag := tags[r]; tag != "" {
-			fmt.Fprintf(&b, "%05X %s\n", r, tag)
-		}
+// mark writes down what of the upstream the corpus will have.
+func (s *syncer) mark(w *writer, b *batch) error {
+	first := len(w.next.Upstreams) == 0
+	if first && len(b.fetched) == 0 {
+		return nil // it never gave anything
 	}
-	return s.c.dir.Put(s.tagFile(group), b.Bytes())
-}
-
-// validTag accepts an entity tag as RFC 9110, 8.8.3 writes one, of reasonable length.
-func validTag(tag string) bool {
-	t := strings.TrimPrefix(tag, "W/")
-	return len(t) >= 2 && len(t) < 200 && t[0] == '"' && t[len(t)-1] == '"' && !strings.ContainsFunc(t, func(r rune) bool { return r < 0x21 || r > 0x7E }) &&
-		strings.Count(t, `"`) == 2
-}
-
-// transient are answers that may be others a little later.
-func transient(status int) bool {
-	return status == http.StatusTooManyRequests || status == http.StatusRequestTimeout || status >= 500
-}
-
-// fetch asks for a range until it is answered.
-func (s *syncer) fetch(ctx context.Context, r uint32, tag string) (fetched, error) {
-	pause := s.o.retryPause
-	for try := 1; ; try++ {
-		if err := s.wait(ctx); err != nil {
-			return fetched{}, err
-		}
-		f, after, err := s.once(ctx, r, tag)
-		if err == nil || ctx.Err() != nil || after < 0 {
-			return f, err
-		}
-		if try == syncTries {
-			return f, hint.Add(fmt.Errorf("after %d tries: %w", try, err), "run it again later: it goes on where it was")
-		}
-		if after > 0 {
-			s.hold(min(after, maxPause)) // everybody waits, not this request alone
-			continue
-		}
-		select {
-		case <-ctx.Done():
-			return f, ctx.Err()
-		case <-time.After(pause + rand.N(pause)):
-		}
-		pause = min(2*pause, maxPause)
+	u := w.upstream(s.origin)
+	if first {
+		u.Over = w.before.Records
 	}
-}
-
-// hold makes all requests wait.
-func (s *syncer) hold(d time.Duration) {
-	s.pauseMu.Lock()
-	defer s.pauseMu.Unlock()
-	if t := time.Now().Add(d); t.After(s.until) {
-		s.until = t
+	if first && w.change.Added >= w.change.Updated+w.change.Unchanged {
+		w.next.Missing = spans{{0, ranges}}
 	}
-}
-
-// wait waits for the upstream's pause to end and for the limit of requests a second.
-func (s *syncer) wait(ctx context.Context) error {
-	s.pauseMu.Lock()
-	left := time.Until(s.until)
-	s.pauseMu.Unlock()
-	if left > 0 {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(left):
-		}
+	if len(w.next.Missing) > 0 {
+		w.next.Missing = w.next.Missing.without(spansOf(b.fetched))
 	}
-	return s.limit.Wait(ctx)
-}
-
-// once asks for a range. after says how long to wait before the next try: 0
-// being not told, below 0 that there is no use in one.
-func (s *syncer) once(ctx context.Context, r uint32, tag string) (f fetched, after time.Duration, err error) {
-	address := s.base + fmt.Sprintf("%05X", r)
-	if s.o.Mode == NTLM {
-		address += "?mode=ntlm"
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-	if err != nil {
-		return f, -1, err
-	}
-	req.Header.Set("User-Agent", s.o.UserAgent)
-	req.Header.Set("Accept-Encoding", s.accept)
-	if tag != "" {
-		req.Header.Set("If-None-Match", tag)
-	}
-	res, err := s.client.Do(req)
-	if err != nil {
-		return f, 0, err
-	}
-	defer res.Body.Close()
-	f = fetched{r: r, tag: tag}
 	switch {
-	case res.StatusCode == http.StatusNotModified && tag != "":
-		f.unchanged = true
-		return f, 0, nil
-	case transient(res.StatusCode):
-		io.Copy(io.Discard, io.LimitReader(res.Body, 64<<10))
-		return f, retryAfter(res.Header.Get("Retry-After")), fmt.Errorf("%w: %s", ErrUpstream, res.Status)
-	case res.StatusCode != http.StatusOK:
-		return f, -1, fmt.Errorf("%w: %s", ErrUpstream, res.Status)
+	case b.ended && len(b.skipped) == 0:
+		u.Skipped, u.Passed = nil, time.Time{}
+	case b.ended && b.whole:
+		u.Skipped, u.Passed = b.skipped, time.Now().UTC().Truncate(time.Second)
+	case b.ended:
+		u.Skipped = b.skipped
 	}
-	if f.tag = res.Header.Get("ETag"); !validTag(f.tag) {
-		f.tag = ""
-	}
-	f.records, err = s.parse(res, r)
-	if errors.Is(err, ErrUpstream) {
-		return f, -1, err
-	}
-	return f, 0, err // a body that broke off is asked for again
+	return s.writeTags(w.before, u, b.ranges)
 }
 
-// retryAfter reads seconds or a date (RFC 9110, 10.2.3).
-func retryAfter(v string) time.Duration {
-	if n, err := strconv.ParseInt(v, 10, 32); err == nil && n >= 0 {
-		return max(time.Duration(n)*time.Second, time.Millisecond)
-	}
-	if t, err := http.ParseTime(v); err == nil {
-		return max(time.Until(t), time.Millisecond)
-	}
-	return 0
-}
+// maxUpstreams are those of which tags are kept.
+const maxUpstreams = 4
 
-// fetchBuffer is where a response is read into; it is used again.
-type fetchBuffer struct {
-	raw, text bytes.Buffer
-	in        bytes.Reader
-	gzip      gzip.Reader
-}
-
-var bodies = sync.Pool{New: func() any { return new(fetchBuffer) }}
-
-// parse reads the lines of a range.
-func (s *syncer) parse(res *http.Response, r uint32) (records, error) {
-	b := bodies.Get().(*fetchBuffer)
-	defer bodies.Put(b)
-	b.raw.Reset()
-	b.text.Reset()
-	// All of it first: of a body that broke off, the last line may look like a wrong one.
-	n, err := b.raw.ReadFrom(io.LimitReader(res.Body, maxRangeBody))
-	s.received.Add(n)
-	if err != nil {
-		return records{}, err
+// upstream returns what is known of an upstream, to be changed; it is the last one from then on.
+func (w *writer) upstream(origin string) *upstream {
+	all := slices.Clone(w.next.Upstreams)
+	u := upstream{Origin: origin, Tags: strings.Repeat("0", tagDigits*ranges/syncGroup)}
+	if i := slices.IndexFunc(all, func(u upstream) bool { return u.Origin == origin }); i >= 0 {
+		u = all[i]
+		all = slices.Delete(all, i, i+1)
 	}
-	text := b.raw.Bytes()
-	if bytes.HasPrefix(text, []byte{0x1f, 0x8b}) {
-		b.in.Reset(text)
-		if err := b.gzip.Reset(&b.in); err != nil {
-			return records{}, err
-		}
-		if _, err := b.text.ReadFrom(io.LimitReader(&b.gzip, maxRangeBody)); err != nil {
-			return records{}, err
-		}
-		text = b.text.Bytes()
-	}
-	return parseRange(text, s.o.Mode, r)
-}
-
-// parseRange reads what a range API answers, in any order and with padding, and
-// returns the records in order.
-func parseRange(text []byte, m Mode, prefix uint32) (records, error) {
-	size := m.Size()
-	guess := len(text)/(2*size-1) + 1
-	out := records{make([]byte, 0, guess*size), make([]uint64, 0, guess)}
-	line := fmt.Appendf(nil, "%05X", prefix)
-	ordered := true
-	for len(text) > 0 {
-		at := len(out.hashes)
-		out.hashes = slices.Grow(out.hashes, size)[:at+size]
-		if count, n := usualLine(out.hashes[at:], text, prefix); n > 0 {
-			text = text[n:]
-			out.counts = append(out.counts, count)
-			ordered = ordered && (at == 0 || bytes.Compare(out.hashes[at-size:at], out.hashes[at:]) < 0)
-			continue
-		}
-		out.hashes = out.hashes[:at]
-		var item []byte
-		if item, text, _ = bytes.Cut(text, []byte{'\n'}); len(item) == 0 {
-			continue
-		}
-		item = bytes.TrimSpace(item)
-		if len(item) == 0 || bytes.HasSuffix(item, []byte(":0")) {
-			continue
-		}
-		out.hashes = out.hashes[:at+size]
-		line = append(line[:5], item...)
-		count, reason := parseLine(out.hashes[at:], line)
-		if reason != "" {
-			return records{}, fmt.Errorf("%w: a line is wrong: %s", ErrUpstream, reason)
-		}
-		out.counts = append(out.counts, count)
-		ordered = ordered && (at == 0 || bytes.Compare(out.hashes[at-size:at], out.hashes[at:]) < 0)
-	}
-	if ordered {
-		return out, nil
-	}
-	return out.sorted(size)
-}
-
-// usualLine reads a line as range APIs write it, and returns how long it is; 0 where it is not such a line.
-func usualLine(hash, text []byte, prefix uint32) (count uint64, n int) {
-	n = 2*len(hash) - 5
-	if len(text) < n+2 || text[n] != ':' || nibbles[text[0]] > 15 || !parseHex(hash[3:], text[1:n]) {
-		return 0, 0
-	}
-	hash[0], hash[1], hash[2] = byte(prefix>>12), byte(prefix>>4), byte(prefix<<4)|nibbles[text[0]]
-	n++
-	for end := min(n+18, len(text)); n < end && text[n]-'0' <= 9; n++ {
-		count = 10*count + uint64(text[n]-'0')
-	}
-	if n < len(text) && text[n] == '\r' {
-		n++
-	}
-	if count == 0 || n < len(text) && text[n] != '\n' {
-		return 0, 0
-	}
-	return count, min(n+1, len(text))
-}
-
-// sorted puts records in order; none may stand twice.
-func (x records) sorted(size int) (records, error) {
-	order := make([]int, len(x.counts))
-	for i := range order {
-		order[i] = i
-	}
-	hash := func(i int) []byte { return x.hashes[i*size : (i+1)*size] }
-	slices.SortFunc(order, func(a, b int) int { return bytes.Compare(hash(a), hash(b)) })
-	var out records
-	for k, i := range order {
-		if k > 0 && bytes.Equal(hash(order[k-1]), hash(i)) {
-			return records{}, fmt.Errorf("%w: a suffix stands twice", ErrUpstream)
-		}
-		out.hashes = append(out.hashes, hash(i)...)
-		out.counts = append(out.counts, x.counts[i])
-	}
-	return out, nil
+	all = append(all[max(0, len(all)-maxUpstreams+1):], u)
+	w.next.Upstreams = all
+	return &all[len(all)-1]
 }

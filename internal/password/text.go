@@ -16,7 +16,9 @@ const (
 	reasonCount     = "the count is not a number from 1 to 2^63"
 	reasonRepeated  = "the hash stood on the line before"
 	reasonLong      = "longer than 1 MiB"
-	reasonEncoding  = "not UTF-8, which NTLM needs"
+	reasonEncoding  = "not text in the list's encoding"
+	reasonNoText    = "with characters that nobody types"
+	reasonIsHash    = "a hash and not a password; $HEX[...] says that it is one"
 	reasonEmpty     = "empty"
 )
 
@@ -109,9 +111,18 @@ type lineReader struct {
 	buf    []byte
 	at     int // of the next line in buf
 	end    int
-	line   int64  // number of the line that next returned, from 1
-	again  []byte // what next returns next, where it is not nil
+	line   int64 // number of the line that next returned, from 1
+	before int64 // bytes that are no longer in buf
+	start  int64 // where the line that next returned begins in the text
 	failed error
+}
+
+// ahead returns the next bytes, n at least unless the file ends before.
+func (l *lineReader) ahead(n int) []byte {
+	for l.end-l.at < n && l.failed == nil {
+		l.fill()
+	}
+	return l.buf[l.at:l.end]
 }
 
 func newLineReader(r io.Reader) *lineReader { return &lineReader{r: r, buf: make([]byte, 256<<10)} }
@@ -121,14 +132,10 @@ var errLong = errors.New(reasonLong)
 // next returns a line without its end (LF or CR LF), valid until the next call;
 // io.EOF after the last. errLong is a line too long, which was skipped.
 func (l *lineReader) next() ([]byte, error) {
-	if line := l.again; line != nil {
-		l.again = nil
-		l.line++
-		return line, nil
-	}
 	for {
 		if i := bytes.IndexByte(l.buf[l.at:l.end], '\n'); i >= 0 {
 			line := l.buf[l.at : l.at+i]
+			l.start = l.before + int64(l.at)
 			l.at += i + 1
 			l.line++
 			return trimCR(line), nil
@@ -136,6 +143,7 @@ func (l *lineReader) next() ([]byte, error) {
 		if l.failed != nil {
 			if l.failed == io.EOF && l.at < l.end {
 				line := l.buf[l.at:l.end]
+				l.start = l.before + int64(l.at)
 				l.at = l.end
 				l.line++
 				return trimCR(line), nil
@@ -152,6 +160,7 @@ func (l *lineReader) next() ([]byte, error) {
 // fill reads more, behind what is not consumed yet.
 func (l *lineReader) fill() {
 	if l.at > 0 {
+		l.before += int64(l.at)
 		l.end = copy(l.buf, l.buf[l.at:l.end])
 		l.at = 0
 	}
@@ -201,7 +210,7 @@ type Format string
 
 // Formats.
 const (
-	FormatAuto    Format = "auto"    // found out from the first line
+	FormatAuto    Format = "auto"    // found out from the first lines, where these leave no doubt
 	FormatOrdered Format = "ordered" // HASH:COUNT, ordered by hash
 	FormatHashes  Format = "hashes"  // HASH:COUNT or HASH, in any order; the counts of equal ones are added
 	FormatPlain   Format = "plain"   // a password a line, in any order

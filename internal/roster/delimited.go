@@ -1,6 +1,10 @@
 package roster
 
-import "bytes"
+import (
+	"bytes"
+
+	"shirase/internal/charset"
+)
 
 // A problem is why a row is rejected: a short code for programs, and a text. It
 // never holds a value.
@@ -82,7 +86,7 @@ func parts(head []byte, whole bool, comma byte) (share float64, fields int) {
 // anywhere but at the beginning of a field, as such files are written.
 type delimited struct {
 	w       *window
-	enc     *decoder
+	enc     *charset.Decoder
 	comma   byte
 	columns int // of the header; 0: not read yet
 	fields  [][]byte
@@ -122,12 +126,12 @@ func (d *delimited) next(r *row) bool {
 		d.w.skipLine()
 		return true
 	}
-	if d.enc.undecided(b[:n]) {
+	if d.enc.Undecided(b[:n]) {
 		b = d.w.peek(maxRecord)
-		d.enc.decide(b, d.w.pos)
+		d.enc.Decide(b, d.w.pos)
 		d.split(b, d.w.ended())
 	}
-	ok := d.enc.decode(b[:n], d.fields)
+	ok := d.enc.Decode(b[:n], d.fields)
 	d.w.skip(n)
 	if r.fields, r.problem = d.fields, fine; !ok {
 		r.problem = undecodable

@@ -36,6 +36,11 @@ func exportError(remedy, format string, args ...any) error {
 	return hint.Add(fmt.Errorf("%w: %w", ErrExport, fmt.Errorf(format, args...)), remedy)
 }
 
+// textError is an ErrExport whose bytes are not text.
+func textError(err error) error {
+	return exportError(hint.Of(err), "%w", err)
+}
+
 // nearest returns the name most like s: equal but for case and signs, or at most
 // a third of it mistyped. Empty where there is none.
 func nearest(s string, names []string) string {

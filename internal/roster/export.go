@@ -13,9 +13,8 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
-	"golang.org/x/text/encoding/unicode"
-	"golang.org/x/text/transform"
 
+	"shirase/internal/charset"
 	"shirase/internal/files"
 	"shirase/internal/hint"
 )
@@ -63,7 +62,7 @@ type row struct {
 type export struct {
 	columns []string
 	w       *window
-	enc     *decoder
+	enc     *charset.Decoder
 	rows    interface{ next(*row) bool } // *delimited or *jsonLines
 	read    atomic.Int64                 // bytes of the file
 	close   func()
@@ -87,8 +86,8 @@ func openExport(ctx context.Context, o *Options) (*export, int64, error) {
 
 // readExport reads an export's form and header. name is its file's, for its
 // endings.
-func readExport(r io.Reader, name string, format Format, enc Encoding) (*export, error) {
-	x := &export{close: func() {}, enc: &decoder{}}
+func readExport(r io.Reader, name string, format Format, enc charset.Encoding) (*export, error) {
+	x := &export{close: func() {}, enc: &charset.Decoder{}}
 	plain, err := x.decompress(counted{r, &x.read})
 	if err == nil {
 		x.w = newWindow(plain)
@@ -149,7 +148,7 @@ func (x *export) decompress(r io.Reader) (io.Reader, error) {
 }
 
 // open finds encoding and format, and reads the header.
-func (x *export) open(name string, format Format, enc Encoding) error {
+func (x *export) open(name string, format Format, enc charset.Encoding) error {
 	if err := x.openEncoding(enc); err != nil {
 		return err
 	}
@@ -211,44 +210,19 @@ func (x *export) skipSeparatorLine(head []byte) (byte, error) {
 }
 
 // openEncoding sets the stated encoding, or the one of a byte order mark.
-func (x *export) openEncoding(enc Encoding) error {
+func (x *export) openEncoding(enc charset.Encoding) error {
 	head := x.w.peek(4096)
-	is := func(mark string) bool { return bytes.HasPrefix(head, []byte(mark)) }
-	switch {
-	case is("\xef\xbb\xbf"):
-		if enc != "" && enc != UTF8 {
-			return exportError("leave out --encoding, or state utf-8", "it begins with the byte order mark of UTF-8, but --encoding says %s", enc)
-		}
-		enc = UTF8
-		x.w.skip(3)
-	case enc == "" && is("\xff\xfe"):
-		enc = UTF16LE
-	case enc == "" && is("\xfe\xff"):
-		enc = UTF16BE
-	case enc == "" && isISO2022JP(head):
-		return exportError("convert it: iconv -f ISO-2022-JP-MS -t UTF-8", "it is text in ISO-2022-JP (JIS)")
-	case enc == "" && bytes.IndexByte(head, 0) >= 0:
-		return exportError("if it is UTF-16 text, say so: --encoding utf-16le (or utf-16be)",
-			"byte %d is zero: it is not text, or UTF-16 without a byte order mark", bytes.IndexByte(head, 0))
+	rest := io.MultiReader(bytes.NewReader(bytes.Clone(x.w.peek(0))), x.w.r)
+	if x.w.ended() {
+		rest = bytes.NewReader(bytes.Clone(x.w.peek(0)))
 	}
-	switch enc {
-	case UTF16LE, UTF16BE:
-		// Converted as a whole: its delimiters are no single bytes. The
-		// decoder takes the mark away.
-		order := unicode.LittleEndian
-		if enc == UTF16BE {
-			order = unicode.BigEndian
-		}
-		rest := io.MultiReader(bytes.NewReader(bytes.Clone(x.w.peek(0))), x.w.r)
-		if x.w.ended() {
-			rest = bytes.NewReader(bytes.Clone(x.w.peek(0)))
-		}
-		x.w = newWindow(transform.NewReader(rest, unicode.UTF16(order, unicode.UseBOM).NewDecoder()))
-		x.enc.utf16 = true
-		x.enc.set(UTF8)
-	case "":
-	default:
-		x.enc.set(enc)
+	text, mark, err := x.enc.Begin(rest, head, enc)
+	if err != nil {
+		return textError(err)
+	}
+	x.w.skip(mark)
+	if text != rest {
+		x.w = newWindow(text)
 	}
 	return nil
 }
@@ -303,8 +277,8 @@ func (x *export) openDelimited(d *delimited) error {
 		}
 		return exportError("check that it was written to its end", "it is empty")
 	}
-	if x.enc.err != nil {
-		return x.enc.err
+	if err := x.enc.Err(); err != nil {
+		return textError(err)
 	}
 	if header.problem != fine {
 		return exportError("the first row names the columns", "line %d: the header: %s", header.line, header.problem.text)
@@ -333,12 +307,12 @@ func (x *export) checkColumns(line int64) error {
 }
 
 // next reads the next row; false at the end, or at an error that err tells.
-func (x *export) next(r *row) bool { return x.enc.err == nil && x.rows.next(r) && x.enc.err == nil }
+func (x *export) next(r *row) bool { return x.enc.Err() == nil && x.rows.next(r) && x.enc.Err() == nil }
 
 // err is why next ended before the export's end, or nil.
 func (x *export) err() error {
-	if x.enc.err != nil {
-		return x.enc.err
+	if err := x.enc.Err(); err != nil {
+		return textError(err)
 	}
 	if err := x.w.failure(); err != nil {
 		return x.readFailure(err)

@@ -17,6 +17,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"golang.org/x/text/encoding/japanese"
 
+	"shirase/internal/charset"
 	"shirase/internal/hint"
 )
 
@@ -35,7 +36,7 @@ func readAll(x *export) ([]string, error) {
 	return rows, x.err()
 }
 
-func readText(t *testing.T, text, name string, format Format, enc Encoding) (*export, []string) {
+func readText(t *testing.T, text, name string, format Format, enc charset.Encoding) (*export, []string) {
 	t.Helper()
 	x, err := readExport(strings.NewReader(text), name, format, enc)
 	if err != nil {
@@ -88,7 +89,7 @@ func TestDelimited(t *testing.T) {
 		{"zero bytes", "a,b\n1,\x002\n", CSV, []string{"2 1|\x002"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, got := readText(t, c.in, "x", c.format, UTF8)
+			_, got := readText(t, c.in, "x", c.format, charset.UTF8)
 			if !slices.Equal(got, c.want) {
 				t.Errorf("%.300q\nwant %.300q", got, c.want)
 			}
@@ -130,19 +131,19 @@ not json
 	}
 }
 
-func encoded(t testing.TB, enc Encoding, s string) string {
+func encoded(t testing.TB, enc charset.Encoding, s string) string {
 	t.Helper()
 	var out string
 	var err error
 	switch enc {
-	case ShiftJIS:
+	case charset.ShiftJIS:
 		out, err = japanese.ShiftJIS.NewEncoder().String(s)
-	case EUCJP:
+	case charset.EUCJP:
 		out, err = japanese.EUCJP.NewEncoder().String(s)
-	case UTF16LE, UTF16BE:
+	case charset.UTF16LE, charset.UTF16BE:
 		var b []byte
 		for _, u := range utf16.Encode([]rune(s)) {
-			if enc == UTF16LE {
+			if enc == charset.UTF16LE {
 				b = binary.LittleEndian.AppendUint16(b, u)
 			} else {
 				b = binary.BigEndian.AppendUint16(b, u)
@@ -165,35 +166,35 @@ func TestEncodings(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		bytes  string
-		stated Encoding
+		stated charset.Encoding
 		want   []string
 	}{
 		{"UTF-8", rows, "", want},
 		{"UTF-8, BOM", "\ufeff" + rows, "", want},
-		{"UTF-8, BOM, stated", "\ufeff" + rows, UTF8, want},
-		{"Shift_JIS", encoded(t, ShiftJIS, rows), "", want},
-		{"Shift_JIS, stated", encoded(t, ShiftJIS, rows), ShiftJIS, want},
-		{"EUC-JP", encoded(t, EUCJP, rows), "", want},
-		{"EUC-JP, stated", encoded(t, EUCJP, rows), EUCJP, want},
-		{"UTF-16LE, BOM", encoded(t, UTF16LE, "\ufeff"+rows), "", want},
-		{"UTF-16BE, BOM", encoded(t, UTF16BE, "\ufeff"+rows), "", want},
-		{"UTF-16LE, stated", encoded(t, UTF16LE, rows), UTF16LE, want},
-		{"UTF-16BE, stated", encoded(t, UTF16BE, rows), UTF16BE, want},
-		{"Shift_JIS after MiBs of ASCII", ascii + encoded(t, ShiftJIS, "2,山田,x\n"), "", []string{"100002 2|山田|x"}},
-		{"EUC-JP after MiBs of ASCII", ascii + encoded(t, EUCJP, "2,山田,x\n"), "", []string{"100002 2|山田|x"}},
+		{"UTF-8, BOM, stated", "\ufeff" + rows, charset.UTF8, want},
+		{"Shift_JIS", encoded(t, charset.ShiftJIS, rows), "", want},
+		{"Shift_JIS, stated", encoded(t, charset.ShiftJIS, rows), charset.ShiftJIS, want},
+		{"EUC-JP", encoded(t, charset.EUCJP, rows), "", want},
+		{"EUC-JP, stated", encoded(t, charset.EUCJP, rows), charset.EUCJP, want},
+		{"UTF-16LE, BOM", encoded(t, charset.UTF16LE, "\ufeff"+rows), "", want},
+		{"UTF-16BE, BOM", encoded(t, charset.UTF16BE, "\ufeff"+rows), "", want},
+		{"UTF-16LE, stated", encoded(t, charset.UTF16LE, rows), charset.UTF16LE, want},
+		{"UTF-16BE, stated", encoded(t, charset.UTF16BE, rows), charset.UTF16BE, want},
+		{"Shift_JIS after MiBs of ASCII", ascii + encoded(t, charset.ShiftJIS, "2,山田,x\n"), "", []string{"100002 2|山田|x"}},
+		{"EUC-JP after MiBs of ASCII", ascii + encoded(t, charset.EUCJP, "2,山田,x\n"), "", []string{"100002 2|山田|x"}},
 		{"UTF-8 after MiBs of ASCII", ascii + "2,山田,x\n", "", []string{"100002 2|山田|x"}},
-		{"Shift_JIS, little of it", encoded(t, ShiftJIS, "番号,b,c\n1,2,3\n"), "", []string{"2 1|2|3"}},
-		{"EUC-JP, little of it", encoded(t, EUCJP, "番号,b,c\n1,2,3\n"), "", []string{"2 1|2|3"}},
-		{"Shift_JIS, halfwidth only", encoded(t, ShiftJIS, "a,b,c\n1,ﾔﾏﾀﾞ ﾀﾛｳ,x\n2,ｽｽﾞｷ,x\n"), "", []string{"2 1|ﾔﾏﾀﾞ ﾀﾛｳ|x", "3 2|ｽｽﾞｷ|x"}},
-		{"EUC-JP, halfwidth", encoded(t, EUCJP, "a,b,c\n1,ﾔﾏﾀﾞ ﾀﾛｳ,x\n"), "", []string{"2 1|ﾔﾏﾀﾞ ﾀﾛｳ|x"}},
-		{"Shift_JIS, a bad row", encoded(t, ShiftJIS, rows) + "4,\xfd,x\n5,\x88,x\n", "", append(slices.Clone(want), "6 !encoding", "7 !encoding")},
-		{"EUC-JP, a bad row", encoded(t, EUCJP, rows) + "4,\xa4,x\n", "", append(slices.Clone(want), "6 !encoding")},
+		{"Shift_JIS, little of it", encoded(t, charset.ShiftJIS, "番号,b,c\n1,2,3\n"), "", []string{"2 1|2|3"}},
+		{"EUC-JP, little of it", encoded(t, charset.EUCJP, "番号,b,c\n1,2,3\n"), "", []string{"2 1|2|3"}},
+		{"Shift_JIS, halfwidth only", encoded(t, charset.ShiftJIS, "a,b,c\n1,ﾔﾏﾀﾞ ﾀﾛｳ,x\n2,ｽｽﾞｷ,x\n"), "", []string{"2 1|ﾔﾏﾀﾞ ﾀﾛｳ|x", "3 2|ｽｽﾞｷ|x"}},
+		{"EUC-JP, halfwidth", encoded(t, charset.EUCJP, "a,b,c\n1,ﾔﾏﾀﾞ ﾀﾛｳ,x\n"), "", []string{"2 1|ﾔﾏﾀﾞ ﾀﾛｳ|x"}},
+		{"Shift_JIS, a bad row", encoded(t, charset.ShiftJIS, rows) + "4,\xfd,x\n5,\x88,x\n", "", append(slices.Clone(want), "6 !encoding", "7 !encoding")},
+		{"EUC-JP, a bad row", encoded(t, charset.EUCJP, rows) + "4,\xa4,x\n", "", append(slices.Clone(want), "6 !encoding")},
 		{"UTF-8, a bad row", rows + "4,\xe5\xb1,x\n", "", append(slices.Clone(want), "6 !encoding")},
 		{"UTF-8, the first row bad", "a,b,c\n4,\xe5\xb1,x\n" + rows[strings.Index(rows, "\n")+1:], "",
 			[]string{"2 !encoding", "3 1|山田 太郎|ヤマダ タロウ", "4 2|高橋、髙橋\n|ﾀｶﾊｼ", "6 3|ソ表十能|①㈱～"}},
-		{"UTF-16, half a character", encoded(t, UTF16LE, "\ufeffa,b\n1,") + "\x00\xd8" + encoded(t, UTF16LE, "x\n2,3\n"), "",
+		{"UTF-16, half a character", encoded(t, charset.UTF16LE, "\ufeffa,b\n1,") + "\x00\xd8" + encoded(t, charset.UTF16LE, "x\n2,3\n"), "",
 			[]string{"2 !encoding", "3 2|3"}},
-		{"code page 932: NEC, IBM, user-defined", "a,b\n\x87\x40\xfb\xfc\xed\x95\xfa\xb1\xee\xef,\x81\x60\xf0\x40\xf0\x7e\xf0\x80\xf0\xfc\xf9\xfc\n", ShiftJIS,
+		{"code page 932: NEC, IBM, user-defined", "a,b\n\x87\x40\xfb\xfc\xed\x95\xfa\xb1\xee\xef,\x81\x60\xf0\x40\xf0\x7e\xf0\x80\xf0\xfc\xf9\xfc\n", charset.ShiftJIS,
 			[]string{"2 ①髙﨑﨑ⅰ|～\ue000\ue03e\ue03f\ue0bb\ue757"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -212,10 +213,10 @@ func TestDetection(t *testing.T) {
 		"ヤマダ", "ニックネーム", "渡邉", "齋藤", "〒100-0001", "株式会社サンプル", "※備考", "東京", "あ", "亜", "凜"}
 	for i, name := range names {
 		for _, text := range []string{name, strings.Join(names[i:], ",") + "\n" + strings.Join(names[:i], ",")} {
-			for _, enc := range []Encoding{UTF8, ShiftJIS, EUCJP} {
-				d := decoder{}
-				if d.decide([]byte(encoded(t, enc, "1,"+text+",x\n")), 0); d.enc != enc {
-					t.Errorf("%q in %s: taken for %q, %v", text, enc, d.enc, d.err)
+			for _, enc := range []charset.Encoding{charset.UTF8, charset.ShiftJIS, charset.EUCJP} {
+				var d charset.Decoder
+				if d.Decide([]byte(encoded(t, enc, "1,"+text+",x\n")), 0); d.Encoding() != enc {
+					t.Errorf("%q in %s: taken for %q, %v", text, enc, d.Encoding(), d.Err())
 				}
 			}
 		}
@@ -246,7 +247,7 @@ func compressed(t testing.TB, how, text string) string {
 }
 
 func TestCompressed(t *testing.T) {
-	text := encoded(t, ShiftJIS, "番号,名\n1,山田\n")
+	text := encoded(t, charset.ShiftJIS, "番号,名\n1,山田\n")
 	for _, how := range []string{"gzip", "zstd"} {
 		packed := compressed(t, how, text)
 		if _, got := readText(t, packed, "x.csv.gz", "", ""); !slices.Equal(got, []string{"2 1|山田"}) {
@@ -294,17 +295,17 @@ func TestFormats(t *testing.T) {
 			t.Errorf("ParseFormat(%q) = %q, %v", name, got, err)
 		}
 	}
-	for name, want := range map[string]Encoding{"": "", "auto": "", "UTF-8": UTF8, "utf8": UTF8, "Shift_JIS": ShiftJIS, "sjis": ShiftJIS,
-		"CP932": ShiftJIS, "Windows-31J": ShiftJIS, "EUC-JP": EUCJP, "eucJP": EUCJP, "UTF-16": UTF16LE, "utf-16be": UTF16BE} {
-		if got, err := ParseEncoding(name); err != nil || got != want {
-			t.Errorf("ParseEncoding(%q) = %q, %v", name, got, err)
+	for name, want := range map[string]charset.Encoding{"": "", "auto": "", "UTF-8": charset.UTF8, "utf8": charset.UTF8, "Shift_JIS": charset.ShiftJIS, "sjis": charset.ShiftJIS,
+		"CP932": charset.ShiftJIS, "Windows-31J": charset.ShiftJIS, "EUC-JP": charset.EUCJP, "eucJP": charset.EUCJP, "UTF-16": charset.UTF16LE, "utf-16be": charset.UTF16BE} {
+		if got, err := charset.Parse(name); err != nil || got != want {
+			t.Errorf("charset.Parse(%q) = %q, %v", name, got, err)
 		}
 	}
 	if _, err := ParseFormat("xlsx"); hint.Of(err) == "" {
 		t.Errorf("ParseFormat: %v", err)
 	}
-	if _, err := ParseEncoding("latin1"); hint.Of(err) == "" {
-		t.Errorf("ParseEncoding: %v", err)
+	if _, err := charset.Parse("latin1"); hint.Of(err) == "" {
+		t.Errorf("charset.Parse: %v", err)
 	}
 }
 
@@ -316,7 +317,7 @@ func TestBadExports(t *testing.T) {
 	for _, c := range []struct {
 		name, text   string
 		format       Format
-		enc          Encoding
+		enc          charset.Encoding
 		want, remedy string
 	}{
 		{"empty", "", "", "", "it is empty", "written to its end"},
@@ -332,9 +333,9 @@ func TestBadExports(t *testing.T) {
 		{"Latin-1", latin, "", "", "byte 9 is not text in UTF-8, Shift_JIS or EUC-JP", "--encoding"},
 		{"Latin-1 late", "a,b\n" + strings.Repeat("1,2\n", 100) + latin[4:], "", "", "byte 409 is not text", "iconv"},
 		{"binary", "a,b\n" + strings.Repeat("\x80\xff\xfe\x00", 100), "", "", "byte 7 is zero", "UTF-16"},
-		{"UTF-16 without BOM", encoded(t, UTF16LE, "a,b\n1,2\n"), "", "", "byte 1 is zero: it is not text, or UTF-16", "--encoding utf-16le"},
+		{"UTF-16 without BOM", encoded(t, charset.UTF16LE, "a,b\n1,2\n"), "", "", "byte 1 is zero: it is not text, or UTF-16", "--encoding utf-16le"},
 		{"ISO-2022-JP", "a,b\n1,\x1b$B;3ED\x1b(B\n", "", "", "ISO-2022-JP", "iconv -f ISO-2022-JP"},
-		{"BOM against --encoding", "\ufeffa,b\n", "", ShiftJIS, "--encoding says shift_jis", "leave out --encoding"},
+		{"BOM against --encoding", "\ufeffa,b\n", "", charset.ShiftJIS, "--encoding says shift_jis", "leave out --encoding"},
 		{"zip", "PK\x03\x04...", "", "", "zip archive or a spreadsheet", "save a spreadsheet as CSV"},
 		{"xls", "\xd0\xcf\x11\xe0....", "", "", "Excel workbook", "save it as CSV"},
 		{"bzip2", "BZh91AY", "", "", "bzip2 or xz", "gzip or zstd"},
@@ -345,7 +346,7 @@ func TestBadExports(t *testing.T) {
 		{"gzip, damaged", gz[:len(gz)-6] + "xxxxxx", "", "", "checksum", "it is damaged"},
 		{"JSON array", ` [{"a":1}]`, "", "", "one JSON array", "jq -c '.[]'"},
 		{"told to part at what cannot", "sep=|\na|b\n1|2\n", "", "", `line 1 says that columns are parted by "|"`, "commas, semicolons or tabs"},
-		{"told so in Shift_JIS", encoded(t, ShiftJIS, "sep=・\na・b\n1・2\n"), "", "", "line 1 says that columns are parted by", "commas, semicolons or tabs"},
+		{"told so in Shift_JIS", encoded(t, charset.ShiftJIS, "sep=・\na・b\n1・2\n"), "", "", "line 1 says that columns are parted by", "commas, semicolons or tabs"},
 		{"told two things", "sep=;\na;b\n1;2\n", TSV, "", "--format says tsv", "leave out --format"},
 		{"a first line and no more", "sep=,\n", "", "", "it is empty", "written to its end"},
 		{"no JSON", "a,b\n1,2\n", JSONLines, "", "no JSON object in the first lines", "--format"},
@@ -397,7 +398,7 @@ func TestReadFailure(t *testing.T) {
 // FuzzExport: whatever the bytes, reading ends, rows have the header's number of
 // fields, all of them text, and lines are counted right.
 func FuzzExport(f *testing.F) {
-	for _, enc := range []Encoding{UTF8, ShiftJIS, EUCJP, UTF16LE} {
+	for _, enc := range []charset.Encoding{charset.UTF8, charset.ShiftJIS, charset.EUCJP, charset.UTF16LE} {
 		f.Add([]byte(encoded(f, enc, "番号,名\n1,\"山\n田\"\n2,\"\n")), "x.csv", "", string(enc))
 		f.Add([]byte(encoded(f, enc, "番号,名\n1,山田\n")), "x", "", "")
 	}
@@ -410,7 +411,7 @@ func FuzzExport(f *testing.F) {
 		if err != nil {
 			return
 		}
-		e, err := ParseEncoding(enc)
+		e, err := charset.Parse(enc)
 		if err != nil {
 			return
 		}
@@ -456,7 +457,9 @@ func FuzzDelimited(f *testing.F) {
 		if err != nil || len(want) == 0 || !utf8.Valid(b) || bytes.HasPrefix(b, []byte("\ufeff")) {
 			return
 		}
-		d := &delimited{w: newWindow(bytes.NewReader(b)), enc: &decoder{enc: UTF8}, comma: ','}
+		var stated charset.Decoder
+		stated.Begin(nil, nil, charset.UTF8)
+		d := &delimited{w: newWindow(bytes.NewReader(b)), enc: &stated, comma: ','}
 		var got row
 		for i := 0; d.next(&got); i++ {
 			if d.columns == 0 {

@@ -6,6 +6,8 @@ import (
 	"io"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"shirase/internal/charset"
 )
 
 // sampleLines is how many lines are looked at for the names of columns.
@@ -20,7 +22,7 @@ const sampleLines = 1000
 // the first MiB). Members that appear only later are left out.
 type jsonLines struct {
 	w      *window
-	enc    *decoder
+	enc    *charset.Decoder
 	index  map[string]int // of the columns
 	fields [][]byte
 	values []byte // of the fields
@@ -34,10 +36,10 @@ func (x *export) openJSONLines() error {
 	j := &jsonLines{w: x.w, enc: x.enc, index: map[string]int{}}
 	x.rows = j
 	sample := x.w.peek(maxRecord)
-	if x.enc.undecided(sample) {
-		x.enc.decide(sample, x.w.pos)
-		if x.enc.err != nil {
-			return x.enc.err
+	if x.enc.Undecided(sample) {
+		x.enc.Decide(sample, x.w.pos)
+		if err := x.enc.Err(); err != nil {
+			return textError(err)
 		}
 	}
 	for range sampleLines {
@@ -47,7 +49,7 @@ func (x *export) openJSONLines() error {
 		}
 		sample = rest
 		j.line[0] = line
-		if len(bytes.TrimSpace(line)) == 0 || !x.enc.decode(line, j.line[:]) {
+		if len(bytes.TrimSpace(line)) == 0 || !x.enc.Decode(line, j.line[:]) {
 			continue
 		}
 		// Also of a line that will be refused: what is wrong with it is not that
@@ -91,7 +93,7 @@ func (j *jsonLines) next(r *row) bool {
 			j.w.skip(n)
 			continue
 		}
-		if r.problem = fine; !j.enc.decode(b[:n], j.line[:]) {
+		if r.problem = fine; !j.enc.Decode(b[:n], j.line[:]) {
 			r.problem = undecodable
 		} else {
 			r.problem = j.object(j.line[0], nil)

@@ -23,6 +23,7 @@ import (
 
 	"shirase/identity"
 	"shirase/internal/actor"
+	"shirase/internal/charset"
 	"shirase/internal/files"
 	"shirase/internal/hint"
 	"shirase/internal/store"
@@ -788,16 +789,16 @@ func TestAgainstNaive(t *testing.T) {
 		h := newHome(t, db)
 		forms := []struct {
 			format Format
-			enc    Encoding
+			enc    charset.Encoding
 			how    string
-		}{{CSV, UTF8, ""}, {TSV, ShiftJIS, "gzip"}, {JSONLines, EUCJP, "zstd"}, {CSV, UTF16LE, "gzip"}, {JSONLines, UTF8, ""}, {CSV, EUCJP, "zstd"}}
+		}{{CSV, charset.UTF8, ""}, {TSV, charset.ShiftJIS, "gzip"}, {JSONLines, charset.EUCJP, "zstd"}, {CSV, charset.UTF16LE, "gzip"}, {JSONLines, charset.UTF8, ""}, {CSV, charset.EUCJP, "zstd"}}
 		for seed := range uint64(len(forms)) {
 			form := forms[seed]
 			n := []int{1, 40, 500, 3000, 300, 60_000}[seed]
 			rows := randomRows(rand.New(rand.NewPCG(seed, 1)), n)
 			wantCounts, want := naive(t, rows)
 			text := writeRows(t, rows, form.format)
-			if form.enc == UTF16LE {
+			if form.enc == charset.UTF16LE {
 				text = "\ufeff" + text
 			}
 			text = encoded(t, form.enc, text)
@@ -911,7 +912,7 @@ func BenchmarkScope(b *testing.B) {
 	}{
 		{"account", text, "columns: {account: id, email: mail}\nmaxRejects: 1\nexclude: [{name: x, when: 'country != \"JP\"'}]\n" + everyone},
 		{"no account", text, "columns: {email: mail}\nmaxRejects: 1\n" + everyone},
-		{"shift_jis", encoded(b, ShiftJIS, text), "columns: {email: mail}\nmaxRejects: 1\n" + everyone},
+		{"shift_jis", encoded(b, charset.ShiftJIS, text), "columns: {email: mail}\nmaxRejects: 1\n" + everyone},
 		{"gzip", compressed(b, "gzip", text), "columns: {email: mail}\nmaxRejects: 1\n" + everyone},
 		{"zstd", compressed(b, "zstd", text), "columns: {email: mail}\nmaxRejects: 1\n" + everyone},
 		{"json", writeRows(b, rows, JSONLines), "columns: {email: mail}\nmaxRejects: 1\n" + everyone},

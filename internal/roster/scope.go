@@ -13,15 +13,16 @@ import (
 	"golang.org/x/text/language"
 
 	"shirase/identity"
+	"shirase/internal/charset"
 	"shirase/internal/files"
 	"shirase/internal/hint"
 )
 
 // Options say what a scope is made of.
 type Options struct {
-	Export   string   // file with the accounts: CSV, TSV or JSON Lines; plain, gzip or zstd
-	Format   Format   // zero: by the file's ending, or its first line
-	Encoding Encoding // zero: by the bytes themselves
+	Export   string           // file with the accounts: CSV, TSV or JSON Lines; plain, gzip or zstd
+	Format   Format           // zero: by the file's ending, or its first line
+	Encoding charset.Encoding // zero: by the bytes themselves
 	Rules    *Rules
 	// PhoneRegion is the country of phone numbers without +, where the rules
 	// name none. They must be read as those who type theirs are: by the instance's.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"shirase/internal/charset"
 	"shirase/internal/hint"
 )
 
@@ -211,7 +212,7 @@ func TestScopeErrors(t *testing.T) {
 		{"a country that is none", "x.csv", "mail,tel\nuser1@example.com,\n", "columns: {email: mail, phone: tel}\n" + everyone,
 			func(o *Options) { o.PhoneRegion = "QQ" }, ErrRules, `phoneRegion "QQ"`, "phoneRegion: JP"},
 		{"stated wrongly", "x.csv", "mail,x\n" + strings.Repeat("user1@example.com,\u5c71\n", 9), mail,
-			func(o *Options) { o.Encoding = EUCJP }, ErrTooManyRejects, "9 of 9", ""},
+			func(o *Options) { o.Encoding = charset.EUCJP }, ErrTooManyRejects, "9 of 9", ""},
 		{"one account", "x.csv", "id,mail\n" + strings.Join(manyRows(maxPerAccount+1), ""), "columns: {account: id, email: mail}\n" + everyone, nil, ErrRules,
 			`the rows of one "id" (the first in line 2) have more than 10000 different addresses`, "tells accounts apart"},
 	} {

@@ -1,18 +1,22 @@
-package roster
+// Package charset finds out in which encoding a text is, and reads it as UTF-8.
+// Account exports and lists of passwords come in the encodings that Japanese
+// systems have written for forty years, and seldom say which.
+package charset
 
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"golang.org/x/text/encoding/japanese"
+	"golang.org/x/text/encoding/unicode"
 	"golang.org/x/text/transform"
-
-	"shirase/internal/hint"
 )
 
-// An Encoding is how the export's bytes are text. The zero value is found out.
+// An Encoding is how bytes are text. The zero value is found out.
 type Encoding string
 
 const (
@@ -23,10 +27,28 @@ const (
 	EUCJP    Encoding = "euc-jp"
 )
 
-// ParseEncoding reads an encoding's name as people and programs write it; "" and
-// "auto" are the zero value.
-func ParseEncoding(name string) (Encoding, error) {
-	switch string(fold(name)) {
+// An Error says why a text cannot be read, where, and what to do about it.
+type Error struct{ text, hint string }
+
+func (e *Error) Error() string { return e.text }
+
+// Hint returns the remedy, for a person at the command line.
+func (e *Error) Hint() string { return e.hint }
+
+func fail(hint, format string, args ...any) *Error {
+	return &Error{fmt.Sprintf(format, args...), hint}
+}
+
+// Parse reads an encoding's name as people and programs write it; "" and "auto"
+// are the zero value.
+func Parse(name string) (Encoding, error) {
+	letters := strings.Map(func(r rune) rune {
+		if r < utf8.RuneSelf && !('a' <= r && r <= 'z' || '0' <= r && r <= '9') {
+			return -1
+		}
+		return r
+	}, strings.ToLower(name))
+	switch letters {
 	case "", "auto":
 		return "", nil
 	case "utf8", "unicode":
@@ -40,32 +62,81 @@ func ParseEncoding(name string) (Encoding, error) {
 	case "eucjp", "ujis", "eucjpms", "cp51932", "xeucjp":
 		return EUCJP, nil
 	}
-	return "", hint.Add(fmt.Errorf("unknown encoding %q", name),
-		"use one of utf-8, utf-16le, utf-16be, shift_jis, euc-jp, or auto")
+	return "", fail("use one of utf-8, utf-16le, utf-16be, shift_jis, euc-jp, or auto", "unknown encoding %q", name)
 }
 
-// A decoder turns fields into UTF-8.
+// A Decoder turns the fields of rows, or whole lines, into UTF-8. The zero value
+// finds the encoding out.
 //
-// Which encoding it is may show late: exports of this kind are often ASCII for
+// Which encoding it is may show late: files of this kind are often ASCII for
 // megabytes before the first Japanese name. ASCII is the same in all three, so
 // the decision is made at the first row that is not, from the bytes that follow
 // it, and then holds for the whole file.
-type decoder struct {
+type Decoder struct {
 	enc   Encoding // "" until decided
 	utf16 bool     // it was UTF-16: what could not be decoded is U+FFFD by now
 	tr    transform.Transformer
 	buf   []byte // what was decoded
-	err   error  // that decide found: no encoding fits
+	err   error  // that Decide found: no encoding fits
 }
 
-// undecided reports that the encoding must be decided to read raw.
-func (d *decoder) undecided(raw []byte) bool { return d.enc == "" && d.err == nil && !isASCII(raw) }
+// Begin looks at head, the first bytes of a text, and at the encoding that was
+// stated for it, where one was. It returns r, which reads the text from its
+// beginning on, or what reads as UTF-8 instead of it where that is UTF-16, and
+// how many bytes of the returned are a mark to be passed over.
+func (d *Decoder) Begin(r io.Reader, head []byte, stated Encoding) (text io.Reader, mark int, err error) {
+	enc := stated
+	is := func(mark string) bool { return bytes.HasPrefix(head, []byte(mark)) }
+	switch {
+	case is("\xef\xbb\xbf"):
+		if enc != "" && enc != UTF8 {
+			return nil, 0, fail("leave out --encoding, or state utf-8", "it begins with the byte order mark of UTF-8, but --encoding says %s", enc)
+		}
+		enc, mark = UTF8, 3
+	case enc == "" && (is("\xff\xfe\x00\x00") || is("\x00\x00\xfe\xff")):
+		return nil, 0, fail("convert it: iconv -f UTF-32 -t UTF-8", "it is text in UTF-32")
+	case enc == "" && is("\xff\xfe"):
+		enc = UTF16LE
+	case enc == "" && is("\xfe\xff"):
+		enc = UTF16BE
+	case enc == "" && isISO2022JP(head):
+		return nil, 0, fail("convert it: iconv -f ISO-2022-JP-MS -t UTF-8", "it is text in ISO-2022-JP (JIS)")
+	case enc == "" && bytes.IndexByte(head, 0) >= 0:
+		return nil, 0, fail("if it is UTF-16 text, say so: --encoding utf-16le (or utf-16be)",
+			"byte %d is zero: it is not text, or UTF-16 without a byte order mark", bytes.IndexByte(head, 0))
+	}
+	switch enc {
+	case UTF16LE, UTF16BE:
+		// Converted as a whole: its delimiters are no single bytes. The
+		// decoder takes the mark away.
+		order := unicode.LittleEndian
+		if enc == UTF16BE {
+			order = unicode.BigEndian
+		}
+		d.utf16 = true
+		d.enc = UTF8
+		return transform.NewReader(r, unicode.UTF16(order, unicode.UseBOM).NewDecoder()), 0, nil
+	case "":
+	default:
+		d.set(enc)
+	}
+	return r, mark, nil
+}
 
-// decide finds the encoding from sample, which begins with the first row that is
-// not ASCII; at is its position in the export, decompressed.
-func (d *decoder) decide(sample []byte, at int64) {
+// Undecided reports that the encoding must be decided to read raw.
+func (d *Decoder) Undecided(raw []byte) bool { return d.enc == "" && d.err == nil && !isASCII(raw) }
+
+// Encoding returns what was stated or decided; "" as long as everything was ASCII.
+func (d *Decoder) Encoding() Encoding { return d.enc }
+
+// Err returns the *Error of a text that is in no encoding known here, once that was decided.
+func (d *Decoder) Err() error { return d.err }
+
+// Decide finds the encoding from sample, which begins with the first row that is
+// not ASCII; at is its position in the text, for the error.
+func (d *Decoder) Decide(sample []byte, at int64) {
 	if bytes.Contains(sample[:min(len(sample), 4096)], []byte("\x00")) {
-		d.err = exportError("if it is UTF-16 text, say so: --encoding utf-16le (or utf-16be)",
+		d.err = fail("if it is UTF-16 text, say so: --encoding utf-16le (or utf-16be)",
 			"byte %d: there are zero bytes in it; it is not text, or UTF-16 without a byte order mark", at+int64(bytes.IndexByte(sample, 0)))
 		return
 	}
@@ -78,14 +149,14 @@ func (d *decoder) decide(sample []byte, at int64) {
 	// A few bad bytes among few are a bad row, and rejected as one.
 	if best.units >= 16 && best.bad*5 > best.units {
 		i := slices.IndexFunc(sample, func(b byte) bool { return b >= utf8.RuneSelf })
-		d.err = exportError("convert it to UTF-8 (iconv -f ENCODING -t UTF-8), or state the encoding with --encoding",
+		d.err = fail("convert it to UTF-8 (iconv -f ENCODING -t UTF-8), or state the encoding with --encoding",
 			"byte %d is not text in UTF-8, Shift_JIS or EUC-JP, and most of what follows is not", at+int64(i))
 		return
 	}
 	d.set(best.enc)
 }
 
-func (d *decoder) set(enc Encoding) {
+func (d *Decoder) set(enc Encoding) {
 	switch d.enc = enc; enc {
 	case ShiftJIS:
 		d.tr = japanese.ShiftJIS.NewDecoder().Transformer
@@ -94,9 +165,9 @@ func (d *decoder) set(enc Encoding) {
 	}
 }
 
-// decode replaces the fields of a row by their UTF-8; raw is the whole row. False
+// Decode replaces the fields of a row by their UTF-8; raw is the whole row. False
 // if one of them cannot be decoded. They are valid until the next call.
-func (d *decoder) decode(raw []byte, fields [][]byte) bool {
+func (d *Decoder) Decode(raw []byte, fields [][]byte) bool {
 	if isASCII(raw) {
 		return true
 	}
@@ -121,7 +192,7 @@ func (d *decoder) decode(raw []byte, fields [][]byte) bool {
 }
 
 // appendText appends the UTF-8 of src to buf.
-func (d *decoder) appendText(src []byte) bool {
+func (d *Decoder) appendText(src []byte) bool {
 	for len(src) > 0 {
 		n := len(src)
 		if d.enc == ShiftJIS {
