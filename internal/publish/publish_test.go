@@ -272,7 +272,7 @@ func TestOnlyWhatIsTold(t *testing.T) {
 		if len(pub.Notice.Facts) != 0 || !w.shown("shop", "A case") {
 			t.Errorf("a retraction makes drafts public: %v, %+v", err, pub.Notice.Facts)
 		}
-		if _, pub, err = w.Run(ctx, by, Request{Incident: "shop", Notice: &compose.Draft{Kind: incident.KindRevision}}); err != nil {
+		if _, _, err = w.Run(ctx, by, Request{Incident: "shop", Notice: &compose.Draft{Kind: incident.KindRevision}}); err != nil {
 			t.Fatal(err)
 		}
 		w.record("id: shop\nfacts: [{key: title, value: Another title}, {key: sector, value: health}]")
