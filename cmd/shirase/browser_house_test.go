@@ -120,7 +120,7 @@ func (h *house) addShop(t *testing.T, a *app, dir string) {
 	if err := os.WriteFile(export, fmt.Appendf(nil, "id,mail\n1,%s\n2,%s\n3,%s\n", h.affected, plainOne, dottedOne), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	rules := must(roster.ParseRules("shop-rules.yaml", []byte(shopRules), incident.KnownClass))(t)
+	rules := must(roster.ParseRules("shop-rules.yaml", []byte(shopRules), incident.ClassWords()))(t)
 	must(a.scope(ctx, h.in, shopID, roster.Options{Export: export, Rules: rules, TempDir: dir}))(t)
 	must(a.publish(ctx, h.in, publish.Request{Incident: shopID}))(t)
 }
