@@ -40,7 +40,7 @@ class Asking {
         this.submitButton()?.focus();
       });
     }
-    const kinds = this.form.querySelector<HTMLSelectElement>("[data-kind]");
+    const kinds = this.form.querySelector<HTMLSelectElement>("[data-kinds]");
     if (kinds) {
       kinds.addEventListener("change", () => this.choose(kinds));
       this.choose(kinds); // what the browser kept from before
@@ -78,7 +78,7 @@ class Asking {
 
   /** Says why something is no address, at the field where it stands; without a reason, takes it back. */
   private inputError(code?: string, line?: number): void {
-    const kinds = this.form.querySelector("[data-kind]") !== null;
+    const kinds = this.form.querySelector("[data-kinds]") !== null;
     const reason = code === "no-at-sign" && kinds ? "no-at-sign-here" : code; // another kind may be meant
     const field = line !== undefined || reason === "too-many" ? this.several! : this.single;
     const message = one("[data-input-error]");
