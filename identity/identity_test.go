@@ -16,6 +16,7 @@ import (
 type vector struct {
 	In, Hex              string
 	Region, Organisation string
+	Kind                 Kind // of a typed text
 	Out, Error           string
 	Input                string
 	Variants             []string
@@ -49,7 +50,7 @@ func readVectors(t testing.TB) map[string][]vector {
 
 func TestVectors(t *testing.T) {
 	all := readVectors(t)
-	for kind, least := range map[string]int{"email": 120, "phone": 40, "account": 20, "variants": 5} {
+	for kind, least := range map[string]int{"email": 120, "phone": 40, "account": 20, "variants": 5, "typed": 30} {
 		if n := len(all[kind]); n < least {
 			t.Errorf("%d vectors of %s", n, kind)
 		}
@@ -114,6 +115,35 @@ func TestErrors(t *testing.T) {
 	for r, text := range reasonText {
 		if text == "" || strings.HasSuffix(text, ".") || r.Text() != text {
 			t.Errorf("%s: text %q", r, text)
+		}
+	}
+}
+
+// TestTyped holds what is taken of a text that a person typed, and that nothing is taken twice: what comes out is not
+// a link or a name with an address any more.
+func TestTyped(t *testing.T) {
+	for _, v := range readVectors(t)["typed"] {
+		got := Typed(v.Kind, v.In)
+		if got != v.Out {
+			t.Errorf("%s %q: %q, want %q (%s)", v.Kind, v.In, got, v.Out, v.Note)
+		}
+		_, err := ParseEmail(got)
+		if refused := strings.Contains(v.Note, "refused by the parser"); v.Kind == KindEmail && refused != (err != nil) {
+			t.Errorf("%q becomes %q, and the parser says %v", v.In, got, err)
+		}
+	}
+	long := "mailto:" + strings.Repeat("a", MaxInput)
+	for _, s := range []string{long, "\xff <user@example.com>"} {
+		if got := Typed(KindEmail, s); got != s {
+			t.Errorf("%.20q is changed", s)
+		}
+	}
+	for _, v := range readVectors(t)["email"] { // what the parser takes, it takes as it stood
+		s := v.text(t)
+		if id, err := ParseEmail(s); err == nil {
+			if again, err := ParseEmail(Typed(KindEmail, s)); err != nil || again != id {
+				t.Errorf("%q: %v, %v", s, again, err)
+			}
 		}
 	}
 }

@@ -35,7 +35,7 @@ func main() {
 	generate(export, scale)
 	total, affected, err := demo.Figures(scale)
 	figure.Check(err)
-	rules, err := roster.ParseRules("rules.yaml", demo.Rules(), incident.KnownClass)
+	rules, err := roster.ParseRules("rules.yaml", demo.Rules(), incident.ClassWords())
 	figure.Check(err)
 	rosters, err := roster.New(ctx, p.DB, p.Dir, p.Keys)
 	figure.Check(err)

@@ -45,10 +45,9 @@ func (b *browser) testAnswers(t *testing.T) {
 		})
 		p.run("not in scope "+lang, func() {
 			p.want(p.check(lang, b.stranger), "not-in-scope",
-				[2]string{"公表された対象には、含まれていません。", "You are not among those published as affected."},
+				[2]string{"照合した2件の公表の、どの対象にも含まれていません。", "You are not among those affected in any of the 2 incidents that were compared."},
 				[2]string{"調査中の公表が1件あります。", "One incident is still under investigation."},
-				[2]string{"例示市", "Example City"},
-				[2]string{"2件のどれにも", "none of the 2 incidents"})
+				[2]string{"例示市", "Example City"})
 		})
 	}
 }
@@ -99,7 +98,7 @@ func (p *tab) want(got shown, display string, texts ...[2]string) {
 // noNo holds that nothing on the page can be read as a "no".
 func (p *tab) noNo(got shown) {
 	p.Helper()
-	for _, no := range []string{"公表された対象には、含まれていません", "のどれにも、含まれていません", "not among those published as affected", "It is in none of"} {
+	for _, no := range []string{"公表の対象に、含まれていません", "どの対象にも含まれていません", "You are not among those affected", "None of the"} {
 		if strings.Contains(got.Text, no) {
 			p.Errorf("%s%s says %q:\n%s", got.Shown, got.Failed, no, got.Text)
 		}
@@ -165,6 +164,62 @@ func (b *browser) testInput(t *testing.T) {
 		}
 		if !slices.Equal(got, []string{"affected", "not-in-scope", "affected"}) {
 			p.Errorf("answers %q", got)
+		}
+		// What they come to stands first, and is where the reader is taken.
+		if says := p.text("[data-summarised] h2"); says != "3件中2件が、公表の対象に含まれています。" {
+			p.Errorf("the summary says %q", says)
+		}
+		if !eval[bool](p, `document.querySelector("[data-answers]").firstElementChild.matches("[data-summarised]") && document.activeElement.closest("[data-summarised]") !== null`) {
+			p.Error("the summary is not first, or not where the reader is")
+		}
+		if list := p.text("[data-summarised] ol"); !strings.Contains(list, b.stranger) || strings.Count(list, "対象に含まれています") != 2 {
+			p.Errorf("the summary lists %q", list)
+		}
+		// The files of several answers have names of their own, without what was asked.
+		names := eval[[]string](p, `(() => { const out = [], click = HTMLAnchorElement.prototype.click; HTMLAnchorElement.prototype.click = function () { out.push(this.download) };
+			document.querySelectorAll("[data-answers] [data-save]").forEach(b => b.click()); HTMLAnchorElement.prototype.click = click; return out })()`)
+		for n, name := range names {
+			if !strings.HasSuffix(name, fmt.Sprintf("-%d.json", n+1)) || strings.ContainsAny(name, "@ ") {
+				p.Errorf("answer %d is saved as %s", n+1, name)
+			}
+		}
+		if len(names) != 3 {
+			p.Errorf("%d files", len(names))
+		}
+	})
+	p.run("several, nobody in them", func() {
+		p.open("/", "en")
+		p.write("[data-addresses]", b.stranger+"\nnobody@example.com")
+		p.click("[data-submit]")
+		p.answers()
+		if says := p.text("[data-summarised] h2"); says != "None of the 2 is affected in any of the 2 incidents that were compared." {
+			p.Errorf("the summary says %q", says)
+		}
+	})
+	p.run("pasted", func() {
+		for _, typed := range []string{"mailto:" + b.affected + "?subject=x", "Hana Suzuki <" + b.affected + ">", "鈴木花子＜" + b.affected + "＞"} {
+			if got := p.check("ja", typed); got.Shown != "affected" || !strings.Contains(got.Text, b.affected) {
+				p.Errorf("%q: %s %s", typed, got.Shown, got.Failed)
+			}
+		}
+	})
+	p.run("other kinds", func() {
+		for _, c := range []struct{ kind, typed, want string }{
+			{"phone", phoneOne, "affected"}, {"phone", "tel:+81-90-1234-5678", "affected"}, {"phone", "03-1234-5678", "not-in-scope"},
+			{"account", accountOne, "affected"}, {"account", "a-2", "not-in-scope"},
+		} {
+			p.open("/", "ja")
+			eval[bool](p, `(() => { const e = document.querySelector("[data-kinds]"); e.value = "`+c.kind+`"; return e.dispatchEvent(new Event("change")) })()`)
+			p.ask(c.typed)
+			if got := p.answer(); got.Shown != c.want {
+				p.Errorf("%s %s: %s %s, want %s", c.kind, c.typed, got.Shown, got.Failed, c.want)
+			}
+		}
+		p.open("/", "en")
+		p.ask(phoneOne) // in the box for addresses
+		p.until(`!document.querySelector("[data-input-error]").hidden`)
+		if says := p.text("[data-input-error]"); !strings.Contains(says, "choose that above first") {
+			p.Errorf("says %q", says)
 		}
 	})
 	t.Run("one of several fails", func(t *testing.T) {
@@ -324,7 +379,7 @@ func (b *browser) testSaved(t *testing.T) {
 	policy := must(check.LedgerPolicy(b.in.publisher.VKey()))(t)
 	for _, c := range []struct{ address, want, says string }{
 		{b.affected, "affected", "次の公表の対象に含まれていました。"},
-		{b.stranger, "not-in-scope", "公表された対象に含まれていませんでした。"},
+		{b.stranger, "not-in-scope", "照合した公表の対象に含まれていませんでした。"},
 	} {
 		p := b.tab(t, b.handler)
 		p.check("ja", c.address)

@@ -47,6 +47,8 @@ const (
 	shopID     = "example-shop"
 	plainOne   = "user7@example.org" // in the shop; with a + it is another address
 	taggedOne  = "user7+shop@example.org"
+	phoneOne   = "090-1234-5678"
+	accountOne = "A-2"
 	dottedOne  = "user.seven.of.the.tests@gmail.com"
 )
 
@@ -66,8 +68,9 @@ facts:
 `
 
 const shopRules = `
-columns: {account: id, email: mail}
-index: [email]
+columns: {account: id, email: mail, phone: tel}
+index: [email, phone, account]
+organisation: shop
 sets:
   - {classes: [email, name, phone, purchase-history]}
 `
@@ -117,10 +120,10 @@ func (h *house) addShop(t *testing.T, a *app, dir string) {
 	facts := must(incident.ParseFactsFile("shop.yaml", []byte(shopFacts)))(t)
 	must(h.in.incidents.Create(ctx, actor.Operator(), facts))(t)
 	export := filepath.Join(dir, "shop.csv")
-	if err := os.WriteFile(export, fmt.Appendf(nil, "id,mail\n1,%s\n2,%s\n3,%s\n", h.affected, plainOne, dottedOne), 0o600); err != nil {
+	if err := os.WriteFile(export, fmt.Appendf(nil, "id,mail,tel\n1,%s,\nA-2,%s,%s\n3,%s,\n", h.affected, plainOne, phoneOne, dottedOne), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	rules := must(roster.ParseRules("shop-rules.yaml", []byte(shopRules), incident.KnownClass))(t)
+	rules := must(roster.ParseRules("shop-rules.yaml", []byte(shopRules), incident.ClassWords()))(t)
 	must(a.scope(ctx, h.in, shopID, roster.Options{Export: export, Rules: rules, TempDir: dir}))(t)
 	must(a.publish(ctx, h.in, publish.Request{Incident: shopID}))(t)
 }

@@ -382,7 +382,7 @@ type shown struct{ Shown, Failed, Text string }
 func (p *tab) answers() []shown {
 	p.Helper()
 	p.until(`document.querySelector("[data-progress]").hidden && document.querySelector("[data-answers]").children.length > 0`)
-	return eval[[]shown](p, `[...document.querySelectorAll("[data-answers] > *")].map(e => ({Shown: e.dataset.shown ?? "", Failed: e.dataset.failed ?? "", Text: e.innerText}))`)
+	return eval[[]shown](p, `[...document.querySelectorAll("[data-answers] > :not([data-summarised])")].map(e => ({Shown: e.dataset.shown ?? "", Failed: e.dataset.failed ?? "", Text: e.innerText}))`)
 }
 
 // answer is answers where there is one.

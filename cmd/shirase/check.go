@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -25,10 +26,15 @@ import (
 // maxPolicy bounds a policy file, in bytes.
 const maxPolicy = 1 << 20
 
+// checkFlags are the flags of `shirase check`.
+type checkFlags struct {
+	server, save, kind, organisation, region, policyFile string
+	audit, variants                                      bool
+	vkeys                                                []string
+}
+
 func (a *app) cmdCheck() *cobra.Command {
-	var server, save, kind, organisation, region, policyFile string
-	var audit bool
-	var vkeys []string
+	var fl checkFlags
 	c := &cobra.Command{
 		Use:   "check [--server URL] ADDRESS",
 		Short: "Check privately whether an address is in a published incident",
@@ -39,75 +45,129 @@ answer is proven, and can be saved and verified again by anyone.
 The ledger's key is remembered the first time (in your configuration folder),
 and a server that changes it afterwards is refused.
 
+"Name <you@example.com>" and links such as mailto: are taken as the address in them.
+Other spellings of a mailbox (a tag after +, the dots of Gmail) are other addresses:
+they are named, and --variants checks them too.
+
 Without --server the index of the data folder is asked, through a server on
 loopback that ends with the answer.`,
 		Example: `  shirase check --server https://notice.example.org you@example.com
   shirase check --server https://notice.example.org you@example.com --save answer.json
+  shirase check --server https://notice.example.org you+shop@example.com --variants
   shirase check --server http://127.0.0.1:8311 you@example.com --audit --json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			kind := kindOf(kind, args[0])
-			national := kind == string(identity.KindPhone) && !strings.HasPrefix(args[0], "+") && !c.Flags().Changed("phone-region")
-			var id identity.Identity
-			var err error
-			if !national {
-				if id, err = parseIdentity(kind, args[0], organisation, region); err != nil {
-					return err
-				}
-			}
-			client := &check.Client{Server: server, Audit: audit, Wait: func(d time.Duration) {
-				a.say("the server asks to wait %s", d)
-			}}
-			if client.Policy, err = trusted(c.Context(), vkeys, policyFile); err != nil {
-				return err
-			}
-			if server == "" {
-				stop, err := a.ownServer(c.Context(), client)
-				if err != nil {
-					return err
-				}
-				defer stop()
-			}
-			if server != "" {
-				if client.Pins, err = openPins(); err != nil {
-					return err
-				}
-			}
-			if national { // as the instance reads it
-				st, _, _, err := client.Statement(c.Context())
-				if err != nil {
-					return fmt.Errorf("check: %w", err)
-				}
-				if id, err = parseIdentity(kind, args[0], organisation, st.PhoneRegion); err != nil {
-					return err
-				}
-			}
-			answer, err := client.Check(c.Context(), id)
-			if err != nil {
-				return fmt.Errorf("check: %w", err)
-			}
-			if save != "" {
-				if err := saveAnswer(save, answer); err != nil {
-					return err
-				}
-			}
-			return a.print(answer.Verdict, func(w io.Writer) {
-				printVerdict(w, &answer.Verdict)
-				if save != "" {
-					fmt.Fprintf(w, "\nSaved as %s. It is personal data. Verify it with: shirase verify %s\n", save, save)
-				}
-			})
+			return a.check(c.Context(), fl, args[0], c.Flags().Changed("phone-region"))
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&server, "server", "", "the server's URL")
-	f.StringVar(&save, "save", "", "save the answer with its proof in this file")
-	f.BoolVar(&audit, "audit", false, "also compare with every incident's own layer")
-	f.StringVar(&kind, "kind", "", "email, phone or account (default: by the look of the address)")
-	f.StringVar(&organisation, "organisation", "", "the organisation's id, for an account")
-	f.StringVar(&region, "phone-region", "", "country by which a phone number without + is read (default: the instance's)")
-	trustFlags(c, &vkeys, &policyFile)
+	f.StringVar(&fl.server, "server", "", "the server's URL")
+	f.StringVar(&fl.save, "save", "", "save the answer with its proof in this file (with --variants further ones beside it, numbered)")
+	f.BoolVar(&fl.audit, "audit", false, "also compare with every incident's own layer")
+	f.BoolVar(&fl.variants, "variants", false, "also check the other spellings of the same mailbox")
+	f.StringVar(&fl.kind, "kind", "", "email, phone or account (default: by the look of the address)")
+	f.StringVar(&fl.organisation, "organisation", "", "the organisation's id, for an account")
+	f.StringVar(&fl.region, "phone-region", "", "country by which a phone number without + is read (default: the instance's)")
+	trustFlags(c, &fl.vkeys, &fl.policyFile)
 	return c
+}
+
+// checkOutput is what `shirase check` prints: the verdict of the address, and what was said of other spellings of it.
+type checkOutput struct {
+	check.Verdict
+	Variants []string         `json:"variants,omitzero"` // other spellings of the mailbox, which are other addresses
+	Also     []variantChecked `json:"also,omitzero"`     // with --variants
+}
+
+type variantChecked struct {
+	Address string `json:"address"`
+	check.Verdict
+}
+
+// check asks about one address, and with --variants about its other spellings.
+func (a *app) check(ctx context.Context, fl checkFlags, value string, stated bool) error {
+	kind := kindOf(fl.kind, value)
+	national := kind == string(identity.KindPhone) && !strings.HasPrefix(identity.Typed(identity.KindPhone, value), "+") && !stated
+	var id identity.Identity
+	var err error
+	if !national {
+		if id, err = parseIdentity(kind, value, fl.organisation, fl.region); err != nil {
+			return err
+		}
+	}
+	client := &check.Client{Server: fl.server, Audit: fl.audit, Wait: func(d time.Duration) {
+		a.say("the server asks to wait %s", d)
+	}}
+	if client.Policy, err = trusted(ctx, fl.vkeys, fl.policyFile); err != nil {
+		return err
+	}
+	if fl.server == "" {
+		stop, err := a.ownServer(ctx, client)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	} else if client.Pins, err = openPins(); err != nil {
+		return err
+	}
+	if national { // as the instance reads it
+		st, _, _, err := client.Statement(ctx)
+		if err != nil {
+			return fmt.Errorf("check: %w", err)
+		}
+		if id, err = parseIdentity(kind, value, fl.organisation, st.PhoneRegion); err != nil {
+			return err
+		}
+	}
+	others := identity.Variants(id)
+	ids := []identity.Identity{id}
+	if fl.variants {
+		ids = append(ids, others...)
+	}
+	out := checkOutput{}
+	var saved []string
+	for n, one := range ids {
+		answer, err := client.Check(ctx, one)
+		if err != nil {
+			return fmt.Errorf("check: %w", err)
+		}
+		if fl.save != "" {
+			saved = append(saved, numbered(fl.save, n+1))
+			if err := saveAnswer(saved[n], answer); err != nil {
+				return err
+			}
+		}
+		if n == 0 {
+			out.Verdict = answer.Verdict
+		} else {
+			out.Also = append(out.Also, variantChecked{one.Value, answer.Verdict})
+		}
+	}
+	for _, v := range others {
+		out.Variants = append(out.Variants, v.Value)
+	}
+	return a.print(out, func(w io.Writer) {
+		printVerdict(w, &out.Verdict)
+		for _, v := range out.Also {
+			fmt.Fprintf(w, "\n%s\n", v.Address)
+			printVerdict(w, &v.Verdict)
+		}
+		if len(others) > 0 && !fl.variants && len(out.Checked) > 0 {
+			fmt.Fprintf(w, "\nThe same mailbox may be on record in another spelling: %s.\nTo check these too: --variants\n", strings.Join(out.Variants, ", "))
+		}
+		for _, name := range saved {
+			fmt.Fprintf(w, "\nSaved as %s. It is personal data. Verify it with: shirase verify %s\n", name, name)
+		}
+	})
+}
+
+// numbered is the name of the nth answer file: answer.json, answer-2.json.
+func numbered(path string, n int) string {
+	if n == 1 {
+		return path
+	}
+	ext := filepath.Ext(path)
+	return fmt.Sprintf("%s-%d%s", strings.TrimSuffix(path, ext), n, ext)
 }
 
 // ownServer has a client ask this machine's own data folder, whose ledger key
@@ -161,20 +221,25 @@ func kindOf(stated, value string) string {
 	switch {
 	case stated != "":
 		return stated
-	case strings.HasPrefix(value, "+") && !strings.ContainsAny(value, "@＠"):
+	case strings.HasPrefix(identity.Typed(identity.KindPhone, value), "+") && !strings.ContainsAny(value, "@＠"):
+		return string(identity.KindPhone)
+	case looksDialled.MatchString(value):
 		return string(identity.KindPhone)
 	}
 	return string(identity.KindEmail)
 }
+
+// looksDialled matches a number as it is dialled within a country, in half or full width: nine digits or more.
+var looksDialled = regexp.MustCompile(`^[\s　(（]*[0０](?:[\s　()（）./‐-―−－ー-]*[0-9０-９]){8,13}[\s　]*$`)
 
 func parseIdentity(kind, value, organisation, region string) (identity.Identity, error) {
 	var id identity.Identity
 	var err error
 	switch identity.Kind(kind) {
 	case identity.KindEmail:
-		id, err = identity.ParseEmail(value)
+		id, err = identity.ParseEmail(identity.Typed(identity.KindEmail, value))
 	case identity.KindPhone:
-		id, err = identity.ParsePhone(value, region)
+		id, err = identity.ParsePhone(identity.Typed(identity.KindPhone, value), region)
 	case identity.KindAccount:
 		if organisation == "" {
 			return id, usagef("an account is checked with --organisation ID")
@@ -184,7 +249,12 @@ func parseIdentity(kind, value, organisation, region string) (identity.Identity,
 		return id, usagef("--kind %q is not email, phone or account", kind)
 	}
 	if err != nil {
-		return id, hint.Add(fmt.Errorf("check: %w", err), "nothing was asked; mend the "+kind+" and try again")
+		remedy := "nothing was asked; mend the " + kind + " and try again"
+		var e *identity.Error
+		if errors.As(err, &e) && e.Reason == identity.NoAtSign {
+			remedy = "nothing was asked; a telephone number is checked with --kind phone, an account number with --kind account --organisation ID"
+		}
+		return id, hint.Add(fmt.Errorf("check: %w", err), remedy)
 	}
 	return id, nil
 }
@@ -285,7 +355,7 @@ func printVerdict(w io.Writer, v *check.Verdict) {
 			fmt.Fprintf(w, "  %s: %s\n", f.ID, strings.Join(f.Classes, ", "))
 		}
 	case check.NotInScope:
-		fmt.Fprintf(w, "Not in the published scope, as of %s (statement %s).\n", asOf, web.Digits(v.Seq))
+		fmt.Fprintf(w, "Not in the published scope of %s, as of %s (statement %s).\n", compared(len(v.Checked)), asOf, web.Digits(v.Seq))
 	default:
 		fmt.Fprintf(w, "Nothing could be checked yet, as of %s (statement %s).\n", asOf, web.Digits(v.Seq))
 	}
@@ -296,6 +366,14 @@ func printVerdict(w io.Writer, v *check.Verdict) {
 	for _, n := range v.NotCovered {
 		fmt.Fprintf(w, "Not covered: %s: %s.\n", n.ID, reasons[n.Why])
 	}
+}
+
+// compared says what a "no" speaks of.
+func compared(n int) string {
+	if n == 1 {
+		return "the one incident that was compared"
+	}
+	return "any of the " + web.Digits(int64(n)) + " incidents that were compared"
 }
 
 func incidentsCount(n int) string {

@@ -119,7 +119,7 @@ func (a *app) demoInstance(ctx context.Context, scale float64, stated bool) (*in
 	if err != nil {
 		return nil, err
 	}
-	return a.init(ctx, demoOrigin+"{key}", settings{Region: "JP", Contact: "mailto:operator@example.invalid", Demo: &demoSettings{Scale: scale, Affected: sample.Affected, NotAffected: sample.NotAffected}}, 0)
+	return a.init(ctx, demoOrigin+"{key}", settings{Region: "JP", Operator: operatorName{"知らせのデモ", "Shirase demo"}, Contact: "mailto:operator@example.invalid", Demo: &demoSettings{Scale: scale, Affected: sample.Affected, NotAffected: sample.NotAffected}}, 0)
 }
 
 // forgetDemo destroys the keys of a demonstration whose data folder was
@@ -203,7 +203,7 @@ func (a *app) demoPublish(ctx context.Context, in *instance) error {
 		}
 	}
 	if _, err := in.rosters.Latest(ctx, demoIncident); errors.Is(err, roster.ErrNone) {
-		rules, err := roster.ParseRules(demoRules, demo.Rules(), incident.KnownClass)
+		rules, err := roster.ParseRules(demoRules, demo.Rules(), incident.ClassWords())
 		if err != nil {
 			return err
 		}

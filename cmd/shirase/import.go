@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"encoding/csv"
 	"errors"
@@ -78,6 +80,9 @@ proposes; --yes accepts everything; -o writes a facts file instead of recording.
 	return c
 }
 
+// maxBlank is how much of a file is looked at for something that is no blank, in bytes.
+const maxBlank = 4 << 10
+
 func (a *app) importFile(ctx context.Context, stdin io.Reader, name string, fl importFlags) error {
 	src := files.Interruptible(ctx, stdin)
 	if name != "-" {
@@ -88,7 +93,11 @@ func (a *app) importFile(ctx context.Context, stdin io.Reader, name string, fl i
 		defer f.Close()
 		src = f
 	}
-	reader, err := exchange.Open(name, src, exchange.Format(fl.format), fl.dataset)
+	buffered := bufio.NewReaderSize(src, maxBlank)
+	if start, err := buffered.Peek(maxBlank); errors.Is(err, io.EOF) && len(bytes.Trim(start, "\x00\r\n\t \xef\xbb\xbf\xfe\xff")) == 0 {
+		return hint.Add(fmt.Errorf("import: %s is empty", name), "see whether it was written to its end")
+	}
+	reader, err := exchange.Open(name, buffered, exchange.Format(fl.format), fl.dataset)
 	if err != nil {
 		return err
 	}
@@ -98,6 +107,9 @@ func (a *app) importFile(ctx context.Context, stdin io.Reader, name string, fl i
 	}
 	defer in.close()
 	counts, err := a.importRecords(ctx, in, reader.Next, fl.rejects)
+	if err == nil && counts.Read == 0 {
+		err = hint.Add(fmt.Errorf("import: %s has no incidents in it", name), "see whether it was written to its end; nothing was changed")
+	}
 	if err != nil {
 		return err
 	}

@@ -26,6 +26,7 @@ import (
 type noticeImport struct {
 	yes, own                       bool
 	id, out, source, dataset, sort string
+	given                          bool // the id was stated, and not proposed
 }
 
 // importNotice reads a disclosure text and records, or writes into a facts file, what a person accepts of the facts that
@@ -52,7 +53,7 @@ func (a *app) importNotice(ctx context.Context, answers io.Reader, name string, 
 	if err != nil {
 		return fmt.Errorf("import %s: %w", name, err)
 	}
-	if fl.id == "" {
+	if fl.given = fl.id != ""; !fl.given {
 		fl.id = res.ID
 	}
 	entries := res.Entries()
@@ -80,10 +81,10 @@ func (a *app) importNotice(ctx context.Context, answers io.Reader, name string, 
 			return err
 		}
 		return a.printProposals(fl.id, res, entries, func(w io.Writer) {
-			fmt.Fprintf(w, "%s facts are written to %s.\n\nNext: shirase incident new --facts %s\n", web.Digits(int64(len(entries))), fl.out, fl.out)
+			fmt.Fprintf(w, "%s facts are written to %s.\n\nNext: shirase incident %s --facts %s\n", web.Digits(int64(len(entries))), fl.out, a.newOrAdd(ctx, fl.id), fl.out)
 		})
 	}
-	public, err := a.recordNotice(ctx, fl, fl.id != res.ID, facts)
+	public, next, err := a.recordNotice(ctx, fl, facts)
 	if err != nil {
 		return err
 	}
@@ -92,7 +93,7 @@ func (a *app) importNotice(ctx context.Context, answers io.Reader, name string, 
 		if public {
 			fmt.Fprintf(w, "It is recorded from what others published, and public now. (--own keeps a notice of your own as a draft.)\n")
 		} else {
-			fmt.Fprintf(w, "It is your own: nothing of this is public before it is published. To look at it: shirase serve --preview\n")
+			fmt.Fprintf(w, "It is your own: nothing of this is public before it is published. To look at it: shirase serve --preview\n\nNext: %s\n", next)
 		}
 	})
 }
@@ -114,6 +115,22 @@ func extractUntil(ctx context.Context, text []byte) (*extract.Result, error) {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+// newOrAdd names the command that takes a facts file: an incident that is recorded already is added to.
+func (a *app) newOrAdd(ctx context.Context, id string) string {
+	if _, err := a.readSettings(); err != nil { // there is no instance to ask
+		return "new"
+	}
+	in, err := a.open(ctx)
+	if err != nil {
+		return "new"
+	}
+	defer in.close()
+	if _, err := in.incidents.Get(ctx, id); err != nil {
+		return "new"
+	}
+	return "add"
 }
 
 // readNotice reads the text, at most extract.MaxNotice bytes of it.
@@ -187,14 +204,14 @@ func withSource(entries []extract.Entry, text []byte, url string) []extract.Entr
 // recordNotice records the facts as a new incident: of another organisation, public at once, or, with --own, as a draft of
 // one's own. An id that was given may also be of one that is recorded already: it gets them added. It reports whether they
 // are public.
-func (a *app) recordNotice(ctx context.Context, fl noticeImport, given bool, facts []byte) (public bool, err error) {
+func (a *app) recordNotice(ctx context.Context, fl noticeImport, facts []byte) (public bool, next string, err error) {
 	file, err := incident.ParseFactsFile("the accepted facts", facts)
 	if err != nil {
-		return false, err
+		return false, "", err
 	}
 	in, err := a.open(ctx)
 	if err != nil {
-		return false, err
+		return false, "", err
 	}
 	defer in.close()
 	_, err = in.incidents.Get(ctx, file.ID)
@@ -203,16 +220,20 @@ func (a *app) recordNotice(ctx context.Context, fl noticeImport, given bool, fac
 		_, err = in.incidents.Create(ctx, actor.Operator(), file)
 	case errors.Is(err, incident.ErrNotFound):
 		err = a.recordFrom(ctx, in, file, fl)
-	case err == nil && !given:
+	case err == nil && !fl.given:
 		err = hint.Add(fmt.Errorf("import: %w: %s", incident.ErrExist, file.ID), "give another --id; to add to an incident that is recorded, write a facts file with -o and use: shirase incident add --facts FILE")
 	case err == nil:
 		_, err = in.incidents.Add(ctx, actor.Operator(), file)
 	}
 	if err != nil {
-		return false, err
+		return false, "", err
 	}
-	_, public, err = in.incidents.Provenance(ctx, file.ID)
-	return public, err
+	inc, err := in.incidents.Get(ctx, file.ID)
+	if err != nil {
+		return false, "", err
+	}
+	_, public, err = in.incidents.Provenance(ctx, inc.ID)
+	return public, in.nextFor(ctx, inc), err
 }
 
 // recordFrom records one incident as what others published.

@@ -79,18 +79,11 @@ func (a *app) cmdFacts(use, short, long string, record func(*incident.Incidents,
 			return a.print(map[string]any{"id": inc.ID, "facts": len(inc.Facts), "state": inc.State()}, func(w io.Writer) {
 				fmt.Fprintf(w, "%s: %s\n", inc.ID, inc.Title(web.EN))
 				fmt.Fprintf(w, "%s facts hold now.\n", web.Digits(int64(len(inc.Facts))))
-				_, err := in.rosters.Latest(c.Context(), inc.ID)
-				_, imported, _ := in.incidents.Provenance(c.Context(), inc.ID)
-				switch {
-				case imported:
+				if _, imported, _ := in.incidents.Provenance(c.Context(), inc.ID); imported {
 					fmt.Fprintf(w, "It is recorded from what others published, and public.\n")
 					return
-				case err == nil || inc.State() != "" && inc.State() != incident.StateFinal:
-					fmt.Fprintf(w, "Nothing of this is public before it is published. To look at it: shirase serve --preview\n\nNext: shirase publish %s\n", inc.ID)
-				default:
-					fmt.Fprintf(w, "Nothing of this is public before it is published. To look at it: shirase serve --preview\n\nNext: shirase scope --export ACCOUNTS --rules RULES --incident %s --commit\n"+
-						"or, while its scope is still investigated: shirase publish %s\n", inc.ID, inc.ID)
 				}
+				fmt.Fprintf(w, "Nothing of this is public before it is published. To look at it: shirase serve --preview\n\nNext: %s\n", in.nextFor(c.Context(), inc))
 			})
 		}}
 	c.Flags().StringVar(&facts, "facts", "", "facts file (YAML)")

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/mail"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -20,23 +19,37 @@ import (
 )
 
 func (a *app) cmdInit() *cobra.Command {
-	var origin, public, region, contact string
+	var origin string
 	var planned int64
+	var said settings
 	c := &cobra.Command{
 		Use:   "init",
 		Short: "Make a data folder and its keys",
 		Long: `Makes the data folder, and beside it the folder of keys. Keep the keys apart
-from backups of the data: whoever has both can test guesses against the index.`,
+from backups of the data: whoever has both can test guesses against the index.
+
+What the pages say of who runs them is asked for on a terminal, or given by flags,
+and changed later with shirase config set.`,
 		Example: `  shirase init
-  shirase init --url https://notice.example.org
+  shirase init --url https://notice.example.org --operator-ja 株式会社例示 --operator-en "Example Inc."
   shirase init --store postgres://shirase@db.example.org/shirase`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			in, err := a.init(c.Context(), origin, settings{URL: public, Region: region, Contact: contact}, planned)
+			if err := a.noSettings(); err != nil {
+				return err
+			}
+			if err := checkSettings(&said); err != nil {
+				return err
+			}
+			if err := a.askSettings(c, &said); err != nil {
+				return err
+			}
+			in, err := a.init(c.Context(), origin, said, planned)
 			if err != nil {
 				return err
 			}
 			defer in.close()
+			defer a.tellUnsaid(in.settings)
 			return a.print(map[string]any{"data": a.data, "keys": a.keysDir(), "engine": in.Engine, "origin": in.publisher.Origin(), "ledgerKey": in.publisher.VKey()},
 				func(w io.Writer) {
 					table(w, [][2]string{{"data", a.data}, {"keys", a.keysDir()}, {"ledger", in.publisher.VKey()}})
@@ -45,56 +58,40 @@ from backups of the data: whoever has both can test guesses against the index.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&public, "url", "", "where people will reach this instance, such as https://notice.example.org")
+	f.StringVar(&said.URL, "url", "", "where people will reach this instance, such as https://notice.example.org")
 	f.StringVar(&origin, "origin", "", "the ledger's name (default: the URL's host and path, or unnamed/ and its key's hash)")
-	f.StringVar(&region, "phone-region", "JP", "country by which phone numbers without + are read")
-	f.StringVar(&contact, "contact", "", "where corrections and replies to your records go, such as mailto:desk@example.org or https://example.org/contact")
+	f.StringVar(&said.Region, "phone-region", "JP", "country by which phone numbers without + are read")
+	operatorFlags(c, &said)
 	f.Int64Var(&planned, "planned-entries", 0, "entries the index is planned for, where more than 100 million")
 	return c
 }
 
-// contactAddress reports whether s is an address that a page can lead to.
-func contactAddress(s string) bool {
-	u, err := url.Parse(s)
-	if err != nil {
-		return false
+// noSettings refuses a folder that is an instance's already.
+func (a *app) noSettings() error {
+	_, err := a.readSettings()
+	switch {
+	case err == nil:
+		return hint.Add(fmt.Errorf("%s is a data folder already", a.data), "use it (its settings: shirase config show), or choose another with --data")
+	case errors.Is(err, errNoInstance):
+		return nil
 	}
-	switch u.Scheme {
-	case "mailto":
-		_, err := mail.ParseAddress(u.Opaque)
-		return err == nil && u.RawQuery == ""
-	case "https", "http":
-		return u.Host != "" && u.User == nil
-	}
-	return false
+	return err
 }
 
 // init makes a data folder, or says what is in the way. What a killed init
 // left is taken up again.
 func (a *app) init(ctx context.Context, origin string, s settings, planned int64) (*instance, error) {
-	if _, err := a.readSettings(); err == nil {
-		return nil, hint.Add(fmt.Errorf("%s is a data folder already", a.data), "use it, or choose another with --data")
-	} else if !errors.Is(err, errNoInstance) {
+	if err := a.noSettings(); err != nil {
 		return nil, err
 	}
-	if s.URL != "" {
-		u, err := url.Parse(s.URL)
-		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
-			return nil, usagef("--url %q is not an address like https://notice.example.org", s.URL)
-		}
-		s.URL = strings.TrimRight(s.URL, "/")
-		if origin == "" {
-			origin = u.Host + strings.TrimRight(u.Path, "/")
-		}
+	if u, err := url.Parse(s.URL); err == nil && s.URL != "" && origin == "" {
+		origin = u.Host + strings.TrimRight(u.Path, "/")
 	}
 	if origin == "" {
 		origin = "unnamed/{key}"
 	}
 	if len(s.Region) != 2 || strings.ToUpper(s.Region) != s.Region {
 		return nil, usagef("--phone-region %q is not two capital letters, such as JP", s.Region)
-	}
-	if s.Contact != "" && !contactAddress(s.Contact) {
-		return nil, usagef("--contact %q is neither like mailto:desk@example.org nor like https://example.org/contact", s.Contact)
 	}
 	s.Format, s.Engine = formatVersion, "sqlite"
 	if a.store != "" {

@@ -31,9 +31,19 @@ type settings struct {
 	Engine string `json:"engine"` // sqlite or postgres
 	URL    string `json:"url,omitzero"`
 	Region string `json:"phoneRegion"`
-	// Contact is where corrections and replies go: mailto: or https.
-	Contact string        `json:"contact,omitzero"`
+	// Operator is who runs the instance, as its pages name it, in Japanese and in English.
+	Operator operatorName `json:"operator,omitzero"`
+	// Contact is where questions, corrections and replies go: mailto: or https.
+	Contact string `json:"contact,omitzero"`
+	// Imprint and Privacy are pages of the operator's own site.
+	Imprint string        `json:"imprint,omitzero"`
+	Privacy string        `json:"privacy,omitzero"`
 	Demo    *demoSettings `json:"demo,omitzero"`
+}
+
+type operatorName struct {
+	JA string `json:"ja,omitzero"`
+	EN string `json:"en,omitzero"`
 }
 
 type demoSettings struct {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"regexp"
 	"strings"
 	"syscall"
 
@@ -126,6 +127,7 @@ Your own incident:   shirase init
                      shirase scope --export accounts.csv --rules rules.yaml --incident ID --commit
                      shirase publish ID
                      shirase serve`,
+		Version:       version,
 		Args:          cobra.ArbitraryArgs,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -136,6 +138,7 @@ Your own incident:   shirase init
 			return c.Help()
 		},
 	}
+	root.SetVersionTemplate(versionLine())
 	f := root.PersistentFlags()
 	f.StringVar(&a.data, "data", "shirase-data", "data folder")
 	f.StringVar(&a.keys, "keys", "", "folder of keys (default: the data folder's name with -keys)")
@@ -144,7 +147,7 @@ Your own incident:   shirase init
 	root.MarkPersistentFlagDirname("data")
 	root.MarkPersistentFlagDirname("keys")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(a.cmdDemo(), a.cmdInit(), a.cmdIncident(), a.cmdScope(), a.cmdPublish(), a.cmdNotice(), a.cmdServe(),
+	root.AddCommand(a.cmdDemo(), a.cmdInit(), a.cmdConfig(), a.cmdIncident(), a.cmdScope(), a.cmdPublish(), a.cmdNotice(), a.cmdServe(),
 		a.cmdCheck(), a.cmdVerify(), a.cmdIndex(), a.cmdLedger(), a.cmdPassword(), a.cmdVersion())
 	for _, c := range root.Commands() {
 		usageArgs(c)
@@ -156,8 +159,8 @@ Your own incident:   shirase init
 func usageArgs(c *cobra.Command) {
 	if args := c.Args; args != nil {
 		c.Args = func(c *cobra.Command, a []string) error {
-			if err := args(c, a); err != nil {
-				return usageError{err}
+			if args(c, a) != nil {
+				return argsError(c, len(a))
 			}
 			return nil
 		}
@@ -166,6 +169,31 @@ func usageArgs(c *cobra.Command) {
 		usageArgs(sub)
 	}
 }
+
+// argsError says what a command wants beside its flags, by the names that its usage line gives: got is how many it was
+// given. What was typed is not repeated: it may be an address.
+func argsError(c *cobra.Command, got int) error {
+	name := strings.TrimPrefix(c.CommandPath(), "shirase ")
+	var wanted []string
+	words := strings.Fields(optional.ReplaceAllString(c.Use, ""))[1:]
+	for i, w := range words {
+		if !strings.HasPrefix(w, "-") && (i == 0 || !strings.HasPrefix(words[i-1], "--")) {
+			wanted = append(wanted, w)
+		}
+	}
+	switch n := len(wanted); {
+	case n == 0:
+		return usagef("%s takes flags only, and got %d more", name, got)
+	case got > n:
+		return usagef("%s wants %s and nothing more, and got %d arguments (a value with spaces needs quotation marks)", name, strings.Join(wanted, " and "), got)
+	case got > 0:
+		return usagef("%s wants %s, and got only the first", name, strings.Join(wanted, " and "))
+	}
+	return usagef("%s wants %s", name, strings.Join(wanted, " and "))
+}
+
+// optional matches what a usage line shows in brackets.
+var optional = regexp.MustCompile(`\[[^\]]*\]`)
 
 // group makes a command that only has commands below it.
 func group(use, short, example string) *cobra.Command {
@@ -186,6 +214,15 @@ func suggest(c *cobra.Command, typed string) string {
 		return fmt.Sprintf(": did you mean %q", s[0])
 	}
 	return ""
+}
+
+// nearest suggests one of the known words for one that is not among them.
+func nearest(typed string, known []string) string {
+	c := &cobra.Command{}
+	for _, word := range known {
+		c.AddCommand(&cobra.Command{Use: word, Run: func(*cobra.Command, []string) {}})
+	}
+	return suggest(c, typed)
 }
 
 // print writes one JSON object with --json, and what human prints otherwise.

@@ -143,6 +143,6 @@ func (a *app) tellDoubts(differences []publish.Difference, uncompared, missing [
 		a.say("warning: %s", oneLine(m))
 	}
 	if len(missing) > 0 {
-		a.say("hint: give an instance its address when it is made: shirase init --url https://...")
+		a.say("hint: give this instance its address: shirase config set url https://...")
 	}
 }

@@ -110,7 +110,7 @@ func (a *app) scopeOptions(ctx context.Context, fl scopeFlags, stated bool) (ros
 		return o, fmt.Errorf("read the rules: %w", err)
 	}
 	defer f.Close()
-	o.Rules, err = roster.ReadRules(fl.rules, f, incident.KnownClass)
+	o.Rules, err = roster.ReadRules(fl.rules, f, incident.ClassWords())
 	return o, err
 }
 

@@ -68,13 +68,17 @@ published now: drafts, and the notice that would be next. It publishes and reiss
 			if err != nil {
 				return err
 			}
+			a.tellUnsaid(in.settings)
 			return a.serve(c.Context(), in, l, s, func(url string) error {
-				return a.print(map[string]string{"url": url}, func(w io.Writer) {
-					fmt.Fprintf(w, "Serving %s\n", url)
-					if _, _, _, err := in.index.Statement(c.Context()); errors.Is(err, index.ErrNone) {
-						fmt.Fprintln(w, "Nothing is published yet. Next: shirase incident new --facts FILE")
+				remark := ""
+				if _, _, _, err := in.index.Statement(c.Context()); errors.Is(err, index.ErrNone) {
+					next, err := in.next(c.Context())
+					if err != nil {
+						return err
 					}
-				})
+					remark = "Nothing is published yet. Next: " + next + "\n"
+				}
+				return a.print(map[string]string{"url": url}, func(w io.Writer) { fmt.Fprintf(w, "Serving %s\n%s", url, remark) })
 			})
 		},
 	}
@@ -199,10 +203,13 @@ func (a *app) handler(ctx context.Context, in *instance, p *password.Corpora, s 
 			if err != nil {
 				slog.Error("read the figures of a scope", "incident", id, "error", err)
 			}
-			return site.Scope{Accounts: r.Counts.Affected, Invalid: r.Counts.Invalid, WithoutEmail: r.Counts.WithoutEmail}, there
+			return site.Scope{Accounts: r.Counts.Affected, Invalid: r.Counts.Invalid, WithoutEmail: r.Counts.WithoutEmail, Organisation: r.Organisation}, there
 		},
 		Proof:     in.publisher.Proof,
+		Operator:  in.operator(),
 		Contact:   in.Contact,
+		Imprint:   in.Imprint,
+		Privacy:   in.Privacy,
 		LedgerKey: in.publisher.VKey(),
 		BaseURL:   in.URL,
 		Log:       slog.Default(),
@@ -277,6 +284,7 @@ func (a *app) mountArchive(ctx context.Context, in *instance, view *archive.View
 		Statement: func() *check.Statement { return published.Statement(ctx) },
 		Allow:     allow,
 		BaseURL:   in.URL,
+		Operator:  in.operator(),
 		Contacts:  s.contacts,
 		Log:       slog.Default(),
 	})
@@ -289,13 +297,15 @@ func (a *app) mountArchive(ctx context.Context, in *instance, view *archive.View
 	for _, path := range []string{"/api", "/feeds"} { // pages; the mux would lead from them into the folders
 		mux.Handle(path, pages)
 	}
-	mux.HandleFunc("GET /incidents", func(w http.ResponseWriter, r *http.Request) {
-		if wait, ok := allow(r, 1); !ok {
-			pages.TooMany(w, r, wait)
-			return
-		}
-		pages.ServeHTTP(w, r)
-	})
+	for _, path := range []string{"/incidents", "/learn/compare"} {
+		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
+			if wait, ok := allow(r, 1); !ok {
+				pages.TooMany(w, r, wait)
+				return
+			}
+			pages.ServeHTTP(w, r)
+		})
+	}
 	return nil
 }
 

@@ -24,7 +24,12 @@ func (a *app) cmdVersion() *cobra.Command {
 				}
 			}
 			return a.print(v, func(w io.Writer) {
-				fmt.Fprintf(w, "shirase %s (%s, %s/%s)\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+				io.WriteString(w, versionLine())
 			})
 		}}
+}
+
+// versionLine says the version to people: of `version` and --version.
+func versionLine() string {
+	return fmt.Sprintf("shirase %s (%s, %s/%s)\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }

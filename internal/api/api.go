@@ -7,9 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -31,6 +34,8 @@ type Options struct {
 	Allow func(r *http.Request, n int) (retryAfter time.Duration, ok bool)
 	// BaseURL of this instance, without a final slash; empty: what the request was made to.
 	BaseURL string
+	// Operator is who runs this instance: the author of its feeds. Empty: the host's name.
+	Operator incident.Text
 	// Contacts for security.txt: URLs (RFC 9116, 2.5.3). Without one there is no such file.
 	Contacts []string
 	Log      *slog.Logger
@@ -56,6 +61,7 @@ type api struct {
 	mux     *http.ServeMux
 	now     func() time.Time
 	openapi web.Content
+	listed  []Route
 	sitemap sitemap
 }
 
@@ -63,15 +69,13 @@ var failed = web.Mappings{
 	{Err: incident.ErrNotFound, Problem: web.Problem{Status: http.StatusNotFound, Detail: "There is no such incident."}},
 	{Err: incident.ErrNoNotice, Problem: web.Problem{Status: http.StatusNotFound, Detail: "There is no such notice."}},
 	{Err: archive.ErrNoOrganisation, Problem: web.Problem{Status: http.StatusNotFound, Detail: "There is no such organisation."}},
-	{Err: errParameter, Problem: web.Problem{Status: http.StatusBadRequest, Code: "query", Detail: "Known are cursor, from the page before, and limit, from 1 to 100."}},
 	{Err: errFeed, Problem: web.Problem{Status: http.StatusBadRequest, Code: "query", Detail: "A feed has its own order and length: leave sort, cursor and limit out."}},
 	{Err: errNotHere, Problem: web.Problem{Status: http.StatusNotFound}},
 }
 
 var (
-	errNotHere   = errors.New("nothing there")
-	errParameter = errors.New("parameter not accepted")
-	errFeed      = errors.New("feed with an order")
+	errNotHere = errors.New("nothing there")
+	errFeed    = errors.New("feed with an order")
 )
 
 // New makes the handler. It answers every path below /api/v1/ and /feeds/, /sitemap.xml and its parts, and
@@ -93,7 +97,7 @@ func New(o Options) (http.Handler, error) {
 			return nil, fmt.Errorf("api: %w", err)
 		}
 	}
-	a := &api{Options: o, mux: http.NewServeMux(), now: time.Now}
+	a := &api{Options: o, mux: http.NewServeMux(), now: time.Now, listed: routes}
 	document, err := json.Marshal(openAPI(), json.Deterministic(true))
 	if err != nil {
 		return nil, err
@@ -102,6 +106,7 @@ func New(o Options) (http.Handler, error) {
 	for _, r := range routes {
 		a.handle("GET "+r.Path, r.cost, r.serve)
 	}
+	a.handle("GET /api/v1/{$}", costRead, (*api).index)
 	a.handle("GET /api/v1/openapi.json", costRead, func(a *api, w http.ResponseWriter, r *http.Request) error {
 		a.openapi.Serve(w, r, http.StatusOK)
 		return nil
@@ -128,16 +133,51 @@ func (a *api) handle(pattern string, cost int, serve func(a *api, w http.Respons
 
 func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p, known := failed.Problem(err)
+	var parameter *parameterError
 	switch {
+	case known && p.Status == http.StatusNotFound && incident.ValidID(r.PathValue("id")):
+		p.Detail = strings.TrimSuffix(strings.Replace(p.Detail, "such ", "", 1), ".") + " " + strconv.Quote(r.PathValue("id")) + "."
+	case errors.As(err, &parameter):
+		p, known = web.Problem{Status: http.StatusBadRequest, Code: "query", Detail: parameter.Error()}, true
 	case errors.Is(err, archive.ErrQuery):
-		p, known = web.Problem{Status: http.StatusBadRequest, Code: "query", Detail: "The search is not accepted."}, true
+		p, known = web.Problem{Status: http.StatusBadRequest, Code: "query", Detail: named(faulty(r.URL.Query())) + " is not accepted."}, true
 		if remedy := hint.Of(err); remedy != "" { // hints are fixed texts, and repeat nothing of the request
-			p.Detail = "The search is not accepted: " + remedy + "."
+			p.Detail = strings.TrimSuffix(p.Detail, ".") + ": " + remedy + "."
 		}
 	case !known:
 		a.Log.Error("api failed", "route", r.Pattern, "error", err)
 	}
 	p.Write(w, r)
+}
+
+// parameterError is a parameter of a list that is not accepted, and what it has to be.
+type parameterError struct{ name, want string }
+
+func (e *parameterError) Error() string { return named(e.name) + " is not accepted: " + e.want + "." }
+
+// parameterName matches names that are repeated in an answer.
+var parameterName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,40}$`)
+
+// named names a parameter for people, unless it may be anything.
+func named(name string) string {
+	if !parameterName.MatchString(name) {
+		return "A parameter"
+	}
+	return "The parameter " + name
+}
+
+// faulty finds the parameter for which a search is refused: the one that is refused alone. "" where it is not one alone.
+func faulty(v url.Values) string {
+	for _, name := range slices.Sorted(maps.Keys(v)) {
+		one := url.Values{name: v[name]}
+		if name == "cursor" { // a cursor is one of an order
+			one["sort"], one["q"] = v["sort"], v["q"]
+		}
+		if _, err := archive.ParseQuery(one); err != nil {
+			return name
+		}
+	}
+	return ""
 }
 
 // ServeHTTP lets programs on pages of other sites read along: there are no cookies here, and nothing that is not

@@ -113,6 +113,7 @@ func get(h http.Handler, method, target string, header ...string) *httptest.Resp
 
 // samples are requests of every route.
 var samples = map[string][]string{
+	"/api/v1": {"/api/v1"},
 	"/api/v1/incidents": {"/api/v1/incidents", "/api/v1/incidents?q=%E3%83%8D%E3%82%A4%E3%83%90%E3%83%BC", "/api/v1/incidents?limit=1&sort=oldest",
 		"/api/v1/incidents?class=email&class=name&year=2013", "/api/v1/incidents?q=nothing+at+all"},
 	"/api/v1/incidents/{id}":     {"/api/v1/incidents/naver-2013", "/api/v1/incidents/hibp-zeta", "/api/v1/incidents/hostile"},
@@ -286,6 +287,19 @@ func TestRefuses(t *testing.T) {
 			}
 			if strings.Contains(rec.Body.String(), "aaaa") {
 				t.Errorf("%s repeats the request", target)
+			}
+		}
+	}
+	// What is wrong is named: the parameter, and what it has to be.
+	for target, wants := range map[string][]string{
+		"/api/v1/incidents?sector=helth&q=a": {"parameter sector", "/api/v1/vocabulary"}, "/api/v1/incidents?size=7": {"parameter size", "1000-9999"}, "/api/v1/incidents?sort=best": {"parameter sort", "newest"},
+		"/api/v1/incidents?cursor=AAAA&sort=oldest": {"parameter cursor"}, "/api/v1/incidents?order=oldest": {"parameter order", "known are"}, "/api/v1/incidents?limit=5000": {"parameter limit", "1 to 100"},
+		"/api/v1/organisations?limit=x": {"parameter limit", "1 to 100"}, "/api/v1/notices?q=x": {"parameter q", "cursor and limit"}, "/api/v1/incidents?%3Cscript%3E=1": {"A parameter is not accepted"},
+		"/api/v1/incidents/none": {"no incident", "none"}, "/api/v1/organisations/none": {"no organisation", "none"}, "/api/v1/notices/none": {"no notice", "none"},
+	} {
+		for _, want := range wants {
+			if body := get(h, "GET", target).Body.String(); !strings.Contains(body, want) {
+				t.Errorf("%s does not say %q: %s", target, want, body)
 			}
 		}
 	}

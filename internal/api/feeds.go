@@ -36,6 +36,7 @@ type feed struct {
 	lang        web.Lang
 	title       string
 	self, pages string
+	author      string // who runs this instance
 	items       []item
 	updated     time.Time
 }
@@ -70,6 +71,11 @@ func (a *api) feed(r *http.Request) (feed, error) {
 			f.title += lang.Pick("：", ": ") + q.Text
 		}
 	}
+	f.author = a.Operator.In(lang)
+	if f.author == "" {
+		f.author = strings.TrimPrefix(strings.TrimPrefix(base, "https://"), "http://")
+	}
+	f.title += lang.Pick("｜", " · ") + f.author
 	search.Set("lang", string(lang))
 	f.self, f.pages = f.self+"?"+search.Encode(), f.pages+"?"+search.Encode()
 	for _, e := range res.Entries {
@@ -92,7 +98,7 @@ func (a *api) feed(r *http.Request) (feed, error) {
 
 // items are the feed's items of an incident. The ids are addresses that stay.
 func (a *api) items(ctx context.Context, base string, lang web.Lang, e archive.Entry) ([]item, error) {
-	common := item{title: e.Title.In(lang), author: e.Organisation.In(lang), tags: incident.ClassLabels(lang, e.Classes)}
+	common := item{title: e.Title.In(lang), author: e.Organisation.In(lang), tags: incident.ClassLabelsIn(lang, e.Country, e.Classes)}
 	if e.Dataset != "" {
 		p, ok, err := a.Archive.Provenance(ctx, e.ID)
 		if err != nil {
@@ -142,11 +148,11 @@ func summary(lang web.Lang, e archive.Entry) string {
 	if !e.Disclosed.IsZero() {
 		parts = append(parts, lang.Pick(e.Disclosed.In(web.JA)+"公表", "made public "+e.Disclosed.In(web.EN)))
 	}
-	if e.Affected.Number != nil {
-		parts = append(parts, lang.Pick("対象は"+incident.Count(web.JA, e.Affected), incident.Count(web.EN, e.Affected)+" affected"))
+	if n := incident.Counts(lang, e.Affected, e.Parts); n != "" {
+		parts = append(parts, lang.Pick("対象は"+n, n+" affected"))
 	}
 	if len(e.Classes) > 0 {
-		parts = append(parts, lang.Pick("流出した可能性のある情報: ", "possibly exposed: ")+strings.Join(incident.ClassLabels(lang, e.Classes), lang.Pick("、", ", ")))
+		parts = append(parts, lang.Pick("流出した可能性のある情報: ", "possibly exposed: ")+strings.Join(incident.ClassLabelsIn(lang, e.Country, e.Classes), lang.Pick("、", ", ")))
 	}
 	return strings.Join(parts, lang.Pick("。", ". ")) + lang.Pick("。", ".")
 }
@@ -198,7 +204,7 @@ func (a *api) atom(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	out := atomFeed{Lang: string(f.lang), ID: f.self, Title: f.title, Updated: f.updated.Format(time.RFC3339), Author: atomAuthor{f.lang.Pick("知らせ", "Shirase")},
+	out := atomFeed{Lang: string(f.lang), ID: f.self, Title: f.title, Updated: f.updated.Format(time.RFC3339), Author: atomAuthor{f.author},
 		Generator: "Shirase", Links: []atomLink{{"self", "application/atom+xml", f.self}, {"alternate", "text/html", f.pages}}}
 	for _, i := range f.items {
 		e := atomEntry{ID: i.id, Title: i.title, Updated: i.updated.Format(time.RFC3339), Published: i.published.Format(time.RFC3339),
@@ -257,7 +263,7 @@ func (a *api) jsonFeed(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	out := jsonFeed{Version: "https://jsonfeed.org/version/1.1", Title: f.title, HomePage: f.pages, FeedURL: f.self, Language: string(f.lang),
-		Authors: []jsonAuthor{{f.lang.Pick("知らせ", "Shirase")}}, Items: []jsonItem{}}
+		Authors: []jsonAuthor{{f.author}}, Items: []jsonItem{}}
 	for _, i := range f.items {
 		e := jsonItem{ID: i.id, URL: i.url, Title: i.title, HTML: i.html, Published: i.published.Format(time.RFC3339),
 			Modified: i.updated.Format(time.RFC3339), Tags: i.tags, Language: string(f.lang)}

@@ -76,6 +76,8 @@ var routes = makeRoutes()
 
 func makeRoutes() []Route {
 	return []Route{
+		{Path: "/api/v1", id: "index", JA: "この一覧を、プログラムのために。", EN: "This list, for programs.",
+			cost: costRead, answer: reflect.TypeFor[Index](), serve: (*api).index},
 		{Path: "/api/v1/incidents", id: "searchIncidents", JA: "公表の記録の一覧と検索。件数の内訳も付きます。", EN: "The archive and its search, with counts by facet.",
 			query: searchParameters(), status: []int{400}, cost: costRead, answer: reflect.TypeFor[IncidentList](), serve: (*api).incidents},
 		{Path: "/api/v1/incidents/{id}", id: "getIncident", JA: "一つの事案の、いまの事実、これまでの記録、お知らせの一覧。", EN: "One incident: the facts that hold, everything ever recorded, and its notices.",
@@ -97,6 +99,16 @@ func makeRoutes() []Route {
 		{Path: "/api/v1/export.csv", id: "exportCSV", JA: "すべての事案と事実を、一行に一つの事実のCSVで。", EN: "Every incident with its facts, as CSV with a row a fact.",
 			cost: costExport, media: "text/csv", serve: export(exchange.CSV, "csv")},
 	}
+}
+
+// index says what there is.
+func (a *api) index(w http.ResponseWriter, r *http.Request) error {
+	base := a.base(r)
+	out := Index{OpenAPI: base + "/api/v1/openapi.json", Documentation: base + "/api", Routes: []IndexRoute{}}
+	for _, route := range a.listed {
+		out.Routes = append(out.Routes, IndexRoute{Path: route.Path, JA: route.JA, EN: route.EN})
+	}
+	return answer(w, r, out, time.Time{})
 }
 
 func (a *api) incidents(w http.ResponseWriter, r *http.Request) error {
@@ -190,18 +202,16 @@ func (a *api) notice(w http.ResponseWriter, r *http.Request) error {
 func page(r *http.Request) (after string, limit int, err error) {
 	limit = pageSize
 	for name, values := range r.URL.Query() {
-		if len(values) != 1 {
-			return "", 0, errParameter
+		if name != "cursor" && name != "limit" {
+			return "", 0, &parameterError{name, "known are cursor and limit"}
 		}
-		switch name {
-		case "cursor":
+		if len(values) != 1 {
+			return "", 0, &parameterError{name, "give it once"}
+		}
+		if name == "cursor" {
 			after = values[0]
-		case "limit":
-			if limit, err = strconv.Atoi(values[0]); err != nil || limit < 1 || limit > archive.MaxLimit {
-				return "", 0, errParameter
-			}
-		default:
-			return "", 0, errParameter
+		} else if limit, err = strconv.Atoi(values[0]); err != nil || limit < 1 || limit > archive.MaxLimit {
+			return "", 0, &parameterError{name, "a whole number from 1 to 100"}
 		}
 	}
 	return after, limit, nil
@@ -215,7 +225,7 @@ func (a *api) notices(w http.ResponseWriter, r *http.Request) error {
 	var from incident.Notice
 	if after != "" {
 		if from, err = incident.NoticeAfterID(after); err != nil {
-			return errParameter
+			return &parameterError{"cursor", "take it from the page before"}
 		}
 	}
 	list, err := a.Archive.NoticesAfter(r.Context(), from, limit+1)
@@ -235,8 +245,11 @@ func (a *api) notices(w http.ResponseWriter, r *http.Request) error {
 
 func (a *api) organisations(w http.ResponseWriter, r *http.Request) error {
 	after, limit, err := page(r)
-	if err != nil || len(after) > 64 {
-		return errParameter
+	if err == nil && len(after) > 64 {
+		err = &parameterError{"cursor", "take it from the page before"}
+	}
+	if err != nil {
+		return err
 	}
 	list, err := a.Archive.Organisations(r.Context(), after, limit+1)
 	if err != nil {

@@ -34,6 +34,20 @@ type Span struct {
 var precisions = map[incident.Precision]string{incident.Minute: "minute", incident.Hour: "hour", incident.Day: "day", incident.Month: "month",
 	incident.Year: "year"}
 
+// Index is what there is below /api/v1.
+type Index struct {
+	OpenAPI       string       `json:"openapi"`
+	Documentation string       `json:"documentation"` // the page for people
+	Routes        []IndexRoute `json:"routes"`
+}
+
+// IndexRoute is an address of the API.
+type IndexRoute struct {
+	Path string `json:"path"` // with {id} where one belongs
+	JA   string `json:"ja"`
+	EN   string `json:"en"`
+}
+
 // OrganisationRef names an organisation.
 type OrganisationRef struct {
 	ID   string `json:"id,omitzero"`

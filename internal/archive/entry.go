@@ -27,7 +27,8 @@ type Entry struct {
 	DateKey       string             // which fact Date is: one of dateKeys, or "recorded"
 	DatePrecision incident.Precision // how exactly it is known: of a month or a year, Date is the first day
 
-	Affected          incident.Value // affected.count; Number is nil where not known
+	Affected          incident.Value   // affected.count; Number is nil where not known
+	Parts             []incident.Value // affected.part: what is known of regions, which is not the whole
 	Cause, Sector     string
 	Country           string
 	Classes           []string
@@ -72,6 +73,9 @@ func entryOf(i incident.Shown) Entry {
 	}
 	if f, ok := i.Fact("affected.count"); ok {
 		e.Affected = f.Value
+	}
+	for _, f := range i.Listed("affected.part") {
+		e.Parts = append(e.Parts, f.Value)
 	}
 	for key, to := range map[string]*string{"cause": &e.Cause, "sector": &e.Sector, "country": &e.Country} {
 		f, _ := i.Fact(key)

@@ -222,13 +222,37 @@ func (v *View) Organisation(ctx context.Context, id string) (Organisation, error
 		return Organisation{}, none // a name was corrected, and nothing is left of the old one
 	}
 	slices.SortStableFunc(o.Entries, func(a, b Entry) int { return b.Date.Compare(a.Date) })
-	o.Name = o.Entries[0].Organisation
+	o.Name = calledBy(o.Entries)
 	names, err := namesOf(ctx, v.db, id)
 	if err != nil {
 		return Organisation{}, fmt.Errorf("organisation: %w", err)
 	}
 	o.Aliases = aliasesOf(o, names)
 	return o, nil
+}
+
+// calledBy is the name an organisation is called by: the newest that the operator's own incidents give, else the one that
+// most records give, and of several the first that was given. A data set may call a breach and its organisation alike
+// ("LinkedInScrape2023"): that a record is the newest says nothing of its name.
+func calledBy(entries []Entry) incident.Text {
+	list := slices.Clone(entries)
+	slices.SortStableFunc(list, func(a, b Entry) int { return a.Date.Compare(b.Date) })
+	for _, e := range slices.Backward(list) {
+		if e.Dataset == "" && e.Organisation != (incident.Text{}) {
+			return e.Organisation
+		}
+	}
+	times := map[string]int{}
+	for _, e := range list {
+		times[foldName(e.Organisation.JA)]++
+	}
+	var name incident.Text
+	for _, e := range list {
+		if name == (incident.Text{}) || times[foldName(e.Organisation.JA)] > times[foldName(name.JA)] {
+			name = e.Organisation
+		}
+	}
+	return name
 }
 
 // aliasesOf returns the names of an organisation beside the one it is called by: first other names in both languages,
@@ -268,33 +292,34 @@ func (v *View) Organisations(ctx context.Context, after string, limit int) ([]Or
 		}
 		return list, nil
 	}
-	rows, err := v.db.QueryContext(ctx, `SELECT organisation, count(*), max(num) FROM incident_entry WHERE organisation > $1
+	rows, err := v.db.QueryContext(ctx, `SELECT organisation, count(*) FROM incident_entry WHERE organisation > $1
 		GROUP BY organisation ORDER BY organisation LIMIT $2`, after, limit)
 	if err != nil {
 		return fail(err)
 	}
 	defer rows.Close()
 	var list []OrganisationLine
-	var nums []any
+	var ids []any
 	for rows.Next() {
 		var o OrganisationLine
-		var num int64
-		if err := rows.Scan(&o.ID, &o.Incidents, &num); err != nil {
+		if err := rows.Scan(&o.ID, &o.Incidents); err != nil {
 			return fail(err)
 		}
-		list, nums = append(list, o), append(nums, num)
+		list, ids = append(list, o), append(ids, o.ID)
 	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil || len(nums) == 0 {
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil || len(ids) == 0 {
 		return list, err
 	}
-	entries, err := readEntries(ctx, v.db, `WHERE num IN (`+binds(len(nums))+`)`, nums...)
+	entries, err := readEntries(ctx, v.db, `WHERE organisation IN (`+binds(len(ids))+`) ORDER BY num`, ids...)
 	if err != nil {
 		return fail(err)
 	}
+	of := map[string][]Entry{}
+	for _, e := range entries {
+		of[e.OrganisationID] = append(of[e.OrganisationID], e)
+	}
 	for i := range list {
-		if at := slices.IndexFunc(entries, func(e Entry) bool { return e.OrganisationID == list[i].ID }); at >= 0 {
-			list[i].Name = entries[at].Organisation
-		}
+		list[i].Name = calledBy(of[list[i].ID])
 	}
 	return list, nil
 }

@@ -111,24 +111,20 @@ func (v *View) laidOver(ctx context.Context) (out []laid, err error) {
 
 // organisationLines counts the incidents of each organisation of a preview again: its few own ones are in no table.
 func (v *View) organisationLines(ctx context.Context, after string, limit int) ([]OrganisationLine, error) {
-	byID := map[string]*OrganisationLine{}
+	of := map[string][]Entry{}
 	err := v.EachEntry(ctx, func(e Entry) error {
 		if e.OrganisationID <= after {
 			return nil
 		}
-		if byID[e.OrganisationID] == nil {
-			byID[e.OrganisationID] = &OrganisationLine{ID: e.OrganisationID}
-		}
-		byID[e.OrganisationID].Name = e.Organisation
-		byID[e.OrganisationID].Incidents++
+		of[e.OrganisationID] = append(of[e.OrganisationID], e)
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
 	var out []OrganisationLine
-	for _, o := range byID {
-		out = append(out, *o)
+	for id, entries := range of {
+		out = append(out, OrganisationLine{id, calledBy(entries), len(entries)})
 	}
 	slices.SortFunc(out, func(a, b OrganisationLine) int { return strings.Compare(a.ID, b.ID) })
 	return out[:min(limit, len(out))], nil

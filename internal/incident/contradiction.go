@@ -235,7 +235,7 @@ func (c *critic) promises() {
 				due = v.Time
 			}
 			if !due.IsZero() && !c.now.Before(end(due, v.Qualifier == "about")) {
-				c.ask("promise-open", v.Text.In(web.JA)+"（"+due.In(web.JA)+"の予定）が、その後どうなったかは記録されていません。",
+				c.ask("promise-open", "「"+v.Text.In(web.JA)+"」（"+due.In(web.JA)+"の予定）について、その後の記録がありません。",
 					capital(v.Text.In(web.EN))+" (planned for "+due.In(web.EN)+"): what became of it is not recorded.", f)
 			}
 		}

@@ -134,7 +134,7 @@ func (f Fact) line(lang web.Lang, bare bool) string {
 	case formCountry, formWord:
 		return WordOf(lang, f.Key, v.Word)
 	case formDamage:
-		return Word(lang, v.Word) + lang.Pick("：", ": ") + Word(lang, v.Status)
+		return Word(lang, v.Word) + lang.Pick("：", ": ") + DamageStatus(lang, v)
 	case formService:
 		text := v.Text.In(lang) + lang.Pick("：", ": ") + Word(lang, v.Status)
 		if !v.Time.IsZero() {

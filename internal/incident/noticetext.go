@@ -258,6 +258,9 @@ func (i Incident) sayOne(lang web.Lang, name string, ref reference, f Fact) (str
 	case "fetched":
 		return i.sayTime(lang, name, ref, Value{}, v.Fetched)
 	case "status":
+		if form == formDamage {
+			return Plain(DamageStatus(lang, v)), nil
+		}
 		return Plain(Word(lang, v.Status)), nil
 	case "line":
 		return i.ActionLine(lang, f, i.Moments(lang)), nil

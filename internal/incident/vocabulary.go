@@ -34,7 +34,10 @@ var classes = []Class{
 	{"payment-card:partial", Text{"クレジットカード情報の一部", "part of the payment card details"}, []string{"call"}},
 	{"bank-account", Text{"銀行口座情報", "bank account details"}, []string{"bank"}},
 	{"crypto-wallet", Text{"暗号資産のウォレット", "cryptocurrency wallet"}, nil},
-	{"national-id", Text{"マイナンバーなどの公的な番号", "national identification number"}, []string{"identity"}},
+	{"national-id", Text{"国などが個人に付けた番号（種類は示されていない）", "national identification number (of a kind not stated)"}, []string{"identity"}},
+	{"national-id:my-number", Text{"マイナンバー（個人番号）", "My Number (Japan)"}, []string{"identity"}},
+	{"national-id:pension", Text{"基礎年金番号", "basic pension number (Japan)"}, []string{"identity"}},
+	{"national-id:ssn", Text{"米国の社会保障番号", "US Social Security number"}, []string{"identity"}},
 	{"passport", Text{"旅券番号", "passport number"}, []string{"identity"}},
 	{"driving-licence", Text{"運転免許証の情報", "driving licence details"}, []string{"identity"}},
 	{"identity-document", Text{"公的な身分証の情報", "identity document details"}, []string{"identity"}},
@@ -88,6 +91,15 @@ var classes = []Class{
 // Classes returns the data-class vocabulary in the order in which it is shown.
 func Classes() []Class { return slices.Clone(classes) }
 
+// ClassWords returns the words of the data-class vocabulary, with their forms.
+func ClassWords() []string {
+	var out []string
+	for _, c := range classes {
+		out = append(out, c.Word)
+	}
+	return out
+}
+
 // KnownClass reports whether word is one of the data-class vocabulary, with its form where it has one
 // ("password:hashed").
 func KnownClass(word string) bool {
@@ -102,6 +114,34 @@ func ClassLabel(lang web.Lang, word string) string {
 		}
 	}
 	return word
+}
+
+// national says what a number that a country gives its people is called there, where a record does not say which it is.
+var national = map[string]Text{
+	"US": {"米国の社会保障番号など、国などが個人に付けた番号", "US Social Security number or another national identification number"},
+}
+
+// ClassLabelIn is ClassLabel of what was exposed in an incident of that country (ISO 3166-1; "" where it is not known).
+func ClassLabelIn(lang web.Lang, country, word string) string {
+	if t, ok := national[country]; ok && word == "national-id" {
+		return t.In(lang)
+	}
+	return ClassLabel(lang, word)
+}
+
+// ClassLabelsIn labels words of an incident of that country in the vocabulary's order, without duplicates.
+func ClassLabelsIn(lang web.Lang, country string, words []string) []string {
+	var out []string
+	for _, word := range SortClasses(words) {
+		out = append(out, ClassLabelIn(lang, country, word))
+	}
+	return out
+}
+
+// Country is the country of an incident's organisation (ISO 3166-1), or "".
+func (i Incident) Country() string {
+	f, _ := i.Fact("country")
+	return f.Value.Word
 }
 
 // ClassLabels labels words in the vocabulary's order, without duplicates.
@@ -294,6 +334,17 @@ func Word(lang web.Lang, word string) string {
 	return word
 }
 
+// DamageStatus returns what people say of a status of secondary damage: enquiries are received, the rest is confirmed.
+func DamageStatus(lang web.Lang, v Value) string {
+	if v.Word != "enquiry" {
+		return Word(lang, v.Status)
+	}
+	if v.Status == "none-confirmed" {
+		return lang.Pick("寄せられていません", "none received")
+	}
+	return lang.Pick("寄せられています", "received")
+}
+
 // Count writes number, unit and qualifier as the language does: 169万2,496アカウント, about 2,700,000 accounts.
 func Count(lang web.Lang, v Value) string {
 	amount, unit := Amount(lang, v)
@@ -302,22 +353,23 @@ func Count(lang web.Lang, v Value) string {
 	}
 	if v.Region != "" { // a part: never to be read as the whole
 		region := RegionLabel(lang, v.Region)
-		amount = lang.Pick(region+"だけで"+amount, amount+" in "+region+" alone")
+		amount = lang.Pick(region+" "+amount, amount+" in "+region)
 	}
 	return amount
 }
 
-// regions are the parts of countries by which counts are known (affected.part).
-var regions = []label{{"US-WA", Text{"米国ワシントン州", "Washington State, USA"}}}
-
-// RegionLabel returns what people call a region of ISO 3166-1 or 3166-2; of an unknown one, the code.
-func RegionLabel(lang web.Lang, code string) string {
-	for _, r := range regions {
-		if r.word == code {
-			return r.label.In(lang)
+// Counts writes how many are affected; where the whole is not known, how many in each region that is; "" where neither is.
+func Counts(lang web.Lang, whole Value, parts []Value) string {
+	if whole.Number != nil {
+		return Count(lang, whole)
+	}
+	var out []string
+	for _, part := range parts {
+		if part.Number != nil {
+			out = append(out, Count(lang, part))
 		}
 	}
-	return CountryLabel(lang, code)
+	return strings.Join(out, lang.Pick("、", ", "))
 }
 
 // Amount is Count with the unit apart.

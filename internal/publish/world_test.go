@@ -149,7 +149,7 @@ func (w *world) scope(id, export, rulesText string) roster.Roster {
 	if err := os.WriteFile(name, []byte(export), 0o600); err != nil {
 		w.t.Fatal(err)
 	}
-	r, err := roster.ParseRules("rules.yaml", []byte(rulesText), incident.KnownClass)
+	r, err := roster.ParseRules("rules.yaml", []byte(rulesText), incident.ClassWords())
 	if err != nil {
 		w.t.Fatal(err)
 	}

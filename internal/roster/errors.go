@@ -95,6 +95,29 @@ func didYouMean(s string, names []string) string {
 	return ""
 }
 
+// meantClass suggests a data class for a word that is none: the nearest by letters, however it is written, or the longest
+// whose name the word has in it.
+func meantClass(s string, classes []string) string {
+	word := fold(s)
+	best, least := "", max(2, len(word)/2)+1
+	for _, c := range classes {
+		if d := editDistance(word, fold(c)); d < least {
+			best, least = c, d
+		}
+	}
+	if best == "" {
+		for _, c := range classes {
+			if f := string(fold(c)); (strings.Contains(string(word), f) || strings.Contains(f, string(word))) && len(c) > len(best) {
+				best = c
+			}
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf("; did you mean %q?", best)
+}
+
 // columnList names columns for an error. A file without a header row shows its
 // first person there: what looks like an identifier is not repeated.
 func columnList(columns []string) string {

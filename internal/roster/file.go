@@ -64,6 +64,8 @@ type meta struct {
 	Index       []identity.Kind `json:"index"`
 	PhoneRegion string          `json:"phoneRegion"`
 	Sets        [][]string      `json:"sets"`
+
+	Organisation string `json:"organisation,omitzero"`
 }
 
 // macKey derives the key of the mac from the case's secret key.

@@ -21,7 +21,7 @@ import (
 func TestMain(m *testing.M) { killtest.Main(m, makeRosters) }
 
 func killOptions(folder string, i int) (Options, error) {
-	rules, err := ParseRules("rules.yaml", []byte(modelRules+"maxRejects: 0.5\n"), knownClass)
+	rules, err := ParseRules("rules.yaml", []byte(modelRules+"maxRejects: 0.5\n"), knownClasses)
 	return Options{Export: filepath.Join(folder, fmt.Sprintf("export%d.csv", i)), Rules: rules,
 		TempDir: filepath.Join(folder, "tmp"), Memory: 1, Rejects: filepath.Join(folder, "rejects.csv")}, err
 }

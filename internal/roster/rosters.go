@@ -38,6 +38,8 @@ type Roster struct {
 	Index       []identity.Kind // the kinds that go into the public index, sorted
 	PhoneRegion string          // that numbers without a country code were read in; "" for none
 	Sets        [][]string      // exposure sets that occur: classes sorted, sets sorted
+
+	Organisation string // the id that account ids stand under in the index; "" where none are indexed, or of an earlier version
 }
 
 // A Member is one identity of a roster.
@@ -129,7 +131,7 @@ func (r *Rosters) create(ctx context.Context, who actor.Actor, incident string, 
 	if err != nil {
 		return Roster{}, err
 	}
-	m := &meta{result.counts, o.Rules.index, result.region, setsOf(result.sets, o.Rules.classes)}
+	m := &meta{result.counts, o.Rules.index, result.region, setsOf(result.sets, o.Rules.classes), o.Rules.indexedAs()}
 	if err := m.checkSomebody(); err != nil {
 		return Roster{}, err
 	}
@@ -203,7 +205,7 @@ func (r *Rosters) commit(ctx context.Context, who actor.Actor, incident, id stri
 
 func (m *meta) roster(incident, id string, created time.Time) Roster {
 	return Roster{ID: id, Incident: incident, Created: created.UTC().Truncate(time.Microsecond),
-		Counts: m.Counts, Index: m.Index, PhoneRegion: m.PhoneRegion, Sets: m.Sets}
+		Counts: m.Counts, Index: m.Index, PhoneRegion: m.PhoneRegion, Sets: m.Sets, Organisation: m.Organisation}
 }
 
 // lockCase makes others wait who change the case, and returns the number of its
@@ -375,7 +377,7 @@ func (m *meta) matches(id string, roster Roster) error {
 	if err != nil {
 		return err
 	}
-	theirs, err := json.Marshal(&meta{roster.Counts, roster.Index, roster.PhoneRegion, roster.Sets}, json.Deterministic(true))
+	theirs, err := json.Marshal(&meta{roster.Counts, roster.Index, roster.PhoneRegion, roster.Sets, roster.Organisation}, json.Deterministic(true))
 	if err != nil {
 		return err
 	}

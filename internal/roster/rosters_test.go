@@ -480,7 +480,7 @@ func plaintext(t testing.TB, key []byte, incident string, o Options) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.finish(&meta{result.counts, o.Rules.index, o.Rules.phoneRegion, setsOf(result.sets, o.Rules.classes)}); err != nil {
+	if _, err := w.finish(&meta{result.counts, o.Rules.index, o.Rules.phoneRegion, setsOf(result.sets, o.Rules.classes), o.Rules.indexedAs()}); err != nil {
 		t.Fatal(err)
 	}
 	return b.Bytes()

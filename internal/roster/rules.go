@@ -101,16 +101,16 @@ type rulesFile struct {
 }
 
 // ReadRules reads rules from r, which is the file name.
-func ReadRules(name string, r io.Reader, knownClass func(string) bool) (*Rules, error) {
+func ReadRules(name string, r io.Reader, classes []string) (*Rules, error) {
 	src, err := io.ReadAll(io.LimitReader(r, maxRules+1))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrRules, name, err)
 	}
-	return ParseRules(name, src, knownClass)
+	return ParseRules(name, src, classes)
 }
 
 // ParseRules reads a rules file: YAML, in which every unknown or repeated key is
-// an error. name is for messages; knownClass tells the data classes there are.
+// an error. name is for messages; classes are the data classes there are.
 //
 // At least one of the columns email, phone and account must be given. Without
 // account each row counts as an account of its own. A kind in index must have its
@@ -121,12 +121,12 @@ func ReadRules(name string, r io.Reader, knownClass func(string) bool) (*Rules, 
 // when is an expression of expr-lang.org over the row's columns, which are all
 // texts: an identifier is the column of that name, col["a name"] any column.
 // Expressions are compiled when the columns are known, in [Scope].
-func ParseRules(name string, src []byte, knownClass func(string) bool) (*Rules, error) {
+func ParseRules(name string, src []byte, classes []string) (*Rules, error) {
 	file, line, err := readRulesFile(src)
 	if err != nil {
 		return nil, placedIn(name, err)
 	}
-	r, err := newRules(name, file, line, knownClass)
+	r, err := newRules(name, file, line, classes)
 	if err != nil {
 		return nil, placedIn(name, err)
 	}
@@ -225,7 +225,7 @@ func yamlError(err error) error {
 }
 
 // newRules checks what the file says.
-func newRules(name string, file *rulesFile, line lineOf, knownClass func(string) bool) (*Rules, error) {
+func newRules(name string, file *rulesFile, line lineOf, classes []string) (*Rules, error) {
 	r := &Rules{
 		name:         name,
 		columns:      columnNames{file.Columns.Account, file.Columns.Email, file.Columns.Phone, file.Columns.Locale},
@@ -251,7 +251,7 @@ func newRules(name string, file *rulesFile, line lineOf, knownClass func(string)
 	if err := r.setExcludes(file, line); err != nil {
 		return nil, err
 	}
-	if err := r.setSets(file, line, knownClass); err != nil {
+	if err := r.setSets(file, line, classes); err != nil {
 		return nil, err
 	}
 	return r, nil
@@ -300,6 +300,14 @@ func (r *Rules) setIndex(file *rulesFile, line lineOf) error {
 	return nil
 }
 
+// indexedAs is the organisation's id that account ids stand under in the index; "" where none are indexed.
+func (r *Rules) indexedAs() string {
+	if !slices.Contains(r.index, identity.KindAccount) {
+		return ""
+	}
+	return r.organisation
+}
+
 func (r *Rules) setExcludes(file *rulesFile, line lineOf) error {
 	if len(file.Exclude) > maxExcludes {
 		return &placed{fmt.Errorf("there are more than %d exclude rules", maxExcludes), line("$.exclude"), ""}
@@ -325,7 +333,7 @@ func (r *Rules) setExcludes(file *rulesFile, line lineOf) error {
 	return nil
 }
 
-func (r *Rules) setSets(file *rulesFile, line lineOf, knownClass func(string) bool) error {
+func (r *Rules) setSets(file *rulesFile, line lineOf, classes []string) error {
 	switch n := len(file.Sets); {
 	case n == 0:
 		return &placed{errors.New("there are no sets: what was exposed is not said"), line("$"),
@@ -340,8 +348,9 @@ func (r *Rules) setSets(file *rulesFile, line lineOf, knownClass func(string) bo
 		}
 		for j, c := range s.Classes {
 			switch {
-			case !knownClass(c):
-				return &placed{fmt.Errorf("sets[%d]: unknown data class %q", i, c), line("$.sets[%d].classes[%d]", i, j), ""}
+			case !slices.Contains(classes, c):
+				return &placed{fmt.Errorf("sets[%d]: unknown data class %q%s", i, c, meantClass(c, classes)), line("$.sets[%d].classes[%d]", i, j),
+					"the classes are " + strings.Join(classes, ", ")}
 			case slices.Contains(s.Classes[:j], c):
 				return &placed{fmt.Errorf("sets[%d]: %s is there twice", i, c), line("$.sets[%d].classes[%d]", i, j), ""}
 			}

@@ -77,7 +77,7 @@ func TestBadRules(t *testing.T) {
 		{"when: col dynamic", ok + "exclude: [{name: a, when: 'col[x] == \"\"'}]", "col needs a column's name", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := ParseRules("rules.yaml", []byte(c.src), knownClass)
+			_, err := ParseRules("rules.yaml", []byte(c.src), knownClasses)
 			if !errors.Is(err, ErrRules) || !strings.Contains(err.Error(), c.want) || !strings.Contains(hint.Of(err), c.remedy) {
 				t.Errorf("%v\nhint %q\nwant %q, %q", err, hint.Of(err), c.want, c.remedy)
 			}
@@ -216,7 +216,7 @@ func FuzzRules(f *testing.F) {
 	f.Add([]byte("columns: {account: id}\norganisation: x\nindex: [account]\nexclude: [{name: a, when: 'col[\"id\"] in [\"1\"]'}]\nsets: [{classes: [name]}]"))
 	f.Add([]byte("columns: {email: mail}\nsets:\n  - when: |\n      lower(mail) matches \"x+\" ? true : len(mail) > 3\n    classes: [email]\n"))
 	f.Fuzz(func(t *testing.T, src []byte) {
-		r, err := ParseRules("r", src, knownClass)
+		r, err := ParseRules("r", src, knownClasses)
 		if err == nil {
 			var c *conditions
 			if c, err = r.compile([]string{"mail", "id", "country", "auth", "nickname"}); err == nil {
@@ -230,4 +230,20 @@ func FuzzRules(f *testing.F) {
 			t.Fatalf("%v", err)
 		}
 	})
+}
+
+// TestMeantClass holds that a data class that is none gets the nearest one named, as the handbook says.
+func TestMeantClass(t *testing.T) {
+	for word, want := range map[string]string{"phoen": "phone", "e-mail": "email", "Email": "email", "password": "password:hashed",
+		"nick name": "nickname", "nmae": "name", "mailing-name-of-somebody": "name", "emails": "email"} {
+		_, err := ParseRules("rules.yaml", []byte("columns: {email: mail}\nsets:\n  - {classes: ["+"\""+word+"\"]}\n"), knownClasses)
+		if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("did you mean %q?", want)) {
+			t.Errorf("%s: %v, want %s", word, err, want)
+		}
+	}
+	_, err := ParseRules("rules.yaml", []byte("columns: {email: mail}\nsets:\n  - {classes: [zzzzzzz]}\n"), knownClasses)
+	var hint interface{ Hint() string }
+	if err == nil || strings.Contains(err.Error(), "did you mean") || !errors.As(err, &hint) || !strings.Contains(hint.Hint(), "the classes are email, ") {
+		t.Errorf("a word like none: %v", err)
+	}
 }

@@ -16,17 +16,11 @@ import (
 	"shirase/internal/hint"
 )
 
-func knownClass(s string) bool {
-	switch s {
-	case "email", "password:hashed", "nickname", "name", "phone":
-		return true
-	}
-	return false
-}
+var knownClasses = []string{"email", "password:hashed", "nickname", "name", "phone"}
 
 func mustRules(t testing.TB, src string) *Rules {
 	t.Helper()
-	r, err := ParseRules("rules.yaml", []byte(src), knownClass)
+	r, err := ParseRules("rules.yaml", []byte(src), knownClasses)
 	if err != nil {
 		t.Fatal(err)
 	}

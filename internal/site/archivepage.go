@@ -1,6 +1,7 @@
 package site
 
 import (
+	"cmp"
 	"errors"
 	"html/template"
 	"net/http"
@@ -44,6 +45,31 @@ type facetView struct {
 	Chosen int
 }
 
+// opened is how many values of a facet a page shows before it folds the others away.
+const opened = 6
+
+// Open are the values that are shown at once: the first, and what is chosen.
+func (f facetView) Open() []choice {
+	var out []choice
+	for k, v := range f.Values {
+		if k < opened || v.Chosen {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// Folded are the others.
+func (f facetView) Folded() []choice {
+	var out []choice
+	for _, v := range f.Values[min(opened, len(f.Values)):] {
+		if !v.Chosen {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
 // source is a data set that rows on a page are from, as its licence asks it to be named.
 type source struct {
 	Name, Href, Licence, LicenceHref string
@@ -56,6 +82,23 @@ var datasets = map[string]source{
 	"veris":         {"VERIS Community Database", "https://github.com/vz-risk/VCDB", "CC BY-SA 4.0", "https://creativecommons.org/licenses/by-sa/4.0/"},
 }
 
+// datasetName is what people call where a record is from: "" and archive.Own are the operator's own, and a data set of a
+// name that the operator gave has that name.
+func datasetName(lang web.Lang, word string) string {
+	switch word {
+	case "", archive.Own:
+		return archive.FacetLabel("dataset", archive.Own).In(lang)
+	case incident.CasesDataset:
+		return lang.Pick("このプログラムに付属する過去の事案", "cases that come with this program")
+	case incident.RecordedDataset:
+		return lang.Pick("公表資料から運営者が記録", "recorded by the operator from what was published")
+	}
+	if src, ok := datasets[word]; ok {
+		return src.Name
+	}
+	return word
+}
+
 var facetLabels = map[string][2]string{
 	"year": {"年", "Year"}, "sector": {"業種", "Sector"}, "cause": {"原因", "Cause"}, "class": {"情報の種類", "Data exposed"},
 	"size": {"対象の数", "Number affected"}, "disclose": {"発見から公表まで", "Discovery to disclosure"}, "country": {"国・地域", "Country"},
@@ -63,7 +106,7 @@ var facetLabels = map[string][2]string{
 }
 
 var sortLabels = map[string][2]string{
-	"": {"既定の順", "Default order"}, archive.Newest: {"新しい順", "Newest first"}, archive.Oldest: {"古い順", "Oldest first"},
+	archive.Newest: {"新しい順", "Newest first"}, archive.Oldest: {"古い順", "Oldest first"},
 	archive.Largest: {"対象の多い順", "Largest first"}, archive.Updated: {"更新順", "Last updated first"}, archive.Relevance: {"関連の強い順", "Most relevant first"},
 }
 
@@ -141,12 +184,20 @@ func (s *Site) fillArchive(body *archiveBody, p page, q archive.Query, res archi
 	if q.Cursor != "" {
 		body.First = at(func(url.Values) {})
 	}
-	for _, sort := range append([]string{""}, archive.Sorts...) {
+	usual := archive.Newest // the order where none is asked for, which an address need not say
+	if q.Text != "" {
+		usual = archive.Relevance
+	}
+	for _, sort := range archive.Sorts {
 		if sort == archive.Relevance && q.Text == "" {
 			continue
 		}
 		label := sortLabels[sort]
-		body.Sorts = append(body.Sorts, choice{Word: sort, Label: lang.Pick(label[0], label[1]), Chosen: q.Sort == sort})
+		c := choice{Word: sort, Label: lang.Pick(label[0], label[1]), Chosen: cmp.Or(q.Sort, usual) == sort}
+		if sort == usual {
+			c.Word = ""
+		}
+		body.Sorts = append(body.Sorts, c)
 	}
 	for _, f := range res.Facets {
 		label := facetLabels[f.Name]
@@ -154,8 +205,8 @@ func (s *Site) fillArchive(body *archiveBody, p page, q archive.Query, res archi
 		for _, v := range f.Values {
 			c := choice{Name: f.Name, Word: v.Word, Label: v.Label.In(lang), Chosen: v.Chosen, Count: v.Count,
 				Href: at(func(values url.Values) { toggle(values, f.Name, v.Word, v.Chosen) })}
-			if src, ok := datasets[v.Word]; ok && f.Name == "dataset" {
-				c.Label = src.Name
+			if f.Name == "dataset" {
+				c.Label = datasetName(lang, v.Word)
 			}
 			if v.Chosen {
 				view.Chosen++
@@ -216,21 +267,17 @@ func (s *Site) entryRows(p page, list []archive.Entry) []row {
 	var out []row
 	for _, e := range list {
 		r := row{Date: entryDate(lang, e), Href: p.Link("/incidents/" + e.ID), Title: e.Title.In(lang), Organisation: e.Organisation.In(lang),
-			Classes: joinLabels(lang, e.Classes), Addenda: e.Addenda, Open: investigating(st, e.ID), Sealed: sealed(st, e.ID)}
+			Classes: joinLabels(lang, e.Country, e.Classes), Addenda: e.Addenda, Open: investigating(st, e.ID), Sealed: sealed(st, e.ID)}
 		if e.OrganisationID != "" {
 			r.OrganisationHref = p.Link("/organisations/" + e.OrganisationID)
 		}
-		if src, ok := datasets[e.Dataset]; ok {
-			r.Dataset = src.Name
-		} else {
-			r.Dataset = e.Dataset
+		if e.Dataset != "" {
+			r.Dataset = datasetName(lang, e.Dataset)
 		}
 		if e.DateKey != "disclosed" {
 			r.DateLabel = dateLabel(lang, e.DateKey)
 		}
-		if e.Affected.Number != nil {
-			r.Count = incident.Count(lang, e.Affected)
-		}
+		r.Count = incident.Counts(lang, e.Affected, e.Parts)
 		out = append(out, r)
 	}
 	return out

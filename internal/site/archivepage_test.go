@@ -20,7 +20,7 @@ func TestArchivePage(t *testing.T) {
 		wants       []string
 		not         []string
 	}{
-		{"", "ja", 200, []string{"ここに記録している公表は、4件です。", "LINE株式会社", "ここでは確認できません", `href="/feeds/atom.xml"`, "情報の種類"}, []string{"noindex"}},
+		{"", "ja", 200, []string{"ここに記録している公表は、4件です。", "LINE株式会社", "確認できます", `href="/feeds/atom.xml"`, "情報の種類"}, []string{"noindex", "ここでは確認できません"}},
 		{"?q=%E3%83%8D%E3%82%A4%E3%83%90%E3%83%BC", "ja", 200, []string{"1件が見つかりました。", "NAVER会員情報への不正アクセス", "noindex", `value="ネイバー"`}, []string{"例示商店"}},
 		{"?cause=ransomware", "en", 200, []string{"1 incident was found.", "Ransomware at a contractor", "Remove all", `name="cause" value="ransomware"`, "under investigation"}, []string{"noindex"}},
 		{"?q=xyzzy", "en", 200, []string{"Nothing was found.", "fewer or shorter words", "See the whole archive"}, []string{"<table"}},
@@ -80,7 +80,7 @@ facts:
   - {key: disclosed, value: "2020-02-04"}
 `)
 	body := w.get("GET", "/organisations/line?lang=en").Body.String()
-	for _, want := range []string{"NAVER", "Another one", "Unauthorised access to NAVER accounts", "<b>2<small>days</small></b>", "n = 2", "/feeds/atom.xml?lang=en&amp;organisation=line", `"@type":"Organization"`} {
+	for _, want := range []string{"NAVER", "Another one", "Unauthorised access to NAVER accounts", "<b>2<small>days</small></b>", "of 2 where both are known", "/feeds/atom.xml?lang=en&amp;organisation=line", `"@type":"Organization"`} {
 		if !strings.Contains(body, want) {
 			t.Errorf("the page does not say %q", want)
 		}

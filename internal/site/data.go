@@ -50,6 +50,7 @@ func incidentData(p page, i incident.Incident, notices []incident.Notice) map[st
 	if len(parts) > 0 {
 		out["hasPart"] = parts
 	}
+	out["publisher"] = map[string]any{"@type": "Organization", "name": p.Operator.Name, "url": p.Base}
 	return out
 }
 
@@ -74,6 +75,7 @@ func noticeData(p page, i incident.Incident, n incident.Notice, all []incident.N
 	if len(corrections) > 0 {
 		out["correction"] = corrections
 	}
+	out["publisher"] = map[string]any{"@type": "Organization", "name": p.Operator.Name, "url": p.Base}
 	if st.Withdrawn != 0 {
 		out["creativeWorkStatus"] = "Withdrawn"
 	}

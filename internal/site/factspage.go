@@ -111,7 +111,7 @@ func (s *Site) recorded(ctx context.Context, lang web.Lang, i incident.Incident,
 			r.URL = p.URL
 		}
 		if r.Attribution == "" && p.Dataset != incident.RecordedDataset { // else by hand, from the sources that it names
-			r.Attribution = p.Dataset
+			r.Attribution = datasetName(lang, p.Dataset)
 		}
 		return r, nil
 	}

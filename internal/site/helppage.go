@@ -80,8 +80,10 @@ func (s *Site) help(w http.ResponseWriter, r *http.Request) error {
 	if f, ok := i.Fact("affected.count"); ok {
 		value, unit := incident.Amount(lang, f.Value)
 		body.Known = append(body.Known, figure{Label: lang.Pick("対象", "Affected"), Value: value, Unit: unit})
+	} else {
+		body.Known = append(body.Known, partFigures(lang, i)...)
 	}
-	if labels := incident.ClassLabels(lang, i.Classes()); len(labels) > 0 {
+	if labels := incident.ClassLabelsIn(lang, i.Country(), i.Classes()); len(labels) > 0 {
 		body.Known = append(body.Known, figure{Label: lang.Pick("流出した可能性のある情報", "What may have been exposed"), Value: web.Join(lang, labels)})
 	}
 	at := zoned(lang, i)

@@ -25,11 +25,13 @@ type incidentBody struct {
 	Steps               []adviceStep
 	Timeline            *chartView
 	Like                string // cases like it
-	Addenda             []line
+	Addenda             []line // those that no notice tells
+	Added               int    // addenda in all
 	Actions             []line
 	Scope               []figure
 	ScopeNote           string
 	Facts               []factRow
+	FactsOpen           bool // a short record is not worth folding
 	Zone                string
 	Notices             []noticeLink
 	HelpHref            string
@@ -79,14 +81,15 @@ func (s *Site) incident(w http.ResponseWriter, r *http.Request) error {
 	p.Description = lang.Pick(i.Title(web.JA)+"についての事実、経緯、追記、対象となった方へのお願い。", "Facts, what happened when, addenda, and what to do: "+i.Title(web.EN)+".")
 	body := incidentBody{
 		Title: i.Title(lang), Organisation: i.Organisation(lang), StateTone: "clear", Unsigned: unsigned(lang, i),
-		Figures: figures(lang, i), Classes: incident.ClassLabels(lang, i.Classes()),
-		Addenda: addenda(lang, i), Actions: actions(lang, i), Notices: s.noticeLinks(p, i, notices, ""),
+		Figures: figures(lang, i), Classes: incident.ClassLabelsIn(lang, i.Country(), i.Classes()),
+		Addenda: untold(lang, i, notices), Added: len(i.Listed("addendum")), Actions: actions(lang, i), Notices: s.noticeLinks(p, i, notices, ""),
 		HelpHref: p.Link("/incidents/" + i.ID + "/help"), Replies: replies(lang, i), Sources: sourceRows(lang, i),
 		Correction: s.correction(lang, i),
 	}
 	if body.Recorded, err = s.recorded(r.Context(), lang, i, notices); err != nil {
 		return err
 	}
+	body.FactsOpen = body.Recorded != nil && len(body.Facts) <= fewFacts
 	history, err := s.Archive.Record(r.Context(), i.ID)
 	if err != nil {
 		return err
@@ -178,6 +181,9 @@ func figures(lang web.Lang, i incident.Incident) []figure {
 		value, unit := incident.Amount(lang, f.Value)
 		out = append(out, figure{Label: lang.Pick("対象", "Affected"), Value: value, Unit: unit, Note: note})
 	}
+	if len(out) == 0 {
+		out = partFigures(lang, i)
+	}
 	for _, span := range []struct{ from, to, ja, en string }{
 		{"window.start", "discovered", "最初の痕跡から発見まで", "From first trace to discovery"},
 		{"discovered", "contained", "発見から遮断まで", "From discovery to containment"},
@@ -203,6 +209,17 @@ func figures(lang web.Lang, i incident.Incident) []figure {
 				out = append(out, figure{Label: lang.Pick("発見から公表まで", "From discovery to disclosure"), Value: value})
 			}
 		}
+	}
+	return out
+}
+
+// partFigures are the numbers of regions, of an incident whose whole number is not known.
+func partFigures(lang web.Lang, i incident.Incident) []figure {
+	var out []figure
+	for _, f := range i.Listed("affected.part") {
+		value, unit := incident.Amount(lang, f.Value)
+		region := incident.RegionLabel(lang, f.Value.Region)
+		out = append(out, figure{Label: lang.Pick("対象（"+region+"）", "Affected in "+region), Value: value, Unit: unit, Note: lang.Pick("全体の数は、記録がありません", "how many in all is not on record")})
 	}
 	return out
 }
@@ -274,6 +291,20 @@ func zoned(lang web.Lang, i incident.Incident) func(incident.Moment) string {
 	}
 }
 
+// fewFacts is how many facts of a record from elsewhere are shown without being asked for.
+const fewFacts = 12
+
+// untold lists the addenda that no notice of the list tells, so that each is told once on a page that has both.
+func untold(lang web.Lang, i incident.Incident, notices []incident.Notice) []line {
+	var out []line
+	for n, f := range i.Listed("addendum") {
+		if !slices.ContainsFunc(notices, func(n incident.Notice) bool { return n.Kind == incident.KindAddendum && n.Item == f.Item }) {
+			out = append(out, addenda(lang, i)[n])
+		}
+	}
+	return out
+}
+
 func addenda(lang web.Lang, i incident.Incident) []line {
 	var out []line
 	for _, f := range i.Listed("addendum") {
@@ -340,22 +371,22 @@ func (s *Site) scope(r *http.Request, lang web.Lang, i incident.Incident, body *
 	}
 	accounts := of.Accounts
 	if hasAccounts {
-		body.Scope = append(body.Scope, figure{Label: lang.Pick("このサーバーの対象範囲にあるアカウント", "Accounts in the scope on this server"), Value: web.Digits(accounts)})
+		body.Scope = append(body.Scope, figure{Label: lang.Pick("このサーバーの対象範囲にあるアカウント", "Accounts in the scope on this server"), Value: web.Number(lang, accounts)})
 	}
-	body.Scope = append(body.Scope, figure{Label: lang.Pick("索引にある記録", "Entries in the index"), Value: web.Digits(entries)})
+	body.Scope = append(body.Scope, figure{Label: lang.Pick("索引にある記録", "Entries in the index"), Value: web.Number(lang, entries)})
 	if hasAccounts {
 		if without := of.WithoutEmail; without > 0 {
-			body.Scope = append(body.Scope, figure{Label: lang.Pick("対象のうち、アドレスの登録がないアカウント", "Affected accounts without an address"), Value: web.Digits(without),
+			body.Scope = append(body.Scope, figure{Label: lang.Pick("対象のうち、アドレスの登録がないアカウント", "Affected accounts without an address"), Value: web.Number(lang, without),
 				Note: lang.Pick("アドレスでは確認できません。組織から、別の方法で連絡します。", "They cannot be found by an address; the organisation reaches them another way.")})
 		}
 		if invalid := of.Invalid; invalid > 0 {
-			body.Scope = append(body.Scope, figure{Label: lang.Pick("読み取れなかった行", "Rows that could not be read"), Value: web.Digits(invalid),
+			body.Scope = append(body.Scope, figure{Label: lang.Pick("読み取れなかった行", "Rows that could not be read"), Value: web.Number(lang, invalid),
 				Note: lang.Pick("形の正しくない行です。対象かどうかを、ここでは確認できません。", "They were malformed. Whether they are affected cannot be checked here.")})
 		}
 	}
 	switch {
 	case s.Demo != nil:
-		body.ScopeNote = lang.Pick("この実演では、公表された数にならって作った架空のアカウントを、規模を変えて索引に入れています。",
+		body.ScopeNote = lang.Pick("このデモでは、公表された数にならって作った架空のアカウントを、規模を変えて索引に入れています。",
 			"In this demonstration the index holds accounts that were generated after the published figure, at a scale of their own.")
 	case hasAccounts && entries < accounts-of.WithoutEmail:
 		shared := accounts - of.WithoutEmail - entries
@@ -392,6 +423,9 @@ func factRows(lang web.Lang, i incident.Incident, state string) []factRow {
 			continue
 		}
 		value := factValue(lang, f, at)
+		if f.Key == "data-class" {
+			value = template.HTML(template.HTMLEscapeString(incident.ClassLabelIn(lang, i.Country(), f.Value.Word)))
+		}
 		if f.Unsigned {
 			value += template.HTML(`<span class="small">` + beforeSigning(lang, f) + `</span>`)
 		}
@@ -432,8 +466,14 @@ func sourceOf(lang web.Lang, i incident.Incident, f incident.Fact) template.HTML
 		}
 		return template.HTML(template.HTMLEscapeString(source.Value.Text.In(lang)))
 	}
+	if name, ok := sourceNames[f.Source]; ok {
+		return template.HTML(template.HTMLEscapeString(name.In(lang)))
+	}
 	return template.HTML(template.HTMLEscapeString(f.Source))
 }
+
+// sourceNames are the words that facts cite a source by without listing it.
+var sourceNames = map[string]incident.Text{"notice": {JA: "お知らせ", EN: "notice"}, "operator": {JA: "運営者", EN: "operator"}}
 
 // factValue writes the value of a fact.
 func factValue(lang web.Lang, f incident.Fact, at func(incident.Moment) string) template.HTML {
@@ -445,13 +485,16 @@ func factValue(lang web.Lang, f incident.Fact, at func(incident.Moment) string) 
 		if v.Qualifier == "about" {
 			out = lang.Pick(out+"頃", "about "+out)
 		}
-	case "affected.count", "base.count", "attempts.count":
+	case "affected.count", "affected.part", "base.count", "attempts.count":
 		out = esc(incident.Count(lang, v))
 	case "data-class", "country", "cause", "scope.state", "sector":
 		out = esc(incident.WordOf(lang, f.Key, v.Word))
 	case "secondary-damage":
-		out = esc(incident.Word(lang, v.Word)) + lang.Pick("は、", ": ") + esc(incident.Word(lang, v.Status))
-		if v.Status != "none-confirmed" {
+		out = esc(incident.Word(lang, v.Word)) + lang.Pick("は、", ": ") + esc(incident.DamageStatus(lang, v))
+		switch {
+		case v.Word == "enquiry" && v.Status != "none-confirmed":
+			out = esc(incident.Word(lang, v.Word)) + lang.Pick("が", ": ") + esc(incident.DamageStatus(lang, v))
+		case v.Status != "none-confirmed":
 			out = esc(incident.Word(lang, v.Word)) + lang.Pick("（", " (") + esc(incident.Word(lang, v.Status)) + lang.Pick("）", ")")
 		}
 	case "service":

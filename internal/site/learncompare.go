@@ -1,6 +1,7 @@
 package site
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -25,7 +26,18 @@ type comparison struct {
 	Attributions []attribution
 	Add          string // the archive, to find more
 	Max          int
+	Unknown      []string // ids that lead nowhere
+	Query        string   // what is searched for, to be added
+	Address      bool     // it looks like somebody's address, and is not searched for
+	Found        []foundIncident
+	Searched     bool
 }
+
+// foundIncident is one that can be added to a comparison: Href is the page with it.
+type foundIncident struct{ Title, Organisation, Date, Href string }
+
+// offered is how many incidents a search for more offers.
+const offered = 10
 
 // comparedIncident is one of them, with the letter it has in the pictures.
 type comparedIncident struct {
@@ -37,30 +49,32 @@ type comparedIncident struct {
 const letters = "ABCDEF"
 
 // idsOf reads which incidents are to be compared.
-func idsOf(v url.Values) ([]string, error) {
+func idsOf(v url.Values) []string {
 	var ids []string
 	for _, id := range v["id"] {
 		for _, one := range strings.FieldsFunc(id, func(r rune) bool { return r == ',' || r == ' ' }) {
-			if !incident.ValidID(one) {
-				return nil, errNotHere
-			}
 			if !slices.Contains(ids, one) {
 				ids = append(ids, one)
 			}
 		}
 	}
-	return ids[:min(len(ids), maxCompared)], nil
+	return ids[:min(len(ids), maxCompared)]
 }
 
 // compareTables gathers what is compared.
 func (s *Site) compareTables(r *http.Request, l web.Lang) (*comparison, error) {
-	ids, err := idsOf(r.URL.Query())
-	if err != nil {
-		return nil, err
-	}
+	ids := idsOf(r.URL.Query())
 	c := &comparison{Max: maxCompared}
 	for _, id := range ids {
+		if !incident.ValidID(id) {
+			c.Unknown = append(c.Unknown, shortened(id))
+			continue
+		}
 		i, err := s.Archive.Get(r.Context(), id)
+		if errors.Is(err, incident.ErrNotFound) {
+			c.Unknown = append(c.Unknown, id)
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -147,10 +161,7 @@ func factsBeside(l web.Lang, entries []archive.Entry) chart.Chart {
 		return chart.Cell{Text: e.Day().In(l) + l.Pick("（", " (") + incident.KeyLabel(l, e.DateKey) + l.Pick("）", ")")}
 	})
 	row(incident.KeyLabel(l, "affected.count"), func(e archive.Entry) chart.Cell {
-		if e.Affected.Number == nil {
-			return chart.Cell{}
-		}
-		return chart.Cell{Text: incident.Count(l, e.Affected)}
+		return chart.Cell{Text: incident.Counts(l, e.Affected, e.Parts)}
 	})
 	for _, key := range []struct {
 		key  string
@@ -164,7 +175,7 @@ func factsBeside(l web.Lang, entries []archive.Entry) chart.Chart {
 		})
 	}
 	row(incident.KeyLabel(l, "data-class"), func(e archive.Entry) chart.Cell {
-		return chart.Cell{Text: strings.Join(incident.ClassLabels(l, e.Classes), l.Pick("、", ", "))}
+		return chart.Cell{Text: strings.Join(incident.ClassLabelsIn(l, e.Country, e.Classes), l.Pick("、", ", "))}
 	})
 	for _, v := range archive.Intervals {
 		row(v.Label(l), func(e archive.Entry) chart.Cell {
@@ -175,10 +186,7 @@ func factsBeside(l web.Lang, entries []archive.Entry) chart.Chart {
 		})
 	}
 	row(l.Pick("出どころ", "Recorded from"), func(e archive.Entry) chart.Cell {
-		if e.Dataset == "" {
-			return chart.Cell{Text: archive.FacetLabel("dataset", archive.Own).In(l)}
-		}
-		return chart.Cell{Text: archive.FacetLabel("dataset", e.Dataset).In(l)}
+		return chart.Cell{Text: datasetName(l, e.Dataset)}
 	})
 	return chart.Chart{Name: t.Caption, Table: t}
 }
@@ -260,9 +268,54 @@ func (s *Site) compare(w http.ResponseWriter, r *http.Request) error {
 	if c.Attributions, err = s.attributions(r.Context(), l, shares); err != nil {
 		return err
 	}
+	if err := s.offer(r, p, c, query); err != nil {
+		return err
+	}
 	c.Add, p.Query, p.NoIndex = p.Link("/incidents"), query.Encode(), true
 	p.Body = c
-	return s.show(w, r, http.StatusOK, "compare", p)
+	status := http.StatusOK
+	if len(c.Unknown) > 0 {
+		status = http.StatusNotFound
+	}
+	return s.show(w, r, status, "compare", p)
+}
+
+// offer searches for incidents to add to a comparison whose address has the query chosen.
+func (s *Site) offer(r *http.Request, p page, c *comparison, chosen url.Values) error {
+	c.Query = strings.TrimSpace(r.URL.Query().Get("q"))
+	if c.Query == "" {
+		return nil
+	}
+	if strings.ContainsAny(c.Query, "@＠") { // an address does not belong into a URL, and finds nothing here
+		c.Query, c.Address = "", true
+		return nil
+	}
+	res, err := s.Archive.Search(r.Context(), archive.Query{Text: c.Query, Limit: offered})
+	if err != nil && !errors.Is(err, archive.ErrQuery) {
+		return err
+	}
+	c.Searched = true
+	for _, e := range res.Entries {
+		if slices.Contains(chosen["id"], e.ID) {
+			continue
+		}
+		with := url.Values{"id": append(slices.Clone(chosen["id"]), e.ID)}
+		f := foundIncident{Title: e.Title.In(p.Lang.Lang), Organisation: e.Organisation.In(p.Lang.Lang), Href: p.Link("/learn/compare?" + with.Encode())}
+		if e.DateKey != "recorded" {
+			f.Date = e.Day().In(p.Lang.Lang)
+		}
+		c.Found = append(c.Found, f)
+	}
+	return nil
+}
+
+// shortened is a word of an address as a page repeats it.
+func shortened(s string) string {
+	const most = 64 // characters
+	if r := []rune(strings.ToValidUTF8(s, "�")); len(r) > most {
+		return string(r[:most]) + "…"
+	}
+	return strings.ToValidUTF8(s, "�")
 }
 
 // likeBody is what "cases like yours" shows.
@@ -323,9 +376,7 @@ func (s *Site) likeTables(r *http.Request, l web.Lang) (*likeBody, error) {
 		if f.Entry.DateKey != "recorded" {
 			row.Date = f.Entry.Day().In(l) + l.Pick("（", " (") + incident.KeyLabel(l, f.Entry.DateKey) + l.Pick("）", ")")
 		}
-		if f.Entry.Affected.Number != nil {
-			row.Affected = incident.Count(l, f.Entry.Affected)
-		}
+		row.Affected = incident.Counts(l, f.Entry.Affected, f.Entry.Parts)
 		for _, reason := range f.Reasons {
 			row.Reasons = append(row.Reasons, reason.In(l))
 		}
@@ -427,9 +478,12 @@ func (s *Site) placed(r *http.Request, l web.Lang, id string, figures []figure) 
 		return nil, err
 	}
 	for _, p := range placings {
-		note := fmt.Sprintf(l.Pick("同じ節目の記録は n = %s。順位は示しません", "n = %s of these milestones: too few for a rank"), web.Digits(int64(p.N)))
+		note := ""
 		if p.Claimed() {
-			note = chart.Rank(l, p) + l.Pick("。中央値 ", "; median ") + archive.SpanText(l, p.Median) + l.Pick("、", ", ") + "n = " + web.Digits(int64(p.N))
+			note = fmt.Sprintf(l.Pick("記録のある%s件の中央値は%s", "the median of the %s on record: %s"), web.Number(l, int64(p.N)), archive.SpanText(l, p.Median))
+			if rank := chart.Rank(l, p); rank != "" {
+				note = rank + l.Pick("。", "; ") + note
+			}
 		}
 		n := slices.IndexFunc(figures, func(f figure) bool { return f.Label == p.Interval.Label(l) })
 		if n < 0 {

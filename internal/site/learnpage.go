@@ -129,7 +129,7 @@ func (s *Site) learnTables(ctx context.Context, l web.Lang, f archive.Filter, st
 	}
 	for _, unit := range chart.Units(st.Years) {
 		if slices.Contains([]string{"persons", "accounts", "records"}, unit) {
-			name := fmt.Sprintf(l.Pick("規模（単位: %s）", "Size, in %s"), incident.Word(l, unit))
+			name := sizeName(l, unit)
 			out = append(out, learnTable{"sizes-" + unit, "sizes", chart.Sizes(l, name, unit, st.Years), []string{l.Pick("細い線は最小から最大、太い帯は中央の半数、横線は中央値です。5件に満たない年は、1件ずつ点で示します。", "Thin line: smallest to largest. Bar: the middle half. Stroke: the median. Years with fewer than five show each incident as a dot.")}})
 		}
 	}
@@ -150,6 +150,17 @@ func (s *Site) learnTables(ctx context.Context, l web.Lang, f archive.Filter, st
 	return append(out, learnTable{"told", "told", chart.Shares(l, l.Pick("伝えられたこと", "What was told"), labels, n, of), nil}), nil
 }
 
+// sizeName names a picture of sizes by what was counted.
+func sizeName(l web.Lang, unit string) string {
+	switch unit {
+	case "persons":
+		return l.Pick("対象の人数（人）", "People affected")
+	case "accounts":
+		return l.Pick("対象のアカウント数", "Accounts affected")
+	}
+	return l.Pick("対象の記録の件数（件）", "Records affected")
+}
+
 func timesNote(l web.Lang) string {
 	return l.Pick("山は件数、太い帯は中央の半数、縦線は中央値です。日だけが分かっているものは暦の日数で数え、「同じ日」は半日の位置に置いています。", "The height is how many; the bar is the middle half, the stroke the median. What is known to the day only is counted in calendar days; “the same day” stands at half a day.")
 }
@@ -158,7 +169,7 @@ func timesNote(l web.Lang) string {
 func groupTable(l web.Lang, facet, name string, groups []archive.Group, f archive.Filter) chart.Chart {
 	t := chart.Table{Caption: name, Columns: []chart.Column{{Head: incident.KeyLabel(l, facet)}, {Head: l.Pick("件数", "Incidents"), Number: true}}}
 	for _, v := range archive.Intervals {
-		t.Columns = append(t.Columns, chart.Column{Head: fmt.Sprintf(l.Pick("%s（中央値）", "%s (median)"), v.Label(l)), Number: true}, chart.Column{Head: "n", Number: true})
+		t.Columns = append(t.Columns, chart.Column{Head: fmt.Sprintf(l.Pick("%s（中央値）", "%s (median)"), v.Label(l)), Number: true}, chart.Column{Head: l.Pick("その件数", "incidents"), Number: true})
 	}
 	for _, g := range groups {
 		q := values(f)
@@ -214,7 +225,7 @@ func selectionOf(l web.Lang, name string, words, chosen []string) selection {
 func (s *Site) attributions(ctx context.Context, l web.Lang, shares []archive.DatasetShare) ([]attribution, error) {
 	var out []attribution
 	for _, d := range shares {
-		a := attribution{Name: archive.FacetLabel("dataset", cmp.Or(d.Dataset, archive.Own)).In(l), N: d.N}
+		a := attribution{Name: datasetName(l, d.Dataset), N: d.N}
 		if d.Dataset != "" {
 			from, ok, err := s.Archive.Provenance(ctx, d.Sample)
 			if err != nil {

@@ -1,10 +1,12 @@
 package site
 
 import (
+	"cmp"
 	"encoding/hex"
 	"fmt"
 	"html/template"
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -109,6 +111,7 @@ func gist(lang web.Lang, i incident.Incident, n incident.Notice) string {
 // noticeBody is what the page of a notice shows.
 type noticeBody struct {
 	ID, Kind            string
+	Issuer              string // whose notice it is
 	Heading             string // where the text has none of its own
 	HTML                template.HTML
 	Marks               []mark
@@ -171,12 +174,13 @@ func (s *Site) notice(w http.ResponseWriter, r *http.Request) error {
 		p.Title += p.Lang.Pick("（", " (") + versionName(lang, n.Version) + p.Lang.Pick("　", ", ") + kindOf(lang, n.Kind) + p.Lang.Pick("）", ")")
 	}
 	p.Description = p.Lang.Pick("お知らせの全文と、公開台帳に記録されていることの証明。", "The notice in full, with the proof that it is in the public ledger.")
+	p.Issuer = i.Organisation(lang)
 	links := s.noticeLinks(p, i, all, n.ID)
 	draft := n.LedgerIndex < 0
-	body := noticeBody{ID: n.ID, Kind: kindOf(lang, n.Kind), HTML: text, Marks: marks(p, n, all), IncidentHref: p.Link("/incidents/" + n.Incident),
+	body := noticeBody{ID: n.ID, Kind: kindOf(lang, n.Kind), Issuer: cmp.Or(i.Organisation(lang), p.Operator.Name), HTML: closed(text), Marks: marks(p, n, all), IncidentHref: p.Link("/incidents/" + n.Incident),
 		Title: i.Title(lang), Version: n.Version, Published: web.TimeElement(lang, n.Time.In(incident.Japan)), Index: n.LedgerIndex, SHA256: digest,
 		Proof: string(proof), DataHref: "/ledger/v1/data/" + digest, ProofHref: "/notices/" + n.ID + "/proof", URL: p.Base + "/notices/" + n.ID,
-		Later: later(links, n, all), All: links, Draft: draft}
+		Later: later(links, n, all), All: bare(links), Draft: draft}
 	if draft {
 		body.Marks = append(body.Marks, mark{"open", lang.Pick("これは下書きです。公表も署名もされていません。", "This is a draft. It is neither published nor signed."), "", ""})
 	}
@@ -206,6 +210,13 @@ func (s *Site) notice(w http.ResponseWriter, r *http.Request) error {
 	p.Body = body
 	return s.show(w, r, http.StatusOK, "notice", p)
 }
+
+// closed sets the word that ends a Japanese notice to the right, where a letter has it.
+func closed(text template.HTML) template.HTML {
+	return template.HTML(ending.ReplaceAllString(string(text), `<p class="end">$1</p>`))
+}
+
+var ending = regexp.MustCompile(`<p>(以[ 　]?上)</p>`)
 
 // newValue is what a correction says in the place of a fact.
 func newValue(lang web.Lang, i incident.Incident, n incident.Notice, was incident.Fact) string {
@@ -273,6 +284,15 @@ func later(links []noticeLink, n incident.Notice, all []incident.Notice) []notic
 	var out []noticeLink
 	for _, l := range list {
 		out = append(out, l.noticeLink)
+	}
+	return out
+}
+
+// bare leaves out what notices say, where the page has told it already.
+func bare(links []noticeLink) []noticeLink {
+	out := slices.Clone(links)
+	for k := range out {
+		out[k].Text, out[k].Later = "", ""
 	}
 	return out
 }

@@ -82,7 +82,7 @@ func TestHelpPage(t *testing.T) {
 	w := fullWorld(t)
 	for lang, wants := range map[string][]string{
 		"ja": {"2013年8月2日 15時現在", "最新の追記", "再び設置しました", "対象となった方に、していただきたいこと", "予定より遅れ", "解除", "19日 21時頃の予定", "サービスの状況", "NAVERまとめ",
-			"まだ分かっていないこと", "その後どうなったかは記録されていません", "お客様お問い合わせ窓口", "http://help.naver.jp/faq?itemNo=1287"},
+			"まだ分かっていないこと", "その後の記録がありません", "お客様お問い合わせ窓口", "http://help.naver.jp/faq?itemNo=1287"},
 		"en": {"As of 2 August 2013, 15:00", "The newest addendum", "later than promised", "lifted", "promised for about 19 July 2013, 21:00", "what became of it is not recorded"},
 	} {
 		text := pageText(w.get("GET", "/incidents/naver-2013/help?lang="+lang).Body.String())
@@ -130,7 +130,7 @@ func TestIncidentHistory(t *testing.T) {
 		}
 	}
 	text = pageText(w.get("GET", "/incidents/naver-2013?lang=ja").Body.String())
-	for _, want := range []string{"アドレスの登録がないアカウント", "読み取れなかった行", "予定どおりには行われませんでした", "その後どうなったかは記録されていません", "確かさ", "可能性あり"} {
+	for _, want := range []string{"アドレスの登録がないアカウント", "読み取れなかった行", "予定どおりには行われませんでした", "その後の記録がありません", "確かさ", "可能性あり"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the page does not say %q", want)
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"shirase/internal/archive"
+	"shirase/internal/incident"
 	"shirase/internal/web"
 )
 
@@ -67,6 +68,58 @@ func (s *Site) organisation(w http.ResponseWriter, r *http.Request) error {
 	return s.show(w, r, http.StatusOK, "organisation", p)
 }
 
+// organisationsBody is a page of the list of organisations.
+type organisationsBody struct {
+	Rows    []organisationRow
+	Next    string
+	First   string // from a later page
+	Letters []choice
+}
+
+type organisationRow struct {
+	Name, Href string
+	Incidents  int
+}
+
+// listedOrganisations is how many a page of the list has.
+const listedOrganisations = 100
+
+// organisations lists who is on record, in the order of their ids: those of Latin names are words, the others begin with o-.
+func (s *Site) organisations(w http.ResponseWriter, r *http.Request) error {
+	if s.Archive == nil {
+		return errNotHere
+	}
+	after := r.URL.Query().Get("after")
+	if after != "" && !incident.ValidID(after) {
+		return errNotHere
+	}
+	list, err := s.Archive.Organisations(r.Context(), after, listedOrganisations+1)
+	if err != nil {
+		return err
+	}
+	p := s.newPage(r, "incidents", false)
+	lang := p.Lang.Lang
+	p.Title = lang.Pick("組織の一覧", "Organisations")
+	p.Description = lang.Pick("公表の記録がある組織の一覧。", "Organisations whose disclosures are on record.")
+	p.NoIndex = after != ""
+	body := organisationsBody{}
+	if len(list) > listedOrganisations {
+		list = list[:listedOrganisations]
+		body.Next = p.Link("/organisations?after=" + list[len(list)-1].ID)
+	}
+	if after != "" {
+		body.First, p.Query = p.Link("/organisations"), "after="+after
+	}
+	for _, o := range list {
+		body.Rows = append(body.Rows, organisationRow{o.Name.In(lang), p.Link("/organisations/" + o.ID), o.Incidents})
+	}
+	for letter := 'a'; letter <= 'z'; letter++ {
+		body.Letters = append(body.Letters, choice{Label: string(letter - 'a' + 'A'), Href: p.Link("/organisations?after=" + string(letter))})
+	}
+	p.Body = body
+	return s.show(w, r, http.StatusOK, "organisations", p)
+}
+
 // organisationFigures are what is known of how an organisation discloses. Every figure says of how many incidents it
 // is.
 func organisationFigures(lang web.Lang, list []archive.Entry) []figure {
@@ -86,7 +139,7 @@ func organisationFigures(lang web.Lang, list []archive.Entry) []figure {
 	if len(taken) > 0 {
 		value, unit := medianSpan(lang, taken)
 		out = append(out, figure{Label: lang.Pick("発見から公表まで（中央値）", "Discovery to disclosure (median)"), Value: value, Unit: unit,
-			Note: lang.Pick(fmt.Sprintf("両方の日が分かる%s件による", web.Digits(int64(len(taken)))), fmt.Sprintf("n = %s, where both are known", web.Digits(int64(len(taken)))))})
+			Note: lang.Pick(fmt.Sprintf("両方の日が分かる%s件による", web.Digits(int64(len(taken)))), fmt.Sprintf("of %s where both are known", web.Digits(int64(len(taken)))))})
 	}
 	return out
 }

@@ -10,13 +10,18 @@ import (
 	"io/fs"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"shirase/check"
+	"shirase/identity"
 	"shirase/internal/archive"
 	"shirase/internal/incident"
 	"shirase/internal/web"
 )
+
+// listedOpenly is how many of the incidents that can be checked the home page lists before it folds the others away.
+const listedOpenly = 6
 
 // recent is how many incidents the home page lists.
 const recent = 5
@@ -38,8 +43,8 @@ type row struct {
 }
 
 // joinLabels lists data classes in one line of small print, where English says no "and".
-func joinLabels(lang web.Lang, classes []string) string {
-	labels := incident.ClassLabels(lang, classes)
+func joinLabels(lang web.Lang, country string, classes []string) string {
+	labels := incident.ClassLabelsIn(lang, country, classes)
 	if lang == web.JA {
 		return web.Join(lang, labels)
 	}
@@ -113,10 +118,64 @@ func (s *Site) home(w http.ResponseWriter, r *http.Request) error {
 		"Find out whether you are affected by a data breach without anybody learning your address. Every answer comes with a proof.")
 	p.Body = struct {
 		Empty, Checkable bool
+		Kinds            []checkKind
+		Final, Open      []covered // what a check answers for, and what it cannot yet
 		Recent           []row
 		Total            int
-	}{latest.Total == 0, checkable, s.entryRows(p, latest.Entries), latest.Total}
+	}{latest.Total == 0, checkable, s.kinds(r, p, list), s.covered(p, list, check.Final), s.covered(p, list, check.Investigating), s.entryRows(p, latest.Entries), latest.Total}
 	return s.show(w, r, http.StatusOK, "home", p)
+}
+
+// checkKind is a kind of identity that the form offers to check.
+type checkKind struct {
+	Kind, Organisation, Label string // Organisation is the id of whose account numbers they are
+}
+
+// kinds are what the published index holds: e-mail addresses always, as what most people have.
+func (s *Site) kinds(r *http.Request, p page, list []archive.Entry) []checkKind {
+	lang, st := p.Lang.Lang, s.Statement()
+	out := []checkKind{{string(identity.KindEmail), "", lang.Pick("メールアドレス", "An e-mail address")}}
+	if st == nil {
+		return out
+	}
+	final := slices.DeleteFunc(slices.Clone(st.Incidents), func(in check.Incident) bool { return in.State != check.Final })
+	here := p.PhoneRegion == "" || p.PhoneRegion == "JP" // a page reads the numbers of one country
+	if here && slices.ContainsFunc(final, func(in check.Incident) bool { return in.Counts[string(identity.KindPhone)] > 0 }) {
+		out = append(out, checkKind{string(identity.KindPhone), "", lang.Pick("電話番号", "A telephone number")})
+	}
+	for _, in := range final {
+		if in.Counts[string(identity.KindAccount)] == 0 || s.Scope == nil {
+			continue
+		}
+		of, ok := s.Scope(r.Context(), in.ID)
+		if !ok || of.Organisation == "" || slices.ContainsFunc(out, func(k checkKind) bool { return k.Organisation == of.Organisation }) {
+			continue
+		}
+		name := organisationOf(in, list, lang)
+		out = append(out, checkKind{string(identity.KindAccount), of.Organisation, lang.Pick("会員番号・アカウントのID（"+name+"）", "An account number or ID of "+name)})
+	}
+	return out
+}
+
+// covered is an incident that a check speaks of.
+type covered struct {
+	Href, Title, Organisation string
+	AsOf                      template.HTML
+}
+
+// covered lists the incidents of the statement that are in a state, the newest as-of first.
+func (s *Site) covered(p page, list []archive.Entry, state check.State) []covered {
+	st, lang := s.Statement(), p.Lang.Lang
+	if st == nil {
+		return nil
+	}
+	stated := slices.DeleteFunc(slices.Clone(st.Incidents), func(in check.Incident) bool { return in.State != state })
+	slices.SortStableFunc(stated, func(a, b check.Incident) int { return b.AsOf.Compare(a.AsOf.Time) })
+	var out []covered
+	for _, in := range stated {
+		out = append(out, covered{p.Link("/incidents/" + in.ID), titleOf(in, lang), organisationOf(in, list, lang), web.TimeElement(lang, in.AsOf.In(incident.Japan))})
+	}
+	return out
 }
 
 // answer leads to the home page, where answers are: they have no address of their own.
@@ -169,7 +228,7 @@ func (s *Site) statement(w http.ResponseWriter, r *http.Request) error {
 			}
 			for _, kind := range []string{"email", "phone", "account"} {
 				if n := in.Counts[kind]; n > 0 {
-					row.Counts = append(row.Counts, kindLabel(lang, kind)+" "+web.Digits(n))
+					row.Counts = append(row.Counts, kindLabel(lang, kind)+" "+web.Number(lang, n))
 				}
 			}
 			body.Incidents = append(body.Incidents, row)
@@ -311,6 +370,22 @@ func visible(st *check.Statement) int {
 	return sum
 }
 
+// missing names what a path asks for where that is not on record: an incident, a notice, an organisation.
+func missing(lang web.Lang, path string) string {
+	for _, of := range []struct{ prefix, ja, en string }{
+		{"/incidents/", "「%s」という事案の記録はありません。アドレスが間違っているか、まだ公表していない事案です。", "There is no incident “%s” on record: the address is wrong, or it has not been published."},
+		{"/notices/", "「%s」というお知らせはありません。", "There is no notice “%s”."},
+		{"/organisations/", "「%s」という組織の記録はありません。", "There is no organisation “%s” on record."},
+	} {
+		if rest, ok := strings.CutPrefix(path, of.prefix); ok {
+			if id, _, _ := strings.Cut(rest, "/"); id != "" {
+				return fmt.Sprintf(lang.Pick(of.ja, of.en), shortened(id))
+			}
+		}
+	}
+	return ""
+}
+
 // errorPage tells a person what went wrong, and what to do.
 func (s *Site) errorPage(w http.ResponseWriter, r *http.Request, problem web.Problem) {
 	p := s.newPage(r, "", false)
@@ -324,6 +399,9 @@ func (s *Site) errorPage(w http.ResponseWriter, r *http.Request, problem web.Pro
 	case http.StatusNotFound:
 		body.Heading = pick("ページが見つかりません。", "There is no such page.")
 		body.What = pick("アドレスが間違っているか、まだ公表していない事案です。", "The address is wrong, or the incident has not been published.")
+		if what := missing(p.Lang.Lang, r.URL.Path); what != "" {
+			body.What = what
+		}
 		body.Remedy = pick("公表した内容は、取り下げたものも含めて消しません。リンクをたどって来られた場合は、リンク元の誤りかもしれません。",
 			"Nothing that was published is ever removed, not even what was withdrawn. If you followed a link, the link may be wrong.")
 	case http.StatusMethodNotAllowed:

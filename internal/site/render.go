@@ -25,7 +25,7 @@ var shared = []string{"templates/base.html", "templates/parts.html", "templates/
 // newPages parses the templates of every page.
 func newPages(files fs.FS) (*pages, error) {
 	p := &pages{sets: map[string]map[web.Lang]*template.Template{}}
-	for _, name := range []string{"home", "incidents", "organisation", "incident", "help", "notice", "problem", "learn", "compare", "like", "statement", "verify", "how", "feeds", "api", "error", "preview"} {
+	for _, name := range []string{"home", "incidents", "organisations", "organisation", "incident", "help", "notice", "problem", "learn", "compare", "like", "statement", "verify", "how", "feeds", "api", "error", "preview"} {
 		p.sets[name] = map[web.Lang]*template.Template{}
 		for _, lang := range []web.Lang{web.JA, web.EN} {
 			set, err := template.New("base").Funcs(funcs(lang)).ParseFS(files, append(shared, "templates/"+name+".html")...)
@@ -54,6 +54,9 @@ func funcs(lang web.Lang) template.FuncMap {
 		"reasons":  func() []word { return reasons },
 		"whys":     func() []word { return whys },
 		"failures": func() []failure { return failures },
+		"first":    func(n int, list []covered) []covered { return list[:min(n, len(list))] },
+		"others":   func(n int, list []covered) []covered { return list[min(n, len(list)):] },
+		"openly":   func() int { return listedOpenly },
 		"proven":   func() any { return provenWords },
 	}
 }
@@ -76,6 +79,8 @@ type page struct {
 	Nav                string // the entry of the navigation this page belongs to
 	Failed             bool   // an error page
 	Base               string // URL of this instance, for commands
+	Operator           operator
+	Issuer             string // of a notice, where it is not the operator
 	Style              web.Asset
 	Script, Worker     *web.Asset // nil where the page needs none, or none is built in
 	LedgerKey          string
@@ -112,7 +117,7 @@ func (p page) Suffix() string {
 
 // newPage starts the page of a request. script says whether it needs the check's program.
 func (s *Site) newPage(r *http.Request, nav string, script bool) page {
-	p := page{Lang: web.LanguageOf(r), Path: localPath(r), Nav: nav, Base: s.base(r), LedgerKey: s.LedgerKey, Demo: s.Demo, Preview: s.Archive != nil && s.Archive.Drafts()}
+	p := page{Lang: web.LanguageOf(r), Path: localPath(r), Nav: nav, Base: s.base(r), Operator: s.operator(r, web.LanguageOf(r).Lang), LedgerKey: s.LedgerKey, Demo: s.Demo, Preview: s.Archive != nil && s.Archive.Drafts()}
 	p.Style, _ = s.assets.Asset("style.css")
 	code, hasCode := s.assets.Asset("check.js")
 	worker, hasWorker := s.assets.Asset("check-worker.js")
@@ -123,6 +128,23 @@ func (s *Site) newPage(r *http.Request, nav string, script bool) page {
 		}
 	}
 	return p
+}
+
+// operator is who runs the site, as a page says it.
+type operator struct {
+	Name             string
+	Host             bool // the name is the host's: nobody has said who it is
+	Contact          string
+	ContactText      string
+	Imprint, Privacy string
+}
+
+func (s *Site) operator(r *http.Request, lang web.Lang) operator {
+	o := operator{Name: s.Operator.In(lang), Contact: s.Contact, ContactText: strings.TrimPrefix(s.Contact, "mailto:"), Imprint: s.Imprint, Privacy: s.Privacy}
+	if o.Name == "" {
+		o.Name, o.Host = strings.TrimPrefix(strings.TrimPrefix(s.base(r), "https://"), "http://"), true
+	}
+	return o
 }
 
 // localPath is the path of a request as a link within this site: "//elsewhere.example" would lead out of it.

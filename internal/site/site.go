@@ -48,8 +48,12 @@ type Options struct {
 
 	// API lists the addresses of the API.
 	API []Route
-	// Contact is where corrections and replies to what is recorded here go: an https or mailto URL, or empty.
+	// Operator is who runs this site, as its pages name it; empty: the host's name stands for it.
+	Operator incident.Text
+	// Contact is where questions, corrections and replies to what is recorded here go: an http, https or mailto URL, or empty.
 	Contact string
+	// Imprint and Privacy are pages of the operator's own site, http or https, or empty.
+	Imprint, Privacy string
 
 	LedgerKey string // verifier key of the ledger (C2SP signed-note vkey)
 	BaseURL   string // of this instance, without a final slash; empty: what the request was made to
@@ -62,6 +66,8 @@ type Scope struct {
 	Accounts     int64 // affected
 	Invalid      int64 // rows of the export that could not be read
 	WithoutEmail int64 // affected accounts without an address, which a check by address does not find
+
+	Organisation string // the id under which account numbers are indexed; "" where they are not
 }
 
 // Demo is what a demonstration tells its visitors.
@@ -134,6 +140,7 @@ func (s *Site) routes() {
 	page("GET /answer", s.answer)
 	page("GET /incidents", s.incidents)
 	page("GET /incidents/{id}", s.incident)
+	page("GET /organisations", s.organisations)
 	page("GET /organisations/{id}", s.organisation)
 	page("GET /incidents/{id}/timeline.csv", s.timelineCSV)
 	page("GET /learn", s.learn)

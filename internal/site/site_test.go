@@ -154,7 +154,9 @@ func newWorld(t testing.TB, change func(*Options), factsFiles ...string) *world 
 	o := Options{
 		Archive:   w.archive.Public(),
 		Statement: func() *check.Statement { return w.statement },
-		Scope:     func(_ context.Context, id string) (Scope, bool) { return Scope{1692496, 3, 12}, id == "naver-2013" },
+		Scope: func(_ context.Context, id string) (Scope, bool) {
+			return Scope{Accounts: 1692496, Invalid: 3, WithoutEmail: 12}, id == "naver-2013"
+		},
 		Proof:     func(context.Context, int64) ([]byte, error) { return []byte(testProof), nil },
 		Contact:   "mailto:desk@notice.example",
 		LedgerKey: testKey,
@@ -472,8 +474,8 @@ func TestEmptyInstance(t *testing.T) {
 func TestIncidentPage(t *testing.T) {
 	w := fullWorld(t)
 	for lang, wants := range map[string][]string{
-		"ja": {"169万2,496アカウント", "約270万アカウント", "13時間18分", "48分", "翌日", "ハッシュ化されたパスワード", "追記 4", "自分が対象かどうかを確認する",
-			"1,692,496", "1,692,490", "日本以外で提供している", "不正ログインは、確認されていません", "予定どおりには行われませんでした", "（解除）", "全アカウントのログインを遮断", "日本時間"},
+		"ja": {"169万2,496アカウント", "約270万アカウント", "13時間18分", "48分", "翌日", "ハッシュ化されたパスワード", "追記 4件", "自分が対象かどうかを確認する",
+			"169万2,490", "日本以外で提供している", "不正ログインは、確認されていません", "予定どおりには行われませんでした", "（解除）", "全アカウントのログインを遮断", "日本時間"},
 		"en": {"1,692,496 accounts", "about 2,700,000 accounts", "13 hours 18 minutes", "48 minutes", "the next day", "hashed password", "4 addenda",
 			"Check whether you are affected", "illegitimate sign-ins: none confirmed", "this promise was not kept", "(lifted)"},
 	} {

@@ -18,6 +18,7 @@ func (w word) In(lang web.Lang) string { return lang.Pick(w.ja, w.en) }
 // reasons say why what was entered is not an address.
 var reasons = []word{
 	{"empty", "アドレスを入力してください。", "Please enter an address."},
+	{"empty-number", "番号を入力してください。", "Please enter the number."},
 	{"too-many", "一度に確認できるのは、16件までです。", "At most 16 addresses can be checked at once."},
 	{"too-long", "長すぎます。アドレスだけを入力してください。", "This is too long. Please enter the address and nothing else."},
 	{"not-utf8", "読み取れない文字が含まれています。", "It holds characters that cannot be read."},
@@ -27,6 +28,7 @@ var reasons = []word{
 	{"old-normaliser", "このブラウザーでは、この文字を正しく扱えません。新しいブラウザーか、コマンドをお使いください。", "This browser cannot handle these characters correctly. Please use a newer one, or the command."},
 
 	{"no-at-sign", "@ がありません。user1@example.com のような形で入力してください。", "There is no @ in it. An address looks like user1@example.com."},
+	{"no-at-sign-here", "@ がありません。電話番号や会員番号を確認するときは、「何で確認しますか」で選んでから入力してください。", "There is no @ in it. To check a telephone number or an account number, choose that above first."},
 	{"local-part-empty", "@ の前に何もありません。", "There is nothing before the @."},
 	{"local-part-too-long", "@ の前が64文字を超えています。", "The part before the @ is longer than 64 characters."},
 	{"local-part-not-ascii", "@ の前に、半角の英数字と記号でない文字があります。", "The part before the @ holds a character that is not ASCII."},
@@ -51,7 +53,7 @@ var reasons = []word{
 	{"phone-character", "電話番号に使えない文字があります。", "It holds a character that is not part of a telephone number."},
 	{"phone-no-region", "電話番号は、+ と国番号から始めてください（日本なら +81）。", "Please begin a telephone number with + and the country code."},
 	{"phone-invalid", "実在しうる電話番号ではありません。", "It is not a telephone number that can exist."},
-	{"phone-not-here", "このページでは、電話番号は確認できません。", "Telephone numbers cannot be checked on this page."},
+	{"phone-not-here", "このページで確認できるのは、日本の電話番号です。ほかの国の番号は、コマンド（shirase check）で確認できます。", "Only Japanese numbers can be checked on this page. Those of other countries can be checked by the command, shirase check."},
 	{"organisation-invalid", "組織の id が正しくありません。", "The organisation's id is not valid."},
 }
 
@@ -87,10 +89,10 @@ func (f failure) RemedyForFile(lang web.Lang) string {
 
 // What to do where the fault is not the reader's.
 const (
-	againJA = "時間をおいて、もう一度お試しください。同じ表示が続くときは、下の符号を、公表した組織の窓口に伝えてください。"
-	againEN = "Please try again later. If it stays like this, tell the organisation's desk the code below."
-	tellJA  = "このサーバーの答えを、信用しないでください。下の符号を、公表した組織の窓口に伝えてください。"
-	tellEN  = "Do not trust an answer of this server. Please tell the organisation's desk the code below."
+	againJA = "時間をおいて、もう一度お試しください。同じ表示が続くときは、下のエラーの名前を、公表した組織の窓口に伝えてください。"
+	againEN = "Please try again later. If it stays like this, tell the organisation's desk the name of the error below."
+	tellJA  = "このサーバーの答えを、信用しないでください。下のエラーの名前を、公表した組織の窓口に伝えてください。"
+	tellEN  = "Do not trust an answer of this server. Please tell the organisation's desk the name of the error below."
 	clockJA = "この端末の時計と日付が合っているかを確かめてください。合っているときは、運営者の側で更新が遅れています。時間をおいてお試しください。"
 	clockEN = "Please see whether this device's clock and date are right. If they are, the operator is late in renewing it: try again later."
 )
@@ -137,7 +139,7 @@ var failures = []failure{
 // provenWords complete the sentence of a verified answer.
 var provenWords = []struct{ Result, Tone, JA, EN string }{
 	{"affected", "hit", "次の公表の対象に含まれていました。", "was affected by the incidents below."},
-	{"not-in-scope", "clear", "公表された対象に含まれていませんでした。", "was not among those published as affected."},
+	{"not-in-scope", "clear", "下に挙げる、照合した公表の対象に含まれていませんでした。", "was not among those affected in what it was compared with, which is listed below."},
 	{"incomplete", "open", "照合できた公表には含まれていませんでしたが、一部は照合できていませんでした。", "was not in what could be compared, and part of what was published could not be."},
 	{"investigating", "open", "照合できる公表が、どれも調査中でした。", "could not be answered yet: what it could have been compared with was under investigation."},
 	{"unchecked", "open", "照合できる公表がありませんでした。", "had nothing to be compared with."},

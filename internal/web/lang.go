@@ -63,10 +63,11 @@ func group(digits string) string {
 	return b.String()
 }
 
-// Number groups n as running text of the language does: 169万2,496 in Japanese (ten-thousands first, 億 and 兆 above
-// them), 1,692,496 in English.
+// Number writes n as the language does, and every page and text in the same way: 11,049 and 169万2,496 in Japanese (what
+// has six digits is read by ten-thousands, with 億 and 兆 above them; what has five is read at a glance), 1,692,496 in
+// English.
 func Number(l Lang, n int64) string {
-	if l == EN || (n < 10_000 && n > -10_000) {
+	if l == EN || (n < 100_000 && n > -100_000) {
 		return Digits(n)
 	}
 	sign := ""
@@ -84,15 +85,6 @@ func Number(l Lang, n int64) string {
 		}
 	}
 	return sign + strings.Join(parts, "")
-}
-
-// Both gives Number and, where it reads differently, Digits behind it: 169万2,496 (1,692,496).
-func Both(l Lang, n int64) string {
-	number, digits := Number(l, n), Digits(n)
-	if number == digits {
-		return number
-	}
-	return number + "（" + digits + "）"
 }
 
 // Date writes the day of t in t's own zone: 2013年7月19日, 19 July 2013.

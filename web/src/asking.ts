@@ -40,12 +40,29 @@ class Asking {
         this.submitButton()?.focus();
       });
     }
+    const kinds = this.form.querySelector<HTMLSelectElement>("[data-kinds]");
+    if (kinds) {
+      kinds.addEventListener("change", () => this.choose(kinds));
+      this.choose(kinds); // what the browser kept from before
+    }
     this.inputError();
     const button = this.submitButton();
     if (button) button.disabled = false;
     // Whoever turns to the box will want the worker; whoever only reads the page need not load it.
     const warm = () => this.office.ask({ ask: "warm" }, () => {})();
     this.form.addEventListener("focusin", warm, { once: true });
+  }
+
+  /** Turns the box to another kind: its words, its keyboard, and what the browser may fill in. */
+  private choose(kinds: HTMLSelectElement): void {
+    const chosen = kinds.selectedOptions[0];
+    const kind = chosen?.value ?? "email";
+    this.form.dataset.kind = kind;
+    this.form.dataset.organisation = chosen?.dataset.organisation ?? "";
+    for (const e of all("[data-of]", this.form)) e.hidden = !e.dataset.of!.split(" ").includes(kind);
+    this.single.inputMode = kind === "phone" ? "tel" : kind === "email" ? "email" : "text";
+    this.single.autocomplete = kind === "phone" ? "tel" : kind === "email" ? "email" : "off";
+    this.inputError();
   }
 
   private readonly submitButton = () => this.form.querySelector<HTMLButtonElement>("[data-submit], button:not([type=button])");
@@ -55,12 +72,14 @@ class Asking {
     this.inputError();
     if (lines.length > MOST) this.inputError("too-many");
     else if (lines.length > 0) this.ask(lines.map((l) => l.text), { lines: lines.map((l) => l.line) });
-    else if (this.single.value.trim() === "") this.inputError("empty");
+    else if (this.single.value.trim() === "") this.inputError((this.form.dataset.kind ?? "email") === "email" ? "empty" : "empty-number");
     else this.ask([this.single.value]);
   }
 
   /** Says why something is no address, at the field where it stands; without a reason, takes it back. */
-  private inputError(reason?: string, line?: number): void {
+  private inputError(code?: string, line?: number): void {
+    const kinds = this.form.querySelector("[data-kinds]") !== null;
+    const reason = code === "no-at-sign" && kinds ? "no-at-sign-here" : code; // another kind may be meant
     const field = line !== undefined || reason === "too-many" ? this.several! : this.single;
     const message = one("[data-input-error]");
     for (const e of [this.single, this.several]) {
@@ -89,6 +108,7 @@ class Asking {
     else this.answers.append(place);
     let total = texts.length;
     let first: HTMLElement | undefined;
+    for (const e of all("[data-summarised]", this.answers)) e.remove();
     const put = (e: HTMLElement) => {
       place.before(e);
       first ??= e;
@@ -98,7 +118,8 @@ class Asking {
       this.forget?.();
       this.forget = undefined;
       this.progress.end();
-      focusOn(first);
+      const summary = this.summary();
+      focusOn(instead ? first : (summary ?? first));
     };
     const several = () => total > 1 || this.answers.childElementCount > 1;
     this.forget = this.office.ask({ ask: "check", texts, kind, organisation, audit }, (m: FromWorker) => {
@@ -124,10 +145,30 @@ class Asking {
     });
   }
 
+  /** Puts what several answers come to above them, and gives it. */
+  private summary(): HTMLElement | undefined {
+    const shown = all("[data-shown], [data-failed]", this.answers);
+    if (shown.length < 2) return undefined;
+    const results = shown.map((e, i) => {
+      e.id = `answer-${i + 1}`;
+      return { nth: i + 1, address: e.querySelector(".who")?.textContent ?? "", display: e.dataset.shown ?? "failed" };
+    });
+    const count = (...displays: string[]) => results.filter((r) => displays.includes(r.display)).length;
+    const names = { total: shown.length, affected: count("affected"), clear: count("not-in-scope"), results };
+    const unsure = names.total - names.affected - names.clear;
+    const e = fromTemplate("[data-summary]", { ...names, unsure, checked: Number(shown.find((a) => a.dataset.shown === "not-in-scope")?.dataset.checked ?? 0) });
+    if (!e) return undefined;
+    e.dataset.summarised = "";
+    e.classList.add(names.affected > 0 ? "hit" : unsure > 0 ? "open" : "clear");
+    this.answers.prepend(e);
+    return e;
+  }
+
   private answer(display: string, names: Names, file: string): HTMLElement {
     const e = fromTemplate(`[data-answer="${display}"]`, names) ?? failureElement("other", names);
     e.dataset.shown = display;
-    onClick(e, "[data-save]", () => save(file, String(names.claimed)));
+    e.dataset.checked = String(names.checked);
+    onClick(e, "[data-save]", () => save(file, String(names.claimed), this.numberOf(e)));
     onClick(e, "[data-print]", () => print());
     onClick(e, "[data-again]", () => this.again());
     onClick(e, "[data-variants]", () => this.addVariants(e, names.variants as Names[]));
@@ -139,6 +180,12 @@ class Asking {
     onClick(e, "[data-retry]", () => this.ask(texts, { instead: e }));
     onClick(e, "[data-again]", () => this.again());
     return e;
+  }
+
+  /** Gives the number of an answer among several, 0 where it is the only one. */
+  private numberOf(answer: HTMLElement): number {
+    const shown = all("[data-shown], [data-failed]", this.answers);
+    return shown.length > 1 ? shown.indexOf(answer) + 1 : 0;
   }
 
   /** Checks the offered forms of an address that are ticked, and adds their answers below. */
@@ -167,11 +214,11 @@ class Asking {
   }
 }
 
-/** Offers the answer file for saving. Its name holds a date and no identifier. */
-function save(file: string, claimed: string): void {
+/** Offers the answer file for saving. Its name holds a date, its number among several, and no identifier. */
+function save(file: string, claimed: string, number: number): void {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([file], { type: "application/json" }));
-  link.download = `shirase-answer-${claimed.slice(0, 10).replaceAll("-", "")}.json`;
+  link.download = `shirase-answer-${claimed.slice(0, 10).replaceAll("-", "")}${number > 0 ? `-${number}` : ""}.json`;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }

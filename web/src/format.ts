@@ -5,9 +5,9 @@
 /** Groups in threes: 1,692,496. */
 export const digits = (n: number): string => String(n).replace(/\B(?=(\d{3})+$)/g, ",");
 
-/** Writes a number as internal/web's Number does: 169万2,496 in Japanese, 1,692,496 in English. */
+/** Writes a number as internal/web's Number does: 11,049 and 169万2,496 in Japanese, 1,692,496 in English. */
 export function number(lang: string, n: number): string {
-  if (lang !== "ja" || n < 10_000) return digits(n);
+  if (lang !== "ja" || n < 100_000) return digits(n);
   let out = "";
   let rest = n;
   for (const unit of ["", "万", "億", "兆"]) {

@@ -42,6 +42,29 @@ export const parsePhone = (s: string, region: string): Identity => ({ kind: "pho
 export const newAccount = (organisation: string, id: string): Identity =>
   ({ kind: "account", value: refusing(() => account(organisation, id)) });
 
+/**
+ * Takes the address or number out of what a person typed or pasted: mailto: and
+ * tel: links, "Name <user@example.com>". identity/typed.go is the specification,
+ * step by step.
+ */
+export function typed(kind: Kind, s: string): string {
+  if (kind === "account" || utf8(s).length > MAX_INPUT || /[\ud800-\udfff]/u.test(s)) return s;
+  const whole = trim(s);
+  if (kind === "phone") return /^tel:/i.test(whole) ? whole.slice(4).split(";")[0]! : s;
+  if (!/[>＞]$/.test(whole)) return withoutMailto(whole);
+  const open = Math.max(whole.lastIndexOf("<"), whole.lastIndexOf("＜"));
+  return open < 0 ? s : withoutMailto(trim(whole.slice(open + 1, -1)));
+}
+
+function withoutMailto(s: string): string {
+  if (!/^mailto:/i.test(s)) return s;
+  try {
+    return decodeURIComponent(s.slice("mailto:".length).split("?")[0]!);
+  } catch {
+    return s;
+  }
+}
+
 function refusing(parse: () => string): string {
   try {
     return parse();

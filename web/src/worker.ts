@@ -4,7 +4,7 @@
 import { encodeAnswer, parseAnswer, verifyAnswer } from "./answer.ts";
 import { Client, type Options } from "./client.ts";
 import { Failure } from "./failure.ts";
-import { type Identity, newAccount, parseEmail, parsePhone } from "./identity.ts";
+import { type Identity, newAccount, parseEmail, parsePhone, typed } from "./identity.ts";
 import type { FromWorker, Settings, ToWorker } from "./messages.ts";
 import { display, namesOf } from "./names.ts";
 import { encodePins, parsePins, type Pins, trusted } from "./pins.ts";
@@ -78,9 +78,9 @@ async function check({ id, settings, texts, kind, organisation, audit }: ToWorke
 }
 
 function parse(text: string, kind: string, organisation: string, region: string): Identity {
-  if (kind === "phone") return parsePhone(text, region);
+  if (kind === "phone") return parsePhone(typed("phone", text), region);
   if (kind === "account") return newAccount(organisation, text);
-  return parseEmail(text);
+  return parseEmail(typed("email", text));
 }
 
 function verify({ id, settings, file }: ToWorker & { ask: "verify" }): void {

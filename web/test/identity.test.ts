@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { toHex, fromUTF8 } from "../src/encoding.ts";
 import { Failure } from "../src/failure.ts";
-import { type Identity, input, newAccount, parseEmail, parsePhone, variants } from "../src/identity.ts";
+import { type Identity, input, newAccount, parseEmail, parsePhone, typed, variants } from "../src/identity.ts";
 import { Unicode } from "../src/unicode.ts";
 import { hex, vectors } from "./vectors.ts";
 
@@ -15,9 +15,10 @@ interface Vector {
   error?: string;
   input?: string;
   variants?: string[];
+  kind?: "email" | "phone" | "account"; // of a typed text
 }
 
-const { email, phone, account, variants: offered } = vectors("identity/testdata/vectors.json") as Record<string, Vector[]>;
+const { email, phone, account, variants: offered, typed: pasted } = vectors("identity/testdata/vectors.json") as Record<string, Vector[]>;
 
 function outcome(parse: () => Identity): string {
   try {
@@ -71,6 +72,13 @@ test("variants", () => {
   for (const v of offered!) {
     assert.deepEqual(variants({ kind: "email", value: v.in! }).map((i) => i.value), v.variants, v.in);
   }
+});
+
+test("what is typed or pasted", () => {
+  assert.ok(pasted!.length >= 30);
+  for (const v of pasted!) assert.equal(typed(v.kind!, v.in!), v.out, JSON.stringify(v));
+  const long = `mailto:${"a".repeat(1000)}`;
+  assert.equal(typed("email", long), long);
 });
 
 test("a lone surrogate is refused", () => {

@@ -278,6 +278,9 @@ func (t Timeline) promise(c *canvas, s scale, l labels, p Promise) *item {
 // axis draws the ticks of time at the top, their lines through all lanes, and the breaks.
 func (t Timeline) axis(c *canvas, s scale, l labels, bottom float64) {
 	free := plotLeft - 40.0
+	if !l.year { // no label says it
+		c.text("lane", start, 0, axisTop-10, web.Year(t.Lang, s.segments[0].from.In(l.zone)))
+	}
 	for _, tick := range s.ticks(l) {
 		w := width(tick.text, sizeOf("tick"))
 		c.line("grid", tick.x, axisTop, tick.x, bottom)

@@ -43,11 +43,14 @@ func OfIntervals(lang web.Lang, name string, all []archive.Distribution) Strips 
 	return s
 }
 
+// vague is the share of all that a rank may leave open and still say something.
+const vague = .1
+
 // Rank says where a placing stands: 9th of 212; from 9th to 31st of 212 where days do not tell; nothing where there
-// are too few.
+// are too few, or where so many took as long that it could stand nearly anywhere.
 func Rank(lang web.Lang, p archive.Placing) string {
 	switch {
-	case !p.Claimed():
+	case !p.Claimed(), float64(p.RankTo-p.Rank) > vague*float64(p.N):
 		return ""
 	case p.RankTo > p.Rank:
 		return fmt.Sprintf(lang.Pick("短いほうから%s～%s番目（%s件中）", "between %s and %s shortest of %s"), place1(lang, p.Rank), place1(lang, p.RankTo), web.Digits(int64(p.N)))
@@ -55,6 +58,14 @@ func Rank(lang web.Lang, p archive.Placing) string {
 		return fmt.Sprintf("the shortest of %s", web.Digits(int64(p.N)))
 	}
 	return fmt.Sprintf(lang.Pick("短いほうから%s番目（%s件中）", "%s shortest of %s"), place1(lang, p.Rank), web.Digits(int64(p.N)))
+}
+
+// Incidents writes how many incidents a figure rests on.
+func Incidents(lang web.Lang, n int) string {
+	if lang == web.EN && n == 1 {
+		return "1 incident"
+	}
+	return web.Number(lang, int64(n)) + lang.Pick("件", " incidents")
 }
 
 // place1 writes an ordinal: 9 in Japanese, 9th in English.
@@ -117,17 +128,17 @@ func (s Strips) says() string {
 
 // figures are what is said of a strip: its median and quartiles, or that there are too few.
 func (s Strips) figures(r Strip) string {
-	n := web.Digits(int64(len(r.Spans)))
+	n := Incidents(s.Lang, len(r.Spans))
 	if len(r.Spans) < archive.Fewest {
-		return fmt.Sprintf(s.Lang.Pick("n = %s（中央値を示すには少なすぎます）", "n = %s, too few for a median"), n)
+		return fmt.Sprintf(s.Lang.Pick("%s（中央値を示すには少なすぎます）", "%s, too few for a median"), n)
 	}
 	t := func(x archive.Span) string { return archive.SpanText(s.Lang, x) }
-	return fmt.Sprintf(s.Lang.Pick("中央値 %s、半数が %s～%s、n = %s", "median %s, half between %s and %s, n = %s"), t(r.Median), t(r.Q1), t(r.Q3), n)
+	return fmt.Sprintf(s.Lang.Pick("中央値 %s、半数が %s～%s（%sによる）", "median %s, half between %s and %s, of %s"), t(r.Median), t(r.Q1), t(r.Q3), n)
 }
 
 func (s Strips) table() Table {
 	l := s.Lang
-	t := Table{Caption: s.Name, Columns: []Column{{Head: l.Pick("区間", "Interval")}, {Head: "n", Number: true}, {Head: l.Pick("うち日単位の記録", "known to the day only"), Number: true},
+	t := Table{Caption: s.Name, Columns: []Column{{Head: l.Pick("区間", "Interval")}, {Head: l.Pick("件数", "Incidents"), Number: true}, {Head: l.Pick("うち日単位の記録", "known to the day only"), Number: true},
 		{Head: l.Pick("10%点", "10th percentile"), Number: true}, {Head: l.Pick("25%点", "25th percentile"), Number: true}, {Head: l.Pick("中央値", "Median"), Number: true},
 		{Head: l.Pick("75%点", "75th percentile"), Number: true}, {Head: l.Pick("90%点", "90th percentile"), Number: true}}}
 	marks := 0

@@ -147,8 +147,11 @@ func Units(years []archive.YearFigures) []string {
 // the bar, the median across it, and where there are fewer than five, each as a dot.
 func Sizes(lang web.Lang, name, unit string, years []archive.YearFigures) Chart {
 	l := lang
-	t := Table{Caption: name, Columns: []Column{{Head: l.Pick("年", "Year")}, {Head: "n", Number: true}, {Head: l.Pick("最小", "Smallest"), Number: true}, {Head: l.Pick("25%点", "25th percentile"), Number: true},
-		{Head: l.Pick("中央値", "Median"), Number: true}, {Head: l.Pick("75%点", "75th percentile"), Number: true}, {Head: l.Pick("最大", "Largest"), Number: true},
+	in := func(ja, en string) Column { // a column of numbers names what they count
+		return Column{Head: l.Pick(ja+"（"+incident.Word(l, unit)+"）", en+" ("+incident.Word(l, unit)+")"), Number: true}
+	}
+	t := Table{Caption: name, Columns: []Column{{Head: l.Pick("年", "Year")}, {Head: l.Pick("件数", "Incidents"), Number: true}, in("最小", "Smallest"), in("25%点", "25th percentile"),
+		in("中央値", "Median"), in("75%点", "75th percentile"), in("最大", "Largest"),
 		{Head: l.Pick("数の記録なし", "without a number"), Number: true}}}
 	n, unknown := 0, 0
 	var with []archive.YearFigures
@@ -160,14 +163,14 @@ func Sizes(lang web.Lang, name, unit string, years []archive.YearFigures) Chart 
 		}
 		n += s.N
 		with = append(with, y)
-		row := []Cell{{Text: fmt.Sprint(y.Year)}, count(s.N), number(s.Smallest), {}, {}, {}, number(s.Large), count(y.Unknown)}
+		row := []Cell{{Text: fmt.Sprint(y.Year)}, count(s.N), number(l, s.Smallest), {}, {}, {}, number(l, s.Large), count(y.Unknown)}
 		if s.N >= archive.Fewest {
-			row[3], row[4], row[5] = number(s.Q1), number(s.Median), number(s.Q3)
+			row[3], row[4], row[5] = number(l, s.Q1), number(l, s.Median), number(l, s.Q3)
 		}
 		t.Rows = append(t.Rows, row)
 	}
-	c := Chart{Name: name, Table: t, Says: fmt.Sprintf(l.Pick("年ごとの規模（単位は%s、対数の目盛り）。n = %s。数の記録がない%s件は含まない。同じ内容の表が、下にあります。",
-		"Sizes a year, in %s, on a logarithmic scale. n = %s; %s without a number are not in it. The table below says the same."), incident.Word(l, unit), web.Digits(int64(n)), web.Digits(int64(unknown)))}
+	c := Chart{Name: name, Table: t, Says: fmt.Sprintf(l.Pick("年ごとの規模（単位は%s、対数の目盛り）。%sによる。数の記録がない%s件は含まない。同じ内容の表が、下にあります。",
+		"Sizes a year, in %s, on a logarithmic scale, of %s; %s without a number are not in it. The table below says the same."), incident.Word(l, unit), Incidents(l, n), web.Digits(int64(unknown)))}
 	if n < archive.Fewest { // two dots are not a picture
 		return c
 	}
@@ -175,7 +178,7 @@ func Sizes(lang web.Lang, name, unit string, years []archive.YearFigures) Chart 
 	return c
 }
 
-func number(n int64) Cell { return Cell{Text: web.Digits(n), Machine: fmt.Sprint(n)} }
+func number(l web.Lang, n int64) Cell { return Cell{Text: web.Number(l, n), Machine: fmt.Sprint(n)} }
 
 // sizesDrawing draws years from left to right, or where narrow, downwards from the newest.
 func sizesDrawing(l web.Lang, unit string, years []archive.YearFigures, broad bool) *canvas {
@@ -190,10 +193,10 @@ func sizesDrawing(l web.Lang, unit string, years []archive.YearFigures, broad bo
 		to = from + 1
 	}
 	c := newCanvas("chart-sizes", "narrow", narrowWidth)
-	step, left, right, top, base := 24.0, 44.0, narrowWidth-42, 30.0, 30+24*float64(len(years))
+	step, left, right, top, base := 24.0, 44.0, narrowWidth-42, 46.0, 46+24*float64(len(years))
 	if broad {
 		c = newCanvas("chart-sizes", "broad", broadWidth)
-		left, right, top, base = 84, broadWidth, 12, 212
+		left, right, top, base = 84, broadWidth, 26, 226
 		step = min((right-left)/float64(len(years)), 64)
 	}
 	value := func(v float64) float64 { // along the axis of sizes
@@ -269,12 +272,14 @@ func sizesDrawing(l web.Lang, unit string, years []archive.YearFigures, broad bo
 		c.text("note", end, narrowWidth, mid+4, ns)
 	}
 	if broad {
+		c.text("note", start, 0, 10, incident.Word(l, unit))
 		c.line("axis", left, base, right, base)
-		c.text("note", end, left-8, base+36, "n")
+		c.text("note", end, left-8, base+36, l.Pick("件数", "incidents"))
 		c.height = base + 44
 		return c
 	}
-	c.text("note", end, narrowWidth, top-12, "n")
+	c.text("note", start, 0, 12, incident.Word(l, unit))
+	c.text("note", end, narrowWidth, 12, l.Pick("件数", "incidents"))
 	c.height = base + 6
 	return c
 }

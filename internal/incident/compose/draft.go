@@ -53,7 +53,7 @@ func (c *composition) draftHeading(p *page, lang web.Lang, kind, when string, d 
 		p.paragraph(strings.Join(head, lang.Pick("　", ", ")))
 	}
 	if d.Demonstration {
-		p.quote(lang.Pick("これは、Shirase の実演です。過去に公表された実際の事案を、公表資料をもとに記録したものです。名前の挙がっている組織は、この掲載に関わっていません。",
+		p.quote(lang.Pick("これは、Shirase のデモです。過去に公表された実際の事案を、公表資料をもとに記録したものです。名前の挙がっている組織は、この掲載に関わっていません。",
 			"This is a demonstration of Shirase. It records a real case from what was made public about it. The organisation named has no part in this page."))
 	}
 }
@@ -175,10 +175,12 @@ func (c *composition) draftWhole(lang web.Lang, d Draft) string {
 		when = ref("disclosed")
 	}
 	c.draftHeading(p, lang, "", when, d)
-	if c.has("cause") {
-		p.paragraph(pick("このたび、"+ref("cause")+"により、お客様の情報が流出した可能性があることが判明しました。ご心配とご迷惑をおかけしますことを、深くお詫び申し上げます。",
-			"Customers' data may have been exposed through "+ref("cause")+". We are sorry for the worry and the trouble this causes."))
+	cause, known := c.inc.Fact("cause")
+	through := incident.Text{JA: "お客様の情報が流出した可能性があることが判明しました。", EN: "Customers' data may have been exposed."}
+	if known && cause.Value.Word != "unknown" && cause.Value.Word != "other" {
+		through = incident.Text{JA: ref("cause") + "により、" + through.JA, EN: "Customers' data may have been exposed through " + ref("cause") + "."}
 	}
+	p.paragraph(pick("このたび、"+through.JA+"ご心配とご迷惑をおかけしますことを、深くお詫び申し上げます。", through.EN+" We are sorry for the worry and the trouble this causes."))
 	var lines []string
 	for _, key := range []string{"window.start", "window.end", "discovered", "contained", "login-blocked", "regulator-notified", "persons-notified", "closed"} {
 		if c.has(key) {

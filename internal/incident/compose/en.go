@@ -24,7 +24,7 @@ func noticeEN(i subject, figures Figures) string {
 	i.openingEN(p, figures)
 	i.historyEN(p)
 	i.scopeEN(p, figures)
-	if classes := incident.ClassLabels(web.EN, i.Classes()); len(classes) > 0 {
+	if classes := incident.ClassLabelsIn(web.EN, i.Country(), i.Classes()); len(classes) > 0 {
 		heading := "What may have been exposed"
 		if i.allConfirmed() {
 			heading = "What was exposed"
@@ -177,13 +177,22 @@ func (i subject) damageEN(p *page) {
 		return
 	}
 	p.heading(2, "What has followed from it")
-	for _, d := range confirmed {
-		p.paragraph("As of " + at(d.asOf) + ", confirmed: " + web.Join(web.EN, d.what) + ".")
-	}
-	for _, d := range reported {
-		p.paragraph("As of " + at(d.asOf) + ", reported and being looked into: " + web.Join(web.EN, d.what) + ".")
-	}
-	for _, d := range none {
-		p.paragraph("As of " + at(d.asOf) + ", no sign of the following: " + strings.Join(d.what, "; ") + ".")
+	for _, d := range []struct {
+		of                     []damages
+		rest, among, enquiries string
+	}{{confirmed, "confirmed: ", ", ", "enquiries about this incident have been received"}, {reported, "reported and being looked into: ", ", ", "enquiries about this incident have been received"},
+		{none, "no sign of the following: ", "; ", "no enquiries about this incident have been received"}} {
+		for _, one := range d.of {
+			var said []string
+			if len(one.what) > 0 {
+				said = append(said, d.rest+strings.Join(one.what, d.among)+".")
+			}
+			if one.enquiries && len(said) > 0 {
+				said = append(said, strings.ToUpper(d.enquiries[:1])+d.enquiries[1:]+".")
+			} else if one.enquiries {
+				said = append(said, d.enquiries+".")
+			}
+			p.paragraph("As of " + at(one.asOf) + ", " + strings.Join(said, " "))
+		}
 	}
 }

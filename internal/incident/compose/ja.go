@@ -18,13 +18,13 @@ func noticeJA(i subject, figures Figures) string {
 	p.heading(1, title)
 	p.paragraph(strings.TrimLeft(incident.Plain(i.Organisation(web.JA))+"　"+headDate(web.JA, i, figures), "　"))
 	if figures.Demonstration {
-		p.quote("これは、Shirase の実演です。以下は、過去に公表された実際の事案を、公表資料をもとに記録したものです。このサーバーで確認できる" +
+		p.quote("これは、Shirase のデモです。以下は、過去に公表された実際の事案を、公表資料をもとに記録したものです。このサーバーで確認できる" +
 			web.Number(web.JA, figures.Accounts) + "アカウントは、すべて機械的に作った架空のものです。名前の挙がっている組織は、この掲載に関わっていません。")
 	}
 	i.openingJA(p, figures)
 	i.historyJA(p)
 	i.scopeJA(p, figures)
-	if classes := incident.ClassLabels(web.JA, i.Classes()); len(classes) > 0 {
+	if classes := incident.ClassLabelsIn(web.JA, i.Country(), i.Classes()); len(classes) > 0 {
 		heading := "流出した可能性のある情報"
 		if i.allConfirmed() {
 			heading = "流出した情報"
@@ -159,15 +159,12 @@ func (i subject) scopeJA(p *page, figures Figures) {
 			line = "全体" + incident.Count(web.JA, base.Value) + "のうち、"
 		}
 		line += incident.Count(web.JA, affected.Value)
-		if n := affected.Value.Number; n != nil && web.Both(web.JA, *n) != web.Number(web.JA, *n) {
-			line += "（" + web.Digits(*n) + "）"
-		}
 		if hasBase {
 			line += "が対象"
 		}
 		p.paragraph(line + "です。")
 	case figures.Accounts > 0:
-		p.paragraph("対象は、" + web.Both(web.JA, figures.Accounts) + "アカウントです。")
+		p.paragraph("対象は、" + web.Number(web.JA, figures.Accounts) + "アカウントです。")
 	}
 	if len(services) > 0 {
 		p.paragraph("対象のサービスは、" + web.Join(web.JA, services) + "です。")
@@ -186,13 +183,21 @@ func (i subject) damageJA(p *page) {
 		return
 	}
 	p.heading(2, "二次被害")
-	for _, d := range confirmed {
-		p.paragraph(at(d.asOf) + "現在、" + web.Join(web.JA, d.what) + "を確認しています。")
-	}
-	for _, d := range reported {
-		p.paragraph(at(d.asOf) + "現在、" + web.Join(web.JA, d.what) + "の申し出を受けており、調べています。")
-	}
-	for _, d := range none {
-		p.paragraph(at(d.asOf) + "現在、" + web.Join(web.JA, d.what) + "は確認されていません。")
+	for _, d := range []struct {
+		of        []damages
+		enquiries string
+		rest      string
+	}{{confirmed, "が寄せられています。", "を確認しています。"}, {reported, "が寄せられています。", "の申し出を受けており、調べています。"},
+		{none, "は寄せられていません。", "は確認されていません。"}} {
+		for _, one := range d.of {
+			var said []string
+			if one.enquiries {
+				said = append(said, incident.Word(web.JA, "enquiry")+d.enquiries)
+			}
+			if len(one.what) > 0 {
+				said = append(said, web.Join(web.JA, one.what)+d.rest)
+			}
+			p.paragraph(at(one.asOf) + "現在、" + strings.Join(said, ""))
+		}
 	}
 }

@@ -59,8 +59,9 @@ func (i subject) names(lang web.Lang, statuses ...string) []string {
 
 // damages groups secondary damage of one status by as-of, oldest first.
 type damages struct {
-	asOf incident.Moment
-	what []string
+	asOf      incident.Moment
+	what      []string // beside enquiries, which are received and not confirmed
+	enquiries bool
 }
 
 func (i subject) damages(lang web.Lang, status string) []damages {
@@ -69,12 +70,15 @@ func (i subject) damages(lang web.Lang, status string) []damages {
 		if f.Value.Status != status {
 			continue
 		}
-		what := incident.Word(lang, f.Value.Word)
-		if n := len(out); n > 0 && out[n-1].asOf.String() == f.AsOf.String() {
-			out[n-1].what = append(out[n-1].what, what)
-			continue
+		if n := len(out); n == 0 || out[n-1].asOf.String() != f.AsOf.String() {
+			out = append(out, damages{asOf: f.AsOf})
 		}
-		out = append(out, damages{f.AsOf, []string{what}})
+		d := &out[len(out)-1]
+		if f.Value.Word == "enquiry" {
+			d.enquiries = true
+		} else {
+			d.what = append(d.what, incident.Word(lang, f.Value.Word))
+		}
 	}
 	slices.SortStableFunc(out, func(a, b damages) int { return a.asOf.Time.Compare(b.asOf.Time) })
 	return out

@@ -86,7 +86,7 @@ var hibpClasses = mapping{
 	{"payment-card:partial", []string{"Partial credit card data"}},
 	{"bank-account", []string{"Bank account numbers"}},
 	{"crypto-wallet", []string{"Cryptocurrency wallet addresses", "Mnemonic phrases"}},
-	{"national-id", []string{"Social security numbers"}},
+	{"national-id:ssn", []string{"Social security numbers"}},
 	{"passport", []string{"Passport numbers"}},
 	{"driving-licence", []string{"Driver's licenses"}},
 	{"identity-document", []string{"Government issued IDs", "Partial government issued IDs"}},

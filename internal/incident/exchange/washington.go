@@ -165,8 +165,8 @@ func washingtonDate(s string) (incident.Moment, error) {
 	return incident.Moment{}, errors.New("not a date")
 }
 
-// washingtonCauses maps the kind of attack. What the record calls unauthorised access, or theft or mistake, can be
-// several of our causes, and becomes "other" with its name.
+// washingtonCauses maps the kind of attack. Unauthorised access is what we call an intrusion. A cyberattack of another or an
+// unclear kind may be any of several causes, as theft or mistake may, and becomes "other" with its name.
 var washingtonCauses = mapping{
 	{"ransomware", []string{"Ransomware"}},
 	{"malware", []string{"Malware"}},
@@ -184,7 +184,7 @@ func washingtonCause(cause, attack string) (word, original string) {
 		return word, ""
 	case word != "":
 		return word, original
-	case cause == "Cyberattack":
+	case cause == "Unauthorized Access":
 		return "intrusion", original
 	}
 	return "other", original

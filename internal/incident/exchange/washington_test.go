@@ -55,7 +55,7 @@ func TestWashingtonRows(t *testing.T) {
 	if v := fact(alpha, "organisation", "").Value; v.Text.EN != "Alpha Inc." {
 		t.Errorf("%q", v.Text.EN)
 	}
-	if v := fact(alpha, "cause", "").Value; v.Word != "intrusion" || v.Original != "Cyberattack: Other" {
+	if v := fact(alpha, "cause", "").Value; v.Word != "other" || v.Original != "Cyberattack: Other" {
 		t.Errorf("%+v", v)
 	}
 	if v := fact(alpha, "sector", "").Value; v.Word != "transport" || v.Original != "Shipping" {
@@ -111,6 +111,26 @@ func TestWashingtonDownloads(t *testing.T) {
 	for _, header := range []string{"WashingtoniansAffected,Name\n1,Alpha\n", "Id,WashingtoniansAffected\n1,2\n", "Id,Name,EntityState,entitystate,DataBreachCause,DateSubmitted\n"} {
 		if _, err := Open("wa.csv", strings.NewReader(header), "", ""); !errors.Is(err, ErrSource) {
 			t.Errorf("%q: %v", header, err)
+		}
+	}
+}
+
+// TestWashingtonCauses holds what each pair of the State's two columns is called here: unauthorised access is an intrusion, and
+// a cyberattack of which nothing more is said is not.
+func TestWashingtonCauses(t *testing.T) {
+	for _, c := range []struct{ cause, attack, word, original string }{
+		{"Unauthorized Access", "", "intrusion", "Unauthorized Access"},
+		{"Unauthorized Access", "Other", "intrusion", "Unauthorized Access: Other"},
+		{"Unauthorized Access", "Phishing", "phishing", "Unauthorized Access: Phishing"},
+		{"Cyberattack", "Other", "other", "Cyberattack: Other"},
+		{"Cyberattack", "Unclear/unknown", "other", "Cyberattack: Unclear/unknown"},
+		{"Cyberattack", "", "other", "Cyberattack"},
+		{"Cyberattack", "Ransomware", "ransomware", ""},
+		{"Theft or Mistake", "", "other", "Theft or Mistake"},
+		{"", "", "", ""},
+	} {
+		if word, original := washingtonCause(c.cause, c.attack); word != c.word || original != c.original {
+			t.Errorf("%q, %q: %q, %q", c.cause, c.attack, word, original)
 		}
 	}
 }
