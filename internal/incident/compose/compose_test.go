@@ -241,7 +241,7 @@ func TestNotice(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		n, err := Whole(ctx, s, inc, Figures{Accounts: 1692496, URL: "https://notice.example/", Demonstration: true})
+		n, err := Whole(ctx, s, inc, Figures{Time: time.Unix(1_774_000_000, 0), Accounts: 1692496, URL: "https://notice.example/", Demonstration: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -251,7 +251,7 @@ func TestNotice(t *testing.T) {
 		if _, err := s.Public().Notice(ctx, n.ID); !errors.Is(err, incident.ErrNoNotice) {
 			t.Errorf("a prepared notice is published: %v", err)
 		}
-		again, err := Whole(ctx, s, inc, Figures{Accounts: 1692496, URL: "https://notice.example/", Demonstration: true})
+		again, err := Whole(ctx, s, inc, Figures{Time: time.Unix(1_774_000_000, 0), Accounts: 1692496, URL: "https://notice.example/", Demonstration: true})
 		if err != nil || string(again.Data) != string(n.Data) {
 			t.Errorf("prepared twice, the bytes differ (%v)", err)
 		}
