@@ -90,7 +90,7 @@ func datasetName(lang web.Lang, word string) string {
 		return archive.FacetLabel("dataset", archive.Own).In(lang)
 	case incident.CasesDataset:
 		return lang.Pick("このプログラムに付属する過去の事案", "cases that come with this program")
-	case incident.RecordedDataset:
+	case incident.RecordedDataset, "press": // as an earlier version called it
 		return lang.Pick("公表資料から運営者が記録", "recorded by the operator from what was published")
 	}
 	if src, ok := datasets[word]; ok {
