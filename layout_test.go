@@ -54,7 +54,7 @@ var down = map[string][]string{
 	"internal/lang":            {},
 	"internal/actor":           {},
 	"internal/files":           {},
-	"internal/charset":         {},
+	"internal/charset":         {"internal/hint"},
 	"internal/store":           {"internal/hint"},
 	"internal/killtest":        {},
 	"internal/store/storetest": {"internal/store"},

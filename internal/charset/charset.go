@@ -14,6 +14,8 @@ import (
 	"golang.org/x/text/encoding/japanese"
 	"golang.org/x/text/encoding/unicode"
 	"golang.org/x/text/transform"
+
+	"shirase/internal/hint"
 )
 
 // An Encoding is how bytes are text. The zero value is found out.
@@ -27,16 +29,9 @@ const (
 	EUCJP    Encoding = "euc-jp"
 )
 
-// An Error says why a text cannot be read, where, and what to do about it.
-type Error struct{ text, hint string }
-
-func (e *Error) Error() string { return e.text }
-
-// Hint returns the remedy, for a person at the command line.
-func (e *Error) Hint() string { return e.hint }
-
-func fail(hint, format string, args ...any) *Error {
-	return &Error{fmt.Sprintf(format, args...), hint}
+// fail is the error of a text that cannot be read: why, where, and what to do about it.
+func fail(remedy, format string, args ...any) error {
+	return hint.Add(fmt.Errorf(format, args...), remedy)
 }
 
 // Parse reads an encoding's name as people and programs write it; "" and "auto"
@@ -129,7 +124,7 @@ func (d *Decoder) Undecided(raw []byte) bool { return d.enc == "" && d.err == ni
 // Encoding returns what was stated or decided; "" as long as everything was ASCII.
 func (d *Decoder) Encoding() Encoding { return d.enc }
 
-// Err returns the *Error of a text that is in no encoding known here, once that was decided.
+// Err is why a text can be read in no encoding known here, once that was decided; nil: it can.
 func (d *Decoder) Err() error { return d.err }
 
 // Decide finds the encoding from sample, which begins with the first row that is

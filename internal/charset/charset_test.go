@@ -2,13 +2,14 @@ package charset
 
 import (
 	"bytes"
-	"errors"
 	"io"
 	"strings"
 	"testing"
 
 	"golang.org/x/text/encoding/japanese"
 	"golang.org/x/text/encoding/unicode"
+
+	"shirase/internal/hint"
 )
 
 // encoded writes s in an encoding.
@@ -82,14 +83,13 @@ func TestRefused(t *testing.T) {
 	} {
 		var d Decoder
 		_, _, err := d.Begin(strings.NewReader(c.bytes), []byte(c.bytes), c.stated)
-		e, ok := errors.AsType[*Error](err)
-		if !ok || !strings.Contains(e.Error(), c.want) || e.Hint() == "" {
+		if err == nil || !strings.Contains(err.Error(), c.want) || hint.Of(err) == "" {
 			t.Errorf("%q: %v", c.bytes, err)
 		}
 	}
 	var d Decoder
 	d.Decide([]byte(strings.Repeat("caf\xe9\n", 30)), 7)
-	if e, ok := errors.AsType[*Error](d.Err()); !ok || !strings.Contains(e.Error(), "byte 10 is not text") || d.Encoding() != "" {
+	if err := d.Err(); err == nil || !strings.Contains(err.Error(), "byte 10 is not text") || hint.Of(err) == "" || d.Encoding() != "" {
 		t.Error(d.Err())
 	}
 	if _, err := Parse("latin1"); err == nil {

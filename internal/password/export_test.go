@@ -10,6 +10,8 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"golang.org/x/text/encoding/japanese"
 	"golang.org/x/text/unicode/norm"
+
+	"shirase/internal/hint"
 )
 
 // entries writes what an export has: line, title, user, readings; or line and problem.
@@ -77,8 +79,8 @@ func TestExport(t *testing.T) {
 		"no column": "name,url\na,x\n", "empty": "", "JSON": `{"items":[]}`, "XML": "<KeePassFile/>", "a database of KeePass": "\x03\xd9\xa2\x9a\x67\xfb\x4b\xb5\x00", "a spreadsheet": "PK\x03\x04...",
 		"only a hint": "name,password hint\na,x\n",
 	} {
-		if _, err := ReadExport(strings.NewReader(text), "", ""); !errors.Is(err, ErrExport) || hintOf(err) == "" {
-			t.Errorf("%s: %v; %s", name, err, hintOf(err))
+		if _, err := ReadExport(strings.NewReader(text), "", ""); !errors.Is(err, ErrExport) || hint.Of(err) == "" {
+			t.Errorf("%s: %v; %s", name, err, hint.Of(err))
 		}
 	}
 	if _, err := ReadExport(strings.NewReader("name,password\n"), "secret", ""); !errors.Is(err, ErrExport) {

@@ -182,7 +182,7 @@ func (in *importer) open(r io.Reader) error {
 	}
 	text, mark, err := in.text.Begin(b, head, in.o.Encoding)
 	if err != nil {
-		return err
+		return noText(err)
 	}
 	b.Discard(mark) // it is in the buffer
 	in.lines = newLineReader(text)

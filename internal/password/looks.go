@@ -23,6 +23,9 @@ func refuse(remedy, format string, args ...any) error {
 	return hint.Add(fmt.Errorf("%w: %s", ErrList, fmt.Sprintf(format, args...)), remedy)
 }
 
+// noText is an ErrList that is no text; its cause brings its remedy along.
+func noText(err error) error { return fmt.Errorf("%w: %w", ErrList, err) }
+
 // containers are files that are something else than text, by how they begin.
 var containers = []struct{ magic, what, hint string }{
 	{"PK\x03\x04", "a zip archive or a spreadsheet", "unpack it first, and import the list that is in it"},
@@ -280,7 +283,7 @@ func decideText(d *charset.Decoder, sample []byte, at int64) error {
 		return nil
 	}
 	if d.Decide(sample, at); d.Err() != nil {
-		return d.Err()
+		return noText(d.Err())
 	}
 	strange := 0
 	for _, line := range lines {

@@ -32,7 +32,8 @@ type rewriter struct {
 	index   int           // the old segment that the changes have come to
 	cur     *cursor       // nil while it has none
 	infos   []segmentInfo
-	written int64 // bytes
+	written int64        // bytes
+	found   func() error // waits for the first manifest of all
 
 	// The segment being gathered.
 	from     uint32
@@ -199,7 +200,7 @@ func (w *rewriter) settle() error {
 // store writes a segment, durably.
 func (w *rewriter) store(from, to uint32, hashes []byte, counts []uint64) (segmentInfo, error) {
 	mode := w.corpus.mode
-	if err := w.corpus.found(); err != nil {
+	if err := w.found(); err != nil {
 		return segmentInfo{}, err
 	}
 	out, err := w.c.dir.Create(mode.String() + "/new.seg")

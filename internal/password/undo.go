@@ -149,6 +149,7 @@ func (w *writer) small(old *set, kept []segmentInfo) rewriter {
 	r := newRewriter(w.ctx, w.c, w.corpus, old, kept)
 	r.segment = max(2, r.segment/4)
 	r.cutAfter = r.most()
+	r.found = w.found
 	return r
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"shirase/internal/files"
@@ -100,11 +101,13 @@ func (w *writer) begin(ctx context.Context, c *Corpora, corpus *Corpus) error {
 		return err
 	}
 	w.rewriter = newRewriter(ctx, c, corpus, &w.before.set, w.next.Segments)
+	found := make(chan error, 1)
+	w.found = sync.OnceValue(func() error { return <-found })
+	go func() { found <- corpus.found() }() // while what the change is made of is read
 	return w.undo.begin(w)
 }
 
-// found makes sure that there is a manifest before there are segments. Writing a segment
-// begins with it, while the next one is gathered.
+// found makes sure that there is a manifest before there are segments.
 func (c *Corpus) found() error {
 	there, err := c.dir.Exists(manifestName(c.mode))
 	if err != nil || there {
@@ -123,6 +126,9 @@ func (w *writer) close() {
 	if w.unlock != nil {
 		w.settle() // nothing is written without the lock
 		w.undo.settle()
+		if w.found != nil {
+			w.found()
+		}
 		w.unlock()
 		w.unlock = nil
 	}
