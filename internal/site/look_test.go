@@ -160,8 +160,8 @@ func views(lang web.Lang) []view {
 		return fmt.Sprintf("(%s)(%q, %s)", preview, selector, invented(lang))
 	}
 	list := []view{
-		{"home", "/", ""}, {"incidents", "/incidents", ""}, {"search", "/incidents?q=NAVER&country=JP", "document.querySelectorAll('.facets details')[0].open = true"},
-		{"search-empty", "/incidents?q=nothing+like+it&year=1999", ""}, {"organisation", "/organisations/line", ""}, {"feeds", "/feeds", ""}, {"api", "/api", ""}, {"incident", "/incidents/naver-2013", "document.querySelectorAll('details').forEach(d => d.open = true)"},
+		{"home", "/", ""}, {"incidents", "/incidents", ""}, {"search", "/incidents?q=NAVER&country=JP", "document.querySelectorAll('.facets details').forEach(d => d.open = true)"},
+		{"search-empty", "/incidents?q=nothing+like+it&year=1999", ""}, {"organisations", "/organisations", ""}, {"compare-search", "/learn/compare?id=naver-2013&q=example", ""}, {"organisation", "/organisations/line", ""}, {"feeds", "/feeds", ""}, {"api", "/api", ""}, {"incident", "/incidents/naver-2013", "document.querySelectorAll('details').forEach(d => d.open = true)"},
 		{"incident-open", "/incidents/example-city", ""}, {"incident-elsewhere", "/incidents/example-shop", ""},
 		{"notice", "/notices/naver-2013-v1", "document.querySelectorAll('details').forEach(d => d.open = true)"},
 		{"incident-corrected", "/incidents/example-school", ""}, {"help", "/incidents/naver-2013/help", ""},
