@@ -185,7 +185,7 @@ are the same is for you to say, with incident merge.`,
 				return err
 			}
 			defer in.close()
-			list, err := in.incidents.Duplicates(c.Context(), days)
+			list, err := in.archive.Duplicates(c.Context(), days)
 			if err != nil {
 				return err
 			}

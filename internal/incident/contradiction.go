@@ -64,25 +64,12 @@ func (c *critic) ask(code string, ja, en string, facts ...Fact) {
 	c.found = append(c.found, Contradiction{Code: code, Open: true, Facts: facts, Text: Text{ja, en}})
 }
 
-// end is the first instant that m certainly does not mean any more; a time known only roughly is given an hour more.
+// end is the End of m; a time known only roughly is given an hour more.
 func end(m Moment, roughly bool) time.Time {
-	t := m.Time
-	switch m.Precision {
-	case Minute:
-		t = t.Add(time.Minute)
-	case Hour:
-		t = t.Add(time.Hour)
-	case Day:
-		t = t.AddDate(0, 0, 1)
-	case Month:
-		t = t.AddDate(0, 1, 0)
-	case Year:
-		t = t.AddDate(1, 0, 0)
-	}
 	if roughly {
-		t = t.Add(time.Hour)
+		return m.End().Add(time.Hour)
 	}
-	return t
+	return m.End()
 }
 
 // after reports whether a was certainly after b.

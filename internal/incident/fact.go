@@ -143,6 +143,23 @@ func (m Moment) inYear(lang web.Lang) string {
 	return strings.Replace(m.In(lang), year, "", 1)
 }
 
+// End is the first instant that m certainly does not mean any more.
+func (m Moment) End() time.Time {
+	switch m.Precision {
+	case Minute:
+		return m.Time.Add(time.Minute)
+	case Hour:
+		return m.Time.Add(time.Hour)
+	case Day:
+		return m.Time.AddDate(0, 0, 1)
+	case Month:
+		return m.Time.AddDate(0, 1, 0)
+	case Year:
+		return m.Time.AddDate(1, 0, 0)
+	}
+	return m.Time
+}
+
 // Exact reports whether the time of day is known.
 func (m Moment) Exact() bool { return m.Precision == Minute || m.Precision == Hour }
 

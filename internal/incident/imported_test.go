@@ -144,10 +144,6 @@ facts:
 		}
 		other := sample("b", "Alpha, Inc.", "2020-01-01", "email", "name")
 		importAll(t, s, other, sample("c", "Alpha Inc", "2020-06-01"), sample("d", "Beta", "2020-01-01"))
-		list, err := s.Duplicates(ctx, 30)
-		if err != nil || len(list) != 1 || list[0].A.ID != "alpha-2020" || list[0].B.ID != "sample-b" || list[0].Days != 10 {
-			t.Fatalf("%+v, %v", list, err)
-		}
 		if _, err := s.Merge(ctx, by, "alpha-2020", "sample-b"); !errors.Is(err, ErrMerge) || hint.Of(err) == "" {
 			t.Errorf("an own incident was merged away: %v", err)
 		}
@@ -175,31 +171,7 @@ facts:
 		if inc, err = s.Get(ctx, "alpha-2020"); err != nil || !slices.Equal(inc.Classes(), []string{"email", "phone"}) {
 			t.Errorf("%v, %v", inc.Classes(), err)
 		}
-		if list, err := s.Duplicates(ctx, 30); err != nil || len(list) != 0 {
-			t.Errorf("still proposed: %v, %v", list, err)
-		}
 	})
-}
-
-func TestNormalName(t *testing.T) {
-	for _, same := range [][]string{
-		{"Alpha, Inc.", "ALPHA INC", "Alpha Corporation", "The Alpha Company", "Alpha (a service)", "Ａｌｐｈａ"},
-		{"株式会社アルファ", "アルファ㈱", "アルファ"},
-	} {
-		for _, name := range same[1:] {
-			if NormalName(name) != NormalName(same[0]) {
-				t.Errorf("%q is %q, %q is %q", name, NormalName(name), same[0], NormalName(same[0]))
-			}
-		}
-	}
-	for _, name := range []string{"Group", "The Company", "(a)"} {
-		if NormalName(name) == "" {
-			t.Errorf("nothing is left of %q", name)
-		}
-	}
-	if NormalName("Alpha Bank") == NormalName("Alpha") {
-		t.Error("two organisations are one")
-	}
 }
 
 const killRows = 3000

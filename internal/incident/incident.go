@@ -209,9 +209,41 @@ func draftOf(ctx context.Context, q store.Querier, id string) (Incident, error) 
 	return list[0], nil
 }
 
-// read loads the incidents that where names, with the facts that hold now.
-func (s *Incidents) read(ctx context.Context, where string, args ...any) ([]Incident, error) {
-	return readIncidents(ctx, s.db, where, args...)
+// Holding returns the incidents that have a fact under one of the given keys, with what holds under these keys alone and the
+// data set that each was recorded from, in the order of ids: drafts among them, and none that was merged into another.
+func (s *Incidents) Holding(ctx context.Context, keys []string) ([]Shown, error) {
+	args, binds := bind(keys)
+	list, err := readIncidents(ctx, s.db, `WHERE f.fact_key IN (`+binds+`) AND NOT EXISTS (SELECT 1 FROM incident_merge m WHERE m.incident = i.id)`, args...)
+	if err != nil {
+		return nil, err
+	}
+	datasets := map[string]string{}
+	rows, err := s.db.QueryContext(ctx, `SELECT incident, dataset FROM incident_import`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id, dataset string
+		if err := rows.Scan(&id, &dataset); err != nil {
+			return nil, err
+		}
+		datasets[id] = dataset
+	}
+	out := make([]Shown, len(list))
+	for n, i := range list {
+		out[n] = Shown{Incident: i, Dataset: datasets[i.ID]}
+	}
+	return out, errors.Join(rows.Err(), rows.Close())
+}
+
+// bind gives words as arguments, with the placeholders that stand for them.
+func bind(words []string) (args []any, binds string) {
+	var names []string
+	for n, w := range words {
+		args, names = append(args, w), append(names, fmt.Sprintf("$%d", n+1))
+	}
+	return args, strings.Join(names, ", ")
 }
 
 // readAll loads the incidents that where names, with every fact ever recorded.

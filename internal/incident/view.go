@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"shirase/internal/store"
@@ -288,6 +289,45 @@ func textsOf(ctx context.Context, q store.Querier, id string) ([]Text, error) {
 		}
 	}
 	return out, errors.Join(rows.Err(), rows.Close())
+}
+
+// Having counts, for each group of keys, the incidents that have a fact under one of them: those of others in the index of
+// facts, and own ones by what is shown of them.
+func (v *View) Having(ctx context.Context, groups [][]string) ([]int, error) {
+	merged := ` AND m.ledger_index < ` + served
+	if v.drafts {
+		merged = ""
+	}
+	out := make([]int, len(groups))
+	for g, keys := range groups {
+		args, binds := bind(keys)
+		if err := v.from().QueryRowContext(ctx, `SELECT count(DISTINCT f.incident) FROM incident_fact f JOIN incident_import o ON o.incident = f.incident
+			WHERE f.fact_key IN (`+binds+`) AND NOT f.retracted AND NOT EXISTS (
+				SELECT 1 FROM incident_fact r WHERE r.incident = f.incident AND r.fact_key = f.fact_key AND r.item = f.item AND r.retracted
+				AND (r.as_of > f.as_of OR r.as_of = f.as_of AND r.seq > f.seq))
+			AND NOT EXISTS (SELECT 1 FROM incident_merge m WHERE m.incident = f.incident`+merged+`)`, args...).Scan(&out[g]); err != nil {
+			return nil, err
+		}
+	}
+	ids, err := readIDs(ctx, v.from(), `SELECT i.id FROM incident i WHERE NOT EXISTS (SELECT 1 FROM incident_import o WHERE o.incident = i.id) ORDER BY i.id`)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		i, err := v.Get(ctx, id)
+		if errors.Is(err, ErrNotFound) {
+			continue // never published
+		}
+		if err != nil {
+			return nil, err
+		}
+		for g, keys := range groups {
+			if slices.ContainsFunc(i.Facts, func(f Fact) bool { return slices.Contains(keys, f.Key) }) {
+				out[g]++
+			}
+		}
+	}
+	return out, nil
 }
 
 // Pending returns the ids of what a preview may show otherwise than the public is shown it: the operator's own incidents,

@@ -2,14 +2,13 @@ package incident
 
 import (
 	"context"
-	"errors"
 	"fmt"
 )
 
 // Waiting returns the operator's own incidents of which no notice was published, the one recorded last first, at most
 // limit of them. What was merged into another does not wait.
 func (s *Incidents) Waiting(ctx context.Context, limit int) ([]string, error) {
-	rows, err := s.db.QueryContext(ctx, `SELECT i.id FROM incident i
+	ids, err := readIDs(ctx, s.db, `SELECT i.id FROM incident i
 		WHERE NOT EXISTS (SELECT 1 FROM incident_import o WHERE o.incident = i.id)
 		AND NOT EXISTS (SELECT 1 FROM incident_notice n WHERE n.incident = i.id)
 		AND NOT EXISTS (SELECT 1 FROM incident_merge m WHERE m.incident = i.id)
@@ -17,14 +16,5 @@ func (s *Incidents) Waiting(ctx context.Context, limit int) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("incidents that wait: %w", err)
 	}
-	defer rows.Close()
-	var list []string
-	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
-			return nil, fmt.Errorf("incidents that wait: %w", err)
-		}
-		list = append(list, id)
-	}
-	return list, errors.Join(rows.Err(), rows.Close())
+	return ids, nil
 }

@@ -3,7 +3,6 @@ package incident
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"shirase/internal/store"
 	"shirase/internal/store/storetest"
@@ -40,27 +39,6 @@ func TestYear(t *testing.T) {
 			t.Errorf("what may have been in that year contradicts it: %+v, %v", doubts, err)
 		}
 	})
-}
-
-// TestApart: what is known to the month or the year is as far away as its nearest day.
-func TestApart(t *testing.T) {
-	for _, c := range []struct {
-		a, b string
-		days int
-	}{
-		{"2013", "2013-11-08", 0}, {"2013-11-08", "2013", 0}, {"2013", "2014-01-01", 1}, {"2012-12-30", "2013", 2}, {"2013", "2014", 1},
-		{"2013", "2015-01-01", 366}, {"2013-02", "2013-02-28", 0}, {"2013-02", "2013-03-02", 2}, {"2013", "2013-06", 0},
-		{"2013-07-18", "2013-07-20", 2}, {"2013-07-18T10:00", "2013-07-18", 0}, {"2013-07-18T23:00", "2013-07-20T01:00", 1},
-	} {
-		a, errA := ParseMoment(c.a, Japan)
-		b, errB := ParseMoment(c.b, Japan)
-		if errA != nil || errB != nil {
-			t.Fatal(errA, errB)
-		}
-		if got := int(apart(a, b).Round(24*time.Hour) / (24 * time.Hour)); got != c.days {
-			t.Errorf("%s and %s: %d days, want %d", c.a, c.b, got, c.days)
-		}
-	}
 }
 
 // TestYearReferences: a notice's text can say the year, and no day of it.

@@ -194,13 +194,13 @@ func factsBeside(l web.Lang, entries []archive.Entry) chart.Chart {
 // toldBeside is the checklist of each, by marks and words.
 func toldBeside(l web.Lang, list []incident.Incident) chart.Chart {
 	t := chart.Table{Caption: l.Pick("何を伝えたか", "What each told"), Columns: []chart.Column{{Head: l.Pick("項目", "Heading")}}}
-	marks := make([][]incident.Mark, len(list))
+	marks := make([][]archive.Mark, len(list))
 	for k, i := range list {
 		t.Columns = append(t.Columns, chart.Column{Head: letters[k : k+1]})
-		marks[k] = i.Checklist()
+		marks[k] = archive.Checklist(i)
 	}
 	t.Columns = append(t.Columns, chart.Column{Head: l.Pick("求めている規定", "Asked for by")})
-	for n, h := range incident.Headings() {
+	for n, h := range archive.Headings() {
 		row := []chart.Cell{{Text: h.Label.In(l)}}
 		for k := range list {
 			row = append(row, markCell(l, marks[k][n]))
@@ -210,11 +210,11 @@ func toldBeside(l web.Lang, list []incident.Incident) chart.Chart {
 	return chart.Chart{Name: t.Caption, Table: t}
 }
 
-func markCell(l web.Lang, m incident.Mark) chart.Cell {
+func markCell(l web.Lang, m archive.Mark) chart.Cell {
 	switch m {
-	case incident.Told:
+	case archive.Told:
 		return chart.Cell{Text: l.Pick("● あり", "● told"), Machine: "told"}
-	case incident.SaidUnknown:
+	case archive.SaidUnknown:
 		return chart.Cell{Text: l.Pick("○ 未判明と公表", "○ said to be unknown"), Machine: "unknown"}
 	}
 	return chart.Cell{Text: l.Pick("– 記録なし", "– no record"), Machine: "no record"}

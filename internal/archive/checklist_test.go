@@ -1,17 +1,16 @@
-package incident
+package archive
 
 import (
+	"slices"
 	"testing"
 
+	"shirase/internal/incident"
 	"shirase/internal/web"
 )
 
 func TestChecklist(t *testing.T) {
-	file, err := ParseFactsFile("naver-2013.yaml", ModelCase())
-	if err != nil {
-		t.Fatal(err)
-	}
-	marks := Incident{ID: file.ID, Facts: file.Facts}.Checklist()
+	file := parse(t, string(incident.ModelCase()))
+	marks := Checklist(incident.Incident{ID: file.ID, Facts: file.Facts})
 	for n, h := range Headings() {
 		want := Told
 		if h.Word == "regulator" || h.Word == "persons" {
@@ -24,12 +23,13 @@ func TestChecklist(t *testing.T) {
 			t.Errorf("%s has no label", h.Word)
 		}
 		for _, key := range h.keys {
-			if _, ok := keyForms[key]; !ok {
+			if !slices.Contains(incident.Keys(), key) {
 				t.Errorf("%s: no key %s", h.Word, key)
 			}
 		}
 	}
-	unknown := Incident{Facts: []Fact{{Key: "cause", Value: Value{Word: "unknown"}, Certainty: Confirmed}, {Key: "discovered", Certainty: Unknown}}}.Checklist()
+	unknown := Checklist(incident.Incident{Facts: []incident.Fact{{Key: "cause", Value: incident.Value{Word: "unknown"}, Certainty: incident.Confirmed},
+		{Key: "discovered", Certainty: incident.Unknown}}})
 	if unknown[6] != SaidUnknown || unknown[2] != SaidUnknown {
 		t.Errorf("%v", unknown)
 	}
