@@ -460,7 +460,7 @@ func (b *browser) testTampered(t *testing.T) {
 			t.Errorf("%s: shown %q, failed %q, want %s", v.Name, got.Shown, got.Failed, v.Verdict.Result)
 		case want != "" && got.Failed != want:
 			t.Errorf("%s: shown %q, failed %q, want %s", v.Name, got.Shown, got.Failed, want)
-		case want != "" && (!strings.Contains(got.Text, "Code: "+want) || p.has("[data-shown]")):
+		case want != "" && (!strings.Contains(got.Text, "Name of the error: "+want) || p.has("[data-shown]")):
 			t.Errorf("%s: the page says %s", v.Name, got.Text)
 		}
 		if want != "" {

@@ -39,7 +39,7 @@ func (b *browser) testLies(t *testing.T) {
 			if got.Failed != c.code {
 				p.Errorf("shown %q, failed %q, want %q", got.Shown, got.Failed, c.code)
 			}
-			if !strings.Contains(got.Text, "符号: "+c.code) || !strings.Contains(got.Text, "「対象ではない」という意味ではありません") {
+			if !strings.Contains(got.Text, "エラーの名前："+c.code) || !strings.Contains(got.Text, "「対象ではない」という意味ではありません") {
 				p.Errorf("the page says %s", got.Text)
 			}
 			p.noNo(got)
