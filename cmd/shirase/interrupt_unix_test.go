@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/sha1"
 	"errors"
 	"fmt"
 	"io"
@@ -257,9 +258,12 @@ facts:
 `,
 		"rules.yaml":   "columns: {account: id, email: mail}\nindex: [email]\nsets:\n  - {classes: [email]}\n",
 		"accounts.csv": rows("id,mail\n", accounts, func(b *strings.Builder, i int) { fmt.Fprintf(b, "%d,m%d@example.com\n", i, i) }, ""),
-		"hashes.txt":   rows("", 20_000, func(b *strings.Builder, i int) { fmt.Fprintf(b, "%07X%033X:%d\n", i*13, i, i+1) }, ""),
-		"list.txt":     rows("letmein\n", 20_000, func(b *strings.Builder, i int) { fmt.Fprintf(b, "secret%d\n", i) }, ""),
-		"logins.csv":   rows("title,password\n", 300, func(b *strings.Builder, i int) { fmt.Fprintf(b, "entry %d,correct horse %d\n", i, i) }, ""),
+		"hashes.txt": rows("", 20_000, func(b *strings.Builder, i int) {
+			sum := sha1.Sum(fmt.Append(nil, i))
+			fmt.Fprintf(b, "%07X%.33s:%d\n", i*13, fmt.Sprintf("%X", sum), i+1)
+		}, ""),
+		"list.txt":   rows("letmein\n", 20_000, func(b *strings.Builder, i int) { fmt.Fprintf(b, "secret%d\n", i) }, ""),
+		"logins.csv": rows("title,password\n", 300, func(b *strings.Builder, i int) { fmt.Fprintf(b, "entry %d,correct horse %d\n", i, i) }, ""),
 		"breaches.json": rows("[", 450, func(b *strings.Builder, i int) {
 			if i > 0 {
 				b.WriteString(",\n")
@@ -517,6 +521,10 @@ func TestSyncInterrupted(t *testing.T) {
 func TestServersEnd(t *testing.T) {
 	w := newWorkshop(t, 1000)
 	w.do("publish", "shop")
+	for key, value := range map[string]string{"operator.ja": "例示", "operator.en": "Example", "contact": "mailto:desk@example.org",
+		"imprint": "https://example.org/imprint", "privacy": "https://example.org/privacy"} {
+		w.do("config", "set", key, value)
+	}
 	for _, args := range []string{"serve", "password serve"} {
 		for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
 			p := w.started(append(strings.Fields(args), "--listen", "127.0.0.1:0")...)
