@@ -83,6 +83,24 @@ proposes; --yes accepts everything; -o writes a facts file instead of recording.
 // maxBlank is how much of a file is looked at for something that is no blank, in bytes.
 const maxBlank = 4 << 10
 
+// blank reports whether there is nothing in src but blanks, and gives what reads all of it: of a file the file, whose end is
+// read first where it is a zip archive.
+func blank(src io.Reader) (io.Reader, bool) {
+	var start []byte
+	var err error
+	if file, ok := src.(io.ReaderAt); ok {
+		start = make([]byte, maxBlank)
+		var n int
+		n, err = file.ReadAt(start, 0)
+		start = start[:n]
+	} else {
+		buffered := bufio.NewReaderSize(src, maxBlank)
+		start, err = buffered.Peek(maxBlank)
+		src = buffered
+	}
+	return src, errors.Is(err, io.EOF) && len(bytes.Trim(start, "\x00\r\n\t \xef\xbb\xbf\xfe\xff")) == 0
+}
+
 func (a *app) importFile(ctx context.Context, stdin io.Reader, name string, fl importFlags) error {
 	src := files.Interruptible(ctx, stdin)
 	if name != "-" {
@@ -93,11 +111,11 @@ func (a *app) importFile(ctx context.Context, stdin io.Reader, name string, fl i
 		defer f.Close()
 		src = f
 	}
-	buffered := bufio.NewReaderSize(src, maxBlank)
-	if start, err := buffered.Peek(maxBlank); errors.Is(err, io.EOF) && len(bytes.Trim(start, "\x00\r\n\t \xef\xbb\xbf\xfe\xff")) == 0 {
+	src, empty := blank(src)
+	if empty {
 		return hint.Add(fmt.Errorf("import: %s is empty", name), "see whether it was written to its end")
 	}
-	reader, err := exchange.Open(name, buffered, exchange.Format(fl.format), fl.dataset)
+	reader, err := exchange.Open(name, src, exchange.Format(fl.format), fl.dataset)
 	if err != nil {
 		return err
 	}

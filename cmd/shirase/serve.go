@@ -68,7 +68,6 @@ published now: drafts, and the notice that would be next. It publishes and reiss
 			if err != nil {
 				return err
 			}
-			a.tellUnsaid(in.settings)
 			return a.serve(c.Context(), in, l, s, func(url string) error {
 				remark := ""
 				if _, _, _, err := in.index.Statement(c.Context()); errors.Is(err, index.ErrNone) {
