@@ -41,7 +41,9 @@ func (c *Corpus) Verify(ctx context.Context, tell func(done, total int64)) (Veri
 		}
 		if f.err != nil {
 			wrong = append(wrong, f.err)
-		} else if err := f.verify(); err != nil {
+		} else if err := f.verify(ctx); ctx.Err() != nil {
+			return out, fmt.Errorf("verify the %s corpus: %w", c.mode, ctx.Err())
+		} else if err != nil {
 			wrong = append(wrong, c.broken(f.info, err))
 		}
 		if done += f.info.Size; tell != nil {
@@ -117,9 +119,9 @@ func (c *Corpus) openAll() (*manifest, []verified, error) {
 }
 
 // verify reads the whole file.
-func (f *verified) verify() error {
+func (f *verified) verify(ctx context.Context) error {
 	h := sha256.New()
-	n, err := io.Copy(h, io.NewSectionReader(f.seg.f, 0, f.info.Size+1))
+	n, err := io.Copy(h, whileAlive{ctx, io.NewSectionReader(f.seg.f, 0, f.info.Size+1)})
 	if err != nil {
 		return err
 	}
@@ -127,4 +129,17 @@ func (f *verified) verify() error {
 		return damaged("SHA-256")
 	}
 	return f.seg.check()
+}
+
+// whileAlive reads until the context ends.
+type whileAlive struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (w whileAlive) Read(p []byte) (int, error) {
+	if err := w.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return w.r.Read(p)
 }
