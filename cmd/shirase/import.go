@@ -86,19 +86,17 @@ const maxBlank = 4 << 10
 // blank reports whether there is nothing in src but blanks, and gives what reads all of it: of a file the file, whose end is
 // read first where it is a zip archive.
 func blank(src io.Reader) (io.Reader, bool) {
-	var start []byte
-	var err error
+	start := make([]byte, maxBlank)
+	n, err := 0, errors.ErrUnsupported
 	if file, ok := src.(io.ReaderAt); ok {
-		start = make([]byte, maxBlank)
-		var n int
 		n, err = file.ReadAt(start, 0)
-		start = start[:n]
-	} else {
+	}
+	if err != nil && !errors.Is(err, io.EOF) { // no file, or a pipe
 		buffered := bufio.NewReaderSize(src, maxBlank)
 		start, err = buffered.Peek(maxBlank)
-		src = buffered
+		src, n = buffered, len(start)
 	}
-	return src, errors.Is(err, io.EOF) && len(bytes.Trim(start, "\x00\r\n\t \xef\xbb\xbf\xfe\xff")) == 0
+	return src, errors.Is(err, io.EOF) && len(bytes.Trim(start[:n], "\x00\r\n\t \xef\xbb\xbf\xfe\xff")) == 0
 }
 
 func (a *app) importFile(ctx context.Context, stdin io.Reader, name string, fl importFlags) error {

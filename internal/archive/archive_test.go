@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"shirase/internal/hint"
 	"shirase/internal/incident"
@@ -474,4 +475,21 @@ func TestToldShares(t *testing.T) {
 			t.Errorf("excluded: %d of %d", n, of)
 		}
 	})
+}
+
+// TestCalledBy holds what an organisation is called by: never by a record for being the newest.
+func TestCalledBy(t *testing.T) {
+	entry := func(year int, dataset, name string) Entry {
+		return Entry{Date: time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC), Dataset: dataset, Organisation: text(name, name)}
+	}
+	for want, list := range map[string][]Entry{
+		"LinkedIn":     {entry(2023, "hibp", "LinkedInScrape2023"), entry(2021, "hibp", "LinkedInScrape"), entry(2012, "hibp", "LinkedIn")},
+		"Example Inc.": {entry(2024, "hibp", "Example leak"), entry(2020, "washington-ag", "Example Inc."), entry(2022, "washington-ag", "Example, Inc.")},
+		"LY":           {entry(2026, "hibp", "LINE data"), entry(2023, "", "LY"), entry(2013, "", "LINE")},
+		"One":          {entry(2020, "hibp", "One")},
+	} {
+		if name := calledBy(list); name.EN != want {
+			t.Errorf("called %q, want %q", name.EN, want)
+		}
+	}
 }

@@ -350,3 +350,27 @@ func TestParseNoticeRefuses(t *testing.T) {
 		}
 	}
 }
+
+// TestWaiting lists the operator's own incidents of which no notice was published.
+func TestWaiting(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		s := room(t, db)
+		if list, err := s.Waiting(t.Context(), 5); err != nil || len(list) != 0 {
+			t.Fatalf("%v, %v", list, err)
+		}
+		for _, id := range []string{"first", "second"} {
+			if _, err := s.Create(t.Context(), by, parse(t, "{id: "+id+", facts: [{key: title, value: x}]}")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if list, err := s.Waiting(t.Context(), 5); err != nil || len(list) != 2 {
+			t.Errorf("%v, %v", list, err)
+		}
+		if err := s.Disown(t.Context(), by, "first"); err != nil {
+			t.Fatal(err)
+		}
+		if list, err := s.Waiting(t.Context(), 5); err != nil || !slices.Equal(list, []string{"second"}) {
+			t.Errorf("%v, %v", list, err)
+		}
+	})
+}
