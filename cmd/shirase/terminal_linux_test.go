@@ -78,6 +78,7 @@ func TestPasswordIsNotEchoed(t *testing.T) {
 			t.Fatal(err)
 		}
 		if interrupted {
+			taken(t, keyboard)
 			stop()
 		}
 		switch err := <-ended; {
@@ -179,6 +180,36 @@ func control(t *testing.T, f *os.File) (fd int) {
 		t.Fatal(err)
 	}
 	return fd
+}
+
+// taken returns when the terminal has taken what was typed, which it does some time after the writing: it
+// takes its keys in order, and that it has taken a stop of its output is seen on its other side.
+func taken(t *testing.T, keyboard *os.File) {
+	fd := control(t, keyboard)
+	if err := unix.IoctlSetPointerInt(fd, unix.TIOCPKT, 1); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []struct {
+		typed string
+		seen  byte
+	}{{"\x13", unix.TIOCPKT_STOP}, {"\x11", unix.TIOCPKT_START}} {
+		if _, err := io.WriteString(keyboard, key.typed); err != nil {
+			t.Fatal(err)
+		}
+		packet := make([]byte, 64)
+		for {
+			n, err := keyboard.Read(packet)
+			if err != nil || n == 0 || packet[0] == unix.TIOCPKT_DATA {
+				t.Fatalf("%q, %v", packet[:n], err)
+			}
+			if packet[0]&key.seen != 0 {
+				break
+			}
+		}
+	}
+	if err := unix.IoctlSetPointerInt(fd, unix.TIOCPKT, 0); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func echoes(t *testing.T, tty *os.File) bool {
