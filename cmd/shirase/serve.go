@@ -259,6 +259,9 @@ func (a *app) handler(ctx context.Context, in *instance, p *password.Corpora, s 
 	if s.preview != nil {
 		h = s.preview.guard(pages, mux)
 	}
+	h = s.proxies.Watch(h, func() {
+		slog.Warn("a request was forwarded by a peer that no --trusted-proxy names: if that is a proxy of yours, all its visitors share one limit, and a few can keep the others from the check")
+	})
 	return a.wrap(h, s.log), nil
 }
 

@@ -25,7 +25,6 @@ import (
 	"io"
 	"io/fs"
 	"math"
-	"math/bits"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -61,8 +60,11 @@ const (
 	layerFolder = "layers/"
 	buildFolder = "build/"
 
-	// DefaultLocatorBits fits an index of up to 10^8 entries.
-	DefaultLocatorBits = 16
+	// DefaultLocatorBits are those of an index of which nobody said how large it becomes: up to 8 million entries have
+	// buckets of the usual size, and ten times as many have larger ones that are still bearable.
+	DefaultLocatorBits = 12
+
+	minLocatorBits = 8 // so that an index may outgrow a small plan a hundred times
 )
 
 // Index is the published index of one store: its keys, layers and statements.
@@ -88,12 +90,15 @@ func New(ctx context.Context, db *store.DB, dir *files.Dir, keys *files.Keys) (*
 	return &Index{db: db, dir: dir, keys: keys, now: time.Now, minChunk: minChunk}, nil
 }
 
-// LocatorBits gives the locator bits that fit a planned number of entries.
+// LocatorBits gives the locator bits for a planned number of entries, or the default for 0: no more than its buckets need.
+// A locator is public with its entry. What it has beyond the number of the bucket would only tell which entries of two layers
+// may be one person's: in a small layer an entry stands alone under a long locator, and among others under a short one. An
+// index that outgrows its plan has larger buckets.
 func LocatorBits(planned int64) int {
-	if planned <= 100_000_000 {
+	if planned <= 0 {
 		return DefaultLocatorBits
 	}
-	return min(check.MaxLocatorBits, bits.Len64(uint64(planned))-11)
+	return min(check.MaxLocatorBits, max(minLocatorBits, check.BucketBits(planned, check.MaxLocatorBits)))
 }
 
 func keyFile(id string) string { return "evaluator-" + id + ".key" }

@@ -573,7 +573,7 @@ func TestBucketsLookAlike(t *testing.T) {
 			t.Fatal(err)
 		}
 		whole, _ := io.ReadAll(res.Body)
-		f, err := check.OpenLayer(bytes.NewReader(whole), int64(len(whole)), l.Root, 16)
+		f, err := check.OpenLayer(bytes.NewReader(whole), int64(len(whole)), l.Root, DefaultLocatorBits)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -598,11 +598,52 @@ func TestNothingPublished(t *testing.T) {
 }
 
 func TestLocatorBits(t *testing.T) {
-	for n, want := range map[int64]int{0: 16, 1_692_496: 16, 100_000_000: 16, 200_000_000: 17, 1 << 40: 24} {
+	for n, want := range map[int64]int{0: DefaultLocatorBits, 1: 8, 10_000: 8, 1_692_496: 10, 8_000_000: 12, 100_000_000: 16, 200_000_000: 17, 1 << 40: 24} {
 		if got := LocatorBits(n); got != want {
 			t.Errorf("LocatorBits(%d) = %d, want %d", n, got, want)
 		}
 	}
+	// At its planned size an index has buckets of the usual size, also where nobody said one.
+	for _, n := range []int64{300_000, 1_692_496, 8_000_000, 1 << 30} {
+		if got := check.BucketBits(n, LocatorBits(n)); got != check.BucketBits(n, check.MaxLocatorBits) {
+			t.Errorf("an index of %d entries has 2^%d buckets", n, got)
+		}
+	}
+	if check.BucketBits(8_000_000, DefaultLocatorBits) != check.BucketBits(8_000_000, check.MaxLocatorBits) {
+		t.Error("the default does not fit the size that it is said to fit")
+	}
+}
+
+// TestFewStandAlone counts, in a layer of 5,000 entries, those whose locator no other entry has: an entry that stands alone can
+// be recognised in another layer of the key.
+func TestFewStandAlone(t *testing.T) {
+	key := check.GenerateEvaluatorKey()
+	outputs := make([]check.Output, 5000)
+	for i := range outputs {
+		var err error
+		if outputs[i], err = key.Output(member("a", i).Input()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	alone := func(locatorBits int) int {
+		many := map[[3]byte]int{}
+		for i := range outputs {
+			e := check.SealEntry(&outputs[i], locatorBits, "alpha", "1", 0)
+			many[[3]byte(e[:3])]++
+		}
+		n := 0
+		for _, entries := range many {
+			if entries == 1 {
+				n++
+			}
+		}
+		return n
+	}
+	planned, before := alone(LocatorBits(5000)), alone(16)
+	if planned > 50 || before < 4000 { // expected: 0.0 and 4,633
+		t.Errorf("%d of 5,000 stand alone with the planned locator, %d with 16 bits", planned, before)
+	}
+	t.Logf("standing alone: %d with %d bits, %d with %d, %d with 16", planned, LocatorBits(5000), alone(DefaultLocatorBits), DefaultLocatorBits, before)
 }
 
 // TestChain refuses chains that skip, fork, or seal one revision twice.
