@@ -158,7 +158,7 @@ func (s *Site) base(r *http.Request) string {
 		return strings.TrimSuffix(s.BaseURL, "/")
 	}
 	host := r.Host
-	if !plainHost.MatchString(host) { // a command with it would do something else
+	if len(host) > 255 || !plainHost.MatchString(host) { // a command with it would do something else
 		host = "localhost"
 	}
 	if r.TLS != nil {
@@ -167,7 +167,7 @@ func (s *Site) base(r *http.Request) string {
 	return "http://" + host
 }
 
-var plainHost = regexp.MustCompile(`^[A-Za-z0-9.:\[\]-]{1,255}$`)
+var plainHost = regexp.MustCompile(`^[A-Za-z0-9.:\[\]-]+$`)
 
 // show renders the page named name.
 func (s *Site) show(w http.ResponseWriter, r *http.Request, status int, name string, p page) error {
