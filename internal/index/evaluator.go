@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"mime"
 	"net/http"
 	"slices"
 	"sync"
@@ -34,9 +35,10 @@ type InUse func(ctx context.Context, id string) ([]check.Key, error)
 // An Evaluator answers evaluations: it has private keys, and no data
 // (docs/PROTOCOL.md section 1).
 type Evaluator struct {
-	keys  *files.Keys
-	limit Limit
-	inUse InUse
+	keys   *files.Keys
+	limit  Limit
+	inUse  InUse
+	volume volume
 
 	mu   sync.Mutex
 	held map[string]*check.EvaluatorKey // by id; loaded when first needed, and those not in use any more are let go
@@ -47,7 +49,7 @@ type Evaluator struct {
 // stands alone: then every key of the folder is in use, and that it is the
 // published one is for the client to verify.
 func NewEvaluator(keys *files.Keys, limit Limit, inUse InUse) *Evaluator {
-	e := &Evaluator{keys: keys, limit: limit, inUse: inUse, held: map[string]*check.EvaluatorKey{}}
+	e := &Evaluator{keys: keys, limit: limit, inUse: inUse, volume: volume{now: time.Now}, held: map[string]*check.EvaluatorKey{}}
 	if e.inUse == nil {
 		e.inUse = e.own
 	}
@@ -115,6 +117,9 @@ func (e *Evaluator) key(ctx context.Context, id string) (*check.EvaluatorKey, er
 	return e.private(keys[at])
 }
 
+// Volume gives how much was evaluated since the process started.
+func (e *Evaluator) Volume() Volume { return e.volume.sum() }
+
 // Ready says why evaluations cannot be answered: a key that is in use is
 // missing, cannot be read, or is another than the published one. Nothing
 // published is nothing in the way.
@@ -150,6 +155,11 @@ func (e *Evaluator) mount(mux *http.ServeMux) {
 }
 
 func (e *Evaluator) evaluate(w http.ResponseWriter, r *http.Request) {
+	// A page of somebody else's can have its visitors send anything but this.
+	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/json" {
+		problem(w, r, http.StatusUnsupportedMediaType, "malformed", "An evaluation is asked for in application/json.")
+		return
+	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxEvaluate))
 	if err != nil {
 		problem(w, r, http.StatusRequestEntityTooLarge, "too-large", "The body is longer than an evaluation can be.")
@@ -176,7 +186,9 @@ func (e *Evaluator) evaluate(w http.ResponseWriter, r *http.Request) {
 		refuse(w, r, err)
 		return
 	}
-	if retry, ok := e.limit(r, len(req.Blinded)); !ok {
+	retry, ok := e.limit(r, len(req.Blinded))
+	e.volume.add(len(req.Blinded), !ok)
+	if !ok {
 		web.Problem{Status: http.StatusTooManyRequests, Code: "too-many", RetryAfter: max(retry, time.Second),
 			Detail: "Too many checks from your network, or in all. Come back after the time given."}.Write(w, r)
 		return

@@ -234,14 +234,16 @@ func (l *Layer) bucket(dst []byte, number int64) (out []byte, damage, err error)
 	if err != nil {
 		return dst, nil, err
 	}
-	word, bit := &l.sure[number/32], uint32(1)<<(number%32)
-	if word.Load()&bit == 0 {
+	if !l.isSure(number) {
 		if _, damage = check.ParseBucket(out[len(dst):], number, info.Root, info.Bits, info.Pad); damage == nil {
-			word.Or(bit)
+			l.sure[number/32].Or(1 << (number % 32))
 		}
 	}
 	return out, damage, nil
 }
+
+// isSure reports whether a bucket was verified since the file was opened.
+func (l *Layer) isSure(number int64) bool { return l.sure[number/32].Load()&(1<<(number%32)) != 0 }
 
 // Close closes the file.
 func (l *Layer) Close() error { return l.file.Close() }

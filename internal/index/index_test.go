@@ -506,6 +506,38 @@ func TestEvaluateEndpoint(t *testing.T) {
 	})
 }
 
+// TestEvaluateWantsJSON: a page elsewhere can have its visitors send forms and texts, and those evaluate nothing.
+func TestEvaluateWantsJSON(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		b := newBed(t, db)
+		b.publish("alpha", roster("a", 10))
+		counted := 0
+		_, s := b.serve(func(_ *http.Request, n int) (time.Duration, bool) {
+			counted += n
+			return 0, true
+		})
+		for contentType, want := range map[string]int{
+			"application/json": 200, "application/json; charset=utf-8": 200, "Application/JSON": 200,
+			"": 415, "text/plain": 415, "text/plain; application/json": 415, "application/x-www-form-urlencoded": 415, "multipart/form-data; boundary=x": 415, "application/problem+json": 415,
+		} {
+			counted = 0
+			req, err := http.NewRequestWithContext(t.Context(), "POST", s.URL+evaluatePath, strings.NewReader(evaluation(t)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("Content-Type", contentType)
+			res, err := http.DefaultClient.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res.Body.Close()
+			if res.StatusCode != want || (counted > 0) != (want == 200) {
+				t.Errorf("%q: %d, %d elements counted", contentType, res.StatusCode, counted)
+			}
+		}
+	})
+}
+
 func TestLimitCountsElements(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		b := newBed(t, db)
@@ -520,6 +552,20 @@ func TestLimitCountsElements(t *testing.T) {
 		res, err := http.Post(s.URL+"/check/v1/evaluate", "application/json", strings.NewReader(`{"key":"k1","blinded":["`+string(el)+`","`+string(el)+`"]}`))
 		if err != nil || res.StatusCode != 429 || res.Header.Get("Retry-After") != "2" || counted != 2 {
 			t.Fatalf("%v, %v, counted %d, Retry-After %q", res.StatusCode, err, counted, res.Header.Get("Retry-After"))
+		}
+		h := b.host()
+		refused := false
+		e := NewEvaluator(b.keys, func(*http.Request, int) (time.Duration, bool) {
+			refused = !refused
+			return time.Second, refused
+		}, h.Keys)
+		watched := httptest.NewServer(h.Mux(e))
+		t.Cleanup(watched.Close)
+		for range 3 {
+			fetch(t, "POST", watched.URL+evaluatePath, evaluation(t))
+		}
+		if v := e.Volume(); v != (Volume{Evaluated: 2, Refused: 1}) {
+			t.Errorf("%+v", v)
 		}
 	})
 }

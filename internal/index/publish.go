@@ -223,6 +223,9 @@ func (x *Index) Record(ctx context.Context, tx *sql.Tx, d *Draft, ledgerIndex in
 	if err := x.next(ctx, tx, d); err != nil {
 		return err
 	}
+	if err := x.replace(ctx, tx, d.Statement); err != nil {
+		return fmt.Errorf("record the statement: %w", err)
+	}
 	if _, err := tx.ExecContext(ctx, `INSERT INTO index_statement (seq, hash, ledger_index, bytes) VALUES ($1, $2, $3, $4)`,
 		d.Statement.Seq, check.StatementHash(d.Raw).String(), ledgerIndex, d.Raw); err != nil {
 		return fmt.Errorf("record the statement: %w", err)

@@ -26,8 +26,8 @@ const freshFor = time.Second
 // lookFor bounds the look for a newer statement.
 const lookFor = 5 * time.Second
 
-// goodFor is how long the layers of a statement are served after the next one.
-const goodFor = 5 * time.Minute
+// heldFor is how long the layers of a snapshot stay open after the next one: whoever holds it has ended by then.
+const heldFor = time.Hour
 
 // Host serves what is published: statement, buckets, layers. It has no key
 // (docs/PROTOCOL.md section 1). Any number of them may serve one store.
@@ -38,8 +38,7 @@ type Host struct {
 
 	mu      sync.Mutex
 	current atomic.Pointer[snapshot]
-	before  atomic.Pointer[snapshot] // the one before, for clients that are in the middle of a check
-	forced  atomic.Int64             // when a look for a newer statement was forced last
+	forced  atomic.Int64 // when a look for a newer statement was forced last
 	buffers sync.Pool
 }
 
@@ -58,8 +57,9 @@ func NewHost(x *Index, log Log) *Host {
 // proxy leads their path there, and who comes here all the same is told that there is no key.
 func (h *Host) Mux(e *Evaluator) *http.ServeMux {
 	mux := http.NewServeMux()
-	const layer, bucket = "/check/v1/layers/{layer}", "/check/v1/layers/{layer}/buckets/{bucket}"
-	for path, serve := range map[string]http.HandlerFunc{"/check/v1/statement": h.statement, bucket: h.bucket, layer: h.layer} {
+	const layer = "/check/v1/layers/{layer}"
+	for path, serve := range map[string]http.HandlerFunc{"/check/v1/statement": h.statement, layer: h.layer,
+		layer + "/buckets/{bucket}": h.bucket, layer + "/groups/{bits}/{group}": h.group} {
 		mux.HandleFunc("GET "+path, serve)
 		onlyMethods(mux, path, "GET, HEAD")
 	}
@@ -90,7 +90,7 @@ type snapshot struct {
 	st       *check.Statement
 	body     []byte // of GET /check/v1/statement
 	until    atomic.Int64
-	layers   map[check.Hash]*Layer // served and source layers that could be opened
+	layers   map[check.Hash]*Layer // served and source layers that could be opened, and those that left the statement lately
 	keys     []check.Key           // that layers are sealed under
 	missing  map[check.Hash]error
 	closeAll sync.Once
@@ -229,15 +229,17 @@ func (h *Host) refresh(ctx context.Context, old *snapshot) (*snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := h.x.openLeft(ctx, s); err != nil {
+		s.close()
+		return nil, err
+	}
 	for root, err := range s.missing {
 		slog.Error("a layer is not served", "layer", root.String(), "error", err)
 	}
 	s.until.Store(until)
 	h.current.Store(s)
-	h.before.Store(old)
 	if old != nil {
-		time.AfterFunc(goodFor, func() { h.before.CompareAndSwap(old, nil) })
-		time.AfterFunc(goodFor+time.Hour, old.close) // whoever holds it has ended by then
+		time.AfterFunc(heldFor, old.close)
 	}
 	return s, nil
 }
@@ -299,23 +301,80 @@ func (h *Host) bucket(w http.ResponseWriter, r *http.Request) {
 		problem(w, r, http.StatusNotFound, "unknown-bucket", "This layer has no such bucket.")
 		return
 	}
+	h.sendBuckets(w, r, l, number, 1)
+}
+
+// maxGroup bounds a group of buckets, in bytes.
+const maxGroup = 32 << 20
+
+// group gives neighbouring buckets, one after the other: all whose numbers begin with the bits that a client shows.
+func (h *Host) group(w http.ResponseWriter, r *http.Request) {
+	l, ok := h.open(w, r)
+	if !ok {
+		return
+	}
+	info := l.Info()
+	bits, err := strconv.ParseUint(r.PathValue("bits"), 10, 8)
+	if err != nil || strconv.FormatUint(bits, 10) != r.PathValue("bits") || int(bits) > info.Bits {
+		problem(w, r, http.StatusNotFound, "unknown-bucket", "A group of this layer is named by fewer bits than a bucket, or as many.")
+		return
+	}
+	number, err := check.ParseBucketName(r.PathValue("group"), int(bits))
+	if err != nil {
+		problem(w, r, http.StatusNotFound, "unknown-bucket", "This layer has no such group.")
+		return
+	}
+	n := int64(1) << (info.Bits - int(bits))
+	if n*int64(info.Pad) > maxGroup {
+		problem(w, r, http.StatusNotFound, "unknown-bucket", "This group is larger than any that is given.")
+		return
+	}
+	h.sendBuckets(w, r, l, number*n, n)
+}
+
+// sendBuckets answers with the responses of n buckets from first on. All are verified before the first byte leaves: what is
+// sound may be kept by caches for a year, and what is not must not be.
+func (h *Host) sendBuckets(w http.ResponseWriter, r *http.Request, l *Layer, first, n int64) {
+	info := l.Info()
 	buf, _ := h.buffers.Get().(*[]byte)
 	if buf == nil {
 		buf = new([]byte)
 	}
 	defer h.buffers.Put(buf)
-	var damage error
-	if *buf, damage, err = l.bucket((*buf)[:0], number); err != nil {
-		slog.Error("read a bucket", "layer", info.Root.String(), "error", err)
-		problem(w, r, http.StatusServiceUnavailable, "layer-damaged", "This part of the index cannot be read.")
+	w.Header().Set("Cache-Control", immutable)
+	for i := range n {
+		if n > 1 && l.isSure(first+i) {
+			continue
+		}
+		var damage, err error
+		if *buf, damage, err = l.bucket((*buf)[:0], first+i); err != nil {
+			slog.Error("read a bucket", "layer", info.Root.String(), "error", err)
+			problem(w, r, http.StatusServiceUnavailable, "layer-damaged", "This part of the index cannot be read.")
+			return
+		}
+		if damage != nil { // the client finds it too; what is published must not seem to be nothing
+			slog.Error("a bucket is damaged", "layer", info.Root.String())
+			w.Header().Set("Cache-Control", "no-store")
+		}
+	}
+	if n == 1 {
+		send(w, "application/octet-stream", *buf)
 		return
 	}
-	w.Header().Set("Cache-Control", immutable)
-	if damage != nil { // the client finds it too; what is published must not seem to be nothing
-		slog.Error("a bucket is damaged", "layer", info.Root.String())
-		w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Content-Type", "application/octet-stream")
+	w.Header().Set("Content-Length", strconv.FormatInt(n*int64(info.Pad), 10))
+	if r.Method == http.MethodHead {
+		return
 	}
-	send(w, "application/octet-stream", *buf)
+	for i := range n {
+		var err error
+		if *buf, err = l.AppendBucket((*buf)[:0], first+i, info.Pad); err == nil {
+			_, err = w.Write(*buf)
+		}
+		if err != nil {
+			panic(http.ErrAbortHandler) // the length was promised
+		}
+	}
 }
 
 // layer gives a whole layer file, so that anyone can count and fold again.
@@ -345,9 +404,6 @@ func (h *Host) open(w http.ResponseWriter, r *http.Request) (*Layer, bool) {
 	}
 	if l := h.again(r.Context()).layers[root]; l != nil {
 		return l, true
-	}
-	if before := h.before.Load(); before != nil && before.layers[root] != nil {
-		return before.layers[root], true
 	}
 	if s.missing[root] != nil {
 		problem(w, r, http.StatusServiceUnavailable, "layer-damaged", "This layer is damaged and not served.")

@@ -52,8 +52,8 @@ func (p *Publisher) Reissue(ctx context.Context, who actor.Actor, force bool) (*
 // freshEvery is how often a server looks whether there is something to reissue or to serve.
 const freshEvery = time.Minute
 
-// KeepFresh reissues statements until the context ends, and serves what another process appended and died before serving;
-// report is told of errors.
+// KeepFresh reissues statements until the context ends, serves what another process appended and died before serving, and
+// removes layers that have left the statement long ago; report is told of errors.
 func (p *Publisher) KeepFresh(ctx context.Context, who actor.Actor, report func(error)) {
 	t := time.NewTicker(freshEvery)
 	defer t.Stop()
@@ -62,7 +62,7 @@ func (p *Publisher) KeepFresh(ctx context.Context, who actor.Actor, report func(
 		if errors.Is(err, index.ErrNone) {
 			err = nil
 		}
-		if err = errors.Join(err, p.ledger.Sync(ctx)); err != nil && ctx.Err() == nil {
+		if err = errors.Join(err, p.ledger.Sync(ctx), p.sweep(ctx)); err != nil && ctx.Err() == nil {
 			report(err)
 		}
 		select {
@@ -71,6 +71,14 @@ func (p *Publisher) KeepFresh(ctx context.Context, who actor.Actor, report func(
 		case <-t.C:
 		}
 	}
+}
+
+func (p *Publisher) sweep(ctx context.Context) error {
+	size, err := p.ledger.Served(ctx)
+	if err != nil {
+		return err
+	}
+	return p.Index.Sweep(ctx, size)
 }
 
 // page is the ledger's record of the scripts that the pages load (docs/FORMAT.md section 3).
