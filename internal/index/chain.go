@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 
 	"shirase/check"
 )
@@ -18,6 +17,7 @@ type Chain struct {
 	Seq  int64
 	Hash check.Hash
 
+	bound  *check.Bindings       // what the statements so far bind the next one to
 	roots  map[string]check.Hash // of each incident's revisions
 	last   map[string]int64      // each incident's newest revision
 	at     map[int64]int64       // the ledger's entry of each statement, where the chain was read from one
@@ -46,8 +46,9 @@ func (c *Chain) NextAt(index int64, raw []byte) error {
 }
 
 // Next takes the next statement's bytes: it has to be valid, to carry the next
-// number, to name the one before by its hash, and to bind each revision to the
-// layer it always had.
+// number, to name the one before by its hash, and to keep every rule of the chain
+// (docs/PROTOCOL.md). Of version 1 only those are asked that its publishers kept:
+// no revision is another layer than before, or comes back.
 func (c *Chain) Next(raw []byte) error {
 	st, err := check.ParseStatement(raw)
 	if err != nil {
@@ -55,6 +56,17 @@ func (c *Chain) Next(raw []byte) error {
 	}
 	if st.Seq != c.Seq+1 || st.Prev != c.Hash {
 		return fmt.Errorf("%w: number %d after number %d", ErrChain, st.Seq, c.Seq)
+	}
+	hash := check.StatementHash(raw)
+	switch {
+	case st.V == 1 && c.bound != nil && c.bound.V > 1:
+		return fmt.Errorf("%w: statement %d is of version 1 again", ErrChain, st.Seq)
+	case st.V == 1 || c.bound == nil:
+		c.bound = check.Bind(st, hash)
+	default:
+		if c.bound, err = c.bound.Next(st, hash); err != nil {
+			return fmt.Errorf("%w: %w", ErrChain, err)
+		}
 	}
 	if c.roots == nil {
 		c.roots, c.last = map[string]check.Hash{}, map[string]int64{}
@@ -67,19 +79,29 @@ func (c *Chain) Next(raw []byte) error {
 		c.layers[l.Root] = layer{l.Key, l.N, len(l.Sources) == 1, st.Seq}
 		for _, src := range l.Sources {
 			c.layers[src.Root] = layer{l.Key, src.N, true, st.Seq}
-			name := src.Incident + " revision " + src.Revision
-			if before, ok := c.roots[name]; ok && before != src.Root {
-				return fmt.Errorf("%w: statement %d: %s is another layer than before: two keystreams were one", ErrChain, st.Seq, name)
+			if err := c.source(st, src); err != nil {
+				return err
 			}
-			c.roots[name] = src.Root
-			revision, err := strconv.ParseInt(src.Revision, 10, 64)
-			if err != nil || revision < c.last[src.Incident] {
-				return fmt.Errorf("%w: statement %d goes back to %s", ErrChain, st.Seq, name)
-			}
-			c.last[src.Incident] = revision
 		}
 	}
-	c.Seq, c.Hash = st.Seq, check.StatementHash(raw)
+	c.Seq, c.Hash = st.Seq, hash
+	return nil
+}
+
+// source binds a revision to its layer.
+func (c *Chain) source(st *check.Statement, src check.Source) error {
+	name := src.Incident + " revision " + src.Revision
+	if before, ok := c.roots[name]; ok && before != src.Root {
+		return fmt.Errorf("%w: statement %d: %s is another layer than before: two keystreams were one", ErrChain, st.Seq, name)
+	}
+	c.roots[name] = src.Root
+	if st.Incident(src.Incident).Revision != src.Revision {
+		return nil // superseded
+	}
+	if number(src.Revision) < c.last[src.Incident] {
+		return fmt.Errorf("%w: statement %d goes back to %s", ErrChain, st.Seq, name)
+	}
+	c.last[src.Incident] = number(src.Revision)
 	return nil
 }
 

@@ -15,7 +15,7 @@ import (
 func TestEnds(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		b := newBed(t, db)
-		b.minChunk = 500
+		b.minChunk, b.many = 500, 1
 		const n = 6000
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()

@@ -78,6 +78,7 @@ type Index struct {
 	now func() time.Time
 
 	minChunk int64 // members of a chunk at least
+	many     int   // sources of a key that are served as layers of their own at most
 }
 
 // New opens the index and brings its tables up to date.
@@ -90,7 +91,7 @@ func New(ctx context.Context, db *store.DB, dir *files.Dir) (*Index, error) {
 	if err := db.Migrate(ctx, "index_room", sub); err != nil {
 		return nil, fmt.Errorf("index: %w", err)
 	}
-	return &Index{db: db, dir: dir, now: time.Now, minChunk: minChunk}, nil
+	return &Index{db: db, dir: dir, now: time.Now, minChunk: minChunk, many: manySources}, nil
 }
 
 // LocatorBits gives the locator bits for a planned number of entries, or the default for 0: no more than its buckets need.
@@ -111,52 +112,6 @@ func keyID(file string) (id string, ok bool) {
 	id, begins := strings.CutPrefix(file, "evaluator-")
 	id, ends := strings.CutSuffix(id, ".key")
 	return id, begins && ends
-}
-
-// NewKey makes the first evaluator key, k1: its file in keys first, then its row.
-// It gives the key that is there where there is one.
-func (x *Index) NewKey(ctx context.Context, keys *files.Keys, locatorBits int) (check.Key, error) {
-	if k, err := x.key(ctx); !errors.Is(err, sql.ErrNoRows) {
-		return k, err
-	}
-	const id = "k1"
-	secret, err := keys.Load(keyFile(id))
-	if errors.Is(err, files.ErrNotExist) {
-		secret = []byte(check.GenerateEvaluatorKey().Secret() + "\n")
-		err = keys.Create(keyFile(id), secret)
-	}
-	if err != nil {
-		return check.Key{}, fmt.Errorf("make an evaluator key: %w", err)
-	}
-	key, err := check.ParseEvaluatorKey(string(secret))
-	if err != nil {
-		return check.Key{}, fmt.Errorf("make an evaluator key: %s: %w", keyFile(id), err)
-	}
-	text, err := key.Public().MarshalText()
-	if err != nil {
-		return check.Key{}, fmt.Errorf("make an evaluator key: %w", err)
-	}
-	_, err = x.db.ExecContext(ctx, `INSERT INTO index_key (id, public, locator_bits, created_at) VALUES ($1, $2, $3, $4)
-		ON CONFLICT (id) DO NOTHING`, id, string(text), locatorBits, store.Micros(x.now()))
-	if err != nil {
-		return check.Key{}, fmt.Errorf("make an evaluator key: %w", err)
-	}
-	return x.key(ctx)
-}
-
-// key gives the current key: the newest row.
-func (x *Index) key(ctx context.Context) (check.Key, error) {
-	var k check.Key
-	var public string
-	err := x.db.QueryRowContext(ctx, `SELECT id, public, locator_bits FROM index_key ORDER BY created_at DESC, id DESC LIMIT 1`).
-		Scan(&k.ID, &public, &k.LocatorBits)
-	if err != nil {
-		return check.Key{}, fmt.Errorf("read the evaluator's public key: %w", err)
-	}
-	if err := k.Public.UnmarshalText([]byte(public)); err != nil {
-		return check.Key{}, fmt.Errorf("read the evaluator's public key %s: %w", k.ID, err)
-	}
-	return k, nil
 }
 
 // loadKey loads the private half of a key. One that is not it is refused, where

@@ -102,7 +102,12 @@ var twoSets = [][]string{{"email", "nickname"}, {"email"}}
 
 func subject(id string) Subject {
 	return Subject{ID: id, Organisation: "Example", Title: map[string]string{"en": id, "ja": id}, State: check.Final,
-		AsOf: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Sets: twoSets, PhoneRegion: "JP"}
+		AsOf: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Sets: twoSets}
+}
+
+// frame is what every statement of a ledger says.
+func frame(l *ledger.Ledger) Frame {
+	return Frame{Ledger: check.Signing{Key: check.VKeyHash(l.VKey()), Next: check.VKeyHash("the key that follows")}, PhoneRegion: "JP"}
 }
 
 // published is what publishing came to.
@@ -137,7 +142,7 @@ func put(ctx context.Context, l *ledger.Ledger, x *Index, d *Draft, also func(tx
 // publishIn drafts and puts; whoever was overtaken drafts again.
 func publishIn(ctx context.Context, l *ledger.Ledger, x *Index, keys *files.Keys, s Subject, sealed *Sealed, also func(tx *sql.Tx) error) (*published, error) {
 	for {
-		d, err := x.Draft(ctx, keys, s, sealed)
+		d, err := x.Draft(ctx, keys, frame(l), s, sealed)
 		if err != nil {
 			return nil, err
 		}
@@ -266,15 +271,15 @@ func TestPublishAndCheck(t *testing.T) {
 func TestReissue(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		b := newBed(t, db)
-		if _, err := b.Reissue(t.Context(), false); !errors.Is(err, ErrNone) {
+		if _, err := b.Reissue(t.Context(), frame(b.ledger), false); !errors.Is(err, ErrNone) {
 			t.Fatal(err)
 		}
 		first := b.publish("alpha", roster("a", 10))
-		if d, err := b.Reissue(t.Context(), false); err != nil || d != nil {
+		if d, err := b.Reissue(t.Context(), frame(b.ledger), false); err != nil || d != nil {
 			t.Fatalf("%+v, %v", d, err)
 		}
 		b.pass(25 * time.Hour)
-		d, err := b.Reissue(t.Context(), false)
+		d, err := b.Reissue(t.Context(), frame(b.ledger), false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -323,6 +328,7 @@ func (b *bed) layerFiles() []string {
 func TestDamage(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		b := newBed(t, db)
+		b.many = 1 // a fold of two
 		b.publish("alpha", roster("a", 50))
 		b.publish("beta", roster("b", 20))
 		for _, path := range b.layerFiles() {
@@ -695,6 +701,7 @@ func TestFewStandAlone(t *testing.T) {
 func TestChain(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		b := newBed(t, db)
+		b.many = 1
 		b.publish("alpha", roster("a", 10))
 		b.publish("beta", roster("b", 10))
 		raw := func(seq int) []byte {

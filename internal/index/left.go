@@ -39,16 +39,11 @@ func layersOf(st *check.Statement) map[check.Hash]leftLayer {
 // have not left.
 func (x *Index) replace(ctx context.Context, tx *sql.Tx, st *check.Statement) error {
 	stays, was := layersOf(st), map[check.Hash]leftLayer{}
-	var raw []byte
-	err := tx.QueryRowContext(ctx, `SELECT bytes FROM index_statement ORDER BY seq DESC LIMIT 1`).Scan(&raw)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+	before, err := newestIn(ctx, tx)
+	if err != nil && !errors.Is(err, ErrNone) {
 		return err
 	}
 	if err == nil {
-		before, err := check.ParseStatement(raw)
-		if err != nil {
-			return err
-		}
 		was = layersOf(before)
 	}
 	for root := range stays {

@@ -97,7 +97,7 @@ func TestLeftAndBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		draft, err := b.Draft(t.Context(), b.keys, subject("beta"), sealed)
+		draft, err := b.Draft(t.Context(), b.keys, frame(b.ledger), subject("beta"), sealed)
 		if err != nil {
 			t.Fatal(err)
 		}
