@@ -68,7 +68,7 @@ func openBed(t *testing.T, db *store.DB, root string) *bed {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := ledger.New(t.Context(), db, dir, string(skey))
+	l, err := ledger.New(t.Context(), db, dir, string(skey), ledger.Witnesses{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +175,7 @@ func unlimited(*http.Request, int) (time.Duration, bool) { return 0, true }
 
 func (b *bed) serve(limit Limit) (*check.Client, *httptest.Server) {
 	b.t.Helper()
-	s := httptest.NewServer(NewHandler(b.Index, Log{b.ledger.Served, b.ledger.Proof}, limit).Mux())
+	s := httptest.NewServer(NewHandler(b.Index, Log{Served: b.ledger.Served, Proof: b.ledger.Proof}, limit).Mux())
 	b.t.Cleanup(s.Close)
 	policy, err := check.LedgerPolicy(b.ledger.VKey())
 	if err != nil {

@@ -55,6 +55,9 @@ type Handler struct {
 type Log struct {
 	Served func(ctx context.Context) (size int64, err error)                // how many entries are public
 	Proof  func(ctx context.Context, index int64) (proof []byte, err error) // a c2sp.org/tlog-proof@v1 of one of them
+
+	// Witnessed says by when a quorum of witnesses had cosigned what is public; wanted is false where none is wanted. May be nil.
+	Witnessed func() (since time.Time, wanted bool, err error)
 }
 
 // NewHandler makes a handler for what is published in log.
@@ -261,7 +264,7 @@ func (h *Handler) Statement(ctx context.Context) *check.Statement {
 
 func (h *Handler) statement(w http.ResponseWriter, r *http.Request) {
 	s, ok := h.ready(w, r)
-	if !ok {
+	if !ok || !h.witnessed(w, r, s) {
 		return
 	}
 	w.Header().Set("Cache-Control", "no-cache") // an older copy would look like a rollback
@@ -415,6 +418,27 @@ func (h *Handler) ready(w http.ResponseWriter, r *http.Request) (*snapshot, bool
 		return nil, false
 	}
 	return s, true
+}
+
+// witnessed refuses to go on with a statement whose checkpoint no quorum of witnesses has cosigned for half of its life: what
+// came after it may be another history. Its layers are still given, to whoever examines them.
+func (h *Handler) witnessed(w http.ResponseWriter, r *http.Request, s *snapshot) bool {
+	if h.log.Witnessed == nil || h.pinned != nil {
+		return true
+	}
+	since, wanted, err := h.log.Witnessed()
+	if err != nil {
+		slog.Error("serve the index", "error", err)
+		problem(w, r, http.StatusServiceUnavailable, "unavailable", "The index cannot be served at the moment.")
+		return false
+	}
+	if !wanted || h.x.now().Sub(since) <= s.st.Expires.Sub(s.st.Time.Time)/2 {
+		return true
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	problem(w, r, http.StatusServiceUnavailable, "unwitnessed",
+		"No quorum of witnesses has cosigned the ledger since "+since.Format(time.RFC3339)+". Nothing is answered until one has.")
+	return false
 }
 
 func send(w http.ResponseWriter, contentType string, body []byte) {
