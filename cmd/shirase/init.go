@@ -62,7 +62,7 @@ and changed later with shirase config set.`,
 	f.StringVar(&origin, "origin", "", "the ledger's name (default: the URL's host and path, or unnamed/ and its key's hash)")
 	f.StringVar(&said.Region, "phone-region", "JP", "country by which phone numbers without + are read")
 	operatorFlags(c, &said)
-	f.Int64Var(&planned, "planned-entries", 0, "entries the index is planned for, where more than 100 million")
+	f.Int64Var(&planned, "planned-entries", 0, "entries that the index is planned for: all incidents together, some years ahead (default 8 million)")
 	return c
 }
 
@@ -120,7 +120,7 @@ func (a *app) init(ctx context.Context, origin string, s settings, planned int64
 	if err != nil {
 		return nil, fmt.Errorf("make %s: %w", a.data, err)
 	}
-	if _, err := in.index.NewKey(ctx, index.LocatorBits(planned)); err != nil {
+	if _, err := in.index.NewKey(ctx, in.keys, index.LocatorBits(planned)); err != nil {
 		in.close()
 		return nil, err
 	}

@@ -156,11 +156,11 @@ type parameterError struct{ name, want string }
 func (e *parameterError) Error() string { return named(e.name) + " is not accepted: " + e.want + "." }
 
 // parameterName matches names that are repeated in an answer.
-var parameterName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,40}$`)
+var parameterName = regexp.MustCompile(`^[A-Za-z0-9_.-]+$`)
 
 // named names a parameter for people, unless it may be anything.
 func named(name string) string {
-	if !parameterName.MatchString(name) {
+	if len(name) > 40 || !parameterName.MatchString(name) {
 		return "A parameter"
 	}
 	return "The parameter " + name
@@ -239,7 +239,7 @@ func (a *api) base(r *http.Request) string {
 		return strings.TrimSuffix(a.BaseURL, "/")
 	}
 	host := r.Host
-	if !plainHost.MatchString(host) {
+	if len(host) > 255 || !plainHost.MatchString(host) {
 		host = "localhost"
 	}
 	if r.TLS != nil {
@@ -248,7 +248,7 @@ func (a *api) base(r *http.Request) string {
 	return "http://" + host
 }
 
-var plainHost = regexp.MustCompile(`^[A-Za-z0-9.:\[\]-]{1,255}$`)
+var plainHost = regexp.MustCompile(`^[A-Za-z0-9.:\[\]-]+$`)
 
 // newest is the latest of several times.
 func newest(list []archive.Entry) time.Time {

@@ -48,7 +48,7 @@ func (f Fact) Check() error {
 	switch {
 	case !ok:
 		return badField("key", "there is no fact %q", clip(f.Key))
-	case kind.listed && !itemID.MatchString(f.Item):
+	case kind.listed && !validItem(f.Item):
 		return badField("id", "%q cannot be an item's id", clip(f.Item))
 	case !kind.listed && f.Item != "":
 		return badField("id", "%q is no list", f.Key)

@@ -100,7 +100,7 @@ func (r *factsReader) about(f *Fact, in fields) (err error) {
 		if f.Item, err = r.text(node, "id", maxWord); err != nil {
 			return err
 		}
-		if !itemID.MatchString(f.Item) {
+		if !validItem(f.Item) {
 			return r.fail(placeOf(node), "use a-z, 0-9, hyphen, dot and colon, at most 64", "%q cannot be an item's id", clip(f.Item))
 		}
 	}

@@ -127,7 +127,7 @@ func parseReference(name string, at place, inner string) (reference, error) {
 	words = words[1:]
 	if kind.listed && len(words) > 0 {
 		ref.item, words = words[0], words[1:]
-		if !itemID.MatchString(ref.item) {
+		if !validItem(ref.item) {
 			return reference{}, textError(name, at, "use the id that the item was recorded with", "%q cannot be an item's id", clip(ref.item))
 		}
 	}

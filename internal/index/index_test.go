@@ -41,7 +41,7 @@ type bed struct {
 func newBed(t *testing.T, db *store.DB) *bed {
 	t.Helper()
 	b := openBed(t, db, t.TempDir())
-	if _, err := b.NewKey(t.Context(), DefaultLocatorBits); err != nil {
+	if _, err := b.NewKey(t.Context(), b.keys, DefaultLocatorBits); err != nil {
 		t.Fatal(err)
 	}
 	return b
@@ -72,7 +72,7 @@ func openBed(t *testing.T, db *store.DB, root string) *bed {
 	if err != nil {
 		t.Fatal(err)
 	}
-	x, err := New(t.Context(), db, dir, keys)
+	x, err := New(t.Context(), db, dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,9 +135,9 @@ func put(ctx context.Context, l *ledger.Ledger, x *Index, d *Draft, also func(tx
 }
 
 // publishIn drafts and puts; whoever was overtaken drafts again.
-func publishIn(ctx context.Context, l *ledger.Ledger, x *Index, s Subject, sealed *Sealed, also func(tx *sql.Tx) error) (*published, error) {
+func publishIn(ctx context.Context, l *ledger.Ledger, x *Index, keys *files.Keys, s Subject, sealed *Sealed, also func(tx *sql.Tx) error) (*published, error) {
 	for {
-		d, err := x.Draft(ctx, s, sealed)
+		d, err := x.Draft(ctx, keys, s, sealed)
 		if err != nil {
 			return nil, err
 		}
@@ -149,12 +149,12 @@ func publishIn(ctx context.Context, l *ledger.Ledger, x *Index, s Subject, seale
 
 // Publish is publishIn of the bed.
 func (b *bed) Publish(ctx context.Context, s Subject, sealed *Sealed, also func(tx *sql.Tx) error) (*published, error) {
-	return publishIn(ctx, b.ledger, b.Index, s, sealed, also)
+	return publishIn(ctx, b.ledger, b.Index, b.keys, s, sealed, also)
 }
 
 func (b *bed) publish(id string, r Roster) *published {
 	b.t.Helper()
-	s, err := b.Seal(b.t.Context(), id, r, nil)
+	s, err := b.Seal(b.t.Context(), b.keys, id, r, nil)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -173,9 +173,14 @@ func (b *bed) pass(d time.Duration) {
 
 func unlimited(*http.Request, int) (time.Duration, bool) { return 0, true }
 
+func (b *bed) host() *Host {
+	return NewHost(b.Index, Log{Served: b.ledger.Served, Proof: b.ledger.Proof})
+}
+
 func (b *bed) serve(limit Limit) (*check.Client, *httptest.Server) {
 	b.t.Helper()
-	s := httptest.NewServer(NewHandler(b.Index, Log{Served: b.ledger.Served, Proof: b.ledger.Proof}, limit).Mux())
+	h := b.host()
+	s := httptest.NewServer(h.Mux(NewEvaluator(b.keys, limit, h.Keys)))
 	b.t.Cleanup(s.Close)
 	policy, err := check.LedgerPolicy(b.ledger.VKey())
 	if err != nil {
@@ -290,7 +295,7 @@ func TestReissue(t *testing.T) {
 func TestTransaction(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		b := newBed(t, db)
-		s, err := b.Seal(t.Context(), "alpha", roster("a", 10), nil)
+		s, err := b.Seal(t.Context(), b.keys, "alpha", roster("a", 10), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -364,7 +369,7 @@ func TestDamage(t *testing.T) {
 	})
 }
 
-// TestWrongKey swaps the key file for another key: sealing and serving refuse it.
+// TestWrongKey swaps the key file for another key: sealing refuses it (and so does serving, TestNoKey).
 func TestWrongKey(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		b := newBed(t, db)
@@ -373,12 +378,8 @@ func TestWrongKey(t *testing.T) {
 		if err := os.WriteFile(path, []byte(check.GenerateEvaluatorKey().Secret()), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := b.Seal(t.Context(), "beta", roster("b", 10), nil); !errors.Is(err, ErrKey) {
+		if _, err := b.Seal(t.Context(), b.keys, "beta", roster("b", 10), nil); !errors.Is(err, ErrKey) {
 			t.Fatal(err)
-		}
-		c, _ := b.serve(unlimited)
-		if _, err := c.Check(t.Context(), member("a", 0)); err == nil {
-			t.Fatal("served with another key")
 		}
 	})
 }
@@ -406,7 +407,7 @@ func TestSealedUnderAnotherKey(t *testing.T) {
 		if err := b.dir.Put("build/k1/alpha/1/000000", append(chunk, sum[:]...)); err != nil {
 			t.Fatal(err)
 		}
-		s, err := b.Seal(t.Context(), "alpha", roster("a", 10), nil)
+		s, err := b.Seal(t.Context(), b.keys, "alpha", roster("a", 10), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -422,24 +423,24 @@ func TestSealedUnderAnotherKey(t *testing.T) {
 func TestSealRefuses(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		b := newBed(t, db)
-		if _, err := b.Seal(t.Context(), "alpha", roster("a", 0), nil); !errors.Is(err, ErrEmpty) {
+		if _, err := b.Seal(t.Context(), b.keys, "alpha", roster("a", 0), nil); !errors.Is(err, ErrEmpty) {
 			t.Fatal(err)
 		}
 		short := roster("a", 5)
 		short.N = 6
-		if _, err := b.Seal(t.Context(), "alpha", short, nil); err == nil {
+		if _, err := b.Seal(t.Context(), b.keys, "alpha", short, nil); err == nil {
 			t.Fatal("a roster that is short was sealed")
 		}
 		twice := Roster{ID: "twice", N: 2, Members: func(yield func(Member, error) bool) {
 			_ = yield(Member{member("a", 0), 0}, nil) && yield(Member{member("a", 0), 1}, nil)
 		}}
-		if _, err := b.Seal(t.Context(), "alpha", twice, nil); !errors.Is(err, check.ErrLayer) {
+		if _, err := b.Seal(t.Context(), b.keys, "alpha", twice, nil); !errors.Is(err, check.ErrLayer) {
 			t.Fatalf("one identity twice: %v", err)
 		}
 		broken := Roster{ID: "broken", N: 2, Members: func(yield func(Member, error) bool) {
 			yield(Member{}, io.ErrUnexpectedEOF)
 		}}
-		if _, err := b.Seal(t.Context(), "alpha", broken, nil); !errors.Is(err, io.ErrUnexpectedEOF) {
+		if _, err := b.Seal(t.Context(), b.keys, "alpha", broken, nil); !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Fatal(err)
 		}
 		if _, err := b.Publish(t.Context(), subject("alpha"), nil, nil); err == nil {
@@ -507,6 +508,38 @@ func TestEvaluateEndpoint(t *testing.T) {
 	})
 }
 
+// TestEvaluateWantsJSON: a page elsewhere can have its visitors send forms and texts, and those evaluate nothing.
+func TestEvaluateWantsJSON(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		b := newBed(t, db)
+		b.publish("alpha", roster("a", 10))
+		counted := 0
+		_, s := b.serve(func(_ *http.Request, n int) (time.Duration, bool) {
+			counted += n
+			return 0, true
+		})
+		for contentType, want := range map[string]int{
+			"application/json": 200, "application/json; charset=utf-8": 200, "Application/JSON": 200,
+			"": 415, "text/plain": 415, "text/plain; application/json": 415, "application/x-www-form-urlencoded": 415, "multipart/form-data; boundary=x": 415, "application/problem+json": 415,
+		} {
+			counted = 0
+			req, err := http.NewRequestWithContext(t.Context(), "POST", s.URL+evaluatePath, strings.NewReader(evaluation(t)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("Content-Type", contentType)
+			res, err := http.DefaultClient.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res.Body.Close()
+			if res.StatusCode != want || (counted > 0) != (want == 200) {
+				t.Errorf("%q: %d, %d elements counted", contentType, res.StatusCode, counted)
+			}
+		}
+	})
+}
+
 func TestLimitCountsElements(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		b := newBed(t, db)
@@ -521,6 +554,20 @@ func TestLimitCountsElements(t *testing.T) {
 		res, err := http.Post(s.URL+"/check/v1/evaluate", "application/json", strings.NewReader(`{"key":"k1","blinded":["`+string(el)+`","`+string(el)+`"]}`))
 		if err != nil || res.StatusCode != 429 || res.Header.Get("Retry-After") != "2" || counted != 2 {
 			t.Fatalf("%v, %v, counted %d, Retry-After %q", res.StatusCode, err, counted, res.Header.Get("Retry-After"))
+		}
+		h := b.host()
+		refused := false
+		e := NewEvaluator(b.keys, func(*http.Request, int) (time.Duration, bool) {
+			refused = !refused
+			return time.Second, refused
+		}, h.Keys)
+		watched := httptest.NewServer(h.Mux(e))
+		t.Cleanup(watched.Close)
+		for range 3 {
+			fetch(t, "POST", watched.URL+evaluatePath, evaluation(t))
+		}
+		if v := e.Volume(); v != (Volume{Evaluated: 2, Refused: 1}) {
+			t.Errorf("%+v", v)
 		}
 	})
 }
@@ -573,7 +620,7 @@ func TestBucketsLookAlike(t *testing.T) {
 			t.Fatal(err)
 		}
 		whole, _ := io.ReadAll(res.Body)
-		f, err := check.OpenLayer(bytes.NewReader(whole), int64(len(whole)), l.Root, 16)
+		f, err := check.OpenLayer(bytes.NewReader(whole), int64(len(whole)), l.Root, DefaultLocatorBits)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -598,11 +645,52 @@ func TestNothingPublished(t *testing.T) {
 }
 
 func TestLocatorBits(t *testing.T) {
-	for n, want := range map[int64]int{0: 16, 1_692_496: 16, 100_000_000: 16, 200_000_000: 17, 1 << 40: 24} {
+	for n, want := range map[int64]int{0: DefaultLocatorBits, 1: 8, 10_000: 8, 1_692_496: 10, 8_000_000: 12, 100_000_000: 16, 200_000_000: 17, 1 << 40: 24} {
 		if got := LocatorBits(n); got != want {
 			t.Errorf("LocatorBits(%d) = %d, want %d", n, got, want)
 		}
 	}
+	// At its planned size an index has buckets of the usual size, also where nobody said one.
+	for _, n := range []int64{300_000, 1_692_496, 8_000_000, 1 << 30} {
+		if got := check.BucketBits(n, LocatorBits(n)); got != check.BucketBits(n, check.MaxLocatorBits) {
+			t.Errorf("an index of %d entries has 2^%d buckets", n, got)
+		}
+	}
+	if check.BucketBits(8_000_000, DefaultLocatorBits) != check.BucketBits(8_000_000, check.MaxLocatorBits) {
+		t.Error("the default does not fit the size that it is said to fit")
+	}
+}
+
+// TestFewStandAlone counts, in a layer of 5,000 entries, those whose locator no other entry has: an entry that stands alone can
+// be recognised in another layer of the key.
+func TestFewStandAlone(t *testing.T) {
+	key := check.GenerateEvaluatorKey()
+	outputs := make([]check.Output, 5000)
+	for i := range outputs {
+		var err error
+		if outputs[i], err = key.Output(member("a", i).Input()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	alone := func(locatorBits int) int {
+		many := map[[3]byte]int{}
+		for i := range outputs {
+			e := check.SealEntry(&outputs[i], locatorBits, "alpha", "1", 0)
+			many[[3]byte(e[:3])]++
+		}
+		n := 0
+		for _, entries := range many {
+			if entries == 1 {
+				n++
+			}
+		}
+		return n
+	}
+	planned, before := alone(LocatorBits(5000)), alone(16)
+	if planned > 50 || before < 4000 { // expected: 0.0 and 4,633
+		t.Errorf("%d of 5,000 stand alone with the planned locator, %d with 16 bits", planned, before)
+	}
+	t.Logf("standing alone: %d with %d bits, %d with %d, %d with 16", planned, LocatorBits(5000), alone(DefaultLocatorBits), DefaultLocatorBits, before)
 }
 
 // TestChain refuses chains that skip, fork, or seal one revision twice.
@@ -667,7 +755,7 @@ func TestBrokenRosterLeavesNothing(t *testing.T) {
 			}
 			yield(Member{}, io.ErrUnexpectedEOF)
 		}
-		if _, err := b.Seal(t.Context(), "alpha", r, nil); !errors.Is(err, io.ErrUnexpectedEOF) {
+		if _, err := b.Seal(t.Context(), b.keys, "alpha", r, nil); !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Fatal(err)
 		}
 		if names, err := b.dir.List("build"); err != nil || len(names) != 0 {
@@ -686,7 +774,7 @@ func TestBrokenRosterLeavesNothing(t *testing.T) {
 func TestOvertaken(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		b := newBed(t, db)
-		slow, err := b.Seal(t.Context(), "alpha", roster("first", 10), nil)
+		slow, err := b.Seal(t.Context(), b.keys, "alpha", roster("first", 10), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -717,7 +805,7 @@ func TestOvertaken(t *testing.T) {
 func TestWrongSets(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		b := newBed(t, db)
-		s, err := b.Seal(t.Context(), "alpha", roster("a", 10), nil)
+		s, err := b.Seal(t.Context(), b.keys, "alpha", roster("a", 10), nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -57,7 +57,8 @@ func (p *Publisher) Reissue(ctx context.Context, who actor.Actor, force bool) (*
 const freshEvery = time.Minute
 
 // KeepFresh reissues statements until the context ends, serves what waits for witnesses and what another process appended
-// and died before serving, and has what is served cosigned anew; report is told of errors, and once of who keeps it waiting.
+// and died before serving, has what is served cosigned anew, and removes layers that have left the statement long ago;
+// report is told of errors, and once of who keeps it waiting.
 func (p *Publisher) KeepFresh(ctx context.Context, who actor.Actor, report func(error)) {
 	t := time.NewTicker(freshEvery)
 	defer t.Stop()
@@ -72,7 +73,7 @@ func (p *Publisher) KeepFresh(ctx context.Context, who actor.Actor, report func(
 			report(waits)
 		}
 		waiting = waits
-		if err = errors.Join(err, failed, p.ledger.Recosign(ctx)); err != nil && ctx.Err() == nil {
+		if err = errors.Join(err, failed, p.ledger.Recosign(ctx), p.sweep(ctx)); err != nil && ctx.Err() == nil {
 			report(err)
 		}
 		select {
@@ -81,6 +82,14 @@ func (p *Publisher) KeepFresh(ctx context.Context, who actor.Actor, report func(
 		case <-t.C:
 		}
 	}
+}
+
+func (p *Publisher) sweep(ctx context.Context) error {
+	size, err := p.ledger.Served(ctx)
+	if err != nil {
+		return err
+	}
+	return p.Index.Sweep(ctx, size)
 }
 
 // page is the ledger's record of the scripts that the pages load (docs/FORMAT.md section 3).

@@ -86,6 +86,7 @@ type page struct {
 	LedgerKey          string
 	PhoneRegion        string
 	Demo               *Demo
+	NoKey              bool           // checks cannot be answered at present
 	Preview            bool           // what is not published is shown too
 	Query              string         // of this page, where its address has one
 	NoIndex            bool           // not for search engines
@@ -117,7 +118,7 @@ func (p page) Suffix() string {
 
 // newPage starts the page of a request. script says whether it needs the check's program.
 func (s *Site) newPage(r *http.Request, nav string, script bool) page {
-	p := page{Lang: web.LanguageOf(r), Path: localPath(r), Nav: nav, Base: s.base(r), Operator: s.operator(r, web.LanguageOf(r).Lang), LedgerKey: s.LedgerKey, Demo: s.Demo, Preview: s.Archive != nil && s.Archive.Drafts()}
+	p := page{Lang: web.LanguageOf(r), Path: localPath(r), Nav: nav, Base: s.base(r), Operator: s.operator(r, web.LanguageOf(r).Lang), LedgerKey: s.LedgerKey, Demo: s.Demo, NoKey: s.NoKey != nil && s.NoKey(r.Context()), Preview: s.Archive != nil && s.Archive.Drafts()}
 	p.Style, _ = s.assets.Asset("style.css")
 	code, hasCode := s.assets.Asset("check.js")
 	worker, hasWorker := s.assets.Asset("check-worker.js")
@@ -158,7 +159,7 @@ func (s *Site) base(r *http.Request) string {
 		return strings.TrimSuffix(s.BaseURL, "/")
 	}
 	host := r.Host
-	if !plainHost.MatchString(host) { // a command with it would do something else
+	if len(host) > 255 || !plainHost.MatchString(host) { // a command with it would do something else
 		host = "localhost"
 	}
 	if r.TLS != nil {
@@ -167,7 +168,7 @@ func (s *Site) base(r *http.Request) string {
 	return "http://" + host
 }
 
-var plainHost = regexp.MustCompile(`^[A-Za-z0-9.:\[\]-]{1,255}$`)
+var plainHost = regexp.MustCompile(`^[A-Za-z0-9.:\[\]-]+$`)
 
 // show renders the page named name.
 func (s *Site) show(w http.ResponseWriter, r *http.Request, status int, name string, p page) error {
