@@ -16,21 +16,17 @@ import (
 	"filippo.io/torchwood"
 	"golang.org/x/mod/sumdb/note"
 
+	"shirase/check"
 	"shirase/internal/store"
 )
 
 // ErrPolicy reports a policy that names no usable witnesses.
 var ErrPolicy = errors.New("not a policy of witnesses")
 
-// Limits of a policy of witnesses.
-const (
-	MaxWitnesses = 16
-	MaxPolicy    = 4 << 10 // bytes
-)
-
 // Witnesses are those who are asked to cosign the log's checkpoints, and the
 // quorum of them without which none is served. The zero value asks nobody.
 type Witnesses struct {
+	text   string
 	each   []witness
 	quorum torchwood.Policy // nil: nobody has to have cosigned
 }
@@ -43,10 +39,10 @@ type witness struct {
 	url      string // the submission prefix, without a slash at its end
 }
 
-// ParseWitnesses reads a policy (c2sp.org/tlog-policy) without log lines: each
-// witness with its URL, the submission prefix of c2sp.org/tlog-witness, and the
-// quorum. Witnesses that the quorum does not need are asked too. An empty text
-// is the zero value. Errors are ErrPolicy.
+// ParseWitnesses reads a policy as statements log it (docs/PROTOCOL.md section
+// 6): without log lines, each witness with its URL, the submission prefix of
+// c2sp.org/tlog-witness. Witnesses that the quorum does not need are asked too.
+// An empty text is the zero value. Errors are ErrPolicy.
 func ParseWitnesses(policy string) (Witnesses, error) {
 	w, err := parseWitnesses(policy)
 	if err != nil {
@@ -59,76 +55,49 @@ func parseWitnesses(text string) (w Witnesses, err error) {
 	if strings.TrimSpace(text) == "" {
 		return w, nil
 	}
-	if len(text) > MaxPolicy {
-		return w, fmt.Errorf("longer than %d bytes", MaxPolicy)
+	if len(text) > check.MaxPolicy {
+		return w, fmt.Errorf("longer than %d bytes", check.MaxPolicy)
 	}
-	policy, err := torchwood.ParsePolicy([]byte(text)) // every line that is looked at below is well-formed
+	for line := range strings.Lines(text) {
+		if f := strings.Fields(line); len(f) > 0 && f[0] == "log" {
+			return w, errors.New("a log has no place in it: it is this instance's own")
+		}
+	}
+	policy, err := check.ParsePolicy([]byte(text))
 	if err != nil {
 		return w, err
 	}
-	none, members := false, map[string]bool{}
-	for i, line := range strings.Split(text, "\n") {
-		line, _, _ = strings.Cut(line, "#")
-		fields := strings.Fields(line)
-		if len(fields) == 0 {
-			continue
-		}
-		switch fields[0] {
-		case "log":
-			return w, fmt.Errorf("line %d: a log has no place in it: it is this instance's own", i+1)
-		case "quorum":
-			none = fields[1] == "none"
-		case "group": // one voice counts once; torchwood does not look
-			for _, name := range fields[3:] {
-				if members[name] {
-					return w, fmt.Errorf("line %d: %q is a member twice", i+1, name)
-				}
-				members[name] = true
-			}
-		case "witness":
-			if err := w.add(fields); err != nil {
-				return w, fmt.Errorf("line %d: %w", i+1, err)
-			}
+	if w.text = text; policy.Strength() > 0 {
+		if w.quorum, err = torchwood.ParsePolicy([]byte(text)); err != nil {
+			return w, err
 		}
 	}
-	if !none {
-		w.quorum = policy
+	for _, named := range policy.Witnesses() {
+		if err := w.add(named); err != nil {
+			return w, err
+		}
 	}
 	return w, nil
 }
 
-// add takes in the fields of a witness line.
-func (w *Witnesses) add(fields []string) error {
-	if len(fields) != 4 {
-		return fmt.Errorf("witness %q has no URL, or more than one", fields[1])
-	}
-	v, err := torchwood.NewCosignatureVerifier(fields[2])
+func (w *Witnesses) add(named check.Witness) error {
+	v, err := torchwood.NewCosignatureVerifier(named.VKey)
 	if err != nil {
 		return err
 	}
-	u, err := url.Parse(fields[3])
+	u, err := url.Parse(named.URL)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return fmt.Errorf("witness %q: %q is no URL like https://witness.example/prefix", fields[1], fields[3])
+		return fmt.Errorf("witness %s: %q is no URL like https://witness.example/prefix", named.Name, named.URL)
 	}
-	if len(w.each) == MaxWitnesses {
-		return fmt.Errorf("more than %d witnesses", MaxWitnesses)
+	if len(w.each) == check.MaxWitnesses {
+		return fmt.Errorf("more than %d witnesses", check.MaxWitnesses)
 	}
-	_, _, key := splitVKey(fields[2])
-	for _, o := range w.each {
-		if _, _, other := splitVKey(o.vkey); other == key {
-			return fmt.Errorf("witnesses %q and %q have one key", o.name, fields[1])
-		}
-	}
-	w.each = append(w.each, witness{fields[1], v.String(), v, strings.TrimRight(fields[3], "/")})
+	w.each = append(w.each, witness{named.Name, named.VKey, v, strings.TrimRight(named.URL, "/")})
 	return nil
 }
 
-// splitVKey takes a verifier key apart: name, hash, key.
-func splitVKey(vkey string) (name, hash, key string) {
-	name, rest, _ := strings.Cut(vkey, "+")
-	hash, key, _ = strings.Cut(rest, "+")
-	return name, hash, key
-}
+// Policy returns the text that was read; "" of the zero value.
+func (w Witnesses) Policy() string { return w.text }
 
 // Quorum reports whether a checkpoint is served only once witnesses have
 // cosigned it.

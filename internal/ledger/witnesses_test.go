@@ -22,6 +22,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"shirase/check"
 	"shirase/internal/files"
 	"shirase/internal/killtest"
 	"shirase/internal/store"
@@ -770,7 +771,7 @@ func TestParseWitnesses(t *testing.T) {
 	}
 	_, vkey := newTestKey(t)
 	many := ""
-	for i := range MaxWitnesses + 1 {
+	for i := range check.MaxWitnesses + 1 {
 		many += strings.Replace(newPeer(t, fmt.Sprintf("m%d", i)).line(), "/prefix/", "", 1)
 	}
 	for name, bad := range map[string]string{
@@ -786,7 +787,7 @@ func TestParseWitnesses(t *testing.T) {
 		"in two groups":  a.line() + b.line() + "group g 1 a b\ngroup h 1 a g\nquorum h\n",
 		"unknown member": a.line() + "group g 1 a c\nquorum g\n",
 		"too many":       many + "quorum none\n",
-		"too long":       "#" + strings.Repeat("x", MaxPolicy) + "\nquorum none\n",
+		"too long":       "#" + strings.Repeat("x", check.MaxPolicy) + "\nquorum none\n",
 	} {
 		if _, err := ParseWitnesses(bad); !errors.Is(err, ErrPolicy) {
 			t.Errorf("%s: %v", name, err)
@@ -834,7 +835,7 @@ func FuzzParseWitnesses(f *testing.F) {
 	f.Add("quorum none\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		w, err := ParseWitnesses(text)
-		if err == nil && (len(w.each) > MaxWitnesses || w.Quorum() && w.enough(testOrigin, nil)) {
+		if err == nil && (len(w.each) > check.MaxWitnesses || w.Quorum() && w.enough(testOrigin, nil)) {
 			t.Fatalf("%q", text)
 		}
 	})
