@@ -46,7 +46,7 @@ func New(ctx context.Context) *Publication {
 	figure.Check(err)
 	skey, _, err := ledger.NewKey("bench.invalid/{key}")
 	figure.Check(err)
-	p.Ledger, err = ledger.New(ctx, p.DB, p.Dir, skey)
+	p.Ledger, err = ledger.New(ctx, p.DB, p.Dir, skey, ledger.Witnesses{})
 	figure.Check(err)
 	p.Index, err = index.New(ctx, p.DB, p.Dir)
 	figure.Check(err)

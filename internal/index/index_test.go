@@ -68,7 +68,7 @@ func openBed(t *testing.T, db *store.DB, root string) *bed {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := ledger.New(t.Context(), db, dir, string(skey))
+	l, err := ledger.New(t.Context(), db, dir, string(skey), ledger.Witnesses{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +178,9 @@ func (b *bed) pass(d time.Duration) {
 
 func unlimited(*http.Request, int) (time.Duration, bool) { return 0, true }
 
-func (b *bed) host() *Host { return NewHost(b.Index, Log{b.ledger.Served, b.ledger.Proof}) }
+func (b *bed) host() *Host {
+	return NewHost(b.Index, Log{Served: b.ledger.Served, Proof: b.ledger.Proof})
+}
 
 func (b *bed) serve(limit Limit) (*check.Client, *httptest.Server) {
 	b.t.Helper()

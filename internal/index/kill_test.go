@@ -41,7 +41,7 @@ func child(args []string, step func()) error {
 	if err != nil {
 		return err
 	}
-	l, err := ledger.New(ctx, db, dir, string(skey))
+	l, err := ledger.New(ctx, db, dir, string(skey), ledger.Witnesses{})
 	if err != nil {
 		return err
 	}

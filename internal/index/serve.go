@@ -13,8 +13,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/go-json-experiment/json"
-
 	"shirase/check"
 	"shirase/internal/web"
 )
@@ -46,6 +44,9 @@ type Host struct {
 type Log struct {
 	Served func(ctx context.Context) (size int64, err error)                // how many entries are public
 	Proof  func(ctx context.Context, index int64) (proof []byte, err error) // a c2sp.org/tlog-proof@v1 of one of them
+
+	// Witnessed says by when a quorum of witnesses had cosigned what is public; wanted is false where none is wanted. May be nil.
+	Witnessed func() (since time.Time, wanted bool, err error)
 }
 
 // NewHost makes a host of what is published in log.
@@ -88,7 +89,9 @@ func unknownPath(mux *http.ServeMux) {
 // snapshot is what a server needs to answer under one statement.
 type snapshot struct {
 	st       *check.Statement
-	body     []byte // of GET /check/v1/statement
+	raw      []byte                 // its bytes
+	at       int64                  // its entry in the ledger
+	body     atomic.Pointer[proven] // of GET /check/v1/statement
 	until    atomic.Int64
 	layers   map[check.Hash]*Layer // served and source layers that could be opened, and those that left the statement lately
 	keys     []check.Key           // that layers are sealed under
@@ -99,13 +102,8 @@ type snapshot struct {
 // snapshot opens everything a statement speaks of. A layer that cannot be
 // opened is left out and named; the rest is served.
 func (x *Index) snapshot(st *check.Statement, raw []byte, proof string) (*snapshot, error) {
-	s := &snapshot{st: st, layers: map[check.Hash]*Layer{}, missing: map[check.Hash]error{}}
-	var err error
-	s.body, err = json.Marshal(struct {
-		Statement check.Bytes `json:"statement"`
-		Proof     string      `json:"proof"`
-	}{raw, proof})
-	if err != nil {
+	s := &snapshot{st: st, raw: raw, layers: map[check.Hash]*Layer{}, missing: map[check.Hash]error{}}
+	if err := s.prove(cosigned{}, proof); err != nil {
 		return nil, err
 	}
 	for i := range st.Layers {
@@ -214,8 +212,15 @@ func (h *Host) refresh(ctx context.Context, old *snapshot) (*snapshot, error) {
 	}
 	until := h.x.now().Add(freshFor).UnixNano()
 	if old != nil && old.st.Seq == seq {
+		if err := h.renew(ctx, old, size); err != nil {
+			return nil, err
+		}
 		old.until.Store(until)
 		return old, nil
+	}
+	by, err := h.provable(size)
+	if err != nil {
+		return nil, err
 	}
 	st, raw, at, err := h.x.statementBelow(ctx, size)
 	if err != nil {
@@ -229,6 +234,8 @@ func (h *Host) refresh(ctx context.Context, old *snapshot) (*snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.at = at
+	s.body.Load().by = by
 	if err := h.x.openLeft(ctx, s); err != nil {
 		s.close()
 		return nil, err
@@ -279,11 +286,11 @@ func (h *Host) Keys(ctx context.Context, id string) ([]check.Key, error) {
 
 func (h *Host) statement(w http.ResponseWriter, r *http.Request) {
 	s, ok := h.ready(w, r)
-	if !ok {
+	if !ok || !h.witnessed(w, r, s) {
 		return
 	}
 	w.Header().Set("Cache-Control", "no-cache") // an older copy would look like a rollback
-	send(w, "application/json", s.body)
+	send(w, "application/json", s.body.Load().body)
 }
 
 // immutable is said of what has its hash in its name: any cache may keep it

@@ -39,7 +39,13 @@ func child(args []string, step func()) error {
 		return err
 	}
 	dir.Watch(step)
-	l, err := New(ctx, db, dir, skey)
+	var w Witnesses
+	if len(args) > 3 { // as a quorum of witnesses wants it
+		if w, err = ParseWitnesses(args[3]); err != nil {
+			return err
+		}
+	}
+	l, err := New(ctx, db, dir, skey, w)
 	if err != nil {
 		return err
 	}
@@ -181,7 +187,7 @@ func TestServers(t *testing.T) {
 			dir := openDir(t, path)
 			wg.Go(func() {
 				<-start
-				l, err := New(t.Context(), db, dir, skey)
+				l, err := New(t.Context(), db, dir, skey, Witnesses{})
 				if err != nil {
 					t.Error(err)
 					return
@@ -345,9 +351,9 @@ func TestFork(t *testing.T) {
 			return err
 		}))
 		refused("Sync", l.Sync(t.Context()))
-		_, err := New(t.Context(), db, dir, skey)
+		_, err := New(t.Context(), db, dir, skey, Witnesses{})
 		refused("New", err)
-		_, err = New(t.Context(), sqlite(t), dir, skey)
+		_, err = New(t.Context(), sqlite(t), dir, skey, Witnesses{})
 		refused("New on an empty database", err)
 
 		// Another history of the same length or more.
@@ -362,7 +368,7 @@ func TestFork(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		_, err = New(t.Context(), other, dir, skey)
+		_, err = New(t.Context(), other, dir, skey, Witnesses{})
 		refused("New on another history", err)
 		if r, err := Verify(t.Context(), dir, vkey, other, nil); !errors.Is(err, ErrDamaged) {
 			t.Errorf("Verify against another history: %v, %+v", err, r)
@@ -383,13 +389,13 @@ func TestKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, key := range []string{"", "x", vkey, otherKey, strings.Replace(skey, testOrigin, "example.com/other", 1), skey[:len(skey)-4]} {
-		if _, err := New(t.Context(), db, dir, key); err == nil {
+		if _, err := New(t.Context(), db, dir, key, Witnesses{}); err == nil {
 			t.Errorf("opened with the key %q", key)
 		} else if len(key) > 20 && strings.Contains(err.Error(), skey[len(skey)-20:]) {
 			t.Errorf("the error tells the key: %v", err)
 		}
 	}
-	if _, err := New(t.Context(), db, dir, "  "+skey+"\n"); err != nil {
+	if _, err := New(t.Context(), db, dir, "  "+skey+"\n", Witnesses{}); err != nil {
 		t.Error(err)
 	}
 	if _, err := Verify(t.Context(), dir, otherVKey, nil, nil); !errors.Is(err, ErrDamaged) {

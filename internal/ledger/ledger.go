@@ -13,9 +13,10 @@
 // SQL decides, files publish. [Ledger.Append] runs in the transaction that
 // publishes a statement or a notice: leaf, data, tree hashes and the newly
 // signed checkpoint become true together with it or not at all. [Ledger.Sync]
-// then writes what SQL says to files: data, entry bundles, tiles, and the
+// then has the witnesses cosign it, where there are some ([Witnesses]), and writes
+// what SQL says to files: data, entry bundles, tiles, and the
 // checkpoint last, so that a checkpoint is never seen before everything it
-// covers is durable. The transaction that writes the checkpoint's file also
+// covers is durable, and nothing is seen before a quorum has cosigned it. The transaction that writes the checkpoint's file also
 // tells the followers, so that what an entry says is shown from then on, and
 // nowhere before ([Ledger.Served]). Whatever is killed between the two is made up for by the
 // next Sync; [New] runs one. Ed25519 signatures are deterministic, so the
@@ -47,6 +48,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"filippo.io/torchwood"
 	"golang.org/x/mod/sumdb/note"
@@ -96,16 +98,30 @@ type Ledger struct {
 	verifier note.Verifier
 	vkey     string
 
+	witnesses Witnesses
+	patience  time.Duration // with one witness
+	now       func() time.Time
+
 	follow []Follower
 
 	syncing sync.Mutex
 	seen    atomic.Pointer[checkpoint] // the newest published one read
+
+	telling sync.Mutex
+	failing map[string]string // why each witness failed last, by its name
 }
 
 // checkpoint is a verified signed checkpoint.
 type checkpoint struct {
 	signed []byte
 	tlog.Tree
+	since time.Time // by when a quorum of witnesses had cosigned it; zero without one
+}
+
+// text is what is signed of it: the note without its signatures.
+func (c checkpoint) text() string {
+	text, _, _ := strings.Cut(string(c.signed), "\n\n")
+	return text + "\n"
 }
 
 // NewKey makes a signing key for a log with the given origin, the name that
@@ -155,9 +171,9 @@ type Follower func(ctx context.Context, tx *sql.Tx, size int64) error
 
 // New opens the log in db and dir, making an empty one where there is none,
 // and finishes what an interrupted [Ledger.Sync] left undone, with the
-// followers. signerKey is the skey of [NewKey]; ErrKey where the log was begun
-// with another.
-func New(ctx context.Context, db *store.DB, dir *files.Dir, signerKey string, follow ...Follower) (*Ledger, error) {
+// followers; it asks no witness for that. signerKey is the skey of [NewKey];
+// ErrKey where the log was begun with another.
+func New(ctx context.Context, db *store.DB, dir *files.Dir, signerKey string, witnesses Witnesses, follow ...Follower) (*Ledger, error) {
 	signerKey = strings.TrimSpace(signerKey)
 	signer, err := note.NewSigner(signerKey)
 	if err != nil {
@@ -171,7 +187,8 @@ func New(ctx context.Context, db *store.DB, dir *files.Dir, signerKey string, fo
 	if err != nil {
 		return nil, fmt.Errorf("ledger: reading the signing key: %w", err)
 	}
-	l := &Ledger{db: db, dir: dir, signer: signer, verifier: verifier, vkey: vkey, follow: follow}
+	l := &Ledger{db: db, dir: dir, signer: signer, verifier: verifier, vkey: vkey, follow: follow,
+		witnesses: witnesses, patience: patience, now: time.Now, failing: map[string]string{}}
 	if err := l.open(ctx); err != nil {
 		return nil, fmt.Errorf("ledger: opening %s: %w", l.Origin(), err)
 	}
@@ -189,7 +206,7 @@ func (l *Ledger) open(ctx context.Context) error {
 	// A log begins with a signed checkpoint of the empty tree, unless files
 	// hold a log already: then this is not its database.
 	err = l.db.Update(ctx, func(tx *sql.Tx) error {
-		empty, err := l.sign(tlog.Tree{N: 0, Hash: sha256.Sum256(nil)}) // RFC 6962, section 2.1
+		empty, err := l.empty()
 		if err != nil {
 			return err
 		}
@@ -200,7 +217,7 @@ func (l *Ledger) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return l.Sync(ctx)
+	return l.resume(ctx)
 }
 
 // VKey returns the public key that checkpoints verify under, in the text form
@@ -217,7 +234,12 @@ func (l *Ledger) sign(tree tlog.Tree) (checkpoint, error) {
 	if err != nil {
 		return checkpoint{}, fmt.Errorf("signing a checkpoint: %w", err)
 	}
-	return checkpoint{signed, tree}, nil
+	return checkpoint{signed: signed, Tree: tree}, nil
+}
+
+// empty returns the signed checkpoint of the tree without entries (RFC 6962, section 2.1).
+func (l *Ledger) empty() (checkpoint, error) {
+	return l.sign(tlog.Tree{N: 0, Hash: sha256.Sum256(nil)})
 }
 
 // openCheckpoint verifies a signed checkpoint of the log with verifier v.
@@ -234,7 +256,7 @@ func openCheckpoint(signed []byte, v note.Verifier) (checkpoint, error) {
 			return checkpoint{}, fmt.Errorf("%w: %v", ErrDamaged, err)
 		}
 	}
-	return checkpoint{signed, c.Tree}, nil
+	return checkpoint{signed: signed, Tree: c.Tree}, nil
 }
 
 // Append adds data to the log in the caller's transaction (see
@@ -362,6 +384,7 @@ func (l *Ledger) published() (*checkpoint, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", checkpointFile, err)
 	}
+	c.since = l.witnesses.since(l.Origin(), l.cosignatures(signed))
 	l.seen.Store(&c)
 	return &c, nil
 }

@@ -51,7 +51,8 @@ func (p Problem) String() string {
 // file and entry.
 //
 // Where db is not nil, every row of the log's tables is checked the same way,
-// including entries that are committed and not yet published.
+// including entries that are committed and not yet published; and so is every
+// cosignature, whose keys are in the database.
 //
 // Where visit is not nil, it is called with every entry and its document, in
 // order, once the document's hash is checked; what it saw counts only if the
@@ -153,6 +154,9 @@ func (v *verification) run() error {
 	truth := v.judge()
 	if v.db != nil {
 		if err := v.unpublishedRows(truth, head); err != nil {
+			return err
+		}
+		if err := v.witnesses(head); err != nil {
 			return err
 		}
 		if err := v.extraRows(); err != nil {

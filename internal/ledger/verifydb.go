@@ -5,8 +5,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 
 	"filippo.io/torchwood"
+	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 )
 
@@ -149,6 +151,62 @@ func (v *verification) unpublishedRows(truth *tree, head checkpoint) error {
 		v.found.add("ledger_head", -1, "the checkpoint's root hash is not that of the entries")
 	}
 	return nil
+}
+
+// witnesses checks what is kept of every witness, and that below the published
+// checkpoint stands nobody's signature but theirs.
+func (v *verification) witnesses(head checkpoint) error {
+	const table = "ledger_witness"
+	known, err := witnessRows(v.ctx, v.db)
+	if err != nil {
+		return err
+	}
+	lines := map[string]string{} // by key name and hash, as note.Signature has them
+	for vkey, row := range known {
+		verifier, err := torchwood.NewCosignatureVerifier(vkey)
+		if err != nil || row.size < 1 || row.size > head.N {
+			v.found.add(table, -1, "no row of a witness: "+vkey)
+			continue
+		}
+		root := v.Root
+		if row.size != v.Size {
+			if root, err = tlog.TreeHash(row.size, hashReader(v.ctx, v.db)); err != nil {
+				v.found.add(table, -1, fmt.Sprintf("the tree of %d entries cannot be made, for %s", row.size, vkey))
+				continue
+			}
+		}
+		text := torchwood.Checkpoint{Origin: v.Origin, Tree: tlog.Tree{N: row.size, Hash: root}}.String()
+		c, err := openCosignature(text, row.line+"\n", verifier, vkey)
+		if err != nil || c.line() != row.line || !c.time.Equal(row.time) {
+			v.found.add(table, -1, fmt.Sprintf("not a cosignature of %d entries by %s", row.size, vkey))
+		}
+		lines[fmt.Sprintf("%s %08x", verifier.Name(), verifier.KeyHash())] = vkey
+	}
+	_, signatures, _ := strings.Cut(string(v.published.signed), "\n\n")
+	for _, line := range strings.SplitAfter(strings.TrimSuffix(signatures, "\n"), "\n")[1:] { // after the log's own
+		if !v.cosignedBy(lines, strings.TrimSuffix(line, "\n")) {
+			v.found.add(checkpointFile, -1, "a signature below it is not a cosignature by a witness that was asked")
+		}
+	}
+	return nil
+}
+
+// cosignedBy reports whether a signature line is a witness's of the published
+// checkpoint.
+func (v *verification) cosignedBy(vkeys map[string]string, line string) bool {
+	n, err := note.Open([]byte(v.published.text()+"\n"+line+"\n"), note.VerifierList())
+	var unverified *note.UnverifiedNoteError
+	if !errors.As(err, &unverified) {
+		return n != nil
+	}
+	sig := unverified.Note.UnverifiedSigs[0]
+	vkey := vkeys[fmt.Sprintf("%s %08x", sig.Name, sig.Hash)]
+	verifier, err := torchwood.NewCosignatureVerifier(vkey)
+	if err != nil {
+		return false
+	}
+	c, err := openCosignature(v.published.text(), line+"\n", verifier, vkey)
+	return err == nil && c.line() == line
 }
 
 // extraRows looks for rows that no entry needs.

@@ -51,7 +51,7 @@ func publishForEver(args []string, step func()) error {
 		return err
 	}
 	// As New does, with a step on either side of what makes an entry public.
-	p.ledger, err = ledger.New(ctx, db, dir, args[2], func(ctx context.Context, tx *sql.Tx, size int64) error {
+	p.ledger, err = ledger.New(ctx, db, dir, args[2], ledger.Witnesses{}, func(ctx context.Context, tx *sql.Tx, size int64) error {
 		step()
 		defer step()
 		return p.Incidents.Serve(ctx, tx, size)

@@ -21,6 +21,7 @@ import (
 	"shirase/internal/incident"
 	"shirase/internal/incident/compose"
 	"shirase/internal/index"
+	"shirase/internal/ledger"
 	"shirase/internal/roster"
 	"shirase/internal/web"
 )
@@ -357,6 +358,7 @@ type Publication struct {
 	LedgerIndex int64            // its entry
 	Notice      *incident.Notice // the newest, with its entry
 	Changed     bool             // false: everything was published as it is already
+	Waiting     error            // nil: it is public; else ErrUnwitnessed, by whom: it is recorded, and becomes public once a quorum has cosigned
 }
 
 // Publish publishes a proposal: its bytes become true in one transaction, and public with the checkpoint that is served
@@ -368,15 +370,20 @@ func (p *Publisher) Publish(ctx context.Context, who actor.Actor, prop *Proposal
 	if len(prop.Differences) > 0 && prop.Despite == "" {
 		return nil, differs(prop)
 	}
+	var err error
 	pub := &Publication{Notice: prop.Notice, Changed: prop.Changed()}
 	if prop.Statement != nil {
 		pub.Statement, pub.Hash, pub.LedgerIndex = prop.Statement.Statement, check.StatementHash(prop.Statement.Raw), prop.Statement.LedgerIndex()
 	}
 	if !pub.Changed {
 		pub.Notice = prop.last
-		return pub, p.ledger.Sync(ctx)
+		pub.Waiting, err = p.serve(ctx)
+		return pub, err
 	}
-	err := p.DB.Update(ctx, func(tx *sql.Tx) error { return p.commit(ctx, tx, who, prop, pub) })
+	if err := p.ledger.Clock(ctx); err != nil {
+		return nil, fmt.Errorf("publish %s: %w", prop.Incident, err)
+	}
+	err = p.DB.Update(ctx, func(tx *sql.Tx) error { return p.commit(ctx, tx, who, prop, pub) })
 	if errors.Is(err, index.ErrStale) {
 		err = fmt.Errorf("%w: %w", ErrStale, err)
 	}
@@ -384,7 +391,16 @@ func (p *Publisher) Publish(ctx context.Context, who actor.Actor, prop *Proposal
 		return nil, fmt.Errorf("publish %s: %w", prop.Incident, err)
 	}
 	// What is recorded becomes public, and is not told to be interrupted.
-	return pub, p.ledger.Sync(context.WithoutCancel(ctx))
+	pub.Waiting, err = p.serve(context.WithoutCancel(ctx))
+	return pub, err
+}
+
+// serve makes public what is committed, or says who has to cosign it first.
+func (p *Publisher) serve(ctx context.Context) (waiting, err error) {
+	if err = p.ledger.Sync(ctx); errors.Is(err, ledger.ErrUnwitnessed) {
+		return err, nil
+	}
+	return nil, err
 }
 
 func (p *Publisher) commit(ctx context.Context, tx *sql.Tx, who actor.Actor, prop *Proposal, pub *Publication) error {

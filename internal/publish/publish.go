@@ -44,6 +44,10 @@ var (
 	ErrStale = errors.New("what is published has changed since the proposal")
 	// ErrKey says that the signing key is not the one that the ledger was begun with.
 	ErrKey = ledger.ErrKey
+	// ErrUnwitnessed says that something is recorded, and not public until a quorum of witnesses has cosigned it.
+	ErrUnwitnessed = ledger.ErrUnwitnessed
+	// ErrClock says that this machine's clock is not the witnesses'.
+	ErrClock = ledger.ErrClock
 )
 
 //go:embed migrations/*.sql
@@ -64,6 +68,8 @@ type Instance struct {
 	URL           string // where people reach it; empty: not known
 	PhoneRegion   string // by which phone numbers without + are read
 	Demonstration bool   // the accounts are generated, and the notices have to say so
+
+	Witnesses Witnesses // who cosigns the ledger's checkpoints before they are served; zero: nobody
 }
 
 // Publisher is the room.
@@ -85,7 +91,7 @@ func New(ctx context.Context, rooms Rooms, signingKey string, instance Instance)
 		return nil, fmt.Errorf("publish: %w", err)
 	}
 	p := &Publisher{Rooms: rooms, instance: instance, now: time.Now}
-	if p.ledger, err = ledger.New(ctx, rooms.DB, rooms.Dir, signingKey, rooms.Incidents.Serve); err != nil {
+	if p.ledger, err = ledger.New(ctx, rooms.DB, rooms.Dir, signingKey, instance.Witnesses, rooms.Incidents.Serve); err != nil {
 		return nil, err
 	}
 	return p, nil
@@ -101,7 +107,21 @@ func (p *Publisher) Origin() string { return p.ledger.Origin() }
 func (p *Publisher) Handler() http.Handler { return p.ledger.Handler() }
 
 // Log is what serving the index needs of the ledger.
-func (p *Publisher) Log() index.Log { return index.Log{Served: p.ledger.Served, Proof: p.ledger.Proof} }
+func (p *Publisher) Log() index.Log {
+	return index.Log{Served: p.ledger.Served, Proof: p.ledger.Proof, Witnessed: p.ledger.Witnessed}
+}
+
+// Standing is how far what the ledger serves is cosigned.
+func (p *Publisher) Standing(ctx context.Context) (Standing, error) { return p.ledger.Standing(ctx) }
+
+// Standing is how far what a ledger serves is cosigned.
+type Standing = ledger.Standing
+
+// Witnesses are those who cosign a ledger's checkpoints, and the quorum of them.
+type Witnesses = ledger.Witnesses
+
+// ParseWitnesses reads a policy of witnesses (c2sp.org/tlog-policy without log lines).
+func ParseWitnesses(policy string) (Witnesses, error) { return ledger.ParseWitnesses(policy) }
 
 // NewLedgerKey makes a signing key for a ledger with the given origin, and its public key.
 func NewLedgerKey(origin string) (skey, vkey string, err error) { return ledger.NewKey(origin) }

@@ -30,6 +30,9 @@ func (p *Publisher) Reissue(ctx context.Context, who actor.Actor, force bool) (*
 		if err != nil || draft == nil {
 			return nil, err
 		}
+		if err := p.ledger.Clock(ctx); err != nil {
+			return nil, fmt.Errorf("reissue: %w", err)
+		}
 		pub := &Publication{Statement: draft.Statement, Hash: check.StatementHash(draft.Raw), Changed: true}
 		err = p.DB.Update(ctx, func(tx *sql.Tx) error {
 			var err error
@@ -45,24 +48,32 @@ func (p *Publisher) Reissue(ctx context.Context, who actor.Actor, force bool) (*
 		if err != nil {
 			return nil, fmt.Errorf("reissue: %w", err)
 		}
-		return pub, p.ledger.Sync(ctx)
+		pub.Waiting, err = p.serve(ctx)
+		return pub, err
 	}
 }
 
 // freshEvery is how often a server looks whether there is something to reissue or to serve.
 const freshEvery = time.Minute
 
-// KeepFresh reissues statements until the context ends, serves what another process appended and died before serving, and
-// removes layers that have left the statement long ago; report is told of errors.
+// KeepFresh reissues statements until the context ends, serves what waits for witnesses and what another process appended
+// and died before serving, has what is served cosigned anew, and removes layers that have left the statement long ago;
+// report is told of errors, and once of who keeps it waiting.
 func (p *Publisher) KeepFresh(ctx context.Context, who actor.Actor, report func(error)) {
 	t := time.NewTicker(freshEvery)
 	defer t.Stop()
+	var waiting error
 	for {
 		_, err := p.Reissue(ctx, who, false)
 		if errors.Is(err, index.ErrNone) {
 			err = nil
 		}
-		if err = errors.Join(err, p.ledger.Sync(ctx), p.sweep(ctx)); err != nil && ctx.Err() == nil {
+		waits, failed := p.serve(ctx)
+		if waits != nil && waiting == nil && ctx.Err() == nil {
+			report(waits)
+		}
+		waiting = waits
+		if err = errors.Join(err, failed, p.ledger.Recosign(ctx), p.sweep(ctx)); err != nil && ctx.Err() == nil {
 			report(err)
 		}
 		select {
@@ -123,7 +134,7 @@ func (p *Publisher) RecordPage(ctx context.Context, who actor.Actor, scripts map
 		return 0, "", fmt.Errorf("record the page: %w", err)
 	}
 	sum := sha256.Sum256(data)
-	return ledgerIndex, hex.EncodeToString(sum[:]), p.ledger.Sync(ctx)
+	return ledgerIndex, hex.EncodeToString(sum[:]), p.ledger.Resume(ctx) // a server does not wait for witnesses to start
 }
 
 // LastPage gives the newest record of the page's scripts, for a server that records none; false where there is none.

@@ -184,7 +184,7 @@ func sqlite(t *testing.T) *store.DB {
 // is written.
 func syncWith(t *testing.T, w *world, fail func() error) error {
 	t.Helper()
-	_, err := ledger.New(t.Context(), w.DB, w.Dir, w.skey, func(ctx context.Context, tx *sql.Tx, size int64) error {
+	_, err := ledger.New(t.Context(), w.DB, w.Dir, w.skey, ledger.Witnesses{}, func(ctx context.Context, tx *sql.Tx, size int64) error {
 		if err := w.Incidents.Serve(ctx, tx, size); err != nil {
 			return err
 		}
