@@ -309,27 +309,44 @@ func answeredUnder(st *check.Statement, key, but string) (ids []string) {
 	return slices.Compact(ids)
 }
 
-// KeysOf gives the keys that nothing but an incident is answered under: those that have to go with it.
-func (x *Index) KeysOf(ctx context.Context, incident string) (only, shared []string, err error) {
+// KeysOf gives the keys that an incident was sealed under, that have not ended, and that nothing else is answered under: those
+// that have to go with it.
+func (x *Index) KeysOf(ctx context.Context, incident string) (ids []string, err error) {
 	st, _, _, err := x.Statement(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	for _, l := range st.Layers {
-		for _, s := range l.Sources {
-			if s.Incident != incident || slices.Contains(only, l.Key) || slices.Contains(shared, l.Key) {
-				continue
-			}
-			if len(answeredUnder(st, l.Key, incident)) == 0 {
-				only = append(only, l.Key)
-			} else {
-				shared = append(shared, l.Key)
-			}
+	under, err := x.SealedUnder(ctx, incident)
+	if err != nil {
+		return nil, err
+	}
+	known, err := x.Keys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for i := range known {
+		if k := &known[i]; slices.Contains(under, k.ID) && k.EndDecided.IsZero() && len(answeredUnder(st, k.ID, incident)) == 0 {
+			ids = append(ids, k.ID)
 		}
 	}
-	slices.Sort(only)
-	slices.Sort(shared)
-	return only, shared, nil
+	return ids, nil
+}
+
+// SealedUnder gives the keys that any revision of an incident was sealed under.
+func (x *Index) SealedUnder(ctx context.Context, incident string) (ids []string, err error) {
+	rows, err := x.db.QueryContext(ctx, `SELECT DISTINCT key_id FROM index_revision WHERE incident = $1 ORDER BY key_id`, incident)
+	if err != nil {
+		return nil, fmt.Errorf("read the keys of %s: %w", incident, err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, fmt.Errorf("read the keys of %s: %w", incident, err)
+		}
+		ids = append(ids, id)
+	}
+	return ids, errors.Join(rows.Err(), rows.Close())
 }
 
 // FinishEnding destroys the keys whose end was decided, and records that it was done.

@@ -200,7 +200,7 @@ func (p *plan) incident(id string) *check.Incident {
 func (p *plan) put(subject Subject, sealed *Sealed) error {
 	was := p.incident(subject.ID)
 	if was != nil {
-		if err := mayFollow(was.State, subject.State); err != nil {
+		if err := MayFollow(was.State, subject.State); err != nil {
 			return err
 		}
 		if err := notOlder(was, sealed); err != nil {
@@ -262,8 +262,8 @@ func (p *plan) seal(was, in *check.Incident, subject Subject, sealed *Sealed) er
 	return nil
 }
 
-// mayFollow says which states may follow a published one, and what to do for the others.
-func mayFollow(was, is check.State) error {
+// MayFollow refuses a state that may not follow a published one, with what to do instead. Errors: ErrState.
+func MayFollow(was, is check.State) error {
 	ok, remedy := true, ""
 	switch was {
 	case check.Final, check.Reopened:

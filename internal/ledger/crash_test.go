@@ -419,7 +419,7 @@ func TestKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n, err := note.Open(signed, note.VerifierList(l.verifier))
+	n, err := note.Open(signed, note.VerifierList(l.ring.Load().verifier))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -427,14 +427,14 @@ func TestKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := openCheckpoint(both, l.verifier); err != nil {
+	if _, err := openCheckpoint(both, l.ring.Load().verifier); err != nil {
 		t.Errorf("cosigned: %v", err)
 	}
 	alone, err := note.Sign(&note.Note{Text: n.Text}, witness)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := openCheckpoint(alone, l.verifier); !errors.Is(err, ErrDamaged) {
+	if _, err := openCheckpoint(alone, l.ring.Load().verifier); !errors.Is(err, ErrDamaged) {
 		t.Errorf("signed by another: %v", err)
 	}
 	// The last digit of the signature has two unused bits.
@@ -442,10 +442,10 @@ func TestKeys(t *testing.T) {
 	last := len(signed) - len("x=\n")
 	respelt := bytes.Clone(signed)
 	respelt[last] = digits[strings.IndexByte(digits, signed[last])|1]
-	if _, err := note.Open(respelt, note.VerifierList(l.verifier)); err != nil || bytes.Equal(respelt, signed) {
+	if _, err := note.Open(respelt, note.VerifierList(l.ring.Load().verifier)); err != nil || bytes.Equal(respelt, signed) {
 		t.Fatalf("the signature in another spelling: %v", err)
 	}
-	if _, err := openCheckpoint(respelt, l.verifier); !errors.Is(err, ErrDamaged) {
+	if _, err := openCheckpoint(respelt, l.ring.Load().verifier); !errors.Is(err, ErrDamaged) {
 		t.Errorf("the signature in another spelling: %v", err)
 	}
 }

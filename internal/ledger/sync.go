@@ -153,10 +153,16 @@ func (l *Ledger) head(ctx context.Context) (checkpoint, error) {
 	if err != nil {
 		return checkpoint{}, err
 	}
-	if vkey != l.vkey {
+	if vkey != l.VKey() { // another process has changed it
+		if err := l.turn(ctx, l.db); err != nil {
+			return checkpoint{}, err
+		}
+	}
+	r := l.ring.Load()
+	if vkey != r.vkey {
 		return checkpoint{}, &keyError{vkey}
 	}
-	head, err := openCheckpoint(signed, l.verifier)
+	head, err := openCheckpoint(signed, r.verifier)
 	if err != nil {
 		return checkpoint{}, fmt.Errorf("ledger_head: %w", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"shirase/check"
 	"shirase/internal/files"
 	"shirase/internal/store"
 )
@@ -28,6 +29,8 @@ type Report struct {
 	Unpublished int64            `json:"unpublished"` // files of entries beyond Size, as an interrupted Sync leaves them
 	Database    int64            `json:"database"`    // entries in the database, at least Size; 0 without one
 	Problems    []Problem        `json:"problems"`    // the first 100 of them
+	Keys        int              `json:"keys"`        // that have signed the log, one after the other; 0 without a database
+	Next        check.Hash       `json:"-"`           // of the key that is to follow; zero where none was made yet
 }
 
 // A Problem is one thing that is not as it was published.
@@ -52,7 +55,8 @@ func (p Problem) String() string {
 //
 // Where db is not nil, every row of the log's tables is checked the same way,
 // including entries that are committed and not yet published; and so is every
-// cosignature, whose keys are in the database.
+// cosignature, whose keys are in the database, and every key that vkey has
+// followed.
 //
 // Where visit is not nil, it is called with every entry and its document, in
 // order, once the document's hash is checked; what it saw counts only if the
@@ -102,6 +106,7 @@ type verification struct {
 	ctx      context.Context
 	dir      *files.Dir
 	verifier note.Verifier
+	former   []note.Verifier // keys that it has followed, newest first
 	vkey     string
 	db       *store.DB
 	visit    func(int64, string, []byte) error
@@ -129,6 +134,11 @@ func newVerification(ctx context.Context, dir *files.Dir, vkey string, db *store
 }
 
 func (v *verification) run() error {
+	if v.db != nil {
+		if err := v.keys(); err != nil {
+			return err
+		}
+	}
 	ok, err := v.checkpoint()
 	if err != nil || !ok {
 		return err
@@ -181,7 +191,7 @@ func (v *verification) checkpoint() (bool, error) {
 		return false, err
 	}
 	v.Files++
-	if v.published, err = openCheckpoint(signed, v.verifier); err != nil {
+	if v.published, err = openCheckpoint(signed, append([]note.Verifier{v.verifier}, v.former...)...); err != nil {
 		v.found.add(checkpointFile, -1, "not signed by "+v.vkey)
 		return false, nil
 	}

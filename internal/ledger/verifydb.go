@@ -10,6 +10,8 @@ import (
 	"filippo.io/torchwood"
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
+
+	"shirase/check"
 )
 
 // head reads what the next append would start from, and checks it.
@@ -38,6 +40,59 @@ func (v *verification) head() (checkpoint, error) {
 	}
 	v.Database = max(size, 0)
 	return checkpoint{Tree: tlog.Tree{N: v.Database}}, nil
+}
+
+// keys checks the log's keys: each shows, by a statement in the log under its own
+// signature, that the next one alone may follow it, and the last is the one that
+// is trusted.
+func (v *verification) keys() error {
+	const table = "ledger_key"
+	keys, err := keyRows(v.ctx, v.db)
+	if errors.Is(err, ErrDamaged) || err == nil && len(keys) == 0 {
+		v.found.add(table, -1, "its rows are not the keys 1, 2, 3, ...")
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("reading %s: %w", table, err)
+	}
+	last := len(keys) - 1
+	if keys[last].VKey != v.vkey || keys[last].Statement != nil || keys[last].Proof != nil {
+		v.found.add(table, -1, "the newest key is not "+v.vkey)
+		return nil
+	}
+	v.Keys = len(keys)
+	v.Next = keys[last].Next
+	for i, k := range keys[:last] {
+		if err := k.leads(keys[i+1].VKey); err != nil {
+			v.found.add(table, -1, fmt.Sprintf("key %d, %s: %v", i+1, k.VKey, err))
+			continue
+		}
+		verifier, err := note.NewVerifier(k.VKey)
+		if err != nil {
+			return err // leads has read it
+		}
+		v.former = append([]note.Verifier{verifier}, v.former...)
+	}
+	return nil
+}
+
+// leads verifies that a key that has ended named the next one.
+func (k *Key) leads(next string) error {
+	policy, err := check.LedgerPolicy(k.VKey)
+	if err != nil {
+		return err
+	}
+	if err := check.VerifyInclusion(check.KindStatement, k.Statement, string(k.Proof), policy); err != nil {
+		return err
+	}
+	st, err := check.ParseStatement(k.Statement)
+	if err != nil {
+		return err
+	}
+	if st.Ledger == nil || st.Ledger.Key != check.VKeyHash(k.VKey) || st.Ledger.Next != check.VKeyHash(next) || k.Next != st.Ledger.Next {
+		return errors.New("the statement under it does not name the key that followed")
+	}
+	return nil
 }
 
 // rows checks the rows about the entries [from, to), which both trees hold.

@@ -210,7 +210,7 @@ func TestQuorum(t *testing.T) {
 			t.Fatalf("files %v, told %v: something of the entries is public", got, told)
 		}
 		for _, path := range []string{"/tile/entries/000.p/3", "/tile/0/000.p/3"} {
-			if _, _, _, err := l.resource(path); !errors.Is(err, ErrNotFound) {
+			if _, _, _, err := l.resource(t.Context(), path); !errors.Is(err, ErrNotFound) {
 				t.Fatalf("%s: %v", path, err)
 			}
 		}

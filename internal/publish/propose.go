@@ -162,24 +162,37 @@ func (p *Publisher) proposeNotice(ctx context.Context, prop *Proposal, d compose
 // proposeWhole seals, drafts the statement, and writes the notice as the facts give it.
 func (p *Publisher) proposeWhole(ctx context.Context, prop *Proposal, inc incident.Incident, tell index.Progress) error {
 	subject := index.Subject{ID: inc.ID, Organisation: inc.Organisation(web.EN), State: check.State(prop.State), AsOf: inc.AsOf(),
-		Title: map[string]string{"ja": inc.Title(web.JA), "en": inc.Title(web.EN)}, PhoneRegion: p.instance.PhoneRegion}
+		Title: map[string]string{"ja": inc.Title(web.JA), "en": inc.Title(web.EN)}}
 	if subject.Organisation == "" {
 		subject.Organisation = inc.ID
-	}
-	if subject.State == check.Final {
-		if err := p.seal(ctx, prop, &subject, tell); err != nil {
-			return err
-		}
-		prop.Differences, prop.Uncompared = compare(inc, prop.Roster)
 	}
 	before, _, _, err := p.Index.Statement(ctx)
 	if err != nil && !errors.Is(err, index.ErrNone) {
 		return err
 	}
-	if prop.Statement, err = p.Index.Draft(ctx, p.Keys, subject, prop.Sealed); err != nil {
+	accounts := int64(0)
+	switch subject.State {
+	case check.Final:
+		if err := p.seal(ctx, prop, &subject, tell); err != nil {
+			return err
+		}
+		prop.Differences, prop.Uncompared = compare(inc, prop.Roster)
+		accounts = prop.Roster.Counts.Affected
+	case check.Reopened: // what was sealed stays, and is told of
+		scope, _, err := p.Scope(ctx, before, inc.ID)
+		if err != nil {
+			return err
+		}
+		accounts = scope.Counts.Affected
+	}
+	frame, err := p.frame(ctx)
+	if err != nil {
 		return err
 	}
-	n, fresh, err := p.nextNotice(ctx, inc, p.figures(prop.State, prop.Roster.Counts.Affected), scopeChanged(before, prop.Statement.Statement, inc.ID))
+	if prop.Statement, err = p.Index.Draft(ctx, p.Keys, frame, subject, prop.Sealed); err != nil {
+		return err
+	}
+	n, fresh, err := p.nextNotice(ctx, inc, p.figures(prop.State, accounts), scopeChanged(before, prop.Statement.Statement, inc.ID))
 	if err != nil {
 		return err
 	}
@@ -203,7 +216,7 @@ func (p *Publisher) seal(ctx context.Context, prop *Proposal, subject *index.Sub
 		return hint.Add(fmt.Errorf("publish %s: the rules read phone numbers as of %s, and this instance as of %s", prop.Incident, r.PhoneRegion, p.instance.PhoneRegion),
 			"a person who types a number would be told no: set phoneRegion in the rules to "+p.instance.PhoneRegion+", and scope again")
 	}
-	prop.Roster, subject.Sets = r, r.Sets
+	prop.Roster, subject.Sets, subject.Unreadable = r, r.Sets, unreadable(r)
 	prop.Sealed, err = p.Index.Seal(ctx, p.Keys, prop.Incident, indexed(ctx, p.Rosters, r), tell)
 	return err
 }

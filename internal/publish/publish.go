@@ -57,7 +57,7 @@ var migrations embed.FS
 type Rooms struct {
 	DB        *store.DB
 	Dir       *files.Dir
-	Keys      *files.Keys // of the evaluator; needed only where a roster is sealed
+	Keys      *files.Keys // of the evaluator and the ledger
 	Incidents *incident.Incidents
 	Index     *index.Index
 	Rosters   *roster.Rosters
@@ -69,6 +69,9 @@ type Instance struct {
 	PhoneRegion   string // by which phone numbers without + are read
 	Demonstration bool   // the accounts are generated, and the notices have to say so
 
+	WithoutKey bool // the ledger's signing key is not here: nothing is published but the change to the next one
+
+	Today     time.Time // a day that a person has named by another clock than this machine's; zero: nobody has
 	Witnesses Witnesses // who cosigns the ledger's checkpoints before they are served; zero: nobody
 }
 
@@ -91,7 +94,24 @@ func New(ctx context.Context, rooms Rooms, signingKey string, instance Instance)
 		return nil, fmt.Errorf("publish: %w", err)
 	}
 	p := &Publisher{Rooms: rooms, instance: instance, now: time.Now}
-	if p.ledger, err = ledger.New(ctx, rooms.DB, rooms.Dir, signingKey, instance.Witnesses, rooms.Incidents.Serve); err != nil {
+	if instance.WithoutKey {
+		p.ledger, err = ledger.NewWithout(ctx, rooms.DB, rooms.Dir, instance.Witnesses, rooms.Incidents.Serve)
+	} else {
+		p.ledger, err = ledger.New(ctx, rooms.DB, rooms.Dir, signingKey, instance.Witnesses, rooms.Incidents.Serve)
+	}
+	if err != nil {
+		return nil, err
+	}
+	p.ledger.Reload(func(vkey string) (string, error) {
+		for _, file := range []string{LedgerKey, switchKey} { // where another process has put it, or is about to
+			if is, err := isKey(rooms.Keys, file, vkey); err == nil && is {
+				skey, err := rooms.Keys.Load(file)
+				return string(skey), err
+			}
+		}
+		return "", files.ErrNotExist
+	})
+	if err := rooms.Index.FinishEnding(ctx, rooms.Keys); err != nil {
 		return nil, err
 	}
 	return p, nil
@@ -182,6 +202,11 @@ func (p *Publisher) append(ctx context.Context, tx *sql.Tx, who actor.Actor, kin
 	if err != nil {
 		return 0, err
 	}
+	return at, p.keepRecord(ctx, tx, who, at, kind, about)
+}
+
+// keepRecord keeps beside an entry who did it and why.
+func (p *Publisher) keepRecord(ctx context.Context, tx *sql.Tx, who actor.Actor, at int64, kind string, about *Proposal) error {
 	r := Record{Actor: who.String()}
 	id := ""
 	if about != nil {
@@ -189,11 +214,49 @@ func (p *Publisher) append(ctx context.Context, tx *sql.Tx, who actor.Actor, kin
 	}
 	differences, err := json.Marshal(r.Differences, json.FormatNilSliceAsNull(false))
 	if err != nil {
-		return 0, err
+		return err
 	}
 	_, err = tx.ExecContext(ctx, `INSERT INTO publish_record (ledger_index, kind, incident, actor, proposal, despite, differences, recorded_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, at, kind, id, r.Actor, r.Proposal, r.Despite, string(differences), store.Micros(p.now()))
-	return at, err
+	return err
+}
+
+// frame is what every statement says beside keys and incidents.
+func (p *Publisher) frame(ctx context.Context) (index.Frame, error) {
+	next, err := p.MakeSuccessor(ctx)
+	if err != nil {
+		return index.Frame{}, err
+	}
+	return index.Frame{
+		Ledger:      check.Signing{Key: check.VKeyHash(p.VKey()), Next: next, Policy: p.instance.Witnesses.Policy()},
+		PhoneRegion: p.instance.PhoneRegion,
+		Today:       p.instance.Today,
+		Unreadable: func(ctx context.Context, id, revision string) (map[string]int64, error) {
+			name, err := p.Index.Roster(ctx, id, revision)
+			if err != nil || name == "" {
+				return map[string]int64{}, err
+			}
+			r, err := p.Rosters.Named(ctx, id, name)
+			if errors.Is(err, roster.ErrNone) {
+				return map[string]int64{}, nil
+			}
+			return unreadable(r), err
+		},
+	}, nil
+}
+
+// unreadable counts, for a statement, whom a check by a kind that is indexed does not find because nobody could read them.
+func unreadable(r roster.Roster) map[string]int64 {
+	out := map[string]int64{}
+	for _, kind := range r.Index {
+		if n := r.Counts.Unfound(kind); n > 0 {
+			out[string(kind)] = n
+		}
+	}
+	if r.Counts.Invalid > 0 {
+		out[check.Rows] = r.Counts.Invalid
+	}
+	return out
 }
 
 // Scope returns the roster that an incident's published revision was sealed from: what a statement says, and not what was
@@ -203,7 +266,7 @@ func (p *Publisher) Scope(ctx context.Context, st *check.Statement, id string) (
 		return roster.Roster{}, false, nil
 	}
 	in := st.Incident(id)
-	if in == nil || in.State != check.Final {
+	if in == nil || !in.State.Sealed() {
 		return roster.Roster{}, false, nil
 	}
 	name, err := p.Index.Roster(ctx, id, in.Revision)

@@ -19,28 +19,26 @@ import (
 	"shirase/internal/ledger"
 )
 
-// Reissue publishes the newest statement again under the next number, where it is a day old or forced: statements expire,
-// so that nobody can go on showing an old one. nil where there was nothing to do. Errors: index.ErrNone.
+// Reissue publishes the newest statement again under the next number, where half of its life is over, where there is
+// something new to say of keys or the ledger, or where it is forced: statements expire, so that nobody can go on showing an
+// old one. nil where there was nothing to do. Errors: index.ErrNone.
 func (p *Publisher) Reissue(ctx context.Context, who actor.Actor, force bool) (*Publication, error) {
 	if err := who.Check("reissue"); err != nil {
 		return nil, err
 	}
 	for {
-		draft, err := p.Index.Reissue(ctx, force)
+		frame, err := p.frame(ctx)
+		if err != nil {
+			return nil, err
+		}
+		draft, err := p.Index.Reissue(ctx, frame, force)
 		if err != nil || draft == nil {
 			return nil, err
 		}
 		if err := p.ledger.Clock(ctx); err != nil {
 			return nil, fmt.Errorf("reissue: %w", err)
 		}
-		pub := &Publication{Statement: draft.Statement, Hash: check.StatementHash(draft.Raw), Changed: true}
-		err = p.DB.Update(ctx, func(tx *sql.Tx) error {
-			var err error
-			if pub.LedgerIndex, err = p.append(ctx, tx, who, check.KindStatement, draft.Raw, nil); err != nil {
-				return err
-			}
-			return p.Index.Record(ctx, tx, draft, pub.LedgerIndex)
-		})
+		pub, err := p.put(ctx, who, draft)
 		if errors.Is(err, index.ErrStale) { // another server was first
 			force = false
 			continue
@@ -48,9 +46,28 @@ func (p *Publisher) Reissue(ctx context.Context, who actor.Actor, force bool) (*
 		if err != nil {
 			return nil, fmt.Errorf("reissue: %w", err)
 		}
-		pub.Waiting, err = p.serve(ctx)
-		return pub, err
+		return pub, nil
 	}
+}
+
+// put publishes a statement without a notice. Errors: index.ErrStale.
+func (p *Publisher) put(ctx context.Context, who actor.Actor, draft *index.Draft) (*Publication, error) {
+	pub := &Publication{Statement: draft.Statement, Hash: check.StatementHash(draft.Raw), LedgerIndex: draft.LedgerIndex(), Changed: draft.Changed}
+	if draft.Changed {
+		err := p.DB.Update(ctx, func(tx *sql.Tx) error {
+			var err error
+			if pub.LedgerIndex, err = p.append(ctx, tx, who, check.KindStatement, draft.Raw, nil); err != nil {
+				return err
+			}
+			return p.Index.Record(ctx, tx, draft, pub.LedgerIndex)
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	var err error
+	pub.Waiting, err = p.serve(ctx)
+	return pub, err
 }
 
 // freshEvery is how often a server looks whether there is something to reissue or to serve.
