@@ -329,12 +329,9 @@ func TestPinsAtOnce(t *testing.T) {
 	}
 	now := time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
 	see := func(p *Pins, vkey, origin string, seq int64, hash Hash) {
-		if err := p.Add(vkey, now); err != nil {
-			t.Fatal(err)
-		}
-		if err := p.Seen(origin, &Statement{Seq: seq}, hash); err != nil {
-			t.Fatal(err)
-		}
+		l := p.pin(origin)
+		l.add(vkey, now)
+		l.Bindings = &Bindings{V: 1, Seq: seq, Hash: hash}
 	}
 	a, b, stranger, forked := open(), open(), open(), open()
 	see(a, key("a", "a.example"), "a.example", 7, Hash{7})
@@ -348,7 +345,7 @@ func TestPinsAtOnce(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]int64{"a.example": 7, "b.example": 3} {
-		if got := open().data.Ledgers[name]; got == nil || got.Seq != want || len(got.Keys) != 1 {
+		if got := open().data.Ledgers[name]; got == nil || got.Bindings.Seq != want || len(got.Keys) != 1 {
 			t.Errorf("%s: %+v, want number %d and one key", name, got, want)
 		}
 	}
@@ -358,13 +355,18 @@ func TestPinsAtOnce(t *testing.T) {
 	if err := forked.Save(); !errors.Is(err, ErrFork) {
 		t.Errorf("another number 7 met at the same time: %v", err)
 	}
-	if got := open().data.Ledgers["a.example"]; got.Seq != 7 || got.Hash != (Hash{7}) || len(got.Keys) != 1 {
+	if got := open().data.Ledgers["a.example"]; got.Bindings.Seq != 7 || got.Bindings.Hash != (Hash{7}) || len(got.Keys) != 1 {
 		t.Errorf("what was refused was written: %+v", got)
 	}
 }
 
 func TestPinsRefuse(t *testing.T) {
-	for _, bad := range []string{"x", "{}", `{"v":2,"ledgers":{},"servers":{}}`, `{"v":1,"ledgers":{"a":{"keys":[],"seq":0,"statement":""}},"servers":{}}`,
+	for _, bad := range []string{"x", "{}", `{"v":3,"ledgers":{},"servers":{}}`, `{"v":1,"ledgers":{"a":{"keys":[],"seq":0,"statement":""}},"servers":{}}`,
+		`{"v":1,"ledgers":{"a":{"keys":[],"seq":1}},"servers":{}}`, `{"v":2,"ledgers":{"a":{"keys":[],"seq":1}},"servers":{}}`, `{"v":2,"ledgers":{"a":null},"servers":{}}`,
+		`{"v":2,"ledgers":{"a":{"keys":[],"host":"","checkpoint":"x","bindings":null,"policy":""}},"servers":{}}`,
+		`{"v":2,"ledgers":{"a":{"keys":[],"host":"","checkpoint":"","bindings":null,"policy":"quorum w"}},"servers":{}}`,
+		`{"v":2,"ledgers":{"a":{"keys":[],"host":"","checkpoint":"","bindings":{"v":2,"seq":1},"policy":""}},"servers":{}}`,
+		`{"v":2,"ledgers":{"a":{"keys":[],"host":"","checkpoint":"","bindings":{"v":1,"seq":1,"keys":{"k":null}},"policy":""}},"servers":{}}`,
 		`{"v":1,"v":1,"ledgers":{},"servers":{}}`, `{"v":1,"extra":1,"ledgers":{},"servers":{}}`} {
 		path := filepath.Join(t.TempDir(), "ledgers.json")
 		if err := writeFile(path, bad); err != nil {

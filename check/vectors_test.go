@@ -481,7 +481,7 @@ func applied(t *testing.T, vs []answerVector, v answerVector) []byte {
 	}
 	at := doc
 	for _, p := range v.Path[:len(v.Path)-1] {
-		at = step(t, at, p)
+		at = into(t, at, p)
 	}
 	last := v.Path[len(v.Path)-1]
 	switch v.Op {
@@ -495,14 +495,14 @@ func applied(t *testing.T, vs []answerVector, v answerVector) []byte {
 		if s, ok := at.([]any); ok {
 			parent := doc
 			for _, p := range v.Path[:len(v.Path)-2] {
-				parent = step(t, parent, p)
+				parent = into(t, parent, p)
 			}
 			parent.(map[string]any)[v.Path[len(v.Path)-2].(string)] = slices.Delete(s, last.(int), last.(int)+1)
 		} else {
 			delete(at.(map[string]any), last.(string))
 		}
 	case "flip":
-		b, err := decode64(step(t, at, last).(string), -1)
+		b, err := decode64(into(t, at, last).(string), -1)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -518,7 +518,7 @@ func applied(t *testing.T, vs []answerVector, v answerVector) []byte {
 	return b
 }
 
-func step(t *testing.T, at, p any) any {
+func into(t *testing.T, at, p any) any {
 	t.Helper()
 	if i, ok := p.(int); ok {
 		return at.([]any)[i]
