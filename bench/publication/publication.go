@@ -78,7 +78,7 @@ func Roster(label string, n int) index.Roster {
 // Subject describes an incident with one exposure set.
 func Subject(id string) index.Subject {
 	return index.Subject{ID: id, Organisation: "Example", Title: map[string]string{"en": id}, State: check.Final, AsOf: time.Now(),
-		Sets: [][]string{{"email"}}, PhoneRegion: "JP"}
+		Sets: [][]string{{"email"}}}
 }
 
 // Publish seals and publishes n addresses.
@@ -90,7 +90,8 @@ func (p *Publication) Publish(ctx context.Context, n int) *check.Statement {
 
 // Put publishes what was sealed of an incident.
 func (p *Publication) Put(ctx context.Context, subject index.Subject, s *index.Sealed) *check.Statement {
-	d, err := p.Index.Draft(ctx, p.Keys, subject, s)
+	frame := index.Frame{PhoneRegion: "JP", Ledger: check.Signing{Key: check.VKeyHash(p.Ledger.VKey()), Next: check.VKeyHash("none")}}
+	d, err := p.Index.Draft(ctx, p.Keys, frame, subject, s)
 	figure.Check(err)
 	figure.Check(p.DB.Update(ctx, func(tx *sql.Tx) error {
 		at, _, err := p.Ledger.Append(ctx, tx, check.KindStatement, d.Raw)

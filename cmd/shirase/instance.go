@@ -194,8 +194,12 @@ func (a *app) wire(ctx context.Context, s settings) (_ *instance, err error) {
 	if in.index, err = index.New(ctx, in.db, in.dir); err != nil {
 		return nil, err
 	}
+	witnesses, err := a.readWitnesses()
+	if err != nil {
+		return nil, err
+	}
 	in.publisher, err = publish.New(ctx, publish.Rooms{DB: in.db, Dir: in.dir, Keys: in.keys, Incidents: in.incidents, Index: in.index, Rosters: in.rosters}, skey,
-		publish.Instance{URL: s.URL, PhoneRegion: s.Region, Demonstration: s.Demo != nil})
+		publish.Instance{URL: s.URL, PhoneRegion: s.Region, Demonstration: s.Demo != nil, Witnesses: witnesses})
 	if err != nil {
 		return nil, err
 	}

@@ -57,7 +57,8 @@ func printIndex(w io.Writer, what string, r *index.Report) {
 }
 
 func (a *app) cmdLedger() *cobra.Command {
-	c := group("ledger", "Verify the transparency log", "  shirase ledger verify")
+	c := group("ledger", "Verify the transparency log, and see to its witnesses", "  shirase ledger verify")
+	c.AddCommand(a.cmdLedgerWitnesses())
 	c.AddCommand(&cobra.Command{Use: "verify", Short: "Check everything that was ever published against the ledger", Args: cobra.NoArgs,
 		Long: `Reads every file of the ledger and every row of the database behind it, and
 recomputes all of it: an edit of any published byte is found and named. It also

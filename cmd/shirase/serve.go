@@ -179,7 +179,10 @@ func (s serving) release(ctx context.Context, in *instance) (func() (int64, stri
 		return nil, err
 	}
 	at, hash, err := in.publisher.RecordPage(ctx, actor.Server(), scripts)
-	return func() (int64, string, bool) { return at, hash, true }, err
+	return func() (int64, string, bool) {
+		standing, err := in.publisher.Standing(ctx)
+		return at, hash, err == nil && at < standing.Served // it may wait for witnesses
+	}, err
 }
 
 // limit makes a limiter of its own, by the address that a request comes from.
@@ -212,6 +215,14 @@ func (a *app) handler(ctx context.Context, in *instance, p *password.Corpora, s 
 			}
 			return site.Scope{Accounts: r.Counts.Affected, Invalid: r.Counts.Invalid, WithoutEmail: r.Counts.WithoutEmail, Organisation: r.Organisation}, there
 		},
+		Unwitnessed: func(ctx context.Context) (time.Time, bool) {
+			since, stopped, err := published.Unwitnessed(ctx)
+			if err != nil {
+				slog.Error("read how far the ledger is cosigned", "error", err)
+			}
+			return since, stopped
+		},
+		Witnesses: in.cosigners,
 		Proof:     in.publisher.Proof,
 		Operator:  in.operator(),
 		Contact:   in.Contact,

@@ -286,7 +286,7 @@ func (h *Host) Keys(ctx context.Context, id string) ([]check.Key, error) {
 
 func (h *Host) statement(w http.ResponseWriter, r *http.Request) {
 	s, ok := h.ready(w, r)
-	if !ok || !h.witnessed(w, r, s) {
+	if !ok || !h.witnessed(w, r) {
 		return
 	}
 	w.Header().Set("Cache-Control", "no-cache") // an older copy would look like a rollback

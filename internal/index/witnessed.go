@@ -2,8 +2,8 @@ package index
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"time"
 
@@ -58,23 +58,33 @@ func (h *Host) renew(ctx context.Context, s *snapshot, size int64) error {
 	return s.prove(by, string(proof))
 }
 
-// witnessed refuses to go on with a statement whose checkpoint no quorum of witnesses has cosigned for half of its life: what
-// came after it may be another history. Its layers are still given, to whoever examines them.
-func (h *Host) witnessed(w http.ResponseWriter, r *http.Request, s *snapshot) bool {
+// Unwitnessed reports that what is published is not answered from any more: no quorum of witnesses has cosigned its
+// checkpoint for half of the statement's life, so that what came after it may be another history. since is when one had.
+func (h *Host) Unwitnessed(ctx context.Context) (since time.Time, stopped bool, err error) {
 	if h.log.Witnessed == nil || h.pinned != nil {
-		return true
+		return since, false, nil
+	}
+	s, err := h.now(ctx)
+	if errors.Is(err, ErrNone) {
+		return since, false, nil
+	}
+	if err != nil {
+		return since, false, err
 	}
 	since, wanted, err := h.log.Witnessed()
-	if err != nil {
-		slog.Error("serve the index", "error", err)
-		problem(w, r, http.StatusServiceUnavailable, "unavailable", "The index cannot be served at the moment.")
-		return false
+	return since, err == nil && wanted && h.x.now().Sub(since) > s.st.Expires.Sub(s.st.Time.Time)/2, err
+}
+
+// witnessed refuses to give a statement that is not answered from any more. Its layers are still given, to whoever examines
+// them.
+func (h *Host) witnessed(w http.ResponseWriter, r *http.Request) bool {
+	since, stopped, err := h.Unwitnessed(r.Context())
+	switch {
+	case err != nil:
+		refuse(w, r, err)
+	case stopped:
+		problem(w, r, http.StatusServiceUnavailable, "unwitnessed",
+			"No quorum of witnesses has cosigned the ledger since "+since.Format(time.RFC3339)+". Nothing is answered until one has.")
 	}
-	if !wanted || h.x.now().Sub(since) <= s.st.Expires.Sub(s.st.Time.Time)/2 {
-		return true
-	}
-	w.Header().Set("Cache-Control", "no-store")
-	problem(w, r, http.StatusServiceUnavailable, "unwitnessed",
-		"No quorum of witnesses has cosigned the ledger since "+since.Format(time.RFC3339)+". Nothing is answered until one has.")
-	return false
+	return err == nil && !stopped
 }

@@ -29,6 +29,7 @@ type Witnesses struct {
 	text   string
 	each   []witness
 	quorum torchwood.Policy // nil: nobody has to have cosigned
+	former torchwood.Policy // of the policy that goes before; nil: none
 }
 
 // witness is one of them, as the policy names it.
@@ -96,29 +97,55 @@ func (w *Witnesses) add(named check.Witness) error {
 	return nil
 }
 
+// Names returns the names of the witnesses' keys, in the order of the policy.
+func (w Witnesses) Names() []string {
+	out := []string{}
+	for _, each := range w.each {
+		out = append(out, each.verifier.Name())
+	}
+	return out
+}
+
 // Policy returns the text that was read; "" of the zero value.
 func (w Witnesses) Policy() string { return w.text }
 
+// After wants the quorum of a former policy too, as long as the witnesses that
+// it needs are among these: whoever pinned that policy takes up this one from a
+// checkpoint that satisfies both. Errors are ErrPolicy.
+func (w Witnesses) After(former string) (Witnesses, error) {
+	f, err := ParseWitnesses(former)
+	if err != nil || f.quorum == nil {
+		return w, err
+	}
+	var common []note.Signature
+	for _, o := range f.each {
+		if slices.ContainsFunc(w.each, func(n witness) bool { return n.vkey == o.vkey }) {
+			common = append(common, note.Signature{Name: o.verifier.Name(), Hash: o.verifier.KeyHash()})
+		}
+	}
+	if f.quorum.Check("", common) == nil {
+		w.former = f.quorum
+	}
+	return w, nil
+}
+
 // Quorum reports whether a checkpoint is served only once witnesses have
 // cosigned it.
-func (w Witnesses) Quorum() bool { return w.quorum != nil }
+func (w Witnesses) Quorum() bool { return w.quorum != nil || w.former != nil }
 
 // enough reports whether these cosignatures, which verify, are a quorum.
 func (w Witnesses) enough(origin string, have map[string]cosignature) bool {
-	if w.quorum == nil {
-		return true
-	}
 	var sigs []note.Signature
 	for _, c := range have {
 		sigs = append(sigs, c.sig)
 	}
-	return w.quorum.Check(origin, sigs) == nil
+	return (w.quorum == nil || w.quorum.Check(origin, sigs) == nil) && (w.former == nil || w.former.Check(origin, sigs) == nil)
 }
 
 // since is the latest time by which a quorum has cosigned; zero where these are
 // none, or none is wanted.
 func (w Witnesses) since(origin string, have map[string]cosignature) time.Time {
-	if w.quorum == nil {
+	if !w.Quorum() {
 		return time.Time{}
 	}
 	newest := slices.SortedFunc(maps.Values(have), func(a, b cosignature) int { return b.time.Compare(a.time) })

@@ -568,6 +568,49 @@ func TestPolicyComes(t *testing.T) {
 	}
 }
 
+// TestPolicyChanges: as long as it can be had, a checkpoint under a new policy
+// satisfies the former one too.
+func TestPolicyChanges(t *testing.T) {
+	a, b, c := newPeer(t, "a"), newPeer(t, "b"), newPeer(t, "c")
+	former := a.line() + b.line() + "group g all a b\nquorum g\n"
+	for name, want := range map[string]struct {
+		policy string
+		both   bool
+	}{
+		"both are listed": {a.line() + b.line() + c.line() + "quorum c\n", true},
+		"one is dropped":  {a.line() + c.line() + "quorum c\n", false},
+	} {
+		w, err := ParseWitnesses(want.policy)
+		if err == nil {
+			w, err = w.After(former)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		db, dir := sqlite(t), openDir(t, t.TempDir())
+		skey, _ := newTestKey(t)
+		l, err := New(t.Context(), db, dir, skey, w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.breaks(answering(500, ""))
+		grow(t, l, db, 2, false)
+		if err := l.Sync(t.Context()); errors.Is(err, ErrUnwitnessed) != want.both {
+			t.Fatalf("%s: %v", name, err)
+		}
+		b.breaks(nil)
+		if err := l.Sync(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if w, err := (Witnesses{}).After(""); err != nil || w.Quorum() {
+		t.Fatal(err)
+	}
+	if _, err := (Witnesses{}).After("nonsense"); !errors.Is(err, ErrPolicy) {
+		t.Fatal(err)
+	}
+}
+
 // TestClock: a clock that most witnesses contradict is wrong; one witness's is
 // that witness's.
 func TestClock(t *testing.T) {

@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -94,10 +95,20 @@ func New(ctx context.Context, rooms Rooms, signingKey string, instance Instance)
 		return nil, fmt.Errorf("publish: %w", err)
 	}
 	p := &Publisher{Rooms: rooms, instance: instance, now: time.Now}
+	logged, err := p.loggedPolicy(ctx)
+	if err != nil {
+		return nil, err
+	}
+	witnesses := instance.Witnesses
+	if logged != witnesses.Policy() {
+		if witnesses, err = witnesses.After(logged); err != nil {
+			return nil, fmt.Errorf("publish: the policy of the newest statement: %w", err)
+		}
+	}
 	if instance.WithoutKey {
-		p.ledger, err = ledger.NewWithout(ctx, rooms.DB, rooms.Dir, instance.Witnesses, rooms.Incidents.Serve)
+		p.ledger, err = ledger.NewWithout(ctx, rooms.DB, rooms.Dir, witnesses, rooms.Incidents.Serve)
 	} else {
-		p.ledger, err = ledger.New(ctx, rooms.DB, rooms.Dir, signingKey, instance.Witnesses, rooms.Incidents.Serve)
+		p.ledger, err = ledger.New(ctx, rooms.DB, rooms.Dir, signingKey, witnesses, rooms.Incidents.Serve)
 	}
 	if err != nil {
 		return nil, err
@@ -115,6 +126,44 @@ func New(ctx context.Context, rooms Rooms, signingKey string, instance Instance)
 		return nil, err
 	}
 	return p, nil
+}
+
+// loggedPolicy is the policy of witnesses that the newest statement names; "" where it names none.
+func (p *Publisher) loggedPolicy(ctx context.Context) (string, error) {
+	st, _, _, err := p.Index.Statement(ctx)
+	if errors.Is(err, index.ErrNone) || err == nil && st.Ledger == nil {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("publish: %w", err)
+	}
+	return st.Ledger.Policy, nil
+}
+
+// CheckPolicy reports whether a policy of witnesses may follow the one that the newest statement names: what it names it
+// wants for ever, or more. Errors: check.ErrPolicyWeaker.
+func (p *Publisher) CheckPolicy(ctx context.Context, next string) error {
+	logged, err := p.loggedPolicy(ctx)
+	if err != nil || logged == "" {
+		return err
+	}
+	was, err := check.ParsePolicy([]byte(logged))
+	if err != nil {
+		return err
+	}
+	is := 0
+	if strings.TrimSpace(next) != "" {
+		policy, err := check.ParsePolicy([]byte(next))
+		if err != nil {
+			return err
+		}
+		is = policy.Strength()
+	}
+	if is < was.Strength() {
+		return hint.Add(fmt.Errorf("%w: the least number that is enough would be %d, and it is %d", check.ErrPolicyWeaker, is, was.Strength()),
+			"everybody who has pinned this ledger refuses that: name as many witnesses, or more")
+	}
+	return nil
 }
 
 // VKey returns the public key that the ledger's checkpoints verify under, in the text form of c2sp.org/signed-note.

@@ -18,6 +18,8 @@ var problemWords = map[string]problemWord{
 		"Retry-After が示す秒数を待ってください。1回に送る数の上限も確かめてください。", "Wait for as many seconds as Retry-After says, and mind the limit of one request."},
 	"no-evaluator-key": {http.StatusServiceUnavailable, "確認の答えを計算するための鍵が、このサーバーにないか、読み取れません。「対象に含まれない」という答えではありません。", "The key that checks are answered with is missing from this server, or cannot be read. This is not a “not affected”.",
 		"運営者が鍵を戻すと、答えられるようになります。サーバーを起動したときの記録に、何が足りないかがあります。", "The operator puts the key back. What the server logged when it started says what is missing."},
+	"unwitnessed": {http.StatusServiceUnavailable, "公開台帳に、立会人の署名が長いあいだそろっていません。「対象に含まれない」という答えではありません。", "No quorum of witnesses has cosigned the public ledger for too long. This is not a “not affected”.",
+		"立会人の署名がそろうと、答えられるようになります。運営者は shirase ledger witnesses で、誰の署名が足りないかを確かめられます。", "Checks are answered again once enough witnesses have signed. The operator sees who has not with shirase ledger witnesses."},
 	"busy": {http.StatusTooManyRequests, "同じ回線からの要求が、限度を超えています。", "There are more requests from one network than are answered.",
 		"Retry-After が示す秒数を待って、もう一度送ってください。", "Wait for as many seconds as Retry-After says, and ask again."},
 	"bad-json": {http.StatusBadRequest, "送られた JSON が、決められた形ではありません。", "The JSON is not of the form that is asked for.",
