@@ -62,9 +62,10 @@ and changed later with shirase config set.`,
 				}
 			}
 			defer a.tellUnsaid(in.settings)
-			return a.print(map[string]any{"data": a.data, "keys": a.keysDir(), "engine": in.Engine, "origin": in.publisher.Origin(), "ledgerKey": in.publisher.VKey(), "witnesses": witnesses.Names()},
+			return a.print(map[string]any{"data": a.data, "keys": a.keysDir(), "engine": in.Engine, "origin": in.publisher.Origin(), "ledgerKey": in.publisher.VKey(), "nextKey": filepath.Join(a.keysDir(), publish.NextKey), "witnesses": witnesses.Names()},
 				func(w io.Writer) {
 					table(w, [][2]string{{"data", a.data}, {"keys", a.keysDir()}, {"ledger", in.publisher.VKey()}})
+					fmt.Fprintf(w, "\nTake %s away from this machine and keep it: should the ledger's key be lost or\nstolen, it is the only one that may follow.\n", filepath.Join(a.keysDir(), publish.NextKey))
 					if policy == "" {
 						fmt.Fprintf(w, "\n%s\n", noWitnesses)
 					}
@@ -137,6 +138,10 @@ func (a *app) init(ctx context.Context, origin string, s settings, planned int64
 		return nil, fmt.Errorf("make %s: %w", a.data, err)
 	}
 	if _, err := in.index.NewKey(ctx, in.keys, index.LocatorBits(planned)); err != nil {
+		in.close()
+		return nil, err
+	}
+	if _, err := in.publisher.MakeSuccessor(ctx); err != nil {
 		in.close()
 		return nil, err
 	}

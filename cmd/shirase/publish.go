@@ -73,6 +73,9 @@ notice tells and a check does not, or rows that could not be read, stop it.
 			}
 			p.Contradictions = against
 			a.tellDoubts(p.Differences, p.Uncompared, p.Missing)
+			if p.State == incident.StateRetired {
+				a.say("warning: a fact ends the answers, and destroys no key: shirase incident retire %s", p.Incident)
+			}
 			return a.print(p, func(w io.Writer) {
 				if !p.Changed {
 					fmt.Fprintf(w, "%s is published as it is: statement %s.\n", p.Incident, web.Digits(p.Seq))
@@ -100,6 +103,7 @@ notice tells and a check does not, or rows that could not be read, stop it.
 			})
 		},
 	}
+	a.todayFlag(c)
 	c.Flags().StringVar(&despite, "despite", "", "publish although facts, roster and rules differ, and why")
 	return c
 }

@@ -92,6 +92,7 @@ published now: drafts, and the notice that would be next. It publishes and reiss
 	f.BoolVar(&drafts, "preview", false, "show drafts, to this machine only and with a token; publish nothing")
 	f.BoolVar(&elsewhere, "evaluator-elsewhere", false, "answer no evaluations: a proxy leads /check/v1/evaluate to a shirase serve evaluator")
 	ageFlag(c, "password-max-age", &age)
+	a.todayFlag(c)
 	f.BoolVar(&logRequests, "log-requests", false, "log a line a request: route, status, size, time; no addresses")
 	c.AddCommand(a.cmdServeEvaluator())
 	return c
@@ -342,7 +343,10 @@ func (a *app) mountArchive(ctx context.Context, in *instance, view *archive.View
 // returns, nothing reads or writes the instance any more.
 func (a *app) serve(ctx context.Context, in *instance, l net.Listener, s serving, ready func(url string) error) error {
 	if s.preview == nil {
-		if _, err := in.publisher.Reissue(ctx, actor.Server(), false); err != nil && !errors.Is(err, index.ErrNone) {
+		switch _, err := in.publisher.Reissue(ctx, actor.Server(), false); {
+		case errors.Is(err, index.ErrClock): // everything but fresh answers is served
+			slog.Error("reissue the statement", "error", err, "hint", hint.Of(err))
+		case err != nil && !errors.Is(err, index.ErrNone):
 			return err
 		}
 	}

@@ -296,6 +296,9 @@ func (x *Index) DecideEnd(ctx context.Context, keys *files.Keys, e Ending, by st
 	return wrap(err, "decide an end")
 }
 
+// AnsweredUnder gives the incidents whose current revision is sealed under a key.
+func AnsweredUnder(st *check.Statement, key string) []string { return answeredUnder(st, key, "") }
+
 // answeredUnder gives the incidents whose current revision is sealed under a key, but for one.
 func answeredUnder(st *check.Statement, key, but string) (ids []string) {
 	for _, l := range st.Layers {

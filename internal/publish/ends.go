@@ -255,6 +255,19 @@ func (p *Publisher) certify(ctx context.Context, id string, pub *Publication) (*
 	return cert, append(remaining, Backups), nil
 }
 
+// Answered reports whether anything of an incident is sealed in the newest statement.
+func (p *Publisher) Answered(ctx context.Context, id string) (bool, error) {
+	st, _, _, err := p.Index.Statement(ctx)
+	if errors.Is(err, index.ErrNone) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	in := st.Incident(id)
+	return in != nil && in.State.Sealed(), nil
+}
+
 // Reopen publishes that an incident's scope is examined again: its last revision stays sealed, and is asked. Errors:
 // index.ErrState.
 func (p *Publisher) Reopen(ctx context.Context, who actor.Actor, id string) (*Publication, error) {
