@@ -72,7 +72,7 @@ the public is shown of each incident, and verifies every layer.`,
 				return err
 			}
 			defer in.close()
-			report, err := publish.Verify(c.Context(), in.db, in.dir, in.index, vkey)
+			report, err := publish.Verify(c.Context(), in.db, in.dir, in.keys, in.index, vkey)
 			if err != nil && c.Context().Err() != nil { // nothing is known of what was not read
 				return err
 			}

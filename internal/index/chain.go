@@ -23,7 +23,20 @@ type Chain struct {
 	at     map[int64]int64       // the ledger's entry of each statement, where the chain was read from one
 	keys   map[string]check.Key  // every key that a statement has named
 	layers map[check.Hash]layer  // every layer, served or source
+
+	standing map[check.Hash]leftLayer // the layers of the newest
+	left     map[check.Hash]departure // those that have left since version 2
+	sealed   []Revision               // every revision, in the order in which they appeared
 }
+
+// Revision is a revision of an incident as statements bound it.
+type Revision struct {
+	Incident, Revision string
+	Counts             map[string]int64 // entries by kind
+}
+
+// Revisions gives every revision that was published.
+func (c *Chain) Revisions() []Revision { return c.sealed }
 
 // layer is what statements say of one.
 type layer struct {
@@ -71,7 +84,9 @@ func (c *Chain) Next(raw []byte) error {
 	if c.roots == nil {
 		c.roots, c.last = map[string]check.Hash{}, map[string]int64{}
 		c.keys, c.layers = map[string]check.Key{}, map[check.Hash]layer{}
+		c.left = map[check.Hash]departure{}
 	}
+	c.depart(st)
 	for _, k := range st.Keys {
 		c.keys[k.ID] = k
 	}
@@ -91,8 +106,13 @@ func (c *Chain) Next(raw []byte) error {
 // source binds a revision to its layer.
 func (c *Chain) source(st *check.Statement, src check.Source) error {
 	name := src.Incident + " revision " + src.Revision
-	if before, ok := c.roots[name]; ok && before != src.Root {
+	before, known := c.roots[name]
+	if known && before != src.Root {
 		return fmt.Errorf("%w: statement %d: %s is another layer than before: two keystreams were one", ErrChain, st.Seq, name)
+	}
+	if !known {
+		counts, _, _ := st.Incident(src.Incident).Exposed(src.Revision)
+		c.sealed = append(c.sealed, Revision{src.Incident, src.Revision, counts})
 	}
 	c.roots[name] = src.Root
 	if st.Incident(src.Incident).Revision != src.Revision {
@@ -137,11 +157,14 @@ func (x *Index) VerifyChain(ctx context.Context, ledger *Chain, published, commi
 			last.Seq, last.Hash = own.Seq, own.Hash
 		}
 	}
-	if err := rows.Err(); err != nil {
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 		return fmt.Errorf("read the statements: %w", err)
 	}
 	if last.Seq != ledger.Seq || last.Hash != ledger.Hash {
 		return fmt.Errorf("%w: the database ends with statement %d, the ledger with %d", ErrChain, last.Seq, ledger.Seq)
 	}
-	return rows.Close()
+	if err := x.verifyLeft(ctx, &own); err != nil {
+		return fmt.Errorf("database: %w", err)
+	}
+	return nil
 }

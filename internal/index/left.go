@@ -22,6 +22,61 @@ type leftLayer struct {
 	n           int64
 }
 
+// departure is when a layer left.
+type departure struct {
+	leftLayer
+	seq int64
+	at  time.Time
+}
+
+// depart takes in which layers a statement leaves out, and which it has again.
+func (c *Chain) depart(st *check.Statement) {
+	now := layersOf(st)
+	for root, l := range c.standing {
+		if _, stays := now[root]; !stays && st.V > 1 { // earlier versions did not go on serving them
+			c.left[root] = departure{l, st.Seq, st.Time.Time}
+		}
+	}
+	for root := range now {
+		delete(c.left, root)
+	}
+	c.standing = now
+}
+
+// verifyLeft compares what is kept of layers that have left with the statements.
+func (x *Index) verifyLeft(ctx context.Context, c *Chain) error {
+	rows, err := x.db.QueryContext(ctx, `SELECT root, locator_bits, n, seq, left_at FROM index_left ORDER BY root`)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	seen := map[check.Hash]bool{}
+	for rows.Next() {
+		var root string
+		var d departure
+		var at int64
+		if err := rows.Scan(&root, &d.locatorBits, &d.n, &d.seq, &at); err != nil {
+			return err
+		}
+		if err := d.root.UnmarshalText([]byte(root)); err != nil {
+			return fmt.Errorf("index_left: %w: no root", ErrChain)
+		}
+		if want, left := c.left[d.root]; !left || want.leftLayer != d.leftLayer || want.seq != d.seq || at != store.Micros(want.at) {
+			return fmt.Errorf("index_left %s: %w: no statement has left it out so", d.root, ErrChain)
+		}
+		seen[d.root] = true
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return err
+	}
+	for root, d := range c.left {
+		if !seen[root] && d.at.After(x.now().Add(-servedOn)) {
+			return fmt.Errorf("index_left %s: %w: it is missing, and still to be served", root, ErrChain)
+		}
+	}
+	return nil
+}
+
 // layersOf gives every layer that a statement speaks of, served or source.
 func layersOf(st *check.Statement) map[check.Hash]leftLayer {
 	all := map[check.Hash]leftLayer{}

@@ -134,14 +134,22 @@ func newVerification(ctx context.Context, dir *files.Dir, vkey string, db *store
 }
 
 func (v *verification) run() error {
+	served := int64(0)
 	if v.db != nil {
 		if err := v.keys(); err != nil {
+			return err
+		}
+		var err error // before the checkpoint is read, which only grows
+		if served, err = count(v.ctx, v.db, `SELECT served FROM ledger_turn WHERE id = 1`); err != nil {
 			return err
 		}
 	}
 	ok, err := v.checkpoint()
 	if err != nil || !ok {
 		return err
+	}
+	if served < 0 || served > v.Size {
+		v.found.add("ledger_turn", -1, fmt.Sprintf("%d entries are said to be served, under a checkpoint of %d", served, v.Size))
 	}
 	var head checkpoint
 	if v.db != nil {
