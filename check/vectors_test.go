@@ -207,7 +207,7 @@ func (w *world) answerFor(id identity.Identity) *Answer {
 	who := id.Value
 	a := &Answer{V: 1, Type: answerType, PersonalData: PersonalData, Claimed: At(w.now), Identity: AnswerIdentity{string(id.Kind), id.Value},
 		Statement: w.raw, Proof: w.proof, Evaluations: []Evaluation{}, Buckets: []AnswerBucket{}}
-	outputs, buckets := map[string]*Output{}, map[Hash]*Bucket{}
+	outputs, buckets := map[string]*Output{}, map[Hash]*Group{}
 	scalar := func(s string) *ristretto255.Scalar {
 		u := sha512.Sum512([]byte(s))
 		k, err := ristretto255.NewScalar().SetUniformBytes(u[:])
@@ -241,7 +241,7 @@ func (w *world) answerFor(id identity.Identity) *Answer {
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		if buckets[l.ID], err = ParseBucket(body, number, l.Root, l.Bits, l.Pad); err != nil {
+		if buckets[l.ID], err = ParseGroup(body, number, l.Bits, l.Root, l.Bits, l.Pad); err != nil {
 			w.t.Fatal(err)
 		}
 		a.Buckets = append(a.Buckets, AnswerBucket{l.ID, buckets[l.ID].Bytes()})
@@ -251,7 +251,7 @@ func (w *world) answerFor(id identity.Identity) *Answer {
 		w.t.Fatal(err)
 	}
 	if err == nil {
-		a.Verdict = *v
+		a.Verdict = *v.version1()
 	}
 	return a
 }
@@ -261,7 +261,7 @@ func (w *world) without(a *Answer, layer Hash) *Answer {
 	w.t.Helper()
 	c := *a
 	c.Buckets = nil
-	outputs, buckets := map[string]*Output{}, map[Hash]*Bucket{}
+	outputs, buckets := map[string]*Output{}, map[Hash]*Group{}
 	id, err := canonicalIdentity(a.Identity)
 	if err != nil {
 		w.t.Fatal(err)
@@ -280,7 +280,7 @@ func (w *world) without(a *Answer, layer Hash) *Answer {
 	for _, b := range a.Buckets {
 		if l := w.st.layer(b.Layer); b.Layer != layer {
 			c.Buckets = append(c.Buckets, b)
-			if buckets[b.Layer], err = ParseBucket(b.Bytes, outputs[l.Key].Bucket(l.Bits), l.Root, l.Bits, 0); err != nil {
+			if buckets[b.Layer], err = parseSaved(b.Bytes, outputs[l.Key].Bucket(l.Bits), l.Bits, l.Root, l.Bits, l.Pad); err != nil {
 				w.t.Fatal(err)
 			}
 		}
@@ -289,7 +289,7 @@ func (w *world) without(a *Answer, layer Hash) *Answer {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	c.Verdict = *v
+	c.Verdict = *v.version1()
 	return &c
 }
 
