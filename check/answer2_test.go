@@ -107,7 +107,7 @@ func TestAnswer2Vectors(t *testing.T) {
 	remove := func(name, code string, path ...any) answerVector {
 		return answerVector{Name: name, Base: "affected", Op: "remove", Path: path, Error: code}
 	}
-	altered := func(v answerVector) answerVector { v.Altered = true; return v }
+	altered := func(v answerVector) answerVector { v.Fault = FaultAltered; return v }
 	of := func(base string, v answerVector) answerVector { v.Base = base; return v }
 	deep, one := newDeepWorld(t), newWorld(t)
 	groups := func(i int) Bytes { return affected.Groups[i].Bytes }
@@ -170,7 +170,7 @@ func TestAnswer2Vectors(t *testing.T) {
 		set("evaluations-none", "answer", []any{}, "evaluations"),
 		altered(set("evaluation-ended-key", "proof", "k0", "evaluations", 0, "key")),
 	}
-	for _, v := range vs {
+	for i, v := range vs {
 		b := applied(t, vs, v)
 		trusted := w.vkey
 		policy, err := LedgerPolicy(trusted)
@@ -185,13 +185,16 @@ func TestAnswer2Vectors(t *testing.T) {
 			t.Errorf("%s: verified as %s, want %s", v.Name, a.Verdict.Result, v.Error)
 		case v.Error != "" && Code(err) != v.Error:
 			t.Errorf("%s: %s (%v), want %s", v.Name, Code(err), err, v.Error)
-		case Altered(err) != v.Altered:
-			t.Errorf("%s: %v: altered is %v", v.Name, err, Altered(err))
+		case v.Error != "" && Fault(err) != v.Fault && v.Fault != "":
+			t.Errorf("%s: %v: told as %s", v.Name, err, Fault(err))
+		}
+		if v.Error != "" {
+			vs[i].Fault = Fault(err)
 		}
 	}
 	golden(t, "answer2.json", map[string]any{
 		"about": "Answer files of version 2, and what becomes of them, as answer.json has it for version 1. Without error a file verifies under ledgerKey, and the witnesses that its statement asks for. " +
-			"altered: it is told as a file in which somebody changed address or verdict.",
+			"fault: what is told to be wrong with the file.",
 		"ledgerKey": w.vkey, "vectors": vs})
 }
 

@@ -193,7 +193,7 @@ type answerVector struct {
 	Byte    int             `json:"byte,omitempty"`
 	Keys    []string        `json:"ledgerKeys,omitempty"` // trusted instead of ledgerKey
 	Error   string          `json:"error,omitempty"`
-	Altered bool            `json:"altered,omitempty"`
+	Fault   string          `json:"fault,omitempty"`
 	Verdict *Verdict        `json:"verdict,omitempty"`
 }
 
