@@ -1,13 +1,16 @@
 package check
 
 import (
-	"bytes"
+	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"math/big"
 	"net/http"
 	"net/url"
-	"sync"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -16,20 +19,16 @@ import (
 	"shirase/identity"
 )
 
-var (
-	// ErrAudit says that a served layer is not the fold of its source layers.
-	ErrAudit = errors.New("the served layer is not the fold of its sources")
-)
-
 const maxReply = 64 << 10 // bytes of an evaluation, a key or a tile
 
 // Client asks one server. Its zero value asks nothing: Server is needed, and
 // Policy or Pins.
 type Client struct {
 	Server string  // base URL
-	Policy *Policy // trusted ledger keys; nil means Pins decide
+	Policy *Policy // the verifier's own; what it does not speak of, log keys or witnesses, Pins and statements decide
 	Pins   *Pins   // remembered ledgers; nil means nothing is remembered
-	Audit  bool    // also compare with the source layers
+	Audit  bool    // compare folds with every source, and not with some
+	Cap    int     // bits of outputs that may leave: CapBits, which 0 means, or RaisedBits
 
 	HTTP *http.Client        // nil means one with a time-out and without redirects
 	Now  func() time.Time    // nil means time.Now
@@ -48,7 +47,7 @@ func (c *Client) Check(ctx context.Context, id identity.Identity) (*Answer, erro
 	switch {
 	case errors.Is(err, errKeyGone): // a new statement came between
 		return c.check(ctx, base, id)
-	case err == nil && !a.Verdict.Complete(): // one of several servers may be behind for a moment
+	case err == nil && a.Verdict.missing(): // one of several servers may be behind for a moment
 		if st, _, _, err := c.Statement(ctx); err == nil && st.Seq != a.Verdict.Seq {
 			return c.check(ctx, base, id)
 		}
@@ -75,13 +74,16 @@ func (c *Client) check(ctx context.Context, base *url.URL, id identity.Identity)
 	if err != nil {
 		return nil, err
 	}
-	st := s.st
-	a := &Answer{V: 1, Type: answerType, PersonalData: PersonalData, Claimed: At(c.now()),
+	a := &Answer{V: 2, Type: answerType, PersonalData: PersonalData, Claimed: At(c.now()),
 		Identity: AnswerIdentity{string(id.Kind), id.Value}, Statement: s.raw, Proof: s.proof,
-		Evaluations: []Evaluation{}, Buckets: []AnswerBucket{}}
+		Evaluations: []Evaluation{}, Groups: []AnswerGroup{}, Sources: []AnswerGroup{}, Cap: cmp.Or(c.Cap, CapBits), Checkpoint: s.checkpoint, Vouched: s.vouched}
+	depths, err := s.st.Depths(a.Cap)
+	if err != nil {
+		return nil, err
+	}
 	outputs := map[string]*Output{}
-	for i := range st.Layers {
-		key := st.Key(st.Layers[i].Key)
+	for i := range s.st.Layers {
+		key := s.st.Key(s.st.Layers[i].Key)
 		if outputs[key.ID] != nil {
 			continue
 		}
@@ -92,16 +94,26 @@ func (c *Client) check(ctx context.Context, base *url.URL, id identity.Identity)
 		a.Evaluations = append(a.Evaluations, *e)
 		outputs[key.ID] = out
 	}
-	buckets, err := c.buckets(ctx, base, st, outputs)
+	asked, err := c.layers(ctx, base, s.st, outputs, depths)
 	if err != nil {
 		return nil, err
 	}
-	for i := range st.Layers {
-		if b := buckets[st.Layers[i].ID]; b != nil {
-			a.Buckets = append(a.Buckets, AnswerBucket{st.Layers[i].ID, b.Bytes()})
+	groups := map[Hash]*Group{}
+	for i := range s.st.Layers {
+		l := &s.st.Layers[i]
+		got := asked[i]
+		if got == nil {
+			continue
+		}
+		groups[l.ID] = got.group
+		a.Groups = append(a.Groups, AnswerGroup{l.ID, got.group.Depth, got.group.Bytes()})
+		for _, src := range l.Sources {
+			if g := got.sources[src.Root]; g != nil {
+				a.Sources = append(a.Sources, AnswerGroup{src.Root, g.Depth, g.Bytes()})
+			}
 		}
 	}
-	v, err := conclude(st, id, outputs, buckets)
+	v, err := conclude(s.st, id, outputs, groups)
 	if err != nil {
 		return nil, err
 	}
@@ -148,77 +160,142 @@ func (c *Client) evaluate(ctx context.Context, base *url.URL, key *Key, id ident
 	return &Evaluation{key.ID, blinded.Secret(), reply.Evaluated[0], reply.Proof}, &out[0], nil
 }
 
-// buckets fetches and verifies one bucket of every layer, side by side. A layer
-// the server says it cannot give has none.
-func (c *Client) buckets(ctx context.Context, base *url.URL, st *Statement, outputs map[string]*Output) (map[Hash]*Bucket, error) {
-	got := map[Hash]*Bucket{}
-	var mu sync.Mutex
+// given is what a server gave of a layer: the group of buckets, and of a fold
+// the same of the sources that were drawn.
+type given struct {
+	group   *Group
+	sources map[Hash]*Group
+}
+
+// layers fetches and verifies the group of every layer, side by side. A layer
+// the server says it cannot give is nil.
+func (c *Client) layers(ctx context.Context, base *url.URL, st *Statement, outputs map[string]*Output, depths map[Hash]int) ([]*given, error) {
+	got := make([]*given, len(st.Layers))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(4)
 	for i := range st.Layers {
 		l := &st.Layers[i]
-		g.Go(func() error {
-			y := outputs[l.Key]
-			b, err := c.bucket(ctx, base, l.ID, y.Bucket(l.Bits), l.Bits, l.Pad)
-			if err != nil || b == nil {
-				return err
-			}
-			if c.Audit {
-				if err := c.audit(ctx, base, l, st.Key(l.Key).LocatorBits, y, b); err != nil {
-					return err
-				}
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			got[l.ID] = b
-			return nil
+		g.Go(func() (err error) {
+			got[i], err = c.layer(ctx, base, l, st.Key(l.Key).LocatorBits, outputs[l.Key], depths[l.ID])
+			return err
 		})
 	}
 	return got, g.Wait()
 }
 
+// layer fetches a layer's group and compares it with sources of the layer. It
+// reveals no more by that: the bits are those already shown.
+func (c *Client) layer(ctx context.Context, base *url.URL, l *Layer, locatorBits int, y *Output, depth int) (*given, error) {
+	g, err := c.group(ctx, base, l.ID, y, depth, l.Bits, l.Pad)
+	if g == nil || err != nil {
+		return nil, err
+	}
+	got := &given{g, map[Hash]*Group{}}
+	for _, src := range c.draw(l) {
+		bits, p := sourceGroup(src, locatorBits, depth)
+		s, err := c.group(ctx, base, src.Root, y, p, bits, 0)
+		switch {
+		case err != nil:
+			return nil, err
+		case s == nil && c.Audit:
+			return nil, fmt.Errorf("%w: the source layer of %s is not served", ErrAudit, src.Incident)
+		case s == nil: // what cannot be compared is as good as not given
+			return nil, nil
+		}
+		got.sources[src.Root] = s
+	}
+	return got, g.holds(l, got.sources)
+}
+
+// draw gives the sources of a fold that are compared with it: some, whom the
+// server cannot foresee, or for an audit all.
+func (c *Client) draw(l *Layer) []Source {
+	n := sampleOf(l)
+	if c.Audit && n > 0 {
+		n = len(l.Sources)
+	}
+	drawn := slices.Clone(l.Sources)
+	for i := range n {
+		j, err := rand.Int(rand.Reader, big.NewInt(int64(len(drawn)-i)))
+		if err != nil {
+			panic(err) // crypto/rand does not fail
+		}
+		k := i + int(j.Int64())
+		drawn[i], drawn[k] = drawn[k], drawn[i]
+	}
+	return drawn[:n]
+}
+
+// group fetches and verifies the group of a layer's buckets that begin with the
+// first bits of an output; nil where the server cannot give it. pad is 0 where
+// no statement says it.
+func (c *Client) group(ctx context.Context, base *url.URL, layer Hash, y *Output, depth, bits, pad int) (*Group, error) {
+	number := y.Bucket(depth)
+	if depth == bits {
+		b, err := c.bucket(ctx, base, layer, number, bits, pad)
+		if b == nil || err != nil {
+			return nil, err
+		}
+		return &Group{number, depth, bits, []*Bucket{b}}, nil
+	}
+	limit := int64(MaxGroup)
+	if pad > 0 {
+		limit = groupSize(bits, depth, pad)
+	}
+	u := base.JoinPath("check/v1/layers", layer.String(), "groups", strconv.Itoa(depth), BucketName(number, depth))
+	body, err := c.part(ctx, u, layer, int(limit))
+	var status *StatusError
+	if errors.As(err, &status) && status.Status == http.StatusNotFound && (status.Problem == "unknown-path" || status.Problem == "") {
+		return c.oneByOne(ctx, base, layer, number, depth, bits, pad) // a server of version 1 knows no groups
+	}
+	if errors.As(err, &status) && status.missing() {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return ParseGroup(body, number, depth, layer, bits, pad)
+}
+
+// oneByOne fetches each bucket of a group, in their order whatever is sought.
+func (c *Client) oneByOne(ctx context.Context, base *url.URL, layer Hash, number int64, depth, bits, pad int) (*Group, error) {
+	g := &Group{Number: number, Depth: depth, Bits: bits}
+	for i := range int64(1) << (bits - depth) {
+		b, err := c.bucket(ctx, base, layer, number<<(bits-depth)+i, bits, pad)
+		if b == nil || err != nil {
+			return nil, err
+		}
+		g.Buckets = append(g.Buckets, b)
+	}
+	return g, nil
+}
+
+// bucket fetches and verifies one bucket; nil where the server cannot give it.
 func (c *Client) bucket(ctx context.Context, base *url.URL, layer Hash, number int64, bits, pad int) (*Bucket, error) {
 	limit := pad
 	if pad == 0 {
 		limit = MaxPad
 	}
-	u := base.JoinPath("check/v1/layers", layer.String(), "buckets", BucketName(number, bits))
-	body, err := c.do(ctx, http.MethodGet, u, nil, "application/octet-stream", limit)
+	body, err := c.part(ctx, base.JoinPath("check/v1/layers", layer.String(), "buckets", BucketName(number, bits)), layer, limit)
 	var status *StatusError
 	if errors.As(err, &status) && status.missing() {
 		return nil, nil
 	}
-	if errors.Is(err, errTooLong) {
-		return nil, fmt.Errorf("%w: bucket %s: longer than the statement says", ErrBucket, BucketName(number, bits))
-	}
 	if err != nil {
-		return nil, fmt.Errorf("get a bucket of layer %s: %w", layer, err)
+		return nil, err
 	}
 	return ParseBucket(body, number, layer, bits, pad)
 }
 
-// audit compares a served bucket with the same prefix of each source layer. It
-// reveals nothing more: the prefix is the one already shown.
-func (c *Client) audit(ctx context.Context, base *url.URL, l *Layer, locatorBits int, y *Output, served *Bucket) error {
-	var all []byte
-	for _, s := range l.Sources {
-		bits := BucketBits(s.N, locatorBits)
-		b, err := c.bucket(ctx, base, s.Root, y.Bucket(bits), bits, 0)
-		if err != nil {
-			return err
-		}
-		if b == nil {
-			return fmt.Errorf("%w: the source layer of %s is not served", ErrAudit, s.Incident)
-		}
-		for i := 0; i < len(b.Entries); i += EntrySize {
-			if bucketOf(b.Entries[i:], l.Bits) == served.Number {
-				all = append(all, b.Entries[i:i+EntrySize]...)
-			}
-		}
+// part fetches a part of a layer. One that is longer than it can be is no part
+// of it.
+func (c *Client) part(ctx context.Context, u *url.URL, layer Hash, limit int) ([]byte, error) {
+	body, err := c.do(ctx, http.MethodGet, u, nil, "application/octet-stream", limit)
+	if errors.Is(err, errTooLong) {
+		return nil, fmt.Errorf("%w: layer %s: longer than the statement says", ErrBucket, layer)
 	}
-	sortEntries(all)
-	if !bytes.Equal(all, served.Entries) {
-		return fmt.Errorf("%w: bucket %s of layer %s", ErrAudit, BucketName(served.Number, l.Bits), l.ID)
+	if err != nil {
+		return nil, fmt.Errorf("get a part of layer %s: %w", layer, err)
 	}
-	return nil
+	return body, nil
 }

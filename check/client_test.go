@@ -1,7 +1,6 @@
 package check
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -31,11 +30,11 @@ func TestCheck(t *testing.T) {
 	c.Audit = true
 	want := map[string]Verdict{
 		worldAffected: {Result: Affected, AsOf: At(worldTime), Seq: 1, Checked: []string{"naver-2013", "shop-2020"},
-			Incidents: []Finding{{"naver-2013", []string{"email", "nickname", "password:hashed"}}, {"shop-2020", []string{"address", "email"}}}, NotCovered: notChecked},
+			Incidents: []Finding{{"naver-2013", []string{"email", "nickname", "password:hashed"}}, {"shop-2020", []string{"address", "email"}}}, Dropped: []DroppedFinding{}, NotCovered: notChecked, Unreadable: []Unreadable{}, Compromised: []string{}},
 		"member1@naver-2013.example.com": {Result: Affected, AsOf: At(worldTime), Seq: 1, Checked: []string{"naver-2013", "shop-2020"},
-			Incidents: []Finding{{"naver-2013", []string{"email", "password:hashed"}}}, NotCovered: notChecked},
+			Incidents: []Finding{{"naver-2013", []string{"email", "password:hashed"}}}, Dropped: []DroppedFinding{}, NotCovered: notChecked, Unreadable: []Unreadable{}, Compromised: []string{}},
 		worldStranger: {Result: NotInScope, AsOf: At(worldTime), Seq: 1, Checked: []string{"naver-2013", "shop-2020"},
-			Incidents: []Finding{}, NotCovered: notChecked},
+			Incidents: []Finding{}, Dropped: []DroppedFinding{}, NotCovered: notChecked, Unreadable: []Unreadable{}, Compromised: []string{}},
 	}
 	var traffic []string
 	for who, v := range want {
@@ -175,44 +174,8 @@ func TestMissingLayer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a.Verdict.Result != Open || len(a.Verdict.Checked) != 0 || !slices.Contains(a.Verdict.NotCovered, NotCovered{"naver-2013", WhyLayerMissing}) {
+	if a.Verdict.Result != Incomplete || a.Verdict.Complete() || len(a.Verdict.Checked) != 0 || !slices.Contains(a.Verdict.NotCovered, NotCovered{"naver-2013", WhyLayerMissing}) {
 		t.Fatalf("%+v", a.Verdict)
-	}
-}
-
-// TestAuditFindsForeignFold has an operator publish a served layer that leaves
-// out one entry of its source.
-func TestAuditFindsForeignFold(t *testing.T) {
-	w := newWorld(t)
-	st := clone(t, w.st)
-	l := fold(st)
-	var entries []byte
-	f := w.open(l.ID)
-	y, _ := w.keys["k1"].Output(email(t, worldAffected).Input())
-	for e, err := range f.Entries(t.Context()) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		if want := SealEntry(&y, 16, "naver-2013", "2", 0); !bytes.Equal(e[:tagEnd], want[:tagEnd]) {
-			entries = append(entries, e...)
-		}
-	}
-	extra := randomEntries(1, 16, 99) // keeps the count
-	entries = append(entries, extra...)
-	sortEntries(entries)
-	info := w.write(func(b *bytes.Buffer) (LayerInfo, error) { return WriteLayer(b, l.N, 16, false, each(entries)) })
-	l.ID, l.Root, l.Pad = info.Root, info.Root, info.Pad
-	slices.SortFunc(st.Layers, func(a, b Layer) int { return bytes.Compare(a.ID[:], b.ID[:]) })
-	w.publish(st)
-	url, _ := w.serve(lie{})
-	c := w.client(url)
-	a, err := c.Check(context.Background(), email(t, worldAffected))
-	if err != nil || len(a.Verdict.Incidents) != 1 {
-		t.Fatalf("the test does not lie as it should: %v", err)
-	}
-	c.Audit = true
-	if _, err := c.Check(context.Background(), email(t, worldAffected)); !errors.Is(err, ErrAudit) {
-		t.Fatalf("the audit finds nothing: %v", err)
 	}
 }
 
@@ -448,7 +411,7 @@ func TestAnswerJSON(t *testing.T) {
 	if err := json.Unmarshal(b, &m); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"v", "type", "personalData", "claimed", "identity", "verdict", "statement", "proof", "evaluations", "buckets"} {
+	for _, want := range []string{"v", "type", "personalData", "claimed", "identity", "verdict", "statement", "proof", "evaluations", "groups", "sources", "cap"} {
 		if _, ok := m[want]; !ok {
 			t.Errorf("no member %q", want)
 		}

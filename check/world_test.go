@@ -283,6 +283,7 @@ type lie struct {
 	statement func(reply map[string]string)
 	evaluate  func(key string, blinded [][]byte) (evaluated [][]byte, proof []byte)
 	bucket    func(body []byte, layer Hash, number int64) []byte // nil means 404
+	group     func(body []byte, layer Hash) []byte               // nil means 404
 	before    func(w http.ResponseWriter, r *http.Request) bool  // true means handled
 }
 
@@ -356,6 +357,43 @@ func (w *world) serve(l lie) (url string, seen *[]string) {
 		if body == nil {
 			http.NotFound(rw, r)
 			return
+		}
+		rw.Write(body)
+	})
+	mux.HandleFunc("GET /check/v1/layers/{layer}/groups/{p}/{number}", func(rw http.ResponseWriter, r *http.Request) {
+		var root Hash
+		unknown := func(problem string) {
+			rw.Header().Set("Content-Type", "application/problem+json")
+			rw.WriteHeader(http.StatusNotFound)
+			fmt.Fprintf(rw, `{"type":"/problems/%s"}`, problem)
+		}
+		if w.st.V == 1 { // a server of version 1
+			unknown("unknown-path")
+			return
+		}
+		if root.UnmarshalText([]byte(r.PathValue("layer"))) != nil || w.layers[root] == nil {
+			unknown("unknown-layer")
+			return
+		}
+		f := w.open(root)
+		p, number, err := ParseGroupName(r.PathValue("p"), r.PathValue("number"), f.Info().Bits)
+		if err != nil {
+			unknown("unknown-bucket")
+			return
+		}
+		pad := f.Info().Pad
+		if served := w.st.layer(root); served != nil {
+			pad = served.Pad
+		}
+		body, err := f.AppendGroup(nil, p, number, pad)
+		if err != nil {
+			w.t.Error(err)
+		}
+		if l.group != nil {
+			if body = l.group(body, root); body == nil {
+				unknown("unknown-layer")
+				return
+			}
 		}
 		rw.Write(body)
 	})
