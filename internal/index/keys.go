@@ -182,29 +182,23 @@ func (x *Index) sealingKey(ctx context.Context, keys *files.Keys, locatorBits in
 	return x.makeKey(ctx, keys, "k"+strconv.Itoa(next), locatorBits)
 }
 
-// Successor gives the key that a rotation seals under: the one that was made by a rotation that is not done, or a new one.
-// locatorBits of 0 are those of the key before.
+// Successor gives the key that a rotation seals under. Of two keys that have not ended it is the newest live one: what is
+// under the other follows. One alone that is used is followed by a new one. locatorBits of 0 are those of the key before.
 func (x *Index) Successor(ctx context.Context, keys *files.Keys, locatorBits int) (check.Key, error) {
 	st, _, _, err := x.Statement(ctx)
 	if err != nil {
-		return check.Key{}, err
+		return check.Key{}, wrap(err, "rotate the evaluator's key")
 	}
 	known, err := x.Keys(ctx)
 	if err != nil {
 		return check.Key{}, err
 	}
-	// Of two live keys the newer one is the successor; where there is one, it is the one that is followed.
-	var live []string
-	for i := range known {
-		if known[i].State() == check.KeyLive && known[i].EndDecided.IsZero() {
-			live = append(live, known[i].ID)
-		}
+	known = slices.DeleteFunc(known, func(k KeyStatus) bool { return !k.EndDecided.IsZero() })
+	var not []string
+	if len(known) == 1 && uses(st, known[0].ID) {
+		not = []string{known[0].ID}
 	}
-	if len(live) == 1 && uses(st, live[0]) {
-		k, err := x.sealingKey(ctx, keys, locatorBits, live[0])
-		return k, wrap(err, "rotate the evaluator's key")
-	}
-	k, err := x.sealingKey(ctx, keys, locatorBits)
+	k, err := x.sealingKey(ctx, keys, locatorBits, not...)
 	return k, wrap(err, "rotate the evaluator's key")
 }
 

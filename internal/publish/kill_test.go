@@ -20,9 +20,17 @@ import (
 	"shirase/internal/store/storetest"
 )
 
-// TestMain is also the child that TestKill kills: it publishes one title after another for ever.
-func TestMain(m *testing.M) { killtest.Main(m, publishForEver) }
+// TestMain is also the children that TestKill and TestEndsKilled kill.
+func TestMain(m *testing.M) {
+	killtest.Main(m, func(args []string, step func()) error {
+		if args[3] == "ends" {
+			return endingChild(args, step)
+		}
+		return publishForEver(args, step)
+	})
+}
 
+// publishForEver publishes one title after another for ever.
 func publishForEver(args []string, step func()) error {
 	ctx := context.Background()
 	db, err := store.Open(ctx, args[0])

@@ -158,6 +158,15 @@ func unlimited(*http.Request, int) (time.Duration, bool) { return 0, true }
 // ask checks an address with the real client against what is served.
 func (w *world) ask(address string) *check.Verdict {
 	w.t.Helper()
+	v, err := w.tryAsk(address)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return v
+}
+
+func (w *world) tryAsk(address string) (*check.Verdict, error) {
+	w.t.Helper()
 	h := index.NewHost(w.Index, w.Log())
 	s := httptest.NewServer(h.Mux(index.NewEvaluator(w.keys, unlimited, h.Keys)))
 	defer s.Close()
@@ -172,9 +181,9 @@ func (w *world) ask(address string) *check.Verdict {
 	c := &check.Client{Server: s.URL, Policy: policy, Audit: true}
 	a, err := c.Check(w.t.Context(), id)
 	if err != nil {
-		w.t.Fatal(err)
+		return nil, err
 	}
-	return &a.Verdict
+	return &a.Verdict, nil
 }
 
 // TestState: nothing recorded is what there is; what is recorded as final has a roster; a notice cannot say another state
