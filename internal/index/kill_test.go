@@ -16,11 +16,19 @@ import (
 	"shirase/internal/store/storetest"
 )
 
-// TestMain is also the child that TestKilled kills: it seals and publishes.
-func TestMain(m *testing.M) { killtest.Main(m, child) }
+// TestMain is also the children that are killed.
+func TestMain(m *testing.M) {
+	killtest.Main(m, func(args []string, step func()) error {
+		if len(args) > 2 {
+			return ending(args, step)
+		}
+		return child(args, step)
+	})
+}
 
 const killMembers = 6000
 
+// child seals and publishes.
 func child(args []string, step func()) error {
 	ctx, url, root := context.Background(), args[0], args[1]
 	db, err := store.Open(ctx, url)
