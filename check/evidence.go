@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/bits"
 	"regexp"
+	"strconv"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -201,9 +202,24 @@ func (c *evidenceCheck) fork() (bool, error) {
 	if len(c.statements) == 2 && c.statements[0] != nil && c.statements[1] != nil {
 		a, b := c.statements[0], c.statements[1]
 		hash := c.e.Entries[0].SHA256
-		return a.Seq == b.Seq && hash != c.e.Entries[1].SHA256 || b.Seq == a.Seq+1 && b.Prev != hash, nil
+		return a.Seq == b.Seq && hash != c.e.Entries[1].SHA256 || b.Seq == a.Seq+1 && b.Prev != hash || c.goesBack(), nil
 	}
 	return false, nil // a smaller tree was shown: by whom and when is the finder's word
+}
+
+// goesBack reports that the later of two entries of one tree has the lower number.
+func (c *evidenceCheck) goesBack() bool {
+	var at [2]int64
+	var under [2]string
+	for i, entry := range c.e.Entries {
+		m := proofPattern.FindStringSubmatch(entry.Proof)
+		if m == nil { // it was verified
+			return false
+		}
+		at[i], _ = strconv.ParseInt(m[2], 10, 64)
+		under[i] = entry.Proof[len(m[0]):]
+	}
+	return under[0] == under[1] && at[0] < at[1] && c.statements[0].Seq > c.statements[1].Seq
 }
 
 // chain shows two statements of which the later contradicts the earlier.
