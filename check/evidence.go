@@ -8,6 +8,7 @@ import (
 	"math/bits"
 	"regexp"
 	"strconv"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -71,6 +72,24 @@ func IsEvidence(file []byte) bool {
 		Unknown jsontext.Value `json:",unknown"`
 	}
 	return len(file) <= MaxEvidence && json.Unmarshal(file, &e) == nil && e.Type == evidenceType
+}
+
+// EvidenceOrigin gives the origin of the ledger that an evidence file claims to
+// be about: the name by which a pinned key is looked up. It verifies nothing.
+func EvidenceOrigin(file []byte) (string, error) {
+	var e Evidence
+	if err := json.Unmarshal(file, &e); err != nil {
+		return "", fmt.Errorf("%w: %v", ErrEvidence, err)
+	}
+	if len(e.Entries) > 0 {
+		return ProofOrigin(e.Entries[0].Proof)
+	}
+	for _, c := range e.Checkpoints {
+		if origin, _, ok := strings.Cut(c, "\n"); ok && origin != "" {
+			return origin, nil
+		}
+	}
+	return "", fmt.Errorf("%w: it holds nothing that a ledger has signed", ErrEvidence)
 }
 
 // VerifyEvidence verifies an evidence file under a ledger's keys: every

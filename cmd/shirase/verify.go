@@ -33,6 +33,9 @@ statement, as its page offers it) and the proof shows that it is in the ledger.`
 			if proofFile != "" {
 				return a.verifyPublished(c.Context(), args[0], proofFile, vkeys, policyFile)
 			}
+			if file, err := readLimited(c.Context(), args[0], check.MaxEvidence); err == nil && check.IsEvidence(file) {
+				return a.verifyEvidence(c.Context(), args[0], file, vkeys, policyFile)
+			}
 			answer, err := verifyFile(c.Context(), args[0], vkeys, policyFile)
 			var usage usageError
 			var unreadable *fs.PathError

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"filippo.io/torchwood"
@@ -14,8 +13,6 @@ import (
 
 	"shirase/check"
 )
-
-const openLock = os.O_RDWR | os.O_CREATE
 
 // behind is how long one of several servers may go on with what was before.
 const behind = 2 * time.Second

@@ -25,7 +25,6 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
-	"github.com/rogpeppe/go-internal/lockedfile"
 
 	"shirase/check"
 	"shirase/internal/files"
@@ -181,11 +180,14 @@ func Open(path string, o Options) (*Monitor, error) {
 }
 
 func (m *Monitor) open() error {
-	lock, err := lockedfile.OpenFile(filepath.Join(m.path, lockName), openLock, 0o600)
+	unlock, ok, err := m.dir.Lock(lockName)
 	if err != nil {
 		return err
 	}
-	m.unlock = func() { lock.Close() }
+	if !ok {
+		return hint.Add(ErrBusy, "use a folder for each monitor: --state DIR")
+	}
+	m.unlock = unlock
 	b, err := m.dir.Get(stateFile, maxState)
 	if errors.Is(err, files.ErrNotExist) {
 		m.state = &state{V: 1, Origin: m.origin, Keys: []string{m.LedgerKey}, Notices: map[string]*noticed{}, Layers: map[string]*layer{},
