@@ -34,7 +34,7 @@ var layers = map[string]int{
 	"internal/incident": facts,
 	"internal/archive":  derived, "internal/law": derived,
 	"internal/incident/chart": room, "internal/incident/compose": room, "internal/incident/exchange": room, "internal/incident/extract": room,
-	"internal/demo": room, "internal/password": room, "internal/witness": room, "internal/response": room, "internal/reach": room, "internal/contain": room,
+	"internal/demo": room, "internal/password": room, "internal/witness": room, "internal/monitor": room, "internal/response": room, "internal/reach": room, "internal/contain": room,
 	"internal/publish": usecase,
 	"internal/site":    door, "internal/api": door, "internal/console": door,
 	"cmd/shirase": command, "internal/gate": command, // the latter reads what ./test runs

@@ -390,6 +390,15 @@ func (l *LayerFile) largest() (int, error) {
 // Info gives the layer's figures. Pad is what its largest bucket needs.
 func (l *LayerFile) Info() LayerInfo { return l.info }
 
+// LayerSize gives the length in bytes of a layer file of n entries.
+func LayerSize(n int64, locatorBits int) int64 {
+	return (&LayerFile{info: LayerInfo{N: n, Bits: BucketBits(n, locatorBits)}}).size()
+}
+
+// BucketOf gives the number of the bucket that an entry belongs to, of a layer
+// of 2^bits buckets.
+func BucketOf(entry []byte, bits int) int64 { return bucketOf(entry, bits) }
+
 func (l *LayerFile) offsetsAt() int64 { return layerHeader + l.info.N*EntrySize }
 func (l *LayerFile) treeAt() int64    { return l.offsetsAt() + 8*(1<<l.info.Bits+1) }
 func (l *LayerFile) size() int64 {

@@ -53,6 +53,10 @@ func VerifyInclusion(kind string, data []byte, proof string, policy *Policy) err
 
 // Prove is VerifyInclusion, and gives the checkpoint.
 func Prove(kind string, data []byte, proof string, policy *Policy) (*Checkpoint, error) {
+	return proveLeaf(Leaf(kind, data), proof, policy)
+}
+
+func proveLeaf(leaf []byte, proof string, policy *Policy) (*Checkpoint, error) {
 	bad := func(what string) (*Checkpoint, error) { return nil, fmt.Errorf("%w: %s", ErrInclusion, what) }
 	if len(proof) > MaxProof {
 		return bad(fmt.Sprintf("a proof longer than %d bytes", MaxProof))
@@ -80,7 +84,7 @@ func Prove(kind string, data []byte, proof string, policy *Policy) (*Checkpoint,
 	if err != nil {
 		return nil, err
 	}
-	if err := tlog.CheckRecord(path, c.Size, tlog.Hash(c.Root), index, tlog.RecordHash(Leaf(kind, data))); err != nil {
+	if err := tlog.CheckRecord(path, c.Size, tlog.Hash(c.Root), index, tlog.RecordHash(leaf)); err != nil {
 		return bad(fmt.Sprintf("entry %d", index))
 	}
 	return c, nil

@@ -37,6 +37,9 @@ statement, as its page offers it) and the proof shows that it is in the ledger.`
 			if proofFile != "" {
 				return a.verifyPublished(c.Context(), args[0], proofFile, vkeys, policyFile)
 			}
+			if file, err := readLimited(c.Context(), args[0], check.MaxEvidence); err == nil && check.IsEvidence(file) {
+				return a.verifyEvidence(c.Context(), args[0], file, vkeys, policyFile)
+			}
 			return a.verifyAnswer(c.Context(), args[0], server, vkeys, policyFile)
 		},
 	}
