@@ -20,7 +20,7 @@ import (
 	"shirase/internal/files"
 	"shirase/internal/hint"
 	"shirase/internal/index"
-	"shirase/internal/web"
+	"shirase/internal/language"
 )
 
 // maxPolicy bounds a policy file, in bytes.
@@ -347,17 +347,17 @@ var reasons = map[string]string{
 }
 
 func printVerdict(w io.Writer, v *check.Verdict) {
-	asOf := web.DateTime(web.EN, v.AsOf.Time)
+	asOf := language.DateTime(language.EN, v.AsOf.Time)
 	switch v.Result {
 	case check.Affected:
-		fmt.Fprintf(w, "Affected, as of %s (statement %s).\n", asOf, web.Digits(v.Seq))
+		fmt.Fprintf(w, "Affected, as of %s (statement %s).\n", asOf, language.Digits(v.Seq))
 		for _, f := range v.Incidents {
 			fmt.Fprintf(w, "  %s: %s\n", f.ID, strings.Join(f.Classes, ", "))
 		}
 	case check.NotInScope:
-		fmt.Fprintf(w, "Not in the published scope of %s, as of %s (statement %s).\n", compared(len(v.Checked)), asOf, web.Digits(v.Seq))
+		fmt.Fprintf(w, "Not in the published scope of %s, as of %s (statement %s).\n", compared(len(v.Checked)), asOf, language.Digits(v.Seq))
 	default:
-		fmt.Fprintf(w, "Nothing could be checked yet, as of %s (statement %s).\n", asOf, web.Digits(v.Seq))
+		fmt.Fprintf(w, "Nothing could be checked yet, as of %s (statement %s).\n", asOf, language.Digits(v.Seq))
 	}
 	if !v.Complete() {
 		fmt.Fprintln(w, "Incomplete: parts of the index were not given, so this speaks of the incidents checked and of no other.")
@@ -373,12 +373,12 @@ func compared(n int) string {
 	if n == 1 {
 		return "the one incident that was compared"
 	}
-	return "any of the " + web.Digits(int64(n)) + " incidents that were compared"
+	return "any of the " + language.Digits(int64(n)) + " incidents that were compared"
 }
 
 func incidentsCount(n int) string {
 	if n == 1 {
 		return "1 incident"
 	}
-	return web.Digits(int64(n)) + " incidents"
+	return language.Digits(int64(n)) + " incidents"
 }

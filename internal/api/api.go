@@ -22,6 +22,7 @@ import (
 	"shirase/internal/archive"
 	"shirase/internal/hint"
 	"shirase/internal/incident"
+	"shirase/internal/language"
 	"shirase/internal/web"
 )
 
@@ -35,7 +36,7 @@ type Options struct {
 	// BaseURL of this instance, without a final slash; empty: what the request was made to.
 	BaseURL string
 	// Operator is who runs this instance: the author of its feeds. Empty: the host's name.
-	Operator incident.Text
+	Operator language.Text
 	// Contacts for security.txt: URLs (RFC 9116, 2.5.3). Without one there is no such file.
 	Contacts []string
 	Log      *slog.Logger

@@ -10,7 +10,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"shirase/internal/incident"
-	"shirase/internal/web"
+	"shirase/internal/language"
 )
 
 // What searches need is stored in blocks of 4,096 incidents: their columns (columns.go), and the index of their
@@ -167,7 +167,7 @@ func documentOf(ctx context.Context, tx *sql.Tx, i incident.Shown, organisation 
 		case "organisation", "alias", "title":
 			continue
 		case "data-class", "cause", "sector", "country":
-			add(&d.body, incident.WordOf(web.JA, f.Key, f.Value.Word), incident.WordOf(web.EN, f.Key, f.Value.Word))
+			add(&d.body, incident.WordOf(language.JA, f.Key, f.Value.Word), incident.WordOf(language.EN, f.Key, f.Value.Word))
 		}
 		add(&d.body, f.Value.Text.JA, f.Value.Text.EN, f.Value.Original, f.Value.Quote)
 	}

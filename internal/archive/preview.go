@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"shirase/internal/incident"
+	"shirase/internal/language"
 	"shirase/internal/store"
 )
 
@@ -67,7 +67,7 @@ func (v *View) overlay(ctx context.Context, tx *sql.Tx) ([]laid, error) {
 
 // knownOrganisation is the id that an organisation has, or would be given.
 func knownOrganisation(ctx context.Context, q store.Querier, e Entry) (string, error) {
-	if e.Organisation == (incident.Text{}) {
+	if e.Organisation == (language.Text{}) {
 		return "", nil
 	}
 	for _, name := range e.organisationNames {

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"sync"
 
-	"shirase/internal/incident"
+	"shirase/internal/language"
 )
 
 // Result is a page of a search, and what the whole search holds.
@@ -31,7 +31,7 @@ type Facet struct {
 // FacetValue is a value with its count. Label is what people call it.
 type FacetValue struct {
 	Word   string
-	Label  incident.Text
+	Label  language.Text
 	Count  int
 	Chosen bool
 }

@@ -10,6 +10,7 @@ import (
 
 	"shirase/internal/archive"
 	"shirase/internal/incident"
+	"shirase/internal/language"
 	"shirase/internal/web"
 )
 
@@ -84,7 +85,7 @@ var datasets = map[string]source{
 
 // datasetName is what people call where a record is from: "" and archive.Own are the operator's own, and a data set of a
 // name that the operator gave has that name.
-func datasetName(lang web.Lang, word string) string {
+func datasetName(lang language.Lang, word string) string {
 	switch word {
 	case "", archive.Own:
 		return archive.FacetLabel("dataset", archive.Own).In(lang)
@@ -251,7 +252,7 @@ func toggle(v url.Values, name, word string, chosen bool) {
 }
 
 // searchProblem says why a search was not made, without repeating what was asked.
-func searchProblem(lang web.Lang, err error) string {
+func searchProblem(lang language.Lang, err error) string {
 	if strings.Contains(err.Error(), "cursor") {
 		return lang.Pick("続きの位置を読み取れませんでした。最初のページから、たどり直してください。", "The place to go on from could not be read. Please begin again from the first page.")
 	}
@@ -284,7 +285,7 @@ func (s *Site) entryRows(p page, list []archive.Entry) []row {
 }
 
 // entryDate is the date that an entry is sorted by, no more exactly than it is known.
-func entryDate(lang web.Lang, e archive.Entry) template.HTML {
+func entryDate(lang language.Lang, e archive.Entry) template.HTML {
 	if !e.Disclosed.IsZero() {
 		return moment(lang, e.Disclosed)
 	}
@@ -294,7 +295,7 @@ func entryDate(lang web.Lang, e archive.Entry) template.HTML {
 	return moment(lang, e.Day())
 }
 
-func dateLabel(lang web.Lang, key string) string {
+func dateLabel(lang language.Lang, key string) string {
 	switch key {
 	case "recorded":
 		return lang.Pick("ここに記録した日", "recorded here")
@@ -331,10 +332,10 @@ func archiveData(base string, p page, list []archive.Entry) map[string]any {
 type feedLink struct{ Title, Type, Href string }
 
 // feedsOf are the feeds of a search, for programs that look for them in the page.
-func feedsOf(lang web.Lang, q archive.Query) []feedLink {
+func feedsOf(lang language.Lang, q archive.Query) []feedLink {
 	q.Cursor, q.Sort, q.Limit = "", "", 0
 	query := q.Values()
-	if lang == web.EN {
+	if lang == language.EN {
 		query.Set("lang", "en")
 	}
 	suffix := ""

@@ -4,13 +4,13 @@ import (
 	"time"
 
 	"shirase/internal/incident"
-	"shirase/internal/web"
+	"shirase/internal/language"
 )
 
 // What pages say to programs: schema.org, as JSON-LD in a data block, which is no script and runs nowhere.
 
 // organisationData describes who answers for an incident.
-func organisationData(lang web.Lang, i incident.Incident) map[string]any {
+func organisationData(lang language.Lang, i incident.Incident) map[string]any {
 	name := i.Organisation(lang)
 	if name == "" {
 		return nil

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"shirase/internal/incident"
+	"shirase/internal/language"
 	"shirase/internal/web"
 )
 
@@ -23,7 +24,7 @@ type said struct {
 }
 
 // pastRows lists what was recorded differently before, item by item. Addenda are left out: they do not change.
-func pastRows(lang web.Lang, i incident.Incident, history []incident.Past) []pastRow {
+func pastRows(lang language.Lang, i incident.Incident, history []incident.Past) []pastRow {
 	var out []pastRow
 	for _, p := range history {
 		if !p.Changed() || p.Key == "addendum" {
@@ -43,7 +44,7 @@ func pastRows(lang web.Lang, i incident.Incident, history []incident.Past) []pas
 }
 
 // inWords writes a fact in a line, without its zone where the page says once that all times are Japan's.
-func inWords(lang web.Lang, i incident.Incident, f incident.Fact) string {
+func inWords(lang language.Lang, i incident.Incident, f incident.Fact) string {
 	if japanese(i) {
 		return f.InPlace(lang)
 	}
@@ -52,7 +53,7 @@ func inWords(lang web.Lang, i incident.Incident, f incident.Fact) string {
 
 // open lists the questions that the facts leave open. What contradicts itself is the operator's to mend, and not
 // shown here.
-func open(lang web.Lang, found []incident.Contradiction) []string {
+func open(lang language.Lang, found []incident.Contradiction) []string {
 	var out []string
 	for _, c := range found {
 		if c.Open {
@@ -68,7 +69,7 @@ type sourceRow struct {
 	Fetched                           template.HTML
 }
 
-func sourceRows(lang web.Lang, i incident.Incident) []sourceRow {
+func sourceRows(lang language.Lang, i incident.Incident) []sourceRow {
 	var out []sourceRow
 	for _, f := range i.Listed("source") {
 		row := sourceRow{Name: f.Value.Text.In(lang), URL: f.Value.URL, SHA256: f.Value.SHA256, Quote: f.Value.Quote, Licence: f.Value.Licence}
@@ -84,7 +85,7 @@ func sourceRows(lang web.Lang, i incident.Incident) []sourceRow {
 }
 
 // replies are what the organisation says to the record of it.
-func replies(lang web.Lang, i incident.Incident) []line {
+func replies(lang language.Lang, i incident.Incident) []line {
 	var out []line
 	for _, f := range i.Listed("reply") {
 		out = append(out, line{moment(lang, f.Value.Time), f.Value.Text.In(lang), ""})
@@ -100,7 +101,7 @@ type record struct {
 
 // recorded returns how an incident was recorded, where it is not this operator's own: imported from a data set, by hand, or
 // by an earlier version, with nothing published here and the source named. nil where it is its own.
-func (s *Site) recorded(ctx context.Context, lang web.Lang, i incident.Incident, notices []incident.Notice) (*record, error) {
+func (s *Site) recorded(ctx context.Context, lang language.Lang, i incident.Incident, notices []incident.Notice) (*record, error) {
 	p, imported, err := s.Archive.Provenance(ctx, i.ID)
 	if err != nil {
 		return nil, err
@@ -122,7 +123,7 @@ func (s *Site) recorded(ctx context.Context, lang web.Lang, i incident.Incident,
 }
 
 // correction is where an organisation, or anybody, can send what is wrong in a record.
-func (s *Site) correction(lang web.Lang, i incident.Incident) template.HTML {
+func (s *Site) correction(lang language.Lang, i incident.Incident) template.HTML {
 	if s.Contact == "" {
 		return ""
 	}
@@ -134,7 +135,7 @@ func (s *Site) correction(lang web.Lang, i incident.Incident) template.HTML {
 }
 
 // elsewhere is the advice for somebody in an incident of an organisation whose notice this page is not.
-func elsewhere(lang web.Lang, exposed []string) []adviceStep {
+func elsewhere(lang language.Lang, exposed []string) []adviceStep {
 	out := adviceSteps(lang, exposed)
 	for n, step := range incident.Advise(exposed) {
 		if step.ID == "mail" {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"shirase/internal/incident"
+	"shirase/internal/language"
 	"shirase/internal/web"
 )
 
@@ -78,7 +79,7 @@ func (s *Site) incident(w http.ResponseWriter, r *http.Request) error {
 	p := s.newPage(r, "incidents", false)
 	lang := p.Lang.Lang
 	p.Title = i.Title(lang)
-	p.Description = lang.Pick(i.Title(web.JA)+"についての事実、経緯、追記、対象となった方へのお願い。", "Facts, what happened when, addenda, and what to do: "+i.Title(web.EN)+".")
+	p.Description = lang.Pick(i.Title(language.JA)+"についての事実、経緯、追記、対象となった方へのお願い。", "Facts, what happened when, addenda, and what to do: "+i.Title(language.EN)+".")
 	body := incidentBody{
 		Title: i.Title(lang), Organisation: i.Organisation(lang), StateTone: "clear", Unsigned: unsigned(lang, i),
 		Figures: figures(lang, i), Classes: incident.ClassLabelsIn(lang, i.Country(), i.Classes()),
@@ -158,7 +159,7 @@ func (s *Site) checkable(id, state string) bool {
 }
 
 // whyNot says why an incident cannot be checked here.
-func whyNot(lang web.Lang, state string) string {
+func whyNot(lang language.Lang, state string) string {
 	switch state {
 	case incident.StateInvestigating:
 		return lang.Pick("対象範囲を、まだ調査しています。確定すると、確認できるようになります。", "Who is affected is still being established. It can be checked once that is settled.")
@@ -171,7 +172,7 @@ func whyNot(lang web.Lang, state string) string {
 }
 
 // figures are the numbers at the head of the page.
-func figures(lang web.Lang, i incident.Incident) []figure {
+func figures(lang language.Lang, i incident.Incident) []figure {
 	var out []figure
 	if f, ok := i.Fact("affected.count"); ok {
 		note := ""
@@ -193,13 +194,13 @@ func figures(lang web.Lang, i incident.Incident) []figure {
 		to, okTo := i.Fact(span.to)
 		if okFrom && okTo && from.Value.Time.Precision == incident.Minute && to.Value.Time.Precision == incident.Minute &&
 			!to.Value.Time.Time.Before(from.Value.Time.Time) {
-			out = append(out, figure{Label: lang.Pick(span.ja, span.en), Value: web.Duration(lang, to.Value.Time.Time.Sub(from.Value.Time.Time))})
+			out = append(out, figure{Label: lang.Pick(span.ja, span.en), Value: language.Duration(lang, to.Value.Time.Time.Sub(from.Value.Time.Time))})
 		}
 	}
 	if from, ok := i.Fact("discovered"); ok {
 		if to, ok := i.Fact("disclosed"); ok {
 			if n, ok := days(from.Value.Time, to.Value.Time); ok {
-				value := lang.Pick(fmt.Sprintf("%s日", web.Digits(n)), fmt.Sprintf("%s days", web.Digits(n)))
+				value := lang.Pick(fmt.Sprintf("%s日", language.Digits(n)), fmt.Sprintf("%s days", language.Digits(n)))
 				switch {
 				case n == 0:
 					value = lang.Pick("同じ日", "the same day")
@@ -214,7 +215,7 @@ func figures(lang web.Lang, i incident.Incident) []figure {
 }
 
 // partFigures are the numbers of regions, of an incident whose whole number is not known.
-func partFigures(lang web.Lang, i incident.Incident) []figure {
+func partFigures(lang language.Lang, i incident.Incident) []figure {
 	var out []figure
 	for _, f := range i.Listed("affected.part") {
 		value, unit := incident.Amount(lang, f.Value)
@@ -238,7 +239,7 @@ func days(a, b incident.Moment) (int64, bool) {
 }
 
 // moment writes a time of the facts for a page.
-func moment(lang web.Lang, m incident.Moment) template.HTML {
+func moment(lang language.Lang, m incident.Moment) template.HTML {
 	if m.IsZero() {
 		return ""
 	}
@@ -280,13 +281,13 @@ func japanese(i incident.Incident) bool {
 }
 
 // zoned writes a time with its zone, unless all of the incident's are Japan's and the page says so once.
-func zoned(lang web.Lang, i incident.Incident) func(incident.Moment) string {
+func zoned(lang language.Lang, i incident.Incident) func(incident.Moment) string {
 	bare := japanese(i)
 	return func(m incident.Moment) string {
 		if bare || !m.Exact() {
 			return m.In(lang)
 		}
-		zone := web.Zone(lang, m.Time)
+		zone := language.Zone(lang, m.Time)
 		return m.In(lang) + lang.Pick("（"+zone+"）", " "+zone)
 	}
 }
@@ -295,7 +296,7 @@ func zoned(lang web.Lang, i incident.Incident) func(incident.Moment) string {
 const fewFacts = 12
 
 // untold lists the addenda that no notice of the list tells, so that each is told once on a page that has both.
-func untold(lang web.Lang, i incident.Incident, notices []incident.Notice) []line {
+func untold(lang language.Lang, i incident.Incident, notices []incident.Notice) []line {
 	var out []line
 	for n, f := range i.Listed("addendum") {
 		if !slices.ContainsFunc(notices, func(n incident.Notice) bool { return n.Kind == incident.KindAddendum && n.Item == f.Item }) {
@@ -305,7 +306,7 @@ func untold(lang web.Lang, i incident.Incident, notices []incident.Notice) []lin
 	return out
 }
 
-func addenda(lang web.Lang, i incident.Incident) []line {
+func addenda(lang language.Lang, i incident.Incident) []line {
 	var out []line
 	for _, f := range i.Listed("addendum") {
 		out = append(out, line{moment(lang, f.Value.Time), f.Value.Text.In(lang) + beforeSigning(lang, f), ""})
@@ -314,7 +315,7 @@ func addenda(lang web.Lang, i incident.Incident) []line {
 }
 
 // beforeSigning marks a fact that was shown before any notice signed it.
-func beforeSigning(lang web.Lang, f incident.Fact) string {
+func beforeSigning(lang language.Lang, f incident.Fact) string {
 	if !f.Unsigned {
 		return ""
 	}
@@ -322,7 +323,7 @@ func beforeSigning(lang web.Lang, f incident.Fact) string {
 }
 
 // unsigned lists the facts of an incident that were shown before any notice signed them.
-func unsigned(lang web.Lang, i incident.Incident) []string {
+func unsigned(lang language.Lang, i incident.Incident) []string {
 	var out []string
 	for _, f := range i.Facts {
 		if f.Unsigned {
@@ -333,7 +334,7 @@ func unsigned(lang web.Lang, i incident.Incident) []string {
 }
 
 // actions are what the organisation did and promised.
-func actions(lang web.Lang, i incident.Incident) []line {
+func actions(lang language.Lang, i incident.Incident) []line {
 	at := zoned(lang, i)
 	var out []line
 	for _, f := range i.Listed("action") {
@@ -351,7 +352,7 @@ func actions(lang web.Lang, i incident.Incident) []line {
 }
 
 // scope sets the figures of scope and index side by side, and explains a difference.
-func (s *Site) scope(r *http.Request, lang web.Lang, i incident.Incident, body *incidentBody) {
+func (s *Site) scope(r *http.Request, lang language.Lang, i incident.Incident, body *incidentBody) {
 	if !body.Sealed {
 		return
 	}
@@ -371,16 +372,16 @@ func (s *Site) scope(r *http.Request, lang web.Lang, i incident.Incident, body *
 	}
 	accounts := of.Accounts
 	if hasAccounts {
-		body.Scope = append(body.Scope, figure{Label: lang.Pick("このサーバーの対象範囲にあるアカウント", "Accounts in the scope on this server"), Value: web.Number(lang, accounts)})
+		body.Scope = append(body.Scope, figure{Label: lang.Pick("このサーバーの対象範囲にあるアカウント", "Accounts in the scope on this server"), Value: language.Number(lang, accounts)})
 	}
-	body.Scope = append(body.Scope, figure{Label: lang.Pick("索引にある記録", "Entries in the index"), Value: web.Number(lang, entries)})
+	body.Scope = append(body.Scope, figure{Label: lang.Pick("索引にある記録", "Entries in the index"), Value: language.Number(lang, entries)})
 	if hasAccounts {
 		if without := of.WithoutEmail; without > 0 {
-			body.Scope = append(body.Scope, figure{Label: lang.Pick("対象のうち、アドレスの登録がないアカウント", "Affected accounts without an address"), Value: web.Number(lang, without),
+			body.Scope = append(body.Scope, figure{Label: lang.Pick("対象のうち、アドレスの登録がないアカウント", "Affected accounts without an address"), Value: language.Number(lang, without),
 				Note: lang.Pick("アドレスでは確認できません。組織から、別の方法で連絡します。", "They cannot be found by an address; the organisation reaches them another way.")})
 		}
 		if invalid := of.Invalid; invalid > 0 {
-			body.Scope = append(body.Scope, figure{Label: lang.Pick("読み取れなかった行", "Rows that could not be read"), Value: web.Number(lang, invalid),
+			body.Scope = append(body.Scope, figure{Label: lang.Pick("読み取れなかった行", "Rows that could not be read"), Value: language.Number(lang, invalid),
 				Note: lang.Pick("形の正しくない行です。対象かどうかを、ここでは確認できません。", "They were malformed. Whether they are affected cannot be checked here.")})
 		}
 	}
@@ -390,8 +391,8 @@ func (s *Site) scope(r *http.Request, lang web.Lang, i incident.Incident, body *
 			"In this demonstration the index holds accounts that were generated after the published figure, at a scale of their own.")
 	case hasAccounts && entries < accounts-of.WithoutEmail:
 		shared := accounts - of.WithoutEmail - entries
-		body.ScopeNote = lang.Pick(fmt.Sprintf("アドレスの登録があるアカウントとの差の%sは、複数のアカウントが同じアドレスを使っている場合に、索引では1つの記録にまとめるためです。", web.Number(lang, shared)),
-			fmt.Sprintf("Of the accounts with an address, %s share one with another: those are one entry in the index.", web.Number(lang, shared)))
+		body.ScopeNote = lang.Pick(fmt.Sprintf("アドレスの登録があるアカウントとの差の%sは、複数のアカウントが同じアドレスを使っている場合に、索引では1つの記録にまとめるためです。", language.Number(lang, shared)),
+			fmt.Sprintf("Of the accounts with an address, %s share one with another: those are one entry in the index.", language.Number(lang, shared)))
 	case hasAccounts && entries < accounts:
 		body.ScopeNote = lang.Pick("アドレスの登録がないアカウントは、索引にありません。", "Accounts without an address are not in the index.")
 	case hasAccounts && entries > accounts:
@@ -403,7 +404,7 @@ func (s *Site) scope(r *http.Request, lang web.Lang, i incident.Incident, body *
 }
 
 // factRows lists every current fact, grouped by key.
-func factRows(lang web.Lang, i incident.Incident, state string) []factRow {
+func factRows(lang language.Lang, i incident.Incident, state string) []factRow {
 	at := zoned(lang, i)
 	var out []factRow
 	var last string
@@ -450,10 +451,10 @@ func factRows(lang web.Lang, i incident.Incident, state string) []factRow {
 	return out
 }
 
-func asOf(lang web.Lang, f incident.Fact) template.HTML { return moment(lang, f.AsOf) }
+func asOf(lang language.Lang, f incident.Fact) template.HTML { return moment(lang, f.AsOf) }
 
 // sourceOf writes where a fact is from: a link to the source it names, or what it cites.
-func sourceOf(lang web.Lang, i incident.Incident, f incident.Fact) template.HTML {
+func sourceOf(lang language.Lang, i incident.Incident, f incident.Fact) template.HTML {
 	if f.Source == "" {
 		return ""
 	}
@@ -473,10 +474,10 @@ func sourceOf(lang web.Lang, i incident.Incident, f incident.Fact) template.HTML
 }
 
 // sourceNames are the words that facts cite a source by without listing it.
-var sourceNames = map[string]incident.Text{"notice": {JA: "お知らせ", EN: "notice"}, "operator": {JA: "運営者", EN: "operator"}}
+var sourceNames = map[string]language.Text{"notice": {JA: "お知らせ", EN: "notice"}, "operator": {JA: "運営者", EN: "operator"}}
 
 // factValue writes the value of a fact.
-func factValue(lang web.Lang, f incident.Fact, at func(incident.Moment) string) template.HTML {
+func factValue(lang language.Lang, f incident.Fact, at func(incident.Moment) string) template.HTML {
 	v, esc := f.Value, template.HTMLEscapeString
 	var out string
 	switch f.Key {
@@ -517,7 +518,7 @@ func factValue(lang web.Lang, f incident.Fact, at func(incident.Moment) string) 
 }
 
 // contact writes how the desk is reached.
-func contact(lang web.Lang, v incident.Value) string {
+func contact(lang language.Lang, v incident.Value) string {
 	esc := template.HTMLEscapeString
 	out := esc(v.Text.In(lang))
 	add := func(s string) {

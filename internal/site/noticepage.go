@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"shirase/internal/incident"
+	"shirase/internal/language"
 	"shirase/internal/web"
 )
 
@@ -28,7 +29,7 @@ type noticeLink struct {
 }
 
 // kindLabel says what kind of notice it is.
-func kindOf(lang web.Lang, kind string) string {
+func kindOf(lang language.Lang, kind string) string {
 	switch kind {
 	case incident.KindAddendum:
 		return lang.Pick("追記", "addendum")
@@ -42,7 +43,7 @@ func kindOf(lang web.Lang, kind string) string {
 	return lang.Pick("初版", "first version")
 }
 
-func versionName(lang web.Lang, version int64) string {
+func versionName(lang language.Lang, version int64) string {
 	return fmt.Sprintf(lang.Pick("第%d版", "Version %d"), version)
 }
 
@@ -96,7 +97,7 @@ func speaks(n incident.Notice) (incident.Moment, bool) {
 }
 
 // gist says in a line what an addendum publishes: its own words, or what was done.
-func gist(lang web.Lang, i incident.Incident, n incident.Notice) string {
+func gist(lang language.Lang, i incident.Incident, n incident.Notice) string {
 	if f, ok := published(n); ok {
 		return f.Value.Text.In(lang)
 	}
@@ -169,7 +170,7 @@ func (s *Site) notice(w http.ResponseWriter, r *http.Request) error {
 	}
 	sum := n.SHA256()
 	digest := hex.EncodeToString(sum[:])
-	p.Title = p.Lang.Pick(i.Title(web.JA)+"のお知らせ", "Notice: "+i.Title(web.EN))
+	p.Title = p.Lang.Pick(i.Title(language.JA)+"のお知らせ", "Notice: "+i.Title(language.EN))
 	if n.Version > 1 {
 		p.Title += p.Lang.Pick("（", " (") + versionName(lang, n.Version) + p.Lang.Pick("　", ", ") + kindOf(lang, n.Kind) + p.Lang.Pick("）", ")")
 	}
@@ -219,7 +220,7 @@ func closed(text template.HTML) template.HTML {
 var ending = regexp.MustCompile(`<p>(以[ 　]?上)</p>`)
 
 // newValue is what a correction says in the place of a fact.
-func newValue(lang web.Lang, i incident.Incident, n incident.Notice, was incident.Fact) string {
+func newValue(lang language.Lang, i incident.Incident, n incident.Notice, was incident.Fact) string {
 	for _, f := range n.Facts {
 		if f.Key == was.Key && f.Item == was.Item {
 			return inWords(lang, i, f)
@@ -328,7 +329,7 @@ type diffBody struct {
 type diffFact struct{ Label, From, To string }
 
 // difference compares what the notices up to one version say with what they say up to another, and the two texts.
-func difference(lang web.Lang, i incident.Incident, all []incident.Notice, from, to int64) *diffBody {
+func difference(lang language.Lang, i incident.Incident, all []incident.Notice, from, to int64) *diffBody {
 	out := &diffBody{From: versionName(lang, from), To: versionName(lang, to)}
 	was, is := incident.Published(all[:from]), incident.Published(all[:to])
 	find := func(list []incident.Fact, f incident.Fact) string {
@@ -355,7 +356,7 @@ func difference(lang web.Lang, i incident.Incident, all []incident.Notice, from,
 
 // saidBy is what a reader of all notices has read: the newest whole text, and what was added to it since and not
 // withdrawn.
-func saidBy(lang web.Lang, notices []incident.Notice) string {
+func saidBy(lang language.Lang, notices []incident.Notice) string {
 	standing := incident.Standings(notices)
 	var out []string
 	for _, n := range notices {

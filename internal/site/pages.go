@@ -17,6 +17,7 @@ import (
 	"shirase/identity"
 	"shirase/internal/archive"
 	"shirase/internal/incident"
+	"shirase/internal/language"
 	"shirase/internal/web"
 )
 
@@ -43,10 +44,10 @@ type row struct {
 }
 
 // joinLabels lists data classes in one line of small print, where English says no "and".
-func joinLabels(lang web.Lang, country string, classes []string) string {
+func joinLabels(lang language.Lang, country string, classes []string) string {
 	labels := incident.ClassLabelsIn(lang, country, classes)
-	if lang == web.JA {
-		return web.Join(lang, labels)
+	if lang == language.JA {
+		return language.Join(lang, labels)
 	}
 	var out string
 	for i, label := range labels {
@@ -228,7 +229,7 @@ func (s *Site) statement(w http.ResponseWriter, r *http.Request) error {
 			}
 			for _, kind := range []string{"email", "phone", "account"} {
 				if n := in.Counts[kind]; n > 0 {
-					row.Counts = append(row.Counts, kindLabel(lang, kind)+" "+web.Number(lang, n))
+					row.Counts = append(row.Counts, kindLabel(lang, kind)+" "+language.Number(lang, n))
 				}
 			}
 			body.Incidents = append(body.Incidents, row)
@@ -245,8 +246,8 @@ func (s *Site) statement(w http.ResponseWriter, r *http.Request) error {
 }
 
 // titleOf returns the title of an incident in the statement, in lang if it has one.
-func titleOf(in check.Incident, lang web.Lang) string {
-	for _, l := range []web.Lang{lang, lang.Other()} {
+func titleOf(in check.Incident, lang language.Lang) string {
+	for _, l := range []language.Lang{lang, lang.Other()} {
 		if title := in.Title[string(l)]; title != "" {
 			return title
 		}
@@ -256,7 +257,7 @@ func titleOf(in check.Incident, lang web.Lang) string {
 
 // organisationOf returns who answers for an incident of the statement: in lang as the facts have it, else as the
 // statement does, which knows one language only.
-func organisationOf(in check.Incident, list []archive.Entry, lang web.Lang) string {
+func organisationOf(in check.Incident, list []archive.Entry, lang language.Lang) string {
 	for _, e := range list {
 		if organisation := e.Organisation.In(lang); e.ID == in.ID && organisation != "" {
 			return organisation
@@ -268,7 +269,7 @@ func organisationOf(in check.Incident, list []archive.Entry, lang web.Lang) stri
 // organisation is the name of one as the statement has it, and in the page's language.
 type organisation struct{ Word, Label string }
 
-func organisations(st *check.Statement, list []archive.Entry, lang web.Lang) []organisation {
+func organisations(st *check.Statement, list []archive.Entry, lang language.Lang) []organisation {
 	var out []organisation
 	if st == nil {
 		return nil
@@ -282,7 +283,7 @@ func organisations(st *check.Statement, list []archive.Entry, lang web.Lang) []o
 	return out
 }
 
-func kindLabel(lang web.Lang, kind string) string {
+func kindLabel(lang language.Lang, kind string) string {
 	switch kind {
 	case "email":
 		return lang.Pick("メールアドレス", "e-mail addresses")
@@ -371,7 +372,7 @@ func visible(st *check.Statement) int {
 }
 
 // missing names what a path asks for where that is not on record: an incident, a notice, an organisation.
-func missing(lang web.Lang, path string) string {
+func missing(lang language.Lang, path string) string {
 	for _, of := range []struct{ prefix, ja, en string }{
 		{"/incidents/", "「%s」という事案の記録はありません。アドレスが間違っているか、まだ公表していない事案です。", "There is no incident “%s” on record: the address is wrong, or it has not been published."},
 		{"/notices/", "「%s」というお知らせはありません。", "There is no notice “%s”."},
@@ -413,8 +414,8 @@ func (s *Site) errorPage(w http.ResponseWriter, r *http.Request, problem web.Pro
 		seconds := int64(wait / time.Second)
 		body.Heading = pick("いま、混み合っています。", "There is a crowd at the moment.")
 		body.What = pick("同じ回線から、たくさんの方が使っているようです。", "Many people seem to be using this from the same network.")
-		body.Remedy = pick(fmt.Sprintf("%s秒ほど待ってから、開き直してください。", web.Number(web.JA, seconds)),
-			fmt.Sprintf("Please wait for %s s, and open the page again.", web.Number(web.EN, seconds)))
+		body.Remedy = pick(fmt.Sprintf("%s秒ほど待ってから、開き直してください。", language.Number(language.JA, seconds)),
+			fmt.Sprintf("Please wait for %s s, and open the page again.", language.Number(language.EN, seconds)))
 	default:
 		body.Heading = pick("こちらの不具合で、ページを表示できません。", "This page cannot be shown. The fault is ours.")
 		body.What = pick("不具合は記録されました。入力した内容は記録していません。", "It has been recorded; nothing you entered has.")

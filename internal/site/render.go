@@ -11,12 +11,13 @@ import (
 	"strings"
 
 	"shirase/internal/incident"
+	"shirase/internal/language"
 	"shirase/internal/web"
 )
 
 // pages are the templates: of every page, one set a language.
 type pages struct {
-	sets map[string]map[web.Lang]*template.Template
+	sets map[string]map[language.Lang]*template.Template
 }
 
 // shared are the files that every page is parsed with.
@@ -24,10 +25,10 @@ var shared = []string{"templates/base.html", "templates/parts.html", "templates/
 
 // newPages parses the templates of every page.
 func newPages(files fs.FS) (*pages, error) {
-	p := &pages{sets: map[string]map[web.Lang]*template.Template{}}
+	p := &pages{sets: map[string]map[language.Lang]*template.Template{}}
 	for _, name := range []string{"home", "incidents", "organisations", "organisation", "incident", "help", "notice", "problem", "learn", "compare", "like", "statement", "verify", "how", "feeds", "api", "error", "preview"} {
-		p.sets[name] = map[web.Lang]*template.Template{}
-		for _, lang := range []web.Lang{web.JA, web.EN} {
+		p.sets[name] = map[language.Lang]*template.Template{}
+		for _, lang := range []language.Lang{language.JA, language.EN} {
 			set, err := template.New("base").Funcs(funcs(lang)).ParseFS(files, append(shared, "templates/"+name+".html")...)
 			if err != nil {
 				return nil, fmt.Errorf("page %s: %w", name, err)
@@ -40,13 +41,13 @@ func newPages(files fs.FS) (*pages, error) {
 
 // funcs is what templates of lang can say. {{t "日本語" "English"}} keeps both texts side by side where they are
 // written; passages with markup stand in {{if ja}}...{{else}}...{{end}}.
-func funcs(lang web.Lang) template.FuncMap {
+func funcs(lang language.Lang) template.FuncMap {
 	return template.FuncMap{
 		"t":        lang.Pick,
-		"ja":       func() bool { return lang == web.JA },
-		"lang":     func() web.Lang { return lang },
-		"num":      func(n int) string { return web.Number(lang, int64(n)) },
-		"digits":   func(n int64) string { return web.Digits(n) },
+		"ja":       func() bool { return lang == language.JA },
+		"lang":     func() language.Lang { return lang },
+		"num":      func(n int) string { return language.Number(lang, int64(n)) },
+		"digits":   func(n int64) string { return language.Digits(n) },
 		"bits":     func(n int) string { return bits(lang, n) },
 		"classes":  incident.Classes,
 		"label":    func(class string) string { return incident.ClassLabel(lang, class) },
@@ -61,8 +62,8 @@ func funcs(lang web.Lang) template.FuncMap {
 	}
 }
 
-func bits(lang web.Lang, n int) string {
-	if lang == web.JA {
+func bits(lang language.Lang, n int) string {
+	if lang == language.JA {
 		return fmt.Sprintf("%dビット", n)
 	}
 	if n == 1 {
@@ -139,7 +140,7 @@ type operator struct {
 	Imprint, Privacy string
 }
 
-func (s *Site) operator(r *http.Request, lang web.Lang) operator {
+func (s *Site) operator(r *http.Request, lang language.Lang) operator {
 	o := operator{Name: s.Operator.In(lang), Contact: s.Contact, ContactText: strings.TrimPrefix(s.Contact, "mailto:"), Imprint: s.Imprint, Privacy: s.Privacy}
 	if o.Name == "" {
 		o.Name, o.Host = strings.TrimPrefix(strings.TrimPrefix(s.base(r), "https://"), "http://"), true

@@ -18,6 +18,7 @@ import (
 	"shirase/check"
 	"shirase/internal/archive"
 	"shirase/internal/incident"
+	"shirase/internal/language"
 	"shirase/internal/web"
 )
 
@@ -49,7 +50,7 @@ type Options struct {
 	// API lists the addresses of the API.
 	API []Route
 	// Operator is who runs this site, as its pages name it; empty: the host's name stands for it.
-	Operator incident.Text
+	Operator language.Text
 	// Contact is where questions, corrections and replies to what is recorded here go: an http, https or mailto URL, or empty.
 	Contact string
 	// Imprint and Privacy are pages of the operator's own site, http or https, or empty.

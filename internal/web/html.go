@@ -4,16 +4,18 @@ import (
 	"fmt"
 	"html/template"
 	"time"
+
+	"shirase/internal/language"
 )
 
 // TimeElement writes t for a page: in the language's way and t's own zone, with the instant for programs.
-func TimeElement(l Lang, t time.Time) template.HTML {
-	return Timed(t.Format(time.RFC3339), DateTime(l, t))
+func TimeElement(l language.Lang, t time.Time) template.HTML {
+	return Timed(t.Format(time.RFC3339), language.DateTime(l, t))
 }
 
 // DateElement writes the day of t for a page.
-func DateElement(l Lang, t time.Time) template.HTML {
-	return Timed(t.Format(time.DateOnly), Date(l, t))
+func DateElement(l language.Lang, t time.Time) template.HTML {
+	return Timed(t.Format(time.DateOnly), language.Date(l, t))
 }
 
 // Timed writes a time element with the given machine-readable form and text.
