@@ -61,7 +61,7 @@ var down = map[string][]string{
 	"internal/web":             {"internal/language"},
 	"internal/serve":           {"internal/hint", "internal/web"},
 	"internal/jobs":            {"internal/hint", "internal/store"},
-	"internal/ledger":          {"internal/files", "internal/store", "internal/web"},
+	"internal/ledger":          {"check", "internal/files", "internal/store", "internal/web"},
 	"internal/index":           {"check", "identity", "internal/files", "internal/hint", "internal/store", "internal/web"},
 	"internal/roster":          {"identity", "internal/actor", "internal/charset", "internal/files", "internal/hint", "internal/store"},
 }
