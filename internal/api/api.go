@@ -235,21 +235,7 @@ func serve(w http.ResponseWriter, r *http.Request, c web.Content, modified time.
 }
 
 // base returns the URL of this instance.
-func (a *api) base(r *http.Request) string {
-	if a.BaseURL != "" {
-		return strings.TrimSuffix(a.BaseURL, "/")
-	}
-	host := r.Host
-	if len(host) > 255 || !plainHost.MatchString(host) {
-		host = "localhost"
-	}
-	if r.TLS != nil {
-		return "https://" + host
-	}
-	return "http://" + host
-}
-
-var plainHost = regexp.MustCompile(`^[A-Za-z0-9.:\[\]-]+$`)
+func (a *api) base(r *http.Request) string { return web.Base(r, a.BaseURL) }
 
 // newest is the latest of several times.
 func newest(list []archive.Entry) time.Time {

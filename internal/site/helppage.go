@@ -97,7 +97,7 @@ func (s *Site) help(w http.ResponseWriter, r *http.Request) error {
 		body.Zone = lang.Pick("時刻は、すべて日本時間です。", "All times are Japan's (JST, UTC+9).")
 	}
 	p.Body = body
-	return s.show(w, r, http.StatusOK, "help", p)
+	return s.frame.Show(w, r, http.StatusOK, "help", p)
 }
 
 // newestAsOf writes as of when the newest fact is known, no more exactly than it is.

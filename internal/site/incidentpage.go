@@ -10,7 +10,6 @@ import (
 
 	"shirase/internal/incident"
 	"shirase/internal/language"
-	"shirase/internal/web"
 )
 
 // incidentBody is what the page of an incident shows.
@@ -44,16 +43,6 @@ type incidentBody struct {
 	Correction          template.HTML
 	Unsigned            []string // facts that no notice signed, each with its key
 	Doubts              []string // in a preview: what would stop it from being published
-}
-
-// figure is a number that tells something at a glance.
-type figure struct{ Label, Value, Unit, Note string }
-
-// line is something that happened.
-type line struct {
-	When template.HTML
-	What string
-	Note string
 }
 
 // factRow is a key with its current value or values.
@@ -138,7 +127,7 @@ func (s *Site) incident(w http.ResponseWriter, r *http.Request) error {
 	}
 	p.Data = incidentData(p, i, notices)
 	p.Body = body
-	return s.show(w, r, http.StatusOK, "incident", p)
+	return s.frame.Show(w, r, http.StatusOK, "incident", p)
 }
 
 // state is the state of an incident's scope, the same on every page: what the published statement says, which is also what
@@ -214,17 +203,6 @@ func figures(lang language.Lang, i incident.Incident) []figure {
 	return out
 }
 
-// partFigures are the numbers of regions, of an incident whose whole number is not known.
-func partFigures(lang language.Lang, i incident.Incident) []figure {
-	var out []figure
-	for _, f := range i.Listed("affected.part") {
-		value, unit := incident.Amount(lang, f.Value)
-		region := incident.RegionLabel(lang, f.Value.Region)
-		out = append(out, figure{Label: lang.Pick("対象（"+region+"）", "Affected in "+region), Value: value, Unit: unit, Note: lang.Pick("全体の数は、記録がありません", "how many in all is not on record")})
-	}
-	return out
-}
-
 // days counts the calendar days from a to b, where both days are known.
 func days(a, b incident.Moment) (int64, bool) {
 	if a.Precision > incident.Day || b.Precision > incident.Day {
@@ -238,60 +216,6 @@ func days(a, b incident.Moment) (int64, bool) {
 	return n, n >= 0
 }
 
-// moment writes a time of the facts for a page.
-func moment(lang language.Lang, m incident.Moment) template.HTML {
-	if m.IsZero() {
-		return ""
-	}
-	machine := m.String() // as far as HTML's time element can say it
-	switch {
-	case m.Precision == incident.Hour:
-		machine = m.Time.Format("2006-01-02T15:04Z07:00")
-	case !m.Exact():
-		machine = machineDate(m)
-	}
-	return web.Timed(machine, m.In(lang))
-}
-
-// machineDate writes the date of m for programs, without its zone: 2013-07-18, 2013-07, 2013.
-func machineDate(m incident.Moment) string {
-	switch m.Precision {
-	case incident.Month:
-		return m.Time.Format("2006-01")
-	case incident.Year:
-		return m.Time.Format("2006")
-	}
-	return m.Time.Format(time.DateOnly)
-}
-
-// japanese reports whether every time of day that the facts give is Japan's.
-func japanese(i incident.Incident) bool {
-	some := false
-	for _, f := range i.Facts {
-		for _, m := range []incident.Moment{f.Value.Time, f.Value.Promised} {
-			if m.Exact() {
-				some = true
-				if _, offset := m.Time.Zone(); offset != 9*60*60 {
-					return false
-				}
-			}
-		}
-	}
-	return some
-}
-
-// zoned writes a time with its zone, unless all of the incident's are Japan's and the page says so once.
-func zoned(lang language.Lang, i incident.Incident) func(incident.Moment) string {
-	bare := japanese(i)
-	return func(m incident.Moment) string {
-		if bare || !m.Exact() {
-			return m.In(lang)
-		}
-		zone := language.Zone(lang, m.Time)
-		return m.In(lang) + lang.Pick("（"+zone+"）", " "+zone)
-	}
-}
-
 // fewFacts is how many facts of a record from elsewhere are shown without being asked for.
 const fewFacts = 12
 
@@ -301,33 +225,6 @@ func untold(lang language.Lang, i incident.Incident, notices []incident.Notice) 
 	for n, f := range i.Listed("addendum") {
 		if !slices.ContainsFunc(notices, func(n incident.Notice) bool { return n.Kind == incident.KindAddendum && n.Item == f.Item }) {
 			out = append(out, addenda(lang, i)[n])
-		}
-	}
-	return out
-}
-
-func addenda(lang language.Lang, i incident.Incident) []line {
-	var out []line
-	for _, f := range i.Listed("addendum") {
-		out = append(out, line{moment(lang, f.Value.Time), f.Value.Text.In(lang) + beforeSigning(lang, f), ""})
-	}
-	return out
-}
-
-// beforeSigning marks a fact that was shown before any notice signed it.
-func beforeSigning(lang language.Lang, f incident.Fact) string {
-	if !f.Unsigned {
-		return ""
-	}
-	return lang.Pick("（署名の前に掲載）", " (shown before signing)")
-}
-
-// unsigned lists the facts of an incident that were shown before any notice signed them.
-func unsigned(lang language.Lang, i incident.Incident) []string {
-	var out []string
-	for _, f := range i.Facts {
-		if f.Unsigned {
-			out = append(out, incident.KeyLabel(lang, f.Key)+lang.Pick("：", ": ")+inWords(lang, i, f))
 		}
 	}
 	return out
@@ -447,94 +344,6 @@ func factRows(lang language.Lang, i incident.Incident, state string) []factRow {
 		}
 		last = f.Key
 		out = append(out, factRow{incident.KeyLabel(lang, f.Key), []template.HTML{value}, incident.Word(lang, string(f.Certainty)), asOf(lang, f), sourceOf(lang, i, f)})
-	}
-	return out
-}
-
-func asOf(lang language.Lang, f incident.Fact) template.HTML { return moment(lang, f.AsOf) }
-
-// sourceOf writes where a fact is from: a link to the source it names, or what it cites.
-func sourceOf(lang language.Lang, i incident.Incident, f incident.Fact) template.HTML {
-	if f.Source == "" {
-		return ""
-	}
-	for _, source := range i.Listed("source") {
-		if source.Item != f.Source {
-			continue
-		}
-		if source.Value.URL != "" {
-			return template.HTML(fmt.Sprintf(`<a href="%s">%s</a>`, template.HTMLEscapeString(source.Value.URL), lang.Pick("公表資料", "published source")))
-		}
-		return template.HTML(template.HTMLEscapeString(source.Value.Text.In(lang)))
-	}
-	if name, ok := sourceNames[f.Source]; ok {
-		return template.HTML(template.HTMLEscapeString(name.In(lang)))
-	}
-	return template.HTML(template.HTMLEscapeString(f.Source))
-}
-
-// sourceNames are the words that facts cite a source by without listing it.
-var sourceNames = map[string]language.Text{"notice": {JA: "お知らせ", EN: "notice"}, "operator": {JA: "運営者", EN: "operator"}}
-
-// factValue writes the value of a fact.
-func factValue(lang language.Lang, f incident.Fact, at func(incident.Moment) string) template.HTML {
-	v, esc := f.Value, template.HTMLEscapeString
-	var out string
-	switch f.Key {
-	case "disclosed", "window.start", "window.end", "discovered", "contained", "login-blocked", "regulator-notified", "persons-notified", "closed":
-		out = string(moment(lang, v.Time))
-		if v.Qualifier == "about" {
-			out = lang.Pick(out+"頃", "about "+out)
-		}
-	case "affected.count", "affected.part", "base.count", "attempts.count":
-		out = esc(incident.Count(lang, v))
-	case "data-class", "country", "cause", "scope.state", "sector":
-		out = esc(incident.WordOf(lang, f.Key, v.Word))
-	case "secondary-damage":
-		out = esc(incident.Word(lang, v.Word)) + lang.Pick("は、", ": ") + esc(incident.DamageStatus(lang, v))
-		switch {
-		case v.Word == "enquiry" && v.Status != "none-confirmed":
-			out = esc(incident.Word(lang, v.Word)) + lang.Pick("が", ": ") + esc(incident.DamageStatus(lang, v))
-		case v.Status != "none-confirmed":
-			out = esc(incident.Word(lang, v.Word)) + lang.Pick("（", " (") + esc(incident.Word(lang, v.Status)) + lang.Pick("）", ")")
-		}
-	case "service":
-		status := incident.Word(lang, v.Status)
-		if !v.Time.IsZero() && v.Status != "affected" {
-			status += lang.Pick("、", ", ") + at(v.Time)
-		}
-		out = esc(v.Text.In(lang)) + lang.Pick("（", " (") + esc(status) + lang.Pick("）", ")")
-	case "excluded":
-		out = esc(v.Text.In(lang))
-		if v.Number != nil {
-			out += lang.Pick("（", " (") + esc(incident.Count(lang, v)) + lang.Pick("）", ")")
-		}
-	case "contact":
-		out = contact(lang, v)
-	default:
-		out = esc(v.Text.In(lang))
-	}
-	return template.HTML(out)
-}
-
-// contact writes how the desk is reached.
-func contact(lang language.Lang, v incident.Value) string {
-	esc := template.HTMLEscapeString
-	out := esc(v.Text.In(lang))
-	add := func(s string) {
-		if out != "" {
-			out += "<br>"
-		}
-		out += s
-	}
-	if v.URL != "" {
-		add(fmt.Sprintf(`<a href="%s">%s</a>`, esc(v.URL), esc(v.URL)))
-	}
-	if v.Telephone != "" {
-		add(lang.Pick("電話 ", "Telephone ") + esc(v.Telephone))
-	}
-	if hours := v.Hours.In(lang); hours != "" {
-		add(esc(hours))
 	}
 	return out
 }

@@ -277,11 +277,11 @@ func (s *Site) compare(w http.ResponseWriter, r *http.Request) error {
 	if len(c.Unknown) > 0 {
 		status = http.StatusNotFound
 	}
-	return s.show(w, r, status, "compare", p)
+	return s.frame.Show(w, r, status, "compare", p)
 }
 
 // offer searches for incidents to add to a comparison whose address has the query chosen.
-func (s *Site) offer(r *http.Request, p page, c *comparison, chosen url.Values) error {
+func (s *Site) offer(r *http.Request, p sitePage, c *comparison, chosen url.Values) error {
 	c.Query = strings.TrimSpace(r.URL.Query().Get("q"))
 	if c.Query == "" {
 		return nil
@@ -307,15 +307,6 @@ func (s *Site) offer(r *http.Request, p page, c *comparison, chosen url.Values) 
 		c.Found = append(c.Found, f)
 	}
 	return nil
-}
-
-// shortened is a word of an address as a page repeats it.
-func shortened(s string) string {
-	const most = 64 // characters
-	if r := []rune(strings.ToValidUTF8(s, "�")); len(r) > most {
-		return string(r[:most]) + "…"
-	}
-	return strings.ToValidUTF8(s, "�")
 }
 
 // likeBody is what "cases like yours" shows.
@@ -458,7 +449,7 @@ func (s *Site) like(w http.ResponseWriter, r *http.Request) error {
 		b.Times = &v
 	}
 	p.Body = b
-	return s.show(w, r, http.StatusOK, "like", p)
+	return s.frame.Show(w, r, http.StatusOK, "like", p)
 }
 
 func some(w string) []string {
@@ -495,7 +486,7 @@ func (s *Site) placed(r *http.Request, l language.Lang, id string, figures []fig
 }
 
 // likeHref leads to the cases like an incident.
-func likeHref(p page, i incident.Incident) string {
+func likeHref(p sitePage, i incident.Incident) string {
 	q := archive.Query{Classes: i.Classes()}
 	for key, to := range map[string]*[]string{"cause": &q.Causes, "sector": &q.Sectors, "country": &q.Countries} {
 		if f, ok := i.Fact(key); ok && f.Value.Word != "" {

@@ -1,7 +1,6 @@
 package site
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -15,24 +14,6 @@ import (
 	"shirase/internal/language"
 	"shirase/internal/web"
 )
-
-// formOption is an option of a form.
-type formOption struct {
-	Word, Label string
-	Chosen      bool
-}
-
-// selection is a field of a form: one of its choices, or several.
-type selection struct {
-	Name, Label, Any string
-	Choices          []formOption
-}
-
-// attribution names a data set whose rows entered a figure.
-type attribution struct {
-	Name, Text, Licence, Href string
-	N                         int
-}
 
 // learnBody is what /learn shows.
 type learnBody struct {
@@ -48,14 +29,6 @@ type learnBody struct {
 type learnSection struct {
 	ID, Heading, Lead string
 	Charts            []chartView
-}
-
-// learnTable is a picture of /learn by the name of its CSV.
-type learnTable struct {
-	name    string
-	section string
-	chart   chart.Chart
-	notes   []string
 }
 
 func (s *Site) learn(w http.ResponseWriter, r *http.Request) error {
@@ -102,7 +75,7 @@ func (s *Site) learn(w http.ResponseWriter, r *http.Request) error {
 	}
 	p.Query = values(f).Encode()
 	p.Body = body
-	return s.show(w, r, http.StatusOK, "learn", p)
+	return s.frame.Show(w, r, http.StatusOK, "learn", p)
 }
 
 func learnSections(l language.Lang) []learnSection {
@@ -162,10 +135,6 @@ func sizeName(l language.Lang, unit string) string {
 	return l.Pick("対象の記録の件数（件）", "Records affected")
 }
 
-func timesNote(l language.Lang) string {
-	return l.Pick("山は件数、太い帯は中央の半数、縦線は中央値です。日だけが分かっているものは暦の日数で数え、「同じ日」は半日の位置に置いています。", "The height is how many; the bar is the middle half, the stroke the median. What is known to the day only is counted in calendar days; “the same day” stands at half a day.")
-}
-
 // groupTable lists causes or sectors with their medians, each leading to the archive.
 func groupTable(l language.Lang, facet, name string, groups []archive.Group, f archive.Filter) chart.Chart {
 	t := chart.Table{Caption: name, Columns: []chart.Column{{Head: incident.KeyLabel(l, facet)}, {Head: l.Pick("件数", "Incidents"), Number: true}}}
@@ -213,39 +182,6 @@ func filterForm(l language.Lang, f archive.Filter, st archive.Statistics) []sele
 	return out
 }
 
-func selectionOf(l language.Lang, name string, words, chosen []string) selection {
-	s := selection{Name: name, Label: incident.KeyLabel(l, name), Any: l.Pick("指定しない", "any")}
-	for _, w := range words {
-		s.Choices = append(s.Choices, formOption{w, archive.FacetLabel(name, w).In(l), slices.Contains(chosen, w)})
-	}
-	slices.SortStableFunc(s.Choices, func(a, b formOption) int { return cmp.Compare(a.Label, b.Label) })
-	return s
-}
-
-// attributions name the data sets of figures, with what their rows say of whom to name.
-func (s *Site) attributions(ctx context.Context, l language.Lang, shares []archive.DatasetShare) ([]attribution, error) {
-	var out []attribution
-	for _, d := range shares {
-		a := attribution{Name: datasetName(l, d.Dataset), N: d.N}
-		if d.Dataset != "" {
-			from, ok, err := s.Archive.Provenance(ctx, d.Sample)
-			if err != nil {
-				return nil, err
-			}
-			if ok {
-				a.Text, a.Licence = from.Attribution, from.Licence
-				if strings.HasPrefix(from.URL, "https://") {
-					if u, err := url.Parse(from.URL); err == nil {
-						a.Href = "https://" + u.Host + "/"
-					}
-				}
-			}
-		}
-		out = append(out, a)
-	}
-	return out, nil
-}
-
 // learnCSV is a table of /learn as a file.
 func (s *Site) learnCSV(w http.ResponseWriter, r *http.Request) error {
 	name, ok := strings.CutSuffix(r.PathValue("table"), ".csv")
@@ -280,13 +216,4 @@ func (s *Site) learnCSV(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return tableNamed(w, r, tables, name)
-}
-
-func tableNamed(w http.ResponseWriter, r *http.Request, tables []learnTable, name string) error {
-	for _, t := range tables {
-		if t.name == name {
-			return csvOf(w, r, t.chart.Table)
-		}
-	}
-	return errNotHere
 }

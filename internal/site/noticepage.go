@@ -14,19 +14,9 @@ import (
 
 	"shirase/internal/incident"
 	"shirase/internal/language"
+	"shirase/internal/page"
 	"shirase/internal/web"
 )
-
-// noticeLink is a notice in a list.
-type noticeLink struct {
-	Href, Name, Kind string
-	Mark             string // what later notices say of it, where that is worth a word
-	When             template.HTML
-	About            template.HTML // of an addendum: the time that it gives itself
-	Text             string        // and what it says
-	Later            template.HTML // when it was published here, where that was long after
-	Current          bool
-}
 
 // kindLabel says what kind of notice it is.
 func kindOf(lang language.Lang, kind string) string {
@@ -48,13 +38,13 @@ func versionName(lang language.Lang, version int64) string {
 }
 
 // noticeLinks lists notices in the order in which they were published.
-func (s *Site) noticeLinks(p page, i incident.Incident, list []incident.Notice, current string) []noticeLink {
+func (s *Site) noticeLinks(p sitePage, i incident.Incident, list []incident.Notice, current string) []noticeLink {
 	lang := p.Lang.Lang
 	standing := incident.Standings(list)
 	var out []noticeLink
 	for _, n := range list {
 		l := noticeLink{Href: p.Link("/notices/" + n.ID), Name: versionName(lang, n.Version), Kind: kindOf(lang, n.Kind),
-			When: web.TimeElement(lang, n.Time.In(incident.Japan)), Current: n.ID == current}
+			When: page.Time(lang, n.Time.In(incident.Japan)), Current: n.ID == current}
 		switch st := standing[n.Version]; {
 		case st.Withdrawn != 0:
 			l.Mark = fmt.Sprintf(lang.Pick("第%d版で取り下げ", "withdrawn by version %d"), st.Withdrawn)
@@ -179,7 +169,7 @@ func (s *Site) notice(w http.ResponseWriter, r *http.Request) error {
 	links := s.noticeLinks(p, i, all, n.ID)
 	draft := n.LedgerIndex < 0
 	body := noticeBody{ID: n.ID, Kind: kindOf(lang, n.Kind), Issuer: cmp.Or(i.Organisation(lang), p.Operator.Name), HTML: closed(text), Marks: marks(p, n, all), IncidentHref: p.Link("/incidents/" + n.Incident),
-		Title: i.Title(lang), Version: n.Version, Published: web.TimeElement(lang, n.Time.In(incident.Japan)), Index: n.LedgerIndex, SHA256: digest,
+		Title: i.Title(lang), Version: n.Version, Published: page.Time(lang, n.Time.In(incident.Japan)), Index: n.LedgerIndex, SHA256: digest,
 		Proof: string(proof), DataHref: "/ledger/v1/data/" + digest, ProofHref: "/notices/" + n.ID + "/proof", URL: p.Base + "/notices/" + n.ID,
 		Later: later(links, n, all), All: bare(links), Draft: draft}
 	if draft {
@@ -209,7 +199,7 @@ func (s *Site) notice(w http.ResponseWriter, r *http.Request) error {
 	}
 	p.Data = noticeData(p, i, n, all)
 	p.Body = body
-	return s.show(w, r, http.StatusOK, "notice", p)
+	return s.frame.Show(w, r, http.StatusOK, "notice", p)
 }
 
 // closed sets the word that ends a Japanese notice to the right, where a letter has it.
@@ -230,7 +220,7 @@ func newValue(lang language.Lang, i incident.Incident, n incident.Notice, was in
 }
 
 // marks say at the top what this version is about, and what later ones say of it.
-func marks(p page, n incident.Notice, all []incident.Notice) []mark {
+func marks(p sitePage, n incident.Notice, all []incident.Notice) []mark {
 	lang := p.Lang.Lang
 	href := func(version int64) string { return p.Link("/notices/" + incident.NoticeID(n.Incident, version)) }
 	st := incident.Standings(all)[n.Version]

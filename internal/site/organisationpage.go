@@ -56,16 +56,16 @@ func (s *Site) organisation(w http.ResponseWriter, r *http.Request) error {
 	p.Title = body.Name
 	p.Description = lang.Pick(fmt.Sprintf("%sについて記録している公表 %s件と、発見から公表までの日数。", body.Name, language.Number(lang, int64(len(o.Entries)))),
 		fmt.Sprintf("Disclosures of %s on record: %d, with the time each took from discovery to disclosure.", body.Name, len(o.Entries)))
-	p.Canonical = s.base(r) + "/organisations/" + o.ID
+	p.Canonical = p.Base + "/organisations/" + o.ID
 	p.Feeds = feedsOf(lang, archive.Query{Organisation: o.ID})
 	other := []string{}
 	for _, a := range o.Aliases {
 		other = append(other, a.In(lang))
 	}
 	p.Data = map[string]any{"@context": "https://schema.org", "@type": "Organization", "name": body.Name, "alternateName": other, "url": p.Canonical,
-		"subjectOf": archiveData(s.base(r), p, shown)["mainEntity"]}
+		"subjectOf": archiveData(p.Base, p, shown)["mainEntity"]}
 	p.Body = body
-	return s.show(w, r, http.StatusOK, "organisation", p)
+	return s.frame.Show(w, r, http.StatusOK, "organisation", p)
 }
 
 // organisationsBody is a page of the list of organisations.
@@ -117,7 +117,7 @@ func (s *Site) organisations(w http.ResponseWriter, r *http.Request) error {
 		body.Letters = append(body.Letters, choice{Label: string(letter - 'a' + 'A'), Href: p.Link("/organisations?after=" + string(letter))})
 	}
 	p.Body = body
-	return s.show(w, r, http.StatusOK, "organisations", p)
+	return s.frame.Show(w, r, http.StatusOK, "organisations", p)
 }
 
 // organisationFigures are what is known of how an organisation discloses. Every figure says of how many incidents it

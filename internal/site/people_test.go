@@ -18,8 +18,8 @@ import (
 // TestOperator holds that every page says who runs the site, in header, footer and title, and a notice whose it is.
 func TestOperator(t *testing.T) {
 	w := newWorld(t, func(o *Options) {
-		o.Operator = language.Text{JA: "例示ホールディングス株式会社", EN: "Example Holdings Inc."}
-		o.Imprint, o.Privacy = "https://holdings.example/about", "https://holdings.example/privacy"
+		o.Operator.Name = language.Both("例示ホールディングス株式会社", "Example Holdings Inc.")
+		o.Operator.Imprint, o.Operator.Privacy = "https://holdings.example/about", "https://holdings.example/privacy"
 	}, string(incident.ModelCase()), openFacts)
 	for _, path := range []string{"/", "/incidents", "/incidents/naver-2013", "/incidents/naver-2013/help", "/notices/naver-2013-v1", "/learn", "/statement", "/verify", "/how", "/organisations", "/nowhere"} {
 		for lang, name := range map[string]string{"ja": "例示ホールディングス株式会社", "en": "Example Holdings Inc."} {

@@ -24,6 +24,7 @@ import (
 	"shirase/internal/incident"
 	"shirase/internal/incident/compose"
 	"shirase/internal/language"
+	"shirase/internal/page"
 	"shirase/internal/store"
 	"shirase/internal/web"
 )
@@ -159,7 +160,7 @@ func newWorld(t testing.TB, change func(*Options), factsFiles ...string) *world 
 			return Scope{Accounts: 1692496, Invalid: 3, WithoutEmail: 12}, id == "naver-2013"
 		},
 		Proof:     func(context.Context, int64) ([]byte, error) { return []byte(testProof), nil },
-		Contact:   "mailto:desk@notice.example",
+		Operator:  page.Operator{Contact: "mailto:desk@notice.example"},
 		LedgerKey: testKey,
 		BaseURL:   "https://notice.example",
 		Demo:      &Demo{Affected: "user17@example.com", NotAffected: "stranger@example.net"},

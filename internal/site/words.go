@@ -177,3 +177,15 @@ func classesOf(step string) string {
 	}
 	return out[min(1, len(out)):]
 }
+
+// elsewhere is the advice for somebody in an incident of an organisation whose notice this page is not.
+func elsewhere(lang language.Lang, exposed []string) []adviceStep {
+	out := adviceSteps(lang, exposed)
+	for n, step := range incident.Advise(exposed) {
+		if step.ID == "mail" {
+			out[n].Body = lang.Pick("本物らしい文面で、パスワードやカード番号を入力させようとするメールが届くことがあります。迷ったら、メールのリンクは開かず、その組織の公式のページで確かめてください。",
+				"Convincing messages may ask for a password or card number. When in doubt, do not follow a link in a mail: look at the organisation's own pages.")
+		}
+	}
+	return out
+}

@@ -19,13 +19,6 @@ import (
 	"shirase/internal/language"
 )
 
-func TestTimeElement(t *testing.T) {
-	at := time.Date(2013, 7, 19, 16, 0, 0, 0, time.FixedZone("", 9*3600))
-	if got, want := string(TimeElement(language.JA, at)), `<time datetime="2013-07-19T16:00:00+09:00">2013年7月19日 16時（日本時間）</time>`; got != want {
-		t.Errorf("%s, want %s", got, want)
-	}
-}
-
 func TestLanguage(t *testing.T) {
 	for _, c := range []struct {
 		target, accept string
@@ -291,7 +284,7 @@ func TestProxies(t *testing.T) {
 
 func TestAssets(t *testing.T) {
 	css := []byte(strings.Repeat("body { color: black }\n", 100))
-	a, err := NewAssets(fstest.MapFS{"style.css": {Data: css}, "a.js": {Data: []byte("1")}, ".hidden": {Data: nil}}, "/assets/")
+	a, err := NewAssets("/assets/", fstest.MapFS{"style.css": {Data: css}, ".hidden": {Data: nil}}, fstest.MapFS{"a.js": {Data: []byte("1")}, ".hidden": {Data: nil}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -336,7 +329,10 @@ func TestAssets(t *testing.T) {
 	if a.Serve(httptest.NewRecorder(), httptest.NewRequest("GET", "/assets/style.css", nil)) {
 		t.Error("served without the hash")
 	}
-	if _, err := NewAssets(fstest.MapFS{"a.exe": {}}, "/assets/"); err == nil {
+	if _, err := NewAssets("/assets/", fstest.MapFS{"a.exe": {}}); err == nil {
 		t.Error("an unknown media type is accepted")
+	}
+	if _, err := NewAssets("/assets/", fstest.MapFS{"a.js": {}}, fstest.MapFS{"a.js": {}}); err == nil {
+		t.Error("two files of one name are accepted")
 	}
 }

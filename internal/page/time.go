@@ -1,4 +1,4 @@
-package web
+package page
 
 import (
 	"fmt"
@@ -8,13 +8,13 @@ import (
 	"shirase/internal/language"
 )
 
-// TimeElement writes t for a page: in the language's way and t's own zone, with the instant for programs.
-func TimeElement(l language.Lang, t time.Time) template.HTML {
+// Time writes t for a page: in the language's way and t's own zone, with the instant for programs.
+func Time(l language.Lang, t time.Time) template.HTML {
 	return Timed(t.Format(time.RFC3339), language.DateTime(l, t))
 }
 
-// DateElement writes the day of t for a page.
-func DateElement(l language.Lang, t time.Time) template.HTML {
+// Date writes the day of t for a page.
+func Date(l language.Lang, t time.Time) template.HTML {
 	return Timed(t.Format(time.DateOnly), language.Date(l, t))
 }
 
