@@ -194,7 +194,7 @@ func (c *Client) Statement(ctx context.Context) (*Statement, []byte, string, err
 	return st, reply.Statement, reply.Proof, nil
 }
 
-// policy gives the trusted policy for an origin: the client's own, a pinned
+// policy returns the trusted policy for an origin: the client's own, a pinned
 // one, or, where the origin is new, one pinned now from the server's word.
 func (c *Client) policy(ctx context.Context, base *url.URL, origin string) (torchwood.Policy, error) {
 	if c.Policy != nil {

@@ -13,6 +13,7 @@
 //   - entry.go: the 13 bytes that stand for one identity in one incident
 //   - layer.go: the sorted, bucketed, Merkle-hashed files of entries
 //   - statement.go: the signed, numbered, expiring description of it all
+//   - ledger.go: the entries of the log that it is in, and proofs of that
 //   - answer.go: what a check returns, and its verification
 //   - client.go, pins.go: asking a server, and remembering its ledger
 //

@@ -37,7 +37,7 @@ const leafPrefix = "shirase/v1 "
 
 var kindPattern = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
 
-// Leaf gives the ledger entry of published bytes:
+// Leaf returns the ledger entry of published bytes:
 //
 //	"shirase/v1 " ‖ kind ‖ 0x00 ‖ SHA-256(data)
 //
@@ -122,7 +122,7 @@ func VerifyInclusion(kind string, data []byte, proof string, policy torchwood.Po
 	}
 }
 
-// ProofOrigin gives the origin that a proof's checkpoint claims: the name by
+// ProofOrigin returns the origin that a proof's checkpoint claims: the name by
 // which a pinned key is looked up. It verifies nothing.
 func ProofOrigin(proof string) (string, error) {
 	if len(proof) > MaxProof {

@@ -53,7 +53,7 @@ type pinnedKey struct {
 	Since Time   `json:"since"`
 }
 
-// DefaultPins gives the file for pins in the user's configuration folder.
+// DefaultPins returns the file for pins in the user's configuration folder.
 func DefaultPins() (string, error) {
 	dir, err := os.UserConfigDir()
 	if err != nil {
@@ -104,7 +104,7 @@ func readPins(path string) (pinFile, error) {
 	return data, nil
 }
 
-// Policy gives what is trusted for an origin, or ErrNotPinned.
+// Policy returns what is trusted for an origin, or ErrNotPinned.
 func (p *Pins) Policy(origin string) (torchwood.Policy, error) {
 	l := p.data.Ledgers[origin]
 	if l == nil || len(l.Keys) == 0 {

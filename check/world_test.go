@@ -200,7 +200,7 @@ func (w *world) publishRaw(raw []byte) {
 	w.proof = w.prove(int64(len(w.leaves)-1), w.signer)
 }
 
-// prove gives a tlog-proof for a leaf under a checkpoint signed by signer.
+// prove returns a tlog-proof for a leaf under a checkpoint signed by signer.
 func (w *world) prove(index int64, signer note.Signer) string {
 	w.t.Helper()
 	var stored []tlog.Hash

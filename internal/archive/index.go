@@ -129,7 +129,7 @@ func eachText(ctx context.Context, tx *sql.Tx, do func(num int64, t entryText), 
 // document is what of an incident is searched.
 type document struct{ title, body []string }
 
-// text gives the tokens of a document as they are indexed.
+// text returns the tokens of a document as they are indexed.
 func (d document) text() entryText {
 	return entryText{spaced(indexed(d.title)), spaced(indexed(append(d.title, d.body...)))}
 }
@@ -227,7 +227,7 @@ func (x *fullText) read(ctx context.Context, tx *sql.Tx, version int64) error {
 	return err
 }
 
-// having gives the incidents that have a phrase, of numbers up to size.
+// having returns the incidents that have a phrase, of numbers up to size.
 func (x *fullText) having(p phrase, size int) textSet {
 	key := fmt.Sprint(p) // tokens hold no spaces
 	if set, ok := x.sets.Get(key); ok {

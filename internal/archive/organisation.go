@@ -115,7 +115,7 @@ func (a refreshing) organisation(ctx context.Context, e *Entry) (grown bool, err
 	return len(found) > 0 && (len(fresh) > 0 || len(found) > 1), nil
 }
 
-// organisationNamed gives the organisation that has a name; "" where none has.
+// organisationNamed returns the organisation that has a name; "" where none has.
 func organisationNamed(ctx context.Context, q store.Querier, name string) (string, error) {
 	var id string
 	err := q.QueryRowContext(ctx, `SELECT organisation FROM incident_name WHERE folded = $1`, foldName(name)).Scan(&id)

@@ -13,14 +13,14 @@ import (
 
 // A preview lays what is not published over the archive that everybody sees, in memory, and writes nothing.
 
-// laid is what a preview shows of an incident in the place of, or beside, its entry in the archive.
+// laid is what a preview shows of an incident in place of, or beside, its entry in the archive.
 type laid struct {
 	entry Entry
 	text  entryText
 	gone  bool // merged into another
 }
 
-// overlay gives the entries of everything that is not published: the operator's own incidents as they are recorded, and
+// overlay returns the entries of everything that is not published: the operator's own incidents as they are recorded, and
 // merges that wait for a notice. There are few of them, and nothing of them is in a table that the public's searches read.
 func (v *View) overlay(ctx context.Context, tx *sql.Tx) ([]laid, error) {
 	view := v.In(tx)

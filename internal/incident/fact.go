@@ -84,7 +84,7 @@ func fixed(t time.Time) time.Time {
 // IsZero reports whether m is no time at all.
 func (m Moment) IsZero() bool { return m.Precision == 0 }
 
-// String gives the one form of m that facts and notices are stored in; ParseMoment reads it back.
+// String returns the one form of m that facts and notices are stored in; ParseMoment reads it back.
 func (m Moment) String() string {
 	for _, form := range momentForms {
 		if form.precision == m.Precision {
@@ -94,7 +94,7 @@ func (m Moment) String() string {
 	return ""
 }
 
-// MarshalText gives the form of String.
+// MarshalText returns the form of String.
 func (m Moment) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
 
 // UnmarshalText reads the form of String and no other.

@@ -93,7 +93,7 @@ func (s *Incidents) GetAsOf(ctx context.Context, id string, asOf time.Time) (Inc
 	return inc, err
 }
 
-// getAsOf gives beside the incident everything that was recorded by then.
+// getAsOf returns beside the incident everything that was recorded by then.
 func (s *Incidents) getAsOf(ctx context.Context, id string, asOf time.Time) (Incident, []Fact, error) {
 	list, err := s.readAll(ctx, `WHERE i.id = $1`, id)
 	if err != nil {

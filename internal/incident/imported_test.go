@@ -18,7 +18,7 @@ import (
 	"shirase/internal/store/storetest"
 )
 
-// rows gives records one by one, and errors where one is nil.
+// rows returns records one by one, and errors where one is nil.
 func rows(list ...Record) func() (Record, error) {
 	return func() (Record, error) {
 		if len(list) == 0 {
@@ -176,7 +176,7 @@ facts:
 
 const killRows = 3000
 
-// killRecords gives the rows of TestImportKill, and calls step before each.
+// killRecords returns the rows of TestImportKill, and calls step before each.
 func killRecords(step func()) func() (Record, error) {
 	n := 0
 	return func() (Record, error) {

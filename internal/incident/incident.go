@@ -237,7 +237,7 @@ func (s *Incidents) Holding(ctx context.Context, keys []string) ([]Shown, error)
 	return out, errors.Join(rows.Err(), rows.Close())
 }
 
-// bind gives words as arguments, with the placeholders that stand for them.
+// bind returns words as arguments, with the placeholders that stand for them.
 func bind(words []string) (args []any, binds string) {
 	var names []string
 	for n, w := range words {

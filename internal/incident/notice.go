@@ -268,7 +268,7 @@ func CheckKind(kind string) error {
 	return hint.Add(fmt.Errorf("%w: no kind %q", ErrNotice, clip(kind)), suggest(kind, noticeKinds))
 }
 
-// frozen gives facts as a notice holds them: without who recorded them here, and when.
+// frozen returns facts as a notice holds them: without who recorded them here, and when.
 func frozen(facts []Fact) []Fact {
 	var out []Fact
 	for _, f := range facts {

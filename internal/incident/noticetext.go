@@ -106,7 +106,7 @@ func readable(name, text string) error {
 	return nil
 }
 
-// placeIn gives the line and column, in characters, of a byte of text.
+// placeIn returns the line and column, in characters, of a byte of text.
 func placeIn(text string, offset int) place {
 	before := text[:offset]
 	line := strings.LastIndexByte(before, '\n') + 1

@@ -164,7 +164,7 @@ func (v *View) Notices(ctx context.Context, incident string) ([]Notice, error) {
 // eachPage is how many incidents Each holds at once.
 const eachPage = 200
 
-// Each gives incidents one by one, with where they were imported from (nil: the operator's own), in the order of their
+// Each returns incidents one by one, with where they were imported from (nil: the operator's own), in the order of their
 // ids, in constant memory: all of them, or those named. Errors: ErrNotFound for an id that is not there, and those of do.
 func (v *View) Each(ctx context.Context, ids []string, do func(Incident, *Provenance) error) error {
 	one := func(id string) error {

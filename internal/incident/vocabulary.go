@@ -219,7 +219,7 @@ var sectors = []label{
 	{"other", language.Both("その他", "other")},
 }
 
-// labelled gives the words of a vocabulary.
+// labelled returns the words of a vocabulary.
 func labelled(list []label) []string {
 	var out []string
 	for _, l := range list {

@@ -93,7 +93,7 @@ func New(o Options) (*Frame, error) {
 	return f, nil
 }
 
-// parse gives the template of a page in a language.
+// parse returns the template of a page in a language.
 func (f *Frame) parse(name string, lang language.Lang) (*template.Template, error) {
 	set := template.New("base").Funcs(template.FuncMap{
 		"t":          lang.Pick,
@@ -168,10 +168,10 @@ func (f *Frame) Page(r *http.Request) Page {
 	return p
 }
 
-// Link gives a path of this site, keeping a language that was chosen.
+// Link returns a path of this site, keeping a language that was chosen.
 func (p Page) Link(path string) string { return p.Lang.Link(path) }
 
-// Other gives this page in the other language.
+// Other returns this page in the other language.
 func (p Page) Other() string {
 	if p.Query == "" {
 		return p.Lang.Switch(p.Path)

@@ -15,7 +15,7 @@ type Wrong struct {
 	Status                int
 }
 
-// WrongOf gives the words for a problem. A door that knows more of it says more.
+// WrongOf returns the words for a problem. A door that knows more of it says more.
 func WrongOf(lang language.Lang, problem web.Problem) Wrong {
 	out := Wrong{Status: problem.Status}
 	switch problem.Status {

@@ -136,7 +136,7 @@ func (c *comparison) classes() {
 	}
 }
 
-// without gives the words of a that b lacks, in the vocabulary's order.
+// without returns the words of a that b lacks, in the vocabulary's order.
 func without(a, b []string) []string {
 	return incident.SortClasses(slices.DeleteFunc(slices.Clone(a), func(w string) bool { return slices.Contains(b, w) }))
 }

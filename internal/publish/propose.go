@@ -207,7 +207,7 @@ func (p *Publisher) seal(ctx context.Context, prop *Proposal, subject *index.Sub
 	return err
 }
 
-// indexed gives the members of a roster whose kind is indexed.
+// indexed returns the members of a roster whose kind is indexed.
 func indexed(ctx context.Context, rosters *roster.Rosters, r roster.Roster) index.Roster {
 	out := index.Roster{ID: r.ID}
 	for _, kind := range r.Index {
@@ -278,7 +278,7 @@ func (p *Publisher) nextNotice(ctx context.Context, inc incident.Incident, figur
 	return n, true, err
 }
 
-// DraftNotice gives the Markdown that a notice would be composed from, with references to facts, for editing, and the facts
+// DraftNotice returns the Markdown that a notice would be composed from, with references to facts, for editing, and the facts
 // that it would make public.
 func (p *Publisher) DraftNotice(ctx context.Context, id string, d compose.Draft) (language.Text, []incident.Fact, error) {
 	inc, err := p.Incidents.Get(ctx, id)

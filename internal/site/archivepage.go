@@ -94,7 +94,7 @@ func (s *Site) incidents(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 		return err
 	case strings.ContainsAny(q.Text, "@＠"):
-		// An address does not belong into a URL, and finds nothing here.
+		// An address does not belong in a URL, and finds nothing here.
 		body.Address, p.NoIndex = true, true
 		return s.frame.Show(w, r, http.StatusOK, "incidents", p)
 	case s.Archive == nil:

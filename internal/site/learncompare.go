@@ -286,7 +286,7 @@ func (s *Site) offer(r *http.Request, p sitePage, c *comparison, chosen url.Valu
 	if c.Query == "" {
 		return nil
 	}
-	if strings.ContainsAny(c.Query, "@＠") { // an address does not belong into a URL, and finds nothing here
+	if strings.ContainsAny(c.Query, "@＠") { // an address does not belong in a URL, and finds nothing here
 		c.Query, c.Address = "", true
 		return nil
 	}

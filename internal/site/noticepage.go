@@ -209,7 +209,7 @@ func closed(text template.HTML) template.HTML {
 
 var ending = regexp.MustCompile(`<p>(以[ 　]?上)</p>`)
 
-// newValue is what a correction says in the place of a fact.
+// newValue is what a correction says in place of a fact.
 func newValue(lang language.Lang, i incident.Incident, n incident.Notice, was incident.Fact) string {
 	for _, f := range n.Facts {
 		if f.Key == was.Key && f.Item == was.Item {

@@ -205,7 +205,7 @@ func (w *world) record(t testing.TB, file *incident.FactsFile) {
 	}
 }
 
-// withScript is the embedded files, with a script in the place of one that is not built yet.
+// withScript is the embedded files, with a script in place of one that is not built yet.
 func withScript(t testing.TB) fs.FS {
 	t.Helper()
 	out := fstest.MapFS{}

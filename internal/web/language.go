@@ -41,7 +41,7 @@ func LanguageOf(r *http.Request) Language {
 	return Language{language.EN, false}
 }
 
-// Link gives path with the language kept where it was chosen.
+// Link returns path with the language kept where it was chosen.
 func (l Language) Link(path string) string {
 	if !l.Explicit {
 		return path
@@ -49,7 +49,7 @@ func (l Language) Link(path string) string {
 	return withLang(path, l.Lang)
 }
 
-// Switch gives the same page in the other language.
+// Switch returns the same page in the other language.
 func (l Language) Switch(path string) string { return withLang(path, l.Other()) }
 
 // withLang sets ?lang= on a path of this site.

@@ -1,5 +1,5 @@
 // How the page's language writes numbers and times: as internal/language does, so
-// that a page reads as from one hand. Intl would take some fifty milliseconds to
+// that a page reads the same whoever wrote a line of it. Intl would take some fifty milliseconds to
 // wake up, in which the page could not be scrolled.
 
 /** Groups in threes: 1,692,496. */

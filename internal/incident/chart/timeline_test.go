@@ -117,7 +117,7 @@ func TestTimeline(t *testing.T) {
 	}
 }
 
-// TestModelCase draws the real one: everything that issue 5 names is in it.
+// TestModelCase draws the real one: its times to the minute, its addenda and the promise that slipped are in it.
 func TestModelCase(t *testing.T) {
 	file, err := incident.ParseFactsFile("naver-2013.yaml", incident.ModelCase())
 	if err != nil {

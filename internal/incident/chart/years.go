@@ -101,7 +101,7 @@ func columns(l language.Lang, years []archive.YearFigures) *canvas {
 	return c
 }
 
-// stack gives the parts of a year from the axis: known, bounded, unknown.
+// stack returns the parts of a year from the axis: known, bounded, unknown.
 func stack(part func(class string, from, to float64), y archive.YearFigures) {
 	known := float64(y.N - y.Unknown - y.Bounded)
 	part("part known", 0, known)

@@ -265,7 +265,7 @@ func (c *composition) aim(d *Draft) error {
 	return nil
 }
 
-// told gives the facts that the notice holds: all of a whole one, else those that are new and those that its text
+// told returns the facts that the notice holds: all of a whole one, else those that are new and those that its text
 // refers to.
 func (c *composition) told(d Draft) ([]incident.Fact, error) {
 	if whole(d) {
@@ -286,7 +286,7 @@ func (c *composition) told(d Draft) ([]incident.Fact, error) {
 	return out, nil
 }
 
-// was gives the facts as they were published before this notice, of those that it changes.
+// was returns the facts as they were published before this notice, of those that it changes.
 func (c *composition) was() []incident.Fact {
 	var out []incident.Fact
 	for _, f := range c.published {
