@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"shirase/internal/incident"
+	"shirase/internal/language"
 	"shirase/law"
 )
 
@@ -54,7 +55,7 @@ type Clock struct {
 	Due     incident.Moment // zero: none follows; to the day, it is due at the day's end
 	Early   incident.Moment // where a guideline's span begins; zero: it is no span
 	State   State
-	Why     incident.Text // what decides: what makes it apply or not, or would have to be known
+	Why     language.Text // what decides: what makes it apply or not, or would have to be known
 	Doubt   bool          // it depends on something that is not known
 	Guessed bool          // days off in its way are computed, not official
 }
@@ -66,16 +67,16 @@ func (c Clock) Verified() bool { return c.Rule.Read == Primary }
 func (c Clock) Soft() bool { return c.Rule.Within.soft }
 
 // Trigger says in both languages what starts the clock.
-func (c Clock) Trigger() incident.Text {
+func (c Clock) Trigger() language.Text {
 	if after, ok := strings.CutPrefix(c.Rule.Start, "after "); ok {
 		for _, r := range c.Regime.Rules {
 			if r.ID == after {
-				return incident.Text{JA: r.Name.JA + "の後", EN: "after: " + r.Name.EN}
+				return language.Text{JA: r.Name.JA + "の後", EN: "after: " + r.Name.EN}
 			}
 		}
 	}
 	t := triggers[c.Rule.Start]
-	return incident.Text{JA: t.ja, EN: t.en}
+	return language.Text{JA: t.ja, EN: t.en}
 }
 
 // A Book is all regimes that are known.
@@ -138,15 +139,15 @@ func (b *Book) Regimes() []*Regime {
 // A Proposed regime is one that facts speak for.
 type Proposed struct {
 	Regime *Regime
-	Why    incident.Text
+	Why    language.Text
 }
 
 // Propose gives the regimes that what is known speaks for.
 func (b *Book) Propose(s Situation) []Proposed {
 	var out []Proposed
 	for _, r := range b.Regimes() {
-		if k, by := r.proposed.of(s); k == yes && (r.proposed.atom != nil || len(r.proposed.any)+len(r.proposed.all) > 0) {
-			out = append(out, Proposed{r, reason(by)})
+		if k, by := r.proposed.of(s); k == yes && !r.proposed.empty() {
+			out = append(out, Proposed{r, reason(by, yes)})
 		}
 	}
 	return out
@@ -183,13 +184,13 @@ func clocks(r *Regime, s Situation, now time.Time, cal *Calendar) []Clock {
 	return out
 }
 
-func freeing(r *Regime, by string) incident.Text {
+func freeing(r *Regime, by string) language.Text {
 	for _, x := range r.Rules {
 		if x.ID == by {
-			return incident.Text{JA: x.Name.JA + "を済ませたため", EN: "freed by: " + x.Name.EN}
+			return language.Text{JA: x.Name.JA + "を済ませたため", EN: "freed by: " + x.Name.EN}
 		}
 	}
-	return incident.Text{}
+	return language.Text{}
 }
 
 // begin gives what starts a clock: a trigger, or another rule's being done.
@@ -226,10 +227,10 @@ func (c *Clock) stand(s Situation, now time.Time, started bool, cal *Calendar) {
 		return
 	}
 	applies, by := c.Rule.when.of(s)
-	if but, why := c.Rule.unless.of(s); (c.Rule.unless.atom != nil || len(c.Rule.unless.any)+len(c.Rule.unless.all) > 0) && but == yes {
-		applies, by = no, why
+	c.Why, c.Doubt = reason(by, applies), applies == maybe
+	if but, why := c.Rule.unless.of(s); !c.Rule.unless.empty() && but == yes {
+		applies, c.Why, c.Doubt = no, reason(why, yes), false
 	}
-	c.Why, c.Doubt = reason(by), applies == maybe
 	if applies == no {
 		c.State = NotApplicable
 		return
@@ -275,39 +276,38 @@ func end(m incident.Moment) time.Time {
 // Left is how long there is until the clock is due, below zero afterwards.
 func (c Clock) Left(now time.Time) time.Duration { return end(c.Due).Sub(now) }
 
-// reason says in words what decides.
-func reason(atoms []*atom) incident.Text {
+// reason says in words what decides: what holds, what does not hold where the result is no, what would have to be known.
+func reason(atoms []*atom, result known) language.Text {
 	var ja, en []string
 	for _, a := range atoms {
 		j, e := a.words()
+		if a.negate != (result == no) {
+			j, e = j+"のではない", "not so: "+e
+		}
 		if !slices.Contains(en, e) {
 			ja, en = append(ja, j), append(en, e)
 		}
 	}
-	return incident.Text{JA: strings.Join(ja, "、"), EN: strings.Join(en, "; ")}
+	return language.Text{JA: strings.Join(ja, "、"), EN: strings.Join(en, "; ")}
 }
 
+// words says what an atom is about, without its not.
 func (a *atom) words() (ja, en string) {
 	switch {
 	case a.op == "":
 		w := words[a.word]
-		ja, en = w.ja, w.en
+		return w.ja, w.en
 	case a.word == "sector":
-		ja, en = "業種: "+a.value, "sector: "+a.value
-	default:
-		who, whom := "本人の数", "persons"
-		if place, ok := strings.CutPrefix(a.word, "residents."); ok {
-			who, whom = strings.ToUpper(place)+" の住民", "residents of "+strings.ToUpper(place)
-		}
-		ja, en = fmt.Sprintf("%sが%d人を超える", who, a.n), fmt.Sprintf("more than %d %s", a.n, whom)
-		if a.op == ">=" {
-			ja, en = fmt.Sprintf("%sが%d人以上", who, a.n), fmt.Sprintf("%d %s or more", a.n, whom)
-		}
+		return "業種: " + a.value, "sector: " + a.value
 	}
-	if a.negate {
-		ja, en = ja+"のではない", "not so: "+en
+	who, whom := "本人の数", "persons"
+	if place, ok := strings.CutPrefix(a.word, "residents."); ok {
+		who, whom = strings.ToUpper(place)+" の住民", "residents of "+strings.ToUpper(place)
 	}
-	return ja, en
+	if a.op == ">=" {
+		return fmt.Sprintf("%sが%d人以上", who, a.n), fmt.Sprintf("%d %s or more", a.n, whom)
+	}
+	return fmt.Sprintf("%sが%d人を超える", who, a.n), fmt.Sprintf("more than %d %s", a.n, whom)
 }
 
 var partNames = map[string]incidentText{
@@ -315,10 +315,10 @@ var partNames = map[string]incidentText{
 	"client": {"委託元の場合", "for clients of a processor"}, "joint": {"共同の場合", "for joint controllers"},
 }
 
-func partWhy(list []string) incident.Text {
+func partWhy(list []string) language.Text {
 	var ja, en []string
 	for _, p := range list {
 		ja, en = append(ja, partNames[p].ja), append(en, partNames[p].en)
 	}
-	return incident.Text{JA: strings.Join(ja, "・") + "のみ", EN: "only " + strings.Join(en, ", ")}
+	return language.Text{JA: strings.Join(ja, "・") + "のみ", EN: "only " + strings.Join(en, ", ")}
 }

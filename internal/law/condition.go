@@ -3,6 +3,7 @@ package law
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -21,6 +22,9 @@ type condition struct {
 	any, all []condition
 	atom     *atom
 }
+
+// empty reports the zero condition.
+func (c condition) empty() bool { return c.atom == nil && len(c.any)+len(c.all) == 0 }
 
 // atom is one comparison: a word that is or is not said of the case, a number of persons or of residents of a place, or
 // its sector.
@@ -167,3 +171,9 @@ func (n Number) compare(op string, than int64) known {
 	}
 	return maybe
 }
+
+// Words are what may be said of a case that conditions depend on, in order.
+func Words() []string { return slices.Sorted(keysOf(words)) }
+
+// Triggers are what can start a clock, in order.
+func Triggers() []string { return slices.Sorted(keysOf(triggers)) }

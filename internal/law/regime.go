@@ -11,7 +11,7 @@ import (
 	"github.com/goccy/go-yaml"
 	yamlparser "github.com/goccy/go-yaml/parser"
 
-	"shirase/internal/incident"
+	"shirase/internal/language"
 )
 
 // maxFile bounds a regime's file, in bytes.
@@ -63,7 +63,7 @@ var triggers = map[string]incidentText{
 type Regime struct {
 	ID       string
 	Reviewed string // the date of the last review of the file
-	Name     incident.Text
+	Name     language.Text
 	Place    string // ISO 3166, or EU
 	Zone     *time.Location
 	Rules    []Rule
@@ -77,8 +77,8 @@ type Regime struct {
 // A Rule is what a regime asks for after one trigger, from a date until a date.
 type Rule struct {
 	ID       string
-	Name     incident.Text
-	Says     incident.Text // in our own words
+	Name     language.Text
+	Says     language.Text // in our own words
 	Citation string
 	From     string // the first date it holds; "" always
 	Until    string // the first date it holds no more; "" is in force
@@ -87,8 +87,8 @@ type Rule struct {
 	Sure     string // high, mid, low
 	Start    string // a trigger, or "after ID": when that rule's clock was done
 	Within   Deadline
-	To       []incident.Text // recipients
-	Items    []incident.Text // what is to be told, in their order
+	To       []language.Text // recipients
+	Items    []language.Text // what is to be told, in their order
 	Keep     string          // how long the record is kept: 5y, 24mo; "" is not said
 
 	parts     []string
@@ -96,7 +96,7 @@ type Rule struct {
 	unless    condition
 	earlier   *limit   // a second limit, of which the earlier one counts
 	freedBy   []string // rules of this regime: done, they free this one
-	suspended incident.Text
+	suspended language.Text
 }
 
 type limit struct {
@@ -106,7 +106,7 @@ type limit struct {
 
 // A Remark is said of a regime and makes no clock: a bill, a date that is not set, a deadline that nobody found.
 type Remark struct {
-	Text     incident.Text
+	Text     language.Text
 	Citation string
 	Status   Status
 	Read     Read
@@ -314,15 +314,15 @@ func yamlError(err error) (line int, what string) {
 	return 1, what
 }
 
-func (p *parser) text(path string, t text) incident.Text {
+func (p *parser) text(path string, t text) language.Text {
 	if strings.TrimSpace(t.JA) == "" || strings.TrimSpace(t.EN) == "" {
 		p.at(path, "{ja: ..., en: ...}", "a text in Japanese and in English is wanted")
 	}
-	return incident.Text{JA: t.JA, EN: t.EN}
+	return language.Text{JA: t.JA, EN: t.EN}
 }
 
-func (p *parser) texts(path string, list []text) []incident.Text {
-	var out []incident.Text
+func (p *parser) texts(path string, list []text) []language.Text {
+	var out []language.Text
 	for i, t := range list {
 		out = append(out, p.text(fmt.Sprintf("%s[%d]", path, i), t))
 	}
@@ -388,7 +388,7 @@ func (p *parser) rule(path string, x rule, f regimeFile) Rule {
 		From: x.From, Until: x.Until, Status: p.status(path, x.Status), Read: p.read(path, x.Read), Sure: x.Sure, Start: x.Start,
 		Within: p.deadline(path+".within", x.Within), To: p.texts(path+".to", x.To), Items: p.texts(path+".items", x.Items), Keep: x.Keep,
 		parts: x.Part, when: p.clause(path+".when", x.When), unless: p.clause(path+".unless", x.Unless), freedBy: x.FreedBy,
-		suspended: incident.Text{JA: x.Suspended.JA, EN: x.Suspended.EN}}
+		suspended: language.Text{JA: x.Suspended.JA, EN: x.Suspended.EN}}
 	if x.Suspended != (text{}) {
 		p.text(path+".suspended", x.Suspended)
 	}

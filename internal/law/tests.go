@@ -110,3 +110,6 @@ func (b *Book) Table(r *Regime, s Situation, now time.Time) string {
 	}
 	return out.String()
 }
+
+// Tests is how many tests the regime's file holds of itself.
+func (r *Regime) Tests() int { return len(r.tests) }
