@@ -29,7 +29,7 @@ func TestShipped(t *testing.T) {
 			t.Logf("%s, line %d\n%s", r.ID, row.line, b.Table(r, row.situation, time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)))
 		}
 	}
-	if len(b.Regimes()) < 4 || n < 50 {
+	if len(b.Regimes()) < 35 || n < 150 {
 		t.Errorf("%d regimes, %d due times", len(b.Regimes()), n)
 	}
 	t.Logf("%d due times", n)
