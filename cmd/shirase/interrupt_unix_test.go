@@ -453,12 +453,14 @@ func TestInterruptedWaiting(t *testing.T) {
 	if err := syscall.Mkfifo(w.path("pipe"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	lots := strings.Repeat("x,x@example.com\n", 20_000) // far more than a pipe holds: once it is written, it is being read
+	// Far more than a pipe holds: once it is written, it is being read.
+	lots := strings.Repeat("x,x@example.com\n", 20_000)
+	words := strings.Repeat("correct horse\nbattery staple\n", 10_000)
 	for _, c := range []struct{ name, args, feed string }{
 		{"a review", "incident import notice.txt --format notice", ""},
 		{"rows that do not come", "incident import -", strings.TrimSuffix(string(must(os.ReadFile(w.path("breaches.json")))(t)), "]")},
 		{"an export that does not come", "scope --export pipe --rules rules.yaml", "id,mail\n" + lots},
-		{"passwords that do not come", "password import --format plain pipe", lots},
+		{"passwords that do not come", "password import --format plain pipe", words},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := (&workshop{t, w.dir}).started(strings.Fields(c.args)...)

@@ -20,6 +20,7 @@ import (
 	"shirase/internal/hint"
 	"shirase/internal/incident"
 	"shirase/internal/index"
+	"shirase/internal/page"
 	"shirase/internal/password"
 	"shirase/internal/roster"
 	"shirase/internal/site"
@@ -205,10 +206,7 @@ func (a *app) handler(ctx context.Context, in *instance, p *password.Corpora, s 
 			return site.Scope{Accounts: r.Counts.Affected, Invalid: r.Counts.Invalid, WithoutEmail: r.Counts.WithoutEmail, Organisation: r.Organisation}, there
 		},
 		Proof:     in.publisher.Proof,
-		Operator:  in.operator(),
-		Contact:   in.Contact,
-		Imprint:   in.Imprint,
-		Privacy:   in.Privacy,
+		Operator:  page.Operator{Name: in.operator(), Contact: in.Contact, Imprint: in.Imprint, Privacy: in.Privacy},
 		LedgerKey: in.publisher.VKey(),
 		BaseURL:   in.URL,
 		Log:       slog.Default(),

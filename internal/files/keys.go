@@ -19,7 +19,12 @@ const (
 	goneKey = ".gone-"
 )
 
-var keyName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]{0,199}$`)
+var keyName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]*$`)
+
+// maxKeyName is not in the pattern: every start of every command would pay for so many repetitions.
+const maxKeyName = 200
+
+func validKeyName(name string) bool { return len(name) <= maxKeyName && keyName.MatchString(name) }
 
 // Keys is a folder of secret keys, one a file. Whoever can read the folder
 // has the keys, so it lives outside the data folder and its backups, and is
@@ -81,7 +86,7 @@ func (k *Keys) Close() error { return k.root.Close() }
 func (k *Keys) path(name string) string { return filepath.Join(k.dir, name) }
 
 func checkKeyName(name string) error {
-	if !keyName.MatchString(name) {
+	if !validKeyName(name) {
 		return fmt.Errorf("keys: %q: %w", name, ErrName)
 	}
 	return nil
@@ -215,7 +220,7 @@ func (k *Keys) List() ([]string, error) {
 	}
 	var names []string
 	for _, e := range entries {
-		if e.Type().IsRegular() && keyName.MatchString(e.Name()) {
+		if e.Type().IsRegular() && validKeyName(e.Name()) {
 			names = append(names, e.Name())
 		}
 	}

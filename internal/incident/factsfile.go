@@ -35,10 +35,10 @@ type FactsFile struct {
 	Facts []Fact // Recorded and Author are not set yet; an absent as-of is zero
 }
 
-var incidentID = regexp.MustCompile(`^[a-z0-9-]{1,64}$`)
+var incidentID = regexp.MustCompile(`^[a-z0-9-]+$`)
 
 // ValidID reports whether id can be an incident's: 1 to 64 of a-z, 0-9 and hyphen.
-func ValidID(id string) bool { return incidentID.MatchString(id) }
+func ValidID(id string) bool { return len(id) <= 64 && incidentID.MatchString(id) }
 
 // regionCode is the form of ISO 3166-1 alpha-2 and ISO 3166-2 codes.
 var regionCode = regexp.MustCompile(`^[A-Z]{2}(-[A-Z0-9]{1,3})?$`)
@@ -66,7 +66,9 @@ func ItemID(text string) string {
 	return strings.TrimLeft(id[:min(len(id), 50)]+"-"+hex.EncodeToString(sum[:4]), "-")
 }
 
-var itemID = regexp.MustCompile(`^[a-z0-9][a-z0-9:.-]{0,63}$`)
+var itemID = regexp.MustCompile(`^[a-z0-9][a-z0-9:.-]*$`)
+
+func validItem(id string) bool { return len(id) <= 64 && itemID.MatchString(id) }
 
 // ParseFactsFile reads a facts file: YAML with the incident's `id`, optionally `asOf` and `zone` for facts that do
 // not say their own, and `facts`. Anything it does not know is refused with its place, and nothing is guessed: an

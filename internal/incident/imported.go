@@ -97,7 +97,7 @@ const (
 
 var (
 	datasetName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,31}$`)
-	externalID  = regexp.MustCompile(`^[ -~]{1,200}$`)
+	externalID  = regexp.MustCompile(`^[ -~]+$`) // and at most 200 long
 )
 
 // Import records the rows that next gives, until io.EOF. A *RowError of next is a row that could not be read. Rows go
@@ -188,7 +188,7 @@ func (r *importer) prepare(rec *Record) (string, *RowError) {
 	switch {
 	case !datasetName.MatchString(rec.Dataset):
 		return refuse("dataset", fmt.Sprintf("%q cannot be a data set's name", clip(rec.Dataset)))
-	case !externalID.MatchString(rec.ExternalID):
+	case len(rec.ExternalID) > 200 || !externalID.MatchString(rec.ExternalID):
 		return refuse("id", fmt.Sprintf("%q cannot be a row's id: 1 to 200 printable ASCII characters", clip(rec.ExternalID)))
 	case !ValidID(rec.ID):
 		return refuse("id", fmt.Sprintf("%q cannot be an incident's id", clip(rec.ID)))
@@ -432,7 +432,7 @@ func (r *importer) update(ctx context.Context, tx *sql.Tx, p *prepared, id strin
 	return r.mergeAgain(ctx, tx, r.who, id, now)
 }
 
-// changesSince gives the facts of now that before does not have, and takes back those of before that now lacks.
+// changesSince returns the facts of now that before does not have, and takes back those of before that now lacks.
 func changesSince(before map[[2]string]Fact, now []Fact, asOf Moment) []Fact {
 	var changes []Fact
 	for _, f := range now {

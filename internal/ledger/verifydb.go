@@ -8,6 +8,8 @@ import (
 
 	"filippo.io/torchwood"
 	"golang.org/x/mod/sumdb/tlog"
+
+	"shirase/check"
 )
 
 // head reads what the next append would start from, and checks it.
@@ -77,7 +79,7 @@ func (v *verification) leafRows(from, to int64) (map[int64]tlog.Hash, error) {
 			return nil, err
 		}
 		if len(data) == sha256.Size {
-			found[index] = tlog.RecordHash(leaf(kind, [32]byte(data)))
+			found[index] = tlog.RecordHash(check.LeafOf(kind, [32]byte(data)))
 			named[[32]byte(data)] = index
 		}
 	}

@@ -110,7 +110,7 @@ func TestZipRefused(t *testing.T) {
 		if !errors.Is(err, ErrSource) || !strings.Contains(err.Error(), c.want) || !strings.Contains(hint.Of(err), c.remedy) {
 			t.Errorf("%s: %v, want %q, %q", c.name, err, c.want, c.remedy)
 		}
-		if peak > 300<<20 { // with the bombs, which are made here
+		if peak > 30<<20 {
 			t.Errorf("%s: %d MiB", c.name, peak>>20)
 		}
 	}
