@@ -1,12 +1,10 @@
 package check
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"math/bits"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -365,17 +363,4 @@ func prefixRoots(proof []Bytes, m, n int64) (was, is Hash, err error) {
 		return was, is, errors.New("too many hashes")
 	}
 	return was, is, nil
-}
-
-var leafKind = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
-
-// ParseLeaf reads an entry of the ledger: the kind of what it commits to, and
-// the hash of its bytes. ok is false of an entry of another form.
-func ParseLeaf(entry []byte) (kind string, hash Hash, ok bool) {
-	rest, ok1 := bytes.CutPrefix(entry, []byte("shirase/v1 "))
-	k, h, ok2 := bytes.Cut(rest, []byte{0})
-	if !ok1 || !ok2 || len(h) != len(hash) || !leafKind.Match(k) {
-		return "", hash, false
-	}
-	return string(k), Hash(h), true
 }

@@ -12,8 +12,8 @@ import (
 
 	"shirase/check"
 	"shirase/internal/hint"
+	"shirase/internal/language"
 	"shirase/internal/monitor"
-	"shirase/internal/web"
 )
 
 // monitorEvery is how often a monitor that follows looks, unless it is told.
@@ -167,9 +167,9 @@ func printSummary(w io.Writer, s monitor.Summary) {
 	if !s.OK {
 		word = "NOT as it should be"
 	}
-	fmt.Fprintf(w, "%s: %s entries, %s of them statements, %s layers verified, root %s.\n", word, web.Digits(s.Size), web.Digits(s.Statements), web.Digits(int64(s.Layers)), s.Root)
+	fmt.Fprintf(w, "%s: %s entries, %s of them statements, %s layers verified, root %s.\n", word, language.Digits(s.Size), language.Digits(s.Statements), language.Digits(int64(s.Layers)), s.Root)
 	if s.Unverified > 0 {
-		fmt.Fprintf(w, "Not verified: %s layers that had left before they were seen.\n", web.Digits(int64(s.Unverified)))
+		fmt.Fprintf(w, "Not verified: %s layers that had left before they were seen.\n", language.Digits(int64(s.Unverified)))
 	}
 }
 
@@ -210,6 +210,6 @@ func (a *app) verifyEvidence(ctx context.Context, path string, file []byte, vkey
 		} else {
 			fmt.Fprintf(w, "What it holds is genuine. That %s is its finder's word (%s).\n", oneLine(e.What), e.Rule)
 		}
-		fmt.Fprintf(w, "Found, by the finder's own clock (a claim), on %s at %s.\n", web.DateTime(web.EN, e.Found.Time), oneLine(e.Server))
+		fmt.Fprintf(w, "Found, by the finder's own clock (a claim), on %s at %s.\n", language.DateTime(language.EN, e.Found.Time), oneLine(e.Server))
 	})
 }

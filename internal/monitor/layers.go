@@ -369,10 +369,11 @@ func (m *Monitor) entered(ctx context.Context, now *check.Checkpoint, index int6
 	if err != nil || int64(len(entries)) <= index%256 {
 		return nil, err
 	}
-	kind, hash, ok := check.ParseLeaf(entries[index%256])
-	if !ok {
+	kind, leaf, err := check.ParseLeaf(entries[index%256])
+	if err != nil {
 		return nil, nil
 	}
+	hash := check.Hash(leaf)
 	data, err := m.get.get(ctx, m.get.at("ledger/v1/data/"+hash.String()), "application/json", maxData)
 	if refused(err) {
 		return nil, nil

@@ -282,11 +282,12 @@ func (m *Monitor) bundle(ctx context.Context, n int64, now *check.Checkpoint) (b
 				m.lastingAt(start+at, "entry", "the entry is not given, or is not the one that the ledger has")
 				continue
 			}
-			kind, hash, ok := check.ParseLeaf(entries[at])
-			if !ok {
+			kind, leaf, err := check.ParseLeaf(entries[at])
+			if err != nil {
 				m.lastingAt(start+at, "leaf", "the entry is not of this ledger's form")
 				continue
 			}
+			hash := check.Hash(leaf)
 			docs[i] = &document{kind: kind, hash: hash}
 			g.Go(func() error {
 				docs[i].data, docs[i].err = m.get.get(ctx, m.get.at("ledger/v1/data/"+hash.String()), "application/json", maxData)

@@ -112,11 +112,11 @@ func (m *Monitor) contradicted(ctx context.Context, now *check.Checkpoint, index
 			return nil, err
 		}
 		for i := min(int64(len(entries)), index-start) - 1; i >= 0; i-- {
-			kind, h, ok := check.ParseLeaf(entries[i])
-			if !ok || kind != check.KindStatement {
+			kind, h, err := check.ParseLeaf(entries[i])
+			if err != nil || kind != check.KindStatement {
 				continue
 			}
-			data, err := m.get.get(ctx, m.get.at("ledger/v1/data/"+h.String()), "application/json", maxData)
+			data, err := m.get.get(ctx, m.get.at("ledger/v1/data/"+check.Hash(h).String()), "application/json", maxData)
 			if refused(err) || errors.Is(err, check.ErrServer) {
 				continue
 			}
