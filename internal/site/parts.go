@@ -39,7 +39,7 @@ func sealed(st *check.Statement, id string) bool {
 		return false
 	}
 	in := st.Incident(id)
-	return in != nil && in.State == check.Final
+	return in != nil && in.State.Sealed()
 }
 
 // investigating reports whether the statement says that an incident's scope is under investigation.
