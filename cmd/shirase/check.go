@@ -21,6 +21,7 @@ import (
 	"shirase/internal/hint"
 	"shirase/internal/index"
 	"shirase/internal/language"
+	"shirase/internal/serve"
 )
 
 // maxPolicy bounds a policy file, in bytes.
@@ -180,24 +181,25 @@ func (a *app) ownServer(ctx context.Context, client *check.Client) (stop func(),
 	if err != nil {
 		return nil, err
 	}
-	l, err := listenOn("127.0.0.1:0")
-	if err != nil {
-		in.close()
-		return nil, err
-	}
 	if client.Policy == nil {
 		if client.Policy, err = check.LedgerPolicy(in.publisher.VKey()); err != nil {
 			in.close()
 			return nil, err
 		}
 	}
-	published := index.NewHandler(in.index, in.publisher.Log(), func(*http.Request, int) (time.Duration, bool) { return 0, true })
+	l, err := serve.Listen("127.0.0.1:0")
+	if err != nil {
+		in.close()
+		return nil, err
+	}
+	server := serve.New(serve.Options{Log: a.log()})
+	server.Mount(index.NewHandler(in.index, in.publisher.Log(), func(*http.Request, int) (time.Duration, bool) { return 0, true }).Mux(), "/")
 	serving, end := context.WithCancel(ctx)
 	ended := make(chan struct{})
 	ready := make(chan struct{})
 	go func() {
 		defer close(ended)
-		serveUntil(serving, newServer(published.Mux()), l, func(url string) error {
+		server.Run(serving, l, func(url string) error {
 			client.Server = url
 			close(ready)
 			return nil

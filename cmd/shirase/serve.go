@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,14 +15,13 @@ import (
 	"shirase/internal/actor"
 	"shirase/internal/api"
 	"shirase/internal/archive"
-	"shirase/internal/hint"
 	"shirase/internal/incident"
 	"shirase/internal/index"
 	"shirase/internal/page"
 	"shirase/internal/password"
 	"shirase/internal/roster"
+	"shirase/internal/serve"
 	"shirase/internal/site"
-	"shirase/internal/web"
 )
 
 const defaultListen = "127.0.0.1:8311"
@@ -49,7 +46,7 @@ published now: drafts, and the notice that would be next. It publishes and reiss
   shirase serve --listen 127.0.0.1:9000 --trusted-proxy 127.0.0.1`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			trusted, err := web.ParseProxies(proxies)
+			trusted, err := serve.ParseProxies(proxies)
 			if err != nil {
 				return usageError{err}
 			}
@@ -61,11 +58,11 @@ published now: drafts, and the notice that would be next. It publishes and reiss
 				return err
 			}
 			defer in.close()
-			s := serving{proxies: trusted, log: logRequests, contacts: contacts, passwordAge: age}
+			s := serving{options: serve.Options{Proxies: trusted, Requests: logRequests}, contacts: contacts, passwordAge: age}
 			if drafts {
 				return a.servePreview(c.Context(), in, listen, c.Flags().Changed("listen"), s)
 			}
-			l, err := listenOn(listen)
+			l, err := serve.Listen(listen)
 			if err != nil {
 				return err
 			}
@@ -111,29 +108,20 @@ func (a *app) servePreview(ctx context.Context, in *instance, listen string, sta
 	})
 }
 
-func listenOn(addr string) (net.Listener, error) {
-	l, err := net.Listen("tcp", addr)
-	if err != nil {
-		return nil, hint.Add(fmt.Errorf("listen on %s: %w", addr, err), "choose another address: --listen 127.0.0.1:0 takes a free port")
-	}
-	return l, nil
-}
-
 // demoListen takes a free port where the usual one is taken and none was asked for.
 func demoListen(addr string) (net.Listener, error) {
 	if addr != "" {
-		return listenOn(addr)
+		return serve.Listen(addr)
 	}
 	if l, err := net.Listen("tcp", defaultListen); err == nil {
 		return l, nil
 	}
-	return listenOn("127.0.0.1:0")
+	return serve.Listen("127.0.0.1:0")
 }
 
 // serving are the settings of a server.
 type serving struct {
-	proxies web.Proxies
-	log     bool
+	options serve.Options
 
 	contacts []string // for security.txt
 
@@ -175,18 +163,11 @@ func (s serving) release(ctx context.Context, in *instance) (func() (int64, stri
 	return func() (int64, string, bool) { return at, hash, true }, err
 }
 
-// limit makes a limiter of its own, by the address that a request comes from.
-func (s serving) limit() (func(r *http.Request, n int) (time.Duration, bool), error) {
-	limiter, err := web.NewLimiter(web.DefaultLimits, nil)
-	if err != nil {
-		return nil, err
-	}
-	return func(r *http.Request, n int) (time.Duration, bool) { return limiter.Allow(s.proxies.Address(r), n) }, nil
-}
-
-// handler puts the public doors together.
-func (a *app) handler(ctx context.Context, in *instance, p *password.Corpora, s serving) (http.Handler, error) {
-	allow, err := s.limit()
+// server puts the public doors together, and the work that goes on behind them.
+func (a *app) server(ctx context.Context, in *instance, p *password.Corpora, s serving) (*serve.Server, error) {
+	s.options.Log = a.log()
+	server := serve.New(s.options)
+	allow, err := server.Limit(serve.DefaultLimits)
 	if err != nil {
 		return nil, err
 	}
@@ -201,7 +182,7 @@ func (a *app) handler(ctx context.Context, in *instance, p *password.Corpora, s 
 		Scope: func(ctx context.Context, id string) (site.Scope, bool) {
 			r, there, err := s.scope(ctx, in, published.Statement(ctx), id)
 			if err != nil {
-				slog.Error("read the figures of a scope", "incident", id, "error", err)
+				a.log().Error("read the figures of a scope", "incident", id, "error", err)
 			}
 			return site.Scope{Accounts: r.Counts.Affected, Invalid: r.Counts.Invalid, WithoutEmail: r.Counts.WithoutEmail, Organisation: r.Organisation}, there
 		},
@@ -209,7 +190,7 @@ func (a *app) handler(ctx context.Context, in *instance, p *password.Corpora, s 
 		Operator:  page.Operator{Name: in.operator(), Contact: in.Contact, Imprint: in.Imprint, Privacy: in.Privacy},
 		LedgerKey: in.publisher.VKey(),
 		BaseURL:   in.URL,
-		Log:       slog.Default(),
+		Log:       a.log(),
 	}
 	if options.Release, err = s.release(ctx, in); err != nil {
 		return nil, err
@@ -221,14 +202,14 @@ func (a *app) handler(ctx context.Context, in *instance, p *password.Corpora, s 
 			}
 			state, err := in.publisher.State(ctx, i)
 			if err != nil {
-				slog.Error("read the state of a scope", "incident", i.ID, "error", err)
+				a.log().Error("read the state of a scope", "incident", i.ID, "error", err)
 			}
 			return state
 		}
 		options.Doubts = func(ctx context.Context, id string) []string {
 			doubts, err := in.publisher.Doubts(ctx, id)
 			if err != nil {
-				slog.Error("compare an incident with its roster", "incident", id, "error", err)
+				a.log().Error("compare an incident with its roster", "incident", id, "error", err)
 			}
 			return doubts
 		}
@@ -243,36 +224,30 @@ func (a *app) handler(ctx context.Context, in *instance, p *password.Corpora, s 
 	if err != nil {
 		return nil, err
 	}
-	mux := http.NewServeMux()
-	mux.Handle("/check/v1/", published.Mux())
-	for _, path := range []string{"/checkpoint", "/tile/", "/ledger/v1/"} {
-		mux.Handle(path, in.publisher.Handler())
-	}
-	if err := a.mountArchive(ctx, in, view, s, mux, pages, published); err != nil {
+	server.Mount(published.Mux(), "/check/v1/")
+	server.Mount(in.publisher.Handler(), "/checkpoint", "/tile/", "/ledger/v1/")
+	if err := a.mountArchive(ctx, in, view, s, server, pages, published); err != nil {
 		return nil, err
 	}
-	mountPasswords(mux, p, s.passwordAge)
-	mux.Handle("/", pages)
-	var h http.Handler = mux
+	a.mountPasswords(server, p, s.passwordAge)
+	server.Mount(pages, "/")
 	if s.preview != nil {
-		h = s.preview.guard(pages, mux)
+		server.Guard(func(h http.Handler) http.Handler { return s.preview.guard(pages, h) })
+	} else {
+		server.Work("reissue the statement", func(ctx context.Context, failed func(error)) { in.publisher.KeepFresh(ctx, actor.Server(), failed) })
 	}
-	return a.wrap(h, s.log), nil
-}
-
-// wrap is web.Wrap with a log of panics and, where that is wanted, of requests.
-func (a *app) wrap(h http.Handler, requests bool) http.Handler {
-	level := slog.LevelWarn
-	if requests {
-		level = slog.LevelInfo
-	}
-	return web.Wrap(h, web.Options{Log: slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: level}))})
+	server.Work("warm the search", func(ctx context.Context, failed func(error)) {
+		if err := in.archive.Public().Warm(ctx); err != nil {
+			failed(err) // the first search tries again, and answers for it
+		}
+	})
+	return server, nil
 }
 
 // mountArchive serves the API and the feeds, and puts a limit before the search. It is a limit of its own: whoever reads
 // the archive along leaves the check to the others behind the same address.
-func (a *app) mountArchive(ctx context.Context, in *instance, view *archive.View, s serving, mux *http.ServeMux, pages *site.Site, published *index.Handler) error {
-	allow, err := s.limit()
+func (a *app) mountArchive(ctx context.Context, in *instance, view *archive.View, s serving, server *serve.Server, pages *site.Site, published *index.Handler) error {
+	allow, err := server.Limit(serve.DefaultLimits)
 	if err != nil {
 		return err
 	}
@@ -283,32 +258,27 @@ func (a *app) mountArchive(ctx context.Context, in *instance, view *archive.View
 		BaseURL:   in.URL,
 		Operator:  in.operator(),
 		Contacts:  s.contacts,
-		Log:       slog.Default(),
+		Log:       a.log(),
 	})
 	if err != nil {
 		return usageError{err}
 	}
-	for _, path := range []string{"/api/", "/feeds/", "/sitemap.xml", "/sitemap/", "/.well-known/security.txt"} {
-		mux.Handle(path, doors)
-	}
-	for _, path := range []string{"/api", "/feeds"} { // pages; the mux would lead from them into the folders
-		mux.Handle(path, pages)
-	}
-	for _, path := range []string{"/incidents", "/learn/compare"} {
-		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
-			if wait, ok := allow(r, 1); !ok {
-				pages.TooMany(w, r, wait)
-				return
-			}
-			pages.ServeHTTP(w, r)
-		})
-	}
+	server.Mount(doors, "/api/", "/feeds/", "/sitemap.xml", "/sitemap/", "/.well-known/security.txt")
+	server.Mount(pages, "/api", "/feeds") // which would be redirected into the folders
+	server.Mount(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if wait, ok := allow(r, 1); !ok {
+			pages.TooMany(w, r, wait)
+			return
+		}
+		pages.ServeHTTP(w, r)
+	}), "GET /incidents", "GET /learn/compare")
 	return nil
 }
 
 // serve serves until the context ends; ready is called once it does. When it
 // returns, nothing reads or writes the instance any more.
 func (a *app) serve(ctx context.Context, in *instance, l net.Listener, s serving, ready func(url string) error) error {
+	defer l.Close()
 	if s.preview == nil {
 		if _, err := in.publisher.Reissue(ctx, actor.Server(), false); err != nil && !errors.Is(err, index.ErrNone) {
 			return err
@@ -319,24 +289,9 @@ func (a *app) serve(ctx context.Context, in *instance, l net.Listener, s serving
 		return err
 	}
 	defer p.Close()
-	ctx, stop := context.WithCancel(ctx)
-	var workers sync.WaitGroup
-	defer workers.Wait()
-	defer stop()
-	h, err := a.handler(ctx, in, p, s)
+	server, err := a.server(ctx, in, p, s)
 	if err != nil {
 		return err
 	}
-	workers.Go(func() {
-		if err := in.archive.Public().Warm(ctx); err != nil && ctx.Err() == nil {
-			slog.Error("warm the search", "error", err) // the first search tries again, and answers for it
-		}
-	})
-	if s.preview == nil {
-		workers.Go(func() {
-			in.publisher.KeepFresh(ctx, actor.Server(), func(err error) { slog.Error("reissue the statement", "error", err) })
-		})
-	}
-	workers.Go(func() { keepPasswordsFresh(ctx, p) })
-	return serveUntil(ctx, newServer(h), l, ready)
+	return server.Run(ctx, l, ready)
 }
