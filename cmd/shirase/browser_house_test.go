@@ -89,10 +89,8 @@ func newHouse(t *testing.T) *house {
 	h.addShop(t, a, dir)
 	p := must(password.Open(a.passwordDir()))(t)
 	t.Cleanup(func() { p.Close() })
+	h.handler = must(a.server(ctx, in, p, serving{}))(t).Handler()
 	var err error
-	if h.handler, err = a.handler(ctx, in, p, serving{}); err != nil {
-		t.Fatal(err)
-	}
 	if h.honest, _, _, err = in.index.Statement(ctx); err != nil {
 		t.Fatal(err)
 	}

@@ -19,6 +19,8 @@ import (
 	"shirase/internal/files"
 	"shirase/internal/hint"
 	"shirase/internal/index"
+	"shirase/internal/language"
+	"shirase/internal/serve"
 )
 
 // maxPolicy bounds a policy file, in bytes.
@@ -219,11 +221,6 @@ func (a *app) ownServer(ctx context.Context, client *check.Client) (stop func(),
 	if err != nil {
 		return nil, "", err
 	}
-	l, err := listenOn("127.0.0.1:0")
-	if err != nil {
-		in.close()
-		return nil, "", err
-	}
 	vkey = in.publisher.VKey()
 	if client.Policy == nil {
 		if client.Policy, err = check.LedgerPolicy(vkey); err != nil {
@@ -234,16 +231,22 @@ func (a *app) ownServer(ctx context.Context, client *check.Client) (stop func(),
 	published := index.NewHost(in.index, in.publisher.Log())
 	evaluator := index.NewEvaluator(in.keys, func(*http.Request, int) (time.Duration, bool) { return 0, true }, published.Keys)
 	if err := evaluator.Ready(ctx); err != nil {
-		l.Close()
 		in.close()
 		return nil, "", err
 	}
+	l, err := serve.Listen("127.0.0.1:0")
+	if err != nil {
+		in.close()
+		return nil, "", err
+	}
+	server := serve.New(serve.Options{Log: a.log()})
+	server.Mount(published.Mux(evaluator), "/")
 	serving, end := context.WithCancel(ctx)
 	ended := make(chan struct{})
 	ready := make(chan struct{})
 	go func() {
 		defer close(ended)
-		serveUntil(serving, newServer(published.Mux(evaluator)), l, func(url string) error {
+		server.Run(serving, l, func(url string) error {
 			client.Server = url
 			close(ready)
 			return nil

@@ -168,11 +168,11 @@ func (f folder) serve(s serving) *httptest.Server {
 		}
 	}
 	p := must(password.Open(a.passwordDir()))(f.t)
-	h, err := a.handler(f.t.Context(), in, p, s)
+	h, err := a.server(f.t.Context(), in, p, s)
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	server.Config.Handler = h
+	server.Config.Handler = h.Handler()
 	server.Start()
 	f.t.Cleanup(func() {
 		server.Close()

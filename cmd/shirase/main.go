@@ -49,7 +49,6 @@ type usageError struct{ error }
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
 func run(ctx context.Context, args []string, out, errw io.Writer) int {
-	slog.SetDefault(slog.New(slog.NewTextHandler(errw, nil)))
 	a := &app{out: out, err: errw}
 	root := a.root()
 	root.SetArgs(args)
@@ -243,6 +242,9 @@ func (a *app) print(v any, human func(w io.Writer)) error {
 	_, err = a.out.Write(append(b, '\n'))
 	return err
 }
+
+// log is where servers tell of what happens while nobody looks.
+func (a *app) log() *slog.Logger { return slog.New(slog.NewTextHandler(a.err, nil)) }
 
 // say tells progress and remarks, on stderr.
 func (a *app) say(format string, args ...any) { fmt.Fprintf(a.err, format+"\n", args...) }

@@ -5,19 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"runtime/debug"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"shirase/internal/language"
 	"shirase/internal/password"
+	"shirase/internal/serve"
 )
 
 // passwordDir is the folder of the corpora in a data folder.
@@ -225,7 +223,7 @@ serves them too.`,
 			if _, err := a.readSettings(); err != nil {
 				return err
 			}
-			l, err := listenOn(listen)
+			l, err := serve.Listen(listen)
 			if err != nil {
 				return err
 			}
@@ -237,28 +235,23 @@ serves them too.`,
 	return c
 }
 
-// mountPasswords serves the corpora below mux, whose ranges may be cached for an age. A corpus that is not there, or
+// mountPasswords serves the newest corpora, whose ranges may be cached for an age. A corpus that is not there, or
 // cannot be read, is no reason to serve nothing: it answers why it does not.
-func mountPasswords(mux *http.ServeMux, p *password.Corpora, age time.Duration) {
-	h := password.Handler(p, &password.Options{Log: slog.Default(), MaxAge: age})
-	mux.Handle("/range/", h)
-	mux.Handle("/password/v1/", h)
+func (a *app) mountPasswords(server *serve.Server, p *password.Corpora, age time.Duration) {
+	server.Mount(password.Handler(p, &password.Options{Log: a.log(), MaxAge: age}), "/range/", "/password/v1/")
+	server.Work("open the newest corpus", p.KeepFresh)
 }
 
-// keepPasswordsFresh has the newest corpora served until ctx ends.
-func keepPasswordsFresh(ctx context.Context, p *password.Corpora) {
-	p.KeepFresh(ctx, func(err error) { slog.Error("open the newest corpus", "error", err) })
-}
-
-// passwordHandler serves the corpora and nothing else.
-func (a *app) passwordHandler(p *password.Corpora, age time.Duration) http.Handler {
-	mux := http.NewServeMux()
-	mountPasswords(mux, p, age)
-	return a.wrap(mux, false)
+// passwordServer serves the corpora and nothing else.
+func (a *app) passwordServer(p *password.Corpora, age time.Duration) *serve.Server {
+	server := serve.New(serve.Options{Log: a.log()})
+	a.mountPasswords(server, p, age)
+	return server
 }
 
 // servePasswords serves the corpora alone, until ctx ends.
 func (a *app) servePasswords(ctx context.Context, l net.Listener, age time.Duration) error {
+	defer l.Close()
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(50) // it makes so little garbage that the memory is better left to the page cache
 	}
@@ -267,12 +260,7 @@ func (a *app) servePasswords(ctx context.Context, l net.Listener, age time.Durat
 		return err
 	}
 	defer p.Close()
-	ctx, stop := context.WithCancel(ctx)
-	var workers sync.WaitGroup
-	defer workers.Wait()
-	defer stop()
-	workers.Go(func() { keepPasswordsFresh(ctx, p) })
-	return serveUntil(ctx, newServer(a.passwordHandler(p, age)), l, func(url string) error {
+	return a.passwordServer(p, age).Run(ctx, l, func(url string) error {
 		return a.print(map[string]string{"url": url}, func(w io.Writer) { fmt.Fprintf(w, "Serving %s/range/\n", url) })
 	})
 }

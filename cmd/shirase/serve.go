@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,8 +21,8 @@ import (
 	"shirase/internal/page"
 	"shirase/internal/password"
 	"shirase/internal/roster"
+	"shirase/internal/serve"
 	"shirase/internal/site"
-	"shirase/internal/web"
 )
 
 const defaultListen = "127.0.0.1:8311"
@@ -53,7 +51,7 @@ published now: drafts, and the notice that would be next. It publishes and reiss
   shirase serve --listen 127.0.0.1:9000 --trusted-proxy 127.0.0.1`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			trusted, err := web.ParseProxies(proxies)
+			trusted, err := serve.ParseProxies(proxies)
 			if err != nil {
 				return usageError{err}
 			}
@@ -65,11 +63,11 @@ published now: drafts, and the notice that would be next. It publishes and reiss
 				return err
 			}
 			defer in.close()
-			s := serving{proxies: trusted, log: logRequests, elsewhere: elsewhere, contacts: contacts, passwordAge: age}
+			s := serving{options: serve.Options{Proxies: trusted, Requests: logRequests}, elsewhere: elsewhere, contacts: contacts, passwordAge: age}
 			if drafts {
 				return a.servePreview(c.Context(), in, listen, c.Flags().Changed("listen"), s)
 			}
-			l, err := listenOn(listen)
+			l, err := serve.Listen(listen)
 			if err != nil {
 				return err
 			}
@@ -118,29 +116,20 @@ func (a *app) servePreview(ctx context.Context, in *instance, listen string, sta
 	})
 }
 
-func listenOn(addr string) (net.Listener, error) {
-	l, err := net.Listen("tcp", addr)
-	if err != nil {
-		return nil, hint.Add(fmt.Errorf("listen on %s: %w", addr, err), "choose another address: --listen 127.0.0.1:0 takes a free port")
-	}
-	return l, nil
-}
-
 // demoListen takes a free port where the usual one is taken and none was asked for.
 func demoListen(addr string) (net.Listener, error) {
 	if addr != "" {
-		return listenOn(addr)
+		return serve.Listen(addr)
 	}
 	if l, err := net.Listen("tcp", defaultListen); err == nil {
 		return l, nil
 	}
-	return listenOn("127.0.0.1:0")
+	return serve.Listen("127.0.0.1:0")
 }
 
 // serving are the settings of a server.
 type serving struct {
-	proxies web.Proxies
-	log     bool
+	options serve.Options
 
 	elsewhere bool // evaluations are another process's
 
@@ -187,18 +176,11 @@ func (s serving) release(ctx context.Context, in *instance) (func() (int64, stri
 	}, err
 }
 
-// limit makes a limiter of its own, by the address that a request comes from.
-func (s serving) limit() (func(r *http.Request, n int) (time.Duration, bool), error) {
-	limiter, err := web.NewLimiter(web.DefaultLimits, nil)
-	if err != nil {
-		return nil, err
-	}
-	return func(r *http.Request, n int) (time.Duration, bool) { return limiter.Allow(s.proxies.Address(r), n) }, nil
-}
-
-// handler puts the public doors together.
-func (a *app) handler(ctx context.Context, in *instance, p *password.Corpora, s serving) (http.Handler, error) {
-	allow, err := s.limit()
+// server puts the public doors together, and the work that goes on behind them.
+func (a *app) server(ctx context.Context, in *instance, p *password.Corpora, s serving) (*serve.Server, error) {
+	s.options.Log = a.log()
+	server := serve.New(s.options)
+	allow, err := server.Limit(serve.DefaultLimits)
 	if err != nil {
 		return nil, err
 	}
@@ -213,14 +195,14 @@ func (a *app) handler(ctx context.Context, in *instance, p *password.Corpora, s 
 		Scope: func(ctx context.Context, id string) (site.Scope, bool) {
 			r, there, err := s.scope(ctx, in, published.Statement(ctx), id)
 			if err != nil {
-				slog.Error("read the figures of a scope", "incident", id, "error", err)
+				a.log().Error("read the figures of a scope", "incident", id, "error", err)
 			}
 			return site.Scope{Accounts: r.Counts.Affected, Invalid: r.Counts.Invalid, WithoutEmail: r.Counts.WithoutEmail, Organisation: r.Organisation}, there
 		},
 		Unwitnessed: func(ctx context.Context) (time.Time, bool) {
 			since, stopped, err := published.Unwitnessed(ctx)
 			if err != nil {
-				slog.Error("read how far the ledger is cosigned", "error", err)
+				a.log().Error("read how far the ledger is cosigned", "error", err)
 			}
 			return since, stopped
 		},
@@ -229,7 +211,7 @@ func (a *app) handler(ctx context.Context, in *instance, p *password.Corpora, s 
 		Operator:  page.Operator{Name: in.operator(), Contact: in.Contact, Imprint: in.Imprint, Privacy: in.Privacy},
 		LedgerKey: in.publisher.VKey(),
 		BaseURL:   in.URL,
-		Log:       slog.Default(),
+		Log:       a.log(),
 	}
 	if options.Release, err = s.release(ctx, in); err != nil {
 		return nil, err
@@ -241,14 +223,14 @@ func (a *app) handler(ctx context.Context, in *instance, p *password.Corpora, s 
 			}
 			state, err := in.publisher.State(ctx, i)
 			if err != nil {
-				slog.Error("read the state of a scope", "incident", i.ID, "error", err)
+				a.log().Error("read the state of a scope", "incident", i.ID, "error", err)
 			}
 			return state
 		}
 		options.Doubts = func(ctx context.Context, id string) []string {
 			doubts, err := in.publisher.Doubts(ctx, id)
 			if err != nil {
-				slog.Error("compare an incident with its roster", "incident", id, "error", err)
+				a.log().Error("compare an incident with its roster", "incident", id, "error", err)
 			}
 			return doubts
 		}
@@ -258,7 +240,7 @@ func (a *app) handler(ctx context.Context, in *instance, p *password.Corpora, s 
 		evaluator = index.NewEvaluator(in.keys, allow, published.Keys)
 		options.NoKey = func(ctx context.Context) bool { return evaluator.Ready(ctx) != nil }
 		if err := evaluator.Ready(ctx); err != nil {
-			slog.Error("checks cannot be answered, and everything else is served", "error", err, "hint", hint.Of(err))
+			a.log().Error("checks cannot be answered, and everything else is served", "error", err, "hint", hint.Of(err))
 		}
 	}
 	if in.Demo != nil {
@@ -271,39 +253,30 @@ func (a *app) handler(ctx context.Context, in *instance, p *password.Corpora, s 
 	if err != nil {
 		return nil, err
 	}
-	mux := http.NewServeMux()
-	mux.Handle("/check/v1/", published.Mux(evaluator))
-	for _, path := range []string{"/checkpoint", "/tile/", "/ledger/v1/"} {
-		mux.Handle(path, in.publisher.Handler())
-	}
-	if err := a.mountArchive(ctx, in, view, s, mux, pages, published); err != nil {
+	server.Mount(published.Mux(evaluator), "/check/v1/")
+	server.Mount(in.publisher.Handler(), "/checkpoint", "/tile/", "/ledger/v1/")
+	if err := a.mountArchive(ctx, in, view, s, server, pages, published); err != nil {
 		return nil, err
 	}
-	mountPasswords(mux, p, s.passwordAge)
-	mux.Handle("/", pages)
-	var h http.Handler = mux
+	a.mountPasswords(server, p, s.passwordAge)
+	server.Mount(pages, "/")
 	if s.preview != nil {
-		h = s.preview.guard(pages, mux)
+		server.Guard(func(h http.Handler) http.Handler { return s.preview.guard(pages, h) })
+	} else {
+		server.Work("reissue the statement", func(ctx context.Context, failed func(error)) { in.publisher.KeepFresh(ctx, actor.Server(), failed) })
 	}
-	h = s.proxies.Watch(h, func() {
-		slog.Warn("a request was forwarded by a peer that no --trusted-proxy names: if that is a proxy of yours, all its visitors share one limit, and a few can keep the others from the check")
+	server.Work("warm the search", func(ctx context.Context, failed func(error)) {
+		if err := in.archive.Public().Warm(ctx); err != nil {
+			failed(err) // the first search tries again, and answers for it
+		}
 	})
-	return a.wrap(h, s.log), nil
-}
-
-// wrap is web.Wrap with a log of panics and, where that is wanted, of requests.
-func (a *app) wrap(h http.Handler, requests bool) http.Handler {
-	level := slog.LevelWarn
-	if requests {
-		level = slog.LevelInfo
-	}
-	return web.Wrap(h, web.Options{Log: slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: level}))})
+	return server, nil
 }
 
 // mountArchive serves the API and the feeds, and puts a limit before the search. It is a limit of its own: whoever reads
 // the archive along leaves the check to the others behind the same address.
-func (a *app) mountArchive(ctx context.Context, in *instance, view *archive.View, s serving, mux *http.ServeMux, pages *site.Site, published *index.Host) error {
-	allow, err := s.limit()
+func (a *app) mountArchive(ctx context.Context, in *instance, view *archive.View, s serving, server *serve.Server, pages *site.Site, published *index.Host) error {
+	allow, err := server.Limit(serve.DefaultLimits)
 	if err != nil {
 		return err
 	}
@@ -314,36 +287,31 @@ func (a *app) mountArchive(ctx context.Context, in *instance, view *archive.View
 		BaseURL:   in.URL,
 		Operator:  in.operator(),
 		Contacts:  s.contacts,
-		Log:       slog.Default(),
+		Log:       a.log(),
 	})
 	if err != nil {
 		return usageError{err}
 	}
-	for _, path := range []string{"/api/", "/feeds/", "/sitemap.xml", "/sitemap/", "/.well-known/security.txt"} {
-		mux.Handle(path, doors)
-	}
-	for _, path := range []string{"/api", "/feeds"} { // pages; the mux would lead from them into the folders
-		mux.Handle(path, pages)
-	}
-	for _, path := range []string{"/incidents", "/learn/compare"} {
-		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
-			if wait, ok := allow(r, 1); !ok {
-				pages.TooMany(w, r, wait)
-				return
-			}
-			pages.ServeHTTP(w, r)
-		})
-	}
+	server.Mount(doors, "/api/", "/feeds/", "/sitemap.xml", "/sitemap/", "/.well-known/security.txt")
+	server.Mount(pages, "/api", "/feeds") // which would be redirected into the folders
+	server.Mount(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if wait, ok := allow(r, 1); !ok {
+			pages.TooMany(w, r, wait)
+			return
+		}
+		pages.ServeHTTP(w, r)
+	}), "GET /incidents", "GET /learn/compare")
 	return nil
 }
 
 // serve serves until the context ends; ready is called once it does. When it
 // returns, nothing reads or writes the instance any more.
 func (a *app) serve(ctx context.Context, in *instance, l net.Listener, s serving, ready func(url string) error) error {
+	defer l.Close()
 	if s.preview == nil {
 		switch _, err := in.publisher.Reissue(ctx, actor.Server(), false); {
 		case errors.Is(err, index.ErrClock): // everything but fresh answers is served
-			slog.Error("reissue the statement", "error", err, "hint", hint.Of(err))
+			a.log().Error("reissue the statement", "error", err, "hint", hint.Of(err))
 		case err != nil && !errors.Is(err, index.ErrNone):
 			return err
 		}
@@ -353,24 +321,9 @@ func (a *app) serve(ctx context.Context, in *instance, l net.Listener, s serving
 		return err
 	}
 	defer p.Close()
-	ctx, stop := context.WithCancel(ctx)
-	var workers sync.WaitGroup
-	defer workers.Wait()
-	defer stop()
-	h, err := a.handler(ctx, in, p, s)
+	server, err := a.server(ctx, in, p, s)
 	if err != nil {
 		return err
 	}
-	workers.Go(func() {
-		if err := in.archive.Public().Warm(ctx); err != nil && ctx.Err() == nil {
-			slog.Error("warm the search", "error", err) // the first search tries again, and answers for it
-		}
-	})
-	if s.preview == nil {
-		workers.Go(func() {
-			in.publisher.KeepFresh(ctx, actor.Server(), func(err error) { slog.Error("reissue the statement", "error", err) })
-		})
-	}
-	workers.Go(func() { keepPasswordsFresh(ctx, p) })
-	return serveUntil(ctx, newServer(h), l, ready)
+	return server.Run(ctx, l, ready)
 }

@@ -44,11 +44,13 @@ cosign a second history of what came since. Without its state the key is refused
 					return usageError{err}
 				}
 			}
-			l, err := listenOn(listen)
+			l, err := serve.Listen(listen)
 			if err != nil {
 				return err
 			}
-			return serveUntil(c.Context(), newServer(a.wrap(w.Handler(), requests)), l, func(url string) error {
+			server := serve.New(serve.Options{Log: a.log(), Requests: requests})
+			server.Mount(w.Handler(), "/")
+			return server.Run(c.Context(), l, func(url string) error {
 				return a.print(struct {
 					URL  string   `json:"url"`
 					VKey string   `json:"vkey"`
