@@ -29,7 +29,7 @@ const (
 
 var layers = map[string]int{
 	"identity": public, "check": public, "law": public,
-	"internal/hint": floor, "internal/language": floor, "internal/actor": floor, "internal/files": floor, "internal/charset": floor, "internal/store": floor, "internal/store/storetest": floor,
+	"internal/hint": floor, "internal/language": floor, "internal/actor": floor, "internal/files": floor, "internal/charset": floor, "internal/yaml": floor, "internal/config": floor, "internal/store": floor, "internal/store/storetest": floor,
 	"internal/killtest": floor, "internal/web": floor, "internal/serve": floor, "internal/jobs": floor,
 	"internal/ledger": floor, "internal/index": floor, "internal/roster": floor,
 	"internal/incident": facts,
@@ -63,6 +63,8 @@ var down = map[string][]string{
 	"internal/store/storetest": {"internal/store"},
 	"internal/web":             {"internal/language"},
 	"internal/serve":           {"internal/hint", "internal/web"},
+	"internal/yaml":            {},
+	"internal/config":          {"internal/hint", "internal/serve", "internal/yaml"},
 	"internal/jobs":            {"internal/hint", "internal/store"},
 	"internal/ledger":          {"check", "internal/files", "internal/store", "internal/web"},
 	"internal/index":           {"check", "identity", "internal/files", "internal/hint", "internal/store", "internal/web"},

@@ -16,6 +16,7 @@ import (
 
 	"shirase/check"
 	"shirase/identity"
+	"shirase/internal/config"
 	"shirase/internal/files"
 	"shirase/internal/hint"
 	"shirase/internal/index"
@@ -215,7 +216,7 @@ func numbered(path string, n int) string {
 // it then knows first hand.
 func (a *app) ownServer(ctx context.Context, client *check.Client) (stop func(), vkey string, err error) {
 	in, err := a.open(ctx)
-	if errors.Is(err, errNoInstance) {
+	if errors.Is(err, config.ErrNone) {
 		return nil, "", hint.Add(err, "say which server to ask: --server URL")
 	}
 	if err != nil {

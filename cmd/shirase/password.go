@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -19,11 +20,11 @@ import (
 )
 
 // passwordDir is the folder of the corpora in a data folder.
-func (a *app) passwordDir() string { return filepath.Join(a.data, "password") }
+func (a *app) passwordDir() string { return filepath.Join(a.op().Data, "password") }
 
 // corpora opens the corpora of the data folder.
 func (a *app) corpora() (*password.Corpora, error) {
-	if _, err := a.readSettings(); err != nil {
+	if _, err := a.readInstance(); err != nil {
 		return nil, err
 	}
 	return password.Open(a.passwordDir())
@@ -193,21 +194,7 @@ func (a *app) cmdPasswordTop() *cobra.Command {
 	return c
 }
 
-// ageFlag adds the flag that says for how long answers about passwords may be cached.
-func ageFlag(c *cobra.Command, name string, age *time.Duration) {
-	c.Flags().DurationVar(age, name, password.DefaultMaxAge, "for how long caches may answer a range, up to 744h as Pwned Passwords say; a cache does not know what was imported since")
-}
-
-func checkAge(name string, age time.Duration) error {
-	if age < time.Second || age > password.MaxMaxAge {
-		return usagef("--%s %v is not from 1s to 744h", name, age)
-	}
-	return nil
-}
-
 func (a *app) cmdPasswordServe() *cobra.Command {
-	var listen string
-	var age time.Duration
 	c := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve the range API alone",
@@ -217,40 +204,42 @@ serves them too.`,
 		Example: "  shirase password serve --listen 127.0.0.1:9001",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := checkAge("max-age", age); err != nil {
+			if _, err := a.readInstance(); err != nil {
 				return err
 			}
-			if _, err := a.readSettings(); err != nil {
-				return err
-			}
-			l, err := serve.Listen(listen)
+			l, err := a.listen(true)
 			if err != nil {
 				return err
 			}
-			return a.servePasswords(c.Context(), l, age)
+			return a.servePasswords(c.Context(), l)
 		},
 	}
-	c.Flags().StringVar(&listen, "listen", defaultListen, "address to serve on")
-	ageFlag(c, "max-age", &age)
+	a.serverFlags(c)
+	a.settingFlag(c.Flags(), "passwords.maxAge", "max-age", "")
 	return c
 }
 
 // mountPasswords serves the newest corpora, whose ranges may be cached for an age. A corpus that is not there, or
 // cannot be read, is no reason to serve nothing: it answers why it does not.
-func (a *app) mountPasswords(server *serve.Server, p *password.Corpora, age time.Duration) {
-	server.Mount(password.Handler(p, &password.Options{Log: a.log(), MaxAge: age}), "/range/", "/password/v1/")
+func mountPasswords(server *serve.Server, p *password.Corpora, age time.Duration, log *slog.Logger) {
+	server.Mount(password.Handler(p, &password.Options{Log: log, MaxAge: age}), "/range/", "/password/v1/")
 	server.Work("open the newest corpus", p.KeepFresh)
 }
 
 // passwordServer serves the corpora and nothing else.
-func (a *app) passwordServer(p *password.Corpora, age time.Duration) *serve.Server {
-	server := serve.New(serve.Options{Log: a.log()})
-	a.mountPasswords(server, p, age)
-	return server
+func (a *app) passwordServer(p *password.Corpora) (*serve.Server, error) {
+	log := a.log()
+	o, err := a.options(log)
+	if err != nil {
+		return nil, err
+	}
+	server := serve.New(o)
+	mountPasswords(server, p, a.op().Passwords.MaxAge, log)
+	return server, nil
 }
 
 // servePasswords serves the corpora alone, until ctx ends.
-func (a *app) servePasswords(ctx context.Context, l net.Listener, age time.Duration) error {
+func (a *app) servePasswords(ctx context.Context, l net.Listener) error {
 	defer l.Close()
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(50) // it makes so little garbage that the memory is better left to the page cache
@@ -260,7 +249,11 @@ func (a *app) servePasswords(ctx context.Context, l net.Listener, age time.Durat
 		return err
 	}
 	defer p.Close()
-	return a.passwordServer(p, age).Run(ctx, l, func(url string) error {
+	server, err := a.passwordServer(p)
+	if err != nil {
+		return err
+	}
+	return server.Run(ctx, l, func(url string) error {
 		return a.print(map[string]string{"url": url}, func(w io.Writer) { fmt.Fprintf(w, "Serving %s/range/\n", url) })
 	})
 }

@@ -11,23 +11,23 @@ import (
 	"strings"
 	"testing"
 
+	"shirase/internal/config"
 	"shirase/internal/serve"
 )
 
 // TestWorkersEnd: when serve and password serve are over, nothing of theirs works on.
 func TestWorkersEnd(t *testing.T) {
-	a := &app{out: io.Discard, err: io.Discard, data: filepath.Join(t.TempDir(), "data")}
-	must(a.init(t.Context(), "", settings{Region: "JP"}, 0))(t).close()
+	a := appAt(filepath.Join(t.TempDir(), "data"), io.Discard, io.Discard)
+	must(a.init(t.Context(), "", a.read.Instance, 0))(t).close()
 	for name, run := range map[string]func(ctx context.Context, in *instance, l net.Listener) error{
 		"serve": func(ctx context.Context, in *instance, l net.Listener) error {
 			ctx, stop := context.WithCancel(ctx)
-			return a.serve(ctx, in, l, serving{}, func(string) error { stop(); return nil })
+			return a.serve(ctx, in, l, nil, func(string) error { stop(); return nil })
 		},
 		"password serve": func(ctx context.Context, in *instance, l net.Listener) error {
 			ctx, stop := context.WithCancel(ctx)
 			defer stop()
-			out := &app{out: writerFunc(func() { stop() }), err: io.Discard, data: a.data}
-			return out.servePasswords(ctx, l, 0)
+			return appAt(a.op().Data, writerFunc(func() { stop() }), io.Discard).servePasswords(ctx, l)
 		},
 	} {
 		in, err := a.open(t.Context())
@@ -54,6 +54,13 @@ func TestWorkersEnd(t *testing.T) {
 	}
 }
 
+// appAt is a run of the command on a data folder, of which nothing else is said.
+func appAt(data string, out, errw io.Writer) *app {
+	a := &app{out: out, err: errw, read: config.Default()}
+	a.op().Data = data
+	return a
+}
+
 // writerFunc is told of every write.
 type writerFunc func()
 
@@ -65,7 +72,7 @@ func (f writerFunc) Write(b []byte) (int, error) {
 // TestPasswordServeLogsPanics: of a panic its stack is logged, and nothing of the request.
 func TestPasswordServeLogsPanics(t *testing.T) {
 	var log strings.Builder
-	h := (&app{out: io.Discard, err: &log}).passwordServer(nil, 0).Handler() // no corpora to read
+	h := must(appAt(t.TempDir(), io.Discard, &log).passwordServer(nil))(t).Handler() // no corpora to read
 	rec := httptest.NewRecorder()
 	h.ServeHTTP(rec, httptest.NewRequest("GET", "/range/21BD1", nil))
 	if rec.Code != http.StatusInternalServerError || !strings.Contains(log.String(), "msg=panic") || !strings.Contains(log.String(), "internal/password") {

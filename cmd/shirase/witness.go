@@ -80,7 +80,7 @@ cosign a second history of what came since. Without its state the key is refused
 // openWitness opens the witness beside the data folder, which need not be there.
 func (a *app) openWitness(name, state string) (*witness.Witness, error) {
 	if state == "" {
-		state = filepath.Clean(a.data) + "-witness"
+		state = filepath.Clean(a.op().Data) + "-witness"
 	}
 	if name == "" {
 		name = "unnamed/witness/{key}"
@@ -90,7 +90,7 @@ func (a *app) openWitness(name, state string) (*witness.Witness, error) {
 			}
 		}
 	}
-	keys, err := files.OpenKeys(a.keysDir())
+	keys, err := files.OpenKeys(a.op().KeysDir())
 	if err != nil {
 		return nil, err
 	}

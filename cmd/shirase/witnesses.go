@@ -25,7 +25,7 @@ const witnessesFile = "witnesses"
 
 // readWitnesses reads a data folder's policy of witnesses.
 func (a *app) readWitnesses() (publish.Witnesses, error) {
-	path := filepath.Join(a.data, witnessesFile)
+	path := filepath.Join(a.op().Data, witnessesFile)
 	text, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return publish.Witnesses{}, nil
@@ -101,7 +101,7 @@ func (a *app) setWitnesses(ctx context.Context, in *instance, path string) error
 }
 
 func (a *app) writeWitnesses(w publish.Witnesses) error {
-	dir, err := files.Open(a.data)
+	dir, err := files.Open(a.op().Data)
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,8 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+
+	"shirase/internal/hint"
 )
 
 // Limits of a facts file.
@@ -341,32 +343,9 @@ func clip(s string) string {
 func suggest(word string, known []string) string {
 	all := "known here: " + strings.Join(known, ", ")
 	for _, k := range known {
-		if strings.EqualFold(k, word) || distance(word, k) <= 2 {
+		if hint.Distance(word, k) <= 2 {
 			return fmt.Sprintf("did you mean `%s`? %s", k, all)
 		}
 	}
 	return all
-}
-
-// distance is the number of single-letter edits between two short words; long ones are simply far apart.
-func distance(a, b string) int {
-	if len(a) > 40 || len(b) > 40 {
-		return 40
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			diagonal, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, diagonal+cost)
-		}
-	}
-	return row[len(b)]
 }
