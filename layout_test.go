@@ -69,7 +69,7 @@ var down = map[string][]string{
 	"internal/ledger":          {"check", "internal/files", "internal/store", "internal/web"},
 	"internal/index":           {"check", "identity", "internal/files", "internal/hint", "internal/store", "internal/web"},
 	"internal/page":            {"internal/language", "internal/web"},
-	"internal/roster":          {"identity", "internal/actor", "internal/charset", "internal/files", "internal/hint", "internal/store"},
+	"internal/roster":          {"identity", "internal/actor", "internal/charset", "internal/files", "internal/hint", "internal/store", "internal/yaml"},
 }
 
 // only lists who alone may import a package, benchmarks and tests aside: what appends to the ledger is the publishing room,
@@ -78,7 +78,9 @@ var down = map[string][]string{
 var only = map[string][]string{
 	"internal/ledger":          {"internal/publish"},
 	"internal/demo":            {"cmd/shirase"},
-	"internal/web":             {"internal/serve", "internal/ledger", "internal/index", "internal/password", "internal/page", "internal/site", "internal/api", "internal/console", "cmd/shirase"},
+	"internal/web":             {"internal/serve", "internal/ledger", "internal/index", "internal/password", "internal/page", "internal/site", "internal/api", "internal/console"},
+	"internal/serve":           {"internal/config", "cmd/shirase"},
+	"internal/config":          {"cmd/shirase"},
 	"internal/store/storetest": {},
 	"internal/killtest":        {},
 }
