@@ -194,7 +194,7 @@ func (a *app) ownServer(ctx context.Context, client *check.Client) (stop func(),
 		return nil, err
 	}
 	server := serve.New(serve.Options{Log: a.log()})
-	server.Mount(index.NewHandler(in.index, in.publisher.Log(), func(*http.Request, int) (time.Duration, bool) { return 0, true }).Mux(), "/")
+	server.Mount(index.NewHandler(in.index, in.publisher.Log(), func(*http.Request, int) (time.Duration, bool) { return 0, true }, in.log).Mux(), "/")
 	serving, end := context.WithCancel(ctx)
 	ended := make(chan struct{})
 	ready := make(chan struct{})

@@ -162,7 +162,7 @@ func (a *app) server(ctx context.Context, in *instance, corpora *password.Corpor
 	if err != nil {
 		return nil, err
 	}
-	published := index.NewHandler(in.index, in.publisher.Log(), allow)
+	published := index.NewHandler(in.index, in.publisher.Log(), allow, log)
 	if err := published.Ready(ctx); err != nil {
 		return nil, err
 	}
