@@ -105,5 +105,5 @@ func (p *Publication) Put(ctx context.Context, subject index.Subject, s *index.S
 
 // Handler serves it without limits.
 func (p *Publication) Handler() http.Handler {
-	return index.NewHandler(p.Index, index.Log{Served: p.Ledger.Served, Proof: p.Ledger.Proof}, func(*http.Request, int) (time.Duration, bool) { return 0, true }).Mux()
+	return index.NewHandler(p.Index, index.Log{Served: p.Ledger.Served, Proof: p.Ledger.Proof}, func(*http.Request, int) (time.Duration, bool) { return 0, true }, nil).Mux()
 }

@@ -1,5 +1,3 @@
-//go:build unix
-
 // Command startup measures what every command pays before it does anything:
 // the time and the memory of `shirase version`, beside a Go program that does
 // nothing, and which packages take the most of it.

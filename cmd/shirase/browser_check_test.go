@@ -18,6 +18,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"shirase/check"
+	"shirase/internal/serve"
 	"shirase/internal/site"
 	"shirase/internal/web"
 )
@@ -445,7 +446,7 @@ func (b *browser) testTampered(t *testing.T) {
 		p := tabs[keys]
 		if p == nil {
 			door := must(site.New(site.Options{LedgerKey: keys}))(t)
-			p = b.tab(t, web.Wrap(door, web.Options{}))
+			p = b.tab(t, serve.Wrap(door, serve.Options{}))
 			p.open("/verify", "en")
 			tabs[keys] = p
 		}

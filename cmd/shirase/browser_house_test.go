@@ -79,7 +79,7 @@ func newHouse(t *testing.T) *house {
 	t.Helper()
 	ctx := context.Background()
 	dir := t.TempDir()
-	a := &app{out: io.Discard, err: io.Discard, data: filepath.Join(dir, "data")}
+	a := appAt(filepath.Join(dir, "data"), io.Discard, io.Discard)
 	in := must(a.demoInstance(ctx, houseScale, true))(t)
 	t.Cleanup(in.close)
 	if err := a.demoPublish(ctx, in); err != nil {
@@ -89,10 +89,8 @@ func newHouse(t *testing.T) *house {
 	h.addShop(t, a, dir)
 	p := must(password.Open(a.passwordDir()))(t)
 	t.Cleanup(func() { p.Close() })
+	h.handler = must(a.server(ctx, in, p, nil))(t).Handler()
 	var err error
-	if h.handler, err = a.handler(ctx, in, p, serving{}); err != nil {
-		t.Fatal(err)
-	}
 	if h.honest, _, _, err = in.index.Statement(ctx); err != nil {
 		t.Fatal(err)
 	}

@@ -141,7 +141,7 @@ func makeRoot(dir string) error {
 		return err
 	}
 	defer f.Close()
-	return syncFolder(f, realSyscalls)
+	return realSyscalls.sync(f)
 }
 
 // Close releases the root. Open files and writers of it stay usable.

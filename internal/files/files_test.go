@@ -12,7 +12,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"testing"
 
@@ -296,9 +295,6 @@ func TestFolderSyncs(t *testing.T) {
 // TestSweep: Open removes what dead writers left, and nothing that a living
 // one, of this process or another, is writing.
 func TestSweep(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("open files cannot be removed there")
-	}
 	root := t.TempDir()
 	d := open(t, root)
 	w, err := d.Create("a")

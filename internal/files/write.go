@@ -118,7 +118,7 @@ func (d *Dir) syncDir(dir string) error {
 		if err != nil {
 			return err
 		}
-		err = syncFolder(f, d.sys)
+		err = d.sys.sync(f)
 		f.Close()
 		if err != nil {
 			return err

@@ -175,7 +175,7 @@ func unlimited(*http.Request, int) (time.Duration, bool) { return 0, true }
 
 func (b *bed) serve(limit Limit) (*check.Client, *httptest.Server) {
 	b.t.Helper()
-	s := httptest.NewServer(NewHandler(b.Index, Log{b.ledger.Served, b.ledger.Proof}, limit).Mux())
+	s := httptest.NewServer(NewHandler(b.Index, Log{b.ledger.Served, b.ledger.Proof}, limit, nil).Mux())
 	b.t.Cleanup(s.Close)
 	policy, err := check.LedgerPolicy(b.ledger.VKey())
 	if err != nil {

@@ -44,7 +44,8 @@ func (x *Index) selfCheck(ctx context.Context, st *check.Statement, sealed *Seal
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrSelfCheck, err)
 	}
-	h := &Handler{x: x, limit: func(*http.Request, int) (time.Duration, bool) { return 0, true }, pinned: snap}
+	h := NewHandler(x, Log{}, func(*http.Request, int) (time.Duration, bool) { return 0, true }, nil) // the client tells what is wrong
+	h.pinned = snap
 	server := &http.Server{Handler: h.Mux()}
 	go server.Serve(l)
 	defer server.Shutdown(context.WithoutCancel(ctx)) // and no handler reads the layers any more

@@ -42,6 +42,7 @@ type Handler struct {
 	x      *Index
 	log    Log
 	limit  Limit
+	errors *slog.Logger
 	pinned *snapshot // a draft under self-check; nil for what is published
 
 	mu      sync.Mutex
@@ -57,9 +58,12 @@ type Log struct {
 	Proof  func(ctx context.Context, index int64) (proof []byte, err error) // a c2sp.org/tlog-proof@v1 of one of them
 }
 
-// NewHandler makes a handler for what is published in log.
-func NewHandler(x *Index, log Log, limit Limit) *Handler {
-	return &Handler{x: x, log: log, limit: limit}
+// NewHandler makes a handler for what is published in log. errors hears of what cannot be served; nil: nobody does.
+func NewHandler(x *Index, log Log, limit Limit, errors *slog.Logger) *Handler {
+	if errors == nil {
+		errors = slog.New(slog.DiscardHandler)
+	}
+	return &Handler{x: x, log: log, limit: limit, errors: errors}
 }
 
 // Mux routes the check's paths (docs/PROTOCOL.md).
@@ -172,7 +176,7 @@ func (h *Handler) now(ctx context.Context) (*snapshot, error) {
 	s, err := h.refresh(ctx, old)
 	if err != nil {
 		if old != nil { // what was verified and opened goes on being served until it expires
-			slog.Error("look for a newer statement", "error", err)
+			h.errors.Error("look for a newer statement", "error", err)
 			old.until.Store(h.x.now().Add(freshFor).UnixNano())
 			return old, nil
 		}
@@ -226,7 +230,7 @@ func (h *Handler) refresh(ctx context.Context, old *snapshot) (*snapshot, error)
 		return nil, err
 	}
 	for root, err := range s.missing {
-		slog.Error("a layer is not served", "layer", root.String(), "error", err)
+		h.errors.Error("a layer is not served", "layer", root.String(), "error", err)
 	}
 	s.until.Store(until)
 	h.current.Store(s)
@@ -352,13 +356,13 @@ func (h *Handler) bucket(w http.ResponseWriter, r *http.Request) {
 	defer h.buffers.Put(buf)
 	var damage error
 	if *buf, damage, err = l.bucket((*buf)[:0], number); err != nil {
-		slog.Error("read a bucket", "layer", info.Root.String(), "error", err)
+		h.errors.Error("read a bucket", "layer", info.Root.String(), "error", err)
 		problem(w, r, http.StatusServiceUnavailable, "layer-damaged", "This part of the index cannot be read.")
 		return
 	}
 	w.Header().Set("Cache-Control", immutable)
 	if damage != nil { // the client finds it too; what is published must not seem to be nothing
-		slog.Error("a bucket is damaged", "layer", info.Root.String())
+		h.errors.Error("a bucket is damaged", "layer", info.Root.String())
 		w.Header().Set("Cache-Control", "no-store")
 	}
 	send(w, "application/octet-stream", *buf)
@@ -410,7 +414,7 @@ func (h *Handler) ready(w http.ResponseWriter, r *http.Request) (*snapshot, bool
 		problem(w, r, http.StatusNotFound, "nothing-published", "Nothing has been published yet.")
 		return nil, false
 	case err != nil:
-		slog.Error("serve the index", "error", err)
+		h.errors.Error("serve the index", "error", err)
 		problem(w, r, http.StatusServiceUnavailable, "unavailable", "The index cannot be served at the moment.")
 		return nil, false
 	}

@@ -163,7 +163,7 @@ func (w *world) read(t *testing.T, size int64) (seq int64, wrong string) {
 		t.Fatalf("%d notices, %v", len(notices), err)
 	}
 	last := notices[len(notices)-1]
-	h := index.NewHandler(w.Index, w.Log(), unlimited)
+	h := index.NewHandler(w.Index, w.Log(), unlimited, nil)
 	st := h.Statement(ctx)
 	found, err := w.archive.Search(ctx, archive.Query{Text: `"` + inc.Title("en") + `"`})
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 	"shirase/internal/incident"
 	"shirase/internal/incident/exchange"
 	"shirase/internal/language"
-	"shirase/internal/web"
+	"shirase/internal/serve"
 )
 
 // realWorld is a site with the data sets that are there, and the model case among them.
@@ -64,7 +64,7 @@ func TestLearnReal(t *testing.T) {
 	}
 	ctx := chromium(t)
 	axe, _ := os.ReadFile(filepath.Join("..", "..", "web", "node_modules", "axe-core", "axe.min.js"))
-	server := httptest.NewServer(web.Wrap(w.site, web.Options{}))
+	server := httptest.NewServer(serve.Wrap(w.site, serve.Options{}))
 	defer server.Close()
 	dir := filepath.Join("testdata", "screenshots")
 	if err := os.MkdirAll(dir, 0o755); err != nil {

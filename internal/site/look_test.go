@@ -20,7 +20,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"shirase/internal/language"
-	"shirase/internal/web"
+	"shirase/internal/serve"
 )
 
 // chromium opens a headless browser, and skips the test where there is none.
@@ -190,7 +190,7 @@ func views(lang language.Lang) []view {
 func TestLook(t *testing.T) {
 	ctx := chromium(t)
 	w := fullWorld(t)
-	server := httptest.NewServer(web.Wrap(w.site, web.Options{}))
+	server := httptest.NewServer(serve.Wrap(w.site, serve.Options{}))
 	defer server.Close()
 	dir := filepath.Join("testdata", "screenshots")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -299,7 +299,7 @@ func shot(t *testing.T, ctx context.Context, file string, width int64, scheme st
 func TestPrint(t *testing.T) {
 	ctx := chromium(t)
 	w := fullWorld(t)
-	server := httptest.NewServer(web.Wrap(w.site, web.Options{}))
+	server := httptest.NewServer(serve.Wrap(w.site, serve.Options{}))
 	defer server.Close()
 	dir := filepath.Join("testdata", "screenshots")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -351,7 +351,7 @@ func TestAxe(t *testing.T) {
 	}
 	ctx := chromium(t)
 	w := fullWorld(t)
-	server := httptest.NewServer(web.Wrap(w.site, web.Options{}))
+	server := httptest.NewServer(serve.Wrap(w.site, serve.Options{}))
 	defer server.Close()
 	only := os.Getenv("SHIRASE_LOOK")
 	for _, lang := range []language.Lang{language.JA, language.EN} {

@@ -12,7 +12,7 @@ import (
 
 	"shirase/internal/incident"
 	"shirase/internal/language"
-	"shirase/internal/web"
+	"shirase/internal/serve"
 )
 
 // TestOperator holds that every page says who runs the site, in header, footer and title, and a notice whose it is.
@@ -198,7 +198,7 @@ func TestColumns(t *testing.T) {
 	ctx := chromium(t)
 	long := fmt.Sprintf(longFacts, strings.Repeat("端末の利用者全員に連絡し、記録を調べ、同じことが起きないように手順を改めました。", 8), strings.Repeat("everybody who used a terminal was told, and the records were gone through; ", 8))
 	w := newWorld(t, nil, string(incident.ModelCase()), openFacts, long)
-	server := httptest.NewServer(web.Wrap(w.site, web.Options{}))
+	server := httptest.NewServer(serve.Wrap(w.site, serve.Options{}))
 	defer server.Close()
 	for _, path := range []string{"/incidents/example-port", "/incidents/example-port/help", "/incidents/naver-2013", "/incidents/naver-2013/help", "/learn/compare?id=example-port&id=naver-2013", "/incidents"} {
 		for _, lang := range []language.Lang{language.JA, language.EN} {

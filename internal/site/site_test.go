@@ -25,8 +25,8 @@ import (
 	"shirase/internal/incident/compose"
 	"shirase/internal/language"
 	"shirase/internal/page"
+	"shirase/internal/serve"
 	"shirase/internal/store"
-	"shirase/internal/web"
 )
 
 const (
@@ -256,7 +256,7 @@ func (w *world) get(method, target string, header ...string) *httptest.ResponseR
 		r.Header.Set(header[i], header[i+1])
 	}
 	rec := httptest.NewRecorder()
-	web.Wrap(w.site, web.Options{}).ServeHTTP(rec, r)
+	serve.Wrap(w.site, serve.Options{}).ServeHTTP(rec, r)
 	return rec
 }
 

@@ -1,21 +1,18 @@
-package web
+package serve
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
 	"time"
+
+	"shirase/internal/web"
 )
 
-// Options of Wrap.
-type Options struct {
-	Log     *slog.Logger // nil: nothing is logged
-	MaxBody int64        // bytes of a request body; 0: 1 MiB
-}
-
 // Wrap puts around h what every response and request needs: security headers, a bound on the request body, recovery
-// from panics, and one line of log a request.
+// from panics, and where o wants it one line of log a request.
 //
 // The line holds method, route, status, size and time taken. It does not hold path, query, headers or addresses: a
 // bucket's number in a path is part of what somebody asked about (docs/THREATS.md).
@@ -23,14 +20,11 @@ func Wrap(h http.Handler, o Options) http.Handler {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	if o.MaxBody == 0 {
-		o.MaxBody = 1 << 20
-	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		secure(w.Header(), r.TLS != nil)
 		if r.Body != nil && r.Body != http.NoBody {
-			r.Body = http.MaxBytesReader(w, r.Body, o.MaxBody)
+			r.Body = http.MaxBytesReader(w, r.Body, cmp.Or(o.MaxBody, maxBody))
 		}
 		rec := &recorder{ResponseWriter: w}
 		defer func() {
@@ -41,11 +35,14 @@ func Wrap(h http.Handler, o Options) http.Handler {
 				// The panic's value may hold what the request held; its type and the stack do not.
 				o.Log.Error("panic", "route", route(r), "type", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
 				if rec.status == 0 {
-					Problem{Status: http.StatusInternalServerError}.Write(rec, r)
+					web.Problem{Status: http.StatusInternalServerError}.Write(rec, r)
 				}
 			}
 			if rec.status == 0 {
 				rec.status = http.StatusOK
+			}
+			if !o.Requests {
+				return
 			}
 			o.Log.Info("request", "method", method(r), "route", route(r), "status", rec.status, "bytes", rec.bytes,
 				"took", time.Since(start).Round(10*time.Microsecond))

@@ -1,5 +1,3 @@
-//go:build !windows
-
 package files
 
 import (
@@ -19,9 +17,6 @@ func tryLock(f *os.File) (bool, error) {
 	return err == nil, err
 }
 
-// syncFolder forces the entries of the folder f to disk.
-func syncFolder(f *os.File, sys syscalls) error { return sys.sync(f) }
-
 // foreign reports whether info's file belongs neither to this process's user
 // nor to root. Root may use anybody's files.
 func foreign(info fs.FileInfo) bool {
@@ -29,6 +24,3 @@ func foreign(info fs.FileInfo) bool {
 	uid := os.Geteuid()
 	return ok && uid != 0 && st.Uid != 0 && int(st.Uid) != uid
 }
-
-// permissions says whether file modes mean something here.
-const permissions = true

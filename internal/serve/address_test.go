@@ -1,0 +1,37 @@
+package serve
+
+import (
+	"net/http/httptest"
+	"testing"
+)
+
+func TestProxies(t *testing.T) {
+	p, err := ParseProxies([]string{"127.0.0.1", "10.0.0.0/8", "::1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ peer, forwarded, want string }{
+		{"203.0.113.9:1", "", "203.0.113.9"},
+		{"203.0.113.9:1", "198.51.100.7", "203.0.113.9"}, // not a trusted peer: its claim is nothing
+		{"127.0.0.1:1", "198.51.100.7", "198.51.100.7"},
+		{"127.0.0.1:1", "192.0.2.66, 198.51.100.7", "198.51.100.7"}, // the left is what the client wrote
+		{"127.0.0.1:1", "192.0.2.66, 198.51.100.7, 10.1.2.3", "198.51.100.7"},
+		{"127.0.0.1:1", "", "127.0.0.1"},
+		{"127.0.0.1:1", "garbage", "127.0.0.1"},
+		{"127.0.0.1:1", "garbage, 10.1.2.3", "10.1.2.3"},
+		{"[::1]:1", "2001:db8::7", "2001:db8::7"},
+		{"[::ffff:127.0.0.1]:1", "::ffff:198.51.100.7", "198.51.100.7"},
+	} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.RemoteAddr = c.peer
+		if c.forwarded != "" {
+			r.Header.Set("X-Forwarded-For", c.forwarded)
+		}
+		if got := p.Address(r); got.String() != c.want {
+			t.Errorf("%s behind %q: %s, want %s", c.peer, c.forwarded, got, c.want)
+		}
+	}
+	if _, err := ParseProxies([]string{"proxy.example"}); err == nil {
+		t.Error("a name is accepted as an address")
+	}
+}
