@@ -20,7 +20,6 @@ import (
 	"shirase/internal/files"
 	"shirase/internal/hint"
 	"shirase/internal/index"
-	"shirase/internal/language"
 	"shirase/internal/serve"
 )
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -204,6 +205,11 @@ func (a *app) setOperation(key config.Key, value string) error {
 	i, err := config.ReadInstance(data)
 	if _, named := config.FileIn(a.sources()); err != nil && !(named && errors.Is(err, config.ErrNone)) { // a file that stands elsewhere may come first
 		return err
+	}
+	if key.Path() && value != "" { // a shell's relative paths are not the file's
+		if value, err = filepath.Abs(value); err != nil {
+			return err
+		}
 	}
 	if err := a.putOperation(key.Name, value); err != nil {
 		return err

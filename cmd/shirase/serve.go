@@ -243,7 +243,7 @@ func (a *app) server(ctx context.Context, in *instance, corpora *password.Corpor
 		return nil, err
 	}
 	server.Mount(published.Mux(evaluator), "/check/v1/")
-	server.Mount(in.publisher.Handler(), "/checkpoint", "/tile/", "/ledger/v1/")
+	server.Mount(in.publisher.Handler(log), "/checkpoint", "/tile/", "/ledger/v1/")
 	if err := a.mountArchive(ctx, in, view, server, pages, published); err != nil {
 		return nil, err
 	}

@@ -263,7 +263,7 @@ func TestMistakes(t *testing.T) {
 		{"listen: [127.0.0.1:1]", "1", "listen: a list is not an address", ""},
 		{"listen: {a: b}", "1", "listen: a section is not an address", ""},
 		{"listen: |\n  127.0.0.1:1", "1", "listen: this is not an address", ""},
-		{"listen: !!str 127.0.0.1:1", "1", "listen: this is not an address", ""},
+		{"listen: !!str 127.0.0.1:1", "1", "tags (!) are not available", "quotation marks"},
 		{"tls: x.pem", "1", "tls is not a list of settings", "write one on each line"},
 		{"tls: [x]", "1", "tls is not a list of settings", ""},
 		{"- listen", "1", "the file is not a list of settings", ""},

@@ -35,8 +35,12 @@ func Edit(path string, src []byte, name, value string) ([]byte, error) {
 	if !key.List() && value != "" {
 		texts = []string{value}
 	}
-	if err := key.Set(Default(), texts...); err != nil {
-		return nil, Mistakes{{At: name, Key: name, What: err.Error()}}
+	err := key.Set(Default(), texts...)
+	if key.unveiled(texts) {
+		err = errUnveiled
+	}
+	if err != nil {
+		return nil, Mistakes{{At: name, Key: name, What: err.Error(), Hint: hint.Of(err)}}
 	}
 	e := &edit{document: before, lines: strings.SplitAfter(string(src), "\n")}
 	if last := len(e.lines) - 1; e.lines[last] == "" {

@@ -49,6 +49,7 @@ func TestEdit(t *testing.T) {
 		{"", "listen", "x", ErrMistake},
 		{"", "operator.ja", "x", ErrMistake},
 		{"", "nothing", "x", ErrMistake},
+		{"", "store", "postgres://u:p@h/d", ErrMistake},
 	} {
 		got, err := Edit("f", []byte(c.before), c.key, c.value)
 		if !errors.Is(err, c.want) || got != nil || c.want == ErrByHand && !strings.Contains(hint.Of(err), "write "+c.key+": 2/s burst 2") {

@@ -237,6 +237,9 @@ func lineOf(n ast.Node) int {
 	return 0
 }
 
+// errUnveiled refuses a password in a file of settings.
+var errUnveiled = hint.Add(errors.New("it has a password in it, and this file is no place for one"), "leave it out, and name a file that holds it: storePasswordFile")
+
 // apply gives settings what the file says. own says that the file was found in the data folder.
 func (d *document) apply(s *Settings, own bool) {
 	for _, v := range d.values {
@@ -248,7 +251,11 @@ func (d *document) apply(s *Settings, own bool) {
 		if v.key.path && !filepath.IsAbs(texts[0]) {
 			texts[0] = filepath.Join(filepath.Dir(d.path), texts[0])
 		}
-		if err := v.key.Set(s, texts...); err != nil {
+		err := v.key.Set(s, texts...)
+		if v.key.unveiled(texts) {
+			err = errUnveiled
+		}
+		if err != nil {
 			d.mistake(v.line, v.key.Name, fmt.Sprintf("%s: %v", v.key.Name, err), hint.Of(err))
 			continue
 		}

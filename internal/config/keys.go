@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -57,6 +58,9 @@ func (k Key) Env() string {
 // List reports whether the key holds a list. As a flag it is given once for each, and elsewhere with commas between them.
 func (k Key) List() bool { return k.kind == list }
 
+// Path reports whether the key holds the path of a file or folder. In the file it is relative to the file's folder.
+func (k Key) Path() bool { return k.path }
+
 // Truth reports whether the key holds true or false.
 func (k Key) Truth() bool { return k.kind == truth }
 
@@ -92,6 +96,9 @@ func (k Key) Value(s *Settings) any {
 	}
 	return strings.Join(texts, "")
 }
+
+// unveiled reports whether texts have a password in them that stands nowhere but in a file of its own.
+func (k Key) unveiled(texts []string) bool { return k.veil && slices.ContainsFunc(texts, hasPassword) }
 
 // Set gives the key a value, or says why it cannot have that one. An empty value takes back what was said before.
 func (k Key) Set(s *Settings, texts ...string) error {

@@ -125,7 +125,12 @@ func bare(err error) string {
 
 // take gives a key what a source says.
 func (s *Settings) take(k Key, texts []string, from Source) Mistakes {
-	if err := k.Set(s, texts...); err != nil {
+	err := k.Set(s, texts...)
+	if from.Kind == FromFlag && k.unveiled(texts) {
+		err = hint.Add(errors.New("the database's URL has a password in it, and everybody on this machine can read what a command is given"),
+			"leave it out, and name a file that holds it: SHIRASE_STORE_PASSWORD_FILE; or give the URL as SHIRASE_STORE")
+	}
+	if err != nil {
 		return Mistakes{{At: from.At, Key: k.Name, What: err.Error(), Hint: hint.Of(err)}}
 	}
 	s.from[k.Name] = from
@@ -193,13 +198,6 @@ func (s *Settings) disagreements() Mistakes {
 		out = append(out, Mistake{from.At, key, what, remedy, from.line})
 	}
 	o := &s.Operation
-	if hasPassword(o.Store) && s.From("store").Kind != FromEnvironment {
-		what, remedy := "store: it has a password in it, and this file is no place for one", "leave it out, and name a file that holds it: storePasswordFile"
-		if s.From("store").Kind == FromFlag {
-			what, remedy = "the database's URL has a password in it, and everybody on this machine can read what a command is given", "leave it out, and name a file that holds it: SHIRASE_STORE_PASSWORD_FILE; or give the URL as SHIRASE_STORE"
-		}
-		wrong("store", what, remedy)
-	}
 	switch {
 	case o.Store != "" && o.StoreFile != "":
 		wrong("storeFile", "there is a store beside the storeFile", "leave one of them out")

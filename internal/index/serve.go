@@ -174,7 +174,7 @@ func (h *Host) now(ctx context.Context) (*snapshot, error) {
 	s, err := h.refresh(ctx, old)
 	if err != nil {
 		if old != nil { // what was verified and opened goes on being served until it expires
-			slog.Error("look for a newer statement", "error", err)
+			h.errors.Error("look for a newer statement", "error", err)
 			old.until.Store(h.x.now().Add(freshFor).UnixNano())
 			return old, nil
 		}
@@ -241,7 +241,7 @@ func (h *Host) refresh(ctx context.Context, old *snapshot) (*snapshot, error) {
 		return nil, err
 	}
 	for root, err := range s.missing {
-		slog.Error("a layer is not served", "layer", root.String(), "error", err)
+		h.errors.Error("a layer is not served", "layer", root.String(), "error", err)
 	}
 	s.until.Store(until)
 	h.current.Store(s)

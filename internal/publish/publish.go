@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net/http"
 	"strings"
 	"time"
@@ -173,7 +174,7 @@ func (p *Publisher) VKey() string { return p.ledger.VKey() }
 func (p *Publisher) Origin() string { return p.ledger.Origin() }
 
 // Handler serves the ledger: checkpoint, tiles, entries and the documents that they commit to.
-func (p *Publisher) Handler() http.Handler { return p.ledger.Handler() }
+func (p *Publisher) Handler(log *slog.Logger) http.Handler { return p.ledger.Handler(log) }
 
 // Log is what serving the index needs of the ledger.
 func (p *Publisher) Log() index.Log {

@@ -1,5 +1,5 @@
 // Package serve is how a process answers requests: a server with its time-outs and limits, what is mounted on it, the
-// work that goes on beside it, and its end. Every server of the program is one of these.
+// work that goes on beside it, and its end. Every server that others reach is one of these.
 //
 // It knows no room: what answers and what works is handed to it.
 package serve

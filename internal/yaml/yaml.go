@@ -1,5 +1,6 @@
 // Package yaml reads the YAML that people write into files of this program: one document, within limits, and without
-// anchors and aliases, by which a short text becomes a long one. What the document says is for the caller to judge.
+// anchors and aliases, by which a short text becomes a long one, and without tags, which the decoder trips over. What the
+// document says is for the caller to judge.
 package yaml
 
 import (
@@ -44,9 +45,12 @@ func Parse(src []byte, most int) (ast.Node, error) {
 		return nil, err
 	}
 	for _, t := range lexer.Tokenize(string(src)) {
-		if t.Type == token.AnchorType || t.Type == token.AliasType || t.Type == token.MergeKeyType {
+		switch t.Type {
+		case token.AnchorType, token.AliasType, token.MergeKeyType:
 			return nil, &Error{t.Position.Line, t.Position.Column, "anchors and aliases (&, *, <<) are not available",
 				"write it out; a text that begins with & or * needs quotation marks"}
+		case token.TagType:
+			return nil, &Error{t.Position.Line, t.Position.Column, "tags (!) are not available", "a text that begins with ! needs quotation marks"}
 		}
 	}
 	tree, err := parser.ParseBytes(src, 0)
@@ -99,7 +103,7 @@ func tooDeep(src []byte) error {
 		}
 		leading = leading && strings.IndexByte(" \t-?", c) >= 0
 		if depth > maxDepth || dashes > maxDepth || leading && column > maxIndent {
-			return &Error{line, column, "it is nested too deep", ""}
+			return &Error{line, column, fmt.Sprintf("it is nested more than %d deep", maxDepth), ""}
 		}
 	}
 	return nil

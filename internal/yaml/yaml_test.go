@@ -23,14 +23,15 @@ func TestParse(t *testing.T) {
 		"a: 1\n---\nb: 2\n":               "3:1: there is a second document",
 		"a: &x 1\nb: *x\n":                "1:4: anchors",
 		"a:\n  <<: b\n":                   "2:3: anchors",
+		"a: !x 1\n":                       "1:4: tags",
 		"a: secret: b\n":                  "1:",
 		"a: [secret\n":                    "1:",
 		"a: 1\na: 2\n":                    "2:1: ",
 		"\xff":                            "0:0: it is not UTF-8",
 		"a: " + strings.Repeat("x", 1100): "0:0: it is larger than 1 KiB",
-		strings.Repeat("[", 400):          "1:17: it is nested too deep",
-		strings.Repeat("- ", 400):         "1:33: it is nested too deep",
-		strings.Repeat(" ", 400) + "a: 1": "1:201: it is nested too deep",
+		strings.Repeat("[", 400):          "1:17: it is nested more than 16 deep",
+		strings.Repeat("- ", 400):         "1:33: it is nested more than 16 deep",
+		strings.Repeat(" ", 400) + "a: 1": "1:201: it is nested more than 16 deep",
 	} {
 		_, err := Parse([]byte(text), 1<<10)
 		var e *Error
