@@ -120,7 +120,7 @@ func (a *app) init(ctx context.Context, origin string, s settings, planned int64
 	if err != nil {
 		return nil, fmt.Errorf("make %s: %w", a.data, err)
 	}
-	if _, err := in.index.NewKey(ctx, index.LocatorBits(planned)); err != nil {
+	if _, err := in.index.NewKey(ctx, in.keys, index.LocatorBits(planned)); err != nil {
 		in.close()
 		return nil, err
 	}

@@ -32,7 +32,7 @@ const defaultListen = "127.0.0.1:8311"
 func (a *app) cmdServe() *cobra.Command {
 	var listen string
 	var proxies []string
-	var logRequests, drafts bool
+	var logRequests, drafts, elsewhere bool
 	var contacts []string
 	var age time.Duration
 	c := &cobra.Command{
@@ -41,6 +41,10 @@ func (a *app) cmdServe() *cobra.Command {
 		Long: `Serves everything public on one address. Put a proxy with TLS in front of it and
 name the proxy with --trusted-proxy, so that limits count its visitors and not
 the proxy. Statements are reissued daily while it runs. Addresses of visitors are never logged.
+
+Where the evaluator's key is missing or cannot be read, everything but the answers
+of checks is served, and the pages say so. Evaluator and data may also be kept
+apart: --evaluator-elsewhere, and shirase serve evaluator.
 
 --preview shows, to this machine only and with a token, everything as if it were
 published now: drafts, and the notice that would be next. It publishes and reissues nothing.`,
@@ -61,7 +65,7 @@ published now: drafts, and the notice that would be next. It publishes and reiss
 				return err
 			}
 			defer in.close()
-			s := serving{proxies: trusted, log: logRequests, contacts: contacts, passwordAge: age}
+			s := serving{proxies: trusted, log: logRequests, elsewhere: elsewhere, contacts: contacts, passwordAge: age}
 			if drafts {
 				return a.servePreview(c.Context(), in, listen, c.Flags().Changed("listen"), s)
 			}
@@ -87,8 +91,10 @@ published now: drafts, and the notice that would be next. It publishes and reiss
 	f.StringArrayVar(&proxies, "trusted-proxy", nil, "address or network of a proxy whose X-Forwarded-For is believed")
 	f.StringArrayVar(&contacts, "security-contact", nil, "whom to tell of a weakness, in /.well-known/security.txt: an address of mail, or an https or tel URL")
 	f.BoolVar(&drafts, "preview", false, "show drafts, to this machine only and with a token; publish nothing")
+	f.BoolVar(&elsewhere, "evaluator-elsewhere", false, "answer no evaluations: a proxy leads /check/v1/evaluate to a shirase serve evaluator")
 	ageFlag(c, "password-max-age", &age)
 	f.BoolVar(&logRequests, "log-requests", false, "log a line a request: route, status, size, time; no addresses")
+	c.AddCommand(a.cmdServeEvaluator())
 	return c
 }
 
@@ -134,6 +140,8 @@ func demoListen(addr string) (net.Listener, error) {
 type serving struct {
 	proxies web.Proxies
 	log     bool
+
+	elsewhere bool // evaluations are another process's
 
 	contacts []string // for security.txt
 
@@ -190,7 +198,7 @@ func (a *app) handler(ctx context.Context, in *instance, p *password.Corpora, s 
 	if err != nil {
 		return nil, err
 	}
-	published := index.NewHandler(in.index, in.publisher.Log(), allow)
+	published := index.NewHost(in.index, in.publisher.Log())
 	if err := published.Ready(ctx); err != nil {
 		return nil, err
 	}
@@ -233,6 +241,14 @@ func (a *app) handler(ctx context.Context, in *instance, p *password.Corpora, s 
 			return doubts
 		}
 	}
+	var evaluator *index.Evaluator
+	if !s.elsewhere {
+		evaluator = index.NewEvaluator(in.keys, allow, published.Keys)
+		options.NoKey = func(ctx context.Context) bool { return evaluator.Ready(ctx) != nil }
+		if err := evaluator.Ready(ctx); err != nil {
+			slog.Error("checks cannot be answered, and everything else is served", "error", err, "hint", hint.Of(err))
+		}
+	}
 	if in.Demo != nil {
 		options.Demo = &site.Demo{Affected: in.Demo.Affected, NotAffected: in.Demo.NotAffected}
 	}
@@ -244,7 +260,7 @@ func (a *app) handler(ctx context.Context, in *instance, p *password.Corpora, s 
 		return nil, err
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/check/v1/", published.Mux())
+	mux.Handle("/check/v1/", published.Mux(evaluator))
 	for _, path := range []string{"/checkpoint", "/tile/", "/ledger/v1/"} {
 		mux.Handle(path, in.publisher.Handler())
 	}
@@ -271,7 +287,7 @@ func (a *app) wrap(h http.Handler, requests bool) http.Handler {
 
 // mountArchive serves the API and the feeds, and puts a limit before the search. It is a limit of its own: whoever reads
 // the archive along leaves the check to the others behind the same address.
-func (a *app) mountArchive(ctx context.Context, in *instance, view *archive.View, s serving, mux *http.ServeMux, pages *site.Site, published *index.Handler) error {
+func (a *app) mountArchive(ctx context.Context, in *instance, view *archive.View, s serving, mux *http.ServeMux, pages *site.Site, published *index.Host) error {
 	allow, err := s.limit()
 	if err != nil {
 		return err

@@ -45,19 +45,19 @@ func child(args []string, step func()) error {
 	if err != nil {
 		return err
 	}
-	x, err := New(ctx, db, dir, keys)
+	x, err := New(ctx, db, dir)
 	if err != nil {
 		return err
 	}
 	x.minChunk = 300
 	for _, id := range []string{"alpha", "beta"} {
-		s, err := x.Seal(ctx, id, roster(id, killMembers), nil)
+		s, err := x.Seal(ctx, keys, id, roster(id, killMembers), nil)
 		if err != nil {
 			return err
 		}
 		step()
 		commit := func(*sql.Tx) error { step(); return nil } // and then the commit
-		if _, err := publishIn(ctx, l, x, subject(id), s, commit); err != nil {
+		if _, err := publishIn(ctx, l, x, keys, subject(id), s, commit); err != nil {
 			return err
 		}
 	}
@@ -108,7 +108,7 @@ func TestKilled(t *testing.T) {
 		}
 		defer other.Close()
 		u := openBed(t, other, clean)
-		if _, err := u.NewKey(t.Context(), DefaultLocatorBits); err != nil {
+		if _, err := u.NewKey(t.Context(), u.keys, DefaultLocatorBits); err != nil {
 			t.Fatal(err)
 		}
 		for _, id := range []string{"alpha", "beta"} {

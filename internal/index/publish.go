@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"shirase/check"
+	"shirase/internal/files"
 	"shirase/internal/hint"
 )
 
@@ -50,16 +51,16 @@ const reissueAfter = 24 * time.Hour
 
 // Draft makes the next statement with an incident in it: sealed, where its state
 // is final, or only named. The served layers are folded anew, and the draft is
-// asked by the real client; nothing is published.
-func (x *Index) Draft(ctx context.Context, subject Subject, sealed *Sealed) (*Draft, error) {
-	d, err := x.prepare(ctx, subject, sealed)
+// asked by the real client, with an evaluator of keys; nothing is published.
+func (x *Index) Draft(ctx context.Context, keys *files.Keys, subject Subject, sealed *Sealed) (*Draft, error) {
+	d, err := x.prepare(ctx, keys, subject, sealed)
 	if err != nil {
 		return nil, fmt.Errorf("publish %s: %w", subject.ID, err)
 	}
 	return d, nil
 }
 
-func (x *Index) prepare(ctx context.Context, subject Subject, sealed *Sealed) (*Draft, error) {
+func (x *Index) prepare(ctx context.Context, keys *files.Keys, subject Subject, sealed *Sealed) (*Draft, error) {
 	before, raw, at, err := x.Statement(ctx)
 	if err != nil && !errors.Is(err, ErrNone) {
 		return nil, err
@@ -72,7 +73,7 @@ func (x *Index) prepare(ctx context.Context, subject Subject, sealed *Sealed) (*
 		return &Draft{Statement: before, Raw: raw, ledgerIndex: at}, nil
 	}
 	if sealed != nil {
-		if err := x.selfCheck(ctx, st, sealed); err != nil {
+		if err := x.selfCheck(ctx, keys, st, sealed); err != nil {
 			return nil, err
 		}
 	}
@@ -187,21 +188,21 @@ func (x *Index) layers(ctx context.Context, st *check.Statement, sources map[str
 
 // fold writes the fold of source layers. A fold of one is that layer.
 func (x *Index) fold(ctx context.Context, sources []check.Source, locatorBits int) (check.LayerInfo, error) {
-	var files []*check.LayerFile
+	var layers []*check.LayerFile
 	for _, s := range sources {
 		l, err := x.OpenLayer(s.Root, locatorBits)
 		if err != nil {
 			return check.LayerInfo{}, fmt.Errorf("fold %s: %w", s.Incident, err)
 		}
 		defer l.Close()
-		files = append(files, l.LayerFile)
+		layers = append(layers, l.LayerFile)
 	}
-	if len(files) == 1 {
-		return files[0].Info(), nil
+	if len(layers) == 1 {
+		return layers[0].Info(), nil
 	}
-	info, err := x.writeLayer(func(w io.Writer) (check.LayerInfo, error) { return check.Fold(ctx, w, files) })
+	info, err := x.writeLayer(func(w io.Writer) (check.LayerInfo, error) { return check.Fold(ctx, w, layers) })
 	if err != nil {
-		return check.LayerInfo{}, fmt.Errorf("fold %d layers: %w", len(files), err)
+		return check.LayerInfo{}, fmt.Errorf("fold %d layers: %w", len(layers), err)
 	}
 	return info, nil
 }

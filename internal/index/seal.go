@@ -55,18 +55,19 @@ type Progress func(done, total int64)
 // sampleSize is how many members of a new layer the self-check looks up.
 const sampleSize = 32
 
-// Seal makes the source layer of an incident's roster under the current key.
+// Seal makes the source layer of an incident's roster under the current key,
+// whose private half is in keys.
 // A roster that was sealed before gives the revision it has; another one gives
 // the next. Killed, it goes on with the chunks that are on disk.
-func (x *Index) Seal(ctx context.Context, incident string, r Roster, progress Progress) (*Sealed, error) {
-	s, err := x.seal(ctx, incident, r, progress)
+func (x *Index) Seal(ctx context.Context, keys *files.Keys, incident string, r Roster, progress Progress) (*Sealed, error) {
+	s, err := x.seal(ctx, keys, incident, r, progress)
 	if err != nil {
 		return nil, fmt.Errorf("seal %s: %w", incident, err)
 	}
 	return s, nil
 }
 
-func (x *Index) seal(ctx context.Context, incident string, r Roster, progress Progress) (*Sealed, error) {
+func (x *Index) seal(ctx context.Context, keys *files.Keys, incident string, r Roster, progress Progress) (*Sealed, error) {
 	if r.N < 1 {
 		return nil, hint.Add(ErrEmpty, "the rules file names the kinds that are indexed: index: [email]")
 	}
@@ -74,7 +75,7 @@ func (x *Index) seal(ctx context.Context, incident string, r Roster, progress Pr
 	if err != nil {
 		return nil, err
 	}
-	key, err := x.evaluator(public)
+	key, err := loadKey(keys, public)
 	if err != nil {
 		return nil, err
 	}

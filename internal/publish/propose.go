@@ -175,7 +175,7 @@ func (p *Publisher) proposeWhole(ctx context.Context, prop *Proposal, inc incide
 	if err != nil && !errors.Is(err, index.ErrNone) {
 		return err
 	}
-	if prop.Statement, err = p.Index.Draft(ctx, subject, prop.Sealed); err != nil {
+	if prop.Statement, err = p.Index.Draft(ctx, p.Keys, subject, prop.Sealed); err != nil {
 		return err
 	}
 	n, fresh, err := p.nextNotice(ctx, inc, p.figures(prop.State, prop.Roster.Counts.Affected), scopeChanged(before, prop.Statement.Statement, inc.ID))
@@ -203,7 +203,7 @@ func (p *Publisher) seal(ctx context.Context, prop *Proposal, subject *index.Sub
 			"a person who types a number would be told no: set phoneRegion in the rules to "+p.instance.PhoneRegion+", and scope again")
 	}
 	prop.Roster, subject.Sets = r, r.Sets
-	prop.Sealed, err = p.Index.Seal(ctx, prop.Incident, indexed(ctx, p.Rosters, r), tell)
+	prop.Sealed, err = p.Index.Seal(ctx, p.Keys, prop.Incident, indexed(ctx, p.Rosters, r), tell)
 	return err
 }
 

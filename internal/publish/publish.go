@@ -53,6 +53,7 @@ var migrations embed.FS
 type Rooms struct {
 	DB        *store.DB
 	Dir       *files.Dir
+	Keys      *files.Keys // of the evaluator; needed only where a roster is sealed
 	Incidents *incident.Incidents
 	Index     *index.Index
 	Rosters   *roster.Rosters

@@ -159,8 +159,8 @@ func unlimited(*http.Request, int) (time.Duration, bool) { return 0, true }
 // ask checks an address with the real client against what is served.
 func (w *world) ask(address string) *check.Verdict {
 	w.t.Helper()
-	h := index.NewHandler(w.Index, w.Log(), unlimited)
-	s := httptest.NewServer(h.Mux())
+	h := index.NewHost(w.Index, w.Log())
+	s := httptest.NewServer(h.Mux(index.NewEvaluator(w.keys, unlimited, h.Keys)))
 	defer s.Close()
 	policy, err := check.LedgerPolicy(w.VKey())
 	if err != nil {
@@ -417,7 +417,7 @@ func TestOneMoment(t *testing.T) {
 		if _, _, err := w.Run(ctx, by, Request{Incident: "shop"}); err != nil {
 			t.Fatal(err)
 		}
-		h := index.NewHandler(w.Index, w.Log(), unlimited)
+		h := index.NewHost(w.Index, w.Log())
 		mustShow := func(when, title string, seq int64) {
 			t.Helper()
 			if !w.shown("shop", title) {
@@ -451,7 +451,7 @@ func TestOneMoment(t *testing.T) {
 		mustShow("committed and not synced", "A case", 1)
 		w.mustVerify() // what is on its way is nobody's edit
 		w.open(w.DB)
-		h = index.NewHandler(w.Index, w.Log(), unlimited)
+		h = index.NewHost(w.Index, w.Log())
 		mustShow("started again", "Second title", 2)
 
 		commit("Third title")
@@ -468,7 +468,7 @@ func TestOneMoment(t *testing.T) {
 		}
 		mustShow("the file is written, and the transaction undone", "Third title", 3)
 		w.open(w.DB)
-		h = index.NewHandler(w.Index, w.Log(), unlimited)
+		h = index.NewHost(w.Index, w.Log())
 		mustShow("started again after that", "Fourth title", 4)
 		w.mustVerify()
 	})

@@ -45,7 +45,7 @@ func newWorld(t *testing.T, db *store.DB) *world {
 		t.Fatal(err)
 	}
 	w.open(db)
-	if _, err := w.Index.NewKey(t.Context(), index.DefaultLocatorBits); err != nil {
+	if _, err := w.Index.NewKey(t.Context(), w.keys, index.DefaultLocatorBits); err != nil {
 		t.Fatal(err)
 	}
 	return w
@@ -77,7 +77,7 @@ func openRooms(t *testing.T, db *store.DB, root, skey string) (*Publisher, *file
 		return nil, nil, err
 	}
 	t.Cleanup(func() { dir.Close(); keys.Close() })
-	rooms := Rooms{DB: db, Dir: dir}
+	rooms := Rooms{DB: db, Dir: dir, Keys: keys}
 	if rooms.Incidents, err = incident.New(ctx, db, archive.Changed); err != nil {
 		return nil, nil, err
 	}
@@ -87,7 +87,7 @@ func openRooms(t *testing.T, db *store.DB, root, skey string) (*Publisher, *file
 	if rooms.Rosters, err = roster.New(ctx, db, dir, keys); err != nil {
 		return nil, nil, err
 	}
-	if rooms.Index, err = index.New(ctx, db, dir, keys); err != nil {
+	if rooms.Index, err = index.New(ctx, db, dir); err != nil {
 		return nil, nil, err
 	}
 	p, err := New(ctx, rooms, skey, Instance{URL: "https://notice.example", PhoneRegion: "JP"})
