@@ -39,6 +39,10 @@ Where the evaluator's key is missing or cannot be read, everything but the answe
 of checks is served, and the pages say so. Evaluator and data may also be kept
 apart: --evaluator-elsewhere, and shirase serve evaluator.
 
+Where the evaluator's key is missing or cannot be read, everything but the answers
+of checks is served, and the pages say so. Evaluator and data may also be kept
+apart: --evaluator-elsewhere, and shirase serve evaluator.
+
 --preview shows, to this machine only and with a token, everything as if it were
 published now: drafts, and the notice that would be next. It publishes and reissues nothing.`,
 		Example: `  shirase serve
