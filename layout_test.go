@@ -29,7 +29,7 @@ const (
 
 var layers = map[string]int{
 	"identity": public, "check": public, "law": public,
-	"internal/hint": floor, "internal/language": floor, "internal/actor": floor, "internal/files": floor, "internal/charset": floor, "internal/store": floor, "internal/store/storetest": floor,
+	"internal/hint": floor, "internal/language": floor, "internal/actor": floor, "internal/files": floor, "internal/extsort": floor, "internal/charset": floor, "internal/store": floor, "internal/store/storetest": floor,
 	"internal/killtest": floor, "internal/web": floor, "internal/serve": floor, "internal/jobs": floor,
 	"internal/ledger": floor, "internal/index": floor, "internal/roster": floor,
 	"internal/incident": facts,
@@ -57,6 +57,7 @@ var down = map[string][]string{
 	"internal/language":        {},
 	"internal/actor":           {},
 	"internal/files":           {},
+	"internal/extsort":         {},
 	"internal/charset":         {"internal/hint"},
 	"internal/store":           {"internal/hint"},
 	"internal/killtest":        {},
@@ -67,7 +68,7 @@ var down = map[string][]string{
 	"internal/ledger":          {"check", "internal/files", "internal/store", "internal/web"},
 	"internal/index":           {"check", "identity", "internal/files", "internal/hint", "internal/store", "internal/web"},
 	"internal/page":            {"internal/language", "internal/web"},
-	"internal/roster":          {"identity", "internal/actor", "internal/charset", "internal/files", "internal/hint", "internal/store"},
+	"internal/roster":          {"identity", "internal/actor", "internal/charset", "internal/extsort", "internal/files", "internal/hint", "internal/store"},
 }
 
 // only lists who alone may import a package, benchmarks and tests aside: what appends to the ledger is the publishing room,
