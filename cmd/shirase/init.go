@@ -124,6 +124,10 @@ func (a *app) init(ctx context.Context, origin string, s settings, planned int64
 		in.close()
 		return nil, err
 	}
+	if err := in.publisher.Sync(ctx); err != nil { // the empty log's checkpoint
+		in.close()
+		return nil, err
+	}
 	if err := errors.Join(a.writeSettings(dir, s), dir.Remove(beginFile)); err != nil {
 		in.close()
 		return nil, err

@@ -69,6 +69,9 @@ func openBed(t *testing.T, db *store.DB, root string) *bed {
 		t.Fatal(err)
 	}
 	l, err := ledger.New(t.Context(), db, dir, string(skey))
+	if err == nil {
+		err = l.Sync(t.Context())
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,7 +35,8 @@ type Draft struct {
 	Raw       []byte // its canonical bytes
 	Changed   bool   // false: the newest statement says the same, and this is it
 
-	ledgerIndex int64 // of the newest statement, where nothing changes
+	ledgerIndex int64        // of the newest statement, where nothing changes
+	folded      []check.Hash // layers that no statement has named yet
 }
 
 // LedgerIndex is the entry of a statement that says the same already; -1 of a new one.
@@ -77,7 +78,16 @@ func (x *Index) prepare(ctx context.Context, keys *files.Keys, subject Subject, 
 			return nil, err
 		}
 	}
-	return newDraft(st)
+	d, err := newDraft(st)
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range st.Layers {
+		if before == nil || !slices.ContainsFunc(before.Layers, func(b check.Layer) bool { return b.Root == l.Root }) {
+			d.folded = append(d.folded, l.Root)
+		}
+	}
+	return d, nil
 }
 
 func newDraft(st *check.Statement) (*Draft, error) {
@@ -218,10 +228,20 @@ func same(a, b *check.Statement) bool {
 
 // Record stores a draft as the newest statement, in the transaction that appends
 // it to the ledger at ledgerIndex. ErrStale where another was published
-// meanwhile: the draft has to be made again.
+// meanwhile, or a layer of the draft was swept away: it has to be made again.
 func (x *Index) Record(ctx context.Context, tx *sql.Tx, d *Draft, ledgerIndex int64) error {
+	if err := turn(ctx, tx); err != nil {
+		return err
+	}
 	if err := x.next(ctx, tx, d); err != nil {
 		return err
+	}
+	for _, root := range d.folded {
+		if err := x.kept(root); errors.Is(err, errSwept) {
+			return fmt.Errorf("%w: %w", ErrStale, err)
+		} else if err != nil {
+			return err
+		}
 	}
 	if _, err := tx.ExecContext(ctx, `INSERT INTO index_statement (seq, hash, ledger_index, bytes) VALUES ($1, $2, $3, $4)`,
 		d.Statement.Seq, check.StatementHash(d.Raw).String(), ledgerIndex, d.Raw); err != nil {

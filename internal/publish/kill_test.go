@@ -74,7 +74,7 @@ func publishForEver(args []string, step func()) error {
 		}
 		step()
 		pub := &Publication{}
-		if err := db.Update(ctx, func(tx *sql.Tx) error {
+		if err := p.ledger.Update(ctx, func(tx *sql.Tx) error {
 			if err := p.commit(ctx, tx, by, prop, pub); err != nil {
 				return err
 			}

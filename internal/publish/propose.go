@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -376,7 +377,7 @@ func (p *Publisher) Publish(ctx context.Context, who actor.Actor, prop *Proposal
 		pub.Notice = prop.last
 		return pub, p.ledger.Sync(ctx)
 	}
-	err := p.DB.Update(ctx, func(tx *sql.Tx) error { return p.commit(ctx, tx, who, prop, pub) })
+	err := p.ledger.Update(ctx, func(tx *sql.Tx) error { return p.commit(ctx, tx, who, prop, pub) })
 	if errors.Is(err, index.ErrStale) {
 		err = fmt.Errorf("%w: %w", ErrStale, err)
 	}
@@ -384,7 +385,16 @@ func (p *Publisher) Publish(ctx context.Context, who actor.Actor, prop *Proposal
 		return nil, fmt.Errorf("publish %s: %w", prop.Incident, err)
 	}
 	// What is recorded becomes public, and is not told to be interrupted.
-	return pub, p.ledger.Sync(context.WithoutCancel(ctx))
+	if err := p.ledger.Sync(context.WithoutCancel(ctx)); err != nil {
+		return pub, err
+	}
+	if prop.Statement == nil || !prop.Statement.Changed {
+		return pub, nil
+	}
+	if err := p.Index.Sweep(ctx); err != nil {
+		slog.Warn("what was published is public, and layers of drafts are left", "error", err) // the next publication tries again
+	}
+	return pub, nil
 }
 
 func (p *Publisher) commit(ctx context.Context, tx *sql.Tx, who actor.Actor, prop *Proposal, pub *Publication) error {

@@ -443,13 +443,17 @@ func TestOneMoment(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := w.DB.Update(ctx, func(tx *sql.Tx) error { return w.commit(ctx, tx, by, prop, &Publication{}) }); err != nil {
+			if err := w.ledger.Update(ctx, func(tx *sql.Tx) error { return w.commit(ctx, tx, by, prop, &Publication{}) }); err != nil {
 				t.Fatal(err)
 			}
 		}
 		commit("Second title")
 		mustShow("committed and not synced", "A case", 1)
 		w.mustVerify() // what is on its way is nobody's edit
+		if _, _, err := openRooms(t, w.DB, w.root, w.skey); err != nil {
+			t.Fatal(err)
+		}
+		mustShow("opened by who only reads", "A case", 1)
 		w.open(w.DB)
 		h = index.NewHost(w.Index, w.Log())
 		mustShow("started again", "Second title", 2)
@@ -457,7 +461,10 @@ func TestOneMoment(t *testing.T) {
 		commit("Third title")
 		// The checkpoint's file is written, and the transaction that serves it is not committed.
 		died := errors.New("died")
-		_, _, err := openRooms(t, w.DB, w.root, w.skey)
+		other, _, err := openRooms(t, w.DB, w.root, w.skey)
+		if err == nil {
+			err = other.Sync(ctx)
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
