@@ -79,8 +79,12 @@ var (
 	ErrLoose = errors.New("other users may read or change it")
 )
 
-// tmpDir is the reserved folder of the root for files that have no name yet.
-const tmpDir = ".tmp"
+// Reserved names of the root: the folder of files that have no name yet, and the
+// file that is locked by who replaces something.
+const (
+	tmpDir   = ".tmp"
+	lockFile = ".lock"
+)
 
 // A Dir is a root folder of durable files. It is safe for concurrent use, by
 // several processes too.
@@ -176,9 +180,9 @@ func makeRoot(dir string) error {
 // Close releases the root. Open files and writers of it stay usable.
 func (d *Dir) Close() error { return d.root.Close() }
 
-// checkName requires a slash-separated, clean, relative name outside tmpDir.
+// checkName requires a slash-separated, clean, relative name that is not reserved.
 func checkName(name string) error {
-	if !fs.ValidPath(name) || name == "." || first(name) == tmpDir || !filepath.IsLocal(filepath.FromSlash(name)) {
+	if !fs.ValidPath(name) || name == "." || first(name) == tmpDir || first(name) == lockFile || !filepath.IsLocal(filepath.FromSlash(name)) {
 		return fmt.Errorf("files: %q: %w", name, ErrName)
 	}
 	return nil
@@ -327,6 +331,9 @@ func (d *Dir) Walk(folder string, visit func(name string) error) error {
 			if name == tmpDir {
 				return fs.SkipDir
 			}
+			return nil
+		}
+		if name == lockFile {
 			return nil
 		}
 		visitErr = visit(name)

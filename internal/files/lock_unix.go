@@ -19,15 +19,6 @@ func tryLock(f *os.File) (bool, error) {
 	return err == nil, err
 }
 
-// waitLock waits for the exclusive lock on f, which lasts as tryLock's does.
-func waitLock(f *os.File) error {
-	for {
-		if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); !errors.Is(err, syscall.EINTR) {
-			return err
-		}
-	}
-}
-
 // syncFolder forces the entries of the folder f to disk.
 func syncFolder(f *os.File, sys syscalls) error { return sys.sync(f) }
 

@@ -41,12 +41,19 @@ func TestReplace(t *testing.T) {
 	if err := d.Replace("../a", nil, nil); !errors.Is(err, ErrName) {
 		t.Errorf("%v", err)
 	}
-	// The lock's file is nobody's leftover, and its loss none's harm.
-	again := open(t, d.root.Name())
-	if left := temps(t, again); len(left) != 1 || left[0] != lockName {
+	// The lock's file is no file of anybody's, and its loss none's harm.
+	if names, err := d.List("."); err != nil || len(names) != 1 {
+		t.Errorf("%q, %v", names, err)
+	}
+	for _, name := range []string{lockFile, lockFile + "/a"} {
+		if err := d.Put(name, nil); !errors.Is(err, ErrName) {
+			t.Errorf("Put(%q): %v", name, err)
+		}
+	}
+	if left := temps(t, d); len(left) > 0 {
 		t.Errorf("left: %v", left)
 	}
-	if err := again.root.Remove(tmpDir + "/" + lockName); err != nil {
+	if err := d.root.Remove(lockFile); err != nil {
 		t.Fatal(err)
 	}
 	if err := d.Replace("a", []byte("three"), []byte("four")); err != nil {
@@ -134,7 +141,7 @@ func TestReplaceKilled(t *testing.T) {
 		if last != least+1 && last != least+2 {
 			t.Errorf("killed at step %d having said %d, and the next is %d", at, least, last)
 		}
-		if left := temps(t, d); len(left) > 1 {
+		if left := temps(t, d); len(left) > 0 {
 			t.Errorf("left: %v", left)
 		}
 	}

@@ -11,6 +11,8 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+
+	"github.com/rogpeppe/go-internal/lockedfile"
 )
 
 // A Writer streams the bytes of a name that shows nothing of them until
@@ -134,7 +136,7 @@ func (d *Dir) Replace(name string, before, data []byte) error {
 	if err := checkName(name); err != nil {
 		return err
 	}
-	unlock, err := d.lock()
+	unlock, err := lockedfile.MutexAt(filepath.Join(d.root.Name(), lockFile)).Lock() // it goes with the process
 	if err != nil {
 		return fmt.Errorf("files: replacing %s: %w", name, bare(err))
 	}
@@ -147,31 +149,6 @@ func (d *Dir) Replace(name string, before, data []byte) error {
 		return err
 	}
 	return d.Put(name, data)
-}
-
-// lockName is the file of tmpDir that is locked by who replaces something.
-const lockName = "lock"
-
-// lock waits for the lock of all who replace something. It goes with the process.
-func (d *Dir) lock() (unlock func(), err error) {
-	name := filepath.Join(tmpDir, lockName)
-	for {
-		f, err := d.root.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
-		if err != nil {
-			return nil, err
-		}
-		if err := waitLock(f); err != nil {
-			f.Close()
-			return nil, err
-		}
-		// Somebody may have removed it in between, and a third have made another.
-		if info, err := d.root.Stat(name); err == nil {
-			if own, err := f.Stat(); err == nil && os.SameFile(info, own) {
-				return func() { f.Close() }, nil
-			}
-		}
-		f.Close()
-	}
 }
 
 // syncDir forces the entries of folder dir to disk, and those of the folders
@@ -244,7 +221,7 @@ func sweep(root *os.Root, dir, prefix string, wipe func(*os.File) error) error {
 		return err
 	}
 	for _, e := range entries {
-		if !e.Type().IsRegular() || !strings.HasPrefix(e.Name(), prefix) || e.Name() == lockName {
+		if !e.Type().IsRegular() || !strings.HasPrefix(e.Name(), prefix) {
 			continue
 		}
 		name := filepath.Join(dir, e.Name())
