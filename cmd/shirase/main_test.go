@@ -264,3 +264,14 @@ func TestImportZip(t *testing.T) {
 		t.Error(out.String())
 	}
 }
+
+// must gives the value of a call that has to succeed: must(call())(t).
+func must[T any](v T, err error) func(testing.TB) T {
+	return func(t testing.TB) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
