@@ -48,9 +48,9 @@ func New(ctx context.Context) *Publication {
 	figure.Check(err)
 	p.Ledger, err = ledger.New(ctx, p.DB, p.Dir, skey)
 	figure.Check(err)
-	p.Index, err = index.New(ctx, p.DB, p.Dir, p.Keys)
+	p.Index, err = index.New(ctx, p.DB, p.Dir)
 	figure.Check(err)
-	_, err = p.Index.NewKey(ctx, index.DefaultLocatorBits)
+	_, err = p.Index.NewKey(ctx, p.Keys, index.DefaultLocatorBits)
 	figure.Check(err)
 	return p
 }
@@ -83,14 +83,14 @@ func Subject(id string) index.Subject {
 
 // Publish seals and publishes n addresses.
 func (p *Publication) Publish(ctx context.Context, n int) *check.Statement {
-	s, err := p.Index.Seal(ctx, Incident, Roster("member", n), nil)
+	s, err := p.Index.Seal(ctx, p.Keys, Incident, Roster("member", n), nil)
 	figure.Check(err)
 	return p.Put(ctx, Subject(Incident), s)
 }
 
 // Put publishes what was sealed of an incident.
 func (p *Publication) Put(ctx context.Context, subject index.Subject, s *index.Sealed) *check.Statement {
-	d, err := p.Index.Draft(ctx, subject, s)
+	d, err := p.Index.Draft(ctx, p.Keys, subject, s)
 	figure.Check(err)
 	figure.Check(p.DB.Update(ctx, func(tx *sql.Tx) error {
 		at, _, err := p.Ledger.Append(ctx, tx, check.KindStatement, d.Raw)
@@ -105,5 +105,6 @@ func (p *Publication) Put(ctx context.Context, subject index.Subject, s *index.S
 
 // Handler serves it without limits.
 func (p *Publication) Handler() http.Handler {
-	return index.NewHandler(p.Index, index.Log{Served: p.Ledger.Served, Proof: p.Ledger.Proof}, func(*http.Request, int) (time.Duration, bool) { return 0, true }, nil).Mux()
+	h := index.NewHost(p.Index, index.Log{Served: p.Ledger.Served, Proof: p.Ledger.Proof}, nil)
+	return h.Mux(index.NewEvaluator(p.Keys, func(*http.Request, int) (time.Duration, bool) { return 0, true }, h.Keys, nil))
 }

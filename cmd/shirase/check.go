@@ -228,13 +228,19 @@ func (a *app) ownServer(ctx context.Context, client *check.Client) (stop func(),
 			return nil, "", err
 		}
 	}
+	published := index.NewHost(in.index, in.publisher.Log(), in.log)
+	evaluator := index.NewEvaluator(in.keys, func(*http.Request, int) (time.Duration, bool) { return 0, true }, published.Keys, in.log)
+	if err := evaluator.Ready(ctx); err != nil {
+		in.close()
+		return nil, "", err
+	}
 	l, err := serve.Listen("127.0.0.1:0")
 	if err != nil {
 		in.close()
 		return nil, "", err
 	}
 	server := serve.New(serve.Options{Log: a.log()})
-	server.Mount(index.NewHandler(in.index, in.publisher.Log(), func(*http.Request, int) (time.Duration, bool) { return 0, true }, in.log).Mux(), "/")
+	server.Mount(published.Mux(evaluator), "/")
 	serving, end := context.WithCancel(ctx)
 	ended := make(chan struct{})
 	ready := make(chan struct{})

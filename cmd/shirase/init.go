@@ -116,7 +116,11 @@ func (a *app) init(ctx context.Context, origin string, i config.Instance, planne
 	if err != nil {
 		return nil, fmt.Errorf("make %s: %w", a.op().Data, err)
 	}
-	if _, err := in.index.NewKey(ctx, index.LocatorBits(planned)); err != nil {
+	if _, err := in.index.NewKey(ctx, in.keys, index.LocatorBits(planned)); err != nil {
+		in.close()
+		return nil, err
+	}
+	if err := in.publisher.Sync(ctx); err != nil { // the empty log's checkpoint
 		in.close()
 		return nil, err
 	}

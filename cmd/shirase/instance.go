@@ -76,7 +76,7 @@ func (a *app) openToVerify(ctx context.Context) (in *instance, vkey string, err 
 		vkey, err = publish.LedgerVKey(skey)
 	}
 	if err == nil {
-		in.index, err = index.New(ctx, in.db, in.dir, in.keys)
+		in.index, err = index.New(ctx, in.db, in.dir)
 	}
 	if err != nil {
 		in.close()
@@ -106,10 +106,10 @@ func (a *app) wire(ctx context.Context, i config.Instance) (_ *instance, err err
 	if in.rosters, err = roster.New(ctx, in.db, in.dir, in.keys); err != nil {
 		return nil, err
 	}
-	if in.index, err = index.New(ctx, in.db, in.dir, in.keys); err != nil {
+	if in.index, err = index.New(ctx, in.db, in.dir); err != nil {
 		return nil, err
 	}
-	in.publisher, err = publish.New(ctx, publish.Rooms{DB: in.db, Dir: in.dir, Incidents: in.incidents, Index: in.index, Rosters: in.rosters}, skey,
+	in.publisher, err = publish.New(ctx, publish.Rooms{DB: in.db, Dir: in.dir, Keys: in.keys, Incidents: in.incidents, Index: in.index, Rosters: in.rosters, Errors: in.log}, skey,
 		publish.Instance{URL: a.op().URL, PhoneRegion: i.Region, Demonstration: i.Demo != nil})
 	if err != nil {
 		return nil, err

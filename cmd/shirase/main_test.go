@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
 	neturl "net/url"
 	"os"
 	"os/exec"
@@ -40,7 +42,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"start": start, "code": code, "jsonhas": jsonHas, "flip": flip, "kill9": kill9, "get": get, "follow": follow,
+			"start": start, "code": code, "jsonhas": jsonHas, "flip": flip, "kill9": kill9, "get": get, "follow": follow, "split": split,
 		},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("EXAMPLES", examples)
@@ -231,6 +233,22 @@ func get(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), b, 0o600))
 }
 
+// split HOST EVALUATOR sets url to a proxy that leads evaluations to one server and everything else to another.
+func split(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: split HOST EVALUATOR")
+	}
+	mux := http.NewServeMux()
+	for pattern, to := range map[string]string{"/": args[0], "/check/v1/evaluate": args[1]} {
+		u, err := neturl.Parse(to)
+		ts.Check(err)
+		mux.Handle(pattern, httputil.NewSingleHostReverseProxy(u))
+	}
+	proxy := httptest.NewServer(mux)
+	ts.Defer(proxy.Close)
+	ts.Setenv("url", proxy.URL)
+}
+
 // follow FILE PATTERN OUT URL fetches what the first match of a pattern in a
 // page links to.
 func follow(ts *testscript.TestScript, neg bool, args []string) {
@@ -265,5 +283,16 @@ func TestImportZip(t *testing.T) {
 	}
 	if !strings.Contains(out.String(), `"imported":1`) {
 		t.Error(out.String())
+	}
+}
+
+// must gives the value of a call that has to succeed: must(call())(t).
+func must[T any](v T, err error) func(testing.TB) T {
+	return func(t testing.TB) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
 	}
 }

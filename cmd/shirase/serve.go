@@ -16,6 +16,7 @@ import (
 	"shirase/internal/api"
 	"shirase/internal/archive"
 	"shirase/internal/config"
+	"shirase/internal/hint"
 	"shirase/internal/incident"
 	"shirase/internal/index"
 	"shirase/internal/page"
@@ -33,6 +34,10 @@ func (a *app) cmdServe() *cobra.Command {
 		Long: `Serves everything public on one address. Put a proxy with TLS in front of it and
 name the proxy with --trusted-proxy, so that limits count its visitors and not
 the proxy. Statements are reissued daily while it runs. Addresses of visitors are never logged.
+
+Where the evaluator's key is missing or cannot be read, everything but the answers
+of checks is served, and the pages say so. Evaluator and data may also be kept
+apart: --evaluator-elsewhere, and shirase serve evaluator.
 
 --preview shows, to this machine only and with a token, everything as if it were
 published now: drafts, and the notice that would be next. It publishes and reissues nothing.`,
@@ -69,6 +74,8 @@ published now: drafts, and the notice that would be next. It publishes and reiss
 	f := c.Flags()
 	a.serverFlags(c)
 	a.settingFlags(f, "trustedProxies", "securityContacts", "passwords.maxAge")
+	a.settingFlag(f, "evaluatorElsewhere", "", "")
+	c.AddCommand(a.cmdServeEvaluator())
 	f.BoolVar(&drafts, "preview", false, "show drafts, to this machine only and with a token; publish nothing")
 	return c
 }
@@ -162,7 +169,7 @@ func (a *app) server(ctx context.Context, in *instance, corpora *password.Corpor
 	if err != nil {
 		return nil, err
 	}
-	published := index.NewHandler(in.index, in.publisher.Log(), allow, log)
+	published := index.NewHost(in.index, in.publisher.Log(), log)
 	if err := published.Ready(ctx); err != nil {
 		return nil, err
 	}
@@ -205,6 +212,14 @@ func (a *app) server(ctx context.Context, in *instance, corpora *password.Corpor
 			return doubts
 		}
 	}
+	var evaluator *index.Evaluator
+	if !a.op().EvaluatorElsewhere {
+		evaluator = index.NewEvaluator(in.keys, allow, published.Keys, log)
+		options.NoKey = func(ctx context.Context) bool { return evaluator.Ready(ctx) != nil }
+		if err := evaluator.Ready(ctx); err != nil {
+			log.Error("checks cannot be answered, and everything else is served", "error", err, "hint", hint.Of(err))
+		}
+	}
 	if in.Demo != nil {
 		options.Demo = &site.Demo{Affected: in.Demo.Affected, NotAffected: in.Demo.NotAffected}
 	}
@@ -215,7 +230,7 @@ func (a *app) server(ctx context.Context, in *instance, corpora *password.Corpor
 	if err != nil {
 		return nil, err
 	}
-	server.Mount(published.Mux(), "/check/v1/")
+	server.Mount(published.Mux(evaluator), "/check/v1/")
 	server.Mount(in.publisher.Handler(log), "/checkpoint", "/tile/", "/ledger/v1/")
 	if err := a.mountArchive(ctx, in, view, server, pages, published); err != nil {
 		return nil, err
@@ -237,7 +252,7 @@ func (a *app) server(ctx context.Context, in *instance, corpora *password.Corpor
 
 // mountArchive serves the API and the feeds, and puts a limit before the search. It is a limit of its own: whoever reads
 // the archive along leaves the check to the others behind the same address.
-func (a *app) mountArchive(ctx context.Context, in *instance, view *archive.View, server *serve.Server, pages *site.Site, published *index.Handler) error {
+func (a *app) mountArchive(ctx context.Context, in *instance, view *archive.View, server *serve.Server, pages *site.Site, published *index.Host) error {
 	allow, err := server.Limit(a.op().Limits.Archive)
 	if err != nil {
 		return err

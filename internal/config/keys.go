@@ -206,6 +206,8 @@ func operationKeys() []Key {
 		several(Key{Name: "securityContacts", Flag: "security-contact", Form: "an address of mail, or an https or tel URL", Example: "[security@example.org]",
 			Help: "whom to tell of a weakness, in /.well-known/security.txt: an address of mail, or an https or tel URL"},
 			func(s *Settings) *[]string { return &s.Operation.Contacts }, securityContact, func(s string) string { return s }),
+		boolean(Key{Name: "evaluatorElsewhere", Flag: "evaluator-elsewhere", Help: "answer no evaluations: a proxy leads /check/v1/evaluate to a shirase serve evaluator"},
+			func(s *Settings) *bool { return &s.Operation.EvaluatorElsewhere }),
 		duration(Key{Name: "passwords.maxAge", Flag: "password-max-age", Form: "a time from 1s to 744h, such as 90m",
 			Help: "for how long caches may answer a range of breached passwords, up to 744h as Pwned Passwords say; a cache does not know what was imported since"},
 			func(s *Settings) *time.Duration { return &s.Operation.Passwords.MaxAge }, time.Second, passwordAge),

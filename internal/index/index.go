@@ -27,6 +27,7 @@ import (
 	"math"
 	"math/bits"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -42,6 +43,8 @@ var (
 	ErrStale = errors.New("another statement was published meanwhile")
 	// ErrKey says that a key file is not the published key's.
 	ErrKey = errors.New("not the published evaluator key")
+	// ErrNoKey says that an evaluator key's file is missing or cannot be read.
+	ErrNoKey = errors.New("missing or unreadable")
 	// ErrEmpty says that a roster has no identity of a kind that is indexed.
 	ErrEmpty = errors.New("the roster has no identity to index")
 	// ErrSelfCheck says that a draft does not answer as it should; nothing of it was published.
@@ -65,18 +68,18 @@ const (
 	DefaultLocatorBits = 16
 )
 
-// Index is the published index of one store: its keys, layers and statements.
+// Index is the published index of one store: its layers and statements. It has
+// no private key: what needs one is given the folder of keys.
 type Index struct {
-	db   *store.DB
-	dir  *files.Dir
-	keys *files.Keys
-	now  func() time.Time
+	db  *store.DB
+	dir *files.Dir
+	now func() time.Time
 
 	minChunk int64 // members of a chunk at least
 }
 
 // New opens the index and brings its tables up to date.
-func New(ctx context.Context, db *store.DB, dir *files.Dir, keys *files.Keys) (*Index, error) {
+func New(ctx context.Context, db *store.DB, dir *files.Dir) (*Index, error) {
 	sub, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return nil, fmt.Errorf("index: %w", err)
@@ -85,7 +88,7 @@ func New(ctx context.Context, db *store.DB, dir *files.Dir, keys *files.Keys) (*
 	if err := db.Migrate(ctx, "index_room", sub); err != nil {
 		return nil, fmt.Errorf("index: %w", err)
 	}
-	return &Index{db: db, dir: dir, keys: keys, now: time.Now, minChunk: minChunk}, nil
+	return &Index{db: db, dir: dir, now: time.Now, minChunk: minChunk}, nil
 }
 
 // LocatorBits gives the locator bits that fit a planned number of entries.
@@ -98,17 +101,24 @@ func LocatorBits(planned int64) int {
 
 func keyFile(id string) string { return "evaluator-" + id + ".key" }
 
-// NewKey makes the first evaluator key, k1: its file first, then its row. It
-// gives the key that is there where there is one.
-func (x *Index) NewKey(ctx context.Context, locatorBits int) (check.Key, error) {
+// keyID is the inverse of keyFile.
+func keyID(file string) (id string, ok bool) {
+	id, begins := strings.CutPrefix(file, "evaluator-")
+	id, ends := strings.CutSuffix(id, ".key")
+	return id, begins && ends
+}
+
+// NewKey makes the first evaluator key, k1: its file in keys first, then its row.
+// It gives the key that is there where there is one.
+func (x *Index) NewKey(ctx context.Context, keys *files.Keys, locatorBits int) (check.Key, error) {
 	if k, err := x.key(ctx); !errors.Is(err, sql.ErrNoRows) {
 		return k, err
 	}
 	const id = "k1"
-	secret, err := x.keys.Load(keyFile(id))
+	secret, err := keys.Load(keyFile(id))
 	if errors.Is(err, files.ErrNotExist) {
 		secret = []byte(check.GenerateEvaluatorKey().Secret() + "\n")
-		err = x.keys.Create(keyFile(id), secret)
+		err = keys.Create(keyFile(id), secret)
 	}
 	if err != nil {
 		return check.Key{}, fmt.Errorf("make an evaluator key: %w", err)
@@ -144,19 +154,23 @@ func (x *Index) key(ctx context.Context) (check.Key, error) {
 	return k, nil
 }
 
-// evaluator loads the private half of a key and refuses one that is not it.
-func (x *Index) evaluator(k check.Key) (*check.EvaluatorKey, error) {
-	secret, err := x.keys.Load(keyFile(k.ID))
+// loadKey loads the private half of a key. One that is not it is refused, where
+// k says which it is. Errors: ErrNoKey, ErrKey.
+func loadKey(keys *files.Keys, k check.Key) (*check.EvaluatorKey, error) {
+	const again = "put back the key file that the published index was sealed under"
+	secret, err := keys.Load(keyFile(k.ID))
+	if errors.Is(err, files.ErrNotExist) {
+		err = hint.Add(err, again)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("load evaluator key %s: %w", k.ID, err)
+		return nil, fmt.Errorf("load evaluator key %s: %w: %w", k.ID, ErrNoKey, err)
 	}
 	key, err := check.ParseEvaluatorKey(string(secret))
 	if err != nil {
-		return nil, fmt.Errorf("load evaluator key %s: %s: %w", k.ID, keyFile(k.ID), err)
+		return nil, hint.Add(fmt.Errorf("load evaluator key %s: %w: %s: %w", k.ID, ErrNoKey, keyFile(k.ID), err), again)
 	}
-	if key.Public() != k.Public {
-		return nil, hint.Add(fmt.Errorf("load evaluator key %s: %w: %s belongs to another public key", k.ID, ErrKey, keyFile(k.ID)),
-			"put back the key file that the published index was sealed under")
+	if k.Public != (check.PublicKey{}) && key.Public() != k.Public {
+		return nil, hint.Add(fmt.Errorf("load evaluator key %s: %w: %s belongs to another public key", k.ID, ErrKey, keyFile(k.ID)), again)
 	}
 	return key, nil
 }

@@ -41,7 +41,7 @@ type bed struct {
 func newBed(t *testing.T, db *store.DB) *bed {
 	t.Helper()
 	b := openBed(t, db, t.TempDir())
-	if _, err := b.NewKey(t.Context(), DefaultLocatorBits); err != nil {
+	if _, err := b.NewKey(t.Context(), b.keys, DefaultLocatorBits); err != nil {
 		t.Fatal(err)
 	}
 	return b
@@ -69,10 +69,13 @@ func openBed(t *testing.T, db *store.DB, root string) *bed {
 		t.Fatal(err)
 	}
 	l, err := ledger.New(t.Context(), db, dir, string(skey))
+	if err == nil {
+		err = l.Sync(t.Context())
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	x, err := New(t.Context(), db, dir, keys)
+	x, err := New(t.Context(), db, dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,9 +138,9 @@ func put(ctx context.Context, l *ledger.Ledger, x *Index, d *Draft, also func(tx
 }
 
 // publishIn drafts and puts; whoever was overtaken drafts again.
-func publishIn(ctx context.Context, l *ledger.Ledger, x *Index, s Subject, sealed *Sealed, also func(tx *sql.Tx) error) (*published, error) {
+func publishIn(ctx context.Context, l *ledger.Ledger, x *Index, keys *files.Keys, s Subject, sealed *Sealed, also func(tx *sql.Tx) error) (*published, error) {
 	for {
-		d, err := x.Draft(ctx, s, sealed)
+		d, err := x.Draft(ctx, keys, s, sealed)
 		if err != nil {
 			return nil, err
 		}
@@ -149,12 +152,12 @@ func publishIn(ctx context.Context, l *ledger.Ledger, x *Index, s Subject, seale
 
 // Publish is publishIn of the bed.
 func (b *bed) Publish(ctx context.Context, s Subject, sealed *Sealed, also func(tx *sql.Tx) error) (*published, error) {
-	return publishIn(ctx, b.ledger, b.Index, s, sealed, also)
+	return publishIn(ctx, b.ledger, b.Index, b.keys, s, sealed, also)
 }
 
 func (b *bed) publish(id string, r Roster) *published {
 	b.t.Helper()
-	s, err := b.Seal(b.t.Context(), id, r, nil)
+	s, err := b.Seal(b.t.Context(), b.keys, id, r, nil)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -173,9 +176,12 @@ func (b *bed) pass(d time.Duration) {
 
 func unlimited(*http.Request, int) (time.Duration, bool) { return 0, true }
 
+func (b *bed) host() *Host { return NewHost(b.Index, Log{b.ledger.Served, b.ledger.Proof}, nil) }
+
 func (b *bed) serve(limit Limit) (*check.Client, *httptest.Server) {
 	b.t.Helper()
-	s := httptest.NewServer(NewHandler(b.Index, Log{b.ledger.Served, b.ledger.Proof}, limit, nil).Mux())
+	h := b.host()
+	s := httptest.NewServer(h.Mux(NewEvaluator(b.keys, limit, h.Keys, nil)))
 	b.t.Cleanup(s.Close)
 	policy, err := check.LedgerPolicy(b.ledger.VKey())
 	if err != nil {
@@ -290,7 +296,7 @@ func TestReissue(t *testing.T) {
 func TestTransaction(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		b := newBed(t, db)
-		s, err := b.Seal(t.Context(), "alpha", roster("a", 10), nil)
+		s, err := b.Seal(t.Context(), b.keys, "alpha", roster("a", 10), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -364,7 +370,7 @@ func TestDamage(t *testing.T) {
 	})
 }
 
-// TestWrongKey swaps the key file for another key: sealing and serving refuse it.
+// TestWrongKey swaps the key file for another key: sealing refuses it (and so does serving, TestNoKey).
 func TestWrongKey(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		b := newBed(t, db)
@@ -373,12 +379,8 @@ func TestWrongKey(t *testing.T) {
 		if err := os.WriteFile(path, []byte(check.GenerateEvaluatorKey().Secret()), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := b.Seal(t.Context(), "beta", roster("b", 10), nil); !errors.Is(err, ErrKey) {
+		if _, err := b.Seal(t.Context(), b.keys, "beta", roster("b", 10), nil); !errors.Is(err, ErrKey) {
 			t.Fatal(err)
-		}
-		c, _ := b.serve(unlimited)
-		if _, err := c.Check(t.Context(), member("a", 0)); err == nil {
-			t.Fatal("served with another key")
 		}
 	})
 }
@@ -406,7 +408,7 @@ func TestSealedUnderAnotherKey(t *testing.T) {
 		if err := b.dir.Put("build/k1/alpha/1/000000", append(chunk, sum[:]...)); err != nil {
 			t.Fatal(err)
 		}
-		s, err := b.Seal(t.Context(), "alpha", roster("a", 10), nil)
+		s, err := b.Seal(t.Context(), b.keys, "alpha", roster("a", 10), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -422,24 +424,24 @@ func TestSealedUnderAnotherKey(t *testing.T) {
 func TestSealRefuses(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		b := newBed(t, db)
-		if _, err := b.Seal(t.Context(), "alpha", roster("a", 0), nil); !errors.Is(err, ErrEmpty) {
+		if _, err := b.Seal(t.Context(), b.keys, "alpha", roster("a", 0), nil); !errors.Is(err, ErrEmpty) {
 			t.Fatal(err)
 		}
 		short := roster("a", 5)
 		short.N = 6
-		if _, err := b.Seal(t.Context(), "alpha", short, nil); err == nil {
+		if _, err := b.Seal(t.Context(), b.keys, "alpha", short, nil); err == nil {
 			t.Fatal("a roster that is short was sealed")
 		}
 		twice := Roster{ID: "twice", N: 2, Members: func(yield func(Member, error) bool) {
 			_ = yield(Member{member("a", 0), 0}, nil) && yield(Member{member("a", 0), 1}, nil)
 		}}
-		if _, err := b.Seal(t.Context(), "alpha", twice, nil); !errors.Is(err, check.ErrLayer) {
+		if _, err := b.Seal(t.Context(), b.keys, "alpha", twice, nil); !errors.Is(err, check.ErrLayer) {
 			t.Fatalf("one identity twice: %v", err)
 		}
 		broken := Roster{ID: "broken", N: 2, Members: func(yield func(Member, error) bool) {
 			yield(Member{}, io.ErrUnexpectedEOF)
 		}}
-		if _, err := b.Seal(t.Context(), "alpha", broken, nil); !errors.Is(err, io.ErrUnexpectedEOF) {
+		if _, err := b.Seal(t.Context(), b.keys, "alpha", broken, nil); !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Fatal(err)
 		}
 		if _, err := b.Publish(t.Context(), subject("alpha"), nil, nil); err == nil {
@@ -667,7 +669,7 @@ func TestBrokenRosterLeavesNothing(t *testing.T) {
 			}
 			yield(Member{}, io.ErrUnexpectedEOF)
 		}
-		if _, err := b.Seal(t.Context(), "alpha", r, nil); !errors.Is(err, io.ErrUnexpectedEOF) {
+		if _, err := b.Seal(t.Context(), b.keys, "alpha", r, nil); !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Fatal(err)
 		}
 		if names, err := b.dir.List("build"); err != nil || len(names) != 0 {
@@ -686,7 +688,7 @@ func TestBrokenRosterLeavesNothing(t *testing.T) {
 func TestOvertaken(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		b := newBed(t, db)
-		slow, err := b.Seal(t.Context(), "alpha", roster("first", 10), nil)
+		slow, err := b.Seal(t.Context(), b.keys, "alpha", roster("first", 10), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -717,7 +719,7 @@ func TestOvertaken(t *testing.T) {
 func TestWrongSets(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		b := newBed(t, db)
-		s, err := b.Seal(t.Context(), "alpha", roster("a", 10), nil)
+		s, err := b.Seal(t.Context(), b.keys, "alpha", roster("a", 10), nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"shirase/check"
+	"shirase/internal/files"
 	"shirase/internal/hint"
 )
 
@@ -34,7 +35,8 @@ type Draft struct {
 	Raw       []byte // its canonical bytes
 	Changed   bool   // false: the newest statement says the same, and this is it
 
-	ledgerIndex int64 // of the newest statement, where nothing changes
+	ledgerIndex int64        // of the newest statement, where nothing changes
+	folded      []check.Hash // layers that no statement has named yet
 }
 
 // LedgerIndex is the entry of a statement that says the same already; -1 of a new one.
@@ -50,16 +52,16 @@ const reissueAfter = 24 * time.Hour
 
 // Draft makes the next statement with an incident in it: sealed, where its state
 // is final, or only named. The served layers are folded anew, and the draft is
-// asked by the real client; nothing is published.
-func (x *Index) Draft(ctx context.Context, subject Subject, sealed *Sealed) (*Draft, error) {
-	d, err := x.prepare(ctx, subject, sealed)
+// asked by the real client, with an evaluator of keys; nothing is published.
+func (x *Index) Draft(ctx context.Context, keys *files.Keys, subject Subject, sealed *Sealed) (*Draft, error) {
+	d, err := x.prepare(ctx, keys, subject, sealed)
 	if err != nil {
 		return nil, fmt.Errorf("publish %s: %w", subject.ID, err)
 	}
 	return d, nil
 }
 
-func (x *Index) prepare(ctx context.Context, subject Subject, sealed *Sealed) (*Draft, error) {
+func (x *Index) prepare(ctx context.Context, keys *files.Keys, subject Subject, sealed *Sealed) (*Draft, error) {
 	before, raw, at, err := x.Statement(ctx)
 	if err != nil && !errors.Is(err, ErrNone) {
 		return nil, err
@@ -72,11 +74,20 @@ func (x *Index) prepare(ctx context.Context, subject Subject, sealed *Sealed) (*
 		return &Draft{Statement: before, Raw: raw, ledgerIndex: at}, nil
 	}
 	if sealed != nil {
-		if err := x.selfCheck(ctx, st, sealed); err != nil {
+		if err := x.selfCheck(ctx, keys, st, sealed); err != nil {
 			return nil, err
 		}
 	}
-	return newDraft(st)
+	d, err := newDraft(st)
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range st.Layers {
+		if before == nil || !slices.ContainsFunc(before.Layers, func(b check.Layer) bool { return b.Root == l.Root }) {
+			d.folded = append(d.folded, l.Root)
+		}
+	}
+	return d, nil
 }
 
 func newDraft(st *check.Statement) (*Draft, error) {
@@ -187,21 +198,21 @@ func (x *Index) layers(ctx context.Context, st *check.Statement, sources map[str
 
 // fold writes the fold of source layers. A fold of one is that layer.
 func (x *Index) fold(ctx context.Context, sources []check.Source, locatorBits int) (check.LayerInfo, error) {
-	var files []*check.LayerFile
+	var layers []*check.LayerFile
 	for _, s := range sources {
 		l, err := x.OpenLayer(s.Root, locatorBits)
 		if err != nil {
 			return check.LayerInfo{}, fmt.Errorf("fold %s: %w", s.Incident, err)
 		}
 		defer l.Close()
-		files = append(files, l.LayerFile)
+		layers = append(layers, l.LayerFile)
 	}
-	if len(files) == 1 {
-		return files[0].Info(), nil
+	if len(layers) == 1 {
+		return layers[0].Info(), nil
 	}
-	info, err := x.writeLayer(func(w io.Writer) (check.LayerInfo, error) { return check.Fold(ctx, w, files) })
+	info, err := x.writeLayer(func(w io.Writer) (check.LayerInfo, error) { return check.Fold(ctx, w, layers) })
 	if err != nil {
-		return check.LayerInfo{}, fmt.Errorf("fold %d layers: %w", len(files), err)
+		return check.LayerInfo{}, fmt.Errorf("fold %d layers: %w", len(layers), err)
 	}
 	return info, nil
 }
@@ -217,10 +228,20 @@ func same(a, b *check.Statement) bool {
 
 // Record stores a draft as the newest statement, in the transaction that appends
 // it to the ledger at ledgerIndex. ErrStale where another was published
-// meanwhile: the draft has to be made again.
+// meanwhile, or a layer of the draft was swept away: it has to be made again.
 func (x *Index) Record(ctx context.Context, tx *sql.Tx, d *Draft, ledgerIndex int64) error {
+	if err := turn(ctx, tx); err != nil {
+		return err
+	}
 	if err := x.next(ctx, tx, d); err != nil {
 		return err
+	}
+	for _, root := range d.folded {
+		if err := x.kept(root); errors.Is(err, errSwept) {
+			return fmt.Errorf("%w: %w", ErrStale, err)
+		} else if err != nil {
+			return err
+		}
 	}
 	if _, err := tx.ExecContext(ctx, `INSERT INTO index_statement (seq, hash, ledger_index, bytes) VALUES ($1, $2, $3, $4)`,
 		d.Statement.Seq, check.StatementHash(d.Raw).String(), ledgerIndex, d.Raw); err != nil {

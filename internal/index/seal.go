@@ -55,18 +55,19 @@ type Progress func(done, total int64)
 // sampleSize is how many members of a new layer the self-check looks up.
 const sampleSize = 32
 
-// Seal makes the source layer of an incident's roster under the current key.
+// Seal makes the source layer of an incident's roster under the current key,
+// whose private half is in keys.
 // A roster that was sealed before gives the revision it has; another one gives
 // the next. Killed, it goes on with the chunks that are on disk.
-func (x *Index) Seal(ctx context.Context, incident string, r Roster, progress Progress) (*Sealed, error) {
-	s, err := x.seal(ctx, incident, r, progress)
+func (x *Index) Seal(ctx context.Context, keys *files.Keys, incident string, r Roster, progress Progress) (*Sealed, error) {
+	s, err := x.seal(ctx, keys, incident, r, progress)
 	if err != nil {
 		return nil, fmt.Errorf("seal %s: %w", incident, err)
 	}
 	return s, nil
 }
 
-func (x *Index) seal(ctx context.Context, incident string, r Roster, progress Progress) (*Sealed, error) {
+func (x *Index) seal(ctx context.Context, keys *files.Keys, incident string, r Roster, progress Progress) (*Sealed, error) {
 	if r.N < 1 {
 		return nil, hint.Add(ErrEmpty, "the rules file names the kinds that are indexed: index: [email]")
 	}
@@ -74,7 +75,7 @@ func (x *Index) seal(ctx context.Context, incident string, r Roster, progress Pr
 	if err != nil {
 		return nil, err
 	}
-	key, err := x.evaluator(public)
+	key, err := loadKey(keys, public)
 	if err != nil {
 		return nil, err
 	}
@@ -103,13 +104,16 @@ func (x *Index) seal(ctx context.Context, incident string, r Roster, progress Pr
 	if b.have {
 		return s, b.sweep()
 	}
-	if s.Layer, err = b.merge(ctx); err != nil {
-		return nil, err
+	for {
+		if s.Layer, err = b.merge(ctx); err != nil {
+			return nil, err
+		}
+		if err := x.boundTo(ctx, incident, revision, s.Layer); err == nil {
+			return s, b.sweep()
+		} else if !errors.Is(err, errSwept) {
+			return nil, err
+		}
 	}
-	if err := x.boundTo(ctx, incident, revision, s.Layer); err != nil {
-		return nil, err
-	}
-	return s, b.sweep()
 }
 
 // bind gives the revision that stands for a roster: the incident's newest one
@@ -140,9 +144,13 @@ func (x *Index) bind(ctx context.Context, incident, key, roster string) (revisio
 	return revision, root, nil
 }
 
-// boundTo records what a revision came out as, once and for all.
+// boundTo records what a revision came out as, once and for all. errSwept where its
+// layer has to be written again.
 func (x *Index) boundTo(ctx context.Context, incident string, revision int64, info check.LayerInfo) error {
 	return x.db.Update(ctx, func(tx *sql.Tx) error {
+		if err := turn(ctx, tx); err != nil {
+			return err
+		}
 		var root sql.NullString
 		err := tx.QueryRowContext(ctx, `SELECT root FROM index_revision WHERE incident = $1 AND revision = $2`, incident, revision).Scan(&root)
 		if err != nil {
@@ -153,6 +161,9 @@ func (x *Index) boundTo(ctx context.Context, incident string, revision int64, in
 				return fmt.Errorf("revision %d: %w: %s, and now %s", revision, ErrBound, root.String, info.Root)
 			}
 			return nil
+		}
+		if err := x.kept(info.Root); err != nil {
+			return err
 		}
 		_, err = tx.ExecContext(ctx, `UPDATE index_revision SET n = $1, root = $2 WHERE incident = $3 AND revision = $4 AND root IS NULL`,
 			info.N, info.Root.String(), incident, revision)

@@ -17,12 +17,13 @@ import (
 
 	"shirase/check"
 	"shirase/identity"
+	"shirase/internal/files"
 )
 
 // selfCheck serves a draft on loopback, under a ledger of its own that is
 // thrown away, and asks it with the real client: every sampled member of the
 // new layer has to be found with what was exposed, a random stranger must not.
-func (x *Index) selfCheck(ctx context.Context, st *check.Statement, sealed *Sealed) error {
+func (x *Index) selfCheck(ctx context.Context, keys *files.Keys, st *check.Statement, sealed *Sealed) error {
 	raw, err := st.Canonical()
 	if err != nil {
 		return err
@@ -44,9 +45,10 @@ func (x *Index) selfCheck(ctx context.Context, st *check.Statement, sealed *Seal
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrSelfCheck, err)
 	}
-	h := NewHandler(x, Log{}, func(*http.Request, int) (time.Duration, bool) { return 0, true }, nil) // the client tells what is wrong
+	h := NewHost(x, Log{}, nil) // the client tells what is wrong
 	h.pinned = snap
-	server := &http.Server{Handler: h.Mux()}
+	e := NewEvaluator(keys, func(*http.Request, int) (time.Duration, bool) { return 0, true }, h.Keys, nil)
+	server := &http.Server{Handler: h.Mux(e)}
 	go server.Serve(l)
 	defer server.Shutdown(context.WithoutCancel(ctx)) // and no handler reads the layers any more
 

@@ -54,7 +54,7 @@ func FuzzCheckpoint(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	l := &Ledger{signer: signer, verifier: verifier}
+	l := &Ledger{Log: &Log{verifier: verifier}, signer: signer}
 	tree := tlog.Tree{N: 7, Hash: tlog.RecordHash([]byte("x"))}
 	c, err := l.sign(tree)
 	if err != nil {

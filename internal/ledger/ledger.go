@@ -15,20 +15,28 @@
 // signed checkpoint become true together with it or not at all. [Ledger.Sync]
 // then writes what SQL says to files: data, entry bundles, tiles, and the
 // checkpoint last, so that a checkpoint is never seen before everything it
-// covers is durable. The transaction that writes the checkpoint's file also
-// tells the followers, so that what an entry says is shown from then on, and
-// nowhere before ([Ledger.Served]). Whatever is killed between the two is made up for by the
-// next Sync; [New] runs one. Ed25519 signatures are deterministic, so the
-// resumed log has the bytes of an undisturbed one.
+// covers is durable. The transaction after that tells the followers, so that
+// what an entry says is shown from then on, and nowhere before ([Log.Served]).
+// Whatever is killed in between is made up for by the next Sync. Ed25519
+// signatures are deterministic, so the resumed log has the bytes of an
+// undisturbed one. No bytes travel to or from files while a transaction waits.
+//
+// # Who writes
+//
+// A [Ledger] has the signing key, and appends and syncs; a [Log] only reads, and
+// is what answers requests: none of them writes a tile, a checkpoint or a row.
+// Opening writes nothing to files either. Any number of processes may sync at
+// once: tiles and documents are the same bytes from each, and the checkpoint is
+// replaced only by who has seen what it replaces ([files.Dir.Replace]).
 //
 // # What cannot happen
 //
 // Two entries at one index, or two trees of one size: appends take the one row
 // of ledger_head first, in a serializable transaction, whatever the number of
-// servers. A smaller checkpoint over a larger one: the file is written under a
-// lock in the database, and only forward. A fork after a restored backup: the
-// checkpoint in the files must be a prefix of what the database says, or
-// nothing is signed ([ErrFork]).
+// servers. A smaller checkpoint over a larger one: each follows one that was
+// seen, and is written only where that still stands. A fork after a restored
+// backup: the checkpoint in the files must be a prefix of what the database
+// says, or nothing is signed ([ErrFork]).
 package ledger
 
 import (
@@ -91,19 +99,24 @@ const (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// A Ledger is one log: its database, its files and its signing key. It is
-// safe for concurrent use, and any number of processes may hold the same.
-type Ledger struct {
+// A Log reads what was published, and what is committed. It is safe for
+// concurrent use, and any number of processes may hold the same.
+type Log struct {
 	db       *store.DB
 	dir      *files.Dir
-	signer   note.Signer
 	verifier note.Verifier
 	vkey     string
 
+	seen atomic.Pointer[checkpoint] // the published one that was read last; nil where there was none
+}
+
+// A Ledger is a [Log] that can be appended to: it has the signing key.
+type Ledger struct {
+	*Log
+	signer note.Signer
 	follow []Follower
 
 	syncing sync.Mutex
-	seen    atomic.Pointer[checkpoint] // the newest published one read
 }
 
 // checkpoint is a verified signed checkpoint.
@@ -157,10 +170,10 @@ func PublicKey(signerKey string) (vkey string, err error) {
 // that serves the checkpoint of that size. It may be told of one size twice.
 type Follower func(ctx context.Context, tx *sql.Tx, size int64) error
 
-// New opens the log in db and dir, making an empty one where there is none,
-// and finishes what an interrupted [Ledger.Sync] left undone, with the
-// followers. signerKey is the skey of [NewKey]; ErrKey where the log was begun
-// with another.
+// New opens the log in db and dir, making an empty one where there is none. It
+// writes nothing to dir: what was committed and never published, by whoever was
+// interrupted, is so after the next [Ledger.Sync]. signerKey is the skey of
+// [NewKey]; ErrKey where the log was begun with another.
 func New(ctx context.Context, db *store.DB, dir *files.Dir, signerKey string, follow ...Follower) (*Ledger, error) {
 	signerKey = strings.TrimSpace(signerKey)
 	signer, err := note.NewSigner(signerKey)
@@ -175,7 +188,7 @@ func New(ctx context.Context, db *store.DB, dir *files.Dir, signerKey string, fo
 	if err != nil {
 		return nil, fmt.Errorf("ledger: reading the signing key: %w", err)
 	}
-	l := &Ledger{db: db, dir: dir, signer: signer, verifier: verifier, vkey: vkey, follow: follow}
+	l := &Ledger{Log: &Log{db: db, dir: dir, verifier: verifier, vkey: vkey}, signer: signer, follow: follow}
 	if err := l.open(ctx); err != nil {
 		return nil, fmt.Errorf("ledger: opening %s: %w", l.Origin(), err)
 	}
@@ -190,8 +203,7 @@ func (l *Ledger) open(ctx context.Context) error {
 	if err := l.db.Migrate(ctx, "ledger", sub); err != nil {
 		return err
 	}
-	// A log begins with a signed checkpoint of the empty tree, unless files
-	// hold a log already: then this is not its database.
+	// A log begins with a signed checkpoint of the empty tree.
 	err = l.db.Update(ctx, func(tx *sql.Tx) error {
 		empty, err := l.sign(tlog.Tree{N: 0, Hash: sha256.Sum256(nil)}) // RFC 6962, section 2.1
 		if err != nil {
@@ -204,15 +216,16 @@ func (l *Ledger) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return l.Sync(ctx)
+	_, _, err = l.newest(ctx)
+	return err
 }
 
 // VKey returns the public key that checkpoints verify under, in the text form
 // of c2sp.org/signed-note.
-func (l *Ledger) VKey() string { return l.vkey }
+func (l *Log) VKey() string { return l.vkey }
 
 // Origin returns the name in the log's checkpoints.
-func (l *Ledger) Origin() string { return l.signer.Name() }
+func (l *Log) Origin() string { return l.verifier.Name() }
 
 // sign returns the signed checkpoint of tree.
 func (l *Ledger) sign(tree tlog.Tree) (checkpoint, error) {
@@ -241,10 +254,18 @@ func openCheckpoint(signed []byte, v note.Verifier) (checkpoint, error) {
 	return checkpoint{signed, c.Tree}, nil
 }
 
-// Append adds data to the log in the caller's transaction (see
-// [store.DB.Update]) and returns its index and its SHA-256. Nothing is public
-// before the transaction commits and [Ledger.Sync] has run; until it commits,
-// no other server can append.
+// Update is [store.DB.Update] for who appends: it looks at what is published
+// before the transaction, and not while others wait for it.
+func (l *Ledger) Update(ctx context.Context, do func(tx *sql.Tx) error) error {
+	if _, err := l.published(); err != nil {
+		return fmt.Errorf("ledger: %w", err)
+	}
+	return l.db.Update(ctx, do)
+}
+
+// Append adds data to the log in a transaction of [Ledger.Update] and returns
+// its index and its SHA-256. Nothing is public before the transaction commits
+// and [Ledger.Sync] has run; until it commits, no other server can append.
 //
 // kind is "statement", "notice" or another of the form [check.Leaf] takes; data is
 // at most MaxData bytes (ErrTooLarge).
@@ -283,7 +304,7 @@ func (l *Ledger) append(ctx context.Context, tx *sql.Tx, kind string, hash [32]b
 	if head.N != n {
 		return 0, fmt.Errorf("%d leaves under a checkpoint of %d: %w", n, head.N, ErrDamaged)
 	}
-	if err := l.continues(ctx, tx, head); err != nil {
+	if err := continues(ctx, tx, l.seen.Load(), head); err != nil {
 		return 0, err
 	}
 
@@ -327,13 +348,13 @@ func nonNil(b []byte) []byte {
 	return b
 }
 
-// continues requires that the published checkpoint is of a prefix of the tree
-// of head, whose hashes q holds. A database restored from a backup that is
-// older than the files fails here, before a second tree of some size is signed.
-func (l *Ledger) continues(ctx context.Context, q store.Querier, head checkpoint) error {
-	published, err := l.published()
-	if err != nil || published == nil {
-		return err
+// continues requires that the published checkpoint, if there is one, is of a
+// prefix of the tree of head, whose hashes q holds. A database restored from a
+// backup that is older than the files fails here, before a second tree of some
+// size is signed.
+func continues(ctx context.Context, q store.Querier, published *checkpoint, head checkpoint) (err error) {
+	if published == nil {
+		return nil
 	}
 	if published.N > head.N {
 		return &forkError{fmt.Sprintf("%d entries were published, the database has %d", published.N, head.N)}
@@ -351,9 +372,10 @@ func (l *Ledger) continues(ctx context.Context, q store.Querier, head checkpoint
 }
 
 // published returns the checkpoint in the files, nil where there is none.
-func (l *Ledger) published() (*checkpoint, error) {
+func (l *Log) published() (*checkpoint, error) {
 	signed, err := l.dir.Get(checkpointFile, maxCheckpoint)
 	if errors.Is(err, files.ErrNotExist) {
+		l.seen.Store(nil)
 		return nil, nil
 	}
 	if err != nil {
@@ -372,7 +394,7 @@ func (l *Ledger) published() (*checkpoint, error) {
 
 // Checkpoint returns the newest published checkpoint: the signed note and the
 // tree that it is of.
-func (l *Ledger) Checkpoint() (signed []byte, tree tlog.Tree, err error) {
+func (l *Log) Checkpoint() (signed []byte, tree tlog.Tree, err error) {
 	c, err := l.published()
 	if err != nil {
 		return nil, tree, fmt.Errorf("ledger: %w", err)
@@ -385,7 +407,7 @@ func (l *Ledger) Checkpoint() (signed []byte, tree tlog.Tree, err error) {
 
 // Served returns how many entries are public: those below the checkpoint that
 // was served last, in the transaction that told every follower.
-func (l *Ledger) Served(ctx context.Context) (int64, error) {
+func (l *Log) Served(ctx context.Context) (int64, error) {
 	return count(ctx, l.db, `SELECT served FROM ledger_turn WHERE id = 1`)
 }
 

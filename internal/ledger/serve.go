@@ -35,7 +35,7 @@ const (
 //	/ledger/v1/key                  the verifier key, for pinning on first use
 //
 // Errors are RFC 9457 problem details; log hears of those that are not the client's.
-func (l *Ledger) Handler(log *slog.Logger) http.Handler {
+func (l *Log) Handler(log *slog.Logger) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			w.Header().Set("Allow", "GET, HEAD")
@@ -65,7 +65,7 @@ func (l *Ledger) Handler(log *slog.Logger) http.Handler {
 
 // resource returns what is served at path, or an error that is ErrNotFound
 // where that is nothing.
-func (l *Ledger) resource(path string) (body []byte, contentType, cache string, err error) {
+func (l *Log) resource(path string) (body []byte, contentType, cache string, err error) {
 	if len(path) > maxPath {
 		return nil, "", "", ErrNotFound
 	}

@@ -37,7 +37,7 @@ func publishForEver(args []string, step func()) error {
 	if err != nil {
 		return err
 	}
-	p := &Publisher{Rooms: Rooms{DB: db, Dir: dir}, instance: Instance{PhoneRegion: "JP"}, now: time.Now}
+	p := &Publisher{Rooms: Rooms{DB: db, Dir: dir, Keys: keys}, instance: Instance{PhoneRegion: "JP"}, now: time.Now}
 	if p.Incidents, err = incident.New(ctx, db, archive.Changed); err != nil {
 		return err
 	}
@@ -47,7 +47,7 @@ func publishForEver(args []string, step func()) error {
 	if p.Rosters, err = roster.New(ctx, db, dir, keys); err != nil {
 		return err
 	}
-	if p.Index, err = index.New(ctx, db, dir, keys); err != nil {
+	if p.Index, err = index.New(ctx, db, dir); err != nil {
 		return err
 	}
 	// As New does, with a step on either side of what makes an entry public.
@@ -74,7 +74,7 @@ func publishForEver(args []string, step func()) error {
 		}
 		step()
 		pub := &Publication{}
-		if err := db.Update(ctx, func(tx *sql.Tx) error {
+		if err := p.ledger.Update(ctx, func(tx *sql.Tx) error {
 			if err := p.commit(ctx, tx, by, prop, pub); err != nil {
 				return err
 			}
@@ -163,7 +163,7 @@ func (w *world) read(t *testing.T, size int64) (seq int64, wrong string) {
 		t.Fatalf("%d notices, %v", len(notices), err)
 	}
 	last := notices[len(notices)-1]
-	h := index.NewHandler(w.Index, w.Log(), unlimited, nil)
+	h := index.NewHost(w.Index, w.Log(), nil)
 	st := h.Statement(ctx)
 	found, err := w.archive.Search(ctx, archive.Query{Text: `"` + inc.Title("en") + `"`})
 	if err != nil {

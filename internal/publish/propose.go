@@ -175,7 +175,7 @@ func (p *Publisher) proposeWhole(ctx context.Context, prop *Proposal, inc incide
 	if err != nil && !errors.Is(err, index.ErrNone) {
 		return err
 	}
-	if prop.Statement, err = p.Index.Draft(ctx, subject, prop.Sealed); err != nil {
+	if prop.Statement, err = p.Index.Draft(ctx, p.Keys, subject, prop.Sealed); err != nil {
 		return err
 	}
 	n, fresh, err := p.nextNotice(ctx, inc, p.figures(prop.State, prop.Roster.Counts.Affected), scopeChanged(before, prop.Statement.Statement, inc.ID))
@@ -203,7 +203,7 @@ func (p *Publisher) seal(ctx context.Context, prop *Proposal, subject *index.Sub
 			"a person who types a number would be told no: set phoneRegion in the rules to "+p.instance.PhoneRegion+", and scope again")
 	}
 	prop.Roster, subject.Sets = r, r.Sets
-	prop.Sealed, err = p.Index.Seal(ctx, prop.Incident, indexed(ctx, p.Rosters, r), tell)
+	prop.Sealed, err = p.Index.Seal(ctx, p.Keys, prop.Incident, indexed(ctx, p.Rosters, r), tell)
 	return err
 }
 
@@ -376,7 +376,7 @@ func (p *Publisher) Publish(ctx context.Context, who actor.Actor, prop *Proposal
 		pub.Notice = prop.last
 		return pub, p.ledger.Sync(ctx)
 	}
-	err := p.DB.Update(ctx, func(tx *sql.Tx) error { return p.commit(ctx, tx, who, prop, pub) })
+	err := p.ledger.Update(ctx, func(tx *sql.Tx) error { return p.commit(ctx, tx, who, prop, pub) })
 	if errors.Is(err, index.ErrStale) {
 		err = fmt.Errorf("%w: %w", ErrStale, err)
 	}
@@ -384,7 +384,16 @@ func (p *Publisher) Publish(ctx context.Context, who actor.Actor, prop *Proposal
 		return nil, fmt.Errorf("publish %s: %w", prop.Incident, err)
 	}
 	// What is recorded becomes public, and is not told to be interrupted.
-	return pub, p.ledger.Sync(context.WithoutCancel(ctx))
+	if err := p.ledger.Sync(context.WithoutCancel(ctx)); err != nil {
+		return pub, err
+	}
+	if prop.Statement == nil || !prop.Statement.Changed {
+		return pub, nil
+	}
+	if err := p.Index.Sweep(ctx); err != nil && p.Errors != nil {
+		p.Errors.Warn("what was published is public, and layers of drafts are left", "error", err) // the next publication tries again
+	}
+	return pub, nil
 }
 
 func (p *Publisher) commit(ctx context.Context, tx *sql.Tx, who actor.Actor, prop *Proposal, pub *Publication) error {

@@ -54,9 +54,11 @@ var migrations embed.FS
 type Rooms struct {
 	DB        *store.DB
 	Dir       *files.Dir
+	Keys      *files.Keys // of the evaluator; needed only where a roster is sealed
 	Incidents *incident.Incidents
 	Index     *index.Index
 	Rosters   *roster.Rosters
+	Errors    *slog.Logger // hears of what a publication could not tidy up; nil: nobody does
 }
 
 // Instance is what a publication says of this instance.
@@ -74,8 +76,8 @@ type Publisher struct {
 	now      func() time.Time
 }
 
-// New opens the room, and the ledger with its signing key (the text form of c2sp.org/signed-note), and makes public what an
-// earlier process appended and did not serve. Errors: ErrKey.
+// New opens the room, and the ledger with its signing key (the text form of c2sp.org/signed-note). It publishes nothing: see
+// [Publisher.Sync]. Errors: ErrKey.
 func New(ctx context.Context, rooms Rooms, signingKey string, instance Instance) (*Publisher, error) {
 	sub, err := fs.Sub(migrations, "migrations")
 	if err != nil {
@@ -90,6 +92,10 @@ func New(ctx context.Context, rooms Rooms, signingKey string, instance Instance)
 	}
 	return p, nil
 }
+
+// Sync makes public what is committed and is not yet, as an interrupted process leaves it. Who publishes does it anyway, and
+// so does a server when it starts and while it runs; what only reads an instance does not.
+func (p *Publisher) Sync(ctx context.Context) error { return p.ledger.Sync(ctx) }
 
 // VKey returns the public key that the ledger's checkpoints verify under, in the text form of c2sp.org/signed-note.
 func (p *Publisher) VKey() string { return p.ledger.VKey() }

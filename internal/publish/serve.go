@@ -31,7 +31,7 @@ func (p *Publisher) Reissue(ctx context.Context, who actor.Actor, force bool) (*
 			return nil, err
 		}
 		pub := &Publication{Statement: draft.Statement, Hash: check.StatementHash(draft.Raw), Changed: true}
-		err = p.DB.Update(ctx, func(tx *sql.Tx) error {
+		err = p.ledger.Update(ctx, func(tx *sql.Tx) error {
 			var err error
 			if pub.LedgerIndex, err = p.append(ctx, tx, who, check.KindStatement, draft.Raw, nil); err != nil {
 				return err
@@ -87,7 +87,7 @@ func (p *Publisher) RecordPage(ctx context.Context, who actor.Actor, scripts map
 		return 0, "", err
 	}
 	var data []byte
-	err = p.DB.Update(ctx, func(tx *sql.Tx) error { // two servers that start together record it once
+	err = p.ledger.Update(ctx, func(tx *sql.Tx) error { // two servers that start together record it once
 		var err error
 		ledgerIndex, data, err = p.ledger.Last(ctx, tx, check.KindPage)
 		if err != nil && !errors.Is(err, ledger.ErrNotFound) {

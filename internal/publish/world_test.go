@@ -45,13 +45,13 @@ func newWorld(t *testing.T, db *store.DB) *world {
 		t.Fatal(err)
 	}
 	w.open(db)
-	if _, err := w.Index.NewKey(t.Context(), index.DefaultLocatorBits); err != nil {
+	if _, err := w.Index.NewKey(t.Context(), w.keys, index.DefaultLocatorBits); err != nil {
 		t.Fatal(err)
 	}
 	return w
 }
 
-// open opens every room, as a process does that starts.
+// open opens every room and makes public what is not yet, as a server does that starts.
 func (w *world) open(db *store.DB) {
 	w.t.Helper()
 	p, keys, err := openRooms(w.t, db, w.root, w.skey)
@@ -59,6 +59,9 @@ func (w *world) open(db *store.DB) {
 		w.t.Fatal(err)
 	}
 	w.Publisher, w.keys = p, keys
+	if err := p.Sync(w.t.Context()); err != nil {
+		w.t.Fatal(err)
+	}
 	a, err := archive.New(w.t.Context(), db, p.Incidents)
 	if err != nil {
 		w.t.Fatal(err)
@@ -77,7 +80,7 @@ func openRooms(t *testing.T, db *store.DB, root, skey string) (*Publisher, *file
 		return nil, nil, err
 	}
 	t.Cleanup(func() { dir.Close(); keys.Close() })
-	rooms := Rooms{DB: db, Dir: dir}
+	rooms := Rooms{DB: db, Dir: dir, Keys: keys}
 	if rooms.Incidents, err = incident.New(ctx, db, archive.Changed); err != nil {
 		return nil, nil, err
 	}
@@ -87,7 +90,7 @@ func openRooms(t *testing.T, db *store.DB, root, skey string) (*Publisher, *file
 	if rooms.Rosters, err = roster.New(ctx, db, dir, keys); err != nil {
 		return nil, nil, err
 	}
-	if rooms.Index, err = index.New(ctx, db, dir, keys); err != nil {
+	if rooms.Index, err = index.New(ctx, db, dir); err != nil {
 		return nil, nil, err
 	}
 	p, err := New(ctx, rooms, skey, Instance{URL: "https://notice.example", PhoneRegion: "JP"})
@@ -184,11 +187,14 @@ func sqlite(t *testing.T) *store.DB {
 // is written.
 func syncWith(t *testing.T, w *world, fail func() error) error {
 	t.Helper()
-	_, err := ledger.New(t.Context(), w.DB, w.Dir, w.skey, func(ctx context.Context, tx *sql.Tx, size int64) error {
+	l, err := ledger.New(t.Context(), w.DB, w.Dir, w.skey, func(ctx context.Context, tx *sql.Tx, size int64) error {
 		if err := w.Incidents.Serve(ctx, tx, size); err != nil {
 			return err
 		}
 		return fail()
 	})
-	return err
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l.Sync(t.Context())
 }

@@ -63,6 +63,9 @@ func (s *Site) home(w http.ResponseWriter, r *http.Request) error {
 	st := s.Statement()
 	checkable := st != nil && slices.ContainsFunc(st.Incidents, func(in check.Incident) bool { return in.State != check.Retired })
 	p := s.newPage(r, "home", checkable)
+	if p.NoKey {
+		checkable, p.Script, p.Worker = false, nil, nil
+	}
 	p.Organisations = organisations(st, list, p.Lang.Lang)
 	p.Title = p.Lang.Pick("漏えいの対象かどうかを確かめる", "Check whether you are affected")
 	p.Description = p.Lang.Pick("自分の情報が漏えいの対象かどうかを、アドレスを誰にも知られずに確かめられます。答えには証明が付きます。",

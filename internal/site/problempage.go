@@ -16,6 +16,8 @@ var problemWords = map[string]problemWord{
 		"小さく分けて送ってください。上限は、それぞれの API の説明にあります。", "Send it in smaller parts. Each API's description gives its limit."},
 	"too-many": {http.StatusTooManyRequests, "一度に、または短い間に、求めた数が多すぎます。", "Too much was asked for at once, or in a short time.",
 		"Retry-After が示す秒数を待ってください。1回に送る数の上限も確かめてください。", "Wait for as many seconds as Retry-After says, and mind the limit of one request."},
+	"no-evaluator-key": {http.StatusServiceUnavailable, "確認の答えを計算するための鍵が、このサーバーにないか、読み取れません。「対象に含まれない」という答えではありません。", "The key that checks are answered with is missing from this server, or cannot be read. This is not a “not affected”.",
+		"運営者が鍵を戻すと、答えられるようになります。サーバーを起動したときの記録に、何が足りないかがあります。", "The operator puts the key back. What the server logged when it started says what is missing."},
 	"busy": {http.StatusTooManyRequests, "同じ回線からの要求が、限度を超えています。", "There are more requests from one network than are answered.",
 		"Retry-After が示す秒数を待って、もう一度送ってください。", "Wait for as many seconds as Retry-After says, and ask again."},
 	"bad-json": {http.StatusBadRequest, "送られた JSON が、決められた形ではありません。", "The JSON is not of the form that is asked for.",

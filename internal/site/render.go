@@ -60,13 +60,14 @@ type sitePage struct {
 	LedgerKey     string
 	PhoneRegion   string
 	Demo          *Demo
+	NoKey         bool           // checks cannot be answered at present
 	Preview       bool           // what is not published is shown too
 	Organisations []organisation // for the script
 }
 
 // newPage starts the page of a request. script says whether it needs the check's program.
 func (s *Site) newPage(r *http.Request, nav string, script bool) sitePage {
-	p := sitePage{Page: s.frame.Page(r), LedgerKey: s.LedgerKey, Demo: s.Demo, Preview: s.Archive != nil && s.Archive.Drafts()}
+	p := sitePage{Page: s.frame.Page(r), LedgerKey: s.LedgerKey, Demo: s.Demo, NoKey: s.NoKey != nil && s.NoKey(r.Context()), Preview: s.Archive != nil && s.Archive.Drafts()}
 	p.Nav = nav
 	code, hasCode := s.frame.Asset("check.js")
 	worker, hasWorker := s.frame.Asset("check-worker.js")

@@ -33,6 +33,9 @@ type Options struct {
 
 	// Statement returns the published statement; nil where nothing is published.
 	Statement func() *check.Statement
+	// NoKey reports whether checks cannot be answered, because the evaluator's key is missing or cannot be read; nil: they
+	// can, or another process answers them.
+	NoKey func(ctx context.Context) bool
 	// Scope returns the figures of the roster that an incident's published revision was sealed from; false where there is
 	// none.
 	Scope func(ctx context.Context, incident string) (Scope, bool)
