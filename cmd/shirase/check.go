@@ -228,8 +228,8 @@ func (a *app) ownServer(ctx context.Context, client *check.Client) (stop func(),
 			return nil, "", err
 		}
 	}
-	published := index.NewHost(in.index, in.publisher.Log())
-	evaluator := index.NewEvaluator(in.keys, func(*http.Request, int) (time.Duration, bool) { return 0, true }, published.Keys)
+	published := index.NewHost(in.index, in.publisher.Log(), in.log)
+	evaluator := index.NewEvaluator(in.keys, func(*http.Request, int) (time.Duration, bool) { return 0, true }, published.Keys, in.log)
 	if err := evaluator.Ready(ctx); err != nil {
 		in.close()
 		return nil, "", err

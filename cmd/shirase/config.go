@@ -267,14 +267,16 @@ settings name.`,
 		Example: "  shirase config check\n  shirase config check /etc/shirase/shirase.yaml --json",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			var s *config.Settings
-			var err error
 			path, _ := config.FileIn(a.sources())
+			var err error
 			if len(args) == 1 {
 				path = args[0]
-				s, err = config.Check(path)
-			} else if s, err = config.Read(a.sources()); err == nil {
-				err = a.tryFiles(s)
+				err = config.Check(path)
+			} else {
+				var s *config.Settings
+				if s, err = config.Read(a.sources()); err == nil {
+					err = a.tryFiles(s)
+				}
 			}
 			mistakes := config.Mistakes{}
 			if err != nil && !errors.As(err, &mistakes) {

@@ -142,6 +142,10 @@ func (a *app) init(ctx context.Context, origin string, i config.Instance, planne
 		in.close()
 		return nil, err
 	}
+	if err := in.publisher.Sync(ctx); err != nil { // the empty log's checkpoint
+		in.close()
+		return nil, err
+	}
 	if a.read.From("url").Kind == config.FromFlag { // it holds from now on, and not for this command only
 		err = a.putOperation("url", a.op().URL)
 	}

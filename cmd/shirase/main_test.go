@@ -240,7 +240,7 @@ func split(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	mux := http.NewServeMux()
 	for pattern, to := range map[string]string{"/": args[0], "/check/v1/evaluate": args[1]} {
-		u, err := url.Parse(to)
+		u, err := neturl.Parse(to)
 		ts.Check(err)
 		mux.Handle(pattern, httputil.NewSingleHostReverseProxy(u))
 	}
@@ -283,5 +283,16 @@ func TestImportZip(t *testing.T) {
 	}
 	if !strings.Contains(out.String(), `"imported":1`) {
 		t.Error(out.String())
+	}
+}
+
+// must gives the value of a call that has to succeed: must(call())(t).
+func must[T any](v T, err error) func(testing.TB) T {
+	return func(t testing.TB) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
 	}
 }

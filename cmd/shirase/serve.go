@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -27,17 +28,13 @@ import (
 )
 
 func (a *app) cmdServe() *cobra.Command {
-	var drafts, elsewhere bool
+	var drafts bool
 	c := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve the pages, the check and the ledger",
 		Long: `Serves everything public on one address. Put a proxy with TLS in front of it and
 name the proxy with --trusted-proxy, so that limits count its visitors and not
 the proxy. Statements are reissued while it runs. Addresses of visitors are never logged.
-
-Where the evaluator's key is missing or cannot be read, everything but the answers
-of checks is served, and the pages say so. Evaluator and data may also be kept
-apart: --evaluator-elsewhere, and shirase serve evaluator.
 
 Where the evaluator's key is missing or cannot be read, everything but the answers
 of checks is served, and the pages say so. Evaluator and data may also be kept
@@ -78,10 +75,10 @@ published now: drafts, and the notice that would be next. It publishes and reiss
 	f := c.Flags()
 	a.serverFlags(c)
 	a.settingFlags(f, "trustedProxies", "securityContacts", "passwords.maxAge")
-	f.BoolVar(&drafts, "preview", false, "show drafts, to this machine only and with a token; publish nothing")
-	f.BoolVar(&elsewhere, "evaluator-elsewhere", false, "answer no evaluations: a proxy leads /check/v1/evaluate to a shirase serve evaluator")
-	a.todayFlag(c)
+	a.settingFlag(f, "evaluatorElsewhere", "", "")
 	c.AddCommand(a.cmdServeEvaluator())
+	f.BoolVar(&drafts, "preview", false, "show drafts, to this machine only and with a token; publish nothing")
+	a.todayFlag(c)
 	return c
 }
 
@@ -177,7 +174,7 @@ func (a *app) server(ctx context.Context, in *instance, corpora *password.Corpor
 	if err != nil {
 		return nil, err
 	}
-	published := index.NewHost(in.index, in.publisher.Log())
+	published := index.NewHost(in.index, in.publisher.Log(), log)
 	if err := published.Ready(ctx); err != nil {
 		return nil, err
 	}
@@ -195,7 +192,7 @@ func (a *app) server(ctx context.Context, in *instance, corpora *password.Corpor
 		Unwitnessed: func(ctx context.Context) (time.Time, bool) {
 			since, stopped, err := published.Unwitnessed(ctx)
 			if err != nil {
-				a.log().Error("read how far the ledger is cosigned", "error", err)
+				log.Error("read how far the ledger is cosigned", "error", err)
 			}
 			return since, stopped
 		},
@@ -229,11 +226,11 @@ func (a *app) server(ctx context.Context, in *instance, corpora *password.Corpor
 		}
 	}
 	var evaluator *index.Evaluator
-	if !s.elsewhere {
-		evaluator = index.NewEvaluator(in.keys, allow, published.Keys)
+	if !a.op().EvaluatorElsewhere {
+		evaluator = index.NewEvaluator(in.keys, allow, published.Keys, log)
 		options.NoKey = func(ctx context.Context) bool { return evaluator.Ready(ctx) != nil }
 		if err := evaluator.Ready(ctx); err != nil {
-			a.log().Error("checks cannot be answered, and everything else is served", "error", err, "hint", hint.Of(err))
+			log.Error("checks cannot be answered, and everything else is served", "error", err, "hint", hint.Of(err))
 		}
 	}
 	if in.Demo != nil {
@@ -304,7 +301,7 @@ func (a *app) serve(ctx context.Context, in *instance, l net.Listener, p *previe
 	if p == nil {
 		switch _, err := in.publisher.Reissue(ctx, actor.Server(), false); {
 		case errors.Is(err, index.ErrClock): // everything but fresh answers is served
-			a.log().Error("reissue the statement", "error", err, "hint", hint.Of(err))
+			in.log.Error("reissue the statement", "error", err, "hint", hint.Of(err))
 		case err != nil && !errors.Is(err, index.ErrNone):
 			return err
 		}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -184,7 +183,7 @@ func (a *app) tellWaiting(waiting error) {
 func (in *instance) cosigners(ctx context.Context) site.Witnesses {
 	s, err := in.publisher.Standing(ctx)
 	if err != nil {
-		slog.Error("read how far the ledger is cosigned", "error", err)
+		in.log.Error("read how far the ledger is cosigned", "error", err)
 	}
 	out := site.Witnesses{Quorum: s.Quorum}
 	for _, w := range s.Witnesses {

@@ -41,6 +41,8 @@ type Operation struct {
 	TLS      TLS
 	Proxies  serve.Proxies
 	Contacts []string // of security.txt
+	// EvaluatorElsewhere has another process answer evaluations.
+	EvaluatorElsewhere bool
 	Passwords
 	Limits   Limits
 	Timeouts serve.Timeouts

@@ -312,7 +312,7 @@ func TestMistakes(t *testing.T) {
 	} {
 		file := filepath.Join(t.TempDir(), "f.yaml")
 		write(t, file, c.file)
-		_, err := Check(file)
+		err := Check(file)
 		var mistakes Mistakes
 		if !errors.As(err, &mistakes) || len(mistakes) != 1 {
 			t.Errorf("%.60q: %v", c.file, err)
@@ -326,7 +326,7 @@ func TestMistakes(t *testing.T) {
 			t.Errorf("%.60q: %+v", c.file, m)
 		}
 	}
-	if _, err := Check(filepath.Join(t.TempDir(), "none")); !errors.Is(err, ErrMistake) {
+	if err := Check(filepath.Join(t.TempDir(), "none")); !errors.Is(err, ErrMistake) {
 		t.Errorf("a file that is not there: %v", err)
 	}
 	file := filepath.Join(t.TempDir(), "f.yaml")

@@ -206,6 +206,8 @@ func operationKeys() []Key {
 		several(Key{Name: "securityContacts", Flag: "security-contact", Form: "an address of mail, or an https or tel URL", Example: "[security@example.org]",
 			Help: "whom to tell of a weakness, in /.well-known/security.txt: an address of mail, or an https or tel URL"},
 			func(s *Settings) *[]string { return &s.Operation.Contacts }, securityContact, func(s string) string { return s }),
+		boolean(Key{Name: "evaluatorElsewhere", Flag: "evaluator-elsewhere", Help: "answer no evaluations: a proxy leads /check/v1/evaluate to a shirase serve evaluator"},
+			func(s *Settings) *bool { return &s.Operation.EvaluatorElsewhere }),
 		duration(Key{Name: "passwords.maxAge", Flag: "password-max-age", Form: "a time from 1s to 744h, such as 90m",
 			Help: "for how long caches may answer a range of breached passwords, up to 744h as Pwned Passwords say; a cache does not know what was imported since"},
 			func(s *Settings) *time.Duration { return &s.Operation.Passwords.MaxAge }, time.Second, passwordAge),
@@ -252,11 +254,12 @@ func limitKeys(section, of string, in func(*Limits) *serve.Limits) []Key {
 		{"ipv6Home", of + " by one IPv6 home (/56)", func(l *serve.Limits) *serve.Rate { return &l.Home }},
 		{"ipv6Site", of + " by one IPv6 site (/48)", func(l *serve.Limits) *serve.Rate { return &l.Site }},
 		{"all", of + " by all together", func(l *serve.Limits) *serve.Rate { return &l.All }},
+		{"ipv6All", of + " by all of IPv6 together", func(l *serve.Limits) *serve.Rate { return &l.All6 }},
 	} {
 		keys = append(keys, perSecond(Key{Name: section + l.name, Help: l.help}, func(s *Settings) *serve.Rate { return l.rate(in(&s.Operation.Limits)) }))
 	}
 	return append(keys, number(Key{Name: section + "networks", Form: "a number of networks, such as 65536", Help: "networks that are remembered at once"},
-		func(s *Settings) *int { return &in(&s.Operation.Limits).Known }, 1, math.MaxInt32))
+		func(s *Settings) *int { return &in(&s.Operation.Limits).Known }, serve.MinKnown, math.MaxInt32))
 }
 
 func parseProxy(s string) (netip.Prefix, error) {

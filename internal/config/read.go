@@ -63,16 +63,15 @@ func read(in Sources) (*Settings, Mistakes) {
 	return s, mistakes
 }
 
-// Check reads a file of settings alone, and gives the mistakes in it and what it says. Errors: Mistakes.
-func Check(path string) (*Settings, error) {
-	s := Default()
+// Check reads a file of settings alone. Its error is Mistakes: all that are in it.
+func Check(path string) error {
 	src, err := readFile(path)
 	if err != nil {
-		return nil, Mistakes{{At: path, What: bare(err)}}
+		return Mistakes{{At: path, What: bare(err)}}
 	}
-	d := readDocument(path, src)
+	s, d := Default(), readDocument(path, src)
 	d.apply(s, false)
-	return s, append(d.mistakes, s.disagreements()...).orNil()
+	return append(d.mistakes, s.disagreements()...).orNil()
 }
 
 // file says which file holds the settings, and whether it was named.

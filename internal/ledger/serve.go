@@ -37,7 +37,7 @@ const (
 //	/ledger/v1/keys                 all that ever signed, each with what shows the next one
 //
 // Errors are RFC 9457 problem details; log hears of those that are not the client's.
-func (l *Ledger) Handler(log *slog.Logger) http.Handler {
+func (l *Log) Handler(log *slog.Logger) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			w.Header().Set("Allow", "GET, HEAD")
@@ -67,7 +67,7 @@ func (l *Ledger) Handler(log *slog.Logger) http.Handler {
 
 // resource returns what is served at path, or an error that is ErrNotFound
 // where that is nothing.
-func (l *Ledger) resource(ctx context.Context, path string) (body []byte, contentType, cache string, err error) {
+func (l *Log) resource(ctx context.Context, path string) (body []byte, contentType, cache string, err error) {
 	if len(path) > maxPath {
 		return nil, "", "", ErrNotFound
 	}

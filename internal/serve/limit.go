@@ -58,8 +58,8 @@ func NewLimiter(limits Limits, now func() time.Time) (*Limiter, error) {
 			return nil, fmt.Errorf("rate limit %v: both numbers have to be above zero", r)
 		}
 	}
-	if limits.Known < minKnown {
-		return nil, fmt.Errorf("rate limit: %d networks to remember, and an address is in up to %d", limits.Known, minKnown)
+	if limits.Known < MinKnown {
+		return nil, fmt.Errorf("rate limit: %d networks to remember, and an address is in up to %d", limits.Known, MinKnown)
 	}
 	if now == nil {
 		now = time.Now
@@ -71,8 +71,8 @@ func NewLimiter(limits Limits, now func() time.Time) (*Limiter, error) {
 	return l, errors.Join(err4, err6)
 }
 
-// minKnown is in how many networks one address is: those of one request must not push each other out.
-const minKnown = 3
+// MinKnown is in how many networks one address is: those of one request must not push each other out.
+const MinKnown = 3
 
 func (r Rate) full() *rate.Limiter { return rate.NewLimiter(rate.Limit(r.PerSecond), r.Burst) }
 

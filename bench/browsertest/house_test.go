@@ -1,13 +1,14 @@
-package main
+package browsertest
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,20 +22,17 @@ import (
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"shirase/bench/served"
 	"shirase/check"
 	"shirase/identity"
-	"shirase/internal/actor"
-	"shirase/internal/incident"
-	"shirase/internal/password"
-	"shirase/internal/publish"
-	"shirase/internal/roster"
 )
 
 // house is an honest operator: a small demonstration with one more incident,
 // so that an address can be in two, and the keys with which it could lie.
 type house struct {
-	in       *instance
-	handler  http.Handler
+	url      string       // of the program that serves
+	handler  http.Handler // leads there
+	vkey     string
 	ledger   note.Signer
 	key      *check.EvaluatorKey
 	honest   *check.Statement
@@ -43,13 +41,14 @@ type house struct {
 }
 
 const (
-	houseScale = 0.002 // enough accounts for two buckets
-	shopID     = "example-shop"
-	plainOne   = "user7@example.org" // in the shop; with a + it is another address
-	taggedOne  = "user7+shop@example.org"
-	phoneOne   = "090-1234-5678"
-	accountOne = "A-2"
-	dottedOne  = "user.seven.of.the.tests@gmail.com"
+	demoIncident = "naver-2013"
+	demoCity     = "example-city"
+	shopID       = "example-shop"
+	plainOne     = "user7@example.org" // in the shop; with a + it is another address
+	taggedOne    = "user7+shop@example.org"
+	phoneOne     = "090-1234-5678"
+	accountOne   = "A-2"
+	dottedOne    = "user.seven.of.the.tests@gmail.com"
 )
 
 const shopFacts = `
@@ -77,56 +76,74 @@ sets:
 
 func newHouse(t *testing.T) *house {
 	t.Helper()
-	ctx := context.Background()
-	dir := t.TempDir()
-	a := appAt(filepath.Join(dir, "data"), io.Discard, io.Discard)
-	in := must(a.demoInstance(ctx, houseScale, true))(t)
-	t.Cleanup(in.close)
-	if err := a.demoPublish(ctx, in); err != nil {
+	d := must(served.Start())(t)
+	t.Cleanup(d.Stop)
+	// A server takes up what is published meanwhile; started again, it has done so.
+	if err := d.Pause(); err != nil {
 		t.Fatal(err)
 	}
-	h := &house{in: in, affected: in.Demo.Affected, stranger: in.Demo.NotAffected}
-	h.addShop(t, a, dir)
-	p := must(password.Open(a.passwordDir()))(t)
-	t.Cleanup(func() { p.Close() })
-	h.handler = must(a.server(ctx, in, p, nil))(t).Handler()
+	addShop(t, d)
+	if err := d.Resume(); err != nil {
+		t.Fatal(err)
+	}
+	h := &house{url: d.URL, vkey: d.LedgerKey, affected: d.Affected, stranger: d.NotAffected}
+	h.handler = httputil.NewSingleHostReverseProxy(must(url.Parse(d.URL))(t))
+	var said struct {
+		Statement check.Bytes `json:"statement"`
+		Proof     string      `json:"proof"`
+	}
+	if err := json.Unmarshal(h.get(t, statementPath), &said); err != nil {
+		t.Fatal(err)
+	}
 	var err error
-	if h.honest, _, _, err = in.index.Statement(ctx); err != nil {
+	if h.honest, err = check.ParseStatement(said.Statement); err != nil {
 		t.Fatal(err)
 	}
-	skey, err := in.keys.Load(ledgerKey)
-	if err != nil {
+	if h.ledger, err = note.NewSigner(strings.TrimSpace(string(must(os.ReadFile(filepath.Join(d.Keys(), "ledger.key")))(t)))); err != nil {
 		t.Fatal(err)
 	}
-	if h.ledger, err = note.NewSigner(string(skey)); err != nil {
-		t.Fatal(err)
-	}
-	secret, err := in.keys.Load("evaluator-" + h.honest.Keys[0].ID + ".key")
-	if err != nil {
-		t.Fatal(err)
-	}
+	secret := must(os.ReadFile(filepath.Join(d.Keys(), "evaluator-"+h.honest.Keys[0].ID+".key")))(t)
 	if h.key, err = check.ParseEvaluatorKey(string(secret)); err != nil {
 		t.Fatal(err)
 	}
 	return h
 }
 
-// addShop publishes a second incident, of three.
-func (h *house) addShop(t *testing.T, a *app, dir string) {
+// get asks the house itself.
+func (h *house) get(t testing.TB, path string) []byte {
 	t.Helper()
-	ctx := context.Background()
-	facts := must(incident.ParseFactsFile("shop.yaml", []byte(shopFacts)))(t)
-	must(h.in.incidents.Create(ctx, actor.Operator(), facts))(t)
-	export := filepath.Join(dir, "shop.csv")
-	if err := os.WriteFile(export, fmt.Appendf(nil, "id,mail,tel\n1,%s,\nA-2,%s,%s\n3,%s,\n", h.affected, plainOne, phoneOne, dottedOne), 0o600); err != nil {
-		t.Fatal(err)
+	res := must(http.Get(h.url + path))(t)
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %s", path, res.Status)
 	}
-	rules := must(roster.ParseRules("shop-rules.yaml", []byte(shopRules), incident.ClassWords()))(t)
-	must(a.scope(ctx, h.in, shopID, roster.Options{Export: export, Rules: rules, TempDir: dir}))(t)
-	must(a.publish(ctx, h.in, publish.Request{Incident: shopID}))(t)
+	return must(io.ReadAll(res.Body))(t)
 }
 
-// statement makes the reply that gives st, signed into a ledger of one entry:
+// addShop publishes a second incident, of three.
+func addShop(t *testing.T, d *served.Demo) {
+	t.Helper()
+	dir := t.TempDir()
+	file := func(name string, data []byte) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	export := file("shop.csv", fmt.Appendf(nil, "id,mail,tel\n1,%s,\nA-2,%s,%s\n3,%s,\n", d.Affected, plainOne, phoneOne, dottedOne))
+	for _, args := range [][]string{
+		{"incident", "new", "--facts", file("shop.yaml", []byte(shopFacts))},
+		{"scope", "--export", export, "--rules", file("rules.yaml", []byte(shopRules)), "--incident", shopID, "--commit"},
+		{"publish", shopID},
+	} {
+		if err := d.Run(args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// statementReply makes the reply that gives st, signed into a ledger of one entry:
 // what whoever holds the ledger's key can say.
 func statementReply(t testing.TB, signer note.Signer, st *check.Statement) []byte {
 	t.Helper()
@@ -165,9 +182,8 @@ func (h *house) unfolded(t testing.TB, st *check.Statement) {
 	st.Layers = nil
 	for _, l := range served {
 		for _, src := range l.Sources {
-			layer := must(h.in.index.OpenLayer(src.Root, st.Key(l.Key).LocatorBits))(t)
-			info := layer.Info()
-			layer.Close()
+			file := h.get(t, layersPath+src.Root.String())
+			info := must(check.OpenLayer(bytes.NewReader(file), int64(len(file)), src.Root, st.Key(l.Key).LocatorBits))(t).Info()
 			st.Layers = append(st.Layers, check.Layer{ID: src.Root, Key: l.Key, N: src.N, Bits: info.Bits, Root: src.Root, Pad: info.Pad, Sources: []check.Source{src}})
 		}
 	}

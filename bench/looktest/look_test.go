@@ -1,4 +1,6 @@
-package site
+// Package looktest looks at every page in a Chromium, with rooms made for it behind: what sticks out, what lies on what, what
+// the browser complains about, what axe-core finds. The pictures are for people to look at: testdata/screenshots.
+package looktest
 
 import (
 	"context"
@@ -19,9 +21,47 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
+	"shirase/check"
 	"shirase/internal/language"
+	"shirase/internal/page"
 	"shirase/internal/serve"
+	"shirase/internal/site"
+	"shirase/internal/site/sitetest"
 )
+
+// newSite serves a world's pages, and gives where.
+func newSite(t *testing.T, w *sitetest.World) string {
+	t.Helper()
+	w.Statement.Expires = check.At(time.Now().Add(time.Hour))
+	pages, err := site.New(site.Options{
+		Archive:   w.Archive.Public(),
+		Statement: func() *check.Statement { return w.Statement },
+		Scope: func(_ context.Context, id string) (site.Scope, bool) {
+			return site.Scope{Accounts: 1692496, Invalid: 3, WithoutEmail: 12}, id == "naver-2013"
+		},
+		Proof:     func(context.Context, int64) ([]byte, error) { return []byte(sitetest.Proof), nil },
+		Operator:  page.Operator{Contact: "mailto:desk@notice.example"},
+		LedgerKey: sitetest.Key,
+		BaseURL:   "https://notice.example",
+		Demo:      &site.Demo{Affected: "user17@example.com", NotAffected: "stranger@example.net"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(serve.Wrap(pages, serve.Options{}))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// pictures makes the folder of pictures.
+func pictures(t *testing.T) string {
+	t.Helper()
+	dir := filepath.Join("testdata", "screenshots") // git ignores it
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
 
 // chromium opens a headless browser, and skips the test where there is none.
 func chromium(t *testing.T) context.Context {
@@ -189,13 +229,8 @@ func views(lang language.Lang) []view {
 // pictures are for people to look at: testdata/screenshots.
 func TestLook(t *testing.T) {
 	ctx := chromium(t)
-	w := fullWorld(t)
-	server := httptest.NewServer(serve.Wrap(w.site, serve.Options{}))
-	defer server.Close()
-	dir := filepath.Join("testdata", "screenshots")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	server := newSite(t, sitetest.New(t, sitetest.Full()...))
+	dir := pictures(t)
 	said := listen(t, ctx)
 	only := os.Getenv("SHIRASE_LOOK") // names to look at alone
 	for _, lang := range []language.Lang{language.JA, language.EN} {
@@ -204,7 +239,7 @@ func TestLook(t *testing.T) {
 				continue
 			}
 			name := v.name + "-" + string(lang)
-			load(t, ctx, server.URL+inLanguage(v.path, lang), v.do)
+			load(t, ctx, server+inLanguage(v.path, lang), v.do)
 			for _, width := range []int64{320, 390, 1280} {
 				for _, scheme := range []string{"light", "dark"} {
 					if width != 320 || scheme == "light" {
@@ -298,19 +333,14 @@ func shot(t *testing.T, ctx context.Context, file string, width int64, scheme st
 // TestPrint prints an answer and a notice: the answer has to fit one page, to be handed to somebody.
 func TestPrint(t *testing.T) {
 	ctx := chromium(t)
-	w := fullWorld(t)
-	server := httptest.NewServer(serve.Wrap(w.site, serve.Options{}))
-	defer server.Close()
-	dir := filepath.Join("testdata", "screenshots")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	server := newSite(t, sitetest.New(t, sitetest.Full()...))
+	dir := pictures(t)
 	for _, lang := range []language.Lang{language.JA, language.EN} {
 		for _, v := range views(lang) {
 			if v.name != "answer-affected" && v.name != "answer-not-in-scope" && v.name != "notice" && v.name != "notice-addendum" {
 				continue
 			}
-			load(t, ctx, server.URL+inLanguage(v.path, lang), v.do)
+			load(t, ctx, server+inLanguage(v.path, lang), v.do)
 			paper := chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
 				_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: "print"})
 				return err
@@ -350,16 +380,14 @@ func TestAxe(t *testing.T) {
 		t.Skip("axe-core is not installed: ./test installs it")
 	}
 	ctx := chromium(t)
-	w := fullWorld(t)
-	server := httptest.NewServer(serve.Wrap(w.site, serve.Options{}))
-	defer server.Close()
+	server := newSite(t, sitetest.New(t, sitetest.Full()...))
 	only := os.Getenv("SHIRASE_LOOK")
 	for _, lang := range []language.Lang{language.JA, language.EN} {
 		for _, v := range views(lang) {
 			if only != "" && !slices.Contains(strings.Split(only, ","), v.name) {
 				continue
 			}
-			load(t, ctx, server.URL+inLanguage(v.path, lang), v.do)
+			load(t, ctx, server+inLanguage(v.path, lang), v.do)
 			if err := chromedp.Do(ctx, chromedp.Evaluate[chromedp.Void](string(source))); err != nil {
 				t.Fatal(err)
 			}

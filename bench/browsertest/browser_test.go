@@ -1,4 +1,6 @@
-package main
+// Package browsertest meets the program's pages as people do: in a Chromium, which
+// the product's own module does without.
+package browsertest
 
 import (
 	"bytes"
@@ -24,9 +26,9 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// The pages are tested as people meet them: in a Chromium, against the handler
-// that serve serves. One browser for all of it, a tab for each case, and a host
-// name of its own for each case, so that nothing remembered leaks into the next.
+// The pages are tested against the program itself, built and started. One browser
+// for all of it, a tab for each case, and a host name of its own for each case, so
+// that nothing remembered leaks into the next.
 
 // TestBrowser holds every case; run one with -run TestBrowser/lies.
 func TestBrowser(t *testing.T) {

@@ -1,4 +1,6 @@
-package files
+// Package extsort sorts more than fits into memory. What it puts on disk meanwhile is
+// people's identifiers, or hashes of passwords: so it is sealed, has no name, and is gone with its process.
+package extsort
 
 import (
 	"bufio"
@@ -63,14 +65,14 @@ var (
 	errSorterClosed  = errors.New("sort: sorter is closed")
 )
 
-// NewSorter returns a Sorter that keeps up to about memory bytes of records (4
+// New returns a Sorter that keeps up to about memory bytes of records (4
 // MiB to 1 GiB; a value outside is moved to the nearer bound) before it spills to
 // an unnamed file in tempDir. Nothing is allocated or created until it is needed.
 // When ctx ends, whatever the Sorter does ends with its error.
 //
 // The heap may for a moment be larger: the collector frees what it will, by its
 // GOGC setting.
-func NewSorter(ctx context.Context, tempDir string, memory int64) (*Sorter, error) {
+func New(ctx context.Context, tempDir string, memory int64) (*Sorter, error) {
 	if info, err := os.Stat(tempDir); err != nil {
 		return nil, fmt.Errorf("sort: %w", err)
 	} else if !info.IsDir() {

@@ -1,4 +1,4 @@
-package main
+package browsertest
 
 import (
 	"bytes"
@@ -193,8 +193,8 @@ func (b *browser) testSecondVisits(p *tab) {
 			b.handler.ServeHTTP(rec, r)
 			body := rec.Body.Bytes()
 			if key != "" {
-				body = bytes.ReplaceAll(body, []byte(strings.ReplaceAll(b.in.publisher.VKey(), "+", "&#43;")), []byte(key))
-				body = bytes.ReplaceAll(body, []byte(b.in.publisher.VKey()), []byte(key))
+				body = bytes.ReplaceAll(body, []byte(strings.ReplaceAll(b.vkey, "+", "&#43;")), []byte(key))
+				body = bytes.ReplaceAll(body, []byte(b.vkey), []byte(key))
 			}
 			for name, values := range rec.Header() {
 				if name != "Content-Length" && name != "Etag" {

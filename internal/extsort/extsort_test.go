@@ -1,4 +1,4 @@
-package files
+package extsort
 
 import (
 	"bytes"
@@ -14,7 +14,7 @@ import (
 
 func newTestSorter(t testing.TB, memory int64) *Sorter {
 	t.Helper()
-	s, err := NewSorter(t.Context(), t.TempDir(), memory)
+	s, err := New(t.Context(), t.TempDir(), memory)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -278,8 +278,8 @@ func TestSorterClosed(t *testing.T) {
 	}
 }
 
-func TestNewSorterFolder(t *testing.T) {
-	if _, err := NewSorter(t.Context(), t.TempDir()+"/none", 0); !errors.Is(err, os.ErrNotExist) {
+func TestNewFolder(t *testing.T) {
+	if _, err := New(t.Context(), t.TempDir()+"/none", 0); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("missing folder: %v", err)
 	}
 }
@@ -323,7 +323,7 @@ func TestSorterEnds(t *testing.T) {
 		for _, when := range []string{"adding", "sorting", "yielding"} {
 			ctx, stop := context.WithCancel(t.Context())
 			dir := t.TempDir()
-			s, err := NewSorter(ctx, dir, 0)
+			s, err := New(ctx, dir, 0)
 			if err != nil {
 				t.Fatal(err)
 			}

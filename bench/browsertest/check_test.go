@@ -1,4 +1,4 @@
-package main
+package browsertest
 
 import (
 	"context"
@@ -377,7 +377,7 @@ func (p *tab) verify(file []byte) shown {
 
 // testSaved saves answers and has them verified by the page and by Go.
 func (b *browser) testSaved(t *testing.T) {
-	policy := must(check.LedgerPolicy(b.in.publisher.VKey()))(t)
+	policy := must(check.LedgerPolicy(b.vkey))(t)
 	for _, c := range []struct{ address, want, says string }{
 		{b.affected, "affected", "次の公表の対象に含まれていました。"},
 		{b.stranger, "not-in-scope", "照合した公表の対象に含まれていませんでした。"},
