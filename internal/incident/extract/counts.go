@@ -154,6 +154,9 @@ func (r *reader) scoreJA(a *amount, before, after, whole string, l line) (scored
 	switch {
 	case otherOnes.MatchString(before):
 		return sc, false
+	case a.part && a.of != nil && !a.of.base && pickedOut.MatchString(before) && theirData.MatchString(after) && leakVerb.MatchString(after) && !a.of.part:
+		r.count("base.count", a.of, "")
+		a.of.base = true
 	case pickedOut.MatchString(before) && r.follows(a):
 		r.picked = append(r.picked, a.value)
 		return sc, false
@@ -165,7 +168,7 @@ func (r *reader) scoreJA(a *amount, before, after, whole string, l line) (scored
 			a.base = true
 		}
 		return sc, false
-	case beforeRE.MatchString(before):
+	case beforeRE.MatchString(before), a.value < 10 && ofIncidents.MatchString(after):
 		return sc, false
 	}
 	if baseLabel.MatchString(before) || membersEnd.MatchString(before) && strings.HasPrefix(r.s[a.from:], "総数") {
@@ -206,11 +209,14 @@ func (r *reader) scoreJA(a *amount, before, after, whole string, l line) (scored
 
 var possibleJA = ruleJA("possibleJA")
 
+// ofIncidents follows a number of incidents, not of those concerned: 2件の漏えい事案, 3件の誤送信が.
+var ofIncidents = ruleJA("ofIncidents")
+
 // affected chooses among what may be the number of those affected. Parts without a total are not added up, and where two
 // numbers of the same kind speak equally loudly, the larger is chosen only if it is the sum of the others, or the first.
 func (r *reader) affected(found []scored) {
-	found = slices.DeleteFunc(found, func(sc scored) bool { // said elsewhere to be a part
-		return slices.Contains(r.picked, sc.value) && slices.ContainsFunc(found, func(o scored) bool { return o.value > sc.value && o.unit == sc.unit })
+	found = slices.DeleteFunc(found, func(sc scored) bool { // said elsewhere to be a part, or the whole of which it is one
+		return sc.base || slices.Contains(r.picked, sc.value) && slices.ContainsFunc(found, func(o scored) bool { return o.value > sc.value && o.unit == sc.unit })
 	})
 	if len(found) == 0 {
 		return
@@ -366,7 +372,7 @@ func (r *reader) labelOf(a *amount) string {
 		return firstBytes(label, 90)
 	}
 	above := r.lines[a.line-1]
-	return firstBytes(r.s[above.from:above.to], 90)
+	return lastBytes(r.s[above.from:above.to], 90)
 }
 
 var listMark = ruleJA("listMark")

@@ -127,10 +127,14 @@ var (
 	ownLoss     = ruleJA("ownLoss")
 )
 
-// tellsJA reports whether a text without an apology or a "we" still tells what happened at its author's: politely, with a day
-// or a number of those concerned, and not of such incidents at large.
+// tellsJA reports whether a text without an apology or a "we" still tells what happened at its author's: politely or under the
+// headings of an office's note, with a day or a number of those concerned, and not of such incidents at large.
 func (r *reader) tellsJA() bool {
-	polite, concrete := false, false
+	parts := 0
+	for _, l := range r.lines {
+		parts += btoi(l.to-l.from < 90 && notedJA.MatchString(r.s[l.from:l.to]))
+	}
+	polite, concrete := parts > 2, false
 	for _, s := range r.sentences {
 		part := r.s[s.from:s.to]
 		if generalJA.MatchString(part) && !strings.HasPrefix(part, "※") {
@@ -141,6 +145,9 @@ func (r *reader) tellsJA() bool {
 	}
 	return polite && concrete
 }
+
+// notedJA heads a part of a note.
+var notedJA = ruleJA("notedJA")
 
 // somethingJA is a day, or a number of people or things.
 var somethingJA = ruleJA("somethingJA")

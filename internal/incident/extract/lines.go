@@ -74,6 +74,9 @@ var sectionWords = []struct {
 
 // sectionOf folds a heading.
 func sectionOf(heading string) section {
+	if m := spacedOut.FindStringSubmatch(heading); m != nil {
+		heading = m[1] + m[2] + m[3] // 概 要, 原 因: two characters set as wide as four
+	}
 	for _, w := range sectionWords {
 		if w.re.MatchString(heading) {
 			return w.section
@@ -81,6 +84,8 @@ func sectionOf(heading string) section {
 	}
 	return secNone
 }
+
+var spacedOut = ruleBoth("spacedOut")
 
 var announceRE = ruleBoth("announceRE")
 
@@ -115,7 +120,7 @@ func splitLines(s string) []line {
 			current, under = secNone, ""
 		}
 		l.section, l.under = current, under
-		if wasWrong.MatchString(trimmed) {
+		if wasWrong.MatchString(trimmed) || strings.Count(trimmed, " > ") > 1 { // or where on its site the page is
 			l.section = secPast
 		}
 		if list && !l.heading && cells(trimmed) <= 160 {

@@ -43,6 +43,9 @@ func (r *reader) officeEnd(at int, m []int) int {
 	return at + m[3]
 }
 
+// readThere follows whose pages readers are sent to.
+var readThere = ruleJA("readThere")
+
 // names collects what may be the name of who publishes, with how much speaks for it.
 type names struct {
 	s   string
@@ -108,7 +111,7 @@ func (r *reader) organisationJA() {
 
 // callsItself reports whether the author calls itself by the kind of thing that a name ends with: 当院 of a hospital.
 func (r *reader) callsItself(name string) bool {
-	for _, k := range []struct{ word, end *rule }{{ownHospital, hospitalEnd}, {ownCentre, centreEnd}, {ownSchool, schoolEnd}} {
+	for _, k := range []struct{ word, end *rule }{{ownHospital, hospitalEnd}, {ownCentre, centreEnd}, {ownSchool, schoolEnd}, {ownInstitute, instituteEnd}} {
 		if k.end.MatchString(name) && k.word.MatchString(r.s) {
 			return true
 		}
@@ -120,6 +123,8 @@ var (
 	ownHospital, hospitalEnd = ruleJA("ownHospital"), ruleJA("hospitalEnd")
 	ownCentre, centreEnd     = ruleJA("ownCentre"), ruleJA("centreEnd")
 	ownSchool, schoolEnd     = ruleJA("ownSchool"), ruleJA("schoolEnd")
+
+	ownInstitute, instituteEnd = ruleJA("ownInstitute"), ruleJA("instituteEnd")
 )
 
 // namesOnLines takes the names that have a line to themselves, and those that a title begins with.
@@ -197,7 +202,7 @@ func (r *reader) namesInSentences(n *names) {
 			if strings.HasPrefix(strings.TrimLeft(rest, " "), "(以下") && !shortFor.MatchString(firstBytes(rest, 60)) {
 				continue // a name for somebody else
 			}
-			if notOwner.MatchString(lastBytes(part[:m[2]], 60)) || notOwner.MatchString(part[m[2]:m[3]]) {
+			if notOwner.MatchString(lastBytes(part[:m[2]], 60)) || notOwner.MatchString(part[m[2]:m[3]]) || readThere.MatchString(rest) {
 				continue
 			}
 			score := 3

@@ -27,6 +27,9 @@ var (
 // titleDate is a title with its day in brackets behind it.
 var titleDate = ruleBoth("titleDate")
 
+// placeBefore is where a press release is given, before its day.
+var placeBefore = ruleEN("placeBefore")
+
 var labelAbove = ruleBoth("labelAbove")
 
 var storyWord = ruleBoth("storyWord")
@@ -80,6 +83,10 @@ func (r *reader) publication() {
 				head = w
 			}
 		case w.line < 8 && after == "" && titled(before) && titleNoun.MatchString(before) && len(before) < 300:
+			if head == nil {
+				head = w
+			}
+		case first && after == "" && !r.japanese() && placeBefore.MatchString(before):
 			if head == nil {
 				head = w
 			}

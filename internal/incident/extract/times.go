@@ -380,6 +380,7 @@ type resolver struct {
 	// oneDay says that the text names one day only, so that a time alone is of that day.
 	oneDay bool
 	year   int // a year that stands alone, "2023年" as a heading
+	sole   int // the one year that the dates of the text have, where they have one
 }
 
 // resolve gives w its moment; without one it stays zero, because nothing in the text says when it was. A promise or a
@@ -484,7 +485,7 @@ func (r *resolver) yearOf(w *when, future bool) int {
 		if r.last != nil && !r.last.moment.IsZero() {
 			return r.last.moment.Time.Year()
 		}
-		return 0
+		return r.soleYear(w)
 	}
 	y := base.Year()
 	switch at := date(y, w.m, day); {
@@ -496,6 +497,18 @@ func (r *resolver) yearOf(w *when, future bool) int {
 		return y - 1
 	}
 	return y
+}
+
+// soleYear is the one year that the text names, for a date that stands before it. A weekday must agree; where there is none, nothing
+// in the text says that the date is of that year.
+func (r *resolver) soleYear(w *when) int {
+	if r.sole == 0 || w.d == 0 || w.hasWeekday && date(r.sole, w.m, w.d).Weekday() != w.weekday {
+		return 0
+	}
+	if !w.hasWeekday {
+		w.doubt = fmt.Sprintf("the text does not say its year: %d is the only one that it names", r.sole)
+	}
+	return r.sole
 }
 
 func (r *resolver) sameStory(w *when) bool {

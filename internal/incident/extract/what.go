@@ -14,7 +14,7 @@ var termsJA = ruleJA("termsJA")
 // classOf names the vocabulary's word of a group.
 var classOf = map[string]string{
 	"hashed": "password:hashed", "encrypted": "password:encrypted", "readable": "password:plain", "password": "password", "nickname": "nickname",
-	"card": "payment-card", "bank": "bank-account", "insurance": "insurance-number", "national": "national-id", "email": "email", "phone": "phone",
+	"card": "payment-card", "bank": "bank-account", "insurance": "insurance-number", "national": "national-id", "mynumber": "national-id:my-number", "pension": "national-id:pension", "ssn": "national-id:ssn", "email": "email", "phone": "phone",
 	"birth": "birth-date", "gender": "gender", "accountid": "account-id", "ip": "ip-address", "employer": "employer", "occupation": "occupation",
 	"health": "health", "passport": "passport", "licence": "driving-licence", "vehicle": "vehicle", "purchase": "purchase-history", "message": "message-content", "address": "address", "name": "name",
 	"question": "security-question", "pin": "pin", "code": "payment-card:code", "partial": "payment-card:partial", "payments": "payment-history",
@@ -55,6 +55,7 @@ var (
 	topicRE       = ruleJA("topicRE")
 	adviceRE      = ruleJA("adviceRE")
 	announceItems = ruleJA("announceItems")
+	announceBelow = ruleJA("announceBelow")
 )
 
 // classesJA proposes which data were exposed: what the part on data lists, and what sentences say was lost. A clause that
@@ -102,8 +103,8 @@ func (r *reader) classesJA() {
 				hits = append(hits, hit{mention: m, how: r.namedHow(l, announced, m, yes, no), possible: possibleJA.MatchString(part) || l.section == secItems && possibleJA.MatchString(l.under) || (l.list && announced || l.section == secItems) && possible})
 			}
 		}
-		if announceRE.MatchString(lastBytes(part, 200)) {
-			announced = announceItems.MatchString(part) && !r.negative(part)
+		if announceRE.MatchString(lastBytes(part, 200)) || announceBelow.MatchString(lastBytes(part, 200)) {
+			announced = (announceItems.MatchString(part) || announceBelow.MatchString(part)) && !r.negative(part)
 			possible = possibleJA.MatchString(part)
 		} else if !l.list {
 			announced = false
@@ -172,6 +173,13 @@ func (r *reader) personalJA() {
 			continue
 		}
 		m := personalRE.FindStringIndex(part)
+		if m != nil {
+			if e := clauseEdge.FindAllStringIndex(part[:m[0]], -1); len(e) > 0 {
+				part = part[e[len(e)-1][1]:] // what another clause denies is not said of this one
+				s.from = s.to - len(part)
+				m = personalRE.FindStringIndex(part)
+			}
+		}
 		if m == nil || r.negative(part) || denied.MatchString(part) || unsure.MatchString(part) || hypothetical.MatchString(part) || generalCase.MatchString(part) || adviceRE.MatchString(part) && !titled(part) {
 			continue
 		}
@@ -209,11 +217,14 @@ func (r *reader) exposing(part string, l line, announced bool, yes []mention) bo
 	if l.section == secResponse && !strings.Contains(part, "流出") && !strings.Contains(part, "漏") {
 		return false
 	}
-	if advice && !strings.Contains(part, "可能性") || hypothetical.MatchString(bracketed.ReplaceAllString(part, "")) {
+	if advice && !strings.Contains(part, "可能性") && !surelyLeaked.MatchString(part) || hypothetical.MatchString(bracketed.ReplaceAllString(part, "")) {
 		return false
 	}
 	return leakVerb.MatchString(part) || r.enumerates(yes)
 }
+
+// surelyLeaked says so, whatever the sentence tells of what came of it: アドレスを含むデータが流出し、当社を装ったメールが.
+var surelyLeaked = ruleJA("surelyLeaked")
 
 // requestRE asks readers for something.
 var requestRE = ruleJA("requestRE")
@@ -332,7 +343,7 @@ var notLikely = ruleJA("notLikely")
 
 // causeJA proposes how it happened.
 func (r *reader) causeJA() {
-	if r.takenBack() {
+	if r.takenBack() || r.causeInTitle() {
 		return
 	}
 	for _, c := range causesJA {
@@ -364,6 +375,30 @@ func (r *reader) causeJA() {
 			return
 		}
 	}
+}
+
+// causeInTitle proposes what a title says happened to papers, media and messages: the text tells how it came about, and of a paper that
+// was put into the wrong tray and then lost, that it was lost is the title's word.
+func (r *reader) causeInTitle() bool {
+	for _, l := range r.lines[:min(len(r.lines), 6)] {
+		s := r.s[l.from:l.to]
+		if len(s) > 240 || !titled(trailingDate.ReplaceAllString(s, "")) || strings.Contains(s, "。") {
+			continue
+		}
+		for _, c := range causesJA {
+			m := c.re.FindStringIndex(s)
+			if m == nil || causeNot.MatchString(s) {
+				continue
+			}
+			if c.word != "misdirected-mail" && c.word != "misdelivery" && c.word != "theft" && c.word != "lost-media" {
+				return false
+			}
+			r.sentWrongly = strings.HasPrefix(c.word, "misd")
+			r.propose(incident.Fact{Key: "cause", Value: incident.Value{Word: c.word}}, l.from+m[0], l.from+m[1], "").by("title")
+			return true
+		}
+	}
+	return false
 }
 
 // damages are what may follow of a leak, as notices name them.

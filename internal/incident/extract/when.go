@@ -16,7 +16,7 @@ var futureJA = ruleBoth("futureJA")
 
 // resolveTimes completes every time. Those at or behind an addendum are said on its day.
 func (r *reader) resolveTimes() {
-	res := &resolver{base: r.base, zone: r.zone, lines: r.lines, oneDay: r.oneDay()}
+	res := &resolver{base: r.base, zone: r.zone, lines: r.lines, oneDay: r.oneDay(), sole: r.soleYear()}
 	for _, w := range r.times {
 		if l := r.lines[w.line]; w.rel == absolute && w.d > 0 && r.isAddendum(l) && l.to-l.from < 100 {
 			if day := date(w.y, w.m, w.d); day.After(res.known) {
@@ -53,6 +53,20 @@ func (r *reader) addedOn(w *when) incident.Moment {
 }
 
 var addedHead = ruleBoth("addedHead")
+
+// soleYear is the year of every date that has one, or 0 where they have several.
+func (r *reader) soleYear() int {
+	year := 0
+	for _, w := range r.times {
+		if w.rel == absolute && w.y != year {
+			if year != 0 {
+				return 0
+			}
+			year = w.y
+		}
+	}
+	return year
+}
 
 // oneDay reports whether every day that the text names is the same.
 func (r *reader) oneDay() bool {
@@ -183,7 +197,7 @@ func (r *reader) around(first, last *when, i int) context {
 			}
 		}
 		// A list gives the time on one line and what happened on the next.
-		if strings.TrimSpace(c.after) == "" && first.line+1 < len(r.lines) && l.section == secStory {
+		if strings.Trim(c.after, " 】)〉>]:") == "" && first.line+1 < len(r.lines) && l.section == secStory {
 			next := r.lines[first.line+1]
 			c.after = firstBytes(r.s[next.from:next.to], 400)
 			c.rest = firstBytes(r.s[next.from:next.to], 900)
@@ -499,7 +513,7 @@ var goodNews = ruleJA("goodNews")
 // foundJA reports whether what stands behind a time tells of the discovery.
 func (r *reader) foundJA(after string, c context) bool {
 	m := foundVerb.FindStringIndex(after)
-	if toldIt.MatchString(after) || occurredThen.MatchString(after) {
+	if toldIt.MatchString(after) || occurredThen.MatchString(after) || sinceThen.MatchString(after) || m != nil && wePassed.MatchString(after[m[0]:]) {
 		return false
 	}
 	if r.lines[r.sentenceAt(c.at).line].section == secStory && fromWhom.MatchString(after) {
@@ -520,6 +534,12 @@ func (r *reader) foundJA(after string, c context) bool {
 	}
 	return true
 }
+
+var (
+	// sinceThen begins what was so from then on, found out later; wePassed is how an author says that it told somebody.
+	sinceThen = ruleJA("sinceThen")
+	wePassed  = ruleJA("wePassed")
+)
 
 // foundFirst reports whether the discovery is told before the occurrence.
 func (r *reader) foundFirst(after string) bool {

@@ -34,27 +34,46 @@ var (
 	trailingDate = ruleBoth("trailingDate")
 )
 
-// titleOf proposes the title: the first line near the beginning that ends as titles do and names what happened.
+// titleOf proposes the title: the first line near the beginning that ends as titles do and names what happened. Behind the first
+// sentence stand the headings of parts, which end so too.
 func (r *reader) titleOf() {
-	for i, l := range r.lines {
-		if i >= maxHead {
-			return
-		}
+	told := false
+	for i, l := range r.lines[:min(len(r.lines), maxHead)] {
 		s := serial.ReplaceAllString(r.s[l.from:l.to], "")
 		s = strings.TrimSpace(trailingDate.ReplaceAllString(s, ""))
-		n := utf8.RuneCountInString(s)
+		how := "first"
+		if k := strings.LastIndex(s, " > "); k >= 0 {
+			s, how = s[k+len(" > "):], "trail" // where on its site the page is
+		}
 		if numbered.MatchString(s) {
 			continue
 		}
-		if r.japanese() && titled(s) && titleNoun.MatchString(s) && n >= 8 && n <= 110 && !strings.Contains(s, "。") ||
-			!r.japanese() && englishTitle.MatchString(s) && n <= 140 {
-			s = strings.TrimSpace(strings.TrimLeft(s, "■◆●:"))
-			at := l.from + max(0, strings.Index(r.s[l.from:l.to], s))
-			r.propose(incident.Fact{Key: "title", Value: incident.Value{Text: plain(tidyName(s))}}, at, min(l.to, at+len(s)), "")
+		if told = told || strings.Contains(s, "。"); strings.Contains(s, "。") {
+			continue
+		}
+		n := utf8.RuneCountInString(s)
+		if r.japanese() && titled(s) && titleNoun.MatchString(s) && n >= 8 && n <= 110 || !r.japanese() && englishTitle.MatchString(s) && n <= 140 {
+			if m := titleOwner.FindStringSubmatchIndex(s); m != nil && r.japanese() && titled(s[m[1]:]) && titleNoun.MatchString(s[m[1]:]) {
+				s, how = s[m[1]:], "owner" // an archive puts the name before it
+			}
+			s = strings.TrimSpace(strings.TrimLeft(s, "■◆●・•:"))
+			from := l.from + max(0, strings.Index(r.s[l.from:l.to], s))
+			to := min(l.to, from+len(s))
+			if told {
+				how = "later"
+			}
+			if i > 0 && halfTitle.MatchString(r.s[r.lines[i-1].from:r.lines[i-1].to]) && r.japanese() && from == l.from && !told {
+				from, how = r.lines[i-1].from, "joined"
+				s = strings.ReplaceAll(r.s[from:to], "\n", "")
+			}
+			r.propose(incident.Fact{Key: "title", Value: incident.Value{Text: plain(tidyName(s))}}, from, to, "").by(how)
 			return
 		}
 	}
 }
+
+// halfTitle is a line that goes on in the next.
+var halfTitle = ruleJA("halfTitle")
 
 // numbered heads a part of the text.
 var numbered = ruleBoth("numbered")
