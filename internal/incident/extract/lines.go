@@ -104,8 +104,12 @@ func splitLines(s string) []line {
 			continue
 		}
 		l := line{from: start, to: start + len(trimmed)}
-		isTitle := len(out) < maxHead && titled(trimmed) && titleNoun.MatchString(trimmed) && utf8.RuneCountInString(trimmed) >= 14
-		if title, ok := headingOf(trimmed); ok && !isTitle {
+		shortest := 14
+		if len(out) < 4 {
+			shortest = 10 // nothing has been told yet that a part could be of
+		}
+		heads := len(out) < maxHead && titled(trimmed) && titleNoun.MatchString(trimmed) && utf8.RuneCountInString(trimmed) >= shortest
+		if title, ok := headingOf(trimmed); ok && !heads {
 			if sec := sectionOf(title); sec != secNone {
 				current, under, l.heading = sec, title, true
 				list = false

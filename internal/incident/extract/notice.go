@@ -211,7 +211,7 @@ func (r *reader) has(key string) bool { return r.seen[key] > 0 }
 func (r *reader) moment(key string, w *when, certainty incident.Certainty) {
 	if !w.moment.IsZero() {
 		r.sharpen(key, w)
-		r.propose(incident.Fact{Key: key, Value: incident.Value{Time: w.moment, Qualifier: w.qualifier()}, Certainty: certainty}, w.from, w.to, w.doubt).by(r.formOf(w))
+		r.propose(incident.Fact{Key: key, Value: incident.Value{Time: w.moment, Qualifier: w.qualifier()}, Certainty: certainty}, w.from, w.to, w.doubt).by(r.formOf(key, w))
 	}
 }
 
@@ -225,7 +225,7 @@ func (r *reader) sharpen(key string, w *when) {
 		if have := p.Fact.Value.Time; p.Fact.Key == key && have.Precision == incident.Day && have.Time.Format(time.DateOnly) == w.moment.Time.Format(time.DateOnly) {
 			p.Fact.Value.Time, p.Fact.Value.Qualifier, p.Doubt = w.moment, w.qualifier(), w.doubt
 			p.From, p.To = r.text.span(w.from, w.to)
-			p.by(r.formOf(w))
+			p.by(r.formOf(key, w))
 		}
 	}
 }

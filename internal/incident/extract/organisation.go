@@ -153,6 +153,9 @@ func (r *reader) namesOnLines(n *names) {
 		if m := titleOwner.FindStringSubmatchIndex(s[cut:]); m != nil && titled(trailingDate.ReplaceAllString(s, "")) {
 			n.add(l.from+cut+m[2], l.from+cut+m[3], 5)
 		}
+		if m := titleTail.FindStringSubmatchIndex(trailingDate.ReplaceAllString(s, "")); m != nil && isTitle(s[cut:max(cut, m[0])], true) {
+			n.add(l.from+m[2], l.from+m[3], 5)
+		}
 		if m := ofTitle.FindStringSubmatchIndex(s); m != nil && (titled(s) || i < 12) {
 			n.add(l.from+m[2], l.from+m[3], 4)
 		}

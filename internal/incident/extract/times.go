@@ -545,6 +545,9 @@ func (w *when) set(y, m, d int, zone *time.Location) {
 	}
 }
 
+// sinceUntil joins two times of which the second is followed by まで: 7月19日以降、8月3日まで.
+var sinceUntil = ruleJA("sinceUntil")
+
 // pairRanges marks times that a から, ～, － or their like joins.
 func pairRanges(s string, all []*when) {
 	for i := 1; i < len(all); i++ {
@@ -553,7 +556,7 @@ func pairRanges(s string, all []*when) {
 			continue
 		}
 		between := s[a.to:b.from]
-		if beforeJoin.MatchString(between) || joinEN.MatchString(between) {
+		if beforeJoin.MatchString(between) || joinEN.MatchString(between) || sinceUntil.MatchString(between) && strings.HasPrefix(s[b.to:], "まで") {
 			a.start, b.end = true, true
 			// 午後4時20分頃から5時05分頃まで: the half of the day is said once.
 			if b.rel == onlyTime && a.hh >= 12 && b.hh < 12 && b.hh+12 >= a.hh {

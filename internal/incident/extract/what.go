@@ -100,7 +100,7 @@ func (r *reader) classesJA() {
 				if slices.Contains(weak, m.word) && l.section != secItems && !announced && !r.enumerates(yes) {
 					continue // how they got in, not what was taken
 				}
-				hits = append(hits, hit{mention: m, how: r.namedHow(l, announced, m, yes, no), possible: possibleJA.MatchString(part) || l.section == secItems && possibleJA.MatchString(l.under) || (l.list && announced || l.section == secItems) && possible})
+				hits = append(hits, hit{mention: m, how: r.namedHow(part, s.from, l, announced, m, yes, no), possible: possibleJA.MatchString(part) || l.section == secItems && possibleJA.MatchString(l.under) || (l.list && announced || l.section == secItems) && possible})
 			}
 		}
 		if announceRE.MatchString(lastBytes(part, 200)) || announceBelow.MatchString(lastBytes(part, 200)) {
@@ -134,15 +134,21 @@ func (r *reader) classesJA() {
 }
 
 // namedHow says how a sentence names a class: in a list, in a row with others, alone, or beside a denial.
-func (r *reader) namedHow(l line, announced bool, m mention, yes, no []mention) string {
+func (r *reader) namedHow(part string, at int, l line, announced bool, m mention, yes, no []mention) string {
 	switch {
 	case len(no) > 0:
 		return "denial"
 	case l.section == secItems || l.list && announced:
 		return "list"
+	case !leakVerb.MatchString(part):
+		return "bare"
 	case r.rowOf(m, yes, besideRE) > 2:
 		return "row"
-	case r.rowOf(m, yes, besideRE) > 1:
+	}
+	if tail := r.s[m.to : m.to+len(part)-min(len(part), m.to-at)]; leakStrong.MatchString(firstBytes(tail, 180)) {
+		return "leaked"
+	}
+	if r.rowOf(m, yes, besideRE) > 1 {
 		return "pair"
 	}
 	return "sentence"
@@ -172,6 +178,7 @@ func (r *reader) personalJA() {
 		if l.section == secContact || l.section == secPast || l.section == secPrevention || l.section == secSource || l.section == secNot {
 			continue
 		}
+		part = strings.ReplaceAll(part, commission, strings.Repeat(" ", len(commission))) // whom it was reported to
 		m := personalRE.FindStringIndex(part)
 		if m != nil {
 			if e := clauseEdge.FindAllStringIndex(part[:m[0]], -1); len(e) > 0 {
@@ -192,6 +199,8 @@ func (r *reader) personalJA() {
 	}
 }
 
+const commission = "個人情報保護委員会"
+
 var (
 	personalRE = ruleJA("personalRE")
 	unsure     = ruleJA("unsure")
@@ -207,6 +216,9 @@ var weak = []string{"credential", "auth-token", "activity", "profile", "photo", 
 
 // exposing reports whether the classes named in a sentence are those that were lost.
 func (r *reader) exposing(part string, l line, announced bool, yes []mention) bool {
+	if notTheirs.MatchString(part) {
+		return false
+	}
 	advice := adviceRE.MatchString(part) && !bccWord.MatchString(part)
 	if advice && !leakStrong.MatchString(part) && (l.section != secItems || requestRE.MatchString(part)) {
 		return false
@@ -243,6 +255,9 @@ var (
 	bracketed = ruleJA("bracketed")
 	besideRE  = ruleJA("besideRE")
 )
+
+// notTheirs tells how to know a false message, or of what was used instead of the data of those concerned.
+var notTheirs = ruleJA("notTheirs")
 
 var hypothetical = ruleJA("hypothetical")
 
@@ -371,7 +386,7 @@ func (r *reader) causeJA() {
 				certainty = incident.Possible
 			}
 			r.sentWrongly = strings.HasPrefix(c.word, "misd")
-			r.propose(incident.Fact{Key: "cause", Value: incident.Value{Word: c.word}, Certainty: certainty}, s.from+m[0], s.from+m[1], "").by(r.causeHow(c.re))
+			r.propose(incident.Fact{Key: "cause", Value: incident.Value{Word: c.word}, Certainty: certainty}, s.from+m[0], s.from+m[1], "").by(r.causeHow(c.word, c.re))
 			return
 		}
 	}

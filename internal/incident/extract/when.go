@@ -164,7 +164,7 @@ func (r *reader) around(first, last *when, i int) context {
 		}
 	}
 	for j := i + 1; j < len(r.times) && r.times[j].from < to; j++ {
-		if r.times[j].rel != onlyYear && !modifier.MatchString(r.s[min(r.times[j].to, s.to):s.to]) {
+		if tail := r.s[min(r.times[j].to, s.to):s.to]; r.times[j].rel != onlyYear && !modifier.MatchString(tail) && !(r.times[j].moment.Precision == incident.Month && whoPeriod.MatchString(tail)) {
 			to = r.times[j].from
 			break
 		}
@@ -192,7 +192,7 @@ func (r *reader) around(first, last *when, i int) context {
 		c.label = l.under
 		if first.line > 0 {
 			above := r.lines[first.line-1]
-			if above.to-above.from < 60 {
+			if above.to-above.from < 60 || l.to-l.from < 120 && r.s[l.from] == '(' { // a line in brackets is said of the one above
 				c.label = strings.Trim(r.s[above.from:above.to], "■◆●・【】:<>() ")
 			}
 		}
@@ -237,6 +237,7 @@ var (
 	reportedLater = ruleJA("reportedLater")
 	reportGot     = ruleJA("reportGot")
 	toldIt        = ruleJA("toldIt")
+	toldUsIt      = ruleJA("toldUsIt")
 	firstClause   = ruleJA("firstClause")
 )
 
@@ -309,7 +310,7 @@ func (r *reader) besideJA(w *when, c context) bool {
 		r.moment("persons-notified", w, "")
 		return true
 	}
-	if w.moment.Precision == incident.Month && ofMonth.MatchString(c.after) { // 2020年12月末のふるさと納税
+	if w.moment.Precision == incident.Month && (ofMonth.MatchString(c.after) || whoPeriod.MatchString(c.after)) { // 2020年12月末のふるさと納税, 3月に通っていた園児
 		return true
 	}
 	return otherEvent.MatchString(c.after) || r.question(c.sentence) || firstReport.MatchString(c.after) || negatedFind.MatchString(c.after) ||
@@ -359,7 +360,8 @@ func (r *reader) toldJA(w *when, c context) {
 		r.moment("persons-notified", w, "")
 	}
 	toThem := personRE.MatchString(c.before+c.after) || toPeople.MatchString(r.lines[w.line].under)
-	wrongly := r.sentWrongly && !amends.MatchString(c.after) || sentWrong.MatchString(c.after) // this is the mail that went wrong
+	wrongly := r.sentWrongly && !amends.MatchString(c.after) || sentWrong.MatchString(c.after) || // this is the mail that went wrong
+		askedToDelete.MatchString(c.after) && !apologised.MatchString(c.after)
 	if !r.has("persons-notified") && toThem && !wrongly && toldVerb.MatchString(c.after) && !notDone.MatchString(c.after) {
 		r.moment("persons-notified", w, "")
 	}
@@ -402,6 +404,8 @@ var (
 	// sentVerb is the sending that went wrong, where the text is about one; amends are the mails that apologise for it.
 	sentVerb = ruleJA("sentVerb")
 	amends   = ruleJA("amends")
+
+	askedToDelete, apologised = ruleJA("askedToDelete"), ruleJA("sorryRE")
 )
 
 // sinceRE is a beginning of which the text gives no end: 8月15日1時29分から、大量のアクセスがあり.
@@ -513,7 +517,7 @@ var goodNews = ruleJA("goodNews")
 // foundJA reports whether what stands behind a time tells of the discovery.
 func (r *reader) foundJA(after string, c context) bool {
 	m := foundVerb.FindStringIndex(after)
-	if toldIt.MatchString(after) || occurredThen.MatchString(after) || sinceThen.MatchString(after) || m != nil && wePassed.MatchString(after[m[0]:]) {
+	if toldIt.MatchString(after) && !toldUsIt.MatchString(after) || occurredThen.MatchString(after) || sinceThen.MatchString(after) || m != nil && wePassed.MatchString(after[m[0]:]) {
 		return false
 	}
 	if r.lines[r.sentenceAt(c.at).line].section == secStory && fromWhom.MatchString(after) {
@@ -543,7 +547,7 @@ var (
 
 // foundFirst reports whether the discovery is told before the occurrence.
 func (r *reader) foundFirst(after string) bool {
-	if toldIt.MatchString(after) || occurredThen.MatchString(after) {
+	if toldIt.MatchString(after) && !toldUsIt.MatchString(after) || occurredThen.MatchString(after) {
 		return false
 	}
 	if factFound.MatchString(after) {
