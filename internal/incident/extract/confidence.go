@@ -94,6 +94,9 @@ func talliesOf(lang web.Lang, rule string) (corpus, fresh tally) {
 func (res *Result) weigh() {
 	for i := range res.Proposals {
 		p := &res.Proposals[i]
+		if key, _, _ := strings.Cut(p.Rule, "/"); p.Doubt != "" {
+			p.Rule = key + "/doubt" // however it was found, the text speaks against it
+		}
 		corpus, fresh := talliesOf(res.Lang, p.Rule)
 		p.Confidence, p.Right, p.Of = confidence(corpus, fresh), fresh.right, fresh.proposed
 		p.Sure = p.Doubt == "" && p.Confidence >= sureFrom && fresh.proposed >= sureAfter
@@ -212,19 +215,19 @@ func (r *reader) countHow(a *amount) (how string) {
 // attacks are the causes that nobody names who means something else.
 var attacks = []string{"ransomware", "web-skimming", "credential-stuffing", "phishing", "malware", "intrusion"}
 
-// causeHow says whether a title names the cause, whether it is an attack, or how often the text names it.
+// causeHow says whether a title names the cause, or how often the text does, and whether what it names again and again is an attack.
 func (r *reader) causeHow(word string, cause *rule) string {
 	for _, l := range r.lines[:min(len(r.lines), 6)] {
 		if s := r.s[l.from:l.to]; len(s) < 240 && titleEnds(s) && cause.MatchString(s) {
 			return "title"
 		}
 	}
-	if r.japanese() && slices.Contains(attacks, word) {
-		return "attack"
-	}
 	n := 0
 	for _, s := range r.sentences[:min(len(r.sentences), maxTold)] {
 		if n += btoi(cause.MatchString(r.s[s.from:s.to])); n > 1 {
+			if r.japanese() && slices.Contains(attacks, word) {
+				return "attack"
+			}
 			return "again"
 		}
 	}

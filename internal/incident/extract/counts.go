@@ -141,13 +141,16 @@ func (r *reader) scoreJA(a *amount, before, after, whole string, l line) (scored
 		return sc, false
 	}
 	if strings.HasPrefix(strings.TrimSpace(after), "のうち") || strings.HasPrefix(strings.TrimSpace(after), "うち") || strings.HasPrefix(strings.TrimSpace(after), "中") || strings.HasPrefix(strings.TrimSpace(after), "の内") {
-		if (baseNoun.MatchString(before) || r.nextIsLost(a)) && !leakStrong.MatchString(lastBytes(before, 60)) {
+		if (baseNoun.MatchString(before) || r.nextIsLost(a)) && !leakStrong.MatchString(lastBytes(before, 60)) && !(strings.Trim(before, " ・-") == "" && leakStrong.MatchString(l.under)) {
 			r.count("base.count", a, "")
 			a.base = true
 			return sc, false
 		}
 	}
 	if superseded.MatchString(after) {
+		return sc, false
+	}
+	if notPeople.MatchString(r.labelOf(a)) {
 		return sc, false
 	}
 	bcc := bccWord.MatchString(whole)
@@ -208,6 +211,9 @@ func (r *reader) scoreJA(a *amount, before, after, whole string, l line) (scored
 }
 
 var possibleJA = ruleJA("possibleJA")
+
+// notPeople labels a number of messages or of accesses.
+var notPeople = ruleJA("notPeople")
 
 // ofIncidents follows a number of incidents, not of those concerned: 2件の漏えい事案, 3件の誤送信が.
 var ofIncidents = ruleJA("ofIncidents")

@@ -116,7 +116,7 @@ func (r *reader) classesOfEN() {
 					}
 					p := r.classEN(m, certainty, r.namedHowEN(s, item, m))
 					if p != nil && sealedEN.MatchString(part) {
-						p.Doubt = "the text says of some data that they remained encrypted"
+						p.Doubt = "the text says of some data that they stayed encrypted or were not reached"
 					}
 				}
 			}

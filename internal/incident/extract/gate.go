@@ -66,7 +66,7 @@ func (r *reader) isNotice() bool {
 	if len(templateJA.FindAllStringIndex(r.s, 3)) > 1 {
 		return false
 	}
-	if seen[0] == 0 || seen[3] == 0 || !ofDataJA.MatchString(r.s) || seen[4] >= 2 && seen[4]*3 > seen[0] && !apology.MatchString(quotedJA.ReplaceAllString(r.s, "")) {
+	if seen[0] == 0 || seen[3] == 0 || !ofDataJA.MatchString(r.s) || seen[4] >= 2 && seen[4]*3 > seen[0] && !(exposedJA.MatchString(r.s) && apology.MatchString(quotedJA.ReplaceAllString(r.s, ""))) {
 		return false
 	}
 	if seen[1]+seen[2] >= 2 && seen[2] > 0 {
@@ -79,6 +79,8 @@ var (
 	quotedJA = ruleJA("quotedJA")
 	// ofDataJA is what no notice of a loss of data is without.
 	ofDataJA = ruleJA("ofDataJA")
+	// exposedJA is what tells a letter that showed its readers to one another from a letter with a slip in it.
+	exposedJA = ruleJA("exposedJA")
 	// adviceTitle is a warning of messages in one's name, an advertisement of a job, a maintenance window.
 	adviceTitle = ruleJA("adviceTitle")
 	// adviceBody is how those write who explain, report on others or offer help.

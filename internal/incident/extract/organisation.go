@@ -58,6 +58,9 @@ type scoredName struct{ from, to, score int }
 const sure = 6
 
 func (n *names) add(from, to, score int) {
+	for from < to && strings.HasPrefix(n.s[from:to], "・") {
+		from += len("・")
+	}
 	name := strings.TrimSpace(n.s[from:to])
 	own := corporate.ReplaceAllString(name, "")
 	next, _ := utf8.DecodeRuneInString(n.s[to:])
@@ -94,11 +97,13 @@ func (r *reader) organisationJA() {
 			best = c
 		}
 	}
+	how := "sentence"
 	if best.score < 3 {
-		return
+		if best, how = r.ownPlace(), "place"; best.score == 0 {
+			return
+		}
 	}
 	name := tidyName(r.s[best.from:best.to])
-	how := "sentence"
 	switch {
 	case best.score >= 8:
 		how = "itself"
@@ -108,6 +113,29 @@ func (r *reader) organisationJA() {
 	r.propose(incident.Fact{Key: "organisation", Value: incident.Value{Text: plain(name)}}, best.from, best.to, "").by(how)
 	r.sector(name, best.from, best.to)
 }
+
+// ownPlace is the one place of its kind that a text names whose author calls itself 本市 or 本県.
+func (r *reader) ownPlace() scoredName {
+	own := ownPlaceRE.FindStringSubmatch(r.s)
+	if own == nil {
+		return scoredName{}
+	}
+	var found scoredName
+	for _, m := range placeName.FindAllStringSubmatchIndex(r.s, 60) {
+		next, _ := utf8.DecodeRuneInString(r.s[m[3]:])
+		name := r.s[m[2]:m[3]]
+		if !strings.HasSuffix(name, own[1]) || strings.ContainsRune("民内外長立営", next) && !strings.HasPrefix(r.s[m[3]:], own[1]) || badName.MatchString(name) {
+			continue
+		}
+		if found.score > 0 && r.s[found.from:found.to] != name {
+			return scoredName{} // of two, neither is said to be the author
+		}
+		found = scoredName{m[2], m[3], 3}
+	}
+	return found
+}
+
+var ownPlaceRE, placeName = ruleJA("ownPlaceRE"), ruleJA("placeName")
 
 // callsItself reports whether the author calls itself by the kind of thing that a name ends with: 当院 of a hospital.
 func (r *reader) callsItself(name string) bool {
@@ -150,7 +178,7 @@ func (r *reader) namesOnLines(n *names) {
 			continue
 		}
 		cut := len(serial.FindString(s))
-		if m := titleOwner.FindStringSubmatchIndex(s[cut:]); m != nil && titled(trailingDate.ReplaceAllString(s, "")) {
+		if m := titleOwner.FindStringSubmatchIndex(s[cut:]); m != nil && titled(strings.TrimSpace(trailingDate.ReplaceAllString(s, ""))) {
 			n.add(l.from+cut+m[2], l.from+cut+m[3], 5)
 		}
 		if m := titleTail.FindStringSubmatchIndex(trailingDate.ReplaceAllString(s, "")); m != nil && isTitle(s[cut:max(cut, m[0])], true) {

@@ -30,6 +30,9 @@ var titleDate = ruleBoth("titleDate")
 // placeBefore is where a press release is given, before its day.
 var placeBefore = ruleEN("placeBefore")
 
+// labelLine says on a line of its own that the next has the day of publication.
+var labelLine = ruleBoth("labelLine")
+
 var labelAbove = ruleBoth("labelAbove")
 
 var storyWord = ruleBoth("storyWord")
@@ -59,6 +62,10 @@ func (r *reader) publication() {
 		}
 		switch {
 		case w.line < maxHead && toldHere.MatchString(after) && l.section == secNone:
+			if labelled == nil {
+				labelled = w
+			}
+		case before == "" && after == "" && w.line > 0 && w.line < maxHead && labelLine.MatchString(r.s[r.lines[w.line-1].from:r.lines[w.line-1].to]):
 			if labelled == nil {
 				labelled = w
 			}

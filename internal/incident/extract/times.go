@@ -194,7 +194,7 @@ func readDateJA(s string, l line, w *when, g map[string]string) bool {
 			return false
 		}
 	case g["word"] != "":
-		return readWordJA(s, l, w, g["word"], after)
+		return !wordPart.MatchString(after) && readWordJA(s, l, w, g["word"], after)
 	case g["bd"] != "":
 		w.rel, w.d = noMonth, number(g["bd"])
 		if strings.HasPrefix(s[w.from:], "翌") {
@@ -236,6 +236,9 @@ var (
 	monthOnly = ruleJA("monthOnly")
 	bareDay   = ruleJA("bareDay")
 )
+
+// wordPart makes 前日 and its like a part of another word: 前日準備.
+var wordPart = ruleJA("wordPart")
 
 // readWordJA reads 同日, 翌日 and their like.
 func readWordJA(s string, l line, w *when, word, after string) bool {
@@ -552,10 +555,13 @@ var sinceUntil = ruleJA("sinceUntil")
 func pairRanges(s string, all []*when) {
 	for i := 1; i < len(all); i++ {
 		a, b := all[i-1], all[i]
-		if a.line != b.line || b.from-a.to > 24 || a.end {
+		if a.line != b.line || b.from-a.to > 90 || a.end {
 			continue
 		}
-		between := s[a.to:b.from]
+		between := bracketed.ReplaceAllString(s[a.to:b.from], "") // 11時頃(最初の入力)から16時頃まで
+		if len(between) > 24 {
+			continue
+		}
 		if beforeJoin.MatchString(between) || joinEN.MatchString(between) || sinceUntil.MatchString(between) && strings.HasPrefix(s[b.to:], "まで") {
 			a.start, b.end = true, true
 			// 午後4時20分頃から5時05分頃まで: the half of the day is said once.

@@ -113,7 +113,7 @@ func (r *reader) classesJA() {
 	if r.takenBack() {
 		return
 	}
-	if len(hits) == 0 {
+	if !slices.ContainsFunc(hits, func(h hit) bool { return !denied[h.word] }) {
 		r.personalJA()
 	}
 	form := slices.ContainsFunc(hits, func(h hit) bool { return strings.HasPrefix(h.word, "password:") })
@@ -140,12 +140,19 @@ func (r *reader) namedHow(part string, at int, l line, announced bool, m mention
 		return "denial"
 	case l.section == secItems || l.list && announced:
 		return "list"
+	case !leakVerb.MatchString(part) && !strings.Contains(part, "。") && !toldJA.MatchString(part):
+		return "item"
 	case !leakVerb.MatchString(part):
 		return "bare"
 	case r.rowOf(m, yes, besideRE) > 2:
 		return "row"
 	}
-	if tail := r.s[m.to : m.to+len(part)-min(len(part), m.to-at)]; leakStrong.MatchString(firstBytes(tail, 180)) {
+	for _, o := range yes { // of the row that m stands in, the last
+		if o.from >= m.to && besideRE.MatchString(r.s[m.to:o.from]) {
+			m = o
+		}
+	}
+	if leakedThen.MatchString(r.s[m.to : at+len(part)]) {
 		return "leaked"
 	}
 	if r.rowOf(m, yes, besideRE) > 1 {
@@ -153,6 +160,9 @@ func (r *reader) namedHow(part string, at int, l line, announced bool, m mention
 	}
 	return "sentence"
 }
+
+// leakedThen says of the data before it that they were lost, with no clause between.
+var leakedThen = ruleJA("leakedThen")
 
 // rowOf counts the classes of the row that m stands in: with nothing between them but what joins words.
 func (r *reader) rowOf(m mention, all []mention, joins *rule) int {
@@ -354,6 +364,9 @@ var notThis = ruleJA("notThis")
 // eitherOr names a cause as one of two that are thought of.
 var eitherOr = ruleJA("eitherOr")
 
+// illness is of people, not of computers.
+var illness = ruleJA("illness")
+
 var notLikely = ruleJA("notLikely")
 
 // causeJA proposes how it happened.
@@ -372,6 +385,9 @@ func (r *reader) causeJA() {
 				continue // a part's title names what the part is about, not what happened
 			}
 			m := c.re.FindStringIndex(part)
+			if m != nil && c.word == "malware" && illness.MatchString(part[:m[1]]) {
+				continue
+			}
 			if m != nil && part[m[0]:m[1]] == "不正ログイン" && strings.Contains(r.s, "試行") {
 				continue // a list was tried, or passwords were guessed: the text does not say which
 			}

@@ -246,6 +246,9 @@ var asOfTail = ruleJA("asOfTail")
 // placeJA proposes what happened at w, or from w to last.
 func (r *reader) placeJA(w, last *when, c context) {
 	if last != w {
+		if !r.has("discovered") && toldUs.MatchString(c.after) && r.foundJA(c.after, c) {
+			r.moment("discovered", w, "") // 13時20分から14時の間に、お二人から連絡をいただいた
+		}
 		if !asOfTail.MatchString(c.after) && !r.has("persons-notified") && personRE.MatchString(c.before+c.after) && toldVerb.MatchString(c.after) && !notDone.MatchString(c.after) {
 			r.moment("persons-notified", w, "")
 		}

@@ -75,7 +75,7 @@ func isTitle(s string, japanese bool) bool {
 	if !japanese {
 		return englishTitle.MatchString(s) && n <= 140
 	}
-	return n >= 8 && n <= 110 && titled(s) && titleNoun.MatchString(s)
+	return n >= 8 && n <= 110 && (titled(s) || n >= 14 && nounTitle.MatchString(s)) && titleNoun.MatchString(s)
 }
 
 // titleIn takes from a line what may be the title in it, without what an archive or a site puts around it, and says of what it was freed.
@@ -95,6 +95,9 @@ func titleIn(line string, japanese bool) (s, how string) {
 	}
 	return strings.TrimSpace(strings.TrimLeft(s, "■◆●・•:")), how
 }
+
+// nounTitle ends the title of a note.
+var nounTitle = ruleBoth("nounTitle")
 
 // halfTitle is a line that goes on in the next; titleTail is who publishes, behind the title.
 var halfTitle, titleTail = ruleJA("halfTitle"), ruleJA("titleTail")
