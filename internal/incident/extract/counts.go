@@ -136,6 +136,7 @@ func (r *reader) countDoubted(key string, a *amount, certainty incident.Certaint
 
 // scoreJA says how much speaks for a being the number of those affected.
 func (r *reader) scoreJA(a *amount, before, after, whole string, l line) (scored, bool) {
+	before = footnote.ReplaceAllString(before, "")
 	sc := scored{amount: a, possible: possibleJA.MatchString(after) || possibleJA.MatchString(l.under)}
 	if a.value == 0 {
 		return sc, false
@@ -211,6 +212,9 @@ func (r *reader) scoreJA(a *amount, before, after, whole string, l line) (scored
 }
 
 var possibleJA = ruleJA("possibleJA")
+
+// footnote is a mark of one: (※1).
+var footnote = ruleJA("footnote")
 
 // notPeople labels a number of messages or of accesses.
 var notPeople = ruleJA("notPeople")

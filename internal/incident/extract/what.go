@@ -318,6 +318,9 @@ func (r *reader) sides(s sentence) (yes, no []mention) {
 		for _, n := range not {
 			deny = deny || m.from >= n.from && m.from < n.to
 		}
+		if deny && bccMeans.MatchString(lastBytes(r.s[s.from:m.from], 60)) {
+			continue // what BCC means is explained
+		}
 		if deny {
 			no = append(no, m)
 		} else {
@@ -326,6 +329,9 @@ func (r *reader) sides(s sentence) (yes, no []mention) {
 	}
 	return yes, no
 }
+
+// bccMeans opens the brackets in which a notice explains what BCC and TO do.
+var bccMeans = ruleJA("bccMeans")
 
 // notList heads, in its own line, a list of what was not lost.
 var notList = ruleJA("notList")

@@ -286,7 +286,7 @@ func (r *reader) labelledJA(w *when, c context) bool {
 	switch {
 	case len(label) >= 60:
 		return false
-	case foundLabel.MatchString(label) && !strings.Contains(label, "お客様"):
+	case foundLabel.MatchString(label) && !strings.Contains(label, "お客様") && !(w.rel == dayShift && strings.HasSuffix(label, "した")):
 		r.moment("discovered", w, "")
 		return true
 	case startLabel.MatchString(label):
@@ -357,6 +357,12 @@ func (r *reader) cutJA(w *when, c context) {
 // toldJA proposes when the regulator and those concerned were told.
 func (r *reader) toldJA(w *when, c context) {
 	if r.toRegulator(c.after, c) {
+		if strings.Contains(c.after, commission) && r.has("regulator-notified") && !strings.Contains(r.told, commission) {
+			r.takeBack("regulator-notified") // the ministry was told before it
+		}
+		if !r.has("regulator-notified") {
+			r.told = c.after
+		}
 		r.moment("regulator-notified", w, "")
 	}
 	if label := strings.TrimSpace(c.before); personRE.MatchString(label+"に") && toldLabel.MatchString(label) {
