@@ -164,7 +164,7 @@ func (r *reader) scoreJA(a *amount, before, after, whole string, l line) (scored
 	case pickedOut.MatchString(before) && r.follows(a):
 		r.picked = append(r.picked, a.value)
 		return sc, false
-	case notAffected.MatchString(lastBytes(before, 48)) && !ofData.MatchString(before) && !theirData.MatchString(after) && !forWhom.MatchString(a.word) && !(bcc && strings.Contains(before, "送信先")), tailNot.MatchString(after) && !bcc, notLeaked.MatchString(after):
+	case notAffected.MatchString(lastBytes(before, 48)) && !(a.total && l.section == secScope) && !ofData.MatchString(before) && !theirData.MatchString(after) && !forWhom.MatchString(a.word) && !(bcc && strings.Contains(before, "送信先")), tailNot.MatchString(after) && !bcc, notLeaked.MatchString(after):
 		return sc, false
 	case a.part && a.of != nil && !a.of.base:
 		if baseInside.MatchString(before) && !r.has("base.count") {

@@ -233,6 +233,9 @@ func (r *reader) exposing(part string, l line, announced bool, yes []mention) bo
 	if advice && !leakStrong.MatchString(part) && (l.section != secItems || requestRE.MatchString(part)) {
 		return false
 	}
+	if countedItem.MatchString(part) && l.section != secCause {
+		return true
+	}
 	if l.section == secItems || l.list && announced {
 		return utf8.RuneCountInString(part) < 400
 	}
@@ -265,6 +268,9 @@ var (
 	bracketed = ruleJA("bracketed")
 	besideRE  = ruleJA("besideRE")
 )
+
+// countedItem is a line of a note that names data with their number.
+var countedItem = ruleJA("countedItem")
 
 // notTheirs tells how to know a false message, or of what was used instead of the data of those concerned.
 var notTheirs = ruleJA("notTheirs")

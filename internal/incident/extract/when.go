@@ -1,6 +1,7 @@
 package extract
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -316,7 +317,7 @@ func (r *reader) besideJA(w *when, c context) bool {
 	if w.moment.Precision == incident.Month && (ofMonth.MatchString(c.after) || whoPeriod.MatchString(c.after)) { // 2020年12月末のふるさと納税, 3月に通っていた園児
 		return true
 	}
-	return otherEvent.MatchString(c.after) || r.question(c.sentence) || firstReport.MatchString(c.after) || negatedFind.MatchString(c.after) ||
+	return otherEvent.MatchString(c.after) || r.question(c.sentence) || firstReport.MatchString(c.after) || negatedFind.MatchString(c.after) && !r.toRegulator(c.after, c) ||
 		postscript.MatchString(c.after) && r.update && !privately.MatchString(firstClause.FindString(c.after)) ||
 		strings.Contains(lastBytes(c.before, 30), "過去") ||
 		notDone.MatchString(c.after) && !strings.Contains(c.after, "ました") && !strings.Contains(c.after, "した")
@@ -387,8 +388,27 @@ func (r *reader) beganJA(after string) bool {
 	if r.sentWrongly && sentVerb.MatchString(after) && !amends.MatchString(after) {
 		return true
 	}
+	if sentOnly.MatchString(occurred.FindString(firstBytes(after, 500))) && slices.Contains(notBySending, r.causeWord()) {
+		return false
+	}
 	return occurred.MatchString(firstBytes(after, 500)) && !(amends.MatchString(after) && !leakStrong.MatchString(after)) &&
 		!r.negative(firstClause.FindString(after)) && !elsewhere.MatchString(after)
+}
+
+// notBySending are causes that do not begin with something that was sent or put up; sentOnly is such a beginning.
+var (
+	notBySending = []string{"lost-media", "theft", "intrusion", "malware", "ransomware", "web-skimming", "credential-stuffing"}
+	sentOnly     = ruleJA("sentOnly")
+)
+
+// causeWord is the cause that was proposed.
+func (r *reader) causeWord() string {
+	for _, p := range r.proposals {
+		if p.Fact.Key == "cause" {
+			return p.Fact.Value.Word
+		}
+	}
+	return ""
 }
 
 // A date may stand between what was cut off and the verb: 決済を5月27日に停止しました.
