@@ -5,12 +5,12 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 )
 
 // TestEnglishExcerpts holds of short texts, as letters to an authority have them: what each states, by key, and nothing
 // else. Keys that a case does not look at are left out.
 func TestEnglishExcerpts(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ text, want string }{
 		{`Juniper Hollow Inc. recently learned that an unauthorized individual may have gained access to one of its databases. We became aware of the issue on May 12, 2017. The access took place between the evening of April 30, 2017 and the morning of May 2, 2017.`,
 			`organisation Juniper Hollow Inc.; discovered 2017-05-12; window.start 2017-04-30; window.end 2017-05-02; cause intrusion`},
@@ -170,17 +170,24 @@ func TestEnglishRefused(t *testing.T) {
 	}
 }
 
-// TestEnglishLimits holds that the time grows with the text, not faster, also where every word may be a name or a class.
+// TestEnglishLimits reads the largest texts in which every word may be a name or a class: it ends, and proposes no more than it
+// may. How the time grows BenchmarkHostile shows.
 func TestEnglishLimits(t *testing.T) {
-	for _, part := range []string{"1,234 Customers of The Company Name Bank, ", "On May 3, 2021 no name was accessed, "} {
-		start := time.Now()
-		if _, err := Notice([]byte("We discovered unauthorized access. " + strings.Repeat(part, (maxText-200)/len(part)))); err != nil {
+	t.Parallel()
+	for _, part := range hostileEN {
+		res, err := Notice(repeatedEN(part, maxText))
+		if err != nil {
 			t.Fatal(err)
 		}
-		if d := time.Since(start); d > 40*time.Second {
-			t.Errorf("%q takes %s", part, d)
-		} else {
-			t.Logf("%q: %s", part, d)
+		if len(res.Proposals) > maxProposals {
+			t.Errorf("%q: %d proposals", part, len(res.Proposals))
 		}
 	}
+}
+
+// hostileEN are pieces that, repeated, make the rules for English look as far as they may.
+var hostileEN = []string{"1,234 Customers of The Company Name Bank, ", "On May 3, 2021 no name was accessed, "}
+
+func repeatedEN(part string, size int) []byte {
+	return []byte("We discovered unauthorized access. " + strings.Repeat(part, (size-200)/len(part)))
 }
