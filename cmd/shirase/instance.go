@@ -125,12 +125,9 @@ func (a *app) openFloor(ctx context.Context, in *instance) (skey string, err err
 	if in.keys, err = files.OpenKeys(a.op().KeysDir()); err != nil {
 		return "", err
 	}
-	url, err := a.op().StoreURL()
+	url, err := a.storeURL()
 	if err != nil {
 		return "", err
-	}
-	if url == "" {
-		url = "sqlite:" + filepath.Join(a.op().Data, "shirase.db")
 	}
 	if in.db, err = store.Open(ctx, url); err != nil {
 		return "", err
@@ -141,6 +138,15 @@ func (a *app) openFloor(ctx context.Context, in *instance) (skey string, err err
 		err = hint.Add(fmt.Errorf("the ledger's key is not in %s: %w", a.op().KeysDir(), err), "say where the keys are: --keys DIR")
 	}
 	return string(key), err
+}
+
+// storeURL says where the database is.
+func (a *app) storeURL() (string, error) {
+	url, err := a.op().StoreURL()
+	if err == nil && url == "" {
+		url = "sqlite:" + filepath.Join(a.op().Data, "shirase.db")
+	}
+	return url, err
 }
 
 func (in *instance) close() {

@@ -175,6 +175,31 @@ func loadKey(keys *files.Keys, k check.Key) (*check.EvaluatorKey, error) {
 	return key, nil
 }
 
+// VerifyKeys loads the private half of every key that was published or is to be. The error joins one for each that is
+// missing, or is another's (ErrKey).
+func (x *Index) VerifyKeys(ctx context.Context, keys *files.Keys) error {
+	rows, err := x.db.QueryContext(ctx, `SELECT id, public, locator_bits FROM index_key ORDER BY id`)
+	if err != nil {
+		return fmt.Errorf("read the evaluator's public keys: %w", err)
+	}
+	defer rows.Close()
+	var wrong []error
+	for rows.Next() {
+		var k check.Key
+		var public string
+		if err := rows.Scan(&k.ID, &public, &k.LocatorBits); err != nil {
+			return fmt.Errorf("read the evaluator's public keys: %w", err)
+		}
+		if err := k.Public.UnmarshalText([]byte(public)); err != nil {
+			return fmt.Errorf("read the evaluator's public key %s: %w", k.ID, err)
+		}
+		if _, err := loadKey(keys, k); err != nil {
+			wrong = append(wrong, err)
+		}
+	}
+	return errors.Join(append(wrong, rows.Err())...)
+}
+
 // Statement gives the newest statement with its bytes and its place in the
 // ledger, or ErrNone. The public may not have it yet.
 func (x *Index) Statement(ctx context.Context) (st *check.Statement, raw []byte, ledgerIndex int64, err error) {

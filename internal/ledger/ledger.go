@@ -416,6 +416,14 @@ func Committed(ctx context.Context, db *store.DB) (int64, error) {
 	return count(ctx, db, `SELECT size FROM ledger_head WHERE id = 1`)
 }
 
+// Key returns the public key that the log in a database was begun with.
+func Key(ctx context.Context, db *store.DB) (vkey string, err error) {
+	if err := db.QueryRowContext(ctx, `SELECT vkey FROM ledger_head WHERE id = 1`).Scan(&vkey); err != nil {
+		return "", fmt.Errorf("ledger: %w", err)
+	}
+	return vkey, nil
+}
+
 func count(ctx context.Context, db *store.DB, query string) (n int64, err error) {
 	if err := db.QueryRowContext(ctx, query).Scan(&n); err != nil {
 		return 0, fmt.Errorf("ledger: %w", err)

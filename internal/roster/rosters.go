@@ -2,8 +2,10 @@ package roster
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
 	"embed"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -120,7 +122,8 @@ func (r *Rosters) create(ctx context.Context, who actor.Actor, incident string, 
 		return Roster{}, err
 	}
 	defer w.Close()
-	sealed, err := age.Encrypt(w, key.Recipient())
+	sum := sha256.New()
+	sealed, err := age.Encrypt(io.MultiWriter(w, sum), key.Recipient())
 	if err != nil {
 		return Roster{}, fmt.Errorf("sealing: %w", err)
 	}
@@ -143,7 +146,7 @@ func (r *Rosters) create(ctx context.Context, who actor.Actor, incident string, 
 	if err != nil {
 		return Roster{}, fmt.Errorf("sealing: %w", err)
 	}
-	return r.commit(ctx, who, incident, id, m, w)
+	return r.commit(ctx, who, incident, id, m, w, hex.EncodeToString(sum.Sum(nil)))
 }
 
 // checkSomebody refuses a roster that would have everybody told "not in scope".
@@ -160,13 +163,13 @@ func (m *meta) checkSomebody() error {
 // commit makes a written file the current roster: the file gets its name, and then
 // the transaction names it, where it is still there. A sweep of another process may
 // have taken it for one that a dead process left; then it gets its name again.
-func (r *Rosters) commit(ctx context.Context, who actor.Actor, incident, id string, m *meta, w *files.Writer) (Roster, error) {
+func (r *Rosters) commit(ctx context.Context, who actor.Actor, incident, id string, m *meta, w *files.Writer, sum string) (Roster, error) {
 	text, err := json.Marshal(m, json.Deterministic(true))
 	if err != nil {
 		return Roster{}, err
 	}
 	for {
-		made, err := r.name(ctx, who, incident, id, m, string(text), w)
+		made, err := r.name(ctx, who, incident, id, m, string(text), w, sum)
 		if !errors.Is(err, errSwept) {
 			return made, err
 		}
@@ -186,7 +189,7 @@ func (r *Rosters) kept(incident, id string) error {
 }
 
 // name is one try of commit.
-func (r *Rosters) name(ctx context.Context, who actor.Actor, incident, id string, m *meta, text string, w *files.Writer) (made Roster, err error) {
+func (r *Rosters) name(ctx context.Context, who actor.Actor, incident, id string, m *meta, text string, w *files.Writer, sum string) (made Roster, err error) {
 	if current, err := r.Latest(ctx, incident); err == nil && current.ID == id {
 		if err := r.kept(incident, id); !errors.Is(err, errSwept) {
 			return current, err
@@ -206,13 +209,15 @@ func (r *Rosters) name(ctx context.Context, who actor.Actor, incident, id string
 			return err
 		}
 		if made, err = rosterAt(ctx, tx, incident, seq); err == nil && made.ID == id {
-			return nil
+			// It was made again where its file was lost, perhaps by two at once: whose file has the name is not known.
+			_, err := tx.ExecContext(ctx, `UPDATE roster SET sha256 = '' WHERE incident = $1 AND seq = $2 AND sha256 <> $3`, incident, seq, sum)
+			return err
 		} else if err != nil && !errors.Is(err, ErrNone) {
 			return err
 		}
 		made = m.roster(incident, id, r.now())
-		if _, err := tx.ExecContext(ctx, `INSERT INTO roster (incident, seq, id, created_at, meta, actor) VALUES ($1, $2, $3, $4, $5, $6)`,
-			incident, seq+1, id, store.Micros(made.Created), text, who.String()); err != nil {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO roster (incident, seq, id, created_at, meta, actor, sha256) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+			incident, seq+1, id, store.Micros(made.Created), text, who.String(), sum); err != nil {
 			return err
 		}
 		_, err = tx.ExecContext(ctx, `UPDATE roster_case SET seq = $2 WHERE incident = $1`, incident, seq+1)
