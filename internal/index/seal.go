@@ -306,13 +306,17 @@ func (b *build) entries(ctx context.Context, out []check.Entry, members []Member
 					return
 				}
 				to := min(from+step, len(members))
-				for i := from; i < to; i++ {
-					y, err := b.key.Output(members[i].Identity.Input())
-					if err != nil {
-						failed.Store(&err)
-						return
-					}
-					out[i] = check.SealEntry(&y, b.locatorBits, b.incident, b.revision, members[i].Set)
+				inputs := make([][]byte, 0, step)
+				for _, m := range members[from:to] {
+					inputs = append(inputs, m.Identity.Input())
+				}
+				outputs, err := b.key.Outputs(inputs)
+				if err != nil {
+					failed.Store(&err)
+					return
+				}
+				for i := range outputs {
+					out[from+i] = check.SealEntry(&outputs[i], b.locatorBits, b.incident, b.revision, members[from+i].Set)
 				}
 				b.tell(int64(to - from))
 			}
