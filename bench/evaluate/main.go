@@ -1,5 +1,6 @@
 // Command evaluate measures a verified evaluation of one element over HTTP,
-// against a bare handler plus the multiplications that it and its proof need.
+// against a bare handler plus the multiplications that it and its proof need,
+// and the processor time that it takes beyond a bare handler's.
 package main
 
 import (
@@ -10,9 +11,12 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gtank/ristretto255"
+	"golang.org/x/sys/unix"
 
 	"shirase/bench/figure"
 	"shirase/bench/publication"
@@ -70,6 +74,40 @@ func main() {
 	o.Print(figure.Figure{Name: "verified evaluate over HTTP / bare handler + 4 var + 1 base", Value: figure.Median(t[0], n) / 1000, Unit: "us",
 		Reference: figure.Median(t[1], n) / 1000, Ratio: figure.Ratio(t[0], t[1]), Goal: "<= 1.25"})
 	o.Print(figure.Figure{Name: "bare handler alone", Value: figure.Median(t[2], n) / 1000, Unit: "us"})
+	for _, c := range []struct {
+		name    string
+		clients int
+		goal    string
+	}{{"one client", 1, "<= 120"}, {"eight clients at once", 8, "<= 60"}} {
+		var beyond []time.Duration
+		for range rounds {
+			whole, alone := spent(c.clients, n, ours, req), spent(c.clients, n, bare, req)
+			beyond = append(beyond, whole-alone)
+		}
+		o.Print(figure.Figure{Name: "processor time beyond a bare handler, " + c.name, Value: figure.Median(beyond, n) / 1000, Unit: "us", Goal: c.goal})
+	}
+}
+
+// spent is the processor time of this process, server and clients, for n requests.
+func spent(clients, n int, url string, req []byte) time.Duration {
+	before := processor()
+	var wait sync.WaitGroup
+	var next atomic.Int64
+	for range clients {
+		wait.Go(func() {
+			for next.Add(1) <= int64(n) {
+				post(url, req)
+			}
+		})
+	}
+	wait.Wait()
+	return processor() - before
+}
+
+func processor() time.Duration {
+	var u unix.Rusage
+	figure.Check(unix.Getrusage(unix.RUSAGE_SELF, &u))
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 func serve(h http.Handler) string {
