@@ -67,6 +67,14 @@ type field struct {
 	used            int
 	consts          *constants
 	log             func(format string, a ...any)
+	detail          bool // of products too
+}
+
+// step logs the bounds of a step inside a product.
+func (f *field) step(what string, max ...uint64) {
+	if f.detail {
+		f.log("\t  %-24s %s", what, words(max))
+	}
 }
 
 // constants is the table of words that instructions read, four times each.
@@ -262,14 +270,27 @@ func (f *field) store(v value, m Mem) {
 
 // say logs the bound of a step.
 func (f *field) say(what string, v value) value {
-	f.log("\t%-24s %v", what, v.max)
+	f.log("\t%-26s %v", what, v.max)
 	return v
 }
 
-func (b bound) String() string {
+func (b bound) String() string { return words(b[:]) }
+
+// words writes numbers as powers of two, never less than they are.
+func words(b []uint64) string {
 	s := make([]string, len(b))
-	for i := range b {
-		s[i] = fmt.Sprintf("%.6f", math.Log2(float64(b[i])))
+	for i, x := range b {
+		n := uint64(bits.Len64(x) - 1)
+		switch {
+		case x == 0:
+			s[i] = "0"
+		case x+1 == 1<<(n+1):
+			s[i] = fmt.Sprintf("2^%d-1", n+1)
+		case x-1<<n < 1<<32:
+			s[i] = fmt.Sprintf("2^%d+%d", n, x-1<<n)
+		default:
+			s[i] = fmt.Sprintf("2^%.4f", math.Ceil(math.Log2(float64(x))*1e4)/1e4)
+		}
 	}
 	return strings.Join(s, " ")
 }

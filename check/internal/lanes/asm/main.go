@@ -23,8 +23,8 @@ func main() {
 	var text bytes.Buffer
 	g := &generator{c: &constants{at: map[[4]uint64]int{}}, ifma: *path == "ifma", suffix: map[string]string{"ifma": "IFMA", "avx2": "AVX2"}[*path],
 		log: func(format string, a ...any) { fmt.Fprintf(&text, format+"\n", a...) }}
-	g.log("The most that each limb can be, as its logarithm to base 2, limb 0 first.\n")
-	g.log("in memory, reduced         %v", reduced)
+	g.log("The most that each limb can be, limb 0 first. Broken powers are rounded up.\n")
+	g.log("in memory, reduced          %v", reduced)
 	ConstraintExpr("amd64")
 	g.fieldFunctions()
 	g.pointFunctions()
@@ -46,6 +46,7 @@ type generator struct {
 func (g *generator) fieldFunctions() {
 	binary := func(name, doc, step string, products bool, of func(f *field, x, y value) value) {
 		f := g.function(name, "func(z, x, y *[40]uint64)", doc, 0, products)
+		f.detail = true
 		z, x, y := f.pointer("z"), f.pointer("x"), f.pointer("y")
 		f.body()
 		f.store(f.say(step+", carried", f.carry(f.say(step, of(f, f.in(at(x, 0)), f.in(at(y, 0)))))), at(z, 0))
@@ -90,6 +91,7 @@ func (f *field) consts64(x uint64) Op {
 
 func (g *generator) square2() {
 	f := g.function("square2", "func(z *[2][40]uint64, n uint64)", "squares both of z n times, n > 0.", 0, true)
+	f.detail = true
 	z := f.pointer("z")
 	f.body()
 	n := Load(Param("n"), GP64())

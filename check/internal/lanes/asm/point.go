@@ -134,7 +134,7 @@ func (g *generator) pick() {
 	} else {
 		f.pick256(q, table, digits, bias)
 	}
-	f.log("\t%-24s %v", "2dT, negated", bias)
+	f.log("\t%-26s %v", "2dT, negated", bias)
 	f.end()
 	RET()
 }

@@ -43,6 +43,8 @@ func (f *field) split(v value, lower, upper, sum *part) {
 			sum.max[k] = plus(lower.max[k], upper.max[k])
 		}
 	}
+	f.step("l", lower.max[:]...)
+	f.step("u", upper.max[:]...)
 }
 
 // times19 writes 19 times every limb but the first, which no product folds.
@@ -132,12 +134,19 @@ func (f *field) multiply32(a, b value) value {
 		VPADDQ(lower.acc[k], upper.acc[k], t)
 		f.move(t, both.limb(k))
 	}
+	f.step("l*l'", lower.max[:]...)
+	f.step("u*u'", upper.max[:]...)
+	f.step("l*l' + u*u'", plus(lower.max[0], upper.max[0]), plus(lower.max[1], upper.max[1]), plus(lower.max[2], upper.max[2]),
+		plus(lower.max[3], upper.max[3]), plus(lower.max[4], upper.max[4]))
 	v := f.shifted(lower, upper)
+	f.step("19 (l'+u')", s19.max[:]...)
 	middle := f.convolve(*s, *s2, *s19, false, false)
+	f.step("(l+u)(l'+u')", middle.max[:]...)
 	for k := range 5 {
 		VPSUBQ(both.limb(k), middle.acc[k], middle.acc[k])
 	}
 	middle.max = mixed(*l, *u, *l2, *u2) // what is left is l*u' + u*l'
+	f.step("m", middle.max[:]...)
 	f.used = before
 	return f.join(v, middle)
 }
@@ -167,6 +176,7 @@ func (f *field) square32(a value) value {
 	f.times19(*u, u19)
 	v := f.shifted(f.convolve(*l, *l, *l19, false, true), f.convolve(*u, *u, *u19, false, true))
 	middle := f.convolve(*l, *u, *u19, true, false)
+	f.step("2 l*u", middle.max[:]...)
 	f.used = before
 	return f.join(v, middle)
 }
@@ -186,6 +196,7 @@ func (f *field) shifted(lower, upper sums) value {
 		VPADDQ(t, v.limb[0], v.limb[0])
 	}
 	v.max[0] = plus(v.max[0], times(38, upper.max[4]))
+	f.step("l*l' + 2^52 u*u'", v.max[:]...)
 	return v
 }
 

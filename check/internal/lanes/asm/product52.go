@@ -71,6 +71,7 @@ func (f *field) multiply52(a, b value) value {
 			w.hi(i+j+1, a, b, i, j)
 		}
 	}
+	f.step("upper halves", w.max[:]...)
 	w.double()
 	for i := range 5 {
 		for j := range 5 {
@@ -89,15 +90,18 @@ func (f *field) square52(a value) value {
 			w.hi(i+j+1, a, a, i, j)
 		}
 	}
+	f.step("upper halves, mixed", w.max[:]...)
 	w.double()
 	for i := range 5 {
 		w.hi(2*i+1, a, a, i, i)
 	}
+	f.step("and not mixed", w.max[:]...)
 	for i := range 5 {
 		for j := i + 1; j < 5; j++ {
 			w.lo(i+j, a, a, i, j)
 		}
 	}
+	f.step("and lower halves, mixed", w.max[:]...)
 	w.double()
 	for i := range 5 {
 		w.lo(2*i, a, a, i, i)
@@ -107,6 +111,7 @@ func (f *field) square52(a value) value {
 
 // fold adds 19 times the upper five limbs to the lower: 2^255 is 19.
 func (w *wide) fold() value {
+	w.f.step("ten limbs", w.max[:]...)
 	var v value
 	for k := range 5 {
 		VPMULLQ(w.f.c19, w.acc[k+5], w.acc[k+5])
