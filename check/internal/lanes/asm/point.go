@@ -70,16 +70,16 @@ func (f *field) double(p, n Register) {
 	f.used = 0
 	e, g, ff, h, s := f.temporary(), f.temporary(), f.temporary(), f.temporary(), f.temporary()
 	x, y, z := f.in(at(p, coordX)), f.in(at(p, coordY)), f.in(at(p, coordZ))
+	yy := f.keep(f.say("YY", f.square(y))) // Y is there first, Z last
 	f.store(f.say("X+Y, carried", f.carry(f.add(x, y))), s)
 	xx := f.keep(f.say("XX", f.square(x)))
-	yy := f.keep(f.say("YY", f.square(y)))
 	f.store(f.say("H = YY+XX, carried", f.carry(f.say("H", f.add(yy, xx)))), h)
 	f.store(f.say("G = YY-XX, carried", f.carry(f.say("G", f.subtract(yy, xx)))), g)
 	f.store(f.say("E = (X+Y)^2-H, carried", f.carry(f.say("E", f.subtract(f.square(f.in(s)), f.in(h))))), e)
 	zz := f.square(z)
 	f.store(f.say("F = 2ZZ-G, carried", f.carry(f.say("F", f.subtract(f.add(zz, zz), f.in(g))))), ff)
-	f.product(e, ff, at(p, coordX))
 	f.product(g, h, at(p, coordY))
+	f.product(e, ff, at(p, coordX))
 	f.product(ff, g, at(p, coordZ))
 	CMPQ(n, Imm(1))
 	JNE(LabelRef("withoutT"))
@@ -106,8 +106,8 @@ func (f *field) addCached(r, p, q Register, withT bool) {
 	d = f.keep(f.say("D = 2ZZ'", f.add(d, d)))
 	f.store(f.say("G = D+C, carried", f.carry(f.say("G", f.add(d, c)))), g)
 	f.store(f.say("F = D-C, carried", f.carry(f.say("F", f.subtract(d, c)))), ff)
-	f.product(e, ff, at(r, coordX))
 	f.product(g, h, at(r, coordY))
+	f.product(e, ff, at(r, coordX))
 	f.product(ff, g, at(r, coordZ))
 	if withT {
 		f.product(e, h, at(r, coordT))
