@@ -11,6 +11,8 @@ import (
 	"sync"
 
 	"github.com/gtank/ristretto255"
+
+	"shirase/check/internal/lanes"
 )
 
 // The suite of RFC 9497 section 4.1, in verifiable mode (section 3.1).
@@ -162,7 +164,8 @@ func (e *EvaluatorKey) Evaluate(blinded [][]byte) (evaluated [][]byte, proof []b
 }
 
 func (e *EvaluatorKey) evaluate(blinded [][]byte, r *ristretto255.Scalar) (evaluated [][]byte, proof []byte, err error) {
-	if inLanes() {
+	// With AVX2 all lanes cost more than the few that one proof fills save.
+	if inLanes() && lanes.Of() == lanes.IFMA {
 		if evaluated, proof, ok := e.evaluateInLanes(blinded, r); ok {
 			return evaluated, proof, nil
 		}

@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/gtank/ristretto255"
-	"golang.org/x/sys/unix"
 
 	"shirase/bench/figure"
 	"shirase/bench/publication"
@@ -90,7 +89,7 @@ func main() {
 
 // spent is the processor time of this process, server and clients, for n requests.
 func spent(clients, n int, url string, req []byte) time.Duration {
-	before := processor()
+	before := figure.Processor()
 	var wait sync.WaitGroup
 	var next atomic.Int64
 	for range clients {
@@ -101,13 +100,7 @@ func spent(clients, n int, url string, req []byte) time.Duration {
 		})
 	}
 	wait.Wait()
-	return processor() - before
-}
-
-func processor() time.Duration {
-	var u unix.Rusage
-	figure.Check(unix.Getrusage(unix.RUSAGE_SELF, &u))
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	return figure.Processor() - before
 }
 
 func serve(h http.Handler) string {
