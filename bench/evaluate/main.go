@@ -73,6 +73,16 @@ func main() {
 	o.Print(figure.Figure{Name: "verified evaluate over HTTP / bare handler + 4 var + 1 base", Value: figure.Median(t[0], n) / 1000, Unit: "us",
 		Reference: figure.Median(t[1], n) / 1000, Ratio: figure.Ratio(t[0], t[1]), Goal: "<= 1.25"})
 	o.Print(figure.Figure{Name: "bare handler alone", Value: figure.Median(t[2], n) / 1000, Unit: "us"})
+	key := check.GenerateEvaluatorKey()
+	alone := figure.InTurns(50*rounds,
+		func() { _, _, err := key.Evaluate([][]byte{b.Element[:]}); figure.Check(err) },
+		func() {
+			for range 4 {
+				e.ScalarMult(k, e)
+			}
+			ristretto255.NewIdentityElement().ScalarBaseMult(k)
+		})
+	o.Print(figure.Figure{Name: "evaluation and proof, best round / 4 var + 1 base", Value: figure.Least(alone[0], 1) / 1000, Unit: "us", Reference: figure.Least(alone[1], 1) / 1000})
 	for _, c := range []struct {
 		name    string
 		clients int
