@@ -19,11 +19,11 @@ type Lanes struct {
 	sum    point
 	digits [64][Width]int8
 
-	pow              struct{ t0, t1, t2 pair }
-	root             struct{ u, v, r, t, check pair }
-	r, u, v, s, c, n pair
-	t, w             [4]pair
-	x, y, den, one2  pair
+	pow  struct{ t0, t1, t2 pair }        // of power
+	root struct{ u, v, r, t, check pair } // of sqrtRatio
+	// Of the functions of RFC 9496, by the names it has for them where it can be.
+	r, u, v, s, c, n, x, y, den pair
+	t, w                        [4]pair
 }
 
 type (
@@ -89,7 +89,7 @@ func (l *Lanes) elligator() {
 	for i := range 2 {
 		s, x, n, v := &l.s[i], &l.x[i], &l.n[i], &l.v[i]
 		mul(x, s, &t[i])
-		l.setNegative(x, ^odd(x)) // s' = -|s t|
+		l.negate(x, ^odd(x)) // s' = -|s t|
 		choose(s, s, x, square[i])
 		choose(&l.c[i], &minusOne, &l.r[i], square[i])
 		sub(n, &l.r[i], &one)
@@ -110,8 +110,8 @@ func (l *Lanes) elligator() {
 	}
 }
 
-// setNegative negates x in the lanes of mask.
-func (l *Lanes) setNegative(x *element, mask uint8) {
+// negate negates x in the lanes of mask.
+func (l *Lanes) negate(x *element, mask uint8) {
 	sub(&l.entry[0], &none, x)
 	choose(x, &l.entry[0], x, mask)
 }
@@ -142,7 +142,7 @@ func (l *Lanes) sqrtRatio(r, u, v *pair) (square [2]uint8) {
 		flippedI := zero(t)
 		mul(t, x, &sqrtM1)
 		choose(x, t, x, flipped|flippedI)
-		l.setNegative(x, odd(x))
+		l.negate(x, odd(x))
 		r[i] = *x
 		square[i] = correct | flipped
 	}
@@ -219,7 +219,7 @@ func (l *Lanes) Decode(e *Elements, b *[Width][32]byte) (ok uint8) {
 	x := &e.p[cX]
 	add(x, s, s)
 	mul(x, x, denX)
-	l.setNegative(x, odd(x))
+	l.negate(x, odd(x))
 	mul(&e.p[cY], u1, denY)
 	e.p[cZ] = one
 	mul(&e.p[cT], x, &e.p[cY])
@@ -233,8 +233,9 @@ func (l *Lanes) Decode(e *Elements, b *[Width][32]byte) (ok uint8) {
 // Encode puts the canonical 32 bytes of each lane of es to out, RFC 9496
 // section 4.3.2. Two at a time cost little more than one.
 func (l *Lanes) Encode(out [][Width][32]byte, es ...*Elements) {
-	for ; len(es) > 0; es, out = es[min(2, len(es)):], out[min(2, len(es)):] {
-		two := [2]*point{&es[0].p, &es[len(es[:min(2, len(es))])-1].p}
+	for len(es) > 0 {
+		n := min(2, len(es))
+		two := [2]*point{&es[0].p, &es[n-1].p} // one alone is computed twice
 		for i, p := range two {
 			u1, u2 := &l.x[i], &l.y[i]
 			add(&l.t[0][i], &p[cZ], &p[cY])
@@ -246,7 +247,7 @@ func (l *Lanes) Encode(out [][Width][32]byte, es ...*Elements) {
 			l.u[i] = one
 		}
 		l.sqrtRatio(&l.r, &l.u, &l.v)
-		for i, p := range two[:min(2, len(es))] {
+		for i, p := range two[:n] {
 			den1, den2, zInv, t := &l.u[i], &l.v[i], &l.t[0][i], &l.t[1][i]
 			mul(den1, &l.r[i], &l.x[i])
 			mul(den2, &l.r[i], &l.y[i])
@@ -262,13 +263,14 @@ func (l *Lanes) Encode(out [][Width][32]byte, es ...*Elements) {
 			choose(y, ix, &p[cY], rotate)
 			choose(den2, den1, den2, rotate)
 			mul(t, x, zInv)
-			l.setNegative(y, odd(t))
+			l.negate(y, odd(t))
 			sub(t, &p[cZ], y)
 			mul(t, t, den2)
-			l.setNegative(t, odd(t))
+			l.negate(t, odd(t))
 			freeze(t, t)
 			pack(&out[i], t)
 		}
+		es, out = es[n:], out[n:]
 	}
 }
 

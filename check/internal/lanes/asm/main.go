@@ -10,7 +10,6 @@ import (
 
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
-	. "github.com/mmcloughlin/avo/reg"
 )
 
 //go:generate go run . -path ifma -out ../ifma_amd64.s -stubs ../ifma_amd64.go -bounds ../testdata/ifma.txt -pkg lanes
@@ -180,5 +179,3 @@ func (g *generator) test(name, doc string, of func(*field, value) Op) {
 	Store(out.As8(), ReturnIndex(0))
 	RET()
 }
-
-var _ Register
