@@ -8,8 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/gtank/ristretto255"
+
+	"shirase/check/internal/lanes"
 )
 
 // The suite of RFC 9497 section 4.1, in verifiable mode (section 3.1).
@@ -28,6 +31,8 @@ const (
 	ProofSize = 2 * ScalarSize
 	// OutputSize is Nh, the length of a VOPRF output, in bytes.
 	OutputSize = sha512.Size
+	// maxInput is the most bytes that an input may have.
+	maxInput = 0xffff
 	// MaxBatch is the most elements one evaluation may carry.
 	MaxBatch = 16
 )
@@ -73,6 +78,7 @@ func (p *PublicKey) UnmarshalText(text []byte) error {
 type EvaluatorKey struct {
 	k      *ristretto255.Scalar
 	public PublicKey
+	lanes  sync.Pool // of *lanes.Lanes
 }
 
 // evaluatorKeyPrefix marks the text form of a private key, so that a stray one
@@ -145,7 +151,7 @@ func (e *EvaluatorKey) Output(x []byte) (Output, error) {
 	if err != nil {
 		return Output{}, err
 	}
-	return finalHash(x, p.ScalarMult(e.k, p)), nil
+	return finalHash(x, p.ScalarMult(e.k, p).Bytes()), nil
 }
 
 // Evaluate is BlindEvaluate of RFC 9497 section 3.3.2 for 1 to 16 blinded
@@ -155,6 +161,37 @@ func (e *EvaluatorKey) Evaluate(blinded [][]byte) (evaluated [][]byte, proof []b
 	if len(blinded) < 1 || len(blinded) > MaxBatch {
 		return nil, nil, ErrBatch
 	}
+	var random [64]byte
+	rand.Read(random[:]) // never fails: crypto/rand
+	return e.evaluate(blinded, e.nonce(random[:], blinded))
+}
+
+// nonce gives r, the random scalar of GenerateProof: of the secret key, fresh random bytes and what is asked, from which the
+// rest of what is proven follows. Two proofs that share an r give the key away; so a random generator that repeats itself, of
+// a restored machine for one, must not be enough for that. Without the secret key r is as hard to guess as the random bytes,
+// and where they are known, as the key.
+func (e *EvaluatorKey) nonce(random []byte, blinded [][]byte) *ristretto255.Scalar {
+	t := make([]byte, 0, 256)
+	t = appendPrefixed(t, e.k.Bytes())
+	t = appendPrefixed(t, random)
+	t = binary.BigEndian.AppendUint16(t, uint16(len(blinded)))
+	for _, b := range blinded {
+		t = appendPrefixed(t, b[:min(len(b), ElementSize)]) // a longer one is refused
+	}
+	return hashToScalar(t, dstNonce)
+}
+
+func (e *EvaluatorKey) evaluate(blinded [][]byte, r *ristretto255.Scalar) (evaluated [][]byte, proof []byte, err error) {
+	// With AVX2 all lanes cost more than the few that one proof fills save.
+	if inLanes() && lanes.Of() == lanes.IFMA {
+		if evaluated, proof, ok := e.evaluateInLanes(blinded, r); ok {
+			return evaluated, proof, nil
+		}
+	}
+	return e.evaluateOneByOne(blinded, r)
+}
+
+func (e *EvaluatorKey) evaluateOneByOne(blinded [][]byte, r *ristretto255.Scalar) (evaluated [][]byte, proof []byte, err error) {
 	c := make([]*ristretto255.Element, len(blinded))
 	for i, b := range blinded {
 		if c[i], err = decodeElement(b); err != nil {
@@ -167,24 +204,7 @@ func (e *EvaluatorKey) Evaluate(blinded [][]byte) (evaluated [][]byte, proof []b
 		d[i] = ristretto255.NewIdentityElement().ScalarMult(e.k, c[i])
 		evaluated[i] = d[i].Bytes()
 	}
-	var random [64]byte
-	rand.Read(random[:]) // never fails: crypto/rand
-	return evaluated, e.prove(c, d, blinded, evaluated, e.nonce(random[:], blinded, evaluated)), nil
-}
-
-// nonce gives r, the random scalar of GenerateProof: of the secret key, fresh random bytes and what is proven. Two proofs that
-// share an r give the key away; so a random generator that repeats itself, of a restored machine for one, must not be enough
-// for that. Without the secret key r is as hard to guess as the random bytes, and where they are known, as the key.
-func (e *EvaluatorKey) nonce(random []byte, blinded, evaluated [][]byte) *ristretto255.Scalar {
-	t := make([]byte, 0, 256)
-	t = appendPrefixed(t, e.k.Bytes())
-	t = appendPrefixed(t, random)
-	t = binary.BigEndian.AppendUint16(t, uint16(len(blinded)))
-	for i := range blinded {
-		t = appendPrefixed(t, blinded[i])
-		t = appendPrefixed(t, evaluated[i])
-	}
-	return hashToScalar(t, dstNonce)
+	return evaluated, e.prove(c, d, blinded, evaluated, r), nil
 }
 
 // prove is GenerateProof of RFC 9497 section 2.2.1 with A the generator and B
@@ -194,10 +214,14 @@ func (e *EvaluatorKey) prove(c, d []*ristretto255.Element, cb, db [][]byte, r *r
 	m, z := composites(e.public, c, d, cb, db)
 	t2 := ristretto255.NewIdentityElement().ScalarBaseMult(r)
 	t3 := ristretto255.NewIdentityElement().ScalarMult(r, m)
-	ch := challenge(e.public, m, z, t2, t3)
-	s := ristretto255.NewScalar().Multiply(ch, e.k)
+	return e.answer(challenge(e.public, m.Bytes(), z.Bytes(), t2.Bytes(), t3.Bytes()), r)
+}
+
+// answer ends a proof: c and s = r - c*k.
+func (e *EvaluatorKey) answer(c, r *ristretto255.Scalar) []byte {
+	s := ristretto255.NewScalar().Multiply(c, e.k)
 	s.Subtract(r, s)
-	return append(ch.Bytes(), s.Bytes()...)
+	return append(c.Bytes(), s.Bytes()...)
 }
 
 // Blinded is one identity on its way to the evaluator: the input, the blind
@@ -259,7 +283,7 @@ func Finalize(public PublicKey, batch []*Blinded, evaluated [][]byte, proof []by
 	out := make([]Output, len(batch))
 	for i, b := range batch {
 		inv := ristretto255.NewScalar().Invert(b.blind)
-		out[i] = finalHash(b.Input, d[i].ScalarMult(inv, d[i]))
+		out[i] = finalHash(b.Input, d[i].ScalarMult(inv, d[i]).Bytes())
 	}
 	return out, nil
 }
@@ -285,7 +309,7 @@ func verifyProof(public PublicKey, c, d []*ristretto255.Element, cb, db [][]byte
 	t2 := ristretto255.NewIdentityElement().VarTimeDoubleScalarBaseMult(ch, b, s)
 	t3 := ristretto255.NewIdentityElement().VarTimeMultiScalarMult(
 		[]*ristretto255.Scalar{s, ch}, []*ristretto255.Element{m, z})
-	if challenge(public, m, z, t2, t3).Equal(ch) != 1 {
+	if challenge(public, m.Bytes(), z.Bytes(), t2.Bytes(), t3.Bytes()).Equal(ch) != 1 {
 		return ErrProof
 	}
 	return nil
@@ -295,12 +319,20 @@ func verifyProof(public PublicKey, c, d []*ristretto255.Element, cb, db [][]byte
 // it as well, instead of Z = k*M: with D at hand, Z is a public combination,
 // and the secret key takes part in one multiplication less.
 func composites(public PublicKey, c, d []*ristretto255.Element, cb, db [][]byte) (m, z *ristretto255.Element) {
+	weights := weigh(public, cb, db)
+	m = ristretto255.NewIdentityElement().VarTimeMultiScalarMult(weights, c)
+	z = ristretto255.NewIdentityElement().VarTimeMultiScalarMult(weights, d)
+	return m, z
+}
+
+// weigh gives the weights d_i of ComputeComposites.
+func weigh(public PublicKey, cb, db [][]byte) []*ristretto255.Scalar {
 	t := make([]byte, 0, 160)
 	t = appendPrefixed(t, public[:])
 	t = appendPrefixed(t, []byte(dstSeed))
 	seed := sha512.Sum512(t)
-	weights := make([]*ristretto255.Scalar, len(c))
-	for i := range c {
+	weights := make([]*ristretto255.Scalar, len(cb))
+	for i := range cb {
 		t = appendPrefixed(t[:0], seed[:])
 		t = binary.BigEndian.AppendUint16(t, uint16(i))
 		t = appendPrefixed(t, cb[i])
@@ -308,31 +340,33 @@ func composites(public PublicKey, c, d []*ristretto255.Element, cb, db [][]byte)
 		t = append(t, "Composite"...)
 		weights[i] = hashToScalar(t, dstHashToScalar)
 	}
-	m = ristretto255.NewIdentityElement().VarTimeMultiScalarMult(weights, c)
-	z = ristretto255.NewIdentityElement().VarTimeMultiScalarMult(weights, d)
-	return m, z
+	return weights
 }
 
-func challenge(public PublicKey, m, z, t2, t3 *ristretto255.Element) *ristretto255.Scalar {
+// challenge is of the encoded elements M, Z, t2 and t3.
+func challenge(public PublicKey, elements ...[]byte) *ristretto255.Scalar {
 	t := make([]byte, 0, 5*(2+ElementSize)+9)
 	t = appendPrefixed(t, public[:])
-	for _, e := range []*ristretto255.Element{m, z, t2, t3} {
-		t = appendPrefixed(t, e.Bytes())
+	for _, e := range elements {
+		t = appendPrefixed(t, e)
 	}
 	return hashToScalar(append(t, "Challenge"...), dstHashToScalar)
 }
 
+// generator is the encoded generator, RFC 9496 appendix A.1.
+var generator = [ElementSize]byte(ristretto255.NewGeneratorElement().Bytes())
+
 // finalHash is the last step of Finalize, RFC 9497 section 3.3.2.
-func finalHash(x []byte, n *ristretto255.Element) Output {
+func finalHash(x, n []byte) Output {
 	t := make([]byte, 0, 256)
 	t = appendPrefixed(t, x)
 	t = binary.BigEndian.AppendUint16(t, ElementSize)
-	t = append(t, n.Bytes()...)
+	t = append(t, n...)
 	return sha512.Sum512(append(t, "Finalize"...))
 }
 
 func hashToGroup(x []byte) (*ristretto255.Element, error) {
-	if len(x) > 0xffff {
+	if len(x) > maxInput {
 		return nil, fmt.Errorf("input of %d bytes: %w", len(x), ErrElement)
 	}
 	u := expandXMD(x, dstHashToGroup)

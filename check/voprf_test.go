@@ -92,12 +92,19 @@ func TestRFC9497Vectors(t *testing.T) {
 			if hex.EncodeToString(proof) != vec.Proof {
 				t.Fatalf("proof %x, want %s", proof, vec.Proof)
 			}
+			if again, withNonce, err := key.evaluate(sent, r); err != nil || hex.EncodeToString(withNonce) != vec.Proof || fmt.Sprint(again) != fmt.Sprint(evaluated) {
+				t.Fatalf("evaluated with the nonce %x, %x, %v, want %s", again, withNonce, err, vec.Proof)
+			}
+			many, err := key.Outputs(inputs)
+			if err != nil {
+				t.Fatal(err)
+			}
 			outputs, err := Finalize(key.Public(), batch, evaluated, proof)
 			if err != nil {
 				t.Fatal(err)
 			}
 			for j, want := range split(t, vec.Output) {
-				if !bytes.Equal(outputs[j][:], want) {
+				if !bytes.Equal(outputs[j][:], want) || !bytes.Equal(many[j][:], want) {
 					t.Errorf("output %d: %x, want %x", j, outputs[j], want)
 				}
 				full, err := key.Output(inputs[j])

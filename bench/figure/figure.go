@@ -114,6 +114,9 @@ func Median(d []time.Duration, n int) float64 {
 	return float64(s[len(s)/2]) / float64(n)
 }
 
+// Least returns the shortest of several times, in nanoseconds, divided by n: what the work takes while nobody else wants the processor.
+func Least(d []time.Duration, n int) float64 { return float64(slices.Min(d)) / float64(n) }
+
 // Ratio returns the median over the rounds of a's time divided by b's in the same round.
 func Ratio(a, b []time.Duration) float64 {
 	var r []float64

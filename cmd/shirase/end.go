@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"shirase/internal/actor"
+	"shirase/internal/backup"
 	"shirase/internal/hint"
 	"shirase/internal/language"
 	"shirase/internal/publish"
@@ -56,7 +58,10 @@ destroyed, and what this could not reach, is printed.`,
 			if err != nil {
 				return err
 			}
-			e := ended{*cert, remaining}
+			e, err := in.withCopies(c.Context(), ended{*cert, remaining})
+			if err != nil {
+				return err
+			}
 			return a.print(e, func(w io.Writer) { printEnded(w, e) })
 		}}
 	a.todayFlag(c)
@@ -164,7 +169,7 @@ func (in *instance) shred(ctx context.Context, id string) (ended, error) {
 		done = r.Shredded.Truncate(time.Second)
 	}
 	e := ended{Certificate: publish.Certificate{Incident: id, Time: now,
-		Destroyed: []publish.Destroyed{{What: "the key of the rosters and the case of " + id, Time: done}}}}
+		Destroyed: []publish.Destroyed{{What: "the key of the rosters and the case of " + id, File: roster.KeyFile(id), Time: done}}}}
 	answered, err := in.publisher.Answered(ctx, id)
 	if err != nil {
 		return ended{}, err
@@ -173,5 +178,35 @@ func (in *instance) shred(ctx context.Context, id string) (ended, error) {
 		e.Remaining = append(e.Remaining, publish.Remaining{What: "the sealed index of " + id, Why: "it is published, and answers who asks: shirase incident retire " + id})
 	}
 	e.Remaining = append(e.Remaining, publish.Backups, publish.Remaining{What: "the account export that the roster was made from", Why: "this program keeps no copy of it, and does not know where it lies"})
-	return e, nil
+	return in.withCopies(ctx, e)
+}
+
+// withCopies adds the sealed copies that were recorded of the keys that were destroyed to what remains.
+func (in *instance) withCopies(ctx context.Context, e ended) (ended, error) {
+	var names []string
+	for _, d := range e.Certificate.Destroyed {
+		names = append(names, d.File)
+	}
+	copies, err := in.copiesOf(ctx, names)
+	e.Remaining = append(copies, e.Remaining...)
+	return e, err
+}
+
+// copiesOf lists the sealed copies of key files that a backup has recorded.
+func (in *instance) copiesOf(ctx context.Context, names []string) ([]publish.Remaining, error) {
+	register, err := backup.Open(ctx, in.db)
+	if err != nil {
+		return nil, err
+	}
+	var out []publish.Remaining
+	for _, name := range names {
+		copies, err := register.Copies(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range copies {
+			out = append(out, publish.Remaining{What: "a sealed copy of " + name, Why: filepath.Join(c.Place, filepath.FromSlash(c.File)) + ", sealed to " + c.Recipient + ": delete it"})
+		}
+	}
+	return out, nil
 }

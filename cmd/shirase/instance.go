@@ -151,12 +151,9 @@ func (a *app) openFloor(ctx context.Context, in *instance, lost bool) (skey stri
 	if in.keys, err = files.OpenKeys(a.op().KeysDir()); err != nil {
 		return "", err
 	}
-	url, err := a.op().StoreURL()
+	url, err := a.storeURL()
 	if err != nil {
 		return "", err
-	}
-	if url == "" {
-		url = "sqlite:" + filepath.Join(a.op().Data, "shirase.db")
 	}
 	if in.db, err = store.Open(ctx, url); err != nil {
 		return "", err
@@ -167,6 +164,15 @@ func (a *app) openFloor(ctx context.Context, in *instance, lost bool) (skey stri
 		return "", nil
 	}
 	return skey, err
+}
+
+// storeURL says where the database is.
+func (a *app) storeURL() (string, error) {
+	url, err := a.op().StoreURL()
+	if err == nil && url == "" {
+		url = "sqlite:" + filepath.Join(a.op().Data, "shirase.db")
+	}
+	return url, err
 }
 
 func (in *instance) close() {

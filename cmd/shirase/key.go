@@ -146,6 +146,15 @@ shredded cannot be sealed anew, and keeps its key until it is retired.`,
 			if err != nil {
 				return err
 			}
+			var files []string
+			for _, id := range r.Ended {
+				files = append(files, index.KeyFile(id))
+			}
+			copies, err := in.copiesOf(c.Context(), files)
+			if err != nil {
+				return err
+			}
+			r.Remaining = append(copies, r.Remaining...)
 			rows, err := keyRows(c.Context(), in)
 			if err != nil {
 				return err

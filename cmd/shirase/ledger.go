@@ -11,6 +11,7 @@ import (
 	"shirase/internal/index"
 	"shirase/internal/language"
 	"shirase/internal/publish"
+	"shirase/internal/roster"
 )
 
 func (a *app) cmdIndex() *cobra.Command {
@@ -64,7 +65,8 @@ func (a *app) cmdLedger() *cobra.Command {
 recomputes all of it: an edit of any published byte is found and named. It also
 walks the chain of statements from the first to the newest, compares every notice
 and every fact that a notice froze with the database, replays the notices to what
-the public is shown of each incident, and verifies every layer.`,
+the public is shown of each incident, and verifies every layer, and every roster:
+its bytes, and under a key that is here its figures.`,
 		Example: "  shirase ledger verify\n  shirase ledger verify --json",
 		RunE: func(c *cobra.Command, _ []string) error {
 			in, vkey, err := a.openToVerify(c.Context())
@@ -72,7 +74,10 @@ the public is shown of each incident, and verifies every layer.`,
 				return err
 			}
 			defer in.close()
-			report, err := publish.Verify(c.Context(), in.db, in.dir, in.keys, in.index, vkey)
+			report, err := publish.Verify(c.Context(), in.db, in.dir, in.index, vkey)
+			if err == nil {
+				err = roster.Verify(c.Context(), in.db, in.dir, in.keys)
+			}
 			if err != nil && c.Context().Err() != nil { // nothing is known of what was not read
 				return err
 			}

@@ -249,6 +249,7 @@ func (a *app) server(ctx context.Context, in *instance, corpora *password.Corpor
 		return nil, err
 	}
 	mountPasswords(server, corpora, a.op().Passwords.MaxAge, log)
+	(&health{in: in, published: published, evaluator: evaluator, now: time.Now}).mount(server)
 	server.Mount(pages, "/")
 	if p != nil {
 		server.Guard(func(h http.Handler) http.Handler { return p.guard(pages, h) })

@@ -147,6 +147,16 @@ func Open(root string) (*Dir, error) {
 	return d, nil
 }
 
+// OpenRead opens the folder root to read it, which may be on a disk that cannot be written: nothing is made or swept.
+// ErrNotExist where it is missing.
+func OpenRead(root string) (*Dir, error) {
+	r, err := os.OpenRoot(root)
+	if err != nil {
+		return nil, fmt.Errorf("files: %w", err)
+	}
+	return &Dir{root: r, sys: realSyscalls}, nil
+}
+
 // makeRoot makes the folder dir, mode 0700, with the folders above it, and
 // forces each new one to disk.
 func makeRoot(dir string) error {

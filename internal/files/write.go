@@ -49,6 +49,10 @@ func (w *Writer) Write(p []byte) (int, error) {
 	return n, nil
 }
 
+// Path is where the bytes are until then, for another program or library that can write to a path only. It has to leave the
+// file in its place.
+func (w *Writer) Path() string { return filepath.Join(w.d.root.Name(), w.tmp) }
+
 // Commit makes the name hold what was written, durably. Nothing is written after it;
 // it may be repeated until Close, where the name was removed meanwhile.
 func (w *Writer) Commit() error {

@@ -26,7 +26,7 @@ func TestNoKey(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		b := newBed(t, db)
 		l := b.publish("alpha", roster("a", 10)).Statement.Layers[0]
-		path := filepath.Join(b.root, "keys", keyFile("k1"))
+		path := filepath.Join(b.root, "keys", KeyFile("k1"))
 		good, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
@@ -171,7 +171,7 @@ func TestApart(t *testing.T) {
 		}
 		// An evaluator with another key of that name answers, and is not believed.
 		foreign := emptyKeys(t)
-		if err := foreign.Create(keyFile("k1"), []byte(check.GenerateEvaluatorKey().Secret())); err != nil {
+		if err := foreign.Create(KeyFile("k1"), []byte(check.GenerateEvaluatorKey().Secret())); err != nil {
 			t.Fatal(err)
 		}
 		client.Server = behind(t, host, NewEvaluator(foreign, unlimited, nil, nil).Mux())
@@ -207,7 +207,7 @@ func TestKeysLetGo(t *testing.T) {
 	var inUse []check.Key
 	for _, id := range []string{"k1", "k2"} {
 		k := check.GenerateEvaluatorKey()
-		if err := keys.Create(keyFile(id), []byte(k.Secret())); err != nil {
+		if err := keys.Create(KeyFile(id), []byte(k.Secret())); err != nil {
 			t.Fatal(err)
 		}
 		inUse = append(inUse, check.Key{ID: id, Public: k.Public()})

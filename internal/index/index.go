@@ -105,9 +105,10 @@ func LocatorBits(planned int64) int {
 	return min(check.MaxLocatorBits, max(minLocatorBits, check.BucketBits(planned, check.MaxLocatorBits)))
 }
 
-func keyFile(id string) string { return "evaluator-" + id + ".key" }
+// KeyFile is the name of the file of an evaluator key.
+func KeyFile(id string) string { return "evaluator-" + id + ".key" }
 
-// keyID is the inverse of keyFile.
+// keyID is the inverse of KeyFile.
 func keyID(file string) (id string, ok bool) {
 	id, begins := strings.CutPrefix(file, "evaluator-")
 	id, ends := strings.CutSuffix(id, ".key")
@@ -118,7 +119,7 @@ func keyID(file string) (id string, ok bool) {
 // k says which it is. Errors: ErrNoKey, ErrKey.
 func loadKey(keys *files.Keys, k check.Key) (*check.EvaluatorKey, error) {
 	const again = "put back the key file that the published index was sealed under"
-	secret, err := keys.Load(keyFile(k.ID))
+	secret, err := keys.Load(KeyFile(k.ID))
 	if errors.Is(err, files.ErrNotExist) {
 		err = hint.Add(err, again)
 	}
@@ -127,12 +128,35 @@ func loadKey(keys *files.Keys, k check.Key) (*check.EvaluatorKey, error) {
 	}
 	key, err := check.ParseEvaluatorKey(string(secret))
 	if err != nil {
-		return nil, hint.Add(fmt.Errorf("load evaluator key %s: %w: %s: %w", k.ID, ErrNoKey, keyFile(k.ID), err), again)
+		return nil, hint.Add(fmt.Errorf("load evaluator key %s: %w: %s: %w", k.ID, ErrNoKey, KeyFile(k.ID), err), again)
 	}
 	if k.Public != (check.PublicKey{}) && key.Public() != k.Public {
-		return nil, hint.Add(fmt.Errorf("load evaluator key %s: %w: %s belongs to another public key", k.ID, ErrKey, keyFile(k.ID)), again)
+		return nil, hint.Add(fmt.Errorf("load evaluator key %s: %w: %s belongs to another public key", k.ID, ErrKey, KeyFile(k.ID)), again)
 	}
 	return key, nil
+}
+
+// VerifyKeys loads the private half of every key that was published or is to be, and has not ended. The error joins one for
+// each that is missing, or is another's (ErrKey), and one for each that has ended and is here (ErrEnded).
+func (x *Index) VerifyKeys(ctx context.Context, keys *files.Keys) error {
+	all, err := x.Keys(ctx)
+	if err != nil {
+		return err
+	}
+	var wrong []error
+	for _, k := range all {
+		switch {
+		case k.EndDecided.IsZero():
+			if _, err := loadKey(keys, k.Key); err != nil {
+				wrong = append(wrong, err)
+			}
+		case k.State() == check.KeyEnded:
+			if _, err := keys.Load(KeyFile(k.ID)); !errors.Is(err, files.ErrNotExist) {
+				wrong = append(wrong, hint.Add(fmt.Errorf("%w: %s is said to be destroyed, and its file is here", ErrEnded, k.ID), "it came back from a copy: destroy that, and remove the file"))
+			}
+		}
+	}
+	return errors.Join(wrong...)
 }
 
 // Statement gives the newest statement with its bytes and its place in the

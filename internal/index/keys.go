@@ -121,16 +121,16 @@ func (x *Index) NewKey(ctx context.Context, keys *files.Keys, locatorBits int) (
 // makeKey makes a key: its file first, then its row. What a killed process has left of that is taken up.
 func (x *Index) makeKey(ctx context.Context, keys *files.Keys, id string, locatorBits int) (check.Key, error) {
 	secret := []byte(check.GenerateEvaluatorKey().Secret() + "\n")
-	err := keys.Create(keyFile(id), secret)
+	err := keys.Create(KeyFile(id), secret)
 	if errors.Is(err, files.ErrExist) {
-		secret, err = keys.Load(keyFile(id))
+		secret, err = keys.Load(KeyFile(id))
 	}
 	if err != nil {
 		return check.Key{}, fmt.Errorf("make an evaluator key: %w", err)
 	}
 	key, err := check.ParseEvaluatorKey(string(secret))
 	if err != nil {
-		return check.Key{}, fmt.Errorf("make an evaluator key: %s: %w", keyFile(id), err)
+		return check.Key{}, fmt.Errorf("make an evaluator key: %s: %w", KeyFile(id), err)
 	}
 	text, err := key.Public().MarshalText()
 	if err != nil {
@@ -357,7 +357,7 @@ func (x *Index) FinishEnding(ctx context.Context, keys *files.Keys) error {
 			continue
 		}
 		id := known[i].ID
-		if err := keys.Destroy(keyFile(id)); err != nil && !errors.Is(err, files.ErrNotExist) {
+		if err := keys.Destroy(KeyFile(id)); err != nil && !errors.Is(err, files.ErrNotExist) {
 			return fmt.Errorf("destroy evaluator key %s: %w", id, err)
 		}
 		if _, err := x.db.ExecContext(ctx, `UPDATE index_key SET ended_at = $1 WHERE id = $2 AND ended_at IS NULL`, store.Micros(x.now()), id); err != nil {

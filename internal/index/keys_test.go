@@ -204,7 +204,7 @@ func TestEndingKilled(t *testing.T) {
 		t.Cleanup(func() { db.Close() })
 		b := newBed(t, db)
 		b.publish("alpha", roster("a", 10))
-		secret, err := b.keys.Load(keyFile("k1"))
+		secret, err := b.keys.Load(KeyFile("k1"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -214,7 +214,7 @@ func TestEndingKilled(t *testing.T) {
 				if _, err := db.ExecContext(ctx, `UPDATE index_key SET end_at = NULL, ended_at = NULL`); err != nil {
 					t.Fatal(err)
 				}
-				if err := b.keys.Create(keyFile("k1"), secret); err != nil && !errors.Is(err, files.ErrExist) {
+				if err := b.keys.Create(KeyFile("k1"), secret); err != nil && !errors.Is(err, files.ErrExist) {
 					t.Fatal(err)
 				}
 				if _, killed = killtest.Kill(t, at, url, b.root, "k1"); !killed {
@@ -228,7 +228,7 @@ func TestEndingKilled(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				there := slices.Contains(names, keyFile("k1"))
+				there := slices.Contains(names, KeyFile("k1"))
 				if there && !known[0].Ended.IsZero() || !there && known[0].EndDecided.IsZero() {
 					t.Errorf("killed at step %d: the file is there: %v, %+v", at, there, known[0])
 				}

@@ -17,6 +17,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"golang.org/x/sync/errgroup"
+
 	"shirase/check"
 	"shirase/identity"
 	"shirase/internal/files"
@@ -234,25 +236,21 @@ func (b *build) chunkSize() int { return int(max(b.x.minChunk, b.total/256+1)) }
 // run goes through the roster once: it draws the sample, counts, and seals
 // every chunk that is not on disk yet. Reading and sealing overlap.
 func (b *build) run(ctx context.Context, r Roster) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	chunks := make(chan []Member)
-	var failed error
-	var worker sync.WaitGroup
-	worker.Go(func() {
-		for c := range chunks {
-			if failed == nil {
-				if failed = b.sealChunk(ctx, b.chunks, c); failed != nil {
-					cancel()
+	sealers, ctx := errgroup.WithContext(ctx)
+	chunks := make(chan chunk)
+	for range 2 { // while one is sorted and written, the other is computed
+		sealers.Go(func() error {
+			for c := range chunks {
+				if err := b.sealChunk(ctx, c.i, c.members); err != nil {
+					return err
 				}
 			}
-			b.chunks++
-		}
-	})
+			return nil
+		})
+	}
 	err := b.read(ctx, r, chunks)
 	close(chunks)
-	worker.Wait()
-	if failed != nil {
+	if failed := sealers.Wait(); failed != nil {
 		return failed
 	}
 	if err != nil {
@@ -264,8 +262,14 @@ func (b *build) run(ctx context.Context, r Roster) error {
 	return nil
 }
 
-func (b *build) read(ctx context.Context, r Roster, chunks chan<- []Member) error {
-	var chunk []Member
+// chunk is the i-th part of a roster.
+type chunk struct {
+	i       int
+	members []Member
+}
+
+func (b *build) read(ctx context.Context, r Roster, chunks chan<- chunk) error {
+	var members []Member
 	for m, err := range r.Members {
 		if err != nil {
 			return fmt.Errorf("%w: %w", errRoster, err)
@@ -281,22 +285,26 @@ func (b *build) read(ctx context.Context, r Roster, chunks chan<- []Member) erro
 		if b.have {
 			continue
 		}
-		if chunk = append(chunk, m); len(chunk) == b.chunkSize() {
-			if err := pass(ctx, chunks, chunk); err != nil {
+		if members == nil {
+			members = make([]Member, 0, min(int64(b.chunkSize()), max(0, b.total-b.n)+1))
+		}
+		if members = append(members, m); len(members) == b.chunkSize() {
+			if err := b.pass(ctx, chunks, members); err != nil {
 				return err
 			}
-			chunk = nil
+			members = nil
 		}
 	}
-	if len(chunk) > 0 {
-		return pass(ctx, chunks, chunk)
+	if len(members) > 0 {
+		return b.pass(ctx, chunks, members)
 	}
 	return nil
 }
 
-func pass(ctx context.Context, chunks chan<- []Member, c []Member) error {
+func (b *build) pass(ctx context.Context, chunks chan<- chunk, members []Member) error {
 	select {
-	case chunks <- c:
+	case chunks <- chunk{b.chunks, members}:
+		b.chunks++
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
@@ -307,7 +315,7 @@ func (b *build) chunkName(i int) string { return path.Join(b.folder, fmt.Sprintf
 
 // sealChunk puts the sorted entries of a chunk on disk, unless they are there.
 func (b *build) sealChunk(ctx context.Context, i int, members []Member) error {
-	if old, err := b.chunk(i); err == nil && len(old) == len(members)*check.EntrySize {
+	if old, err := b.sealedChunk(i); err == nil && len(old) == len(members)*check.EntrySize {
 		b.tell(int64(len(members)))
 		return nil
 	}
@@ -338,13 +346,17 @@ func (b *build) entries(ctx context.Context, out []check.Entry, members []Member
 					return
 				}
 				to := min(from+step, len(members))
-				for i := from; i < to; i++ {
-					y, err := b.key.Output(members[i].Identity.Input())
-					if err != nil {
-						failed.Store(&err)
-						return
-					}
-					out[i] = check.SealEntry(&y, b.locatorBits, b.incident, b.revision, members[i].Set)
+				inputs := make([][]byte, 0, step)
+				for _, m := range members[from:to] {
+					inputs = append(inputs, m.Identity.Input())
+				}
+				outputs, err := b.key.Outputs(inputs)
+				if err != nil {
+					failed.Store(&err)
+					return
+				}
+				for i := range outputs {
+					out[from+i] = check.SealEntry(&outputs[i], b.locatorBits, b.incident, b.revision, members[from+i].Set)
 				}
 				b.tell(int64(to - from))
 			}
@@ -364,8 +376,8 @@ func (b *build) tell(n int64) {
 	}
 }
 
-// chunk reads a chunk back and checks its sum.
-func (b *build) chunk(i int) ([]byte, error) {
+// sealedChunk reads a chunk back and checks its sum.
+func (b *build) sealedChunk(i int) ([]byte, error) {
 	data, err := b.x.dir.Get(b.chunkName(i), 1<<40)
 	if err != nil {
 		return nil, err

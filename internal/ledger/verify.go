@@ -139,7 +139,7 @@ func (v *verification) run() error {
 		if err := v.keys(); err != nil {
 			return err
 		}
-		var err error // before the checkpoint is read, which only grows
+		var err error // before the head is read, which only grows
 		if served, err = count(v.ctx, v.db, `SELECT served FROM ledger_turn WHERE id = 1`); err != nil {
 			return err
 		}
@@ -148,13 +148,13 @@ func (v *verification) run() error {
 	if err != nil || !ok {
 		return err
 	}
-	if served < 0 || served > v.Size {
-		v.found.add("ledger_turn", -1, fmt.Sprintf("%d entries are said to be served, under a checkpoint of %d", served, v.Size))
-	}
 	var head checkpoint
 	if v.db != nil {
 		if head, err = v.head(); err != nil {
 			return err
+		}
+		if served < 0 || served > v.Database { // files that came back from a backup may have fewer, until the next Sync
+			v.found.add("ledger_turn", -1, fmt.Sprintf("%d entries are said to be served, and there are %d", served, v.Database))
 		}
 	}
 	for n := int64(0); n*torchwood.TileWidth < v.Size; n++ {

@@ -23,8 +23,9 @@ type Remaining struct {
 	Why  string `json:"why"`
 }
 
-// Backups is said with every end: this program knows of no copy that somebody made of its folders.
-var Backups = Remaining{"copies that were made of the keys or of the data, backups included", "this program does not know of them, and cannot reach them: destroy them where they are"}
+// Backups is said with every end: of what somebody copied by other means this program knows nothing, and what it copied itself
+// it cannot reach.
+var Backups = Remaining{"copies that were made of the keys or of the data, backups included", "this program does not know of all of them, and cannot reach them: destroy them where they are"}
 
 // Rotation is what a rotation of the evaluator's key came to.
 type Rotation struct {
@@ -179,6 +180,7 @@ type Certificate struct {
 type Destroyed struct {
 	What   string    `json:"what"`
 	Public string    `json:"public,omitzero"` // the public half, by which it is known
+	File   string    `json:"file"`            // the name that its file had
 	Time   time.Time `json:"time"`
 }
 
@@ -242,7 +244,7 @@ func (p *Publisher) certify(ctx context.Context, id string, pub *Publication) (*
 		if err != nil {
 			return nil, nil, err
 		}
-		cert.Destroyed = append(cert.Destroyed, Destroyed{"evaluator key " + k.ID, string(public), k.Ended.Truncate(time.Second)})
+		cert.Destroyed = append(cert.Destroyed, Destroyed{"evaluator key " + k.ID, string(public), index.KeyFile(k.ID), k.Ended.Truncate(time.Second)})
 	}
 	switch r, err := p.Rosters.Latest(ctx, id); {
 	case errors.Is(err, roster.ErrNone):
@@ -251,7 +253,7 @@ func (p *Publisher) certify(ctx context.Context, id string, pub *Publication) (*
 	case r.Shredded.IsZero():
 		remaining = append(remaining, Remaining{"the sealed roster of " + id, "it is kept under the case's own key: shirase scope shred " + id})
 	default:
-		cert.Destroyed = append(cert.Destroyed, Destroyed{"the key of the rosters and the case of " + id, "", r.Shredded.Truncate(time.Second)})
+		cert.Destroyed = append(cert.Destroyed, Destroyed{"the key of the rosters and the case of " + id, "", roster.KeyFile(id), r.Shredded.Truncate(time.Second)})
 	}
 	return cert, append(remaining, Backups), nil
 }

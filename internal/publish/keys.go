@@ -51,6 +51,15 @@ func signingKey(ctx context.Context, db *store.DB, keys *files.Keys) (string, er
 	return settle(keys, now)
 }
 
+// HoldsKey reports whether the key that signs the ledger is in a folder of keys. It mends nothing.
+func HoldsKey(keys *files.Keys, vkey string) (bool, error) {
+	is, err := isKey(keys, LedgerKey, vkey)
+	if err != nil || is {
+		return is, err
+	}
+	return isKey(keys, switchKey, vkey) // the key is being changed
+}
+
 // isKey reports whether a file holds the private half of a vkey.
 func isKey(keys *files.Keys, file, vkey string) (bool, error) {
 	skey, err := keys.Load(file)

@@ -208,6 +208,11 @@ func NewLedgerKey(origin string) (skey, vkey string, err error) { return ledger.
 // LedgerVKey returns the public key that belongs to a signing key.
 func LedgerVKey(skey string) (string, error) { return ledger.PublicKey(skey) }
 
+// RecordedKey returns the public key that signs the ledger in a database; "" where there is none.
+func RecordedKey(ctx context.Context, db *store.DB) (vkey string, err error) {
+	return ledger.Current(ctx, db)
+}
+
 // own refuses to sign what others published as if it were a notice of theirs.
 func (p *Publisher) own(ctx context.Context, id string) error {
 	from, imported, err := p.Incidents.Provenance(ctx, id)

@@ -376,7 +376,7 @@ func TestLostRace(t *testing.T) {
 
 func (w *world) mustVerify() {
 	w.t.Helper()
-	if _, err := Verify(w.t.Context(), w.DB, w.Dir, w.keys, w.Index, w.VKey()); err != nil {
+	if _, err := Verify(w.t.Context(), w.DB, w.Dir, w.Index, w.VKey()); err != nil {
 		w.t.Fatal(err)
 	}
 }

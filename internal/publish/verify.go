@@ -23,13 +23,12 @@ type Verified struct {
 
 // Verify reads every file of the ledger and every row of the database behind it, and recomputes all of it: the chain of
 // statements, every notice, every fact that a notice froze, what the public is shown of each incident, and every layer. It
-// opens nothing that would mend or refuse what it verifies. What it found stands in the report beside the error.
-//
-// keys need not have anything: what is sealed under a key that is here is opened, too.
-func Verify(ctx context.Context, db *store.DB, dir *files.Dir, keys *files.Keys, x *index.Index, vkey string) (Verified, error) {
+// opens nothing that would mend or refuse what it verifies, and no roster ([roster.Verify]). What it found stands in the
+// report beside the error.
+func Verify(ctx context.Context, db *store.DB, dir *files.Dir, x *index.Index, vkey string) (Verified, error) {
 	for try := 1; ; try++ {
 		before, _ := ledger.Committed(ctx, db) // what is damaged there is told below
-		out, err := verify(ctx, db, dir, keys, x, vkey)
+		out, err := verify(ctx, db, dir, x, vkey)
 		if err == nil || try == verifyTries {
 			return out, err
 		}
@@ -43,7 +42,7 @@ func Verify(ctx context.Context, db *store.DB, dir *files.Dir, keys *files.Keys,
 // verifyTries is how often what changes while it is verified is verified again.
 const verifyTries = 5
 
-func verify(ctx context.Context, db *store.DB, dir *files.Dir, keys *files.Keys, x *index.Index, vkey string) (Verified, error) {
+func verify(ctx context.Context, db *store.DB, dir *files.Dir, x *index.Index, vkey string) (Verified, error) {
 	chain, audit := new(index.Chain), new(incident.Audit)
 	var broken error // told after the damage that may have broken it
 	var out Verified
@@ -76,10 +75,7 @@ func verify(ctx context.Context, db *store.DB, dir *files.Dir, keys *files.Keys,
 		err = verifyLedgerKeys(ctx, x, &out.Report, vkey)
 	}
 	if err == nil {
-		err = roster.Verify(ctx, db, dir, keys)
-	}
-	if err == nil {
-		err = verifyScopes(ctx, db, dir, keys, x, chain)
+		err = verifyScopes(ctx, db, x, chain)
 	}
 	return out, err
 }
@@ -98,8 +94,11 @@ func verifyLedgerKeys(ctx context.Context, x *index.Index, report *ledger.Report
 
 // verifyScopes compares each revision that was published with the roster that it is said to be sealed from: whoever edits which
 // one that is decides whom the next publication takes for sealed.
-func verifyScopes(ctx context.Context, db *store.DB, dir *files.Dir, keys *files.Keys, x *index.Index, chain *index.Chain) error {
-	rosters := roster.Reader(db, dir, keys)
+func verifyScopes(ctx context.Context, db *store.DB, x *index.Index, chain *index.Chain) error {
+	rosters, err := roster.Reader(ctx, db)
+	if err != nil {
+		return err
+	}
 	for _, r := range chain.Revisions() {
 		name, err := x.Roster(ctx, r.Incident, r.Revision)
 		if err != nil {

@@ -135,9 +135,9 @@ func openUncounted(t *testing.T, db *store.DB) *home {
 	}
 	defer keys.Close()
 	for _, incident := range []string{"export", "half"} {
-		key, err := fs.ReadFile(fixture, "keys/"+keyName(incident))
+		key, err := fs.ReadFile(fixture, "keys/"+KeyFile(incident))
 		if err == nil {
-			err = keys.Create(keyName(incident), key)
+			err = keys.Create(KeyFile(incident), key)
 		}
 		if err != nil {
 			t.Fatal(err)

@@ -173,7 +173,7 @@ func (r *Rosters) commit(ctx context.Context, who actor.Actor, incident, id stri
 		return Roster{}, err
 	}
 	for {
-		made, err := r.name(ctx, who, incident, id, m, string(text), sum, w)
+		made, err := r.name(ctx, who, incident, id, m, string(text), w, sum)
 		if !errors.Is(err, errSwept) {
 			return made, err
 		}
@@ -193,7 +193,7 @@ func (r *Rosters) kept(incident, id string) error {
 }
 
 // name is one try of commit.
-func (r *Rosters) name(ctx context.Context, who actor.Actor, incident, id string, m *meta, text, sum string, w *files.Writer) (made Roster, err error) {
+func (r *Rosters) name(ctx context.Context, who actor.Actor, incident, id string, m *meta, text string, w *files.Writer, sum string) (made Roster, err error) {
 	if current, err := r.Latest(ctx, incident); err == nil && current.ID == id {
 		if err := r.kept(incident, id); !errors.Is(err, errSwept) {
 			return current, err
@@ -213,7 +213,9 @@ func (r *Rosters) name(ctx context.Context, who actor.Actor, incident, id string
 			return err
 		}
 		if made, err = rosterAt(ctx, tx, incident, seq); err == nil && made.ID == id {
-			return nil
+			// It was made again where its file was lost, perhaps by two at once: whose file has the name is not known.
+			_, err := tx.ExecContext(ctx, `UPDATE roster SET sha256 = '' WHERE incident = $1 AND seq = $2 AND sha256 <> $3`, incident, seq, sum)
+			return err
 		} else if err != nil && !errors.Is(err, ErrNone) {
 			return err
 		}

@@ -19,7 +19,8 @@ import (
 	"shirase/internal/store"
 )
 
-func keyName(incident string) string { return "case-" + incident + ".key" }
+// KeyFile is the name of the file of a case's key.
+func KeyFile(incident string) string { return "case-" + incident + ".key" }
 
 // caseKey returns the case's key, and makes it where no roster was sealed yet.
 func (r *Rosters) caseKey(ctx context.Context, incident string) (*age.X25519Identity, error) {
@@ -30,7 +31,7 @@ func (r *Rosters) caseKey(ctx context.Context, incident string) (*age.X25519Iden
 	if key, err = age.GenerateX25519Identity(); err != nil {
 		return nil, fmt.Errorf("making the case's key: %w", err)
 	}
-	err = r.keys.Create(keyName(incident), []byte(key.String()+"\n"))
+	err = r.keys.Create(KeyFile(incident), []byte(key.String()+"\n"))
 	if errors.Is(err, files.ErrExist) { // another process was faster
 		return r.loadKey(ctx, incident)
 	}
@@ -59,7 +60,7 @@ func (r *Rosters) loadKey(ctx context.Context, incident string) (*age.X25519Iden
 	if shred.Valid {
 		return nil, fmt.Errorf("%w on %s", ErrShredded, store.FromMicros(shred.Int64).UTC().Format(time.RFC3339))
 	}
-	text, err := r.keys.Load(keyName(incident))
+	text, err := r.keys.Load(KeyFile(incident))
 	if errors.Is(err, files.ErrNotExist) && (seq > 0 || used.Valid) {
 		return nil, hint.Add(fmt.Errorf("%w: %w", ErrNoKey, err), "put it back from where the keys are kept, or name their folder with --keys")
 	}
@@ -69,7 +70,7 @@ func (r *Rosters) loadKey(ctx context.Context, incident string) (*age.X25519Iden
 	key, err := age.ParseX25519Identity(strings.TrimSpace(string(text)))
 	if err != nil {
 		// age's error may quote the text.
-		return nil, hint.Add(fmt.Errorf("%w: %s holds no age key", ErrNoKey, keyName(incident)), "put it back from where the keys are kept")
+		return nil, hint.Add(fmt.Errorf("%w: %s holds no age key", ErrNoKey, KeyFile(incident)), "put it back from where the keys are kept")
 	}
 	return key, nil
 }
@@ -166,7 +167,7 @@ func (r *Rosters) finishShredding(ctx context.Context) error {
 
 // finish destroys what is recorded as to be shredded.
 func (r *Rosters) finish(ctx context.Context, incident string) error {
-	if err := r.keys.Destroy(keyName(incident)); err != nil && !errors.Is(err, files.ErrNotExist) {
+	if err := r.keys.Destroy(KeyFile(incident)); err != nil && !errors.Is(err, files.ErrNotExist) {
 		return err
 	}
 	names, err := r.dir.List(path.Dir(fileName(incident, "x")))

@@ -3,144 +3,152 @@ package roster
 import (
 	"context"
 	"crypto/sha256"
-	"database/sql"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
-	"time"
+
+	"filippo.io/age"
 
 	"shirase/internal/files"
 	"shirase/internal/store"
 )
 
-// Verify reads every roster that is kept: its file has to be the one that was sealed, by its hash and, where the case's key
-// is here, to its end and with the figures that the database has. It mends nothing. What is wrong is ErrDamaged, and names
-// the incident.
-func Verify(ctx context.Context, db *store.DB, dir *files.Dir, keys *files.Keys) error {
-	r, err := open(ctx, db, dir, keys)
-	if err != nil {
-		return err
-	}
-	cases, err := r.cases(ctx)
-	if err != nil {
-		return fmt.Errorf("verify rosters: %w", err)
-	}
-	for _, c := range cases {
-		if err := r.verifyCase(ctx, c); err != nil {
-			return fmt.Errorf("verify the rosters of %s: %w", c.incident, err)
-		}
-	}
-	return nil
+// Files is what [VerifyFiles] found.
+type Files struct {
+	Whole      int64   // their bytes are those that were recorded
+	Unrecorded int64   // they are there, and their hash is not known: made by an earlier version, or again after the file was lost
+	Wrong      []error // one for each that is missing or has other bytes: ErrDamaged
 }
 
-// Reader gives a room whose tables are up to date, to be read only: it finishes nothing.
-func Reader(db *store.DB, dir *files.Dir, keys *files.Keys) *Rosters {
-	return &Rosters{db: db, dir: dir, keys: keys, now: time.Now}
-}
-
-// caseRow is a row of roster_case.
-type caseRow struct {
-	incident        string
-	seq             int64
-	shred, shredded sql.NullInt64
-}
-
-func (r *Rosters) cases(ctx context.Context) (out []caseRow, err error) {
-	rows, err := r.db.QueryContext(ctx, `SELECT incident, seq, shred_at, shredded_at FROM roster_case ORDER BY incident`)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var c caseRow
-		if err := rows.Scan(&c.incident, &c.seq, &c.shred, &c.shredded); err != nil {
-			return nil, err
-		}
-		out = append(out, c)
-	}
-	return out, errors.Join(rows.Err(), rows.Close())
-}
-
-func (r *Rosters) verifyCase(ctx context.Context, c caseRow) error {
-	if c.shred.Valid != c.shredded.Valid {
-		return damaged("that its key is destroyed is decided and not done", nil)
-	}
-	if c.shred.Valid {
-		if _, err := r.keys.Load(keyName(c.incident)); !errors.Is(err, files.ErrNotExist) {
-			return damaged("its key is said to be destroyed, and is here", err)
-		}
-		return nil
-	}
-	rows, err := r.db.QueryContext(ctx, `SELECT seq, id, sha256 FROM roster WHERE incident = $1 ORDER BY seq`, c.incident)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	sums := []string{}
-	for rows.Next() {
-		var seq int64
-		var id, sum string
-		if err := rows.Scan(&seq, &id, &sum); err != nil {
-			return err
-		}
-		if seq != int64(len(sums))+1 {
-			return damaged(fmt.Sprintf("its rosters are not numbered 1, 2, 3, ...: %d", seq), nil)
-		}
-		sums = append(sums, sum)
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-		return err
-	}
-	if c.seq != int64(len(sums)) {
-		return damaged(fmt.Sprintf("number %d is said to be current, and %d is the newest", c.seq, len(sums)), nil)
-	}
-	for i, sum := range sums {
-		if err := r.verifyOne(ctx, c.incident, int64(i)+1, sum); err != nil {
-			return fmt.Errorf("number %d: %w", i+1, err)
-		}
-	}
-	return nil
-}
-
-// verifyOne verifies one roster's file against its row.
-func (r *Rosters) verifyOne(ctx context.Context, incident string, seq int64, sum string) error {
-	roster, err := rosterAt(ctx, r.db, incident, seq)
-	if err != nil {
-		return err
-	}
-	f, err := r.dir.Open(fileName(incident, roster.ID))
-	if errors.Is(err, files.ErrNotExist) {
-		return damaged("its file is missing", err)
-	}
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if sum != "" {
-		h := sha256.New()
-		if _, err := io.Copy(h, io.NewSectionReader(f, 0, f.Size())); err != nil {
-			return err
-		}
-		if hex.EncodeToString(h.Sum(nil)) != sum {
-			return damaged("its file is not the one that was sealed", nil)
-		}
-	}
-	for _, err := range r.Members(ctx, roster) {
-		if errors.Is(err, ErrNoKey) { // whoever verifies need not have it
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return ctx.Err()
-}
-
-// open opens the room without finishing anything.
-func open(ctx context.Context, db *store.DB, dir *files.Dir, keys *files.Keys) (*Rosters, error) {
+// VerifyFiles reads the file of every roster that is not shredded, and compares it with the hash that was recorded when it
+// was sealed. It needs no key, and changes nothing but to bring the tables up to date.
+func VerifyFiles(ctx context.Context, db *store.DB, dir *files.Dir) (Files, error) {
 	if err := migrate(ctx, db); err != nil {
-		return nil, fmt.Errorf("roster: %w", err)
+		return Files{}, fmt.Errorf("roster: %w", err)
 	}
-	return Reader(db, dir, keys), nil
+	var out Files
+	recorded, err := recordedFiles(ctx, db)
+	for _, f := range recorded {
+		switch err := f.verify(ctx, dir); {
+		case ctx.Err() != nil:
+			return out, ctx.Err()
+		case err != nil:
+			out.Wrong = append(out.Wrong, fmt.Errorf("roster of %s: %w", f.incident, err))
+		case f.sha256 == "":
+			out.Unrecorded++
+		default:
+			out.Whole++
+		}
+	}
+	return out, err
+}
+
+// recorded is a roster's file as the database has it.
+type recorded struct{ incident, id, sha256 string }
+
+func recordedFiles(ctx context.Context, db *store.DB) ([]recorded, error) {
+	// A file that was lost and made again has the row of its newest making.
+	rows, err := db.QueryContext(ctx, `SELECT r.incident, r.id, r.sha256 FROM roster r JOIN roster_case c ON c.incident = r.incident
+		WHERE c.shred_at IS NULL AND r.seq = (SELECT max(seq) FROM roster n WHERE n.incident = r.incident AND n.id = r.id)
+		ORDER BY r.incident, r.seq`)
+	if err != nil {
+		return nil, fmt.Errorf("roster: listing the files: %w", err)
+	}
+	defer rows.Close()
+	var out []recorded
+	for rows.Next() {
+		var f recorded
+		if err := rows.Scan(&f.incident, &f.id, &f.sha256); err != nil {
+			return nil, fmt.Errorf("roster: listing the files: %w", err)
+		}
+		out = append(out, f)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("roster: listing the files: %w", err)
+	}
+	return out, nil
+}
+
+func (f recorded) verify(ctx context.Context, dir *files.Dir) error {
+	name := fileName(f.incident, f.id)
+	file, err := dir.Open(name)
+	if errors.Is(err, files.ErrNotExist) {
+		return fmt.Errorf("%w: %s is missing", ErrDamaged, name)
+	}
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	h, r := sha256.New(), io.NewSectionReader(file, 0, file.Size())
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		switch _, err := io.CopyN(h, r, 1<<20); {
+		case errors.Is(err, io.EOF):
+			if f.sha256 != "" && hex.EncodeToString(h.Sum(nil)) != f.sha256 {
+				return fmt.Errorf("%w: %s has other bytes than were sealed", ErrDamaged, name)
+			}
+			return nil
+		case err != nil:
+			return fmt.Errorf("reading %s: %w", name, err)
+		}
+	}
+}
+
+// VerifyKeys tries the key of every case that is not shredded and has something sealed: on its newest roster's header, where
+// it has one. The error joins one for each that is missing, no key (ErrNoKey), or not the one that its roster is sealed under.
+func (r *Rosters) VerifyKeys(ctx context.Context) error {
+	rows, err := r.db.QueryContext(ctx, `SELECT incident, seq FROM roster_case WHERE shred_at IS NULL AND (seq > 0 OR key_used_at IS NOT NULL) ORDER BY incident`)
+	if err != nil {
+		return fmt.Errorf("roster: listing the cases: %w", err)
+	}
+	defer rows.Close()
+	type held struct {
+		incident string
+		seq      int64
+	}
+	var all []held
+	for rows.Next() {
+		var c held
+		if err := rows.Scan(&c.incident, &c.seq); err != nil {
+			return fmt.Errorf("roster: listing the cases: %w", err)
+		}
+		all = append(all, c)
+	}
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("roster: listing the cases: %w", err)
+	}
+	var wrong []error
+	for _, c := range all {
+		if err := r.verifyKey(ctx, c.incident, c.seq); err != nil {
+			wrong = append(wrong, fmt.Errorf("the key of case %s: %w", c.incident, err))
+		}
+	}
+	return errors.Join(wrong...)
+}
+
+func (r *Rosters) verifyKey(ctx context.Context, incident string, seq int64) error {
+	key, err := r.loadKey(ctx, incident)
+	if err != nil || seq == 0 {
+		return err
+	}
+	current, err := rosterAt(ctx, r.db, incident, seq)
+	if err != nil {
+		return err
+	}
+	file, err := r.dir.Open(fileName(incident, current.ID))
+	if errors.Is(err, files.ErrNotExist) {
+		return nil // VerifyFiles says it
+	}
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	var other *age.NoIdentityMatchError
+	if _, err := age.Decrypt(io.NewSectionReader(file, 0, file.Size()), key); errors.As(err, &other) {
+		return fmt.Errorf("%w: %s holds another key than its roster is sealed under", ErrNoKey, KeyFile(incident))
+	}
+	return nil // what else is wrong with the header is wrong with the file
 }

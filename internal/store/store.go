@@ -50,6 +50,7 @@ var (
 type DB struct {
 	write, read *sql.DB
 	engine      engine
+	url         string
 }
 
 // engine is what differs between the two.
@@ -61,6 +62,8 @@ type engine interface {
 	options() *sql.TxOptions
 	// dialect is goose's name for the engine.
 	dialect() string
+	// snapshot writes one state of the database at url into the empty file at path.
+	snapshot(ctx context.Context, url, path string) error
 }
 
 // Open opens the database that url names: "sqlite:PATH" (the file is made,
@@ -81,6 +84,7 @@ func Open(ctx context.Context, url string) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
+	db.url = url
 	for _, h := range []*sql.DB{db.write, db.read} {
 		if err := h.PingContext(ctx); err != nil {
 			db.Close()
@@ -128,7 +132,7 @@ func openSQLite(path string) (*DB, error) {
 		w.Close()
 		return nil, err
 	}
-	return &DB{w, r, sqliteEngine{}}, nil
+	return &DB{write: w, read: r, engine: sqliteEngine{}}, nil
 }
 
 // openPostgres opens the database at url, one pool for writing and one whose
@@ -158,7 +162,7 @@ func openPostgres(ctx context.Context, url string) (*DB, error) {
 		db.SetConnMaxIdleTime(5 * time.Minute)
 		return db
 	}
-	return &DB{open(config), open(reading), postgresEngine{}}, nil
+	return &DB{write: open(config), read: open(reading), engine: postgresEngine{}}, nil
 }
 
 // insistOnDurable turns asynchronous commits off where they are the server's

@@ -153,7 +153,7 @@ func (r *reader) scoreEN(a *amount, whole, before, after string) int {
 		return 0
 	case !leakEN.MatchString(whole) && !wrongWayEN.MatchString(whole), notLeakEN.MatchString(lastBytes(before, 60) + firstBytes(after, 40)), eachEN.MatchString(lastBytes(before, 40)):
 		return 0
-	case notTheseEN.MatchString(lastBytes(before, 24)), wereNotEN.MatchString(firstBytes(after, 40)), adviceEN.MatchString(whole), lawNumber.MatchString(lastBytes(before, 30)):
+	case notTheseEN.MatchString(lastBytes(before, 24)), wereNotEN.MatchString(firstBytes(after, 40)), cameUponEN.MatchString(firstBytes(after, 100)), adviceEN.MatchString(whole), lawNumber.MatchString(lastBytes(before, 30)):
 		return 0
 	case a.spelt && !(hitEN.MatchString(lastBytes(before, 40)) || hitEN.MatchString(firstBytes(after, 40))):
 		return 0 // "two employees" did something; only digits are likely to count victims
@@ -179,6 +179,9 @@ func btoi(b bool) int {
 	}
 	return 0
 }
+
+// cameUponEN is what people did who are not those concerned.
+var cameUponEN = ruleEN("cameUponEN")
 
 var numberOfEN = ruleEN("numberOfEN")
 

@@ -94,6 +94,9 @@ func talliesOf(lang language.Lang, rule string) (corpus, fresh tally) {
 func (res *Result) weigh() {
 	for i := range res.Proposals {
 		p := &res.Proposals[i]
+		if key, _, _ := strings.Cut(p.Rule, "/"); p.Doubt != "" {
+			p.Rule = key + "/doubt" // however it was found, the text speaks against it
+		}
 		corpus, fresh := talliesOf(res.Lang, p.Rule)
 		p.Confidence, p.Right, p.Of = confidence(corpus, fresh), fresh.right, fresh.proposed
 		p.Sure = p.Doubt == "" && p.Confidence >= sureFrom && fresh.proposed >= sureAfter
@@ -135,13 +138,23 @@ func (p *Proposal) byStatus() {
 	}
 }
 
+// foundThen tells of what was found, else somebody told of it.
+var foundThen = ruleJA("foundThen")
+
 // formOf says how a time stands in the text: behind a label, at the beginning of its line, as the only one of its sentence, or
 // beside others, among which the words around them had to choose.
-func (r *reader) formOf(w *when) string {
+func (r *reader) formOf(key string, w *when) (form string) {
 	l := r.lines[w.line]
 	before := strings.TrimRight(r.s[l.from:w.from], " (")
 	if w == r.baseAt {
 		return "notice"
+	}
+	if r.japanese() {
+		defer func() {
+			if form == "sentence" || form == "beside" {
+				form = r.toldOf(key, w, form)
+			}
+		}()
 	}
 	switch {
 	case strings.HasSuffix(before, ":"), strings.HasSuffix(before, "日時"), strings.HasSuffix(before, "期間"), strings.HasSuffix(before, "】"):
@@ -158,8 +171,31 @@ func (r *reader) formOf(w *when) string {
 	return "sentence"
 }
 
+// toldOf says of a time in running text how its sentence tells what happened then, where that says more than its form.
+func (r *reader) toldOf(key string, w *when, form string) string {
+	after := firstBytes(r.s[w.to:r.lines[w.line].to], 600)
+	switch period := strings.HasPrefix(key, "window."); {
+	case key == "discovered" && foundThen.MatchString(after):
+		return "found"
+	case period && (w.start || w.end):
+		return "range"
+	case period && sinceRE.MatchString(after):
+		return "since"
+	case period && r.sentWrongly:
+		return "sent"
+	}
+	return form
+}
+
 // countHow says whether a number had rivals.
-func (r *reader) countHow(a *amount) string {
+func (r *reader) countHow(a *amount) (how string) {
+	if l := r.lines[a.line]; r.japanese() && (scopeLabel.MatchString(r.labelOf(a)) || l.section == secScope) {
+		defer func() {
+			if how != "chosen" {
+				how = "label"
+			}
+		}()
+	}
 	again := 0
 	for _, b := range r.amounts {
 		switch {
@@ -176,8 +212,11 @@ func (r *reader) countHow(a *amount) string {
 	return "alone"
 }
 
-// causeHow says whether a title names the cause, or how often the text does.
-func (r *reader) causeHow(cause *rule) string {
+// attacks are the causes that nobody names who means something else.
+var attacks = []string{"ransomware", "web-skimming", "credential-stuffing", "phishing", "malware", "intrusion"}
+
+// causeHow says whether a title names the cause, or how often the text does, and whether what it names again and again is an attack.
+func (r *reader) causeHow(word string, cause *rule) string {
 	for _, l := range r.lines[:min(len(r.lines), 6)] {
 		if s := r.s[l.from:l.to]; len(s) < 240 && titleEnds(s) && cause.MatchString(s) {
 			return "title"
@@ -186,6 +225,9 @@ func (r *reader) causeHow(cause *rule) string {
 	n := 0
 	for _, s := range r.sentences[:min(len(r.sentences), maxTold)] {
 		if n += btoi(cause.MatchString(r.s[s.from:s.to])); n > 1 {
+			if r.japanese() && slices.Contains(attacks, word) {
+				return "attack"
+			}
 			return "again"
 		}
 	}

@@ -12,13 +12,11 @@ import (
 // testdata/calibration. The latter were written and labelled without a look at what the rules make of them, and nothing
 // is mended for them: what is wrong there stays, until a newer set takes their place and they join the corpus.
 func TestConfidence(t *testing.T) {
+	t.Parallel()
 	now := map[string]measuredRule{}
-	count := func(folder string, keys []string, into func(*measuredRule) *tally) {
-		for _, l := range corpus(t, folder, keys, 40) {
-			res, err := Notice(l.text)
-			if err != nil {
-				t.Fatal(err)
-			}
+	count := func(texts []labelled, into func(*measuredRule) *tally) {
+		for _, l := range texts {
+			res := l.res
 			add := func(ps []Proposal, right int) {
 				for _, p := range ps {
 					m := now[string(res.Lang)+" "+p.Rule]
@@ -32,8 +30,8 @@ func TestConfidence(t *testing.T) {
 			add(j.wrong, 0)
 		}
 	}
-	count("corpus", measured, func(m *measuredRule) *tally { return &m.corpus })
-	count("calibration", weighed, func(m *measuredRule) *tally { return &m.labelled })
+	count(loaded(t, corpus), func(m *measuredRule) *tally { return &m.corpus })
+	count(loaded(t, calibration), func(m *measuredRule) *tally { return &m.labelled })
 	if *update {
 		writeConfidence(t, now)
 		return
@@ -78,6 +76,7 @@ func writeConfidence(t *testing.T, now map[string]measuredRule) {
 // TestSure holds what confidence means: a rule that was often tried and never wrong is sure, one that was seen once is
 // not, one that was never seen is believed as its key is, and a doubt is never sure.
 func TestSure(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		corpus, fresh tally
 		want          float64
@@ -90,12 +89,8 @@ func TestSure(t *testing.T) {
 		t.Errorf("a rule that was never seen: %+v %+v", corpus, fresh)
 	}
 	sure, doubtful := 0, 0
-	for _, l := range corpus(t, "corpus", measured, 250)[20:80] {
-		res, err := Notice(l.text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, p := range res.Proposals {
+	for _, l := range loaded(t, corpus) {
+		for _, p := range l.res.Proposals {
 			if p.Sure != (p.Confidence >= sureFrom && p.Of >= sureAfter && p.Doubt == "") {
 				t.Errorf("%s: sure %v with %v, %q", p.Rule, p.Sure, p.Confidence, p.Doubt)
 			}

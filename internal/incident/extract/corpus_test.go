@@ -1,11 +1,14 @@
 package extract
 
 import (
+	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"shirase/internal/incident"
@@ -24,7 +27,7 @@ var update = flag.Bool("update", false, "write into the corpus which facts are m
 // labelled is a text of the corpus with the facts beside it.
 type labelled struct {
 	file string // of the facts
-	text []byte
+	res  *Result
 	keys []string // which are compared
 	must []string // stated
 	may  []string // proposed or not, where careful readers differ
@@ -32,32 +35,61 @@ type labelled struct {
 	missed, wrong []string
 }
 
-// corpus reads the texts of a folder, and the facts of the given keys. They are our own, in the forms in which notices come. In the file beside a
+// corpus gives the texts of testdata/corpus and calibration those of testdata/calibration, with the facts beside them and what is
+// proposed for them, read once for all tests. They are our own, in the forms in which notices come. In the file beside a
 // text a line is a fact that it states. One behind "? " may be proposed or not. One behind "- " is stated and not
 // proposed yet, one behind "+ " is proposed and not stated: what the rules are known to get wrong.
-func corpus(t *testing.T, folder string, keys []string, atLeast int) []labelled {
+var (
+	corpus      = sync.OnceValues(func() ([]labelled, error) { return readLabelled("corpus", measured, 250) })
+	calibration = sync.OnceValues(func() ([]labelled, error) { return readLabelled("calibration", weighed, 40) })
+)
+
+// loaded gives texts that were read without an error.
+func loaded(t *testing.T, read func() ([]labelled, error)) []labelled {
 	t.Helper()
+	texts, err := read()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return texts
+}
+
+func readLabelled(folder string, keys []string, atLeast int) ([]labelled, error) {
 	files, err := filepath.Glob("testdata/" + folder + "/*.txt")
 	if err != nil || len(files) < atLeast {
-		t.Fatalf("%d texts: %v", len(files), err)
+		return nil, fmt.Errorf("%d texts in %s: %w", len(files), folder, err)
 	}
-	var out []labelled
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		l := labelled{file: strings.TrimSuffix(file, ".txt") + ".facts", text: text, keys: keys}
-		data, err := os.ReadFile(l.file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for line := range strings.Lines(string(data)) {
-			l.read(strings.TrimSpace(line))
-		}
-		out = append(out, l)
+	out := make([]labelled, len(files))
+	errs := make([]error, len(files))
+	var all sync.WaitGroup
+	for i, file := range files {
+		all.Go(func() { out[i], errs[i] = readOne(file, keys) })
 	}
-	return out
+	all.Wait()
+	return out, errors.Join(errs...)
+}
+
+// readOne reads a text and its facts, and what is proposed for it.
+func readOne(file string, keys []string) (labelled, error) {
+	l := labelled{file: strings.TrimSuffix(file, ".txt") + ".facts", keys: keys}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return l, err
+	}
+	data, err := os.ReadFile(l.file)
+	if err != nil {
+		return l, err
+	}
+	if strings.HasPrefix(string(data), "title ") || strings.HasPrefix(string(data), "- title ") {
+		l.keys = weighed // the titles of older texts are not labelled
+	}
+	for line := range strings.Lines(string(data)) {
+		l.read(strings.TrimSpace(line))
+	}
+	if l.res, err = Notice(text); err != nil {
+		return l, fmt.Errorf("%s: %w", file, err)
+	}
+	return l, nil
 }
 
 // read takes a line of facts. Keys that are not measured are left out; an hour is written as its first minute.
@@ -117,18 +149,16 @@ func (l labelled) judge(res *Result) judged {
 // TestCorpus holds of each text that exactly those facts are missed or wrong of which its labels say so, so that a rule
 // that breaks fails here and does not only move an average; and it prints precision and recall of each key.
 func TestCorpus(t *testing.T) {
+	t.Parallel()
 	type score struct{ right, wrong, missing int }
 	scores := map[string]*score{}
-	for _, k := range measured {
+	for _, k := range weighed {
 		scores[k] = &score{}
 	}
 	var all score
-	texts := corpus(t, "corpus", measured, 250)
+	texts := loaded(t, corpus)
 	for _, l := range texts {
-		res, err := Notice(l.text)
-		if err != nil {
-			t.Fatal(err)
-		}
+		res := l.res
 		j := l.judge(res)
 		for _, p := range j.right {
 			scores[p.Fact.Key].right++
@@ -158,7 +188,7 @@ func TestCorpus(t *testing.T) {
 		}
 	}
 	ratio := func(a, b int) float64 { return float64(a) / float64(max(a+b, 1)) }
-	for _, k := range measured {
+	for _, k := range weighed {
 		s := scores[k]
 		t.Logf("%-20s precision %.3f  recall %.3f  (%d right, %d wrong, %d missed)", k, ratio(s.right, s.wrong), ratio(s.right, s.missing), s.right, s.wrong, s.missing)
 	}

@@ -136,12 +136,13 @@ func (r *reader) countDoubted(key string, a *amount, certainty incident.Certaint
 
 // scoreJA says how much speaks for a being the number of those affected.
 func (r *reader) scoreJA(a *amount, before, after, whole string, l line) (scored, bool) {
+	before = footnote.ReplaceAllString(before, "")
 	sc := scored{amount: a, possible: possibleJA.MatchString(after) || possibleJA.MatchString(l.under)}
 	if a.value == 0 {
 		return sc, false
 	}
 	if strings.HasPrefix(strings.TrimSpace(after), "のうち") || strings.HasPrefix(strings.TrimSpace(after), "うち") || strings.HasPrefix(strings.TrimSpace(after), "中") || strings.HasPrefix(strings.TrimSpace(after), "の内") {
-		if (baseNoun.MatchString(before) || r.nextIsLost(a)) && !leakStrong.MatchString(lastBytes(before, 60)) {
+		if (baseNoun.MatchString(before) || r.nextIsLost(a)) && !leakStrong.MatchString(lastBytes(before, 60)) && !(strings.Trim(before, " ・-") == "" && leakStrong.MatchString(l.under)) {
 			r.count("base.count", a, "")
 			a.base = true
 			return sc, false
@@ -150,14 +151,20 @@ func (r *reader) scoreJA(a *amount, before, after, whole string, l line) (scored
 	if superseded.MatchString(after) {
 		return sc, false
 	}
+	if notPeople.MatchString(r.labelOf(a)) {
+		return sc, false
+	}
 	bcc := bccWord.MatchString(whole)
 	switch {
 	case otherOnes.MatchString(before):
 		return sc, false
+	case a.part && a.of != nil && !a.of.base && pickedOut.MatchString(before) && theirData.MatchString(after) && leakVerb.MatchString(after) && !a.of.part:
+		r.count("base.count", a.of, "")
+		a.of.base = true
 	case pickedOut.MatchString(before) && r.follows(a):
 		r.picked = append(r.picked, a.value)
 		return sc, false
-	case notAffected.MatchString(lastBytes(before, 48)) && !ofData.MatchString(before) && !theirData.MatchString(after) && !forWhom.MatchString(a.word) && !(bcc && strings.Contains(before, "送信先")), tailNot.MatchString(after) && !bcc, notLeaked.MatchString(after):
+	case notAffected.MatchString(lastBytes(before, 48)) && !(a.total && l.section == secScope) && !ofData.MatchString(before) && !theirData.MatchString(after) && !forWhom.MatchString(a.word) && !(bcc && strings.Contains(before, "送信先")), tailNot.MatchString(after) && !bcc, notLeaked.MatchString(after):
 		return sc, false
 	case a.part && a.of != nil && !a.of.base:
 		if baseInside.MatchString(before) && !r.has("base.count") {
@@ -165,7 +172,7 @@ func (r *reader) scoreJA(a *amount, before, after, whole string, l line) (scored
 			a.base = true
 		}
 		return sc, false
-	case beforeRE.MatchString(before):
+	case beforeRE.MatchString(before), a.value < 10 && ofIncidents.MatchString(after):
 		return sc, false
 	}
 	if baseLabel.MatchString(before) || membersEnd.MatchString(before) && strings.HasPrefix(r.s[a.from:], "総数") {
@@ -206,11 +213,20 @@ func (r *reader) scoreJA(a *amount, before, after, whole string, l line) (scored
 
 var possibleJA = ruleJA("possibleJA")
 
+// footnote is a mark of one: (※1).
+var footnote = ruleJA("footnote")
+
+// notPeople labels a number of messages or of accesses.
+var notPeople = ruleJA("notPeople")
+
+// ofIncidents follows a number of incidents, not of those concerned: 2件の漏えい事案, 3件の誤送信が.
+var ofIncidents = ruleJA("ofIncidents")
+
 // affected chooses among what may be the number of those affected. Parts without a total are not added up, and where two
 // numbers of the same kind speak equally loudly, the larger is chosen only if it is the sum of the others, or the first.
 func (r *reader) affected(found []scored) {
-	found = slices.DeleteFunc(found, func(sc scored) bool { // said elsewhere to be a part
-		return slices.Contains(r.picked, sc.value) && slices.ContainsFunc(found, func(o scored) bool { return o.value > sc.value && o.unit == sc.unit })
+	found = slices.DeleteFunc(found, func(sc scored) bool { // said elsewhere to be a part, or the whole of which it is one
+		return sc.base || slices.Contains(r.picked, sc.value) && slices.ContainsFunc(found, func(o scored) bool { return o.value > sc.value && o.unit == sc.unit })
 	})
 	if len(found) == 0 {
 		return
@@ -366,7 +382,7 @@ func (r *reader) labelOf(a *amount) string {
 		return firstBytes(label, 90)
 	}
 	above := r.lines[a.line-1]
-	return firstBytes(r.s[above.from:above.to], 90)
+	return lastBytes(r.s[above.from:above.to], 90)
 }
 
 var listMark = ruleJA("listMark")

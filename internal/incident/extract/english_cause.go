@@ -68,7 +68,7 @@ func (r *reader) causeEN() {
 			if c.word == "ransomware" && otherRansom.MatchString(part) || c.word == "intrusion" && couldEN.MatchString(part) {
 				continue
 			}
-			r.propose(incident.Fact{Key: "cause", Value: incident.Value{Word: c.word}}, s.from+m[0], s.from+m[1], "").by(r.causeHow(c.re))
+			r.propose(incident.Fact{Key: "cause", Value: incident.Value{Word: c.word}}, s.from+m[0], s.from+m[1], "").by(r.causeHow(c.word, c.re))
 			return
 		}
 	}

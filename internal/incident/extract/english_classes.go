@@ -114,7 +114,10 @@ func (r *reader) classesOfEN() {
 					if m.word == "account-id" && bankEN.MatchString(r.own) && strings.HasPrefix(strings.ToLower(r.s[m.from:m.to]), "account number") {
 						m.word = "bank-account" // a bank has no other accounts
 					}
-					r.classEN(m, certainty, r.namedHowEN(s, item, m))
+					p := r.classEN(m, certainty, r.namedHowEN(s, item, m))
+					if p != nil && sealedEN.MatchString(part) {
+						p.Doubt = "the text says of some data that they stayed encrypted or were not reached"
+					}
 				}
 			}
 			if m := personalEN.FindStringIndex(part); m != nil && personal == nil && harmEN.MatchString(part) {
@@ -166,12 +169,17 @@ var (
 	strongEN   = ruleEN("strongEN")
 )
 
-func (r *reader) classEN(m mention, certainty incident.Certainty, how string) {
+func (r *reader) classEN(m mention, certainty incident.Certainty, how string) *Proposal {
 	if strings.HasPrefix(m.word, "password:") {
 		r.seen["data-class\x00password"]++
 	}
-	r.propose(incident.Fact{Key: "data-class", Item: m.word, Value: incident.Value{Word: m.word}, Certainty: certainty}, m.from, m.to, "").by(how)
+	p := r.propose(incident.Fact{Key: "data-class", Item: m.word, Value: incident.Value{Word: m.word}, Certainty: certainty}, m.from, m.to, "")
+	p.by(how)
+	return p
 }
+
+// sealedEN says of data that nobody could read them.
+var sealedEN = ruleEN("sealedEN")
 
 // unsureEN is what nobody knows yet.
 var unsureEN = ruleEN("unsureEN")

@@ -5,19 +5,19 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 )
 
 // TestEnglishExcerpts holds of short texts, as letters to an authority have them: what each states, by key, and nothing
 // else. Keys that a case does not look at are left out.
 func TestEnglishExcerpts(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ text, want string }{
 		{`Juniper Hollow Inc. recently learned that an unauthorized individual may have gained access to one of its databases. We became aware of the issue on May 12, 2017. The access took place between the evening of April 30, 2017 and the morning of May 2, 2017.`,
 			`organisation Juniper Hollow Inc.; discovered 2017-05-12; window.start 2017-04-30; window.end 2017-05-02; cause intrusion`},
 		{`We are writing because of a theft that took place at our Dayton office over the weekend of August 3-4, 2013. Someone broke in and stole a safe and two desktop computers. The computers had our customers' names, addresses and driver's license numbers on them.`,
 			`window.start 2013-08-03; window.end 2013-08-04; data-class name; data-class address; data-class driving-licence; cause theft`},
 		{`On or about 6/14/2016, an employee of Tannery Row Credit Union mistakenly e-mailed a spreadsheet to another member. The spreadsheet listed your name, account number, and Social Security number. The member who received it has confirmed in writing that it was deleted.`,
-			`organisation Tannery Row Credit Union; window.start 2016-06-14; data-class name; data-class bank-account; data-class national-id; cause misdirected-mail`},
+			`organisation Tannery Row Credit Union; window.start 2016-06-14; data-class name; data-class bank-account; data-class national-id:ssn; cause misdirected-mail`},
 		{`What happened? During the week of January 11, 2021, Osprey Fitness discovered that someone had logged in to customer accounts with email addresses and passwords that were likely taken from breaches of other companies. The log-ins occurred from December 28, 2020 through January 9, 2021.`,
 			`organisation Osprey Fitness; window.start 2020-12-28; window.end 2021-01-09; cause credential-stuffing`},
 		{`I am the owner of Pell & Daughters Bookkeeping. On 2/27/2019 I found out that a stranger had been able to get into my e-mail account. Tax returns of my clients were in it.`,
@@ -39,7 +39,7 @@ func TestEnglishExcerpts(t *testing.T) {
 		{`A coding error in our member portal caused some members of Heartwood Dental Plan to see the claims of other members. The error was introduced on November 2, 2016 and corrected on November 9, 2016. It came to our attention on November 8, 2016 when a member called.`,
 			`organisation Heartwood Dental Plan; window.start 2016-11-02; contained 2016-11-09; discovered 2016-11-08; cause defect`},
 		{`This letter is to notify you that your 1099 form was mailed to an old address on January 29, 2018. The form shows your name, Social Security number and the amount that Brightwater Royalty Partners LP paid you.`,
-			`window.start 2018-01-29; data-class name; data-class national-id; cause misdelivery`},
+			`window.start 2018-01-29; data-class name; data-class national-id:ssn; cause misdelivery`},
 		{`Cobbleton School District became aware on March 1, 2022 of unauthorized access to PupilBase, the student information system of our vendor. The intruder downloaded files with student names, grades, and disability status on December 28, 2021. No Social Security numbers were in the files.`,
 			`organisation Cobbleton School District; discovered 2022-03-01; window.start 2021-12-28; data-class name; data-class education; cause intrusion`},
 		{`We wanted you to know that our hosting company had a security problem. Attackers reached the database of our forum on 4th February 2012. They obtained your username, e-mail address and an MD5 hash of your password. Your password has been reset.`,
@@ -49,7 +49,7 @@ func TestEnglishExcerpts(t *testing.T) {
 		{`We regret to tell you that your Ashgrove Hotels guest account was accessed by someone other than you on 06/30/2020. From the account they could see your name, email, phone number, loyalty number and upcoming stays. They could not see your full card number.`,
 			`organisation Ashgrove Hotels; window.start 2020-06-30; data-class name; data-class email; data-class phone; data-class account-id; cause intrusion`},
 		{`In the course of an internal audit that ended in June 2011, the county found that a hard drive with payroll data could not be accounted for. It was last seen on February 14, 2011. It contained names, Social Security numbers and salaries of roughly 14,000 current and former employees.`,
-			`affected.count 14000 persons about; data-class name; data-class national-id; data-class finances; cause lost-media`},
+			`affected.count 14000 persons about; data-class name; data-class national-id:ssn; data-class finances; cause lost-media`},
 		{`Someone who pretended to be an executive asked for our employees' W-2 statements by email on February 2, 2017, and they were sent the same day. The fraud was discovered on February 6, 2017.`,
 			`window.start 2017-02-02; discovered 2017-02-06; data-class finances; cause phishing`},
 		{`Vellum Notes Security Incident
@@ -81,17 +81,17 @@ On 30 March 2016 at approximately 20:30 UTC an unknown entity gained control of 
 		{`Yesterday we disclosed that an attacker published a tampered release of our command line tool. The tampered release was available for download from 13:00 UTC on 2 June 2021 to 16:45 UTC on 2 June 2021. It sent environment variables, which may include access tokens, to a host of the attacker. We rotated our signing key.`,
 			`window.start 2021-06-02T13:00Z; window.end 2021-06-02T16:45Z; data-class auth-token; cause intrusion`},
 		{`As a former employee of Dovetail Freight, Inc., you may be affected by an incident at Paywright, the company that runs our payroll. Paywright told Dovetail Freight on August 11, 2021 that an unauthorized user had been in its systems from July 24 to July 28, 2021. Your name, Social Security number and bank account number were among the data.`,
-			`organisation Dovetail Freight, Inc.; discovered 2021-08-11; window.start 2021-07-24; window.end 2021-07-28; data-class name; data-class national-id; data-class bank-account; cause intrusion`},
+			`organisation Dovetail Freight, Inc.; discovered 2021-08-11; window.start 2021-07-24; window.end 2021-07-28; data-class name; data-class national-id:ssn; data-class bank-account; cause intrusion`},
 		{`We found a bug in our mobile app on 19 October 2019 which showed some users the profile pictures and birthdays of other users. It was fixed within two hours. At most 900 users were concerned.`,
 			`discovered 2019-10-19; affected.count 900 persons at-most; data-class photo; data-class birth-date; cause defect`},
 		{`I'm writing on behalf of Harlan & Vetch, CPAs. On March 14, 2018, clients called us because the IRS had rejected their returns as already filed. We learned that day that somebody had stolen tax information from our computers through remote access. Fraudulent returns have been filed for 22 clients.`,
 			`organisation Harlan & Vetch, CPAs; discovered 2018-03-14; data-class finances; cause intrusion; secondary-damage misuse confirmed`},
 		{`Northlight Credit Bureau of Maine (“Northlight”) values your trust. On August 6, 2018, an unencrypted CD that we had sent by mail to a branch did not arrive. The CD contained your name, address, loan number and Social Security number. We have no reason to believe that the CD was stolen.`,
-			`organisation Northlight Credit Bureau of Maine; data-class name; data-class address; data-class finances; data-class national-id; cause lost-media`},
+			`organisation Northlight Credit Bureau of Maine; data-class name; data-class address; data-class finances; data-class national-id:ssn; cause lost-media`},
 		{`Statement – 9 November 2021. Beacon Hill Trampoline Park has been told by its booking software provider that a database of bookings could be accessed over the internet for some days in October 2021. The database has parents' names, children's ages and phone numbers. No payment details are stored in it.`,
 			`organisation Beacon Hill Trampoline Park; disclosed 2021-11-09; window.start 2021-10; data-class name; data-class age; data-class phone; cause misconfiguration`},
 		{`The Commission's HR office learned Jan. 4, 2010 that a clerk had e-mailed a file with the Social Security numbers of 1,100 workers to her personal account without permission. She sent it Dec. 29, 2009. She was dismissed on Jan. 8, 2010.`,
-			`discovered 2010-01-04; window.start 2009-12-29; affected.count 1100 persons; data-class national-id; cause insider`},
+			`discovered 2010-01-04; window.start 2009-12-29; affected.count 1100 persons; data-class national-id:ssn; cause insider`},
 		{`Oakhurst Academy of Dance recently suffered an e-mail breach. Between 22 and 26 September 2022, an unauthorised third party had access to the inbox of our bursar, after she clicked on a link in a phishing message. Parents' bank details, names and home addresses may have been seen. We told the ICO on 29 September 2022, and affected parents on 3 October 2022.`,
 			`organisation Oakhurst Academy of Dance; window.start 2022-09-22; window.end 2022-09-26; regulator-notified 2022-09-29; data-class bank-account; data-class name; data-class address; cause phishing`},
 		{`Dear Valued Guest: Larkspur Lodge was notified on or about June 6, 2017 by Reservo Hospitality, which runs our reservations, that an unauthorized party accessed unencrypted payment card information for hotel reservations from August 10, 2016 until March 9, 2017.`,
@@ -103,9 +103,9 @@ On 30 March 2016 at approximately 20:30 UTC an unknown entity gained control of 
 		{`Trellis Software, LLC is notifying customers of its Rosterly product that a file server was left without a password between 2/1/2020 and 2/27/2020. The server held employee rosters: names, job titles, work schedules and home phone numbers. Approximately 18,900 people are in the rosters.`,
 			`organisation Trellis Software, LLC; window.start 2020-02-01; window.end 2020-02-27; affected.count 18900 persons about; data-class name; data-class occupation; data-class phone; cause misconfiguration`},
 		{`Two unencrypted backup tapes of the Medical Arts Group of Pinehaven were stolen from the car of an employee on September 14, 2011. The tapes may contain names, Social Security numbers, laboratory results and prescriptions of 4.9 million patients. The theft was reported to us on September 14, 2011.`,
-			`organisation Medical Arts Group of Pinehaven; window.start 2011-09-14; discovered 2011-09-14; affected.count 4900000 persons; data-class name; data-class national-id; data-class health; cause theft`},
+			`organisation Medical Arts Group of Pinehaven; window.start 2011-09-14; discovered 2011-09-14; affected.count 4900000 persons; data-class name; data-class national-id:ssn; data-class health; cause theft`},
 		{`Pollard County mailed voter cards on September 1, 2016 that showed the last four digits of the voter's Social Security number through the envelope window. 2,211 residents received such a card. The clerk noticed it on September 6, 2016.`,
-			`organisation Pollard County; window.start 2016-09-01; discovered 2016-09-06; data-class national-id`},
+			`organisation Pollard County; window.start 2016-09-01; discovered 2016-09-06; data-class national-id:ssn`},
 		{`On 25 May 2020 an employee of the Ministry of Works sent an email about allowances to 300 applicants with all addresses in the "To" field. Nothing but e-mail addresses could be seen. The employee noticed at once. The data protection authority was informed on 27 May 2020.`,
 			`organisation Ministry of Works; window.start 2020-05-25; regulator-notified 2020-05-27; affected.count 300 persons; data-class email; cause misdirected-mail`},
 		{`On April 2, 2022, Sorrel Market began an investigation into unusual activity on its network. It posted a notice on its website on May 6, 2022. The investigation found that an intruder had been in the network since March 28, 2022 and had copied files with names and tax identification numbers of suppliers.`,
@@ -170,17 +170,24 @@ func TestEnglishRefused(t *testing.T) {
 	}
 }
 
-// TestEnglishLimits holds that the time grows with the text, not faster, also where every word may be a name or a class.
+// TestEnglishLimits reads the largest texts in which every word may be a name or a class: it ends, and proposes no more than it
+// may. How the time grows BenchmarkHostile shows.
 func TestEnglishLimits(t *testing.T) {
-	for _, part := range []string{"1,234 Customers of The Company Name Bank, ", "On May 3, 2021 no name was accessed, "} {
-		start := time.Now()
-		if _, err := Notice([]byte("We discovered unauthorized access. " + strings.Repeat(part, (maxText-200)/len(part)))); err != nil {
+	t.Parallel()
+	for _, part := range hostileEN {
+		res, err := Notice(repeatedEN(part, maxText))
+		if err != nil {
 			t.Fatal(err)
 		}
-		if d := time.Since(start); d > 40*time.Second {
-			t.Errorf("%q takes %s", part, d)
-		} else {
-			t.Logf("%q: %s", part, d)
+		if len(res.Proposals) > maxProposals {
+			t.Errorf("%q: %d proposals", part, len(res.Proposals))
 		}
 	}
+}
+
+// hostileEN are pieces that, repeated, make the rules for English look as far as they may.
+var hostileEN = []string{"1,234 Customers of The Company Name Bank, ", "On May 3, 2021 no name was accessed, "}
+
+func repeatedEN(part string, size int) []byte {
+	return []byte("We discovered unauthorized access. " + strings.Repeat(part, (size-200)/len(part)))
 }

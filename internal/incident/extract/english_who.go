@@ -49,7 +49,7 @@ func (r *reader) whoEN() {
 	if m := investigatingEN.FindStringIndex(r.s); m != nil {
 		r.propose(incident.Fact{Key: "scope.state", Value: incident.Value{Word: incident.StateInvestigating}}, m[0], m[1], "")
 	}
-	names := &namesEN{r: r, byKey: map[string]*nameSeen{}}
+	names := &namesEN{r: r, byKey: map[string]*nameSeen{}, short: map[string]*nameSeen{}}
 	names.collect()
 	if best := names.best(); best != nil {
 		name := tidyName(r.s[best.from:best.to])
@@ -81,13 +81,14 @@ type namesEN struct {
 	r     *reader
 	byKey map[string]*nameSeen
 	order []*nameSeen
+	short map[string]*nameSeen // what a name is called from where it is defined: "Gullwing Dental Alliance (“GDA”)"
 }
 
 // maxNames bounds how many different names are weighed.
 const maxNames = 60
 
 // add counts a name at from. The short form of a name counts for the long one that was seen before.
-func (n *namesEN) add(from, to, score, vendor int) {
+func (n *namesEN) add(from, to, score, vendor int) *nameSeen {
 	s := n.r.s
 	if m := monthLead.FindStringIndex(s[from:to]); m != nil {
 		from += m[1]
@@ -111,13 +112,16 @@ func (n *namesEN) add(from, to, score, vendor int) {
 	}
 	name := s[from:to]
 	if c := name[:min(1, len(name))]; c >= "a" && c <= "z" && !strings.Contains(name, ".") || genericEN.MatchString(name) {
-		return
+		return nil
 	}
 	if len(name) < 3 || len(name) > 90 || noNameEN.MatchString(name) || monthStart.MatchString(name) || onlyDigits.MatchString(name) {
-		return
+		return nil
 	}
 	key := strings.ToLower(strings.Trim(name, ".,"))
 	seen := n.byKey[key]
+	if seen == nil {
+		seen = n.short[key]
+	}
 	for _, o := range n.order {
 		if seen != nil {
 			break
@@ -131,6 +135,8 @@ func (n *namesEN) add(from, to, score, vendor int) {
 			if seen = o; legalForm.MatchString(name) {
 				o.from, o.to = from, to
 			}
+		case strings.Contains(key, " ") && strings.HasSuffix(other, " "+key): // the Library Foundation, of the Eastmere Library Foundation
+			seen = o
 		}
 	}
 	if seen != nil && s[seen.from:seen.to] == strings.ToUpper(s[seen.from:seen.to]) && strings.EqualFold(s[seen.from:seen.to], name) {
@@ -138,7 +144,7 @@ func (n *namesEN) add(from, to, score, vendor int) {
 	}
 	if seen == nil {
 		if len(n.order) >= maxNames {
-			return
+			return nil
 		}
 		seen = &nameSeen{from: from, to: to}
 		n.order = append(n.order, seen)
@@ -146,6 +152,7 @@ func (n *namesEN) add(from, to, score, vendor int) {
 	}
 	seen.score += score
 	seen.vendor += vendor
+	return seen
 }
 
 // ownLine reports whether a name is all of its line: a letterhead gives it with its article.
@@ -234,10 +241,14 @@ func (n *namesEN) sentenceNames(s sentence, part string, i int) {
 	}
 	for _, m := range defineEN.FindAllStringSubmatchIndex(part, 4) {
 		from, to := at(m, 1)
+		var seen *nameSeen
 		if vendorHead.MatchString(lastBytes(part[:m[2]], 30)) || vendorTail.MatchString(afterBracket(part[m[1]:])) {
-			n.add(from, to, 0, 1)
+			seen = n.add(from, to, 0, 1)
 		} else if i < 25 {
-			n.add(from, to, 5, 0)
+			seen = n.add(from, to, 5, 0)
+		}
+		if end := strings.IndexAny(firstBytes(part[m[1]:], 40), "”\"’'"); seen != nil && end > 1 {
+			n.short[strings.ToLower(part[m[1]:m[1]+end])] = seen
 		}
 	}
 	for _, m := range ownSubjectEN.FindAllStringSubmatchIndex(part, 6) {

@@ -204,6 +204,7 @@ func TestSpans(t *testing.T) {
 }
 
 func TestLimits(t *testing.T) {
+	t.Parallel()
 	if _, err := Notice(make([]byte, MaxNotice+1)); err == nil {
 		t.Error("a text that is too large is read")
 	}
@@ -231,8 +232,13 @@ func repeated(part string, size int) []byte {
 func BenchmarkHostile(b *testing.B) {
 	for _, size := range []int{maxText / 8, maxText} {
 		b.Run(itoa(size), func(b *testing.B) {
-			b.SetBytes(int64(size * len(hostile)))
+			b.SetBytes(int64(size * (len(hostile) + len(hostileEN))))
 			for b.Loop() {
+				for _, part := range hostileEN {
+					if _, err := Notice(repeatedEN(part, size)); err != nil {
+						b.Fatal(err)
+					}
+				}
 				for _, part := range hostile {
 					if _, err := Notice(repeated(part, size)); err != nil {
 						b.Fatal(err)

@@ -66,7 +66,7 @@ func (r *reader) isNotice() bool {
 	if len(templateJA.FindAllStringIndex(r.s, 3)) > 1 {
 		return false
 	}
-	if seen[0] == 0 || seen[3] == 0 || seen[4] >= 2 && seen[4]*3 > seen[0] {
+	if seen[0] == 0 || seen[3] == 0 || !ofDataJA.MatchString(r.s) || seen[4] >= 2 && seen[4]*3 > seen[0] && !(exposedJA.MatchString(r.s) && apology.MatchString(quotedJA.ReplaceAllString(r.s, ""))) {
 		return false
 	}
 	if seen[1]+seen[2] >= 2 && seen[2] > 0 {
@@ -77,6 +77,10 @@ func (r *reader) isNotice() bool {
 
 var (
 	quotedJA = ruleJA("quotedJA")
+	// ofDataJA is what no notice of a loss of data is without.
+	ofDataJA = ruleJA("ofDataJA")
+	// exposedJA is what tells a letter that showed its readers to one another from a letter with a slip in it.
+	exposedJA = ruleJA("exposedJA")
 	// adviceTitle is a warning of messages in one's name, an advertisement of a job, a maintenance window.
 	adviceTitle = ruleJA("adviceTitle")
 	// adviceBody is how those write who explain, report on others or offer help.
@@ -127,10 +131,14 @@ var (
 	ownLoss     = ruleJA("ownLoss")
 )
 
-// tellsJA reports whether a text without an apology or a "we" still tells what happened at its author's: politely, with a day
-// or a number of those concerned, and not of such incidents at large.
+// tellsJA reports whether a text without an apology or a "we" still tells what happened at its author's: politely or under the
+// headings of an office's note, with a day or a number of those concerned, and not of such incidents at large.
 func (r *reader) tellsJA() bool {
-	polite, concrete := false, false
+	parts := 0
+	for _, l := range r.lines {
+		parts += btoi(l.to-l.from < 90 && notedJA.MatchString(r.s[l.from:l.to]))
+	}
+	polite, concrete := parts > 2, false
 	for _, s := range r.sentences {
 		part := r.s[s.from:s.to]
 		if generalJA.MatchString(part) && !strings.HasPrefix(part, "※") {
@@ -141,6 +149,9 @@ func (r *reader) tellsJA() bool {
 	}
 	return polite && concrete
 }
+
+// notedJA heads a part of a note.
+var notedJA = ruleJA("notedJA")
 
 // somethingJA is a day, or a number of people or things.
 var somethingJA = ruleJA("somethingJA")

@@ -74,6 +74,9 @@ var sectionWords = []struct {
 
 // sectionOf folds a heading.
 func sectionOf(heading string) section {
+	if m := spacedOut.FindStringSubmatch(heading); m != nil {
+		heading = m[1] + m[2] + m[3] // 概 要, 原 因: two characters set as wide as four
+	}
 	for _, w := range sectionWords {
 		if w.re.MatchString(heading) {
 			return w.section
@@ -81,6 +84,8 @@ func sectionOf(heading string) section {
 	}
 	return secNone
 }
+
+var spacedOut = ruleBoth("spacedOut")
 
 var announceRE = ruleBoth("announceRE")
 
@@ -99,8 +104,12 @@ func splitLines(s string) []line {
 			continue
 		}
 		l := line{from: start, to: start + len(trimmed)}
-		isTitle := len(out) < maxHead && titled(trimmed) && titleNoun.MatchString(trimmed) && utf8.RuneCountInString(trimmed) >= 14
-		if title, ok := headingOf(trimmed); ok && !isTitle {
+		shortest := 14
+		if len(out) < 4 {
+			shortest = 10 // nothing has been told yet that a part could be of
+		}
+		heads := len(out) < maxHead && titled(trimmed) && titleNoun.MatchString(trimmed) && utf8.RuneCountInString(trimmed) >= shortest
+		if title, ok := headingOf(trimmed); ok && !heads {
 			if sec := sectionOf(title); sec != secNone {
 				current, under, l.heading = sec, title, true
 				list = false
@@ -115,7 +124,7 @@ func splitLines(s string) []line {
 			current, under = secNone, ""
 		}
 		l.section, l.under = current, under
-		if wasWrong.MatchString(trimmed) {
+		if wasWrong.MatchString(trimmed) || strings.Count(trimmed, " > ") > 1 { // or where on its site the page is
 			l.section = secPast
 		}
 		if list && !l.heading && cells(trimmed) <= 160 {

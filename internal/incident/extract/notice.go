@@ -130,6 +130,7 @@ type reader struct {
 
 	picked      []int64 // numbers that are parts of another
 	sentWrongly bool    // something was sent to the wrong people
+	told        string  // what stands behind the day on which a regulator was told
 
 	proposals []Proposal
 	seen      map[string]int // how many of a listed key; what was proposed already
@@ -211,8 +212,14 @@ func (r *reader) has(key string) bool { return r.seen[key] > 0 }
 func (r *reader) moment(key string, w *when, certainty incident.Certainty) {
 	if !w.moment.IsZero() {
 		r.sharpen(key, w)
-		r.propose(incident.Fact{Key: key, Value: incident.Value{Time: w.moment, Qualifier: w.qualifier()}, Certainty: certainty}, w.from, w.to, w.doubt).by(r.formOf(w))
+		r.propose(incident.Fact{Key: key, Value: incident.Value{Time: w.moment, Qualifier: w.qualifier()}, Certainty: certainty}, w.from, w.to, w.doubt).by(r.formOf(key, w))
 	}
+}
+
+// takeBack withdraws what was proposed for a key, for what says more.
+func (r *reader) takeBack(key string) {
+	r.proposals = slices.DeleteFunc(r.proposals, func(p Proposal) bool { return p.Fact.Key == key })
+	r.seen[key] = 0
 }
 
 // sharpen replaces the day that a key has by a time of that day: a summary says the day, the account of what happened the time.
@@ -225,7 +232,7 @@ func (r *reader) sharpen(key string, w *when) {
 		if have := p.Fact.Value.Time; p.Fact.Key == key && have.Precision == incident.Day && have.Time.Format(time.DateOnly) == w.moment.Time.Format(time.DateOnly) {
 			p.Fact.Value.Time, p.Fact.Value.Qualifier, p.Doubt = w.moment, w.qualifier(), w.doubt
 			p.From, p.To = r.text.span(w.from, w.to)
-			p.by(r.formOf(w))
+			p.by(r.formOf(key, w))
 		}
 	}
 }

@@ -43,6 +43,9 @@ func (r *reader) officeEnd(at int, m []int) int {
 	return at + m[3]
 }
 
+// readThere follows whose pages readers are sent to.
+var readThere = ruleJA("readThere")
+
 // names collects what may be the name of who publishes, with how much speaks for it.
 type names struct {
 	s   string
@@ -55,6 +58,9 @@ type scoredName struct{ from, to, score int }
 const sure = 6
 
 func (n *names) add(from, to, score int) {
+	for from < to && strings.HasPrefix(n.s[from:to], "・") {
+		from += len("・")
+	}
 	name := strings.TrimSpace(n.s[from:to])
 	own := corporate.ReplaceAllString(name, "")
 	next, _ := utf8.DecodeRuneInString(n.s[to:])
@@ -91,11 +97,13 @@ func (r *reader) organisationJA() {
 			best = c
 		}
 	}
+	how := "sentence"
 	if best.score < 3 {
-		return
+		if best, how = r.ownPlace(), "place"; best.score == 0 {
+			return
+		}
 	}
 	name := tidyName(r.s[best.from:best.to])
-	how := "sentence"
 	switch {
 	case best.score >= 8:
 		how = "itself"
@@ -106,9 +114,32 @@ func (r *reader) organisationJA() {
 	r.sector(name, best.from, best.to)
 }
 
+// ownPlace is the one place of its kind that a text names whose author calls itself 本市 or 本県.
+func (r *reader) ownPlace() scoredName {
+	own := ownPlaceRE.FindStringSubmatch(r.s)
+	if own == nil {
+		return scoredName{}
+	}
+	var found scoredName
+	for _, m := range placeName.FindAllStringSubmatchIndex(r.s, 60) {
+		next, _ := utf8.DecodeRuneInString(r.s[m[3]:])
+		name := r.s[m[2]:m[3]]
+		if !strings.HasSuffix(name, own[1]) || strings.ContainsRune("民内外長立営", next) && !strings.HasPrefix(r.s[m[3]:], own[1]) || badName.MatchString(name) {
+			continue
+		}
+		if found.score > 0 && r.s[found.from:found.to] != name {
+			return scoredName{} // of two, neither is said to be the author
+		}
+		found = scoredName{m[2], m[3], 3}
+	}
+	return found
+}
+
+var ownPlaceRE, placeName = ruleJA("ownPlaceRE"), ruleJA("placeName")
+
 // callsItself reports whether the author calls itself by the kind of thing that a name ends with: 当院 of a hospital.
 func (r *reader) callsItself(name string) bool {
-	for _, k := range []struct{ word, end *rule }{{ownHospital, hospitalEnd}, {ownCentre, centreEnd}, {ownSchool, schoolEnd}} {
+	for _, k := range []struct{ word, end *rule }{{ownHospital, hospitalEnd}, {ownCentre, centreEnd}, {ownSchool, schoolEnd}, {ownInstitute, instituteEnd}} {
 		if k.end.MatchString(name) && k.word.MatchString(r.s) {
 			return true
 		}
@@ -120,6 +151,8 @@ var (
 	ownHospital, hospitalEnd = ruleJA("ownHospital"), ruleJA("hospitalEnd")
 	ownCentre, centreEnd     = ruleJA("ownCentre"), ruleJA("centreEnd")
 	ownSchool, schoolEnd     = ruleJA("ownSchool"), ruleJA("schoolEnd")
+
+	ownInstitute, instituteEnd = ruleJA("ownInstitute"), ruleJA("instituteEnd")
 )
 
 // namesOnLines takes the names that have a line to themselves, and those that a title begins with.
@@ -145,8 +178,11 @@ func (r *reader) namesOnLines(n *names) {
 			continue
 		}
 		cut := len(serial.FindString(s))
-		if m := titleOwner.FindStringSubmatchIndex(s[cut:]); m != nil && titled(trailingDate.ReplaceAllString(s, "")) {
+		if m := titleOwner.FindStringSubmatchIndex(s[cut:]); m != nil && titled(strings.TrimSpace(trailingDate.ReplaceAllString(s, ""))) {
 			n.add(l.from+cut+m[2], l.from+cut+m[3], 5)
+		}
+		if m := titleTail.FindStringSubmatchIndex(trailingDate.ReplaceAllString(s, "")); m != nil && isTitle(s[cut:max(cut, m[0])], true) {
+			n.add(l.from+m[2], l.from+m[3], 5)
 		}
 		if m := ofTitle.FindStringSubmatchIndex(s); m != nil && (titled(s) || i < 12) {
 			n.add(l.from+m[2], l.from+m[3], 4)
@@ -197,7 +233,7 @@ func (r *reader) namesInSentences(n *names) {
 			if strings.HasPrefix(strings.TrimLeft(rest, " "), "(以下") && !shortFor.MatchString(firstBytes(rest, 60)) {
 				continue // a name for somebody else
 			}
-			if notOwner.MatchString(lastBytes(part[:m[2]], 60)) || notOwner.MatchString(part[m[2]:m[3]]) {
+			if notOwner.MatchString(lastBytes(part[:m[2]], 60)) || notOwner.MatchString(part[m[2]:m[3]]) || readThere.MatchString(rest) {
 				continue
 			}
 			score := 3

@@ -27,6 +27,12 @@ var (
 // titleDate is a title with its day in brackets behind it.
 var titleDate = ruleBoth("titleDate")
 
+// placeBefore is where a press release is given, before its day.
+var placeBefore = ruleEN("placeBefore")
+
+// labelLine says on a line of its own that the next has the day of publication.
+var labelLine = ruleBoth("labelLine")
+
 var labelAbove = ruleBoth("labelAbove")
 
 var storyWord = ruleBoth("storyWord")
@@ -59,6 +65,10 @@ func (r *reader) publication() {
 			if labelled == nil {
 				labelled = w
 			}
+		case before == "" && after == "" && w.line > 0 && w.line < maxHead && labelLine.MatchString(r.s[r.lines[w.line-1].from:r.lines[w.line-1].to]):
+			if labelled == nil {
+				labelled = w
+			}
 		case updated.MatchString(before+":") || updatedTail.MatchString(after):
 			if updates == nil {
 				updates = w
@@ -80,6 +90,10 @@ func (r *reader) publication() {
 				head = w
 			}
 		case w.line < 8 && after == "" && titled(before) && titleNoun.MatchString(before) && len(before) < 300:
+			if head == nil {
+				head = w
+			}
+		case first && after == "" && !r.japanese() && placeBefore.MatchString(before):
 			if head == nil {
 				head = w
 			}

@@ -62,7 +62,7 @@ func newText(given string) *text {
 
 // normalise brings the forms that one character has in notices together: NFKC, which turns full-width digits, half-width
 // katakana, squared words and the Kangxi radicals that texts from PDFs carry into what is meant; one kind of space; one
-// kind of line end; no marks that cannot be seen. Enclosed and raised figures stay as they are: NFKC would make
+// kind of line end; one kind of comma and of full stop between Japanese words; no marks that cannot be seen. Enclosed and raised figures stay as they are: NFKC would make
 // ①1,000 eleven thousand, and 1,000² ten thousand and two.
 func normalise(in *text) *text {
 	b := &textBuilder{}
@@ -89,12 +89,31 @@ func normalise(in *text) *text {
 		default:
 			for _, c := range norm.NFKC.String(raw) {
 				if !hidden(c) {
-					b.add(string(c), from, to)
+					b.add(string(stop(c, b.s, in.s[end:])), from, to)
 				}
 			}
 		}
 	}
 	return b.text()
+}
+
+// stop gives the Japanese comma and full stop for those of science and of offices, "，" and "．", where they stand behind a
+// Japanese character.
+func stop(c rune, before []byte, after string) rune {
+	if c != ',' && c != '.' {
+		return c
+	}
+	if last, _ := utf8.DecodeLastRune(before); last < 0x3040 || last > 0x9FFF {
+		return c
+	}
+	next, size := utf8.DecodeRuneInString(after)
+	switch {
+	case c == ',':
+		return '、'
+	case size == 0 || next == '\n' || next == '\r' || next == ' ' || next >= 0x3000:
+		return '。'
+	}
+	return c
 }
 
 // hidden reports characters that a reader does not see and a facts file does not take.

@@ -194,7 +194,7 @@ func readDateJA(s string, l line, w *when, g map[string]string) bool {
 			return false
 		}
 	case g["word"] != "":
-		return readWordJA(s, l, w, g["word"], after)
+		return !wordPart.MatchString(after) && readWordJA(s, l, w, g["word"], after)
 	case g["bd"] != "":
 		w.rel, w.d = noMonth, number(g["bd"])
 		if strings.HasPrefix(s[w.from:], "翌") {
@@ -236,6 +236,9 @@ var (
 	monthOnly = ruleJA("monthOnly")
 	bareDay   = ruleJA("bareDay")
 )
+
+// wordPart makes 前日 and its like a part of another word: 前日準備.
+var wordPart = ruleJA("wordPart")
 
 // readWordJA reads 同日, 翌日 and their like.
 func readWordJA(s string, l line, w *when, word, after string) bool {
@@ -380,6 +383,7 @@ type resolver struct {
 	// oneDay says that the text names one day only, so that a time alone is of that day.
 	oneDay bool
 	year   int // a year that stands alone, "2023年" as a heading
+	sole   int // the one year that the dates of the text have, where they have one
 }
 
 // resolve gives w its moment; without one it stays zero, because nothing in the text says when it was. A promise or a
@@ -484,7 +488,7 @@ func (r *resolver) yearOf(w *when, future bool) int {
 		if r.last != nil && !r.last.moment.IsZero() {
 			return r.last.moment.Time.Year()
 		}
-		return 0
+		return r.soleYear(w)
 	}
 	y := base.Year()
 	switch at := date(y, w.m, day); {
@@ -496,6 +500,18 @@ func (r *resolver) yearOf(w *when, future bool) int {
 		return y - 1
 	}
 	return y
+}
+
+// soleYear is the one year that the text names, for a date that stands before it. A weekday must agree; where there is none, nothing
+// in the text says that the date is of that year.
+func (r *resolver) soleYear(w *when) int {
+	if r.sole == 0 || w.d == 0 || w.hasWeekday && date(r.sole, w.m, w.d).Weekday() != w.weekday {
+		return 0
+	}
+	if !w.hasWeekday {
+		w.doubt = fmt.Sprintf("the text does not say its year: %d is the only one that it names", r.sole)
+	}
+	return r.sole
 }
 
 func (r *resolver) sameStory(w *when) bool {
@@ -532,15 +548,21 @@ func (w *when) set(y, m, d int, zone *time.Location) {
 	}
 }
 
+// sinceUntil joins two times of which the second is followed by まで: 7月19日以降、8月3日まで.
+var sinceUntil = ruleJA("sinceUntil")
+
 // pairRanges marks times that a から, ～, － or their like joins.
 func pairRanges(s string, all []*when) {
 	for i := 1; i < len(all); i++ {
 		a, b := all[i-1], all[i]
-		if a.line != b.line || b.from-a.to > 24 || a.end {
+		if a.line != b.line || b.from-a.to > 90 || a.end {
 			continue
 		}
-		between := s[a.to:b.from]
-		if beforeJoin.MatchString(between) || joinEN.MatchString(between) {
+		between := bracketed.ReplaceAllString(s[a.to:b.from], "") // 11時頃(最初の入力)から16時頃まで
+		if len(between) > 24 {
+			continue
+		}
+		if beforeJoin.MatchString(between) || joinEN.MatchString(between) || sinceUntil.MatchString(between) && strings.HasPrefix(s[b.to:], "まで") {
 			a.start, b.end = true, true
 			// 午後4時20分頃から5時05分頃まで: the half of the day is said once.
 			if b.rel == onlyTime && a.hh >= 12 && b.hh < 12 && b.hh+12 >= a.hh {

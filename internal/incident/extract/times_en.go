@@ -153,7 +153,7 @@ func (f forms) read(s string, l line, w *when, g map[string]string) bool {
 		w.y, w.m, w.d = number(g["y6"]), number(g["m6"]), number(g["d6"])
 	case g["m7"] != "": // between March and July 2018
 		m := monthsAfter.FindStringSubmatch(s[w.to:l.to])
-		if m == nil || !betweenEN.MatchString(before) || s[w.from] >= 'a' {
+		if m == nil || !betweenEN.MatchString(before) && !strings.HasPrefix(s[w.to:], "-") || s[w.from] >= 'a' {
 			return false
 		}
 		if w.m, w.y = monthOf(g["m7"]), number(m[monthsAfter.SubexpIndex("year")]); w.m > monthOf(m[monthsAfter.SubexpIndex("month")]) {

@@ -14,7 +14,7 @@ var termsJA = ruleJA("termsJA")
 // classOf names the vocabulary's word of a group.
 var classOf = map[string]string{
 	"hashed": "password:hashed", "encrypted": "password:encrypted", "readable": "password:plain", "password": "password", "nickname": "nickname",
-	"card": "payment-card", "bank": "bank-account", "insurance": "insurance-number", "national": "national-id", "email": "email", "phone": "phone",
+	"card": "payment-card", "bank": "bank-account", "insurance": "insurance-number", "national": "national-id", "mynumber": "national-id:my-number", "pension": "national-id:pension", "ssn": "national-id:ssn", "email": "email", "phone": "phone",
 	"birth": "birth-date", "gender": "gender", "accountid": "account-id", "ip": "ip-address", "employer": "employer", "occupation": "occupation",
 	"health": "health", "passport": "passport", "licence": "driving-licence", "vehicle": "vehicle", "purchase": "purchase-history", "message": "message-content", "address": "address", "name": "name",
 	"question": "security-question", "pin": "pin", "code": "payment-card:code", "partial": "payment-card:partial", "payments": "payment-history",
@@ -55,6 +55,7 @@ var (
 	topicRE       = ruleJA("topicRE")
 	adviceRE      = ruleJA("adviceRE")
 	announceItems = ruleJA("announceItems")
+	announceBelow = ruleJA("announceBelow")
 )
 
 // classesJA proposes which data were exposed: what the part on data lists, and what sentences say was lost. A clause that
@@ -99,11 +100,11 @@ func (r *reader) classesJA() {
 				if slices.Contains(weak, m.word) && l.section != secItems && !announced && !r.enumerates(yes) {
 					continue // how they got in, not what was taken
 				}
-				hits = append(hits, hit{mention: m, how: r.namedHow(l, announced, m, yes, no), possible: possibleJA.MatchString(part) || l.section == secItems && possibleJA.MatchString(l.under) || (l.list && announced || l.section == secItems) && possible})
+				hits = append(hits, hit{mention: m, how: r.namedHow(part, s.from, l, announced, m, yes, no), possible: possibleJA.MatchString(part) || l.section == secItems && possibleJA.MatchString(l.under) || (l.list && announced || l.section == secItems) && possible})
 			}
 		}
-		if announceRE.MatchString(lastBytes(part, 200)) {
-			announced = announceItems.MatchString(part) && !r.negative(part)
+		if announceRE.MatchString(lastBytes(part, 200)) || announceBelow.MatchString(lastBytes(part, 200)) {
+			announced = (announceItems.MatchString(part) || announceBelow.MatchString(part)) && !r.negative(part)
 			possible = possibleJA.MatchString(part)
 		} else if !l.list {
 			announced = false
@@ -112,7 +113,7 @@ func (r *reader) classesJA() {
 	if r.takenBack() {
 		return
 	}
-	if len(hits) == 0 {
+	if !slices.ContainsFunc(hits, func(h hit) bool { return !denied[h.word] }) {
 		r.personalJA()
 	}
 	form := slices.ContainsFunc(hits, func(h hit) bool { return strings.HasPrefix(h.word, "password:") })
@@ -133,19 +134,35 @@ func (r *reader) classesJA() {
 }
 
 // namedHow says how a sentence names a class: in a list, in a row with others, alone, or beside a denial.
-func (r *reader) namedHow(l line, announced bool, m mention, yes, no []mention) string {
+func (r *reader) namedHow(part string, at int, l line, announced bool, m mention, yes, no []mention) string {
 	switch {
 	case len(no) > 0:
 		return "denial"
 	case l.section == secItems || l.list && announced:
 		return "list"
+	case !leakVerb.MatchString(part) && !strings.Contains(part, "。") && !toldJA.MatchString(part):
+		return "item"
+	case !leakVerb.MatchString(part):
+		return "bare"
 	case r.rowOf(m, yes, besideRE) > 2:
 		return "row"
-	case r.rowOf(m, yes, besideRE) > 1:
+	}
+	for _, o := range yes { // of the row that m stands in, the last
+		if o.from >= m.to && besideRE.MatchString(r.s[m.to:o.from]) {
+			m = o
+		}
+	}
+	if leakedThen.MatchString(r.s[m.to : at+len(part)]) {
+		return "leaked"
+	}
+	if r.rowOf(m, yes, besideRE) > 1 {
 		return "pair"
 	}
 	return "sentence"
 }
+
+// leakedThen says of the data before it that they were lost, with no clause between.
+var leakedThen = ruleJA("leakedThen")
 
 // rowOf counts the classes of the row that m stands in: with nothing between them but what joins words.
 func (r *reader) rowOf(m mention, all []mention, joins *rule) int {
@@ -171,7 +188,15 @@ func (r *reader) personalJA() {
 		if l.section == secContact || l.section == secPast || l.section == secPrevention || l.section == secSource || l.section == secNot {
 			continue
 		}
+		part = strings.ReplaceAll(part, commission, strings.Repeat(" ", len(commission))) // whom it was reported to
 		m := personalRE.FindStringIndex(part)
+		if m != nil {
+			if e := clauseEdge.FindAllStringIndex(part[:m[0]], -1); len(e) > 0 {
+				part = part[e[len(e)-1][1]:] // what another clause denies is not said of this one
+				s.from = s.to - len(part)
+				m = personalRE.FindStringIndex(part)
+			}
+		}
 		if m == nil || r.negative(part) || denied.MatchString(part) || unsure.MatchString(part) || hypothetical.MatchString(part) || generalCase.MatchString(part) || adviceRE.MatchString(part) && !titled(part) {
 			continue
 		}
@@ -183,6 +208,8 @@ func (r *reader) personalJA() {
 		return
 	}
 }
+
+const commission = "個人情報保護委員会"
 
 var (
 	personalRE = ruleJA("personalRE")
@@ -199,9 +226,15 @@ var weak = []string{"credential", "auth-token", "activity", "profile", "photo", 
 
 // exposing reports whether the classes named in a sentence are those that were lost.
 func (r *reader) exposing(part string, l line, announced bool, yes []mention) bool {
+	if notTheirs.MatchString(part) {
+		return false
+	}
 	advice := adviceRE.MatchString(part) && !bccWord.MatchString(part)
 	if advice && !leakStrong.MatchString(part) && (l.section != secItems || requestRE.MatchString(part)) {
 		return false
+	}
+	if countedItem.MatchString(part) && l.section != secCause {
+		return true
 	}
 	if l.section == secItems || l.list && announced {
 		return utf8.RuneCountInString(part) < 400
@@ -209,11 +242,14 @@ func (r *reader) exposing(part string, l line, announced bool, yes []mention) bo
 	if l.section == secResponse && !strings.Contains(part, "流出") && !strings.Contains(part, "漏") {
 		return false
 	}
-	if advice && !strings.Contains(part, "可能性") || hypothetical.MatchString(bracketed.ReplaceAllString(part, "")) {
+	if advice && !strings.Contains(part, "可能性") && !surelyLeaked.MatchString(part) || hypothetical.MatchString(bracketed.ReplaceAllString(part, "")) {
 		return false
 	}
 	return leakVerb.MatchString(part) || r.enumerates(yes)
 }
+
+// surelyLeaked says so, whatever the sentence tells of what came of it: アドレスを含むデータが流出し、当社を装ったメールが.
+var surelyLeaked = ruleJA("surelyLeaked")
 
 // requestRE asks readers for something.
 var requestRE = ruleJA("requestRE")
@@ -232,6 +268,12 @@ var (
 	bracketed = ruleJA("bracketed")
 	besideRE  = ruleJA("besideRE")
 )
+
+// countedItem is a line of a note that names data with their number.
+var countedItem = ruleJA("countedItem")
+
+// notTheirs tells how to know a false message, or of what was used instead of the data of those concerned.
+var notTheirs = ruleJA("notTheirs")
 
 var hypothetical = ruleJA("hypothetical")
 
@@ -282,6 +324,9 @@ func (r *reader) sides(s sentence) (yes, no []mention) {
 		for _, n := range not {
 			deny = deny || m.from >= n.from && m.from < n.to
 		}
+		if deny && bccMeans.MatchString(lastBytes(r.s[s.from:m.from], 60)) {
+			continue // what BCC means is explained
+		}
 		if deny {
 			no = append(no, m)
 		} else {
@@ -290,6 +335,9 @@ func (r *reader) sides(s sentence) (yes, no []mention) {
 	}
 	return yes, no
 }
+
+// bccMeans opens the brackets in which a notice explains what BCC and TO do.
+var bccMeans = ruleJA("bccMeans")
 
 // notList heads, in its own line, a list of what was not lost.
 var notList = ruleJA("notList")
@@ -328,11 +376,14 @@ var notThis = ruleJA("notThis")
 // eitherOr names a cause as one of two that are thought of.
 var eitherOr = ruleJA("eitherOr")
 
+// illness is of people, not of computers.
+var illness = ruleJA("illness")
+
 var notLikely = ruleJA("notLikely")
 
 // causeJA proposes how it happened.
 func (r *reader) causeJA() {
-	if r.takenBack() {
+	if r.takenBack() || r.causeInTitle() {
 		return
 	}
 	for _, c := range causesJA {
@@ -346,6 +397,9 @@ func (r *reader) causeJA() {
 				continue // a part's title names what the part is about, not what happened
 			}
 			m := c.re.FindStringIndex(part)
+			if m != nil && c.word == "malware" && illness.MatchString(part[:m[1]]) {
+				continue
+			}
 			if m != nil && part[m[0]:m[1]] == "不正ログイン" && strings.Contains(r.s, "試行") {
 				continue // a list was tried, or passwords were guessed: the text does not say which
 			}
@@ -360,10 +414,34 @@ func (r *reader) causeJA() {
 				certainty = incident.Possible
 			}
 			r.sentWrongly = strings.HasPrefix(c.word, "misd")
-			r.propose(incident.Fact{Key: "cause", Value: incident.Value{Word: c.word}, Certainty: certainty}, s.from+m[0], s.from+m[1], "").by(r.causeHow(c.re))
+			r.propose(incident.Fact{Key: "cause", Value: incident.Value{Word: c.word}, Certainty: certainty}, s.from+m[0], s.from+m[1], "").by(r.causeHow(c.word, c.re))
 			return
 		}
 	}
+}
+
+// causeInTitle proposes what a title says happened to papers, media and messages: the text tells how it came about, and of a paper that
+// was put into the wrong tray and then lost, that it was lost is the title's word.
+func (r *reader) causeInTitle() bool {
+	for _, l := range r.lines[:min(len(r.lines), 6)] {
+		s := r.s[l.from:l.to]
+		if len(s) > 240 || !titled(trailingDate.ReplaceAllString(s, "")) || strings.Contains(s, "。") {
+			continue
+		}
+		for _, c := range causesJA {
+			m := c.re.FindStringIndex(s)
+			if m == nil || causeNot.MatchString(s) {
+				continue
+			}
+			if c.word != "misdirected-mail" && c.word != "misdelivery" && c.word != "theft" && c.word != "lost-media" {
+				return false
+			}
+			r.sentWrongly = strings.HasPrefix(c.word, "misd")
+			r.propose(incident.Fact{Key: "cause", Value: incident.Value{Word: c.word}}, l.from+m[0], l.from+m[1], "").by("title")
+			return true
+		}
+	}
+	return false
 }
 
 // damages are what may follow of a leak, as notices name them.

@@ -1,6 +1,7 @@
 package extract
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -16,7 +17,7 @@ var futureJA = ruleBoth("futureJA")
 
 // resolveTimes completes every time. Those at or behind an addendum are said on its day.
 func (r *reader) resolveTimes() {
-	res := &resolver{base: r.base, zone: r.zone, lines: r.lines, oneDay: r.oneDay()}
+	res := &resolver{base: r.base, zone: r.zone, lines: r.lines, oneDay: r.oneDay(), sole: r.soleYear()}
 	for _, w := range r.times {
 		if l := r.lines[w.line]; w.rel == absolute && w.d > 0 && r.isAddendum(l) && l.to-l.from < 100 {
 			if day := date(w.y, w.m, w.d); day.After(res.known) {
@@ -53,6 +54,20 @@ func (r *reader) addedOn(w *when) incident.Moment {
 }
 
 var addedHead = ruleBoth("addedHead")
+
+// soleYear is the year of every date that has one, or 0 where they have several.
+func (r *reader) soleYear() int {
+	year := 0
+	for _, w := range r.times {
+		if w.rel == absolute && w.y != year {
+			if year != 0 {
+				return 0
+			}
+			year = w.y
+		}
+	}
+	return year
+}
 
 // oneDay reports whether every day that the text names is the same.
 func (r *reader) oneDay() bool {
@@ -150,7 +165,7 @@ func (r *reader) around(first, last *when, i int) context {
 		}
 	}
 	for j := i + 1; j < len(r.times) && r.times[j].from < to; j++ {
-		if r.times[j].rel != onlyYear && !modifier.MatchString(r.s[min(r.times[j].to, s.to):s.to]) {
+		if tail := r.s[min(r.times[j].to, s.to):s.to]; r.times[j].rel != onlyYear && !modifier.MatchString(tail) && !(r.times[j].moment.Precision == incident.Month && whoPeriod.MatchString(tail)) {
 			to = r.times[j].from
 			break
 		}
@@ -178,12 +193,12 @@ func (r *reader) around(first, last *when, i int) context {
 		c.label = l.under
 		if first.line > 0 {
 			above := r.lines[first.line-1]
-			if above.to-above.from < 60 {
+			if above.to-above.from < 60 || l.to-l.from < 120 && r.s[l.from] == '(' { // a line in brackets is said of the one above
 				c.label = strings.Trim(r.s[above.from:above.to], "■◆●・【】:<>() ")
 			}
 		}
 		// A list gives the time on one line and what happened on the next.
-		if strings.TrimSpace(c.after) == "" && first.line+1 < len(r.lines) && l.section == secStory {
+		if strings.Trim(c.after, " 】)〉>]:") == "" && first.line+1 < len(r.lines) && l.section == secStory {
 			next := r.lines[first.line+1]
 			c.after = firstBytes(r.s[next.from:next.to], 400)
 			c.rest = firstBytes(r.s[next.from:next.to], 900)
@@ -223,6 +238,7 @@ var (
 	reportedLater = ruleJA("reportedLater")
 	reportGot     = ruleJA("reportGot")
 	toldIt        = ruleJA("toldIt")
+	toldUsIt      = ruleJA("toldUsIt")
 	firstClause   = ruleJA("firstClause")
 )
 
@@ -231,6 +247,9 @@ var asOfTail = ruleJA("asOfTail")
 // placeJA proposes what happened at w, or from w to last.
 func (r *reader) placeJA(w, last *when, c context) {
 	if last != w {
+		if !r.has("discovered") && toldUs.MatchString(c.after) && r.foundJA(c.after, c) {
+			r.moment("discovered", w, "") // 13時20分から14時の間に、お二人から連絡をいただいた
+		}
 		if !asOfTail.MatchString(c.after) && !r.has("persons-notified") && personRE.MatchString(c.before+c.after) && toldVerb.MatchString(c.after) && !notDone.MatchString(c.after) {
 			r.moment("persons-notified", w, "")
 		}
@@ -268,7 +287,7 @@ func (r *reader) labelledJA(w *when, c context) bool {
 	switch {
 	case len(label) >= 60:
 		return false
-	case foundLabel.MatchString(label) && !strings.Contains(label, "お客様"):
+	case foundLabel.MatchString(label) && !strings.Contains(label, "お客様") && !(w.rel == dayShift && strings.HasSuffix(label, "した")):
 		r.moment("discovered", w, "")
 		return true
 	case startLabel.MatchString(label):
@@ -295,10 +314,10 @@ func (r *reader) besideJA(w *when, c context) bool {
 		r.moment("persons-notified", w, "")
 		return true
 	}
-	if w.moment.Precision == incident.Month && ofMonth.MatchString(c.after) { // 2020年12月末のふるさと納税
+	if w.moment.Precision == incident.Month && (ofMonth.MatchString(c.after) || whoPeriod.MatchString(c.after)) { // 2020年12月末のふるさと納税, 3月に通っていた園児
 		return true
 	}
-	return otherEvent.MatchString(c.after) || r.question(c.sentence) || firstReport.MatchString(c.after) || negatedFind.MatchString(c.after) ||
+	return otherEvent.MatchString(c.after) || r.question(c.sentence) || firstReport.MatchString(c.after) || negatedFind.MatchString(c.after) && !r.toRegulator(c.after, c) ||
 		postscript.MatchString(c.after) && r.update && !privately.MatchString(firstClause.FindString(c.after)) ||
 		strings.Contains(lastBytes(c.before, 30), "過去") ||
 		notDone.MatchString(c.after) && !strings.Contains(c.after, "ました") && !strings.Contains(c.after, "した")
@@ -339,13 +358,20 @@ func (r *reader) cutJA(w *when, c context) {
 // toldJA proposes when the regulator and those concerned were told.
 func (r *reader) toldJA(w *when, c context) {
 	if r.toRegulator(c.after, c) {
+		if strings.Contains(c.after, commission) && r.has("regulator-notified") && !strings.Contains(r.told, commission) {
+			r.takeBack("regulator-notified") // the ministry was told before it
+		}
+		if !r.has("regulator-notified") {
+			r.told = c.after
+		}
 		r.moment("regulator-notified", w, "")
 	}
 	if label := strings.TrimSpace(c.before); personRE.MatchString(label+"に") && toldLabel.MatchString(label) {
 		r.moment("persons-notified", w, "")
 	}
 	toThem := personRE.MatchString(c.before+c.after) || toPeople.MatchString(r.lines[w.line].under)
-	wrongly := r.sentWrongly && !amends.MatchString(c.after) || sentWrong.MatchString(c.after) // this is the mail that went wrong
+	wrongly := r.sentWrongly && !amends.MatchString(c.after) || sentWrong.MatchString(c.after) || // this is the mail that went wrong
+		askedToDelete.MatchString(c.after) && !apologised.MatchString(c.after)
 	if !r.has("persons-notified") && toThem && !wrongly && toldVerb.MatchString(c.after) && !notDone.MatchString(c.after) {
 		r.moment("persons-notified", w, "")
 	}
@@ -362,8 +388,27 @@ func (r *reader) beganJA(after string) bool {
 	if r.sentWrongly && sentVerb.MatchString(after) && !amends.MatchString(after) {
 		return true
 	}
+	if sentOnly.MatchString(occurred.FindString(firstBytes(after, 500))) && slices.Contains(notBySending, r.causeWord()) {
+		return false
+	}
 	return occurred.MatchString(firstBytes(after, 500)) && !(amends.MatchString(after) && !leakStrong.MatchString(after)) &&
 		!r.negative(firstClause.FindString(after)) && !elsewhere.MatchString(after)
+}
+
+// notBySending are causes that do not begin with something that was sent or put up; sentOnly is such a beginning.
+var (
+	notBySending = []string{"lost-media", "theft", "intrusion", "malware", "ransomware", "web-skimming", "credential-stuffing"}
+	sentOnly     = ruleJA("sentOnly")
+)
+
+// causeWord is the cause that was proposed.
+func (r *reader) causeWord() string {
+	for _, p := range r.proposals {
+		if p.Fact.Key == "cause" {
+			return p.Fact.Value.Word
+		}
+	}
+	return ""
 }
 
 // A date may stand between what was cut off and the verb: 決済を5月27日に停止しました.
@@ -388,6 +433,8 @@ var (
 	// sentVerb is the sending that went wrong, where the text is about one; amends are the mails that apologise for it.
 	sentVerb = ruleJA("sentVerb")
 	amends   = ruleJA("amends")
+
+	askedToDelete, apologised = ruleJA("askedToDelete"), ruleJA("sorryRE")
 )
 
 // sinceRE is a beginning of which the text gives no end: 8月15日1時29分から、大量のアクセスがあり.
@@ -499,7 +546,7 @@ var goodNews = ruleJA("goodNews")
 // foundJA reports whether what stands behind a time tells of the discovery.
 func (r *reader) foundJA(after string, c context) bool {
 	m := foundVerb.FindStringIndex(after)
-	if toldIt.MatchString(after) || occurredThen.MatchString(after) {
+	if toldIt.MatchString(after) && !toldUsIt.MatchString(after) || occurredThen.MatchString(after) || sinceThen.MatchString(after) || m != nil && wePassed.MatchString(after[m[0]:]) {
 		return false
 	}
 	if r.lines[r.sentenceAt(c.at).line].section == secStory && fromWhom.MatchString(after) {
@@ -521,9 +568,15 @@ func (r *reader) foundJA(after string, c context) bool {
 	return true
 }
 
+var (
+	// sinceThen begins what was so from then on, found out later; wePassed is how an author says that it told somebody.
+	sinceThen = ruleJA("sinceThen")
+	wePassed  = ruleJA("wePassed")
+)
+
 // foundFirst reports whether the discovery is told before the occurrence.
 func (r *reader) foundFirst(after string) bool {
-	if toldIt.MatchString(after) || occurredThen.MatchString(after) {
+	if toldIt.MatchString(after) && !toldUsIt.MatchString(after) || occurredThen.MatchString(after) {
 		return false
 	}
 	if factFound.MatchString(after) {

@@ -34,27 +34,73 @@ var (
 	trailingDate = ruleBoth("trailingDate")
 )
 
-// titleOf proposes the title: the first line near the beginning that ends as titles do and names what happened.
+// titleOf proposes the title: the first line near the beginning that ends as titles do and names what happened. Behind the first
+// sentence stand the headings of parts, which end so too.
 func (r *reader) titleOf() {
-	for i, l := range r.lines {
-		if i >= maxHead {
-			return
-		}
-		s := serial.ReplaceAllString(r.s[l.from:l.to], "")
-		s = strings.TrimSpace(trailingDate.ReplaceAllString(s, ""))
-		n := utf8.RuneCountInString(s)
-		if numbered.MatchString(s) {
+	told := false
+	for i, l := range r.lines[:min(len(r.lines), maxHead)] {
+		line := r.s[l.from:l.to]
+		if told = told || strings.Contains(line, "。"); strings.Contains(line, "。") {
 			continue
 		}
-		if r.japanese() && titled(s) && titleNoun.MatchString(s) && n >= 8 && n <= 110 && !strings.Contains(s, "。") ||
-			!r.japanese() && englishTitle.MatchString(s) && n <= 140 {
-			s = strings.TrimSpace(strings.TrimLeft(s, "■◆●:"))
-			at := l.from + max(0, strings.Index(r.s[l.from:l.to], s))
-			r.propose(incident.Fact{Key: "title", Value: incident.Value{Text: plain(tidyName(s))}}, at, min(l.to, at+len(s)), "")
-			return
+		s, how := titleIn(line, r.japanese())
+		from := l.from
+		if i > 0 && !told && r.japanese() && how == "first" && strings.HasPrefix(line, s) {
+			if above := r.lines[i-1]; halfTitle.MatchString(r.s[above.from:above.to]) && isTitle(r.s[above.from:above.to]+s, true) {
+				s, from, how = r.s[above.from:l.from+len(s)], above.from, "joined"
+			}
 		}
+		if how != "joined" && !isTitle(s, r.japanese()) {
+			continue
+		}
+		from += max(0, strings.Index(r.s[from:l.to], s))
+		to := min(l.to, from+len(s))
+		if told {
+			how = "later"
+		}
+		if r.japanese() {
+			s = strings.ReplaceAll(s, "\n", "")
+		}
+		r.propose(incident.Fact{Key: "title", Value: incident.Value{Text: plain(tidyName(s))}}, from, to, "").by(how)
+		return
 	}
 }
+
+// isTitle reports whether s ends as titles do and names what happened.
+func isTitle(s string, japanese bool) bool {
+	n := utf8.RuneCountInString(s)
+	if numbered.MatchString(s) {
+		return false
+	}
+	if !japanese {
+		return englishTitle.MatchString(s) && n <= 140
+	}
+	return n >= 8 && n <= 110 && (titled(s) || n >= 14 && nounTitle.MatchString(s)) && titleNoun.MatchString(s)
+}
+
+// titleIn takes from a line what may be the title in it, without what an archive or a site puts around it, and says of what it was freed.
+func titleIn(line string, japanese bool) (s, how string) {
+	s = strings.TrimSpace(trailingDate.ReplaceAllString(serial.ReplaceAllString(line, ""), ""))
+	how = "first"
+	if k := strings.LastIndex(s, " > "); k >= 0 {
+		s, how = s[k+len(" > "):], "trail" // where on its site the page is
+	}
+	if !japanese || numbered.MatchString(s) {
+		return s, how
+	}
+	if m := titleOwner.FindStringSubmatchIndex(s); m != nil && isTitle(s[m[1]:], true) {
+		s, how = s[m[1]:], "owner"
+	} else if m := titleTail.FindStringIndex(s); m != nil && !titled(s) && isTitle(s[:m[0]], true) {
+		s, how = s[:m[0]], "owner"
+	}
+	return strings.TrimSpace(strings.TrimLeft(s, "■◆●・•:")), how
+}
+
+// nounTitle ends the title of a note.
+var nounTitle = ruleBoth("nounTitle")
+
+// halfTitle is a line that goes on in the next; titleTail is who publishes, behind the title.
+var halfTitle, titleTail = ruleJA("halfTitle"), ruleJA("titleTail")
 
 // numbered heads a part of the text.
 var numbered = ruleBoth("numbered")

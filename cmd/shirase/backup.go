@@ -1,0 +1,205 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"shirase/internal/backup"
+	"shirase/internal/files"
+	"shirase/internal/hint"
+	"shirase/internal/index"
+	"shirase/internal/language"
+	"shirase/internal/publish"
+	"shirase/internal/roster"
+	"shirase/internal/store"
+)
+
+func (a *app) cmdBackup() *cobra.Command {
+	var recipient string
+	var copies bool
+	c := &cobra.Command{
+		Use:   "backup DEST",
+		Short: "Add a backup to a folder, while the instance is served",
+		Long: `Adds one consistent set to the folder DEST: database, ledger, layers, rosters,
+corpora of passwords, settings. Files that the folder has are not written again; all
+of them are read back and hashed, and the backup counts from then on: one that did
+not come to its end is none. With PostgreSQL its pg_dump is run for the database.
+
+Keys are not part of it. --keys-to makes copies of them beside it, each sealed to an
+age recipient and a file of its own, and records them: shredding a case destroys
+its key here, and --copies lists the copies that it does not reach.`,
+		Example: `  shirase backup /mnt/backup/shirase
+  shirase backup /mnt/backup/shirase --keys-to age1...
+  shirase backup --copies`,
+		Args: func(c *cobra.Command, args []string) error {
+			if copies {
+				return cobra.NoArgs(c, args)
+			}
+			return cobra.ExactArgs(1)(c, args)
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			in, vkey, err := a.openToVerify(c.Context())
+			if err != nil {
+				return err
+			}
+			defer in.close()
+			register, err := backup.Open(c.Context(), in.db)
+			if err != nil {
+				return err
+			}
+			if copies {
+				return a.printCopies(c.Context(), register)
+			}
+			report, err := register.Run(c.Context(), a.backedUp(in, vkey, recipient), args[0])
+			if err != nil {
+				return err
+			}
+			return a.printBackup(report, "backup")
+		},
+	}
+	c.Flags().StringVar(&recipient, "keys-to", "", "age recipient to whom copies of the keys are sealed (age1...)")
+	c.Flags().BoolVar(&copies, "copies", false, "list the sealed copies of keys that were made, and back up nothing")
+	return c
+}
+
+// backedUp is what a backup is of: all that is in the data folder but what the settings say are secrets.
+func (a *app) backedUp(in *instance, vkey, recipient string) backup.Source {
+	secrets := []string{a.op().StoreFile, a.op().StorePasswordFile, a.op().TLS.KeyFile}
+	return backup.Source{Data: a.op().Data, LedgerKey: vkey, Seq: in.seq, Keys: in.keys, Recipient: recipient,
+		Without: slices.DeleteFunc(secrets, func(s string) bool { return s == "" })}
+}
+
+// seq is the number of the newest statement; 0 where nothing is published.
+func (in *instance) seq(ctx context.Context) (int64, error) {
+	st, _, _, err := in.index.Statement(ctx)
+	if errors.Is(err, index.ErrNone) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return st.Seq, nil
+}
+
+func (a *app) printBackup(r backup.Report, what string) error {
+	return a.print(r, func(w io.Writer) {
+		rows := [][2]string{{what, language.Digits(r.Number)}, {"files", language.Digits(r.Files)}, {"bytes", language.Digits(r.Bytes)},
+			{"written", language.Digits(r.Written)}, {"statement", language.Digits(r.Seq)}, {"verified", "every byte"}}
+		if r.Keys > 0 {
+			rows = append(rows, [2]string{"keys sealed", language.Digits(int64(r.Keys))})
+		}
+		table(w, rows)
+	})
+}
+
+func (a *app) printCopies(ctx context.Context, register *backup.Register) error {
+	list, err := register.Copies(ctx, "")
+	if err != nil {
+		return err
+	}
+	return a.print(map[string]any{"copies": list}, func(w io.Writer) {
+		for _, c := range list {
+			fmt.Fprintf(w, "%s: %s, sealed to %s, %s\n", c.Key, filepath.Join(c.Place, filepath.FromSlash(c.File)), c.Recipient, c.Made.Format("2006-01-02"))
+		}
+		if len(list) == 0 {
+			fmt.Fprintln(w, "No copy of a key was recorded. Copies that were made by other means are not known here.")
+		}
+	})
+}
+
+func (a *app) cmdRestore() *cobra.Command {
+	var identities string
+	c := &cobra.Command{
+		Use:   "restore SRC",
+		Short: "Bring back the newest backup of a folder",
+		Long: `Brings back the newest whole backup of the folder SRC into a data folder that is
+missing or empty, and into an empty database with PostgreSQL. Every byte is compared
+with the backup's manifest, and then the whole is verified as shirase ledger verify
+does; what does not verify is not left behind.
+
+The keys are needed to serve and not to restore: put them back from where they are
+kept, or, from sealed copies in SRC, with --identity and the age identity that opens
+them.
+
+What was published after the backup is lost, and everybody who has seen it can prove
+that: restore the newest one there is.`,
+		Example: "  shirase restore /mnt/backup/shirase\n  shirase restore /mnt/backup/shirase --identity key.txt",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if _, err := a.settings(); err != nil {
+				return err
+			}
+			if err := a.checkKeysOutside(); err != nil {
+				return err
+			}
+			url, err := a.op().StoreURL()
+			if err != nil {
+				return err
+			}
+			report, err := backup.Restore(c.Context(), args[0], backup.Target{Data: a.op().Data, Store: url, Verify: a.verifyRestored})
+			if err != nil {
+				return err
+			}
+			if identities != "" {
+				names, err := a.unseal(args[0], identities)
+				if err != nil {
+					return fmt.Errorf("the data is restored; %w", err)
+				}
+				report.Keys = len(names)
+			}
+			if err := a.printBackup(report, "restored backup"); err != nil {
+				return err
+			}
+			a.say("Next: shirase doctor, then shirase serve")
+			return nil
+		},
+	}
+	c.Flags().StringVar(&identities, "identity", "", "file with the age identity that opens the sealed copies of keys in SRC")
+	return c
+}
+
+// unseal brings keys back from sealed copies.
+func (a *app) unseal(place, identities string) ([]string, error) {
+	keys, err := files.OpenKeys(a.op().KeysDir())
+	if err != nil {
+		return nil, err
+	}
+	defer keys.Close()
+	return backup.Unseal(place, identities, keys)
+}
+
+// verifyRestored verifies what was brought back, without any key.
+func (a *app) verifyRestored(ctx context.Context, m *backup.Manifest) error {
+	in := &instance{}
+	defer in.close()
+	var err error
+	if in.dir, err = files.Open(filepath.Join(a.op().Data, "files")); err != nil {
+		return err
+	}
+	url, err := a.storeURL()
+	if err != nil {
+		return err
+	}
+	if in.db, err = store.Open(ctx, url); err != nil {
+		return err
+	}
+	if in.index, err = index.New(ctx, in.db, in.dir); err != nil {
+		return err
+	}
+	_, err = publish.Verify(ctx, in.db, in.dir, in.index, m.LedgerKey)
+	if err == nil {
+		var rosters roster.Files
+		rosters, err = roster.VerifyFiles(ctx, in.db, in.dir)
+		err = errors.Join(append(rosters.Wrong, err)...)
+	}
+	if err != nil {
+		return hint.Add(fmt.Errorf("what was restored does not verify: %w", err), "nothing was left behind; restore an earlier backup: move the newest file out of SRC/backups")
+	}
+	return nil
+}
