@@ -19,10 +19,6 @@ import (
 var (
 	// ErrNotPinned says that nothing is known of a ledger yet.
 	ErrNotPinned = errors.New("the ledger's key is not pinned")
-	// ErrRollback says that a server shows an older statement than it showed before.
-	ErrRollback = errors.New("the server shows an older statement than it showed before")
-	// ErrFork says that a server shows another statement under a number it used before.
-	ErrFork = errors.New("the server shows another statement under a number it used before")
 	// ErrLedgerChanged says that a server that had one ledger now has another.
 	ErrLedgerChanged = errors.New("the server answers from another ledger than before")
 )

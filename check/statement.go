@@ -6,10 +6,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"time"
-	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -18,7 +16,9 @@ import (
 // Limits of what a statement may be.
 const (
 	MaxStatement   = 4 << 20        // bytes
-	MaxLife        = 48 * time.Hour // from time to expires
+	MaxLife        = 48 * time.Hour // from time to expires, version 1
+	LifeWitnessed  = 24 * time.Hour // version 2, where its policy has a quorum
+	LifeAlone      = 6 * time.Hour  // version 2, where it has none
 	MaxPad         = 16 << 20       // bytes of a bucket response
 	MaxLocatorBits = 24
 	maxInt         = 1<<53 - 1 // RFC 8785 numbers are IEEE doubles
@@ -97,29 +97,56 @@ type State string
 const (
 	Investigating State = "investigating" // the scope is not settled: nothing is sealed
 	Final         State = "final"         // the scope is settled and sealed
+	Reopened      State = "reopened"      // it was final and is examined again; what was sealed is still asked
 	ByMail        State = "by-mail"       // sensitive: in no public index, answered by mail only
 	Retired       State = "retired"       // its key is gone: no answer is given any more
+	Withdrawn     State = "withdrawn"     // the id was a mistake: no answer
+)
+
+// Sealed reports whether the incident's revision is in the index.
+func (s State) Sealed() bool { return s == Final || s == Reopened }
+
+// KeyState says what a key of a statement of version 2 may still be used for.
+type KeyState string
+
+const (
+	KeyLive        KeyState = "live"
+	KeyCompromised KeyState = "compromised" // somebody else may have it: who has it can test addresses
+	KeyEnded       KeyState = "ended"       // it evaluates nothing any more, and never will again
 )
 
 // Statement describes the whole published index at one time. It is written as
 // RFC 8785 canonical JSON and is authentic by its inclusion in the ledger.
+// Members that version 1 does not have are nil or empty there.
 type Statement struct {
-	V           int        `json:"v"` // 1
+	V           int        `json:"v"` // 1 or 2
 	Seq         int64      `json:"seq"`
 	Prev        Hash       `json:"prev"` // SHA-256 of the statement before; zeros for the first
 	Time        Time       `json:"time"`
 	Expires     Time       `json:"expires"`
 	PhoneRegion string     `json:"phoneRegion"`
+	Ledger      *Signing   `json:"ledger,omitzero"` // version 2
 	Keys        []Key      `json:"keys"`
 	Layers      []Layer    `json:"layers"`
 	Incidents   []Incident `json:"incidents"`
 }
+
+// Signing says who signs the ledger now, who will next, and who witnesses it.
+type Signing struct {
+	Key    Hash   `json:"key"`    // SHA-256 of the vkey's text that signs now
+	Next   Hash   `json:"next"`   // SHA-256 of the text of the vkey that alone may follow
+	Policy string `json:"policy"` // C2SP tlog-policy without log lines; "" asks for no witness
+}
+
+// VKeyHash is how a statement names a ledger's verifier key.
+func VKeyHash(vkey string) Hash { return sha256.Sum256([]byte(vkey)) }
 
 // Key is an evaluator's public key under which layers are sealed.
 type Key struct {
 	ID          string    `json:"id"`
 	LocatorBits int       `json:"locatorBits"`
 	Public      PublicKey `json:"public"`
+	State       KeyState  `json:"state,omitzero"` // version 2
 }
 
 // Layer is a served layer: the fold of its sources.
@@ -151,6 +178,34 @@ type Incident struct {
 	AsOf         Time              `json:"asOf"`
 	Counts       map[string]int64  `json:"counts"` // entries by kind of identity
 	Sets         [][]string        `json:"sets"`   // exposure sets; an entry names one by number
+
+	// Version 2, where neither is nil.
+	Unreadable map[string]int64 `json:"unreadable,omitzero"` // accounts without a readable identity of a kind; under Rows, rows that could not be read
+	Superseded []Superseded     `json:"superseded,omitzero"` // earlier revisions that are still served, ascending
+}
+
+// Rows is the name in Incident.Unreadable of rows that are of no kind.
+const Rows = "rows"
+
+// Superseded is what an entry of an earlier revision opens to.
+type Superseded struct {
+	Revision string           `json:"revision"`
+	Counts   map[string]int64 `json:"counts"`
+	Sets     [][]string       `json:"sets"`
+}
+
+// Exposed gives counts and exposure sets of a revision of the incident: its own,
+// or those of one that it superseded. ok is false where it lists neither.
+func (in *Incident) Exposed(revision string) (counts map[string]int64, sets [][]string, ok bool) {
+	if in.State.Sealed() && in.Revision == revision {
+		return in.Counts, in.Sets, true
+	}
+	for i := range in.Superseded {
+		if in.Superseded[i].Revision == revision {
+			return in.Superseded[i].Counts, in.Superseded[i].Sets, true
+		}
+	}
+	return nil, nil, false
 }
 
 // Canonical checks the statement and gives its canonical bytes.
@@ -230,193 +285,4 @@ func (s *Statement) Incident(id string) *Incident {
 		return nil
 	}
 	return &s.Incidents[i]
-}
-
-// Validate checks the statement against itself: order, limits, and that every
-// final incident is in exactly one layer whose sources add up.
-func (s *Statement) Validate() error {
-	err := s.validate()
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrStatement, err)
-	}
-	return nil
-}
-
-var (
-	regionPattern = regexp.MustCompile(`^[A-Z]{2}$`)
-	langPattern   = regexp.MustCompile(`^[a-z]{2}$`)
-	classPattern  = regexp.MustCompile(`^[a-z][a-z0-9-]{0,39}(:[a-z][a-z0-9-]{0,19})?$`)
-)
-
-func (s *Statement) validate() error {
-	switch {
-	case s.V != 1:
-		return fmt.Errorf("v is %d, and this program reads 1", s.V)
-	case s.Seq < 1 || s.Seq > maxInt:
-		return errors.New("seq is out of range")
-	case (s.Seq == 1) != (s.Prev == Hash{}):
-		return errors.New("prev is zero in the first statement and only there")
-	case !s.Expires.After(s.Time.Time) || s.Expires.Sub(s.Time.Time) > MaxLife:
-		return errors.New("expires is not within 48 hours after time")
-	case !regionPattern.MatchString(s.PhoneRegion):
-		return errors.New("phoneRegion is not two capital letters")
-	case len(s.Keys) > 2:
-		return errors.New("more than two keys")
-	}
-	if err := s.validateKeys(); err != nil {
-		return err
-	}
-	if err := s.validateIncidents(); err != nil {
-		return err
-	}
-	return s.validateLayers()
-}
-
-func (s *Statement) validateKeys() error {
-	for i, k := range s.Keys {
-		at := fmt.Sprintf("keys[%d]", i)
-		switch {
-		case !ValidIncident(k.ID):
-			return fmt.Errorf("%s: id is not [a-z0-9-]{1,64}", at)
-		case i > 0 && s.Keys[i-1].ID >= k.ID:
-			return fmt.Errorf("%s: keys are not in the order of their ids", at)
-		case k.LocatorBits < 1 || k.LocatorBits > MaxLocatorBits:
-			return fmt.Errorf("%s: locatorBits is not 1 to 24", at)
-		}
-		if _, err := decodeElement(k.Public[:]); err != nil {
-			return fmt.Errorf("%s: public: %w", at, err)
-		}
-	}
-	return nil
-}
-
-func (s *Statement) validateIncidents() error {
-	for i := range s.Incidents {
-		in := &s.Incidents[i]
-		if i > 0 && s.Incidents[i-1].ID >= in.ID {
-			return fmt.Errorf("incidents[%d]: incidents are not in the order of their ids", i)
-		}
-		if err := in.validate(); err != nil {
-			return fmt.Errorf("incidents[%d]: %w", i, err)
-		}
-	}
-	return nil
-}
-
-func (in *Incident) validate() error {
-	switch {
-	case !ValidIncident(in.ID):
-		return errors.New("id is not [a-z0-9-]{1,64}")
-	case !revisionPattern.MatchString(in.Revision):
-		return errors.New("revision is not a decimal without leading zeros")
-	case !textOK(in.Organisation):
-		return errors.New("organisation is empty or too long")
-	case len(in.Title) < 1 || len(in.Title) > 16:
-		return errors.New("title is wanted in 1 to 16 languages")
-	case len(in.Sets) > maxSets:
-		return errors.New("more than 65536 sets")
-	}
-	for lang, t := range in.Title {
-		if !langPattern.MatchString(lang) || !textOK(t) {
-			return errors.New("title is not a text by two-letter language")
-		}
-	}
-	for kind, n := range in.Counts {
-		if (kind != "email" && kind != "phone" && kind != "account") || n < 1 || n > maxInt {
-			return errors.New("counts has an unknown kind or a number below one")
-		}
-	}
-	for _, set := range in.Sets {
-		if len(set) < 1 || len(set) > 64 || !slices.IsSorted(set) || len(slices.Compact(slices.Clone(set))) != len(set) {
-			return errors.New("a set is not 1 to 64 classes in order")
-		}
-		for _, c := range set {
-			if !classPattern.MatchString(c) {
-				return fmt.Errorf("%q is not a data class", c)
-			}
-		}
-	}
-	switch in.State {
-	case Final:
-		if in.Revision == "0" || len(in.Sets) == 0 || len(in.Counts) == 0 {
-			return errors.New("a final incident has a revision from 1, counts and sets")
-		}
-	case Investigating, ByMail, Retired:
-	default:
-		return fmt.Errorf("state %q is unknown", in.State)
-	}
-	return nil
-}
-
-func (s *Statement) validateLayers() error {
-	placed := map[string]bool{}
-	for i := range s.Layers {
-		l := &s.Layers[i]
-		if i > 0 && bytes.Compare(s.Layers[i-1].ID[:], l.ID[:]) >= 0 {
-			return fmt.Errorf("layers[%d]: layers are not in the order of their ids", i)
-		}
-		if err := s.validateLayer(l, placed); err != nil {
-			return fmt.Errorf("layers[%d]: %w", i, err)
-		}
-	}
-	for i, in := range s.Incidents {
-		if in.State == Final && !placed[in.ID] {
-			return fmt.Errorf("incidents[%d]: %s is final and in no layer", i, in.ID)
-		}
-	}
-	return nil
-}
-
-func (s *Statement) validateLayer(l *Layer, placed map[string]bool) error {
-	k := s.Key(l.Key)
-	switch {
-	case k == nil:
-		return errors.New("its key is not among the keys")
-	case l.N < 1 || l.N > MaxEntries:
-		return errors.New("n is out of range")
-	case l.Bits != BucketBits(l.N, k.LocatorBits):
-		return fmt.Errorf("bits is %d and follows from n as %d", l.Bits, BucketBits(l.N, k.LocatorBits))
-	case l.ID != l.Root:
-		return errors.New("id is not the root")
-	case l.Pad < bucketSize(0, l.Bits) || l.Pad > MaxPad:
-		return errors.New("pad is out of range")
-	case len(l.Sources) == 0:
-		return errors.New("it has no sources")
-	case len(l.Sources) == 1 && l.Sources[0].Root != l.Root:
-		return errors.New("its one source has another root")
-	}
-	var sum int64
-	for j, src := range l.Sources {
-		in := s.Incident(src.Incident)
-		switch {
-		case j > 0 && l.Sources[j-1].Incident >= src.Incident:
-			return errors.New("sources are not in the order of their incidents")
-		case in == nil || in.State != Final || in.Revision != src.Revision:
-			return fmt.Errorf("source %q is not the current revision of a final incident", src.Incident)
-		case placed[src.Incident]:
-			return fmt.Errorf("incident %s is in two layers", src.Incident)
-		case src.N < 1 || src.N > l.N:
-			return fmt.Errorf("source %s: n is out of range", src.Incident)
-		}
-		var counted int64
-		for _, n := range in.Counts {
-			if counted += n; counted > maxInt {
-				return fmt.Errorf("incident %s: counts overflow", src.Incident)
-			}
-		}
-		if counted != src.N {
-			return fmt.Errorf("incident %s counts %d entries and its source holds %d", src.Incident, counted, src.N)
-		}
-		placed[src.Incident] = true
-		sum += src.N
-	}
-	if sum != l.N {
-		return fmt.Errorf("n is %d and its sources add up to %d", l.N, sum)
-	}
-	return nil
-}
-
-// textOK bounds a text that people read.
-func textOK(s string) bool {
-	return s != "" && len(s) <= 1000 && utf8.ValidString(s)
 }

@@ -31,6 +31,13 @@ func TestStatementRoundTrip(t *testing.T) {
 // every one of them has to be refused by whoever reads it.
 var dishonest = map[string]func(*Statement){
 	"v":                       func(s *Statement) { s.V = 2 },
+	"v-3":                     func(s *Statement) { s.V = 3 },
+	"ledger":                  func(s *Statement) { s.Ledger = &Signing{Next: Hash{1}} },
+	"key-state":               func(s *Statement) { s.Keys[0].State = KeyLive },
+	"state-reopened":          func(s *Statement) { s.Incident("naver-2013").State = Reopened },
+	"state-withdrawn":         func(s *Statement) { s.Incident("old-2010").State = Withdrawn },
+	"unreadable":              func(s *Statement) { s.Incidents[0].Unreadable = map[string]int64{} },
+	"superseded":              func(s *Statement) { s.Incidents[0].Superseded = []Superseded{} },
 	"seq-zero":                func(s *Statement) { s.Seq = 0 },
 	"seq-huge":                func(s *Statement) { s.Seq = 1 << 53 },
 	"prev-in-first":           func(s *Statement) { s.Prev[0] = 1 },
@@ -39,7 +46,7 @@ var dishonest = map[string]func(*Statement){
 	"expires-at-time":         func(s *Statement) { s.Expires = s.Time },
 	"expires-too-late":        func(s *Statement) { s.Expires = At(s.Time.Add(MaxLife + time.Second)) },
 	"phone-region":            func(s *Statement) { s.PhoneRegion = "jp" },
-	"three-keys":              func(s *Statement) { s.Keys = append(s.Keys, Key{"k3", 16, s.Keys[0].Public}) },
+	"three-keys":              func(s *Statement) { s.Keys = append(s.Keys, Key{ID: "k3", LocatorBits: 16, Public: s.Keys[0].Public}) },
 	"keys-out-of-order":       func(s *Statement) { s.Keys[0], s.Keys[1] = s.Keys[1], s.Keys[0] },
 	"key-twice":               func(s *Statement) { s.Keys[1] = s.Keys[0] },
 	"key-id":                  func(s *Statement) { s.Keys[1].ID = "K2" },

@@ -2,6 +2,7 @@ package check
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
@@ -38,6 +39,8 @@ type world struct {
 	proof  string
 	now    time.Time
 	spoil  bool // seal as a dishonest operator could
+
+	witnesses map[string]*torchwood.CosignatureSigner // cosign what the ledger shows
 }
 
 // newDamagedWorld publishes a layer in which worldAffected's entry has a wrong
@@ -61,6 +64,8 @@ const (
 	worldStranger = "nobody@example.com"
 )
 
+const worldOrigin = "ledger.example.org/check"
+
 var worldTime = time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
 
 func newWorld(t testing.TB) *world { return makeWorld(t, false) }
@@ -68,7 +73,7 @@ func newWorld(t testing.TB) *world { return makeWorld(t, false) }
 func makeWorld(t testing.TB, spoil bool) *world {
 	t.Helper()
 	w := &world{t: t, spoil: spoil, keys: map[string]*EvaluatorKey{}, layers: map[Hash][]byte{}, now: worldTime.Add(time.Hour)}
-	skey, vkey, err := note.GenerateKey(&stream{seed: "ledger"}, "ledger.example.org/check")
+	skey, vkey, err := note.GenerateKey(&stream{seed: "ledger"}, worldOrigin)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,7 +177,9 @@ func (w *world) open(root Hash) *LayerFile {
 }
 
 func (w *world) fold(key string, sources ...Source) Layer {
-	slices.SortFunc(sources, func(a, b Source) int { return strings.Compare(a.Incident, b.Incident) })
+	slices.SortFunc(sources, func(a, b Source) int {
+		return cmp.Or(strings.Compare(a.Incident, b.Incident), cmp.Compare(number(a.Revision), number(b.Revision)))
+	})
 	var files []*LayerFile
 	for _, s := range sources {
 		files = append(files, w.open(s.Root))
@@ -349,6 +356,11 @@ func clone(t testing.TB, s *Statement) *Statement {
 		in := &c.Incidents[i]
 		in.Title, in.Counts = maps.Clone(in.Title), maps.Clone(in.Counts)
 		in.Sets = slices.Clone(in.Sets)
+		in.Unreadable, in.Superseded = maps.Clone(in.Unreadable), slices.Clone(in.Superseded)
+	}
+	if s.Ledger != nil {
+		l := *s.Ledger
+		c.Ledger = &l
 	}
 	return &c
 }

@@ -1,0 +1,288 @@
+package check
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"filippo.io/torchwood"
+	"golang.org/x/mod/sumdb/note"
+)
+
+// Limits of a policy.
+const (
+	MaxPolicy    = 4 << 10 // bytes of a statement's policy
+	MaxWitnesses = 16      // of a statement's policy
+	maxPolicy    = 1 << 20 // bytes of a verifier's own
+	maxNamed     = 64      // logs, witnesses and groups of it, each
+)
+
+// Policy says whose signatures make a checkpoint good: one of the log's keys,
+// and a quorum of witnesses (C2SP tlog-policy). A policy without log keys says
+// nothing of the log: it is joined with what is pinned. It is a torchwood.Policy.
+type Policy struct {
+	logs      []ledgerKey
+	witnesses []Witness
+	quorum    *member // nil: none
+}
+
+// Witness is a witness that a policy names.
+type Witness struct {
+	Name string // within the policy
+	VKey string // C2SP signed-note vkey of type cosignature/v1
+	URL  string // where checkpoints are submitted; may be empty
+
+	verifier note.Verifier
+}
+
+// ledgerKey is a log's verifier key.
+type ledgerKey struct {
+	vkey string
+	v    note.Verifier
+}
+
+// member is a witness or a group of members, of which a number has to sign.
+type member struct {
+	witness note.Verifier // nil in a group
+	of      []*member
+	least   int  // members of the group
+	taken   bool // it is a member of a group already
+}
+
+// vkeyPattern is the one spelling of a vkey that policies take.
+var vkeyPattern = regexp.MustCompile(`^[!-*,-~]+\+[0-9a-f]{8}\+([A-Za-z0-9+/]+={0,2})$`)
+
+// ParsePolicy reads a policy: lines of log, witness, group and quorum. Beyond
+// C2SP tlog-policy it wants ASCII outside of comments, at most 64 of each, and
+// exactly the fields that are specified, so that every implementation reads
+// the same.
+func ParsePolicy(text []byte) (*Policy, error) {
+	if len(text) > maxPolicy {
+		return nil, fmt.Errorf("read a policy: longer than %d bytes", maxPolicy)
+	}
+	p, quorum, named := new(Policy), "", map[string]*member{"none": nil}
+	for i, line := range strings.Split(string(text), "\n") {
+		fields, err := policyFields(line)
+		if err == nil && len(fields) > 0 {
+			err = p.line(fields, named, &quorum)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read a policy: line %d: %w", i+1, err)
+		}
+	}
+	if quorum == "" {
+		return nil, errors.New("read a policy: there is no quorum line")
+	}
+	p.quorum = named[quorum]
+	return p, nil
+}
+
+// policyFields splits a line; a comment has no fields.
+func policyFields(line string) ([]string, error) {
+	comment := strings.HasPrefix(strings.TrimLeft(line, " \t"), "#")
+	for _, c := range []byte(line) {
+		if c != '\t' && c < 0x20 || c == 0x7f || !comment && (c >= 0x80 || c == '#') {
+			return nil, errors.New("a character that policies do not have")
+		}
+	}
+	if comment {
+		return nil, nil
+	}
+	return strings.FieldsFunc(line, func(r rune) bool { return r == ' ' || r == '\t' }), nil
+}
+
+// line takes in one line. named has the witnesses and groups before it.
+func (p *Policy) line(f []string, named map[string]*member, quorum *string) error {
+	want := map[string][2]int{"log": {2, 3}, "witness": {3, 4}, "group": {4, 3 + 2*maxNamed}, "quorum": {2, 2}}
+	fields, known := want[f[0]]
+	switch {
+	case !known:
+		return fmt.Errorf("%q is not log, witness, group or quorum", f[0])
+	case len(f) < fields[0] || len(f) > fields[1]:
+		return fmt.Errorf("%q has too few fields or too many", f[0])
+	}
+	_, defined := named[f[1]]
+	switch f[0] {
+	case "log":
+		return p.addLog(f[1])
+	case "quorum":
+		if *quorum != "" {
+			return errors.New("a second quorum")
+		}
+		if !defined {
+			return fmt.Errorf("%q is not defined above", f[1])
+		}
+		*quorum = f[1]
+		return nil
+	}
+	if defined {
+		return fmt.Errorf("the name %q is taken", f[1])
+	}
+	var m *member
+	var err error
+	if f[0] == "group" {
+		if len(named) > 2*maxNamed {
+			return fmt.Errorf("more than %d witnesses and groups", 2*maxNamed)
+		}
+		m, err = group(f[2], f[3:], named)
+	} else {
+		w := Witness{Name: f[1], VKey: f[2]}
+		if len(f) == 4 {
+			w.URL = f[3]
+		}
+		m, err = p.addWitness(w)
+	}
+	named[f[1]] = m
+	return err
+}
+
+func (p *Policy) addLog(vkey string) error {
+	key, err := vkeyBytes(vkey)
+	if err != nil {
+		return err
+	}
+	v, err := note.NewVerifier(vkey)
+	if err != nil {
+		return fmt.Errorf("a log's key: %w", err)
+	}
+	for _, l := range p.logs {
+		if have, _ := vkeyBytes(l.vkey); bytes.Equal(have, key) {
+			return errors.New("this log's key is there already")
+		}
+	}
+	if len(p.logs) == maxNamed {
+		return fmt.Errorf("more than %d logs", maxNamed)
+	}
+	p.logs = append(p.logs, ledgerKey{vkey, v})
+	return nil
+}
+
+func (p *Policy) addWitness(w Witness) (*member, error) {
+	key, err := vkeyBytes(w.VKey)
+	if err != nil {
+		return nil, err
+	}
+	if w.verifier, err = torchwood.NewCosignatureVerifier(w.VKey); err != nil {
+		return nil, fmt.Errorf("a witness's key: %w", err)
+	}
+	for _, have := range p.witnesses {
+		if b, _ := vkeyBytes(have.VKey); bytes.Equal(b, key) {
+			return nil, errors.New("this witness's key is there already")
+		}
+	}
+	if len(p.witnesses) == maxNamed {
+		return nil, fmt.Errorf("more than %d witnesses", maxNamed)
+	}
+	p.witnesses = append(p.witnesses, w)
+	return &member{witness: w.verifier}, nil
+}
+
+// vkeyBytes gives type and key of a vkey.
+func vkeyBytes(vkey string) ([]byte, error) {
+	m := vkeyPattern.FindStringSubmatch(vkey)
+	if m == nil {
+		return nil, errors.New("a key is name+hash+base64")
+	}
+	b, err := base64.StdEncoding.Strict().DecodeString(m[1])
+	if err != nil {
+		return nil, errors.New("a key is name+hash+base64")
+	}
+	return b, nil
+}
+
+var thresholdPattern = regexp.MustCompile(`^[1-9][0-9]{0,3}$`)
+
+func group(threshold string, names []string, named map[string]*member) (*member, error) {
+	g := &member{least: 1}
+	for _, n := range names {
+		m := named[n]
+		switch {
+		case m == nil:
+			return nil, fmt.Errorf("%q is not defined above", n)
+		case m.taken:
+			return nil, fmt.Errorf("%q is in a group already", n)
+		}
+		m.taken = true
+		g.of = append(g.of, m)
+	}
+	switch {
+	case threshold == "all":
+		g.least = len(g.of)
+	case threshold == "any":
+	case thresholdPattern.MatchString(threshold):
+		g.least, _ = strconv.Atoi(threshold)
+	default:
+		g.least = 0
+	}
+	if g.least < 1 || g.least > len(g.of) {
+		return nil, fmt.Errorf("%q is not all, any or a number of members", threshold)
+	}
+	return g, nil
+}
+
+// strength is the least number of witnesses whose signatures are enough. Since
+// nothing is in two groups, the cheapest members may be added up.
+func (m *member) strength() int {
+	if m == nil {
+		return 0
+	}
+	if m.witness != nil {
+		return 1
+	}
+	var each []int
+	for _, o := range m.of {
+		each = append(each, o.strength())
+	}
+	slices.Sort(each)
+	sum := 0
+	for _, n := range each[:m.least] {
+		sum += n
+	}
+	return sum
+}
+
+func (m *member) satisfied(signed func(note.Verifier) bool) bool {
+	if m.witness != nil {
+		return signed(m.witness)
+	}
+	n := 0
+	for _, o := range m.of {
+		if o.satisfied(signed) {
+			n++
+		}
+	}
+	return n >= m.least
+}
+
+// Strength is the least number of witnesses whose signatures satisfy the
+// quorum; 0 where it asks for none.
+func (p *Policy) Strength() int { return p.quorum.strength() }
+
+// Witnesses gives every witness that the policy names, in its order.
+func (p *Policy) Witnesses() []Witness { return slices.Clone(p.witnesses) }
+
+// parseStatementPolicy reads the policy of a statement: "" is quorum none. It
+// names no log and few witnesses.
+func parseStatementPolicy(text string) (*Policy, error) {
+	if text == "" {
+		return new(Policy), nil
+	}
+	if len(text) > MaxPolicy {
+		return nil, fmt.Errorf("a policy longer than %d bytes", MaxPolicy)
+	}
+	p, err := ParsePolicy([]byte(text))
+	switch {
+	case err != nil:
+		return nil, err
+	case len(p.logs) > 0:
+		return nil, errors.New("a statement's policy names no log")
+	case len(p.witnesses) > MaxWitnesses:
+		return nil, fmt.Errorf("more than %d witnesses", MaxWitnesses)
+	}
+	return p, nil
+}
