@@ -8,7 +8,9 @@ import { Failure, named } from "./failure.ts";
 import { type Identity, input, newAccount, parseEmail } from "./identity.ts";
 import { canonical, integer, type JSONValue, list, members, parseJSON, text } from "./json.ts";
 import { type Hash, hash, type Incident, type Kind, type Layer, parseStatement, type Statement, type Time, time } from "./statement.ts";
-import { type Inclusion, type LedgerKey, verifyInclusion } from "./tlogproof.ts";
+import { type VerifierKey } from "./note.ts";
+import { NO_WITNESSES } from "./policy.ts";
+import { type Inclusion, verifyInclusion } from "./tlogproof.ts";
 import { blindWith, finalize } from "./voprf.ts";
 
 const MAX_ANSWER = 64 << 20; // bytes
@@ -19,7 +21,7 @@ const PERSONAL_DATA =
 
 /** There is no word for "you are safe". */
 export type Result = "affected" | "not-in-scope" | "investigating";
-export type Why = "investigating" | "kind-not-indexed" | "by-mail" | "retired" | "layer-missing";
+export type Why = "investigating" | "reopened" | "withdrawn" | "kind-not-indexed" | "by-mail" | "retired" | "layer-missing";
 
 export interface Verdict {
   result: Result;
@@ -125,10 +127,10 @@ export type VerifyStep = "ledger" | "proving" | "buckets" | "comparing";
  * from them and are not in the file. The keys are the reader's own: a file that
  * brings its own ledger is not evidence.
  */
-export function verifyAnswer(answer: Answer, keys: LedgerKey[], tell: (step: VerifyStep) => void = () => {}): Verified {
+export function verifyAnswer(answer: Answer, keys: VerifierKey[], tell: (step: VerifyStep) => void = () => {}): Verified {
   requireCanonical(answer.identity);
   tell("ledger");
-  const inclusion = verifyInclusion("statement", answer.statement, answer.proof, keys);
+  const inclusion = verifyInclusion("statement", answer.statement, answer.proof, { keys, policy: NO_WITNESSES });
   const statement = parseStatement(answer.statement);
   const claimed = Date.parse(answer.claimed);
   if (claimed < Date.parse(statement.time) - CLOCK_SKEW || claimed >= Date.parse(statement.expires)) {
@@ -213,7 +215,7 @@ export function conclude(s: Statement, kind: Kind, outputs: Map<string, Bytes>, 
 }
 
 function whyNot(i: Incident, kind: Kind, bucket: Bucket | undefined): Why | undefined {
-  if (i.state !== "final") return i.state;
+  if (i.state !== "final") return i.state as Why;
   if (!i.counts.has(kind)) return "kind-not-indexed";
   return bucket === undefined ? "layer-missing" : undefined;
 }

@@ -9,6 +9,7 @@ import { bucketOf, ENTRY_SIZE } from "./entry.ts";
 import { Failure, named } from "./failure.ts";
 import { type Identity, input } from "./identity.ts";
 import { type JSONValue, list, members, parseJSON, text } from "./json.ts";
+import { NO_WITNESSES } from "./policy.ts";
 import { type Pins, seen, trusted } from "./pins.ts";
 import { type Hash, type Key, type Layer, milliseconds, parseStatement, type Statement, type Time } from "./statement.ts";
 import { type Inclusion, proofOrigin, verifyInclusion } from "./tlogproof.ts";
@@ -120,7 +121,7 @@ export class Client {
     const origin = proofOrigin(proof);
     const keys = trusted(this.pins, this.around.pageKeys, origin);
     if (keys.length === 0) throw new Failure("checkpoint", "a ledger whose key is not known");
-    const inclusion = verifyInclusion("statement", bytes, proof, keys);
+    const inclusion = verifyInclusion("statement", bytes, proof, { keys, policy: NO_WITNESSES });
     const statement = parseStatement(bytes);
     const now = this.around.now();
     if (now >= milliseconds(statement.expires)) throw new Failure("expired", `expired at ${statement.expires}`);

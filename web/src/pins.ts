@@ -9,7 +9,7 @@
 import { Failure } from "./failure.ts";
 import { list, members, entries, integer, type JSONValue, parseJSON, text } from "./json.ts";
 import { type Hash, hash, type Statement, type Time, time } from "./statement.ts";
-import { type LedgerKey, parseLedgerKey } from "./tlogproof.ts";
+import { parseLedgerKey, type VerifierKey } from "./note.ts";
 
 export interface Pin {
   keys: { vkey: string; since: Time }[];
@@ -49,7 +49,7 @@ export const encodePins = (p: Pins): string =>
   JSON.stringify({ v: 1, current: p.current, ledgers: Object.fromEntries(p.ledgers) });
 
 /** Gives the keys trusted for an origin: those pinned, and those the page names, which are their successors. */
-export function trusted(p: Pins, pageKeys: string[], origin: string): LedgerKey[] {
+export function trusted(p: Pins, pageKeys: string[], origin: string): VerifierKey[] {
   const vkeys = new Set([...(p.ledgers.get(origin)?.keys.map((k) => k.vkey) ?? []), ...pageKeys]);
   return [...vkeys].map(parseLedgerKey).filter((k) => k.name === origin);
 }

@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { encodeAnswer, parseAnswer, verifyAnswer, type Verified } from "../src/answer.ts";
 import { toBase64url, utf8 } from "../src/encoding.ts";
-import { proofOrigin, parseLedgerKey, verifyInclusion } from "../src/tlogproof.ts";
+import { parseLedgerKey } from "../src/note.ts";
+import { NO_WITNESSES } from "../src/policy.ts";
+import { proofOrigin, verifyInclusion } from "../src/tlogproof.ts";
 import { fails, vectors } from "./vectors.ts";
 
 interface Vector {
@@ -95,8 +97,8 @@ test("a ledger key names itself", () => {
 
 test("a tlog proof is read strictly", () => {
   const { answer } = verify(file(all.vectors[0]!));
-  const keys = [parseLedgerKey(all.ledgerKey)];
-  const check = (proof: string) => () => verifyInclusion("statement", answer.statement, proof, keys);
+  const trust = { keys: [parseLedgerKey(all.ledgerKey)], policy: NO_WITNESSES };
+  const check = (proof: string) => () => verifyInclusion("statement", answer.statement, proof, trust);
   check(answer.proof)();
   assert.equal(proofOrigin(answer.proof), "ledger.example.org/check");
   const lines = answer.proof.split("\n");
@@ -111,7 +113,7 @@ test("a tlog proof is read strictly", () => {
   fails("inclusion", check(answer.proof.replace("— ", "- ")));
   fails("inclusion", check(answer.proof + "x".repeat(70000)));
   fails("checkpoint", check(answer.proof.replace("\n6\n", "\n7\n")));
-  fails("inclusion", () => verifyInclusion("notice", answer.statement, answer.proof, keys));
+  fails("inclusion", () => verifyInclusion("notice", answer.statement, answer.proof, trust));
   // What others signed beside the ledger is not looked at.
   check(answer.proof + "— witness.example.org+00 AAAAAAAA\n".replace("+00", ""))();
   fails("inclusion", check(answer.proof.replace(/\n— .*\n$/, "\n")));

@@ -8,7 +8,7 @@ import { Failure } from "../src/failure.ts";
 import { parseEmail } from "../src/identity.ts";
 import { display, namesOf } from "../src/names.ts";
 import { encodePins, parsePins } from "../src/pins.ts";
-import { parseLedgerKey } from "../src/tlogproof.ts";
+import { parseLedgerKey } from "../src/note.ts";
 import { World } from "./world.ts";
 
 const told: Progress[] = [];
