@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	"filippo.io/torchwood"
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -162,7 +161,7 @@ func ParseAnswer(b []byte) (*Answer, error) {
 // VerifyAnswer recomputes an answer file from the identity and the blinds and
 // gives what it proves. It trusts the policy and nothing in the file: a file
 // that brings its own ledger is not evidence.
-func VerifyAnswer(file []byte, policy torchwood.Policy) (*Answer, error) {
+func VerifyAnswer(file []byte, policy *Policy) (*Answer, error) {
 	a, err := ParseAnswer(file)
 	if err != nil {
 		return nil, err

@@ -15,7 +15,6 @@ import (
 	"sync"
 	"time"
 
-	"filippo.io/torchwood"
 	"github.com/go-json-experiment/json"
 	"golang.org/x/sync/errgroup"
 
@@ -51,10 +50,10 @@ const (
 // Client asks one server. Its zero value asks nothing: Server is needed, and
 // Policy or Pins.
 type Client struct {
-	Server string           // base URL
-	Policy torchwood.Policy // trusted ledger keys; nil means Pins decide
-	Pins   *Pins            // remembered ledgers; nil means nothing is remembered
-	Audit  bool             // also compare with the source layers
+	Server string  // base URL
+	Policy *Policy // trusted ledger keys; nil means Pins decide
+	Pins   *Pins   // remembered ledgers; nil means nothing is remembered
+	Audit  bool    // also compare with the source layers
 
 	HTTP *http.Client        // nil means one with a time-out and without redirects
 	Now  func() time.Time    // nil means time.Now
@@ -196,7 +195,7 @@ func (c *Client) Statement(ctx context.Context) (*Statement, []byte, string, err
 
 // policy gives the trusted policy for an origin: the client's own, a pinned
 // one, or, where the origin is new, one pinned now from the server's word.
-func (c *Client) policy(ctx context.Context, base *url.URL, origin string) (torchwood.Policy, error) {
+func (c *Client) policy(ctx context.Context, base *url.URL, origin string) (*Policy, error) {
 	if c.Policy != nil {
 		return c.Policy, nil
 	}

@@ -14,6 +14,7 @@ var codes = []struct {
 }{
 	{identity.ErrInvalid, "identity"},
 	{ErrCheckpoint, "checkpoint"},
+	{ErrUnwitnessed, "unwitnessed"},
 	{ErrInclusion, "inclusion"},
 	{ErrNotPinned, "not-pinned"},
 	{ErrLedgerChanged, "ledger-changed"},
@@ -29,6 +30,7 @@ var codes = []struct {
 	{ErrScalar, "scalar"},
 	{ErrAudit, "audit"},
 	{ErrBucket, "bucket"},
+	{ErrTooCoarse, "too-coarse"},
 	{ErrEntry, "entry"},
 	{ErrLayer, "layer"},
 	{ErrAnswer, "answer"},
@@ -52,6 +54,7 @@ func Code(err error) string {
 // hints say what a person can do about a failure.
 var hints = map[string]string{
 	"checkpoint":     "the ledger's key is not the one you trust: get it from the operator by another way, then --ledger-key VKEY",
+	"unwitnessed":    "try again later; if it stays so, ask the operator and the witnesses by another way",
 	"not-pinned":     "give the ledger's key with --ledger-key VKEY; the operator publishes it, and `shirase check` pins it on first use",
 	"ledger-changed": "if the operator announced a new ledger, give its key with --ledger-key VKEY; otherwise do not trust this server",
 	"expired":        "check this machine's clock; if it is right, the operator has to reissue the statement",
@@ -65,6 +68,7 @@ var hints = map[string]string{
 	"entry":          "do not trust this answer: the index is damaged; tell the operator",
 	"layer":          "`shirase index fold` writes a served layer anew, `shirase publish ID` an incident's own",
 	"audit":          "do not trust this answer: the served index is not made of its published sources",
+	"too-coarse":     "do not trust this statement: it claims more entries than an index has; tell the operator",
 	"busy":           "try again in a few minutes",
 	"insecure":       "use the server's https:// address",
 }

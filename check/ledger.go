@@ -2,13 +2,13 @@ package check
 
 import (
 	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 
-	"filippo.io/torchwood"
-	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 )
 
@@ -28,6 +28,9 @@ var (
 	ErrCheckpoint = errors.New("the ledger's checkpoint is not signed by a key you trust")
 	// ErrInclusion says that something is not in the ledger at the place its proof says.
 	ErrInclusion = errors.New("it is not in the ledger where its proof says")
+	// ErrUnwitnessed says that a checkpoint is signed by the ledger, and not by
+	// as many of its witnesses as the policy wants.
+	ErrUnwitnessed = errors.New("the ledger's checkpoint is not cosigned by the witnesses that are wanted")
 )
 
 // Leaf gives the ledger entry of published bytes: "shirase/v1 " kind, a zero
@@ -37,62 +40,50 @@ func Leaf(kind string, data []byte) []byte {
 	return append([]byte("shirase/v1 "+kind+"\x00"), h[:]...)
 }
 
-// LedgerPolicy trusts one ledger by its verifier key (C2SP signed-note vkey),
-// whose name is the ledger's origin. Several keys of one origin are
-// alternatives: a key and its successors.
-func LedgerPolicy(vkeys ...string) (torchwood.Policy, error) {
-	var keys []torchwood.Policy
-	var origin string
-	seen := map[string]bool{}
-	for _, vkey := range vkeys {
-		vkey = strings.TrimSpace(vkey)
-		if seen[vkey] {
-			continue
-		}
-		seen[vkey] = true
-		v, err := note.NewVerifier(vkey)
-		if err != nil {
-			return nil, fmt.Errorf("read a ledger key: %w", err)
-		}
-		if origin != "" && v.Name() != origin {
-			return nil, fmt.Errorf("read ledger keys: %q and %q are two ledgers", origin, v.Name())
-		}
-		origin = v.Name()
-		keys = append(keys, torchwood.SingleVerifierPolicy(v))
-	}
-	if len(keys) == 0 {
-		return nil, errors.New("read ledger keys: there are none")
-	}
-	return torchwood.ThresholdPolicy(2, torchwood.OriginPolicy(origin), torchwood.ThresholdPolicy(1, keys...)), nil
-}
-
-// proofPattern is how a tlog-proof begins: one spelling of the index, which
-// torchwood would read more freely.
-var proofPattern = regexp.MustCompile(`^c2sp\.org/tlog-proof@v1\n(extra [A-Za-z0-9+/]+={0,2}\n)?index (0|[1-9][0-9]{0,17})\n`)
+// proofPattern is how a c2sp.org/tlog-proof@v1 begins, in its one spelling:
+// extra data that mean nothing here, the index, the hashes.
+var proofPattern = regexp.MustCompile(`^c2sp\.org/tlog-proof@v1\n(?:extra ([A-Za-z0-9+/]*={0,2})\n)?index (0|[1-9][0-9]{0,17})\n((?:[A-Za-z0-9+/]{43}=\n)*)\n`)
 
 // VerifyInclusion checks a c2sp.org/tlog-proof@v1 for published bytes: that
 // the checkpoint satisfies the verifier's policy and holds the bytes' leaf.
-func VerifyInclusion(kind string, data []byte, proof string, policy torchwood.Policy) error {
+func VerifyInclusion(kind string, data []byte, proof string, policy *Policy) error {
+	_, err := Prove(kind, data, proof, policy)
+	return err
+}
+
+// Prove is VerifyInclusion, and gives the checkpoint.
+func Prove(kind string, data []byte, proof string, policy *Policy) (*Checkpoint, error) {
+	bad := func(what string) (*Checkpoint, error) { return nil, fmt.Errorf("%w: %s", ErrInclusion, what) }
 	if len(proof) > MaxProof {
-		return fmt.Errorf("%w: a proof longer than %d bytes", ErrInclusion, MaxProof)
+		return bad(fmt.Sprintf("a proof longer than %d bytes", MaxProof))
 	}
-	if !proofPattern.MatchString(proof) {
-		return fmt.Errorf("%w: it does not begin as a c2sp.org/tlog-proof@v1", ErrInclusion)
+	m := proofPattern.FindStringSubmatch(proof)
+	if m == nil {
+		return bad("it does not begin as a c2sp.org/tlog-proof@v1")
 	}
-	err := torchwood.VerifyProof(policy, tlog.RecordHash(Leaf(kind, data)), []byte(proof))
-	var record *torchwood.VerifyRecordError
-	var unverified *note.UnverifiedNoteError
-	var invalid *note.InvalidSignatureError
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &record):
-		return fmt.Errorf("%w (entry %d)", ErrInclusion, record.Index)
-	case errors.As(err, &unverified), errors.As(err, &invalid):
-		return ErrCheckpoint
-	default:
-		return fmt.Errorf("%w: %v", ErrInclusion, err)
+	if _, err := base64.StdEncoding.Strict().DecodeString(m[1]); err != nil {
+		return bad("its extra data are not base64")
 	}
+	index, err := strconv.ParseInt(m[2], 10, 64)
+	if err != nil {
+		return bad("its index is out of range")
+	}
+	var path tlog.RecordProof
+	for line := range strings.Lines(m[3]) {
+		h, err := base64.StdEncoding.Strict().DecodeString(strings.TrimSuffix(line, "\n"))
+		if err != nil {
+			return bad("a hash is not base64")
+		}
+		path = append(path, tlog.Hash(h))
+	}
+	c, err := policy.Open(proof[len(m[0]):])
+	if err != nil {
+		return nil, err
+	}
+	if err := tlog.CheckRecord(path, c.Size, tlog.Hash(c.Root), index, tlog.RecordHash(Leaf(kind, data))); err != nil {
+		return bad(fmt.Sprintf("entry %d", index))
+	}
+	return c, nil
 }
 
 // ProofOrigin gives the origin that a proof's checkpoint claims: the name by

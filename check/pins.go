@@ -9,7 +9,6 @@ import (
 	"slices"
 	"time"
 
-	"filippo.io/torchwood"
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/rogpeppe/go-internal/lockedfile"
@@ -101,7 +100,7 @@ func readPins(path string) (pinFile, error) {
 }
 
 // Policy gives what is trusted for an origin, or ErrNotPinned.
-func (p *Pins) Policy(origin string) (torchwood.Policy, error) {
+func (p *Pins) Policy(origin string) (*Policy, error) {
 	l := p.data.Ledgers[origin]
 	if l == nil || len(l.Keys) == 0 {
 		return nil, fmt.Errorf("%w: %q", ErrNotPinned, origin)

@@ -259,6 +259,39 @@ func (m *member) satisfied(signed func(note.Verifier) bool) bool {
 	return n >= m.least
 }
 
+// LedgerPolicy trusts one ledger by its verifier key (C2SP signed-note vkey),
+// whose name is the ledger's origin, and asks for no witness. Several keys of
+// one origin are alternatives: a key and its successors.
+func LedgerPolicy(vkeys ...string) (*Policy, error) {
+	p := new(Policy)
+	for _, vkey := range vkeys {
+		vkey = strings.TrimSpace(vkey)
+		if slices.ContainsFunc(p.logs, func(l ledgerKey) bool { return l.vkey == vkey }) {
+			continue
+		}
+		v, err := note.NewVerifier(vkey)
+		if err != nil {
+			return nil, fmt.Errorf("read a ledger key: %w", err)
+		}
+		if len(p.logs) > 0 && v.Name() != p.logs[0].v.Name() {
+			return nil, fmt.Errorf("read ledger keys: %q and %q are two ledgers", p.logs[0].v.Name(), v.Name())
+		}
+		p.logs = append(p.logs, ledgerKey{vkey, v})
+	}
+	if len(p.logs) == 0 {
+		return nil, errors.New("read ledger keys: there are none")
+	}
+	return p, nil
+}
+
+// Names reports whether the policy names log keys.
+func (p *Policy) Names() bool { return len(p.logs) > 0 }
+
+// under gives the policy's quorum with the log keys of another.
+func (p *Policy) under(keys *Policy) *Policy {
+	return &Policy{logs: keys.logs, witnesses: p.witnesses, quorum: p.quorum}
+}
+
 // Strength is the least number of witnesses whose signatures satisfy the
 // quorum; 0 where it asks for none.
 func (p *Policy) Strength() int { return p.quorum.strength() }
@@ -285,4 +318,85 @@ func parseStatementPolicy(text string) (*Policy, error) {
 		return nil, fmt.Errorf("more than %d witnesses", MaxWitnesses)
 	}
 	return p, nil
+}
+
+// Verifier gives the verifier of a key that the policy names, for note.Open.
+func (p *Policy) Verifier(name string, hash uint32) (note.Verifier, error) {
+	for _, l := range p.logs {
+		if l.v.Name() == name && l.v.KeyHash() == hash {
+			return l.v, nil
+		}
+	}
+	for _, w := range p.witnesses {
+		if w.verifier.Name() == name && w.verifier.KeyHash() == hash {
+			return w.verifier, nil
+		}
+	}
+	return nil, &note.UnknownVerifierError{Name: name, KeyHash: hash}
+}
+
+// Check reports whether verified signatures are enough for a checkpoint of an
+// origin: ErrCheckpoint where no key of the log is among them, ErrUnwitnessed
+// where they are not the quorum.
+func (p *Policy) Check(origin string, sigs []note.Signature) error {
+	signed := signedBy(sigs)
+	if !slices.ContainsFunc(p.logs, func(l ledgerKey) bool { return l.v.Name() == origin && signed(l.v) }) {
+		return ErrCheckpoint
+	}
+	if p.quorum != nil && !p.quorum.satisfied(signed) {
+		return ErrUnwitnessed
+	}
+	return nil
+}
+
+func signedBy(sigs []note.Signature) func(note.Verifier) bool {
+	return func(v note.Verifier) bool {
+		return slices.ContainsFunc(sigs, func(s note.Signature) bool { return s.Name == v.Name() && s.Hash == v.KeyHash() })
+	}
+}
+
+// Checkpoint is a ledger's checkpoint that a policy has verified.
+type Checkpoint struct {
+	Origin    string
+	Size      int64
+	Root      Hash
+	Key       string   // the log's vkey that signed
+	Witnesses []string // the names of the keys of the policy's witnesses that cosigned
+	Note      string   // the signed note
+}
+
+// Open verifies a signed checkpoint (C2SP tlog-checkpoint).
+func (p *Policy) Open(signed string) (*Checkpoint, error) {
+	n, err := note.Open([]byte(signed), p)
+	var unverified *note.UnverifiedNoteError
+	var invalid *note.InvalidSignatureError
+	if errors.As(err, &unverified) || errors.As(err, &invalid) {
+		return nil, ErrCheckpoint
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: its checkpoint: %w", ErrInclusion, err)
+	}
+	c, err := torchwood.ParseCheckpoint(n.Text)
+	if err == nil && c.String() != n.Text {
+		err = errors.New("it is not written as checkpoints are")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: its checkpoint: %w", ErrInclusion, err)
+	}
+	if err := p.Check(c.Origin, n.Sigs); err != nil {
+		return nil, err
+	}
+	out := &Checkpoint{Origin: c.Origin, Size: c.N, Root: Hash(c.Hash), Witnesses: []string{}, Note: signed}
+	signedOne := signedBy(n.Sigs)
+	for _, l := range p.logs {
+		if l.v.Name() == c.Origin && signedOne(l.v) {
+			out.Key = l.vkey
+		}
+	}
+	for _, w := range p.witnesses {
+		if signedOne(w.verifier) {
+			out.Witnesses = append(out.Witnesses, w.verifier.Name())
+		}
+	}
+	return out, nil
 }

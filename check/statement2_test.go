@@ -240,7 +240,7 @@ func groups(s *Statement, lines string) string {
 func manyWitnesses(n int) string {
 	var b strings.Builder
 	for i := range n {
-		fmt.Fprintf(&b, "witness w%d %s\n", i, newWitness(fmt.Sprint(i)).Verifier())
+		fmt.Fprintf(&b, "witness w%d %s\n", i, newWitness(fmt.Sprint(i)).VKey())
 	}
 	return b.String() + "quorum w0\n"
 }

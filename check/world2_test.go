@@ -4,13 +4,14 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"filippo.io/torchwood"
 	"golang.org/x/mod/sumdb/note"
 
 	"shirase/identity"
@@ -28,9 +29,9 @@ func newWorld2(t testing.TB) *world {
 	t.Helper()
 	w := &world{t: t, keys: map[string]*EvaluatorKey{}, layers: map[Hash][]byte{}, now: worldTime.Add(time.Hour)}
 	w.ledgerKey("ledger")
-	w.witnesses = map[string]*torchwood.CosignatureSigner{"one": newWitness("one"), "two": newWitness("two")}
+	w.witnesses = map[string]*witness{"one": newWitness("one"), "two": newWitness("two")}
 	policy := fmt.Sprintf("witness one %s\nwitness two %s\ngroup both all one two\nquorum both\n",
-		w.witnesses["one"].Verifier(), w.witnesses["two"].Verifier())
+		w.witnesses["one"].VKey(), w.witnesses["two"].VKey())
 	st := &Statement{V: 2, Seq: 1, Time: At(worldTime), Expires: At(worldTime.Add(LifeWitnessed)), PhoneRegion: "JP",
 		Ledger: &Signing{VKeyHash(w.vkey), VKeyHash(vkeyOf("ledger 2")), policy}}
 	for id, state := range map[string]KeyState{"k0": KeyEnded, "k1": KeyLive, "k2": KeyCompromised} {
@@ -105,14 +106,39 @@ func vkeyOf(seed string) string {
 	return vkey
 }
 
+// witness cosigns checkpoints at a time that is given, so that vectors stay the same.
+type witness struct {
+	name string
+	key  ed25519.PrivateKey
+}
+
 // newWitness makes a witness's key from its name.
-func newWitness(name string) *torchwood.CosignatureSigner {
+func newWitness(name string) *witness {
 	seed := sha256.Sum256([]byte("witness " + name))
-	s, err := torchwood.NewCosignatureSigner("witness.example.org/"+name, ed25519.NewKeyFromSeed(seed[:]))
-	if err != nil {
-		panic(err)
-	}
-	return s
+	return &witness{"witness.example.org/" + name, ed25519.NewKeyFromSeed(seed[:])}
+}
+
+// bytes are the key's type, cosignature/v1, and the public key.
+func (w *witness) bytes() []byte {
+	return append([]byte{4}, w.key.Public().(ed25519.PublicKey)...)
+}
+
+// id is the key's id of C2SP signed-note.
+func (w *witness) id() []byte {
+	h := sha256.Sum256(append([]byte(w.name+"\n"), w.bytes()...))
+	return h[:4]
+}
+
+func (w *witness) VKey() string {
+	return fmt.Sprintf("%s+%x+%s", w.name, w.id(), base64.StdEncoding.EncodeToString(w.bytes()))
+}
+
+// cosign gives the signature line of C2SP tlog-cosignature for a signed checkpoint.
+func (w *witness) cosign(signed string, at time.Time) string {
+	text, _, _ := strings.Cut(signed, "\n\n")
+	sig := ed25519.Sign(w.key, fmt.Appendf(nil, "cosignature/v1\ntime %d\n%s\n", at.Unix(), text))
+	b := binary.BigEndian.AppendUint64(w.id(), uint64(at.Unix()))
+	return "— " + w.name + " " + base64.StdEncoding.EncodeToString(append(b, sig...)) + "\n"
 }
 
 func (w *world) evaluator(st *Statement, id string, state KeyState) {

@@ -40,7 +40,7 @@ type world struct {
 	now    time.Time
 	spoil  bool // seal as a dishonest operator could
 
-	witnesses map[string]*torchwood.CosignatureSigner // cosign what the ledger shows
+	witnesses map[string]*witness // cosign what the ledger shows
 }
 
 // newDamagedWorld publishes a layer in which worldAffected's entry has a wrong
@@ -234,6 +234,9 @@ func (w *world) prove(index int64, signer note.Signer) string {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	for _, name := range slices.Sorted(maps.Keys(w.witnesses)) {
+		signed = append(signed, w.witnesses[name].cosign(string(signed), worldTime)...)
+	}
 	p, err := tlog.ProveRecord(n, index, read)
 	if err != nil {
 		w.t.Fatal(err)
@@ -241,7 +244,7 @@ func (w *world) prove(index int64, signer note.Signer) string {
 	return string(torchwood.FormatProof(index, p, signed))
 }
 
-func (w *world) policy() torchwood.Policy {
+func (w *world) policy() *Policy {
 	p, err := LedgerPolicy(w.vkey)
 	if err != nil {
 		w.t.Fatal(err)

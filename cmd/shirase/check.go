@@ -12,7 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"filippo.io/torchwood"
 	"github.com/spf13/cobra"
 
 	"shirase/check"
@@ -260,7 +259,7 @@ func parseIdentity(kind, value, organisation, region string) (identity.Identity,
 }
 
 // trusted gives the policy that flags state, or nil where there are none.
-func trusted(ctx context.Context, vkeys []string, policyFile string) (torchwood.Policy, error) {
+func trusted(ctx context.Context, vkeys []string, policyFile string) (*check.Policy, error) {
 	switch {
 	case len(vkeys) > 0 && policyFile != "":
 		return nil, usagef("--ledger-key and --policy exclude each other")
@@ -275,7 +274,7 @@ func trusted(ctx context.Context, vkeys []string, policyFile string) (torchwood.
 		if err != nil {
 			return nil, err
 		}
-		p, err := torchwood.ParsePolicy(b)
+		p, err := check.ParsePolicy(b)
 		if err != nil {
 			return nil, usagef("--policy %s: %v", policyFile, err)
 		}

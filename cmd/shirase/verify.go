@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"strings"
 
-	"filippo.io/torchwood"
 	"github.com/spf13/cobra"
 
 	"shirase/check"
@@ -126,7 +125,7 @@ func (a *app) printPublished(kind string, data []byte) error {
 
 // trustedFor gives the policy for a proof: stated by flags, or remembered for
 // the origin that the proof names.
-func trustedFor(ctx context.Context, proof string, vkeys []string, policyFile string) (torchwood.Policy, error) {
+func trustedFor(ctx context.Context, proof string, vkeys []string, policyFile string) (*check.Policy, error) {
 	policy, err := trusted(ctx, vkeys, policyFile)
 	if err != nil || policy != nil {
 		return policy, err
