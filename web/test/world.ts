@@ -39,6 +39,12 @@ export class Layer {
       this.responses.set(bucketName(number, this.bits), body);
     });
   }
+
+  /** The response to a group of buckets. */
+  group(depth: number, number: number): Bytes {
+    const n = 2 ** (this.bits - depth);
+    return concat(...Array.from({ length: n }, (_, i) => this.responses.get(bucketName(number * n + i, this.bits))!));
+  }
 }
 
 interface Source {
