@@ -1,7 +1,7 @@
 /** The names of failures: those of Code in check/code.go, the same in the vectors. */
 export type Code =
   | "identity" | "checkpoint" | "unwitnessed" | "inclusion" | "not-pinned" | "ledger-changed" | "origin" | "statement" | "expired"
-  | "not-yet" | "clock" | "rollback" | "fork" | "chain" | "policy-weaker" | "too-coarse" | "proof" | "element" | "scalar" | "audit" | "bucket" | "entry" | "answer" | "busy" | "server"
+  | "not-yet" | "clock" | "rollback" | "fork" | "consistency" | "chain" | "policy-weaker" | "too-coarse" | "proof" | "element" | "scalar" | "audit" | "bucket" | "entry" | "answer" | "busy" | "server"
   | "network";
 
 /**
