@@ -1,16 +1,19 @@
 // What a check returns, with all that proves it; and the verifier that trusts
 // nothing in it but what the reader's own ledger keys confirm.
 
-import { type Bucket, parseBucket } from "./bucket.ts";
+import { parseBucket } from "./bucket.ts";
 import { type Bytes, fromBase64url, fromHash, fromUTF8, toBase64url } from "./encoding.ts";
-import { bucketOf, findEntry } from "./entry.ts";
+import { bucketOf } from "./entry.ts";
 import { Failure, named } from "./failure.ts";
+import { compareSource, sourceExtent } from "./fold.ts";
+import { CAP_BITS, depths, entriesFor, type Group, parseSaved, RAISED_BITS } from "./group.ts";
 import { type Identity, input, newAccount, parseEmail } from "./identity.ts";
-import { canonical, integer, type JSONValue, list, members, parseJSON, text } from "./json.ts";
-import { type Hash, hash, type Incident, type Kind, type Layer, parseStatement, type Statement, type Time, time } from "./statement.ts";
-import { type VerifierKey } from "./note.ts";
+import { canonical, entries, integer, type JSONValue, list, members, parseJSON, text } from "./json.ts";
+import type { VerifierKey } from "./note.ts";
 import { NO_WITNESSES } from "./policy.ts";
+import { type Hash, hash, type Kind, parseStatement, type Statement, type Time, time } from "./statement.ts";
 import { type Inclusion, verifyInclusion } from "./tlogproof.ts";
+import { conclude, type Look, type Result, type Verdict, type Why } from "./verdict.ts";
 import { blindWith, finalize } from "./voprf.ts";
 
 const MAX_ANSWER = 64 << 20; // bytes
@@ -19,19 +22,6 @@ const TYPE = "shirase answer";
 const PERSONAL_DATA =
   "This file is personal data: it names an address and says what was found. Give it only to whom you would tell that.";
 
-/** There is no word for "you are safe". */
-export type Result = "affected" | "not-in-scope" | "investigating";
-export type Why = "investigating" | "reopened" | "withdrawn" | "kind-not-indexed" | "by-mail" | "retired" | "layer-missing";
-
-export interface Verdict {
-  result: Result;
-  asOf: Time; // the statement's time
-  seq: number;
-  checked: string[]; // final incidents that were actually checked
-  incidents: { id: string; classes: string[] }[]; // those that affect the identity
-  notCovered: { id: string; why: Why }[];
-}
-
 export interface Evaluation {
   key: string;
   blind: Uint8Array;
@@ -39,14 +29,24 @@ export interface Evaluation {
   proof: Uint8Array;
 }
 
+/** What was got of a layer: in version 1 one bucket, and since then a group of them. */
+export interface Part {
+  layer: Hash; // the root
+  p: number; // bits that were shown; in version 1 all of the layer's
+  bytes: Bytes; // without padding
+}
+
 export interface Answer {
+  v: 1 | 2;
   claimed: Time; // the asker's own clock: a claim, not evidence
   identity: Identity;
   verdict: Verdict;
   statement: Uint8Array; // its canonical bytes
   proof: string; // tlog-proof of the statement
   evaluations: Evaluation[];
-  buckets: { layer: Hash; bytes: Bytes }[];
+  groups: Part[];
+  sources: Part[]; // of folds, those that were compared
+  cap: number; // bits that all keys together might show
 }
 
 /** What verifying an answer showed. */
@@ -56,10 +56,11 @@ export interface Verified {
   inclusion: Inclusion;
 }
 
-/** Writes the answer file. */
+/** Writes the answer file, of version 2. */
 export function encodeAnswer(a: Answer): string {
+  const parts = (all: Part[]) => all.map(({ layer, p, bytes }) => ({ layer, p, bytes: toBase64url(bytes) }));
   const file = {
-    v: 1,
+    v: 2,
     type: TYPE,
     personalData: PERSONAL_DATA,
     claimed: a.claimed,
@@ -70,50 +71,70 @@ export function encodeAnswer(a: Answer): string {
     evaluations: a.evaluations.map((e) => ({
       key: e.key, blind: toBase64url(e.blind), evaluated: toBase64url(e.evaluated), proof: toBase64url(e.proof),
     })),
-    buckets: a.buckets.map((b) => ({ layer: b.layer, bytes: toBase64url(b.bytes) })),
+    groups: parts(a.groups),
+    sources: parts(a.sources),
   };
   return JSON.stringify(file, null, 2) + "\n";
 }
 
-/** Reads an answer file. It proves nothing: verifyAnswer does. */
+/** Reads an answer file of version 1 or 2. It proves nothing: verifyAnswer does. */
 export function parseAnswer(file: Uint8Array): Answer {
   if (file.length > MAX_ANSWER) throw new Failure("answer", "too long");
   return named("answer", () => {
-    const m = members(parseJSON(fromUTF8(file)), "v", "type", "personalData", "claimed", "identity", "verdict",
-      "statement", "proof", "evaluations", "buckets");
-    if (m.v !== 1 || m.type !== TYPE || m.personalData !== PERSONAL_DATA) throw new Error("not version 1 of an answer");
+    const { v, ...rest } = Object.fromEntries(entries(parseJSON(fromUTF8(file))));
+    if (v !== 1 && v !== 2) throw new Error("not version 1 or 2 of an answer");
+    const common = ["type", "personalData", "claimed", "identity", "verdict", "statement", "proof", "evaluations"] as const;
+    const m = v === 1 ? { ...members(rest, ...common, "buckets"), groups: [], sources: [], cap: CAP_BITS } :
+      { buckets: [], ...members({ cap: CAP_BITS, ...rest }, ...common, "groups", "sources", "cap") };
+    if (m.type !== TYPE || m.personalData !== PERSONAL_DATA) throw new Error("not an answer");
     const identity = members(m.identity, "kind", "value");
     return {
+      v,
       claimed: time(m.claimed),
       identity: { kind: text(identity.kind) as Kind, value: text(identity.value) },
-      verdict: readVerdict(m.verdict),
+      verdict: readVerdict(v, m.verdict),
       statement: fromBase64url(text(m.statement)),
       proof: text(m.proof),
-      evaluations: list(m.evaluations, (v) => {
-        const e = members(v, "key", "blind", "evaluated", "proof");
+      evaluations: list(m.evaluations, (each) => {
+        const e = members(each, "key", "blind", "evaluated", "proof");
         return {
           key: text(e.key), blind: fromBase64url(text(e.blind)), evaluated: fromBase64url(text(e.evaluated)),
           proof: fromBase64url(text(e.proof)),
         };
       }),
-      buckets: list(m.buckets, (v) => {
-        const b = members(v, "layer", "bytes");
-        return { layer: hash(b.layer), bytes: fromBase64url(text(b.bytes)) };
-      }),
+      groups: [...list(m.groups, readPart), ...list(m.buckets, (b) => readPart({ ...members(b, "layer", "bytes"), p: 0 }))],
+      sources: list(m.sources, readPart),
+      cap: integer(m.cap),
     };
   });
 }
 
-function readVerdict(value: JSONValue): Verdict {
-  const m = members(value, "result", "asOf", "seq", "checked", "incidents", "notCovered");
+function readPart(value: JSONValue): Part {
+  const m = members(value, "layer", "p", "bytes");
+  return { layer: hash(m.layer), p: integer(m.p), bytes: fromBase64url(text(m.bytes)) };
+}
+
+function readVerdict(v: 1 | 2, value: JSONValue): Verdict {
+  const common = ["result", "asOf", "seq", "checked", "incidents", "notCovered"] as const;
+  const m = v === 1 ? { ...members(value, ...common), dropped: [], unreadable: [], compromised: [] } :
+    members(value, ...common, "dropped", "unreadable", "compromised");
   return {
     result: text(m.result) as Result, asOf: time(m.asOf), seq: integer(m.seq), checked: list(m.checked, text),
-    incidents: list(m.incidents, (v) => {
-      const i = members(v, "id", "classes");
+    incidents: list(m.incidents, (each) => {
+      const i = members(each, "id", "classes");
       return { id: text(i.id), classes: list(i.classes, text) };
     }),
-    notCovered: list(m.notCovered, (v) => {
-      const n = members(v, "id", "why");
+    dropped: list(m.dropped, (each) => {
+      const d = members(each, "id", "revision", "classes");
+      return { id: text(d.id), revision: text(d.revision), classes: list(d.classes, text) };
+    }),
+    unreadable: list(m.unreadable, (each) => {
+      const u = members(each, "id", "n");
+      return { id: text(u.id), n: integer(u.n) };
+    }),
+    compromised: list(m.compromised, text),
+    notCovered: list(m.notCovered, (each) => {
+      const n = members(each, "id", "why");
       return { id: text(n.id), why: text(n.why) as Why };
     }),
   };
@@ -145,25 +166,64 @@ export function verifyAnswer(answer: Answer, keys: VerifierKey[], tell: (step: V
     outputs.set(e.key, finalize(key.public, [blinded], [e.evaluated], e.proof)[0]!);
   }
   tell("buckets");
-  const buckets = new Map<Hash, Bucket>();
-  for (const b of answer.buckets) {
-    const layer = statement.layers.find((l) => l.id === b.layer);
-    const output = layer && outputs.get(layer.key);
-    if (layer === undefined || output === undefined || buckets.has(b.layer)) {
-      throw new Failure("answer", "buckets: a layer is unknown, there twice or without an evaluation");
-    }
-    const bucket = parseBucket(b.bytes, bucketOf(output, layer.bits), fromHash(layer.root), layer.bits, 0);
-    if (bucket.bytes.length !== b.bytes.length || b.bytes.length > layer.pad) {
-      throw new Failure("bucket", "its length is not what its count says");
-    }
-    buckets.set(b.layer, bucket);
-  }
+  const look = answer.v === 1 ? buckets(answer, statement, outputs) : groups(answer, statement, outputs);
   tell("comparing");
-  const verdict = conclude(statement, answer.identity.kind, outputs, buckets);
+  const verdict = conclude(answer.v, statement, answer.identity.kind, outputs, look);
   if (canonical(verdict as unknown as JSONValue) !== canonical(answer.verdict as unknown as JSONValue)) {
     throw new Failure("answer", `the verdict is not what the evidence shows: ${verdict.result}`);
   }
   return { answer, statement, inclusion };
+}
+
+/** Verifies what a file of version 1 keeps: of each layer the one bucket. */
+function buckets(answer: Answer, s: Statement, outputs: Map<string, Bytes>): Look {
+  const got = new Map<Hash, Bytes>();
+  for (const b of answer.groups) {
+    const { layer, output } = placeOf(s, b.layer, outputs, got);
+    const bucket = parseBucket(b.bytes, bucketOf(output, layer.bits), fromHash(layer.root), layer.bits, 0);
+    if (bucket.bytes.length !== b.bytes.length || b.bytes.length > layer.pad) {
+      throw new Failure("bucket", "its length is not what its count says");
+    }
+    got.set(b.layer, bucket.entries);
+  }
+  return (layer) => got.get(layer);
+}
+
+/** Verifies what a file of version 2 keeps: of each layer a group of buckets, and of folds some sources. */
+function groups(answer: Answer, s: Statement, outputs: Map<string, Bytes>): Look {
+  if (answer.cap !== CAP_BITS && answer.cap !== RAISED_BITS) throw new Failure("answer", "cap is not 16 or 20");
+  const shown = depths(s.layers, answer.cap);
+  const got = new Map<Hash, Group>();
+  for (const g of answer.groups) {
+    const { layer, output } = placeOf(s, g.layer, outputs, got);
+    const p = shown.get(layer.id)!;
+    if (g.p !== p) throw new Failure("answer", `groups: ${g.p} bits, and ${p} follow`);
+    got.set(g.layer, parseSaved(g.bytes, bucketOf(output, p), p, fromHash(layer.root), layer.bits, layer.pad));
+  }
+  const compared = new Set<Hash>();
+  for (const part of answer.sources) {
+    const layer = s.layers.find((l) => l.sources.length > 1 && l.sources.some((src) => src.root === part.layer));
+    const group = layer && got.get(layer.id);
+    if (layer === undefined || group === undefined || compared.has(part.layer)) throw new Failure("answer", "sources: one is unknown, there twice or without its fold");
+    compared.add(part.layer);
+    const source = sourceExtent(s, layer, layer.sources.find((src) => src.root === part.layer)!, group.depth);
+    if (part.p !== source.depth) throw new Failure("answer", `sources: ${part.p} bits, and ${source.depth} follow`);
+    const output = outputs.get(layer.key)!;
+    compareSource(parseSaved(part.bytes, bucketOf(output, source.depth), source.depth, fromHash(part.layer), source.bits, 0), group, output);
+  }
+  return (id) => {
+    const group = got.get(id);
+    return group && entriesFor(group, outputs.get(s.layers.find((l) => l.id === id)!.key)!);
+  };
+}
+
+function placeOf(s: Statement, id: Hash, outputs: Map<string, Bytes>, got: Map<Hash, unknown>) {
+  const layer = s.layers.find((l) => l.id === id);
+  const output = layer && outputs.get(layer.key);
+  if (layer === undefined || output === undefined || got.has(id)) {
+    throw new Failure("answer", "a layer is unknown, there twice or without an evaluation");
+  }
+  return { layer, output };
 }
 
 /** Requires the canonical form, so that a file cannot be about one address and show another. */
@@ -183,39 +243,4 @@ function requireCanonical(id: Identity): void {
     }
   }
   if (value !== id.value) throw new Failure("answer", "identity: kind and value are not canonical");
-}
-
-/**
- * Draws the verdict from what was verified: the statement, the outputs by key,
- * and the buckets by layer. A layer without a bucket is one the server could
- * not give.
- */
-export function conclude(s: Statement, kind: Kind, outputs: Map<string, Bytes>, buckets: Map<Hash, Bucket>): Verdict {
-  const verdict: Verdict = { result: "investigating", asOf: s.time, seq: s.seq, checked: [], incidents: [], notCovered: [] };
-  const place = new Map(s.layers.flatMap((l) => l.sources.map((src): [string, Layer] => [src.incident, l])));
-  for (const i of s.incidents) {
-    const layer = place.get(i.id);
-    const bucket = layer && buckets.get(layer.id);
-    const why = whyNot(i, kind, bucket);
-    if (why !== undefined || layer === undefined || bucket === undefined) {
-      verdict.notCovered.push({ id: i.id, why: why ?? "layer-missing" });
-      continue;
-    }
-    const key = s.keys.find((k) => k.id === layer.key)!;
-    const set = findEntry(bucket.entries, outputs.get(layer.key)!, key.locatorBits, i.id, i.revision);
-    verdict.checked.push(i.id);
-    if (set === undefined) continue;
-    const classes = i.sets[set];
-    if (classes === undefined) throw new Failure("entry", `incident ${i.id}: there is no exposure set ${set}`);
-    verdict.incidents.push({ id: i.id, classes });
-  }
-  if (verdict.incidents.length > 0) verdict.result = "affected";
-  else if (verdict.checked.length > 0) verdict.result = "not-in-scope";
-  return verdict;
-}
-
-function whyNot(i: Incident, kind: Kind, bucket: Bucket | undefined): Why | undefined {
-  if (i.state !== "final") return i.state as Why;
-  if (!i.counts.has(kind)) return "kind-not-indexed";
-  return bucket === undefined ? "layer-missing" : undefined;
 }

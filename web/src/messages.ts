@@ -1,7 +1,7 @@
 // What the page and its worker say to each other.
 
 import type { Code } from "./failure.ts";
-import type { Progress } from "./client.ts";
+import type { Progress } from "./fetching.ts";
 import type { VerifyStep } from "./answer.ts";
 
 /** Values by the names that the page's hooks use. */

@@ -1,17 +1,19 @@
 // An answer, as the values by name that a page's template is filled with.
 
-import { type Answer, type Why } from "./answer.ts";
+import type { Answer } from "./answer.ts";
 import { variants } from "./identity.ts";
 import type { Display, Names } from "./messages.ts";
 import type { Incident, Statement } from "./statement.ts";
 import type { Inclusion } from "./tlogproof.ts";
+import type { Why } from "./verdict.ts";
 
 /** How an answer is shown. Whatever the server withheld, a person must not read it as a "no". */
 export function display({ verdict: { result, notCovered } }: Answer): Display {
   const some = (why: Why) => notCovered.some((n) => n.why === why);
-  if (result === "affected") return result;
-  if (result === "not-in-scope") return some("layer-missing") ? "incomplete" : result;
-  return some("investigating") && !some("layer-missing") ? result : "unchecked";
+  if (result === "affected" || result === "incomplete") return result;
+  if (some("layer-missing")) return "incomplete"; // version 1 had no word for it
+  if (result === "not-in-scope") return result;
+  return some("investigating") || some("reopened") ? result : "unchecked";
 }
 
 export function namesOf(answer: Answer, statement: Statement, inclusion: Inclusion, lang: string): Names {

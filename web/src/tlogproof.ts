@@ -56,14 +56,21 @@ export function verifyInclusion(kind: Kind, data: Uint8Array, proof: string, tru
 export function openCheckpoint(note: string, { keys, policy }: Trust): Checkpoint {
   return named("inclusion", () => {
     const { text, signed } = openNote(note, [...keys, ...policy.witnesses.map((w) => w.key)]);
-    const [origin, size, root, ...extensions] = text.slice(0, -1).split("\n");
-    if (origin === undefined || root === undefined || extensions.includes("")) throw new Error("not a checkpoint");
-    const read = { origin, size: decimal(size), root: hash64(root), note };
-    const key = keys.find((k) => k.name === origin && signed.has(k));
+    const tree = readTree(text);
+    const key = keys.find((k) => k.name === tree.origin && signed.has(k));
     if (key === undefined) throw new Failure("checkpoint", "the checkpoint is of another ledger, or signed by witnesses only");
     if (!satisfied(policy.quorum, new Set([...signed].map((k) => k.vkey)))) throw new Failure("unwitnessed", "not enough witnesses cosigned the checkpoint");
-    return { ...read, key, witnesses: policy.witnesses.filter((w) => signed.has(w.key)).map((w) => w.key.name) };
+    return { ...tree, note, key, witnesses: policy.witnesses.filter((w) => signed.has(w.key)).map((w) => w.key.name) };
   });
+}
+
+/** Reads a checkpoint that was verified before it was kept. */
+export const readCheckpoint = (note: string): Pick<Checkpoint, "origin" | "size" | "root"> => readTree(note.slice(0, note.lastIndexOf("\n\n") + 1));
+
+function readTree(text: string): Pick<Checkpoint, "origin" | "size" | "root"> {
+  const [origin, size, root, ...extensions] = text.slice(0, -1).split("\n");
+  if (origin === undefined || root === undefined || extensions.includes("")) throw new Error("not a checkpoint");
+  return { origin, size: decimal(size), root: hash64(root) };
 }
 
 /** Gives the origin that a proof's checkpoint claims, by which a key is looked up. It verifies nothing. */

@@ -2,12 +2,14 @@
 // page from scrolling for some ten milliseconds at a time.
 
 import { encodeAnswer, parseAnswer, verifyAnswer } from "./answer.ts";
-import { Client, type Options } from "./client.ts";
+import { Client } from "./client.ts";
 import { Failure } from "./failure.ts";
+import type { Options } from "./fetching.ts";
 import { type Identity, newAccount, parseEmail, parsePhone, typed } from "./identity.ts";
 import type { FromWorker, Settings, ToWorker } from "./messages.ts";
 import { display, namesOf } from "./names.ts";
-import { encodePins, parsePins, type Pins, trusted } from "./pins.ts";
+import { parseLedgerKey } from "./note.ts";
+import { encodePins, parsePins, pinnedKeys, type Pins } from "./pins.ts";
 import { proofOrigin } from "./tlogproof.ts";
 import { warmUp } from "./voprf.ts";
 
@@ -32,7 +34,7 @@ async function answer(message: ToWorker): Promise<void> {
 /** Gives the client with what is pinned now: another tab may have pinned more. */
 function clientFor(settings: Settings): Client {
   client ??= new Client({ base: settings.base, pageKeys: settings.keys, fetch: (...a) => fetch(...a), now: Date.now, sleep }, parsePins(null));
-  client.pins = parsePins(settings.pins);
+  client.pins = parsePins(settings.pins, new URL(settings.base).host);
   return client;
 }
 
@@ -86,9 +88,10 @@ function parse(text: string, kind: string, organisation: string, region: string)
 function verify({ id, settings, file }: ToWorker & { ask: "verify" }): void {
   try {
     const parsed = parseAnswer(new Uint8Array(file));
-    const pins = parsePins(settings.pins);
+    const pins = parsePins(settings.pins, new URL(settings.base).host);
     const origin = proofOrigin(parsed.proof);
-    const keys = trusted(pins, settings.keys, origin);
+    const pinned = pinnedKeys(pins, origin);
+    const keys = pinned.length > 0 ? pinned : settings.keys.map(parseLedgerKey).filter((k) => k.name === origin);
     if (keys.length === 0) throw new Failure("not-pinned", "a ledger whose key is not known");
     const { answer, statement, inclusion } = verifyAnswer(parsed, keys, (step) => page.postMessage({ id, verifying: step }));
     const since = pins.ledgers.get(origin)?.keys[0]?.since;

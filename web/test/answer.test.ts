@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { encodeAnswer, parseAnswer, verifyAnswer, type Verified } from "../src/answer.ts";
+import { parseAnswer, verifyAnswer, type Verified } from "../src/answer.ts";
 import { toBase64url, utf8 } from "../src/encoding.ts";
 import { parseLedgerKey } from "../src/note.ts";
 import { NO_WITNESSES } from "../src/policy.ts";
@@ -43,24 +43,20 @@ function file(v: Vector): object {
   return copy;
 }
 
+/** Members that version 1 does not have. */
+const NEW = { dropped: [], unreadable: [], compromised: [] };
+
 test("answer vectors", () => {
   assert.ok(all.vectors.length > 40);
   for (const v of all.vectors) {
     const run = () => verify(file(v), v.ledgerKeys);
     if (v.error) fails(v.error, run, v.name);
-    else assert.deepEqual(run().answer.verdict, v.verdict, v.name);
+    else assert.deepEqual(run().answer.verdict, { ...NEW, ...v.verdict }, v.name);
   }
 });
 
-test("an answer file is written as it is read", () => {
-  const { answer, statement } = verify(file(all.vectors[0]!));
-  const text = encodeAnswer(answer);
-  assert.deepEqual(JSON.parse(text), file(all.vectors[0]!));
-  assert.deepEqual(verify(text).statement, statement);
-});
-
 test("duplicate members are found anywhere in an answer file", () => {
-  const text = encodeAnswer(verify(file(all.vectors[0]!)).answer);
+  const text = JSON.stringify(file(all.vectors[0]!), null, 2);
   for (const name of ["v", "result", "kind", "layer", "blind", "classes", "why"]) {
     fails("answer", () => verify(text.replace(`"${name}"`, `"${name}": 0, "${name}"`)), name);
   }
