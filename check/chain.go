@@ -427,9 +427,9 @@ func (b *Bindings) led(st *Statement) error {
 	return b.bound(st.revisions())
 }
 
-// Dropped names the kinds of identity that an earlier revision of an incident
+// KindDropped is a kind of identity that an earlier revision of an incident
 // indexed and its current one does not: no error, and worth being told.
-type Dropped struct {
+type KindDropped struct {
 	Incident string
 	Revision string // the earlier one
 	Kind     string
@@ -437,13 +437,13 @@ type Dropped struct {
 
 // KindsDropped gives every kind that a superseded revision has and the current
 // one has not.
-func (s *Statement) KindsDropped() (out []Dropped) {
+func (s *Statement) KindsDropped() (out []KindDropped) {
 	for i := range s.Incidents {
 		in := &s.Incidents[i]
 		for _, before := range in.Superseded {
 			for _, kind := range slices.Sorted(maps.Keys(before.Counts)) {
 				if in.Counts[kind] == 0 {
-					out = append(out, Dropped{in.ID, before.Revision, kind})
+					out = append(out, KindDropped{in.ID, before.Revision, kind})
 				}
 			}
 		}

@@ -511,7 +511,7 @@ func TestChainBefore(t *testing.T) {
 
 func TestKindsDropped(t *testing.T) {
 	_, st := transitions["kind-dropped"].between(1)
-	if got := st.KindsDropped(); !slices.Equal(got, []Dropped{{"alpha", "2", "phone"}}) {
+	if got := st.KindsDropped(); !slices.Equal(got, []KindDropped{{"alpha", "2", "phone"}}) {
 		t.Errorf("%+v", got)
 	}
 }

@@ -1,18 +1,16 @@
 package check
 
 import (
-	"bytes"
+	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
-	"mime"
-	"net"
+	"math/big"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
-	"strings"
-	"sync"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -21,39 +19,16 @@ import (
 	"shirase/identity"
 )
 
-var (
-	// ErrExpired says that a statement's time is over, or this machine's clock is wrong.
-	ErrExpired = errors.New("the server's statement has expired")
-	// ErrNotYet says that a statement is from the future, or this machine's clock is wrong.
-	ErrNotYet = errors.New("the server's statement is from the future")
-	// ErrServer says that a server answered something other than the protocol's answers.
-	ErrServer = errors.New("the server did not answer as the protocol says")
-	// ErrBusy says that a server kept asking to wait.
-	ErrBusy = errors.New("the server is busy")
-	// ErrAudit says that a served layer is not the fold of its source layers.
-	ErrAudit = errors.New("the served layer is not the fold of its sources")
-	// ErrInsecure says that a server would be asked without TLS.
-	ErrInsecure = errors.New("a server elsewhere is asked over https only")
-)
-
-// errTooLong is an ErrServer that callers can tell from others.
-var errTooLong = fmt.Errorf("%w: a longer answer than any it could give", ErrServer)
-
-const (
-	clockSkew    = 10 * time.Minute // tolerated before ErrNotYet
-	maxWaits     = 5                // 429 answers waited out for one request
-	maxWait      = 2 * time.Minute
-	maxReply     = 64 << 10 // bytes of an evaluation
-	maxStatement = 2 * MaxStatement
-)
+const maxReply = 64 << 10 // bytes of an evaluation, a key or a tile
 
 // Client asks one server. Its zero value asks nothing: Server is needed, and
 // Policy or Pins.
 type Client struct {
 	Server string  // base URL
-	Policy *Policy // trusted ledger keys; nil means Pins decide
+	Policy *Policy // the verifier's own; what it does not speak of, log keys or witnesses, Pins and statements decide
 	Pins   *Pins   // remembered ledgers; nil means nothing is remembered
-	Audit  bool    // also compare with the source layers
+	Audit  bool    // compare folds with every source, and not with some
+	Cap    int     // bits of outputs that may leave: CapBits, which 0 means, or RaisedBits
 
 	HTTP *http.Client        // nil means one with a time-out and without redirects
 	Now  func() time.Time    // nil means time.Now
@@ -72,21 +47,13 @@ func (c *Client) Check(ctx context.Context, id identity.Identity) (*Answer, erro
 	switch {
 	case errors.Is(err, errKeyGone): // a new statement came between
 		return c.check(ctx, base, id)
-	case errors.Is(err, ErrRollback): // one of several servers may be behind for a moment
-		if err := sleep(ctx, behind); err != nil {
-			return nil, err
-		}
-		return c.check(ctx, base, id)
-	case err == nil && !a.Verdict.Complete(): // so may the one that was asked for a layer
+	case err == nil && a.Verdict.missing(): // one of several servers may be behind for a moment
 		if st, _, _, err := c.Statement(ctx); err == nil && st.Seq != a.Verdict.Seq {
 			return c.check(ctx, base, id)
 		}
 	}
 	return a, err
 }
-
-// behind is how long a server may go on with the statement before.
-const behind = 2 * time.Second
 
 func sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
@@ -103,16 +70,20 @@ func sleep(ctx context.Context, d time.Duration) error {
 var errKeyGone = errors.New("the statement has changed meanwhile")
 
 func (c *Client) check(ctx context.Context, base *url.URL, id identity.Identity) (*Answer, error) {
-	st, raw, proof, err := c.Statement(ctx)
+	s, err := c.statement(ctx, base)
 	if err != nil {
 		return nil, err
 	}
-	a := &Answer{V: 1, Type: answerType, PersonalData: PersonalData, Claimed: At(c.now()),
-		Identity: AnswerIdentity{string(id.Kind), id.Value}, Statement: raw, Proof: proof,
-		Evaluations: []Evaluation{}, Buckets: []AnswerBucket{}}
+	a := &Answer{V: 2, Type: answerType, PersonalData: PersonalData, Claimed: At(c.now()),
+		Identity: AnswerIdentity{string(id.Kind), id.Value}, Statement: s.raw, Proof: s.proof,
+		Evaluations: []Evaluation{}, Groups: []AnswerGroup{}, Sources: []AnswerGroup{}, Cap: cmp.Or(c.Cap, CapBits), Vouched: s.vouched}
+	depths, err := s.st.Depths(a.Cap)
+	if err != nil {
+		return nil, err
+	}
 	outputs := map[string]*Output{}
-	for i := range st.Layers {
-		key := st.Key(st.Layers[i].Key)
+	for i := range s.st.Layers {
+		key := s.st.Key(s.st.Layers[i].Key)
 		if outputs[key.ID] != nil {
 			continue
 		}
@@ -123,101 +94,31 @@ func (c *Client) check(ctx context.Context, base *url.URL, id identity.Identity)
 		a.Evaluations = append(a.Evaluations, *e)
 		outputs[key.ID] = out
 	}
-	buckets, err := c.buckets(ctx, base, st, outputs)
+	asked, err := c.layers(ctx, base, s.st, outputs, depths)
 	if err != nil {
 		return nil, err
 	}
-	for i := range st.Layers {
-		if b := buckets[st.Layers[i].ID]; b != nil {
-			a.Buckets = append(a.Buckets, AnswerBucket{st.Layers[i].ID, b.Bytes()})
+	groups := map[Hash]*Group{}
+	for i := range s.st.Layers {
+		l := &s.st.Layers[i]
+		got := asked[i]
+		if got == nil {
+			continue
+		}
+		groups[l.ID] = got.group
+		a.Groups = append(a.Groups, AnswerGroup{l.ID, got.group.Depth, got.group.Bytes()})
+		for _, src := range l.Sources {
+			if g := got.sources[src.Root]; g != nil {
+				a.Sources = append(a.Sources, AnswerGroup{src.Root, g.Depth, g.Bytes()})
+			}
 		}
 	}
-	v, err := conclude(st, id, outputs, buckets)
+	v, err := conclude(s.st, id, outputs, groups)
 	if err != nil {
 		return nil, err
 	}
 	a.Verdict = *v
 	return a, nil
-}
-
-// Statement fetches the newest statement and verifies it: checkpoint, inclusion,
-// canonical bytes, freshness, and that it does not go back behind what was
-// seen. Where Pins decide and the ledger is new, its key is asked for and pinned.
-func (c *Client) Statement(ctx context.Context) (*Statement, []byte, string, error) {
-	base, err := c.base()
-	if err != nil {
-		return nil, nil, "", err
-	}
-	var reply struct {
-		Statement Bytes  `json:"statement"`
-		Proof     string `json:"proof"`
-	}
-	if err := c.getJSON(ctx, base.JoinPath("check/v1/statement"), nil, maxStatement, &reply); err != nil {
-		return nil, nil, "", fmt.Errorf("get the statement: %w", err)
-	}
-	origin, err := ProofOrigin(reply.Proof)
-	if err != nil {
-		return nil, nil, "", fmt.Errorf("statement: %w", err)
-	}
-	policy, err := c.policy(ctx, base, origin)
-	if err != nil {
-		return nil, nil, "", err
-	}
-	if err := VerifyInclusion(KindStatement, reply.Statement, reply.Proof, policy); err != nil {
-		return nil, nil, "", fmt.Errorf("statement: %w", err)
-	}
-	st, err := ParseStatement(reply.Statement)
-	if err != nil {
-		return nil, nil, "", err
-	}
-	now := c.now()
-	switch {
-	case !now.Before(st.Expires.Time):
-		return nil, nil, "", fmt.Errorf("%w on %s", ErrExpired, st.Expires.Format(timeLayout))
-	case st.Time.After(now.Add(clockSkew)):
-		return nil, nil, "", fmt.Errorf("%w: %s", ErrNotYet, st.Time.Format(timeLayout))
-	}
-	if c.Pins != nil {
-		if err := c.Pins.Seen(origin, st, StatementHash(reply.Statement)); err != nil {
-			return nil, nil, "", err
-		}
-		if c.Policy == nil { // whoever states a policy has decided on the ledger
-			if err := c.Pins.server(base, origin); err != nil {
-				return nil, nil, "", err
-			}
-		}
-		if err := c.Pins.Save(); err != nil {
-			return nil, nil, "", err
-		}
-	}
-	return st, reply.Statement, reply.Proof, nil
-}
-
-// policy gives the trusted policy for an origin: the client's own, a pinned
-// one, or, where the origin is new, one pinned now from the server's word.
-func (c *Client) policy(ctx context.Context, base *url.URL, origin string) (*Policy, error) {
-	if c.Policy != nil {
-		return c.Policy, nil
-	}
-	if c.Pins == nil {
-		return nil, fmt.Errorf("%w: %q", ErrNotPinned, origin)
-	}
-	if p, err := c.Pins.Policy(origin); !errors.Is(err, ErrNotPinned) {
-		return p, err
-	}
-	body, err := c.do(ctx, http.MethodGet, base.JoinPath("ledger/v1/key"), nil, "text/plain", maxReply)
-	if err != nil {
-		return nil, fmt.Errorf("get the ledger's key: %w", err)
-	}
-	vkey := strings.TrimSpace(string(body))
-	p, err := LedgerPolicy(vkey)
-	if err != nil {
-		return nil, fmt.Errorf("get the ledger's key: %w", err)
-	}
-	if !strings.HasPrefix(vkey, origin+"+") {
-		return nil, fmt.Errorf("the server's ledger key is of another ledger than %q: %w", origin, ErrCheckpoint)
-	}
-	return p, c.Pins.Add(vkey, c.now())
 }
 
 // EvaluateRequest and EvaluateReply are the bodies of POST /check/v1/evaluate.
@@ -259,230 +160,142 @@ func (c *Client) evaluate(ctx context.Context, base *url.URL, key *Key, id ident
 	return &Evaluation{key.ID, blinded.Secret(), reply.Evaluated[0], reply.Proof}, &out[0], nil
 }
 
-// buckets fetches and verifies one bucket of every layer, side by side. A layer
-// the server says it cannot give has none.
-func (c *Client) buckets(ctx context.Context, base *url.URL, st *Statement, outputs map[string]*Output) (map[Hash]*Bucket, error) {
-	got := map[Hash]*Bucket{}
-	var mu sync.Mutex
+// given is what a server gave of a layer: the group of buckets, and of a fold
+// the same of the sources that were drawn.
+type given struct {
+	group   *Group
+	sources map[Hash]*Group
+}
+
+// layers fetches and verifies the group of every layer, side by side. A layer
+// the server says it cannot give is nil.
+func (c *Client) layers(ctx context.Context, base *url.URL, st *Statement, outputs map[string]*Output, depths map[Hash]int) ([]*given, error) {
+	got := make([]*given, len(st.Layers))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(4)
 	for i := range st.Layers {
 		l := &st.Layers[i]
-		g.Go(func() error {
-			y := outputs[l.Key]
-			b, err := c.bucket(ctx, base, l.ID, y.Bucket(l.Bits), l.Bits, l.Pad)
-			if err != nil || b == nil {
-				return err
-			}
-			if c.Audit {
-				if err := c.audit(ctx, base, l, st.Key(l.Key).LocatorBits, y, b); err != nil {
-					return err
-				}
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			got[l.ID] = b
-			return nil
+		g.Go(func() (err error) {
+			got[i], err = c.layer(ctx, base, l, st.Key(l.Key).LocatorBits, outputs[l.Key], depths[l.ID])
+			return err
 		})
 	}
 	return got, g.Wait()
 }
 
+// layer fetches a layer's group and compares it with sources of the layer. It
+// reveals no more by that: the bits are those already shown.
+func (c *Client) layer(ctx context.Context, base *url.URL, l *Layer, locatorBits int, y *Output, depth int) (*given, error) {
+	g, err := c.group(ctx, base, l.ID, y, depth, l.Bits, l.Pad)
+	if g == nil || err != nil {
+		return nil, err
+	}
+	got := &given{g, map[Hash]*Group{}}
+	for _, src := range c.draw(l) {
+		bits, p := sourceGroup(src, locatorBits, depth)
+		s, err := c.group(ctx, base, src.Root, y, p, bits, 0)
+		switch {
+		case err != nil:
+			return nil, err
+		case s == nil && c.Audit:
+			return nil, fmt.Errorf("%w: the source layer of %s is not served", ErrAudit, src.Incident)
+		case s == nil: // what cannot be compared is as good as not given
+			return nil, nil
+		}
+		got.sources[src.Root] = s
+	}
+	return got, g.holds(l, got.sources)
+}
+
+// draw gives the sources of a fold that are compared with it: some, whom the
+// server cannot foresee, or for an audit all.
+func (c *Client) draw(l *Layer) []Source {
+	n := sampleOf(l)
+	if c.Audit && n > 0 {
+		n = len(l.Sources)
+	}
+	drawn := slices.Clone(l.Sources)
+	for i := range n {
+		j, err := rand.Int(rand.Reader, big.NewInt(int64(len(drawn)-i)))
+		if err != nil {
+			panic(err) // crypto/rand does not fail
+		}
+		k := i + int(j.Int64())
+		drawn[i], drawn[k] = drawn[k], drawn[i]
+	}
+	return drawn[:n]
+}
+
+// group fetches and verifies the group of a layer's buckets that begin with the
+// first bits of an output; nil where the server cannot give it. pad is 0 where
+// no statement says it.
+func (c *Client) group(ctx context.Context, base *url.URL, layer Hash, y *Output, depth, bits, pad int) (*Group, error) {
+	number := y.Bucket(depth)
+	if depth == bits {
+		b, err := c.bucket(ctx, base, layer, number, bits, pad)
+		if b == nil || err != nil {
+			return nil, err
+		}
+		return &Group{number, depth, bits, []*Bucket{b}}, nil
+	}
+	limit := int64(MaxGroup)
+	if pad > 0 {
+		limit = groupSize(bits, depth, pad)
+	}
+	u := base.JoinPath("check/v1/layers", layer.String(), "groups", strconv.Itoa(depth), BucketName(number, depth))
+	body, err := c.part(ctx, u, layer, int(limit))
+	var status *StatusError
+	if errors.As(err, &status) && status.Status == http.StatusNotFound && (status.Problem == "unknown-path" || status.Problem == "") {
+		return c.oneByOne(ctx, base, layer, number, depth, bits, pad) // a server of version 1 knows no groups
+	}
+	if errors.As(err, &status) && status.missing() {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return ParseGroup(body, number, depth, layer, bits, pad)
+}
+
+// oneByOne fetches each bucket of a group, in their order whatever is sought.
+func (c *Client) oneByOne(ctx context.Context, base *url.URL, layer Hash, number int64, depth, bits, pad int) (*Group, error) {
+	g := &Group{Number: number, Depth: depth, Bits: bits}
+	for i := range int64(1) << (bits - depth) {
+		b, err := c.bucket(ctx, base, layer, number<<(bits-depth)+i, bits, pad)
+		if b == nil || err != nil {
+			return nil, err
+		}
+		g.Buckets = append(g.Buckets, b)
+	}
+	return g, nil
+}
+
+// bucket fetches and verifies one bucket; nil where the server cannot give it.
 func (c *Client) bucket(ctx context.Context, base *url.URL, layer Hash, number int64, bits, pad int) (*Bucket, error) {
 	limit := pad
 	if pad == 0 {
 		limit = MaxPad
 	}
-	u := base.JoinPath("check/v1/layers", layer.String(), "buckets", BucketName(number, bits))
-	body, err := c.do(ctx, http.MethodGet, u, nil, "application/octet-stream", limit)
+	body, err := c.part(ctx, base.JoinPath("check/v1/layers", layer.String(), "buckets", BucketName(number, bits)), layer, limit)
 	var status *StatusError
 	if errors.As(err, &status) && status.missing() {
 		return nil, nil
 	}
-	if errors.Is(err, errTooLong) {
-		return nil, fmt.Errorf("%w: bucket %s: longer than the statement says", ErrBucket, BucketName(number, bits))
-	}
 	if err != nil {
-		return nil, fmt.Errorf("get a bucket of layer %s: %w", layer, err)
+		return nil, err
 	}
 	return ParseBucket(body, number, layer, bits, pad)
 }
 
-// audit compares a served bucket with the same prefix of each source layer. It
-// reveals nothing more: the prefix is the one already shown.
-func (c *Client) audit(ctx context.Context, base *url.URL, l *Layer, locatorBits int, y *Output, served *Bucket) error {
-	var all []byte
-	for _, s := range l.Sources {
-		bits := BucketBits(s.N, locatorBits)
-		b, err := c.bucket(ctx, base, s.Root, y.Bucket(bits), bits, 0)
-		if err != nil {
-			return err
-		}
-		if b == nil {
-			return fmt.Errorf("%w: the source layer of %s is not served", ErrAudit, s.Incident)
-		}
-		for i := 0; i < len(b.Entries); i += EntrySize {
-			if bucketOf(b.Entries[i:], l.Bits) == served.Number {
-				all = append(all, b.Entries[i:i+EntrySize]...)
-			}
-		}
+// part fetches a part of a layer. One that is longer than it can be is no part
+// of it.
+func (c *Client) part(ctx context.Context, u *url.URL, layer Hash, limit int) ([]byte, error) {
+	body, err := c.do(ctx, http.MethodGet, u, nil, "application/octet-stream", limit)
+	if errors.Is(err, errTooLong) {
+		return nil, fmt.Errorf("%w: layer %s: longer than the statement says", ErrBucket, layer)
 	}
-	sortEntries(all)
-	if !bytes.Equal(all, served.Entries) {
-		return fmt.Errorf("%w: bucket %s of layer %s", ErrAudit, BucketName(served.Number, l.Bits), l.ID)
-	}
-	return nil
-}
-
-// StatusError is a server's refusal: its status and the detail of its problem
-// details (RFC 9457).
-type StatusError struct {
-	Status int
-	Detail string
-}
-
-func (e *StatusError) Error() string {
-	if e.Detail == "" {
-		return fmt.Sprintf("the server answered %d", e.Status)
-	}
-	return fmt.Sprintf("the server answered %d: %s", e.Status, e.Detail)
-}
-
-// missing reports whether the server said that it does not have or cannot give something.
-func (e *StatusError) missing() bool {
-	return e.Status == http.StatusNotFound || e.Status == http.StatusGone || e.Status >= 500
-}
-
-// getJSON posts a body, or gets where there is none, and reads a JSON reply strictly.
-func (c *Client) getJSON(ctx context.Context, u *url.URL, body []byte, limit int, v any) error {
-	method := http.MethodGet
-	if body != nil {
-		method = http.MethodPost
-	}
-	b, err := c.do(ctx, method, u, body, "application/json", limit)
 	if err != nil {
-		return err
+		return nil, fmt.Errorf("get a part of layer %s: %w", layer, err)
 	}
-	if err := json.Unmarshal(b, v, json.RejectUnknownMembers(true)); err != nil {
-		return fmt.Errorf("%w: %v", ErrServer, err)
-	}
-	return nil
-}
-
-// do makes one request, waiting out 429 as often and as long as is bearable.
-func (c *Client) do(ctx context.Context, method string, u *url.URL, body []byte, accept string, limit int) ([]byte, error) {
-	for waits := 0; ; waits++ {
-		b, wait, err := c.once(ctx, method, u, body, accept, limit)
-		if wait == 0 {
-			return b, err
-		}
-		if waits == maxWaits || wait > maxWait {
-			return nil, fmt.Errorf("%w: it asks to come back in %s", ErrBusy, wait)
-		}
-		if c.Wait != nil {
-			c.Wait(wait)
-		}
-		if err := sleep(ctx, wait); err != nil {
-			return nil, err
-		}
-	}
-}
-
-// once makes one request. A wait above zero means 429.
-func (c *Client) once(ctx context.Context, method string, u *url.URL, body []byte, accept string, limit int) (b []byte, wait time.Duration, err error) {
-	req, err := http.NewRequestWithContext(ctx, method, u.String(), bytes.NewReader(body))
-	if err != nil {
-		return nil, 0, err
-	}
-	req.Header.Set("Accept", accept)
-	req.Header.Set("Accept-Encoding", "identity") // lengths must not depend on content
-	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	res, err := c.http().Do(req)
-	if err != nil {
-		return nil, 0, fmt.Errorf("reach the server: %w", redact(err))
-	}
-	defer res.Body.Close()
-	if res.StatusCode == http.StatusTooManyRequests {
-		return nil, retryAfter(res.Header.Get("Retry-After")), nil
-	}
-	if res.StatusCode != http.StatusOK {
-		return nil, 0, &StatusError{res.StatusCode, problemDetail(res)}
-	}
-	b, err = io.ReadAll(io.LimitReader(res.Body, int64(limit)+1))
-	if err != nil {
-		return nil, 0, fmt.Errorf("read the server's answer: %w", err)
-	}
-	if len(b) > limit {
-		return nil, 0, fmt.Errorf("%w: more than %d bytes", errTooLong, limit)
-	}
-	return b, 0, nil
-}
-
-// redact drops the URL of a failed request: a bucket's number is not for logs.
-func redact(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
-		return u.Err
-	}
-	return err
-}
-
-// retryAfter reads seconds; without any, it is one.
-func retryAfter(h string) time.Duration {
-	s, err := strconv.Atoi(h)
-	if err != nil || s < 1 {
-		s = 1
-	}
-	return time.Duration(min(s, 1<<20)) * time.Second
-}
-
-func problemDetail(res *http.Response) string {
-	if t, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type")); t != "application/problem+json" {
-		return ""
-	}
-	var p struct {
-		Detail string `json:"detail"`
-	}
-	b, err := io.ReadAll(io.LimitReader(res.Body, 4<<10))
-	if err != nil || json.Unmarshal(b, &p) != nil || len(p.Detail) > 200 || strings.ContainsFunc(p.Detail, func(r rune) bool { return r < 0x20 }) {
-		return ""
-	}
-	return p.Detail
-}
-
-func (c *Client) base() (*url.URL, error) {
-	u, err := url.Parse(c.Server)
-	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
-		return nil, errors.New("a server is a URL like https://shirase.example.org")
-	}
-	if u.Scheme == "http" && !loopback(u.Hostname()) {
-		return nil, fmt.Errorf("%w: without TLS others on the way would see which bucket is asked for", ErrInsecure)
-	}
-	return u, nil
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
-}
-
-func (c *Client) now() time.Time {
-	if c.Now != nil {
-		return c.Now()
-	}
-	return time.Now()
-}
-
-var defaultHTTP = &http.Client{
-	Timeout:       time.Minute,
-	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-}
-
-func (c *Client) http() *http.Client {
-	if c.HTTP != nil {
-		return c.HTTP
-	}
-	return defaultHTTP
+	return body, nil
 }

@@ -7,12 +7,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
+	"filippo.io/torchwood"
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/rogpeppe/go-internal/lockedfile"
-	"golang.org/x/mod/sumdb/note"
 )
 
 var (
@@ -22,25 +23,36 @@ var (
 	ErrLedgerChanged = errors.New("the server answers from another ledger than before")
 )
 
-const maxPins = 4 << 20 // bytes
+const (
+	maxPins  = 64 << 20 // bytes
+	maxForks = 8        // kept as evidence, of one ledger
+)
 
-// Pins are the ledgers a person has met, by origin: the keys, since when, and
-// the newest statement seen. They are kept in one file of the user's.
+// Pins are the ledgers a person has met, by origin: where and since when, the
+// keys, the largest checkpoint, and what the newest statement binds later ones
+// to. They are kept in one file of the user's (docs/FORMAT.md).
 type Pins struct {
 	path string
 	data pinFile
 }
 
 type pinFile struct {
-	V       int               `json:"v"` // 1
+	V       int               `json:"v"` // 2; 1 is read
 	Ledgers map[string]*pin   `json:"ledgers"`
 	Servers map[string]string `json:"servers"` // origin by server
 }
 
 type pin struct {
-	Keys []pinnedKey `json:"keys"` // the first one met, and successors
-	Seq  int64       `json:"seq"`
-	Hash Hash        `json:"statement"`
+	Keys       []pinnedKey `json:"keys"`       // the first one met, and successors
+	Host       string      `json:"host"`       // where it was first met; "" where a policy was stated
+	Checkpoint string      `json:"checkpoint"` // the largest verified, a signed note; "" for none
+	Bindings   *Bindings   `json:"bindings"`   // of the newest statement; nil for none
+	Policy     string      `json:"policy"`     // whose witnesses its checkpoints need, as a statement said it
+	Forks      [][2]string `json:"forks,omitzero"`
+
+	// Version 1, which knew no more of the newest statement.
+	Seq  *int64 `json:"seq,omitzero"`
+	Hash *Hash  `json:"statement,omitzero"`
 }
 
 type pinnedKey struct {
@@ -67,7 +79,7 @@ func OpenPins(path string) (*Pins, error) {
 }
 
 func readPins(path string) (pinFile, error) {
-	data := pinFile{V: 1, Ledgers: map[string]*pin{}, Servers: map[string]string{}}
+	data := pinFile{V: 2, Ledgers: map[string]*pin{}, Servers: map[string]string{}}
 	b, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return data, nil
@@ -82,8 +94,8 @@ func readPins(path string) (pinFile, error) {
 	if err := json.Unmarshal(b, &data, json.RejectUnknownMembers(true)); err != nil {
 		return data, fmt.Errorf("read pinned ledgers in %s: %w", path, err)
 	}
-	if data.V != 1 {
-		return data, fmt.Errorf("read pinned ledgers: %s is of version %d, and this program reads 1", path, data.V)
+	if data.V != 1 && data.V != 2 {
+		return data, fmt.Errorf("read pinned ledgers: %s is of version %d, and this program reads 1 and 2", path, data.V)
 	}
 	if data.Ledgers == nil {
 		data.Ledgers = map[string]*pin{}
@@ -92,15 +104,99 @@ func readPins(path string) (pinFile, error) {
 		data.Servers = map[string]string{}
 	}
 	for origin, l := range data.Ledgers {
-		if l == nil {
-			return data, fmt.Errorf("read pinned ledgers in %s: nothing is said of %q", path, origin)
+		if err := l.read(data.V); err != nil {
+			return data, fmt.Errorf("read pinned ledgers in %s: %q: %w", path, origin, err)
 		}
 	}
+	data.V = 2
 	return data, nil
 }
 
-// Policy gives what is trusted for an origin, or ErrNotPinned.
+// read checks what was read of a ledger, and makes version 2 of version 1.
+func (l *pin) read(v int) error {
+	if l == nil {
+		return errors.New("nothing is said of it")
+	}
+	if v == 1 {
+		if l.Seq == nil || l.Hash == nil {
+			return errors.New("its statement is not named")
+		}
+		if *l.Seq > 0 {
+			l.Bindings = &Bindings{Seq: *l.Seq, Hash: *l.Hash}
+		}
+		l.Seq, l.Hash = nil, nil
+	}
+	if l.Seq != nil || l.Hash != nil {
+		return errors.New("it has members of version 1")
+	}
+	if l.Checkpoint != "" {
+		if _, err := readCheckpoint(l.Checkpoint); err != nil {
+			return err
+		}
+	}
+	if _, err := parseStatementPolicy(l.Policy); err != nil {
+		return err
+	}
+	if b := l.Bindings; b != nil {
+		if b.Ledger == nil && b.V > 1 || slices.Contains(values(b.Keys), nil) || slices.Contains(values(b.Incidents), nil) {
+			return errors.New("its bindings say nothing of something")
+		}
+		for _, in := range b.Incidents {
+			if slices.Contains(values(in.Revisions), nil) {
+				return errors.New("its bindings say nothing of a revision")
+			}
+		}
+	}
+	return nil
+}
+
+func values[V any](m map[string]V) (out []V) {
+	for _, v := range m {
+		out = append(out, v)
+	}
+	return out
+}
+
+// readCheckpoint reads a checkpoint that was verified before it was kept.
+func readCheckpoint(signed string) (*Checkpoint, error) {
+	text, _, ok := strings.Cut(signed, "\n\n")
+	if !ok {
+		return nil, errors.New("its checkpoint is not signed")
+	}
+	c, err := torchwood.ParseCheckpoint(text + "\n")
+	if err != nil {
+		return nil, fmt.Errorf("its checkpoint: %w", err)
+	}
+	return &Checkpoint{Origin: c.Origin, Size: c.N, Root: Hash(c.Hash), Note: signed}, nil
+}
+
+// checkpoint gives the largest checkpoint seen of an origin, or nil.
+func (l *pin) checkpoint() *Checkpoint {
+	if l == nil || l.Checkpoint == "" {
+		return nil
+	}
+	c, err := readCheckpoint(l.Checkpoint)
+	if err != nil { // it was read when the file was
+		return nil
+	}
+	return c
+}
+
+// Policy gives what is trusted for an origin, keys and witnesses, or ErrNotPinned.
 func (p *Pins) Policy(origin string) (*Policy, error) {
+	keys, err := p.keys(origin)
+	if err != nil {
+		return nil, err
+	}
+	quorum, err := parseStatementPolicy(p.data.Ledgers[origin].Policy)
+	if err != nil {
+		return nil, err
+	}
+	return quorum.under(keys), nil
+}
+
+// keys gives the keys pinned for an origin, or ErrNotPinned.
+func (p *Pins) keys(origin string) (*Policy, error) {
 	l := p.data.Ledgers[origin]
 	if l == nil || len(l.Keys) == 0 {
 		return nil, fmt.Errorf("%w: %q", ErrNotPinned, origin)
@@ -112,56 +208,37 @@ func (p *Pins) Policy(origin string) (*Policy, error) {
 	return LedgerPolicy(vkeys...)
 }
 
-// Add pins a key for the origin that is its name: a first one, or a successor
-// that its owner was told of by somebody other than the server.
-func (p *Pins) Add(vkey string, now time.Time) error {
-	v, err := note.NewVerifier(vkey)
-	if err != nil {
-		return fmt.Errorf("read a ledger key: %w", err)
-	}
-	l := p.data.Ledgers[v.Name()]
-	if l == nil {
-		l = new(pin)
-	}
-	if !slices.ContainsFunc(l.Keys, func(k pinnedKey) bool { return k.VKey == vkey }) {
-		l.Keys = append(l.Keys, pinnedKey{vkey, At(now)})
-	}
-	p.data.Ledgers[v.Name()] = l
-	return nil
-}
-
-// Seen records a verified statement of an origin, and refuses one that is
-// older than the newest seen, or another under the same number.
-func (p *Pins) Seen(origin string, st *Statement, hash Hash) error {
+// pin gives what is known of an origin, making room where it is nothing.
+func (p *Pins) pin(origin string) *pin {
 	l := p.data.Ledgers[origin]
-	if l == nil { // trusted by a policy that was stated, and not by a pin
+	if l == nil {
 		l = &pin{Keys: []pinnedKey{}}
 		p.data.Ledgers[origin] = l
 	}
-	switch {
-	case st.Seq < l.Seq:
-		return fmt.Errorf("%w: number %d, and %d was seen", ErrRollback, st.Seq, l.Seq)
-	case st.Seq == l.Seq && hash != l.Hash:
-		return fmt.Errorf("%w: number %d", ErrFork, st.Seq)
-	case st.Seq == l.Seq+1 && l.Seq > 0 && st.Prev != l.Hash:
-		return fmt.Errorf("%w: number %d does not follow the one seen", ErrFork, st.Seq)
-	}
-	l.Seq, l.Hash = st.Seq, hash
-	return nil
+	return l
 }
 
-// server binds a server to its ledger. One on this machine may be made anew at
-// the same address; any other that changes its ledger is refused.
-func (p *Pins) server(u *url.URL, origin string) error {
+func (l *pin) add(vkey string, now time.Time) {
+	if !slices.ContainsFunc(l.Keys, func(k pinnedKey) bool { return k.VKey == vkey }) {
+		l.Keys = append(l.Keys, pinnedKey{vkey, At(now)})
+	}
+}
+
+// fork keeps two checkpoints that cannot belong to one history.
+func (l *pin) fork(a, b string) {
+	pair := [2]string{a, b}
+	if a != "" && a != b && len(l.Forks) < maxForks && !slices.Contains(l.Forks, pair) {
+		l.Forks = append(l.Forks, pair)
+	}
+}
+
+// bound gives the origin that a server is bound to, or "". One on this machine
+// may be made anew at the same address.
+func (p *Pins) bound(u *url.URL) string {
 	if loopback(u.Hostname()) {
-		return nil
+		return ""
 	}
-	before, ok := p.data.Servers[u.Host]
-	if ok && before != origin {
-		return fmt.Errorf("%w: %q was pinned and it shows %q", ErrLedgerChanged, before, origin)
-	}
-	p.data.Servers[u.Host] = origin
-	return nil
+	return p.data.Servers[u.Host]
 }
 
 // Save writes the pins back, durably. What another process has pinned or seen
@@ -201,22 +278,8 @@ func (p *Pins) unite(file pinFile) error {
 			p.data.Ledgers[origin] = l
 			continue
 		}
-		shared := func(k pinnedKey) bool {
-			return slices.ContainsFunc(l.Keys, func(o pinnedKey) bool { return o.VKey == k.VKey })
-		}
-		if len(own.Keys) > 0 && len(l.Keys) > 0 && !slices.ContainsFunc(own.Keys, shared) {
-			return fmt.Errorf("%w: %q was pinned with another key meanwhile", ErrLedgerChanged, origin)
-		}
-		for _, k := range l.Keys {
-			if !slices.ContainsFunc(own.Keys, func(o pinnedKey) bool { return o.VKey == k.VKey }) {
-				own.Keys = append(own.Keys, k)
-			}
-		}
-		switch {
-		case l.Seq == own.Seq && l.Hash != own.Hash:
-			return fmt.Errorf("%w: number %d", ErrFork, l.Seq)
-		case l.Seq > own.Seq:
-			own.Seq, own.Hash = l.Seq, l.Hash
+		if err := own.unite(l); err != nil {
+			return fmt.Errorf("%q, seen by another program meanwhile: %w", origin, err)
 		}
 	}
 	for server, origin := range file.Servers {
@@ -224,6 +287,43 @@ func (p *Pins) unite(file pinFile) error {
 			return fmt.Errorf("%w: %q was pinned and it shows %q", ErrLedgerChanged, origin, own)
 		}
 		p.data.Servers[server] = origin
+	}
+	return nil
+}
+
+func (l *pin) unite(file *pin) error {
+	shared := func(k pinnedKey) bool {
+		return slices.ContainsFunc(file.Keys, func(o pinnedKey) bool { return o.VKey == k.VKey })
+	}
+	if len(l.Keys) > 0 && len(file.Keys) > 0 && !slices.ContainsFunc(l.Keys, shared) {
+		return fmt.Errorf("%w: it was pinned with another key", ErrLedgerChanged)
+	}
+	keys := slices.Clone(file.Keys)
+	for _, k := range l.Keys {
+		if !shared(k) {
+			keys = append(keys, k)
+		}
+	}
+	l.Keys = keys
+	if file.Host != "" {
+		l.Host = file.Host
+	}
+	for _, pair := range file.Forks {
+		l.fork(pair[0], pair[1])
+	}
+	switch a, b := l.checkpoint(), file.checkpoint(); {
+	case b == nil:
+	case a == nil, a.Size < b.Size:
+		l.Checkpoint = file.Checkpoint
+	case a.Size == b.Size && a.Root != b.Root:
+		return fmt.Errorf("%w: two ledgers of %d entries", ErrFork, a.Size)
+	}
+	switch a, b := l.Bindings, file.Bindings; {
+	case b == nil:
+	case a == nil, a.Seq < b.Seq, a.Seq == b.Seq && a.V == 0:
+		l.Bindings, l.Policy = b, file.Policy
+	case a.Seq == b.Seq && a.Hash != b.Hash:
+		return fmt.Errorf("%w: number %d", ErrFork, a.Seq)
 	}
 	return nil
 }

@@ -29,6 +29,7 @@ type Policy struct {
 	logs      []ledgerKey
 	witnesses []Witness
 	quorum    *member // nil: none
+	keysOnly  bool    // nothing is said of witnesses: others decide
 }
 
 // Witness is a witness that a policy names.
@@ -260,10 +261,11 @@ func (m *member) satisfied(signed func(note.Verifier) bool) bool {
 }
 
 // LedgerPolicy trusts one ledger by its verifier key (C2SP signed-note vkey),
-// whose name is the ledger's origin, and asks for no witness. Several keys of
-// one origin are alternatives: a key and its successors.
+// whose name is the ledger's origin, and says nothing of witnesses: a statement's
+// own policy decides. Several keys of one origin are alternatives: a key and its
+// successors.
 func LedgerPolicy(vkeys ...string) (*Policy, error) {
-	p := new(Policy)
+	p := &Policy{keysOnly: true}
 	for _, vkey := range vkeys {
 		vkey = strings.TrimSpace(vkey)
 		if slices.ContainsFunc(p.logs, func(l ledgerKey) bool { return l.vkey == vkey }) {
@@ -283,9 +285,6 @@ func LedgerPolicy(vkeys ...string) (*Policy, error) {
 	}
 	return p, nil
 }
-
-// Names reports whether the policy names log keys.
-func (p *Policy) Names() bool { return len(p.logs) > 0 }
 
 // under gives the policy's quorum with the log keys of another.
 func (p *Policy) under(keys *Policy) *Policy {

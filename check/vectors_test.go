@@ -207,7 +207,7 @@ func (w *world) answerFor(id identity.Identity) *Answer {
 	who := id.Value
 	a := &Answer{V: 1, Type: answerType, PersonalData: PersonalData, Claimed: At(w.now), Identity: AnswerIdentity{string(id.Kind), id.Value},
 		Statement: w.raw, Proof: w.proof, Evaluations: []Evaluation{}, Buckets: []AnswerBucket{}}
-	outputs, buckets := map[string]*Output{}, map[Hash]*Bucket{}
+	outputs, buckets := map[string]*Output{}, map[Hash]*Group{}
 	scalar := func(s string) *ristretto255.Scalar {
 		u := sha512.Sum512([]byte(s))
 		k, err := ristretto255.NewScalar().SetUniformBytes(u[:])
@@ -241,7 +241,7 @@ func (w *world) answerFor(id identity.Identity) *Answer {
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		if buckets[l.ID], err = ParseBucket(body, number, l.Root, l.Bits, l.Pad); err != nil {
+		if buckets[l.ID], err = ParseGroup(body, number, l.Bits, l.Root, l.Bits, l.Pad); err != nil {
 			w.t.Fatal(err)
 		}
 		a.Buckets = append(a.Buckets, AnswerBucket{l.ID, buckets[l.ID].Bytes()})
@@ -251,7 +251,7 @@ func (w *world) answerFor(id identity.Identity) *Answer {
 		w.t.Fatal(err)
 	}
 	if err == nil {
-		a.Verdict = *v
+		a.Verdict = *v.version1()
 	}
 	return a
 }
@@ -261,7 +261,7 @@ func (w *world) without(a *Answer, layer Hash) *Answer {
 	w.t.Helper()
 	c := *a
 	c.Buckets = nil
-	outputs, buckets := map[string]*Output{}, map[Hash]*Bucket{}
+	outputs, buckets := map[string]*Output{}, map[Hash]*Group{}
 	id, err := canonicalIdentity(a.Identity)
 	if err != nil {
 		w.t.Fatal(err)
@@ -280,7 +280,7 @@ func (w *world) without(a *Answer, layer Hash) *Answer {
 	for _, b := range a.Buckets {
 		if l := w.st.layer(b.Layer); b.Layer != layer {
 			c.Buckets = append(c.Buckets, b)
-			if buckets[b.Layer], err = ParseBucket(b.Bytes, outputs[l.Key].Bucket(l.Bits), l.Root, l.Bits, 0); err != nil {
+			if buckets[b.Layer], err = parseSaved(b.Bytes, outputs[l.Key].Bucket(l.Bits), l.Bits, l.Root, l.Bits, l.Pad); err != nil {
 				w.t.Fatal(err)
 			}
 		}
@@ -289,7 +289,7 @@ func (w *world) without(a *Answer, layer Hash) *Answer {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	c.Verdict = *v
+	c.Verdict = *v.version1()
 	return &c
 }
 
@@ -481,7 +481,7 @@ func applied(t *testing.T, vs []answerVector, v answerVector) []byte {
 	}
 	at := doc
 	for _, p := range v.Path[:len(v.Path)-1] {
-		at = step(t, at, p)
+		at = into(t, at, p)
 	}
 	last := v.Path[len(v.Path)-1]
 	switch v.Op {
@@ -495,14 +495,14 @@ func applied(t *testing.T, vs []answerVector, v answerVector) []byte {
 		if s, ok := at.([]any); ok {
 			parent := doc
 			for _, p := range v.Path[:len(v.Path)-2] {
-				parent = step(t, parent, p)
+				parent = into(t, parent, p)
 			}
 			parent.(map[string]any)[v.Path[len(v.Path)-2].(string)] = slices.Delete(s, last.(int), last.(int)+1)
 		} else {
 			delete(at.(map[string]any), last.(string))
 		}
 	case "flip":
-		b, err := decode64(step(t, at, last).(string), -1)
+		b, err := decode64(into(t, at, last).(string), -1)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -518,7 +518,7 @@ func applied(t *testing.T, vs []answerVector, v answerVector) []byte {
 	return b
 }
 
-func step(t *testing.T, at, p any) any {
+func into(t *testing.T, at, p any) any {
 	t.Helper()
 	if i, ok := p.(int); ok {
 		return at.([]any)[i]

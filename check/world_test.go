@@ -40,6 +40,8 @@ type world struct {
 	now    time.Time
 	spoil  bool // seal as a dishonest operator could
 
+	prunes    bool                // the ledger keeps no partial tiles that became full
+	keyList   []listedKey         // of GET /ledger/v1/keys; nil: there is none
 	witnesses map[string]*witness // cosign what the ledger shows
 }
 
@@ -207,8 +209,8 @@ func (w *world) publishRaw(raw []byte) {
 	w.proof = w.prove(int64(len(w.leaves)-1), w.signer)
 }
 
-// prove gives a tlog-proof for a leaf under a checkpoint signed by signer.
-func (w *world) prove(index int64, signer note.Signer) string {
+// hashes gives the stored hashes of the ledger.
+func (w *world) hashes() tlog.HashReader {
 	w.t.Helper()
 	var stored []tlog.Hash
 	read := tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {
@@ -225,6 +227,13 @@ func (w *world) prove(index int64, signer note.Signer) string {
 		}
 		stored = append(stored, h...)
 	}
+	return read
+}
+
+// prove gives a tlog-proof for a leaf under a checkpoint signed by signer.
+func (w *world) prove(index int64, signer note.Signer) string {
+	w.t.Helper()
+	read := w.hashes()
 	n := int64(len(w.leaves))
 	root, err := tlog.TreeHash(n, read)
 	if err != nil {
@@ -244,6 +253,23 @@ func (w *world) prove(index int64, signer note.Signer) string {
 	return string(torchwood.FormatProof(index, p, signed))
 }
 
+// tile answers for a tile as an honest log does; one that prunes has no partial
+// tile where there is a full one.
+func (w *world) tile(rw http.ResponseWriter, r *http.Request) {
+	t, err := torchwood.ParseTilePath(strings.TrimPrefix(r.URL.Path, "/"))
+	n := int64(len(w.leaves))
+	width := int(min(n>>(8*t.L)-t.N<<8, 256))
+	if err != nil || t.L < 0 || t.W > width || w.prunes && t.W < 256 && width == 256 {
+		http.NotFound(rw, r)
+		return
+	}
+	b, err := tlog.ReadTileData(t, w.hashes())
+	if err != nil {
+		w.t.Error(err)
+	}
+	rw.Write(b)
+}
+
 func (w *world) policy() *Policy {
 	p, err := LedgerPolicy(w.vkey)
 	if err != nil {
@@ -257,6 +283,7 @@ type lie struct {
 	statement func(reply map[string]string)
 	evaluate  func(key string, blinded [][]byte) (evaluated [][]byte, proof []byte)
 	bucket    func(body []byte, layer Hash, number int64) []byte // nil means 404
+	group     func(body []byte, layer Hash) []byte               // nil means 404
 	before    func(w http.ResponseWriter, r *http.Request) bool  // true means handled
 }
 
@@ -265,6 +292,14 @@ func (w *world) serve(l lie) (url string, seen *[]string) {
 	seen = new([]string)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /ledger/v1/key", func(rw http.ResponseWriter, r *http.Request) { io.WriteString(rw, w.vkey+"\n") })
+	mux.HandleFunc("GET /ledger/v1/keys", func(rw http.ResponseWriter, r *http.Request) {
+		if w.keyList == nil {
+			http.NotFound(rw, r)
+			return
+		}
+		json.NewEncoder(rw).Encode(map[string]any{"keys": w.keyList})
+	})
+	mux.HandleFunc("GET /tile/", w.tile)
 	mux.HandleFunc("GET /check/v1/statement", func(rw http.ResponseWriter, r *http.Request) {
 		text, _ := Bytes(w.raw).MarshalText()
 		reply := map[string]string{"statement": string(text), "proof": w.proof}
@@ -322,6 +357,43 @@ func (w *world) serve(l lie) (url string, seen *[]string) {
 		if body == nil {
 			http.NotFound(rw, r)
 			return
+		}
+		rw.Write(body)
+	})
+	mux.HandleFunc("GET /check/v1/layers/{layer}/groups/{p}/{number}", func(rw http.ResponseWriter, r *http.Request) {
+		var root Hash
+		unknown := func(problem string) {
+			rw.Header().Set("Content-Type", "application/problem+json")
+			rw.WriteHeader(http.StatusNotFound)
+			fmt.Fprintf(rw, `{"type":"/problems/%s"}`, problem)
+		}
+		if w.st.V == 1 { // a server of version 1
+			unknown("unknown-path")
+			return
+		}
+		if root.UnmarshalText([]byte(r.PathValue("layer"))) != nil || w.layers[root] == nil {
+			unknown("unknown-layer")
+			return
+		}
+		f := w.open(root)
+		p, number, err := ParseGroupName(r.PathValue("p"), r.PathValue("number"), f.Info().Bits)
+		if err != nil {
+			unknown("unknown-bucket")
+			return
+		}
+		pad := f.Info().Pad
+		if served := w.st.layer(root); served != nil {
+			pad = served.Pad
+		}
+		body, err := f.AppendGroup(nil, p, number, pad)
+		if err != nil {
+			w.t.Error(err)
+		}
+		if l.group != nil {
+			if body = l.group(body, root); body == nil {
+				unknown("unknown-layer")
+				return
+			}
 		}
 		rw.Write(body)
 	})

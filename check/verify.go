@@ -1,0 +1,283 @@
+package check
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+
+	"shirase/identity"
+)
+
+// errAltered is an ErrAnswer whose verdict is not what its evidence shows.
+var errAltered = errors.New("its verdict is not what its evidence shows")
+
+// Altered reports whether a file was refused because somebody changed what it
+// says, the address or the verdict, and not because it is damaged or of a
+// ledger that is not trusted.
+func Altered(err error) bool {
+	switch Code(err) {
+	case "proof", "element", "scalar", "identity":
+		return true
+	}
+	return errors.Is(err, errAltered)
+}
+
+// VerifyAnswer recomputes an answer file from the identity and the blinds and
+// gives what it proves. It trusts the policy and nothing in the file: a file
+// that brings its own ledger is not evidence. Where the policy says nothing of
+// witnesses, the statement's own says who had to cosign it.
+func VerifyAnswer(file []byte, policy *Policy) (*Answer, error) {
+	a, err := ParseAnswer(file)
+	if err != nil {
+		return nil, err
+	}
+	p, err := a.prove(policy)
+	if err != nil {
+		return nil, err
+	}
+	return a, a.recompute(p)
+}
+
+// proven is what an answer's statement was verified by.
+type proven struct {
+	id         identity.Identity
+	st         *Statement
+	checkpoint *Checkpoint
+}
+
+// prove verifies whom the answer is about and what its statement says.
+func (a *Answer) prove(policy *Policy) (*proven, error) {
+	p := new(proven)
+	var err error
+	if p.id, err = canonicalIdentity(a.Identity); err != nil {
+		return nil, err
+	}
+	if p.checkpoint, err = Prove(KindStatement, a.Statement, a.Proof, policy); err != nil {
+		return nil, fmt.Errorf("statement: %w", err)
+	}
+	if p.st, err = ParseStatement(a.Statement); err != nil {
+		return nil, err
+	}
+	if a.V == 1 && p.st.V != 1 {
+		return nil, fmt.Errorf("%w: an answer of version 1 knows no statement of version %d", ErrStatement, p.st.V)
+	}
+	if err := (&shown{st: p.st, checkpoint: p.checkpoint}).signed(); err != nil {
+		return nil, err
+	}
+	witnesses := p.checkpoint.Witnesses
+	if policy.keysOnly && p.st.Ledger != nil {
+		own, err := parseStatementPolicy(p.st.Ledger.Policy)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrStatement, err)
+		}
+		if witnesses, err = own.satisfied(policy, p.checkpoint); err != nil {
+			return nil, err
+		}
+	}
+	a.Vouched = vouch(p.st, p.checkpoint, nil, witnesses)
+	if a.Claimed.Before(p.st.Time.Add(-clockSkew)) || !a.Claimed.Before(p.st.Expires.Time) {
+		return nil, fmt.Errorf("%w: it claims to have been asked when its statement was not valid", ErrAnswer)
+	}
+	return p, nil
+}
+
+// recompute draws the verdict again and requires that it is the file's.
+func (a *Answer) recompute(p *proven) error {
+	outputs, err := a.outputs(p)
+	if err != nil {
+		return err
+	}
+	var groups map[Hash]*Group
+	if a.V == 1 {
+		groups, err = a.buckets(p.st, outputs)
+	} else {
+		groups, err = a.groups(p.st, outputs)
+	}
+	if err != nil {
+		return err
+	}
+	v, err := conclude(p.st, p.id, outputs, groups)
+	if err != nil {
+		return err
+	}
+	if a.V == 1 {
+		v = v.version1()
+	}
+	if !reflect.DeepEqual(*v, a.Verdict) {
+		return fmt.Errorf("%w: %w (%s)", ErrAnswer, errAltered, v.Result)
+	}
+	return nil
+}
+
+// outputs finalizes each evaluation.
+func (a *Answer) outputs(p *proven) (map[string]*Output, error) {
+	outputs := map[string]*Output{}
+	for _, e := range a.Evaluations {
+		key := p.st.Key(e.Key)
+		if key == nil || outputs[e.Key] != nil {
+			return nil, fmt.Errorf("%w: evaluations: key %q is unknown or twice there", ErrAnswer, e.Key)
+		}
+		blinded, err := BlindWith(p.id.Input(), e.Blind)
+		if err != nil {
+			return nil, err
+		}
+		out, err := Finalize(key.Public, []*Blinded{blinded}, [][]byte{e.Evaluated}, e.Proof)
+		if err != nil {
+			return nil, fmt.Errorf("key %s: %w", e.Key, err)
+		}
+		outputs[e.Key] = &out[0]
+	}
+	return outputs, nil
+}
+
+// buckets verifies those of version 1: of each layer the one that the identity
+// belongs to.
+func (a *Answer) buckets(st *Statement, outputs map[string]*Output) (map[Hash]*Group, error) {
+	groups := map[Hash]*Group{}
+	for _, b := range a.Buckets {
+		l := st.layer(b.Layer)
+		if l == nil || groups[b.Layer] != nil || outputs[l.Key] == nil {
+			return nil, fmt.Errorf("%w: buckets: layer %s is unknown, twice there or without an evaluation", ErrAnswer, b.Layer)
+		}
+		g, err := parseSaved(b.Bytes, outputs[l.Key].Bucket(l.Bits), l.Bits, l.Root, l.Bits, l.Pad)
+		if err != nil {
+			return nil, err
+		}
+		groups[b.Layer] = g
+	}
+	return groups, nil
+}
+
+// groups verifies those of version 2, and the sources that were compared.
+func (a *Answer) groups(st *Statement, outputs map[string]*Output) (map[Hash]*Group, error) {
+	depths, err := st.Depths(a.Cap)
+	if err != nil {
+		return nil, err
+	}
+	groups := map[Hash]*Group{}
+	for _, b := range a.Groups {
+		l := st.layer(b.Layer)
+		if l == nil || groups[b.Layer] != nil || outputs[l.Key] == nil || b.P != depths[l.ID] {
+			return nil, fmt.Errorf("%w: groups: layer %s is unknown, twice there, without an evaluation or of another size", ErrAnswer, b.Layer)
+		}
+		if groups[b.Layer], err = parseSaved(b.Bytes, outputs[l.Key].Bucket(b.P), b.P, l.Root, l.Bits, l.Pad); err != nil {
+			return nil, err
+		}
+	}
+	return groups, a.sources(st, outputs, groups)
+}
+
+// sources verifies the sources that were compared, and compares them again.
+func (a *Answer) sources(st *Statement, outputs map[string]*Output, groups map[Hash]*Group) error {
+	given := map[Hash]*AnswerGroup{}
+	for i := range a.Sources {
+		if given[a.Sources[i].Layer] != nil {
+			return fmt.Errorf("%w: sources: %s is twice there", ErrAnswer, a.Sources[i].Layer)
+		}
+		given[a.Sources[i].Layer] = &a.Sources[i]
+	}
+	for i := range st.Layers {
+		l := &st.Layers[i]
+		g := groups[l.ID]
+		if g == nil || len(l.Sources) == 1 {
+			continue
+		}
+		compared := map[Hash]*Group{}
+		for _, src := range l.Sources {
+			b := given[src.Root]
+			if b == nil {
+				continue
+			}
+			delete(given, src.Root)
+			bits, p := sourceGroup(src, st.Key(l.Key).LocatorBits, g.Depth)
+			if b.P != p {
+				return fmt.Errorf("%w: sources: %s is of another size", ErrAnswer, src.Root)
+			}
+			var err error
+			if compared[src.Root], err = parseSaved(b.Bytes, outputs[l.Key].Bucket(p), p, src.Root, bits, 0); err != nil {
+				return err
+			}
+		}
+		if len(compared) < sampleOf(l) {
+			return fmt.Errorf("%w: sources: %d of layer %s were compared, and %d belong to an answer", ErrAnswer, len(compared), l.ID, sampleOf(l))
+		}
+		if err := g.holds(l, compared); err != nil {
+			return err
+		}
+	}
+	for root := range given {
+		return fmt.Errorf("%w: sources: %s is of no fold that was asked", ErrAnswer, root)
+	}
+	return nil
+}
+
+// VerifyAnswer verifies an answer file by what is remembered of its ledger, or
+// by the verifier's own policy where it speaks of the ledger's keys or of
+// witnesses, and compares its statement and checkpoint with what is remembered.
+func (p *Pins) VerifyAnswer(file []byte, own *Policy) (*Answer, error) {
+	a, err := ParseAnswer(file)
+	if err != nil {
+		return nil, err
+	}
+	origin, err := ProofOrigin(a.Proof)
+	if err != nil {
+		return nil, err
+	}
+	policy, err := p.trusted(origin, own)
+	if err != nil {
+		return nil, err
+	}
+	proven, err := a.prove(policy)
+	if err != nil {
+		return nil, err
+	}
+	l := p.data.Ledgers[origin]
+	if err := l.agrees(proven, StatementHash(a.Statement)); err != nil {
+		return nil, err
+	}
+	if !own.stated() && l != nil && (l.Bindings == nil || l.Bindings.Seq < proven.st.Seq) { // newer than what is remembered
+		pinned, err := parseStatementPolicy(l.Policy)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := pinned.satisfied(policy, proven.checkpoint); err != nil {
+			return nil, err
+		}
+	}
+	a.Vouched = vouch(proven.st, proven.checkpoint, l, a.Vouched.Witnesses)
+	return a, a.recompute(proven)
+}
+
+// trusted gives the policy for something saved: the keys that are stated or
+// remembered, and the quorum that is stated or the statement's own.
+func (p *Pins) trusted(origin string, own *Policy) (*Policy, error) {
+	if own.named() {
+		return own, nil
+	}
+	keys, err := p.keys(origin)
+	if err != nil || own == nil {
+		return keys, err
+	}
+	return own.under(keys), nil
+}
+
+// agrees compares a saved statement and its checkpoint with what is remembered:
+// the same tree where it has the same size, the same statement where it has the
+// same number, and no rule of the chain broken before or after.
+func (l *pin) agrees(p *proven, hash Hash) error {
+	if l == nil {
+		return nil
+	}
+	if c := l.checkpoint(); c != nil && c.Size == p.checkpoint.Size && c.Root != p.checkpoint.Root {
+		return fmt.Errorf("%w: two ledgers of %d entries", ErrFork, c.Size)
+	}
+	b := l.Bindings
+	if b == nil {
+		return nil
+	}
+	if p.st.Seq < b.Seq {
+		return b.Before(p.st)
+	}
+	_, err := b.Next(p.st, hash)
+	return err
+}
