@@ -5,7 +5,7 @@ import { parseBucket } from "./bucket.ts";
 import { type Bytes, fromBase64url, fromHash, fromUTF8, toBase64url } from "./encoding.ts";
 import { bucketOf } from "./entry.ts";
 import { Failure, named } from "./failure.ts";
-import { compareSource, sourceExtent } from "./fold.ts";
+import { holds, sampleOf, sourceExtent } from "./fold.ts";
 import { CAP_BITS, depths, entriesFor, type Group, parseSaved, RAISED_BITS } from "./group.ts";
 import { type Identity, input, newAccount, parseEmail } from "./identity.ts";
 import { canonical, entries, integer, type JSONValue, list, members, parseJSON, text } from "./json.ts";
@@ -73,6 +73,7 @@ export function encodeAnswer(a: Answer): string {
     })),
     groups: parts(a.groups),
     sources: parts(a.sources),
+    cap: a.cap,
   };
   return JSON.stringify(file, null, 2) + "\n";
 }
@@ -85,7 +86,8 @@ export function parseAnswer(file: Uint8Array): Answer {
     if (v !== 1 && v !== 2) throw new Error("not version 1 or 2 of an answer");
     const common = ["type", "personalData", "claimed", "identity", "verdict", "statement", "proof", "evaluations"] as const;
     const m = v === 1 ? { ...members(rest, ...common, "buckets"), groups: [], sources: [], cap: CAP_BITS } :
-      { buckets: [], ...members({ cap: CAP_BITS, ...rest }, ...common, "groups", "sources", "cap") };
+      { buckets: [], ...members(rest, ...common, "groups", "sources", "cap") };
+    if (m.cap !== CAP_BITS && m.cap !== RAISED_BITS) throw new Error("cap is not 16 or 20");
     if (m.type !== TYPE || m.personalData !== PERSONAL_DATA) throw new Error("not an answer");
     const identity = members(m.identity, "kind", "value");
     return {
@@ -153,6 +155,7 @@ export function verifyAnswer(answer: Answer, keys: VerifierKey[], tell: (step: V
   tell("ledger");
   const inclusion = verifyInclusion("statement", answer.statement, answer.proof, { keys, policy: NO_WITNESSES });
   const statement = parseStatement(answer.statement);
+  if (answer.v === 1 && statement.v !== 1) throw new Failure("statement", "an answer of version 1 knows no later statement");
   const claimed = Date.parse(answer.claimed);
   if (claimed < Date.parse(statement.time) - CLOCK_SKEW || claimed >= Date.parse(statement.expires)) {
     throw new Failure("answer", "it claims to have been asked when its statement was not valid");
@@ -191,7 +194,6 @@ function buckets(answer: Answer, s: Statement, outputs: Map<string, Bytes>): Loo
 
 /** Verifies what a file of version 2 keeps: of each layer a group of buckets, and of folds some sources. */
 function groups(answer: Answer, s: Statement, outputs: Map<string, Bytes>): Look {
-  if (answer.cap !== CAP_BITS && answer.cap !== RAISED_BITS) throw new Failure("answer", "cap is not 16 or 20");
   const shown = depths(s.layers, answer.cap);
   const got = new Map<Hash, Group>();
   for (const g of answer.groups) {
@@ -200,21 +202,33 @@ function groups(answer: Answer, s: Statement, outputs: Map<string, Bytes>): Look
     if (g.p !== p) throw new Failure("answer", `groups: ${g.p} bits, and ${p} follow`);
     got.set(g.layer, parseSaved(g.bytes, bucketOf(output, p), p, fromHash(layer.root), layer.bits, layer.pad));
   }
-  const compared = new Set<Hash>();
-  for (const part of answer.sources) {
-    const layer = s.layers.find((l) => l.sources.length > 1 && l.sources.some((src) => src.root === part.layer));
-    const group = layer && got.get(layer.id);
-    if (layer === undefined || group === undefined || compared.has(part.layer)) throw new Failure("answer", "sources: one is unknown, there twice or without its fold");
-    compared.add(part.layer);
-    const source = sourceExtent(s, layer, layer.sources.find((src) => src.root === part.layer)!, group.depth);
-    if (part.p !== source.depth) throw new Failure("answer", `sources: ${part.p} bits, and ${source.depth} follow`);
-    const output = outputs.get(layer.key)!;
-    compareSource(parseSaved(part.bytes, bucketOf(output, source.depth), source.depth, fromHash(part.layer), source.bits, 0), group, output);
-  }
+  compareSources(answer, s, outputs, got);
   return (id) => {
     const group = got.get(id);
     return group && entriesFor(group, outputs.get(s.layers.find((l) => l.id === id)!.key)!);
   };
+}
+
+/** Verifies the sources that were compared, and compares them again. */
+function compareSources(answer: Answer, s: Statement, outputs: Map<string, Bytes>, got: Map<Hash, Group>): void {
+  const given = new Map(answer.sources.map((part) => [part.layer, part]));
+  if (given.size < answer.sources.length) throw new Failure("answer", "sources: one is there twice");
+  for (const layer of s.layers) {
+    const fold = got.get(layer.id);
+    if (fold === undefined || layer.sources.length === 1) continue;
+    const output = outputs.get(layer.key)!;
+    const compared = layer.sources.flatMap((source) => {
+      const part = given.get(source.root);
+      if (part === undefined) return [];
+      given.delete(source.root);
+      const { bits, depth } = sourceExtent(s, layer, source, fold.depth);
+      if (part.p !== depth) throw new Failure("answer", `sources: ${part.p} bits, and ${depth} follow`);
+      return [parseSaved(part.bytes, bucketOf(output, depth), depth, fromHash(source.root), bits, 0)];
+    });
+    if (compared.length < sampleOf(layer)) throw new Failure("answer", `sources: ${compared.length} of layer ${layer.id}`);
+    holds(fold, layer, compared, output);
+  }
+  if (given.size > 0) throw new Failure("answer", "sources: one is of no fold that was asked");
 }
 
 function placeOf(s: Statement, id: Hash, outputs: Map<string, Bytes>, got: Map<Hash, unknown>) {

@@ -7,12 +7,12 @@ import { type Bytes, fromBase64url, fromHash, toBase64url } from "./encoding.ts"
 import { bucketOf } from "./entry.ts";
 import { Failure, named } from "./failure.ts";
 import { type Options, Refusal, Server, type Surroundings, UNWATCHED } from "./fetching.ts";
-import { compareAll, compareSource, drawn, sourceExtent } from "./fold.ts";
+import { drawn, holds, sourceExtent } from "./fold.ts";
 import { CAP_BITS, depths, entriesFor, type Group, groupBytes, groupName, MAX_GROUP, parseGroup } from "./group.ts";
 import { type Identity, input } from "./identity.ts";
 import { list, members, text } from "./json.ts";
 import type { Pins } from "./pins.ts";
-import { type Hash, type Key, type Layer, milliseconds, type Source, type Statement } from "./statement.ts";
+import { type Hash, type Key, type Layer, milliseconds, type Statement } from "./statement.ts";
 import { type Known, Ledger, toTime } from "./trust.ts";
 import { conclude } from "./verdict.ts";
 import { blind, finalize } from "./voprf.ts";
@@ -76,7 +76,7 @@ export class Client {
     let checked: { answer: Answer; known: Known } | undefined;
     try {
       checked = await this.checkBy(known, id, options);
-      if (checked.answer.groups.length === known.statement.layers.length) return checked;
+      if (!checked.answer.verdict.notCovered.some((n) => n.why === "layer-missing")) return checked;
     } catch (e) {
       if (!(e instanceof KeyGone)) throw e;
     }
@@ -143,9 +143,10 @@ export class Client {
       for (let layer = left.shift(); layer; layer = left.shift()) {
         const output = outputs.get(layer.key)!;
         const group = await this.group(layer.root, output, shown.get(layer.id)!, layer.bits, layer.pad, options);
-        if (group === undefined) continue;
-        got.groups.set(layer.id, group);
-        got.sources.push(...await this.audit(s, layer, group, output, options));
+        const sources = group && (await this.sources(s, layer, group, output, options));
+        if (sources === undefined) continue; // what cannot be compared is as good as not given
+        got.groups.set(layer.id, group!);
+        got.sources.push(...sources);
       }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, work));
@@ -160,20 +161,22 @@ export class Client {
     return body && parseGroup(body, number, depth, fromHash(root), bits, pad);
   }
 
-  /** Compares a fold with some of its sources, or all. It reveals nothing more: what is shown was shown already. */
-  private async audit(s: Statement, layer: Layer, fold: Group, output: Bytes, options: Options): Promise<Part[]> {
-    const sources = drawn(layer, options.audit);
-    const groups = await Promise.all(sources.map((source) => this.source(s, layer, source, fold, output, options)));
-    for (const group of groups) compareSource(group, fold, output);
-    if (options.audit && groups.length > 0) compareAll(groups, fold, output);
-    return groups.map((group, i) => ({ layer: sources[i]!.root, p: group.depth, bytes: groupBytes(group) }));
-  }
-
-  private async source(s: Statement, layer: Layer, source: Source, fold: Group, output: Bytes, options: Options): Promise<Group> {
-    const { bits, depth } = sourceExtent(s, layer, source, fold.depth);
-    const group = await this.group(source.root, output, depth, bits, 0, options);
-    if (group === undefined) throw new Failure("audit", `the source layer of ${source.incident} is not served`);
-    return group;
+  /**
+   * Compares a fold with some of its sources, or all; undefined where one is not
+   * given. It reveals nothing more: what is shown was shown already.
+   */
+  private async sources(s: Statement, layer: Layer, fold: Group, output: Bytes, options: Options): Promise<Part[] | undefined> {
+    const parts: Part[] = [];
+    const groups = await Promise.all(drawn(layer, options.audit).map(async (source) => {
+      const { bits, depth } = sourceExtent(s, layer, source, fold.depth);
+      const group = await this.group(source.root, output, depth, bits, 0, options);
+      if (group) parts.push({ layer: source.root, p: depth, bytes: groupBytes(group) });
+      else if (options.audit) throw new Failure("audit", `the source layer of ${source.incident} is not served`);
+      return group;
+    }));
+    if (groups.includes(undefined)) return undefined;
+    holds(fold, layer, groups as Group[], output);
+    return parts;
   }
 }
 

@@ -2,7 +2,7 @@
 // with sources drawn at random in every check, and with all of them on demand.
 
 import { bucketBits } from "./bucket.ts";
-import { compare, concat, equal } from "./encoding.ts";
+import { compare, equal } from "./encoding.ts";
 import { ENTRY_SIZE } from "./entry.ts";
 import { Failure } from "./failure.ts";
 import { entriesLike, type Group } from "./group.ts";
@@ -10,12 +10,15 @@ import type { Layer, Source, Statement } from "./statement.ts";
 
 const SAMPLE = 3; // sources of a fold that are compared in every check
 
-/** Gives the sources that are to be compared: all of them, or some drawn at random. A layer of one source is that source. */
+/** Gives how many of a layer's sources are compared at least: a layer with one is that source. */
+export const sampleOf = (l: Layer): number => (l.sources.length === 1 ? 0 : Math.min(SAMPLE, l.sources.length));
+
+/** Gives the sources that are compared: some, whom the server cannot foresee, or all. */
 export function drawn(l: Layer, all: boolean): Source[] {
-  if (l.sources.length === 1) return [];
+  const n = sampleOf(l);
   const rest = [...l.sources];
-  if (all) return rest;
-  return Array.from({ length: Math.min(SAMPLE, rest.length) }, () => rest.splice(random(rest.length), 1)[0]!);
+  if (all && n > 0) return rest;
+  return Array.from({ length: n }, () => rest.splice(random(rest.length), 1)[0]!);
 }
 
 /** Gives a number below n, each with one probability. */
@@ -31,18 +34,14 @@ export function sourceExtent(s: Statement, l: Layer, source: Source, depth: numb
   return { bits, depth: Math.min(bits, depth) };
 }
 
-/** Requires that each of the source's entries that belong into the fold's group is there. */
-export function compareSource(source: Group, fold: Group, output: Uint8Array): void {
+/** Requires that a fold's group has the entries of its sources that were asked: all of them, and nothing else where every source was. */
+export function holds(fold: Group, l: Layer, sources: Group[], output: Uint8Array): void {
   const there = entriesLike(fold, output, fold.depth);
-  let at = 0; // both ascend
-  for (const entry of entriesLike(source, output, fold.depth)) {
-    while (at < there.length && compare(there[at]!, entry, ENTRY_SIZE) < 0) at++;
-    if (at === there.length || !equal(there[at]!, entry)) throw new Failure("audit", "an entry of a source is not in the layer");
-  }
-}
-
-/** Requires that the fold's group holds what its sources' hold, and nothing else. */
-export function compareAll(sources: Group[], fold: Group, output: Uint8Array): void {
   const all = sources.flatMap((source) => entriesLike(source, output, fold.depth)).sort((a, b) => compare(a, b, ENTRY_SIZE));
-  if (!equal(concat(...all), concat(...entriesLike(fold, output, fold.depth)))) throw new Failure("audit", "a layer is not the fold of its sources");
+  let at = 0; // both ascend
+  for (const entry of all) {
+    while (at < there.length && compare(there[at]!, entry, ENTRY_SIZE) < 0) at++;
+    if (at === there.length || !equal(there[at++]!, entry)) throw new Failure("audit", `layer ${l.id} lacks an entry of a source`);
+  }
+  if (sources.length === l.sources.length && all.length !== there.length) throw new Failure("audit", `layer ${l.id} has an entry of no source`);
 }

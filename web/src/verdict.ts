@@ -3,7 +3,7 @@
 import type { Bytes } from "./encoding.ts";
 import { findEntry } from "./entry.ts";
 import { Failure } from "./failure.ts";
-import { type Hash, type Incident, type Kind, type Layer, sealed, type Statement, type Time } from "./statement.ts";
+import { type Exposed, type Hash, type Incident, type Kind, type Layer, sealed, type Statement, type Time } from "./statement.ts";
 import { revisionName } from "./validate.ts";
 
 /** There is no word for "you are safe". */
@@ -15,7 +15,7 @@ export interface Verdict {
   result: Result;
   asOf: Time; // the statement's time
   seq: number;
-  checked: string[]; // incidents that were actually checked
+  checked: string[]; // incidents that were sealed and checked
   incidents: { id: string; classes: string[] }[]; // those that affect the identity
   dropped: { id: string; revision: string; classes: string[] }[]; // it was in this earlier revision, and is not in the current one
   unreadable: { id: string; n: number }[]; // of those checked: how many accounts could not be read or have no identity of this kind
@@ -35,7 +35,8 @@ export function conclude(v: 1 | 2, s: Statement, kind: Kind, outputs: Map<string
   const places = new Map(s.layers.flatMap((l) => l.sources.map((src): [string, Layer] => [revisionName(src.incident, src.revision), l])));
 
   /** Looks a revision up: what it exposed, "no", or "missing" where its layer was not got. */
-  const find = (i: Incident, revision: string, sets: string[][]): string[] | "no" | "missing" => {
+  const find = (i: Incident, revision: string, { counts, sets }: Exposed): string[] | "no" | "missing" => {
+    if (!counts.has(kind)) return "no";
     const layer = places.get(revisionName(i.id, revision))!;
     const entries = look(layer.id);
     if (entries === undefined) return "missing";
@@ -46,34 +47,43 @@ export function conclude(v: 1 | 2, s: Statement, kind: Kind, outputs: Map<string
     return classes;
   };
 
-  for (const i of s.incidents) {
-    const found = !sealed(i) ? undefined : i.counts.has(kind) ? find(i, i.revision, i.sets) : "not-indexed";
-    if (found === undefined) verdict.notCovered.push({ id: i.id, why: i.state as Why });
-    else if (found === "not-indexed") verdict.notCovered.push({ id: i.id, why: "kind-not-indexed" });
-    else if (found === "missing") verdict.notCovered.push({ id: i.id, why: "layer-missing" });
-    else if (found === "no" && i.state === "reopened") verdict.notCovered.push({ id: i.id, why: "reopened" });
-    else {
-      verdict.checked.push(i.id);
-      const unreadable = (i.unreadable.get(kind) ?? 0) + (i.unreadable.get("rows") ?? 0);
-      if (unreadable > 0) verdict.unreadable.push({ id: i.id, n: unreadable });
-      if (keys.get(places.get(revisionName(i.id, i.revision))!.key)!.state === "compromised") verdict.compromised.push(i.id);
-    }
+  /** Looks an incident up, and says why it counts as not checked; undefined where it does. */
+  const lookUp = (i: Incident): Why | undefined => {
+    if (!sealed(i)) return i.state as Why;
+    const found = find(i, i.revision, i);
     if (Array.isArray(found)) {
       verdict.incidents.push({ id: i.id, classes: found });
+      return undefined;
+    }
+    let missing = found === "missing";
+    for (const before of i.superseded) {
+      const then = find(i, before.revision, before);
+      if (Array.isArray(then)) verdict.dropped.push({ id: i.id, revision: before.revision, classes: then });
+      missing ||= then === "missing";
+    }
+    if (missing) return "layer-missing";
+    if (!i.counts.has(kind)) return "kind-not-indexed";
+    return i.state === "reopened" ? "reopened" : undefined;
+  };
+
+  for (const i of s.incidents) {
+    const why = lookUp(i);
+    if (why !== undefined) {
+      verdict.notCovered.push({ id: i.id, why });
       continue;
     }
-    for (const before of i.superseded) {
-      const then = before.counts.has(kind) ? find(i, before.revision, before.sets) : "no";
-      if (Array.isArray(then)) verdict.dropped.push({ id: i.id, revision: before.revision, classes: then });
-    }
+    verdict.checked.push(i.id);
+    const unreadable = (i.unreadable.get(kind) ?? 0) + (i.unreadable.get("rows") ?? 0);
+    if (unreadable > 0) verdict.unreadable.push({ id: i.id, n: unreadable });
+    if (keys.get(places.get(revisionName(i.id, i.revision))!.key)!.state === "compromised") verdict.compromised.push(i.id);
   }
-  const missing = s.layers.some((l) => look(l.id) === undefined);
   if (verdict.incidents.length > 0) verdict.result = "affected";
-  else if (v === 2 && missing) verdict.result = "incomplete";
+  else if (v === 2 && missing(verdict)) verdict.result = "incomplete"; // version 1 had no word for it
   else if (verdict.checked.length > 0) verdict.result = "not-in-scope";
   return verdict;
 }
 
-/** Reports whether every layer was there, and something was checked. */
-export const complete = ({ checked, notCovered, result }: Verdict): boolean =>
-  checked.length > 0 && result !== "incomplete" && !notCovered.some((n) => n.why === "layer-missing");
+const missing = ({ notCovered }: Verdict): boolean => notCovered.some((n) => n.why === "layer-missing");
+
+/** Reports whether something was checked, and nothing is missing that was wanted of the server. */
+export const complete = (v: Verdict): boolean => v.checked.length > 0 && !missing(v);

@@ -288,7 +288,8 @@ test("a fold that holds more than its sources, or whose source is withheld, is f
   const fold = w.find("layers", "b-2020");
   const missing = new World();
   for (const s of missing.find("layers", "b-2020").sources) missing.layers.delete(s.root);
-  await failsWith("audit", ask(client(missing), "user1@example.com"));
+  assert.deepEqual((await verdict(missing, "nobody@example.com")).checked, ["c-2024"]);
+  await failsWith("audit", ask(client(missing), "user1@example.com", { audit: true }));
   const other = w.layers.get(fold.sources[0].root)!;
   const swapped = new Layer([...other.entries.slice(1), other.entries[0]!.map((b, i) => (i === 8 ? b ^ 1 : b)) as Uint8Array<ArrayBuffer>], 16);
   w.layers.set(swapped.root, swapped);
