@@ -14,7 +14,7 @@ import { list, members, text } from "./json.ts";
 import type { Pins } from "./pins.ts";
 import { type Hash, type Key, type Layer, milliseconds, type Statement } from "./statement.ts";
 import { type Known, Ledger, toTime } from "./trust.ts";
-import { conclude } from "./verdict.ts";
+import { conclude, missing } from "./verdict.ts";
 import { blind, finalize } from "./voprf.ts";
 
 const MAX_REPLY = 64 << 10; // bytes of an evaluation
@@ -76,7 +76,7 @@ export class Client {
     let checked: { answer: Answer; known: Known } | undefined;
     try {
       checked = await this.checkBy(known, id, options);
-      if (!checked.answer.verdict.notCovered.some((n) => n.why === "layer-missing")) return checked;
+      if (!missing(checked.answer.verdict)) return checked;
     } catch (e) {
       if (!(e instanceof KeyGone)) throw e;
     }

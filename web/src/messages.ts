@@ -2,7 +2,7 @@
 
 import type { Code } from "./failure.ts";
 import type { Progress } from "./fetching.ts";
-import type { VerifyStep } from "./answer.ts";
+import type { VerifyStep } from "./verify.ts";
 
 /** Values by the names that the page's hooks use. */
 export interface Names {
@@ -25,11 +25,12 @@ export type ToWorker = { id: number; settings: Settings } & (
 );
 
 /**
- * How an answer is shown. incomplete: not in scope of what was checked, and the
- * server did not give all of it. unchecked: nothing was checked, and not because
- * everything is under investigation.
+ * How an answer is shown. dropped: in an earlier revision, and in no current
+ * one. incomplete: in nothing that was checked, and the server did not give all
+ * of it. unchecked: nothing was checked, and not because everything is under
+ * investigation.
  */
-export type Display = "affected" | "not-in-scope" | "incomplete" | "investigating" | "unchecked";
+export type Display = "affected" | "dropped" | "not-in-scope" | "incomplete" | "investigating" | "unchecked";
 
 export type FromWorker = { id: number } & (
   | { pins: string } // to be stored

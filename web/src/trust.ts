@@ -25,9 +25,10 @@ const MAX_TILE = 8 << 10;
 export interface Vouched {
   origin: string;
   key: string; // 8 hex digits
-  since: Time; // pinned; "" where it is not
+  since: Time; // pinned; "" where nothing is
   host: string; // where it was first met
-  witnesses: string[];
+  witnesses: string[]; // that cosigned
+  met: boolean; // just now, for the first time
 }
 
 /** A verified statement. */
@@ -96,7 +97,7 @@ export class Ledger {
     fresh(statement, pin, now);
     const witnesses = cosigned(checkpoint, [pin?.policy ?? "", statement.ledger?.policy ?? ""]);
     const after = await this.remember(pin, steps, { statement, hash: toHex(sha256(bytes)), checkpoint }, options);
-    const vouched = { origin, key: checkpoint.key.hash, since: after.keys[0]!.since, host: after.host, witnesses };
+    const vouched = { origin, key: checkpoint.key.hash, since: after.keys[0]!.since, host: after.host, witnesses, met: pin === undefined };
     return { statement, bytes, proof, inclusion, vouched, at: now };
   }
 

@@ -83,7 +83,8 @@ export function conclude(v: 1 | 2, s: Statement, kind: Kind, outputs: Map<string
   return verdict;
 }
 
-const missing = ({ notCovered }: Verdict): boolean => notCovered.some((n) => n.why === "layer-missing");
+/** Reports whether a part of the index was wanted of the server and not given. */
+export const missing = ({ notCovered }: Verdict): boolean => notCovered.some((n) => n.why === "layer-missing");
 
 /** Reports whether something was checked, and nothing is missing that was wanted of the server. */
 export const complete = (v: Verdict): boolean => v.checked.length > 0 && !missing(v);

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parseAnswer, verifyAnswer, type Verified } from "../src/answer.ts";
+import { parseAnswer } from "../src/answer.ts";
 import { toBase64url, utf8 } from "../src/encoding.ts";
 import { parseLedgerKey } from "../src/note.ts";
 import { NO_WITNESSES } from "../src/policy.ts";
 import { proofOrigin, verifyInclusion } from "../src/tlogproof.ts";
+import { verifyAnswer, type Verified } from "../src/verify.ts";
 import { fails, vectors } from "./vectors.ts";
 
 interface Vector {

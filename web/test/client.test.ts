@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { encodeAnswer, parseAnswer, verifyAnswer } from "../src/answer.ts";
+import { encodeAnswer, parseAnswer } from "../src/answer.ts";
 import { Client } from "../src/client.ts";
 import { utf8 } from "../src/encoding.ts";
 import { Failure } from "../src/failure.ts";
@@ -9,6 +9,7 @@ import { parseEmail } from "../src/identity.ts";
 import { display, namesOf } from "../src/names.ts";
 import { parseLedgerKey } from "../src/note.ts";
 import { parsePins } from "../src/pins.ts";
+import { verifyAnswer } from "../src/verify.ts";
 import { Layer, World } from "./world.ts";
 
 const told: Progress[] = [];
@@ -51,7 +52,7 @@ test("affected, with the proof that verifies again", async () => {
     assert.equal(answer.sources.length, audit ? 4 : 3);
     const again = verifyAnswer(parseAnswer(utf8(encodeAnswer(answer))), [parseLedgerKey(world.vkey)]);
     assert.deepEqual(again.answer, answer);
-    const names = namesOf(answer, known.statement, known.inclusion, "ja");
+    const names = namesOf(answer, known, "ja");
     assert.equal(names.affected, 2);
     assert.equal(names.open, 1);
     assert.equal(names.ledgerIndex, 3);
