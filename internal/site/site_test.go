@@ -509,7 +509,8 @@ func TestWordsAreComplete(t *testing.T) {
 			t.Errorf("reason %s has no text", code)
 		}
 	}
-	for _, code := range []string{check.WhyInvestigating, check.WhyKindNotIndexed, check.WhyByMail, check.WhyRetired, check.WhyLayerMissing} {
+	for _, code := range []string{check.WhyInvestigating, check.WhyKindNotIndexed, check.WhyByMail, check.WhyRetired, check.WhyLayerMissing,
+		check.WhyReopened, check.WhyWithdrawn} {
 		if !has(whys, code) {
 			t.Errorf("%s has no text", code)
 		}
@@ -523,6 +524,7 @@ func TestWordsAreComplete(t *testing.T) {
 	}
 	for _, err := range []error{identity.ErrInvalid, check.ErrCheckpoint, check.ErrInclusion, check.ErrNotPinned, check.ErrLedgerChanged, check.ErrStatement,
 		check.ErrExpired, check.ErrNotYet, check.ErrRollback, check.ErrFork, check.ErrProof, check.ErrElement, check.ErrScalar, check.ErrAudit,
+		check.ErrUnwitnessed, check.ErrOrigin, check.ErrClock, check.ErrChain, check.ErrPolicyWeaker, check.ErrConsistency, check.ErrTooCoarse,
 		check.ErrBucket, check.ErrEntry, check.ErrLayer, check.ErrAnswer, check.ErrBusy, check.ErrInsecure, check.ErrBatch, check.ErrServer, context.Canceled} {
 		if code := check.Code(err); !has(codes, code) {
 			t.Errorf("failure %s has no text", code)

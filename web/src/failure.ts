@@ -9,6 +9,8 @@ export type Code =
  * the page. The message is for whoever debugs, and never holds an identifier.
  */
 export class Failure extends Error {
+  evidence: string | undefined; // what a server said that cannot all be true, as a file to be kept
+
   constructor(readonly code: Code, message: string, readonly reason?: string) {
     super(message);
     this.name = "Failure";

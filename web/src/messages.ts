@@ -38,7 +38,7 @@ export type FromWorker = { id: number } & (
   | { asking: string[] } // the canonical values that are being checked, without repetitions
   | { index: number; progress: Progress }
   | { index: number; display: Display; names: Names; file: string }
-  | { index: number; failure: Code; names: Names }
+  | { index: number; failure: Code; names: Names; evidence?: string }
   | { verifying: VerifyStep }
   | { proven: Display; names: Names }
   | { done: true }

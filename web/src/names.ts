@@ -49,7 +49,7 @@ export function namesOf(answer: Answer, { statement, inclusion, vouched }: Sourc
     ledgerIndex: inclusion.index,
     ledgerSize: inclusion.checkpoint.size,
     ledgerKey: vouched.key,
-    since: vouched.since,
+    ...(vouched.since !== "" && { since: vouched.since }),
     firstUse: vouched.met,
     host: vouched.host,
     witnesses: vouched.witnesses.map((w) => ({ witness: w })),

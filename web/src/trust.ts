@@ -4,19 +4,21 @@
 
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bind, type Bindings, follow } from "./chain.ts";
-import { type Bytes, fromBase64url, toHex, utf8 } from "./encoding.ts";
-import { Failure, named } from "./failure.ts";
+import { type Bytes, fromBase64url, toBase64url, toHex, utf8 } from "./encoding.ts";
+import { type Code, Failure, named } from "./failure.ts";
 import { type Options, type Server, type Surroundings, UNWATCHED } from "./fetching.ts";
 import { extend, type Tiles } from "./history.ts";
 import { entries, list, members, text } from "./json.ts";
 import { parseLedgerKey, type VerifierKey } from "./note.ts";
-import { keepFork, type Pin, pinnedKeys, type Pins } from "./pins.ts";
+import { encodePin, keepFork, type Pin, pinnedKeys, type Pins } from "./pins.ts";
 import { NO_WITNESSES, statementPolicy } from "./policy.ts";
 import { type Hash, milliseconds, parseStatement, type Statement, type Time } from "./statement.ts";
 import { type Checkpoint, type Inclusion, openCheckpoint, proofOrigin, readCheckpoint, verifyInclusion } from "./tlogproof.ts";
 
 const CLOCK_SKEW = 10 * 60_000; // milliseconds, tolerated before "not-yet" and "clock"
 const BEHIND = 2_000; // milliseconds that one of several servers may go on with the statement before
+/** Failures in which what was seen and what is shown cannot both be true. */
+const EVIDENT: Code[] = ["fork", "rollback", "chain", "policy-weaker"];
 const MAX_STATEMENT_REPLY = 8 << 20; // bytes
 const MAX_KEY_LIST = 64 << 20;
 const MAX_TILE = 8 << 10;
@@ -75,8 +77,20 @@ export class Ledger {
       return { bytes: fromBase64url(text(m.statement)), proof: text(m.proof) };
     });
     const origin = proofOrigin(proof);
-    const now = this.around.now();
     const pin = this.pins.ledgers.get(origin);
+    const seen = pin && encodePin(pin);
+    try {
+      return await this.verify(bytes, proof, origin, pin, options);
+    } catch (e) {
+      if (e instanceof Failure && seen && EVIDENT.includes(e.code)) {
+        e.evidence = JSON.stringify({ v: 1, type: "shirase evidence", origin, code: e.code, rule: e.reason ?? "", seen, statement: toBase64url(bytes), proof }, null, 2) + "\n";
+      }
+      throw e;
+    }
+  }
+
+  private async verify(bytes: Bytes, proof: string, origin: string, pin: Pin | undefined, options: Options): Promise<Known> {
+    const now = this.around.now();
     let { keys, steps } = await this.keys(origin, options);
     const prove = () => verifyInclusion("statement", bytes, proof, { keys, policy: NO_WITNESSES });
     let inclusion: Inclusion;

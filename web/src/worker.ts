@@ -71,7 +71,8 @@ async function check({ id, settings, texts, kind, organisation, audit }: ToWorke
       const names = namesOf(answer, known, settings.lang);
       page.postMessage({ id, index, display: display(answer), names, file: encodeAnswer(answer) });
     } catch (e) {
-      page.postMessage({ id, index, failure: code(e), names: { address: identity.value } });
+      const evidence = e instanceof Failure ? e.evidence : undefined;
+      page.postMessage({ id, index, failure: code(e), names: { address: identity.value, evidence: evidence !== undefined }, ...(evidence !== undefined && { evidence }) });
     }
   }
   remember(id, c.pins);

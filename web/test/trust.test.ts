@@ -93,6 +93,19 @@ test("an older statement is a rollback, and asked for once more", async () => {
   assert.equal(r.slept, 2);
 });
 
+test("what cannot all be true is evidence, and names nobody", async () => {
+  const r = new Reader(new World());
+  await r.wants("");
+  const before = r.pin()!;
+  r.world.publish((s) => (s.phoneRegion = "KR"));
+  const evidence = await r.visit().then(() => undefined, (e) => JSON.parse(e.evidence));
+  assert.deepEqual([evidence.type, evidence.origin, evidence.code, evidence.rule], ["shirase evidence", ORIGIN, "chain", "region"]);
+  assert.deepEqual([evidence.seen.checkpoint, evidence.seen.bindings.seq], [before.checkpoint, 1]);
+  assert.deepEqual([evidence.statement, evidence.proof], [toBase64url(r.world.bytes), r.world.proof]);
+  r.world.lie = () => new Response("", { status: 500 });
+  assert.equal(await r.visit().then(() => undefined, (e) => e.evidence), undefined);
+});
+
 test("requests of a returning visitor tell no size but the ledger's own", async () => {
   const r = new Reader(new World());
   more(r.world, 700);
