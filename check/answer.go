@@ -54,7 +54,9 @@ type Answer struct {
 	Sources      []AnswerGroup  `json:"sources,omitzero"` // of sources that were compared with folds
 	Cap          int            `json:"cap,omitzero"`     // how many bits all keys together could show
 
-	Vouched Vouched `json:"-"` // who stands behind it, as whoever checked or verified it knows
+	// Known to whoever checked or verified it, and in no file.
+	Checkpoint *Checkpoint `json:"-"`
+	Vouched    Vouched     `json:"-"`
 }
 
 // AnswerIdentity is whom the answer is about: kind and canonical value.

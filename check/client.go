@@ -76,7 +76,7 @@ func (c *Client) check(ctx context.Context, base *url.URL, id identity.Identity)
 	}
 	a := &Answer{V: 2, Type: answerType, PersonalData: PersonalData, Claimed: At(c.now()),
 		Identity: AnswerIdentity{string(id.Kind), id.Value}, Statement: s.raw, Proof: s.proof,
-		Evaluations: []Evaluation{}, Groups: []AnswerGroup{}, Sources: []AnswerGroup{}, Cap: cmp.Or(c.Cap, CapBits), Vouched: s.vouched}
+		Evaluations: []Evaluation{}, Groups: []AnswerGroup{}, Sources: []AnswerGroup{}, Cap: cmp.Or(c.Cap, CapBits), Checkpoint: s.checkpoint, Vouched: s.vouched}
 	depths, err := s.st.Depths(a.Cap)
 	if err != nil {
 		return nil, err

@@ -423,6 +423,15 @@ func TestVerifyByPins(t *testing.T) {
 	second := ask()
 	verify("an earlier one", first, "")
 	verify("a later one", second, "")
+	c := &Client{Server: url, Pins: open(), Now: func() time.Time { return w.now }}
+	if a, err := c.VerifyAnswer(t.Context(), first); err != nil || a.Vouched.PinnedSince == nil {
+		t.Errorf("an earlier one, compared with the server's ledger: %v", err)
+	}
+	for kind, code := range map[string]string{KindStatement: "", KindNotice: "inclusion"} {
+		if _, err := open().Prove(kind, w.raw, w.proof, nil); (err == nil) != (code == "") || err != nil && Code(err) != code {
+			t.Errorf("published, as a %s: %v", kind, err)
+		}
+	}
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
@@ -431,10 +440,54 @@ func TestVerifyByPins(t *testing.T) {
 	// A fork of the same operator, who signs whatever is wanted.
 	other := newFoldWorld(t, 3)
 	otherURL, _ := other.serve(lie{})
-	c := &Client{Server: otherURL, Pins: open(), Now: func() time.Time { return w.now }}
+	c = &Client{Server: otherURL, Pins: open(), Now: func() time.Time { return w.now }}
 	if _, err := c.Check(t.Context(), email(t, worldStranger)); err != nil && !errors.Is(err, ErrAudit) {
 		t.Fatal(err)
 	}
 	verify("of another history, the same size", first, "fork")
 	verify("of another history, the next number", second, "fork")
+	if _, err := c.VerifyAnswer(t.Context(), second); !errors.Is(err, ErrRollback) {
+		t.Errorf("of a larger ledger than the server's: %v", err)
+	}
+	if _, err := open().Prove(KindStatement, w.raw, w.proof, nil); !errors.Is(err, ErrFork) {
+		t.Errorf("published in another history: %v", err)
+	}
+}
+
+// TestVerifyWitnessed has an old answer vouched for by the witnesses of the
+// ledger that it is the beginning of.
+func TestVerifyWitnessed(t *testing.T) {
+	w := newFoldWorld(t, -1)
+	pins, err := OpenPins(filepath.Join(t.TempDir(), "ledgers.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	url, _ := w.serve(lie{})
+	c := &Client{Server: url, Pins: pins, Now: func() time.Time { return w.now }}
+	a, err := c.Check(t.Context(), email(t, worldStranger))
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := a.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	one := newWitness("one")
+	w.witnesses = map[string]*witness{"one": one}
+	st := clone(t, w.st)
+	st.Seq, st.Prev, st.Ledger.Policy = 2, StatementHash(w.raw), "witness one "+one.VKey()+"\nquorum one\n"
+	w.publish(st)
+	if c.Policy, err = ParsePolicy([]byte(st.Ledger.Policy)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := pins.VerifyAnswer(file, c.Policy); !errors.Is(err, ErrUnwitnessed) {
+		t.Errorf("alone: %v", err)
+	}
+	a, err = c.VerifyAnswer(t.Context(), file)
+	if err != nil || !slices.Equal(a.Vouched.Witnesses, []string{one.name}) {
+		t.Errorf("with the server's ledger: %v", err)
+	}
+	if a, err := pins.VerifyAnswer(file, nil); err != nil || len(a.Vouched.Witnesses) != 0 {
+		t.Errorf("by the policy of its time: %v", err)
+	}
 }

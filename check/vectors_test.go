@@ -193,6 +193,7 @@ type answerVector struct {
 	Byte    int             `json:"byte,omitempty"`
 	Keys    []string        `json:"ledgerKeys,omitempty"` // trusted instead of ledgerKey
 	Error   string          `json:"error,omitempty"`
+	Fault   string          `json:"fault,omitempty"`
 	Verdict *Verdict        `json:"verdict,omitempty"`
 }
 
@@ -204,10 +205,28 @@ func (w *world) answer(who string) *Answer {
 
 func (w *world) answerFor(id identity.Identity) *Answer {
 	w.t.Helper()
-	who := id.Value
 	a := &Answer{V: 1, Type: answerType, PersonalData: PersonalData, Claimed: At(w.now), Identity: AnswerIdentity{string(id.Kind), id.Value},
-		Statement: w.raw, Proof: w.proof, Evaluations: []Evaluation{}, Buckets: []AnswerBucket{}}
-	outputs, buckets := map[string]*Output{}, map[Hash]*Group{}
+		Statement: w.raw, Proof: w.proof, Buckets: []AnswerBucket{}}
+	outputs, groups := w.evaluations(a, id), map[Hash]*Group{}
+	for _, l := range w.st.Layers {
+		groups[l.ID] = w.group(l.ID, outputs[l.Key], l.Bits, l.Pad)
+		a.Buckets = append(a.Buckets, AnswerBucket{l.ID, groups[l.ID].Bytes()})
+	}
+	v, err := conclude(w.st, id, outputs, groups)
+	if err != nil && !errors.Is(err, ErrEntry) {
+		w.t.Fatal(err)
+	}
+	if err == nil {
+		a.Verdict = *v.version1()
+	}
+	return a
+}
+
+// evaluations puts those under every key that layers use into an answer.
+func (w *world) evaluations(a *Answer, id identity.Identity) map[string]*Output {
+	w.t.Helper()
+	a.Evaluations = []Evaluation{}
+	outputs := map[string]*Output{}
 	scalar := func(s string) *ristretto255.Scalar {
 		u := sha512.Sum512([]byte(s))
 		k, err := ristretto255.NewScalar().SetUniformBytes(u[:])
@@ -217,7 +236,10 @@ func (w *world) answerFor(id identity.Identity) *Answer {
 		return k
 	}
 	for _, k := range w.st.Keys {
-		b, err := blindWith(id.Input(), scalar("blind"+who+k.ID))
+		if k.State == KeyEnded {
+			continue
+		}
+		b, err := blindWith(id.Input(), scalar("blind"+id.Value+k.ID))
 		if err != nil {
 			w.t.Fatal(err)
 		}
@@ -226,7 +248,7 @@ func (w *world) answerFor(id identity.Identity) *Answer {
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		proof := proveWith(w.t, w.keys[k.ID], sent, ev, scalar("nonce"+who+k.ID))
+		proof := proveWith(w.t, w.keys[k.ID], sent, ev, scalar("nonce"+id.Value+k.ID))
 		out, err := Finalize(k.Public, []*Blinded{b}, ev, proof)
 		if err != nil {
 			w.t.Fatal(err)
@@ -234,26 +256,22 @@ func (w *world) answerFor(id identity.Identity) *Answer {
 		outputs[k.ID] = &out[0]
 		a.Evaluations = append(a.Evaluations, Evaluation{k.ID, b.Secret(), ev[0], proof})
 	}
-	for _, l := range w.st.Layers {
-		f := w.open(l.ID)
-		number := outputs[l.Key].Bucket(l.Bits)
-		body, err := f.AppendBucket(nil, number, l.Pad)
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		if buckets[l.ID], err = ParseGroup(body, number, l.Bits, l.Root, l.Bits, l.Pad); err != nil {
-			w.t.Fatal(err)
-		}
-		a.Buckets = append(a.Buckets, AnswerBucket{l.ID, buckets[l.ID].Bytes()})
-	}
-	v, err := conclude(w.st, id, outputs, buckets)
-	if err != nil && !errors.Is(err, ErrEntry) {
+	return outputs
+}
+
+// group reads a layer's group and verifies it.
+func (w *world) group(root Hash, y *Output, depth, pad int) *Group {
+	w.t.Helper()
+	f := w.open(root)
+	body, err := f.AppendGroup(nil, depth, y.Bucket(depth), pad)
+	if err != nil {
 		w.t.Fatal(err)
 	}
-	if err == nil {
-		a.Verdict = *v.version1()
+	g, err := ParseGroup(body, y.Bucket(depth), depth, root, f.Info().Bits, pad)
+	if err != nil {
+		w.t.Fatal(err)
 	}
-	return a
+	return g
 }
 
 // without gives the answer as it is when the server cannot give a layer.

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"reflect"
@@ -8,18 +9,34 @@ import (
 	"shirase/identity"
 )
 
-// errAltered is an ErrAnswer whose verdict is not what its evidence shows.
-var errAltered = errors.New("its verdict is not what its evidence shows")
+// Each is an ErrAnswer that says that somebody changed what a file says.
+var (
+	errVerdict = errors.New("its verdict is not what its evidence shows")
+	errClaimed = errors.New("it claims to have been asked when its statement was not valid")
+)
 
-// Altered reports whether a file was refused because somebody changed what it
-// says, the address or the verdict, and not because it is damaged or of a
-// ledger that is not trusted.
-func Altered(err error) bool {
+// What may be wrong with something saved that does not verify.
+const (
+	FaultAltered     = "altered"     // somebody changed what it says: the address, the verdict, or what the evaluator answered
+	FaultForeign     = "foreign"     // it is of a ledger that is not trusted, or not witnessed as it has to be
+	FaultContradicts = "contradicts" // it cannot be true together with what is remembered of its ledger
+	FaultDamaged     = "damaged"     // it is not whole, or not a file of this kind
+)
+
+// Fault says what is wrong with a file that was refused.
+func Fault(err error) string {
+	if errors.Is(err, errVerdict) || errors.Is(err, errClaimed) {
+		return FaultAltered
+	}
 	switch Code(err) {
 	case "proof", "element", "scalar", "identity":
-		return true
+		return FaultAltered
+	case "checkpoint", "unwitnessed", "not-pinned":
+		return FaultForeign
+	case "fork", "rollback", "chain", "policy-weaker", "consistency":
+		return FaultContradicts
 	}
-	return errors.Is(err, errAltered)
+	return FaultDamaged
 }
 
 // VerifyAnswer recomputes an answer file from the identity and the blinds and
@@ -74,9 +91,9 @@ func (a *Answer) prove(policy *Policy) (*proven, error) {
 			return nil, err
 		}
 	}
-	a.Vouched = vouch(p.st, p.checkpoint, nil, witnesses)
+	a.Checkpoint, a.Vouched = p.checkpoint, vouch(p.st, p.checkpoint, nil, witnesses)
 	if a.Claimed.Before(p.st.Time.Add(-clockSkew)) || !a.Claimed.Before(p.st.Expires.Time) {
-		return nil, fmt.Errorf("%w: it claims to have been asked when its statement was not valid", ErrAnswer)
+		return nil, fmt.Errorf("%w: %w", ErrAnswer, errClaimed)
 	}
 	return p, nil
 }
@@ -104,7 +121,7 @@ func (a *Answer) recompute(p *proven) error {
 		v = v.version1()
 	}
 	if !reflect.DeepEqual(*v, a.Verdict) {
-		return fmt.Errorf("%w: %w (%s)", ErrAnswer, errAltered, v.Result)
+		return fmt.Errorf("%w: %w (%s)", ErrAnswer, errVerdict, v.Result)
 	}
 	return nil
 }
@@ -215,15 +232,7 @@ func (a *Answer) sources(st *Statement, outputs map[string]*Output, groups map[H
 // by the verifier's own policy where it speaks of the ledger's keys or of
 // witnesses, and compares its statement and checkpoint with what is remembered.
 func (p *Pins) VerifyAnswer(file []byte, own *Policy) (*Answer, error) {
-	a, err := ParseAnswer(file)
-	if err != nil {
-		return nil, err
-	}
-	origin, err := ProofOrigin(a.Proof)
-	if err != nil {
-		return nil, err
-	}
-	policy, err := p.trusted(origin, own)
+	a, l, policy, err := p.answer(file, own)
 	if err != nil {
 		return nil, err
 	}
@@ -231,21 +240,103 @@ func (p *Pins) VerifyAnswer(file []byte, own *Policy) (*Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := p.data.Ledgers[origin]
-	if err := l.agrees(proven, StatementHash(a.Statement)); err != nil {
+	if err := l.agrees(proven.st, proven.checkpoint, StatementHash(a.Statement)); err != nil {
 		return nil, err
 	}
 	if !own.stated() && l != nil && (l.Bindings == nil || l.Bindings.Seq < proven.st.Seq) { // newer than what is remembered
-		pinned, err := parseStatementPolicy(l.Policy)
-		if err != nil {
-			return nil, err
-		}
-		if _, err := pinned.satisfied(policy, proven.checkpoint); err != nil {
+		if err := l.cosigned(policy, proven.checkpoint); err != nil {
 			return nil, err
 		}
 	}
 	a.Vouched = vouch(proven.st, proven.checkpoint, l, a.Vouched.Witnesses)
 	return a, a.recompute(proven)
+}
+
+// VerifyAnswer verifies an answer file as Pins do, and has the server show that
+// the answer's ledger is the beginning of the one that it shows now, whose
+// witnesses then vouch for it.
+func (c *Client) VerifyAnswer(ctx context.Context, file []byte) (*Answer, error) {
+	base, err := c.base()
+	if err != nil {
+		return nil, err
+	}
+	now, err := c.statement(ctx, base)
+	if err != nil {
+		return nil, err
+	}
+	a, l, policy, err := c.Pins.answer(file, c.Policy)
+	if err != nil {
+		return nil, err
+	}
+	proven, err := a.prove(&Policy{logs: policy.logs})
+	if err != nil {
+		return nil, err
+	}
+	if proven.checkpoint.Origin != now.checkpoint.Origin {
+		return nil, fmt.Errorf("%w: the file is of %q and the server of %q", ErrCheckpoint, proven.checkpoint.Origin, now.checkpoint.Origin)
+	}
+	if err := Extends(ctx, proven.checkpoint, now.checkpoint, c.Tiles(base)); err != nil {
+		return nil, err
+	}
+	if err := l.agrees(proven.st, proven.checkpoint, StatementHash(a.Statement)); err != nil {
+		return nil, err
+	}
+	a.Vouched = vouch(proven.st, proven.checkpoint, l, now.vouched.Witnesses)
+	return a, a.recompute(proven)
+}
+
+// answer reads an answer file and finds what is known of its ledger.
+func (p *Pins) answer(file []byte, own *Policy) (*Answer, *pin, *Policy, error) {
+	a, err := ParseAnswer(file)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	origin, err := ProofOrigin(a.Proof)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	policy, err := p.trusted(origin, own)
+	return a, p.data.Ledgers[origin], policy, err
+}
+
+// Prove verifies a tlog-proof of published bytes by what is remembered of its
+// ledger, or by the verifier's own policy, and compares with what is remembered.
+func (p *Pins) Prove(kind string, data []byte, proof string, own *Policy) (*Checkpoint, error) {
+	origin, err := ProofOrigin(proof)
+	if err != nil {
+		return nil, err
+	}
+	policy, err := p.trusted(origin, own)
+	if err != nil {
+		return nil, err
+	}
+	c, err := Prove(kind, data, proof, policy)
+	if err != nil {
+		return nil, err
+	}
+	l := p.data.Ledgers[origin]
+	if !own.stated() && l != nil {
+		if err := l.cosigned(policy, c); err != nil {
+			return nil, err
+		}
+	}
+	var st *Statement
+	if kind == KindStatement {
+		if st, err = ParseStatement(data); err != nil {
+			return nil, err
+		}
+	}
+	return c, l.agrees(st, c, StatementHash(data))
+}
+
+// cosigned holds a checkpoint to the witnesses that are remembered.
+func (l *pin) cosigned(keys *Policy, c *Checkpoint) error {
+	pinned, err := parseStatementPolicy(l.Policy)
+	if err != nil {
+		return err
+	}
+	_, err = pinned.satisfied(keys, c)
+	return err
 }
 
 // trusted gives the policy for something saved: the keys that are stated or
@@ -261,23 +352,24 @@ func (p *Pins) trusted(origin string, own *Policy) (*Policy, error) {
 	return own.under(keys), nil
 }
 
-// agrees compares a saved statement and its checkpoint with what is remembered:
-// the same tree where it has the same size, the same statement where it has the
-// same number, and no rule of the chain broken before or after.
-func (l *pin) agrees(p *proven, hash Hash) error {
+// agrees compares a saved checkpoint, and a statement where there is one, with
+// what is remembered: the same tree where it has the same size, the same
+// statement where it has the same number, and no rule of the chain broken
+// before or after.
+func (l *pin) agrees(st *Statement, c *Checkpoint, hash Hash) error {
 	if l == nil {
 		return nil
 	}
-	if c := l.checkpoint(); c != nil && c.Size == p.checkpoint.Size && c.Root != p.checkpoint.Root {
+	if seen := l.checkpoint(); seen != nil && seen.Size == c.Size && seen.Root != c.Root {
 		return fmt.Errorf("%w: two ledgers of %d entries", ErrFork, c.Size)
 	}
 	b := l.Bindings
-	if b == nil {
+	if b == nil || st == nil {
 		return nil
 	}
-	if p.st.Seq < b.Seq {
-		return b.Before(p.st)
+	if st.Seq < b.Seq {
+		return b.Before(st)
 	}
-	_, err := b.Next(p.st, hash)
+	_, err := b.Next(st, hash)
 	return err
 }

@@ -19,7 +19,6 @@ import (
 	"shirase/internal/files"
 	"shirase/internal/hint"
 	"shirase/internal/index"
-	"shirase/internal/web"
 )
 
 // maxPolicy bounds a policy file, in bytes.
@@ -29,6 +28,7 @@ const maxPolicy = 1 << 20
 type checkFlags struct {
 	server, save, kind, organisation, region, policyFile string
 	audit, variants                                      bool
+	bits                                                 int
 	vkeys                                                []string
 }
 
@@ -41,8 +41,12 @@ func (a *app) cmdCheck() *cobra.Command {
 sealed on this machine: neither the server nor anyone on the way learns it. The
 answer is proven, and can be saved and verified again by anyone.
 
-The ledger's key is remembered the first time (in your configuration folder),
-and a server that changes it afterwards is refused.
+The ledger is remembered the first time (in your configuration folder): its key,
+its newest state and its witnesses. A server that shows another key, another
+history or fewer witnesses afterwards is refused.
+
+An answer for which the server did not give everything is "incomplete", and the
+command then ends with status 3.
 
 "Name <you@example.com>" and links such as mailto: are taken as the address in them.
 Other spellings of a mailbox (a tag after +, the dots of Gmail) are other addresses:
@@ -62,8 +66,9 @@ loopback that ends with the answer.`,
 	f := c.Flags()
 	f.StringVar(&fl.server, "server", "", "the server's URL")
 	f.StringVar(&fl.save, "save", "", "save the answer with its proof in this file (with --variants further ones beside it, numbered)")
-	f.BoolVar(&fl.audit, "audit", false, "also compare with every incident's own layer")
+	f.BoolVar(&fl.audit, "audit", false, "compare with every incident's own layer, and not with some")
 	f.BoolVar(&fl.variants, "variants", false, "also check the other spellings of the same mailbox")
+	f.IntVar(&fl.bits, "bits", check.CapBits, "how many bits of what is sealed may be shown to the server, of all keys together: 16 or 20")
 	f.StringVar(&fl.kind, "kind", "", "email, phone or account (default: by the look of the address)")
 	f.StringVar(&fl.organisation, "organisation", "", "the organisation's id, for an account")
 	f.StringVar(&fl.region, "phone-region", "", "country by which a phone number without + is read (default: the instance's)")
@@ -74,6 +79,8 @@ loopback that ends with the answer.`,
 // checkOutput is what `shirase check` prints: the verdict of the address, and what was said of other spellings of it.
 type checkOutput struct {
 	check.Verdict
+	Complete bool             `json:"complete"`
+	Vouched  check.Vouched    `json:"vouched"`
 	Variants []string         `json:"variants,omitzero"` // other spellings of the mailbox, which are other addresses
 	Also     []variantChecked `json:"also,omitzero"`     // with --variants
 }
@@ -81,7 +88,11 @@ type checkOutput struct {
 type variantChecked struct {
 	Address string `json:"address"`
 	check.Verdict
+	Complete bool `json:"complete"`
 }
+
+// errIncomplete ends a check that was answered, and for which not everything was given.
+var errIncomplete = errors.New("the answer is incomplete")
 
 // check asks about one address, and with --variants about its other spellings.
 func (a *app) check(ctx context.Context, fl checkFlags, value string, stated bool) error {
@@ -94,21 +105,27 @@ func (a *app) check(ctx context.Context, fl checkFlags, value string, stated boo
 			return err
 		}
 	}
-	client := &check.Client{Server: fl.server, Audit: fl.audit, Wait: func(d time.Duration) {
+	if fl.bits != check.CapBits && fl.bits != check.RaisedBits {
+		return usagef("--bits is %d or %d", check.CapBits, check.RaisedBits)
+	}
+	client := &check.Client{Server: fl.server, Audit: fl.audit, Cap: fl.bits, Wait: func(d time.Duration) {
 		a.say("the server asks to wait %s", d)
 	}}
 	if client.Policy, err = trusted(ctx, fl.vkeys, fl.policyFile); err != nil {
 		return err
 	}
+	var own string
 	if fl.server == "" {
-		stop, err := a.ownServer(ctx, client)
+		stop, vkey, err := a.ownServer(ctx, client)
 		if err != nil {
 			return err
 		}
 		defer stop()
+		own = vkey
 	} else if client.Pins, err = openPins(); err != nil {
 		return err
 	}
+	trust := fl.trustedBy(own)
 	if national { // as the instance reads it
 		st, _, _, err := client.Statement(ctx)
 		if err != nil {
@@ -125,6 +142,7 @@ func (a *app) check(ctx context.Context, fl checkFlags, value string, stated boo
 	}
 	out := checkOutput{}
 	var saved []string
+	incomplete := false
 	for n, one := range ids {
 		answer, err := client.Check(ctx, one)
 		if err != nil {
@@ -136,16 +154,17 @@ func (a *app) check(ctx context.Context, fl checkFlags, value string, stated boo
 				return err
 			}
 		}
+		incomplete = incomplete || answer.Verdict.Result == check.Incomplete
 		if n == 0 {
-			out.Verdict = answer.Verdict
+			out.Verdict, out.Complete, out.Vouched = answer.Verdict, answer.Verdict.Complete(), answer.Vouched
 		} else {
-			out.Also = append(out.Also, variantChecked{one.Value, answer.Verdict})
+			out.Also = append(out.Also, variantChecked{one.Value, answer.Verdict, answer.Verdict.Complete()})
 		}
 	}
 	for _, v := range others {
 		out.Variants = append(out.Variants, v.Value)
 	}
-	return a.print(out, func(w io.Writer) {
+	err = a.print(out, func(w io.Writer) {
 		printVerdict(w, &out.Verdict)
 		for _, v := range out.Also {
 			fmt.Fprintf(w, "\n%s\n", v.Address)
@@ -154,10 +173,31 @@ func (a *app) check(ctx context.Context, fl checkFlags, value string, stated boo
 		if len(others) > 0 && !fl.variants && len(out.Checked) > 0 {
 			fmt.Fprintf(w, "\nThe same mailbox may be on record in another spelling: %s.\nTo check these too: --variants\n", strings.Join(out.Variants, ", "))
 		}
+		printVouched(w, out.Vouched)
 		for _, name := range saved {
-			fmt.Fprintf(w, "\nSaved as %s. It is personal data. Verify it with: shirase verify %s\n", name, name)
+			fmt.Fprintf(w, "\nSaved as %s. It is personal data. Verify it with: shirase verify %s%s\n", name, name, trust)
 		}
 	})
+	if err == nil && incomplete {
+		return errIncomplete
+	}
+	return err
+}
+
+// trustedBy gives the flags by which `shirase verify` trusts what this check did: those that were given, or the key of this
+// machine's own ledger, which nothing remembers.
+func (fl *checkFlags) trustedBy(own string) string {
+	var b strings.Builder
+	for _, k := range fl.vkeys {
+		fmt.Fprintf(&b, " --ledger-key '%s'", k)
+	}
+	if fl.policyFile != "" {
+		fmt.Fprintf(&b, " --policy %s", fl.policyFile)
+	}
+	if fl.server == "" && b.Len() == 0 {
+		fmt.Fprintf(&b, " --ledger-key '%s'", own)
+	}
+	return b.String()
 }
 
 // numbered is the name of the nth answer file: answer.json, answer-2.json.
@@ -171,23 +211,24 @@ func numbered(path string, n int) string {
 
 // ownServer has a client ask this machine's own data folder, whose ledger key
 // it then knows first hand.
-func (a *app) ownServer(ctx context.Context, client *check.Client) (stop func(), err error) {
+func (a *app) ownServer(ctx context.Context, client *check.Client) (stop func(), vkey string, err error) {
 	in, err := a.open(ctx)
 	if errors.Is(err, errNoInstance) {
-		return nil, hint.Add(err, "say which server to ask: --server URL")
+		return nil, "", hint.Add(err, "say which server to ask: --server URL")
 	}
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	l, err := listenOn("127.0.0.1:0")
 	if err != nil {
 		in.close()
-		return nil, err
+		return nil, "", err
 	}
+	vkey = in.publisher.VKey()
 	if client.Policy == nil {
-		if client.Policy, err = check.LedgerPolicy(in.publisher.VKey()); err != nil {
+		if client.Policy, err = check.LedgerPolicy(vkey); err != nil {
 			in.close()
-			return nil, err
+			return nil, "", err
 		}
 	}
 	published := index.NewHandler(in.index, in.publisher.Log(), func(*http.Request, int) (time.Duration, bool) { return 0, true })
@@ -207,12 +248,12 @@ func (a *app) ownServer(ctx context.Context, client *check.Client) (stop func(),
 		end()
 		<-ended
 		in.close()
-	}, nil
+	}, vkey, nil
 }
 
 func trustFlags(c *cobra.Command, vkeys *[]string, policyFile *string) {
 	c.Flags().StringArrayVar(vkeys, "ledger-key", nil, "trust this ledger key instead of the remembered one (may be given again for a successor)")
-	c.Flags().StringVar(policyFile, "policy", "", "trust by this policy file: log, witness, group and quorum lines")
+	c.Flags().StringVar(policyFile, "policy", "", "your own policy, above the ledger's: witness, group and quorum lines, and log lines for keys other than the remembered ones")
 }
 
 // kindOf gives the kind that was stated, or the one that a value looks like.
@@ -334,50 +375,4 @@ func readLimited(ctx context.Context, path string, limit int64) ([]byte, error) 
 		return nil, fmt.Errorf("%s: %w: more than %d bytes", path, errTooLong, limit)
 	}
 	return b, nil
-}
-
-// reasons say why an incident could not be checked.
-var reasons = map[string]string{
-	check.WhyInvestigating:  "its scope is still under investigation",
-	check.WhyKindNotIndexed: "it holds no identities of this kind",
-	check.WhyByMail:         "it is sensitive, and answered by mail only",
-	check.WhyRetired:        "it is closed, and its key is destroyed",
-	check.WhyLayerMissing:   "the server could not give its part of the index",
-}
-
-func printVerdict(w io.Writer, v *check.Verdict) {
-	asOf := web.DateTime(web.EN, v.AsOf.Time)
-	switch v.Result {
-	case check.Affected:
-		fmt.Fprintf(w, "Affected, as of %s (statement %s).\n", asOf, web.Digits(v.Seq))
-		for _, f := range v.Incidents {
-			fmt.Fprintf(w, "  %s: %s\n", f.ID, strings.Join(f.Classes, ", "))
-		}
-	case check.NotInScope:
-		fmt.Fprintf(w, "Not in the published scope of %s, as of %s (statement %s).\n", compared(len(v.Checked)), asOf, web.Digits(v.Seq))
-	default:
-		fmt.Fprintf(w, "Nothing could be checked yet, as of %s (statement %s).\n", asOf, web.Digits(v.Seq))
-	}
-	if !v.Complete() {
-		fmt.Fprintln(w, "Incomplete: parts of the index were not given, so this speaks of the incidents checked and of no other.")
-	}
-	fmt.Fprintf(w, "Checked: %s.\n", incidentsCount(len(v.Checked)))
-	for _, n := range v.NotCovered {
-		fmt.Fprintf(w, "Not covered: %s: %s.\n", n.ID, reasons[n.Why])
-	}
-}
-
-// compared says what a "no" speaks of.
-func compared(n int) string {
-	if n == 1 {
-		return "the one incident that was compared"
-	}
-	return "any of the " + web.Digits(int64(n)) + " incidents that were compared"
-}
-
-func incidentsCount(n int) string {
-	if n == 1 {
-		return "1 incident"
-	}
-	return web.Digits(int64(n)) + " incidents"
 }

@@ -24,6 +24,7 @@ const (
 	exitDone        = 0
 	exitFailed      = 1
 	exitUsage       = 2
+	exitIncomplete  = 3 // a check for which not everything was given
 	exitInterrupted = 128 + int(syscall.SIGINT)
 	exitTerminated  = 128 + int(syscall.SIGTERM)
 )
@@ -56,6 +57,9 @@ func run(ctx context.Context, args []string, out, errw io.Writer) int {
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitDone
+	}
+	if errors.Is(err, errIncomplete) {
+		return exitIncomplete
 	}
 	if ctx.Err() != nil { // whatever failed then, failed because of it
 		fmt.Fprintln(errw, "shirase: interrupted")

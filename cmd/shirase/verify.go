@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -16,16 +17,19 @@ import (
 )
 
 func (a *app) cmdVerify() *cobra.Command {
-	var policyFile, proofFile string
+	var policyFile, proofFile, server string
 	var vkeys []string
 	c := &cobra.Command{
 		Use:   "verify FILE",
 		Short: "Verify a saved answer or a published notice, without asking anyone",
 		Long: `Recomputes everything in an answer file from the address in it, and trusts only
 the ledger key that you give or that was remembered: a file that brings its own
-ledger is not evidence. With --proof, FILE is what was published (a notice or a
+ledger is not evidence. What is remembered of the ledger is compared with the file.
+With --server the server shows besides that the file's ledger is the beginning of
+the one that it has now. With --proof, FILE is what was published (a notice or a
 statement, as its page offers it) and the proof shows that it is in the ledger.`,
 		Example: `  shirase verify answer.json
+  shirase verify answer.json --server https://notice.example.org
   shirase verify answer.json --ledger-key 'notice.example.org+4b1c2d3e+AbCd...'
   shirase verify notice.json --proof notice.proof`,
 		Args: cobra.ExactArgs(1),
@@ -33,34 +37,56 @@ statement, as its page offers it) and the proof shows that it is in the ledger.`
 			if proofFile != "" {
 				return a.verifyPublished(c.Context(), args[0], proofFile, vkeys, policyFile)
 			}
-			answer, err := verifyFile(c.Context(), args[0], vkeys, policyFile)
-			var usage usageError
-			var unreadable *fs.PathError
-			if errors.As(err, &usage) || errors.As(err, &unreadable) { // nothing is said of the file's content
-				return err
-			}
-			if err != nil {
-				if a.json {
-					a.print(map[string]any{"valid": false, "failed": check.Code(err), "error": oneLine(err.Error())}, nil)
-				}
-				return fmt.Errorf("%s: not valid (%s): %w", args[0], check.Code(err), err)
-			}
-			return a.print(struct {
-				Valid    bool                 `json:"valid"`
-				Complete bool                 `json:"complete"`
-				Identity check.AnswerIdentity `json:"identity"`
-				Claimed  check.Time           `json:"claimed"`
-				check.Verdict
-			}{true, answer.Verdict.Complete(), answer.Identity, answer.Claimed, answer.Verdict}, func(w io.Writer) {
-				fmt.Fprintf(w, "Valid. It answers for %s.\n", strings.ReplaceAll(answer.Identity.Value, "\x00", " / "))
-				printVerdict(w, &answer.Verdict)
-				fmt.Fprintf(w, "Asked, by the asker's own clock (a claim): %s.\n", web.DateTime(web.EN, answer.Claimed.Time))
-			})
+			return a.verifyAnswer(c.Context(), args[0], server, vkeys, policyFile)
 		},
 	}
+	c.Flags().StringVar(&server, "server", "", "have this server show that its ledger goes on from the file's")
 	c.Flags().StringVar(&proofFile, "proof", "", "tlog-proof of a published document")
 	trustFlags(c, &vkeys, &policyFile)
 	return c
+}
+
+// verifyAnswer verifies an answer file and says what it proves, and who vouches for it.
+func (a *app) verifyAnswer(ctx context.Context, path, server string, vkeys []string, policyFile string) error {
+	answer, err := a.verifyFile(ctx, path, server, vkeys, policyFile)
+	var usage usageError
+	var unreadable *fs.PathError
+	if errors.As(err, &usage) || errors.As(err, &unreadable) { // nothing is said of the file's content
+		return err
+	}
+	if err != nil {
+		return a.notValid(path, err)
+	}
+	return a.print(struct {
+		Valid    bool                 `json:"valid"`
+		Complete bool                 `json:"complete"`
+		Identity check.AnswerIdentity `json:"identity"`
+		Claimed  check.Time           `json:"claimed"`
+		Vouched  check.Vouched        `json:"vouched"`
+		check.Verdict
+	}{true, answer.Verdict.Complete(), answer.Identity, answer.Claimed, answer.Vouched, answer.Verdict}, func(w io.Writer) {
+		fmt.Fprintf(w, "Valid. It answers for %s.\n", strings.ReplaceAll(answer.Identity.Value, "\x00", " / "))
+		printVerdict(w, &answer.Verdict)
+		printVouched(w, answer.Vouched)
+		fmt.Fprintf(w, "Asked, by the asker's own clock (a claim): %s.\n", web.DateTime(web.EN, answer.Claimed.Time))
+	})
+}
+
+// faults say what is wrong with a file.
+var faults = map[string]string{
+	check.FaultAltered:     "it was altered",
+	check.FaultForeign:     "it is of a ledger that you do not trust",
+	check.FaultContradicts: "it contradicts what is remembered of its ledger",
+	check.FaultDamaged:     "it is damaged, or no such file",
+}
+
+// notValid tells why a file was refused.
+func (a *app) notValid(path string, err error) error {
+	code, fault := check.Code(err), check.Fault(err)
+	if a.json {
+		a.print(map[string]any{"valid": false, "failed": code, "fault": fault, "error": oneLine(err.Error())}, nil)
+	}
+	return fmt.Errorf("%s: not valid (%s), %s: %w", path, code, faults[fault], err)
 }
 
 // verifyPublished checks that published bytes are in the ledger, and says what they are.
@@ -73,29 +99,38 @@ func (a *app) verifyPublished(ctx context.Context, file, proofFile string, vkeys
 	if err != nil {
 		return err
 	}
-	policy, err := trustedFor(ctx, string(text), vkeys, policyFile)
+	own, err := trusted(ctx, vkeys, policyFile)
+	if err != nil {
+		return err
+	}
+	pins, err := openPins()
 	if err != nil {
 		return err
 	}
 	kinds := []string{check.KindNotice, check.KindStatement, check.KindPage}
 	for i, kind := range kinds {
-		err = check.VerifyInclusion(kind, data, string(text), policy)
-		if err == nil {
-			return a.printPublished(kind, data)
+		var c *check.Checkpoint
+		if c, err = pins.Prove(kind, data, string(text), own); err == nil {
+			return a.printPublished(kind, data, c)
 		}
 		if !errors.Is(err, check.ErrInclusion) || i == len(kinds)-1 {
 			break
 		}
 	}
-	if a.json {
-		a.print(map[string]any{"valid": false, "failed": check.Code(err), "error": oneLine(err.Error())}, nil)
-	}
-	return fmt.Errorf("%s: not valid (%s): %w", file, check.Code(err), err)
+	return a.notValid(file, evidence(err))
 }
 
-func (a *app) printPublished(kind string, data []byte) error {
+// evidence says of a ledger that is not known why what a file says of it does not help.
+func evidence(err error) error {
+	if errors.Is(err, check.ErrNotPinned) {
+		return fmt.Errorf("%w, and what a file says of its own ledger is no evidence", err)
+	}
+	return err
+}
+
+func (a *app) printPublished(kind string, data []byte, c *check.Checkpoint) error {
 	hash := check.StatementHash(data)
-	v := map[string]any{"valid": true, "kind": kind, "sha256": hash}
+	v := map[string]any{"valid": true, "kind": kind, "sha256": hash, "origin": c.Origin, "size": c.Size, "witnesses": c.Witnesses}
 	what := "It is a " + kind + "."
 	switch kind {
 	case check.KindNotice:
@@ -123,29 +158,7 @@ func (a *app) printPublished(kind string, data []byte) error {
 	return a.print(v, func(w io.Writer) { fmt.Fprintf(w, "Valid: in the ledger as it is. %s\n", what) })
 }
 
-// trustedFor gives the policy for a proof: stated by flags, or remembered for
-// the origin that the proof names.
-func trustedFor(ctx context.Context, proof string, vkeys []string, policyFile string) (*check.Policy, error) {
-	policy, err := trusted(ctx, vkeys, policyFile)
-	if err != nil || policy != nil {
-		return policy, err
-	}
-	origin, err := check.ProofOrigin(proof)
-	if err != nil {
-		return nil, err
-	}
-	pins, err := openPins()
-	if err != nil {
-		return nil, err
-	}
-	policy, err = pins.Policy(origin)
-	if errors.Is(err, check.ErrNotPinned) {
-		return nil, fmt.Errorf("%w, and what a file says of its own ledger is no evidence", err)
-	}
-	return policy, err
-}
-
-func verifyFile(ctx context.Context, path string, vkeys []string, policyFile string) (*check.Answer, error) {
+func (a *app) verifyFile(ctx context.Context, path, server string, vkeys []string, policyFile string) (*check.Answer, error) {
 	b, err := readLimited(ctx, path, check.MaxAnswer)
 	if errors.Is(err, errTooLong) {
 		return nil, fmt.Errorf("%w: %w", check.ErrAnswer, err)
@@ -153,13 +166,18 @@ func verifyFile(ctx context.Context, path string, vkeys []string, policyFile str
 	if err != nil {
 		return nil, err
 	}
-	answer, err := check.ParseAnswer(b)
+	own, err := trusted(ctx, vkeys, policyFile)
 	if err != nil {
 		return nil, err
 	}
-	policy, err := trustedFor(ctx, answer.Proof, vkeys, policyFile)
+	pins, err := openPins()
 	if err != nil {
 		return nil, err
 	}
-	return check.VerifyAnswer(b, policy)
+	if server == "" {
+		answer, err := pins.VerifyAnswer(b, own)
+		return answer, evidence(err)
+	}
+	client := &check.Client{Server: server, Policy: own, Pins: pins, Wait: func(d time.Duration) { a.say("the server asks to wait %s", d) }}
+	return client.VerifyAnswer(ctx, b)
 }
