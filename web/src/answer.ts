@@ -5,7 +5,7 @@ import { type Bytes, fromBase64url, fromUTF8, toBase64url } from "./encoding.ts"
 import { Failure, named } from "./failure.ts";
 import { CAP_BITS, RAISED_BITS } from "./group.ts";
 import type { Identity } from "./identity.ts";
-import { entries, integer, type JSONValue, list, members, parseJSON, text } from "./json.ts";
+import { canonical, entries, integer, type JSONValue, list, members, parseJSON, text } from "./json.ts";
 import { type Hash, hash, type Kind, type Time, time } from "./statement.ts";
 import type { Result, Verdict, Why } from "./verdict.ts";
 
@@ -33,6 +33,7 @@ export interface Answer {
   claimed: Time; // the asker's own clock: a claim, not evidence
   identity: Identity;
   verdict: Verdict;
+  stated: string; // the verdict as the file gives it, in canonical JSON
   statement: Uint8Array; // its canonical bytes
   proof: string; // tlog-proof of the statement
   evaluations: Evaluation[];
@@ -50,7 +51,7 @@ export function encodeAnswer(a: Answer): string {
     personalData: PERSONAL_DATA,
     claimed: a.claimed,
     identity: { kind: a.identity.kind, value: a.identity.value },
-    verdict: a.verdict,
+    verdict: encodeVerdict(2, a.verdict),
     statement: toBase64url(a.statement),
     proof: a.proof,
     evaluations: a.evaluations.map((e) => ({
@@ -79,7 +80,8 @@ export function parseAnswer(file: Uint8Array): Answer {
       v,
       claimed: time(m.claimed),
       identity: { kind: text(identity.kind) as Kind, value: text(identity.value) },
-      verdict: readVerdict(v, m.verdict),
+      verdict: readVerdict(m.verdict),
+      stated: canonical(m.verdict),
       statement: fromBase64url(text(m.statement)),
       proof: text(m.proof),
       evaluations: list(m.evaluations, (each) => {
@@ -101,10 +103,15 @@ function readPart(value: JSONValue): Part {
   return { layer: hash(m.layer), p: integer(m.p), bytes: fromBase64url(text(m.bytes)) };
 }
 
-function readVerdict(v: 1 | 2, value: JSONValue): Verdict {
-  const common = ["result", "asOf", "seq", "checked", "incidents", "notCovered"] as const;
-  const m = v === 1 ? { ...members(value, ...common), dropped: [], unreadable: [], compromised: [] } :
-    members(value, ...common, "dropped", "unreadable", "compromised");
+/** Gives a verdict as it is written: version 1 does not have all members. */
+export function encodeVerdict(v: 1 | 2, { dropped, unreadable, compromised, ...verdict }: Verdict): JSONValue {
+  return { ...verdict, ...(v === 2 && { dropped, unreadable, compromised }) };
+}
+
+/** Reads a verdict. Whether it has the members of its version is seen when it is drawn again. */
+function readVerdict(value: JSONValue): Verdict {
+  const m = members({ dropped: [], unreadable: [], compromised: [], ...Object.fromEntries(entries(value)) },
+    "result", "asOf", "seq", "checked", "incidents", "dropped", "unreadable", "compromised", "notCovered");
   return {
     result: text(m.result) as Result, asOf: time(m.asOf), seq: integer(m.seq), checked: list(m.checked, text),
     incidents: list(m.incidents, (each) => {

@@ -1,7 +1,7 @@
 // Asks a server, and believes nothing it says that is not proven. It mirrors
 // check/client.go: the same requests, checks and names of failures.
 
-import type { Answer, Evaluation, Part } from "./answer.ts";
+import { type Answer, encodeVerdict, type Evaluation, type Part } from "./answer.ts";
 import { bucketName, MAX_PAD } from "./bucket.ts";
 import { type Bytes, fromBase64url, fromHash, toBase64url } from "./encoding.ts";
 import { bucketOf } from "./entry.ts";
@@ -10,7 +10,7 @@ import { type Options, Refusal, Server, type Surroundings, UNWATCHED } from "./f
 import { drawn, holds, sourceExtent } from "./fold.ts";
 import { CAP_BITS, depths, entriesFor, type Group, groupBytes, groupName, MAX_GROUP, parseGroup } from "./group.ts";
 import { type Identity, input } from "./identity.ts";
-import { list, members, text } from "./json.ts";
+import { canonical, list, members, text } from "./json.ts";
 import type { Pins } from "./pins.ts";
 import { type Hash, type Key, type Layer, milliseconds, type Statement } from "./statement.ts";
 import { type Known, Ledger, toTime } from "./trust.ts";
@@ -99,11 +99,13 @@ export class Client {
       const group = groups.get(id);
       return group && entriesFor(group, outputs.get(s.layers.find((l) => l.id === id)!.key)!);
     };
+    const verdict = conclude(2, s, id.kind, outputs, look);
     const answer: Answer = {
       v: 2,
       claimed: toTime(this.around.now()),
       identity: id,
-      verdict: conclude(2, s, id.kind, outputs, look),
+      verdict,
+      stated: canonical(encodeVerdict(2, verdict)),
       statement: known.bytes,
       proof: known.proof,
       evaluations: evaluations.map(({ output: _, ...evaluation }) => evaluation),

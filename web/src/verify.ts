@@ -2,7 +2,7 @@
 // reader's own ledger keys confirm. It mirrors check/verify.go.
 
 import { sha256 } from "@noble/hashes/sha2.js";
-import { type Answer, parseAnswer } from "./answer.ts";
+import { type Answer, encodeVerdict, parseAnswer } from "./answer.ts";
 import { parseBucket } from "./bucket.ts";
 import { follow, precede } from "./chain.ts";
 import { type Bytes, equal, fromHash, toHex } from "./encoding.ts";
@@ -11,7 +11,7 @@ import { Failure } from "./failure.ts";
 import { holds, sampleOf, sourceExtent } from "./fold.ts";
 import { depths, entriesFor, type Group, parseSaved } from "./group.ts";
 import { type Identity, input, newAccount, parseEmail } from "./identity.ts";
-import { canonical, type JSONValue } from "./json.ts";
+import { canonical } from "./json.ts";
 import { parseLedgerKey, type VerifierKey } from "./note.ts";
 import { type Pin, pinnedKeys, type Pins } from "./pins.ts";
 import { NO_WITNESSES } from "./policy.ts";
@@ -67,11 +67,19 @@ export function verifyAnswer(answer: Answer, keys: VerifierKey[], tell: Tell = (
 }
 
 /**
- * Reports whether a file was refused because somebody changed what it says, the
- * address or the verdict, and not because it is damaged or of another ledger.
+ * What is wrong with a file that does not verify. altered: somebody changed what
+ * it says; foreign: it is of a ledger that is not trusted, or not witnessed as it
+ * has to be; contradicts: it cannot be true together with what is remembered;
+ * damaged: it is not whole, or no such file.
  */
-export const altered = (f: Failure): boolean =>
-  ["proof", "element", "scalar", "identity"].includes(f.code) || (f.code === "answer" && f.reason === ALTERED);
+export type Fault = "altered" | "foreign" | "contradicts" | "damaged";
+
+export function fault({ code, reason }: Failure): Fault {
+  if (reason === ALTERED || ["proof", "element", "scalar", "identity"].includes(code)) return "altered";
+  if (["checkpoint", "unwitnessed", "not-pinned"].includes(code)) return "foreign";
+  if (["fork", "rollback", "chain", "policy-weaker", "consistency"].includes(code)) return "contradicts";
+  return "damaged";
+}
 
 const ALTERED = "altered";
 
@@ -88,7 +96,7 @@ function prove(answer: Answer, keys: VerifierKey[], tell: Tell): Verified {
   const witnesses = cosigned(inclusion.checkpoint, [statement.ledger?.policy ?? ""]);
   const claimed = milliseconds(answer.claimed);
   if (claimed < milliseconds(statement.time) - CLOCK_SKEW || claimed >= milliseconds(statement.expires)) {
-    throw new Failure("answer", "it claims to have been asked when its statement was not valid");
+    throw new Failure("answer", "it claims to have been asked when its statement was not valid", ALTERED);
   }
   return { answer, statement, inclusion, witnesses };
 }
@@ -121,7 +129,7 @@ function recompute(answer: Answer, s: Statement, tell: Tell): void {
   const look = answer.v === 1 ? buckets(answer, s, outputs) : groups(answer, s, outputs);
   tell("comparing");
   const verdict = conclude(answer.v, s, answer.identity.kind, outputs, look);
-  if (canonical(verdict as unknown as JSONValue) !== canonical(answer.verdict as unknown as JSONValue)) {
+  if (canonical(encodeVerdict(answer.v, verdict)) !== answer.stated) {
     throw new Failure("answer", `the verdict is not what the evidence shows: ${verdict.result}`, ALTERED);
   }
 }

@@ -9,7 +9,7 @@ import { type Identity, newAccount, parseEmail, parsePhone, typed } from "./iden
 import type { FromWorker, Settings, ToWorker } from "./messages.ts";
 import { display, namesOf } from "./names.ts";
 import { encodePins, parsePins, type Pins } from "./pins.ts";
-import { altered, verifySaved } from "./verify.ts";
+import { fault, verifySaved } from "./verify.ts";
 import { warmUp } from "./voprf.ts";
 
 const page = self as unknown as { postMessage(message: FromWorker): void };
@@ -91,7 +91,7 @@ function verify({ id, settings, file }: ToWorker & { ask: "verify" }): void {
     const verified = verifySaved(new Uint8Array(file), pins, settings.keys, (step) => page.postMessage({ id, verifying: step }));
     page.postMessage({ id, proven: display(verified.answer), names: namesOf(verified.answer, verified, settings.lang) });
   } catch (e) {
-    page.postMessage({ id, index: 0, failure: code(e), names: e instanceof Failure && altered(e) ? { words: "altered" } : {} });
+    page.postMessage({ id, index: 0, failure: code(e), names: e instanceof Failure && fault(e) === "altered" ? { words: "altered" } : {} });
   }
 }
 

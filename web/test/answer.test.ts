@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parseAnswer } from "../src/answer.ts";
+import { encodeAnswer, parseAnswer } from "../src/answer.ts";
 import { toBase64url, utf8 } from "../src/encoding.ts";
+import type { Failure } from "../src/failure.ts";
 import { parseLedgerKey } from "../src/note.ts";
 import { NO_WITNESSES } from "../src/policy.ts";
 import { proofOrigin, verifyInclusion } from "../src/tlogproof.ts";
-import { verifyAnswer, type Verified } from "../src/verify.ts";
+import { fault, verifyAnswer, type Verified } from "../src/verify.ts";
 import { fails, vectors } from "./vectors.ts";
 
 interface Vector {
@@ -18,17 +19,24 @@ interface Vector {
   byte?: number;
   ledgerKeys?: string[];
   error?: string;
+  fault?: string;
   verdict?: object;
 }
 
-const all = vectors("check/testdata/answer.json") as { ledgerKey: string; vectors: Vector[] };
+interface Vectors {
+  ledgerKey: string;
+  vectors: Vector[];
+}
+
+const all = vectors("check/testdata/answer.json") as Vectors;
+const all2 = vectors("check/testdata/answer2.json") as Vectors;
 
 const verify = (file: object | string, vkeys: string[] = [all.ledgerKey]): Verified =>
   verifyAnswer(parseAnswer(utf8(typeof file === "string" ? file : JSON.stringify(file))), vkeys.map(parseLedgerKey));
 
-function file(v: Vector): object {
+function file(v: Vector, { vectors }: Vectors = all): object {
   if (v.base === undefined) return v.file!;
-  const copy = structuredClone(file(all.vectors.find((b) => b.name === v.base)!));
+  const copy = structuredClone(file(vectors.find((b) => b.name === v.base)!, { ledgerKey: "", vectors }));
   if (v.op === undefined) return copy;
   const path = [...v.path!];
   const last = path.pop()!;
@@ -47,12 +55,31 @@ function file(v: Vector): object {
 /** Members that version 1 does not have. */
 const NEW = { dropped: [], unreadable: [], compromised: [] };
 
-test("answer vectors", () => {
-  assert.ok(all.vectors.length > 40);
-  for (const v of all.vectors) {
-    const run = () => verify(file(v), v.ledgerKeys);
-    if (v.error) fails(v.error, run, v.name);
-    else assert.deepEqual(run().answer.verdict, { ...NEW, ...v.verdict }, v.name);
+for (const [name, of] of [["answer.json", all], ["answer2.json", all2]] as const) {
+  test(`vectors of ${name}`, () => {
+    assert.ok(of.vectors.length > 40);
+    for (const v of of.vectors) {
+      const run = () => verify(file(v, of), v.ledgerKeys ?? [of.ledgerKey]);
+      if (!v.error) {
+        assert.deepEqual(run().answer.verdict, { ...NEW, ...v.verdict }, v.name);
+        continue;
+      }
+      fails(v.error, run, v.name);
+      if (v.fault) {
+        try {
+          run();
+        } catch (e) {
+          assert.equal(fault(e as Failure), v.fault, v.name);
+        }
+      }
+    }
+  });
+}
+
+test("an answer file is written as it is read", () => {
+  for (const v of all2.vectors.filter((v) => !v.error && !v.ledgerKeys)) {
+    const { answer } = verify(file(v, all2), [all2.ledgerKey]);
+    assert.deepEqual(JSON.parse(encodeAnswer(answer)), file(v, all2), v.name);
   }
 });
 
@@ -66,7 +93,7 @@ test("duplicate members are found anywhere in an answer file", () => {
 });
 
 test("every member is wanted", () => {
-  const remove = (value: any, path: string): void => {
+  const remove = (whole: object, value: any, path: string): void => {
     if (typeof value !== "object" || value === null) return;
     for (const name of Object.keys(value)) {
       const kept = value[name];
@@ -77,11 +104,13 @@ test("every member is wanted", () => {
         fails("answer", () => verify(whole), `${path}.${name} null`);
         value[name] = kept;
       }
-      remove(kept, `${path}.${name}`);
+      remove(whole, kept, `${path}.${name}`);
     }
   };
-  const whole = structuredClone(file(all.vectors[0]!));
-  remove(whole, "");
+  for (const of of [all, all2]) {
+    const whole = structuredClone(file(of.vectors[0]!, of));
+    remove(whole, whole, "");
+  }
 });
 
 test("a ledger key names itself", () => {
