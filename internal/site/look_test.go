@@ -109,7 +109,7 @@ const preview = `(selector, values) => {
     for (const el of [...root.querySelectorAll('[data-when]')]) {
       const ok = el.dataset.when.split(' ').every(c => {
         let m;
-        if (m = c.match(/^!(.*)/)) return !scope[m[1]];
+        if (m = c.match(/^!(.*)/)) return !(Array.isArray(scope[m[1]]) ? scope[m[1]].length : scope[m[1]]);
         if (m = c.match(/^(\w+)!=(.*)/)) return String(scope[m[1]]) !== m[2];
         if (m = c.match(/^(\w+)=(.*)/)) return String(scope[m[1]]) === m[2];
         const v = scope[c]; return Array.isArray(v) ? v.length : v;
@@ -147,7 +147,7 @@ func invented(lang web.Lang) string {
 	city := fmt.Sprintf(`{id: "example-city", title: %q, organisation: %q, why: "investigating"}`, lang.Pick("委託先のランサムウェア被害", "Ransomware at a contractor"), lang.Pick("例示市", "Example City"))
 	return fmt.Sprintf(`{address: "user17@example.com", asOf: %q, claimed: %q, since: %q, firstUse: true, affected: 1, checked: 1, open: 1, notCovered: 1, missing: 0, seq: 42, entries: 1692496,
 		ledgerIndex: 118, origin: "notice.example/shirase", ledgerKey: "de271c87", host: "notice.example", code: "bucket", kind: "email", evidence: true,
-		witnesses: [{witness: "witness.example.org/one"}, {witness: "witness.example.net/shirase-two"}], organisations: [{organisation: %q}], dropped: 1, reopened: 1, compromised: 1,
+		witnesses: [{witness: "witness.example.org/one"}, {witness: "witness.example.net/shirase-two"}], organisations: [{organisation: %q}], dropped: 0, reopened: 0, compromised: 0,
 		droppedList: [%s], reopenedList: [%s], compromisedList: [%s], incidents: [%s], checkedList: [%s], openList: [%s], notCoveredList: [%s], missingList: [],
 		exposed: [{class: "email"}, {class: "password:hashed"}, {class: "nickname"}], variants: [{variant: "user17+shop@example.com"}]}`, asOf, asOf, asOf, lang.Pick("LINE株式会社", "LINE Corporation"),
 		naver, city, naver, naver, naver, city, city)
@@ -160,8 +160,8 @@ type view struct {
 }
 
 func views(lang web.Lang) []view {
-	fill := func(selector string) string {
-		return fmt.Sprintf("(%s)(%q, %s)", preview, selector, invented(lang))
+	fill := func(selector string, more ...string) string {
+		return fmt.Sprintf("(%s)(%q, {...%s, %s})", preview, selector, invented(lang), strings.Join(more, ", "))
 	}
 	list := []view{
 		{"home", "/", ""}, {"incidents", "/incidents", ""}, {"search", "/incidents?q=NAVER&country=JP", "document.querySelectorAll('.facets details').forEach(d => d.open = true)"},
@@ -181,10 +181,12 @@ func views(lang web.Lang) []view {
 		{"error-bucket", "/", fill(`template[data-error=bucket]`)},
 		{"proven", "/verify", fill(`template[data-proven="not-in-scope"]`)},
 	}
-	for _, result := range []string{"affected", "dropped", "not-in-scope", "incomplete", "investigating", "unchecked"} {
+	for _, result := range []string{"affected", "not-in-scope", "incomplete", "investigating", "unchecked"} {
 		list = append(list, view{"answer-" + result, "/", fill(`template[data-answer="` + result + `"]`)})
 	}
-	list = append(list, view{"error-chain", "/", fill(`template[data-error=chain]`)}, view{"error-altered", "/verify", fill(`template[data-error=altered]`)})
+	rare := []string{"dropped: 1", "reopened: 1", "compromised: 1", "missing: 1", "missingList: [{title: 'x'.repeat(40), organisation: 'x'}]"}
+	list = append(list, view{"answer-dropped", "/", fill(`template[data-answer="dropped"]`, rare...)}, view{"answer-rare", "/", fill(`template[data-answer="incomplete"]`, rare...)},
+		view{"proven-dropped", "/verify", fill(`template[data-proven="dropped"]`, append(rare, "witnesses: []")...)}, view{"error-chain", "/", fill(`template[data-error=chain]`)}, view{"error-altered", "/verify", fill(`template[data-error=altered]`)})
 	return list
 }
 
