@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -588,4 +589,59 @@ func FuzzParseKeyList(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestReturningVisitor counts what the proof of one history costs over a gap of
+// 400 entries, wherever in a log of a million it lies.
+func TestReturningVisitor(t *testing.T) {
+	const most, mostBytes = 4, 24_000
+	read, root := zeroLog(1_000_400)
+	worst, worstBytes, sum, n := 0, 0, 0, 0
+	for size := int64(6); size < 1_000_000; size = size*9/8 + 37 {
+		requests, total := 0, 0
+		var mu sync.Mutex
+		get := func(_ context.Context, path string) ([]byte, error) {
+			tile, err := torchwood.ParseTilePath(path)
+			if err != nil {
+				return nil, err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			requests++
+			total += tile.W * tlog.HashSize
+			return tlog.ReadTileData(tile, read)
+		}
+		if err := Extends(t.Context(), root(size), root(size+400), get); err != nil {
+			t.Fatal(err)
+		}
+		worst, worstBytes, sum, n = max(worst, requests), max(worstBytes, total), sum+total, n+1
+	}
+	t.Logf("at most %d requests and %d bytes; %d bytes in the mean of %d places", worst, worstBytes, sum/n, n)
+	if worst > most || worstBytes > mostBytes {
+		t.Errorf("%d requests, %d bytes; PROTOCOL.md says %d and %d", worst, worstBytes, most, mostBytes)
+	}
+}
+
+// zeroLog is a log of that many equal entries: every complete subtree of one
+// height has one hash.
+func zeroLog(n int64) (tlog.HashReader, func(int64) *Checkpoint) {
+	levels := []tlog.Hash{tlog.RecordHash(nil)}
+	for int64(1)<<len(levels) <= n {
+		h := levels[len(levels)-1]
+		levels = append(levels, tlog.NodeHash(h, h))
+	}
+	read := tlog.HashReaderFunc(func(indexes []int64) (out []tlog.Hash, err error) {
+		for _, i := range indexes {
+			level, _ := tlog.SplitStoredHashIndex(i)
+			out = append(out, levels[level])
+		}
+		return out, nil
+	})
+	return read, func(size int64) *Checkpoint {
+		h, err := tlog.TreeHash(size, read)
+		if err != nil {
+			panic(err)
+		}
+		return &Checkpoint{Size: size, Root: Hash(h)}
+	}
 }

@@ -352,7 +352,7 @@ func TestDamage(t *testing.T) {
 		c, _ := b.serve(unlimited)
 		c.Audit = false
 		v := ask(t, c, member("a", 0))
-		if v.Result != check.Open || len(v.NotCovered) != 2 || v.NotCovered[0].Why != check.WhyLayerMissing {
+		if v.Result != check.Incomplete || len(v.NotCovered) != 2 || v.NotCovered[0].Why != check.WhyLayerMissing {
 			t.Fatalf("%+v", v)
 		}
 		if _, err := b.Fold(t.Context()); err != nil { // a served layer follows from its sources
