@@ -34,7 +34,7 @@ var layers = map[string]int{
 	"internal/incident": facts,
 	"internal/archive":  derived, "internal/law": derived,
 	"internal/incident/chart": room, "internal/incident/compose": room, "internal/incident/exchange": room, "internal/incident/extract": room,
-	"internal/demo": room, "internal/password": room, "internal/response": room, "internal/reach": room, "internal/contain": room,
+	"internal/demo": room, "internal/password": room, "internal/witness": room, "internal/response": room, "internal/reach": room, "internal/contain": room,
 	"internal/publish": usecase,
 	"internal/site":    door, "internal/api": door, "internal/console": door,
 	"cmd/shirase": command, "internal/gate": command, // the latter reads what ./test runs
@@ -61,7 +61,7 @@ var down = map[string][]string{
 	"internal/web":             {},
 	"internal/serve":           {"internal/hint", "internal/web"},
 	"internal/jobs":            {"internal/hint", "internal/store"},
-	"internal/ledger":          {"internal/files", "internal/store", "internal/web"},
+	"internal/ledger":          {"check", "internal/files", "internal/store", "internal/web"},
 	"internal/index":           {"check", "identity", "internal/files", "internal/hint", "internal/store", "internal/web"},
 	"internal/roster":          {"identity", "internal/actor", "internal/charset", "internal/files", "internal/hint", "internal/store"},
 }

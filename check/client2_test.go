@@ -491,3 +491,89 @@ func TestVerifyWitnessed(t *testing.T) {
 		t.Errorf("by the policy of its time: %v", err)
 	}
 }
+
+// upgraded is a statement of version 1 as version 2 says it.
+func upgraded(t testing.TB, s *Statement, key, next string) *Statement {
+	st := clone(t, s)
+	st.V, st.Seq, st.Prev = 2, s.Seq+1, Hash{}
+	st.Expires = At(st.Time.Add(LifeAlone))
+	st.Ledger = &Signing{VKeyHash(key), VKeyHash(next), ""}
+	for i := range st.Keys {
+		st.Keys[i].State = KeyLive
+	}
+	for i := range st.Incidents {
+		st.Incidents[i].Unreadable, st.Incidents[i].Superseded = map[string]int64{}, []Superseded{}
+	}
+	return st
+}
+
+// TestOldAnswers verifies an answer file of version 1 after its ledger went on to
+// version 2 and to another key, by what is remembered since version 1 and by a
+// client that met it later.
+func TestOldAnswers(t *testing.T) {
+	w := newWorld(t)
+	file, err := w.answer(worldAffected).Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := filepath.Join(t.TempDir(), "ledgers.json")
+	if err := writeFile(old, fmt.Sprintf(`{"v":1,"ledgers":{%q:{"keys":[{"vkey":%q,"since":"2026-01-01T00:00:00Z"}],"seq":1,"statement":%q}},"servers":{}}`,
+		worldOrigin, w.vkey, StatementHash(w.raw))); err != nil {
+		t.Fatal(err)
+	}
+	first := w.vkey
+	st := upgraded(t, w.st, first, vkeyOf("ledger 2"))
+	st.Prev = StatementHash(w.raw)
+	w.publish(st)
+	w.keyList = []listedKey{{first, w.raw, w.proof}, {VKey: vkeyOf("ledger 2")}}
+	w.ledgerKey("ledger 2")
+	st = clone(t, st)
+	st.Seq, st.Prev = 3, StatementHash(w.raw)
+	st.Ledger.Key, st.Ledger.Next = VKeyHash(w.vkey), VKeyHash(vkeyOf("ledger 3"))
+	w.publish(st)
+	url, _ := w.serve(lie{})
+	for name, path := range map[string]string{"since version 1": old, "met later": filepath.Join(t.TempDir(), "ledgers.json")} {
+		pins, err := OpenPins(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := &Client{Server: url, Pins: pins, Now: func() time.Time { return w.now }}
+		if _, err := c.Check(t.Context(), email(t, worldAffected)); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		a, err := pins.VerifyAnswer(file, nil)
+		if name == "since version 1" {
+			if err != nil || a.Vouched.PinnedSince.Format(timeLayout) != "2026-01-01T00:00:00Z" {
+				t.Errorf("%s: %v", name, err)
+			}
+			continue
+		}
+		// Whoever met the ledger under its second key trusts the first no more than
+		// a stranger's, until the server shows that it led to the second.
+		if !errors.Is(err, ErrCheckpoint) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := c.VerifyAnswer(t.Context(), file); err != nil {
+			t.Errorf("%s, with the server's list of keys: %v", name, err)
+		}
+		own, err := LedgerPolicy(first)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := pins.VerifyAnswer(file, own); err != nil {
+			t.Errorf("%s, the first key stated: %v", name, err)
+		}
+	}
+}
+
+// TestExtra takes extra data of a proof, also none, and gives them no meaning.
+func TestExtra(t *testing.T) {
+	w := newFoldWorld(t, -1)
+	for extra, code := range map[string]string{"extra \n": "", "extra AAAA\n": "", "extra AA==\n": "", "extra AB==\n": "inclusion", "extra AAA\n": "inclusion",
+		"extra\n": "inclusion", "extra A A=\n": "inclusion", "extra AAAA\nextra AAAA\n": "inclusion"} {
+		proof := strings.Replace(w.proof, "\nindex ", "\n"+extra+"index ", 1)
+		if err := VerifyInclusion(KindStatement, w.raw, proof, w.policy()); (err == nil) != (code == "") || err != nil && Code(err) != code {
+			t.Errorf("%q: %v", extra, err)
+		}
+	}
+}

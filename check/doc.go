@@ -11,10 +11,16 @@
 //
 //   - voprf.go: RFC 9497, mode VOPRF, suite ristretto255-SHA512
 //   - entry.go: the 13 bytes that stand for one identity in one incident
-//   - layer.go: the sorted, bucketed, Merkle-hashed files of entries
-//   - statement.go: the signed, numbered, expiring description of it all
-//   - answer.go: what a check returns, and its verification
-//   - client.go, pins.go: asking a server, and remembering its ledger
+//   - layer.go, merge.go, group.go, fold.go: the sorted, bucketed, Merkle-hashed
+//     files of entries, what is asked of them, and what they are folded from
+//   - statement.go, validate.go, chain.go: the signed, numbered, expiring
+//     description of it all, and what one binds the next to
+//   - ledger.go, policy.go, history.go, succession.go: the log that statements are
+//     in, whose signatures it needs, that it only grows, and that its keys follow
+//     one another
+//   - client.go, fetch.go, trust.go, pins.go: asking a server, what it is held to,
+//     and what is remembered of its ledger
+//   - verdict.go, answer.go, verify.go: what a check returns, and its verification
 //
 // docs/PROTOCOL.md and docs/FORMAT.md specify all of it; testdata/ holds
 // vectors for other implementations. The package imports nothing internal.

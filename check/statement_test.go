@@ -225,6 +225,11 @@ func FuzzParseStatement(f *testing.F) {
 	for _, change := range misspelt {
 		f.Add([]byte(change(string(a.Statement))))
 	}
+	if raw, err := chainBase().Canonical(); err != nil {
+		f.Error(err)
+	} else {
+		f.Add(raw)
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		st, err := ParseStatement(b)
 		if err != nil {

@@ -19,6 +19,7 @@ const (
 	dstHashToScalar = "HashToScalar-" + contextString
 	dstDeriveKey    = "DeriveKeyPair" + contextString
 	dstSeed         = "Seed-" + contextString
+	dstNonce        = "shirase/v1 nonce-" + contextString // not of the RFC: it leaves r to the prover
 
 	// ElementSize and ScalarSize are Ne and Ns of the suite, in bytes.
 	ElementSize = 32
@@ -166,7 +167,24 @@ func (e *EvaluatorKey) Evaluate(blinded [][]byte) (evaluated [][]byte, proof []b
 		d[i] = ristretto255.NewIdentityElement().ScalarMult(e.k, c[i])
 		evaluated[i] = d[i].Bytes()
 	}
-	return evaluated, e.prove(c, d, blinded, evaluated, randomScalar()), nil
+	var random [64]byte
+	rand.Read(random[:]) // never fails: crypto/rand
+	return evaluated, e.prove(c, d, blinded, evaluated, e.nonce(random[:], blinded, evaluated)), nil
+}
+
+// nonce gives r, the random scalar of GenerateProof: of the secret key, fresh random bytes and what is proven. Two proofs that
+// share an r give the key away; so a random generator that repeats itself, of a restored machine for one, must not be enough
+// for that. Without the secret key r is as hard to guess as the random bytes, and where they are known, as the key.
+func (e *EvaluatorKey) nonce(random []byte, blinded, evaluated [][]byte) *ristretto255.Scalar {
+	t := make([]byte, 0, 256)
+	t = appendPrefixed(t, e.k.Bytes())
+	t = appendPrefixed(t, random)
+	t = binary.BigEndian.AppendUint16(t, uint16(len(blinded)))
+	for i := range blinded {
+		t = appendPrefixed(t, blinded[i])
+		t = appendPrefixed(t, evaluated[i])
+	}
+	return hashToScalar(t, dstNonce)
 }
 
 // prove is GenerateProof of RFC 9497 section 2.2.1 with A the generator and B

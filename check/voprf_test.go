@@ -2,6 +2,7 @@ package check
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -284,4 +285,68 @@ func circlProof(t testing.TB, proof []byte) *dleq.Proof {
 		t.Fatal(err)
 	}
 	return p
+}
+
+// stuck is a random generator that repeats itself, as that of a machine does that was restored from a snapshot.
+type stuck struct{}
+
+func (stuck) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = 7
+	}
+	return len(p), nil
+}
+
+// TestNonce: a generator that repeats itself does not give the key away. Two proofs c, s = r - c*k with one r would:
+// k = (s1 - s2) / (c2 - c1).
+func TestNonce(t *testing.T) {
+	key := GenerateEvaluatorKey()
+	other := GenerateEvaluatorKey()
+	var batches [][][]byte
+	for _, inputs := range [][]string{{"a"}, {"b"}, {"a", "b"}, {"b", "a"}} {
+		var batch [][]byte
+		for _, x := range inputs {
+			b, err := Blind([]byte(x))
+			if err != nil {
+				t.Fatal(err)
+			}
+			batch = append(batch, b.Element[:])
+		}
+		batches = append(batches, batch)
+	}
+	before := rand.Reader
+	rand.Reader = stuck{}
+	defer func() { rand.Reader = before }()
+	seen := map[string]bool{}
+	for _, k := range []*EvaluatorKey{key, other} {
+		for i, batch := range batches {
+			_, proof, err := k.Evaluate(batch)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c, err1 := ristretto255.NewScalar().SetCanonicalBytes(proof[:ScalarSize])
+			s, err2 := ristretto255.NewScalar().SetCanonicalBytes(proof[ScalarSize:])
+			if err := errors.Join(err1, err2); err != nil {
+				t.Fatal(err)
+			}
+			r := ristretto255.NewScalar().Multiply(c, k.k)
+			r.Add(r, s)
+			if seen[string(r.Bytes())] {
+				t.Fatalf("the proof of batch %d has the r of another", i)
+			}
+			seen[string(r.Bytes())] = true
+		}
+	}
+	rand.Reader = before
+	fresh := map[string]bool{}
+	for range 2 {
+		_, proof, err := key.Evaluate(batches[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		fresh[string(proof)] = true
+	}
+	if len(fresh) != 2 {
+		t.Error("one batch has one proof: the random bytes are not used")
+	}
 }

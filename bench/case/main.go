@@ -55,7 +55,7 @@ func main() {
 			}
 		}
 	}}
-	s, err := p.Index.Seal(ctx, publication.Incident, members, nil)
+	s, err := p.Index.Seal(ctx, p.Keys, publication.Incident, members, nil)
 	figure.Check(err)
 	sealed := time.Since(start)
 	start = time.Now()

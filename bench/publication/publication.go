@@ -46,11 +46,11 @@ func New(ctx context.Context) *Publication {
 	figure.Check(err)
 	skey, _, err := ledger.NewKey("bench.invalid/{key}")
 	figure.Check(err)
-	p.Ledger, err = ledger.New(ctx, p.DB, p.Dir, skey)
+	p.Ledger, err = ledger.New(ctx, p.DB, p.Dir, skey, ledger.Witnesses{})
 	figure.Check(err)
-	p.Index, err = index.New(ctx, p.DB, p.Dir, p.Keys)
+	p.Index, err = index.New(ctx, p.DB, p.Dir)
 	figure.Check(err)
-	_, err = p.Index.NewKey(ctx, index.DefaultLocatorBits)
+	_, err = p.Index.NewKey(ctx, p.Keys, index.DefaultLocatorBits)
 	figure.Check(err)
 	return p
 }
@@ -78,19 +78,20 @@ func Roster(label string, n int) index.Roster {
 // Subject describes an incident with one exposure set.
 func Subject(id string) index.Subject {
 	return index.Subject{ID: id, Organisation: "Example", Title: map[string]string{"en": id}, State: check.Final, AsOf: time.Now(),
-		Sets: [][]string{{"email"}}, PhoneRegion: "JP"}
+		Sets: [][]string{{"email"}}}
 }
 
 // Publish seals and publishes n addresses.
 func (p *Publication) Publish(ctx context.Context, n int) *check.Statement {
-	s, err := p.Index.Seal(ctx, Incident, Roster("member", n), nil)
+	s, err := p.Index.Seal(ctx, p.Keys, Incident, Roster("member", n), nil)
 	figure.Check(err)
 	return p.Put(ctx, Subject(Incident), s)
 }
 
 // Put publishes what was sealed of an incident.
 func (p *Publication) Put(ctx context.Context, subject index.Subject, s *index.Sealed) *check.Statement {
-	d, err := p.Index.Draft(ctx, subject, s)
+	frame := index.Frame{PhoneRegion: "JP", Ledger: check.Signing{Key: check.VKeyHash(p.Ledger.VKey()), Next: check.VKeyHash("none")}}
+	d, err := p.Index.Draft(ctx, p.Keys, frame, subject, s)
 	figure.Check(err)
 	figure.Check(p.DB.Update(ctx, func(tx *sql.Tx) error {
 		at, _, err := p.Ledger.Append(ctx, tx, check.KindStatement, d.Raw)
@@ -105,5 +106,6 @@ func (p *Publication) Put(ctx context.Context, subject index.Subject, s *index.S
 
 // Handler serves it without limits.
 func (p *Publication) Handler() http.Handler {
-	return index.NewHandler(p.Index, index.Log{Served: p.Ledger.Served, Proof: p.Ledger.Proof}, func(*http.Request, int) (time.Duration, bool) { return 0, true }).Mux()
+	h := index.NewHost(p.Index, index.Log{Served: p.Ledger.Served, Proof: p.Ledger.Proof})
+	return h.Mux(index.NewEvaluator(p.Keys, func(*http.Request, int) (time.Duration, bool) { return 0, true }, h.Keys))
 }

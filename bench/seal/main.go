@@ -100,7 +100,7 @@ func twoCores(o figure.Options, members int) {
 		defer runtime.GOMAXPROCS(before)
 		run++
 		start := time.Now()
-		_, err := p.Index.Seal(ctx, fmt.Sprintf("run-%d", run), publication.Roster("member", members), nil)
+		_, err := p.Index.Seal(ctx, p.Keys, fmt.Sprintf("run-%d", run), publication.Roster("member", members), nil)
 		figure.Check(err)
 		return time.Since(start)
 	}

@@ -231,13 +231,19 @@ func (a *app) ownServer(ctx context.Context, client *check.Client) (stop func(),
 			return nil, "", err
 		}
 	}
-	published := index.NewHandler(in.index, in.publisher.Log(), func(*http.Request, int) (time.Duration, bool) { return 0, true })
+	published := index.NewHost(in.index, in.publisher.Log())
+	evaluator := index.NewEvaluator(in.keys, func(*http.Request, int) (time.Duration, bool) { return 0, true }, published.Keys)
+	if err := evaluator.Ready(ctx); err != nil {
+		l.Close()
+		in.close()
+		return nil, "", err
+	}
 	serving, end := context.WithCancel(ctx)
 	ended := make(chan struct{})
 	ready := make(chan struct{})
 	go func() {
 		defer close(ended)
-		serveUntil(serving, newServer(published.Mux()), l, func(url string) error {
+		serveUntil(serving, newServer(published.Mux(evaluator)), l, func(url string) error {
 			client.Server = url
 			close(ready)
 			return nil

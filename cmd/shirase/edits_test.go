@@ -16,11 +16,13 @@ import (
 	"shirase/internal/store/storetest"
 )
 
-// publishedTables are the tables that hold what is published, with their keys. The others hold what was never published or
-// can be made again from these.
+// publishedTables are the tables that hold what is published, or decide who is in it, with their keys. The others hold what
+// was never published or can be made again from these; what was decided and is not published yet is tried on its own.
 var publishedTables = map[string][]string{
 	"ledger_head": {"id"}, "ledger_leaves": {"leaf"}, "ledger_data": {"hash"}, "ledger_hashes": {"position"},
-	"index_key": {"id"}, "index_revision": {"incident", "revision"}, "index_statement": {"seq"},
+	"ledger_key": {"n"}, "ledger_turn": {"id"},
+	"index_key": {"id"}, "index_revision": {"incident", "revision"}, "index_statement": {"seq"}, "index_left": {"root"},
+	"roster": {"incident", "seq"}, "roster_case": {"incident"},
 	"incident_notice": {"incident", "version"}, "incident_fact": {"incident", "seq"}, "incident_public": {"incident", "version"},
 }
 
@@ -28,7 +30,11 @@ var publishedTables = map[string][]string{
 var unpublishedColumns = map[string]string{
 	"index_key.created_at":      "when this machine made the key",
 	"index_revision.created_at": "when this machine began to seal",
-	"index_revision.roster":     "the name of a sealed roster, which is private",
+	"index_key.end_actor":       "who had the key destroyed, which is private",
+	"ledger_turn.turn":          "counts the writers of the checkpoint",
+	"roster.created_at":         "when this machine sealed it",
+	"roster.actor":              "who made it, which is private",
+	"roster_case.shred_actor":   "who had it shredded, which is private",
 	"incident_fact.seq":         "the order of recording, beside the as-of",
 	"incident_fact.recorded_at": "when this machine was told",
 	"incident_fact.author":      "whose it is, which is private",
@@ -95,6 +101,8 @@ facts:
 	write(t, back, "id: shop-2026\nzone: \"+09:00\"\nasOf: \"2027-01-03T09:00\"\nfacts: [{key: excluded, id: foreign, retract: true}]\n")
 	city := filepath.Join(dir, "city.yaml")
 	write(t, city, "id: city\nfacts:\n  - {key: title, value: x}\n  - {key: scope.state, value: investigating}\n")
+	old := filepath.Join(dir, "old.yaml")
+	write(t, old, "id: old-2020\nfacts:\n  - {key: title, value: x}\n  - {key: data-class, value: email}\n  - {key: data-class, value: nickname}\n  - {key: data-class, value: \"password:hashed\"}\n")
 	examples := filepath.Join("..", "..", "examples")
 	for _, args := range [][]string{
 		{"init"},
@@ -107,6 +115,10 @@ facts:
 		{"notice", "publish", "shop-2026", "--kind", "correction"},
 		{"incident", "new", "--facts", city},
 		{"publish", "city"},
+		{"incident", "new", "--facts", old},
+		{"scope", "--export", filepath.Join(examples, "accounts.csv"), "--rules", filepath.Join(examples, "rules.yaml"), "--incident", "old-2020", "--commit"},
+		{"publish", "old-2020", "--despite", "made up"},
+		{"incident", "retire", "old-2020"},
 	} {
 		if out, ok := e.run(t, args...); !ok {
 			t.Fatalf("%v: %s", args, out)
@@ -312,6 +324,59 @@ func (e *edits) files(t *testing.T) {
 	if seen < 8 {
 		t.Errorf("only %d files are published", seen)
 	}
+}
+
+// TestDecidedByAnEdit: whoever edits what is decided of keys and incidents would have the next statement say it. It is found
+// before.
+func TestDecidedByAnEdit(t *testing.T) {
+	e := newEdits(t, "sqlite:")
+	for edit, undo := range map[string]string{
+		`INSERT INTO index_retired (incident, decided_at, actor) VALUES ('shop-2026', 1, 'x')`: `DELETE FROM index_retired WHERE incident = 'shop-2026'`,
+		`INSERT INTO index_retired (incident, decided_at, actor) VALUES ('nobody', 1, 'x')`:    `DELETE FROM index_retired WHERE incident = 'nobody'`,
+		`UPDATE index_key SET end_at = 1`:             `UPDATE index_key SET end_at = NULL`,
+		`UPDATE index_key SET end_at = 1, ended_at=1`: `UPDATE index_key SET end_at = NULL, ended_at = NULL`,
+		`UPDATE index_key SET compromised_at = 1`:     `UPDATE index_key SET compromised_at = NULL`,
+		`UPDATE roster_case SET shred_at = 1`:         `UPDATE roster_case SET shred_at = NULL`,
+	} {
+		if _, err := e.db.ExecContext(t.Context(), edit); err != nil {
+			t.Fatal(err)
+		}
+		e.mustFind(t, edit, "")
+		if _, err := e.db.ExecContext(t.Context(), undo); err != nil {
+			t.Fatal(err)
+		}
+	}
+	e.mustVerify(t, "after everything was put back")
+	// A roster is opened by whoever has its key; without it, its file is compared all the same.
+	file, err := filepath.Glob(filepath.Join(e.data, "files", "rosters", "shop-2026", "*.age"))
+	if err != nil || len(file) != 1 {
+		t.Fatalf("%q, %v", file, err)
+	}
+	key := filepath.Join(e.data+"-keys", "case-shop-2026.key")
+	for _, here := range []bool{true, false} {
+		if !here {
+			if err := os.Rename(key, key+".away"); err != nil {
+				t.Fatal(err)
+			}
+			e.mustVerify(t, "without the case's key")
+		}
+		data, err := os.ReadFile(file[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, at := range []int{0, len(data) / 2, len(data) - 1} {
+			flipped := slices.Clone(data)
+			flipped[at] ^= 1
+			if err := os.WriteFile(file[0], flipped, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			e.mustFind(t, fmt.Sprintf("byte %d of a sealed roster", at), "rosters of shop-2026")
+		}
+		if err := os.WriteFile(file[0], data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	e.mustVerify(t, "after everything was put back")
 }
 
 // TestEditedFactIsNamed: the incident, the key and what was published of it are said.

@@ -30,7 +30,7 @@ func (a *app) cmdIncident() *cobra.Command {
 	c.AddCommand(a.cmdOrigin("disown", "Say that another organisation answers for an incident",
 		"Says of an incident that it was recorded from what another organisation published.\nEverything that is recorded of it becomes public at once, and it cannot be published\nas a notice of yours. What was published as yours stays yours.",
 		"%s is recorded from what others published, and public now.\n", (*incident.Incidents).Disown))
-	c.AddCommand(a.cmdImport(), a.cmdExport(), a.cmdDuplicates(), a.cmdMerge())
+	c.AddCommand(a.cmdImport(), a.cmdExport(), a.cmdDuplicates(), a.cmdMerge(), a.cmdRetire(), a.cmdReopen(), a.cmdWithdraw())
 	return c
 }
 

@@ -19,7 +19,7 @@ import (
 )
 
 func (a *app) cmdInit() *cobra.Command {
-	var origin string
+	var origin, policy string
 	var planned int64
 	var said settings
 	c := &cobra.Command{
@@ -41,6 +41,13 @@ and changed later with shirase config set.`,
 			if err := checkSettings(&said); err != nil {
 				return err
 			}
+			var witnesses publish.Witnesses
+			if policy != "" {
+				var err error
+				if witnesses, err = witnessesGiven(c.Context(), policy); err != nil {
+					return err
+				}
+			}
 			if err := a.askSettings(c, &said); err != nil {
 				return err
 			}
@@ -49,10 +56,19 @@ and changed later with shirase config set.`,
 				return err
 			}
 			defer in.close()
+			if policy != "" { // asked from the next command on: there is nothing to cosign yet
+				if err := a.writeWitnesses(witnesses); err != nil {
+					return err
+				}
+			}
 			defer a.tellUnsaid(in.settings)
-			return a.print(map[string]any{"data": a.data, "keys": a.keysDir(), "engine": in.Engine, "origin": in.publisher.Origin(), "ledgerKey": in.publisher.VKey()},
+			return a.print(map[string]any{"data": a.data, "keys": a.keysDir(), "engine": in.Engine, "origin": in.publisher.Origin(), "ledgerKey": in.publisher.VKey(), "nextKey": filepath.Join(a.keysDir(), publish.NextKey), "witnesses": witnesses.Names()},
 				func(w io.Writer) {
 					table(w, [][2]string{{"data", a.data}, {"keys", a.keysDir()}, {"ledger", in.publisher.VKey()}})
+					fmt.Fprintf(w, "\nTake %s away from this machine and keep it: should the ledger's key be lost or\nstolen, it is the only one that may follow.\n", filepath.Join(a.keysDir(), publish.NextKey))
+					if policy == "" {
+						fmt.Fprintf(w, "\n%s\n", noWitnesses)
+					}
 					fmt.Fprintf(w, "\nNext: shirase incident new --facts FILE   (one to start from: examples/facts.yaml)\n")
 				})
 		},
@@ -60,9 +76,10 @@ and changed later with shirase config set.`,
 	f := c.Flags()
 	f.StringVar(&said.URL, "url", "", "where people will reach this instance, such as https://notice.example.org")
 	f.StringVar(&origin, "origin", "", "the ledger's name (default: the URL's host and path, or unnamed/ and its key's hash)")
+	f.StringVar(&policy, "witnesses", "", "policy of the witnesses who cosign the ledger (see: shirase ledger witnesses --help)")
 	f.StringVar(&said.Region, "phone-region", "JP", "country by which phone numbers without + are read")
 	operatorFlags(c, &said)
-	f.Int64Var(&planned, "planned-entries", 0, "entries the index is planned for, where more than 100 million")
+	f.Int64Var(&planned, "planned-entries", 0, "entries that the index is planned for: all incidents together, some years ahead (default 8 million)")
 	return c
 }
 
@@ -120,7 +137,11 @@ func (a *app) init(ctx context.Context, origin string, s settings, planned int64
 	if err != nil {
 		return nil, fmt.Errorf("make %s: %w", a.data, err)
 	}
-	if _, err := in.index.NewKey(ctx, index.LocatorBits(planned)); err != nil {
+	if _, err := in.index.NewKey(ctx, in.keys, index.LocatorBits(planned)); err != nil {
+		in.close()
+		return nil, err
+	}
+	if _, err := in.publisher.MakeSuccessor(ctx); err != nil {
 		in.close()
 		return nil, err
 	}

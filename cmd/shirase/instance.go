@@ -54,7 +54,7 @@ type demoSettings struct {
 
 const (
 	settingsFile = "shirase.json"
-	ledgerKey    = "ledger.key"
+	ledgerKey    = publish.LedgerKey
 )
 
 // instance is an open data folder: every room, wired.
@@ -156,12 +156,12 @@ func (a *app) openToVerify(ctx context.Context) (in *instance, vkey string, err 
 		return nil, "", err
 	}
 	in = &instance{settings: s, data: a.data}
-	skey, err := a.openFloor(ctx, in)
+	skey, err := a.openFloor(ctx, in, false)
 	if err == nil {
 		vkey, err = publish.LedgerVKey(skey)
 	}
 	if err == nil {
-		in.index, err = index.New(ctx, in.db, in.dir, in.keys)
+		in.index, err = index.New(ctx, in.db, in.dir)
 	}
 	if err != nil {
 		in.close()
@@ -170,15 +170,37 @@ func (a *app) openToVerify(ctx context.Context) (in *instance, vkey string, err 
 	return in, vkey, nil
 }
 
+// openToSwitch is open where the ledger's signing key may be lost: its successor is to sign.
+func (a *app) openToSwitch(ctx context.Context) (*instance, error) {
+	s, err := a.settingsFor()
+	if err != nil {
+		return nil, err
+	}
+	in, err := a.wireWith(ctx, s, true)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", a.data, err)
+	}
+	return in, nil
+}
+
 // wire opens every room of a folder whose keys exist.
-func (a *app) wire(ctx context.Context, s settings) (_ *instance, err error) {
+func (a *app) wire(ctx context.Context, s settings) (*instance, error) {
+	return a.wireWith(ctx, s, false)
+}
+
+// wireWith is wire where the ledger's signing key may be lost.
+func (a *app) wireWith(ctx context.Context, s settings, lost bool) (_ *instance, err error) {
 	in := &instance{settings: s, data: a.data}
 	defer func() {
 		if err != nil {
 			in.close()
 		}
 	}()
-	skey, err := a.openFloor(ctx, in)
+	skey, err := a.openFloor(ctx, in, lost)
+	if err != nil {
+		return nil, err
+	}
+	today, err := a.readToday()
 	if err != nil {
 		return nil, err
 	}
@@ -191,19 +213,23 @@ func (a *app) wire(ctx context.Context, s settings) (_ *instance, err error) {
 	if in.rosters, err = roster.New(ctx, in.db, in.dir, in.keys); err != nil {
 		return nil, err
 	}
-	if in.index, err = index.New(ctx, in.db, in.dir, in.keys); err != nil {
+	if in.index, err = index.New(ctx, in.db, in.dir); err != nil {
 		return nil, err
 	}
-	in.publisher, err = publish.New(ctx, publish.Rooms{DB: in.db, Dir: in.dir, Incidents: in.incidents, Index: in.index, Rosters: in.rosters}, skey,
-		publish.Instance{URL: s.URL, PhoneRegion: s.Region, Demonstration: s.Demo != nil})
+	witnesses, err := a.readWitnesses()
+	if err != nil {
+		return nil, err
+	}
+	in.publisher, err = publish.New(ctx, publish.Rooms{DB: in.db, Dir: in.dir, Keys: in.keys, Incidents: in.incidents, Index: in.index, Rosters: in.rosters}, skey,
+		publish.Instance{URL: s.URL, PhoneRegion: s.Region, Demonstration: s.Demo != nil, Witnesses: witnesses, Today: today, WithoutKey: lost && skey == ""})
 	if err != nil {
 		return nil, err
 	}
 	return in, nil
 }
 
-// openFloor opens files, keys and database, and gives the ledger's signing key.
-func (a *app) openFloor(ctx context.Context, in *instance) (skey string, err error) {
+// openFloor opens files, keys and database, and gives the ledger's signing key; where it may be lost and is, "".
+func (a *app) openFloor(ctx context.Context, in *instance, lost bool) (skey string, err error) {
 	if in.dir, err = files.Open(filepath.Join(a.data, "files")); err != nil {
 		return "", err
 	}
@@ -217,11 +243,11 @@ func (a *app) openFloor(ctx context.Context, in *instance) (skey string, err err
 	if in.db, err = store.Open(ctx, url); err != nil {
 		return "", err
 	}
-	key, err := in.keys.Load(ledgerKey)
-	if errors.Is(err, files.ErrNotExist) {
-		err = hint.Add(fmt.Errorf("the ledger's key is not in %s: %w", a.keysDir(), err), "say where the keys are: --keys DIR")
+	skey, err = publish.SigningKey(ctx, in.db, in.keys)
+	if lost && errors.Is(err, files.ErrNotExist) {
+		return "", nil
 	}
-	return string(key), err
+	return skey, err
 }
 
 func (in *instance) close() {

@@ -57,7 +57,8 @@ func printIndex(w io.Writer, what string, r *index.Report) {
 }
 
 func (a *app) cmdLedger() *cobra.Command {
-	c := group("ledger", "Verify the transparency log", "  shirase ledger verify")
+	c := group("ledger", "Verify the transparency log, and see to its witnesses", "  shirase ledger verify")
+	c.AddCommand(a.cmdLedgerWitnesses())
 	c.AddCommand(&cobra.Command{Use: "verify", Short: "Check everything that was ever published against the ledger", Args: cobra.NoArgs,
 		Long: `Reads every file of the ledger and every row of the database behind it, and
 recomputes all of it: an edit of any published byte is found and named. It also
@@ -71,7 +72,7 @@ the public is shown of each incident, and verifies every layer.`,
 				return err
 			}
 			defer in.close()
-			report, err := publish.Verify(c.Context(), in.db, in.dir, in.index, vkey)
+			report, err := publish.Verify(c.Context(), in.db, in.dir, in.keys, in.index, vkey)
 			if err != nil && c.Context().Err() != nil { // nothing is known of what was not read
 				return err
 			}

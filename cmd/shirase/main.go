@@ -40,6 +40,7 @@ type app struct {
 	keys     string
 	store    string
 	json     bool
+	today    string // what --today says
 }
 
 // usageError is a mistake in how the command was called.
@@ -152,7 +153,7 @@ Your own incident:   shirase init
 	root.MarkPersistentFlagDirname("keys")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(a.cmdDemo(), a.cmdInit(), a.cmdConfig(), a.cmdIncident(), a.cmdScope(), a.cmdPublish(), a.cmdNotice(), a.cmdServe(),
-		a.cmdCheck(), a.cmdVerify(), a.cmdIndex(), a.cmdLedger(), a.cmdPassword(), a.cmdVersion())
+		a.cmdCheck(), a.cmdVerify(), a.cmdIndex(), a.cmdLedger(), a.cmdKey(), a.cmdWitness(), a.cmdPassword(), a.cmdVersion())
 	for _, c := range root.Commands() {
 		usageArgs(c)
 	}

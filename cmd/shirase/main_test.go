@@ -9,6 +9,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -39,7 +42,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"start": start, "code": code, "jsonhas": jsonHas, "flip": flip, "kill9": kill9, "get": get, "follow": follow,
+			"start": start, "code": code, "jsonhas": jsonHas, "flip": flip, "kill9": kill9, "get": get, "follow": follow, "split": split,
 		},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("EXAMPLES", examples)
@@ -207,6 +210,22 @@ func get(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("GET %s: %s", args[0], res.Status)
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), b, 0o600))
+}
+
+// split HOST EVALUATOR sets url to a proxy that leads evaluations to one server and everything else to another.
+func split(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: split HOST EVALUATOR")
+	}
+	mux := http.NewServeMux()
+	for pattern, to := range map[string]string{"/": args[0], "/check/v1/evaluate": args[1]} {
+		u, err := url.Parse(to)
+		ts.Check(err)
+		mux.Handle(pattern, httputil.NewSingleHostReverseProxy(u))
+	}
+	proxy := httptest.NewServer(mux)
+	ts.Defer(proxy.Close)
+	ts.Setenv("url", proxy.URL)
 }
 
 // follow FILE PATTERN OUT URL fetches what the first match of a pattern in a

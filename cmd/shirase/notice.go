@@ -141,9 +141,11 @@ facts unless files are given; both languages are needed.`,
 				return err
 			}
 			a.tellDoubts(prop.Differences, prop.Uncompared, prop.Missing)
+			a.tellWaiting(pub.Waiting)
 			n := *pub.Notice
 			out := struct {
 				noticed
+				Public         bool                 `json:"public"` // false: it waits for witnesses
 				Proposal       string               `json:"proposal"`
 				Despite        string               `json:"despite,omitzero"`
 				Differences    []publish.Difference `json:"differences"`
@@ -151,7 +153,7 @@ facts unless files are given; both languages are needed.`,
 				Missing        []string             `json:"missing"`
 				Signed         []shownFact          `json:"signed"` // the facts in it
 				Contradictions []contradiction      `json:"contradictions"`
-			}{noticedOf(n), prop.ID(), prop.Despite, prop.Differences, prop.Uncompared, prop.Missing, inWords(n.Facts), against}
+			}{noticedOf(n), pub.Waiting == nil, prop.ID(), prop.Despite, prop.Differences, prop.Uncompared, prop.Missing, inWords(n.Facts), against}
 			return a.print(out, func(w io.Writer) {
 				rows := [][2]string{{"notice", n.ID}, {"kind", n.Kind}}
 				if n.About != 0 {

@@ -32,6 +32,7 @@ type published struct {
 	LedgerIndex int64      `json:"ledgerIndex"`
 	Notice      string     `json:"notice"`
 	Changed     bool       `json:"changed"`
+	Public      bool       `json:"public"` // false: it waits for witnesses
 	Proposal    string     `json:"proposal"`
 	Despite     string     `json:"despite,omitzero"`
 
@@ -72,6 +73,9 @@ notice tells and a check does not, or rows that could not be read, stop it.
 			}
 			p.Contradictions = against
 			a.tellDoubts(p.Differences, p.Uncompared, p.Missing)
+			if p.State == incident.StateRetired {
+				a.say("warning: a fact ends the answers, and destroys no key: shirase incident retire %s", p.Incident)
+			}
 			return a.print(p, func(w io.Writer) {
 				if !p.Changed {
 					fmt.Fprintf(w, "%s is published as it is: statement %s.\n", p.Incident, web.Digits(p.Seq))
@@ -99,6 +103,7 @@ notice tells and a check does not, or rows that could not be read, stop it.
 			})
 		},
 	}
+	a.todayFlag(c)
 	c.Flags().StringVar(&despite, "despite", "", "publish although facts, roster and rules differ, and why")
 	return c
 }
@@ -115,8 +120,9 @@ func (a *app) publish(ctx context.Context, in *instance, r publish.Request) (*pu
 	if err != nil {
 		return nil, err
 	}
+	a.tellWaiting(pub.Waiting)
 	p := &published{Incident: prop.Incident, State: prop.State, Statement: pub.Hash, Seq: pub.Statement.Seq, LedgerIndex: pub.LedgerIndex,
-		Notice: pub.Notice.ID, Changed: pub.Changed, Proposal: prop.ID(), Despite: prop.Despite, Differences: prop.Differences, Uncompared: prop.Uncompared, Missing: prop.Missing}
+		Notice: pub.Notice.ID, Changed: pub.Changed, Public: pub.Waiting == nil, Proposal: prop.ID(), Despite: prop.Despite, Differences: prop.Differences, Uncompared: prop.Uncompared, Missing: prop.Missing}
 	if prop.Sealed != nil {
 		counts := prop.Roster.Counts
 		p.Revision, p.Entries, p.Accounts, p.Layer = prop.Sealed.Revision, prop.Sealed.Layer.N, counts.Affected, prop.Sealed.Layer.Root.String()

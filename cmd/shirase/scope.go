@@ -84,6 +84,7 @@ many such rows stop the run with nothing written.`,
 	f.StringVar(&fl.temp, "temp", "", "folder for sorting, sealed (default: the system's)")
 	c.MarkFlagFilename("export")
 	c.MarkFlagFilename("rules", "yaml", "yml")
+	c.AddCommand(a.cmdShred())
 	return c
 }
 

@@ -31,7 +31,7 @@ const defaultListen = "127.0.0.1:8311"
 func (a *app) cmdServe() *cobra.Command {
 	var listen string
 	var proxies []string
-	var logRequests, drafts bool
+	var logRequests, drafts, elsewhere bool
 	var contacts []string
 	var age time.Duration
 	c := &cobra.Command{
@@ -40,6 +40,10 @@ func (a *app) cmdServe() *cobra.Command {
 		Long: `Serves everything public on one address. Put a proxy with TLS in front of it and
 name the proxy with --trusted-proxy, so that limits count its visitors and not
 the proxy. Statements are reissued daily while it runs. Addresses of visitors are never logged.
+
+Where the evaluator's key is missing or cannot be read, everything but the answers
+of checks is served, and the pages say so. Evaluator and data may also be kept
+apart: --evaluator-elsewhere, and shirase serve evaluator.
 
 --preview shows, to this machine only and with a token, everything as if it were
 published now: drafts, and the notice that would be next. It publishes and reissues nothing.`,
@@ -60,7 +64,7 @@ published now: drafts, and the notice that would be next. It publishes and reiss
 				return err
 			}
 			defer in.close()
-			s := serving{proxies: trusted, log: logRequests, contacts: contacts, passwordAge: age}
+			s := serving{proxies: trusted, log: logRequests, elsewhere: elsewhere, contacts: contacts, passwordAge: age}
 			if drafts {
 				return a.servePreview(c.Context(), in, listen, c.Flags().Changed("listen"), s)
 			}
@@ -86,8 +90,11 @@ published now: drafts, and the notice that would be next. It publishes and reiss
 	f.StringArrayVar(&proxies, "trusted-proxy", nil, "address or network of a proxy whose X-Forwarded-For is believed")
 	f.StringArrayVar(&contacts, "security-contact", nil, "whom to tell of a weakness, in /.well-known/security.txt: an address of mail, or an https or tel URL")
 	f.BoolVar(&drafts, "preview", false, "show drafts, to this machine only and with a token; publish nothing")
+	f.BoolVar(&elsewhere, "evaluator-elsewhere", false, "answer no evaluations: a proxy leads /check/v1/evaluate to a shirase serve evaluator")
 	ageFlag(c, "password-max-age", &age)
+	a.todayFlag(c)
 	f.BoolVar(&logRequests, "log-requests", false, "log a line a request: route, status, size, time; no addresses")
+	c.AddCommand(a.cmdServeEvaluator())
 	return c
 }
 
@@ -134,6 +141,8 @@ type serving struct {
 	proxies web.Proxies
 	log     bool
 
+	elsewhere bool // evaluations are another process's
+
 	contacts []string // for security.txt
 
 	passwordAge time.Duration // for which ranges of passwords may be cached; 0: as usual
@@ -171,7 +180,10 @@ func (s serving) release(ctx context.Context, in *instance) (func() (int64, stri
 		return nil, err
 	}
 	at, hash, err := in.publisher.RecordPage(ctx, actor.Server(), scripts)
-	return func() (int64, string, bool) { return at, hash, true }, err
+	return func() (int64, string, bool) {
+		standing, err := in.publisher.Standing(ctx)
+		return at, hash, err == nil && at < standing.Served // it may wait for witnesses
+	}, err
 }
 
 // limit makes a limiter of its own, by the address that a request comes from.
@@ -189,7 +201,7 @@ func (a *app) handler(ctx context.Context, in *instance, p *password.Corpora, s 
 	if err != nil {
 		return nil, err
 	}
-	published := index.NewHandler(in.index, in.publisher.Log(), allow)
+	published := index.NewHost(in.index, in.publisher.Log())
 	if err := published.Ready(ctx); err != nil {
 		return nil, err
 	}
@@ -204,6 +216,14 @@ func (a *app) handler(ctx context.Context, in *instance, p *password.Corpora, s 
 			}
 			return site.Scope{Accounts: r.Counts.Affected, Invalid: r.Counts.Invalid, WithoutEmail: r.Counts.WithoutEmail, Organisation: r.Organisation}, there
 		},
+		Unwitnessed: func(ctx context.Context) (time.Time, bool) {
+			since, stopped, err := published.Unwitnessed(ctx)
+			if err != nil {
+				slog.Error("read how far the ledger is cosigned", "error", err)
+			}
+			return since, stopped
+		},
+		Witnesses: in.cosigners,
 		Proof:     in.publisher.Proof,
 		Operator:  in.operator(),
 		Contact:   in.Contact,
@@ -235,6 +255,14 @@ func (a *app) handler(ctx context.Context, in *instance, p *password.Corpora, s 
 			return doubts
 		}
 	}
+	var evaluator *index.Evaluator
+	if !s.elsewhere {
+		evaluator = index.NewEvaluator(in.keys, allow, published.Keys)
+		options.NoKey = func(ctx context.Context) bool { return evaluator.Ready(ctx) != nil }
+		if err := evaluator.Ready(ctx); err != nil {
+			slog.Error("checks cannot be answered, and everything else is served", "error", err, "hint", hint.Of(err))
+		}
+	}
 	if in.Demo != nil {
 		options.Demo = &site.Demo{Affected: in.Demo.Affected, NotAffected: in.Demo.NotAffected}
 	}
@@ -246,7 +274,7 @@ func (a *app) handler(ctx context.Context, in *instance, p *password.Corpora, s 
 		return nil, err
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/check/v1/", published.Mux())
+	mux.Handle("/check/v1/", published.Mux(evaluator))
 	for _, path := range []string{"/checkpoint", "/tile/", "/ledger/v1/"} {
 		mux.Handle(path, in.publisher.Handler())
 	}
@@ -259,6 +287,9 @@ func (a *app) handler(ctx context.Context, in *instance, p *password.Corpora, s 
 	if s.preview != nil {
 		h = s.preview.guard(pages, mux)
 	}
+	h = s.proxies.Watch(h, func() {
+		slog.Warn("a request was forwarded by a peer that no --trusted-proxy names: if that is a proxy of yours, all its visitors share one limit, and a few can keep the others from the check")
+	})
 	return a.wrap(h, s.log), nil
 }
 
@@ -273,7 +304,7 @@ func (a *app) wrap(h http.Handler, requests bool) http.Handler {
 
 // mountArchive serves the API and the feeds, and puts a limit before the search. It is a limit of its own: whoever reads
 // the archive along leaves the check to the others behind the same address.
-func (a *app) mountArchive(ctx context.Context, in *instance, view *archive.View, s serving, mux *http.ServeMux, pages *site.Site, published *index.Handler) error {
+func (a *app) mountArchive(ctx context.Context, in *instance, view *archive.View, s serving, mux *http.ServeMux, pages *site.Site, published *index.Host) error {
 	allow, err := s.limit()
 	if err != nil {
 		return err
@@ -312,7 +343,10 @@ func (a *app) mountArchive(ctx context.Context, in *instance, view *archive.View
 // returns, nothing reads or writes the instance any more.
 func (a *app) serve(ctx context.Context, in *instance, l net.Listener, s serving, ready func(url string) error) error {
 	if s.preview == nil {
-		if _, err := in.publisher.Reissue(ctx, actor.Server(), false); err != nil && !errors.Is(err, index.ErrNone) {
+		switch _, err := in.publisher.Reissue(ctx, actor.Server(), false); {
+		case errors.Is(err, index.ErrClock): // everything but fresh answers is served
+			slog.Error("reissue the statement", "error", err, "hint", hint.Of(err))
+		case err != nil && !errors.Is(err, index.ErrNone):
 			return err
 		}
 	}

@@ -287,9 +287,11 @@ var (
 const (
 	StateInvestigating = "investigating" // the scope is not settled
 	StateFinal         = "final"
-	StateByMail        = "by-mail" // sensitive: in no public index
-	StateRetired       = "retired" // its key is gone: no answer is given any more
+	StateByMail        = "by-mail"   // sensitive: in no public index
+	StateRetired       = "retired"   // no answer is given any more
+	StateReopened      = "reopened"  // it was final and is examined again; what was sealed is still asked
+	StateWithdrawn     = "withdrawn" // the id was a mistake
 )
 
 // States lists the words of scope.state.
-var States = []string{StateInvestigating, StateFinal, StateByMail, StateRetired}
+var States = []string{StateInvestigating, StateFinal, StateByMail, StateRetired, StateReopened, StateWithdrawn}

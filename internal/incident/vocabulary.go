@@ -319,6 +319,8 @@ var words = []label{
 	{StateFinal, Text{"対象範囲は確定", "scope settled"}},
 	{StateByMail, Text{"メールでのみ回答", "answered by mail only"}},
 	{StateRetired, Text{"確認の受け付けを終了", "no longer answered"}},
+	{StateReopened, Text{"対象範囲を再調査中", "scope under investigation again"}},
+	{StateWithdrawn, Text{"誤りのため取り下げ", "withdrawn as a mistake"}},
 }
 
 // Word returns what people call a word of one of the small vocabularies (statuses, certainties, units, states, causes); of

@@ -15,7 +15,7 @@ import (
 func TestEnds(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		b := newBed(t, db)
-		b.minChunk = 500
+		b.minChunk, b.many = 500, 1
 		const n = 6000
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()
@@ -35,7 +35,7 @@ func TestEnds(t *testing.T) {
 				}
 			}
 		}
-		if _, err := b.Seal(ctx, "alpha", r, nil); !errors.Is(err, context.Canceled) {
+		if _, err := b.Seal(ctx, b.keys, "alpha", r, nil); !errors.Is(err, context.Canceled) {
 			t.Fatal(err)
 		}
 		chunks, err := b.dir.List("build")
@@ -48,14 +48,14 @@ func TestEnds(t *testing.T) {
 			stop()
 			yield(Member{}, ctx.Err())
 		}
-		_, err = b.Seal(ctx, "alpha", r, nil)
+		_, err = b.Seal(ctx, b.keys, "alpha", r, nil)
 		if again, e := b.dir.List("build"); !errors.Is(err, context.Canceled) || e != nil || !slices.Equal(again, chunks) {
 			t.Fatalf("%v; chunks: %q, %v", err, again, e)
 		}
 		if layers, err := b.dir.List("layers"); err != nil || len(layers) > 0 {
 			t.Errorf("layers of half a roster: %q, %v", layers, err)
 		}
-		if s, err := b.Seal(t.Context(), "alpha", roster("alpha", n), nil); err != nil || s.Revision != "1" || s.Layer.N != n {
+		if s, err := b.Seal(t.Context(), b.keys, "alpha", roster("alpha", n), nil); err != nil || s.Revision != "1" || s.Layer.N != n {
 			t.Fatalf("%+v, %v", s, err)
 		}
 		b.publish("alpha", roster("alpha", n))

@@ -25,8 +25,8 @@ import (
 	"io"
 	"io/fs"
 	"math"
-	"math/bits"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -42,6 +42,8 @@ var (
 	ErrStale = errors.New("another statement was published meanwhile")
 	// ErrKey says that a key file is not the published key's.
 	ErrKey = errors.New("not the published evaluator key")
+	// ErrNoKey says that an evaluator key's file is missing or cannot be read.
+	ErrNoKey = errors.New("missing or unreadable")
 	// ErrEmpty says that a roster has no identity of a kind that is indexed.
 	ErrEmpty = errors.New("the roster has no identity to index")
 	// ErrSelfCheck says that a draft does not answer as it should; nothing of it was published.
@@ -61,22 +63,26 @@ const (
 	layerFolder = "layers/"
 	buildFolder = "build/"
 
-	// DefaultLocatorBits fits an index of up to 10^8 entries.
-	DefaultLocatorBits = 16
+	// DefaultLocatorBits are those of an index of which nobody said how large it becomes: up to 8 million entries have
+	// buckets of the usual size, and ten times as many have larger ones that are still bearable.
+	DefaultLocatorBits = 12
+
+	minLocatorBits = 8 // so that an index may outgrow a small plan a hundred times
 )
 
-// Index is the published index of one store: its keys, layers and statements.
+// Index is the published index of one store: its layers and statements. It has
+// no private key: what needs one is given the folder of keys.
 type Index struct {
-	db   *store.DB
-	dir  *files.Dir
-	keys *files.Keys
-	now  func() time.Time
+	db  *store.DB
+	dir *files.Dir
+	now func() time.Time
 
 	minChunk int64 // members of a chunk at least
+	many     int   // sources of a key that are served as layers of their own at most
 }
 
 // New opens the index and brings its tables up to date.
-func New(ctx context.Context, db *store.DB, dir *files.Dir, keys *files.Keys) (*Index, error) {
+func New(ctx context.Context, db *store.DB, dir *files.Dir) (*Index, error) {
 	sub, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return nil, fmt.Errorf("index: %w", err)
@@ -85,78 +91,46 @@ func New(ctx context.Context, db *store.DB, dir *files.Dir, keys *files.Keys) (*
 	if err := db.Migrate(ctx, "index_room", sub); err != nil {
 		return nil, fmt.Errorf("index: %w", err)
 	}
-	return &Index{db: db, dir: dir, keys: keys, now: time.Now, minChunk: minChunk}, nil
+	return &Index{db: db, dir: dir, now: time.Now, minChunk: minChunk, many: manySources}, nil
 }
 
-// LocatorBits gives the locator bits that fit a planned number of entries.
+// LocatorBits gives the locator bits for a planned number of entries, or the default for 0: no more than its buckets need.
+// A locator is public with its entry. What it has beyond the number of the bucket would only tell which entries of two layers
+// may be one person's: in a small layer an entry stands alone under a long locator, and among others under a short one. An
+// index that outgrows its plan has larger buckets.
 func LocatorBits(planned int64) int {
-	if planned <= 100_000_000 {
+	if planned <= 0 {
 		return DefaultLocatorBits
 	}
-	return min(check.MaxLocatorBits, bits.Len64(uint64(planned))-11)
+	return min(check.MaxLocatorBits, max(minLocatorBits, check.BucketBits(planned, check.MaxLocatorBits)))
 }
 
 func keyFile(id string) string { return "evaluator-" + id + ".key" }
 
-// NewKey makes the first evaluator key, k1: its file first, then its row. It
-// gives the key that is there where there is one.
-func (x *Index) NewKey(ctx context.Context, locatorBits int) (check.Key, error) {
-	if k, err := x.key(ctx); !errors.Is(err, sql.ErrNoRows) {
-		return k, err
-	}
-	const id = "k1"
-	secret, err := x.keys.Load(keyFile(id))
+// keyID is the inverse of keyFile.
+func keyID(file string) (id string, ok bool) {
+	id, begins := strings.CutPrefix(file, "evaluator-")
+	id, ends := strings.CutSuffix(id, ".key")
+	return id, begins && ends
+}
+
+// loadKey loads the private half of a key. One that is not it is refused, where
+// k says which it is. Errors: ErrNoKey, ErrKey.
+func loadKey(keys *files.Keys, k check.Key) (*check.EvaluatorKey, error) {
+	const again = "put back the key file that the published index was sealed under"
+	secret, err := keys.Load(keyFile(k.ID))
 	if errors.Is(err, files.ErrNotExist) {
-		secret = []byte(check.GenerateEvaluatorKey().Secret() + "\n")
-		err = x.keys.Create(keyFile(id), secret)
+		err = hint.Add(err, again)
 	}
 	if err != nil {
-		return check.Key{}, fmt.Errorf("make an evaluator key: %w", err)
+		return nil, fmt.Errorf("load evaluator key %s: %w: %w", k.ID, ErrNoKey, err)
 	}
 	key, err := check.ParseEvaluatorKey(string(secret))
 	if err != nil {
-		return check.Key{}, fmt.Errorf("make an evaluator key: %s: %w", keyFile(id), err)
+		return nil, hint.Add(fmt.Errorf("load evaluator key %s: %w: %s: %w", k.ID, ErrNoKey, keyFile(k.ID), err), again)
 	}
-	text, err := key.Public().MarshalText()
-	if err != nil {
-		return check.Key{}, fmt.Errorf("make an evaluator key: %w", err)
-	}
-	_, err = x.db.ExecContext(ctx, `INSERT INTO index_key (id, public, locator_bits, created_at) VALUES ($1, $2, $3, $4)
-		ON CONFLICT (id) DO NOTHING`, id, string(text), locatorBits, store.Micros(x.now()))
-	if err != nil {
-		return check.Key{}, fmt.Errorf("make an evaluator key: %w", err)
-	}
-	return x.key(ctx)
-}
-
-// key gives the current key: the newest row.
-func (x *Index) key(ctx context.Context) (check.Key, error) {
-	var k check.Key
-	var public string
-	err := x.db.QueryRowContext(ctx, `SELECT id, public, locator_bits FROM index_key ORDER BY created_at DESC, id DESC LIMIT 1`).
-		Scan(&k.ID, &public, &k.LocatorBits)
-	if err != nil {
-		return check.Key{}, fmt.Errorf("read the evaluator's public key: %w", err)
-	}
-	if err := k.Public.UnmarshalText([]byte(public)); err != nil {
-		return check.Key{}, fmt.Errorf("read the evaluator's public key %s: %w", k.ID, err)
-	}
-	return k, nil
-}
-
-// evaluator loads the private half of a key and refuses one that is not it.
-func (x *Index) evaluator(k check.Key) (*check.EvaluatorKey, error) {
-	secret, err := x.keys.Load(keyFile(k.ID))
-	if err != nil {
-		return nil, fmt.Errorf("load evaluator key %s: %w", k.ID, err)
-	}
-	key, err := check.ParseEvaluatorKey(string(secret))
-	if err != nil {
-		return nil, fmt.Errorf("load evaluator key %s: %s: %w", k.ID, keyFile(k.ID), err)
-	}
-	if key.Public() != k.Public {
-		return nil, hint.Add(fmt.Errorf("load evaluator key %s: %w: %s belongs to another public key", k.ID, ErrKey, keyFile(k.ID)),
-			"put back the key file that the published index was sealed under")
+	if k.Public != (check.PublicKey{}) && key.Public() != k.Public {
+		return nil, hint.Add(fmt.Errorf("load evaluator key %s: %w: %s belongs to another public key", k.ID, ErrKey, keyFile(k.ID)), again)
 	}
 	return key, nil
 }
@@ -215,14 +189,16 @@ func (l *Layer) bucket(dst []byte, number int64) (out []byte, damage, err error)
 	if err != nil {
 		return dst, nil, err
 	}
-	word, bit := &l.sure[number/32], uint32(1)<<(number%32)
-	if word.Load()&bit == 0 {
+	if !l.isSure(number) {
 		if _, damage = check.ParseBucket(out[len(dst):], number, info.Root, info.Bits, info.Pad); damage == nil {
-			word.Or(bit)
+			l.sure[number/32].Or(1 << (number % 32))
 		}
 	}
 	return out, damage, nil
 }
+
+// isSure reports whether a bucket was verified since the file was opened.
+func (l *Layer) isSure(number int64) bool { return l.sure[number/32].Load()&(1<<(number%32)) != 0 }
 
 // Close closes the file.
 func (l *Layer) Close() error { return l.file.Close() }

@@ -41,7 +41,7 @@ type bed struct {
 func newBed(t *testing.T, db *store.DB) *bed {
 	t.Helper()
 	b := openBed(t, db, t.TempDir())
-	if _, err := b.NewKey(t.Context(), DefaultLocatorBits); err != nil {
+	if _, err := b.NewKey(t.Context(), b.keys, DefaultLocatorBits); err != nil {
 		t.Fatal(err)
 	}
 	return b
@@ -68,11 +68,11 @@ func openBed(t *testing.T, db *store.DB, root string) *bed {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := ledger.New(t.Context(), db, dir, string(skey))
+	l, err := ledger.New(t.Context(), db, dir, string(skey), ledger.Witnesses{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	x, err := New(t.Context(), db, dir, keys)
+	x, err := New(t.Context(), db, dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +102,12 @@ var twoSets = [][]string{{"email", "nickname"}, {"email"}}
 
 func subject(id string) Subject {
 	return Subject{ID: id, Organisation: "Example", Title: map[string]string{"en": id, "ja": id}, State: check.Final,
-		AsOf: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Sets: twoSets, PhoneRegion: "JP"}
+		AsOf: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Sets: twoSets}
+}
+
+// frame is what every statement of a ledger says.
+func frame(l *ledger.Ledger) Frame {
+	return Frame{Ledger: check.Signing{Key: check.VKeyHash(l.VKey()), Next: check.VKeyHash("the key that follows")}, PhoneRegion: "JP"}
 }
 
 // published is what publishing came to.
@@ -135,9 +140,9 @@ func put(ctx context.Context, l *ledger.Ledger, x *Index, d *Draft, also func(tx
 }
 
 // publishIn drafts and puts; whoever was overtaken drafts again.
-func publishIn(ctx context.Context, l *ledger.Ledger, x *Index, s Subject, sealed *Sealed, also func(tx *sql.Tx) error) (*published, error) {
+func publishIn(ctx context.Context, l *ledger.Ledger, x *Index, keys *files.Keys, s Subject, sealed *Sealed, also func(tx *sql.Tx) error) (*published, error) {
 	for {
-		d, err := x.Draft(ctx, s, sealed)
+		d, err := x.Draft(ctx, keys, frame(l), s, sealed)
 		if err != nil {
 			return nil, err
 		}
@@ -149,12 +154,12 @@ func publishIn(ctx context.Context, l *ledger.Ledger, x *Index, s Subject, seale
 
 // Publish is publishIn of the bed.
 func (b *bed) Publish(ctx context.Context, s Subject, sealed *Sealed, also func(tx *sql.Tx) error) (*published, error) {
-	return publishIn(ctx, b.ledger, b.Index, s, sealed, also)
+	return publishIn(ctx, b.ledger, b.Index, b.keys, s, sealed, also)
 }
 
 func (b *bed) publish(id string, r Roster) *published {
 	b.t.Helper()
-	s, err := b.Seal(b.t.Context(), id, r, nil)
+	s, err := b.Seal(b.t.Context(), b.keys, id, r, nil)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -173,9 +178,14 @@ func (b *bed) pass(d time.Duration) {
 
 func unlimited(*http.Request, int) (time.Duration, bool) { return 0, true }
 
+func (b *bed) host() *Host {
+	return NewHost(b.Index, Log{Served: b.ledger.Served, Proof: b.ledger.Proof})
+}
+
 func (b *bed) serve(limit Limit) (*check.Client, *httptest.Server) {
 	b.t.Helper()
-	s := httptest.NewServer(NewHandler(b.Index, Log{b.ledger.Served, b.ledger.Proof}, limit).Mux())
+	h := b.host()
+	s := httptest.NewServer(h.Mux(NewEvaluator(b.keys, limit, h.Keys)))
 	b.t.Cleanup(s.Close)
 	policy, err := check.LedgerPolicy(b.ledger.VKey())
 	if err != nil {
@@ -215,18 +225,19 @@ func TestPublishAndCheck(t *testing.T) {
 		if again.Changed || again.Hash != first.Hash {
 			t.Fatal("publishing the same again published something")
 		}
-		// A second incident folds in; a running server takes it up.
+		// A second incident is a layer of its own; a running server takes it up.
 		second := b.publish("beta", roster("b", 10))
-		if l := second.Statement.Layers; len(l) != 1 || l[0].N != 2510 || len(l[0].Sources) != 2 || second.Statement.Prev != first.Hash {
+		if l := second.Statement.Layers; len(l) != 2 || len(l[0].Sources) != 1 || len(l[1].Sources) != 1 || second.Statement.Prev != first.Hash {
 			t.Fatalf("%+v", second.Statement)
 		}
 		b.pass(freshFor)
 		if v := ask(t, c, member("b", 0)); v.Result != check.Affected || v.Seq != 2 {
 			t.Fatalf("%+v", v)
 		}
-		// Another roster is the next revision, all entries anew.
+		// Another roster is the next revision, all entries anew. The one before stays, and is asked.
 		third := b.publish("alpha", roster("a2", 20))
-		if in := third.Statement.Incident("alpha"); in.Revision != "2" || third.Statement.Layers[0].N != 30 {
+		in := third.Statement.Incident("alpha")
+		if in.Revision != "2" || len(third.Statement.Layers) != 3 || len(in.Superseded) != 1 || in.Superseded[0].Revision != "1" || in.Superseded[0].Counts["email"] != 2500 {
 			t.Fatalf("%+v", third.Statement)
 		}
 		// An investigation is named, and in no layer.
@@ -240,17 +251,12 @@ func TestPublishAndCheck(t *testing.T) {
 		if v.Result != check.Affected || !slices.Equal(v.NotCovered, []check.NotCovered{{ID: "gamma", Why: check.WhyInvestigating}}) {
 			t.Fatalf("%+v", v)
 		}
-		// Who is in the middle of a check still gets the layer before.
-		old := second.Statement.Layers[0]
-		if res, err := http.Get(c.Server + "/check/v1/layers/" + old.ID.String() + "/buckets/" + check.BucketName(0, old.Bits)); err != nil || res.StatusCode != 200 {
-			t.Fatalf("the layer before: %v, %v", res.StatusCode, err)
-		}
 		for _, f := range []func() (*Report, error){
 			func() (*Report, error) { return b.Verify(t.Context(), nil) },
 			func() (*Report, error) { return b.Count(t.Context()) },
 			func() (*Report, error) { return b.Fold(t.Context()) },
 		} {
-			if r, err := f(); err != nil || r.N != 30 || len(r.Layers) != 1 || len(r.Layers[0].Sources) != 2 {
+			if r, err := f(); err != nil || r.N != 2530 || len(r.Layers) != 3 {
 				t.Fatalf("%+v, %v", r, err)
 			}
 		}
@@ -263,15 +269,15 @@ func TestPublishAndCheck(t *testing.T) {
 func TestReissue(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		b := newBed(t, db)
-		if _, err := b.Reissue(t.Context(), false); !errors.Is(err, ErrNone) {
+		if _, err := b.Reissue(t.Context(), frame(b.ledger), false); !errors.Is(err, ErrNone) {
 			t.Fatal(err)
 		}
 		first := b.publish("alpha", roster("a", 10))
-		if d, err := b.Reissue(t.Context(), false); err != nil || d != nil {
+		if d, err := b.Reissue(t.Context(), frame(b.ledger), false); err != nil || d != nil {
 			t.Fatalf("%+v, %v", d, err)
 		}
 		b.pass(25 * time.Hour)
-		d, err := b.Reissue(t.Context(), false)
+		d, err := b.Reissue(t.Context(), frame(b.ledger), false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -290,7 +296,7 @@ func TestReissue(t *testing.T) {
 func TestTransaction(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		b := newBed(t, db)
-		s, err := b.Seal(t.Context(), "alpha", roster("a", 10), nil)
+		s, err := b.Seal(t.Context(), b.keys, "alpha", roster("a", 10), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -320,6 +326,7 @@ func (b *bed) layerFiles() []string {
 func TestDamage(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		b := newBed(t, db)
+		b.many = 1 // a fold of two
 		b.publish("alpha", roster("a", 50))
 		b.publish("beta", roster("b", 20))
 		for _, path := range b.layerFiles() {
@@ -364,7 +371,7 @@ func TestDamage(t *testing.T) {
 	})
 }
 
-// TestWrongKey swaps the key file for another key: sealing and serving refuse it.
+// TestWrongKey swaps the key file for another key: sealing refuses it (and so does serving, TestNoKey).
 func TestWrongKey(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		b := newBed(t, db)
@@ -373,12 +380,8 @@ func TestWrongKey(t *testing.T) {
 		if err := os.WriteFile(path, []byte(check.GenerateEvaluatorKey().Secret()), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := b.Seal(t.Context(), "beta", roster("b", 10), nil); !errors.Is(err, ErrKey) {
+		if _, err := b.Seal(t.Context(), b.keys, "beta", roster("b", 10), nil); !errors.Is(err, ErrKey) {
 			t.Fatal(err)
-		}
-		c, _ := b.serve(unlimited)
-		if _, err := c.Check(t.Context(), member("a", 0)); err == nil {
-			t.Fatal("served with another key")
 		}
 	})
 }
@@ -406,7 +409,7 @@ func TestSealedUnderAnotherKey(t *testing.T) {
 		if err := b.dir.Put("build/k1/alpha/1/000000", append(chunk, sum[:]...)); err != nil {
 			t.Fatal(err)
 		}
-		s, err := b.Seal(t.Context(), "alpha", roster("a", 10), nil)
+		s, err := b.Seal(t.Context(), b.keys, "alpha", roster("a", 10), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -422,24 +425,24 @@ func TestSealedUnderAnotherKey(t *testing.T) {
 func TestSealRefuses(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		b := newBed(t, db)
-		if _, err := b.Seal(t.Context(), "alpha", roster("a", 0), nil); !errors.Is(err, ErrEmpty) {
+		if _, err := b.Seal(t.Context(), b.keys, "alpha", roster("a", 0), nil); !errors.Is(err, ErrEmpty) {
 			t.Fatal(err)
 		}
 		short := roster("a", 5)
 		short.N = 6
-		if _, err := b.Seal(t.Context(), "alpha", short, nil); err == nil {
+		if _, err := b.Seal(t.Context(), b.keys, "alpha", short, nil); err == nil {
 			t.Fatal("a roster that is short was sealed")
 		}
 		twice := Roster{ID: "twice", N: 2, Members: func(yield func(Member, error) bool) {
 			_ = yield(Member{member("a", 0), 0}, nil) && yield(Member{member("a", 0), 1}, nil)
 		}}
-		if _, err := b.Seal(t.Context(), "alpha", twice, nil); !errors.Is(err, check.ErrLayer) {
+		if _, err := b.Seal(t.Context(), b.keys, "alpha", twice, nil); !errors.Is(err, check.ErrLayer) {
 			t.Fatalf("one identity twice: %v", err)
 		}
 		broken := Roster{ID: "broken", N: 2, Members: func(yield func(Member, error) bool) {
 			yield(Member{}, io.ErrUnexpectedEOF)
 		}}
-		if _, err := b.Seal(t.Context(), "alpha", broken, nil); !errors.Is(err, io.ErrUnexpectedEOF) {
+		if _, err := b.Seal(t.Context(), b.keys, "alpha", broken, nil); !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Fatal(err)
 		}
 		if _, err := b.Publish(t.Context(), subject("alpha"), nil, nil); err == nil {
@@ -507,6 +510,38 @@ func TestEvaluateEndpoint(t *testing.T) {
 	})
 }
 
+// TestEvaluateWantsJSON: a page elsewhere can have its visitors send forms and texts, and those evaluate nothing.
+func TestEvaluateWantsJSON(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		b := newBed(t, db)
+		b.publish("alpha", roster("a", 10))
+		counted := 0
+		_, s := b.serve(func(_ *http.Request, n int) (time.Duration, bool) {
+			counted += n
+			return 0, true
+		})
+		for contentType, want := range map[string]int{
+			"application/json": 200, "application/json; charset=utf-8": 200, "Application/JSON": 200,
+			"": 415, "text/plain": 415, "text/plain; application/json": 415, "application/x-www-form-urlencoded": 415, "multipart/form-data; boundary=x": 415, "application/problem+json": 415,
+		} {
+			counted = 0
+			req, err := http.NewRequestWithContext(t.Context(), "POST", s.URL+evaluatePath, strings.NewReader(evaluation(t)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("Content-Type", contentType)
+			res, err := http.DefaultClient.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res.Body.Close()
+			if res.StatusCode != want || (counted > 0) != (want == 200) {
+				t.Errorf("%q: %d, %d elements counted", contentType, res.StatusCode, counted)
+			}
+		}
+	})
+}
+
 func TestLimitCountsElements(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		b := newBed(t, db)
@@ -521,6 +556,20 @@ func TestLimitCountsElements(t *testing.T) {
 		res, err := http.Post(s.URL+"/check/v1/evaluate", "application/json", strings.NewReader(`{"key":"k1","blinded":["`+string(el)+`","`+string(el)+`"]}`))
 		if err != nil || res.StatusCode != 429 || res.Header.Get("Retry-After") != "2" || counted != 2 {
 			t.Fatalf("%v, %v, counted %d, Retry-After %q", res.StatusCode, err, counted, res.Header.Get("Retry-After"))
+		}
+		h := b.host()
+		refused := false
+		e := NewEvaluator(b.keys, func(*http.Request, int) (time.Duration, bool) {
+			refused = !refused
+			return time.Second, refused
+		}, h.Keys)
+		watched := httptest.NewServer(h.Mux(e))
+		t.Cleanup(watched.Close)
+		for range 3 {
+			fetch(t, "POST", watched.URL+evaluatePath, evaluation(t))
+		}
+		if v := e.Volume(); v != (Volume{Evaluated: 2, Refused: 1}) {
+			t.Errorf("%+v", v)
 		}
 	})
 }
@@ -573,7 +622,7 @@ func TestBucketsLookAlike(t *testing.T) {
 			t.Fatal(err)
 		}
 		whole, _ := io.ReadAll(res.Body)
-		f, err := check.OpenLayer(bytes.NewReader(whole), int64(len(whole)), l.Root, 16)
+		f, err := check.OpenLayer(bytes.NewReader(whole), int64(len(whole)), l.Root, DefaultLocatorBits)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -598,17 +647,59 @@ func TestNothingPublished(t *testing.T) {
 }
 
 func TestLocatorBits(t *testing.T) {
-	for n, want := range map[int64]int{0: 16, 1_692_496: 16, 100_000_000: 16, 200_000_000: 17, 1 << 40: 24} {
+	for n, want := range map[int64]int{0: DefaultLocatorBits, 1: 8, 10_000: 8, 1_692_496: 10, 8_000_000: 12, 100_000_000: 16, 200_000_000: 17, 1 << 40: 24} {
 		if got := LocatorBits(n); got != want {
 			t.Errorf("LocatorBits(%d) = %d, want %d", n, got, want)
 		}
 	}
+	// At its planned size an index has buckets of the usual size, also where nobody said one.
+	for _, n := range []int64{300_000, 1_692_496, 8_000_000, 1 << 30} {
+		if got := check.BucketBits(n, LocatorBits(n)); got != check.BucketBits(n, check.MaxLocatorBits) {
+			t.Errorf("an index of %d entries has 2^%d buckets", n, got)
+		}
+	}
+	if check.BucketBits(8_000_000, DefaultLocatorBits) != check.BucketBits(8_000_000, check.MaxLocatorBits) {
+		t.Error("the default does not fit the size that it is said to fit")
+	}
+}
+
+// TestFewStandAlone counts, in a layer of 5,000 entries, those whose locator no other entry has: an entry that stands alone can
+// be recognised in another layer of the key.
+func TestFewStandAlone(t *testing.T) {
+	key := check.GenerateEvaluatorKey()
+	outputs := make([]check.Output, 5000)
+	for i := range outputs {
+		var err error
+		if outputs[i], err = key.Output(member("a", i).Input()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	alone := func(locatorBits int) int {
+		many := map[[3]byte]int{}
+		for i := range outputs {
+			e := check.SealEntry(&outputs[i], locatorBits, "alpha", "1", 0)
+			many[[3]byte(e[:3])]++
+		}
+		n := 0
+		for _, entries := range many {
+			if entries == 1 {
+				n++
+			}
+		}
+		return n
+	}
+	planned, before := alone(LocatorBits(5000)), alone(16)
+	if planned > 50 || before < 4000 { // expected: 0.0 and 4,633
+		t.Errorf("%d of 5,000 stand alone with the planned locator, %d with 16 bits", planned, before)
+	}
+	t.Logf("standing alone: %d with %d bits, %d with %d, %d with 16", planned, LocatorBits(5000), alone(DefaultLocatorBits), DefaultLocatorBits, before)
 }
 
 // TestChain refuses chains that skip, fork, or seal one revision twice.
 func TestChain(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		b := newBed(t, db)
+		b.many = 1
 		b.publish("alpha", roster("a", 10))
 		b.publish("beta", roster("b", 10))
 		raw := func(seq int) []byte {
@@ -667,7 +758,7 @@ func TestBrokenRosterLeavesNothing(t *testing.T) {
 			}
 			yield(Member{}, io.ErrUnexpectedEOF)
 		}
-		if _, err := b.Seal(t.Context(), "alpha", r, nil); !errors.Is(err, io.ErrUnexpectedEOF) {
+		if _, err := b.Seal(t.Context(), b.keys, "alpha", r, nil); !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Fatal(err)
 		}
 		if names, err := b.dir.List("build"); err != nil || len(names) != 0 {
@@ -686,7 +777,7 @@ func TestBrokenRosterLeavesNothing(t *testing.T) {
 func TestOvertaken(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		b := newBed(t, db)
-		slow, err := b.Seal(t.Context(), "alpha", roster("first", 10), nil)
+		slow, err := b.Seal(t.Context(), b.keys, "alpha", roster("first", 10), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -717,7 +808,7 @@ func TestOvertaken(t *testing.T) {
 func TestWrongSets(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		b := newBed(t, db)
-		s, err := b.Seal(t.Context(), "alpha", roster("a", 10), nil)
+		s, err := b.Seal(t.Context(), b.keys, "alpha", roster("a", 10), nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -16,11 +16,19 @@ import (
 	"shirase/internal/store/storetest"
 )
 
-// TestMain is also the child that TestKilled kills: it seals and publishes.
-func TestMain(m *testing.M) { killtest.Main(m, child) }
+// TestMain is also the children that are killed.
+func TestMain(m *testing.M) {
+	killtest.Main(m, func(args []string, step func()) error {
+		if len(args) > 2 {
+			return ending(args, step)
+		}
+		return child(args, step)
+	})
+}
 
 const killMembers = 6000
 
+// child seals and publishes.
 func child(args []string, step func()) error {
 	ctx, url, root := context.Background(), args[0], args[1]
 	db, err := store.Open(ctx, url)
@@ -41,23 +49,23 @@ func child(args []string, step func()) error {
 	if err != nil {
 		return err
 	}
-	l, err := ledger.New(ctx, db, dir, string(skey))
+	l, err := ledger.New(ctx, db, dir, string(skey), ledger.Witnesses{})
 	if err != nil {
 		return err
 	}
-	x, err := New(ctx, db, dir, keys)
+	x, err := New(ctx, db, dir)
 	if err != nil {
 		return err
 	}
 	x.minChunk = 300
 	for _, id := range []string{"alpha", "beta"} {
-		s, err := x.Seal(ctx, id, roster(id, killMembers), nil)
+		s, err := x.Seal(ctx, keys, id, roster(id, killMembers), nil)
 		if err != nil {
 			return err
 		}
 		step()
 		commit := func(*sql.Tx) error { step(); return nil } // and then the commit
-		if _, err := publishIn(ctx, l, x, subject(id), s, commit); err != nil {
+		if _, err := publishIn(ctx, l, x, keys, subject(id), s, commit); err != nil {
 			return err
 		}
 	}
@@ -108,7 +116,7 @@ func TestKilled(t *testing.T) {
 		}
 		defer other.Close()
 		u := openBed(t, other, clean)
-		if _, err := u.NewKey(t.Context(), DefaultLocatorBits); err != nil {
+		if _, err := u.NewKey(t.Context(), u.keys, DefaultLocatorBits); err != nil {
 			t.Fatal(err)
 		}
 		for _, id := range []string{"alpha", "beta"} {

@@ -9,6 +9,7 @@ import (
 
 	"shirase/check"
 	"shirase/internal/files"
+	"shirase/internal/hint"
 )
 
 // VerifyPublished compares what statements said of keys, revisions and layers with the database and the layers'
@@ -17,6 +18,9 @@ import (
 func (x *Index) VerifyPublished(ctx context.Context, c *Chain) error {
 	if err := x.verifyKeys(ctx, c); err != nil {
 		return fmt.Errorf("verify the index's keys: %w", err)
+	}
+	if err := x.verifyDecided(ctx); err != nil {
+		return fmt.Errorf("verify the index's ends: %w", err)
 	}
 	if err := x.verifyRevisions(ctx, c); err != nil {
 		return fmt.Errorf("verify the index's revisions: %w", err)
@@ -70,6 +74,44 @@ func (x *Index) verifyKeys(ctx context.Context, c *Chain) error {
 	for id := range c.keys {
 		if !seen[id] {
 			return fmt.Errorf("index_key %s: %w: missing", id, ErrKey)
+		}
+	}
+	return nil
+}
+
+// ErrDecided says that the database has something for the next statement that the newest does not say.
+var ErrDecided = errors.New("it is decided, and no statement says so yet")
+
+// verifyDecided compares what was decided of keys and incidents with the newest statement: whoever edits it decides what the
+// next one says. In between a decision is on its way for a moment.
+func (x *Index) verifyDecided(ctx context.Context) error {
+	st, _, _, err := x.Statement(ctx)
+	if errors.Is(err, ErrNone) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	remedy := "where nobody has decided it, the row was edited; where somebody has, the next publication or server ends it"
+	keys, err := x.Keys(ctx)
+	if err != nil {
+		return err
+	}
+	for _, k := range keys {
+		named := st.Key(k.ID)
+		switch {
+		case named == nil && !k.EndDecided.IsZero(), named != nil && named.State != "" && (named.State != k.State() || k.ending()),
+			named != nil && named.State == "" && k.State() != check.KeyLive:
+			return hint.Add(fmt.Errorf("index_key %s: %w", k.ID, ErrDecided), remedy)
+		}
+	}
+	retired, err := x.retired(ctx)
+	if err != nil {
+		return err
+	}
+	for _, id := range retired {
+		if in := st.Incident(id); in == nil || in.State != check.Retired {
+			return hint.Add(fmt.Errorf("index_retired %s: %w", id, ErrDecided), remedy)
 		}
 	}
 	return nil

@@ -55,26 +55,59 @@ type Progress func(done, total int64)
 // sampleSize is how many members of a new layer the self-check looks up.
 const sampleSize = 32
 
-// Seal makes the source layer of an incident's roster under the current key.
-// A roster that was sealed before gives the revision it has; another one gives
-// the next. Killed, it goes on with the chunks that are on disk.
-func (x *Index) Seal(ctx context.Context, incident string, r Roster, progress Progress) (*Sealed, error) {
-	s, err := x.seal(ctx, incident, r, progress)
+// Seal makes the source layer of an incident's roster under the newest live key,
+// whose private half is in keys; where none is live any more, one is made.
+// A roster that was sealed before gives the revision and key that it has, unless
+// that key has ended; another one gives the next revision. Killed, it goes on
+// with the chunks that are on disk.
+func (x *Index) Seal(ctx context.Context, keys *files.Keys, incident string, r Roster, progress Progress) (*Sealed, error) {
+	key, ok, err := x.sealedUnder(ctx, incident, r.ID)
+	if err == nil && !ok && r.N > 0 {
+		key, err = x.sealingKey(ctx, keys, 0)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("seal %s: %w", incident, err)
+	}
+	return x.SealUnder(ctx, keys, key, incident, r, progress)
+}
+
+// SealUnder is Seal under a key that is named: a roster that was sealed under
+// another gives the next revision.
+func (x *Index) SealUnder(ctx context.Context, keys *files.Keys, key check.Key, incident string, r Roster, progress Progress) (*Sealed, error) {
+	s, err := x.seal(ctx, keys, key, incident, r, progress)
 	if err != nil {
 		return nil, fmt.Errorf("seal %s: %w", incident, err)
 	}
 	return s, nil
 }
 
-func (x *Index) seal(ctx context.Context, incident string, r Roster, progress Progress) (*Sealed, error) {
+// sealedUnder gives the key of an incident's newest revision, where that was
+// begun from a roster and the key may still be used.
+func (x *Index) sealedUnder(ctx context.Context, incident, roster string) (check.Key, bool, error) {
+	var id, of string
+	err := x.db.QueryRowContext(ctx, `SELECT key_id, roster FROM index_revision WHERE incident = $1 ORDER BY revision DESC LIMIT 1`, incident).Scan(&id, &of)
+	if errors.Is(err, sql.ErrNoRows) || err == nil && of != roster {
+		return check.Key{}, false, nil
+	}
+	if err != nil {
+		return check.Key{}, false, err
+	}
+	known, err := x.Keys(ctx)
+	if err != nil {
+		return check.Key{}, false, err
+	}
+	at := slices.IndexFunc(known, func(k KeyStatus) bool { return k.ID == id })
+	if at < 0 || !known[at].EndDecided.IsZero() {
+		return check.Key{}, false, nil
+	}
+	return known[at].Key, true, nil
+}
+
+func (x *Index) seal(ctx context.Context, keys *files.Keys, public check.Key, incident string, r Roster, progress Progress) (*Sealed, error) {
 	if r.N < 1 {
 		return nil, hint.Add(ErrEmpty, "the rules file names the kinds that are indexed: index: [email]")
 	}
-	public, err := x.key(ctx)
-	if err != nil {
-		return nil, err
-	}
-	key, err := x.evaluator(public)
+	key, err := loadKey(keys, public)
 	if err != nil {
 		return nil, err
 	}

@@ -17,17 +17,22 @@ import (
 
 	"shirase/check"
 	"shirase/identity"
+	"shirase/internal/files"
 )
 
 // selfCheck serves a draft on loopback, under a ledger of its own that is
 // thrown away, and asks it with the real client: every sampled member of the
 // new layer has to be found with what was exposed, a random stranger must not.
-func (x *Index) selfCheck(ctx context.Context, st *check.Statement, sealed *Sealed) error {
-	raw, err := st.Canonical()
+func (x *Index) selfCheck(ctx context.Context, keys *files.Keys, st *check.Statement, sealed *Sealed) error {
+	skey, vkey, err := note.GenerateKey(rand.Reader, "self-check.invalid")
 	if err != nil {
 		return err
 	}
-	skey, vkey, err := note.GenerateKey(rand.Reader, "self-check.invalid")
+	draft := *st
+	draft.Ledger = &check.Signing{Key: check.VKeyHash(vkey), Next: st.Ledger.Key}
+	draft.Expires = check.At(st.Time.Add(life("")))
+	st = &draft
+	raw, err := st.Canonical()
 	if err != nil {
 		return err
 	}
@@ -44,8 +49,9 @@ func (x *Index) selfCheck(ctx context.Context, st *check.Statement, sealed *Seal
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrSelfCheck, err)
 	}
-	h := &Handler{x: x, limit: func(*http.Request, int) (time.Duration, bool) { return 0, true }, pinned: snap}
-	server := &http.Server{Handler: h.Mux()}
+	h := &Host{x: x, pinned: snap}
+	e := NewEvaluator(keys, func(*http.Request, int) (time.Duration, bool) { return 0, true }, h.Keys)
+	server := &http.Server{Handler: h.Mux(e)}
 	go server.Serve(l)
 	defer server.Shutdown(context.WithoutCancel(ctx)) // and no handler reads the layers any more
 

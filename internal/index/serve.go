@@ -2,25 +2,20 @@ package index
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/go-json-experiment/json"
-
 	"shirase/check"
 	"shirase/internal/web"
 )
-
-// maxEvaluate bounds the body of an evaluation, in bytes.
-const maxEvaluate = 4 << 10
 
 // freshFor is how long a server goes on with what it knows before it looks for
 // a newer statement.
@@ -29,25 +24,19 @@ const freshFor = time.Second
 // lookFor bounds the look for a newer statement.
 const lookFor = 5 * time.Second
 
-// goodFor is how long the layers of a statement are served after the next one.
-const goodFor = 5 * time.Minute
+// heldFor is how long the layers of a snapshot stay open after the next one: whoever holds it has ended by then.
+const heldFor = time.Hour
 
-// Limit decides whether a request may have n elements evaluated; where it may
-// not, it says how long to wait.
-type Limit func(r *http.Request, n int) (retry time.Duration, ok bool)
-
-// Handler serves the check: statement, evaluations, buckets, layers. Any
-// number of them may serve one store.
-type Handler struct {
+// Host serves what is published: statement, buckets, layers. It has no key
+// (docs/PROTOCOL.md section 1). Any number of them may serve one store.
+type Host struct {
 	x      *Index
 	log    Log
-	limit  Limit
 	pinned *snapshot // a draft under self-check; nil for what is published
 
 	mu      sync.Mutex
 	current atomic.Pointer[snapshot]
-	before  atomic.Pointer[snapshot] // the one before, for clients that are in the middle of a check
-	forced  atomic.Int64             // when a look for a newer statement was forced last
+	forced  atomic.Int64 // when a look for a newer statement was forced last
 	buffers sync.Pool
 }
 
@@ -55,40 +44,57 @@ type Handler struct {
 type Log struct {
 	Served func(ctx context.Context) (size int64, err error)                // how many entries are public
 	Proof  func(ctx context.Context, index int64) (proof []byte, err error) // a c2sp.org/tlog-proof@v1 of one of them
+
+	// Witnessed says by when a quorum of witnesses had cosigned what is public; wanted is false where none is wanted. May be nil.
+	Witnessed func() (since time.Time, wanted bool, err error)
 }
 
-// NewHandler makes a handler for what is published in log.
-func NewHandler(x *Index, log Log, limit Limit) *Handler {
-	return &Handler{x: x, log: log, limit: limit}
+// NewHost makes a host of what is published in log.
+func NewHost(x *Index, log Log) *Host {
+	return &Host{x: x, log: log}
 }
 
-// Mux routes the check's paths (docs/PROTOCOL.md).
-func (h *Handler) Mux() *http.ServeMux {
+// Mux routes the check's paths (docs/PROTOCOL.md section 8). e is nil where evaluations are answered by another process: a
+// proxy leads their path there, and who comes here all the same is told that there is no key.
+func (h *Host) Mux(e *Evaluator) *http.ServeMux {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /check/v1/statement", h.statement)
-	mux.HandleFunc("POST /check/v1/evaluate", h.evaluate)
-	mux.HandleFunc("GET /check/v1/layers/{layer}/buckets/{bucket}", h.bucket)
-	mux.HandleFunc("GET /check/v1/layers/{layer}", h.layer)
+	const layer = "/check/v1/layers/{layer}"
+	for path, serve := range map[string]http.HandlerFunc{"/check/v1/statement": h.statement, layer: h.layer,
+		layer + "/buckets/{bucket}": h.bucket, layer + "/groups/{bits}/{group}": h.group} {
+		mux.HandleFunc("GET "+path, serve)
+		onlyMethods(mux, path, "GET, HEAD")
+	}
+	if e != nil {
+		e.mount(mux)
+	} else {
+		mux.HandleFunc(evaluatePath, noKey)
+	}
+	unknownPath(mux)
+	return mux
+}
+
+func onlyMethods(mux *http.ServeMux, path, methods string) {
+	mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Allow", methods)
+		problem(w, r, http.StatusMethodNotAllowed, "method", "This path takes "+methods+".")
+	})
+}
+
+func unknownPath(mux *http.ServeMux) {
 	mux.HandleFunc("/check/v1/", func(w http.ResponseWriter, r *http.Request) {
 		problem(w, r, http.StatusNotFound, "unknown-path", "The check has no such path.")
 	})
-	for path, methods := range map[string]string{"statement": "GET, HEAD", "evaluate": "POST",
-		"layers/{layer}": "GET, HEAD", "layers/{layer}/buckets/{bucket}": "GET, HEAD"} {
-		mux.HandleFunc("/check/v1/"+path, func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Allow", methods)
-			problem(w, r, http.StatusMethodNotAllowed, "method", "This path takes "+methods+".")
-		})
-	}
-	return mux
 }
 
 // snapshot is what a server needs to answer under one statement.
 type snapshot struct {
 	st       *check.Statement
-	body     []byte // of GET /check/v1/statement
+	raw      []byte                 // its bytes
+	at       int64                  // its entry in the ledger
+	body     atomic.Pointer[proven] // of GET /check/v1/statement
 	until    atomic.Int64
-	layers   map[check.Hash]*Layer // served and source layers that could be opened
-	keys     map[string]*check.EvaluatorKey
+	layers   map[check.Hash]*Layer // served and source layers that could be opened, and those that left the statement lately
+	keys     []check.Key           // that layers are sealed under
 	missing  map[check.Hash]error
 	closeAll sync.Once
 }
@@ -96,23 +102,15 @@ type snapshot struct {
 // snapshot opens everything a statement speaks of. A layer that cannot be
 // opened is left out and named; the rest is served.
 func (x *Index) snapshot(st *check.Statement, raw []byte, proof string) (*snapshot, error) {
-	s := &snapshot{st: st, layers: map[check.Hash]*Layer{}, keys: map[string]*check.EvaluatorKey{}, missing: map[check.Hash]error{}}
-	var err error
-	s.body, err = json.Marshal(struct {
-		Statement check.Bytes `json:"statement"`
-		Proof     string      `json:"proof"`
-	}{raw, proof})
-	if err != nil {
+	s := &snapshot{st: st, raw: raw, layers: map[check.Hash]*Layer{}, missing: map[check.Hash]error{}}
+	if err := s.prove(cosigned{}, proof); err != nil {
 		return nil, err
 	}
 	for i := range st.Layers {
 		l := &st.Layers[i]
 		key := st.Key(l.Key)
-		if s.keys[key.ID] == nil {
-			if s.keys[key.ID], err = x.evaluator(*key); err != nil {
-				s.close()
-				return nil, err
-			}
+		if !s.uses(key.ID) {
+			s.keys = append(s.keys, *key)
 		}
 		x.openInto(s, l.Root, key.LocatorBits, l.N)
 		for _, src := range l.Sources {
@@ -120,6 +118,10 @@ func (x *Index) snapshot(st *check.Statement, raw []byte, proof string) (*snapsh
 		}
 	}
 	return s, nil
+}
+
+func (s *snapshot) uses(key string) bool {
+	return slices.ContainsFunc(s.keys, func(k check.Key) bool { return k.ID == key })
 }
 
 func (x *Index) openInto(s *snapshot, root check.Hash, locatorBits int, n int64) {
@@ -148,7 +150,7 @@ func (s *snapshot) close() {
 
 // now gives the snapshot of the newest statement, looking for a newer one at
 // most once a second.
-func (h *Handler) now(ctx context.Context) (*snapshot, error) {
+func (h *Host) now(ctx context.Context) (*snapshot, error) {
 	if h.pinned != nil {
 		return h.pinned, nil
 	}
@@ -184,7 +186,7 @@ func (h *Handler) now(ctx context.Context) (*snapshot, error) {
 // again looks for a newer statement at once, where a client speaks of something
 // that the current one does not: another server of this store may have
 // published it. At most every 50 ms.
-func (h *Handler) again(ctx context.Context) *snapshot {
+func (h *Host) again(ctx context.Context) *snapshot {
 	s := h.current.Load()
 	if s == nil || h.pinned != nil {
 		return h.pinned
@@ -199,7 +201,7 @@ func (h *Handler) again(ctx context.Context) *snapshot {
 	return h.current.Load()
 }
 
-func (h *Handler) refresh(ctx context.Context, old *snapshot) (*snapshot, error) {
+func (h *Host) refresh(ctx context.Context, old *snapshot) (*snapshot, error) {
 	size, err := h.log.Served(ctx)
 	if err != nil {
 		return nil, err
@@ -210,8 +212,15 @@ func (h *Handler) refresh(ctx context.Context, old *snapshot) (*snapshot, error)
 	}
 	until := h.x.now().Add(freshFor).UnixNano()
 	if old != nil && old.st.Seq == seq {
+		if err := h.renew(ctx, old, size); err != nil {
+			return nil, err
+		}
 		old.until.Store(until)
 		return old, nil
+	}
+	by, err := h.provable(size)
+	if err != nil {
+		return nil, err
 	}
 	st, raw, at, err := h.x.statementBelow(ctx, size)
 	if err != nil {
@@ -225,22 +234,26 @@ func (h *Handler) refresh(ctx context.Context, old *snapshot) (*snapshot, error)
 	if err != nil {
 		return nil, err
 	}
+	s.at = at
+	s.body.Load().by = by
+	if err := h.x.openLeft(ctx, s); err != nil {
+		s.close()
+		return nil, err
+	}
 	for root, err := range s.missing {
 		slog.Error("a layer is not served", "layer", root.String(), "error", err)
 	}
 	s.until.Store(until)
 	h.current.Store(s)
-	h.before.Store(old)
 	if old != nil {
-		time.AfterFunc(goodFor, func() { h.before.CompareAndSwap(old, nil) })
-		time.AfterFunc(goodFor+time.Hour, old.close) // whoever holds it has ended by then
+		time.AfterFunc(heldFor, old.close)
 	}
 	return s, nil
 }
 
 // Ready opens what is published, and says what is in the way of serving it.
 // Nothing published is nothing in the way.
-func (h *Handler) Ready(ctx context.Context) error {
+func (h *Host) Ready(ctx context.Context) error {
 	if _, err := h.now(ctx); err != nil && !errors.Is(err, ErrNone) {
 		return fmt.Errorf("serve the index: %w", err)
 	}
@@ -248,7 +261,7 @@ func (h *Handler) Ready(ctx context.Context) error {
 }
 
 // Statement gives the statement that is public now, or nil where there is none: pages and the check speak of one moment.
-func (h *Handler) Statement(ctx context.Context) *check.Statement {
+func (h *Host) Statement(ctx context.Context) *check.Statement {
 	if s := h.current.Load(); s != nil {
 		s.until.Store(0)
 	}
@@ -259,82 +272,32 @@ func (h *Handler) Statement(ctx context.Context) *check.Statement {
 	return s.st
 }
 
-func (h *Handler) statement(w http.ResponseWriter, r *http.Request) {
+// Keys is the [InUse] of an evaluator in the same process. Errors: ErrNone.
+func (h *Host) Keys(ctx context.Context, id string) ([]check.Key, error) {
+	s, err := h.now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if id != "" && !s.uses(id) {
+		s = h.again(ctx)
+	}
+	return s.keys, nil
+}
+
+func (h *Host) statement(w http.ResponseWriter, r *http.Request) {
 	s, ok := h.ready(w, r)
-	if !ok {
+	if !ok || !h.witnessed(w, r) {
 		return
 	}
 	w.Header().Set("Cache-Control", "no-cache") // an older copy would look like a rollback
-	send(w, "application/json", s.body)
-}
-
-func (h *Handler) evaluate(w http.ResponseWriter, r *http.Request) {
-	s, ok := h.ready(w, r)
-	if !ok {
-		return
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxEvaluate))
-	if err != nil {
-		problem(w, r, http.StatusRequestEntityTooLarge, "too-large", "The body is longer than an evaluation can be.")
-		return
-	}
-	var req check.EvaluateRequest
-	if err := json.Unmarshal(body, &req, json.RejectUnknownMembers(true)); err != nil {
-		problem(w, r, http.StatusBadRequest, "malformed", `The body is not {"key":...,"blinded":[...]} with base64url elements.`)
-		return
-	}
-	if len(req.Blinded) < 1 || len(req.Blinded) > check.MaxBatch {
-		problem(w, r, http.StatusBadRequest, "batch", "An evaluation takes 1 to 16 elements.")
-		return
-	}
-	key := s.keys[req.Key]
-	if key == nil {
-		key = h.again(r.Context()).keys[req.Key]
-	}
-	if key == nil {
-		problem(w, r, http.StatusNotFound, "unknown-key", "The published statement has no such key. Get the statement again.")
-		return
-	}
-	if retry, ok := h.limit(r, len(req.Blinded)); !ok {
-		web.Problem{Status: http.StatusTooManyRequests, Code: "too-many", RetryAfter: max(retry, time.Second),
-			Detail: "Too many checks from your network, or in all. Come back after the time given."}.Write(w, r)
-		return
-	}
-	blinded := make([][]byte, len(req.Blinded))
-	for i, b := range req.Blinded {
-		blinded[i] = b
-	}
-	evaluated, proof, err := key.Evaluate(blinded)
-	if err != nil {
-		problem(w, r, http.StatusBadRequest, "element", "An element is malformed, not canonical or the identity. Nothing was evaluated.")
-		return
-	}
-	w.Header().Set("Cache-Control", "no-store")
-	send(w, "application/json", evaluateReply(evaluated, proof))
-}
-
-// evaluateReply writes {"evaluated":[...],"proof":...}.
-func evaluateReply(evaluated [][]byte, proof []byte) []byte {
-	b := make([]byte, 0, 128+len(evaluated)*48)
-	b = append(b, `{"evaluated":[`...)
-	for i, e := range evaluated {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = append(b, '"')
-		b = base64.RawURLEncoding.AppendEncode(b, e)
-		b = append(b, '"')
-	}
-	b = append(b, `],"proof":"`...)
-	b = base64.RawURLEncoding.AppendEncode(b, proof)
-	return append(b, `"}`...)
+	send(w, "application/json", s.body.Load().body)
 }
 
 // immutable is said of what has its hash in its name: any cache may keep it
 // and none may transform it.
 const immutable = "public, max-age=31536000, immutable, no-transform"
 
-func (h *Handler) bucket(w http.ResponseWriter, r *http.Request) {
+func (h *Host) bucket(w http.ResponseWriter, r *http.Request) {
 	l, ok := h.open(w, r)
 	if !ok {
 		return
@@ -345,27 +308,84 @@ func (h *Handler) bucket(w http.ResponseWriter, r *http.Request) {
 		problem(w, r, http.StatusNotFound, "unknown-bucket", "This layer has no such bucket.")
 		return
 	}
+	h.sendBuckets(w, r, l, number, 1)
+}
+
+// maxGroup bounds a group of buckets, in bytes.
+const maxGroup = 32 << 20
+
+// group gives neighbouring buckets, one after the other: all whose numbers begin with the bits that a client shows.
+func (h *Host) group(w http.ResponseWriter, r *http.Request) {
+	l, ok := h.open(w, r)
+	if !ok {
+		return
+	}
+	info := l.Info()
+	bits, err := strconv.ParseUint(r.PathValue("bits"), 10, 8)
+	if err != nil || strconv.FormatUint(bits, 10) != r.PathValue("bits") || int(bits) > info.Bits {
+		problem(w, r, http.StatusNotFound, "unknown-bucket", "A group of this layer is named by fewer bits than a bucket, or as many.")
+		return
+	}
+	number, err := check.ParseBucketName(r.PathValue("group"), int(bits))
+	if err != nil {
+		problem(w, r, http.StatusNotFound, "unknown-bucket", "This layer has no such group.")
+		return
+	}
+	n := int64(1) << (info.Bits - int(bits))
+	if n*int64(info.Pad) > maxGroup {
+		problem(w, r, http.StatusNotFound, "unknown-bucket", "This group is larger than any that is given.")
+		return
+	}
+	h.sendBuckets(w, r, l, number*n, n)
+}
+
+// sendBuckets answers with the responses of n buckets from first on. All are verified before the first byte leaves: what is
+// sound may be kept by caches for a year, and what is not must not be.
+func (h *Host) sendBuckets(w http.ResponseWriter, r *http.Request, l *Layer, first, n int64) {
+	info := l.Info()
 	buf, _ := h.buffers.Get().(*[]byte)
 	if buf == nil {
 		buf = new([]byte)
 	}
 	defer h.buffers.Put(buf)
-	var damage error
-	if *buf, damage, err = l.bucket((*buf)[:0], number); err != nil {
-		slog.Error("read a bucket", "layer", info.Root.String(), "error", err)
-		problem(w, r, http.StatusServiceUnavailable, "layer-damaged", "This part of the index cannot be read.")
+	w.Header().Set("Cache-Control", immutable)
+	for i := range n {
+		if n > 1 && l.isSure(first+i) {
+			continue
+		}
+		var damage, err error
+		if *buf, damage, err = l.bucket((*buf)[:0], first+i); err != nil {
+			slog.Error("read a bucket", "layer", info.Root.String(), "error", err)
+			problem(w, r, http.StatusServiceUnavailable, "layer-damaged", "This part of the index cannot be read.")
+			return
+		}
+		if damage != nil { // the client finds it too; what is published must not seem to be nothing
+			slog.Error("a bucket is damaged", "layer", info.Root.String())
+			w.Header().Set("Cache-Control", "no-store")
+		}
+	}
+	if n == 1 {
+		send(w, "application/octet-stream", *buf)
 		return
 	}
-	w.Header().Set("Cache-Control", immutable)
-	if damage != nil { // the client finds it too; what is published must not seem to be nothing
-		slog.Error("a bucket is damaged", "layer", info.Root.String())
-		w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Content-Type", "application/octet-stream")
+	w.Header().Set("Content-Length", strconv.FormatInt(n*int64(info.Pad), 10))
+	if r.Method == http.MethodHead {
+		return
 	}
-	send(w, "application/octet-stream", *buf)
+	for i := range n {
+		var err error
+		if *buf, err = l.AppendBucket((*buf)[:0], first+i, info.Pad); err == nil {
+			_, err = w.Write(*buf)
+		}
+		if err != nil {
+			panic(http.ErrAbortHandler) // the length was promised
+		}
+	}
 }
 
 // layer gives a whole layer file, so that anyone can count and fold again.
-func (h *Handler) layer(w http.ResponseWriter, r *http.Request) {
+func (h *Host) layer(w http.ResponseWriter, r *http.Request) {
 	l, ok := h.open(w, r)
 	if !ok {
 		return
@@ -376,7 +396,7 @@ func (h *Handler) layer(w http.ResponseWriter, r *http.Request) {
 }
 
 // open finds the layer that a path names.
-func (h *Handler) open(w http.ResponseWriter, r *http.Request) (*Layer, bool) {
+func (h *Host) open(w http.ResponseWriter, r *http.Request) (*Layer, bool) {
 	s, ok := h.ready(w, r)
 	if !ok {
 		return nil, false
@@ -392,9 +412,6 @@ func (h *Handler) open(w http.ResponseWriter, r *http.Request) (*Layer, bool) {
 	if l := h.again(r.Context()).layers[root]; l != nil {
 		return l, true
 	}
-	if before := h.before.Load(); before != nil && before.layers[root] != nil {
-		return before.layers[root], true
-	}
 	if s.missing[root] != nil {
 		problem(w, r, http.StatusServiceUnavailable, "layer-damaged", "This layer is damaged and not served.")
 		return nil, false
@@ -403,18 +420,23 @@ func (h *Handler) open(w http.ResponseWriter, r *http.Request) (*Layer, bool) {
 	return nil, false
 }
 
-func (h *Handler) ready(w http.ResponseWriter, r *http.Request) (*snapshot, bool) {
+func (h *Host) ready(w http.ResponseWriter, r *http.Request) (*snapshot, bool) {
 	s, err := h.now(r.Context())
-	switch {
-	case errors.Is(err, ErrNone):
-		problem(w, r, http.StatusNotFound, "nothing-published", "Nothing has been published yet.")
-		return nil, false
-	case err != nil:
-		slog.Error("serve the index", "error", err)
-		problem(w, r, http.StatusServiceUnavailable, "unavailable", "The index cannot be served at the moment.")
+	if err != nil {
+		refuse(w, r, err)
 		return nil, false
 	}
 	return s, true
+}
+
+// refuse answers where what is published cannot be told.
+func refuse(w http.ResponseWriter, r *http.Request, err error) {
+	if errors.Is(err, ErrNone) {
+		problem(w, r, http.StatusNotFound, "nothing-published", "Nothing has been published yet.")
+		return
+	}
+	slog.Error("serve the index", "error", err)
+	problem(w, r, http.StatusServiceUnavailable, "unavailable", "The index cannot be served at the moment.")
 }
 
 func send(w http.ResponseWriter, contentType string, body []byte) {

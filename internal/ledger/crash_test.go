@@ -39,7 +39,13 @@ func child(args []string, step func()) error {
 		return err
 	}
 	dir.Watch(step)
-	l, err := New(ctx, db, dir, skey)
+	var w Witnesses
+	if len(args) > 3 { // as a quorum of witnesses wants it
+		if w, err = ParseWitnesses(args[3]); err != nil {
+			return err
+		}
+	}
+	l, err := New(ctx, db, dir, skey, w)
 	if err != nil {
 		return err
 	}
@@ -181,7 +187,7 @@ func TestServers(t *testing.T) {
 			dir := openDir(t, path)
 			wg.Go(func() {
 				<-start
-				l, err := New(t.Context(), db, dir, skey)
+				l, err := New(t.Context(), db, dir, skey, Witnesses{})
 				if err != nil {
 					t.Error(err)
 					return
@@ -345,9 +351,9 @@ func TestFork(t *testing.T) {
 			return err
 		}))
 		refused("Sync", l.Sync(t.Context()))
-		_, err := New(t.Context(), db, dir, skey)
+		_, err := New(t.Context(), db, dir, skey, Witnesses{})
 		refused("New", err)
-		_, err = New(t.Context(), sqlite(t), dir, skey)
+		_, err = New(t.Context(), sqlite(t), dir, skey, Witnesses{})
 		refused("New on an empty database", err)
 
 		// Another history of the same length or more.
@@ -362,7 +368,7 @@ func TestFork(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		_, err = New(t.Context(), other, dir, skey)
+		_, err = New(t.Context(), other, dir, skey, Witnesses{})
 		refused("New on another history", err)
 		if r, err := Verify(t.Context(), dir, vkey, other, nil); !errors.Is(err, ErrDamaged) {
 			t.Errorf("Verify against another history: %v, %+v", err, r)
@@ -383,13 +389,13 @@ func TestKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, key := range []string{"", "x", vkey, otherKey, strings.Replace(skey, testOrigin, "example.com/other", 1), skey[:len(skey)-4]} {
-		if _, err := New(t.Context(), db, dir, key); err == nil {
+		if _, err := New(t.Context(), db, dir, key, Witnesses{}); err == nil {
 			t.Errorf("opened with the key %q", key)
 		} else if len(key) > 20 && strings.Contains(err.Error(), skey[len(skey)-20:]) {
 			t.Errorf("the error tells the key: %v", err)
 		}
 	}
-	if _, err := New(t.Context(), db, dir, "  "+skey+"\n"); err != nil {
+	if _, err := New(t.Context(), db, dir, "  "+skey+"\n", Witnesses{}); err != nil {
 		t.Error(err)
 	}
 	if _, err := Verify(t.Context(), dir, otherVKey, nil, nil); !errors.Is(err, ErrDamaged) {
@@ -413,7 +419,7 @@ func TestKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n, err := note.Open(signed, note.VerifierList(l.verifier))
+	n, err := note.Open(signed, note.VerifierList(l.ring.Load().verifier))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -421,14 +427,14 @@ func TestKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := openCheckpoint(both, l.verifier); err != nil {
+	if _, err := openCheckpoint(both, l.ring.Load().verifier); err != nil {
 		t.Errorf("cosigned: %v", err)
 	}
 	alone, err := note.Sign(&note.Note{Text: n.Text}, witness)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := openCheckpoint(alone, l.verifier); !errors.Is(err, ErrDamaged) {
+	if _, err := openCheckpoint(alone, l.ring.Load().verifier); !errors.Is(err, ErrDamaged) {
 		t.Errorf("signed by another: %v", err)
 	}
 	// The last digit of the signature has two unused bits.
@@ -436,10 +442,10 @@ func TestKeys(t *testing.T) {
 	last := len(signed) - len("x=\n")
 	respelt := bytes.Clone(signed)
 	respelt[last] = digits[strings.IndexByte(digits, signed[last])|1]
-	if _, err := note.Open(respelt, note.VerifierList(l.verifier)); err != nil || bytes.Equal(respelt, signed) {
+	if _, err := note.Open(respelt, note.VerifierList(l.ring.Load().verifier)); err != nil || bytes.Equal(respelt, signed) {
 		t.Fatalf("the signature in another spelling: %v", err)
 	}
-	if _, err := openCheckpoint(respelt, l.verifier); !errors.Is(err, ErrDamaged) {
+	if _, err := openCheckpoint(respelt, l.ring.Load().verifier); !errors.Is(err, ErrDamaged) {
 		t.Errorf("the signature in another spelling: %v", err)
 	}
 }

@@ -286,7 +286,7 @@ func TestEditedRow(t *testing.T) {
 func dump(t *testing.T, db *store.DB) map[string][][]any {
 	t.Helper()
 	out := map[string][][]any{}
-	for _, table := range []string{"ledger_head", "ledger_leaves", "ledger_data", "ledger_hashes"} {
+	for _, table := range []string{"ledger_head", "ledger_leaves", "ledger_data", "ledger_hashes", "ledger_witness", "ledger_key"} {
 		rows, err := db.QueryContext(t.Context(), "SELECT * FROM "+table)
 		if err != nil {
 			t.Fatal(err)

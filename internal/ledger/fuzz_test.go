@@ -42,7 +42,7 @@ func FuzzHandlerPath(f *testing.F) {
 		f.Add(path)
 	}
 	f.Fuzz(func(t *testing.T, path string) {
-		body, _, _, err := l.resource(path)
+		body, _, _, err := l.resource(t.Context(), path)
 		if err != nil && !errors.Is(err, ErrNotFound) || bytes.Equal(body, []byte("secret")) {
 			t.Fatalf("%q: %q, %v", path, body, err)
 		}
@@ -66,9 +66,8 @@ func FuzzCheckpoint(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	l := &Ledger{signer: signer, verifier: verifier}
 	tree := tlog.Tree{N: 7, Hash: tlog.RecordHash([]byte("x"))}
-	c, err := l.sign(tree)
+	c, err := (&ring{signer: signer, verifier: verifier}).sign(tree)
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -13,9 +13,10 @@
 // SQL decides, files publish. [Ledger.Append] runs in the transaction that
 // publishes a statement or a notice: leaf, data, tree hashes and the newly
 // signed checkpoint become true together with it or not at all. [Ledger.Sync]
-// then writes what SQL says to files: data, entry bundles, tiles, and the
+// then has the witnesses cosign it, where there are some ([Witnesses]), and writes
+// what SQL says to files: data, entry bundles, tiles, and the
 // checkpoint last, so that a checkpoint is never seen before everything it
-// covers is durable. The transaction that writes the checkpoint's file also
+// covers is durable, and nothing is seen before a quorum has cosigned it. The transaction that writes the checkpoint's file also
 // tells the followers, so that what an entry says is shown from then on, and
 // nowhere before ([Ledger.Served]). Whatever is killed between the two is made up for by the
 // next Sync; [New] runs one. Ed25519 signatures are deterministic, so the
@@ -47,6 +48,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"filippo.io/torchwood"
 	"golang.org/x/mod/sumdb/note"
@@ -90,22 +92,35 @@ var migrations embed.FS
 // A Ledger is one log: its database, its files and its signing key. It is
 // safe for concurrent use, and any number of processes may hold the same.
 type Ledger struct {
-	db       *store.DB
-	dir      *files.Dir
-	signer   note.Signer
-	verifier note.Verifier
-	vkey     string
+	db   *store.DB
+	dir  *files.Dir
+	ring atomic.Pointer[ring]
+	load func(vkey string) (skey string, err error) // of a key that another process has changed to; may be nil
+
+	witnesses Witnesses
+	patience  time.Duration // with one witness
+	now       func() time.Time
 
 	follow []Follower
 
 	syncing sync.Mutex
 	seen    atomic.Pointer[checkpoint] // the newest published one read
+
+	telling sync.Mutex
+	failing map[string]string // why each witness failed last, by its name
 }
 
 // checkpoint is a verified signed checkpoint.
 type checkpoint struct {
 	signed []byte
 	tlog.Tree
+	since time.Time // by when a quorum of witnesses had cosigned it; zero without one
+}
+
+// text is what is signed of it: the note without its signatures.
+func (c checkpoint) text() string {
+	text, _, _ := strings.Cut(string(c.signed), "\n\n")
+	return text + "\n"
 }
 
 // NewKey makes a signing key for a log with the given origin, the name that
@@ -155,74 +170,120 @@ type Follower func(ctx context.Context, tx *sql.Tx, size int64) error
 
 // New opens the log in db and dir, making an empty one where there is none,
 // and finishes what an interrupted [Ledger.Sync] left undone, with the
-// followers. signerKey is the skey of [NewKey]; ErrKey where the log was begun
-// with another.
-func New(ctx context.Context, db *store.DB, dir *files.Dir, signerKey string, follow ...Follower) (*Ledger, error) {
-	signerKey = strings.TrimSpace(signerKey)
-	signer, err := note.NewSigner(signerKey)
-	if err != nil {
-		return nil, fmt.Errorf("ledger: reading the signing key: %w", ErrKey) // err may quote it
-	}
-	vkey, err := PublicKey(signerKey)
+// followers; it asks no witness for that. signerKey is the skey of [NewKey];
+// ErrKey where another key signs the log.
+func New(ctx context.Context, db *store.DB, dir *files.Dir, signerKey string, witnesses Witnesses, follow ...Follower) (*Ledger, error) {
+	r, err := newRing(signerKey)
 	if err != nil {
 		return nil, err
 	}
-	verifier, err := note.NewVerifier(vkey)
-	if err != nil {
-		return nil, fmt.Errorf("ledger: reading the signing key: %w", err)
+	return newLedger(ctx, db, dir, r, witnesses, follow)
+}
+
+// NewWithout opens a log without its signing key: it can be read, and changed to
+// its next key ([Ledger.Succeed]). ErrKey where there is none.
+func NewWithout(ctx context.Context, db *store.DB, dir *files.Dir, witnesses Witnesses, follow ...Follower) (*Ledger, error) {
+	return newLedger(ctx, db, dir, nil, witnesses, follow)
+}
+
+func newLedger(ctx context.Context, db *store.DB, dir *files.Dir, r *ring, witnesses Witnesses, follow []Follower) (*Ledger, error) {
+	l := &Ledger{db: db, dir: dir, follow: follow, witnesses: witnesses, patience: patience, now: time.Now, failing: map[string]string{}}
+	if r != nil {
+		l.ring.Store(r)
 	}
-	l := &Ledger{db: db, dir: dir, signer: signer, verifier: verifier, vkey: vkey, follow: follow}
 	if err := l.open(ctx); err != nil {
-		return nil, fmt.Errorf("ledger: opening %s: %w", l.Origin(), err)
+		return nil, fmt.Errorf("ledger: opening: %w", err)
 	}
 	return l, nil
 }
 
-func (l *Ledger) open(ctx context.Context) error {
+// Migrate brings the log's tables up to date, as [New] does, and touches nothing
+// in them: what is to be verified is not mended.
+func Migrate(ctx context.Context, db *store.DB) error {
 	sub, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return err
 	}
-	if err := l.db.Migrate(ctx, "ledger", sub); err != nil {
+	return db.Migrate(ctx, "ledger", sub)
+}
+
+func (l *Ledger) open(ctx context.Context) error {
+	if err := Migrate(ctx, l.db); err != nil {
 		return err
 	}
 	// A log begins with a signed checkpoint of the empty tree, unless files
 	// hold a log already: then this is not its database.
-	err = l.db.Update(ctx, func(tx *sql.Tx) error {
-		empty, err := l.sign(tlog.Tree{N: 0, Hash: sha256.Sum256(nil)}) // RFC 6962, section 2.1
+	r := l.ring.Load()
+	if r == nil {
+		r = &ring{}
+		l.ring.Store(r)
+	} else {
+		err := l.db.Update(ctx, func(tx *sql.Tx) error {
+			empty, err := l.empty()
+			if err != nil {
+				return err
+			}
+			if _, err = tx.ExecContext(ctx, `INSERT INTO ledger_head (id, vkey, size, checkpoint)
+				VALUES (1, $1, 0, $2) ON CONFLICT DO NOTHING`, r.vkey, empty.signed); err != nil {
+				return err
+			}
+			_, err = tx.ExecContext(ctx, `INSERT INTO ledger_key (n, vkey, next) SELECT 1, vkey, '' FROM ledger_head WHERE NOT EXISTS (SELECT 1 FROM ledger_key)`)
+			return err
+		})
 		if err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `INSERT INTO ledger_head (id, vkey, size, checkpoint)
-			VALUES (1, $1, 0, $2) ON CONFLICT DO NOTHING`, l.vkey, empty.signed)
-		return err
-	})
-	if err != nil {
+	}
+	given := r.vkey
+	if err := l.turn(ctx, l.db); err != nil {
 		return err
 	}
-	return l.Sync(ctx)
+	if now := l.VKey(); now != given && given != "" {
+		return &keyError{now}
+	}
+	if given == "" && l.VKey() == "" {
+		return ErrKey // there is no log yet
+	}
+	if l.ring.Load().signer == nil {
+		return nil
+	}
+	return l.resume(ctx)
 }
 
 // VKey returns the public key that checkpoints verify under, in the text form
 // of c2sp.org/signed-note.
-func (l *Ledger) VKey() string { return l.vkey }
+func (l *Ledger) VKey() string { return l.ring.Load().vkey }
 
 // Origin returns the name in the log's checkpoints.
-func (l *Ledger) Origin() string { return l.signer.Name() }
+func (l *Ledger) Origin() string { return l.ring.Load().verifier.Name() }
 
 // sign returns the signed checkpoint of tree.
-func (l *Ledger) sign(tree tlog.Tree) (checkpoint, error) {
-	text := torchwood.Checkpoint{Origin: l.Origin(), Tree: tree}.String()
-	signed, err := note.Sign(&note.Note{Text: text}, l.signer)
+func (l *Ledger) sign(tree tlog.Tree) (checkpoint, error) { return l.ring.Load().sign(tree) }
+
+func (r *ring) sign(tree tlog.Tree) (checkpoint, error) {
+	if r.signer == nil {
+		return checkpoint{}, &keyError{r.vkey}
+	}
+	text := torchwood.Checkpoint{Origin: r.signer.Name(), Tree: tree}.String()
+	signed, err := note.Sign(&note.Note{Text: text}, r.signer)
 	if err != nil {
 		return checkpoint{}, fmt.Errorf("signing a checkpoint: %w", err)
 	}
-	return checkpoint{signed, tree}, nil
+	return checkpoint{signed: signed, Tree: tree}, nil
 }
 
-// openCheckpoint verifies a signed checkpoint of the log with verifier v.
-func openCheckpoint(signed []byte, v note.Verifier) (checkpoint, error) {
-	policy := torchwood.ThresholdPolicy(2, torchwood.OriginPolicy(v.Name()), torchwood.SingleVerifierPolicy(v))
+// empty returns the signed checkpoint of the tree without entries (RFC 6962, section 2.1).
+func (l *Ledger) empty() (checkpoint, error) {
+	return l.sign(tlog.Tree{N: 0, Hash: sha256.Sum256(nil)})
+}
+
+// openCheckpoint verifies a signed checkpoint of the log with one of its keys.
+func openCheckpoint(signed []byte, keys ...note.Verifier) (checkpoint, error) {
+	var each []torchwood.Policy
+	for _, v := range keys {
+		each = append(each, torchwood.SingleVerifierPolicy(v))
+	}
+	policy := torchwood.ThresholdPolicy(2, torchwood.OriginPolicy(keys[0].Name()), torchwood.ThresholdPolicy(1, each...))
 	c, n, err := torchwood.VerifyCheckpoint(signed, policy)
 	if err != nil {
 		return checkpoint{}, fmt.Errorf("%w: %v", ErrDamaged, err)
@@ -234,7 +295,7 @@ func openCheckpoint(signed []byte, v note.Verifier) (checkpoint, error) {
 			return checkpoint{}, fmt.Errorf("%w: %v", ErrDamaged, err)
 		}
 	}
-	return checkpoint{signed, c.Tree}, nil
+	return checkpoint{signed: signed, Tree: c.Tree}, nil
 }
 
 // Append adds data to the log in the caller's transaction (see
@@ -251,15 +312,22 @@ func (l *Ledger) Append(ctx context.Context, tx *sql.Tx, kind string, data []byt
 	if len(data) > MaxData {
 		return 0, hash, fmt.Errorf("ledger: appending a %s of %d bytes: %w", kind, len(data), ErrTooLarge)
 	}
-	hash = sha256.Sum256(data)
-	index, err = l.append(ctx, tx, kind, hash, data)
+	index, hash, err = l.enter(ctx, tx, nil, kind, data)
 	if err != nil {
 		return 0, hash, fmt.Errorf("ledger: appending a %s: %w", kind, err)
 	}
 	return index, hash, nil
 }
 
-func (l *Ledger) append(ctx context.Context, tx *sql.Tx, kind string, hash [32]byte, data []byte) (int64, error) {
+// enter appends under a key that follows the current one, or under that where to
+// is nil.
+func (l *Ledger) enter(ctx context.Context, tx *sql.Tx, to *ring, kind string, data []byte) (index int64, hash [32]byte, err error) {
+	hash = sha256.Sum256(data)
+	index, err = l.append(ctx, tx, to, kind, hash, data)
+	return index, hash, err
+}
+
+func (l *Ledger) append(ctx context.Context, tx *sql.Tx, to *ring, kind string, hash [32]byte, data []byte) (int64, error) {
 	// First of all: this takes the lock.
 	var n int64
 	var vkey string
@@ -269,10 +337,19 @@ func (l *Ledger) append(ctx context.Context, tx *sql.Tx, kind string, hash [32]b
 	if err != nil {
 		return 0, err
 	}
-	if vkey != l.vkey {
+	if vkey != l.VKey() { // another process has changed it
+		if err := l.turn(ctx, tx); err != nil {
+			return 0, err
+		}
+	}
+	r := l.ring.Load()
+	if vkey != r.vkey {
 		return 0, &keyError{vkey}
 	}
-	head, err := openCheckpoint(signed, l.verifier)
+	if to == nil {
+		to = r
+	}
+	head, err := openCheckpoint(signed, r.verifier)
 	if err != nil {
 		return 0, err
 	}
@@ -307,11 +384,11 @@ func (l *Ledger) append(ctx context.Context, tx *sql.Tx, kind string, hash [32]b
 	if err != nil {
 		return 0, err
 	}
-	next, err := l.sign(tlog.Tree{N: n + 1, Hash: root})
+	next, err := to.sign(tlog.Tree{N: n + 1, Hash: root})
 	if err != nil {
 		return 0, err
 	}
-	_, err = tx.ExecContext(ctx, `UPDATE ledger_head SET checkpoint = $1 WHERE id = 1`, next.signed)
+	_, err = tx.ExecContext(ctx, `UPDATE ledger_head SET checkpoint = $1, vkey = $2 WHERE id = 1`, next.signed, to.vkey)
 	return n, err
 }
 
@@ -358,10 +435,14 @@ func (l *Ledger) published() (*checkpoint, error) {
 	if c := l.seen.Load(); c != nil && bytes.Equal(c.signed, signed) {
 		return c, nil
 	}
-	c, err := openCheckpoint(signed, l.verifier)
+	c, err := openCheckpoint(signed, l.ring.Load().all()...)
+	if err != nil && l.turn(context.Background(), l.db) == nil { // another process may have changed the key
+		c, err = openCheckpoint(signed, l.ring.Load().all()...)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", checkpointFile, err)
 	}
+	c.since = l.witnesses.since(l.Origin(), l.cosignatures(signed))
 	l.seen.Store(&c)
 	return &c, nil
 }
@@ -449,7 +530,7 @@ func readHashes(ctx context.Context, q store.Querier, positions []int64) ([]tlog
 type keyError struct{ vkey string }
 
 func (e *keyError) Error() string {
-	return "the log was begun with the key " + e.vkey + ": " + ErrKey.Error()
+	return "the log is signed by the key " + e.vkey + ": " + ErrKey.Error()
 }
 func (e *keyError) Unwrap() error { return ErrKey }
 func (e *keyError) Hint() string {

@@ -40,7 +40,7 @@ func openDir(t testing.TB, path string) *files.Dir {
 // open opens a new ledger in a new folder.
 func open(t testing.TB, db *store.DB, dir *files.Dir, skey string) *Ledger {
 	t.Helper()
-	l, err := New(t.Context(), db, dir, skey)
+	l, err := New(t.Context(), db, dir, skey, Witnesses{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -33,6 +34,7 @@ const (
 //	/tile/entries/<N>[.p/<W>]       entry bundles
 //	/ledger/v1/data/<SHA-256 hex>   what an entry commits to
 //	/ledger/v1/key                  the verifier key, for pinning on first use
+//	/ledger/v1/keys                 all that ever signed, each with what shows the next one
 //
 // Errors are RFC 9457 problem details.
 func (l *Ledger) Handler() http.Handler {
@@ -42,7 +44,7 @@ func (l *Ledger) Handler() http.Handler {
 			web.Problem{Status: http.StatusMethodNotAllowed}.Write(w, r)
 			return
 		}
-		body, contentType, cache, err := l.resource(r.URL.Path)
+		body, contentType, cache, err := l.resource(r.Context(), r.URL.Path)
 		switch {
 		case errors.Is(err, ErrNotFound):
 			web.Problem{Status: http.StatusNotFound}.Write(w, r)
@@ -65,7 +67,7 @@ func (l *Ledger) Handler() http.Handler {
 
 // resource returns what is served at path, or an error that is ErrNotFound
 // where that is nothing.
-func (l *Ledger) resource(path string) (body []byte, contentType, cache string, err error) {
+func (l *Ledger) resource(ctx context.Context, path string) (body []byte, contentType, cache string, err error) {
 	if len(path) > maxPath {
 		return nil, "", "", ErrNotFound
 	}
@@ -74,7 +76,11 @@ func (l *Ledger) resource(path string) (body []byte, contentType, cache string, 
 		return body, "text/plain; charset=utf-8", shortLived, err
 	}
 	if path == "/ledger/v1/key" {
-		return []byte(l.vkey + "\n"), "text/plain; charset=utf-8", shortLived, nil
+		return []byte(l.VKey() + "\n"), "text/plain; charset=utf-8", shortLived, nil
+	}
+	if path == "/ledger/v1/keys" {
+		body, err = l.keysBody(ctx)
+		return body, "application/json", shortLived, err
 	}
 	if digits, ok := strings.CutPrefix(path, "/ledger/v1/data/"); ok {
 		hash, err := parseHash(digits)

@@ -2,12 +2,14 @@ package ledger
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"database/sql"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 
 	"filippo.io/torchwood"
 	"golang.org/x/mod/sumdb/tlog"
@@ -16,20 +18,74 @@ import (
 	"shirase/internal/store"
 )
 
-// Sync publishes what has been appended and committed: it writes data, entry
-// bundles and tiles to files and, when all of them are durable, the
-// checkpoint. It may be repeated, interrupted, and run by several servers at
-// once; nil means that everything committed before the call is public.
+// Sync publishes what has been appended and committed: it has the witnesses
+// cosign the checkpoint, writes data, entry bundles and tiles to files and, when
+// all of them are durable, the checkpoint. It may be repeated, interrupted, and
+// run by several servers at once; nil means that everything committed before
+// the call is public. Without a quorum of witnesses it is ErrUnwitnessed, and
+// nothing of what waits is in any file.
 func (l *Ledger) Sync(ctx context.Context) error {
-	l.syncing.Lock()
-	defer l.syncing.Unlock()
-	if err := l.sync(ctx); err != nil {
+	for {
+		next, err := l.witnessed(ctx)
+		if errors.Is(err, errMoved) {
+			continue // and what the other server appended is asked about too
+		}
+		if err == nil || errors.Is(err, ErrUnwitnessed) { // then there may be something to finish
+			err = cmp.Or(l.publish(ctx, next), err)
+		}
+		if err != nil {
+			return fmt.Errorf("ledger: publishing: %w", err)
+		}
+		return nil
+	}
+}
+
+// witnessed returns the newest committed checkpoint, cosigned where it is to be
+// before it is served.
+func (l *Ledger) witnessed(ctx context.Context) (checkpoint, error) {
+	head, err := l.head(ctx)
+	if err != nil || len(l.witnesses.each) == 0 || head.N == 0 { // nobody has to vouch for nothing
+		return head, err
+	}
+	published, err := l.published()
+	if err != nil || published != nil && published.N >= head.N {
+		return head, err
+	}
+	return l.gather(ctx, head.Tree, !l.witnesses.Quorum())
+}
+
+// Resume publishes what may be published without asking a witness: nothing
+// that a quorum has yet to cosign.
+func (l *Ledger) Resume(ctx context.Context) error {
+	if err := l.resume(ctx); err != nil {
 		return fmt.Errorf("ledger: publishing: %w", err)
 	}
 	return nil
 }
 
-func (l *Ledger) sync(ctx context.Context) error {
+func (l *Ledger) resume(ctx context.Context) error {
+	head, err := l.head(ctx)
+	if err != nil {
+		return err
+	}
+	if l.witnesses.Quorum() && head.N > 0 {
+		have, old, err := l.kept(ctx, l.db, head)
+		if err != nil {
+			return err
+		}
+		maps.Copy(old, have)
+		if !l.witnesses.enough(l.Origin(), old) {
+			return l.publish(ctx, checkpoint{})
+		}
+		head = l.cosigned(head, old)
+	}
+	return l.publish(ctx, head)
+}
+
+// publish makes next the public checkpoint, where it is larger than that.
+func (l *Ledger) publish(ctx context.Context, next checkpoint) error {
+	l.syncing.Lock()
+	defer l.syncing.Unlock()
 	head, err := l.head(ctx)
 	if err != nil {
 		return err
@@ -37,18 +93,26 @@ func (l *Ledger) sync(ctx context.Context) error {
 	if err := l.continues(ctx, l.db, head); err != nil {
 		// Another server may have appended and published since head was
 		// read; then the database has moved on too.
-		if again, herr := l.head(ctx); herr != nil || again.N == head.N || !errors.Is(err, ErrFork) {
+		again, herr := l.head(ctx)
+		if herr != nil || again.N == head.N || !errors.Is(err, ErrFork) {
 			return err
 		}
-		return l.sync(ctx)
+		if err := l.continues(ctx, l.db, again); err != nil {
+			return err
+		}
 	}
 	published, err := l.published()
 	if err != nil {
 		return err
 	}
 	var from int64
+	if next.signed == nil { // nothing may be served beyond what is
+		if next, err = l.empty(); err != nil {
+			return err
+		}
+	}
 	if published != nil {
-		if published.N >= head.N {
+		if published.N >= next.N {
 			served, err := l.Served(ctx)
 			if err != nil || served >= published.N {
 				return err
@@ -57,14 +121,14 @@ func (l *Ledger) sync(ctx context.Context) error {
 		}
 		from = published.N
 	}
-	// Rows below head.N never change, so no transaction is needed.
-	if err := l.writeData(ctx, from, head.N); err != nil {
+	// Rows below next.N never change, so no transaction is needed.
+	if err := l.writeData(ctx, from, next.N); err != nil {
 		return err
 	}
-	if err := l.writeEntries(ctx, from, head.N); err != nil {
+	if err := l.writeEntries(ctx, from, next.N); err != nil {
 		return err
 	}
-	tiles := tlog.NewTiles(torchwood.TileHeight, from, head.N)
+	tiles := tlog.NewTiles(torchwood.TileHeight, from, next.N)
 	for _, t := range tiles {
 		data, err := tlog.ReadTileData(t, hashReader(ctx, l.db))
 		if err != nil {
@@ -74,7 +138,7 @@ func (l *Ledger) sync(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := l.serve(ctx, head); err != nil {
+	if err := l.serve(ctx, next); err != nil {
 		return err
 	}
 	return l.prune(tiles)
@@ -89,10 +153,16 @@ func (l *Ledger) head(ctx context.Context) (checkpoint, error) {
 	if err != nil {
 		return checkpoint{}, err
 	}
-	if vkey != l.vkey {
+	if vkey != l.VKey() { // another process has changed it
+		if err := l.turn(ctx, l.db); err != nil {
+			return checkpoint{}, err
+		}
+	}
+	r := l.ring.Load()
+	if vkey != r.vkey {
 		return checkpoint{}, &keyError{vkey}
 	}
-	head, err := openCheckpoint(signed, l.verifier)
+	head, err := openCheckpoint(signed, r.verifier)
 	if err != nil {
 		return checkpoint{}, fmt.Errorf("ledger_head: %w", err)
 	}
@@ -209,9 +279,15 @@ func (l *Ledger) serve(ctx context.Context, c checkpoint) error {
 			return err
 		}
 		size := c.N
-		if published != nil && published.N >= c.N {
+		switch {
+		case published == nil || published.N < c.N:
+			err = l.dir.Put(checkpointFile, c.signed)
+		case published.N == c.N:
+			err = l.replace(ctx, tx, *published)
+		default:
 			size = published.N
-		} else if err := l.dir.Put(checkpointFile, c.signed); err != nil {
+		}
+		if err != nil {
 			return err
 		}
 		if served >= size {
@@ -227,6 +303,25 @@ func (l *Ledger) serve(ctx context.Context, c checkpoint) error {
 		}
 		return nil
 	})
+}
+
+// replace writes the published checkpoint again where the database has newer
+// cosignatures of it, whoever asked for them.
+func (l *Ledger) replace(ctx context.Context, q store.Querier, published checkpoint) error {
+	own, err := l.sign(published.Tree)
+	if err != nil {
+		return err
+	}
+	have, old, err := l.kept(ctx, q, own)
+	if err != nil {
+		return err
+	}
+	maps.Copy(old, have)
+	again := l.cosigned(own, old)
+	if len(old) == 0 || !l.witnesses.enough(l.Origin(), old) || bytes.Equal(again.signed, published.signed) {
+		return nil
+	}
+	return l.dir.Put(checkpointFile, again.signed)
 }
 
 // prune removes the partial forms of tiles that now exist in full
@@ -287,9 +382,9 @@ func readData(ctx context.Context, q store.Querier, hash [32]byte) ([]byte, erro
 }
 
 // Proof returns the proof that entry index is in the log, against the newest
-// published checkpoint, as a c2sp.org/tlog-proof@v1. An entry that is
-// committed and not yet published is published first; ErrNotFound where there
-// is no such entry.
+// published checkpoint and with its cosignatures, as a c2sp.org/tlog-proof@v1.
+// An entry that is committed and not yet published is published first, unless
+// witnesses have to be asked; ErrNotFound where there is no such entry.
 func (l *Ledger) Proof(ctx context.Context, index int64) ([]byte, error) {
 	proof, err := l.proof(ctx, index)
 	if err != nil {
@@ -304,7 +399,7 @@ func (l *Ledger) proof(ctx context.Context, index int64) ([]byte, error) {
 		return nil, err
 	}
 	if c == nil || index >= c.N {
-		if err := l.Sync(ctx); err != nil {
+		if err := l.resume(ctx); err != nil {
 			return nil, err
 		}
 		if c, err = l.published(); err != nil {

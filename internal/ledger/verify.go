@@ -10,6 +10,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"shirase/check"
 	"shirase/internal/files"
 	"shirase/internal/store"
 )
@@ -28,6 +29,8 @@ type Report struct {
 	Unpublished int64            `json:"unpublished"` // files of entries beyond Size, as an interrupted Sync leaves them
 	Database    int64            `json:"database"`    // entries in the database, at least Size; 0 without one
 	Problems    []Problem        `json:"problems"`    // the first 100 of them
+	Keys        int              `json:"keys"`        // that have signed the log, one after the other; 0 without a database
+	Next        check.Hash       `json:"-"`           // of the key that is to follow; zero where none was made yet
 }
 
 // A Problem is one thing that is not as it was published.
@@ -51,7 +54,9 @@ func (p Problem) String() string {
 // file and entry.
 //
 // Where db is not nil, every row of the log's tables is checked the same way,
-// including entries that are committed and not yet published.
+// including entries that are committed and not yet published; and so is every
+// cosignature, whose keys are in the database, and every key that vkey has
+// followed.
 //
 // Where visit is not nil, it is called with every entry and its document, in
 // order, once the document's hash is checked; what it saw counts only if the
@@ -101,6 +106,7 @@ type verification struct {
 	ctx      context.Context
 	dir      *files.Dir
 	verifier note.Verifier
+	former   []note.Verifier // keys that it has followed, newest first
 	vkey     string
 	db       *store.DB
 	visit    func(int64, string, []byte) error
@@ -128,9 +134,22 @@ func newVerification(ctx context.Context, dir *files.Dir, vkey string, db *store
 }
 
 func (v *verification) run() error {
+	served := int64(0)
+	if v.db != nil {
+		if err := v.keys(); err != nil {
+			return err
+		}
+		var err error // before the checkpoint is read, which only grows
+		if served, err = count(v.ctx, v.db, `SELECT served FROM ledger_turn WHERE id = 1`); err != nil {
+			return err
+		}
+	}
 	ok, err := v.checkpoint()
 	if err != nil || !ok {
 		return err
+	}
+	if served < 0 || served > v.Size {
+		v.found.add("ledger_turn", -1, fmt.Sprintf("%d entries are said to be served, under a checkpoint of %d", served, v.Size))
 	}
 	var head checkpoint
 	if v.db != nil {
@@ -155,6 +174,9 @@ func (v *verification) run() error {
 		if err := v.unpublishedRows(truth, head); err != nil {
 			return err
 		}
+		if err := v.witnesses(head); err != nil {
+			return err
+		}
 		if err := v.extraRows(); err != nil {
 			return err
 		}
@@ -177,7 +199,7 @@ func (v *verification) checkpoint() (bool, error) {
 		return false, err
 	}
 	v.Files++
-	if v.published, err = openCheckpoint(signed, v.verifier); err != nil {
+	if v.published, err = openCheckpoint(signed, append([]note.Verifier{v.verifier}, v.former...)...); err != nil {
 		v.found.add(checkpointFile, -1, "not signed by "+v.vkey)
 		return false, nil
 	}

@@ -5,9 +5,13 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 
 	"filippo.io/torchwood"
+	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
+
+	"shirase/check"
 )
 
 // head reads what the next append would start from, and checks it.
@@ -36,6 +40,59 @@ func (v *verification) head() (checkpoint, error) {
 	}
 	v.Database = max(size, 0)
 	return checkpoint{Tree: tlog.Tree{N: v.Database}}, nil
+}
+
+// keys checks the log's keys: each shows, by a statement in the log under its own
+// signature, that the next one alone may follow it, and the last is the one that
+// is trusted.
+func (v *verification) keys() error {
+	const table = "ledger_key"
+	keys, err := keyRows(v.ctx, v.db)
+	if errors.Is(err, ErrDamaged) || err == nil && len(keys) == 0 {
+		v.found.add(table, -1, "its rows are not the keys 1, 2, 3, ...")
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("reading %s: %w", table, err)
+	}
+	last := len(keys) - 1
+	if keys[last].VKey != v.vkey || keys[last].Statement != nil || keys[last].Proof != nil {
+		v.found.add(table, -1, "the newest key is not "+v.vkey)
+		return nil
+	}
+	v.Keys = len(keys)
+	v.Next = keys[last].Next
+	for i, k := range keys[:last] {
+		if err := k.leads(keys[i+1].VKey); err != nil {
+			v.found.add(table, -1, fmt.Sprintf("key %d, %s: %v", i+1, k.VKey, err))
+			continue
+		}
+		verifier, err := note.NewVerifier(k.VKey)
+		if err != nil {
+			return err // leads has read it
+		}
+		v.former = append([]note.Verifier{verifier}, v.former...)
+	}
+	return nil
+}
+
+// leads verifies that a key that has ended named the next one.
+func (k *Key) leads(next string) error {
+	policy, err := check.LedgerPolicy(k.VKey)
+	if err != nil {
+		return err
+	}
+	if err := check.VerifyInclusion(check.KindStatement, k.Statement, string(k.Proof), policy); err != nil {
+		return err
+	}
+	st, err := check.ParseStatement(k.Statement)
+	if err != nil {
+		return err
+	}
+	if st.Ledger == nil || st.Ledger.Key != check.VKeyHash(k.VKey) || st.Ledger.Next != check.VKeyHash(next) || k.Next != st.Ledger.Next {
+		return errors.New("the statement under it does not name the key that followed")
+	}
+	return nil
 }
 
 // rows checks the rows about the entries [from, to), which both trees hold.
@@ -149,6 +206,62 @@ func (v *verification) unpublishedRows(truth *tree, head checkpoint) error {
 		v.found.add("ledger_head", -1, "the checkpoint's root hash is not that of the entries")
 	}
 	return nil
+}
+
+// witnesses checks what is kept of every witness, and that below the published
+// checkpoint stands nobody's signature but theirs.
+func (v *verification) witnesses(head checkpoint) error {
+	const table = "ledger_witness"
+	known, err := witnessRows(v.ctx, v.db)
+	if err != nil {
+		return err
+	}
+	lines := map[string]string{} // by key name and hash, as note.Signature has them
+	for vkey, row := range known {
+		verifier, err := torchwood.NewCosignatureVerifier(vkey)
+		if err != nil || row.size < 1 || row.size > head.N {
+			v.found.add(table, -1, "no row of a witness: "+vkey)
+			continue
+		}
+		root := v.Root
+		if row.size != v.Size {
+			if root, err = tlog.TreeHash(row.size, hashReader(v.ctx, v.db)); err != nil {
+				v.found.add(table, -1, fmt.Sprintf("the tree of %d entries cannot be made, for %s", row.size, vkey))
+				continue
+			}
+		}
+		text := torchwood.Checkpoint{Origin: v.Origin, Tree: tlog.Tree{N: row.size, Hash: root}}.String()
+		c, err := openCosignature(text, row.line+"\n", verifier, vkey)
+		if err != nil || c.line() != row.line || !c.time.Equal(row.time) {
+			v.found.add(table, -1, fmt.Sprintf("not a cosignature of %d entries by %s", row.size, vkey))
+		}
+		lines[fmt.Sprintf("%s %08x", verifier.Name(), verifier.KeyHash())] = vkey
+	}
+	_, signatures, _ := strings.Cut(string(v.published.signed), "\n\n")
+	for _, line := range strings.SplitAfter(strings.TrimSuffix(signatures, "\n"), "\n")[1:] { // after the log's own
+		if !v.cosignedBy(lines, strings.TrimSuffix(line, "\n")) {
+			v.found.add(checkpointFile, -1, "a signature below it is not a cosignature by a witness that was asked")
+		}
+	}
+	return nil
+}
+
+// cosignedBy reports whether a signature line is a witness's of the published
+// checkpoint.
+func (v *verification) cosignedBy(vkeys map[string]string, line string) bool {
+	n, err := note.Open([]byte(v.published.text()+"\n"+line+"\n"), note.VerifierList())
+	var unverified *note.UnverifiedNoteError
+	if !errors.As(err, &unverified) {
+		return n != nil
+	}
+	sig := unverified.Note.UnverifiedSigs[0]
+	vkey := vkeys[fmt.Sprintf("%s %08x", sig.Name, sig.Hash)]
+	verifier, err := torchwood.NewCosignatureVerifier(vkey)
+	if err != nil {
+		return false
+	}
+	c, err := openCosignature(v.published.text(), line+"\n", verifier, vkey)
+	return err == nil && c.line() == line
 }
 
 // extraRows looks for rows that no entry needs.

@@ -20,9 +20,17 @@ import (
 	"shirase/internal/store/storetest"
 )
 
-// TestMain is also the child that TestKill kills: it publishes one title after another for ever.
-func TestMain(m *testing.M) { killtest.Main(m, publishForEver) }
+// TestMain is also the children that TestKill and TestEndsKilled kill.
+func TestMain(m *testing.M) {
+	killtest.Main(m, func(args []string, step func()) error {
+		if args[3] == "ends" {
+			return endingChild(args, step)
+		}
+		return publishForEver(args, step)
+	})
+}
 
+// publishForEver publishes one title after another for ever.
 func publishForEver(args []string, step func()) error {
 	ctx := context.Background()
 	db, err := store.Open(ctx, args[0])
@@ -37,7 +45,7 @@ func publishForEver(args []string, step func()) error {
 	if err != nil {
 		return err
 	}
-	p := &Publisher{Rooms: Rooms{DB: db, Dir: dir}, instance: Instance{PhoneRegion: "JP"}, now: time.Now}
+	p := &Publisher{Rooms: Rooms{DB: db, Dir: dir, Keys: keys}, instance: Instance{PhoneRegion: "JP"}, now: time.Now}
 	if p.Incidents, err = incident.New(ctx, db, archive.Changed); err != nil {
 		return err
 	}
@@ -47,11 +55,11 @@ func publishForEver(args []string, step func()) error {
 	if p.Rosters, err = roster.New(ctx, db, dir, keys); err != nil {
 		return err
 	}
-	if p.Index, err = index.New(ctx, db, dir, keys); err != nil {
+	if p.Index, err = index.New(ctx, db, dir); err != nil {
 		return err
 	}
 	// As New does, with a step on either side of what makes an entry public.
-	p.ledger, err = ledger.New(ctx, db, dir, args[2], func(ctx context.Context, tx *sql.Tx, size int64) error {
+	p.ledger, err = ledger.New(ctx, db, dir, args[2], ledger.Witnesses{}, func(ctx context.Context, tx *sql.Tx, size int64) error {
 		step()
 		defer step()
 		return p.Incidents.Serve(ctx, tx, size)
@@ -163,7 +171,7 @@ func (w *world) read(t *testing.T, size int64) (seq int64, wrong string) {
 		t.Fatalf("%d notices, %v", len(notices), err)
 	}
 	last := notices[len(notices)-1]
-	h := index.NewHandler(w.Index, w.Log(), unlimited)
+	h := index.NewHost(w.Index, w.Log())
 	st := h.Statement(ctx)
 	found, err := w.archive.Search(ctx, archive.Query{Text: `"` + inc.Title("en") + `"`})
 	if err != nil {

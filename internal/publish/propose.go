@@ -21,6 +21,7 @@ import (
 	"shirase/internal/incident"
 	"shirase/internal/incident/compose"
 	"shirase/internal/index"
+	"shirase/internal/ledger"
 	"shirase/internal/roster"
 	"shirase/internal/web"
 )
@@ -161,24 +162,37 @@ func (p *Publisher) proposeNotice(ctx context.Context, prop *Proposal, d compose
 // proposeWhole seals, drafts the statement, and writes the notice as the facts give it.
 func (p *Publisher) proposeWhole(ctx context.Context, prop *Proposal, inc incident.Incident, tell index.Progress) error {
 	subject := index.Subject{ID: inc.ID, Organisation: inc.Organisation(web.EN), State: check.State(prop.State), AsOf: inc.AsOf(),
-		Title: map[string]string{"ja": inc.Title(web.JA), "en": inc.Title(web.EN)}, PhoneRegion: p.instance.PhoneRegion}
+		Title: map[string]string{"ja": inc.Title(web.JA), "en": inc.Title(web.EN)}}
 	if subject.Organisation == "" {
 		subject.Organisation = inc.ID
-	}
-	if subject.State == check.Final {
-		if err := p.seal(ctx, prop, &subject, tell); err != nil {
-			return err
-		}
-		prop.Differences, prop.Uncompared = compare(inc, prop.Roster)
 	}
 	before, _, _, err := p.Index.Statement(ctx)
 	if err != nil && !errors.Is(err, index.ErrNone) {
 		return err
 	}
-	if prop.Statement, err = p.Index.Draft(ctx, subject, prop.Sealed); err != nil {
+	accounts := int64(0)
+	switch subject.State {
+	case check.Final:
+		if err := p.seal(ctx, prop, &subject, tell); err != nil {
+			return err
+		}
+		prop.Differences, prop.Uncompared = compare(inc, prop.Roster)
+		accounts = prop.Roster.Counts.Affected
+	case check.Reopened: // what was sealed stays, and is told of
+		scope, _, err := p.Scope(ctx, before, inc.ID)
+		if err != nil {
+			return err
+		}
+		accounts = scope.Counts.Affected
+	}
+	frame, err := p.frame(ctx)
+	if err != nil {
 		return err
 	}
-	n, fresh, err := p.nextNotice(ctx, inc, p.figures(prop.State, prop.Roster.Counts.Affected), scopeChanged(before, prop.Statement.Statement, inc.ID))
+	if prop.Statement, err = p.Index.Draft(ctx, p.Keys, frame, subject, prop.Sealed); err != nil {
+		return err
+	}
+	n, fresh, err := p.nextNotice(ctx, inc, p.figures(prop.State, accounts), scopeChanged(before, prop.Statement.Statement, inc.ID))
 	if err != nil {
 		return err
 	}
@@ -202,8 +216,8 @@ func (p *Publisher) seal(ctx context.Context, prop *Proposal, subject *index.Sub
 		return hint.Add(fmt.Errorf("publish %s: the rules read phone numbers as of %s, and this instance as of %s", prop.Incident, r.PhoneRegion, p.instance.PhoneRegion),
 			"a person who types a number would be told no: set phoneRegion in the rules to "+p.instance.PhoneRegion+", and scope again")
 	}
-	prop.Roster, subject.Sets = r, r.Sets
-	prop.Sealed, err = p.Index.Seal(ctx, prop.Incident, indexed(ctx, p.Rosters, r), tell)
+	prop.Roster, subject.Sets, subject.Unreadable = r, r.Sets, unreadable(r)
+	prop.Sealed, err = p.Index.Seal(ctx, p.Keys, prop.Incident, indexed(ctx, p.Rosters, r), tell)
 	return err
 }
 
@@ -357,6 +371,7 @@ type Publication struct {
 	LedgerIndex int64            // its entry
 	Notice      *incident.Notice // the newest, with its entry
 	Changed     bool             // false: everything was published as it is already
+	Waiting     error            // nil: it is public; else ErrUnwitnessed, by whom: it is recorded, and becomes public once a quorum has cosigned
 }
 
 // Publish publishes a proposal: its bytes become true in one transaction, and public with the checkpoint that is served
@@ -368,15 +383,20 @@ func (p *Publisher) Publish(ctx context.Context, who actor.Actor, prop *Proposal
 	if len(prop.Differences) > 0 && prop.Despite == "" {
 		return nil, differs(prop)
 	}
+	var err error
 	pub := &Publication{Notice: prop.Notice, Changed: prop.Changed()}
 	if prop.Statement != nil {
 		pub.Statement, pub.Hash, pub.LedgerIndex = prop.Statement.Statement, check.StatementHash(prop.Statement.Raw), prop.Statement.LedgerIndex()
 	}
 	if !pub.Changed {
 		pub.Notice = prop.last
-		return pub, p.ledger.Sync(ctx)
+		pub.Waiting, err = p.serve(ctx)
+		return pub, err
 	}
-	err := p.DB.Update(ctx, func(tx *sql.Tx) error { return p.commit(ctx, tx, who, prop, pub) })
+	if err := p.ledger.Clock(ctx); err != nil {
+		return nil, fmt.Errorf("publish %s: %w", prop.Incident, err)
+	}
+	err = p.DB.Update(ctx, func(tx *sql.Tx) error { return p.commit(ctx, tx, who, prop, pub) })
 	if errors.Is(err, index.ErrStale) {
 		err = fmt.Errorf("%w: %w", ErrStale, err)
 	}
@@ -384,7 +404,16 @@ func (p *Publisher) Publish(ctx context.Context, who actor.Actor, prop *Proposal
 		return nil, fmt.Errorf("publish %s: %w", prop.Incident, err)
 	}
 	// What is recorded becomes public, and is not told to be interrupted.
-	return pub, p.ledger.Sync(context.WithoutCancel(ctx))
+	pub.Waiting, err = p.serve(context.WithoutCancel(ctx))
+	return pub, err
+}
+
+// serve makes public what is committed, or says who has to cosign it first.
+func (p *Publisher) serve(ctx context.Context) (waiting, err error) {
+	if err = p.ledger.Sync(ctx); errors.Is(err, ledger.ErrUnwitnessed) {
+		return err, nil
+	}
+	return nil, err
 }
 
 func (p *Publisher) commit(ctx context.Context, tx *sql.Tx, who actor.Actor, prop *Proposal, pub *Publication) error {

@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -44,6 +45,10 @@ var (
 	ErrStale = errors.New("what is published has changed since the proposal")
 	// ErrKey says that the signing key is not the one that the ledger was begun with.
 	ErrKey = ledger.ErrKey
+	// ErrUnwitnessed says that something is recorded, and not public until a quorum of witnesses has cosigned it.
+	ErrUnwitnessed = ledger.ErrUnwitnessed
+	// ErrClock says that this machine's clock is not the witnesses'.
+	ErrClock = ledger.ErrClock
 )
 
 //go:embed migrations/*.sql
@@ -53,6 +58,7 @@ var migrations embed.FS
 type Rooms struct {
 	DB        *store.DB
 	Dir       *files.Dir
+	Keys      *files.Keys // of the evaluator and the ledger
 	Incidents *incident.Incidents
 	Index     *index.Index
 	Rosters   *roster.Rosters
@@ -63,6 +69,11 @@ type Instance struct {
 	URL           string // where people reach it; empty: not known
 	PhoneRegion   string // by which phone numbers without + are read
 	Demonstration bool   // the accounts are generated, and the notices have to say so
+
+	WithoutKey bool // the ledger's signing key is not here: nothing is published but the change to the next one
+
+	Today     time.Time // a day that a person has named by another clock than this machine's; zero: nobody has
+	Witnesses Witnesses // who cosigns the ledger's checkpoints before they are served; zero: nobody
 }
 
 // Publisher is the room.
@@ -84,10 +95,75 @@ func New(ctx context.Context, rooms Rooms, signingKey string, instance Instance)
 		return nil, fmt.Errorf("publish: %w", err)
 	}
 	p := &Publisher{Rooms: rooms, instance: instance, now: time.Now}
-	if p.ledger, err = ledger.New(ctx, rooms.DB, rooms.Dir, signingKey, rooms.Incidents.Serve); err != nil {
+	logged, err := p.loggedPolicy(ctx)
+	if err != nil {
+		return nil, err
+	}
+	witnesses := instance.Witnesses
+	if logged != witnesses.Policy() {
+		if witnesses, err = witnesses.After(logged); err != nil {
+			return nil, fmt.Errorf("publish: the policy of the newest statement: %w", err)
+		}
+	}
+	if instance.WithoutKey {
+		p.ledger, err = ledger.NewWithout(ctx, rooms.DB, rooms.Dir, witnesses, rooms.Incidents.Serve)
+	} else {
+		p.ledger, err = ledger.New(ctx, rooms.DB, rooms.Dir, signingKey, witnesses, rooms.Incidents.Serve)
+	}
+	if err != nil {
+		return nil, err
+	}
+	p.ledger.Reload(func(vkey string) (string, error) {
+		for _, file := range []string{LedgerKey, switchKey} { // where another process has put it, or is about to
+			if is, err := isKey(rooms.Keys, file, vkey); err == nil && is {
+				skey, err := rooms.Keys.Load(file)
+				return string(skey), err
+			}
+		}
+		return "", files.ErrNotExist
+	})
+	if err := rooms.Index.FinishEnding(ctx, rooms.Keys); err != nil {
 		return nil, err
 	}
 	return p, nil
+}
+
+// loggedPolicy is the policy of witnesses that the newest statement names; "" where it names none.
+func (p *Publisher) loggedPolicy(ctx context.Context) (string, error) {
+	st, _, _, err := p.Index.Statement(ctx)
+	if errors.Is(err, index.ErrNone) || err == nil && st.Ledger == nil {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("publish: %w", err)
+	}
+	return st.Ledger.Policy, nil
+}
+
+// CheckPolicy reports whether a policy of witnesses may follow the one that the newest statement names: what it names it
+// wants for ever, or more. Errors: check.ErrPolicyWeaker.
+func (p *Publisher) CheckPolicy(ctx context.Context, next string) error {
+	logged, err := p.loggedPolicy(ctx)
+	if err != nil || logged == "" {
+		return err
+	}
+	was, err := check.ParsePolicy([]byte(logged))
+	if err != nil {
+		return err
+	}
+	is := 0
+	if strings.TrimSpace(next) != "" {
+		policy, err := check.ParsePolicy([]byte(next))
+		if err != nil {
+			return err
+		}
+		is = policy.Strength()
+	}
+	if is < was.Strength() {
+		return hint.Add(fmt.Errorf("%w: the least number that is enough would be %d, and it is %d", check.ErrPolicyWeaker, is, was.Strength()),
+			"everybody who has pinned this ledger refuses that: name as many witnesses, or more")
+	}
+	return nil
 }
 
 // VKey returns the public key that the ledger's checkpoints verify under, in the text form of c2sp.org/signed-note.
@@ -100,7 +176,21 @@ func (p *Publisher) Origin() string { return p.ledger.Origin() }
 func (p *Publisher) Handler() http.Handler { return p.ledger.Handler() }
 
 // Log is what serving the index needs of the ledger.
-func (p *Publisher) Log() index.Log { return index.Log{Served: p.ledger.Served, Proof: p.ledger.Proof} }
+func (p *Publisher) Log() index.Log {
+	return index.Log{Served: p.ledger.Served, Proof: p.ledger.Proof, Witnessed: p.ledger.Witnessed}
+}
+
+// Standing is how far what the ledger serves is cosigned.
+func (p *Publisher) Standing(ctx context.Context) (Standing, error) { return p.ledger.Standing(ctx) }
+
+// Standing is how far what a ledger serves is cosigned.
+type Standing = ledger.Standing
+
+// Witnesses are those who cosign a ledger's checkpoints, and the quorum of them.
+type Witnesses = ledger.Witnesses
+
+// ParseWitnesses reads a policy of witnesses (c2sp.org/tlog-policy without log lines).
+func ParseWitnesses(policy string) (Witnesses, error) { return ledger.ParseWitnesses(policy) }
 
 // NewLedgerKey makes a signing key for a ledger with the given origin, and its public key.
 func NewLedgerKey(origin string) (skey, vkey string, err error) { return ledger.NewKey(origin) }
@@ -161,6 +251,11 @@ func (p *Publisher) append(ctx context.Context, tx *sql.Tx, who actor.Actor, kin
 	if err != nil {
 		return 0, err
 	}
+	return at, p.keepRecord(ctx, tx, who, at, kind, about)
+}
+
+// keepRecord keeps beside an entry who did it and why.
+func (p *Publisher) keepRecord(ctx context.Context, tx *sql.Tx, who actor.Actor, at int64, kind string, about *Proposal) error {
 	r := Record{Actor: who.String()}
 	id := ""
 	if about != nil {
@@ -168,11 +263,49 @@ func (p *Publisher) append(ctx context.Context, tx *sql.Tx, who actor.Actor, kin
 	}
 	differences, err := json.Marshal(r.Differences, json.FormatNilSliceAsNull(false))
 	if err != nil {
-		return 0, err
+		return err
 	}
 	_, err = tx.ExecContext(ctx, `INSERT INTO publish_record (ledger_index, kind, incident, actor, proposal, despite, differences, recorded_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, at, kind, id, r.Actor, r.Proposal, r.Despite, string(differences), store.Micros(p.now()))
-	return at, err
+	return err
+}
+
+// frame is what every statement says beside keys and incidents.
+func (p *Publisher) frame(ctx context.Context) (index.Frame, error) {
+	next, err := p.MakeSuccessor(ctx)
+	if err != nil {
+		return index.Frame{}, err
+	}
+	return index.Frame{
+		Ledger:      check.Signing{Key: check.VKeyHash(p.VKey()), Next: next, Policy: p.instance.Witnesses.Policy()},
+		PhoneRegion: p.instance.PhoneRegion,
+		Today:       p.instance.Today,
+		Unreadable: func(ctx context.Context, id, revision string) (map[string]int64, error) {
+			name, err := p.Index.Roster(ctx, id, revision)
+			if err != nil || name == "" {
+				return map[string]int64{}, err
+			}
+			r, err := p.Rosters.Named(ctx, id, name)
+			if errors.Is(err, roster.ErrNone) {
+				return map[string]int64{}, nil
+			}
+			return unreadable(r), err
+		},
+	}, nil
+}
+
+// unreadable counts, for a statement, whom a check by a kind that is indexed does not find because nobody could read them.
+func unreadable(r roster.Roster) map[string]int64 {
+	out := map[string]int64{}
+	for _, kind := range r.Index {
+		if n := r.Counts.Unfound(kind); n > 0 {
+			out[string(kind)] = n
+		}
+	}
+	if r.Counts.Invalid > 0 {
+		out[check.Rows] = r.Counts.Invalid
+	}
+	return out
 }
 
 // Scope returns the roster that an incident's published revision was sealed from: what a statement says, and not what was
@@ -182,7 +315,7 @@ func (p *Publisher) Scope(ctx context.Context, st *check.Statement, id string) (
 		return roster.Roster{}, false, nil
 	}
 	in := st.Incident(id)
-	if in == nil || in.State != check.Final {
+	if in == nil || !in.State.Sealed() {
 		return roster.Roster{}, false, nil
 	}
 	name, err := p.Index.Roster(ctx, id, in.Revision)

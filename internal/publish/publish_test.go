@@ -158,8 +158,17 @@ func unlimited(*http.Request, int) (time.Duration, bool) { return 0, true }
 // ask checks an address with the real client against what is served.
 func (w *world) ask(address string) *check.Verdict {
 	w.t.Helper()
-	h := index.NewHandler(w.Index, w.Log(), unlimited)
-	s := httptest.NewServer(h.Mux())
+	v, err := w.tryAsk(address)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return v
+}
+
+func (w *world) tryAsk(address string) (*check.Verdict, error) {
+	w.t.Helper()
+	h := index.NewHost(w.Index, w.Log())
+	s := httptest.NewServer(h.Mux(index.NewEvaluator(w.keys, unlimited, h.Keys)))
 	defer s.Close()
 	policy, err := check.LedgerPolicy(w.VKey())
 	if err != nil {
@@ -172,9 +181,9 @@ func (w *world) ask(address string) *check.Verdict {
 	c := &check.Client{Server: s.URL, Policy: policy, Audit: true}
 	a, err := c.Check(w.t.Context(), id)
 	if err != nil {
-		w.t.Fatal(err)
+		return nil, err
 	}
-	return &a.Verdict
+	return &a.Verdict, nil
 }
 
 // TestState: nothing recorded is what there is; what is recorded as final has a roster; a notice cannot say another state
@@ -366,7 +375,7 @@ func TestLostRace(t *testing.T) {
 
 func (w *world) mustVerify() {
 	w.t.Helper()
-	if _, err := Verify(w.t.Context(), w.DB, w.Dir, w.Index, w.VKey()); err != nil {
+	if _, err := Verify(w.t.Context(), w.DB, w.Dir, w.keys, w.Index, w.VKey()); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -416,7 +425,7 @@ func TestOneMoment(t *testing.T) {
 		if _, _, err := w.Run(ctx, by, Request{Incident: "shop"}); err != nil {
 			t.Fatal(err)
 		}
-		h := index.NewHandler(w.Index, w.Log(), unlimited)
+		h := index.NewHost(w.Index, w.Log())
 		mustShow := func(when, title string, seq int64) {
 			t.Helper()
 			if !w.shown("shop", title) {
@@ -450,7 +459,7 @@ func TestOneMoment(t *testing.T) {
 		mustShow("committed and not synced", "A case", 1)
 		w.mustVerify() // what is on its way is nobody's edit
 		w.open(w.DB)
-		h = index.NewHandler(w.Index, w.Log(), unlimited)
+		h = index.NewHost(w.Index, w.Log())
 		mustShow("started again", "Second title", 2)
 
 		commit("Third title")
@@ -467,7 +476,7 @@ func TestOneMoment(t *testing.T) {
 		}
 		mustShow("the file is written, and the transaction undone", "Third title", 3)
 		w.open(w.DB)
-		h = index.NewHandler(w.Index, w.Log(), unlimited)
+		h = index.NewHost(w.Index, w.Log())
 		mustShow("started again after that", "Fourth title", 4)
 		w.mustVerify()
 	})

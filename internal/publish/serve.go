@@ -19,25 +19,26 @@ import (
 	"shirase/internal/ledger"
 )
 
-// Reissue publishes the newest statement again under the next number, where it is a day old or forced: statements expire,
-// so that nobody can go on showing an old one. nil where there was nothing to do. Errors: index.ErrNone.
+// Reissue publishes the newest statement again under the next number, where half of its life is over, where there is
+// something new to say of keys or the ledger, or where it is forced: statements expire, so that nobody can go on showing an
+// old one. nil where there was nothing to do. Errors: index.ErrNone.
 func (p *Publisher) Reissue(ctx context.Context, who actor.Actor, force bool) (*Publication, error) {
 	if err := who.Check("reissue"); err != nil {
 		return nil, err
 	}
 	for {
-		draft, err := p.Index.Reissue(ctx, force)
+		frame, err := p.frame(ctx)
+		if err != nil {
+			return nil, err
+		}
+		draft, err := p.Index.Reissue(ctx, frame, force)
 		if err != nil || draft == nil {
 			return nil, err
 		}
-		pub := &Publication{Statement: draft.Statement, Hash: check.StatementHash(draft.Raw), Changed: true}
-		err = p.DB.Update(ctx, func(tx *sql.Tx) error {
-			var err error
-			if pub.LedgerIndex, err = p.append(ctx, tx, who, check.KindStatement, draft.Raw, nil); err != nil {
-				return err
-			}
-			return p.Index.Record(ctx, tx, draft, pub.LedgerIndex)
-		})
+		if err := p.ledger.Clock(ctx); err != nil {
+			return nil, fmt.Errorf("reissue: %w", err)
+		}
+		pub, err := p.put(ctx, who, draft)
 		if errors.Is(err, index.ErrStale) { // another server was first
 			force = false
 			continue
@@ -45,24 +46,51 @@ func (p *Publisher) Reissue(ctx context.Context, who actor.Actor, force bool) (*
 		if err != nil {
 			return nil, fmt.Errorf("reissue: %w", err)
 		}
-		return pub, p.ledger.Sync(ctx)
+		return pub, nil
 	}
+}
+
+// put publishes a statement without a notice. Errors: index.ErrStale.
+func (p *Publisher) put(ctx context.Context, who actor.Actor, draft *index.Draft) (*Publication, error) {
+	pub := &Publication{Statement: draft.Statement, Hash: check.StatementHash(draft.Raw), LedgerIndex: draft.LedgerIndex(), Changed: draft.Changed}
+	if draft.Changed {
+		err := p.DB.Update(ctx, func(tx *sql.Tx) error {
+			var err error
+			if pub.LedgerIndex, err = p.append(ctx, tx, who, check.KindStatement, draft.Raw, nil); err != nil {
+				return err
+			}
+			return p.Index.Record(ctx, tx, draft, pub.LedgerIndex)
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	var err error
+	pub.Waiting, err = p.serve(ctx)
+	return pub, err
 }
 
 // freshEvery is how often a server looks whether there is something to reissue or to serve.
 const freshEvery = time.Minute
 
-// KeepFresh reissues statements until the context ends, and serves what another process appended and died before serving;
-// report is told of errors.
+// KeepFresh reissues statements until the context ends, serves what waits for witnesses and what another process appended
+// and died before serving, has what is served cosigned anew, and removes layers that have left the statement long ago;
+// report is told of errors, and once of who keeps it waiting.
 func (p *Publisher) KeepFresh(ctx context.Context, who actor.Actor, report func(error)) {
 	t := time.NewTicker(freshEvery)
 	defer t.Stop()
+	var waiting error
 	for {
 		_, err := p.Reissue(ctx, who, false)
 		if errors.Is(err, index.ErrNone) {
 			err = nil
 		}
-		if err = errors.Join(err, p.ledger.Sync(ctx)); err != nil && ctx.Err() == nil {
+		waits, failed := p.serve(ctx)
+		if waits != nil && waiting == nil && ctx.Err() == nil {
+			report(waits)
+		}
+		waiting = waits
+		if err = errors.Join(err, failed, p.ledger.Recosign(ctx), p.sweep(ctx)); err != nil && ctx.Err() == nil {
 			report(err)
 		}
 		select {
@@ -71,6 +99,14 @@ func (p *Publisher) KeepFresh(ctx context.Context, who actor.Actor, report func(
 		case <-t.C:
 		}
 	}
+}
+
+func (p *Publisher) sweep(ctx context.Context) error {
+	size, err := p.ledger.Served(ctx)
+	if err != nil {
+		return err
+	}
+	return p.Index.Sweep(ctx, size)
 }
 
 // page is the ledger's record of the scripts that the pages load (docs/FORMAT.md section 3).
@@ -115,7 +151,7 @@ func (p *Publisher) RecordPage(ctx context.Context, who actor.Actor, scripts map
 		return 0, "", fmt.Errorf("record the page: %w", err)
 	}
 	sum := sha256.Sum256(data)
-	return ledgerIndex, hex.EncodeToString(sum[:]), p.ledger.Sync(ctx)
+	return ledgerIndex, hex.EncodeToString(sum[:]), p.ledger.Resume(ctx) // a server does not wait for witnesses to start
 }
 
 // LastPage gives the newest record of the page's scripts, for a server that records none; false where there is none.

@@ -2,13 +2,16 @@ package publish
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 
 	"shirase/check"
 	"shirase/internal/files"
 	"shirase/internal/incident"
 	"shirase/internal/index"
 	"shirase/internal/ledger"
+	"shirase/internal/roster"
 	"shirase/internal/store"
 )
 
@@ -21,10 +24,12 @@ type Verified struct {
 // Verify reads every file of the ledger and every row of the database behind it, and recomputes all of it: the chain of
 // statements, every notice, every fact that a notice froze, what the public is shown of each incident, and every layer. It
 // opens nothing that would mend or refuse what it verifies. What it found stands in the report beside the error.
-func Verify(ctx context.Context, db *store.DB, dir *files.Dir, x *index.Index, vkey string) (Verified, error) {
+//
+// keys need not have anything: what is sealed under a key that is here is opened, too.
+func Verify(ctx context.Context, db *store.DB, dir *files.Dir, keys *files.Keys, x *index.Index, vkey string) (Verified, error) {
 	for try := 1; ; try++ {
 		before, _ := ledger.Committed(ctx, db) // what is damaged there is told below
-		out, err := verify(ctx, db, dir, x, vkey)
+		out, err := verify(ctx, db, dir, keys, x, vkey)
 		if err == nil || try == verifyTries {
 			return out, err
 		}
@@ -38,7 +43,7 @@ func Verify(ctx context.Context, db *store.DB, dir *files.Dir, x *index.Index, v
 // verifyTries is how often what changes while it is verified is verified again.
 const verifyTries = 5
 
-func verify(ctx context.Context, db *store.DB, dir *files.Dir, x *index.Index, vkey string) (Verified, error) {
+func verify(ctx context.Context, db *store.DB, dir *files.Dir, keys *files.Keys, x *index.Index, vkey string) (Verified, error) {
 	chain, audit := new(index.Chain), new(incident.Audit)
 	var broken error // told after the damage that may have broken it
 	var out Verified
@@ -67,7 +72,54 @@ func verify(ctx context.Context, db *store.DB, dir *files.Dir, x *index.Index, v
 	if err == nil {
 		err = x.VerifyPublished(ctx, chain)
 	}
+	if err == nil {
+		err = verifyLedgerKeys(ctx, x, &out.Report, vkey)
+	}
+	if err == nil {
+		err = roster.Verify(ctx, db, dir, keys)
+	}
+	if err == nil {
+		err = verifyScopes(ctx, db, dir, keys, x, chain)
+	}
 	return out, err
+}
+
+// verifyLedgerKeys compares the ledger's keys with what the newest statement says of them.
+func verifyLedgerKeys(ctx context.Context, x *index.Index, report *ledger.Report, vkey string) error {
+	st, _, _, err := x.Statement(ctx)
+	if errors.Is(err, index.ErrNone) || err == nil && st.Ledger == nil {
+		return nil
+	}
+	if err == nil && (st.Ledger.Key != check.VKeyHash(vkey) || st.Ledger.Next != report.Next) {
+		err = fmt.Errorf("ledger_key: %w: the newest statement names other keys", ledger.ErrDamaged)
+	}
+	return err
+}
+
+// verifyScopes compares each revision that was published with the roster that it is said to be sealed from: whoever edits which
+// one that is decides whom the next publication takes for sealed.
+func verifyScopes(ctx context.Context, db *store.DB, dir *files.Dir, keys *files.Keys, x *index.Index, chain *index.Chain) error {
+	rosters := roster.Reader(db, dir, keys)
+	for _, r := range chain.Revisions() {
+		name, err := x.Roster(ctx, r.Incident, r.Revision)
+		if err != nil {
+			return err
+		}
+		scope, err := rosters.Named(ctx, r.Incident, name)
+		if err != nil {
+			return fmt.Errorf("index_revision %s revision %s: the roster that it was sealed from: %w", r.Incident, r.Revision, err)
+		}
+		counts := map[string]int64{}
+		for _, kind := range scope.Index {
+			if n := scope.Counts.Identities[kind]; n > 0 {
+				counts[string(kind)] = n
+			}
+		}
+		if !maps.Equal(counts, r.Counts) {
+			return fmt.Errorf("index_revision %s revision %s: %w: it was sealed from another roster than its row says", r.Incident, r.Revision, ledger.ErrDamaged)
+		}
+	}
+	return nil
 }
 
 // maxProblems is how many problems of notices a report lists.

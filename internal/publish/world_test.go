@@ -45,7 +45,7 @@ func newWorld(t *testing.T, db *store.DB) *world {
 		t.Fatal(err)
 	}
 	w.open(db)
-	if _, err := w.Index.NewKey(t.Context(), index.DefaultLocatorBits); err != nil {
+	if _, err := w.Index.NewKey(t.Context(), w.keys, index.DefaultLocatorBits); err != nil {
 		t.Fatal(err)
 	}
 	return w
@@ -77,7 +77,7 @@ func openRooms(t *testing.T, db *store.DB, root, skey string) (*Publisher, *file
 		return nil, nil, err
 	}
 	t.Cleanup(func() { dir.Close(); keys.Close() })
-	rooms := Rooms{DB: db, Dir: dir}
+	rooms := Rooms{DB: db, Dir: dir, Keys: keys}
 	if rooms.Incidents, err = incident.New(ctx, db, archive.Changed); err != nil {
 		return nil, nil, err
 	}
@@ -87,7 +87,7 @@ func openRooms(t *testing.T, db *store.DB, root, skey string) (*Publisher, *file
 	if rooms.Rosters, err = roster.New(ctx, db, dir, keys); err != nil {
 		return nil, nil, err
 	}
-	if rooms.Index, err = index.New(ctx, db, dir, keys); err != nil {
+	if rooms.Index, err = index.New(ctx, db, dir); err != nil {
 		return nil, nil, err
 	}
 	p, err := New(ctx, rooms, skey, Instance{URL: "https://notice.example", PhoneRegion: "JP"})
@@ -184,7 +184,7 @@ func sqlite(t *testing.T) *store.DB {
 // is written.
 func syncWith(t *testing.T, w *world, fail func() error) error {
 	t.Helper()
-	_, err := ledger.New(t.Context(), w.DB, w.Dir, w.skey, func(ctx context.Context, tx *sql.Tx, size int64) error {
+	_, err := ledger.New(t.Context(), w.DB, w.Dir, w.skey, ledger.Witnesses{}, func(ctx context.Context, tx *sql.Tx, size int64) error {
 		if err := w.Incidents.Serve(ctx, tx, size); err != nil {
 			return err
 		}

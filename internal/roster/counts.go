@@ -26,6 +26,10 @@ type Counts struct {
 	// cannot find themselves by one, also where that is because it cannot be
 	// read. Zero where the rules name no e-mail column.
 	WithoutEmail int64 `json:"withoutEmail"`
+	// Without is the same of the other kinds that are indexed: affected accounts
+	// that no row gives a readable identity of the kind for. Kinds of which there
+	// are none are left out, and so it is of rosters of an earlier version.
+	Without map[identity.Kind]int64 `json:"without,omitempty"`
 
 	// Unreadable are, by the kind of their column, the values that no rule
 	// excludes and that are no identity of it. Who has one may be told no, though
@@ -35,6 +39,20 @@ type Counts struct {
 	// without such a value are left out, so that an older roster, which has nothing
 	// of this and counts all such rows as Invalid, stays what it is, byte for byte.
 	Unreadable map[identity.Kind]int64 `json:"unreadable,omitempty"`
+}
+
+// Unfound are the affected accounts that have no readable identity of a kind: a
+// check by that kind does not find them. Of a roster that an earlier version made
+// only those by e-mail are known, and for the others the values that could not be
+// read.
+func (c *Counts) Unfound(kind identity.Kind) int64 {
+	if kind == identity.KindEmail {
+		return c.WithoutEmail
+	}
+	if n, known := c.Without[kind]; known {
+		return n
+	}
+	return c.Unreadable[kind]
 }
 
 // Excluded counts rows by exclude rule. Its JSON is an object in the rules' order.

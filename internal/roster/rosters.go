@@ -2,10 +2,13 @@ package roster
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
 	"embed"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"iter"
 	"path"
@@ -67,18 +70,22 @@ type Rosters struct {
 // shredded when a process died. Rosters are files below "rosters" of dir; the key
 // of a case is "case-<incident>.key" of keys.
 func New(ctx context.Context, db *store.DB, dir *files.Dir, keys *files.Keys) (*Rosters, error) {
-	sub, err := fs.Sub(migrations, "migrations")
+	r, err := open(ctx, db, dir, keys)
 	if err != nil {
-		return nil, fmt.Errorf("roster: %w", err)
+		return nil, err
 	}
-	if err := db.Migrate(ctx, "roster", sub); err != nil {
-		return nil, fmt.Errorf("roster: %w", err)
-	}
-	r := &Rosters{db: db, dir: dir, keys: keys, now: time.Now}
 	if err := r.finishShredding(ctx); err != nil {
 		return nil, fmt.Errorf("roster: %w", err)
 	}
 	return r, nil
+}
+
+func migrate(ctx context.Context, db *store.DB) error {
+	sub, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return err
+	}
+	return db.Migrate(ctx, "roster", sub)
 }
 
 // Create works out the scope as [Scope] does and makes the result the incident's
@@ -119,7 +126,8 @@ func (r *Rosters) create(ctx context.Context, who actor.Actor, incident string, 
 		return Roster{}, err
 	}
 	defer w.Close()
-	sealed, err := age.Encrypt(w, key.Recipient())
+	sum := sha256.New()
+	sealed, err := age.Encrypt(io.MultiWriter(w, sum), key.Recipient())
 	if err != nil {
 		return Roster{}, fmt.Errorf("sealing: %w", err)
 	}
@@ -142,7 +150,7 @@ func (r *Rosters) create(ctx context.Context, who actor.Actor, incident string, 
 	if err != nil {
 		return Roster{}, fmt.Errorf("sealing: %w", err)
 	}
-	return r.commit(ctx, who, incident, id, m, w)
+	return r.commit(ctx, who, incident, id, m, w, hex.EncodeToString(sum.Sum(nil)))
 }
 
 // checkSomebody refuses a roster that would have everybody told "not in scope".
@@ -159,7 +167,7 @@ func (m *meta) checkSomebody() error {
 // commit makes a written file the current roster. The file gets its name within
 // the transaction that holds the case's row, so that no sweep takes it for one that
 // a dead process left.
-func (r *Rosters) commit(ctx context.Context, who actor.Actor, incident, id string, m *meta, w *files.Writer) (Roster, error) {
+func (r *Rosters) commit(ctx context.Context, who actor.Actor, incident, id string, m *meta, w *files.Writer, sum string) (Roster, error) {
 	text, err := json.Marshal(m, json.Deterministic(true))
 	if err != nil {
 		return Roster{}, err
@@ -190,8 +198,8 @@ func (r *Rosters) commit(ctx context.Context, who actor.Actor, incident, id stri
 			named = true
 		}
 		made = m.roster(incident, id, r.now())
-		if _, err := tx.ExecContext(ctx, `INSERT INTO roster (incident, seq, id, created_at, meta, actor) VALUES ($1, $2, $3, $4, $5, $6)`,
-			incident, seq+1, id, store.Micros(made.Created), string(text), who.String()); err != nil {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO roster (incident, seq, id, created_at, meta, actor, sha256) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+			incident, seq+1, id, store.Micros(made.Created), string(text), who.String(), sum); err != nil {
 			return err
 		}
 		_, err = tx.ExecContext(ctx, `UPDATE roster_case SET seq = $2 WHERE incident = $1`, incident, seq+1)

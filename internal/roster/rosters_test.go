@@ -743,6 +743,18 @@ func naive(t testing.TB, rows []accountRow) (Counts, []string) {
 		if !p.email {
 			counts.WithoutEmail++
 		}
+		has := map[identity.Kind]bool{}
+		for id := range p.ids {
+			has[id.Kind] = true
+		}
+		for _, kind := range []identity.Kind{identity.KindPhone, identity.KindAccount} { // the others that the rules index
+			if !has[kind] {
+				if counts.Without == nil {
+					counts.Without = map[identity.Kind]int64{}
+				}
+				counts.Without[kind]++
+			}
+		}
 		for id := range p.ids {
 			u := all[id]
 			if u == nil {

@@ -213,9 +213,9 @@ func (s *scoper) endAccount(g *accountGroup) error {
 // The order of these records is that of Identity.Input: no value goes on with a
 // zero byte where another ends.
 func (s *scoper) addMembers(r *rowRecord) error {
-	email := false
+	var has [len(kinds)]bool
 	for _, id := range r.identities {
-		email = email || id.Kind == identity.KindEmail
+		has[rankOf(id.Kind)] = true
 		b := append(s.buf[:0], rankOf(id.Kind))
 		b = append(b, id.Value...)
 		b = append(b, 0)
@@ -228,8 +228,16 @@ func (s *scoper) addMembers(r *rowRecord) error {
 			return err
 		}
 	}
-	if !email && s.email >= 0 {
+	if !has[rankOf(identity.KindEmail)] && s.email >= 0 {
 		s.counts.WithoutEmail++
+	}
+	for _, kind := range s.o.Rules.index {
+		if kind != identity.KindEmail && !has[rankOf(kind)] {
+			if s.counts.Without == nil {
+				s.counts.Without = map[identity.Kind]int64{}
+			}
+			s.counts.Without[kind]++
+		}
 	}
 	return nil
 }

@@ -267,7 +267,7 @@ func (s *Site) entryRows(p page, list []archive.Entry) []row {
 	var out []row
 	for _, e := range list {
 		r := row{Date: entryDate(lang, e), Href: p.Link("/incidents/" + e.ID), Title: e.Title.In(lang), Organisation: e.Organisation.In(lang),
-			Classes: joinLabels(lang, e.Country, e.Classes), Addenda: e.Addenda, Open: investigating(st, e.ID), Sealed: sealed(st, e.ID)}
+			Classes: joinLabels(lang, e.Country, e.Classes), Addenda: e.Addenda, Open: investigating(st, e.ID), Sealed: sealed(st, e.ID) && !p.Stopped()}
 		if e.OrganisationID != "" {
 			r.OrganisationHref = p.Link("/organisations/" + e.OrganisationID)
 		}

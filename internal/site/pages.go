@@ -112,6 +112,9 @@ func (s *Site) home(w http.ResponseWriter, r *http.Request) error {
 	st := s.Statement()
 	checkable := st != nil && slices.ContainsFunc(st.Incidents, func(in check.Incident) bool { return in.State != check.Retired })
 	p := s.newPage(r, "home", checkable)
+	if p.Stopped() {
+		checkable, p.Script, p.Worker = false, nil, nil
+	}
 	p.Organisations = organisations(st, list, p.Lang.Lang)
 	p.Title = p.Lang.Pick("漏えいの対象かどうかを確かめる", "Check whether you are affected")
 	p.Description = p.Lang.Pick("自分の情報が漏えいの対象かどうかを、アドレスを誰にも知られずに確かめられます。答えには証明が付きます。",
@@ -318,12 +321,16 @@ func (s *Site) how(w http.ResponseWriter, r *http.Request) error {
 		Recorded bool
 		Index    int64
 		Hash     string
+		Witnesses
 	}{}
 	if st := s.Statement(); st != nil {
 		body.Bits = visible(st)
 	}
 	if s.Release != nil {
 		body.Index, body.Hash, body.Recorded = s.Release()
+	}
+	if s.Witnesses != nil {
+		body.Witnesses = s.Witnesses(r.Context())
 	}
 	body.Buckets = 1 << body.Bits
 	for _, name := range scriptNames {

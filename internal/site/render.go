@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"time"
 
 	"shirase/internal/incident"
 	"shirase/internal/web"
@@ -58,6 +59,7 @@ func funcs(lang web.Lang) template.FuncMap {
 		"others":   func(n int, list []covered) []covered { return list[min(n, len(list)):] },
 		"openly":   func() int { return listedOpenly },
 		"proven":   func() any { return provenWords },
+		"when":     func(t time.Time) template.HTML { return web.TimeElement(lang, t) },
 	}
 }
 
@@ -86,6 +88,8 @@ type page struct {
 	LedgerKey          string
 	PhoneRegion        string
 	Demo               *Demo
+	NoKey              bool           // checks cannot be answered at present, for want of the key
+	Unwitnessed        time.Time      // since when no quorum of witnesses has cosigned what would be answered from; zero: all is well
 	Preview            bool           // what is not published is shown too
 	Query              string         // of this page, where its address has one
 	NoIndex            bool           // not for search engines
@@ -95,6 +99,9 @@ type page struct {
 	Organisations      []organisation // for the script
 	Body               any
 }
+
+// Stopped reports whether checks cannot be answered at present.
+func (p page) Stopped() bool { return p.NoKey || !p.Unwitnessed.IsZero() }
 
 // Link gives a path of this site, keeping a language that was chosen.
 func (p page) Link(path string) string { return p.Lang.Link(path) }
@@ -117,7 +124,12 @@ func (p page) Suffix() string {
 
 // newPage starts the page of a request. script says whether it needs the check's program.
 func (s *Site) newPage(r *http.Request, nav string, script bool) page {
-	p := page{Lang: web.LanguageOf(r), Path: localPath(r), Nav: nav, Base: s.base(r), Operator: s.operator(r, web.LanguageOf(r).Lang), LedgerKey: s.LedgerKey, Demo: s.Demo, Preview: s.Archive != nil && s.Archive.Drafts()}
+	p := page{Lang: web.LanguageOf(r), Path: localPath(r), Nav: nav, Base: s.base(r), Operator: s.operator(r, web.LanguageOf(r).Lang), LedgerKey: s.LedgerKey, Demo: s.Demo, NoKey: s.NoKey != nil && s.NoKey(r.Context()), Preview: s.Archive != nil && s.Archive.Drafts()}
+	if s.Unwitnessed != nil {
+		if since, stopped := s.Unwitnessed(r.Context()); stopped {
+			p.Unwitnessed = since
+		}
+	}
 	p.Style, _ = s.assets.Asset("style.css")
 	code, hasCode := s.assets.Asset("check.js")
 	worker, hasWorker := s.assets.Asset("check-worker.js")

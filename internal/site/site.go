@@ -32,6 +32,14 @@ type Options struct {
 
 	// Statement returns the published statement; nil where nothing is published.
 	Statement func() *check.Statement
+	// NoKey reports whether checks cannot be answered, because the evaluator's key is missing or cannot be read; nil: they
+	// can, or another process answers them.
+	NoKey func(ctx context.Context) bool
+	// Unwitnessed reports that checks are not answered because no quorum of witnesses has cosigned the ledger for too long,
+	// and since when; nil: they are.
+	Unwitnessed func(ctx context.Context) (since time.Time, stopped bool)
+	// Witnesses returns who cosigns the ledger; nil: nobody.
+	Witnesses func(ctx context.Context) Witnesses
 	// Scope returns the figures of the roster that an incident's published revision was sealed from; false where there is
 	// none.
 	Scope func(ctx context.Context, incident string) (Scope, bool)
@@ -59,6 +67,19 @@ type Options struct {
 	BaseURL   string // of this instance, without a final slash; empty: what the request was made to
 	Demo      *Demo  // nil unless this is a demonstration
 	Log       *slog.Logger
+}
+
+// Witnesses are those who cosign the ledger.
+type Witnesses struct {
+	Quorum bool // nothing is public before enough of them have
+	Each   []Witness
+}
+
+// Witness is one of them.
+type Witness struct {
+	Name     string    // of its key
+	VKey     string    // C2SP signed-note vkey
+	Cosigned time.Time // when it last cosigned what is served; zero: it has not
 }
 
 // Scope is what a roster's figures tell of an incident's scope.

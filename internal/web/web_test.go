@@ -208,7 +208,7 @@ func (c *clock) now() time.Time { return c.t }
 func TestLimiter(t *testing.T) {
 	c := &clock{time.Unix(1e9, 0)}
 	wide := Rate{1000, 1000}
-	l, err := NewLimiter(Limits{IPv4: Rate{1, 10}, IPv6: Rate{1, 10}, Home: Rate{1, 20}, Site: Rate{1, 30}, All: wide, Known: 100}, c.now)
+	l, err := NewLimiter(Limits{IPv4: Rate{1, 10}, IPv6: Rate{1, 10}, Home: Rate{1, 20}, Site: Rate{1, 30}, All6: wide, All: wide, Known: 100}, c.now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -268,7 +268,7 @@ func TestLimiter(t *testing.T) {
 func TestLimiterInAll(t *testing.T) {
 	c := &clock{time.Unix(1e9, 0)}
 	wide := Rate{1000, 1000}
-	l, err := NewLimiter(Limits{IPv4: wide, IPv6: wide, Home: wide, Site: wide, All: Rate{1, 5}, Known: 4}, c.now)
+	l, err := NewLimiter(Limits{IPv4: wide, IPv6: wide, Home: wide, Site: wide, All6: wide, All: Rate{1, 5}, Known: 4}, c.now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -280,11 +280,83 @@ func TestLimiterInAll(t *testing.T) {
 	if _, ok := l.Allow(netip.AddrFrom4([4]byte{10, 0, 9, 1}), 1); ok {
 		t.Error("there is no limit in all")
 	}
-	if n := l.networks.Len(); n > 4 {
+	if n := l.v4.known.Len(); n > 4 {
 		t.Errorf("%d networks are remembered", n)
 	}
 	if _, err := NewLimiter(Limits{}, nil); err == nil {
 		t.Error("limits of zero are accepted")
+	}
+}
+
+// TestLimiterForgets: a network that has spent what it had does not get it back by being forgotten, however many others
+// come; one whose bucket is full again is.
+func TestLimiterForgets(t *testing.T) {
+	c := &clock{time.Unix(1e9, 0)}
+	wide := Rate{1000, 100_000}
+	l, err := NewLimiter(Limits{IPv4: Rate{1, 10}, IPv6: Rate{1, 10}, Home: wide, Site: wide, All6: wide, All: wide, Known: 50}, c.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	allow := func(addr netip.Addr, n int) bool {
+		_, ok := l.Allow(addr, n)
+		return ok
+	}
+	v4 := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, byte(i >> 8), byte(i), 1}) }
+	v6 := func(i int) netip.Addr { return netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, byte(i >> 8), byte(i)}) }
+	for name, of := range map[string]func(int) netip.Addr{"IPv4": v4, "IPv6": v6} {
+		if !allow(of(0), 10) {
+			t.Fatal("the first request is refused")
+		}
+		let := 0
+		for i := 1; i < 200; i++ { // one unit each: enough to be remembered, and to fill what there is
+			if allow(of(i), 1) {
+				let++
+			}
+		}
+		if allow(of(0), 1) {
+			t.Errorf("%s: a network that was pushed out has everything again", name)
+		}
+		// Those without room share one bucket of 10.
+		if let < 20 || let > 60 {
+			t.Errorf("%s: %d of 199 newcomers were let in", name, let)
+		}
+	}
+	c.t = c.t.Add(time.Minute) // all are full again
+	for i := 2000; i < 2020; i++ {
+		if !allow(v4(i), 10) {
+			t.Fatalf("newcomer %d is refused although others can be forgotten", i)
+		}
+	}
+	if n := l.v4.known.Len(); n > 50 {
+		t.Errorf("%d networks are remembered", n)
+	}
+	if _, err := NewLimiter(Limits{IPv4: wide, IPv6: wide, Home: wide, Site: wide, All6: wide, All: wide, Known: 2}, nil); err == nil {
+		t.Error("a limiter takes fewer networks than an address is in")
+	}
+}
+
+// TestLimiterFamilies: all of IPv6 together leaves IPv4 its part.
+func TestLimiterFamilies(t *testing.T) {
+	c := &clock{time.Unix(1e9, 0)}
+	wide := Rate{1000, 1000}
+	l, err := NewLimiter(Limits{IPv4: wide, IPv6: wide, Home: wide, Site: wide, All6: Rate{1, 50}, All: Rate{1, 100}, Known: 1000}, c.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := 0
+	for i := range 500 {
+		if _, ok := l.Allow(netip.AddrFrom16([16]byte{0x20, 1, byte(i >> 8), byte(i)}), 1); ok {
+			got++
+		}
+	}
+	if got != 50 {
+		t.Errorf("IPv6 got %d of 100 units, want 50", got)
+	}
+	if _, ok := l.Allow(netip.MustParseAddr("192.0.2.1"), 50); !ok {
+		t.Error("IPv6 has emptied what IPv4 needs")
+	}
+	if DefaultLimits.All6.PerSecond > DefaultLimits.All.PerSecond/2 || DefaultLimits.All6.Burst > DefaultLimits.All.Burst/2 {
+		t.Error("by default IPv6 may have more than half of everything")
 	}
 }
 
@@ -304,6 +376,10 @@ func TestProxies(t *testing.T) {
 		{"127.0.0.1:1", "garbage, 10.1.2.3", "10.1.2.3"},
 		{"[::1]:1", "2001:db8::7", "2001:db8::7"},
 		{"[::ffff:127.0.0.1]:1", "::ffff:198.51.100.7", "198.51.100.7"},
+		{"127.0.0.1:1", "198.51.100.7:50123", "198.51.100.7"}, // as some load balancers write it
+		{"127.0.0.1:1", "[2001:db8::7]:50123, 10.1.2.3:80", "2001:db8::7"},
+		{"127.0.0.1:1", "[2001:db8::7]", "2001:db8::7"},
+		{"127.0.0.1:1", "198.51.100.7:99999999", "127.0.0.1"},
 	} {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.RemoteAddr = c.peer
@@ -316,6 +392,33 @@ func TestProxies(t *testing.T) {
 	}
 	if _, err := ParseProxies([]string{"proxy.example"}); err == nil {
 		t.Error("a name is accepted as an address")
+	}
+}
+
+// TestProxyForgotten: what a proxy forwards that nobody named is noticed, once.
+func TestProxyForgotten(t *testing.T) {
+	p, err := ParseProxies([]string{"127.0.0.1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		peer, header string
+		want         int
+	}{
+		{"127.0.0.1:1", "X-Forwarded-For", 0}, {"203.0.113.9:1", "X-Forwarded-For", 1}, {"203.0.113.9:1", "Forwarded", 1},
+		{"203.0.113.9:1", "X-Other", 0}, {"@", "X-Forwarded-For", 0},
+	} {
+		told, served := 0, 0
+		h := p.Watch(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { served++ }), func() { told++ })
+		for range 2 {
+			r := httptest.NewRequest("GET", "/", nil)
+			r.RemoteAddr = c.peer
+			r.Header.Set(c.header, "198.51.100.7")
+			h.ServeHTTP(httptest.NewRecorder(), r)
+		}
+		if told != c.want || served != 2 {
+			t.Errorf("%s with %s: told %d times, %d requests served", c.peer, c.header, told, served)
+		}
 	}
 }
 

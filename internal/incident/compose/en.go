@@ -21,6 +21,10 @@ func noticeEN(i subject, figures Figures) string {
 			web.Number(web.EN, figures.Accounts) + " accounts that can be checked on this server were generated and belong to nobody. " +
 			"The organisation named has no part in this page.")
 	}
+	if figures.state(i) == incident.StateWithdrawn {
+		p.paragraph("This was recorded and published by mistake. What earlier notices said under this name is withdrawn; they stay readable, and no check answers for it any more.")
+		return p.String()
+	}
 	i.openingEN(p, figures)
 	i.historyEN(p)
 	i.scopeEN(p, figures)
@@ -84,6 +88,9 @@ func (i subject) openingEN(p *page, figures Figures) {
 	text += ". We are sorry for the worry and the trouble this causes. Here is what is known so far."
 	if figures.state(i) == incident.StateInvestigating {
 		text += " Who is affected is still being established; this notice will be added to when it is."
+	}
+	if figures.state(i) == incident.StateReopened {
+		text += " Who is affected is being established anew: those who were told that they are affected still are, and others may be too. This notice will be added to when it is settled."
 	}
 	if !known {
 		text += " The cause is being investigated."

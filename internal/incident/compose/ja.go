@@ -21,6 +21,11 @@ func noticeJA(i subject, figures Figures) string {
 		p.quote("これは、Shirase のデモです。以下は、過去に公表された実際の事案を、公表資料をもとに記録したものです。このサーバーで確認できる" +
 			web.Number(web.JA, figures.Accounts) + "アカウントは、すべて機械的に作った架空のものです。名前の挙がっている組織は、この掲載に関わっていません。")
 	}
+	if figures.state(i) == incident.StateWithdrawn {
+		p.paragraph("この事案は、誤って登録し、公表したものでした。この名前でこれまでに出したお知らせを取り下げます。お知らせは今後も読むことができますが、確認の対象からは外しました。")
+		p.paragraph("以上")
+		return p.String()
+	}
 	i.openingJA(p, figures)
 	i.historyJA(p)
 	i.scopeJA(p, figures)
@@ -86,6 +91,9 @@ func (i subject) openingJA(p *page, figures Figures) {
 	b.WriteString("ご心配とご迷惑をおかけしますことを、深くお詫び申し上げます。現時点で判明している事実を、次のとおりお知らせします。")
 	if figures.state(i) == incident.StateInvestigating {
 		b.WriteString("対象の範囲は現在も調査中です。確定しだい、このお知らせに追記します。")
+	}
+	if figures.state(i) == incident.StateReopened {
+		b.WriteString("対象の範囲を、あらためて調査しています。これまでに対象とお伝えした方は、引き続き対象です。ほかの方も対象となる可能性があります。確定しだい、このお知らせに追記します。")
 	}
 	if !known {
 		b.WriteString("原因は調査中です。")

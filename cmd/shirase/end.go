@@ -1,0 +1,171 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"shirase/internal/actor"
+	"shirase/internal/hint"
+	"shirase/internal/publish"
+	"shirase/internal/roster"
+	"shirase/internal/web"
+)
+
+// ended is what `incident retire` and `scope shred` print.
+type ended struct {
+	Certificate publish.Certificate `json:"certificate"`
+	Remaining   []publish.Remaining `json:"remaining"`
+}
+
+func printEnded(w io.Writer, e ended) {
+	if len(e.Certificate.Destroyed) == 0 {
+		fmt.Fprintf(w, "Nothing was destroyed.\n")
+	}
+	for _, d := range e.Certificate.Destroyed {
+		fmt.Fprintf(w, "Destroyed here on %s: %s\n", d.Time.UTC().Format(time.RFC3339), d.What)
+	}
+	if e.Certificate.Seq > 0 {
+		fmt.Fprintf(w, "Published: statement %s\n", web.Digits(e.Certificate.Seq))
+	}
+	printRemaining(w, e.Remaining)
+}
+
+func (a *app) cmdRetire() *cobra.Command {
+	c := &cobra.Command{Use: "retire ID", Short: "Answer for an incident no more, and destroy the keys that go with it",
+		Long: `Ends the checks of an incident, for ever. The decision is recorded first; then the
+evaluator keys that nothing else is answered under are destroyed here; only then it is
+published. A key that other incidents are answered under stays: rotate it. What was
+destroyed, and what this could not reach, is printed.`,
+		Example: "  shirase incident retire naver-2013\n  shirase incident retire naver-2013 --json", Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			in, err := a.openToEnd(c, "retire", args[0])
+			if err != nil {
+				return err
+			}
+			defer in.close()
+			cert, remaining, err := in.publisher.Retire(c.Context(), actor.Operator(), args[0])
+			if err != nil {
+				return err
+			}
+			e := ended{*cert, remaining}
+			return a.print(e, func(w io.Writer) { printEnded(w, e) })
+		}}
+	a.todayFlag(c)
+	return c
+}
+
+// openToEnd opens the instance for something that cannot be undone. Somebody who sits at a terminal is asked first.
+func (a *app) openToEnd(c *cobra.Command, what, id string) (*instance, error) {
+	if in, ok := c.InOrStdin().(*os.File); ok && !a.json && term.IsTerminal(int(in.Fd())) {
+		fmt.Fprintf(a.err, "This cannot be undone. To %s %s, type its id: ", what, id)
+		line, err := firstLine(c.Context(), bufio.NewReader(in))
+		if err != nil && !errors.Is(err, io.EOF) {
+			return nil, err
+		}
+		if strings.TrimSpace(line) != id {
+			return nil, errors.New("nothing was done")
+		}
+	}
+	in, err := a.open(c.Context())
+	if err != nil {
+		return nil, err
+	}
+	if err := a.notMerged(c.Context(), in, id); err != nil {
+		in.close()
+		return nil, err
+	}
+	return in, nil
+}
+
+// cmdTurn makes a command that publishes another state of an incident.
+func (a *app) cmdTurn(use, short, long, done string, turn func(*publish.Publisher, context.Context, actor.Actor, string) (*publish.Publication, error)) *cobra.Command {
+	c := &cobra.Command{Use: use + " ID", Short: short, Long: long, Example: "  shirase incident " + use + " naver-2013", Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			open := func() (*instance, error) { return a.openToEnd(c, use, args[0]) }
+			if use == "reopen" {
+				open = func() (*instance, error) { return a.open(c.Context()) }
+			}
+			in, err := open()
+			if err != nil {
+				return err
+			}
+			defer in.close()
+			pub, err := turn(in.publisher, c.Context(), actor.Operator(), args[0])
+			if err != nil {
+				return err
+			}
+			a.tellWaiting(pub.Waiting)
+			state := string(pub.Statement.Incident(args[0]).State)
+			return a.print(map[string]any{"incident": args[0], "state": state, "seq": pub.Statement.Seq, "changed": pub.Changed}, func(w io.Writer) {
+				fmt.Fprintf(w, done, args[0], web.Digits(pub.Statement.Seq))
+			})
+		}}
+	a.todayFlag(c)
+	return c
+}
+
+func (a *app) cmdReopen() *cobra.Command {
+	return a.cmdTurn("reopen", "Say that an incident's scope is examined again",
+		"Publishes that the scope of an incident, which was final, is examined again. Its last\nrevision stays sealed and is asked; whoever is not in it is told that more may come.\nWhen the new scope is known: make its roster, record scope.state: final, and publish.",
+		"%s is reopened: statement %s.\n", (*publish.Publisher).Reopen)
+}
+
+func (a *app) cmdWithdraw() *cobra.Command {
+	return a.cmdTurn("withdraw", "Say that an incident was recorded by mistake",
+		"Publishes that an incident's id was a mistake. Nothing of it is answered any more, and\nits id never stands for anything else. What was published stays readable.",
+		"%s is withdrawn: statement %s.\n", (*publish.Publisher).Withdraw)
+}
+
+func (a *app) cmdShred() *cobra.Command {
+	return &cobra.Command{Use: "shred ID", Short: "Destroy the key of an incident's sealed rosters",
+		Long: `Destroys, on this machine, the key under which an incident's rosters are sealed, and
+removes their files. Nobody can then read who was affected, write to them, or seal them
+anew. What is published stays, and is still answered: that ends with incident retire.`,
+		Example: "  shirase scope shred naver-2013", Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			in, err := a.openToEnd(c, "shred the rosters of", args[0])
+			if err != nil {
+				return err
+			}
+			defer in.close()
+			e, err := in.shred(c.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			return a.print(e, func(w io.Writer) { printEnded(w, e) })
+		}}
+}
+
+// shred destroys the key of an incident's rosters, and says what of them is left.
+func (in *instance) shred(ctx context.Context, id string) (ended, error) {
+	if err := in.rosters.Shred(ctx, actor.Operator(), id); err != nil {
+		if errors.Is(err, roster.ErrNone) {
+			err = hint.Add(err, "shirase incident show "+id+" says what there is")
+		}
+		return ended{}, err
+	}
+	r, err := in.rosters.Latest(ctx, id)
+	if err != nil {
+		return ended{}, err
+	}
+	e := ended{Certificate: publish.Certificate{Incident: id, Time: time.Now().UTC().Truncate(time.Second),
+		Destroyed: []publish.Destroyed{{What: "the key of the rosters of " + id, Time: r.Shredded.Truncate(time.Second)}}}}
+	answered, err := in.publisher.Answered(ctx, id)
+	if err != nil {
+		return ended{}, err
+	}
+	if answered {
+		e.Remaining = append(e.Remaining, publish.Remaining{What: "the sealed index of " + id, Why: "it is published, and answers who asks: shirase incident retire " + id})
+	}
+	e.Remaining = append(e.Remaining, publish.Backups, publish.Remaining{What: "the account export that the roster was made from", Why: "this program keeps no copy of it, and does not know where it lies"})
+	return e, nil
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/url"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"shirase/internal/files"
+	"shirase/internal/witness"
+)
+
+const witnessListen = "127.0.0.1:8313"
+
+func (a *app) cmdWitness() *cobra.Command {
+	var listen, name, state string
+	var logs []string
+	var requests bool
+	c := &cobra.Command{
+		Use:   "witness",
+		Short: "Vouch for other organisations' ledgers: a witness",
+		Long: `Serves a witness (c2sp.org/tlog-witness): it cosigns the checkpoints of the logs
+that it is told of, as long as each continues all that it saw of it before. Who
+checks an address can then rely on more than the ledger's own word that everybody
+is shown one history.
+
+The key is made the first time, in the folder of keys, and the state beside the
+data folder. The state belongs into no backup: brought back from one, it would
+cosign a second history of what came since. Without its state the key is refused.`,
+		Example: `  shirase witness --log 'notice.example.org+4b1c2d3e+AbCd...'
+  shirase witness --listen 127.0.0.1:9000 --name witness.example.org`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			w, err := a.openWitness(name, state)
+			if err != nil {
+				return err
+			}
+			defer w.Close()
+			for _, vkey := range logs {
+				if err := w.Add(vkey); err != nil {
+					return usageError{err}
+				}
+			}
+			l, err := listenOn(listen)
+			if err != nil {
+				return err
+			}
+			return serveUntil(c.Context(), newServer(a.wrap(w.Handler(), requests)), l, func(url string) error {
+				return a.print(struct {
+					URL  string   `json:"url"`
+					VKey string   `json:"vkey"`
+					Logs []string `json:"logs"`
+				}{url, w.VKey(), w.Logs()}, func(out io.Writer) {
+					fmt.Fprintf(out, "Witness at %s\nKey: %s\n", url, w.VKey())
+					for _, vkey := range w.Logs() {
+						fmt.Fprintf(out, "Log: %s\n", vkey)
+					}
+					if len(w.Logs()) == 0 {
+						fmt.Fprintf(out, "It knows no log yet. Next: shirase witness --log VKEY\n")
+					}
+				})
+			})
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&listen, "listen", witnessListen, "address to serve on")
+	f.StringVar(&name, "name", "", "the witness's name, when its key is made (default: the instance's host and /witness)")
+	f.StringVar(&state, "state", "", "folder of the witness's state (default: the data folder's name with -witness)")
+	f.StringArrayVar(&logs, "log", nil, "verifier key of a log to witness too, from now on")
+	f.BoolVar(&requests, "log-requests", false, "log a line a request: route, status, size, time; no addresses")
+	c.MarkFlagDirname("state")
+	return c
+}
+
+// openWitness opens the witness beside the data folder, which need not be there.
+func (a *app) openWitness(name, state string) (*witness.Witness, error) {
+	if state == "" {
+		state = filepath.Clean(a.data) + "-witness"
+	}
+	if name == "" {
+		name = "unnamed/witness/{key}"
+		if s, err := a.readSettings(); err == nil && s.URL != "" {
+			if u, err := url.Parse(s.URL); err == nil {
+				name = u.Host + strings.TrimRight(u.Path, "/") + "/witness"
+			}
+		}
+	}
+	keys, err := files.OpenKeys(a.keysDir())
+	if err != nil {
+		return nil, err
+	}
+	defer keys.Close()
+	return witness.Open(keys, state, name)
+}
