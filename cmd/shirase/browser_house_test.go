@@ -15,11 +15,8 @@ import (
 	"testing"
 	"time"
 
-	"filippo.io/torchwood"
 	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 	"golang.org/x/mod/sumdb/note"
-	"golang.org/x/mod/sumdb/tlog"
 
 	"shirase/check"
 	"shirase/identity"
@@ -33,6 +30,7 @@ import (
 // house is an honest operator: a small demonstration with one more incident,
 // so that an address can be in two, and the keys with which it could lie.
 type house struct {
+	a        *app
 	in       *instance
 	handler  http.Handler
 	ledger   note.Signer
@@ -85,8 +83,8 @@ func newHouse(t *testing.T) *house {
 	if err := a.demoPublish(ctx, in); err != nil {
 		t.Fatal(err)
 	}
-	h := &house{in: in, affected: in.Demo.Affected, stranger: in.Demo.NotAffected}
-	h.addShop(t, a, dir)
+	h := &house{a: a, in: in, affected: in.Demo.Affected, stranger: in.Demo.NotAffected}
+	h.addShop(t)
 	p := must(password.Open(a.passwordDir()))(t)
 	t.Cleanup(func() { p.Close() })
 	var err error
@@ -114,31 +112,39 @@ func newHouse(t *testing.T) *house {
 }
 
 // addShop publishes a second incident, of three.
-func (h *house) addShop(t *testing.T, a *app, dir string) {
+func (h *house) addShop(t *testing.T) {
 	t.Helper()
-	ctx := context.Background()
 	facts := must(incident.ParseFactsFile("shop.yaml", []byte(shopFacts)))(t)
-	must(h.in.incidents.Create(ctx, actor.Operator(), facts))(t)
+	must(h.in.incidents.Create(t.Context(), actor.Operator(), facts))(t)
+	h.shop(t, h.affected, plainOne, dottedOne)
+}
+
+// shop publishes who is affected by the second incident. One row has no address.
+func (h *house) shop(t *testing.T, members ...string) {
+	t.Helper()
+	ctx, dir := t.Context(), t.TempDir()
+	rows := "id,mail,tel\n0,,\n"
+	for i, who := range members {
+		phone := ""
+		if who == plainOne {
+			phone = phoneOne
+		}
+		rows += fmt.Sprintf("A-%d,%s,%s\n", i+1, who, phone)
+	}
 	export := filepath.Join(dir, "shop.csv")
-	if err := os.WriteFile(export, fmt.Appendf(nil, "id,mail,tel\n1,%s,\nA-2,%s,%s\n3,%s,\n", h.affected, plainOne, phoneOne, dottedOne), 0o600); err != nil {
+	if err := os.WriteFile(export, []byte(rows), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	rules := must(roster.ParseRules("shop-rules.yaml", []byte(shopRules), incident.ClassWords()))(t)
-	must(a.scope(ctx, h.in, shopID, roster.Options{Export: export, Rules: rules, TempDir: dir}))(t)
-	must(a.publish(ctx, h.in, publish.Request{Incident: shopID}))(t)
+	must(h.a.scope(ctx, h.in, shopID, roster.Options{Export: export, Rules: rules, TempDir: dir}))(t)
+	must(h.a.publish(ctx, h.in, publish.Request{Incident: shopID}))(t)
 }
 
-// statement makes the reply that gives st, signed into a ledger of one entry:
-// what whoever holds the ledger's key can say.
+// statementReply makes the reply that gives st, signed into a ledger of one
+// entry: what whoever holds the ledger's key can say to whom it never met.
 func statementReply(t testing.TB, signer note.Signer, st *check.Statement) []byte {
 	t.Helper()
-	raw := jsontext.Value(must(json.Marshal(st))(t)) // Canonical would refuse what is not valid
-	if err := raw.Canonicalize(); err != nil {
-		t.Fatal(err)
-	}
-	tree := tlog.Tree{N: 1, Hash: tlog.RecordHash(check.Leaf(check.KindStatement, raw))}
-	signed := must(note.Sign(&note.Note{Text: torchwood.Checkpoint{Origin: signer.Name(), Tree: tree}.String()}, signer))(t)
-	return must(json.Marshal(map[string]any{"statement": check.Bytes(raw), "proof": string(torchwood.FormatProof(0, nil, signed))}))(t)
+	return new(fakeLedger).reply(t, signer, st)
 }
 
 // changed copies the honest statement and changes the copy.
@@ -182,18 +188,65 @@ func (h *house) damaged(t testing.TB) (*check.Statement, *check.LayerFile) {
 	t.Helper()
 	id := must(identity.ParseEmail(h.affected))(t)
 	y := must(h.key.Output(id.Input()))(t)
-	entry := check.SealEntry(&y, 16, demoIncident, "9", 0)
+	bits := h.honest.Keys[0].LocatorBits
+	entry := check.SealEntry(&y, bits, demoIncident, "9", 0)
 	entry[check.EntrySize-1] ^= 1 // of the two bytes that are zero inside
 	var file bytes.Buffer
-	info := must(check.WriteLayer(&file, 1, 16, true, func(yield func([]byte, error) bool) { yield(entry[:], nil) }))(t)
-	layer := must(check.OpenLayer(bytes.NewReader(file.Bytes()), int64(file.Len()), info.Root, 16))(t)
+	info := must(check.WriteLayer(&file, 1, bits, true, func(yield func([]byte, error) bool) { yield(entry[:], nil) }))(t)
+	layer := must(check.OpenLayer(bytes.NewReader(file.Bytes()), int64(file.Len()), info.Root, bits))(t)
 	return h.changed(func(st *check.Statement) {
 		only(st, demoIncident)
 		in := &st.Incidents[0]
-		in.Revision, in.Counts = "9", map[string]int64{"email": 1}
+		in.Revision, in.Counts, in.Superseded = "9", map[string]int64{"email": 1}, []check.Superseded{}
 		st.Layers = []check.Layer{{ID: info.Root, Key: st.Keys[0].ID, N: 1, Bits: info.Bits, Root: info.Root, Pad: info.Pad,
 			Sources: []check.Source{{Incident: demoIncident, Revision: "9", N: 1, Root: info.Root}}}}
 	}), layer
+}
+
+// folded makes one layer of all that is served, in which the affected one's
+// entries may be replaced by noise, and a statement that serves it.
+func (h *house) folded(t testing.TB, noise bool) (*check.Statement, *check.LayerFile) {
+	t.Helper()
+	bits := h.honest.Keys[0].LocatorBits
+	id := must(identity.ParseEmail(h.affected))(t)
+	y := must(h.key.Output(id.Input()))(t)
+	var entries [][]byte
+	var sources []check.Source
+	for _, l := range h.honest.Layers {
+		layer := must(h.in.index.OpenLayer(l.Root, bits))(t)
+		for e, err := range layer.Entries(t.Context()) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			e = bytes.Clone(e)
+			if own := check.SealEntry(&y, bits, l.Sources[0].Incident, l.Sources[0].Revision, 0); noise && bytes.Equal(e[:9], own[:9]) {
+				e[8] ^= 1
+			}
+			entries = append(entries, e)
+		}
+		layer.Close()
+		sources = append(sources, l.Sources...)
+	}
+	slices.SortFunc(entries, bytes.Compare)
+	slices.SortFunc(sources, func(a, b check.Source) int { return strings.Compare(a.Incident, b.Incident) })
+	var file bytes.Buffer
+	info := must(check.WriteLayer(&file, int64(len(entries)), bits, false, func(yield func([]byte, error) bool) {
+		for _, e := range entries {
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}))(t)
+	return h.changed(func(st *check.Statement) {
+		st.Layers = []check.Layer{{ID: info.Root, Key: st.Keys[0].ID, N: info.N, Bits: info.Bits, Root: info.Root, Pad: info.Pad, Sources: sources}}
+	}), must(check.OpenLayer(bytes.NewReader(file.Bytes()), int64(file.Len()), info.Root, bits))(t)
+}
+
+// servingLayer has a layer of one's own be given, whole.
+func servingLayer(t testing.TB, layer *check.LayerFile) lie {
+	return at("/check/v1/layers/"+layer.Info().Root.String()+"/", func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
+		w.Write(must(layer.AppendGroup(nil, 0, 0, layer.Info().Pad))(t))
+	})
 }
 
 // A lie changes what a handler does. It may pass a request on.
