@@ -10,6 +10,13 @@ import type { Checkpoint } from "./tlogproof.ts";
 const WIDTH = 256; // hashes of a full tile, which is 8 levels high
 const HASH_SIZE = 32;
 
+/** A second history, with what shows it: RFC 6962 section 2.1.2, from the earlier size to the later, with its first hash always. */
+export class Fork extends Failure {
+  constructor(message: string, readonly consistency: Bytes[] = []) {
+    super("fork", message);
+  }
+}
+
 export type Tree = Pick<Checkpoint, "size" | "root">;
 
 /** Gives what a path such as "tile/0/000.p/6" holds, or undefined where it is not there. */
@@ -22,11 +29,11 @@ export type Tiles = (path: string) => Promise<Bytes | undefined>;
  */
 export async function extend(before: Tree, now: Tree, get: Tiles): Promise<void> {
   if (now.size < before.size) throw new Failure("rollback", `a ledger of ${now.size} entries, and it had ${before.size}`);
-  if (now.size === before.size && !equal(now.root, before.root)) throw new Failure("fork", `two ledgers of ${now.size} entries`);
+  if (now.size === before.size && !equal(now.root, before.root)) throw new Fork(`two ledgers of ${now.size} entries`);
   if (now.size === before.size || before.size === 0) return;
   const reader = new Reader(now, get);
   await reader.load(before.size);
-  if (!equal(reader.rootOf(before.size), before.root)) throw new Failure("fork", `the first ${before.size} entries of the ledger are others`);
+  if (!equal(reader.rootOf(before.size), before.root)) throw new Fork(`the first ${before.size} entries of the ledger are others`, reader.consistency(before.size));
 }
 
 /** A complete subtree: the hash of leaves index·2^level to (index+1)·2^level. */
@@ -82,6 +89,28 @@ class Reader {
     return peaks(size).map((node) => this.hash(node)).reduce((right, left) => nodeHash(left, right));
   }
 
+  /** Gives the hashes from which the root of the tree's first leaves, so many, follows together with the tree's own. */
+  consistency(size: number): Bytes[] {
+    const whole = Number.isInteger(Math.log2(size)) ? [this.rootOf(size)] : [];
+    return [...whole, ...this.subproof(size, 0, this.tree.size, true)];
+  }
+
+  /** RFC 6962 section 2.1.2, of the leaves from, up to and without to. */
+  private subproof(size: number, from: number, to: number, whole: boolean): Bytes[] {
+    if (size === to - from) return whole ? [] : [this.range(from, to)];
+    const middle = from + split(to - from);
+    return size <= middle - from ?
+      [...this.subproof(size, from, middle, whole), this.range(middle, to)] :
+      [...this.subproof(size - (middle - from), middle, to, false), this.range(from, middle)];
+  }
+
+  private range(from: number, to: number): Bytes {
+    const level = Math.log2(to - from);
+    if (Number.isInteger(level)) return this.hash({ level, index: from / 2 ** level });
+    const middle = from + split(to - from);
+    return nodeHash(this.range(from, middle), this.range(middle, to));
+  }
+
   private hash(node: Node): Bytes {
     const tile = this.tiles.get(this.path(placeOf(node)))!;
     const n = 2 ** (node.level % 8);
@@ -112,6 +141,9 @@ class Reader {
     return body?.length === WIDTH * HASH_SIZE ? body.subarray(0, width * HASH_SIZE) : undefined;
   }
 }
+
+/** Gives the largest power of two below n. */
+const split = (n: number): number => 2 ** Math.ceil(Math.log2(n) - 1);
 
 const above = ({ level, number }: Place): Place => ({ level: level + 1, number: Math.floor(number / WIDTH) });
 

@@ -68,11 +68,10 @@ const readKeys = (value: JSONValue): Pin["keys"] => list(value, (v) => {
   return { vkey: text(k.vkey), since: time(k.since) };
 });
 
-export const encodePins = (p: Pins): string =>
-  JSON.stringify({ v: 2, current: p.current, ledgers: Object.fromEntries([...p.ledgers].map(([origin, pin]) => [origin, encodePin(pin)])) });
-
-/** Gives a pin as it is kept. */
-export const encodePin = ({ bindings, ...pin }: Pin): JSONValue => ({ ...pin, bindings: bindings ? encodeBindings(bindings) : null });
+export function encodePins(p: Pins): string {
+  const pins = [...p.ledgers].map(([origin, { bindings, ...pin }]) => [origin, { ...pin, bindings: bindings ? encodeBindings(bindings) : null }]);
+  return JSON.stringify({ v: 2, current: p.current, ledgers: Object.fromEntries(pins) });
+}
 
 /** Gives the keys pinned for an origin. */
 export const pinnedKeys = (p: Pins, origin: string): VerifierKey[] =>

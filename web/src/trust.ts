@@ -7,10 +7,10 @@ import { bind, type Bindings, follow } from "./chain.ts";
 import { type Bytes, fromBase64url, toBase64url, toHex, utf8 } from "./encoding.ts";
 import { type Code, Failure, named } from "./failure.ts";
 import { type Options, type Server, type Surroundings, UNWATCHED } from "./fetching.ts";
-import { extend, type Tiles } from "./history.ts";
+import { extend, Fork, type Tiles } from "./history.ts";
 import { entries, list, members, text } from "./json.ts";
 import { parseLedgerKey, type VerifierKey } from "./note.ts";
-import { encodePin, keepFork, type Pin, pinnedKeys, type Pins } from "./pins.ts";
+import { keepFork, type Pin, pinnedKeys, type Pins } from "./pins.ts";
 import { NO_WITNESSES, statementPolicy } from "./policy.ts";
 import { type Hash, milliseconds, parseStatement, type Statement, type Time } from "./statement.ts";
 import { type Checkpoint, type Inclusion, openCheckpoint, proofOrigin, readCheckpoint, verifyInclusion } from "./tlogproof.ts";
@@ -78,15 +78,26 @@ export class Ledger {
     });
     const origin = proofOrigin(proof);
     const pin = this.pins.ledgers.get(origin);
-    const seen = pin && encodePin(pin);
+    const seen = pin?.checkpoint;
     try {
       return await this.verify(bytes, proof, origin, pin, options);
     } catch (e) {
-      if (e instanceof Failure && seen && EVIDENT.includes(e.code)) {
-        e.evidence = JSON.stringify({ v: 1, type: "shirase evidence", origin, code: e.code, rule: e.reason ?? "", seen, statement: toBase64url(bytes), proof }, null, 2) + "\n";
-      }
+      if (e instanceof Failure && seen && EVIDENT.includes(e.code)) e.evidence = this.evidence(e, seen, bytes, proof);
       throw e;
     }
+  }
+
+  /** Gives what was seen and what is shown as a file of evidence (docs/FORMAT.md), which others verify. */
+  private evidence(e: Failure, seen: string, statement: Bytes, proof: string): string {
+    const shown = proof.slice(proof.indexOf("\n\n") + 2);
+    return JSON.stringify({
+      v: 1, type: "shirase evidence", rule: e.code === "chain" ? e.reason : e.code, what: e.message,
+      found: toTime(this.around.now()), server: this.around.base,
+      checkpoints: seen === shown ? [seen] : [seen, shown],
+      consistency: e instanceof Fork ? e.consistency.map(toBase64url) : [],
+      entries: [{ kind: "statement", sha256: toHex(sha256(statement)), bytes: toBase64url(statement), proof }],
+      buckets: [],
+    }, null, 1) + "\n";
   }
 
   private async verify(bytes: Bytes, proof: string, origin: string, pin: Pin | undefined, options: Options): Promise<Known> {

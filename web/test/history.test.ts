@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { sha256 } from "@noble/hashes/sha2.js";
 import { type Bytes, concat, utf8 } from "../src/encoding.ts";
-import { extend } from "../src/history.ts";
+import { extend, Fork } from "../src/history.ts";
 import { Failure } from "../src/failure.ts";
 
 const leaves = Array.from({ length: 1100 }, (_, i) => sha256(concat(Uint8Array.of(0), utf8(`entry ${i}`))) as Bytes);
@@ -58,6 +58,31 @@ test("any tree goes on from any earlier one", async () => {
       other[before - 1] = leaves[before]!;
       await failsWith("fork", extend({ size: before, root: tree(before, other).root }, tree(now), new Log(now).get), `${before} of ${now}`);
     }
+  }
+});
+
+test("a fork comes with the hashes that show it (RFC 6962 section 2.1.2)", async () => {
+  /** The roots of both trees, as they follow from a proof (RFC 9162 section 2.1.4.2). */
+  const roots = (proof: Bytes[], first: number, second: number): [Bytes, Bytes] => {
+    let [fn, sn] = [first - 1, second - 1];
+    while (fn % 2 === 1) [fn, sn] = [(fn - 1) / 2, Math.floor(sn / 2)];
+    let [fr, sr] = [proof[0]!, proof[0]!];
+    for (const c of proof.slice(1)) {
+      assert.notEqual(sn, 0);
+      if (fn % 2 === 1 || fn === sn) {
+        [fr, sr] = [node(c, fr), node(c, sr)];
+        while (fn % 2 === 0 && fn !== 0) [fn, sn] = [fn / 2, Math.floor(sn / 2)];
+      } else sr = node(sr, c);
+      [fn, sn] = [Math.floor(fn / 2), Math.floor(sn / 2)];
+    }
+    assert.equal(sn, 0);
+    return [fr, sr];
+  };
+  for (const [before, now] of [[1, 2], [3, 4], [4, 7], [6, 300], [255, 256], [256, 257], [300, 1100], [511, 1024], [512, 1000], [1024, 1100]] as const) {
+    const wrong = { size: before, root: leaves[0]!.map((b) => b ^ 1) as Bytes };
+    const fork = await extend(wrong, tree(now), new Log(now).get).then(() => undefined, (e) => e);
+    assert.ok(fork instanceof Fork);
+    assert.deepEqual(roots(fork.consistency, before, now), [tree(before).root, tree(now).root], `${before} of ${now}`);
   }
 });
 

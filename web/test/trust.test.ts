@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { toBase64url, utf8 } from "../src/encoding.ts";
+import { sha256 } from "@noble/hashes/sha2.js";
+import { toBase64url, toHex, utf8 } from "../src/encoding.ts";
 import { Failure } from "../src/failure.ts";
 import { type Options, Server } from "../src/fetching.ts";
 import { encodePins, parsePins } from "../src/pins.ts";
@@ -93,17 +94,24 @@ test("an older statement is a rollback, and asked for once more", async () => {
   assert.equal(r.slept, 2);
 });
 
-test("what cannot all be true is evidence, and names nobody", async () => {
-  const r = new Reader(new World());
-  await r.wants("");
-  const before = r.pin()!;
-  r.world.publish((s) => (s.phoneRegion = "KR"));
-  const evidence = await r.visit().then(() => undefined, (e) => JSON.parse(e.evidence));
-  assert.deepEqual([evidence.type, evidence.origin, evidence.code, evidence.rule], ["shirase evidence", ORIGIN, "chain", "region"]);
-  assert.deepEqual([evidence.seen.checkpoint, evidence.seen.bindings.seq], [before.checkpoint, 1]);
-  assert.deepEqual([evidence.statement, evidence.proof], [toBase64url(r.world.bytes), r.world.proof]);
-  r.world.lie = () => new Response("", { status: 500 });
-  assert.equal(await r.visit().then(() => undefined, (e) => e.evidence), undefined);
+test("what cannot all be true is evidence, in the form that others verify", async () => {
+  const visit = async (change: (w: World) => void) => {
+    const r = new Reader(new World());
+    await r.wants("");
+    const before = r.pin()!.checkpoint;
+    change(r.world);
+    const evidence = await r.visit().then(() => undefined, (e) => e.evidence);
+    return { r, before, evidence: evidence && JSON.parse(evidence) };
+  };
+  const { r, before, evidence } = await visit((w) => w.publish((s) => (s.phoneRegion = "KR")));
+  const shown = r.world.proof.slice(r.world.proof.indexOf("\n\n") + 2);
+  assert.deepEqual(Object.keys(evidence), ["v", "type", "rule", "what", "found", "server", "checkpoints", "consistency", "entries", "buckets"]);
+  assert.deepEqual([evidence.v, evidence.type, evidence.rule, evidence.server], [1, "shirase evidence", "region", "https://shirase.example.org/"]);
+  assert.deepEqual([evidence.checkpoints, evidence.consistency, evidence.buckets], [[before, shown], [], []]);
+  assert.deepEqual(evidence.entries, [{ kind: "statement", sha256: toHex(sha256(r.world.bytes)), bytes: toBase64url(r.world.bytes), proof: r.world.proof }]);
+  const fork = (await visit((w) => { w.log.leaves.length = 3; more(w, 5); w.publish((s) => Object.assign(s, { seq: 3, prev: "1".repeat(64) })); })).evidence;
+  assert.deepEqual([fork.rule, fork.checkpoints.length, fork.consistency.length > 0], ["fork", 2, true]);
+  assert.equal((await visit((w) => (w.lie = () => new Response("", { status: 500 })))).evidence, undefined);
 });
 
 test("requests of a returning visitor tell no size but the ledger's own", async () => {
