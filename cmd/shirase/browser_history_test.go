@@ -267,6 +267,10 @@ func (b *browser) testEnds(t *testing.T) {
 	if _, err := in.publisher.Reopen(ctx, who, shopID); err != nil {
 		t.Fatal(err)
 	}
+	p.open("/", "ja")
+	if beside := p.text(".covers"); !strings.Contains(beside, "対象範囲を見直している公表 1件") {
+		t.Errorf("reopened: beside the box: %s", beside)
+	}
 	says("reopened", p.check("en", h.stranger), "not-in-scope", "The scope of one incident is being examined again.", "in the one incident that was compared")
 
 	if _, _, err := in.publisher.Retire(ctx, who, shopID); err != nil {

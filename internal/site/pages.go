@@ -64,7 +64,7 @@ func sealed(st *check.Statement, id string) bool {
 		return false
 	}
 	in := st.Incident(id)
-	return in != nil && in.State == check.Final
+	return in != nil && in.State.Sealed()
 }
 
 // investigating reports whether the statement says that an incident's scope is under investigation.
@@ -110,7 +110,7 @@ func (s *Site) home(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	st := s.Statement()
-	checkable := st != nil && slices.ContainsFunc(st.Incidents, func(in check.Incident) bool { return in.State != check.Retired })
+	checkable := st != nil && slices.ContainsFunc(st.Incidents, func(in check.Incident) bool { return in.State != check.Retired && in.State != check.Withdrawn })
 	p := s.newPage(r, "home", checkable)
 	if p.Stopped() {
 		checkable, p.Script, p.Worker = false, nil, nil
@@ -123,9 +123,10 @@ func (s *Site) home(w http.ResponseWriter, r *http.Request) error {
 		Empty, Checkable bool
 		Kinds            []checkKind
 		Final, Open      []covered // what a check answers for, and what it cannot yet
+		Reopened         []covered // what it finds those of who were affected before
 		Recent           []row
 		Total            int
-	}{latest.Total == 0, checkable, s.kinds(r, p, list), s.covered(p, list, check.Final), s.covered(p, list, check.Investigating), s.entryRows(p, latest.Entries), latest.Total}
+	}{latest.Total == 0, checkable, s.kinds(r, p, list), s.covered(p, list, check.Final), s.covered(p, list, check.Investigating), s.covered(p, list, check.Reopened), s.entryRows(p, latest.Entries), latest.Total}
 	return s.show(w, r, http.StatusOK, "home", p)
 }
 
@@ -141,12 +142,12 @@ func (s *Site) kinds(r *http.Request, p page, list []archive.Entry) []checkKind 
 	if st == nil {
 		return out
 	}
-	final := slices.DeleteFunc(slices.Clone(st.Incidents), func(in check.Incident) bool { return in.State != check.Final })
+	asked := slices.DeleteFunc(slices.Clone(st.Incidents), func(in check.Incident) bool { return !in.State.Sealed() })
 	here := p.PhoneRegion == "" || p.PhoneRegion == "JP" // a page reads the numbers of one country
-	if here && slices.ContainsFunc(final, func(in check.Incident) bool { return in.Counts[string(identity.KindPhone)] > 0 }) {
+	if here && slices.ContainsFunc(asked, func(in check.Incident) bool { return in.Counts[string(identity.KindPhone)] > 0 }) {
 		out = append(out, checkKind{string(identity.KindPhone), "", lang.Pick("電話番号", "A telephone number")})
 	}
-	for _, in := range final {
+	for _, in := range asked {
 		if in.Counts[string(identity.KindAccount)] == 0 || s.Scope == nil {
 			continue
 		}
