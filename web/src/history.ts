@@ -91,7 +91,7 @@ class Reader {
 
   /** Gives the hashes from which the root of the tree's first leaves, so many, follows together with the tree's own. */
   consistency(size: number): Bytes[] {
-    const whole = Number.isInteger(Math.log2(size)) ? [this.rootOf(size)] : [];
+    const whole = isPower(size) ? [this.rootOf(size)] : [];
     return [...whole, ...this.subproof(size, 0, this.tree.size, true)];
   }
 
@@ -105,8 +105,7 @@ class Reader {
   }
 
   private range(from: number, to: number): Bytes {
-    const level = Math.log2(to - from);
-    if (Number.isInteger(level)) return this.hash({ level, index: from / 2 ** level });
+    if (isPower(to - from)) return this.hash({ level: Math.round(Math.log2(to - from)), index: from / (to - from) });
     const middle = from + split(to - from);
     return nodeHash(this.range(from, middle), this.range(middle, to));
   }
@@ -143,7 +142,13 @@ class Reader {
 }
 
 /** Gives the largest power of two below n. */
-const split = (n: number): number => 2 ** Math.ceil(Math.log2(n) - 1);
+function split(n: number): number {
+  let k = 1;
+  while (k * 2 < n) k *= 2;
+  return k;
+}
+
+const isPower = (n: number): boolean => n === 1 || split(n) * 2 === n;
 
 const above = ({ level, number }: Place): Place => ({ level: level + 1, number: Math.floor(number / WIDTH) });
 

@@ -68,6 +68,7 @@ test("not in scope is told of what was checked only", async () => {
 });
 
 test("whoever was in a revision and is not in the next is told", async () => {
+  assert.equal(display((await ask(client(world), "dropped@example.com")).answer), "dropped");
   const v = await verdict(world, "dropped@example.com");
   assert.deepEqual([v.result, v.incidents, v.dropped], ["not-in-scope", [], [{ id: "a-2013", revision: "1", classes: ["email", "nickname"] }]]);
   assert.deepEqual((await verdict(world, "user1@example.com")).dropped, []);
@@ -93,9 +94,15 @@ test("beside a \"no\" stands how many could not be read, and what was checked un
   w.find("incidents", "c-2024").unreadable = { phone: 9 };
   w.find("keys", "k2").state = "compromised";
   w.publish();
-  const v = await verdict(w, "nobody@example.com");
-  assert.deepEqual(v.unreadable, [{ id: "b-2020", n: 5 }]);
-  assert.deepEqual(v.compromised, ["c-2024"]);
+  const { answer, known } = await ask(client(w), "nobody@example.com");
+  assert.deepEqual(answer.verdict.unreadable, [{ id: "b-2020", n: 5 }]);
+  assert.deepEqual(answer.verdict.compromised, ["c-2024"]);
+  const names = namesOf(answer, known, "en") as any;
+  assert.deepEqual(names.checkedList.map((i: any) => [i.id, i.unreadable]), [["a-2013", 0], ["b-2020", 5], ["c-2024", 0]]);
+  assert.deepEqual(names.compromisedList.map((i: any) => i.title), ["Incident c-2024"]);
+  assert.deepEqual([names.origin, names.ledgerKey, names.host, names.since, names.firstUse, names.witnesses],
+    ["shirase.example.org/ledger", known.vouched.key, "shirase.example.org", "2026-11-22T00:10:00Z", true, []]);
+  assert.deepEqual([names.organisations, names.asOf], [[{ organisation: "例示株式会社" }], "2026-11-22T00:00:00Z"]);
 });
 
 test("the steps, and the requests: what is asked depends on no result", async () => {
