@@ -21,21 +21,23 @@ const (
 	derived        // what is made of facts, and can be made again
 	room
 	usecase // what several rooms do together
+	frame   // what pages of every door stand in
 	door
 	command
 	bench
 )
 
 var layers = map[string]int{
-	"identity": public, "check": public,
-	"internal/hint": floor, "internal/lang": floor, "internal/actor": floor, "internal/files": floor, "internal/charset": floor, "internal/store": floor, "internal/store/storetest": floor,
+	"identity": public, "check": public, "law": public,
+	"internal/hint": floor, "internal/language": floor, "internal/actor": floor, "internal/files": floor, "internal/charset": floor, "internal/store": floor, "internal/store/storetest": floor,
 	"internal/killtest": floor, "internal/web": floor, "internal/serve": floor, "internal/jobs": floor,
 	"internal/ledger": floor, "internal/index": floor, "internal/roster": floor,
 	"internal/incident": facts,
 	"internal/archive":  derived, "internal/law": derived,
 	"internal/incident/chart": room, "internal/incident/compose": room, "internal/incident/exchange": room, "internal/incident/extract": room,
-	"internal/demo": room, "internal/password": room, "internal/witness": room, "internal/response": room, "internal/reach": room, "internal/contain": room,
+	"internal/demo": room, "internal/password": room, "internal/witness": room, "internal/monitor": room, "internal/response": room, "internal/reach": room, "internal/contain": room,
 	"internal/publish": usecase,
+	"internal/page":    frame,
 	"internal/site":    door, "internal/api": door, "internal/console": door,
 	"cmd/shirase": command, "internal/gate": command, // the latter reads what ./test runs
 	"bench/figure": bench, "bench/publication": bench, "bench/seal": bench, "bench/evaluate": bench, "bench/bucket": bench,
@@ -43,34 +45,38 @@ var layers = map[string]int{
 }
 
 // coming are the packages above that are not there yet: their place is decided before they are written.
-var coming = []string{"internal/lang", "internal/serve", "internal/jobs", "internal/law", "internal/response", "internal/reach", "internal/contain", "internal/console"}
+var coming = []string{"internal/serve", "internal/jobs", "internal/reach", "internal/contain", "internal/console"}
 
-// down lists, for public and floor packages, exactly whom they may import:
-// within these layers there is a direction too.
+// down lists, for public and floor packages, exactly whom they may import: within these layers there is a direction too. What
+// pages stand in is listed too: it knows no room.
 var down = map[string][]string{
 	"identity":                 {},
 	"check":                    {"identity"},
+	"law":                      {},
 	"internal/hint":            {},
-	"internal/lang":            {},
+	"internal/language":        {},
 	"internal/actor":           {},
 	"internal/files":           {},
 	"internal/charset":         {"internal/hint"},
 	"internal/store":           {"internal/hint"},
 	"internal/killtest":        {},
 	"internal/store/storetest": {"internal/store"},
-	"internal/web":             {},
+	"internal/web":             {"internal/language"},
 	"internal/serve":           {"internal/hint", "internal/web"},
 	"internal/jobs":            {"internal/hint", "internal/store"},
 	"internal/ledger":          {"check", "internal/files", "internal/store", "internal/web"},
 	"internal/index":           {"check", "identity", "internal/files", "internal/hint", "internal/store", "internal/web"},
+	"internal/page":            {"internal/language", "internal/web"},
 	"internal/roster":          {"identity", "internal/actor", "internal/charset", "internal/files", "internal/hint", "internal/store"},
 }
 
 // only lists who alone may import a package, benchmarks and tests aside: what appends to the ledger is the publishing room,
-// made-up accounts are for the command, and helpers of tests are for tests.
+// made-up accounts are for the command, helpers of tests are for tests, and what knows of HTTP is what answers it: facts,
+// what is derived from them and how they are told can be read, tested and used without a server.
 var only = map[string][]string{
 	"internal/ledger":          {"internal/publish"},
 	"internal/demo":            {"cmd/shirase"},
+	"internal/web":             {"internal/serve", "internal/ledger", "internal/index", "internal/password", "internal/page", "internal/site", "internal/api", "internal/console", "internal/witness", "cmd/shirase"},
 	"internal/store/storetest": {},
 	"internal/killtest":        {},
 }
@@ -165,6 +171,7 @@ func stale(packages map[string][]string) []string {
 func refuse(name string, layer int, imported string) string {
 	below, ok := layers[imported]
 	importers, few := only[imported]
+	allowed, listed := down[name]
 	switch {
 	case !ok:
 		return "it has no layer"
@@ -175,9 +182,9 @@ func refuse(name string, layer int, imported string) string {
 		return ""
 	case few && !slices.Contains(importers, name):
 		return "only " + strings.Join(append([]string{"tests"}, importers...), ", ") + " may"
-	case layer <= floor:
-		if !slices.Contains(down[name], imported) {
-			return "on the floor only " + strings.Join(down[name], ", ") + " may be imported by it"
+	case listed || layer <= floor:
+		if !slices.Contains(allowed, imported) {
+			return "only " + strings.Join(allowed, ", ") + " may be imported by it"
 		}
 		return ""
 	case below >= layer:
@@ -193,9 +200,11 @@ func TestImportGraphRefuses(t *testing.T) {
 		{"internal/incident", "internal/site"}, {"internal/publish", "internal/site"}, {"cmd/shirase", "internal/ledger"}, {"internal/index", "internal/ledger"},
 		{"internal/site", "cmd/shirase"}, {"internal/site", "internal/demo"}, {"internal/site", "internal/store/storetest"}, {"bench/seal", "cmd/shirase"},
 		{"internal/incident", "internal/archive"}, {"internal/archive", "internal/incident/compose"}, {"internal/archive", "internal/law"},
-		{"internal/lang", "internal/web"}, {"internal/serve", "internal/site"}, {"internal/jobs", "internal/incident"}, {"internal/law", "internal/response"},
+		{"internal/language", "internal/web"}, {"internal/incident", "internal/web"}, {"internal/incident/extract", "internal/web"}, {"internal/archive", "internal/web"},
+		{"internal/publish", "internal/web"}, {"internal/serve", "internal/site"}, {"internal/jobs", "internal/incident"}, {"internal/law", "internal/response"},
 		{"internal/reach", "internal/contain"}, {"internal/contain", "internal/response"}, {"internal/response", "internal/publish"}, {"internal/publish", "internal/console"},
-		{"internal/console", "internal/site"}, {"internal/console", "internal/ledger"},
+		{"internal/console", "internal/site"}, {"internal/console", "internal/ledger"}, {"internal/page", "internal/site"}, {"internal/page", "internal/incident"},
+		{"internal/publish", "internal/page"}, {"internal/incident/chart", "internal/page"},
 	} {
 		if refuse(c[0], layers[c[0]], c[1]) == "" {
 			t.Errorf("%s may import %s", c[0], c[1])
@@ -205,7 +214,8 @@ func TestImportGraphRefuses(t *testing.T) {
 		{"internal/site", "check"}, {"internal/incident", "internal/store"}, {"cmd/shirase", "internal/site"}, {"internal/index", "check"},
 		{"internal/publish", "internal/ledger"}, {"internal/archive", "internal/incident"}, {"internal/incident/chart", "internal/archive"}, {"bench/seal", "internal/demo"},
 		{"internal/response", "internal/law"}, {"internal/reach", "internal/jobs"}, {"internal/console", "internal/publish"}, {"internal/console", "internal/contain"},
-		{"cmd/shirase", "internal/serve"},
+		{"cmd/shirase", "internal/serve"}, {"internal/incident", "internal/language"}, {"internal/password", "internal/web"}, {"internal/console", "internal/page"},
+		{"internal/page", "internal/web"},
 	} {
 		if why := refuse(c[0], layers[c[0]], c[1]); why != "" {
 			t.Errorf("%s may not import %s: %s", c[0], c[1], why)

@@ -23,7 +23,7 @@ var ErrAnswer = errors.New("not a valid answer file")
 // Bytes are bytes written as unpadded base64url.
 type Bytes []byte
 
-// MarshalText gives unpadded base64url.
+// MarshalText returns unpadded base64url.
 func (b Bytes) MarshalText() ([]byte, error) {
 	return []byte(base64.RawURLEncoding.EncodeToString(b)), nil
 }
@@ -90,7 +90,7 @@ type AnswerGroup struct {
 
 const answerType = "shirase answer"
 
-// Encode gives the answer file.
+// Encode returns the answer file.
 func (a *Answer) Encode() ([]byte, error) {
 	b, err := json.Marshal(a, json.FormatNilSliceAsNull(false), jsontext.WithIndent("  "))
 	if err != nil {
@@ -165,5 +165,5 @@ func (s *Statement) layer(id Hash) *Layer {
 	return nil
 }
 
-// Bucket gives the number of the bucket of a layer of 2^bits buckets.
+// Bucket returns the number of the bucket of a layer of 2^bits buckets.
 func (y *Output) Bucket(bits int) int64 { return bucketOf(y[:3], bits) }

@@ -82,7 +82,7 @@ func content(counts map[string]int64, sets [][]string) Hash {
 	return StatementHash(b)
 }
 
-// revisions gives each source of the statement as it is bound, by incident and revision.
+// revisions returns each source of the statement as it is bound, by incident and revision.
 func (s *Statement) revisions() map[placed]*boundRevision {
 	out := map[placed]*boundRevision{}
 	for i := range s.Layers {
@@ -94,7 +94,7 @@ func (s *Statement) revisions() map[placed]*boundRevision {
 	return out
 }
 
-// Bind gives what a valid statement with that hash binds later ones to.
+// Bind returns what a valid statement with that hash binds later ones to.
 func Bind(st *Statement, hash Hash) *Bindings {
 	return (&Bindings{}).with(st, hash, st.revisions())
 }
@@ -230,7 +230,7 @@ func (k *boundKey) same(id string, now *Key) error {
 	return nil
 }
 
-// stateOf gives a key's state; version 1 knows none but live.
+// stateOf returns a key's state; version 1 knows none but live.
 func stateOf(k *Key) KeyState {
 	if k.State == "" {
 		return KeyLive
@@ -343,7 +343,7 @@ func (b *Bindings) revision(at placed) *boundRevision {
 	return nil
 }
 
-// with gives what is bound after a statement: what it says, and beside it what
+// with returns what is bound after a statement: what it says, and beside it what
 // earlier ones said and it does not.
 func (b *Bindings) with(st *Statement, hash Hash, listed map[placed]*boundRevision) *Bindings {
 	n := &Bindings{V: st.V, Seq: st.Seq, Hash: hash, Time: st.Time, PhoneRegion: st.PhoneRegion, Ledger: st.Ledger,
@@ -435,7 +435,7 @@ type KindDropped struct {
 	Kind     string
 }
 
-// KindsDropped gives every kind that a superseded revision has and the current
+// KindsDropped returns every kind that a superseded revision has and the current
 // one has not.
 func (s *Statement) KindsDropped() (out []KindDropped) {
 	for i := range s.Incidents {

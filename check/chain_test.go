@@ -420,7 +420,7 @@ func TestChainVectors(t *testing.T) {
 		"vectors": vs})
 }
 
-// remembered gives bindings as they come back from where they were kept.
+// remembered returns bindings as they come back from where they were kept.
 func remembered(t *testing.T, b *Bindings) *Bindings {
 	t.Helper()
 	text, err := json.Marshal(b)

@@ -207,7 +207,7 @@ func (c *Client) layer(ctx context.Context, base *url.URL, l *Layer, locatorBits
 	return got, g.holds(l, got.sources)
 }
 
-// draw gives the sources of a fold that are compared with it: some, whom the
+// draw returns the sources of a fold that are compared with it: some, whom the
 // server cannot foresee, or for an audit all.
 func (c *Client) draw(l *Layer) []Source {
 	n := sampleOf(l)

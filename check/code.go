@@ -43,7 +43,7 @@ var codes = []struct {
 	{ErrServer, "server"},
 }
 
-// Code gives the name of a failure: what a program shows beside the sentence,
+// Code returns the name of a failure: what a program shows beside the sentence,
 // and what the vectors expect. An error of another origin is "network".
 func Code(err error) string {
 	for _, c := range codes {
@@ -79,5 +79,5 @@ var hints = map[string]string{
 	"insecure":       "use the server's https:// address",
 }
 
-// Hint gives the remedy for a failure, or "".
+// Hint returns the remedy for a failure, or "".
 func Hint(err error) string { return hints[Code(err)] }

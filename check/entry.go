@@ -63,7 +63,7 @@ func (y *Output) find(bucket []byte, locatorBits int, incident, revision string)
 	return uint16(e[9]^want[9])<<8 | uint16(e[10]^want[10]), true, nil
 }
 
-// searchEntries gives the index of the first of the sorted entries that is not
+// searchEntries returns the index of the first of the sorted entries that is not
 // below prefix.
 func searchEntries(bucket, prefix []byte) int {
 	lo, hi := 0, len(bucket)/EntrySize
@@ -78,7 +78,7 @@ func searchEntries(bucket, prefix []byte) int {
 	return lo
 }
 
-// locator gives y[0:3] as a number of 24 bits with all but its first b cleared.
+// locator returns y[0:3] as a number of 24 bits with all but its first b cleared.
 func (y *Output) locator(b int) uint32 {
 	l := uint32(y[0])<<16 | uint32(y[1])<<8 | uint32(y[2])
 	return l &^ (1<<(24-b) - 1)

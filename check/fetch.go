@@ -187,7 +187,7 @@ func loopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// Tiles gives the ledger's files of a server.
+// Tiles returns the ledger's files of a server.
 func (c *Client) Tiles(base *url.URL) Tiles {
 	return func(ctx context.Context, path string) ([]byte, error) {
 		return c.do(ctx, http.MethodGet, base.JoinPath(path), nil, "application/octet-stream", maxReply)

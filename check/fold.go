@@ -12,7 +12,7 @@ var ErrAudit = errors.New("the served layer is not the fold of its sources")
 // sampled is how many sources of a fold are drawn in each check.
 const sampled = 3
 
-// sampleOf gives how many of a layer's sources are compared at least: a layer
+// sampleOf returns how many of a layer's sources are compared at least: a layer
 // with one is that source.
 func sampleOf(l *Layer) int {
 	if len(l.Sources) == 1 {

@@ -22,7 +22,7 @@ const (
 // be longer than any that is served: a statement that claims entries without end.
 var ErrTooCoarse = errors.New("the index is claimed to be so large that no group of it is small enough")
 
-// Depths gives for each layer how many bits of an output are shown to its
+// Depths returns for each layer how many bits of an output are shown to its
 // server: the number of leading bits that all buckets of the group asked for
 // share. limit is CapBits or RaisedBits.
 func (s *Statement) Depths(limit int) (map[Hash]int, error) {
@@ -70,12 +70,12 @@ type Group struct {
 	Buckets []*Bucket
 }
 
-// bucket gives the bucket that an output belongs to, which is in the group.
+// bucket returns the bucket that an output belongs to, which is in the group.
 func (g *Group) bucket(y *Output) *Bucket {
 	return g.Buckets[y.Bucket(g.Bits)&(1<<(g.Bits-g.Depth)-1)]
 }
 
-// Bytes gives the buckets as they travel, without padding, one after the other.
+// Bytes returns the buckets as they travel, without padding, one after the other.
 func (g *Group) Bytes() []byte {
 	var out []byte
 	for _, b := range g.Buckets {
@@ -84,7 +84,7 @@ func (g *Group) Bytes() []byte {
 	return out
 }
 
-// entries gives those of the group's entries that begin with the given bits.
+// entries returns those of the group's entries that begin with the given bits.
 func (g *Group) entries(number int64, depth int) []byte {
 	var out []byte
 	for _, b := range g.Buckets {

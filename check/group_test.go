@@ -96,7 +96,7 @@ func TestGroupVectors(t *testing.T) {
 		"vectors": vs, "budgets": budgets(t)})
 }
 
-// changed gives a group's response as a vector changes it.
+// changed returns a group's response as a vector changes it.
 func changed(body []byte, v groupVector, pad int) []byte {
 	switch v.Op {
 	case "flip":

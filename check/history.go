@@ -15,7 +15,7 @@ import (
 // the one seen before. It may be a fault; it is no evidence of two histories.
 var ErrConsistency = errors.New("the server does not show that its ledger continues the one seen before")
 
-// Tiles gives what a path below a ledger's prefix holds, such as
+// Tiles returns what a path below a ledger's prefix holds, such as
 // "tile/0/000.p/6" (C2SP tlog-tiles), or a *StatusError.
 type Tiles func(ctx context.Context, path string) ([]byte, error)
 

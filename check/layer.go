@@ -45,7 +45,7 @@ var (
 	ErrBucket = errors.New("a bucket does not verify")
 )
 
-// BucketBits gives ℓ: a layer of n entries has 2^ℓ buckets of about 1,024 to
+// BucketBits returns ℓ: a layer of n entries has 2^ℓ buckets of about 1,024 to
 // 2,047 entries, as long as the locator has bits enough.
 func BucketBits(n int64, locatorBits int) int {
 	return min(locatorBits, max(0, bits.Len64(uint64(n))-11))
@@ -54,7 +54,7 @@ func BucketBits(n int64, locatorBits int) int {
 // bucketSize is the length of a bucket response before padding, in bytes.
 func bucketSize(count, bits int) int { return 4 + count*EntrySize + bits*sha256.Size }
 
-// padOf gives the pad of a layer whose largest bucket holds that many entries.
+// padOf returns the pad of a layer whose largest bucket holds that many entries.
 func padOf(largest, bits int) int {
 	return (bucketSize(largest, bits) + padStep - 1) / padStep * padStep
 }
@@ -62,13 +62,13 @@ func padOf(largest, bits int) int {
 // padStep is what a layer's pad is a multiple of, in bytes.
 const padStep = 1024
 
-// bucketOf gives the number of the bucket that an entry or locator belongs to.
+// bucketOf returns the number of the bucket that an entry or locator belongs to.
 func bucketOf(e []byte, bits int) int64 {
 	l := uint32(e[0])<<16 | uint32(e[1])<<8 | uint32(e[2])
 	return int64(l >> (24 - bits))
 }
 
-// BucketName gives a bucket's number as it stands in its URL: lower-case hex of
+// BucketName returns a bucket's number as it stands in its URL: lower-case hex of
 // one width for the whole layer, so that every request has one length.
 func BucketName(bucket int64, bits int) string {
 	return fmt.Sprintf("%0*x", max(1, (bits+3)/4), bucket)
@@ -116,7 +116,7 @@ type Bucket struct {
 	Path    []byte // ℓ × 32 bytes, from the leaf's sibling up
 }
 
-// Bytes gives the bucket as it travels, without padding.
+// Bytes returns the bucket as it travels, without padding.
 func (b *Bucket) Bytes() []byte {
 	out := binary.BigEndian.AppendUint32(nil, uint32(len(b.Entries)/EntrySize))
 	return append(append(out, b.Entries...), b.Path...)
@@ -226,7 +226,7 @@ func WriteLayer(w io.Writer, n int64, locatorBits int, source bool, entries iter
 	return info, nil
 }
 
-// above gives the level of the tree above one.
+// above returns the level of the tree above one.
 func above(level []Hash) []Hash {
 	up := make([]Hash, len(level)/2)
 	for i := range up {
@@ -387,8 +387,17 @@ func (l *LayerFile) largest() (int, error) {
 	return int(largest), nil
 }
 
-// Info gives the layer's figures. Pad is what its largest bucket needs.
+// Info returns the layer's figures. Pad is what its largest bucket needs.
 func (l *LayerFile) Info() LayerInfo { return l.info }
+
+// LayerSize gives the length in bytes of a layer file of n entries.
+func LayerSize(n int64, locatorBits int) int64 {
+	return (&LayerFile{info: LayerInfo{N: n, Bits: BucketBits(n, locatorBits)}}).size()
+}
+
+// BucketOf gives the number of the bucket that an entry belongs to, of a layer
+// of 2^bits buckets.
+func BucketOf(entry []byte, bits int) int64 { return bucketOf(entry, bits) }
 
 func (l *LayerFile) offsetsAt() int64 { return layerHeader + l.info.N*EntrySize }
 func (l *LayerFile) treeAt() int64    { return l.offsetsAt() + 8*(1<<l.info.Bits+1) }
@@ -431,7 +440,7 @@ func (l *LayerFile) AppendBucket(dst []byte, bucket int64, pad int) ([]byte, err
 	return dst, nil
 }
 
-// Entries gives the entries in order, each valid until the next. Where ctx ends
+// Entries returns the entries in order, each valid until the next. Where ctx ends
 // before, its error is the last.
 func (l *LayerFile) Entries(ctx context.Context) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {

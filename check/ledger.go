@@ -1,6 +1,7 @@
 package check
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
@@ -26,6 +27,8 @@ var (
 	// ErrCheckpoint says that a ledger's checkpoint is not signed as the
 	// verifier's own policy wants.
 	ErrCheckpoint = errors.New("the ledger's checkpoint is not signed by a key you trust")
+	// ErrLeaf says that bytes are no entry of a ledger of this program.
+	ErrLeaf = errors.New("it is not an entry of this ledger's form")
 	// ErrInclusion says that something is not in the ledger at the place its proof says.
 	ErrInclusion = errors.New("it is not in the ledger where its proof says")
 	// ErrUnwitnessed says that a checkpoint is signed by the ledger, and not by
@@ -33,11 +36,35 @@ var (
 	ErrUnwitnessed = errors.New("the ledger's checkpoint is not cosigned by the witnesses that are wanted")
 )
 
-// Leaf gives the ledger entry of published bytes: "shirase/v1 " kind, a zero
-// byte and the SHA-256 of the bytes.
-func Leaf(kind string, data []byte) []byte {
-	h := sha256.Sum256(data)
-	return append([]byte("shirase/v1 "+kind+"\x00"), h[:]...)
+const leafPrefix = "shirase/v1 "
+
+var kindPattern = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
+
+// Leaf returns the ledger entry of published bytes:
+//
+//	"shirase/v1 " ‖ kind ‖ 0x00 ‖ SHA-256(data)
+//
+// The kind is of the form [a-z][a-z0-9-]{0,31}. The bytes are in the ledger by their hash, by which they are served, because
+// entries are bounded by 65,535 bytes (c2sp.org/tlog-tiles).
+func Leaf(kind string, data []byte) []byte { return LeafOf(kind, sha256.Sum256(data)) }
+
+// LeafOf is [Leaf] where only the hash of the bytes is at hand.
+func LeafOf(kind string, hash [sha256.Size]byte) []byte {
+	b := make([]byte, 0, len(leafPrefix)+len(kind)+1+len(hash))
+	b = append(b, leafPrefix...)
+	b = append(b, kind...)
+	b = append(b, 0)
+	return append(b, hash[:]...)
+}
+
+// ParseLeaf is the inverse of [LeafOf]. What is not of its form is ErrLeaf.
+func ParseLeaf(entry []byte) (kind string, hash [sha256.Size]byte, err error) {
+	rest, ok := bytes.CutPrefix(entry, []byte(leafPrefix))
+	k, h, ok2 := bytes.Cut(rest, []byte{0})
+	if !ok || !ok2 || len(h) != len(hash) || !kindPattern.Match(k) {
+		return "", hash, fmt.Errorf("%w: %d bytes", ErrLeaf, len(entry))
+	}
+	return string(k), [sha256.Size]byte(h), nil
 }
 
 // proofPattern is how a c2sp.org/tlog-proof@v1 begins, in its one spelling:
@@ -53,6 +80,10 @@ func VerifyInclusion(kind string, data []byte, proof string, policy *Policy) err
 
 // Prove is VerifyInclusion, and gives the checkpoint.
 func Prove(kind string, data []byte, proof string, policy *Policy) (*Checkpoint, error) {
+	return proveLeaf(Leaf(kind, data), proof, policy)
+}
+
+func proveLeaf(leaf []byte, proof string, policy *Policy) (*Checkpoint, error) {
 	bad := func(what string) (*Checkpoint, error) { return nil, fmt.Errorf("%w: %s", ErrInclusion, what) }
 	if len(proof) > MaxProof {
 		return bad(fmt.Sprintf("a proof longer than %d bytes", MaxProof))
@@ -80,13 +111,13 @@ func Prove(kind string, data []byte, proof string, policy *Policy) (*Checkpoint,
 	if err != nil {
 		return nil, err
 	}
-	if err := tlog.CheckRecord(path, c.Size, tlog.Hash(c.Root), index, tlog.RecordHash(Leaf(kind, data))); err != nil {
+	if err := tlog.CheckRecord(path, c.Size, tlog.Hash(c.Root), index, tlog.RecordHash(leaf)); err != nil {
 		return bad(fmt.Sprintf("entry %d", index))
 	}
 	return c, nil
 }
 
-// ProofOrigin gives the origin that a proof's checkpoint claims: the name by
+// ProofOrigin returns the origin that a proof's checkpoint claims: the name by
 // which a pinned key is looked up. It verifies nothing.
 func ProofOrigin(proof string) (string, error) {
 	if len(proof) > MaxProof {

@@ -60,7 +60,7 @@ type pinnedKey struct {
 	Since Time   `json:"since"`
 }
 
-// DefaultPins gives the file for pins in the user's configuration folder.
+// DefaultPins returns the file for pins in the user's configuration folder.
 func DefaultPins() (string, error) {
 	dir, err := os.UserConfigDir()
 	if err != nil {
@@ -170,7 +170,7 @@ func readCheckpoint(signed string) (*Checkpoint, error) {
 	return &Checkpoint{Origin: c.Origin, Size: c.N, Root: Hash(c.Hash), Note: signed}, nil
 }
 
-// checkpoint gives the largest checkpoint seen of an origin, or nil.
+// checkpoint returns the largest checkpoint seen of an origin, or nil.
 func (l *pin) checkpoint() *Checkpoint {
 	if l == nil || l.Checkpoint == "" {
 		return nil
@@ -182,7 +182,7 @@ func (l *pin) checkpoint() *Checkpoint {
 	return c
 }
 
-// Policy gives what is trusted for an origin, keys and witnesses, or ErrNotPinned.
+// Policy returns what is trusted for an origin, keys and witnesses, or ErrNotPinned.
 func (p *Pins) Policy(origin string) (*Policy, error) {
 	keys, err := p.keys(origin)
 	if err != nil {
@@ -195,7 +195,7 @@ func (p *Pins) Policy(origin string) (*Policy, error) {
 	return quorum.under(keys), nil
 }
 
-// keys gives the keys pinned for an origin, or ErrNotPinned.
+// keys returns the keys pinned for an origin, or ErrNotPinned.
 func (p *Pins) keys(origin string) (*Policy, error) {
 	l := p.data.Ledgers[origin]
 	if l == nil || len(l.Keys) == 0 {
@@ -208,7 +208,7 @@ func (p *Pins) keys(origin string) (*Policy, error) {
 	return LedgerPolicy(vkeys...)
 }
 
-// pin gives what is known of an origin, making room where it is nothing.
+// pin returns what is known of an origin, making room where it is nothing.
 func (p *Pins) pin(origin string) *pin {
 	l := p.data.Ledgers[origin]
 	if l == nil {
@@ -232,7 +232,7 @@ func (l *pin) fork(a, b string) {
 	}
 }
 
-// bound gives the origin that a server is bound to, or "". One on this machine
+// bound returns the origin that a server is bound to, or "". One on this machine
 // may be made anew at the same address.
 func (p *Pins) bound(u *url.URL) string {
 	if loopback(u.Hostname()) {

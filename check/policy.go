@@ -183,7 +183,7 @@ func (p *Policy) addWitness(w Witness) (*member, error) {
 	return &member{witness: w.verifier}, nil
 }
 
-// vkeyBytes gives type and key of a vkey.
+// vkeyBytes returns type and key of a vkey.
 func vkeyBytes(vkey string) ([]byte, error) {
 	m := vkeyPattern.FindStringSubmatch(vkey)
 	if m == nil {
@@ -286,7 +286,7 @@ func LedgerPolicy(vkeys ...string) (*Policy, error) {
 	return p, nil
 }
 
-// under gives the policy's quorum with the log keys of another.
+// under returns the policy's quorum with the log keys of another.
 func (p *Policy) under(keys *Policy) *Policy {
 	return &Policy{logs: keys.logs, witnesses: p.witnesses, quorum: p.quorum}
 }
@@ -295,7 +295,7 @@ func (p *Policy) under(keys *Policy) *Policy {
 // quorum; 0 where it asks for none.
 func (p *Policy) Strength() int { return p.quorum.strength() }
 
-// Witnesses gives every witness that the policy names, in its order.
+// Witnesses returns every witness that the policy names, in its order.
 func (p *Policy) Witnesses() []Witness { return slices.Clone(p.witnesses) }
 
 // parseStatementPolicy reads the policy of a statement: "" is quorum none. It
@@ -319,10 +319,10 @@ func parseStatementPolicy(text string) (*Policy, error) {
 	return p, nil
 }
 
-// quorumless gives the policy's log keys alone, and no witnesses wanted.
+// quorumless returns the policy's log keys alone, and no witnesses wanted.
 func (p *Policy) quorumless() *Policy { return &Policy{logs: p.logs} }
 
-// Verifier gives the verifier of a key that the policy names, for note.Open.
+// Verifier returns the verifier of a key that the policy names, for note.Open.
 func (p *Policy) Verifier(name string, hash uint32) (note.Verifier, error) {
 	for _, l := range p.logs {
 		if l.v.Name() == name && l.v.KeyHash() == hash {

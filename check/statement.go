@@ -31,10 +31,10 @@ var ErrStatement = errors.New("not a valid statement")
 // Hash is a SHA-256 hash. Its text form is 64 lower-case hex digits.
 type Hash [sha256.Size]byte
 
-// String gives the hash in lower-case hex.
+// String returns the hash in lower-case hex.
 func (h Hash) String() string { return hex.EncodeToString(h[:]) }
 
-// MarshalText gives the hash in lower-case hex.
+// MarshalText returns the hash in lower-case hex.
 func (h Hash) MarshalText() ([]byte, error) { return []byte(h.String()), nil }
 
 // UnmarshalText reads 64 lower-case hex digits.
@@ -53,12 +53,12 @@ func (h *Hash) UnmarshalText(text []byte) error {
 // Time is an instant of whole seconds. Its text form is RFC 3339 in UTC with Z.
 type Time struct{ time.Time }
 
-// At gives t in UTC, cut to whole seconds.
+// At returns t in UTC, cut to whole seconds.
 func At(t time.Time) Time { return Time{t.UTC().Truncate(time.Second)} }
 
 const timeLayout = "2006-01-02T15:04:05Z"
 
-// MarshalText gives RFC 3339, UTC, whole seconds.
+// MarshalText returns RFC 3339, UTC, whole seconds.
 func (t Time) MarshalText() ([]byte, error) {
 	if t.Nanosecond() != 0 || t.UTC().Year() < 1 || t.UTC().Year() > 9999 {
 		return nil, errors.New("a time of whole seconds in the years 1 to 9999 is wanted")
@@ -194,7 +194,7 @@ type Superseded struct {
 	Sets     [][]string       `json:"sets"`
 }
 
-// Exposed gives counts and exposure sets of a revision of the incident: its own,
+// Exposed returns counts and exposure sets of a revision of the incident: its own,
 // or those of one that it superseded. ok is false where it lists neither.
 func (in *Incident) Exposed(revision string) (counts map[string]int64, sets [][]string, ok bool) {
 	if in.State.Sealed() && in.Revision == revision {
@@ -266,7 +266,7 @@ func ParseStatement(b []byte) (*Statement, error) {
 // calls prev.
 func StatementHash(b []byte) Hash { return sha256.Sum256(b) }
 
-// Key gives the key with that id, or nil.
+// Key returns the key with that id, or nil.
 func (s *Statement) Key(id string) *Key {
 	for i := range s.Keys {
 		if s.Keys[i].ID == id {
@@ -276,7 +276,7 @@ func (s *Statement) Key(id string) *Key {
 	return nil
 }
 
-// Incident gives the incident with that id, or nil.
+// Incident returns the incident with that id, or nil.
 func (s *Statement) Incident(id string) *Incident {
 	i, ok := slices.BinarySearchFunc(s.Incidents, id, func(in Incident, id string) int {
 		return bytes.Compare([]byte(in.ID), []byte(id))

@@ -66,7 +66,7 @@ func (c *Client) succession(ctx context.Context, base *url.URL, t *trust) ([]ste
 	return t.follow(list, t.start(list))
 }
 
-// start gives the place of the key that the pinned statement names, or else of
+// start returns the place of the key that the pinned statement names, or else of
 // the newest that is pinned; -1 where the list has neither.
 func (t *trust) start(list []listedKey) int {
 	if b := t.pin.Bindings; b != nil && b.Ledger != nil {

@@ -152,7 +152,7 @@ type trust struct {
 	steps  []step   // from the pinned key to the one that signs now
 }
 
-// trust gives the keys for an origin: the client's own, pinned ones, or, where
+// trust returns the keys for an origin: the client's own, pinned ones, or, where
 // neither the origin nor the server was met before, one taken from the server's
 // word.
 func (c *Client) trust(ctx context.Context, base *url.URL, origin string) (*trust, error) {
@@ -333,7 +333,7 @@ func (c *Client) moves(t *trust, s *shown) bool {
 }
 
 // follows proves that a statement and its checkpoint go on from what is pinned,
-// and gives what is bound from now on.
+// and returns what is bound from now on.
 func (c *Client) follows(ctx context.Context, base *url.URL, t *trust, s *shown) (*Bindings, error) {
 	tiles := c.Tiles(base)
 	if before := t.pin.checkpoint(); before != nil {

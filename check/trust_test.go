@@ -68,7 +68,7 @@ func (l *ledger) succeed(seed, after string) {
 	l.next(func(s *Statement) { s.Ledger.Key, s.Ledger.Next = VKeyHash(l.vkey), VKeyHash(vkeyOf(after)) })
 }
 
-// client gives one that remembers in the ledger's file.
+// client returns one that remembers in the ledger's file.
 func (l *ledger) client(lies lie) *Client {
 	l.t.Helper()
 	p, err := OpenPins(l.pins)

@@ -192,7 +192,7 @@ func (in *Incident) validateV2() error {
 	return nil
 }
 
-// number gives a revision that matches revisionPattern as a number.
+// number returns a revision that matches revisionPattern as a number.
 func number(revision string) int64 {
 	n, _ := strconv.ParseInt(revision, 10, 64)
 	return n

@@ -274,7 +274,7 @@ func (w *world) group(root Hash, y *Output, depth, pad int) *Group {
 	return g
 }
 
-// without gives the answer as it is when the server cannot give a layer.
+// without returns the answer as it is when the server cannot give a layer.
 func (w *world) without(a *Answer, layer Hash) *Answer {
 	w.t.Helper()
 	c := *a
@@ -450,7 +450,7 @@ func text64(b []byte) string {
 	return string(t)
 }
 
-// otherBucket gives the bucket of the layer that the answer's own is not.
+// otherBucket returns the bucket of the layer that the answer's own is not.
 func (w *world) otherBucket(a *Answer, i int) []byte {
 	l := w.st.layer(a.Buckets[i].Layer)
 	f := w.open(l.ID)
@@ -483,7 +483,7 @@ func changeRoot(proof string) string {
 	return head + "\n\n" + strings.Join(lines, "\n")
 }
 
-// applied gives the file a vector stands for.
+// applied returns the file a vector stands for.
 func applied(t *testing.T, vs []answerVector, v answerVector) []byte {
 	t.Helper()
 	if v.File != nil {

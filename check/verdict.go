@@ -78,7 +78,7 @@ func (v *Verdict) missing() bool {
 	return slices.ContainsFunc(v.NotCovered, func(n NotCovered) bool { return n.Why == WhyLayerMissing })
 }
 
-// version1 gives the verdict as version 1 put it.
+// version1 returns the verdict as version 1 put it.
 func (v Verdict) version1() *Verdict {
 	v.Dropped, v.Unreadable, v.Compromised = nil, nil, nil
 	if v.Result == Incomplete {

@@ -348,7 +348,7 @@ func (l *pin) cosigned(keys *Policy, c *Checkpoint) error {
 	return err
 }
 
-// trusted gives the policy for something saved: the keys that are stated or
+// trusted returns the policy for something saved: the keys that are stated or
 // remembered, and the quorum that is stated or the statement's own.
 func (p *Pins) trusted(origin string, own *Policy) (*Policy, error) {
 	if own.named() {

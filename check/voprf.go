@@ -50,7 +50,7 @@ type Output [OutputSize]byte
 // PublicKey is an evaluator's public key, a serialized group element.
 type PublicKey [ElementSize]byte
 
-// MarshalText gives the key in unpadded base64url.
+// MarshalText returns the key in unpadded base64url.
 func (p PublicKey) MarshalText() ([]byte, error) {
 	return []byte(base64.RawURLEncoding.EncodeToString(p[:])), nil
 }
@@ -122,7 +122,7 @@ func ParseEvaluatorKey(text string) (*EvaluatorKey, error) {
 	return newEvaluatorKey(k), nil
 }
 
-// Secret gives the private key as text, for a key file.
+// Secret returns the private key as text, for a key file.
 func (e *EvaluatorKey) Secret() string {
 	return evaluatorKeyPrefix + base64.RawURLEncoding.EncodeToString(e.k.Bytes())
 }
@@ -135,7 +135,7 @@ func (e *EvaluatorKey) String() string {
 // GoString keeps %#v from printing the secret.
 func (e *EvaluatorKey) GoString() string { return e.String() }
 
-// Public gives the public key.
+// Public returns the public key.
 func (e *EvaluatorKey) Public() PublicKey { return e.public }
 
 // Output is Evaluate of RFC 9497 section 3.3.2: the output for x without a
@@ -231,7 +231,7 @@ func blindWith(x []byte, blind *ristretto255.Scalar) (*Blinded, error) {
 	return b, nil
 }
 
-// Secret gives the blind, 32 bytes, for an answer file.
+// Secret returns the blind, 32 bytes, for an answer file.
 func (b *Blinded) Secret() []byte { return b.blind.Bytes() }
 
 // Finalize is Finalize of RFC 9497 section 3.3.2 for a batch: it verifies the

@@ -133,7 +133,7 @@ func (w *witness) VKey() string {
 	return fmt.Sprintf("%s+%x+%s", w.name, w.id(), base64.StdEncoding.EncodeToString(w.bytes()))
 }
 
-// cosign gives the signature line of C2SP tlog-cosignature for a signed checkpoint.
+// cosign returns the signature line of C2SP tlog-cosignature for a signed checkpoint.
 func (w *witness) cosign(signed string, at time.Time) string {
 	text, _, _ := strings.Cut(signed, "\n\n")
 	sig := ed25519.Sign(w.key, fmt.Appendf(nil, "cosignature/v1\ntime %d\n%s\n", at.Unix(), text))

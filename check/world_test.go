@@ -209,7 +209,7 @@ func (w *world) publishRaw(raw []byte) {
 	w.proof = w.prove(int64(len(w.leaves)-1), w.signer)
 }
 
-// hashes gives the stored hashes of the ledger.
+// hashes returns the stored hashes of the ledger.
 func (w *world) hashes() tlog.HashReader {
 	w.t.Helper()
 	var stored []tlog.Hash
@@ -230,7 +230,7 @@ func (w *world) hashes() tlog.HashReader {
 	return read
 }
 
-// prove gives a tlog-proof for a leaf under a checkpoint signed by signer.
+// prove returns a tlog-proof for a leaf under a checkpoint signed by signer.
 func (w *world) prove(index int64, signer note.Signer) string {
 	w.t.Helper()
 	read := w.hashes()

@@ -23,7 +23,7 @@ type taskEvent struct {
 	Arguments struct{ Name string } `json:"args"`
 }
 
-// traced gives the longest task of the page's main thread while f runs, in ms.
+// traced returns the longest task of the page's main thread while f runs, in ms.
 func traced(ctx context.Context, f func() error) (float64, error) {
 	var mu sync.Mutex
 	var events []taskEvent

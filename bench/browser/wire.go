@@ -58,7 +58,7 @@ func (c *counting) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// take gives what passed since it was last asked.
+// take returns what passed since it was last asked.
 func (w *wire) take() (down, up float64) {
 	return float64(w.down.Swap(0)), float64(w.up.Swap(0))
 }

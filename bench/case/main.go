@@ -90,7 +90,7 @@ func generate(path string, scale float64) {
 	figure.Check(f.Close())
 }
 
-// bare gives the seconds that n variable-base multiplications take on all
+// bare returns the seconds that n variable-base multiplications take on all
 // processors, from a sample of them.
 func bare(n int64) float64 {
 	seed := make([]byte, 64)

@@ -108,13 +108,13 @@ func InTurns(rounds int, fs ...func()) [][]time.Duration {
 	return out
 }
 
-// Median gives the middle of several times, in nanoseconds, divided by n.
+// Median returns the middle of several times, in nanoseconds, divided by n.
 func Median(d []time.Duration, n int) float64 {
 	s := slices.Sorted(slices.Values(d))
 	return float64(s[len(s)/2]) / float64(n)
 }
 
-// Ratio gives the median over the rounds of a's time divided by b's in the same round.
+// Ratio returns the median over the rounds of a's time divided by b's in the same round.
 func Ratio(a, b []time.Duration) float64 {
 	var r []float64
 	for i := range a {
@@ -132,7 +132,7 @@ func Check(err error) {
 	}
 }
 
-// PeakMemory gives the most memory this process has had resident, in bytes
+// PeakMemory returns the most memory this process has had resident, in bytes
 // (VmHWM of Linux; 0 elsewhere).
 func PeakMemory() int64 {
 	b, err := os.ReadFile("/proc/self/status")

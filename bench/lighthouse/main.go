@@ -77,7 +77,7 @@ func median(reports []report, f func(report) float64) float64 {
 	return v[len(v)/2]
 }
 
-// install gives Lighthouse's program, installed beside this file where it is not yet.
+// install returns Lighthouse's program, installed beside this file where it is not yet.
 func install() (string, error) {
 	root, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "shirase").Output()
 	if err != nil {

@@ -187,7 +187,7 @@ func serve(dir string) {
 	fmt.Println(max(peak, anonymous()))
 }
 
-// anonymous gives the resident memory that is no file's, in bytes (RssAnon of Linux; 0 elsewhere).
+// anonymous returns the resident memory that is no file's, in bytes (RssAnon of Linux; 0 elsewhere).
 func anonymous() int64 {
 	b, err := os.ReadFile("/proc/self/status")
 	if err != nil {

@@ -64,7 +64,7 @@ func (p *Publication) Close() {
 // Root is its folder.
 func (p *Publication) Root() string { return p.root }
 
-// Roster gives a roster of n made-up addresses.
+// Roster returns a roster of n made-up addresses.
 func Roster(label string, n int) index.Roster {
 	return index.Roster{ID: label, N: int64(n), Members: func(yield func(index.Member, error) bool) {
 		for i := range n {

@@ -20,6 +20,7 @@ import (
 	"shirase/internal/actor"
 	"shirase/internal/archive"
 	"shirase/internal/incident"
+	"shirase/internal/language"
 	"shirase/internal/store"
 )
 
@@ -196,7 +197,7 @@ var (
 		{"misconfiguration", "設定の誤り", "A misconfiguration"}, {"insider", "元従業員による持ち出し", "Taken by a former employee"}}
 	classes   = strings.Fields("email password password:hashed name address phone birth-date payment-card nickname health account-id bank-account purchase-history")
 	countries = strings.Fields("JP JP JP JP US US GB DE KR FR AU")
-	doings    = []incident.Text{{JA: "対象の方に個別にご連絡し、専用の相談窓口を設けました。", EN: "Those affected were told one by one, and a desk was set up for them."},
+	doings    = []language.Text{{JA: "対象の方に個別にご連絡し、専用の相談窓口を設けました。", EN: "Those affected were told one by one, and a desk was set up for them."},
 		{JA: "外部の専門機関に調査を依頼し、侵入の経路を特定しました。", EN: "An outside firm was asked to investigate, and found how the intruder came in."},
 		{JA: "個人情報保護委員会に報告し、警察に相談しています。", EN: "The regulator was informed and the police were consulted."},
 		{JA: "すべての会員のパスワードを初期化し、再設定をお願いしています。", EN: "All passwords were reset, and members are asked to choose new ones."},
@@ -230,7 +231,7 @@ func (g generator) incident(i int) *incident.FactsFile {
 	at := func(days int) incident.Moment {
 		return incident.Moment{Time: day.AddDate(0, 0, days), Precision: incident.Day}
 	}
-	both := func(ja, en string) incident.Text { return incident.Text{JA: ja, EN: en} }
+	both := func(ja, en string) language.Text { return language.Text{JA: ja, EN: en} }
 	f := &incident.FactsFile{ID: fmt.Sprintf("made-%06d", i)}
 	add := func(key, item string, v incident.Value) {
 		f.Facts = append(f.Facts, incident.Fact{Key: key, Item: item, Value: v, Certainty: incident.Confirmed, AsOf: at(9)})

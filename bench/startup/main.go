@@ -45,7 +45,7 @@ func main() {
 	}
 }
 
-// build gives the paths of shirase and of a program that does nothing.
+// build returns the paths of shirase and of a program that does nothing.
 func build(dir string) (ours, bare string) {
 	ours, bare = filepath.Join(dir, "shirase"), filepath.Join(dir, "bare")
 	source := filepath.Join(dir, "bare.go")
@@ -96,7 +96,7 @@ func start(args []string) run {
 	return r
 }
 
-// middle gives the median of a measure.
+// middle returns the median of a measure.
 func middle(runs []run, of func(run) float64) float64 {
 	var all []float64
 	for _, r := range runs {
@@ -115,7 +115,7 @@ type initialisation struct {
 // traced is a line of GODEBUG=inittrace=1.
 var traced = regexp.MustCompile(`(?m)^init (\S+) @[\d.]+ ms, ([\d.]+) ms clock`)
 
-// initialised gives the packages that take a quarter of a millisecond or more, the median of several runs, the slowest first.
+// initialised returns the packages that take a quarter of a millisecond or more, the median of several runs, the slowest first.
 func initialised(program string, rounds int) []initialisation {
 	times := map[string][]float64{}
 	for range rounds {

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"shirase/internal/files"
-	"shirase/internal/incident"
+	"shirase/internal/language"
 )
 
 // setting is one of the settings that may be changed: what `config set` calls it, what the flag of `init` is called, and
@@ -159,8 +159,8 @@ func (a *app) tellUnsaid(s settings) {
 }
 
 // operator is the name under which this instance's pages stand; "" and "" where it has none. One language serves for both.
-func (s settings) operator() incident.Text {
-	t := incident.Text(s.Operator)
+func (s settings) operator() language.Text {
+	t := language.Text(s.Operator)
 	if t.JA == "" {
 		t.JA = t.EN
 	}

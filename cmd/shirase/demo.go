@@ -21,9 +21,9 @@ import (
 	"shirase/internal/incident"
 	"shirase/internal/incident/compose"
 	"shirase/internal/index"
+	"shirase/internal/language"
 	"shirase/internal/publish"
 	"shirase/internal/roster"
-	"shirase/internal/web"
 )
 
 const (
@@ -88,7 +88,7 @@ func (a *app) demo(ctx context.Context, scale float64, stated bool, listen strin
 			AffectedCount int64  `json:"affectedCount"`
 			LedgerKey     string `json:"ledgerKey"`
 		}{url, in.Demo.Affected, in.Demo.NotAffected, total, affected, in.publisher.VKey()}, func(w io.Writer) {
-			fmt.Fprintf(w, "\nA demonstration with %s generated accounts, %s of them affected.\n\n", web.Digits(total), web.Digits(affected))
+			fmt.Fprintf(w, "\nA demonstration with %s generated accounts, %s of them affected.\n\n", language.Digits(total), language.Digits(affected))
 			table(w, [][2]string{{"open", url}, {"affected", in.Demo.Affected}, {"not affected", in.Demo.NotAffected}, {"ledger key", in.publisher.VKey()}})
 			fmt.Fprintf(w, "\nOr check from here:\n  shirase check --server %s %s\n\nCtrl-C ends it; the data stays in %s.\n", url, in.Demo.NotAffected, a.data)
 		})

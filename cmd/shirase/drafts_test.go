@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"shirase/internal/store/storetest"
 )
@@ -397,7 +398,7 @@ func TestEarlierFolder(t *testing.T) {
 	if strings.Contains(fetched(t, server, "/incidents/shop-2026?lang=en"), "A draft title") {
 		t.Error("a draft is shown")
 	}
-	f.do("publish", "shop-2026", "--despite", "made up")
+	f.do("publish", "shop-2026", "--despite", "made up", "--today", time.Now().UTC().Format(time.DateOnly)) // the folder is as old as it is
 	page = fetched(t, server, "/incidents/shop-2026?lang=en")
 	if !strings.Contains(page, "A draft title") || strings.Contains(page, "shown before signing") {
 		t.Error("publishing does not sign what was shown")

@@ -274,7 +274,7 @@ func match(columns, keys []string, row []any, from int) (string, []any) {
 	return " WHERE " + strings.Join(where, " AND "), args
 }
 
-// update puts a row in the place of another; false where the database refuses.
+// update puts a row in place of another; false where the database refuses.
 func (e *edits) update(t *testing.T, table string, columns, keys []string, from, to []any) bool {
 	t.Helper()
 	var set []string

@@ -15,9 +15,9 @@ import (
 
 	"shirase/internal/actor"
 	"shirase/internal/hint"
+	"shirase/internal/language"
 	"shirase/internal/publish"
 	"shirase/internal/roster"
-	"shirase/internal/web"
 )
 
 // ended is what `incident retire` and `scope shred` print.
@@ -34,7 +34,7 @@ func printEnded(w io.Writer, e ended) {
 		fmt.Fprintf(w, "Destroyed here on %s: %s\n", d.Time.UTC().Format(time.RFC3339), d.What)
 	}
 	if e.Certificate.Seq > 0 {
-		fmt.Fprintf(w, "Published: statement %s\n", web.Digits(e.Certificate.Seq))
+		fmt.Fprintf(w, "Published: statement %s\n", language.Digits(e.Certificate.Seq))
 	}
 	printRemaining(w, e.Remaining)
 }
@@ -106,7 +106,7 @@ func (a *app) cmdTurn(use, short, long, done string, turn func(*publish.Publishe
 			a.tellWaiting(pub.Waiting)
 			state := string(pub.Statement.Incident(args[0]).State)
 			return a.print(map[string]any{"incident": args[0], "state": state, "seq": pub.Statement.Seq, "changed": pub.Changed}, func(w io.Writer) {
-				fmt.Fprintf(w, done, args[0], web.Digits(pub.Statement.Seq))
+				fmt.Fprintf(w, done, args[0], language.Digits(pub.Statement.Seq))
 			})
 		}}
 	a.todayFlag(c)

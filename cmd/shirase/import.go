@@ -19,7 +19,7 @@ import (
 	"shirase/internal/hint"
 	"shirase/internal/incident"
 	"shirase/internal/incident/exchange"
-	"shirase/internal/web"
+	"shirase/internal/language"
 )
 
 // formatNotice is the form of an announcement's text, whose facts a person accepts one by one (import_notice.go). The
@@ -130,8 +130,8 @@ func (a *app) importFile(ctx context.Context, stdin io.Reader, name string, fl i
 		return err
 	}
 	return a.print(counts, func(w io.Writer) {
-		table(w, alignRight([][2]string{{"read", web.Digits(counts.Read)}, {"imported", web.Digits(counts.Imported)},
-			{"updated", web.Digits(counts.Updated)}, {"unchanged", web.Digits(counts.Unchanged)}, {"rejected", web.Digits(counts.Rejected)}}))
+		table(w, alignRight([][2]string{{"read", language.Digits(counts.Read)}, {"imported", language.Digits(counts.Imported)},
+			{"updated", language.Digits(counts.Updated)}, {"unchanged", language.Digits(counts.Unchanged)}, {"rejected", language.Digits(counts.Rejected)}}))
 		if counts.Rejected > 0 && fl.rejects != "" {
 			fmt.Fprintf(w, "\nThe rows that were not taken are listed in %s.\n", fl.rejects)
 		}
@@ -208,9 +208,9 @@ are the same is for you to say, with incident merge.`,
 			return a.print(map[string]any{"duplicates": list}, func(w io.Writer) {
 				for _, d := range list {
 					fmt.Fprintf(w, "%s  %s %s\n%s  %s %s\n  %s; %s days apart\n  shirase incident merge %s %s\n\n", d.A.ID, d.A.Key, d.A.Date, d.B.ID, d.B.Key,
-						d.B.Date, oneLine(d.A.Organisation.EN), web.Digits(int64(d.Days)), d.A.ID, d.B.ID)
+						d.B.Date, oneLine(d.A.Organisation.EN), language.Digits(int64(d.Days)), d.A.ID, d.B.ID)
 				}
-				fmt.Fprintf(w, "%s pairs may be the same incident.\n", web.Digits(int64(len(list))))
+				fmt.Fprintf(w, "%s pairs may be the same incident.\n", language.Digits(int64(len(list))))
 			})
 		},
 	}
@@ -242,7 +242,7 @@ and the difference is listed.`,
 				kept = append(kept, f.Key)
 			}
 			return a.print(map[string]any{"id": done.ID, "into": done.Into, "added": done.Added, "differing": kept}, func(w io.Writer) {
-				fmt.Fprintf(w, "%s is now another name of %s; %s facts were added to it.\n", done.ID, done.Into, web.Digits(int64(done.Added)))
+				fmt.Fprintf(w, "%s is now another name of %s; %s facts were added to it.\n", done.ID, done.Into, language.Digits(int64(done.Added)))
 				for _, f := range done.Kept {
 					b, err := json.Marshal(f.Value, json.Deterministic(true))
 					if err == nil {

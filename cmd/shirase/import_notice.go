@@ -19,7 +19,7 @@ import (
 	"shirase/internal/hint"
 	"shirase/internal/incident"
 	"shirase/internal/incident/extract"
-	"shirase/internal/web"
+	"shirase/internal/language"
 )
 
 // noticeImport are the flags of `shirase incident import --format notice`.
@@ -81,7 +81,7 @@ func (a *app) importNotice(ctx context.Context, answers io.Reader, name string, 
 			return err
 		}
 		return a.printProposals(fl.id, res, entries, func(w io.Writer) {
-			fmt.Fprintf(w, "%s facts are written to %s.\n\nNext: shirase incident %s --facts %s\n", web.Digits(int64(len(entries))), fl.out, a.newOrAdd(ctx, fl.id), fl.out)
+			fmt.Fprintf(w, "%s facts are written to %s.\n\nNext: shirase incident %s --facts %s\n", language.Digits(int64(len(entries))), fl.out, a.newOrAdd(ctx, fl.id), fl.out)
 		})
 	}
 	public, next, err := a.recordNotice(ctx, fl, facts)
@@ -89,7 +89,7 @@ func (a *app) importNotice(ctx context.Context, answers io.Reader, name string, 
 		return err
 	}
 	return a.printProposals(fl.id, res, entries, func(w io.Writer) {
-		fmt.Fprintf(w, "%s: %s facts are recorded.\n", fl.id, web.Digits(int64(len(entries))))
+		fmt.Fprintf(w, "%s: %s facts are recorded.\n", fl.id, language.Digits(int64(len(entries))))
 		if public {
 			fmt.Fprintf(w, "It is recorded from what others published, and public now. (--own keeps a notice of your own as a draft.)\n")
 		} else {

@@ -9,7 +9,7 @@ import (
 
 	"shirase/internal/actor"
 	"shirase/internal/incident"
-	"shirase/internal/web"
+	"shirase/internal/language"
 )
 
 // maxFacts bounds a facts file, in bytes.
@@ -77,8 +77,8 @@ func (a *app) cmdFacts(use, short, long string, record func(*incident.Incidents,
 				return err
 			}
 			return a.print(map[string]any{"id": inc.ID, "facts": len(inc.Facts), "state": inc.State()}, func(w io.Writer) {
-				fmt.Fprintf(w, "%s: %s\n", inc.ID, inc.Title(web.EN))
-				fmt.Fprintf(w, "%s facts hold now.\n", web.Digits(int64(len(inc.Facts))))
+				fmt.Fprintf(w, "%s: %s\n", inc.ID, inc.Title(language.EN))
+				fmt.Fprintf(w, "%s facts hold now.\n", language.Digits(int64(len(inc.Facts))))
 				if _, imported, _ := in.incidents.Provenance(c.Context(), inc.ID); imported {
 					fmt.Fprintf(w, "It is recorded from what others published, and public.\n")
 					return

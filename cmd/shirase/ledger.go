@@ -9,8 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"shirase/internal/index"
+	"shirase/internal/language"
 	"shirase/internal/publish"
-	"shirase/internal/web"
 )
 
 func (a *app) cmdIndex() *cobra.Command {
@@ -47,11 +47,11 @@ func (a *app) cmdIndex() *cobra.Command {
 }
 
 func printIndex(w io.Writer, what string, r *index.Report) {
-	fmt.Fprintf(w, "Statement %s: %s entries %s.\n", web.Digits(r.Seq), web.Digits(r.N), what)
+	fmt.Fprintf(w, "Statement %s: %s entries %s.\n", language.Digits(r.Seq), language.Digits(r.N), what)
 	for _, l := range r.Layers {
-		fmt.Fprintf(w, "layer %s: %s entries in %s buckets\n", l.ID, web.Digits(l.N), web.Digits(1<<l.Bits))
+		fmt.Fprintf(w, "layer %s: %s entries in %s buckets\n", l.ID, language.Digits(l.N), language.Digits(1<<l.Bits))
 		for _, s := range l.Sources {
-			fmt.Fprintf(w, "  %s revision %s: %s entries, %s\n", s.Incident, s.Revision, web.Digits(s.N), s.Root)
+			fmt.Fprintf(w, "  %s revision %s: %s entries, %s\n", s.Incident, s.Revision, language.Digits(s.N), s.Root)
 		}
 	}
 }
@@ -87,7 +87,7 @@ the public is shown of each incident, and verifies every layer.`,
 				Key   string `json:"key"`
 				publish.Verified
 			}{err == nil, vkey, report}, func(w io.Writer) {
-				fmt.Fprintf(w, "Verified: %s entries, %s of them statements, root %s.\n", web.Digits(report.Size), web.Digits(report.Statements), report.Root)
+				fmt.Fprintf(w, "Verified: %s entries, %s of them statements, root %s.\n", language.Digits(report.Size), language.Digits(report.Statements), report.Root)
 				fmt.Fprintf(w, "Ledger key: %s\n", vkey)
 			}))
 		}})

@@ -12,8 +12,8 @@ import (
 	"shirase/internal/actor"
 	"shirase/internal/incident"
 	"shirase/internal/incident/compose"
+	"shirase/internal/language"
 	"shirase/internal/publish"
-	"shirase/internal/web"
 )
 
 // maxNoticeFile bounds a notice's text in one language, in bytes.
@@ -46,7 +46,7 @@ cannot disagree with the facts. docs/handbook/notices.md lists what can be refer
   shirase notice draft naver-2013 --kind correction --about 1 --lang en`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			l, ok := web.ParseLang(lang)
+			l, ok := language.Parse(lang)
 			if !ok {
 				return usagef("--lang is ja or en, and not %q", lang)
 			}
@@ -209,7 +209,7 @@ func (a *app) cmdNoticeList() *cobra.Command {
 							about = fmt.Sprintf(" to version %d", n.About)
 						}
 					}
-					fmt.Fprintf(w, "%s  %s%s, %s, ledger entry %d\n", n.ID, n.Kind, about, web.DateTime(web.EN, n.Time), n.LedgerIndex)
+					fmt.Fprintf(w, "%s  %s%s, %s, ledger entry %d\n", n.ID, n.Kind, about, language.DateTime(language.EN, n.Time), n.LedgerIndex)
 				}
 			})
 		}}

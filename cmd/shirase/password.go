@@ -16,8 +16,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"shirase/internal/language"
 	"shirase/internal/password"
-	"shirase/internal/web"
 )
 
 // passwordDir is the folder of the corpora in a data folder.
@@ -100,8 +100,8 @@ came from it stays, and what was in the corpus before answers again for the rest
 				return err
 			}
 			return errors.Join(a.print(out, func(w io.Writer) {
-				table(w, [][2]string{{"ranges", web.Digits(out.Ranges)}, {"unchanged ranges", web.Digits(out.Same)}, {"bytes received", web.Digits(out.Bytes)},
-					{"new", web.Digits(out.Added)}, {"new counts", web.Digits(out.Updated)}, {"in the corpus", web.Digits(out.Records)}})
+				table(w, [][2]string{{"ranges", language.Digits(out.Ranges)}, {"unchanged ranges", language.Digits(out.Same)}, {"bytes received", language.Digits(out.Bytes)},
+					{"new", language.Digits(out.Added)}, {"new counts", language.Digits(out.Updated)}, {"in the corpus", language.Digits(out.Records)}})
 				for _, r := range out.Skipped {
 					fmt.Fprintf(w, "not fetched: %s\n", r)
 				}
@@ -141,7 +141,7 @@ and yes wrongly once in 256 times. The server offers it at /password/v1/filter.`
 			}
 			info := p.Corpus(m).Info()
 			return a.print(map[string]any{"mode": info.Mode, "records": info.Records, "generation": info.Generation}, func(w io.Writer) {
-				fmt.Fprintf(w, "Filter of %s %s hashes built.\n", web.Digits(info.Records), info.Mode)
+				fmt.Fprintf(w, "Filter of %s %s hashes built.\n", language.Digits(info.Records), info.Mode)
 			})
 		},
 	}

@@ -15,8 +15,8 @@ import (
 	"shirase/internal/charset"
 	"shirase/internal/files"
 	"shirase/internal/hint"
+	"shirase/internal/language"
 	"shirase/internal/password"
-	"shirase/internal/web"
 )
 
 // checked is what `password check` found out about one password.
@@ -44,7 +44,7 @@ which is sent 5 digits of hashes and learns neither password nor answer.`,
   shirase password check --file passwords.csv --server https://passwords.example.org`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			l, ok := web.ParseLang(lang)
+			l, ok := language.Parse(lang)
 			if !ok {
 				return usagef("--lang is ja or en")
 			}
@@ -121,7 +121,7 @@ func (a *app) judge(m password.Mode, server string) (judge, func(), error) {
 }
 
 // checkTyped checks one password from the terminal, without echo, or the first line of standard input.
-func (a *app) checkTyped(ctx context.Context, in io.Reader, l web.Lang, judge func(string) ([]password.Reason, error)) error {
+func (a *app) checkTyped(ctx context.Context, in io.Reader, l language.Lang, judge func(string) ([]password.Reason, error)) error {
 	var p string
 	var err error
 	if f, ok := in.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
@@ -159,7 +159,7 @@ func (a *app) checkTyped(ctx context.Context, in io.Reader, l web.Lang, judge fu
 }
 
 // checkExport tells of each entry that should be changed, or of which nothing can be said.
-func (a *app) checkExport(ctx context.Context, l web.Lang, export *password.Export, about []string, judge judge) error {
+func (a *app) checkExport(ctx context.Context, l language.Lang, export *password.Export, about []string, judge judge) error {
 	n, bad, unknown := 0, 0, 0
 	for e := range export.Entries() {
 		if err := ctx.Err(); err != nil {
@@ -196,9 +196,9 @@ func (a *app) checkExport(ctx context.Context, l web.Lang, export *password.Expo
 			return err
 		}
 	}
-	a.say("%s of %s passwords should be changed.", web.Digits(int64(bad)), web.Digits(int64(n)))
+	a.say("%s of %s passwords should be changed.", language.Digits(int64(bad)), language.Digits(int64(n)))
 	if unknown > 0 {
-		a.say("%s entries were not checked: nothing is said of them.", web.Digits(int64(unknown)))
+		a.say("%s entries were not checked: nothing is said of them.", language.Digits(int64(unknown)))
 	}
 	if bad > 0 || unknown > 0 {
 		return errSaid

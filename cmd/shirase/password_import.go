@@ -14,8 +14,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"shirase/internal/charset"
+	"shirase/internal/language"
 	"shirase/internal/password"
-	"shirase/internal/web"
 )
 
 func (a *app) cmdPasswordImport() *cobra.Command {
@@ -104,8 +104,8 @@ func (a *app) importPasswords(ctx context.Context, name, rejects string, o passw
 		return err
 	}
 	return a.print(out, func(w io.Writer) {
-		rows := [][2]string{{"format", string(out.Format)}, {"lines", web.Digits(out.Lines)}, {"rejected", web.Digits(out.Rejected)}, {"new", web.Digits(out.Added)},
-			{"new counts", web.Digits(out.Updated)}, {"unchanged", web.Digits(out.Unchanged)}, {"in the corpus", web.Digits(out.Records)}}
+		rows := [][2]string{{"format", string(out.Format)}, {"lines", language.Digits(out.Lines)}, {"rejected", language.Digits(out.Rejected)}, {"new", language.Digits(out.Added)},
+			{"new counts", language.Digits(out.Updated)}, {"unchanged", language.Digits(out.Unchanged)}, {"in the corpus", language.Digits(out.Records)}}
 		if out.Encoding != "" {
 			rows = slices.Insert(rows, 1, [2]string{"encoding", string(out.Encoding)})
 		}
@@ -148,7 +148,7 @@ func (a *app) cmdPasswordImports() *cobra.Command {
 			list := p.Corpus(m).Imports()
 			return a.print(map[string]any{"imports": list}, func(w io.Writer) {
 				for _, i := range list {
-					fmt.Fprintf(w, "%d  %s  %s  %s  %s\n", i.ID, i.At.Format(time.RFC3339), i.Format, web.Digits(i.Records), oneLine(i.Name))
+					fmt.Fprintf(w, "%d  %s  %s  %s  %s\n", i.ID, i.At.Format(time.RFC3339), i.Format, language.Digits(i.Records), oneLine(i.Name))
 				}
 				if len(list) == 0 {
 					fmt.Fprintf(w, "There is no import into the %s corpus that can be taken back.\n", m)
@@ -190,7 +190,7 @@ be taken back. The corpus changes as a whole, and servers go on meanwhile.`,
 				return err
 			}
 			return a.print(out, func(w io.Writer) {
-				table(w, [][2]string{{"removed", web.Digits(out.Removed)}, {"other counts", web.Digits(out.Updated)}, {"in the corpus", web.Digits(out.Records)}})
+				table(w, [][2]string{{"removed", language.Digits(out.Removed)}, {"other counts", language.Digits(out.Updated)}, {"in the corpus", language.Digits(out.Records)}})
 			})
 		},
 	}
@@ -258,7 +258,7 @@ func (a *app) verifyPasswords(ctx context.Context, p *password.Corpora, modes []
 		for _, i := range out.Corpora {
 			switch {
 			case i.State == "whole":
-				fmt.Fprintf(w, "%s: %s records in %s files, %s bytes: all as written.\n", i.Mode, web.Digits(i.Records), web.Digits(int64(i.Segments)), web.Digits(i.Bytes))
+				fmt.Fprintf(w, "%s: %s records in %s files, %s bytes: all as written.\n", i.Mode, language.Digits(i.Records), language.Digits(int64(i.Segments)), language.Digits(i.Bytes))
 			case i.State == "none":
 				fmt.Fprintf(w, "%s: there is no corpus.\n", i.Mode)
 			}

@@ -11,7 +11,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 
-	"shirase/internal/web"
+	"shirase/internal/language"
 )
 
 // progress shows a long piece of work on stderr: a bar with rate and time left
@@ -62,8 +62,8 @@ func lines(w io.Writer, what string) (func(done, total int64), func()) {
 		last = now
 		rate := float64(done) / now.Sub(start).Seconds()
 		left := time.Duration(float64(total-done) / rate * float64(time.Second)).Round(time.Second)
-		fmt.Fprintf(w, "%s: %s of %s (%d %%), %s/s, %s left\n", what, web.Digits(done), web.Digits(total),
-			done*100/total, web.Digits(int64(rate)), max(0, left))
+		fmt.Fprintf(w, "%s: %s of %s (%d %%), %s/s, %s left\n", what, language.Digits(done), language.Digits(total),
+			done*100/total, language.Digits(int64(rate)), max(0, left))
 	}, func() {}
 }
 

@@ -13,8 +13,8 @@ import (
 	"shirase/internal/actor"
 	"shirase/internal/hint"
 	"shirase/internal/incident"
+	"shirase/internal/language"
 	"shirase/internal/publish"
-	"shirase/internal/web"
 )
 
 // published is what `shirase publish` prints.
@@ -78,7 +78,7 @@ notice tells and a check does not, or rows that could not be read, stop it.
 			}
 			return a.print(p, func(w io.Writer) {
 				if !p.Changed {
-					fmt.Fprintf(w, "%s is published as it is: statement %s.\n", p.Incident, web.Digits(p.Seq))
+					fmt.Fprintf(w, "%s is published as it is: statement %s.\n", p.Incident, language.Digits(p.Seq))
 					return
 				}
 				state := p.State
@@ -87,16 +87,16 @@ notice tells and a check does not, or rows that could not be read, stop it.
 				}
 				rows := [][2]string{{"incident", p.Incident}, {"state", state}}
 				if p.Revision != "" {
-					rows = append(rows, [2]string{"accounts in scope", web.Digits(p.Accounts)},
-						[2]string{"entries in the index", web.Digits(p.Entries) + ", revision " + p.Revision})
+					rows = append(rows, [2]string{"accounts in scope", language.Digits(p.Accounts)},
+						[2]string{"entries in the index", language.Digits(p.Entries) + ", revision " + p.Revision})
 				}
 				if p.Invalid > 0 {
-					rows = append(rows, [2]string{"not found by a check", web.Digits(p.Invalid) + " rows could not be read"})
+					rows = append(rows, [2]string{"not found by a check", language.Digits(p.Invalid) + " rows could not be read"})
 				}
 				if p.NoEmail > 0 {
-					rows = append(rows, [2]string{"not found by address", web.Digits(p.NoEmail) + " affected accounts have none"})
+					rows = append(rows, [2]string{"not found by address", language.Digits(p.NoEmail) + " affected accounts have none"})
 				}
-				rows = append(rows, [2]string{"statement", web.Digits(p.Seq)}, [2]string{"notice", p.Notice},
+				rows = append(rows, [2]string{"statement", language.Digits(p.Seq)}, [2]string{"notice", p.Notice},
 					[2]string{"ledger entry", strconv.FormatInt(p.LedgerIndex, 10)})
 				table(w, rows)
 				fmt.Fprintf(w, "\nNext: shirase serve\n")

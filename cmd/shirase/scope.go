@@ -17,8 +17,8 @@ import (
 	"shirase/internal/charset"
 	"shirase/internal/files"
 	"shirase/internal/incident"
+	"shirase/internal/language"
 	"shirase/internal/roster"
-	"shirase/internal/web"
 )
 
 // scopeFlags are the flags of `shirase scope`.
@@ -172,20 +172,20 @@ func (a *app) printScope(c roster.Counts, o roster.Options, rosterID, incidentID
 		Unreadable map[identity.Kind]int64 `json:"unreadable"` // there also where it is empty
 	}{rosterID, incidentID, c, c.Unreadable}
 	return a.print(v, func(w io.Writer) {
-		rows := [][2]string{{"total", web.Digits(c.Total)}}
+		rows := [][2]string{{"total", language.Digits(c.Total)}}
 		for _, e := range c.Excluded {
-			rows = append(rows, [2]string{"- excluded: " + e.Rule, web.Digits(e.Rows)})
+			rows = append(rows, [2]string{"- excluded: " + e.Rule, language.Digits(e.Rows)})
 		}
-		rows = append(rows, [2]string{"- duplicates (later rows of one account)", web.Digits(c.Duplicates)},
-			[2]string{"- invalid", web.Digits(c.Invalid)}, [2]string{"= affected", web.Digits(c.Affected)})
+		rows = append(rows, [2]string{"- duplicates (later rows of one account)", language.Digits(c.Duplicates)},
+			[2]string{"- invalid", language.Digits(c.Invalid)}, [2]string{"= affected", language.Digits(c.Affected)})
 		for _, kind := range slices.Sorted(maps.Keys(c.Identities)) {
-			rows = append(rows, [2]string{"distinct identities: " + string(kind), web.Digits(c.Identities[kind])})
+			rows = append(rows, [2]string{"distinct identities: " + string(kind), language.Digits(c.Identities[kind])})
 		}
 		if c.WithoutEmail > 0 {
-			rows = append(rows, [2]string{"affected without an address", web.Digits(c.WithoutEmail)})
+			rows = append(rows, [2]string{"affected without an address", language.Digits(c.WithoutEmail)})
 		}
 		for _, kind := range slices.Sorted(maps.Keys(c.Unreadable)) {
-			rows = append(rows, [2]string{"could not be read: " + string(kind), web.Digits(c.Unreadable[kind])})
+			rows = append(rows, [2]string{"could not be read: " + string(kind), language.Digits(c.Unreadable[kind])})
 		}
 		table(w, alignRight(rows))
 		if rosterID == "" {

@@ -20,6 +20,7 @@ import (
 	"shirase/internal/hint"
 	"shirase/internal/incident"
 	"shirase/internal/index"
+	"shirase/internal/page"
 	"shirase/internal/password"
 	"shirase/internal/roster"
 	"shirase/internal/site"
@@ -225,10 +226,7 @@ func (a *app) handler(ctx context.Context, in *instance, p *password.Corpora, s 
 		},
 		Witnesses: in.cosigners,
 		Proof:     in.publisher.Proof,
-		Operator:  in.operator(),
-		Contact:   in.Contact,
-		Imprint:   in.Imprint,
-		Privacy:   in.Privacy,
+		Operator:  page.Operator{Name: in.operator(), Contact: in.Contact, Imprint: in.Imprint, Privacy: in.Privacy},
 		LedgerKey: in.publisher.VKey(),
 		BaseURL:   in.URL,
 		Log:       slog.Default(),

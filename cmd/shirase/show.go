@@ -10,8 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"shirase/internal/incident"
+	"shirase/internal/language"
 	"shirase/internal/publish"
-	"shirase/internal/web"
 )
 
 // contradiction is a place where facts disagree, as JSON.
@@ -37,7 +37,7 @@ type shownFact struct {
 func inWords(facts []incident.Fact) []shownFact {
 	out := []shownFact{}
 	for _, f := range facts {
-		out = append(out, shownFact{f.Key, f.Item, f.In(web.JA), f.In(web.EN), string(f.Certainty), f.Source, f.AsOf.String(), f.Retracted})
+		out = append(out, shownFact{f.Key, f.Item, f.In(language.JA), f.In(language.EN), string(f.Certainty), f.Source, f.AsOf.String(), f.Retracted})
 	}
 	return out
 }
@@ -144,7 +144,7 @@ func (a *app) showIncident(ctx context.Context, in *instance, id string) error {
 		Records        []publish.Record `json:"records"`  // how it was published, by whom, and despite what
 		Contradictions []contradiction  `json:"contradictions"`
 		Open           []contradiction  `json:"open"`
-	}{inc.ID, inc.Title(web.JA), inc.Title(web.EN), !imported, public, state, inWords(inc.Facts), changed, inWords(unpublished), inWords(unsigned), records, against, open}
+	}{inc.ID, inc.Title(language.JA), inc.Title(language.EN), !imported, public, state, inWords(inc.Facts), changed, inWords(unpublished), inWords(unsigned), records, against, open}
 	return a.print(v, func(w io.Writer) {
 		fmt.Fprintf(w, "%s: %s\n", inc.ID, oneLine(v.EN))
 		switch {

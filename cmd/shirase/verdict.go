@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"shirase/check"
-	"shirase/internal/web"
+	"shirase/internal/language"
 )
 
 // reasons say why an incident could not be checked.
@@ -21,19 +21,19 @@ var reasons = map[string]string{
 }
 
 func printVerdict(w io.Writer, v *check.Verdict) {
-	asOf := web.DateTime(web.EN, v.AsOf.Time)
+	asOf := language.DateTime(language.EN, v.AsOf.Time)
 	switch v.Result {
 	case check.Affected:
-		fmt.Fprintf(w, "Affected, as of %s (statement %s).\n", asOf, web.Digits(v.Seq))
+		fmt.Fprintf(w, "Affected, as of %s (statement %s).\n", asOf, language.Digits(v.Seq))
 		for _, f := range v.Incidents {
 			fmt.Fprintf(w, "  %s: %s\n", f.ID, strings.Join(f.Classes, ", "))
 		}
 	case check.NotInScope:
-		fmt.Fprintf(w, "Not in the published scope of %s, as of %s (statement %s).\n", compared(len(v.Checked)), asOf, web.Digits(v.Seq))
+		fmt.Fprintf(w, "Not in the published scope of %s, as of %s (statement %s).\n", compared(len(v.Checked)), asOf, language.Digits(v.Seq))
 	case check.Incomplete:
-		fmt.Fprintf(w, "Incomplete, as of %s (statement %s): the server did not give everything that belongs to an answer. This is no \"no\".\n", asOf, web.Digits(v.Seq))
+		fmt.Fprintf(w, "Incomplete, as of %s (statement %s): the server did not give everything that belongs to an answer. This is no \"no\".\n", asOf, language.Digits(v.Seq))
 	default:
-		fmt.Fprintf(w, "Nothing could be checked yet, as of %s (statement %s).\n", asOf, web.Digits(v.Seq))
+		fmt.Fprintf(w, "Nothing could be checked yet, as of %s (statement %s).\n", asOf, language.Digits(v.Seq))
 	}
 	for _, d := range v.Dropped {
 		fmt.Fprintf(w, "In revision %s of %s, and not in its current one: %s. Whoever published it left you out later.\n", d.Revision, d.ID, strings.Join(d.Classes, ", "))
@@ -57,7 +57,7 @@ func printVerdict(w io.Writer, v *check.Verdict) {
 func printVouched(w io.Writer, v check.Vouched) {
 	fmt.Fprintf(w, "Vouched for by the ledger %s (key %s)", v.Origin, v.Key)
 	if v.PinnedSince != nil {
-		fmt.Fprintf(w, ", remembered since %s", web.DateTime(web.EN, v.PinnedSince.Time))
+		fmt.Fprintf(w, ", remembered since %s", language.DateTime(language.EN, v.PinnedSince.Time))
 		if v.Host != "" {
 			fmt.Fprintf(w, " from %s", v.Host)
 		}
@@ -77,19 +77,19 @@ func compared(n int) string {
 	if n == 1 {
 		return "the one incident that was compared"
 	}
-	return "any of the " + web.Digits(int64(n)) + " incidents that were compared"
+	return "any of the " + language.Digits(int64(n)) + " incidents that were compared"
 }
 
 func incidentsCount(n int) string {
 	if n == 1 {
 		return "1 incident"
 	}
-	return web.Digits(int64(n)) + " incidents"
+	return language.Digits(int64(n)) + " incidents"
 }
 
 func accountsCount(n int64) string {
 	if n == 1 {
 		return "1 account"
 	}
-	return web.Digits(n) + " accounts"
+	return language.Digits(n) + " accounts"
 }

@@ -13,7 +13,7 @@ import (
 
 	"shirase/check"
 	"shirase/internal/incident"
-	"shirase/internal/web"
+	"shirase/internal/language"
 )
 
 func (a *app) cmdVerify() *cobra.Command {
@@ -36,6 +36,9 @@ statement, as its page offers it) and the proof shows that it is in the ledger.`
 		RunE: func(c *cobra.Command, args []string) error {
 			if proofFile != "" {
 				return a.verifyPublished(c.Context(), args[0], proofFile, vkeys, policyFile)
+			}
+			if file, err := readLimited(c.Context(), args[0], check.MaxEvidence); err == nil && check.IsEvidence(file) {
+				return a.verifyEvidence(c.Context(), args[0], file, vkeys, policyFile)
 			}
 			return a.verifyAnswer(c.Context(), args[0], server, vkeys, policyFile)
 		},
@@ -68,7 +71,7 @@ func (a *app) verifyAnswer(ctx context.Context, path, server string, vkeys []str
 		fmt.Fprintf(w, "Valid. It answers for %s.\n", strings.ReplaceAll(answer.Identity.Value, "\x00", " / "))
 		printVerdict(w, &answer.Verdict)
 		printVouched(w, answer.Vouched)
-		fmt.Fprintf(w, "Asked, by the asker's own clock (a claim): %s.\n", web.DateTime(web.EN, answer.Claimed.Time))
+		fmt.Fprintf(w, "Asked, by the asker's own clock (a claim): %s.\n", language.DateTime(language.EN, answer.Claimed.Time))
 	})
 }
 
@@ -146,14 +149,14 @@ func (a *app) printPublished(kind string, data []byte, c *check.Checkpoint) erro
 			about = fmt.Sprintf(", %s version %d", map[string]string{incident.KindAddendum: "an addendum to", incident.KindCorrection: "a correction of",
 				incident.KindRetraction: "the retraction of"}[n.Kind], n.About)
 		}
-		what = fmt.Sprintf("It is version %d of the notice of %s%s, published on %s.", n.Version, n.Incident, about, web.DateTime(web.EN, n.Time))
+		what = fmt.Sprintf("It is version %d of the notice of %s%s, published on %s.", n.Version, n.Incident, about, language.DateTime(language.EN, n.Time))
 	case check.KindStatement:
 		st, err := check.ParseStatement(data)
 		if err != nil {
 			return err
 		}
 		v["seq"], v["time"] = st.Seq, st.Time
-		what = fmt.Sprintf("It is statement %s, of %s.", web.Digits(st.Seq), web.DateTime(web.EN, st.Time.Time))
+		what = fmt.Sprintf("It is statement %s, of %s.", language.Digits(st.Seq), language.DateTime(language.EN, st.Time.Time))
 	}
 	return a.print(v, func(w io.Writer) { fmt.Fprintf(w, "Valid: in the ledger as it is. %s\n", what) })
 }

@@ -15,9 +15,9 @@ import (
 	"shirase/check"
 	"shirase/internal/files"
 	"shirase/internal/hint"
+	"shirase/internal/language"
 	"shirase/internal/publish"
 	"shirase/internal/site"
-	"shirase/internal/web"
 )
 
 // witnessesFile is the policy of witnesses in a data folder; where there is none, the ledger has none.
@@ -158,13 +158,13 @@ func (a *app) printWitnesses(ctx context.Context, in *instance, changed bool) er
 		for _, c := range out.Witnesses {
 			when := "not yet"
 			if !c.Cosigned.IsZero() {
-				when = web.DateTime(web.EN, c.Cosigned.Time)
+				when = language.DateTime(language.EN, c.Cosigned.Time)
 			}
 			rows = append(rows, [2]string{c.Name, "cosigned: " + when})
 		}
 		table(w, rows)
 		if out.Waiting > 0 {
-			fmt.Fprintf(w, "\n%s entries wait for witnesses, and are not public yet.\n", web.Digits(out.Waiting))
+			fmt.Fprintf(w, "\n%s entries wait for witnesses, and are not public yet.\n", language.Digits(out.Waiting))
 		}
 	})
 }

@@ -22,6 +22,7 @@ import (
 	"shirase/internal/archive"
 	"shirase/internal/hint"
 	"shirase/internal/incident"
+	"shirase/internal/language"
 	"shirase/internal/web"
 )
 
@@ -35,7 +36,7 @@ type Options struct {
 	// BaseURL of this instance, without a final slash; empty: what the request was made to.
 	BaseURL string
 	// Operator is who runs this instance: the author of its feeds. Empty: the host's name.
-	Operator incident.Text
+	Operator language.Text
 	// Contacts for security.txt: URLs (RFC 9116, 2.5.3). Without one there is no such file.
 	Contacts []string
 	Log      *slog.Logger
@@ -234,21 +235,7 @@ func serve(w http.ResponseWriter, r *http.Request, c web.Content, modified time.
 }
 
 // base returns the URL of this instance.
-func (a *api) base(r *http.Request) string {
-	if a.BaseURL != "" {
-		return strings.TrimSuffix(a.BaseURL, "/")
-	}
-	host := r.Host
-	if len(host) > 255 || !plainHost.MatchString(host) {
-		host = "localhost"
-	}
-	if r.TLS != nil {
-		return "https://" + host
-	}
-	return "http://" + host
-}
-
-var plainHost = regexp.MustCompile(`^[A-Za-z0-9.:\[\]-]+$`)
+func (a *api) base(r *http.Request) string { return web.Base(r, a.BaseURL) }
 
 // newest is the latest of several times.
 func newest(list []archive.Entry) time.Time {

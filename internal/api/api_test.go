@@ -25,6 +25,7 @@ import (
 	"shirase/internal/archive"
 	"shirase/internal/incident"
 	"shirase/internal/incident/compose"
+	"shirase/internal/language"
 	"shirase/internal/store"
 	"shirase/internal/web"
 )
@@ -76,7 +77,7 @@ facts:
 	}
 	rows := []incident.Record{{Dataset: "hibp", ExternalID: "Zeta", ID: "hibp-zeta", Licence: "CC BY 4.0", Attribution: "Have I Been Pwned", URL: "https://haveibeenpwned.com/Breach/Zeta",
 		AsOf: at, Place: incident.Place{File: "x.json", Line: 1}, Facts: []incident.Fact{
-			{Key: "organisation", Value: incident.Value{Text: incident.Text{JA: "Zeta", EN: "Zeta"}}, Certainty: incident.Confirmed, Source: "hibp"},
+			{Key: "organisation", Value: incident.Value{Text: language.Text{JA: "Zeta", EN: "Zeta"}}, Certainty: incident.Confirmed, Source: "hibp"},
 			{Key: "discovered", Value: incident.Value{Time: at}, Certainty: incident.Confirmed, Source: "hibp"},
 			{Key: "source", Item: "hibp", Value: incident.Value{URL: "https://haveibeenpwned.com/Breach/Zeta"}, Certainty: incident.Confirmed}}}}
 	if _, err := s.Import(t.Context(), actor.Operator(), func() (incident.Record, error) {

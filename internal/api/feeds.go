@@ -14,6 +14,7 @@ import (
 
 	"shirase/internal/archive"
 	"shirase/internal/incident"
+	"shirase/internal/language"
 	"shirase/internal/web"
 )
 
@@ -33,7 +34,7 @@ type item struct {
 
 // feed is what both forms of a feed are made from.
 type feed struct {
-	lang        web.Lang
+	lang        language.Lang
 	title       string
 	self, pages string
 	author      string // who runs this instance
@@ -51,8 +52,8 @@ func (a *api) feed(r *http.Request) (feed, error) {
 	if q.Sort != "" || q.Cursor != "" || q.Limit != 0 {
 		return feed{}, errFeed
 	}
-	lang := web.JA
-	if l, ok := web.ParseLang(values.Get("lang")); ok {
+	lang := language.JA
+	if l, ok := language.Parse(values.Get("lang")); ok {
 		lang = l
 	}
 	search := q.Values()
@@ -97,7 +98,7 @@ func (a *api) feed(r *http.Request) (feed, error) {
 }
 
 // items are the feed's items of an incident. The ids are addresses that stay.
-func (a *api) items(ctx context.Context, base string, lang web.Lang, e archive.Entry) ([]item, error) {
+func (a *api) items(ctx context.Context, base string, lang language.Lang, e archive.Entry) ([]item, error) {
 	common := item{title: e.Title.In(lang), author: e.Organisation.In(lang), tags: incident.ClassLabelsIn(lang, e.Country, e.Classes)}
 	if e.Dataset != "" {
 		p, ok, err := a.Archive.Provenance(ctx, e.ID)
@@ -140,13 +141,13 @@ func (a *api) items(ctx context.Context, base string, lang web.Lang, e archive.E
 }
 
 // summary says in a line or two what an incident is.
-func summary(lang web.Lang, e archive.Entry) string {
+func summary(lang language.Lang, e archive.Entry) string {
 	var parts []string
 	if name := e.Organisation.In(lang); name != "" {
 		parts = append(parts, name)
 	}
 	if !e.Disclosed.IsZero() {
-		parts = append(parts, lang.Pick(e.Disclosed.In(web.JA)+"公表", "made public "+e.Disclosed.In(web.EN)))
+		parts = append(parts, lang.Pick(e.Disclosed.In(language.JA)+"公表", "made public "+e.Disclosed.In(language.EN)))
 	}
 	if n := incident.Counts(lang, e.Affected, e.Parts); n != "" {
 		parts = append(parts, lang.Pick("対象は"+n, n+" affected"))

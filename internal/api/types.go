@@ -7,6 +7,7 @@ import (
 	"shirase/check"
 	"shirase/internal/archive"
 	"shirase/internal/incident"
+	"shirase/internal/language"
 )
 
 // The types of what is answered. The schemas of the OpenAPI document are made from them (schema.go): a member without
@@ -246,7 +247,7 @@ func (a *api) entry(base string, e archive.Entry) Entry {
 		Disclosed:     e.Disclosed.String(), Cause: e.Cause, Sector: e.Sector, Country: e.Country, State: a.state(e.ID), Checkable: a.state(e.ID) == string(check.Final),
 		Classes: some(e.Classes), Certifications: some(e.Certifications), Dataset: e.Dataset, Updated: e.Updated.UTC().Truncate(time.Second),
 		Detect: span(e.Detect), Contain: span(e.Contain), Disclose: span(e.Disclose), Notify: span(e.NotifyRegulator)}
-	if e.Organisation != (incident.Text{}) {
+	if e.Organisation != (language.Text{}) {
 		out.Organisation = &OrganisationRef{e.OrganisationID, Text(e.Organisation)}
 	}
 	if e.Affected.Number != nil {
@@ -281,8 +282,8 @@ func some[T any](list []T) []T {
 	return list
 }
 
-func text(t incident.Text) *Text {
-	if t == (incident.Text{}) {
+func text(t language.Text) *Text {
+	if t == (language.Text{}) {
 		return nil
 	}
 	out := Text(t)

@@ -12,6 +12,7 @@ import (
 
 	"shirase/internal/hint"
 	"shirase/internal/incident"
+	"shirase/internal/language"
 	"shirase/internal/store"
 	"shirase/internal/store/storetest"
 )
@@ -480,7 +481,7 @@ func TestToldShares(t *testing.T) {
 // TestCalledBy holds what an organisation is called by: never by a record for being the newest.
 func TestCalledBy(t *testing.T) {
 	entry := func(year int, dataset, name string) Entry {
-		return Entry{Date: time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC), Dataset: dataset, Organisation: text(name, name)}
+		return Entry{Date: time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC), Dataset: dataset, Organisation: language.Same(name)}
 	}
 	for want, list := range map[string][]Entry{
 		"LinkedIn":     {entry(2023, "hibp", "LinkedInScrape2023"), entry(2021, "hibp", "LinkedInScrape"), entry(2012, "hibp", "LinkedIn")},

@@ -103,7 +103,7 @@ func (b *block) docAt(place uint32) int {
 
 func (b *block) token(i int) string { return b.tokens[begin(b.tokenEnds, i):b.tokenEnds[i]] }
 
-// placesOf gives the places of a token in ascending order.
+// placesOf returns the places of a token in ascending order.
 func (b *block) placesOf(i int) places {
 	return places{rest: b.places[begin(b.placeEnds, i):b.placeEnds[i]]}
 }
@@ -116,7 +116,7 @@ func begin(ends []uint32, i int) uint32 {
 	return ends[i-1]
 }
 
-// find gives the number of a token, or of the first one after it.
+// find returns the number of a token, or of the first one after it.
 func (b *block) find(token string) (int, bool) {
 	return sort.Find(len(b.tokenEnds), func(i int) int { return strings.Compare(token, b.token(i)) })
 }
@@ -197,7 +197,7 @@ func (b *block) match(p phrase, found func(doc int, after uint32)) {
 	}
 }
 
-// beginnings gives the places where tokens begin that follow one another; false where there are none, though tokens
+// beginnings returns the places where tokens begin that follow one another; false where there are none, though tokens
 // were asked for.
 func (b *block) beginnings(tokens []string) ([]uint32, bool) {
 	if len(tokens) == 0 {
@@ -246,7 +246,7 @@ func (b *block) beginnings(tokens []string) ([]uint32, bool) {
 	return begins, true
 }
 
-// gallop gives the first index from `from` on whose value is at least v, fast where it is near.
+// gallop returns the first index from `from` on whose value is at least v, fast where it is near.
 func gallop(sorted []uint32, from int, v uint32) int {
 	step := 1
 	for from+step < len(sorted) && sorted[from+step] < v {
@@ -301,7 +301,7 @@ func merge(old *block, changed map[int]entryText) []byte {
 	return encodeBlock(next, old.moved(next, added, changed))
 }
 
-// moved gives the tokens of next with their places in ascending order: those of b's unchanged texts where they now
+// moved returns the tokens of next with their places in ascending order: those of b's unchanged texts where they now
 // stand, and added.
 func (b *block) moved(next *block, added map[string][]uint32, changed map[int]entryText) iter.Seq2[string, []uint32] {
 	var stays [blockSize]bool

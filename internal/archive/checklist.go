@@ -8,12 +8,13 @@ import (
 	"time"
 
 	"shirase/internal/incident"
+	"shirase/internal/language"
 )
 
 // Heading is something a disclosure tells, with the keys that record it and the rules that ask for it.
 type Heading struct {
 	Word  string
-	Label incident.Text
+	Label language.Text
 	Rules string // citations, the same in both languages
 	keys  []string
 }
@@ -22,21 +23,21 @@ type Heading struct {
 // (個人情報保護法施行規則 8条1項, the nine items), of the GDPR (articles 33(3) and 34(2)) and of California (Civil
 // Code 1798.82(d)(1), five headings). Sequence after what people ask first.
 var headings = []Heading{
-	{"what", text("何が起きたか", "What happened"), "規則8条1項1号 · GDPR 33(3)(a) · Cal. What Happened", []string{"title", "service", "window.start", "window.end"}},
-	{"when", text("いつ起きたか", "When it happened"), "規則8条1項1号 · Cal. What Happened", []string{"window.start", "window.end"}},
-	{"discovered", text("いつ気づいたか", "When it was noticed"), "規則8条1項1号", []string{"discovered"}},
-	{"classes", text("どの情報か", "What information"), "規則8条1項2号 · GDPR 33(3)(a) · Cal. What Information Was Involved", []string{"data-class"}},
-	{"count", text("何人・何件か", "How many"), "規則8条1項3号 · GDPR 33(3)(a)", []string{"affected.count"}},
-	{"excluded", text("誰が対象でないか", "Who is not affected"), "–", []string{"excluded"}},
-	{"cause", text("原因", "Cause"), "規則8条1項4号", []string{"cause"}},
-	{"damage", text("二次被害の有無", "What followed from it"), "規則8条1項5号 · GDPR 33(3)(c)", []string{"secondary-damage"}},
-	{"persons", text("本人への対応", "Telling those affected"), "規則8条1項6号 · GDPR 34", []string{"persons-notified"}},
-	{"public", text("公表した日", "When it was made public"), "規則8条1項7号", []string{"disclosed"}},
-	{"regulator", text("監督機関への報告", "Notice to a regulator"), "GDPR 33(1)", []string{"regulator-notified"}},
-	{"contained", text("止めた時刻", "When it was stopped"), "GDPR 33(3)(d)", []string{"contained", "login-blocked"}},
-	{"measures", text("講じた措置", "What was done"), "規則8条1項8号 · GDPR 33(3)(d) · Cal. What We Are Doing", []string{"action"}},
-	{"contact", text("問い合わせ窓口", "Where to ask"), "GDPR 33(3)(b) · Cal. For More Information", []string{"contact"}},
-	{"addenda", text("追記・続報", "Addenda"), "GDPR 33(4)", []string{"addendum"}},
+	{"what", language.Both("何が起きたか", "What happened"), "規則8条1項1号 · GDPR 33(3)(a) · Cal. What Happened", []string{"title", "service", "window.start", "window.end"}},
+	{"when", language.Both("いつ起きたか", "When it happened"), "規則8条1項1号 · Cal. What Happened", []string{"window.start", "window.end"}},
+	{"discovered", language.Both("いつ気づいたか", "When it was noticed"), "規則8条1項1号", []string{"discovered"}},
+	{"classes", language.Both("どの情報か", "What information"), "規則8条1項2号 · GDPR 33(3)(a) · Cal. What Information Was Involved", []string{"data-class"}},
+	{"count", language.Both("何人・何件か", "How many"), "規則8条1項3号 · GDPR 33(3)(a)", []string{"affected.count"}},
+	{"excluded", language.Both("誰が対象でないか", "Who is not affected"), "–", []string{"excluded"}},
+	{"cause", language.Both("原因", "Cause"), "規則8条1項4号", []string{"cause"}},
+	{"damage", language.Both("二次被害の有無", "What followed from it"), "規則8条1項5号 · GDPR 33(3)(c)", []string{"secondary-damage"}},
+	{"persons", language.Both("本人への対応", "Telling those affected"), "規則8条1項6号 · GDPR 34", []string{"persons-notified"}},
+	{"public", language.Both("公表した日", "When it was made public"), "規則8条1項7号", []string{"disclosed"}},
+	{"regulator", language.Both("監督機関への報告", "Notice to a regulator"), "GDPR 33(1)", []string{"regulator-notified"}},
+	{"contained", language.Both("止めた時刻", "When it was stopped"), "GDPR 33(3)(d)", []string{"contained", "login-blocked"}},
+	{"measures", language.Both("講じた措置", "What was done"), "規則8条1項8号 · GDPR 33(3)(d) · Cal. What We Are Doing", []string{"action"}},
+	{"contact", language.Both("問い合わせ窓口", "Where to ask"), "GDPR 33(3)(b) · Cal. For More Information", []string{"contact"}},
+	{"addenda", language.Both("追記・続報", "Addenda"), "GDPR 33(4)", []string{"addendum"}},
 }
 
 // Headings returns the checklist.

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"shirase/internal/incident"
-	"shirase/internal/web"
+	"shirase/internal/language"
 )
 
 func TestChecklist(t *testing.T) {
@@ -19,7 +19,7 @@ func TestChecklist(t *testing.T) {
 		if marks[n] != want {
 			t.Errorf("%s: %d", h.Word, marks[n])
 		}
-		if h.Label.In(web.JA) == "" || h.Label.In(web.EN) == "" {
+		if h.Label.In(language.JA) == "" || h.Label.In(language.EN) == "" {
 			t.Errorf("%s has no label", h.Word)
 		}
 		for _, key := range h.keys {

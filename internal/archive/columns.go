@@ -33,7 +33,7 @@ type values struct {
 
 const separator = "\x00"
 
-// of gives the number of words joined by the separator.
+// of returns the number of words joined by the separator.
 func (v *values) of(key []byte) int32 {
 	if code, ok := v.code[string(key)]; ok {
 		return code
@@ -190,7 +190,7 @@ func eachRow(ctx context.Context, tx *sql.Tx, do func(num int64, row []byte) err
 	return errors.Join(rows.Err(), rows.Close())
 }
 
-// changeColumns gives the columns of a block with the rows that changed, by their number in the block.
+// changeColumns returns the columns of a block with the rows that changed, by their number in the block.
 func changeColumns(old []byte, changed map[int][]byte) ([]byte, error) {
 	out := []byte{} // NULL is not a block without incidents
 	done := 0
@@ -211,7 +211,7 @@ func changeColumns(old []byte, changed map[int][]byte) ([]byte, error) {
 	return out, nil
 }
 
-// facetWords gives what an entry is counted under.
+// facetWords returns what an entry is counted under.
 func facetWords(e Entry, facet string) []string {
 	one := func(w string) []string {
 		if w == "" {

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"shirase/internal/incident"
-	"shirase/internal/web"
+	"shirase/internal/language"
 )
 
 // Comparison sets like against like: the time between two named milestones of one incident against the time between
@@ -31,19 +31,19 @@ var Intervals = []Interval{Detecting, Containing, Disclosing, NotifyingRegulator
 var intervalWords = [intervals]struct {
 	word     string
 	from, to string
-	label    incident.Text
+	label    language.Text
 }{
-	{"detect", "window.start", "discovered", text("最初の痕跡から発見まで", "From first trace to discovery")},
-	{"contain", "discovered", "contained", text("発見から遮断まで", "From discovery to containment")},
-	{"disclose", "discovered", "disclosed", text("発見から公表まで", "From discovery to disclosure")},
-	{"notify-regulator", "discovered", "regulator-notified", text("発見から監督機関への報告まで", "From discovery to the regulator's notice")},
+	{"detect", "window.start", "discovered", language.Both("最初の痕跡から発見まで", "From first trace to discovery")},
+	{"contain", "discovered", "contained", language.Both("発見から遮断まで", "From discovery to containment")},
+	{"disclose", "discovered", "disclosed", language.Both("発見から公表まで", "From discovery to disclosure")},
+	{"notify-regulator", "discovered", "regulator-notified", language.Both("発見から監督機関への報告まで", "From discovery to the regulator's notice")},
 }
 
 // Word is the interval's name for programs.
 func (v Interval) Word() string { return intervalWords[v].word }
 
 // Label is what people call it; it names both milestones.
-func (v Interval) Label(lang web.Lang) string { return intervalWords[v].label.In(lang) }
+func (v Interval) Label(lang language.Lang) string { return intervalWords[v].label.In(lang) }
 
 // Spans returns the entry's intervals, nil where one is not known.
 func (e Entry) Spans() [intervals]*Span {
@@ -51,7 +51,7 @@ func (e Entry) Spans() [intervals]*Span {
 }
 
 // SpanText writes a span no more exactly than it is known: in days of the calendar, or in hours and minutes.
-func SpanText(lang web.Lang, s Span) string {
+func SpanText(lang language.Lang, s Span) string {
 	if s.Precision >= incident.Day {
 		switch n := s.Minutes / (24 * 60); n {
 		case 0:
@@ -59,10 +59,10 @@ func SpanText(lang web.Lang, s Span) string {
 		case 1:
 			return lang.Pick("1日", "1 day")
 		default:
-			return web.Digits(n) + lang.Pick("日", " days")
+			return language.Digits(n) + lang.Pick("日", " days")
 		}
 	}
-	return web.Duration(lang, time.Duration(s.Minutes)*time.Minute)
+	return language.Duration(lang, time.Duration(s.Minutes)*time.Minute)
 }
 
 // bounds are the fewest and most minutes that s can have been. Two days of the calendar that are n apart hold moments

@@ -11,13 +11,14 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"shirase/internal/incident"
+	"shirase/internal/language"
 )
 
 // Candidate is one of two incidents that may be the same.
 type Candidate struct {
 	ID           string          `json:"id"`
 	Dataset      string          `json:"dataset"` // "": the operator's own
-	Organisation incident.Text   `json:"organisation"`
+	Organisation language.Text   `json:"organisation"`
 	Key          string          `json:"key"` // the milestone whose date is near the other's
 	Date         incident.Moment `json:"date"`
 }
@@ -35,7 +36,7 @@ var milestones = []string{"window.start", "window.end", "discovered", "disclosed
 // known is what Duplicates compares of an incident.
 type known struct {
 	id, dataset string
-	name        incident.Text
+	name        language.Text
 	names       []string
 	dates       []incident.Fact
 }

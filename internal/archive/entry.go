@@ -12,6 +12,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"shirase/internal/incident"
+	"shirase/internal/language"
 	"shirase/internal/store"
 )
 
@@ -19,7 +20,7 @@ import (
 // facts.
 type Entry struct {
 	ID                  string
-	Title, Organisation incident.Text   // the id and nothing where they are not recorded
+	Title, Organisation language.Text   // the id and nothing where they are not recorded
 	OrganisationID      string          // [a-z0-9-]; empty where there is no organisation
 	Disclosed           incident.Moment // zero where not known
 
@@ -56,9 +57,9 @@ var dateKeys = []string{"disclosed", "regulator-notified", "persons-notified", "
 
 // entryOf makes the entry of an incident from its current facts.
 func entryOf(i incident.Shown) Entry {
-	e := Entry{ID: i.ID, Title: text(i.ID, i.ID), Date: i.Created.UTC(), DateKey: "recorded", DatePrecision: incident.Minute, Classes: i.Classes(),
+	e := Entry{ID: i.ID, Title: language.Same(i.ID), Date: i.Created.UTC(), DateKey: "recorded", DatePrecision: incident.Minute, Classes: i.Classes(),
 		Dataset: i.Dataset, Addenda: len(i.Listed("addendum")), Updated: i.Updated.UTC()}
-	if f, ok := i.Fact("title"); ok && f.Value.Text != (incident.Text{}) {
+	if f, ok := i.Fact("title"); ok && f.Value.Text != (language.Text{}) {
 		e.Title = f.Value.Text
 	}
 	if f, ok := i.Fact("organisation"); ok {
@@ -86,7 +87,7 @@ func entryOf(i incident.Shown) Entry {
 			e.Certifications = append(e.Certifications, name)
 		}
 	}
-	for _, t := range append([]incident.Text{e.Organisation}, texts(i.Listed("alias"))...) {
+	for _, t := range append([]language.Text{e.Organisation}, texts(i.Listed("alias"))...) {
 		for _, name := range []string{t.JA, t.EN} {
 			if name != "" && !slices.Contains(e.organisationNames, name) {
 				e.organisationNames = append(e.organisationNames, name)
@@ -103,8 +104,8 @@ func (e Entry) Day() incident.Moment {
 	return incident.Moment{Time: e.Date, Precision: max(e.DatePrecision, incident.Day)}
 }
 
-func texts(facts []incident.Fact) []incident.Text {
-	var out []incident.Text
+func texts(facts []incident.Fact) []language.Text {
+	var out []language.Text
 	for _, f := range facts {
 		out = append(out, f.Value.Text)
 	}

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"shirase/internal/incident"
-	"shirase/internal/web"
+	"shirase/internal/language"
 )
 
 // facetsOf makes facets of counts by code.
@@ -61,29 +61,28 @@ func compareValues(facet string, x, y FacetValue) int {
 	return strings.Compare(x.Word, y.Word)
 }
 
-// text is a text in both languages.
-func text(ja, en string) incident.Text { return incident.Text{JA: ja, EN: en} }
-
 // FacetLabel returns what people call a value of a facet; of an unknown one, the word.
-func FacetLabel(facet, word string) incident.Text {
+func FacetLabel(facet, word string) language.Text {
 	if word == unknownWord && facet != "cause" {
-		return text("記録なし", "not recorded")
+		return language.Both("記録なし", "not recorded")
 	}
-	both := func(label func(web.Lang) string) incident.Text { return text(label(web.JA), label(web.EN)) }
+	both := func(label func(language.Lang) string) language.Text {
+		return language.Both(label(language.JA), label(language.EN))
+	}
 	switch facet {
 	case "year":
-		return text(word+"年", word)
+		return language.Both(word+"年", word)
 	case "sector":
-		return both(func(l web.Lang) string { return incident.SectorLabel(l, word) })
+		return both(func(l language.Lang) string { return incident.SectorLabel(l, word) })
 	case "cause":
-		return both(func(l web.Lang) string { return incident.Word(l, word) })
+		return both(func(l language.Lang) string { return incident.Word(l, word) })
 	case "class":
-		return both(func(l web.Lang) string { return incident.ClassLabel(l, word) })
+		return both(func(l language.Lang) string { return incident.ClassLabel(l, word) })
 	case "country":
-		return both(func(l web.Lang) string { return incident.CountryLabel(l, word) })
+		return both(func(l language.Lang) string { return incident.CountryLabel(l, word) })
 	case "dataset":
 		if word == Own {
-			return text("この運営者が公表した事案", "The operator's own")
+			return language.Both("この運営者が公表した事案", "The operator's own")
 		}
 	case "size", "disclose":
 		for _, l := range measures {
@@ -92,25 +91,25 @@ func FacetLabel(facet, word string) incident.Text {
 			}
 		}
 	}
-	return text(word, word)
+	return language.Same(word)
 }
 
 var measures = []struct {
 	word  string
-	label incident.Text
+	label language.Text
 }{
-	{"size 1-999", text("1,000未満", "Fewer than 1,000")},
-	{"size 1000-9999", text("1,000～9,999", "1,000 to 9,999")},
-	{"size 10000-99999", text("1万～10万未満", "10,000 to 99,999")},
-	{"size 100000-999999", text("10万～100万未満", "100,000 to 999,999")},
-	{"size 1000000-", text("100万以上", "A million or more")},
-	{"disclose 0-1", text("1日以内", "Within a day")},
-	{"disclose 2-3", text("2～3日", "2 to 3 days")},
-	{"disclose 4-7", text("4～7日", "4 to 7 days")},
-	{"disclose 8-30", text("8～30日", "8 to 30 days")},
-	{"disclose 31-90", text("31～90日", "31 to 90 days")},
-	{"disclose 91-365", text("91日～1年", "91 days to a year")},
-	{"disclose 366-", text("1年を超える", "More than a year")},
+	{"size 1-999", language.Both("1,000未満", "Fewer than 1,000")},
+	{"size 1000-9999", language.Both("1,000～9,999", "1,000 to 9,999")},
+	{"size 10000-99999", language.Both("1万～10万未満", "10,000 to 99,999")},
+	{"size 100000-999999", language.Both("10万～100万未満", "100,000 to 999,999")},
+	{"size 1000000-", language.Both("100万以上", "A million or more")},
+	{"disclose 0-1", language.Both("1日以内", "Within a day")},
+	{"disclose 2-3", language.Both("2～3日", "2 to 3 days")},
+	{"disclose 4-7", language.Both("4～7日", "4 to 7 days")},
+	{"disclose 8-30", language.Both("8～30日", "8 to 30 days")},
+	{"disclose 31-90", language.Both("31～90日", "31 to 90 days")},
+	{"disclose 91-365", language.Both("91日～1年", "91 days to a year")},
+	{"disclose 366-", language.Both("1年を超える", "More than a year")},
 }
 
 // Vocabulary returns the words of the facets that have a fixed vocabulary, and of the keys of facts.

@@ -10,7 +10,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"shirase/internal/incident"
-	"shirase/internal/web"
+	"shirase/internal/language"
 )
 
 // What searches need is stored in blocks of 4,096 incidents: their columns (columns.go), and the index of their
@@ -129,7 +129,7 @@ func eachText(ctx context.Context, tx *sql.Tx, do func(num int64, t entryText), 
 // document is what of an incident is searched.
 type document struct{ title, body []string }
 
-// text gives the tokens of a document as they are indexed.
+// text returns the tokens of a document as they are indexed.
 func (d document) text() entryText {
 	return entryText{spaced(indexed(d.title)), spaced(indexed(append(d.title, d.body...)))}
 }
@@ -167,7 +167,7 @@ func documentOf(ctx context.Context, tx *sql.Tx, i incident.Shown, organisation 
 		case "organisation", "alias", "title":
 			continue
 		case "data-class", "cause", "sector", "country":
-			add(&d.body, incident.WordOf(web.JA, f.Key, f.Value.Word), incident.WordOf(web.EN, f.Key, f.Value.Word))
+			add(&d.body, incident.WordOf(language.JA, f.Key, f.Value.Word), incident.WordOf(language.EN, f.Key, f.Value.Word))
 		}
 		add(&d.body, f.Value.Text.JA, f.Value.Text.EN, f.Value.Original, f.Value.Quote)
 	}
@@ -227,7 +227,7 @@ func (x *fullText) read(ctx context.Context, tx *sql.Tx, version int64) error {
 	return err
 }
 
-// having gives the incidents that have a phrase, of numbers up to size.
+// having returns the incidents that have a phrase, of numbers up to size.
 func (x *fullText) having(p phrase, size int) textSet {
 	key := fmt.Sprint(p) // tokens hold no spaces
 	if set, ok := x.sets.Get(key); ok {

@@ -7,7 +7,7 @@ import (
 	"slices"
 
 	"shirase/internal/incident"
-	"shirase/internal/web"
+	"shirase/internal/language"
 )
 
 // Facts of a case of one's own, by which others like it are found. Empty ones say nothing.
@@ -25,7 +25,7 @@ func (l Likeness) Empty() bool {
 // Like is an incident that is like the case, and in what.
 type Like struct {
 	Entry   Entry
-	Reasons []incident.Text
+	Reasons []language.Text
 	score   float64
 }
 
@@ -107,17 +107,17 @@ func (p *Peers) Like(ctx context.Context, l Likeness) ([]Like, Statistics, error
 }
 
 // likeness scores one incident, and says in what it is alike.
-func (l Likeness) likeness(p *peer) (score float64, reasons []incident.Text) {
-	both := func(ja, en string, label func(web.Lang) string) incident.Text {
-		return text(fmt.Sprintf(ja, label(web.JA)), fmt.Sprintf(en, label(web.EN)))
+func (l Likeness) likeness(p *peer) (score float64, reasons []language.Text) {
+	both := func(ja, en string, label func(language.Lang) string) language.Text {
+		return language.Both(fmt.Sprintf(ja, label(language.JA)), fmt.Sprintf(en, label(language.EN)))
 	}
 	if l.Cause != "" && p.cause == l.Cause {
 		score += weightCause
-		reasons = append(reasons, both("同じ原因（%s）", "the same cause (%s)", func(x web.Lang) string { return incident.Word(x, l.Cause) }))
+		reasons = append(reasons, both("同じ原因（%s）", "the same cause (%s)", func(x language.Lang) string { return incident.Word(x, l.Cause) }))
 	}
 	if l.Sector != "" && p.sector == l.Sector {
 		score += weightSector
-		reasons = append(reasons, both("同じ業種（%s）", "the same sector (%s)", func(x web.Lang) string { return incident.SectorLabel(x, l.Sector) }))
+		reasons = append(reasons, both("同じ業種（%s）", "the same sector (%s)", func(x language.Lang) string { return incident.SectorLabel(x, l.Sector) }))
 	}
 	if len(l.Classes) > 0 {
 		var common []string
@@ -128,7 +128,7 @@ func (l Likeness) likeness(p *peer) (score float64, reasons []incident.Text) {
 		}
 		if n := len(common); n > 0 {
 			score += weightClasses * float64(n) / float64(len(l.Classes)+len(p.classes)-n)
-			reasons = append(reasons, both("共通する項目（%s）", "the same data (%s)", func(x web.Lang) string { return web.Join(x, incident.ClassLabels(x, common)) }))
+			reasons = append(reasons, both("共通する項目（%s）", "the same data (%s)", func(x language.Lang) string { return language.Join(x, incident.ClassLabels(x, common)) }))
 		}
 	}
 	if l.Size != "" && l.Size != unknownWord && p.amount >= 0 {
@@ -144,7 +144,7 @@ func (l Likeness) likeness(p *peer) (score float64, reasons []incident.Text) {
 	}
 	if l.Country != "" && p.country == l.Country {
 		score += weightCountry
-		reasons = append(reasons, both("同じ国・地域（%s）", "the same country (%s)", func(x web.Lang) string { return incident.CountryLabel(x, l.Country) }))
+		reasons = append(reasons, both("同じ国・地域（%s）", "the same country (%s)", func(x language.Lang) string { return incident.CountryLabel(x, l.Country) }))
 	}
 	return score, reasons
 }

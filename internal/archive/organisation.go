@@ -12,15 +12,15 @@ import (
 	"strings"
 	"unicode"
 
-	"shirase/internal/incident"
+	"shirase/internal/language"
 	"shirase/internal/store"
 )
 
 // Organisation is who answers for one or more incidents.
 type Organisation struct {
 	ID      string
-	Name    incident.Text
-	Aliases []incident.Text
+	Name    language.Text
+	Aliases []language.Text
 	Entries []Entry // the newest first
 }
 
@@ -50,7 +50,7 @@ func foldName(name string) string {
 
 // slug makes an organisation's id of its name: of a Latin one a word for addresses, of another one a short hash,
 // because a reading cannot be known from the characters.
-func slug(name incident.Text) string {
+func slug(name language.Text) string {
 	for _, s := range []string{name.EN, name.JA} {
 		var b strings.Builder
 		latin := true
@@ -76,7 +76,7 @@ func slug(name incident.Text) string {
 // common. grown reports that the organisation has a name it did not have, so that its other incidents are found by it
 // too.
 func (a refreshing) organisation(ctx context.Context, e *Entry) (grown bool, err error) {
-	if e.Organisation == (incident.Text{}) {
+	if e.Organisation == (language.Text{}) {
 		return false, nil
 	}
 	var found []string
@@ -115,7 +115,7 @@ func (a refreshing) organisation(ctx context.Context, e *Entry) (grown bool, err
 	return len(found) > 0 && (len(fresh) > 0 || len(found) > 1), nil
 }
 
-// organisationNamed gives the organisation that has a name; "" where none has.
+// organisationNamed returns the organisation that has a name; "" where none has.
 func organisationNamed(ctx context.Context, q store.Querier, name string) (string, error) {
 	var id string
 	err := q.QueryRowContext(ctx, `SELECT organisation FROM incident_name WHERE folded = $1`, foldName(name)).Scan(&id)
@@ -126,7 +126,7 @@ func organisationNamed(ctx context.Context, q store.Querier, name string) (strin
 }
 
 // newOrganisation gives out an id.
-func (a refreshing) newOrganisation(ctx context.Context, name incident.Text) (string, error) {
+func (a refreshing) newOrganisation(ctx context.Context, name language.Text) (string, error) {
 	var last int64
 	if err := a.tx.QueryRowContext(ctx, `SELECT coalesce(max(num), 0) FROM incident_organisation`).Scan(&last); err != nil {
 		return "", err
@@ -234,11 +234,11 @@ func (v *View) Organisation(ctx context.Context, id string) (Organisation, error
 // calledBy is the name an organisation is called by: the newest that the operator's own incidents give, else the one that
 // most records give, and of several the first that was given. A data set may call a breach and its organisation alike
 // ("LinkedInScrape2023"): that a record is the newest says nothing of its name.
-func calledBy(entries []Entry) incident.Text {
+func calledBy(entries []Entry) language.Text {
 	list := slices.Clone(entries)
 	slices.SortStableFunc(list, func(a, b Entry) int { return a.Date.Compare(b.Date) })
 	for _, e := range slices.Backward(list) {
-		if e.Dataset == "" && e.Organisation != (incident.Text{}) {
+		if e.Dataset == "" && e.Organisation != (language.Text{}) {
 			return e.Organisation
 		}
 	}
@@ -246,9 +246,9 @@ func calledBy(entries []Entry) incident.Text {
 	for _, e := range list {
 		times[foldName(e.Organisation.JA)]++
 	}
-	var name incident.Text
+	var name language.Text
 	for _, e := range list {
-		if name == (incident.Text{}) || times[foldName(e.Organisation.JA)] > times[foldName(name.JA)] {
+		if name == (language.Text{}) || times[foldName(e.Organisation.JA)] > times[foldName(name.JA)] {
 			name = e.Organisation
 		}
 	}
@@ -257,9 +257,9 @@ func calledBy(entries []Entry) incident.Text {
 
 // aliasesOf returns the names of an organisation beside the one it is called by: first other names in both languages,
 // then what is known in one only.
-func aliasesOf(o Organisation, names []string) []incident.Text {
+func aliasesOf(o Organisation, names []string) []language.Text {
 	said := map[string]bool{foldName(o.Name.JA): true, foldName(o.Name.EN): true}
-	var out []incident.Text
+	var out []language.Text
 	for _, e := range o.Entries {
 		if t := e.Organisation; t.JA != t.EN && !said[foldName(t.JA)] && !said[foldName(t.EN)] {
 			said[foldName(t.JA)], said[foldName(t.EN)] = true, true
@@ -269,7 +269,7 @@ func aliasesOf(o Organisation, names []string) []incident.Text {
 	for _, name := range names {
 		if !said[foldName(name)] {
 			said[foldName(name)] = true
-			out = append(out, text(name, name))
+			out = append(out, language.Same(name))
 		}
 	}
 	return out
@@ -278,7 +278,7 @@ func aliasesOf(o Organisation, names []string) []incident.Text {
 // OrganisationLine is an organisation in a list of them.
 type OrganisationLine struct {
 	ID        string
-	Name      incident.Text
+	Name      language.Text
 	Incidents int
 }
 

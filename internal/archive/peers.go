@@ -112,7 +112,7 @@ func (p *peers) with(ctx context.Context, tx *sql.Tx, version int64) (*peers, er
 	return next, errors.Join(rows.Err(), rows.Close())
 }
 
-// put takes in an incident, in the place of what was held of it.
+// put takes in an incident, in place of what was held of it.
 func (p *peers) put(one peer) {
 	if n, ok := p.at[one.id]; ok {
 		p.list[n] = one

@@ -7,20 +7,20 @@ import (
 	"slices"
 	"strings"
 
-	"shirase/internal/incident"
+	"shirase/internal/language"
 	"shirase/internal/store"
 )
 
 // A preview lays what is not published over the archive that everybody sees, in memory, and writes nothing.
 
-// laid is what a preview shows of an incident in the place of, or beside, its entry in the archive.
+// laid is what a preview shows of an incident in place of, or beside, its entry in the archive.
 type laid struct {
 	entry Entry
 	text  entryText
 	gone  bool // merged into another
 }
 
-// overlay gives the entries of everything that is not published: the operator's own incidents as they are recorded, and
+// overlay returns the entries of everything that is not published: the operator's own incidents as they are recorded, and
 // merges that wait for a notice. There are few of them, and nothing of them is in a table that the public's searches read.
 func (v *View) overlay(ctx context.Context, tx *sql.Tx) ([]laid, error) {
 	view := v.In(tx)
@@ -67,7 +67,7 @@ func (v *View) overlay(ctx context.Context, tx *sql.Tx) ([]laid, error) {
 
 // knownOrganisation is the id that an organisation has, or would be given.
 func knownOrganisation(ctx context.Context, q store.Querier, e Entry) (string, error) {
-	if e.Organisation == (incident.Text{}) {
+	if e.Organisation == (language.Text{}) {
 		return "", nil
 	}
 	for _, name := range e.organisationNames {

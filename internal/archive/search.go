@@ -10,7 +10,7 @@ import (
 	"slices"
 	"sync"
 
-	"shirase/internal/incident"
+	"shirase/internal/language"
 )
 
 // Result is a page of a search, and what the whole search holds.
@@ -31,7 +31,7 @@ type Facet struct {
 // FacetValue is a value with its count. Label is what people call it.
 type FacetValue struct {
 	Word   string
-	Label  incident.Text
+	Label  language.Text
 	Count  int
 	Chosen bool
 }
@@ -100,7 +100,7 @@ func (v *View) catchUp(ctx context.Context, tx *sql.Tx, sort string, text bool) 
 	return nil
 }
 
-// state gives two numbers that tell together whether anything has changed that the view shows.
+// state returns two numbers that tell together whether anything has changed that the view shows.
 func (v *View) state(ctx context.Context, tx *sql.Tx) (version, drafts int64, err error) {
 	if err = tx.QueryRowContext(ctx, `SELECT version FROM incident_archive WHERE one = 1`).Scan(&version); err == nil {
 		drafts, err = v.In(tx).Drafted(ctx)
@@ -108,7 +108,7 @@ func (v *View) state(ctx context.Context, tx *sql.Tx) (version, drafts int64, er
 	return version, drafts, err
 }
 
-// order gives the numbers, less one, in the order of sort.
+// order returns the numbers, less one, in the order of sort.
 func (a *held) order(sort string) []int32 {
 	o := make([]int32, 0, len(a.rows))
 	for i, c := range a.rows {
@@ -158,7 +158,7 @@ func (b bitmap) clear(i int) {
 	}
 }
 
-// word gives the numbers from 64 w on, as the bits of a word.
+// word returns the numbers from 64 w on, as the bits of a word.
 func (b bitmap) word(w int) uint64 {
 	if w >= len(b) {
 		return 0
@@ -166,7 +166,7 @@ func (b bitmap) word(w int) uint64 {
 	return b[w]
 }
 
-// and gives what is in both.
+// and returns what is in both.
 func (b bitmap) and(c bitmap) bitmap {
 	out := make(bitmap, min(len(b), len(c)))
 	for i := range out {
@@ -292,7 +292,7 @@ func (a *held) tierOf(tiers []bitmap, i int32) int64 {
 	return int64(len(tiers))
 }
 
-// from gives the part of an order that comes after a cursor, in one tier.
+// from returns the part of an order that comes after a cursor, in one tier.
 func (a *held) from(order []int32, sort string, after *cursor, tier int64) []int32 {
 	switch {
 	case after == nil || after.tier < tier:
@@ -312,7 +312,7 @@ func (a *held) from(order []int32, sort string, after *cursor, tier int64) []int
 	return order[start:]
 }
 
-// tiers gives the sets that have the text of q: for relevance in the title or a name first, then anywhere; else, and
+// tiers returns the sets that have the text of q: for relevance in the title or a name first, then anywhere; else, and
 // where too many have it for that, anywhere alone. One nil set is everything.
 func (a *held) tiers(q Query) ([]bitmap, error) {
 	if q.Text == "" {
@@ -362,7 +362,7 @@ func (a *held) chosen(q Query) [len(facetNames)][]bool {
 	return out
 }
 
-// count gives the set that q finds, its size, and the facets. What fails one facet only is counted in that one.
+// count returns the set that q finds, its size, and the facets. What fails one facet only is counted in that one.
 func (a *held) count(q Query, tiers []bitmap, chosen [len(facetNames)][]bool) (bitmap, int, []Facet) {
 	text := tiers[len(tiers)-1]
 	organisation := int32(-1)

@@ -74,7 +74,7 @@ type token struct {
 	last   bool // of a run: its last character alone
 }
 
-// tokenize gives the tokens of s in their order, at most limit.
+// tokenize returns the tokens of s in their order, at most limit.
 func tokenize(s string, limit int) []token {
 	var out []token
 	runes := []rune(fold(s))

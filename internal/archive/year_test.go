@@ -4,9 +4,9 @@ import (
 	"testing"
 
 	"shirase/internal/incident"
+	"shirase/internal/language"
 	"shirase/internal/store"
 	"shirase/internal/store/storetest"
-	"shirase/internal/web"
 )
 
 // byYear is an incident of which years are known, and one day.
@@ -39,7 +39,7 @@ func TestYear(t *testing.T) {
 			t.Fatalf("%v, %v", list, err)
 		}
 		e := list[0]
-		if e.DateKey != "discovered" || e.DatePrecision != incident.Year || e.Day().In(web.JA) != "2015年" || e.Day().In(web.EN) != "2015" {
+		if e.DateKey != "discovered" || e.DatePrecision != incident.Year || e.Day().In(language.JA) != "2015年" || e.Day().In(language.EN) != "2015" {
 			t.Errorf("%+v, %s", e, e.Day())
 		}
 		for v, span := range e.Spans() {

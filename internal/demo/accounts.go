@@ -25,10 +25,10 @@ var rules []byte
 //go:embed example-city.yaml
 var city []byte
 
-// Rules gives the rules file that fits the generated export.
+// Rules returns the rules file that fits the generated export.
 func Rules() []byte { return rules }
 
-// City gives the facts file of a made-up incident whose scope is still under
+// City returns the facts file of a made-up incident whose scope is still under
 // investigation, so that the demonstration has all three answers.
 func City() []byte { return city }
 

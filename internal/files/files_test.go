@@ -432,3 +432,25 @@ func TestKill(t *testing.T) {
 		t.Error("no writer was killed after it had written something")
 	}
 }
+
+// TestLock: one holds it at a time, and its end gives it to the next.
+func TestLock(t *testing.T) {
+	root := t.TempDir()
+	a, b := open(t, root), open(t, root)
+	release, ok, err := a.Lock("lock")
+	if err != nil || !ok {
+		t.Fatalf("%v %v", ok, err)
+	}
+	if _, ok, err := b.Lock("lock"); ok || err != nil {
+		t.Fatalf("two hold it: %v %v", ok, err)
+	}
+	release()
+	release, ok, err = b.Lock("lock")
+	if err != nil || !ok {
+		t.Fatalf("%v %v", ok, err)
+	}
+	release()
+	if _, _, err := a.Lock("../lock"); err == nil {
+		t.Fatal("a lock outside of the folder")
+	}
+}

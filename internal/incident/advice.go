@@ -3,69 +3,69 @@ package incident
 import (
 	"slices"
 
-	"shirase/internal/web"
+	"shirase/internal/language"
 )
 
 // Step is something a person whose data was exposed can do.
 type Step struct {
 	ID    string
-	Title Text // what to do, as an instruction
-	Body  Text // how, and why it helps
+	Title language.Text // what to do, as an instruction
+	Body  language.Text // how, and why it helps
 }
 
 // steps in the order in which they are best done. The texts are our own; none needs a link, so that they stay true
 // on paper.
 var steps = []Step{
 	{"password",
-		Text{"流出のあったサービスのパスワードを変更してください。",
-			"Change your password for the service that was breached."},
-		Text{"再設定の案内メールが届いた場合も、メールの中のリンクは開かず、いつもの画面（ブックマークやアプリ）から手続きをしてください。",
-			"Even if you receive a mail about it, do not follow its link. Go to the service the way you usually do, by bookmark or app."}},
+		language.Both("流出のあったサービスのパスワードを変更してください。",
+			"Change your password for the service that was breached."),
+		language.Both("再設定の案内メールが届いた場合も、メールの中のリンクは開かず、いつもの画面（ブックマークやアプリ）から手続きをしてください。",
+			"Even if you receive a mail about it, do not follow its link. Go to the service the way you usually do, by bookmark or app.")},
 	{"reused",
-		Text{"同じパスワードを使っている、ほかのサービスでも変更してください。",
-			"Change it wherever else you use the same password."},
-		Text{"流出したアドレスとパスワードの組み合わせは、ほかのサービスで試されます。よく似たパスワードも避け、サービスごとに別のものにしてください。パスワード管理ソフトを使えば、覚える必要はありません。",
-			"Leaked pairs of address and password are tried on other services. Choose a different one for each, not a variation; a password manager remembers them for you."}},
+		language.Both("同じパスワードを使っている、ほかのサービスでも変更してください。",
+			"Change it wherever else you use the same password."),
+		language.Both("流出したアドレスとパスワードの組み合わせは、ほかのサービスで試されます。よく似たパスワードも避け、サービスごとに別のものにしてください。パスワード管理ソフトを使えば、覚える必要はありません。",
+			"Leaked pairs of address and password are tried on other services. Choose a different one for each, not a variation; a password manager remembers them for you.")},
 	{"two-step",
-		Text{"二段階認証を有効にしてください。",
-			"Turn on two-step verification."},
-		Text{"まず、メールのアカウントから始めてください。メールに入られると、ほかのサービスのパスワードも再設定されてしまいます。",
-			"Begin with your mail account: whoever can read your mail can reset your other passwords."}},
+		language.Both("二段階認証を有効にしてください。",
+			"Turn on two-step verification."),
+		language.Both("まず、メールのアカウントから始めてください。メールに入られると、ほかのサービスのパスワードも再設定されてしまいます。",
+			"Begin with your mail account: whoever can read your mail can reset your other passwords.")},
 	{"card",
-		Text{"カード会社に連絡し、利用明細を確認してください。",
-			"Call your card company, and look through your statements."},
-		Text{"カードの裏面にある番号に電話し、再発行について相談してください。身に覚えのない請求は、カード会社に申し出れば調べてもらえます。",
-			"Use the number on the back of the card and ask about a replacement. Report any charge that you do not recognise."}},
+		language.Both("カード会社に連絡し、利用明細を確認してください。",
+			"Call your card company, and look through your statements."),
+		language.Both("カードの裏面にある番号に電話し、再発行について相談してください。身に覚えのない請求は、カード会社に申し出れば調べてもらえます。",
+			"Use the number on the back of the card and ask about a replacement. Report any charge that you do not recognise.")},
 	{"bank",
-		Text{"銀行に連絡し、入出金を確認してください。",
-			"Tell your bank, and check your account for movements you do not recognise."},
-		Text{"暗証番号を電話やメールで尋ねる銀行はありません。",
-			"No bank asks for your PIN by telephone or mail."}},
+		language.Both("銀行に連絡し、入出金を確認してください。",
+			"Tell your bank, and check your account for movements you do not recognise."),
+		language.Both("暗証番号を電話やメールで尋ねる銀行はありません。",
+			"No bank asks for your PIN by telephone or mail.")},
 	{"identity",
-		Text{"番号を発行した窓口に相談してください。",
-			"Ask the office that issued the number what it advises."},
-		Text{"身に覚えのない申し込みや請求の書類が届いたら、捨てずに保管し、窓口か警察に相談してください。",
-			"Keep any application or bill that you did not ask for, and show it to that office or to the police."}},
+		language.Both("番号を発行した窓口に相談してください。",
+			"Ask the office that issued the number what it advises."),
+		language.Both("身に覚えのない申し込みや請求の書類が届いたら、捨てずに保管し、窓口か警察に相談してください。",
+			"Keep any application or bill that you did not ask for, and show it to that office or to the police.")},
 	{"mail",
-		Text{"この件を名乗るメールに注意してください。",
-			"Be wary of mail that mentions this incident."},
-		Text{"本物らしい文面で、パスワードやカード番号を入力させようとするメールが届くことがあります。正式なお知らせは、このページと同じ内容です。迷ったら、メールからではなく、このページを開いて見比べてください。",
-			"Convincing messages may ask for a password or card number. The official notice says what this page says: when in doubt, open this page yourself and compare."}},
+		language.Both("この件を名乗るメールに注意してください。",
+			"Be wary of mail that mentions this incident."),
+		language.Both("本物らしい文面で、パスワードやカード番号を入力させようとするメールが届くことがあります。正式なお知らせは、このページと同じ内容です。迷ったら、メールからではなく、このページを開いて見比べてください。",
+			"Convincing messages may ask for a password or card number. The official notice says what this page says: when in doubt, open this page yourself and compare.")},
 	{"call",
-		Text{"この件を名乗る電話、SMS、訪問に注意してください。",
-			"Be wary of calls, texts and visits that mention this incident."},
-		Text{"その場で答えたり支払ったりせず、いったん切って、公式の窓口にかけ直してください。",
-			"Do not answer questions or pay on the spot. Hang up, and call the official desk yourself."}},
+		language.Both("この件を名乗る電話、SMS、訪問に注意してください。",
+			"Be wary of calls, texts and visits that mention this incident."),
+		language.Both("その場で答えたり支払ったりせず、いったん切って、公式の窓口にかけ直してください。",
+			"Do not answer questions or pay on the spot. Hang up, and call the official desk yourself.")},
 	{"password-hint",
-		Text{"生年月日を暗証番号やパスワードに使っている場合は、変更してください。",
-			"If a PIN or password of yours is made from your date of birth, change it."},
-		Text{"「秘密の質問」の答えに使っている場合も同じです。",
-			"The same goes for answers to security questions."}},
+		language.Both("生年月日を暗証番号やパスワードに使っている場合は、変更してください。",
+			"If a PIN or password of yours is made from your date of birth, change it."),
+		language.Both("「秘密の質問」の答えに使っている場合も同じです。",
+			"The same goes for answers to security questions.")},
 	{"desk",
-		Text{"気がかりなことは、公表した組織の窓口に相談してください。",
-			"Take your concerns to the organisation's desk."},
-		Text{"どの内容が含まれていたかは、窓口で本人確認のうえ確かめられることがあります。",
-			"It may be able to tell you, once it knows who you are, exactly what was included."}},
+		language.Both("気がかりなことは、公表した組織の窓口に相談してください。",
+			"Take your concerns to the organisation's desk."),
+		language.Both("どの内容が含まれていたかは、窓口で本人確認のうえ確かめられることがあります。",
+			"It may be able to tell you, once it knows who you are, exactly what was included.")},
 }
 
 // Advise returns the steps for someone of whom the given classes were exposed, in the order in which they are best
@@ -86,4 +86,4 @@ func Advise(exposed []string) []Step {
 func Steps() []Step { return slices.Clone(steps) }
 
 // In returns title and body in lang.
-func (s Step) In(lang web.Lang) (title, body string) { return s.Title.In(lang), s.Body.In(lang) }
+func (s Step) In(lang language.Lang) (title, body string) { return s.Title.In(lang), s.Body.In(lang) }

@@ -14,8 +14,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"shirase/internal/language"
 	"shirase/internal/store"
-	"shirase/internal/web"
 )
 
 // Audit is what a ledger holds of notices, to be compared with the database: give it every notice of the ledger in
@@ -285,7 +285,7 @@ func (s *Incidents) factRows(ctx context.Context, id string, notices []heard) ([
 			}
 			told[k] = true
 			out = append(out, Problem{"incident_fact " + id, n.LedgerIndex, fmt.Sprintf("the fact %s, published in %s as “%s” (as of %s), was altered or removed",
-				name(f), n.ID, f.In(web.EN), f.AsOf)})
+				name(f), n.ID, f.In(language.EN), f.AsOf)})
 		}
 	}
 	return out, nil

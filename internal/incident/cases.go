@@ -13,7 +13,7 @@ var cases embed.FS
 // CasesDataset is the name of the data set of Cases.
 const CasesDataset = "cases"
 
-// Cases gives the small archive that the program brings along: disclosures of other organisations, recorded in our own
+// Cases returns the small archive that the program brings along: disclosures of other organisations, recorded in our own
 // words from the sources they name. They are imported like any other data set.
 func Cases() (func() (Record, error), error) {
 	list, err := cases.ReadDir("cases")

@@ -8,7 +8,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"golang.org/x/text/language"
+	"shirase/internal/language"
 )
 
 // FieldError is a value that a fact cannot have, and which part of the fact it is.
@@ -117,7 +117,7 @@ func (v Value) check(key string, kind keyForm) error {
 		}
 		return v.checkUnit(kind)
 	case formCountry:
-		if region, err := language.ParseRegion(v.Word); err != nil || !region.IsCountry() || region.String() != v.Word {
+		if !knownCountry(v.Word) {
 			return badField("value.word", "%q is not a country of ISO 3166-1", clip(v.Word))
 		}
 		return nil
@@ -234,9 +234,9 @@ func (v Value) stranger(of form) string {
 		name string
 		set  bool
 	}{
-		{"text", v.Text != Text{}}, {"word", v.Word != ""}, {"time", !v.Time.IsZero()}, {"promised", !v.Promised.IsZero()},
+		{"text", v.Text != language.Text{}}, {"word", v.Word != ""}, {"time", !v.Time.IsZero()}, {"promised", !v.Promised.IsZero()},
 		{"number", v.Number != nil}, {"unit", v.Unit != ""}, {"qualifier", v.Qualifier != ""}, {"status", v.Status != ""},
-		{"url", v.URL != ""}, {"telephone", v.Telephone != ""}, {"hours", v.Hours != Text{}}, {"fetched", !v.Fetched.IsZero()},
+		{"url", v.URL != ""}, {"telephone", v.Telephone != ""}, {"hours", v.Hours != language.Text{}}, {"fetched", !v.Fetched.IsZero()},
 		{"sha256", v.SHA256 != ""}, {"quote", v.Quote != ""}, {"licence", v.Licence != ""}, {"original", v.Original != ""}, {"region", v.Region != ""},
 	} {
 		if m.set && !own[m.name] {

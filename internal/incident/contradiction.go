@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"shirase/internal/web"
+	"shirase/internal/language"
 )
 
 // Contradiction is a place where the facts of one incident cannot all be so, or where they leave a question open.
@@ -15,7 +15,7 @@ type Contradiction struct {
 	Code  string
 	Open  bool // a question that the facts leave open, and no contradiction: it may be shown to anybody
 	Facts []Fact
-	Text  Text // one sentence that names them
+	Text  language.Text // one sentence that names them
 }
 
 // Contradictions returns what is contradictory in an incident, and then what is open. Errors: ErrNotFound.
@@ -57,11 +57,11 @@ type critic struct {
 }
 
 func (c *critic) add(code string, ja, en string, facts ...Fact) {
-	c.found = append(c.found, Contradiction{Code: code, Facts: facts, Text: Text{ja, en}})
+	c.found = append(c.found, Contradiction{Code: code, Facts: facts, Text: language.Both(ja, en)})
 }
 
 func (c *critic) ask(code string, ja, en string, facts ...Fact) {
-	c.found = append(c.found, Contradiction{Code: code, Open: true, Facts: facts, Text: Text{ja, en}})
+	c.found = append(c.found, Contradiction{Code: code, Open: true, Facts: facts, Text: language.Both(ja, en)})
 }
 
 // end is the End of m; a time known only roughly is given an hour more.
@@ -85,7 +85,7 @@ func after(a, b Value) bool {
 }
 
 // named writes a fact with its key: 発見「2013年7月18日」, “Discovered” (18 July 2013).
-func named(lang web.Lang, f Fact) string {
+func named(lang language.Lang, f Fact) string {
 	return lang.Pick("", "“") + KeyLabel(lang, f.Key) + lang.Pick("「", "” (") + f.In(lang) + lang.Pick("」", ")")
 }
 
@@ -106,15 +106,15 @@ func (c *critic) order() {
 		a, okA := c.Fact(pair.first)
 		b, okB := c.Fact(pair.then)
 		if okA && okB && after(a.Value, b.Value) {
-			c.add(pair.code, named(web.JA, a)+"が、"+named(web.JA, b)+"よりあとになっています。",
-				named(web.EN, a)+" is later than "+named(web.EN, b)+".", a, b)
+			c.add(pair.code, named(language.JA, a)+"が、"+named(language.JA, b)+"よりあとになっています。",
+				named(language.EN, a)+" is later than "+named(language.EN, b)+".", a, b)
 		}
 	}
 	if disclosed, ok := c.Fact("disclosed"); ok {
 		for _, f := range c.Listed("addendum") {
 			if after(disclosed.Value, f.Value) {
-				c.add("addendum-before-disclosure", named(web.JA, f)+"が、"+named(web.JA, disclosed)+"より前になっています。",
-					named(web.EN, f)+" is earlier than "+named(web.EN, disclosed)+".", f, disclosed)
+				c.add("addendum-before-disclosure", named(language.JA, f)+"が、"+named(language.JA, disclosed)+"より前になっています。",
+					named(language.EN, f)+" is earlier than "+named(language.EN, disclosed)+".", f, disclosed)
 			}
 		}
 	}
@@ -127,8 +127,8 @@ func (c *critic) foreseen() {
 		done := kind == formTime || kind == formAddendum || kind == formAction && slices.Contains([]string{"taken", "kept", "lifted"}, f.Value.Status) ||
 			kind == formService && f.Value.Status != "affected"
 		if done && (f.Certainty == Confirmed || f.Certainty == Possible) && after(f.Value, Value{Time: f.AsOf}) && f.Value.Qualifier != "about" {
-			c.add("known-too-early", named(web.JA, f)+"が、"+f.AsOf.In(web.JA)+"現在の事実として記録されています。起きるより前のことです。",
-				named(web.EN, f)+" is recorded as known on "+f.AsOf.In(web.EN)+", before it happened.", f)
+			c.add("known-too-early", named(language.JA, f)+"が、"+f.AsOf.In(language.JA)+"現在の事実として記録されています。起きるより前のことです。",
+				named(language.EN, f)+" is recorded as known on "+f.AsOf.In(language.EN)+", before it happened.", f)
 		}
 	}
 }
@@ -146,14 +146,14 @@ func (c *critic) counts() {
 			most += most / 20 // a round figure is not wrong by a twentieth
 		}
 		if n > most && base.Value.Qualifier != "cumulative" && affected.Value.Qualifier != "cumulative" {
-			c.add("affected-above-base", named(web.JA, affected)+"が、"+named(web.JA, base)+"を超えています。",
-				named(web.EN, affected)+" is more than "+named(web.EN, base)+".", affected, base)
+			c.add("affected-above-base", named(language.JA, affected)+"が、"+named(language.JA, base)+"を超えています。",
+				named(language.EN, affected)+" is more than "+named(language.EN, base)+".", affected, base)
 		}
 		c.excludedSum(affected, base)
 	}
 	if attempts, ok := c.Fact("attempts.count"); ok && attempts.Value.Number != nil && *attempts.Value.Number == n && n > 0 {
-		c.add("attempts-as-victims", named(web.JA, affected)+"が、"+named(web.JA, attempts)+"と同じ数です。試行の回数は、対象の数ではありません。",
-			named(web.EN, affected)+" is the same number as "+named(web.EN, attempts)+". An attempt is not a victim.", affected, attempts)
+		c.add("attempts-as-victims", named(language.JA, affected)+"が、"+named(language.JA, attempts)+"と同じ数です。試行の回数は、対象の数ではありません。",
+			named(language.EN, affected)+" is the same number as "+named(language.EN, attempts)+". An attempt is not a victim.", affected, attempts)
 	}
 }
 
@@ -169,8 +169,8 @@ func (c *critic) excludedSum(affected, base Fact) {
 		facts = append(facts, f)
 	}
 	if len(facts) > 2 && affected.Value.Qualifier == "exact" && base.Value.Qualifier == "exact" && sum > *base.Value.Number {
-		c.add("excluded-above-base", fmt.Sprintf("対象と対象外を合わせると%sになり、%sを超えます。", web.Number(web.JA, sum), named(web.JA, base)),
-			fmt.Sprintf("The affected and the excluded make %s together, more than %s.", web.Number(web.EN, sum), named(web.EN, base)), facts...)
+		c.add("excluded-above-base", fmt.Sprintf("対象と対象外を合わせると%sになり、%sを超えます。", language.Number(language.JA, sum), named(language.JA, base)),
+			fmt.Sprintf("The affected and the excluded make %s together, more than %s.", language.Number(language.EN, sum), named(language.EN, base)), facts...)
 	}
 }
 
@@ -185,11 +185,11 @@ func (c *critic) twice(known []Fact) {
 		k := at{f.Key, f.AsOf.String()}
 		for _, g := range seen[k] {
 			exact := f.Value.Number == nil || f.Value.Qualifier == "exact" && g.Value.Qualifier == "exact"
-			if g.Source != f.Source && exact && f.In(web.JA) != g.In(web.JA) {
-				c.add("two-values", fmt.Sprintf("%sについて、%s現在の値が2つあります。「%s」（出典：%s）と「%s」（出典：%s）です。", KeyLabel(web.JA, f.Key), f.AsOf.In(web.JA),
-					g.In(web.JA), cited(web.JA, g), f.In(web.JA), cited(web.JA, f)),
-					fmt.Sprintf("“%s” has two values as of %s: “%s” (%s) and “%s” (%s).", KeyLabel(web.EN, f.Key), f.AsOf.In(web.EN),
-						g.In(web.EN), cited(web.EN, g), f.In(web.EN), cited(web.EN, f)), g, f)
+			if g.Source != f.Source && exact && f.In(language.JA) != g.In(language.JA) {
+				c.add("two-values", fmt.Sprintf("%sについて、%s現在の値が2つあります。「%s」（出典：%s）と「%s」（出典：%s）です。", KeyLabel(language.JA, f.Key), f.AsOf.In(language.JA),
+					g.In(language.JA), cited(language.JA, g), f.In(language.JA), cited(language.JA, f)),
+					fmt.Sprintf("“%s” has two values as of %s: “%s” (%s) and “%s” (%s).", KeyLabel(language.EN, f.Key), f.AsOf.In(language.EN),
+						g.In(language.EN), cited(language.EN, g), f.In(language.EN), cited(language.EN, f)), g, f)
 				break
 			}
 		}
@@ -198,7 +198,7 @@ func (c *critic) twice(known []Fact) {
 }
 
 // cited names a fact's source.
-func cited(lang web.Lang, f Fact) string {
+func cited(lang language.Lang, f Fact) string {
 	if f.Source == "" {
 		return lang.Pick("記載なし", "no source given")
 	}
@@ -209,7 +209,7 @@ func cited(lang web.Lang, f Fact) string {
 func (c *critic) promises() {
 	for _, f := range c.Listed("action") {
 		v := f.Value
-		ja, en := "「"+f.In(web.JA)+"」", "“"+f.In(web.EN)+"”"
+		ja, en := "「"+f.In(language.JA)+"」", "“"+f.In(language.EN)+"”"
 		promise := Value{Time: v.Promised, Qualifier: v.Qualifier}
 		switch {
 		case v.Status == "kept" && after(Value{Time: v.Time}, promise):
@@ -222,8 +222,8 @@ func (c *critic) promises() {
 				due = v.Time
 			}
 			if !due.IsZero() && !c.now.Before(end(due, v.Qualifier == "about")) {
-				c.ask("promise-open", "「"+v.Text.In(web.JA)+"」（"+due.In(web.JA)+"の予定）について、その後の記録がありません。",
-					capital(v.Text.In(web.EN))+" (planned for "+due.In(web.EN)+"): what became of it is not recorded.", f)
+				c.ask("promise-open", "「"+v.Text.In(language.JA)+"」（"+due.In(language.JA)+"の予定）について、その後の記録がありません。",
+					capital(v.Text.In(language.EN))+" (planned for "+due.In(language.EN)+"): what became of it is not recorded.", f)
 			}
 		}
 	}
@@ -238,8 +238,8 @@ func (c *critic) doubles() {
 				same := f.Value.Word == g.Value.Word && strings.EqualFold(f.Value.Text.EN, g.Value.Text.EN) && f.Value.Text.JA == g.Value.Text.JA
 				differ := f.Value.Status != g.Value.Status && f.AsOf.String() == g.AsOf.String()
 				if same && differ {
-					c.add("two-statuses", named(web.JA, g)+"と"+named(web.JA, f)+"が、同じ時点で食い違っています。",
-						named(web.EN, g)+" and "+named(web.EN, f)+" differ as of the same time.", g, f)
+					c.add("two-statuses", named(language.JA, g)+"と"+named(language.JA, f)+"が、同じ時点で食い違っています。",
+						named(language.EN, g)+" and "+named(language.EN, f)+" differ as of the same time.", g, f)
 				}
 			}
 		}
@@ -250,15 +250,15 @@ func (c *critic) doubles() {
 func (c *critic) unknown() {
 	for _, f := range c.Facts {
 		if f.Certainty == Unknown {
-			c.ask("unknown", KeyLabel(web.JA, f.Key)+"は、"+f.AsOf.In(web.JA)+"の時点では分かっていません。",
-				"“"+KeyLabel(web.EN, f.Key)+"” is not known as of "+f.AsOf.In(web.EN)+".", f)
+			c.ask("unknown", KeyLabel(language.JA, f.Key)+"は、"+f.AsOf.In(language.JA)+"の時点では分かっていません。",
+				"“"+KeyLabel(language.EN, f.Key)+"” is not known as of "+f.AsOf.In(language.EN)+".", f)
 		}
 	}
 	state, ok := c.Fact("scope.state")
 	count, counted := c.Fact("affected.count")
 	if ok && state.Value.Word == StateFinal && counted && count.Value.Qualifier == "about" {
-		c.ask("final-but-about", "対象の範囲は確定とされていますが、数は「"+count.In(web.JA)+"」のままです。",
-			"The scope is settled, and the figure is still “"+count.In(web.EN)+"”.", state, count)
+		c.ask("final-but-about", "対象の範囲は確定とされていますが、数は「"+count.In(language.JA)+"」のままです。",
+			"The scope is settled, and the figure is still “"+count.In(language.EN)+"”.", state, count)
 	}
 }
 

@@ -6,17 +6,8 @@ import (
 	"strings"
 	"time"
 
-	"shirase/internal/web"
+	"shirase/internal/language"
 )
-
-// Text is a text for people in both languages. Where only one was given, both are the same.
-type Text struct {
-	JA string `json:"ja"`
-	EN string `json:"en"`
-}
-
-// In returns the text of lang.
-func (t Text) In(lang web.Lang) string { return lang.Pick(t.JA, t.EN) }
 
 // Certainty says how sure a fact is.
 type Certainty string
@@ -93,7 +84,7 @@ func fixed(t time.Time) time.Time {
 // IsZero reports whether m is no time at all.
 func (m Moment) IsZero() bool { return m.Precision == 0 }
 
-// String gives the one form of m that facts and notices are stored in; ParseMoment reads it back.
+// String returns the one form of m that facts and notices are stored in; ParseMoment reads it back.
 func (m Moment) String() string {
 	for _, form := range momentForms {
 		if form.precision == m.Precision {
@@ -103,7 +94,7 @@ func (m Moment) String() string {
 	return ""
 }
 
-// MarshalText gives the form of String.
+// MarshalText returns the form of String.
 func (m Moment) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
 
 // UnmarshalText reads the form of String and no other.
@@ -120,22 +111,22 @@ func (m *Moment) UnmarshalText(text []byte) error {
 }
 
 // In writes m as the language does, no more exactly than it is known, without the zone.
-func (m Moment) In(lang web.Lang) string {
+func (m Moment) In(lang language.Lang) string {
 	switch m.Precision {
 	case Minute, Hour:
-		return web.Date(lang, m.Time) + lang.Pick(" ", ", ") + web.Clock(lang, m.Time)
+		return language.Date(lang, m.Time) + lang.Pick(" ", ", ") + language.Clock(lang, m.Time)
 	case Day:
-		return web.Date(lang, m.Time)
+		return language.Date(lang, m.Time)
 	case Month:
-		return web.Month(lang, m.Time)
+		return language.Month(lang, m.Time)
 	case Year:
-		return web.Year(lang, m.Time)
+		return language.Year(lang, m.Time)
 	}
 	return ""
 }
 
 // inYear writes m where the year has just been said.
-func (m Moment) inYear(lang web.Lang) string {
+func (m Moment) inYear(lang language.Lang) string {
 	if m.Precision == Year {
 		return m.In(lang)
 	}
@@ -165,23 +156,23 @@ func (m Moment) Exact() bool { return m.Precision == Minute || m.Precision == Ho
 
 // Value is the value of a fact. Which fields are set follows from the key (see keys); the others are zero.
 type Value struct {
-	Text      Text   `json:"text,omitzero"`      // titles, names, descriptions
-	Word      string `json:"word,omitzero"`      // a word of the key's vocabulary
-	Time      Moment `json:"time,omitzero"`      // when it happened; of a service: since when
-	Promised  Moment `json:"promised,omitzero"`  // an action: for when it was promised
-	Number    *int64 `json:"number,omitzero"`    // how many; nil where not known
-	Unit      string `json:"unit,omitzero"`      // of Number: persons, records, accounts, attempts
-	Qualifier string `json:"qualifier,omitzero"` // of Number, Time or (an action) Promised: exact, about, at-most, cumulative
-	Region    string `json:"region,omitzero"`    // of Number in affected.part: where those people live, ISO 3166-2 (US-WA)
-	Original  string `json:"original,omitzero"`  // of Word: what the source calls it, where that says more or something else
-	Status    string `json:"status,omitzero"`    // of a service, action or secondary damage
-	URL       string `json:"url,omitzero"`       // source, contact
-	Telephone string `json:"telephone,omitzero"` // contact
-	Hours     Text   `json:"hours,omitzero"`     // contact
-	Fetched   Moment `json:"fetched,omitzero"`   // source: when it was read
-	SHA256    string `json:"sha256,omitzero"`    // source: of the bytes that were read
-	Quote     string `json:"quote,omitzero"`     // source: the few words of it that matter, in its own language
-	Licence   string `json:"licence,omitzero"`   // source: under which its data may be shown, where that matters
+	Text      language.Text `json:"text,omitzero"`      // titles, names, descriptions
+	Word      string        `json:"word,omitzero"`      // a word of the key's vocabulary
+	Time      Moment        `json:"time,omitzero"`      // when it happened; of a service: since when
+	Promised  Moment        `json:"promised,omitzero"`  // an action: for when it was promised
+	Number    *int64        `json:"number,omitzero"`    // how many; nil where not known
+	Unit      string        `json:"unit,omitzero"`      // of Number: persons, records, accounts, attempts
+	Qualifier string        `json:"qualifier,omitzero"` // of Number, Time or (an action) Promised: exact, about, at-most, cumulative
+	Region    string        `json:"region,omitzero"`    // of Number in affected.part: where those people live, ISO 3166-2 (US-WA)
+	Original  string        `json:"original,omitzero"`  // of Word: what the source calls it, where that says more or something else
+	Status    string        `json:"status,omitzero"`    // of a service, action or secondary damage
+	URL       string        `json:"url,omitzero"`       // source, contact
+	Telephone string        `json:"telephone,omitzero"` // contact
+	Hours     language.Text `json:"hours,omitzero"`     // contact
+	Fetched   Moment        `json:"fetched,omitzero"`   // source: when it was read
+	SHA256    string        `json:"sha256,omitzero"`    // source: of the bytes that were read
+	Quote     string        `json:"quote,omitzero"`     // source: the few words of it that matter, in its own language
+	Licence   string        `json:"licence,omitzero"`   // source: under which its data may be shown, where that matters
 }
 
 // Fact is one recorded value about an incident.

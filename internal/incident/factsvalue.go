@@ -8,7 +8,8 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
-	"golang.org/x/text/language"
+
+	"shirase/internal/language"
 )
 
 // commonFields may stand in every fact, listedFields in the facts of a listed key.
@@ -148,7 +149,7 @@ func (r *factsReader) value(kind keyForm, key string, node ast.Node, in fields) 
 		if v.Word, err = r.text(node, "value", maxWord); err != nil {
 			return v, err
 		}
-		if region, err := language.ParseRegion(v.Word); err != nil || !region.IsCountry() || region.String() != v.Word {
+		if !knownCountry(v.Word) {
 			return v, r.fail(placeOf(node), "write its two letters of ISO 3166-1, for example JP", "`value` is not a country: %q", clip(v.Word))
 		}
 		return v, nil
@@ -243,25 +244,25 @@ func (r *factsReader) region(key string, node ast.Node, in fields) (string, erro
 }
 
 // texts reads one text for both languages, or {ja, en} of which one may be missing.
-func (r *factsReader) texts(node ast.Node, name string) (Text, error) {
+func (r *factsReader) texts(node ast.Node, name string) (language.Text, error) {
 	switch node.(type) {
 	case *ast.MappingNode, *ast.MappingValueNode:
 	default:
 		s, err := r.text(node, name, maxText)
-		return Text{s, s}, err
+		return language.Same(s), err
 	}
 	in, err := r.mapping(node, "a text", []string{"ja", "en"})
 	if err != nil {
-		return Text{}, err
+		return language.Text{}, err
 	}
-	var t Text
+	var t language.Text
 	for _, side := range []struct {
 		name string
 		to   *string
 	}{{"ja", &t.JA}, {"en", &t.EN}} {
 		if n, ok := in[side.name]; ok {
 			if *side.to, err = r.text(n, name+"."+side.name, maxText); err != nil {
-				return Text{}, err
+				return language.Text{}, err
 			}
 		}
 	}
@@ -272,7 +273,7 @@ func (r *factsReader) texts(node ast.Node, name string) (Text, error) {
 		t.EN = t.JA
 	}
 	if t.JA == "" {
-		return Text{}, r.fail(placeOf(node), "write `{ja: ..., en: ...}`", "`%s` is empty", name)
+		return language.Text{}, r.fail(placeOf(node), "write `{ja: ..., en: ...}`", "`%s` is empty", name)
 	}
 	return t, nil
 }
@@ -327,7 +328,7 @@ func (r *factsReader) source(node ast.Node, in fields) (v Value, err error) {
 		return v, err
 	}
 	if webLink(v.Text.JA) && v.Text.JA == v.Text.EN {
-		v.URL, v.Text = v.Text.JA, Text{}
+		v.URL, v.Text = v.Text.JA, language.Text{}
 	}
 	if fetched, ok := in["fetched"]; ok {
 		if v.Fetched, err = r.moment(fetched, "fetched"); err != nil {

@@ -9,7 +9,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
-	"shirase/internal/web"
+	"shirase/internal/language"
 )
 
 // Past is what was ever recorded about one thing: a single-valued key, or one item of a listed key.
@@ -93,7 +93,7 @@ func (s *Incidents) GetAsOf(ctx context.Context, id string, asOf time.Time) (Inc
 	return inc, err
 }
 
-// getAsOf gives beside the incident everything that was recorded by then.
+// getAsOf returns beside the incident everything that was recorded by then.
 func (s *Incidents) getAsOf(ctx context.Context, id string, asOf time.Time) (Incident, []Fact, error) {
 	list, err := s.readAll(ctx, `WHERE i.id = $1`, id)
 	if err != nil {
@@ -109,12 +109,12 @@ func (s *Incidents) getAsOf(ctx context.Context, id string, asOf time.Time) (Inc
 }
 
 // In writes what a fact says in one line of plain text: 約169万アカウント, 18 July 2013, 10:09 JST.
-func (f Fact) In(lang web.Lang) string { return f.line(lang, false) }
+func (f Fact) In(lang language.Lang) string { return f.line(lang, false) }
 
 // InPlace is In where the reader knows the zone of all times.
-func (f Fact) InPlace(lang web.Lang) string { return f.line(lang, true) }
+func (f Fact) InPlace(lang language.Lang) string { return f.line(lang, true) }
 
-func (f Fact) line(lang web.Lang, bare bool) string {
+func (f Fact) line(lang language.Lang, bare bool) string {
 	v := f.Value
 	if f.Retracted {
 		return lang.Pick("取り消し", "taken back")
@@ -123,7 +123,7 @@ func (f Fact) line(lang web.Lang, bare bool) string {
 		if bare || !m.Exact() {
 			return m.In(lang)
 		}
-		zone := web.Zone(lang, m.Time)
+		zone := language.Zone(lang, m.Time)
 		return m.In(lang) + lang.Pick("（"+zone+"）", " "+zone)
 	}
 	switch kind := keyForms[f.Key]; kind.form {

@@ -432,7 +432,7 @@ func (r *importer) update(ctx context.Context, tx *sql.Tx, p *prepared, id strin
 	return r.mergeAgain(ctx, tx, r.who, id, now)
 }
 
-// changesSince gives the facts of now that before does not have, and takes back those of before that now lacks.
+// changesSince returns the facts of now that before does not have, and takes back those of before that now lacks.
 func changesSince(before map[[2]string]Fact, now []Fact, asOf Moment) []Fact {
 	var changes []Fact
 	for _, f := range now {

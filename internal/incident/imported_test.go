@@ -13,12 +13,12 @@ import (
 
 	"shirase/internal/hint"
 	"shirase/internal/killtest"
+	"shirase/internal/language"
 	"shirase/internal/store"
 	"shirase/internal/store/storetest"
-	"shirase/internal/web"
 )
 
-// rows gives records one by one, and errors where one is nil.
+// rows returns records one by one, and errors where one is nil.
 func rows(list ...Record) func() (Record, error) {
 	return func() (Record, error) {
 		if len(list) == 0 {
@@ -38,8 +38,8 @@ func sample(external, organisation, day string, classes ...string) Record {
 	rec := Record{Dataset: "sample", ExternalID: external, ID: "sample-" + strings.ToLower(external), Licence: "CC0", Attribution: "A sample",
 		URL: "https://example.com/" + external, AsOf: at, ReadNow: true, Place: Place{File: "sample.json", Line: 7}}
 	rec.Facts = []Fact{
-		{Key: "organisation", Value: Value{Text: Text{organisation, organisation}}, Certainty: Confirmed, Source: "sample"},
-		{Key: "title", Value: Value{Text: Text{"件名", "title"}}, Certainty: Confirmed, Source: "sample"},
+		{Key: "organisation", Value: Value{Text: language.Same(organisation)}, Certainty: Confirmed, Source: "sample"},
+		{Key: "title", Value: Value{Text: language.Both("件名", "title")}, Certainty: Confirmed, Source: "sample"},
 		{Key: "discovered", Value: Value{Time: at}, Certainty: Confirmed, Source: "sample"},
 		{Key: "source", Item: "sample", Value: Value{URL: rec.URL, Licence: "CC0"}, Certainty: Confirmed},
 	}
@@ -102,8 +102,8 @@ func TestImport(t *testing.T) {
 		if counts != (ImportCounts{Read: 1, Updated: 1}) {
 			t.Errorf("a changed row: %+v", counts)
 		}
-		if inc, err = s.Get(t.Context(), "sample-a"); err != nil || !slices.Equal(inc.Classes(), []string{"email", "phone", "address"}) || inc.Title(web.EN) != "Ours" {
-			t.Errorf("classes %v, title %q, %v", inc.Classes(), inc.Title(web.EN), err)
+		if inc, err = s.Get(t.Context(), "sample-a"); err != nil || !slices.Equal(inc.Classes(), []string{"email", "phone", "address"}) || inc.Title(language.EN) != "Ours" {
+			t.Errorf("classes %v, title %q, %v", inc.Classes(), inc.Title(language.EN), err)
 		}
 		if counts, refused = importAll(t, s, sample("a", "Older", "2019-01-01")); counts.Rejected != 1 || !strings.Contains(refused[0], "older than what is recorded") {
 			t.Errorf("an older row: %+v %v", counts, refused)
@@ -176,7 +176,7 @@ facts:
 
 const killRows = 3000
 
-// killRecords gives the rows of TestImportKill, and calls step before each.
+// killRecords returns the rows of TestImportKill, and calls step before each.
 func killRecords(step func()) func() (Record, error) {
 	n := 0
 	return func() (Record, error) {

@@ -15,8 +15,8 @@ import (
 
 	"shirase/internal/actor"
 	"shirase/internal/hint"
+	"shirase/internal/language"
 	"shirase/internal/store"
-	"shirase/internal/web"
 )
 
 //go:embed migrations/*.sql
@@ -237,7 +237,7 @@ func (s *Incidents) Holding(ctx context.Context, keys []string) ([]Shown, error)
 	return out, errors.Join(rows.Err(), rows.Close())
 }
 
-// bind gives words as arguments, with the placeholders that stand for them.
+// bind returns words as arguments, with the placeholders that stand for them.
 func bind(words []string) (args []any, binds string) {
 	var names []string
 	for n, w := range words {
@@ -393,7 +393,7 @@ func (i Incident) Listed(key string) []Fact {
 }
 
 // Title returns the incident's title; its id where it has none.
-func (i Incident) Title(lang web.Lang) string {
+func (i Incident) Title(lang language.Lang) string {
 	if f, ok := i.Fact("title"); ok {
 		return f.Value.Text.In(lang)
 	}
@@ -401,7 +401,7 @@ func (i Incident) Title(lang web.Lang) string {
 }
 
 // Organisation returns who answers for the incident; empty where that is not recorded.
-func (i Incident) Organisation(lang web.Lang) string {
+func (i Incident) Organisation(lang language.Lang) string {
 	f, _ := i.Fact("organisation")
 	return f.Value.Text.In(lang)
 }

@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"shirase/internal/hint"
+	"shirase/internal/language"
 	"shirase/internal/store"
 	"shirase/internal/store/storetest"
-	"shirase/internal/web"
 )
 
 // room opens the room on db with a clock that stands still.
@@ -53,8 +53,8 @@ func TestCreate(t *testing.T) {
 		if got := inc.Classes(); !slices.Equal(got, []string{"email", "password:hashed", "nickname"}) {
 			t.Errorf("classes %v", got)
 		}
-		if inc.State() != StateFinal || inc.Organisation(web.JA) != "LINE株式会社" || inc.Title("en") != "Unauthorised access to NAVER accounts" {
-			t.Errorf("%s, %s, %s", inc.State(), inc.Organisation(web.JA), inc.Title(web.EN))
+		if inc.State() != StateFinal || inc.Organisation(language.JA) != "LINE株式会社" || inc.Title("en") != "Unauthorised access to NAVER accounts" {
+			t.Errorf("%s, %s, %s", inc.State(), inc.Organisation(language.JA), inc.Title(language.EN))
 		}
 		if _, err := s.Create(t.Context(), by, file); !errors.Is(err, ErrExist) || hint.Of(err) == "" {
 			t.Errorf("created twice: %v", err)
@@ -94,8 +94,8 @@ facts:
 		if err != nil {
 			t.Fatal(err)
 		}
-		if f, _ := inc.Fact("affected.count"); Count(web.EN, f.Value) != "1,692,496 accounts" {
-			t.Errorf("the newest as-of is not shown: %s", Count(web.EN, f.Value))
+		if f, _ := inc.Fact("affected.count"); Count(language.EN, f.Value) != "1,692,496 accounts" {
+			t.Errorf("the newest as-of is not shown: %s", Count(language.EN, f.Value))
 		}
 		if got := inc.Listed("excluded"); len(got) != 1 || got[0].Item != "openid" {
 			t.Errorf("a retracted item is shown: %v", got)
@@ -126,7 +126,7 @@ func TestNothingHalfMade(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		s := room(t, db)
 		file := parse(t, `{id: a, facts: [{key: title, value: x}, {key: cause, value: intrusion}]}`)
-		file.Facts[1].Value.Text = Text{JA: "\xff"} // cannot be written as JSON
+		file.Facts[1].Value.Text = language.Text{JA: "\xff"} // cannot be written as JSON
 		if _, err := s.Create(t.Context(), by, file); err == nil {
 			t.Fatal("a fact that cannot be stored was stored")
 		}
@@ -253,7 +253,7 @@ func TestVocabulary(t *testing.T) {
 	for _, word := range []string{"email", "password", "password:plain", "password:hashed", "password:encrypted", "nickname", "name", "address",
 		"phone", "birth-date", "gender", "account-id", "payment-card", "bank-account", "insurance-number", "national-id", "employer",
 		"occupation", "health", "vehicle", "purchase-history", "ip-address", "message-content"} {
-		if !KnownClass(word) || ClassLabel(web.JA, word) == word || ClassLabel(web.EN, word) == "" {
+		if !KnownClass(word) || ClassLabel(language.JA, word) == word || ClassLabel(language.EN, word) == "" {
 			t.Errorf("%s is not in the vocabulary", word)
 		}
 	}
@@ -303,7 +303,7 @@ func FuzzParseNotice(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	n := Notice{Incident: "naver-2013", Version: 1, Kind: "first", Time: time.Unix(1e9, 0), Facts: current(file.Facts), Text: Text{"甲", "a"}}
+	n := Notice{Incident: "naver-2013", Version: 1, Kind: "first", Time: time.Unix(1e9, 0), Facts: current(file.Facts), Text: language.Both("甲", "a")}
 	for i := range n.Facts {
 		if n.Facts[i].AsOf.IsZero() {
 			n.Facts[i].AsOf = Moment{time.Unix(0, 0).UTC(), Day}

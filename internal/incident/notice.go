@@ -17,6 +17,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"shirase/internal/hint"
+	"shirase/internal/language"
 	"shirase/internal/store"
 )
 
@@ -62,10 +63,10 @@ type Notice struct {
 	Kind        string
 	Time        time.Time
 	Facts       []Fact
-	Text        Text
+	Text        language.Text
 	About       int64
 	Item        string // the addendum
-	Draft       Text
+	Draft       language.Text
 	Was         []Fact
 	Data        []byte
 	LedgerIndex int64 // its leaf in the ledger; -1 until it is published
@@ -88,17 +89,17 @@ func (n Notice) Whole() bool { return n.Kind == KindFirst || n.Kind == KindRevis
 
 // noticeJSON is a notice as it is written.
 type noticeJSON struct {
-	V        int    `json:"v"`
-	Incident string `json:"incident"`
-	Version  int64  `json:"version"`
-	Kind     string `json:"kind"`
-	Time     string `json:"time"`
-	Facts    []Fact `json:"facts"`
-	Text     Text   `json:"text"`
-	About    int64  `json:"about,omitzero"`
-	Item     string `json:"addendum,omitzero"`
-	Draft    Text   `json:"draft,omitzero"`
-	Was      []Fact `json:"was,omitzero"`
+	V        int           `json:"v"`
+	Incident string        `json:"incident"`
+	Version  int64         `json:"version"`
+	Kind     string        `json:"kind"`
+	Time     string        `json:"time"`
+	Facts    []Fact        `json:"facts"`
+	Text     language.Text `json:"text"`
+	About    int64         `json:"about,omitzero"`
+	Item     string        `json:"addendum,omitzero"`
+	Draft    language.Text `json:"draft,omitzero"`
+	Was      []Fact        `json:"was,omitzero"`
 }
 
 const noticeTime = "2006-01-02T15:04:05Z"
@@ -127,7 +128,7 @@ func (n Notice) SHA256() [32]byte { return sha256.Sum256(n.Data) }
 // encode fills Data from the other fields.
 func (n *Notice) encode() error {
 	n.Format = 1
-	if n.About != 0 || n.Item != "" || n.Draft != (Text{}) || n.Was != nil {
+	if n.About != 0 || n.Item != "" || n.Draft != (language.Text{}) || n.Was != nil {
 		n.Format = 2
 	}
 	data, err := json.Marshal(noticeJSON{n.Format, n.Incident, n.Version, n.Kind, n.Time.UTC().Format(noticeTime), n.Facts,
@@ -236,7 +237,7 @@ func (n Notice) badReferences() string {
 		return "number of facts in was"
 	case n.Item != "" && (n.Kind != KindAddendum || !seen[[2]string{"addendum", n.Item}]):
 		return "addendum"
-	case n.Draft == (Text{}):
+	case n.Draft == (language.Text{}):
 		return ""
 	}
 	frozen := Incident{ID: n.Incident, Facts: current(n.Facts)}
@@ -267,7 +268,7 @@ func CheckKind(kind string) error {
 	return hint.Add(fmt.Errorf("%w: no kind %q", ErrNotice, clip(kind)), suggest(kind, noticeKinds))
 }
 
-// frozen gives facts as a notice holds them: without who recorded them here, and when.
+// frozen returns facts as a notice holds them: without who recorded them here, and when.
 func frozen(facts []Fact) []Fact {
 	var out []Fact
 	for _, f := range facts {

@@ -7,7 +7,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"shirase/internal/web"
+	"shirase/internal/language"
 )
 
 // Limits of a notice's text as it is written.
@@ -106,7 +106,7 @@ func readable(name, text string) error {
 	return nil
 }
 
-// placeIn gives the line and column, in characters, of a byte of text.
+// placeIn returns the line and column, in characters, of a byte of text.
 func placeIn(text string, offset int) place {
 	before := text[:offset]
 	line := strings.LastIndexByte(before, '\n') + 1
@@ -150,7 +150,7 @@ func parseReference(name string, at place, inner string) (reference, error) {
 
 // Render replaces the references in a notice's Markdown by the facts of i, as lang writes them. What a fact says is
 // escaped: it never becomes markup. The error names line and column, unwraps to ErrNotice and carries a hint.
-func (i Incident) Render(lang web.Lang, name, text string) (string, error) {
+func (i Incident) Render(lang language.Lang, name, text string) (string, error) {
 	refs, err := references(name, text)
 	if err != nil {
 		return "", err
@@ -226,7 +226,7 @@ func (i Incident) lookup(name string, ref reference) ([]Fact, error) {
 }
 
 // say writes what a reference stands for.
-func (i Incident) say(lang web.Lang, name string, ref reference) (string, error) {
+func (i Incident) say(lang language.Lang, name string, ref reference) (string, error) {
 	found, err := i.lookup(name, ref)
 	if err != nil {
 		return "", err
@@ -239,11 +239,11 @@ func (i Incident) say(lang web.Lang, name string, ref reference) (string, error)
 		}
 		out = append(out, said)
 	}
-	return web.Join(lang, out), nil
+	return language.Join(lang, out), nil
 }
 
 // sayOne writes one fact, or the part of it that ref names.
-func (i Incident) sayOne(lang web.Lang, name string, ref reference, f Fact) (string, error) {
+func (i Incident) sayOne(lang language.Lang, name string, ref reference, f Fact) (string, error) {
 	v := f.Value
 	form := keyForms[ref.key].form
 	switch ref.part {
@@ -274,7 +274,7 @@ func (i Incident) sayOne(lang web.Lang, name string, ref reference, f Fact) (str
 		if ref.part == "count" {
 			return Plain(Count(lang, v)), nil
 		}
-		return web.Digits(*v.Number), nil
+		return language.Digits(*v.Number), nil
 	case "quote":
 		return Plain(v.Quote), nil
 	case "url":
@@ -303,7 +303,7 @@ func (i Incident) sayOne(lang web.Lang, name string, ref reference, f Fact) (str
 
 // sayTime writes m in the reference's style, no more exactly than it is known, with its zone unless all of the
 // incident's times are Japan's. of says whether it is only roughly known.
-func (i Incident) sayTime(lang web.Lang, name string, ref reference, of Value, m Moment) (string, error) {
+func (i Incident) sayTime(lang language.Lang, name string, ref reference, of Value, m Moment) (string, error) {
 	if m.IsZero() {
 		return "", textError(name, ref.at, "refer to another part, or record the time", "%q has no such time", strings.TrimSpace(ref.key+" "+ref.item+" "+ref.part))
 	}
@@ -327,11 +327,11 @@ func (i Incident) sayTime(lang web.Lang, name string, ref reference, of Value, m
 		if !m.Exact() {
 			return "", textError(name, ref.at, "leave the style away", "no time of day is known of %q", ref.key)
 		}
-		text = web.Clock(lang, m.Time)
+		text = language.Clock(lang, m.Time)
 	}
 	text = About(lang, of, text)
 	if m.Exact() && !i.InJapan() {
-		zone := web.Zone(lang, m.Time)
+		zone := language.Zone(lang, m.Time)
 		text += lang.Pick("（"+zone+"）", " "+zone)
 	}
 	return Plain(text), nil

@@ -11,7 +11,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"shirase/internal/hint"
-	"shirase/internal/web"
+	"shirase/internal/language"
 )
 
 // TestReferences holds how each kind of fact is written where a text refers to it.
@@ -32,7 +32,7 @@ func TestReferences(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, v := range vectors {
-		for lang, want := range map[web.Lang]string{web.JA: v.JA, web.EN: v.EN} {
+		for lang, want := range map[language.Lang]string{language.JA: v.JA, language.EN: v.EN} {
 			if got, err := inc.Render(lang, "x.md", v.Markdown); err != nil || got != want {
 				t.Errorf("%s: %q, %v; want %q", v.Markdown, got, err, want)
 			}
@@ -57,7 +57,7 @@ func TestReferences(t *testing.T) {
 		{" \n", "x.md", "empty", ""},
 		{strings.Repeat("長", maxNoticeText+1), "x.md", "longer than", ""},
 	} {
-		_, err := inc.Render(web.JA, "x.md", c.text)
+		_, err := inc.Render(language.JA, "x.md", c.text)
 		if !errors.Is(err, ErrNotice) || !strings.HasPrefix(err.Error(), c.at) || !strings.Contains(err.Error(), c.problem) || !strings.Contains(hint.Of(err), c.remedy) || hint.Of(err) == "" {
 			t.Errorf("%.40q: %v (%s)", c.text, err, hint.Of(err))
 		}
@@ -67,8 +67,8 @@ func TestReferences(t *testing.T) {
 // TestHostileReferences holds that a fact never becomes markup through a reference either.
 func TestHostileReferences(t *testing.T) {
 	hostile := "<script>alert(1)</script> [x](javascript:alert(1)) {{title}} **b**"
-	inc := Incident{ID: "a", Facts: []Fact{{Key: "title", Value: Value{Text: Text{hostile, hostile}}}}}
-	text, err := inc.Render(web.EN, "x.md", "# {{title}}\n\na {{title}} b")
+	inc := Incident{ID: "a", Facts: []Fact{{Key: "title", Value: Value{Text: language.Same(hostile)}}}}
+	text, err := inc.Render(language.EN, "x.md", "# {{title}}\n\na {{title}} b")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +150,7 @@ func FuzzRender(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		for _, lang := range []web.Lang{web.JA, web.EN} {
+		for _, lang := range []language.Lang{language.JA, language.EN} {
 			out, err := inc.Render(lang, "f", text)
 			if err != nil {
 				if !errors.Is(err, ErrNotice) || hint.Of(err) == "" || strings.Contains(err.Error(), "\n") {

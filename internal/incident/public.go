@@ -59,7 +59,7 @@ func baselineOf(notices []Notice, shown []Fact) state {
 	return out
 }
 
-// facts gives the state in the order in which facts are shown.
+// facts returns the state in the order in which facts are shown.
 func (s state) facts() []Fact {
 	out := slices.Clone(s.Signed)
 	for _, f := range s.Unsigned {
@@ -69,7 +69,7 @@ func (s state) facts() []Fact {
 	return current(out)
 }
 
-// encode gives the form in which a state is stored.
+// encode returns the form in which a state is stored.
 func (s state) encode() (string, error) {
 	b, err := json.Marshal(s, json.Deterministic(true))
 	return string(b), err

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"shirase/internal/actor"
+	"shirase/internal/language"
 )
 
 // release publishes what is recorded of incidents, as the ledger would: a notice of each, and all of them served.
@@ -30,7 +31,7 @@ func next(t *testing.T, s *Incidents, inc Incident) (Notice, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := Notice{Incident: inc.ID, Version: int64(len(before)) + 1, Kind: KindFirst, Time: s.now(), Facts: inc.Facts, Text: Text{"本文", "text"}}
+	n := Notice{Incident: inc.ID, Version: int64(len(before)) + 1, Kind: KindFirst, Time: s.now(), Facts: inc.Facts, Text: language.Both("本文", "text")}
 	if n.Version > 1 {
 		n.Kind = KindRevision
 	}

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"shirase/internal/web"
+	"shirase/internal/language"
 )
 
 // What every text about an incident takes from its facts in the same way.
@@ -36,7 +36,7 @@ func (i Incident) InJapan() bool {
 
 // Moments writes the times of one section of a notice: the year where it is not that of the time before, and the
 // zone, unless all are Japan's and that is said once at the end.
-func (i Incident) Moments(lang web.Lang) func(m Moment) string {
+func (i Incident) Moments(lang language.Lang) func(m Moment) string {
 	bare, year := i.InJapan(), 0
 	return func(m Moment) string {
 		text := m.In(lang)
@@ -47,17 +47,17 @@ func (i Incident) Moments(lang web.Lang) func(m Moment) string {
 		if bare || !m.Exact() {
 			return text
 		}
-		zone := web.Zone(lang, m.Time)
+		zone := language.Zone(lang, m.Time)
 		return text + lang.Pick("（"+zone+"）", " "+zone)
 	}
 }
 
 // About marks a time that is only roughly known.
-func About(lang web.Lang, v Value, when string) string {
+func About(lang language.Lang, v Value, when string) string {
 	if v.Qualifier != "about" {
 		return when
 	}
-	if lang == web.JA {
+	if lang == language.JA {
 		if i := strings.LastIndex(when, "（"); i >= 0 && strings.HasSuffix(when, "）") { // 21時頃（協定世界時）
 			return when[:i] + "頃" + when[i:]
 		}
@@ -70,7 +70,7 @@ func About(lang web.Lang, v Value, when string) string {
 }
 
 // ActionLine writes one action: when, what, and what became of it.
-func (i Incident) ActionLine(lang web.Lang, f Fact, at func(Moment) string) string {
+func (i Incident) ActionLine(lang language.Lang, f Fact, at func(Moment) string) string {
 	v := f.Value
 	line := Plain(v.Text.In(lang))
 	switch {
@@ -87,7 +87,7 @@ func (i Incident) ActionLine(lang web.Lang, f Fact, at func(Moment) string) stri
 
 // ActionNote says what became of an action, beyond that it was taken; empty where there is nothing to add. at writes
 // its times.
-func ActionNote(lang web.Lang, v Value, at func(Moment) string) string {
+func ActionNote(lang language.Lang, v Value, at func(Moment) string) string {
 	known, promised := !v.Time.IsZero(), !v.Promised.IsZero()
 	promise := func() string { return About(lang, v, at(v.Promised)) }
 	switch {

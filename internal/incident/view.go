@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"shirase/internal/language"
 	"shirase/internal/store"
 )
 
@@ -163,7 +164,7 @@ func (v *View) Notices(ctx context.Context, incident string) ([]Notice, error) {
 // eachPage is how many incidents Each holds at once.
 const eachPage = 200
 
-// Each gives incidents one by one, with where they were imported from (nil: the operator's own), in the order of their
+// Each returns incidents one by one, with where they were imported from (nil: the operator's own), in the order of their
 // ids, in constant memory: all of them, or those named. Errors: ErrNotFound for an id that is not there, and those of do.
 func (v *View) Each(ctx context.Context, ids []string, do func(Incident, *Provenance) error) error {
 	one := func(id string) error {
@@ -227,9 +228,9 @@ func (v *View) IDs(ctx context.Context) ([]string, error) {
 // Shown is an incident with what lists and searches have of it beside its facts.
 type Shown struct {
 	Incident
-	Dataset string    // that it was recorded from; "" for the operator's own
-	Updated time.Time // when something was last told of it
-	Told    []Text    // of its newest notices, at most maxTold, the newest first
+	Dataset string          // that it was recorded from; "" for the operator's own
+	Updated time.Time       // when something was last told of it
+	Told    []language.Text // of its newest notices, at most maxTold, the newest first
 }
 
 // maxTold is how many notices' texts are read of an incident: what a limit cuts off is what was said long ago.
@@ -272,13 +273,13 @@ func (v *View) shown(ctx context.Context, q store.Querier, id string) (s Shown, 
 
 // textsOf reads the texts of an incident's newest notices that are public. One that was changed behind our back is ledger
 // verify's to report: its text is left out.
-func textsOf(ctx context.Context, q store.Querier, id string) ([]Text, error) {
+func textsOf(ctx context.Context, q store.Querier, id string) ([]language.Text, error) {
 	rows, err := q.QueryContext(ctx, `SELECT data FROM incident_notice WHERE incident = $1 AND ledger_index < `+served+` ORDER BY version DESC LIMIT $2`, id, maxTold)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var out []Text
+	var out []language.Text
 	for rows.Next() {
 		var data []byte
 		if err := rows.Scan(&data); err != nil {

@@ -3,23 +3,23 @@ package incident
 import (
 	"testing"
 
-	"shirase/internal/web"
+	"shirase/internal/language"
 )
 
 // A word means what its key makes of it: "other" is a sector, a cause and a data class.
 func TestWordOf(t *testing.T) {
 	seen := map[string]string{}
 	for _, key := range []string{"sector", "cause", "data-class"} {
-		label := WordOf(web.EN, key, "other")
+		label := WordOf(language.EN, key, "other")
 		if label == "other" && key != "sector" || seen[label] != "" {
 			t.Errorf("%s: other is %q, as of %q", key, label, seen[label])
 		}
 		seen[label] = key
 	}
-	if got := WordOf(web.JA, "country", "JP"); got != "日本" {
+	if got := WordOf(language.JA, "country", "JP"); got != "日本" {
 		t.Error(got)
 	}
-	if got := SectorLabel(web.JA, "other"); got != "その他" {
+	if got := SectorLabel(language.JA, "other"); got != "その他" {
 		t.Error(got)
 	}
 }

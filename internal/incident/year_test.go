@@ -4,9 +4,9 @@ import (
 	"strings"
 	"testing"
 
+	"shirase/internal/language"
 	"shirase/internal/store"
 	"shirase/internal/store/storetest"
-	"shirase/internal/web"
 )
 
 // byYear is an incident of which years are known, and one day.
@@ -45,13 +45,13 @@ func TestYear(t *testing.T) {
 func TestYearReferences(t *testing.T) {
 	inc := Incident{ID: "by-year", Facts: current(parse(t, byYear).Facts)}
 	for style, want := range map[string]string{"": "2013年", " short": "2013年"} {
-		ja, err := inc.Render(web.JA, "n.md", "{{window.start"+style+"}}")
+		ja, err := inc.Render(language.JA, "n.md", "{{window.start"+style+"}}")
 		if err != nil || ja != want {
 			t.Errorf("%q: %q, %v", style, ja, err)
 		}
 	}
 	for _, style := range []string{"date", "day", "clock"} {
-		if text, err := inc.Render(web.JA, "n.md", "{{window.start "+style+"}}"); err == nil || style != "clock" && !strings.Contains(err.Error(), "known to the year only") {
+		if text, err := inc.Render(language.JA, "n.md", "{{window.start "+style+"}}"); err == nil || style != "clock" && !strings.Contains(err.Error(), "known to the year only") {
 			t.Errorf("%s: %q, %v", style, text, err)
 		}
 	}

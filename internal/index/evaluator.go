@@ -157,7 +157,7 @@ func (e *Evaluator) mount(mux *http.ServeMux) {
 func (e *Evaluator) evaluate(w http.ResponseWriter, r *http.Request) {
 	// A page of somebody else's can have its visitors send anything but this.
 	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/json" {
-		problem(w, r, http.StatusUnsupportedMediaType, "malformed", "An evaluation is asked for in application/json.")
+		problem(w, r, http.StatusUnsupportedMediaType, "not-json", "An evaluation is asked for in application/json.")
 		return
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxEvaluate))

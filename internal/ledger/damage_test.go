@@ -15,6 +15,7 @@ import (
 	"filippo.io/torchwood"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"shirase/check"
 	"shirase/internal/store"
 	"shirase/internal/store/storetest"
 )
@@ -175,7 +176,7 @@ func TestNamedEntry(t *testing.T) {
 	}
 
 	// An entry and its tile changed together: the signed root tells.
-	other := Leaf("notice", []byte("another"))
+	other := check.Leaf("notice", []byte("another"))
 	changed := append(slices.Clone(bundle[:len(bundle)-len(other)]), other...)
 	lastHash := tlog.RecordHash(other)
 	if err := dir.Put("ledger/tile/entries/001", changed); err != nil {

@@ -13,18 +13,6 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 )
 
-func FuzzParseLeaf(f *testing.F) {
-	f.Add(Leaf("statement", []byte("x")))
-	f.Add([]byte("shirase/v1 notice\x00short"))
-	f.Add([]byte(""))
-	f.Fuzz(func(t *testing.T, entry []byte) {
-		kind, hash, err := ParseLeaf(entry)
-		if err == nil && !bytes.Equal(leaf(kind, hash), entry) {
-			t.Fatalf("%q parses as %q %x", entry, kind, hash)
-		}
-	})
-}
-
 // FuzzHandlerPath: no path reaches anything but the log's files.
 func FuzzHandlerPath(f *testing.F) {
 	skey, _ := newTestKey(f)

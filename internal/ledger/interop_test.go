@@ -18,6 +18,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"shirase/check"
 	"shirase/internal/store"
 	"shirase/internal/store/storetest"
 )
@@ -84,7 +85,7 @@ func TestTessera(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				leafHash := rfc6962.DefaultHasher.HashLeaf(Leaf(document(i)))
+				leafHash := rfc6962.DefaultHasher.HashLeaf(check.Leaf(document(i)))
 				if err := proof.VerifyInclusion(rfc6962.DefaultHasher, uint64(i), uint64(size), leafHash, p, tracker.Latest().Hash); err != nil {
 					t.Fatalf("inclusion of %d in %d: %v", i, size, err)
 				}
@@ -132,7 +133,7 @@ func TestTorchwoodClient(t *testing.T) {
 		}
 		var n int64
 		for i, entry := range c.AllEntries(t.Context(), tree, 0) {
-			if i != n || !bytes.Equal(entry, Leaf(document(i))) {
+			if i != n || !bytes.Equal(entry, check.Leaf(document(i))) {
 				t.Fatalf("entry %d is %q", i, entry)
 			}
 			n++

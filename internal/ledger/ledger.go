@@ -6,7 +6,7 @@
 //   - Checkpoints: c2sp.org/tlog-checkpoint, signed notes.
 //   - Layout: c2sp.org/tlog-tiles.
 //   - Proofs: c2sp.org/tlog-proof@v1.
-//   - Entries: [Leaf]. What an entry commits to is served by its SHA-256.
+//   - Entries: [check.Leaf]. What an entry commits to is served by its SHA-256.
 //
 // # How an entry gets in
 //
@@ -54,9 +54,13 @@ import (
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"shirase/check"
 	"shirase/internal/files"
 	"shirase/internal/store"
 )
+
+// MaxData is the largest published document in bytes.
+const MaxData = 4 << 20
 
 // Errors of this package.
 var (
@@ -303,11 +307,12 @@ func openCheckpoint(signed []byte, keys ...note.Verifier) (checkpoint, error) {
 // before the transaction commits and [Ledger.Sync] has run; until it commits,
 // no other server can append.
 //
-// kind is "statement", "notice" or another of the form [Leaf] takes; data is
+// kind is "statement", "notice" or another of the form [check.Leaf] takes; data is
 // at most MaxData bytes (ErrTooLarge).
 func (l *Ledger) Append(ctx context.Context, tx *sql.Tx, kind string, data []byte) (index int64, hash [32]byte, err error) {
-	if !kindPattern.MatchString(kind) {
-		return 0, hash, fmt.Errorf("ledger: appending: kind %q: %w", kind, errLeaf)
+	hash = sha256.Sum256(data)
+	if _, _, err := check.ParseLeaf(check.LeafOf(kind, hash)); err != nil { // what nobody could read back
+		return 0, hash, fmt.Errorf("ledger: appending: kind %q: %w", kind, err)
 	}
 	if len(data) > MaxData {
 		return 0, hash, fmt.Errorf("ledger: appending a %s of %d bytes: %w", kind, len(data), ErrTooLarge)
@@ -361,7 +366,7 @@ func (l *Ledger) append(ctx context.Context, tx *sql.Tx, to *ring, kind string, 
 	}
 
 	reader := hashReader(ctx, tx)
-	hashes, err := tlog.StoredHashesForRecordHash(n, tlog.RecordHash(leaf(kind, hash)), reader)
+	hashes, err := tlog.StoredHashesForRecordHash(n, tlog.RecordHash(check.LeafOf(kind, hash)), reader)
 	if err != nil {
 		return 0, err
 	}

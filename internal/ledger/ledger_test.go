@@ -10,6 +10,7 @@ import (
 	"filippo.io/torchwood"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"shirase/check"
 	"shirase/internal/files"
 	"shirase/internal/store"
 	"shirase/internal/store/storetest"
@@ -71,7 +72,7 @@ func grow(t testing.TB, l *Ledger, db *store.DB, size int64, each bool) {
 		if err != nil {
 			return 0, err
 		}
-		if index != n || tlog.RecordHash(leaf(kind, hash)) != tlog.RecordHash(Leaf(kind, data)) {
+		if index != n || tlog.RecordHash(check.LeafOf(kind, hash)) != tlog.RecordHash(check.Leaf(kind, data)) {
 			return 0, fmt.Errorf("entry %d came in at %d", n, index)
 		}
 		return n + 1, nil
@@ -135,10 +136,10 @@ func TestProofs(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if err := torchwood.VerifyProof(policy, tlog.RecordHash(Leaf(kind, data)), proof); err != nil {
+				if err := torchwood.VerifyProof(policy, tlog.RecordHash(check.Leaf(kind, data)), proof); err != nil {
 					t.Fatalf("entry %d of %d: %v\n%s", i, size, err, proof)
 				}
-				if err := torchwood.VerifyProof(policy, tlog.RecordHash(Leaf(kind, append(data, ' '))), proof); err == nil {
+				if err := torchwood.VerifyProof(policy, tlog.RecordHash(check.Leaf(kind, append(data, ' '))), proof); err == nil {
 					t.Fatal("the proof verifies another document")
 				}
 			}

@@ -14,6 +14,7 @@ import (
 	"filippo.io/torchwood"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"shirase/check"
 	"shirase/internal/files"
 	"shirase/internal/store"
 )
@@ -249,7 +250,7 @@ func (l *Ledger) writeEntries(ctx context.Context, from, to int64) error {
 		}
 		var bundle []byte
 		for _, r := range batch {
-			if bundle, err = torchwood.AppendTileEntry(bundle, leaf(r.kind, r.hash)); err != nil {
+			if bundle, err = torchwood.AppendTileEntry(bundle, check.LeafOf(r.kind, r.hash)); err != nil {
 				return err
 			}
 		}

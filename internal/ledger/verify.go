@@ -295,7 +295,7 @@ func (v *verification) document(f *tileFile, start int64, i int, sure bool) erro
 	if !sure {
 		report = &v.doubtful
 	}
-	kind, hash, err := ParseLeaf(f.entries[i])
+	kind, hash, err := check.ParseLeaf(f.entries[i])
 	if err != nil {
 		report.add(f.name, index, "not an entry of this ledger's form")
 		return nil

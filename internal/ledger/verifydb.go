@@ -134,7 +134,7 @@ func (v *verification) leafRows(from, to int64) (map[int64]tlog.Hash, error) {
 			return nil, err
 		}
 		if len(data) == sha256.Size {
-			found[index] = tlog.RecordHash(leaf(kind, [32]byte(data)))
+			found[index] = tlog.RecordHash(check.LeafOf(kind, [32]byte(data)))
 			named[[32]byte(data)] = index
 		}
 	}

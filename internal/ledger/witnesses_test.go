@@ -255,7 +255,7 @@ func TestQuorum(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := torchwood.VerifyProof(p, tlog.RecordHash(Leaf(kind, data)), proof); (err == nil) != want {
+			if err := torchwood.VerifyProof(p, tlog.RecordHash(check.Leaf(kind, data)), proof); (err == nil) != want {
 				t.Errorf("%q: %v", quorum, err)
 			}
 		}

@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/text/unicode/norm"
 
-	"shirase/internal/web"
+	"shirase/internal/language"
 )
 
 // A Screen judges new passwords, as NIST SP 800-63B-4, 3.1.1.2 asks of a
@@ -37,18 +37,18 @@ type Reason struct {
 }
 
 // Text says it to a person.
-func (r Reason) Text(l web.Lang) string {
+func (r Reason) Text(l language.Lang) string {
 	switch r.Code {
 	case "short":
 		return l.Pick(fmt.Sprintf("短すぎます。%d文字以上にしてください。", r.Least),
 			fmt.Sprintf("It is too short: use at least %d characters.", r.Least))
 	case "long":
-		return l.Pick(fmt.Sprintf("長すぎます（%sバイトまで）。", web.Digits(MaxLength)), fmt.Sprintf("It is too long: at most %s bytes.", web.Digits(MaxLength)))
+		return l.Pick(fmt.Sprintf("長すぎます（%sバイトまで）。", language.Digits(MaxLength)), fmt.Sprintf("It is too long: at most %s bytes.", language.Digits(MaxLength)))
 	case "breached":
-		return l.Pick(fmt.Sprintf("このパスワードは、過去に漏えいしたパスワードの中に%s回見つかりました。ほかの場所で使っている場合は、そちらも変更してください。", web.Number(l, clamp(r.Count))),
+		return l.Pick(fmt.Sprintf("このパスワードは、過去に漏えいしたパスワードの中に%s回見つかりました。ほかの場所で使っている場合は、そちらも変更してください。", language.Number(l, clamp(r.Count))),
 			fmt.Sprintf("It was found %s in passwords leaked from other services. Where else you use it, change it too.", times(r.Count)))
 	case "variant":
-		return l.Pick(fmt.Sprintf("漏えいしたパスワードの中に%s回見つかったものを、少し変えただけのものです。", web.Number(l, clamp(r.Count))),
+		return l.Pick(fmt.Sprintf("漏えいしたパスワードの中に%s回見つかったものを、少し変えただけのものです。", language.Number(l, clamp(r.Count))),
 			fmt.Sprintf("It is a small change of one that was found %s in leaked passwords.", times(r.Count)))
 	case "context":
 		return l.Pick("お名前、メールアドレス、サービス名など、他人が知り得る言葉でできています。", "It is made of what others know of you: a name, an address, or the name of the service.")
@@ -66,7 +66,7 @@ func times(n uint64) string {
 	if n == 1 {
 		return "once"
 	}
-	return web.Digits(clamp(n)) + " times"
+	return language.Digits(clamp(n)) + " times"
 }
 
 // Check returns why a password should be refused; none: it may be used. about

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"shirase/internal/web"
+	"shirase/internal/language"
 )
 
 func codesOf(reasons []Reason) []string {
@@ -54,7 +54,7 @@ func TestScreen(t *testing.T) {
 			t.Errorf("%q: %v, %v; want %v", password, codesOf(got), err, want)
 		}
 		for _, r := range got {
-			for _, l := range []web.Lang{web.JA, web.EN} {
+			for _, l := range []language.Lang{language.JA, language.EN} {
 				if text := r.Text(l); text == r.Code || text == "" || password != "" && strings.Contains(text, password) {
 					t.Errorf("%s: %q", r.Code, text)
 				}

@@ -7,8 +7,8 @@ import (
 
 	"shirase/internal/hint"
 	"shirase/internal/incident"
+	"shirase/internal/language"
 	"shirase/internal/roster"
-	"shirase/internal/web"
 )
 
 // Difference is a place where the facts that a notice tells, the roster that people are found in, and the rules that made it
@@ -80,11 +80,11 @@ func (c *comparison) counts() {
 			return
 		}
 	}
-	is := web.Digits(high)
+	is := language.Digits(high)
 	if low != high {
-		is = web.Digits(low) + " to " + web.Digits(high)
+		is = language.Digits(low) + " to " + language.Digits(high)
 	}
-	c.add("count", "affected.count says %s%s %s, and there are %s %s", qualified(f.Value.Qualifier), web.Digits(told), f.Value.Unit, is, of)
+	c.add("count", "affected.count says %s%s %s, and there are %s %s", qualified(f.Value.Qualifier), language.Digits(told), f.Value.Unit, is, of)
 }
 
 func qualified(q string) string {
@@ -107,12 +107,12 @@ func (c *comparison) excluded() {
 		}
 		at := slices.IndexFunc(c.roster.Counts.Excluded, func(r roster.RuleCount) bool { return r.Rule == f.Item })
 		if at < 0 {
-			c.uncompared = append(c.uncompared, fmt.Sprintf("excluded %s says %s, and no rule has that name to compare it with", f.Item, web.Digits(*n)))
+			c.uncompared = append(c.uncompared, fmt.Sprintf("excluded %s says %s, and no rule has that name to compare it with", f.Item, language.Digits(*n)))
 			continue
 		}
 		rows := c.roster.Counts.Excluded[at].Rows
 		if *n > rows || f.Value.Unit == "records" && *n != rows || *n == 0 && rows > 0 {
-			c.add("excluded", "excluded %s says %s %s, and the rule of that name takes out %s rows", f.Item, web.Digits(*n), f.Value.Unit, web.Digits(rows))
+			c.add("excluded", "excluded %s says %s %s, and the rule of that name takes out %s rows", f.Item, language.Digits(*n), f.Value.Unit, language.Digits(rows))
 		}
 	}
 }
@@ -136,7 +136,7 @@ func (c *comparison) classes() {
 	}
 }
 
-// without gives the words of a that b lacks, in the vocabulary's order.
+// without returns the words of a that b lacks, in the vocabulary's order.
 func without(a, b []string) []string {
 	return incident.SortClasses(slices.DeleteFunc(slices.Clone(a), func(w string) bool { return slices.Contains(b, w) }))
 }
@@ -146,11 +146,11 @@ func without(a, b []string) []string {
 func (c *comparison) unread() {
 	counts := c.roster.Counts
 	if counts.Invalid > 0 {
-		c.add("unreadable", "%s rows of the export could not be read: a check tells those people that they are not in the scope", web.Digits(counts.Invalid))
+		c.add("unreadable", "%s rows of the export could not be read: a check tells those people that they are not in the scope", language.Digits(counts.Invalid))
 	}
 	for _, kind := range c.roster.Index {
 		if n := counts.Unreadable[kind]; n > 0 {
-			c.add("unreadable", "%s values of %s could not be read: a check by it tells those people that they are not in the scope", web.Digits(n), kind)
+			c.add("unreadable", "%s values of %s could not be read: a check by it tells those people that they are not in the scope", language.Digits(n), kind)
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"shirase/internal/incident"
 	"shirase/internal/incident/compose"
 	"shirase/internal/index"
+	"shirase/internal/language"
 	"shirase/internal/roster"
 )
 
@@ -346,7 +347,7 @@ func (p *Publisher) become(ctx context.Context, who actor.Actor, id, state strin
 }
 
 // stateTexts are what a notice says of a state.
-var stateTexts = map[string]incident.Text{
+var stateTexts = map[string]language.Text{
 	incident.StateRetired: {JA: "この事案の確認の受け付けを終えました。", EN: "Checks of this incident are no longer answered."},
 	incident.StateReopened: {JA: "対象の範囲を、あらためて調査しています。これまでに対象とお伝えした方は、引き続き対象です。ほかの方も対象となる可能性があります。",
 		EN: "Who is affected is being established anew. Those who were told that they are affected still are, and others may be too."},

@@ -21,9 +21,9 @@ import (
 	"shirase/internal/incident"
 	"shirase/internal/incident/compose"
 	"shirase/internal/index"
+	"shirase/internal/language"
 	"shirase/internal/ledger"
 	"shirase/internal/roster"
-	"shirase/internal/web"
 )
 
 // Request is what is to be published.
@@ -161,8 +161,8 @@ func (p *Publisher) proposeNotice(ctx context.Context, prop *Proposal, d compose
 
 // proposeWhole seals, drafts the statement, and writes the notice as the facts give it.
 func (p *Publisher) proposeWhole(ctx context.Context, prop *Proposal, inc incident.Incident, tell index.Progress) error {
-	subject := index.Subject{ID: inc.ID, Organisation: inc.Organisation(web.EN), State: check.State(prop.State), AsOf: inc.AsOf(),
-		Title: map[string]string{"ja": inc.Title(web.JA), "en": inc.Title(web.EN)}}
+	subject := index.Subject{ID: inc.ID, Organisation: inc.Organisation(language.EN), State: check.State(prop.State), AsOf: inc.AsOf(),
+		Title: map[string]string{"ja": inc.Title(language.JA), "en": inc.Title(language.EN)}}
 	if subject.Organisation == "" {
 		subject.Organisation = inc.ID
 	}
@@ -221,7 +221,7 @@ func (p *Publisher) seal(ctx context.Context, prop *Proposal, subject *index.Sub
 	return err
 }
 
-// indexed gives the members of a roster whose kind is indexed.
+// indexed returns the members of a roster whose kind is indexed.
 func indexed(ctx context.Context, rosters *roster.Rosters, r roster.Roster) index.Roster {
 	out := index.Roster{ID: r.ID}
 	for _, kind := range r.Index {
@@ -292,16 +292,16 @@ func (p *Publisher) nextNotice(ctx context.Context, inc incident.Incident, figur
 	return n, true, err
 }
 
-// DraftNotice gives the Markdown that a notice would be composed from, with references to facts, for editing, and the facts
+// DraftNotice returns the Markdown that a notice would be composed from, with references to facts, for editing, and the facts
 // that it would make public.
-func (p *Publisher) DraftNotice(ctx context.Context, id string, d compose.Draft) (incident.Text, []incident.Fact, error) {
+func (p *Publisher) DraftNotice(ctx context.Context, id string, d compose.Draft) (language.Text, []incident.Fact, error) {
 	inc, err := p.Incidents.Get(ctx, id)
 	if err != nil {
-		return incident.Text{}, nil, err
+		return language.Text{}, nil, err
 	}
 	state, err := p.State(ctx, inc)
 	if err != nil {
-		return incident.Text{}, nil, err
+		return language.Text{}, nil, err
 	}
 	d.Figures = p.figures(state, 0)
 	return compose.Text(ctx, p.Incidents, id, d)

@@ -18,6 +18,7 @@ import (
 	"shirase/internal/incident"
 	"shirase/internal/incident/compose"
 	"shirase/internal/index"
+	"shirase/internal/language"
 )
 
 // TestDifferences tries each way in which facts, roster and rules can disagree: it is named, nothing is published, and a
@@ -273,7 +274,7 @@ func TestOnlyWhatIsTold(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.record("id: shop\nfacts: [{key: title, value: A draft title}, {key: sector, value: retail}, {key: cause, value: intrusion}]")
-		text := incident.Text{JA: "取り下げます。", EN: "We withdraw it."}
+		text := language.Text{JA: "取り下げます。", EN: "We withdraw it."}
 		_, pub, err := w.Run(ctx, by, Request{Incident: "shop", Notice: &compose.Draft{Kind: incident.KindRetraction, About: 1, Text: text}})
 		if err != nil {
 			t.Fatal(err)

@@ -154,7 +154,7 @@ func (p *Publisher) RecordPage(ctx context.Context, who actor.Actor, scripts map
 	return ledgerIndex, hex.EncodeToString(sum[:]), p.ledger.Resume(ctx) // a server does not wait for witnesses to start
 }
 
-// LastPage gives the newest record of the page's scripts, for a server that records none; false where there is none.
+// LastPage returns the newest record of the page's scripts, for a server that records none; false where there is none.
 func (p *Publisher) LastPage(ctx context.Context) (ledgerIndex int64, hash string, ok bool, err error) {
 	ledgerIndex, data, err := p.ledger.Last(ctx, p.DB, check.KindPage)
 	if errors.Is(err, ledger.ErrNotFound) {

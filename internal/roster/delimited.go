@@ -10,7 +10,7 @@ import (
 // never holds a value.
 type problem struct{ code, text string }
 
-// Problems of the form of a row. Those of its values are in row.go.
+// Problems of the form of a row. Those of its values are in scope.go and condition.go.
 var (
 	fine        = problem{}
 	badQuote    = problem{"quote", "a quotation mark within a field, or something after the one that ends it"}

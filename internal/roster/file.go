@@ -44,7 +44,7 @@ import (
 // age's chunks are authenticated one by one and the last is marked, so a change or
 // a cut is found where it is. The header binds the file to its incident; the
 // roster's id is the beginning of the mac, so the same scope has the same id, and
-// another roster's file in the place of this one is found at its end.
+// another roster's file in place of this one is found at its end.
 const magic = "shirase roster 1\n"
 
 const (

@@ -2,6 +2,8 @@ package roster
 
 import (
 	"context"
+	"crypto/hkdf"
+	"crypto/sha256"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -43,9 +45,9 @@ func (r *Rosters) caseKey(ctx context.Context, incident string) (*age.X25519Iden
 // files.ErrNotExist alone.
 func (r *Rosters) loadKey(ctx context.Context, incident string) (*age.X25519Identity, error) {
 	var seq int64
-	var shred sql.NullInt64
+	var shred, used sql.NullInt64
 	err := r.db.View(ctx, func(tx *sql.Tx) error {
-		err := tx.QueryRowContext(ctx, `SELECT seq, shred_at FROM roster_case WHERE incident = $1`, incident).Scan(&seq, &shred)
+		err := tx.QueryRowContext(ctx, `SELECT seq, shred_at, key_used_at FROM roster_case WHERE incident = $1`, incident).Scan(&seq, &shred, &used)
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil
 		}
@@ -58,7 +60,7 @@ func (r *Rosters) loadKey(ctx context.Context, incident string) (*age.X25519Iden
 		return nil, fmt.Errorf("%w on %s", ErrShredded, store.FromMicros(shred.Int64).UTC().Format(time.RFC3339))
 	}
 	text, err := r.keys.Load(keyName(incident))
-	if errors.Is(err, files.ErrNotExist) && seq > 0 {
+	if errors.Is(err, files.ErrNotExist) && (seq > 0 || used.Valid) {
 		return nil, hint.Add(fmt.Errorf("%w: %w", ErrNoKey, err), "put it back from where the keys are kept, or name their folder with --keys")
 	}
 	if err != nil {
@@ -70,6 +72,38 @@ func (r *Rosters) loadKey(ctx context.Context, incident string) (*age.X25519Iden
 		return nil, hint.Add(fmt.Errorf("%w: %s holds no age key", ErrNoKey, keyName(incident)), "put it back from where the keys are kept")
 	}
 	return key, nil
+}
+
+// Sealer gives what columns of a case are sealed under: a key that follows from the case's own, so that shredding the case
+// takes them too. Where there is no key yet it is made, if make is true; files.ErrNotExist otherwise. Errors also: ErrShredded,
+// ErrNoKey.
+func (r *Rosters) Sealer(ctx context.Context, incident string, make bool) (*store.Sealer, error) {
+	if !validIncident(incident) {
+		return nil, errors.New("an incident's id is 1 to 64 of a-z, 0-9 and -")
+	}
+	load := r.loadKey
+	if make {
+		load = r.caseKey
+	}
+	key, err := load(ctx, incident)
+	if err != nil {
+		return nil, fmt.Errorf("the key of case %s: %w", incident, err)
+	}
+	if make {
+		// Recorded before anything is sealed: a key that is lost afterwards is not made anew.
+		if err := r.db.Update(ctx, func(tx *sql.Tx) error {
+			_, err := tx.ExecContext(ctx, `INSERT INTO roster_case (incident, seq, key_used_at) VALUES ($1, 0, $2)
+				ON CONFLICT (incident) DO UPDATE SET key_used_at = coalesce(roster_case.key_used_at, excluded.key_used_at)`, incident, store.Micros(r.now()))
+			return err
+		}); err != nil {
+			return nil, fmt.Errorf("the key of case %s: %w", incident, err)
+		}
+	}
+	derived, err := hkdf.Key(sha256.New, []byte(key.String()), nil, "shirase/v1 case columns", store.KeySize)
+	if err != nil {
+		return nil, fmt.Errorf("the key of case %s: %w", incident, err)
+	}
+	return store.NewSealer(derived)
 }
 
 // Shred destroys the case's key, and with it every roster of the incident, also

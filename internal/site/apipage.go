@@ -24,7 +24,7 @@ func (s *Site) feeds(w http.ResponseWriter, r *http.Request) error {
 		row(p.Lang.Pick("すべて（日本語）", "Everything, in Japanese"), "?lang=ja"), row(p.Lang.Pick("すべて（英語）", "Everything, in English"), "?lang=en"),
 		row(p.Lang.Pick("この運営者が公表したもの", "What this operator published"), "?dataset=own&lang="+string(p.Lang.Lang)),
 	}}
-	return s.show(w, r, http.StatusOK, "feeds", p)
+	return s.frame.Show(w, r, http.StatusOK, "feeds", p)
 }
 
 func (s *Site) api(w http.ResponseWriter, r *http.Request) error {
@@ -37,5 +37,5 @@ func (s *Site) api(w http.ResponseWriter, r *http.Request) error {
 		rows = append(rows, row{route.Path, p.Lang.Pick(route.JA, route.EN)})
 	}
 	p.Body = struct{ Routes []row }{rows}
-	return s.show(w, r, http.StatusOK, "api", p)
+	return s.frame.Show(w, r, http.StatusOK, "api", p)
 }

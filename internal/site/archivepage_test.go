@@ -9,7 +9,7 @@ import (
 
 	"shirase/internal/archive"
 	"shirase/internal/incident"
-	"shirase/internal/web"
+	"shirase/internal/language"
 )
 
 func TestArchivePage(t *testing.T) {
@@ -116,7 +116,7 @@ func TestRoughDates(t *testing.T) {
 			t.Fatal(err)
 		}
 		e := archive.Entry{ID: "a", Date: m.Time, DateKey: "window.start", DatePrecision: m.Precision}
-		if ja, en := entryDate(web.JA, e), entryDate(web.EN, e); string(ja) != c.ja || string(en) != c.en {
+		if ja, en := entryDate(language.JA, e), entryDate(language.EN, e); string(ja) != c.ja || string(en) != c.en {
 			t.Errorf("%s: %s, %s", c.at, ja, en)
 		}
 		if n, ok := days(m, m); ok != (m.Precision <= incident.Day) {

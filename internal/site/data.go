@@ -3,14 +3,15 @@ package site
 import (
 	"time"
 
+	"shirase/internal/archive"
 	"shirase/internal/incident"
-	"shirase/internal/web"
+	"shirase/internal/language"
 )
 
 // What pages say to programs: schema.org, as JSON-LD in a data block, which is no script and runs nowhere.
 
 // organisationData describes who answers for an incident.
-func organisationData(lang web.Lang, i incident.Incident) map[string]any {
+func organisationData(lang language.Lang, i incident.Incident) map[string]any {
 	name := i.Organisation(lang)
 	if name == "" {
 		return nil
@@ -23,7 +24,7 @@ func organisationData(lang web.Lang, i incident.Incident) map[string]any {
 }
 
 // incidentData describes the record of an incident as a report.
-func incidentData(p page, i incident.Incident, notices []incident.Notice) map[string]any {
+func incidentData(p sitePage, i incident.Incident, notices []incident.Notice) map[string]any {
 	lang := p.Lang.Lang
 	url := p.Base + "/incidents/" + i.ID
 	out := map[string]any{"@context": "https://schema.org", "@type": "Report", "@id": url, "url": url, "name": i.Title(lang), "headline": i.Title(lang),
@@ -55,7 +56,7 @@ func incidentData(p page, i incident.Incident, notices []incident.Notice) map[st
 }
 
 // noticeData describes a notice as an article, with what later ones correct in it.
-func noticeData(p page, i incident.Incident, n incident.Notice, all []incident.Notice) map[string]any {
+func noticeData(p sitePage, i incident.Incident, n incident.Notice, all []incident.Notice) map[string]any {
 	lang := p.Lang.Lang
 	url := p.Base + "/notices/" + n.ID
 	out := map[string]any{"@context": "https://schema.org", "@type": "Article", "@id": url, "url": url, "headline": p.Title, "inLanguage": string(lang),
@@ -80,4 +81,14 @@ func noticeData(p page, i incident.Incident, n incident.Notice, all []incident.N
 		out["creativeWorkStatus"] = "Withdrawn"
 	}
 	return out
+}
+
+// archiveData is a list of incidents in schema.org's words.
+func archiveData(base string, p sitePage, list []archive.Entry) map[string]any {
+	items := []any{}
+	for i, e := range list {
+		items = append(items, map[string]any{"@type": "ListItem", "position": i + 1, "url": base + "/incidents/" + e.ID, "name": e.Title.In(p.Lang.Lang)})
+	}
+	return map[string]any{"@context": "https://schema.org", "@type": "CollectionPage", "name": p.Title, "url": p.Canonical,
+		"inLanguage": string(p.Lang.Lang), "mainEntity": map[string]any{"@type": "ItemList", "numberOfItems": len(items), "itemListElement": items}}
 }

@@ -18,7 +18,7 @@ type edit struct {
 	text string
 }
 
-// compare gives the edits that turn a into b: a longest common subsequence (Wagner and Fischer 1974), after what both
+// compare returns the edits that turn a into b: a longest common subsequence (Wagner and Fischer 1974), after what both
 // begin and end with.
 func compare(a, b []string) []edit {
 	var head, tail []string

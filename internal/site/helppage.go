@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"shirase/internal/incident"
-	"shirase/internal/web"
+	"shirase/internal/language"
 )
 
 // helpBody is the living help page of an incident: what holds now, from facts, for somebody who is in it.
@@ -52,7 +52,7 @@ func (s *Site) help(w http.ResponseWriter, r *http.Request) error {
 	}
 	p := s.newPage(r, "incidents", false)
 	lang := p.Lang.Lang
-	p.Title = lang.Pick(i.Title(web.JA)+"：いまの状況と手順", "Where things stand: "+i.Title(web.EN))
+	p.Title = lang.Pick(i.Title(language.JA)+"：いまの状況と手順", "Where things stand: "+i.Title(language.EN))
 	p.Description = lang.Pick("いまの状況、対象となった方にしていただきたいこと、お問い合わせ先。", "Where things stand, what to do if you are affected, and whom to ask.")
 	body := helpBody{Title: i.Title(lang), Organisation: i.Organisation(lang), Href: p.Link("/incidents/" + i.ID),
 		AsOf: newestAsOf(lang, i), Now: promises(lang, i), Services: services(lang, i), Steps: adviceSteps(lang, i.Classes()),
@@ -84,7 +84,7 @@ func (s *Site) help(w http.ResponseWriter, r *http.Request) error {
 		body.Known = append(body.Known, partFigures(lang, i)...)
 	}
 	if labels := incident.ClassLabelsIn(lang, i.Country(), i.Classes()); len(labels) > 0 {
-		body.Known = append(body.Known, figure{Label: lang.Pick("流出した可能性のある情報", "What may have been exposed"), Value: web.Join(lang, labels)})
+		body.Known = append(body.Known, figure{Label: lang.Pick("流出した可能性のある情報", "What may have been exposed"), Value: language.Join(lang, labels)})
 	}
 	at := zoned(lang, i)
 	for _, f := range i.Listed("secondary-damage") {
@@ -97,11 +97,11 @@ func (s *Site) help(w http.ResponseWriter, r *http.Request) error {
 		body.Zone = lang.Pick("時刻は、すべて日本時間です。", "All times are Japan's (JST, UTC+9).")
 	}
 	p.Body = body
-	return s.show(w, r, http.StatusOK, "help", p)
+	return s.frame.Show(w, r, http.StatusOK, "help", p)
 }
 
 // newestAsOf writes as of when the newest fact is known, no more exactly than it is.
-func newestAsOf(lang web.Lang, i incident.Incident) template.HTML {
+func newestAsOf(lang language.Lang, i incident.Incident) template.HTML {
 	var newest incident.Moment
 	for _, f := range i.Facts {
 		if newest.IsZero() || f.AsOf.Time.After(newest.Time) {
@@ -112,7 +112,7 @@ func newestAsOf(lang web.Lang, i incident.Incident) template.HTML {
 }
 
 // promises are the actions as they stand, the newest first: what was promised, and what became of it.
-func promises(lang web.Lang, i incident.Incident) []standing {
+func promises(lang language.Lang, i incident.Incident) []standing {
 	at := zoned(lang, i)
 	var out []standing
 	for _, f := range i.Listed("action") {
@@ -136,7 +136,7 @@ func promises(lang web.Lang, i incident.Incident) []standing {
 }
 
 // services are the named services as they stand.
-func services(lang web.Lang, i incident.Incident) []standing {
+func services(lang language.Lang, i incident.Incident) []standing {
 	var out []standing
 	for _, f := range i.Listed("service") {
 		out = append(out, standing{What: f.Value.Text.In(lang), State: incident.Word(lang, f.Value.Status), Tone: tones[f.Value.Status], When: moment(lang, f.Value.Time)})

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"shirase/internal/incident"
-	"shirase/internal/web"
+	"shirase/internal/language"
 )
 
 // incidentBody is what the page of an incident shows.
@@ -45,16 +45,6 @@ type incidentBody struct {
 	Doubts              []string // in a preview: what would stop it from being published
 }
 
-// figure is a number that tells something at a glance.
-type figure struct{ Label, Value, Unit, Note string }
-
-// line is something that happened.
-type line struct {
-	When template.HTML
-	What string
-	Note string
-}
-
 // factRow is a key with its current value or values.
 type factRow struct {
 	Label        string
@@ -78,7 +68,7 @@ func (s *Site) incident(w http.ResponseWriter, r *http.Request) error {
 	p := s.newPage(r, "incidents", false)
 	lang := p.Lang.Lang
 	p.Title = i.Title(lang)
-	p.Description = lang.Pick(i.Title(web.JA)+"についての事実、経緯、追記、対象となった方へのお願い。", "Facts, what happened when, addenda, and what to do: "+i.Title(web.EN)+".")
+	p.Description = lang.Pick(i.Title(language.JA)+"についての事実、経緯、追記、対象となった方へのお願い。", "Facts, what happened when, addenda, and what to do: "+i.Title(language.EN)+".")
 	body := incidentBody{
 		Title: i.Title(lang), Organisation: i.Organisation(lang), StateTone: "clear", Unsigned: unsigned(lang, i),
 		Figures: figures(lang, i), Classes: incident.ClassLabelsIn(lang, i.Country(), i.Classes()),
@@ -137,7 +127,7 @@ func (s *Site) incident(w http.ResponseWriter, r *http.Request) error {
 	}
 	p.Data = incidentData(p, i, notices)
 	p.Body = body
-	return s.show(w, r, http.StatusOK, "incident", p)
+	return s.frame.Show(w, r, http.StatusOK, "incident", p)
 }
 
 // state is the state of an incident's scope, the same on every page: what the published statement says, which is also what
@@ -158,7 +148,7 @@ func (s *Site) checkable(id, state string) bool {
 }
 
 // whyNot says why an incident cannot be checked here.
-func whyNot(lang web.Lang, state string) string {
+func whyNot(lang language.Lang, state string) string {
 	switch state {
 	case incident.StateInvestigating:
 		return lang.Pick("対象範囲を、まだ調査しています。確定すると、確認できるようになります。", "Who is affected is still being established. It can be checked once that is settled.")
@@ -171,7 +161,7 @@ func whyNot(lang web.Lang, state string) string {
 }
 
 // figures are the numbers at the head of the page.
-func figures(lang web.Lang, i incident.Incident) []figure {
+func figures(lang language.Lang, i incident.Incident) []figure {
 	var out []figure
 	if f, ok := i.Fact("affected.count"); ok {
 		note := ""
@@ -193,13 +183,13 @@ func figures(lang web.Lang, i incident.Incident) []figure {
 		to, okTo := i.Fact(span.to)
 		if okFrom && okTo && from.Value.Time.Precision == incident.Minute && to.Value.Time.Precision == incident.Minute &&
 			!to.Value.Time.Time.Before(from.Value.Time.Time) {
-			out = append(out, figure{Label: lang.Pick(span.ja, span.en), Value: web.Duration(lang, to.Value.Time.Time.Sub(from.Value.Time.Time))})
+			out = append(out, figure{Label: lang.Pick(span.ja, span.en), Value: language.Duration(lang, to.Value.Time.Time.Sub(from.Value.Time.Time))})
 		}
 	}
 	if from, ok := i.Fact("discovered"); ok {
 		if to, ok := i.Fact("disclosed"); ok {
 			if n, ok := days(from.Value.Time, to.Value.Time); ok {
-				value := lang.Pick(fmt.Sprintf("%s日", web.Digits(n)), fmt.Sprintf("%s days", web.Digits(n)))
+				value := lang.Pick(fmt.Sprintf("%s日", language.Digits(n)), fmt.Sprintf("%s days", language.Digits(n)))
 				switch {
 				case n == 0:
 					value = lang.Pick("同じ日", "the same day")
@@ -209,17 +199,6 @@ func figures(lang web.Lang, i incident.Incident) []figure {
 				out = append(out, figure{Label: lang.Pick("発見から公表まで", "From discovery to disclosure"), Value: value})
 			}
 		}
-	}
-	return out
-}
-
-// partFigures are the numbers of regions, of an incident whose whole number is not known.
-func partFigures(lang web.Lang, i incident.Incident) []figure {
-	var out []figure
-	for _, f := range i.Listed("affected.part") {
-		value, unit := incident.Amount(lang, f.Value)
-		region := incident.RegionLabel(lang, f.Value.Region)
-		out = append(out, figure{Label: lang.Pick("対象（"+region+"）", "Affected in "+region), Value: value, Unit: unit, Note: lang.Pick("全体の数は、記録がありません", "how many in all is not on record")})
 	}
 	return out
 }
@@ -237,65 +216,11 @@ func days(a, b incident.Moment) (int64, bool) {
 	return n, n >= 0
 }
 
-// moment writes a time of the facts for a page.
-func moment(lang web.Lang, m incident.Moment) template.HTML {
-	if m.IsZero() {
-		return ""
-	}
-	machine := m.String() // as far as HTML's time element can say it
-	switch {
-	case m.Precision == incident.Hour:
-		machine = m.Time.Format("2006-01-02T15:04Z07:00")
-	case !m.Exact():
-		machine = machineDate(m)
-	}
-	return web.Timed(machine, m.In(lang))
-}
-
-// machineDate writes the date of m for programs, without its zone: 2013-07-18, 2013-07, 2013.
-func machineDate(m incident.Moment) string {
-	switch m.Precision {
-	case incident.Month:
-		return m.Time.Format("2006-01")
-	case incident.Year:
-		return m.Time.Format("2006")
-	}
-	return m.Time.Format(time.DateOnly)
-}
-
-// japanese reports whether every time of day that the facts give is Japan's.
-func japanese(i incident.Incident) bool {
-	some := false
-	for _, f := range i.Facts {
-		for _, m := range []incident.Moment{f.Value.Time, f.Value.Promised} {
-			if m.Exact() {
-				some = true
-				if _, offset := m.Time.Zone(); offset != 9*60*60 {
-					return false
-				}
-			}
-		}
-	}
-	return some
-}
-
-// zoned writes a time with its zone, unless all of the incident's are Japan's and the page says so once.
-func zoned(lang web.Lang, i incident.Incident) func(incident.Moment) string {
-	bare := japanese(i)
-	return func(m incident.Moment) string {
-		if bare || !m.Exact() {
-			return m.In(lang)
-		}
-		zone := web.Zone(lang, m.Time)
-		return m.In(lang) + lang.Pick("（"+zone+"）", " "+zone)
-	}
-}
-
 // fewFacts is how many facts of a record from elsewhere are shown without being asked for.
 const fewFacts = 12
 
 // untold lists the addenda that no notice of the list tells, so that each is told once on a page that has both.
-func untold(lang web.Lang, i incident.Incident, notices []incident.Notice) []line {
+func untold(lang language.Lang, i incident.Incident, notices []incident.Notice) []line {
 	var out []line
 	for n, f := range i.Listed("addendum") {
 		if !slices.ContainsFunc(notices, func(n incident.Notice) bool { return n.Kind == incident.KindAddendum && n.Item == f.Item }) {
@@ -305,35 +230,8 @@ func untold(lang web.Lang, i incident.Incident, notices []incident.Notice) []lin
 	return out
 }
 
-func addenda(lang web.Lang, i incident.Incident) []line {
-	var out []line
-	for _, f := range i.Listed("addendum") {
-		out = append(out, line{moment(lang, f.Value.Time), f.Value.Text.In(lang) + beforeSigning(lang, f), ""})
-	}
-	return out
-}
-
-// beforeSigning marks a fact that was shown before any notice signed it.
-func beforeSigning(lang web.Lang, f incident.Fact) string {
-	if !f.Unsigned {
-		return ""
-	}
-	return lang.Pick("（署名の前に掲載）", " (shown before signing)")
-}
-
-// unsigned lists the facts of an incident that were shown before any notice signed them.
-func unsigned(lang web.Lang, i incident.Incident) []string {
-	var out []string
-	for _, f := range i.Facts {
-		if f.Unsigned {
-			out = append(out, incident.KeyLabel(lang, f.Key)+lang.Pick("：", ": ")+inWords(lang, i, f))
-		}
-	}
-	return out
-}
-
 // actions are what the organisation did and promised.
-func actions(lang web.Lang, i incident.Incident) []line {
+func actions(lang language.Lang, i incident.Incident) []line {
 	at := zoned(lang, i)
 	var out []line
 	for _, f := range i.Listed("action") {
@@ -351,7 +249,7 @@ func actions(lang web.Lang, i incident.Incident) []line {
 }
 
 // scope sets the figures of scope and index side by side, and explains a difference.
-func (s *Site) scope(r *http.Request, lang web.Lang, i incident.Incident, body *incidentBody) {
+func (s *Site) scope(r *http.Request, lang language.Lang, i incident.Incident, body *incidentBody) {
 	if !body.Sealed {
 		return
 	}
@@ -371,16 +269,16 @@ func (s *Site) scope(r *http.Request, lang web.Lang, i incident.Incident, body *
 	}
 	accounts := of.Accounts
 	if hasAccounts {
-		body.Scope = append(body.Scope, figure{Label: lang.Pick("このサーバーの対象範囲にあるアカウント", "Accounts in the scope on this server"), Value: web.Number(lang, accounts)})
+		body.Scope = append(body.Scope, figure{Label: lang.Pick("このサーバーの対象範囲にあるアカウント", "Accounts in the scope on this server"), Value: language.Number(lang, accounts)})
 	}
-	body.Scope = append(body.Scope, figure{Label: lang.Pick("索引にある記録", "Entries in the index"), Value: web.Number(lang, entries)})
+	body.Scope = append(body.Scope, figure{Label: lang.Pick("索引にある記録", "Entries in the index"), Value: language.Number(lang, entries)})
 	if hasAccounts {
 		if without := of.WithoutEmail; without > 0 {
-			body.Scope = append(body.Scope, figure{Label: lang.Pick("対象のうち、アドレスの登録がないアカウント", "Affected accounts without an address"), Value: web.Number(lang, without),
+			body.Scope = append(body.Scope, figure{Label: lang.Pick("対象のうち、アドレスの登録がないアカウント", "Affected accounts without an address"), Value: language.Number(lang, without),
 				Note: lang.Pick("アドレスでは確認できません。組織から、別の方法で連絡します。", "They cannot be found by an address; the organisation reaches them another way.")})
 		}
 		if invalid := of.Invalid; invalid > 0 {
-			body.Scope = append(body.Scope, figure{Label: lang.Pick("読み取れなかった行", "Rows that could not be read"), Value: web.Number(lang, invalid),
+			body.Scope = append(body.Scope, figure{Label: lang.Pick("読み取れなかった行", "Rows that could not be read"), Value: language.Number(lang, invalid),
 				Note: lang.Pick("形の正しくない行です。対象かどうかを、ここでは確認できません。", "They were malformed. Whether they are affected cannot be checked here.")})
 		}
 	}
@@ -390,8 +288,8 @@ func (s *Site) scope(r *http.Request, lang web.Lang, i incident.Incident, body *
 			"In this demonstration the index holds accounts that were generated after the published figure, at a scale of their own.")
 	case hasAccounts && entries < accounts-of.WithoutEmail:
 		shared := accounts - of.WithoutEmail - entries
-		body.ScopeNote = lang.Pick(fmt.Sprintf("アドレスの登録があるアカウントとの差の%sは、複数のアカウントが同じアドレスを使っている場合に、索引では1つの記録にまとめるためです。", web.Number(lang, shared)),
-			fmt.Sprintf("Of the accounts with an address, %s share one with another: those are one entry in the index.", web.Number(lang, shared)))
+		body.ScopeNote = lang.Pick(fmt.Sprintf("アドレスの登録があるアカウントとの差の%sは、複数のアカウントが同じアドレスを使っている場合に、索引では1つの記録にまとめるためです。", language.Number(lang, shared)),
+			fmt.Sprintf("Of the accounts with an address, %s share one with another: those are one entry in the index.", language.Number(lang, shared)))
 	case hasAccounts && entries < accounts:
 		body.ScopeNote = lang.Pick("アドレスの登録がないアカウントは、索引にありません。", "Accounts without an address are not in the index.")
 	case hasAccounts && entries > accounts:
@@ -403,7 +301,7 @@ func (s *Site) scope(r *http.Request, lang web.Lang, i incident.Incident, body *
 }
 
 // factRows lists every current fact, grouped by key.
-func factRows(lang web.Lang, i incident.Incident, state string) []factRow {
+func factRows(lang language.Lang, i incident.Incident, state string) []factRow {
 	at := zoned(lang, i)
 	var out []factRow
 	var last string
@@ -446,94 +344,6 @@ func factRows(lang web.Lang, i incident.Incident, state string) []factRow {
 		}
 		last = f.Key
 		out = append(out, factRow{incident.KeyLabel(lang, f.Key), []template.HTML{value}, incident.Word(lang, string(f.Certainty)), asOf(lang, f), sourceOf(lang, i, f)})
-	}
-	return out
-}
-
-func asOf(lang web.Lang, f incident.Fact) template.HTML { return moment(lang, f.AsOf) }
-
-// sourceOf writes where a fact is from: a link to the source it names, or what it cites.
-func sourceOf(lang web.Lang, i incident.Incident, f incident.Fact) template.HTML {
-	if f.Source == "" {
-		return ""
-	}
-	for _, source := range i.Listed("source") {
-		if source.Item != f.Source {
-			continue
-		}
-		if source.Value.URL != "" {
-			return template.HTML(fmt.Sprintf(`<a href="%s">%s</a>`, template.HTMLEscapeString(source.Value.URL), lang.Pick("公表資料", "published source")))
-		}
-		return template.HTML(template.HTMLEscapeString(source.Value.Text.In(lang)))
-	}
-	if name, ok := sourceNames[f.Source]; ok {
-		return template.HTML(template.HTMLEscapeString(name.In(lang)))
-	}
-	return template.HTML(template.HTMLEscapeString(f.Source))
-}
-
-// sourceNames are the words that facts cite a source by without listing it.
-var sourceNames = map[string]incident.Text{"notice": {JA: "お知らせ", EN: "notice"}, "operator": {JA: "運営者", EN: "operator"}}
-
-// factValue writes the value of a fact.
-func factValue(lang web.Lang, f incident.Fact, at func(incident.Moment) string) template.HTML {
-	v, esc := f.Value, template.HTMLEscapeString
-	var out string
-	switch f.Key {
-	case "disclosed", "window.start", "window.end", "discovered", "contained", "login-blocked", "regulator-notified", "persons-notified", "closed":
-		out = string(moment(lang, v.Time))
-		if v.Qualifier == "about" {
-			out = lang.Pick(out+"頃", "about "+out)
-		}
-	case "affected.count", "affected.part", "base.count", "attempts.count":
-		out = esc(incident.Count(lang, v))
-	case "data-class", "country", "cause", "scope.state", "sector":
-		out = esc(incident.WordOf(lang, f.Key, v.Word))
-	case "secondary-damage":
-		out = esc(incident.Word(lang, v.Word)) + lang.Pick("は、", ": ") + esc(incident.DamageStatus(lang, v))
-		switch {
-		case v.Word == "enquiry" && v.Status != "none-confirmed":
-			out = esc(incident.Word(lang, v.Word)) + lang.Pick("が", ": ") + esc(incident.DamageStatus(lang, v))
-		case v.Status != "none-confirmed":
-			out = esc(incident.Word(lang, v.Word)) + lang.Pick("（", " (") + esc(incident.Word(lang, v.Status)) + lang.Pick("）", ")")
-		}
-	case "service":
-		status := incident.Word(lang, v.Status)
-		if !v.Time.IsZero() && v.Status != "affected" {
-			status += lang.Pick("、", ", ") + at(v.Time)
-		}
-		out = esc(v.Text.In(lang)) + lang.Pick("（", " (") + esc(status) + lang.Pick("）", ")")
-	case "excluded":
-		out = esc(v.Text.In(lang))
-		if v.Number != nil {
-			out += lang.Pick("（", " (") + esc(incident.Count(lang, v)) + lang.Pick("）", ")")
-		}
-	case "contact":
-		out = contact(lang, v)
-	default:
-		out = esc(v.Text.In(lang))
-	}
-	return template.HTML(out)
-}
-
-// contact writes how the desk is reached.
-func contact(lang web.Lang, v incident.Value) string {
-	esc := template.HTMLEscapeString
-	out := esc(v.Text.In(lang))
-	add := func(s string) {
-		if out != "" {
-			out += "<br>"
-		}
-		out += s
-	}
-	if v.URL != "" {
-		add(fmt.Sprintf(`<a href="%s">%s</a>`, esc(v.URL), esc(v.URL)))
-	}
-	if v.Telephone != "" {
-		add(lang.Pick("電話 ", "Telephone ") + esc(v.Telephone))
-	}
-	if hours := v.Hours.In(lang); hours != "" {
-		add(esc(hours))
 	}
 	return out
 }

@@ -16,6 +16,7 @@ import (
 	"shirase/internal/archive"
 	"shirase/internal/incident"
 	"shirase/internal/incident/exchange"
+	"shirase/internal/language"
 	"shirase/internal/web"
 )
 
@@ -77,7 +78,7 @@ func TestLearnReal(t *testing.T) {
 	for _, e := range some.Entries {
 		ids += "&id=" + e.ID
 	}
-	for _, lang := range []web.Lang{web.JA, web.EN} {
+	for _, lang := range []language.Lang{language.JA, language.EN} {
 		for name, path := range map[string]string{"learn": "/learn", "compare": "/learn/compare?" + ids, "like": "/learn/like?cause=ransomware&sector=health&class=name&class=health&size=10000-99999", "incident": "/incidents/naver-2013"} {
 			load(t, ctx, server.URL+inLanguage(path, lang), "")
 			for _, width := range []int64{320, 390, 1280} {

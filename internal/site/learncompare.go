@@ -11,7 +11,7 @@ import (
 	"shirase/internal/archive"
 	"shirase/internal/incident"
 	"shirase/internal/incident/chart"
-	"shirase/internal/web"
+	"shirase/internal/language"
 )
 
 // maxCompared is how many incidents stand side by side.
@@ -62,7 +62,7 @@ func idsOf(v url.Values) []string {
 }
 
 // compareTables gathers what is compared.
-func (s *Site) compareTables(r *http.Request, l web.Lang) (*comparison, error) {
+func (s *Site) compareTables(r *http.Request, l language.Lang) (*comparison, error) {
 	ids := idsOf(r.URL.Query())
 	c := &comparison{Max: maxCompared}
 	for _, id := range ids {
@@ -108,7 +108,7 @@ func (s *Site) compareTables(r *http.Request, l web.Lang) (*comparison, error) {
 }
 
 // compareTimes marks each incident's intervals among those of the archive.
-func (s *Site) compareTimes(r *http.Request, l web.Lang, ids []string) (chart.Chart, error) {
+func (s *Site) compareTimes(r *http.Request, l language.Lang, ids []string) (chart.Chart, error) {
 	st, err := s.peers.Statistics(r.Context(), archive.Filter{})
 	if err != nil {
 		return chart.Chart{}, err
@@ -137,7 +137,7 @@ func (s *Site) compareTimes(r *http.Request, l web.Lang, ids []string) (chart.Ch
 }
 
 // factsBeside sets the entries' facts side by side.
-func factsBeside(l web.Lang, entries []archive.Entry) chart.Chart {
+func factsBeside(l language.Lang, entries []archive.Entry) chart.Chart {
 	t := chart.Table{Caption: l.Pick("並べて見る", "Side by side"), Columns: []chart.Column{{Head: l.Pick("項目", "Fact")}}}
 	row := func(label string, cell func(e archive.Entry) chart.Cell) {
 		cells := []chart.Cell{{Text: label}}
@@ -192,7 +192,7 @@ func factsBeside(l web.Lang, entries []archive.Entry) chart.Chart {
 }
 
 // toldBeside is the checklist of each, by marks and words.
-func toldBeside(l web.Lang, list []incident.Incident) chart.Chart {
+func toldBeside(l language.Lang, list []incident.Incident) chart.Chart {
 	t := chart.Table{Caption: l.Pick("何を伝えたか", "What each told"), Columns: []chart.Column{{Head: l.Pick("項目", "Heading")}}}
 	marks := make([][]archive.Mark, len(list))
 	for k, i := range list {
@@ -210,7 +210,7 @@ func toldBeside(l web.Lang, list []incident.Incident) chart.Chart {
 	return chart.Chart{Name: t.Caption, Table: t}
 }
 
-func markCell(l web.Lang, m archive.Mark) chart.Cell {
+func markCell(l language.Lang, m archive.Mark) chart.Cell {
 	switch m {
 	case archive.Told:
 		return chart.Cell{Text: l.Pick("● あり", "● told"), Machine: "told"}
@@ -277,16 +277,16 @@ func (s *Site) compare(w http.ResponseWriter, r *http.Request) error {
 	if len(c.Unknown) > 0 {
 		status = http.StatusNotFound
 	}
-	return s.show(w, r, status, "compare", p)
+	return s.frame.Show(w, r, status, "compare", p)
 }
 
 // offer searches for incidents to add to a comparison whose address has the query chosen.
-func (s *Site) offer(r *http.Request, p page, c *comparison, chosen url.Values) error {
+func (s *Site) offer(r *http.Request, p sitePage, c *comparison, chosen url.Values) error {
 	c.Query = strings.TrimSpace(r.URL.Query().Get("q"))
 	if c.Query == "" {
 		return nil
 	}
-	if strings.ContainsAny(c.Query, "@＠") { // an address does not belong into a URL, and finds nothing here
+	if strings.ContainsAny(c.Query, "@＠") { // an address does not belong in a URL, and finds nothing here
 		c.Query, c.Address = "", true
 		return nil
 	}
@@ -307,15 +307,6 @@ func (s *Site) offer(r *http.Request, p page, c *comparison, chosen url.Values) 
 		c.Found = append(c.Found, f)
 	}
 	return nil
-}
-
-// shortened is a word of an address as a page repeats it.
-func shortened(s string) string {
-	const most = 64 // characters
-	if r := []rune(strings.ToValidUTF8(s, "�")); len(r) > most {
-		return string(r[:most]) + "…"
-	}
-	return strings.ToValidUTF8(s, "�")
 }
 
 // likeBody is what "cases like yours" shows.
@@ -356,7 +347,7 @@ func likenessOf(v url.Values) (archive.Likeness, error) {
 }
 
 // likeTables finds the cases.
-func (s *Site) likeTables(r *http.Request, l web.Lang) (*likeBody, error) {
+func (s *Site) likeTables(r *http.Request, l language.Lang) (*likeBody, error) {
 	like, err := likenessOf(r.URL.Query())
 	if err != nil {
 		return nil, err
@@ -406,7 +397,7 @@ func (s *Site) likeTables(r *http.Request, l web.Lang) (*likeBody, error) {
 		group = append(group, incident.KeyLabel(l, "sector")+": "+incident.SectorLabel(l, like.Sector))
 	}
 	if len(group) > 0 && st.N > 0 {
-		b.Group = fmt.Sprintf(l.Pick("%s（%s件）", "%s (%s incidents)"), strings.Join(group, l.Pick("、", ", ")), web.Digits(int64(st.N)))
+		b.Group = fmt.Sprintf(l.Pick("%s（%s件）", "%s (%s incidents)"), strings.Join(group, l.Pick("、", ", ")), language.Digits(int64(st.N)))
 		b.tables = append(b.tables, learnTable{"like-times", "", chart.OfIntervals(l, l.Pick("かかった時間: ", "How long it took: ")+b.Group, st.Intervals[:]).Chart(), []string{timesNote(l)}})
 		shares = st.Datasets
 	}
@@ -458,7 +449,7 @@ func (s *Site) like(w http.ResponseWriter, r *http.Request) error {
 		b.Times = &v
 	}
 	p.Body = b
-	return s.show(w, r, http.StatusOK, "like", p)
+	return s.frame.Show(w, r, http.StatusOK, "like", p)
 }
 
 func some(w string) []string {
@@ -469,7 +460,7 @@ func some(w string) []string {
 }
 
 // placed adds to the figures of an incident where each interval stands among those of others.
-func (s *Site) placed(r *http.Request, l web.Lang, id string, figures []figure) ([]figure, error) {
+func (s *Site) placed(r *http.Request, l language.Lang, id string, figures []figure) ([]figure, error) {
 	if s.peers == nil {
 		return figures, nil
 	}
@@ -480,7 +471,7 @@ func (s *Site) placed(r *http.Request, l web.Lang, id string, figures []figure) 
 	for _, p := range placings {
 		note := ""
 		if p.Claimed() {
-			note = fmt.Sprintf(l.Pick("記録のある%s件の中央値は%s", "the median of the %s on record: %s"), web.Number(l, int64(p.N)), archive.SpanText(l, p.Median))
+			note = fmt.Sprintf(l.Pick("記録のある%s件の中央値は%s", "the median of the %s on record: %s"), language.Number(l, int64(p.N)), archive.SpanText(l, p.Median))
 			if rank := chart.Rank(l, p); rank != "" {
 				note = rank + l.Pick("。", "; ") + note
 			}
@@ -495,7 +486,7 @@ func (s *Site) placed(r *http.Request, l web.Lang, id string, figures []figure) 
 }
 
 // likeHref leads to the cases like an incident.
-func likeHref(p page, i incident.Incident) string {
+func likeHref(p sitePage, i incident.Incident) string {
 	q := archive.Query{Classes: i.Classes()}
 	for key, to := range map[string]*[]string{"cause": &q.Causes, "sector": &q.Sectors, "country": &q.Countries} {
 		if f, ok := i.Fact(key); ok && f.Value.Word != "" {

@@ -1,7 +1,6 @@
 package site
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -12,26 +11,9 @@ import (
 	"shirase/internal/archive"
 	"shirase/internal/incident"
 	"shirase/internal/incident/chart"
+	"shirase/internal/language"
 	"shirase/internal/web"
 )
-
-// formOption is an option of a form.
-type formOption struct {
-	Word, Label string
-	Chosen      bool
-}
-
-// selection is a field of a form: one of its choices, or several.
-type selection struct {
-	Name, Label, Any string
-	Choices          []formOption
-}
-
-// attribution names a data set whose rows entered a figure.
-type attribution struct {
-	Name, Text, Licence, Href string
-	N                         int
-}
 
 // learnBody is what /learn shows.
 type learnBody struct {
@@ -47,14 +29,6 @@ type learnBody struct {
 type learnSection struct {
 	ID, Heading, Lead string
 	Charts            []chartView
-}
-
-// learnTable is a picture of /learn by the name of its CSV.
-type learnTable struct {
-	name    string
-	section string
-	chart   chart.Chart
-	notes   []string
 }
 
 func (s *Site) learn(w http.ResponseWriter, r *http.Request) error {
@@ -101,10 +75,10 @@ func (s *Site) learn(w http.ResponseWriter, r *http.Request) error {
 	}
 	p.Query = values(f).Encode()
 	p.Body = body
-	return s.show(w, r, http.StatusOK, "learn", p)
+	return s.frame.Show(w, r, http.StatusOK, "learn", p)
 }
 
-func learnSections(l web.Lang) []learnSection {
+func learnSections(l language.Lang) []learnSection {
 	return []learnSection{
 		{ID: "times", Heading: l.Pick("どれくらいかかったか", "How long it took"), Lead: l.Pick("同じ節目から同じ節目までの時間どうしを比べています。監督機関への報告と公表は別のことなので、別に数えます。",
 			"Each strip compares the time between the same two milestones. Notice to a regulator is not publication, and is counted apart.")},
@@ -119,13 +93,13 @@ func learnSections(l web.Lang) []learnSection {
 }
 
 // learnTables are the pictures of /learn.
-func (s *Site) learnTables(ctx context.Context, l web.Lang, f archive.Filter, st archive.Statistics) ([]learnTable, error) {
+func (s *Site) learnTables(ctx context.Context, l language.Lang, f archive.Filter, st archive.Statistics) ([]learnTable, error) {
 	out := []learnTable{
 		{"times", "times", chart.OfIntervals(l, l.Pick("かかった時間", "How long it took"), st.Intervals[:]).Chart(), []string{timesNote(l)}},
 		{"years", "years", chart.Years(l, l.Pick("年ごとの件数", "Incidents a year"), st.Years), nil},
 	}
 	if st.Undated > 0 {
-		out[1].notes = []string{fmt.Sprintf(l.Pick("日付の記録がない%s件は、含まれていません。", "%s without any date are not in it."), web.Number(l, int64(st.Undated)))}
+		out[1].notes = []string{fmt.Sprintf(l.Pick("日付の記録がない%s件は、含まれていません。", "%s without any date are not in it."), language.Number(l, int64(st.Undated)))}
 	}
 	for _, unit := range chart.Units(st.Years) {
 		if slices.Contains([]string{"persons", "accounts", "records"}, unit) {
@@ -151,7 +125,7 @@ func (s *Site) learnTables(ctx context.Context, l web.Lang, f archive.Filter, st
 }
 
 // sizeName names a picture of sizes by what was counted.
-func sizeName(l web.Lang, unit string) string {
+func sizeName(l language.Lang, unit string) string {
 	switch unit {
 	case "persons":
 		return l.Pick("対象の人数（人）", "People affected")
@@ -161,12 +135,8 @@ func sizeName(l web.Lang, unit string) string {
 	return l.Pick("対象の記録の件数（件）", "Records affected")
 }
 
-func timesNote(l web.Lang) string {
-	return l.Pick("山は件数、太い帯は中央の半数、縦線は中央値です。日だけが分かっているものは暦の日数で数え、「同じ日」は半日の位置に置いています。", "The height is how many; the bar is the middle half, the stroke the median. What is known to the day only is counted in calendar days; “the same day” stands at half a day.")
-}
-
 // groupTable lists causes or sectors with their medians, each leading to the archive.
-func groupTable(l web.Lang, facet, name string, groups []archive.Group, f archive.Filter) chart.Chart {
+func groupTable(l language.Lang, facet, name string, groups []archive.Group, f archive.Filter) chart.Chart {
 	t := chart.Table{Caption: name, Columns: []chart.Column{{Head: incident.KeyLabel(l, facet)}, {Head: l.Pick("件数", "Incidents"), Number: true}}}
 	for _, v := range archive.Intervals {
 		t.Columns = append(t.Columns, chart.Column{Head: fmt.Sprintf(l.Pick("%s（中央値）", "%s (median)"), v.Label(l)), Number: true}, chart.Column{Head: l.Pick("その件数", "incidents"), Number: true})
@@ -174,11 +144,11 @@ func groupTable(l web.Lang, facet, name string, groups []archive.Group, f archiv
 	for _, g := range groups {
 		q := values(f)
 		q.Set(facet, g.Word)
-		row := []chart.Cell{{Text: archive.FacetLabel(facet, g.Word).In(l), Machine: g.Word, Href: "/incidents?" + q.Encode()}, {Text: web.Digits(int64(g.N)), Machine: fmt.Sprint(g.N)}}
+		row := []chart.Cell{{Text: archive.FacetLabel(facet, g.Word).In(l), Machine: g.Word, Href: "/incidents?" + q.Encode()}, {Text: language.Digits(int64(g.N)), Machine: fmt.Sprint(g.N)}}
 		for _, d := range g.Intervals {
 			n := chart.Cell{}
 			if len(d.Spans) > 0 {
-				n = chart.Cell{Text: web.Digits(int64(len(d.Spans))), Machine: fmt.Sprint(len(d.Spans))}
+				n = chart.Cell{Text: language.Digits(int64(len(d.Spans))), Machine: fmt.Sprint(len(d.Spans))}
 			}
 			row = append(row, chart.SpanCell(l, d.Median), n)
 		}
@@ -201,7 +171,7 @@ func values(f archive.Filter) url.Values {
 }
 
 // filterForm offers what the archive has.
-func filterForm(l web.Lang, f archive.Filter, st archive.Statistics) []selection {
+func filterForm(l language.Lang, f archive.Filter, st archive.Statistics) []selection {
 	var out []selection
 	for k, field := range []struct {
 		name   string
@@ -210,39 +180,6 @@ func filterForm(l web.Lang, f archive.Filter, st archive.Statistics) []selection
 		out = append(out, selectionOf(l, field.name, st.Words[k], field.chosen))
 	}
 	return out
-}
-
-func selectionOf(l web.Lang, name string, words, chosen []string) selection {
-	s := selection{Name: name, Label: incident.KeyLabel(l, name), Any: l.Pick("指定しない", "any")}
-	for _, w := range words {
-		s.Choices = append(s.Choices, formOption{w, archive.FacetLabel(name, w).In(l), slices.Contains(chosen, w)})
-	}
-	slices.SortStableFunc(s.Choices, func(a, b formOption) int { return cmp.Compare(a.Label, b.Label) })
-	return s
-}
-
-// attributions name the data sets of figures, with what their rows say of whom to name.
-func (s *Site) attributions(ctx context.Context, l web.Lang, shares []archive.DatasetShare) ([]attribution, error) {
-	var out []attribution
-	for _, d := range shares {
-		a := attribution{Name: datasetName(l, d.Dataset), N: d.N}
-		if d.Dataset != "" {
-			from, ok, err := s.Archive.Provenance(ctx, d.Sample)
-			if err != nil {
-				return nil, err
-			}
-			if ok {
-				a.Text, a.Licence = from.Attribution, from.Licence
-				if strings.HasPrefix(from.URL, "https://") {
-					if u, err := url.Parse(from.URL); err == nil {
-						a.Href = "https://" + u.Host + "/"
-					}
-				}
-			}
-		}
-		out = append(out, a)
-	}
-	return out, nil
 }
 
 // learnCSV is a table of /learn as a file.
@@ -279,13 +216,4 @@ func (s *Site) learnCSV(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return tableNamed(w, r, tables, name)
-}
-
-func tableNamed(w http.ResponseWriter, r *http.Request, tables []learnTable, name string) error {
-	for _, t := range tables {
-		if t.name == name {
-			return csvOf(w, r, t.chart.Table)
-		}
-	}
-	return errNotHere
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
+	"shirase/internal/language"
 	"shirase/internal/web"
 )
 
@@ -139,7 +140,7 @@ const preview = `(selector, values) => {
 }`
 
 // invented are the values a preview shows.
-func invented(lang web.Lang) string {
+func invented(lang language.Lang) string {
 	asOf, then := lang.Pick("2026年11月22日 9時", "22 November 2026, 09:00"), lang.Pick("2013年7月19日 16時", "19 July 2013, 16:00")
 	naver := fmt.Sprintf(`{id: "naver-2013", title: %q, organisation: %q, asOf: %q, classes: [{class: "email"}, {class: "password:hashed"}, {class: "nickname"}]}`,
 		lang.Pick("NAVER会員情報への不正アクセス", "Unauthorised access to NAVER accounts"), lang.Pick("LINE株式会社", "LINE Corporation"), then)
@@ -159,7 +160,7 @@ type view struct {
 	do         string // run in the page before looking
 }
 
-func views(lang web.Lang) []view {
+func views(lang language.Lang) []view {
 	fill := func(selector string, more ...string) string {
 		return fmt.Sprintf("(%s)(%q, {...%s, %s})", preview, selector, invented(lang), strings.Join(more, ", "))
 	}
@@ -204,7 +205,7 @@ func TestLook(t *testing.T) {
 	}
 	said := listen(t, ctx)
 	only := os.Getenv("SHIRASE_LOOK") // names to look at alone
-	for _, lang := range []web.Lang{web.JA, web.EN} {
+	for _, lang := range []language.Lang{language.JA, language.EN} {
 		for _, v := range views(lang) {
 			if only != "" && !slices.Contains(strings.Split(only, ","), v.name) {
 				continue
@@ -225,7 +226,7 @@ func TestLook(t *testing.T) {
 	}
 }
 
-func inLanguage(path string, lang web.Lang) string {
+func inLanguage(path string, lang language.Lang) string {
 	if strings.Contains(path, "?") {
 		return path + "&lang=" + string(lang)
 	}
@@ -311,7 +312,7 @@ func TestPrint(t *testing.T) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for _, lang := range []web.Lang{web.JA, web.EN} {
+	for _, lang := range []language.Lang{language.JA, language.EN} {
 		for _, v := range views(lang) {
 			if v.name != "answer-affected" && v.name != "answer-not-in-scope" && v.name != "notice" && v.name != "notice-addendum" {
 				continue
@@ -360,7 +361,7 @@ func TestAxe(t *testing.T) {
 	server := httptest.NewServer(web.Wrap(w.site, web.Options{}))
 	defer server.Close()
 	only := os.Getenv("SHIRASE_LOOK")
-	for _, lang := range []web.Lang{web.JA, web.EN} {
+	for _, lang := range []language.Lang{language.JA, language.EN} {
 		for _, v := range views(lang) {
 			if only != "" && !slices.Contains(strings.Split(only, ","), v.name) {
 				continue

@@ -13,22 +13,13 @@ import (
 	"time"
 
 	"shirase/internal/incident"
+	"shirase/internal/language"
+	"shirase/internal/page"
 	"shirase/internal/web"
 )
 
-// noticeLink is a notice in a list.
-type noticeLink struct {
-	Href, Name, Kind string
-	Mark             string // what later notices say of it, where that is worth a word
-	When             template.HTML
-	About            template.HTML // of an addendum: the time that it gives itself
-	Text             string        // and what it says
-	Later            template.HTML // when it was published here, where that was long after
-	Current          bool
-}
-
 // kindLabel says what kind of notice it is.
-func kindOf(lang web.Lang, kind string) string {
+func kindOf(lang language.Lang, kind string) string {
 	switch kind {
 	case incident.KindAddendum:
 		return lang.Pick("追記", "addendum")
@@ -42,18 +33,18 @@ func kindOf(lang web.Lang, kind string) string {
 	return lang.Pick("初版", "first version")
 }
 
-func versionName(lang web.Lang, version int64) string {
+func versionName(lang language.Lang, version int64) string {
 	return fmt.Sprintf(lang.Pick("第%d版", "Version %d"), version)
 }
 
 // noticeLinks lists notices in the order in which they were published.
-func (s *Site) noticeLinks(p page, i incident.Incident, list []incident.Notice, current string) []noticeLink {
+func (s *Site) noticeLinks(p sitePage, i incident.Incident, list []incident.Notice, current string) []noticeLink {
 	lang := p.Lang.Lang
 	standing := incident.Standings(list)
 	var out []noticeLink
 	for _, n := range list {
 		l := noticeLink{Href: p.Link("/notices/" + n.ID), Name: versionName(lang, n.Version), Kind: kindOf(lang, n.Kind),
-			When: web.TimeElement(lang, n.Time.In(incident.Japan)), Current: n.ID == current}
+			When: page.Time(lang, n.Time.In(incident.Japan)), Current: n.ID == current}
 		switch st := standing[n.Version]; {
 		case st.Withdrawn != 0:
 			l.Mark = fmt.Sprintf(lang.Pick("第%d版で取り下げ", "withdrawn by version %d"), st.Withdrawn)
@@ -96,7 +87,7 @@ func speaks(n incident.Notice) (incident.Moment, bool) {
 }
 
 // gist says in a line what an addendum publishes: its own words, or what was done.
-func gist(lang web.Lang, i incident.Incident, n incident.Notice) string {
+func gist(lang language.Lang, i incident.Incident, n incident.Notice) string {
 	if f, ok := published(n); ok {
 		return f.Value.Text.In(lang)
 	}
@@ -169,7 +160,7 @@ func (s *Site) notice(w http.ResponseWriter, r *http.Request) error {
 	}
 	sum := n.SHA256()
 	digest := hex.EncodeToString(sum[:])
-	p.Title = p.Lang.Pick(i.Title(web.JA)+"のお知らせ", "Notice: "+i.Title(web.EN))
+	p.Title = p.Lang.Pick(i.Title(language.JA)+"のお知らせ", "Notice: "+i.Title(language.EN))
 	if n.Version > 1 {
 		p.Title += p.Lang.Pick("（", " (") + versionName(lang, n.Version) + p.Lang.Pick("　", ", ") + kindOf(lang, n.Kind) + p.Lang.Pick("）", ")")
 	}
@@ -178,7 +169,7 @@ func (s *Site) notice(w http.ResponseWriter, r *http.Request) error {
 	links := s.noticeLinks(p, i, all, n.ID)
 	draft := n.LedgerIndex < 0
 	body := noticeBody{ID: n.ID, Kind: kindOf(lang, n.Kind), Issuer: cmp.Or(i.Organisation(lang), p.Operator.Name), HTML: closed(text), Marks: marks(p, n, all), IncidentHref: p.Link("/incidents/" + n.Incident),
-		Title: i.Title(lang), Version: n.Version, Published: web.TimeElement(lang, n.Time.In(incident.Japan)), Index: n.LedgerIndex, SHA256: digest,
+		Title: i.Title(lang), Version: n.Version, Published: page.Time(lang, n.Time.In(incident.Japan)), Index: n.LedgerIndex, SHA256: digest,
 		Proof: string(proof), DataHref: "/ledger/v1/data/" + digest, ProofHref: "/notices/" + n.ID + "/proof", URL: p.Base + "/notices/" + n.ID,
 		Later: later(links, n, all), All: bare(links), Draft: draft}
 	if draft {
@@ -208,7 +199,7 @@ func (s *Site) notice(w http.ResponseWriter, r *http.Request) error {
 	}
 	p.Data = noticeData(p, i, n, all)
 	p.Body = body
-	return s.show(w, r, http.StatusOK, "notice", p)
+	return s.frame.Show(w, r, http.StatusOK, "notice", p)
 }
 
 // closed sets the word that ends a Japanese notice to the right, where a letter has it.
@@ -218,8 +209,8 @@ func closed(text template.HTML) template.HTML {
 
 var ending = regexp.MustCompile(`<p>(以[ 　]?上)</p>`)
 
-// newValue is what a correction says in the place of a fact.
-func newValue(lang web.Lang, i incident.Incident, n incident.Notice, was incident.Fact) string {
+// newValue is what a correction says in place of a fact.
+func newValue(lang language.Lang, i incident.Incident, n incident.Notice, was incident.Fact) string {
 	for _, f := range n.Facts {
 		if f.Key == was.Key && f.Item == was.Item {
 			return inWords(lang, i, f)
@@ -229,7 +220,7 @@ func newValue(lang web.Lang, i incident.Incident, n incident.Notice, was inciden
 }
 
 // marks say at the top what this version is about, and what later ones say of it.
-func marks(p page, n incident.Notice, all []incident.Notice) []mark {
+func marks(p sitePage, n incident.Notice, all []incident.Notice) []mark {
 	lang := p.Lang.Lang
 	href := func(version int64) string { return p.Link("/notices/" + incident.NoticeID(n.Incident, version)) }
 	st := incident.Standings(all)[n.Version]
@@ -328,7 +319,7 @@ type diffBody struct {
 type diffFact struct{ Label, From, To string }
 
 // difference compares what the notices up to one version say with what they say up to another, and the two texts.
-func difference(lang web.Lang, i incident.Incident, all []incident.Notice, from, to int64) *diffBody {
+func difference(lang language.Lang, i incident.Incident, all []incident.Notice, from, to int64) *diffBody {
 	out := &diffBody{From: versionName(lang, from), To: versionName(lang, to)}
 	was, is := incident.Published(all[:from]), incident.Published(all[:to])
 	find := func(list []incident.Fact, f incident.Fact) string {
@@ -355,7 +346,7 @@ func difference(lang web.Lang, i incident.Incident, all []incident.Notice, from,
 
 // saidBy is what a reader of all notices has read: the newest whole text, and what was added to it since and not
 // withdrawn.
-func saidBy(lang web.Lang, notices []incident.Notice) string {
+func saidBy(lang language.Lang, notices []incident.Notice) string {
 	standing := incident.Standings(notices)
 	var out []string
 	for _, n := range notices {

@@ -9,7 +9,7 @@ import (
 
 	"shirase/internal/archive"
 	"shirase/internal/incident"
-	"shirase/internal/web"
+	"shirase/internal/language"
 )
 
 // organisationBody is the page of an organisation.
@@ -54,18 +54,18 @@ func (s *Site) organisation(w http.ResponseWriter, r *http.Request) error {
 		body.More = p.Link("/incidents?organisation=" + o.ID)
 	}
 	p.Title = body.Name
-	p.Description = lang.Pick(fmt.Sprintf("%sについて記録している公表 %s件と、発見から公表までの日数。", body.Name, web.Number(lang, int64(len(o.Entries)))),
+	p.Description = lang.Pick(fmt.Sprintf("%sについて記録している公表 %s件と、発見から公表までの日数。", body.Name, language.Number(lang, int64(len(o.Entries)))),
 		fmt.Sprintf("Disclosures of %s on record: %d, with the time each took from discovery to disclosure.", body.Name, len(o.Entries)))
-	p.Canonical = s.base(r) + "/organisations/" + o.ID
+	p.Canonical = p.Base + "/organisations/" + o.ID
 	p.Feeds = feedsOf(lang, archive.Query{Organisation: o.ID})
 	other := []string{}
 	for _, a := range o.Aliases {
 		other = append(other, a.In(lang))
 	}
 	p.Data = map[string]any{"@context": "https://schema.org", "@type": "Organization", "name": body.Name, "alternateName": other, "url": p.Canonical,
-		"subjectOf": archiveData(s.base(r), p, shown)["mainEntity"]}
+		"subjectOf": archiveData(p.Base, p, shown)["mainEntity"]}
 	p.Body = body
-	return s.show(w, r, http.StatusOK, "organisation", p)
+	return s.frame.Show(w, r, http.StatusOK, "organisation", p)
 }
 
 // organisationsBody is a page of the list of organisations.
@@ -117,12 +117,12 @@ func (s *Site) organisations(w http.ResponseWriter, r *http.Request) error {
 		body.Letters = append(body.Letters, choice{Label: string(letter - 'a' + 'A'), Href: p.Link("/organisations?after=" + string(letter))})
 	}
 	p.Body = body
-	return s.show(w, r, http.StatusOK, "organisations", p)
+	return s.frame.Show(w, r, http.StatusOK, "organisations", p)
 }
 
 // organisationFigures are what is known of how an organisation discloses. Every figure says of how many incidents it
 // is.
-func organisationFigures(lang web.Lang, list []archive.Entry) []figure {
+func organisationFigures(lang language.Lang, list []archive.Entry) []figure {
 	disclosed, taken := 0, []int64{}
 	for _, e := range list {
 		if !e.Disclosed.IsZero() {
@@ -132,21 +132,21 @@ func organisationFigures(lang web.Lang, list []archive.Entry) []figure {
 			taken = append(taken, e.Disclose.Minutes)
 		}
 	}
-	out := []figure{{Label: lang.Pick("記録している事案", "Incidents on record"), Value: web.Digits(int64(len(list))), Unit: lang.Pick("件", "")}}
+	out := []figure{{Label: lang.Pick("記録している事案", "Incidents on record"), Value: language.Digits(int64(len(list))), Unit: lang.Pick("件", "")}}
 	if disclosed > 0 {
-		out = append(out, figure{Label: lang.Pick("公表した日が分かるもの", "Disclosures"), Value: web.Digits(int64(disclosed)), Unit: lang.Pick("件", "")})
+		out = append(out, figure{Label: lang.Pick("公表した日が分かるもの", "Disclosures"), Value: language.Digits(int64(disclosed)), Unit: lang.Pick("件", "")})
 	}
 	if len(taken) > 0 {
 		value, unit := medianSpan(lang, taken)
 		out = append(out, figure{Label: lang.Pick("発見から公表まで（中央値）", "Discovery to disclosure (median)"), Value: value, Unit: unit,
-			Note: lang.Pick(fmt.Sprintf("両方の日が分かる%s件による", web.Digits(int64(len(taken)))), fmt.Sprintf("of %s where both are known", web.Digits(int64(len(taken)))))})
+			Note: lang.Pick(fmt.Sprintf("両方の日が分かる%s件による", language.Digits(int64(len(taken)))), fmt.Sprintf("of %s where both are known", language.Digits(int64(len(taken)))))})
 	}
 	return out
 }
 
 // medianSpan is the middle of several times in minutes, of an even number the mean of the two in the middle: in days,
 // or in hours where it is less than one.
-func medianSpan(lang web.Lang, minutes []int64) (value, unit string) {
+func medianSpan(lang language.Lang, minutes []int64) (value, unit string) {
 	slices.Sort(minutes)
 	n := len(minutes)
 	median := time.Duration(minutes[n/2]+minutes[(n-1)/2]) * time.Minute / 2

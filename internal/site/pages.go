@@ -11,12 +11,13 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"shirase/check"
 	"shirase/identity"
 	"shirase/internal/archive"
 	"shirase/internal/incident"
+	"shirase/internal/language"
+	"shirase/internal/page"
 	"shirase/internal/web"
 )
 
@@ -25,56 +26,6 @@ const listedOpenly = 6
 
 // recent is how many incidents the home page lists.
 const recent = 5
-
-// row is an incident in a list.
-type row struct {
-	Date         template.HTML
-	Href, Title  string
-	Organisation string
-	Classes      string // labels, joined
-	Count        string
-	Addenda      int
-	Open         bool // its scope is under investigation
-	Sealed       bool // it can be checked here
-
-	OrganisationHref string
-	DateLabel        string // what Date is where it is not the disclosure
-	Dataset          string // whose record it is, where it is not the operator's own
-}
-
-// joinLabels lists data classes in one line of small print, where English says no "and".
-func joinLabels(lang web.Lang, country string, classes []string) string {
-	labels := incident.ClassLabelsIn(lang, country, classes)
-	if lang == web.JA {
-		return web.Join(lang, labels)
-	}
-	var out string
-	for i, label := range labels {
-		if i > 0 {
-			out += ", "
-		}
-		out += label
-	}
-	return out
-}
-
-// sealed reports whether an incident is in the published index.
-func sealed(st *check.Statement, id string) bool {
-	if st == nil {
-		return false
-	}
-	in := st.Incident(id)
-	return in != nil && in.State.Sealed()
-}
-
-// investigating reports whether the statement says that an incident's scope is under investigation.
-func investigating(st *check.Statement, id string) bool {
-	if st == nil {
-		return false
-	}
-	in := st.Incident(id)
-	return in != nil && in.State == check.Investigating
-}
 
 // stated returns the archive's entries of what the statement names.
 func (s *Site) stated(r *http.Request) ([]archive.Entry, error) {
@@ -127,7 +78,7 @@ func (s *Site) home(w http.ResponseWriter, r *http.Request) error {
 		Recent           []row
 		Total            int
 	}{latest.Total == 0, checkable, s.kinds(r, p, list), s.covered(p, list, check.Final), s.covered(p, list, check.Investigating), s.covered(p, list, check.Reopened), s.entryRows(p, latest.Entries), latest.Total}
-	return s.show(w, r, http.StatusOK, "home", p)
+	return s.frame.Show(w, r, http.StatusOK, "home", p)
 }
 
 // checkKind is a kind of identity that the form offers to check.
@@ -136,7 +87,7 @@ type checkKind struct {
 }
 
 // kinds are what the published index holds: e-mail addresses always, as what most people have.
-func (s *Site) kinds(r *http.Request, p page, list []archive.Entry) []checkKind {
+func (s *Site) kinds(r *http.Request, p sitePage, list []archive.Entry) []checkKind {
 	lang, st := p.Lang.Lang, s.Statement()
 	out := []checkKind{{string(identity.KindEmail), "", lang.Pick("メールアドレス", "An e-mail address")}}
 	if st == nil {
@@ -161,14 +112,8 @@ func (s *Site) kinds(r *http.Request, p page, list []archive.Entry) []checkKind 
 	return out
 }
 
-// covered is an incident that a check speaks of.
-type covered struct {
-	Href, Title, Organisation string
-	AsOf                      template.HTML
-}
-
 // covered lists the incidents of the statement that are in a state, the newest as-of first.
-func (s *Site) covered(p page, list []archive.Entry, state check.State) []covered {
+func (s *Site) covered(p sitePage, list []archive.Entry, state check.State) []covered {
 	st, lang := s.Statement(), p.Lang.Lang
 	if st == nil {
 		return nil
@@ -177,7 +122,7 @@ func (s *Site) covered(p page, list []archive.Entry, state check.State) []covere
 	slices.SortStableFunc(stated, func(a, b check.Incident) int { return b.AsOf.Compare(a.AsOf.Time) })
 	var out []covered
 	for _, in := range stated {
-		out = append(out, covered{p.Link("/incidents/" + in.ID), titleOf(in, lang), organisationOf(in, list, lang), web.TimeElement(lang, in.AsOf.In(incident.Japan))})
+		out = append(out, covered{p.Link("/incidents/" + in.ID), titleOf(in, lang), organisationOf(in, list, lang), page.Time(lang, in.AsOf.In(incident.Japan))})
 	}
 	return out
 }
@@ -218,7 +163,7 @@ func (s *Site) statement(w http.ResponseWriter, r *http.Request) error {
 			Incidents     []statementRow
 			Layers        []layerRow
 			Keys          []keyRow
-		}{Seq: st.Seq, Time: web.TimeElement(lang, st.Time.In(incident.Japan)), Expires: web.TimeElement(lang, st.Expires.In(incident.Japan)),
+		}{Seq: st.Seq, Time: page.Time(lang, st.Time.In(incident.Japan)), Expires: page.Time(lang, st.Expires.In(incident.Japan)),
 			Expired: s.now().After(st.Expires.Time)}
 		list, err := s.stated(r)
 		if err != nil {
@@ -226,13 +171,13 @@ func (s *Site) statement(w http.ResponseWriter, r *http.Request) error {
 		}
 		for _, in := range st.Incidents {
 			row := statementRow{Href: p.Link("/incidents/" + in.ID), Title: titleOf(in, lang), Organisation: organisationOf(in, list, lang),
-				State: incident.Word(lang, string(in.State)), Revision: in.Revision, AsOf: web.TimeElement(lang, in.AsOf.In(incident.Japan))}
+				State: incident.Word(lang, string(in.State)), Revision: in.Revision, AsOf: page.Time(lang, in.AsOf.In(incident.Japan))}
 			if row.Revision == "0" {
 				row.Revision = "–"
 			}
 			for _, kind := range []string{"email", "phone", "account"} {
 				if n := in.Counts[kind]; n > 0 {
-					row.Counts = append(row.Counts, kindLabel(lang, kind)+" "+web.Number(lang, n))
+					row.Counts = append(row.Counts, kindLabel(lang, kind)+" "+language.Number(lang, n))
 				}
 			}
 			body.Incidents = append(body.Incidents, row)
@@ -245,12 +190,12 @@ func (s *Site) statement(w http.ResponseWriter, r *http.Request) error {
 		}
 		p.Body = body
 	}
-	return s.show(w, r, http.StatusOK, "statement", p)
+	return s.frame.Show(w, r, http.StatusOK, "statement", p)
 }
 
 // titleOf returns the title of an incident in the statement, in lang if it has one.
-func titleOf(in check.Incident, lang web.Lang) string {
-	for _, l := range []web.Lang{lang, lang.Other()} {
+func titleOf(in check.Incident, lang language.Lang) string {
+	for _, l := range []language.Lang{lang, lang.Other()} {
 		if title := in.Title[string(l)]; title != "" {
 			return title
 		}
@@ -260,7 +205,7 @@ func titleOf(in check.Incident, lang web.Lang) string {
 
 // organisationOf returns who answers for an incident of the statement: in lang as the facts have it, else as the
 // statement does, which knows one language only.
-func organisationOf(in check.Incident, list []archive.Entry, lang web.Lang) string {
+func organisationOf(in check.Incident, list []archive.Entry, lang language.Lang) string {
 	for _, e := range list {
 		if organisation := e.Organisation.In(lang); e.ID == in.ID && organisation != "" {
 			return organisation
@@ -269,10 +214,7 @@ func organisationOf(in check.Incident, list []archive.Entry, lang web.Lang) stri
 	return in.Organisation
 }
 
-// organisation is the name of one as the statement has it, and in the page's language.
-type organisation struct{ Word, Label string }
-
-func organisations(st *check.Statement, list []archive.Entry, lang web.Lang) []organisation {
+func organisations(st *check.Statement, list []archive.Entry, lang language.Lang) []organisation {
 	var out []organisation
 	if st == nil {
 		return nil
@@ -286,7 +228,7 @@ func organisations(st *check.Statement, list []archive.Entry, lang web.Lang) []o
 	return out
 }
 
-func kindLabel(lang web.Lang, kind string) string {
+func kindLabel(lang language.Lang, kind string) string {
 	switch kind {
 	case "email":
 		return lang.Pick("メールアドレス", "e-mail addresses")
@@ -305,7 +247,7 @@ func (s *Site) verify(w http.ResponseWriter, r *http.Request) error {
 	p.Organisations = organisations(s.Statement(), list, p.Lang.Lang)
 	p.Title = p.Lang.Pick("保存した答えを検証する", "Verify a saved answer")
 	p.Description = p.Lang.Pick("保存した答えの証明を、この端末の中で計算し直して確かめます。", "Every proof in a saved answer is computed again, on your device.")
-	return s.show(w, r, http.StatusOK, "verify", p)
+	return s.frame.Show(w, r, http.StatusOK, "verify", p)
 }
 
 // script is a file of the check's program, with its fingerprint.
@@ -335,12 +277,12 @@ func (s *Site) how(w http.ResponseWriter, r *http.Request) error {
 	}
 	body.Buckets = 1 << body.Bits
 	for _, name := range scriptNames {
-		if a, ok := s.assets.Asset(name); ok {
+		if a, ok := s.frame.Asset(name); ok {
 			body.Scripts = append(body.Scripts, script{name, a.SHA256})
 		}
 	}
 	p.Body = body
-	return s.show(w, r, http.StatusOK, "how", p)
+	return s.frame.Show(w, r, http.StatusOK, "how", p)
 }
 
 // scriptNames are the scripts that pages load.
@@ -379,7 +321,7 @@ func visible(st *check.Statement) int {
 }
 
 // missing names what a path asks for where that is not on record: an incident, a notice, an organisation.
-func missing(lang web.Lang, path string) string {
+func missing(lang language.Lang, path string) string {
 	for _, of := range []struct{ prefix, ja, en string }{
 		{"/incidents/", "「%s」という事案の記録はありません。アドレスが間違っているか、まだ公表していない事案です。", "There is no incident “%s” on record: the address is wrong, or it has not been published."},
 		{"/notices/", "「%s」というお知らせはありません。", "There is no notice “%s”."},
@@ -397,42 +339,15 @@ func missing(lang web.Lang, path string) string {
 // errorPage tells a person what went wrong, and what to do.
 func (s *Site) errorPage(w http.ResponseWriter, r *http.Request, problem web.Problem) {
 	p := s.newPage(r, "", false)
-	p.Failed = true
-	body := struct {
-		Heading, What, Remedy string
-		Status                int
-	}{Status: problem.Status}
-	pick := p.Lang.Pick
-	switch problem.Status {
-	case http.StatusNotFound:
-		body.Heading = pick("ページが見つかりません。", "There is no such page.")
-		body.What = pick("アドレスが間違っているか、まだ公表していない事案です。", "The address is wrong, or the incident has not been published.")
+	body := page.WrongOf(p.Lang.Lang, problem)
+	if problem.Status == http.StatusNotFound {
+		body.What = p.Lang.Pick("アドレスが間違っているか、まだ公表していない事案です。", "The address is wrong, or the incident has not been published.")
 		if what := missing(p.Lang.Lang, r.URL.Path); what != "" {
 			body.What = what
 		}
-		body.Remedy = pick("公表した内容は、取り下げたものも含めて消しません。リンクをたどって来られた場合は、リンク元の誤りかもしれません。",
+		body.Remedy = p.Lang.Pick("公表した内容は、取り下げたものも含めて消しません。リンクをたどって来られた場合は、リンク元の誤りかもしれません。",
 			"Nothing that was published is ever removed, not even what was withdrawn. If you followed a link, the link may be wrong.")
-	case http.StatusMethodNotAllowed:
-		body.Heading = pick("この操作は、ここではできません。", "That cannot be done here.")
-		body.What = pick("このページは、読むためのものです。", "This page is for reading.")
-		body.Remedy = pick("最初のページから、やり直してください。", "Please start again from the first page.")
-	case http.StatusTooManyRequests:
-		wait := max(problem.RetryAfter, time.Second).Round(time.Second)
-		seconds := int64(wait / time.Second)
-		body.Heading = pick("いま、混み合っています。", "There is a crowd at the moment.")
-		body.What = pick("同じ回線から、たくさんの方が使っているようです。", "Many people seem to be using this from the same network.")
-		body.Remedy = pick(fmt.Sprintf("%s秒ほど待ってから、開き直してください。", web.Number(web.JA, seconds)),
-			fmt.Sprintf("Please wait for %s s, and open the page again.", web.Number(web.EN, seconds)))
-	default:
-		body.Heading = pick("こちらの不具合で、ページを表示できません。", "This page cannot be shown. The fault is ours.")
-		body.What = pick("不具合は記録されました。入力した内容は記録していません。", "It has been recorded; nothing you entered has.")
-		body.Remedy = pick("時間をおいて、開き直してください。", "Please try again later.")
 	}
-	p.Title = body.Heading
-	p.Body = body
-	problem.Prepare(w.Header())
-	if err := s.show(w, r, problem.Status, "error", p); err != nil {
-		s.Log.Error("error page failed", "error", err)
-		problem.Write(w, r)
-	}
+	p.Failed, p.Title, p.Body = true, body.Heading, body
+	s.frame.ShowWrong(w, r, problem, p)
 }

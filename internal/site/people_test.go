@@ -11,14 +11,15 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"shirase/internal/incident"
+	"shirase/internal/language"
 	"shirase/internal/web"
 )
 
 // TestOperator holds that every page says who runs the site, in header, footer and title, and a notice whose it is.
 func TestOperator(t *testing.T) {
 	w := newWorld(t, func(o *Options) {
-		o.Operator = incident.Text{JA: "例示ホールディングス株式会社", EN: "Example Holdings Inc."}
-		o.Imprint, o.Privacy = "https://holdings.example/about", "https://holdings.example/privacy"
+		o.Operator.Name = language.Both("例示ホールディングス株式会社", "Example Holdings Inc.")
+		o.Operator.Imprint, o.Operator.Privacy = "https://holdings.example/about", "https://holdings.example/privacy"
 	}, string(incident.ModelCase()), openFacts)
 	for _, path := range []string{"/", "/incidents", "/incidents/naver-2013", "/incidents/naver-2013/help", "/notices/naver-2013-v1", "/learn", "/statement", "/verify", "/how", "/organisations", "/nowhere"} {
 		for lang, name := range map[string]string{"ja": "例示ホールディングス株式会社", "en": "Example Holdings Inc."} {
@@ -127,11 +128,11 @@ func TestPeoplesWords(t *testing.T) {
 		t.Errorf("the timeline says no year: %q", svg)
 	}
 	for word, labels := range map[string][2]string{"national-id:my-number": {"マイナンバー", "My Number"}, "national-id:pension": {"基礎年金番号", "pension"}, "national-id:ssn": {"社会保障番号", "Social Security"}} {
-		if ja, en := incident.ClassLabelIn(web.JA, "US", word), incident.ClassLabelIn(web.EN, "", word); !strings.Contains(ja, labels[0]) || !strings.Contains(en, labels[1]) {
+		if ja, en := incident.ClassLabelIn(language.JA, "US", word), incident.ClassLabelIn(language.EN, "", word); !strings.Contains(ja, labels[0]) || !strings.Contains(en, labels[1]) {
 			t.Errorf("%s: %s, %s", word, ja, en)
 		}
 	}
-	if label := incident.ClassLabelIn(web.JA, "JP", "national-id"); strings.Contains(label, "マイナンバー") || strings.Contains(label, "社会保障") {
+	if label := incident.ClassLabelIn(language.JA, "JP", "national-id"); strings.Contains(label, "マイナンバー") || strings.Contains(label, "社会保障") {
 		t.Errorf("a number of a kind not stated is called %s", label)
 	}
 }
@@ -200,7 +201,7 @@ func TestColumns(t *testing.T) {
 	server := httptest.NewServer(web.Wrap(w.site, web.Options{}))
 	defer server.Close()
 	for _, path := range []string{"/incidents/example-port", "/incidents/example-port/help", "/incidents/naver-2013", "/incidents/naver-2013/help", "/learn/compare?id=example-port&id=naver-2013", "/incidents"} {
-		for _, lang := range []web.Lang{web.JA, web.EN} {
+		for _, lang := range []language.Lang{language.JA, language.EN} {
 			load(t, ctx, server.URL+inLanguage(path, lang), "document.querySelectorAll('details').forEach(d => d.open = true)")
 			for _, width := range []int64{700, 1280} {
 				if err := chromedp.Do(ctx, emulate(width, "light")); err != nil {

@@ -72,7 +72,7 @@ func (s *Site) previewPage(w http.ResponseWriter, r *http.Request, wrong bool) {
 	p.Title = p.Lang.Pick("下書きの確認", "Preview of drafts")
 	p.NoIndex, p.Failed = true, true
 	p.Body = struct{ Wrong bool }{wrong}
-	if err := s.show(w, r, http.StatusUnauthorized, "preview", p); err != nil {
+	if err := s.frame.Show(w, r, http.StatusUnauthorized, "preview", p); err != nil {
 		s.fail(w, r, err)
 	}
 }

@@ -63,5 +63,5 @@ func (s *Site) problemPage(w http.ResponseWriter, r *http.Request) error {
 		Status             int
 		StatusText         string
 	}{code, p.Lang.Pick(word.ja, word.en), p.Lang.Pick(word.remedyJA, word.remedyEN), word.status, http.StatusText(word.status)}
-	return s.show(w, r, http.StatusOK, "problem", p)
+	return s.frame.Show(w, r, http.StatusOK, "problem", p)
 }

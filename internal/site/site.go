@@ -18,10 +18,11 @@ import (
 	"shirase/check"
 	"shirase/internal/archive"
 	"shirase/internal/incident"
+	"shirase/internal/page"
 	"shirase/internal/web"
 )
 
-// The assets are this package's style.css and favicon.svg, and check.js and check-worker.js as web/ builds them.
+// The assets are check.js and check-worker.js as web/ builds them; what they look like is of the frame (page).
 //
 //go:embed assets templates
 var embedded embed.FS
@@ -55,13 +56,8 @@ type Options struct {
 	Release func() (index int64, hash string, ok bool)
 
 	// API lists the addresses of the API.
-	API []Route
-	// Operator is who runs this site, as its pages name it; empty: the host's name stands for it.
-	Operator incident.Text
-	// Contact is where questions, corrections and replies to what is recorded here go: an http, https or mailto URL, or empty.
-	Contact string
-	// Imprint and Privacy are pages of the operator's own site, http or https, or empty.
-	Imprint, Privacy string
+	API      []Route
+	Operator page.Operator // who runs this site, as its pages say it
 
 	LedgerKey string // verifier key of the ledger (C2SP signed-note vkey)
 	BaseURL   string // of this instance, without a final slash; empty: what the request was made to
@@ -99,11 +95,10 @@ type Demo struct {
 // Site is the door.
 type Site struct {
 	Options
-	pages  *pages
-	assets *web.Assets
-	mux    *http.ServeMux
-	peers  *archive.Peers
-	now    func() time.Time
+	handler http.Handler
+	frame   *page.Frame
+	peers   *archive.Peers
+	now     func() time.Time
 }
 
 // failed maps the sentinel errors that pages meet.
@@ -129,100 +124,67 @@ func newSite(o Options, files fs.FS) (*Site, error) {
 	if o.Statement == nil {
 		o.Statement = func() *check.Statement { return nil }
 	}
-	static, err := fs.Sub(files, "assets")
+	frame, err := page.New(page.Options{Files: files, Pages: pages, Shared: shared, Funcs: funcs, Navigation: navigation,
+		Operator: o.Operator, BaseURL: o.BaseURL, Log: o.Log})
 	if err != nil {
 		return nil, err
 	}
-	assets, err := web.NewAssets(static, "/assets/")
-	if err != nil {
-		return nil, err
-	}
-	pages, err := newPages(files)
-	if err != nil {
-		return nil, err
-	}
-	s := &Site{Options: o, pages: pages, assets: assets, mux: http.NewServeMux(), now: time.Now}
+	s := &Site{Options: o, frame: frame, now: time.Now}
 	if o.Archive != nil {
 		s.peers = archive.NewPeers(o.Archive)
 	}
-	s.routes()
+	s.handler = page.Handler(s.routes(), s.problem)
 	return s, nil
 }
 
-func (s *Site) routes() {
-	page := func(pattern string, h func(w http.ResponseWriter, r *http.Request) error) {
-		s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+// routes are the addresses of the pages.
+func (s *Site) routes() *http.ServeMux {
+	mux := http.NewServeMux()
+	get := func(path string, h func(w http.ResponseWriter, r *http.Request) error) {
+		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
 			if err := h(w, r); err != nil {
 				s.fail(w, r, err)
 			}
 		})
 	}
-	page("GET /{$}", s.home)
-	page("GET /answer", s.answer)
-	page("GET /incidents", s.incidents)
-	page("GET /incidents/{id}", s.incident)
-	page("GET /organisations", s.organisations)
-	page("GET /organisations/{id}", s.organisation)
-	page("GET /incidents/{id}/timeline.csv", s.timelineCSV)
-	page("GET /learn", s.learn)
-	page("GET /learn/compare", s.compare)
-	page("GET /learn/like", s.like)
-	page("GET /learn/{table}", s.learnCSV)
-	page("GET /incidents/{id}/help", s.help)
-	page("GET /notices/{id}", s.notice)
-	page("GET /notices/{id}/proof", s.noticeProof)
-	page("GET /statement", s.statement)
-	page("GET /verify", s.verify)
-	page("GET /feeds", s.feeds)
-	page("GET /api", s.api)
-	page("GET /how", s.how)
-	page("GET /problems/{code}", s.problemPage)
-	page("GET /assets/{name}", func(w http.ResponseWriter, r *http.Request) error {
-		if !s.assets.Serve(w, r) {
-			return errNotHere
-		}
-		return nil
-	})
-	for _, path := range []string{"/favicon.svg", "/favicon.ico"} {
-		page("GET "+path, func(w http.ResponseWriter, r *http.Request) error {
-			if !s.assets.ServeNamed(w, r, "favicon.svg") {
+	get("/{$}", s.home)
+	get("/answer", s.answer)
+	get("/incidents", s.incidents)
+	get("/incidents/{id}", s.incident)
+	get("/organisations", s.organisations)
+	get("/organisations/{id}", s.organisation)
+	get("/incidents/{id}/timeline.csv", s.timelineCSV)
+	get("/learn", s.learn)
+	get("/learn/compare", s.compare)
+	get("/learn/like", s.like)
+	get("/learn/{table}", s.learnCSV)
+	get("/incidents/{id}/help", s.help)
+	get("/notices/{id}", s.notice)
+	get("/notices/{id}/proof", s.noticeProof)
+	get("/statement", s.statement)
+	get("/verify", s.verify)
+	get("/feeds", s.feeds)
+	get("/api", s.api)
+	get("/how", s.how)
+	get("/problems/{code}", s.problemPage)
+	for _, path := range []string{"/assets/{name}", "/favicon.svg", "/favicon.ico"} {
+		get(path, func(w http.ResponseWriter, r *http.Request) error {
+			if !s.frame.ServeAsset(w, r) {
 				return errNotHere
 			}
 			return nil
 		})
 	}
-	page("GET /robots.txt", func(w http.ResponseWriter, r *http.Request) error {
+	get("/robots.txt", func(w http.ResponseWriter, r *http.Request) error {
 		web.NewContent("text/plain; charset=utf-8", "public, max-age=86400", "",
-			[]byte("User-agent: *\nDisallow: /check/\nDisallow: /tile/\nSitemap: "+s.base(r)+"/sitemap.xml\n")).Serve(w, r, http.StatusOK)
+			[]byte("User-agent: *\nDisallow: /check/\nDisallow: /tile/\nSitemap: "+web.Base(r, s.BaseURL)+"/sitemap.xml\n")).Serve(w, r, http.StatusOK)
 		return nil
 	})
+	return mux
 }
 
 // ServeHTTP answers with the page of the path, and with an error page of our own where there is none.
-func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if _, pattern := s.mux.Handler(r); pattern != "" {
-		s.mux.ServeHTTP(w, r)
-		return
-	}
-	probe := &statusOnly{header: http.Header{}}
-	s.mux.ServeHTTP(probe, r)
-	if probe.status == http.StatusMethodNotAllowed {
-		w.Header().Set("Allow", probe.header.Get("Allow"))
-		s.problem(w, r, web.Problem{Status: http.StatusMethodNotAllowed})
-		return
-	}
-	s.problem(w, r, web.Problem{Status: http.StatusNotFound})
-}
-
-// statusOnly takes in what the mux would answer.
-type statusOnly struct {
-	header http.Header
-	status int
-}
-
-func (p *statusOnly) Header() http.Header         { return p.header }
-func (p *statusOnly) Write(b []byte) (int, error) { return len(b), nil }
-func (p *statusOnly) WriteHeader(status int)      { p.status = status }
+func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
 // fail answers with the page for err, and logs it where it is not the visitor's.
 func (s *Site) fail(w http.ResponseWriter, r *http.Request, err error) {

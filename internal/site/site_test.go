@@ -23,6 +23,8 @@ import (
 	"shirase/internal/archive"
 	"shirase/internal/incident"
 	"shirase/internal/incident/compose"
+	"shirase/internal/language"
+	"shirase/internal/page"
 	"shirase/internal/store"
 	"shirase/internal/web"
 )
@@ -95,7 +97,7 @@ type world struct {
 // sequence is what is published of each incident: of most a first notice, of the model case what followed it, of one
 // that was recorded from elsewhere nothing.
 func sequence(id string) []compose.Draft {
-	text := incident.Text{JA: "追記に誤りがあったため、取り下げます。連絡がついたのは、{{affected.count}}のうち一部です。", EN: "The addendum was wrong. Only some of the {{affected.count}} have been told."}
+	text := language.Text{JA: "追記に誤りがあったため、取り下げます。連絡がついたのは、{{affected.count}}のうち一部です。", EN: "The addendum was wrong. Only some of the {{affected.count}} have been told."}
 	switch id {
 	case "naver-2013":
 		return []compose.Draft{{Kind: incident.KindFirst, AsOf: time.Date(2013, 7, 19, 7, 0, 0, 0, time.UTC)},
@@ -158,7 +160,7 @@ func newWorld(t testing.TB, change func(*Options), factsFiles ...string) *world 
 			return Scope{Accounts: 1692496, Invalid: 3, WithoutEmail: 12}, id == "naver-2013"
 		},
 		Proof:     func(context.Context, int64) ([]byte, error) { return []byte(testProof), nil },
-		Contact:   "mailto:desk@notice.example",
+		Operator:  page.Operator{Contact: "mailto:desk@notice.example"},
 		LedgerKey: testKey,
 		BaseURL:   "https://notice.example",
 		Demo:      &Demo{Affected: "user17@example.com", NotAffected: "stranger@example.net"},
@@ -203,7 +205,7 @@ func (w *world) record(t testing.TB, file *incident.FactsFile) {
 	}
 }
 
-// withScript is the embedded files, with a script in the place of one that is not built yet.
+// withScript is the embedded files, with a script in place of one that is not built yet.
 func withScript(t testing.TB) fs.FS {
 	t.Helper()
 	out := fstest.MapFS{}
@@ -269,7 +271,7 @@ var paths = []string{"/", "/incidents", "/incidents?q=naver&limit=1", "/organisa
 func TestPages(t *testing.T) {
 	w := fullWorld(t)
 	for _, path := range paths {
-		for _, lang := range []web.Lang{web.JA, web.EN} {
+		for _, lang := range []language.Lang{language.JA, language.EN} {
 			rec := w.get("GET", path, "Accept-Language", string(lang))
 			body := rec.Body.String()
 			want := http.StatusOK

@@ -2,7 +2,7 @@ package site
 
 import (
 	"shirase/internal/incident"
-	"shirase/internal/web"
+	"shirase/internal/language"
 )
 
 // word is a code of the check with what a person reads about it. The codes are those of identity/reason.go,
@@ -13,7 +13,7 @@ type word struct {
 }
 
 // In returns the text of lang.
-func (w word) In(lang web.Lang) string { return lang.Pick(w.ja, w.en) }
+func (w word) In(lang language.Lang) string { return lang.Pick(w.ja, w.en) }
 
 // reasons say why what was entered is not an address.
 var reasons = []word{
@@ -75,10 +75,10 @@ type failure struct {
 }
 
 // Remedy returns what to do about it.
-func (f failure) Remedy(lang web.Lang) string { return lang.Pick(f.remedyJA, f.remedyEN) }
+func (f failure) Remedy(lang language.Lang) string { return lang.Pick(f.remedyJA, f.remedyEN) }
 
 // RemedyForFile returns what to do where it was a saved answer that failed, which no server can be asked about.
-func (f failure) RemedyForFile(lang web.Lang) string {
+func (f failure) RemedyForFile(lang language.Lang) string {
 	switch f.Word {
 	case "altered", "answer", "not-pinned":
 		return f.Remedy(lang)
@@ -178,7 +178,7 @@ type adviceStep struct {
 
 // adviceSteps returns the steps for the given classes, or where there are none given, every step, each with the
 // classes it answers to, for the script to choose from.
-func adviceSteps(lang web.Lang, exposed []string) []adviceStep {
+func adviceSteps(lang language.Lang, exposed []string) []adviceStep {
 	steps := incident.Steps()
 	if exposed != nil {
 		steps = incident.Advise(exposed)
@@ -202,4 +202,16 @@ func classesOf(step string) string {
 		}
 	}
 	return out[min(1, len(out)):]
+}
+
+// elsewhere is the advice for somebody in an incident of an organisation whose notice this page is not.
+func elsewhere(lang language.Lang, exposed []string) []adviceStep {
+	out := adviceSteps(lang, exposed)
+	for n, step := range incident.Advise(exposed) {
+		if step.ID == "mail" {
+			out[n].Body = lang.Pick("本物らしい文面で、パスワードやカード番号を入力させようとするメールが届くことがあります。迷ったら、メールのリンクは開かず、その組織の公式のページで確かめてください。",
+				"Convincing messages may ask for a password or card number. When in doubt, do not follow a link in a mail: look at the organisation's own pages.")
+		}
+	}
+	return out
 }

@@ -39,14 +39,23 @@ var mediaTypes = map[string]string{
 	".woff2": "font/woff2",
 }
 
-// NewAssets reads every file at the top of files, to be served under prefix ("/assets/"). A name must have a known
-// ending; names that begin with a dot are left out.
-func NewAssets(files fs.FS, prefix string) (*Assets, error) {
+// NewAssets reads every file at the top of each of the folders, to be served under prefix ("/assets/"). A name must have a
+// known ending and be in one folder only; names that begin with a dot are left out.
+func NewAssets(prefix string, folders ...fs.FS) (*Assets, error) {
+	a := &Assets{byName: map[string]Asset{}, byURL: map[string]Asset{}}
+	for _, files := range folders {
+		if err := a.read(prefix, files); err != nil {
+			return nil, fmt.Errorf("assets: %w", err)
+		}
+	}
+	return a, nil
+}
+
+func (a *Assets) read(prefix string, files fs.FS) error {
 	entries, err := fs.ReadDir(files, ".")
 	if err != nil {
-		return nil, fmt.Errorf("assets: %w", err)
+		return err
 	}
-	a := &Assets{byName: map[string]Asset{}, byURL: map[string]Asset{}}
 	for _, e := range entries {
 		name, ext := e.Name(), path.Ext(e.Name())
 		if e.IsDir() || strings.HasPrefix(name, ".") {
@@ -54,11 +63,14 @@ func NewAssets(files fs.FS, prefix string) (*Assets, error) {
 		}
 		mediaType, known := mediaTypes[ext]
 		if !known {
-			return nil, fmt.Errorf("assets: %s: its media type is not known", name)
+			return fmt.Errorf("%s: its media type is not known", name)
+		}
+		if _, twice := a.byName[name]; twice {
+			return fmt.Errorf("%s: there are two", name)
 		}
 		data, err := fs.ReadFile(files, name)
 		if err != nil {
-			return nil, fmt.Errorf("assets: %w", err)
+			return err
 		}
 		short, long := sha256.Sum256(data), sha512.Sum384(data)
 		asset := Asset{
@@ -70,7 +82,7 @@ func NewAssets(files fs.FS, prefix string) (*Assets, error) {
 		}
 		a.byName[name], a.byURL[asset.URL] = asset, asset
 	}
-	return a, nil
+	return nil
 }
 
 // Asset returns the asset of a file name, and whether there is one.

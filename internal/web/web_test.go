@@ -15,64 +15,27 @@ import (
 	"testing"
 	"testing/fstest"
 	"time"
+
+	"shirase/internal/language"
 )
-
-func TestNumbers(t *testing.T) {
-	for _, c := range []struct {
-		n      int64
-		ja, en string
-	}{
-		{0, "0", "0"}, {88, "88", "88"}, {1000, "1,000", "1,000"}, {9999, "9,999", "9,999"},
-		{10000, "10,000", "10,000"}, {11049, "11,049", "11,049"}, {99999, "99,999", "99,999"}, {100000, "10万", "100,000"}, {151626, "15万1,626", "151,626"}, {1692496, "169万2,496", "1,692,496"}, {2700000, "270万", "2,700,000"},
-		{4750329, "475万329", "4,750,329"}, {100000000, "1億", "100,000,000"}, {75450000, "7,545万", "75,450,000"},
-		{1000000010000, "1兆1万", "1,000,000,010,000"}, {-20000, "-20,000", "-20,000"}, {-200000, "-20万", "-200,000"},
-	} {
-		if ja, en := Number(JA, c.n), Number(EN, c.n); ja != c.ja || en != c.en {
-			t.Errorf("%d: %s, %s; want %s, %s", c.n, ja, en, c.ja, c.en)
-		}
-	}
-}
-
-func TestDates(t *testing.T) {
-	tokyo := time.FixedZone("", 9*3600)
-	at := time.Date(2013, 7, 19, 16, 0, 0, 0, tokyo)
-	for _, c := range []struct{ got, want string }{
-		{DateTime(JA, at), "2013年7月19日 16時（日本時間）"},
-		{DateTime(EN, at), "19 July 2013, 16:00 JST"},
-		{DateTime(JA, at.Add(-15*time.Hour-51*time.Minute)), "2013年7月19日 0時09分（日本時間）"},
-		{DateTime(EN, at.UTC()), "19 July 2013, 07:00 UTC"},
-		{DateTime(EN, at.In(time.FixedZone("", -3*3600))), "19 July 2013, 04:00 UTC-03:00"},
-		{Duration(JA, 13*time.Hour+18*time.Minute), "13時間18分"},
-		{Duration(EN, 13*time.Hour+18*time.Minute), "13 hours 18 minutes"},
-		{Duration(EN, 49*time.Hour), "2 days 1 hour"},
-		{Duration(JA, 20*time.Second), "1分未満"},
-		{Join(EN, []string{"a", "b", "c"}), "a, b and c"},
-		{Join(JA, []string{"甲", "乙"}), "甲、乙"},
-		{string(TimeElement(JA, at)), `<time datetime="2013-07-19T16:00:00+09:00">2013年7月19日 16時（日本時間）</time>`},
-	} {
-		if c.got != c.want {
-			t.Errorf("%s, want %s", c.got, c.want)
-		}
-	}
-}
 
 func TestLanguage(t *testing.T) {
 	for _, c := range []struct {
 		target, accept string
 		want           Language
 	}{
-		{"/", "", Language{JA, false}},
-		{"/", "ja", Language{JA, false}},
-		{"/", "en-GB,en;q=0.9,ja;q=0.1", Language{EN, false}},
-		{"/", "ja-JP;q=0.5, en;q=0.4", Language{JA, false}},
-		{"/", "fr, de;q=0.5", Language{EN, false}},
-		{"/", "fr, ja;q=0.1", Language{JA, false}},
-		{"/?lang=en", "ja", Language{EN, true}},
-		{"/?lang=ja", "en", Language{JA, true}},
-		{"/?lang=EN", "ja", Language{JA, false}},
-		{"/?lang=xx", "en", Language{EN, false}},
-		{"/", strings.Repeat("en,", 1000), Language{JA, false}},
-		{"/", ";;;", Language{JA, false}},
+		{"/", "", Language{language.JA, false}},
+		{"/", "ja", Language{language.JA, false}},
+		{"/", "en-GB,en;q=0.9,ja;q=0.1", Language{language.EN, false}},
+		{"/", "ja-JP;q=0.5, en;q=0.4", Language{language.JA, false}},
+		{"/", "fr, de;q=0.5", Language{language.EN, false}},
+		{"/", "fr, ja;q=0.1", Language{language.JA, false}},
+		{"/?lang=en", "ja", Language{language.EN, true}},
+		{"/?lang=ja", "en", Language{language.JA, true}},
+		{"/?lang=EN", "ja", Language{language.JA, false}},
+		{"/?lang=xx", "en", Language{language.EN, false}},
+		{"/", strings.Repeat("en,", 1000), Language{language.JA, false}},
+		{"/", ";;;", Language{language.JA, false}},
 	} {
 		r := httptest.NewRequest("GET", c.target, nil)
 		r.Header.Set("Accept-Language", c.accept)
@@ -80,14 +43,14 @@ func TestLanguage(t *testing.T) {
 			t.Errorf("%s with %q: %v, want %v", c.target, c.accept, got, c.want)
 		}
 	}
-	chosen := Language{EN, true}
+	chosen := Language{language.EN, true}
 	if got := chosen.Link("/how#x"); got != "/how?lang=en#x" {
 		t.Errorf("link %s", got)
 	}
 	if got := chosen.Switch("/incidents/a?lang=en"); got != "/incidents/a?lang=ja" {
 		t.Errorf("switch %s", got)
 	}
-	if got := (Language{JA, false}).Link("/how"); got != "/how" {
+	if got := (Language{language.JA, false}).Link("/how"); got != "/how" {
 		t.Errorf("link %s", got)
 	}
 }
@@ -424,7 +387,7 @@ func TestProxyForgotten(t *testing.T) {
 
 func TestAssets(t *testing.T) {
 	css := []byte(strings.Repeat("body { color: black }\n", 100))
-	a, err := NewAssets(fstest.MapFS{"style.css": {Data: css}, "a.js": {Data: []byte("1")}, ".hidden": {Data: nil}}, "/assets/")
+	a, err := NewAssets("/assets/", fstest.MapFS{"style.css": {Data: css}, ".hidden": {Data: nil}}, fstest.MapFS{"a.js": {Data: []byte("1")}, ".hidden": {Data: nil}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -469,7 +432,10 @@ func TestAssets(t *testing.T) {
 	if a.Serve(httptest.NewRecorder(), httptest.NewRequest("GET", "/assets/style.css", nil)) {
 		t.Error("served without the hash")
 	}
-	if _, err := NewAssets(fstest.MapFS{"a.exe": {}}, "/assets/"); err == nil {
+	if _, err := NewAssets("/assets/", fstest.MapFS{"a.exe": {}}); err == nil {
 		t.Error("an unknown media type is accepted")
+	}
+	if _, err := NewAssets("/assets/", fstest.MapFS{"a.js": {}}, fstest.MapFS{"a.js": {}}); err == nil {
+		t.Error("two files of one name are accepted")
 	}
 }

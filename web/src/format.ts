@@ -1,11 +1,11 @@
-// How the page's language writes numbers and times: as internal/web does, so
-// that a page reads as from one hand. Intl would take some fifty milliseconds to
+// How the page's language writes numbers and times: as internal/language does, so
+// that a page reads the same whoever wrote a line of it. Intl would take some fifty milliseconds to
 // wake up, in which the page could not be scrolled.
 
 /** Groups in threes: 1,692,496. */
 export const digits = (n: number): string => String(n).replace(/\B(?=(\d{3})+$)/g, ",");
 
-/** Writes a number as internal/web's Number does: 11,049 and 169万2,496 in Japanese, 1,692,496 in English. */
+/** Writes a number as internal/language's Number does: 11,049 and 169万2,496 in Japanese, 1,692,496 in English. */
 export function number(lang: string, n: number): string {
   if (lang !== "ja" || n < 100_000) return digits(n);
   let out = "";
@@ -21,7 +21,7 @@ export function number(lang: string, n: number): string {
 const MONTHS = "January February March April May June July August September October November December".split(" ");
 const JAPAN = 9 * 60; // minutes east of UTC
 
-/** Writes an instant as internal/web's DateTime does, in the reader's zone. */
+/** Writes an instant as internal/language's DateTime does, in the reader's zone. */
 export const time = (lang: string, at: Date): string => {
   const offset = -at.getTimezoneOffset();
   return day(lang, at, offset) + clock(lang, at, offset);

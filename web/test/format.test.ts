@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { digits, number, time, timeWithJapan } from "../src/format.ts";
 
-test("numbers are written as internal/web writes them", () => {
+test("numbers are written as internal/language writes them", () => {
   for (const [n, ja, en] of [
     [0, "0", "0"], [999, "999", "999"], [9999, "9,999", "9,999"], [11_049, "11,049", "11,049"], [99_999, "99,999", "99,999"], [100_000, "10万", "100,000"], [1_692_496, "169万2,496", "1,692,496"],
     [100_000_000, "1億", "100,000,000"], [75_450_000, "7,545万", "75,450,000"], [1_000_000_010_000, "1兆1万", "1,000,000,010,000"],
@@ -13,7 +13,7 @@ test("numbers are written as internal/web writes them", () => {
   }
 });
 
-test("times are written as internal/web writes them, in the reader's zone", () => {
+test("times are written as internal/language writes them, in the reader's zone", () => {
   const saved = process.env.TZ;
   const at = new Date("2013-07-18T20:05:00Z");
   const hour = new Date("2013-07-19T07:00:00Z");

@@ -8,7 +8,7 @@ import (
 
 	"shirase/internal/archive"
 	"shirase/internal/incident"
-	"shirase/internal/web"
+	"shirase/internal/language"
 )
 
 func spansOf(r *rand.Rand, n int) archive.Distribution {
@@ -35,7 +35,7 @@ func spansOf(r *rand.Rand, n int) archive.Distribution {
 func TestStrips(t *testing.T) {
 	for seed := range uint64(300) {
 		r := rand.New(rand.NewPCG(seed, 3))
-		lang := []web.Lang{web.JA, web.EN}[seed%2]
+		lang := []language.Lang{language.JA, language.EN}[seed%2]
 		all := make([]archive.Distribution, 4)
 		for n := range all {
 			all[n] = spansOf(r, []int{0, 1, 4, 5, 40, 900}[r.IntN(6)])
@@ -64,12 +64,12 @@ func TestStrips(t *testing.T) {
 
 func TestRank(t *testing.T) {
 	for _, c := range []struct {
-		lang web.Lang
+		lang language.Lang
 		p    archive.Placing
 		want string
-	}{{web.JA, archive.Placing{N: 212, Rank: 9, RankTo: 9}, "短いほうから9番目（212件中）"}, {web.EN, archive.Placing{N: 212, Rank: 9, RankTo: 9}, "9th shortest of 212"},
-		{web.EN, archive.Placing{N: 212, Rank: 1, RankTo: 1}, "the shortest of 212"}, {web.EN, archive.Placing{N: 1212, Rank: 111, RankTo: 123}, "between 111th and 123rd shortest of 1,212"},
-		{web.EN, archive.Placing{N: 4, Rank: 1, RankTo: 1}, ""}} {
+	}{{language.JA, archive.Placing{N: 212, Rank: 9, RankTo: 9}, "短いほうから9番目（212件中）"}, {language.EN, archive.Placing{N: 212, Rank: 9, RankTo: 9}, "9th shortest of 212"},
+		{language.EN, archive.Placing{N: 212, Rank: 1, RankTo: 1}, "the shortest of 212"}, {language.EN, archive.Placing{N: 1212, Rank: 111, RankTo: 123}, "between 111th and 123rd shortest of 1,212"},
+		{language.EN, archive.Placing{N: 4, Rank: 1, RankTo: 1}, ""}} {
 		if got := Rank(c.lang, c.p); got != c.want {
 			t.Errorf("%q, want %q", got, c.want)
 		}
@@ -94,7 +94,7 @@ func yearsOf(r *rand.Rand, n int) []archive.YearFigures {
 func TestYears(t *testing.T) {
 	for seed := range uint64(200) {
 		r := rand.New(rand.NewPCG(seed, 9))
-		lang := []web.Lang{web.JA, web.EN}[seed%2]
+		lang := []language.Lang{language.JA, language.EN}[seed%2]
 		years := yearsOf(r, r.IntN(40))
 		c, sizes := Years(lang, "x", years), Sizes(lang, "y", "accounts", years)
 		sound(t, c)
@@ -117,14 +117,14 @@ func TestYears(t *testing.T) {
 }
 
 func TestShares(t *testing.T) {
-	for _, lang := range []web.Lang{web.JA, web.EN} {
+	for _, lang := range []language.Lang{language.JA, language.EN} {
 		c := Shares(lang, "x", []string{"何が起きたか", "A heading <b>", strings.Repeat("長い見出し", 20)}, []int{2641, 3, 0}, 2641)
 		sound(t, c)
 		if c.Table.Rows[0][2].Text != "100" || c.Table.Rows[1][2].Text != "0.1" || c.Table.Rows[2][1].Machine != "0" {
 			t.Errorf("%v", c.Table.Rows)
 		}
 	}
-	if !Shares(web.EN, "x", []string{"a"}, []int{0}, 0).Empty() {
+	if !Shares(language.EN, "x", []string{"a"}, []int{0}, 0).Empty() {
 		t.Error("nothing was drawn")
 	}
 }

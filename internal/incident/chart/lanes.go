@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"shirase/internal/incident"
-	"shirase/internal/web"
+	"shirase/internal/language"
 )
 
 // The lanes of the broad timeline, from the top.
@@ -215,7 +215,7 @@ func (t Timeline) window(c *canvas, s scale, l labels) []*item {
 	x1 = max(x1, x0+4)
 	text := l.when(t.Start, false) + " – " + l.when(t.End, false)
 	if t.Start.Precision == incident.Minute && t.End.Precision == incident.Minute {
-		text += t.Lang.Pick("（", " (") + web.Duration(t.Lang, t.End.Time.Sub(t.Start.Time)) + t.Lang.Pick("）", ")")
+		text += t.Lang.Pick("（", " (") + language.Duration(t.Lang, t.End.Time.Sub(t.Start.Time)) + t.Lang.Pick("）", ")")
 	}
 	return []*item{{from: x0, to: x1, class: "label key", lines: append(fold(t.WindowName, labelWidth+60, 13, 1), fold(text, labelWidth+110, 13, 2)...),
 		draw: func(y float64) { c.rect("band", x0, y-8, x1-x0, 16, 2) }}}
@@ -279,7 +279,7 @@ func (t Timeline) promise(c *canvas, s scale, l labels, p Promise) *item {
 func (t Timeline) axis(c *canvas, s scale, l labels, bottom float64) {
 	free := plotLeft - 40.0
 	if !l.year { // no label says it
-		c.text("lane", start, 0, axisTop-10, web.Year(t.Lang, s.segments[0].from.In(l.zone)))
+		c.text("lane", start, 0, axisTop-10, language.Year(t.Lang, s.segments[0].from.In(l.zone)))
 	}
 	for _, tick := range s.ticks(l) {
 		w := width(tick.text, sizeOf("tick"))
@@ -316,7 +316,7 @@ func gaps(stretches []span) []time.Duration {
 }
 
 // short writes a length of time in its largest unit, for the break of an axis.
-func short(lang web.Lang, d time.Duration) string {
+func short(lang language.Lang, d time.Duration) string {
 	days := int64(d / (24 * time.Hour))
 	switch {
 	case days >= 730:
@@ -326,5 +326,5 @@ func short(lang web.Lang, d time.Duration) string {
 	case days >= 2:
 		return fmt.Sprintf(lang.Pick("%d日", "%d days"), days)
 	}
-	return web.Duration(lang, d)
+	return language.Duration(lang, d)
 }

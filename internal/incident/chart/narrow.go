@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"shirase/internal/incident"
-	"shirase/internal/web"
+	"shirase/internal/language"
 )
 
 // Measures of the narrow drawing.
@@ -197,7 +197,7 @@ func (l labels) day(m incident.Moment, before string) string {
 	case m.Precision > incident.Day:
 		return m.In(l.lang)
 	case before == "" || l.year:
-		return web.Date(l.lang, m.Time)
+		return language.Date(l.lang, m.Time)
 	}
 	return m.Time.Format(l.lang.Pick("1月2日", "2 January"))
 }

@@ -6,13 +6,13 @@ import (
 
 	"shirase/internal/archive"
 	"shirase/internal/incident"
-	"shirase/internal/web"
+	"shirase/internal/language"
 )
 
 // Strips show how long something took in many incidents, one strip an interval, on one scale of time (its logarithm),
 // with the incidents that are looked at marked among them.
 type Strips struct {
-	Lang  web.Lang
+	Lang  language.Lang
 	Name  string
 	Rows  []Strip
 	About string // what the incidents are: "212 incidents of this archive"
@@ -33,7 +33,7 @@ type Marked struct {
 }
 
 // OfIntervals makes the strips of the intervals of which something is known.
-func OfIntervals(lang web.Lang, name string, all []archive.Distribution) Strips {
+func OfIntervals(lang language.Lang, name string, all []archive.Distribution) Strips {
 	s := Strips{Lang: lang, Name: name}
 	for n, d := range all {
 		if len(d.Spans) > 0 {
@@ -48,30 +48,30 @@ const vague = .1
 
 // Rank says where a placing stands: 9th of 212; from 9th to 31st of 212 where days do not tell; nothing where there
 // are too few, or where so many took as long that it could stand nearly anywhere.
-func Rank(lang web.Lang, p archive.Placing) string {
+func Rank(lang language.Lang, p archive.Placing) string {
 	switch {
 	case !p.Claimed(), float64(p.RankTo-p.Rank) > vague*float64(p.N):
 		return ""
 	case p.RankTo > p.Rank:
-		return fmt.Sprintf(lang.Pick("短いほうから%s～%s番目（%s件中）", "between %s and %s shortest of %s"), place1(lang, p.Rank), place1(lang, p.RankTo), web.Digits(int64(p.N)))
-	case p.Rank == 1 && lang == web.EN:
-		return fmt.Sprintf("the shortest of %s", web.Digits(int64(p.N)))
+		return fmt.Sprintf(lang.Pick("短いほうから%s～%s番目（%s件中）", "between %s and %s shortest of %s"), place1(lang, p.Rank), place1(lang, p.RankTo), language.Digits(int64(p.N)))
+	case p.Rank == 1 && lang == language.EN:
+		return fmt.Sprintf("the shortest of %s", language.Digits(int64(p.N)))
 	}
-	return fmt.Sprintf(lang.Pick("短いほうから%s番目（%s件中）", "%s shortest of %s"), place1(lang, p.Rank), web.Digits(int64(p.N)))
+	return fmt.Sprintf(lang.Pick("短いほうから%s番目（%s件中）", "%s shortest of %s"), place1(lang, p.Rank), language.Digits(int64(p.N)))
 }
 
 // Incidents writes how many incidents a figure rests on.
-func Incidents(lang web.Lang, n int) string {
-	if lang == web.EN && n == 1 {
+func Incidents(lang language.Lang, n int) string {
+	if lang == language.EN && n == 1 {
 		return "1 incident"
 	}
-	return web.Number(lang, int64(n)) + lang.Pick("件", " incidents")
+	return language.Number(lang, int64(n)) + lang.Pick("件", " incidents")
 }
 
 // place1 writes an ordinal: 9 in Japanese, 9th in English.
-func place1(lang web.Lang, n int) string {
-	if lang == web.JA {
-		return web.Digits(int64(n))
+func place1(lang language.Lang, n int) string {
+	if lang == language.JA {
+		return language.Digits(int64(n))
 	}
 	suffix := "th"
 	switch {
@@ -83,7 +83,7 @@ func place1(lang web.Lang, n int) string {
 	case n%10 == 3:
 		suffix = "rd"
 	}
-	return web.Digits(int64(n)) + suffix
+	return language.Digits(int64(n)) + suffix
 }
 
 // minutes is where a span stands on the scale. "The same day" is somewhere within a day, and stands at half of one.
@@ -149,7 +149,7 @@ func (s Strips) table() Table {
 		t.Columns = append(t.Columns, Column{Head: s.markName(k)}, Column{Head: l.Pick("順位", "Rank")})
 	}
 	for _, r := range s.Rows {
-		row := []Cell{{Text: r.Label}, {Text: web.Digits(int64(len(r.Spans))), Machine: fmt.Sprint(len(r.Spans))}, {Text: web.Digits(int64(r.ToTheDay)), Machine: fmt.Sprint(r.ToTheDay)}}
+		row := []Cell{{Text: r.Label}, {Text: language.Digits(int64(len(r.Spans))), Machine: fmt.Sprint(len(r.Spans))}, {Text: language.Digits(int64(r.ToTheDay)), Machine: fmt.Sprint(r.ToTheDay)}}
 		for _, q := range []archive.Span{r.P10, r.Q1, r.Median, r.Q3, r.P90} {
 			row = append(row, SpanCell(l, q))
 		}
@@ -171,7 +171,7 @@ func (s Strips) markName(k int) string {
 }
 
 // SpanCell writes a span for a table, and for programs as ISO 8601 has durations: PT48M, P3D.
-func SpanCell(l web.Lang, s archive.Span) Cell {
+func SpanCell(l language.Lang, s archive.Span) Cell {
 	switch {
 	case s.Precision == 0:
 		return Cell{}

@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// Sizes of type, in the drawing's units, which are pixels at full size. style.css gives the same to the same classes.
+// Sizes of type, in the drawing's units, which are pixels at full size. internal/page/assets/style.css gives the same to the same classes.
 var sizes = map[string]float64{
 	"label": 13, "label key": 13, "label slipped": 13, "when": 13, "lane": 12, "tick": 11.5, "note": 11.5, "big": 20, "head": 13.5, "mark-label": 13,
 }

@@ -4,12 +4,12 @@ import (
 	"time"
 
 	"shirase/internal/incident"
-	"shirase/internal/web"
+	"shirase/internal/language"
 )
 
 // labels writes the times of one drawing: no more of the date than tells them apart.
 type labels struct {
-	lang        web.Lang
+	lang        language.Lang
 	year, month bool // they differ, and have to be said
 	zone        *time.Location
 	zones       bool // times of day are given in more than one zone
@@ -78,7 +78,7 @@ func (l labels) when(m incident.Moment, about bool) string {
 		}
 		s += " " + clock
 		if l.zones {
-			s += " " + web.Zone(l.lang, m.Time)
+			s += " " + language.Zone(l.lang, m.Time)
 		}
 	}
 	if about {

@@ -6,12 +6,12 @@ import (
 	"time"
 
 	"shirase/internal/incident"
-	"shirase/internal/web"
+	"shirase/internal/language"
 )
 
 // Timeline is what happened in one incident.
 type Timeline struct {
-	Lang       web.Lang
+	Lang       language.Lang
 	Name       string          // of the incident
 	WindowName string          // what the window is a window of
 	Start, End incident.Moment // the window; either may be zero
@@ -72,7 +72,7 @@ var milestones = []struct {
 
 // OfIncident gathers the timeline of i. Actions that were simply taken are left to the page's own table: the drawing
 // shows milestones, what was said when, promises and liftings.
-func OfIncident(lang web.Lang, i incident.Incident) Timeline {
+func OfIncident(lang language.Lang, i incident.Incident) Timeline {
 	t := Timeline{Lang: lang, Name: i.Title(lang), WindowName: lang.Pick("影響のあった期間", "Period concerned")}
 	if i.Attack() {
 		t.WindowName = lang.Pick("不正アクセスの痕跡", "Traces of the intrusion")
@@ -210,7 +210,7 @@ func (t Timeline) says() string {
 		}
 	}
 	n := len(t.Events)
-	if t.Lang == web.JA {
+	if t.Lang == language.JA {
 		s := fmt.Sprintf("%d個のできごとを時間の順に示した図。", n)
 		if !t.Start.IsZero() && !t.End.IsZero() {
 			s += fmt.Sprintf("%sは%sから%sまで。", t.WindowName, t.Start.In(t.Lang), t.End.In(t.Lang))
@@ -275,7 +275,7 @@ func (t Timeline) table() Table {
 	return table
 }
 
-func timeCell(l web.Lang, m incident.Moment) Cell {
+func timeCell(l language.Lang, m incident.Moment) Cell {
 	if m.IsZero() {
 		return Cell{}
 	}
@@ -283,7 +283,7 @@ func timeCell(l web.Lang, m incident.Moment) Cell {
 }
 
 // plainWhen writes times in full.
-func plainWhen(l web.Lang) func(incident.Moment) string {
+func plainWhen(l language.Lang) func(incident.Moment) string {
 	return func(m incident.Moment) string { return m.In(l) }
 }
 

@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"shirase/internal/incident"
-	"shirase/internal/web"
+	"shirase/internal/language"
 )
 
 var update = flag.Bool("update", false, "write the golden drawings anew")
@@ -31,7 +31,7 @@ func at(t testing.TB, s string) incident.Moment {
 }
 
 // model is the model case in small: a promise that slipped, one that was kept, and a lifting two weeks later.
-func model(t testing.TB, lang web.Lang) Timeline {
+func model(t testing.TB, lang language.Lang) Timeline {
 	return Timeline{Lang: lang, Name: "NAVER", WindowName: lang.Pick("不正アクセスの痕跡", "Traces of the intrusion"),
 		Start: at(t, "2013-07-17T20:51"), End: at(t, "2013-07-18T10:57"),
 		Events: []Event{{At: at(t, "2013-07-18T10:09"), What: lang.Pick("発見", "Discovered"), Key: true},
@@ -110,20 +110,20 @@ func TestTimeline(t *testing.T) {
 	if err := os.MkdirAll("testdata", 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for _, lang := range []web.Lang{web.JA, web.EN} {
+	for _, lang := range []language.Lang{language.JA, language.EN} {
 		c := model(t, lang).Chart()
 		sound(t, c)
 		golden(t, "timeline-"+string(lang), c)
 	}
 }
 
-// TestModelCase draws the real one: everything that issue 5 names is in it.
+// TestModelCase draws the real one: its times to the minute, its addenda and the promise that slipped are in it.
 func TestModelCase(t *testing.T) {
 	file, err := incident.ParseFactsFile("naver-2013.yaml", incident.ModelCase())
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := OfIncident(web.JA, incident.Incident{ID: file.ID, Facts: file.Facts}).Chart()
+	c := OfIncident(language.JA, incident.Incident{ID: file.ID, Facts: file.Facts}).Chart()
 	sound(t, c)
 	svg := string(c.SVG("x"))
 	for _, want := range []string{"10:09", "10:57", "20:51", "20:00", "追記4", "21:09", "8月2日", "12日</text>", `class="slipped"`, "予告"} {
@@ -135,7 +135,7 @@ func TestModelCase(t *testing.T) {
 
 // TestTimelineTable holds that the table says what the drawing shows, and the CSV what the table says.
 func TestTimelineTable(t *testing.T) {
-	tl := model(t, web.EN)
+	tl := model(t, language.EN)
 	c := tl.Chart()
 	if len(c.Table.Rows) != 1+len(tl.Events)+len(tl.Promises) {
 		t.Fatalf("%d rows", len(c.Table.Rows))
@@ -168,7 +168,7 @@ func TestHarmless(t *testing.T) {
 }
 
 // randomTimeline is any timeline: spread over minutes or decades, known to the minute or the year, with long texts.
-func randomTimeline(r *rand.Rand, lang web.Lang) Timeline {
+func randomTimeline(r *rand.Rand, lang language.Lang) Timeline {
 	base := time.Date(2000+r.IntN(25), time.Month(1+r.IntN(12)), 1+r.IntN(28), r.IntN(24), r.IntN(60), 0, 0, time.FixedZone("", (r.IntN(27)-13)*3600))
 	spread := []time.Duration{time.Minute, time.Hour, 24 * time.Hour, 30 * 24 * time.Hour, 3650 * 24 * time.Hour}[r.IntN(5)]
 	moment := func() incident.Moment {
@@ -212,7 +212,7 @@ func randomTimeline(r *rand.Rand, lang web.Lang) Timeline {
 func TestTimelineLabels(t *testing.T) {
 	for seed := range uint64(1500) {
 		r := rand.New(rand.NewPCG(seed, 7))
-		c := randomTimeline(r, []web.Lang{web.JA, web.EN}[seed%2]).Chart()
+		c := randomTimeline(r, []language.Lang{language.JA, language.EN}[seed%2]).Chart()
 		sound(t, c)
 		if t.Failed() {
 			t.Fatalf("seed %d", seed)
@@ -229,7 +229,7 @@ func FuzzTimeline(f *testing.F) {
 		base := time.Date(2013, 7, 18, 10, 9, 0, 0, time.UTC)
 		one := incident.Moment{Time: base.Add(time.Duration(a%limit) * time.Second).Truncate(time.Minute), Precision: incident.Minute}
 		two := incident.Moment{Time: base.Add(time.Duration(b%limit/4) * time.Second).Truncate(time.Minute), Precision: incident.Minute}
-		c := Timeline{Lang: web.EN, Name: name, WindowName: what, Start: one, End: two,
+		c := Timeline{Lang: language.EN, Name: name, WindowName: what, Start: one, End: two,
 			Events:   []Event{{At: one, What: what}, {At: two, What: name, Lane: Told}, {At: at(t, "2013-07-19"), What: promise}},
 			Promises: []Promise{{What: promise, For: two, Outcome: Slipped, Done: one}}}.Chart()
 		sound(t, c)

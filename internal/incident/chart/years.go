@@ -9,14 +9,14 @@ import (
 
 	"shirase/internal/archive"
 	"shirase/internal/incident"
-	"shirase/internal/web"
+	"shirase/internal/language"
 )
 
 // drawnYears is how many years a drawing has room for; the table has all.
 const drawnYears = 24
 
 // Years counts the incidents of each year, those without a number of affected apart.
-func Years(lang web.Lang, name string, years []archive.YearFigures) Chart {
+func Years(lang language.Lang, name string, years []archive.YearFigures) Chart {
 	l := lang
 	c := Chart{Name: name}
 	t := Table{Caption: name, Columns: []Column{{Head: l.Pick("年", "Year")}, {Head: l.Pick("件数", "Incidents"), Number: true}, {Head: l.Pick("うち対象の数の記録があるもの", "with a number of affected"), Number: true},
@@ -28,7 +28,7 @@ func Years(lang web.Lang, name string, years []archive.YearFigures) Chart {
 	}
 	c.Table = t
 	c.Says = fmt.Sprintf(l.Pick("年ごとの件数。全部で%s件、うち対象の数の記録がないものが%s件。同じ内容の表が、下にあります。", "Incidents a year: %s in all, of which %s have no number of affected. The table below says the same."),
-		web.Digits(int64(total)), web.Digits(int64(unknown)))
+		language.Digits(int64(total)), language.Digits(int64(unknown)))
 	if len(years) == 0 {
 		return c
 	}
@@ -37,7 +37,7 @@ func Years(lang web.Lang, name string, years []archive.YearFigures) Chart {
 	return c
 }
 
-func count(n int) Cell { return Cell{Text: web.Digits(int64(n)), Machine: fmt.Sprint(n)} }
+func count(n int) Cell { return Cell{Text: language.Digits(int64(n)), Machine: fmt.Sprint(n)} }
 
 // fill is the last years, with those between of which there is nothing.
 func fill(years []archive.YearFigures) []archive.YearFigures {
@@ -56,7 +56,7 @@ func fill(years []archive.YearFigures) []archive.YearFigures {
 }
 
 // legend explains the parts of a column.
-func legend(c *canvas, l web.Lang, y float64, perLine bool) float64 {
+func legend(c *canvas, l language.Lang, y float64, perLine bool) float64 {
 	x := 0.0
 	for _, k := range []struct{ class, ja, en string }{
 		{"part known", "対象の数の記録あり", "number of affected known"}, {"part bounded", "上限・延べのみ", "upper bound or cumulative"}, {"part unknown", "記録なし", "number not known"}} {
@@ -75,7 +75,7 @@ func legend(c *canvas, l web.Lang, y float64, perLine bool) float64 {
 	return y
 }
 
-func columns(l web.Lang, years []archive.YearFigures) *canvas {
+func columns(l language.Lang, years []archive.YearFigures) *canvas {
 	c := newCanvas("chart-years", "broad", broadWidth)
 	y := legend(c, l, 14, false)
 	top, base := y+22, y+22+190.0
@@ -89,7 +89,7 @@ func columns(l web.Lang, years []archive.YearFigures) *canvas {
 		left := float64(n)*step + step*.14
 		w := step * .72
 		stack(func(class string, from, to float64) { c.rect(class, left, base-to*scale, w, (to-from)*scale, 0) }, x)
-		if s := web.Digits(int64(x.N)); x.N > 0 && width(s, 11.5) < step {
+		if s := language.Digits(int64(x.N)); x.N > 0 && width(s, 11.5) < step {
 			c.text("note", middle, left+w/2, base-float64(x.N)*scale-6, s)
 		}
 		if s := fmt.Sprint(x.Year); width(s, 11.5)+6 < step || n%2 == (len(years)-1)%2 {
@@ -101,7 +101,7 @@ func columns(l web.Lang, years []archive.YearFigures) *canvas {
 	return c
 }
 
-// stack gives the parts of a year from the axis: known, bounded, unknown.
+// stack returns the parts of a year from the axis: known, bounded, unknown.
 func stack(part func(class string, from, to float64), y archive.YearFigures) {
 	known := float64(y.N - y.Unknown - y.Bounded)
 	part("part known", 0, known)
@@ -109,20 +109,20 @@ func stack(part func(class string, from, to float64), y archive.YearFigures) {
 	part("part unknown", known+float64(y.Bounded), float64(y.N))
 }
 
-func bars(l web.Lang, years []archive.YearFigures) *canvas {
+func bars(l language.Lang, years []archive.YearFigures) *canvas {
 	c := newCanvas("chart-years", "narrow", narrowWidth)
 	y := legend(c, l, 14, true) + 6
 	most := 1
 	for _, x := range years {
 		most = max(most, x.N)
 	}
-	left, room := 44.0, narrowWidth-44-8-width(web.Digits(int64(most)), 11.5)
+	left, room := 44.0, narrowWidth-44-8-width(language.Digits(int64(most)), 11.5)
 	for _, x := range slices.Backward(years) {
 		c.text("tick", start, 0, y+11, fmt.Sprint(x.Year))
 		stack(func(class string, from, to float64) {
 			c.rect(class, left+from/float64(most)*room, y+1, (to-from)/float64(most)*room, 13, 0)
 		}, x)
-		c.text("note", start, left+float64(x.N)/float64(most)*room+6, y+11, web.Digits(int64(x.N)))
+		c.text("note", start, left+float64(x.N)/float64(most)*room+6, y+11, language.Digits(int64(x.N)))
 		y += 20
 	}
 	c.height = y + 4
@@ -145,7 +145,7 @@ func Units(years []archive.YearFigures) []string {
 
 // Sizes shows how large the incidents of each year were, counted in unit, on a logarithmic scale: half of them within
 // the bar, the median across it, and where there are fewer than five, each as a dot.
-func Sizes(lang web.Lang, name, unit string, years []archive.YearFigures) Chart {
+func Sizes(lang language.Lang, name, unit string, years []archive.YearFigures) Chart {
 	l := lang
 	in := func(ja, en string) Column { // a column of numbers names what they count
 		return Column{Head: l.Pick(ja+"（"+incident.Word(l, unit)+"）", en+" ("+incident.Word(l, unit)+")"), Number: true}
@@ -170,7 +170,7 @@ func Sizes(lang web.Lang, name, unit string, years []archive.YearFigures) Chart 
 		t.Rows = append(t.Rows, row)
 	}
 	c := Chart{Name: name, Table: t, Says: fmt.Sprintf(l.Pick("年ごとの規模（単位は%s、対数の目盛り）。%sによる。数の記録がない%s件は含まない。同じ内容の表が、下にあります。",
-		"Sizes a year, in %s, on a logarithmic scale, of %s; %s without a number are not in it. The table below says the same."), incident.Word(l, unit), Incidents(l, n), web.Digits(int64(unknown)))}
+		"Sizes a year, in %s, on a logarithmic scale, of %s; %s without a number are not in it. The table below says the same."), incident.Word(l, unit), Incidents(l, n), language.Digits(int64(unknown)))}
 	if n < archive.Fewest { // two dots are not a picture
 		return c
 	}
@@ -178,10 +178,12 @@ func Sizes(lang web.Lang, name, unit string, years []archive.YearFigures) Chart 
 	return c
 }
 
-func number(l web.Lang, n int64) Cell { return Cell{Text: web.Number(l, n), Machine: fmt.Sprint(n)} }
+func number(l language.Lang, n int64) Cell {
+	return Cell{Text: language.Number(l, n), Machine: fmt.Sprint(n)}
+}
 
 // sizesDrawing draws years from left to right, or where narrow, downwards from the newest.
-func sizesDrawing(l web.Lang, unit string, years []archive.YearFigures, broad bool) *canvas {
+func sizesDrawing(l language.Lang, unit string, years []archive.YearFigures, broad bool) *canvas {
 	low, high := int64(math.MaxInt64), int64(1)
 	for _, y := range years {
 		if s := y.Sizes[unit]; s.N > 0 {
@@ -258,7 +260,7 @@ func sizesDrawing(l web.Lang, unit string, years []archive.YearFigures, broad bo
 				dot("peer", float64(v), 3)
 			}
 		}
-		year, ns := fmt.Sprint(y.Year), web.Digits(int64(s.N))
+		year, ns := fmt.Sprint(y.Year), language.Digits(int64(s.N))
 		if broad {
 			if width(year, 11.5)+6 < step || n%2 == (len(years)-1)%2 {
 				c.text("tick", middle, min(mid, broadWidth-width(year, 11.5)/2), base+18, year)
@@ -285,27 +287,27 @@ func sizesDrawing(l web.Lang, unit string, years []archive.YearFigures, broad bo
 }
 
 // round writes a power of ten as the language does.
-func round(l web.Lang, n int64) string {
-	if l == web.JA {
-		return web.Number(l, n)
+func round(l language.Lang, n int64) string {
+	if l == language.JA {
+		return language.Number(l, n)
 	}
 	switch {
 	case n >= 1_000_000_000:
-		return web.Digits(n/1_000_000_000) + " bn"
+		return language.Digits(n/1_000_000_000) + " bn"
 	case n >= 1_000_000:
-		return web.Digits(n/1_000_000) + " M"
+		return language.Digits(n/1_000_000) + " M"
 	}
-	return web.Digits(n)
+	return language.Digits(n)
 }
 
 // Shares draws of how many of a whole something holds, as bars with their numbers.
-func Shares(lang web.Lang, name string, labels []string, n []int, of int) Chart {
+func Shares(lang language.Lang, name string, labels []string, n []int, of int) Chart {
 	l := lang
 	c := Chart{Name: name, Table: Table{Caption: name, Columns: []Column{{Head: l.Pick("項目", "Heading")}, {Head: l.Pick("記録がある件数", "Incidents with a record"), Number: true}, {Head: l.Pick("割合（%）", "Share (%)"), Number: true}}}}
 	for k, label := range labels {
 		c.Table.Rows = append(c.Table.Rows, []Cell{{Text: label}, count(n[k]), {Text: percent(n[k], of)}})
 	}
-	c.Says = fmt.Sprintf(l.Pick("%s件のうち、項目ごとに記録がある件数の割合。同じ内容の表が、下にあります。", "Of %s incidents, the share with a record under each heading. The table below says the same."), web.Digits(int64(of)))
+	c.Says = fmt.Sprintf(l.Pick("%s件のうち、項目ごとに記録がある件数の割合。同じ内容の表が、下にあります。", "Of %s incidents, the share with a record under each heading. The table below says the same."), language.Digits(int64(of)))
 	if of == 0 || len(labels) == 0 {
 		return c
 	}
@@ -319,7 +321,7 @@ func Shares(lang web.Lang, name string, labels []string, n []int, of int) Chart 
 	y, ny := 6.0, 0.0
 	for k, label := range labels {
 		share := float64(n[k]) / float64(of)
-		text := fmt.Sprintf(l.Pick("%s%%（%s）", "%s%% (%s)"), percent(n[k], of), web.Digits(int64(n[k])))
+		text := fmt.Sprintf(l.Pick("%s%%（%s）", "%s%% (%s)"), percent(n[k], of), language.Digits(int64(n[k])))
 		room := broadWidth - left - width(text, 11.5) - 10
 		broad.text("label key", start, 0, y+13, fold(label, left, 13, 1)[0])
 		broad.rect("track", left, y+2, room, 14, 2)

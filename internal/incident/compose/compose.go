@@ -13,14 +13,11 @@ import (
 
 	"shirase/internal/hint"
 	"shirase/internal/incident"
-	"shirase/internal/web"
+	"shirase/internal/language"
 )
 
 // subject is the incident that a text is about.
 type subject struct{ incident.Incident }
-
-// text is a text in both languages.
-func text(ja, en string) incident.Text { return incident.Text{JA: ja, EN: en} }
 
 // Draft is what a notice is composed from.
 type Draft struct {
@@ -28,7 +25,7 @@ type Draft struct {
 	About int64         // addendum, correction, retraction: the version; 0 is the newest whole one that still stands
 	Item  string        // addendum: the fact addendum that is published; the facts are then those known as of it
 	Only  []string      // of what is not published yet: only these, each a key or a key and an id; nil: everything
-	Text  incident.Text // Markdown with references to facts; empty: drafted from the facts
+	Text  language.Text // Markdown with references to facts; empty: drafted from the facts
 	AsOf  time.Time     // leave out what is known only as of later; zero: leave out nothing
 	Figures
 }
@@ -52,10 +49,10 @@ func (f Figures) state(i subject) string {
 
 // Text returns the Markdown that a notice would be composed from, with its references to facts, for editing, and the facts
 // that it would make public and that are in no notice yet.
-func Text(ctx context.Context, s *incident.Incidents, id string, d Draft) (incident.Text, []incident.Fact, error) {
+func Text(ctx context.Context, s *incident.Incidents, id string, d Draft) (language.Text, []incident.Fact, error) {
 	c, err := prepare(ctx, s, id, &d)
 	if err != nil {
-		return incident.Text{}, nil, fmt.Errorf("draft a notice of %s: %w", id, err)
+		return language.Text{}, nil, fmt.Errorf("draft a notice of %s: %w", id, err)
 	}
 	return c.draft(d), c.changes, nil
 }
@@ -72,7 +69,7 @@ func Whole(ctx context.Context, s *incident.Incidents, inc incident.Incident, fi
 	}
 	i := subject{inc}
 	n := incident.Notice{Incident: inc.ID, Version: int64(len(before)) + 1, Kind: incident.KindFirst, Time: figures.Time, Facts: inc.Facts,
-		Text: text(noticeJA(i, figures), noticeEN(i, figures))}
+		Text: language.Both(noticeJA(i, figures), noticeEN(i, figures))}
 	if n.Version > 1 {
 		n.Kind = incident.KindRevision
 	}
@@ -97,14 +94,14 @@ func compose(ctx context.Context, s *incident.Incidents, id string, d Draft) (in
 	if err != nil {
 		return incident.Notice{}, err
 	}
-	if whole(d) && d.Text == (incident.Text{}) { // the text that publish writes, which needs no references
+	if whole(d) && d.Text == (language.Text{}) { // the text that publish writes, which needs no references
 		n, err := Whole(ctx, s, c.inc.Incident, d.Figures)
 		if err == nil && n.Kind != d.Kind {
 			err = kindError(d.Kind, n.Version)
 		}
 		return n, err
 	}
-	if d.Text == (incident.Text{}) {
+	if d.Text == (language.Text{}) {
 		if d.Kind == incident.KindRetraction {
 			return incident.Notice{}, hint.Add(fmt.Errorf("%w: a retraction has to say why", incident.ErrNotice), "write it with --text-ja and --text-en; `shirase notice draft` begins it")
 		}
@@ -117,10 +114,10 @@ func compose(ctx context.Context, s *incident.Incidents, id string, d Draft) (in
 		d.Figures.Time = time.Now()
 	}
 	n := incident.Notice{Incident: id, Version: c.next, Kind: d.Kind, Time: d.Figures.Time, About: d.About, Item: d.Item, Draft: d.Text}
-	if n.Text.JA, err = c.inc.Render(web.JA, "text.ja", d.Text.JA); err != nil {
+	if n.Text.JA, err = c.inc.Render(language.JA, "text.ja", d.Text.JA); err != nil {
 		return incident.Notice{}, err
 	}
-	if n.Text.EN, err = c.inc.Render(web.EN, "text.en", d.Text.EN); err != nil {
+	if n.Text.EN, err = c.inc.Render(language.EN, "text.en", d.Text.EN); err != nil {
 		return incident.Notice{}, err
 	}
 	if n.Facts, err = c.told(d); err != nil {
@@ -268,7 +265,7 @@ func (c *composition) aim(d *Draft) error {
 	return nil
 }
 
-// told gives the facts that the notice holds: all of a whole one, else those that are new and those that its text
+// told returns the facts that the notice holds: all of a whole one, else those that are new and those that its text
 // refers to.
 func (c *composition) told(d Draft) ([]incident.Fact, error) {
 	if whole(d) {
@@ -289,7 +286,7 @@ func (c *composition) told(d Draft) ([]incident.Fact, error) {
 	return out, nil
 }
 
-// was gives the facts as they were published before this notice, of those that it changes.
+// was returns the facts as they were published before this notice, of those that it changes.
 func (c *composition) was() []incident.Fact {
 	var out []incident.Fact
 	for _, f := range c.published {

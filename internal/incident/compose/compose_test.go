@@ -15,9 +15,9 @@ import (
 	"shirase/internal/actor"
 	"shirase/internal/hint"
 	"shirase/internal/incident"
+	"shirase/internal/language"
 	"shirase/internal/store"
 	"shirase/internal/store/storetest"
-	"shirase/internal/web"
 )
 
 // by is who acts in tests.
@@ -204,7 +204,7 @@ facts:
 		}{
 			{Draft{Kind: incident.KindRetraction}, "which version"},
 			{Draft{Kind: incident.KindRetraction, About: 2}, "say why"},
-			{Draft{Kind: incident.KindRetraction, About: 3, Text: text("甲", "a")}, "version 3"},
+			{Draft{Kind: incident.KindRetraction, About: 3, Text: language.Both("甲", "a")}, "version 3"},
 			{Draft{Kind: incident.KindFirst}, "first notice already"},
 			{Draft{Kind: "adendum"}, "no kind"},
 			{Draft{Kind: incident.KindAddendum, Item: "9"}, "not recorded"},
@@ -214,12 +214,12 @@ facts:
 				t.Errorf("%+v: %v (%s)", d.Draft, err, hint.Of(err))
 			}
 		}
-		n, err = Notice(ctx, s, "a", Draft{Kind: incident.KindRetraction, About: 2, Text: text("数え方を誤りました。{{affected.count digits}}", "Miscounted: {{affected.count digits}}.")})
+		n, err = Notice(ctx, s, "a", Draft{Kind: incident.KindRetraction, About: 2, Text: language.Both("数え方を誤りました。{{affected.count digits}}", "Miscounted: {{affected.count digits}}.")})
 		if err != nil {
 			t.Fatal(err)
 		}
 		recordAt(t, s, db, n, 2)
-		if _, err := Notice(ctx, s, "a", Draft{Kind: incident.KindAddendum, About: 2, Text: text("甲", "a")}); !errors.Is(err, incident.ErrNotice) || !strings.Contains(err.Error(), "withdrawn by version 3") {
+		if _, err := Notice(ctx, s, "a", Draft{Kind: incident.KindAddendum, About: 2, Text: language.Both("甲", "a")}); !errors.Is(err, incident.ErrNotice) || !strings.Contains(err.Error(), "withdrawn by version 3") {
 			t.Errorf("an addendum to what was withdrawn: %v", err)
 		}
 		list, err := s.Notices(ctx, "a")
@@ -345,7 +345,7 @@ func TestHostileFacts(t *testing.T) {
 		`<script>alert(1)</script>`, `[x](javascript:alert(1))`, `![x](https://tracker.example/x.png)`, `</h1><img src=x onerror=alert(1)>`,
 		"# heading", "1. item", "- item", "**bold** _it_ `code` ~~no~~", "a | b", "&lt;b&gt; &amp;", "<https://elsewhere.example>", "= =", "\\<b>",
 	} {
-		twice := text(hostile, hostile)
+		twice := language.Same(hostile)
 		inc := subject{incident.Incident{ID: "a", Facts: []incident.Fact{
 			{Key: "title", Value: incident.Value{Text: twice}}, {Key: "organisation", Value: incident.Value{Text: twice}},
 			{Key: "excluded", Value: incident.Value{Text: twice}}, {Key: "addendum", Value: incident.Value{Text: twice, Time: incident.Moment{Time: time.Unix(0, 0).UTC(), Precision: incident.Day}}},
@@ -401,8 +401,8 @@ facts:
 		{"first", Draft{Kind: incident.KindFirst, AsOf: time.Date(2026, 3, 1, 1, 0, 0, 0, time.UTC)}},
 		{"addendum", Draft{Kind: incident.KindAddendum, Item: "1"}},
 		{"correction", Draft{Kind: incident.KindCorrection}},
-		{"retraction", Draft{Kind: incident.KindRetraction, About: 2, Text: text("追記を取り下げます。対象は{{affected.count}}です。", "The addendum is withdrawn: {{affected.count}}.")}},
-		{"revision", Draft{Kind: incident.KindRevision, Text: text("# {{title}}\n\n{{affected.count}}", "# {{title}}\n\n{{affected.count}}")}},
+		{"retraction", Draft{Kind: incident.KindRetraction, About: 2, Text: language.Both("追記を取り下げます。対象は{{affected.count}}です。", "The addendum is withdrawn: {{affected.count}}.")}},
+		{"revision", Draft{Kind: incident.KindRevision, Text: language.Same("# {{title}}\n\n{{affected.count}}")}},
 	} {
 		v.Draft.Time = time.Date(2026, 4, 1, 3, 4, 5, 0, time.UTC)
 		n, err := Notice(ctx, s, "shop-2026", v.Draft)
@@ -427,7 +427,7 @@ facts:
 		if n, err = incident.ParseNotice(n.Data); err != nil {
 			t.Fatal(err)
 		}
-		if v.Draft.Text == (incident.Text{}) {
+		if v.Draft.Text == (language.Text{}) {
 			n.Text, n.Draft = was.Text, was.Draft
 		}
 		n.Data, was.Data = nil, nil
@@ -459,9 +459,9 @@ func TestYear(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for lang, want := range map[web.Lang][]string{
-			web.JA: {"2013年から2015年頃まで", "- 2015年"},
-			web.EN: {"From 2013 to about 2015: ", "- 2015: "},
+		for lang, want := range map[language.Lang][]string{
+			language.JA: {"2013年から2015年頃まで", "- 2015年"},
+			language.EN: {"From 2013 to about 2015: ", "- 2015: "},
 		} {
 			n, err := Whole(t.Context(), s, inc, Figures{Time: time.Date(2016, 5, 10, 0, 0, 0, 0, time.UTC)})
 			if err != nil {

@@ -6,18 +6,18 @@ import (
 	"strings"
 
 	"shirase/internal/incident"
-	"shirase/internal/web"
+	"shirase/internal/language"
 )
 
 // Drafts: the Markdown that a person edits before it is published. What facts say stands in it as references, so that
 // an edited text cannot disagree with them.
 
 // draft writes d in both languages.
-func (c *composition) draft(d Draft) incident.Text {
+func (c *composition) draft(d Draft) language.Text {
 	if whole(d) {
-		return incident.Text{JA: c.draftWhole(web.JA, d), EN: c.draftWhole(web.EN, d)}
+		return language.Text{JA: c.draftWhole(language.JA, d), EN: c.draftWhole(language.EN, d)}
 	}
-	return incident.Text{JA: c.draftPart(web.JA, d), EN: c.draftPart(web.EN, d)}
+	return language.Text{JA: c.draftPart(language.JA, d), EN: c.draftPart(language.EN, d)}
 }
 
 // ref writes a reference.
@@ -29,13 +29,13 @@ func ref(words ...string) string {
 func (c *composition) has(key string) bool { return len(c.inc.Listed(key)) > 0 }
 
 // draftHeading writes the title, with what kind of notice it is, and the line below it.
-func (c *composition) draftHeading(p *page, lang web.Lang, kind, when string, d Draft) {
+func (c *composition) draftHeading(p *page, lang language.Lang, kind, when string, d Draft) {
 	title := incident.Plain(c.inc.ID)
 	if c.has("title") {
 		title = ref("title")
 	}
-	if lang == web.JA {
-		if !strings.HasSuffix(c.inc.Title(web.JA), "お知らせ") {
+	if lang == language.JA {
+		if !strings.HasSuffix(c.inc.Title(language.JA), "お知らせ") {
 			title += "に関するお知らせ"
 		}
 		p.heading(1, title+kind)
@@ -59,9 +59,9 @@ func (c *composition) draftHeading(p *page, lang web.Lang, kind, when string, d 
 }
 
 // draftPart writes an addendum, a correction or a retraction: what is new, and nothing else.
-func (c *composition) draftPart(lang web.Lang, d Draft) string {
+func (c *composition) draftPart(lang language.Lang, d Draft) string {
 	p := &page{}
-	kinds := map[string]incident.Text{incident.KindAddendum: text("（追記）", ", addendum"), incident.KindCorrection: text("（訂正）", ", correction"), incident.KindRetraction: text("（取り下げ）", ", withdrawn")}
+	kinds := map[string]language.Text{incident.KindAddendum: language.Both("（追記）", ", addendum"), incident.KindCorrection: language.Both("（訂正）", ", correction"), incident.KindRetraction: language.Both("（取り下げ）", ", withdrawn")}
 	when := ""
 	switch {
 	case d.Item != "":
@@ -70,7 +70,7 @@ func (c *composition) draftPart(lang web.Lang, d Draft) string {
 		newest := slices.MaxFunc(c.changes, func(a, b incident.Fact) int { return a.AsOf.Time.Compare(b.AsOf.Time) })
 		if !newest.Retracted {
 			when = ref(newest.Key, newest.Item, "asOf") + lang.Pick("現在", "")
-			if lang == web.EN {
+			if lang == language.EN {
 				when = "as of " + when
 			}
 		}
@@ -78,7 +78,7 @@ func (c *composition) draftPart(lang web.Lang, d Draft) string {
 	lifted := d.Kind == incident.KindAddendum && d.Item == "" && len(c.changes) > 0 &&
 		!slices.ContainsFunc(c.changes, func(f incident.Fact) bool { return f.Value.Status != "lifted" })
 	if lifted {
-		kinds[incident.KindAddendum] = text("（措置の解除）", ", measure lifted")
+		kinds[incident.KindAddendum] = language.Both("（措置の解除）", ", measure lifted")
 	}
 	c.draftHeading(p, lang, kinds[d.Kind].In(lang), when, d)
 	switch d.Kind {
@@ -87,9 +87,9 @@ func (c *composition) draftPart(lang web.Lang, d Draft) string {
 			p.paragraph(ref("addendum", d.Item))
 		}
 		if lines := c.changeLines(lang, d, false); len(lines) > 0 {
-			heading := text("前回のお知らせから変わったこと", "What has changed since")
+			heading := language.Both("前回のお知らせから変わったこと", "What has changed since")
 			if lifted {
-				heading = text("解除した措置", "What was lifted")
+				heading = language.Both("解除した措置", "What was lifted")
 			}
 			p.heading(2, heading.In(lang))
 			p.list(false, lines)
@@ -112,7 +112,7 @@ func (c *composition) draftPart(lang web.Lang, d Draft) string {
 	if c.inc.InJapan() {
 		p.paragraph(lang.Pick("時刻は、すべて日本時間です。", "All times are Japan's (JST, UTC+9)."))
 	}
-	if lang == web.JA {
+	if lang == language.JA {
 		p.paragraph("以上")
 	}
 	return p.String()
@@ -122,7 +122,7 @@ func (c *composition) draftPart(lang web.Lang, d Draft) string {
 var quiet = []string{"alias", "sector", "country", "certification", "source"}
 
 // changeLines says what is different from what was published, each in a line. wrong sets what was published before it.
-func (c *composition) changeLines(lang web.Lang, d Draft, wrong bool) []string {
+func (c *composition) changeLines(lang language.Lang, d Draft, wrong bool) []string {
 	var out []string
 	for _, f := range c.changes {
 		if slices.Contains(quiet, f.Key) || f.Key == "addendum" && f.Item == d.Item {
@@ -138,7 +138,7 @@ func (c *composition) changeLines(lang web.Lang, d Draft, wrong bool) []string {
 }
 
 // changeLine says what one fact is now, and what it was published as where that is worth saying.
-func changeLine(lang web.Lang, f incident.Fact, before string, wrong bool) string {
+func changeLine(lang language.Lang, f incident.Fact, before string, wrong bool) string {
 	label := incident.KeyLabel(lang, f.Key)
 	if f.Retracted {
 		return fmt.Sprintf(lang.Pick("%sの「%s」は、取り消します。", "%s: “%s” is taken back."), label, before)
@@ -167,7 +167,7 @@ func changeLine(lang web.Lang, f incident.Fact, before string, wrong bool) strin
 }
 
 // draftWhole writes a first notice or a revision as a text to edit, its facts as references.
-func (c *composition) draftWhole(lang web.Lang, d Draft) string {
+func (c *composition) draftWhole(lang language.Lang, d Draft) string {
 	p := &page{}
 	pick := lang.Pick
 	when := ""
@@ -176,9 +176,9 @@ func (c *composition) draftWhole(lang web.Lang, d Draft) string {
 	}
 	c.draftHeading(p, lang, "", when, d)
 	cause, known := c.inc.Fact("cause")
-	through := incident.Text{JA: "お客様の情報が流出した可能性があることが判明しました。", EN: "Customers' data may have been exposed."}
+	through := language.Text{JA: "お客様の情報が流出した可能性があることが判明しました。", EN: "Customers' data may have been exposed."}
 	if known && cause.Value.Word != "unknown" && cause.Value.Word != "other" {
-		through = incident.Text{JA: ref("cause") + "により、" + through.JA, EN: "Customers' data may have been exposed through " + ref("cause") + "."}
+		through = language.Text{JA: ref("cause") + "により、" + through.JA, EN: "Customers' data may have been exposed through " + ref("cause") + "."}
 	}
 	p.paragraph(pick("このたび、"+through.JA+"ご心配とご迷惑をおかけしますことを、深くお詫び申し上げます。", through.EN+" We are sorry for the worry and the trouble this causes."))
 	var lines []string
@@ -218,7 +218,7 @@ func (c *composition) draftWhole(lang web.Lang, d Draft) string {
 		for _, part := range []struct {
 			part string
 			set  bool
-		}{{"url", f.Value.URL != ""}, {"telephone", f.Value.Telephone != ""}, {"hours", f.Value.Hours != incident.Text{}}} {
+		}{{"url", f.Value.URL != ""}, {"telephone", f.Value.Telephone != ""}, {"hours", f.Value.Hours != language.Text{}}} {
 			if part.set {
 				lines = append(lines, ref("contact", part.part))
 			}
@@ -228,7 +228,7 @@ func (c *composition) draftWhole(lang web.Lang, d Draft) string {
 	if c.inc.InJapan() {
 		p.paragraph(pick("時刻は、すべて日本時間です。", "All times are Japan's (JST, UTC+9)."))
 	}
-	if lang == web.JA {
+	if lang == language.JA {
 		p.paragraph("以上")
 	}
 	return p.String()

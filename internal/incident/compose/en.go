@@ -4,21 +4,21 @@ import (
 	"strings"
 
 	"shirase/internal/incident"
-	"shirase/internal/web"
+	"shirase/internal/language"
 )
 
 // noticeEN writes the notice in English: the same facts in the same order, in its own words.
 func noticeEN(i subject, figures Figures) string {
 	p := &page{}
-	p.heading(1, "Notice: "+incident.Plain(i.Title(web.EN)))
-	head := headDate(web.EN, i, figures)
-	if organisation := incident.Plain(i.Organisation(web.EN)); organisation != "" {
+	p.heading(1, "Notice: "+incident.Plain(i.Title(language.EN)))
+	head := headDate(language.EN, i, figures)
+	if organisation := incident.Plain(i.Organisation(language.EN)); organisation != "" {
 		head = organisation + ", " + head
 	}
 	p.paragraph(head)
 	if figures.Demonstration {
 		p.quote("This is a demonstration of Shirase. What follows records a real case from what was made public about it. The " +
-			web.Number(web.EN, figures.Accounts) + " accounts that can be checked on this server were generated and belong to nobody. " +
+			language.Number(language.EN, figures.Accounts) + " accounts that can be checked on this server were generated and belong to nobody. " +
 			"The organisation named has no part in this page.")
 	}
 	if figures.state(i) == incident.StateWithdrawn {
@@ -28,7 +28,7 @@ func noticeEN(i subject, figures Figures) string {
 	i.openingEN(p, figures)
 	i.historyEN(p)
 	i.scopeEN(p, figures)
-	if classes := incident.ClassLabelsIn(web.EN, i.Country(), i.Classes()); len(classes) > 0 {
+	if classes := incident.ClassLabelsIn(language.EN, i.Country(), i.Classes()); len(classes) > 0 {
 		heading := "What may have been exposed"
 		if i.allConfirmed() {
 			heading = "What was exposed"
@@ -40,31 +40,31 @@ func noticeEN(i subject, figures Figures) string {
 		p.list(false, classes)
 	}
 	i.damageEN(p)
-	if actions := i.actionLines(web.EN); len(actions) > 0 {
+	if actions := i.actionLines(language.EN); len(actions) > 0 {
 		p.heading(2, "What has been done")
 		p.list(false, actions)
 	}
-	if steps := stepLines(web.EN, i.Classes()); len(steps) > 0 {
+	if steps := stepLines(language.EN, i.Classes()); len(steps) > 0 {
 		p.heading(2, "What you can do")
 		p.list(true, steps)
 	}
-	i.links(p, web.EN, figures)
-	if addenda := i.addendumLines(web.EN); len(addenda) > 0 {
+	i.links(p, language.EN, figures)
+	if addenda := i.addendumLines(language.EN); len(addenda) > 0 {
 		p.heading(2, "Addenda")
 		p.list(false, addenda)
 	}
 	if f, ok := i.Fact("contact"); ok {
 		p.heading(2, "Contact")
-		if name := incident.Plain(f.Value.Text.In(web.EN)); name != "" {
+		if name := incident.Plain(f.Value.Text.In(language.EN)); name != "" {
 			p.paragraph(name)
 		}
-		p.list(false, contactLines(web.EN, f.Value))
+		p.list(false, contactLines(language.EN, f.Value))
 	}
 	if sources := i.Listed("source"); len(sources) > 0 {
 		p.heading(2, "Sources")
 		var lines []string
 		for _, f := range sources {
-			lines = append(lines, sourceLine(web.EN, f))
+			lines = append(lines, sourceLine(language.EN, f))
 		}
 		p.list(false, lines)
 	}
@@ -83,7 +83,7 @@ func (i subject) openingEN(p *page, figures Figures) {
 		text = "Customers' data has been exposed"
 	}
 	if known {
-		text += " through " + incident.Word(web.EN, cause.Value.Word)
+		text += " through " + incident.Word(language.EN, cause.Value.Word)
 	}
 	text += ". We are sorry for the worry and the trouble this causes. Here is what is known so far."
 	if figures.state(i) == incident.StateInvestigating {
@@ -100,7 +100,7 @@ func (i subject) openingEN(p *page, figures Figures) {
 
 // historyEN tells what happened in the order of time.
 func (i subject) historyEN(p *page) {
-	at := i.Moments(web.EN)
+	at := i.Moments(language.EN)
 	var lines []string
 	start, hasStart := i.Fact("window.start")
 	end, hasEnd := i.Fact("window.end")
@@ -110,11 +110,11 @@ func (i subject) historyEN(p *page) {
 	}
 	switch {
 	case hasStart && hasEnd:
-		lines = append(lines, "From "+incident.About(web.EN, start.Value, at(start.Value.Time))+" to "+incident.About(web.EN, end.Value, at(end.Value.Time))+": "+what)
+		lines = append(lines, "From "+incident.About(language.EN, start.Value, at(start.Value.Time))+" to "+incident.About(language.EN, end.Value, at(end.Value.Time))+": "+what)
 	case hasStart:
-		lines = append(lines, "From "+incident.About(web.EN, start.Value, at(start.Value.Time))+": "+what)
+		lines = append(lines, "From "+incident.About(language.EN, start.Value, at(start.Value.Time))+": "+what)
 	case hasEnd:
-		lines = append(lines, "Until "+incident.About(web.EN, end.Value, at(end.Value.Time))+": "+what)
+		lines = append(lines, "Until "+incident.About(language.EN, end.Value, at(end.Value.Time))+": "+what)
 	}
 	for _, key := range []struct{ key, attack, mishap string }{
 		{"discovered", "signs of the intrusion were noticed", "the incident came to light"},
@@ -127,7 +127,7 @@ func (i subject) historyEN(p *page) {
 			if i.Attack() {
 				text = key.attack
 			}
-			when := incident.About(web.EN, f.Value, at(f.Value.Time))
+			when := incident.About(language.EN, f.Value, at(f.Value.Time))
 			lines = append(lines, strings.ToUpper(when[:1])+when[1:]+": "+text)
 		}
 	}
@@ -140,35 +140,35 @@ func (i subject) historyEN(p *page) {
 	stopped, hasStopped := i.span("discovered", "contained")
 	switch {
 	case hasFound && hasStopped:
-		p.paragraph("It took " + web.Duration(web.EN, found) + " from the first trace to its discovery, and another " + web.Duration(web.EN, stopped) + " to contain it.")
+		p.paragraph("It took " + language.Duration(language.EN, found) + " from the first trace to its discovery, and another " + language.Duration(language.EN, stopped) + " to contain it.")
 	case hasFound:
-		p.paragraph("It took " + web.Duration(web.EN, found) + " from the first trace to its discovery.")
+		p.paragraph("It took " + language.Duration(language.EN, found) + " from the first trace to its discovery.")
 	case hasStopped:
-		p.paragraph("It took " + web.Duration(web.EN, stopped) + " from discovery to containment.")
+		p.paragraph("It took " + language.Duration(language.EN, stopped) + " from discovery to containment.")
 	}
 }
 
 // scopeEN says who is affected and who is not.
 func (i subject) scopeEN(p *page, figures Figures) {
 	affected, hasCount := i.Fact("affected.count")
-	services := i.names(web.EN, "affected", "stopped", "resumed")
-	excluded := i.excludedLines(web.EN)
+	services := i.names(language.EN, "affected", "stopped", "resumed")
+	excluded := i.excludedLines(language.EN)
 	if !hasCount && figures.Accounts == 0 && len(services) == 0 && len(excluded) == 0 {
 		return
 	}
 	p.heading(2, "Who is affected")
 	switch {
 	case hasCount:
-		line := incident.Count(web.EN, affected.Value) + " are affected"
+		line := incident.Count(language.EN, affected.Value) + " are affected"
 		if base, ok := i.Fact("base.count"); ok {
-			line += ", of " + incident.Count(web.EN, base.Value) + " in all"
+			line += ", of " + incident.Count(language.EN, base.Value) + " in all"
 		}
 		p.paragraph(strings.ToUpper(line[:1]) + line[1:] + ".")
 	case figures.Accounts > 0:
-		p.paragraph(web.Number(web.EN, figures.Accounts) + " accounts are affected.")
+		p.paragraph(language.Number(language.EN, figures.Accounts) + " accounts are affected.")
 	}
 	if len(services) > 0 {
-		p.paragraph("The services concerned: " + web.Join(web.EN, services) + ".")
+		p.paragraph("The services concerned: " + language.Join(language.EN, services) + ".")
 	}
 	if len(excluded) > 0 {
 		p.paragraph("Not affected:")
@@ -178,8 +178,8 @@ func (i subject) scopeEN(p *page, figures Figures) {
 
 // damageEN says what followed from it, or that nothing is known to have followed, as of when.
 func (i subject) damageEN(p *page) {
-	at := i.Moments(web.EN)
-	reported, confirmed, none := i.damages(web.EN, "reported"), i.damages(web.EN, "confirmed"), i.damages(web.EN, "none-confirmed")
+	at := i.Moments(language.EN)
+	reported, confirmed, none := i.damages(language.EN, "reported"), i.damages(language.EN, "confirmed"), i.damages(language.EN, "none-confirmed")
 	if len(reported)+len(confirmed)+len(none) == 0 {
 		return
 	}

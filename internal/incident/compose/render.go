@@ -6,14 +6,14 @@ import (
 	"time"
 
 	"shirase/internal/incident"
-	"shirase/internal/web"
+	"shirase/internal/language"
 )
 
 // What both languages of a notice take from the facts in the same way.
 
 // links lead from a notice to where people can check themselves, as long as they can, and to the incident's living help
 // page. Where this instance's address is not known there is nothing to lead to.
-func (i subject) links(p *page, lang web.Lang, figures Figures) {
+func (i subject) links(p *page, lang language.Lang, figures Figures) {
 	if figures.URL == "" {
 		return
 	}
@@ -47,7 +47,7 @@ func (i subject) span(from, to string) (time.Duration, bool) {
 }
 
 // names lists the names of services with one of the given statuses, in lang.
-func (i subject) names(lang web.Lang, statuses ...string) []string {
+func (i subject) names(lang language.Lang, statuses ...string) []string {
 	var out []string
 	for _, f := range i.Listed("service") {
 		if slices.Contains(statuses, f.Value.Status) {
@@ -64,7 +64,7 @@ type damages struct {
 	enquiries bool
 }
 
-func (i subject) damages(lang web.Lang, status string) []damages {
+func (i subject) damages(lang language.Lang, status string) []damages {
 	var out []damages
 	for _, f := range i.Listed("secondary-damage") {
 		if f.Value.Status != status {
@@ -85,7 +85,7 @@ func (i subject) damages(lang web.Lang, status string) []damages {
 }
 
 // sourceLine writes one source: its address or citation, and what was read when.
-func sourceLine(lang web.Lang, f incident.Fact) string {
+func sourceLine(lang language.Lang, f incident.Fact) string {
 	line := incident.Plain(f.Value.Text.In(lang))
 	if f.Value.URL != "" {
 		line = incident.Link(f.Value.URL)
@@ -97,7 +97,7 @@ func sourceLine(lang web.Lang, f incident.Fact) string {
 }
 
 // contactLines writes how the desk is reached.
-func contactLines(lang web.Lang, v incident.Value) []string {
+func contactLines(lang language.Lang, v incident.Value) []string {
 	var out []string
 	if v.URL != "" {
 		out = append(out, incident.Link(v.URL))
@@ -115,7 +115,7 @@ func contactLines(lang web.Lang, v incident.Value) []string {
 }
 
 // stepLines writes what people are asked to do.
-func stepLines(lang web.Lang, exposed []string) []string {
+func stepLines(lang language.Lang, exposed []string) []string {
 	var out []string
 	for _, step := range incident.Advise(exposed) {
 		title, body := step.In(lang)
@@ -125,16 +125,16 @@ func stepLines(lang web.Lang, exposed []string) []string {
 }
 
 // headDate is the date under the title: of the disclosure, or of this publication where that is not known.
-func headDate(lang web.Lang, i subject, figures Figures) string {
+func headDate(lang language.Lang, i subject, figures Figures) string {
 	if f, ok := i.Fact("disclosed"); ok {
 		return incident.Moment{Time: f.Value.Time.Time, Precision: max(f.Value.Time.Precision, incident.Day)}.In(lang)
 	}
-	return web.Date(lang, figures.Time.In(incident.Japan))
+	return language.Date(lang, figures.Time.In(incident.Japan))
 }
 
 // excludedLines lists who is outside the scope: what was excluded, and the services not
 // affected that this did not name already.
-func (i subject) excludedLines(lang web.Lang) []string {
+func (i subject) excludedLines(lang language.Lang) []string {
 	var out []string
 	for _, f := range i.Listed("excluded") {
 		line := incident.Plain(f.Value.Text.In(lang))
@@ -146,13 +146,13 @@ func (i subject) excludedLines(lang web.Lang) []string {
 	said := strings.Join(out, "\n")
 	names := slices.DeleteFunc(i.names(lang, "unrelated"), func(name string) bool { return strings.Contains(said, name) })
 	if len(names) > 0 {
-		out = append(out, web.Join(lang, names)+lang.Pick("（影響なし）", " (not affected)"))
+		out = append(out, language.Join(lang, names)+lang.Pick("（影響なし）", " (not affected)"))
 	}
 	return out
 }
 
 // actionLines lists what the organisation did and promised, in the order of time.
-func (i subject) actionLines(lang web.Lang) []string {
+func (i subject) actionLines(lang language.Lang) []string {
 	at := i.Moments(lang)
 	var out []string
 	for _, f := range i.Listed("action") {
@@ -162,7 +162,7 @@ func (i subject) actionLines(lang web.Lang) []string {
 }
 
 // addendumLines lists the addenda in the order of time.
-func (i subject) addendumLines(lang web.Lang) []string {
+func (i subject) addendumLines(lang language.Lang) []string {
 	at := i.Moments(lang)
 	var out []string
 	for _, f := range i.Listed("addendum") {

@@ -11,6 +11,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"shirase/internal/incident"
+	"shirase/internal/language"
 )
 
 // What is shown with everything that comes from Have I Been Pwned: its breach data is under CC BY 4.0, with a link
@@ -112,10 +113,10 @@ func (b *hibpRow) record(at incident.Place, digest string) (incident.Record, err
 		rec.Facts = append(rec.Facts, incident.Fact{Key: key, Item: item, Value: v, Certainty: certainty, Source: "hibp"})
 	}
 	if !b.IsSpamList && !b.IsMalware && !b.IsStealerLog {
-		add("organisation", "", incident.Value{Text: both(title)})
+		add("organisation", "", incident.Value{Text: language.Same(title)})
 	}
 	if domain := tidy(b.Domain); domain != "" {
-		add("alias", "domain", incident.Value{Text: both(domain)})
+		add("alias", "domain", incident.Value{Text: language.Same(domain)})
 	}
 	add("title", "", incident.Value{Text: b.title(title)})
 	// The first of a month stands five times as often as any other day: it is how a month, or a year, is written there.
@@ -137,20 +138,20 @@ func (b *hibpRow) record(at incident.Place, digest string) (incident.Record, err
 }
 
 // title says what it is, in our words.
-func (b *hibpRow) title(name string) incident.Text {
+func (b *hibpRow) title(name string) language.Text {
 	switch {
 	case b.IsSpamList:
-		return incident.Text{JA: name + "：迷惑メールの送信先リスト", EN: name + ": a list of addresses for spam"}
+		return language.Text{JA: name + "：迷惑メールの送信先リスト", EN: name + ": a list of addresses for spam"}
 	case b.IsStealerLog:
-		return incident.Text{JA: name + "：情報窃取型マルウェアの記録", EN: name + ": logs of information-stealing malware"}
+		return language.Text{JA: name + "：情報窃取型マルウェアの記録", EN: name + ": logs of information-stealing malware"}
 	case b.IsMalware:
-		return incident.Text{JA: name + "：マルウェアが集めた情報", EN: name + ": data gathered by malware"}
+		return language.Text{JA: name + "：マルウェアが集めた情報", EN: name + ": data gathered by malware"}
 	}
-	return incident.Text{JA: name + "：情報流出", EN: name + ": data breach"}
+	return language.Text{JA: name + "：情報流出", EN: name + ": data breach"}
 }
 
 // citation names the source and how it marks the breach.
-func (b *hibpRow) citation() incident.Text {
+func (b *hibpRow) citation() language.Text {
 	var ja, en []string
 	mark := func(on bool, j, e string) {
 		if on {
@@ -161,7 +162,7 @@ func (b *hibpRow) citation() incident.Text {
 	mark(b.IsSensitive, "機微な漏えい", "sensitive")
 	mark(b.IsRetired, "掲載終了", "retired")
 	if len(ja) == 0 {
-		return both(hibpName)
+		return language.Same(hibpName)
 	}
-	return incident.Text{JA: hibpName + "（" + strings.Join(ja, "、") + "）", EN: hibpName + " (" + strings.Join(en, ", ") + ")"}
+	return language.Text{JA: hibpName + "（" + strings.Join(ja, "、") + "）", EN: hibpName + " (" + strings.Join(en, ", ") + ")"}
 }

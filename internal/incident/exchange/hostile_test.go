@@ -15,7 +15,7 @@ import (
 	"shirase/internal/incident"
 )
 
-// repeat gives text n bytes long, without holding it.
+// repeat returns text n bytes long, without holding it.
 type repeat struct {
 	text string
 	n    int64

@@ -13,6 +13,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"shirase/internal/incident"
+	"shirase/internal/language"
 )
 
 // ownVersion is the version of our JSON and CSV (docs/FORMAT.md, "Incidents").
@@ -189,10 +190,10 @@ func ownFact(r *row) (incident.Fact, error) {
 	if f.Certainty == "" {
 		f.Certainty = incident.Confirmed
 	}
-	v := incident.Value{Text: incident.Text{JA: get("ja"), EN: get("en")}, Word: get("word"), Original: get("original"), Unit: get("unit"),
+	v := incident.Value{Text: language.Text{JA: get("ja"), EN: get("en")}, Word: get("word"), Original: get("original"), Unit: get("unit"),
 		Qualifier: get("qualifier"), Region: get("region"), Status: get("status"), URL: get("link"), Telephone: get("telephone"),
-		Hours: incident.Text{JA: get("hours_ja"), EN: get("hours_en")}, SHA256: get("sha256"), Quote: get("quote"), Licence: get("source_licence")}
-	for _, t := range []*incident.Text{&v.Text, &v.Hours} {
+		Hours: language.Text{JA: get("hours_ja"), EN: get("hours_en")}, SHA256: get("sha256"), Quote: get("quote"), Licence: get("source_licence")}
+	for _, t := range []*language.Text{&v.Text, &v.Hours} {
 		if t.JA == "" {
 			t.JA = t.EN
 		}

@@ -85,7 +85,7 @@ func exported(t *testing.T, s *incident.Incidents, format Format) string {
 	return b.String()
 }
 
-// factsIn gives every current fact, as text, by incident.
+// factsIn returns every current fact, as text, by incident.
 func factsIn(t *testing.T, s *incident.Incidents) map[string][]string {
 	t.Helper()
 	out := map[string][]string{}

@@ -151,9 +151,6 @@ func sum(raw []byte) string {
 	return hex.EncodeToString(digest[:])
 }
 
-// both is a text that is the same in both languages: a name.
-func both(s string) incident.Text { return incident.Text{JA: s, EN: s} }
-
 // rowID makes an incident's id of a data set's prefix and what it calls the row.
 func rowID(prefix, external string) string {
 	id := incident.ItemID(prefix + "-" + external)

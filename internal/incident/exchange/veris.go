@@ -14,6 +14,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"shirase/internal/incident"
+	"shirase/internal/language"
 )
 
 // verisRow is an incident of the VERIS schema 1.4 (https://verisframework.org): the parts that are facts of ours.
@@ -182,10 +183,10 @@ func (v *verisRow) record(at incident.Place, digest, dataset string) (incident.R
 		rec.Facts = append(rec.Facts, incident.Fact{Key: key, Item: item, Value: value, Certainty: certainty, Source: "veris"})
 	}
 	name, year := tidy(v.Victim.Name), start.Time.Year()
-	title := incident.Text{JA: fmt.Sprintf("%d年の事案", year), EN: fmt.Sprintf("an incident of %d", year)}
+	title := language.Text{JA: fmt.Sprintf("%d年の事案", year), EN: fmt.Sprintf("an incident of %d", year)}
 	if name != "" && name != "Unknown" {
-		add("organisation", "", sure, incident.Value{Text: both(name)})
-		title = incident.Text{JA: name + "：" + title.JA, EN: name + ": " + title.EN}
+		add("organisation", "", sure, incident.Value{Text: language.Same(name)})
+		title = language.Text{JA: name + "：" + title.JA, EN: name + ": " + title.EN}
 	}
 	add("title", "", sure, incident.Value{Text: title})
 	if sector, original := naicsSector(v.Victim.Industry); sector != "" {
@@ -233,12 +234,12 @@ const maxReferences = 20
 
 // sources are the data set itself and what it refers to.
 func (v *verisRow) sources(rec incident.Record, digest string) []incident.Fact {
-	source := incident.Value{Text: both("VERIS"), SHA256: digest, Licence: rec.Licence, URL: rec.URL}
+	source := incident.Value{Text: language.Same("VERIS"), SHA256: digest, Licence: rec.Licence, URL: rec.URL}
 	switch {
 	case rec.Attribution != "":
-		source.Text = both(rec.Attribution)
+		source.Text = language.Same(rec.Attribution)
 	case v.SourceID != "":
-		source.Text = both("VERIS: " + cut(tidy(v.SourceID), 100))
+		source.Text = language.Same("VERIS: " + cut(tidy(v.SourceID), 100))
 	}
 	out := []incident.Fact{{Key: "source", Item: "veris", Certainty: incident.Confirmed, Value: source}}
 	for i, ref := range references(v.Refs) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"shirase/internal/incident"
+	"shirase/internal/language"
 )
 
 // What is shown with the notifications to the Attorney General of Washington State, a public record of the State
@@ -91,8 +92,8 @@ func washingtonRecord(r *row) (incident.Record, error) {
 	add := func(key, item string, v incident.Value) {
 		rec.Facts = append(rec.Facts, incident.Fact{Key: key, Item: item, Value: v, Certainty: incident.Confirmed, Source: "washington-ag"})
 	}
-	add("organisation", "", incident.Value{Text: both(organisation)})
-	add("title", "", incident.Value{Text: incident.Text{JA: organisation + "：ワシントン州司法長官への届け出", EN: organisation + ": notified to the Attorney General of Washington"}})
+	add("organisation", "", incident.Value{Text: language.Same(organisation)})
+	add("title", "", incident.Value{Text: language.Text{JA: organisation + "：ワシントン州司法長官への届け出", EN: organisation + ": notified to the Attorney General of Washington"}})
 	if sector, original := washingtonSector(r.get("IndustryType"), r.get("BusinessType")); sector != "" {
 		add("sector", "", incident.Value{Word: sector, Original: original})
 	}
@@ -126,7 +127,7 @@ func washingtonRecord(r *row) (incident.Record, error) {
 	if cause, original := washingtonCause(r.get("DataBreachCause"), r.get("CyberattackType")); cause != "" {
 		add("cause", "", incident.Value{Word: cause, Original: original})
 	}
-	citation := incident.Text{JA: "ワシントン州司法長官への情報漏えいの届け出（第" + id + "号）", EN: "Data breach notification to the Washington State Attorney General, no. " + id}
+	citation := language.Text{JA: "ワシントン州司法長官への情報漏えいの届け出（第" + id + "号）", EN: "Data breach notification to the Washington State Attorney General, no. " + id}
 	rec.Facts = append(rec.Facts, incident.Fact{Key: "source", Item: "washington-ag", Certainty: incident.Confirmed,
 		Value: incident.Value{Text: citation, URL: washingtonURL, SHA256: sum(r.raw), Licence: washingtonLicence}})
 	return rec, nil

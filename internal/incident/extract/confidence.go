@@ -8,7 +8,7 @@ import (
 	"strings"
 	"sync"
 
-	"shirase/internal/web"
+	"shirase/internal/language"
 )
 
 // confidenceFile says of each rule how often it was right on texts that it had not been tried on when they were labelled.
@@ -76,7 +76,7 @@ func readConfidence(file string) ([]measuredRule, error) {
 
 // talliesOf is how often a rule was right on the corpus and on new texts; of one that was never seen, all ways to its key
 // together.
-func talliesOf(lang web.Lang, rule string) (corpus, fresh tally) {
+func talliesOf(lang language.Lang, rule string) (corpus, fresh tally) {
 	name, _, _ := strings.Cut(rule, "/")
 	var all, allFresh tally
 	for _, m := range measuredRules() {

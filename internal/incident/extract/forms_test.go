@@ -7,17 +7,17 @@ import (
 	"time"
 
 	"shirase/internal/incident"
-	"shirase/internal/web"
+	"shirase/internal/language"
 )
 
 // timesIn gives the times of a text that was published on 2024-06-10, each as a facts file says it.
-func timesIn(t *testing.T, s string, lang web.Lang) []string {
+func timesIn(t *testing.T, s string, lang language.Lang) []string {
 	t.Helper()
 	tx := normalise(newText(s))
 	lines := splitLines(tx.s)
 	zone := incident.Japan
 	var all []*when
-	if lang == web.JA {
+	if lang == language.JA {
 		all = scanTimesJA(tx.s, lines)
 	} else {
 		zone = time.UTC
@@ -88,7 +88,7 @@ func TestTimes(t *testing.T) {
 		{"令和5年度の受講者", ""},
 		{"2023年2月30日", ""},
 	} {
-		if got := strings.Join(timesIn(t, c.text, web.JA), " "); got != c.want {
+		if got := strings.Join(timesIn(t, c.text, language.JA), " "); got != c.want {
 			t.Errorf("%s: %s, want %s", c.text, got, c.want)
 		}
 	}
@@ -112,7 +112,7 @@ func TestTimesEnglish(t *testing.T) {
 		{"you may 5 times", ""},
 		{"version 10.12.2, section 1798.82, (800) 555-0134", ""},
 	} {
-		if got := strings.Join(timesIn(t, c.text, web.EN), " "); got != c.want {
+		if got := strings.Join(timesIn(t, c.text, language.EN), " "); got != c.want {
 			t.Errorf("%s: %s, want %s", c.text, got, c.want)
 		}
 	}

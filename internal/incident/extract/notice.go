@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 
 	"shirase/internal/incident"
-	"shirase/internal/web"
+	"shirase/internal/language"
 )
 
 // MaxNotice bounds a text, in bytes. Notices have a few thousand characters; a page with all its menus, some hundred
@@ -54,7 +54,7 @@ type Proposal struct {
 // Result is what a text proposes.
 type Result struct {
 	ID        string // for the incident
-	Lang      web.Lang
+	Lang      language.Lang
 	Zone      *time.Location // in which the times were said
 	Proposals []Proposal
 }
@@ -75,14 +75,14 @@ func Notice(given []byte) (*Result, error) {
 		return nil, fmt.Errorf("%w: more than %d bytes of text", ErrTooLarge, maxText)
 	}
 	t = normalise(t)
-	lang := language(t.s)
-	t = unwrap(t, lang == web.JA)
+	lang := writtenIn(t.s)
+	t = unwrap(t, lang == language.JA)
 	r := &reader{text: t, s: t.s, lang: lang, zone: incident.Japan, seen: map[string]int{}}
-	if lang == web.EN {
+	if lang == language.EN {
 		r.zone = time.UTC
 	}
 	r.lines = splitLines(t.s)
-	r.sentences = splitSentences(t.s, r.lines, lang == web.JA)
+	r.sentences = splitSentences(t.s, r.lines, lang == language.JA)
 	if !r.isNotice() {
 		return &Result{Lang: lang, Zone: r.zone}, nil
 	}
@@ -90,8 +90,8 @@ func Notice(given []byte) (*Result, error) {
 	return r.result(), nil
 }
 
-// language tells Japanese from English by its letters.
-func language(s string) web.Lang {
+// writtenIn tells Japanese from English by its letters.
+func writtenIn(s string) language.Lang {
 	ja, en := 0, 0
 	for _, c := range s {
 		switch {
@@ -102,16 +102,16 @@ func language(s string) web.Lang {
 		}
 	}
 	if ja*4 >= en {
-		return web.JA
+		return language.JA
 	}
-	return web.EN
+	return language.EN
 }
 
 // reader holds one text while it is read.
 type reader struct {
 	text      *text
 	s         string
-	lang      web.Lang
+	lang      language.Lang
 	zone      *time.Location
 	lines     []line
 	sentences []sentence
@@ -135,7 +135,7 @@ type reader struct {
 	seen      map[string]int // how many of a listed key; what was proposed already
 }
 
-func (r *reader) japanese() bool { return r.lang == web.JA }
+func (r *reader) japanese() bool { return r.lang == language.JA }
 
 // read applies the rules in the order in which the facts are shown.
 func (r *reader) read() {
@@ -231,7 +231,7 @@ func (r *reader) sharpen(key string, w *when) {
 }
 
 // plain gives a text in the one language that it has.
-func plain(s string) incident.Text { return incident.Text{JA: s, EN: s} }
+func plain(s string) language.Text { return language.Text{JA: s, EN: s} }
 
 // maxWords bounds a text that becomes a fact, in characters.
 const maxWords = 300

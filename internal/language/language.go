@@ -1,4 +1,7 @@
-package web
+// Package language is the two languages that Shirase speaks, and how each writes numbers, dates and lists. Facts, texts and
+// pages all write them by it, so that a figure reads the same wherever it stands. It knows nothing of HTTP: which language a
+// request is answered in, web decides.
+package language
 
 import (
 	"fmt"
@@ -15,15 +18,11 @@ const (
 	EN Lang = "en"
 )
 
-// langs lists the languages, the first being the default.
-var langs = [...]Lang{JA, EN}
-
-// ParseLang returns the language s names exactly ("ja" or "en"), and whether there is one.
-func ParseLang(s string) (Lang, bool) {
-	for _, l := range langs {
-		if s == string(l) {
-			return l, true
-		}
+// Parse returns the language s names exactly ("ja" or "en"), and whether there is one.
+func Parse(s string) (Lang, bool) {
+	switch l := Lang(s); l {
+	case JA, EN:
+		return l, true
 	}
 	return "", false
 }
@@ -43,6 +42,21 @@ func (l Lang) Pick(ja, en string) string {
 	}
 	return ja
 }
+
+// Text is a text for people in both languages. Where only one was given, both are the same.
+type Text struct {
+	JA string `json:"ja"`
+	EN string `json:"en"`
+}
+
+// Both makes a text of its two forms.
+func Both(ja, en string) Text { return Text{ja, en} }
+
+// Same makes a text of what is the same in both: a name, or what was read in one language.
+func Same(s string) Text { return Text{s, s} }
+
+// In returns the text of l.
+func (t Text) In(l Lang) string { return l.Pick(t.JA, t.EN) }
 
 // Digits groups n in threes: 1,692,496. Both languages use it in tables, where figures stand under each other.
 func Digits(n int64) string {

@@ -1,0 +1,142 @@
+package check
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// TestPrefixRoots compares with the tree's own hashes, for every two sizes.
+func TestPrefixRoots(t *testing.T) {
+	var stored []tlog.Hash
+	read := tlog.HashReaderFunc(func(at []int64) (out []tlog.Hash, err error) {
+		for _, p := range at {
+			out = append(out, stored[p])
+		}
+		return out, nil
+	})
+	const size = 70
+	for i := range int64(size) {
+		h, err := tlog.StoredHashes(i, fmt.Appendf(nil, "entry %d", i), read)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stored = append(stored, h...)
+	}
+	root := func(n int64) Hash {
+		h, err := tlog.TreeHash(n, read)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return Hash(h)
+	}
+	for n := int64(2); n <= size; n++ {
+		for m := int64(1); m < n; m++ {
+			proof, err := Consistency(read, m, n)
+			if err != nil {
+				t.Fatal(err)
+			}
+			was, is, err := prefixRoots(proof, m, n)
+			if err != nil || was != root(m) || is != root(n) {
+				t.Fatalf("%d in %d: %v", m, n, err)
+			}
+			if _, _, err := prefixRoots(proof[1:], m, n); err == nil {
+				t.Fatalf("%d in %d: a hash less is enough", m, n)
+			}
+			if _, _, err := prefixRoots(append(slices.Clone(proof), proof[0]), m, n); err == nil {
+				t.Fatalf("%d in %d: a hash more is taken", m, n)
+			}
+		}
+	}
+	for _, bad := range [][2]int64{{0, 3}, {3, 3}, {4, 3}, {-1, 3}} {
+		if _, _, err := prefixRoots(nil, bad[0], bad[1]); err == nil {
+			t.Fatalf("%v", bad)
+		}
+	}
+}
+
+// TestEvidence: what evidence shows, and what is none.
+func TestEvidence(t *testing.T) {
+	w := newWorld2(t)
+	keys, err := LedgerPolicy(w.vkey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := Entered{Kind: KindStatement, SHA256: StatementHash(w.raw), Bytes: w.raw, Proof: w.proof}
+	again := func(change func(st *Statement)) Entered {
+		st, err := ParseStatement(first.Bytes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		st.Seq, st.Prev = 2, first.SHA256
+		change(st)
+		w.publish(st)
+		return Entered{Kind: KindStatement, SHA256: StatementHash(w.raw), Bytes: w.raw, Proof: w.proof}
+	}
+	honest := again(func(*Statement) {})
+	region := again(func(st *Statement) { st.PhoneRegion = "US" })
+	twice := again(func(st *Statement) { st.Seq, st.Prev, st.Incidents[0].Title["en"] = 1, Hash{}, "another" })
+	invalid := again(func(st *Statement) { st.PhoneRegion = "Japan" })
+	_, checkpoint, _ := strings.Cut(w.proof, "\n\n")
+	missing := first
+	missing.Bytes = nil
+	for _, c := range []struct {
+		name   string
+		e      Evidence
+		shown  bool
+		broken bool
+	}{
+		{"a chain's rule", Evidence{Rule: "region", Entries: []Entered{first, region}}, true, false},
+		{"another rule", Evidence{Rule: "keys", Entries: []Entered{first, region}}, false, true},
+		{"nothing wrong", Evidence{Rule: "region", Entries: []Entered{first, honest}}, false, true},
+		{"one statement alone", Evidence{Rule: "region", Entries: []Entered{region}}, false, false},
+		{"one number twice", Evidence{Rule: "fork", Entries: []Entered{first, twice}}, true, false},
+		{"no valid statement", Evidence{Rule: "statement", Entries: []Entered{invalid}}, true, false},
+		{"a valid statement", Evidence{Rule: "statement", Entries: []Entered{first}}, false, true},
+		{"bytes that are not given", Evidence{Rule: "bytes", Entries: []Entered{missing}}, false, false},
+		{"a rule that nothing shows", Evidence{Rule: "api-state"}, false, false},
+		{"a checkpoint", Evidence{Rule: "rollback", Checkpoints: []string{checkpoint, checkpoint}}, false, false},
+		{"other bytes", Evidence{Rule: "region", Entries: []Entered{{Kind: KindStatement, SHA256: first.SHA256, Bytes: region.Bytes, Proof: first.Proof}, region}}, false, true},
+		{"another kind", Evidence{Rule: "bytes", Entries: []Entered{{Kind: KindNotice, SHA256: first.SHA256, Proof: first.Proof}}}, false, true},
+		{"a checkpoint of nobody", Evidence{Rule: "fork", Checkpoints: []string{"x\n1\nAAAA\n\n— x AAAAAAAA\n"}}, false, true},
+		{"no bucket", Evidence{Rule: "twins", Buckets: []SeenBucket{{Bits: 25}}}, false, true},
+	} {
+		b, err := c.e.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, shown, err := VerifyEvidence(b, keys)
+		if shown != c.shown || (err != nil) != c.broken || err == nil && e.Rule != c.e.Rule {
+			t.Errorf("%s: shown %v, %v", c.name, shown, err)
+		}
+	}
+	for _, bad := range []string{"", "{}", `{"v":1,"type":"shirase answer"}`, `{"v":2,"type":"shirase evidence"}`} {
+		if _, _, err := VerifyEvidence([]byte(bad), keys); !errors.Is(err, ErrEvidence) || IsEvidence([]byte(bad)) && !strings.Contains(bad, "evidence") {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+}
+
+// FuzzEvidence: nothing that is not signed is shown.
+func FuzzEvidence(f *testing.F) {
+	w := newWorld2(f)
+	keys, err := LedgerPolicy(w.vkey)
+	if err != nil {
+		f.Fatal(err)
+	}
+	e := Evidence{Rule: "bytes", Entries: []Entered{{Kind: KindStatement, SHA256: StatementHash(w.raw), Proof: w.proof}}}
+	b, err := e.Encode()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b)
+	f.Fuzz(func(t *testing.T, file []byte) {
+		if _, shown, err := VerifyEvidence(file, keys); shown && err != nil {
+			t.Fatal(err)
+		}
+	})
+}

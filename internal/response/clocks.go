@@ -1,0 +1,215 @@
+package response
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"shirase/internal/actor"
+	"shirase/internal/hint"
+	"shirase/internal/incident"
+	"shirase/internal/law"
+)
+
+// Clocks are a case's clocks as they stand, and the regimes that its facts speak for and nobody has said anything of.
+type Clocks struct {
+	Clocks   []law.Clock
+	Proposed []law.Proposed
+	Refused  []Regime
+	Remarks  []law.Remark
+}
+
+// regime gives a regime that a case may name.
+func (c *Cases) regime(id string) (*law.Regime, error) {
+	r, err := c.book.Regime(id)
+	if err != nil {
+		var names []string
+		for _, r := range c.book.Regimes() {
+			names = append(names, r.ID)
+		}
+		return nil, hint.Add(err, "one of "+strings.Join(names, ", ")+"; a contract's is a file of its own (docs/LAW.md)")
+	}
+	return r, nil
+}
+
+// Clocks works out a case's clocks from what is known now.
+func (c *Cases) Clocks(ctx context.Context, id string) (*Case, *Clocks, error) {
+	k, err := c.Get(ctx, id)
+	if err != nil {
+		return nil, nil, err
+	}
+	inc, err := c.incidents.Get(ctx, id)
+	if err != nil {
+		return nil, nil, err
+	}
+	s := k.situation(inc)
+	out := &Clocks{}
+	for _, stated := range k.Regimes {
+		if stated.Refused {
+			out.Refused = append(out.Refused, stated)
+			continue
+		}
+		r, err := c.regime(stated.ID)
+		if err != nil {
+			return nil, nil, err
+		}
+		out.Clocks = append(out.Clocks, c.book.Clocks(r, s, c.now())...)
+		out.Remarks = append(out.Remarks, r.Remarks...)
+	}
+	for _, p := range c.book.Propose(s) {
+		if !slices.ContainsFunc(k.Regimes, func(r Regime) bool { return r.ID == p.Regime.ID }) {
+			out.Proposed = append(out.Proposed, p)
+		}
+	}
+	return k, out, nil
+}
+
+// situation is what the case's entries and its incident's facts say, as far as clocks depend on it.
+func (k *Case) situation(inc incident.Incident) law.Situation {
+	s := law.Situation{At: map[string]incident.Moment{"knowledge": k.knowledge()}, Part: k.Declared.Part, Residents: map[string]law.Number{},
+		Known: map[string]bool{}, Done: map[string]incident.Moment{}, Suspended: map[string]bool{}}
+	for trigger, m := range k.started {
+		s.At[trigger] = m
+	}
+	if f, ok := inc.Fact("sector"); ok {
+		s.Sector = f.Value.Word
+	}
+	s.Persons = persons(inc)
+	if inc.Country() == "JP" && s.Persons.Known {
+		s.Residents["jp"] = s.Persons
+	}
+	for _, f := range inc.Listed("affected.part") {
+		if f.Value.Region != "" && f.Value.Number != nil && f.Value.Unit == "persons" {
+			s.Residents[strings.ToLower(f.Value.Region)] = number(f.Value)
+		}
+	}
+	for _, word := range inc.Classes() {
+		for _, is := range classSays[strings.SplitN(word, ":", 2)[0]] {
+			s.Known[is] = true
+		}
+	}
+	if k.Declared.Illicit || inc.Attack() {
+		s.Known["wrongful"] = true
+	}
+	if f, ok := inc.Fact("cause"); ok && f.Value.Word == "ransomware" {
+		s.Known["ransomware"] = true
+	}
+	for word, is := range k.knows { // what somebody says stands above what follows from facts
+		s.Known[word] = is
+	}
+	for id, m := range k.marked {
+		switch m.State {
+		case "done":
+			if at, err := incident.ParseMoment(m.At, nil); err == nil {
+				s.Done[id] = at
+			}
+		case "suspended":
+			s.Suspended[id] = true
+		}
+	}
+	return s
+}
+
+// knowledge is when any department knew first: as declared, or as a report from outside has shown since.
+func (k *Case) knowledge() incident.Moment {
+	known := k.Known
+	for _, e := range k.Reports {
+		if m, err := incident.ParseMoment(e.Body.Report.At, nil); err == nil && e.Body.Report.Knowledge == "yes" && m.Time.Before(known.Time) {
+			known = m
+		}
+	}
+	return known
+}
+
+// classSays are the words of conditions that a data class makes true.
+var classSays = map[string][]string{
+	"health": {"sensitive", "health"}, "biometric": {"sensitive"}, "ethnicity": {"sensitive"}, "religion": {"sensitive"}, "political-view": {"sensitive"},
+	"sexuality": {"sensitive"}, "sensitive": {"sensitive"}, "payment-card": {"financial"}, "bank-account": {"financial"}, "crypto-wallet": {"financial"},
+	"pin": {"financial"}, "password": {"credentials"}, "credential": {"credentials"}, "auth-token": {"credentials"}, "national-id": {"national-id"},
+}
+
+// persons are those affected, as far as accounts and records say something of persons: one may have several, so that a
+// number of accounts is no more than their most.
+func persons(inc incident.Incident) law.Number {
+	f, ok := inc.Fact("affected.count")
+	if !ok || f.Value.Number == nil {
+		return law.Number{}
+	}
+	n := number(f.Value)
+	if f.Value.Unit != "persons" {
+		n.Low = 0
+	}
+	return n
+}
+
+func number(v incident.Value) law.Number {
+	n := law.Exactly(*v.Number)
+	switch v.Qualifier {
+	case "at-most":
+		n.Low = 0
+	case "cumulative":
+		n.Low = 0
+	case "about":
+		n.Low, n.High = *v.Number-*v.Number/10, *v.Number+*v.Number/10
+	}
+	return n
+}
+
+// Apply says that a regime applies, or, with a reason, that it was considered and does not.
+func (c *Cases) Apply(ctx context.Context, who actor.Actor, id string, r Regime) (*Case, error) {
+	if _, err := c.regime(r.ID); err != nil {
+		return nil, err
+	}
+	if err := textOK("a reason", r.Why, r.Refused); err != nil {
+		return nil, err
+	}
+	return c.record(ctx, who, id, func(*Case) (Body, error) { return Body{Regime: &r}, nil })
+}
+
+// Start says when something happened that starts clocks: one of law.Triggers.
+func (c *Cases) Start(ctx context.Context, who actor.Actor, id string, s Started) (*Case, error) {
+	if !slices.Contains(law.Triggers(), s.Trigger) {
+		return nil, hint.Add(fmt.Errorf("%w: %q starts no clock", ErrEntry, s.Trigger), "one of "+strings.Join(law.Triggers(), ", "))
+	}
+	if err := momentOK(s.At); err != nil {
+		return nil, err
+	}
+	return c.record(ctx, who, id, func(*Case) (Body, error) { return Body{Started: &s}, nil })
+}
+
+// Know says that something is so, or is not so, that clocks depend on: one of law.Words.
+func (c *Cases) Know(ctx context.Context, who actor.Actor, id string, n Knows) (*Case, error) {
+	if !slices.Contains(law.Words(), n.Word) {
+		return nil, hint.Add(fmt.Errorf("%w: no clock depends on %q", ErrEntry, n.Word), "one of "+strings.Join(law.Words(), ", "))
+	}
+	return c.record(ctx, who, id, func(*Case) (Body, error) { return Body{Knows: &n}, nil })
+}
+
+// Mark says that a clock was done at a time, waits, or runs again. ErrNotFound where the case has no such clock.
+func (c *Cases) Mark(ctx context.Context, who actor.Actor, id string, m Marked) (*Case, error) {
+	switch m.State {
+	case "done":
+		if m.At == "" {
+			m.At = incident.Moment{Time: c.now().UTC().Truncate(time.Minute), Precision: incident.Minute}.String()
+		}
+		if err := momentOK(m.At); err != nil {
+			return nil, err
+		}
+	case "suspended", "running":
+		if err := textOK("a reason", m.Why, true); err != nil {
+			return nil, err
+		}
+	default:
+		return nil, fmt.Errorf("%w: a clock is done, suspended or running", ErrEntry)
+	}
+	_, clocks, err := c.Clocks(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.ContainsFunc(clocks.Clocks, func(k law.Clock) bool { return k.ID == m.ID }) {
+		return nil, fmt.Errorf("%w: case %s has no clock %q", ErrNotFound, id, m.ID)
+	}
+	return c.record(ctx, who, id, func(*Case) (Body, error) { return Body{Clock: &m}, nil })
+}
