@@ -169,7 +169,7 @@ func (b *browser) testSecondVisits(p *tab) {
 			}
 			p.noNo(got)
 			p.expect("Failed to load resource")
-			p.evidence(c.code, slices.Contains([]string{"fork", "rollback", "chain"}, c.code))
+			p.evidence(own.vkey, c.code, c.lacks > 0)
 		})
 	}
 }
@@ -192,24 +192,22 @@ func (h *house) naming(vkey string, w http.ResponseWriter, r *http.Request) {
 	w.Write(body)
 }
 
-// evidence holds that the page offers to keep what cannot all be true, and only that.
-func (p *tab) evidence(code string, wanted bool) {
+// evidence holds that the page offers to keep what cannot all be true, and only
+// that, and that Go takes it for what it is. shown says that it needs no word of
+// whoever kept it.
+func (p *tab) evidence(vkey, code string, shown bool) {
 	p.Helper()
+	wanted := slices.Contains([]string{"fork", "rollback", "chain"}, code)
 	if offered := p.has("[data-failed] [data-evidence]"); offered != wanted {
 		p.Errorf("evidence is offered: %v", offered)
 	}
 	if !wanted {
 		return
 	}
-	var kept struct {
-		Type        string         `json:"type"`
-		Rule        string         `json:"rule"`
-		Checkpoints []string       `json:"checkpoints"`
-		Rest        jsontext.Value `json:",unknown"`
-	}
 	file := p.file("[data-evidence]")
-	if err := json.Unmarshal(file, &kept); err != nil || kept.Type != "shirase evidence" || len(kept.Checkpoints) != 2 || code != "chain" && kept.Rule != code {
-		p.Errorf("the evidence is %s", file)
+	e, is, err := check.VerifyEvidence(file, must(check.LedgerPolicy(vkey))(p))
+	if err != nil || is != shown || code != "chain" && e.Rule != code {
+		p.Errorf("the evidence is shown: %v, %v: %s", is, err, file)
 	}
 }
 
