@@ -244,7 +244,7 @@ type Problem struct {
 func (a *api) entry(base string, e archive.Entry) Entry {
 	out := Entry{ID: e.ID, URL: base + "/incidents/" + e.ID, Title: Text(e.Title), Date: e.Date.Format(time.RFC3339), DateKey: e.DateKey,
 		DatePrecision: precisions[e.DatePrecision],
-		Disclosed:     e.Disclosed.String(), Cause: e.Cause, Sector: e.Sector, Country: e.Country, State: a.state(e.ID), Checkable: a.state(e.ID) == string(check.Final),
+		Disclosed:     e.Disclosed.String(), Cause: e.Cause, Sector: e.Sector, Country: e.Country, State: a.state(e.ID), Checkable: check.State(a.state(e.ID)).Sealed(),
 		Classes: some(e.Classes), Certifications: some(e.Certifications), Dataset: e.Dataset, Updated: e.Updated.UTC().Truncate(time.Second),
 		Detect: span(e.Detect), Contain: span(e.Contain), Disclose: span(e.Disclose), Notify: span(e.NotifyRegulator)}
 	if e.Organisation != (language.Text{}) {

@@ -23,6 +23,7 @@ type helpBody struct {
 	Contact                   template.HTML
 	Sealed                    bool
 	WhyNot                    string
+	Warnings                  []string
 	Addenda                   []line
 	Zone                      string
 	Unsigned                  []string
@@ -74,8 +75,9 @@ func (s *Site) help(w http.ResponseWriter, r *http.Request) error {
 		slices.Reverse(body.Addenda) // the newest first: who comes back reads what is new
 		body.Newest, body.Addenda = &body.Addenda[0], body.Addenda[1:]
 	}
-	if !body.Sealed {
-		body.WhyNot = whyNot(lang, s.state(r.Context(), i))
+	state := s.state(r.Context(), i)
+	if body.Warnings = s.warnings(lang, i.ID, state); !body.Sealed {
+		body.WhyNot = whyNot(lang, state)
 	}
 	if f, ok := i.Fact("affected.count"); ok {
 		value, unit := incident.Amount(lang, f.Value)

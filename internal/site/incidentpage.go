@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"shirase/check"
 	"shirase/internal/incident"
 	"shirase/internal/language"
 )
@@ -20,6 +21,7 @@ type incidentBody struct {
 	Figures             []figure
 	Sealed              bool
 	WhyNot              string
+	Warnings            []string
 	ClassesHeading      string
 	Classes             []string
 	Steps               []adviceStep
@@ -104,7 +106,7 @@ func (s *Site) incident(w http.ResponseWriter, r *http.Request) error {
 	if state != incident.StateFinal {
 		body.StateTone = "open"
 	}
-	if !body.Sealed {
+	if body.Warnings = s.warnings(lang, i.ID, state); !body.Sealed {
 		body.WhyNot = whyNot(lang, state)
 	}
 	if body.Recorded != nil {
@@ -144,7 +146,7 @@ func (s *Site) state(ctx context.Context, i incident.Incident) string {
 
 // checkable reports whether people can check themselves against an incident: the statement says so or, in a preview, would.
 func (s *Site) checkable(id, state string) bool {
-	return sealed(s.Statement(), id) || s.State != nil && state == incident.StateFinal
+	return sealed(s.Statement(), id) || s.State != nil && check.State(state).Sealed()
 }
 
 // whyNot says why an incident cannot be checked here.
@@ -156,8 +158,61 @@ func whyNot(lang language.Lang, state string) string {
 		return lang.Pick("内容に配慮し、ご本人のメールアドレス宛てにのみお答えします。", "Because it is sensitive, answers go only to the person's own mail address.")
 	case incident.StateRetired:
 		return lang.Pick("確認の受け付けを終えました。", "It is no longer answered.")
+	case incident.StateWithdrawn:
+		return lang.Pick("誤って登録し、公表したものでした。取り下げています。", "It was recorded and published by mistake, and is withdrawn.")
 	}
 	return lang.Pick("対象者の索引が、このサーバーにはありません。", "This server holds no index of those affected.")
+}
+
+// warnings are what somebody has to know of a check of an incident that can be checked.
+func (s *Site) warnings(lang language.Lang, id, state string) []string {
+	var out []string
+	if state == incident.StateReopened {
+		out = append(out, lang.Pick("対象の範囲を、あらためて調査しています。これまでの対象に含まれない方も、対象となる可能性があります。", "Who is affected is being established anew: whoever is not in the scope so far may still come to be."))
+	}
+	st := s.Statement()
+	if !sealed(st, id) {
+		return out
+	}
+	if key := keyOf(st, id); key != nil && key.State == check.KeyCompromised {
+		out = append(out, lang.Pick("この公表の索引を作った鍵が、外部に渡った可能性があります。鍵を持つ人は、知っているアドレスが対象に含まれるかどうかを、索引の写しで試すことができます。確認の答えは、これまでどおり正しいものです。",
+			"Somebody else may have the key that the index of this incident was made with. Whoever has it can test, on a copy of the index, whether an address that they know is among those affected. Answers are as right as before."))
+	}
+	return out
+}
+
+// keyOf gives the key that an incident's current revision is sealed under.
+func keyOf(st *check.Statement, id string) *check.Key {
+	for _, l := range st.Layers {
+		for _, src := range l.Sources {
+			if src.Incident == id && src.Revision == st.Incident(id).Revision {
+				return st.Key(l.Key)
+			}
+		}
+	}
+	return nil
+}
+
+// unreadable are the figures of whom a check does not find because nobody could read them, as the statement signs them.
+func unreadable(lang language.Lang, in *check.Incident) []figure {
+	var out []figure
+	for _, k := range []struct{ kind, ja, en string }{
+		{"email", "対象のうち、読み取れるアドレスの登録がないアカウント", "Affected accounts without a readable address"},
+		{"phone", "対象のうち、読み取れる電話番号の登録がないアカウント", "Affected accounts without a readable telephone number"},
+		{"account", "対象のうち、読み取れる会員番号がないアカウント", "Affected accounts without a readable account id"},
+		{check.Rows, "読み取れなかった行", "Rows that could not be read"},
+	} {
+		n := in.Unreadable[k.kind]
+		if n == 0 {
+			continue
+		}
+		note := lang.Pick("それでは確認できません。組織から、別の方法で連絡します。", "They cannot be found by it; the organisation reaches them another way.")
+		if k.kind == check.Rows {
+			note = lang.Pick("形の正しくない行です。対象かどうかを、ここでは確認できません。", "They were malformed. Whether they are affected cannot be checked here.")
+		}
+		out = append(out, figure{Label: lang.Pick(k.ja, k.en), Value: language.Number(lang, n), Note: note})
+	}
+	return out
 }
 
 // figures are the numbers at the head of the page.
@@ -272,7 +327,12 @@ func (s *Site) scope(r *http.Request, lang language.Lang, i incident.Incident, b
 		body.Scope = append(body.Scope, figure{Label: lang.Pick("このサーバーの対象範囲にあるアカウント", "Accounts in the scope on this server"), Value: language.Number(lang, accounts)})
 	}
 	body.Scope = append(body.Scope, figure{Label: lang.Pick("索引にある記録", "Entries in the index"), Value: language.Number(lang, entries)})
-	if hasAccounts {
+	st := s.Statement()
+	signed := sealed(st, i.ID) && st.V > 1 // and not only known to this server
+	if signed {
+		body.Scope = append(body.Scope, unreadable(lang, st.Incident(i.ID))...)
+	}
+	if hasAccounts && !signed {
 		if without := of.WithoutEmail; without > 0 {
 			body.Scope = append(body.Scope, figure{Label: lang.Pick("対象のうち、アドレスの登録がないアカウント", "Affected accounts without an address"), Value: language.Number(lang, without),
 				Note: lang.Pick("アドレスでは確認できません。組織から、別の方法で連絡します。", "They cannot be found by an address; the organisation reaches them another way.")})
