@@ -244,14 +244,14 @@ func (b *browser) testEnds(t *testing.T) {
 	if _, err := in.publisher.Compromised(ctx, who, h.honest.Keys[0].ID); err != nil {
 		t.Fatal(err)
 	}
-	says("compromised", p.check("en", h.stranger), "not-in-scope", "The key of the index of these incidents may be in other hands.")
+	says("compromised", p.check("en", h.stranger), "not-in-scope", "Somebody else may have the key that the index of these incidents was made with.")
 
 	if _, err := in.publisher.Rotate(ctx, who, 0, nil); err != nil {
 		t.Fatal(err)
 	}
 	got := p.check("ja", plainOne)
 	says("rotated", got, "affected", "1件の公表の対象に含まれています。")
-	if strings.Contains(got.Text, "索引の鍵が、組織の外に出たおそれ") {
+	if strings.Contains(got.Text, "索引を作った鍵が、外部に渡った可能性") {
 		t.Errorf("after the rotation: %s", got.Text)
 	}
 
@@ -266,10 +266,10 @@ func (b *browser) testEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.open("/", "ja")
-	if beside := p.text(".covers"); !strings.Contains(beside, "対象範囲を見直している公表 1件") {
+	if beside := p.text(".covers"); !strings.Contains(beside, "あらためて調査している公表 1件") {
 		t.Errorf("reopened: beside the box: %s", beside)
 	}
-	says("reopened", p.check("en", h.stranger), "not-in-scope", "The scope of one incident is being examined again.", "in the one incident that was compared")
+	says("reopened", p.check("en", h.stranger), "not-in-scope", "Who is affected by one incident is being established anew.", "in the one incident that was compared")
 
 	if _, _, err := in.publisher.Retire(ctx, who, shopID); err != nil {
 		t.Fatal(err)

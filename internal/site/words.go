@@ -60,12 +60,12 @@ var reasons = []word{
 // whys say why an incident is not covered by an answer, in the order in which they are listed.
 var whys = []word{
 	{"investigating", "対象範囲を調査しているため", "its scope is still under investigation"},
-	{"reopened", "対象範囲を見直しているため（これまでの範囲には含まれていません）", "its scope is being examined again, and what was settled before does not hold it"},
+	{"reopened", "対象範囲をあらためて調査しているため（これまでの範囲には含まれていません）", "who is affected is being established anew, and what was settled before does not hold it"},
 	{"layer-missing", "索引の一部が、いま受け取れないため", "its part of the index cannot be had at the moment"},
 	{"kind-not-indexed", "入力されたもの（メールアドレスなど）では確認できないため", "it cannot be checked by what you entered (an e-mail address, say)"},
 	{"by-mail", "内容に配慮し、メールでのみお答えするため", "it is sensitive, and answered by mail only"},
 	{"retired", "確認の受け付けを終えたため", "it is no longer answered"},
-	{"withdrawn", "誤って載せられたもので、取り消されたため", "it was recorded by mistake, and has been withdrawn"},
+	{"withdrawn", "誤って公表され、取り下げられたため", "it was published by mistake, and is withdrawn"},
 }
 
 // failure is a check that ended without an answer: what went wrong, and what to do.
