@@ -306,12 +306,16 @@ func Scripts() (map[string]string, error) {
 	return out, nil
 }
 
-// visible returns how many bits about an address the bucket numbers of one check tell: layers of one key use the same
-// leading bits, so only the deepest counts; keys are independent.
+// visible returns how many bits about an address the requests of one check tell: layers of one key use the same
+// leading bits, so only the deepest counts; keys are independent. Where clients refuse the statement, that is none.
 func visible(st *check.Statement) int {
+	depths, err := st.Depths(check.CapBits)
+	if err != nil {
+		return 0
+	}
 	deepest := map[string]int{}
 	for _, l := range st.Layers {
-		deepest[l.Key] = max(deepest[l.Key], l.Bits)
+		deepest[l.Key] = max(deepest[l.Key], depths[l.ID])
 	}
 	sum := 0
 	for _, bits := range deepest {

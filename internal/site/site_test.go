@@ -534,10 +534,24 @@ func TestWordsAreComplete(t *testing.T) {
 	}
 }
 
+// TestVisibleBits holds what /how says of the bits that leave to what clients show.
 func TestVisibleBits(t *testing.T) {
-	st := statement()
-	st.Layers = append(st.Layers, check.Layer{Key: "k1", Bits: 4}, check.Layer{Key: "k2", Bits: 3})
-	if n := visible(st); n != 13 {
-		t.Errorf("%d bits, want 10 of k1 and 3 of k2", n)
+	layer := func(id byte, key string, n int64, bits, pad int) check.Layer {
+		return check.Layer{ID: check.Hash{id}, Key: key, N: n, Bits: bits, Pad: pad}
+	}
+	for name, c := range map[string]struct {
+		layers []check.Layer
+		want   int
+	}{
+		"the model case":    {[]check.Layer{layer(1, "k1", 1692496, 10, 24<<10)}, 10},
+		"with a small one":  {[]check.Layer{layer(1, "k1", 1692496, 10, 24<<10), layer(2, "k1", 20000, 4, 24<<10)}, 10},
+		"two keys":          {[]check.Layer{layer(1, "k1", 2000000, 10, 28<<10), layer(2, "k2", 2000000, 10, 28<<10)}, 10},
+		"a key as a whole":  {[]check.Layer{layer(1, "k1", 9000, 3, 20<<10)}, 0},
+		"without end":       {[]check.Layer{layer(1, "k1", 1<<35, 24, 16<<20)}, 0},
+		"nothing is sealed": {nil, 0},
+	} {
+		if n := visible(&check.Statement{Layers: c.layers}); n != c.want {
+			t.Errorf("%s: %d bits, want %d", name, n, c.want)
+		}
 	}
 }
