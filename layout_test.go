@@ -36,7 +36,7 @@ var layers = map[string]int{
 	"internal/archive":  derived, "internal/law": derived,
 	"internal/incident/chart": room, "internal/incident/compose": room, "internal/incident/exchange": room, "internal/incident/extract": room,
 	"internal/demo": room, "internal/password": room, "internal/witness": room, "internal/monitor": room, "internal/response": room, "internal/reach": room, "internal/contain": room,
-	"internal/publish": usecase,
+	"internal/publish": usecase, "internal/incident/lint": usecase,
 	"internal/page":    frame,
 	"internal/site":    door, "internal/api": door, "internal/console": door,
 	"cmd/shirase": command, "internal/gate": command, // the latter reads what ./test runs

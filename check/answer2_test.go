@@ -73,6 +73,27 @@ func newDeepWorld(t testing.TB) *world {
 	return w
 }
 
+// newKindWorld publishes an incident whose second revision indexes accounts, where
+// the first indexed addresses.
+func newKindWorld(t testing.TB) *world {
+	t.Helper()
+	w := newFoldWorld(t, -1)
+	st := clone(t, w.st)
+	account, err := identity.NewAccount("points", "00003")
+	if err != nil {
+		t.Fatal(err)
+	}
+	st.Layers = []Layer{w.fold("k1", w.seal("k1", "in-0", "1", []identity.Identity{email(t, worldDropped)}, 1)),
+		w.fold("k1", w.seal("k1", "in-0", "2", []identity.Identity{account}, 1))}
+	slices.SortFunc(st.Layers, func(a, b Layer) int { return bytes.Compare(a.ID[:], b.ID[:]) })
+	st.Incidents = st.Incidents[:1]
+	in := &st.Incidents[0]
+	in.Superseded = []Superseded{{"1", in.Counts, in.Sets}}
+	in.Revision, in.Counts, in.Sets = "2", map[string]int64{"account": 1}, [][]string{{"account-id"}}
+	w.publish(st)
+	return w
+}
+
 func TestAnswer2Vectors(t *testing.T) {
 	w := newWorld2(t)
 	account, err := identity.NewAccount("points", "00003")
@@ -109,7 +130,12 @@ func TestAnswer2Vectors(t *testing.T) {
 	}
 	altered := func(v answerVector) answerVector { v.Fault = FaultAltered; return v }
 	of := func(base string, v answerVector) answerVector { v.Base = base; return v }
-	deep, one := newDeepWorld(t), newWorld(t)
+	deep, one, kind := newDeepWorld(t), newWorld(t), newKindWorld(t)
+	left := kind.answer2(email(t, worldDropped))
+	if v := left.Verdict; v.Result != Open || len(v.Checked) != 0 || v.Complete() || !slices.Equal(v.NotCovered, []NotCovered{{"in-0", WhyKindNotIndexed}}) ||
+		len(v.Dropped) != 1 || v.Dropped[0].Revision != "1" {
+		t.Errorf("of a kind that is not indexed any more: %+v", v)
+	}
 	groups := func(i int) Bytes { return affected.Groups[i].Bytes }
 	half := func(b Bytes) int { return 4 + 13*(int(b[2])<<8+int(b[3])) + 32 } // where the second of two buckets begins
 	exchanged := func(b Bytes) string { return text64(slices.Concat(b[half(b):], b[:half(b)])) }
@@ -123,6 +149,8 @@ func TestAnswer2Vectors(t *testing.T) {
 		valid("incomplete", w.answer2(email(t, worldStranger), w.st.Layers[current].ID)),
 		valid("incomplete-superseded", w.answer2(email(t, worldDropped), w.st.Layers[folded].ID)),
 		valid("nothing-given", w.answer2(email(t, worldStranger), w.st.Layers[0].ID, w.st.Layers[1].ID, w.st.Layers[2].ID)),
+		valid("kind-dropped", left),
+		valid("kind-dropped-stranger", kind.answer2(email(t, worldStranger))),
 		{Name: "two-keys-one-bit-each", File: file(deep.answer2(email(t, worldAffected))), Verdict: &deep.answer2(email(t, worldAffected)).Verdict},
 		{Name: "statement-of-version-1", File: file(one.answer2(email(t, worldAffected))), Verdict: &one.answer2(email(t, worldAffected)).Verdict},
 		set("version-1", "answer", 1, "v"),

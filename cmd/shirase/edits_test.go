@@ -35,6 +35,7 @@ var unpublishedColumns = map[string]string{
 	"roster.created_at":         "when this machine sealed it",
 	"roster.actor":              "who made it, which is private",
 	"roster_case.shred_actor":   "who had it shredded, which is private",
+	"roster_case.key_used_at":   "when something else was first sealed under the case's key",
 	"incident_fact.seq":         "the order of recording, beside the as-of",
 	"incident_fact.recorded_at": "when this machine was told",
 	"incident_fact.author":      "whose it is, which is private",

@@ -126,10 +126,11 @@ func (a *app) cmdWithdraw() *cobra.Command {
 }
 
 func (a *app) cmdShred() *cobra.Command {
-	return &cobra.Command{Use: "shred ID", Short: "Destroy the key of an incident's sealed rosters",
-		Long: `Destroys, on this machine, the key under which an incident's rosters are sealed, and
-removes their files. Nobody can then read who was affected, write to them, or seal them
-anew. What is published stays, and is still answered: that ends with incident retire.`,
+	return &cobra.Command{Use: "shred ID", Short: "Destroy the key of an incident's sealed rosters and of its case",
+		Long: `Destroys, on this machine, the case's key: what an incident's rosters and the private
+record of its case are sealed under. Their files are removed. Nobody can then read who
+was affected, write to them, seal them anew, or read what was recorded of the case. What
+is published stays, and is still answered: that ends with incident retire.`,
 		Example: "  shirase scope shred naver-2013", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			in, err := a.openToEnd(c, "shred the rosters of", args[0])
@@ -153,12 +154,17 @@ func (in *instance) shred(ctx context.Context, id string) (ended, error) {
 		}
 		return ended{}, err
 	}
-	r, err := in.rosters.Latest(ctx, id)
-	if err != nil {
+	now := time.Now().UTC().Truncate(time.Second)
+	done := now
+	switch r, err := in.rosters.Latest(ctx, id); {
+	case errors.Is(err, roster.ErrNone): // only the case's record was sealed under the key
+	case err != nil:
 		return ended{}, err
+	default:
+		done = r.Shredded.Truncate(time.Second)
 	}
-	e := ended{Certificate: publish.Certificate{Incident: id, Time: time.Now().UTC().Truncate(time.Second),
-		Destroyed: []publish.Destroyed{{What: "the key of the rosters of " + id, Time: r.Shredded.Truncate(time.Second)}}}}
+	e := ended{Certificate: publish.Certificate{Incident: id, Time: now,
+		Destroyed: []publish.Destroyed{{What: "the key of the rosters and the case of " + id, Time: done}}}}
 	answered, err := in.publisher.Answered(ctx, id)
 	if err != nil {
 		return ended{}, err

@@ -40,7 +40,7 @@ func (a *app) cmdServe() *cobra.Command {
 		Short: "Serve the pages, the check and the ledger",
 		Long: `Serves everything public on one address. Put a proxy with TLS in front of it and
 name the proxy with --trusted-proxy, so that limits count its visitors and not
-the proxy. Statements are reissued daily while it runs. Addresses of visitors are never logged.
+the proxy. Statements are reissued while it runs. Addresses of visitors are never logged.
 
 Where the evaluator's key is missing or cannot be read, everything but the answers
 of checks is served, and the pages say so. Evaluator and data may also be kept

@@ -251,7 +251,7 @@ func (p *Publisher) certify(ctx context.Context, id string, pub *Publication) (*
 	case r.Shredded.IsZero():
 		remaining = append(remaining, Remaining{"the sealed roster of " + id, "it is kept under the case's own key: shirase scope shred " + id})
 	default:
-		cert.Destroyed = append(cert.Destroyed, Destroyed{"the key of the rosters of " + id, "", r.Shredded.Truncate(time.Second)})
+		cert.Destroyed = append(cert.Destroyed, Destroyed{"the key of the rosters and the case of " + id, "", r.Shredded.Truncate(time.Second)})
 	}
 	return cert, append(remaining, Backups), nil
 }

@@ -1,0 +1,42 @@
+package main
+
+import (
+	"io"
+	"path/filepath"
+	"testing"
+
+	"shirase/internal/incident/lint"
+)
+
+// TestLintModelCase: what the program itself says of the model case, in both languages and in all of its notices, breaks no
+// rule against the facts.
+func TestLintModelCase(t *testing.T) {
+	a := &app{out: io.Discard, err: io.Discard, data: filepath.Join(t.TempDir(), "data")}
+	in, err := a.demoInstance(t.Context(), 0.00001, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.close()
+	if err := a.demoPublish(t.Context(), in); err != nil {
+		t.Fatal(err)
+	}
+	notices, err := in.incidents.Notices(t.Context(), "naver-2013")
+	if err != nil || len(notices) < 6 {
+		t.Fatalf("%d notices, %v", len(notices), err)
+	}
+	for _, n := range notices {
+		inc, err := in.incidents.Get(t.Context(), "naver-2013")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, text := range []string{n.Text.JA, n.Text.EN} {
+			found, err := lint.Text([]byte(text), lint.Known{Incident: inc, Recorded: inc.Facts})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range found {
+				t.Errorf("%s:%d: %s: %s: %q", n.ID, f.Line, f.Rule, f.What, text[max(0, f.From-200):f.To])
+			}
+		}
+	}
+}
