@@ -419,17 +419,14 @@ func (b *browser) testSaved(t *testing.T) {
 type answerVectors struct {
 	LedgerKey string `json:"ledgerKey"`
 	Vectors   []struct {
-		Name       string
-		File       json.RawMessage
-		Base, Op   string
-		Path       []any
-		Value      any
-		Byte       int
-		LedgerKeys []string
-		Verdict    *struct {
-			Result  string
-			Dropped []any
-		}
+		Name         string
+		File         json.RawMessage
+		Base, Op     string
+		Path         []any
+		Value        any
+		Byte         int
+		LedgerKeys   []string
+		Verdict      *check.Verdict
 		Error, Fault string
 	}
 }
@@ -475,7 +472,7 @@ func (b *browser) tamper(t *testing.T, name string) {
 			want = "not-pinned" // the page knows keys by their ledger's name, and has none for this one
 		}
 		if want == "" {
-			if result := displayed(v.Name, v.Verdict.Result, len(v.Verdict.Dropped) > 0); got.Shown != result {
+			if result := displayed(v.Verdict); got.Shown != result {
 				t.Errorf("%s: shown %q, failed %q, want %s", v.Name, got.Shown, got.Failed, result)
 			}
 			continue
@@ -495,15 +492,21 @@ func (b *browser) tamper(t *testing.T, name string) {
 	}
 }
 
-// displayed is how the page shows a result.
-func displayed(vector, result string, dropped bool) string {
-	switch {
-	case vector == "layer-missing": // of version 1, which had no word for it
-		return "incomplete"
-	case dropped && result != "affected":
-		return "dropped"
+// displayed is how the page shows a verdict.
+func displayed(v *check.Verdict) string {
+	because := func(whys ...string) bool {
+		return slices.ContainsFunc(v.NotCovered, func(n check.NotCovered) bool { return slices.Contains(whys, n.Why) })
 	}
-	return result
+	switch {
+	case v.Result == check.Affected:
+	case len(v.Dropped) > 0:
+		return "dropped"
+	case because(check.WhyLayerMissing): // version 1 had no word for it
+		return "incomplete"
+	case v.Result == check.Open && !because(check.WhyInvestigating, check.WhyReopened):
+		return "unchecked"
+	}
+	return string(v.Result)
 }
 
 // tampered changes a file as a vector says.
