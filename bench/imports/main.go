@@ -22,7 +22,7 @@ func main() {
 	o := figure.Parse()
 	dir := os.Getenv("SHIRASE_TEST_DATA")
 	if dir == "" {
-		dir = filepath.Join("..", "shared", "data")
+		dir = filepath.Join("..", "..", "shared", "data")
 	}
 	sets, kind := [][]byte{}, ""
 	for _, name := range []string{"hibp-breaches.json", "washington-ag-2026-08-13.csv"} {

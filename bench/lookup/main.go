@@ -1,5 +1,3 @@
-//go:build unix
-
 // Command lookup measures point lookups in process, at several sizes, and the
 // memory of a process that serves a corpus.
 package main

@@ -106,6 +106,6 @@ func (p *Publication) Put(ctx context.Context, subject index.Subject, s *index.S
 
 // Handler serves it without limits.
 func (p *Publication) Handler() http.Handler {
-	h := index.NewHost(p.Index, index.Log{Served: p.Ledger.Served, Proof: p.Ledger.Proof})
-	return h.Mux(index.NewEvaluator(p.Keys, func(*http.Request, int) (time.Duration, bool) { return 0, true }, h.Keys))
+	h := index.NewHost(p.Index, index.Log{Served: p.Ledger.Served, Proof: p.Ledger.Proof}, nil)
+	return h.Mux(index.NewEvaluator(p.Keys, func(*http.Request, int) (time.Duration, bool) { return 0, true }, h.Keys, nil))
 }

@@ -1,5 +1,5 @@
 // Package served builds the program and runs its demonstration, for benchmarks
-// that look at the pages from outside.
+// and tests that look at the pages from outside.
 package served
 
 import (
@@ -10,14 +10,18 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 )
 
 // Demo is a running demonstration.
 type Demo struct {
-	URL      string
-	Affected string // an address that is affected
-	process  *exec.Cmd
-	dir      string
+	URL         string
+	Affected    string // an address that is affected
+	NotAffected string // one that is not
+	LedgerKey   string // verifier key of its ledger
+	program     string
+	process     *exec.Cmd
+	dir         string
 }
 
 // scale is one at which a bucket is as large as in the model case.
@@ -29,20 +33,50 @@ func Start() (*Demo, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Demo{dir: dir}
-	if err := d.start(); err != nil {
+	d := &Demo{dir: dir, program: filepath.Join(dir, "shirase")}
+	if err = Build(d.program); err == nil {
+		err = d.Resume()
+	}
+	if err != nil {
 		d.Stop()
 		return nil, err
 	}
 	return d, nil
 }
 
-func (d *Demo) start() error {
-	program := filepath.Join(d.dir, "shirase")
-	if out, err := exec.Command("go", "build", "-o", program, "shirase/cmd/shirase").CombinedOutput(); err != nil {
-		return fmt.Errorf("build shirase: %w: %s", err, out)
+// Build builds the program as the file out, in the product's own module. A test of it
+// is run with -count=1: go test does not see that the program has changed.
+func Build(out string) error {
+	where, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "shirase").Output()
+	if err != nil {
+		return fmt.Errorf("find the product's module: %w", err)
 	}
-	d.process = exec.Command(program, "demo", "--json", "--scale", scale, "--listen", "127.0.0.1:0", "--data", filepath.Join(d.dir, "data"))
+	build := exec.Command("go", "build", "-o", out, "./cmd/shirase")
+	build.Dir = strings.TrimSpace(string(where))
+	if said, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("build shirase: %w: %s", err, said)
+	}
+	return nil
+}
+
+func (d *Demo) data() string { return filepath.Join(d.dir, "data") }
+
+// Keys is its folder of keys.
+func (d *Demo) Keys() string { return d.data() + "-keys" }
+
+// Run runs another command on its data.
+func (d *Demo) Run(args ...string) error {
+	c := exec.Command(d.program, append(args, "--data", d.data())...)
+	c.Dir = d.dir
+	if out, err := c.CombinedOutput(); err != nil {
+		return fmt.Errorf("shirase %s: %w: %s", args[0], err, out)
+	}
+	return nil
+}
+
+// Resume starts it, also again after Pause: then at another URL.
+func (d *Demo) Resume() error {
+	d.process = exec.Command(d.program, "demo", "--json", "--scale", scale, "--listen", "127.0.0.1:0", "--data", d.data())
 	out, err := d.process.StdoutPipe()
 	if err != nil {
 		return err
@@ -57,12 +91,20 @@ func (d *Demo) start() error {
 	return json.Unmarshal(line, d)
 }
 
+// Pause ends its process; what it holds stays.
+func (d *Demo) Pause() error {
+	if d.process == nil || d.process.Process == nil {
+		return nil
+	}
+	if err := d.process.Process.Signal(os.Interrupt); err != nil {
+		return err
+	}
+	return d.process.Wait()
+}
+
 // Stop ends it and removes its folder.
 func (d *Demo) Stop() {
-	if d.process != nil && d.process.Process != nil {
-		d.process.Process.Signal(os.Interrupt)
-		d.process.Wait()
-	}
+	d.Pause()
 	os.RemoveAll(d.dir)
 }
 

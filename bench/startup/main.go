@@ -1,5 +1,3 @@
-//go:build unix
-
 // Command startup measures what every command pays before it does anything:
 // the time and the memory of `shirase version`, beside a Go program that does
 // nothing, and which packages take the most of it.
@@ -21,6 +19,7 @@ import (
 	"time"
 
 	"shirase/bench/figure"
+	"shirase/bench/served"
 )
 
 func main() {
@@ -50,10 +49,9 @@ func build(dir string) (ours, bare string) {
 	ours, bare = filepath.Join(dir, "shirase"), filepath.Join(dir, "bare")
 	source := filepath.Join(dir, "bare.go")
 	figure.Check(os.WriteFile(source, []byte("package main\n\nfunc main() {}\n"), 0o600))
-	for out, what := range map[string]string{ours: "shirase/cmd/shirase", bare: source} {
-		if said, err := exec.Command("go", "build", "-o", out, what).CombinedOutput(); err != nil {
-			figure.Check(fmt.Errorf("build %s: %w: %s", what, err, bytes.TrimSpace(said)))
-		}
+	figure.Check(served.Build(ours))
+	if said, err := exec.Command("go", "build", "-o", bare, source).CombinedOutput(); err != nil {
+		figure.Check(fmt.Errorf("build %s: %w: %s", source, err, bytes.TrimSpace(said)))
 	}
 	return ours, bare
 }

@@ -35,7 +35,7 @@ func (a *app) cases(ctx context.Context) (*instance, *response.Cases, error) {
 		return nil, nil, err
 	}
 	var own []fs.FS
-	if dir := filepath.Join(a.data, "law"); isFolder(dir) {
+	if dir := filepath.Join(a.op().Data, "law"); isFolder(dir) {
 		own = append(own, os.DirFS(dir))
 	}
 	book, err := law.Open(own...)

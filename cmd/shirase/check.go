@@ -16,9 +16,11 @@ import (
 
 	"shirase/check"
 	"shirase/identity"
+	"shirase/internal/config"
 	"shirase/internal/files"
 	"shirase/internal/hint"
 	"shirase/internal/index"
+	"shirase/internal/serve"
 )
 
 // maxPolicy bounds a policy file, in bytes.
@@ -213,15 +215,10 @@ func numbered(path string, n int) string {
 // it then knows first hand.
 func (a *app) ownServer(ctx context.Context, client *check.Client) (stop func(), vkey string, err error) {
 	in, err := a.open(ctx)
-	if errors.Is(err, errNoInstance) {
+	if errors.Is(err, config.ErrNone) {
 		return nil, "", hint.Add(err, "say which server to ask: --server URL")
 	}
 	if err != nil {
-		return nil, "", err
-	}
-	l, err := listenOn("127.0.0.1:0")
-	if err != nil {
-		in.close()
 		return nil, "", err
 	}
 	vkey = in.publisher.VKey()
@@ -231,19 +228,25 @@ func (a *app) ownServer(ctx context.Context, client *check.Client) (stop func(),
 			return nil, "", err
 		}
 	}
-	published := index.NewHost(in.index, in.publisher.Log())
-	evaluator := index.NewEvaluator(in.keys, func(*http.Request, int) (time.Duration, bool) { return 0, true }, published.Keys)
+	published := index.NewHost(in.index, in.publisher.Log(), in.log)
+	evaluator := index.NewEvaluator(in.keys, func(*http.Request, int) (time.Duration, bool) { return 0, true }, published.Keys, in.log)
 	if err := evaluator.Ready(ctx); err != nil {
-		l.Close()
 		in.close()
 		return nil, "", err
 	}
+	l, err := serve.Listen("127.0.0.1:0")
+	if err != nil {
+		in.close()
+		return nil, "", err
+	}
+	server := serve.New(serve.Options{Log: a.log()})
+	server.Mount(published.Mux(evaluator), "/")
 	serving, end := context.WithCancel(ctx)
 	ended := make(chan struct{})
 	ready := make(chan struct{})
 	go func() {
 		defer close(ended)
-		serveUntil(serving, newServer(published.Mux(evaluator)), l, func(url string) error {
+		server.Run(serving, l, func(url string) error {
 			client.Server = url
 			close(ready)
 			return nil

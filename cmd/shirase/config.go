@@ -2,121 +2,44 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
-	"net/mail"
-	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"shirase/internal/config"
 	"shirase/internal/files"
+	"shirase/internal/hint"
 	"shirase/internal/language"
+	"shirase/internal/serve"
 )
 
-// setting is one of the settings that may be changed: what `config set` calls it, what the flag of `init` is called, and
-// what it may hold. "" takes it back.
-type setting struct {
-	key, flag string
-	of        func(*settings) *string
-	valid     func(string) bool
-	form      string // what it has to be like
-	help      string
-	question  string // of init, on a terminal; "" asks none
-}
-
-// configurable lists the settings in the order in which they are shown and asked for.
-var configurable = []setting{
-	{"operator.ja", "operator-ja", func(s *settings) *string { return &s.Operator.JA }, plainName, "a name on one line, such as 株式会社例示",
-		"who runs this site and answers for its notices, in Japanese", "Your organisation's name, in Japanese"},
-	{"operator.en", "operator-en", func(s *settings) *string { return &s.Operator.EN }, plainName, "a name on one line, such as Example Inc.",
-		"the same in English", "The same in English"},
-	{"contact", "contact", func(s *settings) *string { return &s.Contact }, contactAddress, "like mailto:desk@example.org or https://example.org/contact",
-		"where questions, corrections and replies go", "Where questions and corrections go (mailto:... or https://...)"},
-	{"imprint", "imprint", func(s *settings) *string { return &s.Imprint }, webAddress, "like https://example.org/about",
-		"a page of your own site that says who you are and names this address, so that nobody takes it for a trick", "A page of your own site that says who you are (https://...)"},
-	{"privacy", "privacy", func(s *settings) *string { return &s.Privacy }, webAddress, "like https://example.org/privacy",
-		"the page of your privacy policy", "Your privacy policy (https://...)"},
-	{"url", "url", func(s *settings) *string { return &s.URL }, instanceAddress, "like https://notice.example.org",
-		"where people reach this instance", ""},
-}
-
-// maxName bounds an operator's name, in characters.
-const maxName = 200
-
-// plainName reports whether s is a name as a page can show it: on one line, with nothing in it that cannot be seen.
-func plainName(s string) bool {
-	return utf8.ValidString(s) && utf8.RuneCountInString(s) <= maxName && strings.TrimSpace(s) == s &&
-		!strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp) })
-}
-
-// webAddress reports whether s is the address of a page.
-func webAddress(s string) bool {
-	u, err := url.Parse(s)
-	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.User == nil
-}
-
-// instanceAddress reports whether s can be where an instance is reached: what follows in it are the instance's own paths.
-func instanceAddress(s string) bool {
-	u, err := url.Parse(s)
-	return err == nil && webAddress(s) && u.RawQuery == "" && u.Fragment == ""
-}
-
-// contactAddress reports whether s is an address that a page can lead to.
-func contactAddress(s string) bool {
-	u, err := url.Parse(s)
-	if err != nil || u.Scheme != "mailto" {
-		return webAddress(s)
-	}
-	_, err = mail.ParseAddress(u.Opaque)
-	return err == nil && u.RawQuery == ""
-}
-
-// set puts a value into s, or says what it has to be like.
-func (k setting) set(s *settings, value string) error {
-	if value != "" && !k.valid(value) {
-		return fmt.Errorf("%q is not %s", value, k.form)
-	}
-	if k.key == "url" {
-		value = strings.TrimRight(value, "/")
-	}
-	*k.of(s) = value
-	return nil
-}
-
-// checkSettings holds settings that came from flags to their form.
-func checkSettings(s *settings) error {
-	for _, k := range configurable {
-		if err := k.set(s, *k.of(s)); err != nil {
-			return usagef("--%s %v", k.flag, err)
+// asked are the settings that init asks for.
+func asked() []config.Key {
+	var out []config.Key
+	for _, k := range config.Keys() {
+		if k.Question != "" {
+			out = append(out, k)
 		}
 	}
-	return nil
-}
-
-// operatorFlags lets init be told what the pages say of who runs them.
-func operatorFlags(c *cobra.Command, s *settings) {
-	for _, k := range configurable {
-		if k.question != "" {
-			c.Flags().StringVar(k.of(s), k.flag, "", k.help)
-		}
-	}
+	return out
 }
 
 // askSettings asks for what no flag says, where somebody sits at the terminal. An empty line leaves it open.
-func (a *app) askSettings(c *cobra.Command, s *settings) error {
+func (a *app) askSettings(c *cobra.Command, s *config.Settings) error {
 	in, ok := c.InOrStdin().(*os.File)
 	if !ok || a.json || !term.IsTerminal(int(in.Fd())) {
 		return nil
 	}
 	lines := bufio.NewScanner(in)
 	said := false
-	for _, k := range configurable {
-		if k.question == "" || c.Flags().Changed(k.flag) {
+	for _, k := range asked() {
+		if s.From(k.Name).Kind == config.FromFlag {
 			continue
 		}
 		if !said {
@@ -124,12 +47,12 @@ func (a *app) askSettings(c *cobra.Command, s *settings) error {
 			a.say("After a breach people ask first whether the site is genuine. What the pages say of who runs them (empty: later, with shirase config set):")
 		}
 		for {
-			fmt.Fprintf(a.err, "  %s: ", k.question)
+			fmt.Fprintf(a.err, "  %s: ", k.Question)
 			if !lines.Scan() {
 				a.say("")
 				return lines.Err()
 			}
-			err := k.set(s, strings.TrimSpace(lines.Text()))
+			err := k.Set(s, strings.TrimSpace(lines.Text()))
 			if err == nil {
 				break
 			}
@@ -140,27 +63,28 @@ func (a *app) askSettings(c *cobra.Command, s *settings) error {
 }
 
 // unsaid names the settings without which pages do not say who runs them.
-func unsaid(s settings) []string {
+func unsaid(i config.Instance) []string {
+	s := &config.Settings{Instance: i}
 	var out []string
-	for _, k := range configurable {
-		if k.question == "" || *k.of(&s) != "" || k.key == "operator.en" && s.Operator.JA != "" || k.key == "operator.ja" && s.Operator.EN != "" {
+	for _, k := range asked() {
+		if k.Text(s) != "" || k.Name == "operator.en" && i.Operator.JA != "" || k.Name == "operator.ja" && i.Operator.EN != "" {
 			continue
 		}
-		out = append(out, k.key)
+		out = append(out, k.Name)
 	}
 	return out
 }
 
 // tellUnsaid says on stderr what pages do not say yet.
-func (a *app) tellUnsaid(s settings) {
-	if missing := unsaid(s); len(missing) > 0 {
+func (a *app) tellUnsaid(i config.Instance) {
+	if missing := unsaid(i); len(missing) > 0 {
 		a.say("hint: the pages do not say yet who runs this site. Set %s: shirase config set KEY VALUE", strings.Join(missing, ", "))
 	}
 }
 
-// operator is the name under which this instance's pages stand; "" and "" where it has none. One language serves for both.
-func (s settings) operator() language.Text {
-	t := language.Text(s.Operator)
+// operator is the name under which an instance's pages stand; "" and "" where it has none. One language serves for both.
+func operator(i config.Instance) language.Text {
+	t := language.Text(i.Operator)
 	if t.JA == "" {
 		t.JA = t.EN
 	}
@@ -171,75 +95,245 @@ func (s settings) operator() language.Text {
 }
 
 func (a *app) cmdConfig() *cobra.Command {
-	c := group("config", "Show and change what this instance says of itself", "  shirase config set operator.en \"Example Inc.\"")
-	c.AddCommand(a.cmdConfigShow(), a.cmdConfigSet())
+	c := group("config", "Show, check and change settings", "  shirase config set operator.en \"Example Inc.\"\n  shirase config check")
+	c.AddCommand(a.cmdConfigShow(), a.cmdConfigSet(), a.cmdConfigCheck(), a.cmdConfigExample())
 	return c
 }
 
 func (a *app) cmdConfigShow() *cobra.Command {
-	return &cobra.Command{Use: "show", Short: "Show the settings", Example: "  shirase config show --json", Args: cobra.NoArgs,
+	return &cobra.Command{Use: "show", Short: "Show every setting, and where its value comes from",
+		Long: `Shows every setting: what the instance is, and how it would be operated by a command
+that is given the same flags, variables and file. Passwords are left out.`,
+		Example: "  shirase config show --json", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			s, err := a.readSettings()
-			if err != nil {
+			if _, err := a.readInstance(); err != nil {
 				return err
 			}
-			return a.printSettings(s)
+			return a.printSettings(a.read)
 		}}
 }
 
 // printSettings shows every setting by its key; what is not set is an empty one.
-func (a *app) printSettings(s settings) error {
-	values := map[string]string{}
-	rows := [][2]string{}
-	for _, k := range configurable {
-		values[k.key] = *k.of(&s)
-		rows = append(rows, [2]string{k.key, *k.of(&s)})
+func (a *app) printSettings(s *config.Settings) error {
+	values, sources := map[string]any{}, map[string]string{}
+	var rows [][3]string
+	for _, k := range config.Keys() {
+		from := s.From(k.Name)
+		values[k.Name], sources[k.Name] = k.Value(s), string(from.Kind)
+		if from.At != "" {
+			sources[k.Name] += " " + from.At
+		}
+		rows = append(rows, [3]string{k.Name, k.Text(s), sources[k.Name]})
 	}
-	values["phone-region"] = s.Region
+	values["sources"] = sources
 	return a.print(values, func(w io.Writer) {
-		table(w, append(rows, [2]string{"phone-region", s.Region}))
-		if missing := unsaid(s); len(missing) > 0 {
+		columns(w, rows)
+		if missing := unsaid(s.Instance); len(missing) > 0 {
 			fmt.Fprintf(w, "\nNot set: %s. Pages then show the host's name, and nothing else of who runs them.\n", strings.Join(missing, ", "))
 		}
 	})
 }
 
+// columns prints rows of three below each other; the values stand where the longer half of the names ends.
+func columns(w io.Writer, rows [][3]string) {
+	name, value := 0, 0
+	for _, r := range rows {
+		name, value = max(name, len(r[0])), max(value, min(len(r[1]), 40))
+	}
+	for _, r := range rows {
+		fmt.Fprintf(w, "%-*s  %-*s  %s\n", name, r[0], value, r[1], r[2])
+	}
+}
+
 func (a *app) cmdConfigSet() *cobra.Command {
 	var long strings.Builder
-	long.WriteString("Changes one setting. An empty value takes it back. A server that runs takes it up when it is started again.\n\n")
-	for _, k := range configurable {
-		fmt.Fprintf(&long, "  %-12s %s (%s)\n", k.key, k.help, k.form)
+	long.WriteString("Changes one setting: of what the instance is, or of how it is operated, in its file, whose comments stay. An empty value\ntakes it back; a list has commas. A server that runs takes it up when it is started again.\n\n")
+	for _, k := range settable() {
+		fmt.Fprintf(&long, "  %-24s %s (%s)\n", k.Name, k.Help, k.Form)
 	}
 	return &cobra.Command{Use: "set KEY VALUE", Short: "Change a setting", Long: long.String(),
-		Example: "  shirase config set operator.ja 株式会社例示\n  shirase config set contact mailto:desk@example.org",
+		Example: "  shirase config set operator.ja 株式会社例示\n  shirase config set contact mailto:desk@example.org\n  shirase config set trustedProxies 127.0.0.1,10.0.0.0/8",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
-			var key setting
-			var known []string
-			for _, k := range configurable {
-				known = append(known, k.key)
-				if k.key == args[0] {
-					key = k
+			key, known := config.Find(args[0])
+			if !known || key.Fixed {
+				var names []string
+				for _, k := range settable() {
+					names = append(names, k.Name)
+				}
+				meant := hint.Nearest(args[0], names)
+				if meant != "" {
+					meant = fmt.Sprintf(": did you mean %q?", meant)
+				}
+				return usagef("there is no setting %q that can be changed%s", args[0], meant)
+			}
+			if key.Instance {
+				return a.setInstance(key, args[1])
+			}
+			return a.setOperation(key, args[1])
+		}}
+}
+
+// settable are the settings that can be changed.
+func settable() []config.Key {
+	var out []config.Key
+	for _, k := range config.Keys() {
+		if !k.Fixed {
+			out = append(out, k)
+		}
+	}
+	return out
+}
+
+// setInstance changes what the data folder says of the instance.
+func (a *app) setInstance(key config.Key, value string) error {
+	if _, err := a.readInstance(); err != nil {
+		return err
+	}
+	if err := key.Set(a.read, value); err != nil {
+		return usagef("%s: %v", key.Name, err)
+	}
+	if err := writeInstance(a.op().Data, a.read.Instance); err != nil {
+		return err
+	}
+	return a.showAgain()
+}
+
+// setOperation changes how the instance is operated.
+func (a *app) setOperation(key config.Key, value string) error {
+	data := config.DataIn(a.sources())
+	i, err := config.ReadInstance(data)
+	if _, named := config.FileIn(a.sources()); err != nil && !(named && errors.Is(err, config.ErrNone)) { // a file that stands elsewhere may come first
+		return err
+	}
+	if key.Path() && value != "" { // a shell's relative paths are not the file's
+		if value, err = filepath.Abs(value); err != nil {
+			return err
+		}
+	}
+	if err := a.putOperation(key.Name, value); err != nil {
+		return err
+	}
+	if key.Name == "url" && i.FormerURL != "" { // it would come back where the file says none
+		i.FormerURL = ""
+		if err := writeInstance(data, i); err != nil {
+			return err
+		}
+	}
+	return a.showAgain()
+}
+
+// putOperation changes the file of settings, and makes it where it is not there.
+func (a *app) putOperation(key, value string) error {
+	path, named := config.FileIn(a.sources())
+	src, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) && !named {
+		src, err = []byte(config.Example()), nil
+	}
+	if err != nil {
+		return fmt.Errorf("change a setting: %w", err)
+	}
+	out, err := config.Edit(path, src, key, value)
+	if err != nil {
+		return err
+	}
+	return files.Replace(path, out)
+}
+
+// showAgain shows the settings as they are now. What does not fit together yet is told, and no failure: one setting is
+// changed after the other.
+func (a *app) showAgain() error {
+	a.read = nil
+	_, err := a.readInstance()
+	var mistakes config.Mistakes
+	switch {
+	case errors.As(err, &mistakes):
+		tellMistakes(a.err, mistakes)
+		a.say("It is changed, and nothing starts before the rest is in order.")
+		return nil
+	case errors.Is(err, config.ErrNone):
+		return nil
+	case err != nil:
+		return err
+	}
+	return a.printSettings(a.read)
+}
+
+func (a *app) cmdConfigCheck() *cobra.Command {
+	return &cobra.Command{Use: "check [FILE]", Short: "Find every mistake in a file of settings",
+		Long: `Reads a file of settings, and names every mistake with its line. Without FILE it reads
+what a server would: the file that is in effect, the environment and the files that
+settings name.`,
+		Example: "  shirase config check\n  shirase config check /etc/shirase/shirase.yaml --json",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			path, _ := config.FileIn(a.sources())
+			var err error
+			if len(args) == 1 {
+				path = args[0]
+				err = config.Check(path)
+			} else {
+				var s *config.Settings
+				if s, err = config.Read(a.sources()); err == nil {
+					err = a.tryFiles(s)
 				}
 			}
-			if key.of == nil {
-				return usagef("there is no setting %q that can be changed%s; known are %s", args[0], nearest(args[0], known), strings.Join(known, ", "))
-			}
-			s, err := a.readSettings()
-			if err != nil {
+			mistakes := config.Mistakes{}
+			if err != nil && !errors.As(err, &mistakes) {
 				return err
 			}
-			if err := key.set(&s, args[1]); err != nil {
-				return usagef("%s: %v", key.key, err)
+			if _, missing := os.Stat(path); missing != nil && err == nil {
+				path = ""
 			}
-			dir, err := files.Open(a.data)
-			if err != nil {
-				return err
+			err = a.print(map[string]any{"valid": len(mistakes) == 0, "file": path, "mistakes": mistakes}, func(w io.Writer) {
+				switch {
+				case len(mistakes) > 0:
+					tellMistakes(a.err, mistakes)
+				case path == "":
+					fmt.Fprintln(w, "There is no file of settings, and nothing wrong with what is said otherwise.")
+				default:
+					fmt.Fprintf(w, "%s is in order.\n", path)
+				}
+			})
+			if err == nil && len(mistakes) > 0 {
+				err = errSaid
 			}
-			defer dir.Close()
-			if err := a.writeSettings(dir, s); err != nil {
-				return err
-			}
-			return a.printSettings(s)
+			return err
+		}}
+}
+
+// tryFiles reads the files that settings name.
+func (a *app) tryFiles(s *config.Settings) error {
+	var mistakes config.Mistakes
+	wrong := func(key string, err error) {
+		from := s.From(key)
+		mistakes = append(mistakes, config.Mistake{At: from.At, Key: key, What: err.Error(), Hint: hint.Of(err)})
+	}
+	if _, err := s.Operation.StoreURL(); err != nil {
+		key := "storePasswordFile"
+		if s.Operation.StorePasswordFile == "" {
+			key = "storeFile"
+		}
+		wrong(key, err)
+	}
+	if t := s.Operation.TLS; t.CertificateFile != "" {
+		if _, err := serve.Certificate(t.CertificateFile, t.KeyFile, a.log()); err != nil {
+			wrong("tls.certificateFile", err)
+		}
+	}
+	if len(mistakes) == 0 {
+		return nil
+	}
+	return mistakes
+}
+
+func (a *app) cmdConfigExample() *cobra.Command {
+	return &cobra.Command{Use: "example", Short: "Print a commented file of settings to start from",
+		Long: `Prints the file that says how an instance is operated, with every setting as a comment.
+Save it as shirase.yaml in the data folder, or elsewhere and name it with --config.`,
+		Example: "  shirase config example > shirase-data/shirase.yaml", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			_, err := io.WriteString(a.out, config.Example())
+			return err
 		}}
 }

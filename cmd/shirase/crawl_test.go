@@ -129,11 +129,8 @@ type folder struct {
 }
 
 func (f folder) args(args ...string) []string {
-	args = append(args, "--data", f.data)
-	if f.store != "" {
-		args = append(args, "--store", f.store)
-	}
-	return args
+	f.t.Setenv("SHIRASE_STORE", f.store) // it has a password, which is no argument
+	return append(args, "--data", f.data)
 }
 
 // do runs a command that has to succeed.
@@ -153,30 +150,31 @@ func (f folder) try(args ...string) (string, bool) {
 	return out.String() + errw.String(), code == exitDone
 }
 
-// serve serves the folder as `shirase serve` does, on loopback.
-func (f folder) serve(s serving) *httptest.Server {
+// serve serves the folder as `shirase serve` does, on loopback; p is nil unless it is a preview.
+func (f folder) serve(p *preview) *httptest.Server {
 	f.t.Helper()
-	a := &app{out: io.Discard, err: io.Discard, data: f.data, store: f.store}
+	a := appAt(f.data, io.Discard, io.Discard)
+	a.op().Store = f.store
 	in, err := a.open(f.t.Context())
 	if err != nil {
 		f.t.Fatal(err)
 	}
 	server := httptest.NewUnstartedServer(nil)
-	if s.preview != nil {
-		if s.preview, err = newPreview(server.Listener); err != nil {
+	if p != nil {
+		if p, err = newPreview(server.Listener); err != nil {
 			f.t.Fatal(err)
 		}
 	}
-	p := must(password.Open(a.passwordDir()))(f.t)
-	h, err := a.handler(f.t.Context(), in, p, s)
+	corpora := must(password.Open(a.passwordDir()))(f.t)
+	h, err := a.server(f.t.Context(), in, corpora, p)
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	server.Config.Handler = h
+	server.Config.Handler = h.Handler()
 	server.Start()
 	f.t.Cleanup(func() {
 		server.Close()
-		p.Close()
+		corpora.Close()
 		in.close()
 	})
 	return server

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"shirase/internal/actor"
+	"shirase/internal/config"
 	"shirase/internal/demo"
 	"shirase/internal/files"
 	"shirase/internal/hint"
@@ -36,7 +37,6 @@ const (
 
 func (a *app) cmdDemo() *cobra.Command {
 	var scale float64
-	var listen string
 	c := &cobra.Command{
 		Use:   "demo",
 		Short: "Publish generated accounts in the shape of a real case, and serve them",
@@ -48,15 +48,15 @@ Started again, it serves the same data at once.`,
   shirase demo --scale 1 --data big-demo`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return a.demo(c.Context(), scale, c.Flags().Changed("scale"), listen)
+			return a.demo(c.Context(), scale, c.Flags().Changed("scale"))
 		},
 	}
 	c.Flags().Float64Var(&scale, "scale", 0.02, "size, where 1 is 2.7 million accounts")
-	c.Flags().StringVar(&listen, "listen", "", "address to serve on (default 127.0.0.1:8311, or a free port there)")
+	a.settingFlag(c.Flags(), "listen", "", "address to serve on; where it is taken and none is said, a free port there")
 	return c
 }
 
-func (a *app) demo(ctx context.Context, scale float64, stated bool, listen string) error {
+func (a *app) demo(ctx context.Context, scale float64, stated bool) error {
 	total, affected, err := demo.Figures(scale)
 	if err != nil {
 		return usageError{err}
@@ -75,11 +75,11 @@ func (a *app) demo(ctx context.Context, scale float64, stated bool, listen strin
 	if err := demoArchive(ctx, in); err != nil {
 		return err
 	}
-	l, err := demoListen(listen)
+	l, err := a.listen(a.read.From("listen").Kind != config.FromDefault)
 	if err != nil {
 		return err
 	}
-	return a.serve(ctx, in, l, serving{}, func(url string) error {
+	return a.serve(ctx, in, l, nil, func(url string) error {
 		return a.print(struct {
 			URL           string `json:"url"`
 			Affected      string `json:"affected"`
@@ -90,22 +90,22 @@ func (a *app) demo(ctx context.Context, scale float64, stated bool, listen strin
 		}{url, in.Demo.Affected, in.Demo.NotAffected, total, affected, in.publisher.VKey()}, func(w io.Writer) {
 			fmt.Fprintf(w, "\nA demonstration with %s generated accounts, %s of them affected.\n\n", language.Digits(total), language.Digits(affected))
 			table(w, [][2]string{{"open", url}, {"affected", in.Demo.Affected}, {"not affected", in.Demo.NotAffected}, {"ledger key", in.publisher.VKey()}})
-			fmt.Fprintf(w, "\nOr check from here:\n  shirase check --server %s %s\n\nCtrl-C ends it; the data stays in %s.\n", url, in.Demo.NotAffected, a.data)
+			fmt.Fprintf(w, "\nOr check from here:\n  shirase check --server %s %s\n\nCtrl-C ends it; the data stays in %s.\n", url, in.Demo.NotAffected, a.op().Data)
 		})
 	})
 }
 
 // demoInstance opens the demonstration's data folder, or makes it.
 func (a *app) demoInstance(ctx context.Context, scale float64, stated bool) (*instance, error) {
-	s, err := a.readSettings()
+	i, err := a.readInstance()
 	switch {
-	case errors.Is(err, errNoInstance):
+	case errors.Is(err, config.ErrNone):
 	case err != nil:
 		return nil, err
-	case s.Demo == nil:
-		return nil, hint.Add(fmt.Errorf("%s holds an instance that is no demonstration", a.data), "choose another folder: shirase demo --data DIR")
-	case stated && s.Demo.Scale != scale:
-		return nil, hint.Add(fmt.Errorf("%s holds a demonstration of scale %v", a.data, s.Demo.Scale), "leave --scale away, or choose another folder with --data")
+	case i.Demo == nil:
+		return nil, hint.Add(fmt.Errorf("%s holds an instance that is no demonstration", a.op().Data), "choose another folder: shirase demo --data DIR")
+	case stated && i.Demo.Scale != scale:
+		return nil, hint.Add(fmt.Errorf("%s holds a demonstration of scale %v", a.op().Data, i.Demo.Scale), "leave --scale away, or choose another folder with --data")
 	default:
 		return a.open(ctx)
 	}
@@ -119,16 +119,17 @@ func (a *app) demoInstance(ctx context.Context, scale float64, stated bool) (*in
 	if err != nil {
 		return nil, err
 	}
-	return a.init(ctx, demoOrigin+"{key}", settings{Region: "JP", Operator: operatorName{"知らせのデモ", "Shirase demo"}, Contact: "mailto:operator@example.invalid", Demo: &demoSettings{Scale: scale, Affected: sample.Affected, NotAffected: sample.NotAffected}}, 0)
+	return a.init(ctx, demoOrigin+"{key}", config.Instance{Region: "JP", Operator: config.Name{JA: "知らせのデモ", EN: "Shirase demo"}, Contact: "mailto:operator@example.invalid",
+		Demo: &config.Demo{Scale: scale, Affected: sample.Affected, NotAffected: sample.NotAffected}}, 0)
 }
 
 // forgetDemo destroys the keys of a demonstration whose data folder was
 // removed: they are worth nothing, and a new ledger must not continue an old name.
 func (a *app) forgetDemo() error {
-	if _, err := os.Stat(a.data); !errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Stat(a.op().Data); !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	keys, err := files.OpenKeys(a.keysDir())
+	keys, err := files.OpenKeys(a.op().KeysDir())
 	if err != nil {
 		return err
 	}
@@ -147,7 +148,7 @@ func (a *app) forgetDemo() error {
 // demoAccounts writes the generated export and its rules into the data folder,
 // for whoever wants to look at them or run scope themselves.
 func (a *app) demoAccounts(ctx context.Context, scale float64) (demo.Sample, error) {
-	dir, err := files.Open(a.data)
+	dir, err := files.Open(a.op().Data)
 	if err != nil {
 		return demo.Sample{}, err
 	}
@@ -207,7 +208,7 @@ func (a *app) demoPublish(ctx context.Context, in *instance) error {
 		if err != nil {
 			return err
 		}
-		o := roster.Options{Export: filepath.Join(a.data, demoExport), Rules: rules, TempDir: os.TempDir()}
+		o := roster.Options{Export: filepath.Join(a.op().Data, demoExport), Rules: rules, TempDir: os.TempDir()}
 		if _, err := a.scope(ctx, in, demoIncident, o); err != nil {
 			return err
 		}

@@ -99,7 +99,7 @@ func TestDraftsAreNowhere(t *testing.T) {
 		f.do("incident", "merge", "gamma-2020", "shop-2026")
 		f.do("scope", "--export", accounts, "--rules", rules, "--incident", "shop-2026", "--commit")
 		f.do("publish", "shop-2026")
-		server := f.serve(serving{})
+		server := f.serve(nil)
 		ids := []string{"shop-2026", "city-2026", "alpha-2020", "beta-2020", "gamma-2020"}
 		before := crawl(t, server.URL, ids...)
 		if len(before) < 100 {
@@ -180,7 +180,7 @@ func TestRetractionStaysReadable(t *testing.T) {
 	f.do("incident", "new", "--facts", filepath.Join(dir, "facts.yaml"))
 	f.do("publish", "a")
 	f.do("notice", "publish", "a", "--kind", "retraction", "--about", "1", "--text-ja", filepath.Join(dir, "why.md"), "--text-en", filepath.Join(dir, "why.md"))
-	is := crawl(t, f.serve(serving{}).URL, "a")
+	is := crawl(t, f.serve(nil).URL, "a")
 	for _, path := range []string{"/incidents/a", "/incidents/a/help", "/notices/a-v1", "/notices/a-v2", "/api/v1/incidents/a"} {
 		if is[path].status != http.StatusOK {
 			t.Errorf("%s: %d", path, is[path].status)
@@ -196,7 +196,7 @@ func TestPreview(t *testing.T) {
 	f.do("init")
 	f.do("incident", "new", "--facts", filepath.Join(dir, "city.yaml"))
 	p := &preview{}
-	server := f.serve(serving{preview: p})
+	server := f.serve(p)
 	// The server's own guard was made for its address: ask what it prints.
 	if out, ok := f.try("serve", "--preview", "--listen", "0.0.0.0:0"); ok || !strings.Contains(out, "can be reached from elsewhere") {
 		t.Errorf("a preview for everybody: %s", out)
@@ -347,7 +347,7 @@ func TestEarlierFolder(t *testing.T) {
 	f := folder{t: t, data: filepath.Join(dir, "data")}
 	f.do("ledger", "verify")
 	size := strings.Count(f.do("ledger", "verify", "--json"), `"size":6`)
-	server := f.serve(serving{})
+	server := f.serve(nil)
 	seen := 0
 	for path, status := range was.Paths {
 		if status != http.StatusOK {

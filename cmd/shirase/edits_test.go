@@ -145,7 +145,7 @@ func (e *edits) run(t *testing.T, args ...string) (string, bool) {
 	t.Helper()
 	args = append(args, "--data", e.data)
 	if e.store != "" {
-		args = append(args, "--store", e.store)
+		t.Setenv("SHIRASE_STORE", e.store) // it has a password, which is no argument
 	}
 	var out, errw strings.Builder
 	code := run(t.Context(), args, &out, &errw)
@@ -397,7 +397,7 @@ func TestEditedFactIsNamed(t *testing.T) {
 func TestImportedIsNotPublished(t *testing.T) {
 	e := newEdits(t, "sqlite:")
 	var out, errw strings.Builder
-	a := &app{out: &out, err: &errw, data: e.data}
+	a := appAt(e.data, &out, &errw)
 	in, err := a.open(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -43,7 +43,7 @@ func TestFolderOfVersion1(t *testing.T) {
 	f.do("ledger", "verify")
 	f.do(append([]string{"publish", "city-2026"}, today...)...)
 	f.do("ledger", "verify")
-	server := f.serve(serving{})
+	server := f.serve(nil)
 	asked := func(when string, incidents ...string) {
 		t.Helper()
 		fetched(t, server, "/") // a page looks for what is new at once

@@ -119,7 +119,7 @@ func extractUntil(ctx context.Context, text []byte) (*extract.Result, error) {
 
 // newOrAdd names the command that takes a facts file: an incident that is recorded already is added to.
 func (a *app) newOrAdd(ctx context.Context, id string) string {
-	if _, err := a.readSettings(); err != nil { // there is no instance to ask
+	if _, err := a.readInstance(); err != nil { // there is no instance to ask
 		return "new"
 	}
 	in, err := a.open(ctx)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"shirase/internal/config"
 	"shirase/internal/files"
 	"shirase/internal/hint"
 	"shirase/internal/index"
@@ -21,7 +22,6 @@ import (
 func (a *app) cmdInit() *cobra.Command {
 	var origin, policy string
 	var planned int64
-	var said settings
 	c := &cobra.Command{
 		Use:   "init",
 		Short: "Make a data folder and its keys",
@@ -38,7 +38,7 @@ and changed later with shirase config set.`,
 			if err := a.noSettings(); err != nil {
 				return err
 			}
-			if err := checkSettings(&said); err != nil {
+			if err := a.askSettings(c, a.read); err != nil {
 				return err
 			}
 			var witnesses publish.Witnesses
@@ -48,10 +48,7 @@ and changed later with shirase config set.`,
 					return err
 				}
 			}
-			if err := a.askSettings(c, &said); err != nil {
-				return err
-			}
-			in, err := a.init(c.Context(), origin, said, planned)
+			in, err := a.init(c.Context(), origin, a.read.Instance, planned)
 			if err != nil {
 				return err
 			}
@@ -61,11 +58,12 @@ and changed later with shirase config set.`,
 					return err
 				}
 			}
-			defer a.tellUnsaid(in.settings)
-			return a.print(map[string]any{"data": a.data, "keys": a.keysDir(), "engine": in.Engine, "origin": in.publisher.Origin(), "ledgerKey": in.publisher.VKey(), "nextKey": filepath.Join(a.keysDir(), publish.NextKey), "witnesses": witnesses.Names()},
+			defer a.tellUnsaid(in.Instance)
+			next := filepath.Join(a.op().KeysDir(), publish.NextKey)
+			return a.print(map[string]any{"data": a.op().Data, "keys": a.op().KeysDir(), "engine": in.Engine, "origin": in.publisher.Origin(), "ledgerKey": in.publisher.VKey(), "nextKey": next, "witnesses": witnesses.Names()},
 				func(w io.Writer) {
-					table(w, [][2]string{{"data", a.data}, {"keys", a.keysDir()}, {"ledger", in.publisher.VKey()}})
-					fmt.Fprintf(w, "\nTake %s away from this machine and keep it: should the ledger's key be lost or\nstolen, it is the only one that may follow.\n", filepath.Join(a.keysDir(), publish.NextKey))
+					table(w, [][2]string{{"data", a.op().Data}, {"keys", a.op().KeysDir()}, {"ledger", in.publisher.VKey()}})
+					fmt.Fprintf(w, "\nTake %s away from this machine and keep it: should the ledger's key be lost or\nstolen, it is the only one that may follow.\n", next)
 					if policy == "" {
 						fmt.Fprintf(w, "\n%s\n", noWitnesses)
 					}
@@ -74,22 +72,24 @@ and changed later with shirase config set.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&said.URL, "url", "", "where people will reach this instance, such as https://notice.example.org")
+	a.settingFlag(f, "url", "", "where people will reach this instance, such as https://notice.example.org")
 	f.StringVar(&origin, "origin", "", "the ledger's name (default: the URL's host and path, or unnamed/ and its key's hash)")
 	f.StringVar(&policy, "witnesses", "", "policy of the witnesses who cosign the ledger (see: shirase ledger witnesses --help)")
-	f.StringVar(&said.Region, "phone-region", "JP", "country by which phone numbers without + are read")
-	operatorFlags(c, &said)
+	a.settingFlags(f, "phone-region")
+	for _, k := range asked() {
+		a.settingFlags(f, k.Name)
+	}
 	f.Int64Var(&planned, "planned-entries", 0, "entries that the index is planned for: all incidents together, some years ahead (default 8 million)")
 	return c
 }
 
 // noSettings refuses a folder that is an instance's already.
 func (a *app) noSettings() error {
-	_, err := a.readSettings()
+	_, err := a.readInstance()
 	switch {
 	case err == nil:
-		return hint.Add(fmt.Errorf("%s is a data folder already", a.data), "use it (its settings: shirase config show), or choose another with --data")
-	case errors.Is(err, errNoInstance):
+		return hint.Add(fmt.Errorf("%s is a data folder already", a.op().Data), "use it (its settings: shirase config show), or choose another with --data")
+	case errors.Is(err, config.ErrNone):
 		return nil
 	}
 	return err
@@ -97,22 +97,19 @@ func (a *app) noSettings() error {
 
 // init makes a data folder, or says what is in the way. What a killed init
 // left is taken up again.
-func (a *app) init(ctx context.Context, origin string, s settings, planned int64) (*instance, error) {
+func (a *app) init(ctx context.Context, origin string, i config.Instance, planned int64) (*instance, error) {
 	if err := a.noSettings(); err != nil {
 		return nil, err
 	}
-	if u, err := url.Parse(s.URL); err == nil && s.URL != "" && origin == "" {
+	if u, err := url.Parse(a.op().URL); err == nil && a.op().URL != "" && origin == "" {
 		origin = u.Host + strings.TrimRight(u.Path, "/")
 	}
 	if origin == "" {
 		origin = "unnamed/{key}"
 	}
-	if len(s.Region) != 2 || strings.ToUpper(s.Region) != s.Region {
-		return nil, usagef("--phone-region %q is not two capital letters, such as JP", s.Region)
-	}
-	s.Format, s.Engine = formatVersion, "sqlite"
-	if a.store != "" {
-		s.Engine = "postgres"
+	i.Format, i.Engine = config.Format, "sqlite"
+	if a.op().Store != "" || a.op().StoreFile != "" {
+		i.Engine = "postgres"
 	}
 	if err := a.checkKeysOutside(); err != nil {
 		return nil, err
@@ -120,7 +117,7 @@ func (a *app) init(ctx context.Context, origin string, s settings, planned int64
 	if err := a.keysFree(); err != nil {
 		return nil, err
 	}
-	dir, err := files.Open(a.data)
+	dir, err := files.Open(a.op().Data)
 	if err != nil {
 		return nil, err
 	}
@@ -129,13 +126,13 @@ func (a *app) init(ctx context.Context, origin string, s settings, planned int64
 	if err != nil {
 		return nil, err
 	}
-	in, err := a.wire(ctx, s)
+	in, err := a.wire(ctx, i)
 	if errors.Is(err, publish.ErrKey) && made {
-		return nil, errors.Join(hint.Add(fmt.Errorf("make %s: the database is another instance's", a.data),
+		return nil, errors.Join(hint.Add(fmt.Errorf("make %s: the database is another instance's", a.op().Data),
 			"name an empty database with --store, or that instance's own --data"), a.unmake(dir))
 	}
 	if err != nil {
-		return nil, fmt.Errorf("make %s: %w", a.data, err)
+		return nil, fmt.Errorf("make %s: %w", a.op().Data, err)
 	}
 	if _, err := in.index.NewKey(ctx, in.keys, index.LocatorBits(planned)); err != nil {
 		in.close()
@@ -145,7 +142,17 @@ func (a *app) init(ctx context.Context, origin string, s settings, planned int64
 		in.close()
 		return nil, err
 	}
-	if err := errors.Join(a.writeSettings(dir, s), dir.Remove(beginFile)); err != nil {
+	if err := in.publisher.Sync(ctx); err != nil { // the empty log's checkpoint
+		in.close()
+		return nil, err
+	}
+	if a.read.From("url").Kind == config.FromFlag { // it holds from now on, and not for this command only
+		err = a.putOperation("url", a.op().URL)
+	}
+	if err == nil {
+		err = errors.Join(writeInstance(a.op().Data, i), dir.Remove(beginFile))
+	}
+	if err != nil {
 		in.close()
 		return nil, err
 	}
@@ -155,7 +162,7 @@ func (a *app) init(ctx context.Context, origin string, s settings, planned int64
 // unmake takes back what an init began that cannot be ended: its ledger key, which
 // nothing was signed with.
 func (a *app) unmake(dir *files.Dir) error {
-	keys, err := files.OpenKeys(a.keysDir())
+	keys, err := files.OpenKeys(a.op().KeysDir())
 	if err != nil {
 		return err
 	}
@@ -166,16 +173,16 @@ func (a *app) unmake(dir *files.Dir) error {
 // checkKeysOutside refuses a folder of keys inside the data folder: a backup
 // of the one would be a backup of the other.
 func (a *app) checkKeysOutside() error {
-	data, err := filepath.Abs(a.data)
+	data, err := filepath.Abs(a.op().Data)
 	if err != nil {
 		return err
 	}
-	keys, err := filepath.Abs(a.keysDir())
+	keys, err := filepath.Abs(a.op().KeysDir())
 	if err != nil {
 		return err
 	}
 	if keys == data || strings.HasPrefix(keys, data+string(filepath.Separator)) {
-		return hint.Add(fmt.Errorf("the keys would lie in the data folder, %s", a.data), "choose a folder elsewhere with --keys")
+		return hint.Add(fmt.Errorf("the keys would lie in the data folder, %s", a.op().Data), "choose a folder elsewhere with --keys")
 	}
 	return nil
 }
@@ -187,10 +194,10 @@ const beginFile = "init-unfinished"
 // keysFree refuses keys that another init made: they may be all that is left of
 // an instance, and a second history under them would be a provable fork.
 func (a *app) keysFree() error {
-	if _, err := os.Stat(a.keysDir()); errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Stat(a.op().KeysDir()); errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
-	keys, err := files.OpenKeys(a.keysDir())
+	keys, err := files.OpenKeys(a.op().KeysDir())
 	if err != nil {
 		return err
 	}
@@ -206,18 +213,18 @@ func (a *app) keysFree() error {
 	if err != nil {
 		return err
 	}
-	begun, err := os.ReadFile(filepath.Join(a.data, beginFile))
+	begun, err := os.ReadFile(filepath.Join(a.op().Data, beginFile))
 	if err == nil && string(begun) == vkey {
 		return nil
 	}
-	return hint.Add(fmt.Errorf("%s holds the keys of an instance, and %s is not its data", a.keysDir(), a.data),
+	return hint.Add(fmt.Errorf("%s holds the keys of an instance, and %s is not its data", a.op().KeysDir(), a.op().Data),
 		"they may be the only copy: move them away, or choose another folder with --keys")
 }
 
 // makeLedgerKey makes the ledger's key, before anything else, or takes up the
 // one of an init that was interrupted; made says which.
 func (a *app) makeLedgerKey(dir *files.Dir, origin string) (made bool, err error) {
-	keys, err := files.OpenKeys(a.keysDir())
+	keys, err := files.OpenKeys(a.op().KeysDir())
 	if err != nil {
 		return false, err
 	}

@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"log/slog"
 	"path/filepath"
 
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
-
 	"shirase/internal/archive"
+	"shirase/internal/config"
 	"shirase/internal/files"
 	"shirase/internal/hint"
 	"shirase/internal/incident"
@@ -20,47 +18,12 @@ import (
 	"shirase/internal/store"
 )
 
-// formatVersion is the version of the data folder that this program writes,
-// and the newest it reads.
-const formatVersion = 1
-
-// settings are what a data folder is: the file shirase.json, written last by
-// init, so that a folder has one only when it is whole.
-type settings struct {
-	Format int    `json:"format"`
-	Engine string `json:"engine"` // sqlite or postgres
-	URL    string `json:"url,omitzero"`
-	Region string `json:"phoneRegion"`
-	// Operator is who runs the instance, as its pages name it, in Japanese and in English.
-	Operator operatorName `json:"operator,omitzero"`
-	// Contact is where questions, corrections and replies go: mailto: or https.
-	Contact string `json:"contact,omitzero"`
-	// Imprint and Privacy are pages of the operator's own site.
-	Imprint string        `json:"imprint,omitzero"`
-	Privacy string        `json:"privacy,omitzero"`
-	Demo    *demoSettings `json:"demo,omitzero"`
-}
-
-type operatorName struct {
-	JA string `json:"ja,omitzero"`
-	EN string `json:"en,omitzero"`
-}
-
-type demoSettings struct {
-	Scale       float64 `json:"scale"`
-	Affected    string  `json:"affected"`
-	NotAffected string  `json:"notAffected"`
-}
-
-const (
-	settingsFile = "shirase.json"
-	ledgerKey    = publish.LedgerKey
-)
+const ledgerKey = publish.LedgerKey
 
 // instance is an open data folder: every room, wired.
 type instance struct {
-	settings
-	data      string
+	config.Instance
+	log       *slog.Logger
 	db        *store.DB
 	dir       *files.Dir
 	keys      *files.Keys
@@ -71,79 +34,31 @@ type instance struct {
 	archive   *archive.Archive
 }
 
-var (
-	errNoInstance = errors.New("no data folder here")
-	errNewer      = errors.New("the data folder is of a newer version")
-)
-
-func (a *app) keysDir() string {
-	if a.keys != "" {
-		return a.keys
-	}
-	return filepath.Clean(a.data) + "-keys"
-}
-
-// readSettings reads a data folder's settings, without opening anything.
-func (a *app) readSettings() (settings, error) {
-	var s settings
-	b, err := os.ReadFile(filepath.Join(a.data, settingsFile))
-	if errors.Is(err, os.ErrNotExist) {
-		return s, hint.Add(fmt.Errorf("%w: %s", errNoInstance, a.data), "make one: shirase init; or look around first: shirase demo")
-	}
+// instanceWithStore reads what the data folder is, and compares it with where the
+// database is said to be.
+func (a *app) instanceWithStore() (config.Instance, error) {
+	i, err := a.readInstance()
 	if err != nil {
-		return s, fmt.Errorf("read the data folder's settings: %w", err)
+		return i, err
 	}
-	// The version first: a newer format may have members this program does not know.
-	var v struct {
-		Format  int            `json:"format"`
-		Unknown jsontext.Value `json:",unknown"`
+	switch said := a.op().Store != "" || a.op().StoreFile != ""; {
+	case i.Engine == "postgres" && !said:
+		return i, hint.Add(fmt.Errorf("the database of %s is PostgreSQL", a.op().Data), "say where: --store postgres://..., SHIRASE_STORE, or store in the file of settings")
+	case i.Engine == "sqlite" && said:
+		return i, hint.Add(fmt.Errorf("the database of %s is SQLite, in that folder", a.op().Data), "leave --store and SHIRASE_STORE away, and store out of the file of settings; or use another --data")
 	}
-	if err := json.Unmarshal(b, &v); err != nil {
-		return s, fmt.Errorf("read %s: %w", filepath.Join(a.data, settingsFile), err)
-	}
-	if v.Format > formatVersion {
-		return s, hint.Add(fmt.Errorf("%w: %s has version %d, and this program reads up to %d", errNewer, a.data, v.Format, formatVersion),
-			"use the newer shirase that wrote it")
-	}
-	if err := json.Unmarshal(b, &s, json.RejectUnknownMembers(true)); err != nil {
-		return s, fmt.Errorf("read %s: %w", filepath.Join(a.data, settingsFile), err)
-	}
-	return s, nil
-}
-
-func (a *app) writeSettings(dir *files.Dir, s settings) error {
-	b, err := json.Marshal(s, jsontext.WithIndent("  "))
-	if err != nil {
-		return fmt.Errorf("write the data folder's settings: %w", err)
-	}
-	return dir.Put(settingsFile, append(b, '\n'))
-}
-
-// settingsFor reads the settings and compares them with where the database is
-// said to be.
-func (a *app) settingsFor() (settings, error) {
-	s, err := a.readSettings()
-	if err != nil {
-		return s, err
-	}
-	switch {
-	case s.Engine == "postgres" && a.store == "":
-		return s, hint.Add(fmt.Errorf("the database of %s is PostgreSQL", a.data), "say where: --store postgres://..., or SHIRASE_STORE")
-	case s.Engine == "sqlite" && a.store != "":
-		return s, hint.Add(fmt.Errorf("the database of %s is SQLite, in that folder", a.data), "leave --store and SHIRASE_STORE away, or use another --data")
-	}
-	return s, nil
+	return i, nil
 }
 
 // open opens the data folder.
 func (a *app) open(ctx context.Context) (*instance, error) {
-	s, err := a.settingsFor()
+	i, err := a.instanceWithStore()
 	if err != nil {
 		return nil, err
 	}
-	in, err := a.wire(ctx, s)
+	in, err := a.wire(ctx, i)
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", a.data, err)
+		return nil, fmt.Errorf("open %s: %w", a.op().Data, err)
 	}
 	return in, nil
 }
@@ -151,11 +66,11 @@ func (a *app) open(ctx context.Context) (*instance, error) {
 // openToVerify opens only what is verified, and nothing that would mend or
 // refuse it: a damaged ledger gets its whole report.
 func (a *app) openToVerify(ctx context.Context) (in *instance, vkey string, err error) {
-	s, err := a.settingsFor()
+	i, err := a.instanceWithStore()
 	if err != nil {
 		return nil, "", err
 	}
-	in = &instance{settings: s, data: a.data}
+	in = &instance{Instance: i, log: a.log()}
 	skey, err := a.openFloor(ctx, in, false)
 	if err == nil {
 		vkey, err = publish.LedgerVKey(skey)
@@ -165,32 +80,32 @@ func (a *app) openToVerify(ctx context.Context) (in *instance, vkey string, err 
 	}
 	if err != nil {
 		in.close()
-		return nil, "", fmt.Errorf("open %s: %w", a.data, err)
+		return nil, "", fmt.Errorf("open %s: %w", a.op().Data, err)
 	}
 	return in, vkey, nil
 }
 
 // openToSwitch is open where the ledger's signing key may be lost: its successor is to sign.
 func (a *app) openToSwitch(ctx context.Context) (*instance, error) {
-	s, err := a.settingsFor()
+	s, err := a.instanceWithStore()
 	if err != nil {
 		return nil, err
 	}
 	in, err := a.wireWith(ctx, s, true)
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", a.data, err)
+		return nil, fmt.Errorf("open %s: %w", a.op().Data, err)
 	}
 	return in, nil
 }
 
 // wire opens every room of a folder whose keys exist.
-func (a *app) wire(ctx context.Context, s settings) (*instance, error) {
-	return a.wireWith(ctx, s, false)
+func (a *app) wire(ctx context.Context, i config.Instance) (*instance, error) {
+	return a.wireWith(ctx, i, false)
 }
 
 // wireWith is wire where the ledger's signing key may be lost.
-func (a *app) wireWith(ctx context.Context, s settings, lost bool) (_ *instance, err error) {
-	in := &instance{settings: s, data: a.data}
+func (a *app) wireWith(ctx context.Context, i config.Instance, lost bool) (_ *instance, err error) {
+	in := &instance{Instance: i, log: a.log()}
 	defer func() {
 		if err != nil {
 			in.close()
@@ -220,8 +135,8 @@ func (a *app) wireWith(ctx context.Context, s settings, lost bool) (_ *instance,
 	if err != nil {
 		return nil, err
 	}
-	in.publisher, err = publish.New(ctx, publish.Rooms{DB: in.db, Dir: in.dir, Keys: in.keys, Incidents: in.incidents, Index: in.index, Rosters: in.rosters}, skey,
-		publish.Instance{URL: s.URL, PhoneRegion: s.Region, Demonstration: s.Demo != nil, Witnesses: witnesses, Today: today, WithoutKey: lost && skey == ""})
+	in.publisher, err = publish.New(ctx, publish.Rooms{DB: in.db, Dir: in.dir, Keys: in.keys, Incidents: in.incidents, Index: in.index, Rosters: in.rosters, Errors: in.log}, skey,
+		publish.Instance{URL: a.op().URL, PhoneRegion: i.Region, Demonstration: i.Demo != nil, Witnesses: witnesses, Today: today, WithoutKey: lost && skey == ""})
 	if err != nil {
 		return nil, err
 	}
@@ -230,19 +145,23 @@ func (a *app) wireWith(ctx context.Context, s settings, lost bool) (_ *instance,
 
 // openFloor opens files, keys and database, and gives the ledger's signing key; where it may be lost and is, "".
 func (a *app) openFloor(ctx context.Context, in *instance, lost bool) (skey string, err error) {
-	if in.dir, err = files.Open(filepath.Join(a.data, "files")); err != nil {
+	if in.dir, err = files.Open(filepath.Join(a.op().Data, "files")); err != nil {
 		return "", err
 	}
-	if in.keys, err = files.OpenKeys(a.keysDir()); err != nil {
+	if in.keys, err = files.OpenKeys(a.op().KeysDir()); err != nil {
 		return "", err
 	}
-	url := a.store
+	url, err := a.op().StoreURL()
+	if err != nil {
+		return "", err
+	}
 	if url == "" {
-		url = "sqlite:" + filepath.Join(a.data, "shirase.db")
+		url = "sqlite:" + filepath.Join(a.op().Data, "shirase.db")
 	}
 	if in.db, err = store.Open(ctx, url); err != nil {
 		return "", err
 	}
+	in.db.SetPool(a.op().Pool.Read, a.op().Pool.Write)
 	skey, err = publish.SigningKey(ctx, in.db, in.keys)
 	if lost && errors.Is(err, files.ErrNotExist) {
 		return "", nil

@@ -242,7 +242,7 @@ machine. Tell your witnesses the new key first; servers take it up by themselves
 				return err
 			}
 			a.tellWaiting(pub.Waiting)
-			file := filepath.Join(a.keysDir(), publish.NextKey)
+			file := filepath.Join(a.op().KeysDir(), publish.NextKey)
 			return a.print(map[string]string{"ledgerKey": in.publisher.VKey(), "next": file}, func(w io.Writer) {
 				table(w, [][2]string{{"signs now", in.publisher.VKey()}, {"is to follow", file}})
 				fmt.Fprintf(w, "\nTake %s away from this machine, and destroy %s where it is kept: it signs from here now.\n", file, next)

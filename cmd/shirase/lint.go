@@ -51,7 +51,7 @@ told with its line and a remedy, and the exit status is 1.`,
 			for _, p := range past {
 				k.Recorded = append(k.Recorded, p.Facts...)
 			}
-			if u, err := url.Parse(in.URL); err == nil && u.Host != "" {
+			if u, err := url.Parse(a.op().URL); err == nil && u.Host != "" {
 				k.Hosts = append(k.Hosts, u.Hostname())
 			}
 			found, err := lint.Text(text, k)

@@ -11,7 +11,7 @@ import (
 // TestLintModelCase: what the program itself says of the model case, in both languages and in all of its notices, breaks no
 // rule against the facts.
 func TestLintModelCase(t *testing.T) {
-	a := &app{out: io.Discard, err: io.Discard, data: filepath.Join(t.TempDir(), "data")}
+	a := appAt(filepath.Join(t.TempDir(), "data"), io.Discard, io.Discard)
 	in, err := a.demoInstance(t.Context(), 0.00001, true)
 	if err != nil {
 		t.Fatal(err)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"regexp"
 	"strings"
@@ -16,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"shirase/check"
+	"shirase/internal/config"
 	"shirase/internal/hint"
 )
 
@@ -33,14 +33,14 @@ func main() {
 	os.Exit(interruptible(func(ctx context.Context) int { return run(ctx, os.Args[1:], os.Stdout, os.Stderr) }))
 }
 
-// app is one run of the command: its streams and the flags that every command has.
+// app is one run of the command: its streams, the flags that every command has, and its settings.
 type app struct {
 	out, err io.Writer
-	data     string
-	keys     string
-	store    string
 	json     bool
-	today    string // what --today says
+	today    string           // what --today says
+	config   string           // the file of settings, where it is named
+	flags    []*settingFlag   // of all commands; what they say is read with the settings
+	read     *config.Settings // nil until they are
 }
 
 // usageError is a mistake in how the command was called.
@@ -49,7 +49,6 @@ type usageError struct{ error }
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
 func run(ctx context.Context, args []string, out, errw io.Writer) int {
-	slog.SetDefault(slog.New(slog.NewTextHandler(errw, nil)))
 	a := &app{out: out, err: errw}
 	root := a.root()
 	root.SetArgs(args)
@@ -69,6 +68,11 @@ func run(ctx context.Context, args []string, out, errw io.Writer) int {
 			return signal.code()
 		}
 		return exitFailed
+	}
+	var mistakes config.Mistakes
+	if errors.As(err, &mistakes) {
+		tellMistakes(errw, mistakes)
+		return exitUsage
 	}
 	var usage usageError
 	if errors.As(err, &usage) {
@@ -145,12 +149,13 @@ Your own incident:   shirase init
 	}
 	root.SetVersionTemplate(versionLine())
 	f := root.PersistentFlags()
-	f.StringVar(&a.data, "data", "shirase-data", "data folder")
-	f.StringVar(&a.keys, "keys", "", "folder of keys (default: the data folder's name with -keys)")
-	f.StringVar(&a.store, "store", os.Getenv("SHIRASE_STORE"), "database: postgres://... instead of SQLite in the data folder (or SHIRASE_STORE)")
+	a.settingFlag(f, "data", "", "data folder")
+	a.settingFlags(f, "keys", "store")
+	f.StringVar(&a.config, "config", "", "file of settings (default: shirase.yaml in the data folder, where there is one; or SHIRASE_CONFIG)")
 	f.BoolVar(&a.json, "json", false, "print JSON")
 	root.MarkPersistentFlagDirname("data")
 	root.MarkPersistentFlagDirname("keys")
+	root.MarkPersistentFlagFilename("config", "yaml", "yml")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(a.cmdDemo(), a.cmdInit(), a.cmdConfig(), a.cmdIncident(), a.cmdCase(), a.cmdLaw(), a.cmdLint(), a.cmdScope(), a.cmdPublish(), a.cmdNotice(), a.cmdServe(),
 		a.cmdCheck(), a.cmdVerify(), a.cmdIndex(), a.cmdLedger(), a.cmdKey(), a.cmdWitness(), a.cmdMonitor(), a.cmdPassword(), a.cmdVersion())
@@ -219,15 +224,6 @@ func suggest(c *cobra.Command, typed string) string {
 		return fmt.Sprintf(": did you mean %q", s[0])
 	}
 	return ""
-}
-
-// nearest suggests one of the known words for one that is not among them.
-func nearest(typed string, known []string) string {
-	c := &cobra.Command{}
-	for _, word := range known {
-		c.AddCommand(&cobra.Command{Use: word, Run: func(*cobra.Command, []string) {}})
-	}
-	return suggest(c, typed)
 }
 
 // print writes one JSON object with --json, and what human prints otherwise.

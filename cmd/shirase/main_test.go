@@ -11,7 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
-	"net/url"
+	neturl "net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -84,6 +84,27 @@ func TestOnPostgres(t *testing.T) {
 				t.Fatal(out.String())
 			}
 		}
+		// The password may stand in a file, beside the URL or in it, which a file of settings names.
+		u := must(neturl.Parse(url))(t)
+		secret, _ := u.User.Password()
+		bare := *u
+		bare.User = neturl.User(u.User.Username())
+		dir := t.TempDir()
+		write(t, filepath.Join(dir, "password"), secret+"\n")
+		write(t, filepath.Join(dir, "url"), url+"\n")
+		t.Setenv("SHIRASE_STORE", "")
+		for name, text := range map[string]string{"beside.yaml": "store: \"" + bare.String() + "\"\nstorePasswordFile: password\npool: {read: 2, write: 1}\n", "in.yaml": "storeFile: url\n"} {
+			write(t, filepath.Join(dir, name), text)
+			var out, errw strings.Builder
+			if exit := run(t.Context(), []string{"ledger", "verify", "--data", data, "--config", filepath.Join(dir, name)}, &out, &errw); exit != exitDone {
+				t.Errorf("%s: exit %d: %s", name, exit, errw.String())
+			}
+			out.Reset()
+			if exit := run(t.Context(), []string{"config", "show", "--data", data, "--config", filepath.Join(dir, name)}, &out, &errw); exit != exitDone || strings.Contains(out.String()+errw.String(), secret) {
+				t.Errorf("%s: exit %d: %s%s", name, exit, out.String(), errw.String())
+			}
+		}
+		t.Setenv("SHIRASE_STORE", url)
 		// A second instance on the same database would be a second history in it.
 		second := filepath.Join(t.TempDir(), "second")
 		var out, errw strings.Builder
@@ -219,7 +240,7 @@ func split(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	mux := http.NewServeMux()
 	for pattern, to := range map[string]string{"/": args[0], "/check/v1/evaluate": args[1]} {
-		u, err := url.Parse(to)
+		u, err := neturl.Parse(to)
 		ts.Check(err)
 		mux.Handle(pattern, httputil.NewSingleHostReverseProxy(u))
 	}
@@ -262,5 +283,16 @@ func TestImportZip(t *testing.T) {
 	}
 	if !strings.Contains(out.String(), `"imported":1`) {
 		t.Error(out.String())
+	}
+}
+
+// must gives the value of a call that has to succeed: must(call())(t).
+func must[T any](v T, err error) func(testing.TB) T {
+	return func(t testing.TB) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
 	}
 }

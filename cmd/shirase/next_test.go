@@ -23,7 +23,7 @@ func TestNext(t *testing.T) {
 		if exit := run(t.Context(), append(step.args, "--data", data), &out, &errw); exit != exitDone {
 			t.Fatalf("%v: exit %d: %s", step.args, exit, errw.String())
 		}
-		a := &app{out: &out, err: &errw, data: data}
+		a := appAt(data, &out, &errw)
 		in, err := a.open(t.Context())
 		if err != nil {
 			t.Fatal(err)

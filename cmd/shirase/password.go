@@ -7,25 +7,24 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"runtime/debug"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"shirase/internal/language"
 	"shirase/internal/password"
+	"shirase/internal/serve"
 )
 
 // passwordDir is the folder of the corpora in a data folder.
-func (a *app) passwordDir() string { return filepath.Join(a.data, "password") }
+func (a *app) passwordDir() string { return filepath.Join(a.op().Data, "password") }
 
 // corpora opens the corpora of the data folder.
 func (a *app) corpora() (*password.Corpora, error) {
-	if _, err := a.readSettings(); err != nil {
+	if _, err := a.readInstance(); err != nil {
 		return nil, err
 	}
 	return password.Open(a.passwordDir())
@@ -195,21 +194,7 @@ func (a *app) cmdPasswordTop() *cobra.Command {
 	return c
 }
 
-// ageFlag adds the flag that says for how long answers about passwords may be cached.
-func ageFlag(c *cobra.Command, name string, age *time.Duration) {
-	c.Flags().DurationVar(age, name, password.DefaultMaxAge, "for how long caches may answer a range, up to 744h as Pwned Passwords say; a cache does not know what was imported since")
-}
-
-func checkAge(name string, age time.Duration) error {
-	if age < time.Second || age > password.MaxMaxAge {
-		return usagef("--%s %v is not from 1s to 744h", name, age)
-	}
-	return nil
-}
-
 func (a *app) cmdPasswordServe() *cobra.Command {
-	var listen string
-	var age time.Duration
 	c := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve the range API alone",
@@ -219,46 +204,43 @@ serves them too.`,
 		Example: "  shirase password serve --listen 127.0.0.1:9001",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := checkAge("max-age", age); err != nil {
+			if _, err := a.readInstance(); err != nil {
 				return err
 			}
-			if _, err := a.readSettings(); err != nil {
-				return err
-			}
-			l, err := listenOn(listen)
+			l, err := a.listen(true)
 			if err != nil {
 				return err
 			}
-			return a.servePasswords(c.Context(), l, age)
+			return a.servePasswords(c.Context(), l)
 		},
 	}
-	c.Flags().StringVar(&listen, "listen", defaultListen, "address to serve on")
-	ageFlag(c, "max-age", &age)
+	a.serverFlags(c)
+	a.settingFlag(c.Flags(), "passwords.maxAge", "max-age", "")
 	return c
 }
 
-// mountPasswords serves the corpora below mux, whose ranges may be cached for an age. A corpus that is not there, or
+// mountPasswords serves the newest corpora, whose ranges may be cached for an age. A corpus that is not there, or
 // cannot be read, is no reason to serve nothing: it answers why it does not.
-func mountPasswords(mux *http.ServeMux, p *password.Corpora, age time.Duration) {
-	h := password.Handler(p, &password.Options{Log: slog.Default(), MaxAge: age})
-	mux.Handle("/range/", h)
-	mux.Handle("/password/v1/", h)
+func mountPasswords(server *serve.Server, p *password.Corpora, age time.Duration, log *slog.Logger) {
+	server.Mount(password.Handler(p, &password.Options{Log: log, MaxAge: age}), "/range/", "/password/v1/")
+	server.Work("open the newest corpus", p.KeepFresh)
 }
 
-// keepPasswordsFresh has the newest corpora served until ctx ends.
-func keepPasswordsFresh(ctx context.Context, p *password.Corpora) {
-	p.KeepFresh(ctx, func(err error) { slog.Error("open the newest corpus", "error", err) })
-}
-
-// passwordHandler serves the corpora and nothing else.
-func (a *app) passwordHandler(p *password.Corpora, age time.Duration) http.Handler {
-	mux := http.NewServeMux()
-	mountPasswords(mux, p, age)
-	return a.wrap(mux, false)
+// passwordServer serves the corpora and nothing else.
+func (a *app) passwordServer(p *password.Corpora) (*serve.Server, error) {
+	log := a.log()
+	o, err := a.options(log)
+	if err != nil {
+		return nil, err
+	}
+	server := serve.New(o)
+	mountPasswords(server, p, a.op().Passwords.MaxAge, log)
+	return server, nil
 }
 
 // servePasswords serves the corpora alone, until ctx ends.
-func (a *app) servePasswords(ctx context.Context, l net.Listener, age time.Duration) error {
+func (a *app) servePasswords(ctx context.Context, l net.Listener) error {
+	defer l.Close()
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(50) // it makes so little garbage that the memory is better left to the page cache
 	}
@@ -267,12 +249,11 @@ func (a *app) servePasswords(ctx context.Context, l net.Listener, age time.Durat
 		return err
 	}
 	defer p.Close()
-	ctx, stop := context.WithCancel(ctx)
-	var workers sync.WaitGroup
-	defer workers.Wait()
-	defer stop()
-	workers.Go(func() { keepPasswordsFresh(ctx, p) })
-	return serveUntil(ctx, newServer(a.passwordHandler(p, age)), l, func(url string) error {
+	server, err := a.passwordServer(p)
+	if err != nil {
+		return err
+	}
+	return server.Run(ctx, l, func(url string) error {
 		return a.print(map[string]string{"url": url}, func(w io.Writer) { fmt.Fprintf(w, "Serving %s/range/\n", url) })
 	})
 }

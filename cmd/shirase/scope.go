@@ -15,6 +15,7 @@ import (
 	"shirase/identity"
 	"shirase/internal/actor"
 	"shirase/internal/charset"
+	"shirase/internal/config"
 	"shirase/internal/files"
 	"shirase/internal/incident"
 	"shirase/internal/language"
@@ -118,11 +119,11 @@ func (a *app) scopeOptions(ctx context.Context, fl scopeFlags, stated bool) (ros
 // dryRun reads phone numbers as the data folder's instance does, so that --commit
 // gives the same figures; where there is none yet, its country is not guessed.
 func (a *app) dryRun(ctx context.Context, o roster.Options) error {
-	s, err := a.readSettings()
-	if err != nil && !errors.Is(err, errNoInstance) {
+	i, err := a.readInstance()
+	if err != nil && !errors.Is(err, config.ErrNone) {
 		return err
 	}
-	o.PhoneRegion = s.Region
+	o.PhoneRegion = i.Region
 	end := a.scopeProgress(&o)
 	counts, err := roster.Scope(ctx, o)
 	end()

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,24 +16,19 @@ import (
 	"shirase/internal/actor"
 	"shirase/internal/api"
 	"shirase/internal/archive"
+	"shirase/internal/config"
 	"shirase/internal/hint"
 	"shirase/internal/incident"
 	"shirase/internal/index"
 	"shirase/internal/page"
 	"shirase/internal/password"
 	"shirase/internal/roster"
+	"shirase/internal/serve"
 	"shirase/internal/site"
-	"shirase/internal/web"
 )
 
-const defaultListen = "127.0.0.1:8311"
-
 func (a *app) cmdServe() *cobra.Command {
-	var listen string
-	var proxies []string
-	var logRequests, drafts, elsewhere bool
-	var contacts []string
-	var age time.Duration
+	var drafts bool
 	c := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve the pages, the check and the ledger",
@@ -53,27 +47,19 @@ published now: drafts, and the notice that would be next. It publishes and reiss
   shirase serve --listen 127.0.0.1:9000 --trusted-proxy 127.0.0.1`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			trusted, err := web.ParseProxies(proxies)
-			if err != nil {
-				return usageError{err}
-			}
-			if err := checkAge("password-max-age", age); err != nil {
-				return err
-			}
 			in, err := a.open(c.Context())
 			if err != nil {
 				return err
 			}
 			defer in.close()
-			s := serving{proxies: trusted, log: logRequests, elsewhere: elsewhere, contacts: contacts, passwordAge: age}
 			if drafts {
-				return a.servePreview(c.Context(), in, listen, c.Flags().Changed("listen"), s)
+				return a.servePreview(c.Context(), in)
 			}
-			l, err := listenOn(listen)
+			l, err := a.listen(true)
 			if err != nil {
 				return err
 			}
-			return a.serve(c.Context(), in, l, s, func(url string) error {
+			return a.serve(c.Context(), in, l, nil, func(url string) error {
 				remark := ""
 				if _, _, _, err := in.index.Statement(c.Context()); errors.Is(err, index.ErrNone) {
 					next, err := in.next(c.Context())
@@ -87,80 +73,69 @@ published now: drafts, and the notice that would be next. It publishes and reiss
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&listen, "listen", defaultListen, "address to serve on")
-	f.StringArrayVar(&proxies, "trusted-proxy", nil, "address or network of a proxy whose X-Forwarded-For is believed")
-	f.StringArrayVar(&contacts, "security-contact", nil, "whom to tell of a weakness, in /.well-known/security.txt: an address of mail, or an https or tel URL")
-	f.BoolVar(&drafts, "preview", false, "show drafts, to this machine only and with a token; publish nothing")
-	f.BoolVar(&elsewhere, "evaluator-elsewhere", false, "answer no evaluations: a proxy leads /check/v1/evaluate to a shirase serve evaluator")
-	ageFlag(c, "password-max-age", &age)
-	a.todayFlag(c)
-	f.BoolVar(&logRequests, "log-requests", false, "log a line a request: route, status, size, time; no addresses")
+	a.serverFlags(c)
+	a.settingFlags(f, "trustedProxies", "securityContacts", "passwords.maxAge")
+	a.settingFlag(f, "evaluatorElsewhere", "", "")
 	c.AddCommand(a.cmdServeEvaluator())
+	f.BoolVar(&drafts, "preview", false, "show drafts, to this machine only and with a token; publish nothing")
+	a.todayFlag(c)
 	return c
 }
 
-// servePreview shows drafts on an address of this machine: a free one where none was asked for and the usual one is taken.
-func (a *app) servePreview(ctx context.Context, in *instance, listen string, stated bool, s serving) error {
+// servePreview shows drafts on an address of this machine: a free one where no flag says which and the usual one is taken.
+// It is for this machine, so that nothing else counts of how the instance is operated in public.
+func (a *app) servePreview(ctx context.Context, in *instance) error {
+	stated := a.read.From("listen").Kind == config.FromFlag
 	if !stated {
-		listen = ""
+		a.op().Listen = config.Default().Operation.Listen
 	}
-	l, err := demoListen(listen)
+	a.op().TLS = config.TLS{}
+	l, err := a.listen(stated)
 	if err != nil {
 		return err
 	}
-	if s.preview, err = newPreview(l); err != nil {
+	p, err := newPreview(l)
+	if err != nil {
 		return errors.Join(err, l.Close())
 	}
-	return a.serve(ctx, in, l, s, func(url string) error {
-		return a.print(map[string]string{"url": url, "token": s.preview.token}, func(w io.Writer) {
-			fmt.Fprintf(w, "Preview of drafts: %s\nToken: %s\n\nIt is asked for once a browser session. Nobody else can see this, and nothing is published by it.\n", url, s.preview.token)
+	return a.serve(ctx, in, l, p, func(url string) error {
+		return a.print(map[string]string{"url": url, "token": p.token}, func(w io.Writer) {
+			fmt.Fprintf(w, "Preview of drafts: %s\nToken: %s\n\nIt is asked for once a browser session. Nobody else can see this, and nothing is published by it.\n", url, p.token)
 		})
 	})
 }
 
-func listenOn(addr string) (net.Listener, error) {
-	l, err := net.Listen("tcp", addr)
-	if err != nil {
-		return nil, hint.Add(fmt.Errorf("listen on %s: %w", addr, err), "choose another address: --listen 127.0.0.1:0 takes a free port")
+// listen listens where the settings say. Where nobody stated it and it is taken, a free port of this machine does as well.
+func (a *app) listen(stated bool) (net.Listener, error) {
+	l, err := serve.Listen(a.op().Listen)
+	if err != nil && !stated {
+		return serve.Listen("127.0.0.1:0")
 	}
-	return l, nil
+	return l, err
 }
 
-// demoListen takes a free port where the usual one is taken and none was asked for.
-func demoListen(addr string) (net.Listener, error) {
-	if addr != "" {
-		return listenOn(addr)
+// options are those of every server.
+func (a *app) options(log *slog.Logger) (serve.Options, error) {
+	op := a.op()
+	o := serve.Options{Log: log, Requests: op.Log.Requests, Proxies: op.Proxies, Timeouts: op.Timeouts}
+	var err error
+	if op.TLS.CertificateFile != "" {
+		o.TLS, err = serve.Certificate(op.TLS.CertificateFile, op.TLS.KeyFile, log)
 	}
-	if l, err := net.Listen("tcp", defaultListen); err == nil {
-		return l, nil
-	}
-	return listenOn("127.0.0.1:0")
-}
-
-// serving are the settings of a server.
-type serving struct {
-	proxies web.Proxies
-	log     bool
-
-	elsewhere bool // evaluations are another process's
-
-	contacts []string // for security.txt
-
-	passwordAge time.Duration // for which ranges of passwords may be cached; 0: as usual
-	preview     *preview      // nil: what is public, to everybody
+	return o, err
 }
 
 // view is what a server shows of the archive.
-func (s serving) view(in *instance) *archive.View {
-	if s.preview != nil {
+func (p *preview) view(in *instance) *archive.View {
+	if p != nil {
 		return in.archive.Preview(in.publisher.Upcoming)
 	}
 	return in.archive.Public()
 }
 
 // scope gives the roster whose figures a server shows: the published one, or in a preview the one that would be.
-func (s serving) scope(ctx context.Context, in *instance, st *check.Statement, id string) (roster.Roster, bool, error) {
-	if s.preview == nil {
+func (p *preview) scope(ctx context.Context, in *instance, st *check.Statement, id string) (roster.Roster, bool, error) {
+	if p == nil {
 		return in.publisher.Scope(ctx, st, id)
 	}
 	r, err := in.rosters.Latest(ctx, id)
@@ -171,8 +146,8 @@ func (s serving) scope(ctx context.Context, in *instance, st *check.Statement, i
 }
 
 // release finds the ledger's record of the scripts that are served, and makes it where there is none; a preview only looks.
-func (s serving) release(ctx context.Context, in *instance) (func() (int64, string, bool), error) {
-	if s.preview != nil {
+func (p *preview) release(ctx context.Context, in *instance) (func() (int64, string, bool), error) {
+	if p != nil {
 		at, hash, ok, err := in.publisher.LastPage(ctx)
 		return func() (int64, string, bool) { return at, hash, ok }, err
 	}
@@ -187,78 +162,75 @@ func (s serving) release(ctx context.Context, in *instance) (func() (int64, stri
 	}, err
 }
 
-// limit makes a limiter of its own, by the address that a request comes from.
-func (s serving) limit() (func(r *http.Request, n int) (time.Duration, bool), error) {
-	limiter, err := web.NewLimiter(web.DefaultLimits, nil)
+// server puts the public doors together, and the work that goes on behind them; p is nil unless it is a preview.
+func (a *app) server(ctx context.Context, in *instance, corpora *password.Corpora, p *preview) (*serve.Server, error) {
+	log := in.log
+	o, err := a.options(log)
 	if err != nil {
 		return nil, err
 	}
-	return func(r *http.Request, n int) (time.Duration, bool) { return limiter.Allow(s.proxies.Address(r), n) }, nil
-}
-
-// handler puts the public doors together.
-func (a *app) handler(ctx context.Context, in *instance, p *password.Corpora, s serving) (http.Handler, error) {
-	allow, err := s.limit()
+	server := serve.New(o)
+	allow, err := server.Limit(a.op().Limits.Check)
 	if err != nil {
 		return nil, err
 	}
-	published := index.NewHost(in.index, in.publisher.Log())
+	published := index.NewHost(in.index, in.publisher.Log(), log)
 	if err := published.Ready(ctx); err != nil {
 		return nil, err
 	}
-	view := s.view(in)
+	view := p.view(in)
 	options := site.Options{
 		Archive:   view,
 		Statement: func() *check.Statement { return published.Statement(ctx) },
 		Scope: func(ctx context.Context, id string) (site.Scope, bool) {
-			r, there, err := s.scope(ctx, in, published.Statement(ctx), id)
+			r, there, err := p.scope(ctx, in, published.Statement(ctx), id)
 			if err != nil {
-				slog.Error("read the figures of a scope", "incident", id, "error", err)
+				log.Error("read the figures of a scope", "incident", id, "error", err)
 			}
 			return site.Scope{Accounts: r.Counts.Affected, Invalid: r.Counts.Invalid, WithoutEmail: r.Counts.WithoutEmail, Organisation: r.Organisation}, there
 		},
 		Unwitnessed: func(ctx context.Context) (time.Time, bool) {
 			since, stopped, err := published.Unwitnessed(ctx)
 			if err != nil {
-				slog.Error("read how far the ledger is cosigned", "error", err)
+				log.Error("read how far the ledger is cosigned", "error", err)
 			}
 			return since, stopped
 		},
 		Witnesses: in.cosigners,
 		Proof:     in.publisher.Proof,
-		Operator:  page.Operator{Name: in.operator(), Contact: in.Contact, Imprint: in.Imprint, Privacy: in.Privacy},
+		Operator:  page.Operator{Name: operator(in.Instance), Contact: in.Contact, Imprint: in.Imprint, Privacy: in.Privacy},
 		LedgerKey: in.publisher.VKey(),
-		BaseURL:   in.URL,
-		Log:       slog.Default(),
+		BaseURL:   a.op().URL,
+		Log:       log,
 	}
-	if options.Release, err = s.release(ctx, in); err != nil {
+	if options.Release, err = p.release(ctx, in); err != nil {
 		return nil, err
 	}
-	if s.preview != nil {
+	if p != nil {
 		options.State = func(ctx context.Context, i incident.Incident) string {
 			if _, imported, err := in.incidents.Provenance(ctx, i.ID); err != nil || imported {
 				return ""
 			}
 			state, err := in.publisher.State(ctx, i)
 			if err != nil {
-				slog.Error("read the state of a scope", "incident", i.ID, "error", err)
+				log.Error("read the state of a scope", "incident", i.ID, "error", err)
 			}
 			return state
 		}
 		options.Doubts = func(ctx context.Context, id string) []string {
 			doubts, err := in.publisher.Doubts(ctx, id)
 			if err != nil {
-				slog.Error("compare an incident with its roster", "incident", id, "error", err)
+				log.Error("compare an incident with its roster", "incident", id, "error", err)
 			}
 			return doubts
 		}
 	}
 	var evaluator *index.Evaluator
-	if !s.elsewhere {
-		evaluator = index.NewEvaluator(in.keys, allow, published.Keys)
+	if !a.op().EvaluatorElsewhere {
+		evaluator = index.NewEvaluator(in.keys, allow, published.Keys, log)
 		options.NoKey = func(ctx context.Context) bool { return evaluator.Ready(ctx) != nil }
 		if err := evaluator.Ready(ctx); err != nil {
-			slog.Error("checks cannot be answered, and everything else is served", "error", err, "hint", hint.Of(err))
+			log.Error("checks cannot be answered, and everything else is served", "error", err, "hint", hint.Of(err))
 		}
 	}
 	if in.Demo != nil {
@@ -271,39 +243,30 @@ func (a *app) handler(ctx context.Context, in *instance, p *password.Corpora, s 
 	if err != nil {
 		return nil, err
 	}
-	mux := http.NewServeMux()
-	mux.Handle("/check/v1/", published.Mux(evaluator))
-	for _, path := range []string{"/checkpoint", "/tile/", "/ledger/v1/"} {
-		mux.Handle(path, in.publisher.Handler())
-	}
-	if err := a.mountArchive(ctx, in, view, s, mux, pages, published); err != nil {
+	server.Mount(published.Mux(evaluator), "/check/v1/")
+	server.Mount(in.publisher.Handler(log), "/checkpoint", "/tile/", "/ledger/v1/")
+	if err := a.mountArchive(ctx, in, view, server, pages, published); err != nil {
 		return nil, err
 	}
-	mountPasswords(mux, p, s.passwordAge)
-	mux.Handle("/", pages)
-	var h http.Handler = mux
-	if s.preview != nil {
-		h = s.preview.guard(pages, mux)
+	mountPasswords(server, corpora, a.op().Passwords.MaxAge, log)
+	server.Mount(pages, "/")
+	if p != nil {
+		server.Guard(func(h http.Handler) http.Handler { return p.guard(pages, h) })
+	} else {
+		server.Work("reissue the statement", func(ctx context.Context, failed func(error)) { in.publisher.KeepFresh(ctx, actor.Server(), failed) })
 	}
-	h = s.proxies.Watch(h, func() {
-		slog.Warn("a request was forwarded by a peer that no --trusted-proxy names: if that is a proxy of yours, all its visitors share one limit, and a few can keep the others from the check")
+	server.Work("warm the search", func(ctx context.Context, failed func(error)) {
+		if err := in.archive.Public().Warm(ctx); err != nil {
+			failed(err) // the first search tries again, and answers for it
+		}
 	})
-	return a.wrap(h, s.log), nil
-}
-
-// wrap is web.Wrap with a log of panics and, where that is wanted, of requests.
-func (a *app) wrap(h http.Handler, requests bool) http.Handler {
-	level := slog.LevelWarn
-	if requests {
-		level = slog.LevelInfo
-	}
-	return web.Wrap(h, web.Options{Log: slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: level}))})
+	return server, nil
 }
 
 // mountArchive serves the API and the feeds, and puts a limit before the search. It is a limit of its own: whoever reads
 // the archive along leaves the check to the others behind the same address.
-func (a *app) mountArchive(ctx context.Context, in *instance, view *archive.View, s serving, mux *http.ServeMux, pages *site.Site, published *index.Host) error {
-	allow, err := s.limit()
+func (a *app) mountArchive(ctx context.Context, in *instance, view *archive.View, server *serve.Server, pages *site.Site, published *index.Host) error {
+	allow, err := server.Limit(a.op().Limits.Archive)
 	if err != nil {
 		return err
 	}
@@ -311,66 +274,46 @@ func (a *app) mountArchive(ctx context.Context, in *instance, view *archive.View
 		Archive:   view,
 		Statement: func() *check.Statement { return published.Statement(ctx) },
 		Allow:     allow,
-		BaseURL:   in.URL,
-		Operator:  in.operator(),
-		Contacts:  s.contacts,
-		Log:       slog.Default(),
+		BaseURL:   a.op().URL,
+		Operator:  operator(in.Instance),
+		Contacts:  a.op().Contacts,
+		Log:       in.log,
 	})
 	if err != nil {
-		return usageError{err}
+		return err
 	}
-	for _, path := range []string{"/api/", "/feeds/", "/sitemap.xml", "/sitemap/", "/.well-known/security.txt"} {
-		mux.Handle(path, doors)
-	}
-	for _, path := range []string{"/api", "/feeds"} { // pages; the mux would lead from them into the folders
-		mux.Handle(path, pages)
-	}
-	for _, path := range []string{"/incidents", "/learn/compare"} {
-		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
-			if wait, ok := allow(r, 1); !ok {
-				pages.TooMany(w, r, wait)
-				return
-			}
-			pages.ServeHTTP(w, r)
-		})
-	}
+	server.Mount(doors, "/api/", "/feeds/", "/sitemap.xml", "/sitemap/", "/.well-known/security.txt")
+	server.Mount(pages, "/api", "/feeds") // which would be redirected into the folders
+	server.Mount(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if wait, ok := allow(r, 1); !ok {
+			pages.TooMany(w, r, wait)
+			return
+		}
+		pages.ServeHTTP(w, r)
+	}), "GET /incidents", "GET /learn/compare")
 	return nil
 }
 
 // serve serves until the context ends; ready is called once it does. When it
 // returns, nothing reads or writes the instance any more.
-func (a *app) serve(ctx context.Context, in *instance, l net.Listener, s serving, ready func(url string) error) error {
-	if s.preview == nil {
+func (a *app) serve(ctx context.Context, in *instance, l net.Listener, p *preview, ready func(url string) error) error {
+	defer l.Close()
+	if p == nil {
 		switch _, err := in.publisher.Reissue(ctx, actor.Server(), false); {
 		case errors.Is(err, index.ErrClock): // everything but fresh answers is served
-			slog.Error("reissue the statement", "error", err, "hint", hint.Of(err))
+			in.log.Error("reissue the statement", "error", err, "hint", hint.Of(err))
 		case err != nil && !errors.Is(err, index.ErrNone):
 			return err
 		}
 	}
-	p, err := password.Open(a.passwordDir())
+	corpora, err := password.Open(a.passwordDir())
 	if err != nil {
 		return err
 	}
-	defer p.Close()
-	ctx, stop := context.WithCancel(ctx)
-	var workers sync.WaitGroup
-	defer workers.Wait()
-	defer stop()
-	h, err := a.handler(ctx, in, p, s)
+	defer corpora.Close()
+	server, err := a.server(ctx, in, corpora, p)
 	if err != nil {
 		return err
 	}
-	workers.Go(func() {
-		if err := in.archive.Public().Warm(ctx); err != nil && ctx.Err() == nil {
-			slog.Error("warm the search", "error", err) // the first search tries again, and answers for it
-		}
-	})
-	if s.preview == nil {
-		workers.Go(func() {
-			in.publisher.KeepFresh(ctx, actor.Server(), func(err error) { slog.Error("reissue the statement", "error", err) })
-		})
-	}
-	workers.Go(func() { keepPasswordsFresh(ctx, p) })
-	return serveUntil(ctx, newServer(h), l, ready)
+	return server.Run(ctx, l, ready)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/url"
@@ -9,16 +10,18 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"shirase/internal/config"
 	"shirase/internal/files"
+	"shirase/internal/serve"
 	"shirase/internal/witness"
 )
 
+// witnessListen is where a witness listens that nobody told where.
 const witnessListen = "127.0.0.1:8313"
 
 func (a *app) cmdWitness() *cobra.Command {
-	var listen, name, state string
+	var name, state string
 	var logs []string
-	var requests bool
 	c := &cobra.Command{
 		Use:   "witness",
 		Short: "Vouch for other organisations' ledgers: a witness",
@@ -29,11 +32,15 @@ is shown one history.
 
 The key is made the first time, in the folder of keys, and the state beside the
 data folder. The state belongs into no backup: brought back from one, it would
-cosign a second history of what came since. Without its state the key is refused.`,
+cosign a second history of what came since. Without its state the key is refused.
+It listens on ` + witnessListen + ` where nothing else is said.`,
 		Example: `  shirase witness --log 'notice.example.org+4b1c2d3e+AbCd...'
   shirase witness --listen 127.0.0.1:9000 --name witness.example.org`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if _, err := a.readInstance(); err != nil && !errors.Is(err, config.ErrNone) { // there need not be one
+				return err
+			}
 			w, err := a.openWitness(name, state)
 			if err != nil {
 				return err
@@ -44,11 +51,20 @@ cosign a second history of what came since. Without its state the key is refused
 					return usageError{err}
 				}
 			}
-			l, err := listenOn(listen)
+			o, err := a.options(a.log())
 			if err != nil {
 				return err
 			}
-			return serveUntil(c.Context(), newServer(a.wrap(w.Handler(), requests)), l, func(url string) error {
+			if a.read.From("listen").Kind == config.FromDefault {
+				a.op().Listen = witnessListen
+			}
+			l, err := a.listen(true)
+			if err != nil {
+				return err
+			}
+			server := serve.New(o)
+			server.Mount(w.Handler(), "/")
+			return server.Run(c.Context(), l, func(url string) error {
 				return a.print(struct {
 					URL  string   `json:"url"`
 					VKey string   `json:"vkey"`
@@ -66,11 +82,10 @@ cosign a second history of what came since. Without its state the key is refused
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&listen, "listen", witnessListen, "address to serve on")
+	a.serverFlags(c)
 	f.StringVar(&name, "name", "", "the witness's name, when its key is made (default: the instance's host and /witness)")
 	f.StringVar(&state, "state", "", "folder of the witness's state (default: the data folder's name with -witness)")
 	f.StringArrayVar(&logs, "log", nil, "verifier key of a log to witness too, from now on")
-	f.BoolVar(&requests, "log-requests", false, "log a line a request: route, status, size, time; no addresses")
 	c.MarkFlagDirname("state")
 	return c
 }
@@ -78,20 +93,18 @@ cosign a second history of what came since. Without its state the key is refused
 // openWitness opens the witness beside the data folder, which need not be there.
 func (a *app) openWitness(name, state string) (*witness.Witness, error) {
 	if state == "" {
-		state = filepath.Clean(a.data) + "-witness"
+		state = filepath.Clean(a.op().Data) + "-witness"
 	}
 	if name == "" {
 		name = "unnamed/witness/{key}"
-		if s, err := a.readSettings(); err == nil && s.URL != "" {
-			if u, err := url.Parse(s.URL); err == nil {
-				name = u.Host + strings.TrimRight(u.Path, "/") + "/witness"
-			}
+		if u, err := url.Parse(a.op().URL); err == nil && u.Host != "" {
+			name = u.Host + strings.TrimRight(u.Path, "/") + "/witness"
 		}
 	}
-	keys, err := files.OpenKeys(a.keysDir())
+	keys, err := files.OpenKeys(a.op().KeysDir())
 	if err != nil {
 		return nil, err
 	}
 	defer keys.Close()
-	return witness.Open(keys, state, name)
+	return witness.Open(keys, state, name, a.log())
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -25,7 +24,7 @@ const witnessesFile = "witnesses"
 
 // readWitnesses reads a data folder's policy of witnesses.
 func (a *app) readWitnesses() (publish.Witnesses, error) {
-	path := filepath.Join(a.data, witnessesFile)
+	path := filepath.Join(a.op().Data, witnessesFile)
 	text, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return publish.Witnesses{}, nil
@@ -101,7 +100,7 @@ func (a *app) setWitnesses(ctx context.Context, in *instance, path string) error
 }
 
 func (a *app) writeWitnesses(w publish.Witnesses) error {
-	dir, err := files.Open(a.data)
+	dir, err := files.Open(a.op().Data)
 	if err != nil {
 		return err
 	}
@@ -184,7 +183,7 @@ func (a *app) tellWaiting(waiting error) {
 func (in *instance) cosigners(ctx context.Context) site.Witnesses {
 	s, err := in.publisher.Standing(ctx)
 	if err != nil {
-		slog.Error("read how far the ledger is cosigned", "error", err)
+		in.log.Error("read how far the ledger is cosigned", "error", err)
 	}
 	out := site.Witnesses{Quorum: s.Quorum}
 	for _, w := range s.Witnesses {

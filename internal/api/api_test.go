@@ -26,8 +26,8 @@ import (
 	"shirase/internal/incident"
 	"shirase/internal/incident/compose"
 	"shirase/internal/language"
+	server "shirase/internal/serve"
 	"shirase/internal/store"
-	"shirase/internal/web"
 )
 
 // world is an API with something behind it.
@@ -99,7 +99,7 @@ facts:
 	if err != nil {
 		t.Fatal(err)
 	}
-	return web.Wrap(h, web.Options{})
+	return server.Wrap(h, server.Options{})
 }
 
 func get(h http.Handler, method, target string, header ...string) *httptest.ResponseRecorder {

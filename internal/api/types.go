@@ -70,7 +70,7 @@ type Entry struct {
 	Sector         string           `json:"sector,omitzero"`
 	Country        string           `json:"country,omitzero"`
 	State          string           `json:"state,omitzero"` // of the scope, as the published statement says; not there where it says nothing
-	Checkable      bool             `json:"checkable"`      // whether people can check themselves against it here
+	Checkable      bool             `json:"checkable"`      // the published index answers for it; whether this server can answer now, its check says
 	Classes        []string         `json:"classes"`
 	Certifications []string         `json:"certifications"`
 	Dataset        string           `json:"dataset"` // "own" for the operator's own

@@ -17,8 +17,36 @@
 // the process: so [Open] can sweep what dead processes left and never touches
 // what a living one is writing, whatever its age and process id.
 //
-// The contract asks for nothing that object storage lacks: whole-object
-// replacement, ranged reads, listing by folder.
+// # The contract
+//
+// This is a folder of this machine. What its users rely on is less, so that an
+// object store can stand behind it:
+//
+//   - A name is put whole, replaced whole and removed whole. What was put is seen
+//     by every process at once, under its name, by [Dir.Exists] and in lists.
+//   - [File] is read at an offset, has a size, and is closed; it never shows other
+//     bytes than those that it was opened with, and fails where it cannot. Memory
+//     mapping ([File.Map]) is an offer.
+//   - [Writer] may know its name only when it commits: its bytes are kept on this
+//     machine until then.
+//   - [Dir.Replace] gives a name other bytes only where it still holds what the
+//     caller saw: an upload on a condition. Names that are not replaced so are put
+//     by anybody and any number of times with the same bytes.
+//   - There is no renaming, no appending, no lock that outlives a call, and no time
+//     that a file was changed.
+//
+// # Names and transactions
+//
+// Which bytes count is decided in SQL, and bytes travel outside transactions:
+//
+//  1. Bytes are put under a name that follows from them, while no transaction waits.
+//  2. The transaction that names them takes the lock of their room first, and looks
+//     whether they are there (Exists: no bytes). Where a sweep was faster, they are
+//     put again.
+//  3. A sweep takes the same lock, and removes what nothing names.
+//
+// So a name in the database always has its bytes. Whoever dies between 1 and 2
+// leaves an orphan that harms nobody, and that a later sweep removes.
 package files
 
 import (
@@ -30,7 +58,6 @@ import (
 	"path"
 	"path/filepath"
 	"sync"
-	"syscall"
 )
 
 // Errors of this package; those returned wrap one of them or a system error
@@ -43,6 +70,8 @@ var (
 	// ErrName reports a name that is no name: not slash-separated, not
 	// clean, absolute, or reserved.
 	ErrName = errors.New("not a valid file name")
+	// ErrChanged reports a name that holds something else than the caller saw.
+	ErrChanged = errors.New("it holds something else by now")
 	// ErrTooLarge reports a file longer than the caller's limit.
 	ErrTooLarge = errors.New("file is larger than allowed")
 	// ErrLoose reports a key, or the folder of keys, that other accounts of
@@ -50,8 +79,12 @@ var (
 	ErrLoose = errors.New("other users may read or change it")
 )
 
-// tmpDir is the reserved folder of the root for files that have no name yet.
-const tmpDir = ".tmp"
+// Reserved names of the root: the folder of files that have no name yet, and the
+// file that is locked by who replaces something.
+const (
+	tmpDir   = ".tmp"
+	lockFile = ".lock"
+)
 
 // A Dir is a root folder of durable files. It is safe for concurrent use, by
 // several processes too.
@@ -141,15 +174,15 @@ func makeRoot(dir string) error {
 		return err
 	}
 	defer f.Close()
-	return syncFolder(f, realSyscalls)
+	return realSyscalls.sync(f)
 }
 
 // Close releases the root. Open files and writers of it stay usable.
 func (d *Dir) Close() error { return d.root.Close() }
 
-// checkName requires a slash-separated, clean, relative name outside tmpDir.
+// checkName requires a slash-separated, clean, relative name that is not reserved.
 func checkName(name string) error {
-	if !fs.ValidPath(name) || name == "." || first(name) == tmpDir || !filepath.IsLocal(filepath.FromSlash(name)) {
+	if !fs.ValidPath(name) || name == "." || first(name) == tmpDir || first(name) == lockFile || !filepath.IsLocal(filepath.FromSlash(name)) {
 		return fmt.Errorf("files: %q: %w", name, ErrName)
 	}
 	return nil
@@ -178,27 +211,23 @@ func (d *Dir) Put(name string, data []byte) error {
 	return w.Commit()
 }
 
-// A File is an open file: it keeps showing the bytes it was opened with, even
-// while its name is replaced or removed.
+// A File is what a name held when it was opened: it never shows other bytes, also
+// when the name is given others meanwhile. Once its name was removed it may fail
+// instead ([ErrNotExist]); on this disk it does not.
+//
+// Reading is at an offset, and any number may do it at once. Who reads in order puts
+// a section reader over it, and a buffer where the pieces are small: each ReadAt may
+// be a request.
 type File struct {
-	r *io.SectionReader
+	r *io.SectionReader // of f, without what may grow behind it
 	f *os.File
 }
 
 // Size returns the length in bytes.
 func (f *File) Size() int64 { return f.r.Size() }
 
-// Read reads on from where the last Read or Seek ended.
-func (f *File) Read(p []byte) (int, error) { return f.r.Read(p) }
-
-// ReadAt reads at an offset; it may be called concurrently.
+// ReadAt reads at an offset, as io.ReaderAt says.
 func (f *File) ReadAt(p []byte, off int64) (int, error) { return f.r.ReadAt(p, off) }
-
-// Seek sets where Read goes on.
-func (f *File) Seek(offset int64, whence int) (int64, error) { return f.r.Seek(offset, whence) }
-
-// SyscallConn gives access to the descriptor, to map the file.
-func (f *File) SyscallConn() (syscall.RawConn, error) { return f.f.SyscallConn() }
 
 // Close releases the file.
 func (f *File) Close() error { return f.f.Close() }
@@ -236,7 +265,7 @@ func (d *Dir) Get(name string, limit int64) ([]byte, error) {
 		return nil, fmt.Errorf("files: reading %s, %d bytes, at most %d: %w", name, f.Size(), limit, ErrTooLarge)
 	}
 	data := make([]byte, f.Size())
-	if _, err := io.ReadFull(f, data); err != nil {
+	if _, err := io.ReadFull(io.NewSectionReader(f, 0, f.Size()), data); err != nil {
 		return nil, fmt.Errorf("files: reading %s: %w", name, bare(err))
 	}
 	return data, nil
@@ -302,6 +331,9 @@ func (d *Dir) Walk(folder string, visit func(name string) error) error {
 			if name == tmpDir {
 				return fs.SkipDir
 			}
+			return nil
+		}
+		if name == lockFile {
 			return nil
 		}
 		visitErr = visit(name)

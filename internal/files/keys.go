@@ -233,7 +233,7 @@ func (k *Keys) syncFolder() error {
 		return err
 	}
 	defer f.Close()
-	return syncFolder(f, k.sys)
+	return k.sys.sync(f)
 }
 
 // private refuses what anybody but its owner may touch, and what belongs to
@@ -243,7 +243,7 @@ func private(path string, info fs.FileInfo, mode string) error {
 		return &looseError{path, "it belongs to another user",
 			fmt.Sprintf("chown it to the user that runs shirase, then: chmod %s %s", mode, path)}
 	}
-	if perm := info.Mode().Perm(); permissions && perm&0o077 != 0 {
+	if perm := info.Mode().Perm(); perm&0o077 != 0 {
 		return &looseError{path, fmt.Sprintf("its mode is %04o", perm),
 			fmt.Sprintf("chmod %s %s", mode, path)}
 	}

@@ -1,26 +1,26 @@
 package files
 
 import (
-	"fmt"
+	"errors"
+	"io/fs"
 	"os"
+	"syscall"
 )
 
-// Lock takes the exclusive lock that the file name stands for, until release
-// or the end of the process. ok is false where a living process holds it.
-func (d *Dir) Lock(name string) (release func(), ok bool, err error) {
-	if err := checkName(name); err != nil {
-		return nil, false, err
+// tryLock takes the exclusive lock on f that lasts until f is closed or its
+// process ends; false where a living process holds it.
+func tryLock(f *os.File) (bool, error) {
+	err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return false, nil
 	}
-	f, err := d.root.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, false, fmt.Errorf("files: locking %s: %w", name, bare(err))
-	}
-	if ok, err = tryLock(f); err != nil || !ok {
-		f.Close()
-		if err != nil {
-			err = fmt.Errorf("files: locking %s: %w", name, bare(err))
-		}
-		return nil, false, err
-	}
-	return func() { f.Close() }, true, nil
+	return err == nil, err
+}
+
+// foreign reports whether info's file belongs neither to this process's user
+// nor to root. Root may use anybody's files.
+func foreign(info fs.FileInfo) bool {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	uid := os.Geteuid()
+	return ok && uid != 0 && st.Uid != 0 && int(st.Uid) != uid
 }

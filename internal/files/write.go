@@ -1,14 +1,18 @@
 package files
 
 import (
+	"bytes"
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
 	"strings"
+
+	"github.com/rogpeppe/go-internal/lockedfile"
 )
 
 // A Writer streams the bytes of a name that shows nothing of them until
@@ -16,8 +20,8 @@ import (
 type Writer struct {
 	d    *Dir
 	name string   // the name to be
-	f    *os.File // nil once committed or closed
-	tmp  string   // its name in the root until then
+	f    *os.File // nil once closed
+	tmp  string   // its name in the root until it is committed
 }
 
 // Create starts writing what name is to hold. The caller ends with
@@ -35,7 +39,7 @@ func (d *Dir) Create(name string) (*Writer, error) {
 
 // Write appends p to the bytes to be.
 func (w *Writer) Write(p []byte) (int, error) {
-	if w.f == nil {
+	if w.f == nil || w.tmp == "" {
 		return 0, fmt.Errorf("files: writing %s: %w", w.name, os.ErrClosed)
 	}
 	n, err := w.f.Write(p)
@@ -45,12 +49,12 @@ func (w *Writer) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// Commit makes the name hold what was written, durably, and ends the writer.
+// Commit makes the name hold what was written, durably. Nothing is written after it;
+// it may be repeated until Close, where the name was removed meanwhile.
 func (w *Writer) Commit() error {
 	if w.f == nil {
 		return fmt.Errorf("files: committing %s: %w", w.name, os.ErrClosed)
 	}
-	defer w.Close()
 	if err := w.commit(); err != nil {
 		return fmt.Errorf("files: committing %s: %w", w.name, bare(err))
 	}
@@ -68,6 +72,11 @@ func (w *Writer) CommitAs(name string) error {
 }
 
 func (w *Writer) commit() error {
+	if w.tmp == "" { // the name has the file, or had
+		if err := w.again(); err != nil {
+			return err
+		}
+	}
 	if err := w.d.sys.sync(w.f); err != nil {
 		return err
 	}
@@ -82,8 +91,25 @@ func (w *Writer) commit() error {
 	return w.d.syncDir(dir)
 }
 
-// Close ends the writer; what was not committed is gone. Closing twice, or
-// after Commit, does nothing.
+// again writes the bytes into another temporary file, which is the writer's then.
+func (w *Writer) again() error {
+	info, err := w.f.Stat()
+	if err != nil {
+		return err
+	}
+	f, tmp, err := createTemp(w.d.root, tmpDir, "")
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(f, io.NewSectionReader(w.f, 0, info.Size())); err != nil {
+		return errors.Join(err, w.d.root.Remove(tmp), f.Close())
+	}
+	before := w.f
+	w.f, w.tmp = f, tmp
+	return before.Close()
+}
+
+// Close ends the writer; what was not committed is gone. Closing twice does nothing.
 func (w *Writer) Close() error {
 	if w.f == nil {
 		return nil
@@ -103,6 +129,28 @@ func (w *Writer) Close() error {
 	return err
 }
 
+// Replace makes name hold data, durably, where it still holds before: one step among
+// all who replace it, in any process. before is nil where it held nothing. ErrChanged,
+// changing nothing, where it holds something else. Who replaces a name never Puts it.
+func (d *Dir) Replace(name string, before, data []byte) error {
+	if err := checkName(name); err != nil {
+		return err
+	}
+	unlock, err := lockedfile.MutexAt(filepath.Join(d.root.Name(), lockFile)).Lock() // it goes with the process
+	if err != nil {
+		return fmt.Errorf("files: replacing %s: %w", name, bare(err))
+	}
+	defer unlock()
+	held, err := d.Get(name, int64(len(before)))
+	switch {
+	case errors.Is(err, ErrTooLarge), errors.Is(err, ErrNotExist) && before != nil, err == nil && (before == nil || !bytes.Equal(held, before)):
+		return fmt.Errorf("files: replacing %s: %w", name, ErrChanged)
+	case err != nil && !errors.Is(err, ErrNotExist):
+		return err
+	}
+	return d.Put(name, data)
+}
+
 // syncDir forces the entries of folder dir to disk, and those of the folders
 // above it, stopping at one whose own entry is known to be on disk.
 func (d *Dir) syncDir(dir string) error {
@@ -118,7 +166,7 @@ func (d *Dir) syncDir(dir string) error {
 		if err != nil {
 			return err
 		}
-		err = syncFolder(f, d.sys)
+		err = d.sys.sync(f)
 		f.Close()
 		if err != nil {
 			return err

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"testing"
 )
 
@@ -25,5 +26,28 @@ func TestOf(t *testing.T) {
 	}
 	if err := Add(io.EOF, ""); err != io.EOF {
 		t.Errorf("an empty hint makes another error: %v", err)
+	}
+}
+
+func TestNearest(t *testing.T) {
+	known := []string{"listen", "trustedProxies", "tls", "url", "メール"}
+	for typed, want := range map[string]string{
+		"listn": "listen", "Listen": "listen", "trusted-proxy": "trustedProxies", "TLS": "tls", "uri": "url", "メイル": "メール",
+		"": "", "listening-address": "", "xyz": "", strings.Repeat("listen", 50): "",
+	} {
+		if got := Nearest(typed, known); got != want {
+			t.Errorf("%q: %q, want %q", typed, got, want)
+		}
+	}
+	for _, c := range []struct {
+		one, other string
+		want       int
+	}{{"", "", 0}, {"", "abc", 3}, {"kitten", "sitting", 3}, {"flaw", "lawn", 2}, {"as-of", "asOf", 0}, {"a", "b", 1}} {
+		if got := Distance(c.one, c.other); got != c.want {
+			t.Errorf("%q to %q: %d, want %d", c.one, c.other, got, c.want)
+		}
+		if got := Distance(c.other, c.one); got != c.want {
+			t.Errorf("%q to %q: %d, want %d", c.other, c.one, got, c.want)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package incident
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -12,9 +13,10 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
+
+	"shirase/internal/hint"
+	"shirase/internal/yaml"
 )
 
 // Limits of a facts file.
@@ -25,8 +27,6 @@ const (
 	maxWord      = 200    // characters of an id, a citation or a telephone number
 	maxURL       = 2_000
 	maxQuote     = 300 // characters of a source's quotation: a reference, not a copy
-	maxDepth     = 20  // brackets within brackets, far above what a facts file needs
-	maxIndent    = 200 // columns of indentation
 )
 
 // FactsFile is a facts file that was read and found good.
@@ -109,12 +109,6 @@ func placeOf(n ast.Node) place {
 }
 
 func (r *factsReader) read(src []byte) (*FactsFile, error) {
-	switch {
-	case len(src) > maxFactsFile:
-		return nil, r.fail(place{}, "split it: facts can be added later", "the file is larger than %d bytes", maxFactsFile)
-	case !utf8.Valid(src):
-		return nil, r.fail(place{}, "save it as UTF-8", "the file is not UTF-8")
-	}
 	root, err := r.parse(src)
 	if err != nil {
 		return nil, err
@@ -157,56 +151,20 @@ func (r *factsReader) read(src []byte) (*FactsFile, error) {
 
 // parse turns src into one YAML tree of bounded depth.
 func (r *factsReader) parse(src []byte) (ast.Node, error) {
-	if at, deep := tooDeep(src); deep {
-		return nil, r.fail(at, "a facts file needs three levels", "nested too deep")
+	if len(src) > maxFactsFile {
+		return nil, r.fail(place{}, "split it: facts can be added later", "the file is larger than %d bytes", maxFactsFile)
 	}
-	tree, err := parser.ParseBytes(src, 0)
-	if err != nil {
-		var syntax yaml.Error
-		if errors.As(err, &syntax) && syntax.GetToken() != nil && syntax.GetToken().Position != nil {
-			p := syntax.GetToken().Position
-			return nil, r.fail(place{p.Line, p.Column}, "mend the YAML there; quote a text that holds : or #", "%s", syntax.GetMessage())
-		}
-		return nil, r.fail(place{}, "check it with a YAML linter", "not YAML: %v", firstLine(err.Error()))
+	root, err := yaml.Parse(src, maxFactsFile)
+	var bad *yaml.Error
+	switch {
+	case errors.As(err, &bad):
+		return nil, r.fail(place{bad.Line, bad.Column}, cmp.Or(bad.Remedy, "a facts file needs three levels"), "%s", bad.Problem)
+	case err != nil:
+		return nil, err
+	case root == nil:
+		return nil, r.fail(place{}, "begin it with the incident's id, for example `id: example-2026`", "the file holds nothing")
 	}
-	var docs []ast.Node
-	for _, doc := range tree.Docs {
-		if doc != nil && doc.Body != nil {
-			docs = append(docs, doc.Body)
-		}
-	}
-	if len(docs) != 1 {
-		return nil, r.fail(place{}, "put one incident into one file", "the file holds %d YAML documents", len(docs))
-	}
-	return docs[0], nil
-}
-
-// tooDeep finds nesting that would make the parser recurse far: it goes one call deeper with every bracket, and with
-// every column of the indentation and dashes that begin a line.
-func tooDeep(src []byte) (place, bool) {
-	line, column, depth, leading := 1, 0, 0, true
-	for _, c := range src {
-		column++
-		switch c {
-		case '\n':
-			line, column, leading = line+1, 0, true
-			continue
-		case '[', '{':
-			depth++
-		case ']', '}':
-			depth = max(0, depth-1)
-		}
-		leading = leading && strings.IndexByte(" \t-?", c) >= 0
-		if depth > maxDepth || leading && column > maxIndent {
-			return place{line, column}, true
-		}
-	}
-	return place{}, false
-}
-
-func firstLine(s string) string {
-	line, _, _ := strings.Cut(s, "\n")
-	return line
+	return root, nil
 }
 
 // mapping reads node as a mapping whose names are all among known. what names it in errors.
@@ -341,32 +299,9 @@ func clip(s string) string {
 func suggest(word string, known []string) string {
 	all := "known here: " + strings.Join(known, ", ")
 	for _, k := range known {
-		if strings.EqualFold(k, word) || distance(word, k) <= 2 {
+		if hint.Distance(word, k) <= 2 {
 			return fmt.Sprintf("did you mean `%s`? %s", k, all)
 		}
 	}
 	return all
-}
-
-// distance is the number of single-letter edits between two short words; long ones are simply far apart.
-func distance(a, b string) int {
-	if len(a) > 40 || len(b) > 40 {
-		return 40
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			diagonal, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, diagonal+cost)
-		}
-	}
-	return row[len(b)]
 }

@@ -150,8 +150,8 @@ facts:
 
 func TestFactsFileRefused(t *testing.T) {
 	for _, c := range []struct{ name, src, at, problem, remedy string }{
-		{"empty", "", "", "0 YAML documents", "one incident"},
-		{"two documents", "id: a\n---\nid: b\n", "", "2 YAML documents", "one incident"},
+		{"empty", "", "", "holds nothing", "incident's id"},
+		{"two documents", "id: a\n---\nid: b\n", ":3:1:", "a second document", "a file of its own"},
 		{"list", "- a\n", ":1:1:", "not a mapping", "facts"},
 		{"no id", "facts: []\n", ":", "`id` is missing", "id: example-2026"},
 		{"bad id", "id: Naver_2013\nfacts: [{key: title, value: x}]\n", ":1:5:", "cannot be an incident's id", "hyphen"},
@@ -179,9 +179,9 @@ func TestFactsFileRefused(t *testing.T) {
 		{"control", "id: a\nfacts: [{key: title, value: \"a\\x07b\"}]\n", ":2:29:", "U+0007", "remove"},
 		{"not UTF-8", "id: a\nfacts: [{key: title, value: \"\xff\"}]\n", "", "not UTF-8", "UTF-8"},
 		{"syntax", "id: a\nfacts: [{key: title, value: x\n", ":2:", "", "YAML"},
-		{"deep", "id: a\nfacts: " + strings.Repeat("[", 100_000), ":2:28:", "nested too deep", "levels"},
-		{"deep dashes", "id: a\nfacts: \n" + strings.Repeat("- ", 500_000), ":3:201:", "nested too deep", "levels"},
-		{"alias", "id: &x a\nfacts: [{key: title, value: *x}]\n", ":1:5:", "not a text", ""},
+		{"deep", "id: a\nfacts: " + strings.Repeat("[", 100_000), ":2:24:", "nested more than 16 deep", "levels"},
+		{"deep dashes", "id: a\nfacts: \n" + strings.Repeat("- ", 500_000), ":3:33:", "nested more than 16 deep", "levels"},
+		{"alias", "id: &x a\nfacts: [{key: title, value: *x}]\n", ":1:5:", "anchors and aliases", "write it out"},
 		{"contact", "id: a\nfacts: [{key: contact, value: {name: desk}}]\n", ":2:", "nobody can reach", "telephone"},
 		{"contact scheme", "id: a\nfacts: [{key: contact, value: {url: \"javascript:alert(1)\"}}]\n", ":2:37:", "not a web address", "https"},
 		{"retraction with value", "id: a\nfacts: [{key: alias, id: x, value: y, retract: true}]\n", ":2:", "a retraction", "without a value"},

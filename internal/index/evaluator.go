@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"mime"
 	"net/http"
@@ -35,6 +36,7 @@ type InUse func(ctx context.Context, id string) ([]check.Key, error)
 // An Evaluator answers evaluations: it has private keys, and no data
 // (docs/PROTOCOL.md section 1).
 type Evaluator struct {
+	errors *slog.Logger
 	keys   *files.Keys
 	limit  Limit
 	inUse  InUse
@@ -48,8 +50,11 @@ type Evaluator struct {
 // [Host.Keys] where the host is in the same process, and nil where an evaluator
 // stands alone: then every key of the folder is in use, and that it is the
 // published one is for the client to verify.
-func NewEvaluator(keys *files.Keys, limit Limit, inUse InUse) *Evaluator {
-	e := &Evaluator{keys: keys, limit: limit, inUse: inUse, volume: volume{now: time.Now}, held: map[string]*check.EvaluatorKey{}}
+func NewEvaluator(keys *files.Keys, limit Limit, inUse InUse, errors *slog.Logger) *Evaluator {
+	if errors == nil {
+		errors = slog.New(slog.DiscardHandler)
+	}
+	e := &Evaluator{errors: errors, keys: keys, limit: limit, inUse: inUse, volume: volume{errors: errors, now: time.Now}, held: map[string]*check.EvaluatorKey{}}
 	if e.inUse == nil {
 		e.inUse = e.own
 	}
@@ -183,7 +188,7 @@ func (e *Evaluator) evaluate(w http.ResponseWriter, r *http.Request) {
 		noKey(w, r)
 		return
 	case err != nil:
-		refuse(w, r, err)
+		refuse(w, r, err, e.errors)
 		return
 	}
 	retry, ok := e.limit(r, len(req.Blinded))

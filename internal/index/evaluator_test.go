@@ -49,7 +49,7 @@ func TestNoKey(t *testing.T) {
 			c.harm()
 			client, s := b.serve(unlimited)
 			h := b.host()
-			e := NewEvaluator(b.keys, unlimited, h.Keys)
+			e := NewEvaluator(b.keys, unlimited, h.Keys, nil)
 			if err := e.Ready(t.Context()); !errors.Is(err, c.want) || hint.Of(err) == "" {
 				t.Errorf("%s: %v, hint %q", name, err, hint.Of(err))
 			}
@@ -144,7 +144,7 @@ func TestApart(t *testing.T) {
 		b.publish("alpha", roster("a", 50))
 		b.publish("beta", roster("b", 50))
 		host := b.host().Mux(nil)
-		evaluator := NewEvaluator(b.keys, unlimited, nil)
+		evaluator := NewEvaluator(b.keys, unlimited, nil, nil)
 		if err := evaluator.Ready(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -174,12 +174,12 @@ func TestApart(t *testing.T) {
 		if err := foreign.Create(keyFile("k1"), []byte(check.GenerateEvaluatorKey().Secret())); err != nil {
 			t.Fatal(err)
 		}
-		client.Server = behind(t, host, NewEvaluator(foreign, unlimited, nil).Mux())
+		client.Server = behind(t, host, NewEvaluator(foreign, unlimited, nil, nil).Mux())
 		if a, err := client.Check(t.Context(), member("c", 0)); !errors.Is(err, check.ErrProof) {
 			t.Errorf("another key: %+v, %v", a, err)
 		}
 		// One without any key says so.
-		bare := NewEvaluator(emptyKeys(t), unlimited, nil)
+		bare := NewEvaluator(emptyKeys(t), unlimited, nil, nil)
 		if err := bare.Ready(t.Context()); !errors.Is(err, ErrNoKey) || hint.Of(err) == "" {
 			t.Errorf("an evaluator without a key: %v", err)
 		}
@@ -212,7 +212,7 @@ func TestKeysLetGo(t *testing.T) {
 		}
 		inUse = append(inUse, check.Key{ID: id, Public: k.Public()})
 	}
-	e := NewEvaluator(keys, unlimited, func(context.Context, string) ([]check.Key, error) { return inUse, nil })
+	e := NewEvaluator(keys, unlimited, func(context.Context, string) ([]check.Key, error) { return inUse, nil }, nil)
 	if err := e.Ready(t.Context()); err != nil || len(e.held) != 2 {
 		t.Fatalf("%d keys, %v", len(e.held), err)
 	}

@@ -69,6 +69,9 @@ func openBed(t *testing.T, db *store.DB, root string) *bed {
 		t.Fatal(err)
 	}
 	l, err := ledger.New(t.Context(), db, dir, string(skey), ledger.Witnesses{})
+	if err == nil {
+		err = l.Sync(t.Context())
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,13 +182,13 @@ func (b *bed) pass(d time.Duration) {
 func unlimited(*http.Request, int) (time.Duration, bool) { return 0, true }
 
 func (b *bed) host() *Host {
-	return NewHost(b.Index, Log{Served: b.ledger.Served, Proof: b.ledger.Proof})
+	return NewHost(b.Index, Log{Served: b.ledger.Served, Proof: b.ledger.Proof}, nil)
 }
 
 func (b *bed) serve(limit Limit) (*check.Client, *httptest.Server) {
 	b.t.Helper()
 	h := b.host()
-	s := httptest.NewServer(h.Mux(NewEvaluator(b.keys, limit, h.Keys)))
+	s := httptest.NewServer(h.Mux(NewEvaluator(b.keys, limit, h.Keys, nil)))
 	b.t.Cleanup(s.Close)
 	policy, err := check.LedgerPolicy(b.ledger.VKey())
 	if err != nil {
@@ -562,7 +565,7 @@ func TestLimitCountsElements(t *testing.T) {
 		e := NewEvaluator(b.keys, func(*http.Request, int) (time.Duration, bool) {
 			refused = !refused
 			return time.Second, refused
-		}, h.Keys)
+		}, h.Keys, nil)
 		watched := httptest.NewServer(h.Mux(e))
 		t.Cleanup(watched.Close)
 		for range 3 {

@@ -146,7 +146,7 @@ func TestServersLetGo(t *testing.T) {
 		b := newBed(t, db)
 		b.publish("alpha", roster("a", 10))
 		h := b.host()
-		e := NewEvaluator(b.keys, unlimited, h.Keys)
+		e := NewEvaluator(b.keys, unlimited, h.Keys, nil)
 		if err := e.Ready(ctx); err != nil || len(e.held) != 1 {
 			t.Fatal(err)
 		}

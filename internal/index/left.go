@@ -108,13 +108,10 @@ func (x *Index) replace(ctx context.Context, tx *sql.Tx, st *check.Statement) er
 		if _, err := tx.ExecContext(ctx, `DELETE FROM index_left WHERE root = $1`, root.String()); err != nil {
 			return err
 		}
-		// A sweep may have taken meanwhile what the draft found there.
-		there, err := x.dir.Exists(layerName(root))
-		if err == nil && !there {
-			err = ErrStale
-		}
-		if err != nil {
-			return fmt.Errorf("layer %s: %w", root, err)
+		if err := x.kept(root); errors.Is(err, errSwept) {
+			return fmt.Errorf("%w: %w", ErrStale, err)
+		} else if err != nil {
+			return err
 		}
 	}
 	for root, l := range was {
@@ -150,17 +147,20 @@ func (x *Index) openLeft(ctx context.Context, s *snapshot) error {
 	return errors.Join(rows.Err(), rows.Close())
 }
 
-// Sweep removes the layers that have left for longer than they are served. size is how many entries of the ledger are served:
+// Expire removes the layers that have left for longer than they are served. size is how many entries of the ledger are served:
 // what a statement beyond it has dropped is still asked for.
-func (x *Index) Sweep(ctx context.Context, size int64) error {
+func (x *Index) Expire(ctx context.Context, size int64) error {
 	due := store.Micros(x.now().Add(-servedOn))
 	roots, err := x.dueLayers(ctx, due, size)
 	if err != nil {
-		return fmt.Errorf("sweep layers: %w", err)
+		return fmt.Errorf("remove layers that have left: %w", err)
 	}
 	for _, root := range roots {
-		// Removed while the row is locked: who publishes the layer again waits, and then finds that it is gone.
+		// Who publishes the layer again waits for the turn, and then finds that it is gone.
 		err := x.db.Update(ctx, func(tx *sql.Tx) error {
+			if err := turn(ctx, tx); err != nil {
+				return err
+			}
 			result, err := tx.ExecContext(ctx, `DELETE FROM index_left WHERE root = $1 AND left_at <= $2`, root.String(), due)
 			if err != nil {
 				return err
@@ -174,7 +174,7 @@ func (x *Index) Sweep(ctx context.Context, size int64) error {
 			return nil
 		})
 		if err != nil {
-			return fmt.Errorf("sweep layer %s: %w", root, err)
+			return fmt.Errorf("remove layer %s, which has left: %w", root, err)
 		}
 	}
 	return nil

@@ -12,14 +12,14 @@ import (
 	"shirase/internal/store/storetest"
 )
 
-// sweep sweeps as a server does.
-func (b *bed) sweep() {
+// expire removes layers as a server does.
+func (b *bed) expire() {
 	b.t.Helper()
 	size, err := b.ledger.Served(b.t.Context())
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	if err := b.Sweep(b.t.Context(), size); err != nil {
+	if err := b.Expire(b.t.Context(), size); err != nil {
 		b.t.Fatal(err)
 	}
 }
@@ -65,7 +65,7 @@ func TestLeft(t *testing.T) {
 		}
 		for _, age := range []time.Duration{0, servedOn - time.Hour} {
 			b.pass(age)
-			b.sweep()
+			b.expire()
 			if got := served(); got != http.StatusOK {
 				t.Fatalf("a layer that left %s ago: %d", age, got)
 			}
@@ -74,17 +74,17 @@ func TestLeft(t *testing.T) {
 		if got := served(); got != http.StatusNotFound {
 			t.Errorf("a layer that left more than seven days ago: %d", got)
 		}
-		if err := b.Sweep(t.Context(), 2); err != nil { // the statement that dropped it is not served yet
+		if err := b.Expire(t.Context(), 2); err != nil { // the statement that dropped it is not served yet
 			t.Fatal(err)
 		}
 		if !b.has(left.Root) {
 			t.Error("what the served statement speaks of was removed")
 		}
-		b.sweep()
+		b.expire()
 		if b.has(left.Root) {
 			t.Error("it is still there")
 		}
-		b.sweep()
+		b.expire()
 		served()
 		if _, err := b.Verify(t.Context(), nil); err != nil {
 			t.Error(err)
@@ -110,7 +110,7 @@ func TestLeftAndBack(t *testing.T) {
 		if draft.Statement.Layers[0].Root != fold.Root {
 			t.Fatal("the fold of alpha and beta is another")
 		}
-		b.sweep() // after the draft has found its layer, and before it is recorded
+		b.expire() // after the draft has found its layer, and before it is recorded
 		if _, err := put(t.Context(), b.ledger, b.Index, draft, nil); !errors.Is(err, ErrStale) {
 			t.Fatalf("a statement was published whose layer is gone: %v", err)
 		}
@@ -121,7 +121,7 @@ func TestLeftAndBack(t *testing.T) {
 			t.Errorf("%+v", b.newest().Layers)
 		}
 		b.pass(servedOn + time.Hour)
-		b.sweep()
+		b.expire()
 		if _, err := b.Verify(t.Context(), nil); err != nil {
 			t.Errorf("a layer that came back was removed: %v", err)
 		}

@@ -39,7 +39,8 @@ type Draft struct {
 	Raw       []byte // its canonical bytes
 	Changed   bool   // false: the newest statement says the same, and this is it
 
-	ledgerIndex int64 // of the newest statement, where nothing changes
+	ledgerIndex int64        // of the newest statement, where nothing changes
+	folded      []check.Hash // layers that no statement has named yet
 }
 
 // LedgerIndex is the entry of a statement that says the same already; -1 of a new one.
@@ -103,8 +104,11 @@ func same(a, b *check.Statement) bool {
 
 // Record stores a draft as the newest statement, in the transaction that appends
 // it to the ledger at ledgerIndex. ErrStale where another was published
-// meanwhile: the draft has to be made again.
+// meanwhile, or a layer of the draft was swept away: it has to be made again.
 func (x *Index) Record(ctx context.Context, tx *sql.Tx, d *Draft, ledgerIndex int64) error {
+	if err := turn(ctx, tx); err != nil {
+		return err
+	}
 	if err := x.next(ctx, tx, d); err != nil {
 		return err
 	}

@@ -136,13 +136,16 @@ func (x *Index) seal(ctx context.Context, keys *files.Keys, public check.Key, in
 	if b.have {
 		return s, b.sweep()
 	}
-	if s.Layer, err = b.merge(ctx); err != nil {
-		return nil, err
+	for {
+		if s.Layer, err = b.merge(ctx); err != nil {
+			return nil, err
+		}
+		if err := x.boundTo(ctx, incident, revision, s.Layer); err == nil {
+			return s, b.sweep()
+		} else if !errors.Is(err, errSwept) {
+			return nil, err
+		}
 	}
-	if err := x.boundTo(ctx, incident, revision, s.Layer); err != nil {
-		return nil, err
-	}
-	return s, b.sweep()
 }
 
 // bind gives the revision that stands for a roster: the incident's newest one
@@ -173,9 +176,13 @@ func (x *Index) bind(ctx context.Context, incident, key, roster string) (revisio
 	return revision, root, nil
 }
 
-// boundTo records what a revision came out as, once and for all.
+// boundTo records what a revision came out as, once and for all. errSwept where its
+// layer has to be written again.
 func (x *Index) boundTo(ctx context.Context, incident string, revision int64, info check.LayerInfo) error {
 	return x.db.Update(ctx, func(tx *sql.Tx) error {
+		if err := turn(ctx, tx); err != nil {
+			return err
+		}
 		var root sql.NullString
 		err := tx.QueryRowContext(ctx, `SELECT root FROM index_revision WHERE incident = $1 AND revision = $2`, incident, revision).Scan(&root)
 		if err != nil {
@@ -186,6 +193,9 @@ func (x *Index) boundTo(ctx context.Context, incident string, revision int64, in
 				return fmt.Errorf("revision %d: %w: %s, and now %s", revision, ErrBound, root.String, info.Root)
 			}
 			return nil
+		}
+		if err := x.kept(info.Root); err != nil {
+			return err
 		}
 		_, err = tx.ExecContext(ctx, `UPDATE index_revision SET n = $1, root = $2 WHERE incident = $3 AND revision = $4 AND root IS NULL`,
 			info.N, info.Root.String(), incident, revision)

@@ -49,8 +49,9 @@ func (x *Index) selfCheck(ctx context.Context, keys *files.Keys, st *check.State
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrSelfCheck, err)
 	}
-	h := &Host{x: x, pinned: snap}
-	e := NewEvaluator(keys, func(*http.Request, int) (time.Duration, bool) { return 0, true }, h.Keys)
+	h := NewHost(x, Log{}, nil) // the client tells what is wrong
+	h.pinned = snap
+	e := NewEvaluator(keys, func(*http.Request, int) (time.Duration, bool) { return 0, true }, h.Keys, nil)
 	server := &http.Server{Handler: h.Mux(e)}
 	go server.Serve(l)
 	defer server.Shutdown(context.WithoutCancel(ctx)) // and no handler reads the layers any more

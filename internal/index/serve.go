@@ -32,6 +32,7 @@ const heldFor = time.Hour
 type Host struct {
 	x      *Index
 	log    Log
+	errors *slog.Logger
 	pinned *snapshot // a draft under self-check; nil for what is published
 
 	mu      sync.Mutex
@@ -49,9 +50,12 @@ type Log struct {
 	Witnessed func() (since time.Time, wanted bool, err error)
 }
 
-// NewHost makes a host of what is published in log.
-func NewHost(x *Index, log Log) *Host {
-	return &Host{x: x, log: log}
+// NewHost makes a host of what is published in log. errors hears of what cannot be served; nil: nobody does.
+func NewHost(x *Index, log Log, errors *slog.Logger) *Host {
+	if errors == nil {
+		errors = slog.New(slog.DiscardHandler)
+	}
+	return &Host{x: x, log: log, errors: errors}
 }
 
 // Mux routes the check's paths (docs/PROTOCOL.md section 8). e is nil where evaluations are answered by another process: a
@@ -174,7 +178,7 @@ func (h *Host) now(ctx context.Context) (*snapshot, error) {
 	s, err := h.refresh(ctx, old)
 	if err != nil {
 		if old != nil { // what was verified and opened goes on being served until it expires
-			slog.Error("look for a newer statement", "error", err)
+			h.errors.Error("look for a newer statement", "error", err)
 			old.until.Store(h.x.now().Add(freshFor).UnixNano())
 			return old, nil
 		}
@@ -241,7 +245,7 @@ func (h *Host) refresh(ctx context.Context, old *snapshot) (*snapshot, error) {
 		return nil, err
 	}
 	for root, err := range s.missing {
-		slog.Error("a layer is not served", "layer", root.String(), "error", err)
+		h.errors.Error("a layer is not served", "layer", root.String(), "error", err)
 	}
 	s.until.Store(until)
 	h.current.Store(s)
@@ -355,12 +359,12 @@ func (h *Host) sendBuckets(w http.ResponseWriter, r *http.Request, l *Layer, fir
 		}
 		var damage, err error
 		if *buf, damage, err = l.bucket((*buf)[:0], first+i); err != nil {
-			slog.Error("read a bucket", "layer", info.Root.String(), "error", err)
+			h.errors.Error("read a bucket", "layer", info.Root.String(), "error", err)
 			problem(w, r, http.StatusServiceUnavailable, "layer-damaged", "This part of the index cannot be read.")
 			return
 		}
 		if damage != nil { // the client finds it too; what is published must not seem to be nothing
-			slog.Error("a bucket is damaged", "layer", info.Root.String())
+			h.errors.Error("a bucket is damaged", "layer", info.Root.String())
 			w.Header().Set("Cache-Control", "no-store")
 		}
 	}
@@ -423,19 +427,19 @@ func (h *Host) open(w http.ResponseWriter, r *http.Request) (*Layer, bool) {
 func (h *Host) ready(w http.ResponseWriter, r *http.Request) (*snapshot, bool) {
 	s, err := h.now(r.Context())
 	if err != nil {
-		refuse(w, r, err)
+		refuse(w, r, err, h.errors)
 		return nil, false
 	}
 	return s, true
 }
 
 // refuse answers where what is published cannot be told.
-func refuse(w http.ResponseWriter, r *http.Request, err error) {
+func refuse(w http.ResponseWriter, r *http.Request, err error, log *slog.Logger) {
 	if errors.Is(err, ErrNone) {
 		problem(w, r, http.StatusNotFound, "nothing-published", "Nothing has been published yet.")
 		return
 	}
-	slog.Error("serve the index", "error", err)
+	log.Error("serve the index", "error", err)
 	problem(w, r, http.StatusServiceUnavailable, "unavailable", "The index cannot be served at the moment.")
 }
 

@@ -24,14 +24,15 @@ const (
 // volume watches how much is evaluated: limits slow whoever tests a list of
 // addresses, and somebody has to be told that it is being tested.
 type volume struct {
-	mu    sync.Mutex
-	now   func() time.Time
-	all   Volume
-	hour  int64      // since 1970
-	asked int64      // in this hour
-	past  [day]int64 // in the hours before it, by hour modulo day
-	seen  int64      // hours since the first, at most day
-	told  bool       // of this hour
+	errors *slog.Logger
+	mu     sync.Mutex
+	now    func() time.Time
+	all    Volume
+	hour   int64      // since 1970
+	asked  int64      // in this hour
+	past   [day]int64 // in the hours before it, by hour modulo day
+	seen   int64      // hours since the first, at most day
+	told   bool       // of this hour
 }
 
 // add counts n elements that were asked for. The first time in an hour that they
@@ -51,7 +52,7 @@ func (v *volume) add(n int, refused bool) {
 	}
 	v.told = true
 	v.all.Alarms++
-	slog.Warn("unusually many evaluations: somebody may be testing a list of addresses", "inThisHour", v.asked, "meanOfTheDayBefore", v.mean(),
+	v.errors.Warn("unusually many evaluations: somebody may be testing a list of addresses", "inThisHour", v.asked, "meanOfTheDayBefore", v.mean(),
 		"evaluated", v.all.Evaluated, "refused", v.all.Refused)
 }
 

@@ -11,11 +11,8 @@ import (
 // TestVolume: an hour that is unlike the day before it is told of, in one line; a busy day becomes usual.
 func TestVolume(t *testing.T) {
 	var log bytes.Buffer
-	before := slog.Default()
-	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
-	t.Cleanup(func() { slog.SetDefault(before) })
 	now := time.Unix(1_800_000_000, 0).Truncate(time.Hour)
-	v := volume{now: func() time.Time { return now }}
+	v := volume{errors: slog.New(slog.NewTextHandler(&log, nil)), now: func() time.Time { return now }}
 	lines := func() int { return strings.Count(log.String(), "\n") }
 	hour := func(n int) {
 		t.Helper()

@@ -81,7 +81,7 @@ func (h *Host) witnessed(w http.ResponseWriter, r *http.Request) bool {
 	since, stopped, err := h.Unwitnessed(r.Context())
 	switch {
 	case err != nil:
-		refuse(w, r, err)
+		refuse(w, r, err, h.errors)
 	case stopped:
 		problem(w, r, http.StatusServiceUnavailable, "unwitnessed",
 			"No quorum of witnesses has cosigned the ledger since "+since.Format(time.RFC3339)+". Nothing is answered until one has.")

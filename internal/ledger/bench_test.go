@@ -13,7 +13,7 @@ func BenchmarkAppend(b *testing.B) {
 	skey, _ := newTestKey(b)
 	db := sqlite(b)
 	l := open(b, db, openDir(b, b.TempDir()), skey)
-	err := db.Update(b.Context(), func(tx *sql.Tx) error {
+	err := l.Update(b.Context(), func(tx *sql.Tx) error {
 		for i := int64(0); b.Loop(); i++ {
 			kind, data := document(i)
 			if _, _, err := l.Append(b.Context(), tx, kind, data); err != nil {

@@ -7,7 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
+
+	"shirase/internal/files"
 )
 
 // ErrUnwitnessed reports entries that are committed, and not public yet,
@@ -122,7 +124,7 @@ func (l *Ledger) gather(ctx context.Context, tree tlog.Tree, all bool) (checkpoi
 			}
 			continue
 		}
-		l.tell(a.w.name, a.err)
+		l.remark(a.w.name, a.err)
 		if a.err != nil {
 			waiting.Missing = append(waiting.Missing, Missing{a.w.name, a.err.Error()})
 		}
@@ -138,8 +140,8 @@ func (l *Ledger) gather(ctx context.Context, tree tlog.Tree, all bool) (checkpoi
 	return checkpoint{}, waiting
 }
 
-// tell logs when a witness begins to fail, fails otherwise, or cosigns again.
-func (l *Ledger) tell(name string, err error) {
+// remark logs when a witness begins to fail, fails otherwise, or cosigns again.
+func (l *Ledger) remark(name string, err error) {
 	l.telling.Lock()
 	defer l.telling.Unlock()
 	why := ""
@@ -151,9 +153,9 @@ func (l *Ledger) tell(name string, err error) {
 	}
 	l.failing[name] = why
 	if why == "" {
-		slog.Info("a witness cosigns again", "witness", name)
+		l.witnesses.errors().Info("a witness cosigns again", "witness", name)
 	} else {
-		slog.Warn("a witness does not cosign", "witness", name, "why", why)
+		l.witnesses.errors().Warn("a witness does not cosign", "witness", name, "why", why)
 	}
 }
 
@@ -302,17 +304,44 @@ func (l *Ledger) Recosign(ctx context.Context) error {
 	case err != nil:
 		return fmt.Errorf("ledger: having %d entries cosigned again: %w", c.N, err)
 	default:
-		return l.serveAgain(ctx, again)
+		return l.serveAgain(ctx, again.Tree)
 	}
 }
 
-func (l *Ledger) serveAgain(ctx context.Context, c checkpoint) error {
-	l.syncing.Lock()
-	defer l.syncing.Unlock()
-	if err := l.serve(ctx, c); err != nil {
+// serveAgain replaces the served checkpoint by one of the same tree with the newest
+// cosignatures that the database has, whoever asked for them.
+func (l *Ledger) serveAgain(ctx context.Context, tree tlog.Tree) error {
+	if err := l.syncAgain(ctx, tree); err != nil {
 		return fmt.Errorf("ledger: publishing: %w", err)
 	}
 	return nil
+}
+
+func (l *Ledger) syncAgain(ctx context.Context, tree tlog.Tree) error {
+	l.syncing.Lock()
+	defer l.syncing.Unlock()
+	for {
+		published, err := l.published()
+		if err != nil || published == nil || published.N != tree.N { // a larger one has come
+			return err
+		}
+		own, err := l.sign(tree)
+		if err != nil {
+			return err
+		}
+		have, old, err := l.kept(ctx, l.db, own)
+		if err != nil {
+			return err
+		}
+		maps.Copy(old, have)
+		again := l.cosigned(own, old)
+		if len(old) == 0 || !l.witnesses.enough(l.Origin(), old) || bytes.Equal(again.signed, published.signed) {
+			return nil
+		}
+		if err := l.replace(published, again); !errors.Is(err, files.ErrChanged) {
+			return err
+		}
+	}
 }
 
 // anyStale reports whether one of the cosignatures is to be replaced.

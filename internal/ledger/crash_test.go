@@ -7,9 +7,13 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
+	"maps"
 	"math/rand/v2"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -50,7 +54,7 @@ func child(args []string, step func()) error {
 		return err
 	}
 	for {
-		err := db.Update(ctx, func(tx *sql.Tx) error {
+		err := l.Update(ctx, func(tx *sql.Tx) error {
 			var n int64
 			if err := tx.QueryRow(`SELECT size FROM ledger_head`).Scan(&n); err != nil {
 				return err
@@ -194,7 +198,7 @@ func TestServers(t *testing.T) {
 				}
 				for i := range each {
 					var index int64
-					err := db.Update(t.Context(), func(tx *sql.Tx) (err error) {
+					err := l.Update(t.Context(), func(tx *sql.Tx) (err error) {
 						index, _, err = l.Append(t.Context(), tx, "notice", fmt.Appendf(nil, "%d of %d", i, s))
 						return err
 					})
@@ -238,7 +242,7 @@ func TestForwardOnly(t *testing.T) {
 		dir := openDir(t, t.TempDir())
 		l := open(t, db, dir, skey)
 		grow(t, l, db, 3, false)
-		slow, err := l.head(t.Context())
+		slow, seen, err := l.newest(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -246,8 +250,14 @@ func TestForwardOnly(t *testing.T) {
 		if err := l.Sync(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if err := l.serve(t.Context(), slow); err != nil {
+		if err := l.replace(seen, slow); !errors.Is(err, files.ErrChanged) {
 			t.Fatal(err)
+		}
+		if err := l.tell(t.Context(), slow.N); err != nil {
+			t.Fatal(err)
+		}
+		if served, err := l.Served(t.Context()); err != nil || served != 5 {
+			t.Fatalf("%d entries are served, %v", served, err)
 		}
 		if r := verify(t, dir, vkey, db); r.Size != 5 {
 			t.Fatalf("%+v", r)
@@ -263,7 +273,7 @@ func TestRollback(t *testing.T) {
 		l := open(t, db, dir, skey)
 		grow(t, l, db, 3, true)
 		failed := errors.New("publishing failed")
-		err := db.Update(t.Context(), func(tx *sql.Tx) error {
+		err := l.Update(t.Context(), func(tx *sql.Tx) error {
 			if _, _, err := l.Append(t.Context(), tx, "notice", []byte("withdrawn")); err != nil {
 				return err
 			}
@@ -346,7 +356,7 @@ func TestFork(t *testing.T) {
 				t.Errorf("%s: %v", what, err)
 			}
 		}
-		refused("Append", db.Update(t.Context(), func(tx *sql.Tx) error {
+		refused("Append", l.Update(t.Context(), func(tx *sql.Tx) error {
 			_, _, err := l.Append(t.Context(), tx, "notice", []byte("fork"))
 			return err
 		}))
@@ -360,7 +370,7 @@ func TestFork(t *testing.T) {
 		other := sqlite(t)
 		o := open(t, other, openDir(t, t.TempDir()), skey)
 		for i := range 9 {
-			err := other.Update(t.Context(), func(tx *sql.Tx) error {
+			err := o.Update(t.Context(), func(tx *sql.Tx) error {
 				_, _, err := o.Append(t.Context(), tx, "notice", fmt.Appendf(nil, "other %d", i))
 				return err
 			})
@@ -455,7 +465,7 @@ func TestAppendRefuses(t *testing.T) {
 	db := sqlite(t)
 	l := open(t, db, openDir(t, t.TempDir()), skey)
 	add := func(kind string, data []byte) error {
-		return db.Update(t.Context(), func(tx *sql.Tx) error {
+		return l.Update(t.Context(), func(tx *sql.Tx) error {
 			_, _, err := l.Append(t.Context(), tx, kind, data)
 			return err
 		})
@@ -483,11 +493,70 @@ func TestAppendRefuses(t *testing.T) {
 	if _, err := l.Proof(t.Context(), -1); !errors.Is(err, ErrNotFound) {
 		t.Errorf("%v", err)
 	}
-	// Proof publishes what is committed.
-	if err := add("notice", []byte("new")); err != nil {
+}
+
+// TestReadingWritesNothing: no request publishes what is committed and not public, nor does opening; and what is asked for
+// of it is not there.
+func TestReadingWritesNothing(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		skey, _ := newTestKey(t)
+		dir := openDir(t, t.TempDir())
+		l := open(t, db, dir, skey)
+		grow(t, l, db, 3, false)
+		if err := l.Sync(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		grow(t, l, db, 5, false)
+		before, rows := snapshot(t, dir), dump(t, db)
+		dir.Watch(func() { t.Error("something was written") })
+		opened, err := New(t.Context(), db, dir, skey, Witnesses{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, data := document(4)
+		for path, status := range map[string]int{
+			"/checkpoint": 200, "/ledger/v1/key": 200, "/tile/0/000.p/3": 200, "/tile/entries/000.p/3": 200, "/tile/0/000.p/5": 404, "/tile/entries/000.p/5": 404,
+			"/tile/0/000": 404, "/ledger/v1/data/" + hexOf(sha256.Sum256(data)): 404, "/nowhere": 404,
+		} {
+			for _, method := range []string{"GET", "HEAD"} {
+				rec := httptest.NewRecorder()
+				if opened.Handler(slog.New(slog.DiscardHandler)).ServeHTTP(rec, httptest.NewRequest(method, path, nil)); rec.Code != status {
+					t.Errorf("%s %s: %d", method, path, rec.Code)
+				}
+			}
+		}
+		if _, err := opened.Proof(t.Context(), 4); !errors.Is(err, ErrNotFound) {
+			t.Errorf("proof of an entry that is not public: %v", err)
+		}
+		if _, err := opened.Proof(t.Context(), 2); err != nil {
+			t.Error(err)
+		}
+		if served, err := opened.Served(t.Context()); err != nil || served != 3 {
+			t.Errorf("%d entries are served, %v", served, err)
+		}
+		if after := snapshot(t, dir); !maps.Equal(after, before) {
+			t.Errorf("files are other than before: %d, and were %d", len(after), len(before))
+		}
+		if after := dump(t, db); !reflect.DeepEqual(after, rows) {
+			t.Error("rows are other than before")
+		}
+	})
+}
+
+// snapshot gives what every file holds.
+func snapshot(t *testing.T, dir *files.Dir) map[string]string {
+	t.Helper()
+	names, err := dir.List(".")
+	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := l.Proof(t.Context(), 1); err != nil {
-		t.Error(err)
+	out := map[string]string{}
+	for _, name := range names {
+		data, err := dir.Get(name, 1<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out[name] = string(data)
 	}
+	return out
 }

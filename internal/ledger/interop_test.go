@@ -3,6 +3,7 @@ package ledger
 import (
 	"bytes"
 	"crypto/sha256"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -42,7 +43,7 @@ func TestTessera(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		skey, vkey := newTestKey(t)
 		l := open(t, db, openDir(t, t.TempDir()), skey)
-		server := httptest.NewServer(l.Handler())
+		server := httptest.NewServer(l.Handler(slog.New(slog.DiscardHandler)))
 		defer server.Close()
 		root, _ := url.Parse(server.URL + "/")
 		fetch, err := client.NewHTTPFetcher(root, server.Client())
@@ -101,7 +102,7 @@ func TestTorchwoodClient(t *testing.T) {
 	skey, _ := newTestKey(t)
 	db := sqlite(t)
 	l := open(t, db, openDir(t, t.TempDir()), skey)
-	server := httptest.NewServer(l.Handler())
+	server := httptest.NewServer(l.Handler(slog.New(slog.DiscardHandler)))
 	defer server.Close()
 	grow(t, l, db, 200, false)
 	if err := l.Sync(t.Context()); err != nil {
@@ -155,7 +156,7 @@ func TestHandler(t *testing.T) {
 	_, data := document(0)
 	get := func(method, path string) *http.Response {
 		w := httptest.NewRecorder()
-		l.Handler().ServeHTTP(w, httptest.NewRequest(method, path, nil))
+		l.Handler(slog.New(slog.DiscardHandler)).ServeHTTP(w, httptest.NewRequest(method, path, nil))
 		return w.Result()
 	}
 	dataPath := "/ledger/v1/data/" + hexOf(sha256.Sum256(data))

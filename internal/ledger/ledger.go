@@ -16,20 +16,30 @@
 // then has the witnesses cosign it, where there are some ([Witnesses]), and writes
 // what SQL says to files: data, entry bundles, tiles, and the
 // checkpoint last, so that a checkpoint is never seen before everything it
-// covers is durable, and nothing is seen before a quorum has cosigned it. The transaction that writes the checkpoint's file also
-// tells the followers, so that what an entry says is shown from then on, and
-// nowhere before ([Ledger.Served]). Whatever is killed between the two is made up for by the
-// next Sync; [New] runs one. Ed25519 signatures are deterministic, so the
-// resumed log has the bytes of an undisturbed one.
+// covers is durable, and nothing is seen before a quorum has cosigned it. The
+// transaction after that tells the followers, so that what an entry says is shown
+// from then on, and nowhere before ([Log.Served]). Whatever is killed in between
+// is made up for by the next Sync. Ed25519 signatures are deterministic, so the
+// resumed log has the bytes of an undisturbed one. No bytes travel to or from
+// files while a transaction waits.
+//
+// # Who writes
+//
+// A [Ledger] has the signing key, and appends and syncs; a [Log] only reads, and
+// is what answers requests: none of them writes a tile, a checkpoint or a row.
+// Opening writes nothing to files either, and asks no witness. Any number of
+// processes may sync at once: tiles and documents are the same bytes from each,
+// and the checkpoint is replaced only by who has seen what it replaces
+// ([files.Dir.Replace]).
 //
 // # What cannot happen
 //
 // Two entries at one index, or two trees of one size: appends take the one row
 // of ledger_head first, in a serializable transaction, whatever the number of
-// servers. A smaller checkpoint over a larger one: the file is written under a
-// lock in the database, and only forward. A fork after a restored backup: the
-// checkpoint in the files must be a prefix of what the database says, or
-// nothing is signed ([ErrFork]).
+// servers. A smaller checkpoint over a larger one: each follows one that was
+// seen, and is written only where that still stands. A fork after a restored
+// backup: the checkpoint in the files must be a prefix of what the database
+// says, or nothing is signed ([ErrFork]).
 package ledger
 
 import (
@@ -93,22 +103,26 @@ const (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// A Ledger is one log: its database, its files and its signing key. It is
-// safe for concurrent use, and any number of processes may hold the same.
-type Ledger struct {
-	db   *store.DB
-	dir  *files.Dir
-	ring atomic.Pointer[ring]
-	load func(vkey string) (skey string, err error) // of a key that another process has changed to; may be nil
-
+// A Log reads what was published, and what is committed. It is safe for
+// concurrent use, and any number of processes may hold the same.
+type Log struct {
+	db        *store.DB
+	dir       *files.Dir
+	ring      atomic.Pointer[ring]
+	load      func(vkey string) (skey string, err error) // of a key that another process has changed to; may be nil
 	witnesses Witnesses
-	patience  time.Duration // with one witness
-	now       func() time.Time
 
-	follow []Follower
+	seen atomic.Pointer[checkpoint] // the published one that was read last; nil where there was none
+}
+
+// A Ledger is a [Log] that can be appended to: it has the signing key.
+type Ledger struct {
+	*Log
+	patience time.Duration // with one witness
+	now      func() time.Time
+	follow   []Follower
 
 	syncing sync.Mutex
-	seen    atomic.Pointer[checkpoint] // the newest published one read
 
 	telling sync.Mutex
 	failing map[string]string // why each witness failed last, by its name
@@ -172,10 +186,10 @@ func PublicKey(signerKey string) (vkey string, err error) {
 // that serves the checkpoint of that size. It may be told of one size twice.
 type Follower func(ctx context.Context, tx *sql.Tx, size int64) error
 
-// New opens the log in db and dir, making an empty one where there is none,
-// and finishes what an interrupted [Ledger.Sync] left undone, with the
-// followers; it asks no witness for that. signerKey is the skey of [NewKey];
-// ErrKey where another key signs the log.
+// New opens the log in db and dir, making an empty one where there is none. It
+// writes nothing to dir, and asks no witness: what was committed and never
+// published, by whoever was interrupted, is so after the next [Ledger.Sync].
+// signerKey is the skey of [NewKey]; ErrKey where another key signs the log.
 func New(ctx context.Context, db *store.DB, dir *files.Dir, signerKey string, witnesses Witnesses, follow ...Follower) (*Ledger, error) {
 	r, err := newRing(signerKey)
 	if err != nil {
@@ -191,7 +205,7 @@ func NewWithout(ctx context.Context, db *store.DB, dir *files.Dir, witnesses Wit
 }
 
 func newLedger(ctx context.Context, db *store.DB, dir *files.Dir, r *ring, witnesses Witnesses, follow []Follower) (*Ledger, error) {
-	l := &Ledger{db: db, dir: dir, follow: follow, witnesses: witnesses, patience: patience, now: time.Now, failing: map[string]string{}}
+	l := &Ledger{Log: &Log{db: db, dir: dir, witnesses: witnesses}, follow: follow, patience: patience, now: time.Now, failing: map[string]string{}}
 	if r != nil {
 		l.ring.Store(r)
 	}
@@ -215,8 +229,7 @@ func (l *Ledger) open(ctx context.Context) error {
 	if err := Migrate(ctx, l.db); err != nil {
 		return err
 	}
-	// A log begins with a signed checkpoint of the empty tree, unless files
-	// hold a log already: then this is not its database.
+	// A log begins with a signed checkpoint of the empty tree.
 	r := l.ring.Load()
 	if r == nil {
 		r = &ring{}
@@ -248,18 +261,16 @@ func (l *Ledger) open(ctx context.Context) error {
 	if given == "" && l.VKey() == "" {
 		return ErrKey // there is no log yet
 	}
-	if l.ring.Load().signer == nil {
-		return nil
-	}
-	return l.resume(ctx)
+	_, _, err := l.newest(ctx)
+	return err
 }
 
 // VKey returns the public key that checkpoints verify under, in the text form
 // of c2sp.org/signed-note.
-func (l *Ledger) VKey() string { return l.ring.Load().vkey }
+func (l *Log) VKey() string { return l.ring.Load().vkey }
 
 // Origin returns the name in the log's checkpoints.
-func (l *Ledger) Origin() string { return l.ring.Load().verifier.Name() }
+func (l *Log) Origin() string { return l.ring.Load().verifier.Name() }
 
 // sign returns the signed checkpoint of tree.
 func (l *Ledger) sign(tree tlog.Tree) (checkpoint, error) { return l.ring.Load().sign(tree) }
@@ -302,10 +313,18 @@ func openCheckpoint(signed []byte, keys ...note.Verifier) (checkpoint, error) {
 	return checkpoint{signed: signed, Tree: c.Tree}, nil
 }
 
-// Append adds data to the log in the caller's transaction (see
-// [store.DB.Update]) and returns its index and its SHA-256. Nothing is public
-// before the transaction commits and [Ledger.Sync] has run; until it commits,
-// no other server can append.
+// Update is [store.DB.Update] for who appends: it looks at what is published
+// before the transaction, and not while others wait for it.
+func (l *Ledger) Update(ctx context.Context, do func(tx *sql.Tx) error) error {
+	if _, err := l.published(); err != nil {
+		return fmt.Errorf("ledger: %w", err)
+	}
+	return l.db.Update(ctx, do)
+}
+
+// Append adds data to the log in a transaction of [Ledger.Update] and returns
+// its index and its SHA-256. Nothing is public before the transaction commits
+// and [Ledger.Sync] has run; until it commits, no other server can append.
 //
 // kind is "statement", "notice" or another of the form [check.Leaf] takes; data is
 // at most MaxData bytes (ErrTooLarge).
@@ -361,7 +380,7 @@ func (l *Ledger) append(ctx context.Context, tx *sql.Tx, to *ring, kind string, 
 	if head.N != n {
 		return 0, fmt.Errorf("%d leaves under a checkpoint of %d: %w", n, head.N, ErrDamaged)
 	}
-	if err := l.continues(ctx, tx, head); err != nil {
+	if err := continues(ctx, tx, l.seen.Load(), head); err != nil {
 		return 0, err
 	}
 
@@ -405,13 +424,13 @@ func nonNil(b []byte) []byte {
 	return b
 }
 
-// continues requires that the published checkpoint is of a prefix of the tree
-// of head, whose hashes q holds. A database restored from a backup that is
-// older than the files fails here, before a second tree of some size is signed.
-func (l *Ledger) continues(ctx context.Context, q store.Querier, head checkpoint) error {
-	published, err := l.published()
-	if err != nil || published == nil {
-		return err
+// continues requires that the published checkpoint, if there is one, is of a
+// prefix of the tree of head, whose hashes q holds. A database restored from a
+// backup that is older than the files fails here, before a second tree of some
+// size is signed.
+func continues(ctx context.Context, q store.Querier, published *checkpoint, head checkpoint) (err error) {
+	if published == nil {
+		return nil
 	}
 	if published.N > head.N {
 		return &forkError{fmt.Sprintf("%d entries were published, the database has %d", published.N, head.N)}
@@ -429,9 +448,10 @@ func (l *Ledger) continues(ctx context.Context, q store.Querier, head checkpoint
 }
 
 // published returns the checkpoint in the files, nil where there is none.
-func (l *Ledger) published() (*checkpoint, error) {
+func (l *Log) published() (*checkpoint, error) {
 	signed, err := l.dir.Get(checkpointFile, maxCheckpoint)
 	if errors.Is(err, files.ErrNotExist) {
+		l.seen.Store(nil)
 		return nil, nil
 	}
 	if err != nil {
@@ -454,7 +474,7 @@ func (l *Ledger) published() (*checkpoint, error) {
 
 // Checkpoint returns the newest published checkpoint: the signed note and the
 // tree that it is of.
-func (l *Ledger) Checkpoint() (signed []byte, tree tlog.Tree, err error) {
+func (l *Log) Checkpoint() (signed []byte, tree tlog.Tree, err error) {
 	c, err := l.published()
 	if err != nil {
 		return nil, tree, fmt.Errorf("ledger: %w", err)
@@ -467,7 +487,7 @@ func (l *Ledger) Checkpoint() (signed []byte, tree tlog.Tree, err error) {
 
 // Served returns how many entries are public: those below the checkpoint that
 // was served last, in the transaction that told every follower.
-func (l *Ledger) Served(ctx context.Context) (int64, error) {
+func (l *Log) Served(ctx context.Context) (int64, error) {
 	return count(ctx, l.db, `SELECT served FROM ledger_turn WHERE id = 1`)
 }
 

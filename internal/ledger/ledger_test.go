@@ -38,10 +38,13 @@ func openDir(t testing.TB, path string) *files.Dir {
 	return dir
 }
 
-// open opens a new ledger in a new folder.
+// open opens a ledger and makes public what is not yet, as a server does that starts.
 func open(t testing.TB, db *store.DB, dir *files.Dir, skey string) *Ledger {
 	t.Helper()
 	l, err := New(t.Context(), db, dir, skey, Witnesses{})
+	if err == nil {
+		err = l.Sync(t.Context())
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +81,7 @@ func grow(t testing.TB, l *Ledger, db *store.DB, size int64, each bool) {
 		return n + 1, nil
 	}
 	for n := int64(-1); n < size; {
-		err := l.db.Update(t.Context(), func(tx *sql.Tx) (err error) {
+		err := l.Update(t.Context(), func(tx *sql.Tx) (err error) {
 			for n, err = one(tx); err == nil && n < size && !each; {
 				n, err = one(tx)
 			}

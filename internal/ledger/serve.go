@@ -36,8 +36,8 @@ const (
 //	/ledger/v1/key                  the verifier key, for pinning on first use
 //	/ledger/v1/keys                 all that ever signed, each with what shows the next one
 //
-// Errors are RFC 9457 problem details.
-func (l *Ledger) Handler() http.Handler {
+// Errors are RFC 9457 problem details; log hears of those that are not the client's.
+func (l *Log) Handler(log *slog.Logger) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			w.Header().Set("Allow", "GET, HEAD")
@@ -50,7 +50,7 @@ func (l *Ledger) Handler() http.Handler {
 			web.Problem{Status: http.StatusNotFound}.Write(w, r)
 			return
 		case err != nil:
-			slog.ErrorContext(r.Context(), "ledger: serving failed", "path", r.URL.Path, "error", err)
+			log.Error("serve the ledger", "path", r.URL.Path, "error", err)
 			web.Problem{Status: http.StatusInternalServerError}.Write(w, r)
 			return
 		}
@@ -67,7 +67,7 @@ func (l *Ledger) Handler() http.Handler {
 
 // resource returns what is served at path, or an error that is ErrNotFound
 // where that is nothing.
-func (l *Ledger) resource(ctx context.Context, path string) (body []byte, contentType, cache string, err error) {
+func (l *Log) resource(ctx context.Context, path string) (body []byte, contentType, cache string, err error) {
 	if len(path) > maxPath {
 		return nil, "", "", ErrNotFound
 	}

@@ -95,7 +95,7 @@ func keyRows(ctx context.Context, q store.Querier) (out []Key, err error) {
 
 // Keys returns the keys that have signed the log, oldest first: the last is the
 // one that signs now.
-func (l *Ledger) Keys(ctx context.Context) ([]Key, error) {
+func (l *Log) Keys(ctx context.Context) ([]Key, error) {
 	keys, err := keyRows(ctx, l.db)
 	if err != nil {
 		return nil, fmt.Errorf("ledger: its keys: %w", err)
@@ -119,7 +119,7 @@ func Current(ctx context.Context, db *store.DB) (string, error) {
 
 // Next returns the hash of the vkey that alone may follow the one that signs;
 // zero where none was made yet.
-func (l *Ledger) Next(ctx context.Context) (check.Hash, error) {
+func (l *Log) Next(ctx context.Context) (check.Hash, error) {
 	keys, err := l.Keys(ctx)
 	if err != nil {
 		return check.Hash{}, err
@@ -145,11 +145,11 @@ func (l *Ledger) SetNext(ctx context.Context, vkey string) (check.Hash, error) {
 
 // Reload says where a signing key is read from when another process has had the
 // log's key followed by the next one.
-func (l *Ledger) Reload(load func(vkey string) (skey string, err error)) { l.load = load }
+func (l *Log) Reload(load func(vkey string) (skey string, err error)) { l.load = load }
 
 // turn takes up the keys that the database has. Where the private half of the
 // current one cannot be had, the log can be read and nothing be appended.
-func (l *Ledger) turn(ctx context.Context, q store.Querier) error {
+func (l *Log) turn(ctx context.Context, q store.Querier) error {
 	keys, err := keyRows(ctx, q)
 	if err != nil || len(keys) == 0 {
 		return err
@@ -267,7 +267,7 @@ func (l *Ledger) Switch(ctx context.Context, tx *sql.Tx, s *Successor, kind stri
 func (l *Ledger) Turn(s *Successor) { l.ring.Store(s.ring) }
 
 // keysBody is the body of GET /ledger/v1/keys (docs/PROTOCOL.md).
-func (l *Ledger) keysBody(ctx context.Context) ([]byte, error) {
+func (l *Log) keysBody(ctx context.Context) ([]byte, error) {
 	keys, err := l.Keys(ctx)
 	if err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/http/httptest"
 	"testing"
 	"time"
@@ -34,7 +35,7 @@ type signing struct{ vkey, next string }
 // add appends one document and serves it.
 func add(t *testing.T, l *Ledger, kind string, data []byte) (index int64) {
 	t.Helper()
-	err := l.db.Update(t.Context(), func(tx *sql.Tx) (err error) {
+	err := l.Update(t.Context(), func(tx *sql.Tx) (err error) {
 		index, _, err = l.Append(t.Context(), tx, kind, data)
 		return err
 	})
@@ -108,7 +109,7 @@ func TestSuccession(t *testing.T) {
 			add(t, other, "notice", []byte("{}"))
 			next := signing{vkeys[n+1], vkeys[n+2]}.state(int64(n)+2, raw)
 			change := func(ctx context.Context) error {
-				return db.Update(ctx, func(tx *sql.Tx) (err error) {
+				return l.Update(ctx, func(tx *sql.Tx) (err error) {
 					at, _, err = l.Switch(ctx, tx, s, "statement", next)
 					return err
 				})
@@ -138,7 +139,7 @@ func TestSuccession(t *testing.T) {
 		if _, c, err := reader.Checkpoint(); err != nil || c.N != 6 {
 			t.Errorf("a server without the new key cannot read: %d, %v", c.N, err)
 		}
-		err := db.Update(ctx, func(tx *sql.Tx) error {
+		err := reader.Update(ctx, func(tx *sql.Tx) error {
 			_, _, err := reader.Append(ctx, tx, "notice", nil)
 			return err
 		})
@@ -153,7 +154,7 @@ func TestSuccession(t *testing.T) {
 		}
 		// What is told to those who know the first key only.
 		w := httptest.NewRecorder()
-		l.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/ledger/v1/keys", nil))
+		l.Handler(slog.New(slog.DiscardHandler)).ServeHTTP(w, httptest.NewRequest("GET", "/ledger/v1/keys", nil))
 		var body struct {
 			Keys []struct {
 				VKey      string `json:"vkey"`
@@ -209,7 +210,7 @@ func TestSuccessionDamage(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := db.Update(ctx, func(tx *sql.Tx) error {
+		if err := l.Update(ctx, func(tx *sql.Tx) error {
 			_, _, err := l.Switch(ctx, tx, s, "statement", signing{vkey2, vkey3}.state(2, raw))
 			return err
 		}); err != nil {

@@ -83,70 +83,121 @@ func (l *Ledger) resume(ctx context.Context) error {
 	return l.publish(ctx, head)
 }
 
-// publish makes next the public checkpoint, where it is larger than that.
-func (l *Ledger) publish(ctx context.Context, next checkpoint) error {
+// publish makes next the public checkpoint, where it is larger than that; the zero
+// one is of no entries.
+func (l *Ledger) publish(ctx context.Context, next checkpoint) (err error) {
 	l.syncing.Lock()
 	defer l.syncing.Unlock()
-	head, err := l.head(ctx)
-	if err != nil {
-		return err
-	}
-	if err := l.continues(ctx, l.db, head); err != nil {
-		// Another server may have appended and published since head was
-		// read; then the database has moved on too.
-		again, herr := l.head(ctx)
-		if herr != nil || again.N == head.N || !errors.Is(err, ErrFork) {
-			return err
-		}
-		if err := l.continues(ctx, l.db, again); err != nil {
-			return err
-		}
-	}
-	published, err := l.published()
-	if err != nil {
-		return err
-	}
-	var from int64
-	if next.signed == nil { // nothing may be served beyond what is
+	if next.signed == nil {
 		if next, err = l.empty(); err != nil {
 			return err
 		}
 	}
-	if published != nil {
-		if published.N >= next.N {
-			served, err := l.Served(ctx)
-			if err != nil || served >= published.N {
-				return err
-			}
-			return l.serve(ctx, *published) // killed between the file and its transaction
-		}
-		from = published.N
-	}
-	// Rows below next.N never change, so no transaction is needed.
-	if err := l.writeData(ctx, from, next.N); err != nil {
-		return err
-	}
-	if err := l.writeEntries(ctx, from, next.N); err != nil {
-		return err
-	}
-	tiles := tlog.NewTiles(torchwood.TileHeight, from, next.N)
-	for _, t := range tiles {
-		data, err := tlog.ReadTileData(t, hashReader(ctx, l.db))
+	for {
+		_, published, err := l.newest(ctx)
 		if err != nil {
 			return err
 		}
-		if err := l.dir.Put(folder+torchwood.TilePath(t), data); err != nil {
+		if published != nil && published.N >= next.N {
+			return l.tell(ctx, published.N) // where somebody was killed between the file and its transaction
+		}
+		var from int64
+		if published != nil {
+			from = published.N
+		}
+		tiles, err := l.write(ctx, from, next.N)
+		if err != nil {
 			return err
 		}
+		if err := l.replace(published, next); errors.Is(err, files.ErrChanged) {
+			continue // another server was first
+		} else if err != nil {
+			return err
+		}
+		if err := l.tell(ctx, next.N); err != nil {
+			return err
+		}
+		return l.prune(tiles)
 	}
-	if err := l.serve(ctx, next); err != nil {
+}
+
+// newest gives the newest committed checkpoint and the published one, which is of
+// a prefix of it; nil where none is published.
+func (l *Log) newest(ctx context.Context) (head checkpoint, published *checkpoint, err error) {
+	for {
+		if head, err = l.head(ctx); err != nil {
+			return head, nil, err
+		}
+		if published, err = l.published(); err != nil {
+			return head, nil, err
+		}
+		if err = continues(ctx, l.db, published, head); err == nil {
+			return head, published, nil
+		}
+		// Another server may have appended and published since head was read: then
+		// the database has moved on too.
+		if again, herr := l.head(ctx); herr != nil || again.N == head.N || !errors.Is(err, ErrFork) {
+			return head, nil, err
+		}
+	}
+}
+
+// write makes everything durable that a tree of size to needs beyond one of size
+// from. Rows below to never change, so no transaction is needed.
+func (l *Ledger) write(ctx context.Context, from, to int64) (tiles []tlog.Tile, err error) {
+	if err := l.writeData(ctx, from, to); err != nil {
+		return nil, err
+	}
+	if err := l.writeEntries(ctx, from, to); err != nil {
+		return nil, err
+	}
+	tiles = tlog.NewTiles(torchwood.TileHeight, from, to)
+	for _, t := range tiles {
+		data, err := tlog.ReadTileData(t, hashReader(ctx, l.db))
+		if err != nil {
+			return nil, err
+		}
+		if err := l.dir.Put(folder+torchwood.TilePath(t), data); err != nil {
+			return nil, err
+		}
+	}
+	return tiles, nil
+}
+
+// replace makes c the published checkpoint, where seen still is it;
+// files.ErrChanged where another has come.
+func (l *Ledger) replace(seen *checkpoint, c checkpoint) error {
+	var before []byte
+	if seen != nil {
+		before = seen.signed
+	}
+	return l.dir.Replace(checkpointFile, before, c.signed)
+}
+
+// tell tells the followers that size entries are public, once.
+func (l *Ledger) tell(ctx context.Context, size int64) error {
+	if served, err := l.Served(ctx); err != nil || served >= size {
 		return err
 	}
-	return l.prune(tiles)
+	return l.db.Update(ctx, func(tx *sql.Tx) error {
+		var served int64
+		if err := tx.QueryRowContext(ctx, `UPDATE ledger_turn SET turn = turn + 1 WHERE id = 1 RETURNING served`).Scan(&served); err != nil || served >= size {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `UPDATE ledger_turn SET served = $1 WHERE id = 1`, size); err != nil {
+			return err
+		}
+		for _, follow := range l.follow {
+			if err := follow(ctx, tx, size); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // head returns the newest committed checkpoint.
-func (l *Ledger) head(ctx context.Context) (checkpoint, error) {
+func (l *Log) head(ctx context.Context) (checkpoint, error) {
 	var size int64
 	var vkey string
 	var signed []byte
@@ -266,65 +317,6 @@ func entriesTile(n int64, width int) tlog.Tile {
 	return tlog.Tile{H: torchwood.TileHeight, L: -1, N: n, W: width}
 }
 
-// serve makes c the published checkpoint unless a larger one is, and tells the
-// followers what is public now. The row lock makes look and write one step
-// among all servers.
-func (l *Ledger) serve(ctx context.Context, c checkpoint) error {
-	return l.db.Update(ctx, func(tx *sql.Tx) error {
-		var served int64
-		if err := tx.QueryRowContext(ctx, `UPDATE ledger_turn SET turn = turn + 1 WHERE id = 1 RETURNING served`).Scan(&served); err != nil {
-			return err
-		}
-		published, err := l.published()
-		if err != nil {
-			return err
-		}
-		size := c.N
-		switch {
-		case published == nil || published.N < c.N:
-			err = l.dir.Put(checkpointFile, c.signed)
-		case published.N == c.N:
-			err = l.replace(ctx, tx, *published)
-		default:
-			size = published.N
-		}
-		if err != nil {
-			return err
-		}
-		if served >= size {
-			return nil
-		}
-		if _, err := tx.ExecContext(ctx, `UPDATE ledger_turn SET served = $1 WHERE id = 1`, size); err != nil {
-			return err
-		}
-		for _, tell := range l.follow {
-			if err := tell(ctx, tx, size); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-// replace writes the published checkpoint again where the database has newer
-// cosignatures of it, whoever asked for them.
-func (l *Ledger) replace(ctx context.Context, q store.Querier, published checkpoint) error {
-	own, err := l.sign(published.Tree)
-	if err != nil {
-		return err
-	}
-	have, old, err := l.kept(ctx, q, own)
-	if err != nil {
-		return err
-	}
-	maps.Copy(old, have)
-	again := l.cosigned(own, old)
-	if len(old) == 0 || !l.witnesses.enough(l.Origin(), old) || bytes.Equal(again.signed, published.signed) {
-		return nil
-	}
-	return l.dir.Put(checkpointFile, again.signed)
-}
-
 // prune removes the partial forms of tiles that now exist in full
 // (c2sp.org/tlog-tiles, "Partial Tiles"); the handler cuts them out of the
 // full ones for readers of an older checkpoint. A partial tile that is left
@@ -384,9 +376,9 @@ func readData(ctx context.Context, q store.Querier, hash [32]byte) ([]byte, erro
 
 // Proof returns the proof that entry index is in the log, against the newest
 // published checkpoint and with its cosignatures, as a c2sp.org/tlog-proof@v1.
-// An entry that is committed and not yet published is published first, unless
-// witnesses have to be asked; ErrNotFound where there is no such entry.
-func (l *Ledger) Proof(ctx context.Context, index int64) ([]byte, error) {
+// ErrNotFound where there is no such entry, or it is committed and not published
+// yet: asking publishes nothing.
+func (l *Log) Proof(ctx context.Context, index int64) ([]byte, error) {
 	proof, err := l.proof(ctx, index)
 	if err != nil {
 		return nil, fmt.Errorf("ledger: proving entry %d: %w", index, err)
@@ -394,18 +386,10 @@ func (l *Ledger) Proof(ctx context.Context, index int64) ([]byte, error) {
 	return proof, nil
 }
 
-func (l *Ledger) proof(ctx context.Context, index int64) ([]byte, error) {
+func (l *Log) proof(ctx context.Context, index int64) ([]byte, error) {
 	c, err := l.published()
 	if err != nil {
 		return nil, err
-	}
-	if c == nil || index >= c.N {
-		if err := l.resume(ctx); err != nil {
-			return nil, err
-		}
-		if c, err = l.published(); err != nil {
-			return nil, err
-		}
 	}
 	if c == nil || index < 0 || index >= c.N {
 		return nil, ErrNotFound
@@ -419,7 +403,7 @@ func (l *Ledger) proof(ctx context.Context, index int64) ([]byte, error) {
 
 // Data returns the published document with the given SHA-256; ErrNotFound
 // where there is none, ErrDamaged where its file holds other bytes.
-func (l *Ledger) Data(hash [32]byte) ([]byte, error) {
+func (l *Log) Data(hash [32]byte) ([]byte, error) {
 	data, err := readDataFile(l.dir, hash)
 	if err != nil {
 		return nil, fmt.Errorf("ledger: %w", err)

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"net/url"
 	"slices"
@@ -26,6 +27,8 @@ var ErrPolicy = errors.New("not a policy of witnesses")
 // Witnesses are those who are asked to cosign the log's checkpoints, and the
 // quorum of them without which none is served. The zero value asks nobody.
 type Witnesses struct {
+	Errors *slog.Logger // hears which of them begins to fail, and cosigns again; nil: nobody does
+
 	text   string
 	each   []witness
 	quorum torchwood.Policy // nil: nobody has to have cosigned
@@ -129,6 +132,13 @@ func (w Witnesses) After(former string) (Witnesses, error) {
 	return w, nil
 }
 
+func (w Witnesses) errors() *slog.Logger {
+	if w.Errors == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return w.Errors
+}
+
 // Quorum reports whether a checkpoint is served only once witnesses have
 // cosigned it.
 func (w Witnesses) Quorum() bool { return w.quorum != nil || w.former != nil }
@@ -188,7 +198,7 @@ func openCosignature(text, lines string, v note.Verifier, vkey string) (cosignat
 
 // cosigned returns the checkpoint that the log has signed with cosignatures
 // below it, in the order of the policy.
-func (l *Ledger) cosigned(own checkpoint, have map[string]cosignature) checkpoint {
+func (l *Log) cosigned(own checkpoint, have map[string]cosignature) checkpoint {
 	signed := bytes.Clone(own.signed)
 	for _, w := range l.witnesses.each {
 		if c, ok := have[w.vkey]; ok {
@@ -200,7 +210,7 @@ func (l *Ledger) cosigned(own checkpoint, have map[string]cosignature) checkpoin
 
 // cosignatures returns those that a signed checkpoint carries of the policy's
 // witnesses, by verifier key. One that does not verify is none.
-func (l *Ledger) cosignatures(signed []byte) map[string]cosignature {
+func (l *Log) cosignatures(signed []byte) map[string]cosignature {
 	text, lines, _ := strings.Cut(string(signed), "\n\n")
 	have := map[string]cosignature{}
 	for _, w := range l.witnesses.each {
@@ -276,7 +286,7 @@ func (l *Ledger) keep(ctx context.Context, size int64, c cosignature) error {
 
 // Witnessed returns by when a quorum had cosigned what is served. wanted is
 // false where no quorum is wanted, or what is served is from before one was.
-func (l *Ledger) Witnessed() (since time.Time, wanted bool, err error) {
+func (l *Log) Witnessed() (since time.Time, wanted bool, err error) {
 	c, err := l.published()
 	if err != nil {
 		return since, false, fmt.Errorf("ledger: %w", err)
@@ -304,7 +314,7 @@ type Witness struct {
 }
 
 // Standing returns how far what is served is cosigned.
-func (l *Ledger) Standing(ctx context.Context) (Standing, error) {
+func (l *Log) Standing(ctx context.Context) (Standing, error) {
 	s := Standing{Quorum: l.witnesses.Quorum()}
 	c, err := l.published()
 	if err != nil {

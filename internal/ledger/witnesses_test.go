@@ -193,6 +193,9 @@ func TestQuorum(t *testing.T) {
 			told = append(told, size)
 			return nil
 		})
+		if err == nil {
+			err = l.Sync(t.Context()) // the empty log
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -670,7 +673,7 @@ func TestWitnessedKill(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			l := Ledger{witnesses: w}
+			l := Log{witnesses: w}
 			if c, err := torchwood.ParseCheckpoint(checkpoint{signed: signed}.text()); err != nil || c.N > 0 && !w.enough(testOrigin, l.cosignatures(signed)) {
 				t.Fatalf("served without a quorum: %v\n%s", err, signed)
 			}
@@ -780,7 +783,7 @@ func TestTwoServers(t *testing.T) {
 		for i, l := range servers {
 			both.Go(func() {
 				for n := range 12 {
-					err := db.Update(t.Context(), func(tx *sql.Tx) error {
+					err := l.Update(t.Context(), func(tx *sql.Tx) error {
 						_, _, err := l.Append(t.Context(), tx, "notice", fmt.Appendf(nil, "%d of %d", n, i))
 						return err
 					})

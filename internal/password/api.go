@@ -253,5 +253,5 @@ func (h *handler) filter(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.Header().Set("ETag", `"`+mode.String()+"-"+strconv.FormatInt(filter.Generation, 10)+"-"+strconv.FormatInt(filter.Updated.Unix(), 36)+`"`)
 	w.Header().Set("Cache-Control", "no-cache, no-transform")
-	http.ServeContent(w, r, "", filter.Updated.Truncate(time.Second), f)
+	http.ServeContent(w, r, "", filter.Updated.Truncate(time.Second), io.NewSectionReader(f, 0, f.Size()))
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"shirase/internal/charset"
+	"shirase/internal/extsort"
 	"shirase/internal/files"
 	"shirase/internal/hint"
 )
@@ -338,7 +339,7 @@ func (in *importer) sorted(w *writer) error {
 	if memory == 0 {
 		memory = 256 << 20
 	}
-	s, err := files.NewSorter(in.ctx, temp, memory)
+	s, err := extsort.New(in.ctx, temp, memory)
 	if err != nil {
 		return err
 	}
@@ -381,7 +382,7 @@ func (in *importer) sorted(w *writer) error {
 }
 
 // unite folds sorted records in, adding the counts of equal ones.
-func (in *importer) unite(w *writer, s *files.Sorter, size int) error {
+func (in *importer) unite(w *writer, s *extsort.Sorter, size int) error {
 	var hash []byte
 	var count uint64
 	n := 0

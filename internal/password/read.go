@@ -9,6 +9,8 @@ import (
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
+
+	"shirase/internal/files"
 )
 
 // A segment is an open segment file. Nobody closes it: the runtime does, once the last reader has let go of it.
@@ -64,7 +66,7 @@ func openSegment(f io.ReaderAt, size int64, mapped []byte) (*segment, error) {
 		s.checked = make([]atomic.Uint32, (s.blocks()+31)/32)
 		s.rawShare = uint64(min(s.records, s.size)) * uint64(s.raw()) << 16 / uint64(max(s.size, 1))
 		s.perBlock = uint64(s.size) << 16 / uint64(s.blocks()) // so that the last one's begins within them
-		runtime.AddCleanup(s, unmapFile, mapped)
+		runtime.AddCleanup(s, files.Unmap, mapped)
 	}
 	return s, nil
 }

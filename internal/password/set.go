@@ -105,12 +105,12 @@ func (c *Corpus) openSegment(info segmentInfo) (*segment, error) {
 	}
 	var mapped []byte
 	if !c.unmapped {
-		mapped, _ = mapFile(f) // where it cannot be mapped it is read
+		mapped, _ = f.Map() // where it cannot be mapped it is read
 	}
 	seg, err := openSegment(f, f.Size(), mapped)
 	if err != nil {
 		f.Close()
-		unmapFile(mapped)
+		files.Unmap(mapped)
 		return nil, c.broken(info, err)
 	}
 	return seg, nil

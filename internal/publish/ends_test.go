@@ -622,6 +622,9 @@ func (w *world) halfDone(t *testing.T, db *store.DB) {
 	}
 	w.skey = skey
 	l, err := ledger.New(ctx, db, w.Dir, skey, ledger.Witnesses{}, w.Incidents.Serve)
+	if err == nil {
+		err = l.Sync(ctx) // as a server does that runs
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

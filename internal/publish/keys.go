@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"log/slog"
 
 	"shirase/check"
 	"shirase/internal/actor"
@@ -100,7 +99,7 @@ func (p *Publisher) MakeSuccessor(ctx context.Context) (check.Hash, error) {
 	}
 	switch {
 	case next == check.VKeyHash(vkey):
-		slog.Info("the key that is to follow the ledger's is made: take it away from this machine, and keep it", "file", NextKey)
+		p.Errors.Info("the key that is to follow the ledger's is made: take it away from this machine, and keep it", "file", NextKey)
 	case made: // another process has named another
 		return next, p.Keys.Destroy(NextKey)
 	}
@@ -252,7 +251,7 @@ func (p *Publisher) switchIn(ctx context.Context, who actor.Actor, s *ledger.Suc
 		return nil, err
 	}
 	pub := &Publication{Statement: draft.Statement, Hash: check.StatementHash(draft.Raw), Changed: true}
-	err = p.DB.Update(ctx, func(tx *sql.Tx) error {
+	err = p.ledger.Update(ctx, func(tx *sql.Tx) error {
 		var err error
 		if pub.LedgerIndex, _, err = p.ledger.Switch(ctx, tx, s, check.KindStatement, draft.Raw); err != nil {
 			return err

@@ -82,7 +82,7 @@ func publishForEver(args []string, step func()) error {
 		}
 		step()
 		pub := &Publication{}
-		if err := db.Update(ctx, func(tx *sql.Tx) error {
+		if err := p.ledger.Update(ctx, func(tx *sql.Tx) error {
 			if err := p.commit(ctx, tx, by, prop, pub); err != nil {
 				return err
 			}
@@ -171,7 +171,7 @@ func (w *world) read(t *testing.T, size int64) (seq int64, wrong string) {
 		t.Fatalf("%d notices, %v", len(notices), err)
 	}
 	last := notices[len(notices)-1]
-	h := index.NewHost(w.Index, w.Log())
+	h := index.NewHost(w.Index, w.Log(), nil)
 	st := h.Statement(ctx)
 	found, err := w.archive.Search(ctx, archive.Query{Text: `"` + inc.Title("en") + `"`})
 	if err != nil {

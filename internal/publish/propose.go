@@ -396,7 +396,7 @@ func (p *Publisher) Publish(ctx context.Context, who actor.Actor, prop *Proposal
 	if err := p.ledger.Clock(ctx); err != nil {
 		return nil, fmt.Errorf("publish %s: %w", prop.Incident, err)
 	}
-	err = p.DB.Update(ctx, func(tx *sql.Tx) error { return p.commit(ctx, tx, who, prop, pub) })
+	err = p.ledger.Update(ctx, func(tx *sql.Tx) error { return p.commit(ctx, tx, who, prop, pub) })
 	if errors.Is(err, index.ErrStale) {
 		err = fmt.Errorf("%w: %w", ErrStale, err)
 	}
@@ -404,8 +404,16 @@ func (p *Publisher) Publish(ctx context.Context, who actor.Actor, prop *Proposal
 		return nil, fmt.Errorf("publish %s: %w", prop.Incident, err)
 	}
 	// What is recorded becomes public, and is not told to be interrupted.
-	pub.Waiting, err = p.serve(context.WithoutCancel(ctx))
-	return pub, err
+	if pub.Waiting, err = p.serve(context.WithoutCancel(ctx)); err != nil {
+		return pub, err
+	}
+	if prop.Statement == nil || !prop.Statement.Changed {
+		return pub, nil
+	}
+	if err := p.Index.Sweep(ctx); err != nil {
+		p.Errors.Warn("what was published is recorded, and layers of drafts are left", "error", err) // the next publication tries again
+	}
+	return pub, nil
 }
 
 // serve makes public what is committed, or says who has to cosign it first.

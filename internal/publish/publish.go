@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net/http"
 	"strings"
 	"time"
@@ -62,6 +63,7 @@ type Rooms struct {
 	Incidents *incident.Incidents
 	Index     *index.Index
 	Rosters   *roster.Rosters
+	Errors    *slog.Logger // hears of witnesses that fail, and of what could not be tidied up; nil: nobody does
 }
 
 // Instance is what a publication says of this instance.
@@ -84,8 +86,8 @@ type Publisher struct {
 	now      func() time.Time
 }
 
-// New opens the room, and the ledger with its signing key (the text form of c2sp.org/signed-note), and makes public what an
-// earlier process appended and did not serve. Errors: ErrKey.
+// New opens the room, and the ledger with its signing key (the text form of c2sp.org/signed-note). It publishes nothing: see
+// [Publisher.Sync]. Errors: ErrKey.
 func New(ctx context.Context, rooms Rooms, signingKey string, instance Instance) (*Publisher, error) {
 	sub, err := fs.Sub(migrations, "migrations")
 	if err != nil {
@@ -93,6 +95,9 @@ func New(ctx context.Context, rooms Rooms, signingKey string, instance Instance)
 	}
 	if err := rooms.DB.Migrate(ctx, "publish", sub); err != nil {
 		return nil, fmt.Errorf("publish: %w", err)
+	}
+	if rooms.Errors == nil {
+		rooms.Errors = slog.New(slog.DiscardHandler)
 	}
 	p := &Publisher{Rooms: rooms, instance: instance, now: time.Now}
 	logged, err := p.loggedPolicy(ctx)
@@ -105,6 +110,7 @@ func New(ctx context.Context, rooms Rooms, signingKey string, instance Instance)
 			return nil, fmt.Errorf("publish: the policy of the newest statement: %w", err)
 		}
 	}
+	witnesses.Errors = rooms.Errors
 	if instance.WithoutKey {
 		p.ledger, err = ledger.NewWithout(ctx, rooms.DB, rooms.Dir, witnesses, rooms.Incidents.Serve)
 	} else {
@@ -166,6 +172,10 @@ func (p *Publisher) CheckPolicy(ctx context.Context, next string) error {
 	return nil
 }
 
+// Sync makes public what is committed and is not yet, as an interrupted process leaves it. Who publishes does it anyway, and
+// so does a server when it starts and while it runs; what only reads an instance does not.
+func (p *Publisher) Sync(ctx context.Context) error { return p.ledger.Sync(ctx) }
+
 // VKey returns the public key that the ledger's checkpoints verify under, in the text form of c2sp.org/signed-note.
 func (p *Publisher) VKey() string { return p.ledger.VKey() }
 
@@ -173,7 +183,7 @@ func (p *Publisher) VKey() string { return p.ledger.VKey() }
 func (p *Publisher) Origin() string { return p.ledger.Origin() }
 
 // Handler serves the ledger: checkpoint, tiles, entries and the documents that they commit to.
-func (p *Publisher) Handler() http.Handler { return p.ledger.Handler() }
+func (p *Publisher) Handler(log *slog.Logger) http.Handler { return p.ledger.Handler(log) }
 
 // Log is what serving the index needs of the ledger.
 func (p *Publisher) Log() index.Log {

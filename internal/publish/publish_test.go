@@ -168,8 +168,8 @@ func (w *world) ask(address string) *check.Verdict {
 
 func (w *world) tryAsk(address string) (*check.Verdict, error) {
 	w.t.Helper()
-	h := index.NewHost(w.Index, w.Log())
-	s := httptest.NewServer(h.Mux(index.NewEvaluator(w.keys, unlimited, h.Keys)))
+	h := index.NewHost(w.Index, w.Log(), nil)
+	s := httptest.NewServer(h.Mux(index.NewEvaluator(w.keys, unlimited, h.Keys, nil)))
 	defer s.Close()
 	policy, err := check.LedgerPolicy(w.VKey())
 	if err != nil {
@@ -426,7 +426,7 @@ func TestOneMoment(t *testing.T) {
 		if _, _, err := w.Run(ctx, by, Request{Incident: "shop"}); err != nil {
 			t.Fatal(err)
 		}
-		h := index.NewHost(w.Index, w.Log())
+		h := index.NewHost(w.Index, w.Log(), nil)
 		mustShow := func(when, title string, seq int64) {
 			t.Helper()
 			if !w.shown("shop", title) {
@@ -452,21 +452,28 @@ func TestOneMoment(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := w.DB.Update(ctx, func(tx *sql.Tx) error { return w.commit(ctx, tx, by, prop, &Publication{}) }); err != nil {
+			if err := w.ledger.Update(ctx, func(tx *sql.Tx) error { return w.commit(ctx, tx, by, prop, &Publication{}) }); err != nil {
 				t.Fatal(err)
 			}
 		}
 		commit("Second title")
 		mustShow("committed and not synced", "A case", 1)
 		w.mustVerify() // what is on its way is nobody's edit
+		if _, _, err := openRooms(t, w.DB, w.root, w.skey); err != nil {
+			t.Fatal(err)
+		}
+		mustShow("opened by who only reads", "A case", 1)
 		w.open(w.DB)
-		h = index.NewHost(w.Index, w.Log())
+		h = index.NewHost(w.Index, w.Log(), nil)
 		mustShow("started again", "Second title", 2)
 
 		commit("Third title")
 		// The checkpoint's file is written, and the transaction that serves it is not committed.
 		died := errors.New("died")
-		_, _, err := openRooms(t, w.DB, w.root, w.skey)
+		other, _, err := openRooms(t, w.DB, w.root, w.skey)
+		if err == nil {
+			err = other.Sync(ctx)
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -477,7 +484,7 @@ func TestOneMoment(t *testing.T) {
 		}
 		mustShow("the file is written, and the transaction undone", "Third title", 3)
 		w.open(w.DB)
-		h = index.NewHost(w.Index, w.Log())
+		h = index.NewHost(w.Index, w.Log(), nil)
 		mustShow("started again after that", "Fourth title", 4)
 		w.mustVerify()
 	})

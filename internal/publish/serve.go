@@ -54,7 +54,7 @@ func (p *Publisher) Reissue(ctx context.Context, who actor.Actor, force bool) (*
 func (p *Publisher) put(ctx context.Context, who actor.Actor, draft *index.Draft) (*Publication, error) {
 	pub := &Publication{Statement: draft.Statement, Hash: check.StatementHash(draft.Raw), LedgerIndex: draft.LedgerIndex(), Changed: draft.Changed}
 	if draft.Changed {
-		err := p.DB.Update(ctx, func(tx *sql.Tx) error {
+		err := p.ledger.Update(ctx, func(tx *sql.Tx) error {
 			var err error
 			if pub.LedgerIndex, err = p.append(ctx, tx, who, check.KindStatement, draft.Raw, nil); err != nil {
 				return err
@@ -90,7 +90,7 @@ func (p *Publisher) KeepFresh(ctx context.Context, who actor.Actor, report func(
 			report(waits)
 		}
 		waiting = waits
-		if err = errors.Join(err, failed, p.ledger.Recosign(ctx), p.sweep(ctx)); err != nil && ctx.Err() == nil {
+		if err = errors.Join(err, failed, p.ledger.Recosign(ctx), p.expire(ctx)); err != nil && ctx.Err() == nil {
 			report(err)
 		}
 		select {
@@ -101,12 +101,12 @@ func (p *Publisher) KeepFresh(ctx context.Context, who actor.Actor, report func(
 	}
 }
 
-func (p *Publisher) sweep(ctx context.Context) error {
+func (p *Publisher) expire(ctx context.Context) error {
 	size, err := p.ledger.Served(ctx)
 	if err != nil {
 		return err
 	}
-	return p.Index.Sweep(ctx, size)
+	return p.Index.Expire(ctx, size)
 }
 
 // page is the ledger's record of the scripts that the pages load (docs/FORMAT.md section 3).
@@ -123,7 +123,7 @@ func (p *Publisher) RecordPage(ctx context.Context, who actor.Actor, scripts map
 		return 0, "", err
 	}
 	var data []byte
-	err = p.DB.Update(ctx, func(tx *sql.Tx) error { // two servers that start together record it once
+	err = p.ledger.Update(ctx, func(tx *sql.Tx) error { // two servers that start together record it once
 		var err error
 		ledgerIndex, data, err = p.ledger.Last(ctx, tx, check.KindPage)
 		if err != nil && !errors.Is(err, ledger.ErrNotFound) {

@@ -51,7 +51,7 @@ func newWorld(t *testing.T, db *store.DB) *world {
 	return w
 }
 
-// open opens every room, as a process does that starts.
+// open opens every room and makes public what is not yet, as a server does that starts.
 func (w *world) open(db *store.DB) {
 	w.t.Helper()
 	p, keys, err := openRooms(w.t, db, w.root, w.skey)
@@ -59,6 +59,9 @@ func (w *world) open(db *store.DB) {
 		w.t.Fatal(err)
 	}
 	w.Publisher, w.keys = p, keys
+	if err := p.Sync(w.t.Context()); err != nil {
+		w.t.Fatal(err)
+	}
 	a, err := archive.New(w.t.Context(), db, p.Incidents)
 	if err != nil {
 		w.t.Fatal(err)
@@ -184,11 +187,14 @@ func sqlite(t *testing.T) *store.DB {
 // is written.
 func syncWith(t *testing.T, w *world, fail func() error) error {
 	t.Helper()
-	_, err := ledger.New(t.Context(), w.DB, w.Dir, w.skey, ledger.Witnesses{}, func(ctx context.Context, tx *sql.Tx, size int64) error {
+	l, err := ledger.New(t.Context(), w.DB, w.Dir, w.skey, ledger.Witnesses{}, func(ctx context.Context, tx *sql.Tx, size int64) error {
 		if err := w.Incidents.Serve(ctx, tx, size); err != nil {
 			return err
 		}
 		return fail()
 	})
-	return err
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l.Sync(t.Context())
 }

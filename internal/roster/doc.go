@@ -6,7 +6,7 @@
 // it back; [Rosters.Shred] destroys the key.
 //
 // The export is read once and never copied: what is sorted on disk is encrypted
-// under a key in memory (files.Sorter), what is kept is encrypted to the case's
+// under a key in memory (extsort), what is kept is encrypted to the case's
 // key from its first byte. No value of an export reaches an error, a log, or the
 // list of invalid rows. Memory does not grow with the export.
 package roster

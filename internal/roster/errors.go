@@ -41,55 +41,9 @@ func textError(err error) error {
 	return exportError(hint.Of(err), "%w", err)
 }
 
-// nearest returns the name most like s: equal but for case and signs, or at most
-// a third of it mistyped. Empty where there is none.
-func nearest(s string, names []string) string {
-	best, distance := "", len([]rune(s))/3+1
-	for _, name := range names {
-		if d := editDistance(fold(s), fold(name)); d < distance {
-			best, distance = name, d
-		}
-	}
-	return best
-}
-
-// fold keeps the letters and digits, in lower case.
-func fold(s string) []rune {
-	return []rune(strings.Map(func(r rune) rune {
-		if unicode.IsLetter(r) || unicode.IsDigit(r) {
-			return unicode.ToLower(r)
-		}
-		return -1
-	}, s))
-}
-
-// editDistance is Levenshtein's. What is longer than any column's name ought to
-// be is as far away as can be.
-func editDistance(a, b []rune) int {
-	if len(a) > 64 || len(b) > 64 {
-		return 64
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i, x := range a {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j, y := range b {
-			cost := diagonal
-			if x != y {
-				cost = 1 + min(diagonal, row[j], row[j+1])
-			}
-			diagonal, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(b)]
-}
-
 // didYouMean is the suggestion for a name that is not there.
 func didYouMean(s string, names []string) string {
-	if n := nearest(s, names); n != "" && !looksLikeData(n) {
+	if n := hint.Nearest(s, names); n != "" && !looksLikeData(n) {
 		return fmt.Sprintf("; did you mean %q?", n)
 	}
 	return ""
@@ -98,16 +52,15 @@ func didYouMean(s string, names []string) string {
 // meantClass suggests a data class for a word that is none: the nearest by letters, however it is written, or the longest
 // whose name the word has in it.
 func meantClass(s string, classes []string) string {
-	word := fold(s)
-	best, least := "", max(2, len(word)/2)+1
+	best, least := "", max(2, len(letters(s))/2)+1
 	for _, c := range classes {
-		if d := editDistance(word, fold(c)); d < least {
+		if d := hint.Distance(s, c); d < least {
 			best, least = c, d
 		}
 	}
 	if best == "" {
 		for _, c := range classes {
-			if f := string(fold(c)); (strings.Contains(string(word), f) || strings.Contains(f, string(word))) && len(c) > len(best) {
+			if word, f := letters(s), letters(c); (strings.Contains(word, f) || strings.Contains(f, word)) && len(c) > len(best) {
 				best = c
 			}
 		}
@@ -116,6 +69,16 @@ func meantClass(s string, classes []string) string {
 		return ""
 	}
 	return fmt.Sprintf("; did you mean %q?", best)
+}
+
+// letters keeps the letters and digits, in lower case.
+func letters(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+			return unicode.ToLower(r)
+		}
+		return -1
+	}, s)
 }
 
 // columnList names columns for an error. A file without a header row shows its

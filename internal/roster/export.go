@@ -30,7 +30,7 @@ const (
 
 // ParseFormat reads a format's name; "" and "auto" are the zero value.
 func ParseFormat(name string) (Format, error) {
-	switch string(fold(name)) {
+	switch letters(name) {
 	case "", "auto":
 		return "", nil
 	case "csv":

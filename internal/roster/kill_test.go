@@ -60,8 +60,22 @@ func makeRosters(args []string, step func()) error {
 	}
 }
 
+// allThere requires that every roster that is named has its file.
+func (h *home) allThere(t *testing.T, incident string) {
+	t.Helper()
+	names, err := named(t.Context(), h.db, incident)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		if there, err := h.dir.Exists(name); err != nil || !there {
+			t.Errorf("%s is named, and not there: %v", name, err)
+		}
+	}
+}
+
 // TestKill kills a process that makes rosters, at each of the steps of making one:
-// the current roster is always one of the two, whole; and what dead processes left
+// the current roster is always one of the two, whole; every file that is named is there; and what dead processes left
 // is gone after the next Create.
 func TestKill(t *testing.T) {
 	storetest.EachURL(t, func(t *testing.T, url string) {
@@ -124,6 +138,7 @@ func TestKill(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			h.allThere(t, incident)
 			got := h.members(t, latest)
 			if !slices.Equal(got, want[0]) && !slices.Equal(got, want[1]) {
 				t.Fatalf("%d members, neither those of the one nor of the other", len(got))

@@ -164,47 +164,70 @@ func (m *meta) checkSomebody() error {
 		ErrNobody, m.Counts.Total, m.Counts.Excluded.Rows(), m.Counts.Invalid), "check the rules' exclude and columns with a dry run")
 }
 
-// commit makes a written file the current roster. The file gets its name within
-// the transaction that holds the case's row, so that no sweep takes it for one that
-// a dead process left.
+// commit makes a written file the current roster: the file gets its name, and then
+// the transaction names it, where it is still there. A sweep of another process may
+// have taken it for one that a dead process left; then it gets its name again.
 func (r *Rosters) commit(ctx context.Context, who actor.Actor, incident, id string, m *meta, w *files.Writer, sum string) (Roster, error) {
 	text, err := json.Marshal(m, json.Deterministic(true))
 	if err != nil {
 		return Roster{}, err
 	}
-	made := Roster{ID: id, Incident: incident}
-	named := false
+	for {
+		made, err := r.name(ctx, who, incident, id, m, string(text), sum, w)
+		if !errors.Is(err, errSwept) {
+			return made, err
+		}
+	}
+}
+
+// errSwept says that a file was removed between its getting a name and its naming.
+var errSwept = errors.New("the roster's file was swept away meanwhile")
+
+// kept requires that a roster's file is there. It reads nothing of it.
+func (r *Rosters) kept(incident, id string) error {
+	there, err := r.dir.Exists(fileName(incident, id))
+	if err == nil && !there {
+		err = errSwept
+	}
+	return err
+}
+
+// name is one try of commit.
+func (r *Rosters) name(ctx context.Context, who actor.Actor, incident, id string, m *meta, text, sum string, w *files.Writer) (made Roster, err error) {
+	if current, err := r.Latest(ctx, incident); err == nil && current.ID == id {
+		if err := r.kept(incident, id); !errors.Is(err, errSwept) {
+			return current, err
+		}
+	} else if err != nil && !errors.Is(err, ErrNone) {
+		return Roster{}, err
+	}
+	if err := w.CommitAs(fileName(incident, id)); err != nil {
+		return Roster{}, err
+	}
 	err = r.db.Update(ctx, func(tx *sql.Tx) error {
 		seq, err := lockCase(ctx, tx, incident)
 		if err != nil {
 			return err
 		}
-		current, err := rosterAt(ctx, tx, incident, seq)
-		if err != nil && !errors.Is(err, ErrNone) {
+		if err := r.kept(incident, id); err != nil {
 			return err
 		}
-		if err == nil && current.ID == id {
-			if there, err := r.dir.Exists(fileName(incident, id)); err != nil {
-				return err
-			} else if there {
-				made = current
-				return nil
-			}
-		}
-		if !named { // a transaction may be run again
-			if err := w.CommitAs(fileName(incident, id)); err != nil {
-				return err
-			}
-			named = true
+		if made, err = rosterAt(ctx, tx, incident, seq); err == nil && made.ID == id {
+			return nil
+		} else if err != nil && !errors.Is(err, ErrNone) {
+			return err
 		}
 		made = m.roster(incident, id, r.now())
 		if _, err := tx.ExecContext(ctx, `INSERT INTO roster (incident, seq, id, created_at, meta, actor, sha256) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-			incident, seq+1, id, store.Micros(made.Created), string(text), who.String(), sum); err != nil {
+			incident, seq+1, id, store.Micros(made.Created), text, who.String(), sum); err != nil {
 			return err
 		}
 		_, err = tx.ExecContext(ctx, `UPDATE roster_case SET seq = $2 WHERE incident = $1`, incident, seq+1)
 		return err
 	})
+	if errors.Is(err, ErrShredded) { // meanwhile: then nothing of it stays
+		err = errors.Join(err, r.dir.Remove(fileName(incident, id)))
+	}
 	if err != nil {
 		return Roster{}, err
 	}
@@ -359,7 +382,7 @@ func (r *Rosters) open(ctx context.Context, roster Roster) (*fileReader, map[uin
 		return nil, nil, nil, err
 	}
 	end := func() { file.Close() }
-	plain, err := age.Decrypt(file, key)
+	plain, err := age.Decrypt(io.NewSectionReader(file, 0, file.Size()), key)
 	if err != nil {
 		end()
 		return nil, nil, nil, damaged("unsealing it", err)
@@ -395,28 +418,21 @@ func (m *meta) matches(id string, roster Roster) error {
 	return nil
 }
 
-// sweep removes files that no roster names: of a process that died, or failed,
-// between naming its file and committing.
+// sweep removes files that no roster names, of a process that died or failed between
+// naming its file and committing, and every file of a case that was shredded. It holds
+// the case while it does: whoever names a file looks whether it is there.
 func (r *Rosters) sweep(ctx context.Context, incident string) error {
 	return r.db.Update(ctx, func(tx *sql.Tx) error {
-		if _, err := lockCase(ctx, tx, incident); err != nil {
-			return err
+		_, shredded := lockCase(ctx, tx, incident)
+		if shredded != nil && !errors.Is(shredded, ErrShredded) {
+			return shredded
 		}
-		rows, err := tx.QueryContext(ctx, `SELECT id FROM roster WHERE incident = $1`, incident)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
 		known := []string{}
-		for rows.Next() {
-			var id string
-			if err := rows.Scan(&id); err != nil {
+		if shredded == nil {
+			var err error
+			if known, err = named(ctx, tx, incident); err != nil {
 				return err
 			}
-			known = append(known, fileName(incident, id))
-		}
-		if err := rows.Err(); err != nil {
-			return err
 		}
 		names, err := r.dir.List(path.Dir(fileName(incident, "x")))
 		if err != nil {
@@ -424,13 +440,31 @@ func (r *Rosters) sweep(ctx context.Context, incident string) error {
 		}
 		for _, name := range names {
 			if !slices.Contains(known, name) {
-				if err := r.dir.Remove(name); err != nil {
+				if err := r.dir.Remove(name); err != nil && !errors.Is(err, files.ErrNotExist) {
 					return err
 				}
 			}
 		}
-		return nil
+		return shredded
 	})
+}
+
+// named gives the files that a case's rosters name.
+func named(ctx context.Context, q store.Querier, incident string) ([]string, error) {
+	rows, err := q.QueryContext(ctx, `SELECT id FROM roster WHERE incident = $1`, incident)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	known := []string{}
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		known = append(known, fileName(incident, id))
+	}
+	return known, errors.Join(rows.Err(), rows.Close())
 }
 
 func fileName(incident, id string) string { return "rosters/" + incident + "/" + id + ".age" }

@@ -283,6 +283,53 @@ func TestSweep(t *testing.T) {
 	})
 }
 
+// TestSweptWhileCommitting: a file that another process sweeps away in the instant between its getting a name and its naming
+// gets its name again; one of a case that is shredded in that instant goes.
+func TestSweptWhileCommitting(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		h := newHome(t, db)
+		other := openHome(t, db, h.folder)
+		between := func(files int, do func()) { // when there are as many
+			done := false
+			h.dir.Watch(func() {
+				if names := other.rosterFiles(t); !done && len(names) == files {
+					done = true
+					do()
+				}
+			})
+		}
+		between(1, func() {
+			if err := other.sweep(t.Context(), "a"); err != nil {
+				t.Error(err)
+			}
+			if names := other.rosterFiles(t); len(names) > 0 {
+				t.Errorf("not swept: %q", names)
+			}
+		})
+		made, err := h.Create(t.Context(), actor.Operator(), "a", modelOptions(t, modelExport))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := len(h.members(t, made)); n != 3 {
+			t.Errorf("%d members", n)
+		}
+		if err := h.Shred(t.Context(), actor.Operator(), "a"); err != nil {
+			t.Fatal(err)
+		}
+		between(0, func() { // before it has its name
+			if err := other.Shred(t.Context(), actor.Operator(), "b"); err != nil {
+				t.Error(err)
+			}
+		})
+		if _, err := h.Create(t.Context(), actor.Operator(), "b", modelOptions(t, modelExport)); !errors.Is(err, ErrShredded) {
+			t.Errorf("shredded while a roster was committed: %v", err)
+		}
+		if names := h.rosterFiles(t); len(names) > 0 {
+			t.Errorf("left: %q", names)
+		}
+	})
+}
+
 func TestShred(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		h := newHome(t, db)

@@ -7,22 +7,17 @@ import (
 	"slices"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 
-	"github.com/goccy/go-yaml"
-	yamlast "github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/lexer"
-	yamlparser "github.com/goccy/go-yaml/parser"
-	"github.com/goccy/go-yaml/token"
+	goyaml "github.com/goccy/go-yaml"
 
 	"shirase/identity"
 	"shirase/internal/hint"
+	"shirase/internal/yaml"
 )
 
 // Limits of a rules file.
 const (
 	maxRules       = 64 << 10 // bytes
-	maxDepth       = 16       // of YAML's brackets and dashes; the rules need 4
 	maxExcludes    = 200
 	maxSetRules    = 1000
 	maxClasses     = 64    // distinct ones: a set is a mask of 64 bits
@@ -156,31 +151,19 @@ func (p *placed) Unwrap() error { return p.error }
 type lineOf func(path string, args ...any) int
 
 func readRulesFile(src []byte) (*rulesFile, lineOf, error) {
-	switch {
-	case len(src) > maxRules:
-		return nil, nil, fmt.Errorf("it is larger than %d KiB", maxRules>>10)
-	case !utf8.Valid(src):
-		return nil, nil, errors.New("it is not UTF-8 text")
-	}
-	if err := checkYAML(src); err != nil {
-		return nil, nil, err
-	}
-	tree, err := yamlparser.ParseBytes(src, 0)
+	root, err := yaml.Parse(src, maxRules)
 	if err != nil {
 		return nil, nil, yamlError(err)
 	}
-	docs := slices.DeleteFunc(slices.Clone(tree.Docs), func(d *yamlast.DocumentNode) bool { return d.Body == nil })
-	if len(docs) > 1 {
-		return nil, nil, &placed{errors.New("there is a second document"), docs[1].Body.GetToken().Position.Line,
-			"one file holds the rules only; facts go into a file of their own"}
-	}
 	var file rulesFile
-	if err := yaml.UnmarshalWithOptions(src, &file, yaml.Strict()); err != nil {
-		return nil, nil, yamlError(err)
+	if root != nil {
+		if err := goyaml.NodeToValue(root, &file, goyaml.Strict()); err != nil {
+			return nil, nil, yamlError(err)
+		}
 	}
 	line := func(path string, args ...any) int {
-		if p, err := yaml.PathString(fmt.Sprintf(path, args...)); err == nil {
-			if node, err := p.FilterFile(tree); err == nil && node != nil && node.GetToken() != nil {
+		if p, err := goyaml.PathString(fmt.Sprintf(path, args...)); err == nil && root != nil {
+			if node, err := p.FilterNode(root); err == nil && node != nil && node.GetToken() != nil {
 				return node.GetToken().Position.Line
 			}
 		}
@@ -189,35 +172,16 @@ func readRulesFile(src []byte) (*rulesFile, lineOf, error) {
 	return &file, line, nil
 }
 
-// checkYAML refuses what a parser can be kept busy with: deep nesting, and aliases,
-// which multiply. Rules need neither.
-func checkYAML(src []byte) error {
-	depth, dashes, line := 0, 0, 0
-	for _, t := range lexer.Tokenize(string(src)) {
-		if t.Position.Line != line {
-			dashes, line = 0, t.Position.Line
-		}
-		switch t.Type {
-		case token.AnchorType, token.AliasType, token.MergeKeyType:
-			return &placed{errors.New("anchors and aliases (&, *, <<) are not available"), line, "write it out; a text that begins with & or * needs quotation marks"}
-		case token.MappingStartType, token.SequenceStartType:
-			depth++
-		case token.MappingEndType, token.SequenceEndType:
-			depth--
-		case token.SequenceEntryType, token.MappingKeyType:
-			dashes++
-		}
-		if depth > maxDepth || dashes > maxDepth || t.Position.Column > 1 && t.Position.IndentLevel > maxDepth {
-			return &placed{fmt.Errorf("it is nested more than %d deep", maxDepth), line, ""}
-		}
-	}
-	return nil
-}
-
 // yamlError keeps the message and the place, and not the excerpt of the file.
 func yamlError(err error) error {
-	var e yaml.Error
-	if !errors.As(err, &e) || e.GetToken() == nil || e.GetToken().Position == nil {
+	var ours *yaml.Error
+	var e goyaml.Error
+	switch {
+	case errors.As(err, &ours) && ours.Line > 0:
+		return &placed{fmt.Errorf("column %d: %w", ours.Column, err), ours.Line, ours.Remedy}
+	case errors.As(err, &ours):
+		return err
+	case !errors.As(err, &e) || e.GetToken() == nil || e.GetToken().Position == nil:
 		return errors.New("it is not YAML that can be read")
 	}
 	p := e.GetToken().Position

@@ -14,7 +14,7 @@ import (
 
 	"shirase/identity"
 	"shirase/internal/charset"
-	"shirase/internal/files"
+	"shirase/internal/extsort"
 	"shirase/internal/hint"
 )
 
@@ -135,8 +135,8 @@ type scoper struct {
 	flaws   []flaw // of the row at hand
 	flawed  int64  // rows that have any
 	rejects rejects
-	rows    *files.Sorter // of rowRecord by account; nil without the column
-	members *files.Sorter // of memberRecord by identity
+	rows    *extsort.Sorter // of rowRecord by account; nil without the column
+	members *extsort.Sorter // of memberRecord by identity
 
 	accountKey []byte // so that the order of accounts tells nothing
 	locales    map[string]string
@@ -174,11 +174,11 @@ func newScoper(ctx context.Context, o *Options, x *export, size int64) (*scoper,
 	memory := o.Memory
 	if s.account >= 0 {
 		memory /= 2
-		if s.rows, err = files.NewSorter(ctx, o.TempDir, memory); err != nil {
+		if s.rows, err = extsort.New(ctx, o.TempDir, memory); err != nil {
 			return nil, err
 		}
 	}
-	s.members, err = files.NewSorter(ctx, o.TempDir, memory)
+	s.members, err = extsort.New(ctx, o.TempDir, memory)
 	return s, err
 }
 

@@ -119,7 +119,7 @@ func (r *Rosters) verifyOne(ctx context.Context, incident string, seq int64, sum
 	defer f.Close()
 	if sum != "" {
 		h := sha256.New()
-		if _, err := io.Copy(h, f); err != nil {
+		if _, err := io.Copy(h, io.NewSectionReader(f, 0, f.Size())); err != nil {
 			return err
 		}
 		if hex.EncodeToString(h.Sum(nil)) != sum {

@@ -6,13 +6,14 @@ import (
 	"testing"
 
 	"shirase/internal/incident"
+	"shirase/internal/site/sitetest"
 )
 
 // TestNoKeyPages: while the evaluator's key is missing, every page says in both languages that checks are not answered and
 // why, none offers one, and what was published is shown as ever.
 func TestNoKeyPages(t *testing.T) {
 	missing := true
-	w := newWorld(t, func(o *Options) { o.NoKey = func(context.Context) bool { return missing } }, string(incident.ModelCase()), openFacts)
+	w := newWorld(t, func(o *Options) { o.NoKey = func(context.Context) bool { return missing } }, string(incident.ModelCase()), sitetest.Open)
 	paths := []string{"/", "/incidents", "/incidents/naver-2013", "/incidents/naver-2013/help", "/notices/naver-2013-v1", "/statement", "/verify", "/how", "/learn", "/nowhere"}
 	says := map[string]string{
 		"ja": "答えを計算するための鍵がこのサーバーにないか、読み取れないためです。対象に含まれるとも、含まれないとも言えません。",

@@ -26,7 +26,7 @@ func TestStatesAndKeys(t *testing.T) {
 		"retired":   {func(st *check.Statement) { unseal(st, check.Retired) }, "確認の受け付けを終えました。", "It is no longer answered.", "鍵", true},
 	} {
 		w := fullWorld(t)
-		st := statement()
+		st := w.Statement
 		st.V, st.Keys[0].State = 2, check.KeyLive
 		c.change(st)
 		w.statement = st
@@ -57,7 +57,7 @@ func unseal(st *check.Statement, state check.State) {
 // TestUnreadableFigures: beside the counts stands, from the statement, whom a check does not find.
 func TestUnreadableFigures(t *testing.T) {
 	w := fullWorld(t)
-	st := statement()
+	st := w.Statement
 	st.V = 2
 	st.Incident("naver-2013").Unreadable = map[string]int64{"email": 4321, "phone": 765, check.Rows: 98}
 	w.statement = st

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"shirase/internal/incident"
+	"shirase/internal/site/sitetest"
 )
 
 // TestWitnessesPage: /how says in both languages who cosigns the ledger, and that nobody does.
@@ -49,7 +50,7 @@ func TestUnwitnessedPages(t *testing.T) {
 	stopped := true
 	since := time.Date(2026, 11, 28, 1, 2, 0, 0, time.UTC)
 	w := newWorld(t, func(o *Options) { o.Unwitnessed = func(context.Context) (time.Time, bool) { return since, stopped } },
-		string(incident.ModelCase()), openFacts)
+		string(incident.ModelCase()), sitetest.Open)
 	says := map[string]string{
 		"ja": "から立会人の署名がそろっていないためです。",
 		"en": "so it cannot be said that what is shown here is the one history that everybody is shown. This says nothing of whether you are affected.",

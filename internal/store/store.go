@@ -179,6 +179,20 @@ func insistOnDurable(ctx context.Context, config *pgx.ConnConfig) error {
 	return nil
 }
 
+// SetPool bounds how many connections read and how many write; 0 leaves it as it is. SQLite writes by one connection, always.
+func (db *DB) SetPool(read, write int) {
+	set := func(h *sql.DB, n int) {
+		if n > 0 {
+			h.SetMaxOpenConns(n)
+			h.SetMaxIdleConns(n)
+		}
+	}
+	set(db.read, read)
+	if _, one := db.engine.(sqliteEngine); !one {
+		set(db.write, write)
+	}
+}
+
 // Close closes all connections.
 func (db *DB) Close() error { return errors.Join(db.read.Close(), db.write.Close()) }
 

@@ -45,6 +45,33 @@ func count(t *testing.T, db *store.DB) (n int) {
 	return n
 }
 
+// TestPool: what is said of connections holds, and SQLite goes on writing by one.
+func TestPool(t *testing.T) {
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		db, err := store.Open(t.Context(), url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		before := db.Read().Stats().MaxOpenConnections
+		db.SetPool(0, 0)
+		if n := db.Read().Stats().MaxOpenConnections; n != before || n < 8 {
+			t.Errorf("%d connections read where nothing was said, and %d before", n, before)
+		}
+		db.SetPool(3, 5)
+		if n := db.Read().Stats().MaxOpenConnections; n != 3 {
+			t.Errorf("%d connections read, and not 3", n)
+		}
+		want := 5
+		if strings.HasPrefix(url, "sqlite:") {
+			want = 1
+		}
+		if n := db.Writers(); n != want {
+			t.Errorf("%d connections write, and not %d", n, want)
+		}
+	})
+}
+
 // TestColumns: what the portable subset promises of each type.
 func TestColumns(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {

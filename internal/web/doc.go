@@ -1,5 +1,5 @@
-// Package web is what every page and every API of Shirase stands on: the language of a request,
-// security headers, request limits, error answers, the request log and static assets.
+// Package web is what every page and every API of Shirase stands on: the language of a request, error answers and static
+// assets.
 //
 // It knows nothing of incidents, cases or checks. What differs between doors (their pages, the sentinel errors of
 // the rooms they show) is passed in by value.

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
@@ -108,7 +107,7 @@ func (w *Witness) addCheckpoint(rw http.ResponseWriter, r *http.Request) {
 	case errors.As(err, &no):
 		web.Problem{Status: no.status, Detail: no.detail, RetryAfter: no.after}.Write(rw, r)
 	default:
-		slog.ErrorContext(r.Context(), "witness: cosigning failed", "error", err)
+		w.errors.ErrorContext(r.Context(), "witness: cosigning failed", "error", err)
 		web.Problem{Status: http.StatusInternalServerError}.Write(rw, r)
 	}
 }
@@ -175,7 +174,7 @@ func (w *Witness) cosign(l *log, req request) (string, error) {
 		return "", err
 	}
 	if w.now().Before(before.time) {
-		slog.Error("witness: the clock is behind the newest cosignature", "origin", l.origin, "cosigned", before.time.UTC())
+		w.errors.Error("witness: the clock is behind the newest cosignature", "origin", l.origin, "cosigned", before.time.UTC())
 		return "", refuse(http.StatusServiceUnavailable, "This witness's clock is behind its own last cosignature.")
 	}
 	line, err := w.sign(n.Text)
@@ -240,7 +239,7 @@ func (w *Witness) remembers(l *log, before state, now tlog.Tree, signed []byte) 
 			return err
 		}
 	}
-	slog.Error("witness: nothing of this log is cosigned any more", "origin", l.origin, "error", ErrRestored,
+	w.errors.Error("witness: nothing of this log is cosigned any more", "origin", l.origin, "error", ErrRestored,
 		"hint", "make a new key: move key and state away, and tell the logs")
 	return refuse(http.StatusServiceUnavailable, "This witness has lost what it had cosigned of this log, and cosigns nothing of it under this key.")
 }
@@ -257,7 +256,7 @@ func (w *Witness) checkpoint(rw http.ResponseWriter, r *http.Request) {
 	case errors.Is(err, files.ErrNotExist):
 		web.Problem{Status: http.StatusNotFound, Detail: "Nothing was cosigned of a log of that origin."}.Write(rw, r)
 	case err != nil:
-		slog.ErrorContext(r.Context(), "witness: serving failed", "error", err)
+		w.errors.ErrorContext(r.Context(), "witness: serving failed", "error", err)
 		web.Problem{Status: http.StatusInternalServerError}.Write(rw, r)
 	default:
 		rw.Header().Set("Content-Type", "text/plain; charset=utf-8")

@@ -33,6 +33,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -87,6 +88,7 @@ type Witness struct {
 	lock   *lockedfile.Mutex
 	signer *torchwood.CosignatureSigner
 	now    func() time.Time
+	errors *slog.Logger
 
 	mu    sync.Mutex
 	logs  map[string]*log // by origin
@@ -103,13 +105,17 @@ type log struct {
 
 // Open opens the witness whose key is in keys and whose state is in the folder
 // path. Where there is neither, both are made, with the name, in which "{key}"
-// becomes 16 hex digits of the public key's SHA-256. Errors: ErrKey, ErrState.
-func Open(keys *files.Keys, path, name string) (*Witness, error) {
+// becomes 16 hex digits of the public key's SHA-256. errors hears of what it cannot do;
+// nil: nobody does. Errors: ErrKey, ErrState.
+func Open(keys *files.Keys, path, name string, errors *slog.Logger) (*Witness, error) {
+	if errors == nil {
+		errors = slog.New(slog.DiscardHandler)
+	}
 	dir, err := files.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("witness: %w", err)
 	}
-	w := &Witness{dir: dir, lock: lockedfile.MutexAt(filepath.Join(path, lockFile)), now: time.Now,
+	w := &Witness{dir: dir, lock: lockedfile.MutexAt(filepath.Join(path, lockFile)), now: time.Now, errors: errors,
 		logs: map[string]*log{}, total: rate.NewLimiter(overall, 2*overall)}
 	if err := w.open(keys, name); err != nil {
 		dir.Close()

@@ -127,7 +127,7 @@ func (p place) try(vkeys ...string) (*Witness, error) {
 		return nil, err
 	}
 	defer keys.Close()
-	w, err := Open(keys, p.state, "witness.example/w")
+	w, err := Open(keys, p.state, "witness.example/w", nil)
 	if err != nil {
 		return nil, err
 	}
@@ -478,7 +478,7 @@ func child(args []string, step func()) error {
 		return err
 	}
 	keys.Watch(step)
-	w, err := Open(keys, args[1], "witness.example/w")
+	w, err := Open(keys, args[1], "witness.example/w", nil)
 	if err != nil {
 		return err
 	}

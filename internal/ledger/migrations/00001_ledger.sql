@@ -11,7 +11,7 @@ CREATE TABLE ledger_head (
     checkpoint BYTEA NOT NULL   -- signed note for that size
 );
 
--- One row, whose update is the lock under which the checkpoint file is written.
+-- One row, whose update is the lock under which it is told what is public.
 CREATE TABLE ledger_turn (
     id   BIGINT PRIMARY KEY CHECK (id = 1),
     turn BIGINT NOT NULL

@@ -1,0 +1,161 @@
+// Package config is what an instance is told, in two parts. What it *is* ([Instance]) was decided when it was made, lies
+// in its data folder as shirase.json and is changed by commands. How it is *operated* ([Operation]) stands in one
+// commented file, in environment variables and in flags, and may differ from process to process.
+//
+// Every setting is a [Key]: its name in the file and for `config set`, its environment variable, its flag, what it may
+// hold, and what is said of it in the example file and the documentation. Of each value it is known where it came from.
+// No key holds a secret: secrets are in files, which keys name.
+package config
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"shirase/internal/serve"
+)
+
+// Settings are both parts, with the source of every value.
+type Settings struct {
+	Instance  Instance
+	Operation Operation
+	from      map[string]Source // by key; none: the default
+}
+
+// Operation is how a process is operated.
+type Operation struct {
+	Data      string // data folder
+	Keys      string // folder of keys; "": the data folder's name with -keys
+	Store     string // postgres:// URL of the database; "": SQLite in the data folder, or what StoreFile holds
+	StoreFile string // file that holds such a URL
+	// StorePasswordFile is a file that holds the password of the database's user.
+	StorePasswordFile string
+	Pool              Pool
+
+	Listen   string // address and port
+	URL      string // where people reach the instance, without a final slash; "": what a request was made to
+	TLS      TLS
+	Proxies  serve.Proxies
+	Contacts []string // of security.txt
+	// EvaluatorElsewhere has another process answer evaluations.
+	EvaluatorElsewhere bool
+	Passwords
+	Limits   Limits
+	Timeouts serve.Timeouts
+	Log      Log
+}
+
+// Pool is how many connections to the database there are at most; 0 is what suits the engine.
+type Pool struct{ Read, Write int }
+
+// TLS names two PEM files; "" and "" serve plain HTTP.
+type TLS struct{ CertificateFile, KeyFile string }
+
+// Passwords is how the corpora of passwords are served.
+type Passwords struct {
+	MaxAge time.Duration // for which caches may answer a range
+}
+
+// Limits are what networks may ask for: of the check, counted in evaluated elements, and of the archive, in searches.
+type Limits struct{ Check, Archive serve.Limits }
+
+// Log is what is logged, and how.
+type Log struct {
+	JSON     bool
+	Level    slog.Level
+	Requests bool // a line a request
+}
+
+// Default gives the settings of which nothing is said.
+func Default() *Settings {
+	return &Settings{Instance: Instance{Region: "JP"}, Operation: Operation{
+		Data:      "shirase-data",
+		Listen:    "127.0.0.1:8311",
+		Passwords: Passwords{MaxAge: time.Hour},
+		Limits:    Limits{serve.DefaultLimits, serve.DefaultLimits},
+		Timeouts:  serve.DefaultTimeouts,
+	}, from: map[string]Source{}}
+}
+
+// Source is where a value comes from. Sources are ordered: a later one has the last word.
+type Source struct {
+	Kind Kind
+	At   string // of a file path and line, of the environment and of flags the name
+	line int    // of a file
+}
+
+// Kind is a kind of source.
+type Kind string
+
+// The kinds of sources, each above those before it.
+const (
+	FromDefault     Kind = "default"
+	FromInstance    Kind = "instance" // shirase.json
+	FromFile        Kind = "file"
+	FromEnvironment Kind = "environment"
+	FromFlag        Kind = "flag"
+)
+
+// From gives where the value of a key comes from.
+func (s *Settings) From(key string) Source {
+	if src, ok := s.from[key]; ok {
+		return src
+	}
+	return Source{Kind: FromDefault}
+}
+
+// ErrMistake is what every mistake in settings is.
+var ErrMistake = errors.New("the settings are not in order")
+
+// Mistake is one thing that is wrong with settings.
+type Mistake struct {
+	At   string `json:"at"`            // path and line, environment variable or flag
+	Key  string `json:"key,omitempty"` // the setting that it is about; "" where it is the file as a whole
+	What string `json:"what"`
+	Hint string `json:"hint,omitempty"` // what to do about it
+	line int    // in the file; 0 where it is not there, or the file as a whole
+}
+
+func (m Mistake) Error() string { return m.At + ": " + m.What }
+
+// Mistakes are all that is wrong with settings.
+type Mistakes []Mistake
+
+// Error names the first mistake, and how many there are.
+func (m Mistakes) Error() string {
+	switch len(m) {
+	case 0:
+		return "no mistakes"
+	case 1:
+		return m[0].Error()
+	}
+	return fmt.Sprintf("%v, and %d more", m[0], len(m)-1)
+}
+
+func (m Mistakes) Unwrap() error { return ErrMistake }
+
+// orNil makes no mistakes no error, and puts those of a file into the order of its lines, before all others.
+func (m Mistakes) orNil() error {
+	if len(m) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(m, func(a, b Mistake) int {
+		if (a.line == 0) != (b.line == 0) {
+			return cmp.Compare(b.line, a.line)
+		}
+		return cmp.Compare(a.line, b.line)
+	})
+	return m
+}
+
+// KeysDir is the folder of keys.
+func (o *Operation) KeysDir() string {
+	if o.Keys != "" {
+		return o.Keys
+	}
+	return filepath.Clean(o.Data) + "-keys"
+}

@@ -1,0 +1,278 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+
+	"shirase/internal/serve"
+)
+
+// Key is a setting.
+type Key struct {
+	Name     string // in the file, with a dot between a section and what is in it
+	Instance bool   // it is of what the instance is, and not of how it is operated
+	Flag     string // of serve, and of all commands; "" where there is none
+	Form     string // what it may hold, in words that follow "is not"
+	Help     string // what it is for, without a full stop at the end
+	Question string // that init asks at a terminal; "" where it asks none
+	Example  string // a value to show where there is no default
+	Fixed    bool   // decided when the instance was made
+
+	kind kind
+	path bool // of a file or folder
+	veil bool // it may hold a password where it must not, and is not repeated
+	get  func(*Settings) []string
+	set  func(*Settings, []string) error
+	// shown is get for people, where another setting says what an empty one means; nil: get.
+	shown func(*Settings) []string
+}
+
+// Env is the name of the key's environment variable; "" where there is none.
+func (k Key) Env() string {
+	if k.Instance {
+		return ""
+	}
+	var b strings.Builder
+	b.WriteString("SHIRASE_")
+	for _, c := range k.Name {
+		switch {
+		case c == '.':
+			b.WriteByte('_')
+			continue
+		case unicode.IsUpper(c):
+			b.WriteByte('_')
+		}
+		b.WriteRune(unicode.ToUpper(c))
+	}
+	return b.String()
+}
+
+// List reports whether the key holds a list. As a flag it is given once for each, and elsewhere with commas between them.
+func (k Key) List() bool { return k.kind == list }
+
+// Path reports whether the key holds the path of a file or folder. In the file it is relative to the file's folder.
+func (k Key) Path() bool { return k.path }
+
+// Truth reports whether the key holds true or false.
+func (k Key) Truth() bool { return k.kind == truth }
+
+// Texts gives the key's values as texts: one, those of a list, or none where it is empty. A password is left out.
+func (k Key) Texts(s *Settings) []string {
+	texts := k.get(s)
+	if k.shown != nil {
+		texts = k.shown(s)
+	}
+	if k.veil && len(texts) == 1 {
+		return []string{withoutPassword(texts[0])}
+	}
+	return texts
+}
+
+// Text gives the key's values as one text.
+func (k Key) Text(s *Settings) string { return strings.Join(k.Texts(s), ", ") }
+
+// Value gives the key's value for JSON: a text, a list of texts, a number or true or false.
+func (k Key) Value(s *Settings) any {
+	texts := k.Texts(s)
+	switch {
+	case k.kind == list && texts == nil:
+		return []string{}
+	case k.kind == list:
+		return texts
+	case k.kind == truth:
+		return texts[0] == "true"
+	case k.kind == count:
+		var n int
+		fmt.Sscan(texts[0], &n)
+		return n
+	}
+	return strings.Join(texts, "")
+}
+
+// unveiled reports whether texts have a password in them that stands nowhere but in a file of its own.
+func (k Key) unveiled(texts []string) bool { return k.veil && slices.ContainsFunc(texts, hasPassword) }
+
+// Set gives the key a value, or says why it cannot have that one. An empty value takes back what was said before.
+func (k Key) Set(s *Settings, texts ...string) error {
+	if strings.Join(texts, "") == "" {
+		texts = k.get(Default())
+	}
+	err := k.set(s, texts)
+	switch {
+	case !errors.Is(err, errForm):
+		return err
+	case k.veil:
+		return fmt.Errorf("it is not %s", k.Form)
+	}
+	return fmt.Errorf("%q is not %s", clip(strings.Join(texts, "")), k.Form)
+}
+
+// Find gives the key of a name.
+func Find(name string) (Key, bool) {
+	for _, k := range Keys() {
+		if k.Name == name {
+			return k, true
+		}
+	}
+	return Key{}, false
+}
+
+// Keys gives every setting, in the order in which they are shown: first what an instance is, then how it is operated. They
+// are not to be changed.
+func Keys() []Key { return allKeys() }
+
+var allKeys = sync.OnceValue(func() []Key { return append(instanceKeys(), operationKeys()...) })
+
+func instanceKeys() []Key {
+	keys := []Key{
+		words(Key{Name: "operator.ja", Flag: "operator-ja", Form: "a name on one line, such as 株式会社例示",
+			Help: "who runs this site and answers for its notices, in Japanese", Question: "Your organisation's name, in Japanese"},
+			func(s *Settings) *string { return &s.Instance.Operator.JA }, plainName),
+		words(Key{Name: "operator.en", Flag: "operator-en", Form: "a name on one line, such as Example Inc.",
+			Help: "the same in English", Question: "The same in English"},
+			func(s *Settings) *string { return &s.Instance.Operator.EN }, plainName),
+		words(Key{Name: "contact", Flag: "contact", Form: "like mailto:desk@example.org or https://example.org/contact",
+			Help: "where questions, corrections and replies go", Question: "Where questions and corrections go (mailto:... or https://...)"},
+			func(s *Settings) *string { return &s.Instance.Contact }, contactAddress),
+		words(Key{Name: "imprint", Flag: "imprint", Form: "like https://example.org/about",
+			Help:     "a page of your own site that says who you are and names this address, so that nobody takes it for a trick",
+			Question: "A page of your own site that says who you are (https://...)"},
+			func(s *Settings) *string { return &s.Instance.Imprint }, webAddress),
+		words(Key{Name: "privacy", Flag: "privacy", Form: "like https://example.org/privacy",
+			Help: "the page of your privacy policy", Question: "Your privacy policy (https://...)"},
+			func(s *Settings) *string { return &s.Instance.Privacy }, webAddress),
+		words(Key{Name: "phone-region", Flag: "phone-region", Form: "two capital letters, such as JP", Fixed: true,
+			Help: "country by which phone numbers without + are read"},
+			func(s *Settings) *string { return &s.Instance.Region }, regionCode),
+		words(Key{Name: "engine", Form: "sqlite or postgres", Fixed: true, Help: "the database's engine"},
+			func(s *Settings) *string { return &s.Instance.Engine }, func(string) bool { return true }),
+	}
+	for i := range keys {
+		keys[i].Instance = true
+	}
+	return keys
+}
+
+// passwordAge is for how long ranges of passwords may be cached at most: as long as Pwned Passwords say.
+const passwordAge = 31 * 24 * time.Hour
+
+func operationKeys() []Key {
+	at := func(of func(o *Operation) *string) func(*Settings) *string {
+		return func(s *Settings) *string { return of(&s.Operation) }
+	}
+	keys := []Key{
+		path(Key{Name: "data", Flag: "data", Example: "/var/lib/shirase", Help: "data folder; not in a file that lies in it"},
+			at(func(o *Operation) *string { return &o.Data })),
+		path(Key{Name: "keys", Flag: "keys", Example: "/var/lib/shirase-keys", Help: "folder of keys (default: the data folder's name with -keys)",
+			shown: func(s *Settings) []string { return []string{s.Operation.KeysDir()} }},
+			at(func(o *Operation) *string { return &o.Keys })),
+		words(Key{Name: "store", Flag: "store", Form: "like postgres://USER@HOST/NAME", Example: "postgres://shirase@db.example.org/shirase", veil: true,
+			Help: "URL of a PostgreSQL database, without a password; none: SQLite in the data folder"},
+			at(func(o *Operation) *string { return &o.Store }), databaseURL),
+		path(Key{Name: "storeFile", Example: "/run/secrets/shirase-store", Help: "file that holds such a URL, which may have a password in it, in the place of store"},
+			at(func(o *Operation) *string { return &o.StoreFile })),
+		path(Key{Name: "storePasswordFile", Example: "/run/secrets/shirase-store-password", Help: "file that holds the password of the database's user"},
+			at(func(o *Operation) *string { return &o.StorePasswordFile })),
+		number(Key{Name: "pool.read", Form: poolForm, Help: "connections to the database that read, at most; 0: 8 with SQLite and 16 with PostgreSQL"},
+			func(s *Settings) *int { return &s.Operation.Pool.Read }, 0, maxPool),
+		number(Key{Name: "pool.write", Form: poolForm, Help: "connections to PostgreSQL that write, at most; 0: 16. SQLite has one"},
+			func(s *Settings) *int { return &s.Operation.Pool.Write }, 0, maxPool),
+		words(Key{Name: "listen", Flag: "listen", Form: "an address and a port, such as 127.0.0.1:8311", Help: "address to serve on"},
+			at(func(o *Operation) *string { return &o.Listen }), listenAddress),
+		one(Key{Name: "url", Flag: "url", Form: "like https://notice.example.org", Example: "https://notice.example.org",
+			Help: "where people reach this instance, as notices, feeds and pages say it"}, text,
+			at(func(o *Operation) *string { return &o.URL }), func(s string) (string, error) {
+				if s != "" && !instanceAddress(s) {
+					return "", errForm
+				}
+				return strings.TrimRight(s, "/"), nil
+			}, func(s string) string { return s }),
+		path(Key{Name: "tls.certificateFile", Flag: "tls-certificate", Example: "/etc/ssl/notice.example.org.pem",
+			Help: "PEM file of the certificates to serve TLS with, the server's own first; taken up anew when it changes"},
+			at(func(o *Operation) *string { return &o.TLS.CertificateFile })),
+		path(Key{Name: "tls.keyFile", Flag: "tls-key", Example: "/etc/ssl/private/notice.example.org.pem", Help: "PEM file of the key that belongs to them"},
+			at(func(o *Operation) *string { return &o.TLS.KeyFile })),
+		several(Key{Name: "trustedProxies", Flag: "trusted-proxy", Form: "an address or a network, such as 127.0.0.1 or 10.0.0.0/8", Example: "[127.0.0.1]",
+			Help: "address or network of a proxy whose X-Forwarded-For is believed"},
+			func(s *Settings) *[]netip.Prefix { return (*[]netip.Prefix)(&s.Operation.Proxies) }, parseProxy, formatProxy),
+		several(Key{Name: "securityContacts", Flag: "security-contact", Form: "an address of mail, or an https or tel URL", Example: "[security@example.org]",
+			Help: "whom to tell of a weakness, in /.well-known/security.txt: an address of mail, or an https or tel URL"},
+			func(s *Settings) *[]string { return &s.Operation.Contacts }, securityContact, func(s string) string { return s }),
+		boolean(Key{Name: "evaluatorElsewhere", Flag: "evaluator-elsewhere", Help: "answer no evaluations: a proxy leads /check/v1/evaluate to a shirase serve evaluator"},
+			func(s *Settings) *bool { return &s.Operation.EvaluatorElsewhere }),
+		duration(Key{Name: "passwords.maxAge", Flag: "password-max-age", Form: "a time from 1s to 744h, such as 90m",
+			Help: "for how long caches may answer a range of breached passwords, up to 744h as Pwned Passwords say; a cache does not know what was imported since"},
+			func(s *Settings) *time.Duration { return &s.Operation.Passwords.MaxAge }, time.Second, passwordAge),
+	}
+	keys = append(keys, limitKeys("limits.check.", "evaluations of the check", func(l *Limits) *serve.Limits { return &l.Check })...)
+	keys = append(keys, limitKeys("limits.archive.", "searches, and requests of the API", func(l *Limits) *serve.Limits { return &l.Archive })...)
+	for _, t := range []struct {
+		name, help string
+		of         func(*serve.Timeouts) *time.Duration
+	}{
+		{"header", "for a client to send a request's header", func(t *serve.Timeouts) *time.Duration { return &t.Header }},
+		{"read", "for a client to send a request", func(t *serve.Timeouts) *time.Duration { return &t.Read }},
+		{"write", "for an answer to be sent: a whole layer over a slow line takes minutes", func(t *serve.Timeouts) *time.Duration { return &t.Write }},
+		{"idle", "between two requests of a connection", func(t *serve.Timeouts) *time.Duration { return &t.Idle }},
+		{"drain", "for requests that are under way when the server ends", func(t *serve.Timeouts) *time.Duration { return &t.Drain }},
+	} {
+		keys = append(keys, duration(Key{Name: "timeouts." + t.name, Form: "a time from 1ms to 24h, such as 30s or 5m", Help: "time " + t.help},
+			func(s *Settings) *time.Duration { return t.of(&s.Operation.Timeouts) }, time.Millisecond, 24*time.Hour))
+	}
+	return append(keys,
+		choice(Key{Name: "log.format", Flag: "log-format", Help: "how lines of the log are written: text or json"},
+			func(s *Settings) *bool { return &s.Operation.Log.JSON }, []string{"text", "json"}, []bool{false, true}),
+		choice(Key{Name: "log.level", Flag: "log-level", Help: "the least of what is logged: info, warn or error"},
+			func(s *Settings) *slog.Level { return &s.Operation.Log.Level }, levelNames, levels),
+		boolean(Key{Name: "log.requests", Flag: "log-requests", Help: "log a line a request: route, status, size, time; no addresses"},
+			func(s *Settings) *bool { return &s.Operation.Log.Requests }),
+	)
+}
+
+const (
+	maxPool  = 1000
+	poolForm = "a number of connections, such as 16"
+)
+
+// limitKeys are those of one budget.
+func limitKeys(section, of string, in func(*Limits) *serve.Limits) []Key {
+	var keys []Key
+	for _, l := range []struct {
+		name, help string
+		rate       func(*serve.Limits) *serve.Rate
+	}{
+		{"ipv4", of + " by one IPv4 network (/24)", func(l *serve.Limits) *serve.Rate { return &l.IPv4 }},
+		{"ipv6", of + " by one IPv6 link (/64)", func(l *serve.Limits) *serve.Rate { return &l.IPv6 }},
+		{"ipv6Home", of + " by one IPv6 home (/56)", func(l *serve.Limits) *serve.Rate { return &l.Home }},
+		{"ipv6Site", of + " by one IPv6 site (/48)", func(l *serve.Limits) *serve.Rate { return &l.Site }},
+		{"all", of + " by all together", func(l *serve.Limits) *serve.Rate { return &l.All }},
+		{"ipv6All", of + " by all of IPv6 together", func(l *serve.Limits) *serve.Rate { return &l.All6 }},
+	} {
+		keys = append(keys, perSecond(Key{Name: section + l.name, Help: l.help}, func(s *Settings) *serve.Rate { return l.rate(in(&s.Operation.Limits)) }))
+	}
+	return append(keys, number(Key{Name: section + "networks", Form: "a number of networks, such as 65536", Help: "networks that are remembered at once"},
+		func(s *Settings) *int { return &in(&s.Operation.Limits).Known }, serve.MinKnown, math.MaxInt32))
+}
+
+func parseProxy(s string) (netip.Prefix, error) {
+	p, err := serve.ParseProxies([]string{s})
+	if err != nil {
+		return netip.Prefix{}, errForm
+	}
+	return p[0], nil
+}
+
+func formatProxy(p netip.Prefix) string {
+	if p.IsSingleIP() {
+		return p.Addr().String()
+	}
+	return p.String()
+}

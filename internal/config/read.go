@@ -1,0 +1,309 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"unicode"
+
+	"shirase/internal/hint"
+)
+
+// Sources are where settings come from, besides the defaults and the instance.
+type Sources struct {
+	Flags   map[string][]string // what flags say, by the key's name
+	Names   map[string]string   // how those flags are called, where it is not as the key says
+	Environ []string            // as os.Environ gives it
+	File    string              // the file that --config names; "" where it names none
+}
+
+// fileVariable names the file of settings, as --config does.
+const fileVariable = "SHIRASE_CONFIG"
+
+// Read reads how a process is operated: flags are above the environment, that above the file, and that above the
+// defaults. The file is the one that is named, or shirase.yaml in the data folder where there is one. Its error is Mistakes:
+// all of them, whatever source they are in.
+func Read(in Sources) (*Settings, error) {
+	s, mistakes := read(in)
+	return s, append(mistakes, s.disagreements()...).orNil()
+}
+
+// read gives the settings as far as they can be read.
+func read(in Sources) (*Settings, Mistakes) {
+	s := Default()
+	env, mistakes := environment(in.Environ)
+	path, named := s.file(in, env)
+	src, err := readFile(path)
+	switch {
+	case err == nil:
+		d := readDocument(path, src)
+		d.apply(s, !named)
+		mistakes = append(d.mistakes, mistakes...)
+	case named || !errors.Is(err, os.ErrNotExist):
+		mistakes = append(mistakes, Mistake{At: path, What: bare(err), Hint: "name a file of settings with --config; one to start from: shirase config example"})
+	}
+	for _, k := range Keys() {
+		if texts, said := env[k.Name]; said {
+			mistakes = append(mistakes, s.take(k, texts, Source{Kind: FromEnvironment, At: k.Env()})...)
+		}
+		if texts, said := in.Flags[k.Name]; said {
+			flag := k.Flag
+			if in.Names[k.Name] != "" {
+				flag = in.Names[k.Name]
+			}
+			mistakes = append(mistakes, s.take(k, texts, Source{Kind: FromFlag, At: "--" + flag})...)
+		}
+	}
+	return s, mistakes
+}
+
+// Check reads a file of settings alone. Its error is Mistakes: all that are in it.
+func Check(path string) error {
+	src, err := readFile(path)
+	if err != nil {
+		return Mistakes{{At: path, What: bare(err)}}
+	}
+	s, d := Default(), readDocument(path, src)
+	d.apply(s, false)
+	return append(d.mistakes, s.disagreements()...).orNil()
+}
+
+// file says which file holds the settings, and whether it was named.
+func (s *Settings) file(in Sources, env map[string][]string) (path string, named bool) {
+	if in.File != "" {
+		return in.File, true
+	}
+	if texts := env[fileVariable]; len(texts) > 0 {
+		return texts[0], true
+	}
+	data := s.Operation.Data
+	for _, texts := range [][]string{env["data"], in.Flags["data"]} {
+		if len(texts) > 0 && texts[0] != "" {
+			data = texts[0]
+		}
+	}
+	return filepath.Join(data, FileName), false
+}
+
+// FileIn gives the path of the file of settings that Read would read, and whether it was named.
+func FileIn(in Sources) (path string, named bool) {
+	env, _ := environment(in.Environ)
+	return Default().file(in, env)
+}
+
+// DataIn gives the data folder that Read would name, whatever else is wrong with the settings.
+func DataIn(in Sources) string {
+	s, _ := read(in)
+	return s.Operation.Data
+}
+
+// readFile reads a file of settings that is not larger than such a file can be.
+func readFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxFile+1))
+}
+
+// bare leaves the path out of an error, which stands before it anyway.
+func bare(err error) string {
+	var e *os.PathError
+	if errors.As(err, &e) {
+		return e.Err.Error()
+	}
+	return err.Error()
+}
+
+// take gives a key what a source says.
+func (s *Settings) take(k Key, texts []string, from Source) Mistakes {
+	err := k.Set(s, texts...)
+	if from.Kind == FromFlag && k.unveiled(texts) {
+		err = hint.Add(errors.New("the database's URL has a password in it, and everybody on this machine can read what a command is given"),
+			"leave it out, and name a file that holds it: SHIRASE_STORE_PASSWORD_FILE; or give the URL as SHIRASE_STORE")
+	}
+	if err != nil {
+		return Mistakes{{At: from.At, Key: k.Name, What: err.Error(), Hint: hint.Of(err)}}
+	}
+	s.from[k.Name] = from
+	return nil
+}
+
+// environment gives what the environment says, by the keys' names. A variable that is empty says nothing. One whose name is
+// nearly that of a setting is a mistake; other programs' own ones are not.
+func environment(environ []string) (map[string][]string, Mistakes) {
+	out, known := map[string][]string{}, []string{fileVariable}
+	var operated []Key // by their variables: known[1:]
+	var unknown []string
+	for _, k := range Keys() {
+		if !k.Instance {
+			operated, known = append(operated, k), append(known, k.Env())
+		}
+	}
+	for _, pair := range environ {
+		name, value, _ := strings.Cut(pair, "=")
+		if value == "" || !strings.HasPrefix(name, "SHIRASE_") {
+			continue
+		}
+		switch i := slices.Index(known, name); {
+		case i == 0:
+			out[fileVariable] = []string{value}
+		case i > 0:
+			k := operated[i-1]
+			out[k.Name] = []string{value}
+			if k.List() {
+				out[k.Name] = splitList(value)
+			}
+		default:
+			unknown = append(unknown, name)
+		}
+	}
+	var mistakes Mistakes
+	slices.Sort(unknown)
+	for _, name := range unknown {
+		for _, k := range known {
+			if hint.Distance(name, k) <= 2 {
+				mistakes = append(mistakes, Mistake{At: name, What: "there is no such setting", Hint: "did you mean " + k + "?"})
+				break
+			}
+		}
+	}
+	return out, mistakes
+}
+
+// splitList reads a list as one text, with commas between.
+func splitList(s string) []string {
+	var out []string
+	for _, t := range strings.Split(s, ",") {
+		if t = strings.TrimSpace(t); t != "" {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+// disagreements are what is wrong with settings together.
+func (s *Settings) disagreements() Mistakes {
+	var out Mistakes
+	wrong := func(key, what, remedy string) {
+		from := s.From(key)
+		out = append(out, Mistake{from.At, key, what, remedy, from.line})
+	}
+	o := &s.Operation
+	switch {
+	case o.Store != "" && o.StoreFile != "":
+		wrong("storeFile", "there is a store beside the storeFile", "leave one of them out")
+	case o.StorePasswordFile != "" && o.Store == "" && o.StoreFile == "":
+		wrong("storePasswordFile", "there is no store that it could be the password of", "say where the database is: store: postgres://USER@HOST/NAME")
+	case o.StorePasswordFile != "" && hasPassword(o.Store):
+		wrong("storePasswordFile", "the store has a password already", "leave it out of the store")
+	}
+	if (o.TLS.CertificateFile == "") != (o.TLS.KeyFile == "") {
+		key := "tls.keyFile"
+		if o.TLS.KeyFile == "" {
+			key = "tls.certificateFile"
+		}
+		wrong(key, "TLS needs a certificate and a key", "give both: tls.certificateFile and tls.keyFile")
+	}
+	if o.Log.Requests && levels[0] < o.Log.Level {
+		wrong("log.requests", "requests are logged at the level info, which log.level leaves out", "set log.level to info, or log.requests to false")
+	}
+	return out
+}
+
+// maxSecret bounds a file that holds a secret, in bytes.
+const maxSecret = 4 << 10
+
+// ErrSecret is the error of a file that should hold a secret.
+var ErrSecret = errors.New("read a secret")
+
+// StoreURL gives the URL of the PostgreSQL database, with its password; "" where it is SQLite in the data folder. Errors:
+// ErrSecret.
+func (o *Operation) StoreURL() (string, error) {
+	store := o.Store
+	if o.StoreFile != "" {
+		var err error
+		if store, err = secret(o.StoreFile); err != nil {
+			return "", err
+		}
+		if !databaseURL(store) {
+			return "", hint.Add(fmt.Errorf("%w: %s does not hold the URL of a PostgreSQL database", ErrSecret, o.StoreFile), "such as postgres://USER:PASSWORD@HOST/NAME, on one line")
+		}
+	}
+	if store == "" || o.StorePasswordFile == "" {
+		return store, nil
+	}
+	password, err := secret(o.StorePasswordFile)
+	if err != nil {
+		return "", err
+	}
+	u, err := url.Parse(store)
+	if err != nil { // it was parsed before
+		return "", fmt.Errorf("%w: the database's URL cannot be read", ErrSecret)
+	}
+	q := u.Query()
+	q.Set("password", password) // beside a user that may not be said
+	u.RawQuery = q.Encode()
+	return u.String(), nil
+}
+
+// secret reads a file of one line.
+func secret(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", hint.Add(fmt.Errorf("%w: %w", ErrSecret, err), "the file is named by a setting: shirase config show")
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", ErrSecret, err)
+	}
+	b = bytes.TrimRight(b, "\r\n")
+	if len(b) == 0 || len(b) > maxSecret || bytes.ContainsFunc(b, unicode.IsControl) {
+		return "", hint.Add(fmt.Errorf("%w: %s does not hold one line of text", ErrSecret, path), "it holds the secret and nothing else")
+	}
+	return string(b), nil
+}
+
+// secretParameters are those of a PostgreSQL URL that hold secrets.
+var secretParameters = []string{"password", "sslpassword"}
+
+// hasPassword reports whether the URL of a database has a password in it.
+func hasPassword(store string) bool {
+	u, err := url.Parse(store)
+	if err != nil {
+		return false
+	}
+	if _, has := u.User.Password(); has {
+		return true
+	}
+	q := u.Query()
+	return slices.ContainsFunc(secretParameters, q.Has)
+}
+
+// withoutPassword leaves the secrets out of the URL of a database.
+func withoutPassword(store string) string {
+	u, err := url.Parse(store)
+	if err != nil {
+		return ""
+	}
+	if !hasPassword(store) {
+		return store
+	}
+	if _, has := u.User.Password(); has {
+		u.User = url.User(u.User.Username())
+	}
+	q := u.Query()
+	for _, p := range secretParameters {
+		q.Del(p)
+	}
+	u.RawQuery = q.Encode()
+	return u.String()
+}

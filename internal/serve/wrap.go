@@ -1,0 +1,95 @@
+package serve
+
+import (
+	"cmp"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"shirase/internal/web"
+)
+
+// Wrap puts around h what every response and request needs: security headers, a bound on the request body, recovery
+// from panics, and where o wants it one line of log a request.
+//
+// The line holds method, route, status, size and time taken. It does not hold path, query, headers or addresses: a
+// bucket's number in a path is part of what somebody asked about (docs/THREATS.md).
+func Wrap(h http.Handler, o Options) http.Handler {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		secure(w.Header(), r.TLS != nil)
+		if r.Body != nil && r.Body != http.NoBody {
+			r.Body = http.MaxBytesReader(w, r.Body, cmp.Or(o.MaxBody, maxBody))
+		}
+		rec := &recorder{ResponseWriter: w}
+		defer func() {
+			if p := recover(); p != nil {
+				if p == http.ErrAbortHandler {
+					panic(p)
+				}
+				// The panic's value may hold what the request held; its type and the stack do not.
+				o.Log.Error("panic", "route", route(r), "type", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
+				if rec.status == 0 {
+					web.Problem{Status: http.StatusInternalServerError}.Write(rec, r)
+				}
+			}
+			if rec.status == 0 {
+				rec.status = http.StatusOK
+			}
+			if !o.Requests {
+				return
+			}
+			o.Log.Info("request", "method", method(r), "route", route(r), "status", rec.status, "bytes", rec.bytes,
+				"took", time.Since(start).Round(10*time.Microsecond))
+		}()
+		h.ServeHTTP(rec, r)
+	})
+}
+
+// route names what a request matched, without what stood in the place of its wildcards.
+func route(r *http.Request) string {
+	if r.Pattern == "" {
+		return "none"
+	}
+	return r.Pattern
+}
+
+// method bounds what a log line holds of it: a method is any token a client likes.
+func method(r *http.Request) string {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return r.Method
+	}
+	return "other"
+}
+
+// recorder remembers what was answered.
+type recorder struct {
+	http.ResponseWriter
+	status int
+	bytes  int64
+}
+
+func (r *recorder) WriteHeader(status int) {
+	if r.status == 0 && status >= 200 { // 1xx are not the answer yet
+		r.status = status
+	}
+	r.ResponseWriter.WriteHeader(status)
+}
+
+func (r *recorder) Write(b []byte) (int, error) {
+	if r.status == 0 {
+		r.status = http.StatusOK
+	}
+	n, err := r.ResponseWriter.Write(b)
+	r.bytes += int64(n)
+	return n, err
+}
+
+// Unwrap lets http.ResponseController reach the connection (deadlines, flushing).
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
