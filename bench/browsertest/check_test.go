@@ -48,7 +48,17 @@ func (b *browser) testAnswers(t *testing.T) {
 			p.want(p.check(lang, b.stranger), "not-in-scope",
 				[2]string{"照合した2件の公表の、どの対象にも含まれていません。", "You are not among those affected in any of the 2 incidents that were compared."},
 				[2]string{"調査中の公表が1件あります。", "One incident is still under investigation."},
-				[2]string{"例示市", "Example City"})
+				[2]string{"例示市", "Example City"},
+				// Who vouches, and what stands beside a "no".
+				[2]string{"ほかに1件は、メールアドレスがないか読み取れないため", "1 more, without a readable e-mail address, is not in this comparison."},
+				[2]string{b.ledger.Name(), b.ledger.Name()},
+				[2]string{fmt.Sprintf("%08x、", b.ledger.KeyHash()), fmt.Sprintf("%08x, first seen on", b.ledger.KeyHash())},
+				[2]string{p.host + " ではじめて見たもの", "at " + p.host},
+				[2]string{"いません。運営者が人によって違う内容を見せていても、ここでは分かりません。", "None. If the operator showed different things to different people, this could not tell."},
+				[2]string{"LINE株式会社", "LINE Corporation"})
+			if told := p.text("[data-answers] details summary"); !strings.Contains(told, map[string]string{"ja": "「対象です」という知らせを受け取っている方へ", "en": "Were you told that you are affected?"}[lang]) {
+				p.Errorf("whoever was told otherwise is offered nothing: %s", told)
+			}
 		})
 	}
 }
@@ -73,8 +83,8 @@ func (b *browser) states(t *testing.T) []state {
 	return []state{
 		{"investigating", "investigating", said(open)},
 		{"by mail only", "unchecked", said(mail)},
-		{"layer missing", "unchecked", failing("/check/v1/layers/", http.StatusNotFound)},
-		{"layer damaged", "unchecked", failing("/check/v1/layers/", http.StatusServiceUnavailable)},
+		{"layer missing", "incomplete", failing("/check/v1/layers/", http.StatusNotFound)},
+		{"layer damaged", "incomplete", failing("/check/v1/layers/", http.StatusServiceUnavailable)},
 		{"one of two layers missing", "incomplete", all(failing("/check/v1/layers/"+apart.Layers[0].ID.String(), http.StatusNotFound), said(apart))},
 	}
 }
@@ -178,7 +188,7 @@ func (b *browser) testInput(t *testing.T) {
 		}
 		// The files of several answers have names of their own, without what was asked.
 		names := eval[[]string](p, `(() => { const out = [], click = HTMLAnchorElement.prototype.click; HTMLAnchorElement.prototype.click = function () { out.push(this.download) };
-			document.querySelectorAll("[data-answers] [data-save]").forEach(b => b.click()); HTMLAnchorElement.prototype.click = click; return out })()`)
+			document.querySelectorAll("[data-answers] .body > .actions [data-save]").forEach(b => b.click()); HTMLAnchorElement.prototype.click = click; return out })()`)
 		for n, name := range names {
 			if !strings.HasSuffix(name, fmt.Sprintf("-%d.json", n+1)) || strings.ContainsAny(name, "@ ") {
 				p.Errorf("answer %d is saved as %s", n+1, name)
@@ -236,7 +246,7 @@ func (b *browser) testInput(t *testing.T) {
 		p.write("[data-addresses]", b.affected+"\n"+b.stranger)
 		p.click("[data-submit]")
 		got := p.answers()
-		if len(got) != 2 || got[0].Shown != "affected" || got[1].Failed != "network" || !strings.Contains(got[1].Text, b.stranger) {
+		if len(got) != 2 || got[0].Shown != "affected" || got[1].Failed != "server" || !strings.Contains(got[1].Text, b.stranger) {
 			t.Fatalf("answers %+v", got)
 		}
 		p.expect("Failed to load resource")
@@ -350,17 +360,17 @@ func (p *tab) save() string {
 	return found[0]
 }
 
-// file takes the answer file from the button without a download.
-func (p *tab) file() []byte {
+// file takes a file from its button without a download.
+func (p *tab) file(button string) []byte {
 	p.Helper()
-	return []byte(eval[string](p, `(async () => {
+	return []byte(eval[string](p, fmt.Sprintf(`(async () => {
 		const make = URL.createObjectURL;
 		let file;
 		URL.createObjectURL = blob => (file = blob.text(), make(blob));
-		document.querySelector("[data-save]").click();
+		document.querySelector(%q).click();
 		URL.createObjectURL = make;
 		return file;
-	})()`))
+	})()`, button)))
 }
 
 // verify gives the page at /verify a file.
@@ -406,27 +416,34 @@ func (b *browser) testSaved(t *testing.T) {
 	}
 }
 
-// answerVectors are check/testdata/answer.json.
+// answerVectors are check/testdata/answer.json and answer2.json.
 type answerVectors struct {
 	LedgerKey string `json:"ledgerKey"`
 	Vectors   []struct {
-		Name       string
-		File       json.RawMessage
-		Base, Op   string
-		Path       []any
-		Value      any
-		Byte       int
-		LedgerKeys []string
-		Verdict    *struct{ Result string }
-		Error      string
+		Name         string
+		File         json.RawMessage
+		Base, Op     string
+		Path         []any
+		Value        any
+		Byte         int
+		LedgerKeys   []string
+		Verdict      *check.Verdict
+		Error, Fault string
 	}
 }
 
 // testTampered gives the page every answer of the vectors, each with another
-// field tampered with: it refuses it by the name that Go has for it.
+// field tampered with: it refuses it by the name that Go has for it, and says
+// where somebody changed what it says.
 func (b *browser) testTampered(t *testing.T) {
+	for _, name := range []string{"answer.json", "answer2.json"} {
+		b.tamper(t, name)
+	}
+}
+
+func (b *browser) tamper(t *testing.T, name string) {
 	var vectors answerVectors
-	if err := json.Unmarshal(must(os.ReadFile("../../check/testdata/answer.json"))(t), &vectors); err != nil {
+	if err := json.Unmarshal(must(os.ReadFile("../../check/testdata/"+name))(t), &vectors); err != nil {
 		t.Fatal(err)
 	}
 	files := map[string]json.RawMessage{}
@@ -434,7 +451,7 @@ func (b *browser) testTampered(t *testing.T) {
 		files[v.Name] = v.File
 	}
 	tabs := map[string]*tab{}
-	refused := 0
+	refused, altered := 0, 0
 	for _, v := range vectors.Vectors {
 		if v.File == nil {
 			v.File = tampered(t, files[v.Base], v.Op, v.Path, v.Value, v.Byte)
@@ -455,22 +472,42 @@ func (b *browser) testTampered(t *testing.T) {
 		if v.Name == "another-ledger-trusted" || v.Name == "proof-origin" {
 			want = "not-pinned" // the page knows keys by their ledger's name, and has none for this one
 		}
-		switch {
-		case want == "" && v.Name == "layer-missing" && got.Shown == "unchecked": // what "investigating" is shown as where nothing is
-		case want == "" && (got.Shown == "" || got.Shown != v.Verdict.Result):
-			t.Errorf("%s: shown %q, failed %q, want %s", v.Name, got.Shown, got.Failed, v.Verdict.Result)
-		case want != "" && got.Failed != want:
-			t.Errorf("%s: shown %q, failed %q, want %s", v.Name, got.Shown, got.Failed, want)
-		case want != "" && (!strings.Contains(got.Text, "Name of the error: "+want) || p.has("[data-shown]")):
-			t.Errorf("%s: the page says %s", v.Name, got.Text)
+		if want == "" {
+			if result := displayed(v.Verdict); got.Shown != result {
+				t.Errorf("%s: shown %q, failed %q, want %s", v.Name, got.Shown, got.Failed, result)
+			}
+			continue
 		}
-		if want != "" {
-			refused++
+		if got.Failed != want || !strings.Contains(got.Text, "Name of the error: "+want) || p.has("[data-shown]") {
+			t.Errorf("%s: shown %q, failed %q, want %s: %s", v.Name, got.Shown, got.Failed, want, got.Text)
+		}
+		refused++
+		if says := strings.Contains(got.Text, "This file was altered"); v.Fault != "" && says != (v.Fault == "altered") {
+			t.Errorf("%s is %s, and the page says %s", v.Name, v.Fault, got.Text)
+		} else if says {
+			altered++
 		}
 	}
-	if refused < 40 {
-		t.Errorf("%d files were refused: are these all the vectors?", refused)
+	if refused < 40 || altered < 5 {
+		t.Errorf("%s: %d files were refused, %d as altered: are these all the vectors?", name, refused, altered)
 	}
+}
+
+// displayed is how the page shows a verdict.
+func displayed(v *check.Verdict) string {
+	because := func(whys ...string) bool {
+		return slices.ContainsFunc(v.NotCovered, func(n check.NotCovered) bool { return slices.Contains(whys, n.Why) })
+	}
+	switch {
+	case v.Result == check.Affected:
+	case len(v.Dropped) > 0:
+		return "dropped"
+	case because(check.WhyLayerMissing): // version 1 had no word for it
+		return "incomplete"
+	case v.Result == check.Open && !because(check.WhyInvestigating, check.WhyReopened):
+		return "unchecked"
+	}
+	return string(v.Result)
 }
 
 // tampered changes a file as a vector says.

@@ -13,14 +13,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
-	"filippo.io/torchwood"
 	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 	"golang.org/x/mod/sumdb/note"
-	"golang.org/x/mod/sumdb/tlog"
 
 	"shirase/bench/served"
 	"shirase/check"
@@ -30,8 +28,9 @@ import (
 // house is an honest operator: a small demonstration with one more incident,
 // so that an address can be in two, and the keys with which it could lie.
 type house struct {
-	url      string       // of the program that serves
-	handler  http.Handler // leads there
+	d        *served.Demo
+	at       atomic.Pointer[url.URL] // of the program that serves
+	handler  http.Handler            // leads there
 	vkey     string
 	ledger   note.Signer
 	key      *check.EvaluatorKey
@@ -78,16 +77,9 @@ func newHouse(t *testing.T) *house {
 	t.Helper()
 	d := must(served.Start())(t)
 	t.Cleanup(d.Stop)
-	// A server takes up what is published meanwhile; started again, it has done so.
-	if err := d.Pause(); err != nil {
-		t.Fatal(err)
-	}
-	addShop(t, d)
-	if err := d.Resume(); err != nil {
-		t.Fatal(err)
-	}
-	h := &house{url: d.URL, vkey: d.LedgerKey, affected: d.Affected, stranger: d.NotAffected}
-	h.handler = httputil.NewSingleHostReverseProxy(must(url.Parse(d.URL))(t))
+	h := &house{d: d, vkey: d.LedgerKey, affected: d.Affected, stranger: d.NotAffected}
+	h.handler = &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(h.at.Load()) }}
+	h.run(t, append([][]string{{"incident", "new", "--facts", h.file(t, "shop.yaml", shopFacts)}}, h.shop(t, h.affected, plainOne, dottedOne)...)...)
 	var said struct {
 		Statement check.Bytes `json:"statement"`
 		Proof     string      `json:"proof"`
@@ -112,7 +104,7 @@ func newHouse(t *testing.T) *house {
 // get asks the house itself.
 func (h *house) get(t testing.TB, path string) []byte {
 	t.Helper()
-	res := must(http.Get(h.url + path))(t)
+	res := must(http.Get(h.at.Load().String() + path))(t)
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
 		t.Fatalf("%s: %s", path, res.Status)
@@ -120,40 +112,63 @@ func (h *house) get(t testing.TB, path string) []byte {
 	return must(io.ReadAll(res.Body))(t)
 }
 
-// addShop publishes a second incident, of three.
-func addShop(t *testing.T, d *served.Demo) {
+// run runs commands while nothing is served. A server takes up what is published
+// meanwhile; started again, it has done so.
+func (h *house) run(t testing.TB, commands ...[]string) {
 	t.Helper()
-	dir := t.TempDir()
-	file := func(name string, data []byte) string {
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return path
+	if err := h.d.Pause(); err != nil {
+		t.Fatal(err)
 	}
-	export := file("shop.csv", fmt.Appendf(nil, "id,mail,tel\n1,%s,\nA-2,%s,%s\n3,%s,\n", d.Affected, plainOne, phoneOne, dottedOne))
-	for _, args := range [][]string{
-		{"incident", "new", "--facts", file("shop.yaml", []byte(shopFacts))},
-		{"scope", "--export", export, "--rules", file("rules.yaml", []byte(shopRules)), "--incident", shopID, "--commit"},
-		{"publish", shopID},
-	} {
-		if err := d.Run(args...); err != nil {
+	for _, args := range commands {
+		if err := h.d.Run(args...); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if err := h.d.Resume(); err != nil {
+		t.Fatal(err)
+	}
+	h.at.Store(must(url.Parse(h.d.URL))(t))
+}
+
+func (h *house) file(t testing.TB, name, data string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(data), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// shop gives the commands that publish who is affected by the second incident, of
+// three. One row has no address.
+func (h *house) shop(t testing.TB, members ...string) [][]string {
+	t.Helper()
+	rows := "id,mail,tel\n0,,\n"
+	for i, who := range members {
+		phone := ""
+		if who == plainOne {
+			phone = phoneOne
+		}
+		rows += fmt.Sprintf("A-%d,%s,%s\n", i+1, who, phone)
+	}
+	return [][]string{
+		{"scope", "--export", h.file(t, "shop.csv", rows), "--rules", h.file(t, "rules.yaml", shopRules), "--incident", shopID, "--commit"},
+		{"publish", shopID},
 	}
 }
 
-// statementReply makes the reply that gives st, signed into a ledger of one entry:
-// what whoever holds the ledger's key can say.
+// layer gives a layer as it is served whole.
+func (h *house) layer(t testing.TB, root check.Hash, locatorBits int) *check.LayerFile {
+	t.Helper()
+	file := h.get(t, layersPath+root.String())
+	return must(check.OpenLayer(bytes.NewReader(file), int64(len(file)), root, locatorBits))(t)
+}
+
+// statementReply makes the reply that gives st, signed into a ledger of one
+// entry: what whoever holds the ledger's key can say to whom it never met.
 func statementReply(t testing.TB, signer note.Signer, st *check.Statement) []byte {
 	t.Helper()
-	raw := jsontext.Value(must(json.Marshal(st))(t)) // Canonical would refuse what is not valid
-	if err := raw.Canonicalize(); err != nil {
-		t.Fatal(err)
-	}
-	tree := tlog.Tree{N: 1, Hash: tlog.RecordHash(check.Leaf(check.KindStatement, raw))}
-	signed := must(note.Sign(&note.Note{Text: torchwood.Checkpoint{Origin: signer.Name(), Tree: tree}.String()}, signer))(t)
-	return must(json.Marshal(map[string]any{"statement": check.Bytes(raw), "proof": string(torchwood.FormatProof(0, nil, signed))}))(t)
+	return new(fakeLedger).reply(t, signer, st)
 }
 
 // changed copies the honest statement and changes the copy.
@@ -182,8 +197,7 @@ func (h *house) unfolded(t testing.TB, st *check.Statement) {
 	st.Layers = nil
 	for _, l := range served {
 		for _, src := range l.Sources {
-			file := h.get(t, layersPath+src.Root.String())
-			info := must(check.OpenLayer(bytes.NewReader(file), int64(len(file)), src.Root, st.Key(l.Key).LocatorBits))(t).Info()
+			info := h.layer(t, src.Root, st.Key(l.Key).LocatorBits).Info()
 			st.Layers = append(st.Layers, check.Layer{ID: src.Root, Key: l.Key, N: src.N, Bits: info.Bits, Root: src.Root, Pad: info.Pad, Sources: []check.Source{src}})
 		}
 	}
@@ -196,18 +210,63 @@ func (h *house) damaged(t testing.TB) (*check.Statement, *check.LayerFile) {
 	t.Helper()
 	id := must(identity.ParseEmail(h.affected))(t)
 	y := must(h.key.Output(id.Input()))(t)
-	entry := check.SealEntry(&y, 16, demoIncident, "9", 0)
+	bits := h.honest.Keys[0].LocatorBits
+	entry := check.SealEntry(&y, bits, demoIncident, "9", 0)
 	entry[check.EntrySize-1] ^= 1 // of the two bytes that are zero inside
 	var file bytes.Buffer
-	info := must(check.WriteLayer(&file, 1, 16, true, func(yield func([]byte, error) bool) { yield(entry[:], nil) }))(t)
-	layer := must(check.OpenLayer(bytes.NewReader(file.Bytes()), int64(file.Len()), info.Root, 16))(t)
+	info := must(check.WriteLayer(&file, 1, bits, true, func(yield func([]byte, error) bool) { yield(entry[:], nil) }))(t)
+	layer := must(check.OpenLayer(bytes.NewReader(file.Bytes()), int64(file.Len()), info.Root, bits))(t)
 	return h.changed(func(st *check.Statement) {
 		only(st, demoIncident)
 		in := &st.Incidents[0]
-		in.Revision, in.Counts = "9", map[string]int64{"email": 1}
+		in.Revision, in.Counts, in.Superseded = "9", map[string]int64{"email": 1}, []check.Superseded{}
 		st.Layers = []check.Layer{{ID: info.Root, Key: st.Keys[0].ID, N: 1, Bits: info.Bits, Root: info.Root, Pad: info.Pad,
 			Sources: []check.Source{{Incident: demoIncident, Revision: "9", N: 1, Root: info.Root}}}}
 	}), layer
+}
+
+// folded makes one layer of all that is served, in which the affected one's
+// entries may be replaced by noise, and a statement that serves it.
+func (h *house) folded(t testing.TB, noise bool) (*check.Statement, *check.LayerFile) {
+	t.Helper()
+	bits := h.honest.Keys[0].LocatorBits
+	id := must(identity.ParseEmail(h.affected))(t)
+	y := must(h.key.Output(id.Input()))(t)
+	var entries [][]byte
+	var sources []check.Source
+	for _, l := range h.honest.Layers {
+		for e, err := range h.layer(t, l.Root, bits).Entries(t.Context()) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			e = bytes.Clone(e)
+			if own := check.SealEntry(&y, bits, l.Sources[0].Incident, l.Sources[0].Revision, 0); noise && bytes.Equal(e[:9], own[:9]) {
+				e[8] ^= 1
+			}
+			entries = append(entries, e)
+		}
+		sources = append(sources, l.Sources...)
+	}
+	slices.SortFunc(entries, bytes.Compare)
+	slices.SortFunc(sources, func(a, b check.Source) int { return strings.Compare(a.Incident, b.Incident) })
+	var file bytes.Buffer
+	info := must(check.WriteLayer(&file, int64(len(entries)), bits, false, func(yield func([]byte, error) bool) {
+		for _, e := range entries {
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}))(t)
+	return h.changed(func(st *check.Statement) {
+		st.Layers = []check.Layer{{ID: info.Root, Key: st.Keys[0].ID, N: info.N, Bits: info.Bits, Root: info.Root, Pad: info.Pad, Sources: sources}}
+	}), must(check.OpenLayer(bytes.NewReader(file.Bytes()), int64(file.Len()), info.Root, bits))(t)
+}
+
+// servingLayer has a layer of one's own be given, whole.
+func servingLayer(t testing.TB, layer *check.LayerFile) lie {
+	return at("/check/v1/layers/"+layer.Info().Root.String()+"/", func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
+		w.Write(must(layer.AppendGroup(nil, 0, 0, layer.Info().Pad))(t))
+	})
 }
 
 // A lie changes what a handler does. It may pass a request on.

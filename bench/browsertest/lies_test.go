@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"net/http"
-	"net/http/httptest"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,6 +12,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"shirase/check"
+	"shirase/internal/web"
 )
 
 const (
@@ -65,6 +64,8 @@ func (b *browser) lies(t *testing.T) []named {
 	}
 	thief := check.GenerateEvaluatorKey()
 	broken, layer := b.damaged(t)
+	folded, fold := b.folded(t, false)
+	noisy, noise := b.folded(t, true)
 	return []named{
 		{code: "proof", name: "another evaluator key", lie: evaluating(thief.Evaluate)},
 		{code: "proof", name: "another element evaluated", lie: evaluating(func(blinded [][]byte) ([][]byte, []byte, error) {
@@ -79,10 +80,10 @@ func (b *browser) lies(t *testing.T) []named {
 			return b.key.Evaluate([][]byte{blinded[0], blinded[0]})
 		})},
 		{code: "expired", name: "a stale statement", lie: says(b.changed(func(st *check.Statement) {
-			st.Time, st.Expires = soon(-50*time.Hour), soon(-3*time.Hour)
+			st.Time, st.Expires = soon(-8*time.Hour), soon(-3*time.Hour)
 		}))},
 		{code: "not-yet", name: "a statement of tomorrow", lie: says(b.changed(func(st *check.Statement) {
-			st.Time, st.Expires = soon(20*time.Hour), soon(44*time.Hour)
+			st.Time, st.Expires = soon(20*time.Hour), soon(24*time.Hour)
 		}))},
 		{code: "statement", name: "sources that do not add up", lie: says(b.changed(func(st *check.Statement) {
 			st.Layers[0].Sources[0].N--
@@ -93,10 +94,8 @@ func (b *browser) lies(t *testing.T) []named {
 		})},
 		{code: "checkpoint", name: "another key of the same name", lie: signed(b.ledger.Name(), b.honest)},
 		{code: "checkpoint", name: "another ledger", lie: signed("elsewhere.invalid/ledger", b.honest)},
-		{code: "bucket", name: "a swapped bucket", lie: at(layersPath, func(w http.ResponseWriter, r *http.Request, honest http.Handler) {
-			i := strings.LastIndex(r.URL.Path, "/") + 1
-			r.URL.Path = r.URL.Path[:i] + strings.NewReplacer("0", "1", "1", "0").Replace(r.URL.Path[i:])
-			honest.ServeHTTP(w, r)
+		{code: "bucket", name: "buckets exchanged", lie: spoiling(layersPath, func(body []byte) []byte {
+			return append(bytes.Clone(body[len(body)/2:]), body[:len(body)/2]...)
 		})},
 		{code: "bucket", name: "a bucket with a bit flipped", lie: spoiling(layersPath, func(body []byte) []byte {
 			body[4+3*check.EntrySize+7] ^= 1
@@ -107,15 +106,25 @@ func (b *browser) lies(t *testing.T) []named {
 			return body
 		})},
 		{code: "bucket", name: "a bucket cut short", lie: spoiling(layersPath, func(body []byte) []byte { return body[:len(body)/2] })},
-		{code: "entry", name: "an entry that does not open", lie: all(says(broken), at(layersPath, func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
-			w.Write(must(layer.AppendBucket(nil, 0, layer.Info().Pad))(t))
-		}))},
-		{code: "audit", name: "a source layer withheld", audit: true, lie: at(layersPath, func(w http.ResponseWriter, r *http.Request, honest http.Handler) {
-			if !strings.Contains(r.URL.Path, b.honest.Layers[0].ID.String()) {
-				http.NotFound(w, r)
-				return
+		{code: "entry", name: "an entry that does not open", lie: all(says(broken), servingLayer(t, layer))},
+		// Nobody had to ask for it: a source is compared in every check.
+		{code: "audit", name: "a fold with noise in the place of who asks", lie: all(says(noisy), servingLayer(t, noise))},
+		{code: "audit", name: "a source layer withheld from an audit", audit: true, lie: all(says(folded), at(layersPath, func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
+			http.NotFound(w, r)
+		}), servingLayer(t, fold))},
+		{code: "too-coarse", name: "entries claimed without end", lie: says(b.changed(func(st *check.Statement) {
+			l := &st.Layers[0]
+			k := st.Key(l.Key)
+			k.LocatorBits = 24
+			for i := range st.Layers {
+				l := &st.Layers[i]
+				l.N, l.Bits, l.Pad = 1<<35, 24, check.MaxPad
+				l.Sources[0].N = l.N
+				st.Incident(l.Sources[0].Incident).Counts = map[string]int64{"email": l.N}
 			}
-			honest.ServeHTTP(w, r)
+		}))},
+		{code: "unwitnessed", name: "a server without its witnesses", lie: at(statementPath, func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
+			web.Problem{Status: http.StatusServiceUnavailable, Code: "unwitnessed", Detail: "no quorum"}.Write(w, r)
 		})},
 		{code: "busy", name: "come back in an hour", lie: at(evaluatePath, func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
 			w.Header().Set("Retry-After", "3600")
@@ -123,7 +132,7 @@ func (b *browser) lies(t *testing.T) []named {
 		})},
 		{code: "server", name: "no JSON", lie: saying(evaluatePath, "application/json", []byte("<html>"))},
 		{code: "server", name: "no statement", lie: saying(statementPath, "application/json", []byte(`{"statement":"","proof":7}`))},
-		{code: "network", name: "an error of the server", lie: failing(evaluatePath, http.StatusInternalServerError)},
+		{code: "server", name: "an error of the server", lie: failing(evaluatePath, http.StatusInternalServerError)},
 		{code: "network", name: "nobody there", lie: cut("/check/")},
 	}
 }
@@ -152,69 +161,4 @@ func changeStatement(t *testing.T, body []byte, change func([]byte) []byte) []by
 		t.Error("the statement is as it was")
 	}
 	return must(json.Marshal(reply))(t)
-}
-
-// testSecondVisits lies to a browser that has been here before.
-func (b *browser) testSecondVisits(p *tab) {
-	t := p.T
-	later := b.changed(func(st *check.Statement) {
-		raw := must(b.honest.Canonical())(t)
-		st.Seq, st.Prev = st.Seq+1, check.StatementHash(raw)
-	})
-	forked := b.changed(func(st *check.Statement) { st.Incidents[0].Organisation = "Example Fork" })
-	astray := b.changed(func(st *check.Statement) {
-		st.Seq++
-		st.Prev[0] ^= 1
-	})
-	skey, vkey := must2(note.GenerateKey(rand.Reader, "elsewhere.invalid/ledger"))(t)
-	other := must(note.NewSigner(skey))(t)
-	for _, c := range []struct {
-		code, name    string
-		first, second []byte // statement replies; nil is the honest one
-		key           string // of the ledger that the page names then; "" is the honest one
-	}{
-		{"rollback", "an older statement than was seen", statementReply(t, b.ledger, later), nil, ""},
-		{"fork", "another statement of the same number", nil, statementReply(t, b.ledger, forked), ""},
-		{"fork", "a next statement that does not follow", nil, statementReply(t, b.ledger, astray), ""},
-		{"ledger-changed", "another ledger, named by the page itself", nil, statementReply(t, other, b.honest), vkey},
-	} {
-		var again atomic.Bool
-		changing := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			reply, key := c.first, ""
-			if again.Load() {
-				reply, key = c.second, c.key
-			}
-			if reply != nil && r.URL.Path == statementPath {
-				w.Write(reply)
-				return
-			}
-			r.Header.Del("Accept-Encoding")
-			rec := httptest.NewRecorder()
-			b.handler.ServeHTTP(rec, r)
-			body := rec.Body.Bytes()
-			if key != "" {
-				body = bytes.ReplaceAll(body, []byte(strings.ReplaceAll(b.vkey, "+", "&#43;")), []byte(key))
-				body = bytes.ReplaceAll(body, []byte(b.vkey), []byte(key))
-			}
-			for name, values := range rec.Header() {
-				if name != "Content-Length" && name != "Etag" {
-					w.Header()[name] = values
-				}
-			}
-			w.WriteHeader(rec.Code)
-			w.Write(body)
-		})
-		p.run(c.code+": "+c.name, func() {
-			p.meet(changing)
-			if got := p.check("en", b.stranger); got.Shown != "not-in-scope" {
-				p.Fatalf("at the first visit: %+v", got)
-			}
-			again.Store(true)
-			got := p.check("en", b.affected)
-			if got.Failed != c.code {
-				p.Errorf("shown %q, failed %q, want %q", got.Shown, got.Failed, c.code)
-			}
-			p.noNo(got)
-		})
-	}
 }

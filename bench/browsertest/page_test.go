@@ -49,7 +49,7 @@ func (b *browser) testHygiene(t *testing.T) {
 	if got := p.answer(); got.Shown != "affected" {
 		t.Fatalf("%+v", got)
 	}
-	p.file()
+	p.file("[data-save]")
 	after := look()
 	if after.Href != before.Href || after.Title != before.Title || after.State != before.State || after.History != before.History {
 		t.Errorf("URL, title or history changed: %+v, %+v", before, after)
@@ -331,7 +331,7 @@ func (b *browser) lookAtAnswers(p *tab, lang string) {
 				return
 			}
 			p.print("answer-" + name)
-			file := p.file()
+			file := p.file("[data-save]")
 			p.open("/verify", lang)
 			if got := p.verify(file); got.Shown != c.want {
 				p.Fatalf("verified: %+v", got)

@@ -150,7 +150,7 @@ const preview = `(selector, values) => {
     for (const el of [...root.querySelectorAll('[data-when]')]) {
       const ok = el.dataset.when.split(' ').every(c => {
         let m;
-        if (m = c.match(/^!(.*)/)) return !scope[m[1]];
+        if (m = c.match(/^!(.*)/)) return !(Array.isArray(scope[m[1]]) ? scope[m[1]].length : scope[m[1]]);
         if (m = c.match(/^(\w+)!=(.*)/)) return String(scope[m[1]]) !== m[2];
         if (m = c.match(/^(\w+)=(.*)/)) return String(scope[m[1]]) === m[2];
         const v = scope[c]; return Array.isArray(v) ? v.length : v;
@@ -184,10 +184,14 @@ func invented(lang language.Lang) string {
 	asOf, then := lang.Pick("2026年11月22日 9時", "22 November 2026, 09:00"), lang.Pick("2013年7月19日 16時", "19 July 2013, 16:00")
 	naver := fmt.Sprintf(`{id: "naver-2013", title: %q, organisation: %q, asOf: %q, classes: [{class: "email"}, {class: "password:hashed"}, {class: "nickname"}]}`,
 		lang.Pick("NAVER会員情報への不正アクセス", "Unauthorised access to NAVER accounts"), lang.Pick("LINE株式会社", "LINE Corporation"), then)
+	naver = strings.Replace(naver, "{", `{unreadable: 15, revision: "2", earlier: "1", `, 1)
 	city := fmt.Sprintf(`{id: "example-city", title: %q, organisation: %q, why: "investigating"}`, lang.Pick("委託先のランサムウェア被害", "Ransomware at a contractor"), lang.Pick("例示市", "Example City"))
 	return fmt.Sprintf(`{address: "user17@example.com", asOf: %q, claimed: %q, since: %q, firstUse: true, affected: 1, checked: 1, open: 1, notCovered: 1, missing: 0, seq: 42, entries: 1692496,
-		ledgerIndex: 118, origin: "notice.example/shirase", code: "bucket", incidents: [%s], checkedList: [%s], openList: [%s], notCoveredList: [%s], missingList: [],
-		exposed: [{class: "email"}, {class: "password:hashed"}, {class: "nickname"}], variants: [{variant: "user17+shop@example.com"}]}`, asOf, asOf, asOf, naver, naver, city, city)
+		ledgerIndex: 118, origin: "notice.example/shirase", ledgerKey: "de271c87", host: "notice.example", code: "bucket", kind: "email", evidence: true,
+		witnesses: [{witness: "witness.example.org/one"}, {witness: "witness.example.net/shirase-two"}], organisations: [{organisation: %q}], dropped: 0, reopened: 0, compromised: 0,
+		droppedList: [%s], reopenedList: [%s], compromisedList: [%s], incidents: [%s], checkedList: [%s], openList: [%s], notCoveredList: [%s], missingList: [],
+		exposed: [{class: "email"}, {class: "password:hashed"}, {class: "nickname"}], variants: [{variant: "user17+shop@example.com"}]}`, asOf, asOf, asOf, lang.Pick("LINE株式会社", "LINE Corporation"),
+		naver, city, naver, naver, naver, city, city)
 }
 
 // view is one thing to look at.
@@ -197,8 +201,8 @@ type view struct {
 }
 
 func views(lang language.Lang) []view {
-	fill := func(selector string) string {
-		return fmt.Sprintf("(%s)(%q, %s)", preview, selector, invented(lang))
+	fill := func(selector string, more ...string) string {
+		return fmt.Sprintf("(%s)(%q, {...%s, %s})", preview, selector, invented(lang), strings.Join(more, ", "))
 	}
 	list := []view{
 		{"home", "/", ""}, {"incidents", "/incidents", ""}, {"search", "/incidents?q=NAVER&country=JP", "document.querySelectorAll('.facets details').forEach(d => d.open = true)"},
@@ -221,6 +225,9 @@ func views(lang language.Lang) []view {
 	for _, result := range []string{"affected", "not-in-scope", "incomplete", "investigating", "unchecked"} {
 		list = append(list, view{"answer-" + result, "/", fill(`template[data-answer="` + result + `"]`)})
 	}
+	rare := []string{"dropped: 1", "reopened: 1", "compromised: 1", "missing: 1", "missingList: [{title: 'x'.repeat(40), organisation: 'x'}]"}
+	list = append(list, view{"answer-dropped", "/", fill(`template[data-answer="dropped"]`, rare...)}, view{"answer-rare", "/", fill(`template[data-answer="incomplete"]`, rare...)},
+		view{"proven-dropped", "/verify", fill(`template[data-proven="dropped"]`, append(rare, "witnesses: []")...)}, view{"error-chain", "/", fill(`template[data-error=chain]`)}, view{"error-altered", "/verify", fill(`template[data-error=altered]`)})
 	return list
 }
 

@@ -61,7 +61,7 @@ func (s *Site) home(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	st := s.Statement()
-	checkable := st != nil && slices.ContainsFunc(st.Incidents, func(in check.Incident) bool { return in.State != check.Retired })
+	checkable := st != nil && slices.ContainsFunc(st.Incidents, func(in check.Incident) bool { return in.State != check.Retired && in.State != check.Withdrawn })
 	p := s.newPage(r, "home", checkable)
 	if p.Stopped() {
 		checkable, p.Script, p.Worker = false, nil, nil
@@ -74,9 +74,10 @@ func (s *Site) home(w http.ResponseWriter, r *http.Request) error {
 		Empty, Checkable bool
 		Kinds            []checkKind
 		Final, Open      []covered // what a check answers for, and what it cannot yet
+		Reopened         []covered // what it finds those of who were affected before
 		Recent           []row
 		Total            int
-	}{latest.Total == 0, checkable, s.kinds(r, p, list), s.covered(p, list, check.Final), s.covered(p, list, check.Investigating), s.entryRows(p, latest.Entries), latest.Total}
+	}{latest.Total == 0, checkable, s.kinds(r, p, list), s.covered(p, list, check.Final), s.covered(p, list, check.Investigating), s.covered(p, list, check.Reopened), s.entryRows(p, latest.Entries), latest.Total}
 	return s.frame.Show(w, r, http.StatusOK, "home", p)
 }
 
@@ -92,12 +93,12 @@ func (s *Site) kinds(r *http.Request, p sitePage, list []archive.Entry) []checkK
 	if st == nil {
 		return out
 	}
-	final := slices.DeleteFunc(slices.Clone(st.Incidents), func(in check.Incident) bool { return in.State != check.Final })
+	asked := slices.DeleteFunc(slices.Clone(st.Incidents), func(in check.Incident) bool { return !in.State.Sealed() })
 	here := p.PhoneRegion == "" || p.PhoneRegion == "JP" // a page reads the numbers of one country
-	if here && slices.ContainsFunc(final, func(in check.Incident) bool { return in.Counts[string(identity.KindPhone)] > 0 }) {
+	if here && slices.ContainsFunc(asked, func(in check.Incident) bool { return in.Counts[string(identity.KindPhone)] > 0 }) {
 		out = append(out, checkKind{string(identity.KindPhone), "", lang.Pick("電話番号", "A telephone number")})
 	}
-	for _, in := range final {
+	for _, in := range asked {
 		if in.Counts[string(identity.KindAccount)] == 0 || s.Scope == nil {
 			continue
 		}
@@ -305,12 +306,16 @@ func Scripts() (map[string]string, error) {
 	return out, nil
 }
 
-// visible returns how many bits about an address the bucket numbers of one check tell: layers of one key use the same
-// leading bits, so only the deepest counts; keys are independent.
+// visible returns how many bits about an address the requests of one check tell: layers of one key use the same
+// leading bits, so only the deepest counts; keys are independent. Where clients refuse the statement, that is none.
 func visible(st *check.Statement) int {
+	depths, err := st.Depths(check.CapBits)
+	if err != nil {
+		return 0
+	}
 	deepest := map[string]int{}
 	for _, l := range st.Layers {
-		deepest[l.Key] = max(deepest[l.Key], l.Bits)
+		deepest[l.Key] = max(deepest[l.Key], depths[l.ID])
 	}
 	sum := 0
 	for _, bits := range deepest {

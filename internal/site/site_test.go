@@ -348,7 +348,8 @@ func TestWordsAreComplete(t *testing.T) {
 			t.Errorf("reason %s has no text", code)
 		}
 	}
-	for _, code := range []string{check.WhyInvestigating, check.WhyKindNotIndexed, check.WhyByMail, check.WhyRetired, check.WhyLayerMissing} {
+	for _, code := range []string{check.WhyInvestigating, check.WhyKindNotIndexed, check.WhyByMail, check.WhyRetired, check.WhyLayerMissing,
+		check.WhyReopened, check.WhyWithdrawn} {
 		if !has(whys, code) {
 			t.Errorf("%s has no text", code)
 		}
@@ -362,6 +363,7 @@ func TestWordsAreComplete(t *testing.T) {
 	}
 	for _, err := range []error{identity.ErrInvalid, check.ErrCheckpoint, check.ErrInclusion, check.ErrNotPinned, check.ErrLedgerChanged, check.ErrStatement,
 		check.ErrExpired, check.ErrNotYet, check.ErrRollback, check.ErrFork, check.ErrProof, check.ErrElement, check.ErrScalar, check.ErrAudit,
+		check.ErrUnwitnessed, check.ErrOrigin, check.ErrClock, check.ErrChain, check.ErrPolicyWeaker, check.ErrConsistency, check.ErrTooCoarse,
 		check.ErrBucket, check.ErrEntry, check.ErrLayer, check.ErrAnswer, check.ErrBusy, check.ErrInsecure, check.ErrBatch, check.ErrServer, context.Canceled} {
 		if code := check.Code(err); !has(codes, code) {
 			t.Errorf("failure %s has no text", code)
@@ -369,10 +371,24 @@ func TestWordsAreComplete(t *testing.T) {
 	}
 }
 
+// TestVisibleBits holds what /how says of the bits that leave to what clients show.
 func TestVisibleBits(t *testing.T) {
-	st := sitetest.Statement()
-	st.Layers = append(st.Layers, check.Layer{Key: "k1", Bits: 4}, check.Layer{Key: "k2", Bits: 3})
-	if n := visible(st); n != 13 {
-		t.Errorf("%d bits, want 10 of k1 and 3 of k2", n)
+	layer := func(id byte, key string, n int64, bits, pad int) check.Layer {
+		return check.Layer{ID: check.Hash{id}, Key: key, N: n, Bits: bits, Pad: pad}
+	}
+	for name, c := range map[string]struct {
+		layers []check.Layer
+		want   int
+	}{
+		"the model case":    {[]check.Layer{layer(1, "k1", 1692496, 10, 24<<10)}, 10},
+		"with a small one":  {[]check.Layer{layer(1, "k1", 1692496, 10, 24<<10), layer(2, "k1", 20000, 4, 24<<10)}, 10},
+		"two keys":          {[]check.Layer{layer(1, "k1", 2000000, 10, 28<<10), layer(2, "k2", 2000000, 10, 28<<10)}, 10},
+		"a key as a whole":  {[]check.Layer{layer(1, "k1", 9000, 3, 20<<10)}, 0},
+		"without end":       {[]check.Layer{layer(1, "k1", 1<<35, 24, 16<<20)}, 0},
+		"nothing is sealed": {nil, 0},
+	} {
+		if n := visible(&check.Statement{Layers: c.layers}); n != c.want {
+			t.Errorf("%s: %d bits, want %d", name, n, c.want)
+		}
 	}
 }

@@ -1,34 +1,18 @@
-// What a check returns, with all that proves it; and the verifier that trusts
-// nothing in it but what the reader's own ledger keys confirm.
+// The answer file: what a check returns, with all that proves it. What it proves
+// is in verify.ts.
 
-import { type Bucket, parseBucket } from "./bucket.ts";
-import { type Bytes, fromBase64url, fromHash, fromUTF8, toBase64url } from "./encoding.ts";
-import { bucketOf, findEntry } from "./entry.ts";
+import { type Bytes, fromBase64url, fromUTF8, toBase64url } from "./encoding.ts";
 import { Failure, named } from "./failure.ts";
-import { type Identity, input, newAccount, parseEmail } from "./identity.ts";
-import { canonical, integer, type JSONValue, list, members, parseJSON, text } from "./json.ts";
-import { type Hash, hash, type Incident, type Kind, type Layer, parseStatement, type Statement, type Time, time } from "./statement.ts";
-import { type Inclusion, type LedgerKey, verifyInclusion } from "./tlogproof.ts";
-import { blindWith, finalize } from "./voprf.ts";
+import { CAP_BITS, RAISED_BITS } from "./group.ts";
+import type { Identity } from "./identity.ts";
+import { canonical, entries, integer, type JSONValue, list, members, parseJSON, text } from "./json.ts";
+import { type Hash, hash, type Kind, type Time, time } from "./statement.ts";
+import type { Result, Verdict, Why } from "./verdict.ts";
 
 const MAX_ANSWER = 64 << 20; // bytes
-const CLOCK_SKEW = 10 * 60_000; // milliseconds that an asker's clock may be behind
 const TYPE = "shirase answer";
 const PERSONAL_DATA =
   "This file is personal data: it names an address and says what was found. Give it only to whom you would tell that.";
-
-/** There is no word for "you are safe". */
-export type Result = "affected" | "not-in-scope" | "investigating";
-export type Why = "investigating" | "kind-not-indexed" | "by-mail" | "retired" | "layer-missing";
-
-export interface Verdict {
-  result: Result;
-  asOf: Time; // the statement's time
-  seq: number;
-  checked: string[]; // final incidents that were actually checked
-  incidents: { id: string; classes: string[] }[]; // those that affect the identity
-  notCovered: { id: string; why: Why }[];
-}
 
 export interface Evaluation {
   key: string;
@@ -37,183 +21,115 @@ export interface Evaluation {
   proof: Uint8Array;
 }
 
+/** What was got of a layer: in version 1 one bucket, and since then a group of them. */
+export interface Part {
+  layer: Hash; // the root
+  p: number; // bits that were shown; in version 1 all of the layer's
+  bytes: Bytes; // without padding
+}
+
 export interface Answer {
+  v: 1 | 2;
   claimed: Time; // the asker's own clock: a claim, not evidence
   identity: Identity;
   verdict: Verdict;
+  stated: string; // the verdict as the file gives it, in canonical JSON
   statement: Uint8Array; // its canonical bytes
   proof: string; // tlog-proof of the statement
   evaluations: Evaluation[];
-  buckets: { layer: Hash; bytes: Bytes }[];
+  groups: Part[];
+  sources: Part[]; // of folds, those that were compared
+  cap: number; // bits that all keys together might show
 }
 
-/** What verifying an answer showed. */
-export interface Verified {
-  answer: Answer;
-  statement: Statement;
-  inclusion: Inclusion;
-}
-
-/** Writes the answer file. */
+/** Writes the answer file, of version 2. */
 export function encodeAnswer(a: Answer): string {
+  const parts = (all: Part[]) => all.map(({ layer, p, bytes }) => ({ layer, p, bytes: toBase64url(bytes) }));
   const file = {
-    v: 1,
+    v: 2,
     type: TYPE,
     personalData: PERSONAL_DATA,
     claimed: a.claimed,
     identity: { kind: a.identity.kind, value: a.identity.value },
-    verdict: a.verdict,
+    verdict: encodeVerdict(2, a.verdict),
     statement: toBase64url(a.statement),
     proof: a.proof,
     evaluations: a.evaluations.map((e) => ({
       key: e.key, blind: toBase64url(e.blind), evaluated: toBase64url(e.evaluated), proof: toBase64url(e.proof),
     })),
-    buckets: a.buckets.map((b) => ({ layer: b.layer, bytes: toBase64url(b.bytes) })),
+    groups: parts(a.groups),
+    sources: parts(a.sources),
+    cap: a.cap,
   };
   return JSON.stringify(file, null, 2) + "\n";
 }
 
-/** Reads an answer file. It proves nothing: verifyAnswer does. */
+/** Reads an answer file of version 1 or 2. It proves nothing: verifyAnswer does. */
 export function parseAnswer(file: Uint8Array): Answer {
   if (file.length > MAX_ANSWER) throw new Failure("answer", "too long");
   return named("answer", () => {
-    const m = members(parseJSON(fromUTF8(file)), "v", "type", "personalData", "claimed", "identity", "verdict",
-      "statement", "proof", "evaluations", "buckets");
-    if (m.v !== 1 || m.type !== TYPE || m.personalData !== PERSONAL_DATA) throw new Error("not version 1 of an answer");
+    const { v, ...rest } = Object.fromEntries(entries(parseJSON(fromUTF8(file))));
+    if (v !== 1 && v !== 2) throw new Error("not version 1 or 2 of an answer");
+    const common = ["type", "personalData", "claimed", "identity", "verdict", "statement", "proof", "evaluations"] as const;
+    const m = v === 1 ? { ...members(rest, ...common, "buckets"), groups: [], sources: [], cap: CAP_BITS } :
+      { buckets: [], ...members(rest, ...common, "groups", "sources", "cap") };
+    if (m.cap !== CAP_BITS && m.cap !== RAISED_BITS) throw new Error("cap is not 16 or 20");
+    if (m.type !== TYPE || m.personalData !== PERSONAL_DATA) throw new Error("not an answer");
     const identity = members(m.identity, "kind", "value");
     return {
+      v,
       claimed: time(m.claimed),
       identity: { kind: text(identity.kind) as Kind, value: text(identity.value) },
       verdict: readVerdict(m.verdict),
+      stated: canonical(m.verdict),
       statement: fromBase64url(text(m.statement)),
       proof: text(m.proof),
-      evaluations: list(m.evaluations, (v) => {
-        const e = members(v, "key", "blind", "evaluated", "proof");
+      evaluations: list(m.evaluations, (each) => {
+        const e = members(each, "key", "blind", "evaluated", "proof");
         return {
           key: text(e.key), blind: fromBase64url(text(e.blind)), evaluated: fromBase64url(text(e.evaluated)),
           proof: fromBase64url(text(e.proof)),
         };
       }),
-      buckets: list(m.buckets, (v) => {
-        const b = members(v, "layer", "bytes");
-        return { layer: hash(b.layer), bytes: fromBase64url(text(b.bytes)) };
-      }),
+      groups: [...list(m.groups, readPart), ...list(m.buckets, (b) => readPart({ ...members(b, "layer", "bytes"), p: 0 }))],
+      sources: list(m.sources, readPart),
+      cap: integer(m.cap),
     };
   });
 }
 
+function readPart(value: JSONValue): Part {
+  const m = members(value, "layer", "p", "bytes");
+  return { layer: hash(m.layer), p: integer(m.p), bytes: fromBase64url(text(m.bytes)) };
+}
+
+/** Gives a verdict as it is written: version 1 does not have all members. */
+export function encodeVerdict(v: 1 | 2, { dropped, unreadable, compromised, ...verdict }: Verdict): JSONValue {
+  return { ...verdict, ...(v === 2 && { dropped, unreadable, compromised }) };
+}
+
+/** Reads a verdict. Whether it has the members of its version is seen when it is drawn again. */
 function readVerdict(value: JSONValue): Verdict {
-  const m = members(value, "result", "asOf", "seq", "checked", "incidents", "notCovered");
+  const m = members({ dropped: [], unreadable: [], compromised: [], ...Object.fromEntries(entries(value)) },
+    "result", "asOf", "seq", "checked", "incidents", "dropped", "unreadable", "compromised", "notCovered");
   return {
     result: text(m.result) as Result, asOf: time(m.asOf), seq: integer(m.seq), checked: list(m.checked, text),
-    incidents: list(m.incidents, (v) => {
-      const i = members(v, "id", "classes");
+    incidents: list(m.incidents, (each) => {
+      const i = members(each, "id", "classes");
       return { id: text(i.id), classes: list(i.classes, text) };
     }),
-    notCovered: list(m.notCovered, (v) => {
-      const n = members(v, "id", "why");
+    dropped: list(m.dropped, (each) => {
+      const d = members(each, "id", "revision", "classes");
+      return { id: text(d.id), revision: text(d.revision), classes: list(d.classes, text) };
+    }),
+    unreadable: list(m.unreadable, (each) => {
+      const u = members(each, "id", "n");
+      return { id: text(u.id), n: integer(u.n) };
+    }),
+    compromised: list(m.compromised, text),
+    notCovered: list(m.notCovered, (each) => {
+      const n = members(each, "id", "why");
       return { id: text(n.id), why: text(n.why) as Why };
     }),
   };
-}
-
-/** The steps of a verification, told as they begin. */
-export type VerifyStep = "ledger" | "proving" | "buckets" | "comparing";
-
-/**
- * Recomputes an answer from its identity and its blinds; bucket numbers follow
- * from them and are not in the file. The keys are the reader's own: a file that
- * brings its own ledger is not evidence.
- */
-export function verifyAnswer(answer: Answer, keys: LedgerKey[], tell: (step: VerifyStep) => void = () => {}): Verified {
-  requireCanonical(answer.identity);
-  tell("ledger");
-  const inclusion = verifyInclusion("statement", answer.statement, answer.proof, keys);
-  const statement = parseStatement(answer.statement);
-  const claimed = Date.parse(answer.claimed);
-  if (claimed < Date.parse(statement.time) - CLOCK_SKEW || claimed >= Date.parse(statement.expires)) {
-    throw new Failure("answer", "it claims to have been asked when its statement was not valid");
-  }
-  tell("proving");
-  const outputs = new Map<string, Bytes>();
-  for (const e of answer.evaluations) {
-    const key = statement.keys.find((k) => k.id === e.key);
-    if (key === undefined || outputs.has(e.key)) throw new Failure("answer", "evaluations: a key is unknown or there twice");
-    const blinded = blindWith(input(answer.identity), e.blind);
-    outputs.set(e.key, finalize(key.public, [blinded], [e.evaluated], e.proof)[0]!);
-  }
-  tell("buckets");
-  const buckets = new Map<Hash, Bucket>();
-  for (const b of answer.buckets) {
-    const layer = statement.layers.find((l) => l.id === b.layer);
-    const output = layer && outputs.get(layer.key);
-    if (layer === undefined || output === undefined || buckets.has(b.layer)) {
-      throw new Failure("answer", "buckets: a layer is unknown, there twice or without an evaluation");
-    }
-    const bucket = parseBucket(b.bytes, bucketOf(output, layer.bits), fromHash(layer.root), layer.bits, 0);
-    if (bucket.bytes.length !== b.bytes.length || b.bytes.length > layer.pad) {
-      throw new Failure("bucket", "its length is not what its count says");
-    }
-    buckets.set(b.layer, bucket);
-  }
-  tell("comparing");
-  const verdict = conclude(statement, answer.identity.kind, outputs, buckets);
-  if (canonical(verdict as unknown as JSONValue) !== canonical(answer.verdict as unknown as JSONValue)) {
-    throw new Failure("answer", `the verdict is not what the evidence shows: ${verdict.result}`);
-  }
-  return { answer, statement, inclusion };
-}
-
-/** Requires the canonical form, so that a file cannot be about one address and show another. */
-function requireCanonical(id: Identity): void {
-  let value: string | undefined;
-  switch (id.kind) {
-    case "email":
-      value = parseEmail(id.value).value;
-      break;
-    case "phone": // which numbers exist changes with the numbering plans; a saved answer must not
-      value = /^\+[1-9][0-9]{4,14}$/.test(id.value) ? id.value : undefined;
-      break;
-    case "account": {
-      const at = id.value.indexOf("\0");
-      value = at < 0 ? newAccount(id.value, "").value : newAccount(id.value.slice(0, at), id.value.slice(at + 1)).value;
-      break;
-    }
-  }
-  if (value !== id.value) throw new Failure("answer", "identity: kind and value are not canonical");
-}
-
-/**
- * Draws the verdict from what was verified: the statement, the outputs by key,
- * and the buckets by layer. A layer without a bucket is one the server could
- * not give.
- */
-export function conclude(s: Statement, kind: Kind, outputs: Map<string, Bytes>, buckets: Map<Hash, Bucket>): Verdict {
-  const verdict: Verdict = { result: "investigating", asOf: s.time, seq: s.seq, checked: [], incidents: [], notCovered: [] };
-  const place = new Map(s.layers.flatMap((l) => l.sources.map((src): [string, Layer] => [src.incident, l])));
-  for (const i of s.incidents) {
-    const layer = place.get(i.id);
-    const bucket = layer && buckets.get(layer.id);
-    const why = whyNot(i, kind, bucket);
-    if (why !== undefined || layer === undefined || bucket === undefined) {
-      verdict.notCovered.push({ id: i.id, why: why ?? "layer-missing" });
-      continue;
-    }
-    const key = s.keys.find((k) => k.id === layer.key)!;
-    const set = findEntry(bucket.entries, outputs.get(layer.key)!, key.locatorBits, i.id, i.revision);
-    verdict.checked.push(i.id);
-    if (set === undefined) continue;
-    const classes = i.sets[set];
-    if (classes === undefined) throw new Failure("entry", `incident ${i.id}: there is no exposure set ${set}`);
-    verdict.incidents.push({ id: i.id, classes });
-  }
-  if (verdict.incidents.length > 0) verdict.result = "affected";
-  else if (verdict.checked.length > 0) verdict.result = "not-in-scope";
-  return verdict;
-}
-
-function whyNot(i: Incident, kind: Kind, bucket: Bucket | undefined): Why | undefined {
-  if (i.state !== "final") return i.state;
-  if (!i.counts.has(kind)) return "kind-not-indexed";
-  return bucket === undefined ? "layer-missing" : undefined;
 }

@@ -139,7 +139,7 @@ class Asking {
         put(this.answer(m.display, { ...m.names, several: several(), ...(total === texts.length && typed !== m.names.address && { input: typed }) }, m.file));
       } else if ("failure" in m) {
         const again = typeof m.names.address === "string" ? [m.names.address] : texts;
-        put(this.failure(m.failure, { ...m.names, several: several() }, again));
+        put(this.failure(m.failure, { ...m.names, several: several() }, again, m.evidence));
         if (m.names.address === undefined) finish(); // there was no worker to say that it is done
       } else if ("done" in m) finish();
     });
@@ -154,12 +154,13 @@ class Asking {
       return { nth: i + 1, address: e.querySelector(".who")?.textContent ?? "", display: e.dataset.shown ?? "failed" };
     });
     const count = (...displays: string[]) => results.filter((r) => displays.includes(r.display)).length;
-    const names = { total: shown.length, affected: count("affected"), clear: count("not-in-scope"), results };
-    const unsure = names.total - names.affected - names.clear;
-    const e = fromTemplate("[data-summary]", { ...names, unsure, checked: Number(shown.find((a) => a.dataset.shown === "not-in-scope")?.dataset.checked ?? 0) });
+    const names = { total: shown.length, affected: count("affected"), dropped: count("dropped"), clear: count("not-in-scope"), results };
+    const unsure = names.total - names.affected - names.dropped - names.clear;
+    const asOf = shown.map((a) => a.dataset.asOf ?? "").filter((t) => t !== "").sort()[0] ?? "";
+    const e = fromTemplate("[data-summary]", { ...names, unsure, asOf, checked: Number(shown.find((a) => a.dataset.shown === "not-in-scope")?.dataset.checked ?? 0) });
     if (!e) return undefined;
     e.dataset.summarised = "";
-    e.classList.add(names.affected > 0 ? "hit" : unsure > 0 ? "open" : "clear");
+    e.classList.add(names.affected > 0 ? "hit" : names.clear < names.total ? "open" : "clear");
     this.answers.prepend(e);
     return e;
   }
@@ -168,15 +169,17 @@ class Asking {
     const e = fromTemplate(`[data-answer="${display}"]`, names) ?? failureElement("other", names);
     e.dataset.shown = display;
     e.dataset.checked = String(names.checked);
-    onClick(e, "[data-save]", () => save(file, String(names.claimed), this.numberOf(e)));
+    e.dataset.asOf = String(names.asOf);
+    onClick(e, "[data-save]", () => save(file, "answer", String(names.claimed), this.numberOf(e)));
     onClick(e, "[data-print]", () => print());
     onClick(e, "[data-again]", () => this.again());
     onClick(e, "[data-variants]", () => this.addVariants(e, names.variants as Names[]));
     return e;
   }
 
-  private failure(code: string, names: Names, texts: string[]): HTMLElement {
+  private failure(code: string, names: Names, texts: string[], evidence = ""): HTMLElement {
     const e = failureElement(code, names);
+    onClick(e, "[data-evidence]", () => save(evidence, "evidence", new Date().toISOString(), this.numberOf(e)));
     onClick(e, "[data-retry]", () => this.ask(texts, { instead: e }));
     onClick(e, "[data-again]", () => this.again());
     return e;
@@ -214,11 +217,11 @@ class Asking {
   }
 }
 
-/** Offers the answer file for saving. Its name holds a date, its number among several, and no identifier. */
-function save(file: string, claimed: string, number: number): void {
+/** Offers a file for saving. Its name holds a date, its number among several, and no identifier. */
+function save(file: string, what: string, at: string, number: number): void {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([file], { type: "application/json" }));
-  link.download = `shirase-answer-${claimed.slice(0, 10).replaceAll("-", "")}${number > 0 ? `-${number}` : ""}.json`;
+  link.download = `shirase-${what}-${at.slice(0, 10).replaceAll("-", "")}${number > 0 ? `-${number}` : ""}.json`;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }

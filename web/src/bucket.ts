@@ -44,11 +44,13 @@ export function parseBucket(body: Bytes, number: number, root: Uint8Array, bits:
   if (bits > 0 && count < MIN_COUNT) throw bad(`count: ${count} entries, and each bucket has ${MIN_COUNT} or more`);
   const entries = body.subarray(4, 4 + count * ENTRY_SIZE);
   const path = body.subarray(4 + count * ENTRY_SIZE, bucketSize(count, bits));
-  if (body.subarray(bucketSize(count, bits)).some((b) => b !== 0)) throw bad("padding: it is not zeros");
+  for (let i = bucketSize(count, bits); i < body.length; i++) if (body[i] !== 0) throw bad("padding: it is not zeros");
+  let before: Bytes | undefined;
   for (let i = 0; i < entries.length; i += ENTRY_SIZE) {
     const e = entries.subarray(i, i + ENTRY_SIZE);
-    if (i > 0 && compare(entries.subarray(i - ENTRY_SIZE, i), e, ENTRY_SIZE) >= 0) throw bad("order");
+    if (before && compare(before, e, ENTRY_SIZE) >= 0) throw bad("order");
     if (bucketOf(e, bits) !== number) throw bad("prefix: an entry belongs to another bucket");
+    before = e;
   }
   let hash = sha256(concat(Uint8Array.of(0), entries));
   for (let level = 0; level < bits; level++) {

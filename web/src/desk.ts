@@ -83,10 +83,10 @@ export class ProgressView {
   }
 }
 
-/** Makes the page's words for a failure: where nothing is connected, those for that. */
+/** Makes the page's words for a failure: those that it asks for, or where nothing is connected, those for that. */
 export function failureElement(failure: string, names: Names): HTMLElement {
   const code = failure === "network" && !navigator.onLine ? "offline" : failure;
-  const filled = [code, failure, "other"].map((c) => fromTemplate(`[data-error="${c}"]`, { ...names, code })).find((e) => e);
+  const filled = [names.words ?? code, code, failure, "other"].map((c) => fromTemplate(`[data-error="${c}"]`, { ...names, code })).find((e) => e);
   const e = filled ?? Object.assign(document.createElement("p"), { textContent: code });
   e.dataset.failed = code;
   return e;

@@ -18,21 +18,22 @@ export function fromBase64url(text: string, n?: number): Bytes {
 }
 
 export function toBase64url(bytes: Uint8Array): string {
-  const pieces: string[] = [];
-  for (let i = 0; i < bytes.length; i += 3) {
+  const digits = utf8(URL_SAFE);
+  const text = new Uint8Array(Math.ceil((bytes.length * 4) / 3));
+  for (let i = 0, n = 0; i < bytes.length; i += 3) {
     const group = (bytes[i]! << 16) | ((bytes[i + 1] ?? 0) << 8) | (bytes[i + 2] ?? 0);
-    for (let digit = 0; digit <= Math.min(3, bytes.length - i); digit++) {
-      pieces.push(URL_SAFE[(group >> (18 - 6 * digit)) & 63]!);
-    }
+    for (let shift = 18; shift >= 0 && n < text.length; shift -= 6) text[n++] = digits[(group >> shift) & 63]!;
   }
-  return pieces.join("");
+  return fromUTF8(text);
 }
 
-/** Reads padded base64, as signed notes are written. */
-export function fromBase64(text: string): Bytes {
+/** Reads padded base64, as signed notes are written; where it is strict, without set bits behind the last byte. */
+export function fromBase64(text: string, strict = false): Bytes {
   const digits = text.replace(/={1,2}$/, "");
   if (text.length % 4 !== 0) throw new Error("base64 without its padding");
-  return decode(digits, STANDARD)[0];
+  const [bytes, stray] = decode(digits, STANDARD);
+  if (strict && stray !== 0) throw new Error("base64 with stray bits");
+  return bytes;
 }
 
 function decode(text: string, alphabet: string): [Bytes, number] {

@@ -1,7 +1,7 @@
 /** The names of failures: those of Code in check/code.go, the same in the vectors. */
 export type Code =
-  | "identity" | "checkpoint" | "inclusion" | "not-pinned" | "ledger-changed" | "statement" | "expired" | "not-yet"
-  | "rollback" | "fork" | "proof" | "element" | "scalar" | "audit" | "bucket" | "entry" | "answer" | "busy" | "server"
+  | "identity" | "checkpoint" | "unwitnessed" | "inclusion" | "not-pinned" | "ledger-changed" | "origin" | "statement" | "expired"
+  | "not-yet" | "clock" | "rollback" | "fork" | "consistency" | "chain" | "policy-weaker" | "too-coarse" | "proof" | "element" | "scalar" | "audit" | "bucket" | "entry" | "answer" | "busy" | "server"
   | "network";
 
 /**
@@ -9,6 +9,8 @@ export type Code =
  * the page. The message is for whoever debugs, and never holds an identifier.
  */
 export class Failure extends Error {
+  evidence: string | undefined; // what a server said that cannot all be true, as a file to be kept
+
   constructor(readonly code: Code, message: string, readonly reason?: string) {
     super(message);
     this.name = "Failure";

@@ -1,8 +1,8 @@
 // What the page and its worker say to each other.
 
 import type { Code } from "./failure.ts";
-import type { Progress } from "./client.ts";
-import type { VerifyStep } from "./answer.ts";
+import type { Progress } from "./fetching.ts";
+import type { VerifyStep } from "./verify.ts";
 
 /** Values by the names that the page's hooks use. */
 export interface Names {
@@ -25,11 +25,12 @@ export type ToWorker = { id: number; settings: Settings } & (
 );
 
 /**
- * How an answer is shown. incomplete: not in scope of what was checked, and the
- * server did not give all of it. unchecked: nothing was checked, and not because
- * everything is under investigation.
+ * How an answer is shown. dropped: in an earlier revision, and in no current
+ * one. incomplete: in nothing that was checked, and the server did not give all
+ * of it. unchecked: nothing was checked, and not because everything is under
+ * investigation.
  */
-export type Display = "affected" | "not-in-scope" | "incomplete" | "investigating" | "unchecked";
+export type Display = "affected" | "dropped" | "not-in-scope" | "incomplete" | "investigating" | "unchecked";
 
 export type FromWorker = { id: number } & (
   | { pins: string } // to be stored
@@ -37,7 +38,7 @@ export type FromWorker = { id: number } & (
   | { asking: string[] } // the canonical values that are being checked, without repetitions
   | { index: number; progress: Progress }
   | { index: number; display: Display; names: Names; file: string }
-  | { index: number; failure: Code; names: Names }
+  | { index: number; failure: Code; names: Names; evidence?: string }
   | { verifying: VerifyStep }
   | { proven: Display; names: Names }
   | { done: true }

@@ -1,24 +1,42 @@
 // An answer, as the values by name that a page's template is filled with.
 
-import { type Answer, type Why } from "./answer.ts";
+import type { Answer } from "./answer.ts";
 import { variants } from "./identity.ts";
 import type { Display, Names } from "./messages.ts";
 import type { Incident, Statement } from "./statement.ts";
 import type { Inclusion } from "./tlogproof.ts";
+import type { Vouched } from "./trust.ts";
+import { missing, type Why } from "./verdict.ts";
 
 /** How an answer is shown. Whatever the server withheld, a person must not read it as a "no". */
-export function display({ verdict: { result, notCovered } }: Answer): Display {
-  const some = (why: Why) => notCovered.some((n) => n.why === why);
+export function display({ verdict }: Answer): Display {
+  const { result, dropped, notCovered } = verdict;
   if (result === "affected") return result;
-  if (result === "not-in-scope") return some("layer-missing") ? "incomplete" : result;
-  return some("investigating") && !some("layer-missing") ? result : "unchecked";
+  if (dropped.length > 0) return "dropped";
+  if (missing(verdict)) return "incomplete"; // version 1 had no word for it
+  if (result === "not-in-scope") return result;
+  return notCovered.some((n) => n.why === "investigating" || n.why === "reopened") ? "investigating" : "unchecked";
 }
 
-export function namesOf(answer: Answer, statement: Statement, inclusion: Inclusion, lang: string): Names {
+/** What is known of where an answer comes from. */
+export interface Source {
+  statement: Statement;
+  inclusion: Inclusion;
+  vouched: Vouched;
+}
+
+/** Reasons that have a place of their own on the page. */
+const TOLD: Why[] = ["investigating", "reopened", "layer-missing"];
+
+export function namesOf(answer: Answer, { statement, inclusion, vouched }: Source, lang: string): Names {
   const { verdict } = answer;
-  const incidents = new Map(statement.incidents.map((i) => [i.id, incidentNames(i, lang)]));
-  const why = (w: Why): Names[] => verdict.notCovered.filter((n) => n.why === w).map((n) => incidents.get(n.id)!);
-  const rest = verdict.notCovered.filter((n) => n.why !== "investigating" && n.why !== "layer-missing"); // what open and missing do not tell
+  const unreadable = new Map(verdict.unreadable.map((u) => [u.id, u.n]));
+  const incidents = new Map(statement.incidents.map((i) => [i.id, { ...incidentNames(i, lang), unreadable: unreadable.get(i.id) ?? 0 }]));
+  const named = (ids: string[]): Names[] => ids.map((id) => incidents.get(id)!);
+  const classes = (all: string[]): Names[] => all.map((c) => ({ class: c }));
+  const why = (...reasons: Why[]): Names[] => named(verdict.notCovered.filter((n) => reasons.includes(n.why)).map((n) => n.id));
+  const rest = verdict.notCovered.filter((n) => !TOLD.includes(n.why));
+  const answered = verdict.checked.length > 0 ? verdict.checked : statement.incidents.map((i) => i.id);
   return {
     kind: answer.identity.kind,
     address: answer.identity.value.replace("\0", " "),
@@ -27,20 +45,31 @@ export function namesOf(answer: Answer, statement: Statement, inclusion: Inclusi
     expires: statement.expires,
     seq: verdict.seq,
     entries: statement.layers.reduce((sum, l) => sum + l.n, 0),
-    layers: statement.layers.length,
-    origin: inclusion.origin,
+    origin: vouched.origin,
     ledgerIndex: inclusion.index,
-    ledgerSize: inclusion.size,
+    ledgerSize: inclusion.checkpoint.size,
+    ledgerKey: vouched.key,
+    ...(vouched.since !== "" && { since: vouched.since }),
+    firstUse: vouched.met,
+    host: vouched.host,
+    witnesses: vouched.witnesses.map((w) => ({ witness: w })),
+    organisations: [...new Set(named(answered).map((i) => String(i.organisation)))].map((o) => ({ organisation: o })),
     published: statement.incidents.length,
     checked: verdict.checked.length,
-    checkedList: verdict.checked.map((id) => incidents.get(id)!),
+    checkedList: named(verdict.checked),
     affected: verdict.incidents.length,
-    incidents: verdict.incidents.map((i) => ({ ...incidents.get(i.id)!, classes: i.classes.map((c) => ({ class: c })) })),
-    exposed: [...new Set(verdict.incidents.flatMap((i) => i.classes))].map((c) => ({ class: c })),
+    incidents: verdict.incidents.map((i) => ({ ...incidents.get(i.id)!, classes: classes(i.classes) })),
+    exposed: classes([...new Set([...verdict.incidents, ...verdict.dropped].flatMap((i) => i.classes))]),
+    dropped: verdict.dropped.length,
+    droppedList: verdict.dropped.map((d) => ({ ...incidents.get(d.id)!, earlier: d.revision, classes: classes(d.classes) })),
+    compromised: verdict.compromised.length,
+    compromisedList: named(verdict.compromised),
     notCovered: verdict.notCovered.length,
     notCoveredList: verdict.notCovered.map((n) => ({ ...incidents.get(n.id)!, why: n.why })),
     open: why("investigating").length,
     openList: why("investigating"),
+    reopened: why("reopened").length,
+    reopenedList: why("reopened"),
     missing: why("layer-missing").length,
     missingList: why("layer-missing"),
     rest: rest.length,

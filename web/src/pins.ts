@@ -1,20 +1,27 @@
-// The ledgers this browser has met: their keys, since when, and the newest
-// statement seen. It mirrors check/pins.go; the page keeps it in localStorage,
-// which is one for each web origin, so there is one server in it.
+// The ledgers this browser has met. It mirrors check/pins.go; the page keeps it
+// in localStorage, which is one for each web origin, so there is one server in it.
 //
 // The page comes from the operator, so its word on the ledger's keys is worth
-// what the page is worth. What pinning adds: an operator who shows this browser
-// another ledger, an older statement or a second one of the same number is caught.
+// what the page is worth, and counts only where nothing is pinned. What pinning
+// adds: an operator who shows this browser another ledger, another key, another
+// history or another past of an incident is caught.
 
-import { Failure } from "./failure.ts";
-import { list, members, entries, integer, type JSONValue, parseJSON, text } from "./json.ts";
-import { type Hash, hash, type Statement, type Time, time } from "./statement.ts";
-import { type LedgerKey, parseLedgerKey } from "./tlogproof.ts";
+import { type Bindings, encodeBindings, readBindings } from "./chain.ts";
+import { entries, integer, type JSONValue, list, members, parseJSON, text } from "./json.ts";
+import { parseLedgerKey, type VerifierKey } from "./note.ts";
+import { statementPolicy } from "./policy.ts";
+import { hash, type Time, time } from "./statement.ts";
+import { readCheckpoint } from "./tlogproof.ts";
+
+const MAX_FORKS = 8; // kept as evidence, of one ledger
 
 export interface Pin {
-  keys: { vkey: string; since: Time }[];
-  seq: number; // 0 until a statement was seen
-  statement: Hash;
+  keys: { vkey: string; since: Time }[]; // the first one met, and successors
+  host: string; // where it was first met
+  checkpoint: string; // the largest verified, a signed note; "" for none
+  bindings: Bindings | undefined; // of the newest statement
+  policy: string; // whose witnesses its checkpoints need, as a statement said it
+  forks: [string, string][]; // signed checkpoints that cannot belong to one history
 }
 
 export interface Pins {
@@ -22,57 +29,56 @@ export interface Pins {
   ledgers: Map<string, Pin>; // by origin
 }
 
-const NONE: Hash = "0".repeat(64);
-
-/** Reads what encodePins wrote. Anything else is as good as nothing: it was not this program's. */
-export function parsePins(stored: string | null): Pins {
+/** Reads what encodePins wrote, at this host. Anything else is as good as nothing: it was not this program's. */
+export function parsePins(stored: string | null, host = ""): Pins {
   try {
     const m = members(parseJSON(stored ?? ""), "v", "current", "ledgers");
-    if (m.v !== 1) throw new Error("another version");
-    return { current: text(m.current), ledgers: new Map(entries(m.ledgers).map(([origin, v]) => [origin, readPin(v)])) };
+    if (m.v !== 1 && m.v !== 2) throw new Error("another version");
+    const read = m.v === 1 ? (v: JSONValue) => readPin1(v, host) : readPin;
+    return { current: text(m.current), ledgers: new Map(entries(m.ledgers).map(([origin, v]) => [origin, read(v)])) };
   } catch {
     return { current: "", ledgers: new Map() };
   }
 }
 
 function readPin(value: JSONValue): Pin {
+  const m = members(value, "keys", "host", "checkpoint", "bindings", "policy", "forks");
+  statementPolicy(text(m.policy));
+  if (m.checkpoint !== "") readCheckpoint(text(m.checkpoint));
+  return {
+    keys: readKeys(m.keys), host: text(m.host), checkpoint: text(m.checkpoint), policy: text(m.policy),
+    bindings: m.bindings === null ? undefined : readBindings(m.bindings),
+    forks: list(m.forks, (pair) => list(pair, text) as [string, string]),
+  };
+}
+
+/** Version 1 knew a number and a hash of the newest statement. */
+function readPin1(value: JSONValue, host: string): Pin {
   const m = members(value, "keys", "seq", "statement");
-  const keys = list(m.keys, (v) => {
-    const k = members(v, "vkey", "since");
-    parseLedgerKey(text(k.vkey));
-    return { vkey: text(k.vkey), since: time(k.since) };
-  });
-  return { keys, seq: integer(m.seq), statement: hash(m.statement) };
+  const seq = integer(m.seq);
+  const bindings: Bindings = {
+    v: 0, seq, statement: hash(m.statement), time: "0001-01-01T00:00:00Z", phoneRegion: "", ledger: undefined, keys: new Map(), incidents: new Map(),
+  };
+  return { keys: readKeys(m.keys), host, checkpoint: "", bindings: seq > 0 ? bindings : undefined, policy: "", forks: [] };
 }
 
-export const encodePins = (p: Pins): string =>
-  JSON.stringify({ v: 1, current: p.current, ledgers: Object.fromEntries(p.ledgers) });
+const readKeys = (value: JSONValue): Pin["keys"] => list(value, (v) => {
+  const k = members(v, "vkey", "since");
+  parseLedgerKey(text(k.vkey));
+  return { vkey: text(k.vkey), since: time(k.since) };
+});
 
-/** Gives the keys trusted for an origin: those pinned, and those the page names, which are their successors. */
-export function trusted(p: Pins, pageKeys: string[], origin: string): LedgerKey[] {
-  const vkeys = new Set([...(p.ledgers.get(origin)?.keys.map((k) => k.vkey) ?? []), ...pageKeys]);
-  return [...vkeys].map(parseLedgerKey).filter((k) => k.name === origin);
+export function encodePins(p: Pins): string {
+  const pins = [...p.ledgers].map(([origin, { bindings, ...pin }]) => [origin, { ...pin, bindings: bindings ? encodeBindings(bindings) : null }]);
+  return JSON.stringify({ v: 2, current: p.current, ledgers: Object.fromEntries(pins) });
 }
 
-/**
- * Records a verified statement. Refuses one that is older than the newest seen,
- * another of the same number, and a server whose ledger is another than before.
- */
-export function seen(p: Pins, origin: string, pageKeys: string[], s: Statement, statement: Hash, now: Time, loopback: boolean): void {
-  const pin = p.ledgers.get(origin) ?? { keys: [], seq: 0, statement: NONE };
-  if (s.seq < pin.seq) throw new Failure("rollback", `number ${s.seq}, and ${pin.seq} was seen`);
-  if (s.seq === pin.seq && statement !== pin.statement) throw new Failure("fork", `number ${s.seq}`);
-  if (pin.seq > 0 && s.seq === pin.seq + 1 && s.prev !== pin.statement) {
-    throw new Failure("fork", `number ${s.seq} does not follow the one seen`);
-  }
-  // One on this machine may be made anew at the same address.
-  if (!loopback && p.current !== "" && p.current !== origin) throw new Failure("ledger-changed", "another ledger than before");
-  const known = new Set(pin.keys.map((k) => k.vkey));
-  const added = pageKeys.filter((k) => !known.has(k) && parseLedgerKey(k).name === origin);
-  p.current = origin;
-  p.ledgers.set(origin, {
-    keys: [...pin.keys, ...added.map((vkey) => ({ vkey, since: now }))],
-    seq: s.seq,
-    statement,
-  });
+/** Gives the keys pinned for an origin. */
+export const pinnedKeys = (p: Pins, origin: string): VerifierKey[] =>
+  (p.ledgers.get(origin)?.keys ?? []).map((k) => parseLedgerKey(k.vkey)).filter((k) => k.name === origin);
+
+/** Keeps two checkpoints that cannot belong to one history. */
+export function keepFork(pin: Pin, now: string): void {
+  const known = pin.forks.some(([a, b]) => a === pin.checkpoint && b === now);
+  if (pin.checkpoint !== "" && pin.checkpoint !== now && !known && pin.forks.length < MAX_FORKS) pin.forks.push([pin.checkpoint, now]);
 }

@@ -1,39 +1,48 @@
-// The signed, numbered, expiring description of the whole published index.
+// The signed, numbered, expiring description of the whole published index. What
+// it must be like by itself is in validate.ts, and after others in chain.ts.
 
-import { bucketBits, bucketSize, MAX_PAD } from "./bucket.ts";
-import { type Bytes, fromBase64url, fromHash, fromUTF8, utf8 } from "./encoding.ts";
+import { type Bytes, fromBase64url, fromHash, fromUTF8 } from "./encoding.ts";
 import { Failure, named } from "./failure.ts";
 import { canonical, entries, integer, type JSONValue, list, members, parseJSON, text } from "./json.ts";
-import { isElement } from "./voprf.ts";
+import { validate } from "./validate.ts";
 
 const MAX_STATEMENT = 4 << 20; // bytes
-const MAX_LIFE = 48 * 3600 * 1000; // from time to expires, in milliseconds
-const MAX_ENTRIES = 2 ** 40;
-const MAX_LOCATOR_BITS = 24;
-const MAX_SETS = 1 << 16;
 
 /** An RFC 3339 time in UTC with whole seconds; a hash in lower-case hex. */
 export type Time = string;
 export type Hash = string;
 
-export type State = "investigating" | "final" | "by-mail" | "retired";
+/** Final and reopened ones are sealed: their revision is in the index, and asked. */
+export type State = "investigating" | "final" | "reopened" | "by-mail" | "retired" | "withdrawn";
+export type KeyState = "live" | "compromised" | "ended";
 export type Kind = "email" | "phone" | "account";
 
+/** A statement of version 1 or 2. What version 1 does not have is empty there, and its keys are live. */
 export interface Statement {
+  v: 1 | 2;
   seq: number;
   prev: Hash;
   time: Time;
   expires: Time;
   phoneRegion: string;
+  ledger: Signing | undefined; // in version 2, always
   keys: Key[];
   layers: Layer[];
   incidents: Incident[];
+}
+
+/** Who signs the ledger now, who alone may follow, and who witnesses it. */
+export interface Signing {
+  key: Hash; // of the text of the vkey
+  next: Hash;
+  policy: string; // C2SP tlog-policy without log lines; "" asks for no witness
 }
 
 export interface Key {
   id: string;
   locatorBits: number;
   public: Bytes;
+  state: KeyState;
 }
 
 export interface Layer {
@@ -53,16 +62,28 @@ export interface Source {
   root: Hash;
 }
 
-export interface Incident {
+/** What the entries of one revision are, and what they open to. */
+export interface Exposed {
+  counts: Map<string, number>; // entries by kind
+  sets: string[][];
+}
+
+export interface Incident extends Exposed {
   id: string;
   organisation: string;
   title: Map<string, string>; // by language
   revision: string;
   state: State;
   asOf: Time;
-  counts: Map<string, number>; // entries by kind
-  sets: string[][];
+  unreadable: Map<string, number>; // accounts without a readable identity of a kind; under "rows", rows that could not be read
+  superseded: (Exposed & { revision: string })[]; // earlier revisions that are still served, ascending
 }
+
+export const sealed = (i: Incident): boolean => i.state === "final" || i.state === "reopened";
+
+/** Gives a revision of the incident that it lists: its own, or one that it superseded. */
+export const exposed = (i: Incident, revision: string): Exposed | undefined =>
+  sealed(i) && i.revision === revision ? i : i.superseded.find((s) => s.revision === revision);
 
 /** Reads canonical bytes and checks everything that can be checked of a statement alone. It does not look at the time. */
 export function parseStatement(bytes: Uint8Array): Statement {
@@ -95,20 +116,29 @@ export function hash(value: JSONValue): Hash {
 }
 
 function read(value: JSONValue): Statement {
-  const m = members(value, "v", "seq", "prev", "time", "expires", "phoneRegion", "keys", "layers", "incidents");
-  if (m.v !== 1) throw new Error("v is not 1");
+  const v = entries(value).find(([name]) => name === "v")?.[1];
+  if (v !== 1 && v !== 2) throw new Error("v is not 1 or 2");
+  const common = ["v", "seq", "prev", "time", "expires", "phoneRegion", "keys", "layers", "incidents"] as const;
+  const m = v === 1 ? { ...members(value, ...common), ledger: undefined } : members(value, ...common, "ledger");
   return {
-    seq: integer(m.seq), prev: hash(m.prev), time: time(m.time), expires: time(m.expires),
-    phoneRegion: text(m.phoneRegion), keys: list(m.keys, readKey), layers: list(m.layers, readLayer),
-    incidents: list(m.incidents, readIncident),
+    v, seq: integer(m.seq), prev: hash(m.prev), time: time(m.time), expires: time(m.expires),
+    phoneRegion: text(m.phoneRegion), ledger: m.ledger === undefined ? undefined : readSigning(m.ledger),
+    keys: list(m.keys, (k) => readKey(v, k)), layers: list(m.layers, readLayer),
+    incidents: list(m.incidents, (i) => readIncident(v, i)),
   };
 }
 
-function readKey(value: JSONValue): Key {
-  const m = members(value, "id", "locatorBits", "public");
-  const key = { id: text(m.id), locatorBits: integer(m.locatorBits), public: fromBase64url(text(m.public), 32) };
-  require(isElement(key.public), "a public key is no element");
-  return key;
+export function readSigning(value: JSONValue): Signing {
+  const m = members(value, "key", "next", "policy");
+  return { key: hash(m.key), next: hash(m.next), policy: text(m.policy) };
+}
+
+function readKey(v: number, value: JSONValue): Key {
+  const common = ["id", "locatorBits", "public"] as const;
+  const m = v === 1 ? { ...members(value, ...common), state: "live" } : members(value, ...common, "state");
+  return {
+    id: text(m.id), locatorBits: integer(m.locatorBits), public: fromBase64url(text(m.public), 32), state: text(m.state) as KeyState,
+  };
 }
 
 function readLayer(value: JSONValue): Layer {
@@ -122,89 +152,22 @@ function readLayer(value: JSONValue): Layer {
   };
 }
 
-function readIncident(value: JSONValue): Incident {
-  const m = members(value, "id", "organisation", "title", "revision", "state", "asOf", "counts", "sets");
+function readIncident(v: number, value: JSONValue): Incident {
+  const common = ["id", "organisation", "title", "revision", "state", "asOf", "counts", "sets"] as const;
+  const m = v === 1 ? { ...members(value, ...common), unreadable: {}, superseded: [] } : members(value, ...common, "unreadable", "superseded");
   return {
-    id: text(m.id), organisation: text(m.organisation), revision: text(m.revision), state: text(m.state) as State,
-    asOf: time(m.asOf), sets: list(m.sets, (set) => list(set, text)),
+    id: text(m.id), organisation: text(m.organisation), revision: text(m.revision), state: text(m.state) as State, asOf: time(m.asOf),
     title: new Map(entries(m.title).map(([lang, t]) => [lang, text(t)])),
-    counts: new Map(entries(m.counts).map(([kind, n]) => [kind, integer(n)])),
+    ...readExposed(m.counts, m.sets),
+    unreadable: readNumbers(m.unreadable),
+    superseded: list(m.superseded, (before) => {
+      const s = members(before, "revision", "counts", "sets");
+      return { revision: text(s.revision), ...readExposed(s.counts, s.sets) };
+    }),
   };
 }
 
-function require(condition: boolean, what: string): asserts condition {
-  if (!condition) throw new Error(what);
-}
+const readExposed = (counts: JSONValue, sets: JSONValue): Exposed =>
+  ({ counts: readNumbers(counts), sets: list(sets, (set) => list(set, text)) });
 
-/** Ids are ASCII, and hashes hex, so the order of their UTF-16 code units is that of their bytes. */
-const ascending = <T>(items: T[], of: (item: T) => string): boolean =>
-  items.every((item, i) => i === 0 || of(items[i - 1]!) < of(item));
-
-const within = (n: number, from: number, to: number): boolean => from <= n && n <= to;
-
-const validId = (id: string): boolean => /^[a-z0-9-]{1,64}$/.test(id);
-
-/** Checks the statement against itself: order, limits, and that every final incident is in one layer whose sources add up. */
-function validate(s: Statement): void {
-  require(s.seq >= 1, "seq is out of range");
-  require((s.seq === 1) === /^0+$/.test(s.prev), "prev is zero in the first statement and only there");
-  require(within(milliseconds(s.expires) - milliseconds(s.time), 1, MAX_LIFE), "expires is not within 48 hours after time");
-  require(/^[A-Z]{2}$/.test(s.phoneRegion), "phoneRegion is not two capital letters");
-  require(s.keys.length <= 2, "more than two keys");
-  for (const k of s.keys) {
-    require(validId(k.id), "a key's id is not [a-z0-9-]{1,64}");
-    require(within(k.locatorBits, 1, MAX_LOCATOR_BITS), "locatorBits is not 1 to 24");
-  }
-  require(ascending(s.keys, (k) => k.id), "keys are not in the order of their ids");
-  s.incidents.forEach(validateIncident);
-  require(ascending(s.incidents, (i) => i.id), "incidents are not in the order of their ids");
-  require(ascending(s.layers, (l) => l.id), "layers are not in the order of their ids");
-  const incidents = new Map(s.incidents.map((i) => [i.id, i]));
-  const placed = new Set<string>();
-  for (const l of s.layers) validateLayer(l, s.keys.find((k) => k.id === l.key), incidents, placed);
-  for (const i of s.incidents) require(i.state !== "final" || placed.has(i.id), `${i.id} is final and in no layer`);
-}
-
-function validateIncident(i: Incident): void {
-  const readable = (t: string) => t !== "" && utf8(t).length <= 1000;
-  require(validId(i.id), "an incident's id is not [a-z0-9-]{1,64}");
-  require(/^(0|[1-9][0-9]{0,8})$/.test(i.revision), "revision is not a decimal without leading zeros");
-  require(readable(i.organisation), "organisation is empty or too long");
-  require(within(i.title.size, 1, 16), "title is wanted in 1 to 16 languages");
-  for (const [lang, t] of i.title) require(/^[a-z]{2}$/.test(lang) && readable(t), "title is not a text by language");
-  for (const [kind, n] of i.counts) {
-    require(["email", "phone", "account"].includes(kind) && n >= 1, "counts has an unknown kind or a number below one");
-  }
-  require(i.sets.length <= MAX_SETS, "more than 65536 sets");
-  for (const set of i.sets) {
-    require(within(set.length, 1, 64) && ascending(set, (c) => c), "a set is not 1 to 64 classes in order");
-    require(set.every((c) => /^[a-z][a-z0-9-]{0,39}(:[a-z][a-z0-9-]{0,19})?$/.test(c)), "a set holds what is no data class");
-  }
-  require(["investigating", "final", "by-mail", "retired"].includes(i.state), "state is unknown");
-  require(i.state !== "final" || (i.revision !== "0" && i.sets.length > 0 && i.counts.size > 0),
-    "a final incident has a revision from 1, counts and sets");
-}
-
-function validateLayer(l: Layer, key: Key | undefined, incidents: Map<string, Incident>, placed: Set<string>): void {
-  require(key !== undefined, "a layer's key is not among the keys");
-  require(within(l.n, 1, MAX_ENTRIES), "n is out of range");
-  require(l.bits === bucketBits(l.n, key.locatorBits), "bits does not follow from n");
-  require(l.id === l.root, "id is not the root");
-  require(within(l.pad, bucketSize(0, l.bits), MAX_PAD), "pad is out of range");
-  require(l.sources.length > 0, "a layer has no sources");
-  require(l.sources.length > 1 || l.sources[0]!.root === l.root, "a layer's one source has another root");
-  require(ascending(l.sources, (src) => src.incident), "sources are not in the order of their incidents");
-  let sum = 0;
-  for (const src of l.sources) {
-    const i = incidents.get(src.incident);
-    require(i !== undefined && i.state === "final" && i.revision === src.revision,
-      "a source is not the current revision of a final incident");
-    require(!placed.has(i.id), `incident ${i.id} is in two layers`);
-    require(within(src.n, 1, l.n), "a source's n is out of range");
-    const counted = [...i.counts.values()].reduce((sum, n) => sum + n, 0);
-    require(counted === src.n, `incident ${i.id} counts other entries than its source holds`);
-    placed.add(i.id);
-    sum += src.n;
-  }
-  require(sum === l.n, "n is not the sum of the sources");
-}
+const readNumbers = (value: JSONValue): Map<string, number> => new Map(entries(value).map(([kind, n]) => [kind, integer(n)]));

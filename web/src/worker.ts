@@ -1,14 +1,15 @@
 // The worker: all that computes or asks. Its bigint arithmetic would stop the
 // page from scrolling for some ten milliseconds at a time.
 
-import { encodeAnswer, parseAnswer, verifyAnswer } from "./answer.ts";
-import { Client, type Options } from "./client.ts";
+import { encodeAnswer } from "./answer.ts";
+import { Client } from "./client.ts";
 import { Failure } from "./failure.ts";
+import type { Options } from "./fetching.ts";
 import { type Identity, newAccount, parseEmail, parsePhone, typed } from "./identity.ts";
 import type { FromWorker, Settings, ToWorker } from "./messages.ts";
 import { display, namesOf } from "./names.ts";
-import { encodePins, parsePins, type Pins, trusted } from "./pins.ts";
-import { proofOrigin } from "./tlogproof.ts";
+import { encodePins, parsePins, type Pins } from "./pins.ts";
+import { fault, verifySaved } from "./verify.ts";
 import { warmUp } from "./voprf.ts";
 
 const page = self as unknown as { postMessage(message: FromWorker): void };
@@ -32,7 +33,7 @@ async function answer(message: ToWorker): Promise<void> {
 /** Gives the client with what is pinned now: another tab may have pinned more. */
 function clientFor(settings: Settings): Client {
   client ??= new Client({ base: settings.base, pageKeys: settings.keys, fetch: (...a) => fetch(...a), now: Date.now, sleep }, parsePins(null));
-  client.pins = parsePins(settings.pins);
+  client.pins = parsePins(settings.pins, new URL(settings.base).host);
   return client;
 }
 
@@ -67,10 +68,11 @@ async function check({ id, settings, texts, kind, organisation, audit }: ToWorke
     const options: Options = { audit, signal, tell: (progress) => page.postMessage({ id, index, progress }) };
     try {
       const { answer, known } = await c.check(identity, options);
-      const names = namesOf(answer, known.statement, known.inclusion, settings.lang);
+      const names = namesOf(answer, known, settings.lang);
       page.postMessage({ id, index, display: display(answer), names, file: encodeAnswer(answer) });
     } catch (e) {
-      page.postMessage({ id, index, failure: code(e), names: { address: identity.value } });
+      const evidence = e instanceof Failure ? e.evidence : undefined;
+      page.postMessage({ id, index, failure: code(e), names: { address: identity.value, evidence: evidence !== undefined }, ...(evidence !== undefined && { evidence }) });
     }
   }
   remember(id, c.pins);
@@ -85,17 +87,11 @@ function parse(text: string, kind: string, organisation: string, region: string)
 
 function verify({ id, settings, file }: ToWorker & { ask: "verify" }): void {
   try {
-    const parsed = parseAnswer(new Uint8Array(file));
-    const pins = parsePins(settings.pins);
-    const origin = proofOrigin(parsed.proof);
-    const keys = trusted(pins, settings.keys, origin);
-    if (keys.length === 0) throw new Failure("not-pinned", "a ledger whose key is not known");
-    const { answer, statement, inclusion } = verifyAnswer(parsed, keys, (step) => page.postMessage({ id, verifying: step }));
-    const since = pins.ledgers.get(origin)?.keys[0]?.since;
-    const names = namesOf(answer, statement, inclusion, settings.lang);
-    page.postMessage({ id, proven: display(answer), names: { ...names, firstUse: since === undefined, ...(since && { since }) } });
+    const pins = parsePins(settings.pins, new URL(settings.base).host);
+    const verified = verifySaved(new Uint8Array(file), pins, settings.keys, (step) => page.postMessage({ id, verifying: step }));
+    page.postMessage({ id, proven: display(verified.answer), names: namesOf(verified.answer, verified, settings.lang) });
   } catch (e) {
-    page.postMessage({ id, index: 0, failure: code(e), names: {} });
+    page.postMessage({ id, index: 0, failure: code(e), names: e instanceof Failure && fault(e) === "altered" ? { words: "altered" } : {} });
   }
 }
 

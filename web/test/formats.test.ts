@@ -117,8 +117,8 @@ test("numbers of buckets beyond 2^31", () => {
   assert.equal(bucketOf(Uint8Array.of(0xff, 0xff, 0xff), 24), 0xffffff);
 });
 
-test("statement vectors", () => {
-  const all = vectors("check/testdata/statement.json").vectors;
+for (const file of ["statement.json", "statement2.json"]) test(`vectors of ${file}`, () => {
+  const all = vectors(`check/testdata/${file}`).vectors;
   assert.ok(all.length > 50);
   for (const v of all) {
     const read = () => {

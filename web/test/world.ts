@@ -1,7 +1,7 @@
-// A small index with everything a server has: evaluator keys, layers, a ledger.
-// The tests ask it as a page would, and make it lie.
+// A small index with everything a server has: evaluator keys, layers, a ledger
+// with its tiles. The tests ask it as a page would, and make it lie.
 
-import { ed25519, ristretto255_oprf } from "@noble/curves/ed25519.js";
+import { ristretto255_oprf } from "@noble/curves/ed25519.js";
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bucketBits, bucketName, bucketSize } from "../src/bucket.ts";
 import { type Bytes, concat, fromBase64url, toBase64url, toHex, utf8 } from "../src/encoding.ts";
@@ -9,10 +9,13 @@ import { bucketOf, ENTRY_SIZE, sealEntry } from "../src/entry.ts";
 import { input, parseEmail } from "../src/identity.ts";
 import { canonical, type JSONValue } from "../src/json.ts";
 import { leaf } from "../src/tlogproof.ts";
+import { vkeyHash } from "../src/trust.ts";
+import { Log, Signer } from "./log.ts";
 
 /** RFC 9497 section 3.3.2; the library's types leave Evaluate out. */
 const voprf = ristretto255_oprf.voprf as typeof ristretto255_oprf.voprf & { evaluate(secretKey: Uint8Array, input: Uint8Array): Bytes };
-const base64 = (b: Uint8Array) => Buffer.from(b).toString("base64");
+
+export type Statement = { [name: string]: JSONValue };
 
 export class Layer {
   readonly bits: number;
@@ -23,7 +26,8 @@ export class Layer {
   constructor(readonly entries: Bytes[], locatorBits: number) {
     const sorted = [...entries].sort((a, b) => Buffer.compare(a, b));
     this.bits = bucketBits(sorted.length, locatorBits);
-    const buckets = Array.from({ length: 2 ** this.bits }, (_, n) => sorted.filter((e) => bucketOf(e, this.bits) === n));
+    const buckets: Bytes[][] = Array.from({ length: 2 ** this.bits }, () => []);
+    for (const e of sorted) buckets[bucketOf(e, this.bits)]!.push(e);
     this.pad = Math.ceil(bucketSize(Math.max(...buckets.map((b) => b.length)), this.bits) / 1024) * 1024;
     const levels = [buckets.map((b) => sha256(concat(Uint8Array.of(0), ...b)))];
     while (levels.at(-1)!.length > 1) {
@@ -39,106 +43,131 @@ export class Layer {
       this.responses.set(bucketName(number, this.bits), body);
     });
   }
+
+  /** The response to a group of buckets. */
+  group(depth: number, number: number): Bytes {
+    const n = 2 ** (this.bits - depth);
+    return concat(...Array.from({ length: n }, (_, i) => this.responses.get(bucketName(number * n + i, this.bits))!));
+  }
 }
 
-interface Source {
+/** A revision of an incident that is sealed: who is in it, and how many entries of nobody. */
+interface Sealed {
   incident: string;
-  key: string;
+  revision?: string;
   members: string[];
-  fill: number; // entries of nobody
+  fill: number;
 }
+
+const SETS = [["email"], ["email", "password:hashed"]];
+const OLD_SETS = [["email"], ["email", "nickname"]];
 
 export class World {
   readonly keys = new Map(["k1", "k2"].map((id) => [id, voprf.generateKeyPair()]));
   readonly layers = new Map<string, Layer>(); // by root: sources and served ones
   readonly requests: string[] = [];
   now = Date.parse("2026-11-22T00:10:00Z");
-  time = "2026-11-22T00:00:00Z";
-  expires = "2026-11-24T00:00:00Z";
-  seq = 1;
-  prev = "0".repeat(64);
-  private readonly secret = ed25519.utils.randomSecretKey();
-  readonly origin = "ledger.example.org/test";
+  readonly log = new Log();
+  signers: Signer[]; // the ledger's key, and witnesses
+  keyList: JSONValue[] | undefined; // of GET /ledger/v1/keys
+  readonly statement: Statement;
+  bytes: Bytes = new Uint8Array();
+  proof = "";
   /** Lies: what is done to a response before it is sent. */
   lie: (path: string, reply: Response) => Response | Promise<Response> = (_, reply) => reply;
 
-  private readonly served: { key: string; sources: Source[] }[];
-
-  constructor() {
-    const member = "user1@example.com";
-    this.served = [
-      { key: "k1", sources: [{ incident: "a-2013", key: "k1", members: [member], fill: 3000 }, { incident: "b-2020", key: "k1", members: [], fill: 500 }] },
-      { key: "k2", sources: [{ incident: "c-2024", key: "k2", members: [member, "user2@example.com"], fill: 10 }] },
-    ];
-    this.statement = this.makeStatement();
+  constructor({ origin = "shirase.example.org/ledger", fill = 10, v = 2 }: { origin?: string; fill?: number; v?: 1 | 2 } = {}) {
+    this.signers = [new Signer(origin, "first")];
+    for (let i = 0; i < 3; i++) this.log.add(utf8(`something else ${i}`));
+    const both = "user1@example.com";
+    this.statement = { v, seq: 0, prev: "0".repeat(64), time: "2026-11-22T00:00:00Z", expires: "2026-11-22T06:00:00Z", phoneRegion: "JP", ledger: {}, keys: [], layers: [], incidents: [] };
+    for (const [id, state, revision] of [["open-2026", "investigating", "0"], ["mail-2025", "by-mail", "0"], ["phone-2022", "retired", "1"], ["slip-2019", "withdrawn", "0"]]) {
+      if (v === 2 || state !== "withdrawn") this.incident({ id: id!, state: state!, revision: revision! });
+    }
+    const earlier = { incident: "a-2013", members: [both, "dropped@example.com"], fill: 1000 };
+    const current = { incident: "a-2013", revision: v === 1 ? "1" : "2", members: [both], fill: 2000 };
+    this.serve("k1", [...(v === 1 ? [] : [earlier]), current, { incident: "b-2020", members: [], fill: 500 }, { incident: "re-2021", members: ["again@example.com"], fill: 20 }]);
+    this.serve("k2", [{ incident: "c-2024", members: [both, "user2@example.com"], fill }]);
+    if (v === 2) this.find("incidents", "re-2021").state = "reopened";
+    this.statement.keys = [...this.keys].map(([id, k]) => ({ id, locatorBits: 16, public: toBase64url(k.publicKey), ...(v === 2 && { state: "live" }) }));
+    this.publish();
   }
 
   get vkey(): string {
-    const key = concat(Uint8Array.of(1), ed25519.getPublicKey(this.secret));
-    return `${this.origin}+${this.keyHash(key)}+${base64(key)}`;
+    return this.signers[0]!.vkey;
   }
 
-  private readonly keyHash = (key: Uint8Array) => toHex(sha256(concat(utf8(`${this.origin}\n`), key)).subarray(0, 4));
+  /** Gives a member of a list of the statement by its id. */
+  find(list: "keys" | "layers" | "incidents", id: string): any {
+    return (this.statement[list] as any[]).find((each) => each.id === id || each.sources?.some((s: any) => s.incident === id));
+  }
 
-  statement: { [name: string]: JSONValue };
+  private incident(of: { id: string; state: string; revision: string; counts?: JSONValue; sets?: JSONValue }): any {
+    const i = {
+      organisation: "例示株式会社", asOf: "2026-11-22T00:00:00Z", title: { ja: `事案 ${of.id}`, en: `Incident ${of.id}` }, counts: {}, sets: [],
+      ...of, ...(this.statement.v === 2 && { unreadable: {}, superseded: [] }),
+    };
+    (this.statement.incidents as JSONValue[]).push(i);
+    return i;
+  }
 
-  private makeStatement(): { [name: string]: JSONValue } {
-    const incidents: JSONValue[] = [
-      this.incident("open-2026", "investigating", {}),
-      this.incident("mail-2025", "by-mail", {}),
-      this.incident("phone-2022", "retired", {}),
-    ];
-    const layers = this.served.map(({ key, sources }) => {
-      const made = sources.map((s) => {
-        const members = s.members.map((m) => sealEntry(voprf.evaluate(this.keys.get(key)!.secretKey, input(parseEmail(m))), 16, s.incident, "1", 1));
-        const fill = Array.from({ length: s.fill }, (_, i) => {
-          const e = sha256(utf8(`${s.incident} ${i}`)).slice(0, ENTRY_SIZE);
-          e[2] = 0;
-          return e as Bytes;
-        });
-        const layer = new Layer([...members, ...fill], 16);
-        this.layers.set(layer.root, layer);
-        incidents.push(this.incident(s.incident, "final", { email: layer.entries.length }));
-        return { source: s, layer };
+  /** Seals revisions, the earlier of one incident first, and serves them as one layer. */
+  serve(key: string, revisions: Sealed[]): void {
+    const sources = revisions.map((r) => {
+      const revision = r.revision ?? "1";
+      const members = r.members.map((m) => sealEntry(voprf.evaluate(this.keys.get(key)!.secretKey, input(parseEmail(m))), 16, r.incident, revision, 1));
+      const fill = Array.from({ length: r.fill }, (_, i) => {
+        const e = sha256(utf8(`${r.incident} ${revision} ${i}`)).slice(0, ENTRY_SIZE);
+        e[2] = 0;
+        return e as Bytes;
       });
-      const fold = made.length === 1 ? made[0]!.layer : new Layer(made.flatMap((m) => m.layer.entries), 16);
-      this.layers.set(fold.root, fold);
-      return {
-        id: fold.root, root: fold.root, key, n: fold.entries.length, bits: fold.bits, pad: fold.pad,
-        sources: made.map((m) => ({ incident: m.source.incident, revision: "1", n: m.layer.entries.length, root: m.layer.root })),
-      };
+      const layer = new Layer([...members, ...fill], 16);
+      this.layers.set(layer.root, layer);
+      const counts = { email: layer.entries.length };
+      const before = this.find("incidents", r.incident);
+      if (before) {
+        before.superseded.push({ revision: before.revision, counts: before.counts, sets: OLD_SETS });
+        Object.assign(before, { revision, counts, sets: SETS });
+      } else this.incident({ id: r.incident, state: "final", revision, counts, sets: SETS });
+      return { layer, source: { incident: r.incident, revision, n: layer.entries.length, root: layer.root } };
     });
-    const byId = (a: any, b: any) => (a.id < b.id ? -1 : 1);
-    return {
-      v: 1, seq: this.seq, prev: this.prev, time: this.time, expires: this.expires, phoneRegion: "JP",
-      keys: [...this.keys].map(([id, k]) => ({ id, locatorBits: 16, public: toBase64url(k.publicKey) })),
-      layers: layers.sort(byId), incidents: incidents.sort(byId),
-    };
+    this.place(key, sources.map((s) => s.source), sources.flatMap((s) => s.layer.entries));
   }
 
-  private incident(id: string, state: string, counts: { [kind: string]: number }): JSONValue {
-    return {
-      id, state, counts, revision: state === "final" ? "1" : "0", organisation: "例示株式会社", asOf: this.time,
-      title: { ja: `事案 ${id}`, en: `Incident ${id}` }, sets: state === "final" ? [["email"], ["email", "password:hashed"]] : [],
-    };
+  /** Serves entries as one layer of sources. */
+  place(key: string, sources: { incident: string; revision: string; n: number; root: string }[], entries: Bytes[]): void {
+    const layer = new Layer(entries, 16);
+    this.layers.set(layer.root, layer);
+    (this.statement.layers as JSONValue[]).push({ id: layer.root, root: layer.root, key, n: entries.length, bits: layer.bits, pad: layer.pad, sources });
   }
 
-  bytes(): Bytes {
-    const { seq, prev, time, expires } = this;
-    return utf8(canonical({ ...this.statement, seq, prev, time, expires }));
+  /** Publishes the statement, changed, as the next one. */
+  publish(change: (s: any) => void = () => {}): void {
+    const s = this.statement;
+    Object.assign(s, { seq: (s.seq as number) + 1, prev: s.seq === 0 ? "0".repeat(64) : toHex(sha256(this.bytes)) });
+    if (s.v === 1) delete s.ledger;
+    else s.ledger = { next: vkeyHash(new Signer(this.signers[0]!.name, "second").vkey), policy: "", ...(s.ledger as object), key: vkeyHash(this.vkey) };
+    change(s);
+    for (const list of ["keys", "layers", "incidents"]) (s[list] as any[]).sort((a, b) => (a.id < b.id ? -1 : 1));
+    this.log.add(leaf("statement", (this.bytes = utf8(canonical(s)))));
+    this.prove();
   }
 
-  /** Signs a ledger of five entries, of which the fourth is these bytes. */
-  proof(bytes: Uint8Array): string {
-    const leaves = [0, 1, 2, 3, 4].map((i) => sha256(concat(Uint8Array.of(0), i === 3 ? leaf("statement", bytes) : Uint8Array.of(i))));
-    const node = (l: Uint8Array, r: Uint8Array) => sha256(concat(Uint8Array.of(1), l, r));
-    const left = node(leaves[0]!, leaves[1]!);
-    const root = node(node(left, node(leaves[2]!, leaves[3]!)), leaves[4]!);
-    const text = `${this.origin}\n5\n${base64(root)}\n`;
-    const key = concat(Uint8Array.of(1), ed25519.getPublicKey(this.secret));
-    const signature = concat(Uint8Array.from(Buffer.from(this.keyHash(key), "hex")), ed25519.sign(utf8(text), this.secret));
-    const path = [leaves[2]!, left, leaves[4]!].map(base64).join("\n");
-    return `c2sp.org/tlog-proof@v1\nindex 3\n${path}\n\n${text}\n— ${this.origin} ${base64(signature)}\n`;
+  /** Proves the newest statement against the newest checkpoint, after more entries. */
+  prove(more = 1): void {
+    const index = this.log.leaves.length - 1;
+    for (let i = 0; i < more; i++) this.log.add(utf8("something after"));
+    this.proof = this.log.proof(index, this.log.checkpoint(this.signers[0]!.name, this.signers));
+  }
+
+  /** Has the key that was to follow sign from now on, and lists the one before. */
+  succeed(seed = "second", after = "third"): void {
+    const list = (this.keyList ?? []).slice(0, -1);
+    const { name } = this.signers[0]!;
+    list.push({ vkey: this.vkey, statement: toBase64url(this.bytes), proof: this.proof });
+    this.signers = [new Signer(name, seed), ...this.signers.slice(1)];
+    this.keyList = [...list, { vkey: this.vkey }];
+    this.publish((s) => (s.ledger = { ...s.ledger, key: vkeyHash(this.vkey), next: vkeyHash(new Signer(name, after).vkey) }));
   }
 
   readonly fetch = async (target: URL | RequestInfo, init?: RequestInit): Promise<Response> => {
@@ -149,10 +178,8 @@ export class World {
   };
 
   private async reply(path: string, init?: RequestInit): Promise<Response> {
-    if (path === "/check/v1/statement") {
-      const bytes = this.bytes();
-      return Response.json({ statement: toBase64url(bytes), proof: this.proof(bytes) });
-    }
+    if (path === "/check/v1/statement") return Response.json({ statement: toBase64url(this.bytes), proof: this.proof });
+    if (path === "/ledger/v1/keys" && this.keyList) return Response.json({ keys: this.keyList });
     if (path === "/check/v1/evaluate") {
       const { key, blinded } = JSON.parse(String(init?.body));
       const pair = this.keys.get(key)!;
@@ -160,7 +187,8 @@ export class World {
       return Response.json({ evaluated: evaluated.map(toBase64url), proof: toBase64url(proof) });
     }
     const [, root, name] = /^\/check\/v1\/layers\/([0-9a-f]{64})\/buckets\/([0-9a-f]+)$/.exec(path) ?? [];
-    const body = this.layers.get(root!)?.responses.get(name!);
+    const [, of, p, number] = /^\/check\/v1\/layers\/([0-9a-f]{64})\/groups\/(\d+)\/([0-9a-f]+)$/.exec(path) ?? [];
+    const body = this.layers.get(root!)?.responses.get(name!) ?? this.layers.get(of!)?.group(Number(p), parseInt(number!, 16)) ?? this.log.tile(path.slice(1));
     return body ? new Response(body) : new Response("", { status: 404 });
   }
 }
