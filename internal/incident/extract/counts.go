@@ -353,7 +353,7 @@ func (r *reader) nextIsLost(a *amount) bool {
 // follows reports whether a comes shortly after another number of the same things, of which it may be a part.
 func (r *reader) follows(a *amount) bool {
 	for _, b := range r.amounts {
-		if b.from < a.from && b.unit == a.unit && a.line-b.line <= 3 && !b.base {
+		if b.from < a.from && b.unit == a.unit && a.line-b.line <= 3 && !b.base && b.value > a.value {
 			return true
 		}
 	}

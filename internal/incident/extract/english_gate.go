@@ -1,5 +1,8 @@
 package extract
 
+// incidentFAQ heads the questions and answers on an incident.
+var incidentFAQ = ruleEN("incidentFAQ")
+
 var (
 	eventEN = ruleEN("eventEN")
 	ownEN   = ruleEN("ownEN")
@@ -33,7 +36,7 @@ func (r *reader) isNoticeEN() bool {
 		return false
 	}
 	for i, l := range r.lines {
-		if s := r.s[l.from:l.to]; i < 3 && len(s) < 90 && guideEN.MatchString(s) && !sorryEN.MatchString(s) && !datedEN.MatchString(s) {
+		if s := r.s[l.from:l.to]; i < 3 && len(s) < 90 && guideEN.MatchString(s) && !sorryEN.MatchString(s) && !datedEN.MatchString(s) && !incidentFAQ.MatchString(s) {
 			return false
 		}
 	}

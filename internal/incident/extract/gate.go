@@ -141,7 +141,7 @@ func (r *reader) tellsJA() bool {
 	polite, concrete := parts > 2, false
 	for _, s := range r.sentences {
 		part := r.s[s.from:s.to]
-		if generalJA.MatchString(part) && !strings.HasPrefix(part, "※") {
+		if generalJA.MatchString(part) && !strings.HasPrefix(part, "※") && !r.question(part) {
 			return false
 		}
 		polite = polite || toldJA.MatchString(part)

@@ -124,7 +124,7 @@ func (r *reader) ownPlace() scoredName {
 	for _, m := range placeName.FindAllStringSubmatchIndex(r.s, 60) {
 		next, _ := utf8.DecodeRuneInString(r.s[m[3]:])
 		name := r.s[m[2]:m[3]]
-		if !strings.HasSuffix(name, own[1]) || strings.ContainsRune("民内外長立営", next) && !strings.HasPrefix(r.s[m[3]:], own[1]) || badName.MatchString(name) {
+		if !strings.HasSuffix(name, own[1]) || strings.ContainsRune("民内外長立営", next) && !strings.HasPrefix(r.s[m[3]:], own[1]) || badName.MatchString(name) || addressOf.MatchString(lastBytes(r.s[:m[2]], 30)) {
 			continue
 		}
 		if found.score > 0 && r.s[found.from:found.to] != name {
@@ -135,7 +135,7 @@ func (r *reader) ownPlace() scoredName {
 	return found
 }
 
-var ownPlaceRE, placeName = ruleJA("ownPlaceRE"), ruleJA("placeName")
+var ownPlaceRE, placeName, addressOf = ruleJA("ownPlaceRE"), ruleJA("placeName"), ruleJA("addressOf")
 
 // callsItself reports whether the author calls itself by the kind of thing that a name ends with: 当院 of a hospital.
 func (r *reader) callsItself(name string) bool {

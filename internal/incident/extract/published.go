@@ -41,7 +41,7 @@ var storyWord = ruleBoth("storyWord")
 // with a label. What was updated says only as of when it speaks.
 func (r *reader) publication() {
 	for i, l := range r.lines {
-		if i < maxHead && titleEnds(r.s[l.from:l.to]) && followRE.MatchString(r.s[l.from:l.to]) && !strings.Contains(r.s[l.from:l.to], "第1報") {
+		if line := trailingDate.ReplaceAllString(r.s[l.from:l.to], ""); i < maxHead && titleEnds(strings.TrimSpace(line)) && followRE.MatchString(r.s[l.from:l.to]) && !strings.Contains(r.s[l.from:l.to], "第1報") {
 			r.update = true
 		}
 	}

@@ -185,7 +185,8 @@ func readDateJA(s string, l line, w *when, g map[string]string) bool {
 		w.rel, w.m, w.d = noYear, number(g["nm"]), number(g["nd"])
 	case g["xm"] != "":
 		w.rel, w.m, w.d = noYear, number(g["xm"]), number(g["xd"])
-		if !slashDate.MatchString(after) && !strings.HasSuffix(strings.TrimRight(before, " "), "(") {
+		leads := strings.TrimSpace(before) == "" && strings.HasPrefix(after, " ") // 8/19 医師が: an entry of an account
+		if !slashDate.MatchString(after) && !leads && !strings.HasSuffix(strings.TrimRight(before, " "), "(") {
 			return false
 		}
 	case g["om"] != "":
