@@ -1,6 +1,6 @@
-// Command gate stands between `go test -json` and whoever reads what it says:
+// Command testgate stands between `go test -json` and whoever reads what it says:
 //
-//	go test -json ./... | gate SKIPPED
+//	go test -json ./... | testgate SKIPPED
 //
 // It shows what go test shows without -json, a line a package and the output of
 // what fails, and writes into the file SKIPPED what was skipped, in one line: the
