@@ -99,7 +99,7 @@ func certificateFiles(t *testing.T, certFile, keyFile string) {
 // too; and every flag that a setting names is there.
 func TestFlagsHaveKeys(t *testing.T) {
 	root := (&app{out: io.Discard, err: io.Discard}).root()
-	others := []string{"help", "json", "config", "preview"} // of what one run does
+	others := []string{"help", "json", "config", "preview", "today"} // of what one run does
 	said := map[string]bool{}
 	for _, path := range [][]string{{"serve"}, {"password", "serve"}, {"init"}} {
 		c, _, err := root.Find(path)
