@@ -324,7 +324,7 @@ func (r *reader) sides(s sentence) (yes, no []mention) {
 		for _, n := range not {
 			deny = deny || m.from >= n.from && m.from < n.to
 		}
-		if deny && bccMeans.MatchString(lastBytes(r.s[s.from:m.from], 60)) {
+		if (deny || bccHides.MatchString(r.s[m.to:s.to])) && bccMeans.MatchString(lastBytes(r.s[s.from:m.from], 90)) {
 			continue // what BCC means is explained
 		}
 		if deny {
@@ -336,8 +336,8 @@ func (r *reader) sides(s sentence) (yes, no []mention) {
 	return yes, no
 }
 
-// bccMeans opens the brackets in which a notice explains what BCC and TO do.
-var bccMeans = ruleJA("bccMeans")
+// bccMeans opens the brackets in which a notice explains what BCC and TO do; bccHides goes on with what others do not see.
+var bccMeans, bccHides = ruleJA("bccMeans"), ruleJA("bccHides")
 
 // notList heads, in its own line, a list of what was not lost.
 var notList = ruleJA("notList")

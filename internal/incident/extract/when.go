@@ -314,7 +314,7 @@ func (r *reader) besideJA(w *when, c context) bool {
 		r.moment("persons-notified", w, "")
 		return true
 	}
-	if w.moment.Precision == incident.Month && (ofMonth.MatchString(c.after) || whoPeriod.MatchString(c.after)) { // 2020年12月末のふるさと納税, 3月に通っていた園児
+	if w.moment.Precision == incident.Month && (ofMonth.MatchString(c.after) || whoPeriod.MatchString(c.after)) { // 2020年12月末のふるさと納税, 4月に入会した方
 		return true
 	}
 	return otherEvent.MatchString(c.after) || r.question(c.sentence) || firstReport.MatchString(c.after) || negatedFind.MatchString(c.after) && !r.toRegulator(c.after, c) ||
@@ -367,6 +367,9 @@ func (r *reader) beganJA(after string) bool {
 		return true
 	}
 	if sentOnly.MatchString(occurred.FindString(firstBytes(after, 500))) && slices.Contains(notBySending, r.causeWord()) {
+		return false
+	}
+	if m := occurred.FindStringIndex(after); m != nil && illness.MatchString(after[:m[1]]) {
 		return false
 	}
 	return occurred.MatchString(firstBytes(after, 500)) && !(amends.MatchString(after) && !leakStrong.MatchString(after)) &&
