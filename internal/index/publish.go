@@ -39,8 +39,7 @@ type Draft struct {
 	Raw       []byte // its canonical bytes
 	Changed   bool   // false: the newest statement says the same, and this is it
 
-	ledgerIndex int64        // of the newest statement, where nothing changes
-	folded      []check.Hash // layers that no statement has named yet
+	ledgerIndex int64 // of the newest statement, where nothing changes
 }
 
 // LedgerIndex is the entry of a statement that says the same already; -1 of a new one.
