@@ -14,7 +14,7 @@ import (
 	"shirase/internal/actor"
 	"shirase/internal/archive"
 	"shirase/internal/incident"
-	"shirase/internal/incident/exchange"
+	"shirase/internal/incident/datasets"
 	"shirase/internal/store"
 )
 
@@ -61,7 +61,7 @@ func measure(o figure.Options, url, engine, kind string, sets [][]byte) {
 		start := time.Now()
 		var total incident.ImportCounts
 		for _, set := range sets {
-			r, err := exchange.Open("data", bytes.NewReader(set), "", "")
+			r, err := datasets.Open("data", bytes.NewReader(set), "", "")
 			figure.Check(err)
 			counts, err := room.Import(ctx, actor.Operator(), r.Next, incident.ImportOptions{})
 			figure.Check(err)
@@ -85,7 +85,7 @@ func measure(o figure.Options, url, engine, kind string, sets [][]byte) {
 func stream(o figure.Options, n int) {
 	src := breaches(n)
 	start := time.Now()
-	r, err := exchange.Open("data", bytes.NewReader(src), exchange.HIBP, "")
+	r, err := datasets.Open("data", bytes.NewReader(src), datasets.HIBP, "")
 	figure.Check(err)
 	read := 0
 	for {

@@ -12,11 +12,11 @@ import (
 
 	"shirase/internal/hint"
 	"shirase/internal/incident"
-	"shirase/internal/incident/exchange"
+	"shirase/internal/incident/datasets"
 )
 
 // exportFormats are the words of --format.
-var exportFormats = map[string]exchange.Format{"json": exchange.Shirase, "csv": exchange.CSV, "veris": exchange.VERIS}
+var exportFormats = map[string]datasets.Format{"json": datasets.Shirase, "csv": datasets.CSV, "veris": datasets.VERIS}
 
 func (a *app) cmdExport() *cobra.Command {
 	var format, out string
@@ -80,15 +80,15 @@ sees them: as their notices froze them. --drafts writes everything that is recor
 }
 
 // export streams incidents to w, and names those that have no place in the format.
-func (a *app) export(ctx context.Context, view *incident.View, w io.Writer, format exchange.Format, ids []string) error {
-	out, err := exchange.NewWriter(w, format)
+func (a *app) export(ctx context.Context, view *incident.View, w io.Writer, format datasets.Format, ids []string) error {
+	out, err := datasets.NewWriter(w, format)
 	if err != nil {
 		return err
 	}
 	var undated []string
 	err = view.Each(ctx, ids, func(inc incident.Incident, origin *incident.Provenance) error {
 		err := out.Write(inc, origin)
-		if errors.Is(err, exchange.ErrUndated) {
+		if errors.Is(err, datasets.ErrUndated) {
 			undated = append(undated, inc.ID)
 			return nil
 		}

@@ -18,7 +18,7 @@ import (
 	"shirase/internal/files"
 	"shirase/internal/hint"
 	"shirase/internal/incident"
-	"shirase/internal/incident/exchange"
+	"shirase/internal/incident/datasets"
 	"shirase/internal/language"
 )
 
@@ -113,7 +113,7 @@ func (a *app) importFile(ctx context.Context, stdin io.Reader, name string, fl i
 	if empty {
 		return hint.Add(fmt.Errorf("import: %s is empty", name), "see whether it was written to its end")
 	}
-	reader, err := exchange.Open(name, src, exchange.Format(fl.format), fl.dataset)
+	reader, err := datasets.Open(name, src, datasets.Format(fl.format), fl.dataset)
 	if err != nil {
 		return err
 	}

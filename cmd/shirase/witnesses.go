@@ -17,6 +17,7 @@ import (
 	"shirase/internal/language"
 	"shirase/internal/publish"
 	"shirase/internal/site"
+	"shirase/internal/witness"
 )
 
 // witnessesFile is the policy of witnesses in a data folder; where there is none, the ledger has none.
@@ -53,7 +54,8 @@ func witnessesGiven(ctx context.Context, path string) (publish.Witnesses, error)
 }
 
 func (a *app) cmdLedgerWitnesses() *cobra.Command {
-	return &cobra.Command{
+	var public bool
+	c := &cobra.Command{
 		Use:   "witnesses [FILE]",
 		Short: "Show who cosigns the ledger, or say who is to",
 		Long: `Shows which witnesses cosign the ledger's checkpoints, and how far what is served
@@ -69,9 +71,12 @@ witness with its URL), these are asked from the next start on:
 Nothing that is published is public then before the quorum has cosigned it. What
 statements have once wanted can be made stricter, and never less strict. Name
 witnesses that other organisations run: who owns them all is one party.`,
-		Example: "  shirase ledger witnesses\n  shirase ledger witnesses policy.txt",
+		Example: "  shirase ledger witnesses\n  shirase ledger witnesses policy.txt\n  shirase ledger witnesses --public",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
+			if public && len(args) == 0 {
+				return a.print(map[string]string{"public": witness.Public()}, func(w io.Writer) { io.WriteString(w, witness.Public()) })
+			}
 			in, err := a.open(c.Context())
 			if err != nil {
 				return err
@@ -85,6 +90,8 @@ witnesses that other organisations run: who owns them all is one party.`,
 			return a.printWitnesses(c.Context(), in, len(args) == 1)
 		},
 	}
+	c.Flags().BoolVar(&public, "public", false, "show the public witnesses that this program knows of, and where their keys were read")
+	return c
 }
 
 // setWitnesses puts a policy of witnesses into the data folder.

@@ -4,12 +4,12 @@ import (
 	"fmt"
 	"net/http"
 
-	"shirase/internal/incident/exchange"
+	"shirase/internal/incident/datasets"
 )
 
 // export streams the whole archive in a form that `shirase incident import` and others read. Its ETag is the archive's
 // version: who has it, and asks again, is told without the archive being read.
-func export(format exchange.Format, ending string) func(a *api, w http.ResponseWriter, r *http.Request) error {
+func export(format datasets.Format, ending string) func(a *api, w http.ResponseWriter, r *http.Request) error {
 	return func(a *api, w http.ResponseWriter, r *http.Request) error {
 		version, err := a.Archive.Version(r.Context())
 		if err != nil {
@@ -23,12 +23,12 @@ func export(format exchange.Format, ending string) func(a *api, w http.ResponseW
 			w.WriteHeader(http.StatusNotModified)
 			return nil
 		}
-		h.Set("Content-Type", exchange.ContentType(format))
+		h.Set("Content-Type", datasets.ContentType(format))
 		h.Set("Content-Disposition", `attachment; filename="shirase-incidents.`+ending+`"`)
 		if r.Method == http.MethodHead {
 			return nil
 		}
-		out, err := exchange.NewWriter(w, format)
+		out, err := datasets.NewWriter(w, format)
 		if err == nil {
 			err = a.Archive.Each(r.Context(), nil, out.Write)
 		}

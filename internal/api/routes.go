@@ -10,7 +10,7 @@ import (
 
 	"shirase/internal/archive"
 	"shirase/internal/incident"
-	"shirase/internal/incident/exchange"
+	"shirase/internal/incident/datasets"
 )
 
 // Route is an address of the API.
@@ -95,9 +95,9 @@ func makeRoutes() []Route {
 		{Path: "/api/v1/vocabulary", id: "getVocabulary", JA: "検索の条件と事実の項目に使う言葉。", EN: "The words that facets and facts are written in.",
 			cost: costRead, answer: reflect.TypeFor[Vocabulary](), serve: (*api).vocabulary},
 		{Path: "/api/v1/export.json", id: "exportJSON", JA: "すべての事案と事実を一つのJSONで。", EN: "Every incident with its facts, as one JSON array.",
-			cost: costExport, media: "application/json", serve: export(exchange.Shirase, "json")},
+			cost: costExport, media: "application/json", serve: export(datasets.Shirase, "json")},
 		{Path: "/api/v1/export.csv", id: "exportCSV", JA: "すべての事案と事実を、一行に一つの事実のCSVで。", EN: "Every incident with its facts, as CSV with a row a fact.",
-			cost: costExport, media: "text/csv", serve: export(exchange.CSV, "csv")},
+			cost: costExport, media: "text/csv", serve: export(datasets.CSV, "csv")},
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"database/sql"
+	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -35,9 +37,11 @@ type peer struct {
 	t      testing.TB
 	name   string
 	signer *torchwood.CosignatureSigner
+	key    ed25519.PrivateKey
 	url    string
 
 	mu    sync.Mutex
+	off   time.Duration // of its clock
 	tree  tlog.Tree
 	asked int
 	fault func(w http.ResponseWriter, r *http.Request, text string, cosign func(string) string) bool // true: it has answered
@@ -48,7 +52,7 @@ func newPeer(t testing.TB, name string) *peer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &peer{t: t, name: name}
+	p := &peer{t: t, name: name, key: key}
 	if p.signer, err = torchwood.NewCosignatureSigner(name+".example/w", key); err != nil {
 		t.Fatal(err)
 	}
@@ -63,13 +67,20 @@ func (p *peer) line() string {
 	return fmt.Sprintf("witness %s %s %s/prefix/\n", p.name, p.signer.Verifier(), p.url)
 }
 
-// cosign gives the signature line over a note's text.
+// cosign gives the signature line over a note's text (c2sp.org/tlog-cosignature), by the peer's clock.
 func (p *peer) cosign(text string) string {
-	signed, err := note.Sign(&note.Note{Text: text}, p.signer)
-	if err != nil {
-		p.t.Error(err)
-	}
-	return string(signed[len(text)+1:])
+	at := time.Now().Add(p.off).Unix()
+	sig := ed25519.Sign(p.key, fmt.Appendf(nil, "cosignature/v1\ntime %d\n%s", at, text))
+	v := p.signer.Verifier()
+	raw := binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint32(nil, v.KeyHash()), uint64(at))
+	return "— " + v.Name() + " " + base64.StdEncoding.EncodeToString(append(raw, sig...)) + "\n"
+}
+
+// clock sets how far the peer's clock is from this machine's.
+func (p *peer) clock(off time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.off = off
 }
 
 func (p *peer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -313,10 +324,14 @@ func TestFaults(t *testing.T) {
 				return true
 			}
 		}, "another size each time"},
-		"another time": {func(l *Ledger, p *peer) func(http.ResponseWriter, *http.Request, string, func(string) string) bool {
-			l.now = func() time.Time { return time.Now().Add(-time.Hour) } // all others are right then
+		"next year": {func(_ *Ledger, p *peer) func(http.ResponseWriter, *http.Request, string, func(string) string) bool {
+			p.clock(365 * 24 * time.Hour)
 			return func(http.ResponseWriter, *http.Request, string, func(string) string) bool { return false }
-		}, "differ by 1h0m0s"},
+		}, "differ by 8760h0m0s"},
+		"an hour ago": {func(_ *Ledger, p *peer) func(http.ResponseWriter, *http.Request, string, func(string) string) bool {
+			p.clock(-time.Hour)
+			return func(http.ResponseWriter, *http.Request, string, func(string) string) bool { return false }
+		}, "differ by -1h0m0s"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			good, bad := newPeer(t, "good"), newPeer(t, "bad")
@@ -336,11 +351,11 @@ func TestFaults(t *testing.T) {
 			if !errors.Is(err, ErrUnwitnessed) || !strings.Contains(err.Error(), "bad: ") || !strings.Contains(err.Error(), c.why) {
 				t.Fatalf("%v", err)
 			}
-			l.now = time.Now
 			if size, _ := served(t, l); size != 0 {
 				t.Fatalf("%d entries are served", size)
 			}
 			bad.breaks(nil)
+			bad.clock(0)
 			if err := l.Sync(t.Context()); err != nil {
 				t.Fatal(err)
 			}
@@ -488,21 +503,36 @@ func TestRecosign(t *testing.T) {
 		if _, again := peers[0].at(); again != asked {
 			t.Fatal("asked again within the hour")
 		}
-		// Cosignatures of an hour ago: the peers' clocks stay, ours goes on.
-		first, _, err := l.Checkpoint()
-		if err != nil {
+		// An hour later, by everybody's clock: one of them is away, and keeps its word.
+		before := l.cosignatures(must(l.Checkpoint()))
+		l.now = func() time.Time { return time.Now().Add(61 * time.Minute) }
+		peers[0].clock(61 * time.Minute)
+		peers[1].clock(61 * time.Minute)
+		peers[2].breaks(answering(500, ""))
+		if err := l.Recosign(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		old := l.cosignatures(first)
-		for vkey, c := range old {
-			c.time = c.time.Add(-2 * time.Hour)
-			old[vkey] = c
+		after := l.cosignatures(must(l.Checkpoint()))
+		for i, p := range peers {
+			vkey := p.signer.Verifier().String()
+			if newer := after[vkey].time.After(before[vkey].time.Add(time.Hour)); newer != (i < 2) || after[vkey].vkey == "" {
+				t.Fatalf("w%d: cosigned at %s, and before at %s", i, after[vkey].time, before[vkey].time)
+			}
 		}
-		if !l.anyStale(old) || l.witnesses.since(l.Origin(), old).After(time.Now().Add(-time.Hour)) {
-			t.Fatal("two hours are not old")
+		since, _, err := l.Witnessed()
+		if err != nil || l.now().Sub(since) > time.Minute {
+			t.Fatalf("a quorum has cosigned it at %s, %v", since, err)
 		}
+		l.now = time.Now
 		verify(t, dir, vkey, db)
 	})
+}
+
+func must(signed []byte, _ tlog.Tree, err error) []byte {
+	if err != nil {
+		panic(err)
+	}
+	return signed
 }
 
 // TestNobodyRequired: witnesses that no quorum needs are asked, and nothing

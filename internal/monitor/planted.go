@@ -45,7 +45,7 @@ func ParseIdentities(data []byte) ([]Identity, error) {
 	r.TrimLeadingSpace = true
 	head, err := r.Read()
 	if err != nil {
-		return nil, fmt.Errorf("%w: the first row does not name the columns kind and value", ErrIdentities)
+		return nil, fmt.Errorf("%w: the first row names no columns, such as kind,value", ErrIdentities)
 	}
 	column := map[string]int{}
 	for i, name := range head {

@@ -21,6 +21,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"shirase/check"
 	"shirase/internal/files"
 	"shirase/internal/killtest"
 )
@@ -577,4 +578,23 @@ func FuzzRequest(f *testing.F) {
 			t.Fatalf("%q is read as %q", body, again)
 		}
 	})
+}
+
+// TestPublic: the list says when and where its keys were read, and each line is
+// one that a policy can take over.
+func TestPublic(t *testing.T) {
+	policy, err := check.ParsePolicy([]byte(Public() + "quorum none\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range policy.Witnesses() {
+		if !strings.HasPrefix(w.URL, "https://") {
+			t.Errorf("%s: %q", w.Name, w.URL)
+		}
+	}
+	for _, said := range []string{"as of 21 April 2026", "Production: none", "filippo.io/torchwood v0.9.0, cmd/age-keylookup/default_policy.txt"} {
+		if !strings.Contains(strings.ReplaceAll(Public(), "\n# ", " "), said) {
+			t.Errorf("the list does not say %q", said)
+		}
+	}
 }

@@ -94,8 +94,11 @@ func talliesOf(lang language.Lang, rule string) (corpus, fresh tally) {
 func (res *Result) weigh() {
 	for i := range res.Proposals {
 		p := &res.Proposals[i]
-		if key, _, _ := strings.Cut(p.Rule, "/"); p.Doubt != "" {
+		switch key, _, _ := strings.Cut(p.Rule, "/"); {
+		case p.Doubt != "":
 			p.Rule = key + "/doubt" // however it was found, the text speaks against it
+		case !res.voiced:
+			p.Rule = key + "/unvoiced" // however it was found, it may be somebody else's
 		}
 		corpus, fresh := talliesOf(res.Lang, p.Rule)
 		p.Confidence, p.Right, p.Of = confidence(corpus, fresh), fresh.right, fresh.proposed

@@ -122,3 +122,30 @@ func TestByConfidence(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestVoice holds that nothing is sure of a text in which nobody writes of itself: it may be a report on somebody else's incident. With
+// one word of its author's the same facts are.
+func TestVoice(t *testing.T) {
+	for _, text := range []string{
+		"Names, dates of birth, diagnoses and telephone numbers of 3,288 patients were on a laptop that was stolen on November 4, 2011. The laptop held no Social Security numbers.%s",
+		"設定の誤りにより、申込者の氏名、住所、電話番号、メールアドレス、生年月日が閲覧可能な状態になっていたことが2023年6月5日に判明しました。対象は52名です。%s",
+	} {
+		for _, own := range []bool{false, true} {
+			said := ""
+			if own {
+				said = " We regret this. 深くお詫び申し上げます。"
+			}
+			res, err := Notice([]byte(fmt.Sprintf(text, said)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			sure := 0
+			for _, p := range res.Proposals {
+				sure += btoi(p.Sure)
+			}
+			if len(res.Proposals) < 4 || (sure > 0) != own {
+				t.Errorf("own %v: %d of %d sure in %q", own, sure, len(res.Proposals), text)
+			}
+		}
+	}
+}

@@ -111,6 +111,19 @@ var (
 	happenedJA = ruleJA("happenedJA")
 )
 
+// ownVoice reports whether somebody in the text writes of itself outside of quotes: says we, is sorry, speaks humbly of what
+// it did, or notes it under an office's headings. A report on somebody else's incident, well told, passes for a notice otherwise.
+func (r *reader) ownVoice() bool {
+	if !r.japanese() {
+		return weEN.MatchString(quotedEN.ReplaceAllString(r.s, ""))
+	}
+	said := quotedJA.ReplaceAllString(r.s, "")
+	return selfWord.MatchString(said) || apology.MatchString(said) || humbleJA.MatchString(said) || r.noted()
+}
+
+// humbleJA is how an author speaks of what it did itself.
+var humbleJA = ruleJA("humbleJA")
+
 // losesJA reports whether a text that warns, explains or names a law firm also tells of a loss of its author's own: who says
 // sorry outside quotes need not say whose.
 func (r *reader) losesJA() bool {
@@ -134,11 +147,7 @@ var (
 // tellsJA reports whether a text without an apology or a "we" still tells what happened at its author's: politely or under the
 // headings of an office's note, with a day or a number of those concerned, and not of such incidents at large.
 func (r *reader) tellsJA() bool {
-	parts := 0
-	for _, l := range r.lines {
-		parts += btoi(l.to-l.from < 90 && notedJA.MatchString(r.s[l.from:l.to]))
-	}
-	polite, concrete := parts > 2, false
+	polite, concrete := r.noted(), false
 	for _, s := range r.sentences {
 		part := r.s[s.from:s.to]
 		if generalJA.MatchString(part) && !strings.HasPrefix(part, "※") && !r.question(part) {
@@ -148,6 +157,15 @@ func (r *reader) tellsJA() bool {
 		concrete = concrete || somethingJA.MatchString(part)
 	}
 	return polite && concrete
+}
+
+// noted reports whether a text has the headings of an office's note.
+func (r *reader) noted() bool {
+	parts := 0
+	for _, l := range r.lines {
+		parts += btoi(l.to-l.from < 90 && notedJA.MatchString(r.s[l.from:l.to]))
+	}
+	return parts > 2
 }
 
 // notedJA heads a part of a note.

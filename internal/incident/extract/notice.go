@@ -57,6 +57,8 @@ type Result struct {
 	Lang      language.Lang
 	Zone      *time.Location // in which the times were said
 	Proposals []Proposal
+
+	voiced bool // somebody in the text writes of itself
 }
 
 // Notice reads a disclosure text. A text that is none proposes nothing.
@@ -270,7 +272,7 @@ func (r *reader) result() *Result {
 		order[k] = i
 	}
 	slices.SortStableFunc(r.proposals, func(a, b Proposal) int { return order[a.Fact.Key] - order[b.Fact.Key] })
-	res := &Result{Lang: r.lang, Zone: r.zone, Proposals: r.proposals}
+	res := &Result{Lang: r.lang, Zone: r.zone, Proposals: r.proposals, voiced: r.ownVoice()}
 	res.ID = res.proposedID(r.base)
 	res.weigh()
 	return res

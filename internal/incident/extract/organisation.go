@@ -114,6 +114,9 @@ func (r *reader) organisationJA() {
 	r.sector(name, best.from, best.to)
 }
 
+// senderLine is the head of a message that says who sent it.
+var senderLine = ruleJA("senderLine")
+
 // ownPlace is the one place of its kind that a text names whose author calls itself 本市 or 本県.
 func (r *reader) ownPlace() scoredName {
 	own := ownPlaceRE.FindStringSubmatch(r.s)
@@ -180,6 +183,9 @@ func (r *reader) namesOnLines(n *names) {
 		cut := len(serial.FindString(s))
 		if m := titleOwner.FindStringSubmatchIndex(s[cut:]); m != nil && titled(strings.TrimSpace(trailingDate.ReplaceAllString(s, ""))) {
 			n.add(l.from+cut+m[2], l.from+cut+m[3], 5)
+		}
+		if m := senderLine.FindStringSubmatchIndex(s); m != nil {
+			n.add(l.from+m[2], l.from+m[3], sure)
 		}
 		if m := titleTail.FindStringSubmatchIndex(trailingDate.ReplaceAllString(s, "")); m != nil && isTitle(s[cut:max(cut, m[0])], true) {
 			n.add(l.from+m[2], l.from+m[3], 5)

@@ -30,6 +30,9 @@ var titleDate = ruleBoth("titleDate")
 // placeBefore is where a press release is given, before its day.
 var placeBefore = ruleEN("placeBefore")
 
+// sentAt heads a message.
+var sentAt = ruleBoth("sentAt")
+
 // labelLine says on a line of its own that the next has the day of publication.
 var labelLine = ruleBoth("labelLine")
 
@@ -54,7 +57,7 @@ func (r *reader) publication() {
 		before, after := strings.TrimSpace(r.s[l.from:w.from]), strings.TrimSpace(r.s[w.to:l.to])
 		before, after = strings.Trim(before, "()[]【】<>・:"), strings.Trim(after, "()[]【】<>")
 		first := w.line < maxHead
-		if l.section != secNone || w.hh >= 0 || w.line > 0 && labelAbove.MatchString(r.s[r.lines[w.line-1].from:r.lines[w.line-1].to]) {
+		if l.section != secNone || w.hh >= 0 && !sentAt.MatchString(before) || w.line > 0 && labelAbove.MatchString(r.s[r.lines[w.line-1].from:r.lines[w.line-1].to]) {
 			if updated.MatchString(before+":") && updates == nil {
 				updates = w
 			}

@@ -123,7 +123,8 @@ func readDateJA(s string, l line, w *when, g map[string]string) bool {
 	if last := lastBytes(before, 4); last != "" {
 		c, _ := utf8.DecodeLastRuneInString(last)
 		if first := s[w.from]; first >= '0' && first <= '9' && (c >= '0' && c <= '9' || strings.ContainsRune(".,/-:第", c)) {
-			if !(strings.ContainsRune(".-:/", c) && rangeBefore(before)) {
+			answer := strings.HasSuffix(before, "A.") || strings.HasSuffix(before, "Q.")
+			if !answer && !(strings.ContainsRune(".-:/", c) && rangeBefore(before)) {
 				return false
 			}
 		}

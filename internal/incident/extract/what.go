@@ -376,6 +376,9 @@ var notThis = ruleJA("notThis")
 // eitherOr names a cause as one of two that are thought of.
 var eitherOr = ruleJA("eitherOr")
 
+// intrudedJA says that somebody broke in.
+var intrudedJA = ruleJA("intrudedJA")
+
 // illness is of people, not of computers.
 var illness = ruleJA("illness")
 
@@ -397,6 +400,9 @@ func (r *reader) causeJA() {
 				continue // a part's title names what the part is about, not what happened
 			}
 			m := c.re.FindStringIndex(part)
+			if m != nil && c.word == "misconfiguration" && intrudedJA.MatchString(part) {
+				continue // how it came to be readable, the sentence says besides
+			}
 			if m != nil && c.word == "malware" && illness.MatchString(part[:m[1]]) {
 				continue
 			}

@@ -16,7 +16,7 @@ import (
 	"shirase/internal/archive"
 	"shirase/internal/incident"
 	"shirase/internal/incident/compose"
-	"shirase/internal/incident/exchange"
+	"shirase/internal/incident/datasets"
 	"shirase/internal/language"
 	"shirase/internal/store"
 )
@@ -149,7 +149,7 @@ func (w *World) Real(t testing.TB) {
 			t.Skipf("%s is not there: name its folder in SHIRASE_TEST_DATA", name)
 		}
 		defer f.Close()
-		r, err := exchange.Open(name, f, "", "")
+		r, err := datasets.Open(name, f, "", "")
 		if err != nil {
 			t.Fatal(err)
 		}
