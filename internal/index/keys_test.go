@@ -115,6 +115,10 @@ func TestSealedUnderAnEndedKey(t *testing.T) {
 		ctx := t.Context()
 		b := newBed(t, db)
 		b.publish("alpha", roster("a", 10))
+		secret, err := b.keys.Load(KeyFile("k1"))
+		if err != nil {
+			t.Fatal(err)
+		}
 		slow, err := b.Seal(ctx, b.keys, "beta", roster("b", 10), nil)
 		if err != nil {
 			t.Fatal(err)
@@ -135,6 +139,16 @@ func TestSealedUnderAnEndedKey(t *testing.T) {
 		}
 		if _, err := b.Verify(ctx, nil); err != nil {
 			t.Error(err)
+		}
+		// A key that has ended is missed by nobody, and told of where a copy brought it back.
+		if err := b.VerifyKeys(ctx, b.keys); err != nil {
+			t.Error(err)
+		}
+		if err := b.keys.Create(KeyFile("k1"), secret); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.VerifyKeys(ctx, b.keys); !errors.Is(err, ErrEnded) {
+			t.Errorf("a key that came back: %v", err)
 		}
 	})
 }

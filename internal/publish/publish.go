@@ -44,7 +44,7 @@ var (
 	ErrDifferent = errors.New("facts, roster and rules do not say the same")
 	// ErrStale says that something was published, or a scope made, since the proposal; nothing was published.
 	ErrStale = errors.New("what is published has changed since the proposal")
-	// ErrKey says that the signing key is not the one that the ledger was begun with.
+	// ErrKey says that a key is not the one that signs the ledger.
 	ErrKey = ledger.ErrKey
 	// ErrUnwitnessed says that something is recorded, and not public until a quorum of witnesses has cosigned it.
 	ErrUnwitnessed = ledger.ErrUnwitnessed
