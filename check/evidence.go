@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -35,6 +36,10 @@ type Evidence struct {
 	Consistency []Bytes      `json:"consistency"` // RFC 6962 section 2.1.2, from the first checkpoint's size to the second's
 	Entries     []Entered    `json:"entries"`     // entries of the ledger
 	Buckets     []SeenBucket `json:"buckets"`     // of layers that the entries' statements name
+
+	// Keys are the ledger's as GET /ledger/v1/keys lists them, where it has changed them: whoever trusts one of them trusts
+	// those that it led to.
+	Keys jsontext.Value `json:"keys,omitzero"`
 }
 
 // Entered is an entry of the ledger, with the proof that it is one.
@@ -90,8 +95,8 @@ func EvidenceOrigin(file []byte) (string, error) {
 	return "", fmt.Errorf("%w: it holds nothing that a ledger has signed", ErrEvidence)
 }
 
-// VerifyEvidence verifies an evidence file under a ledger's keys: every
-// checkpoint, every entry, every bucket. shown says that by them the rule is
+// VerifyEvidence verifies an evidence file under a ledger's keys, or keys that
+// theirs led to: every checkpoint, every entry, every bucket. shown says that by them the rule is
 // broken: no more is needed than the ledger's own signatures. Where it is false,
 // they are genuine, and what they are to show is the finder's word. ErrEvidence
 // where they are not genuine, or show the contrary; what a signature fails of is
@@ -107,7 +112,10 @@ func VerifyEvidence(file []byte, policy *Policy) (e *Evidence, shown bool, err e
 	if e.V != 1 || e.Type != evidenceType {
 		return nil, false, fmt.Errorf("%w: it is not evidence of version 1", ErrEvidence)
 	}
-	c := &evidenceCheck{e: e, keys: &Policy{logs: policy.logs}} // a second history is one whoever has cosigned it
+	c := &evidenceCheck{e: e, keys: &Policy{logs: slices.Clone(policy.logs)}} // a second history is one whoever has cosigned it
+	if err := c.follow(); err != nil {
+		return nil, false, err
+	}
 	if err := c.genuine(); err != nil {
 		return nil, false, err
 	}
@@ -122,6 +130,29 @@ type evidenceCheck struct {
 	statements  []*Statement // nil of an entry that is none, or has no bytes
 	invalid     bool         // an entry's bytes are no valid statement
 	buckets     []*Bucket
+}
+
+// follow takes in the keys that those trusted led to.
+func (c *evidenceCheck) follow() error {
+	if c.e.Keys == nil {
+		return nil
+	}
+	var list []listedKey
+	if err := json.Unmarshal(c.e.Keys, &list, json.RejectUnknownMembers(true)); err != nil {
+		return fmt.Errorf("%w: its list of keys: %v", ErrEvidence, err)
+	}
+	for i, k := range list {
+		j := slices.IndexFunc(c.keys.logs, func(l ledgerKey) bool { return l.vkey == k.VKey })
+		if j < 0 {
+			continue
+		}
+		t := &trust{origin: c.keys.logs[j].v.Name(), keys: c.keys}
+		if _, err := t.follow(list, i); err != nil {
+			return fmt.Errorf("%w: %w", ErrEvidence, err)
+		}
+		return nil
+	}
+	return nil // of another ledger, or from before the trusted keys: what they do not verify is refused
 }
 
 // genuine verifies everything that the file brings.

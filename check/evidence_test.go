@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"golang.org/x/mod/sumdb/tlog"
 )
 
@@ -139,4 +141,67 @@ func FuzzEvidence(f *testing.F) {
 			t.Fatal(err)
 		}
 	})
+}
+
+// TestEvidenceSuccession: who trusts a ledger's first key verifies what a later one has signed, by the list of keys in the
+// file; and nothing that it does not lead to.
+func TestEvidenceSuccession(t *testing.T) {
+	l := newLedger(t, "")
+	first := l.vkey
+	l.succeed("ledger 2", "ledger 3")
+	l.next(nil)
+	l.succeed("ledger 3", "ledger 4")
+	list := func(keys []listedKey) jsontext.Value {
+		b, err := json.Marshal(keys)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	e := &Evidence{Rule: "bytes", Entries: []Entered{{Kind: KindStatement, SHA256: StatementHash(l.raw), Proof: l.proof}}, Keys: list(l.keyList)}
+	verify := func(vkey string) error {
+		t.Helper()
+		file, err := e.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		policy, err := LedgerPolicy(vkey)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, shown, err := VerifyEvidence(file, policy)
+		if shown {
+			t.Error("it is shown that bytes are not given")
+		}
+		return err
+	}
+	for _, k := range l.keyList {
+		if err := verify(k.VKey); err != nil {
+			t.Errorf("%s: %v", k.VKey, err)
+		}
+	}
+	for name, c := range map[string]struct {
+		keys []listedKey
+		vkey string
+		want error
+	}{
+		"no list":                      {nil, first, ErrCheckpoint},
+		"a list without a step":        {slices.Delete(slices.Clone(l.keyList), 1, 2), first, ErrEvidence},
+		"a list without the trusted":   {l.keyList[1:], first, ErrCheckpoint},
+		"a list that ends early":       {[]listedKey{l.keyList[0], {VKey: l.keyList[1].VKey}}, first, ErrCheckpoint},
+		"a key that nobody named":      {[]listedKey{l.keyList[0], {VKey: vkeyOf("thief")}}, first, ErrEvidence},
+		"another ledger's key trusted": {l.keyList, vkeyOf("thief"), ErrCheckpoint},
+	} {
+		e.Keys = nil
+		if c.keys != nil {
+			e.Keys = list(c.keys)
+		}
+		if err := verify(c.vkey); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", name, err, c.want)
+		}
+	}
+	e.Keys = jsontext.Value(`[{"vkey":"a","extra":1}]`)
+	if err := verify(first); !errors.Is(err, ErrEvidence) {
+		t.Errorf("a list that is none: %v", err)
+	}
 }

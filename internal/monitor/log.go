@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"filippo.io/torchwood"
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"golang.org/x/mod/sumdb/tlog"
 	"golang.org/x/sync/errgroup"
 
@@ -158,6 +160,15 @@ func (m *Monitor) newerKeys(ctx context.Context) error {
 		m.add(Finding{What: "the ledger's list of keys does not have the key that this monitor was given", Rule: "keys-list", Index: -1})
 		return nil
 	}
+	var list struct {
+		Keys jsontext.Value `json:"keys"`
+	}
+	if len(all) > 1 {
+		if err := json.Unmarshal(body, &list); err != nil {
+			return err
+		}
+	}
+	m.listed = list.Keys
 	return m.trust(all)
 }
 
@@ -359,6 +370,9 @@ func (m *Monitor) prove(now *check.Checkpoint, index int64) (string, error) {
 
 // withoutBytes reports an entry whose bytes are not given, with the proof that it is one.
 func (m *Monitor) withoutBytes(now *check.Checkpoint, index int64, kind string, hash check.Hash) error {
+	if kind == check.KindStatement {
+		m.state.Missed++
+	}
 	proof, err := m.prove(now, index)
 	if err != nil {
 		return m.damaged(err)

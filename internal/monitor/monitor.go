@@ -93,6 +93,7 @@ type Monitor struct {
 	seen   map[string]bool // keys of what this round has reported
 	tiles  *tiles          // of the checkpoint of this round
 	keys   *check.Policy
+	listed jsontext.Value // those keys, as the server lists and proves them; nil where the first one signs
 }
 
 // state is what is kept between rounds, and after every bundle of entries.
@@ -103,6 +104,7 @@ type state struct {
 	Checkpoint string                       `json:"checkpoint"` // the largest verified; a signed note
 	Next       int64                        `json:"next"`       // entries that are done
 	Statements int64                        `json:"statements"`
+	Missed     int64                        `json:"missed"` // statements since the newest one that could not be read
 	Bindings   *check.Bindings              `json:"bindings"`
 	Last       *entry                       `json:"last"` // the newest statement
 	Page       *entry                       `json:"page"` // the newest record of the page's scripts
@@ -330,7 +332,7 @@ func (m *Monitor) where(name string) string {
 
 // save writes evidence, and gives its name in the state's folder and its path.
 func (m *Monitor) evidence(e *check.Evidence, name string) (file, path string, err error) {
-	e.Found, e.Server = check.At(m.Now()), m.get.base.String()
+	e.Found, e.Server, e.Keys = check.At(m.Now()), m.get.base.String(), m.listed
 	b, err := e.Encode()
 	if err != nil {
 		return "", "", err

@@ -24,13 +24,15 @@ func (m *Monitor) statement(ctx context.Context, now *check.Checkpoint, index in
 	m.state.Statements++
 	st, err := check.ParseStatement(data)
 	if err != nil {
+		m.state.Missed++
 		return m.broken(ctx, now, index, hash, data, nil, err)
 	}
-	b := m.state.Bindings
+	b, missed := m.state.Bindings, m.state.Missed
+	m.state.Missed = 0
 	switch {
-	case b == nil && st.Seq != 1:
+	case b == nil && (st.Seq < 1 || st.Seq > 1+missed):
 		m.lasting(Finding{What: fmt.Sprintf("the ledger's first statement has the number %d", st.Seq), Rule: "number", Seq: st.Seq, Index: index})
-	case b != nil && st.Seq > b.Seq+1:
+	case b != nil && st.Seq > b.Seq+1+missed:
 		m.lasting(Finding{What: fmt.Sprintf("after statement %d comes number %d", b.Seq, st.Seq), Rule: "number", Seq: st.Seq, Index: index})
 	}
 	if b == nil {
