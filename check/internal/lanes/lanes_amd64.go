@@ -6,12 +6,12 @@ import "golang.org/x/sys/cpu"
 func best() Path {
 	x := &cpu.X86
 	switch {
-	case x.HasAVX512F && x.HasAVX512DQ && x.HasAVX512IFMA && x.HasAVX2:
+	case !x.HasAVX2 || !x.HasFMA:
+		return Library
+	case x.HasAVX512F && x.HasAVX512DQ && x.HasAVX512IFMA:
 		return IFMA
-	case x.HasAVX2:
-		return AVX2
 	}
-	return Library
+	return AVX2
 }
 
 // mul sets z = x*y.
