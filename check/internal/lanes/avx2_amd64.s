@@ -4,16 +4,16 @@
 
 #include "textflag.h"
 
-// func mulAVX2(z *[40]uint64, x *[40]uint64, y *[40]uint64)
+// func mulAVX2(z *[40]uint64, x *[40]uint64, y *[40]uint64, halves uint64)
 // Requires: AVX, AVX2, FMA3
-TEXT ·mulAVX2(SB), $704-24
+TEXT ·mulAVX2(SB), $704-32
 	LEAQ (SP), AX
 	ADDQ $0x3f, AX
 	ANDQ $-64, AX
 	MOVQ z+0(FP), CX
 	MOVQ x+8(FP), DX
 	MOVQ y+16(FP), BX
-	MOVQ $0x00000002, SI
+	MOVQ halves+24(FP), SI
 
 half:
 	VMOVDQU     constants<>+96(SB), Y0
@@ -249,13 +249,13 @@ half:
 	VZEROUPPER
 	RET
 
-// func addAVX2(z *[40]uint64, x *[40]uint64, y *[40]uint64)
+// func addAVX2(z *[40]uint64, x *[40]uint64, y *[40]uint64, halves uint64)
 // Requires: AVX, AVX2
-TEXT ·addAVX2(SB), NOSPLIT, $0-24
+TEXT ·addAVX2(SB), NOSPLIT, $0-32
 	MOVQ z+0(FP), AX
 	MOVQ x+8(FP), CX
 	MOVQ y+16(FP), DX
-	MOVQ $0x00000002, BX
+	MOVQ halves+24(FP), BX
 
 half:
 	VMOVDQU  (CX), Y0
@@ -297,13 +297,13 @@ half:
 	VZEROUPPER
 	RET
 
-// func subAVX2(z *[40]uint64, x *[40]uint64, y *[40]uint64)
+// func subAVX2(z *[40]uint64, x *[40]uint64, y *[40]uint64, halves uint64)
 // Requires: AVX, AVX2
-TEXT ·subAVX2(SB), NOSPLIT, $0-24
+TEXT ·subAVX2(SB), NOSPLIT, $0-32
 	MOVQ z+0(FP), AX
 	MOVQ x+8(FP), CX
 	MOVQ y+16(FP), DX
-	MOVQ $0x00000002, BX
+	MOVQ halves+24(FP), BX
 
 half:
 	VMOVDQU  (CX), Y0
@@ -350,14 +350,14 @@ half:
 	VZEROUPPER
 	RET
 
-// func square2AVX2(z *[2][40]uint64, n uint64)
+// func square2AVX2(z *[2][40]uint64, n uint64, halves uint64)
 // Requires: AVX, AVX2, FMA3
-TEXT ·square2AVX2(SB), $704-16
+TEXT ·square2AVX2(SB), $704-24
 	LEAQ (SP), AX
 	ADDQ $0x3f, AX
 	ANDQ $-64, AX
 	MOVQ z+0(FP), AX
-	MOVQ $0x00000002, CX
+	MOVQ halves+16(FP), CX
 
 half:
 	MOVQ n+8(FP), DX
@@ -685,14 +685,14 @@ again:
 	VZEROUPPER
 	RET
 
-// func chooseAVX2(z *[40]uint64, x *[40]uint64, y *[40]uint64, mask uint8)
+// func chooseAVX2(z *[40]uint64, x *[40]uint64, y *[40]uint64, mask uint8, halves uint64)
 // Requires: AVX, AVX2
-TEXT ·chooseAVX2(SB), NOSPLIT, $0-25
+TEXT ·chooseAVX2(SB), NOSPLIT, $0-40
 	MOVQ    z+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    y+16(FP), DX
 	MOVBQZX mask+24(FP), BX
-	MOVQ    $0x00000002, SI
+	MOVQ    halves+32(FP), SI
 
 half:
 	VMOVQ        BX, X0
@@ -729,12 +729,12 @@ half:
 	VZEROUPPER
 	RET
 
-// func freezeAVX2(z *[40]uint64, x *[40]uint64)
+// func freezeAVX2(z *[40]uint64, x *[40]uint64, halves uint64)
 // Requires: AVX, AVX2
-TEXT ·freezeAVX2(SB), NOSPLIT, $0-16
+TEXT ·freezeAVX2(SB), NOSPLIT, $0-24
 	MOVQ z+0(FP), AX
 	MOVQ x+8(FP), CX
-	MOVQ $0x00000002, DX
+	MOVQ halves+16(FP), DX
 
 half:
 	VMOVDQU  (CX), Y0
@@ -779,12 +779,12 @@ half:
 	VZEROUPPER
 	RET
 
-// func oddAVX2(x *[40]uint64) uint8
+// func oddAVX2(x *[40]uint64, halves uint64) uint8
 // Requires: AVX, AVX2
-TEXT ·oddAVX2(SB), NOSPLIT, $0-9
+TEXT ·oddAVX2(SB), NOSPLIT, $0-17
 	MOVQ x+0(FP), AX
 	XORQ CX, CX
-	MOVQ $0x00000002, DX
+	MOVQ halves+8(FP), DX
 
 half:
 	VMOVDQU   (AX), Y0
@@ -826,15 +826,15 @@ half:
 	DECQ      DX
 	JNZ       half
 	VZEROUPPER
-	MOVB      CL, ret+8(FP)
+	MOVB      CL, ret+16(FP)
 	RET
 
-// func zeroAVX2(x *[40]uint64) uint8
+// func zeroAVX2(x *[40]uint64, halves uint64) uint8
 // Requires: AVX, AVX2
-TEXT ·zeroAVX2(SB), NOSPLIT, $0-9
+TEXT ·zeroAVX2(SB), NOSPLIT, $0-17
 	MOVQ x+0(FP), AX
 	XORQ CX, CX
-	MOVQ $0x00000002, DX
+	MOVQ halves+8(FP), DX
 
 half:
 	VMOVDQU      (AX), Y0
@@ -882,19 +882,19 @@ half:
 	DECQ         DX
 	JNZ          half
 	VZEROUPPER
-	MOVB         CL, ret+8(FP)
+	MOVB         CL, ret+16(FP)
 	RET
 
-// func addPointAVX2(r *[4][40]uint64, p *[4][40]uint64, q *[4][40]uint64)
+// func addPointAVX2(r *[4][40]uint64, p *[4][40]uint64, q *[4][40]uint64, halves uint64)
 // Requires: AVX, AVX2, FMA3
-TEXT ·addPointAVX2(SB), $3264-24
+TEXT ·addPointAVX2(SB), $3264-32
 	LEAQ (SP), AX
 	ADDQ $0x3f, AX
 	ANDQ $-64, AX
 	MOVQ r+0(FP), CX
 	MOVQ p+8(FP), DX
 	MOVQ q+16(FP), BX
-	MOVQ $0x00000002, SI
+	MOVQ halves+24(FP), SI
 
 half:
 	VMOVDQU     320(DX), Y0
@@ -2814,16 +2814,16 @@ half:
 	VZEROUPPER
 	RET
 
-// func cachePointAVX2(q *[4][40]uint64, p *[4][40]uint64, d2 *[40]uint64)
+// func cachePointAVX2(q *[4][40]uint64, p *[4][40]uint64, d2 *[40]uint64, halves uint64)
 // Requires: AVX, AVX2, FMA3
-TEXT ·cachePointAVX2(SB), $704-24
+TEXT ·cachePointAVX2(SB), $704-32
 	LEAQ (SP), AX
 	ADDQ $0x3f, AX
 	ANDQ $-64, AX
 	MOVQ q+0(FP), CX
 	MOVQ p+8(FP), DX
 	MOVQ d2+16(FP), BX
-	MOVQ $0x00000002, SI
+	MOVQ halves+24(FP), SI
 
 half:
 	VMOVDQU     320(DX), Y0
@@ -3136,15 +3136,15 @@ half:
 	VZEROUPPER
 	RET
 
-// func windowAVX2(p *[4][40]uint64, q *[4][40]uint64)
+// func windowAVX2(p *[4][40]uint64, q *[4][40]uint64, halves uint64)
 // Requires: AVX, AVX2, FMA3
-TEXT ·windowAVX2(SB), $3904-16
+TEXT ·windowAVX2(SB), $3904-24
 	LEAQ (SP), AX
 	ADDQ $0x3f, AX
 	ANDQ $-64, AX
 	MOVQ p+0(FP), CX
 	MOVQ q+8(FP), DX
-	MOVQ $0x00000002, BX
+	MOVQ halves+16(FP), BX
 
 half:
 	MOVQ $0x00000004, SI
@@ -6479,13 +6479,13 @@ withoutT:
 	VZEROUPPER
 	RET
 
-// func pickAVX2(q *[4][40]uint64, table *[8][4][40]uint64, digits *[8]int8)
+// func pickAVX2(q *[4][40]uint64, table *[8][4][40]uint64, digits *[8]int8, halves uint64)
 // Requires: AVX, AVX2
-TEXT ·pickAVX2(SB), NOSPLIT, $0-24
+TEXT ·pickAVX2(SB), NOSPLIT, $0-32
 	MOVQ q+0(FP), AX
 	MOVQ table+8(FP), CX
 	MOVQ digits+16(FP), DX
-	MOVQ $0x00000002, BX
+	MOVQ halves+24(FP), BX
 
 half:
 	VPMOVSXBQ (DX), Y0

@@ -83,7 +83,7 @@ func check(t *testing.T, what string, z *element, want func(i int) *field.Elemen
 }
 
 func TestField(t *testing.T) {
-	es := elements(60)
+	es, l := elements(60), new(Lanes)
 	everyPath(t, func(t *testing.T) {
 		for n := range es {
 			x, y := &es[n], &es[(n+1)%len(es)]
@@ -93,14 +93,14 @@ func TestField(t *testing.T) {
 			fx := func(i int) *field.Element { return library(t, number(x, i)) }
 			fy := func(i int) *field.Element { return library(t, number(y, i)) }
 			z := new(element)
-			mul(z, x, y)
+			l.mul(z, x, y)
 			check(t, "x*y", z, func(i int) *field.Element { return fx(i).Multiply(fx(i), fy(i)) })
-			add(z, x, y)
+			l.add(z, x, y)
 			check(t, "x+y", z, func(i int) *field.Element { return fx(i).Add(fx(i), fy(i)) })
-			sub(z, x, y)
+			l.sub(z, x, y)
 			check(t, "x-y", z, func(i int) *field.Element { return fx(i).Subtract(fx(i), fy(i)) })
 			two := pair{*x, *y}
-			square2(&two, 3)
+			l.square2(&two, 3)
 			for h, v := range []func(int) *field.Element{fx, fy} {
 				check(t, "x^8", &two[h], func(i int) *field.Element {
 					f := v(i)
@@ -111,17 +111,17 @@ func TestField(t *testing.T) {
 				})
 			}
 			mask := uint8(n*37 + 5)
-			choose(z, x, y, mask)
+			l.choose(z, x, y, mask)
 			check(t, "choice", z, func(i int) *field.Element {
 				if mask>>i&1 == 1 {
 					return fx(i)
 				}
 				return fy(i)
 			})
-			freeze(z, x)
+			l.freeze(z, x)
 			var bytes [Width][32]byte
 			pack(&bytes, z)
-			isOdd, isZero := odd(x), zero(x)
+			isOdd, isZero := l.odd(x), l.zero(x)
 			for i := range Width {
 				f := fx(i)
 				if bytes[i] != [32]byte(f.Bytes()) {
@@ -140,7 +140,7 @@ func TestField(t *testing.T) {
 				t.Fatal("packing and unpacking gives something else")
 			}
 			*z = *x
-			mul(z, z, &one) // in place
+			l.mul(z, z, &one) // in place
 			check(t, "x*1", z, fx)
 		}
 	})
@@ -148,7 +148,7 @@ func TestField(t *testing.T) {
 
 // TestPick has another digit in every lane, and all of them.
 func TestPick(t *testing.T) {
-	es := elements(32)
+	es, l := elements(32), new(Lanes)
 	table := new([8]point)
 	for j := range table {
 		for c := range table[j] {
@@ -162,7 +162,7 @@ func TestPick(t *testing.T) {
 				digits[i] = int8((first+8+3*i)%17 - 8)
 			}
 			got := new(point)
-			pick(got, table, &digits)
+			l.pick(got, table, &digits)
 			for i, d := range digits {
 				want := [4]*big.Int{big.NewInt(1), big.NewInt(1), big.NewInt(1), new(big.Int)}
 				if d != 0 {

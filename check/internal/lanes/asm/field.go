@@ -121,6 +121,9 @@ func (g *generator) function(name, signature, doc string, temporaries int, produ
 	if temporaries > 0 {
 		attributes = 0
 	}
+	if !g.ifma {
+		signature = strings.Replace(signature, ")", ", halves uint64)", 1)
+	}
 	TEXT(name, attributes, signature)
 	Pragma("noescape")
 	Doc(name + " " + doc)
@@ -145,12 +148,11 @@ func (g *generator) function(name, signature, doc string, temporaries int, produ
 	return f
 }
 
-// body starts what AVX2 does twice, once for the lanes of each half. All
-// pointers have to be loaded before.
+// body starts what AVX2 does twice, once for the lanes of each half, or once
+// where no others are wanted. All pointers have to be loaded before.
 func (f *field) body() {
 	if !f.ifma {
-		f.half = GP64()
-		MOVQ(U32(2), f.half)
+		f.half = Load(Param("halves"), GP64())
 		Label("half")
 	}
 }
