@@ -11,7 +11,6 @@ import (
 	"sync"
 
 	"github.com/gtank/ristretto255"
-
 )
 
 // The suite of RFC 9497 section 4.1, in verifiable mode (section 3.1).

@@ -2,6 +2,7 @@ package lanes
 
 import (
 	"encoding/binary"
+	"math"
 	"math/big"
 	"testing"
 
@@ -182,6 +183,36 @@ func TestPick(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestHalves: a product of limbs is what the patterns of two doubles are beyond
+// their constants, whichever neighbour the first is rounded to.
+func TestHalves(t *testing.T) {
+	const splitter, remainder, part = 1 << 103, 3 << 51, 1 << 51
+	limbs := []uint64{0, 1, 2, 19, part - 1, part, part + 1, most[0] - 1, most[0]}
+	r := random(9)
+	for range 200 {
+		limbs = append(limbs, r.Uint64()%(most[0]+1))
+	}
+	for _, a := range limbs {
+		for _, b := range limbs {
+			x, y := float64(a), float64(b)
+			p := new(big.Int).Mul(new(big.Int).SetUint64(a), new(big.Int).SetUint64(b))
+			down := float64(splitter) + float64(new(big.Int).Rsh(p, 51).Uint64())*part
+			up := math.Nextafter(down, math.Inf(1))
+			if h := math.FMA(x, y, splitter); h != down && h != up {
+				t.Fatalf("%d*%d is rounded to %g, between %g and %g", a, b, h, down, up)
+			}
+			for _, h := range []float64{down, up} {
+				rest := math.FMA(x, y, splitter+remainder-h)
+				upper := new(big.Int).SetUint64(math.Float64bits(h) - math.Float64bits(splitter))
+				lower := big.NewInt(int64(math.Float64bits(rest) - math.Float64bits(remainder)))
+				if got := upper.Lsh(upper, 51).Add(upper, lower); got.Cmp(p) != 0 {
+					t.Fatalf("%d*%d: the halves of %g are %v", a, b, h, got)
+				}
+			}
+		}
+	}
 }
 
 // TestConstants compares with the decimal numbers of RFC 9496 section 4.1.
