@@ -22,7 +22,7 @@ func Wrap(h http.Handler, o Options) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
-		secure(w.Header(), r.TLS != nil)
+		secure(w.Header(), o.Proxies.Secure(r))
 		if r.Body != nil && r.Body != http.NoBody {
 			r.Body = http.MaxBytesReader(w, r.Body, cmp.Or(o.MaxBody, maxBody))
 		}
