@@ -394,7 +394,7 @@ func factRows(lang language.Lang, i incident.Incident, state string) []factRow {
 			row := &out[len(out)-1]
 			row.Values = append(row.Values, value)
 			varies := lang.Pick("項目による", "varies")
-			if asOf := asOf(lang, f); asOf != row.AsOf {
+			if asOf := asOf(lang, i, f); asOf != row.AsOf {
 				row.AsOf = template.HTML(template.HTMLEscapeString(varies))
 			}
 			if incident.Word(lang, string(f.Certainty)) != row.Certainty {
@@ -403,7 +403,7 @@ func factRows(lang language.Lang, i incident.Incident, state string) []factRow {
 			continue
 		}
 		last = f.Key
-		out = append(out, factRow{incident.KeyLabel(lang, f.Key), []template.HTML{value}, incident.Word(lang, string(f.Certainty)), asOf(lang, f), sourceOf(lang, i, f)})
+		out = append(out, factRow{incident.KeyLabel(lang, f.Key), []template.HTML{value}, incident.Word(lang, string(f.Certainty)), asOf(lang, i, f), sourceOf(lang, i, f)})
 	}
 	return out
 }
