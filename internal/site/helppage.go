@@ -66,7 +66,7 @@ func (s *Site) help(w http.ResponseWriter, r *http.Request) error {
 	switch {
 	case err != nil:
 		return err
-	case len(i.Classes()) == 0:
+	case len(i.Classes()) == 0, s.state(r.Context(), i) == incident.StateWithdrawn:
 		body.Steps = nil
 	case from != nil:
 		body.Steps = elsewhere(lang, i.Classes())

@@ -119,6 +119,9 @@ func (s *Site) incident(w http.ResponseWriter, r *http.Request) error {
 			body.Steps = elsewhere(lang, i.Classes())
 		}
 	}
+	if state == incident.StateWithdrawn { // nobody is affected by what was a mistake
+		body.Figures, body.Classes, body.Steps = nil, nil, nil
+	}
 	body.Timeline, body.Like = timelineView(p, i), likeHref(p, i)
 	if body.Figures, err = s.placed(r, lang, i.ID, body.Figures); err != nil {
 		return err
