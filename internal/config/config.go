@@ -44,6 +44,8 @@ type Operation struct {
 	// EvaluatorElsewhere has another process answer evaluations.
 	EvaluatorElsewhere bool
 	Passwords
+	Evidence Evidence
+	Mail     Mail
 	Limits   Limits
 	Timeouts serve.Timeouts
 	Log      Log
@@ -58,6 +60,18 @@ type TLS struct{ CertificateFile, KeyFile string }
 // Passwords is how the corpora of passwords are served.
 type Passwords struct {
 	MaxAge time.Duration // for which caches may answer a range
+}
+
+// Evidence bounds what is taken in of a case, in MiB.
+type Evidence struct{ Max, MaxCase int }
+
+// Mail is how the staff is written to: mentions, approvals, what is overdue.
+type Mail struct {
+	Server       string // host and port; "": no mail is sent
+	From         string
+	User         string
+	PasswordFile string
+	Security     string // starttls, tls or none
 }
 
 // Limits are what networks may ask for: of the check, counted in evaluated elements, and of the archive, in searches.
@@ -76,6 +90,8 @@ func Default() *Settings {
 		Data:      "shirase-data",
 		Listen:    "127.0.0.1:8311",
 		Passwords: Passwords{MaxAge: time.Hour},
+		Evidence:  Evidence{Max: 8 << 10, MaxCase: 100 << 10},
+		Mail:      Mail{Security: "starttls"},
 		Limits:    Limits{serve.DefaultLimits, serve.DefaultLimits},
 		Timeouts:  serve.DefaultTimeouts,
 	}, from: map[string]Source{}}
