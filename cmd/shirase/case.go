@@ -34,19 +34,25 @@ func (a *app) cases(ctx context.Context) (*instance, *response.Cases, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	cases, err := a.caseRoom(ctx, in)
+	if err != nil {
+		in.close()
+		return nil, nil, err
+	}
+	return in, cases, nil
+}
+
+// caseRoom opens the room of cases over an open instance.
+func (a *app) caseRoom(ctx context.Context, in *instance) (*response.Cases, error) {
 	var own []fs.FS
 	if dir := filepath.Join(a.op().Data, "law"); isFolder(dir) {
 		own = append(own, os.DirFS(dir))
 	}
 	book, err := law.Open(own...)
-	if err == nil {
-		var cases *response.Cases
-		if cases, err = response.New(ctx, in.db, in.incidents, book, in.rosters.Sealer); err == nil {
-			return in, cases, nil
-		}
+	if err != nil {
+		return nil, err
 	}
-	in.close()
-	return nil, nil, err
+	return response.New(ctx, in.db, in.incidents, book, in.rosters.Sealer)
 }
 
 func isFolder(name string) bool {

@@ -44,6 +44,7 @@ type Operation struct {
 	// EvaluatorElsewhere has another process answer evaluations.
 	EvaluatorElsewhere bool
 	Passwords
+	Staff    Staff
 	Limits   Limits
 	Timeouts serve.Timeouts
 	Log      Log
@@ -54,6 +55,20 @@ type Pool struct{ Read, Write int }
 
 // TLS names two PEM files; "" and "" serve plain HTTP.
 type TLS struct{ CertificateFile, KeyFile string }
+
+// Staff is how people who work here sign in.
+type Staff struct {
+	// Hold is how long a new approver waits before they can approve.
+	Hold time.Duration
+	OIDC OIDC
+}
+
+// OIDC is an identity provider that staff may sign in by.
+type OIDC struct {
+	Issuer     string // https URL; "": none
+	ClientID   string
+	SecretFile string // file that holds the client's secret
+}
 
 // Passwords is how the corpora of passwords are served.
 type Passwords struct {
@@ -76,6 +91,7 @@ func Default() *Settings {
 		Data:      "shirase-data",
 		Listen:    "127.0.0.1:8311",
 		Passwords: Passwords{MaxAge: time.Hour},
+		Staff:     Staff{Hold: time.Hour},
 		Limits:    Limits{serve.DefaultLimits, serve.DefaultLimits},
 		Timeouts:  serve.DefaultTimeouts,
 	}, from: map[string]Source{}}

@@ -211,6 +211,17 @@ func operationKeys() []Key {
 		duration(Key{Name: "passwords.maxAge", Flag: "password-max-age", Form: "a time from 1s to 744h, such as 90m",
 			Help: "for how long caches may answer a range of breached passwords, up to 744h as Pwned Passwords say; a cache does not know what was imported since"},
 			func(s *Settings) *time.Duration { return &s.Operation.Passwords.MaxAge }, time.Second, passwordAge),
+		duration(Key{Name: "staff.hold", Form: "a time from 0s to 720h, such as 12h",
+			Help: "how long a new approver waits before they can approve, so that the others see them first"},
+			func(s *Settings) *time.Duration { return &s.Operation.Staff.Hold }, 0, 720*time.Hour),
+		words(Key{Name: "staff.oidc.issuer", Form: "like https://login.example.org", Example: "https://login.example.org",
+			Help: "identity provider that staff may sign in by, beside passkeys (OpenID Connect)"},
+			at(func(o *Operation) *string { return &o.Staff.OIDC.Issuer }), webAddress),
+		words(Key{Name: "staff.oidc.clientID", Form: "a name on one line, as the provider gave it", Example: "shirase",
+			Help: "what the provider calls this instance"},
+			at(func(o *Operation) *string { return &o.Staff.OIDC.ClientID }), plainName),
+		path(Key{Name: "staff.oidc.secretFile", Example: "/run/secrets/shirase-oidc", Help: "file that holds the secret that the provider gave"},
+			at(func(o *Operation) *string { return &o.Staff.OIDC.SecretFile })),
 	}
 	keys = append(keys, limitKeys("limits.check.", "evaluations of the check", func(l *Limits) *serve.Limits { return &l.Check })...)
 	keys = append(keys, limitKeys("limits.archive.", "searches, and requests of the API", func(l *Limits) *serve.Limits { return &l.Archive })...)
