@@ -110,7 +110,7 @@ type peopleView struct {
 	view
 	People      []staff.Account
 	Invitations []staff.Invitation
-	Link        string // of an invitation that was just made, shown once
+	Invited     string // the link of an invitation that was just made, shown once
 	Roles       []actor.Role
 	Accesses    []actor.Access
 	Act         string
@@ -124,7 +124,7 @@ func (c *Console) peoplePage(w http.ResponseWriter, r *http.Request, v *visit) e
 
 func (c *Console) showPeople(w http.ResponseWriter, r *http.Request, v *visit, status int, link string, refused error) error {
 	ctx := r.Context()
-	out := peopleView{view: c.view(r, v, "people", v.lang.Pick("メンバー", "People")), Link: link, Roles: actor.Roles(), Accesses: accesses, Act: staff.ActInvite}
+	out := peopleView{view: c.view(r, v, "people", v.lang.Pick("メンバー", "People")), Invited: link, Roles: actor.Roles(), Accesses: accesses, Act: staff.ActInvite}
 	if refused != nil {
 		out.Refused, out.Form = refused.Error(), r.PostForm
 	}

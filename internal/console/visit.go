@@ -76,7 +76,7 @@ func (c *Console) visit(r *http.Request, open bool) (*visit, error) {
 	}
 	question, err := c.ceremony(r, confirmKey)
 	if err != nil {
-		return v, err
+		return v, fmt.Errorf("%w: %w", actor.ErrUnconfirmed, err)
 	}
 	act, err := c.Staff.FinishConfirm(ctx, v.site, v.who, question, []byte(answer))
 	if err != nil {
