@@ -68,7 +68,16 @@ published now: drafts, and the notice that would be next. It publishes and reiss
 					}
 					remark = "Nothing is published yet. Next: " + next + "\n"
 				}
-				return a.print(map[string]string{"url": url}, func(w io.Writer) { fmt.Fprintf(w, "Serving %s\n%s", url, remark) })
+				first, err := a.firstLink(c.Context(), in, url)
+				if err != nil {
+					return err
+				}
+				out := map[string]string{"url": url}
+				if first != "" {
+					out["first"] = first
+					remark += "Nobody works here yet. The first administrator comes in here, once, within a day:\n  " + first + "\n"
+				}
+				return a.print(out, func(w io.Writer) { fmt.Fprintf(w, "Serving %s\n%s", url, remark) })
 			})
 		},
 	}
@@ -249,6 +258,11 @@ func (a *app) server(ctx context.Context, in *instance, corpora *password.Corpor
 		return nil, err
 	}
 	mountPasswords(server, corpora, a.op().Passwords.MaxAge, log)
+	if p == nil {
+		if err := a.mountConsole(ctx, in, server); err != nil {
+			return nil, err
+		}
+	}
 	(&health{in: in, published: published, evaluator: evaluator, now: time.Now}).mount(server)
 	server.Mount(pages, "/")
 	if p != nil {

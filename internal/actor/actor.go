@@ -218,6 +218,9 @@ func (a Actor) ID() string { return a.name }
 // Person reports whether it is a member of the staff: somebody who has a passkey, and can be a second person.
 func (a Actor) Person() bool { return a.kind == member }
 
+// Host reports whether it is whoever runs the command line, and so has the data folder and its keys.
+func (a Actor) Host() bool { return a.kind == operator }
+
 // Door is what they came in by.
 func (a Actor) Door() string { return a.door }
 

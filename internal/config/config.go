@@ -46,6 +46,7 @@ type Operation struct {
 	Passwords
 	Evidence Evidence
 	Mail     Mail
+	Staff    Staff
 	Limits   Limits
 	Timeouts serve.Timeouts
 	Log      Log
@@ -56,6 +57,20 @@ type Pool struct{ Read, Write int }
 
 // TLS names two PEM files; "" and "" serve plain HTTP.
 type TLS struct{ CertificateFile, KeyFile string }
+
+// Staff is how people who work here sign in.
+type Staff struct {
+	// Hold is how long a new approver waits before they can approve.
+	Hold time.Duration
+	OIDC OIDC
+}
+
+// OIDC is an identity provider that staff may sign in by.
+type OIDC struct {
+	Issuer     string // https URL; "": none
+	ClientID   string
+	SecretFile string // file that holds the client's secret
+}
 
 // Passwords is how the corpora of passwords are served.
 type Passwords struct {
@@ -92,6 +107,7 @@ func Default() *Settings {
 		Passwords: Passwords{MaxAge: time.Hour},
 		Evidence:  Evidence{Max: 8 << 10, MaxCase: 100 << 10},
 		Mail:      Mail{Security: "starttls"},
+		Staff:     Staff{Hold: time.Hour},
 		Limits:    Limits{serve.DefaultLimits, serve.DefaultLimits},
 		Timeouts:  serve.DefaultTimeouts,
 	}, from: map[string]Source{}}

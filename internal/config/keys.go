@@ -227,6 +227,17 @@ func operationKeys() []Key {
 			at(func(o *Operation) *string { return &o.Mail.PasswordFile })),
 		choice(Key{Name: "mail.security", Help: "how the connection to the mail server is encrypted: starttls, tls or none; none only for a server on this machine"},
 			func(s *Settings) *string { return &s.Operation.Mail.Security }, []string{"starttls", "tls", "none"}, []string{"starttls", "tls", "none"}),
+		duration(Key{Name: "staff.hold", Form: "a time from 0s to 720h, such as 12h",
+			Help: "how long a new approver waits before they can approve, so that the others see them first"},
+			func(s *Settings) *time.Duration { return &s.Operation.Staff.Hold }, 0, 720*time.Hour),
+		words(Key{Name: "staff.oidc.issuer", Form: "like https://login.example.org", Example: "https://login.example.org",
+			Help: "identity provider that staff may sign in by, beside passkeys (OpenID Connect)"},
+			at(func(o *Operation) *string { return &o.Staff.OIDC.Issuer }), webAddress),
+		words(Key{Name: "staff.oidc.clientID", Form: "a name on one line, as the provider gave it", Example: "shirase",
+			Help: "what the provider calls this instance"},
+			at(func(o *Operation) *string { return &o.Staff.OIDC.ClientID }), plainName),
+		path(Key{Name: "staff.oidc.secretFile", Example: "/run/secrets/shirase-oidc", Help: "file that holds the secret that the provider gave"},
+			at(func(o *Operation) *string { return &o.Staff.OIDC.SecretFile })),
 	}
 	keys = append(keys, limitKeys("limits.check.", "evaluations of the check", func(l *Limits) *serve.Limits { return &l.Check })...)
 	keys = append(keys, limitKeys("limits.archive.", "searches, and requests of the API", func(l *Limits) *serve.Limits { return &l.Archive })...)
