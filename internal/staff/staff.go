@@ -266,6 +266,9 @@ func (s *Staff) Actor(ctx context.Context, id, confirms, door string) (actor.Act
 // newID makes a pseudonym, or the id of something else: a letter, and 50 random bits.
 func newID(letter string) string { return letter + "-" + strings.ToLower(rand.Text()[:10]) }
 
+// NewPseudonym makes the id of an account to come.
+func NewPseudonym() string { return newID("p") }
+
 // hashOf is how tokens, codes and sessions are kept: of at least 80 random bits, so that nothing is gained by a slow hash.
 func hashOf(kind, secret string) string {
 	sum := sha256.Sum256([]byte("shirase/v1 staff " + kind + "\x00" + secret))
