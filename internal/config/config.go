@@ -45,6 +45,8 @@ type Operation struct {
 	EvaluatorElsewhere bool
 	Passwords
 	Staff    Staff
+	Evidence Evidence
+	Mail     Mail
 	Limits   Limits
 	Timeouts serve.Timeouts
 	Log      Log
@@ -75,6 +77,18 @@ type Passwords struct {
 	MaxAge time.Duration // for which caches may answer a range
 }
 
+// Evidence bounds what is taken in of a case, in MiB.
+type Evidence struct{ Max, MaxCase int }
+
+// Mail is how the staff is written to: mentions, approvals, what is overdue.
+type Mail struct {
+	Server       string // host and port; "": no mail is sent
+	From         string
+	User         string
+	PasswordFile string
+	Security     string // starttls, tls or none
+}
+
 // Limits are what networks may ask for: of the check, counted in evaluated elements, and of the archive, in searches.
 type Limits struct{ Check, Archive serve.Limits }
 
@@ -92,6 +106,8 @@ func Default() *Settings {
 		Listen:    "127.0.0.1:8311",
 		Passwords: Passwords{MaxAge: time.Hour},
 		Staff:     Staff{Hold: time.Hour},
+		Evidence:  Evidence{Max: 8 << 10, MaxCase: 100 << 10},
+		Mail:      Mail{Security: "starttls"},
 		Limits:    Limits{serve.DefaultLimits, serve.DefaultLimits},
 		Timeouts:  serve.DefaultTimeouts,
 	}, from: map[string]Source{}}

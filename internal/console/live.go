@@ -110,7 +110,7 @@ func (l *live) renew(ctx context.Context) error {
 
 // versions gives the version of each case, to see which have changed. Nobody is told them.
 func (c *Console) versions(ctx context.Context) (map[string]string, error) {
-	list, err := c.Cases.List(ctx)
+	list, err := c.Cases.List(ctx, actor.Server())
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,6 @@ import (
 	"shirase/internal/store"
 )
 
-func openCases(ctx context.Context, db *store.DB, _ *files.Dir, incidents *incident.Incidents, book *law.Book, seal response.Sealer, _ *staff.Staff) (*response.Cases, error) {
-	return response.New(ctx, db, incidents, book, seal)
+func openCases(ctx context.Context, db *store.DB, dir *files.Dir, incidents *incident.Incidents, book *law.Book, seal response.Sealer, people *staff.Staff) (*response.Cases, error) {
+	return response.New(ctx, response.Rooms{DB: db, Dir: dir, Incidents: incidents, Book: book, Seal: seal, Granted: people.Declared})
 }
