@@ -47,9 +47,9 @@ type Operation struct {
 	// EvaluatorElsewhere has another process answer evaluations.
 	EvaluatorElsewhere bool
 	Passwords
+	Staff    Staff
 	Evidence Evidence
 	Mail     Mail
-	Staff    Staff
 	Limits   Limits
 	Timeouts serve.Timeouts
 	Log      Log
@@ -120,9 +120,9 @@ func Default() *Settings {
 		Listen:    "127.0.0.1:8311",
 		ACME:      ACME{Directory: serve.LetsEncrypt},
 		Passwords: Passwords{MaxAge: time.Hour},
+		Staff:     Staff{Hold: time.Hour},
 		Evidence:  Evidence{Max: 8 << 10, MaxCase: 100 << 10},
 		Mail:      Mail{Security: "starttls"},
-		Staff:     Staff{Hold: time.Hour},
 		Limits:    Limits{Check: serve.DefaultLimits, Archive: serve.DefaultLimits},
 		Timeouts:  serve.DefaultTimeouts,
 	}, from: map[string]Source{}}

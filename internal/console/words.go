@@ -1,24 +1,17 @@
 package console
 
 import (
-	"errors"
 	"html/template"
+	"maps"
 	"strings"
 	"time"
 
 	"shirase/internal/actor"
 	"shirase/internal/language"
 	"shirase/internal/page"
-	"shirase/internal/response"
-	"shirase/internal/staff"
 )
 
-var pages = []string{"signin", "join", "account", "people", "person", "log", "settings", "board"}
-
-// isInput reports whether an error is of what was entered, so that the form is shown again with it.
-func isInput(err error) bool {
-	return errors.Is(err, staff.ErrInput) || errors.Is(err, response.ErrEntry)
-}
+var pages = []string{"signin", "join", "account", "people", "person", "log", "settings", "board", "declare", "case"}
 
 var accessWords = map[actor.Access]language.Text{
 	actor.None:        language.Both("なし（事案ごとに与える）", "none (given case by case)"),
@@ -49,7 +42,8 @@ var logWords = map[string]language.Text{
 
 // funcs is what templates of lang can say, beside what all pages can.
 func funcs(lang language.Lang) template.FuncMap {
-	return template.FuncMap{
+	out := caseFuncs(lang)
+	maps.Copy(out, template.FuncMap{
 		"when":  func(t time.Time) template.HTML { return page.Time(lang, t.In(zone)) },
 		"role":  func(r actor.Role) string { return roleWords[r][0].In(lang) },
 		"duty":  func(r actor.Role) string { return roleWords[r][1].In(lang) },
@@ -64,7 +58,8 @@ func funcs(lang language.Lang) template.FuncMap {
 			return what
 		},
 		"person": func(names map[string]string, id string) string { return personText(lang, names, id) },
-	}
+	})
+	return out
 }
 
 // zone is that of times in the console. Everybody who works on a case reads the same.
