@@ -125,7 +125,7 @@ func (a *app) listen(stated bool) (net.Listener, error) {
 // options are those of every server.
 func (a *app) options(log *slog.Logger) (serve.Options, error) {
 	op := a.op()
-	o := serve.Options{Log: log, Requests: op.Log.Requests, Proxies: op.Proxies, Timeouts: op.Timeouts}
+	o := serve.Options{Log: log, Requests: op.Log.Requests, Proxies: op.Proxies, Timeouts: op.Timeouts, Connections: op.Limits.Connections}
 	var err error
 	if op.TLS.CertificateFile != "" {
 		o.TLS, err = serve.Certificate(op.TLS.CertificateFile, op.TLS.KeyFile, log)

@@ -72,7 +72,10 @@ type Passwords struct {
 }
 
 // Limits are what networks may ask for: of the check, counted in evaluated elements, and of the archive, in searches.
-type Limits struct{ Check, Archive serve.Limits }
+type Limits struct {
+	Check, Archive serve.Limits
+	Connections    int // at once; 0: what the limit of open files leaves room for
+}
 
 // Log is what is logged, and how.
 type Log struct {
@@ -88,7 +91,7 @@ func Default() *Settings {
 		Listen:    "127.0.0.1:8311",
 		ACME:      ACME{Directory: serve.LetsEncrypt},
 		Passwords: Passwords{MaxAge: time.Hour},
-		Limits:    Limits{serve.DefaultLimits, serve.DefaultLimits},
+		Limits:    Limits{Check: serve.DefaultLimits, Archive: serve.DefaultLimits},
 		Timeouts:  serve.DefaultTimeouts,
 	}, from: map[string]Source{}}
 }

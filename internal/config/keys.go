@@ -232,6 +232,9 @@ func operationKeys() []Key {
 	}
 	keys = append(keys, limitKeys("limits.check.", "evaluations of the check", func(l *Limits) *serve.Limits { return &l.Check })...)
 	keys = append(keys, limitKeys("limits.archive.", "searches, and requests of the API", func(l *Limits) *serve.Limits { return &l.Archive })...)
+	keys = append(keys, number(Key{Name: "limits.connections", Form: "a number of connections, such as 10000",
+		Help: "connections at once, at most; 0: three quarters of the files that the process may have open, and no more than 16384"},
+		func(s *Settings) *int { return &s.Operation.Limits.Connections }, 0, math.MaxInt32))
 	for _, t := range []struct {
 		name, help string
 		of         func(*serve.Timeouts) *time.Duration
@@ -239,6 +242,7 @@ func operationKeys() []Key {
 		{"header", "for a client to send a request's header", func(t *serve.Timeouts) *time.Duration { return &t.Header }},
 		{"read", "for a client to send a request", func(t *serve.Timeouts) *time.Duration { return &t.Read }},
 		{"write", "for an answer to be sent: a whole layer over a slow line takes minutes", func(t *serve.Timeouts) *time.Duration { return &t.Write }},
+		{"stall", "for a client to take 4 KiB of an answer: whoever takes nothing is cut", func(t *serve.Timeouts) *time.Duration { return &t.Stall }},
 		{"idle", "between two requests of a connection", func(t *serve.Timeouts) *time.Duration { return &t.Idle }},
 		{"drain", "for requests that are under way when the server ends", func(t *serve.Timeouts) *time.Duration { return &t.Drain }},
 	} {

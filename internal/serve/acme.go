@@ -181,7 +181,7 @@ func (i *Issued) Keep(ctx context.Context, failed func(error)) {
 				failures = 0
 				continue
 			}
-			wait = patience(err, failures)
+			wait = retryAfter(err, failures)
 			failures++
 			i.log.Error("there is no new certificate", "domain", i.acme.Domain, "error", err, "hint", hint.Of(err), "again", wait.Round(time.Second), "ends", i.Ends())
 		}
@@ -192,8 +192,8 @@ func (i *Issued) Keep(ctx context.Context, failed func(error)) {
 	}
 }
 
-// patience is how long to wait after so many failures.
-func patience(err error, failures int) time.Duration {
+// retryAfter is how long to wait after so many failures.
+func retryAfter(err error, failures int) time.Duration {
 	wait := soonest
 	var refused *acme.AuthorizationError
 	if errors.As(err, &refused) {
