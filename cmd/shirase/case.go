@@ -37,7 +37,7 @@ func (a *app) cases(ctx context.Context) (*instance, *response.Cases, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	cases, err := a.caseRoom(ctx, in)
+	cases, err := a.casesOf(ctx, in)
 	if err != nil {
 		in.close()
 		return nil, nil, err
@@ -45,8 +45,8 @@ func (a *app) cases(ctx context.Context) (*instance, *response.Cases, error) {
 	return in, cases, nil
 }
 
-// caseRoom opens the room over an instance. Regimes of one's own, contracts too, are files in the folder law of the data folder.
-func (a *app) caseRoom(ctx context.Context, in *instance) (*response.Cases, error) {
+// casesOf opens the room over an instance. Regimes of one's own, contracts too, are files in the folder law of the data folder.
+func (a *app) casesOf(ctx context.Context, in *instance) (*response.Cases, error) {
 	var own []fs.FS
 	if dir := filepath.Join(a.op().Data, "law"); isFolder(dir) {
 		own = append(own, os.DirFS(dir))
@@ -62,7 +62,7 @@ func (a *app) caseRoom(ctx context.Context, in *instance) (*response.Cases, erro
 func (a *app) openCases(ctx context.Context, in *instance, book *law.Book) (*response.Cases, error) {
 	rooms := response.Rooms{DB: in.db, Dir: in.dir, Incidents: in.incidents, Book: book, Seal: in.rosters.Sealer,
 		Limits:  response.Limits{Evidence: int64(a.op().Evidence.Max) << 20, All: int64(a.op().Evidence.MaxCase) << 20},
-		Granted: in.staff.Declared, Names: in.staffName}
+		Granted: in.staff.Declared, Names: in.staff.NameOf}
 	told, err := a.notifier(ctx, in)
 	if err != nil {
 		return nil, err
@@ -74,15 +74,6 @@ func (a *app) openCases(ctx context.Context, in *instance, book *law.Book) (*res
 		rooms.Playbooks = os.DirFS(dir)
 	}
 	return response.New(ctx, rooms)
-}
-
-// staffName says whose a pseudonym is; "" where nobody knows any more.
-func (in *instance) staffName(ctx context.Context, id string) string {
-	names, err := in.staff.Names(ctx)
-	if err != nil {
-		in.log.Error("read the names of the staff", "error", err)
-	}
-	return names[id]
 }
 
 func isFolder(name string) bool {

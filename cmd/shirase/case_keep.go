@@ -15,7 +15,7 @@ const keepEvery = 20 * time.Second
 // keepCases does what cases want of a server until the context ends: it records the day's head over all of them in the ledger, carries out
 // what was approved and interrupted, tells the staff what waits for them, and removes what is left of evidence that never arrived. It does the same whether there is a case or not.
 func (a *app) keepCases(ctx context.Context, in *instance, failed func(error)) {
-	cases, err := a.caseRoom(ctx, in)
+	cases, err := a.casesOf(ctx, in)
 	if err != nil {
 		failed(err)
 		return

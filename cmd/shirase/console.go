@@ -23,7 +23,7 @@ var consoleLimits = serve.Limits{IPv4: serve.Rate{PerSecond: 2, Burst: 200}, IPv
 
 // mountConsole serves the staff's pages.
 func (a *app) mountConsole(ctx context.Context, in *instance, server *serve.Server) error {
-	cases, err := a.caseRoom(ctx, in)
+	cases, err := a.casesOf(ctx, in)
 	if err != nil {
 		return err
 	}
@@ -56,7 +56,7 @@ func (a *app) provider() (*staff.Provider, error) {
 		return nil, nil
 	}
 	if o.ClientID == "" || o.SecretFile == "" || a.op().URL == "" {
-		return nil, hint.Add(errors.New("sign-in by "+o.Issuer+" is not set up"), "set staff.oidc.clientID, staff.oidc.secretFile and url")
+		return nil, hint.Add(errors.New("sign-in by "+o.Issuer+" is not set up"), "set staff.oidc.client, staff.oidc.secretFile and url")
 	}
 	secret, err := os.ReadFile(o.SecretFile)
 	if err != nil {

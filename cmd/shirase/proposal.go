@@ -74,7 +74,7 @@ func (a *app) proposes(ctx context.Context, in *instance, kind, id string, reque
 }
 
 func (a *app) propose(ctx context.Context, in *instance, kind, id string, request any) error {
-	cases, err := a.caseRoom(ctx, in)
+	cases, err := a.casesOf(ctx, in)
 	if err != nil {
 		return err
 	}

@@ -125,9 +125,7 @@ func (c *Console) peoplePage(w http.ResponseWriter, r *http.Request, v *visit) e
 func (c *Console) showPeople(w http.ResponseWriter, r *http.Request, v *visit, status int, link string, refused error) error {
 	ctx := r.Context()
 	out := peopleView{view: c.view(r, v, "people", v.lang.Pick("メンバー", "People")), Invited: link, Roles: actor.Roles(), Accesses: accesses, Act: staff.ActInvite}
-	if refused != nil {
-		out.Refused, out.Form = refused.Error(), r.PostForm
-	}
+	out.refuse(r, refused)
 	var err error
 	if out.People, err = c.Staff.People(ctx, v.who); err != nil {
 		return err
@@ -202,9 +200,7 @@ func (c *Console) showPerson(w http.ResponseWriter, r *http.Request, v *visit, s
 		return err
 	}
 	out := personView{view: c.view(r, v, "people", p.Name), Person: p, Roles: actor.Roles(), Accesses: accesses, ActRoles: staff.ActRoles(id), ActRemove: staff.ActRemove(id)}
-	if refused != nil {
-		out.Refused, out.Form = refused.Error(), r.PostForm
-	}
+	out.refuse(r, refused)
 	if out.Sessions, err = c.Staff.SessionsOf(r.Context(), v.who, id); err != nil {
 		return err
 	}
