@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"io"
 	"io/fs"
@@ -17,6 +18,7 @@ import (
 	"shirase/internal/incident"
 	"shirase/internal/language"
 	"shirase/internal/law"
+	"shirase/internal/notify"
 	"shirase/internal/response"
 )
 
@@ -59,8 +61,15 @@ func (a *app) casesOf(ctx context.Context, in *instance) (*response.Cases, error
 // openCases opens the room over an instance. Playbooks of one's own are files in the folder playbooks of the data folder.
 func (a *app) openCases(ctx context.Context, in *instance, book *law.Book) (*response.Cases, error) {
 	rooms := response.Rooms{DB: in.db, Dir: in.dir, Incidents: in.incidents, Book: book, Seal: in.rosters.Sealer,
-		Granted: in.staff.Declared, Names: in.staff.NameOf,
-		Limits: response.Limits{Evidence: int64(a.op().Evidence.Max) << 20, All: int64(a.op().Evidence.MaxCase) << 20}}
+		Limits:  response.Limits{Evidence: int64(a.op().Evidence.Max) << 20, All: int64(a.op().Evidence.MaxCase) << 20},
+		Granted: in.staff.Declared, Names: in.staff.NameOf}
+	told, err := a.notifier(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	rooms.Tell = func(ctx context.Context, tx *sql.Tx, m response.Message) error {
+		return told.Tell(ctx, tx, notify.Message{Kind: m.Kind, Case: m.Case, About: m.About, To: m.To, Key: m.Key})
+	}
 	if dir := filepath.Join(a.op().Data, "playbooks"); isFolder(dir) {
 		rooms.Playbooks = os.DirFS(dir)
 	}
