@@ -35,7 +35,7 @@ func (a *app) cases(ctx context.Context) (*instance, *response.Cases, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	cases, err := a.casesOf(ctx, in)
+	cases, err := a.caseRoom(ctx, in)
 	if err != nil {
 		in.close()
 		return nil, nil, err
@@ -43,8 +43,8 @@ func (a *app) cases(ctx context.Context) (*instance, *response.Cases, error) {
 	return in, cases, nil
 }
 
-// casesOf opens the room over an instance. Regimes of one's own, contracts too, are files in the folder law of the data folder.
-func (a *app) casesOf(ctx context.Context, in *instance) (*response.Cases, error) {
+// caseRoom opens the room over an instance. Regimes of one's own, contracts too, are files in the folder law of the data folder.
+func (a *app) caseRoom(ctx context.Context, in *instance) (*response.Cases, error) {
 	var own []fs.FS
 	if dir := filepath.Join(a.op().Data, "law"); isFolder(dir) {
 		own = append(own, os.DirFS(dir))
@@ -59,8 +59,8 @@ func (a *app) casesOf(ctx context.Context, in *instance) (*response.Cases, error
 // openCases opens the room over an instance. Playbooks of one's own are files in the folder playbooks of the data folder.
 func (a *app) openCases(ctx context.Context, in *instance, book *law.Book) (*response.Cases, error) {
 	rooms := response.Rooms{DB: in.db, Dir: in.dir, Incidents: in.incidents, Book: book, Seal: in.rosters.Sealer,
-		Granted: in.staff.Declared, Names: in.staff.NameOf,
-		Limits: response.Limits{Evidence: int64(a.op().Evidence.Max) << 20, All: int64(a.op().Evidence.MaxCase) << 20}}
+		Limits:  response.Limits{Evidence: int64(a.op().Evidence.Max) << 20, All: int64(a.op().Evidence.MaxCase) << 20},
+		Granted: in.staff.Declared, Names: in.staff.NameOf}
 	if dir := filepath.Join(a.op().Data, "playbooks"); isFolder(dir) {
 		rooms.Playbooks = os.DirFS(dir)
 	}
