@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -45,7 +46,8 @@ type desk struct {
 
 	proposals *proposal.Proposals
 	bytes     string // that are proposed to be published
-	done      int    // how often it was done
+	declared  int
+	done      int // how often it was done
 }
 
 func each(t *testing.T, do func(t *testing.T, d *desk)) {
@@ -292,7 +294,8 @@ func moment(t *testing.T, s string) incident.Moment {
 // declare opens a case from the host, which nobody has who has not all.
 func (d *desk) declare(title string) string {
 	d.t.Helper()
-	k, err := d.cases.Declare(d.t.Context(), actor.Operator(), response.Declaration{Title: title, Organisation: "Example Shop", Known: moment(d.t, "2026-08-20T10:09+09:00"), Regimes: []string{"jp-appi"}})
+	d.declared++
+	k, err := d.cases.Declare(d.t.Context(), actor.Operator(), response.Declaration{ID: fmt.Sprintf("case-%d", d.declared), Title: title, Organisation: "Example Shop", Known: moment(d.t, "2026-08-20T10:09+09:00"), Regimes: []string{"jp-appi"}})
 	if err != nil {
 		d.t.Fatal(err)
 	}
