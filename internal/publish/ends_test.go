@@ -102,6 +102,14 @@ func TestRotate(t *testing.T) {
 		w.mustAnswer("m0@example.com", check.Affected, "club", "shop")
 		w.mustAnswer("c1@example.com", check.Affected, "club")
 		w.mustAnswer("stranger@example.com", check.NotInScope)
+		// Who is not in what was sealed anew is told that the former revision cannot be asked any more.
+		held := st.Key("k1").Held
+		if len(held) != 2 || held[0].Incident != "club" || held[1].Incident != "shop" || held[1].Revision != "1" || held[1].N() == 0 {
+			t.Errorf("%+v", held)
+		}
+		if v := w.ask("stranger@example.com"); v.Complete() || !slices.Equal(v.Ended, []check.EndedRevision{{ID: "club", Revision: "1"}, {ID: "shop", Revision: "1"}}) {
+			t.Errorf("%+v", v)
+		}
 		w.mustVerify()
 		// Published as it is: what was sealed from the same roster is not sealed again.
 		if _, pub, err := w.Run(t.Context(), by, Request{Incident: "shop"}); err != nil || pub.Changed {
@@ -110,6 +118,9 @@ func TestRotate(t *testing.T) {
 		// Again, under a key for a larger index.
 		if r, err = w.Rotate(t.Context(), by, 16, nil); err != nil || r.Key != "k3" || w.newest().Key("k3").LocatorBits != 16 || !slices.Equal(r.Ended, []string{"k2"}) {
 			t.Errorf("%+v, %v", r, err)
+		}
+		if st := w.newest(); len(st.Key("k1").Held) != 2 || len(st.Key("k2").Held) != 2 || st.Key("k2").Held[0].Revision != "2" {
+			t.Errorf("%+v", st.Keys)
 		}
 		w.mustAnswer("m0@example.com", check.Affected, "club", "shop")
 		w.mustVerify()
