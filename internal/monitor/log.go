@@ -418,6 +418,8 @@ func (m *Monitor) document(ctx context.Context, now *check.Checkpoint, index int
 		m.notice(index, hash, data)
 	case check.KindPage:
 		m.pageRecord(index, hash, data)
+	case check.KindCases:
+		m.casesHead(index, data)
 	}
 	return nil
 }

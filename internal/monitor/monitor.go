@@ -112,8 +112,9 @@ type state struct {
 	Statements int64                        `json:"statements"`
 	Missed     int64                        `json:"missed"` // statements since the newest one that could not be read
 	Bindings   *check.Bindings              `json:"bindings"`
-	Last       *entry                       `json:"last"` // the newest statement
-	Page       *entry                       `json:"page"` // the newest record of the page's scripts
+	Last       *entry                       `json:"last"`     // the newest statement
+	Page       *entry                       `json:"page"`     // the newest record of the page's scripts
+	CasesDay   string                       `json:"casesDay"` // of the newest head over all cases; "" where none was seen
 	Notices    map[string]*noticed          `json:"notices"`
 	NoticeN    int64                        `json:"noticeCount"`
 	Layers     map[string]*layer            `json:"layers"`

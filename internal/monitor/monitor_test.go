@@ -592,6 +592,9 @@ func TestShown(t *testing.T) {
 		"a script of others":    {[]string{"page-script"}, func(t *testing.T, s *sham) { s.inline = `<script src="https://elsewhere.example/x.js"></script>` }},
 		"a notice's number":     {[]string{"notice"}, func(t *testing.T, s *sham) { s.notice("shop", 4) }},
 		"no notice":             {[]string{"notice"}, func(t *testing.T, s *sham) { s.hist.add(check.KindNotice, []byte("{}")) }},
+		"no head of cases":      {[]string{"cases"}, func(t *testing.T, s *sham) { s.hist.add(check.KindCases, []byte("{}")) }},
+		"two heads of a day":    {[]string{"cases"}, func(t *testing.T, s *sham) { s.cases("2026-11-28"); s.cases("2026-11-28") }},
+		"a head of a past day":  {[]string{"cases"}, func(t *testing.T, s *sham) { s.cases("2026-11-27") }},
 		"no record of scripts":  {[]string{"page"}, func(t *testing.T, s *sham) { s.hist.add(check.KindPage, []byte("{}")) }},
 	} {
 		t.Run(name, func(t *testing.T) {

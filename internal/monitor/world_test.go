@@ -164,6 +164,15 @@ func (s *sham) page() {
 	s.hist.add(check.KindPage, canonical(s.t, map[string]any{"v": 1, "time": check.At(s.now), "scripts": map[string]string{"check.js": fmt.Sprintf("%x", sum)}}))
 }
 
+// cases records a day's head over all cases.
+func (s *sham) cases(day string) {
+	b, err := check.CasesHead{Day: day, Head: check.StatementHash([]byte(day)), V: 1}.Bytes()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.hist.add(check.KindCases, b)
+}
+
 // notice publishes the next notice of an incident.
 func (s *sham) notice(incident string, version int64) {
 	kind := "revision"
@@ -342,6 +351,7 @@ func honest(t testing.TB) *sham {
 	set(st, s.serve(shop1))
 	s.publish(st)
 	s.notice("shop", 2)
+	s.cases("2026-11-28")
 	st = s.again()
 	town := s.seal("town", "1", many("town", 9))
 	s.incident(st, "town", "1", check.Final, 9)
