@@ -101,6 +101,15 @@ var kinds = []struct {
 		"Notice to Patients\n\nOn May 2, 2017 Davenport Heart Clinic (DHC) discovered that a hacker had accessed an email account. It contained names, addresses and dates of birth. DHC has told the police.",
 		"PRESS RELEASE\nMay 9, 2017\nDavenport Heart Clinic (DHC) discovered on May 2, 2017 that a hacker had accessed an email account. It contained names, addresses and dates of birth. DHC has told the police.",
 	}, has: []string{"organisation Davenport Heart Clinic", "data-class name sure", "data-class address sure"}},
+	{kind: "what nothing shows", frame: frameEN, texts: []string{
+		"Nothing indicates that this information has been misused.",
+		"So far nothing suggests that any of it was misused or that anyone tried to.",
+		"Nothing shows that the data have been misused.",
+	}, has: []string{"secondary-damage misuse"}, lacks: []string{"secondary-damage misuse confirmed"}},
+	{kind: "a list of passwords that was tried", texts: []string{
+		"We are sorry to tell you that on 3 May 2021 attackers signed in to accounts of our customers with a list of passwords they had already. Names and email addresses were accessed.",
+		"We discovered on 3 May 2021 that somebody had tried lists of usernames and passwords on our site and accessed some accounts. Names and email addresses were accessed.",
+	}, has: []string{"cause credential-stuffing"}},
 	{kind: "the words of a head that are no part of a name", texts: []string{
 		"Eastmere University Press Release\nEastmere University police look into the theft of a laptop\n\nA laptop that held the names and addresses of applicants of Eastmere University was stolen on March 11, 2005.",
 		"Harrow Vale Hospital News Release\n\nHarrow Vale Hospital discovered on March 11, 2005 that a laptop with names and addresses was stolen.",
@@ -111,6 +120,23 @@ const (
 	frameJA = "2024年3月4日\n株式会社霞堂\n個人情報の漏えいについてのお詫び\n弊社の会員サイトから氏名、会員番号が漏えいしました。深くお詫び申し上げます。\n"
 	frameEN = "March 4, 2024\nHeronfield Dental Group\nNotice of Data Breach\n\nOn February 20, 2024 we discovered that an unauthorized person had gained access to our server. The files contained patient names, email addresses and medical record numbers. We sincerely apologize.\n"
 )
+
+// TestDefinitions holds that a page on breaches at large proposes nothing.
+func TestDefinitions(t *testing.T) {
+	for _, text := range []string{
+		"Data breaches\n\nA personal data breach leads to the loss or disclosure of personal data. Most often personal data were sent to the wrong recipient or a device was stolen. We will notify those affected where that is appropriate.",
+		"Personal data breaches\n\nThey are rare. Personal data may have been lost, stolen or sent to somebody else by mistake. If you think that we disclosed your data, tell our data protection officer.",
+		"About data breaches\n\nA breach happens when somebody accessed personal data without permission. We judge how serious it is and notify the Commissioner.",
+	} {
+		res, err := Notice([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range res.Entries() {
+			t.Errorf("%.40s: %s %v", text, e.Key, e.Value)
+		}
+	}
+}
 
 // TestKinds holds each kind of fault mended, on several texts each.
 func TestKinds(t *testing.T) {
@@ -124,7 +150,7 @@ func TestKinds(t *testing.T) {
 			var got []string
 			for _, e := range res.Entries() {
 				l := e.Key + " " + valueOf(e)
-				got = append(got, l)
+				got = append(got, l, l+" "+e.Status)
 				if e.Sure {
 					got = append(got, l+" sure")
 				}
