@@ -239,13 +239,19 @@ func (a *app) server(ctx context.Context, in *instance, corpora *password.Corpor
 	for _, r := range api.Routes() {
 		options.API = append(options.API, site.Route{Path: r.Path, JA: r.JA, EN: r.EN})
 	}
+	if options.Allow, err = server.Limit(a.op().Limits.Archive); err != nil {
+		return nil, err
+	}
+	if p == nil {
+		options.Version = (&publicNow{archive: view, published: published, evaluator: evaluator}).version
+	}
 	pages, err := site.New(options)
 	if err != nil {
 		return nil, err
 	}
 	server.Mount(published.Mux(evaluator), "/check/v1/")
 	server.Mount(in.publisher.Handler(log), "/checkpoint", "/tile/", "/ledger/v1/")
-	if err := a.mountArchive(ctx, in, view, server, pages, published); err != nil {
+	if err := a.mountArchive(in, options, server, pages); err != nil {
 		return nil, err
 	}
 	mountPasswords(server, corpora, a.op().Passwords.MaxAge, log)
@@ -264,34 +270,16 @@ func (a *app) server(ctx context.Context, in *instance, corpora *password.Corpor
 	return server, nil
 }
 
-// mountArchive serves the API and the feeds, and puts a limit before the search. It is a limit of its own: whoever reads
-// the archive along leaves the check to the others behind the same address.
-func (a *app) mountArchive(ctx context.Context, in *instance, view *archive.View, server *serve.Server, pages *site.Site, published *index.Host) error {
-	allow, err := server.Limit(a.op().Limits.Archive)
-	if err != nil {
-		return err
-	}
-	doors, err := api.New(api.Options{
-		Archive:   view,
-		Statement: func() *check.Statement { return published.Statement(ctx) },
-		Allow:     allow,
-		BaseURL:   a.op().URL,
-		Operator:  operator(in.Instance),
-		Contacts:  a.op().Contacts,
-		Log:       in.log,
-	})
+// mountArchive serves the API and the feeds. They and the pages have a limit of their own: whoever reads the archive along
+// leaves the check to the others behind the same address.
+func (a *app) mountArchive(in *instance, o site.Options, server *serve.Server, pages *site.Site) error {
+	doors, err := api.New(api.Options{Archive: o.Archive, Statement: o.Statement, Allow: o.Allow, BaseURL: o.BaseURL, Operator: o.Operator.Name,
+		Contacts: a.op().Contacts, Log: in.log})
 	if err != nil {
 		return err
 	}
 	server.Mount(doors, "/api/", "/feeds/", "/sitemap.xml", "/sitemap/", "/.well-known/security.txt")
 	server.Mount(pages, "/api", "/feeds") // which would be redirected into the folders
-	server.Mount(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if wait, ok := allow(r, 1); !ok {
-			pages.TooMany(w, r, wait)
-			return
-		}
-		pages.ServeHTTP(w, r)
-	}), "GET /incidents", "GET /learn/compare")
 	return nil
 }
 

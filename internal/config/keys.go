@@ -213,7 +213,7 @@ func operationKeys() []Key {
 			func(s *Settings) *time.Duration { return &s.Operation.Passwords.MaxAge }, time.Second, passwordAge),
 	}
 	keys = append(keys, limitKeys("limits.check.", "evaluations of the check", func(l *Limits) *serve.Limits { return &l.Check })...)
-	keys = append(keys, limitKeys("limits.archive.", "searches, and requests of the API", func(l *Limits) *serve.Limits { return &l.Archive })...)
+	keys = append(keys, limitKeys("limits.archive.", "pages that have to be made, searches, and requests of the API", func(l *Limits) *serve.Limits { return &l.Archive })...)
 	keys = append(keys, number(Key{Name: "limits.connections", Form: "a number of connections, such as 10000",
 		Help: "connections at once, at most; 0: three quarters of the files that the process may have open, and no more than 16384"},
 		func(s *Settings) *int { return &s.Operation.Limits.Connections }, 0, math.MaxInt32))

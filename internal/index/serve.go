@@ -276,6 +276,18 @@ func (h *Host) Statement(ctx context.Context) *check.Statement {
 	return s.st
 }
 
+// Version tells what is public now: it differs when the statement does, or what it is proven by, or whether it is answered
+// from and has expired.
+func (h *Host) Version(ctx context.Context) string {
+	if h.Statement(ctx) == nil {
+		return "none"
+	}
+	s := h.current.Load()
+	by := s.body.Load().by
+	_, stopped, err := h.Unwitnessed(ctx)
+	return fmt.Sprintf("%d %d %d %t %t %t", s.st.Seq, by.size, by.since.UnixNano(), stopped, err != nil, h.x.now().After(s.st.Expires.Time))
+}
+
 // Keys is the [InUse] of an evaluator in the same process. Errors: ErrNone.
 func (h *Host) Keys(ctx context.Context, id string) ([]check.Key, error) {
 	s, err := h.now(ctx)
