@@ -38,6 +38,9 @@ type Operation struct {
 
 	Listen   string // address and port
 	URL      string // where people reach the instance, without a final slash; "": what a request was made to
+	Domain   string // the name, as DNS has it, for which a certificate is had by ACME; "": none is
+	Redirect string // address and port of plain HTTP that leads to URL; "": none
+	ACME     ACME
 	TLS      TLS
 	Proxies  serve.Proxies
 	Contacts []string // of security.txt
@@ -54,6 +57,14 @@ type Pool struct{ Read, Write int }
 
 // TLS names two PEM files; "" and "" serve plain HTTP.
 type TLS struct{ CertificateFile, KeyFile string }
+
+// ACME is how a certificate is had for Domain (RFC 8555).
+type ACME struct {
+	Contact   string // an address of mail, for the authority
+	Directory string // URL of the authority's directory
+	RootsFile string // PEM file by which the directory's own certificate is trusted; "": the system's
+	Folder    string // of the certificate and its key; "": the data folder's name with -certificates
+}
 
 // Passwords is how the corpora of passwords are served.
 type Passwords struct {
@@ -78,6 +89,7 @@ func Default() *Settings {
 	return &Settings{Instance: Instance{Region: "JP"}, Operation: Operation{
 		Data:      "shirase-data",
 		Listen:    "127.0.0.1:8311",
+		ACME:      ACME{Directory: serve.LetsEncrypt},
 		Passwords: Passwords{MaxAge: time.Hour},
 		Limits:    Limits{Check: serve.DefaultLimits, Archive: serve.DefaultLimits},
 		Timeouts:  serve.DefaultTimeouts,
@@ -161,4 +173,28 @@ func (o *Operation) KeysDir() string {
 		return o.Keys
 	}
 	return filepath.Clean(o.Data) + "-keys"
+}
+
+// CertificatesDir is the folder of what is had by ACME.
+func (o *Operation) CertificatesDir() string {
+	if o.ACME.Folder != "" {
+		return o.ACME.Folder
+	}
+	return filepath.Clean(o.Data) + "-certificates"
+}
+
+// follow sets what a domain decides, where nothing else is said: its URL, and the ports that browsers and authorities ask.
+func (s *Settings) follow() {
+	o := &s.Operation
+	if o.Domain == "" {
+		return
+	}
+	for key, set := range map[string]func(){
+		"url": func() { o.URL = "https://" + o.Domain }, "listen": func() { o.Listen = ":443" }, "redirect": func() { o.Redirect = ":80" },
+	} {
+		if s.From(key).Kind == FromDefault {
+			set()
+			s.from[key] = Source{Kind: FromDefault, At: "of domain"}
+		}
+	}
 }

@@ -6,11 +6,15 @@ import (
 	"log/slog"
 	"math"
 	"net"
+	"net/mail"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/net/idna"
 
 	"shirase/internal/serve"
 )
@@ -207,6 +211,33 @@ func securityContact(s string) (string, error) {
 	}
 	u, err := url.Parse(uri)
 	if err != nil || !slices.Contains([]string{"https", "mailto", "tel"}, u.Scheme) || strings.ContainsAny(s, "\r\n \t") {
+		return "", errForm
+	}
+	return s, nil
+}
+
+// domainName reads a name of DNS that an authority can give a certificate for, and writes it as DNS has it.
+func domainName(s string) (string, error) {
+	if s == "" {
+		return "", nil
+	}
+	name, err := idna.Lookup.ToASCII(strings.TrimSuffix(s, "."))
+	if err != nil || !strings.Contains(name, ".") || len(name) > 253 || strings.ContainsAny(name, "*:/@ ") {
+		return "", errForm
+	}
+	if _, err := netip.ParseAddr(name); err == nil {
+		return "", errForm
+	}
+	return name, nil
+}
+
+// mailAddress reads a bare address of mail.
+func mailAddress(s string) (string, error) {
+	if s == "" {
+		return "", nil
+	}
+	a, err := mail.ParseAddress(s)
+	if err != nil || a.Address != s {
 		return "", errForm
 	}
 	return s, nil

@@ -58,6 +58,13 @@ func (c *Cases) Clocks(ctx context.Context, id string) (*Case, *Clocks, error) {
 		out.Clocks = append(out.Clocks, c.book.Clocks(r, s, c.now())...)
 		out.Remarks = append(out.Remarks, r.Remarks...)
 	}
+	notices, err := c.incidents.Notices(ctx, id)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, p := range promised(inc, notices) {
+		out.Clocks = append(out.Clocks, p.Clock(c.now()))
+	}
 	for _, p := range c.book.Propose(s) {
 		if !slices.ContainsFunc(k.Regimes, func(r Regime) bool { return r.ID == p.Regime.ID }) {
 			out.Proposed = append(out.Proposed, p)
@@ -207,6 +214,10 @@ func (c *Cases) Mark(ctx context.Context, who actor.Actor, id string, m Marked) 
 	_, clocks, err := c.Clocks(ctx, id)
 	if err != nil {
 		return nil, err
+	}
+	if slices.ContainsFunc(clocks.Clocks, func(k law.Clock) bool { return k.ID == m.ID && k.Promise != nil }) {
+		return nil, hint.Add(fmt.Errorf("%w: %s is a promise, and what became of it is a fact", ErrEntry, m.ID),
+			"record the action as kept or slipped, or publish the next notice")
 	}
 	if !slices.ContainsFunc(clocks.Clocks, func(k law.Clock) bool { return k.ID == m.ID }) {
 		return nil, fmt.Errorf("%w: case %s has no clock %q", ErrNotFound, id, m.ID)

@@ -58,6 +58,7 @@ type Server struct {
 	mux     *http.ServeMux
 	guard   func(http.Handler) http.Handler
 	work    []work
+	url     string // where people reach it; "": not known
 }
 
 // work is what goes on while a server runs.
@@ -104,7 +105,7 @@ func (s *Server) Limit(limits Limits) (allow func(r *http.Request, n int) (retry
 
 // Handler answers as the server does when it runs.
 func (s *Server) Handler() http.Handler {
-	return s.options.Proxies.Watch(Wrap(s.guard(s.mux), s.options), func() {
+	return s.options.Proxies.Watch(Wrap(s.overTLS(s.guard(s.mux)), s.options), func() {
 		s.options.Log.Warn("a request was forwarded by a peer that no --trusted-proxy names: if that is a proxy of yours, all its visitors share one limit, and a few can keep the others out")
 	})
 }

@@ -22,7 +22,7 @@ func Wrap(h http.Handler, o Options) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
-		secure(w.Header(), r.TLS != nil)
+		secure(w.Header(), o.Proxies.Secure(r))
 		r = bounded(w, r, cmp.Or(o.MaxBody, maxBody))
 		rec := &recorder{ResponseWriter: w}
 		defer func() {

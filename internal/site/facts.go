@@ -202,6 +202,14 @@ func factValue(lang language.Lang, f incident.Fact, at func(incident.Moment) str
 		if v.Qualifier == "about" {
 			out = lang.Pick(out+"頃", "about "+out)
 		}
+	case "next-update":
+		if v.Word == incident.NoNext {
+			return template.HTML(esc(f.In(lang)))
+		}
+		out = string(moment(lang, v.Time))
+		if v.Qualifier == "about" {
+			out = lang.Pick(out+"頃", "about "+out)
+		}
 	case "affected.count", "affected.part", "base.count", "attempts.count":
 		out = esc(incident.Count(lang, v))
 	case "data-class", "country", "cause", "scope.state", "sector":
