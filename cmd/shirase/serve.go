@@ -20,11 +20,13 @@ import (
 	"shirase/internal/hint"
 	"shirase/internal/incident"
 	"shirase/internal/index"
+	"shirase/internal/metrics"
 	"shirase/internal/page"
 	"shirase/internal/password"
 	"shirase/internal/roster"
 	"shirase/internal/serve"
 	"shirase/internal/site"
+	"shirase/internal/store"
 )
 
 func (a *app) cmdServe() *cobra.Command {
@@ -164,6 +166,10 @@ func (p *preview) release(ctx context.Context, in *instance) (func() (int64, str
 		return nil, err
 	}
 	at, hash, err := in.publisher.RecordPage(ctx, actor.Server(), scripts)
+	if errors.Is(err, store.ErrNoSpace) {
+		in.log.Error("record the scripts of the pages", "error", err, "hint", hint.Of(err))
+		return func() (int64, string, bool) { return 0, "", false }, nil
+	}
 	return func() (int64, string, bool) {
 		standing, err := in.publisher.Standing(ctx)
 		return at, hash, err == nil && at < standing.Served // it may wait for witnesses
@@ -171,20 +177,21 @@ func (p *preview) release(ctx context.Context, in *instance) (func() (int64, str
 }
 
 // server puts the public doors together, and the work that goes on behind them; p is nil unless it is a preview.
-func (a *app) server(ctx context.Context, in *instance, corpora *password.Corpora, p *preview) (*serve.Server, error) {
+func (a *app) server(ctx context.Context, in *instance, corpora *password.Corpora, p *preview) (*serve.Server, *watch, error) {
 	log := in.log
 	o, err := a.options(log)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	figures := a.figures(&o)
 	server := serve.New(o)
-	allow, err := server.Limit(a.op().Limits.Check)
+	allow, err := a.limit(server, figures, "evaluations", a.op().Limits.Check)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	published := index.NewHost(in.index, in.publisher.Log(), log)
 	if err := published.Ready(ctx); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	view := p.view(in)
 	options := site.Options{
@@ -212,7 +219,7 @@ func (a *app) server(ctx context.Context, in *instance, corpora *password.Corpor
 		Log:       log,
 	}
 	if options.Release, err = p.release(ctx, in); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if p != nil {
 		options.State = func(ctx context.Context, i incident.Incident) string {
@@ -247,23 +254,26 @@ func (a *app) server(ctx context.Context, in *instance, corpora *password.Corpor
 	for _, r := range api.Routes() {
 		options.API = append(options.API, site.Route{Path: r.Path, JA: r.JA, EN: r.EN})
 	}
-	if options.Allow, err = server.Limit(a.op().Limits.Archive); err != nil {
-		return nil, err
+	if options.Allow, err = a.limit(server, figures, "pages and searches", a.op().Limits.Archive); err != nil {
+		return nil, nil, err
 	}
 	if p == nil {
 		options.Version = (&publicNow{archive: view, published: published, evaluator: evaluator}).version
 	}
 	pages, err := site.New(options)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	server.Mount(published.Mux(evaluator), "/check/v1/")
 	server.Mount(in.publisher.Handler(log), "/checkpoint", "/tile/", "/ledger/v1/")
 	if err := a.mountArchive(in, options, server, pages); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	mountPasswords(server, corpora, a.op().Passwords.MaxAge, log)
-	(&health{in: in, published: published, evaluator: evaluator, now: time.Now}).mount(server)
+	w := &watch{in: in, data: a.op().Data, server: server, health: &health{in: in, published: published, evaluator: evaluator, now: time.Now},
+		published: published, corpora: corpora, metrics: figures, space: space, now: time.Now}
+	w.away, _ = log.Handler().(away)
+	w.health.mount(server)
 	server.Mount(pages, "/")
 	if p != nil {
 		server.Guard(func(h http.Handler) http.Handler { return p.guard(pages, h) })
@@ -275,7 +285,27 @@ func (a *app) server(ctx context.Context, in *instance, corpora *password.Corpor
 			failed(err) // the first search tries again, and answers for it
 		}
 	})
-	return server, nil
+	return server, w, nil
+}
+
+// figures are those of a server whose settings say where they are told; nil: nothing is counted.
+func (a *app) figures(o *serve.Options) *metrics.Metrics {
+	if a.op().Metrics.Listen == "" {
+		return nil
+	}
+	m := metrics.New()
+	o.Answered = func(r serve.Answer) { m.Answered(r.Route, r.Status, r.Took) }
+	o.Failed = func(work string) { m.Count("shirase_work_failures_total", 1, "work", work) }
+	return m
+}
+
+// limit is a budget of a server, counted where anything is.
+func (a *app) limit(server *serve.Server, m *metrics.Metrics, of string, l serve.Limits) (func(*http.Request, int) (time.Duration, bool), error) {
+	allow, err := server.Limit(l)
+	if err != nil || m == nil {
+		return allow, err
+	}
+	return counted(m, of, allow), nil
 }
 
 // mountArchive serves the API and the feeds. They and the pages have a limit of their own: whoever reads the archive along
@@ -300,7 +330,7 @@ func (a *app) serve(ctx context.Context, in *instance, l net.Listener, p *previe
 			return err
 		}
 		switch _, err := in.publisher.Reissue(ctx, actor.Server(), false); {
-		case errors.Is(err, index.ErrClock): // everything but fresh answers is served
+		case errors.Is(err, index.ErrClock), errors.Is(err, store.ErrNoSpace), store.Away(err): // everything but fresh answers is served
 			in.log.Error("reissue the statement", "error", err, "hint", hint.Of(err))
 		case err != nil && !errors.Is(err, index.ErrNone):
 			return err
@@ -311,11 +341,14 @@ func (a *app) serve(ctx context.Context, in *instance, l net.Listener, p *previe
 		return err
 	}
 	defer corpora.Close()
-	server, err := a.server(ctx, in, corpora, p)
+	server, w, err := a.server(ctx, in, corpora, p)
 	if err != nil {
 		return err
 	}
 	if p == nil {
+		if err := w.begin(a); err != nil {
+			return err
+		}
 		withdraw, err := a.putOnNet(server, in.log)
 		if err != nil {
 			return err

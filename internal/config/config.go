@@ -50,6 +50,8 @@ type Operation struct {
 	Limits   Limits
 	Timeouts serve.Timeouts
 	Log      Log
+	Metrics  Metrics
+	Alarms   Alarms
 }
 
 // Pool is how many connections to the database there are at most; 0 is what suits the engine.
@@ -75,6 +77,24 @@ type Passwords struct {
 type Limits struct {
 	Check, Archive serve.Limits
 	Connections    int // at once; 0: what the limit of open files leaves room for
+}
+
+// Metrics is where figures are told; "": nowhere.
+type Metrics struct{ Listen string }
+
+// Alarms is who is told of what will go wrong. Nobody is where neither is set.
+type Alarms struct {
+	Webhook           string // URL
+	WebhookSecretFile string
+	Mail              AlarmMail
+}
+
+// AlarmMail is how alarms are mailed.
+type AlarmMail struct {
+	To           []string
+	From, Server string // the latter a host and a port
+	User         string
+	PasswordFile string
 }
 
 // Log is what is logged, and how.

@@ -249,6 +249,7 @@ func operationKeys() []Key {
 		keys = append(keys, duration(Key{Name: "timeouts." + t.name, Form: "a time from 1ms to 24h, such as 30s or 5m", Help: "time " + t.help},
 			func(s *Settings) *time.Duration { return t.of(&s.Operation.Timeouts) }, time.Millisecond, 24*time.Hour))
 	}
+	keys = append(keys, watchKeys(at)...)
 	return append(keys,
 		choice(Key{Name: "log.format", Flag: "log-format", Help: "how lines of the log are written: text or json"},
 			func(s *Settings) *bool { return &s.Operation.Log.JSON }, []string{"text", "json"}, []bool{false, true}),
@@ -257,6 +258,32 @@ func operationKeys() []Key {
 		boolean(Key{Name: "log.requests", Flag: "log-requests", Help: "log a line a request: route, status, size, time; no addresses"},
 			func(s *Settings) *bool { return &s.Operation.Log.Requests }),
 	)
+}
+
+// watchKeys are of what tells how a server does.
+func watchKeys(at func(of func(o *Operation) *string) func(*Settings) *string) []Key {
+	plain := func(s string) string { return s }
+	return []Key{
+		words(Key{Name: "metrics.listen", Form: "an address and a port, such as 127.0.0.1:9464", Example: "127.0.0.1:9464",
+			Help: "address on which figures are told to Prometheus, under /metrics; none: nowhere. It is not for the public"},
+			at(func(o *Operation) *string { return &o.Metrics.Listen }), listenAddress),
+		words(Key{Name: "alarms.webhook", Form: "like https://alarms.example.org/shirase", Example: "https://alarms.example.org/shirase",
+			Help: "where alarms are posted, as Standard Webhooks: before a statement expires, a disk fills or a certificate ends, and when a witness is silent"},
+			at(func(o *Operation) *string { return &o.Alarms.Webhook }), webAddress),
+		path(Key{Name: "alarms.webhookSecretFile", Example: "/run/secrets/shirase-webhook", Help: "file that holds the webhook's secret: whsec_ and the base64 of 24 to 64 random bytes"},
+			at(func(o *Operation) *string { return &o.Alarms.WebhookSecretFile })),
+		several(Key{Name: "alarms.mail.to", Form: "an address of mail", Example: "[ops@example.org]", Help: "to whom alarms are mailed"},
+			func(s *Settings) *[]string { return &s.Operation.Alarms.Mail.To }, mailAddress, plain),
+		one(Key{Name: "alarms.mail.from", Form: "an address of mail", Example: "shirase@example.org", Help: "from whom alarms are mailed"}, text,
+			at(func(o *Operation) *string { return &o.Alarms.Mail.From }), mailAddress, plain),
+		words(Key{Name: "alarms.mail.server", Form: "a server of mail and its port, such as mail.example.org:587", Example: "mail.example.org:587",
+			Help: "server that takes the mail of alarms. It has to speak TLS, unless it is on this machine"},
+			at(func(o *Operation) *string { return &o.Alarms.Mail.Server }), listenAddress),
+		words(Key{Name: "alarms.mail.user", Form: "a name on one line", Example: "shirase", Help: "account at that server; none: it asks for none"},
+			at(func(o *Operation) *string { return &o.Alarms.Mail.User }), plainName),
+		path(Key{Name: "alarms.mail.passwordFile", Example: "/run/secrets/shirase-mail", Help: "file that holds the account's password"},
+			at(func(o *Operation) *string { return &o.Alarms.Mail.PasswordFile })),
+	}
 }
 
 const (

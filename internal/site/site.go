@@ -19,6 +19,7 @@ import (
 	"shirase/internal/archive"
 	"shirase/internal/incident"
 	"shirase/internal/page"
+	"shirase/internal/store"
 	"shirase/internal/web"
 )
 
@@ -118,6 +119,7 @@ var failed = web.Mappings{
 	{Err: incident.ErrNoNotice, Problem: web.Problem{Status: http.StatusNotFound}},
 	{Err: archive.ErrQuery, Problem: web.Problem{Status: http.StatusBadRequest}},
 	{Err: errNotHere, Problem: web.Problem{Status: http.StatusNotFound}},
+	{Is: store.Away, Problem: web.DatabaseAway},
 }
 
 var errNotHere = errors.New("no such page")
@@ -268,7 +270,7 @@ func (s *Site) allow(w http.ResponseWriter, r *http.Request) bool {
 // fail answers with the page for err, and logs it where it is not the visitor's.
 func (s *Site) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p, known := failed.Problem(err)
-	if !known {
+	if !known || p.Status == http.StatusServiceUnavailable { // the log says once that a database is away
 		s.Log.Error("page failed", "route", r.Pattern, "error", err)
 	}
 	s.problem(w, r, p)

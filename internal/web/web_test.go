@@ -59,7 +59,7 @@ func TestLanguage(t *testing.T) {
 
 func TestProblem(t *testing.T) {
 	missing := errors.New("missing")
-	m := Mappings{{missing, Problem{Status: 404, Code: "missing", Detail: "There is none."}}}
+	m := Mappings{{Err: missing, Problem: Problem{Status: 404, Code: "missing", Detail: "There is none."}}}
 	p, ok := m.Problem(fmt.Errorf("while looking for user1@example.com: %w", missing))
 	w := httptest.NewRecorder()
 	p.Write(w, httptest.NewRequest("GET", "/", nil))
