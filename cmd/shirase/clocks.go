@@ -103,7 +103,7 @@ apply says why.`,
 				return err
 			}
 			defer in.close()
-			_, clocks, err := cases.Clocks(c.Context(), args[0])
+			_, clocks, err := cases.Clocks(c.Context(), actor.Operator(), args[0])
 			if err != nil {
 				return err
 			}

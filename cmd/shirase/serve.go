@@ -78,7 +78,16 @@ published now: drafts, and the notice that would be next. It publishes and reiss
 					}
 					remark = "Nothing is published yet. Next: " + next + "\n"
 				}
-				return a.print(map[string]string{"url": url}, func(w io.Writer) { fmt.Fprintf(w, "Serving %s\n%s", url, remark) })
+				first, err := a.firstLink(c.Context(), in, url)
+				if err != nil {
+					return err
+				}
+				out := map[string]string{"url": url}
+				if first != "" {
+					out["first"] = first
+					remark += "Nobody works here yet. The first administrator comes in here, once, within a day:\n  " + first + "\n"
+				}
+				return a.print(out, func(w io.Writer) { fmt.Fprintf(w, "Serving %s\n%s", url, remark) })
 			})
 		},
 	}
@@ -270,6 +279,11 @@ func (a *app) server(ctx context.Context, in *instance, corpora *password.Corpor
 		return nil, nil, err
 	}
 	mountPasswords(server, corpora, a.op().Passwords.MaxAge, log)
+	if p == nil {
+		if err := a.mountConsole(ctx, in, server); err != nil {
+			return nil, nil, err
+		}
+	}
 	w := &watch{in: in, data: a.op().Data, server: server, health: &health{in: in, published: published, evaluator: evaluator, now: time.Now},
 		published: published, corpora: corpora, metrics: figures, space: space, now: time.Now}
 	w.away, _ = log.Handler().(away)
@@ -279,6 +293,7 @@ func (a *app) server(ctx context.Context, in *instance, corpora *password.Corpor
 		server.Guard(func(h http.Handler) http.Handler { return p.guard(pages, h) })
 	} else {
 		server.Work("reissue the statement", func(ctx context.Context, failed func(error)) { in.publisher.KeepFresh(ctx, actor.Server(), failed) })
+		server.Work("keep the cases", func(ctx context.Context, failed func(error)) { a.keepCases(ctx, in, failed) })
 	}
 	server.Work("warm the search", func(ctx context.Context, failed func(error)) {
 		if err := in.archive.Public().Warm(ctx); err != nil {

@@ -146,40 +146,40 @@ func (w *watch) alarms(ctx context.Context) []alarm.Alarm {
 }
 
 // senders are the ways in which the settings have alarms told.
-func senders(o config.Alarms) ([]alarm.Sender, error) {
+func senders(o *config.Operation) ([]alarm.Sender, error) {
 	var out []alarm.Sender
-	if o.Webhook != "" {
-		secret, err := config.Secret(o.WebhookSecretFile)
+	if o.Alarms.Webhook != "" {
+		secret, err := config.Secret(o.Alarms.WebhookSecretFile)
 		if err != nil {
 			return nil, err
 		}
-		w, err := alarm.NewWebhook(o.Webhook, secret)
+		w, err := alarm.NewWebhook(o.Alarms.Webhook, secret)
 		if err != nil {
 			return nil, fmt.Errorf("alarms.webhookSecretFile: %w", err)
 		}
 		out = append(out, w)
 	}
-	if len(o.Mail.To) > 0 {
-		var password string
-		if o.Mail.PasswordFile != "" {
-			var err error
-			if password, err = config.Secret(o.Mail.PasswordFile); err != nil {
-				return nil, err
-			}
-		}
-		m, err := alarm.NewMail(o.Mail.Server, o.Mail.From, o.Mail.To, o.Mail.User, password)
-		if err != nil {
+	if len(o.Alarms.MailTo) == 0 {
+		return out, nil
+	}
+	account := alarm.Account{Server: o.Mail.Server, From: o.Mail.From, User: o.Mail.User, Security: o.Mail.Security}
+	if o.Mail.PasswordFile != "" {
+		var err error
+		if account.Password, err = config.Secret(o.Mail.PasswordFile); err != nil {
 			return nil, err
 		}
-		out = append(out, m)
 	}
-	return out, nil
+	m, err := alarm.NewMail(account, o.Alarms.MailTo)
+	if err != nil {
+		return nil, err
+	}
+	return append(out, m), nil
 }
 
 // begin has the server tell its figures and alarms where the settings say, and look after its database.
 func (w *watch) begin(a *app) error {
 	w.server.Work("watch the database", func(ctx context.Context, _ func(error)) { w.away.watch(ctx, w.in.db.Ping, w.in.log) })
-	ways, err := senders(a.op().Alarms)
+	ways, err := senders(a.op())
 	if err != nil {
 		return err
 	}

@@ -134,7 +134,7 @@ func TestMail(t *testing.T) {
 	defer l.Close()
 	letters := make(chan string, 1)
 	go takeMail(l, letters)
-	m, err := NewMail(l.Addr().String(), "shirase@example.org", []string{"ops@example.org"}, "", "")
+	m, err := NewMail(Account{Server: l.Addr().String(), From: "shirase@example.org", Security: "none"}, []string{"ops@example.org"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,13 +143,22 @@ func TestMail(t *testing.T) {
 		t.Fatal(err)
 	}
 	letter := <-letters
+	m.account.Security = "starttls"
+	go func() { // one that offers no TLS
+		if conn, err := l.Accept(); err == nil {
+			serveMail(conn, letters)
+		}
+	}()
+	if err := m.Send(t.Context(), news); err == nil || len(letters) != 0 {
+		t.Errorf("mail in the clear: %v", err)
+	}
 	for _, want := range []string{"From: <shirase@example.org>", "To: <ops@example.org>", "certificate", "The certificate ends soon.", "Renew it.", "Auto-Submitted: auto-generated"} {
 		if !strings.Contains(letter, want) {
 			t.Errorf("the letter lacks %q:\n%s", want, letter)
 		}
 	}
 	for _, bad := range [][]string{{"x", "a@example.org", "b@example.org"}, {"mail.example:25", "nobody", "b@example.org"}, {"mail.example:25", "a@example.org", "nobody"}} {
-		if _, err := NewMail(bad[0], bad[1], bad[2:], "", ""); !errors.Is(err, ErrMail) {
+		if _, err := NewMail(Account{Server: bad[0], From: bad[1]}, bad[2:]); !errors.Is(err, ErrMail) {
 			t.Errorf("%q: %v", bad, err)
 		}
 	}
@@ -161,6 +170,10 @@ func takeMail(l net.Listener, letters chan<- string) {
 	if err != nil {
 		return
 	}
+	serveMail(conn, letters)
+}
+
+func serveMail(conn net.Conn, letters chan<- string) {
 	defer conn.Close()
 	io.WriteString(conn, "220 sink\r\n")
 	in := bufio.NewScanner(conn)

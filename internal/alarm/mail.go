@@ -14,32 +14,35 @@ import (
 	"shirase/internal/hint"
 )
 
+// Account is where mail is handed over, and from whom it is.
+type Account struct {
+	Server         string // host and port
+	From           string
+	User, Password string // "": the server asks for none
+	Security       string // starttls, tls or none
+}
+
 // Mail sends news by mail.
 type Mail struct {
-	from, host     string
-	to             []string
-	port           int
-	user, password string
-	policy         mail.TLSPolicy
+	account Account
+	host    string
+	port    int
+	to      []string
 }
 
 // ErrMail reports settings by which no mail can be sent.
 var ErrMail = errors.New("alarms cannot be mailed")
 
-// NewMail makes one of a server (host and port), who writes, who is written to, and the account at the server, if it wants
-// one. The server has to speak TLS, unless it is on this machine.
-func NewMail(server, from string, to []string, user, password string) (*Mail, error) {
-	host, portText, err := net.SplitHostPort(server)
+// NewMail makes one of an account and who is written to.
+func NewMail(a Account, to []string) (*Mail, error) {
+	host, portText, err := net.SplitHostPort(a.Server)
 	port, portErr := strconv.Atoi(portText)
 	if err != nil || portErr != nil {
-		return nil, fmt.Errorf("%w: %q is not a server and its port", ErrMail, server)
+		return nil, fmt.Errorf("%w: %q is not a server and its port", ErrMail, a.Server)
 	}
-	m := &Mail{from: from, to: to, host: host, port: port, user: user, password: password, policy: mail.TLSMandatory}
-	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
-		m.policy = mail.NoTLS
-	}
+	m := &Mail{a, host, port, to}
 	if _, err := m.message(News{}); err != nil {
-		return nil, hint.Add(fmt.Errorf("%w: %w", ErrMail, err), "say from whom and to whom: alarms.mail.from, alarms.mail.to")
+		return nil, hint.Add(fmt.Errorf("%w: %w", ErrMail, err), "say from whom and to whom: mail.from, alarms.mailTo")
 	}
 	return m, nil
 }
@@ -53,12 +56,15 @@ func (m *Mail) Send(ctx context.Context, n News) error {
 	if err != nil {
 		return err
 	}
-	options := []mail.Option{mail.WithPort(m.port), mail.WithTLSPolicy(m.policy), mail.WithTimeout(sendFor)}
-	if m.port == 465 {
+	options := []mail.Option{mail.WithPort(m.port), mail.WithTimeout(sendFor), mail.WithTLSPolicy(mail.TLSMandatory)}
+	switch m.account.Security {
+	case "tls":
 		options = append(options, mail.WithSSL())
+	case "none":
+		options = append(options, mail.WithTLSPolicy(mail.NoTLS))
 	}
-	if m.user != "" {
-		options = append(options, mail.WithSMTPAuth(mail.SMTPAuthAutoDiscover), mail.WithUsername(m.user), mail.WithPassword(m.password))
+	if m.account.User != "" {
+		options = append(options, mail.WithSMTPAuth(mail.SMTPAuthAutoDiscover), mail.WithUsername(m.account.User), mail.WithPassword(m.account.Password))
 	}
 	c, err := mail.NewClient(m.host, options...)
 	if err != nil {
@@ -69,11 +75,11 @@ func (m *Mail) Send(ctx context.Context, n News) error {
 
 func (m *Mail) message(n News) (*mail.Msg, error) {
 	msg := mail.NewMsg()
-	if err := msg.From(m.from); err != nil {
-		return nil, errors.New("alarms.mail.from is no address of mail")
+	if err := msg.From(m.account.From); err != nil {
+		return nil, errors.New("mail.from is no address of mail")
 	}
 	if err := msg.To(m.to...); err != nil {
-		return nil, errors.New("alarms.mail.to has something that is no address of mail")
+		return nil, errors.New("alarms.mailTo has something that is no address of mail")
 	}
 	state := "alarm"
 	if n.Over {

@@ -259,15 +259,8 @@ func (s *Settings) disagreements() Mistakes {
 		}
 		wrong(key, "a webhook needs a URL and a secret", "give both: alarms.webhook and alarms.webhookSecretFile")
 	}
-	if m := o.Alarms.Mail; (len(m.To) > 0) != (m.Server != "") || (len(m.To) > 0) != (m.From != "") {
-		key := "alarms.mail.to"
-		if len(m.To) == 0 {
-			key = "alarms.mail.server"
-		}
-		wrong(key, "mail needs whom it is to, whom it is from, and a server", "give all three: alarms.mail.to, alarms.mail.from and alarms.mail.server")
-	}
-	if m := o.Alarms.Mail; (m.User == "") != (m.PasswordFile == "") {
-		wrong("alarms.mail.user", "an account has a name and a password", "give both: alarms.mail.user and alarms.mail.passwordFile")
+	if len(o.Alarms.MailTo) > 0 && (o.Mail.Server == "" || o.Mail.From == "") {
+		wrong("alarms.mailTo", "there is no server that could mail alarms", "say which, and from whom: mail.server and mail.from")
 	}
 	if o.Log.Requests && levels[0] < o.Log.Level {
 		wrong("log.requests", "requests are logged at the level info, which log.level leaves out", "set log.level to info, or log.requests to false")

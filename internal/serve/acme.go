@@ -260,7 +260,7 @@ func (i *Issued) issue(ctx context.Context, way string) error {
 		}
 	}
 	if err == nil {
-		order, err = client.WaitOrder(ctx, order.URI)
+		_, err = client.WaitOrder(ctx, order.URI)
 	}
 	if err != nil {
 		return explain(i.acme, way, err)
@@ -273,7 +273,7 @@ func (i *Issued) issue(ctx context.Context, way string) error {
 	if err != nil {
 		return err
 	}
-	chain, _, err := client.CreateOrderCert(ctx, order.FinalizeURL, request, true)
+	chain, _, err := client.CreateCertFromOrder(ctx, order, request, true)
 	if err != nil {
 		return explain(i.acme, way, err)
 	}
@@ -427,18 +427,22 @@ func explain(a ACME, way string, err error) error {
 	if problem == nil {
 		return hint.Add(fmt.Errorf("%w for %s: %w", ErrCertificate, a.Domain, err), "see that this machine reaches "+a.Directory)
 	}
-	remedies := map[string]string{
-		"dns":          "set the A and AAAA records of " + a.Domain + " to this machine's addresses, and wait until they are known",
-		"connection":   "see that port " + port + " of this machine is reached from outside: firewall, forwarding, an AAAA record that leads elsewhere",
-		"unauthorized": "another server answers for " + a.Domain + ": see where its A and AAAA records lead",
-		"caa":          "a CAA record of " + a.Domain + " does not allow this authority: add it, or take the record away",
-		"rateLimited":  "the authority has given enough for now: it is asked again by itself",
-		"tls":          "see that nothing in front of this machine answers TLS on port 443",
-	}
 	kind := problem.ProblemType[strings.LastIndexByte(problem.ProblemType, ':')+1:]
-	remedy := remedies[kind]
-	if remedy == "" {
-		remedy = "the authority's words say why; shirase doctor looks through the rest"
+	remedy := "see that the A and AAAA records of " + a.Domain + " lead to this machine and nowhere else, and that its port " + port + " is reached from outside: firewall, forwarding"
+	switch kind {
+	case "caa":
+		remedy = "a CAA record of " + a.Domain + " does not allow this authority: add it, or take the record away"
+	case "rateLimited":
+		remedy = "the authority has given enough for now: it is asked again by itself"
 	}
-	return hint.Add(fmt.Errorf("%w for %s: the authority says %s (%s): %w", ErrCertificate, a.Domain, kind, problem.Detail, err), remedy)
+	return hint.Add(&refusal{fmt.Sprintf("%v for %s by %s: the authority says %s: %s", ErrCertificate, a.Domain, way, kind, problem.Detail), err}, remedy)
 }
+
+// refusal is an authority's, in one line.
+type refusal struct {
+	text string
+	err  error
+}
+
+func (r *refusal) Error() string   { return r.text }
+func (r *refusal) Unwrap() []error { return []error{ErrCertificate, r.err} }

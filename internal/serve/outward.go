@@ -42,7 +42,8 @@ func (s *Server) Lead(l net.Listener, first func(http.Handler) http.Handler) {
 	if first != nil {
 		h = first(h)
 	}
-	plain := New(Options{Log: s.options.Log, Requests: s.options.Requests, Proxies: s.options.Proxies, Timeouts: s.options.Timeouts, MaxBody: 1})
+	plain := New(Options{Log: s.options.Log, Requests: s.options.Requests, Proxies: s.options.Proxies, Timeouts: s.options.Timeouts, MaxBody: 1,
+		Connections: max(roomForConnections(openFiles())/8, 16)}) // they are beside those of the other
 	plain.Mount(h, "/")
 	s.Work("lead plain HTTP to "+s.url, func(ctx context.Context, failed func(error)) {
 		if err := plain.Run(ctx, l, func(string) error { return nil }); err != nil {

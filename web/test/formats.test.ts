@@ -164,3 +164,7 @@ test("canonical JSON orders names by UTF-16 code units (RFC 8785 section 3.2.3)"
   assert.equal(canonical(parseJSON('"\\u2028\\/\\u001f\\u007f<\\b"')), '"\u2028/\\u001f\u007f<\\b"');
   assert.deepEqual(utf8(canonical(parseJSON('{"b":[],"a":{}}'))), utf8('{"a":{},"b":[]}'));
 });
+
+test("an entry of the ledger is what Go makes of it, of a head over all cases too", () => {
+  for (const v of vectors("check/testdata/cases.json")) assert.deepEqual([...leaf("cases", utf8(v.head))], [...hex(v.leaf)]);
+});
