@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"io"
 	"io/fs"
@@ -17,6 +18,7 @@ import (
 	"shirase/internal/incident"
 	"shirase/internal/language"
 	"shirase/internal/law"
+	"shirase/internal/notify"
 	"shirase/internal/response"
 )
 
@@ -35,7 +37,7 @@ func (a *app) cases(ctx context.Context) (*instance, *response.Cases, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	cases, err := a.caseRoom(ctx, in)
+	cases, err := a.casesOf(ctx, in)
 	if err != nil {
 		in.close()
 		return nil, nil, err
@@ -43,8 +45,8 @@ func (a *app) cases(ctx context.Context) (*instance, *response.Cases, error) {
 	return in, cases, nil
 }
 
-// caseRoom opens the room over an instance. Regimes of one's own, contracts too, are files in the folder law of the data folder.
-func (a *app) caseRoom(ctx context.Context, in *instance) (*response.Cases, error) {
+// casesOf opens the room over an instance. Regimes of one's own, contracts too, are files in the folder law of the data folder.
+func (a *app) casesOf(ctx context.Context, in *instance) (*response.Cases, error) {
 	var own []fs.FS
 	if dir := filepath.Join(a.op().Data, "law"); isFolder(dir) {
 		own = append(own, os.DirFS(dir))
@@ -61,6 +63,13 @@ func (a *app) openCases(ctx context.Context, in *instance, book *law.Book) (*res
 	rooms := response.Rooms{DB: in.db, Dir: in.dir, Incidents: in.incidents, Book: book, Seal: in.rosters.Sealer,
 		Limits:  response.Limits{Evidence: int64(a.op().Evidence.Max) << 20, All: int64(a.op().Evidence.MaxCase) << 20},
 		Granted: in.staff.Declared, Names: in.staff.NameOf}
+	told, err := a.notifier(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	rooms.Tell = func(ctx context.Context, tx *sql.Tx, m response.Message) error {
+		return told.Tell(ctx, tx, notify.Message{Kind: m.Kind, Case: m.Case, About: m.About, To: m.To, Key: m.Key})
+	}
 	if dir := filepath.Join(a.op().Data, "playbooks"); isFolder(dir) {
 		rooms.Playbooks = os.DirFS(dir)
 	}

@@ -23,7 +23,7 @@ var consoleLimits = serve.Limits{IPv4: serve.Rate{PerSecond: 2, Burst: 200}, IPv
 
 // mountConsole serves the staff's pages.
 func (a *app) mountConsole(ctx context.Context, in *instance, server *serve.Server) error {
-	cases, err := a.caseRoom(ctx, in)
+	cases, err := a.casesOf(ctx, in)
 	if err != nil {
 		return err
 	}

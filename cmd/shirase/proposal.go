@@ -17,14 +17,32 @@ import (
 	"shirase/internal/hint"
 	"shirase/internal/incident"
 	"shirase/internal/language"
+	"shirase/internal/notify"
 	"shirase/internal/proposal"
 	"shirase/internal/response"
 )
 
 // proposalRoom opens the room of proposals over an instance. What becomes of one that is of a case stands in the case's record too.
 func (a *app) proposalRoom(ctx context.Context, in *instance, cases *response.Cases) (*proposal.Proposals, error) {
+	told, err := a.notifier(ctx, in)
+	if err != nil {
+		return nil, err
+	}
 	return proposal.New(ctx, proposal.Rooms{DB: in.db, Acts: in.publisher.Acts(), Staffed: in.staff.Staffed, Approvers: in.approvers,
 		Note: func(ctx context.Context, tx *sql.Tx, who actor.Actor, p *proposal.Proposal) error {
+			m := notify.Message{Kind: "approval", Case: p.Incident, About: "proposal " + p.ID}
+			switch p.State {
+			case proposal.Done, proposal.Void, proposal.Withdrawn:
+				m.Kind, m.To = "approved", []string{p.Person}
+			}
+			if p.State != proposal.Approved {
+				if err := told.Tell(ctx, tx, m); err != nil {
+					return err
+				}
+			}
+			if p.Incident == "" { // it is of keys
+				return nil
+			}
 			err := cases.NoteProposal(ctx, tx, who, p.Incident, response.Proposal{ID: p.ID, Kind: p.Kind, State: string(p.State), SHA256: p.Digest, Effect: p.Effect.Says.JA + " / " + p.Effect.Says.EN, Why: p.Why})
 			if errors.Is(err, response.ErrNotFound) { // an incident without a case
 				return nil
@@ -56,7 +74,7 @@ func (a *app) proposes(ctx context.Context, in *instance, kind, id string, reque
 }
 
 func (a *app) propose(ctx context.Context, in *instance, kind, id string, request any) error {
-	cases, err := a.caseRoom(ctx, in)
+	cases, err := a.casesOf(ctx, in)
 	if err != nil {
 		return err
 	}

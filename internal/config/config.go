@@ -44,9 +44,9 @@ type Operation struct {
 	// EvaluatorElsewhere has another process answer evaluations.
 	EvaluatorElsewhere bool
 	Passwords
+	Staff    Staff
 	Evidence Evidence
 	Mail     Mail
-	Staff    Staff
 	Limits   Limits
 	Timeouts serve.Timeouts
 	Log      Log
@@ -105,9 +105,9 @@ func Default() *Settings {
 		Data:      "shirase-data",
 		Listen:    "127.0.0.1:8311",
 		Passwords: Passwords{MaxAge: time.Hour},
+		Staff:     Staff{Hold: time.Hour},
 		Evidence:  Evidence{Max: 8 << 10, MaxCase: 100 << 10},
 		Mail:      Mail{Security: "starttls"},
-		Staff:     Staff{Hold: time.Hour},
 		Limits:    Limits{serve.DefaultLimits, serve.DefaultLimits},
 		Timeouts:  serve.DefaultTimeouts,
 	}, from: map[string]Source{}}

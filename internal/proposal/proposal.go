@@ -134,7 +134,7 @@ type Rooms struct {
 	Staffed func(ctx context.Context) (bool, error)
 	// Approvers counts those who may approve now, and those who may later.
 	Approvers func(ctx context.Context) (int, error)
-	// Note is told, in its transaction, how a proposal stands that is of an incident; nil: nobody is.
+	// Note is told, in its transaction, how a proposal stands; nil: nobody is.
 	Note func(ctx context.Context, tx *sql.Tx, who actor.Actor, p *Proposal) error
 }
 
@@ -243,7 +243,7 @@ func (p *Proposals) Propose(ctx context.Context, who actor.Actor, kind, incident
 }
 
 func (p *Proposals) note(ctx context.Context, tx *sql.Tx, who actor.Actor, of *Proposal) error {
-	if p.Note == nil || of.Incident == "" {
+	if p.Note == nil {
 		return nil
 	}
 	return p.Note(ctx, tx, who, of)
