@@ -252,7 +252,7 @@ func TestDesk(t *testing.T) {
 	suzuki.click(row + "button")
 	suzuki.until(`document.querySelector("[data-refused]") !== null`)
 	suzuki.expect("409")
-	if text := suzuki.text("[data-refused]"); !strings.Contains(text, "20時に") || !strings.Contains(text, "doing") || !strings.Contains(text, "佐藤 花子") {
+	if text := suzuki.text("[data-refused]"); !strings.Contains(text, "20時に") || !strings.Contains(text, "作業中") || !strings.Contains(text, "佐藤 花子") {
 		t.Errorf("both versions: %s", text)
 	}
 	suzuki.shot("both")
@@ -282,7 +282,31 @@ func TestDesk(t *testing.T) {
 	sato.click(`main > details:last-of-type form[action$="/decide"] button`)
 	sato.until(`document.querySelector("#decided").textContent.includes("ハッシュが見られた")`)
 	sato.shot("decisions")
+	// What cannot be undone is proposed; whoever proposed it cannot approve it, and somebody else does, by passkey.
+	sato.visit(kase)
+	sato.click(`form[action$="/propose"] button`)
+	sato.until(`/^\/console\/proposals\/v-/.test(location.pathname) && document.readyState === "complete"`)
+	proposed := eval[string](sato, `location.pathname`)
+	if text := sato.text("main"); sato.has(`form[action$="/approve"]`) || !strings.Contains(text, "あなたの提案です") {
+		t.Errorf("one's own proposal: %s", text)
+	}
+	suzuki.visit(proposed)
+	suzuki.until(`document.querySelector(".effect") !== null`)
+	suzuki.shot("proposal")
+	if text := suzuki.text("main"); !strings.Contains(text, "佐藤 花子") || !strings.Contains(text, "だれでも読めるように公表します") {
+		t.Errorf("what is proposed: %s", text)
+	}
+	suzuki.click(`form[action$="/approve"] button`)
+	suzuki.until(`document.querySelector("h1").textContent.includes("実行済み")`)
+	suzuki.shot("approved")
+	id := strings.TrimPrefix(kase, "/console/cases/")
+	suzuki.visit("/notices/" + id + "-v1")
+	suzuki.until(`document.querySelector("h1").textContent.includes("不正アクセス")`)
+	if res := o.run(t, "ledger", "verify"); !strings.Contains(res, "entries") {
+		t.Errorf("the ledger: %s", res)
+	}
 	sato.visit(kase + "/record")
+	sato.until(`document.querySelector("#log").textContent.includes("提案")`)
 	sato.shot("record")
 	sato.visit("/console/")
 	sato.shot("board")

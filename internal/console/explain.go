@@ -14,6 +14,7 @@ import (
 	"shirase/internal/language"
 	"shirase/internal/law"
 	"shirase/internal/page"
+	"shirase/internal/proposal"
 	"shirase/internal/response"
 	"shirase/internal/staff"
 )
@@ -90,6 +91,11 @@ var fieldNames = map[string]language.Text{
 	"question": language.Both("問い", "question"), "decision": language.Both("決めたこと", "decision"), "knowledge": language.Both("知った時点か", "moment of knowledge"),
 }
 
+var proposalStates = map[proposal.State]language.Text{
+	proposal.Proposed: language.Both("承認待ち", "waits for approval"), proposal.Approved: language.Both("承認済み（実行前）", "approved, not carried out yet"), proposal.Started: language.Both("実行中", "being carried out"),
+	proposal.Done: language.Both("実行済み", "done"), proposal.Void: language.Both("無効", "void"), proposal.Withdrawn: language.Both("取り下げ", "withdrawn"), proposal.Expired: language.Both("期限切れ", "expired"),
+}
+
 var clockStates = map[law.State]language.Text{
 	law.Running: language.Both("進行中", "running"), law.Waiting: language.Both("まだ始まっていない", "not begun"), law.Overdue: language.Both("期限を過ぎた", "overdue"), law.Done: language.Both("済み", "done"),
 	law.Suspended: language.Both("中断", "suspended"), law.Freed: language.Both("不要になった", "freed"), law.NotApplicable: language.Both("当てはまらない", "does not apply"),
@@ -154,13 +160,16 @@ func caseFuncs(lang language.Lang) template.FuncMap {
 			}
 			return spoken(lang, p.Value)
 		},
-		"next":    func(n response.Next) string { return nextText(lang, n) },
-		"fact":    func(f incident.Fact) string { return f.In(lang) },
-		"reverse": func(log []response.Entry) []response.Entry { return reversed(log) },
-		"grants":  func() []actor.Access { return []actor.Access{actor.None, actor.Reads, actor.Contributes, actor.Full} },
-		"anchor":  func(s string) string { return strings.ReplaceAll(s, " ", "-") },
-		"split":   strings.Fields,
-		"num64":   func(n int64) string { return language.Number(lang, n) },
+		"pstate":   func(s proposal.State) string { return proposalStates[s].In(lang) },
+		"standing": func(p response.Put) proposal.State { return proposal.State(p.State) },
+		"open":     func(p response.Put) bool { return p.State == string(proposal.Proposed) },
+		"next":     func(n response.Next) string { return nextText(lang, n) },
+		"fact":     func(f incident.Fact) string { return f.In(lang) },
+		"reverse":  func(log []response.Entry) []response.Entry { return reversed(log) },
+		"grants":   func() []actor.Access { return []actor.Access{actor.None, actor.Reads, actor.Contributes, actor.Full} },
+		"anchor":   func(s string) string { return strings.ReplaceAll(s, " ", "-") },
+		"split":    strings.Fields,
+		"num64":    func(n int64) string { return language.Number(lang, n) },
 	}
 }
 
