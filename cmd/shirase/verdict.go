@@ -38,7 +38,7 @@ func printVerdict(w io.Writer, v *check.Verdict) {
 	for _, d := range v.Dropped {
 		fmt.Fprintf(w, "In revision %s of %s, and not in its current one: %s. Whoever published it left you out later.\n", d.Revision, d.ID, strings.Join(d.Classes, ", "))
 	}
-	if v.Result != check.Incomplete && len(v.Checked) > 0 && !v.Complete() {
+	if v.Result != check.Incomplete && len(v.Checked) > 0 && v.Missing() {
 		fmt.Fprintln(w, "Incomplete: parts of the index were not given, so this speaks of the incidents checked and of no other.")
 	}
 	fmt.Fprintf(w, "Checked: %s.\n", incidentsCount(len(v.Checked)))
@@ -47,6 +47,15 @@ func printVerdict(w io.Writer, v *check.Verdict) {
 	}
 	for _, id := range v.Compromised {
 		fmt.Fprintf(w, "Compromised: the key of %s may be in other hands. Who has it can test addresses that they know.\n", id)
+	}
+	for _, e := range v.Ended {
+		fmt.Fprintf(w, "Cannot be asked any more: revision %s of %s was sealed under a key that has ended. Whether you were in it nobody can tell now.\n", e.Revision, e.ID)
+	}
+	for _, k := range v.Unlisted {
+		fmt.Fprintf(w, "Cannot be asked any more: key %s has ended, and the statement does not say what was sealed under it.\n", k)
+	}
+	if n := len(v.Sampled); n > 0 {
+		fmt.Fprintf(w, "Taken at its word: %s (%s) in a joint layer that was not compared with their own. --audit compares all.\n", incidentsCount(n), strings.Join(v.Sampled, ", "))
 	}
 	for _, n := range v.NotCovered {
 		fmt.Fprintf(w, "Not covered: %s: %s.\n", n.ID, reasons[n.Why])
@@ -66,7 +75,11 @@ func printVouched(w io.Writer, v check.Vouched) {
 	if len(v.Witnesses) > 0 {
 		witnesses = strings.Join(v.Witnesses, ", ")
 	}
-	fmt.Fprintf(w, ". Witnesses: %s.\n", witnesses)
+	fmt.Fprintf(w, ". Witnesses: %s", witnesses)
+	if v.WitnessesChanged != nil {
+		fmt.Fprintf(w, ", in the place of others since %s", language.DateTime(language.EN, v.WitnessesChanged.Time))
+	}
+	fmt.Fprintln(w, ".")
 	if v.Organisation != "" {
 		fmt.Fprintf(w, "Published by %s.\n", v.Organisation)
 	}
