@@ -59,7 +59,8 @@ func (m *Monitor) statement(ctx context.Context, now *check.Checkpoint, index in
 	}
 	if before != nil {
 		for _, c := range check.Changed(before, st) {
-			m.lasting(Finding{What: c.What, Rule: c.Rule, Seq: st.Seq, Index: index, Key: fmt.Sprintf("%s %d %s", c.Rule, st.Seq, c.What)})
+			// Told once: it may be honest, and nothing that comes later undoes it.
+			m.add(Finding{What: c.What, Rule: c.Rule, Seq: st.Seq, Index: index, Key: fmt.Sprintf("%s %d %s", c.Rule, st.Seq, c.What)})
 		}
 	}
 	m.before = st
