@@ -204,11 +204,21 @@ func (a *app) check(ctx context.Context, fl checkFlags, l language.Lang, value s
 	out := checkOutput{}
 	var saved []string
 	incomplete := false
-	for n, one := range ids {
-		answer, err := client.Check(ctx, one)
-		if err != nil {
+	answers := make([]*check.Answer, len(ids))
+	var damaged error
+	for n, one := range ids { // all of them first: that an entry does not open depends on whose it is, and must not be seen
+		answers[n], err = client.Check(ctx, one)
+		if errors.Is(err, check.ErrEntry) {
+			damaged = errors.Join(damaged, err)
+		} else if err != nil {
 			return fmt.Errorf("check: %w", err)
 		}
+	}
+	if damaged != nil {
+		return fmt.Errorf("check: %w", damaged)
+	}
+	for n, one := range ids {
+		answer := answers[n]
 		if fl.save != "" {
 			saved = append(saved, numbered(fl.save, n+1))
 			if err := saveAnswer(saved[n], answer); err != nil {

@@ -82,16 +82,17 @@ func (t teller) verdict(v *check.Verdict, kind string) {
 
 // uncertain says what keeps an answer from being complete although everything was given that was wanted.
 func (t teller) uncertain(v *check.Verdict) {
-	for _, id := range v.Sampled {
-		t.say("%s は、ほかの公表とまとめた索引だけで照合し、元の索引とは比べていません。--audit をつけると、すべて比べます。",
-			"Not compared with its own layer: %s, which was looked up in one that several are folded into. With --audit every one is compared.", id)
-	}
 	for _, e := range v.Ended {
-		t.say("%[2]s の第 %[1]s 版は、すでに終了した鍵で封じられていました。その版に含まれていたかどうかは、もう確かめられません。",
-			"Revision %s of %s was sealed under a key that has ended: whether you were in it can be asked no more.", e.Revision, e.ID)
+		t.say("もう確かめられません: %[2]s の第 %[1]s 版は、すでに終了した鍵で封じられていました。その版に含まれていたかどうかは、だれにも分かりません。",
+			"Cannot be asked any more: revision %s of %s was sealed under a key that has ended. Whether you were in it nobody can tell now.", e.Revision, e.ID)
 	}
-	for _, id := range v.Unlisted {
-		t.say("終了した鍵 %s で何が封じられていたかを、ステートメントは述べていません。", "The statement does not say what was sealed under the key %s, which has ended.", id)
+	for _, k := range v.Unlisted {
+		t.say("もう確かめられません: 鍵 %s は終了し、何がその鍵で封じられていたかを、ステートメントは述べていません。",
+			"Cannot be asked any more: key %s has ended, and the statement does not say what was sealed under it.", k)
+	}
+	if n := len(v.Sampled); n > 0 {
+		t.say("確かめずに信じたもの: まとめた索引にある %s（%s）は、元の索引と比べていません。--audit をつけると、すべて比べます。",
+			"Taken at its word: %s (%s) in a joint layer that was not compared with their own. --audit compares all.", t.incidents(n), strings.Join(v.Sampled, ", "))
 	}
 }
 
@@ -118,10 +119,10 @@ func (t teller) vouched(v check.Vouched) {
 	if len(v.Witnesses) > 0 {
 		witnesses = strings.Join(v.Witnesses, ", ")
 	}
-	t.say("裏づけ: 台帳 %s（鍵 %s%s）。立会人: %s。", "Vouched for by the ledger %s (key %s%s). Witnesses: %s.", v.Origin, v.Key, remembered, witnesses)
 	if v.WitnessesChanged != nil {
-		t.say("%s に、覚えていた立会人がほかの立会人に替わりました。", "The witnesses that were remembered were replaced by others on %s.", language.DateTime(t.l, v.WitnessesChanged.Time))
+		witnesses += fmt.Sprintf(t.l.Pick("（%s から、それまでの立会人に代わって）", ", in the place of others since %s"), language.DateTime(t.l, v.WitnessesChanged.Time))
 	}
+	t.say("裏づけ: 台帳 %s（鍵 %s%s）。立会人: %s。", "Vouched for by the ledger %s (key %s%s). Witnesses: %s.", v.Origin, v.Key, remembered, witnesses)
 	if v.Organisation != "" {
 		t.say("公表した組織: %s。", "Published by %s.", v.Organisation)
 	}
