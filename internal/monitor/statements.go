@@ -53,9 +53,29 @@ func (m *Monitor) statement(ctx context.Context, now *check.Checkpoint, index in
 		m.lasting(Finding{What: fmt.Sprintf("revision %s of %s could be asked by %s, and its current one cannot", d.Revision, d.Incident, d.Kind),
 			Rule: "kind-dropped", Seq: st.Seq, Index: index})
 	}
+	before, err := m.statementBefore(ctx)
+	if err != nil {
+		return err
+	}
+	if before != nil {
+		for _, c := range check.Changed(before, st) {
+			// Told once: it may be honest, and nothing that comes later undoes it.
+			m.add(Finding{What: c.What, Rule: c.Rule, Seq: st.Seq, Index: index, Key: fmt.Sprintf("%s %d %s", c.Rule, st.Seq, c.What)})
+		}
+	}
+	m.before = st
 	m.state.Last = &entry{index, hash}
 	m.named(st)
 	return nil
+}
+
+// statementBefore gives the statement before the one that is looked at; nil
+// where there is none, or it cannot be had any more.
+func (m *Monitor) statementBefore(ctx context.Context) (*check.Statement, error) {
+	if m.before != nil {
+		return m.before, nil
+	}
+	return m.newestStatement(ctx)
 }
 
 // broken reports a statement that breaks a rule, with what shows it.
