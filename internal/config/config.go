@@ -47,9 +47,14 @@ type Operation struct {
 	// EvaluatorElsewhere has another process answer evaluations.
 	EvaluatorElsewhere bool
 	Passwords
+	Staff    Staff
+	Evidence Evidence
+	Mail     Mail
 	Limits   Limits
 	Timeouts serve.Timeouts
 	Log      Log
+	Metrics  Metrics
+	Alarms   Alarms
 }
 
 // Pool is how many connections to the database there are at most; 0 is what suits the engine.
@@ -66,15 +71,51 @@ type ACME struct {
 	Folder    string // of the certificate and its key; "": the data folder's name with -certificates
 }
 
+// Staff is how people who work here sign in.
+type Staff struct {
+	// Hold is how long a new approver waits before they can approve.
+	Hold time.Duration
+	OIDC OIDC
+}
+
+// OIDC is an identity provider that staff may sign in by.
+type OIDC struct {
+	Issuer     string // https URL; "": none
+	ClientID   string
+	SecretFile string // file that holds the client's secret
+}
+
 // Passwords is how the corpora of passwords are served.
 type Passwords struct {
 	MaxAge time.Duration // for which caches may answer a range
+}
+
+// Evidence bounds what is taken in of a case, in MiB.
+type Evidence struct{ Max, MaxCase int }
+
+// Mail is how the staff is written to: mentions, approvals, what is overdue.
+type Mail struct {
+	Server       string // host and port; "": no mail is sent
+	From         string
+	User         string
+	PasswordFile string
+	Security     string // starttls, tls or none
 }
 
 // Limits are what networks may ask for: of the check, counted in evaluated elements, and of the archive, in searches.
 type Limits struct {
 	Check, Archive serve.Limits
 	Connections    int // at once; 0: what the limit of open files leaves room for
+}
+
+// Metrics is where figures are told; "": nowhere.
+type Metrics struct{ Listen string }
+
+// Alarms is who is told of what will go wrong. Nobody is where neither is set.
+type Alarms struct {
+	Webhook           string // URL
+	WebhookSecretFile string
+	MailTo            []string // by Mail
 }
 
 // Log is what is logged, and how.
@@ -91,6 +132,9 @@ func Default() *Settings {
 		Listen:    "127.0.0.1:8311",
 		ACME:      ACME{Directory: serve.LetsEncrypt},
 		Passwords: Passwords{MaxAge: time.Hour},
+		Staff:     Staff{Hold: time.Hour},
+		Evidence:  Evidence{Max: 8 << 10, MaxCase: 100 << 10},
+		Mail:      Mail{Security: "starttls"},
 		Limits:    Limits{Check: serve.DefaultLimits, Archive: serve.DefaultLimits},
 		Timeouts:  serve.DefaultTimeouts,
 	}, from: map[string]Source{}}

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"math"
 	"net"
-	"net/mail"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -229,18 +228,6 @@ func domainName(s string) (string, error) {
 		return "", errForm
 	}
 	return name, nil
-}
-
-// mailAddress reads a bare address of mail.
-func mailAddress(s string) (string, error) {
-	if s == "" {
-		return "", nil
-	}
-	a, err := mail.ParseAddress(s)
-	if err != nil || a.Address != s {
-		return "", errForm
-	}
-	return s, nil
 }
 
 // levels of a log.

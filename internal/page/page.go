@@ -102,13 +102,12 @@ func New(o Options) (*Frame, error) {
 // parse returns the template of a page in a language.
 func (f *Frame) parse(name string, lang language.Lang) (*template.Template, error) {
 	set := template.New("base").Funcs(template.FuncMap{
-		"t":          lang.Pick,
-		"ja":         func() bool { return lang == language.JA },
-		"lang":       func() language.Lang { return lang },
-		"num":        func(n int) string { return language.Number(lang, int64(n)) },
-		"digits":     language.Digits,
-		"navigation": func() []Entry { return f.Navigation },
-		"homepage":   func() string { return f.Home },
+		"t":        lang.Pick,
+		"ja":       func() bool { return lang == language.JA },
+		"lang":     func() language.Lang { return lang },
+		"num":      func(n int) string { return language.Number(lang, int64(n)) },
+		"digits":   language.Digits,
+		"homepage": func() string { return f.Home },
 	})
 	if f.Funcs != nil {
 		set.Funcs(f.Funcs(lang))
@@ -136,6 +135,7 @@ type Page struct {
 	Path               string // of this page, for the language switch
 	Query              string // of this page, where its address has one
 	Title, Description string
+	Navigation         []Entry
 	Nav                string // the entry of the navigation this page belongs to
 	Failed             bool   // it says what went wrong, and is no page of its own
 	NoIndex            bool   // not for search engines
@@ -165,7 +165,7 @@ type operator struct {
 // Page starts the page of a request.
 func (f *Frame) Page(r *http.Request) Page {
 	lang := web.LanguageOf(r)
-	p := Page{Lang: lang, Path: web.LocalPath(r), Base: web.Base(r, f.BaseURL)}
+	p := Page{Lang: lang, Navigation: f.Navigation, Path: web.LocalPath(r), Base: web.Base(r, f.BaseURL)}
 	p.Operator = operator{Name: f.Operator.Name.In(lang.Lang), Contact: f.Operator.Contact, ContactText: strings.TrimPrefix(f.Operator.Contact, "mailto:"),
 		Imprint: f.Operator.Imprint, Privacy: f.Operator.Privacy}
 	if p.Operator.Name == "" {

@@ -233,6 +233,15 @@ func (s *Staff) Names(ctx context.Context) (map[string]string, error) {
 	return out, errors.Join(rows.Err(), rows.Close())
 }
 
+// NameOf gives the name behind one pseudonym; "" where nobody knows it, or not any more.
+func (s *Staff) NameOf(ctx context.Context, id string) string {
+	var name string
+	if err := s.db.QueryRowContext(ctx, `SELECT name FROM staff_account WHERE id = $1`, id).Scan(&name); err != nil {
+		return "" // an export names whom it can
+	}
+	return name
+}
+
 // Actor is who does something in a request: the account with what it may do now. confirms is the act that a passkey has just
 // signed for, or "". Somebody who has left is nobody.
 func (s *Staff) Actor(ctx context.Context, id, confirms, door string) (actor.Actor, Account, error) {
@@ -265,6 +274,9 @@ func (s *Staff) Actor(ctx context.Context, id, confirms, door string) (actor.Act
 
 // newID makes a pseudonym, or the id of something else: a letter, and 50 random bits.
 func newID(letter string) string { return letter + "-" + strings.ToLower(rand.Text()[:10]) }
+
+// NewPseudonym makes the id of an account to come.
+func NewPseudonym() string { return newID("p") }
 
 // hashOf is how tokens, codes and sessions are kept: of at least 80 random bits, so that nothing is gained by a slow hash.
 func hashOf(kind, secret string) string {
