@@ -36,7 +36,7 @@ var layers = map[string]int{
 	"internal/archive":  derived, "internal/law": derived,
 	"internal/alarm": floor, "internal/metrics": floor,
 	"internal/incident/chart": room, "internal/incident/compose": room, "internal/incident/datasets": room, "internal/incident/extract": room,
-	"internal/demo": room, "internal/password": room, "internal/witness": room, "internal/monitor": room, "internal/response": room, "internal/staff": room, "internal/reach": room, "internal/contain": room,
+	"internal/demo": room, "internal/password": room, "internal/witness": room, "internal/monitor": room, "internal/response": room, "internal/notify": room, "internal/proposal": room, "internal/staff": room, "internal/reach": room, "internal/contain": room,
 	"internal/publish": usecase, "internal/incident/lint": usecase, "internal/setup": usecase,
 	"internal/page": frame,
 	"internal/site": door, "internal/site/sitetest": door, "internal/api": door, "internal/console": door,

@@ -47,6 +47,9 @@ type Log struct {
 	Served func(ctx context.Context) (size int64, err error)                // how many entries are public
 	Proof  func(ctx context.Context, index int64) (proof []byte, err error) // a c2sp.org/tlog-proof@v1 of one of them
 
+	// Checkpoint gives the signed checkpoint that proofs are against, with its cosignatures. May be nil: size says then which.
+	Checkpoint func() (signed []byte, err error)
+
 	// Witnessed says by when a quorum of witnesses had cosigned what is public; wanted is false where none is wanted. May be nil.
 	Witnessed func() (since time.Time, wanted bool, err error)
 }
@@ -286,7 +289,7 @@ func (h *Host) Version(ctx context.Context) string {
 	s := h.current.Load()
 	by := s.body.Load().by
 	_, stopped, err := h.Unwitnessed(ctx)
-	return fmt.Sprintf("%d %d %d %t %t %t", s.st.Seq, by.size, by.since.UnixNano(), stopped, err != nil, h.x.now().After(s.st.Expires.Time))
+	return fmt.Sprintf("%d %d %x %t %t %t", s.st.Seq, by.size, by.signed[:8], stopped, err != nil, h.x.now().After(s.st.Expires.Time))
 }
 
 // Layers gives how many layers are served, and how many of those that the statement speaks of cannot be.
