@@ -158,7 +158,7 @@ func (a *app) wireWith(ctx context.Context, i config.Instance, lost bool) (_ *in
 	if err != nil {
 		return nil, err
 	}
-	in.publisher, err = publish.New(ctx, publish.Rooms{DB: in.db, Dir: in.dir, Keys: in.keys, Incidents: in.incidents, Index: in.index, Rosters: in.rosters, Errors: in.log}, skey,
+	in.publisher, err = publish.New(ctx, publish.Rooms{DB: in.db, Dir: in.dir, Keys: in.keys, Incidents: in.incidents, Index: in.index, Rosters: in.rosters, Staffed: in.staff.Staffed, Errors: in.log}, skey,
 		publish.Instance{URL: a.op().URL, PhoneRegion: i.Region, Demonstration: i.Demo != nil, Witnesses: witnesses, Today: today, WithoutKey: lost && skey == ""})
 	if err != nil {
 		return nil, err

@@ -19,6 +19,7 @@ import (
 	"shirase/internal/incident"
 	"shirase/internal/language"
 	"shirase/internal/page"
+	"shirase/internal/proposal"
 	"shirase/internal/response"
 	"shirase/internal/staff"
 	"shirase/internal/web"
@@ -33,7 +34,9 @@ var embedded embed.FS
 type Options struct {
 	Staff *staff.Staff
 	Cases *response.Cases
-	OIDC  *staff.Provider // nil: nobody signs in by an identity provider
+	// Proposals are what cannot be undone, and waits for a second person.
+	Proposals *proposal.Proposals
+	OIDC      *staff.Provider // nil: nobody signs in by an identity provider
 
 	// Settings are what is set, for those who administer keys: name, value, and where it comes from.
 	Settings func(ctx context.Context) []Setting
@@ -71,6 +74,13 @@ var failed = web.Mappings{
 	{Err: actor.ErrHidden, Problem: web.Problem{Status: http.StatusNotFound}},
 	{Err: response.ErrNotFound, Problem: web.Problem{Status: http.StatusNotFound}},
 	{Err: incident.ErrNotFound, Problem: web.Problem{Status: http.StatusNotFound}},
+	{Err: proposal.ErrNotFound, Problem: web.Problem{Status: http.StatusNotFound}},
+	{Err: proposal.ErrKind, Problem: web.Problem{Status: http.StatusNotFound}},
+	{Err: proposal.ErrChanged, Problem: web.Problem{Status: http.StatusConflict}},
+	{Err: proposal.ErrOver, Problem: web.Problem{Status: http.StatusConflict}},
+	{Err: proposal.ErrSame, Problem: web.Problem{Status: http.StatusForbidden}},
+	{Err: proposal.ErrEarly, Problem: web.Problem{Status: http.StatusForbidden}},
+	{Err: proposal.ErrWanted, Problem: web.Problem{Status: http.StatusForbidden}},
 	{Err: staff.ErrNotFound, Problem: web.Problem{Status: http.StatusNotFound}},
 	{Err: errNotHere, Problem: web.Problem{Status: http.StatusNotFound}},
 	{Err: actor.ErrUnconfirmed, Problem: web.Problem{Status: http.StatusForbidden, Code: "unconfirmed"}},
@@ -92,6 +102,7 @@ var errNotHere = errors.New("no such page")
 
 var navigation = []page.Entry{
 	{Name: "board", Path: "/console/", Text: language.Both("事案", "Cases")},
+	{Name: "proposals", Path: "/console/proposals", Text: language.Both("提案と承認", "Proposals")},
 	{Name: "people", Path: "/console/people", Text: language.Both("メンバー", "People")},
 	{Name: "log", Path: "/console/log", Text: language.Both("記録", "Log")},
 	{Name: "settings", Path: "/console/settings", Text: language.Both("鍵と設定", "Keys and settings")},
@@ -252,6 +263,7 @@ func (c *Console) table() []route {
 		{pattern: "GET /console/live", answer: c.follow},
 		{pattern: "GET /console/{$}", answer: c.board},
 	}
+	routes = append(routes, c.proposalRoutes()...)
 	return append(routes, c.caseRoutes()...)
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"shirase/internal/files"
 	"shirase/internal/hint"
+	"shirase/internal/store"
 	"shirase/internal/web"
 )
 
@@ -52,7 +53,11 @@ func (l *Log) Handler(log *slog.Logger) http.Handler {
 			return
 		case err != nil:
 			log.Error("serve the ledger", "path", r.URL.Path, "error", err, "hint", hint.Of(err))
-			web.Problem{Status: http.StatusInternalServerError}.Write(w, r)
+			p := web.Problem{Status: http.StatusInternalServerError}
+			if store.Away(err) {
+				p = web.DatabaseAway
+			}
+			p.Write(w, r)
 			return
 		}
 		h := w.Header()

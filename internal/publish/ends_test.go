@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -471,11 +472,18 @@ func TestSwitch(t *testing.T) {
 				t.Errorf("%s: %+v, %v", name, pub, err)
 			}
 		}
+		running, err := New(ctx, w.Rooms, w.skey, Instance{URL: "https://notice.example", PhoneRegion: "JP"}) // a server
+		if err != nil {
+			t.Fatal(err)
+		}
 		pub, err := w.SwitchLedgerKey(ctx, by, string(next))
 		if err != nil || !pub.Changed {
 			t.Fatalf("%+v, %v", pub, err)
 		}
 		second := w.VKey()
+		if pub, err = running.Reissue(ctx, by, true); err != nil || !pub.Changed || running.VKey() != second {
+			t.Fatalf("a server that ran all along: %+v, %v", pub, err)
+		}
 		if st := w.newest(); second == first || st.Ledger.Key != check.VKeyHash(second) || st.Seq != pub.Statement.Seq {
 			t.Errorf("%+v", st.Ledger)
 		}
@@ -715,4 +723,19 @@ func (w *world) halfDone(t *testing.T, db *store.DB) {
 			t.Errorf("a member of %s is told no: %+v", id, v)
 		}
 	}
+}
+
+// TestLog: what serving the index is given is the checkpoint with all of its cosignatures, by which it proves anew.
+func TestLog(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		w.two()
+		signed, _, err := w.ledger.Checkpoint()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := w.Log().Checkpoint(); err != nil || !bytes.Equal(got, signed) || len(got) == 0 {
+			t.Fatalf("%q, %v", got, err)
+		}
+	})
 }
