@@ -72,7 +72,7 @@ var down = map[string][]string{
 	"internal/config":          {"internal/hint", "internal/serve", "internal/yaml"},
 	"internal/jobs":            {"internal/hint", "internal/store"},
 	"internal/backup":          {"internal/files", "internal/hint", "internal/store"},
-	"internal/ledger":          {"check", "internal/files", "internal/store", "internal/web"},
+	"internal/ledger":          {"check", "internal/files", "internal/hint", "internal/store", "internal/web"},
 	"internal/index":           {"check", "identity", "internal/files", "internal/hint", "internal/store", "internal/web"},
 	"internal/page":            {"internal/language", "internal/web"},
 	"internal/roster":          {"identity", "internal/actor", "internal/charset", "internal/extsort", "internal/files", "internal/hint", "internal/store", "internal/yaml"},

@@ -58,10 +58,14 @@ command then ends with status 3.
 Other spellings of a mailbox (a tag after +, the dots of Gmail) are other addresses:
 they are named, and --variants checks them too.
 
+What a command is called with, others of this machine can see while it runs. With -
+for the address it is read from standard input, a line.
+
 Without --server the index of the data folder is asked, through a server on
 loopback that ends with the answer.`,
 		Example: `  shirase check --server https://notice.example.org you@example.com
   shirase check --server https://notice.example.org you@example.com --save answer.json
+  shirase check --server https://notice.example.org - < address.txt
   shirase check --server https://notice.example.org you+shop@example.com --variants
   shirase check --server http://127.0.0.1:8311 you@example.com --audit --json`,
 		Args: cobra.ExactArgs(1),
@@ -69,6 +73,11 @@ loopback that ends with the answer.`,
 			l, err := readLang(fl.lang, os.Getenv)
 			if err != nil {
 				return err
+			}
+			if args[0] == "-" {
+				if args[0], err = typed(c.Context(), os.Stdin); err != nil {
+					return err
+				}
 			}
 			return a.notAnswered(within(c.Context(), fl.timeout, func(ctx context.Context) error {
 				return a.check(ctx, fl, l, args[0], c.Flags().Changed("phone-region"))
@@ -88,6 +97,22 @@ loopback that ends with the answer.`,
 	langFlag(f, &fl.lang)
 	trustFlags(c, &fl.vkeys, &fl.policyFile)
 	return c
+}
+
+// maxTyped bounds an address that is read from standard input, in bytes.
+const maxTyped = 4 << 10
+
+// typed reads the one line that there is.
+func typed(ctx context.Context, in io.Reader) (string, error) {
+	text, err := io.ReadAll(io.LimitReader(files.Interruptible(ctx, in), maxTyped+1))
+	if err != nil {
+		return "", fmt.Errorf("read the address: %w", err)
+	}
+	line := strings.TrimRight(strings.TrimPrefix(string(text), "\ufeff"), "\r\n")
+	if line == "" || len(text) > maxTyped || strings.ContainsAny(line, "\r\n") {
+		return "", hint.Add(errors.New("standard input is not one line with an address"), "check several one after the other")
+	}
+	return line, nil
 }
 
 // errTimeout ends what took longer than it may.
