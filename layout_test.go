@@ -36,7 +36,7 @@ var layers = map[string]int{
 	"internal/archive":  derived, "internal/law": derived,
 	"internal/incident/chart": room, "internal/incident/compose": room, "internal/incident/datasets": room, "internal/incident/extract": room,
 	"internal/demo": room, "internal/password": room, "internal/witness": room, "internal/monitor": room, "internal/response": room, "internal/notify": room, "internal/proposal": room, "internal/staff": room, "internal/reach": room, "internal/contain": room,
-	"internal/publish": usecase, "internal/incident/lint": usecase,
+	"internal/publish": usecase, "internal/incident/lint": usecase, "internal/setup": usecase,
 	"internal/page": frame,
 	"internal/site": door, "internal/site/sitetest": door, "internal/api": door, "internal/console": door,
 	"cmd/shirase": command, "internal/testgate": command, // the latter reads what ./test runs
@@ -64,7 +64,7 @@ var down = map[string][]string{
 	"internal/killtest":        {},
 	"internal/store/storetest": {"internal/store"},
 	"internal/web":             {"internal/language"},
-	"internal/serve":           {"internal/hint", "internal/web"},
+	"internal/serve":           {"internal/files", "internal/hint", "internal/web"},
 	"internal/yaml":            {},
 	"internal/config":          {"internal/hint", "internal/serve", "internal/yaml"},
 	"internal/jobs":            {"internal/hint", "internal/store"},

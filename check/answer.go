@@ -96,6 +96,9 @@ func (a *Answer) Encode() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode an answer: %w", err)
 	}
+	if len(b) >= MaxAnswer {
+		return nil, fmt.Errorf("encode an answer: %w: longer than %d bytes, which nobody would read", ErrAnswer, MaxAnswer)
+	}
 	return append(b, '\n'), nil
 }
 

@@ -2,12 +2,16 @@ package check
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"shirase/identity"
 )
@@ -15,10 +19,15 @@ import (
 // answer2 makes an answer of version 2 with fixed randomness, as it is when the
 // server does not give some layers.
 func (w *world) answer2(id identity.Identity, missing ...Hash) *Answer {
+	return w.answerDrawn(id, sampled, missing...)
+}
+
+// answerDrawn is answer2 with the first so many sources of each fold drawn.
+func (w *world) answerDrawn(id identity.Identity, drawn int, missing ...Hash) *Answer {
 	w.t.Helper()
 	a := &Answer{V: 2, Type: answerType, PersonalData: PersonalData, Claimed: At(w.now), Identity: AnswerIdentity{string(id.Kind), id.Value},
 		Statement: w.raw, Proof: w.proof, Groups: []AnswerGroup{}, Sources: []AnswerGroup{}, Cap: CapBits}
-	outputs, groups := w.evaluations(a, id), map[Hash]*Group{}
+	outputs, groups, compared := w.evaluations(a, id), map[Hash]*Group{}, map[Hash]bool{}
 	depths, err := w.st.Depths(CapBits)
 	if err != nil {
 		w.t.Fatal(err)
@@ -31,13 +40,14 @@ func (w *world) answer2(id identity.Identity, missing ...Hash) *Answer {
 		g := w.group(l.ID, outputs[l.Key], depths[l.ID], l.Pad)
 		groups[l.ID] = g
 		a.Groups = append(a.Groups, AnswerGroup{l.ID, g.Depth, g.Bytes()})
-		for _, src := range l.Sources[:sampleOf(l)] {
+		for _, src := range l.Sources[:sampleOf(l, drawn)] {
 			_, p := sourceGroup(src, w.st.Key(l.Key).LocatorBits, g.Depth)
 			s := w.group(src.Root, outputs[l.Key], p, w.open(src.Root).Info().Pad)
+			compared[src.Root] = true
 			a.Sources = append(a.Sources, AnswerGroup{src.Root, p, s.Bytes()})
 		}
 	}
-	v, err := conclude(w.st, id, outputs, groups)
+	v, err := conclude(w.st, id, got{outputs, groups, compared})
 	if err != nil && !errors.Is(err, ErrEntry) {
 		w.t.Fatal(err)
 	}
@@ -83,8 +93,8 @@ func newKindWorld(t testing.TB) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	st.Layers = []Layer{w.fold("k1", w.seal("k1", "in-0", "1", []identity.Identity{email(t, worldDropped)}, 1)),
-		w.fold("k1", w.seal("k1", "in-0", "2", []identity.Identity{account}, 1))}
+	st.Layers = []Layer{w.fold("k1", w.seal("k1", "in-00", "1", []identity.Identity{email(t, worldDropped)}, 1)),
+		w.fold("k1", w.seal("k1", "in-00", "2", []identity.Identity{account}, 1))}
 	slices.SortFunc(st.Layers, func(a, b Layer) int { return bytes.Compare(a.ID[:], b.ID[:]) })
 	st.Incidents = st.Incidents[:1]
 	in := &st.Incidents[0]
@@ -92,6 +102,104 @@ func newKindWorld(t testing.TB) *world {
 	in.Revision, in.Counts, in.Sets = "2", map[string]int64{"account": 1}, [][]string{{"account-id"}}
 	w.publish(st)
 	return w
+}
+
+// newEndedWorld is the world of version 2 after key k1 has ended, and all that
+// was under it is sealed anew under k3 without worldAffected. said: the statement
+// says what k1 held.
+func newEndedWorld(t testing.TB, said bool) *world {
+	t.Helper()
+	w := newWorld2(t)
+	st := clone(t, w.st)
+	w.evaluator(st, "k3", KeyLive)
+	k1 := st.Key("k1")
+	k1.State, k1.Held = KeyEnded, []Held{}
+	var layers []Layer
+	for _, l := range st.Layers {
+		if l.Key != "k1" {
+			layers = append(layers, l)
+		}
+	}
+	for i := range st.Incidents {
+		in := &st.Incidents[i]
+		for _, l := range w.st.Layers {
+			for _, src := range l.Sources {
+				if counts, sets, ok := in.Exposed(src.Revision); src.Incident == in.ID && l.Key == "k1" && ok {
+					k1.Held = append(k1.Held, Held{in.ID, src.Revision, src.Root, counts, sets})
+				}
+			}
+		}
+		if in.State.Sealed() && in.ID != "points-2021" {
+			in.Revision, in.Superseded, in.Counts = fmt.Sprint(number(in.Revision)+1), []Superseded{}, map[string]int64{"email": 5}
+			var noise []identity.Identity
+			for j := range 5 {
+				noise = append(noise, identity.Identity{Kind: identity.KindEmail, Value: fmt.Sprintf("noise%d@%s.example.com", j, in.ID)})
+			}
+			layers = append(layers, w.fold("k3", w.seal("k3", in.ID, in.Revision, noise, 1)))
+		}
+	}
+	slices.SortFunc(k1.Held, func(a, b Held) int {
+		return cmp.Or(strings.Compare(a.Incident, b.Incident), cmp.Compare(number(a.Revision), number(b.Revision)))
+	})
+	if !said {
+		k1.Held = nil
+	}
+	slices.SortFunc(layers, func(a, b Layer) int { return bytes.Compare(a.ID[:], b.ID[:]) })
+	st.Layers = layers
+	st.Seq, st.Prev, st.Time = 2, StatementHash(w.raw), At(worldTime.Add(time.Minute))
+	w.publish(st)
+	return w
+}
+
+// TestKeyEnds has a client that was told "affected", and one that comes for the
+// first time, ask after a key has ended and everybody was left out under the next:
+// neither is told a complete "no".
+func TestKeyEnds(t *testing.T) {
+	before := newWorld2(t)
+	path := filepath.Join(t.TempDir(), "ledgers.json")
+	for _, said := range []bool{true, false} {
+		w := newEndedWorld(t, said)
+		for _, returning := range []bool{true, false} {
+			pins := path + fmt.Sprint(said, returning)
+			if returning {
+				url, _ := before.serve(lie{})
+				p, err := OpenPins(pins)
+				if err != nil {
+					t.Fatal(err)
+				}
+				c := &Client{Server: url, Pins: p, Now: func() time.Time { return before.now }}
+				if a, err := c.Check(t.Context(), email(t, worldAffected)); err != nil || a.Verdict.Result != Affected {
+					t.Fatalf("before: %v", err)
+				}
+			}
+			p, err := OpenPins(pins)
+			if err != nil {
+				t.Fatal(err)
+			}
+			url, _ := w.serve(lie{})
+			c := &Client{Server: url, Pins: p, Now: func() time.Time { return w.now }}
+			a, err := c.Check(t.Context(), email(t, worldAffected))
+			if err != nil {
+				t.Fatalf("said %v, returning %v: %v", said, returning, err)
+			}
+			v := a.Verdict
+			want, unlisted := []EndedRevision{{"again-2022", "3"}, {"naver-2013", "1"}, {"naver-2013", "2"}, {"shop-2020", "1"}}, []string(nil)
+			if !said {
+				want, unlisted = nil, []string{"k1"}
+			}
+			if v.Result != NotInScope || v.Complete() || !slices.Equal(v.Ended, want) || !slices.Equal(v.Unlisted, unlisted) {
+				t.Errorf("said %v, returning %v: %+v", said, returning, v)
+			}
+		}
+	}
+	// Whoever is sealed under what has ended in another kind is told nothing of it.
+	account, err := identity.NewAccount("points", "99999")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v := newEndedWorld(t, true).answer2(account).Verdict; v.Result != NotInScope || v.Ended != nil || !v.Complete() {
+		t.Errorf("of another kind: %+v", v)
+	}
 }
 
 func TestAnswer2Vectors(t *testing.T) {
@@ -130,9 +238,13 @@ func TestAnswer2Vectors(t *testing.T) {
 	}
 	altered := func(v answerVector) answerVector { v.Fault = FaultAltered; return v }
 	of := func(base string, v answerVector) answerVector { v.Base = base; return v }
+	ended, unsaid, wide := newEndedWorld(t, true), newEndedWorld(t, false), newFoldOf(t, 10, -1)
+	three := wide.answerDrawn(email(t, worldStranger), 3)
+	old := wide.answerDrawn(email(t, worldStranger), 3)
+	old.Verdict = *old.Verdict.before()
 	deep, one, kind := newDeepWorld(t), newWorld(t), newKindWorld(t)
 	left := kind.answer2(email(t, worldDropped))
-	if v := left.Verdict; v.Result != Open || len(v.Checked) != 0 || v.Complete() || !slices.Equal(v.NotCovered, []NotCovered{{"in-0", WhyKindNotIndexed}}) ||
+	if v := left.Verdict; v.Result != Open || len(v.Checked) != 0 || v.Complete() || !slices.Equal(v.NotCovered, []NotCovered{{"in-00", WhyKindNotIndexed}}) ||
 		len(v.Dropped) != 1 || v.Dropped[0].Revision != "1" {
 		t.Errorf("of a kind that is not indexed any more: %+v", v)
 	}
@@ -151,6 +263,18 @@ func TestAnswer2Vectors(t *testing.T) {
 		valid("nothing-given", w.answer2(email(t, worldStranger), w.st.Layers[0].ID, w.st.Layers[1].ID, w.st.Layers[2].ID)),
 		valid("kind-dropped", left),
 		valid("kind-dropped-stranger", kind.answer2(email(t, worldStranger))),
+		valid("ended", ended.answer2(email(t, worldAffected))),
+		valid("ended-not-said", unsaid.answer2(email(t, worldAffected))),
+		valid("sampled", wide.answer2(email(t, worldStranger))),
+		{Name: "saved-before-ended", Base: "ended", Op: "remove", Path: []any{"verdict", "ended"}, Verdict: &ended.answer2(email(t, worldAffected)).Verdict},
+		{Name: "saved-before-unlisted", Base: "ended-not-said", Op: "remove", Path: []any{"verdict", "unlisted"}, Verdict: &unsaid.answer2(email(t, worldAffected)).Verdict},
+		{Name: "saved-before-sampled", File: file(old), Verdict: &three.Verdict},
+		altered(of("ended", set("verdict-ended", "answer", []any{}, "verdict", "ended"))),
+		altered(of("ended", set("verdict-ended-less", "answer", []any{map[string]string{"id": "naver-2013", "revision": "1"}}, "verdict", "ended"))),
+		altered(of("sampled", set("verdict-sampled", "answer", []any{"in-00"}, "verdict", "sampled"))),
+		altered(set("verdict-sampled-none", "answer", []any{}, "verdict", "sampled")),
+		altered(set("verdict-unlisted-none", "answer", []any{}, "verdict", "unlisted")),
+		of("sampled", set("sampled-two", "answer", wide.answerDrawn(email(t, worldStranger), 2).Sources, "sources")),
 		{Name: "two-keys-one-bit-each", File: file(deep.answer2(email(t, worldAffected))), Verdict: &deep.answer2(email(t, worldAffected)).Verdict},
 		{Name: "statement-of-version-1", File: file(one.answer2(email(t, worldAffected))), Verdict: &one.answer2(email(t, worldAffected)).Verdict},
 		set("version-1", "answer", 1, "v"),
@@ -213,6 +337,8 @@ func TestAnswer2Vectors(t *testing.T) {
 			t.Errorf("%s: verified as %s, want %s", v.Name, a.Verdict.Result, v.Error)
 		case v.Error != "" && Code(err) != v.Error:
 			t.Errorf("%s: %s (%v), want %s", v.Name, Code(err), err, v.Error)
+		case v.Error == "" && !reflect.DeepEqual(a.Verdict, *v.Verdict):
+			t.Errorf("%s: verified as %+v", v.Name, a.Verdict)
 		case v.Error != "" && Fault(err) != v.Fault && v.Fault != "":
 			t.Errorf("%s: %v: told as %s", v.Name, err, Fault(err))
 		}

@@ -53,6 +53,7 @@ type boundKey struct {
 	LocatorBits int       `json:"locatorBits"`
 	State       KeyState  `json:"state"`
 	Gone        bool      `json:"gone,omitzero"` // a statement of version 1 has left it out
+	Held        bool      `json:"held,omitzero"` // it has ended, and what was sealed under it is listed
 }
 
 type boundIncident struct {
@@ -68,6 +69,9 @@ type boundRevision struct {
 	Key     string `json:"key"`
 	Content Hash   `json:"content"`       // SHA-256 of its counts and sets
 	Gone    bool   `json:"gone,omitzero"` // it is not listed any more
+
+	// What could not be read, of a revision that was an incident's current one in a statement of version 2; nil of others.
+	Unreadable map[string]int64 `json:"unreadable,omitzero"`
 }
 
 // content is what a revision's counts and sets are bound by.
@@ -82,13 +86,25 @@ func content(counts map[string]int64, sets [][]string) Hash {
 	return StatementHash(b)
 }
 
-// revisions returns each source of the statement as it is bound, by incident and revision.
+// revisions returns each source of the statement, and each revision that an ended
+// key held, as it is bound, by incident and revision.
 func (s *Statement) revisions() map[placed]*boundRevision {
 	out := map[placed]*boundRevision{}
 	for i := range s.Layers {
 		for _, src := range s.Layers[i].Sources {
-			counts, sets, _ := s.Incident(src.Incident).Exposed(src.Revision)
-			out[placed{src.Incident, src.Revision}] = &boundRevision{src.Root, src.N, s.Layers[i].Key, content(counts, sets), false}
+			in := s.Incident(src.Incident)
+			counts, sets, _ := in.Exposed(src.Revision)
+			r := &boundRevision{Root: src.Root, N: src.N, Key: s.Layers[i].Key, Content: content(counts, sets)}
+			if in.Revision == src.Revision {
+				r.Unreadable = in.Unreadable
+			}
+			out[placed{src.Incident, src.Revision}] = r
+		}
+	}
+	for i := range s.Keys {
+		for j := range s.Keys[i].Held {
+			h := &s.Keys[i].Held[j]
+			out[placed{h.Incident, h.Revision}] = &boundRevision{Root: h.Root, N: h.N(), Key: s.Keys[i].ID, Content: content(h.Counts, h.Sets)}
 		}
 	}
 	return out
@@ -176,11 +192,15 @@ func (b *Bindings) owes(st *Statement, at placed, r *boundRevision) bool {
 	if in.State == Retired || in.State == Withdrawn {
 		return false
 	}
-	if k := st.Key(r.Key); k != nil && k.State == KeyEnded {
-		return false
+	if k := st.Key(r.Key); k != nil && k.State == KeyEnded && k.Held == nil {
+		return false // that it does not say what the key held is said beside each answer
 	}
-	// Version 1 had no way to go on listing what a later revision replaced.
-	return st.V > 1 || number(in.Revision) <= number(at.revision)
+	// Version 1 had no way to go on listing what a later revision replaced. Over a gap nobody can tell which statement of
+	// version 1 was the last, and so what the first of version 2 owes.
+	if st.V > 1 && (b.V > 1 || st.Seq == b.Seq+1) {
+		return true
+	}
+	return number(in.Revision) <= number(at.revision)
 }
 
 // keyMoves are the states that a key may go to from another.
@@ -204,6 +224,9 @@ func (b *Bindings) followKeys(st *Statement) error {
 		}
 		if !slices.Contains(keyMoves[k.State], stateOf(now)) {
 			return broken("keys", "key %s is %s and was %s", id, stateOf(now), k.State)
+		}
+		if k.Held && now.Held == nil {
+			return broken("keys", "what was sealed under key %s is not listed any more", id)
 		}
 	}
 	return b.keyBytes(st)
@@ -328,6 +351,9 @@ func (b *Bindings) bound(listed map[placed]*boundRevision) error {
 		if was := b.revision(at); was != nil && (was.Root != r.Root || was.N != r.N || was.Key != r.Key || was.Content != r.Content) {
 			return broken("bound", "revision %s of %s is not what it was", at.revision, at.incident)
 		}
+		if was := b.revision(at); was != nil && was.Unreadable != nil && r.Unreadable != nil && !maps.Equal(was.Unreadable, r.Unreadable) {
+			return broken("bound", "what could not be read of revision %s of %s is not what it was", at.revision, at.incident)
+		}
 		if was, known := roots[r.Root]; known && was != at {
 			return broken("bound", "revision %s of %s is the layer of revision %s of %s", at.revision, at.incident, was.revision, was.incident)
 		}
@@ -355,7 +381,7 @@ func (b *Bindings) with(st *Statement, hash Hash, listed map[placed]*boundRevisi
 	}
 	for i := range st.Keys {
 		k := &st.Keys[i]
-		n.Keys[k.ID] = &boundKey{k.Public, k.LocatorBits, stateOf(k), false}
+		n.Keys[k.ID] = &boundKey{Public: k.Public, LocatorBits: k.LocatorBits, State: stateOf(k), Held: k.Held != nil}
 	}
 	for i := range st.Incidents {
 		in := &st.Incidents[i]
@@ -374,6 +400,9 @@ func (b *Bindings) with(st *Statement, hash Hash, listed map[placed]*boundRevisi
 		n.Incidents[in.ID] = bi
 	}
 	for at, r := range listed {
+		if was := b.revision(at); was != nil && r.Unreadable == nil {
+			r.Unreadable = was.Unreadable
+		}
 		n.Incidents[at.incident].Revisions[at.revision] = r
 	}
 	return n
@@ -408,6 +437,9 @@ func (b *Bindings) led(st *Statement) error {
 			if err := was.same(k.ID, k); err != nil {
 				return err
 			}
+			if k.Held != nil && !was.Held {
+				return broken("keys", "what was sealed under key %s is not listed any more", k.ID)
+			}
 		}
 	}
 	if err := b.keyBytes(st); err != nil {
@@ -425,6 +457,40 @@ func (b *Bindings) led(st *Statement) error {
 		}
 	}
 	return b.bound(st.revisions())
+}
+
+// Change is what a statement changes of an earlier one and no rule forbids, and
+// is worth being told: a monitor names it.
+type Change struct {
+	Rule string // witnesses, renamed or key-ended
+	What string
+}
+
+// Changed returns what a later statement changes of the one before.
+func Changed(before, st *Statement) (out []Change) {
+	tell := func(rule, format string, a ...any) { out = append(out, Change{rule, fmt.Sprintf(format, a...)}) }
+	if before.Ledger != nil && st.Ledger != nil && otherWitnesses(before.Ledger.Policy, st.Ledger.Policy) {
+		tell("witnesses", "the ledger asks for other witnesses than before")
+	}
+	for i := range before.Incidents {
+		was := &before.Incidents[i]
+		if is := st.Incident(was.ID); is != nil && (is.Organisation != was.Organisation || !maps.Equal(is.Title, was.Title)) {
+			tell("renamed", "%s has another title or organisation than before", was.ID)
+		}
+	}
+	for i := range before.Layers {
+		l := &before.Layers[i]
+		k := st.Key(l.Key)
+		if k == nil || k.State != KeyEnded {
+			continue
+		}
+		for _, src := range l.Sources {
+			if in := st.Incident(src.Incident); in != nil && in.State.Sealed() {
+				tell("key-ended", "revision %s of %s was sealed under key %s, which has ended: nobody can be asked any more who is in it", src.Revision, src.Incident, k.ID)
+			}
+		}
+	}
+	return out
 }
 
 // KindDropped is a kind of identity that an earlier revision of an incident

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -36,23 +37,46 @@ type Client struct {
 }
 
 // Check asks whether an identity is in the published index and gives the
-// proven answer. No request made after the result is known depends on it, and
-// a verification that fails is an error, never a "no".
+// proven answer. What is asked depends on what was given, and never on what was
+// found: the answer is drawn when nothing more is asked. A verification that
+// fails is an error, never a "no".
 func (c *Client) Check(ctx context.Context, id identity.Identity) (*Answer, error) {
 	base, err := c.base()
 	if err != nil {
 		return nil, err
 	}
-	a, err := c.check(ctx, base, id)
-	switch {
-	case errors.Is(err, errKeyGone): // a new statement came between
-		return c.check(ctx, base, id)
-	case err == nil && a.Verdict.missing(): // one of several servers may be behind for a moment
-		if st, _, _, err := c.Statement(ctx); err == nil && st.Seq != a.Verdict.Seq {
-			return c.check(ctx, base, id)
-		}
+	s, err := c.statement(ctx, base)
+	if err != nil {
+		return nil, err
 	}
-	return a, err
+	g, err := c.gather(ctx, base, s, id)
+	if errors.Is(err, errKeyGone) { // a new statement came between, and nothing has left yet
+		if s, err = c.statement(ctx, base); err != nil {
+			return nil, err
+		}
+		g, err = c.gather(ctx, base, s, id)
+	} else if err == nil && !g.whole() { // one of several servers may be behind for a moment
+		g, err = c.again(ctx, base, g, id)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return g.answer()
+}
+
+// again asks once more where another statement has come meanwhile, and it does
+// not take more bits of any output than have left already.
+func (c *Client) again(ctx context.Context, base *url.URL, g *gathered, id identity.Identity) (*gathered, error) {
+	s, err := c.statement(ctx, base)
+	switch code := Code(err); {
+	case err != nil && ctx.Err() == nil && (code == "network" || code == "busy" || code == "server"):
+		return g, nil // what was given stands
+	case err != nil:
+		return nil, err
+	case s.st.Seq == g.shown.st.Seq || !g.covers(s.st):
+		return g, nil
+	}
+	return c.gather(ctx, base, s, id)
 }
 
 func sleep(ctx context.Context, d time.Duration) error {
@@ -69,56 +93,83 @@ func sleep(ctx context.Context, d time.Duration) error {
 // errKeyGone says that a server does not know the key that its statement named.
 var errKeyGone = errors.New("the statement has changed meanwhile")
 
-func (c *Client) check(ctx context.Context, base *url.URL, id identity.Identity) (*Answer, error) {
-	s, err := c.statement(ctx, base)
-	if err != nil {
-		return nil, err
-	}
-	a := &Answer{V: 2, Type: answerType, PersonalData: PersonalData, Claimed: At(c.now()),
+// gathered is all that was given of an answer, under one statement.
+type gathered struct {
+	got
+	*shown
+	id    identity.Identity
+	a     *Answer
+	left  map[PublicKey]int // bits of the output under a key that were shown
+	limit int
+}
+
+// gather evaluates an identity under every key that layers use, and fetches a
+// group of every layer.
+func (c *Client) gather(ctx context.Context, base *url.URL, s *shown, id identity.Identity) (*gathered, error) {
+	g := &gathered{shown: s, id: id, limit: cmp.Or(c.Cap, CapBits), left: map[PublicKey]int{},
+		got: got{map[string]*Output{}, map[Hash]*Group{}, map[Hash]bool{}}}
+	g.a = &Answer{V: 2, Type: answerType, PersonalData: PersonalData, Claimed: At(c.now()),
 		Identity: AnswerIdentity{string(id.Kind), id.Value}, Statement: s.raw, Proof: s.proof,
-		Evaluations: []Evaluation{}, Groups: []AnswerGroup{}, Sources: []AnswerGroup{}, Cap: cmp.Or(c.Cap, CapBits), Checkpoint: s.checkpoint, Vouched: s.vouched}
-	depths, err := s.st.Depths(a.Cap)
+		Evaluations: []Evaluation{}, Groups: []AnswerGroup{}, Sources: []AnswerGroup{}, Cap: g.limit, Checkpoint: s.checkpoint, Vouched: s.vouched}
+	depths, err := s.st.Depths(g.limit)
 	if err != nil {
 		return nil, err
 	}
-	outputs := map[string]*Output{}
 	for i := range s.st.Layers {
 		key := s.st.Key(s.st.Layers[i].Key)
-		if outputs[key.ID] != nil {
+		g.left[key.Public] = max(g.left[key.Public], depths[s.st.Layers[i].ID])
+		if g.outputs[key.ID] != nil {
 			continue
 		}
 		e, out, err := c.evaluate(ctx, base, key, id)
 		if err != nil {
 			return nil, err
 		}
-		a.Evaluations = append(a.Evaluations, *e)
-		outputs[key.ID] = out
+		g.a.Evaluations = append(g.a.Evaluations, *e)
+		g.outputs[key.ID] = out
 	}
-	asked, err := c.layers(ctx, base, s.st, outputs, depths)
+	asked, err := c.layers(ctx, base, s.st, g.outputs, depths)
 	if err != nil {
 		return nil, err
 	}
-	groups := map[Hash]*Group{}
 	for i := range s.st.Layers {
-		l := &s.st.Layers[i]
-		got := asked[i]
-		if got == nil {
+		l, given := &s.st.Layers[i], asked[i]
+		if given == nil {
 			continue
 		}
-		groups[l.ID] = got.group
-		a.Groups = append(a.Groups, AnswerGroup{l.ID, got.group.Depth, got.group.Bytes()})
+		g.groups[l.ID] = given.group
+		g.a.Groups = append(g.a.Groups, AnswerGroup{l.ID, given.group.Depth, given.group.Bytes()})
 		for _, src := range l.Sources {
-			if g := got.sources[src.Root]; g != nil {
-				a.Sources = append(a.Sources, AnswerGroup{src.Root, g.Depth, g.Bytes()})
+			if s := given.sources[src.Root]; s != nil {
+				g.compared[src.Root] = true
+				g.a.Sources = append(g.a.Sources, AnswerGroup{src.Root, s.Depth, s.Bytes()})
 			}
 		}
 	}
-	v, err := conclude(s.st, id, outputs, groups)
+	return g, nil
+}
+
+// whole reports whether every layer was given.
+func (g *gathered) whole() bool { return len(g.groups) == len(g.st.Layers) }
+
+// covers reports whether what another statement asks has left already: the bits
+// are of the same keys' outputs, and no more of them.
+func (g *gathered) covers(st *Statement) bool {
+	depths, err := st.Depths(g.limit)
+	if err != nil {
+		return false
+	}
+	return !slices.ContainsFunc(st.Layers, func(l Layer) bool { return depths[l.ID] > g.left[st.Key(l.Key).Public] })
+}
+
+// answer draws the verdict of what was given.
+func (g *gathered) answer() (*Answer, error) {
+	v, err := conclude(g.st, g.id, g.got)
 	if err != nil {
 		return nil, err
 	}
-	a.Verdict = *v
-	return a, nil
+	g.a.Verdict = *v
+	return g.a, nil
 }
 
 // EvaluateRequest and EvaluateReply are the bodies of POST /check/v1/evaluate.
@@ -173,10 +224,11 @@ func (c *Client) layers(ctx context.Context, base *url.URL, st *Statement, outpu
 	got := make([]*given, len(st.Layers))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(4)
+	var kept atomic.Int64 // bytes
 	for i := range st.Layers {
 		l := &st.Layers[i]
 		g.Go(func() (err error) {
-			got[i], err = c.layer(ctx, base, l, st.Key(l.Key).LocatorBits, outputs[l.Key], depths[l.ID])
+			got[i], err = c.layer(ctx, base, l, st.Key(l.Key).LocatorBits, outputs[l.Key], depths[l.ID], &kept)
 			return err
 		})
 	}
@@ -185,12 +237,14 @@ func (c *Client) layers(ctx context.Context, base *url.URL, st *Statement, outpu
 
 // layer fetches a layer's group and compares it with sources of the layer. It
 // reveals no more by that: the bits are those already shown.
-func (c *Client) layer(ctx context.Context, base *url.URL, l *Layer, locatorBits int, y *Output, depth int) (*given, error) {
+func (c *Client) layer(ctx context.Context, base *url.URL, l *Layer, locatorBits int, y *Output, depth int, kept *atomic.Int64) (*given, error) {
 	g, err := c.group(ctx, base, l.ID, y, depth, l.Bits, l.Pad)
 	if g == nil || err != nil {
 		return nil, err
 	}
+	kept.Add(g.size())
 	got := &given{g, map[Hash]*Group{}}
+	lost := false
 	for _, src := range c.draw(l) {
 		bits, p := sourceGroup(src, locatorBits, depth)
 		s, err := c.group(ctx, base, src.Root, y, p, bits, 0)
@@ -199,10 +253,17 @@ func (c *Client) layer(ctx context.Context, base *url.URL, l *Layer, locatorBits
 			return nil, err
 		case s == nil && c.Audit:
 			return nil, fmt.Errorf("%w: the source layer of %s is not served", ErrAudit, src.Incident)
-		case s == nil: // what cannot be compared is as good as not given
-			return nil, nil
+		case s == nil:
+			lost = true
+			continue
+		}
+		if kept.Add(s.size()) > maxKept {
+			return nil, fmt.Errorf("%w: more than an answer can hold", ErrTooCoarse)
 		}
 		got.sources[src.Root] = s
+	}
+	if lost { // what cannot be compared is as good as not given
+		return nil, nil
 	}
 	return got, g.holds(l, got.sources)
 }
@@ -210,7 +271,7 @@ func (c *Client) layer(ctx context.Context, base *url.URL, l *Layer, locatorBits
 // draw returns the sources of a fold that are compared with it: some, whom the
 // server cannot foresee, or for an audit all.
 func (c *Client) draw(l *Layer) []Source {
-	n := sampleOf(l)
+	n := sampleOf(l, sampled)
 	if c.Audit && n > 0 {
 		n = len(l.Sources)
 	}
@@ -232,7 +293,7 @@ func (c *Client) draw(l *Layer) []Source {
 func (c *Client) group(ctx context.Context, base *url.URL, layer Hash, y *Output, depth, bits, pad int) (*Group, error) {
 	number := y.Bucket(depth)
 	if depth == bits {
-		b, err := c.bucket(ctx, base, layer, number, bits, pad)
+		b, _, err := c.bucket(ctx, base, layer, number, bits, pad, MaxPad)
 		if b == nil || err != nil {
 			return nil, err
 		}
@@ -260,31 +321,35 @@ func (c *Client) group(ctx context.Context, base *url.URL, layer Hash, y *Output
 // oneByOne fetches each bucket of a group, in their order whatever is sought.
 func (c *Client) oneByOne(ctx context.Context, base *url.URL, layer Hash, number int64, depth, bits, pad int) (*Group, error) {
 	g := &Group{Number: number, Depth: depth, Bits: bits}
+	rest := MaxGroup
 	for i := range int64(1) << (bits - depth) {
-		b, err := c.bucket(ctx, base, layer, number<<(bits-depth)+i, bits, pad)
+		b, n, err := c.bucket(ctx, base, layer, number<<(bits-depth)+i, bits, pad, rest)
 		if b == nil || err != nil {
 			return nil, err
 		}
 		g.Buckets = append(g.Buckets, b)
+		rest -= n
 	}
 	return g, nil
 }
 
-// bucket fetches and verifies one bucket; nil where the server cannot give it.
-func (c *Client) bucket(ctx context.Context, base *url.URL, layer Hash, number int64, bits, pad int) (*Bucket, error) {
-	limit := pad
-	if pad == 0 {
-		limit = MaxPad
+// bucket fetches and verifies one bucket, whose response has at most so many
+// bytes, and gives how many it had; nil where the server cannot give it.
+func (c *Client) bucket(ctx context.Context, base *url.URL, layer Hash, number int64, bits, pad, most int) (*Bucket, int, error) {
+	limit := min(most, MaxPad)
+	if pad > 0 {
+		limit = min(most, pad)
 	}
 	body, err := c.part(ctx, base.JoinPath("check/v1/layers", layer.String(), "buckets", BucketName(number, bits)), layer, limit)
 	var status *StatusError
 	if errors.As(err, &status) && status.missing() {
-		return nil, nil
+		return nil, 0, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	return ParseBucket(body, number, layer, bits, pad)
+	b, err := ParseBucket(body, number, layer, bits, pad)
+	return b, len(body), err
 }
 
 // part fetches a part of a layer. One that is longer than it can be is no part

@@ -235,7 +235,10 @@ func (w *world) noise(layer Hash, gone Entry, n int64) LayerInfo {
 
 // newFoldWorld publishes a fold of eight sources, one member each, and an
 // operator's fold of it in which member gone is noise; gone < 0: an honest one.
-func newFoldWorld(t testing.TB, gone int) *world {
+func newFoldWorld(t testing.TB, gone int) *world { return newFoldOf(t, 8, gone) }
+
+// newFoldOf is newFoldWorld with that many sources.
+func newFoldOf(t testing.TB, n, gone int) *world {
 	t.Helper()
 	w := &world{t: t, keys: map[string]*EvaluatorKey{}, layers: map[Hash][]byte{}, now: worldTime.Add(time.Hour)}
 	w.ledgerKey("ledger")
@@ -243,8 +246,8 @@ func newFoldWorld(t testing.TB, gone int) *world {
 		Ledger: &Signing{VKeyHash(w.vkey), VKeyHash(vkeyOf("ledger 2")), ""}}
 	w.evaluator(st, "k1", KeyLive)
 	var sources []Source
-	for i := range 8 {
-		id := fmt.Sprintf("in-%d", i)
+	for i := range n {
+		id := fmt.Sprintf("in-%02d", i)
 		sources = append(sources, w.seal("k1", id, "1", []identity.Identity{email(t, fmt.Sprintf("member%d@example.com", i))}, 1))
 		st.Incidents = append(st.Incidents, Incident{ID: id, Organisation: "Example", Title: map[string]string{"en": id}, Revision: "1", State: Final, AsOf: At(worldTime),
 			Counts: map[string]int64{"email": 1}, Sets: [][]string{{"email"}}, Unreadable: map[string]int64{}, Superseded: []Superseded{}})
@@ -255,7 +258,7 @@ func newFoldWorld(t testing.TB, gone int) *world {
 		if err != nil {
 			t.Fatal(err)
 		}
-		info := w.noise(l.ID, SealEntry(&y, 16, fmt.Sprintf("in-%d", gone), "1", 0), l.N)
+		info := w.noise(l.ID, SealEntry(&y, 16, fmt.Sprintf("in-%02d", gone), "1", 0), l.N)
 		l.ID, l.Root, l.Pad = info.Root, info.Root, info.Pad
 	}
 	st.Layers = []Layer{l}
@@ -263,11 +266,12 @@ func newFoldWorld(t testing.TB, gone int) *world {
 	return w
 }
 
-// TestSample draws three sources of eight, others each time, and sees noise
-// exactly where its source is drawn; an audit sees it always.
+// TestSample draws eight sources of twenty, others each time, and sees noise
+// exactly where its source is drawn; an audit sees it always. A "no" of an
+// incident whose source was not drawn says so.
 func TestSample(t *testing.T) {
-	const victim = 5
-	honest, noisy := newFoldWorld(t, -1), newFoldWorld(t, victim)
+	const victim, sources = 5, 20
+	honest, noisy := newFoldOf(t, sources, -1), newFoldOf(t, sources, victim)
 	victims := noisy.st.Layers[0].Sources[victim].Root.String()
 	drawn := map[string]bool{}
 	caught, passed := 0, 0
@@ -287,15 +291,24 @@ func TestSample(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(asked) != 4 || len(a.Sources) != 3 {
+		if len(asked) != 9 || len(a.Sources) != 8 {
 			t.Fatalf("%d layers are asked, and %d sources are kept", len(asked), len(a.Sources))
+		}
+		if v := a.Verdict; v.Result != NotInScope || v.Complete() || len(v.Sampled) != sources-8 || slices.ContainsFunc(a.Sources, func(s AnswerGroup) bool {
+			i := slices.IndexFunc(honest.st.Layers[0].Sources, func(src Source) bool { return src.Root == s.Layer })
+			return slices.Contains(v.Sampled, honest.st.Layers[0].Sources[i].Incident)
+		}) {
+			t.Fatalf("taken at its word: %+v", v)
 		}
 		for _, root := range asked[1:] {
 			drawn[root] = true
 		}
 		asked = nil
 		url, _ = noisy.serve(look)
-		_, err = noisy.client(url).Check(t.Context(), email(t, fmt.Sprintf("member%d@example.com", victim)))
+		a, err = noisy.client(url).Check(t.Context(), email(t, fmt.Sprintf("member%d@example.com", victim)))
+		if err == nil && !slices.Contains(a.Verdict.Sampled, "in-05") {
+			t.Fatalf("a \"no\" that nobody has compared: %+v", a.Verdict)
+		}
 		if slices.Contains(asked, victims) != errors.Is(err, ErrAudit) || err != nil && !errors.Is(err, ErrAudit) {
 			t.Fatalf("drawn %v: %v", slices.Contains(asked, victims), err)
 		}
@@ -305,11 +318,17 @@ func TestSample(t *testing.T) {
 			passed++
 		}
 	}
-	if len(drawn) != 8 || caught == 0 || passed == 0 { // all but impossible: (5/8)^40 and less
+	if len(drawn) != sources || caught == 0 || passed == 0 { // all but impossible: 20·(3/5)^40 and less
 		t.Errorf("%d sources drawn, noise seen %d times of %d", len(drawn), caught, caught+passed)
 	}
-	url, _ := noisy.serve(lie{})
-	c := noisy.client(url)
+	url, _ := honest.serve(lie{})
+	c := honest.client(url)
+	c.Audit = true
+	if a, err := c.Check(t.Context(), email(t, worldStranger)); err != nil || !a.Verdict.Complete() || a.Verdict.Sampled != nil {
+		t.Errorf("an honest fold, audited: %v", err)
+	}
+	url, _ = noisy.serve(lie{})
+	c = noisy.client(url)
 	c.Audit = true
 	if _, err := c.Check(t.Context(), email(t, worldStranger)); !errors.Is(err, ErrAudit) {
 		t.Errorf("audit: %v", err)

@@ -40,6 +40,9 @@ type Evidence struct {
 	// Keys are the ledger's as GET /ledger/v1/keys lists them, where it has changed them: whoever trusts one of them trusts
 	// those that it led to.
 	Keys jsontext.Value `json:"keys,omitzero"`
+
+	// What a verifier saw by the ledger's signatures, in English, in no file; "" where the rule is the finder's word.
+	Shows string `json:"-"`
 }
 
 // Entered is an entry of the ledger, with the proof that it is one.
@@ -119,8 +122,8 @@ func VerifyEvidence(file []byte, policy *Policy) (e *Evidence, shown bool, err e
 	if err := c.genuine(); err != nil {
 		return nil, false, err
 	}
-	shown, err = c.shows()
-	return e, shown, err
+	e.Shows, err = c.shows()
+	return e, e.Shows != "", err
 }
 
 type evidenceCheck struct {
@@ -128,7 +131,8 @@ type evidenceCheck struct {
 	keys        *Policy
 	checkpoints []*Checkpoint
 	statements  []*Statement // nil of an entry that is none, or has no bytes
-	invalid     bool         // an entry's bytes are no valid statement
+	invalid     string       // why an entry's bytes are no valid statement; "" where each is one
+	origin      string       // of all that it brings
 	buckets     []*Bucket
 }
 
@@ -155,12 +159,27 @@ func (c *evidenceCheck) follow() error {
 	return nil // of another ledger, or from before the trusted keys: what they do not verify is refused
 }
 
+// of requires that all is of one ledger: what two say cannot contradict itself.
+func (c *evidenceCheck) of(cp *Checkpoint) error {
+	if c.origin != "" && cp.Origin != c.origin {
+		return fmt.Errorf("%w: it is of two ledgers, %q and %q", ErrEvidence, c.origin, cp.Origin)
+	}
+	c.origin = cp.Origin
+	return nil
+}
+
 // genuine verifies everything that the file brings.
 func (c *evidenceCheck) genuine() error {
+	if len(c.e.Checkpoints) == 0 && len(c.e.Entries) == 0 {
+		return fmt.Errorf("%w: it holds nothing that a ledger has signed", ErrEvidence)
+	}
 	for _, signed := range c.e.Checkpoints {
 		cp, err := c.keys.Open(signed)
 		if err != nil {
 			return fmt.Errorf("a checkpoint: %w", err)
+		}
+		if err := c.of(cp); err != nil {
+			return err
 		}
 		c.checkpoints = append(c.checkpoints, cp)
 	}
@@ -168,14 +187,17 @@ func (c *evidenceCheck) genuine() error {
 		if entry.Bytes != nil && StatementHash(entry.Bytes) != entry.SHA256 {
 			return fmt.Errorf("%w: the bytes of entry %d are others than it names", ErrEvidence, i)
 		}
-		if err := c.entered(entry); err != nil {
+		cp, err := c.entered(entry)
+		if err == nil {
+			err = c.of(cp)
+		}
+		if err != nil {
 			return fmt.Errorf("entry %d: %w", i, err)
 		}
 		var st *Statement
 		if entry.Kind == KindStatement && entry.Bytes != nil {
-			var err error
-			if st, err = ParseStatement(entry.Bytes); err != nil {
-				c.invalid = true
+			if st, err = ParseStatement(entry.Bytes); err != nil && !laterVersion(entry.Bytes) {
+				c.invalid = err.Error()
 			}
 		}
 		c.statements = append(c.statements, st)
@@ -194,65 +216,79 @@ func (c *evidenceCheck) genuine() error {
 }
 
 // entered verifies that an entry is in the ledger where its proof says.
-func (c *evidenceCheck) entered(entry Entered) error {
+func (c *evidenceCheck) entered(entry Entered) (*Checkpoint, error) {
 	if entry.Bytes != nil {
-		return VerifyInclusion(entry.Kind, entry.Bytes, entry.Proof, c.keys)
+		return Prove(entry.Kind, entry.Bytes, entry.Proof, c.keys)
 	}
-	_, err := proveLeaf(append([]byte("shirase/v1 "+entry.Kind+"\x00"), entry.SHA256[:]...), entry.Proof, c.keys)
-	return err
+	return proveLeaf(LeafOf(entry.Kind, entry.SHA256), entry.Proof, c.keys)
 }
 
-// shows reports whether the rule is seen to be broken.
-func (c *evidenceCheck) shows() (bool, error) {
+// laterVersion reports whether bytes may be a statement of a version that this
+// program does not know: it cannot say that they are none.
+func laterVersion(b []byte) bool {
+	var v struct {
+		V    int            `json:"v"`
+		Rest jsontext.Value `json:",unknown"`
+	}
+	return json.Unmarshal(b, &v) == nil && v.V > 2
+}
+
+// shows says by what the rule is seen to be broken; "" where that is the finder's
+// word.
+func (c *evidenceCheck) shows() (string, error) {
 	switch c.e.Rule {
 	case "fork", "rollback":
 		return c.fork()
 	case "statement":
-		if !c.invalid {
-			return false, fmt.Errorf("%w: every statement in it is valid", ErrEvidence)
+		if c.invalid == "" {
+			return "", fmt.Errorf("%w: it holds no statement that is not valid", ErrEvidence)
 		}
-		return true, nil
+		return "an entry of the ledger is no valid statement: " + c.invalid, nil
 	case "bytes":
-		return false, nil // that a server does not give them is seen by asking it
+		return "", nil // that a server does not give them is seen by asking it
 	case "twins":
 		return c.twins()
 	case "chain", "policy-weaker", "version", "time", "region", "keys", "ledger", "incident", "state", "revision", "asof", "bound", "source":
 		return c.chain()
 	}
-	return false, nil
+	return "", nil
 }
 
 // fork shows two checkpoints that cannot belong to one history, or two
 // statements that cannot.
-func (c *evidenceCheck) fork() (bool, error) {
+func (c *evidenceCheck) fork() (string, error) {
 	if len(c.checkpoints) == 2 {
 		a, b := c.checkpoints[0], c.checkpoints[1]
 		if a.Size > b.Size {
 			a, b = b, a
 		}
-		if a.Origin != b.Origin {
-			return false, fmt.Errorf("%w: the checkpoints are of two ledgers", ErrEvidence)
-		}
 		if a.Size == b.Size && a.Root != b.Root {
-			return true, nil
+			return fmt.Sprintf("the ledger has signed two histories of %d entries", a.Size), nil
 		}
 		if len(c.e.Consistency) > 0 {
 			was, is, err := prefixRoots(c.e.Consistency, a.Size, b.Size)
 			if err != nil || is != b.Root {
-				return false, fmt.Errorf("%w: the hashes are not of the larger tree", ErrEvidence)
+				return "", fmt.Errorf("%w: the hashes are not of the larger tree", ErrEvidence)
 			}
 			if was == a.Root {
-				return false, fmt.Errorf("%w: the one checkpoint continues the other", ErrEvidence)
+				return "", fmt.Errorf("%w: the one checkpoint continues the other", ErrEvidence)
 			}
-			return true, nil
+			return fmt.Sprintf("the ledger has signed a history of %d entries, and one of %d that begins otherwise", a.Size, b.Size), nil
 		}
 	}
 	if len(c.statements) == 2 && c.statements[0] != nil && c.statements[1] != nil {
 		a, b := c.statements[0], c.statements[1]
 		hash := c.e.Entries[0].SHA256
-		return a.Seq == b.Seq && hash != c.e.Entries[1].SHA256 || b.Seq == a.Seq+1 && b.Prev != hash || c.goesBack(), nil
+		switch {
+		case a.Seq == b.Seq && hash != c.e.Entries[1].SHA256:
+			return fmt.Sprintf("there are two statements of the number %d", a.Seq), nil
+		case b.Seq == a.Seq+1 && b.Prev != hash:
+			return fmt.Sprintf("statement %d does not name the statement %d that it follows", b.Seq, a.Seq), nil
+		case c.goesBack():
+			return fmt.Sprintf("statement %d comes after statement %d", b.Seq, a.Seq), nil
+		}
 	}
-	return false, nil // a smaller tree was shown: by whom and when is the finder's word
+	return "", nil // a smaller tree was shown: by whom and when is the finder's word
 }
 
 // goesBack reports that the later of two entries of one tree has the lower number.
@@ -271,38 +307,46 @@ func (c *evidenceCheck) goesBack() bool {
 }
 
 // chain shows two statements of which the later contradicts the earlier.
-func (c *evidenceCheck) chain() (bool, error) {
+func (c *evidenceCheck) chain() (string, error) {
 	if len(c.statements) != 2 || c.statements[0] == nil || c.statements[1] == nil {
-		return false, nil
+		return "", nil
 	}
-	_, err := Bind(c.statements[0], c.e.Entries[0].SHA256).Next(c.statements[1], c.e.Entries[1].SHA256)
+	a, b := c.statements[0], c.statements[1]
+	bound := Bind(a, c.e.Entries[0].SHA256)
+	if a.Ledger != nil && b.Ledger != nil && b.Seq > a.Seq+1 && a.Ledger.Key != b.Ledger.Key {
+		// In between the ledger may have had more keys than one, each named by the one before.
+		bound.Ledger = &Signing{b.Ledger.Key, b.Ledger.Next, a.Ledger.Policy}
+	}
+	_, err := bound.Next(b, c.e.Entries[1].SHA256)
 	if err == nil {
-		return false, fmt.Errorf("%w: the later statement follows from the earlier", ErrEvidence)
+		return "", fmt.Errorf("%w: the later statement follows from the earlier", ErrEvidence)
 	}
 	if rule := Rule(err); rule != c.e.Rule {
-		return false, fmt.Errorf("%w: what is broken is %s, and it says %s", ErrEvidence, rule, c.e.Rule)
+		return "", fmt.Errorf("%w: what is broken is %s, and it says %s", ErrEvidence, rule, c.e.Rule)
 	}
-	return true, nil
+	return err.Error(), nil
 }
 
 // twins shows one locator and tag in two source layers.
-func (c *evidenceCheck) twins() (bool, error) {
+func (c *evidenceCheck) twins() (string, error) {
 	if len(c.buckets) != 2 || c.e.Buckets[0].Layer == c.e.Buckets[1].Layer {
-		return false, nil
+		return "", nil
 	}
-	named := map[Hash]bool{}
+	named := map[Hash]Source{}
 	for _, st := range c.statements {
 		if st == nil {
 			continue
 		}
 		for i := range st.Layers {
 			for _, s := range st.Layers[i].Sources {
-				named[s.Root] = true
+				named[s.Root] = s
 			}
 		}
 	}
-	if !named[c.e.Buckets[0].Layer] || !named[c.e.Buckets[1].Layer] {
-		return false, fmt.Errorf("%w: no statement in it names the layers", ErrEvidence)
+	one, ok1 := named[c.e.Buckets[0].Layer]
+	two, ok2 := named[c.e.Buckets[1].Layer]
+	if !ok1 || !ok2 {
+		return "", fmt.Errorf("%w: no statement in it names the layers", ErrEvidence)
 	}
 	in := map[[tagEnd]byte]bool{}
 	a, b := c.buckets[0].Entries, c.buckets[1].Entries
@@ -311,10 +355,10 @@ func (c *evidenceCheck) twins() (bool, error) {
 	}
 	for i := 0; i < len(b); i += EntrySize {
 		if in[[tagEnd]byte(b[i:])] {
-			return true, nil
+			return fmt.Sprintf("an entry of revision %s of %s stands in revision %s of %s", one.Revision, one.Incident, two.Revision, two.Incident), nil
 		}
 	}
-	return false, fmt.Errorf("%w: the buckets have no locator and tag in common", ErrEvidence)
+	return "", fmt.Errorf("%w: the buckets have no locator and tag in common", ErrEvidence)
 }
 
 // Rule names what an error says was broken: a chain's rule, or the error's code.

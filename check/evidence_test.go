@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 )
 
@@ -83,6 +84,8 @@ func TestEvidence(t *testing.T) {
 	region := again(func(st *Statement) { st.PhoneRegion = "US" })
 	twice := again(func(st *Statement) { st.Seq, st.Prev, st.Incidents[0].Title["en"] = 1, Hash{}, "another" })
 	invalid := again(func(st *Statement) { st.PhoneRegion = "Japan" })
+	w.publishRaw([]byte(`{"v":3}`))
+	later := Entered{Kind: KindStatement, SHA256: StatementHash(w.raw), Bytes: w.raw, Proof: w.proof}
 	_, checkpoint, _ := strings.Cut(w.proof, "\n\n")
 	missing := first
 	missing.Bytes = nil
@@ -100,7 +103,10 @@ func TestEvidence(t *testing.T) {
 		{"no valid statement", Evidence{Rule: "statement", Entries: []Entered{invalid}}, true, false},
 		{"a valid statement", Evidence{Rule: "statement", Entries: []Entered{first}}, false, true},
 		{"bytes that are not given", Evidence{Rule: "bytes", Entries: []Entered{missing}}, false, false},
-		{"a rule that nothing shows", Evidence{Rule: "api-state"}, false, false},
+		{"a rule that nothing shows", Evidence{Rule: "api-state", Checkpoints: []string{checkpoint}}, false, false},
+		{"nothing", Evidence{Rule: "fork"}, false, true},
+		{"nothing but buckets", Evidence{Rule: "twins", Buckets: []SeenBucket{{Bytes: Bytes{0, 0, 0, 0}, Layer: leafHash(nil)}}}, false, true},
+		{"a statement of a later version", Evidence{Rule: "statement", Entries: []Entered{later}}, false, true},
 		{"a checkpoint", Evidence{Rule: "rollback", Checkpoints: []string{checkpoint, checkpoint}}, false, false},
 		{"other bytes", Evidence{Rule: "region", Entries: []Entered{{Kind: KindStatement, SHA256: first.SHA256, Bytes: region.Bytes, Proof: first.Proof}, region}}, false, true},
 		{"another kind", Evidence{Rule: "bytes", Entries: []Entered{{Kind: KindNotice, SHA256: first.SHA256, Proof: first.Proof}}}, false, true},
@@ -112,7 +118,7 @@ func TestEvidence(t *testing.T) {
 			t.Fatal(err)
 		}
 		e, shown, err := VerifyEvidence(b, keys)
-		if shown != c.shown || (err != nil) != c.broken || err == nil && e.Rule != c.e.Rule {
+		if shown != c.shown || (err != nil) != c.broken || err == nil && (e.Rule != c.e.Rule || (e.Shows != "") != shown) {
 			t.Errorf("%s: shown %v, %v", c.name, shown, err)
 		}
 	}
@@ -121,6 +127,95 @@ func TestEvidence(t *testing.T) {
 			t.Errorf("%q: %v", bad, err)
 		}
 	}
+}
+
+// TestHonestIsNotShown: what an honest operator did, in every way in which it
+// could be put, shows nothing against that one.
+func TestHonestIsNotShown(t *testing.T) {
+	entered := func(l *ledger) Entered {
+		return Entered{Kind: KindStatement, SHA256: StatementHash(l.raw), Bytes: l.raw, Proof: l.proof}
+	}
+	checkpoint := func(l *ledger) string { _, signed, _ := strings.Cut(l.proof, "\n\n"); return signed }
+	rules := []string{"fork", "rollback", "statement", "twins", "policy-weaker", "version", "time", "region", "keys", "ledger", "incident", "state", "revision", "asof", "bound", "source"}
+	none := func(name, policy string, e Evidence) {
+		t.Helper()
+		p, err := ParsePolicy([]byte(policy + "quorum none\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, rule := range rules {
+			e.Rule, e.What = rule, "the operator lied"
+			file, err := e.Encode()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, shown, err := VerifyEvidence(file, p); shown {
+				t.Errorf("%s: %s is shown", name, rule)
+			} else if err != nil && !errors.Is(err, ErrEvidence) {
+				t.Errorf("%s: %s: %v", name, rule, err)
+			}
+		}
+	}
+
+	// Two ledgers of one verifier's policy.
+	a := newLedger(t, "")
+	skey, vkey, err := note.GenerateKey(&stream{seed: "other"}, "other.example.org/check")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := a.beside()
+	b.leaves, b.vkey = nil, vkey
+	if b.signer, err = note.NewSigner(skey); err != nil {
+		t.Fatal(err)
+	}
+	b.next(func(s *Statement) { s.Seq, s.Prev, s.PhoneRegion, s.Ledger.Key = 1, Hash{}, "US", VKeyHash(vkey) })
+	both := "log " + a.vkey + "\nlog " + b.vkey + "\n"
+	none("two ledgers' statements", both, Evidence{Entries: []Entered{entered(a), entered(b)}})
+	none("two ledgers' checkpoints", both, Evidence{Checkpoints: []string{checkpoint(a), checkpoint(b)}})
+	none("a checkpoint and another's statement", both, Evidence{Checkpoints: []string{checkpoint(a)}, Entries: []Entered{entered(b)}})
+
+	// Version 1 twice, in between a revision that replaced one, and then version 2: which lists what the last of version 1 listed.
+	w := &ledger{world: &world{t: t, keys: map[string]*EvaluatorKey{}}}
+	w.ledgerKey("ledger 1")
+	st := chain1()
+	st.Seq, st.Prev = 1, Hash{}
+	w.publish(st)
+	first := entered(w)
+	w.next(func(s *Statement) { v1Revision(s) })
+	w.publish(upgradedOf(t, w.world))
+	second := entered(w)
+	none("version 1 and version 2", "log "+w.vkey+"\n", Evidence{Entries: []Entered{first, second}})
+
+	// A ledger that has changed its key twice, and then a statement.
+	l := newLedger(t, "")
+	all := "log " + l.vkey + "\n"
+	first = entered(l)
+	l.succeed("ledger 2", "ledger 3")
+	all += "log " + l.vkey + "\n"
+	l.succeed("ledger 3", "ledger 4")
+	all += "log " + l.vkey + "\n"
+	l.next(nil)
+	none("keys that followed one another", all, Evidence{Entries: []Entered{first, entered(l)}})
+	l.next(func(s *Statement) { s.PhoneRegion = "KR" })
+	e := Evidence{Rule: "region", Entries: []Entered{first, entered(l)}}
+	file, err := e.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := ParsePolicy([]byte(all + "quorum none\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, shown, err := VerifyEvidence(file, p); !shown || !strings.Contains(again.Shows, "KR after JP") {
+		t.Errorf("what is broken beside keys that followed one another: %v", err)
+	}
+}
+
+// upgradedOf is the newest statement of a world of version 1 as version 2 says it.
+func upgradedOf(t *testing.T, w *world) *Statement {
+	st := upgraded(t, w.st, "ledger 1", "ledger 2")
+	st.Ledger.Key, st.Prev = VKeyHash(w.vkey), StatementHash(w.raw)
+	return st
 }
 
 // FuzzEvidence: nothing that is not signed is shown.

@@ -9,16 +9,20 @@ import (
 // ErrAudit says that a served layer is not the fold of its source layers.
 var ErrAudit = errors.New("the served layer is not the fold of its sources")
 
-// sampled is how many sources of a fold are drawn in each check.
-const sampled = 3
+// How many sources of a fold are drawn in each check, and how many at least
+// belong to a saved answer: there was a time when three were drawn.
+const (
+	sampled      = 8
+	leastSampled = 3
+)
 
-// sampleOf returns how many of a layer's sources are compared at least: a layer
-// with one is that source.
-func sampleOf(l *Layer) int {
+// sampleOf returns how many of a layer's sources are compared, of so many as are
+// drawn: a layer with one is that source.
+func sampleOf(l *Layer, drawn int) int {
 	if len(l.Sources) == 1 {
 		return 0
 	}
-	return min(sampled, len(l.Sources))
+	return min(drawn, len(l.Sources))
 }
 
 // sourceGroup says what is asked of a source layer to compare it with a group of

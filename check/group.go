@@ -14,12 +14,13 @@ import (
 const (
 	CapBits    = 16        // bits that all keys together may show
 	RaisedBits = 20        // where the verifier says so
-	MaxGroup   = 32 << 20  // bytes of a group's response
+	MaxGroup   = 32 << 20  // bytes of a group's response, and of those of all layers together
+	maxKept    = 42 << 20  // bytes of all groups without padding: a file that holds them is no longer than MaxAnswer
 	wholeKey   = 512 << 10 // bytes of a key's layers that are fetched whole
 )
 
-// ErrTooCoarse says that so few bits may be shown that a group of buckets would
-// be longer than any that is served: a statement that claims entries without end.
+// ErrTooCoarse says that so few bits may be shown that the groups of buckets
+// would be longer than is bearable: a statement that claims entries without end.
 var ErrTooCoarse = errors.New("the index is claimed to be so large that no group of it is small enough")
 
 // Depths returns for each layer how many bits of an output are shown to its
@@ -44,13 +45,14 @@ func (s *Statement) Depths(limit int) (map[Hash]int, error) {
 		each = min(limit, max(0, bits.Len64(uint64(largest))-11)) / large
 	}
 	depths := map[Hash]int{}
+	var all int64
 	for i := range s.Layers {
 		l := &s.Layers[i]
 		p := 0
 		if size[l.Key] > wholeKey {
 			p = min(l.Bits, each)
 		}
-		if groupSize(l.Bits, p, l.Pad) > MaxGroup {
+		if all += groupSize(l.Bits, p, l.Pad); all > MaxGroup {
 			return nil, fmt.Errorf("%w: %d of %d bits of layer %s", ErrTooCoarse, p, l.Bits, l.ID)
 		}
 		depths[l.ID] = p
@@ -82,6 +84,14 @@ func (g *Group) Bytes() []byte {
 		out = append(out, b.Bytes()...)
 	}
 	return out
+}
+
+// size is how many bytes the group has as it travels, without padding.
+func (g *Group) size() (n int64) {
+	for _, b := range g.Buckets {
+		n += int64(bucketSize(len(b.Entries)/EntrySize, g.Bits))
+	}
+	return n
 }
 
 // entries returns those of the group's entries that begin with the given bits.

@@ -132,7 +132,10 @@ func budgets(t *testing.T) []budgetVector {
 		{Name: "2^35 claimed under two keys", Limit: CapBits, Layers: []budgetLayer{layer("k1", 1<<35, 24), layer("k2", 1<<35, 24)}},
 		{Name: "exactly 512 KiB", Limit: CapBits, Layers: []budgetLayer{{"k1", 50000, 5, 16 << 10}}},
 		{Name: "a byte more", Limit: CapBits, Layers: []budgetLayer{{"k1", 50000, 5, 16<<10 + 1}}},
-		{Name: "exactly 32 MiB", Limit: CapBits, Layers: []budgetLayer{{"k1", 3000, 1, 16 << 20}, {"k2", 3000, 1, 16 << 20}}},
+		{Name: "exactly 32 MiB", Limit: CapBits, Layers: []budgetLayer{{"k1", 3000, 1, 8 << 20}, {"k2", 3000, 1, 8 << 20}}},
+		{Name: "32 MiB and a byte of each bucket", Limit: CapBits, Layers: []budgetLayer{{"k1", 3000, 1, 8 << 20}, {"k2", 3000, 1, 8<<20 + 1}}},
+		{Name: "two keys of 250 million", Limit: CapBits, Layers: []budgetLayer{layer("k1", 250e6, 24), layer("k2", 250e6, 24)}},
+		{Name: "two keys of 400 million", Limit: CapBits, Layers: []budgetLayer{layer("k1", 400e6, 24), layer("k2", 400e6, 24)}},
 		{Name: "an odd budget", Limit: CapBits, Layers: []budgetLayer{layer("k1", 70000, 16), layer("k2", 70000, 16)}},
 	}
 	for i := range vs {

@@ -27,7 +27,7 @@ type Tiles func(ctx context.Context, path string) ([]byte, error)
 func Extends(ctx context.Context, before, now *Checkpoint, get Tiles) error {
 	switch {
 	case now.Size == before.Size && now.Root != before.Root:
-		return fmt.Errorf("%w: two ledgers of %d entries", ErrFork, now.Size)
+		return &treeFork{before.Note, now.Note, fmt.Sprintf("two ledgers of %d entries", now.Size)}
 	case now.Size < before.Size:
 		return fmt.Errorf("%w: its ledger has %d entries and had %d", ErrRollback, now.Size, before.Size)
 	case now.Size == before.Size, before.Size == 0:
@@ -41,10 +41,19 @@ func Extends(ctx context.Context, before, now *Checkpoint, get Tiles) error {
 	case err != nil:
 		return fmt.Errorf("%w: %w", ErrConsistency, err)
 	case Hash(root) != before.Root:
-		return fmt.Errorf("%w: the first %d entries of its ledger are others", ErrFork, before.Size)
+		return &treeFork{before.Note, now.Note, fmt.Sprintf("the first %d entries of its ledger are others", before.Size)}
 	}
 	return nil
 }
+
+// treeFork is an ErrFork that two signed checkpoints show: their trees cannot
+// belong to one history.
+type treeFork struct{ before, now, what string }
+
+func (e *treeFork) Error() string { return fmt.Sprintf("%v: %s", ErrFork, e.what) }
+
+// Is makes every treeFork an ErrFork.
+func (e *treeFork) Is(target error) bool { return target == ErrFork }
 
 // tileReader reads the tiles of one tree in the widths that they have in it. No
 // other size is in any request: the one that was seen would tell clients apart.

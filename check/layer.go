@@ -143,7 +143,8 @@ func ParseBucket(body []byte, number int64, root Hash, bits, pad int) (*Bucket, 
 		return bad("count: %d entries, where %d buckets have at least %d each", count, 1<<bits, minBucket)
 	}
 	end := 4 + int(count)*EntrySize
-	b := &Bucket{Number: number, Entries: body[4:end], Path: body[end:bucketSize(int(count), bits)]}
+	own := bytes.Clone(body[4:bucketSize(int(count), bits)]) // the padding may be much longer
+	b := &Bucket{Number: number, Entries: own[: end-4 : end-4], Path: own[end-4:]}
 	for _, c := range body[bucketSize(int(count), bits):] {
 		if c != 0 {
 			return bad("padding: it is not zeros")

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net/url"
@@ -43,11 +44,12 @@ type pinFile struct {
 }
 
 type pin struct {
-	Keys       []pinnedKey `json:"keys"`       // the first one met, and successors
-	Host       string      `json:"host"`       // where it was first met; "" where a policy was stated
-	Checkpoint string      `json:"checkpoint"` // the largest verified, a signed note; "" for none
-	Bindings   *Bindings   `json:"bindings"`   // of the newest statement; nil for none
-	Policy     string      `json:"policy"`     // whose witnesses its checkpoints need, as a statement said it
+	Keys       []pinnedKey `json:"keys"`                      // the first one met, and successors
+	Host       string      `json:"host"`                      // where it was first met; "" where a policy was stated
+	Checkpoint string      `json:"checkpoint"`                // the largest verified, a signed note; "" for none
+	Bindings   *Bindings   `json:"bindings"`                  // of the newest statement; nil for none
+	Policy     string      `json:"policy"`                    // whose witnesses its checkpoints need, as a statement said it
+	Changed    *Time       `json:"witnessesChanged,omitzero"` // of the statement by which other witnesses came in the place of those before
 	Forks      [][2]string `json:"forks,omitzero"`
 
 	// Version 1, which knew no more of the newest statement.
@@ -104,7 +106,7 @@ func readPins(path string) (pinFile, error) {
 		data.Servers = map[string]string{}
 	}
 	for origin, l := range data.Ledgers {
-		if err := l.read(data.V); err != nil {
+		if err := l.read(data.V, origin); err != nil {
 			return data, fmt.Errorf("read pinned ledgers in %s: %q: %w", path, origin, err)
 		}
 	}
@@ -113,7 +115,7 @@ func readPins(path string) (pinFile, error) {
 }
 
 // read checks what was read of a ledger, and makes version 2 of version 1.
-func (l *pin) read(v int) error {
+func (l *pin) read(v int, origin string) error {
 	if l == nil {
 		return errors.New("nothing is said of it")
 	}
@@ -130,15 +132,21 @@ func (l *pin) read(v int) error {
 		return errors.New("it has members of version 1")
 	}
 	if l.Checkpoint != "" {
-		if _, err := readCheckpoint(l.Checkpoint); err != nil {
+		switch c, err := readCheckpoint(l.Checkpoint); {
+		case err != nil:
 			return err
+		case c.Origin != origin:
+			return errors.New("its checkpoint is of another ledger")
 		}
 	}
 	if _, err := parseStatementPolicy(l.Policy); err != nil {
 		return err
 	}
 	if b := l.Bindings; b != nil {
-		if b.Ledger == nil && b.V > 1 || slices.Contains(values(b.Keys), nil) || slices.Contains(values(b.Incidents), nil) {
+		if b.V < 0 || b.V > 2 || (b.Ledger != nil) != (b.V == 2) {
+			return errors.New("its bindings are of no version of a statement")
+		}
+		if slices.Contains(values(b.Keys), nil) || slices.Contains(values(b.Incidents), nil) {
 			return errors.New("its bindings say nothing of something")
 		}
 		for _, in := range b.Incidents {
@@ -208,14 +216,15 @@ func (p *Pins) keys(origin string) (*Policy, error) {
 	return LedgerPolicy(vkeys...)
 }
 
-// pin returns what is known of an origin, making room where it is nothing.
-func (p *Pins) pin(origin string) *pin {
-	l := p.data.Ledgers[origin]
+// clone returns what may be changed while the pins stay as they are; of nothing,
+// room for it.
+func (l *pin) clone() *pin {
 	if l == nil {
-		l = &pin{Keys: []pinnedKey{}}
-		p.data.Ledgers[origin] = l
+		return &pin{Keys: []pinnedKey{}}
 	}
-	return l
+	c := *l
+	c.Keys, c.Forks = slices.Clone(l.Keys), slices.Clone(l.Forks)
+	return &c
 }
 
 func (l *pin) add(vkey string, now time.Time) {
@@ -241,10 +250,53 @@ func (p *Pins) bound(u *url.URL) string {
 	return p.data.Servers[u.Host]
 }
 
-// Save writes the pins back, durably. What another process has pinned or seen
-// since is kept; where it saw what cannot be true together with these, that is
-// the error and nothing is written.
-func (p *Pins) Save() error {
+// errMoved says that another program has pinned more of a ledger meanwhile.
+var errMoved = errors.New("more of the ledger was seen meanwhile by another program")
+
+// commit puts what is known of a ledger into the file, durably, where that still
+// says what it said when it was read. Otherwise nothing is written, the pins are
+// what the file says now, and the error is errMoved: whoever has verified against
+// the former does so again. host, where it is not "", is bound to the ledger.
+func (p *Pins) commit(origin, host string, before, after *pin) error {
+	return p.update(func(file *pinFile) error {
+		was, err := encodePin(before)
+		if err != nil {
+			return err
+		}
+		is, err := encodePin(file.Ledgers[origin])
+		if err != nil {
+			return err
+		}
+		if !bytes.Equal(was, is) {
+			return errMoved
+		}
+		if bound, ok := file.Servers[host]; ok && host != "" && bound != origin {
+			return fmt.Errorf("%w: %q was pinned and it shows %q", ErrLedgerChanged, bound, origin)
+		}
+		if host != "" {
+			file.Servers[host] = origin
+		}
+		file.Ledgers[origin] = after
+		return nil
+	})
+}
+
+func encodePin(l *pin) ([]byte, error) { return json.Marshal(l, json.Deterministic(true)) }
+
+// keep puts two checkpoints of a ledger that cannot belong to one history into
+// the file.
+func (p *Pins) keep(origin string, pair *treeFork) error {
+	return p.update(func(file *pinFile) error {
+		if l := file.Ledgers[origin]; l != nil {
+			l.fork(pair.before, pair.now)
+		}
+		return nil
+	})
+}
+
+// update reads the file again, changes it and writes it back, while no other
+// program does. Where the change fails nothing is written.
+func (p *Pins) update(change func(*pinFile) error) error {
 	if err := os.MkdirAll(filepath.Dir(p.path), 0o700); err != nil {
 		return fmt.Errorf("write pinned ledgers: %w", err)
 	}
@@ -253,78 +305,24 @@ func (p *Pins) Save() error {
 		return fmt.Errorf("write pinned ledgers: %w", err)
 	}
 	defer unlock()
-	before, err := readPins(p.path)
+	file, err := readPins(p.path)
 	if err != nil {
 		return err
 	}
-	if err := p.unite(before); err != nil {
+	if err := change(&file); err != nil {
+		if errors.Is(err, errMoved) {
+			p.data = file
+		}
 		return err
 	}
-	b, err := json.Marshal(p.data, json.Deterministic(true), jsontext.WithIndent("  "))
+	b, err := json.Marshal(file, json.Deterministic(true), jsontext.WithIndent("  "))
 	if err != nil {
 		return fmt.Errorf("write pinned ledgers: %w", err)
 	}
 	if err := p.write(append(b, '\n')); err != nil {
 		return fmt.Errorf("write pinned ledgers: %w", err)
 	}
-	return nil
-}
-
-// unite takes in what the file has come to hold since it was read.
-func (p *Pins) unite(file pinFile) error {
-	for origin, l := range file.Ledgers {
-		own := p.data.Ledgers[origin]
-		if own == nil {
-			p.data.Ledgers[origin] = l
-			continue
-		}
-		if err := own.unite(l); err != nil {
-			return fmt.Errorf("%q, seen by another program meanwhile: %w", origin, err)
-		}
-	}
-	for server, origin := range file.Servers {
-		if own, ok := p.data.Servers[server]; ok && own != origin {
-			return fmt.Errorf("%w: %q was pinned and it shows %q", ErrLedgerChanged, origin, own)
-		}
-		p.data.Servers[server] = origin
-	}
-	return nil
-}
-
-func (l *pin) unite(file *pin) error {
-	shared := func(k pinnedKey) bool {
-		return slices.ContainsFunc(file.Keys, func(o pinnedKey) bool { return o.VKey == k.VKey })
-	}
-	if len(l.Keys) > 0 && len(file.Keys) > 0 && !slices.ContainsFunc(l.Keys, shared) {
-		return fmt.Errorf("%w: it was pinned with another key", ErrLedgerChanged)
-	}
-	keys := slices.Clone(file.Keys)
-	for _, k := range l.Keys {
-		if !shared(k) {
-			keys = append(keys, k)
-		}
-	}
-	l.Keys = keys
-	if file.Host != "" {
-		l.Host = file.Host
-	}
-	for _, pair := range file.Forks {
-		l.fork(pair[0], pair[1])
-	}
-	switch a, b := l.checkpoint(), file.checkpoint(); {
-	case b == nil:
-	case a == nil, a.Size < b.Size:
-		l.Checkpoint = file.Checkpoint
-	case a.Size == b.Size && a.Root != b.Root:
-		return fmt.Errorf("%w: two ledgers of %d entries", ErrFork, a.Size)
-	}
-	switch a, b := l.Bindings, file.Bindings; {
-	case b == nil:
-	case a == nil, a.Seq < b.Seq, a.Seq == b.Seq && a.V == 0:
-		l.Bindings, l.Policy = b, file.Policy
-	case a.Seq == b.Seq && a.Hash != b.Hash:
-		return fmt.Errorf("%w: number %d", ErrFork, a.Seq)
-	}
+	p.data = file
 	return nil
 }
 

@@ -319,6 +319,30 @@ func parseStatementPolicy(text string) (*Policy, error) {
 	return p, nil
 }
 
+// otherWitnesses reports whether a policy that asks for witnesses gives way to one
+// that names others, or takes another number of them.
+func otherWitnesses(was, is string) bool {
+	p, err := parseStatementPolicy(was)
+	return err == nil && p.quorum != nil && witnessLines(was) != witnessLines(is)
+}
+
+// witnessLines returns what a policy says of whose signatures are enough, without
+// comments and addresses.
+func witnessLines(text string) string {
+	var out strings.Builder
+	for line := range strings.SplitSeq(text, "\n") {
+		f := strings.Fields(line)
+		if len(f) == 0 || strings.HasPrefix(f[0], "#") {
+			continue
+		}
+		if f[0] == "witness" {
+			f = f[:min(len(f), 3)]
+		}
+		fmt.Fprintln(&out, strings.Join(f, " "))
+	}
+	return out.String()
+}
+
 // quorumless returns the policy's log keys alone, and no witnesses wanted.
 func (p *Policy) quorumless() *Policy { return &Policy{logs: p.logs} }
 

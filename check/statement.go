@@ -147,6 +147,25 @@ type Key struct {
 	LocatorBits int       `json:"locatorBits"`
 	Public      PublicKey `json:"public"`
 	State       KeyState  `json:"state,omitzero"` // version 2
+	Held        []Held    `json:"held,omitzero"`  // of an ended key: what was sealed under it; nil: the statement does not say
+}
+
+// Held is a revision that was sealed under a key that has ended: nobody can be
+// asked any more who is in it.
+type Held struct {
+	Incident string           `json:"incident"`
+	Revision string           `json:"revision"`
+	Root     Hash             `json:"root"`
+	Counts   map[string]int64 `json:"counts"`
+	Sets     [][]string       `json:"sets"`
+}
+
+// N returns how many entries the revision had.
+func (h *Held) N() (n int64) {
+	for _, c := range h.Counts {
+		n += c
+	}
+	return n
 }
 
 // Layer is a served layer: the fold of its sources.

@@ -60,13 +60,35 @@ var dishonest2 = map[string]func(*Statement){
 	"policy-quorum-before": func(s *Statement) {
 		s.Ledger.Policy = "quorum one\n" + strings.Replace(s.Ledger.Policy, "quorum both\n", "", 1)
 	},
-	"policy-long":               func(s *Statement) { s.Ledger.Policy = "#" + strings.Repeat(" ", MaxPolicy) + "\n" + s.Ledger.Policy },
-	"policy-witnesses-17":       func(s *Statement) { s.Ledger.Policy = manyWitnesses(MaxWitnesses + 1) },
-	"keys-three-open":           func(s *Statement) { s.Keys[0].State = KeyLive },
-	"keys-65":                   func(s *Statement) { manyKeys(s, maxKeys+1) },
-	"key-same-bytes":            func(s *Statement) { s.Keys[0].Public = s.Keys[1].Public },
-	"key-state":                 func(s *Statement) { s.Keys[0].State = "lost" },
-	"key-state-missing":         func(s *Statement) { s.Keys[0].State = "" },
+	"policy-long":            func(s *Statement) { s.Ledger.Policy = "#" + strings.Repeat(" ", MaxPolicy) + "\n" + s.Ledger.Policy },
+	"policy-witnesses-17":    func(s *Statement) { s.Ledger.Policy = manyWitnesses(MaxWitnesses + 1) },
+	"keys-three-open":        func(s *Statement) { s.Keys[0].State = KeyLive },
+	"keys-65":                func(s *Statement) { manyKeys(s, maxKeys+1) },
+	"key-same-bytes":         func(s *Statement) { s.Keys[0].Public = s.Keys[1].Public },
+	"key-state":              func(s *Statement) { s.Keys[0].State = "lost" },
+	"key-state-missing":      func(s *Statement) { s.Keys[0].State = "" },
+	"held-by-a-live-key":     func(s *Statement) { s.Keys[1].Held = []Held{} },
+	"held-of-version-1":      func(s *Statement) { s.Keys[0].State, s.Keys[0].Held = "", []Held{} },
+	"held-twice":             func(s *Statement) { s.Keys[0].Held = append(s.Keys[0].Held, s.Keys[0].Held[0]) },
+	"held-out-of-order":      func(s *Statement) { s.Keys[0].Held = append(s.Keys[0].Held, held("again-2022", "2")) },
+	"held-of-no-incident":    func(s *Statement) { s.Keys[0].Held[0].Incident = "nothing" },
+	"held-revision-zero":     func(s *Statement) { s.Keys[0].Held[0].Revision = "0" },
+	"held-revision-spelling": func(s *Statement) { s.Keys[0].Held[0].Revision = "01" },
+	"held-current":           func(s *Statement) { s.Keys[0].Held = []Held{held("again-2022", "3")} },
+	"held-later":             func(s *Statement) { s.Keys[0].Held = []Held{held("again-2022", "4")} },
+	"held-and-served":        func(s *Statement) { s.Keys[0].Held = []Held{held("naver-2013", "1")} },
+	"held-served-root":       func(s *Statement) { s.Keys[0].Held[0].Root = s.Layers[0].Sources[0].Root },
+	"held-fold-root":         func(s *Statement) { s.Keys[0].Held[0].Root = fold3(s).Root },
+	"held-root-twice": func(s *Statement) {
+		h := held("old-2010", "2")
+		h.Root = s.Keys[0].Held[0].Root
+		s.Keys[0].Held = append(s.Keys[0].Held, h)
+	},
+	"held-counts-none":          func(s *Statement) { s.Keys[0].Held[0].Counts = map[string]int64{} },
+	"held-counts-zero":          func(s *Statement) { s.Keys[0].Held[0].Counts = map[string]int64{"email": 0} },
+	"held-counts-too-many":      func(s *Statement) { s.Keys[0].Held[0].Counts = map[string]int64{"email": MaxEntries + 1} },
+	"held-sets-none":            func(s *Statement) { s.Keys[0].Held[0].Sets = [][]string{} },
+	"held-sets-empty":           func(s *Statement) { s.Keys[0].Held[0].Sets = [][]string{{}} },
 	"key-ended-in-use":          func(s *Statement) { s.Keys[2].State = KeyEnded },
 	"keys-out-of-order":         func(s *Statement) { s.Keys[0], s.Keys[1] = s.Keys[1], s.Keys[0] },
 	"sources-out-of-order":      func(s *Statement) { l := fold3(s); l.Sources[1], l.Sources[2] = l.Sources[2], l.Sources[1] },
@@ -128,9 +150,16 @@ var valid2 = map[string]func(*Statement){
 	"valid-policy-spelling": func(s *Statement) {
 		s.Ledger.Policy = "# 証人\n\n \t# x\n\twitness  one " + twoKeys(s)[0] + " https://one.example/ \nquorum\tone"
 	},
-	"valid-policy-groups":     func(s *Statement) { s.Ledger.Policy = groups(s, "group f any one\ngroup g 2 f two") },
-	"valid-witnesses-16":      func(s *Statement) { s.Ledger.Policy = manyWitnesses(MaxWitnesses) },
-	"valid-keys-64":           func(s *Statement) { manyKeys(s, maxKeys) },
+	"valid-policy-groups": func(s *Statement) { s.Ledger.Policy = groups(s, "group f any one\ngroup g 2 f two") },
+	"valid-witnesses-16":  func(s *Statement) { s.Ledger.Policy = manyWitnesses(MaxWitnesses) },
+	"valid-keys-64":       func(s *Statement) { manyKeys(s, maxKeys) },
+	"valid-held-unsaid":   func(s *Statement) { s.Keys[0].Held = nil },
+	"valid-held-nothing":  func(s *Statement) { s.Keys[0].Held = []Held{} },
+	"valid-held-earlier":  func(s *Statement) { s.Keys[0].Held = append([]Held{held("again-2022", "2")}, s.Keys[0].Held...) },
+	"valid-held-out-of-order-as-text": func(s *Statement) {
+		s.Incident("old-2010").Revision = "11"
+		s.Keys[0].Held = []Held{held("old-2010", "9"), held("old-2010", "10")}
+	},
 	"valid-unreadable-open":   func(s *Statement) { s.Incident("town-2026").Unreadable = map[string]int64{Rows: 1} },
 	"valid-revision-10":       func(s *Statement) { setRevision(s, "2", "10") },
 	"valid-superseded-2-of-3": func(s *Statement) { setRevision(s, "2", "3"); setRevision(s, "1", "2") },
@@ -216,6 +245,11 @@ var misspelt2 = map[string]func(string) string{
 	"key-state-null":  func(s string) string { return strings.Replace(s, `"state":"ended"`, `"state":null`, 1) },
 	"key-state-empty": func(s string) string { return strings.Replace(s, `"state":"ended"`, `"state":""`, 1) },
 	"space":           func(s string) string { return strings.Replace(s, ":", ": ", 1) },
+}
+
+// held is a revision that an ended key held.
+func held(incident, revision string) Held {
+	return Held{incident, revision, rootOf(incident + " " + revision), map[string]int64{"email": 8}, [][]string{{"email"}}}
 }
 
 var ledgerVKey = vkeyOf("ledger")

@@ -29,6 +29,7 @@ const (
 	clockSkew    = 10 * time.Minute // tolerated before ErrNotYet and ErrClock
 	maxStatement = 2 * MaxStatement
 	maxKeyList   = 64 << 20        // bytes of the ledger's list of keys
+	maxMoves     = 8               // how often other programs may pin more of a ledger while one does
 	behind       = 2 * time.Second // how long a server may go on with the statement before
 )
 
@@ -40,6 +41,9 @@ type Vouched struct {
 	Host         string   `json:"host,omitzero"`        // where it was first met
 	Witnesses    []string `json:"witnesses"`            // those of the policy that cosigned
 	Organisation string   `json:"organisation"`         // those that the statement names
+
+	// When others came in the place of the witnesses that were remembered: nil where that was not seen.
+	WitnessesChanged *Time `json:"witnessesChanged,omitzero"`
 }
 
 // shown is a verified statement, with what it was verified by.
@@ -87,7 +91,18 @@ func (c *Client) newest(ctx context.Context, base *url.URL) (*shown, error) {
 	if err := c.getJSON(ctx, base.JoinPath("check/v1/statement"), nil, maxStatement, &reply); err != nil {
 		return nil, fmt.Errorf("get the statement: %w", err)
 	}
-	origin, err := ProofOrigin(reply.Proof)
+	for tries := 1; ; tries++ {
+		s, err := c.believe(ctx, base, reply.Statement, reply.Proof)
+		if !errors.Is(err, errMoved) || tries == maxMoves {
+			return s, err
+		}
+	}
+}
+
+// believe verifies a statement that a server shows, and pins it. The error is
+// errMoved where another program has pinned more meanwhile.
+func (c *Client) believe(ctx context.Context, base *url.URL, raw []byte, proof string) (*shown, error) {
+	origin, err := ProofOrigin(proof)
 	if err != nil {
 		return nil, fmt.Errorf("statement: %w", err)
 	}
@@ -95,7 +110,7 @@ func (c *Client) newest(ctx context.Context, base *url.URL) (*shown, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &shown{raw: reply.Statement, proof: reply.Proof}
+	s := &shown{raw: raw, proof: proof}
 	s.checkpoint, err = Prove(KindStatement, s.raw, s.proof, t.keys)
 	if errors.Is(err, ErrCheckpoint) && t.pin != nil && len(t.pin.Keys) > 0 && !c.Policy.named() {
 		// The ledger may have another key by now, which the pinned one named.
@@ -284,18 +299,18 @@ func (p *Policy) satisfied(keys *Policy, c *Checkpoint) (witnesses []string, err
 }
 
 // remember holds a statement and its checkpoint to what was seen of the ledger,
-// and pins them. What cannot be one history is kept as evidence.
+// and pins them. Two checkpoints that cannot be of one history are kept as
+// evidence.
 func (c *Client) remember(ctx context.Context, base *url.URL, t *trust, s *shown) error {
 	bindings, err := c.follows(ctx, base, t, s)
-	if errors.Is(err, ErrFork) && t.pin != nil {
-		t.pin.fork(t.pin.Checkpoint, s.checkpoint.Note)
-		return errors.Join(err, c.Pins.Save())
+	var fork *treeFork
+	if errors.As(err, &fork) && t.pin != nil {
+		return errors.Join(err, c.Pins.keep(t.origin, fork))
 	}
 	if err != nil {
 		return err
 	}
-	l := c.Pins.pin(t.origin)
-	t.pin = l
+	l, host := t.pin.clone(), ""
 	if !c.Policy.named() {
 		for _, k := range t.steps {
 			l.add(k.VKey, c.now())
@@ -307,14 +322,21 @@ func (c *Client) remember(ctx context.Context, base *url.URL, t *trust, s *shown
 			l.Host = base.Host
 		}
 		if !loopback(base.Hostname()) {
-			c.Pins.data.Servers[base.Host] = t.origin
+			host = base.Host
 		}
 	}
 	if s.st.Ledger != nil && s.st.Ledger.Policy != l.Policy && c.moves(t, s) {
+		if otherWitnesses(l.Policy, s.st.Ledger.Policy) {
+			l.Changed = &s.st.Time
+		}
 		l.Policy = s.st.Ledger.Policy
 	}
 	l.Bindings, l.Checkpoint = bindings, s.checkpoint.Note
-	return c.Pins.Save()
+	if err := c.Pins.commit(t.origin, host, t.pin, l); err != nil {
+		return err
+	}
+	t.pin = l
+	return nil
 }
 
 // moves reports whether a checkpoint satisfies the pinned policy and the
@@ -378,6 +400,9 @@ func vouch(st *Statement, c *Checkpoint, l *pin, witnesses []string) Vouched {
 	}
 	if l != nil && len(l.Keys) > 0 {
 		v.PinnedSince, v.Host = &l.Keys[0].Since, l.Host
+	}
+	if l != nil {
+		v.WitnessesChanged = l.Changed
 	}
 	var names []string
 	for i := range st.Incidents {

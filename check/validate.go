@@ -90,6 +90,8 @@ func (s *Statement) validateKeys() error {
 			return fmt.Errorf("%s: locatorBits is not 1 to 24", at)
 		case s.V == 1 && k.State != "":
 			return fmt.Errorf("%s: a state, which version 1 does not have", at)
+		case k.Held != nil && k.State != KeyEnded:
+			return fmt.Errorf("%s: what it held is said of a key that has ended", at)
 		case s.V == 2 && k.State != KeyLive && k.State != KeyCompromised && k.State != KeyEnded:
 			return fmt.Errorf("%s: state is not live, compromised or ended", at)
 		case s.V == 2 && seen[k.Public]:
@@ -244,6 +246,9 @@ func (s *Statement) validateLayers() error {
 			roots[src.Root] = true
 		}
 	}
+	if err := s.validateHeld(in, roots); err != nil {
+		return err
+	}
 	for i := range s.Incidents {
 		inc := &s.Incidents[i]
 		if inc.State.Sealed() && !in[placed{inc.ID, inc.Revision}] {
@@ -257,6 +262,59 @@ func (s *Statement) validateLayers() error {
 	}
 	return nil
 }
+
+// validateHeld checks what is said of ended keys: revisions that are in no layer
+// and under no other key, before the current ones of their incidents.
+func (s *Statement) validateHeld(in map[placed]bool, roots map[Hash]bool) error {
+	served := map[Hash]bool{}
+	for i := range s.Layers {
+		served[s.Layers[i].ID] = true
+	}
+	for i := range s.Keys {
+		for j := range s.Keys[i].Held {
+			h := &s.Keys[i].Held[j]
+			err := s.validateOneHeld(h)
+			switch at := (placed{h.Incident, h.Revision}); {
+			case err != nil:
+			case j > 0 && !sourcesInOrder(s.Keys[i].Held[j-1].source(), h.source()):
+				err = errors.New("not in the order of incidents and revisions")
+			case in[at] || roots[h.Root] || served[h.Root]:
+				err = errors.New("the revision or its layer is elsewhere too")
+			default:
+				in[at], roots[h.Root] = true, true
+			}
+			if err != nil {
+				return fmt.Errorf("keys[%d]: held[%d]: %w", i, j, err)
+			}
+		}
+	}
+	return nil
+}
+
+func (s *Statement) validateOneHeld(h *Held) error {
+	in := s.Incident(h.Incident)
+	switch {
+	case in == nil:
+		return errors.New("of no incident")
+	case !revisionPattern.MatchString(h.Revision) || h.Revision == "0":
+		return errors.New("revision is not a decimal from 1")
+	case in.State.Sealed() && number(h.Revision) >= number(in.Revision):
+		return errors.New("its revision is not before the incident's own")
+	case len(h.Sets) == 0 || len(h.Counts) == 0:
+		return errors.New("counts and sets are wanted")
+	}
+	if err := validateExposed(h.Counts, h.Sets); err != nil {
+		return err
+	}
+	for _, n := range h.Counts { // at most three kinds
+		if n > MaxEntries {
+			return errors.New("counts are out of range")
+		}
+	}
+	return nil
+}
+
+func (h *Held) source() Source { return Source{h.Incident, h.Revision, h.N(), h.Root} }
 
 func (s *Statement) validateLayer(l *Layer, in map[placed]bool) error {
 	k := s.Key(l.Key)

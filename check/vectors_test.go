@@ -212,7 +212,7 @@ func (w *world) answerFor(id identity.Identity) *Answer {
 		groups[l.ID] = w.group(l.ID, outputs[l.Key], l.Bits, l.Pad)
 		a.Buckets = append(a.Buckets, AnswerBucket{l.ID, groups[l.ID].Bytes()})
 	}
-	v, err := conclude(w.st, id, outputs, groups)
+	v, err := conclude(w.st, id, got{outputs, groups, nil})
 	if err != nil && !errors.Is(err, ErrEntry) {
 		w.t.Fatal(err)
 	}
@@ -303,7 +303,7 @@ func (w *world) without(a *Answer, layer Hash) *Answer {
 			}
 		}
 	}
-	v, err := conclude(w.st, id, outputs, buckets)
+	v, err := conclude(w.st, id, got{outputs, buckets, nil})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -42,6 +43,13 @@ type DroppedFinding struct {
 	Classes  []string `json:"classes"`
 }
 
+// EndedRevision is an earlier revision of an incident, which was sealed under a
+// key that has ended: nobody can be asked any more whether somebody was in it.
+type EndedRevision struct {
+	ID       string `json:"id"`
+	Revision string `json:"revision"`
+}
+
 // NotCovered is an incident of which an answer says nothing, and why.
 type NotCovered struct {
 	ID  string `json:"id"`
@@ -67,19 +75,37 @@ type Verdict struct {
 	NotCovered  []NotCovered     `json:"notCovered"`
 	Unreadable  []Unreadable     `json:"unreadable,omitzero"`
 	Compromised []string         `json:"compromised,omitzero"` // checked under a key that somebody else may have
+
+	// What keeps an answer from being complete; nil where there is nothing, and in answers saved before there were words for it.
+	Sampled  []string        `json:"sampled,omitzero"`  // incidents in a fold whose own layer was not compared, and in which nothing was found
+	Ended    []EndedRevision `json:"ended,omitzero"`    // earlier revisions, which count the kind and cannot be asked any more
+	Unlisted []string        `json:"unlisted,omitzero"` // ended keys of which the statement does not say what was sealed under them
 }
 
-// Complete reports whether something was checked, and nothing is missing that
-// was wanted of the server. Who saves an answer can leave a part out, and say
-// that the server did: an incomplete "not in scope" speaks of Checked only.
-func (v *Verdict) Complete() bool { return len(v.Checked) > 0 && !v.missing() }
+// Complete reports whether something was checked, and nothing is missing: what
+// was wanted of the server was given, no fold was taken at its word, and no
+// earlier revision is beyond being asked. Who saves an answer can leave a part
+// out, and say that the server did: an incomplete "not in scope" speaks of
+// Checked only.
+func (v *Verdict) Complete() bool {
+	return len(v.Checked) > 0 && !v.Missing() && len(v.Sampled) == 0 && len(v.Ended) == 0 && len(v.Unlisted) == 0
+}
 
-func (v *Verdict) missing() bool {
+// Missing reports whether a part of the index was wanted of the server and not given.
+func (v *Verdict) Missing() bool {
 	return slices.ContainsFunc(v.NotCovered, func(n NotCovered) bool { return n.Why == WhyLayerMissing })
+}
+
+// before returns the verdict as it was put before there were words for what
+// could not be asked.
+func (v Verdict) before() *Verdict {
+	v.Sampled, v.Ended, v.Unlisted = nil, nil, nil
+	return &v
 }
 
 // version1 returns the verdict as version 1 put it.
 func (v Verdict) version1() *Verdict {
+	v = *v.before()
 	v.Dropped, v.Unreadable, v.Compromised = nil, nil, nil
 	if v.Result == Incomplete {
 		v.Result = Open
@@ -90,22 +116,32 @@ func (v Verdict) version1() *Verdict {
 	return &v
 }
 
-// found is what was verified of an identity: the outputs by key, and the groups
-// by layer. A layer without a group is one that the server could not give.
+// got is what was verified of an identity: the outputs by key, the groups by
+// layer, and the roots of the sources that folds were compared with. A layer
+// without a group is one that the server could not give.
+type got struct {
+	outputs  map[string]*Output
+	groups   map[Hash]*Group
+	compared map[Hash]bool
+}
+
+// found is what was got, while it is looked through.
 type found struct {
-	st      *Statement
-	kind    string
-	outputs map[string]*Output
-	groups  map[Hash]*Group
-	place   map[placed]*Layer
+	got
+	st    *Statement
+	kind  string
+	place map[placed]*Layer
+	root  map[placed]Hash     // of the source
+	ended map[string][]string // revisions of an incident that count the kind and cannot be asked any more, ascending
 }
 
 // conclude draws the verdict, incident by incident.
-func conclude(st *Statement, id identity.Identity, outputs map[string]*Output, groups map[Hash]*Group) (*Verdict, error) {
-	f := &found{st, string(id.Kind), outputs, groups, map[placed]*Layer{}}
+func conclude(st *Statement, id identity.Identity, g got) (*Verdict, error) {
+	f := &found{got: g, st: st, kind: string(id.Kind), place: map[placed]*Layer{}, root: map[placed]Hash{}, ended: st.ended(string(id.Kind))}
 	for i := range st.Layers {
 		for _, s := range st.Layers[i].Sources {
 			f.place[placed{s.Incident, s.Revision}] = &st.Layers[i]
+			f.root[placed{s.Incident, s.Revision}] = s.Root
 		}
 	}
 	v := &Verdict{AsOf: st.Time, Seq: st.Seq, Checked: []string{}, Incidents: []Finding{}, Dropped: []DroppedFinding{}, NotCovered: []NotCovered{},
@@ -128,10 +164,15 @@ func conclude(st *Statement, id identity.Identity, outputs map[string]*Output, g
 			v.Compromised = append(v.Compromised, in.ID)
 		}
 	}
+	for i := range st.Keys {
+		if k := &st.Keys[i]; k.State == KeyEnded && k.Held == nil {
+			v.Unlisted = append(v.Unlisted, k.ID)
+		}
+	}
 	switch {
 	case len(v.Incidents) > 0:
 		v.Result = Affected
-	case v.missing():
+	case v.Missing():
 		v.Result = Incomplete
 	case len(v.Checked) > 0:
 		v.Result = NotInScope
@@ -164,6 +205,7 @@ func (f *found) incident(v *Verdict, in *Incident) (why string, err error) {
 		return "", nil
 	}
 	indexed := in.Counts[f.kind] > 0
+	sampled := f.sampled(in.ID, in.Revision, in.Counts)
 	for i := range in.Superseded {
 		s := &in.Superseded[i]
 		classes, gone, err := f.entry(in.ID, s.Revision, s.Counts, s.Sets)
@@ -172,8 +214,16 @@ func (f *found) incident(v *Verdict, in *Incident) (why string, err error) {
 		}
 		if classes != nil {
 			v.Dropped = append(v.Dropped, DroppedFinding{in.ID, s.Revision, classes})
+		} else {
+			sampled = sampled || f.sampled(in.ID, s.Revision, s.Counts)
 		}
 		missing = missing || gone
+	}
+	if sampled {
+		v.Sampled = append(v.Sampled, in.ID)
+	}
+	for _, revision := range f.ended[in.ID] {
+		v.Ended = append(v.Ended, EndedRevision{in.ID, revision})
 	}
 	switch {
 	case missing:
@@ -184,6 +234,31 @@ func (f *found) incident(v *Verdict, in *Incident) (why string, err error) {
 		return WhyReopened, nil
 	}
 	return "", nil
+}
+
+// sampled reports whether a revision that counts the kind is in a fold that was
+// given, and its own layer was not compared with that: a fold that lacks its
+// entries says "no" as an honest one does.
+func (f *found) sampled(incident, revision string, counts map[string]int64) bool {
+	l := f.place[placed{incident, revision}]
+	return counts[f.kind] > 0 && f.groups[l.ID] != nil && len(l.Sources) > 1 && !f.compared[f.root[placed{incident, revision}]]
+}
+
+// ended returns the revisions of each incident that count a kind and were sealed
+// under keys that have ended, ascending.
+func (s *Statement) ended(kind string) map[string][]string {
+	out := map[string][]string{}
+	for i := range s.Keys {
+		for _, h := range s.Keys[i].Held {
+			if h.Counts[kind] > 0 {
+				out[h.Incident] = append(out[h.Incident], h.Revision)
+			}
+		}
+	}
+	for _, revisions := range out {
+		slices.SortFunc(revisions, func(a, b string) int { return cmp.Compare(number(a), number(b)) })
+	}
+	return out
 }
 
 // entry looks for the identity's entry in one revision and gives the classes

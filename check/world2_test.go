@@ -37,6 +37,7 @@ func newWorld2(t testing.TB) *world {
 	for id, state := range map[string]KeyState{"k0": KeyEnded, "k1": KeyLive, "k2": KeyCompromised} {
 		w.evaluator(st, id, state)
 	}
+	st.Keys[0].Held = []Held{{"old-2010", "1", rootOf("old-2010 1"), map[string]int64{"email": 3}, [][]string{{"email"}}}}
 	emails := func(n int, incident string, first ...string) (ids []identity.Identity) {
 		for i := range n {
 			who := fmt.Sprintf("member%d@%s.example.com", i, incident)

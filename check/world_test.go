@@ -422,6 +422,9 @@ func clone(t testing.TB, s *Statement) *Statement {
 	t.Helper()
 	c := *s
 	c.Keys = slices.Clone(s.Keys)
+	for i := range c.Keys {
+		c.Keys[i].Held = slices.Clone(c.Keys[i].Held)
+	}
 	c.Layers = slices.Clone(s.Layers)
 	for i := range c.Layers {
 		c.Layers[i].Sources = slices.Clone(c.Layers[i].Sources)

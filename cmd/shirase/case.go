@@ -24,7 +24,7 @@ import (
 
 func (a *app) cmdCase() *cobra.Command {
 	c := group("case", "Answer for an incident of your own: clocks, decisions, tasks", "  shirase case declare --title \"Unauthorised access\" --organisation \"Example Shop\" --known 2026-08-20T10:09+09:00 --regime jp-appi")
-	c.AddCommand(a.cmdCaseDeclare(), a.cmdCaseList(), a.cmdCaseShow(), a.cmdCaseNext(), a.cmdCaseClocks(), a.cmdCaseDone(), a.cmdCaseRegime(), a.cmdCaseStart(), a.cmdCaseKnow(),
+	c.AddCommand(a.cmdCaseDeclare(), a.cmdCaseList(), a.cmdCaseShow(), a.cmdCaseNext(), a.cmdCaseClocks(), a.cmdCaseParty(), a.cmdCaseDone(), a.cmdCaseRegime(), a.cmdCaseStart(), a.cmdCaseKnow(),
 		a.cmdCaseAsk(), a.cmdCaseDecide(), a.cmdCaseEvent(), a.cmdCaseReport(), a.cmdCaseTriage(), a.cmdCasePaste(), a.cmdCaseCandidates(), a.cmdCasePass(),
 		a.cmdCaseTask(), a.cmdCaseHand(), a.cmdCaseNote(), a.cmdCasePromise(), a.cmdCaseAppoint(), a.cmdCaseEvidence(), a.cmdCasePlaybook(),
 		a.cmdCaseVerify(), a.cmdCaseHead(), a.cmdCaseExport(), a.cmdCaseVERIS(), a.cmdCaseClose())
@@ -214,12 +214,22 @@ func (a *app) changing(c *cobra.Command, args int, do func(ctx context.Context, 
 			return err
 		}
 		defer in.close()
+		before, err := cases.Standing(c.Context(), actor.Operator(), args[0])
+		if err != nil {
+			return err
+		}
 		k, err := do(c.Context(), in, cases, args)
 		if err != nil {
 			return err
 		}
-		return a.print(map[string]any{"case": k.ID, "entry": k.Entries, "head": k.Head.String()}, func(w io.Writer) {
+		after, err := cases.Standing(c.Context(), actor.Operator(), k.ID)
+		if err != nil {
+			return err
+		}
+		changes := changeRows(before, after)
+		return a.print(map[string]any{"case": k.ID, "entry": k.Entries, "head": k.Head.String(), "clocks": changes}, func(w io.Writer) {
 			fmt.Fprintf(w, "Recorded as entry %d of case %s.\n", k.Entries, k.ID)
+			printChanges(w, changes)
 		})
 	}
 	return c

@@ -203,13 +203,14 @@ func (a *app) verifyEvidence(ctx context.Context, path string, file []byte, vkey
 		}
 		return fmt.Errorf("%s: not valid (%s): %w", path, code, err)
 	}
-	return a.print(map[string]any{"valid": true, "shown": shown, "rule": e.Rule, "what": e.What, "found": e.Found, "server": e.Server,
+	return a.print(map[string]any{"valid": true, "shown": shown, "rule": e.Rule, "shows": e.Shows, "what": e.What, "found": e.Found, "server": e.Server,
 		"checkpoints": len(e.Checkpoints), "entries": len(e.Entries), "buckets": len(e.Buckets)}, func(w io.Writer) {
 		if shown {
-			fmt.Fprintf(w, "Valid. It is shown by the ledger's own signatures (%s): %s\n", e.Rule, oneLine(e.What))
+			fmt.Fprintf(w, "Valid. By the ledger's own signatures it is shown (%s): %s.\n", e.Rule, oneLine(e.Shows))
 		} else {
-			fmt.Fprintf(w, "What it holds is genuine. That %s is its finder's word (%s).\n", oneLine(e.What), e.Rule)
+			fmt.Fprintf(w, "What it holds is genuine, and shows nothing that must not be. The rest is its finder's word (%s).\n", oneLine(e.Rule))
 		}
+		fmt.Fprintf(w, "The finder's words (a claim): %q\n", oneLine(e.What))
 		fmt.Fprintf(w, "Found, by the finder's own clock (a claim), on %s at %s.\n", language.DateTime(language.EN, e.Found.Time), oneLine(e.Server))
 	})
 }

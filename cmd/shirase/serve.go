@@ -32,9 +32,16 @@ func (a *app) cmdServe() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve the pages, the check and the ledger",
-		Long: `Serves everything public on one address. Put a proxy with TLS in front of it and
-name the proxy with --trusted-proxy, so that limits count its visitors and not
-the proxy. Statements are reissued while it runs. Addresses of visitors are never logged.
+		Long: `Serves everything public on one address. Statements are reissued while it runs.
+Addresses of visitors are never logged.
+
+With --domain it gets a certificate for that name by ACME, renews it, serves HTTPS
+on port 443 and leads port 80 there. By default the authority is Let's Encrypt, whose
+terms you accept by that (https://letsencrypt.org/repository). Or put a proxy with
+TLS in front, say with --url where people reach it, and name the proxy with
+--trusted-proxy, so that limits count its visitors and not the proxy. To others than
+this machine nothing is served before its address is known. shirase setup asks for
+all of it.
 
 Where the evaluator's key is missing or cannot be read, everything but the answers
 of checks is served, and the pages say so. Evaluator and data may also be kept
@@ -44,7 +51,8 @@ apart: --evaluator-elsewhere, and shirase serve evaluator.
 published now: drafts, and the notice that would be next. It publishes and reissues nothing.`,
 		Example: `  shirase serve
   shirase serve --preview
-  shirase serve --listen 127.0.0.1:9000 --trusted-proxy 127.0.0.1`,
+  shirase serve --domain notice.example.org
+  shirase serve --url https://notice.example.org --listen 127.0.0.1:9000 --trusted-proxy 127.0.0.1`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			in, err := a.open(c.Context())
@@ -83,7 +91,7 @@ published now: drafts, and the notice that would be next. It publishes and reiss
 	}
 	f := c.Flags()
 	a.serverFlags(c)
-	a.settingFlags(f, "trustedProxies", "securityContacts", "passwords.maxAge")
+	a.settingFlags(f, "url", "domain", "redirect", "acme.contact", "acme.directory", "acme.rootsFile", "trustedProxies", "securityContacts", "passwords.maxAge")
 	a.settingFlag(f, "evaluatorElsewhere", "", "")
 	c.AddCommand(a.cmdServeEvaluator())
 	f.BoolVar(&drafts, "preview", false, "show drafts, to this machine only and with a token; publish nothing")
@@ -98,7 +106,7 @@ func (a *app) servePreview(ctx context.Context, in *instance) error {
 	if !stated {
 		a.op().Listen = config.Default().Operation.Listen
 	}
-	a.op().TLS = config.TLS{}
+	a.op().TLS, a.op().Domain = config.TLS{}, ""
 	l, err := a.listen(stated)
 	if err != nil {
 		return err
@@ -116,7 +124,7 @@ func (a *app) servePreview(ctx context.Context, in *instance) error {
 
 // listen listens where the settings say. Where nobody stated it and it is taken, a free port of this machine does as well.
 func (a *app) listen(stated bool) (net.Listener, error) {
-	l, err := serve.Listen(a.op().Listen)
+	l, err := listen(a.op().Listen)
 	if err != nil && !stated {
 		return serve.Listen("127.0.0.1:0")
 	}
@@ -126,7 +134,7 @@ func (a *app) listen(stated bool) (net.Listener, error) {
 // options are those of every server.
 func (a *app) options(log *slog.Logger) (serve.Options, error) {
 	op := a.op()
-	o := serve.Options{Log: log, Requests: op.Log.Requests, Proxies: op.Proxies, Timeouts: op.Timeouts}
+	o := serve.Options{Log: log, Requests: op.Log.Requests, Proxies: op.Proxies, Timeouts: op.Timeouts, Connections: op.Limits.Connections}
 	var err error
 	if op.TLS.CertificateFile != "" {
 		o.TLS, err = serve.Certificate(op.TLS.CertificateFile, op.TLS.KeyFile, log)
@@ -315,6 +323,9 @@ func (a *app) mountArchive(ctx context.Context, in *instance, view *archive.View
 func (a *app) serve(ctx context.Context, in *instance, l net.Listener, p *preview, ready func(url string) error) error {
 	defer l.Close()
 	if p == nil {
+		if err := a.reachable(l); err != nil {
+			return err
+		}
 		switch _, err := in.publisher.Reissue(ctx, actor.Server(), false); {
 		case errors.Is(err, index.ErrClock): // everything but fresh answers is served
 			in.log.Error("reissue the statement", "error", err, "hint", hint.Of(err))
@@ -331,5 +342,12 @@ func (a *app) serve(ctx context.Context, in *instance, l net.Listener, p *previe
 	if err != nil {
 		return err
 	}
-	return server.Run(ctx, l, ready)
+	if p == nil {
+		withdraw, err := a.putOnNet(server, in.log)
+		if err != nil {
+			return err
+		}
+		defer withdraw()
+	}
+	return server.Run(ctx, l, a.announced(ready))
 }

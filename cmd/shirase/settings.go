@@ -76,9 +76,12 @@ func (a *app) settingFlags(set *pflag.FlagSet, keys ...string) {
 	}
 }
 
+// systemFile holds the settings of the instance that is installed on a machine, as setup writes it there.
+const systemFile = "/etc/shirase/shirase.yaml"
+
 // sources are where this run's settings come from.
 func (a *app) sources() config.Sources {
-	in := config.Sources{Environ: os.Environ(), File: a.config, Flags: map[string][]string{}, Names: map[string]string{}}
+	in := config.Sources{Environ: os.Environ(), File: a.config, System: systemFile, Flags: map[string][]string{}, Names: map[string]string{}}
 	for _, f := range a.flags {
 		if f.said {
 			in.Flags[f.key.Name], in.Names[f.key.Name] = f.texts, f.name
@@ -106,6 +109,9 @@ func (a *app) op() *config.Operation { return &a.read.Operation }
 func (a *app) readInstance() (config.Instance, error) {
 	s, err := a.settings()
 	if err != nil {
+		return config.Instance{}, err
+	}
+	if err := a.becomeOwner(s.Operation.Data); err != nil {
 		return config.Instance{}, err
 	}
 	i, err := config.ReadInstance(s.Operation.Data)

@@ -196,13 +196,31 @@ func operationKeys() []Key {
 				}
 				return strings.TrimRight(s, "/"), nil
 			}, func(s string) string { return s }),
+		one(Key{Name: "domain", Flag: "domain", Form: "a name such as notice.example.org", Example: "notice.example.org",
+			Help: "name of this server: a certificate is had for it by ACME and renewed, url is https:// and it, listen :443, redirect :80"}, text,
+			at(func(o *Operation) *string { return &o.Domain }), domainName, func(s string) string { return s }),
+		words(Key{Name: "redirect", Flag: "redirect", Form: "an address and a port, such as :80", Example: ":80",
+			Help: "address on which plain HTTP is answered by leading to url, and with a domain the authority too"},
+			at(func(o *Operation) *string { return &o.Redirect }), listenAddress),
+		words(Key{Name: "acme.contact", Flag: "acme-contact", Form: "an address of mail", Example: "admin@example.org",
+			Help: "address of mail that the authority of the certificate is told"},
+			at(func(o *Operation) *string { return &o.ACME.Contact }), mailAddress),
+		words(Key{Name: "acme.directory", Flag: "acme-directory", Form: "like https://acme.example.org/directory",
+			Help: "address of the authority's directory; whoever uses it accepts its terms"},
+			at(func(o *Operation) *string { return &o.ACME.Directory }), webAddress),
+		path(Key{Name: "acme.rootsFile", Flag: "acme-roots", Example: "/etc/ssl/certs/internal-ca.pem",
+			Help: "PEM file of the certificates by which an authority of your own is trusted"},
+			at(func(o *Operation) *string { return &o.ACME.RootsFile })),
+		path(Key{Name: "acme.folder", Example: "/var/lib/shirase/certificates", Help: "folder of the certificate and its key (default: the data folder's name with -certificates)",
+			shown: func(s *Settings) []string { return []string{s.Operation.CertificatesDir()} }},
+			at(func(o *Operation) *string { return &o.ACME.Folder })),
 		path(Key{Name: "tls.certificateFile", Flag: "tls-certificate", Example: "/etc/ssl/notice.example.org.pem",
 			Help: "PEM file of the certificates to serve TLS with, the server's own first; taken up anew when it changes"},
 			at(func(o *Operation) *string { return &o.TLS.CertificateFile })),
 		path(Key{Name: "tls.keyFile", Flag: "tls-key", Example: "/etc/ssl/private/notice.example.org.pem", Help: "PEM file of the key that belongs to them"},
 			at(func(o *Operation) *string { return &o.TLS.KeyFile })),
 		several(Key{Name: "trustedProxies", Flag: "trusted-proxy", Form: "an address or a network, such as 127.0.0.1 or 10.0.0.0/8", Example: "[127.0.0.1]",
-			Help: "address or network of a proxy whose X-Forwarded-For is believed"},
+			Help: "address or network of a proxy whose X-Forwarded-For and X-Forwarded-Proto are believed"},
 			func(s *Settings) *[]netip.Prefix { return (*[]netip.Prefix)(&s.Operation.Proxies) }, parseProxy, formatProxy),
 		several(Key{Name: "securityContacts", Flag: "security-contact", Form: "an address of mail, or an https or tel URL", Example: "[security@example.org]",
 			Help: "whom to tell of a weakness, in /.well-known/security.txt: an address of mail, or an https or tel URL"},
@@ -241,6 +259,9 @@ func operationKeys() []Key {
 	}
 	keys = append(keys, limitKeys("limits.check.", "evaluations of the check", func(l *Limits) *serve.Limits { return &l.Check })...)
 	keys = append(keys, limitKeys("limits.archive.", "searches, and requests of the API", func(l *Limits) *serve.Limits { return &l.Archive })...)
+	keys = append(keys, number(Key{Name: "limits.connections", Form: "a number of connections, such as 10000",
+		Help: "connections at once, at most; 0: three quarters of the files that the process may have open, and no more than 16384"},
+		func(s *Settings) *int { return &s.Operation.Limits.Connections }, 0, math.MaxInt32))
 	for _, t := range []struct {
 		name, help string
 		of         func(*serve.Timeouts) *time.Duration
@@ -248,6 +269,7 @@ func operationKeys() []Key {
 		{"header", "for a client to send a request's header", func(t *serve.Timeouts) *time.Duration { return &t.Header }},
 		{"read", "for a client to send a request", func(t *serve.Timeouts) *time.Duration { return &t.Read }},
 		{"write", "for an answer to be sent: a whole layer over a slow line takes minutes", func(t *serve.Timeouts) *time.Duration { return &t.Write }},
+		{"stall", "for a client to take 4 KiB of an answer: whoever takes nothing is cut", func(t *serve.Timeouts) *time.Duration { return &t.Stall }},
 		{"idle", "between two requests of a connection", func(t *serve.Timeouts) *time.Duration { return &t.Idle }},
 		{"drain", "for requests that are under way when the server ends", func(t *serve.Timeouts) *time.Duration { return &t.Drain }},
 	} {

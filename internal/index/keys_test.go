@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -31,7 +32,7 @@ func TestKeyFollows(t *testing.T) {
 		if err != nil || next.ID != "k2" || next.LocatorBits != 14 {
 			t.Fatalf("%+v, %v", next, err)
 		}
-		if again, err := b.Successor(ctx, b.keys, 0); err != nil || again != next {
+		if again, err := b.Successor(ctx, b.keys, 0); err != nil || !reflect.DeepEqual(again, next) {
 			t.Errorf("%+v, %v", again, err)
 		}
 		// What was sealed stays what it is; what is new is under the new key.
@@ -105,6 +106,61 @@ func TestDecideEnd(t *testing.T) {
 		}
 		if d, err = b.Reissue(ctx, frame(b.ledger), false); err != nil || d == nil || d.Statement.Key("k1").State != check.KeyEnded || d.Statement.Incident("beta").State != check.Retired {
 			t.Errorf("%+v, %v", d, err)
+		}
+	})
+}
+
+// TestHeldLate: a folder in which a key ended before statements said what it held is told of with the next statement.
+func TestHeldLate(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		ctx := t.Context()
+		b := newBed(t, db)
+		b.publish("alpha", roster("a", 10))
+		b.publish("beta", roster("b", 10))
+		b.publish("alpha", roster("a2", 9))
+		key, err := b.Successor(ctx, b.keys, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, id := range []string{"alpha", "beta"} {
+			s, err := b.SealUnder(ctx, b.keys, key, id, roster(id[:1]+"3", 8), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := b.Publish(ctx, subject(id), s, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := errors.Join(b.DecideEnd(ctx, b.keys, Ending{Keys: []string{"k1"}}, "x"), b.FinishEnding(ctx, b.keys)); err != nil {
+			t.Fatal(err)
+		}
+		d, err := b.Reissue(ctx, frame(b.ledger), false)
+		if err != nil || d == nil {
+			t.Fatal(err)
+		}
+		want := d.Statement.Key("k1").Held
+		if len(want) != 3 || want[1].Incident != "alpha" || want[1].Revision != "2" || want[1].N() != 9 {
+			t.Fatalf("%+v", want)
+		}
+		d.Statement.Key("k1").Held = nil // as it was published before
+		if d, err = newDraft(d.Statement); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := put(ctx, b.ledger, b.Index, d, nil); err != nil {
+			t.Fatal(err)
+		}
+		if d, err = b.Reissue(ctx, frame(b.ledger), false); err != nil || d == nil || !reflect.DeepEqual(d.Statement.Key("k1").Held, want) {
+			t.Fatalf("%+v, %v", d, err)
+		}
+		if _, err := put(ctx, b.ledger, b.Index, d, nil); err != nil {
+			t.Fatal(err)
+		}
+		if d, err = b.Reissue(ctx, frame(b.ledger), false); err != nil || d != nil {
+			t.Errorf("it is said again and again: %+v, %v", d, err)
+		}
+		c, _ := b.serve(unlimited)
+		if v := ask(t, c, member("z", 0)); v.Result != check.NotInScope || v.Complete() || len(v.Ended) != 3 {
+			t.Errorf("%+v", v)
 		}
 	})
 }

@@ -2,6 +2,7 @@ package index
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -75,7 +76,10 @@ func (x *Index) plan(ctx context.Context, f Frame) (*plan, error) {
 			return nil, err
 		}
 	}
-	return p, p.decided(ctx)
+	if err := p.decided(ctx); err != nil {
+		return nil, err
+	}
+	return p, p.held(ctx)
 }
 
 // life is how long a statement is valid.
@@ -154,10 +158,10 @@ func (p *plan) decided(ctx context.Context) error {
 	return nil
 }
 
-// retire has an incident answered no more.
+// retire has an incident answered no more. One that was withdrawn is not answered already, and stays what it was called.
 func (p *plan) retire(id string) {
 	at := slices.IndexFunc(p.st.Incidents, func(in check.Incident) bool { return in.ID == id })
-	if at >= 0 && p.st.Incidents[at].State != check.Retired {
+	if at >= 0 && p.st.Incidents[at].State != check.Retired && p.st.Incidents[at].State != check.Withdrawn {
 		in := &p.st.Incidents[at]
 		*in = check.Incident{ID: in.ID, Organisation: in.Organisation, Title: in.Title, State: check.Retired, AsOf: in.AsOf}
 		p.unseal(in)
@@ -186,6 +190,77 @@ func (p *plan) endKey(at int) error {
 	key.State = check.KeyEnded
 	delete(p.sources, key.ID)
 	return nil
+}
+
+// held has every key that has ended list what was sealed under it, from the
+// statements so far: nobody can be asked any more who is in that, and every
+// answer says so. A key that ended before statements said it is listed late.
+func (p *plan) held(ctx context.Context) error {
+	held := map[string]map[revision]check.Held{}
+	for _, k := range p.st.Keys {
+		if k.State == check.KeyEnded && k.Held == nil {
+			held[k.ID] = map[revision]check.Held{}
+		}
+	}
+	if len(held) == 0 {
+		return nil
+	}
+	err := p.x.eachStatement(ctx, func(st *check.Statement) {
+		for _, l := range st.Layers {
+			under := held[l.Key]
+			if under == nil {
+				continue
+			}
+			for _, s := range l.Sources {
+				if in := p.incident(s.Incident); in != nil && in.State.Sealed() {
+					counts, sets, _ := st.Incident(s.Incident).Exposed(s.Revision)
+					under[revision{s.Incident, number(s.Revision)}] = check.Held{Incident: s.Incident, Revision: s.Revision, Root: s.Root, Counts: counts, Sets: sets}
+				}
+			}
+		}
+	})
+	if err != nil {
+		return err
+	}
+	for i := range p.st.Keys {
+		if under, ended := held[p.st.Keys[i].ID]; ended {
+			all := slices.SortedFunc(maps.Keys(under), func(a, b revision) int {
+				return cmp.Or(strings.Compare(a.incident, b.incident), cmp.Compare(a.number, b.number))
+			})
+			p.st.Keys[i].Held = []check.Held{}
+			for _, r := range all {
+				p.st.Keys[i].Held = append(p.st.Keys[i].Held, under[r])
+			}
+		}
+	}
+	return nil
+}
+
+// revision names one of an incident.
+type revision struct {
+	incident string
+	number   int64
+}
+
+// eachStatement reads every statement so far, the first one first.
+func (x *Index) eachStatement(ctx context.Context, f func(*check.Statement)) error {
+	rows, err := x.db.QueryContext(ctx, `SELECT bytes FROM index_statement ORDER BY seq`)
+	if err != nil {
+		return fmt.Errorf("read the statements: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var raw []byte
+		if err := rows.Scan(&raw); err != nil {
+			return fmt.Errorf("read the statements: %w", err)
+		}
+		st, err := check.ParseStatement(raw)
+		if err != nil {
+			return fmt.Errorf("read the statements: %w", err)
+		}
+		f(st)
+	}
+	return errors.Join(rows.Err(), rows.Close())
 }
 
 func (p *plan) incident(id string) *check.Incident {
@@ -253,6 +328,9 @@ func (p *plan) seal(was, in *check.Incident, subject Subject, sealed *Sealed) er
 	if was != nil && was.State.Sealed() {
 		in.Superseded = was.Superseded
 		if was.Revision == in.Revision {
+			if p.before.V > 1 {
+				in.Unreadable = was.Unreadable // a figure that stands beside answers is the revision's
+			}
 			return nil
 		}
 		in.Superseded = append(slices.Clone(was.Superseded), check.Superseded{Revision: was.Revision, Counts: was.Counts, Sets: was.Sets})

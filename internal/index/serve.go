@@ -46,6 +46,9 @@ type Log struct {
 	Served func(ctx context.Context) (size int64, err error)                // how many entries are public
 	Proof  func(ctx context.Context, index int64) (proof []byte, err error) // a c2sp.org/tlog-proof@v1 of one of them
 
+	// Checkpoint gives the signed checkpoint that proofs are against, with its cosignatures. May be nil: size says then which.
+	Checkpoint func() (signed []byte, err error)
+
 	// Witnessed says by when a quorum of witnesses had cosigned what is public; wanted is false where none is wanted. May be nil.
 	Witnessed func() (since time.Time, wanted bool, err error)
 }

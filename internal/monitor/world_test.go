@@ -126,6 +126,16 @@ func newSham(t testing.TB) *sham {
 	return s
 }
 
+// mirror is another address of the same server, until one of the two is changed.
+func (s *sham) mirror() *sham {
+	m := &sham{t: s.t, signer: s.signer, vkey: s.vkey, next: s.next, hist: s.hist.clone(), keys: s.keys, layers: s.layers, st: s.st, raw: s.raw, script: s.script,
+		now: s.now, asked: map[string]int{}, notices: s.notices}
+	server := httptest.NewServer(m)
+	s.t.Cleanup(server.Close)
+	m.url = server.URL
+	return m
+}
+
 func (s *sham) checkpoint(tree tlog.Tree) string {
 	text := torchwood.Checkpoint{Origin: s.signer.Name(), Tree: tree}.String()
 	signed, err := note.Sign(&note.Note{Text: text}, s.signer)
@@ -411,6 +421,7 @@ func (s *sham) serveHonest(w http.ResponseWriter, r *http.Request) {
 		}
 		http.NotFound(w, r)
 	case path == "/" || path == "/verify":
+		w.Header().Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; worker-src 'self'; base-uri 'none'")
 		fmt.Fprintf(w, `<!doctype html><html data-worker="/assets/check.js"><script type="application/ld+json">{}</script><script src="/assets/check.js" defer></script>%s</html>`, s.inline)
 	case path == "/assets/check.js":
 		io.WriteString(w, s.script)

@@ -189,6 +189,9 @@ func (p *Publisher) proposeWhole(ctx context.Context, prop *Proposal, inc incide
 			return err
 		}
 		accounts = scope.Counts.Affected
+		if prop.Differences, err = p.overtaken(ctx, inc, scope); err != nil {
+			return err
+		}
 	}
 	frame, err := p.frame(ctx)
 	if err != nil {
@@ -207,6 +210,24 @@ func (p *Publisher) proposeWhole(ctx context.Context, prop *Proposal, inc incide
 		prop.Notice = &n
 	}
 	return nil
+}
+
+// overtaken tells of a scope that was made since the published one was sealed, and is not published because the incident is
+// recorded as reopened.
+func (p *Publisher) overtaken(ctx context.Context, inc incident.Incident, sealed roster.Roster) ([]Difference, error) {
+	r, err := p.Rosters.Latest(ctx, inc.ID)
+	if errors.Is(err, roster.ErrNone) || err == nil && (r.ID == sealed.ID || !r.Shredded.IsZero()) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	since := ""
+	if f, ok := inc.Fact("scope.state"); ok {
+		since = ", as of " + f.AsOf.String()
+	}
+	return []Difference{{"scope-not-published", fmt.Sprintf("The newest scope (roster %s, %s accounts) would not be published: the incident is recorded as reopened%s. "+
+		"Where it is settled, record scope.state: final with a later asOf.", r.ID, language.Digits(r.Counts.Affected), since)}}, nil
 }
 
 // seal seals an incident's roster under the evaluator's key.

@@ -204,11 +204,19 @@ func (p *Publisher) Handler(log *slog.Logger) http.Handler { return p.ledger.Han
 
 // Log is what serving the index needs of the ledger.
 func (p *Publisher) Log() index.Log {
-	return index.Log{Served: p.ledger.Served, Proof: p.ledger.Proof, Witnessed: p.ledger.Witnessed}
+	return index.Log{Served: p.ledger.Served, Proof: p.ledger.Proof, Witnessed: p.ledger.Witnessed, Checkpoint: func() ([]byte, error) {
+		signed, _, err := p.ledger.Checkpoint()
+		return signed, err
+	}}
 }
 
 // Standing is how far what the ledger serves is cosigned.
 func (p *Publisher) Standing(ctx context.Context) (Standing, error) { return p.ledger.Standing(ctx) }
+
+// Refusing is those of an instance's witnesses that did not cosign when they were asked last.
+func Refusing(ctx context.Context, db *store.DB, w Witnesses) ([]ledger.Witness, error) {
+	return ledger.Refusing(ctx, db, w)
+}
 
 // Standing is how far what a ledger serves is cosigned.
 type Standing = ledger.Standing
@@ -304,6 +312,9 @@ func (p *Publisher) keepRecord(ctx context.Context, tx *sql.Tx, who actor.Actor,
 
 // frame is what every statement says beside keys and incidents.
 func (p *Publisher) frame(ctx context.Context) (index.Frame, error) {
+	if err := p.ledger.TakeUp(ctx); err != nil { // a statement names the key that signs it
+		return index.Frame{}, err
+	}
 	next, err := p.MakeSuccessor(ctx)
 	if err != nil {
 		return index.Frame{}, err

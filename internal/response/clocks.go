@@ -2,6 +2,7 @@ package response
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -39,9 +40,34 @@ func (c *Cases) Clocks(ctx context.Context, who actor.Actor, id string) (*Case, 
 	if err != nil {
 		return nil, nil, err
 	}
-	inc, err := c.Incidents.Get(ctx, id)
+	clocks, err := c.clocks(ctx, k)
+	return k, clocks, err
+}
+
+// Standing gives a case's clocks for what comes before and after a change (law.Compare): it is no look at the case, and none is
+// recorded. None where there is no such case, or it is not theirs to see.
+func (c *Cases) Standing(ctx context.Context, who actor.Actor, id string) ([]law.Clock, error) {
+	if may(who, actor.See, id) != nil {
+		return nil, nil
+	}
+	k, err := c.get(ctx, id)
+	if errors.Is(err, ErrNotFound) {
+		return nil, nil
+	}
 	if err != nil {
-		return nil, nil, err
+		return nil, err
+	}
+	clocks, err := c.clocks(ctx, k)
+	if err != nil {
+		return nil, err
+	}
+	return clocks.Clocks, nil
+}
+
+func (c *Cases) clocks(ctx context.Context, k *Case) (*Clocks, error) {
+	inc, err := c.Incidents.Get(ctx, k.ID)
+	if err != nil {
+		return nil, err
 	}
 	s := k.situation(inc)
 	out := &Clocks{}
@@ -52,17 +78,24 @@ func (c *Cases) Clocks(ctx context.Context, who actor.Actor, id string) (*Case, 
 		}
 		r, err := c.regime(stated.ID)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		out.Clocks = append(out.Clocks, c.Book.Clocks(r, s, c.now())...)
 		out.Remarks = append(out.Remarks, r.Remarks...)
+	}
+	notices, err := c.Incidents.Notices(ctx, k.ID)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range append(promised(inc, notices), k.promised()...) {
+		out.Clocks = append(out.Clocks, p.Clock(c.now()))
 	}
 	for _, p := range c.Book.Propose(s) {
 		if !slices.ContainsFunc(k.Regimes, func(r Regime) bool { return r.ID == p.Regime.ID }) {
 			out.Proposed = append(out.Proposed, p)
 		}
 	}
-	return k, out, nil
+	return out, nil
 }
 
 // situation is what the case's entries and its incident's facts say, as far as clocks depend on it.
@@ -229,6 +262,10 @@ func (c *Cases) Mark(ctx context.Context, who actor.Actor, id string, m Marked) 
 	_, clocks, err := c.Clocks(ctx, who, id)
 	if err != nil {
 		return nil, err
+	}
+	if slices.ContainsFunc(clocks.Clocks, func(k law.Clock) bool { return k.ID == m.ID && k.Promise != nil }) {
+		return nil, hint.Add(fmt.Errorf("%w: %s is a promise, and what became of it is a fact", ErrEntry, m.ID),
+			"record the action as kept or slipped, or publish the next notice")
 	}
 	if !slices.ContainsFunc(clocks.Clocks, func(k law.Clock) bool { return k.ID == m.ID }) {
 		return nil, fmt.Errorf("%w: case %s has no clock %q", ErrNotFound, id, m.ID)

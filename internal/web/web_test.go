@@ -3,10 +3,13 @@ package web
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -131,5 +134,24 @@ func TestAssets(t *testing.T) {
 	}
 	if _, err := NewAssets("/assets/", fstest.MapFS{"a.js": {}}, fstest.MapFS{"a.js": {}}); err == nil {
 		t.Error("two files of one name are accepted")
+	}
+}
+
+// TestBase: the host that a request names is believed where it is this machine's own name, and nowhere else.
+func TestBase(t *testing.T) {
+	for host, want := range map[string]string{
+		"127.0.0.1:8311": "http://127.0.0.1:8311", "localhost:8311": "http://localhost:8311", "[::1]:8311": "http://[::1]:8311", "localhost": "http://localhost",
+		"attacker.example": "http://192.0.2.1:8311", "attacker.example:8311": "http://192.0.2.1:8311", "127.0.0.1.attacker.example": "http://192.0.2.1:8311",
+		"127.0.0.1:8311/x": "http://192.0.2.1:8311", "localhost:`id`": "http://192.0.2.1:8311", "": "http://192.0.2.1:8311",
+	} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Host = host
+		r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 8311}))
+		if got := Base(r, ""); got != want {
+			t.Errorf("Host %q: %s, want %s", host, got, want)
+		}
+		if got := Base(r, "https://notice.example.org/"); got != "https://notice.example.org" {
+			t.Errorf("Host %q: %s, and another is configured", host, got)
+		}
 	}
 }
