@@ -68,6 +68,7 @@ func lanesAgree() bool {
 // borrow gives the memory that lanes compute with, until it is given back.
 func (e *EvaluatorKey) borrow() *lanes.Lanes {
 	if l, ok := e.lanes.Get().(*lanes.Lanes); ok {
+		l.Want(lanes.Width)
 		return l
 	}
 	return new(lanes.Lanes)
@@ -126,7 +127,9 @@ func multiply(l *lanes.Lanes, factors []factor, half bool) []lanes.Elements {
 		var k [lanes.Width][32]byte
 		var short [lanes.Width][16]byte
 		out[g].SetNeutral()
-		for lane, f := range factors[g*lanes.Width : min((g+1)*lanes.Width, len(factors))] {
+		group := factors[g*lanes.Width : min((g+1)*lanes.Width, len(factors))]
+		l.Want(len(group))
+		for lane, f := range group {
 			out[g].Move(lane, f.of, f.lane)
 			k[lane], short[lane] = f.by, [16]byte(f.by[:])
 		}
@@ -139,7 +142,9 @@ func multiply(l *lanes.Lanes, factors []factor, half bool) []lanes.Elements {
 	return out
 }
 
-func encode(l *lanes.Lanes, es ...lanes.Elements) [][lanes.Width][ElementSize]byte {
+// encode encodes the first n lanes of each.
+func encode(l *lanes.Lanes, n int, es ...lanes.Elements) [][lanes.Width][ElementSize]byte {
+	l.Want(n)
 	out := make([][lanes.Width][ElementSize]byte, len(es))
 	pointers := make([]*lanes.Elements, len(es))
 	for i := range es {
@@ -160,6 +165,7 @@ func (e *EvaluatorKey) evaluateInLanes(blinded [][]byte, r *ristretto255.Scalar)
 	defer e.lanes.Put(l)
 	n := len(blinded)
 	c := make([]lanes.Elements, (n+lanes.Width)/lanes.Width) // what is blinded, then the generator
+	l.Want(n + 1)
 	for g := range c {
 		var b [lanes.Width][ElementSize]byte
 		for lane := range b {
@@ -172,7 +178,7 @@ func (e *EvaluatorKey) evaluateInLanes(blinded [][]byte, r *ristretto255.Scalar)
 				b[lane] = generator
 			}
 		}
-		if l.Decode(&c[g], &b) != 1<<lanes.Width-1 {
+		if wanted := uint8(1<<min(n+1, lanes.Width) - 1); l.Decode(&c[g], &b)&wanted != wanted {
 			return nil, nil, false
 		}
 	}
@@ -190,7 +196,7 @@ func (e *EvaluatorKey) evaluateInLanes(blinded [][]byte, r *ristretto255.Scalar)
 		factors = append(factors, times(0, twoTo128), times(0, ristretto255.NewScalar().Multiply(twoTo128, e.k)))
 	}
 	d := multiply(l, factors, false)
-	encoded := encode(l, d[:len(c)]...)
+	encoded := encode(l, n+1, d[:len(c)]...)
 	at := func(i int) []byte {
 		g, lane := place(i)
 		return encoded[g][lane][:]
@@ -211,6 +217,7 @@ func (e *EvaluatorKey) evaluateInLanes(blinded [][]byte, r *ristretto255.Scalar)
 		}
 	}
 	products := multiply(l, factors, half)
+	l.Want(3)
 	sum, next := make([]lanes.Elements, 1), new(lanes.Elements)
 	sum[0].SetNeutral()
 	for i := range len(factors) / 3 {
@@ -221,7 +228,7 @@ func (e *EvaluatorKey) evaluateInLanes(blinded [][]byte, r *ristretto255.Scalar)
 		}
 		l.Add(&sum[0], next)
 	}
-	mzt := encode(l, sum...)[0]
+	mzt := encode(l, 3, sum...)[0]
 	ch := challenge(e.public, mzt[0][:], mzt[1][:], at(n), mzt[2][:])
 	return evaluated, e.answer(ch, r), true
 }

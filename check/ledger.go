@@ -17,7 +17,8 @@ import (
 const (
 	KindStatement = "statement"
 	KindNotice    = "notice"
-	KindPage      = "page" // the scripts of the page, with each release
+	KindPage      = "page"  // the scripts of the page, with each release
+	KindCases     = "cases" // a day's head over the private records of all cases
 )
 
 // MaxProof bounds a tlog-proof text, in bytes.

@@ -12,7 +12,7 @@ import (
 // TestLeaf holds the form that docs/PROTOCOL.md gives: whoever reads the log by other means has to find the same bytes.
 func TestLeaf(t *testing.T) {
 	const abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" // SHA-256 of "abc" (FIPS 180-4)
-	for _, kind := range []string{KindStatement, KindNotice, KindPage} {
+	for _, kind := range []string{KindStatement, KindNotice, KindPage, KindCases} {
 		want, err := hex.DecodeString(hex.EncodeToString([]byte("shirase/v1 "+kind)) + "00" + abc)
 		if err != nil {
 			t.Fatal(err)

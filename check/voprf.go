@@ -11,8 +11,6 @@ import (
 	"sync"
 
 	"github.com/gtank/ristretto255"
-
-	"shirase/check/internal/lanes"
 )
 
 // The suite of RFC 9497 section 4.1, in verifiable mode (section 3.1).
@@ -182,8 +180,7 @@ func (e *EvaluatorKey) nonce(random []byte, blinded [][]byte) *ristretto255.Scal
 }
 
 func (e *EvaluatorKey) evaluate(blinded [][]byte, r *ristretto255.Scalar) (evaluated [][]byte, proof []byte, err error) {
-	// With AVX2 all lanes cost more than the few that one proof fills save.
-	if inLanes() && lanes.Of() == lanes.IFMA {
+	if inLanes() {
 		if evaluated, proof, ok := e.evaluateInLanes(blinded, r); ok {
 			return evaluated, proof, nil
 		}

@@ -15,6 +15,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/cloudflare/circl/oprf"
@@ -184,7 +185,9 @@ func expand(msg []byte) [64]byte {
 	return sha512.Sum512(append(t, byte(len(dst))))
 }
 
-// twoCores seals whole rosters, files and all, with one processor and with two.
+// twoCores seals whole rosters, files and all, with one processor and with two,
+// in turns with multiplications that share nothing: what the second processor
+// gives these, at that hour, is all that it can give.
 func twoCores(o figure.Options, members int) {
 	ctx := context.Background()
 	p := publication.New(ctx)
@@ -200,9 +203,10 @@ func twoCores(o figure.Options, members int) {
 		return time.Since(start)
 	}
 	seal(2)
-	var one, two []time.Duration
+	var one, two, bareOne, bareTwo []time.Duration
 	for range 5 {
-		one, two = append(one, seal(1)), append(two, seal(2))
+		one, bareOne = append(one, seal(1)), append(bareOne, bare(1))
+		two, bareTwo = append(two, seal(2)), append(bareTwo, bare(2))
 	}
 	rate := func(d []time.Duration) float64 { return float64(members) / (figure.Median(d, 1) / 1e9) }
 	goal := ">= 1.8"
@@ -211,4 +215,30 @@ func twoCores(o figure.Options, members int) {
 	}
 	o.Print(figure.Figure{Name: "identities a second on two processors / one", Value: rate(two), Unit: "1/s",
 		Reference: rate(one), Ratio: figure.Ratio(one, two), Goal: goal})
+	o.Print(figure.Figure{Name: "the same of bare multiplications", Value: figure.Ratio(bareOne, bareTwo)})
+	best := func(one, two []time.Duration) float64 { return figure.Least(one, 1) / figure.Least(two, 1) }
+	o.Print(figure.Figure{Name: "two processors / one, the best round of each", Value: best(one, two), Goal: goal})
+	o.Print(figure.Figure{Name: "the same of bare multiplications", Value: best(bareOne, bareTwo)})
+}
+
+// bare multiplies 8,000 times, as many in parallel as there are processors.
+func bare(processors int) time.Duration {
+	before := runtime.GOMAXPROCS(processors)
+	defer runtime.GOMAXPROCS(before)
+	var seed [64]byte
+	rand.Read(seed[:])
+	k, err := ristretto255.NewScalar().SetUniformBytes(seed[:])
+	figure.Check(err)
+	start := time.Now()
+	var wait sync.WaitGroup
+	for range processors {
+		wait.Go(func() {
+			e := ristretto255.NewGeneratorElement()
+			for range 8_000 / processors {
+				e.ScalarMult(k, e)
+			}
+		})
+	}
+	wait.Wait()
+	return time.Since(start)
 }

@@ -70,7 +70,7 @@ its key here, and --copies lists the copies that it does not reach.`,
 
 // backedUp is what a backup is of: all that is in the data folder but what the settings say are secrets.
 func (a *app) backedUp(in *instance, vkey, recipient string) backup.Source {
-	secrets := []string{a.op().StoreFile, a.op().StorePasswordFile, a.op().TLS.KeyFile}
+	secrets := []string{a.op().StoreFile, a.op().StorePasswordFile, a.op().TLS.KeyFile, a.op().Alarms.WebhookSecretFile, a.op().Mail.PasswordFile}
 	return backup.Source{Data: a.op().Data, LedgerKey: vkey, Seq: in.seq, Keys: in.keys, Recipient: recipient,
 		Without: slices.DeleteFunc(secrets, func(s string) bool { return s == "" })}
 }

@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
+	"database/sql"
 	"fmt"
 	"io"
 	"io/fs"
@@ -18,35 +18,62 @@ import (
 	"shirase/internal/incident"
 	"shirase/internal/language"
 	"shirase/internal/law"
+	"shirase/internal/notify"
 	"shirase/internal/response"
 )
 
 func (a *app) cmdCase() *cobra.Command {
 	c := group("case", "Answer for an incident of your own: clocks, decisions, tasks", "  shirase case declare --title \"Unauthorised access\" --organisation \"Example Shop\" --known 2026-08-20T10:09+09:00 --regime jp-appi")
-	c.AddCommand(a.cmdCaseDeclare(), a.cmdCaseList(), a.cmdCaseShow(), a.cmdCaseClocks(), a.cmdCaseDone(), a.cmdCaseRegime(), a.cmdCaseStart(), a.cmdCaseKnow(),
-		a.cmdCaseDecide(), a.cmdCaseEvent(), a.cmdCaseReport(), a.cmdCaseTask(), a.cmdCaseVerify(), a.cmdCaseExport(), a.cmdCaseClose())
+	c.AddCommand(a.cmdCaseDeclare(), a.cmdCaseList(), a.cmdCaseShow(), a.cmdCaseNext(), a.cmdCaseClocks(), a.cmdCaseParty(), a.cmdCaseDone(), a.cmdCaseRegime(), a.cmdCaseStart(), a.cmdCaseKnow(),
+		a.cmdCaseAsk(), a.cmdCaseDecide(), a.cmdCaseEvent(), a.cmdCaseReport(), a.cmdCaseTriage(), a.cmdCasePaste(), a.cmdCaseCandidates(), a.cmdCasePass(),
+		a.cmdCaseTask(), a.cmdCaseHand(), a.cmdCaseNote(), a.cmdCasePromise(), a.cmdCaseAppoint(), a.cmdCaseEvidence(), a.cmdCasePlaybook(),
+		a.cmdCaseVerify(), a.cmdCaseHead(), a.cmdCaseExport(), a.cmdCaseClose())
 	return c
 }
 
-// cases opens the room of cases. Regimes of one's own, contracts too, are files in the folder law of the data folder.
+// cases opens an instance and its room of cases.
 func (a *app) cases(ctx context.Context) (*instance, *response.Cases, error) {
 	in, err := a.open(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
+	cases, err := a.casesOf(ctx, in)
+	if err != nil {
+		in.close()
+		return nil, nil, err
+	}
+	return in, cases, nil
+}
+
+// casesOf opens the room over an instance. Regimes of one's own, contracts too, are files in the folder law of the data folder.
+func (a *app) casesOf(ctx context.Context, in *instance) (*response.Cases, error) {
 	var own []fs.FS
 	if dir := filepath.Join(a.op().Data, "law"); isFolder(dir) {
 		own = append(own, os.DirFS(dir))
 	}
 	book, err := law.Open(own...)
-	if err == nil {
-		var cases *response.Cases
-		if cases, err = response.New(ctx, in.db, in.incidents, book, in.rosters.Sealer); err == nil {
-			return in, cases, nil
-		}
+	if err != nil {
+		return nil, err
 	}
-	in.close()
-	return nil, nil, err
+	return a.openCases(ctx, in, book)
+}
+
+// openCases opens the room over an instance. Playbooks of one's own are files in the folder playbooks of the data folder.
+func (a *app) openCases(ctx context.Context, in *instance, book *law.Book) (*response.Cases, error) {
+	rooms := response.Rooms{DB: in.db, Dir: in.dir, Incidents: in.incidents, Book: book, Seal: in.rosters.Sealer,
+		Limits:  response.Limits{Evidence: int64(a.op().Evidence.Max) << 20, All: int64(a.op().Evidence.MaxCase) << 20},
+		Granted: in.staff.Declared, Names: in.staff.NameOf}
+	told, err := a.notifier(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	rooms.Tell = func(ctx context.Context, tx *sql.Tx, m response.Message) error {
+		return told.Tell(ctx, tx, notify.Message{Kind: m.Kind, Case: m.Case, About: m.About, To: m.To, Key: m.Key})
+	}
+	if dir := filepath.Join(a.op().Data, "playbooks"); isFolder(dir) {
+		rooms.Playbooks = os.DirFS(dir)
+	}
+	return response.New(ctx, rooms)
 }
 
 func isFolder(name string) bool {
@@ -69,16 +96,17 @@ func (in *instance) moment(what, text string) (incident.Moment, error) {
 
 func (a *app) cmdCaseDeclare() *cobra.Command {
 	var d response.Declaration
-	var known string
+	var known, happened, update string
 	c := &cobra.Command{
 		Use:   "declare --title TEXT --organisation NAME --known TIME",
 		Short: "Open a case: start its clocks and its record",
 		Long: `Opens a case. What is known so far is recorded as a draft of its incident, of which
 nothing is public before it is published; the regimes that are named start their
-clocks; the tasks of a playbook are opened. --known is when any department knew
-first, which is what the law counts from, and not when the incident happened.
+clocks; a playbook opens its tasks and questions. --known is when any department knew
+first (知った時点), which is what the law counts from: not when it happened, which is
+--happened where that is known, and not now. --update promises when more is told.
 
-Playbooks: ` + strings.Join(response.Playbooks(), ", ") + `.`,
+Playbooks: shirase case playbook list.`,
 		Example: `  shirase case declare --title "Unauthorised access" --organisation "Example Shop" --known 2026-08-20T10:09+09:00 --illicit --regime jp-appi
   shirase case declare --title 誤送信 --organisation 例社 --known 2026-08-20 --persons 12 --regime jp-appi --regime jp-pmark`,
 		Args: cobra.NoArgs,
@@ -96,6 +124,18 @@ Playbooks: ` + strings.Join(response.Playbooks(), ", ") + `.`,
 			if d.Known, err = in.moment("known", known); err != nil {
 				return err
 			}
+			if happened != "" {
+				if d.Happened, err = in.moment("happened", happened); err != nil {
+					return err
+				}
+			}
+			if update != "" {
+				m, err := in.moment("update", update)
+				if err != nil {
+					return err
+				}
+				d.Update = m.Time
+			}
 			for i, r := range d.Regimes {
 				d.Regimes[i] = strings.Replace(r, "contract:", "contract-", 1)
 			}
@@ -103,13 +143,15 @@ Playbooks: ` + strings.Join(response.Playbooks(), ", ") + `.`,
 			if err != nil {
 				return err
 			}
-			_, clocks, err := cases.Clocks(c.Context(), k.ID)
+			_, clocks, err := cases.Clocks(c.Context(), actor.Operator(), k.ID)
 			if err != nil {
 				return err
 			}
 			return a.print(map[string]any{"case": k.ID}, func(w io.Writer) {
 				fmt.Fprintf(w, "Case %s is open. Nothing of it is public.\n\n", k.ID)
 				printClocks(w, clocks)
+				fmt.Fprintln(w)
+				printNext(w, k.Next(time.Now()), 5)
 				fmt.Fprintf(w, "\nNext: shirase case show %s\n", k.ID)
 			})
 		},
@@ -118,6 +160,9 @@ Playbooks: ` + strings.Join(response.Playbooks(), ", ") + `.`,
 	f.StringVar(&d.Title, "title", "", "what happened, in a few words")
 	f.StringVar(&d.Organisation, "organisation", "", "whose case it is")
 	f.StringVar(&known, "known", "", "when any department knew first")
+	f.StringVar(&happened, "happened", "", "when it happened, as far as known")
+	f.StringVar(&d.Says, "says", "", "what is known, in a few sentences")
+	f.StringVar(&update, "update", "", "until when more is told (default: what the playbook proposes)")
 	f.StringVar(&d.ID, "id", "", "the incident's id (default: of the organisation's name and the date)")
 	f.StringVar(&d.Part, "part", "own", "own, processor (委託先), client (委託元) or joint")
 	f.BoolVar(&d.Illicit, "illicit", false, "a wrongful purpose is possible: an attack, a theft")
@@ -136,7 +181,7 @@ func (a *app) cmdCaseList() *cobra.Command {
 				return err
 			}
 			defer in.close()
-			list, err := cases.List(c.Context())
+			list, err := cases.List(c.Context(), actor.Operator())
 			if err != nil {
 				return err
 			}
@@ -169,137 +214,43 @@ func (a *app) changing(c *cobra.Command, args int, do func(ctx context.Context, 
 			return err
 		}
 		defer in.close()
+		before, err := cases.Standing(c.Context(), actor.Operator(), args[0])
+		if err != nil {
+			return err
+		}
 		k, err := do(c.Context(), in, cases, args)
 		if err != nil {
 			return err
 		}
-		return a.print(map[string]any{"case": k.ID, "entry": k.Entries, "head": k.Head.String()}, func(w io.Writer) {
+		after, err := cases.Standing(c.Context(), actor.Operator(), k.ID)
+		if err != nil {
+			return err
+		}
+		changes := changeRows(before, after)
+		return a.print(map[string]any{"case": k.ID, "entry": k.Entries, "head": k.Head.String(), "clocks": changes}, func(w io.Writer) {
 			fmt.Fprintf(w, "Recorded as entry %d of case %s.\n", k.Entries, k.ID)
+			printChanges(w, changes)
 		})
 	}
 	return c
 }
 
-func (a *app) cmdCaseDecide() *cobra.Command {
-	var d response.Decision
-	c := a.changing(&cobra.Command{Use: "decide CASE --question TEXT --decision TEXT", Short: "Record a decision, on what is known now",
-		Long:    "Records what was decided, by whom and why, with the options that there were, and the\nfacts it rests on as they stand at this moment. It is never changed: a later decision\nis a new one.",
-		Example: "  shirase case decide shop-2026-08-20 --question \"Block every login?\" --option yes --option no --decision yes --why \"the attacker has hashes\" --fact data-class/password:hashed"},
-		1, func(ctx context.Context, _ *instance, cases *response.Cases, args []string) (*response.Case, error) {
-			return cases.Decide(ctx, actor.Operator(), args[0], d)
-		})
-	f := c.Flags()
-	f.StringVar(&d.Question, "question", "", "what was to be decided")
-	f.StringArrayVar(&d.Options, "option", nil, "an option that there was (repeatable)")
-	f.StringVar(&d.Decision, "decision", "", "what was decided")
-	f.StringVar(&d.Why, "why", "", "why")
-	f.StringArrayVar(&d.Facts, "fact", nil, "a fact it rests on: KEY or KEY/ITEM (repeatable)")
-	return c
-}
-
-func (a *app) cmdCaseEvent() *cobra.Command {
-	var e response.Event
-	c := a.changing(&cobra.Command{Use: "event CASE --at TIME --text TEXT", Short: "Add to the timeline what happened, at its own time",
-		Long:    "Adds to the case's timeline what happened, at the time when it happened, with where\nthat is known from. When it was recorded is kept beside it.",
-		Example: "  shirase case event shop-2026-08-20 --at 2026-08-20T10:57+09:00 --text \"cut off the database server\" --source \"operations log\""},
-		1, func(ctx context.Context, in *instance, cases *response.Cases, args []string) (*response.Case, error) {
-			m, err := in.moment("at", e.At)
-			if err != nil {
-				return nil, err
-			}
-			e.At = m.String()
-			return cases.AddEvent(ctx, actor.Operator(), args[0], e)
-		})
-	c.Flags().StringVar(&e.At, "at", "", "when it happened")
-	c.Flags().StringVar(&e.Text, "text", "", "what happened")
-	c.Flags().StringVar(&e.Source, "source", "", "where that is known from")
-	return c
-}
-
-func (a *app) cmdCaseReport() *cobra.Command {
-	var r response.Report
-	c := a.changing(&cobra.Command{Use: "report CASE --at TIME --from WHOM --text TEXT", Short: "Record what somebody outside told",
-		Long:    "Records what a customer, a researcher, a partner or the police told, and whether that\nwas the moment of knowledge: with --knowledge yes the case's clocks start at it, where\nit is earlier than the time that was declared.",
-		Example: "  shirase case report shop-2026-08-20 --at 2026-08-12T09:00+09:00 --from customer --text \"unknown mail to an address used only here\" --knowledge yes"},
-		1, func(ctx context.Context, in *instance, cases *response.Cases, args []string) (*response.Case, error) {
-			m, err := in.moment("at", r.At)
-			if err != nil {
-				return nil, err
-			}
-			r.At = m.String()
-			return cases.AddReport(ctx, actor.Operator(), args[0], r)
-		})
-	f := c.Flags()
-	f.StringVar(&r.At, "at", "", "when it came")
-	f.StringVar(&r.From, "from", "other", "customer, researcher, partner, police or other")
-	f.StringVar(&r.Text, "text", "", "what was told")
-	f.StringVar(&r.Knowledge, "knowledge", "", "whether it was the moment of knowledge: yes or no")
-	return c
-}
-
-func (a *app) cmdCaseTask() *cobra.Command {
-	var id int64
-	var t response.Task
-	var cmd *cobra.Command
-	cmd = a.changing(&cobra.Command{Use: "task CASE", Short: "Open a task, or say how it stands",
-		Long:    "Opens a task, or with --id changes one: what is not given stays as it was.",
-		Example: "  shirase case task shop-2026-08-20 --title \"Staff the desk\" --owner Sato --due 2026-08-21T09:00+09:00\n  shirase case task shop-2026-08-20 --id 3 --state done"},
-		1, func(ctx context.Context, in *instance, cases *response.Cases, args []string) (*response.Case, error) {
-			if t.Due != "" {
-				m, err := in.moment("due", t.Due)
-				if err != nil {
-					return nil, err
-				}
-				t.Due = m.String()
-			}
-			change := func(o *response.Task) {
-				for flag, set := range map[string]func(){"title": func() { o.Title = t.Title }, "owner": func() { o.Owner = t.Owner }, "due": func() { o.Due = t.Due },
-					"state": func() { o.State = t.State }, "note": func() { o.Note = t.Note }} {
-					if cmd.Flags().Changed(flag) {
-						set()
-					}
-				}
-			}
-			if id != 0 {
-				return cases.ChangeTask(ctx, actor.Operator(), args[0], id, change)
-			}
-			return cases.AddTask(ctx, actor.Operator(), args[0], change)
-		})
-	f := cmd.Flags()
-	f.Int64Var(&id, "id", 0, "the task to change")
-	f.StringVar(&t.Title, "title", "", "what is to be done")
-	f.StringVar(&t.Owner, "owner", "", "who does it")
-	f.StringVar(&t.Due, "due", "", "until when")
-	f.StringVar(&t.State, "state", "open", "open, done or dropped")
-	f.StringVar(&t.Note, "note", "", "how it stands")
-	return cmd
-}
-
-func (a *app) cmdCaseClose() *cobra.Command {
-	var why string
-	c := a.changing(&cobra.Command{Use: "close CASE --why TEXT", Short: "Close a case: nothing more is recorded in it",
-		Long: "Closes a case. Its record stays readable until its key is shredded.", Example: "  shirase case close shop-2026-08-20 --why \"all reports are complete\""},
-		1, func(ctx context.Context, _ *instance, cases *response.Cases, args []string) (*response.Case, error) {
-			return cases.Close(ctx, actor.Operator(), args[0], why)
-		})
-	c.Flags().StringVar(&why, "why", "", "why it can be closed")
-	return c
-}
-
 func (a *app) cmdCaseShow() *cobra.Command {
 	return &cobra.Command{Use: "show CASE", Short: "Show a case: clocks, tasks, timeline, record", Args: cobra.ExactArgs(1),
-		Long: "Shows a case as its record says, with its clocks as they stand now.", Example: "  shirase case show shop-2026-08-20",
+		Long: "Shows a case as its record says, with its clocks as they stand now. That you looked at\nit is recorded, once a day.", Example: "  shirase case show shop-2026-08-20",
 		RunE: func(c *cobra.Command, args []string) error {
 			in, cases, err := a.cases(c.Context())
 			if err != nil {
 				return err
 			}
 			defer in.close()
-			k, clocks, err := cases.Clocks(c.Context(), args[0])
+			k, clocks, err := cases.Clocks(c.Context(), actor.Operator(), args[0])
 			if err != nil {
 				return err
 			}
-			return a.print(map[string]any{"case": k.ID, "declared": k.Declared, "closed": k.Closed, "clocks": clockRows(clocks), "tasks": k.Tasks, "record": k.Log()}, func(w io.Writer) {
+			return a.print(map[string]any{"case": k.ID, "declared": k.Declared, "known": k.Knowledge(), "commander": k.Commander, "closed": k.Closed, "clocks": clockRows(clocks),
+				"next": nextRows(k.Next(time.Now())), "timeline": k.Events, "reports": k.Reports, "questions": k.Questions, "decisions": k.Decisions, "tasks": k.Tasks, "promises": k.Promises,
+				"evidence": k.Evidence, "pasted": k.Pastes, "notes": k.Notes, "proposals": k.Proposals, "record": k.Log()}, func(w io.Writer) {
 				printCase(w, k, clocks)
 			})
 		}}
@@ -307,38 +258,111 @@ func (a *app) cmdCaseShow() *cobra.Command {
 
 func printCase(w io.Writer, k *response.Case, clocks *response.Clocks) {
 	fmt.Fprintf(w, "%s: %s, %s\n", k.ID, k.Declared.Organisation, k.Declared.Title)
-	fmt.Fprintf(w, "known %s, declared %s; %s entries\n\n", k.Known, k.At.Format(time.RFC3339), language.Digits(k.Entries))
+	if k.Declared.Happened != "" {
+		fmt.Fprintf(w, "happened %s; ", k.Declared.Happened)
+	}
+	fmt.Fprintf(w, "known %s, declared %s; %s entries", k.Knowledge(), k.At.Format(time.RFC3339), language.Digits(k.Entries))
+	if k.Commander != "" {
+		fmt.Fprintf(w, "; %s commands", oneLine(k.Commander))
+	}
+	if k.Closed {
+		fmt.Fprintf(w, "; closed %s", k.ClosedAt.Format(time.RFC3339))
+	}
+	fmt.Fprintf(w, "\n\n")
 	printClocks(w, clocks)
-	open := 0
-	for _, t := range k.Tasks {
-		if t.State == "open" {
-			if open++; open == 1 {
-				fmt.Fprintf(w, "\nTo do\n")
-			}
-			fmt.Fprintf(w, "  %3d  %s%s\n", t.ID, t.Title, strings.Join(nonEmpty("  (", t.Owner, t.Due), ""))
+	if next := k.Next(time.Now()); len(next) > 0 {
+		fmt.Fprintln(w)
+		printNext(w, next, 0)
+	}
+	heading := func(title string, n int) {
+		if n > 0 {
+			fmt.Fprintf(w, "\n%s\n", title)
 		}
 	}
-	if len(k.Decisions) > 0 {
-		fmt.Fprintf(w, "\nDecisions\n")
+	heading("Decisions", len(k.Decisions))
+	for _, d := range k.Decisions {
+		replaced := ""
+		if d.Replaced != 0 {
+			replaced = fmt.Sprintf(" (entry %d stands in its place)", d.Replaced)
+		}
+		fmt.Fprintf(w, "  %4d  %s  %s: %s (%s)%s\n", d.Version, d.RecordedAt.Format(time.RFC3339), oneLine(d.Question), oneLine(d.Decision.Decision), d.RecordedBy, replaced)
 	}
-	for _, e := range k.Decisions {
-		d := e.Body.Decision
-		fmt.Fprintf(w, "  %s  %s: %s (%s)\n", e.At, oneLine(d.Question), oneLine(d.Decision), e.By)
-	}
-	if len(k.Events)+len(k.Reports) > 0 {
-		fmt.Fprintf(w, "\nTimeline\n")
-	}
+	heading("Timeline", len(k.Events))
 	for _, e := range k.Events {
-		fmt.Fprintf(w, "  %s  %s\n", e.Body.Event.At, oneLine(e.Body.Event.Text))
-	}
-	for _, e := range k.Reports {
-		fmt.Fprintf(w, "  %s  told by %s: %s\n", e.Body.Report.At, e.Body.Report.From, oneLine(e.Body.Report.Text))
-	}
-	for _, e := range k.Reports {
-		if e.Body.Report.Knowledge == "" {
-			fmt.Fprintf(w, "\nNobody has said whether the report of %s was the moment of knowledge.\n", e.Body.Report.At)
+		mark := ""
+		if e.Withdrawn {
+			mark = " (withdrawn)"
 		}
+		fmt.Fprintf(w, "  %4d  %s  %s%s%s\n", e.ID, e.At, oneLine(e.Text), strings.Join(nonEmpty("  (", e.Source), ""), mark)
 	}
+	heading("Told from outside", len(k.Reports))
+	for _, r := range k.Reports {
+		fmt.Fprintf(w, "  %4d  %s  by %s: %s%s\n", r.ID, r.At, r.From, oneLine(r.Text), map[string]string{"yes": "  (the moment of knowledge)", "no": "  (not the moment of knowledge)"}[r.Knowledge])
+	}
+	heading("Evidence", len(k.Evidence))
+	for _, p := range k.Evidence {
+		fmt.Fprintf(w, "  %4d  %s, %s bytes, SHA-256 %s\n", p.ID, oneLine(p.Name), language.Digits(p.Size), p.SHA256)
+	}
+}
+
+// nextRow is something that a case asks for.
+type nextRow struct {
+	Kind  string `json:"kind"`
+	About string `json:"about,omitzero"`
+	JA    string `json:"ja"`
+	EN    string `json:"en"`
+	Due   string `json:"due,omitzero"`
+	Late  bool   `json:"late"`
+}
+
+func nextRows(next []response.Next) []nextRow {
+	out := []nextRow{}
+	for _, n := range next {
+		row := nextRow{Kind: n.Kind, About: n.About, JA: n.Text.JA, EN: n.Text.EN, Late: n.Late}
+		if !n.Due.IsZero() {
+			row.Due = n.Due.Format(time.RFC3339)
+		}
+		out = append(out, row)
+	}
+	return out
+}
+
+// printNext prints what a case asks for; most bounds it, where it is not 0.
+func printNext(w io.Writer, next []response.Next, most int) {
+	fmt.Fprintf(w, "What next\n")
+	for i, n := range next {
+		if most > 0 && i == most {
+			fmt.Fprintf(w, "  and %d more: shirase case next CASE\n", len(next)-most)
+			return
+		}
+		when := ""
+		if !n.Due.IsZero() {
+			when = ", due " + n.Due.Local().Format("2006-01-02 15:04 -07:00")
+		}
+		if n.Late {
+			when += ", LATE"
+		}
+		fmt.Fprintf(w, "  %s%s%s\n", oneLine(n.Text.EN), strings.Join(nonEmpty("  (", n.About), ""), when)
+	}
+}
+
+func (a *app) cmdCaseNext() *cobra.Command {
+	return &cobra.Command{Use: "next CASE", Short: "Say what a case asks for now, the most urgent first", Args: cobra.ExactArgs(1),
+		Long:    "Lists what is to be answered, decided, done and approved: whether a report from outside\nwas the moment of knowledge, updates that were promised, questions, tasks, and what\nwaits for a second person.",
+		Example: "  shirase case next shop-2026-08-20",
+		RunE: func(c *cobra.Command, args []string) error {
+			in, cases, err := a.cases(c.Context())
+			if err != nil {
+				return err
+			}
+			defer in.close()
+			k, err := cases.Get(c.Context(), actor.Operator(), args[0])
+			if err != nil {
+				return err
+			}
+			next := k.Next(time.Now())
+			return a.print(map[string]any{"case": k.ID, "next": nextRows(next)}, func(w io.Writer) { printNext(w, next, 0) })
+		}}
 }
 
 // nonEmpty gives what is not empty in brackets.
@@ -353,68 +377,4 @@ func nonEmpty(open string, texts ...string) []string {
 		return nil
 	}
 	return []string{open, strings.Join(there, ", "), ")"}
-}
-
-func (a *app) cmdCaseVerify() *cobra.Command {
-	return &cobra.Command{Use: "verify CASE|FILE", Short: "Verify a case's record, or an export of one", Args: cobra.ExactArgs(1),
-		Long:    "Verifies that a case's record is what was written: nothing edited, removed or moved. Of\nan export's file it verifies the record that is in it, without a data folder; that\nnothing came after it, only the head shows: compare it with one that was told before.",
-		Example: "  shirase case verify shop-2026-08-20\n  shirase case verify shop-2026-08-20.zip",
-		RunE: func(c *cobra.Command, args []string) error {
-			v, err := a.verifyCase(c.Context(), args[0])
-			if err != nil {
-				return err
-			}
-			return a.print(map[string]any{"valid": true, "case": v.Case, "entries": v.Entries, "head": v.Head.String()}, func(w io.Writer) {
-				fmt.Fprintf(w, "The record of case %s holds: %s entries, head %s\n", v.Case, language.Digits(v.Entries), v.Head)
-			})
-		}}
-}
-
-func (a *app) verifyCase(ctx context.Context, name string) (response.Verified, error) {
-	if f, err := os.Open(name); err == nil {
-		defer f.Close()
-		info, err := f.Stat()
-		if err != nil {
-			return response.Verified{}, err
-		}
-		if info.Mode().IsRegular() {
-			return response.VerifyExport(f, info.Size())
-		}
-	}
-	in, cases, err := a.cases(ctx)
-	if err != nil {
-		return response.Verified{}, err
-	}
-	defer in.close()
-	return cases.Verify(ctx, name)
-}
-
-func (a *app) cmdCaseExport() *cobra.Command {
-	return &cobra.Command{Use: "export CASE FILE", Short: "Write a case's whole record to a file that others can verify", Args: cobra.ExactArgs(2),
-		Long:    "Writes a case as a zip archive that shirase case verify checks anywhere. It is not\nsealed: give it only to whom you would show the case.",
-		Example: "  shirase case export shop-2026-08-20 shop-2026-08-20.zip",
-		RunE: func(c *cobra.Command, args []string) error {
-			in, cases, err := a.cases(c.Context())
-			if err != nil {
-				return err
-			}
-			defer in.close()
-			f, err := os.OpenFile(args[1], os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-			if err != nil {
-				return hint.Add(fmt.Errorf("export: %w", err), "name a file that is not there yet")
-			}
-			v, err := cases.Export(c.Context(), actor.Operator(), args[0], f)
-			if err == nil {
-				err = f.Sync()
-			}
-			if e := f.Close(); err == nil {
-				err = e
-			}
-			if err != nil {
-				return errors.Join(err, os.Remove(args[1]))
-			}
-			return a.print(map[string]any{"case": v.Case, "entries": v.Entries, "head": v.Head.String(), "file": args[1]}, func(w io.Writer) {
-				fmt.Fprintf(w, "%s entries of case %s are in %s, not sealed. Head: %s\n", language.Digits(v.Entries), v.Case, args[1], v.Head)
-			})
-		}}
 }

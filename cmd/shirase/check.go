@@ -28,6 +28,8 @@ const maxPolicy = 1 << 20
 
 // checkFlags are the flags of `shirase check`.
 type checkFlags struct {
+	timeout time.Duration
+
 	server, save, kind, organisation, region, policyFile string
 	audit, variants                                      bool
 	bits                                                 int
@@ -62,7 +64,9 @@ loopback that ends with the answer.`,
   shirase check --server http://127.0.0.1:8311 you@example.com --audit --json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.check(c.Context(), fl, args[0], c.Flags().Changed("phone-region"))
+			return within(c.Context(), fl.timeout, func(ctx context.Context) error {
+				return a.check(ctx, fl, args[0], c.Flags().Changed("phone-region"))
+			})
 		},
 	}
 	f := c.Flags()
@@ -74,8 +78,24 @@ loopback that ends with the answer.`,
 	f.StringVar(&fl.kind, "kind", "", "email, phone or account (default: by the look of the address)")
 	f.StringVar(&fl.organisation, "organisation", "", "the organisation's id, for an account")
 	f.StringVar(&fl.region, "phone-region", "", "country by which a phone number without + is read (default: the instance's)")
+	f.DurationVar(&fl.timeout, "timeout", 10*time.Minute, "give up after so long, where the server asks to wait, or answers slowly")
 	trustFlags(c, &fl.vkeys, &fl.policyFile)
 	return c
+}
+
+// errTimeout ends what took longer than it may.
+var errTimeout = errors.New("the server took too long")
+
+// within does something that has to end within a time. A server that answers a little at a time could otherwise keep whoever asks
+// for as long as it likes.
+func within(ctx context.Context, limit time.Duration, do func(context.Context) error) error {
+	limited, cancel := context.WithTimeoutCause(ctx, limit, errTimeout)
+	defer cancel()
+	err := do(limited)
+	if err != nil && context.Cause(limited) == errTimeout {
+		return hint.Add(fmt.Errorf("%w: there is no answer within %s, and nothing is known", errTimeout, limit), "try again later, or with a longer --timeout")
+	}
+	return err
 }
 
 // checkOutput is what `shirase check` prints: the verdict of the address, and what was said of other spellings of it.

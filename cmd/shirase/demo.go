@@ -53,6 +53,7 @@ Started again, it serves the same data at once.`,
 	}
 	c.Flags().Float64Var(&scale, "scale", 0.02, "size, where 1 is 2.7 million accounts")
 	a.settingFlag(c.Flags(), "listen", "", "address to serve on; where it is taken and none is said, a free port there")
+	a.settingFlags(c.Flags(), "url")
 	return c
 }
 

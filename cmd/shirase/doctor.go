@@ -134,7 +134,7 @@ func (d *doctor) examine(ctx context.Context) error {
 		if keys {
 			d.examineKeys(ctx)
 		}
-		for _, look := range []func(context.Context){d.examineStatement, d.examineLedger, d.examineRosters, d.examineBackup} {
+		for _, look := range []func(context.Context){d.examineStatement, d.examineLedger, d.examineWitnesses, d.examineRosters, d.examineBackup} {
 			if ctx.Err() == nil {
 				look(ctx)
 			}
@@ -278,6 +278,10 @@ func (d *doctor) examineKeys(ctx context.Context) {
 	case !held:
 		d.find("ledger-key", levelError, back+"; where it is lost, its successor takes its place: shirase key switch --next FILE", "the key that signs the ledger is not in the folder of keys: %s", recorded)
 	}
+	if _, err := d.in.keys.Load(publish.NextKey); err == nil {
+		d.find("ledger-next", levelWarning, "take "+publish.NextKey+" to where the ledger's key is not, and remove it here",
+			"the key that is to follow the ledger's lies beside it: who takes the one takes both, and the ledger with them")
+	}
 	d.failEach("evaluator-key", d.in.index.VerifyKeys(ctx, d.in.keys), back)
 	rosters, err := roster.New(ctx, d.in.db, d.in.dir, d.in.keys)
 	if err == nil {
@@ -348,6 +352,24 @@ func (d *doctor) examineLedger(ctx context.Context) {
 		d.fail("layer", err, "a served layer: shirase index fold; an incident's own: shirase publish ID, or take the file from a backup")
 	default:
 		d.fail("ledger", err, "shirase ledger verify names each place; take the files from a backup: shirase restore SRC --data OTHER")
+	}
+}
+
+// examineWitnesses tells which witnesses did not cosign when they were asked last.
+func (d *doctor) examineWitnesses(ctx context.Context) {
+	w, err := d.a.readWitnesses()
+	if err != nil {
+		d.fail("witnesses", err, "")
+		return
+	}
+	refusing, err := publish.Refusing(ctx, d.in.db, w)
+	if err != nil {
+		d.fail("witnesses", err, "")
+		return
+	}
+	for _, r := range refusing {
+		d.find("witnesses", levelWarning, "docs/handbook/witness.md says what to do about each answer", "%s has not cosigned the ledger since %s: %s",
+			r.Name, r.WhySince.Format(time.RFC3339), oneLine(r.Why))
 	}
 }
 

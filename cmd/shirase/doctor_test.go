@@ -145,6 +145,22 @@ func TestDoctor(t *testing.T) {
 			return skey
 		}), "ledger-key error", "the key that signs the ledger is not in"},
 		{"a ledger key that is none", replace("data-keys/ledger.key", text("x")), "ledger-key error", "put it back"},
+		{"the next ledger key beside it", func(t *testing.T, dir string, _ *doctor) {
+			skey, _, err := publish.NewLedgerKey("notice.example")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, "data-keys", publish.NextKey), []byte(skey), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, "ledger-next warning", "remove it here"},
+		{"a witness that refuses", func(t *testing.T, dir string, d *doctor) {
+			const vkey = "witness.example/w+a9087eff+BDtqJ7zOtqQtYqOo0CpvDXNlMhV3HeJDpjrASKGLWdop"
+			if err := os.WriteFile(filepath.Join(dir, "data", witnessesFile), []byte("witness w "+vkey+" https://witness.example\nquorum none\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			query("INSERT INTO ledger_refusal (vkey, since, why) VALUES ('"+vkey+"', 1700000000, 'it answered 403: it does not take this log''s key')")(t, dir, d)
+		}, "witnesses warning", "does not take this log's key"},
 		{"no evaluator key", remove(one("data-keys/evaluator-k1.key")), "evaluator-key error", "put back"},
 		{"an evaluator key that is none", replace("data-keys/evaluator-k1.key", text("x")), "evaluator-key error", ""},
 		{"no case key", remove(one("data-keys/case-shop-2026.key")), "case-key error", "put it back"},
@@ -240,6 +256,9 @@ func wellInstance(t *testing.T) string {
 		if exit := run(t.Context(), append(args, "--data", data), &out, &errw); exit != exitDone {
 			t.Fatalf("%v: exit %d: %s", args, exit, errw.String())
 		}
+	}
+	if err := os.Remove(filepath.Join(dir, "data-keys", publish.NextKey)); err != nil { // to where it is kept
+		t.Fatal(err)
 	}
 	var out, errw strings.Builder
 	if exit := run(t.Context(), []string{"doctor", "--json", "--data", data}, &out, &errw); exit == exitUsage {

@@ -50,6 +50,27 @@ func (a *app) cmdOrigin(use, short, long, done string, change func(*incident.Inc
 		}}
 }
 
+// idleFact is a fact that was recorded and does not hold, because another is known as of later.
+type idleFact struct {
+	Key   string `json:"key"`
+	Item  string `json:"id,omitzero"`
+	AsOf  string `json:"asOf"`
+	Holds string `json:"holds"` // as of when the one is known that holds
+}
+
+// withoutEffect names the given facts that an earlier as-of leaves without effect.
+func withoutEffect(inc incident.Incident, given []incident.Fact) []idleFact {
+	out := []idleFact{}
+	for _, g := range given {
+		for _, f := range inc.Facts {
+			if f.Key == g.Key && f.Item == g.Item && f.AsOf.Time.After(g.AsOf.Time) {
+				out = append(out, idleFact{g.Key, g.Item, g.AsOf.String(), f.AsOf.String()})
+			}
+		}
+	}
+	return out
+}
+
 // cmdFacts makes a command that records a facts file.
 func (a *app) cmdFacts(use, short, long string, record func(*incident.Incidents, context.Context, actor.Actor, *incident.FactsFile) (incident.Incident, error)) *cobra.Command {
 	var facts string
@@ -72,13 +93,31 @@ func (a *app) cmdFacts(use, short, long string, record func(*incident.Incidents,
 				return err
 			}
 			defer in.close()
+			cases, err := a.casesOf(c.Context(), in)
+			if err != nil {
+				return err
+			}
+			before, err := cases.Standing(c.Context(), actor.Operator(), file.ID)
+			if err != nil {
+				return err
+			}
 			inc, err := record(in.incidents, c.Context(), actor.Operator(), file)
 			if err != nil {
 				return err
 			}
-			return a.print(map[string]any{"id": inc.ID, "facts": len(inc.Facts), "state": inc.State()}, func(w io.Writer) {
+			after, err := cases.Standing(c.Context(), actor.Operator(), inc.ID)
+			if err != nil {
+				return err
+			}
+			changes := changeRows(before, after)
+			idle := withoutEffect(inc, file.Facts)
+			return a.print(map[string]any{"id": inc.ID, "facts": len(inc.Facts), "state": inc.State(), "withoutEffect": idle, "clocks": changes}, func(w io.Writer) {
 				fmt.Fprintf(w, "%s: %s\n", inc.ID, inc.Title(language.EN))
 				fmt.Fprintf(w, "%s facts hold now.\n", language.Digits(int64(len(inc.Facts))))
+				for _, f := range idle {
+					fmt.Fprintf(w, "Without effect: %s, as of %s. What is known as of %s holds: give it a later asOf.\n", f.Key, f.AsOf, f.Holds)
+				}
+				printChanges(w, changes)
 				if _, imported, _ := in.incidents.Provenance(c.Context(), inc.ID); imported {
 					fmt.Fprintf(w, "It is recorded from what others published, and public.\n")
 					return

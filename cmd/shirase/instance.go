@@ -15,6 +15,7 @@ import (
 	"shirase/internal/index"
 	"shirase/internal/publish"
 	"shirase/internal/roster"
+	"shirase/internal/staff"
 	"shirase/internal/store"
 )
 
@@ -32,6 +33,7 @@ type instance struct {
 	rosters   *roster.Rosters
 	incidents *incident.Incidents
 	archive   *archive.Archive
+	staff     *staff.Staff
 }
 
 // instanceWithStore reads what the data folder is, and compares it with where the
@@ -131,11 +133,14 @@ func (a *app) wireWith(ctx context.Context, i config.Instance, lost bool) (_ *in
 	if in.index, err = index.New(ctx, in.db, in.dir); err != nil {
 		return nil, err
 	}
+	if in.staff, err = staff.New(ctx, in.db, staff.Options{Hold: a.op().Staff.Hold}); err != nil {
+		return nil, err
+	}
 	witnesses, err := a.readWitnesses()
 	if err != nil {
 		return nil, err
 	}
-	in.publisher, err = publish.New(ctx, publish.Rooms{DB: in.db, Dir: in.dir, Keys: in.keys, Incidents: in.incidents, Index: in.index, Rosters: in.rosters, Errors: in.log}, skey,
+	in.publisher, err = publish.New(ctx, publish.Rooms{DB: in.db, Dir: in.dir, Keys: in.keys, Incidents: in.incidents, Index: in.index, Rosters: in.rosters, Staffed: in.staff.Staffed, Errors: in.log}, skey,
 		publish.Instance{URL: a.op().URL, PhoneRegion: i.Region, Demonstration: i.Demo != nil, Witnesses: witnesses, Today: today, WithoutKey: lost && skey == ""})
 	if err != nil {
 		return nil, err

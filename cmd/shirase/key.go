@@ -140,6 +140,9 @@ shredded cannot be sealed anew, and keeps its key until it is retired.`,
 			if planned > 0 {
 				bits = index.LocatorBits(planned)
 			}
+			if done, err := a.proposes(c.Context(), in, publish.KindRotate, "", publish.AskedKey{LocatorBits: bits}); done || err != nil {
+				return err
+			}
 			tell, end := a.progress("sealing")
 			r, err := in.publisher.Rotate(c.Context(), actor.Operator(), bits, tell)
 			end()
@@ -197,6 +200,9 @@ Rotate it next: that ends what can be learnt from copies made later, and nothing
 				return err
 			}
 			defer in.close()
+			if done, err := a.proposes(c.Context(), in, publish.KindCompromised, "", publish.AskedKey{Key: args[0]}); done || err != nil {
+				return err
+			}
 			pub, err := in.publisher.Compromised(c.Context(), actor.Operator(), args[0])
 			if err != nil {
 				return err

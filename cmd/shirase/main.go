@@ -2,6 +2,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,6 +42,7 @@ type app struct {
 	config   string           // the file of settings, where it is named
 	flags    []*settingFlag   // of all commands; what they say is read with the settings
 	read     *config.Settings // nil until they are
+	owner    string           // the account that root's command went on as; "" where it did not
 }
 
 // usageError is a mistake in how the command was called.
@@ -81,7 +83,7 @@ func run(ctx context.Context, args []string, out, errw io.Writer) int {
 	}
 	if !errors.Is(err, errSaid) {
 		fmt.Fprintf(errw, "shirase: %s\n", oneLine(err.Error()))
-		if h := hintFor(err); h != "" {
+		if h := cmp.Or(a.ownersHint(err), hintFor(err)); h != "" {
 			fmt.Fprintf(errw, "hint: %s\n", h)
 		}
 	}
@@ -135,7 +137,8 @@ Your own incident:   shirase init
                      shirase incident new --facts facts.yaml
                      shirase scope --export accounts.csv --rules rules.yaml --incident ID --commit
                      shirase publish ID
-                     shirase serve`,
+                     shirase serve
+On the net:          shirase setup`,
 		Version:       version,
 		Args:          cobra.ArbitraryArgs,
 		SilenceErrors: true,
@@ -157,7 +160,7 @@ Your own incident:   shirase init
 	root.MarkPersistentFlagDirname("keys")
 	root.MarkPersistentFlagFilename("config", "yaml", "yml")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(a.cmdDemo(), a.cmdInit(), a.cmdConfig(), a.cmdIncident(), a.cmdCase(), a.cmdLaw(), a.cmdLint(), a.cmdScope(), a.cmdPublish(), a.cmdNotice(), a.cmdServe(),
+	root.AddCommand(a.cmdDemo(), a.cmdInit(), a.cmdSetup(), a.cmdConfig(), a.cmdIncident(), a.cmdCase(), a.cmdProposal(), a.cmdNotify(), a.cmdStaff(), a.cmdLaw(), a.cmdLint(), a.cmdScope(), a.cmdPublish(), a.cmdNotice(), a.cmdServe(),
 		a.cmdCheck(), a.cmdVerify(), a.cmdIndex(), a.cmdLedger(), a.cmdKey(), a.cmdWitness(), a.cmdMonitor(), a.cmdPassword(),
 		a.cmdBackup(), a.cmdRestore(), a.cmdDoctor(), a.cmdVersion())
 	for _, c := range root.Commands() {

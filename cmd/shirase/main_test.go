@@ -14,6 +14,7 @@ import (
 	neturl "net/url"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -42,9 +43,14 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"start": start, "code": code, "jsonhas": jsonHas, "flip": flip, "kill9": kill9, "get": get, "follow": follow, "split": split,
+			"start": start, "code": code, "jsonhas": jsonHas, "flip": flip, "kill9": kill9, "get": get, "follow": follow, "split": split, "asking": asking,
 		},
 		Setup: func(e *testscript.Env) error {
+			who, err := user.Current()
+			if err != nil {
+				return err
+			}
+			e.Setenv("USER", who.Username)
 			e.Setenv("EXAMPLES", examples)
 			e.Setenv("HOME", e.WorkDir)
 			e.Setenv("XDG_CONFIG_HOME", filepath.Join(e.WorkDir, "config"))
@@ -231,6 +237,22 @@ func get(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("GET %s: %s", args[0], res.Status)
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), b, 0o600))
+}
+
+// asking URL HOST PATH FILE fetches a path as from another host.
+func asking(ts *testscript.TestScript, neg bool, args []string) {
+	req, err := http.NewRequest("GET", args[0]+args[2], nil)
+	ts.Check(err)
+	req.Host = args[1]
+	res, err := http.DefaultClient.Do(req)
+	ts.Check(err)
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	ts.Check(err)
+	if (res.StatusCode == http.StatusOK) == neg {
+		ts.Fatalf("GET %s: %s", args[2], res.Status)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[3]), b, 0o600))
 }
 
 // split HOST EVALUATOR sets url to a proxy that leads evaluations to one server and everything else to another.

@@ -71,9 +71,20 @@ func lines(w io.Writer, what string) (func(done, total int64), func()) {
 func table(w io.Writer, rows [][2]string) {
 	width := 0
 	for _, r := range rows {
-		width = max(width, len([]rune(r[0])))
+		width = max(width, shownWidth(r[0]))
 	}
 	for _, r := range rows {
-		fmt.Fprintf(w, "%s%s  %s\n", r[0], strings.Repeat(" ", width-len([]rune(r[0]))), r[1])
+		fmt.Fprintf(w, "%s%s  %s\n", r[0], strings.Repeat(" ", width-shownWidth(r[0])), r[1])
 	}
+}
+
+// shownWidth is how many columns of a terminal a text takes, near enough for labels: what is Japanese takes two.
+func shownWidth(s string) int {
+	n := 0
+	for _, r := range s {
+		if n++; r >= 0x1100 {
+			n++
+		}
+	}
+	return n
 }

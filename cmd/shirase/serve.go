@@ -20,11 +20,13 @@ import (
 	"shirase/internal/hint"
 	"shirase/internal/incident"
 	"shirase/internal/index"
+	"shirase/internal/metrics"
 	"shirase/internal/page"
 	"shirase/internal/password"
 	"shirase/internal/roster"
 	"shirase/internal/serve"
 	"shirase/internal/site"
+	"shirase/internal/store"
 )
 
 func (a *app) cmdServe() *cobra.Command {
@@ -32,9 +34,16 @@ func (a *app) cmdServe() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve the pages, the check and the ledger",
-		Long: `Serves everything public on one address. Put a proxy with TLS in front of it and
-name the proxy with --trusted-proxy, so that limits count its visitors and not
-the proxy. Statements are reissued while it runs. Addresses of visitors are never logged.
+		Long: `Serves everything public on one address. Statements are reissued while it runs.
+Addresses of visitors are never logged.
+
+With --domain it gets a certificate for that name by ACME, renews it, serves HTTPS
+on port 443 and leads port 80 there. By default the authority is Let's Encrypt, whose
+terms you accept by that (https://letsencrypt.org/repository). Or put a proxy with
+TLS in front, say with --url where people reach it, and name the proxy with
+--trusted-proxy, so that limits count its visitors and not the proxy. To others than
+this machine nothing is served before its address is known. shirase setup asks for
+all of it.
 
 Where the evaluator's key is missing or cannot be read, everything but the answers
 of checks is served, and the pages say so. Evaluator and data may also be kept
@@ -44,7 +53,8 @@ apart: --evaluator-elsewhere, and shirase serve evaluator.
 published now: drafts, and the notice that would be next. It publishes and reissues nothing.`,
 		Example: `  shirase serve
   shirase serve --preview
-  shirase serve --listen 127.0.0.1:9000 --trusted-proxy 127.0.0.1`,
+  shirase serve --domain notice.example.org
+  shirase serve --url https://notice.example.org --listen 127.0.0.1:9000 --trusted-proxy 127.0.0.1`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			in, err := a.open(c.Context())
@@ -68,13 +78,22 @@ published now: drafts, and the notice that would be next. It publishes and reiss
 					}
 					remark = "Nothing is published yet. Next: " + next + "\n"
 				}
-				return a.print(map[string]string{"url": url}, func(w io.Writer) { fmt.Fprintf(w, "Serving %s\n%s", url, remark) })
+				first, err := a.firstLink(c.Context(), in, url)
+				if err != nil {
+					return err
+				}
+				out := map[string]string{"url": url}
+				if first != "" {
+					out["first"] = first
+					remark += "Nobody works here yet. The first administrator comes in here, once, within a day:\n  " + first + "\n"
+				}
+				return a.print(out, func(w io.Writer) { fmt.Fprintf(w, "Serving %s\n%s", url, remark) })
 			})
 		},
 	}
 	f := c.Flags()
 	a.serverFlags(c)
-	a.settingFlags(f, "trustedProxies", "securityContacts", "passwords.maxAge")
+	a.settingFlags(f, "url", "domain", "redirect", "acme.contact", "acme.directory", "acme.rootsFile", "trustedProxies", "securityContacts", "passwords.maxAge")
 	a.settingFlag(f, "evaluatorElsewhere", "", "")
 	c.AddCommand(a.cmdServeEvaluator())
 	f.BoolVar(&drafts, "preview", false, "show drafts, to this machine only and with a token; publish nothing")
@@ -89,7 +108,7 @@ func (a *app) servePreview(ctx context.Context, in *instance) error {
 	if !stated {
 		a.op().Listen = config.Default().Operation.Listen
 	}
-	a.op().TLS = config.TLS{}
+	a.op().TLS, a.op().Domain = config.TLS{}, ""
 	l, err := a.listen(stated)
 	if err != nil {
 		return err
@@ -107,7 +126,7 @@ func (a *app) servePreview(ctx context.Context, in *instance) error {
 
 // listen listens where the settings say. Where nobody stated it and it is taken, a free port of this machine does as well.
 func (a *app) listen(stated bool) (net.Listener, error) {
-	l, err := serve.Listen(a.op().Listen)
+	l, err := listen(a.op().Listen)
 	if err != nil && !stated {
 		return serve.Listen("127.0.0.1:0")
 	}
@@ -117,7 +136,7 @@ func (a *app) listen(stated bool) (net.Listener, error) {
 // options are those of every server.
 func (a *app) options(log *slog.Logger) (serve.Options, error) {
 	op := a.op()
-	o := serve.Options{Log: log, Requests: op.Log.Requests, Proxies: op.Proxies, Timeouts: op.Timeouts}
+	o := serve.Options{Log: log, Requests: op.Log.Requests, Proxies: op.Proxies, Timeouts: op.Timeouts, Connections: op.Limits.Connections}
 	var err error
 	if op.TLS.CertificateFile != "" {
 		o.TLS, err = serve.Certificate(op.TLS.CertificateFile, op.TLS.KeyFile, log)
@@ -156,6 +175,10 @@ func (p *preview) release(ctx context.Context, in *instance) (func() (int64, str
 		return nil, err
 	}
 	at, hash, err := in.publisher.RecordPage(ctx, actor.Server(), scripts)
+	if errors.Is(err, store.ErrNoSpace) {
+		in.log.Error("record the scripts of the pages", "error", err, "hint", hint.Of(err))
+		return func() (int64, string, bool) { return 0, "", false }, nil
+	}
 	return func() (int64, string, bool) {
 		standing, err := in.publisher.Standing(ctx)
 		return at, hash, err == nil && at < standing.Served // it may wait for witnesses
@@ -163,20 +186,21 @@ func (p *preview) release(ctx context.Context, in *instance) (func() (int64, str
 }
 
 // server puts the public doors together, and the work that goes on behind them; p is nil unless it is a preview.
-func (a *app) server(ctx context.Context, in *instance, corpora *password.Corpora, p *preview) (*serve.Server, error) {
+func (a *app) server(ctx context.Context, in *instance, corpora *password.Corpora, p *preview) (*serve.Server, *watch, error) {
 	log := in.log
 	o, err := a.options(log)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	figures := a.figures(&o)
 	server := serve.New(o)
-	allow, err := server.Limit(a.op().Limits.Check)
+	allow, err := a.limit(server, figures, "evaluations", a.op().Limits.Check)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	published := index.NewHost(in.index, in.publisher.Log(), log)
 	if err := published.Ready(ctx); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	view := p.view(in)
 	options := site.Options{
@@ -204,7 +228,7 @@ func (a *app) server(ctx context.Context, in *instance, corpora *password.Corpor
 		Log:       log,
 	}
 	if options.Release, err = p.release(ctx, in); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if p != nil {
 		options.State = func(ctx context.Context, i incident.Incident) string {
@@ -239,59 +263,76 @@ func (a *app) server(ctx context.Context, in *instance, corpora *password.Corpor
 	for _, r := range api.Routes() {
 		options.API = append(options.API, site.Route{Path: r.Path, JA: r.JA, EN: r.EN})
 	}
+	if options.Allow, err = a.limit(server, figures, "pages and searches", a.op().Limits.Archive); err != nil {
+		return nil, nil, err
+	}
+	if p == nil {
+		options.Version = (&publicNow{archive: view, published: published, evaluator: evaluator}).version
+	}
 	pages, err := site.New(options)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	server.Mount(published.Mux(evaluator), "/check/v1/")
 	server.Mount(in.publisher.Handler(log), "/checkpoint", "/tile/", "/ledger/v1/")
-	if err := a.mountArchive(ctx, in, view, server, pages, published); err != nil {
-		return nil, err
+	if err := a.mountArchive(in, options, server, pages); err != nil {
+		return nil, nil, err
 	}
 	mountPasswords(server, corpora, a.op().Passwords.MaxAge, log)
-	(&health{in: in, published: published, evaluator: evaluator, now: time.Now}).mount(server)
+	if p == nil {
+		if err := a.mountConsole(ctx, in, server); err != nil {
+			return nil, nil, err
+		}
+	}
+	w := &watch{in: in, data: a.op().Data, server: server, health: &health{in: in, published: published, evaluator: evaluator, now: time.Now},
+		published: published, corpora: corpora, metrics: figures, space: space, now: time.Now}
+	w.away, _ = log.Handler().(away)
+	w.health.mount(server)
 	server.Mount(pages, "/")
 	if p != nil {
 		server.Guard(func(h http.Handler) http.Handler { return p.guard(pages, h) })
 	} else {
 		server.Work("reissue the statement", func(ctx context.Context, failed func(error)) { in.publisher.KeepFresh(ctx, actor.Server(), failed) })
+		server.Work("keep the cases", func(ctx context.Context, failed func(error)) { a.keepCases(ctx, in, failed) })
 	}
 	server.Work("warm the search", func(ctx context.Context, failed func(error)) {
 		if err := in.archive.Public().Warm(ctx); err != nil {
 			failed(err) // the first search tries again, and answers for it
 		}
 	})
-	return server, nil
+	return server, w, nil
 }
 
-// mountArchive serves the API and the feeds, and puts a limit before the search. It is a limit of its own: whoever reads
-// the archive along leaves the check to the others behind the same address.
-func (a *app) mountArchive(ctx context.Context, in *instance, view *archive.View, server *serve.Server, pages *site.Site, published *index.Host) error {
-	allow, err := server.Limit(a.op().Limits.Archive)
-	if err != nil {
-		return err
+// figures are those of a server whose settings say where they are told; nil: nothing is counted.
+func (a *app) figures(o *serve.Options) *metrics.Metrics {
+	if a.op().Metrics.Listen == "" {
+		return nil
 	}
-	doors, err := api.New(api.Options{
-		Archive:   view,
-		Statement: func() *check.Statement { return published.Statement(ctx) },
-		Allow:     allow,
-		BaseURL:   a.op().URL,
-		Operator:  operator(in.Instance),
-		Contacts:  a.op().Contacts,
-		Log:       in.log,
-	})
+	m := metrics.New()
+	o.Answered = func(r serve.Answer) { m.Answered(r.Route, r.Status, r.Took) }
+	o.Failed = func(work string) { m.Count("shirase_work_failures_total", 1, "work", work) }
+	return m
+}
+
+// limit is a budget of a server, counted where anything is.
+func (a *app) limit(server *serve.Server, m *metrics.Metrics, of string, l serve.Limits) (func(*http.Request, int) (time.Duration, bool), error) {
+	allow, err := server.Limit(l)
+	if err != nil || m == nil {
+		return allow, err
+	}
+	return counted(m, of, allow), nil
+}
+
+// mountArchive serves the API and the feeds. They and the pages have a limit of their own: whoever reads the archive along
+// leaves the check to the others behind the same address.
+func (a *app) mountArchive(in *instance, o site.Options, server *serve.Server, pages *site.Site) error {
+	doors, err := api.New(api.Options{Archive: o.Archive, Statement: o.Statement, Allow: o.Allow, BaseURL: o.BaseURL, Operator: o.Operator.Name,
+		Contacts: a.op().Contacts, Log: in.log})
 	if err != nil {
 		return err
 	}
 	server.Mount(doors, "/api/", "/feeds/", "/sitemap.xml", "/sitemap/", "/.well-known/security.txt")
 	server.Mount(pages, "/api", "/feeds") // which would be redirected into the folders
-	server.Mount(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if wait, ok := allow(r, 1); !ok {
-			pages.TooMany(w, r, wait)
-			return
-		}
-		pages.ServeHTTP(w, r)
-	}), "GET /incidents", "GET /learn/compare")
 	return nil
 }
 
@@ -300,8 +341,11 @@ func (a *app) mountArchive(ctx context.Context, in *instance, view *archive.View
 func (a *app) serve(ctx context.Context, in *instance, l net.Listener, p *preview, ready func(url string) error) error {
 	defer l.Close()
 	if p == nil {
+		if err := a.reachable(l); err != nil {
+			return err
+		}
 		switch _, err := in.publisher.Reissue(ctx, actor.Server(), false); {
-		case errors.Is(err, index.ErrClock): // everything but fresh answers is served
+		case errors.Is(err, index.ErrClock), errors.Is(err, store.ErrNoSpace), store.Away(err): // everything but fresh answers is served
 			in.log.Error("reissue the statement", "error", err, "hint", hint.Of(err))
 		case err != nil && !errors.Is(err, index.ErrNone):
 			return err
@@ -312,9 +356,19 @@ func (a *app) serve(ctx context.Context, in *instance, l net.Listener, p *previe
 		return err
 	}
 	defer corpora.Close()
-	server, err := a.server(ctx, in, corpora, p)
+	server, w, err := a.server(ctx, in, corpora, p)
 	if err != nil {
 		return err
 	}
-	return server.Run(ctx, l, ready)
+	if p == nil {
+		if err := w.begin(a); err != nil {
+			return err
+		}
+		withdraw, err := a.putOnNet(server, in.log)
+		if err != nil {
+			return err
+		}
+		defer withdraw()
+	}
+	return server.Run(ctx, l, a.announced(ready))
 }

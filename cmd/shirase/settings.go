@@ -76,9 +76,12 @@ func (a *app) settingFlags(set *pflag.FlagSet, keys ...string) {
 	}
 }
 
+// systemFile holds the settings of the instance that is installed on a machine, as setup writes it there.
+const systemFile = "/etc/shirase/shirase.yaml"
+
 // sources are where this run's settings come from.
 func (a *app) sources() config.Sources {
-	in := config.Sources{Environ: os.Environ(), File: a.config, Flags: map[string][]string{}, Names: map[string]string{}}
+	in := config.Sources{Environ: os.Environ(), File: a.config, System: systemFile, Flags: map[string][]string{}, Names: map[string]string{}}
 	for _, f := range a.flags {
 		if f.said {
 			in.Flags[f.key.Name], in.Names[f.key.Name] = f.texts, f.name
@@ -108,6 +111,9 @@ func (a *app) readInstance() (config.Instance, error) {
 	if err != nil {
 		return config.Instance{}, err
 	}
+	if err := a.becomeOwner(s.Operation.Data); err != nil {
+		return config.Instance{}, err
+	}
 	i, err := config.ReadInstance(s.Operation.Data)
 	if err == nil {
 		s.Adopt(i)
@@ -129,16 +135,17 @@ func writeInstance(data string, i config.Instance) error {
 	return dir.Put(config.InstanceFile, b)
 }
 
-// log is where servers tell of what happens while nobody looks.
+// log is where servers tell of what happens while nobody looks. Its handler knows of a database that is away.
 func (a *app) log() *slog.Logger {
-	if a.read == nil {
-		return slog.New(slog.NewTextHandler(a.err, nil))
+	var o slog.HandlerOptions
+	if a.read != nil {
+		o.Level = a.op().Log.Level
 	}
-	o := &slog.HandlerOptions{Level: a.op().Log.Level}
-	if a.op().Log.JSON {
-		return slog.New(slog.NewJSONHandler(a.err, o))
+	var h slog.Handler = slog.NewTextHandler(a.err, &o)
+	if a.read != nil && a.op().Log.JSON {
+		h = slog.NewJSONHandler(a.err, &o)
 	}
-	return slog.New(slog.NewTextHandler(a.err, o))
+	return slog.New(newAway(h))
 }
 
 // tellMistakes says each mistake on a line of its own, with what to do about it below.

@@ -110,7 +110,7 @@ func (a *app) verifyPublished(ctx context.Context, file, proofFile string, vkeys
 	if err != nil {
 		return err
 	}
-	kinds := []string{check.KindNotice, check.KindStatement, check.KindPage}
+	kinds := []string{check.KindNotice, check.KindStatement, check.KindPage, check.KindCases}
 	for i, kind := range kinds {
 		var c *check.Checkpoint
 		if c, err = pins.Prove(kind, data, string(text), own); err == nil {
@@ -157,6 +157,13 @@ func (a *app) printPublished(kind string, data []byte, c *check.Checkpoint) erro
 		}
 		v["seq"], v["time"] = st.Seq, st.Time
 		what = fmt.Sprintf("It is statement %s, of %s.", language.Digits(st.Seq), language.DateTime(language.EN, st.Time.Time))
+	case check.KindCases:
+		h, err := check.ParseCasesHead(data)
+		if err != nil {
+			return err
+		}
+		v["day"], v["head"] = h.Day, h.Head
+		what = fmt.Sprintf("It is the head over the private records of all cases on %s (UTC).", h.Day)
 	}
 	return a.print(v, func(w io.Writer) { fmt.Fprintf(w, "Valid: in the ledger as it is. %s\n", what) })
 }

@@ -21,7 +21,7 @@ const witnessListen = "127.0.0.1:8313"
 
 func (a *app) cmdWitness() *cobra.Command {
 	var name, state string
-	var logs []string
+	var logs, dropped []string
 	c := &cobra.Command{
 		Use:   "witness",
 		Short: "Vouch for other organisations' ledgers: a witness",
@@ -48,6 +48,11 @@ It listens on ` + witnessListen + ` where nothing else is said.`,
 			defer w.Close()
 			for _, vkey := range logs {
 				if err := w.Add(vkey); err != nil {
+					return usageError{err}
+				}
+			}
+			for _, vkey := range dropped {
+				if err := w.Drop(vkey); err != nil {
 					return usageError{err}
 				}
 			}
@@ -85,7 +90,11 @@ It listens on ` + witnessListen + ` where nothing else is said.`,
 	a.serverFlags(c)
 	f.StringVar(&name, "name", "", "the witness's name, when its key is made (default: the instance's host and /witness)")
 	f.StringVar(&state, "state", "", "folder of the witness's state (default: the data folder's name with -witness)")
-	f.StringArrayVar(&logs, "log", nil, "verifier key of a log to witness too, from now on")
+	f.StringArrayVar(&logs, "log", nil, "verifier key of a log to witness too, from now on; of one that is known, the key that follows")
+	f.StringArrayVar(&dropped, "drop-log", nil, "verifier key of a log that is not taken any more, because it was stolen")
+	if l := f.Lookup("listen"); l != nil {
+		l.DefValue = witnessListen // what it is here
+	}
 	c.MarkFlagDirname("state")
 	return c
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -119,7 +120,11 @@ func (a *app) writeWitnesses(w publish.Witnesses) error {
 type cosigner struct {
 	Name     string     `json:"name"`
 	VKey     string     `json:"vkey"`
-	Cosigned check.Time `json:"cosigned,omitzero"`
+	Cosigned check.Time `json:"cosigned,omitzero"` // what is served
+	Last     check.Time `json:"last,omitzero"`     // anything of this ledger
+	LastSize int64      `json:"lastSize,omitzero"`
+	Why      string     `json:"why,omitzero"` // it does not cosign
+	WhySince check.Time `json:"whySince,omitzero"`
 }
 
 // printWitnesses shows how far what is served is cosigned; changed says that this is still by those who were asked before.
@@ -145,10 +150,8 @@ func (a *app) printWitnesses(ctx context.Context, in *instance, changed bool) er
 		out.Since = check.At(s.Since)
 	}
 	for _, each := range s.Witnesses {
-		c := cosigner{Name: each.Name, VKey: each.VKey}
-		if !each.Cosigned.IsZero() {
-			c.Cosigned = check.At(each.Cosigned)
-		}
+		c := cosigner{Name: each.Name, VKey: each.VKey, LastSize: each.LastSize, Why: each.Why}
+		c.Cosigned, c.Last, c.WhySince = atOrNever(each.Cosigned), atOrNever(each.Last), atOrNever(each.WhySince)
 		out.Witnesses = append(out.Witnesses, c)
 	}
 	return a.print(out, func(w io.Writer) {
@@ -162,17 +165,37 @@ func (a *app) printWitnesses(ctx context.Context, in *instance, changed bool) er
 		}
 		rows := [][2]string{}
 		for _, c := range out.Witnesses {
-			when := "not yet"
-			if !c.Cosigned.IsZero() {
-				when = language.DateTime(language.EN, c.Cosigned.Time)
-			}
-			rows = append(rows, [2]string{c.Name, "cosigned: " + when})
+			rows = append(rows, [2]string{c.Name, c.says()})
 		}
 		table(w, rows)
 		if out.Waiting > 0 {
 			fmt.Fprintf(w, "\n%s entries wait for witnesses, and are not public yet.\n", language.Digits(out.Waiting))
 		}
 	})
+}
+
+// atOrNever is a time for JSON; the zero value of one that never was.
+func atOrNever(t time.Time) check.Time {
+	if t.IsZero() {
+		return check.Time{}
+	}
+	return check.At(t)
+}
+
+// says tells whether a witness cosigns, in a line.
+func (c cosigner) says() string {
+	at := func(t check.Time) string { return language.DateTime(language.EN, t.Time) }
+	said := "cosigned: not yet"
+	switch {
+	case !c.Cosigned.IsZero():
+		said = "cosigned: " + at(c.Cosigned)
+	case !c.Last.IsZero():
+		said = fmt.Sprintf("cosigned: not what is served, but %s entries on %s", language.Digits(c.LastSize), at(c.Last))
+	}
+	if c.Why != "" {
+		said += fmt.Sprintf("; since %s not: %s", at(c.WhySince), oneLine(c.Why))
+	}
+	return said
 }
 
 const noWitnesses = "No witness cosigns this ledger: that everybody is shown one history is its own word. Next: shirase ledger witnesses FILE"
@@ -194,7 +217,7 @@ func (in *instance) cosigners(ctx context.Context) site.Witnesses {
 	}
 	out := site.Witnesses{Quorum: s.Quorum}
 	for _, w := range s.Witnesses {
-		out.Each = append(out.Each, site.Witness(w))
+		out.Each = append(out.Each, site.Witness{Name: w.Name, VKey: w.VKey, Cosigned: w.Cosigned})
 	}
 	return out
 }

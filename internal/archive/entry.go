@@ -36,6 +36,7 @@ type Entry struct {
 	Certifications    []string
 	Dataset           string // "" for the operator's own; "hibp", "washington-ag", ...
 	Addenda           int
+	Withdrawn         bool      // it was published by mistake: it is named, and nothing of it is counted or compared
 	Updated           time.Time // when something was last recorded about it
 	Detect            *Span     // window.start to discovered
 	Contain           *Span     // discovered to contained
@@ -96,6 +97,11 @@ func entryOf(i incident.Shown) Entry {
 	}
 	e.Detect, e.Contain = spanOf(i.Incident, "window.start", "discovered"), spanOf(i.Incident, "discovered", "contained")
 	e.Disclose, e.NotifyRegulator = spanOf(i.Incident, "discovered", "disclosed"), spanOf(i.Incident, "discovered", "regulator-notified")
+	if f, ok := i.Fact("scope.state"); ok && f.Value.Word == incident.StateWithdrawn {
+		e.Withdrawn = true
+		e.Affected, e.Parts, e.Cause, e.Classes = incident.Value{}, nil, "", nil
+		e.Detect, e.Contain, e.Disclose, e.NotifyRegulator = nil, nil, nil, nil
+	}
 	return e
 }
 

@@ -38,15 +38,23 @@ type Operation struct {
 
 	Listen   string // address and port
 	URL      string // where people reach the instance, without a final slash; "": what a request was made to
+	Domain   string // the name, as DNS has it, for which a certificate is had by ACME; "": none is
+	Redirect string // address and port of plain HTTP that leads to URL; "": none
+	ACME     ACME
 	TLS      TLS
 	Proxies  serve.Proxies
 	Contacts []string // of security.txt
 	// EvaluatorElsewhere has another process answer evaluations.
 	EvaluatorElsewhere bool
 	Passwords
+	Staff    Staff
+	Evidence Evidence
+	Mail     Mail
 	Limits   Limits
 	Timeouts serve.Timeouts
 	Log      Log
+	Metrics  Metrics
+	Alarms   Alarms
 }
 
 // Pool is how many connections to the database there are at most; 0 is what suits the engine.
@@ -55,13 +63,60 @@ type Pool struct{ Read, Write int }
 // TLS names two PEM files; "" and "" serve plain HTTP.
 type TLS struct{ CertificateFile, KeyFile string }
 
+// ACME is how a certificate is had for Domain (RFC 8555).
+type ACME struct {
+	Contact   string // an address of mail, for the authority
+	Directory string // URL of the authority's directory
+	RootsFile string // PEM file by which the directory's own certificate is trusted; "": the system's
+	Folder    string // of the certificate and its key; "": the data folder's name with -certificates
+}
+
+// Staff is how people who work here sign in.
+type Staff struct {
+	// Hold is how long a new approver waits before they can approve.
+	Hold time.Duration
+	OIDC OIDC
+}
+
+// OIDC is an identity provider that staff may sign in by.
+type OIDC struct {
+	Issuer     string // https URL; "": none
+	ClientID   string
+	SecretFile string // file that holds the client's secret
+}
+
 // Passwords is how the corpora of passwords are served.
 type Passwords struct {
 	MaxAge time.Duration // for which caches may answer a range
 }
 
+// Evidence bounds what is taken in of a case, in MiB.
+type Evidence struct{ Max, MaxCase int }
+
+// Mail is how the staff is written to: mentions, approvals, what is overdue.
+type Mail struct {
+	Server       string // host and port; "": no mail is sent
+	From         string
+	User         string
+	PasswordFile string
+	Security     string // starttls, tls or none
+}
+
 // Limits are what networks may ask for: of the check, counted in evaluated elements, and of the archive, in searches.
-type Limits struct{ Check, Archive serve.Limits }
+type Limits struct {
+	Check, Archive serve.Limits
+	Connections    int // at once; 0: what the limit of open files leaves room for
+}
+
+// Metrics is where figures are told; "": nowhere.
+type Metrics struct{ Listen string }
+
+// Alarms is who is told of what will go wrong. Nobody is where neither is set.
+type Alarms struct {
+	Webhook           string // URL
+	WebhookSecretFile string
+	MailTo            []string // by Mail
+}
 
 // Log is what is logged, and how.
 type Log struct {
@@ -75,8 +130,12 @@ func Default() *Settings {
 	return &Settings{Instance: Instance{Region: "JP"}, Operation: Operation{
 		Data:      "shirase-data",
 		Listen:    "127.0.0.1:8311",
+		ACME:      ACME{Directory: serve.LetsEncrypt},
 		Passwords: Passwords{MaxAge: time.Hour},
-		Limits:    Limits{serve.DefaultLimits, serve.DefaultLimits},
+		Staff:     Staff{Hold: time.Hour},
+		Evidence:  Evidence{Max: 8 << 10, MaxCase: 100 << 10},
+		Mail:      Mail{Security: "starttls"},
+		Limits:    Limits{Check: serve.DefaultLimits, Archive: serve.DefaultLimits},
 		Timeouts:  serve.DefaultTimeouts,
 	}, from: map[string]Source{}}
 }
@@ -158,4 +217,28 @@ func (o *Operation) KeysDir() string {
 		return o.Keys
 	}
 	return filepath.Clean(o.Data) + "-keys"
+}
+
+// CertificatesDir is the folder of what is had by ACME.
+func (o *Operation) CertificatesDir() string {
+	if o.ACME.Folder != "" {
+		return o.ACME.Folder
+	}
+	return filepath.Clean(o.Data) + "-certificates"
+}
+
+// follow sets what a domain decides, where nothing else is said: its URL, and the ports that browsers and authorities ask.
+func (s *Settings) follow() {
+	o := &s.Operation
+	if o.Domain == "" {
+		return
+	}
+	for key, set := range map[string]func(){
+		"url": func() { o.URL = "https://" + o.Domain }, "listen": func() { o.Listen = ":443" }, "redirect": func() { o.Redirect = ":80" },
+	} {
+		if s.From(key).Kind == FromDefault {
+			set()
+			s.from[key] = Source{Kind: FromDefault, At: "of domain"}
+		}
+	}
 }

@@ -102,7 +102,7 @@ func (i Instance) Encode() ([]byte, error) {
 // Adopt takes over what an instance is, and its URL where nothing above it says one.
 func (s *Settings) Adopt(i Instance) {
 	s.Instance = i
-	if i.FormerURL != "" && s.From("url").Kind == FromDefault {
+	if i.FormerURL != "" && s.From("url").Kind == FromDefault && s.Operation.Domain == "" {
 		s.Operation.URL = i.FormerURL
 		s.from["url"] = Source{Kind: FromInstance}
 	}

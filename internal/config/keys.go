@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"net/mail"
 	"net/netip"
 	"slices"
 	"strings"
@@ -195,13 +196,31 @@ func operationKeys() []Key {
 				}
 				return strings.TrimRight(s, "/"), nil
 			}, func(s string) string { return s }),
+		one(Key{Name: "domain", Flag: "domain", Form: "a name such as notice.example.org", Example: "notice.example.org",
+			Help: "name of this server: a certificate is had for it by ACME and renewed, url is https:// and it, listen :443, redirect :80"}, text,
+			at(func(o *Operation) *string { return &o.Domain }), domainName, func(s string) string { return s }),
+		words(Key{Name: "redirect", Flag: "redirect", Form: "an address and a port, such as :80", Example: ":80",
+			Help: "address on which plain HTTP is answered by leading to url, and with a domain the authority too"},
+			at(func(o *Operation) *string { return &o.Redirect }), listenAddress),
+		words(Key{Name: "acme.contact", Flag: "acme-contact", Form: "an address of mail", Example: "admin@example.org",
+			Help: "address of mail that the authority of the certificate is told"},
+			at(func(o *Operation) *string { return &o.ACME.Contact }), mailAddress),
+		words(Key{Name: "acme.directory", Flag: "acme-directory", Form: "like https://acme.example.org/directory",
+			Help: "address of the authority's directory; whoever uses it accepts its terms"},
+			at(func(o *Operation) *string { return &o.ACME.Directory }), webAddress),
+		path(Key{Name: "acme.rootsFile", Flag: "acme-roots", Example: "/etc/ssl/certs/internal-ca.pem",
+			Help: "PEM file of the certificates by which an authority of your own is trusted"},
+			at(func(o *Operation) *string { return &o.ACME.RootsFile })),
+		path(Key{Name: "acme.folder", Example: "/var/lib/shirase/certificates", Help: "folder of the certificate and its key (default: the data folder's name with -certificates)",
+			shown: func(s *Settings) []string { return []string{s.Operation.CertificatesDir()} }},
+			at(func(o *Operation) *string { return &o.ACME.Folder })),
 		path(Key{Name: "tls.certificateFile", Flag: "tls-certificate", Example: "/etc/ssl/notice.example.org.pem",
 			Help: "PEM file of the certificates to serve TLS with, the server's own first; taken up anew when it changes"},
 			at(func(o *Operation) *string { return &o.TLS.CertificateFile })),
 		path(Key{Name: "tls.keyFile", Flag: "tls-key", Example: "/etc/ssl/private/notice.example.org.pem", Help: "PEM file of the key that belongs to them"},
 			at(func(o *Operation) *string { return &o.TLS.KeyFile })),
 		several(Key{Name: "trustedProxies", Flag: "trusted-proxy", Form: "an address or a network, such as 127.0.0.1 or 10.0.0.0/8", Example: "[127.0.0.1]",
-			Help: "address or network of a proxy whose X-Forwarded-For is believed"},
+			Help: "address or network of a proxy whose X-Forwarded-For and X-Forwarded-Proto are believed"},
 			func(s *Settings) *[]netip.Prefix { return (*[]netip.Prefix)(&s.Operation.Proxies) }, parseProxy, formatProxy),
 		several(Key{Name: "securityContacts", Flag: "security-contact", Form: "an address of mail, or an https or tel URL", Example: "[security@example.org]",
 			Help: "whom to tell of a weakness, in /.well-known/security.txt: an address of mail, or an https or tel URL"},
@@ -211,9 +230,38 @@ func operationKeys() []Key {
 		duration(Key{Name: "passwords.maxAge", Flag: "password-max-age", Form: "a time from 1s to 744h, such as 90m",
 			Help: "for how long caches may answer a range of breached passwords, up to 744h as Pwned Passwords say; a cache does not know what was imported since"},
 			func(s *Settings) *time.Duration { return &s.Operation.Passwords.MaxAge }, time.Second, passwordAge),
+		duration(Key{Name: "staff.hold", Form: "a time from 0s to 720h, such as 12h",
+			Help: "how long a new approver waits before they can approve, so that the others see them first"},
+			func(s *Settings) *time.Duration { return &s.Operation.Staff.Hold }, 0, 720*time.Hour),
+		words(Key{Name: "staff.oidc.issuer", Form: "like https://login.example.org", Example: "https://login.example.org",
+			Help: "identity provider that staff may sign in by, beside passkeys (OpenID Connect)"},
+			at(func(o *Operation) *string { return &o.Staff.OIDC.Issuer }), webAddress),
+		words(Key{Name: "staff.oidc.client", Form: "a name on one line, as the provider gave it", Example: "shirase",
+			Help: "what the provider calls this instance"},
+			at(func(o *Operation) *string { return &o.Staff.OIDC.ClientID }), plainName),
+		path(Key{Name: "staff.oidc.secretFile", Example: "/run/secrets/shirase-oidc", Help: "file that holds the secret that the provider gave"},
+			at(func(o *Operation) *string { return &o.Staff.OIDC.SecretFile })),
+		number(Key{Name: "evidence.max", Form: "a number of MiB, such as 8192", Help: "the largest piece of evidence that a case takes in, in MiB"},
+			func(s *Settings) *int { return &s.Operation.Evidence.Max }, 1, maxEvidence),
+		number(Key{Name: "evidence.maxCase", Form: "a number of MiB, such as 102400", Help: "what all evidence of one case may come to, in MiB"},
+			func(s *Settings) *int { return &s.Operation.Evidence.MaxCase }, 1, maxEvidence),
+		words(Key{Name: "mail.server", Form: "a host and a port, such as mail.example.org:587", Example: "mail.example.org:587",
+			Help: "mail server by which the staff is told of mentions, approvals and what is overdue; none: nothing is mailed"},
+			at(func(o *Operation) *string { return &o.Mail.Server }), listenAddress),
+		words(Key{Name: "mail.from", Form: "an address of mail, such as shirase@example.org", Example: "shirase@example.org", Help: "the address that such mail comes from"},
+			at(func(o *Operation) *string { return &o.Mail.From }), mailAddress),
+		words(Key{Name: "mail.user", Form: "a user's name on one line", Example: "shirase", Help: "the mail server's user; none: it wants none"},
+			at(func(o *Operation) *string { return &o.Mail.User }), plainName),
+		path(Key{Name: "mail.passwordFile", Example: "/run/secrets/shirase-mail-password", Help: "file that holds that user's password"},
+			at(func(o *Operation) *string { return &o.Mail.PasswordFile })),
+		choice(Key{Name: "mail.security", Help: "how the connection to the mail server is encrypted: starttls, tls or none; none only for a server on this machine"},
+			func(s *Settings) *string { return &s.Operation.Mail.Security }, []string{"starttls", "tls", "none"}, []string{"starttls", "tls", "none"}),
 	}
 	keys = append(keys, limitKeys("limits.check.", "evaluations of the check", func(l *Limits) *serve.Limits { return &l.Check })...)
-	keys = append(keys, limitKeys("limits.archive.", "searches, and requests of the API", func(l *Limits) *serve.Limits { return &l.Archive })...)
+	keys = append(keys, limitKeys("limits.archive.", "pages that have to be made, searches, and requests of the API", func(l *Limits) *serve.Limits { return &l.Archive })...)
+	keys = append(keys, number(Key{Name: "limits.connections", Form: "a number of connections, such as 10000",
+		Help: "connections at once, at most; 0: three quarters of the files that the process may have open, and no more than 16384"},
+		func(s *Settings) *int { return &s.Operation.Limits.Connections }, 0, math.MaxInt32))
 	for _, t := range []struct {
 		name, help string
 		of         func(*serve.Timeouts) *time.Duration
@@ -221,12 +269,14 @@ func operationKeys() []Key {
 		{"header", "for a client to send a request's header", func(t *serve.Timeouts) *time.Duration { return &t.Header }},
 		{"read", "for a client to send a request", func(t *serve.Timeouts) *time.Duration { return &t.Read }},
 		{"write", "for an answer to be sent: a whole layer over a slow line takes minutes", func(t *serve.Timeouts) *time.Duration { return &t.Write }},
+		{"stall", "for a client to take 4 KiB of an answer: whoever takes nothing is cut", func(t *serve.Timeouts) *time.Duration { return &t.Stall }},
 		{"idle", "between two requests of a connection", func(t *serve.Timeouts) *time.Duration { return &t.Idle }},
 		{"drain", "for requests that are under way when the server ends", func(t *serve.Timeouts) *time.Duration { return &t.Drain }},
 	} {
 		keys = append(keys, duration(Key{Name: "timeouts." + t.name, Form: "a time from 1ms to 24h, such as 30s or 5m", Help: "time " + t.help},
 			func(s *Settings) *time.Duration { return t.of(&s.Operation.Timeouts) }, time.Millisecond, 24*time.Hour))
 	}
+	keys = append(keys, watchKeys(at)...)
 	return append(keys,
 		choice(Key{Name: "log.format", Flag: "log-format", Help: "how lines of the log are written: text or json"},
 			func(s *Settings) *bool { return &s.Operation.Log.JSON }, []string{"text", "json"}, []bool{false, true}),
@@ -236,6 +286,36 @@ func operationKeys() []Key {
 			func(s *Settings) *bool { return &s.Operation.Log.Requests }),
 	)
 }
+
+// watchKeys are of what tells how a server does.
+func watchKeys(at func(of func(o *Operation) *string) func(*Settings) *string) []Key {
+	return []Key{
+		words(Key{Name: "metrics.listen", Form: "an address and a port, such as 127.0.0.1:9464", Example: "127.0.0.1:9464",
+			Help: "address on which figures are told to Prometheus, under /metrics; none: nowhere. It is not for the public"},
+			at(func(o *Operation) *string { return &o.Metrics.Listen }), listenAddress),
+		words(Key{Name: "alarms.webhook", Form: "like https://alarms.example.org/shirase", Example: "https://alarms.example.org/shirase",
+			Help: "where alarms are posted, as Standard Webhooks: before a statement expires, a disk fills or a certificate ends, and when a witness is silent"},
+			at(func(o *Operation) *string { return &o.Alarms.Webhook }), webAddress),
+		path(Key{Name: "alarms.webhookSecretFile", Example: "/run/secrets/shirase-webhook", Help: "file that holds the webhook's secret: whsec_ and the base64 of 24 to 64 random bytes"},
+			at(func(o *Operation) *string { return &o.Alarms.WebhookSecretFile })),
+		several(Key{Name: "alarms.mailTo", Form: "an address of mail", Example: "[ops@example.org]", Help: "to whom alarms are mailed, by mail.server"},
+			func(s *Settings) *[]string { return &s.Operation.Alarms.MailTo }, func(s string) (string, error) {
+				if !mailAddress(s) {
+					return "", errForm
+				}
+				return s, nil
+			}, func(s string) string { return s }),
+	}
+}
+
+// mailAddress is an address and nothing beside it.
+func mailAddress(s string) bool {
+	a, err := mail.ParseAddress(s)
+	return err == nil && a.Name == "" && a.Address == s
+}
+
+// maxEvidence is a pebibyte, in MiB.
+const maxEvidence = 1 << 30
 
 const (
 	maxPool  = 1000

@@ -21,16 +21,19 @@ type Sources struct {
 	Names   map[string]string   // how those flags are called, where it is not as the key says
 	Environ []string            // as os.Environ gives it
 	File    string              // the file that --config names; "" where it names none
+	System  string              // the file of an instance that is installed on this machine; "" where none can be
 }
 
 // fileVariable names the file of settings, as --config does.
 const fileVariable = "SHIRASE_CONFIG"
 
 // Read reads how a process is operated: flags are above the environment, that above the file, and that above the
-// defaults. The file is the one that is named, or shirase.yaml in the data folder where there is one. Its error is Mistakes:
-// all of them, whatever source they are in.
+// defaults. The file is the one that is named, or shirase.yaml in the data folder where there is one, or where no data folder is
+// named and none is in the working directory, that of the installed instance. Its error is Mistakes: all of them, whatever source
+// they are in.
 func Read(in Sources) (*Settings, error) {
 	s, mistakes := read(in)
+	s.follow()
 	return s, append(mistakes, s.disagreements()...).orNil()
 }
 
@@ -71,6 +74,7 @@ func Check(path string) error {
 	}
 	s, d := Default(), readDocument(path, src)
 	d.apply(s, false)
+	s.follow()
 	return append(d.mistakes, s.disagreements()...).orNil()
 }
 
@@ -82,13 +86,22 @@ func (s *Settings) file(in Sources, env map[string][]string) (path string, named
 	if texts := env[fileVariable]; len(texts) > 0 {
 		return texts[0], true
 	}
-	data := s.Operation.Data
+	data, said := s.Operation.Data, false
 	for _, texts := range [][]string{env["data"], in.Flags["data"]} {
 		if len(texts) > 0 && texts[0] != "" {
-			data = texts[0]
+			data, said = texts[0], true
 		}
 	}
+	if !said && in.System != "" && !exists(data) && exists(in.System) {
+		return in.System, true
+	}
 	return filepath.Join(data, FileName), false
+}
+
+// exists reports whether there is something at a path, as far as can be seen.
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }
 
 // FileIn gives the path of the file of settings that Read would read, and whether it was named.
@@ -133,6 +146,22 @@ func (s *Settings) take(k Key, texts []string, from Source) Mistakes {
 		return Mistakes{{At: from.At, Key: k.Name, What: err.Error(), Hint: hint.Of(err)}}
 	}
 	s.from[k.Name] = from
+	return nil
+}
+
+// Say gives a key what somebody said when asked, as a flag would.
+func (s *Settings) Say(k Key, texts ...string) error {
+	if k.unveiled(texts) {
+		return errUnveiled
+	}
+	if err := k.Set(s, texts...); err != nil {
+		return err
+	}
+	s.from[k.Name] = Source{Kind: FromFlag, At: "--" + k.Flag}
+	s.follow()
+	if wrong := s.disagreements(); len(wrong) > 0 {
+		return wrong[0]
+	}
 	return nil
 }
 
@@ -212,6 +241,27 @@ func (s *Settings) disagreements() Mistakes {
 		}
 		wrong(key, "TLS needs a certificate and a key", "give both: tls.certificateFile and tls.keyFile")
 	}
+	if o.Domain != "" {
+		switch u, err := url.Parse(o.URL); {
+		case o.TLS.CertificateFile != "" || o.TLS.KeyFile != "":
+			wrong("domain", "there are files of a certificate beside the domain that one is had for", "leave one of them out: domain, or tls.certificateFile and tls.keyFile")
+		case err != nil || u.Scheme != "https" || u.Hostname() != o.Domain:
+			wrong("url", fmt.Sprintf("url is %s, and domain %s", o.URL, o.Domain), "leave url out: it follows from domain")
+		}
+	}
+	if o.Redirect != "" && !strings.HasPrefix(o.URL, "https://") {
+		wrong("redirect", "redirect leads to url, which is no https address", "say where people reach this instance: url: https://...")
+	}
+	if (o.Alarms.Webhook == "") != (o.Alarms.WebhookSecretFile == "") {
+		key := "alarms.webhookSecretFile"
+		if o.Alarms.WebhookSecretFile == "" {
+			key = "alarms.webhook"
+		}
+		wrong(key, "a webhook needs a URL and a secret", "give both: alarms.webhook and alarms.webhookSecretFile")
+	}
+	if len(o.Alarms.MailTo) > 0 && (o.Mail.Server == "" || o.Mail.From == "") {
+		wrong("alarms.mailTo", "there is no server that could mail alarms", "say which, and from whom: mail.server and mail.from")
+	}
 	if o.Log.Requests && levels[0] < o.Log.Level {
 		wrong("log.requests", "requests are logged at the level info, which log.level leaves out", "set log.level to info, or log.requests to false")
 	}
@@ -230,7 +280,7 @@ func (o *Operation) StoreURL() (string, error) {
 	store := o.Store
 	if o.StoreFile != "" {
 		var err error
-		if store, err = secret(o.StoreFile); err != nil {
+		if store, err = Secret(o.StoreFile); err != nil {
 			return "", err
 		}
 		if !databaseURL(store) {
@@ -240,7 +290,7 @@ func (o *Operation) StoreURL() (string, error) {
 	if store == "" || o.StorePasswordFile == "" {
 		return store, nil
 	}
-	password, err := secret(o.StorePasswordFile)
+	password, err := Secret(o.StorePasswordFile)
 	if err != nil {
 		return "", err
 	}
@@ -255,7 +305,8 @@ func (o *Operation) StoreURL() (string, error) {
 }
 
 // secret reads a file of one line.
-func secret(path string) (string, error) {
+// Secret reads the one line of a file that a setting names. Errors: ErrSecret.
+func Secret(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return "", hint.Add(fmt.Errorf("%w: %w", ErrSecret, err), "the file is named by a setting: shirase config show")

@@ -6,11 +6,14 @@ import (
 	"log/slog"
 	"math"
 	"net"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/net/idna"
 
 	"shirase/internal/serve"
 )
@@ -210,6 +213,21 @@ func securityContact(s string) (string, error) {
 		return "", errForm
 	}
 	return s, nil
+}
+
+// domainName reads a name of DNS that an authority can give a certificate for, and writes it as DNS has it.
+func domainName(s string) (string, error) {
+	if s == "" {
+		return "", nil
+	}
+	name, err := idna.Lookup.ToASCII(strings.TrimSuffix(s, "."))
+	if err != nil || !strings.Contains(name, ".") || len(name) > 253 || strings.ContainsAny(name, "*:/@ ") {
+		return "", errForm
+	}
+	if _, err := netip.ParseAddr(name); err == nil {
+		return "", errForm
+	}
+	return name, nil
 }
 
 // levels of a log.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"syscall"
 )
 
 // An Input is what a person names to be read: a file, or a pipe. Opening and
@@ -19,6 +20,21 @@ type Input struct {
 	size int64
 }
 
+// stdin is the standard input, as a path. It is not opened a second time: a process that went on as another account may not.
+const stdin = "/dev/stdin"
+
+// openNamed opens a path to be read.
+func openNamed(name string) (*os.File, error) {
+	if name != stdin {
+		return os.Open(name)
+	}
+	fd, err := syscall.Dup(0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: name, Err: err}
+	}
+	return os.NewFile(uintptr(fd), name), nil
+}
+
 // OpenInput opens what name names; a folder is an error.
 func OpenInput(ctx context.Context, name string) (*Input, error) {
 	type opened struct {
@@ -27,7 +43,7 @@ func OpenInput(ctx context.Context, name string) (*Input, error) {
 	}
 	done := make(chan opened, 1)
 	go func() { // to open a pipe is to wait for whoever writes to it
-		f, err := os.Open(name)
+		f, err := openNamed(name)
 		done <- opened{f, err}
 	}()
 	select {

@@ -108,6 +108,11 @@ func (v Value) check(key string, kind keyForm) error {
 			return badField("value.time", "is missing")
 		}
 		return among("value.qualifier", v.Qualifier, append([]string{""}, qualifiers[:2]...))
+	case formNext:
+		if (v.Word == "") == v.Time.IsZero() || v.Word != "" && (v.Word != NoNext || v.Qualifier != "") {
+			return badField("value.time", "is neither a time nor the word %s", NoNext)
+		}
+		return among("value.qualifier", v.Qualifier, append([]string{""}, qualifiers[:2]...))
 	case formCount:
 		if v.Number == nil {
 			return badField("value.number", "is missing")
@@ -222,7 +227,7 @@ func (v Value) checkTexts() error {
 func (v Value) stranger(of form) string {
 	own := map[string]bool{}
 	for _, name := range map[form][]string{
-		formText: {"text"}, formTime: {"time", "qualifier"}, formCount: {"number", "unit", "qualifier", "region"}, formWord: {"word", "original"},
+		formText: {"text"}, formTime: {"time", "qualifier"}, formNext: {"word", "time", "qualifier"}, formCount: {"number", "unit", "qualifier", "region"}, formWord: {"word", "original"},
 		formCountry: {"word"}, formSource: {"text", "url", "fetched", "sha256", "quote", "licence"}, formService: {"text", "status", "time"},
 		formAction: {"text", "status", "time", "promised", "qualifier"}, formAddendum: {"text", "time"},
 		formExcluded: {"text", "number", "unit", "qualifier", "time"}, formDamage: {"word", "status"},

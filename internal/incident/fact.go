@@ -206,6 +206,7 @@ const (
 	formDamage
 	formContact
 	formCountry
+	formNext // a time that is promised, or the word none
 )
 
 // keyForm describes a key: its form, whether it is listed, and for counts the units it may have.
@@ -222,7 +223,7 @@ var keyOrder = []string{
 	"disclosed", "window.start", "window.end", "discovered", "contained", "login-blocked", "regulator-notified",
 	"persons-notified", "closed",
 	"affected.count", "affected.part", "base.count", "attempts.count", "excluded", "data-class", "cause", "secondary-damage",
-	"service", "action", "addendum", "reply", "contact", "source",
+	"service", "action", "next-update", "addendum", "reply", "contact", "source",
 }
 
 // Keys lists the keys of facts in the order in which they are shown.
@@ -255,11 +256,15 @@ var keyForms = map[string]keyForm{
 	"secondary-damage":   {form: formDamage, listed: true},
 	"service":            {form: formService, listed: true},
 	"action":             {form: formAction, listed: true},
+	"next-update":        {form: formNext},
 	"addendum":           {form: formAddendum, listed: true},
 	"reply":              {form: formAddendum, listed: true},
 	"contact":            {form: formContact},
 	"source":             {form: formSource, listed: true},
 }
+
+// NoNext is the word of next-update by which an organisation says that no further notice is planned.
+const NoNext = "none"
 
 // Several reports whether a key is listed: it holds items, each with an id of its own.
 func Several(key string) bool { return keyForms[key].listed }

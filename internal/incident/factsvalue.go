@@ -21,6 +21,7 @@ var (
 // formFields are the further members of each form.
 var formFields = map[form][]string{
 	formTime:     {"qualifier"},
+	formNext:     {"qualifier"},
 	formCount:    {"unit", "qualifier", "region"},
 	formWord:     {"original"},
 	formSource:   {"fetched", "sha256", "quote", "licence"},
@@ -119,6 +120,15 @@ func (r *factsReader) about(f *Fact, in fields) (err error) {
 func (r *factsReader) value(kind keyForm, key string, node ast.Node, in fields) (v Value, err error) {
 	switch kind.form {
 	case formTime:
+		if v.Time, err = r.moment(node, "value"); err == nil {
+			v.Qualifier, err = r.optionalWord(in, "qualifier", qualifiers[:2])
+		}
+		return v, err
+	case formNext:
+		if s, e := r.text(node, "value", maxWord); e == nil && s == NoNext {
+			v.Word = NoNext
+			return v, nil
+		}
 		if v.Time, err = r.moment(node, "value"); err == nil {
 			v.Qualifier, err = r.optionalWord(in, "qualifier", qualifiers[:2])
 		}

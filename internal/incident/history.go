@@ -129,6 +129,11 @@ func (f Fact) line(lang language.Lang, bare bool) string {
 	switch kind := keyForms[f.Key]; kind.form {
 	case formTime:
 		return About(lang, v, when(v.Time))
+	case formNext:
+		if v.Word == NoNext {
+			return lang.Pick("予定なし", "none is planned")
+		}
+		return About(lang, v, when(v.Time))
 	case formCount:
 		return Count(lang, v)
 	case formCountry, formWord:

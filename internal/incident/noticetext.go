@@ -135,12 +135,12 @@ func parseReference(name string, at place, inner string) (reference, error) {
 	if len(words) > 0 && slices.Contains(parts, words[0]) {
 		ref.part, words = words[0], words[1:]
 	}
-	if len(words) > 0 && slices.Contains(timeStyles, words[0]) && (slices.Contains(timeParts, ref.part) || ref.part == "" && kind.form == formTime) {
+	if len(words) > 0 && slices.Contains(timeStyles, words[0]) && (slices.Contains(timeParts, ref.part) || ref.part == "" && (kind.form == formTime || kind.form == formNext)) {
 		ref.style, words = words[0], words[1:]
 	}
 	if len(words) > 0 {
 		known := parts
-		if ref.part != "" || kind.form == formTime {
+		if ref.part != "" || kind.form == formTime || kind.form == formNext {
 			known = slices.Concat(known, timeStyles)
 		}
 		return reference{}, textError(name, at, suggest(words[0], known), "%q has no %q", ref.key, clip(words[0]))
@@ -285,6 +285,11 @@ func (i Incident) sayOne(lang language.Lang, name string, ref reference, f Fact)
 		return Plain(v.Hours.In(lang)), nil
 	}
 	switch form {
+	case formNext:
+		if v.Word == NoNext {
+			return Plain(f.In(lang)), nil
+		}
+		return i.sayTime(lang, name, ref, v, v.Time)
 	case formTime:
 		return i.sayTime(lang, name, ref, v, v.Time)
 	case formCount:

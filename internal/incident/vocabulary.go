@@ -424,6 +424,7 @@ var keyLabels = []label{
 	{"secondary-damage", language.Both("二次被害", "What has followed from it")},
 	{"service", language.Both("サービス", "Services")},
 	{"action", language.Both("対応", "Actions")},
+	{"next-update", language.Both("次回のお知らせ", "Next update")},
 	{"addendum", language.Both("追記", "Addenda")},
 	{"reply", language.Both("組織からの回答", "Replies of the organisation")},
 	{"contact", language.Both("お問い合わせ窓口", "Contact")},

@@ -262,6 +262,12 @@ func (x *Index) DecideEnd(ctx context.Context, keys *files.Keys, e Ending, by st
 		if err != nil {
 			return err
 		}
+		if in := st.Incident(e.Incident); in != nil {
+			// A decision cannot be taken back: one that could never be published would be in the way of every later statement.
+			if err := MayFollow(in.State, check.Retired); err != nil {
+				return err
+			}
+		}
 		for _, id := range e.Keys {
 			k, err := keyIn(ctx, tx, id)
 			if err != nil {

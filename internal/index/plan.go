@@ -158,10 +158,10 @@ func (p *plan) decided(ctx context.Context) error {
 	return nil
 }
 
-// retire has an incident answered no more.
+// retire has an incident answered no more. One that was withdrawn is not answered already, and stays what it was called.
 func (p *plan) retire(id string) {
 	at := slices.IndexFunc(p.st.Incidents, func(in check.Incident) bool { return in.ID == id })
-	if at >= 0 && p.st.Incidents[at].State != check.Retired {
+	if at >= 0 && p.st.Incidents[at].State != check.Retired && p.st.Incidents[at].State != check.Withdrawn {
 		in := &p.st.Incidents[at]
 		*in = check.Incident{ID: in.ID, Organisation: in.Organisation, Title: in.Title, State: check.Retired, AsOf: in.AsOf}
 		p.unseal(in)

@@ -110,7 +110,7 @@ func (x *Index) verifyDecided(ctx context.Context) error {
 		return err
 	}
 	for _, id := range retired {
-		if in := st.Incident(id); in == nil || in.State != check.Retired {
+		if in := st.Incident(id); in == nil || in.State != check.Retired && in.State != check.Withdrawn {
 			return hint.Add(fmt.Errorf("index_retired %s: %w", id, ErrDecided), remedy)
 		}
 	}

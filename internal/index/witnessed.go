@@ -2,6 +2,7 @@ package index
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/http"
@@ -18,10 +19,10 @@ type proven struct {
 	by   cosigned
 }
 
-// cosigned is what a newer checkpoint differs by.
+// cosigned is what a newer checkpoint differs by: also where a witness has come that a quorum did not wait for.
 type cosigned struct {
-	size  int64
-	since time.Time // by when a quorum of witnesses had cosigned it
+	size   int64
+	signed [sha256.Size]byte // of the checkpoint, cosignatures included
 }
 
 // prove makes the answer anew.
@@ -37,11 +38,11 @@ func (s *snapshot) prove(by cosigned, proof string) error {
 }
 
 func (h *Host) provable(size int64) (cosigned, error) {
-	if h.log.Witnessed == nil {
+	if h.log.Checkpoint == nil {
 		return cosigned{size: size}, nil
 	}
-	since, _, err := h.log.Witnessed()
-	return cosigned{size, since}, err
+	signed, err := h.log.Checkpoint()
+	return cosigned{size, sha256.Sum256(signed)}, err
 }
 
 // renew proves the statement against the newest checkpoint: all servers of a store show one, so that none seems to go back,

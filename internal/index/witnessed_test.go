@@ -63,8 +63,9 @@ func TestProofRenewed(t *testing.T) {
 		b := newBed(t, db)
 		b.publish("shop", roster("shop", 5))
 		h := b.host()
-		since := time.Now()
-		h.log.Witnessed = func() (time.Time, bool, error) { return since, true, nil }
+		signed := "a checkpoint"
+		h.log.Witnessed = func() (time.Time, bool, error) { return time.Now(), true, nil }
+		h.log.Checkpoint = func() ([]byte, error) { return []byte(signed), nil }
 		now := time.Now()
 		b.now = func() time.Time { return now }
 		proof := func() string {
@@ -97,7 +98,7 @@ func TestProofRenewed(t *testing.T) {
 		if got := size(proof()); got != "2" {
 			t.Fatalf("proven against %s entries, and there are 2", got)
 		}
-		// Cosigned anew, the tree being the same.
+		// Cosigned by one more or anew, the tree being the same.
 		h.log.Proof = func() func(context.Context, int64) ([]byte, error) {
 			inner := h.log.Proof
 			return func(ctx context.Context, at int64) ([]byte, error) {
@@ -108,7 +109,7 @@ func TestProofRenewed(t *testing.T) {
 		if strings.Contains(proof(), "w.example") {
 			t.Fatal("it is proven again, and nothing has changed")
 		}
-		since = since.Add(time.Hour)
+		signed += " with one more cosignature"
 		if !strings.Contains(proof(), "w.example") {
 			t.Fatal("the newest cosignatures are not in it")
 		}

@@ -58,6 +58,7 @@ type Clock struct {
 	Why     language.Text // what decides: what makes it apply or not, or would have to be known
 	Doubt   bool          // it depends on something that is not known
 	Guessed bool          // days off in its way are computed, not official
+	Promise *Promise      // where it is no law's, but a promise
 }
 
 // Verified reports whether the rule was read in its primary text.

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"shirase/internal/files"
+	"shirase/internal/store"
 )
 
 // ErrUnwitnessed reports entries that are committed, and not public yet,
@@ -124,7 +125,9 @@ func (l *Ledger) gather(ctx context.Context, tree tlog.Tree, all bool) (checkpoi
 			}
 			continue
 		}
-		l.remark(a.w.name, a.err)
+		if err := l.remark(ctx, a.w, a.err); err != nil {
+			return checkpoint{}, err
+		}
 		if a.err != nil {
 			waiting.Missing = append(waiting.Missing, Missing{a.w.name, a.err.Error()})
 		}
@@ -140,23 +143,58 @@ func (l *Ledger) gather(ctx context.Context, tree tlog.Tree, all bool) (checkpoi
 	return checkpoint{}, waiting
 }
 
-// remark logs when a witness begins to fail, fails otherwise, or cosigns again.
-func (l *Ledger) remark(name string, err error) {
+// remark keeps and logs when a witness begins to fail, fails otherwise, or
+// cosigns again: what a server was told is told by whatever command is asked.
+func (l *Ledger) remark(ctx context.Context, w *witness, failed error) error {
 	l.telling.Lock()
 	defer l.telling.Unlock()
 	why := ""
-	if err != nil {
-		why = err.Error()
+	if failed != nil {
+		why = failed.Error()
 	}
-	if l.failing[name] == why {
-		return
+	if was, asked := l.failing[w.name]; asked && was == why {
+		return nil
 	}
-	l.failing[name] = why
+	before := l.failing[w.name]
+	l.failing[w.name] = why
 	if why == "" {
-		l.witnesses.errors().Info("a witness cosigns again", "witness", name)
-	} else {
-		l.witnesses.errors().Warn("a witness does not cosign", "witness", name, "why", why)
+		if before != "" {
+			l.witnesses.errors().Info("a witness cosigns again", "witness", w.name)
+		}
+		_, err := l.db.ExecContext(ctx, `DELETE FROM ledger_refusal WHERE vkey = $1`, w.vkey)
+		return err
 	}
+	l.witnesses.errors().Warn("a witness does not cosign", "witness", w.name, "why", why)
+	_, err := l.db.ExecContext(ctx, `INSERT INTO ledger_refusal (vkey, since, why) VALUES ($1, $2, $3)
+		ON CONFLICT (vkey) DO UPDATE SET since = CASE WHEN ledger_refusal.why = excluded.why THEN ledger_refusal.since ELSE excluded.since END, why = excluded.why`,
+		w.vkey, l.now().Unix(), why)
+	return err
+}
+
+// refusal is why a witness does not cosign, and since when.
+type refusal struct {
+	since time.Time
+	why   string
+}
+
+func refusals(ctx context.Context, q store.Querier) (map[string]refusal, error) {
+	rows, err := q.QueryContext(ctx, `SELECT vkey, since, why FROM ledger_refusal`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	out := map[string]refusal{}
+	for rows.Next() {
+		var vkey string
+		var at int64
+		var r refusal
+		if err := rows.Scan(&vkey, &at, &r.why); err != nil {
+			return nil, err
+		}
+		r.since = time.Unix(at, 0).UTC()
+		out[vkey] = r
+	}
+	return out, rows.Err()
 }
 
 // ask has one witness cosign the checkpoint that the log has signed. from is the

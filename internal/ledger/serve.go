@@ -14,6 +14,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"shirase/internal/files"
+	"shirase/internal/store"
 	"shirase/internal/web"
 )
 
@@ -51,7 +52,11 @@ func (l *Log) Handler(log *slog.Logger) http.Handler {
 			return
 		case err != nil:
 			log.Error("serve the ledger", "path", r.URL.Path, "error", err)
-			web.Problem{Status: http.StatusInternalServerError}.Write(w, r)
+			p := web.Problem{Status: http.StatusInternalServerError}
+			if store.Away(err) {
+				p = web.DatabaseAway
+			}
+			p.Write(w, r)
 			return
 		}
 		h := w.Header()

@@ -147,6 +147,18 @@ func (l *Ledger) SetNext(ctx context.Context, vkey string) (check.Hash, error) {
 // log's key followed by the next one.
 func (l *Log) Reload(load func(vkey string) (skey string, err error)) { l.load = load }
 
+// TakeUp takes up the key that another process has changed to, if one has.
+func (l *Log) TakeUp(ctx context.Context) error {
+	now, err := Current(ctx, l.db)
+	if err != nil || now == l.VKey() {
+		return err
+	}
+	if err := l.turn(ctx, l.db); err != nil {
+		return fmt.Errorf("ledger: its keys: %w", err)
+	}
+	return nil
+}
+
 // turn takes up the keys that the database has. Where the private half of the
 // current one cannot be had, the log can be read and nothing be appended.
 func (l *Log) turn(ctx context.Context, q store.Querier) error {

@@ -311,6 +311,25 @@ type Witness struct {
 	Name     string    // of its key
 	VKey     string    // c2sp.org/signed-note
 	Cosigned time.Time // by its clock: when it last cosigned what is served; zero where it has not
+	Last     time.Time // when it last cosigned anything of this log
+	LastSize int64     // entries of that
+	Why      string    // it does not cosign; "" where it does, or was not asked yet
+	WhySince time.Time // since when
+}
+
+// Refusing returns those of the witnesses that did not cosign when they were
+// asked last, and why: for whoever looks at a log without opening it.
+func Refusing(ctx context.Context, db *store.DB, w Witnesses) (out []Witness, err error) {
+	not, err := refusals(ctx, db)
+	if err != nil {
+		return nil, fmt.Errorf("ledger: %w", err)
+	}
+	for _, each := range w.each {
+		if r, ok := not[each.vkey]; ok {
+			out = append(out, Witness{Name: each.verifier.Name(), VKey: each.vkey, Why: r.why, WhySince: r.since})
+		}
+	}
+	return out, nil
 }
 
 // Standing returns how far what is served is cosigned.
@@ -324,8 +343,17 @@ func (l *Log) Standing(ctx context.Context) (Standing, error) {
 	if c != nil {
 		s.Since, have = c.since, l.cosignatures(c.signed)
 	}
+	known, err := witnessRows(ctx, l.db)
+	if err != nil {
+		return s, fmt.Errorf("ledger: %w", err)
+	}
+	not, err := refusals(ctx, l.db)
+	if err != nil {
+		return s, fmt.Errorf("ledger: %w", err)
+	}
 	for _, w := range l.witnesses.each {
-		s.Witnesses = append(s.Witnesses, Witness{w.verifier.Name(), w.vkey, have[w.vkey].time})
+		s.Witnesses = append(s.Witnesses, Witness{Name: w.verifier.Name(), VKey: w.vkey, Cosigned: have[w.vkey].time,
+			Last: known[w.vkey].time, LastSize: known[w.vkey].size, Why: not[w.vkey].why, WhySince: not[w.vkey].since})
 	}
 	if s.Served, err = l.Served(ctx); err != nil {
 		return s, err

@@ -354,6 +354,11 @@ func TestFaults(t *testing.T) {
 			if size, _ := served(t, l); size != 0 {
 				t.Fatalf("%d entries are served", size)
 			}
+			// Whoever asks is told, in another process too.
+			if refusing, err := Refusing(t.Context(), db, w); err != nil || len(refusing) != 1 || refusing[0].VKey != bad.signer.Verifier().String() ||
+				!strings.Contains(refusing[0].Why, c.why) || refusing[0].WhySince.IsZero() {
+				t.Fatalf("%+v, %v", refusing, err)
+			}
 			bad.breaks(nil)
 			bad.clock(0)
 			if err := l.Sync(t.Context()); err != nil {
@@ -361,6 +366,19 @@ func TestFaults(t *testing.T) {
 			}
 			if size, by := served(t, l); size != 3 || len(by) != 2 {
 				t.Fatalf("%d entries cosigned by %v", size, by)
+			}
+			s, err := l.Standing(t.Context())
+			if err != nil || s.Witnesses[1].Why != "" || s.Witnesses[1].LastSize != 3 || !s.Witnesses[1].Last.Equal(s.Witnesses[1].Cosigned) {
+				t.Fatalf("%+v, %v", s, err)
+			}
+			// What it cosigned once is not forgotten when it refuses what came since.
+			bad.breaks(answering(403, ""))
+			grow(t, l, db, 4, false)
+			if err := l.Sync(t.Context()); !errors.Is(err, ErrUnwitnessed) {
+				t.Fatal(err)
+			}
+			if s, err = l.Standing(t.Context()); err != nil || !strings.Contains(s.Witnesses[1].Why, "403") || s.Witnesses[1].LastSize != 3 {
+				t.Fatalf("%+v, %v", s, err)
 			}
 		})
 	}

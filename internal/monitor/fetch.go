@@ -62,19 +62,25 @@ func (f *fetcher) at(path string) *url.URL { return f.base.JoinPath(path) }
 
 // get gets at most limit bytes. A refusal is a *check.StatusError.
 func (f *fetcher) get(ctx context.Context, u *url.URL, accept string, limit int64) ([]byte, error) {
+	b, _, err := f.getHead(ctx, u, accept, limit)
+	return b, err
+}
+
+// getHead is get, with the header.
+func (f *fetcher) getHead(ctx context.Context, u *url.URL, accept string, limit int64) ([]byte, http.Header, error) {
 	res, err := f.open(ctx, u, accept)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer res.Body.Close()
 	b, err := io.ReadAll(io.LimitReader(res.Body, limit+1))
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", u.Path, err)
+		return nil, nil, fmt.Errorf("read %s: %w", u.Path, err)
 	}
 	if int64(len(b)) > limit {
-		return nil, fmt.Errorf("read %s: %w: more than %d bytes", u.Path, check.ErrServer, limit)
+		return nil, nil, fmt.Errorf("read %s: %w: more than %d bytes", u.Path, check.ErrServer, limit)
 	}
-	return b, nil
+	return b, res.Header, nil
 }
 
 // open makes a request, waiting out 429.

@@ -40,31 +40,49 @@ type layer struct {
 // named takes in which layers a statement names, and which it does not any more.
 func (m *Monitor) named(st *check.Statement) {
 	stays := map[string]bool{}
-	put := func(root check.Hash) *layer {
+	// put takes in what is said of a layer now. What was verified was what was said before: where that is something else, it
+	// is verified again.
+	put := func(root check.Hash, now layer) {
 		id := root.String()
-		stays[id] = true
 		l := m.state.Layers[id]
-		if l == nil {
+		switch {
+		case l == nil:
 			l = new(layer)
 			m.state.Layers[id] = l
+		case l.fold() != now.fold():
+			m.lasting(Finding{What: fmt.Sprintf("layer %s is named as a source and as a fold", id), Rule: "fold", Seq: st.Seq, Index: m.state.Last.Index, Key: "fold and source " + id})
+		case now.fold() && !slices.Equal(l.Sources, now.Sources):
+			m.lasting(Finding{What: fmt.Sprintf("layer %s was the fold of %d sources, and is called the fold of others", id, len(l.Sources)), Rule: "fold", Seq: st.Seq,
+				Index: m.state.Last.Index, Key: "fold of others " + id})
 		}
-		l.Left, l.Index, l.Ended = nil, m.state.Last.Index, false
-		return l
+		if now.Pad == 0 || l.Pad == 0 { // served on its own, and then in a fold, or the other way round
+			l.Pad = now.Pad
+		}
+		if l.Key != now.Key || l.LocatorBits != now.LocatorBits || l.N != now.N || l.Pad != now.Pad || l.Incident != now.Incident || l.Revision != now.Revision ||
+			!slices.Equal(l.Sources, now.Sources) {
+			now.Verified, now.Apart = false, l.Apart && l.Incident == now.Incident && l.Revision == now.Revision
+		} else {
+			now.Verified, now.Apart = l.Verified, l.Apart
+		}
+		now.Index = m.state.Last.Index
+		*l = now
+		stays[id] = true
 	}
 	for i := range st.Layers {
 		served := &st.Layers[i]
 		key := st.Key(served.Key)
-		l := put(served.Root)
-		l.Key, l.LocatorBits, l.N, l.Pad = served.Key, key.LocatorBits, served.N, served.Pad
-		if len(served.Sources) > 1 {
-			l.Sources = nil
-			for _, s := range served.Sources {
-				l.Sources = append(l.Sources, s.Root)
-			}
-		}
+		said := layer{Key: served.Key, LocatorBits: key.LocatorBits, N: served.N, Pad: served.Pad}
 		for _, src := range served.Sources {
-			s := put(src.Root)
-			s.Key, s.LocatorBits, s.N, s.Incident, s.Revision = served.Key, key.LocatorBits, src.N, src.Incident, src.Revision
+			s := layer{Key: served.Key, LocatorBits: key.LocatorBits, N: src.N, Incident: src.Incident, Revision: src.Revision}
+			if len(served.Sources) == 1 {
+				s.Pad = served.Pad
+			} else {
+				said.Sources = append(said.Sources, src.Root)
+			}
+			put(src.Root, s)
+		}
+		if said.fold() {
+			put(served.Root, said)
 		}
 	}
 	for id, l := range m.state.Layers {
@@ -80,6 +98,9 @@ func (m *Monitor) named(st *check.Statement) {
 		}
 	}
 }
+
+// fold reports whether a layer is made of several sources.
+func (l *layer) fold() bool { return len(l.Sources) > 0 }
 
 func layerFile(id string) string { return "layers/" + id }
 
@@ -316,7 +337,7 @@ func (m *Monitor) apart(ctx context.Context) error {
 
 // twins reports a locator and tag that stands in two source layers, with their buckets.
 func (m *Monitor) twins(ctx context.Context, sources []*source, e []byte, n int64) error {
-	now := m.checkpoint()
+	now := m.own
 	evidence := &check.Evidence{Rule: "twins"}
 	var names []string
 	for _, s := range sources {

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"filippo.io/torchwood"
@@ -95,7 +96,10 @@ func (m *Monitor) follow(ctx context.Context) (bool, error) {
 	if err != nil || now == nil {
 		return false, err
 	}
-	before := m.checkpoint()
+	if m.target != nil && now.Size < m.target.Size { // its tiles are there, whatever the checkpoint is
+		now = m.target
+	}
+	before := m.own
 	if before != nil && now.Size < before.Size {
 		if err := m.Wait(ctx, behind); err != nil {
 			return false, err
@@ -104,11 +108,10 @@ func (m *Monitor) follow(ctx context.Context) (bool, error) {
 			return false, err
 		}
 		if now.Size < before.Size {
-			return false, m.split("rollback", before, now, nil,
-				fmt.Sprintf("the ledger has shrunk: it had %d entries, and now %d", before.Size, now.Size))
+			return false, m.shrunk(ctx, before, now)
 		}
 	}
-	m.tiles = &tiles{ctx: ctx, get: m.get, tree: tlog.Tree{N: now.Size, Hash: tlog.Hash(now.Root)}, kept: map[string][]byte{}}
+	m.tiles = m.treeOf(ctx, m.get, now)
 	if before != nil && before.Size > 0 {
 		if ok, err := m.extends(before, now); err != nil || !ok {
 			return false, err
@@ -117,7 +120,10 @@ func (m *Monitor) follow(ctx context.Context) (bool, error) {
 	if err := m.witnessed(now); err != nil {
 		return false, err
 	}
-	m.state.Checkpoint = now.Note
+	if err := m.keepEarlier(); err != nil {
+		return false, err
+	}
+	m.state.Checkpoint, m.own = now.Note, now
 	for n := m.state.Next / torchwood.TileWidth; m.state.Next < now.Size; n++ {
 		if ok, err := m.bundle(ctx, n, now); err != nil || !ok {
 			return false, err
@@ -127,6 +133,9 @@ func (m *Monitor) follow(ctx context.Context) (bool, error) {
 		}
 	}
 	if err := m.judgeNewest(now); err != nil {
+		return false, err
+	}
+	if err := m.placeHeld(ctx); err != nil {
 		return false, err
 	}
 	return true, m.save()
@@ -139,8 +148,12 @@ func (m *Monitor) newerKeys(ctx context.Context) error {
 		return err
 	}
 	body, err := m.get.get(ctx, m.get.at("ledger/v1/keys"), "application/json", 64<<20)
-	if gone(err) {
+	if gone(err) && len(m.state.Keys) == 1 {
 		return nil // a server of before keys had successors
+	}
+	if gone(err) {
+		m.keysLost("the ledger's list of keys is not given any more")
+		return nil
 	}
 	if err != nil {
 		return err
@@ -150,14 +163,18 @@ func (m *Monitor) newerKeys(ctx context.Context) error {
 		m.add(Finding{What: "the ledger's list of keys does not lead from one to the next: " + err.Error(), Rule: "keys-list", Index: -1})
 		return nil
 	}
-	at := -1
-	for i, vkey := range all {
-		if vkey == m.LedgerKey {
-			at = i
+	if !slices.Contains(all, m.LedgerKey) {
+		m.keysLost("the ledger's list of keys does not have the key that this monitor was given")
+		return nil
+	}
+	at := 0
+	for _, known := range m.state.Keys {
+		for at < len(all) && all[at] != known {
+			at++
 		}
 	}
-	if at < 0 {
-		m.add(Finding{What: "the ledger's list of keys does not have the key that this monitor was given", Rule: "keys-list", Index: -1})
+	if at == len(all) { // what was a key once signs no less for being left out
+		m.keysLost("the ledger's list of keys has lost one that it had, or has them in another order")
 		return nil
 	}
 	var list struct {
@@ -168,11 +185,13 @@ func (m *Monitor) newerKeys(ctx context.Context) error {
 			return err
 		}
 	}
-	m.listed = list.Keys
+	m.state.Listed = list.Keys
 	return m.trust(all)
 }
 
-// trust makes these the keys of the ledger.
+func (m *Monitor) keysLost(what string) { m.add(Finding{What: what, Rule: "keys-list", Index: -1}) }
+
+// trust makes these the keys of the ledger: those that were known, and more.
 func (m *Monitor) trust(vkeys []string) error {
 	keys, err := check.LedgerPolicy(vkeys...)
 	if err != nil {
@@ -222,7 +241,7 @@ func (m *Monitor) extends(before, now *check.Checkpoint) (bool, error) {
 	return false, m.split("fork", before, now, proof, what)
 }
 
-// split reports two checkpoints that do not belong together.
+// split reports two checkpoints that do not belong together, or of which that is not known yet (tiles).
 func (m *Monitor) split(rule string, before, now *check.Checkpoint, proof []check.Bytes, what string) error {
 	e := &check.Evidence{Rule: rule, What: what, Checkpoints: []string{before.Note, now.Note}, Consistency: proof}
 	file, path, err := m.evidence(e, fmt.Sprintf("%s-%d-%d", rule, before.Size, now.Size))
@@ -271,6 +290,9 @@ func (m *Monitor) bundle(ctx context.Context, n int64, now *check.Checkpoint) (b
 	hashes, err := m.tiles.hashes().ReadHashes(positions)
 	if err != nil {
 		return false, m.damaged(err)
+	}
+	if err := m.keepLeaves(n, hashes); err != nil {
+		return false, err
 	}
 	entries, err := m.entries(ctx, n, int(width))
 	if err != nil {
@@ -396,6 +418,8 @@ func (m *Monitor) document(ctx context.Context, now *check.Checkpoint, index int
 		m.notice(index, hash, data)
 	case check.KindPage:
 		m.pageRecord(index, hash, data)
+	case check.KindCases:
+		m.casesHead(index, data)
 	}
 	return nil
 }

@@ -17,6 +17,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"path/filepath"
 	"slices"
@@ -94,21 +95,27 @@ type Monitor struct {
 	seen   map[string]bool // keys of what this round has reported
 	tiles  *tiles          // of the checkpoint of this round
 	keys   *check.Policy
-	listed jsontext.Value // those keys, as the server lists and proves them; nil where the first one signs
+	own    *check.Checkpoint // the state's; nil for none
+	target *check.Checkpoint // a larger one that somebody was shown, and to which the followed one leads
+	last   bool              // nothing of this round is put off any more
 }
 
 // state is what is kept between rounds, and after every bundle of entries.
 type state struct {
 	V          int                          `json:"v"` // 1
 	Origin     string                       `json:"origin"`
-	Keys       []string                     `json:"keys"`       // verifier keys of the log, the oldest first
-	Checkpoint string                       `json:"checkpoint"` // the largest verified; a signed note
-	Next       int64                        `json:"next"`       // entries that are done
+	Keys       []string                     `json:"keys"`            // verifier keys of the log, the oldest first
+	Listed     jsontext.Value               `json:"listed,omitzero"` // those, as the server listed and proved them; none where the first one signs
+	Checkpoint string                       `json:"checkpoint"`      // the largest verified; a signed note
+	Leaves     int64                        `json:"leaves,omitzero"` // of its tree, that are kept
+	Held       []string                     `json:"held,omitzero"`   // signed notes of larger trees that were shown to somebody and cannot be followed
+	Next       int64                        `json:"next"`            // entries that are done
 	Statements int64                        `json:"statements"`
 	Missed     int64                        `json:"missed"` // statements since the newest one that could not be read
 	Bindings   *check.Bindings              `json:"bindings"`
-	Last       *entry                       `json:"last"` // the newest statement
-	Page       *entry                       `json:"page"` // the newest record of the page's scripts
+	Last       *entry                       `json:"last"`     // the newest statement
+	Page       *entry                       `json:"page"`     // the newest record of the page's scripts
+	CasesDay   string                       `json:"casesDay"` // of the newest head over all cases; "" where none was seen
 	Notices    map[string]*noticed          `json:"notices"`
 	NoticeN    int64                        `json:"noticeCount"`
 	Layers     map[string]*layer            `json:"layers"`
@@ -216,6 +223,13 @@ func (m *Monitor) open() error {
 		m.unlock()
 		return fmt.Errorf("%w: %s lacks a part", ErrState, stateFile)
 	}
+	if err = m.trust(m.state.Keys); err == nil && m.state.Checkpoint != "" {
+		m.own, err = m.keys.Open(m.state.Checkpoint)
+	}
+	if err != nil {
+		m.unlock()
+		return fmt.Errorf("%w: %s: its checkpoint: %w", ErrState, stateFile, err)
+	}
 	return nil
 }
 
@@ -237,14 +251,14 @@ func (m *Monitor) save() error {
 // finding as it comes, those of earlier rounds that stay true first. An error
 // means that the round could not be ended: what was found so far was reported.
 func (m *Monitor) Round(ctx context.Context, report func(Finding)) (Summary, error) {
-	m.found, m.seen, m.report, m.tiles = nil, map[string]bool{}, report, nil
+	m.found, m.seen, m.report, m.tiles, m.target, m.last = nil, map[string]bool{}, report, nil, nil, false
 	for _, f := range m.state.Findings {
 		m.add(Finding{What: f.What, Rule: f.Rule, Seq: f.Seq, Index: f.Index, Evidence: m.where(f.Evidence), Key: f.Key, Kept: true})
 	}
 	err := m.round(ctx)
 	s := Summary{Size: m.state.Next, Statements: m.state.Statements}
-	if c := m.checkpoint(); c != nil && c.Size == s.Size {
-		s.Root = c.Root
+	if m.own != nil && m.own.Size == s.Size {
+		s.Root = m.own.Root
 	}
 	for _, l := range m.state.Layers {
 		if l.Verified {
@@ -266,6 +280,7 @@ const rounds = 5
 
 func (m *Monitor) round(ctx context.Context) error {
 	for try := 1; ; try++ {
+		m.last = try == rounds
 		ok, err := m.follow(ctx)
 		if err != nil || !ok {
 			return err
@@ -274,14 +289,21 @@ func (m *Monitor) round(ctx context.Context) error {
 			return err
 		}
 		again, err := m.shown(ctx)
-		if err != nil {
-			return err
+		if err == nil && (!again || m.last) {
+			var looked bool
+			looked, err = m.planted(ctx)
+			again = again || looked
 		}
-		if !again || try == rounds {
-			break
+		switch {
+		case err != nil:
+			return err
+		case !again:
+			return nil
+		case m.last:
+			m.wrong("shown", "the ledger had grown at each of %d looks, so that what is shown could not be compared with it to the end", rounds)
+			return nil
 		}
 	}
-	return m.planted(ctx)
 }
 
 // add reports a finding, once a round.
@@ -311,18 +333,6 @@ func (m *Monitor) lasting(f Finding) {
 	}
 }
 
-// checkpoint is the largest verified one; nil for none.
-func (m *Monitor) checkpoint() *check.Checkpoint {
-	if m.state.Checkpoint == "" {
-		return nil
-	}
-	c, err := m.keys.Open(m.state.Checkpoint)
-	if err != nil { // keys are only ever added
-		return nil
-	}
-	return c
-}
-
 // where is the path of a file in the state's folder.
 func (m *Monitor) where(name string) string {
 	if name == "" {
@@ -333,7 +343,7 @@ func (m *Monitor) where(name string) string {
 
 // save writes evidence, and gives its name in the state's folder and its path.
 func (m *Monitor) evidence(e *check.Evidence, name string) (file, path string, err error) {
-	e.Found, e.Server, e.Keys = check.At(m.Now()), m.get.base.String(), m.listed
+	e.Found, e.Server, e.Keys = check.At(m.Now()), m.get.base.String(), m.state.Listed
 	b, err := e.Encode()
 	if err != nil {
 		return "", "", err
@@ -356,11 +366,15 @@ func wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// serverURL reads a base URL as check.Client does.
+// serverURL reads a base URL as check.Client does: a ledger is asked without TLS on the loopback interface only, since
+// whoever is on the way would show this monitor something else than everybody.
 func serverURL(s string) (*url.URL, error) {
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
 		return nil, errors.New("a server is a URL like https://notice.example.org")
+	}
+	if ip := net.ParseIP(u.Hostname()); u.Scheme == "http" && u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return nil, fmt.Errorf("%w: %s", check.ErrInsecure, u.Host)
 	}
 	return u, nil
 }

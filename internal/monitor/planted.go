@@ -114,39 +114,57 @@ func (i Identity) name() string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// planted looks every identity up where a revision has come since the last time.
-func (m *Monitor) planted(ctx context.Context) error {
+// planted looks every identity up where a revision has come since the last
+// time, and again where an answer did not cover all that it should: what could
+// not be looked up was not looked up. again says that the ledger has grown
+// meanwhile.
+func (m *Monitor) planted(ctx context.Context) (again bool, err error) {
 	if len(m.Identities) == 0 {
-		return nil
+		return false, nil
 	}
 	st, err := m.newestStatement(ctx)
 	if err != nil || st == nil {
-		return err
+		return false, err
 	}
 	at := m.asked(st)
 	if at == m.state.LookedAt {
-		return nil
+		return false, nil
 	}
+	var wrong []func()
 	client := &check.Client{Server: m.Server, Policy: m.keys, HTTP: m.HTTP, Now: m.Now}
 	for _, id := range m.Identities {
 		if err := ctx.Err(); err != nil {
-			return err
+			return false, err
 		}
 		a, err := client.Check(ctx, id.Identity)
 		if err != nil {
 			if check.Code(err) == "network" {
-				return fmt.Errorf("look up line %d of the identities: %w", id.Line, err)
+				return false, fmt.Errorf("look up line %d of the identities: %w", id.Line, err)
 			}
 			m.wrong("check", "the identity of line %d could not be checked: %v (%s)", id.Line, err, check.Code(err))
 			at = "" // and is looked up again
 			continue
 		}
-		if err := m.judge(id, a); err != nil {
-			return err
+		if check.StatementHash(a.Statement) != m.state.Last.Hash {
+			wrong = append(wrong, func() {
+				m.wrong("shown", "the identity of line %d was answered from another statement than the newest", id.Line)
+			})
+			at = ""
+			continue
+		}
+		covered, err := m.judge(id, st, a)
+		if err != nil {
+			return false, err
+		}
+		if !covered {
+			at = ""
 		}
 	}
 	m.state.LookedAt = at
-	return m.save()
+	if err := m.save(); err != nil {
+		return false, err
+	}
+	return m.unlessGrown(ctx, wrong)
 }
 
 // asked names what a lookup is of: the revisions that are answered from, and the identities.
@@ -162,18 +180,15 @@ func (m *Monitor) asked(st *check.Statement) string {
 }
 
 // judge compares an answer with where the identity was planted, and with what
-// was answered before.
-func (m *Monitor) judge(id Identity, a *check.Answer) error {
+// was answered before. covered is false where a layer was not given to it.
+func (m *Monitor) judge(id Identity, st *check.Statement, a *check.Answer) (covered bool, err error) {
 	v := &a.Verdict
-	st, err := check.ParseStatement(a.Statement)
-	if err != nil {
-		return err
-	}
 	looked := m.state.Looked[id.name()]
 	if looked == nil {
 		looked = map[string]string{}
 		m.state.Looked[id.name()] = looked
 	}
+	covered = true
 	for i := range st.Incidents {
 		in := &st.Incidents[i]
 		if slices.ContainsFunc(v.Incidents, func(f check.Finding) bool { return f.ID == in.ID }) {
@@ -184,27 +199,36 @@ func (m *Monitor) judge(id Identity, a *check.Answer) error {
 		if at := slices.IndexFunc(v.Dropped, func(d check.DroppedFinding) bool { return d.ID == in.ID }); at >= 0 {
 			was = v.Dropped[at].Revision
 		}
-		answered := slices.Contains(v.Checked, in.ID)
+		expected, why := slices.Contains(id.Expect, in.ID), ""
+		if at := slices.IndexFunc(v.NotCovered, func(n check.NotCovered) bool { return n.ID == in.ID }); at >= 0 {
+			why = v.NotCovered[at].Why
+		}
 		var f Finding
 		switch {
-		case answered && slices.Contains(id.Expect, in.ID):
-			f = Finding{What: fmt.Sprintf("the identity of line %d was planted in %s, and revision %s says that it is not in it", id.Line, in.ID, in.Revision), Rule: "planted"}
+		case why == check.WhyLayerMissing: // it could be in it, and has to be looked up again
+			m.wrong("check", "the identity of line %d could not be looked up in %s: a layer was not given", id.Line, in.ID)
+			covered = false
+			continue
 		case was != "" && in.State.Sealed():
 			f = Finding{What: fmt.Sprintf("the identity of line %d was in revision %s of %s, and is not in revision %s", id.Line, was, in.ID, in.Revision), Rule: "dropped"}
+		case expected && why == "":
+			f = Finding{What: fmt.Sprintf("the identity of line %d was planted in %s, and revision %s says that it is not in it", id.Line, in.ID, in.Revision), Rule: "planted"}
+		case expected && in.State != check.Investigating && in.State != check.Reopened:
+			f = Finding{What: fmt.Sprintf("the identity of line %d was planted in %s, which nobody can find it in (%s)", id.Line, in.ID, why), Rule: "planted"}
 		default:
 			continue
 		}
 		b, err := a.Encode()
 		if err != nil {
-			return err
+			return false, err
 		}
 		f.Seq, f.Index = st.Seq, -1
 		f.File = fmt.Sprintf("evidence/answer-%d-%s-%s.json", id.Line, in.ID, in.Revision)
 		f.Evidence = m.where(f.File)
 		if err := m.dir.Put(f.File, b); err != nil {
-			return err
+			return false, err
 		}
 		m.lasting(f)
 	}
-	return nil
+	return covered, nil
 }

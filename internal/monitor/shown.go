@@ -1,21 +1,15 @@
 package monitor
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
 	"net/url"
 	"slices"
-	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
-	"golang.org/x/mod/sumdb/tlog"
-	"golang.org/x/net/html"
 
 	"shirase/check"
 )
@@ -27,16 +21,19 @@ func (m *Monitor) shown(ctx context.Context) (again bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if again, err = m.shownStatement(ctx, st); err != nil || again {
-		return again, err
+	for _, look := range []func() (bool, error){
+		func() (bool, error) { return m.shownStatement(ctx, st) },
+		func() (bool, error) { return m.shownElsewhere(ctx) },
+		func() (bool, error) { return m.shownIncidents(ctx, st) },
+		func() (bool, error) { return m.shownNotices(ctx) },
+	} {
+		grown, err := look()
+		if err != nil || grown && !m.last {
+			return grown, err
+		}
+		again = again || grown
 	}
-	if again, err = m.shownIncidents(ctx, st); err != nil || again {
-		return again, err
-	}
-	if again, err = m.shownNotices(ctx); err != nil || again {
-		return again, err
-	}
-	return false, m.scripts(ctx)
+	return again, m.scripts(ctx, st)
 }
 
 func (m *Monitor) wrong(rule, what string, args ...any) {
@@ -49,12 +46,12 @@ func (m *Monitor) wrong(rule, what string, args ...any) {
 
 // shownStatement compares the statement that clients are given with the newest.
 func (m *Monitor) shownStatement(ctx context.Context, newest *check.Statement) (again bool, err error) {
-	raw, proof, err := m.askStatement(ctx)
+	raw, proof, err := m.askStatement(ctx, m.get)
 	if err == nil && !m.isNewest(raw) { // another server may be behind for a moment
 		if err := m.Wait(ctx, behind); err != nil {
 			return false, err
 		}
-		raw, proof, err = m.askStatement(ctx)
+		raw, proof, err = m.askStatement(ctx, m.get)
 	}
 	var status *check.StatusError
 	switch {
@@ -77,13 +74,8 @@ func (m *Monitor) shownStatement(ctx context.Context, newest *check.Statement) (
 		m.wrong("shown", "the statement that the server gives is not in its ledger: %v", err)
 		return false, nil
 	}
-	if c.Size > m.state.Next {
-		return true, nil
-	}
-	if root, err := m.rootAt(c.Size); err != nil {
-		return false, m.damaged(err)
-	} else if root != c.Root {
-		return false, m.forked(c)
+	if ok, again, err := m.place(ctx, c, m.get, "the check"); err != nil || !ok {
+		return again, err
 	}
 	switch {
 	case !m.isNewest(raw):
@@ -94,8 +86,43 @@ func (m *Monitor) shownStatement(ctx context.Context, newest *check.Statement) (
 	return false, nil
 }
 
-func (m *Monitor) askStatement(ctx context.Context) (raw []byte, proof string, err error) {
-	b, err := m.get.get(ctx, m.get.at("check/v1/statement"), "application/json", 2*check.MaxStatement)
+// shownElsewhere places what the second address shows: its checkpoint, and what its check is proven against.
+func (m *Monitor) shownElsewhere(ctx context.Context) (again bool, err error) {
+	if m.second == nil {
+		return false, nil
+	}
+	signed, err := m.second.get(ctx, m.second.at("checkpoint"), "text/plain", small)
+	switch {
+	case refused(err):
+		m.wrong("checkpoint", "the second address gives no checkpoint: %v", err)
+	case err != nil && !errors.Is(err, check.ErrServer):
+		return false, err
+	default:
+		c, err := m.keys.Open(string(signed))
+		if err != nil || c.Origin != m.origin {
+			m.wrong("checkpoint", "the checkpoint of the second address is not signed by the ledger's key")
+		} else if ok, again, err := m.place(ctx, c, m.second, "the second address"); err != nil || !ok {
+			return again, err
+		}
+	}
+	raw, proof, err := m.askStatement(ctx, m.second)
+	if refused(err) || errors.Is(err, check.ErrServer) {
+		return false, nil // it need not answer checks
+	}
+	if err != nil {
+		return false, err
+	}
+	c, err := check.Prove(check.KindStatement, raw, proof, m.keys)
+	if err != nil {
+		m.wrong("shown", "the statement that the second address gives is not in the ledger: %v", err)
+		return false, nil
+	}
+	_, again, err = m.place(ctx, c, m.second, "the second address's check")
+	return again, err
+}
+
+func (m *Monitor) askStatement(ctx context.Context, from *fetcher) (raw []byte, proof string, err error) {
+	b, err := from.get(ctx, from.at("check/v1/statement"), "application/json", 2*check.MaxStatement)
 	if err != nil {
 		return nil, "", err
 	}
@@ -115,28 +142,10 @@ func (m *Monitor) isNewest(raw []byte) bool {
 
 // rootAt is the root of the followed tree at a size.
 func (m *Monitor) rootAt(size int64) (check.Hash, error) {
-	if size == 0 {
-		return sha256.Sum256(nil), nil
-	}
 	if size == m.tiles.tree.N {
 		return check.Hash(m.tiles.tree.Hash), nil
 	}
-	h, err := tlog.TreeHash(size, m.tiles.hashes())
-	return check.Hash(h), err
-}
-
-// forked reports a checkpoint that clients are shown and that is not of the
-// ledger that was followed.
-func (m *Monitor) forked(c *check.Checkpoint) error {
-	own := m.checkpoint()
-	var proof []check.Bytes
-	if c.Size < own.Size && c.Size > 0 {
-		var err error
-		if proof, err = check.Consistency(m.tiles.hashes(), c.Size, own.Size); err != nil {
-			return m.damaged(err)
-		}
-	}
-	return m.split("fork", c, own, proof, fmt.Sprintf("the ledger has two histories: the check shows another one of %d entries than the ledger itself", c.Size))
+	return treeHash(size, m.tiles.hashes())
 }
 
 // listed is an incident as the API lists it.
@@ -202,12 +211,14 @@ func (m *Monitor) unlessGrown(ctx context.Context, wrong []func()) (again bool, 
 	if len(wrong) == 0 {
 		return false, nil
 	}
-	now, err := m.newest(ctx)
-	if err != nil || now == nil {
-		return false, err
-	}
-	if now.Size > m.state.Next {
-		return true, nil
+	if !m.last {
+		now, err := m.newest(ctx)
+		if err != nil || now == nil {
+			return false, err
+		}
+		if now.Size > m.state.Next {
+			return true, nil
+		}
 	}
 	for _, tell := range wrong {
 		tell()
@@ -262,7 +273,11 @@ func (m *Monitor) following(at, next string) (string, error) {
 // ledger, and the newest of each incident with its bytes.
 func (m *Monitor) shownNotices(ctx context.Context) (again bool, err error) {
 	wrong := []func(){}
-	counted := int64(0)
+	missing := m.noticeNames() // what the ledger has, and was not listed yet
+	if missing == nil {
+		return false, nil
+	}
+	seen := map[string]bool{}
 	next := m.get.at("api/v1/notices").String() + "?limit=100"
 	for pages := 0; next != "" && pages < 100_000; pages++ {
 		var list struct {
@@ -274,23 +289,25 @@ func (m *Monitor) shownNotices(ctx context.Context) (again bool, err error) {
 		if err != nil || !there {
 			return false, err
 		}
-		counted += int64(len(list.Notices))
 		for _, n := range list.Notices {
-			if !m.knows(n.ID) {
+			switch {
+			case seen[n.ID]:
+				wrong = append(wrong, func() { m.wrong("api-notice", "the API lists the notice %.200q twice", n.ID) })
+			case !missing[n.ID]:
 				wrong = append(wrong, func() {
-					m.wrong("api-notice", "the API lists the notice %s, and the ledger has none of that name", n.ID)
+					m.wrong("api-notice", "the API lists the notice %.200q, and the ledger has none of that name", n.ID)
 				})
 			}
+			seen[n.ID] = true
+			delete(missing, n.ID)
 		}
 		if next, err = m.following(next, list.Next); err != nil {
 			m.wrong("api", "the API's list of notices leads elsewhere")
 			return false, nil
 		}
 	}
-	if counted != m.state.NoticeN {
-		wrong = append(wrong, func() {
-			m.wrong("api-notice", "the API lists %d notices, and the ledger has %d", counted, m.state.NoticeN)
-		})
+	for _, name := range slices.Sorted(maps.Keys(missing)) {
+		wrong = append(wrong, func() { m.wrong("api-notice", "the ledger has the notice %s, and the API does not list it", name) })
 	}
 	for _, id := range slices.Sorted(maps.Keys(m.state.Notices)) {
 		n := m.state.Notices[id]
@@ -311,111 +328,23 @@ func (m *Monitor) shownNotices(ctx context.Context) (again bool, err error) {
 	return m.unlessGrown(ctx, wrong)
 }
 
-// knows reports whether the ledger has a notice of that name.
-func (m *Monitor) knows(id string) bool {
-	incident, version, ok := cutLast(id, "-v")
-	var v int64
-	if _, err := fmt.Sscan(version, &v); !ok || err != nil || v < 1 {
-		return false
-	}
-	n := m.state.Notices[incident]
-	return n != nil && v <= n.Version
-}
-
-// pages are those that load the check's program.
-var pages = []string{"", "verify"}
-
-// maxScript bounds a page or a script, in bytes.
-const maxScript = 8 << 20
-
-// scripts compares the scripts that pages load with the newest record of them.
-func (m *Monitor) scripts(ctx context.Context) error {
-	var recorded map[string]string
-	if m.state.Page != nil {
-		data, err := m.get.get(ctx, m.get.at("ledger/v1/data/"+m.state.Page.Hash.String()), "application/json", maxData)
-		if err != nil && !refused(err) {
-			return err
-		}
-		if r, perr := parseRelease(data); err == nil && perr == nil && check.StatementHash(data) == m.state.Page.Hash {
-			recorded = r.Scripts
+// noticeNames gives the names of all notices of the ledger; nil where their
+// numbers do not follow each other, which was reported.
+func (m *Monitor) noticeNames() map[string]bool {
+	left := m.state.NoticeN
+	for _, n := range m.state.Notices {
+		if left -= n.Version; left < 0 {
+			return nil
 		}
 	}
-	for _, from := range []*fetcher{m.get, m.second} {
-		if from == nil {
-			continue
-		}
-		for _, page := range pages {
-			if err := m.page(ctx, from, page, recorded); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// page fetches a page and every script that it loads.
-func (m *Monitor) page(ctx context.Context, from *fetcher, page string, recorded map[string]string) error {
-	at := from.at(page)
-	body, err := from.get(ctx, at, "text/html", maxScript)
-	if gone(err) {
-		return nil // a host of the index alone
-	}
-	if refused(err) || errors.Is(err, check.ErrServer) {
-		m.wrong("page-script", "the page %s is not given: %v", at, err)
+	if left != 0 {
 		return nil
 	}
-	if err != nil {
-		return err
-	}
-	urls, inline := scriptsOf(body)
-	if inline {
-		m.wrong("page-script", "the page %s has a script within it, which no record can name", at)
-	}
-	for _, src := range urls {
-		u, err := at.Parse(src)
-		if err != nil || u.Host != from.base.Host || u.Scheme != from.base.Scheme {
-			m.wrong("page-script", "the page %s loads a script from elsewhere: %s", at, src)
-			continue
-		}
-		script, err := from.get(ctx, u, "text/javascript", maxScript)
-		if err != nil && !refused(err) && !errors.Is(err, check.ErrServer) {
-			return err
-		}
-		sum := sha256.Sum256(script)
-		if err != nil || !slices.Contains(slices.Collect(maps.Values(recorded)), hex.EncodeToString(sum[:])) {
-			m.wrong("page-script", "the page %s loads the script %s, which the ledger's newest record does not name (SHA-256 %x)", at, u.Path, sum)
+	names := map[string]bool{}
+	for id, n := range m.state.Notices {
+		for v := int64(1); v <= n.Version; v++ {
+			names[fmt.Sprintf("%s-v%d", id, v)] = true
 		}
 	}
-	return nil
-}
-
-// scriptsOf gives the addresses of the scripts that a page loads, and whether it
-// has one within it.
-func scriptsOf(page []byte) (urls []string, inline bool) {
-	z := html.NewTokenizer(bytes.NewReader(page))
-	for {
-		switch z.Next() {
-		case html.ErrorToken:
-			return urls, inline
-		case html.StartTagToken, html.SelfClosingTagToken:
-			t := z.Token()
-			attrs := map[string]string{}
-			for _, a := range t.Attr {
-				attrs[a.Key] = a.Val
-				if strings.HasPrefix(a.Key, "on") || strings.HasPrefix(strings.ToLower(strings.TrimSpace(a.Val)), "javascript:") {
-					inline = true
-				}
-			}
-			switch {
-			case t.Data == "html" && attrs["data-worker"] != "":
-				urls = append(urls, attrs["data-worker"])
-			case t.Data == "script" && attrs["src"] != "":
-				urls = append(urls, attrs["src"])
-			case t.Data == "script" && attrs["type"] != "application/ld+json":
-				inline = true
-			case t.Data == "link" && (attrs["rel"] == "modulepreload" || attrs["as"] == "script"):
-				urls = append(urls, attrs["href"])
-			}
-		}
-	}
+	return names
 }

@@ -262,3 +262,17 @@ func (m *Monitor) pageRecord(index int64, hash check.Hash, data []byte) {
 	}
 	m.state.Page = &entry{index, hash}
 }
+
+// casesHead takes in a day's head over all cases. What it commits to, only who has a case's record can say; but one a day, of
+// one size, and never of a day that was over, everybody can see.
+func (m *Monitor) casesHead(index int64, data []byte) {
+	h, err := check.ParseCasesHead(data)
+	switch {
+	case err != nil:
+		m.lastingAt(index, "cases", fmt.Sprintf("entry %d is not a valid head over all cases: %v", index, err))
+	case h.Day <= m.state.CasesDay:
+		m.lastingAt(index, "cases", fmt.Sprintf("entry %d is a head over all cases of %s, and there was one of %s before", index, h.Day, m.state.CasesDay))
+	default:
+		m.state.CasesDay = h.Day
+	}
+}

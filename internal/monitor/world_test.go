@@ -126,6 +126,16 @@ func newSham(t testing.TB) *sham {
 	return s
 }
 
+// mirror is another address of the same server, until one of the two is changed.
+func (s *sham) mirror() *sham {
+	m := &sham{t: s.t, signer: s.signer, vkey: s.vkey, next: s.next, hist: s.hist.clone(), keys: s.keys, layers: s.layers, st: s.st, raw: s.raw, script: s.script,
+		now: s.now, asked: map[string]int{}, notices: s.notices}
+	server := httptest.NewServer(m)
+	s.t.Cleanup(server.Close)
+	m.url = server.URL
+	return m
+}
+
 func (s *sham) checkpoint(tree tlog.Tree) string {
 	text := torchwood.Checkpoint{Origin: s.signer.Name(), Tree: tree}.String()
 	signed, err := note.Sign(&note.Note{Text: text}, s.signer)
@@ -152,6 +162,15 @@ func canonical(t testing.TB, v any) []byte {
 func (s *sham) page() {
 	sum := sha256.Sum256([]byte(s.script))
 	s.hist.add(check.KindPage, canonical(s.t, map[string]any{"v": 1, "time": check.At(s.now), "scripts": map[string]string{"check.js": fmt.Sprintf("%x", sum)}}))
+}
+
+// cases records a day's head over all cases.
+func (s *sham) cases(day string) {
+	b, err := check.CasesHead{Day: day, Head: check.StatementHash([]byte(day)), V: 1}.Bytes()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.hist.add(check.KindCases, b)
 }
 
 // notice publishes the next notice of an incident.
@@ -332,6 +351,7 @@ func honest(t testing.TB) *sham {
 	set(st, s.serve(shop1))
 	s.publish(st)
 	s.notice("shop", 2)
+	s.cases("2026-11-28")
 	st = s.again()
 	town := s.seal("town", "1", many("town", 9))
 	s.incident(st, "town", "1", check.Final, 9)
@@ -401,6 +421,7 @@ func (s *sham) serveHonest(w http.ResponseWriter, r *http.Request) {
 		}
 		http.NotFound(w, r)
 	case path == "/" || path == "/verify":
+		w.Header().Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; worker-src 'self'; base-uri 'none'")
 		fmt.Fprintf(w, `<!doctype html><html data-worker="/assets/check.js"><script type="application/ld+json">{}</script><script src="/assets/check.js" defer></script>%s</html>`, s.inline)
 	case path == "/assets/check.js":
 		io.WriteString(w, s.script)

@@ -7,12 +7,14 @@ package page
 
 import (
 	"bytes"
+	"cmp"
 	"embed"
 	"fmt"
 	"html/template"
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"shirase/internal/language"
@@ -26,8 +28,8 @@ var embedded embed.FS
 type Options struct {
 	// Files holds what is the door's own: templates, of which each of Pages is templates/NAME.html and defines "content",
 	// and assets, the static files beside the style and the icon. A template that is defined in one of Shared, which every
-	// page is parsed with, takes the place of the frame's empty one: "attributes" of the html element, "banners" above the
-	// header, "footer" in it, and "ways" on from the page for what went wrong.
+	// page is parsed with, takes the place of the frame's empty one: "attributes" of the html element, "head" at the end of it,
+	// "banners" above the header, "tools" at its end, "footer", and "ways" on from the page for what went wrong.
 	Files  fs.FS
 	Pages  []string
 	Shared []string
@@ -37,6 +39,9 @@ type Options struct {
 	Funcs func(lang language.Lang) template.FuncMap
 
 	Navigation []Entry
+	Home       string // where the operator's name leads; "" is /
+	Assets     string // below which the static files are; "" is /assets/
+	Private    bool   // its pages are somebody's own: nothing keeps them, and they are not compressed (BREACH)
 	Operator   Operator
 	BaseURL    string       // of this instance, without a final slash; empty: what the request was made to
 	Log        *slog.Logger // nil: nothing is logged
@@ -70,6 +75,7 @@ func New(o Options) (*Frame, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	o.Home, o.Assets = cmp.Or(o.Home, "/"), cmp.Or(o.Assets, "/assets/")
 	ours, err := fs.Sub(embedded, "assets")
 	if err != nil {
 		return nil, err
@@ -79,7 +85,7 @@ func New(o Options) (*Frame, error) {
 		return nil, err
 	}
 	f := &Frame{Options: o, sets: map[string]map[language.Lang]*template.Template{}}
-	if f.assets, err = web.NewAssets("/assets/", ours, theirs); err != nil {
+	if f.assets, err = web.NewAssets(o.Assets, ours, theirs); err != nil {
 		return nil, err
 	}
 	for _, name := range append([]string{wrong}, o.Pages...) {
@@ -96,12 +102,12 @@ func New(o Options) (*Frame, error) {
 // parse returns the template of a page in a language.
 func (f *Frame) parse(name string, lang language.Lang) (*template.Template, error) {
 	set := template.New("base").Funcs(template.FuncMap{
-		"t":          lang.Pick,
-		"ja":         func() bool { return lang == language.JA },
-		"lang":       func() language.Lang { return lang },
-		"num":        func(n int) string { return language.Number(lang, int64(n)) },
-		"digits":     language.Digits,
-		"navigation": func() []Entry { return f.Navigation },
+		"t":        lang.Pick,
+		"ja":       func() bool { return lang == language.JA },
+		"lang":     func() language.Lang { return lang },
+		"num":      func(n int) string { return language.Number(lang, int64(n)) },
+		"digits":   language.Digits,
+		"homepage": func() string { return f.Home },
 	})
 	if f.Funcs != nil {
 		set.Funcs(f.Funcs(lang))
@@ -129,6 +135,7 @@ type Page struct {
 	Path               string // of this page, for the language switch
 	Query              string // of this page, where its address has one
 	Title, Description string
+	Navigation         []Entry
 	Nav                string // the entry of the navigation this page belongs to
 	Failed             bool   // it says what went wrong, and is no page of its own
 	NoIndex            bool   // not for search engines
@@ -158,7 +165,7 @@ type operator struct {
 // Page starts the page of a request.
 func (f *Frame) Page(r *http.Request) Page {
 	lang := web.LanguageOf(r)
-	p := Page{Lang: lang, Path: web.LocalPath(r), Base: web.Base(r, f.BaseURL)}
+	p := Page{Lang: lang, Navigation: f.Navigation, Path: web.LocalPath(r), Base: web.Base(r, f.BaseURL)}
 	p.Operator = operator{Name: f.Operator.Name.In(lang.Lang), Contact: f.Operator.Contact, ContactText: strings.TrimPrefix(f.Operator.Contact, "mailto:"),
 		Imprint: f.Operator.Imprint, Privacy: f.Operator.Privacy}
 	if p.Operator.Name == "" {
@@ -195,12 +202,28 @@ func (f *Frame) Show(w http.ResponseWriter, r *http.Request, status int, name st
 		return fmt.Errorf("render %s: %w", name, err)
 	}
 	w.Header().Set("Content-Language", string(lang))
+	if f.Private {
+		servePrivate(w, r, status, out.Bytes())
+		return nil
+	}
 	cache := ""
 	if status != http.StatusOK {
 		cache = "no-store"
 	}
 	web.NewContent("text/html; charset=utf-8", cache, "Accept-Language", out.Bytes()).Serve(w, r, status)
 	return nil
+}
+
+// servePrivate answers with a page that nothing may keep.
+func servePrivate(w http.ResponseWriter, r *http.Request, status int, body []byte) {
+	h := w.Header()
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	if r.Method != http.MethodHead {
+		w.Write(body)
+	}
 }
 
 // Asset returns the static file of a name, and whether there is one.

@@ -1,8 +1,10 @@
 package publish
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -373,6 +375,70 @@ func TestReopenAndWithdraw(t *testing.T) {
 	})
 }
 
+// TestRefusedEnd: an end that is refused leaves no decision behind that would be in the way of all later statements, and one that
+// an earlier version has left is passed over.
+func TestRefusedEnd(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		w.two()
+		if _, err := w.Withdraw(ctx, by, "club"); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := w.Retire(ctx, by, "club"); !errors.Is(err, index.ErrState) {
+			t.Fatalf("what was withdrawn is retired: %v", err)
+		}
+		n := 0
+		goesOn := func() {
+			t.Helper()
+			n++
+			w.mustVerify()
+			if _, err := w.Reissue(ctx, by, true); err != nil {
+				t.Errorf("no statement follows: %v", err)
+			}
+			w.record(fmt.Sprintf("id: shop\nasOf: \"2026-11-2%dT16:00+09:00\"\nfacts: [{key: title, value: Again %d}]", n, n))
+			if _, pub, err := w.Run(ctx, by, Request{Incident: "shop"}); err != nil || !pub.Changed {
+				t.Errorf("nothing is published any more: %+v, %v", pub, err)
+			}
+		}
+		goesOn()
+		if _, err := w.DB.ExecContext(ctx, `INSERT INTO index_retired (incident, decided_at, actor) VALUES ('club', 1, 'an earlier version')`); err != nil {
+			t.Fatal(err)
+		}
+		goesOn()
+		if in := w.newest().Incident("club"); in.State != check.Withdrawn {
+			t.Errorf("it is %s", in.State)
+		}
+	})
+}
+
+// TestOvertaken: a scope that was made while an incident is reopened is not passed over in silence.
+func TestOvertaken(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		w.two()
+		if _, err := w.Reopen(ctx, by, "shop"); err != nil {
+			t.Fatal(err)
+		}
+		inc, err := w.Incidents.Get(ctx, "shop")
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, _ := inc.Fact("scope.state")
+		if _, offset := f.AsOf.Time.Zone(); f.Value.Word != incident.StateReopened || offset != 9*60*60 {
+			t.Errorf("the facts are told in Japan's time, and that it is reopened as of %s", f.AsOf)
+		}
+		w.scope("shop", rows(7), rules)
+		w.record("id: shop\nasOf: \"2026-11-20T16:30+09:00\"\nfacts: [{key: scope.state, value: final}]") // of before: without effect
+		prop, _, err := w.Run(ctx, by, Request{Incident: "shop"})
+		if !errors.Is(err, ErrDifferent) {
+			t.Fatalf("%+v, %v", prop, err)
+		}
+		if prop, _, err := w.Run(ctx, by, Request{Incident: "shop", Despite: "the new scope is not settled"}); err != nil || len(prop.Differences) != 1 || prop.Differences[0].Code != "scope-not-published" {
+			t.Errorf("%+v, %v", prop, err)
+		}
+	})
+}
+
 // TestSwitch: the ledger's key is followed by the one that was made with it, and by no other, with the key before at hand or
 // lost; what was signed before goes on verifying.
 func TestSwitch(t *testing.T) {
@@ -406,11 +472,18 @@ func TestSwitch(t *testing.T) {
 				t.Errorf("%s: %+v, %v", name, pub, err)
 			}
 		}
+		running, err := New(ctx, w.Rooms, w.skey, Instance{URL: "https://notice.example", PhoneRegion: "JP"}) // a server
+		if err != nil {
+			t.Fatal(err)
+		}
 		pub, err := w.SwitchLedgerKey(ctx, by, string(next))
 		if err != nil || !pub.Changed {
 			t.Fatalf("%+v, %v", pub, err)
 		}
 		second := w.VKey()
+		if pub, err = running.Reissue(ctx, by, true); err != nil || !pub.Changed || running.VKey() != second {
+			t.Fatalf("a server that ran all along: %+v, %v", pub, err)
+		}
 		if st := w.newest(); second == first || st.Ledger.Key != check.VKeyHash(second) || st.Seq != pub.Statement.Seq {
 			t.Errorf("%+v", st.Ledger)
 		}
@@ -650,4 +723,19 @@ func (w *world) halfDone(t *testing.T, db *store.DB) {
 			t.Errorf("a member of %s is told no: %+v", id, v)
 		}
 	}
+}
+
+// TestLog: what serving the index is given is the checkpoint with all of its cosignatures, by which it proves anew.
+func TestLog(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		w.two()
+		signed, _, err := w.ledger.Checkpoint()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := w.Log().Checkpoint(); err != nil || !bytes.Equal(got, signed) || len(got) == 0 {
+			t.Fatalf("%q, %v", got, err)
+		}
+	})
 }

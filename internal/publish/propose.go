@@ -32,6 +32,7 @@ type Request struct {
 	AsOf     time.Time      // leave out what is known only as of later; zero: leave out nothing
 	Notice   *compose.Draft // only a notice of this kind; nil: statement and notice, as the facts give them
 	Despite  string         // why a difference between facts, roster and rules is published
+	Time     time.Time      // that a notice bears; zero: now
 	Progress index.Progress // of sealing; may be nil
 }
 
@@ -105,9 +106,11 @@ func (p *Publisher) Propose(ctx context.Context, who actor.Actor, r Request) (*P
 		return nil, err
 	}
 	if r.Notice != nil {
-		err = p.proposeNotice(ctx, prop, *r.Notice)
+		d := *r.Notice
+		d.Time = r.Time
+		err = p.proposeNotice(ctx, prop, d)
 	} else {
-		err = p.proposeWhole(ctx, prop, inc, r.Progress)
+		err = p.proposeWhole(ctx, prop, inc, r)
 	}
 	if err != nil {
 		return nil, err
@@ -137,7 +140,9 @@ func (p *Publisher) proposeNotice(ctx context.Context, prop *Proposal, d compose
 	if err != nil {
 		return err
 	}
+	at := d.Time
 	d.Figures = p.figures(prop.State, scope.Counts.Affected)
+	d.Time = at
 	n, err := compose.Notice(ctx, p.Incidents, prop.Incident, d)
 	if err != nil {
 		return err
@@ -160,7 +165,7 @@ func (p *Publisher) proposeNotice(ctx context.Context, prop *Proposal, d compose
 }
 
 // proposeWhole seals, drafts the statement, and writes the notice as the facts give it.
-func (p *Publisher) proposeWhole(ctx context.Context, prop *Proposal, inc incident.Incident, tell index.Progress) error {
+func (p *Publisher) proposeWhole(ctx context.Context, prop *Proposal, inc incident.Incident, r Request) error {
 	subject := index.Subject{ID: inc.ID, Organisation: inc.Organisation(language.EN), State: check.State(prop.State), AsOf: inc.AsOf(),
 		Title: map[string]string{"ja": inc.Title(language.JA), "en": inc.Title(language.EN)}}
 	if subject.Organisation == "" {
@@ -173,7 +178,7 @@ func (p *Publisher) proposeWhole(ctx context.Context, prop *Proposal, inc incide
 	accounts := int64(0)
 	switch subject.State {
 	case check.Final:
-		if err := p.seal(ctx, prop, &subject, tell); err != nil {
+		if err := p.seal(ctx, prop, &subject, r.Progress); err != nil {
 			return err
 		}
 		prop.Differences, prop.Uncompared = compare(inc, prop.Roster)
@@ -184,6 +189,9 @@ func (p *Publisher) proposeWhole(ctx context.Context, prop *Proposal, inc incide
 			return err
 		}
 		accounts = scope.Counts.Affected
+		if prop.Differences, err = p.overtaken(ctx, inc, scope); err != nil {
+			return err
+		}
 	}
 	frame, err := p.frame(ctx)
 	if err != nil {
@@ -192,7 +200,9 @@ func (p *Publisher) proposeWhole(ctx context.Context, prop *Proposal, inc incide
 	if prop.Statement, err = p.Index.Draft(ctx, p.Keys, frame, subject, prop.Sealed); err != nil {
 		return err
 	}
-	n, fresh, err := p.nextNotice(ctx, inc, p.figures(prop.State, accounts), scopeChanged(before, prop.Statement.Statement, inc.ID))
+	figures := p.figures(prop.State, accounts)
+	figures.Time = r.Time
+	n, fresh, err := p.nextNotice(ctx, inc, figures, scopeChanged(before, prop.Statement.Statement, inc.ID))
 	if err != nil {
 		return err
 	}
@@ -200,6 +210,24 @@ func (p *Publisher) proposeWhole(ctx context.Context, prop *Proposal, inc incide
 		prop.Notice = &n
 	}
 	return nil
+}
+
+// overtaken tells of a scope that was made since the published one was sealed, and is not published because the incident is
+// recorded as reopened.
+func (p *Publisher) overtaken(ctx context.Context, inc incident.Incident, sealed roster.Roster) ([]Difference, error) {
+	r, err := p.Rosters.Latest(ctx, inc.ID)
+	if errors.Is(err, roster.ErrNone) || err == nil && (r.ID == sealed.ID || !r.Shredded.IsZero()) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	since := ""
+	if f, ok := inc.Fact("scope.state"); ok {
+		since = ", as of " + f.AsOf.String()
+	}
+	return []Difference{{"scope-not-published", fmt.Sprintf("The newest scope (roster %s, %s accounts) would not be published: the incident is recorded as reopened%s. "+
+		"Where it is settled, record scope.state: final with a later asOf.", r.ID, language.Digits(r.Counts.Affected), since)}}, nil
 }
 
 // seal seals an incident's roster under the evaluator's key.
@@ -276,6 +304,7 @@ func (p *Publisher) nextNotice(ctx context.Context, inc incident.Incident, figur
 			return incident.Notice{}, false, err
 		}
 		if len(changed) == 0 {
+			now := figures.Time
 			figures.Time = last.Time
 			again, err := compose.Whole(ctx, p.Incidents, inc, figures)
 			if err != nil {
@@ -285,7 +314,7 @@ func (p *Publisher) nextNotice(ctx context.Context, inc incident.Incident, figur
 			if last.Format > 1 && !scope || again.Text == last.Text {
 				return before[len(before)-1], false, nil
 			}
-			figures.Time = time.Time{}
+			figures.Time = now
 		}
 	}
 	n, err := compose.Whole(ctx, p.Incidents, inc, figures)
@@ -377,9 +406,14 @@ type Publication struct {
 // Publish publishes a proposal: its bytes become true in one transaction, and public with the checkpoint that is served
 // then. Errors: ErrDifferent, where facts, roster and rules differ and no reason was given; ErrStale.
 func (p *Publisher) Publish(ctx context.Context, who actor.Actor, prop *Proposal) (*Publication, error) {
-	if err := who.Check("publish"); err != nil {
+	if err := p.alone(ctx, who, "publish"); err != nil {
 		return nil, err
 	}
+	return p.publish(ctx, who, prop, nil)
+}
+
+// publish is Publish for who has an approval: settle, where it is not nil, ends it in the same transaction.
+func (p *Publisher) publish(ctx context.Context, who actor.Actor, prop *Proposal, settle func(tx *sql.Tx) error) (*Publication, error) {
 	if len(prop.Differences) > 0 && prop.Despite == "" {
 		return nil, differs(prop)
 	}
@@ -389,6 +423,11 @@ func (p *Publisher) Publish(ctx context.Context, who actor.Actor, prop *Proposal
 		pub.Statement, pub.Hash, pub.LedgerIndex = prop.Statement.Statement, check.StatementHash(prop.Statement.Raw), prop.Statement.LedgerIndex()
 	}
 	if !pub.Changed {
+		if settle != nil {
+			if err := p.DB.Update(ctx, settle); err != nil {
+				return nil, err
+			}
+		}
 		pub.Notice = prop.last
 		pub.Waiting, err = p.serve(ctx)
 		return pub, err
@@ -396,7 +435,12 @@ func (p *Publisher) Publish(ctx context.Context, who actor.Actor, prop *Proposal
 	if err := p.ledger.Clock(ctx); err != nil {
 		return nil, fmt.Errorf("publish %s: %w", prop.Incident, err)
 	}
-	err = p.ledger.Update(ctx, func(tx *sql.Tx) error { return p.commit(ctx, tx, who, prop, pub) })
+	err = p.ledger.Update(ctx, func(tx *sql.Tx) error {
+		if err := p.commit(ctx, tx, who, prop, pub); err != nil || settle == nil {
+			return err
+		}
+		return settle(tx)
+	})
 	if errors.Is(err, index.ErrStale) {
 		err = fmt.Errorf("%w: %w", ErrStale, err)
 	}
@@ -468,12 +512,15 @@ const publishTries = 10
 // Run proposes and publishes at once, as whoever needs no second person's approval does. A race that is lost to another
 // publication is run again.
 func (p *Publisher) Run(ctx context.Context, who actor.Actor, r Request) (*Proposal, *Publication, error) {
+	if err := p.alone(ctx, who, "publish"); err != nil {
+		return nil, nil, err
+	}
 	for try := 1; ; try++ {
 		prop, err := p.Propose(ctx, who, r)
 		if err != nil {
 			return nil, nil, err
 		}
-		pub, err := p.Publish(ctx, who, prop)
+		pub, err := p.publish(ctx, who, prop, nil)
 		if err == nil || !errors.Is(err, ErrStale) || try == publishTries {
 			return prop, pub, err
 		}

@@ -30,6 +30,7 @@ import (
 	"shirase/internal/incident"
 	"shirase/internal/index"
 	"shirase/internal/ledger"
+	"shirase/internal/proposal"
 	"shirase/internal/roster"
 	"shirase/internal/store"
 )
@@ -63,7 +64,8 @@ type Rooms struct {
 	Incidents *incident.Incidents
 	Index     *index.Index
 	Rosters   *roster.Rosters
-	Errors    *slog.Logger // hears of witnesses that fail, and of what could not be tidied up; nil: nobody does
+	Staffed   func(ctx context.Context) (bool, error) // whether what cannot be undone wants a second person; nil: never
+	Errors    *slog.Logger                            // hears of witnesses that fail, and of what could not be tidied up; nil: nobody does
 }
 
 // Instance is what a publication says of this instance.
@@ -134,6 +136,21 @@ func New(ctx context.Context, rooms Rooms, signingKey string, instance Instance)
 	return p, nil
 }
 
+// alone refuses what somebody does alone and cannot be undone, once there is staff: it is proposed then, and a second person approves.
+func (p *Publisher) alone(ctx context.Context, who actor.Actor, what string) error {
+	if err := who.Check(what); err != nil || p.Staffed == nil {
+		return err
+	}
+	staffed, err := p.Staffed(ctx)
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	if staffed {
+		return fmt.Errorf("%s: %w", what, proposal.ErrWanted)
+	}
+	return nil
+}
+
 // loggedPolicy is the policy of witnesses that the newest statement names; "" where it names none.
 func (p *Publisher) loggedPolicy(ctx context.Context) (string, error) {
 	st, _, _, err := p.Index.Statement(ctx)
@@ -187,11 +204,19 @@ func (p *Publisher) Handler(log *slog.Logger) http.Handler { return p.ledger.Han
 
 // Log is what serving the index needs of the ledger.
 func (p *Publisher) Log() index.Log {
-	return index.Log{Served: p.ledger.Served, Proof: p.ledger.Proof, Witnessed: p.ledger.Witnessed}
+	return index.Log{Served: p.ledger.Served, Proof: p.ledger.Proof, Witnessed: p.ledger.Witnessed, Checkpoint: func() ([]byte, error) {
+		signed, _, err := p.ledger.Checkpoint()
+		return signed, err
+	}}
 }
 
 // Standing is how far what the ledger serves is cosigned.
 func (p *Publisher) Standing(ctx context.Context) (Standing, error) { return p.ledger.Standing(ctx) }
+
+// Refusing is those of an instance's witnesses that did not cosign when they were asked last.
+func Refusing(ctx context.Context, db *store.DB, w Witnesses) ([]ledger.Witness, error) {
+	return ledger.Refusing(ctx, db, w)
+}
 
 // Standing is how far what a ledger serves is cosigned.
 type Standing = ledger.Standing
@@ -287,6 +312,9 @@ func (p *Publisher) keepRecord(ctx context.Context, tx *sql.Tx, who actor.Actor,
 
 // frame is what every statement says beside keys and incidents.
 func (p *Publisher) frame(ctx context.Context) (index.Frame, error) {
+	if err := p.ledger.TakeUp(ctx); err != nil { // a statement names the key that signs it
+		return index.Frame{}, err
+	}
 	next, err := p.MakeSuccessor(ctx)
 	if err != nil {
 		return index.Frame{}, err

@@ -2,10 +2,10 @@ package response
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"shirase/internal/actor"
 	"shirase/internal/hint"
@@ -23,10 +23,10 @@ type Clocks struct {
 
 // regime gives a regime that a case may name.
 func (c *Cases) regime(id string) (*law.Regime, error) {
-	r, err := c.book.Regime(id)
+	r, err := c.Book.Regime(id)
 	if err != nil {
 		var names []string
-		for _, r := range c.book.Regimes() {
+		for _, r := range c.Book.Regimes() {
 			names = append(names, r.ID)
 		}
 		return nil, hint.Add(err, "one of "+strings.Join(names, ", ")+"; a contract's is a file of its own (docs/LAW.md)")
@@ -35,14 +35,39 @@ func (c *Cases) regime(id string) (*law.Regime, error) {
 }
 
 // Clocks works out a case's clocks from what is known now.
-func (c *Cases) Clocks(ctx context.Context, id string) (*Case, *Clocks, error) {
-	k, err := c.Get(ctx, id)
+func (c *Cases) Clocks(ctx context.Context, who actor.Actor, id string) (*Case, *Clocks, error) {
+	k, err := c.Get(ctx, who, id)
 	if err != nil {
 		return nil, nil, err
 	}
-	inc, err := c.incidents.Get(ctx, id)
+	clocks, err := c.clocks(ctx, k)
+	return k, clocks, err
+}
+
+// Standing gives a case's clocks for what comes before and after a change (law.Compare): it is no look at the case, and none is
+// recorded. None where there is no such case, or it is not theirs to see.
+func (c *Cases) Standing(ctx context.Context, who actor.Actor, id string) ([]law.Clock, error) {
+	if may(who, actor.See, id) != nil {
+		return nil, nil
+	}
+	k, err := c.get(ctx, id)
+	if errors.Is(err, ErrNotFound) {
+		return nil, nil
+	}
 	if err != nil {
-		return nil, nil, err
+		return nil, err
+	}
+	clocks, err := c.clocks(ctx, k)
+	if err != nil {
+		return nil, err
+	}
+	return clocks.Clocks, nil
+}
+
+func (c *Cases) clocks(ctx context.Context, k *Case) (*Clocks, error) {
+	inc, err := c.Incidents.Get(ctx, k.ID)
+	if err != nil {
+		return nil, err
 	}
 	s := k.situation(inc)
 	out := &Clocks{}
@@ -53,22 +78,29 @@ func (c *Cases) Clocks(ctx context.Context, id string) (*Case, *Clocks, error) {
 		}
 		r, err := c.regime(stated.ID)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
-		out.Clocks = append(out.Clocks, c.book.Clocks(r, s, c.now())...)
+		out.Clocks = append(out.Clocks, c.Book.Clocks(r, s, c.now())...)
 		out.Remarks = append(out.Remarks, r.Remarks...)
 	}
-	for _, p := range c.book.Propose(s) {
+	notices, err := c.Incidents.Notices(ctx, k.ID)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range append(promised(inc, notices), k.promised()...) {
+		out.Clocks = append(out.Clocks, p.Clock(c.now()))
+	}
+	for _, p := range c.Book.Propose(s) {
 		if !slices.ContainsFunc(k.Regimes, func(r Regime) bool { return r.ID == p.Regime.ID }) {
 			out.Proposed = append(out.Proposed, p)
 		}
 	}
-	return k, out, nil
+	return out, nil
 }
 
 // situation is what the case's entries and its incident's facts say, as far as clocks depend on it.
 func (k *Case) situation(inc incident.Incident) law.Situation {
-	s := law.Situation{At: map[string]incident.Moment{"knowledge": k.knowledge()}, Part: k.Declared.Part, Residents: map[string]law.Number{},
+	s := law.Situation{At: map[string]incident.Moment{"knowledge": k.Knowledge()}, Part: k.Declared.Part, Residents: map[string]law.Number{},
 		Known: map[string]bool{}, Done: map[string]incident.Moment{}, Suspended: map[string]bool{}}
 	for trigger, m := range k.started {
 		s.At[trigger] = m
@@ -112,11 +144,11 @@ func (k *Case) situation(inc incident.Incident) law.Situation {
 	return s
 }
 
-// knowledge is when any department knew first: as declared, or as a report from outside has shown since.
-func (k *Case) knowledge() incident.Moment {
+// Knowledge is when any department knew first: as declared, or as a report from outside has shown since.
+func (k *Case) Knowledge() incident.Moment {
 	known := k.Known
-	for _, e := range k.Reports {
-		if m, err := incident.ParseMoment(e.Body.Report.At, nil); err == nil && e.Body.Report.Knowledge == "yes" && m.Time.Before(known.Time) {
+	for _, t := range k.Reports {
+		if m, err := incident.ParseMoment(t.At, nil); err == nil && t.Knowledge == "yes" && m.Time.Before(known.Time) {
 			known = m
 		}
 	}
@@ -159,40 +191,52 @@ func number(v incident.Value) law.Number {
 
 // Apply says that a regime applies, or, with a reason, that it was considered and does not.
 func (c *Cases) Apply(ctx context.Context, who actor.Actor, id string, r Regime) (*Case, error) {
+	if err := may(who, actor.Command, id); err != nil {
+		return nil, err
+	}
 	if _, err := c.regime(r.ID); err != nil {
 		return nil, err
 	}
 	if err := textOK("a reason", r.Why, r.Refused); err != nil {
 		return nil, err
 	}
-	return c.record(ctx, who, id, func(*Case) (Body, error) { return Body{Regime: &r}, nil })
+	return c.record(ctx, who, actor.Command, id, func(*Case) (Body, error) { return Body{Regime: &r}, nil })
 }
 
 // Start says when something happened that starts clocks: one of law.Triggers.
 func (c *Cases) Start(ctx context.Context, who actor.Actor, id string, s Started) (*Case, error) {
+	if err := may(who, actor.Command, id); err != nil {
+		return nil, err
+	}
 	if !slices.Contains(law.Triggers(), s.Trigger) {
 		return nil, hint.Add(fmt.Errorf("%w: %q starts no clock", ErrEntry, s.Trigger), "one of "+strings.Join(law.Triggers(), ", "))
 	}
 	if err := momentOK(s.At); err != nil {
 		return nil, err
 	}
-	return c.record(ctx, who, id, func(*Case) (Body, error) { return Body{Started: &s}, nil })
+	return c.record(ctx, who, actor.Command, id, func(*Case) (Body, error) { return Body{Started: &s}, nil })
 }
 
 // Know says that something is so, or is not so, that clocks depend on: one of law.Words.
 func (c *Cases) Know(ctx context.Context, who actor.Actor, id string, n Knows) (*Case, error) {
+	if err := may(who, actor.Command, id); err != nil {
+		return nil, err
+	}
 	if !slices.Contains(law.Words(), n.Word) {
 		return nil, hint.Add(fmt.Errorf("%w: no clock depends on %q", ErrEntry, n.Word), "one of "+strings.Join(law.Words(), ", "))
 	}
-	return c.record(ctx, who, id, func(*Case) (Body, error) { return Body{Knows: &n}, nil })
+	return c.record(ctx, who, actor.Command, id, func(*Case) (Body, error) { return Body{Knows: &n}, nil })
 }
 
 // Mark says that a clock was done at a time, waits, or runs again. ErrNotFound where the case has no such clock.
 func (c *Cases) Mark(ctx context.Context, who actor.Actor, id string, m Marked) (*Case, error) {
+	if err := may(who, actor.Command, id); err != nil {
+		return nil, err
+	}
 	switch m.State {
 	case "done":
 		if m.At == "" {
-			m.At = incident.Moment{Time: c.now().UTC().Truncate(time.Minute), Precision: incident.Minute}.String()
+			m.At = c.minute().String()
 		}
 		if err := momentOK(m.At); err != nil {
 			return nil, err
@@ -204,12 +248,16 @@ func (c *Cases) Mark(ctx context.Context, who actor.Actor, id string, m Marked) 
 	default:
 		return nil, fmt.Errorf("%w: a clock is done, suspended or running", ErrEntry)
 	}
-	_, clocks, err := c.Clocks(ctx, id)
+	_, clocks, err := c.Clocks(ctx, who, id)
 	if err != nil {
 		return nil, err
+	}
+	if slices.ContainsFunc(clocks.Clocks, func(k law.Clock) bool { return k.ID == m.ID && k.Promise != nil }) {
+		return nil, hint.Add(fmt.Errorf("%w: %s is a promise, and what became of it is a fact", ErrEntry, m.ID),
+			"record the action as kept or slipped, or publish the next notice")
 	}
 	if !slices.ContainsFunc(clocks.Clocks, func(k law.Clock) bool { return k.ID == m.ID }) {
 		return nil, fmt.Errorf("%w: case %s has no clock %q", ErrNotFound, id, m.ID)
 	}
-	return c.record(ctx, who, id, func(*Case) (Body, error) { return Body{Clock: &m}, nil })
+	return c.record(ctx, who, actor.Command, id, func(*Case) (Body, error) { return Body{Clock: &m}, nil })
 }

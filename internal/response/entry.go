@@ -25,129 +25,20 @@ func (h Hash) String() string { return hex.EncodeToString(h[:]) }
 // An Entry is one thing that was recorded in a case. Its form is RFC 8785 canonical JSON; its hash is
 // SHA-256("shirase/v1 case entry" ‖ 0x00 ‖ that), and the next entry names it.
 type Entry struct {
-	V    int    `json:"v"` // 1
+	V    int    `json:"v"` // 2; 1 in records of earlier versions, which had fewer bodies
 	Case string `json:"case"`
 	Seq  int64  `json:"seq"`  // from 1
 	Prev string `json:"prev"` // hex; zeros in the first
 	At   string `json:"at"`   // RFC 3339, UTC
-	By   string `json:"by"`
+	By   string `json:"by"`   // a pseudonym of a person, and the door: who it is, names says (Room.Names)
 	Salt string `json:"salt"` // base64url of 16 random bytes: a hash tells nothing of what it is of
 	Body Body   `json:"body"`
 }
 
-// A Body is what an entry says: exactly one of its members.
-type Body struct {
-	Declared *Declared `json:"declared,omitzero"`
-	Regime   *Regime   `json:"regime,omitzero"`
-	Started  *Started  `json:"started,omitzero"`
-	Knows    *Knows    `json:"knows,omitzero"`
-	Clock    *Marked   `json:"clock,omitzero"`
-	Decision *Decision `json:"decision,omitzero"`
-	Event    *Event    `json:"event,omitzero"`
-	Report   *Report   `json:"report,omitzero"`
-	Task     *Task     `json:"task,omitzero"`
-	Closed   *Closed   `json:"closed,omitzero"`
-}
-
-// Declared opens a case.
-type Declared struct {
-	Title        string   `json:"title"`
-	Organisation string   `json:"organisation"`
-	Known        string   `json:"known"` // when any department knew (知った時点), as a moment
-	Part         string   `json:"part"`  // own, processor, client, joint
-	Illicit      bool     `json:"illicit,omitzero"`
-	Persons      int64    `json:"persons,omitzero"` // as far as known; 0 is not known
-	Commander    string   `json:"commander,omitzero"`
-	Regimes      []string `json:"regimes,omitzero"`
-	Playbook     string   `json:"playbook,omitzero"`
-}
-
-// Regime says that a regime applies, or that it was considered and does not.
-type Regime struct {
-	ID      string `json:"id"`
-	Refused bool   `json:"refused,omitzero"`
-	Why     string `json:"why,omitzero"`
-}
-
-// Started says when something happened that starts clocks.
-type Started struct {
-	Trigger string `json:"trigger"`
-	At      string `json:"at"`
-}
-
-// Knows says that something is so, or is not so, that clocks depend on.
-type Knows struct {
-	Word string `json:"word"`
-	Is   bool   `json:"is"`
-}
-
-// Marked changes how a clock stands: done, suspended or running again.
-type Marked struct {
-	ID    string `json:"id"`
-	State string `json:"state"` // done, suspended, running
-	At    string `json:"at,omitzero"`
-	Why   string `json:"why,omitzero"` // by which document, or why it waits
-}
-
-// Decision is one that was taken, on what was known then.
-type Decision struct {
-	Question string   `json:"question"`
-	Options  []string `json:"options,omitzero"`
-	Decision string   `json:"decision"`
-	Why      string   `json:"why,omitzero"`
-	Facts    []string `json:"facts,omitzero"` // the facts it rests on, as they stood: key = value (certainty, as of)
-}
-
-// Event is something that happened, at its own time.
-type Event struct {
-	At     string `json:"at"`
-	Text   string `json:"text"`
-	Source string `json:"source,omitzero"`
-}
-
-// Report is what somebody outside told.
-type Report struct {
-	At        string `json:"at"`
-	From      string `json:"from"` // customer, researcher, partner, police, other
-	Text      string `json:"text"`
-	Knowledge string `json:"knowledge,omitzero"` // whether it was the moment of knowledge: yes, no; "" nobody has said
-}
-
-// Task is something to do, as it stands from now on.
-type Task struct {
-	ID    int64  `json:"id"`
-	Title string `json:"title"`
-	Owner string `json:"owner,omitzero"`
-	Due   string `json:"due,omitzero"`
-	State string `json:"state"` // open, done, dropped
-	Note  string `json:"note,omitzero"`
-}
-
-// Closed ends a case.
-type Closed struct {
-	Why string `json:"why"`
-}
-
-// kind is the name of the one member that is there; "" where there is none, or are several.
-func (b Body) kind() string {
-	kind := ""
-	for name, there := range map[string]bool{"declared": b.Declared != nil, "regime": b.Regime != nil, "started": b.Started != nil, "knows": b.Knows != nil,
-		"clock": b.Clock != nil, "decision": b.Decision != nil, "event": b.Event != nil, "report": b.Report != nil, "task": b.Task != nil, "closed": b.Closed != nil} {
-		if !there {
-			continue
-		}
-		if kind != "" {
-			return ""
-		}
-		kind = name
-	}
-	return kind
-}
-
-// Kind is what an entry records: declared, regime, started, knows, clock, decision, event, report, task or closed.
-func (e Entry) Kind() string { return e.Body.kind() }
-
-const maxEntry = 256 << 10 // bytes
+const (
+	version  = 2
+	maxEntry = 256 << 10 // bytes
+)
 
 // entry makes the next entry of a case.
 func (k *Case) entry(who actor.Actor, now time.Time, b Body) (Entry, error) {
@@ -156,7 +47,7 @@ func (k *Case) entry(who actor.Actor, now time.Time, b Body) (Entry, error) {
 	}
 	salt := make([]byte, 16)
 	rand.Read(salt)
-	return Entry{V: 1, Case: k.ID, Seq: k.Entries + 1, Prev: k.Head.String(), At: now.UTC().Truncate(time.Second).Format(time.RFC3339), By: who.String(),
+	return Entry{V: version, Case: k.ID, Seq: k.Entries + 1, Prev: k.Head.String(), At: now.UTC().Truncate(time.Second).Format(time.RFC3339), By: who.String(),
 		Salt: base64.RawURLEncoding.EncodeToString(salt), Body: b}, nil
 }
 
@@ -204,8 +95,8 @@ func (v *verifier) next(data []byte, said string) (Entry, error) {
 		v.id = e.Case
 	}
 	switch {
-	case e.V != 1:
-		return e, fmt.Errorf("entry %d is of version %d, and this program reads 1", v.seq+1, e.V)
+	case e.V < 1 || e.V > version:
+		return e, fmt.Errorf("entry %d is of version %d, and this program reads 1 to %d", v.seq+1, e.V, version)
 	case e.Case != v.id:
 		return e, fmt.Errorf("entry %d: %w: it is of case %s", v.seq+1, ErrChain, e.Case)
 	case e.Seq != v.seq+1:

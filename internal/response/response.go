@@ -2,6 +2,9 @@
 // entry of one append-only chain of hashes (docs/FORMAT.md, cases), and what a case is follows from its entries: what was
 // decided, when and on what knowledge can be shown years later. Entries are sealed under the case's key, so that the whole
 // case goes with that key.
+//
+// Whoever asks is an actor.Actor, and what they may do is asked here, in the function that does it: a case that is not theirs is
+// not found.
 package response
 
 import (
@@ -14,6 +17,7 @@ import (
 	"time"
 
 	"shirase/internal/actor"
+	"shirase/internal/files"
 	"shirase/internal/incident"
 	"shirase/internal/law"
 	"shirase/internal/store"
@@ -24,25 +28,64 @@ var migrations embed.FS
 
 // Errors of this package.
 var (
-	// ErrNotFound says that there is no such case, or nothing of that name in it.
+	// ErrNotFound says that there is no such case, or nothing of that name in it, or that it is not theirs to know.
 	ErrNotFound = errors.New("there is no such case")
 	// ErrEntry says that what is to be recorded is not complete, or contradicts itself.
 	ErrEntry = errors.New("not recorded")
 	// ErrChain says that the entries of a case are not those that were recorded.
 	ErrChain = errors.New("the case's record is not what was written")
-	// ErrStale says that a case has changed since it was read.
-	ErrStale = errors.New("the case has changed since it was read")
+	// ErrStale says that something has changed since it was read: a *StaleError says how it stands now.
+	ErrStale = errors.New("it has changed since it was read")
 	// ErrClosed says that a case is closed.
 	ErrClosed = errors.New("the case is closed")
+	// ErrTooLarge says that evidence is larger than is taken.
+	ErrTooLarge = errors.New("it is larger than is taken in")
 )
+
+// A StaleError says how something stands that was changed meanwhile: what was to be recorded is not lost with the one who has it,
+// and both can be shown.
+type StaleError struct {
+	What    string // "task 3"
+	Version int64  // as it stands; what was read was an earlier one
+	By      string
+	At      time.Time
+	Now     Body // as it stands
+}
+
+func (e *StaleError) Error() string {
+	return fmt.Sprintf("%s: %v: %s changed it on %s (version %d)", e.What, ErrStale, e.By, e.At.UTC().Format(time.RFC3339), e.Version)
+}
+func (e *StaleError) Unwrap() error { return ErrStale }
+func (e *StaleError) Hint() string  { return "read it again, and change what it says now" }
+
+// Rooms are what cases stand on. Functions may be nil.
+type Rooms struct {
+	DB        *store.DB
+	Dir       *files.Dir // of sealed evidence
+	Incidents *incident.Incidents
+	Book      *law.Book
+	Seal      Sealer
+	Playbooks fs.FS  // of one's own, *.yaml; nil: there are none
+	Limits    Limits // zero: the usual ones
+
+	// Granted is told, in its transaction, who has declared a case, and has it from then on.
+	Granted func(ctx context.Context, tx *sql.Tx, who actor.Actor, id string) error
+	// Tell is told, in their transaction, of what somebody should hear.
+	Tell func(ctx context.Context, tx *sql.Tx, m Message) error
+	// Names says whose pseudonym something is, for those who may see it; "" where nobody knows.
+	Names func(ctx context.Context, id string) string
+}
+
+// Limits bound what is taken in.
+type Limits struct {
+	Evidence int64 // bytes of one piece
+	All      int64 // bytes of all of one case
+}
 
 // Cases is the room: the cases of one store.
 type Cases struct {
-	db        *store.DB
-	incidents *incident.Incidents
-	book      *law.Book
-	seal      Sealer
-	now       func() time.Time
+	Rooms
+	now func() time.Time
 }
 
 // Sealer gives what a case's columns are sealed under. It makes the case's key where make is true and there was none;
@@ -50,15 +93,34 @@ type Cases struct {
 type Sealer func(ctx context.Context, incident string, make bool) (*store.Sealer, error)
 
 // New opens the room and brings its tables up to date.
-func New(ctx context.Context, db *store.DB, incidents *incident.Incidents, book *law.Book, seal Sealer) (*Cases, error) {
+func New(ctx context.Context, rooms Rooms) (*Cases, error) {
 	sub, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return nil, fmt.Errorf("response: %w", err)
 	}
-	if err := db.Migrate(ctx, "response", sub); err != nil {
+	if err := rooms.DB.Migrate(ctx, "response", sub); err != nil {
 		return nil, fmt.Errorf("response: %w", err)
 	}
-	return &Cases{db: db, incidents: incidents, book: book, seal: seal, now: time.Now}, nil
+	if rooms.Limits.Evidence == 0 {
+		rooms.Limits.Evidence = 8 << 30
+	}
+	if rooms.Limits.All == 0 {
+		rooms.Limits.All = 100 << 30
+	}
+	return &Cases{Rooms: rooms, now: time.Now}, nil
+}
+
+// may asks whether somebody may do something in a case. Of one that is not theirs they hear, to the word, what is said of one that is
+// not there: nothing stands before it, and what comes first in every act is this, or get.
+func may(who actor.Actor, p actor.Permission, id string) error {
+	err := who.May(p, id)
+	if errors.Is(err, actor.ErrHidden) {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return fmt.Errorf("case %s: %w", id, err)
+	}
+	return nil
 }
 
 // Listed is what a list of cases shows of one.
@@ -68,9 +130,12 @@ type Listed struct {
 	Head    string
 }
 
-// List gives the cases by id, without opening them.
-func (c *Cases) List(ctx context.Context) ([]Listed, error) {
-	rows, err := c.db.QueryContext(ctx, `SELECT id, entries, head FROM response_case ORDER BY id`)
+// List gives the cases that are theirs by id, without opening them.
+func (c *Cases) List(ctx context.Context, who actor.Actor) ([]Listed, error) {
+	if err := who.Check("list cases"); err != nil {
+		return nil, err
+	}
+	rows, err := c.DB.QueryContext(ctx, `SELECT id, entries, head FROM response_case ORDER BY id`)
 	if err != nil {
 		return nil, fmt.Errorf("list cases: %w", err)
 	}
@@ -81,20 +146,59 @@ func (c *Cases) List(ctx context.Context) ([]Listed, error) {
 		if err := rows.Scan(&l.ID, &l.Entries, &l.Head); err != nil {
 			return nil, fmt.Errorf("list cases: %w", err)
 		}
-		out = append(out, l)
+		if who.Sees(l.ID) {
+			out = append(out, l)
+		}
 	}
 	return out, errors.Join(rows.Err(), rows.Close())
 }
 
-// Get reads a case from its entries, each of which is verified.
-func (c *Cases) Get(ctx context.Context, id string) (*Case, error) {
+// Get reads a case from its entries, each of which is verified. That a person looked at it is recorded, once a day.
+func (c *Cases) Get(ctx context.Context, who actor.Actor, id string) (*Case, error) {
+	return c.see(ctx, who, id, "case")
+}
+
+func (c *Cases) see(ctx context.Context, who actor.Actor, id, what string) (*Case, error) {
+	if err := may(who, actor.See, id); err != nil {
+		return nil, err
+	}
+	k, err := c.get(ctx, id)
+	if err != nil || who.String() == actor.Server().String() || k.saw(who.String(), c.today(), what) {
+		return k, err
+	}
+	return c.add(ctx, who, actor.See, id, func(k *Case) ([]Body, error) {
+		if k.saw(who.String(), c.today(), what) {
+			return nil, nil
+		}
+		return []Body{{Seen: &Seen{Day: c.today(), What: what}}}, nil
+	})
+}
+
+func (c *Cases) today() string { return c.now().UTC().Format(time.DateOnly) }
+
+// saw reports whether it is recorded that somebody looked at the case on a day, or did something in it then.
+func (k *Case) saw(by, day, what string) bool {
+	for i := len(k.log) - 1; i >= 0; i-- {
+		e := k.log[i]
+		if e.At[:len(day)] < day {
+			return false
+		}
+		if e.By == by && (e.Body.Seen == nil && what == "case" || e.Body.Seen != nil && e.Body.Seen.What == what) {
+			return true
+		}
+	}
+	return false
+}
+
+// get reads a case, whoever asks.
+func (c *Cases) get(ctx context.Context, id string) (*Case, error) {
 	k := newCase(id)
-	err := c.db.View(ctx, func(tx *sql.Tx) error {
+	err := c.DB.View(ctx, func(tx *sql.Tx) error {
 		*k = *newCase(id)
 		return c.read(ctx, tx, id, k.apply)
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read case %s: %w", id, err)
+		return nil, fmt.Errorf("case %s: %w", id, err)
 	}
 	return k, nil
 }
@@ -111,7 +215,7 @@ func (c *Cases) read(ctx context.Context, tx store.Querier, id string, each func
 	if err != nil {
 		return err
 	}
-	sealer, err := c.seal(ctx, id, false)
+	sealer, err := c.Seal(ctx, id, false)
 	if err != nil {
 		return err
 	}
@@ -153,53 +257,95 @@ func sealedIn(id string, seq int64) string {
 	return fmt.Sprintf("response_entry.sealed %s %d", id, seq)
 }
 
-// add appends entries to a case, all or none, in one transaction: make sees the case as it stands and gives what to add.
-func (c *Cases) add(ctx context.Context, who actor.Actor, id string, create bool, make func(k *Case) ([]Body, error)) (*Case, error) {
-	if err := who.Check("record in a case"); err != nil {
+// record adds one entry to an open case.
+func (c *Cases) record(ctx context.Context, who actor.Actor, p actor.Permission, id string, make func(k *Case) (Body, error)) (*Case, error) {
+	return c.add(ctx, who, p, id, func(k *Case) ([]Body, error) {
+		b, err := make(k)
+		return []Body{b}, err
+	})
+}
+
+// add appends entries to a case that there is, all or none, in one transaction: make sees the case as it stands and gives what to
+// add.
+func (c *Cases) add(ctx context.Context, who actor.Actor, p actor.Permission, id string, make func(k *Case) ([]Body, error)) (*Case, error) {
+	if err := may(who, p, id); err != nil {
 		return nil, err
 	}
-	sealer, err := c.seal(ctx, id, create)
+	return c.write(ctx, who, id, false, make)
+}
+
+func (c *Cases) write(ctx context.Context, who actor.Actor, id string, create bool, make func(k *Case) ([]Body, error)) (*Case, error) {
+	sealer, err := c.Seal(ctx, id, create)
+	if errors.Is(err, files.ErrNotExist) { // no key was ever made
+		if there, e := c.there(ctx, id); e == nil && !there {
+			err = ErrNotFound
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("case %s: %w", id, err)
 	}
 	var k *Case
-	err = c.db.Update(ctx, func(tx *sql.Tx) error {
-		k = newCase(id)
-		if err := c.read(ctx, tx, id, k.apply); err != nil && (!create || !errors.Is(err, ErrNotFound)) {
-			return err
-		}
-		first := k.Entries == 0
-		bodies, err := make(k)
-		if err != nil {
-			return err
-		}
-		if first {
-			if _, err := tx.ExecContext(ctx, `INSERT INTO response_case (id, entries, head) VALUES ($1, 0, '')`, id); err != nil {
-				return err
-			}
-		}
-		for _, b := range bodies {
-			e, err := k.entry(who, c.now(), b)
-			if err != nil {
-				return err
-			}
-			data, err := e.canonical()
-			if err != nil {
-				return err
-			}
-			if err := k.apply(e); err != nil {
-				return err
-			}
-			if _, err := tx.ExecContext(ctx, `INSERT INTO response_entry (case_id, seq, at, hash, sealed) VALUES ($1, $2, $3, $4, $5)`,
-				id, e.Seq, store.Micros(c.now()), k.Head.String(), sealer.Seal(sealedIn(id, e.Seq), data)); err != nil {
-				return err
-			}
-		}
-		_, err = tx.ExecContext(ctx, `UPDATE response_case SET entries = $2, head = $3 WHERE id = $1`, id, k.Entries, k.Head.String())
+	err = c.DB.Update(ctx, func(tx *sql.Tx) error {
+		k, err = c.append(ctx, tx, who, id, sealer, create, make)
 		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("case %s: %w", id, err)
 	}
 	return k, nil
+}
+
+func (c *Cases) there(ctx context.Context, id string) (bool, error) {
+	var n int
+	err := c.DB.QueryRowContext(ctx, `SELECT count(*) FROM response_case WHERE id = $1`, id).Scan(&n)
+	return n > 0, err
+}
+
+// append adds entries in a transaction.
+func (c *Cases) append(ctx context.Context, tx *sql.Tx, who actor.Actor, id string, sealer *store.Sealer, create bool, make func(k *Case) ([]Body, error)) (*Case, error) {
+	k := newCase(id)
+	if err := c.read(ctx, tx, id, k.apply); err != nil && (!create || !errors.Is(err, ErrNotFound)) {
+		return nil, err
+	}
+	first := k.Entries == 0
+	bodies, err := make(k)
+	if err != nil || len(bodies) == 0 {
+		return k, err
+	}
+	if first {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO response_case (id, entries, head) VALUES ($1, 0, '')`, id); err != nil {
+			return nil, err
+		}
+		if c.Granted != nil {
+			if err := c.Granted(ctx, tx, who, id); err != nil {
+				return nil, err
+			}
+		}
+	}
+	for _, b := range bodies {
+		if k.Closed && !b.afterClose() {
+			return nil, ErrClosed
+		}
+		e, err := k.entry(who, c.now(), b)
+		if err != nil {
+			return nil, err
+		}
+		data, err := e.canonical()
+		if err != nil {
+			return nil, err
+		}
+		before := k.owners()
+		if err := k.apply(e); err != nil {
+			return nil, err
+		}
+		if _, err := tx.ExecContext(ctx, `INSERT INTO response_entry (case_id, seq, at, hash, sealed) VALUES ($1, $2, $3, $4, $5)`,
+			id, e.Seq, store.Micros(c.now()), k.Head.String(), sealer.Seal(sealedIn(id, e.Seq), data)); err != nil {
+			return nil, err
+		}
+		if err := c.tell(ctx, tx, e, before); err != nil {
+			return nil, err
+		}
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE response_case SET entries = $2, head = $3 WHERE id = $1`, id, k.Entries, k.Head.String())
+	return k, err
 }

@@ -30,6 +30,7 @@ type desk struct {
 	*Cases
 	t         *testing.T
 	db        *store.DB
+	dir       *files.Dir
 	rosters   *roster.Rosters
 	incidents *incident.Incidents
 }
@@ -46,7 +47,7 @@ func each(t *testing.T, do func(t *testing.T, d *desk)) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { dir.Close(); keys.Close() })
-		d := &desk{t: t, db: db}
+		d := &desk{t: t, db: db, dir: dir}
 		if d.incidents, err = incident.New(ctx, db, archive.Changed); err != nil {
 			t.Fatal(err)
 		}
@@ -60,7 +61,7 @@ func each(t *testing.T, do func(t *testing.T, d *desk)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if d.Cases, err = New(ctx, db, d.incidents, book, d.rosters.Sealer); err != nil {
+		if d.Cases, err = New(ctx, Rooms{DB: db, Dir: dir, Incidents: d.incidents, Book: book, Seal: d.rosters.Sealer}); err != nil {
 			t.Fatal(err)
 		}
 		d.now = func() time.Time { return time.Date(2026, 8, 22, 3, 0, 0, 0, time.UTC) }
@@ -93,7 +94,7 @@ func (d *desk) declare(change func(*Declaration)) *Case {
 // clocks gives due or state by clock.
 func (d *desk) clocks(id string) map[string]string {
 	d.t.Helper()
-	_, clocks, err := d.Clocks(d.t.Context(), id)
+	_, clocks, err := d.Clocks(d.t.Context(), by, id)
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -216,7 +217,7 @@ func TestRefused(t *testing.T) {
 		if _, err := d.Declare(ctx, actor.Actor{}, Declaration{Title: "T", Organisation: "A", Known: known}); !errors.Is(err, actor.ErrNobody) {
 			t.Errorf("nobody: %v", err)
 		}
-		if list, err := d.List(ctx); err != nil || len(list) != 0 {
+		if list, err := d.List(ctx, by); err != nil || len(list) != 0 {
 			t.Errorf("%v, %v", list, err)
 		}
 		k := d.declare(nil)
@@ -246,7 +247,7 @@ func TestRefused(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
-		if again, err := d.Get(ctx, k.ID); err != nil || again.Entries != k.Entries {
+		if again, err := d.Get(ctx, by, k.ID); err != nil || again.Entries != k.Entries {
 			t.Errorf("something stayed: %v, %v", again, err)
 		}
 		if _, err := d.Close(ctx, by, k.ID, "done"); err != nil {
@@ -281,7 +282,7 @@ func TestTampered(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if v, err := d.Verify(ctx, k.ID); err != nil || v.Entries != 5 {
+		if v, err := d.Verify(ctx, by, k.ID, nil); err != nil || v.Entries != 5 {
 			t.Fatalf("%+v, %v", v, err)
 		}
 		for name, texts := range map[string][]string{
@@ -309,7 +310,7 @@ func TestTampered(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if _, err := d.Verify(ctx, k.ID); err != nil {
+		if _, err := d.Verify(ctx, by, k.ID, nil); err != nil {
 			t.Error(err)
 		}
 	})
@@ -324,22 +325,22 @@ func TestExport(t *testing.T) {
 			t.Fatal(err)
 		}
 		var b bytes.Buffer
-		made, err := d.Export(ctx, by, k.ID, &b)
+		made, err := d.Export(ctx, by, k.ID, Takeout{}, &b)
 		if err != nil {
 			t.Fatal(err)
 		}
-		v, err := VerifyExport(bytes.NewReader(b.Bytes()), int64(b.Len()))
-		if err != nil || v != made {
+		v, err := VerifyExport(bytes.NewReader(b.Bytes()), int64(b.Len()), nil)
+		if err != nil || v.Entries != made.Entries || v.Head != made.Head {
 			t.Fatalf("%+v, want %+v: %v", v, made, err)
 		}
 		changed := 0
 		for at := 0; at < b.Len(); at += 97 {
 			bad := bytes.Clone(b.Bytes())
 			bad[at] ^= 1
-			v, err := VerifyExport(bytes.NewReader(bad), int64(len(bad)))
+			v, err := VerifyExport(bytes.NewReader(bad), int64(len(bad)), nil)
 			if err != nil {
 				changed++
-			} else if v != made {
+			} else if v.Entries != made.Entries || v.Head != made.Head {
 				t.Errorf("byte %d: another record passes", at)
 			}
 		}
@@ -357,7 +358,7 @@ func TestShredded(t *testing.T) {
 		if err := d.rosters.Shred(ctx, by, k.ID); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := d.Get(ctx, k.ID); !errors.Is(err, roster.ErrShredded) {
+		if _, err := d.Get(ctx, by, k.ID); !errors.Is(err, roster.ErrShredded) {
 			t.Errorf("read: %v", err)
 		}
 		if _, err := d.AddEvent(ctx, by, k.ID, Event{At: "2026-08-20+09:00", Text: "x"}); !errors.Is(err, roster.ErrShredded) {
@@ -379,15 +380,15 @@ func TestTogether(t *testing.T) {
 			})
 		}
 		all.Wait()
-		k, err := d.Get(t.Context(), k.ID)
+		k, err := d.Get(t.Context(), by, k.ID)
 		if err != nil || len(k.Tasks) != 12 || k.Tasks[11].ID != 12 {
 			t.Fatalf("%d tasks, %v", len(k.Tasks), err)
 		}
-		k, err = d.ChangeTask(t.Context(), by, k.ID, 3, func(x *Task) { x.State, x.Owner = "done", "Sato" })
+		k, err = d.ChangeTask(t.Context(), by, k.ID, 3, 0, func(x *Task) { x.State, x.Owner = "done", "Sato" })
 		if err != nil || k.Tasks[2].State != "done" || k.Tasks[2].Title == "" {
 			t.Errorf("%+v, %v", k.Tasks[2], err)
 		}
-		if _, err := d.Verify(t.Context(), k.ID); err != nil {
+		if _, err := d.Verify(t.Context(), by, k.ID, nil); err != nil {
 			t.Error(err)
 		}
 	})

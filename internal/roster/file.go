@@ -56,6 +56,7 @@ const (
 type fileHeader struct {
 	Incident string   `json:"incident"`
 	Classes  []string `json:"classes"`
+	Part     string   `json:"part,omitzero"` // whose part of the scope it is; "" for the whole
 }
 
 // meta is what is known of a roster without opening it.

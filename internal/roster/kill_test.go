@@ -63,7 +63,7 @@ func makeRosters(args []string, step func()) error {
 // allThere requires that every roster that is named has its file.
 func (h *home) allThere(t *testing.T, incident string) {
 	t.Helper()
-	names, err := named(t.Context(), h.db, incident)
+	names, err := kept(t.Context(), h.db, incident)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,6 +34,7 @@ var migrations embed.FS
 type Roster struct {
 	ID       string // of the content: the same scope of a case has the same id
 	Incident string
+	Part     string // whose part of the scope it is: a party's id; "" for the whole
 	Created  time.Time
 	Shredded time.Time // zero unless it was
 
@@ -99,14 +100,30 @@ func (r *Rosters) Create(ctx context.Context, who actor.Actor, incident string, 
 	if err := who.Check("make a roster"); err != nil {
 		return Roster{}, err
 	}
-	made, err := r.create(ctx, who, incident, o)
+	made, err := r.create(ctx, who, incident, "", o)
 	if err != nil {
 		return Roster{}, fmt.Errorf("roster of %s: %w", incident, err)
 	}
 	return made, nil
 }
 
-func (r *Rosters) create(ctx context.Context, who actor.Actor, incident string, o Options) (Roster, error) {
+// CreatePart is Create for one party's part of the scope: it is kept beside the whole, under the same key, and nothing is ever
+// published from it. part is 1 to 64 of a-z, 0-9 and -.
+func (r *Rosters) CreatePart(ctx context.Context, who actor.Actor, incident, part string, o Options) (Roster, error) {
+	if err := who.Check("make a roster"); err != nil {
+		return Roster{}, err
+	}
+	if !validIncident(part) {
+		return Roster{}, errors.New("a part's id is 1 to 64 of a-z, 0-9 and -")
+	}
+	made, err := r.create(ctx, who, incident, part, o)
+	if err != nil {
+		return Roster{}, fmt.Errorf("roster of %s, part %s: %w", incident, part, err)
+	}
+	return made, nil
+}
+
+func (r *Rosters) create(ctx context.Context, who actor.Actor, incident, part string, o Options) (Roster, error) {
 	if !validIncident(incident) {
 		return Roster{}, errors.New("an incident's id is 1 to 64 of a-z, 0-9 and -")
 	}
@@ -131,7 +148,7 @@ func (r *Rosters) create(ctx context.Context, who actor.Actor, incident string, 
 	if err != nil {
 		return Roster{}, fmt.Errorf("sealing: %w", err)
 	}
-	out, err := newFileWriter(sealed, mac, fileHeader{incident, o.Rules.classes})
+	out, err := newFileWriter(sealed, mac, fileHeader{incident, o.Rules.classes, part})
 	if err != nil {
 		return Roster{}, fmt.Errorf("sealing: %w", err)
 	}
@@ -150,7 +167,7 @@ func (r *Rosters) create(ctx context.Context, who actor.Actor, incident string, 
 	if err != nil {
 		return Roster{}, fmt.Errorf("sealing: %w", err)
 	}
-	return r.commit(ctx, who, incident, id, m, w, hex.EncodeToString(sum.Sum(nil)))
+	return r.commit(ctx, who, named{incident, part, id}, m, w, hex.EncodeToString(sum.Sum(nil)))
 }
 
 // checkSomebody refuses a roster that would have everybody told "not in scope".
@@ -164,16 +181,19 @@ func (m *meta) checkSomebody() error {
 		ErrNobody, m.Counts.Total, m.Counts.Excluded.Rows(), m.Counts.Invalid), "check the rules' exclude and columns with a dry run")
 }
 
+// named says which roster a file is: of an incident, of a part of it, and of a content.
+type named struct{ incident, part, id string }
+
 // commit makes a written file the current roster: the file gets its name, and then
 // the transaction names it, where it is still there. A sweep of another process may
 // have taken it for one that a dead process left; then it gets its name again.
-func (r *Rosters) commit(ctx context.Context, who actor.Actor, incident, id string, m *meta, w *files.Writer, sum string) (Roster, error) {
+func (r *Rosters) commit(ctx context.Context, who actor.Actor, as named, m *meta, w *files.Writer, sum string) (Roster, error) {
 	text, err := json.Marshal(m, json.Deterministic(true))
 	if err != nil {
 		return Roster{}, err
 	}
 	for {
-		made, err := r.name(ctx, who, incident, id, m, string(text), w, sum)
+		made, err := r.name(ctx, who, as, m, string(text), w, sum)
 		if !errors.Is(err, errSwept) {
 			return made, err
 		}
@@ -193,8 +213,9 @@ func (r *Rosters) kept(incident, id string) error {
 }
 
 // name is one try of commit.
-func (r *Rosters) name(ctx context.Context, who actor.Actor, incident, id string, m *meta, text string, w *files.Writer, sum string) (made Roster, err error) {
-	if current, err := r.Latest(ctx, incident); err == nil && current.ID == id {
+func (r *Rosters) name(ctx context.Context, who actor.Actor, as named, m *meta, text string, w *files.Writer, sum string) (made Roster, err error) {
+	incident, id := as.incident, as.id
+	if current, err := r.LatestPart(ctx, incident, as.part); err == nil && current.ID == id {
 		if err := r.kept(incident, id); !errors.Is(err, errSwept) {
 			return current, err
 		}
@@ -212,6 +233,9 @@ func (r *Rosters) name(ctx context.Context, who actor.Actor, incident, id string
 		if err := r.kept(incident, id); err != nil {
 			return err
 		}
+		if seq, err = current(ctx, tx, incident, as.part, seq); err != nil {
+			return err
+		}
 		if made, err = rosterAt(ctx, tx, incident, seq); err == nil && made.ID == id {
 			// It was made again where its file was lost, perhaps by two at once: whose file has the name is not known.
 			_, err := tx.ExecContext(ctx, `UPDATE roster SET sha256 = '' WHERE incident = $1 AND seq = $2 AND sha256 <> $3`, incident, seq, sum)
@@ -219,9 +243,17 @@ func (r *Rosters) name(ctx context.Context, who actor.Actor, incident, id string
 		} else if err != nil && !errors.Is(err, ErrNone) {
 			return err
 		}
-		made = m.roster(incident, id, r.now())
-		if _, err := tx.ExecContext(ctx, `INSERT INTO roster (incident, seq, id, created_at, meta, actor, sha256) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-			incident, seq+1, id, store.Micros(made.Created), text, who.String(), sum); err != nil {
+		made = m.roster(as, r.now())
+		if err := tx.QueryRowContext(ctx, `SELECT coalesce(max(seq), 0) FROM roster WHERE incident = $1`, incident).Scan(&seq); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `INSERT INTO roster (incident, seq, id, created_at, meta, actor, sha256, part) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+			incident, seq+1, id, store.Micros(made.Created), text, who.String(), sum, as.part); err != nil {
+			return err
+		}
+		// A part is not the case's current roster; that something is sealed under its key is remembered all the same.
+		if as.part != "" {
+			_, err = tx.ExecContext(ctx, `UPDATE roster_case SET key_used_at = coalesce(key_used_at, $2) WHERE incident = $1`, incident, store.Micros(r.now()))
 			return err
 		}
 		_, err = tx.ExecContext(ctx, `UPDATE roster_case SET seq = $2 WHERE incident = $1`, incident, seq+1)
@@ -236,8 +268,8 @@ func (r *Rosters) name(ctx context.Context, who actor.Actor, incident, id string
 	return made, nil
 }
 
-func (m *meta) roster(incident, id string, created time.Time) Roster {
-	return Roster{ID: id, Incident: incident, Created: created.UTC().Truncate(time.Microsecond),
+func (m *meta) roster(as named, created time.Time) Roster {
+	return Roster{ID: as.id, Incident: as.incident, Part: as.part, Created: created.UTC().Truncate(time.Microsecond),
 		Counts: m.Counts, Index: m.Index, PhoneRegion: m.PhoneRegion, Sets: m.Sets, Organisation: m.Organisation}
 }
 
@@ -254,12 +286,13 @@ func lockCase(ctx context.Context, tx *sql.Tx, incident string) (seq int64, err 
 }
 
 func rosterAt(ctx context.Context, q store.Querier, incident string, seq int64) (Roster, error) {
-	var id, text string
+	as := named{incident: incident}
+	var text string
 	var created int64
 	var shred sql.NullInt64
-	err := q.QueryRowContext(ctx, `SELECT r.id, r.created_at, r.meta, c.shred_at FROM roster r
+	err := q.QueryRowContext(ctx, `SELECT r.id, r.part, r.created_at, r.meta, c.shred_at FROM roster r
 		JOIN roster_case c ON c.incident = r.incident WHERE r.incident = $1 AND r.seq = $2`,
-		incident, seq).Scan(&id, &created, &text, &shred)
+		incident, seq).Scan(&as.id, &as.part, &created, &text, &shred)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Roster{}, ErrNone
 	}
@@ -270,7 +303,7 @@ func rosterAt(ctx context.Context, q store.Querier, incident string, seq int64) 
 	if err := json.Unmarshal([]byte(text), &m); err != nil {
 		return Roster{}, fmt.Errorf("%w: its record: %w", ErrDamaged, err)
 	}
-	made := m.roster(incident, id, store.FromMicros(created))
+	made := m.roster(as, store.FromMicros(created))
 	if shred.Valid {
 		made.Shredded = store.FromMicros(shred.Int64).UTC()
 	}
@@ -297,6 +330,34 @@ func (r *Rosters) Latest(ctx context.Context, incident string) (Roster, error) {
 	}
 	if err != nil {
 		return Roster{}, fmt.Errorf("roster of %s: %w", incident, err)
+	}
+	return found, nil
+}
+
+// current gives the number of the newest roster of a part of an incident, 0 for none; seq is that of the whole.
+func current(ctx context.Context, q store.Querier, incident, part string, seq int64) (int64, error) {
+	if part == "" {
+		return seq, nil
+	}
+	err := q.QueryRowContext(ctx, `SELECT coalesce(max(seq), 0) FROM roster WHERE incident = $1 AND part = $2`, incident, part).Scan(&seq)
+	return seq, err
+}
+
+// LatestPart is Latest for one party's part of the scope; of part "", it is Latest.
+func (r *Rosters) LatestPart(ctx context.Context, incident, part string) (Roster, error) {
+	if part == "" {
+		return r.Latest(ctx, incident)
+	}
+	var found Roster
+	err := r.db.View(ctx, func(tx *sql.Tx) error {
+		seq, err := current(ctx, tx, incident, part, 0)
+		if err == nil {
+			found, err = rosterAt(ctx, tx, incident, seq)
+		}
+		return err
+	})
+	if err != nil {
+		return Roster{}, fmt.Errorf("roster of %s, part %s: %w", incident, part, err)
 	}
 	return found, nil
 }
@@ -390,8 +451,8 @@ func (r *Rosters) open(ctx context.Context, roster Roster) (*fileReader, map[uin
 		return nil, nil, nil, damaged("unsealing it", err)
 	}
 	f, err := newFileReader(plain, mac)
-	if err == nil && f.header.Incident != roster.Incident {
-		err = damaged("it is another incident's", nil)
+	if err == nil && (f.header.Incident != roster.Incident || f.header.Part != roster.Part) {
+		err = damaged("it is another incident's, or another part's", nil)
 	}
 	var numbers map[uint64]uint16
 	if err == nil {
@@ -432,7 +493,7 @@ func (r *Rosters) sweep(ctx context.Context, incident string) error {
 		known := []string{}
 		if shredded == nil {
 			var err error
-			if known, err = named(ctx, tx, incident); err != nil {
+			if known, err = kept(ctx, tx, incident); err != nil {
 				return err
 			}
 		}
@@ -451,8 +512,8 @@ func (r *Rosters) sweep(ctx context.Context, incident string) error {
 	})
 }
 
-// named gives the files that a case's rosters name.
-func named(ctx context.Context, q store.Querier, incident string) ([]string, error) {
+// kept gives the files that a case's rosters name.
+func kept(ctx context.Context, q store.Querier, incident string) ([]string, error) {
 	rows, err := q.QueryContext(ctx, `SELECT id FROM roster WHERE incident = $1`, incident)
 	if err != nil {
 		return nil, err

@@ -520,7 +520,7 @@ func TestMembersCancelled(t *testing.T) {
 func plaintext(t testing.TB, key []byte, incident string, o Options) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	w, err := newFileWriter(&b, key, fileHeader{incident, o.Rules.classes})
+	w, err := newFileWriter(&b, key, fileHeader{incident, o.Rules.classes, ""})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -607,7 +607,7 @@ func TestStrictReader(t *testing.T) {
 		{"something after the end", []member{user("a")}, counts(1), "x", false},
 	} {
 		var b bytes.Buffer
-		w, err := newFileWriter(&b, key, fileHeader{"a", []string{"email", "name"}})
+		w, err := newFileWriter(&b, key, fileHeader{"a", []string{"email", "name"}, ""})
 		for _, m := range c.members {
 			err = errors.Join(err, w.member(&m))
 		}

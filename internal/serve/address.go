@@ -9,7 +9,8 @@ import (
 	"sync"
 )
 
-// Proxies are the networks whose X-Forwarded-For is believed. None by default: the header is anybody's to write.
+// Proxies are the networks whose X-Forwarded-For and X-Forwarded-Proto are believed. None by default: the headers are anybody's
+// to write.
 type Proxies []netip.Prefix
 
 // ParseProxies reads addresses and networks, for example 127.0.0.1 and 10.0.0.0/8.
@@ -49,8 +50,14 @@ func (p Proxies) overlooked(r *http.Request) bool {
 	if r.Header.Get("X-Forwarded-For") == "" && r.Header.Get("Forwarded") == "" {
 		return false
 	}
+	_, err := netip.ParseAddrPort(r.RemoteAddr)
+	return err == nil && !p.forwarded(r)
+}
+
+// forwarded reports whether a request comes from a trusted proxy.
+func (p Proxies) forwarded(r *http.Request) bool {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	return err == nil && !p.trusted(peer.Addr().Unmap().WithZone(""))
+	return err == nil && p.trusted(peer.Addr().Unmap().WithZone(""))
 }
 
 // Address returns where a request comes from: the peer, or behind trusted proxies the nearest address that is not one

@@ -24,16 +24,30 @@ var policy = strings.Join([]string{
 const permissions = "accelerometer=(), browsing-topics=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), " +
 	"hid=(), magnetometer=(), microphone=(), midi=(), payment=(), screen-wake-lock=(), serial=(), usb=(), xr-spatial-tracking=()"
 
+// values are the headers that every response has, ready to be put into many: nobody changes them, and whoever sets one of
+// these headers anew puts a value of its own in the place.
+var values = []struct {
+	name  string
+	value []string
+}{
+	{"Content-Security-Policy", []string{policy}},
+	{"Referrer-Policy", []string{"no-referrer"}},
+	{"Cross-Origin-Opener-Policy", []string{"same-origin"}},
+	{"Cross-Origin-Resource-Policy", []string{"same-origin"}},
+	{"Permissions-Policy", []string{permissions}},
+	{"X-Content-Type-Options", []string{"nosniff"}},
+	{"X-Frame-Options", []string{"DENY"}}, // for browsers that do not know frame-ancestors
+}
+
+// transport is said over TLS only (RFC 6797, 7.2).
+var transport = []string{"max-age=63072000"}
+
 // secure sets the headers that every response has. What a handler sets itself stands.
 func secure(h http.Header, tls bool) {
-	h.Set("Content-Security-Policy", policy)
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Cross-Origin-Opener-Policy", "same-origin")
-	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	h.Set("Permissions-Policy", permissions)
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("X-Frame-Options", "DENY") // for browsers that do not know frame-ancestors
+	for _, v := range values {
+		h[v.name] = v.value
+	}
 	if tls {
-		h.Set("Strict-Transport-Security", "max-age=63072000") // RFC 6797: over plain HTTP it must not be sent
+		h["Strict-Transport-Security"] = transport
 	}
 }

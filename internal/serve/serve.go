@@ -15,6 +15,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"shirase/internal/hint"
@@ -34,6 +35,10 @@ type Options struct {
 	Timeouts Timeouts
 	TLS      *tls.Config // nil: plain HTTP
 	MaxBody  int64       // bytes of a request body; 0: 1 MiB
+	// Connections is how many there may be at once; 0: as many as the limit of open files leaves room for.
+	Connections int
+	Answered    func(Answer)      // hears of every request; nil: nobody does
+	Failed      func(work string) // hears of work that has failed, by its name; nil: nobody does
 }
 
 // Timeouts bound how long a client may take, and an end. What is zero is as in DefaultTimeouts.
@@ -41,12 +46,13 @@ type Timeouts struct {
 	Header time.Duration // to send a request's header
 	Read   time.Duration // to send a request
 	Write  time.Duration // to be sent an answer, from the end of the request's header
+	Stall  time.Duration // to take a little of an answer
 	Idle   time.Duration // between two requests of a connection
 	Drain  time.Duration // for the requests that are under way when the server ends
 }
 
 // DefaultTimeouts let a whole layer be fetched over a slow line.
-var DefaultTimeouts = Timeouts{Header: 10 * time.Second, Read: 30 * time.Second, Write: 10 * time.Minute, Idle: 2 * time.Minute, Drain: 10 * time.Second}
+var DefaultTimeouts = Timeouts{Header: 10 * time.Second, Read: 30 * time.Second, Write: 10 * time.Minute, Stall: 30 * time.Second, Idle: 2 * time.Minute, Drain: 10 * time.Second}
 
 // Server is a server that is being put together, until it runs.
 type Server struct {
@@ -54,6 +60,9 @@ type Server struct {
 	mux     *http.ServeMux
 	guard   func(http.Handler) http.Handler
 	work    []work
+	url     string // where people reach it; "": not known
+
+	connections atomic.Pointer[connections] // while it runs
 }
 
 // work is what goes on while a server runs.
@@ -100,9 +109,29 @@ func (s *Server) Limit(limits Limits) (allow func(r *http.Request, n int) (retry
 
 // Handler answers as the server does when it runs.
 func (s *Server) Handler() http.Handler {
-	return s.options.Proxies.Watch(Wrap(s.guard(s.mux), s.options), func() {
+	return s.options.Proxies.Watch(Wrap(s.overTLS(s.guard(s.mux)), s.options), func() {
 		s.options.Log.Warn("a request was forwarded by a peer that no --trusted-proxy names: if that is a proxy of yours, all its visitors share one limit, and a few can keep the others out")
 	})
+}
+
+// Connections gives how many connections there are, and how many there may be; 0 and 0 before the server runs.
+func (s *Server) Connections() (open, most int) {
+	if c := s.connections.Load(); c != nil {
+		return c.count(), c.most
+	}
+	return 0, 0
+}
+
+// CertificateEnds gives when the certificate that is served ends; the zero time where none is.
+func (s *Server) CertificateEnds() time.Time {
+	if s.options.TLS == nil || s.options.TLS.GetCertificate == nil {
+		return time.Time{}
+	}
+	c, err := s.options.TLS.GetCertificate(&tls.ClientHelloInfo{})
+	if err != nil || c == nil || c.Leaf == nil {
+		return time.Time{}
+	}
+	return c.Leaf.NotAfter
 }
 
 // Listen listens on a TCP address, such as 127.0.0.1:8311.
@@ -126,8 +155,12 @@ func (s *Server) Run(ctx context.Context, l net.Listener, ready func(url string)
 	for _, w := range s.work {
 		workers.Go(func() {
 			w.run(working, func(err error) {
-				if working.Err() == nil {
-					s.options.Log.Error(w.name, "error", err)
+				if working.Err() != nil {
+					return
+				}
+				s.options.Log.Error(w.name, "error", err)
+				if s.options.Failed != nil {
+					s.options.Failed(w.name)
 				}
 			})
 		})
@@ -149,14 +182,18 @@ func (s *Server) serve(ctx context.Context, l net.Listener, ready func(url strin
 		inner.ServeHTTP(w, r)
 	}))
 	served := make(chan error, 1)
-	scheme := "http"
+	scheme, address := "http", l.Addr()
+	kept := newConnections(l, cmp.Or(s.options.Connections, roomForConnections(openFiles())), s.timeouts().Stall)
+	server.ConnState = kept.state
+	s.connections.Store(kept)
+	l = kept
 	if s.options.TLS == nil {
 		go func() { served <- server.Serve(l) }()
 	} else {
 		scheme = "https"
 		go func() { served <- server.ServeTLS(l, "", "") }()
 	}
-	err := ready(scheme + "://" + l.Addr().String())
+	err := ready(scheme + "://" + address.String())
 	if err == nil {
 		select {
 		case err = <-served:
@@ -177,6 +214,12 @@ func (s *Server) serve(ctx context.Context, l net.Listener, ready func(url strin
 	return err
 }
 
+// roomForConnections is how many connections there may be beside the files that a server needs: layers, corpora, database.
+func roomForConnections(files int) int { return max(min(files-files/4, maxConnections), 16) }
+
+// maxConnections are as many as a machine of two processors has the memory for, where the limit of files says nothing.
+const maxConnections = 16_384
+
 // http makes the server of the standard library, whose requests end with a context.
 func (s *Server) http(ctx context.Context, h http.Handler) *http.Server {
 	t := s.timeouts()
@@ -187,5 +230,5 @@ func (s *Server) http(ctx context.Context, h http.Handler) *http.Server {
 
 func (s *Server) timeouts() Timeouts {
 	t, d := s.options.Timeouts, DefaultTimeouts
-	return Timeouts{cmp.Or(t.Header, d.Header), cmp.Or(t.Read, d.Read), cmp.Or(t.Write, d.Write), cmp.Or(t.Idle, d.Idle), cmp.Or(t.Drain, d.Drain)}
+	return Timeouts{cmp.Or(t.Header, d.Header), cmp.Or(t.Read, d.Read), cmp.Or(t.Write, d.Write), cmp.Or(t.Stall, d.Stall), cmp.Or(t.Idle, d.Idle), cmp.Or(t.Drain, d.Drain)}
 }

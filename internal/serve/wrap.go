@@ -22,10 +22,8 @@ func Wrap(h http.Handler, o Options) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
-		secure(w.Header(), r.TLS != nil)
-		if r.Body != nil && r.Body != http.NoBody {
-			r.Body = http.MaxBytesReader(w, r.Body, cmp.Or(o.MaxBody, maxBody))
-		}
+		secure(w.Header(), o.Proxies.Secure(r))
+		r = bounded(w, r, cmp.Or(o.MaxBody, maxBody))
 		rec := &recorder{ResponseWriter: w}
 		defer func() {
 			if p := recover(); p != nil {
@@ -41,14 +39,42 @@ func Wrap(h http.Handler, o Options) http.Handler {
 			if rec.status == 0 {
 				rec.status = http.StatusOK
 			}
-			if !o.Requests {
-				return
+			if o.Requests {
+				o.Log.Info("request", "method", method(r), "route", route(r), "status", rec.status, "bytes", rec.bytes,
+					"took", time.Since(start).Round(10*time.Microsecond))
 			}
-			o.Log.Info("request", "method", method(r), "route", route(r), "status", rec.status, "bytes", rec.bytes,
-				"took", time.Since(start).Round(10*time.Microsecond))
+			if o.Answered != nil {
+				o.Answered(Answer{method(r), route(r), rec.status, start, time.Since(start)})
+			}
 		}()
 		h.ServeHTTP(rec, r)
 	})
+}
+
+// bounded bounds the body of a request. It is another request that has the bound: net/http looks at its own for whether the
+// body was read, and would otherwise ask for the body of a request that nobody reads (Expect: 100-continue), and read it.
+func bounded(w http.ResponseWriter, r *http.Request, most int64) *http.Request {
+	if r.Body == nil || r.Body == http.NoBody {
+		return r
+	}
+	if r.ProtoMajor == 1 && len(r.TransferEncoding) > 0 {
+		// RFC 9112 section 6.3: after a message with both Transfer-Encoding and Content-Length the connection has to be
+		// closed, because a proxy may have seen another end of it. net/http takes the one and forgets that the other was
+		// there; few clients send chunks, and all of them may open another connection.
+		w.Header().Set("Connection", "close")
+	}
+	out := *r
+	out.Body = http.MaxBytesReader(w, r.Body, most)
+	return &out
+}
+
+// Answer is what becomes known of a request when it was answered: nothing of who asked, nor of what about.
+type Answer struct {
+	Method string // or "other"
+	Route  string // the pattern that it matched, or "none"
+	Status int
+	Began  time.Time
+	Took   time.Duration
 }
 
 // route names what a request matched, without what stood in the place of its wildcards.

@@ -36,7 +36,7 @@ func pastRows(lang language.Lang, i incident.Incident, history []incident.Past) 
 		}
 		row := pastRow{Label: incident.KeyLabel(lang, p.Key)}
 		for _, f := range p.Facts {
-			s := said{What: inWords(lang, i, f), AsOf: moment(lang, f.AsOf), Source: f.Source}
+			s := said{What: inWords(lang, i, f), AsOf: asOf(lang, i, f), Source: f.Source}
 			if f.Certainty != incident.Confirmed && !f.Retracted {
 				s.Note = incident.Word(lang, string(f.Certainty))
 			}
@@ -180,6 +180,15 @@ func japanese(i incident.Incident) bool {
 	return some
 }
 
+// local gives a time in Japan's zone where the page says that all times are Japan's: as of when something is known may have been
+// recorded in another.
+func local(i incident.Incident, m incident.Moment) incident.Moment {
+	if m.Exact() && japanese(i) {
+		m.Time = m.Time.In(incident.Japan)
+	}
+	return m
+}
+
 // zoned writes a time with its zone, unless all of the incident's are Japan's and the page says so once.
 func zoned(lang language.Lang, i incident.Incident) func(incident.Moment) string {
 	bare := japanese(i)
@@ -198,6 +207,14 @@ func factValue(lang language.Lang, f incident.Fact, at func(incident.Moment) str
 	var out string
 	switch f.Key {
 	case "disclosed", "window.start", "window.end", "discovered", "contained", "login-blocked", "regulator-notified", "persons-notified", "closed":
+		out = string(moment(lang, v.Time))
+		if v.Qualifier == "about" {
+			out = lang.Pick(out+"頃", "about "+out)
+		}
+	case "next-update":
+		if v.Word == incident.NoNext {
+			return template.HTML(esc(f.In(lang)))
+		}
 		out = string(moment(lang, v.Time))
 		if v.Qualifier == "about" {
 			out = lang.Pick(out+"頃", "about "+out)
@@ -255,7 +272,9 @@ func contact(lang language.Lang, v incident.Value) string {
 	return out
 }
 
-func asOf(lang language.Lang, f incident.Fact) template.HTML { return moment(lang, f.AsOf) }
+func asOf(lang language.Lang, i incident.Incident, f incident.Fact) template.HTML {
+	return moment(lang, local(i, f.AsOf))
+}
 
 // sourceOf writes where a fact is from: a link to the source it names, or what it cites.
 func sourceOf(lang language.Lang, i incident.Incident, f incident.Fact) template.HTML {

@@ -66,7 +66,7 @@ func (s *Site) help(w http.ResponseWriter, r *http.Request) error {
 	switch {
 	case err != nil:
 		return err
-	case len(i.Classes()) == 0:
+	case len(i.Classes()) == 0, s.state(r.Context(), i) == incident.StateWithdrawn:
 		body.Steps = nil
 	case from != nil:
 		body.Steps = elsewhere(lang, i.Classes())
@@ -90,7 +90,7 @@ func (s *Site) help(w http.ResponseWriter, r *http.Request) error {
 	}
 	at := zoned(lang, i)
 	for _, f := range i.Listed("secondary-damage") {
-		body.Damage = append(body.Damage, factValue(lang, f, at)+template.HTML(` <span class="small">`+template.HTMLEscapeString(lang.Pick(at(f.AsOf)+"現在", "as of "+at(f.AsOf)))+`</span>`))
+		body.Damage = append(body.Damage, factValue(lang, f, at)+template.HTML(` <span class="small">`+template.HTMLEscapeString(lang.Pick(at(local(i, f.AsOf))+"現在", "as of "+at(local(i, f.AsOf))))+`</span>`))
 	}
 	if f, ok := i.Fact("contact"); ok {
 		body.Contact = template.HTML(contact(lang, f.Value))
@@ -110,7 +110,7 @@ func newestAsOf(lang language.Lang, i incident.Incident) template.HTML {
 			newest = f.AsOf
 		}
 	}
-	return moment(lang, newest)
+	return moment(lang, local(i, newest))
 }
 
 // promises are the actions as they stand, the newest first: what was promised, and what became of it.

@@ -119,6 +119,9 @@ func (s *Site) incident(w http.ResponseWriter, r *http.Request) error {
 			body.Steps = elsewhere(lang, i.Classes())
 		}
 	}
+	if state == incident.StateWithdrawn { // nobody is affected by what was a mistake
+		body.Figures, body.Classes, body.Steps = nil, nil, nil
+	}
 	body.Timeline, body.Like = timelineView(p, i), likeHref(p, i)
 	if body.Figures, err = s.placed(r, lang, i.ID, body.Figures); err != nil {
 		return err
@@ -394,7 +397,7 @@ func factRows(lang language.Lang, i incident.Incident, state string) []factRow {
 			row := &out[len(out)-1]
 			row.Values = append(row.Values, value)
 			varies := lang.Pick("項目による", "varies")
-			if asOf := asOf(lang, f); asOf != row.AsOf {
+			if asOf := asOf(lang, i, f); asOf != row.AsOf {
 				row.AsOf = template.HTML(template.HTMLEscapeString(varies))
 			}
 			if incident.Word(lang, string(f.Certainty)) != row.Certainty {
@@ -403,7 +406,7 @@ func factRows(lang language.Lang, i incident.Incident, state string) []factRow {
 			continue
 		}
 		last = f.Key
-		out = append(out, factRow{incident.KeyLabel(lang, f.Key), []template.HTML{value}, incident.Word(lang, string(f.Certainty)), asOf(lang, f), sourceOf(lang, i, f)})
+		out = append(out, factRow{incident.KeyLabel(lang, f.Key), []template.HTML{value}, incident.Word(lang, string(f.Certainty)), asOf(lang, i, f), sourceOf(lang, i, f)})
 	}
 	return out
 }

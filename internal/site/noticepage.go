@@ -54,8 +54,8 @@ func (s *Site) noticeLinks(p sitePage, i incident.Incident, list []incident.Noti
 			l.Mark = fmt.Sprintf(lang.Pick("第%d版に置き換え", "replaced by version %d"), st.Replaced)
 		}
 		if at, ok := speaks(n); ok {
-			l.About, l.Text = moment(lang, at), gist(lang, i, n)
-			if d := n.Time.Sub(at.Time); d > 48*time.Hour { // published here long after
+			l.About, l.Text = moment(lang, local(i, at)), gist(lang, i, n)
+			if n.Time.Sub(at.Time) > longAfter {
 				l.Later = l.When
 			}
 		}
@@ -63,6 +63,9 @@ func (s *Site) noticeLinks(p sitePage, i incident.Incident, list []incident.Noti
 	}
 	return out
 }
+
+// longAfter is by how much a notice is published here after what it says was told.
+const longAfter = 48 * time.Hour
 
 // published returns the fact addendum that a notice publishes.
 func published(n incident.Notice) (incident.Fact, bool) {
@@ -74,8 +77,9 @@ func published(n incident.Notice) (incident.Fact, bool) {
 	return incident.Fact{}, false
 }
 
-// speaks returns as of when an addendum, a correction or a retraction speaks: the time that it gives itself, or the newest
-// of what it says.
+// speaks returns as of when an addendum, a correction or a retraction speaks, where that is not when it was published: the time
+// that it gives itself, or the newest of what it says, if that is days before. What is said of a time yet to come is no time of
+// the notice.
 func speaks(n incident.Notice) (incident.Moment, bool) {
 	if f, ok := published(n); ok {
 		return f.Value.Time, true
@@ -83,7 +87,11 @@ func speaks(n incident.Notice) (incident.Moment, bool) {
 	if n.Whole() || n.Kind == incident.KindRetraction || len(n.Facts) == 0 { // a withdrawal speaks when it is published
 		return incident.Moment{}, false
 	}
-	return slices.MaxFunc(n.Facts, func(a, b incident.Fact) int { return a.AsOf.Time.Compare(b.AsOf.Time) }).AsOf, true
+	newest := slices.MaxFunc(n.Facts, func(a, b incident.Fact) int { return a.AsOf.Time.Compare(b.AsOf.Time) }).AsOf
+	if n.Time.Sub(newest.Time) <= longAfter {
+		return incident.Moment{}, false
+	}
+	return newest, true
 }
 
 // gist says in a line what an addendum publishes: its own words, or what was done.

@@ -25,6 +25,7 @@ type row struct {
 	Classes      string // labels, joined
 	Count        string
 	Addenda      int
+	Withdrawn    bool // it was published by mistake
 	Open         bool // its scope is under investigation
 	Sealed       bool // it can be checked here
 
@@ -57,7 +58,7 @@ func (s *Site) entryRows(p sitePage, list []archive.Entry) []row {
 	var out []row
 	for _, e := range list {
 		r := row{Date: entryDate(lang, e), Href: p.Link("/incidents/" + e.ID), Title: e.Title.In(lang), Organisation: e.Organisation.In(lang),
-			Classes: joinLabels(lang, e.Country, e.Classes), Addenda: e.Addenda, Open: investigating(st, e.ID), Sealed: sealed(st, e.ID) && !p.Stopped()}
+			Classes: joinLabels(lang, e.Country, e.Classes), Addenda: e.Addenda, Withdrawn: e.Withdrawn, Open: investigating(st, e.ID), Sealed: sealed(st, e.ID) && !p.Stopped()}
 		if e.OrganisationID != "" {
 			r.OrganisationHref = p.Link("/organisations/" + e.OrganisationID)
 		}

@@ -20,6 +20,8 @@ var problemWords = map[string]problemWord{
 		"運営者が鍵を戻すと、答えられるようになります。サーバーを起動したときの記録に、何が足りないかがあります。", "The operator puts the key back. What the server logged when it started says what is missing."},
 	"unwitnessed": {http.StatusServiceUnavailable, "公開台帳に、立会人の署名が長いあいだそろっていません。「対象に含まれない」という答えではありません。", "No quorum of witnesses has cosigned the public ledger for too long. This is not a “not affected”.",
 		"立会人の署名がそろうと、答えられるようになります。運営者は shirase ledger witnesses で、誰の署名が足りないかを確かめられます。", "Checks are answered again once enough witnesses have signed. The operator sees who has not with shirase ledger witnesses."},
+	"database-away": {http.StatusServiceUnavailable, "データベースに、いまはつながりません。「対象に含まれない」という答えではありません。", "The database cannot be reached at the moment. This is not a “not affected”.",
+		"Retry-After が示す秒数を待って、もう一度お試しください。つながりしだい、そのまま使えるようになります。", "Wait for as many seconds as Retry-After says, and try again. It works as before as soon as the database answers."},
 	"busy": {http.StatusTooManyRequests, "同じ回線からの要求が、限度を超えています。", "There are more requests from one network than are answered.",
 		"Retry-After が示す秒数を待って、もう一度送ってください。", "Wait for as many seconds as Retry-After says, and ask again."},
 	"bad-json": {http.StatusBadRequest, "送られた JSON が、決められた形ではありません。", "The JSON is not of the form that is asked for.",

@@ -41,6 +41,9 @@ func TestStatesAndKeys(t *testing.T) {
 			if strings.Contains(en, "This incident cannot be checked here.") != c.checkNot {
 				t.Errorf("%s: %s: whether it can be checked is wrong", name, path)
 			}
+			if told := strings.Contains(en, "Change your password"); told != (name != "withdrawn") {
+				t.Errorf("%s: %s: whether it gives advice is wrong", name, path)
+			}
 			if strings.Contains(en, "destroyed") {
 				t.Errorf("%s: %s claims that something is destroyed", name, path)
 			}

@@ -3,15 +3,20 @@ package web
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/fstest"
 	"time"
+
+	"github.com/andybalholm/brotli"
 
 	"shirase/internal/language"
 )
@@ -54,7 +59,7 @@ func TestLanguage(t *testing.T) {
 
 func TestProblem(t *testing.T) {
 	missing := errors.New("missing")
-	m := Mappings{{missing, Problem{Status: 404, Code: "missing", Detail: "There is none."}}}
+	m := Mappings{{Err: missing, Problem: Problem{Status: 404, Code: "missing", Detail: "There is none."}}}
 	p, ok := m.Problem(fmt.Errorf("while looking for user1@example.com: %w", missing))
 	w := httptest.NewRecorder()
 	p.Write(w, httptest.NewRequest("GET", "/", nil))
@@ -106,7 +111,11 @@ func TestAssets(t *testing.T) {
 		t.Errorf("%v", w.Header())
 	}
 	plain := w.Header().Get("ETag")
-	w = get("GET", "Accept-Encoding", "br, gzip")
+	w = get("GET", "Accept-Encoding", "gzip, deflate, br, zstd")
+	if body, err := io.ReadAll(brotli.NewReader(w.Body)); err != nil || !bytes.Equal(body, css) || w.Header().Get("Content-Encoding") != "br" || w.Header().Get("ETag") == plain {
+		t.Errorf("compressed: %d bytes, %v, %v", len(body), w.Header(), err)
+	}
+	w = get("GET", "Accept-Encoding", "br;q=0.5, gzip")
 	z, err := gzip.NewReader(w.Body)
 	if err != nil {
 		t.Fatal(err)
@@ -131,5 +140,24 @@ func TestAssets(t *testing.T) {
 	}
 	if _, err := NewAssets("/assets/", fstest.MapFS{"a.js": {}}, fstest.MapFS{"a.js": {}}); err == nil {
 		t.Error("two files of one name are accepted")
+	}
+}
+
+// TestBase: the host that a request names is believed where it is this machine's own name, and nowhere else.
+func TestBase(t *testing.T) {
+	for host, want := range map[string]string{
+		"127.0.0.1:8311": "http://127.0.0.1:8311", "localhost:8311": "http://localhost:8311", "[::1]:8311": "http://[::1]:8311", "localhost": "http://localhost",
+		"attacker.example": "http://192.0.2.1:8311", "attacker.example:8311": "http://192.0.2.1:8311", "127.0.0.1.attacker.example": "http://192.0.2.1:8311",
+		"127.0.0.1:8311/x": "http://192.0.2.1:8311", "localhost:`id`": "http://192.0.2.1:8311", "": "http://192.0.2.1:8311",
+	} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Host = host
+		r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 8311}))
+		if got := Base(r, ""); got != want {
+			t.Errorf("Host %q: %s, want %s", host, got, want)
+		}
+		if got := Base(r, "https://notice.example.org/"); got != "https://notice.example.org" {
+			t.Errorf("Host %q: %s, and another is configured", host, got)
+		}
 	}
 }

@@ -124,9 +124,10 @@ func (w *Witness) answer(rw http.ResponseWriter, r *http.Request) (string, error
 	if err != nil {
 		return "", refuse(http.StatusBadRequest, "The request is malformed: "+err.Error()+".")
 	}
-	w.mu.Lock()
-	l := w.logs[req.origin]
-	w.mu.Unlock()
+	l, err := w.log(req.origin)
+	if err != nil {
+		return "", err
+	}
 	if l == nil {
 		return "", refuse(http.StatusNotFound, "This witness does not know the log of that origin.")
 	}
@@ -136,10 +137,7 @@ func (w *Witness) answer(rw http.ResponseWriter, r *http.Request) (string, error
 // cosign verifies a request in the order of c2sp.org/tlog-witness, remembers
 // the checkpoint, and then returns the cosignature's line.
 func (w *Witness) cosign(l *log, req request) (string, error) {
-	w.mu.Lock()
-	keys := l.keys
-	w.mu.Unlock()
-	n, err := note.Open(req.note, keys)
+	n, err := note.Open(req.note, l.keys)
 	var unverified *note.UnverifiedNoteError
 	var invalid *note.InvalidSignatureError
 	switch {
@@ -166,6 +164,10 @@ func (w *Witness) cosign(l *log, req request) (string, error) {
 	before, err := w.load(l)
 	if err != nil {
 		return "", err
+	}
+	if floor := l.newest(before.note); l.newest(req.note) < floor {
+		w.errors.Warn("witness: a checkpoint under a key that another has followed", "origin", l.origin, "entries", c.N)
+		return "", refuse(http.StatusForbidden, "The checkpoint is signed by a key of this log that another one has followed.")
 	}
 	if err := w.remembers(l, before, c.Tree, req.note); err != nil {
 		return "", err

@@ -91,16 +91,33 @@ type Witness struct {
 	errors *slog.Logger
 
 	mu    sync.Mutex
+	list  string          // the file of logs, as it was read
 	logs  map[string]*log // by origin
 	total *rate.Limiter
 }
 
-// log is one of those that are witnessed.
+// log is one of those that are witnessed. Its keys follow one another: once a
+// checkpoint was cosigned that one has signed, those before it are not taken any
+// more, whoever has them.
 type log struct {
 	origin string
 	keys   note.Verifiers
-	vkeys  []string
+	vkeys  []string // the oldest first
 	rate   *rate.Limiter
+}
+
+// newest is the place of the newest of the log's keys that has signed a note; -1 where none has.
+func (l *log) newest(signed []byte) int {
+	for i, vkey := range slices.Backward(l.vkeys) {
+		v, err := note.NewVerifier(vkey)
+		if err != nil {
+			continue // it was read
+		}
+		if _, err := note.Open(signed, note.VerifierList(v)); err == nil {
+			return i
+		}
+	}
+	return -1
 }
 
 // Open opens the witness whose key is in keys and whose state is in the folder
@@ -215,23 +232,42 @@ func (w *Witness) VKey() string { return w.signer.Verifier().String() }
 func (w *Witness) loadLogs() error {
 	list, err := w.dir.Get(logsFile, maxState)
 	if errors.Is(err, files.ErrNotExist) {
-		return nil
+		err = nil
 	}
-	if err != nil {
+	if err != nil || string(list) == w.list && w.list != "" {
 		return err
 	}
+	before := w.logs
+	w.logs = map[string]*log{}
 	for line := range strings.Lines(string(list)) {
 		if line = strings.TrimSpace(line); line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
 		if err := w.know(line); err != nil {
+			w.logs = before
 			return fmt.Errorf("%s: %w", logsFile, err)
 		}
 	}
+	for origin, l := range w.logs {
+		if b := before[origin]; b != nil {
+			l.rate = b.rate
+		}
+	}
+	w.list = string(list)
 	return nil
 }
 
-// know takes in a log's key; several keys of one origin are alternatives.
+// log gives what is known of an origin, as any process left it; nil where it is not witnessed.
+func (w *Witness) log(origin string) (*log, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.loadLogs(); err != nil {
+		return nil, err
+	}
+	return w.logs[origin], nil
+}
+
+// know takes in a log's key; a further one of an origin follows those before it.
 func (w *Witness) know(vkey string) error {
 	v, err := note.NewVerifier(vkey)
 	if err != nil {
@@ -262,22 +298,56 @@ func (w *Witness) know(vkey string) error {
 }
 
 // Add witnesses another log from now on, by its verifier key, whose name is the
-// log's origin; of a log that is known it is a further key. It is remembered.
-// Errors: ErrLog.
+// log's origin; of a log that is known it is the key that follows those before.
+// It is remembered. Errors: ErrLog.
 func (w *Witness) Add(vkey string) error {
+	if err := w.change(func() error { return w.know(strings.TrimSpace(vkey)) }); err != nil {
+		return fmt.Errorf("witness: adding a log: %w", err)
+	}
+	return nil
+}
+
+// Drop takes no checkpoint any more that only this key of a log has signed: one
+// that was stolen. A log without keys is not witnessed; what was cosigned of it
+// stays, so that it cannot begin anew. Errors: ErrLog.
+func (w *Witness) Drop(vkey string) error {
 	vkey = strings.TrimSpace(vkey)
+	err := w.change(func() error {
+		origin, _, _ := strings.Cut(vkey, "+")
+		l := w.logs[origin]
+		if l == nil || !slices.Contains(l.vkeys, vkey) {
+			return fmt.Errorf("%q: %w that this witness takes", vkey, ErrLog)
+		}
+		left := slices.DeleteFunc(slices.Clone(l.vkeys), func(k string) bool { return k == vkey })
+		delete(w.logs, origin)
+		for _, k := range left {
+			if err := w.know(k); err != nil {
+				return err
+			}
+			w.logs[origin].rate = l.rate
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("witness: dropping a log's key: %w", err)
+	}
+	return nil
+}
+
+// change changes the list of logs, as any process left it, durably.
+func (w *Witness) change(do func() error) error {
 	unlock, err := w.lock.Lock()
 	if err != nil {
-		return fmt.Errorf("witness: %w", err)
+		return err
 	}
 	defer unlock()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if err := w.loadLogs(); err != nil { // what another process has added stays
-		return fmt.Errorf("witness: adding a log: %w", err)
+	if err := w.loadLogs(); err != nil {
+		return err
 	}
-	if err := w.know(vkey); err != nil {
-		return fmt.Errorf("witness: adding a log: %w", err)
+	if err := do(); err != nil {
+		return err
 	}
 	var list strings.Builder
 	for _, l := range w.sorted() {
@@ -286,9 +356,13 @@ func (w *Witness) Add(vkey string) error {
 		}
 	}
 	if list.Len() > maxState {
-		return fmt.Errorf("witness: adding a log: the list would be longer than %d bytes", maxState)
+		return fmt.Errorf("the list would be longer than %d bytes", maxState)
 	}
-	return w.dir.Put(logsFile, []byte(list.String()))
+	if err := w.dir.Put(logsFile, []byte(list.String())); err != nil {
+		return err
+	}
+	w.list = list.String()
+	return nil
 }
 
 func (w *Witness) sorted() []*log {

@@ -598,3 +598,57 @@ func TestPublic(t *testing.T) {
 		}
 	}
 }
+
+// TestStolenKey: once a later key has signed what was cosigned, an earlier one signs nothing more, and its thief cannot make
+// the log go on elsewhere. A key that was stolen before that is dropped by name, also while another process serves.
+func TestStolenKey(t *testing.T) {
+	p := newPlace(t)
+	l := newLog(t, "log.example").grow(5, "honest")
+	first := l.signer
+	next := newLog(t, "log.example")
+	w := p.open(t, l.vkey, next.vkey)
+	cosigns(t, w, l, 0)
+	thief := func(n int64) *testLog {
+		out := &testLog{t: t, signer: first, vkey: l.vkey, hashes: append([]tlog.Hash{}, l.hashes...), n: l.n}
+		return out.grow(n, "thief")
+	}
+	l.signer = next.signer // the key has changed
+	cosigns(t, w, l.grow(6, "honest"), 5)
+	for _, again := range []*Witness{w, p.open(t)} {
+		if status, _, _ := ask(again, thief(9).request(6)); status != 403 {
+			t.Fatalf("the key that was followed: %d", status)
+		}
+	}
+	cosigns(t, w, l.grow(20, "honest"), 6)
+
+	stolen := newLog(t, "other.example").grow(3, "honest")
+	successor := newLog(t, "other.example")
+	if err := w.Add(stolen.vkey); err != nil {
+		t.Fatal(err)
+	}
+	cosigns(t, w, stolen, 0)
+	another := p.open(t, successor.vkey)
+	if err := another.Drop(stolen.vkey); err != nil {
+		t.Fatal(err)
+	}
+	if status, _, _ := ask(w, stolen.grow(4, "thief").request(3)); status != 403 {
+		t.Fatalf("a key that was dropped: %d", status)
+	}
+	if err := another.Drop(successor.vkey); err != nil {
+		t.Fatal(err)
+	}
+	if status, _, _ := ask(w, stolen.request(3)); status != 404 {
+		t.Fatalf("a log without keys: %d", status)
+	}
+	for _, bad := range []string{"", "x", stolen.vkey, w.VKey()} {
+		if err := w.Drop(bad); !errors.Is(err, ErrLog) {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+	if err := w.Add(stolen.vkey); err != nil { // and what was cosigned of it is not forgotten
+		t.Fatal(err)
+	}
+	if status, _, body := ask(w, stolen.request(0)); status != 409 || body != "3\n" {
+		t.Fatalf("%d %q", status, body)
+	}
+}

@@ -7,6 +7,7 @@ import { bucketOf, ENTRY_SIZE, findEntry, sealEntry } from "../src/entry.ts";
 import { named } from "../src/failure.ts";
 import { canonical, parseJSON } from "../src/json.ts";
 import { parseStatement } from "../src/statement.ts";
+import { leaf as entryOf } from "../src/tlogproof.ts";
 import { blindWith, finalize, warmUp } from "../src/voprf.ts";
 import { fails, hex, vectors } from "./vectors.ts";
 
@@ -163,4 +164,8 @@ test("canonical JSON orders names by UTF-16 code units (RFC 8785 section 3.2.3)"
   assert.deepEqual(order, ["Carriage Return", "One", "Control", "Latin Small Letter O With Diaeresis", "Euro Sign", "Emoji: Grinning Face", "Hebrew Letter Dalet With Dagesh"]);
   assert.equal(canonical(parseJSON('"\\u2028\\/\\u001f\\u007f<\\b"')), '"\u2028/\\u001f\u007f<\\b"');
   assert.deepEqual(utf8(canonical(parseJSON('{"b":[],"a":{}}'))), utf8('{"a":{},"b":[]}'));
+});
+
+test("an entry of the ledger is what Go makes of it, of a head over all cases too", () => {
+  for (const v of vectors("check/testdata/cases.json")) assert.deepEqual([...entryOf("cases", utf8(v.head))], [...hex(v.leaf)]);
 });

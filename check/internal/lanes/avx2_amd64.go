@@ -7,59 +7,59 @@ package lanes
 // mulAVX2 sets z = x*y.
 //
 //go:noescape
-func mulAVX2(z *[40]uint64, x *[40]uint64, y *[40]uint64)
+func mulAVX2(z *[40]uint64, x *[40]uint64, y *[40]uint64, halves uint64)
 
 // addAVX2 sets z = x+y.
 //
 //go:noescape
-func addAVX2(z *[40]uint64, x *[40]uint64, y *[40]uint64)
+func addAVX2(z *[40]uint64, x *[40]uint64, y *[40]uint64, halves uint64)
 
 // subAVX2 sets z = x-y.
 //
 //go:noescape
-func subAVX2(z *[40]uint64, x *[40]uint64, y *[40]uint64)
+func subAVX2(z *[40]uint64, x *[40]uint64, y *[40]uint64, halves uint64)
 
 // square2AVX2 squares both of z n times, n > 0.
 //
 //go:noescape
-func square2AVX2(z *[2][40]uint64, n uint64)
+func square2AVX2(z *[2][40]uint64, n uint64, halves uint64)
 
 // chooseAVX2 sets the lanes of z to x's where mask has their bit, and to y's where not.
 //
 //go:noescape
-func chooseAVX2(z *[40]uint64, x *[40]uint64, y *[40]uint64, mask uint8)
+func chooseAVX2(z *[40]uint64, x *[40]uint64, y *[40]uint64, mask uint8, halves uint64)
 
 // freezeAVX2 sets z = x with every limb and the whole as small as can be.
 //
 //go:noescape
-func freezeAVX2(z *[40]uint64, x *[40]uint64)
+func freezeAVX2(z *[40]uint64, x *[40]uint64, halves uint64)
 
 // oddAVX2 tells the lanes where x is odd, negative in RFC 9496's words.
 //
 //go:noescape
-func oddAVX2(x *[40]uint64) uint8
+func oddAVX2(x *[40]uint64, halves uint64) uint8
 
 // zeroAVX2 tells the lanes where x is 0.
 //
 //go:noescape
-func zeroAVX2(x *[40]uint64) uint8
+func zeroAVX2(x *[40]uint64, halves uint64) uint8
 
 // addPointAVX2 sets r = p+q, where q is cached.
 //
 //go:noescape
-func addPointAVX2(r *[4][40]uint64, p *[4][40]uint64, q *[4][40]uint64)
+func addPointAVX2(r *[4][40]uint64, p *[4][40]uint64, q *[4][40]uint64, halves uint64)
 
 // cachePointAVX2 sets q = p in cached form; d2 is 2d.
 //
 //go:noescape
-func cachePointAVX2(q *[4][40]uint64, p *[4][40]uint64, d2 *[40]uint64)
+func cachePointAVX2(q *[4][40]uint64, p *[4][40]uint64, d2 *[40]uint64, halves uint64)
 
 // windowAVX2 sets p = 16p+q without T, where q is cached; p's T is not read.
 //
 //go:noescape
-func windowAVX2(p *[4][40]uint64, q *[4][40]uint64)
+func windowAVX2(p *[4][40]uint64, q *[4][40]uint64, halves uint64)
 
 // pickAVX2 sets q's lanes to digit times what table is of, cached; table holds the multiples 1 to 8.
 //
 //go:noescape
-func pickAVX2(q *[4][40]uint64, table *[8][4][40]uint64, digits *[8]int8)
+func pickAVX2(q *[4][40]uint64, table *[8][4][40]uint64, digits *[8]int8, halves uint64)

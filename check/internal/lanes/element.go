@@ -15,7 +15,7 @@ type Path int
 
 const (
 	Library Path = iota // none: the caller's library has to
-	AVX2                // four lanes in a register, products of 32 bits
+	AVX2                // four lanes in a register, products of 53 bits, of doubles: with FMA
 	IFMA                // eight lanes in a register, AVX-512's products of 52 bits
 )
 

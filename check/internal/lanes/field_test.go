@@ -2,6 +2,7 @@ package lanes
 
 import (
 	"encoding/binary"
+	"math"
 	"math/big"
 	"testing"
 
@@ -83,7 +84,7 @@ func check(t *testing.T, what string, z *element, want func(i int) *field.Elemen
 }
 
 func TestField(t *testing.T) {
-	es := elements(60)
+	es, l := elements(60), new(Lanes)
 	everyPath(t, func(t *testing.T) {
 		for n := range es {
 			x, y := &es[n], &es[(n+1)%len(es)]
@@ -93,14 +94,14 @@ func TestField(t *testing.T) {
 			fx := func(i int) *field.Element { return library(t, number(x, i)) }
 			fy := func(i int) *field.Element { return library(t, number(y, i)) }
 			z := new(element)
-			mul(z, x, y)
+			l.mul(z, x, y)
 			check(t, "x*y", z, func(i int) *field.Element { return fx(i).Multiply(fx(i), fy(i)) })
-			add(z, x, y)
+			l.add(z, x, y)
 			check(t, "x+y", z, func(i int) *field.Element { return fx(i).Add(fx(i), fy(i)) })
-			sub(z, x, y)
+			l.sub(z, x, y)
 			check(t, "x-y", z, func(i int) *field.Element { return fx(i).Subtract(fx(i), fy(i)) })
 			two := pair{*x, *y}
-			square2(&two, 3)
+			l.square2(&two, 3)
 			for h, v := range []func(int) *field.Element{fx, fy} {
 				check(t, "x^8", &two[h], func(i int) *field.Element {
 					f := v(i)
@@ -111,17 +112,17 @@ func TestField(t *testing.T) {
 				})
 			}
 			mask := uint8(n*37 + 5)
-			choose(z, x, y, mask)
+			l.choose(z, x, y, mask)
 			check(t, "choice", z, func(i int) *field.Element {
 				if mask>>i&1 == 1 {
 					return fx(i)
 				}
 				return fy(i)
 			})
-			freeze(z, x)
+			l.freeze(z, x)
 			var bytes [Width][32]byte
 			pack(&bytes, z)
-			isOdd, isZero := odd(x), zero(x)
+			isOdd, isZero := l.odd(x), l.zero(x)
 			for i := range Width {
 				f := fx(i)
 				if bytes[i] != [32]byte(f.Bytes()) {
@@ -140,7 +141,7 @@ func TestField(t *testing.T) {
 				t.Fatal("packing and unpacking gives something else")
 			}
 			*z = *x
-			mul(z, z, &one) // in place
+			l.mul(z, z, &one) // in place
 			check(t, "x*1", z, fx)
 		}
 	})
@@ -148,7 +149,7 @@ func TestField(t *testing.T) {
 
 // TestPick has another digit in every lane, and all of them.
 func TestPick(t *testing.T) {
-	es := elements(32)
+	es, l := elements(32), new(Lanes)
 	table := new([8]point)
 	for j := range table {
 		for c := range table[j] {
@@ -162,7 +163,7 @@ func TestPick(t *testing.T) {
 				digits[i] = int8((first+8+3*i)%17 - 8)
 			}
 			got := new(point)
-			pick(got, table, &digits)
+			l.pick(got, table, &digits)
 			for i, d := range digits {
 				want := [4]*big.Int{big.NewInt(1), big.NewInt(1), big.NewInt(1), new(big.Int)}
 				if d != 0 {
@@ -182,6 +183,36 @@ func TestPick(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestHalves: a product of limbs is what the patterns of two doubles are beyond
+// their constants, whichever neighbour the first is rounded to.
+func TestHalves(t *testing.T) {
+	const splitter, remainder, part = 1 << 103, 3 << 51, 1 << 51
+	limbs := []uint64{0, 1, 2, 19, part - 1, part, part + 1, most[0] - 1, most[0]}
+	r := random(9)
+	for range 200 {
+		limbs = append(limbs, r.Uint64()%(most[0]+1))
+	}
+	for _, a := range limbs {
+		for _, b := range limbs {
+			x, y := float64(a), float64(b)
+			p := new(big.Int).Mul(new(big.Int).SetUint64(a), new(big.Int).SetUint64(b))
+			down := float64(splitter) + float64(new(big.Int).Rsh(p, 51).Uint64())*part
+			up := math.Nextafter(down, math.Inf(1))
+			if h := math.FMA(x, y, splitter); h != down && h != up {
+				t.Fatalf("%d*%d is rounded to %g, between %g and %g", a, b, h, down, up)
+			}
+			for _, h := range []float64{down, up} {
+				rest := math.FMA(x, y, splitter+remainder-h)
+				upper := new(big.Int).SetUint64(math.Float64bits(h) - math.Float64bits(splitter))
+				lower := big.NewInt(int64(math.Float64bits(rest) - math.Float64bits(remainder)))
+				if got := upper.Lsh(upper, 51).Add(upper, lower); got.Cmp(p) != 0 {
+					t.Fatalf("%d*%d: the halves of %g are %v", a, b, h, got)
+				}
+			}
+		}
+	}
 }
 
 // TestConstants compares with the decimal numbers of RFC 9496 section 4.1.

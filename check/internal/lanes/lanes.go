@@ -18,6 +18,7 @@ type Lanes struct {
 	entry  point
 	sum    point
 	digits [64][Width]int8
+	narrow bool // the lanes of the upper half are not wanted
 
 	pow  struct{ t0, t1, t2 pair }        // of power
 	root struct{ u, v, r, t, check pair } // of sqrtRatio
@@ -40,6 +41,11 @@ const (
 )
 
 var neutral = point{cY: one, cZ: one}
+
+// Want tells that only the first n lanes of what is asked for from now on are
+// wanted: the others may be anything. Where four fill a register, that halves
+// the time of four or fewer.
+func (l *Lanes) Want(n int) { l.narrow = n <= Width/2 }
 
 // Move sets lane i of e to lane j of f.
 func (e *Elements) Move(i int, f *Elements, j int) {
@@ -68,81 +74,81 @@ func (l *Lanes) Uniform(e *Elements, b *[Width][64]byte) {
 		e.p[c] = l.w[c][0]
 		l.sum[c] = l.w[c][1]
 	}
-	cachePoint(&l.entry, &l.sum, &edwardsD2)
-	addPoint(&e.p, &e.p, &l.entry)
+	l.cachePoint(&l.entry, &l.sum, &edwardsD2)
+	l.addPoint(&e.p, &e.p, &l.entry)
 }
 
 // elligator is MAP of RFC 9496 section 4.3.4, of t[0] into w.
 func (l *Lanes) elligator() {
 	t := &l.t[0]
 	for i := range 2 {
-		mul(&l.r[i], &t[i], &t[i])
-		mul(&l.r[i], &l.r[i], &sqrtM1) // r
-		add(&l.u[i], &l.r[i], &one)
-		mul(&l.u[i], &l.u[i], &oneMinusDSq) // u
-		mul(&l.v[i], &l.r[i], &edwardsD)
-		sub(&l.v[i], &minusOne, &l.v[i])
-		add(&l.x[i], &l.r[i], &edwardsD)
-		mul(&l.v[i], &l.v[i], &l.x[i]) // v
+		l.mul(&l.r[i], &t[i], &t[i])
+		l.mul(&l.r[i], &l.r[i], &sqrtM1) // r
+		l.add(&l.u[i], &l.r[i], &one)
+		l.mul(&l.u[i], &l.u[i], &oneMinusDSq) // u
+		l.mul(&l.v[i], &l.r[i], &edwardsD)
+		l.sub(&l.v[i], &minusOne, &l.v[i])
+		l.add(&l.x[i], &l.r[i], &edwardsD)
+		l.mul(&l.v[i], &l.v[i], &l.x[i]) // v
 	}
 	square := l.sqrtRatio(&l.s, &l.u, &l.v)
 	for i := range 2 {
 		s, x, n, v := &l.s[i], &l.x[i], &l.n[i], &l.v[i]
-		mul(x, s, &t[i])
-		l.negate(x, ^odd(x)) // s' = -|s t|
-		choose(s, s, x, square[i])
-		choose(&l.c[i], &minusOne, &l.r[i], square[i])
-		sub(n, &l.r[i], &one)
-		mul(n, n, &l.c[i])
-		mul(n, n, &dMinusOneSq)
-		sub(n, n, v) // N
+		l.mul(x, s, &t[i])
+		l.negate(x, ^l.odd(x)) // s' = -|s t|
+		l.choose(s, s, x, square[i])
+		l.choose(&l.c[i], &minusOne, &l.r[i], square[i])
+		l.sub(n, &l.r[i], &one)
+		l.mul(n, n, &l.c[i])
+		l.mul(n, n, &dMinusOneSq)
+		l.sub(n, n, v) // N
 		w0, w1, w2, w3 := &l.x[i], &l.y[i], &l.u[i], &l.c[i]
-		mul(w0, s, v)
-		add(w0, w0, w0)
-		mul(w1, n, &sqrtADMinusOne)
-		mul(s, s, s)
-		sub(w2, &one, s)
-		add(w3, &one, s)
-		mul(&l.w[cX][i], w0, w3)
-		mul(&l.w[cY][i], w2, w1)
-		mul(&l.w[cZ][i], w1, w3)
-		mul(&l.w[cT][i], w0, w2)
+		l.mul(w0, s, v)
+		l.add(w0, w0, w0)
+		l.mul(w1, n, &sqrtADMinusOne)
+		l.mul(s, s, s)
+		l.sub(w2, &one, s)
+		l.add(w3, &one, s)
+		l.mul(&l.w[cX][i], w0, w3)
+		l.mul(&l.w[cY][i], w2, w1)
+		l.mul(&l.w[cZ][i], w1, w3)
+		l.mul(&l.w[cT][i], w0, w2)
 	}
 }
 
 // negate negates x in the lanes of mask.
 func (l *Lanes) negate(x *element, mask uint8) {
-	sub(&l.entry[0], &none, x)
-	choose(x, &l.entry[0], x, mask)
+	l.sub(&l.entry[0], &none, x)
+	l.choose(x, &l.entry[0], x, mask)
 }
 
 // sqrtRatio is SQRT_RATIO_M1 of RFC 9496 section 4.2, of two vectors.
 func (l *Lanes) sqrtRatio(r, u, v *pair) (square [2]uint8) {
 	s := &l.root
 	for i := range 2 {
-		mul(&s.t[i], &v[i], &v[i])
-		mul(&s.t[i], &s.t[i], &v[i]) // v^3
-		mul(&s.u[i], &s.t[i], &u[i]) // u v^3
-		mul(&s.v[i], &s.t[i], &s.t[i])
-		mul(&s.v[i], &s.v[i], &v[i])
-		mul(&s.v[i], &s.v[i], &u[i]) // u v^7
+		l.mul(&s.t[i], &v[i], &v[i])
+		l.mul(&s.t[i], &s.t[i], &v[i]) // v^3
+		l.mul(&s.u[i], &s.t[i], &u[i]) // u v^3
+		l.mul(&s.v[i], &s.t[i], &s.t[i])
+		l.mul(&s.v[i], &s.v[i], &v[i])
+		l.mul(&s.v[i], &s.v[i], &u[i]) // u v^7
 	}
 	l.power(&s.r, &s.v)
 	for i := range 2 {
 		x, check, t := &s.r[i], &s.check[i], &s.t[i]
-		mul(x, x, &s.u[i])
-		mul(check, x, x)
-		mul(check, check, &v[i])
-		sub(t, check, &u[i])
-		correct := zero(t)
-		add(t, check, &u[i])
-		flipped := zero(t)
-		mul(t, &u[i], &sqrtM1)
-		add(t, t, check)
-		flippedI := zero(t)
-		mul(t, x, &sqrtM1)
-		choose(x, t, x, flipped|flippedI)
-		l.negate(x, odd(x))
+		l.mul(x, x, &s.u[i])
+		l.mul(check, x, x)
+		l.mul(check, check, &v[i])
+		l.sub(t, check, &u[i])
+		correct := l.zero(t)
+		l.add(t, check, &u[i])
+		flipped := l.zero(t)
+		l.mul(t, &u[i], &sqrtM1)
+		l.add(t, t, check)
+		flippedI := l.zero(t)
+		l.mul(t, x, &sqrtM1)
+		l.choose(x, t, x, flipped|flippedI)
+		l.negate(x, l.odd(x))
 		r[i] = *x
 		square[i] = correct | flipped
 	}
@@ -153,18 +159,18 @@ func (l *Lanes) sqrtRatio(r, u, v *pair) (square [2]uint8) {
 func (l *Lanes) power(z, x *pair) {
 	t0, t1, t2 := &l.pow.t0, &l.pow.t1, &l.pow.t2
 	times := func(z, a, b *pair) {
-		mul(&z[0], &a[0], &b[0])
-		mul(&z[1], &a[1], &b[1])
+		l.mul(&z[0], &a[0], &b[0])
+		l.mul(&z[1], &a[1], &b[1])
 	}
 	squares := func(z, a *pair, n uint64) {
 		*z = *a
-		square2(z, n)
+		l.square2(z, n)
 	}
 	squares(t0, x, 1)
 	squares(t1, t0, 2)
 	times(t1, x, t1) // 9
 	times(t0, t0, t1)
-	square2(t0, 1)
+	l.square2(t0, 1)
 	times(t0, t1, t0) // 2^5-1
 	squares(t1, t0, 5)
 	times(t0, t1, t0) // 2^10-1
@@ -172,25 +178,25 @@ func (l *Lanes) power(z, x *pair) {
 	times(t1, t1, t0) // 2^20-1
 	squares(t2, t1, 20)
 	times(t1, t2, t1) // 2^40-1
-	square2(t1, 10)
+	l.square2(t1, 10)
 	times(t0, t1, t0) // 2^50-1
 	squares(t1, t0, 50)
 	times(t1, t1, t0) // 2^100-1
 	squares(t2, t1, 100)
 	times(t1, t2, t1) // 2^200-1
-	square2(t1, 50)
+	l.square2(t1, 50)
 	times(t0, t1, t0) // 2^250-1
-	square2(t0, 2)
+	l.square2(t0, 2)
 	times(z, t0, x)
 }
 
 // Decode sets e's lanes to the elements that 32 bytes encode, RFC 9496 section
-// 4.3.1, and tells the lanes whose bytes are a canonical encoding. The other
+// 4.3.1, and tells the lanes whose bytes are a canonical encoding, of those that are wanted. The other
 // lanes are the neutral element. The encoding of the neutral element is canonical.
 func (l *Lanes) Decode(e *Elements, b *[Width][32]byte) (ok uint8) {
 	s, t := &l.s[0], &l.t[0][0]
 	unpack(s, b)
-	freeze(t, s)
+	l.freeze(t, s)
 	var again [Width][32]byte
 	pack(&again, t)
 	for i := range b {
@@ -199,33 +205,33 @@ func (l *Lanes) Decode(e *Elements, b *[Width][32]byte) (ok uint8) {
 		}
 	}
 	u1, u2, ss := &l.x[0], &l.y[0], &l.c[0]
-	mul(ss, s, s)
-	sub(u1, &one, ss)
-	add(u2, &one, ss)
+	l.mul(ss, s, s)
+	l.sub(u1, &one, ss)
+	l.add(u2, &one, ss)
 	u2Sq, v := &l.n[0], &l.den[0]
-	mul(u2Sq, u2, u2)
-	mul(v, u1, u1)
-	mul(v, v, &edwardsD)
-	add(v, v, u2Sq)
-	sub(v, &none, v)
+	l.mul(u2Sq, u2, u2)
+	l.mul(v, u1, u1)
+	l.mul(v, v, &edwardsD)
+	l.add(v, v, u2Sq)
+	l.sub(v, &none, v)
 	l.u = pair{one, one}
-	mul(&l.v[0], v, u2Sq)
+	l.mul(&l.v[0], v, u2Sq)
 	l.v[1] = one
 	ok &= l.sqrtRatio(&l.r, &l.u, &l.v)[0]
 	denX, denY := &l.u[0], &l.v[0]
-	mul(denX, &l.r[0], u2)
-	mul(denY, &l.r[0], denX)
-	mul(denY, denY, v)
+	l.mul(denX, &l.r[0], u2)
+	l.mul(denY, &l.r[0], denX)
+	l.mul(denY, denY, v)
 	x := &e.p[cX]
-	add(x, s, s)
-	mul(x, x, denX)
-	l.negate(x, odd(x))
-	mul(&e.p[cY], u1, denY)
+	l.add(x, s, s)
+	l.mul(x, x, denX)
+	l.negate(x, l.odd(x))
+	l.mul(&e.p[cY], u1, denY)
 	e.p[cZ] = one
-	mul(&e.p[cT], x, &e.p[cY])
-	ok &^= odd(&e.p[cT]) | zero(&e.p[cY])
+	l.mul(&e.p[cT], x, &e.p[cY])
+	ok &^= l.odd(&e.p[cT]) | l.zero(&e.p[cY])
 	for c := range e.p {
-		choose(&e.p[c], &e.p[c], &neutral[c], ok)
+		l.choose(&e.p[c], &e.p[c], &neutral[c], ok)
 	}
 	return ok
 }
@@ -238,36 +244,36 @@ func (l *Lanes) Encode(out [][Width][32]byte, es ...*Elements) {
 		two := [2]*point{&es[0].p, &es[n-1].p} // one alone is computed twice
 		for i, p := range two {
 			u1, u2 := &l.x[i], &l.y[i]
-			add(&l.t[0][i], &p[cZ], &p[cY])
-			sub(u1, &p[cZ], &p[cY])
-			mul(u1, u1, &l.t[0][i])
-			mul(u2, &p[cX], &p[cY])
-			mul(&l.v[i], u2, u2)
-			mul(&l.v[i], &l.v[i], u1)
+			l.add(&l.t[0][i], &p[cZ], &p[cY])
+			l.sub(u1, &p[cZ], &p[cY])
+			l.mul(u1, u1, &l.t[0][i])
+			l.mul(u2, &p[cX], &p[cY])
+			l.mul(&l.v[i], u2, u2)
+			l.mul(&l.v[i], &l.v[i], u1)
 			l.u[i] = one
 		}
 		l.sqrtRatio(&l.r, &l.u, &l.v)
 		for i, p := range two[:n] {
 			den1, den2, zInv, t := &l.u[i], &l.v[i], &l.t[0][i], &l.t[1][i]
-			mul(den1, &l.r[i], &l.x[i])
-			mul(den2, &l.r[i], &l.y[i])
-			mul(zInv, den1, den2)
-			mul(zInv, zInv, &p[cT])
+			l.mul(den1, &l.r[i], &l.x[i])
+			l.mul(den2, &l.r[i], &l.y[i])
+			l.mul(zInv, den1, den2)
+			l.mul(zInv, zInv, &p[cT])
 			ix, iy, x, y := &l.s[i], &l.c[i], &l.x[i], &l.y[i]
-			mul(ix, &p[cX], &sqrtM1)
-			mul(iy, &p[cY], &sqrtM1)
-			mul(den1, den1, &invSqrtAMinusD)
-			mul(t, &p[cT], zInv)
-			rotate := odd(t)
-			choose(x, iy, &p[cX], rotate)
-			choose(y, ix, &p[cY], rotate)
-			choose(den2, den1, den2, rotate)
-			mul(t, x, zInv)
-			l.negate(y, odd(t))
-			sub(t, &p[cZ], y)
-			mul(t, t, den2)
-			l.negate(t, odd(t))
-			freeze(t, t)
+			l.mul(ix, &p[cX], &sqrtM1)
+			l.mul(iy, &p[cY], &sqrtM1)
+			l.mul(den1, den1, &invSqrtAMinusD)
+			l.mul(t, &p[cT], zInv)
+			rotate := l.odd(t)
+			l.choose(x, iy, &p[cX], rotate)
+			l.choose(y, ix, &p[cY], rotate)
+			l.choose(den2, den1, den2, rotate)
+			l.mul(t, x, zInv)
+			l.negate(y, l.odd(t))
+			l.sub(t, &p[cZ], y)
+			l.mul(t, t, den2)
+			l.negate(t, l.odd(t))
+			l.freeze(t, t)
 			pack(&out[i], t)
 		}
 		es, out = es[n:], out[n:]
@@ -294,23 +300,23 @@ func (l *Lanes) MultiplyHalf(e *Elements, k *[Width][16]byte) {
 // multiply multiplies by the first n digits.
 func (l *Lanes) multiply(e *Elements, n int) {
 	l.sum = e.p
-	cachePoint(&l.table[0], &l.sum, &edwardsD2)
+	l.cachePoint(&l.table[0], &l.sum, &edwardsD2)
 	for j := 1; j < len(l.table); j++ {
-		addPoint(&l.sum, &e.p, &l.table[j-1])
-		cachePoint(&l.table[j], &l.sum, &edwardsD2)
+		l.addPoint(&l.sum, &e.p, &l.table[j-1])
+		l.cachePoint(&l.table[j], &l.sum, &edwardsD2)
 	}
-	pick(&l.entry, &l.table, &l.digits[n-1])
-	addPoint(&e.p, &neutral, &l.entry)
+	l.pick(&l.entry, &l.table, &l.digits[n-1])
+	l.addPoint(&e.p, &neutral, &l.entry)
 	for j := n - 2; j >= 0; j-- {
-		pick(&l.entry, &l.table, &l.digits[j])
-		window(&e.p, &l.entry)
+		l.pick(&l.entry, &l.table, &l.digits[j])
+		l.window(&e.p, &l.entry)
 	}
 	// The last window leaves T out.
-	mul(&l.sum[cT], &e.p[cX], &e.p[cY])
-	mul(&e.p[cX], &e.p[cX], &e.p[cZ])
-	mul(&e.p[cY], &e.p[cY], &e.p[cZ])
+	l.mul(&l.sum[cT], &e.p[cX], &e.p[cY])
+	l.mul(&e.p[cX], &e.p[cX], &e.p[cZ])
+	l.mul(&e.p[cY], &e.p[cY], &e.p[cZ])
 	e.p[cT] = l.sum[cT]
-	mul(&e.p[cZ], &e.p[cZ], &e.p[cZ])
+	l.mul(&e.p[cZ], &e.p[cZ], &e.p[cZ])
 }
 
 // recode writes a lane's scalar as digits of -8 to 8 in base 16: two a byte,
@@ -332,8 +338,8 @@ func (l *Lanes) recode(lane int, k []byte) {
 
 // Add adds f's lanes to e's.
 func (l *Lanes) Add(e, f *Elements) {
-	cachePoint(&l.entry, &f.p, &edwardsD2)
-	addPoint(&e.p, &e.p, &l.entry)
+	l.cachePoint(&l.entry, &f.p, &edwardsD2)
+	l.addPoint(&e.p, &e.p, &l.entry)
 }
 
 // unpack reads 255 bits of each lane's bytes, little-endian; RFC 9496 ignores

@@ -289,6 +289,60 @@ func TestRFC9496(t *testing.T) {
 	})
 }
 
+// TestWant asks for four lanes, or for all again, and compares with what all give.
+func TestWant(t *testing.T) {
+	everyPath(t, func(t *testing.T) {
+		all, l, r := new(Lanes), new(Lanes), random(4)
+		var u [Width][64]byte
+		var k [Width][32]byte
+		var half [Width][16]byte
+		for i := range u {
+			r.Read(u[i][:])
+			r.Read(k[i][:31])
+			r.Read(half[i][:])
+		}
+		for _, n := range []int{1, 4, 5, Width} {
+			l.Want(n)
+			var steps [2][]([Width][32]byte)
+			var ok [2]uint8
+			for i, l := range []*Lanes{all, l} {
+				e, f := new(Elements), new(Elements)
+				add := func() { steps[i] = append(steps[i], encoded(l, e)) }
+				l.Uniform(e, &u)
+				add()
+				l.Multiply(e, &k)
+				add()
+				in := steps[i][1]
+				for lane := 1; lane < Width; lane += 2 {
+					in[lane] = [32]byte{1} // odd, so no encoding
+				}
+				ok[i] = l.Decode(f, &in)
+				l.Add(e, f)
+				add()
+				l.MultiplyHalf(e, &half)
+				add()
+			}
+			mask := uint8(1<<n - 1)
+			if ok[0] != 0x55 || (ok[0]^ok[1])&mask != 0 {
+				t.Errorf("of %d lanes %08b decode, of all %08b", n, ok[1], ok[0])
+			}
+			for step := range steps[0] {
+				for lane := range n {
+					if steps[0][step][lane] != steps[1][step][lane] {
+						t.Fatalf("step %d, lane %d of %d: another element", step, lane, n)
+					}
+				}
+			}
+		}
+		z, x := &element{}, &elements(1)[0]
+		l.Want(4)
+		l.mul(z, x, x)
+		if saved := z[4] == 0; saved != (path == AVX2) || z[3] == 0 {
+			t.Errorf("%v computes all lanes: %v", path, !saved)
+		}
+	})
+}
+
 func TestEncodeMany(t *testing.T) {
 	everyPath(t, func(t *testing.T) {
 		l, r := new(Lanes), random(3)

@@ -106,6 +106,9 @@ func (c *composition) draftPart(lang language.Lang, d Draft) string {
 			p.list(false, lines)
 		}
 	}
+	if d.Kind != incident.KindRetraction {
+		c.draftNext(p, lang)
+	}
 	if d.URL != "" {
 		p.paragraph(lang.Pick("いまの状況と、していただきたいことは、次のページにあります。", "Where things stand, and what you can do: ") + incident.Link(strings.TrimRight(d.URL, "/")+"/incidents/"+c.inc.ID+"/help"))
 	}
@@ -118,8 +121,8 @@ func (c *composition) draftPart(lang language.Lang, d Draft) string {
 	return p.String()
 }
 
-// quiet are keys that are not worth a line of an addendum: they name and file the incident.
-var quiet = []string{"alias", "sector", "country", "certification", "source"}
+// quiet are keys that are not worth a line of an addendum: they name and file the incident, or have a sentence of their own.
+var quiet = []string{"alias", "sector", "country", "certification", "source", "next-update"}
 
 // changeLines says what is different from what was published, each in a line. wrong sets what was published before it.
 func (c *composition) changeLines(lang language.Lang, d Draft, wrong bool) []string {
@@ -225,6 +228,7 @@ func (c *composition) draftWhole(lang language.Lang, d Draft) string {
 		}
 		c.section(p, pick("お問い合わせ窓口", "Contact"), lines)
 	}
+	c.draftNext(p, lang)
 	if c.inc.InJapan() {
 		p.paragraph(pick("時刻は、すべて日本時間です。", "All times are Japan's (JST, UTC+9)."))
 	}
@@ -232,6 +236,18 @@ func (c *composition) draftWhole(lang language.Lang, d Draft) string {
 		p.paragraph("以上")
 	}
 	return p.String()
+}
+
+// draftNext says when the next notice comes, where that is recorded.
+func (c *composition) draftNext(p *page, lang language.Lang) {
+	f, ok := c.inc.Fact("next-update")
+	switch {
+	case !ok:
+	case f.Value.Word == incident.NoNext:
+		p.paragraph(lang.Pick("次回のお知らせ: ", "Next update: ") + ref("next-update"))
+	default:
+		p.paragraph(fmt.Sprintf(lang.Pick("次回のお知らせは、%sを予定しています。", "The next update is planned for %s."), ref("next-update")))
+	}
 }
 
 // section writes a list under its heading, or nothing where it is empty.

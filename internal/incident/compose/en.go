@@ -68,6 +68,7 @@ func noticeEN(i subject, figures Figures) string {
 		}
 		p.list(false, lines)
 	}
+	i.next(p, language.EN)
 	if i.InJapan() {
 		p.paragraph("All times are Japan's (JST, UTC+9).")
 	}

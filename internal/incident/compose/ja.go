@@ -66,6 +66,7 @@ func noticeJA(i subject, figures Figures) string {
 		}
 		p.list(false, lines)
 	}
+	i.next(p, language.JA)
 	if i.InJapan() {
 		p.paragraph("時刻は、すべて日本時間です。")
 	}

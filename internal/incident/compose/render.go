@@ -1,6 +1,7 @@
 package compose
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -159,6 +160,20 @@ func (i subject) actionLines(lang language.Lang) []string {
 		out = append(out, i.ActionLine(lang, f, at))
 	}
 	return out
+}
+
+// next says when the next notice comes, or that none is planned, where one of it is recorded.
+func (i subject) next(p *page, lang language.Lang) {
+	f, ok := i.Fact("next-update")
+	switch {
+	case !ok:
+	case f.Value.Word == incident.NoNext:
+		p.paragraph(lang.Pick("次回のお知らせの予定は、ありません。新たな事実が分かったときは、このお知らせに追記します。",
+			"No further update is planned. If we learn more, we will add to this notice."))
+	default:
+		when := incident.About(lang, f.Value, i.Moments(lang)(f.Value.Time))
+		p.paragraph(fmt.Sprintf(lang.Pick("次回のお知らせは、%sを予定しています。", "The next update is planned for %s."), when))
+	}
 }
 
 // addendumLines lists the addenda in the order of time.

@@ -53,8 +53,9 @@ func times(a, b uint64) uint64 {
 // value is a field element of every lane: limb i, of weight 2^(51 i), in a
 // register or in memory.
 type value struct {
-	limb [5]Op
-	max  bound
+	limb    [5]Op
+	max     bound
+	doubles bool // in memory, not as integers
 }
 
 // field emits arithmetic modulo 2^255-19 into the function at hand: for IFMA
@@ -64,7 +65,7 @@ type field struct {
 	mask, c19, none Op // the masks of 51 bits, 19 and 0, in every lane
 	scratch, half   Register
 	pointers        map[Register]int // what moves on to the other half, and by how much
-	used            int
+	used, room      int              // temporaries
 	consts          *constants
 	log             func(format string, a ...any)
 	detail          bool // of products too
@@ -113,17 +114,20 @@ func (g *generator) function(name, signature, doc string, temporaries int, produ
 	if !g.ifma {
 		temporaries = 2 * temporaries // sums wait in memory, where registers are few
 		if products {
-			temporaries += 5
+			temporaries += 2
 		}
 	}
 	attributes := attr.NOSPLIT // which a function with a stack is not
 	if temporaries > 0 {
 		attributes = 0
 	}
+	if !g.ifma {
+		signature = strings.Replace(signature, ")", ", halves uint64)", 1)
+	}
 	TEXT(name, attributes, signature)
 	Pragma("noescape")
 	Doc(name + " " + doc)
-	f := &field{ifma: g.ifma, consts: g.c, log: g.log, pointers: map[Register]int{}}
+	f := &field{ifma: g.ifma, consts: g.c, log: g.log, pointers: map[Register]int{}, room: temporaries}
 	f.log("%s", name)
 	if temporaries > 0 {
 		m := AllocLocal(temporaries*size + 64)
@@ -144,12 +148,11 @@ func (g *generator) function(name, signature, doc string, temporaries int, produ
 	return f
 }
 
-// body starts what AVX2 does twice, once for the lanes of each half. All
-// pointers have to be loaded before.
+// body starts what AVX2 does twice, once for the lanes of each half, or once
+// where no others are wanted. All pointers have to be loaded before.
 func (f *field) body() {
 	if !f.ifma {
-		f.half = GP64()
-		MOVQ(U32(2), f.half)
+		f.half = Load(Param("halves"), GP64())
 		Label("half")
 	}
 }
@@ -178,6 +181,9 @@ func (f *field) pointer(name string) Register {
 func at(base Register, element int) Mem { return Mem{Base: base, Disp: element * size} }
 
 func (f *field) temporary() Mem {
+	if f.used == f.room {
+		panic("no room for another temporary")
+	}
 	m := at(f.scratch, f.used)
 	f.used++
 	return m
@@ -411,7 +417,7 @@ func (f *field) multiply(a, b value) value {
 	if f.ifma {
 		return f.multiply52(a, b)
 	}
-	return f.multiply32(a, b)
+	return f.multiply53(a, b)
 }
 
 // square gives a*a, not carried.
@@ -419,5 +425,5 @@ func (f *field) square(a value) value {
 	if f.ifma {
 		return f.square52(a)
 	}
-	return f.square32(a)
+	return f.square53(a)
 }

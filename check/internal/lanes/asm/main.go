@@ -171,7 +171,7 @@ func (g *generator) test(name, doc string, of func(*field, value) Op) {
 	} else {
 		m := GP64()
 		VMOVMSKPD(v, m.As32())
-		SHLQ(Imm(4), m)
+		SHLQ(Imm(4), m) // so that one half alone is in the upper bits
 		SHRQ(Imm(4), out)
 		ORQ(m, out)
 	}

@@ -58,26 +58,41 @@ func (g *generator) pointFunctions() {
 	g.pick()
 }
 
-// product stores a*b of two elements in memory.
-func (f *field) product(a, b, to Mem) {
-	f.store(f.carry(f.multiply(f.in(a), f.in(b))), to)
-}
+// product stores a*b.
+func (f *field) product(a, b value, to Mem) { f.store(f.carry(f.multiply(a, b)), to) }
 
 // double is "dbl-2008-hwcd" for a = -1 (Hisil, Wong, Carter, Dawson, eprint
 // 2008/522, section 3.3) with all signs changed: E = 2XY, F, G, H. T is wanted
 // when n is 1, before an addition.
 func (f *field) double(p, n Register) {
 	f.used = 0
-	e, g, ff, h, s := f.temporary(), f.temporary(), f.temporary(), f.temporary(), f.temporary()
+	mE, mG, mF, mH, s := f.temporary(), f.temporary(), f.temporary(), f.temporary(), f.temporary()
 	x, y, z := f.in(at(p, coordX)), f.in(at(p, coordY)), f.in(at(p, coordZ))
+	if !f.ifma { // each is needed twice
+		x, y = f.factor(x, f.temporary()), f.factor(y, f.temporary())
+	}
 	yy := f.keep(f.say("YY", f.square(y))) // Y is there first, Z last
-	f.store(f.say("X+Y, carried", f.carry(f.add(x, y))), s)
+	sum := x
+	if f.ifma { // a square is cheaper than a product
+		sum = f.factor(f.say("X+Y, carried", f.carry(f.add(x, y))), s)
+	}
 	xx := f.keep(f.say("XX", f.square(x)))
-	f.store(f.say("H = YY+XX, carried", f.carry(f.say("H", f.add(yy, xx)))), h)
-	f.store(f.say("G = YY-XX, carried", f.carry(f.say("G", f.subtract(yy, xx)))), g)
-	f.store(f.say("E = (X+Y)^2-H, carried", f.carry(f.say("E", f.subtract(f.square(f.in(s)), f.in(h))))), e)
+	h := f.factor(f.say("H = YY+XX, carried", f.carry(f.say("H", f.add(yy, xx)))), mH)
+	difference := f.say("G = YY-XX, carried", f.carry(f.say("G", f.subtract(yy, xx))))
+	g := f.factor(difference, mG)
+	taken := g
+	if !f.ifma {
+		taken = f.keep(difference)
+	}
+	var e value
+	if f.ifma {
+		e = f.factor(f.say("E = (X+Y)^2-H, carried", f.carry(f.say("E", f.subtract(f.square(sum), h)))), mE)
+	} else { // X+Y is too much for doubles, and to carry it no cheaper
+		xy := f.multiply(x, y)
+		e = f.factor(f.say("E = 2XY, carried", f.carry(f.say("E", f.add(xy, xy)))), mE)
+	}
 	zz := f.square(z)
-	f.store(f.say("F = 2ZZ-G, carried", f.carry(f.say("F", f.subtract(f.add(zz, zz), f.in(g))))), ff)
+	ff := f.factor(f.say("F = 2ZZ-G, carried", f.carry(f.say("F", f.subtract(f.add(zz, zz), taken)))), mF)
 	f.product(g, h, at(p, coordY))
 	f.product(e, ff, at(p, coordX))
 	f.product(ff, g, at(p, coordZ))
@@ -90,22 +105,25 @@ func (f *field) double(p, n Register) {
 // addCached is "add-2008-hwcd-3" of the same, section 3.1, complete for this curve.
 func (f *field) addCached(r, p, q Register, withT bool) {
 	f.used = 0
-	e, g, ff, h := f.temporary(), f.temporary(), f.temporary(), f.temporary()
+	mE, mG, mF, mH := f.temporary(), f.temporary(), f.temporary(), f.temporary()
 	x, y := f.in(at(p, coordX)), f.in(at(p, coordY))
 	minus := f.say("Y-X, carried", f.carry(f.subtract(y, x)))
 	a := f.keep(f.say("A = (Y-X)(Y'-X')", f.multiply(minus, f.in(at(q, cachedMinus)))))
 	plus := f.say("Y+X, carried", f.carry(f.add(y, x)))
 	b := f.keep(f.say("B = (Y+X)(Y'+X')", f.multiply(plus, f.in(at(q, cachedPlus)))))
-	f.store(f.say("H = B+A, carried", f.carry(f.say("H", f.add(b, a)))), h)
-	f.store(f.say("E = B-A, carried", f.carry(f.say("E", f.subtract(b, a)))), e)
+	h := f.factor(f.say("H = B+A, carried", f.carry(f.say("H", f.add(b, a)))), mH)
+	e := f.factor(f.say("E = B-A, carried", f.carry(f.say("E", f.subtract(b, a)))), mE)
 	f.used = 4
 	t := f.in(at(q, cachedT2d))
 	t.max = negated() // as pick may leave it
+	if !f.ifma {      // too much for doubles
+		t = f.say("2dT', carried", f.carry(f.loaded(t)))
+	}
 	c := f.keep(f.say("C = T*2dT'", f.multiply(f.in(at(p, coordT)), t)))
 	d := f.say("ZZ'", f.multiply(f.in(at(p, coordZ)), f.in(at(q, cachedZ))))
 	d = f.keep(f.say("D = 2ZZ'", f.add(d, d)))
-	f.store(f.say("G = D+C, carried", f.carry(f.say("G", f.add(d, c)))), g)
-	f.store(f.say("F = D-C, carried", f.carry(f.say("F", f.subtract(d, c)))), ff)
+	g := f.factor(f.say("G = D+C, carried", f.carry(f.say("G", f.add(d, c)))), mG)
+	ff := f.factor(f.say("F = D-C, carried", f.carry(f.say("F", f.subtract(d, c)))), mF)
 	f.product(g, h, at(r, coordY))
 	f.product(e, ff, at(r, coordX))
 	f.product(ff, g, at(r, coordZ))

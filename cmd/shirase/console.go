@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"shirase/internal/config"
+	"shirase/internal/console"
+	"shirase/internal/hint"
+	"shirase/internal/page"
+	"shirase/internal/serve"
+	"shirase/internal/staff"
+)
+
+// consoleLimits hold whoever tries to sign in. A recovery code takes twenty units.
+var consoleLimits = serve.Limits{IPv4: serve.Rate{PerSecond: 2, Burst: 200}, IPv6: serve.Rate{PerSecond: 2, Burst: 200}, Home: serve.Rate{PerSecond: 2, Burst: 200},
+	Site: serve.Rate{PerSecond: 4, Burst: 400}, All6: serve.Rate{PerSecond: 20, Burst: 1000}, All: serve.Rate{PerSecond: 20, Burst: 1000}, Known: 4096}
+
+// mountConsole serves the staff's pages.
+func (a *app) mountConsole(ctx context.Context, in *instance, server *serve.Server) error {
+	cases, err := a.casesOf(ctx, in)
+	if err != nil {
+		return err
+	}
+	proposals, err := a.proposalRoom(ctx, in, cases)
+	if err != nil {
+		return err
+	}
+	allow, err := server.Limit(consoleLimits)
+	if err != nil {
+		return err
+	}
+	provider, err := a.provider()
+	if err != nil {
+		return err
+	}
+	desk, err := console.New(console.Options{
+		Staff: in.staff, Cases: cases, Proposals: proposals, OIDC: provider, Allow: allow, BaseURL: a.op().URL, Log: in.log,
+		Operator: page.Operator{Name: operator(in.Instance), Contact: in.Contact, Imprint: in.Imprint, Privacy: in.Privacy},
+		Settings: func(context.Context) []console.Setting { return a.shownSettings() },
+		Keys:     func(ctx context.Context) ([]console.Key, error) { return shownKeys(ctx, in) },
+	})
+	if err != nil {
+		return err
+	}
+	server.Mount(desk, "/console", "/console/")
+	server.Work("follow the cases", desk.Work)
+	return nil
+}
+
+// provider is the identity provider that the settings name; nil where they name none.
+func (a *app) provider() (*staff.Provider, error) {
+	o := a.op().Staff.OIDC
+	if o.Issuer == "" {
+		return nil, nil
+	}
+	if o.ClientID == "" || o.SecretFile == "" || a.op().URL == "" {
+		return nil, hint.Add(errors.New("sign-in by "+o.Issuer+" is not set up"), "set staff.oidc.client, staff.oidc.secretFile and url")
+	}
+	secret, err := os.ReadFile(o.SecretFile)
+	if err != nil {
+		return nil, err
+	}
+	return &staff.Provider{Issuer: o.Issuer, ClientID: o.ClientID, Secret: strings.TrimSpace(string(secret)), Back: a.op().URL + "/console/oidc/back"}, nil
+}
+
+func (a *app) shownSettings() []console.Setting {
+	var out []console.Setting
+	for _, k := range config.Keys() {
+		from := a.read.From(k.Name)
+		out = append(out, console.Setting{Name: k.Name, Value: k.Text(a.read), From: strings.TrimSpace(string(from.Kind) + " " + from.At), Help: k.Help})
+	}
+	return out
+}
+
+func shownKeys(ctx context.Context, in *instance) ([]console.Key, error) {
+	rows, err := keyRows(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	var out []console.Key
+	for _, k := range rows {
+		since, _ := time.Parse(time.RFC3339, k.Since)
+		out = append(out, console.Key{ID: k.ID, Kind: "evaluator", State: k.State, Since: since})
+	}
+	name, _, _ := strings.Cut(in.publisher.VKey(), "+")
+	return append(out, console.Key{ID: name, Kind: "ledger", State: "live"}), nil
+}
+
+// link is where a token lets somebody in. Passkeys are bound to names, so this machine is called by its own.
+func (a *app) link(served, token string) string {
+	base := a.op().URL
+	if base == "" {
+		base = served
+		if u, err := url.Parse(served); err == nil {
+			if host, port, err := net.SplitHostPort(u.Host); err == nil && (net.ParseIP(host).IsLoopback() || net.ParseIP(host).IsUnspecified()) {
+				base = u.Scheme + "://localhost:" + port
+			}
+		}
+	}
+	return strings.TrimSuffix(base, "/") + "/console/join#" + token
+}
+
+// firstLink makes the link of the first administrator, where nobody works here yet.
+func (a *app) firstLink(ctx context.Context, in *instance, served string) (string, error) {
+	token, _, err := in.staff.First(ctx)
+	if errors.Is(err, staff.ErrStaffed) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return a.link(served, token), nil
+}

@@ -1,0 +1,291 @@
+// Package console is the staff's door: pages under /console for whoever answers a breach, dense, by keyboard, in Japanese
+// and English. It signs people in, and otherwise asks the rooms, which say who may do what: nothing is permitted here.
+package console
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/alexedwards/scs/v2"
+
+	"shirase/internal/actor"
+	"shirase/internal/incident"
+	"shirase/internal/language"
+	"shirase/internal/page"
+	"shirase/internal/proposal"
+	"shirase/internal/response"
+	"shirase/internal/staff"
+	"shirase/internal/web"
+)
+
+// The assets are console.js as web/ builds it, and what is denser here than on public pages.
+//
+//go:embed assets templates
+var embedded embed.FS
+
+// Options of the console.
+type Options struct {
+	Staff *staff.Staff
+	Cases *response.Cases
+	// Proposals are what cannot be undone, and waits for a second person.
+	Proposals *proposal.Proposals
+	OIDC      *staff.Provider // nil: nobody signs in by an identity provider
+
+	// Settings are what is set, for those who administer keys: name, value, and where it comes from.
+	Settings func(ctx context.Context) []Setting
+	// Keys are the keys of the instance and their states.
+	Keys func(ctx context.Context) ([]Key, error)
+	// Allow takes n units for the address of a request, or says when they would be there; nil: always.
+	Allow func(r *http.Request, n int) (retry time.Duration, ok bool)
+
+	Operator page.Operator
+	BaseURL  string // of this instance; empty: only this machine's own name, localhost, is served
+	Log      *slog.Logger
+}
+
+// Setting is one of the instance's.
+type Setting struct{ Name, Value, From, Help string }
+
+// Key is one of the instance's.
+type Key struct {
+	ID, Kind, State string
+	Since           time.Time
+}
+
+// Console is the door.
+type Console struct {
+	Options
+	frame    *page.Frame
+	sessions *scs.SessionManager
+	handler  http.Handler
+	live     *live
+	now      func() time.Time
+}
+
+// failed maps the sentinel errors that the console meets. A case that is not theirs is one that is not there.
+var failed = web.Mappings{
+	{Err: actor.ErrHidden, Problem: web.Problem{Status: http.StatusNotFound}},
+	{Err: response.ErrNotFound, Problem: web.Problem{Status: http.StatusNotFound}},
+	{Err: incident.ErrNotFound, Problem: web.Problem{Status: http.StatusNotFound}},
+	{Err: proposal.ErrNotFound, Problem: web.Problem{Status: http.StatusNotFound}},
+	{Err: proposal.ErrKind, Problem: web.Problem{Status: http.StatusNotFound}},
+	{Err: proposal.ErrChanged, Problem: web.Problem{Status: http.StatusConflict}},
+	{Err: proposal.ErrOver, Problem: web.Problem{Status: http.StatusConflict}},
+	{Err: proposal.ErrSame, Problem: web.Problem{Status: http.StatusForbidden}},
+	{Err: proposal.ErrEarly, Problem: web.Problem{Status: http.StatusForbidden}},
+	{Err: proposal.ErrWanted, Problem: web.Problem{Status: http.StatusForbidden}},
+	{Err: staff.ErrNotFound, Problem: web.Problem{Status: http.StatusNotFound}},
+	{Err: errNotHere, Problem: web.Problem{Status: http.StatusNotFound}},
+	{Err: actor.ErrUnconfirmed, Problem: web.Problem{Status: http.StatusForbidden, Code: "unconfirmed"}},
+	{Err: actor.ErrRole, Problem: web.Problem{Status: http.StatusForbidden}},
+	{Err: actor.ErrAccess, Problem: web.Problem{Status: http.StatusForbidden}},
+	{Err: actor.ErrHeld, Problem: web.Problem{Status: http.StatusForbidden}},
+	{Err: staff.ErrSelf, Problem: web.Problem{Status: http.StatusForbidden}},
+	{Err: staff.ErrLast, Problem: web.Problem{Status: http.StatusConflict}},
+	{Err: response.ErrStale, Problem: web.Problem{Status: http.StatusConflict}},
+	{Err: response.ErrClosed, Problem: web.Problem{Status: http.StatusConflict}},
+	{Err: response.ErrEntry, Problem: web.Problem{Status: http.StatusUnprocessableEntity}},
+	{Err: staff.ErrInput, Problem: web.Problem{Status: http.StatusUnprocessableEntity}},
+	{Err: staff.ErrLink, Problem: web.Problem{Status: http.StatusGone}},
+	{Err: staff.ErrSignIn, Problem: web.Problem{Status: http.StatusUnauthorized}},
+	{Err: actor.ErrNobody, Problem: web.Problem{Status: http.StatusUnauthorized}},
+}
+
+var errNotHere = errors.New("no such page")
+
+var navigation = []page.Entry{
+	{Name: "board", Path: "/console/", Text: language.Both("事案", "Cases")},
+	{Name: "proposals", Path: "/console/proposals", Text: language.Both("提案と承認", "Proposals")},
+	{Name: "people", Path: "/console/people", Text: language.Both("メンバー", "People")},
+	{Name: "log", Path: "/console/log", Text: language.Both("記録", "Log")},
+	{Name: "settings", Path: "/console/settings", Text: language.Both("鍵と設定", "Keys and settings")},
+	{Name: "account", Path: "/console/account", Text: language.Both("自分の設定", "Your account")},
+}
+
+// New makes the handler of everything below /console.
+func New(o Options) (*Console, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Allow == nil {
+		o.Allow = func(*http.Request, int) (time.Duration, bool) { return 0, true }
+	}
+	frame, err := page.New(page.Options{Files: embedded, Pages: pages, Shared: []string{"templates/frame.html", "templates/parts.html"}, Funcs: funcs, Navigation: navigation,
+		Home: "/console/", Assets: "/console/assets/", Private: true, Operator: o.Operator, BaseURL: o.BaseURL, Log: o.Log})
+	if err != nil {
+		return nil, err
+	}
+	c := &Console{Options: o, frame: frame, now: time.Now}
+	c.live = newLive(c.versions, o.Log)
+	c.sessions = scs.New()
+	c.sessions.Store, c.sessions.Codec = o.Staff.Sessions(), staff.Codec{}
+	c.sessions.Lifetime = staff.SessionLasts
+	c.sessions.ErrorFunc = func(w http.ResponseWriter, r *http.Request, err error) { c.fail(w, r, nil, err) }
+	k := &c.sessions.Cookie
+	// Lax: whoever comes back from an identity provider comes from elsewhere. What changes anything is a POST, which
+	// http.CrossOriginProtection holds. The path keeps the cookie out of what a browser asks when it checks an address.
+	k.Name, k.Path, k.HttpOnly, k.SameSite, k.Secure, k.Persist = "shirase-console", "/console", true, http.SameSiteLaxMode, false, true
+	if strings.HasPrefix(o.BaseURL, "https://") {
+		k.Name, k.Secure = "__Secure-shirase-console", true
+	}
+	c.handler = c.guard(page.Handler(c.routes(), func(w http.ResponseWriter, r *http.Request, p web.Problem) { c.problem(w, r, nil, p, nil) }))
+	return c, nil
+}
+
+// Work follows the cases, to tell the pages that show them, until ctx ends; then it lets them all go.
+func (c *Console) Work(ctx context.Context, failed func(error)) {
+	tidy := time.NewTicker(time.Hour)
+	defer tidy.Stop()
+	go func() {
+		for {
+			if err := c.Staff.Tidy(ctx); err != nil {
+				failed(err)
+			}
+			select {
+			case <-tidy.C:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	c.live.run(ctx, failed)
+}
+
+func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.handler.ServeHTTP(w, r) }
+
+// guard refuses what comes from other sites, and names that passkeys are not good for.
+func (c *Console) guard(h http.Handler) http.Handler {
+	cross := http.NewCrossOriginProtection()
+	cross.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c.problem(w, r, nil, web.Problem{Status: http.StatusForbidden, Code: "cross-origin"}, nil)
+	}))
+	h = cross.Handler(h)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("X-Robots-Tag", "noindex")
+		if c.frame.ServeAsset(w, r) {
+			return
+		}
+		if _, ok := c.site(r); !ok {
+			if to, ok := here(r); ok && r.Method == http.MethodGet && c.BaseURL == "" {
+				http.Redirect(w, r, to, http.StatusTemporaryRedirect)
+				return
+			}
+			c.problem(w, r, nil, web.Problem{Status: http.StatusMisdirectedRequest, Code: "address"}, nil)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+// site is where passkeys are good: the address that is set, or this machine under its own name. Any other name may be
+// anybody's who leads browsers here.
+func (c *Console) site(r *http.Request) (staff.Site, bool) {
+	base := c.BaseURL
+	if base == "" {
+		name := r.Host
+		if host, _, err := net.SplitHostPort(name); err == nil {
+			name = host
+		}
+		if name != "localhost" && !strings.HasSuffix(name, ".localhost") {
+			return staff.Site{}, false
+		}
+		base = web.Base(r, "")
+	}
+	u, err := url.Parse(base)
+	if err != nil || u.Hostname() == "" {
+		return staff.Site{}, false
+	}
+	return staff.Site{ID: u.Hostname(), Origin: u.Scheme + "://" + u.Host, Name: "Shirase"}, true
+}
+
+// here is a request's address under this machine's own name, where it was made to its number: passkeys are bound to names.
+func here(r *http.Request) (string, bool) {
+	host, port, err := net.SplitHostPort(r.Host)
+	if err != nil {
+		host = r.Host
+	}
+	if ip := net.ParseIP(strings.Trim(host, "[]")); ip == nil || !ip.IsLoopback() {
+		return "", false
+	}
+	name := "localhost"
+	if port != "" {
+		name += ":" + port
+	}
+	return (&url.URL{Scheme: "http", Host: name, Path: r.URL.Path, RawQuery: r.URL.RawQuery}).String(), true
+}
+
+// route is an address of the console. Those that are open need nobody.
+type route struct {
+	pattern string
+	open    bool
+	limited bool // whoever is not known tries something out
+	answer  func(w http.ResponseWriter, r *http.Request, v *visit) error
+}
+
+func (c *Console) table() []route {
+	routes := []route{
+		{pattern: "GET /console/sign-in", open: true, answer: c.signInPage},
+		{pattern: "POST /console/sign-in/begin", open: true, limited: true, answer: c.signInBegin},
+		{pattern: "POST /console/sign-in/finish", open: true, limited: true, answer: c.signInFinish},
+		{pattern: "POST /console/sign-in/code", open: true, limited: true, answer: c.signInCode},
+		{pattern: "GET /console/oidc", open: true, limited: true, answer: c.oidcStart},
+		{pattern: "GET /console/oidc/back", open: true, limited: true, answer: c.oidcBack},
+		{pattern: "GET /console/join", open: true, answer: c.joinPage},
+		{pattern: "POST /console/join/look", open: true, limited: true, answer: c.joinLook},
+		{pattern: "POST /console/join/begin", open: true, limited: true, answer: c.joinBegin},
+		{pattern: "POST /console/join/finish", open: true, limited: true, answer: c.joinFinish},
+		{pattern: "POST /console/join/oidc", open: true, limited: true, answer: c.joinOIDC},
+		{pattern: "POST /console/sign-out", answer: c.signOut},
+		{pattern: "POST /console/confirm", answer: c.confirm},
+		{pattern: "GET /console/account", answer: c.accountPage},
+		{pattern: "POST /console/account/passkey/begin", answer: c.passkeyBegin},
+		{pattern: "POST /console/account/passkey", answer: c.passkeyAdd},
+		{pattern: "POST /console/account/passkey/drop", answer: c.passkeyDrop},
+		{pattern: "POST /console/account/codes", answer: c.newCodes},
+		{pattern: "POST /console/account/sessions/end", answer: c.endSession},
+		{pattern: "GET /console/people", answer: c.peoplePage},
+		{pattern: "POST /console/people/invite", answer: c.invite},
+		{pattern: "POST /console/people/take-back", answer: c.takeBack},
+		{pattern: "GET /console/people/{id}", answer: c.personPage},
+		{pattern: "POST /console/people/{id}/roles", answer: c.setRoles},
+		{pattern: "POST /console/people/{id}/remove", answer: c.removePerson},
+		{pattern: "POST /console/people/{id}/sessions/end", answer: c.endSessions},
+		{pattern: "GET /console/log", answer: c.logPage},
+		{pattern: "GET /console/settings", answer: c.settingsPage},
+		{pattern: "GET /console/live", answer: c.follow},
+		{pattern: "GET /console/{$}", answer: c.board},
+	}
+	routes = append(routes, c.proposalRoutes()...)
+	return append(routes, c.caseRoutes()...)
+}
+
+func (c *Console) routes() *http.ServeMux {
+	mux := http.NewServeMux()
+	for _, t := range c.table() {
+		mux.Handle(t.pattern, c.sessions.LoadAndSave(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if t.limited {
+				if wait, ok := c.Allow(r, 1); !ok {
+					c.problem(w, r, nil, web.Problem{Status: http.StatusTooManyRequests, RetryAfter: wait}, nil)
+					return
+				}
+			}
+			v, err := c.visit(r, t.open)
+			if err == nil {
+				err = t.answer(w, r, v)
+			}
+			if err != nil {
+				c.fail(w, r, v, err)
+			}
+		})))
+	}
+	mux.Handle("GET /console", http.RedirectHandler("/console/", http.StatusSeeOther))
+	return mux
+}

@@ -1,0 +1,303 @@
+package console
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/descope/virtualwebauthn"
+
+	"shirase/internal/actor"
+	"shirase/internal/archive"
+	"shirase/internal/files"
+	"shirase/internal/incident"
+	"shirase/internal/language"
+	"shirase/internal/law"
+	"shirase/internal/proposal"
+	"shirase/internal/publish"
+	"shirase/internal/response"
+	"shirase/internal/roster"
+	"shirase/internal/serve"
+	"shirase/internal/staff"
+	"shirase/internal/store"
+	"shirase/internal/store/storetest"
+)
+
+const base = "https://console.example"
+
+// desk is a console over HTTP, with the rooms behind it.
+type desk struct {
+	t       *testing.T
+	console *Console
+	staff   *staff.Staff
+	cases   *response.Cases
+	server  *httptest.Server
+	logged  *strings.Builder
+
+	proposals *proposal.Proposals
+	bytes     string // that are proposed to be published
+	declared  int
+	done      int // how often it was done
+}
+
+func each(t *testing.T, do func(t *testing.T, d *desk)) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) { do(t, newDesk(t, db)) })
+}
+
+func newDesk(t *testing.T, db *store.DB) *desk {
+	t.Helper()
+	ctx := t.Context()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	dir, err := files.Open(filepath.Join(t.TempDir(), "files"))
+	must(err)
+	keys, err := files.OpenKeys(filepath.Join(t.TempDir(), "keys"))
+	must(err)
+	t.Cleanup(func() { dir.Close(); keys.Close() })
+	d := &desk{t: t, logged: &strings.Builder{}}
+	incidents, err := incident.New(ctx, db, archive.Changed)
+	must(err)
+	_, err = archive.New(ctx, db, incidents)
+	must(err)
+	rosters, err := roster.New(ctx, db, dir, keys)
+	must(err)
+	book, err := law.Open()
+	must(err)
+	d.staff, err = staff.New(ctx, db, staff.Options{})
+	must(err)
+	d.cases, err = openCases(ctx, db, dir, incidents, book, rosters.Sealer, d.staff)
+	must(err)
+	d.proposals, err = proposal.New(ctx, proposal.Rooms{DB: db, Staffed: d.staff.Staffed, Approvers: func(context.Context) (int, error) { return 2, nil }, Acts: map[string]proposal.Act{
+		publish.KindPublish: {Plan: func(context.Context, actor.Actor, string, []byte) (proposal.Plan, error) {
+			return proposal.Plan{Bytes: []byte(d.bytes), Effect: proposal.Effect{Says: language.Both("お知らせを公表します", "publishes the notice"), People: 1692496, Unit: "accounts"}}, nil
+		}, Do: func(_ context.Context, _ actor.Actor, _ string, _ []byte, _ string, _ func(*sql.Tx) error) (any, error) {
+			d.done++
+			return nil, nil
+		}},
+	}})
+	must(err)
+	d.bytes = `{"notice":{"text":{"ja":"お知らせの本文","en":"The notice"}}}`
+	d.console, err = New(Options{Staff: d.staff, Cases: d.cases, Proposals: d.proposals, BaseURL: base, Log: slog.New(slog.NewTextHandler(d.logged, nil))})
+	must(err)
+	d.server = httptest.NewTLSServer(serve.Wrap(d.console, serve.Options{}))
+	t.Cleanup(d.server.Close)
+	return d
+}
+
+// person is somebody with a browser and a passkey.
+type person struct {
+	d      *desk
+	id     string
+	client *http.Client
+	rp     virtualwebauthn.RelyingParty
+	auth   virtualwebauthn.Authenticator
+	cred   virtualwebauthn.Credential
+}
+
+func (d *desk) stranger() *person {
+	d.t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	p := &person{d: d, rp: virtualwebauthn.RelyingParty{Name: "Shirase", ID: "console.example", Origin: base}, auth: virtualwebauthn.NewAuthenticator()}
+	client := *d.server.Client()
+	client.Jar = jar
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	client.Transport = asHost{d.server, client.Transport}
+	p.client = &client
+	for len(p.cred.ID) == 0 || len(p.cred.Key.AttestationData()) != 77 { // it leaves out the zero that one key in 128 begins with
+		p.cred = virtualwebauthn.NewCredential(virtualwebauthn.KeyTypeEC2)
+	}
+	return p
+}
+
+// asHost leads the console's address to the test's server.
+type asHost struct {
+	server *httptest.Server
+	next   http.RoundTripper
+}
+
+func (a asHost) RoundTrip(r *http.Request) (*http.Response, error) {
+	out := r.Clone(r.Context())
+	out.URL.Host = strings.TrimPrefix(a.server.URL, "https://")
+	return a.next.RoundTrip(out)
+}
+
+// answer is what came back.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+func (a answer) json(t *testing.T) map[string]any {
+	t.Helper()
+	var out map[string]any
+	if err := json.Unmarshal([]byte(a.body), &out); err != nil {
+		t.Fatalf("%d %s: %v", a.status, a.body, err)
+	}
+	return out
+}
+
+func (p *person) do(method, path string, form url.Values, change func(r *http.Request)) answer {
+	p.d.t.Helper()
+	var body io.Reader
+	if form != nil {
+		body = strings.NewReader(form.Encode())
+	}
+	r, err := http.NewRequestWithContext(p.d.t.Context(), method, base+path, body)
+	if err != nil {
+		p.d.t.Fatal(err)
+	}
+	if form != nil {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Sec-Fetch-Site", "same-origin")
+	}
+	r.Header.Set("Accept-Language", "ja")
+	if change != nil {
+		change(r)
+	}
+	res, err := p.client.Do(r)
+	if err != nil {
+		p.d.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	data, err := io.ReadAll(res.Body)
+	if err != nil {
+		p.d.t.Fatal(err)
+	}
+	return answer{res.StatusCode, res.Header, string(data)}
+}
+
+func (p *person) get(path string) answer                   { return p.do("GET", path, nil, nil) }
+func (p *person) post(path string, form url.Values) answer { return p.do("POST", path, form, nil) }
+
+// options asks for a ceremony.
+func (p *person) options(path string, form url.Values) string {
+	p.d.t.Helper()
+	a := p.post(path, form)
+	if a.status != http.StatusOK {
+		p.d.t.Fatalf("%s: %d %s", path, a.status, a.body)
+	}
+	data, err := json.Marshal(a.json(p.d.t)["options"])
+	if err != nil {
+		p.d.t.Fatal(err)
+	}
+	return string(data)
+}
+
+func (p *person) created(options string) string {
+	p.d.t.Helper()
+	o, err := virtualwebauthn.ParseAttestationOptions(options)
+	if err != nil {
+		p.d.t.Fatal(err)
+	}
+	return virtualwebauthn.CreateAttestationResponse(p.rp, p.auth, p.cred, *o)
+}
+
+func (p *person) asserted(options string) string {
+	p.d.t.Helper()
+	o, err := virtualwebauthn.ParseAssertionOptions(options)
+	if err != nil {
+		p.d.t.Fatal(err)
+	}
+	return virtualwebauthn.CreateAssertionResponse(p.rp, p.auth, p.cred, *o)
+}
+
+// join comes in by a link.
+func (p *person) join(token, name string) {
+	p.d.t.Helper()
+	options := p.options("/console/join/begin", url.Values{"token": {token}, "name": {name}})
+	a := p.do("POST", "/console/join/finish", url.Values{"token": {token}, "name": {name}, "leads": {"yes"}, "answer": {p.created(options)}, "passkey_name": {"laptop"}}, json1)
+	if a.status != http.StatusOK {
+		p.d.t.Fatalf("join: %d %s", a.status, a.body)
+	}
+	people, err := p.d.staff.People(p.d.t.Context(), actor.Operator())
+	if err != nil {
+		p.d.t.Fatal(err)
+	}
+	for _, each := range people {
+		if each.Name == name {
+			p.id = each.ID
+		}
+	}
+	p.auth.Options.UserHandle = []byte(p.id)
+	p.auth.AddCredential(p.cred)
+}
+
+func json1(r *http.Request) { r.Header.Set("Accept", "application/json") }
+
+func (p *person) signIn() answer {
+	p.d.t.Helper()
+	options := p.options("/console/sign-in/begin", url.Values{})
+	return p.do("POST", "/console/sign-in/finish", url.Values{"answer": {p.asserted(options)}}, json1)
+}
+
+// confirm adds the passkey's answer for an act to a form.
+func (p *person) confirm(act string, form url.Values) url.Values {
+	p.d.t.Helper()
+	out := url.Values{}
+	for k, v := range form {
+		out[k] = v
+	}
+	out.Set("passkey", p.asserted(p.options("/console/confirm", url.Values{"act": {act}})))
+	return out
+}
+
+func (d *desk) first() *person {
+	d.t.Helper()
+	token, _, err := d.staff.First(d.t.Context())
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	p := d.stranger()
+	p.join(token, "佐藤")
+	return p
+}
+
+// hire lets somebody in who has roles, and access to all cases.
+func (d *desk) hire(name string, every actor.Access, roles ...actor.Role) *person {
+	d.t.Helper()
+	token, err := d.staff.Invite(d.t.Context(), actor.Operator(), name, roles, every)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	p := d.stranger()
+	p.join(token, name)
+	return p
+}
+
+func moment(t *testing.T, s string) incident.Moment {
+	t.Helper()
+	m, err := incident.ParseMoment(s, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// declare opens a case from the host, which nobody has who has not all.
+func (d *desk) declare(title string) string {
+	d.t.Helper()
+	d.declared++
+	k, err := d.cases.Declare(d.t.Context(), actor.Operator(), response.Declaration{ID: fmt.Sprintf("case-%d", d.declared), Title: title, Organisation: "Example Shop", Known: moment(d.t, "2026-08-20T10:09+09:00"), Regimes: []string{"jp-appi"}})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return k.ID
+}

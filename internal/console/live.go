@@ -1,0 +1,201 @@
+package console
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"sync"
+	"time"
+
+	"shirase/internal/actor"
+	"shirase/internal/staff"
+)
+
+// How often it is looked whether a case has changed, while somebody watches, and how long a stream lasts before the browser
+// asks anew: whoever was signed out, or lost their access, hears no more by then.
+const (
+	lookEvery   = time.Second
+	streamLasts = 5 * time.Minute
+	stillHere   = 20 * time.Second
+)
+
+// live tells pages that what they show has changed. Servers share one store, so it looks there: once for all who watch.
+type live struct {
+	look func(ctx context.Context) (map[string]string, error) // the version of each case
+	log  *slog.Logger
+
+	mu       sync.Mutex
+	watchers map[chan struct{}]bool
+	last     map[string]string
+	woken    chan struct{}
+	over     chan struct{} // closed at the end
+	once     sync.Once
+}
+
+func newLive(look func(ctx context.Context) (map[string]string, error), log *slog.Logger) *live {
+	return &live{look: look, log: log, watchers: map[chan struct{}]bool{}, woken: make(chan struct{}, 1), over: make(chan struct{})}
+}
+
+// poke has it look at once.
+func (l *live) poke() {
+	select {
+	case l.woken <- struct{}{}:
+	default:
+	}
+}
+
+// watch gives a channel that hears of every change of anything, and how to leave.
+func (l *live) watch() (changed chan struct{}, leave func()) {
+	ch := make(chan struct{}, 1)
+	l.mu.Lock()
+	l.watchers[ch] = true
+	l.mu.Unlock()
+	return ch, func() {
+		l.mu.Lock()
+		delete(l.watchers, ch)
+		l.mu.Unlock()
+	}
+}
+
+func (l *live) versions() map[string]string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.last
+}
+
+func (l *live) run(ctx context.Context, failed func(error)) {
+	defer l.once.Do(func() { close(l.over) })
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for {
+		if err := l.renew(ctx); err != nil {
+			failed(err)
+		}
+		select {
+		case <-tick.C:
+		case <-l.woken:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (l *live) renew(ctx context.Context) error {
+	l.mu.Lock()
+	idle := len(l.watchers) == 0
+	l.mu.Unlock()
+	if idle {
+		return nil
+	}
+	now, err := l.look(ctx)
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if maps.Equal(now, l.last) {
+		return nil
+	}
+	l.last = now
+	for ch := range l.watchers {
+		select {
+		case ch <- struct{}{}:
+		default:
+		}
+	}
+	return nil
+}
+
+// versions gives the version of each case, to see which have changed. Nobody is told them.
+func (c *Console) versions(ctx context.Context) (map[string]string, error) {
+	list, err := c.Cases.List(ctx, actor.Server())
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]string{}
+	for _, l := range list {
+		out[l.ID] = l.Head
+	}
+	return out, nil
+}
+
+// follow is a stream of server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html): "changed"
+// whenever something that they see has changed, in the case that ?case= names or in any. It says nothing else.
+func (c *Console) follow(w http.ResponseWriter, r *http.Request, v *visit) error {
+	id := r.URL.Query().Get("case")
+	if id != "" && !v.who.Sees(id) {
+		return actor.ErrHidden
+	}
+	changed, leave := c.live.watch()
+	defer leave()
+	c.live.poke()
+	control := http.NewResponseController(w)
+	h := w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("X-Accel-Buffering", "no")
+	w.WriteHeader(http.StatusOK)
+	if _, err := fmt.Fprint(w, "retry: 2000\n\n"); err != nil || control.Flush() != nil {
+		return nil
+	}
+	seen := pick(c.live.versions(), v.who, id)
+	end, beat := time.NewTimer(streamLasts), time.NewTicker(stillHere)
+	defer end.Stop()
+	defer beat.Stop()
+	for {
+		text := ": here\n\n"
+		select {
+		case <-changed:
+			who, ok := c.still(r)
+			if !ok {
+				return nil
+			}
+			now := pick(c.live.versions(), who, id)
+			if maps.Equal(now, seen) {
+				continue
+			}
+			seen = now
+			text = "event: changed\ndata: {}\n\n"
+		case <-beat.C:
+			if _, ok := c.still(r); !ok {
+				return nil
+			}
+		case <-end.C:
+			return nil
+		case <-c.live.over:
+			return nil
+		case <-r.Context().Done():
+			return nil
+		}
+		if _, err := fmt.Fprint(w, text); err != nil || control.Flush() != nil {
+			return nil
+		}
+	}
+}
+
+// still says who is there now by the session that a stream began with.
+func (c *Console) still(r *http.Request) (actor.Actor, bool) {
+	data, found, err := c.Staff.Sessions().FindCtx(r.Context(), c.sessions.Token(r.Context()))
+	if err != nil || !found {
+		return actor.Actor{}, false
+	}
+	_, values, err := staff.Codec{}.Decode(data)
+	if err != nil {
+		return actor.Actor{}, false
+	}
+	id, _ := values[staff.AccountKey].(string)
+	who, _, err := c.Staff.Actor(r.Context(), id, "", "console")
+	return who, err == nil
+}
+
+// pick keeps what somebody sees.
+func pick(all map[string]string, who actor.Actor, id string) map[string]string {
+	out := map[string]string{}
+	for k, version := range all {
+		if (id == "" || k == id) && who.Sees(k) {
+			out[k] = version
+		}
+	}
+	return out
+}

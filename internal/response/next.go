@@ -1,0 +1,99 @@
+package response
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"shirase/internal/incident"
+	"shirase/internal/language"
+)
+
+// Next is something that a case asks for.
+type Next struct {
+	Kind  string        // knowledge, promise, promise-none, approval, task, unowned, question, candidates, commander
+	About string        // "report 9", "task 3", ...
+	Text  language.Text // what is asked
+	Due   time.Time     // zero: it has none
+	Late  bool
+}
+
+// triageWithin is how long a report from outside may wait before it is late: it may be what the clocks have to start at.
+const triageWithin = 4 * time.Hour
+
+// Next says what the case asks for, the most urgent first: what is late, then by when it is due, then the rest.
+func (k *Case) Next(now time.Time) []Next {
+	if k.Closed {
+		return nil
+	}
+	var out []Next
+	add := func(kind, about, ja, en string, due time.Time) {
+		out = append(out, Next{kind, about, language.Text{JA: ja, EN: en}, due, !due.IsZero() && !now.Before(due)})
+	}
+	for _, r := range k.Reports {
+		if r.Triaged == nil {
+			add("knowledge", "report "+itoa(r.ID), fmt.Sprintf("%sの通報は、知った時点にあたりますか。", r.At), fmt.Sprintf("Was the report of %s the moment of knowledge?", r.At), r.RecordedAt.Add(triageWithin))
+		}
+	}
+	open := 0
+	for _, p := range k.Promises {
+		if p.State == "open" {
+			open++
+			add("promise", "promise "+itoa(p.ID), "約束した更新: "+p.Text, "A promised update: "+p.Text, end(p.Due))
+		}
+	}
+	if open == 0 {
+		add("promise-none", "", "次にいつ知らせるかを、まだ約束していません。", "Nobody has promised when more is told.", time.Time{})
+	}
+	for _, p := range k.Proposals {
+		if p.State == "proposed" {
+			add("approval", "proposal "+p.ID, "承認を待っています: "+p.Effect, "It waits for approval: "+p.Effect, time.Time{})
+		}
+	}
+	if k.Commander == "" {
+		add("commander", "", "指揮する人が決まっていません。", "Nobody commands yet.", time.Time{})
+	}
+	for _, q := range k.Questions {
+		if q.State == "open" {
+			add("question", "question "+itoa(q.ID), "決めること: "+q.Question.Question, "To decide: "+q.Question.Question, end(q.Due))
+		}
+	}
+	for _, t := range k.Tasks {
+		switch {
+		case t.Over():
+		case t.Owner == "":
+			add("unowned", "task "+itoa(t.ID), "担当がいません: "+t.Title, "Nobody does this yet: "+t.Title, end(t.Due))
+		default:
+			add("task", "task "+itoa(t.ID), t.Title, t.Title, end(t.Due))
+		}
+	}
+	for _, p := range k.Pastes {
+		if n := len(p.Open()); n > 0 {
+			add("candidates", "paste "+itoa(p.ID), fmt.Sprintf("経過の候補が%d件あります。", n), fmt.Sprintf("%d candidates for the timeline", n), time.Time{})
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Next) int {
+		switch {
+		case a.Due.IsZero() && b.Due.IsZero():
+			return 0
+		case a.Due.IsZero():
+			return 1
+		case b.Due.IsZero():
+			return -1
+		}
+		return a.Due.Compare(b.Due)
+	})
+	return out
+}
+
+// end is when something is due; zero where it is not said.
+func end(s string) time.Time {
+	m, err := incident.ParseMoment(s, nil)
+	if err != nil {
+		return time.Time{}
+	}
+	if m.Exact() {
+		return m.Time
+	}
+	return m.End()
+}
