@@ -31,6 +31,11 @@ export interface Pins {
   stored: string | null; // as they are kept
 }
 
+/** Since when a key is pinned: not since the ledger's first one is. "" where it is not. */
+export function pinnedSince(pin: Pin, vkey: string): Time {
+  return pin.keys.find((k) => k.vkey === vkey)?.since ?? "";
+}
+
 /** Reads what encodePins wrote, at this host. Anything else is as good as nothing: it was not this program's. */
 export function parsePins(stored: string | null, host = ""): Pins {
   try {

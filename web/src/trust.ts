@@ -10,7 +10,7 @@ import { type Options, type Server, type Surroundings, UNWATCHED } from "./fetch
 import { extend, Fork, type Tiles } from "./history.ts";
 import { entries, list, members, text } from "./json.ts";
 import { parseLedgerKey, type VerifierKey } from "./note.ts";
-import { encodePins, parsePins, type Pin, pinnedKeys, type Pins, withFork } from "./pins.ts";
+import { encodePins, parsePins, type Pin, pinnedKeys, pinnedSince, type Pins, withFork } from "./pins.ts";
 import { NO_WITNESSES, otherWitnesses, statementPolicy } from "./policy.ts";
 import { type Hash, milliseconds, parseStatement, type Statement, type Time } from "./statement.ts";
 import { type Checkpoint, type Inclusion, openCheckpoint, proofOrigin, readCheckpoint, verifyInclusion } from "./tlogproof.ts";
@@ -132,7 +132,7 @@ export class Ledger {
     const after = await this.remember(pins, steps, { statement, hash: toHex(sha256(bytes)), checkpoint }, options);
     if (after === undefined) return undefined;
     const { host, witnessesChanged } = after;
-    const vouched = { origin, key: checkpoint.key.hash, since: after.keys[0]!.since, host, witnesses, met: pin === undefined, witnessesChanged };
+    const vouched = { origin, key: checkpoint.key.hash, since: pinnedSince(after, checkpoint.key.vkey), host, witnesses, met: pin === undefined, witnessesChanged };
     return { statement, bytes, proof, inclusion, vouched, at: now };
   }
 

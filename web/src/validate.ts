@@ -120,6 +120,7 @@ function validateLayers(s: Statement): void {
       placed.add(name);
     }
   }
+  for (const l of s.layers) require(s.v === 1 || l.sources.length === 1 || !roots.has(l.root), "a layer of several sources has the root of one");
   for (const l of s.layers) roots.add(l.root);
   validateHeld(s, incidents, placed, roots);
   for (const i of s.incidents) {

@@ -13,7 +13,7 @@ import { depths, entriesFor, type Group, parseSaved } from "./group.ts";
 import { type Identity, input, newAccount, parseEmail } from "./identity.ts";
 import { canonical } from "./json.ts";
 import { parseLedgerKey, type VerifierKey } from "./note.ts";
-import { type Pin, pinnedKeys, type Pins } from "./pins.ts";
+import { type Pin, pinnedKeys, pinnedSince, type Pins } from "./pins.ts";
 import { NO_WITNESSES } from "./policy.ts";
 import { type Hash, milliseconds, parseStatement, type Statement } from "./statement.ts";
 import { type Checkpoint, type Inclusion, proofOrigin, readCheckpoint, verifyInclusion } from "./tlogproof.ts";
@@ -51,7 +51,7 @@ export function verifySaved(file: Uint8Array, pins: Pins, pageKeys: string[], te
   const { checkpoint } = proven.inclusion;
   if (pin) agree(pin, proven.statement, toHex(sha256(answer.statement)), checkpoint);
   recompute(answer, proven.statement, tell);
-  const vouched = { origin, key: checkpoint.key.hash, since: pin?.keys[0]?.since ?? "", host: pin?.host ?? "", witnesses: proven.witnesses, met: pin === undefined, witnessesChanged: pin?.witnessesChanged ?? "" };
+  const vouched = { origin, key: checkpoint.key.hash, since: pin ? pinnedSince(pin, checkpoint.key.vkey) : "", host: pin?.host ?? "", witnesses: proven.witnesses, met: pin === undefined, witnessesChanged: pin?.witnessesChanged ?? "" };
   return { ...proven, vouched };
 }
 
