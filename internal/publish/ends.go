@@ -354,7 +354,7 @@ func (p *Publisher) become(ctx context.Context, who actor.Actor, id, state strin
 		fact := incident.Fact{Key: "scope.state", Value: incident.Value{Word: state}, Certainty: incident.Confirmed, AsOf: asOf}
 		// The program records what follows from the act: whoever approved it writes no facts, and stands in the proposal.
 		by := who
-		if who.May(actor.Write, id) != nil {
+		if who.Person() && who.May(actor.Write, id) != nil {
 			by = actor.Server()
 		}
 		if _, err := p.Incidents.Add(ctx, by, &incident.FactsFile{ID: id, Facts: []incident.Fact{fact}}); err != nil {
