@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync"
 
 	"filippo.io/torchwood"
 	"golang.org/x/mod/sumdb/tlog"
@@ -66,9 +67,10 @@ func (e *treeFork) Is(target error) bool { return target == ErrFork }
 // tileReader reads the tiles of one tree in the widths that they have in it. No
 // other size is in any request: the one that was seen would tell clients apart.
 type tileReader struct {
-	ctx context.Context
-	get Tiles
-	err error // why a tile could not be had
+	ctx  context.Context
+	get  Tiles
+	kept sync.Map // what was had, by path: a fork is looked at twice
+	err  error    // why a tile could not be had
 }
 
 // Height is that of C2SP tlog-tiles.
@@ -84,7 +86,13 @@ func (r *tileReader) ReadTiles(tiles []tlog.Tile) ([][]byte, error) {
 	g.SetLimit(4)
 	for i, t := range tiles {
 		g.Go(func() (err error) {
-			data[i], err = r.tile(ctx, t)
+			if b, ok := r.kept.Load(t); ok {
+				data[i] = b.([]byte)
+				return nil
+			}
+			if data[i], err = r.tile(ctx, t); err == nil {
+				r.kept.Store(t, data[i])
+			}
 			return err
 		})
 	}
