@@ -134,7 +134,7 @@ func (d *doctor) examine(ctx context.Context) error {
 		if keys {
 			d.examineKeys(ctx)
 		}
-		for _, look := range []func(context.Context){d.examineStatement, d.examineLedger, d.examineWitnesses, d.examineRosters, d.examineBackup} {
+		for _, look := range []func(context.Context){d.examineDatabase, d.examineStatement, d.examineLedger, d.examineWitnesses, d.examineRosters, d.examineBackup} {
 			if ctx.Err() == nil {
 				look(ctx)
 			}
@@ -260,6 +260,16 @@ func (d *doctor) openStore(ctx context.Context) bool {
 		return false
 	}
 	return true
+}
+
+// examineDatabase looks at the database's own file.
+func (d *doctor) examineDatabase(ctx context.Context) {
+	if d.quick {
+		return
+	}
+	if err := d.in.db.Intact(ctx); err != nil && ctx.Err() == nil {
+		d.fail("database", err, "restore the newest backup: shirase restore SRC --data OTHER")
+	}
 }
 
 // examineKeys compares the keys with what was published or sealed under them. No error of keys holds one.

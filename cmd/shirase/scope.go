@@ -25,8 +25,8 @@ import (
 // scopeFlags are the flags of `shirase scope`.
 type scopeFlags struct {
 	export, rules, incident, party, rejects, format, encoding, temp string
-	maxRejects                                               float64
-	commit                                                   bool
+	maxRejects                                                      float64
+	commit                                                          bool
 }
 
 func (a *app) cmdScope() *cobra.Command {

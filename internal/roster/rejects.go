@@ -36,10 +36,10 @@ const (
 type rejects struct {
 	path   string // "": the rows are counted only
 	listed int
-	f    *os.File
-	buf  *bufio.Writer
-	csv  *csv.Writer
-	line [5]string
+	f      *os.File
+	buf    *bufio.Writer
+	csv    *csv.Writer
+	line   [5]string
 }
 
 func (r *rejects) add(line int64, kept bool, flaws []flaw) error {
