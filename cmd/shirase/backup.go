@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"slices"
 
 	"github.com/spf13/cobra"
 
 	"shirase/internal/backup"
+	"shirase/internal/config"
 	"shirase/internal/files"
 	"shirase/internal/hint"
 	"shirase/internal/index"
@@ -151,17 +153,25 @@ that: restore the newest one there is.
 
 With --only, a file or a folder of the data folder comes back in place of what is
 there, from the newest backup in which it is not as it is now: a roster, a layer, a
-corpus of passwords, settings. Database and ledger do not come back alone.`,
+corpus of passwords, settings. Database and ledger do not come back alone. --only keys
+brings back the keys that are missing, from their sealed copies.`,
 		Example: "  shirase restore /mnt/backup/shirase\n  shirase restore /mnt/backup/shirase --identity key.txt\n  shirase restore /mnt/backup/shirase --only files/rosters/shop-2026",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
+			if only == config.FileName { // which may be what is damaged
+				a.config = os.DevNull
+			}
 			if _, err := a.settings(); err != nil {
 				return err
 			}
-			if only != "" {
-				if identities != "" {
-					return usagef("--identity brings keys back, and --only files of the data folder: one at a time")
-				}
+			switch {
+			case only == "keys" && identities == "":
+				return usagef("--only keys wants --identity FILE: the copies of keys are sealed")
+			case only == "keys":
+				return a.restoreKeys(args[0], identities)
+			case only != "" && identities != "":
+				return usagef("--identity goes with --only keys, or with everything")
+			case only != "":
 				return a.restoreOnly(c.Context(), args[0], only)
 			}
 			if err := a.checkKeysOutside(); err != nil {
@@ -198,7 +208,10 @@ corpus of passwords, settings. Database and ledger do not come back alone.`,
 func (a *app) restoreOnly(ctx context.Context, src, name string) error {
 	var vkey string
 	var sums map[string]string
-	if _, err := a.readInstance(); err == nil {
+	_, err := a.readInstance()
+	switch {
+	case name == config.FileName: // the database may be where that file says
+	case err == nil:
 		in, _, err := a.openToRepair(ctx)
 		if err != nil {
 			return err
@@ -215,7 +228,7 @@ func (a *app) restoreOnly(ctx context.Context, src, name string) error {
 		for file, sum := range rosters {
 			sums["files/"+file] = sum
 		}
-	} else if name != backup.Settings {
+	case name != backup.Settings:
 		return hint.Add(fmt.Errorf("bring back %s: %w", name, err), "first: shirase restore SRC --only "+backup.Settings)
 	}
 	got, err := backup.Only(ctx, src, a.op().Data, vkey, name, sums)
@@ -231,6 +244,22 @@ func (a *app) restoreOnly(ctx context.Context, src, name string) error {
 			return
 		}
 		fmt.Fprintf(w, "from backup %s of %s. Next: shirase doctor\n", language.Digits(got.Number), got.Made.Format("2006-01-02 15:04 UTC"))
+	})
+}
+
+// restoreKeys brings back the keys that are not there.
+func (a *app) restoreKeys(src, identities string) error {
+	if err := a.checkKeysOutside(); err != nil {
+		return err
+	}
+	names, err := a.unseal(src, identities)
+	if err != nil {
+		return err
+	}
+	return a.print(map[string][]string{"keys": names}, func(w io.Writer) {
+		for _, name := range names {
+			fmt.Fprintf(w, "here, as sealed: %s\n", name)
+		}
 	})
 }
 

@@ -75,7 +75,7 @@ loopback that ends with the answer.`,
 				return err
 			}
 			if args[0] == "-" {
-				if args[0], err = typed(c.Context(), os.Stdin); err != nil {
+				if args[0], err = oneTyped(c.Context(), os.Stdin); err != nil {
 					return err
 				}
 			}
@@ -102,8 +102,8 @@ loopback that ends with the answer.`,
 // maxTyped bounds an address that is read from standard input, in bytes.
 const maxTyped = 4 << 10
 
-// typed reads the one line that there is.
-func typed(ctx context.Context, in io.Reader) (string, error) {
+// oneTyped reads the one line that there is.
+func oneTyped(ctx context.Context, in io.Reader) (string, error) {
 	text, err := io.ReadAll(io.LimitReader(files.Interruptible(ctx, in), maxTyped+1))
 	if err != nil {
 		return "", fmt.Errorf("read the address: %w", err)

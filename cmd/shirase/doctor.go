@@ -134,7 +134,7 @@ func (d *doctor) examine(ctx context.Context) error {
 		if keys {
 			d.examineKeys(ctx)
 		}
-		for _, look := range []func(context.Context){d.examineStatement, d.examineLedger, d.examineWitnesses, d.examineRosters, d.examineBackup} {
+		for _, look := range []func(context.Context){d.examineDatabase, d.examineStatement, d.examineLedger, d.examineWitnesses, d.examineRosters, d.examineBackup} {
 			if ctx.Err() == nil {
 				look(ctx)
 			}
@@ -153,12 +153,23 @@ func (d *doctor) examineSettings() bool {
 	var mistakes config.Mistakes
 	if errors.As(err, &mistakes) {
 		for _, m := range mistakes {
-			d.find("settings", levelError, cmp.Or(m.Hint, "shirase config check"), "%v", m)
+			remedy := cmp.Or(m.Hint, "shirase config check")
+			if strings.Contains(m.At, config.FileName) {
+				remedy += "; where the file is damaged: shirase restore SRC --only " + config.FileName
+			}
+			d.find("settings", levelError, remedy, "%v", m)
 		}
 		return false
 	}
 	if err != nil {
-		d.fail("settings", err, "correct the file, or take it from a backup")
+		remedy := "correct the file, or take it from a backup: shirase restore SRC --only " + config.InstanceFile
+		if errors.Is(err, config.ErrNone) && d.a.read != nil {
+			if _, err := os.Stat(filepath.Join(d.a.op().Data, "files")); err == nil { // it was one
+				d.find("settings", levelError, remedy, "%v: %s is missing", err, config.InstanceFile)
+				return false
+			}
+		}
+		d.fail("settings", err, remedy)
 		return false
 	}
 	d.in.Instance = i
@@ -212,7 +223,7 @@ func (d *doctor) examineKeysFolder() bool {
 		d.fail("keys-inside", err, "move them elsewhere")
 	}
 	if _, err := os.Stat(dir); err != nil { // opening would make it
-		d.find("keys", levelError, "put it back from where the keys are kept, or say where it is: --keys DIR", "the folder of keys, %s, cannot be read: %v", dir, bare(err))
+		d.find("keys", levelError, "put it back from where the keys are kept, or: shirase restore SRC --only keys --identity FILE; or say where it is: --keys DIR", "the folder of keys, %s, cannot be read: %v", dir, bare(err))
 		return false
 	}
 	var err error
@@ -262,9 +273,19 @@ func (d *doctor) openStore(ctx context.Context) bool {
 	return true
 }
 
+// examineDatabase looks at the database's own file.
+func (d *doctor) examineDatabase(ctx context.Context) {
+	if d.quick {
+		return
+	}
+	if err := d.in.db.Intact(ctx); err != nil && ctx.Err() == nil {
+		d.fail("database", err, "restore the newest backup: shirase restore SRC --data OTHER")
+	}
+}
+
 // examineKeys compares the keys with what was published or sealed under them. No error of keys holds one.
 func (d *doctor) examineKeys(ctx context.Context) {
-	const back = "put it back from where the keys are kept, or: shirase restore SRC --identity FILE into a folder of its own"
+	const back = "put it back from where the keys are kept, or: shirase restore SRC --only keys --identity FILE"
 	recorded, err := publish.RecordedKey(ctx, d.in.db)
 	var held bool
 	if err == nil {

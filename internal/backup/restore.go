@@ -225,7 +225,7 @@ func unseal(place, identities string, keys *files.Keys) (names []string, err err
 				return names, err
 			}
 			if string(there) != string(secret) {
-				return names, hint.Add(fmt.Errorf("%s: another key has its name in the folder of keys", name), "name another folder with --keys")
+				return names, hint.Add(fmt.Errorf("%s: another key has its name in the folder of keys", name), "move that file away where it is damaged, or name another folder with --keys")
 			}
 		} else if err != nil {
 			return names, err

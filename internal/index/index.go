@@ -118,7 +118,7 @@ func keyID(file string) (id string, ok bool) {
 // loadKey loads the private half of a key. One that is not it is refused, where
 // k says which it is. Errors: ErrNoKey, ErrKey.
 func loadKey(keys *files.Keys, k check.Key) (*check.EvaluatorKey, error) {
-	const again = "put back the key file that the published index was sealed under"
+	const again = "put back the key file that the published index was sealed under, from where the keys are kept, or: shirase restore SRC --only keys --identity FILE"
 	secret, err := keys.Load(KeyFile(k.ID))
 	if errors.Is(err, files.ErrNotExist) {
 		err = hint.Add(err, again)

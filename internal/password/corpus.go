@@ -261,8 +261,8 @@ func (c *Corpus) lost(segments []string) error {
 }
 
 const (
-	restoreHint = "take the whole folder from a backup, or remove it and import again"
-	verifyHint  = "shirase password verify names every damaged file; take them from a backup, or remove the corpus and import again"
+	restoreHint = "take the whole folder from a backup: shirase restore SRC --only password; or remove it and import again"
+	verifyHint  = "shirase password verify names every damaged file; take them from a backup: shirase restore SRC --only password; or remove the corpus and import again"
 )
 
 // unnamed lists segment files that no manifest names; nil: that none does.

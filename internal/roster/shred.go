@@ -62,7 +62,7 @@ func (r *Rosters) loadKey(ctx context.Context, incident string) (*age.X25519Iden
 	}
 	text, err := r.keys.Load(KeyFile(incident))
 	if errors.Is(err, files.ErrNotExist) && (seq > 0 || used.Valid) {
-		return nil, hint.Add(fmt.Errorf("%w: %w", ErrNoKey, err), "put it back from where the keys are kept, or name their folder with --keys")
+		return nil, hint.Add(fmt.Errorf("%w: %w", ErrNoKey, err), "put it back from where the keys are kept, or: shirase restore SRC --only keys --identity FILE; or name their folder with --keys")
 	}
 	if err != nil {
 		return nil, err
@@ -70,7 +70,7 @@ func (r *Rosters) loadKey(ctx context.Context, incident string) (*age.X25519Iden
 	key, err := age.ParseX25519Identity(strings.TrimSpace(string(text)))
 	if err != nil {
 		// age's error may quote the text.
-		return nil, hint.Add(fmt.Errorf("%w: %s holds no age key", ErrNoKey, KeyFile(incident)), "put it back from where the keys are kept")
+		return nil, hint.Add(fmt.Errorf("%w: %s holds no age key", ErrNoKey, KeyFile(incident)), "put it back from where the keys are kept, or move that file away, and: shirase restore SRC --only keys --identity FILE")
 	}
 	return key, nil
 }

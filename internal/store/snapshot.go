@@ -42,6 +42,27 @@ func (db *DB) Snapshot(ctx context.Context, path string) error {
 	return nil
 }
 
+// ErrDamaged reports a database whose file is not as the engine wrote it.
+var ErrDamaged = errors.New("the database's file is damaged")
+
+// Intact has the engine look through its own file, where it can: SQLite compares all pages and indexes
+// (https://sqlite.org/pragma.html#pragma_integrity_check); of PostgreSQL's files this says nothing. It reads the whole
+// database. ErrDamaged.
+func (db *DB) Intact(ctx context.Context) error {
+	if db.Engine() != "sqlite" {
+		return nil
+	}
+	var said string
+	err := db.QueryRowContext(ctx, `PRAGMA integrity_check(1)`).Scan(&said)
+	if err == nil && said != "ok" {
+		err = errors.New(said)
+	}
+	if err == nil || ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return hint.Add(fmt.Errorf("%w: %v", ErrDamaged, err), "restore the newest backup: shirase restore SRC --data OTHER")
+}
+
 // The snapshot has a connection of its own: the writing one would keep writers waiting, and the reading ones refuse it.
 func (sqliteEngine) snapshot(ctx context.Context, from, path string) error {
 	_, file, _ := strings.Cut(from, ":")
