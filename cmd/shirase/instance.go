@@ -87,6 +87,24 @@ func (a *app) openToVerify(ctx context.Context) (in *instance, vkey string, err 
 	return in, vkey, nil
 }
 
+// openToRepair opens only what is mended, also where the ledger's signing key is not here: skey is "" then.
+func (a *app) openToRepair(ctx context.Context) (in *instance, skey string, err error) {
+	i, err := a.instanceWithStore()
+	if err != nil {
+		return nil, "", err
+	}
+	in = &instance{Instance: i, log: a.log()}
+	skey, err = a.openFloor(ctx, in, true)
+	if err == nil {
+		in.index, err = index.New(ctx, in.db, in.dir)
+	}
+	if err != nil {
+		in.close()
+		return nil, "", fmt.Errorf("open %s: %w", a.op().Data, err)
+	}
+	return in, skey, nil
+}
+
 // openToSwitch is open where the ledger's signing key may be lost: its successor is to sign.
 func (a *app) openToSwitch(ctx context.Context) (*instance, error) {
 	s, err := a.instanceWithStore()

@@ -49,6 +49,10 @@ var (
 	ErrKey = ledger.ErrKey
 	// ErrUnwitnessed says that something is recorded, and not public until a quorum of witnesses has cosigned it.
 	ErrUnwitnessed = ledger.ErrUnwitnessed
+	// ErrDamaged says that something published has changed, or is missing.
+	ErrDamaged = ledger.ErrDamaged
+	// ErrFork says that what was published is not a part of what the database holds.
+	ErrFork = ledger.ErrFork
 	// ErrClock says that this machine's clock is not the witnesses'.
 	ErrClock = ledger.ErrClock
 )
