@@ -191,7 +191,7 @@ func taken(t *testing.T, keyboard *os.File) {
 	}
 	for _, key := range []struct {
 		typedLine string
-		seen  byte
+		seen      byte
 	}{{"\x13", unix.TIOCPKT_STOP}, {"\x11", unix.TIOCPKT_START}} {
 		if _, err := io.WriteString(keyboard, key.typedLine); err != nil {
 			t.Fatal(err)
