@@ -61,6 +61,9 @@ func Build(out string) error {
 
 func (d *Demo) data() string { return filepath.Join(d.dir, "data") }
 
+// Process is the id of its process.
+func (d *Demo) Process() int { return d.process.Process.Pid }
+
 // Keys is its folder of keys.
 func (d *Demo) Keys() string { return d.data() + "-keys" }
 

@@ -23,6 +23,7 @@ import (
 func (a *app) cmdBackup() *cobra.Command {
 	var recipient string
 	var copies bool
+	var keep int
 	c := &cobra.Command{
 		Use:   "backup DEST",
 		Short: "Add a backup to a folder, while the instance is served",
@@ -33,9 +34,13 @@ not come to its end is none. With PostgreSQL its pg_dump is run for the database
 
 Keys are not part of it. --keys-to makes copies of them beside it, each sealed to an
 age recipient and a file of its own, and records them: shredding a case destroys
-its key here, and --copies lists the copies that it does not reach.`,
+its key here, and --copies lists the copies that it does not reach.
+
+Old backups stay, unless --keep says how many are to: then the others are dropped
+once the new one is whole, with what only they hold.`,
 		Example: `  shirase backup /mnt/backup/shirase
   shirase backup /mnt/backup/shirase --keys-to age1...
+  shirase backup /mnt/backup/shirase --keep 30
   shirase backup --copies`,
 		Args: func(c *cobra.Command, args []string) error {
 			if copies {
@@ -44,6 +49,9 @@ its key here, and --copies lists the copies that it does not reach.`,
 			return cobra.ExactArgs(1)(c, args)
 		},
 		RunE: func(c *cobra.Command, args []string) error {
+			if c.Flags().Changed("keep") && (keep < 1 || copies) {
+				return usagef("--keep says how many backups are to stay: 1 or more, of a backup that is made")
+			}
 			in, vkey, err := a.openToVerify(c.Context())
 			if err != nil {
 				return err
@@ -60,17 +68,25 @@ its key here, and --copies lists the copies that it does not reach.`,
 			if err != nil {
 				return err
 			}
+			if keep > 0 {
+				dropped, err := backup.Prune(c.Context(), args[0], vkey, keep)
+				if err != nil {
+					return fmt.Errorf("the backup is whole; %w", err)
+				}
+				report.Dropped = dropped.Backups
+			}
 			return a.printBackup(report, "backup")
 		},
 	}
 	c.Flags().StringVar(&recipient, "keys-to", "", "age recipient to whom copies of the keys are sealed (age1...)")
+	c.Flags().IntVar(&keep, "keep", 0, "drop all but the newest N backups of the folder, this one among them (default: all stay)")
 	c.Flags().BoolVar(&copies, "copies", false, "list the sealed copies of keys that were made, and back up nothing")
 	return c
 }
 
 // backedUp is what a backup is of: all that is in the data folder but what the settings say are secrets.
 func (a *app) backedUp(in *instance, vkey, recipient string) backup.Source {
-	secrets := []string{a.op().StoreFile, a.op().StorePasswordFile, a.op().TLS.KeyFile}
+	secrets := []string{a.op().StoreFile, a.op().StorePasswordFile, a.op().TLS.KeyFile, a.op().Alarms.WebhookSecretFile, a.op().Mail.PasswordFile}
 	return backup.Source{Data: a.op().Data, LedgerKey: vkey, Seq: in.seq, Keys: in.keys, Recipient: recipient,
 		Without: slices.DeleteFunc(secrets, func(s string) bool { return s == "" })}
 }
@@ -94,6 +110,9 @@ func (a *app) printBackup(r backup.Report, what string) error {
 		if r.Keys > 0 {
 			rows = append(rows, [2]string{"keys sealed", language.Digits(int64(r.Keys))})
 		}
+		if r.Dropped > 0 {
+			rows = append(rows, [2]string{"old backups dropped", language.Digits(int64(r.Dropped))})
+		}
 		table(w, rows)
 	})
 }
@@ -114,10 +133,10 @@ func (a *app) printCopies(ctx context.Context, register *backup.Register) error 
 }
 
 func (a *app) cmdRestore() *cobra.Command {
-	var identities string
+	var identities, only string
 	c := &cobra.Command{
 		Use:   "restore SRC",
-		Short: "Bring back the newest backup of a folder",
+		Short: "Bring back the newest backup of a folder, or single files",
 		Long: `Brings back the newest whole backup of the folder SRC into a data folder that is
 missing or empty, and into an empty database with PostgreSQL. Every byte is compared
 with the backup's manifest, and then the whole is verified as shirase ledger verify
@@ -128,12 +147,22 @@ kept, or, from sealed copies in SRC, with --identity and the age identity that o
 them.
 
 What was published after the backup is lost, and everybody who has seen it can prove
-that: restore the newest one there is.`,
-		Example: "  shirase restore /mnt/backup/shirase\n  shirase restore /mnt/backup/shirase --identity key.txt",
+that: restore the newest one there is.
+
+With --only, a file or a folder of the data folder comes back in place of what is
+there, from the newest backup in which it is not as it is now: a roster, a layer, a
+corpus of passwords, settings. Database and ledger do not come back alone.`,
+		Example: "  shirase restore /mnt/backup/shirase\n  shirase restore /mnt/backup/shirase --identity key.txt\n  shirase restore /mnt/backup/shirase --only files/rosters/shop-2026",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if _, err := a.settings(); err != nil {
 				return err
+			}
+			if only != "" {
+				if identities != "" {
+					return usagef("--identity brings keys back, and --only files of the data folder: one at a time")
+				}
+				return a.restoreOnly(c.Context(), args[0], only)
 			}
 			if err := a.checkKeysOutside(); err != nil {
 				return err
@@ -160,8 +189,49 @@ that: restore the newest one there is.`,
 			return nil
 		},
 	}
+	c.Flags().StringVar(&only, "only", "", "bring back this file or folder of the data folder alone, for example files/rosters")
 	c.Flags().StringVar(&identities, "identity", "", "file with the age identity that opens the sealed copies of keys in SRC")
 	return c
+}
+
+// restoreOnly brings single files back, of an instance whose settings may be lost too.
+func (a *app) restoreOnly(ctx context.Context, src, name string) error {
+	var vkey string
+	var sums map[string]string
+	if _, err := a.readInstance(); err == nil {
+		in, _, err := a.openToRepair(ctx)
+		if err != nil {
+			return err
+		}
+		defer in.close()
+		if vkey, err = publish.RecordedKey(ctx, in.db); err != nil {
+			return err
+		}
+		rosters, err := roster.Sums(ctx, in.db)
+		if err != nil {
+			return err
+		}
+		sums = map[string]string{}
+		for file, sum := range rosters {
+			sums["files/"+file] = sum
+		}
+	} else if name != backup.Settings {
+		return hint.Add(fmt.Errorf("bring back %s: %w", name, err), "first: shirase restore SRC --only "+backup.Settings)
+	}
+	got, err := backup.Only(ctx, src, a.op().Data, vkey, name, sums)
+	if err != nil {
+		return err
+	}
+	return a.print(got, func(w io.Writer) {
+		for _, file := range got.Files {
+			fmt.Fprintf(w, "brought back: %s\n", file)
+		}
+		if len(got.Files) == 0 {
+			fmt.Fprintf(w, "Nothing to bring back: %s files are as they are in every backup.\n", language.Digits(int64(got.Same)))
+			return
+		}
+		fmt.Fprintf(w, "from backup %s of %s. Next: shirase doctor\n", language.Digits(got.Number), got.Made.Format("2006-01-02 15:04 UTC"))
+	})
 }
 
 // unseal brings keys back from sealed copies.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"io"
 	"io/fs"
@@ -17,15 +18,16 @@ import (
 	"shirase/internal/incident"
 	"shirase/internal/language"
 	"shirase/internal/law"
+	"shirase/internal/notify"
 	"shirase/internal/response"
 )
 
 func (a *app) cmdCase() *cobra.Command {
 	c := group("case", "Answer for an incident of your own: clocks, decisions, tasks", "  shirase case declare --title \"Unauthorised access\" --organisation \"Example Shop\" --known 2026-08-20T10:09+09:00 --regime jp-appi")
-	c.AddCommand(a.cmdCaseDeclare(), a.cmdCaseList(), a.cmdCaseShow(), a.cmdCaseNext(), a.cmdCaseClocks(), a.cmdCaseDone(), a.cmdCaseRegime(), a.cmdCaseStart(), a.cmdCaseKnow(),
+	c.AddCommand(a.cmdCaseDeclare(), a.cmdCaseList(), a.cmdCaseShow(), a.cmdCaseNext(), a.cmdCaseClocks(), a.cmdCaseParty(), a.cmdCaseDone(), a.cmdCaseRegime(), a.cmdCaseStart(), a.cmdCaseKnow(),
 		a.cmdCaseAsk(), a.cmdCaseDecide(), a.cmdCaseEvent(), a.cmdCaseReport(), a.cmdCaseTriage(), a.cmdCasePaste(), a.cmdCaseCandidates(), a.cmdCasePass(),
 		a.cmdCaseTask(), a.cmdCaseHand(), a.cmdCaseNote(), a.cmdCasePromise(), a.cmdCaseAppoint(), a.cmdCaseEvidence(), a.cmdCasePlaybook(),
-		a.cmdCaseVerify(), a.cmdCaseHead(), a.cmdCaseExport(), a.cmdCaseClose())
+		a.cmdCaseVerify(), a.cmdCaseHead(), a.cmdCaseExport(), a.cmdCaseVERIS(), a.cmdCaseClose())
 	return c
 }
 
@@ -59,8 +61,15 @@ func (a *app) casesOf(ctx context.Context, in *instance) (*response.Cases, error
 // openCases opens the room over an instance. Playbooks of one's own are files in the folder playbooks of the data folder.
 func (a *app) openCases(ctx context.Context, in *instance, book *law.Book) (*response.Cases, error) {
 	rooms := response.Rooms{DB: in.db, Dir: in.dir, Incidents: in.incidents, Book: book, Seal: in.rosters.Sealer,
-		Granted: in.staff.Declared, Names: in.staff.NameOf,
-		Limits: response.Limits{Evidence: int64(a.op().Evidence.Max) << 20, All: int64(a.op().Evidence.MaxCase) << 20}}
+		Limits:  response.Limits{Evidence: int64(a.op().Evidence.Max) << 20, All: int64(a.op().Evidence.MaxCase) << 20},
+		Granted: in.staff.Declared, Names: in.staff.NameOf}
+	told, err := a.notifier(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	rooms.Tell = func(ctx context.Context, tx *sql.Tx, m response.Message) error {
+		return told.Tell(ctx, tx, notify.Message{Kind: m.Kind, Case: m.Case, About: m.About, To: m.To, Key: m.Key})
+	}
 	if dir := filepath.Join(a.op().Data, "playbooks"); isFolder(dir) {
 		rooms.Playbooks = os.DirFS(dir)
 	}
@@ -142,7 +151,7 @@ Playbooks: shirase case playbook list.`,
 				fmt.Fprintf(w, "Case %s is open. Nothing of it is public.\n\n", k.ID)
 				printClocks(w, clocks)
 				fmt.Fprintln(w)
-				printNext(w, k.Next(time.Now()), 5)
+				printNext(w, k.ID, k.Next(time.Now()), 5)
 				fmt.Fprintf(w, "\nNext: shirase case show %s\n", k.ID)
 			})
 		},
@@ -205,12 +214,22 @@ func (a *app) changing(c *cobra.Command, args int, do func(ctx context.Context, 
 			return err
 		}
 		defer in.close()
+		before, err := cases.Standing(c.Context(), actor.Operator(), args[0])
+		if err != nil {
+			return err
+		}
 		k, err := do(c.Context(), in, cases, args)
 		if err != nil {
 			return err
 		}
-		return a.print(map[string]any{"case": k.ID, "entry": k.Entries, "head": k.Head.String()}, func(w io.Writer) {
+		after, err := cases.Standing(c.Context(), actor.Operator(), k.ID)
+		if err != nil {
+			return err
+		}
+		changes := changeRows(before, after)
+		return a.print(map[string]any{"case": k.ID, "entry": k.Entries, "head": k.Head.String(), "clocks": changes}, func(w io.Writer) {
 			fmt.Fprintf(w, "Recorded as entry %d of case %s.\n", k.Entries, k.ID)
+			printChanges(w, changes)
 		})
 	}
 	return c
@@ -253,7 +272,7 @@ func printCase(w io.Writer, k *response.Case, clocks *response.Clocks) {
 	printClocks(w, clocks)
 	if next := k.Next(time.Now()); len(next) > 0 {
 		fmt.Fprintln(w)
-		printNext(w, next, 0)
+		printNext(w, k.ID, next, 0)
 	}
 	heading := func(title string, n int) {
 		if n > 0 {
@@ -309,11 +328,11 @@ func nextRows(next []response.Next) []nextRow {
 }
 
 // printNext prints what a case asks for; most bounds it, where it is not 0.
-func printNext(w io.Writer, next []response.Next, most int) {
+func printNext(w io.Writer, id string, next []response.Next, most int) {
 	fmt.Fprintf(w, "What next\n")
 	for i, n := range next {
 		if most > 0 && i == most {
-			fmt.Fprintf(w, "  and %d more: shirase case next CASE\n", len(next)-most)
+			fmt.Fprintf(w, "  and %d more: shirase case next %s\n", len(next)-most, id)
 			return
 		}
 		when := ""
@@ -342,7 +361,7 @@ func (a *app) cmdCaseNext() *cobra.Command {
 				return err
 			}
 			next := k.Next(time.Now())
-			return a.print(map[string]any{"case": k.ID, "next": nextRows(next)}, func(w io.Writer) { printNext(w, next, 0) })
+			return a.print(map[string]any{"case": k.ID, "next": nextRows(next)}, func(w io.Writer) { printNext(w, k.ID, next, 0) })
 		}}
 }
 

@@ -10,10 +10,10 @@ import (
 )
 
 // keepEvery is how often a server looks whether something of the cases is to be done.
-const keepEvery = time.Minute
+const keepEvery = 20 * time.Second
 
-// keepCases does what cases want of a server until the context ends: it records the day's head over all of them in the ledger, and
-// removes what is left of evidence that never arrived. It does the same whether there is a case or not.
+// keepCases does what cases want of a server until the context ends: it records the day's head over all of them in the ledger, carries out
+// what was approved and interrupted, tells the staff what waits for them, and removes what is left of evidence that never arrived. It does the same whether there is a case or not.
 func (a *app) keepCases(ctx context.Context, in *instance, failed func(error)) {
 	cases, err := a.casesOf(ctx, in)
 	if err != nil {
@@ -26,10 +26,25 @@ func (a *app) keepCases(ctx context.Context, in *instance, failed func(error)) {
 		}
 	}
 	report(cases.Sweep(ctx, in.shredded))
+	proposals, err := a.proposalRoom(ctx, in, cases)
+	if err != nil {
+		failed(err)
+		return
+	}
+	told, err := a.notifier(ctx, in)
+	if err != nil {
+		failed(err)
+		return
+	}
 	t := time.NewTicker(keepEvery)
 	defer t.Stop()
 	for {
 		_, _, err := in.publisher.RecordCases(ctx, actor.Server(), cases.SealDay)
+		report(err)
+		report(proposals.Resume(ctx, actor.Server()))
+		report(cases.TellOverdue(ctx, actor.Server()))
+		report(cases.Remind(ctx, actor.Server()))
+		_, err = told.Send(ctx)
 		report(err)
 		select {
 		case <-ctx.Done():

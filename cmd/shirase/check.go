@@ -30,6 +30,8 @@ const maxPolicy = 1 << 20
 
 // checkFlags are the flags of `shirase check`.
 type checkFlags struct {
+	timeout time.Duration
+
 	server, save, kind, organisation, region, policyFile, lang string
 	audit, variants                                            bool
 	bits                                                       int
@@ -56,10 +58,14 @@ command then ends with status 3.
 Other spellings of a mailbox (a tag after +, the dots of Gmail) are other addresses:
 they are named, and --variants checks them too.
 
+What a command is called with, others of this machine can see while it runs. With -
+for the address it is read from standard input, a line.
+
 Without --server the index of the data folder is asked, through a server on
 loopback that ends with the answer.`,
 		Example: `  shirase check --server https://notice.example.org you@example.com
   shirase check --server https://notice.example.org you@example.com --save answer.json
+  shirase check --server https://notice.example.org - < address.txt
   shirase check --server https://notice.example.org you+shop@example.com --variants
   shirase check --server http://127.0.0.1:8311 you@example.com --audit --json`,
 		Args: cobra.ExactArgs(1),
@@ -68,7 +74,14 @@ loopback that ends with the answer.`,
 			if err != nil {
 				return err
 			}
-			return a.notAnswered(a.check(c.Context(), fl, l, args[0], c.Flags().Changed("phone-region")))
+			if args[0] == "-" {
+				if args[0], err = typed(c.Context(), os.Stdin); err != nil {
+					return err
+				}
+			}
+			return a.notAnswered(within(c.Context(), fl.timeout, func(ctx context.Context) error {
+				return a.check(ctx, fl, l, args[0], c.Flags().Changed("phone-region"))
+			}))
 		},
 	}
 	f := c.Flags()
@@ -80,9 +93,41 @@ loopback that ends with the answer.`,
 	f.StringVar(&fl.kind, "kind", "", "email, phone or account (default: by the look of the address)")
 	f.StringVar(&fl.organisation, "organisation", "", "the organisation's id, for an account")
 	f.StringVar(&fl.region, "phone-region", "", "country by which a phone number without + is read (default: the instance's)")
+	f.DurationVar(&fl.timeout, "timeout", 10*time.Minute, "give up after so long, where the server asks to wait, or answers slowly")
 	langFlag(f, &fl.lang)
 	trustFlags(c, &fl.vkeys, &fl.policyFile)
 	return c
+}
+
+// maxTyped bounds an address that is read from standard input, in bytes.
+const maxTyped = 4 << 10
+
+// typed reads the one line that there is.
+func typed(ctx context.Context, in io.Reader) (string, error) {
+	text, err := io.ReadAll(io.LimitReader(files.Interruptible(ctx, in), maxTyped+1))
+	if err != nil {
+		return "", fmt.Errorf("read the address: %w", err)
+	}
+	line := strings.TrimRight(strings.TrimPrefix(string(text), "\ufeff"), "\r\n")
+	if line == "" || len(text) > maxTyped || strings.ContainsAny(line, "\r\n") {
+		return "", hint.Add(errors.New("standard input is not one line with an address"), "check several one after the other")
+	}
+	return line, nil
+}
+
+// errTimeout ends what took longer than it may.
+var errTimeout = errors.New("the server took too long")
+
+// within does something that has to end within a time. A server that answers a little at a time could otherwise keep whoever asks
+// for as long as it likes.
+func within(ctx context.Context, limit time.Duration, do func(context.Context) error) error {
+	limited, cancel := context.WithTimeoutCause(ctx, limit, errTimeout)
+	defer cancel()
+	err := do(limited)
+	if err != nil && context.Cause(limited) == errTimeout {
+		return hint.Add(fmt.Errorf("%w: there is no answer within %s, and nothing is known", errTimeout, limit), "try again later, or with a longer --timeout")
+	}
+	return err
 }
 
 // notAnswered tells why a check ended without an answer: as JSON where that is wanted, and where the server contradicted

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -50,6 +51,9 @@ func printClocks(w io.Writer, clocks *response.Clocks) {
 		}
 		fmt.Fprintf(w, "%-24s %-10s %s\n", c.ID, c.State, dueWords(c))
 		fmt.Fprintf(w, "    %s. %s\n", c.Rule.Name.EN, c.Rule.Citation)
+		if c.Promise != nil && c.State != law.Running {
+			fmt.Fprintf(w, "    %s\n", c.Why.EN)
+		}
 		if c.Doubt {
 			fmt.Fprintf(w, "    It counts as if this were so, which nobody has said yet: %s\n", c.Why.EN)
 		}
@@ -91,12 +95,18 @@ func dueWords(c law.Clock) string {
 }
 
 func (a *app) cmdCaseClocks() *cobra.Command {
-	return &cobra.Command{Use: "clocks CASE", Short: "Show which legal clocks run, and when they are due", Args: cobra.ExactArgs(1),
+	var calendar, lang string
+	c := &cobra.Command{Use: "clocks CASE", Short: "Show which legal clocks run, and when they are due", Args: cobra.ExactArgs(1),
 		Long: `Shows every clock of the case's regimes: what started it, when it is due, how it
 stands, and where the rule stands. A date is due at the end of that day. What depends
 on something that nobody has recorded yet is counted as if it were so. What does not
-apply says why.`,
-		Example: "  shirase case clocks shop-2026-08-20\n  shirase case clocks shop-2026-08-20 --json",
+apply says why. Promises made in public, the next notice among them, are counted too:
+what became of each follows from facts and notices.
+
+--calendar writes what is due as an iCalendar file, with alarms at half, four fifths and
+the end of each clock's time. It names regimes and the case's id, and nothing of what
+happened.`,
+		Example: "  shirase case clocks shop-2026-08-20\n  shirase case clocks shop-2026-08-20 --json\n  shirase case clocks shop-2026-08-20 --calendar due.ics",
 		RunE: func(c *cobra.Command, args []string) error {
 			in, cases, err := a.cases(c.Context())
 			if err != nil {
@@ -106,6 +116,9 @@ apply says why.`,
 			_, clocks, err := cases.Clocks(c.Context(), actor.Operator(), args[0])
 			if err != nil {
 				return err
+			}
+			if calendar != "" {
+				return a.writeCalendar(calendar, lang, args[0], clocks)
 			}
 			type proposal struct {
 				Regime string `json:"regime"`
@@ -117,6 +130,24 @@ apply says why.`,
 			}
 			return a.print(map[string]any{"clocks": clockRows(clocks), "proposed": proposed}, func(w io.Writer) { printClocks(w, clocks) })
 		}}
+	c.Flags().StringVar(&calendar, "calendar", "", "write an iCalendar file")
+	c.Flags().StringVar(&lang, "lang", "ja", "language of the calendar: ja or en")
+	return c
+}
+
+func (a *app) writeCalendar(file, lang, id string, clocks *response.Clocks) error {
+	l, ok := language.Parse(lang)
+	if !ok {
+		return usagef("--lang is ja or en, and not %q", lang)
+	}
+	var entries []law.Entry
+	for _, c := range clocks.Clocks {
+		entries = append(entries, law.Entry{Case: id, Clock: c})
+	}
+	if err := newFile(file, func(w io.Writer) error { return law.WriteCalendar(w, l, entries, a.op().URL, time.Now()) }); err != nil {
+		return err
+	}
+	return a.print(map[string]any{"case": id, "file": file}, func(w io.Writer) { fmt.Fprintf(w, "%s: what is due in case %s\n", file, id) })
 }
 
 func (a *app) cmdCaseDone() *cobra.Command {

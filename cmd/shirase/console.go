@@ -27,6 +27,10 @@ func (a *app) mountConsole(ctx context.Context, in *instance, server *serve.Serv
 	if err != nil {
 		return err
 	}
+	proposals, err := a.proposalRoom(ctx, in, cases)
+	if err != nil {
+		return err
+	}
 	allow, err := server.Limit(consoleLimits)
 	if err != nil {
 		return err
@@ -36,7 +40,7 @@ func (a *app) mountConsole(ctx context.Context, in *instance, server *serve.Serv
 		return err
 	}
 	desk, err := console.New(console.Options{
-		Staff: in.staff, Cases: cases, OIDC: provider, Allow: allow, BaseURL: a.op().URL, Log: in.log,
+		Staff: in.staff, Cases: cases, Proposals: proposals, OIDC: provider, Allow: allow, BaseURL: a.op().URL, Log: in.log,
 		Operator: page.Operator{Name: operator(in.Instance), Contact: in.Contact, Imprint: in.Imprint, Privacy: in.Privacy},
 		Settings: func(context.Context) []console.Setting { return a.shownSettings() },
 		Keys:     func(ctx context.Context) ([]console.Key, error) { return shownKeys(ctx, in) },

@@ -166,7 +166,7 @@ func (f folder) serve(p *preview) *httptest.Server {
 		}
 	}
 	corpora := must(password.Open(a.passwordDir()))(f.t)
-	h, err := a.server(f.t.Context(), in, corpora, p)
+	h, _, err := a.server(f.t.Context(), in, corpora, p)
 	if err != nil {
 		f.t.Fatal(err)
 	}

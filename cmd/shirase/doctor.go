@@ -292,20 +292,28 @@ func (d *doctor) examineKeys(ctx context.Context) {
 
 // failEach is fail for each of the errors that err joins.
 func (d *doctor) failEach(id string, err error, remedy string) {
-	if err == nil {
-		return
-	}
-	all := []error{err}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		all = joined.Unwrap()
-	}
-	for _, err := range all {
+	for _, err := range eachOf(err) {
 		if errors.Is(err, files.ErrLoose) {
 			d.fail("keys-permissions", err, "")
 			continue
 		}
 		d.fail(id, err, remedy)
 	}
+}
+
+// eachOf gives the errors that err joins.
+func eachOf(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var out []error
+		for _, err := range joined.Unwrap() {
+			out = append(out, eachOf(err)...)
+		}
+		return out
+	}
+	if err == nil {
+		return nil
+	}
+	return []error{err}
 }
 
 // examineStatement looks at clock and life of what clients are given.
@@ -349,9 +357,9 @@ func (d *doctor) examineLedger(ctx context.Context) {
 			d.find("ledger-behind", levelWarning, "start shirase serve", "%d entries are committed and not served yet", report.Database-report.Size)
 		}
 	case len(report.Problems) == 0 && (errors.Is(err, check.ErrLayer) || errors.Is(err, files.ErrNotExist)):
-		d.fail("layer", err, "a served layer: shirase index fold; an incident's own: shirase publish ID, or take the file from a backup")
+		d.fail("layer", err, "shirase ledger repair")
 	default:
-		d.fail("ledger", err, "shirase ledger verify names each place; take the files from a backup: shirase restore SRC --data OTHER")
+		d.fail("ledger", err, "shirase ledger verify names each place; the whole of it comes back from a backup: shirase restore SRC --data OTHER")
 	}
 }
 
@@ -385,7 +393,7 @@ func (d *doctor) examineRosters(ctx context.Context) {
 		return
 	}
 	for _, err := range found.Wrong {
-		d.fail("roster", err, "take the file from a backup, or make the roster again from its export: shirase scope --export FILE --rules FILE --incident ID --commit")
+		d.fail("roster", err, "take the file from a backup: shirase restore SRC --only files/rosters")
 	}
 	if found.Unrecorded > 0 {
 		d.find("roster-unrecorded", levelNote, "none is needed; shirase publish reads each whole when it seals", "of %d rosters no hash is recorded, as they were made by an earlier version or again after their file was lost: that they are there is all that is known", found.Unrecorded)
@@ -431,7 +439,7 @@ func (d *doctor) examinePasswords(ctx context.Context) {
 		case errors.Is(err, password.ErrIncomplete) && !errors.Is(err, password.ErrDamaged):
 			d.find("passwords", levelWarning, hintOr(err, "shirase password sync goes on where it was"), "%v", err)
 		default:
-			d.fail("passwords", err, "shirase password verify names every damaged file; take them from a backup, or import again")
+			d.fail("passwords", err, "shirase restore SRC --only password; or import again what shirase password verify names")
 		}
 	}
 }

@@ -54,6 +54,9 @@ destroyed, and what this could not reach, is printed.`,
 				return err
 			}
 			defer in.close()
+			if done, err := a.proposes(c.Context(), in, publish.KindRetire, args[0], struct{}{}); done || err != nil {
+				return err
+			}
 			cert, remaining, err := in.publisher.Retire(c.Context(), actor.Operator(), args[0])
 			if err != nil {
 				return err
@@ -104,6 +107,9 @@ func (a *app) cmdTurn(use, short, long, done string, turn func(*publish.Publishe
 				return err
 			}
 			defer in.close()
+			if done, err := a.proposes(c.Context(), in, use, args[0], struct{}{}); done || err != nil {
+				return err
+			}
 			pub, err := turn(in.publisher, c.Context(), actor.Operator(), args[0])
 			if err != nil {
 				return err
@@ -143,6 +149,9 @@ is published stays, and is still answered: that ends with incident retire.`,
 				return err
 			}
 			defer in.close()
+			if done, err := a.proposes(c.Context(), in, publish.KindShred, args[0], struct{}{}); done || err != nil {
+				return err
+			}
 			e, err := in.shred(c.Context(), args[0])
 			if err != nil {
 				return err
@@ -153,7 +162,7 @@ is published stays, and is still answered: that ends with incident retire.`,
 
 // shred destroys the key of an incident's rosters, and says what of them is left.
 func (in *instance) shred(ctx context.Context, id string) (ended, error) {
-	if err := in.rosters.Shred(ctx, actor.Operator(), id); err != nil {
+	if err := in.publisher.Shred(ctx, actor.Operator(), id); err != nil {
 		if errors.Is(err, roster.ErrNone) {
 			err = hint.Add(err, "shirase incident show "+id+" says what there is")
 		}

@@ -19,7 +19,10 @@ const (
 	reasonIndex    = "index"             // what is published cannot be served
 	reasonExpired  = "statement-expired" // clients refuse the newest statement
 	reasonNoKey    = "no-evaluator-key"  // checks are not answered, and everything else is
+	reasonWitness  = "unwitnessed"       // likewise: no quorum of witnesses has cosigned for too long
 )
+
+var allReasons = []string{reasonDatabase, reasonIndex, reasonExpired, reasonNoKey, reasonWitness}
 
 // readiness is what /readyz says.
 type readiness struct {
@@ -97,6 +100,9 @@ func (h *health) look(ctx context.Context) readiness {
 	}
 	if h.evaluator != nil && h.evaluator.Ready(ctx) != nil {
 		out.Degraded = append(out.Degraded, reasonNoKey)
+	}
+	if _, stopped, err := h.published.Unwitnessed(ctx); err == nil && stopped {
+		out.Degraded = append(out.Degraded, reasonWitness)
 	}
 	out.Ready = len(out.Reasons) == 0
 	return out

@@ -334,7 +334,7 @@ func (r *review) show(i, n int, e extract.Entry) {
 			}
 		}
 	}
-	if e.Confidence > 0 {
+	if e.Rule != "" {
 		fmt.Fprintf(r.a.out, "\n    confidence: %s", confidenceOf(e))
 	}
 	if e.Doubt != "" {

@@ -93,17 +93,31 @@ func (a *app) cmdFacts(use, short, long string, record func(*incident.Incidents,
 				return err
 			}
 			defer in.close()
+			cases, err := a.casesOf(c.Context(), in)
+			if err != nil {
+				return err
+			}
+			before, err := cases.Standing(c.Context(), actor.Operator(), file.ID)
+			if err != nil {
+				return err
+			}
 			inc, err := record(in.incidents, c.Context(), actor.Operator(), file)
 			if err != nil {
 				return err
 			}
+			after, err := cases.Standing(c.Context(), actor.Operator(), inc.ID)
+			if err != nil {
+				return err
+			}
+			changes := changeRows(before, after)
 			idle := withoutEffect(inc, file.Facts)
-			return a.print(map[string]any{"id": inc.ID, "facts": len(inc.Facts), "state": inc.State(), "withoutEffect": idle}, func(w io.Writer) {
+			return a.print(map[string]any{"id": inc.ID, "facts": len(inc.Facts), "state": inc.State(), "withoutEffect": idle, "clocks": changes}, func(w io.Writer) {
 				fmt.Fprintf(w, "%s: %s\n", inc.ID, inc.Title(language.EN))
 				fmt.Fprintf(w, "%s facts hold now.\n", language.Digits(int64(len(inc.Facts))))
 				for _, f := range idle {
 					fmt.Fprintf(w, "Without effect: %s, as of %s. What is known as of %s holds: give it a later asOf.\n", f.Key, f.AsOf, f.Holds)
 				}
+				printChanges(w, changes)
 				if _, imported, _ := in.incidents.Provenance(c.Context(), inc.ID); imported {
 					fmt.Fprintf(w, "It is recorded from what others published, and public.\n")
 					return

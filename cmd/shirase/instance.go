@@ -87,6 +87,24 @@ func (a *app) openToVerify(ctx context.Context) (in *instance, vkey string, err 
 	return in, vkey, nil
 }
 
+// openToRepair opens only what is mended, also where the ledger's signing key is not here: skey is "" then.
+func (a *app) openToRepair(ctx context.Context) (in *instance, skey string, err error) {
+	i, err := a.instanceWithStore()
+	if err != nil {
+		return nil, "", err
+	}
+	in = &instance{Instance: i, log: a.log()}
+	skey, err = a.openFloor(ctx, in, true)
+	if err == nil {
+		in.index, err = index.New(ctx, in.db, in.dir)
+	}
+	if err != nil {
+		in.close()
+		return nil, "", fmt.Errorf("open %s: %w", a.op().Data, err)
+	}
+	return in, skey, nil
+}
+
 // openToSwitch is open where the ledger's signing key may be lost: its successor is to sign.
 func (a *app) openToSwitch(ctx context.Context) (*instance, error) {
 	s, err := a.instanceWithStore()
@@ -140,7 +158,7 @@ func (a *app) wireWith(ctx context.Context, i config.Instance, lost bool) (_ *in
 	if err != nil {
 		return nil, err
 	}
-	in.publisher, err = publish.New(ctx, publish.Rooms{DB: in.db, Dir: in.dir, Keys: in.keys, Incidents: in.incidents, Index: in.index, Rosters: in.rosters, Errors: in.log}, skey,
+	in.publisher, err = publish.New(ctx, publish.Rooms{DB: in.db, Dir: in.dir, Keys: in.keys, Incidents: in.incidents, Index: in.index, Rosters: in.rosters, Staffed: in.staff.Staffed, Errors: in.log}, skey,
 		publish.Instance{URL: a.op().URL, PhoneRegion: i.Region, Demonstration: i.Demo != nil, Witnesses: witnesses, Today: today, WithoutKey: lost && skey == ""})
 	if err != nil {
 		return nil, err

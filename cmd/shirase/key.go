@@ -141,6 +141,9 @@ shredded cannot be sealed anew, and keeps its key until it is retired.`,
 			if planned > 0 {
 				bits = index.LocatorBits(planned)
 			}
+			if done, err := a.proposes(c.Context(), in, publish.KindRotate, "", publish.AskedKey{LocatorBits: bits}); done || err != nil {
+				return err
+			}
 			before, err := in.index.Keys(c.Context())
 			if err != nil {
 				return err
@@ -223,6 +226,9 @@ Rotate it next: that ends what can be learnt from copies made later, and nothing
 				return err
 			}
 			defer in.close()
+			if done, err := a.proposes(c.Context(), in, publish.KindCompromised, "", publish.AskedKey{Key: args[0]}); done || err != nil {
+				return err
+			}
 			pub, err := in.publisher.Compromised(c.Context(), actor.Operator(), args[0])
 			if err != nil {
 				return err

@@ -59,7 +59,7 @@ func printIndex(w io.Writer, what string, r *index.Report) {
 
 func (a *app) cmdLedger() *cobra.Command {
 	c := group("ledger", "Verify the transparency log, and see to its witnesses", "  shirase ledger verify")
-	c.AddCommand(a.cmdLedgerWitnesses())
+	c.AddCommand(a.cmdLedgerWitnesses(), a.cmdLedgerRepair())
 	c.AddCommand(&cobra.Command{Use: "verify", Short: "Check everything that was ever published against the ledger", Args: cobra.NoArgs,
 		Long: `Reads every file of the ledger and every row of the database behind it, and
 recomputes all of it: an edit of any published byte is found and named. It also
@@ -97,4 +97,59 @@ its bytes, and under a key that is here its figures.`,
 			}))
 		}})
 	return c
+}
+
+func (a *app) cmdLedgerRepair() *cobra.Command {
+	return &cobra.Command{Use: "repair", Short: "Write anew what is damaged or lost and follows from what is not", Args: cobra.NoArgs,
+		Long: `Compares every file of the ledger with the database, and writes anew those that are
+missing or have other bytes, the checkpoint too; and folds served layers anew from the
+incidents' own. What it cannot make is named, with the command that brings it back.
+
+It writes nothing where the database itself is damaged, or older than what was
+published: a second history under one key is a fork that anyone can prove. No key is
+needed, unless witnesses have to be asked for a checkpoint that was lost.`,
+		Example: "  shirase ledger repair\n  shirase ledger repair --json",
+		RunE: func(c *cobra.Command, _ []string) error {
+			in, skey, err := a.openToRepair(c.Context())
+			if err != nil {
+				return err
+			}
+			defer in.close()
+			witnesses, err := a.readWitnesses()
+			if err != nil {
+				return err
+			}
+			mended, err := publish.Repair(c.Context(), in.db, in.dir, in.index, skey, witnesses)
+			if err != nil && c.Context().Err() != nil {
+				return err
+			}
+			left := []finding{}
+			for _, err := range eachOf(err) {
+				left = append(left, finding{"repair", levelError, err.Error(), hintFor(err)})
+			}
+			err = a.print(struct {
+				Whole bool `json:"whole"`
+				publish.Mended
+				Left []finding `json:"left"`
+			}{len(left) == 0, mended, left}, func(w io.Writer) { printMended(w, mended, left) })
+			if err == nil && len(left) > 0 {
+				err = errSaid
+			}
+			return err
+		}}
+}
+
+func printMended(w io.Writer, m publish.Mended, left []finding) {
+	for _, name := range append(m.Ledger.Written, m.Index.Written...) {
+		fmt.Fprintf(w, "written anew: files/%s\n", name)
+	}
+	for _, name := range m.Ledger.Strange {
+		fmt.Fprintf(w, "not the ledger's, and left alone: files/%s\n", name)
+	}
+	for _, f := range left {
+		fmt.Fprintf(w, "not mended: %s\n  remedy: %s\n", oneLine(f.What), oneLine(f.Remedy))
+	}
+	if len(left) == 0 {
+		fmt.Fprintf(w, "Whole: %s files of the ledger, %s layers. Next: shirase ledger verify\n", language.Digits(m.Ledger.Files), language.Digits(m.Index.Layers))
+	}
 }

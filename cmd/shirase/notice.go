@@ -5,6 +5,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -136,7 +137,11 @@ facts unless files are given; both languages are needed.`,
 			if err != nil {
 				return err
 			}
-			prop, pub, err := in.publisher.Run(c.Context(), actor.Operator(), publish.Request{Incident: args[0], Notice: &d, Despite: despite})
+			r := publish.Request{Incident: args[0], Notice: &d, Despite: despite}
+			if done, err := a.proposes(c.Context(), in, publish.KindPublish, r.Incident, publish.AskedOf(r, time.Now())); done || err != nil {
+				return err
+			}
+			prop, pub, err := in.publisher.Run(c.Context(), actor.Operator(), r)
 			if err != nil {
 				return err
 			}

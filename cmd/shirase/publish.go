@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -67,7 +68,14 @@ notice tells and a check does not, or rows that could not be read, stop it.
 			if err != nil {
 				return err
 			}
-			p, err := a.publish(c.Context(), in, publish.Request{Incident: args[0], Despite: despite})
+			r := publish.Request{Incident: args[0], Despite: despite}
+			if err := a.notMerged(c.Context(), in, r.Incident); err != nil {
+				return err
+			}
+			if done, err := a.proposes(c.Context(), in, publish.KindPublish, r.Incident, publish.AskedOf(r, time.Now())); done || err != nil {
+				return err
+			}
+			p, err := a.publish(c.Context(), in, r)
 			if err != nil {
 				return err
 			}

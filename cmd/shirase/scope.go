@@ -24,9 +24,9 @@ import (
 
 // scopeFlags are the flags of `shirase scope`.
 type scopeFlags struct {
-	export, rules, incident, rejects, format, encoding, temp string
-	maxRejects                                               float64
-	commit                                                   bool
+	export, rules, incident, party, rejects, format, encoding, temp string
+	maxRejects                                                      float64
+	commit                                                          bool
 }
 
 func (a *app) cmdScope() *cobra.Command {
@@ -51,6 +51,8 @@ many such rows stop the run with nothing written.`,
 				return usagef("scope wants --export FILE and --rules FILE")
 			case fl.commit && fl.incident == "":
 				return usagef("--commit wants --incident ID")
+			case fl.party != "" && fl.incident == "":
+				return usagef("--party goes with --incident and --commit")
 			case fl.incident != "" && !fl.commit:
 				return usagef("--incident goes with --commit; without both it is a dry run")
 			}
@@ -59,24 +61,35 @@ many such rows stop the run with nothing written.`,
 				return err
 			}
 			if !fl.commit {
-				return a.dryRun(c.Context(), o)
+				return a.dryRun(c.Context(), o, fl.rejects != "")
 			}
 			in, err := a.open(c.Context())
 			if err != nil {
 				return err
 			}
 			defer in.close()
-			r, err := a.scope(c.Context(), in, fl.incident, o)
+			a.ownRejects(&o, fl.rejects != "")
+			make := a.scope
+			if fl.party != "" {
+				make = func(ctx context.Context, in *instance, id string, o roster.Options) (roster.Roster, error) {
+					return a.scopePart(ctx, in, id, fl.party, o)
+				}
+			}
+			r, err := make(c.Context(), in, fl.incident, o)
 			if err != nil {
 				return err
 			}
-			return a.printScope(r.Counts, o, r.ID, fl.incident)
+			if fl.party != "" {
+				a.say("This is the part of %s, and nothing is published from it.", fl.party)
+			}
+			return a.printScope(r.Counts, o, r.ID, fl.incident, fl.party)
 		},
 	}
 	f := c.Flags()
 	f.StringVar(&fl.export, "export", "", "the account export")
 	f.StringVar(&fl.rules, "rules", "", "rules file (YAML): columns, exclusions, what each person lost")
 	f.StringVar(&fl.incident, "incident", "", "the incident whose roster it becomes, with --commit")
+	f.StringVar(&fl.party, "party", "", "it is the part of a party of the incident's case, kept beside the whole")
 	f.BoolVar(&fl.commit, "commit", false, "make the roster, instead of a dry run")
 	f.StringVar(&fl.rejects, "rejects", "", "list what cannot be read in this file (default: the export's name with .rejects.csv, here)")
 	f.Float64Var(&fl.maxRejects, "max-rejects", 0.01, "share of rows that may be unreadable, wholly or in part; more stop the run")
@@ -118,11 +131,12 @@ func (a *app) scopeOptions(ctx context.Context, fl scopeFlags, stated bool) (ros
 
 // dryRun reads phone numbers as the data folder's instance does, so that --commit
 // gives the same figures; where there is none yet, its country is not guessed.
-func (a *app) dryRun(ctx context.Context, o roster.Options) error {
+func (a *app) dryRun(ctx context.Context, o roster.Options, stated bool) error {
 	i, err := a.readInstance()
 	if err != nil && !errors.Is(err, config.ErrNone) {
 		return err
 	}
+	a.ownRejects(&o, stated)
 	o.PhoneRegion = i.Region
 	end := a.scopeProgress(&o)
 	counts, err := roster.Scope(ctx, o)
@@ -130,7 +144,15 @@ func (a *app) dryRun(ctx context.Context, o roster.Options) error {
 	if err != nil {
 		return err
 	}
-	return a.printScope(counts, o, "", "")
+	return a.printScope(counts, o, "", "", "")
+}
+
+// ownRejects puts the list of what cannot be read, where nobody stated a place, into the data folder if root's command went on as its
+// owner: the working directory is root's.
+func (a *app) ownRejects(o *roster.Options, stated bool) {
+	if !stated && a.owner != "" {
+		o.Rejects = filepath.Join(a.op().Data, o.Rejects)
+	}
 }
 
 // scope makes an incident's roster.
@@ -162,7 +184,7 @@ func (a *app) scopeProgress(o *roster.Options) (end func()) {
 	return func() { endStage() }
 }
 
-func (a *app) printScope(c roster.Counts, o roster.Options, rosterID, incidentID string) error {
+func (a *app) printScope(c roster.Counts, o roster.Options, rosterID, incidentID, party string) error {
 	if c.Invalid > 0 || len(c.Unreadable) > 0 {
 		a.say("not everything could be read: see %s", o.Rejects)
 	}
@@ -192,7 +214,11 @@ func (a *app) printScope(c roster.Counts, o roster.Options, rosterID, incidentID
 		if rosterID == "" {
 			fmt.Fprintf(w, "\nA dry run: nothing was written. Add --incident ID --commit to make the roster.\n")
 		} else {
-			fmt.Fprintf(w, "\nRoster %s is sealed under the key of %s.\nNext: shirase publish %s\n", rosterID, incidentID, incidentID)
+			next := "shirase publish " + incidentID
+			if party != "" {
+				next = fmt.Sprintf("shirase case party export %s %s FILE", incidentID, party)
+			}
+			fmt.Fprintf(w, "\nRoster %s is sealed under the key of %s.\nNext: %s\n", rosterID, incidentID, next)
 		}
 	})
 }

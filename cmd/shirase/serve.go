@@ -20,11 +20,13 @@ import (
 	"shirase/internal/hint"
 	"shirase/internal/incident"
 	"shirase/internal/index"
+	"shirase/internal/metrics"
 	"shirase/internal/page"
 	"shirase/internal/password"
 	"shirase/internal/roster"
 	"shirase/internal/serve"
 	"shirase/internal/site"
+	"shirase/internal/store"
 )
 
 func (a *app) cmdServe() *cobra.Command {
@@ -173,6 +175,10 @@ func (p *preview) release(ctx context.Context, in *instance) (func() (int64, str
 		return nil, err
 	}
 	at, hash, err := in.publisher.RecordPage(ctx, actor.Server(), scripts)
+	if errors.Is(err, store.ErrNoSpace) {
+		in.log.Error("record the scripts of the pages", "error", err, "hint", hint.Of(err))
+		return func() (int64, string, bool) { return 0, "", false }, nil
+	}
 	return func() (int64, string, bool) {
 		standing, err := in.publisher.Standing(ctx)
 		return at, hash, err == nil && at < standing.Served // it may wait for witnesses
@@ -180,20 +186,21 @@ func (p *preview) release(ctx context.Context, in *instance) (func() (int64, str
 }
 
 // server puts the public doors together, and the work that goes on behind them; p is nil unless it is a preview.
-func (a *app) server(ctx context.Context, in *instance, corpora *password.Corpora, p *preview) (*serve.Server, error) {
+func (a *app) server(ctx context.Context, in *instance, corpora *password.Corpora, p *preview) (*serve.Server, *watch, error) {
 	log := in.log
 	o, err := a.options(log)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	figures := a.figures(&o)
 	server := serve.New(o)
-	allow, err := server.Limit(a.op().Limits.Check)
+	allow, err := a.limit(server, figures, "evaluations", a.op().Limits.Check)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	published := index.NewHost(in.index, in.publisher.Log(), log)
 	if err := published.Ready(ctx); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	view := p.view(in)
 	options := site.Options{
@@ -221,7 +228,7 @@ func (a *app) server(ctx context.Context, in *instance, corpora *password.Corpor
 		Log:       log,
 	}
 	if options.Release, err = p.release(ctx, in); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if p != nil {
 		options.State = func(ctx context.Context, i incident.Incident) string {
@@ -256,22 +263,31 @@ func (a *app) server(ctx context.Context, in *instance, corpora *password.Corpor
 	for _, r := range api.Routes() {
 		options.API = append(options.API, site.Route{Path: r.Path, JA: r.JA, EN: r.EN})
 	}
+	if options.Allow, err = a.limit(server, figures, "pages and searches", a.op().Limits.Archive); err != nil {
+		return nil, nil, err
+	}
+	if p == nil {
+		options.Version = (&publicNow{archive: view, published: published, evaluator: evaluator}).version
+	}
 	pages, err := site.New(options)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	server.Mount(published.Mux(evaluator), "/check/v1/")
 	server.Mount(in.publisher.Handler(log), "/checkpoint", "/tile/", "/ledger/v1/")
-	if err := a.mountArchive(ctx, in, view, server, pages, published); err != nil {
-		return nil, err
+	if err := a.mountArchive(in, options, server, pages); err != nil {
+		return nil, nil, err
 	}
 	mountPasswords(server, corpora, a.op().Passwords.MaxAge, log)
 	if p == nil {
 		if err := a.mountConsole(ctx, in, server); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	(&health{in: in, published: published, evaluator: evaluator, now: time.Now}).mount(server)
+	w := &watch{in: in, data: a.op().Data, server: server, health: &health{in: in, published: published, evaluator: evaluator, now: time.Now},
+		published: published, corpora: corpora, metrics: figures, space: space, now: time.Now}
+	w.away, _ = log.Handler().(away)
+	w.health.mount(server)
 	server.Mount(pages, "/")
 	if p != nil {
 		server.Guard(func(h http.Handler) http.Handler { return p.guard(pages, h) })
@@ -284,37 +300,39 @@ func (a *app) server(ctx context.Context, in *instance, corpora *password.Corpor
 			failed(err) // the first search tries again, and answers for it
 		}
 	})
-	return server, nil
+	return server, w, nil
 }
 
-// mountArchive serves the API and the feeds, and puts a limit before the search. It is a limit of its own: whoever reads
-// the archive along leaves the check to the others behind the same address.
-func (a *app) mountArchive(ctx context.Context, in *instance, view *archive.View, server *serve.Server, pages *site.Site, published *index.Host) error {
-	allow, err := server.Limit(a.op().Limits.Archive)
-	if err != nil {
-		return err
+// figures are those of a server whose settings say where they are told; nil: nothing is counted.
+func (a *app) figures(o *serve.Options) *metrics.Metrics {
+	if a.op().Metrics.Listen == "" {
+		return nil
 	}
-	doors, err := api.New(api.Options{
-		Archive:   view,
-		Statement: func() *check.Statement { return published.Statement(ctx) },
-		Allow:     allow,
-		BaseURL:   a.op().URL,
-		Operator:  operator(in.Instance),
-		Contacts:  a.op().Contacts,
-		Log:       in.log,
-	})
+	m := metrics.New()
+	o.Answered = func(r serve.Answer) { m.Answered(r.Route, r.Status, r.Took) }
+	o.Failed = func(work string) { m.Count("shirase_work_failures_total", 1, "work", work) }
+	return m
+}
+
+// limit is a budget of a server, counted where anything is.
+func (a *app) limit(server *serve.Server, m *metrics.Metrics, of string, l serve.Limits) (func(*http.Request, int) (time.Duration, bool), error) {
+	allow, err := server.Limit(l)
+	if err != nil || m == nil {
+		return allow, err
+	}
+	return counted(m, of, allow), nil
+}
+
+// mountArchive serves the API and the feeds. They and the pages have a limit of their own: whoever reads the archive along
+// leaves the check to the others behind the same address.
+func (a *app) mountArchive(in *instance, o site.Options, server *serve.Server, pages *site.Site) error {
+	doors, err := api.New(api.Options{Archive: o.Archive, Statement: o.Statement, Allow: o.Allow, BaseURL: o.BaseURL, Operator: o.Operator.Name,
+		Contacts: a.op().Contacts, Log: in.log})
 	if err != nil {
 		return err
 	}
 	server.Mount(doors, "/api/", "/feeds/", "/sitemap.xml", "/sitemap/", "/.well-known/security.txt")
 	server.Mount(pages, "/api", "/feeds") // which would be redirected into the folders
-	server.Mount(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if wait, ok := allow(r, 1); !ok {
-			pages.TooMany(w, r, wait)
-			return
-		}
-		pages.ServeHTTP(w, r)
-	}), "GET /incidents", "GET /learn/compare")
 	return nil
 }
 
@@ -327,7 +345,7 @@ func (a *app) serve(ctx context.Context, in *instance, l net.Listener, p *previe
 			return err
 		}
 		switch _, err := in.publisher.Reissue(ctx, actor.Server(), false); {
-		case errors.Is(err, index.ErrClock): // everything but fresh answers is served
+		case errors.Is(err, index.ErrClock), errors.Is(err, store.ErrNoSpace), store.Away(err): // everything but fresh answers is served
 			in.log.Error("reissue the statement", "error", err, "hint", hint.Of(err))
 		case err != nil && !errors.Is(err, index.ErrNone):
 			return err
@@ -338,11 +356,14 @@ func (a *app) serve(ctx context.Context, in *instance, l net.Listener, p *previe
 		return err
 	}
 	defer corpora.Close()
-	server, err := a.server(ctx, in, corpora, p)
+	server, w, err := a.server(ctx, in, corpora, p)
 	if err != nil {
 		return err
 	}
 	if p == nil {
+		if err := w.begin(a); err != nil {
+			return err
+		}
 		withdraw, err := a.putOnNet(server, in.log)
 		if err != nil {
 			return err

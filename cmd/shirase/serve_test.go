@@ -92,3 +92,20 @@ func TestExtractUntil(t *testing.T) {
 		t.Errorf("%v, %v", res, err)
 	}
 }
+
+// TestCheckGivesUp: a server that never answers does not keep whoever asks.
+func TestCheckGivesUp(t *testing.T) {
+	asked := make(chan struct{}, 10)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked <- struct{}{}
+		<-r.Context().Done()
+	}))
+	defer s.Close()
+	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
+	var out, errw strings.Builder
+	exit := run(t.Context(), []string{"check", "--server", s.URL, "--timeout", "100ms", "hana@example.com"}, &out, &errw)
+	<-asked
+	if exit != exitFailed || !strings.Contains(errw.String(), "within 100ms") || !strings.Contains(errw.String(), "hint: ") || out.Len() != 0 {
+		t.Errorf("exit %d: %s%s", exit, out.String(), errw.String())
+	}
+}

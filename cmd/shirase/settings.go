@@ -135,16 +135,17 @@ func writeInstance(data string, i config.Instance) error {
 	return dir.Put(config.InstanceFile, b)
 }
 
-// log is where servers tell of what happens while nobody looks.
+// log is where servers tell of what happens while nobody looks. Its handler knows of a database that is away.
 func (a *app) log() *slog.Logger {
-	if a.read == nil {
-		return slog.New(slog.NewTextHandler(a.err, nil))
+	var o slog.HandlerOptions
+	if a.read != nil {
+		o.Level = a.op().Log.Level
 	}
-	o := &slog.HandlerOptions{Level: a.op().Log.Level}
-	if a.op().Log.JSON {
-		return slog.New(slog.NewJSONHandler(a.err, o))
+	var h slog.Handler = slog.NewTextHandler(a.err, &o)
+	if a.read != nil && a.op().Log.JSON {
+		h = slog.NewJSONHandler(a.err, &o)
 	}
-	return slog.New(slog.NewTextHandler(a.err, o))
+	return slog.New(newAway(h))
 }
 
 // tellMistakes says each mistake on a line of its own, with what to do about it below.

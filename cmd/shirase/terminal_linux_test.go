@@ -29,12 +29,12 @@ func (p prompted) Write(b []byte) (int, error) {
 	return p.Writer.Write(b)
 }
 
-const typed = "correct horse 1"
+const typedLine = "correct horse 1"
 
-// withPassword makes a data folder in whose corpus what is typed is.
+// withPassword makes a data folder in whose corpus what is typedLine is.
 func withPassword(t *testing.T) (data string) {
 	list := filepath.Join(t.TempDir(), "list.txt")
-	if err := os.WriteFile(list, []byte(typed+"\n"), 0o600); err != nil {
+	if err := os.WriteFile(list, []byte(typedLine+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	data = filepath.Join(t.TempDir(), "data")
@@ -47,7 +47,7 @@ func withPassword(t *testing.T) (data string) {
 	return data
 }
 
-// A password typed into a terminal is judged, and never shown: when the question
+// A password typedLine into a terminal is judged, and never shown: when the question
 // comes, the terminal shows nothing any more. An interruption has it show again.
 func TestPasswordIsNotEchoed(t *testing.T) {
 	data := withPassword(t)
@@ -68,9 +68,9 @@ func TestPasswordIsNotEchoed(t *testing.T) {
 			t.Fatalf("it did not ask: %v", err)
 		}
 		if echoes(t, tty) {
-			t.Error("it asks while the terminal shows what is typed")
+			t.Error("it asks while the terminal shows what is typedLine")
 		}
-		text := typed
+		text := typedLine
 		if !interrupted {
 			text += "\n"
 		}
@@ -107,7 +107,7 @@ func TestPasswordIsNotEchoed(t *testing.T) {
 }
 
 // Ctrl-C at the question, pressed at the terminal of a real process, ends it as a
-// signal does, and the terminal shows again what is typed.
+// signal does, and the terminal shows again what is typedLine.
 func TestCtrlC(t *testing.T) {
 	data := withPassword(t)
 	keyboard, tty := terminal(t)
@@ -147,7 +147,7 @@ func TestCtrlC(t *testing.T) {
 	}
 }
 
-// terminal makes a pseudo-terminal: what is written to keyboard is typed at tty, and what tty shows is read there.
+// terminal makes a pseudo-terminal: what is written to keyboard is typedLine at tty, and what tty shows is read there.
 func terminal(t *testing.T) (keyboard, tty *os.File) {
 	keyboard, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
 	if err != nil {
@@ -182,7 +182,7 @@ func control(t *testing.T, f *os.File) (fd int) {
 	return fd
 }
 
-// taken returns when the terminal has taken what was typed, which it does some time after the writing: it
+// taken returns when the terminal has taken what was typedLine, which it does some time after the writing: it
 // takes its keys in order, and that it has taken a stop of its output is seen on its other side.
 func taken(t *testing.T, keyboard *os.File) {
 	fd := control(t, keyboard)
@@ -190,10 +190,10 @@ func taken(t *testing.T, keyboard *os.File) {
 		t.Fatal(err)
 	}
 	for _, key := range []struct {
-		typed string
+		typedLine string
 		seen  byte
 	}{{"\x13", unix.TIOCPKT_STOP}, {"\x11", unix.TIOCPKT_START}} {
-		if _, err := io.WriteString(keyboard, key.typed); err != nil {
+		if _, err := io.WriteString(keyboard, key.typedLine); err != nil {
 			t.Fatal(err)
 		}
 		packet := make([]byte, 64)

@@ -23,6 +23,7 @@ import (
 	"shirase/internal/hint"
 	"shirase/internal/incident"
 	"shirase/internal/language"
+	"shirase/internal/store"
 	"shirase/internal/web"
 )
 
@@ -72,6 +73,7 @@ var failed = web.Mappings{
 	{Err: archive.ErrNoOrganisation, Problem: web.Problem{Status: http.StatusNotFound, Detail: "There is no such organisation."}},
 	{Err: errFeed, Problem: web.Problem{Status: http.StatusBadRequest, Code: "query", Detail: "A feed has its own order and length: leave sort, cursor and limit out."}},
 	{Err: errNotHere, Problem: web.Problem{Status: http.StatusNotFound}},
+	{Is: store.Away, Problem: web.DatabaseAway},
 }
 
 var (
@@ -145,7 +147,7 @@ func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 		if remedy := hint.Of(err); remedy != "" { // hints are fixed texts, and repeat nothing of the request
 			p.Detail = strings.TrimSuffix(p.Detail, ".") + ": " + remedy + "."
 		}
-	case !known:
+	case !known || p.Status == http.StatusServiceUnavailable: // the log says once that a database is away
 		a.Log.Error("api failed", "route", r.Pattern, "error", err)
 	}
 	p.Write(w, r)

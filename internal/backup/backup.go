@@ -170,6 +170,7 @@ type Report struct {
 	Number   int64  `json:"number"`   // of the backup in its folder
 	Written  int64  `json:"written"`  // bytes that the folder did not have
 	Keys     int    `json:"keys"`     // sealed copies made
+	Dropped  int    `json:"dropped"`  // old backups, by [Prune]
 	Engine   string `json:"engine"`
 }
 
@@ -219,6 +220,11 @@ func (r *Register) build(ctx context.Context, src Source, place string, watch fu
 	if watch != nil {
 		t.out.Watch(watch)
 	}
+	release, err := busy(t.out)
+	if err != nil {
+		return Report{}, err
+	}
+	defer release()
 	if t.in, err = files.Open(src.Data); err != nil {
 		return Report{}, err
 	}

@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -8,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
 	"strconv"
@@ -66,33 +68,48 @@ func (m *Manifest) write(out *files.Dir) (id string, err error) {
 	return id, out.Put(fmt.Sprintf("backups/%06d-%s", m.Number, id), b)
 }
 
-// newest reads the newest manifest of a folder; ErrNone where there is none, ErrDamaged where it is not what was written.
-func newest(d *files.Dir) (*Manifest, error) {
+// manifests lists the manifests of a folder, oldest first; ErrNone where there is none.
+func manifests(d *files.Dir) ([]string, error) {
 	list, err := d.List("backups")
 	if err != nil {
 		return nil, err
 	}
-	last, at := "", int64(0)
+	numbers := map[string]int64{}
 	for _, name := range list {
 		number, _, _ := strings.Cut(path.Base(name), "-")
-		if n, err := strconv.ParseInt(number, 10, 64); err == nil && n > at {
-			last, at = name, n
+		if n, err := strconv.ParseInt(number, 10, 64); err == nil && n > 0 {
+			numbers[name] = n
 		}
 	}
-	if last == "" {
+	if len(numbers) == 0 {
 		return nil, hint.Add(ErrNone, "a backup that did not come to its end is none: make one with shirase backup")
 	}
-	b, err := d.Get(last, maxManifest)
+	return slices.SortedFunc(maps.Keys(numbers), func(a, b string) int {
+		return cmp.Or(cmp.Compare(numbers[a], numbers[b]), strings.Compare(a, b))
+	}), nil
+}
+
+// newest reads the newest manifest of a folder; ErrNone where there is none, ErrDamaged where it is not what was written.
+func newest(d *files.Dir) (*Manifest, error) {
+	list, err := manifests(d)
 	if err != nil {
 		return nil, err
 	}
-	_, id, _ := strings.Cut(path.Base(last), "-")
+	return readManifest(d, list[len(list)-1])
+}
+
+func readManifest(d *files.Dir, name string) (*Manifest, error) {
+	b, err := d.Get(name, maxManifest)
+	if err != nil {
+		return nil, err
+	}
+	_, id, _ := strings.Cut(path.Base(name), "-")
 	if digest(b) != id {
-		return nil, hint.Add(fmt.Errorf("%s: %w", last, ErrDamaged), "remove that file to use the backup before it")
+		return nil, hint.Add(fmt.Errorf("%s: %w", name, ErrDamaged), "remove that file to use the backup before it")
 	}
 	m, err := parseManifest(b)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", last, err)
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return m, nil
 }

@@ -53,6 +53,8 @@ type Operation struct {
 	Limits   Limits
 	Timeouts serve.Timeouts
 	Log      Log
+	Metrics  Metrics
+	Alarms   Alarms
 }
 
 // Pool is how many connections to the database there are at most; 0 is what suits the engine.
@@ -104,6 +106,16 @@ type Mail struct {
 type Limits struct {
 	Check, Archive serve.Limits
 	Connections    int // at once; 0: what the limit of open files leaves room for
+}
+
+// Metrics is where figures are told; "": nowhere.
+type Metrics struct{ Listen string }
+
+// Alarms is who is told of what will go wrong. Nobody is where neither is set.
+type Alarms struct {
+	Webhook           string // URL
+	WebhookSecretFile string
+	MailTo            []string // by Mail
 }
 
 // Log is what is logged, and how.

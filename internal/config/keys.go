@@ -258,7 +258,7 @@ func operationKeys() []Key {
 			func(s *Settings) *string { return &s.Operation.Mail.Security }, []string{"starttls", "tls", "none"}, []string{"starttls", "tls", "none"}),
 	}
 	keys = append(keys, limitKeys("limits.check.", "evaluations of the check", func(l *Limits) *serve.Limits { return &l.Check })...)
-	keys = append(keys, limitKeys("limits.archive.", "searches, and requests of the API", func(l *Limits) *serve.Limits { return &l.Archive })...)
+	keys = append(keys, limitKeys("limits.archive.", "pages that have to be made, searches, and requests of the API", func(l *Limits) *serve.Limits { return &l.Archive })...)
 	keys = append(keys, number(Key{Name: "limits.connections", Form: "a number of connections, such as 10000",
 		Help: "connections at once, at most; 0: three quarters of the files that the process may have open, and no more than 16384"},
 		func(s *Settings) *int { return &s.Operation.Limits.Connections }, 0, math.MaxInt32))
@@ -276,6 +276,7 @@ func operationKeys() []Key {
 		keys = append(keys, duration(Key{Name: "timeouts." + t.name, Form: "a time from 1ms to 24h, such as 30s or 5m", Help: "time " + t.help},
 			func(s *Settings) *time.Duration { return t.of(&s.Operation.Timeouts) }, time.Millisecond, 24*time.Hour))
 	}
+	keys = append(keys, watchKeys(at)...)
 	return append(keys,
 		choice(Key{Name: "log.format", Flag: "log-format", Help: "how lines of the log are written: text or json"},
 			func(s *Settings) *bool { return &s.Operation.Log.JSON }, []string{"text", "json"}, []bool{false, true}),
@@ -284,6 +285,27 @@ func operationKeys() []Key {
 		boolean(Key{Name: "log.requests", Flag: "log-requests", Help: "log a line a request: route, status, size, time; no addresses"},
 			func(s *Settings) *bool { return &s.Operation.Log.Requests }),
 	)
+}
+
+// watchKeys are of what tells how a server does.
+func watchKeys(at func(of func(o *Operation) *string) func(*Settings) *string) []Key {
+	return []Key{
+		words(Key{Name: "metrics.listen", Form: "an address and a port, such as 127.0.0.1:9464", Example: "127.0.0.1:9464",
+			Help: "address on which figures are told to Prometheus, under /metrics; none: nowhere. It is not for the public"},
+			at(func(o *Operation) *string { return &o.Metrics.Listen }), listenAddress),
+		words(Key{Name: "alarms.webhook", Form: "like https://alarms.example.org/shirase", Example: "https://alarms.example.org/shirase",
+			Help: "where alarms are posted, as Standard Webhooks: before a statement expires, a disk fills or a certificate ends, and when a witness is silent"},
+			at(func(o *Operation) *string { return &o.Alarms.Webhook }), webAddress),
+		path(Key{Name: "alarms.webhookSecretFile", Example: "/run/secrets/shirase-webhook", Help: "file that holds the webhook's secret: whsec_ and the base64 of 24 to 64 random bytes"},
+			at(func(o *Operation) *string { return &o.Alarms.WebhookSecretFile })),
+		several(Key{Name: "alarms.mailTo", Form: "an address of mail", Example: "[ops@example.org]", Help: "to whom alarms are mailed, by mail.server"},
+			func(s *Settings) *[]string { return &s.Operation.Alarms.MailTo }, func(s string) (string, error) {
+				if !mailAddress(s) {
+					return "", errForm
+				}
+				return s, nil
+			}, func(s string) string { return s }),
+	}
 }
 
 // mailAddress is an address and nothing beside it.

@@ -252,6 +252,16 @@ func (s *Settings) disagreements() Mistakes {
 	if o.Redirect != "" && !strings.HasPrefix(o.URL, "https://") {
 		wrong("redirect", "redirect leads to url, which is no https address", "say where people reach this instance: url: https://...")
 	}
+	if (o.Alarms.Webhook == "") != (o.Alarms.WebhookSecretFile == "") {
+		key := "alarms.webhookSecretFile"
+		if o.Alarms.WebhookSecretFile == "" {
+			key = "alarms.webhook"
+		}
+		wrong(key, "a webhook needs a URL and a secret", "give both: alarms.webhook and alarms.webhookSecretFile")
+	}
+	if len(o.Alarms.MailTo) > 0 && (o.Mail.Server == "" || o.Mail.From == "") {
+		wrong("alarms.mailTo", "there is no server that could mail alarms", "say which, and from whom: mail.server and mail.from")
+	}
 	if o.Log.Requests && levels[0] < o.Log.Level {
 		wrong("log.requests", "requests are logged at the level info, which log.level leaves out", "set log.level to info, or log.requests to false")
 	}
@@ -270,7 +280,7 @@ func (o *Operation) StoreURL() (string, error) {
 	store := o.Store
 	if o.StoreFile != "" {
 		var err error
-		if store, err = secret(o.StoreFile); err != nil {
+		if store, err = Secret(o.StoreFile); err != nil {
 			return "", err
 		}
 		if !databaseURL(store) {
@@ -280,7 +290,7 @@ func (o *Operation) StoreURL() (string, error) {
 	if store == "" || o.StorePasswordFile == "" {
 		return store, nil
 	}
-	password, err := secret(o.StorePasswordFile)
+	password, err := Secret(o.StorePasswordFile)
 	if err != nil {
 		return "", err
 	}
@@ -295,7 +305,8 @@ func (o *Operation) StoreURL() (string, error) {
 }
 
 // secret reads a file of one line.
-func secret(path string) (string, error) {
+// Secret reads the one line of a file that a setting names. Errors: ErrSecret.
+func Secret(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return "", hint.Add(fmt.Errorf("%w: %w", ErrSecret, err), "the file is named by a setting: shirase config show")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"shirase/internal/actor"
 	"shirase/internal/incident"
 	"shirase/internal/language"
+	"shirase/internal/law"
 	"shirase/internal/response"
 	"shirase/internal/staff"
 )
@@ -116,8 +118,8 @@ func (c *Console) board(w http.ResponseWriter, r *http.Request, v *visit) error 
 type declareView struct {
 	view
 	Playbooks []*response.Playbook
-	Regimes   []choice
-	Now       string
+	Near      []choice // regimes of Japan, and contracts
+	Regimes   []choice // those of other places
 }
 
 // OwnName is the operator's, where it is known: most cases are one's own.
@@ -144,14 +146,18 @@ func (c *Console) showDeclare(w http.ResponseWriter, r *http.Request, v *visit, 
 	if err := v.who.May(actor.Declare, ""); err != nil {
 		return err
 	}
-	out := declareView{view: c.view(r, v, "board", v.lang.Pick("事案を宣言する", "Declare a case")), Now: c.now().In(zone).Format("2006-01-02T15:04Z07:00")}
+	out := declareView{view: c.view(r, v, "board", v.lang.Pick("事案を宣言する", "Declare a case"))}
 	out.refuse(r, refused)
 	var err error
 	if out.Playbooks, err = c.Cases.ListPlaybooks(); err != nil {
 		return err
 	}
 	for _, g := range c.Cases.Book.Regimes() {
-		out.Regimes = append(out.Regimes, choice{g.ID, g.Name.In(v.lang)})
+		if g.Place == "JP" || g.Place == "" { // a contract has no place
+			out.Near = append(out.Near, choice{g.ID, g.Name.In(v.lang)})
+		} else {
+			out.Regimes = append(out.Regimes, choice{g.ID, g.Name.In(v.lang)})
+		}
 	}
 	return c.frame.Show(w, r, status, "declare", out)
 }
@@ -315,6 +321,16 @@ func (v caseView) TabPath(t tab) string { return v.Link(t.path(v.Case.ID)) }
 // To is the address of a form.
 func (v caseView) To(name string) string { return v.Link("/console/cases/" + v.Case.ID + "/" + name) }
 
+// NotApplying counts the clocks that do not apply.
+func (v caseView) NotApplying() (n int) {
+	for _, k := range v.Clocks.Clocks {
+		if k.State == law.NotApplicable {
+			n++
+		}
+	}
+	return n
+}
+
 // Can reports whether something is offered in this case.
 func (v caseView) Can(p string) bool { return !v.Case.Closed && v.May(p, v.Case.ID) }
 
@@ -366,8 +382,13 @@ func pathOf(name, id string) string {
 // bothOf is what was entered beside how it stands.
 func (c *Console) bothOf(r *http.Request, v caseView, e *response.StaleError) *stale {
 	out := &stale{What: e.What, By: personText(v.Lang.Lang, v.Names, e.By), At: e.At, Version: e.Version, Action: r.URL.RequestURI(), Now: bodyPairs(v, e.Now)}
-	for _, name := range slices.Sorted(keysOf(r.PostForm)) {
-		if name != "version" && name != "passkey" {
+	for _, p := range out.Now { // in the same order
+		if r.PostForm.Has(p.Name) {
+			out.Mine = append(out.Mine, pair{p.Name, r.PostForm.Get(p.Name)})
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.PostForm)) {
+		if name != "version" && name != "passkey" && !slices.ContainsFunc(out.Mine, func(p pair) bool { return p.Name == name }) {
 			out.Mine = append(out.Mine, pair{name, r.PostForm.Get(name)})
 		}
 	}

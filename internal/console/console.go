@@ -19,6 +19,7 @@ import (
 	"shirase/internal/incident"
 	"shirase/internal/language"
 	"shirase/internal/page"
+	"shirase/internal/proposal"
 	"shirase/internal/response"
 	"shirase/internal/staff"
 	"shirase/internal/web"
@@ -33,7 +34,9 @@ var embedded embed.FS
 type Options struct {
 	Staff *staff.Staff
 	Cases *response.Cases
-	OIDC  *staff.Provider // nil: nobody signs in by an identity provider
+	// Proposals are what cannot be undone, and waits for a second person.
+	Proposals *proposal.Proposals
+	OIDC      *staff.Provider // nil: nobody signs in by an identity provider
 
 	// Settings are what is set, for those who administer keys: name, value, and where it comes from.
 	Settings func(ctx context.Context) []Setting
@@ -68,12 +71,20 @@ type Console struct {
 
 // failed maps the sentinel errors that the console meets. A case that is not theirs is one that is not there.
 var failed = web.Mappings{
+	{Err: actor.ErrUnconfirmed, Problem: web.Problem{Status: http.StatusForbidden, Code: "unconfirmed"}}, // why the passkey did not, it says too
+	{Err: staff.ErrSignIn, Problem: web.Problem{Status: http.StatusUnauthorized}},                        // so of an account that is not there
 	{Err: actor.ErrHidden, Problem: web.Problem{Status: http.StatusNotFound}},
 	{Err: response.ErrNotFound, Problem: web.Problem{Status: http.StatusNotFound}},
 	{Err: incident.ErrNotFound, Problem: web.Problem{Status: http.StatusNotFound}},
+	{Err: proposal.ErrNotFound, Problem: web.Problem{Status: http.StatusNotFound}},
+	{Err: proposal.ErrKind, Problem: web.Problem{Status: http.StatusNotFound}},
+	{Err: proposal.ErrChanged, Problem: web.Problem{Status: http.StatusConflict}},
+	{Err: proposal.ErrOver, Problem: web.Problem{Status: http.StatusConflict}},
+	{Err: proposal.ErrSame, Problem: web.Problem{Status: http.StatusForbidden}},
+	{Err: proposal.ErrEarly, Problem: web.Problem{Status: http.StatusForbidden}},
+	{Err: proposal.ErrWanted, Problem: web.Problem{Status: http.StatusForbidden}},
 	{Err: staff.ErrNotFound, Problem: web.Problem{Status: http.StatusNotFound}},
 	{Err: errNotHere, Problem: web.Problem{Status: http.StatusNotFound}},
-	{Err: actor.ErrUnconfirmed, Problem: web.Problem{Status: http.StatusForbidden, Code: "unconfirmed"}},
 	{Err: actor.ErrRole, Problem: web.Problem{Status: http.StatusForbidden}},
 	{Err: actor.ErrAccess, Problem: web.Problem{Status: http.StatusForbidden}},
 	{Err: actor.ErrHeld, Problem: web.Problem{Status: http.StatusForbidden}},
@@ -84,7 +95,6 @@ var failed = web.Mappings{
 	{Err: response.ErrEntry, Problem: web.Problem{Status: http.StatusUnprocessableEntity}},
 	{Err: staff.ErrInput, Problem: web.Problem{Status: http.StatusUnprocessableEntity}},
 	{Err: staff.ErrLink, Problem: web.Problem{Status: http.StatusGone}},
-	{Err: staff.ErrSignIn, Problem: web.Problem{Status: http.StatusUnauthorized}},
 	{Err: actor.ErrNobody, Problem: web.Problem{Status: http.StatusUnauthorized}},
 }
 
@@ -92,6 +102,7 @@ var errNotHere = errors.New("no such page")
 
 var navigation = []page.Entry{
 	{Name: "board", Path: "/console/", Text: language.Both("事案", "Cases")},
+	{Name: "proposals", Path: "/console/proposals", Text: language.Both("提案と承認", "Proposals")},
 	{Name: "people", Path: "/console/people", Text: language.Both("メンバー", "People")},
 	{Name: "log", Path: "/console/log", Text: language.Both("記録", "Log")},
 	{Name: "settings", Path: "/console/settings", Text: language.Both("鍵と設定", "Keys and settings")},
@@ -252,6 +263,7 @@ func (c *Console) table() []route {
 		{pattern: "GET /console/live", answer: c.follow},
 		{pattern: "GET /console/{$}", answer: c.board},
 	}
+	routes = append(routes, c.proposalRoutes()...)
 	return append(routes, c.caseRoutes()...)
 }
 

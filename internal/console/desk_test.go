@@ -1,7 +1,10 @@
 package console
 
 import (
+	"context"
+	"database/sql"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -11,7 +14,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/descope/virtualwebauthn"
 
@@ -19,7 +21,10 @@ import (
 	"shirase/internal/archive"
 	"shirase/internal/files"
 	"shirase/internal/incident"
+	"shirase/internal/language"
 	"shirase/internal/law"
+	"shirase/internal/proposal"
+	"shirase/internal/publish"
 	"shirase/internal/response"
 	"shirase/internal/roster"
 	"shirase/internal/serve"
@@ -38,6 +43,11 @@ type desk struct {
 	cases   *response.Cases
 	server  *httptest.Server
 	logged  *strings.Builder
+
+	proposals *proposal.Proposals
+	bytes     string // that are proposed to be published
+	declared  int
+	done      int // how often it was done
 }
 
 func each(t *testing.T, do func(t *testing.T, d *desk)) {
@@ -71,7 +81,17 @@ func newDesk(t *testing.T, db *store.DB) *desk {
 	must(err)
 	d.cases, err = openCases(ctx, db, dir, incidents, book, rosters.Sealer, d.staff)
 	must(err)
-	d.console, err = New(Options{Staff: d.staff, Cases: d.cases, BaseURL: base, Log: slog.New(slog.NewTextHandler(d.logged, nil))})
+	d.proposals, err = proposal.New(ctx, proposal.Rooms{DB: db, Staffed: d.staff.Staffed, Approvers: func(context.Context) (int, error) { return 2, nil }, Acts: map[string]proposal.Act{
+		publish.KindPublish: {Plan: func(context.Context, actor.Actor, string, []byte) (proposal.Plan, error) {
+			return proposal.Plan{Bytes: []byte(d.bytes), Effect: proposal.Effect{Says: language.Both("お知らせを公表します", "publishes the notice"), People: 1692496, Unit: "accounts"}}, nil
+		}, Do: func(_ context.Context, _ actor.Actor, _ string, _ []byte, _ string, _ func(*sql.Tx) error) (any, error) {
+			d.done++
+			return nil, nil
+		}},
+	}})
+	must(err)
+	d.bytes = `{"notice":{"text":{"ja":"お知らせの本文","en":"The notice"}}}`
+	d.console, err = New(Options{Staff: d.staff, Cases: d.cases, Proposals: d.proposals, BaseURL: base, Log: slog.New(slog.NewTextHandler(d.logged, nil))})
 	must(err)
 	d.server = httptest.NewTLSServer(serve.Wrap(d.console, serve.Options{}))
 	t.Cleanup(d.server.Close)
@@ -274,11 +294,10 @@ func moment(t *testing.T, s string) incident.Moment {
 // declare opens a case from the host, which nobody has who has not all.
 func (d *desk) declare(title string) string {
 	d.t.Helper()
-	k, err := d.cases.Declare(d.t.Context(), actor.Operator(), response.Declaration{Title: title, Organisation: "Example Shop", Known: moment(d.t, "2026-08-20T10:09+09:00"), Regimes: []string{"jp-appi"}})
+	d.declared++
+	k, err := d.cases.Declare(d.t.Context(), actor.Operator(), response.Declaration{ID: fmt.Sprintf("case-%d", d.declared), Title: title, Organisation: "Example Shop", Known: moment(d.t, "2026-08-20T10:09+09:00"), Regimes: []string{"jp-appi"}})
 	if err != nil {
 		d.t.Fatal(err)
 	}
 	return k.ID
 }
-
-var _ = time.Second

@@ -14,6 +14,7 @@ import (
 	"shirase/internal/language"
 	"shirase/internal/law"
 	"shirase/internal/page"
+	"shirase/internal/proposal"
 	"shirase/internal/response"
 	"shirase/internal/staff"
 )
@@ -79,6 +80,22 @@ var taskStates = []choiceText{
 	{"open", language.Both("未着手", "open")}, {"doing", language.Both("作業中", "under way")}, {"done", language.Both("完了", "done")}, {"dropped", language.Both("取りやめ", "dropped")},
 }
 
+var promiseStates = []choiceText{
+	{"kept", language.Both("守った", "kept")}, {"withdrawn", language.Both("取り下げ", "withdrawn")}, {"decided", language.Both("決定済み", "decided")},
+}
+
+// fieldNames are what fields of forms are called; one that has no name here is not for people.
+var fieldNames = map[string]language.Text{
+	"title": language.Both("すること", "what"), "owner": language.Both("担当", "who"), "due": language.Both("期限", "due"), "state": language.Both("状態", "state"), "note": language.Both("メモ", "note"),
+	"at": language.Both("起きたとき", "when"), "text": language.Both("内容", "what"), "source": language.Both("出典", "source"), "why": language.Both("理由", "why"),
+	"question": language.Both("問い", "question"), "decision": language.Both("決めたこと", "decision"), "knowledge": language.Both("知った時点か", "moment of knowledge"),
+}
+
+var proposalStates = map[proposal.State]language.Text{
+	proposal.Proposed: language.Both("承認待ち", "waits for approval"), proposal.Approved: language.Both("承認済み（実行前）", "approved, not carried out yet"), proposal.Started: language.Both("実行中", "being carried out"),
+	proposal.Done: language.Both("実行済み", "done"), proposal.Void: language.Both("無効", "void"), proposal.Withdrawn: language.Both("取り下げ", "withdrawn"), proposal.Expired: language.Both("期限切れ", "expired"),
+}
+
 var clockStates = map[law.State]language.Text{
 	law.Running: language.Both("進行中", "running"), law.Waiting: language.Both("まだ始まっていない", "not begun"), law.Overdue: language.Both("期限を過ぎた", "overdue"), law.Done: language.Both("済み", "done"),
 	law.Suspended: language.Both("中断", "suspended"), law.Freed: language.Both("不要になった", "freed"), law.NotApplicable: language.Both("当てはまらない", "does not apply"),
@@ -103,10 +120,11 @@ func caseFuncs(lang language.Lang) template.FuncMap {
 				return template.HTML(template.HTMLEscapeString(s)) // more exact than a moment: as it is recorded
 			}
 			if m.Exact() {
-				m.Time = m.Time.In(zone)
+				return when(lang, m.Time, time.Now())
 			}
 			return page.Timed(m.String(), m.In(lang))
 		},
+		"spoken":    func(s string) string { return spoken(lang, s) },
 		"at":        func(m incident.Moment) template.HTML { return page.Timed(m.String(), m.In(lang)) },
 		"part":      func(s string) string { return parts[s].In(lang) },
 		"reporters": func() []choiceText { return reporters },
@@ -130,13 +148,28 @@ func caseFuncs(lang language.Lang) template.FuncMap {
 			}
 			return f.Key
 		},
-		"in":      func(t language.Text) string { return t.In(lang) },
-		"fact":    func(f incident.Fact) string { return f.In(lang) },
-		"reverse": func(log []response.Entry) []response.Entry { return reversed(log) },
-		"grants":  func() []actor.Access { return []actor.Access{actor.None, actor.Reads, actor.Contributes, actor.Full} },
-		"anchor":  func(s string) string { return strings.ReplaceAll(s, " ", "-") },
-		"split":   strings.Fields,
-		"num64":   func(n int64) string { return language.Number(lang, n) },
+		"in":        func(t language.Text) string { return t.In(lang) },
+		"fieldname": func(name string) string { return fieldNames[name].In(lang) },
+		"fieldvalue": func(p pair) string {
+			for _, list := range [][]choiceText{taskStates, promiseStates} {
+				for _, c := range list {
+					if p.Name == "state" && c.ID == p.Value {
+						return c.Text.In(lang)
+					}
+				}
+			}
+			return spoken(lang, p.Value)
+		},
+		"pstate":   func(s proposal.State) string { return proposalStates[s].In(lang) },
+		"standing": func(p response.Put) proposal.State { return proposal.State(p.State) },
+		"open":     func(p response.Put) bool { return p.State == string(proposal.Proposed) },
+		"next":     func(n response.Next) string { return nextText(lang, n) },
+		"fact":     func(f incident.Fact) string { return f.In(lang) },
+		"reverse":  func(log []response.Entry) []response.Entry { return reversed(log) },
+		"grants":   func() []actor.Access { return []actor.Access{actor.None, actor.Reads, actor.Contributes, actor.Full} },
+		"anchor":   func(s string) string { return strings.ReplaceAll(s, " ", "-") },
+		"split":    strings.Fields,
+		"num64":    func(n int64) string { return language.Number(lang, n) },
 	}
 }
 
@@ -146,4 +179,14 @@ func reversed(log []response.Entry) []response.Entry {
 		out = append(out, log[i])
 	}
 	return out
+}
+
+// nextText is what a case asks for, with the half of a playbook's words that the reader wants.
+func nextText(lang language.Lang, n response.Next) string {
+	text := n.Text.In(lang)
+	before, words, ok := strings.Cut(text, ": ")
+	if !ok {
+		return spoken(lang, text)
+	}
+	return before + lang.Pick("：", ": ") + spoken(lang, words)
 }

@@ -2,17 +2,12 @@ package console
 
 import (
 	"context"
-	"iter"
-	"maps"
-	"net/url"
 	"strconv"
 
 	"shirase/internal/actor"
 	"shirase/internal/language"
 	"shirase/internal/response"
 )
-
-func keysOf(v url.Values) iter.Seq[string] { return maps.Keys(v) }
 
 // n reads a number that the page wrote; 0 where it is none, which names nothing.
 func (f field) n(name string) int64 {

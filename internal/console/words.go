@@ -5,13 +5,14 @@ import (
 	"maps"
 	"strings"
 	"time"
+	"unicode"
 
 	"shirase/internal/actor"
 	"shirase/internal/language"
 	"shirase/internal/page"
 )
 
-var pages = []string{"signin", "join", "account", "people", "person", "log", "settings", "board", "declare", "case"}
+var pages = []string{"signin", "join", "account", "people", "person", "log", "settings", "board", "declare", "case", "proposals", "proposal"}
 
 var accessWords = map[actor.Access]language.Text{
 	actor.None:        language.Both("なし（事案ごとに与える）", "none (given case by case)"),
@@ -44,7 +45,7 @@ var logWords = map[string]language.Text{
 func funcs(lang language.Lang) template.FuncMap {
 	out := caseFuncs(lang)
 	maps.Copy(out, template.FuncMap{
-		"when":  func(t time.Time) template.HTML { return page.Time(lang, t.In(zone)) },
+		"when":  func(t time.Time) template.HTML { return when(lang, t, time.Now()) },
 		"role":  func(r actor.Role) string { return roleWords[r][0].In(lang) },
 		"duty":  func(r actor.Role) string { return roleWords[r][1].In(lang) },
 		"roles": func(r []actor.Role) string { return rolesText(lang, r) },
@@ -64,6 +65,29 @@ func funcs(lang language.Lang) template.FuncMap {
 
 // zone is that of times in the console. Everybody who works on a case reads the same.
 var zone = time.FixedZone("JST", 9*60*60)
+
+// when writes a time shortly: without the year where it is this one, and always of the console's zone.
+func when(lang language.Lang, t, now time.Time) template.HTML {
+	t = t.In(zone)
+	form := lang.Pick("1月2日 15:04", "2 Jan 15:04")
+	if t.Year() != now.In(zone).Year() {
+		form = lang.Pick("2006年1月2日 15:04", "2 Jan 2006, 15:04")
+	}
+	return page.Timed(t.Format(time.RFC3339), t.Format(form))
+}
+
+// spoken gives the half of a text of a playbook, which is recorded in both languages as "日本語 / English", that a reader wants.
+func spoken(lang language.Lang, text string) string {
+	ja, en, ok := strings.Cut(text, " / ")
+	if !ok || strings.Contains(en, " / ") || isASCII(ja) || !isASCII(en) {
+		return text
+	}
+	return lang.Pick(ja, en)
+}
+
+func isASCII(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII && r != '’' && r != '–' })
+}
 
 // personText names who did something: "p-… by console" by the name that the pseudonym stands for.
 func personText(lang language.Lang, names map[string]string, id string) string {

@@ -195,6 +195,9 @@ func (x *Index) Roster(ctx context.Context, incident, revision string) (string, 
 	return id, nil
 }
 
+// mendLayer is what to do about a layer that is lost or damaged.
+const mendLayer = "shirase ledger repair folds a served layer anew, and says what brings back an incident's own"
+
 func layerName(root check.Hash) string { return layerFolder + root.String() }
 
 // Layer is an open layer file.
@@ -232,12 +235,12 @@ func (l *Layer) Close() error { return l.file.Close() }
 func (x *Index) OpenLayer(root check.Hash, locatorBits int) (*Layer, error) {
 	f, err := x.dir.Open(layerName(root))
 	if err != nil {
-		return nil, fmt.Errorf("open layer %s: %w", root, err)
+		return nil, hint.Add(fmt.Errorf("open layer %s: %w", root, err), mendLayer)
 	}
 	l, err := check.OpenLayer(f, f.Size(), root, locatorBits)
 	if err != nil {
 		f.Close()
-		return nil, fmt.Errorf("open layer %s: %w", root, err)
+		return nil, hint.Add(fmt.Errorf("open layer %s: %w", root, err), mendLayer)
 	}
 	return &Layer{l, f, make([]atomic.Uint32, (1<<l.Info().Bits+31)/32)}, nil
 }

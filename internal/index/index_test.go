@@ -24,6 +24,7 @@ import (
 	"shirase/check"
 	"shirase/identity"
 	"shirase/internal/files"
+	"shirase/internal/hint"
 	"shirase/internal/ledger"
 	"shirase/internal/store"
 	"shirase/internal/store/storetest"
@@ -370,6 +371,75 @@ func TestDamage(t *testing.T) {
 		}
 		if _, err := b.Verify(t.Context(), nil); err != nil {
 			t.Fatal(err)
+		}
+	})
+}
+
+// TestRepair damages each layer of a fold and of a layer beside it, in every way: what follows from its sources is folded
+// anew whatever else is wrong, and of what does not, the command that seals it again is said, and is right.
+func TestRepair(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		b := newBed(t, db)
+		b.many = 1
+		rosters := map[string]Roster{"alpha": roster("a", 50), "beta": roster("b", 20)}
+		for id, r := range rosters {
+			b.publish(id, r)
+		}
+		st, _, _, err := b.Statement(t.Context())
+		if err != nil || len(st.Layers) != 1 || len(st.Layers[0].Sources) != 2 {
+			t.Fatalf("%+v, %v", st, err)
+		}
+		folded := layerName(st.Layers[0].Root)
+		whole := func(what string) {
+			t.Helper()
+			m, err := b.Index.Repair(t.Context())
+			if err != nil || len(m.Written) > 0 {
+				t.Errorf("%s: %v, %v", what, m.Written, err)
+			}
+			if _, err := b.Verify(t.Context(), nil); err != nil {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+		whole("nothing")
+		tried := 0
+		for _, path := range b.layerFiles() {
+			good, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			bad := bytes.Clone(good)
+			bad[len(bad)/2] ^= 1
+			for what, data := range map[string][]byte{"missing": nil, "truncated": good[:len(good)/2], "a bit": bad, "other bytes": []byte("other"), "empty": {}} {
+				if err := os.Remove(path); err != nil {
+					t.Fatal(err)
+				}
+				if data != nil {
+					if err := os.WriteFile(path, data, 0o600); err != nil {
+						t.Fatal(err)
+					}
+				}
+				tried++
+				m, err := b.Index.Repair(t.Context())
+				if layerFolder+filepath.Base(path) == folded {
+					if err != nil || !slices.Equal(m.Written, []string{folded}) {
+						t.Fatalf("%s: %+v, %v", what, m, err)
+					}
+					whole(what)
+					continue
+				}
+				_, id, ok := strings.Cut(hint.Of(err), "shirase publish ")
+				if len(m.Written) > 0 || !ok {
+					t.Fatalf("%s: %+v, %v, hint %q", what, m, err, hint.Of(err))
+				}
+				id, _, _ = strings.Cut(id, ";")
+				if _, err := b.Seal(t.Context(), b.keys, id, rosters[id], nil); err != nil {
+					t.Fatal(err)
+				}
+				whole(what)
+			}
+		}
+		if tried != 15 {
+			t.Errorf("%d damages", tried)
 		}
 	})
 }

@@ -170,5 +170,8 @@ func (x *Index) verifyOne(ctx context.Context, c *Chain, root check.Hash) error 
 	if f.Info().N != l.n {
 		return fmt.Errorf("%w: %d entries, and the statement says %d", check.ErrLayer, f.Info().N, l.n)
 	}
-	return f.Verify(ctx, l.source, nil)
+	if err := f.Verify(ctx, l.source, nil); err != nil {
+		return hint.Add(err, mendLayer)
+	}
+	return nil
 }

@@ -37,6 +37,7 @@ type Host struct {
 
 	mu      sync.Mutex
 	current atomic.Pointer[snapshot]
+	damaged atomic.Int64 // buckets that were asked for
 	forced  atomic.Int64 // when a look for a newer statement was forced last
 	buffers sync.Pool
 }
@@ -279,6 +280,30 @@ func (h *Host) Statement(ctx context.Context) *check.Statement {
 	return s.st
 }
 
+// Version tells what is public now: it differs when the statement does, or what it is proven by, or whether it is answered
+// from and has expired.
+func (h *Host) Version(ctx context.Context) string {
+	if h.Statement(ctx) == nil {
+		return "none"
+	}
+	s := h.current.Load()
+	by := s.body.Load().by
+	_, stopped, err := h.Unwitnessed(ctx)
+	return fmt.Sprintf("%d %d %x %t %t %t", s.st.Seq, by.size, by.signed[:8], stopped, err != nil, h.x.now().After(s.st.Expires.Time))
+}
+
+// Layers gives how many layers are served, and how many of those that the statement speaks of cannot be.
+func (h *Host) Layers(ctx context.Context) (served, missing int) {
+	s, err := h.now(ctx)
+	if err != nil {
+		return 0, 0
+	}
+	return len(s.layers), len(s.missing)
+}
+
+// Damaged gives how often a bucket was asked for that could not be read, or is damaged.
+func (h *Host) Damaged() int64 { return h.damaged.Load() }
+
 // Keys is the [InUse] of an evaluator in the same process. Errors: ErrNone.
 func (h *Host) Keys(ctx context.Context, id string) ([]check.Key, error) {
 	s, err := h.now(ctx)
@@ -362,11 +387,13 @@ func (h *Host) sendBuckets(w http.ResponseWriter, r *http.Request, l *Layer, fir
 		}
 		var damage, err error
 		if *buf, damage, err = l.bucket((*buf)[:0], first+i); err != nil {
+			h.damaged.Add(1)
 			h.errors.Error("read a bucket", "layer", info.Root.String(), "error", err)
 			problem(w, r, http.StatusServiceUnavailable, "layer-damaged", "This part of the index cannot be read.")
 			return
 		}
 		if damage != nil { // the client finds it too; what is published must not seem to be nothing
+			h.damaged.Add(1)
 			h.errors.Error("a bucket is damaged", "layer", info.Root.String())
 			w.Header().Set("Cache-Control", "no-store")
 		}
@@ -443,8 +470,11 @@ func refuse(w http.ResponseWriter, r *http.Request, err error, log *slog.Logger)
 		return
 	}
 	log.Error("serve the index", "error", err)
-	problem(w, r, http.StatusServiceUnavailable, "unavailable", "The index cannot be served at the moment.")
+	web.Problem{Status: http.StatusServiceUnavailable, Code: "unavailable", Detail: "The index cannot be served at the moment.", RetryAfter: soon}.Write(w, r)
 }
+
+// soon is when it is worth asking again where a database is away.
+const soon = 5 * time.Second
 
 func send(w http.ResponseWriter, contentType string, body []byte) {
 	w.Header().Set("Content-Type", contentType)

@@ -8,6 +8,7 @@ import (
 	"io"
 
 	"shirase/check"
+	"shirase/internal/hint"
 )
 
 // ErrFold says that a served layer is not the fold of its sources.
@@ -83,7 +84,7 @@ func (x *Index) verifyLayer(ctx context.Context, st *check.Statement, l check.La
 		return nil, fmt.Errorf("layer %s: %w: %d entries and a pad of %d, and the statement says %d and %d", l.ID, check.ErrLayer, info.N, info.Pad, l.N, l.Pad)
 	}
 	if err := served.Verify(ctx, len(l.Sources) == 1, tell); err != nil {
-		return nil, fmt.Errorf("layer %s: %w", l.ID, err)
+		return nil, hint.Add(fmt.Errorf("layer %s: %w", l.ID, err), mendLayer)
 	}
 	tell(l.N)
 	report := &LayerReport{ID: l.ID.String(), Key: l.Key, N: info.N, Bits: info.Bits, Bytes: served.file.Size(), Sources: []SourceReport{}}
@@ -100,7 +101,7 @@ func (x *Index) verifyLayer(ctx context.Context, st *check.Statement, l check.La
 		}
 		if s.Root != l.Root {
 			if err := f.Verify(ctx, true, nil); err != nil {
-				return nil, fmt.Errorf("source %s: %w", s.Incident, err)
+				return nil, hint.Add(fmt.Errorf("source %s: %w", s.Incident, err), mendLayer)
 			}
 		}
 		seen += s.N

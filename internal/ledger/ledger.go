@@ -66,6 +66,7 @@ import (
 
 	"shirase/check"
 	"shirase/internal/files"
+	"shirase/internal/hint"
 	"shirase/internal/store"
 )
 
@@ -205,7 +206,8 @@ func NewWithout(ctx context.Context, db *store.DB, dir *files.Dir, witnesses Wit
 }
 
 func newLedger(ctx context.Context, db *store.DB, dir *files.Dir, r *ring, witnesses Witnesses, follow []Follower) (*Ledger, error) {
-	l := &Ledger{Log: &Log{db: db, dir: dir, witnesses: witnesses}, follow: follow, patience: patience, now: time.Now, failing: map[string]string{}}
+	l := newBare(db, dir, witnesses)
+	l.follow = follow
 	if r != nil {
 		l.ring.Store(r)
 	}
@@ -225,16 +227,20 @@ func Migrate(ctx context.Context, db *store.DB) error {
 	return db.Migrate(ctx, "ledger", sub)
 }
 
+// newBare is a log that was not opened, and may be damaged.
+func newBare(db *store.DB, dir *files.Dir, witnesses Witnesses) *Ledger {
+	l := &Ledger{Log: &Log{db: db, dir: dir, witnesses: witnesses}, patience: patience, now: time.Now, failing: map[string]string{}}
+	l.ring.Store(&ring{})
+	return l
+}
+
 func (l *Ledger) open(ctx context.Context) error {
 	if err := Migrate(ctx, l.db); err != nil {
 		return err
 	}
 	// A log begins with a signed checkpoint of the empty tree.
 	r := l.ring.Load()
-	if r == nil {
-		r = &ring{}
-		l.ring.Store(r)
-	} else {
+	if r.vkey != "" {
 		err := l.db.Update(ctx, func(tx *sql.Tx) error {
 			empty, err := l.empty()
 			if err != nil {
@@ -465,7 +471,7 @@ func (l *Log) published() (*checkpoint, error) {
 		c, err = openCheckpoint(signed, l.ring.Load().all()...)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", checkpointFile, err)
+		return nil, hint.Add(fmt.Errorf("%s: %w", checkpointFile, err), mendFiles)
 	}
 	c.since = l.witnesses.since(l.Origin(), l.cosignatures(signed))
 	l.seen.Store(&c)

@@ -14,6 +14,8 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"shirase/internal/files"
+	"shirase/internal/hint"
+	"shirase/internal/store"
 	"shirase/internal/web"
 )
 
@@ -50,8 +52,12 @@ func (l *Log) Handler(log *slog.Logger) http.Handler {
 			web.Problem{Status: http.StatusNotFound}.Write(w, r)
 			return
 		case err != nil:
-			log.Error("serve the ledger", "path", r.URL.Path, "error", err)
-			web.Problem{Status: http.StatusInternalServerError}.Write(w, r)
+			log.Error("serve the ledger", "path", r.URL.Path, "error", err, "hint", hint.Of(err))
+			p := web.Problem{Status: http.StatusInternalServerError}
+			if store.Away(err) {
+				p = web.DatabaseAway
+			}
+			p.Write(w, r)
 			return
 		}
 		h := w.Header()
@@ -137,7 +143,9 @@ func readTile(dir *files.Dir, t tlog.Tile) ([]byte, error) {
 	case errors.Is(err, files.ErrNotExist):
 		return nil, ErrNotFound
 	case errors.Is(err, files.ErrTooLarge):
-		return nil, fmt.Errorf("%s: longer than any tile: %w", name, ErrDamaged)
+		return nil, hint.Add(fmt.Errorf("%s: longer than any tile: %w", name, ErrDamaged), mendFiles)
+	case errors.Is(err, ErrDamaged):
+		return nil, hint.Add(fmt.Errorf("%s: %w", name, err), mendFiles)
 	case err != nil:
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}

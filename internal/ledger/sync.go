@@ -14,8 +14,8 @@ import (
 	"filippo.io/torchwood"
 	"golang.org/x/mod/sumdb/tlog"
 
-	"shirase/check"
 	"shirase/internal/files"
+	"shirase/internal/hint"
 	"shirase/internal/store"
 )
 
@@ -94,9 +94,14 @@ func (l *Ledger) publish(ctx context.Context, next checkpoint) (err error) {
 		}
 	}
 	for {
-		_, published, err := l.newest(ctx)
+		head, published, err := l.newest(ctx)
 		if err != nil {
 			return err
+		}
+		if published == nil {
+			if err := l.mayBegin(ctx, head.N, next.N); err != nil {
+				return err
+			}
 		}
 		if published != nil && published.N >= next.N {
 			return l.tell(ctx, published.N) // where somebody was killed between the file and its transaction
@@ -119,6 +124,19 @@ func (l *Ledger) publish(ctx context.Context, next checkpoint) (err error) {
 		}
 		return l.prune(tiles)
 	}
+}
+
+// mayBegin requires that a checkpoint of next entries may be served where there is none: it is the first one, or the one before
+// is lost, and was of no more.
+func (l *Ledger) mayBegin(ctx context.Context, committed, next int64) error {
+	if err := l.notAhead(ctx, committed); err != nil {
+		return err
+	}
+	served, err := l.Served(ctx)
+	if err == nil && next < served { // it would be taken for a ledger that was turned back
+		err = hint.Add(fmt.Errorf("%s: %w: it is missing, and %d entries were served", checkpointFile, ErrDamaged, served), mendFiles)
+	}
+	return err
 }
 
 // newest gives the newest committed checkpoint and the published one, which is of
@@ -153,7 +171,7 @@ func (l *Ledger) write(ctx context.Context, from, to int64) (tiles []tlog.Tile, 
 	}
 	tiles = tlog.NewTiles(torchwood.TileHeight, from, to)
 	for _, t := range tiles {
-		data, err := tlog.ReadTileData(t, hashReader(ctx, l.db))
+		data, err := l.tileData(ctx, t)
 		if err != nil {
 			return nil, err
 		}
@@ -293,19 +311,12 @@ func dataFile(hash [32]byte) string { return dataFolder + hex.EncodeToString(has
 // to needs beyond those of size from.
 func (l *Ledger) writeEntries(ctx context.Context, from, to int64) error {
 	for n := from / torchwood.TileWidth; n*torchwood.TileWidth < to; n++ {
-		start := n * torchwood.TileWidth
-		width := min(torchwood.TileWidth, to-start)
-		batch, err := leaves(ctx, l.db, start, start+width)
+		t := entriesTile(n, int(min(torchwood.TileWidth, to-n*torchwood.TileWidth)))
+		bundle, err := l.tileData(ctx, t)
 		if err != nil {
 			return err
 		}
-		var bundle []byte
-		for _, r := range batch {
-			if bundle, err = torchwood.AppendTileEntry(bundle, check.LeafOf(r.kind, r.hash)); err != nil {
-				return err
-			}
-		}
-		if err := l.dir.Put(folder+torchwood.TilePath(entriesTile(n, int(width))), bundle); err != nil {
+		if err := l.dir.Put(folder+torchwood.TilePath(t), bundle); err != nil {
 			return err
 		}
 	}
@@ -417,11 +428,11 @@ func readDataFile(dir *files.Dir, hash [32]byte) ([]byte, error) {
 	case errors.Is(err, files.ErrNotExist):
 		return nil, fmt.Errorf("%s: %w", dataFile(hash), ErrNotFound)
 	case errors.Is(err, files.ErrTooLarge):
-		return nil, fmt.Errorf("%s: longer than ever published: %w", dataFile(hash), ErrDamaged)
+		return nil, hint.Add(fmt.Errorf("%s: longer than ever published: %w", dataFile(hash), ErrDamaged), mendFiles)
 	case err != nil:
 		return nil, err
 	case sha256.Sum256(data) != hash:
-		return nil, fmt.Errorf("%s: not the bytes of its name: %w", dataFile(hash), ErrDamaged)
+		return nil, hint.Add(fmt.Errorf("%s: not the bytes of its name: %w", dataFile(hash), ErrDamaged), mendFiles)
 	}
 	return data, nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"shirase/check"
 	"shirase/internal/files"
+	"shirase/internal/hint"
 	"shirase/internal/store"
 )
 
@@ -75,7 +76,7 @@ func Verify(ctx context.Context, dir *files.Dir, vkey string, db *store.DB,
 	}
 	v.Problems = v.found.list
 	if v.found.total > 0 {
-		return v.Report, fmt.Errorf("ledger: verifying: %w: problem 1 of %d: %v", ErrDamaged, v.found.total, v.found.list[0])
+		return v.Report, hint.Add(fmt.Errorf("ledger: verifying: %w: problem 1 of %d: %v", ErrDamaged, v.found.total, v.found.list[0]), v.remedy())
 	}
 	return v.Report, nil
 }

@@ -32,6 +32,10 @@ func WrongOf(lang language.Lang, problem web.Problem) Wrong {
 		out.Heading = lang.Pick("いま、混み合っています。", "There is a crowd at the moment.")
 		out.What = lang.Pick("同じ回線から、たくさんの方が使っているようです。", "Many people seem to be using this from the same network.")
 		out.Remedy = fmt.Sprintf(lang.Pick("%s秒ほど待ってから、開き直してください。", "Please wait for %s s, and open the page again."), language.Number(lang, seconds))
+	case http.StatusServiceUnavailable:
+		out.Heading = lang.Pick("いま、このページを表示できません。", "This page cannot be shown at the moment.")
+		out.What = lang.Pick("こちらのデータベースに、つながらなくなっています。入力した内容は記録していません。", "Our database does not answer. Nothing you entered has been recorded.")
+		out.Remedy = lang.Pick("少し待ってから、開き直してください。", "Please wait a little, and open the page again.")
 	default:
 		out.Heading = lang.Pick("こちらの不具合で、ページを表示できません。", "This page cannot be shown. The fault is ours.")
 		out.What = lang.Pick("不具合は記録されました。入力した内容は記録していません。", "It has been recorded; nothing you entered has.")

@@ -40,9 +40,13 @@ type Rotation struct {
 // then is that published. An incident whose roster was shredded cannot be sealed anew, and keeps its key. Interrupted, it goes
 // on when it is called again. locatorBits of 0 are those of the key before. Errors: index.ErrNone, index.ErrKeys.
 func (p *Publisher) Rotate(ctx context.Context, who actor.Actor, locatorBits int, tell index.Progress) (*Rotation, error) {
-	if err := who.Check("rotate the evaluator's key"); err != nil {
+	if err := p.alone(ctx, who, "rotate the evaluator's key"); err != nil {
 		return nil, err
 	}
+	return p.rotate(ctx, who, locatorBits, tell)
+}
+
+func (p *Publisher) rotate(ctx context.Context, who actor.Actor, locatorBits int, tell index.Progress) (*Rotation, error) {
 	key, err := p.Index.Successor(ctx, p.Keys, locatorBits)
 	if err != nil {
 		return nil, err
@@ -153,9 +157,13 @@ func (p *Publisher) endOthers(ctx context.Context, who actor.Actor, but string, 
 
 // Compromised publishes that somebody else may have an evaluator key. Errors: index.ErrNoSuchKey, index.ErrEnded.
 func (p *Publisher) Compromised(ctx context.Context, who actor.Actor, id string) (*Publication, error) {
-	if err := who.Check("call a key compromised"); err != nil {
+	if err := p.alone(ctx, who, "call a key compromised"); err != nil {
 		return nil, err
 	}
+	return p.compromised(ctx, who, id)
+}
+
+func (p *Publisher) compromised(ctx context.Context, who actor.Actor, id string) (*Publication, error) {
 	if err := p.Index.Compromise(ctx, id, who.String()); err != nil {
 		return nil, err
 	}
@@ -188,7 +196,7 @@ type Destroyed struct {
 // recorded with the keys that only this incident is answered under; those are destroyed; only then it is published. Keys that
 // others are answered under too stay, and are among what remains. Errors: ErrImported; index.ErrNone, index.ErrNoKey.
 func (p *Publisher) Retire(ctx context.Context, who actor.Actor, id string) (*Certificate, []Remaining, error) {
-	if err := who.Check("retire an incident"); err != nil {
+	if err := p.alone(ctx, who, "retire an incident"); err != nil {
 		return nil, nil, err
 	}
 	cert, remaining, err := p.retire(ctx, who, id)
@@ -283,9 +291,14 @@ func (p *Publisher) Withdraw(ctx context.Context, who actor.Actor, id string) (*
 }
 
 func (p *Publisher) turn(ctx context.Context, who actor.Actor, id, state, what string) (*Publication, error) {
-	if err := who.Check(what + " an incident"); err != nil {
+	if err := p.alone(ctx, who, what+" an incident"); err != nil {
 		return nil, err
 	}
+	return p.turned(ctx, who, id, state, what)
+}
+
+// mayTurn gives the incident, or says why it cannot get a state.
+func (p *Publisher) mayTurn(ctx context.Context, id, state, what string) (*check.Incident, error) {
 	in, err := p.stated(ctx, id)
 	if err == nil {
 		err = index.MayFollow(in.State, check.State(state))
@@ -295,6 +308,13 @@ func (p *Publisher) turn(ctx context.Context, who actor.Actor, id, state, what s
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: %w", what, id, err)
+	}
+	return in, nil
+}
+
+func (p *Publisher) turned(ctx context.Context, who actor.Actor, id, state, what string) (*Publication, error) {
+	if _, err := p.mayTurn(ctx, id, state, what); err != nil {
+		return nil, err
 	}
 	pub, err := p.become(ctx, who, id, state)
 	if err != nil {
@@ -332,7 +352,12 @@ func (p *Publisher) become(ctx context.Context, who actor.Actor, id, state strin
 			asOf = f.AsOf
 		}
 		fact := incident.Fact{Key: "scope.state", Value: incident.Value{Word: state}, Certainty: incident.Confirmed, AsOf: asOf}
-		if _, err := p.Incidents.Add(ctx, who, &incident.FactsFile{ID: id, Facts: []incident.Fact{fact}}); err != nil {
+		// The program records what follows from the act: whoever approved it writes no facts, and stands in the proposal.
+		by := who
+		if who.May(actor.Write, id) != nil {
+			by = actor.Server()
+		}
+		if _, err := p.Incidents.Add(ctx, by, &incident.FactsFile{ID: id, Facts: []incident.Fact{fact}}); err != nil {
 			return nil, err
 		}
 	}
@@ -341,7 +366,7 @@ func (p *Publisher) become(ctx context.Context, who actor.Actor, id, state strin
 		if err != nil {
 			return nil, err
 		}
-		pub, err := p.Publish(ctx, who, prop)
+		pub, err := p.publish(ctx, who, prop, nil)
 		if err == nil || !errors.Is(err, ErrStale) || try == publishTries {
 			return pub, err
 		}

@@ -32,6 +32,7 @@ type Request struct {
 	AsOf     time.Time      // leave out what is known only as of later; zero: leave out nothing
 	Notice   *compose.Draft // only a notice of this kind; nil: statement and notice, as the facts give them
 	Despite  string         // why a difference between facts, roster and rules is published
+	Time     time.Time      // that a notice bears; zero: now
 	Progress index.Progress // of sealing; may be nil
 }
 
@@ -105,9 +106,11 @@ func (p *Publisher) Propose(ctx context.Context, who actor.Actor, r Request) (*P
 		return nil, err
 	}
 	if r.Notice != nil {
-		err = p.proposeNotice(ctx, prop, *r.Notice)
+		d := *r.Notice
+		d.Time = r.Time
+		err = p.proposeNotice(ctx, prop, d)
 	} else {
-		err = p.proposeWhole(ctx, prop, inc, r.Progress)
+		err = p.proposeWhole(ctx, prop, inc, r)
 	}
 	if err != nil {
 		return nil, err
@@ -137,7 +140,9 @@ func (p *Publisher) proposeNotice(ctx context.Context, prop *Proposal, d compose
 	if err != nil {
 		return err
 	}
+	at := d.Time
 	d.Figures = p.figures(prop.State, scope.Counts.Affected)
+	d.Time = at
 	n, err := compose.Notice(ctx, p.Incidents, prop.Incident, d)
 	if err != nil {
 		return err
@@ -160,7 +165,7 @@ func (p *Publisher) proposeNotice(ctx context.Context, prop *Proposal, d compose
 }
 
 // proposeWhole seals, drafts the statement, and writes the notice as the facts give it.
-func (p *Publisher) proposeWhole(ctx context.Context, prop *Proposal, inc incident.Incident, tell index.Progress) error {
+func (p *Publisher) proposeWhole(ctx context.Context, prop *Proposal, inc incident.Incident, r Request) error {
 	subject := index.Subject{ID: inc.ID, Organisation: inc.Organisation(language.EN), State: check.State(prop.State), AsOf: inc.AsOf(),
 		Title: map[string]string{"ja": inc.Title(language.JA), "en": inc.Title(language.EN)}}
 	if subject.Organisation == "" {
@@ -173,7 +178,7 @@ func (p *Publisher) proposeWhole(ctx context.Context, prop *Proposal, inc incide
 	accounts := int64(0)
 	switch subject.State {
 	case check.Final:
-		if err := p.seal(ctx, prop, &subject, tell); err != nil {
+		if err := p.seal(ctx, prop, &subject, r.Progress); err != nil {
 			return err
 		}
 		prop.Differences, prop.Uncompared = compare(inc, prop.Roster)
@@ -195,7 +200,9 @@ func (p *Publisher) proposeWhole(ctx context.Context, prop *Proposal, inc incide
 	if prop.Statement, err = p.Index.Draft(ctx, p.Keys, frame, subject, prop.Sealed); err != nil {
 		return err
 	}
-	n, fresh, err := p.nextNotice(ctx, inc, p.figures(prop.State, accounts), scopeChanged(before, prop.Statement.Statement, inc.ID))
+	figures := p.figures(prop.State, accounts)
+	figures.Time = r.Time
+	n, fresh, err := p.nextNotice(ctx, inc, figures, scopeChanged(before, prop.Statement.Statement, inc.ID))
 	if err != nil {
 		return err
 	}
@@ -297,6 +304,7 @@ func (p *Publisher) nextNotice(ctx context.Context, inc incident.Incident, figur
 			return incident.Notice{}, false, err
 		}
 		if len(changed) == 0 {
+			now := figures.Time
 			figures.Time = last.Time
 			again, err := compose.Whole(ctx, p.Incidents, inc, figures)
 			if err != nil {
@@ -306,7 +314,7 @@ func (p *Publisher) nextNotice(ctx context.Context, inc incident.Incident, figur
 			if last.Format > 1 && !scope || again.Text == last.Text {
 				return before[len(before)-1], false, nil
 			}
-			figures.Time = time.Time{}
+			figures.Time = now
 		}
 	}
 	n, err := compose.Whole(ctx, p.Incidents, inc, figures)
@@ -398,9 +406,14 @@ type Publication struct {
 // Publish publishes a proposal: its bytes become true in one transaction, and public with the checkpoint that is served
 // then. Errors: ErrDifferent, where facts, roster and rules differ and no reason was given; ErrStale.
 func (p *Publisher) Publish(ctx context.Context, who actor.Actor, prop *Proposal) (*Publication, error) {
-	if err := who.Check("publish"); err != nil {
+	if err := p.alone(ctx, who, "publish"); err != nil {
 		return nil, err
 	}
+	return p.publish(ctx, who, prop, nil)
+}
+
+// publish is Publish for who has an approval: settle, where it is not nil, ends it in the same transaction.
+func (p *Publisher) publish(ctx context.Context, who actor.Actor, prop *Proposal, settle func(tx *sql.Tx) error) (*Publication, error) {
 	if len(prop.Differences) > 0 && prop.Despite == "" {
 		return nil, differs(prop)
 	}
@@ -410,6 +423,11 @@ func (p *Publisher) Publish(ctx context.Context, who actor.Actor, prop *Proposal
 		pub.Statement, pub.Hash, pub.LedgerIndex = prop.Statement.Statement, check.StatementHash(prop.Statement.Raw), prop.Statement.LedgerIndex()
 	}
 	if !pub.Changed {
+		if settle != nil {
+			if err := p.DB.Update(ctx, settle); err != nil {
+				return nil, err
+			}
+		}
 		pub.Notice = prop.last
 		pub.Waiting, err = p.serve(ctx)
 		return pub, err
@@ -417,7 +435,12 @@ func (p *Publisher) Publish(ctx context.Context, who actor.Actor, prop *Proposal
 	if err := p.ledger.Clock(ctx); err != nil {
 		return nil, fmt.Errorf("publish %s: %w", prop.Incident, err)
 	}
-	err = p.ledger.Update(ctx, func(tx *sql.Tx) error { return p.commit(ctx, tx, who, prop, pub) })
+	err = p.ledger.Update(ctx, func(tx *sql.Tx) error {
+		if err := p.commit(ctx, tx, who, prop, pub); err != nil || settle == nil {
+			return err
+		}
+		return settle(tx)
+	})
 	if errors.Is(err, index.ErrStale) {
 		err = fmt.Errorf("%w: %w", ErrStale, err)
 	}
@@ -489,12 +512,15 @@ const publishTries = 10
 // Run proposes and publishes at once, as whoever needs no second person's approval does. A race that is lost to another
 // publication is run again.
 func (p *Publisher) Run(ctx context.Context, who actor.Actor, r Request) (*Proposal, *Publication, error) {
+	if err := p.alone(ctx, who, "publish"); err != nil {
+		return nil, nil, err
+	}
 	for try := 1; ; try++ {
 		prop, err := p.Propose(ctx, who, r)
 		if err != nil {
 			return nil, nil, err
 		}
-		pub, err := p.Publish(ctx, who, prop)
+		pub, err := p.publish(ctx, who, prop, nil)
 		if err == nil || !errors.Is(err, ErrStale) || try == publishTries {
 			return prop, pub, err
 		}

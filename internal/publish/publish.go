@@ -30,6 +30,7 @@ import (
 	"shirase/internal/incident"
 	"shirase/internal/index"
 	"shirase/internal/ledger"
+	"shirase/internal/proposal"
 	"shirase/internal/roster"
 	"shirase/internal/store"
 )
@@ -48,6 +49,10 @@ var (
 	ErrKey = ledger.ErrKey
 	// ErrUnwitnessed says that something is recorded, and not public until a quorum of witnesses has cosigned it.
 	ErrUnwitnessed = ledger.ErrUnwitnessed
+	// ErrDamaged says that something published has changed, or is missing.
+	ErrDamaged = ledger.ErrDamaged
+	// ErrFork says that what was published is not a part of what the database holds.
+	ErrFork = ledger.ErrFork
 	// ErrClock says that this machine's clock is not the witnesses'.
 	ErrClock = ledger.ErrClock
 )
@@ -63,7 +68,8 @@ type Rooms struct {
 	Incidents *incident.Incidents
 	Index     *index.Index
 	Rosters   *roster.Rosters
-	Errors    *slog.Logger // hears of witnesses that fail, and of what could not be tidied up; nil: nobody does
+	Staffed   func(ctx context.Context) (bool, error) // whether what cannot be undone wants a second person; nil: never
+	Errors    *slog.Logger                            // hears of witnesses that fail, and of what could not be tidied up; nil: nobody does
 }
 
 // Instance is what a publication says of this instance.
@@ -132,6 +138,21 @@ func New(ctx context.Context, rooms Rooms, signingKey string, instance Instance)
 		return nil, err
 	}
 	return p, nil
+}
+
+// alone refuses what somebody does alone and cannot be undone, once there is staff: it is proposed then, and a second person approves.
+func (p *Publisher) alone(ctx context.Context, who actor.Actor, what string) error {
+	if err := who.Check(what); err != nil || p.Staffed == nil {
+		return err
+	}
+	staffed, err := p.Staffed(ctx)
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	if staffed {
+		return fmt.Errorf("%s: %w", what, proposal.ErrWanted)
+	}
+	return nil
 }
 
 // loggedPolicy is the policy of witnesses that the newest statement names; "" where it names none.

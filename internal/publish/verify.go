@@ -39,6 +39,24 @@ func Verify(ctx context.Context, db *store.DB, dir *files.Dir, x *index.Index, v
 	}
 }
 
+// Mended is what Repair found and wrote.
+type Mended struct {
+	Ledger ledger.Mended `json:"ledger"`
+	Index  index.Mended  `json:"index"`
+}
+
+// Repair writes anew what follows from what is whole: the ledger's files from the database, and served layers from the
+// incidents' own. signingKey is needed only where witnesses have to be asked; "" where it is not here. What it cannot mend is
+// an error with the command that does, beside what it has mended. Errors: ErrDamaged, ErrFork, ErrUnwitnessed.
+func Repair(ctx context.Context, db *store.DB, dir *files.Dir, x *index.Index, signingKey string, witnesses Witnesses) (out Mended, err error) {
+	if out.Ledger, err = ledger.Repair(ctx, db, dir, signingKey, witnesses); err != nil && !errors.Is(err, ErrUnwitnessed) {
+		return out, err
+	}
+	var other error
+	out.Index, other = x.Repair(ctx)
+	return out, errors.Join(err, other)
+}
+
 // verifyTries is how often what changes while it is verified is verified again.
 const verifyTries = 5
 

@@ -31,6 +31,9 @@ type Body struct {
 	Seen      *Seen      `json:"seen,omitzero"`
 	Exported  *Exported  `json:"exported,omitzero"`
 	Proposal  *Proposal  `json:"proposal,omitzero"`
+	Party     *Party     `json:"party,omitzero"`
+	Informed  *Informed  `json:"informed,omitzero"`
+	Portion   *Portion   `json:"portion,omitzero"`
 }
 
 // members are the bodies by the name of their member.
@@ -47,6 +50,7 @@ func (b Body) members() []struct {
 		{"question", b.Question != nil}, {"triage", b.Triage != nil}, {"pasted", b.Pasted != nil}, {"passed", b.Passed != nil}, {"promise", b.Promise != nil},
 		{"handed", b.Handed != nil}, {"note", b.Note != nil}, {"commander", b.Commander != nil}, {"evidence", b.Evidence != nil}, {"custody", b.Custody != nil},
 		{"seen", b.Seen != nil}, {"exported", b.Exported != nil}, {"proposal", b.Proposal != nil},
+		{"party", b.Party != nil}, {"informed", b.Informed != nil}, {"portion", b.Portion != nil},
 	}
 }
 
@@ -263,6 +267,36 @@ type Proposal struct {
 	SHA256 string `json:"sha256"` // of exactly what is proposed
 	Effect string `json:"effect,omitzero"`
 	Why    string `json:"why,omitzero"`
+}
+
+// Party is somebody outside whom the case concerns: a client whose data they were, a processor, an insurer, the police.
+type Party struct {
+	ID      string `json:"id"` // 1 to 64 of a-z, 0-9 and -
+	Name    string `json:"name"`
+	Kind    string `json:"kind"`             // client (委託元), processor (委託先), joint, insurer, police, regulator, other
+	Contact string `json:"contact,omitzero"` // how they are reached
+	Regime  string `json:"regime,omitzero"`  // what is owed to them by contract: contract-acme
+	Key     string `json:"key,omitzero"`     // age recipient that their part of the scope is sealed to
+	Note    string `json:"note,omitzero"`    // what of it is theirs
+	Left    bool   `json:"left,omitzero"`    // it was found that the case does not concern them
+}
+
+// Informed says what a party was told, and when.
+type Informed struct {
+	Party string `json:"party"`
+	At    string `json:"at"`
+	What  string `json:"what"`
+	By    string `json:"by,omitzero"` // by which way: mail, telephone, in person
+}
+
+// Portion is a party's part of the scope: counts, never who.
+type Portion struct {
+	Party      string           `json:"party"`
+	Roster     string           `json:"roster"` // its id, under which it is sealed here
+	Affected   int64            `json:"affected"`
+	Identities map[string]int64 `json:"identities,omitzero"`
+	Exported   int64            `json:"exported,omitzero"` // members handed over, sealed to Key
+	Key        string           `json:"key,omitzero"`
 }
 
 // Closed ends a case.

@@ -2,6 +2,7 @@ package response
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -39,9 +40,34 @@ func (c *Cases) Clocks(ctx context.Context, who actor.Actor, id string) (*Case, 
 	if err != nil {
 		return nil, nil, err
 	}
-	inc, err := c.Incidents.Get(ctx, id)
+	clocks, err := c.clocks(ctx, k)
+	return k, clocks, err
+}
+
+// Standing gives a case's clocks for what comes before and after a change (law.Compare): it is no look at the case, and none is
+// recorded. None where there is no such case, or it is not theirs to see.
+func (c *Cases) Standing(ctx context.Context, who actor.Actor, id string) ([]law.Clock, error) {
+	if may(who, actor.See, id) != nil {
+		return nil, nil
+	}
+	k, err := c.get(ctx, id)
+	if errors.Is(err, ErrNotFound) {
+		return nil, nil
+	}
 	if err != nil {
-		return nil, nil, err
+		return nil, err
+	}
+	clocks, err := c.clocks(ctx, k)
+	if err != nil {
+		return nil, err
+	}
+	return clocks.Clocks, nil
+}
+
+func (c *Cases) clocks(ctx context.Context, k *Case) (*Clocks, error) {
+	inc, err := c.Incidents.Get(ctx, k.ID)
+	if err != nil {
+		return nil, err
 	}
 	s := k.situation(inc)
 	out := &Clocks{}
@@ -52,16 +78,16 @@ func (c *Cases) Clocks(ctx context.Context, who actor.Actor, id string) (*Case, 
 		}
 		r, err := c.regime(stated.ID)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		out.Clocks = append(out.Clocks, c.Book.Clocks(r, s, c.now())...)
 		out.Remarks = append(out.Remarks, r.Remarks...)
 	}
-	notices, err := c.Incidents.Notices(ctx, id)
+	notices, err := c.Incidents.Notices(ctx, k.ID)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	for _, p := range promised(inc, notices) {
+	for _, p := range append(promised(inc, notices), k.promised()...) {
 		out.Clocks = append(out.Clocks, p.Clock(c.now()))
 	}
 	for _, p := range c.Book.Propose(s) {
@@ -69,7 +95,7 @@ func (c *Cases) Clocks(ctx context.Context, who actor.Actor, id string) (*Case, 
 			out.Proposed = append(out.Proposed, p)
 		}
 	}
-	return k, out, nil
+	return out, nil
 }
 
 // situation is what the case's entries and its incident's facts say, as far as clocks depend on it.
@@ -118,15 +144,26 @@ func (k *Case) situation(inc incident.Incident) law.Situation {
 	return s
 }
 
-// Knowledge is when any department knew first: as declared, or as a report from outside has shown since.
+// Knowledge is when any department knew first (知った時点): as declared, or as a report from outside has shown since.
 func (k *Case) Knowledge() incident.Moment {
-	known := k.Known
-	for _, t := range k.Reports {
-		if m, err := incident.ParseMoment(t.At, nil); err == nil && t.Knowledge == "yes" && m.Time.Before(known.Time) {
-			known = m
+	if t, told := k.DiscoveredBy(); told {
+		if m, err := incident.ParseMoment(t.At, nil); err == nil && m.Time.Before(k.Known.Time) {
+			return m
 		}
 	}
-	return known
+	return k.Known
+}
+
+// DiscoveredBy is the earliest report from outside that was the moment of knowledge; false where none was.
+func (k *Case) DiscoveredBy() (Told, bool) {
+	var first Told
+	var at incident.Moment
+	for _, t := range k.Reports {
+		if m, err := incident.ParseMoment(t.At, nil); err == nil && t.Knowledge == "yes" && (at.IsZero() || m.Time.Before(at.Time)) {
+			first, at = t, m
+		}
+	}
+	return first, !at.IsZero()
 }
 
 // classSays are the words of conditions that a data class makes true.

@@ -3,8 +3,12 @@ package response
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"regexp"
 	"slices"
+	"time"
+
+	"shirase/internal/actor"
 )
 
 // A Message is what somebody should hear of a case. It says where to look, and nothing of what is there: it leaves the machine.
@@ -76,4 +80,59 @@ func (c *Cases) tell(ctx context.Context, tx *sql.Tx, e Entry, before map[int64]
 		}
 	}
 	return nil
+}
+
+// TellOverdue tells once of everything in any case whose time is over: owners of what has one, and whoever follows the case of the rest.
+// A case that cannot be read does not keep the others from it.
+func (c *Cases) TellOverdue(ctx context.Context, who actor.Actor) error {
+	list, err := c.List(ctx, who)
+	if err != nil || c.Tell == nil {
+		return err
+	}
+	var failed error
+	for _, l := range list {
+		k, err := c.Get(ctx, who, l.ID)
+		if err != nil {
+			failed = errors.Join(failed, err)
+			continue
+		}
+		var late []Message
+		for _, n := range k.Next(c.now()) {
+			if !n.Late {
+				continue
+			}
+			m := Message{Case: k.ID, Kind: "overdue", About: n.About, Key: "overdue " + k.ID + " " + n.About + " " + n.Due.UTC().Format(time.RFC3339)}
+			if owner := k.owner(n.About); owner != "" {
+				m.To = []string{owner}
+			}
+			late = append(late, m)
+		}
+		if len(late) == 0 {
+			continue
+		}
+		failed = errors.Join(failed, c.DB.Update(ctx, func(tx *sql.Tx) error {
+			for _, m := range late {
+				if err := c.Tell(ctx, tx, m); err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
+	}
+	return failed
+}
+
+// owner is who has what is named as Next names it.
+func (k *Case) owner(about string) string {
+	for _, t := range k.Tasks {
+		if about == "task "+itoa(t.ID) {
+			return t.Owner
+		}
+	}
+	for _, q := range k.Questions {
+		if about == "question "+itoa(q.ID) {
+			return q.Owner
+		}
+	}
+	return ""
 }

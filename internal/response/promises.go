@@ -76,3 +76,23 @@ func nextUpdates(inc incident.Incident, notices []incident.Notice) []law.Promise
 	}
 	return out
 }
+
+// promised are the promises that were made in the case.
+func (k *Case) promised() []law.Promise {
+	var out []law.Promise
+	for _, p := range k.Promises {
+		due, err := incident.ParseMoment(p.Due, nil)
+		if err != nil || p.State == "withdrawn" {
+			continue
+		}
+		m := law.Promise{ID: "case-" + itoa(p.ID), What: language.Same(p.Text), Where: "entry " + itoa(p.ID), Due: due,
+			Made: incident.Moment{Time: p.Made.UTC().Truncate(time.Minute), Precision: incident.Minute}}
+		if p.State == "kept" {
+			if m.Kept, err = incident.ParseMoment(p.At, nil); err != nil {
+				m.Kept = incident.Moment{Time: p.RecordedAt.UTC().Truncate(time.Minute), Precision: incident.Minute}
+			}
+		}
+		out = append(out, m)
+	}
+	return out
+}

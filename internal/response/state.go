@@ -32,6 +32,7 @@ type Case struct {
 	Notes     []Noted
 	Evidence  []Piece
 	Proposals []Put // the last word on each
+	Parties   []Concerned
 	started   map[string]incident.Moment
 	knows     map[string]bool
 	marked    map[string]Marked
@@ -114,6 +115,26 @@ type Piece struct {
 // Link is one link of a chain of custody.
 type Link struct {
 	Custody
+	Recorded
+}
+
+// Concerned is a party as it stands, with what it was told and what of the scope is its part.
+type Concerned struct {
+	Party
+	Recorded
+	Told     []InformedAt `json:"told,omitzero"`
+	Portions []PortionAt  `json:"portions,omitzero"` // the newest last
+}
+
+// InformedAt is what a party was told.
+type InformedAt struct {
+	Informed
+	Recorded
+}
+
+// PortionAt is a party's part of the scope as it was made, or handed over.
+type PortionAt struct {
+	Portion
 	Recorded
 }
 
@@ -229,6 +250,8 @@ func (k *Case) takeWork(e Entry, r Recorded) error {
 			return fmt.Errorf("%w: there is no evidence %d", ErrChain, b.Custody.Evidence)
 		}
 		k.Evidence[i].Custody = append(k.Evidence[i].Custody, Link{*b.Custody, r})
+	case b.Party != nil, b.Informed != nil, b.Portion != nil:
+		return k.takeParty(b, r)
 	case b.Proposal != nil:
 		i := slices.IndexFunc(k.Proposals, func(p Put) bool { return p.ID == b.Proposal.ID })
 		if i < 0 {

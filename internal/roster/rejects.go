@@ -15,6 +15,9 @@ import (
 	"shirase/internal/hint"
 )
 
+// maxListed is how many lines a list has, without its header.
+const maxListed = 100_000
+
 var rejectsHeader = []string{"line", "field", "reason", "explanation", "row"}
 
 // What the column "row" says: whether there is anything of the row in the scope.
@@ -27,16 +30,20 @@ const (
 // begins, the column or rule concerned, a code and a text, and what became of the
 // row; never a value. It is a temporary file until keep, and no file at all as long
 // as there is nothing to list.
+//
+// It ends with maxListed lines: one that says of every row of a wrong column the
+// same is as large as the export.
 type rejects struct {
-	path string // "": the rows are counted only
-	f    *os.File
-	buf  *bufio.Writer
-	csv  *csv.Writer
-	line [5]string
+	path   string // "": the rows are counted only
+	listed int
+	f      *os.File
+	buf    *bufio.Writer
+	csv    *csv.Writer
+	line   [5]string
 }
 
 func (r *rejects) add(line int64, kept bool, flaws []flaw) error {
-	if r.path == "" {
+	if r.path == "" || r.listed >= maxListed {
 		return nil
 	}
 	if r.f == nil {
@@ -55,6 +62,13 @@ func (r *rejects) add(line int64, kept bool, flaws []flaw) error {
 		row = rowKept
 	}
 	for _, f := range flaws {
+		if r.listed++; r.listed >= maxListed {
+			r.line = [5]string{strconv.FormatInt(line, 10), "", "more", "what cannot be read from this line on is counted, and not listed", ""}
+			if err := r.csv.Write(r.line[:]); err != nil {
+				return fmt.Errorf("writing the list of invalid rows: %w", err)
+			}
+			return nil
+		}
 		r.line = [5]string{strconv.FormatInt(line, 10), f.field, f.problem.code, f.problem.text, row}
 		if err := r.csv.Write(r.line[:]); err != nil {
 			return fmt.Errorf("writing the list of invalid rows: %w", err)

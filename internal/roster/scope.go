@@ -254,6 +254,12 @@ func (s *scoper) readRows() error {
 			if err := s.rejects.add(r.line, kept, s.flaws); err != nil {
 				return err
 			}
+			if s.flawed >= hopeless && s.tooMany() { // a small file may unfold to rows without end
+				if err := s.rejects.keep(); err != nil {
+					return err
+				}
+				return s.checkRejects()
+			}
 		}
 	}
 	if err := errors.Join(s.x.err(), s.ctx.Err()); err != nil {
@@ -269,25 +275,37 @@ func (s *scoper) readRows() error {
 	return s.checkRejects()
 }
 
+// hopeless is how many rows that cannot be read end a run before its export does, where they are too many of those so far.
+const hopeless = 1_000_000
+
+// most is the share of rows that may be unreadable.
+func (s *scoper) most() float64 {
+	if s.o.MaxRejects != nil {
+		return *s.o.MaxRejects
+	}
+	return s.o.Rules.maxRejects
+}
+
+func (s *scoper) tooMany() bool { return float64(s.flawed) > s.most()*float64(s.counts.Total) }
+
 // checkRejects stops a run with too many rows that cannot be read, wholly or in
 // part: a column that is not what the rules take it for shows in either.
 func (s *scoper) checkRejects() error {
-	most := s.o.Rules.maxRejects
-	if s.o.MaxRejects != nil {
-		most = *s.o.MaxRejects
-	}
-	if float64(s.flawed) <= most*float64(s.counts.Total) {
+	if !s.tooMany() {
 		return nil
 	}
 	inPart := ""
 	if n := s.flawed - s.counts.Invalid; n > 0 {
 		inPart = fmt.Sprintf(" (%d of them in part)", n)
 	}
+	if s.flawed == hopeless {
+		inPart += ", where reading was given up"
+	}
 	remedy := "list them with --rejects FILE; mend the export or the rules"
 	if s.o.Rejects != "" {
 		remedy = fmt.Sprintf("see %s for each; mend the export or the rules", s.o.Rejects)
 	}
-	return hint.Add(fmt.Errorf("%w: %d of %d%s, and at most %g %% may be", ErrTooManyRejects, s.flawed, s.counts.Total, inPart, most*100),
+	return hint.Add(fmt.Errorf("%w: %d of %d%s, and at most %g %% may be", ErrTooManyRejects, s.flawed, s.counts.Total, inPart, s.most()*100),
 		remedy+", or allow a greater share with maxRejects")
 }
 

@@ -11,6 +11,7 @@ import (
 	"filippo.io/age"
 
 	"shirase/internal/files"
+	"shirase/internal/hint"
 	"shirase/internal/store"
 )
 
@@ -34,11 +35,27 @@ func VerifyFiles(ctx context.Context, db *store.DB, dir *files.Dir) (Files, erro
 		case ctx.Err() != nil:
 			return out, ctx.Err()
 		case err != nil:
-			out.Wrong = append(out.Wrong, fmt.Errorf("roster of %s: %w", f.incident, err))
+			out.Wrong = append(out.Wrong, hint.Add(fmt.Errorf("roster of %s: %w", f.incident, err), "take the file from a backup: shirase restore SRC --only files/"+fileName(f.incident, f.id)+
+				"; or make the roster again from its export: shirase scope --export FILE --rules FILE --incident "+f.incident+" --commit"))
 		case f.sha256 == "":
 			out.Unrecorded++
 		default:
 			out.Whole++
+		}
+	}
+	return out, err
+}
+
+// Sums gives the SHA-256, in hex, of each roster's file of which it was recorded, by the file's name.
+func Sums(ctx context.Context, db *store.DB) (map[string]string, error) {
+	if err := migrate(ctx, db); err != nil {
+		return nil, fmt.Errorf("roster: %w", err)
+	}
+	recorded, err := recordedFiles(ctx, db)
+	out := map[string]string{}
+	for _, f := range recorded {
+		if f.sha256 != "" {
+			out[fileName(f.incident, f.id)] = f.sha256
 		}
 	}
 	return out, err

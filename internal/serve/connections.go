@@ -203,10 +203,11 @@ func (c *connection) forget() {
 func (c *connection) SetWriteDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.until, c.next = t, time.Time{}
-	if t.IsZero() || time.Until(t) > c.of.stall {
+	c.until = t
+	if t.IsZero() || time.Until(t) > c.of.stall { // what is set until the next write ends before it
 		return nil
 	}
+	c.next = t
 	return c.Conn.SetWriteDeadline(t)
 }
 

@@ -26,14 +26,17 @@ const permissions = "accelerometer=(), browsing-topics=(), camera=(), display-ca
 
 // values are the headers that every response has, ready to be put into many: nobody changes them, and whoever sets one of
 // these headers anew puts a value of its own in the place.
-var values = map[string][]string{
-	"Content-Security-Policy":      {policy},
-	"Referrer-Policy":              {"no-referrer"},
-	"Cross-Origin-Opener-Policy":   {"same-origin"},
-	"Cross-Origin-Resource-Policy": {"same-origin"},
-	"Permissions-Policy":           {permissions},
-	"X-Content-Type-Options":       {"nosniff"},
-	"X-Frame-Options":              {"DENY"}, // for browsers that do not know frame-ancestors
+var values = []struct {
+	name  string
+	value []string
+}{
+	{"Content-Security-Policy", []string{policy}},
+	{"Referrer-Policy", []string{"no-referrer"}},
+	{"Cross-Origin-Opener-Policy", []string{"same-origin"}},
+	{"Cross-Origin-Resource-Policy", []string{"same-origin"}},
+	{"Permissions-Policy", []string{permissions}},
+	{"X-Content-Type-Options", []string{"nosniff"}},
+	{"X-Frame-Options", []string{"DENY"}}, // for browsers that do not know frame-ancestors
 }
 
 // transport is said over TLS only (RFC 6797, 7.2).
@@ -41,8 +44,8 @@ var transport = []string{"max-age=63072000"}
 
 // secure sets the headers that every response has. What a handler sets itself stands.
 func secure(h http.Header, tls bool) {
-	for name, value := range values {
-		h[name] = value
+	for _, v := range values {
+		h[v.name] = v.value
 	}
 	if tls {
 		h["Strict-Transport-Security"] = transport

@@ -15,6 +15,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"shirase/internal/hint"
@@ -36,7 +37,8 @@ type Options struct {
 	MaxBody  int64       // bytes of a request body; 0: 1 MiB
 	// Connections is how many there may be at once; 0: as many as the limit of open files leaves room for.
 	Connections int
-	Answered    func(Answer) // hears of every request; nil: nobody does
+	Answered    func(Answer)      // hears of every request; nil: nobody does
+	Failed      func(work string) // hears of work that has failed, by its name; nil: nobody does
 }
 
 // Timeouts bound how long a client may take, and an end. What is zero is as in DefaultTimeouts.
@@ -59,6 +61,8 @@ type Server struct {
 	guard   func(http.Handler) http.Handler
 	work    []work
 	url     string // where people reach it; "": not known
+
+	connections atomic.Pointer[connections] // while it runs
 }
 
 // work is what goes on while a server runs.
@@ -110,6 +114,26 @@ func (s *Server) Handler() http.Handler {
 	})
 }
 
+// Connections gives how many connections there are, and how many there may be; 0 and 0 before the server runs.
+func (s *Server) Connections() (open, most int) {
+	if c := s.connections.Load(); c != nil {
+		return c.count(), c.most
+	}
+	return 0, 0
+}
+
+// CertificateEnds gives when the certificate that is served ends; the zero time where none is.
+func (s *Server) CertificateEnds() time.Time {
+	if s.options.TLS == nil || s.options.TLS.GetCertificate == nil {
+		return time.Time{}
+	}
+	c, err := s.options.TLS.GetCertificate(&tls.ClientHelloInfo{})
+	if err != nil || c == nil || c.Leaf == nil {
+		return time.Time{}
+	}
+	return c.Leaf.NotAfter
+}
+
 // Listen listens on a TCP address, such as 127.0.0.1:8311.
 func Listen(addr string) (net.Listener, error) {
 	l, err := net.Listen("tcp", addr)
@@ -131,8 +155,12 @@ func (s *Server) Run(ctx context.Context, l net.Listener, ready func(url string)
 	for _, w := range s.work {
 		workers.Go(func() {
 			w.run(working, func(err error) {
-				if working.Err() == nil {
-					s.options.Log.Error(w.name, "error", err)
+				if working.Err() != nil {
+					return
+				}
+				s.options.Log.Error(w.name, "error", err)
+				if s.options.Failed != nil {
+					s.options.Failed(w.name)
 				}
 			})
 		})
@@ -157,6 +185,7 @@ func (s *Server) serve(ctx context.Context, l net.Listener, ready func(url strin
 	scheme, address := "http", l.Addr()
 	kept := newConnections(l, cmp.Or(s.options.Connections, roomForConnections(openFiles())), s.timeouts().Stall)
 	server.ConnState = kept.state
+	s.connections.Store(kept)
 	l = kept
 	if s.options.TLS == nil {
 		go func() { served <- server.Serve(l) }()

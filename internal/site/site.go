@@ -19,6 +19,7 @@ import (
 	"shirase/internal/archive"
 	"shirase/internal/incident"
 	"shirase/internal/page"
+	"shirase/internal/store"
 	"shirase/internal/web"
 )
 
@@ -59,6 +60,12 @@ type Options struct {
 	API      []Route
 	Operator page.Operator // who runs this site, as its pages say it
 
+	// Version tells what is public now, in any form: while it stays the same, pages are kept as they are sent. "" where it is
+	// not known; nil: pages are made anew for each who asks, as in a preview.
+	Version func(ctx context.Context) string
+	// Allow takes n units for a page that has to be made, or says when they would be there; nil: no limit.
+	Allow func(r *http.Request, n int) (retryAfter time.Duration, ok bool)
+
 	LedgerKey string // verifier key of the ledger (C2SP signed-note vkey)
 	BaseURL   string // of this instance, without a final slash; empty: what the request was made to
 	Demo      *Demo  // nil unless this is a demonstration
@@ -95,11 +102,16 @@ type Demo struct {
 // Site is the door.
 type Site struct {
 	Options
+	mux     *http.ServeMux
 	handler http.Handler
 	frame   *page.Frame
 	peers   *archive.Peers
+	kept    *web.Kept // nil: none are
 	now     func() time.Time
 }
+
+// keptBytes bounds the pages that are kept, with their compressed forms.
+const keptBytes = 64 << 20
 
 // failed maps the sentinel errors that pages meet.
 var failed = web.Mappings{
@@ -107,6 +119,7 @@ var failed = web.Mappings{
 	{Err: incident.ErrNoNotice, Problem: web.Problem{Status: http.StatusNotFound}},
 	{Err: archive.ErrQuery, Problem: web.Problem{Status: http.StatusBadRequest}},
 	{Err: errNotHere, Problem: web.Problem{Status: http.StatusNotFound}},
+	{Is: store.Away, Problem: web.DatabaseAway},
 }
 
 var errNotHere = errors.New("no such page")
@@ -133,7 +146,11 @@ func newSite(o Options, files fs.FS) (*Site, error) {
 	if o.Archive != nil {
 		s.peers = archive.NewPeers(o.Archive)
 	}
-	s.handler = page.Handler(s.routes(), s.problem)
+	if o.Version != nil {
+		s.kept = web.NewKept(o.Version, keptBytes)
+	}
+	s.mux = s.routes()
+	s.handler = page.Handler(s.mux, s.problem)
 	return s, nil
 }
 
@@ -184,21 +201,79 @@ func (s *Site) routes() *http.ServeMux {
 }
 
 // ServeHTTP answers with the page of the path, and with an error page of our own where there is none.
-func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead || files(r.URL.Path) {
+		s.handler.ServeHTTP(w, r)
+		return
+	}
+	key, same := s.key(r)
+	if !same {
+		if s.allow(w, r) {
+			s.handler.ServeHTTP(w, r)
+		}
+		return
+	}
+	s.kept.Serve(w, r, key, s.handler, func() bool { return s.allow(w, r) })
+}
+
+// files reports whether a path is one of the files that are in the program, which cost nothing to serve.
+func files(path string) bool {
+	return strings.HasPrefix(path, "/assets/") || path == "/favicon.svg" || path == "/favicon.ico" || path == "/robots.txt"
+}
+
+// key tells apart the pages that are kept. same is false for what is made for each who asks: searches, comparisons, and
+// everything in a preview.
+func (s *Site) key(r *http.Request) (key string, same bool) {
+	if s.kept == nil {
+		return "", false
+	}
+	if query := r.URL.RawQuery; query != "" && query != "lang=ja" && query != "lang=en" && asks(r.URL.Path) {
+		return "", false
+	}
+	lang := s.kept.Language(r)
+	key = string(lang.Lang) + r.URL.Path
+	if lang.Explicit {
+		key = "=" + key
+	}
+	if s.BaseURL == "" { // pages say the address that the request was made to
+		key += "\x00" + web.Base(r, "")
+	}
+	return key, true
+}
+
+// asks reports whether a page reads its query. Others are the same whatever stands there: links that are passed on have
+// things of their own in it.
+func asks(path string) bool {
+	for _, prefix := range []string{"/incidents/", "/api", "/feeds", "/how", "/verify", "/statement"} {
+		if path == "/" || strings.HasPrefix(path, prefix) {
+			return false
+		}
+	}
+	return true
+}
+
+// allow takes a unit of a visitor's budget for a page that has to be made, or answers that it is spent.
+func (s *Site) allow(w http.ResponseWriter, r *http.Request) bool {
+	if s.Allow == nil {
+		return true
+	}
+	wait, ok := s.Allow(r, 1)
+	if !ok {
+		if _, pattern := s.mux.Handler(r); pattern != "" {
+			r.Pattern = pattern // for whoever counts
+		}
+		s.problem(w, r, web.Problem{Status: http.StatusTooManyRequests, Code: "busy", RetryAfter: wait})
+	}
+	return ok
+}
 
 // fail answers with the page for err, and logs it where it is not the visitor's.
 func (s *Site) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p, known := failed.Problem(err)
-	if !known {
+	if !known || p.Status == http.StatusServiceUnavailable { // the log says once that a database is away
 		s.Log.Error("page failed", "route", r.Pattern, "error", err)
 	}
 	s.problem(w, r, p)
-}
-
-// TooMany answers a request that is over a limit with the page for it. It is exported for the limiter that cmd puts
-// in front of the search.
-func (s *Site) TooMany(w http.ResponseWriter, r *http.Request, retryAfter time.Duration) {
-	s.problem(w, r, web.Problem{Status: http.StatusTooManyRequests, Code: "busy", RetryAfter: retryAfter})
 }
 
 // problem answers with p: problem details to programs, a page to people.

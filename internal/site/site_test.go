@@ -225,11 +225,6 @@ func TestMethods(t *testing.T) {
 	if rec := w.get("GET", "/answer?lang=en"); rec.Code != 303 || rec.Header().Get("Location") != "/?lang=en" {
 		t.Errorf("/answer: %d to %s", rec.Code, rec.Header().Get("Location"))
 	}
-	rec := httptest.NewRecorder()
-	w.site.TooMany(rec, httptest.NewRequest("GET", "/how", nil), 90*time.Second)
-	if rec.Code != 429 || rec.Header().Get("Retry-After") != "90" || !strings.Contains(rec.Body.String(), "90秒") {
-		t.Errorf("429: %d, Retry-After %s", rec.Code, rec.Header().Get("Retry-After"))
-	}
 }
 
 // TestNothingIsEchoed holds that no page repeats a query, and that the form could not send what is typed.

@@ -88,10 +88,16 @@ func Open(ctx context.Context, url string) (*DB, error) {
 	for _, h := range []*sql.DB{db.write, db.read} {
 		if err := h.PingContext(ctx); err != nil {
 			db.Close()
-			return nil, fmt.Errorf("store: opening the database: %w", err)
+			return nil, fmt.Errorf("store: opening the database: %w", inWords(err))
 		}
 	}
 	return db, nil
+}
+
+// Ping reports whether the database answers.
+func (db *DB) Ping(ctx context.Context) error {
+	var one int
+	return db.read.QueryRowContext(ctx, "SELECT 1").Scan(&one)
 }
 
 // openSQLite opens the file at path. WAL with synchronous=FULL forces every
@@ -145,6 +151,9 @@ func openPostgres(ctx context.Context, url string) (*DB, error) {
 	}
 	if config.RuntimeParams["application_name"] == "" {
 		config.RuntimeParams["application_name"] = "shirase"
+	}
+	if config.ConnectTimeout == 0 {
+		config.ConnectTimeout = 5 * time.Second // one that does not answer is away
 	}
 	if config.RuntimeParams["jit"] == "" {
 		// Compiling takes longer than any query here.
@@ -206,7 +215,8 @@ func (db *DB) Read() *sql.DB { return db.read }
 // QueryContext queries outside any transaction; see [DB.View] for several
 // queries that must agree.
 func (db *DB) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	return db.read.QueryContext(ctx, query, args...)
+	rows, err := db.read.QueryContext(ctx, query, args...)
+	return rows, inWords(err)
 }
 
 // QueryRowContext queries one row outside any transaction.

@@ -27,7 +27,7 @@ const patience = time.Minute
 // not call Update, which would wait for itself.
 func (db *DB) Update(ctx context.Context, do func(tx *sql.Tx) error) error {
 	for start, pause := time.Now(), time.Millisecond; ; pause = min(2*pause, time.Second) {
-		err := once(ctx, db.write, db.engine.options(), do)
+		err := inWords(once(ctx, db.write, db.engine.options(), do))
 		if err == nil || !db.engine.retry(err) || time.Since(start) > patience {
 			return err
 		}
@@ -46,7 +46,7 @@ func (db *DB) Update(ctx context.Context, do func(tx *sql.Tx) error) error {
 func (db *DB) View(ctx context.Context, do func(tx *sql.Tx) error) error {
 	// REPEATABLE READ is PostgreSQL's snapshot; SQLite's deferred
 	// transactions are snapshots always.
-	return once(ctx, db.read, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}, do)
+	return inWords(once(ctx, db.read, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}, do))
 }
 
 // once runs do in a transaction of h.

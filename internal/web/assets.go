@@ -20,6 +20,7 @@ type Asset struct {
 	Size      int
 
 	content Content
+	named   Content // the same, under a name that may stand for other bytes tomorrow
 }
 
 // Assets are the static files of a site, read once at the start.
@@ -78,7 +79,8 @@ func (a *Assets) read(prefix string, files fs.FS) error {
 			Integrity: "sha384-" + base64.StdEncoding.EncodeToString(long[:]),
 			SHA256:    hex.EncodeToString(short[:]),
 			Size:      len(data),
-			content:   NewContent(mediaType, "public, max-age=31536000, immutable", "", data).compressed(),
+			content:   NewContent(mediaType, "public, max-age=31536000, immutable", "", data).forMany(),
+			named:     NewContent(mediaType, "public, max-age=86400", "", data).forMany(),
 		}
 		a.byName[name], a.byURL[asset.URL] = asset, asset
 	}
@@ -104,9 +106,7 @@ func (a *Assets) Serve(w http.ResponseWriter, r *http.Request) bool {
 func (a *Assets) ServeNamed(w http.ResponseWriter, r *http.Request, name string) bool {
 	asset, ok := a.byName[name]
 	if ok {
-		content := asset.content
-		content.cache = "public, max-age=86400"
-		content.Serve(w, r, http.StatusOK)
+		asset.named.Serve(w, r, http.StatusOK)
 	}
 	return ok
 }

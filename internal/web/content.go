@@ -7,7 +7,9 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 
+	"github.com/andybalholm/brotli"
 	"github.com/klauspost/compress/gzip"
 )
 
@@ -18,7 +20,7 @@ type Content struct {
 	vary      string
 	body      []byte
 	etag      string
-	gzip      []byte // nil: compressed when asked for, where it is worth it
+	forms     *forms // of what is served to many; nil: compressed when asked for, where it is worth it
 }
 
 // NewContent prepares body for serving. cache is its Cache-Control, "" being no-cache (ask again, and hear 304); vary
@@ -35,12 +37,61 @@ func NewContent(mediaType, cache, vary string, body []byte) Content {
 		etag: base64.RawURLEncoding.EncodeToString(sum[:15])}
 }
 
-// compressed returns c with its compressed form made once, as small as it gets: for what is served many times.
-func (c Content) compressed() Content {
-	if c.compressible() {
-		c.gzip = deflate(c.body, gzip.BestCompression)
+// forms are what is sent of a content, made once: header and bytes by coding, each when it is first asked for.
+type forms struct{ plain, gzip, brotli func() form }
+
+type form struct {
+	body   []byte
+	header []field // Vary, Cache-Control, ETag, and what says what the bytes are
+}
+
+// field is one of a header, ready to be put into many: nobody changes it.
+type field struct {
+	name  string
+	value []string
+}
+
+func put(h http.Header, fields []field) {
+	for _, f := range fields {
+		h[f.name] = f.value
+	}
+}
+
+// forMany returns c with its forms kept once they are made: for what is served many times.
+func (c Content) forMany() Content {
+	c.forms = &forms{
+		plain:  sync.OnceValue(func() form { return c.as("", c.body) }),
+		gzip:   sync.OnceValue(func() form { return c.as(codingGzip, deflate(c.body, gzip.BestCompression)) }),
+		brotli: sync.OnceValue(func() form { return c.as(codingBrotli, squeeze(c.body)) }),
 	}
 	return c
+}
+
+// as gives the form whose body is c's in a coding.
+func (c Content) as(coding string, body []byte) form {
+	h := []field{{"Vary", []string{c.vary}}, {"Cache-Control", []string{c.cache}}, {"Etag", []string{c.tag(coding)}},
+		{"Content-Type", []string{c.mediaType}}, {"Content-Length", []string{strconv.Itoa(len(body))}}}
+	if coding != "" {
+		h = append(h, field{"Content-Encoding", []string{coding}})
+	}
+	return form{body, h}
+}
+
+// The codings that are sent (RFC 9110, 8.4.1.3, and RFC 7932).
+const (
+	codingGzip   = "gzip"
+	codingBrotli = "br"
+)
+
+// tag is the ETag in a coding: another representation has another one (RFC 9110, 8.8.3).
+func (c Content) tag(coding string) string {
+	switch coding {
+	case codingGzip:
+		return `"` + c.etag + `-gz"`
+	case codingBrotli:
+		return `"` + c.etag + `-br"`
+	}
+	return `"` + c.etag + `"`
 }
 
 // compressible reports whether a compressed form is worth having.
@@ -55,6 +106,15 @@ func deflate(body []byte, level int) []byte {
 	return out.Bytes()
 }
 
+// squeeze compresses body more than deflate does, in about the same time.
+func squeeze(body []byte) []byte {
+	var out bytes.Buffer
+	z := brotli.NewWriterLevel(&out, 6)
+	z.Write(body)
+	z.Close()
+	return out.Bytes()
+}
+
 func text(mediaType string) bool {
 	base, _, _ := strings.Cut(mediaType, ";")
 	return strings.HasPrefix(base, "text/") || strings.HasSuffix(base, "+xml") || strings.HasSuffix(base, "json")
@@ -63,56 +123,85 @@ func text(mediaType string) bool {
 // Serve answers a GET or HEAD with status and c: 304 where the client has it already, compressed where it may be.
 // Nothing served here mixes a secret with what a stranger chooses, so compression gives nothing away (BREACH).
 func (c Content) Serve(w http.ResponseWriter, r *http.Request, status int) {
+	coding := ""
+	if c.compressible() {
+		coding = negotiate(r.Header.Get("Accept-Encoding"), c.forms != nil)
+	}
 	h := w.Header()
-	h.Set("Vary", c.vary)
-	h.Set("Cache-Control", c.cache)
-	compress := c.compressible() && acceptsGzip(r.Header.Get("Accept-Encoding"))
-	if status == http.StatusOK {
-		tag := c.etag
-		if compress {
-			tag += "-gz" // RFC 9110, 8.8.3: another representation, another tag
-		}
-		h.Set("ETag", `"`+tag+`"`)
-		if matches(r.Header.Get("If-None-Match"), c.etag) {
-			w.WriteHeader(http.StatusNotModified)
-			return
-		}
+	if status == http.StatusOK && matches(r.Header.Get("If-None-Match"), c.etag) {
+		h.Set("Vary", c.vary)
+		h.Set("Cache-Control", c.cache)
+		h.Set("ETag", c.tag(coding))
+		w.WriteHeader(http.StatusNotModified)
+		return
 	}
-	body := c.body
-	if compress {
-		if body = c.gzip; body == nil {
-			body = deflate(c.body, 5)
-		}
-		h.Set("Content-Encoding", "gzip")
+	f := c.form(coding)
+	put(h, f.header)
+	if status != http.StatusOK {
+		h.Del("ETag")
 	}
-	h.Set("Content-Type", c.mediaType)
-	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
-		w.Write(body)
+		w.Write(f.body)
 	}
 }
 
-// matches reports whether a client's If-None-Match names tag, in either encoding (RFC 9110, 13.1.2).
+// form gives c in a coding.
+func (c Content) form(coding string) form {
+	switch {
+	case c.forms != nil && coding == codingGzip:
+		return c.forms.gzip()
+	case c.forms != nil && coding == codingBrotli:
+		return c.forms.brotli()
+	case c.forms != nil:
+		return c.forms.plain()
+	case coding == codingGzip:
+		return c.as(coding, deflate(c.body, 5)) // for one
+	}
+	return c.as("", c.body)
+}
+
+// matches reports whether a client's If-None-Match names tag, in any coding (RFC 9110, 13.1.2).
 func matches(header, tag string) bool {
-	for _, have := range strings.Split(header, ",") {
-		have = strings.TrimPrefix(strings.TrimSpace(have), "W/")
-		if have == `"`+tag+`"` || have == `"`+tag+`-gz"` || have == "*" {
+	if header == "" {
+		return false
+	}
+	for have := range strings.SplitSeq(header, ",") {
+		have = strings.Trim(strings.TrimPrefix(strings.TrimSpace(have), "W/"), `"`)
+		if have == "*" {
+			return true
+		}
+		if coding, ours := strings.CutPrefix(have, tag); ours && (coding == "" || coding == "-gz" || coding == "-br") {
 			return true
 		}
 	}
 	return false
 }
 
-// acceptsGzip reads Accept-Encoding (RFC 9110, 12.5.3) as far as this server needs it.
-func acceptsGzip(header string) bool {
-	for _, item := range strings.Split(header, ",") {
-		coding, weight, _ := strings.Cut(item, ";")
-		if strings.EqualFold(strings.TrimSpace(coding), "gzip") {
-			q, found := strings.CutPrefix(strings.ReplaceAll(weight, " ", ""), "q=")
-			f, err := strconv.ParseFloat(q, 64)
-			return !found || err == nil && f > 0
+// negotiate reads Accept-Encoding (RFC 9110, 12.5.3) as far as this server needs it. brotli tells whether there is such a form.
+func negotiate(header string, brotli bool) string {
+	if header == codingGzip { // what programs send
+		return codingGzip
+	}
+	best, weight := "", 0.0
+	for item := range strings.SplitSeq(header, ",") {
+		coding, params, _ := strings.Cut(item, ";")
+		coding = strings.ToLower(strings.TrimSpace(coding))
+		if coding != codingGzip && (coding != codingBrotli || !brotli) {
+			continue
+		}
+		q := 1.0
+		if params != "" {
+			value, found := strings.CutPrefix(strings.ReplaceAll(params, " ", ""), "q=")
+			f, err := strconv.ParseFloat(value, 64)
+			if !found || err != nil {
+				f = 0
+			}
+			q = f
+		}
+		if q > weight || q == weight && q > 0 && coding == codingBrotli {
+			best, weight = coding, q
 		}
 	}
-	return false
+	return best
 }

@@ -56,14 +56,18 @@ func (p Problem) Prepare(h http.Header) {
 	}
 }
 
-// Mapping says which problem a sentinel error is.
+// Mapping says which problem an error is: a sentinel, or one of a kind.
 type Mapping struct {
 	Err     error
+	Is      func(error) bool // of a kind; nil: Err says it
 	Problem Problem
 }
 
 // Mappings are the sentinel errors of the rooms a door shows, mapped to HTTP in one place.
 type Mappings []Mapping
+
+// DatabaseAway is what a client is told where the database is away: it may come back at any moment.
+var DatabaseAway = Problem{Status: http.StatusServiceUnavailable, Code: "database-away", Detail: "The database cannot be reached at the moment.", RetryAfter: 5 * time.Second}
 
 // Problem returns what err is to a client. An error that is not listed is a 500 that says nothing of its cause; ok is
 // then false, and it is to be logged.
@@ -73,7 +77,7 @@ func (m Mappings) Problem(err error) (p Problem, ok bool) {
 		return Problem{Status: http.StatusRequestEntityTooLarge, Code: "too-large", Detail: "The request body is too large."}, true
 	}
 	for _, mapping := range m {
-		if errors.Is(err, mapping.Err) {
+		if mapping.Is != nil && mapping.Is(err) || mapping.Err != nil && errors.Is(err, mapping.Err) {
 			return mapping.Problem, true
 		}
 	}

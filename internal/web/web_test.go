@@ -16,6 +16,8 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/andybalholm/brotli"
+
 	"shirase/internal/language"
 )
 
@@ -57,7 +59,7 @@ func TestLanguage(t *testing.T) {
 
 func TestProblem(t *testing.T) {
 	missing := errors.New("missing")
-	m := Mappings{{missing, Problem{Status: 404, Code: "missing", Detail: "There is none."}}}
+	m := Mappings{{Err: missing, Problem: Problem{Status: 404, Code: "missing", Detail: "There is none."}}}
 	p, ok := m.Problem(fmt.Errorf("while looking for user1@example.com: %w", missing))
 	w := httptest.NewRecorder()
 	p.Write(w, httptest.NewRequest("GET", "/", nil))
@@ -109,7 +111,11 @@ func TestAssets(t *testing.T) {
 		t.Errorf("%v", w.Header())
 	}
 	plain := w.Header().Get("ETag")
-	w = get("GET", "Accept-Encoding", "br, gzip")
+	w = get("GET", "Accept-Encoding", "gzip, deflate, br, zstd")
+	if body, err := io.ReadAll(brotli.NewReader(w.Body)); err != nil || !bytes.Equal(body, css) || w.Header().Get("Content-Encoding") != "br" || w.Header().Get("ETag") == plain {
+		t.Errorf("compressed: %d bytes, %v, %v", len(body), w.Header(), err)
+	}
+	w = get("GET", "Accept-Encoding", "br;q=0.5, gzip")
 	z, err := gzip.NewReader(w.Body)
 	if err != nil {
 		t.Fatal(err)

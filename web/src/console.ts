@@ -16,7 +16,7 @@ function tell(text: string, good = false): void {
   at.textContent = text;
   at.hidden = text === "";
   at.className = good ? "said" : "refused";
-  if (text !== "") at.scrollIntoView({ block: "nearest" });
+  if (text !== "" && !good) at.scrollIntoView({ block: "nearest" });
 }
 
 // Bytes travel as base64url without padding (RFC 4648 section 5), as WebAuthn's JSON forms have them.
@@ -243,6 +243,12 @@ function sent(): void {
   if (key !== null && document.querySelector("[data-refused]") === null) sessionStorage.removeItem(key);
 }
 
+/** busyIn says whether somebody works in a part of the page: writes, or has a form open. */
+function busyIn(part: HTMLElement): boolean {
+  const changed = [...part.querySelectorAll<HTMLInputElement | HTMLTextAreaElement>("input:not([type=hidden]), textarea")].some((f) => f.value !== f.defaultValue);
+  return changed || part.querySelector("details.edit[open]") !== null || (part.contains(document.activeElement) && /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement?.tagName ?? ""));
+}
+
 /** live follows what others do: regions of the page are fetched anew, and what is being written stays. */
 function live(path: string): void {
   const state = document.querySelector<HTMLElement>("#live");
@@ -256,15 +262,23 @@ function live(path: string): void {
     }
     busy = true;
     try {
-      const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+      const answer = await fetch(root.dataset["page"] ?? location.href, { headers: { Accept: "text/html" } });
       if (!answer.ok || answer.redirected) return;
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       for (const old of document.querySelectorAll<HTMLElement>("[data-live]")) {
         const now = page.getElementById(old.id);
-        if (now !== null && now.innerHTML !== old.innerHTML && !old.contains(document.activeElement)) {
-          old.replaceChildren(...now.childNodes);
-          ready(old);
+        if (now === null) continue;
+        old.querySelector(":scope > .behind")?.remove();
+        if (now.innerHTML === old.innerHTML) continue;
+        if (busyIn(old)) {
+          const behind = document.createElement("p");
+          behind.className = "behind small";
+          behind.textContent = words("behind");
+          old.prepend(behind);
+          continue;
         }
+        old.replaceChildren(...now.childNodes);
+        ready(old);
       }
     } finally {
       busy = false;

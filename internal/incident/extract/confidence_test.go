@@ -73,14 +73,14 @@ func writeConfidence(t *testing.T, now map[string]measuredRule) {
 	}
 }
 
-// TestSure holds what confidence means: a rule that was often tried and never wrong is sure, one that was seen once is
-// not, one that was never seen is believed as its key is, and a doubt is never sure.
+// TestSure holds what confidence means, how often a rule is right at least: one that was often tried and hardly ever wrong is sure, one that
+// was seen once is not however right it was, one that was never seen is believed as its key is, and a doubt is never sure.
 func TestSure(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		corpus, fresh tally
 		want          float64
-	}{{tally{}, tally{}, 0.5}, {tally{198, 198}, tally{}, 0.917}, {tally{198, 198}, tally{5, 10}, 0.727}, {tally{}, tally{18, 18}, 0.95}, {tally{98, 98}, tally{8, 8}, 0.95}} {
+	}{{tally{0, 0}, tally{0, 0}, 0}, {tally{198, 198}, tally{0, 0}, 0.859}, {tally{198, 198}, tally{5, 10}, 0.61}, {tally{0, 0}, tally{18, 18}, 0.916}, {tally{98, 98}, tally{8, 8}, 0.916}, {tally{98, 98}, tally{80, 84}, 0.922}, {tally{0, 0}, tally{1, 1}, 0.378}} {
 		if got := confidence(c.corpus, c.fresh); got != c.want {
 			t.Errorf("%+v: %v, want %v", c, got, c.want)
 		}

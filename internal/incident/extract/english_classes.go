@@ -84,7 +84,7 @@ var (
 // classesOfEN proposes which data were exposed: what sentences say was, and the lists that they announce. A clause that
 // denies, and advice, name the same words and count for nothing.
 func (r *reader) classesOfEN() {
-	announced, possible, any := false, false, false
+	announced, possible, any, withheld := false, false, false, false
 	var personal *mention
 	personalPossible := false
 	for n, s := range r.sentences[:min(len(r.sentences), maxTold)] {
@@ -95,8 +95,19 @@ func (r *reader) classesOfEN() {
 			announced = false
 			continue
 		}
+		bullet := listItem.MatchString(part)
+		if withheld = withheld && (bullet || len(part) < 160 && !strings.HasSuffix(part, ".") && !exposedHere.MatchString(part)); withheld {
+			// An item of what was not lost. Its line may go on with what was: "bank details but may have included:".
+			announced = strings.HasSuffix(part, ":") && !withheldEN.MatchString(part)
+			withheld, possible = !announced, possibleEN.MatchString(part)
+			continue
+		}
+		if withheld = withheldEN.MatchString(part) && !notOnlyEN.MatchString(part); withheld {
+			announced = false
+			continue
+		}
 		advice := adviceEN.MatchString(part) && !strongEN.MatchString(part)
-		item := announced && (l.list || n > 0 && r.sentences[n-1].line == s.line || listItem.MatchString(part))
+		item := announced && (l.list || n > 0 && r.sentences[n-1].line == s.line || bullet)
 		listing := !advice && len(r.mentionsOf(s)) > 2
 		if definesEN.MatchString(part) || measureEN.MatchString(part) && !exposedHere.MatchString(part) {
 			continue
@@ -141,7 +152,13 @@ var (
 	definesEN   = ruleEN("definesEN")
 	measureEN   = ruleEN("measureEN")
 	exposedHere = ruleEN("exposedHere")
+	// withheldEN announces, or heads, a list of what was not lost; notOnlyEN says that more was.
+	withheldEN, notOnlyEN = ruleEN("withheldEN"), ruleEN("notOnlyEN")
 )
+
+// gotThemEN says who got data, or who sent them: a sentence that says neither that nor what became of them may name data for
+// another reason.
+var gotThemEN = ruleEN("gotThemEN")
 
 // joinsEN is what joins the items of a row.
 var joinsEN = ruleEN("joinsEN")
@@ -152,9 +169,11 @@ func (r *reader) namedHowEN(s sentence, item bool, m mention) string {
 	case scopeEN.MatchString(part):
 		return "denial"
 	case item || r.sectionEN(s) == secItems:
-		return "list"
+		return listed(m.word, "list")
+	case !exposedHere.MatchString(part) && !strongEN.MatchString(part) && !gotThemEN.MatchString(part):
+		return "bare"
 	case r.rowOf(m, r.mentionsOf(s), joinsEN) > 2:
-		return "row"
+		return listed(m.word, "row")
 	case r.rowOf(m, r.mentionsOf(s), joinsEN) > 1:
 		return "pair"
 	}

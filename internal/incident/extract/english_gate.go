@@ -1,5 +1,7 @@
 package extract
 
+import "strings"
+
 // incidentFAQ heads the questions and answers on an incident.
 var incidentFAQ = ruleEN("incidentFAQ")
 
@@ -79,6 +81,18 @@ func (r *reader) reportsEN() bool {
 	said := quotedEN.ReplaceAllString(r.s, "")
 	return newsEN.MatchString(said) && !weEN.MatchString(said)
 }
+
+// headedEN reports whether a text stands under the head of an author's own notice: NOTICE TO PATIENTS, For immediate release.
+func (r *reader) headedEN() bool {
+	for _, l := range r.lines[:min(len(r.lines), 4)] {
+		if s := r.s[l.from:l.to]; len(s) < 110 && ownHeadEN.MatchString(s) && !strings.HasSuffix(s, ".") {
+			return true
+		}
+	}
+	return false
+}
+
+var ownHeadEN = ruleEN("ownHeadEN")
 
 var (
 	newsEN   = ruleEN("newsEN")

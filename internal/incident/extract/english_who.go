@@ -251,6 +251,15 @@ func (n *namesEN) sentenceNames(s sentence, part string, i int) {
 			n.short[strings.ToLower(part[m[1]:m[1]+end])] = seen
 		}
 	}
+	for _, m := range acronymEN.FindAllStringSubmatchIndex(part, 4) {
+		from, to := at(m, 1)
+		if vendorHead.MatchString(lastBytes(part[:m[2]], 30)) || vendorTail.MatchString(part[m[1]:]) || !shortOf(part[m[2]:m[3]], part[m[4]:m[5]]) {
+			continue
+		}
+		if seen := n.add(from, to, 2, 0); seen != nil {
+			n.short[strings.ToLower(part[m[4]:m[5]])] = seen
+		}
+	}
 	for _, m := range ownSubjectEN.FindAllStringSubmatchIndex(part, 6) {
 		from, to := at(m, 1)
 		if byBefore.MatchString(lastBytes(part[:m[2]], 24)) || toldUsEN.MatchString(part[m[2]:m[1]]) && usAfter.MatchString(part[m[1]:]) {
@@ -318,6 +327,7 @@ var (
 	officerEN  = ruleEN("officerEN")
 	toldThemEN = ruleEN("toldThemEN")
 	weakEN     = ruleEN("weakEN")
+	acronymEN  = ruleEN("acronymEN")
 	ofNameEN   = ruleEN("ofNameEN")
 	tickerEN   = ruleEN("tickerEN")
 	hiredEN    = ruleEN("hiredEN")
@@ -333,6 +343,17 @@ var (
 	usesEN       = ruleEN("usesEN")
 	incidentAtEN = ruleEN("incidentAtEN")
 )
+
+// shortOf reports whether capitals are the first letters of a name's words: DHC of Davenport Heart Clinic.
+func shortOf(name, capitals string) bool {
+	k := 0
+	for _, word := range strings.Fields(name) {
+		if k < len(capitals) && word[0] == capitals[k] {
+			k++
+		}
+	}
+	return k == len(capitals)
+}
 
 // afterBracket gives what stands behind the bracket that s begins in.
 func afterBracket(s string) string {

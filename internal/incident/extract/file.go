@@ -29,9 +29,9 @@ type Entry struct {
 
 	// How far the proposal can be believed; not what a person has corrected.
 	Rule       string  `json:"rule,omitempty"`
-	Confidence float64 `json:"confidence,omitempty"`
-	Right      int     `json:"right,omitempty"`
-	Of         int     `json:"of,omitempty"`
+	Confidence float64 `json:"confidence"`
+	Right      int     `json:"right"`
+	Of         int     `json:"of"`
 	Sure       bool    `json:"sure"`
 }
 

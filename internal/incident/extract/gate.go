@@ -115,7 +115,7 @@ var (
 // it did, or notes it under an office's headings. A report on somebody else's incident, well told, passes for a notice otherwise.
 func (r *reader) ownVoice() bool {
 	if !r.japanese() {
-		return weEN.MatchString(quotedEN.ReplaceAllString(r.s, ""))
+		return weEN.MatchString(quotedEN.ReplaceAllString(r.s, "")) || r.headedEN()
 	}
 	said := quotedJA.ReplaceAllString(r.s, "")
 	return selfWord.MatchString(said) || apology.MatchString(said) || humbleJA.MatchString(said) || r.noted()

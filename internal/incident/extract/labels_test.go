@@ -1,6 +1,7 @@
 package extract
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -33,10 +34,16 @@ func (l outsideLabel) says(e Entry) bool {
 	if l.Key == "secondary-damage" {
 		return l.Value == e.Status
 	}
-	if l.Key == "affected.count" && (l.Unit != e.Unit || l.Qualifier != e.Qualifier) {
-		return false
-	}
-	return slices.ContainsFunc(append([]any{l.Value}, l.Also...), func(v any) bool { return sameValue(fmt.Sprint(v), valueOf(e)) })
+	return slices.ContainsFunc(append([]any{l.Value}, l.Also...), func(v any) bool {
+		unit := l.Unit
+		if m, ok := v.(map[string]any); ok { // another value with its own unit
+			v, unit = m["value"], fmt.Sprint(m["unit"])
+		}
+		if l.Key == "affected.count" && (unit != e.Unit || l.Qualifier != e.Qualifier) {
+			return false
+		}
+		return sameValue(fmt.Sprint(v), valueOf(e))
+	})
 }
 
 // sameValue compares values as they are written: an hour may be written as its first minute, UTC in either of its forms, a name with or
@@ -99,7 +106,9 @@ func scoreOutside(t *testing.T, file string, scores map[string]*outsideScore) {
 	}
 	data, err := os.ReadFile(file)
 	if err == nil {
-		err = json.Unmarshal(data, &doc)
+		in := json.NewDecoder(bytes.NewReader(data))
+		in.UseNumber()
+		err = in.Decode(&doc)
 	}
 	if err != nil {
 		t.Fatal(err)

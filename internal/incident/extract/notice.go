@@ -130,9 +130,10 @@ type reader struct {
 	named      map[int][]mention // the classes that its sentences name
 	determined *when             // when its author was sure of it
 
-	picked      []int64 // numbers that are parts of another
-	sentWrongly bool    // something was sent to the wrong people
-	told        string  // what stands behind the day on which a regulator was told
+	picked      []int64  // numbers that are parts of another
+	foundOn     []string // the days on which something came to be known, where a Japanese text tells of such
+	sentWrongly bool     // something was sent to the wrong people
+	told        string   // what stands behind the day on which a regulator was told
 
 	proposals []Proposal
 	seen      map[string]int // how many of a listed key; what was proposed already
@@ -270,6 +271,13 @@ func (r *reader) result() *Result {
 	order := map[string]int{}
 	for i, k := range incident.Keys() {
 		order[k] = i
+	}
+	if len(r.foundOn) > 1 {
+		for i := range r.proposals {
+			if p := &r.proposals[i]; p.Fact.Key == "discovered" {
+				p.by("several") // which of them was the discovery, the rules chose
+			}
+		}
 	}
 	slices.SortStableFunc(r.proposals, func(a, b Proposal) int { return order[a.Fact.Key] - order[b.Fact.Key] })
 	res := &Result{Lang: r.lang, Zone: r.zone, Proposals: r.proposals, voiced: r.ownVoice()}

@@ -56,6 +56,8 @@ var (
 	adviceRE      = ruleJA("adviceRE")
 	announceItems = ruleJA("announceItems")
 	announceBelow = ruleJA("announceBelow")
+	withheldJA    = ruleJA("withheldJA")
+	negatesJA     = ruleJA("negatesJA")
 )
 
 // classesJA proposes which data were exposed: what the part on data lists, and what sentences say was lost. A clause that
@@ -68,7 +70,7 @@ func (r *reader) classesJA() {
 		how      string
 	}
 	var hits []hit
-	announced, possible, line := false, false, -1
+	announced, possible, withheld, line := false, false, false, -1
 	for _, s := range r.sentences {
 		l := r.lines[s.line]
 		part := r.s[s.from:s.to]
@@ -81,8 +83,15 @@ func (r *reader) classesJA() {
 		case l.section == secContact || l.section == secPast || l.section == secPrevention || l.section == secSource || l.section == secDamage:
 			continue
 		case s.line != line && l.heading && !strings.ContainsAny(part, ":("):
-			announced = false
+			announced, withheld = false, false
 			possible = possibleJA.MatchString(part)
+		}
+		if withheld = withheld && s.line != line && !strings.Contains(part, "。") || withheldJA.MatchString(lastBytes(part, 200)); withheld {
+			for _, m := range mentions(termsJA, r.s, s.from, s.to) {
+				denied[m.word] = true
+			}
+			announced, line = false, s.line
+			continue
 		}
 		if r.question(part) {
 			continue
@@ -138,14 +147,16 @@ func (r *reader) namedHow(part string, at int, l line, announced bool, m mention
 	switch {
 	case len(no) > 0:
 		return "denial"
-	case l.section == secItems || l.list && announced:
-		return "list"
+	case negatesJA.MatchString(r.s[m.to : at+len(part)]):
+		return "negated"
+	case (l.section == secItems || l.list && announced) && (leakVerb.MatchString(part) || !strings.HasSuffix(part, "。")):
+		return listed(m.word, "list") // a whole sentence among the items, which says of nothing that it was lost, is none
 	case !leakVerb.MatchString(part) && !strings.Contains(part, "。") && !toldJA.MatchString(part):
-		return "item"
+		return listed(m.word, "item")
 	case !leakVerb.MatchString(part):
 		return "bare"
 	case r.rowOf(m, yes, besideRE) > 2:
-		return "row"
+		return listed(m.word, "row")
 	}
 	for _, o := range yes { // of the row that m stands in, the last
 		if o.from >= m.to && besideRE.MatchString(r.s[m.to:o.from]) {
@@ -153,12 +164,25 @@ func (r *reader) namedHow(part string, at int, l line, announced bool, m mention
 		}
 	}
 	if leakedThen.MatchString(r.s[m.to : at+len(part)]) {
-		return "leaked"
+		return listed(m.word, "leaked")
 	}
 	if r.rowOf(m, yes, besideRE) > 1 {
 		return "pair"
 	}
 	return "sentence"
+}
+
+// common are the classes whose words mean little else. Those of the others mean several things (a school year or a year's pupils, a
+// faculty or its name), or are what careful readers put under different classes.
+var common = []string{"name", "address", "phone", "email", "birth-date", "gender", "payment-card", "bank-account", "account-id", "password", "password:hashed",
+	"password:encrypted", "password:plain", "health", "insurance-number", "driving-licence", "passport", "national-id", "national-id:ssn", "national-id:my-number", "national-id:pension"}
+
+// listed is how, but for the classes that are not common: those are counted apart.
+func listed(word, how string) string {
+	if !slices.Contains(common, word) {
+		return "other"
+	}
+	return how
 }
 
 // leakedThen says of the data before it that they were lost, with no clause between.

@@ -259,8 +259,12 @@ func (r *reader) placeJA(w, last *when, c context) {
 		return
 	}
 	r.cutJA(w, c)
-	if !r.has("discovered") && reportedLater.MatchString(c.after) && reportGot.MatchString(c.rest) || (!r.has("discovered") || w.moment.Exact()) && r.foundJA(c.after, c) {
+	found := r.foundJA(c.after, c)
+	if !r.has("discovered") && reportedLater.MatchString(c.after) && reportGot.MatchString(c.rest) || (!r.has("discovered") || w.moment.Exact()) && found {
 		r.moment("discovered", w, "")
+	}
+	if day := w.moment.Time.Format(time.DateOnly); found && !slices.Contains(r.foundOn, day) {
+		r.foundOn = append(r.foundOn, day)
 	}
 	r.toldJA(w, c)
 	if !r.has("window.start") && r.beganJA(c.after) {

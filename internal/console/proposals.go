@@ -1,0 +1,223 @@
+package console
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"shirase/internal/actor"
+	"shirase/internal/hint"
+	"shirase/internal/incident/compose"
+	"shirase/internal/language"
+	"shirase/internal/proposal"
+	"shirase/internal/publish"
+)
+
+func (c *Console) proposalRoutes() []route {
+	return []route{
+		{pattern: "GET /console/proposals", answer: c.proposalsPage},
+		{pattern: "GET /console/proposals/{id}", answer: func(w http.ResponseWriter, r *http.Request, v *visit) error {
+			return c.showProposal(w, r, v, http.StatusOK, nil)
+		}},
+		{pattern: "POST /console/proposals/{id}/approve", answer: c.approve},
+		{pattern: "POST /console/proposals/{id}/withdraw", answer: c.withdraw},
+		{pattern: "POST /console/cases/{id}/propose", answer: c.propose},
+	}
+}
+
+type proposalsView struct {
+	view
+	Open, Over []*proposal.Proposal
+	Rule       proposal.Rule
+	Names      map[string]string
+}
+
+func (c *Console) proposalsPage(w http.ResponseWriter, r *http.Request, v *visit) error {
+	out := proposalsView{view: c.view(r, v, "proposals", v.lang.Pick("提案と承認", "Proposals"))}
+	all, err := c.Proposals.List(r.Context(), v.who, true)
+	if err != nil {
+		return err
+	}
+	for _, p := range all {
+		if isOpen(p) {
+			out.Open = append(out.Open, p)
+		} else if len(out.Over) < 100 {
+			out.Over = append(out.Over, p)
+		}
+	}
+	if out.Rule, err = c.Proposals.Rule(r.Context()); err != nil {
+		return err
+	}
+	if out.Names, err = c.Staff.Names(r.Context()); err != nil {
+		return err
+	}
+	return c.frame.Show(w, r, http.StatusOK, "proposals", out)
+}
+
+func isOpen(p *proposal.Proposal) bool {
+	return p.State == proposal.Proposed || p.State == proposal.Approved || p.State == proposal.Started
+}
+
+type proposalView struct {
+	view
+	P         *proposal.Proposal
+	Names     map[string]string
+	Text      string // of the notice, in the reader's language; "" where there is none
+	Pretty    string // the bytes, to be read
+	Mine      bool   // whoever looks has proposed it
+	MayTry    bool   // and may approve
+	Held      time.Time
+	NewPeople []string // who became an approver lately, which whoever approves should know
+	Host      any
+}
+
+func (c *Console) showProposal(w http.ResponseWriter, r *http.Request, v *visit, status int, refused error) error {
+	ctx := r.Context()
+	p, err := c.Proposals.Get(ctx, v.who, r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	out := proposalView{view: c.view(r, v, "proposals", v.lang.Pick("提案", "Proposal")), P: p, Mine: p.Person == v.who.ID(), Held: v.account.Held}
+	if refused != nil {
+		out.Refused = proposalWhy(v.lang, refused)
+	}
+	if out.Names, err = c.Staff.Names(ctx); err != nil {
+		return err
+	}
+	about := p.Incident
+	if c.Proposals.Acts[p.Kind].Keys {
+		about = actor.Every
+	}
+	out.MayTry = isOpen(p) && p.State == proposal.Proposed && v.who.May(actor.Approve, about) == nil && (!out.Mine || !p.Alone.IsZero() && !c.now().Before(p.Alone))
+	people, err := c.Staff.People(ctx, v.who)
+	if err != nil {
+		return err
+	}
+	for _, a := range people {
+		if !a.ApproverSince.IsZero() && a.ApproverSince.After(p.At.AddDate(0, 0, -7)) {
+			out.NewPeople = append(out.NewPeople, a.Name)
+		}
+	}
+	out.Text, out.Pretty = readable(v.lang, p.Bytes)
+	out.Path = "/console/proposals/" + p.ID
+	return c.frame.Show(w, r, status, "proposal", out)
+}
+
+// readable gives what people read of a proposal's bytes: the notice's text, and all of it.
+func readable(lang language.Lang, data []byte) (text, pretty string) {
+	var doc struct {
+		Notice struct {
+			Text language.Text `json:"text"`
+		} `json:"notice"`
+	}
+	var all any
+	if json.Unmarshal(data, &doc) != nil || json.Unmarshal(data, &all) != nil {
+		return "", string(data)
+	}
+	out, err := json.MarshalIndent(all, "", "  ")
+	if err != nil {
+		return "", string(data)
+	}
+	return doc.Notice.Text.In(lang), string(out)
+}
+
+// proposalWhy says why a proposal was not made or approved.
+func proposalWhy(lang language.Lang, err error) string {
+	for _, w := range []struct {
+		err    error
+		ja, en string
+	}{
+		{proposal.ErrSame, "自分の提案は、自分では承認できません。", "You proposed it: somebody else has to approve it."},
+		{proposal.ErrEarly, "一人で承認するには、決められた時間を待ちます。", "One person alone has to wait before approving."},
+		{proposal.ErrChanged, "提案してから、実行される内容が変わりました。この提案は無効です。もう一度提案し、内容を見てください。", "What would be done has changed since it was proposed. It is void: propose it anew, and look at it."},
+		{proposal.ErrOver, "この提案は、もう終わっています。", "The proposal is not open any more."},
+		{actor.ErrHeld, "承認者になったばかりなので、まだ承認できません。", "You have been an approver for too short a time."},
+		{publish.ErrDifferent, "事実と名簿と規則が食い違っています。食い違いを直すか、そのまま進める理由を書いてください。", "Facts, roster and rules do not say the same: mend it, or say why it is published all the same."},
+		{publish.ErrNoRoster, "対象範囲が確定とされていますが、名簿がまだありません。", "The scope is called final, and there is no roster yet."},
+	} {
+		if errors.Is(err, w.err) {
+			return lang.Pick(w.ja, w.en) + "（" + err.Error() + "）"
+		}
+	}
+	text := err.Error()
+	if h := hint.Of(err); h != "" {
+		text += " (" + h + ")"
+	}
+	return text
+}
+
+// approve approves exactly the bytes that were looked at: the form has their digest, and so has what the passkey signed.
+func (c *Console) approve(w http.ResponseWriter, r *http.Request, v *visit) error {
+	id := r.PathValue("id")
+	p, err := c.Proposals.Approve(r.Context(), v.who, id, r.PostForm.Get("digest"))
+	switch {
+	case err == nil:
+		c.live.poke()
+		said := v.lang.Pick("承認し、実行しました。", "Approved, and carried out.")
+		if p.State != proposal.Done {
+			said = v.lang.Pick("承認しました。実行はまだ終わっていません。", "Approved. It is not carried out yet.")
+		}
+		return c.done(w, r, said, "/console/proposals/"+id)
+	case isProposal(err) && !errors.Is(err, actor.ErrUnconfirmed):
+		return c.showProposal(w, r, v, http.StatusConflict, err)
+	}
+	return err
+}
+
+func isProposal(err error) bool {
+	for _, e := range []error{proposal.ErrSame, proposal.ErrEarly, proposal.ErrChanged, proposal.ErrOver, proposal.ErrRule, publish.ErrDifferent, publish.ErrNoRoster, publish.ErrImported, publish.ErrStale} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *Console) withdraw(w http.ResponseWriter, r *http.Request, v *visit) error {
+	id := r.PathValue("id")
+	_, err := c.Proposals.Withdraw(r.Context(), v.who, id, field{r.PostForm}.text("why"))
+	if isProposal(err) {
+		return c.showProposal(w, r, v, http.StatusConflict, err)
+	}
+	if err != nil {
+		return err
+	}
+	c.live.poke()
+	return c.done(w, r, v.lang.Pick("提案を取り下げました。", "The proposal was withdrawn."), "/console/proposals/"+id)
+}
+
+// propose proposes for a case what cannot be undone.
+func (c *Console) propose(w http.ResponseWriter, r *http.Request, v *visit) error {
+	id, f := r.PathValue("id"), field{r.PostForm}
+	if !v.who.Sees(id) {
+		return actor.ErrHidden
+	}
+	p, err := c.proposed(r.Context(), v.who, id, f)
+	if err != nil {
+		if known, ok := failed.Problem(err); ok && known.Status != http.StatusUnprocessableEntity && known.Status != http.StatusConflict {
+			return err
+		}
+		// What stands in the way of publishing is of the incident, and for whoever writes it.
+		c.Log.Info("a proposal was refused", "kind", f.text("kind"), "error", err)
+		return c.showCase(w, r, v, "now", http.StatusUnprocessableEntity, errors.New(proposalWhy(v.lang, err)))
+	}
+	c.live.poke()
+	return c.done(w, r, v.lang.Pick("提案しました。まだ何も行われていません。別の人が承認すると、実行されます。", "It is proposed. Nothing is done before somebody else approves it."), "/console/proposals/"+p.ID)
+}
+
+func (c *Console) proposed(ctx context.Context, who actor.Actor, id string, f field) (*proposal.Proposal, error) {
+	request := publish.Request{Incident: id, Despite: f.text("despite")}
+	switch kind := f.text("kind"); kind {
+	case publish.KindPublish:
+	case "addendum", "correction":
+		request.Notice = &compose.Draft{Kind: kind, Text: language.Text{JA: f.text("ja"), EN: f.text("en")}}
+	case publish.KindReopen, publish.KindWithdraw, publish.KindRetire, publish.KindShred:
+		return c.Proposals.Propose(ctx, who, kind, id, map[string]string{})
+	default:
+		return nil, fmt.Errorf("propose: %w", proposal.ErrKind)
+	}
+	return c.Proposals.Propose(ctx, who, publish.KindPublish, id, publish.AskedOf(request, c.now()))
+}

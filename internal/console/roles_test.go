@@ -1,0 +1,311 @@
+package console
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"shirase/internal/actor"
+	"shirase/internal/proposal"
+	"shirase/internal/publish"
+	"shirase/internal/response"
+	"shirase/internal/staff"
+)
+
+const (
+	everybody = "commander writer approver desk auditor administrator"
+	inCase    = "commander writer approver desk auditor" // who sees a case; an auditor sees all
+	nobody    = ""
+)
+
+// rights says, for every address of the console, which roles get through to what it is for. case roles are held twice: with access to
+// the case, where those get through, and without, where nobody but who has it by their role learns that it is there.
+var rights = map[string]struct {
+	open   bool   // nobody has to be signed in
+	roles  string // who gets through, with full access to the case where there is one
+	form   url.Values
+	act    string // that a passkey has to confirm; without it nobody gets through
+	ofCase bool
+}{
+	"GET /console/sign-in": {open: true}, "POST /console/sign-in/begin": {open: true}, "POST /console/sign-in/finish": {open: true}, "POST /console/sign-in/code": {open: true},
+	"GET /console/oidc": {open: true}, "GET /console/oidc/back": {open: true}, "GET /console/join": {open: true}, "POST /console/join/look": {open: true},
+	"POST /console/join/begin": {open: true}, "POST /console/join/finish": {open: true}, "POST /console/join/oidc": {open: true},
+
+	"GET /console/{$}": {roles: everybody}, "GET /console/account": {roles: everybody}, "GET /console/people": {roles: everybody}, "GET /console/live": {roles: everybody},
+	"GET /console/proposals": {roles: everybody}, "POST /console/confirm": {roles: everybody, form: url.Values{"act": {"x"}}},
+	"POST /console/account/passkey/begin": {roles: everybody}, "POST /console/account/passkey": {roles: nobody}, // wants two answers of passkeys: TestCode
+	"POST /console/account/passkey/drop": {roles: nobody}, // the last one
+	"POST /console/account/codes":        {roles: everybody, act: staff.ActCodes}, "POST /console/account/sessions/end": {roles: nobody, form: url.Values{"id": {"s-nobody"}}},
+	"POST /console/sign-out": {roles: nobody}, // TestWayIn
+
+	"POST /console/people/invite":    {roles: "administrator", form: url.Values{"name": {"新人"}, "role": {"writer"}}, act: staff.ActInvite},
+	"POST /console/people/take-back": {roles: nobody, form: url.Values{"id": {"i-nobody"}}}, // there is none: an administrator hears that
+	"GET /console/people/{id}":       {roles: "administrator"}, "POST /console/people/{id}/roles": {roles: "administrator", form: url.Values{"role": {"writer"}}, act: "roles {id}"},
+	"POST /console/people/{id}/remove": {roles: "administrator", act: "remove {id}"}, "POST /console/people/{id}/sessions/end": {roles: "administrator"},
+	"GET /console/log": {roles: "auditor administrator"}, "GET /console/settings": {roles: "administrator"},
+
+	"GET /console/cases/new": {roles: "commander writer"}, "POST /console/cases/new": {roles: "commander writer", form: url.Values{"title": {"誤送信"}, "organisation": {"例社"}, "known": {"2026-08-20 10:09"}}},
+
+	"GET /console/cases/{id}": {roles: inCase, ofCase: true}, "GET /console/cases/{id}/timeline": {roles: inCase, ofCase: true}, "GET /console/cases/{id}/decisions": {roles: inCase, ofCase: true},
+	"GET /console/cases/{id}/record": {roles: inCase, ofCase: true}, "POST /console/cases/{id}/export": {roles: inCase, ofCase: true},
+	"POST /console/cases/{id}/event":          {roles: "commander writer approver desk", ofCase: true, form: url.Values{"at": {"2026-08-20 10:09"}, "text": {"気づいた"}}},
+	"POST /console/cases/{id}/event/change":   {roles: "commander writer approver desk", ofCase: true, form: url.Values{"id": {"EVENT"}, "version": {"VERSION"}, "at": {"2026-08-20"}, "text": {"x"}, "why": {"訂正"}}},
+	"POST /console/cases/{id}/report":         {roles: "commander writer approver desk", ofCase: true, form: url.Values{"at": {"2026-08-20 09:00"}, "from": {"customer"}, "text": {"電話"}}},
+	"POST /console/cases/{id}/report/triage":  {roles: "commander", ofCase: true, form: url.Values{"id": {"REPORT"}, "version": {"VERSION"}, "knowledge": {"yes"}}},
+	"POST /console/cases/{id}/paste":          {roles: "commander writer approver desk", ofCase: true, form: url.Values{"source": {"log"}, "text": {"2026-08-20T10:00:00+09:00 x"}}},
+	"POST /console/cases/{id}/pass":           {roles: "commander writer approver desk", ofCase: true, form: url.Values{"candidate": {"CANDIDATE"}}},
+	"POST /console/cases/{id}/ask":            {roles: "commander writer approver desk", ofCase: true, form: url.Values{"question": {"止めるか"}}},
+	"POST /console/cases/{id}/decide":         {roles: "commander", ofCase: true, form: url.Values{"question": {"止めるか"}, "decision": {"止める"}}},
+	"POST /console/cases/{id}/task":           {roles: "commander writer approver desk", ofCase: true, form: url.Values{"title": {"止める"}}},
+	"POST /console/cases/{id}/task/change":    {roles: "commander writer approver desk", ofCase: true, form: url.Values{"id": {"TASK"}, "version": {"VERSION"}, "title": {"止める"}, "state": {"done"}}},
+	"POST /console/cases/{id}/hand":           {roles: "commander", ofCase: true, form: url.Values{"from": {"x"}, "to": {"y"}}},
+	"POST /console/cases/{id}/note":           {roles: "commander writer approver desk", ofCase: true, form: url.Values{"text": {"メモ"}}},
+	"POST /console/cases/{id}/promise":        {roles: "commander", ofCase: true, form: url.Values{"text": {"次報"}, "due": {"2030-01-01"}}},
+	"POST /console/cases/{id}/promise/change": {roles: "commander", ofCase: true, form: url.Values{"id": {"PROMISE"}, "version": {"VERSION"}, "state": {"kept"}}},
+	"POST /console/cases/{id}/commander":      {roles: "commander", ofCase: true, form: url.Values{"name": {"佐藤"}}},
+	"POST /console/cases/{id}/regime":         {roles: "commander", ofCase: true, form: url.Values{"id": {"jp-pmark"}}},
+	"POST /console/cases/{id}/clock":          {roles: "commander", ofCase: true, form: url.Values{"id": {"CLOCK"}, "state": {"done"}}},
+	"POST /console/cases/{id}/access":         {roles: "commander", ofCase: true, form: url.Values{"account": {"ACCOUNT"}, "access": {"read"}}},
+	"POST /console/cases/{id}/close":          {roles: "commander", ofCase: true, form: url.Values{"why": {"済んだ"}}},
+	"POST /console/cases/{id}/propose":        {roles: "commander writer", ofCase: true, form: url.Values{"kind": {"publish"}}},
+
+	"GET /console/proposals/{id}":           {roles: inCase, ofCase: true},
+	"POST /console/proposals/{id}/approve":  {roles: "approver", ofCase: true, form: url.Values{"digest": {"DIGEST"}}, act: "approve DIGEST"},
+	"POST /console/proposals/{id}/withdraw": {roles: "commander writer approver", ofCase: true, form: url.Values{"why": {"やめる"}}},
+}
+
+// stage is what a form of rights is filled in with: a case with one of everything.
+func (d *desk) stage(title string) map[string]string {
+	d.t.Helper()
+	ctx, by := d.t.Context(), actor.Operator()
+	id := d.declare(title)
+	must := func(k *response.Case, err error) int64 {
+		d.t.Helper()
+		if err != nil {
+			d.t.Fatal(err)
+		}
+		return k.Entries
+	}
+	version := map[string]int64{}
+	version["event/change"] = must(d.cases.AddEvent(ctx, by, id, response.Event{At: "2026-08-20T10:00+09:00", Text: "x"}))
+	version["report/triage"] = must(d.cases.AddReport(ctx, by, id, response.Report{At: "2026-08-20T09:00+09:00", From: "customer", Text: "x"}))
+	paste := must(d.cases.Paste(ctx, by, id, "log", "2026-08-20T10:00:00+09:00 x", zone))
+	version["task/change"] = must(d.cases.AddTask(ctx, by, id, func(t *response.Task) { t.Title, t.Owner = "止める", "x" }))
+	version["promise/change"] = must(d.cases.Promise(ctx, by, id, 0, 0, func(p *response.Promise) { p.Text, p.Due = "次報", "2030-01-01T00:00+09:00" }))
+	k, clocks, err := d.cases.Clocks(ctx, by, id)
+	if err != nil || len(clocks.Clocks) == 0 {
+		d.t.Fatal(err)
+	}
+	p, err := d.proposals.Propose(ctx, by, publish.KindPublish, id, map[string]string{})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return map[string]string{"case": id, "EVENT": itoa(version["event/change"]), "REPORT": itoa(version["report/triage"]), "CANDIDATE": itoa(paste) + ".1", "TASK": itoa(k.Tasks[len(k.Tasks)-1].ID), "PROMISE": itoa(version["promise/change"]),
+		"CLOCK": clocks.Clocks[0].ID, "DIGEST": p.Digest, "proposal": p.ID,
+		"event/change": itoa(version["event/change"]), "report/triage": itoa(version["report/triage"]), "task/change": itoa(version["task/change"]), "promise/change": itoa(version["promise/change"])}
+}
+
+func itoa(n int64) string { return strconv.FormatInt(n, 10) }
+
+// through reports whether an answer is what the address is for, and not a refusal of who asked.
+func through(a answer) bool {
+	return a.status == http.StatusOK && !strings.Contains(a.body, "data-refused") || a.status == http.StatusSeeOther && !strings.Contains(a.header.Get("Location"), "/console/sign-in")
+}
+
+// TestEveryAction holds every address against every role, against nobody, and with a case that is not theirs.
+func TestEveryAction(t *testing.T) {
+	each(t, func(t *testing.T, d *desk) {
+		d.first()
+		hired := 0
+		hire := func(name string, role actor.Role) *person {
+			hired++
+			return d.hire(name+itoa(int64(hired)), actor.None, role)
+		}
+		subject, still := hire("対象", actor.Writer), d.stage("事案")
+		for _, route := range d.console.table() {
+			right, known := rights[route.pattern]
+			if !known {
+				t.Errorf("%s: nobody has said who may", route.pattern)
+				continue
+			}
+			if right.open != route.open {
+				t.Errorf("%s: open %v", route.pattern, route.open)
+			}
+			if right.open {
+				continue
+			}
+			method, path, _ := strings.Cut(route.pattern, " ")
+			name := route.pattern[strings.LastIndex(route.pattern, "{id}/")+len("{id}/"):]
+			for _, role := range append([]actor.Role{"nobody", "signed out"}, actor.Roles()...) {
+				if path == "/console/live" && role != "nobody" {
+					continue // a stream that goes on: TestLive
+				}
+				for _, access := range []actor.Access{actor.Full, actor.Reads, actor.None} {
+					if access != actor.Full && !right.ofCase || role == "nobody" && access != actor.Full {
+						continue
+					}
+					it := still
+					if right.ofCase && method == "POST" && role != "nobody" && role != "signed out" {
+						it = d.stage("事案")
+					}
+					person := d.stranger()
+					if role != "nobody" && role != "signed out" {
+						person = hire("人", role)
+						if access > actor.None {
+							if err := d.staff.GiveAccess(t.Context(), actor.Operator(), it["case"], person.id, access); err != nil {
+								t.Fatal(err)
+							}
+						}
+					}
+					id := it["case"]
+					if strings.Contains(path, "/proposals/") {
+						id = it["proposal"]
+					} else if strings.Contains(path, "/people/") {
+						id = subject.id
+					}
+					fill := func(s string) string {
+						if s == "VERSION" {
+							return it[name]
+						}
+						if s == "ACCOUNT" {
+							return subject.id
+						}
+						for _, k := range []string{"EVENT", "REPORT", "CANDIDATE", "TASK", "PROMISE", "CLOCK", "DIGEST"} {
+							if s == k {
+								return it[k]
+							}
+						}
+						return s
+					}
+					form := url.Values{}
+					for k, values := range right.form {
+						for _, value := range values {
+							form.Add(k, fill(value))
+						}
+					}
+					at := strings.NewReplacer("{id}", id, "{$}", "").Replace(path)
+					do := func(form url.Values) answer {
+						if method == "GET" {
+							return person.get(at)
+						}
+						return person.post(at, form)
+					}
+					act := strings.NewReplacer("{id}", id, "DIGEST", it["DIGEST"]).Replace(right.act)
+					if right.act != "" && role != "nobody" && role != "signed out" {
+						if a := do(form); through(a) {
+							t.Errorf("%s by %s without a passkey: %d", route.pattern, role, a.status)
+						}
+						if a := do(person.confirm("another "+act, form)); through(a) {
+							t.Errorf("%s by %s with a passkey for something else: %d", route.pattern, role, a.status)
+						}
+						form = person.confirm(act, form)
+					}
+					a := do(form)
+					may := slices.Contains(strings.Fields(right.roles), string(role))
+					if right.ofCase {
+						sees := access > actor.None || role == actor.Auditor
+						reading := method == "GET" || name == "export"
+						may = may && sees && (reading || access > actor.Reads)
+						if !sees || role == actor.Administrator {
+							may = false
+							if role != "nobody" && role != "signed out" && a.status != http.StatusNotFound {
+								t.Errorf("%s by %s, who does not see the case: %d", route.pattern, role, a.status)
+							}
+							form.Del("passkey") // which was used up
+							if missing := person.do(method, strings.Replace(at, id, "x-none", 1), form, nil); role != "nobody" && role != "signed out" && missing.status != a.status {
+								t.Errorf("%s by %s: a case that is not theirs answers %d, one that is not there %d", route.pattern, role, a.status, missing.status)
+							}
+						}
+					}
+					if through(a) != may {
+						t.Errorf("%s by %s, access %s: %d, %s", route.pattern, role, access, a.status, a.header.Get("Location"))
+					}
+					if (role == "nobody" || role == "signed out") && a.status != http.StatusUnauthorized && !strings.HasPrefix(a.header.Get("Location"), "/console/sign-in") {
+						t.Errorf("%s by nobody: %d", route.pattern, a.status)
+					}
+					if route.pattern == "POST /console/people/{id}/remove" && may {
+						subject = hire("対象", actor.Writer)
+					}
+				}
+			}
+		}
+		for pattern := range rights {
+			if !slices.ContainsFunc(d.console.table(), func(r route) bool { return r.pattern == pattern }) {
+				t.Errorf("%s is not there any more", pattern)
+			}
+		}
+	})
+}
+
+// TestApproval tries to get something approved that nobody else has looked at.
+func TestApproval(t *testing.T) {
+	each(t, func(t *testing.T, d *desk) {
+		d.first()
+		writer := d.hire("書く人", actor.Full, actor.Writer, actor.Approver)
+		second := d.hire("承認者", actor.Contributes, actor.Approver)
+		id := d.declare("不正アクセス")
+		propose := func() *proposal.Proposal {
+			t.Helper()
+			a := writer.post("/console/cases/"+id+"/propose", url.Values{"kind": {"publish"}})
+			if a.status != http.StatusSeeOther {
+				t.Fatal(a.status, a.body)
+			}
+			p, err := d.proposals.Get(t.Context(), actor.Operator(), strings.TrimPrefix(a.header.Get("Location"), "/console/proposals/"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return p
+		}
+		p := propose()
+		at := "/console/proposals/" + p.ID
+		page := second.get(at)
+		for _, want := range []string{"お知らせの本文", "169万2,496", "書く人", p.Digest, "承認者になった人"} {
+			if !strings.Contains(page.body, want) {
+				t.Errorf("the page of a proposal does not say %s", want)
+			}
+		}
+		form := url.Values{"digest": {p.Digest}}
+		if a := writer.post(at+"/approve", writer.confirm(p.Act(), form)); through(a) || d.done != 0 || !strings.Contains(a.body, "自分の提案は") {
+			t.Errorf("one's own proposal: %d", a.status)
+		}
+		// The passkey's answer of one person in the session of another.
+		stolen := second.confirm(p.Act(), form)
+		if a := writer.post(at+"/approve", stolen); through(a) {
+			t.Errorf("somebody else's passkey: %d", a.status)
+		}
+		if a := second.post(at+"/approve", second.confirm(p.Act(), url.Values{"digest": {strings.Repeat("0", 64)}})); through(a) || d.done != 0 {
+			t.Errorf("another digest than is proposed: %d", a.status)
+		}
+		// The bytes are exchanged between the look and the approval.
+		shown := second.confirm(p.Act(), form)
+		before := d.bytes
+		d.bytes = strings.Replace(before, "本文", "別の本文", 1)
+		if a := second.post(at+"/approve", shown); through(a) || d.done != 0 || !strings.Contains(a.body, "無効") {
+			t.Errorf("swapped bytes: %d, done %d times", a.status, d.done)
+		}
+		d.bytes = before
+		if a := second.post(at+"/approve", second.confirm(p.Act(), form)); through(a) || d.done != 0 {
+			t.Errorf("a void proposal: %d", a.status)
+		}
+		p = propose()
+		at, form = "/console/proposals/"+p.ID, url.Values{"digest": {p.Digest}}
+		good := second.confirm(p.Act(), form)
+		if a := second.post(at+"/approve", good); !through(a) || d.done != 1 {
+			t.Fatalf("an approval: %d, done %d times: %s", a.status, d.done, a.body)
+		}
+		if a := second.post(at+"/approve", good); through(a) || d.done != 1 {
+			t.Errorf("an approval twice: %d, done %d times", a.status, d.done)
+		}
+		// An approval of the same bytes of another proposal is another act of its own, and asks again.
+		q := propose()
+		if a := second.post("/console/proposals/"+q.ID+"/approve", good); through(a) || d.done != 1 {
+			t.Errorf("an old answer for a new proposal: %d", a.status)
+		}
+		if page := second.get(at); !strings.Contains(page.body, "実行済み") || !strings.Contains(page.body, "承認者になった日時") {
+			t.Error("the page does not say who approved, and since when they may")
+		}
+	})
+}

@@ -1,0 +1,79 @@
+package store
+
+import (
+	"database/sql/driver"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"syscall"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"shirase/internal/hint"
+)
+
+// ErrNoSpace reports that something could not be written, because the disk that the database is on has no space left.
+// Nothing of it was written. What is read, and what others wrote before, is not concerned.
+var ErrNoSpace = errors.New("no space is left on the disk of the database")
+
+// noSpace is an error of an engine that means ErrNoSpace, which says so in words.
+type noSpace struct{ error }
+
+func (noSpace) Error() string        { return ErrNoSpace.Error() }
+func (noSpace) Is(target error) bool { return target == ErrNoSpace }
+func (e noSpace) Unwrap() error      { return e.error }
+
+// inWords makes of an engine's error one that says what it means.
+func inWords(err error) error {
+	switch {
+	case err == nil || errors.Is(err, ErrNoSpace):
+		return err
+	case !full(err):
+		return lostBy(err)
+	}
+	return hint.Add(noSpace{err}, "make space on that disk; nothing has to be mended, and what is published goes on being served")
+}
+
+// lost is an error of a connection to the database that broke while it was used: transactions use no other.
+type lost struct{ error }
+
+func (e lost) Unwrap() error { return e.error }
+
+func lostBy(err error) error {
+	if _, network := errors.AsType[*net.OpError](err); network || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return lost{err}
+	}
+	return err
+}
+
+// full: SQLite says SQLITE_FULL, or that its shared memory cannot grow (https://sqlite.org/rescode.html); PostgreSQL 53100,
+// disk_full (https://www.postgresql.org/docs/15/errcodes-appendix.html).
+func full(err error) bool {
+	var lite *sqlite.Error
+	if errors.As(err, &lite) {
+		return lite.Code()&0xff == sqlite3.SQLITE_FULL || lite.Code() == sqlite3.SQLITE_IOERR_SHMSIZE
+	}
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == "53100" || errors.Is(err, syscall.ENOSPC)
+}
+
+// Away reports whether err says that the database cannot be reached, or answers nobody: it may come back by itself, and
+// nothing is known of whatever was asked.
+func Away(err error) bool {
+	var connecting *pgconn.ConnectError
+	var broken lost
+	var pg *pgconn.PgError
+	var lite *sqlite.Error
+	switch {
+	case errors.As(err, &pg):
+		// connection_exception, too_many_connections, admin_shutdown, crash_shutdown, cannot_connect_now
+		return strings.HasPrefix(pg.Code, "08") || pg.Code == "53300" || pg.Code == "57P01" || pg.Code == "57P02" || pg.Code == "57P03"
+	case errors.As(err, &lite):
+		code := lite.Code() & 0xff
+		return code == sqlite3.SQLITE_CANTOPEN || code == sqlite3.SQLITE_IOERR && !full(err)
+	}
+	return errors.As(err, &connecting) || errors.As(err, &broken) || err != nil && pgconn.SafeToRetry(err) || errors.Is(err, driver.ErrBadConn)
+}
