@@ -417,7 +417,7 @@ func kept(name string) bool {
 	switch {
 	case name == database || strings.HasPrefix(name, database+"-"): // its journal
 		return false
-	case name == Unfinished, strings.HasPrefix(name, "files/build/"), path.Base(name) == ".lock":
+	case name == Unfinished, strings.HasPrefix(name, "files/build/"), strings.HasPrefix(name, "files/locks/"), path.Base(name) == ".lock":
 		return false
 	}
 	return !slices.Contains(strings.Split(name, "/"), ".tmp")

@@ -10,6 +10,9 @@ import (
 	"shirase/internal/incident"
 )
 
+// maxFuzzed bounds the texts that are fuzzed, in bytes.
+const maxFuzzed = 512
+
 // FuzzNotice holds of any bytes: no panic; the same text proposes the same; every span lies in the text, on whole
 // characters; and what is proposed can be recorded.
 func FuzzNotice(f *testing.F) {
@@ -18,18 +21,20 @@ func FuzzNotice(f *testing.F) {
 		f.Fatal(err)
 	}
 	for i, file := range files {
-		if i%8 != 0 {
-			continue // enough to begin from; all of them would be run again and again
-		}
 		text, err := os.ReadFile(file)
 		if err != nil {
 			f.Fatal(err)
 		}
-		f.Add(text)
+		if i%8 == 0 && len(text) <= maxFuzzed { // enough to begin from; all of them would be run again and again
+			f.Add(text)
+		}
 	}
 	f.Add([]byte("当社のお詫び。個人情報[[[[[[[[[[[[[[[[[[[[[[[[{{{{{1件が流出しました。2月30日 <!--<script>"))
 	f.Add([]byte("㈱お詫び\u202e個人情報\u200bが流出した\u0301\u0301可能性 \"\\ 2024年6月6日追記: #: {a}"))
 	f.Fuzz(func(t *testing.T, text []byte) {
+		if len(text) > maxFuzzed {
+			t.Skip("every rule looks at every sentence: long texts are few")
+		}
 		res, err := Notice(text)
 		if err != nil {
 			return
