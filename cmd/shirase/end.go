@@ -127,13 +127,13 @@ func (a *app) cmdTurn(use, short, long, done string, turn func(*publish.Publishe
 func (a *app) cmdReopen() *cobra.Command {
 	return a.cmdTurn("reopen", "Say that an incident's scope is examined again",
 		"Publishes that the scope of an incident, which was final, is examined again. Its last\nrevision stays sealed and is asked; whoever is not in it is told that more may come.\nWhen the new scope is known: make its roster, record scope.state: final, and publish.",
-		"%s is reopened: statement %s.\n", (*publish.Publisher).Reopen)
+		"%s is reopened: statement %s, which servers serve within seconds.\n", (*publish.Publisher).Reopen)
 }
 
 func (a *app) cmdWithdraw() *cobra.Command {
 	return a.cmdTurn("withdraw", "Say that an incident was recorded by mistake",
 		"Publishes that an incident's id was a mistake. Nothing of it is answered any more, and\nits id never stands for anything else. What was published stays readable.",
-		"%s is withdrawn: statement %s.\n", (*publish.Publisher).Withdraw)
+		"%s is withdrawn: statement %s, which servers serve within seconds.\n", (*publish.Publisher).Withdraw)
 }
 
 func (a *app) cmdShred() *cobra.Command {

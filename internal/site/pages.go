@@ -274,6 +274,11 @@ func (s *Site) how(w http.ResponseWriter, r *http.Request) error {
 	}
 	if s.Witnesses != nil {
 		body.Witnesses = s.Witnesses(r.Context())
+		for i, w := range body.Each {
+			if !w.Cosigned.IsZero() { // as all times of this site
+				body.Each[i].Cosigned = w.Cosigned.In(incident.Japan)
+			}
+		}
 	}
 	body.Buckets = 1 << body.Bits
 	for _, name := range scriptNames {
