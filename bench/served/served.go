@@ -68,8 +68,11 @@ func (d *Demo) Process() int { return d.process.Process.Pid }
 func (d *Demo) Keys() string { return d.data() + "-keys" }
 
 // Run runs another command on its data.
-func (d *Demo) Run(args ...string) error {
-	c := exec.Command(d.program, append(args, "--data", d.data())...)
+func (d *Demo) Run(args ...string) error { return d.RunOn(d.data(), args...) }
+
+// RunOn runs another command on other data.
+func (d *Demo) RunOn(data string, args ...string) error {
+	c := exec.Command(d.program, append(args, "--data", data)...)
 	c.Dir = d.dir
 	if out, err := c.CombinedOutput(); err != nil {
 		return fmt.Errorf("shirase %s: %w: %s", args[0], err, out)

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -54,6 +55,10 @@ const (
 type doctor struct {
 	a     *app
 	quick bool // sizes and places, and no byte of what is large
+
+	outside bool           // ask the public address, too
+	roots   *x509.CertPool // by whom its certificate is to be issued; nil: the system's
+
 	now   func() time.Time
 	space func(dir string) (free, total uint64, err error)
 
@@ -62,7 +67,7 @@ type doctor struct {
 }
 
 func (a *app) cmdDoctor() *cobra.Command {
-	var quick bool
+	var quick, outside bool
 	c := &cobra.Command{
 		Use:   "doctor",
 		Short: "Look through everything, and say what is wrong and what to do",
@@ -72,18 +77,23 @@ finding has its remedy. Keys are compared with what was published and never prin
 rosters are compared with what was recorded when they were sealed, without a key.
 It mends nothing.
 
+With --outside the public address is asked, as a visitor does: whether it leads here,
+and whether its certificate is right. A witness that refuses is told from what it
+answered last.
+
 It exits with 1 where a finding is an error. --quick reads neither ledger, layers and
 rosters nor the corpora byte by byte.`,
-		Example: "  shirase doctor\n  shirase doctor --json",
+		Example: "  shirase doctor\n  shirase doctor --outside\n  shirase doctor --json",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			d := &doctor{a: a, quick: quick, now: time.Now, space: space}
+			d := &doctor{a: a, quick: quick, outside: outside, now: time.Now, space: space}
 			if err := d.examine(c.Context()); err != nil {
 				return err
 			}
 			return a.printFindings(d.findings)
 		},
 	}
+	c.Flags().BoolVar(&outside, "outside", false, "also ask the public address, as a visitor does")
 	c.Flags().BoolVar(&quick, "quick", false, "do not read what is large byte by byte")
 	return c
 }
@@ -129,12 +139,13 @@ func (d *doctor) examine(ctx context.Context) error {
 		return ctx.Err()
 	}
 	d.examineFolders()
+	d.examineCertificate()
 	keys := d.examineKeysFolder()
 	if d.openStore(ctx) {
 		if keys {
 			d.examineKeys(ctx)
 		}
-		for _, look := range []func(context.Context){d.examineDatabase, d.examineStatement, d.examineLedger, d.examineWitnesses, d.examineRosters, d.examineBackup} {
+		for _, look := range []func(context.Context){d.examineDatabase, d.examineStatement, d.examineLedger, d.examineWitnesses, d.examineRosters, d.examineBackup, d.examineOutside} {
 			if ctx.Err() == nil {
 				look(ctx)
 			}
@@ -164,7 +175,7 @@ func (d *doctor) examineSettings() bool {
 	if err != nil {
 		remedy := "correct the file, or take it from a backup: shirase restore SRC --only " + config.InstanceFile
 		if errors.Is(err, config.ErrNone) && d.a.read != nil {
-			if _, err := os.Stat(filepath.Join(d.a.op().Data, "files")); err == nil { // it was one
+			if _, statErr := os.Stat(filepath.Join(d.a.op().Data, "files")); statErr == nil { // it was one
 				d.find("settings", levelError, remedy, "%v: %s is missing", err, config.InstanceFile)
 				return false
 			}
@@ -322,19 +333,25 @@ func (d *doctor) failEach(id string, err error, remedy string) {
 	}
 }
 
-// eachOf gives the errors that err joins.
+// eachOf gives the errors that err joins ([errors.Join]); one that wraps several is one.
 func eachOf(err error) []error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		var out []error
-		for _, err := range joined.Unwrap() {
-			out = append(out, eachOf(err)...)
-		}
-		return out
-	}
 	if err == nil {
 		return nil
 	}
-	return []error{err}
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	var out []error
+	var texts []string
+	for _, err := range joined.Unwrap() {
+		texts = append(texts, err.Error())
+		out = append(out, eachOf(err)...)
+	}
+	if err.Error() != strings.Join(texts, "\n") {
+		return []error{err}
+	}
+	return out
 }
 
 // examineStatement looks at clock and life of what clients are given.

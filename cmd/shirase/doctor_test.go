@@ -120,7 +120,7 @@ func TestDoctor(t *testing.T) {
 		says   string // somewhere in what and remedy
 	}{
 		{"nothing", nothing, "", ""},
-		{"no settings", remove(one("data/shirase.json")), "settings error", "shirase init"},
+		{"no settings", remove(one("data/shirase.json")), "settings error", "shirase restore SRC --only shirase.json"},
 		{"settings of no form", replace("data/shirase.json", text("{")), "settings error", "backup"},
 		{"a setting of a wrong form", change(func(s *config.Instance) { s.Contact = "nobody" }), "settings error", "contact"},
 		{"a mistake in the file of settings", func(t *testing.T, dir string, _ *doctor) {
@@ -176,11 +176,11 @@ func TestDoctor(t *testing.T) {
 		{"a roster with a changed bit", flip(rosterFile), "roster error", "backup"},
 		{"a roster that is gone", remove(rosterFile), "roster error", "missing"},
 		{"a roster whose hash was not kept", query("UPDATE roster SET sha256 = ''"), "roster-unrecorded note", ""},
-		{"a layer with a changed bit", flip(layer), "layer error", "index fold"},
-		{"a layer that is gone", remove(layer), "layer error", "index fold"},
-		{"a changed document", flip(entry), "ledger error", "ledger verify"},
-		{"a lost checkpoint", remove(one("data/files/ledger/checkpoint")), "ledger error", "ledger verify"},
-		{"a changed row", query("UPDATE ledger_leaves SET kind = 'notice' WHERE leaf = 0"), "ledger error", "ledger verify"},
+		{"a layer with a changed bit", flip(layer), "layer error", "ledger repair"},
+		{"a layer that is gone", remove(layer), "layer error", "ledger repair"},
+		{"a changed document", flip(entry), "ledger error", "ledger repair"},
+		{"a lost checkpoint", remove(one("data/files/ledger/checkpoint")), "ledger error", "ledger repair"},
+		{"a changed row", query("UPDATE ledger_leaves SET kind = 'notice' WHERE leaf = 0"), "ledger error", "shirase restore"},
 		{"a corpus with a changed bit", flip(segment), "passwords error", "password verify"},
 		{"a corpus without its list", remove(one("data/password/sha1/current")), "passwords error", "backup"},
 		{"no backup", query("DELETE FROM backup_made"), "backup warning", "shirase backup"},

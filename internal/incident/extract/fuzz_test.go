@@ -8,10 +8,47 @@ import (
 	"unicode/utf8"
 
 	"shirase/internal/incident"
+	"shirase/internal/language"
 )
 
+// FuzzText holds of any bytes what reading a text rests on, some thousands of times as often as FuzzNotice can: that what it is made
+// into keeps its place in the text that was given, on whole characters, and that lines and sentences lie in it.
+func FuzzText(f *testing.F) {
+	for _, s := range []string{"当社のお詫び。\n個人情報が\n流出しました。", "<p>We are sorry.<br>1,234 accounts&nbsp;were exposed.</p>", "㈱お詫び\u202e\u200b\u0301 １２３件 ﾃﾞｰﾀ\r\n\t",
+		"<script>x</script><!-- a --><td>1</td><td>2</td>&amp;&#x3042;&#99999999;", "A line that\nis wrapped\nin a mail.\n\nAnother."} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, given []byte) {
+		if len(given) > 4096 || !utf8.Valid(given) {
+			return
+		}
+		x := newText(string(given))
+		if looksHTML(x.s) {
+			x = flatten(x)
+		}
+		x = normalise(x)
+		ja := writtenIn(x.s) == language.JA
+		x = unwrap(x, ja)
+		if !utf8.ValidString(x.s) {
+			t.Fatalf("%q is made into %q", given, x.s)
+		}
+		lines := splitLines(x.s)
+		for _, s := range splitSentences(x.s, lines, ja) {
+			if s.from < 0 || s.from > s.to || s.to > len(x.s) {
+				t.Fatalf("a sentence from %d to %d of %d", s.from, s.to, len(x.s))
+			}
+			if s.from == s.to {
+				continue
+			}
+			if from, to := x.span(s.from, s.to); from < 0 || from > to || to > len(given) || !utf8.Valid(given[from:to]) {
+				t.Fatalf("a sentence is from %d to %d of %d bytes given", from, to, len(given))
+			}
+		}
+	})
+}
+
 // maxFuzzed bounds the texts that are fuzzed, in bytes.
-const maxFuzzed = 512
+const maxFuzzed = 256
 
 // FuzzNotice holds of any bytes: no panic; the same text proposes the same; every span lies in the text, on whole
 // characters; and what is proposed can be recorded.
