@@ -10,9 +10,11 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 )
@@ -43,10 +45,14 @@ type StatusError struct {
 }
 
 func (e *StatusError) Error() string {
-	if e.Detail == "" {
-		return fmt.Sprintf("the server answered %d", e.Status)
+	said := fmt.Sprintf("the server answered %d", e.Status)
+	if e.Problem != "" {
+		said += " (" + e.Problem + ")"
 	}
-	return fmt.Sprintf("the server answered %d: %s", e.Status, e.Detail)
+	if e.Detail != "" {
+		said += ": " + e.Detail
+	}
+	return said
 }
 
 // Unwrap makes a refusal an ErrServer, or ErrUnwitnessed where the server says
@@ -148,6 +154,8 @@ func retryAfter(h string) time.Duration {
 	return time.Duration(min(s, 1<<20)) * time.Second
 }
 
+var problemName = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
+
 // problem reads a refusal and its problem details, where there are any.
 func problem(res *http.Response) *StatusError {
 	e := &StatusError{Status: res.StatusCode}
@@ -162,10 +170,10 @@ func problem(res *http.Response) *StatusError {
 	if err != nil || json.Unmarshal(b, &p) != nil {
 		return e
 	}
-	if i := strings.LastIndex(p.Type, "/problems/"); i >= 0 && len(p.Type) < 200 {
+	if i := strings.LastIndex(p.Type, "/problems/"); i >= 0 && len(p.Type) < 200 && problemName.MatchString(p.Type[i+len("/problems/"):]) {
 		e.Problem = p.Type[i+len("/problems/"):]
 	}
-	if len(p.Detail) <= 200 && !strings.ContainsFunc(p.Detail, func(r rune) bool { return r < 0x20 }) {
+	if len(p.Detail) <= 1000 && utf8.ValidString(p.Detail) && !strings.ContainsFunc(p.Detail, func(r rune) bool { return r < 0x20 }) {
 		e.Detail = p.Detail
 	}
 	return e

@@ -92,6 +92,7 @@ func TestGroupVectors(t *testing.T) {
 	}
 	golden(t, "group.json", map[string]any{
 		"about": "Groups of buckets of layer.json's layers: the response has this length and hash; those with an error are that response changed, and refused. " +
+			"op: flip the lowest bit of the byte at; cut that many bytes off the end; append that many zeros; swap the first two of the padded buckets. " +
 			"budgets: how many bits of an output each layer is shown (depths, in the order of layers).",
 		"vectors": vs, "budgets": budgets(t)})
 }

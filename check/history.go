@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync"
 
 	"filippo.io/torchwood"
 	"golang.org/x/mod/sumdb/tlog"
@@ -27,28 +28,36 @@ type Tiles func(ctx context.Context, path string) ([]byte, error)
 func Extends(ctx context.Context, before, now *Checkpoint, get Tiles) error {
 	switch {
 	case now.Size == before.Size && now.Root != before.Root:
-		return &treeFork{before.Note, now.Note, fmt.Sprintf("two ledgers of %d entries", now.Size)}
+		return &treeFork{before: before.Note, now: now.Note, what: fmt.Sprintf("two ledgers of %d entries", now.Size)}
 	case now.Size < before.Size:
 		return fmt.Errorf("%w: its ledger has %d entries and had %d", ErrRollback, now.Size, before.Size)
 	case now.Size == before.Size, before.Size == 0:
 		return nil
 	}
 	r := &tileReader{ctx: ctx, get: get}
-	root, err := tlog.TreeHash(before.Size, tlog.TileHashReader(tlog.Tree{N: now.Size, Hash: tlog.Hash(now.Root)}, r))
+	hashes := tlog.TileHashReader(tlog.Tree{N: now.Size, Hash: tlog.Hash(now.Root)}, r)
+	root, err := tlog.TreeHash(before.Size, hashes)
 	switch {
 	case r.err != nil:
 		return r.err
 	case err != nil:
 		return fmt.Errorf("%w: %w", ErrConsistency, err)
 	case Hash(root) != before.Root:
-		return &treeFork{before.Note, now.Note, fmt.Sprintf("the first %d entries of its ledger are others", before.Size)}
+		fork := &treeFork{before: before.Note, now: now.Note, what: fmt.Sprintf("the first %d entries of its ledger are others", before.Size)}
+		if fork.consistency, err = Consistency(hashes, before.Size, now.Size); err != nil {
+			fork.consistency = nil // without it the signatures alone show less, and the fork is none the less one
+		}
+		return fork
 	}
 	return nil
 }
 
 // treeFork is an ErrFork that two signed checkpoints show: their trees cannot
 // belong to one history.
-type treeFork struct{ before, now, what string }
+type treeFork struct {
+	before, now, what string
+	consistency       []Bytes // by which the larger one's tree shows that it has another beginning
+}
 
 func (e *treeFork) Error() string { return fmt.Sprintf("%v: %s", ErrFork, e.what) }
 
@@ -58,9 +67,10 @@ func (e *treeFork) Is(target error) bool { return target == ErrFork }
 // tileReader reads the tiles of one tree in the widths that they have in it. No
 // other size is in any request: the one that was seen would tell clients apart.
 type tileReader struct {
-	ctx context.Context
-	get Tiles
-	err error // why a tile could not be had
+	ctx  context.Context
+	get  Tiles
+	kept sync.Map // what was had, by path: a fork is looked at twice
+	err  error    // why a tile could not be had
 }
 
 // Height is that of C2SP tlog-tiles.
@@ -76,7 +86,13 @@ func (r *tileReader) ReadTiles(tiles []tlog.Tile) ([][]byte, error) {
 	g.SetLimit(4)
 	for i, t := range tiles {
 		g.Go(func() (err error) {
-			data[i], err = r.tile(ctx, t)
+			if b, ok := r.kept.Load(t); ok {
+				data[i] = b.([]byte)
+				return nil
+			}
+			if data[i], err = r.tile(ctx, t); err == nil {
+				r.kept.Store(t, data[i])
+			}
 			return err
 		})
 	}

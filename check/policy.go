@@ -391,12 +391,24 @@ type Checkpoint struct {
 	Note      string   // the signed note
 }
 
+// signatureError is an ErrCheckpoint: somebody whom the policy names, log or
+// witness, has not signed what stands above a signature of that name.
+type signatureError struct{ name string }
+
+func (e *signatureError) Error() string {
+	return fmt.Sprintf("the ledger's checkpoint has a signature of %q that is wrong", e.name)
+}
+func (e *signatureError) Unwrap() error { return ErrCheckpoint }
+
 // Open verifies a signed checkpoint (C2SP tlog-checkpoint).
 func (p *Policy) Open(signed string) (*Checkpoint, error) {
 	n, err := note.Open([]byte(signed), p)
 	var unverified *note.UnverifiedNoteError
 	var invalid *note.InvalidSignatureError
-	if errors.As(err, &unverified) || errors.As(err, &invalid) {
+	switch {
+	case errors.As(err, &invalid):
+		return nil, &signatureError{invalid.Name}
+	case errors.As(err, &unverified):
 		return nil, ErrCheckpoint
 	}
 	if err != nil {

@@ -13,8 +13,16 @@ import (
 // dishonest2 are changes of a statement of version 2 that its author could have
 // signed. Those of version 1 that still mean something are tried too.
 var dishonest2 = map[string]func(*Statement){
-	"v":                        func(s *Statement) { s.V = 1 },
-	"v-3":                      func(s *Statement) { s.V = 3 },
+	"v":   func(s *Statement) { s.V = 1 },
+	"v-3": func(s *Statement) { s.V = 3 },
+	"fold-root-of-source": func(s *Statement) {
+		for i := range s.Layers {
+			if l := &s.Layers[i]; len(l.Sources) > 1 {
+				l.ID, l.Root = l.Sources[0].Root, l.Sources[0].Root
+			}
+		}
+		slices.SortFunc(s.Layers, func(a, b Layer) int { return strings.Compare(a.ID.String(), b.ID.String()) })
+	},
 	"seq-zero":                 func(s *Statement) { s.Seq = 0 },
 	"prev-in-first":            func(s *Statement) { s.Prev[0] = 1 },
 	"expires-at-time":          func(s *Statement) { s.Expires = s.Time },

@@ -80,6 +80,17 @@ func (t *trust) start(list []listedKey) int {
 	return -1
 }
 
+// newest returns the place of the newest key of a list that a policy names; -1
+// where it names none.
+func (p *Policy) newest(list []listedKey) int {
+	for i, k := range slices.Backward(list) {
+		if slices.ContainsFunc(p.logs, func(l ledgerKey) bool { return l.vkey == k.VKey }) {
+			return i
+		}
+	}
+	return -1
+}
+
 // follow verifies a list of keys from one that is trusted: each has signed a
 // checkpoint that holds a statement that names the next. The keys are trusted
 // from then on.

@@ -94,7 +94,7 @@ func (c *Client) newest(ctx context.Context, base *url.URL) (*shown, error) {
 	for tries := 1; ; tries++ {
 		s, err := c.believe(ctx, base, reply.Statement, reply.Proof)
 		if !errors.Is(err, errMoved) || tries == maxMoves {
-			return s, err
+			return s, c.contradicted(err, base, reply.Statement, reply.Proof)
 		}
 	}
 }
@@ -112,10 +112,10 @@ func (c *Client) believe(ctx context.Context, base *url.URL, raw []byte, proof s
 	}
 	s := &shown{raw: raw, proof: proof}
 	s.checkpoint, err = Prove(KindStatement, s.raw, s.proof, t.keys)
-	if errors.Is(err, ErrCheckpoint) && t.pin != nil && len(t.pin.Keys) > 0 && !c.Policy.named() {
-		// The ledger may have another key by now, which the pinned one named.
-		if t.steps, err = c.succession(ctx, base, t); err != nil {
-			return nil, fmt.Errorf("statement: %w", err)
+	if errors.Is(err, ErrCheckpoint) && (c.Policy.named() || t.pin != nil && len(t.pin.Keys) > 0) {
+		// The ledger may have another key by now, which the one that is trusted named.
+		if serr := c.succeeded(ctx, base, t); serr != nil {
+			return nil, fmt.Errorf("statement: %w", serr)
 		}
 		s.checkpoint, err = Prove(KindStatement, s.raw, s.proof, t.keys)
 	}
@@ -134,6 +134,14 @@ func (c *Client) believe(ctx context.Context, base *url.URL, raw []byte, proof s
 	witnesses, err := c.witnessed(t, s)
 	if err != nil {
 		return nil, err
+	}
+	for _, k := range t.led { // a key that led on did so in the history that is shown
+		if k.st == nil {
+			continue
+		}
+		if err := Extends(ctx, k.checkpoint, s.checkpoint, c.Tiles(base)); err != nil {
+			return nil, fmt.Errorf("the ledger under an earlier key: %w", err)
+		}
 	}
 	if c.Pins != nil {
 		if err := c.remember(ctx, base, t, s); err != nil {
@@ -165,6 +173,7 @@ type trust struct {
 	keys   *Policy  // the log's keys
 	met    []string // keys to be pinned once everything is verified
 	steps  []step   // from the pinned key to the one that signs now
+	led    []step   // likewise, from a stated key, or the first one of a ledger that is met
 }
 
 // trust returns the keys for an origin: the client's own, pinned ones, or, where
@@ -192,6 +201,21 @@ func (c *Client) trust(ctx context.Context, base *url.URL, origin string) (*trus
 	return t, c.meet(ctx, base, t)
 }
 
+// succeeded takes in the keys to which the ones that are trusted have led.
+func (c *Client) succeeded(ctx context.Context, base *url.URL, t *trust) error {
+	if !c.Policy.named() {
+		var err error
+		t.steps, err = c.succession(ctx, base, t)
+		return err
+	}
+	list, err := c.keyList(ctx, base)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrCheckpoint, err)
+	}
+	t.led, err = t.follow(list, t.keys.newest(list)) // what is pinned has steps of its own (follows)
+	return err
+}
+
 // meet takes a ledger's key from the server's word.
 func (c *Client) meet(ctx context.Context, base *url.URL, t *trust) error {
 	body, err := c.do(ctx, http.MethodGet, base.JoinPath("ledger/v1/key"), nil, "text/plain", maxReply)
@@ -217,6 +241,7 @@ func (c *Client) meet(ctx context.Context, base *url.URL, t *trust) error {
 	if t.steps, err = t.follow(list, 0); err != nil {
 		return fmt.Errorf("%w: %s shows %q: %w", ErrOrigin, base.Host, t.origin, err)
 	}
+	t.led = t.steps
 	return nil
 }
 
@@ -398,8 +423,10 @@ func vouch(st *Statement, c *Checkpoint, l *pin, witnesses []string) Vouched {
 	if _, rest, ok := strings.Cut(c.Key, "+"); ok {
 		v.Key, _, _ = strings.Cut(rest, "+")
 	}
-	if l != nil && len(l.Keys) > 0 {
-		v.PinnedSince, v.Host = &l.Keys[0].Since, l.Host
+	if l != nil {
+		if i := slices.IndexFunc(l.Keys, func(k pinnedKey) bool { return k.VKey == c.Key }); i >= 0 {
+			v.PinnedSince, v.Host = &l.Keys[i].Since, l.Host
+		}
 	}
 	if l != nil {
 		v.WitnessesChanged = l.Changed

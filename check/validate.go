@@ -246,6 +246,11 @@ func (s *Statement) validateLayers() error {
 			roots[src.Root] = true
 		}
 	}
+	for i := range s.Layers {
+		if l := &s.Layers[i]; s.V == 2 && len(l.Sources) > 1 && roots[l.Root] {
+			return fmt.Errorf("layers[%d]: its root is a source's, and it has several", i)
+		}
+	}
 	if err := s.validateHeld(in, roots); err != nil {
 		return err
 	}

@@ -440,7 +440,7 @@ func TestAnswerVectors(t *testing.T) {
 		}
 	}
 	golden(t, "answer.json", map[string]any{
-		"about": "Answer files. A vector with a base is that vector's file changed: set or remove a value at a path, or flip the lowest bit of one byte of base64url bytes. " +
+		"about": "Answer files. A vector with a base is the changed file of the vector of that name, in any order: set or remove a value at a path, or flip the lowest bit of one byte of base64url bytes. " +
 			"Without error it verifies under ledgerKey (or ledgerKeys) with that verdict; with one it is refused with that name.",
 		"ledgerKey": w.vkey, "vectors": vs})
 }

@@ -257,6 +257,10 @@ func (p *Pins) VerifyAnswer(file []byte, own *Policy) (*Answer, error) {
 	return a, a.recompute(proven)
 }
 
+// ErrNow says that what a server shows now was refused, and that nothing was
+// found out of a file that it was asked about.
+var ErrNow = errors.New("what the server shows now is refused, so that the file could not be held against it")
+
 // VerifyAnswer verifies an answer file as Pins do, and has the server show that
 // the answer's ledger is the beginning of the one that it shows now, whose
 // witnesses then vouch for it. A key that led to the one that signs now is
@@ -266,16 +270,19 @@ func (c *Client) VerifyAnswer(ctx context.Context, file []byte) (*Answer, error)
 	if err != nil {
 		return nil, err
 	}
+	if _, err := ParseAnswer(file); err != nil {
+		return nil, err
+	}
 	now, err := c.statement(ctx, base)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", ErrNow, err)
 	}
 	a, l, policy, err := c.Pins.answer(file, c.Policy)
 	if err != nil {
 		return nil, err
 	}
 	proven, err := a.prove(policy.quorumless())
-	if errors.Is(err, ErrCheckpoint) && !c.Policy.named() { // signed by a key that led to the one that is remembered
+	if errors.Is(err, ErrCheckpoint) { // signed by a key that led to the one that signs now, or followed the stated one
 		t := &trust{origin: now.checkpoint.Origin}
 		if list, lerr := c.keyList(ctx, base); lerr == nil && len(list) > 0 && list[len(list)-1].VKey == now.checkpoint.Key {
 			if _, lerr := t.follow(list, 0); lerr == nil {

@@ -43,7 +43,14 @@ func Dial(t Target) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Client{conn: conn, in: bufio.NewReaderSize(conn, 64<<10), ask: []byte("GET " + t.Path + " HTTP/1.1\r\nHost: " + t.Address + "\r\n" + t.Header + "\r\n")}, nil
+	c := &Client{conn: conn, in: bufio.NewReaderSize(conn, 64<<10)}
+	c.Turn(t)
+	return c, nil
+}
+
+// Turn has the connection ask for something else of the same server from now on.
+func (c *Client) Turn(t Target) {
+	c.ask = append(c.ask[:0], "GET "+t.Path+" HTTP/1.1\r\nHost: "+t.Address+"\r\n"+t.Header+"\r\n"...)
 }
 
 // Close closes it.

@@ -27,7 +27,7 @@ func (a *app) cmdCase() *cobra.Command {
 	c.AddCommand(a.cmdCaseDeclare(), a.cmdCaseList(), a.cmdCaseShow(), a.cmdCaseNext(), a.cmdCaseClocks(), a.cmdCaseParty(), a.cmdCaseDone(), a.cmdCaseRegime(), a.cmdCaseStart(), a.cmdCaseKnow(),
 		a.cmdCaseAsk(), a.cmdCaseDecide(), a.cmdCaseEvent(), a.cmdCaseReport(), a.cmdCaseTriage(), a.cmdCasePaste(), a.cmdCaseCandidates(), a.cmdCasePass(),
 		a.cmdCaseTask(), a.cmdCaseHand(), a.cmdCaseNote(), a.cmdCasePromise(), a.cmdCaseAppoint(), a.cmdCaseEvidence(), a.cmdCasePlaybook(),
-		a.cmdCaseVerify(), a.cmdCaseHead(), a.cmdCaseExport(), a.cmdCaseClose())
+		a.cmdCaseVerify(), a.cmdCaseHead(), a.cmdCaseExport(), a.cmdCaseVERIS(), a.cmdCaseClose())
 	return c
 }
 
@@ -151,7 +151,7 @@ Playbooks: shirase case playbook list.`,
 				fmt.Fprintf(w, "Case %s is open. Nothing of it is public.\n\n", k.ID)
 				printClocks(w, clocks)
 				fmt.Fprintln(w)
-				printNext(w, k.Next(time.Now()), 5)
+				printNext(w, k.ID, k.Next(time.Now()), 5)
 				fmt.Fprintf(w, "\nNext: shirase case show %s\n", k.ID)
 			})
 		},
@@ -272,7 +272,7 @@ func printCase(w io.Writer, k *response.Case, clocks *response.Clocks) {
 	printClocks(w, clocks)
 	if next := k.Next(time.Now()); len(next) > 0 {
 		fmt.Fprintln(w)
-		printNext(w, next, 0)
+		printNext(w, k.ID, next, 0)
 	}
 	heading := func(title string, n int) {
 		if n > 0 {
@@ -328,11 +328,11 @@ func nextRows(next []response.Next) []nextRow {
 }
 
 // printNext prints what a case asks for; most bounds it, where it is not 0.
-func printNext(w io.Writer, next []response.Next, most int) {
+func printNext(w io.Writer, id string, next []response.Next, most int) {
 	fmt.Fprintf(w, "What next\n")
 	for i, n := range next {
 		if most > 0 && i == most {
-			fmt.Fprintf(w, "  and %d more: shirase case next CASE\n", len(next)-most)
+			fmt.Fprintf(w, "  and %d more: shirase case next %s\n", len(next)-most, id)
 			return
 		}
 		when := ""
@@ -361,7 +361,7 @@ func (a *app) cmdCaseNext() *cobra.Command {
 				return err
 			}
 			next := k.Next(time.Now())
-			return a.print(map[string]any{"case": k.ID, "next": nextRows(next)}, func(w io.Writer) { printNext(w, next, 0) })
+			return a.print(map[string]any{"case": k.ID, "next": nextRows(next)}, func(w io.Writer) { printNext(w, k.ID, next, 0) })
 		}}
 }
 

@@ -43,6 +43,7 @@ func (a *app) keepCases(ctx context.Context, in *instance, failed func(error)) {
 		report(err)
 		report(proposals.Resume(ctx, actor.Server()))
 		report(cases.TellOverdue(ctx, actor.Server()))
+		report(cases.Remind(ctx, actor.Server()))
 		_, err = told.Send(ctx)
 		report(err)
 		select {

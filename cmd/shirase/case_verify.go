@@ -11,6 +11,9 @@ import (
 
 	"shirase/check"
 	"shirase/internal/actor"
+	"shirase/internal/hint"
+	"shirase/internal/incident"
+	"shirase/internal/incident/datasets"
 	"shirase/internal/language"
 	"shirase/internal/response"
 )
@@ -191,5 +194,39 @@ is one, or it tells.`,
 				}
 				fmt.Fprintf(w, "The head of %s is in the ledger: %s\n", head.Day, head.Head)
 			})
+		}}
+}
+
+func (a *app) cmdCaseVERIS() *cobra.Command {
+	return &cobra.Command{Use: "veris CASE", Short: "Write a closed case as VERIS", Args: cobra.ExactArgs(1),
+		Long: `Writes the incident of a closed case as VERIS 1.4.1: its facts, and what the response
+shows beside them, who discovered it and how long containment took. Nothing of the
+record is in it. Facts that no notice has told are: look at it before you give it away.`,
+		Example: "  shirase case veris shop-2026-08-20 > shop.json",
+		RunE: func(c *cobra.Command, args []string) error {
+			in, cases, err := a.cases(c.Context())
+			if err != nil {
+				return err
+			}
+			defer in.close()
+			k, err := cases.Get(c.Context(), actor.Operator(), args[0])
+			if err != nil {
+				return err
+			}
+			if !k.Closed {
+				return hint.Add(fmt.Errorf("case %s is not closed", k.ID), "shirase case close "+k.ID+"; what is known meanwhile: shirase incident export --format veris --drafts "+k.ID)
+			}
+			inc, err := in.incidents.Get(c.Context(), k.ID)
+			if err != nil {
+				return err
+			}
+			r := datasets.Response{Known: k.Knowledge()}
+			if by, told := k.DiscoveredBy(); told {
+				r.By = by.From
+			}
+			if f, ok := inc.Fact("contained"); ok && f.Certainty == incident.Confirmed {
+				r.Contained = f.Value.Time
+			}
+			return datasets.WriteResponse(a.out, inc, r)
 		}}
 }

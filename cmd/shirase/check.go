@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -20,6 +21,7 @@ import (
 	"shirase/internal/files"
 	"shirase/internal/hint"
 	"shirase/internal/index"
+	"shirase/internal/language"
 	"shirase/internal/serve"
 )
 
@@ -30,10 +32,10 @@ const maxPolicy = 1 << 20
 type checkFlags struct {
 	timeout time.Duration
 
-	server, save, kind, organisation, region, policyFile string
-	audit, variants                                      bool
-	bits                                                 int
-	vkeys                                                []string
+	server, save, kind, organisation, region, policyFile, lang string
+	audit, variants                                            bool
+	bits                                                       int
+	vkeys                                                      []string
 }
 
 func (a *app) cmdCheck() *cobra.Command {
@@ -68,15 +70,18 @@ loopback that ends with the answer.`,
   shirase check --server http://127.0.0.1:8311 you@example.com --audit --json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
+			l, err := readLang(fl.lang, os.Getenv)
+			if err != nil {
+				return err
+			}
 			if args[0] == "-" {
-				var err error
 				if args[0], err = oneTyped(c.Context(), os.Stdin); err != nil {
 					return err
 				}
 			}
-			return within(c.Context(), fl.timeout, func(ctx context.Context) error {
-				return a.check(ctx, fl, args[0], c.Flags().Changed("phone-region"))
-			})
+			return a.notAnswered(within(c.Context(), fl.timeout, func(ctx context.Context) error {
+				return a.check(ctx, fl, l, args[0], c.Flags().Changed("phone-region"))
+			}))
 		},
 	}
 	f := c.Flags()
@@ -89,6 +94,7 @@ loopback that ends with the answer.`,
 	f.StringVar(&fl.organisation, "organisation", "", "the organisation's id, for an account")
 	f.StringVar(&fl.region, "phone-region", "", "country by which a phone number without + is read (default: the instance's)")
 	f.DurationVar(&fl.timeout, "timeout", 10*time.Minute, "give up after so long, where the server asks to wait, or answers slowly")
+	langFlag(f, &fl.lang)
 	trustFlags(c, &fl.vkeys, &fl.policyFile)
 	return c
 }
@@ -124,6 +130,58 @@ func within(ctx context.Context, limit time.Duration, do func(context.Context) e
 	return err
 }
 
+// notAnswered tells why a check ended without an answer: as JSON where that is wanted, and where the server contradicted
+// itself with the file that shows it to others.
+func (a *app) notAnswered(err error) error {
+	var usage usageError
+	if err == nil || errors.Is(err, errIncomplete) || errors.As(err, &usage) {
+		return err
+	}
+	kept, path := check.EvidenceOf(err), ""
+	if kept != nil {
+		var kerr error
+		if path, kerr = keepEvidence(kept); kerr != nil {
+			return errors.Join(err, kerr)
+		}
+	}
+	if a.json {
+		out := struct {
+			Failed   string `json:"failed"`
+			Error    string `json:"error"`
+			Evidence string `json:"evidence,omitzero"`
+		}{check.Code(err), oneLine(err.Error()), path}
+		if perr := a.print(out, nil); perr != nil {
+			return perr
+		}
+	}
+	if path != "" {
+		return hint.Add(err, "do not trust this answer, and tell others: what shows it is in "+path+", which anybody verifies: shirase verify "+path)
+	}
+	return err
+}
+
+// keepEvidence writes evidence beside the remembered ledgers, under a name that says what it is of.
+func keepEvidence(e *check.Evidence) (path string, err error) {
+	b, err := e.Encode()
+	if err != nil {
+		return "", err
+	}
+	pins, err := check.DefaultPins()
+	if err != nil {
+		return "", err
+	}
+	dir := filepath.Join(filepath.Dir(pins), "evidence")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", fmt.Errorf("keep the evidence: %w", err)
+	}
+	sum := sha256.Sum256(b)
+	path = filepath.Join(dir, fmt.Sprintf("%s-%x.json", e.Rule, sum[:6]))
+	if err := files.Replace(path, b); err != nil {
+		return "", fmt.Errorf("keep the evidence: %w", err)
+	}
+	return path, nil
+}
+
 // checkOutput is what `shirase check` prints: the verdict of the address, and what was said of other spellings of it.
 type checkOutput struct {
 	check.Verdict
@@ -143,7 +201,7 @@ type variantChecked struct {
 var errIncomplete = errors.New("the answer is incomplete")
 
 // check asks about one address, and with --variants about its other spellings.
-func (a *app) check(ctx context.Context, fl checkFlags, value string, stated bool) error {
+func (a *app) check(ctx context.Context, fl checkFlags, l language.Lang, value string, stated bool) error {
 	kind := kindOf(fl.kind, value)
 	national := kind == string(identity.KindPhone) && !strings.HasPrefix(identity.Typed(identity.KindPhone, value), "+") && !stated
 	var id identity.Identity
@@ -191,11 +249,21 @@ func (a *app) check(ctx context.Context, fl checkFlags, value string, stated boo
 	out := checkOutput{}
 	var saved []string
 	incomplete := false
-	for n, one := range ids {
-		answer, err := client.Check(ctx, one)
-		if err != nil {
+	answers := make([]*check.Answer, len(ids))
+	var damaged error
+	for n, one := range ids { // all of them first: that an entry does not open depends on whose it is, and must not be seen
+		answers[n], err = client.Check(ctx, one)
+		if errors.Is(err, check.ErrEntry) {
+			damaged = errors.Join(damaged, err)
+		} else if err != nil {
 			return fmt.Errorf("check: %w", err)
 		}
+	}
+	if damaged != nil {
+		return fmt.Errorf("check: %w", damaged)
+	}
+	for n, one := range ids {
+		answer := answers[n]
 		if fl.save != "" {
 			saved = append(saved, numbered(fl.save, n+1))
 			if err := saveAnswer(saved[n], answer); err != nil {
@@ -213,17 +281,19 @@ func (a *app) check(ctx context.Context, fl checkFlags, value string, stated boo
 		out.Variants = append(out.Variants, v.Value)
 	}
 	err = a.print(out, func(w io.Writer) {
-		printVerdict(w, &out.Verdict)
+		t := teller{w, l}
+		t.verdict(&out.Verdict, kind)
 		for _, v := range out.Also {
 			fmt.Fprintf(w, "\n%s\n", v.Address)
-			printVerdict(w, &v.Verdict)
+			t.verdict(&v.Verdict, kind)
 		}
 		if len(others) > 0 && !fl.variants && len(out.Checked) > 0 {
-			fmt.Fprintf(w, "\nThe same mailbox may be on record in another spelling: %s.\nTo check these too: --variants\n", strings.Join(out.Variants, ", "))
+			t.say("\n同じ受信箱が、別の書き方で登録されていることがあります: %s。\nこれらも確かめるには: --variants",
+				"\nThe same mailbox may be on record in another spelling: %s.\nTo check these too: --variants", strings.Join(out.Variants, ", "))
 		}
-		printVouched(w, out.Vouched)
+		t.vouched(out.Vouched)
 		for _, name := range saved {
-			fmt.Fprintf(w, "\nSaved as %s. It is personal data. Verify it with: shirase verify %s%s\n", name, name, trust)
+			t.say("\n%s に保存しました。個人データです。検証するには: shirase verify %s%s", "\nSaved as %s. It is personal data. Verify it with: shirase verify %s%s", name, name, trust)
 		}
 	})
 	if err == nil && incomplete {

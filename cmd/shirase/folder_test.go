@@ -61,7 +61,7 @@ func TestFolderOfVersion1(t *testing.T) {
 	if b, err := os.ReadFile(pins); err != nil || !strings.Contains(string(b), `"v": 2`) {
 		t.Errorf("the pins are not of version 2: %s, %v", b, err)
 	}
-	if out := f.do("key", "rotate"); !strings.Contains(out, "The file of key k1 is destroyed here") {
+	if out := f.do("key", "rotate"); !strings.Contains(out, "The file of key k1 is destroyed here") || !strings.HasPrefix(out, "Sealed anew under the new key k2: ") || !strings.Contains(out, "Ended: k1.") {
 		t.Error(out)
 	}
 	asked("rotated", "club-2026", "shop-2026")

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -143,6 +144,10 @@ shredded cannot be sealed anew, and keeps its key until it is retired.`,
 			if done, err := a.proposes(c.Context(), in, publish.KindRotate, "", publish.AskedKey{LocatorBits: bits}); done || err != nil {
 				return err
 			}
+			before, err := in.index.Keys(c.Context())
+			if err != nil {
+				return err
+			}
 			tell, end := a.progress("sealing")
 			r, err := in.publisher.Rotate(c.Context(), actor.Operator(), bits, tell)
 			end()
@@ -162,12 +167,17 @@ shredded cannot be sealed anew, and keeps its key until it is retired.`,
 			if err != nil {
 				return err
 			}
+			made := !slices.ContainsFunc(before, func(k index.KeyStatus) bool { return k.ID == r.Key })
 			return a.print(struct {
+				Done      string              `json:"done"` // in a sentence
+				Key       string              `json:"key"`  // that is sealed under now
+				Made      bool                `json:"made"` // by this command
 				Keys      []keyRow            `json:"keys"`
 				Sealed    []string            `json:"sealed"`
 				Ended     []string            `json:"ended"`
 				Remaining []publish.Remaining `json:"remaining"`
-			}{rows, r.Sealed, r.Ended, r.Remaining}, func(w io.Writer) {
+			}{rotated(r, made), r.Key, made, rows, r.Sealed, r.Ended, r.Remaining}, func(w io.Writer) {
+				fmt.Fprintf(w, "%s\n\n", rotated(r, made))
 				printKeys(w, rows)
 				for _, id := range r.Ended {
 					fmt.Fprintf(w, "\nThe file of key %s is destroyed here.\n", id)
@@ -178,6 +188,22 @@ shredded cannot be sealed anew, and keeps its key until it is retired.`,
 	c.Flags().Int64Var(&planned, "planned-entries", 0, "entries that the index is planned for (default: as the key before)")
 	a.todayFlag(c)
 	return c
+}
+
+// rotated says in a sentence what a rotation did: it need not be what was thought of.
+func rotated(r *publish.Rotation, made bool) string {
+	under := "the key " + r.Key + ", which was there already"
+	if made {
+		under = "the new key " + r.Key
+	}
+	sealed := "Nothing was sealed anew: whatever can be is under " + under
+	if len(r.Sealed) > 0 {
+		sealed = "Sealed anew under " + under + ": " + strings.Join(r.Sealed, ", ")
+	}
+	if len(r.Ended) == 0 {
+		return sealed + ". No key ended."
+	}
+	return sealed + ". Ended: " + strings.Join(r.Ended, ", ") + "."
 }
 
 func printRemaining(w io.Writer, remaining []publish.Remaining) {

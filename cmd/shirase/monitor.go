@@ -20,7 +20,7 @@ import (
 const monitorEvery = time.Hour
 
 func (a *app) cmdMonitor() *cobra.Command {
-	var server, second, vkey, state, identities, policyFile string
+	var server, second, vkey, state, identities, policyFile, lang string
 	var follow bool
 	var every time.Duration
 	c := &cobra.Command{
@@ -50,6 +50,10 @@ shows that a first revision holds whom it should.`,
 			if every < time.Minute {
 				return usagef("--every %s is less than a minute", every)
 			}
+			l, err := readLang(lang, os.Getenv)
+			if err != nil {
+				return err
+			}
 			o := monitor.Options{Server: server, Second: second, LedgerKey: vkey}
 			if err := readMonitored(c.Context(), &o, identities, policyFile); err != nil {
 				return err
@@ -59,7 +63,7 @@ shows that a first revision holds whom it should.`,
 				return err
 			}
 			defer m.Close()
-			return a.monitor(c.Context(), m, follow, every)
+			return a.monitor(c.Context(), l, m, follow, every)
 		},
 	}
 	f := c.Flags()
@@ -71,6 +75,7 @@ shows that a first revision holds whom it should.`,
 	f.StringVar(&policyFile, "policy", "", "your own policy of witnesses (c2sp.org/tlog-policy)")
 	f.BoolVar(&follow, "follow", false, "go on looking")
 	f.DurationVar(&every, "every", monitorEvery, "how often, with --follow")
+	langFlag(f, &lang)
 	c.MarkFlagDirname("state")
 	c.MarkFlagFilename("identities", "csv")
 	return c
@@ -108,7 +113,7 @@ func readMonitored(ctx context.Context, o *monitor.Options, identities, policyFi
 var errFindings = errSaid
 
 // monitor looks once, or until it is interrupted.
-func (a *app) monitor(ctx context.Context, m *monitor.Monitor, follow bool, every time.Duration) error {
+func (a *app) monitor(ctx context.Context, l language.Lang, m *monitor.Monitor, follow bool, every time.Duration) error {
 	told := map[string]bool{} // of rounds before: only what is new is told again
 	bad := false
 	for {
@@ -119,7 +124,7 @@ func (a *app) monitor(ctx context.Context, m *monitor.Monitor, follow bool, ever
 				return
 			}
 			told[f.Rule+f.What] = true
-			if err := a.print(f, func(w io.Writer) { printFinding(w, f) }); err != nil {
+			if err := a.print(f, func(w io.Writer) { teller{w, l}.finding(f) }); err != nil {
 				failed = err
 			}
 		})
@@ -130,7 +135,7 @@ func (a *app) monitor(ctx context.Context, m *monitor.Monitor, follow bool, ever
 			a.say("warning: %s", oneLine(err.Error()))
 		}
 		if failed == nil {
-			failed = a.print(s, func(w io.Writer) { printSummary(w, s) })
+			failed = a.print(s, func(w io.Writer) { teller{w, l}.summary(s) })
 		}
 		if failed != nil {
 			return failed
@@ -155,26 +160,58 @@ func (a *app) monitor(ctx context.Context, m *monitor.Monitor, follow bool, ever
 	return nil
 }
 
-func printFinding(w io.Writer, f monitor.Finding) {
-	fmt.Fprintf(w, "%s: %s\n", f.Rule, oneLine(f.What))
+// finding tells one: what was found is in English, since it is what evidence says, and its rule in the reader's language.
+func (t teller) finding(f monitor.Finding) {
+	rule := f.Rule
+	if t.l == language.JA {
+		if text, ok := rulesJA[f.Rule]; ok {
+			rule += "（" + text + "）"
+		}
+	}
+	fmt.Fprintf(t.w, "%s: %s\n", rule, oneLine(f.What))
 	if f.Evidence != "" {
-		fmt.Fprintf(w, "  evidence: %s\n", f.Evidence)
+		t.say("  証拠: %s", "  evidence: %s", f.Evidence)
 	}
 }
 
-func printSummary(w io.Writer, s monitor.Summary) {
-	word := "Nothing found"
+// rulesJA say in Japanese what is wrong, for those who read the findings' own English slowly.
+var rulesJA = map[string]string{
+	"fork": "台帳に二つの履歴があります", "rollback": "台帳が縮んだか、番号が戻りました", "checkpoint": "台帳の鍵で署名されていません",
+	"keys-list": "台帳の鍵の一覧がつながっていないか、鍵が消えています", "unwitnessed": "必要な立会人の署名がありません",
+	"tiles": "台帳のタイルがないか、違います", "entry": "台帳の記録がないか、違います", "leaf": "この台帳の形の記録ではありません",
+	"bytes": "台帳が約束した内容が渡されません", "statement": "ステートメントが正しくありません", "number": "ステートメントの番号が飛んでいます",
+	"version": "版が下がりました", "time": "時刻が戻りました", "region": "電話番号の国が変わりました", "keys": "照合の鍵が変わりました",
+	"ledger": "台帳の鍵の引き継ぎが約束と違います", "incident": "公表が消えました", "state": "公表の状態の変わり方が許されていません",
+	"revision": "対象範囲の版が戻りました", "asof": "対象範囲の時点が戻りました", "bound": "封じた内容があとから変わりました",
+	"source": "以前の版が載っていません", "policy-weaker": "立会人の条件が緩くなりました", "kind-dropped": "以前は確かめられた種類が確かめられません",
+	"layer-missing": "索引の一部が渡されません", "layer": "索引の一部が約束と違います", "count": "件数が違います", "bucket": "区画が公表されたものと違います",
+	"fold": "まとめた索引が元の索引と違います", "twins": "同じ記録が二つの索引にあります", "shown": "最新のステートメントが示されていません",
+	"expired": "ステートメントの期限が切れています", "not-yet": "ステートメントが未来の日付です", "api": "API の答えが正しくありません",
+	"api-state": "API の述べる状態が署名されたものと違います", "api-incident": "署名された公表が API にありません",
+	"api-notice": "API のお知らせが台帳と違います", "page-script": "台帳に記録のないものをページが動かせます", "page": "スクリプトの記録が正しくありません",
+	"notice": "お知らせが正しくないか、順番が違います", "planted": "仕込んだアカウントが見つかりません", "dropped": "以前の版にあった人が除かれました",
+	"check": "照合できませんでした",
+}
+
+func (t teller) summary(s monitor.Summary) {
+	size, statements, layers := language.Digits(s.Size), language.Digits(s.Statements), language.Digits(int64(s.Layers))
+	said := t.l.Pick("問題は見つかりませんでした", "Nothing found")
 	if !s.OK {
-		word = "NOT as it should be"
+		said = t.l.Pick("あるべき姿ではありません", "NOT as it should be")
 	}
-	fmt.Fprintf(w, "%s: %s entries, %s of them statements, %s layers verified, root %s.\n", word, language.Digits(s.Size), language.Digits(s.Statements), language.Digits(int64(s.Layers)), s.Root)
+	plural := "s"
+	if s.Layers == 1 {
+		plural = ""
+	}
+	t.say("%[1]s: 記録 %[2]s 件（うちステートメント %[3]s 件）、検証した索引 %[4]s 件、ルート %[6]s。", "%s: %s entries, %s of them statements, %s layer%s verified, root %s.",
+		said, size, statements, layers, plural, s.Root)
 	if s.Unverified > 0 {
-		fmt.Fprintf(w, "Not verified: %s layers that had left before they were seen.\n", language.Digits(int64(s.Unverified)))
+		t.say("見る前になくなっていたため検証していない索引: %s 件。", "Not verified, since they had left before they were seen: %s.", language.Digits(int64(s.Unverified)))
 	}
 }
 
 // verifyEvidence verifies a monitor's evidence, and says what it shows.
-func (a *app) verifyEvidence(ctx context.Context, path string, file []byte, vkeys []string, policyFile string) error {
+func (a *app) verifyEvidence(ctx context.Context, l language.Lang, path string, file []byte, vkeys []string, policyFile string) error {
 	policy, err := trusted(ctx, vkeys, policyFile)
 	if err != nil {
 		return err
@@ -205,12 +242,14 @@ func (a *app) verifyEvidence(ctx context.Context, path string, file []byte, vkey
 	}
 	return a.print(map[string]any{"valid": true, "shown": shown, "rule": e.Rule, "shows": e.Shows, "what": e.What, "found": e.Found, "server": e.Server,
 		"checkpoints": len(e.Checkpoints), "entries": len(e.Entries), "buckets": len(e.Buckets)}, func(w io.Writer) {
+		t := teller{w, l}
 		if shown {
-			fmt.Fprintf(w, "Valid. By the ledger's own signatures it is shown (%s): %s.\n", e.Rule, oneLine(e.Shows))
+			t.say("有効です。台帳自身の署名によって示されています（%s）: %s.", "Valid. By the ledger's own signatures it is shown (%s): %s.", e.Rule, oneLine(e.Shows))
 		} else {
-			fmt.Fprintf(w, "What it holds is genuine, and shows nothing that must not be. The rest is its finder's word (%s).\n", oneLine(e.Rule))
+			t.say("内容は本物ですが、あってはならないことを示してはいません。残りは見つけた人の申告です（%s）。",
+				"What it holds is genuine, and shows nothing that must not be. The rest is its finder's word (%s).", oneLine(e.Rule))
 		}
-		fmt.Fprintf(w, "The finder's words (a claim): %q\n", oneLine(e.What))
-		fmt.Fprintf(w, "Found, by the finder's own clock (a claim), on %s at %s.\n", language.DateTime(language.EN, e.Found.Time), oneLine(e.Server))
+		t.say("見つけた人の言葉（申告）: %q", "The finder's words (a claim): %q", oneLine(e.What))
+		t.say("見つけた人の時計（申告）で %s、%s にて。", "Found, by the finder's own clock (a claim), on %s at %s.", language.DateTime(l, e.Found.Time), oneLine(e.Server))
 	})
 }

@@ -61,13 +61,14 @@ many such rows stop the run with nothing written.`,
 				return err
 			}
 			if !fl.commit {
-				return a.dryRun(c.Context(), o)
+				return a.dryRun(c.Context(), o, fl.rejects != "")
 			}
 			in, err := a.open(c.Context())
 			if err != nil {
 				return err
 			}
 			defer in.close()
+			a.ownRejects(&o, fl.rejects != "")
 			make := a.scope
 			if fl.party != "" {
 				make = func(ctx context.Context, in *instance, id string, o roster.Options) (roster.Roster, error) {
@@ -130,11 +131,12 @@ func (a *app) scopeOptions(ctx context.Context, fl scopeFlags, stated bool) (ros
 
 // dryRun reads phone numbers as the data folder's instance does, so that --commit
 // gives the same figures; where there is none yet, its country is not guessed.
-func (a *app) dryRun(ctx context.Context, o roster.Options) error {
+func (a *app) dryRun(ctx context.Context, o roster.Options, stated bool) error {
 	i, err := a.readInstance()
 	if err != nil && !errors.Is(err, config.ErrNone) {
 		return err
 	}
+	a.ownRejects(&o, stated)
 	o.PhoneRegion = i.Region
 	end := a.scopeProgress(&o)
 	counts, err := roster.Scope(ctx, o)
@@ -143,6 +145,14 @@ func (a *app) dryRun(ctx context.Context, o roster.Options) error {
 		return err
 	}
 	return a.printScope(counts, o, "", "", "")
+}
+
+// ownRejects puts the list of what cannot be read, where nobody stated a place, into the data folder if root's command went on as its
+// owner: the working directory is root's.
+func (a *app) ownRejects(o *roster.Options, stated bool) {
+	if !stated && a.owner != "" {
+		o.Rejects = filepath.Join(a.op().Data, o.Rejects)
+	}
 }
 
 // scope makes an incident's roster.

@@ -6,18 +6,20 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"shirase/check"
+	"shirase/internal/hint"
 	"shirase/internal/incident"
 	"shirase/internal/language"
 )
 
 func (a *app) cmdVerify() *cobra.Command {
-	var policyFile, proofFile, server string
+	var policyFile, proofFile, server, lang string
 	var vkeys []string
 	c := &cobra.Command{
 		Use:   "verify FILE",
@@ -34,31 +36,42 @@ statement, as its page offers it) and the proof shows that it is in the ledger.`
   shirase verify notice.json --proof notice.proof`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
+			l, err := readLang(lang, os.Getenv)
+			if err != nil {
+				return err
+			}
 			if proofFile != "" {
-				return a.verifyPublished(c.Context(), args[0], proofFile, vkeys, policyFile)
+				return a.verifyPublished(c.Context(), l, args[0], proofFile, vkeys, policyFile)
 			}
 			if file, err := readLimited(c.Context(), args[0], check.MaxEvidence); err == nil && check.IsEvidence(file) {
-				return a.verifyEvidence(c.Context(), args[0], file, vkeys, policyFile)
+				return a.verifyEvidence(c.Context(), l, args[0], file, vkeys, policyFile)
 			}
-			return a.verifyAnswer(c.Context(), args[0], server, vkeys, policyFile)
+			return a.verifyAnswer(c.Context(), l, args[0], server, vkeys, policyFile)
 		},
 	}
 	c.Flags().StringVar(&server, "server", "", "have this server show that its ledger goes on from the file's")
 	c.Flags().StringVar(&proofFile, "proof", "", "tlog-proof of a published document")
+	langFlag(c.Flags(), &lang)
 	trustFlags(c, &vkeys, &policyFile)
 	return c
 }
 
 // verifyAnswer verifies an answer file and says what it proves, and who vouches for it.
-func (a *app) verifyAnswer(ctx context.Context, path, server string, vkeys []string, policyFile string) error {
+func (a *app) verifyAnswer(ctx context.Context, l language.Lang, path, server string, vkeys []string, policyFile string) error {
 	answer, err := a.verifyFile(ctx, path, server, vkeys, policyFile)
 	var usage usageError
 	var unreadable *fs.PathError
 	if errors.As(err, &usage) || errors.As(err, &unreadable) { // nothing is said of the file's content
 		return err
 	}
+	if errors.Is(err, check.ErrNow) { // and nothing of the file
+		if a.json {
+			a.print(map[string]any{"valid": false, "failed": check.Code(err), "fault": "server", "error": oneLine(err.Error())}, nil)
+		}
+		return fmt.Errorf("%s: not verified (%s): %w", path, check.Code(err), err)
+	}
 	if err != nil {
-		return a.notValid(path, err)
+		return a.notValid(l, path, server, err)
 	}
 	return a.print(struct {
 		Valid    bool                 `json:"valid"`
@@ -68,32 +81,38 @@ func (a *app) verifyAnswer(ctx context.Context, path, server string, vkeys []str
 		Vouched  check.Vouched        `json:"vouched"`
 		check.Verdict
 	}{true, answer.Verdict.Complete(), answer.Identity, answer.Claimed, answer.Vouched, answer.Verdict}, func(w io.Writer) {
-		fmt.Fprintf(w, "Valid. It answers for %s.\n", strings.ReplaceAll(answer.Identity.Value, "\x00", " / "))
-		printVerdict(w, &answer.Verdict)
-		printVouched(w, answer.Vouched)
-		fmt.Fprintf(w, "Asked, by the asker's own clock (a claim): %s.\n", language.DateTime(language.EN, answer.Claimed.Time))
+		t := teller{w, l}
+		t.say("有効です。%s についての答えです。", "Valid. It answers for %s.", strings.ReplaceAll(answer.Identity.Value, "\x00", " / "))
+		t.verdict(&answer.Verdict, string(answer.Identity.Kind))
+		t.vouched(answer.Vouched)
+		t.say("確かめた時刻（確かめた人の時計による、本人の申告）: %s。", "Asked, by the asker's own clock (a claim): %s.", language.DateTime(l, answer.Claimed.Time))
 	})
 }
 
 // faults say what is wrong with a file.
-var faults = map[string]string{
-	check.FaultAltered:     "it was altered",
-	check.FaultForeign:     "it is of a ledger that you do not trust",
-	check.FaultContradicts: "it contradicts what is remembered of its ledger",
-	check.FaultDamaged:     "it is damaged, or no such file",
+var faults = map[string]language.Text{
+	check.FaultAltered:     language.Both("書き換えられています", "it was altered"),
+	check.FaultForeign:     language.Both("信頼していない台帳のものです", "it is of a ledger that you do not trust"),
+	check.FaultContradicts: language.Both("その台帳について覚えていることと矛盾します", "it contradicts what is remembered of its ledger"),
+	check.FaultDamaged:     language.Both("壊れているか、この種類のファイルではありません", "it is damaged, or no such file"),
 }
 
 // notValid tells why a file was refused.
-func (a *app) notValid(path string, err error) error {
+func (a *app) notValid(l language.Lang, path, server string, err error) error {
 	code, fault := check.Code(err), check.Fault(err)
 	if a.json {
 		a.print(map[string]any{"valid": false, "failed": code, "fault": fault, "error": oneLine(err.Error())}, nil)
 	}
-	return fmt.Errorf("%s: not valid (%s), %s: %w", path, code, faults[fault], err)
+	err = fmt.Errorf(l.Pick("%s: 無効です（%s）。%s: %w", "%s: not valid (%s), %s: %w"), path, code, faults[fault].In(l), err)
+	if code == "checkpoint" && server == "" {
+		return hint.Add(err, l.Pick("同じ台帳の別の時期の鍵で署名されているなら、--server URL をつけると、サーバーがその鍵からいまの鍵へのつながりを示します",
+			"is it signed by an earlier or a later key of the same ledger? --server URL has the server show that the one leads to the other"))
+	}
+	return err
 }
 
 // verifyPublished checks that published bytes are in the ledger, and says what they are.
-func (a *app) verifyPublished(ctx context.Context, file, proofFile string, vkeys []string, policyFile string) error {
+func (a *app) verifyPublished(ctx context.Context, l language.Lang, file, proofFile string, vkeys []string, policyFile string) error {
 	data, err := readLimited(ctx, file, incident.MaxNotice)
 	if err != nil {
 		return err
@@ -114,13 +133,13 @@ func (a *app) verifyPublished(ctx context.Context, file, proofFile string, vkeys
 	for i, kind := range kinds {
 		var c *check.Checkpoint
 		if c, err = pins.Prove(kind, data, string(text), own); err == nil {
-			return a.printPublished(kind, data, c)
+			return a.printPublished(l, kind, data, c)
 		}
 		if !errors.Is(err, check.ErrInclusion) || i == len(kinds)-1 {
 			break
 		}
 	}
-	return a.notValid(file, evidence(err))
+	return a.notValid(l, file, "none", evidence(err)) // a server is not asked about these
 }
 
 // evidence says of a ledger that is not known why what a file says of it does not help.
@@ -131,10 +150,17 @@ func evidence(err error) error {
 	return err
 }
 
-func (a *app) printPublished(kind string, data []byte, c *check.Checkpoint) error {
+// documents names the kinds of what is in the ledger.
+var documents = map[string]language.Text{
+	check.KindNotice:    language.Both("お知らせ", "notice"),
+	check.KindStatement: language.Both("ステートメント", "statement"),
+	check.KindPage:      language.Both("ページのスクリプトの記録", "page"),
+}
+
+func (a *app) printPublished(l language.Lang, kind string, data []byte, c *check.Checkpoint) error {
 	hash := check.StatementHash(data)
 	v := map[string]any{"valid": true, "kind": kind, "sha256": hash, "origin": c.Origin, "size": c.Size, "witnesses": c.Witnesses}
-	what := "It is a " + kind + "."
+	what := fmt.Sprintf(l.Pick("%sです。", "It is a %s."), documents[kind].In(l))
 	switch kind {
 	case check.KindNotice:
 		n, err := incident.ParseNotice(data)
@@ -146,17 +172,20 @@ func (a *app) printPublished(kind string, data []byte, c *check.Checkpoint) erro
 		about := ""
 		if !n.Whole() && n.About != 0 {
 			v["about"] = n.About
-			about = fmt.Sprintf(", %s version %d", map[string]string{incident.KindAddendum: "an addendum to", incident.KindCorrection: "a correction of",
-				incident.KindRetraction: "the retraction of"}[n.Kind], n.About)
+			about = fmt.Sprintf(map[string]language.Text{
+				incident.KindAddendum:   language.Both("、第 %d 版への追記", ", an addendum to version %d"),
+				incident.KindCorrection: language.Both("、第 %d 版の訂正", ", a correction of version %d"),
+				incident.KindRetraction: language.Both("、第 %d 版の取り消し", ", the retraction of version %d"),
+			}[n.Kind].In(l), n.About)
 		}
-		what = fmt.Sprintf("It is version %d of the notice of %s%s, published on %s.", n.Version, n.Incident, about, language.DateTime(language.EN, n.Time))
+		what = fmt.Sprintf(l.Pick("%[2]s のお知らせの第 %[1]d 版（%[4]s 公表%[3]s）です。", "It is version %d of the notice of %s%s, published on %s."), n.Version, n.Incident, about, language.DateTime(l, n.Time))
 	case check.KindStatement:
 		st, err := check.ParseStatement(data)
 		if err != nil {
 			return err
 		}
 		v["seq"], v["time"] = st.Seq, st.Time
-		what = fmt.Sprintf("It is statement %s, of %s.", language.Digits(st.Seq), language.DateTime(language.EN, st.Time.Time))
+		what = fmt.Sprintf(l.Pick("ステートメント %s（%s）です。", "It is statement %s, of %s."), language.Digits(st.Seq), language.DateTime(l, st.Time.Time))
 	case check.KindCases:
 		h, err := check.ParseCasesHead(data)
 		if err != nil {
@@ -165,7 +194,9 @@ func (a *app) printPublished(kind string, data []byte, c *check.Checkpoint) erro
 		v["day"], v["head"] = h.Day, h.Head
 		what = fmt.Sprintf("It is the head over the private records of all cases on %s (UTC).", h.Day)
 	}
-	return a.print(v, func(w io.Writer) { fmt.Fprintf(w, "Valid: in the ledger as it is. %s\n", what) })
+	return a.print(v, func(w io.Writer) {
+		teller{w, l}.say("有効です。このとおり台帳にあります。%s", "Valid: in the ledger as it is. %s", what)
+	})
 }
 
 func (a *app) verifyFile(ctx context.Context, path, server string, vkeys []string, policyFile string) (*check.Answer, error) {

@@ -2,9 +2,9 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -20,7 +20,7 @@ import (
 const witnessListen = "127.0.0.1:8313"
 
 func (a *app) cmdWitness() *cobra.Command {
-	var name, state string
+	var name, state, lang string
 	var logs, dropped []string
 	c := &cobra.Command{
 		Use:   "witness",
@@ -38,6 +38,10 @@ It listens on ` + witnessListen + ` where nothing else is said.`,
   shirase witness --listen 127.0.0.1:9000 --name witness.example.org`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			said, err := readLang(lang, os.Getenv)
+			if err != nil {
+				return err
+			}
 			if _, err := a.readInstance(); err != nil && !errors.Is(err, config.ErrNone) { // there need not be one
 				return err
 			}
@@ -75,12 +79,13 @@ It listens on ` + witnessListen + ` where nothing else is said.`,
 					VKey string   `json:"vkey"`
 					Logs []string `json:"logs"`
 				}{url, w.VKey(), w.Logs()}, func(out io.Writer) {
-					fmt.Fprintf(out, "Witness at %s\nKey: %s\n", url, w.VKey())
+					t := teller{out, said}
+					t.say("立会人のアドレス: %s\n鍵: %s", "Witness at %s\nKey: %s", url, w.VKey())
 					for _, vkey := range w.Logs() {
-						fmt.Fprintf(out, "Log: %s\n", vkey)
+						t.say("台帳: %s", "Log: %s", vkey)
 					}
 					if len(w.Logs()) == 0 {
-						fmt.Fprintf(out, "It knows no log yet. Next: shirase witness --log VKEY\n")
+						t.say("まだどの台帳も知りません。次は: shirase witness --log VKEY", "It knows no log yet. Next: shirase witness --log VKEY")
 					}
 				})
 			})
@@ -88,6 +93,7 @@ It listens on ` + witnessListen + ` where nothing else is said.`,
 	}
 	f := c.Flags()
 	a.serverFlags(c)
+	langFlag(f, &lang)
 	f.StringVar(&name, "name", "", "the witness's name, when its key is made (default: the instance's host and /witness)")
 	f.StringVar(&state, "state", "", "folder of the witness's state (default: the data folder's name with -witness)")
 	f.StringArrayVar(&logs, "log", nil, "verifier key of a log to witness too, from now on; of one that is known, the key that follows")

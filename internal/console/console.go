@@ -71,6 +71,8 @@ type Console struct {
 
 // failed maps the sentinel errors that the console meets. A case that is not theirs is one that is not there.
 var failed = web.Mappings{
+	{Err: actor.ErrUnconfirmed, Problem: web.Problem{Status: http.StatusForbidden, Code: "unconfirmed"}}, // why the passkey did not, it says too
+	{Err: staff.ErrSignIn, Problem: web.Problem{Status: http.StatusUnauthorized}},                        // so of an account that is not there
 	{Err: actor.ErrHidden, Problem: web.Problem{Status: http.StatusNotFound}},
 	{Err: response.ErrNotFound, Problem: web.Problem{Status: http.StatusNotFound}},
 	{Err: incident.ErrNotFound, Problem: web.Problem{Status: http.StatusNotFound}},
@@ -83,7 +85,6 @@ var failed = web.Mappings{
 	{Err: proposal.ErrWanted, Problem: web.Problem{Status: http.StatusForbidden}},
 	{Err: staff.ErrNotFound, Problem: web.Problem{Status: http.StatusNotFound}},
 	{Err: errNotHere, Problem: web.Problem{Status: http.StatusNotFound}},
-	{Err: actor.ErrUnconfirmed, Problem: web.Problem{Status: http.StatusForbidden, Code: "unconfirmed"}},
 	{Err: actor.ErrRole, Problem: web.Problem{Status: http.StatusForbidden}},
 	{Err: actor.ErrAccess, Problem: web.Problem{Status: http.StatusForbidden}},
 	{Err: actor.ErrHeld, Problem: web.Problem{Status: http.StatusForbidden}},
@@ -94,7 +95,6 @@ var failed = web.Mappings{
 	{Err: response.ErrEntry, Problem: web.Problem{Status: http.StatusUnprocessableEntity}},
 	{Err: staff.ErrInput, Problem: web.Problem{Status: http.StatusUnprocessableEntity}},
 	{Err: staff.ErrLink, Problem: web.Problem{Status: http.StatusGone}},
-	{Err: staff.ErrSignIn, Problem: web.Problem{Status: http.StatusUnauthorized}},
 	{Err: actor.ErrNobody, Problem: web.Problem{Status: http.StatusUnauthorized}},
 }
 

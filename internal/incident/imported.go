@@ -109,8 +109,8 @@ var (
 // would undo the other at every run.
 func (s *Incidents) Import(ctx context.Context, who actor.Actor, next func() (Record, error), o ImportOptions) (ImportCounts, error) {
 	var total ImportCounts
-	if err := who.Check("import"); err != nil {
-		return total, err
+	if err := who.May(actor.Record, ""); err != nil {
+		return total, fmt.Errorf("import: %w", err)
 	}
 	r := importer{Incidents: s, who: who, seen: map[uint64]struct{}{}}
 	for done := false; !done; {

@@ -68,8 +68,8 @@ type Incident struct {
 //
 // It is the operator's own, and nothing of it is public until a notice is published.
 func (s *Incidents) Create(ctx context.Context, who actor.Actor, file *FactsFile) (Incident, error) {
-	if err := who.Check("create incident"); err != nil {
-		return Incident{}, err
+	if err := who.May(actor.Declare, ""); err != nil {
+		return Incident{}, fmt.Errorf("create incident: %w", err)
 	}
 	now := s.now()
 	if err := s.db.Update(ctx, func(tx *sql.Tx) error { return s.create(ctx, tx, who, file, now) }); err != nil {
@@ -96,8 +96,11 @@ func (s *Incidents) create(ctx context.Context, tx *sql.Tx, who actor.Actor, fil
 //
 // Of an own incident they are a draft until a notice tells them; of another they are public now.
 func (s *Incidents) Add(ctx context.Context, who actor.Actor, file *FactsFile) (Incident, error) {
-	if err := who.Check("add facts"); err != nil {
-		return Incident{}, err
+	if err := who.May(actor.Write, file.ID); err != nil {
+		if errors.Is(err, actor.ErrHidden) {
+			err = ErrNotFound
+		}
+		return Incident{}, fmt.Errorf("add facts: %w", err)
 	}
 	now := s.now()
 	err := s.db.Update(ctx, func(tx *sql.Tx) error {

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"shirase/internal/actor"
 	"shirase/internal/hint"
 	"shirase/internal/language"
 	"shirase/internal/store"
@@ -371,6 +372,43 @@ func TestWaiting(t *testing.T) {
 		}
 		if list, err := s.Waiting(t.Context(), 5); err != nil || !slices.Equal(list, []string{"second"}) {
 			t.Errorf("%v, %v", list, err)
+		}
+	})
+}
+
+// TestWhoMay: who records facts of an incident has to have its case, and who has not hears that it is not there.
+func TestWhoMay(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		s, ctx := room(t, db), t.Context()
+		file := func() *FactsFile {
+			t.Helper()
+			return parse(t, "id: shop\nasOf: \"2026-03-20+09:00\"\nfacts:\n  - {key: title, value: Shop}\n  - {key: organisation, value: Shop}\n")
+		}
+		member := func(access actor.Access, roles ...actor.Role) actor.Actor {
+			return actor.Staff(actor.Member{ID: "p-1", Roles: roles, Access: map[string]actor.Access{"shop": access}}, "console")
+		}
+		if _, err := s.Create(ctx, member(actor.None, actor.Desk, actor.Administrator, actor.Approver), file()); !errors.Is(err, actor.ErrRole) {
+			t.Errorf("created by who declares nothing: %v", err)
+		}
+		if _, err := s.Create(ctx, member(actor.None, actor.Writer), file()); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range []struct {
+			who  actor.Actor
+			want error
+		}{
+			{member(actor.None, actor.Writer), ErrNotFound}, {member(actor.Full, actor.Administrator), ErrNotFound}, {member(actor.Reads, actor.Writer), actor.ErrAccess},
+			{member(actor.Full, actor.Desk), actor.ErrRole}, {member(actor.None, actor.Auditor), actor.ErrRole}, {actor.Actor{}, actor.ErrNobody}, {member(actor.Contributes, actor.Writer), nil},
+		} {
+			if _, err := s.Add(ctx, c.who, file()); !errors.Is(err, c.want) || (c.want == nil) != (err == nil) {
+				t.Errorf("facts by %s: %v, want %v", c.who, err, c.want)
+			}
+		}
+		if _, err := s.Import(ctx, member(actor.Full, actor.Desk), nil, ImportOptions{}); !errors.Is(err, actor.ErrRole) {
+			t.Errorf("imported by who records nothing: %v", err)
+		}
+		if _, err := s.Merge(ctx, member(actor.Full, actor.Approver), "shop", "shop"); !errors.Is(err, actor.ErrRole) {
+			t.Errorf("merged by who records nothing: %v", err)
 		}
 	})
 }

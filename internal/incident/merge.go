@@ -30,8 +30,8 @@ type Merged struct {
 // Where into is the operator's own, all of this is a draft until its next notice tells it.
 func (s *Incidents) Merge(ctx context.Context, who actor.Actor, id, into string) (Merged, error) {
 	var done Merged
-	if err := who.Check("merge incidents"); err != nil {
-		return done, err
+	if err := who.May(actor.Record, ""); err != nil {
+		return done, fmt.Errorf("merge incidents: %w", err)
 	}
 	now := s.now()
 	err := s.db.Update(ctx, func(tx *sql.Tx) error {

@@ -58,8 +58,8 @@ func (s *Incidents) Disown(ctx context.Context, who actor.Actor, id string) erro
 
 // setOrigin changes whose an incident is.
 func (s *Incidents) setOrigin(ctx context.Context, who actor.Actor, id string, change func(tx *sql.Tx, own bool) error) error {
-	if err := who.Check("change whose an incident is"); err != nil {
-		return err
+	if err := who.May(actor.Record, ""); err != nil {
+		return fmt.Errorf("change whose an incident is: %w", err)
 	}
 	err := s.db.Update(ctx, func(tx *sql.Tx) error {
 		var there, merges int

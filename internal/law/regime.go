@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	_ "time/tzdata" // an empty machine, and a container of nothing but the program, have none
 
 	"github.com/goccy/go-yaml"
 	yamlparser "github.com/goccy/go-yaml/parser"

@@ -88,6 +88,7 @@ type Monitor struct {
 	get    *fetcher
 	second *fetcher
 	state  *state
+	before *check.Statement // the newest that was looked at since the program started
 
 	found  []Finding
 	report func(Finding)

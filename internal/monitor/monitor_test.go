@@ -251,6 +251,36 @@ func TestKindDropped(t *testing.T) {
 	}
 }
 
+// TestChanged: what no rule forbids is told once, by who was there before and by who comes later; what a revision could not
+// read is bound to it.
+func TestChanged(t *testing.T) {
+	s := honest(t)
+	watching := t.TempDir()
+	if sum, found := s.look(watching); !sum.OK {
+		t.Fatalf("%+v", found)
+	}
+	st := s.again()
+	a, b := st.Incident("shop"), st.Incident("town")
+	a.Title, b.Title = b.Title, a.Title
+	s.publish(st)
+	for name, dir := range map[string]string{"watching": watching, "later": t.TempDir()} {
+		if _, found := s.look(dir); len(found) != 2 || !slices.Equal(rules(found), []string{"renamed"}) {
+			t.Errorf("%s: %v", name, rules(found))
+		}
+		if _, found := s.look(dir); len(found) != 0 {
+			t.Errorf("%s, again: %v", name, rules(found))
+		}
+	}
+	for _, n := range []map[string]int64{{"email": 500}, {}} {
+		st = s.again()
+		st.Incident("shop").Unreadable = n
+		s.publish(st)
+	}
+	if _, found := s.look(watching); !slices.Equal(rules(found), []string{"bound"}) {
+		t.Errorf("%v", rules(found))
+	}
+}
+
 // TestFork: two histories, and a ledger that shrinks, with the two checkpoints as evidence.
 func TestFork(t *testing.T) {
 	for name, c := range map[string]struct {

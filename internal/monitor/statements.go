@@ -36,7 +36,7 @@ func (m *Monitor) statement(ctx context.Context, now *check.Checkpoint, index in
 		m.lasting(Finding{What: fmt.Sprintf("after statement %d comes number %d", b.Seq, st.Seq), Rule: "number", Seq: st.Seq, Index: index})
 	}
 	if b == nil {
-		m.state.Bindings = check.Bind(st, hash)
+		m.state.Bindings, m.before = check.Bind(st, hash), st
 	} else if next, err := b.Next(st, hash); err != nil {
 		if err := m.broken(ctx, now, index, hash, data, st, err); err != nil {
 			return err
@@ -48,6 +48,10 @@ func (m *Monitor) statement(ctx context.Context, now *check.Checkpoint, index in
 		m.state.Bindings = &again
 	} else {
 		m.state.Bindings = next
+		if err := m.changed(ctx, index, st); err != nil {
+			return err
+		}
+		m.before = st
 	}
 	for _, d := range st.KindsDropped() {
 		m.lasting(Finding{What: fmt.Sprintf("revision %s of %s could be asked by %s, and its current one cannot", d.Revision, d.Incident, d.Kind),
@@ -55,6 +59,22 @@ func (m *Monitor) statement(ctx context.Context, now *check.Checkpoint, index in
 	}
 	m.state.Last = &entry{index, hash}
 	m.named(st)
+	return nil
+}
+
+// changed tells what a statement changes of the one before and no rule forbids.
+// It is told once: it may be honest, and nothing that comes later undoes it.
+func (m *Monitor) changed(ctx context.Context, index int64, st *check.Statement) error {
+	before := m.before
+	if before == nil { // the program was started after it
+		var err error
+		if before, err = m.newestStatement(ctx); before == nil {
+			return err
+		}
+	}
+	for _, c := range check.Changed(before, st) {
+		m.add(Finding{What: c.What, Rule: c.Rule, Seq: st.Seq, Index: index, Key: fmt.Sprintf("%s %d %s", c.Rule, st.Seq, c.What)})
+	}
 	return nil
 }
 

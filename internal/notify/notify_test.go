@@ -193,7 +193,7 @@ func TestGivenUp(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if tries != len(pauses)+1 || now.Sub(time.Now()) < 48*time.Hour {
+		if tries != len(pauses)+1 || time.Until(now) < 48*time.Hour {
 			t.Errorf("given up after %d tries, %s", tries, time.Until(now))
 		}
 	})

@@ -190,7 +190,11 @@ func planOf(prop *Proposal) (proposal.Plan, error) {
 	if s := prop.Statement; s != nil && s.Changed {
 		part := s.Statement.Incident(prop.Incident)
 		doc["statement"] = part
-		say("確認の状態を「"+string(part.State)+"」にします", "states the scope as "+string(part.State))
+		ja := map[check.State]string{check.Investigating: "調査中", check.Final: "確定", check.Reopened: "再調査中", check.Retired: "受け付け終了", check.Withdrawn: "取り下げ"}[part.State]
+		if ja == "" {
+			ja = string(part.State)
+		}
+		say("対象の範囲を「"+ja+"」と公表します", "states the scope as "+string(part.State))
 	}
 	if s := prop.Sealed; s != nil {
 		doc["root"], doc["entries"] = s.Layer.Root, s.Layer.N

@@ -352,7 +352,12 @@ func (p *Publisher) become(ctx context.Context, who actor.Actor, id, state strin
 			asOf = f.AsOf
 		}
 		fact := incident.Fact{Key: "scope.state", Value: incident.Value{Word: state}, Certainty: incident.Confirmed, AsOf: asOf}
-		if _, err := p.Incidents.Add(ctx, who, &incident.FactsFile{ID: id, Facts: []incident.Fact{fact}}); err != nil {
+		// The program records what follows from the act: whoever approved it writes no facts, and stands in the proposal.
+		by := who
+		if who.Person() && who.May(actor.Write, id) != nil {
+			by = actor.Server()
+		}
+		if _, err := p.Incidents.Add(ctx, by, &incident.FactsFile{ID: id, Facts: []incident.Fact{fact}}); err != nil {
 			return nil, err
 		}
 	}

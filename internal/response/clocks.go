@@ -144,15 +144,26 @@ func (k *Case) situation(inc incident.Incident) law.Situation {
 	return s
 }
 
-// Knowledge is when any department knew first: as declared, or as a report from outside has shown since.
+// Knowledge is when any department knew first (知った時点): as declared, or as a report from outside has shown since.
 func (k *Case) Knowledge() incident.Moment {
-	known := k.Known
-	for _, t := range k.Reports {
-		if m, err := incident.ParseMoment(t.At, nil); err == nil && t.Knowledge == "yes" && m.Time.Before(known.Time) {
-			known = m
+	if t, told := k.DiscoveredBy(); told {
+		if m, err := incident.ParseMoment(t.At, nil); err == nil && m.Time.Before(k.Known.Time) {
+			return m
 		}
 	}
-	return known
+	return k.Known
+}
+
+// DiscoveredBy is the earliest report from outside that was the moment of knowledge; false where none was.
+func (k *Case) DiscoveredBy() (Told, bool) {
+	var first Told
+	var at incident.Moment
+	for _, t := range k.Reports {
+		if m, err := incident.ParseMoment(t.At, nil); err == nil && t.Knowledge == "yes" && (at.IsZero() || m.Time.Before(at.Time)) {
+			first, at = t, m
+		}
+	}
+	return first, !at.IsZero()
 }
 
 // classSays are the words of conditions that a data class makes true.

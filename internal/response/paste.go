@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -33,8 +34,13 @@ const (
 	zoneForm  = `(?:\s?(?P<zone>Z\b|[+-]\d{2}:?\d{2}\b|[A-Z]{3,4}\b))?`
 )
 
-var (
-	forms = []form{
+// patterns are compiled when they are first needed: a command that reads no lines does not wait for them.
+var patterns = sync.OnceValue(func() (p struct {
+	forms         []form
+	dayLine       []*regexp.Regexp
+	speaker, said *regexp.Regexp
+}) {
+	p.forms = []form{
 		{regexp.MustCompile(`^\[?` + dateForm + `(?:T|\s+)` + clockForm + zoneForm + `\]?[\s,:]*`), false},
 		{regexp.MustCompile(`^\[?` + jaForm + `\s*` + clockForm + zoneForm + `\]?[\s,:、]*`), false},
 		{regexp.MustCompile(`^(?:<\d{1,3}>)?(?P<monthname>Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\s+(?P<day>\d{1,2})\s(?P<hour>\d{2}):(?P<minute>\d{2}):(?P<second>\d{2})(?:\s|$)`), false},
@@ -42,15 +48,19 @@ var (
 		{regexp.MustCompile(`^\[?(?P<epoch>1\d{9})(?:\.?(?P<fraction>\d{3,6}))?\]?(?:\s|$)`), false},
 		{regexp.MustCompile(`^\[?` + clockForm + `\]?(?:\s+|$)`), false},
 	}
-	dayLine = []*regexp.Regexp{
+	p.dayLine = []*regexp.Regexp{
 		regexp.MustCompile(`^[-=—*\s]*` + dateForm + `(?:\s?[(（][月火水木金土日][)）])?(?:,?\s?(?i:mon|tue|wed|thu|fri|sat|sun)[a-z]*)?[-=—*\s]*$`),
 		regexp.MustCompile(`^[-=—*\s]*` + jaForm + `(?:\s?[月火水木金土日]曜日)?[-=—*\s]*$`),
 	}
-	// speaker is the line above what somebody said: "田中 花子  10:09", "sato [10:09 AM]".
-	speaker = regexp.MustCompile(`^(?P<who>\S(?:.{0,38}\S)?)\s+\[?` + clockForm + `\]?$`)
-	said    = regexp.MustCompile(`^([^\t:：]{1,40})(?:\t|[:：]\s)(.+)$`)
-	months  = map[string]int{"Jan": 1, "Feb": 2, "Mar": 3, "Apr": 4, "May": 5, "Jun": 6, "Jul": 7, "Aug": 8, "Sep": 9, "Oct": 10, "Nov": 11, "Dec": 12}
-	zones   = map[string]int{"Z": 0, "UTC": 0, "GMT": 0, "JST": 9 * 60, "KST": 9 * 60} // others mean several zones
+	// What stands above what somebody said: "田中 花子  10:09", "sato [10:09 AM]".
+	p.speaker = regexp.MustCompile(`^(?P<who>\S(?:.{0,38}\S)?)\s+\[?` + clockForm + `\]?$`)
+	p.said = regexp.MustCompile(`^([^\t:：]{1,40})(?:\t|[:：]\s)(.+)$`)
+	return p
+})
+
+var (
+	months = map[string]int{"Jan": 1, "Feb": 2, "Mar": 3, "Apr": 4, "May": 5, "Jun": 6, "Jul": 7, "Aug": 8, "Sep": 9, "Oct": 10, "Nov": 11, "Dec": 12}
+	zones  = map[string]int{"Z": 0, "UTC": 0, "GMT": 0, "JST": 9 * 60, "KST": 9 * 60} // others mean several zones
 )
 
 // reading is how far the lines above go.
@@ -109,13 +119,13 @@ func (r *reading) line(line string) {
 		last.Text = short(last.Text + "\n" + trimmed)
 		return
 	}
-	for _, f := range dayLine {
+	for _, f := range patterns().dayLine {
 		if g := groups(f, trimmed); g != nil {
 			r.day, r.who, r.at = g, "", ""
 			return
 		}
 	}
-	for _, f := range forms {
+	for _, f := range patterns().forms {
 		g := groups(f.Regexp, trimmed)
 		if g == nil {
 			continue
@@ -124,7 +134,7 @@ func (r *reading) line(line string) {
 		c := Candidate{At: r.time(g), Text: trimmed}
 		if rest := strings.TrimSpace(strings.TrimPrefix(trimmed, g["all"])); !f.whole && rest != "" && c.At != "" {
 			c.Text = rest
-			if m := said.FindStringSubmatch(rest); m != nil && g["second"] == "" { // chats tell minutes, logs seconds
+			if m := patterns().said.FindStringSubmatch(rest); m != nil && g["second"] == "" { // chats tell minutes, logs seconds
 				c.Who, c.Text = strings.TrimSpace(m[1]), strings.TrimSpace(m[2])
 			}
 		}
@@ -132,7 +142,7 @@ func (r *reading) line(line string) {
 		r.items = append(r.items, c)
 		return
 	}
-	if g := groups(speaker, trimmed); g != nil {
+	if g := groups(patterns().speaker, trimmed); g != nil {
 		r.who, r.at = g["who"], r.time(g)
 		return
 	}

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 
 	"shirase/internal/actor"
 	"shirase/internal/law"
@@ -46,7 +47,7 @@ func (c *Cases) remind(ctx context.Context, id string) error {
 				last = &r
 			}
 		}
-		if last == nil {
+		if last == nil || last.Percent == 100 && clock.Promise != nil && strings.HasPrefix(clock.Promise.ID, "case-") { // TellOverdue tells of that one
 			continue
 		}
 		m := Message{Case: id, Kind: "clock", About: fmt.Sprintf("clock %s %d", clock.ID, last.Percent), Key: fmt.Sprintf("%s/%s/%s/%d", id, clock.ID, clock.Due, last.Percent)}

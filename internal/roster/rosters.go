@@ -97,8 +97,8 @@ func migrate(ctx context.Context, db *store.DB) error {
 //
 // Errors: those of Scope; ErrNobody, ErrShredded, ErrNoKey.
 func (r *Rosters) Create(ctx context.Context, who actor.Actor, incident string, o Options) (Roster, error) {
-	if err := who.Check("make a roster"); err != nil {
-		return Roster{}, err
+	if err := who.May(actor.Write, incident); err != nil {
+		return Roster{}, fmt.Errorf("make a roster: %w", err)
 	}
 	made, err := r.create(ctx, who, incident, "", o)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"shirase/internal/incident"
 	"shirase/internal/site/sitetest"
@@ -45,5 +46,33 @@ func TestNoKeyPages(t *testing.T) {
 	}
 	if !strings.Contains(w.get("GET", "/?lang=en").Body.String(), "data-submit") || !strings.Contains(w.get("GET", "/incidents/naver-2013?lang=en").Body.String(), offers[2]) {
 		t.Error("with the key there, nothing is offered either")
+	}
+}
+
+// TestExpiredPages: while the statement has expired, every page says in both languages that checks are not answered, and none
+// offers one. Until then nothing of it is said.
+func TestExpiredPages(t *testing.T) {
+	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	w := newWorld(t, nil, string(incident.ModelCase()), sitetest.Open)
+	w.site.now = func() time.Time { return now }
+	says := map[string]string{"ja": "有効期限が切れ、まだ更新されていません。", "en": "What is out of date says nothing of whether you are affected."}
+	for _, path := range []string{"/", "/incidents", "/incidents/naver-2013", "/incidents/naver-2013/help", "/statement", "/how", "/nowhere"} {
+		for lang, text := range says {
+			for _, expired := range []bool{false, true} {
+				now = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+				if expired {
+					now = time.Date(2026, 11, 24, 0, 0, 1, 0, time.UTC)
+				}
+				body := w.get("GET", path+"?lang="+lang).Body.String()
+				if strings.Contains(body, text) != expired {
+					t.Errorf("%s in %s, expired %t: says so: %t", path, lang, expired, !expired)
+				}
+				for _, offer := range []string{"data-submit", "自分が対象かどうかを確認する", "Check whether you are affected</a>", "can be checked</span>"} {
+					if expired && strings.Contains(body, offer) {
+						t.Errorf("%s in %s offers a check: %s", path, lang, offer)
+					}
+				}
+			}
+		}
 	}
 }

@@ -64,17 +64,21 @@ type sitePage struct {
 	Demo          *Demo
 	NoKey         bool           // checks cannot be answered at present, for want of the key
 	Unwitnessed   time.Time      // since when no quorum of witnesses has cosigned what would be answered from; zero: all is well
+	Expired       time.Time      // since when clients refuse the statement; zero: they do not
 	Preview       bool           // what is not published is shown too
 	Organisations []organisation // for the script
 }
 
 // Stopped reports whether checks cannot be answered at present.
-func (p sitePage) Stopped() bool { return p.NoKey || !p.Unwitnessed.IsZero() }
+func (p sitePage) Stopped() bool { return p.NoKey || !p.Unwitnessed.IsZero() || !p.Expired.IsZero() }
 
 // newPage starts the page of a request. script says whether it needs the check's program.
 func (s *Site) newPage(r *http.Request, nav string, script bool) sitePage {
 	p := sitePage{Page: s.frame.Page(r), LedgerKey: s.LedgerKey, Demo: s.Demo, Preview: s.Archive != nil && s.Archive.Drafts(), NoKey: s.NoKey != nil && s.NoKey(r.Context())}
 	p.Nav = nav
+	if st := s.Statement(); st != nil && s.now().After(st.Expires.Time) {
+		p.Expired = st.Expires.Time
+	}
 	if s.Unwitnessed != nil {
 		if since, stopped := s.Unwitnessed(r.Context()); stopped {
 			p.Unwitnessed = since

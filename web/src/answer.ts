@@ -103,15 +103,16 @@ function readPart(value: JSONValue): Part {
   return { layer: hash(m.layer), p: integer(m.p), bytes: fromBase64url(text(m.bytes)) };
 }
 
-/** Gives a verdict as it is written: version 1 does not have all members. */
-export function encodeVerdict(v: 1 | 2, { dropped, unreadable, compromised, ...verdict }: Verdict): JSONValue {
-  return { ...verdict, ...(v === 2 && { dropped, unreadable, compromised }) };
+/** Gives a verdict as it is written: version 1 does not have all members, and before there were words for them some were nowhere. */
+export function encodeVerdict(v: 1 | 2, { dropped, unreadable, compromised, sampled, ended, unlisted, ...verdict }: Verdict, before = false): JSONValue {
+  const incomplete = before ? [] : Object.entries({ sampled, ended, unlisted }).filter(([, all]) => all.length > 0);
+  return { ...verdict, ...(v === 2 && { dropped, unreadable, compromised, ...Object.fromEntries(incomplete) }) };
 }
 
 /** Reads a verdict. Whether it has the members of its version is seen when it is drawn again. */
 function readVerdict(value: JSONValue): Verdict {
-  const m = members({ dropped: [], unreadable: [], compromised: [], ...Object.fromEntries(entries(value)) },
-    "result", "asOf", "seq", "checked", "incidents", "dropped", "unreadable", "compromised", "notCovered");
+  const m = members({ dropped: [], unreadable: [], compromised: [], sampled: [], ended: [], unlisted: [], ...Object.fromEntries(entries(value)) },
+    "result", "asOf", "seq", "checked", "incidents", "dropped", "unreadable", "compromised", "notCovered", "sampled", "ended", "unlisted");
   return {
     result: text(m.result) as Result, asOf: time(m.asOf), seq: integer(m.seq), checked: list(m.checked, text),
     incidents: list(m.incidents, (each) => {
@@ -127,6 +128,12 @@ function readVerdict(value: JSONValue): Verdict {
       return { id: text(u.id), n: integer(u.n) };
     }),
     compromised: list(m.compromised, text),
+    sampled: list(m.sampled, text),
+    ended: list(m.ended, (each) => {
+      const e = members(each, "id", "revision");
+      return { id: text(e.id), revision: text(e.revision) };
+    }),
+    unlisted: list(m.unlisted, text),
     notCovered: list(m.notCovered, (each) => {
       const n = members(each, "id", "why");
       return { id: text(n.id), why: text(n.why) as Why };

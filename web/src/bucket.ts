@@ -42,8 +42,9 @@ export function parseBucket(body: Bytes, number: number, root: Uint8Array, bits:
   const count = new DataView(body.buffer, body.byteOffset).getUint32(0);
   if (count > MAX_COUNT || bucketSize(count, bits) > body.length) throw bad(`count: ${count} entries`);
   if (bits > 0 && count < MIN_COUNT) throw bad(`count: ${count} entries, and each bucket has ${MIN_COUNT} or more`);
-  const entries = body.subarray(4, 4 + count * ENTRY_SIZE);
-  const path = body.subarray(4 + count * ENTRY_SIZE, bucketSize(count, bits));
+  const bytes = body.slice(0, bucketSize(count, bits)); // a copy: the padding may be much longer
+  const entries = bytes.subarray(4, 4 + count * ENTRY_SIZE);
+  const path = bytes.subarray(4 + count * ENTRY_SIZE);
   for (let i = bucketSize(count, bits); i < body.length; i++) if (body[i] !== 0) throw bad("padding: it is not zeros");
   let before: Bytes | undefined;
   for (let i = 0; i < entries.length; i += ENTRY_SIZE) {
@@ -58,7 +59,7 @@ export function parseBucket(body: Bytes, number: number, root: Uint8Array, bits:
     hash = (number >> level) & 1 ? nodeHash(sibling, hash) : nodeHash(hash, sibling);
   }
   if (!equal(hash, root)) throw bad("path: it does not lead to the root");
-  return { entries, bytes: body.subarray(0, bucketSize(count, bits)) };
+  return { entries, bytes };
 }
 
 export const nodeHash = (left: Uint8Array, right: Uint8Array): Bytes => sha256(concat(Uint8Array.of(1), left, right)) as Bytes;

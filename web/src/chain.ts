@@ -7,7 +7,7 @@ import { Failure } from "./failure.ts";
 import { canonical, entries, integer, type JSONValue, members, text } from "./json.ts";
 import { statementPolicy, strength } from "./policy.ts";
 import {
-  type Exposed, exposed, type Hash, hash, type Incident, type Key, type KeyState, readSigning, sealed, type Signing, type State, type Statement, type Time, time,
+  type Exposed, exposed, type Hash, hash, type Incident, type Key, type KeyState, readSigning, sealed, type Signing, type State, type Statement, type Time, time, total,
 } from "./statement.ts";
 
 /** All that the rules need of a statement, with what earlier ones bound. */
@@ -27,6 +27,7 @@ interface BoundKey {
   locatorBits: number;
   state: KeyState;
   gone: boolean; // a statement of version 1 has left it out
+  held: boolean; // it has ended, and what was sealed under it is listed
 }
 
 interface BoundIncident {
@@ -43,6 +44,7 @@ interface Bound {
   key: string;
   content: Hash; // SHA-256 of its counts and sets
   gone: boolean; // it is not listed any more
+  unreadable: string | undefined; // what could not be read, canonical, of one that was current in a statement of version 2
 }
 
 type Placed = Bound & { incident: string; revision: string };
@@ -90,6 +92,7 @@ export function precede(b: Bindings, s: Statement): void {
   for (const k of s.keys) {
     const is = b.keys.get(k.id);
     hold(is === undefined || same(is, k), "keys", `key ${k.id} is not what it was`);
+    hold(is === undefined || is.held || k.held === undefined, "keys", `what was sealed under key ${k.id} is not listed any more`);
   }
   keyBytes(b, s);
   for (const i of s.incidents) {
@@ -101,13 +104,21 @@ export function precede(b: Bindings, s: Statement): void {
   holdBound(b, listedIn(s));
 }
 
-/** Gives each source of a statement as it is bound. */
+/** Gives each source of a statement, and each revision that an ended key held, as it is bound. */
 function listedIn(s: Statement): Placed[] {
   const incidents = new Map(s.incidents.map((i) => [i.id, i]));
-  return s.layers.flatMap((l) => l.sources.map((src) => ({
-    incident: src.incident, revision: src.revision, root: src.root, n: src.n, key: l.key, gone: false,
-    content: contentOf(exposed(incidents.get(src.incident)!, src.revision)!),
+  const sources = s.layers.flatMap((l) => l.sources.map((src): Placed => {
+    const i = incidents.get(src.incident)!;
+    const current = s.v > 1 && i.revision === src.revision;
+    return {
+      incident: src.incident, revision: src.revision, root: src.root, n: src.n, key: l.key, gone: false, content: contentOf(exposed(i, src.revision)!),
+      unreadable: current ? canonical(Object.fromEntries(i.unreadable)) : undefined,
+    };
+  }));
+  const held = s.keys.flatMap((k) => (k.held ?? []).map((h): Placed => ({
+    incident: h.incident, revision: h.revision, root: h.root, n: total(h), key: k.id, gone: false, content: contentOf(h), unreadable: undefined,
   })));
+  return [...sources, ...held];
 }
 
 const contentOf = ({ counts, sets }: Exposed): Hash =>
@@ -120,9 +131,13 @@ const allBound = (b: Bindings): Placed[] =>
 function owedBy(b: Bindings, s: Statement, incidents: Map<string, Incident>, keys: Map<string, Key>): Placed[] {
   return allBound(b).filter((r) => {
     const i = incidents.get(r.incident);
-    if (r.gone || i?.state === "retired" || i?.state === "withdrawn" || keys.get(r.key)?.state === "ended") return false;
-    // Version 1 had no way to go on listing what a later revision replaced.
-    return i === undefined || s.v > 1 || Number(i.revision) <= Number(r.revision);
+    const key = keys.get(r.key);
+    // That a statement does not say what an ended key held is said beside each answer.
+    const unsaid = key?.state === "ended" && key.held === undefined;
+    if (r.gone || i?.state === "retired" || i?.state === "withdrawn" || (i && unsaid)) return false;
+    // Version 1 had no way to go on listing what a later revision replaced. Over a gap nobody can tell which statement of
+    // version 1 was the last, and so what the first of version 2 owes.
+    return i === undefined || (s.v > 1 && (b.v > 1 || s.seq === b.seq + 1)) || Number(i.revision) <= Number(r.revision);
   });
 }
 
@@ -139,6 +154,7 @@ function followKeys(b: Bindings, s: Statement, keys: Map<string, Key>, owed: Pla
     }
     hold(same(k, now), "keys", `key ${id} is not what it was`);
     hold(KEY_MOVES[k.state].includes(now.state), "keys", `key ${id} is ${now.state} and was ${k.state}`);
+    hold(!k.held || now.held !== undefined, "keys", `what was sealed under key ${id} is not listed any more`);
   }
   keyBytes(b, s);
 }
@@ -186,6 +202,8 @@ function holdBound(b: Bindings, listed: Placed[]): void {
     const was = b.incidents.get(r.incident)?.revisions.get(r.revision);
     hold(was === undefined || (was.root === r.root && was.n === r.n && was.key === r.key && was.content === r.content), "bound",
       `revision ${r.revision} of ${r.incident} is not what it was`);
+    hold([was?.unreadable, r.unreadable].includes(undefined) || was!.unreadable === r.unreadable, "bound",
+      `what could not be read of revision ${r.revision} of ${r.incident} is not what it was`);
     const other = roots.get(r.root);
     hold(other === undefined || (other.incident === r.incident && other.revision === r.revision), "bound",
       `revision ${r.revision} of ${r.incident} is the layer of another`);
@@ -201,23 +219,27 @@ function bound(b: Pick<Bindings, "keys" | "incidents">, s: Statement, statement:
     v: s.v, seq: s.seq, statement, time: s.time, phoneRegion: s.phoneRegion, ledger: s.ledger,
     keys: new Map(gone(b.keys)), incidents: new Map(),
   };
-  for (const k of s.keys) next.keys.set(k.id, { public: toBase64url(k.public), locatorBits: k.locatorBits, state: k.state, gone: false });
+  for (const k of s.keys) next.keys.set(k.id, { public: toBase64url(k.public), locatorBits: k.locatorBits, state: k.state, gone: false, held: k.held !== undefined });
   for (const i of s.incidents) {
     const was = b.incidents.get(i.id);
     const revision = Math.max(sealed(i) ? Number(i.revision) : 0, was?.revision ?? 0);
     next.incidents.set(i.id, { state: i.state, asOf: i.asOf, revision, revisions: new Map(gone(was?.revisions)) });
   }
-  for (const { incident, revision, ...r } of listed) next.incidents.get(incident)!.revisions.set(revision, r);
+  for (const { incident, revision, ...r } of listed) {
+    const { revisions } = next.incidents.get(incident)!;
+    revisions.set(revision, { ...r, unreadable: r.unreadable ?? revisions.get(revision)?.unreadable });
+  }
   return next;
 }
 
 /** Gives bindings as they are kept. */
 export const encodeBindings = (b: Bindings): JSONValue => ({
   v: b.v, seq: b.seq, statement: b.statement, time: b.time, phoneRegion: b.phoneRegion, ...(b.ledger && { ledger: { ...b.ledger } }),
-  keys: object(b.keys, ({ gone, ...k }) => ({ ...k, ...(gone && { gone }) })),
+  keys: object(b.keys, ({ gone, held, ...k }) => ({ ...k, ...(gone && { gone }), ...(held && { held }) })),
   incidents: object(b.incidents, (i) => ({
     state: i.state, asOf: i.asOf, revision: i.revision,
-    revisions: object(i.revisions, ({ gone, ...r }) => ({ ...r, ...(gone && { gone }) })),
+    revisions: object(i.revisions, ({ gone, unreadable, ...r }) =>
+      ({ ...r, ...(gone && { gone }), ...(unreadable !== undefined && { unreadable: JSON.parse(unreadable) as JSONValue }) })),
   })),
 });
 
@@ -228,22 +250,24 @@ const object = <T>(all: Map<string, T>, each: (one: T) => JSONValue): JSONValue 
 export function readBindings(value: JSONValue): Bindings {
   const { ledger, ...rest } = Object.fromEntries(entries(value));
   const m = members(rest, "v", "seq", "statement", "time", "phoneRegion", "keys", "incidents");
+  if (![0, 1, 2].includes(integer(m.v)) || (m.v === 2) !== (ledger !== undefined)) throw new Error("bindings of no version");
   return {
     v: integer(m.v), seq: integer(m.seq), statement: hash(m.statement), time: time(m.time), phoneRegion: text(m.phoneRegion),
     ledger: ledger === undefined ? undefined : readSigning(ledger),
     keys: map(m.keys, (v) => {
-      const [k, gone] = maybeGone(v);
-      const { public: bytes, locatorBits, state } = members(k, "public", "locatorBits", "state");
-      return { public: text(bytes), locatorBits: integer(locatorBits), state: text(state) as KeyState, gone };
+      const { public: bytes, locatorBits, state, gone, held } = members(whole(v, { gone: false, held: false }), "public", "locatorBits", "state", "gone", "held");
+      return { public: text(bytes), locatorBits: integer(locatorBits), state: text(state) as KeyState, gone: gone === true, held: held === true };
     }),
     incidents: map(m.incidents, (v) => {
       const i = members(v, "state", "asOf", "revision", "revisions");
       return {
         state: text(i.state) as State, asOf: time(i.asOf), revision: integer(i.revision),
         revisions: map(i.revisions, (one) => {
-          const [r, gone] = maybeGone(one);
-          const { root, n, key, content } = members(r, "root", "n", "key", "content");
-          return { root: hash(root), n: integer(n), key: text(key), content: hash(content), gone };
+          const { root, n, key, content, gone, unreadable } = members(whole(one, { gone: false, unreadable: null }), "root", "n", "key", "content", "gone", "unreadable");
+          return {
+            root: hash(root), n: integer(n), key: text(key), content: hash(content), gone: gone === true,
+            unreadable: unreadable === null ? undefined : canonical(unreadable),
+          };
         }),
       };
     }),
@@ -252,8 +276,5 @@ export function readBindings(value: JSONValue): Bindings {
 
 const map = <T>(value: JSONValue, each: (v: JSONValue) => T): Map<string, T> => new Map(entries(value).map(([id, v]) => [id, each(v)]));
 
-/** Parts the member "gone", which is there where it is true, from the others. */
-function maybeGone(value: JSONValue): [JSONValue, boolean] {
-  const { gone, ...rest } = Object.fromEntries(entries(value));
-  return [rest, gone === true];
-}
+/** Gives an object with the members that may be missing. */
+const whole = (value: JSONValue, missing: { [name: string]: JSONValue }): JSONValue => ({ ...missing, ...Object.fromEntries(entries(value)) });

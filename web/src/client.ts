@@ -8,13 +8,13 @@ import { bucketOf } from "./entry.ts";
 import { Failure, named } from "./failure.ts";
 import { type Options, Refusal, Server, type Surroundings, UNWATCHED } from "./fetching.ts";
 import { drawn, holds, sourceExtent } from "./fold.ts";
-import { CAP_BITS, depths, entriesFor, type Group, groupBytes, groupName, MAX_GROUP, parseGroup } from "./group.ts";
+import { CAP_BITS, depths, entriesFor, type Group, groupBytes, groupName, keptSize, MAX_GROUP, MAX_KEPT, parseGroup } from "./group.ts";
 import { type Identity, input } from "./identity.ts";
 import { canonical, list, members, text } from "./json.ts";
 import type { Pins } from "./pins.ts";
 import { type Hash, type Key, type Layer, milliseconds, type Statement } from "./statement.ts";
 import { type Known, Ledger, toTime } from "./trust.ts";
-import { conclude, missing } from "./verdict.ts";
+import { conclude } from "./verdict.ts";
 import { blind, finalize } from "./voprf.ts";
 
 const MAX_REPLY = 64 << 10; // bytes of an evaluation
@@ -25,6 +25,29 @@ const AT_ONCE = 4; // layers fetched side by side
 interface Got {
   groups: Map<Hash, Group>; // by layer; of one that the server cannot give there is none
   sources: Part[];
+  kept: number; // bytes of all of it
+}
+
+/** All that was given of an answer, under one statement. */
+interface Gathered {
+  known: Known;
+  shown: Map<Hash, number>; // bits of the output that were shown, by layer
+  evaluations: (Evaluation & { output: Bytes })[];
+  outputs: Map<string, Bytes>;
+  got: Got;
+}
+
+/** Reports whether what another statement asks has left already: the bits are of the same keys' outputs, and no more of them. */
+function covers({ known, shown }: Gathered, s: Statement): boolean {
+  const name = (of: Statement, l: Layer) => toBase64url(of.keys.find((k) => k.id === l.key)!.public);
+  const left = new Map<string, number>();
+  for (const l of known.statement.layers) left.set(name(known.statement, l), Math.max(shown.get(l.id)!, left.get(name(known.statement, l)) ?? 0));
+  try {
+    const wanted = depths(s.layers);
+    return s.layers.every((l) => wanted.get(l.id)! <= (left.get(name(s, l)) ?? 0));
+  } catch {
+    return false;
+  }
 }
 
 export class Client {
@@ -67,40 +90,57 @@ export class Client {
 
   /**
    * Asks whether an identity is in the published index and gives the proven
-   * answer. No request made after the result is known depends on it, and a
-   * verification that fails is a Failure, never a "no".
+   * answer. What is asked depends on what was given, and never on what was found:
+   * the answer is drawn when nothing more is asked. A verification that fails is
+   * a Failure, never a "no".
    */
   async check(id: Identity, options: Options): Promise<{ answer: Answer; known: Known }> {
     options.tell({ step: "statement" });
     const known = await this.statement(options);
-    let checked: { answer: Answer; known: Known } | undefined;
+    let gathered: Gathered;
     try {
-      checked = await this.checkBy(known, id, options);
-      if (!missing(checked.answer.verdict)) return checked;
+      gathered = await this.gather(known, id, options);
     } catch (e) {
       if (!(e instanceof KeyGone)) throw e;
+      // Another statement has come meanwhile, with other keys. Nothing has left yet.
+      gathered = await this.gather(await this.fetchStatement(options), id, options);
+      return { answer: this.conclude(gathered, id, options), known: gathered.known };
     }
-    // Another statement may have come meanwhile, with other keys and layers.
-    const newest = await this.fetchStatement(options);
-    if (checked && newest.statement.seq === known.statement.seq) return checked;
-    return this.checkBy(newest, id, options);
+    if (gathered.got.groups.size < known.statement.layers.length) gathered = await this.again(gathered, id, options);
+    return { answer: this.conclude(gathered, id, options), known: gathered.known };
   }
 
-  private async checkBy(known: Known, id: Identity, options: Options): Promise<{ answer: Answer; known: Known }> {
+  /** Asks once more where another statement has come, and it does not take more bits of any output than have left already. */
+  private async again(gathered: Gathered, id: Identity, options: Options): Promise<Gathered> {
+    const newest = await this.fetchStatement(options).catch((e) => {
+      if (!options.signal.aborted && e instanceof Failure && ["network", "busy", "server"].includes(e.code)) return gathered.known; // what was given stands
+      throw e;
+    });
+    const { seq } = gathered.known.statement;
+    return newest.statement.seq === seq || !covers(gathered, newest.statement) ? gathered : this.gather(newest, id, options);
+  }
+
+  private async gather(known: Known, id: Identity, options: Options): Promise<Gathered> {
     const { statement: s } = known;
     const shown = depths(s.layers); // before anything leaves
     const keys = s.keys.filter((k) => s.layers.some((l) => l.key === k.id));
     const evaluations = await Promise.all(keys.map((key) => this.evaluate(key, id, options)));
     const outputs = new Map(evaluations.map((e) => [e.key, e.output]));
     options.tell({ step: "fetching" });
-    const { groups, sources } = await this.groups(s, shown, outputs, options);
+    return { known, shown, evaluations, outputs, got: await this.groups(s, shown, outputs, options) };
+  }
+
+  /** Draws the answer of what was given. */
+  private conclude({ known, evaluations, outputs, got }: Gathered, id: Identity, options: Options): Answer {
     options.tell({ step: "comparing" });
+    const { statement: s } = known;
+    const { groups, sources } = got;
     const look = (id: Hash) => {
       const group = groups.get(id);
       return group && entriesFor(group, outputs.get(s.layers.find((l) => l.id === id)!.key)!);
     };
-    const verdict = conclude(2, s, id.kind, outputs, look);
-    const answer: Answer = {
+    const verdict = conclude(2, s, id.kind, outputs, look, new Set(sources.map((part) => part.layer)));
+    return {
       v: 2,
       claimed: toTime(this.around.now()),
       identity: id,
@@ -116,7 +156,6 @@ export class Client {
       sources,
       cap: CAP_BITS,
     };
-    return { answer, known };
   }
 
   private async evaluate(key: Key, id: Identity, options: Options): Promise<Evaluation & { output: Bytes }> {
@@ -139,15 +178,17 @@ export class Client {
 
   /** Fetches a group of every layer, and of some sources of every fold. */
   private async groups(s: Statement, shown: Map<Hash, number>, outputs: Map<string, Bytes>, options: Options): Promise<Got> {
-    const got: Got = { groups: new Map(), sources: [] };
+    const got: Got = { groups: new Map(), sources: [], kept: 0 };
     const left = [...s.layers];
     const work = async () => {
       for (let layer = left.shift(); layer; layer = left.shift()) {
         const output = outputs.get(layer.key)!;
         const group = await this.group(layer.root, output, shown.get(layer.id)!, layer.bits, layer.pad, options);
-        const sources = group && (await this.sources(s, layer, group, output, options));
+        if (group === undefined) continue;
+        got.kept += keptSize(group);
+        const sources = await this.sources(s, layer, group, output, got, options);
         if (sources === undefined) continue; // what cannot be compared is as good as not given
-        got.groups.set(layer.id, group!);
+        got.groups.set(layer.id, group);
         got.sources.push(...sources);
       }
     };
@@ -167,17 +208,26 @@ export class Client {
    * Compares a fold with some of its sources, or all; undefined where one is not
    * given. It reveals nothing more: what is shown was shown already.
    */
-  private async sources(s: Statement, layer: Layer, fold: Group, output: Bytes, options: Options): Promise<Part[] | undefined> {
+  private async sources(s: Statement, layer: Layer, fold: Group, output: Bytes, got: Got, options: Options): Promise<Part[] | undefined> {
     const parts: Part[] = [];
-    const groups = await Promise.all(drawn(layer, options.audit).map(async (source) => {
-      const { bits, depth } = sourceExtent(s, layer, source, fold.depth);
-      const group = await this.group(source.root, output, depth, bits, 0, options);
-      if (group) parts.push({ layer: source.root, p: depth, bytes: groupBytes(group) });
-      else if (options.audit) throw new Failure("audit", `the source layer of ${source.incident} is not served`);
-      return group;
-    }));
-    if (groups.includes(undefined)) return undefined;
-    holds(fold, layer, groups as Group[], output);
+    const groups: Group[] = [];
+    const sources = drawn(layer, options.audit);
+    const left = [...sources];
+    const work = async () => {
+      for (let source = left.shift(); source; source = left.shift()) {
+        const { bits, depth } = sourceExtent(s, layer, source, fold.depth);
+        const group = await this.group(source.root, output, depth, bits, 0, options);
+        if (group === undefined && options.audit) throw new Failure("audit", `the source layer of ${source.incident} is not served`);
+        if (group === undefined) continue; // the others are asked all the same
+        got.kept += keptSize(group);
+        if (got.kept > MAX_KEPT) throw new Failure("too-coarse", "more than an answer can hold");
+        groups.push(group);
+        parts.push({ layer: source.root, p: depth, bytes: groupBytes(group) });
+      }
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, work));
+    if (groups.length < sources.length) return undefined;
+    holds(fold, layer, groups, output);
     return parts;
   }
 }

@@ -30,6 +30,11 @@ export interface Surroundings {
   fetch: typeof fetch;
   now: () => number;
   sleep: (milliseconds: number, signal: AbortSignal) => Promise<void>;
+  /**
+   * Keeps pins in the place of those before, and gives nothing; or gives what is
+   * kept now, where that is something else: another tab has met more meanwhile.
+   */
+  keep?: (before: string | null, after: string) => Promise<{ now: string | null } | undefined>;
 }
 
 interface Wanted {

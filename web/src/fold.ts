@@ -8,14 +8,15 @@ import { Failure } from "./failure.ts";
 import { entriesLike, type Group } from "./group.ts";
 import type { Layer, Source, Statement } from "./statement.ts";
 
-const SAMPLE = 3; // sources of a fold that are compared in every check
+const SAMPLE = 8; // sources of a fold that are compared in every check
+export const LEAST_SAMPLE = 3; // that belong to a saved answer: there was a time when three were compared
 
-/** Gives how many of a layer's sources are compared at least: a layer with one is that source. */
-export const sampleOf = (l: Layer): number => (l.sources.length === 1 ? 0 : Math.min(SAMPLE, l.sources.length));
+/** Gives how many of a layer's sources are compared, of so many as are drawn: a layer with one is that source. */
+export const sampleOf = (l: Layer, drawn: number): number => (l.sources.length === 1 ? 0 : Math.min(drawn, l.sources.length));
 
 /** Gives the sources that are compared: some, whom the server cannot foresee, or all. */
 export function drawn(l: Layer, all: boolean): Source[] {
-  const n = sampleOf(l);
+  const n = sampleOf(l, SAMPLE);
   const rest = [...l.sources];
   if (all && n > 0) return rest;
   return Array.from({ length: n }, () => rest.splice(random(rest.length), 1)[0]!);

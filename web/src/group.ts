@@ -10,7 +10,8 @@ import type { Hash, Layer } from "./statement.ts";
 
 export const CAP_BITS = 16; // that all keys together may show
 export const RAISED_BITS = 20; // where the verifier says so
-export const MAX_GROUP = 32 << 20; // bytes of a response
+export const MAX_GROUP = 32 << 20; // bytes of a response, and of those of all layers together
+export const MAX_KEPT = 42 << 20; // bytes of all groups without padding: a file that holds them can be read
 const WHOLE_KEY = 512 << 10; // bytes of a key's layers that are fetched whole
 
 /** What of a Layer decides the depths. */
@@ -29,9 +30,11 @@ export function depths(layers: Extent[], limit = CAP_BITS): Map<Hash, number> {
   const keys = [...sizes.keys()].filter(large).length;
   const largest = layers.reduce((n, l) => Math.max(n, l.n), 0);
   const budget = Math.min(limit, Math.max(0, largest.toString(2).length - 11));
+  let all = 0;
   return new Map(layers.map((l) => {
     const depth = large(l.key) ? Math.min(l.bits, Math.floor(budget / keys)) : 0;
-    if (groupSize(l, depth) > MAX_GROUP) throw new Failure("too-coarse", `${depth} of ${l.bits} bits of layer ${l.id}`);
+    all += groupSize(l, depth);
+    if (all > MAX_GROUP) throw new Failure("too-coarse", `${depth} of ${l.bits} bits of layer ${l.id}`);
     return [l.id, depth];
   }));
 }
@@ -52,6 +55,9 @@ export const entriesFor = (g: Group, output: Uint8Array): Bytes =>
 
 /** Gives the group as an answer file keeps it: the buckets without padding, one after the other. */
 export const groupBytes = (g: Group): Bytes => concat(...g.buckets.map((b) => b.bytes));
+
+/** Gives how many bytes groupBytes has. */
+export const keptSize = (g: Group): number => g.buckets.reduce((sum, b) => sum + b.bytes.length, 0);
 
 /** Gives those of the group's entries that begin as an output does, by so many bits. */
 export function entriesLike(g: Group, output: Uint8Array, bits: number): Bytes[] {

@@ -12,6 +12,7 @@ const HASH_SIZE = 32;
 
 /** A second history, with what shows it: RFC 6962 section 2.1.2, from the earlier size to the later, with its first hash always. */
 export class Fork extends Failure {
+  pair: [string, string] | undefined; // the signed checkpoints
   constructor(message: string, readonly consistency: Bytes[] = []) {
     super("fork", message);
   }

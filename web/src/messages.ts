@@ -22,6 +22,7 @@ export type ToWorker = { id: number; settings: Settings } & (
   | { ask: "check"; texts: string[]; kind: string; organisation: string; audit: boolean }
   | { ask: "verify"; file: ArrayBuffer }
   | { ask: "stop" }
+  | { ask: "kept"; other: { now: string | null } | undefined } // the answer to what was to be kept, with its id
 );
 
 /**
@@ -33,7 +34,7 @@ export type ToWorker = { id: number; settings: Settings } & (
 export type Display = "affected" | "dropped" | "not-in-scope" | "incomplete" | "investigating" | "unchecked";
 
 export type FromWorker = { id: number } & (
-  | { pins: string } // to be stored
+  | { keep: string; before: string | null } // to be stored where what was before is stored still; the id is the worker's own
   | { refused: { index: number; reason: string } } // of the texts; nothing was asked
   | { asking: string[] } // the canonical values that are being checked, without repetitions
   | { index: number; progress: Progress }

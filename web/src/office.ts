@@ -5,7 +5,7 @@ import type { FromWorker, Settings, ToWorker } from "./messages.ts";
 
 const PINS = "shirase.ledgers";
 
-type Question = ToWorker extends infer T ? (T extends unknown ? Omit<T, "id" | "settings"> : never) : never;
+type Question = Exclude<ToWorker, { ask: "kept" }> extends infer T ? (T extends unknown ? Omit<T, "id" | "settings"> : never) : never;
 
 /** Sends questions to the worker and hands its answers to whoever asked. */
 export class Office {
@@ -44,10 +44,24 @@ export class Office {
   }
 
   private hear(message: FromWorker): void {
-    if ("pins" in message) store(message.pins);
+    if ("keep" in message) void this.keep(message);
     else this.asked.get(message.id)?.(message);
   }
+
+  /** Stores pins in the place of those that they go on from; where others are there by now, the worker is told. */
+  private async keep({ id, keep, before }: Extract<FromWorker, { keep: string }>): Promise<void> {
+    const other = await alone(() => {
+      const now = stored();
+      if (now !== before) return { now };
+      store(keep);
+      return undefined;
+    });
+    (await this.worker)?.postMessage({ ask: "kept", id, other, settings: settings() } satisfies ToWorker);
+  }
 }
+
+/** Runs something that no other tab does at the same time, where the browser has a way to say so. */
+const alone = async <T>(run: () => T): Promise<T> => ("locks" in navigator ? navigator.locks.request(PINS, run) : run());
 
 /** Gives the data-* of the element that configures the page. */
 const configuration = (): DOMStringMap => document.querySelector<HTMLElement>("[data-worker]")?.dataset ?? {};

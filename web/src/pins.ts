@@ -21,12 +21,19 @@ export interface Pin {
   checkpoint: string; // the largest verified, a signed note; "" for none
   bindings: Bindings | undefined; // of the newest statement
   policy: string; // whose witnesses its checkpoints need, as a statement said it
+  witnessesChanged: Time; // of the statement by which others came in the place of those before; "" where that was not seen
   forks: [string, string][]; // signed checkpoints that cannot belong to one history
 }
 
 export interface Pins {
   current: string; // the origin of the ledger this server had last, or ""
   ledgers: Map<string, Pin>; // by origin
+  stored: string | null; // as they are kept
+}
+
+/** Since when a key is pinned: not since the ledger's first one is. "" where it is not. */
+export function pinnedSince(pin: Pin, vkey: string): Time {
+  return pin.keys.find((k) => k.vkey === vkey)?.since ?? "";
 }
 
 /** Reads what encodePins wrote, at this host. Anything else is as good as nothing: it was not this program's. */
@@ -35,17 +42,19 @@ export function parsePins(stored: string | null, host = ""): Pins {
     const m = members(parseJSON(stored ?? ""), "v", "current", "ledgers");
     if (m.v !== 1 && m.v !== 2) throw new Error("another version");
     const read = m.v === 1 ? (v: JSONValue) => readPin1(v, host) : readPin;
-    return { current: text(m.current), ledgers: new Map(entries(m.ledgers).map(([origin, v]) => [origin, read(v)])) };
+    return { current: text(m.current), ledgers: new Map(entries(m.ledgers).map(([origin, v]) => [origin, read(v, origin)])), stored };
   } catch {
-    return { current: "", ledgers: new Map() };
+    return { current: "", ledgers: new Map(), stored };
   }
 }
 
-function readPin(value: JSONValue): Pin {
-  const m = members(value, "keys", "host", "checkpoint", "bindings", "policy", "forks");
+function readPin(value: JSONValue, origin: string): Pin {
+  const { witnessesChanged, ...rest } = Object.fromEntries(entries(value));
+  const m = members(rest, "keys", "host", "checkpoint", "bindings", "policy", "forks");
   statementPolicy(text(m.policy));
-  if (m.checkpoint !== "") readCheckpoint(text(m.checkpoint));
+  if (m.checkpoint !== "" && readCheckpoint(text(m.checkpoint)).origin !== origin) throw new Error("a checkpoint of another ledger");
   return {
+    witnessesChanged: witnessesChanged === undefined ? "" : time(witnessesChanged),
     keys: readKeys(m.keys), host: text(m.host), checkpoint: text(m.checkpoint), policy: text(m.policy),
     bindings: m.bindings === null ? undefined : readBindings(m.bindings),
     forks: list(m.forks, (pair) => list(pair, text) as [string, string]),
@@ -59,7 +68,7 @@ function readPin1(value: JSONValue, host: string): Pin {
   const bindings: Bindings = {
     v: 0, seq, statement: hash(m.statement), time: "0001-01-01T00:00:00Z", phoneRegion: "", ledger: undefined, keys: new Map(), incidents: new Map(),
   };
-  return { keys: readKeys(m.keys), host, checkpoint: "", bindings: seq > 0 ? bindings : undefined, policy: "", forks: [] };
+  return { keys: readKeys(m.keys), host, checkpoint: "", bindings: seq > 0 ? bindings : undefined, policy: "", witnessesChanged: "", forks: [] };
 }
 
 const readKeys = (value: JSONValue): Pin["keys"] => list(value, (v) => {
@@ -68,8 +77,9 @@ const readKeys = (value: JSONValue): Pin["keys"] => list(value, (v) => {
   return { vkey: text(k.vkey), since: time(k.since) };
 });
 
-export function encodePins(p: Pins): string {
-  const pins = [...p.ledgers].map(([origin, { bindings, ...pin }]) => [origin, { ...pin, bindings: bindings ? encodeBindings(bindings) : null }]);
+export function encodePins(p: Pick<Pins, "current" | "ledgers">): string {
+  const pins = [...p.ledgers].map(([origin, { bindings, witnessesChanged, ...pin }]) =>
+    [origin, { ...pin, ...(witnessesChanged !== "" && { witnessesChanged }), bindings: bindings ? encodeBindings(bindings) : null }]);
   return JSON.stringify({ v: 2, current: p.current, ledgers: Object.fromEntries(pins) });
 }
 
@@ -77,8 +87,8 @@ export function encodePins(p: Pins): string {
 export const pinnedKeys = (p: Pins, origin: string): VerifierKey[] =>
   (p.ledgers.get(origin)?.keys ?? []).map((k) => parseLedgerKey(k.vkey)).filter((k) => k.name === origin);
 
-/** Keeps two checkpoints that cannot belong to one history. */
-export function keepFork(pin: Pin, now: string): void {
-  const known = pin.forks.some(([a, b]) => a === pin.checkpoint && b === now);
-  if (pin.checkpoint !== "" && pin.checkpoint !== now && !known && pin.forks.length < MAX_FORKS) pin.forks.push([pin.checkpoint, now]);
+/** Gives a pin with two checkpoints more that cannot belong to one history. */
+export function withFork(pin: Pin, pair: [string, string]): Pin {
+  const known = pin.forks.some(([a, b]) => a === pair[0] && b === pair[1]);
+  return known || pin.forks.length >= MAX_FORKS ? pin : { ...pin, forks: [...pin.forks, pair] };
 }

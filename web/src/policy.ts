@@ -87,6 +87,14 @@ export function strength(m: Policy["quorum"]): number {
   return m.of.map(strength).sort((a, b) => a - b).slice(0, m.least).reduce((sum, n) => sum + n, 0);
 }
 
+/** Reports whether a policy that asks for witnesses gives way to one that names others, or takes another number of them. */
+export const otherWitnesses = (was: string, is: string): boolean =>
+  statementPolicy(was).quorum !== undefined && witnessLines(was) !== witnessLines(is);
+
+/** Gives what a policy says of whose signatures are enough, without comments and addresses. */
+const witnessLines = (text: string): string =>
+  text.split("\n").map(fields).filter((f) => f.length > 0).map((f) => (f[0] === "witness" ? f.slice(0, 3) : f).join(" ")).join("\n");
+
 /** Reports whether those who signed are enough. */
 export function satisfied(m: Policy["quorum"], signed: Set<string>): boolean {
   if (m === undefined) return true;

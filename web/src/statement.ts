@@ -43,6 +43,7 @@ export interface Key {
   locatorBits: number;
   public: Bytes;
   state: KeyState;
+  held: Held[] | undefined; // of an ended key, what was sealed under it; undefined: the statement does not say
 }
 
 export interface Layer {
@@ -67,6 +68,16 @@ export interface Exposed {
   counts: Map<string, number>; // entries by kind
   sets: string[][];
 }
+
+/** A revision that was sealed under a key that has ended: nobody can be asked any more who is in it. */
+export interface Held extends Exposed {
+  incident: string;
+  revision: string;
+  root: Hash;
+}
+
+/** Gives how many entries a revision has. */
+export const total = ({ counts }: Exposed): number => [...counts.values()].reduce((sum, n) => sum + n, 0);
 
 export interface Incident extends Exposed {
   id: string;
@@ -135,9 +146,14 @@ export function readSigning(value: JSONValue): Signing {
 
 function readKey(v: number, value: JSONValue): Key {
   const common = ["id", "locatorBits", "public"] as const;
-  const m = v === 1 ? { ...members(value, ...common), state: "live" } : members(value, ...common, "state");
+  const { held, ...rest } = Object.fromEntries(entries(value));
+  const m = v === 1 ? { ...members(rest, ...common), state: "live" } : members(rest, ...common, "state");
   return {
     id: text(m.id), locatorBits: integer(m.locatorBits), public: fromBase64url(text(m.public), 32), state: text(m.state) as KeyState,
+    held: held === undefined ? undefined : list(held, (each) => {
+      const h = members(each, "incident", "revision", "root", "counts", "sets");
+      return { incident: text(h.incident), revision: text(h.revision), root: hash(h.root), ...readExposed(h.counts, h.sets) };
+    }),
   };
 }
 

@@ -10,8 +10,8 @@ import { type Options, type Server, type Surroundings, UNWATCHED } from "./fetch
 import { extend, Fork, type Tiles } from "./history.ts";
 import { entries, list, members, text } from "./json.ts";
 import { parseLedgerKey, type VerifierKey } from "./note.ts";
-import { keepFork, type Pin, pinnedKeys, type Pins } from "./pins.ts";
-import { NO_WITNESSES, statementPolicy } from "./policy.ts";
+import { encodePins, parsePins, type Pin, pinnedKeys, pinnedSince, type Pins, withFork } from "./pins.ts";
+import { NO_WITNESSES, otherWitnesses, statementPolicy } from "./policy.ts";
 import { type Hash, milliseconds, parseStatement, type Statement, type Time } from "./statement.ts";
 import { type Checkpoint, type Inclusion, openCheckpoint, proofOrigin, readCheckpoint, verifyInclusion } from "./tlogproof.ts";
 
@@ -22,6 +22,7 @@ const EVIDENT: Code[] = ["fork", "rollback", "chain", "policy-weaker"];
 const MAX_STATEMENT_REPLY = 8 << 20; // bytes
 const MAX_KEY_LIST = 64 << 20;
 const MAX_TILE = 8 << 10;
+const MAX_MOVES = 8; // how often other tabs may meet more of a ledger while one does
 
 /** Who stands behind an answer. */
 export interface Vouched {
@@ -31,6 +32,7 @@ export interface Vouched {
   host: string; // where it was first met
   witnesses: string[]; // that cosigned
   met: boolean; // just now, for the first time
+  witnessesChanged: Time; // when others came in their place; "" where that was not seen
 }
 
 /** A verified statement. */
@@ -77,32 +79,38 @@ export class Ledger {
       return { bytes: fromBase64url(text(m.statement)), proof: text(m.proof) };
     });
     const origin = proofOrigin(proof);
-    const pin = this.pins.ledgers.get(origin);
-    const seen = pin?.checkpoint;
-    try {
-      return await this.verify(bytes, proof, origin, pin, options);
-    } catch (e) {
-      if (e instanceof Failure && seen && EVIDENT.includes(e.code)) e.evidence = this.evidence(e, seen, bytes, proof);
-      throw e;
+    for (let moves = 0; moves < MAX_MOVES; moves++) {
+      const { pins } = this;
+      const seen = pins.ledgers.get(origin)?.checkpoint;
+      try {
+        const known = await this.verify(bytes, proof, origin, pins, options);
+        if (known) return known;
+      } catch (e) {
+        if (e instanceof Failure && seen && EVIDENT.includes(e.code)) e.evidence = this.evidence(e, seen, bytes, proof);
+        throw e;
+      }
     }
+    throw new Failure("busy", "other tabs met more of the ledger again and again");
   }
 
   /** Gives what was seen and what is shown as a file of evidence (docs/FORMAT.md), which others verify. */
   private evidence(e: Failure, seen: string, statement: Bytes, proof: string): string {
-    const shown = proof.slice(proof.indexOf("\n\n") + 2);
+    const [before, shown] = (e instanceof Fork && e.pair) || [seen, proof.slice(proof.indexOf("\n\n") + 2)];
     return JSON.stringify({
       v: 1, type: "shirase evidence", rule: e.code === "chain" ? e.reason : e.code, what: e.message,
       found: toTime(this.around.now()), server: this.around.base,
-      checkpoints: seen === shown ? [seen] : [seen, shown],
+      checkpoints: before === shown ? [before] : [before, shown],
       consistency: e instanceof Fork ? e.consistency.map(toBase64url) : [],
       entries: [{ kind: "statement", sha256: toHex(sha256(statement)), bytes: toBase64url(statement), proof }],
       buckets: [],
     }, null, 1) + "\n";
   }
 
-  private async verify(bytes: Bytes, proof: string, origin: string, pin: Pin | undefined, options: Options): Promise<Known> {
+  /** Verifies a statement that is shown, and pins it; undefined where another tab has met more of its ledger meanwhile. */
+  private async verify(bytes: Bytes, proof: string, origin: string, pins: Pins, options: Options): Promise<Known | undefined> {
     const now = this.around.now();
-    let { keys, steps } = await this.keys(origin, options);
+    const pin = pins.ledgers.get(origin);
+    let { keys, steps } = await this.keys(origin, pins, options);
     const prove = () => verifyInclusion("statement", bytes, proof, { keys, policy: NO_WITNESSES });
     let inclusion: Inclusion;
     try {
@@ -121,17 +129,19 @@ export class Ledger {
     }
     fresh(statement, pin, now);
     const witnesses = cosigned(checkpoint, [pin?.policy ?? "", statement.ledger?.policy ?? ""]);
-    const after = await this.remember(pin, steps, { statement, hash: toHex(sha256(bytes)), checkpoint }, options);
-    const vouched = { origin, key: checkpoint.key.hash, since: after.keys[0]!.since, host: after.host, witnesses, met: pin === undefined };
+    const after = await this.remember(pins, steps, { statement, hash: toHex(sha256(bytes)), checkpoint }, options);
+    if (after === undefined) return undefined;
+    const { host, witnessesChanged } = after;
+    const vouched = { origin, key: checkpoint.key.hash, since: pinnedSince(after, checkpoint.key.vkey), host, witnesses, met: pin === undefined, witnessesChanged };
     return { statement, bytes, proof, inclusion, vouched, at: now };
   }
 
   /** Gives the keys for an origin: pinned ones, or where neither it nor this server was met before, those that the page names. */
-  private async keys(origin: string, options: Options): Promise<{ keys: VerifierKey[]; steps: Step[] }> {
+  private async keys(origin: string, pins: Pins, options: Options): Promise<{ keys: VerifierKey[]; steps: Step[] }> {
     const { hostname } = new URL(this.around.base);
     // One on this machine may be made anew at the same address.
-    if (!loopback(hostname) && this.pins.current !== "" && this.pins.current !== origin) throw new Failure("ledger-changed", "another ledger than before");
-    const pinned = pinnedKeys(this.pins, origin);
+    if (!loopback(hostname) && pins.current !== "" && pins.current !== origin) throw new Failure("ledger-changed", "another ledger than before");
+    const pinned = pinnedKeys(pins, origin);
     if (pinned.length > 0) return { keys: pinned, steps: [] };
     const keys = this.around.pageKeys.map(parseLedgerKey).filter((k) => k.name === origin);
     if (keys.length === 0) throw new Failure("checkpoint", "a ledger whose key is not known");
@@ -189,38 +199,64 @@ export class Ledger {
     });
   }
 
-  /** Holds a statement and its checkpoint to what was seen of the ledger, and pins them. */
-  private async remember(pin: Pin | undefined, steps: Step[], shown: Shown, options: Options): Promise<Pin> {
+  /** Holds a statement and its checkpoint to what was seen of the ledger, and pins them; undefined where more was seen meanwhile. */
+  private async remember(pins: Pins, steps: Step[], shown: Shown, options: Options): Promise<Pin | undefined> {
     const { checkpoint, statement } = shown;
+    const pin = pins.ledgers.get(checkpoint.origin);
     let bindings: Bindings;
     try {
       bindings = await this.goesOn(pin, steps, shown, options);
     } catch (e) {
-      if (e instanceof Failure && e.code === "fork" && pin) keepFork(pin, checkpoint.note);
+      if (e instanceof Fork && e.pair) await this.keepFork(checkpoint.origin, e.pair);
       throw e;
     }
     const since = toTime(this.around.now());
     const keys = [...(pin?.keys ?? [])];
     for (const { vkey } of [...steps.map((s) => s.key), checkpoint.key]) if (!keys.some((k) => k.vkey === vkey)) keys.push({ vkey, since });
+    const before = pin?.policy ?? "";
+    const policy = statement.ledger?.policy ?? before; // both are satisfied, and it is no weaker
     const after: Pin = {
-      keys, bindings, checkpoint: checkpoint.note, forks: pin?.forks ?? [],
+      keys, bindings, checkpoint: checkpoint.note, forks: pin?.forks ?? [], policy,
       host: pin?.host || new URL(this.around.base).host,
-      policy: statement.ledger?.policy ?? pin?.policy ?? "", // both are satisfied, and it is no weaker
+      witnessesChanged: otherWitnesses(before, policy) ? statement.time : (pin?.witnessesChanged ?? ""),
     };
-    this.pins.current = checkpoint.origin;
-    this.pins.ledgers.set(checkpoint.origin, after);
-    return after;
+    return (await this.keep(pins, checkpoint.origin, checkpoint.origin, after)) ? after : undefined;
+  }
+
+  /**
+   * Keeps what is known of a ledger in the place of what was known when it was
+   * verified; false where something else is kept by now, which is known then.
+   */
+  private async keep(pins: Pins, current: string, origin: string, after: Pin): Promise<boolean> {
+    const ledgers = new Map(pins.ledgers).set(origin, after);
+    const stored = encodePins({ current, ledgers });
+    const other = await this.around.keep?.(pins.stored, stored);
+    this.pins = other ? parsePins(other.now, new URL(this.around.base).host) : { current, ledgers, stored };
+    return other === undefined;
+  }
+
+  /** Keeps two checkpoints that cannot belong to one history. */
+  private async keepFork(origin: string, pair: [string, string]): Promise<void> {
+    for (let moves = 0; moves < MAX_MOVES; moves++) {
+      const { pins } = this;
+      const pin = pins.ledgers.get(origin);
+      if (pin === undefined || (await this.keep(pins, pins.current, origin, withFork(pin, pair)))) return;
+    }
   }
 
   /** Proves that what is shown goes on from what is pinned, and gives what is bound from then on. */
   private async goesOn(pin: Pin | undefined, steps: Step[], { statement, hash, checkpoint }: Shown, options: Options): Promise<Bindings> {
     const tiles: Tiles = (path) => this.server.tile(path, MAX_TILE, options);
-    if (pin && pin.checkpoint !== "") await extend(readCheckpoint(pin.checkpoint), checkpoint, tiles);
+    const goesOnFrom = (note: string) => extend(readCheckpoint(note), checkpoint, tiles).catch((e) => {
+      if (e instanceof Fork) e.pair = [note, checkpoint.note];
+      throw e;
+    });
+    if (pin && pin.checkpoint !== "") await goesOnFrom(pin.checkpoint);
     let bindings = pin?.bindings;
     if (bindings === undefined) return bind(statement, hash);
     for (const { last } of steps) {
       if (last === undefined) continue;
-      await extend(last.checkpoint, checkpoint, tiles);
+      await goesOnFrom(last.checkpoint.note);
       bindings = follow(bindings, last.statement, last.hash);
     }
     return follow(bindings, statement, hash);

@@ -5,7 +5,7 @@
 import { bucketBits, bucketSize, MAX_PAD } from "./bucket.ts";
 import { toBase64url, utf8 } from "./encoding.ts";
 import { statementPolicy } from "./policy.ts";
-import { exposed, type Exposed, type Incident, type Key, type Layer, milliseconds, sealed, type Source, type Statement } from "./statement.ts";
+import { exposed, type Exposed, type Incident, type Key, type Layer, milliseconds, sealed, type Source, type Statement, total } from "./statement.ts";
 import { isElement } from "./voprf.ts";
 
 const HOUR = 3_600_000; // milliseconds
@@ -64,6 +64,7 @@ function validateKeys(s: Statement): void {
     require(within(k.locatorBits, 1, MAX_LOCATOR_BITS), "locatorBits is not 1 to 24");
     require(["live", "compromised", "ended"].includes(k.state), "a key's state is unknown");
     require(isElement(k.public), "a public key is no element");
+    require(k.held === undefined || (s.v === 2 && k.state === "ended"), "what a key held is said of one that has ended");
   }
   require(s.v === 1 || new Set(s.keys.map((k) => toBase64url(k.public))).size === s.keys.length, "two keys have the same bytes");
 }
@@ -119,11 +120,38 @@ function validateLayers(s: Statement): void {
       placed.add(name);
     }
   }
+  for (const l of s.layers) require(s.v === 1 || l.sources.length === 1 || !roots.has(l.root), "a layer of several sources has the root of one");
+  for (const l of s.layers) roots.add(l.root);
+  validateHeld(s, incidents, placed, roots);
   for (const i of s.incidents) {
     require(!sealed(i) || placed.has(revisionName(i.id, i.revision)), `${i.id} is ${i.state} and in no layer`);
     for (const before of i.superseded) require(placed.has(revisionName(i.id, before.revision)), `a superseded revision of ${i.id} is in no layer`);
   }
 }
+
+/** Checks what is said of ended keys: revisions that are in no layer and under no other key, before the current ones of their incidents. */
+function validateHeld(s: Statement, incidents: Map<string, Incident>, placed: Set<string>, roots: Set<string>): void {
+  for (const { held = [] } of s.keys) {
+    require(inOrder(held), "what a key held is not in the order of incidents and revisions");
+    for (const h of held) {
+      const i = incidents.get(h.incident);
+      const name = revisionName(h.incident, h.revision);
+      require(i !== undefined && validRevision(h.revision) && h.revision !== "0", "a key held no revision of an incident");
+      require(!sealed(i) || Number(h.revision) < Number(i.revision), "what a key held is not before the incident's own revision");
+      require(h.sets.length > 0 && h.counts.size > 0, "what a key held has counts and sets");
+      validateExposed(h);
+      require([...h.counts.values()].every((n) => n <= MAX_ENTRIES), "counts are out of range");
+      require(!placed.has(name) && !roots.has(h.root), "what a key held is elsewhere too");
+      placed.add(name);
+      roots.add(h.root);
+    }
+  }
+}
+
+const inOrder = (sources: { incident: string; revision: string }[]): boolean => sources.every((b, i) => {
+  const a = sources[i - 1];
+  return a === undefined || a.incident < b.incident || (a.incident === b.incident && Number(a.revision) < Number(b.revision));
+});
 
 function validateLayer(l: Layer, key: Key | undefined): void {
   require(key !== undefined && key.state !== "ended", "a layer's key is not among the keys, or ended");
@@ -133,11 +161,7 @@ function validateLayer(l: Layer, key: Key | undefined): void {
   require(within(l.pad, bucketSize(0, l.bits), MAX_PAD), "pad is out of range");
   require(l.sources.length > 0, "a layer has no sources");
   require(l.sources.length > 1 || l.sources[0]!.root === l.root, "a layer's one source has another root");
-  const ordered = l.sources.every((b, i) => {
-    const a = l.sources[i - 1];
-    return a === undefined || a.incident < b.incident || (a.incident === b.incident && Number(a.revision) < Number(b.revision));
-  });
-  require(ordered, "sources are not in the order of incidents and revisions");
+  require(inOrder(l.sources), "sources are not in the order of incidents and revisions");
   require(l.sources.reduce((sum, src) => sum + src.n, 0) === l.n, "n is not the sum of the sources");
 }
 
@@ -145,6 +169,5 @@ function validateSource(src: Source, most: number, i: Incident | undefined): voi
   const listed = i && exposed(i, src.revision);
   require(listed !== undefined, "a source is no revision that its incident lists");
   require(within(src.n, 1, most), "a source's n is out of range");
-  const counted = [...listed.counts.values()].reduce((sum, n) => sum + n, 0);
-  require(counted === src.n, `incident ${src.incident} counts other entries than its source holds`);
+  require(total(listed) === src.n, `incident ${src.incident} counts other entries than its source holds`);
 }

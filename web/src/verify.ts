@@ -8,12 +8,12 @@ import { follow, precede } from "./chain.ts";
 import { type Bytes, equal, fromHash, toHex } from "./encoding.ts";
 import { bucketOf } from "./entry.ts";
 import { Failure } from "./failure.ts";
-import { holds, sampleOf, sourceExtent } from "./fold.ts";
+import { holds, LEAST_SAMPLE, sampleOf, sourceExtent } from "./fold.ts";
 import { depths, entriesFor, type Group, parseSaved } from "./group.ts";
 import { type Identity, input, newAccount, parseEmail } from "./identity.ts";
 import { canonical } from "./json.ts";
 import { parseLedgerKey, type VerifierKey } from "./note.ts";
-import { type Pin, pinnedKeys, type Pins } from "./pins.ts";
+import { type Pin, pinnedKeys, pinnedSince, type Pins } from "./pins.ts";
 import { NO_WITNESSES } from "./policy.ts";
 import { type Hash, milliseconds, parseStatement, type Statement } from "./statement.ts";
 import { type Checkpoint, type Inclusion, proofOrigin, readCheckpoint, verifyInclusion } from "./tlogproof.ts";
@@ -51,7 +51,7 @@ export function verifySaved(file: Uint8Array, pins: Pins, pageKeys: string[], te
   const { checkpoint } = proven.inclusion;
   if (pin) agree(pin, proven.statement, toHex(sha256(answer.statement)), checkpoint);
   recompute(answer, proven.statement, tell);
-  const vouched = { origin, key: checkpoint.key.hash, since: pin?.keys[0]?.since ?? "", host: pin?.host ?? "", witnesses: proven.witnesses, met: pin === undefined };
+  const vouched = { origin, key: checkpoint.key.hash, since: pin ? pinnedSince(pin, checkpoint.key.vkey) : "", host: pin?.host ?? "", witnesses: proven.witnesses, met: pin === undefined, witnessesChanged: pin?.witnessesChanged ?? "" };
   return { ...proven, vouched };
 }
 
@@ -128,10 +128,12 @@ function recompute(answer: Answer, s: Statement, tell: Tell): void {
   tell("buckets");
   const look = answer.v === 1 ? buckets(answer, s, outputs) : groups(answer, s, outputs);
   tell("comparing");
-  const verdict = conclude(answer.v, s, answer.identity.kind, outputs, look);
-  if (canonical(encodeVerdict(answer.v, verdict)) !== answer.stated) {
+  const verdict = conclude(answer.v, s, answer.identity.kind, outputs, look, new Set(answer.sources.map((part) => part.layer)));
+  // A file may be from before there were words for what could not be asked: it is told all the same.
+  if (![false, true].some((before) => canonical(encodeVerdict(answer.v, verdict, before)) === answer.stated)) {
     throw new Failure("answer", `the verdict is not what the evidence shows: ${verdict.result}`, ALTERED);
   }
+  answer.verdict = verdict;
 }
 
 /** Verifies what a file of version 1 keeps: of each layer the one bucket. */
@@ -181,7 +183,7 @@ function compareSources(answer: Answer, s: Statement, outputs: Map<string, Bytes
       if (part.p !== depth) throw new Failure("answer", `sources: ${part.p} bits, and ${depth} follow`);
       return [parseSaved(part.bytes, bucketOf(output, depth), depth, fromHash(source.root), bits, 0)];
     });
-    if (compared.length < sampleOf(layer)) throw new Failure("answer", `sources: ${compared.length} of layer ${layer.id}`);
+    if (compared.length < sampleOf(layer, LEAST_SAMPLE)) throw new Failure("answer", `sources: ${compared.length} of layer ${layer.id}`);
     holds(fold, layer, compared, output);
   }
   if (given.size > 0) throw new Failure("answer", "sources: one is of no fold that was asked");

@@ -4,11 +4,11 @@
 import { encodeAnswer } from "./answer.ts";
 import { Client } from "./client.ts";
 import { Failure } from "./failure.ts";
-import type { Options } from "./fetching.ts";
+import type { Options, Surroundings } from "./fetching.ts";
 import { type Identity, newAccount, parseEmail, parsePhone, typed } from "./identity.ts";
 import type { FromWorker, Settings, ToWorker } from "./messages.ts";
 import { display, namesOf } from "./names.ts";
-import { encodePins, parsePins, type Pins } from "./pins.ts";
+import { parsePins } from "./pins.ts";
 import { fault, verifySaved } from "./verify.ts";
 import { warmUp } from "./voprf.ts";
 
@@ -26,28 +26,35 @@ async function answer(message: ToWorker): Promise<void> {
     case "warm": return warm(message);
     case "check": return check(message);
     case "verify": return verify(message);
-    case "stop": stopped.abort();
+    case "stop": return stopped.abort();
+    case "kept": {
+      keeping.get(message.id)?.(message.other);
+      keeping.delete(message.id);
+    }
   }
 }
 
+const keeping = new Map<number, (other: { now: string | null } | undefined) => void>();
+let kept = 0;
+
+/** Has the page keep pins: a worker has no storage of that kind. */
+const keep: NonNullable<Surroundings["keep"]> = (before, after) => new Promise((resolve) => {
+  keeping.set(++kept, resolve);
+  page.postMessage({ id: kept, keep: after, before });
+});
+
 /** Gives the client with what is pinned now: another tab may have pinned more. */
 function clientFor(settings: Settings): Client {
-  client ??= new Client({ base: settings.base, pageKeys: settings.keys, fetch: (...a) => fetch(...a), now: Date.now, sleep }, parsePins(null));
+  client ??= new Client({ base: settings.base, pageKeys: settings.keys, fetch: (...a) => fetch(...a), now: Date.now, sleep, keep }, parsePins(null));
   client.pins = parsePins(settings.pins, new URL(settings.base).host);
   return client;
 }
 
-async function warm({ id, settings }: ToWorker): Promise<void> {
-  const c = clientFor(settings);
-  const ahead = c.prefetch();
+async function warm({ settings }: ToWorker): Promise<void> {
+  const ahead = clientFor(settings).prefetch();
   warmUp();
   await ahead;
-  remember(id, c.pins);
 }
-
-const remember = (id: number, pins: Pins): void => {
-  if (pins.current !== "") page.postMessage({ id, pins: encodePins(pins) });
-};
 
 async function check({ id, settings, texts, kind, organisation, audit }: ToWorker & { ask: "check" }): Promise<void> {
   const identities: Identity[] = [];
@@ -75,7 +82,6 @@ async function check({ id, settings, texts, kind, organisation, audit }: ToWorke
       page.postMessage({ id, index, failure: code(e), names: { address: identity.value, evidence: evidence !== undefined }, ...(evidence !== undefined && { evidence }) });
     }
   }
-  remember(id, c.pins);
   page.postMessage({ id, done: true });
 }
 

@@ -52,8 +52,8 @@ function file(v: Vector, { vectors }: Vectors = all): object {
   return copy;
 }
 
-/** Members that version 1 does not have. */
-const NEW = { dropped: [], unreadable: [], compromised: [] };
+/** Members that version 1 does not have, or that are not written where they are empty. */
+const NEW = { dropped: [], unreadable: [], compromised: [], sampled: [], ended: [], unlisted: [] };
 
 for (const [name, of] of [["answer.json", all], ["answer2.json", all2]] as const) {
   test(`vectors of ${name}`, () => {
@@ -77,7 +77,8 @@ for (const [name, of] of [["answer.json", all], ["answer2.json", all2]] as const
 }
 
 test("an answer file is written as it is read", () => {
-  for (const v of all2.vectors.filter((v) => !v.error && !v.ledgerKeys)) {
+  // What was saved before there were words for something is written with them.
+  for (const v of all2.vectors.filter((v) => !v.error && !v.ledgerKeys && !v.name.startsWith("saved-before"))) {
     const { answer } = verify(file(v, all2), [all2.ledgerKey]);
     assert.deepEqual(JSON.parse(encodeAnswer(answer)), file(v, all2), v.name);
   }

@@ -47,6 +47,11 @@ test("chain vectors, over gaps of 1, 7 and 400", () => {
     ends(v, () => follow(remembered(bind(a, hash)), ...read(bytes)), v.name);
     if (v.error === "fork" || v.error === "rollback" || v.name === "the-same") continue;
     for (const gap of [7, 400]) {
+      // Over a gap nobody knows what the last statement of version 1 listed.
+      if (v.name.startsWith("next-")) {
+        follow(remembered(bind(a, hash)), ...read(changed(bytes, { seq: a.seq + gap, prev: HASH })));
+        continue;
+      }
       const later = changed(bytes, { seq: a.seq + gap, prev: HASH });
       ends(v, () => follow(remembered(bind(a, hash)), ...read(later)), `${v.name} over ${gap}`);
     }
@@ -92,6 +97,7 @@ test("what was bound before the newest statement stays bound", () => {
 test("an earlier statement must have led to what is bound", () => {
   // What a later statement need not have kept, or is bound otherwise.
   const elsewhere = ["key-gone", "key-live-again", "key-not-ended-again", "the-same"];
+  assert.ok(all.some((v) => v.name.startsWith("next-")));
   for (const v of all) {
     if (elsewhere.includes(v.name) || (v.error && v.error !== "chain") || ["ledger", "source", "revision"].includes(v.rule ?? "")) continue;
     const b = bind(...read(changed(fromBase64url(v.b), { seq: 99, prev: HASH })));

@@ -6,7 +6,7 @@ import { Failure } from "../src/failure.ts";
 import { type Options, Server } from "../src/fetching.ts";
 import { encodePins, parsePins } from "../src/pins.ts";
 import { type Known, Ledger, vkeyHash } from "../src/trust.ts";
-import { carrying, Signer } from "./log.ts";
+import { carrying, Log, Signer } from "./log.ts";
 import { World } from "./world.ts";
 
 const ORIGIN = "shirase.example.org/ledger";
@@ -17,21 +17,35 @@ class Reader {
   private stored: string | null = null;
   slept = 0;
 
+  /** What happens in another tab while this one is about to keep what it has met. */
+  meanwhile: (() => Promise<void>) | undefined;
+
   constructor(readonly world: World, private readonly base = "https://shirase.example.org/", private readonly pageKeys = () => [world.vkey]) {}
 
   async visit(): Promise<Known> {
     const { world } = this;
-    const around = { base: this.base, pageKeys: this.pageKeys(), fetch: world.fetch as typeof fetch, now: () => world.now, sleep: async () => void this.slept++ };
-    const ledger = new Ledger(new Server(around), around, parsePins(this.stored, new URL(this.base).host));
-    try {
-      return await ledger.statement(options);
-    } finally {
-      this.stored = encodePins(ledger.pins);
-    }
+    const keep = async (before: string | null, after: string) => {
+      const { meanwhile } = this;
+      this.meanwhile = undefined;
+      await meanwhile?.();
+      if (this.stored !== before) return { now: this.stored };
+      this.stored = after;
+      return undefined;
+    };
+    const around = { base: this.base, pageKeys: this.pageKeys(), fetch: world.fetch as typeof fetch, now: () => world.now, sleep: async () => void this.slept++, keep };
+    return new Ledger(new Server(around), around, parsePins(this.stored, new URL(this.base).host)).statement(options);
   }
 
   pin(origin = ORIGIN) {
     return parsePins(this.stored).ledgers.get(origin);
+  }
+
+  /** Goes on in another tab, which is shown another ledger. */
+  async elsewhere(world: World): Promise<void> {
+    const other = new Reader(world, this.base);
+    other.stored = this.stored;
+    await other.wants("");
+    this.stored = other.stored;
   }
 
   remember(stored: string): void {
@@ -75,7 +89,8 @@ for (const [what, code, then] of histories) {
     then(r.world);
     await r.wants(code);
     const [now] = r.world.proof.split("\n\n").slice(1, 2);
-    assert.deepEqual(r.pin()!.forks, code === "fork" && what !== "the same" ? [[before, `${now}\n\n${r.world.proof.split("\n\n")[2]}`]] : []);
+    // Two statements of one number stand in one tree: its checkpoints contradict nothing.
+    assert.deepEqual(r.pin()!.forks, code === "fork" && !what.startsWith("another statement") ? [[before, `${now}\n\n${r.world.proof.split("\n\n")[2]}`]] : []);
     if (code !== "") assert.equal(r.pin()!.checkpoint, before, "what was refused is not pinned");
   });
 }
@@ -283,6 +298,54 @@ test("witnesses: the first policy is pinned, a stronger one takes its place, a w
   await r.wants("");
 });
 
+test("other witnesses than before are told of, for good", async () => {
+  const r = new Reader(new World());
+  const one = policyOf(1, "a");
+  const changed = async () => (await r.visit()).vouched.witnessesChanged;
+  assert.equal(await changed(), "");
+  witnessed(r.world, one, "a", "b");
+  assert.equal(await changed(), "", "the first are no others");
+  witnessed(r.world, `# words\n${one.replace(/(witness [^\n]*)/, "$1 https://a.example/")}`, "a", "b");
+  assert.equal(await changed(), "", "an address is no other witness");
+  witnessed(r.world, policyOf(1, "b"), "a", "b");
+  assert.equal(await changed(), r.world.statement.time);
+  witnessed(r.world, policyOf(1, "b"), "b");
+  r.world.publish((s) => (s.time = "2026-11-22T00:05:00Z"));
+  assert.equal(await changed(), "2026-11-22T00:00:00Z");
+});
+
+test("two tabs at once: what one has met is held to what the other has kept", async () => {
+  /** The same ledger as it is now, to go on otherwise. */
+  const beside = (w: World): World => {
+    const copy = Object.assign(Object.create(Object.getPrototypeOf(w)) as World, w, { statement: structuredClone(w.statement), log: new Log() });
+    for (const leaf of w.log.leaves) copy.log.leaves.push(leaf);
+    (copy as { fetch: unknown }).fetch = World.prototype.serveTo.bind(copy);
+    return copy;
+  };
+  for (const met of [true, false]) {
+    for (const [what, code, mine, other] of [
+      ["the same", "", (w) => w.publish(), (w) => w.publish()],
+      ["this tab sees more", "", (w) => { w.publish(); w.publish(); }, (w) => w.publish()],
+      ["this tab sees less", "rollback", (w) => w.publish(), (w) => { w.publish(); w.publish(); }],
+      ["a fork, the larger", "fork", (w) => { w.publish(); w.publish(); }, (w) => w.publish((s) => (s.time = "2026-11-22T00:00:01Z"))],
+      ["a fork of the size", "fork", (w) => w.publish(), (w) => w.publish((s) => (s.time = "2026-11-22T00:00:01Z"))],
+    ] as [string, string, (w: World) => void, (w: World) => void][]) {
+      const first = new World();
+      const r = new Reader(first);
+      if (met) await r.wants("");
+      const elsewhere = beside(first);
+      mine(r.world);
+      other(elsewhere);
+      r.meanwhile = () => r.elsewhere(elsewhere);
+      await r.wants(code, `${what}, met ${met}`);
+      assert.equal(r.meanwhile, undefined);
+      const pin = r.pin()!;
+      assert.equal(pin.bindings!.seq, Math.max(elsewhere.statement.seq as number, code === "" ? (r.world.statement.seq as number) : 0), `${what}, met ${met}`);
+      assert.equal(pin.forks.length, code === "fork" ? 1 : 0, `${what}, met ${met}`);
+    }
+  }
+});
+
 test("a clock behind what was seen", async () => {
   const r = new Reader(new World());
   r.world.now += 5 * 3_600_000;
@@ -331,7 +394,10 @@ test("what is stored and is not ours counts as nothing", async () => {
   const good = encodePins({ current: ORIGIN, ledgers: new Map([[ORIGIN, r.pin()!]]) });
   assert.equal(parsePins(good).current, ORIGIN);
   for (const bad of [null, "", "{", "[]", '{"v":3,"current":"","ledgers":{}}', '{"v":1,"current":"a","ledgers":{"a":{"keys":[{"vkey":"x","since":"2026-11-22T00:00:00Z"}],"seq":1,"statement":""}}}',
-    good.replace('"v":2', '"v":1'), good.replace('"policy":""', '"policy":"quorum w"'), good.replace(/"checkpoint":"[^"]*"/, '"checkpoint":"x"'), good.replace('"bindings":{', '"bindings":{"x":1,'), good.replace('"forks":[]', '"forks":[1]')]) {
-    assert.deepEqual(parsePins(bad), { current: "", ledgers: new Map() }, String(bad));
+    good.replace('"v":2', '"v":1'), good.replace('"policy":""', '"policy":"quorum w"'), good.replace(/"checkpoint":"[^"]*"/, '"checkpoint":"x"'), good.replace('"bindings":{', '"bindings":{"x":1,'), good.replace('"forks":[]', '"forks":[1]'),
+    good.replace('"bindings":{"v":2', '"bindings":{"v":1'), good.replace('"bindings":{"v":2', '"bindings":{"v":3'), good.replace(/"ledger":\{[^}]*\},/, ""),
+    good.replace('"checkpoint":"shirase', '"checkpoint":"another'), good.replace('"forks":', '"witnessesChanged":1,"forks":')]) {
+    assert.notEqual(bad, good);
+    assert.deepEqual(parsePins(bad), { current: "", ledgers: new Map(), stored: bad }, String(bad));
   }
 });

@@ -170,12 +170,14 @@ export class World {
     this.publish((s) => (s.ledger = { ...s.ledger, key: vkeyHash(this.vkey), next: vkeyHash(new Signer(name, after).vkey) }));
   }
 
-  readonly fetch = async (target: URL | RequestInfo, init?: RequestInit): Promise<Response> => {
+  readonly fetch = (target: URL | RequestInfo, init?: RequestInit): Promise<Response> => this.serveTo(target, init);
+
+  async serveTo(target: URL | RequestInfo, init?: RequestInit): Promise<Response> {
     const path = new URL(String(target)).pathname;
     this.requests.push(`${init?.method ?? "GET"} ${path}`);
     if (init?.signal?.aborted) throw new Error("aborted");
     return this.lie(path, await this.reply(path, init));
-  };
+  }
 
   private async reply(path: string, init?: RequestInit): Promise<Response> {
     if (path === "/check/v1/statement") return Response.json({ statement: toBase64url(this.bytes), proof: this.proof });

@@ -35,13 +35,21 @@ type verisOut struct {
 		Confidentiality verisDisclosure `json:"confidentiality"`
 	} `json:"attribute,omitzero"`
 	Discovery struct {
-		Unknown bool `json:"unknown"`
+		External *verisVariety `json:"external,omitzero"`
+		Partner  *verisVariety `json:"partner,omitzero"`
+		Unknown  bool          `json:"unknown,omitzero"`
 	} `json:"discovery_method"`
 	Timeline struct {
-		Incident  verisDate  `json:"incident"`
-		Discovery *verisSpan `json:"discovery,omitzero"`
+		Incident    verisDate  `json:"incident"`
+		Discovery   *verisSpan `json:"discovery,omitzero"`
+		Containment *verisSpan `json:"containment,omitzero"`
 	} `json:"timeline"`
 	Plus verisPlus `json:"plus"`
+}
+
+// verisVariety is how it was discovered, in VERIS's words.
+type verisVariety struct {
+	Variety []string `json:"variety"`
 }
 
 type verisVictim struct {
@@ -119,6 +127,11 @@ func verisDigest(raw []byte) (string, error) {
 
 // verisOf writes an incident as VERIS.
 func verisOf(inc incident.Incident, origin *incident.Provenance) (*verisOut, error) {
+	return verisWith(inc, origin, nil)
+}
+
+// verisWith is verisOf with what somebody knows beside the facts, where also is not nil.
+func verisWith(inc incident.Incident, origin *incident.Provenance, also func(v *verisOut)) (*verisOut, error) {
 	v := &verisOut{ID: inc.ID, SourceID: "shirase", Schema: "1.4.1", Security: "Suspected", Summary: inc.Title("en")}
 	if origin != nil && rowID("veris", origin.ExternalID) == inc.ID { // as its own data set calls it
 		v.ID, v.SourceID = origin.ExternalID, verisSource(inc)
@@ -142,6 +155,9 @@ func verisOf(inc incident.Incident, origin *incident.Provenance) (*verisOut, err
 	}
 	v.Refs = strings.Join(refs, "; ")
 	v.Plus.Modified = inc.Updated().UTC().Format(time.RFC3339)
+	if also != nil {
+		also(v)
+	}
 	b, err := json.Marshal(v, json.Deterministic(true))
 	if err != nil {
 		return nil, err
