@@ -151,7 +151,7 @@ Playbooks: shirase case playbook list.`,
 				fmt.Fprintf(w, "Case %s is open. Nothing of it is public.\n\n", k.ID)
 				printClocks(w, clocks)
 				fmt.Fprintln(w)
-				printNext(w, k.ID, k.Next(time.Now()), 5)
+				printNext(w, k.ID, k.Next(time.Now(), clocks), 5)
 				fmt.Fprintf(w, "\nNext: shirase case show %s\n", k.ID)
 			})
 		},
@@ -249,7 +249,7 @@ func (a *app) cmdCaseShow() *cobra.Command {
 				return err
 			}
 			return a.print(map[string]any{"case": k.ID, "declared": k.Declared, "known": k.Knowledge(), "commander": k.Commander, "closed": k.Closed, "clocks": clockRows(clocks),
-				"next": nextRows(k.Next(time.Now())), "timeline": k.Events, "reports": k.Reports, "questions": k.Questions, "decisions": k.Decisions, "tasks": k.Tasks, "promises": k.Promises,
+				"next": nextRows(k.Next(time.Now(), clocks)), "timeline": k.Events, "reports": k.Reports, "questions": k.Questions, "decisions": k.Decisions, "tasks": k.Tasks, "promises": k.Promises,
 				"evidence": k.Evidence, "pasted": k.Pastes, "notes": k.Notes, "proposals": k.Proposals, "record": k.Log()}, func(w io.Writer) {
 				printCase(w, k, clocks)
 			})
@@ -270,7 +270,7 @@ func printCase(w io.Writer, k *response.Case, clocks *response.Clocks) {
 	}
 	fmt.Fprintf(w, "\n\n")
 	printClocks(w, clocks)
-	if next := k.Next(time.Now()); len(next) > 0 {
+	if next := k.Next(time.Now(), clocks); len(next) > 0 {
 		fmt.Fprintln(w)
 		printNext(w, k.ID, next, 0)
 	}
@@ -348,7 +348,7 @@ func printNext(w io.Writer, id string, next []response.Next, most int) {
 
 func (a *app) cmdCaseNext() *cobra.Command {
 	return &cobra.Command{Use: "next CASE", Short: "Say what a case asks for now, the most urgent first", Args: cobra.ExactArgs(1),
-		Long:    "Lists what is to be answered, decided, done and approved: whether a report from outside\nwas the moment of knowledge, updates that were promised, questions, tasks, and what\nwaits for a second person.",
+		Long:    "Lists what is due by law, and what is to be answered, decided, done and approved: whether a report from outside\nwas the moment of knowledge, updates that were promised, questions, tasks, and what\nwaits for a second person.",
 		Example: "  shirase case next shop-2026-08-20",
 		RunE: func(c *cobra.Command, args []string) error {
 			in, cases, err := a.cases(c.Context())
@@ -356,11 +356,11 @@ func (a *app) cmdCaseNext() *cobra.Command {
 				return err
 			}
 			defer in.close()
-			k, err := cases.Get(c.Context(), actor.Operator(), args[0])
+			k, clocks, err := cases.Clocks(c.Context(), actor.Operator(), args[0])
 			if err != nil {
 				return err
 			}
-			next := k.Next(time.Now())
+			next := k.Next(time.Now(), clocks)
 			return a.print(map[string]any{"case": k.ID, "next": nextRows(next)}, func(w io.Writer) { printNext(w, k.ID, next, 0) })
 		}}
 }

@@ -123,11 +123,24 @@ var errTimeout = errors.New("the server took too long")
 func within(ctx context.Context, limit time.Duration, do func(context.Context) error) error {
 	limited, cancel := context.WithTimeoutCause(ctx, limit, errTimeout)
 	defer cancel()
-	err := do(limited)
+	err := do(bothEnd{limited, ctx})
 	if err != nil && context.Cause(limited) == errTimeout {
 		return hint.Add(fmt.Errorf("%w: there is no answer within %s, and nothing is known", errTimeout, limit), "try again later, or with a longer --timeout")
 	}
 	return err
+}
+
+// bothEnd is a context that has ended as soon as its parent has: what a context derives from another learns of its end a moment later.
+type bothEnd struct {
+	context.Context
+	parent context.Context
+}
+
+func (b bothEnd) Err() error {
+	if err := b.parent.Err(); err != nil {
+		return err
+	}
+	return b.Context.Err()
 }
 
 // notAnswered tells why a check ended without an answer: as JSON where that is wanted, and where the server contradicted

@@ -80,14 +80,14 @@ func (c *Console) board(w http.ResponseWriter, r *http.Request, v *visit) error 
 		return err
 	}
 	for _, l := range list {
-		k, err := c.Cases.Get(r.Context(), v.who, l.ID)
+		k, clocks, err := c.Cases.Clocks(r.Context(), v.who, l.ID)
 		if err != nil {
 			c.Log.Error("read a case", "case", l.ID, "error", err)
 			out.Unread = append(out.Unread, l.ID)
 			continue
 		}
 		one := listed{Case: k}
-		for _, n := range k.Next(c.now()) {
+		for _, n := range k.Next(c.now(), clocks) {
 			if n.Late {
 				one.Late = append(one.Late, n)
 			} else if len(one.Soon) < 3 {
@@ -340,7 +340,7 @@ func (c *Console) showCase(w http.ResponseWriter, r *http.Request, v *visit, tab
 	if err != nil {
 		return err
 	}
-	out := caseView{view: c.view(r, v, "board", k.Declared.Title), Case: k, Clocks: clocks, Next: k.Next(c.now()), Tab: tab, Tabs: tabs, NowAt: c.now()}
+	out := caseView{view: c.view(r, v, "board", k.Declared.Title), Case: k, Clocks: clocks, Next: k.Next(c.now(), clocks), Tab: tab, Tabs: tabs, NowAt: c.now()}
 	if out.People, err = c.Staff.People(ctx, v.who); err != nil {
 		return err
 	}

@@ -504,7 +504,7 @@ func Committed(ctx context.Context, db *store.DB) (int64, error) {
 
 func count(ctx context.Context, db *store.DB, query string) (n int64, err error) {
 	if err := db.QueryRowContext(ctx, query).Scan(&n); err != nil {
-		return 0, fmt.Errorf("ledger: %w", err)
+		return 0, fmt.Errorf("ledger: %w", store.InWords(err))
 	}
 	return n, nil
 }

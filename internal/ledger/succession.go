@@ -112,7 +112,7 @@ func Current(ctx context.Context, db *store.DB) (string, error) {
 	var vkey string
 	err := db.QueryRowContext(ctx, `SELECT vkey FROM ledger_head WHERE id = 1`).Scan(&vkey)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return "", fmt.Errorf("ledger: %w", err)
+		return "", fmt.Errorf("ledger: %w", store.InWords(err))
 	}
 	return vkey, nil
 }

@@ -522,7 +522,7 @@ func TestNext(t *testing.T) {
 				t.Fatal(err)
 			}
 			out := map[string]int{}
-			for _, n := range k.Next(d.now()) {
+			for _, n := range k.Next(d.now(), nil) {
 				out[n.Kind]++
 			}
 			return out
@@ -546,7 +546,7 @@ func TestNext(t *testing.T) {
 		if err != nil || !k.Promises[0].Slipped(d.now()) || k.Reports[0].Waited(d.now()) < 48*time.Hour || k.Knowledge().String() != "2026-08-19+09:00" {
 			t.Errorf("%+v, %v", k.Promises, err)
 		}
-		if next := k.Next(d.now()); !next[0].Late || next[0].Kind != "promise" {
+		if next := k.Next(d.now(), nil); !next[0].Late || next[0].Kind != "promise" {
 			t.Errorf("%+v", next)
 		}
 		if k, err = d.HandOver(ctx, by, k.ID, HandOver{From: "Suzuki", To: "Sato"}); err != nil || k.Tasks[0].Owner != "Sato" {

@@ -97,7 +97,7 @@ func (c *Cases) TellOverdue(ctx context.Context, who actor.Actor) error {
 			continue
 		}
 		var late []Message
-		for _, n := range k.Next(c.now()) {
+		for _, n := range k.Next(c.now(), nil) {
 			if !n.Late {
 				continue
 			}

@@ -3,15 +3,17 @@ package response
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"shirase/internal/incident"
 	"shirase/internal/language"
+	"shirase/internal/law"
 )
 
 // Next is something that a case asks for.
 type Next struct {
-	Kind  string        // knowledge, promise, promise-none, approval, task, unowned, question, candidates, commander
+	Kind  string        // clock, knowledge, promise, promise-none, approval, task, unowned, question, candidates, commander
 	About string        // "report 9", "task 3", ...
 	Text  language.Text // what is asked
 	Due   time.Time     // zero: it has none
@@ -21,8 +23,9 @@ type Next struct {
 // triageWithin is how long a report from outside may wait before it is late: it may be what the clocks have to start at.
 const triageWithin = 4 * time.Hour
 
-// Next says what the case asks for, the most urgent first: what is late, then by when it is due, then the rest.
-func (k *Case) Next(now time.Time) []Next {
+// Next says what the case asks for, the most urgent first: what is late, then by when it is due, then the rest. Its clocks are among
+// it where they are given: those that run, or are overdue, and have a date.
+func (k *Case) Next(now time.Time, clocks *Clocks) []Next {
 	if k.Closed {
 		return nil
 	}
@@ -33,6 +36,13 @@ func (k *Case) Next(now time.Time) []Next {
 	for _, r := range k.Reports {
 		if r.Triaged == nil {
 			add("knowledge", "report "+itoa(r.ID), fmt.Sprintf("%sの通報は、知った時点にあたりますか。", r.At), fmt.Sprintf("Was the report of %s the moment of knowledge?", r.At), r.RecordedAt.Add(triageWithin))
+		}
+	}
+	if clocks != nil {
+		for _, c := range clocks.Clocks {
+			if (c.State == law.Running || c.State == law.Overdue) && !c.Due.IsZero() && !ofCase(c) {
+				add("clock", "clock "+c.ID, "期限: "+c.Rule.Name.JA, "Due: "+c.Rule.Name.EN, c.End())
+			}
 		}
 	}
 	open := 0
@@ -85,6 +95,9 @@ func (k *Case) Next(now time.Time) []Next {
 	})
 	return out
 }
+
+// ofCase reports whether a clock is a promise that was made in the case: the case asks for it by itself.
+func ofCase(c law.Clock) bool { return c.Promise != nil && strings.HasPrefix(c.Promise.ID, "case-") }
 
 // end is when something is due; zero where it is not said.
 func end(s string) time.Time {

@@ -147,6 +147,25 @@ func TestRemind(t *testing.T) {
 	})
 }
 
+// TestNextNamesClocks: what a law asks for stands among what the case asks for, and what is late comes first.
+func TestNextNamesClocks(t *testing.T) {
+	each(t, func(t *testing.T, d *desk) {
+		k := d.declare(func(x *Declaration) { x.Illicit = true })
+		d.now = func() time.Time { return moment(t, "2026-08-27T10:00+09:00").Time }
+		k, clocks, err := d.Clocks(t.Context(), by, k.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		next := k.Next(d.now(), clocks)
+		if len(next) == 0 || next[0].About != "clock jp-appi-sokuho" || !next[0].Late {
+			t.Errorf("%+v", next)
+		}
+		if without := k.Next(d.now(), nil); len(without) >= len(next) {
+			t.Errorf("without clocks: %+v", without)
+		}
+	})
+}
+
 // TestPromisesAreClocks: what was promised in public, and in the case, runs beside the legal clocks, and its fate follows from facts.
 func TestPromisesAreClocks(t *testing.T) {
 	each(t, func(t *testing.T, d *desk) {

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"strings"
 
 	"shirase/internal/actor"
 	"shirase/internal/law"
@@ -47,7 +46,7 @@ func (c *Cases) remind(ctx context.Context, id string) error {
 				last = &r
 			}
 		}
-		if last == nil || last.Percent == 100 && clock.Promise != nil && strings.HasPrefix(clock.Promise.ID, "case-") { // TellOverdue tells of that one
+		if last == nil || last.Percent == 100 && ofCase(clock) { // TellOverdue tells of that one
 			continue
 		}
 		m := Message{Case: id, Kind: "clock", About: fmt.Sprintf("clock %s %d", clock.ID, last.Percent), Key: fmt.Sprintf("%s/%s/%s/%d", id, clock.ID, clock.Due, last.Percent)}

@@ -219,7 +219,7 @@ func (db *DB) QueryContext(ctx context.Context, query string, args ...any) (*sql
 	return rows, inWords(err)
 }
 
-// QueryRowContext queries one row outside any transaction.
+// QueryRowContext queries one row outside any transaction. What its Scan reports is the engine's own: InWords says what it means.
 func (db *DB) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
 	return db.read.QueryRowContext(ctx, query, args...)
 }

@@ -26,6 +26,9 @@ func (noSpace) Error() string        { return ErrNoSpace.Error() }
 func (noSpace) Is(target error) bool { return target == ErrNoSpace }
 func (e noSpace) Unwrap() error      { return e.error }
 
+// InWords makes of the error of a single row's Scan one that says what it means, as the other ways to read do by themselves.
+func InWords(err error) error { return inWords(err) }
+
 // inWords makes of an engine's error one that says what it means.
 func inWords(err error) error {
 	switch {
