@@ -40,7 +40,7 @@ func (a *app) mountConsole(ctx context.Context, in *instance, server *serve.Serv
 		return err
 	}
 	desk, err := console.New(console.Options{
-		Staff: in.staff, Cases: cases, Proposals: proposals, OIDC: provider, Allow: allow, BaseURL: a.op().URL, Log: in.log,
+		Staff: in.staff, Cases: cases, Proposals: proposals, OIDC: provider, Allow: allow, BaseURL: a.staffURL(), Log: in.log,
 		Operator: page.Operator{Name: operator(in.Instance), Contact: in.Contact, Imprint: in.Imprint, Privacy: in.Privacy},
 		Settings: func(context.Context) []console.Setting { return a.shownSettings() },
 		Keys:     func(ctx context.Context) ([]console.Key, error) { return shownKeys(ctx, in) },
@@ -94,16 +94,33 @@ func shownKeys(ctx context.Context, in *instance) ([]console.Key, error) {
 
 // link is where a token lets somebody in. Passkeys are bound to names, so this machine is called by its own.
 func (a *app) link(served, token string) string {
-	base := a.op().URL
+	base := a.staffURL()
 	if base == "" {
-		base = served
-		if u, err := url.Parse(served); err == nil {
-			if host, port, err := net.SplitHostPort(u.Host); err == nil && (net.ParseIP(host).IsLoopback() || net.ParseIP(host).IsUnspecified()) {
-				base = u.Scheme + "://localhost:" + port
+		if base = a.op().URL; base == "" {
+			base = served
+		}
+		if u, err := url.Parse(base); err == nil && onThisMachine(u) {
+			base = u.Scheme + "://localhost"
+			if port := u.Port(); port != "" {
+				base += ":" + port
 			}
 		}
 	}
 	return strings.TrimSuffix(base, "/") + "/console/join#" + token
+}
+
+// staffURL is where the staff's side is: the instance's address, or "" for this machine under its own name. A number of this machine
+// is no name, and passkeys are bound to names.
+func (a *app) staffURL() string {
+	if u, err := url.Parse(a.op().URL); err == nil && onThisMachine(u) {
+		return ""
+	}
+	return a.op().URL
+}
+
+func onThisMachine(u *url.URL) bool {
+	ip := net.ParseIP(u.Hostname())
+	return ip != nil && (ip.IsLoopback() || ip.IsUnspecified())
 }
 
 // firstLink makes the link of the first administrator, where nobody works here yet.
