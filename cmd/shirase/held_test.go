@@ -11,7 +11,6 @@ import (
 	"testing"
 
 	"shirase/internal/files"
-	"shirase/internal/roster"
 )
 
 // TestHeld: a second publish or scope of one incident says who is at it, changes nothing, and goes on once that has ended;
@@ -23,7 +22,7 @@ func TestHeld(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer dir.Close()
-	release, err := dir.Hold(roster.HoldName("shop-2026"), "publishing shop-2026")
+	release, err := dir.Hold(holdName("shop-2026"), "publishing shop-2026")
 	if err != nil {
 		t.Fatal(err)
 	}

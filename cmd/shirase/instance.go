@@ -189,6 +189,14 @@ func (a *app) openFloor(ctx context.Context, in *instance, lost bool) (skey stri
 	return skey, err
 }
 
+// hold takes an incident for one command that works long on it: a second one is told who is at it, and does not do the same work
+// for nothing. What two do at once is right all the same: rooms see to that. Errors: files.ErrHeld.
+func (in *instance) hold(incident, what string) (release func(), err error) {
+	return in.dir.Hold(holdName(incident), what)
+}
+
+func holdName(incident string) string { return "locks/" + incident }
+
 // storeURL says where the database is.
 func (a *app) storeURL() (string, error) {
 	url, err := a.op().StoreURL()

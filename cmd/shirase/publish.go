@@ -121,6 +121,11 @@ func (a *app) publish(ctx context.Context, in *instance, r publish.Request) (*pu
 	if err := a.notMerged(ctx, in, r.Incident); err != nil {
 		return nil, err
 	}
+	release, err := in.hold(r.Incident, "publishing "+r.Incident)
+	if err != nil {
+		return nil, fmt.Errorf("publish %s: %w", r.Incident, err)
+	}
+	defer release()
 	tell, end := a.progress("sealing")
 	r.Progress = tell
 	prop, pub, err := in.publisher.Run(ctx, actor.Operator(), r)

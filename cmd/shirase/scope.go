@@ -160,6 +160,11 @@ func (a *app) scope(ctx context.Context, in *instance, id string, o roster.Optio
 	if _, err := in.incidents.Get(ctx, id); err != nil {
 		return roster.Roster{}, err
 	}
+	release, err := in.hold(id, "making the roster of "+id)
+	if err != nil {
+		return roster.Roster{}, fmt.Errorf("roster of %s: %w", id, err)
+	}
+	defer release()
 	o.PhoneRegion = in.Region
 	end := a.scopeProgress(&o)
 	r, err := in.rosters.Create(ctx, actor.Operator(), id, o)

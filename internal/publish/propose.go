@@ -510,19 +510,11 @@ func (p *Publisher) commit(ctx context.Context, tx *sql.Tx, who actor.Actor, pro
 const publishTries = 10
 
 // Run proposes and publishes at once, as whoever needs no second person's approval does. A race that is lost to another
-// publication is run again. Whoever else publishes this incident, or makes its roster, is named: files.ErrHeld.
+// publication is run again.
 func (p *Publisher) Run(ctx context.Context, who actor.Actor, r Request) (*Proposal, *Publication, error) {
 	if err := p.alone(ctx, who, "publish"); err != nil {
 		return nil, nil, err
 	}
-	if err := p.own(ctx, r.Incident); err != nil {
-		return nil, nil, err
-	}
-	release, err := p.Dir.Hold(roster.HoldName(r.Incident), "publishing "+r.Incident)
-	if err != nil {
-		return nil, nil, fmt.Errorf("publish %s: %w", r.Incident, err)
-	}
-	defer release()
 	for try := 1; ; try++ {
 		prop, err := p.Propose(ctx, who, r)
 		if err != nil {

@@ -123,18 +123,10 @@ func (r *Rosters) CreatePart(ctx context.Context, who actor.Actor, incident, par
 	return made, nil
 }
 
-// HoldName names what whoever makes a roster of an incident holds ([files.Dir.Hold]), and whoever publishes it.
-func HoldName(incident string) string { return "locks/" + incident }
-
 func (r *Rosters) create(ctx context.Context, who actor.Actor, incident, part string, o Options) (Roster, error) {
 	if !validIncident(incident) {
 		return Roster{}, errors.New("an incident's id is 1 to 64 of a-z, 0-9 and -")
 	}
-	release, err := r.dir.Hold(HoldName(incident), "making the roster of "+incident)
-	if err != nil {
-		return Roster{}, err
-	}
-	defer release()
 	if err := r.sweep(ctx, incident); err != nil {
 		return Roster{}, err
 	}
