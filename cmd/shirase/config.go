@@ -75,6 +75,17 @@ func unsaid(i config.Instance) []string {
 	return out
 }
 
+// leftOut says what pages do without the settings that are not set.
+func leftOut(i config.Instance) string {
+	switch missing := unsaid(i); {
+	case operator(i) == (language.Text{}):
+		return "Pages show the host's name in place of who runs them."
+	case len(missing) == 1:
+		return "The pages say nothing of it."
+	}
+	return "The pages say nothing of them."
+}
+
 // tellUnsaid says on stderr what pages do not say yet.
 func (a *app) tellUnsaid(i config.Instance) {
 	if missing := unsaid(i); len(missing) > 0 {
@@ -129,7 +140,7 @@ func (a *app) printSettings(s *config.Settings) error {
 	return a.print(values, func(w io.Writer) {
 		columns(w, rows)
 		if missing := unsaid(s.Instance); len(missing) > 0 {
-			fmt.Fprintf(w, "\nNot set: %s. Pages then show the host's name, and nothing else of who runs them.\n", strings.Join(missing, ", "))
+			fmt.Fprintf(w, "\nNot set: %s. %s\n", strings.Join(missing, ", "), leftOut(s.Instance))
 		}
 	})
 }

@@ -180,6 +180,9 @@ func (d *doctor) examineSettings() bool {
 				return false
 			}
 		}
+		if errors.Is(err, os.ErrPermission) { // the file is whole, for all that is known
+			remedy = "run it as root, or as the account that the data folder belongs to: " + serviceAccount + ", where root set it up"
+		}
 		d.fail("settings", err, remedy)
 		return false
 	}

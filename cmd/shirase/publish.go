@@ -32,6 +32,7 @@ type published struct {
 	Seq         int64      `json:"seq"`
 	LedgerIndex int64      `json:"ledgerIndex"`
 	Notice      string     `json:"notice"`
+	NoticeIndex int64      `json:"noticeLedgerIndex"`
 	Changed     bool       `json:"changed"`
 	Public      bool       `json:"public"` // false: it waits for witnesses
 	Proposal    string     `json:"proposal"`
@@ -104,8 +105,8 @@ notice tells and a check does not, or rows that could not be read, stop it.
 				if p.NoEmail > 0 {
 					rows = append(rows, [2]string{"not found by address", language.Digits(p.NoEmail) + " affected accounts have none"})
 				}
-				rows = append(rows, [2]string{"statement", language.Digits(p.Seq)}, [2]string{"notice", p.Notice},
-					[2]string{"ledger entry", strconv.FormatInt(p.LedgerIndex, 10)})
+				rows = append(rows, [2]string{"statement", language.Digits(p.Seq) + ", ledger entry " + strconv.FormatInt(p.LedgerIndex, 10)})
+				rows = append(rows, [2]string{"notice", p.Notice + ", ledger entry " + strconv.FormatInt(p.NoticeIndex, 10)})
 				table(w, rows)
 				fmt.Fprintf(w, "\nNext: shirase serve\n")
 			})
@@ -135,7 +136,7 @@ func (a *app) publish(ctx context.Context, in *instance, r publish.Request) (*pu
 	}
 	a.tellWaiting(pub.Waiting)
 	p := &published{Incident: prop.Incident, State: prop.State, Statement: pub.Hash, Seq: pub.Statement.Seq, LedgerIndex: pub.LedgerIndex,
-		Notice: pub.Notice.ID, Changed: pub.Changed, Public: pub.Waiting == nil, Proposal: prop.ID(), Despite: prop.Despite, Differences: prop.Differences, Uncompared: prop.Uncompared, Missing: prop.Missing}
+		Notice: pub.Notice.ID, NoticeIndex: pub.Notice.LedgerIndex, Changed: pub.Changed, Public: pub.Waiting == nil, Proposal: prop.ID(), Despite: prop.Despite, Differences: prop.Differences, Uncompared: prop.Uncompared, Missing: prop.Missing}
 	if prop.Sealed != nil {
 		counts := prop.Roster.Counts
 		p.Revision, p.Entries, p.Accounts, p.Layer = prop.Sealed.Revision, prop.Sealed.Layer.N, counts.Affected, prop.Sealed.Layer.Root.String()

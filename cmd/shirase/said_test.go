@@ -1,0 +1,32 @@
+package main
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// What commands say is so: of whom the pages name, and which entry of the ledger is whose.
+func TestWhatCommandsSay(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	f := folder{t: t, data: data}
+	examples := filepath.Join("..", "..", "examples")
+	f.do("init", "--url", "https://notice.example")
+	if out := f.do("config", "show"); !strings.Contains(out, "Pages show the host's name") {
+		t.Errorf("without a name: %s", out)
+	}
+	for _, set := range [][2]string{{"operator.en", "Example Shop"}, {"contact", "mailto:desk@example.org"}, {"imprint", "https://example.org/imprint"}} {
+		f.do("config", "set", set[0], set[1])
+	}
+	if out := f.do("config", "show"); !strings.Contains(out, "Not set: privacy. The pages say nothing of it.") {
+		t.Errorf("with a name: %s", out)
+	}
+	f.do("incident", "new", "--facts", filepath.Join(examples, "facts.yaml"))
+	f.do("scope", "--export", filepath.Join(examples, "accounts.csv"), "--rules", filepath.Join(examples, "rules.yaml"), "--incident", "shop-2026", "--commit")
+	out := f.do("publish", "shop-2026")
+	list := f.do("notice", "list", "shop-2026")
+	_, entry, ok := strings.Cut(strings.TrimSpace(list), "ledger entry ")
+	if !ok || !strings.Contains(out, "shop-2026-v1, ledger entry "+entry+"\n") || strings.Count(out, "ledger entry") != 2 {
+		t.Errorf("published:\n%s\nlisted:\n%s", out, list)
+	}
+}
