@@ -10,6 +10,7 @@ import (
 	"shirase/internal/actor"
 	"shirase/internal/incident"
 	"shirase/internal/language"
+	"shirase/internal/publish"
 )
 
 // maxFacts bounds a facts file, in bytes.
@@ -26,16 +27,22 @@ func (a *app) cmdIncident() *cobra.Command {
 	c.AddCommand(a.cmdIncidentShow())
 	c.AddCommand(a.cmdOrigin("own", "Take over an incident that was recorded from others as your own",
 		"Makes an incident that was recorded from what others published your own. What is\nshown of it stays, marked as not signed; what is recorded from now on is a draft until\nit is published. Its data set does not change it any more.",
-		"%s is your own now. What was shown stays, marked as not signed, until a notice signs it.\n", (*incident.Incidents).Own))
+		"%s is your own now. What was shown stays, marked as not signed, until a notice signs it.\n", "",
+		func(ctx context.Context, in *instance, id string) error {
+			return in.incidents.Own(ctx, actor.Operator(), id)
+		}))
 	c.AddCommand(a.cmdOrigin("disown", "Say that another organisation answers for an incident",
-		"Says of an incident that it was recorded from what another organisation published.\nEverything that is recorded of it becomes public at once, and it cannot be published\nas a notice of yours. What was published as yours stays yours.",
-		"%s is recorded from what others published, and public now.\n", (*incident.Incidents).Disown))
+		"Says of an incident that it was recorded from what another organisation published.\nEverything that is recorded of it becomes public at once, and it cannot be published\nas a notice of yours. What was published as yours stays yours, and so does what has a\ncase or a roster. Once there is staff, it is proposed.",
+		"%s is recorded from what others published, and public now.\n", publish.KindDisown,
+		func(ctx context.Context, in *instance, id string) error {
+			return in.publisher.Disown(ctx, actor.Operator(), id)
+		}))
 	c.AddCommand(a.cmdImport(), a.cmdExport(), a.cmdDuplicates(), a.cmdMerge(), a.cmdRetire(), a.cmdReopen(), a.cmdWithdraw())
 	return c
 }
 
-// cmdOrigin makes a command that changes whose an incident is.
-func (a *app) cmdOrigin(use, short, long, done string, change func(*incident.Incidents, context.Context, actor.Actor, string) error) *cobra.Command {
+// cmdOrigin makes a command that changes whose an incident is. kind is that of its proposal; "" where one person may do it.
+func (a *app) cmdOrigin(use, short, long, done, kind string, change func(ctx context.Context, in *instance, id string) error) *cobra.Command {
 	return &cobra.Command{Use: use + " ID", Short: short, Long: long, Example: "  shirase incident " + use + " other-2020", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			in, err := a.open(c.Context())
@@ -43,7 +50,12 @@ func (a *app) cmdOrigin(use, short, long, done string, change func(*incident.Inc
 				return err
 			}
 			defer in.close()
-			if err := change(in.incidents, c.Context(), actor.Operator(), args[0]); err != nil {
+			if kind != "" {
+				if done, err := a.proposes(c.Context(), in, kind, args[0], struct{}{}); done || err != nil {
+					return err
+				}
+			}
+			if err := change(c.Context(), in, args[0]); err != nil {
 				return err
 			}
 			return a.print(map[string]any{"id": args[0], "own": use == "own"}, func(w io.Writer) { fmt.Fprintf(w, done, args[0]) })

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 	"shirase/internal/notify"
 	"shirase/internal/proposal"
 	"shirase/internal/response"
+	"shirase/internal/staff"
 )
 
 // proposalRoom opens the room of proposals over an instance. What becomes of one that is of a case stands in the case's record too.
@@ -29,6 +31,7 @@ func (a *app) proposalRoom(ctx context.Context, in *instance, cases *response.Ca
 		return nil, err
 	}
 	return proposal.New(ctx, proposal.Rooms{DB: in.db, Acts: in.publisher.Acts(), Staffed: in.staff.Staffed, Approvers: in.approvers,
+		HostWait: max(a.op().Staff.Hold, minHostWait), Gone: in.gone,
 		Note: func(ctx context.Context, tx *sql.Tx, who actor.Actor, p *proposal.Proposal) error {
 			m := notify.Message{Kind: "approval", Case: p.Incident, About: "proposal " + p.ID}
 			switch p.State {
@@ -43,12 +46,27 @@ func (a *app) proposalRoom(ctx context.Context, in *instance, cases *response.Ca
 			if p.Incident == "" { // it is of keys
 				return nil
 			}
+			if p.State == proposal.Proposed && p.Host() {
+				p.Why = hostSays // which stands in the record for who reads it later
+			}
 			err := cases.NoteProposal(ctx, tx, who, p.Incident, response.Proposal{ID: p.ID, Kind: p.Kind, State: string(p.State), SHA256: p.Digest, Effect: p.Effect.Says.JA + " / " + p.Effect.Says.EN, Why: p.Why})
 			if errors.Is(err, response.ErrNotFound) { // an incident without a case
 				return nil
 			}
 			return err
 		}})
+}
+
+// minHostWait is how long at least what the host proposes waits for its approval; and hostSays why.
+const (
+	minHostWait = time.Hour
+	hostSays    = "proposed from the host: it may be the same person who approves"
+)
+
+// gone reports whether a member of the staff was removed.
+func (in *instance) gone(ctx context.Context, person string) (bool, error) {
+	people, err := in.staff.People(ctx, actor.Server())
+	return err == nil && !slices.ContainsFunc(people, func(a staff.Account) bool { return a.ID == person }), err
 }
 
 // approvers counts who may approve, now or once they have waited.
@@ -110,6 +128,7 @@ type proposalRow struct {
 	Bytes    int             `json:"bytes"`
 	Effect   proposal.Effect `json:"effect"`
 	Alone    string          `json:"aloneFrom,omitzero"`
+	Host     bool            `json:"fromHost,omitzero"`
 	Approver string          `json:"approver,omitzero"`
 	Since    string          `json:"approverSince,omitzero"`
 	Approved string          `json:"approved,omitzero"`
@@ -127,7 +146,7 @@ func stamp(t time.Time) string {
 func (in *instance) proposalRow(ctx context.Context, p *proposal.Proposal) (proposalRow, error) {
 	names, err := in.staff.Names(ctx)
 	return proposalRow{ID: p.ID, Kind: p.Kind, Case: p.Incident, By: p.Proposer, Name: names[p.Person], At: stamp(p.At), Expires: stamp(p.Expires), State: string(p.State), SHA256: p.Digest, Bytes: len(p.Bytes),
-		Effect: p.Effect, Alone: stamp(p.Alone), Approver: p.Approver, Since: stamp(p.Since), Approved: stamp(p.Approved), Why: p.Why, Result: p.Result}, err
+		Effect: p.Effect, Alone: stamp(p.Alone), Host: p.Host(), Approver: p.Approver, Since: stamp(p.Since), Approved: stamp(p.Approved), Why: p.Why, Result: p.Result}, err
 }
 
 func printProposal(w io.Writer, r proposalRow) {
@@ -140,7 +159,10 @@ func printProposal(w io.Writer, r proposalRow) {
 		by = oneLine(r.Name) + " (" + r.By + ")"
 	}
 	rows = append(rows, [2]string{"proposed", r.At + " by " + by}, [2]string{"until", r.Expires}, [2]string{"SHA-256", r.SHA256})
-	if r.Alone != "" {
+	switch {
+	case r.Host:
+		rows = append(rows, [2]string{"approval", "from " + r.Alone + "; " + hostSays})
+	case r.Alone != "":
 		rows = append(rows, [2]string{"approval", "one person alone, from " + r.Alone})
 	}
 	if r.Approver != "" {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"path/filepath"
 	"strings"
@@ -115,6 +116,12 @@ func TestProposes(t *testing.T) {
 	}
 	if who.May(actor.Approve, "shop-2026") != nil {
 		t.Fatalf("they cannot approve: %v", who.May(actor.Approve, "shop-2026"))
+	}
+	if _, err := proposals.Approve(t.Context(), who, id, x.Digest); !errors.Is(err, proposal.ErrEarly) {
+		t.Fatalf("what the host proposed, at once: %v", err)
+	}
+	if _, err := db.ExecContext(t.Context(), `UPDATE proposal SET alone_from = proposed_at WHERE id = $1`, id); err != nil { // the hour is over
+		t.Fatal(err)
 	}
 	done, err := proposals.Approve(t.Context(), who, id, x.Digest)
 	if err != nil || done.State != proposal.Done {

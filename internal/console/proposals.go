@@ -32,6 +32,7 @@ type proposalsView struct {
 	view
 	Open, Over []*proposal.Proposal
 	Rule       proposal.Rule
+	Pending    []proposal.Rule // said, and not applying yet
 	Names      map[string]string
 }
 
@@ -49,6 +50,9 @@ func (c *Console) proposalsPage(w http.ResponseWriter, r *http.Request, v *visit
 		}
 	}
 	if out.Rule, err = c.Proposals.Rule(r.Context()); err != nil {
+		return err
+	}
+	if out.Pending, err = c.Proposals.Pending(r.Context()); err != nil {
 		return err
 	}
 	if out.Names, err = c.Staff.Names(r.Context()); err != nil {
@@ -70,8 +74,8 @@ type proposalView struct {
 	Mine      bool   // whoever looks has proposed it
 	MayTry    bool   // and may approve
 	Held      time.Time
-	NewPeople []string // who became an approver lately, which whoever approves should know
-	Host      any
+	NewPeople []string  // who became an approver lately, which whoever approves should know
+	From      time.Time // of what the host proposed: from when anybody may approve it
 }
 
 func (c *Console) showProposal(w http.ResponseWriter, r *http.Request, v *visit, status int, refused error) error {
@@ -87,11 +91,10 @@ func (c *Console) showProposal(w http.ResponseWriter, r *http.Request, v *visit,
 	if out.Names, err = c.Staff.Names(ctx); err != nil {
 		return err
 	}
-	about := p.Incident
-	if c.Proposals.Acts[p.Kind].Keys {
-		about = actor.Every
+	if p.Host() {
+		out.From = c.Proposals.HostFrom(p)
 	}
-	out.MayTry = isOpen(p) && p.State == proposal.Proposed && v.who.May(actor.Approve, about) == nil && (!out.Mine || !p.Alone.IsZero() && !c.now().Before(p.Alone))
+	out.MayTry = c.Proposals.MayApprove(ctx, v.who, p) == nil
 	people, err := c.Staff.People(ctx, v.who)
 	if err != nil {
 		return err
@@ -131,7 +134,7 @@ func proposalWhy(lang language.Lang, err error) string {
 		ja, en string
 	}{
 		{proposal.ErrSame, "自分の提案は、自分では承認できません。", "You proposed it: somebody else has to approve it."},
-		{proposal.ErrEarly, "一人で承認するには、決められた時間を待ちます。", "One person alone has to wait before approving."},
+		{proposal.ErrEarly, "まだ承認できません。決められた時間を待ちます。", "It cannot be approved yet: it has to wait."},
 		{proposal.ErrChanged, "提案してから、実行される内容が変わりました。この提案は無効です。もう一度提案し、内容を見てください。", "What would be done has changed since it was proposed. It is void: propose it anew, and look at it."},
 		{proposal.ErrOver, "この提案は、もう終わっています。", "The proposal is not open any more."},
 		{actor.ErrHeld, "承認者になったばかりなので、まだ承認できません。", "You have been an approver for too short a time."},

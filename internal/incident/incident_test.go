@@ -1,6 +1,8 @@
 package incident
 
 import (
+	"context"
+	"database/sql"
 	"errors"
 	"slices"
 	"strings"
@@ -367,7 +369,7 @@ func TestWaiting(t *testing.T) {
 		if list, err := s.Waiting(t.Context(), 5); err != nil || len(list) != 2 {
 			t.Errorf("%v, %v", list, err)
 		}
-		if err := s.Disown(t.Context(), by, "first"); err != nil {
+		if err := s.Disown(t.Context(), by, "first", agreed); err != nil {
 			t.Fatal(err)
 		}
 		if list, err := s.Waiting(t.Context(), 5); err != nil || !slices.Equal(list, []string{"second"}) {
@@ -375,6 +377,9 @@ func TestWaiting(t *testing.T) {
 		}
 	})
 }
+
+// agreed lets an incident be disowned.
+func agreed(context.Context, *sql.Tx) error { return nil }
 
 // TestWhoMay: who records facts of an incident has to have its case, and who has not hears that it is not there.
 func TestWhoMay(t *testing.T) {
@@ -409,6 +414,33 @@ func TestWhoMay(t *testing.T) {
 		}
 		if _, err := s.Merge(ctx, member(actor.Full, actor.Approver), "shop", "shop"); !errors.Is(err, actor.ErrRole) {
 			t.Errorf("merged by who records nothing: %v", err)
+		}
+		// Whose it is, and that two are one, is for who has both; of one that is hidden they hear that it is not there.
+		if _, err := s.Create(ctx, by, parse(t, "{id: other, facts: [{key: title, value: x}]}")); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Disown(ctx, by, "other", agreed); err != nil {
+			t.Fatal(err)
+		}
+		for what, do := range map[string]func(who actor.Actor, id string) error{
+			"own":        func(who actor.Actor, id string) error { return s.Own(ctx, who, id) },
+			"disown":     func(who actor.Actor, id string) error { return s.Disown(ctx, who, id, agreed) },
+			"merge":      func(who actor.Actor, id string) error { _, err := s.Merge(ctx, who, id, "shop"); return err },
+			"merge into": func(who actor.Actor, id string) error { _, err := s.Merge(ctx, who, "shop", id); return err },
+		} {
+			hidden, none := do(member(actor.Full, actor.Writer), "other"), do(member(actor.Full, actor.Writer), "nothere")
+			if !errors.Is(hidden, ErrNotFound) || strings.ReplaceAll(hidden.Error(), "other", "nothere") != none.Error() {
+				t.Errorf("%s of a hidden incident: %v; of none: %v", what, hidden, none)
+			}
+			if err := do(member(actor.Reads, actor.Writer), "shop"); !errors.Is(err, actor.ErrAccess) {
+				t.Errorf("%s by who only reads it: %v", what, err)
+			}
+			if err := do(member(actor.Full, actor.Desk), "shop"); !errors.Is(err, actor.ErrRole) {
+				t.Errorf("%s by the desk: %v", what, err)
+			}
+		}
+		if _, err := s.Public().Get(ctx, "shop"); !errors.Is(err, ErrNotFound) {
+			t.Errorf("it is public: %v", err)
 		}
 	})
 }

@@ -25,18 +25,22 @@ type Merged struct {
 
 // Merge makes id, an imported incident, another name of into: the facts that into lacks are added to it with their
 // sources, the names by which id was known become aliases, and whoever asks for id gets into. Where both say something
-// about a single-valued key, into's stays. All facts of id stay recorded. Errors: ErrNotFound, ErrMerge.
+// about a single-valued key, into's stays. All facts of id stay recorded. Errors: ErrNotFound, ErrMerge; those
+// of [actor.Actor.May], of both.
 //
 // Where into is the operator's own, all of this is a draft until its next notice tells it.
 func (s *Incidents) Merge(ctx context.Context, who actor.Actor, id, into string) (Merged, error) {
 	var done Merged
-	if err := who.May(actor.Record, ""); err != nil {
+	if err := mayRecord(who, id, into); err != nil {
 		return done, fmt.Errorf("merge incidents: %w", err)
 	}
 	now := s.now()
 	err := s.db.Update(ctx, func(tx *sql.Tx) error {
 		var err error
 		if into, err = mergeable(ctx, tx, id, into); err != nil {
+			return err
+		}
+		if err := mayRecord(who, into); err != nil { // where the other was merged before, it has gone to this one
 			return err
 		}
 		own, err := isOwn(ctx, tx, into)

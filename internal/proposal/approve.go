@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -25,7 +26,7 @@ func (p *Proposals) Approve(ctx context.Context, who actor.Actor, id, digest str
 	if err != nil {
 		return nil, err
 	}
-	if err := p.approvable(who, x, digest); err != nil {
+	if err := p.approvable(ctx, p.DB, who, x, digest); err != nil {
 		return nil, fmt.Errorf("approve proposal %s: %w", id, err)
 	}
 	act := p.Acts[x.Kind]
@@ -52,8 +53,12 @@ func voided() error {
 	return hint.Add(fmt.Errorf("%w: it is void", ErrChanged), "propose it anew, and look at what has changed")
 }
 
-// approvable says why somebody cannot approve a proposal now.
-func (p *Proposals) approvable(who actor.Actor, x *Proposal, digest string) error {
+// MayApprove says why somebody cannot approve a proposal now, apart from their passkey.
+func (p *Proposals) MayApprove(ctx context.Context, who actor.Actor, x *Proposal) error {
+	return p.mayApproveNow(ctx, p.DB, who, x)
+}
+
+func (p *Proposals) mayApproveNow(ctx context.Context, q store.Querier, who actor.Actor, x *Proposal) error {
 	if err := mayApprove(who, p.Acts[x.Kind], x.Incident); err != nil {
 		return err
 	}
@@ -62,12 +67,63 @@ func (p *Proposals) approvable(who actor.Actor, x *Proposal, digest string) erro
 		return actor.ErrRole
 	case x.State != Proposed:
 		return fmt.Errorf("%w: it is %s", ErrOver, x.State)
-	case digest != x.Digest:
-		return hint.Add(fmt.Errorf("%w: what was looked at is not what is proposed", ErrChanged), "look at it again")
-	case who.ID() == x.Person && x.Alone.IsZero():
+	case x.Host(): // whoever has the host may be whoever approves
+		if from := p.HostFrom(x); p.now().Before(from) {
+			return hint.Add(fmt.Errorf("%w: it was proposed from the host, until %s", ErrEarly, from.UTC().Format(time.RFC3339)), "what a member of the staff proposes in the console waits for nothing")
+		}
+	case who.ID() == x.Person:
+		return p.mayAlone(ctx, q, x)
+	default:
+		if gone, err := p.gone(ctx, x.Person); err != nil || gone {
+			return errors.Join(err, fmt.Errorf("%w: whoever proposed it is of the staff no longer", ErrOver))
+		}
+	}
+	return nil
+}
+
+// mayAlone says whether whoever proposed something may approve it: where that was the rule when they did, still is, and still has its
+// reason, that nobody else could.
+func (p *Proposals) mayAlone(ctx context.Context, q store.Querier, x *Proposal) error {
+	rule, err := p.alone(ctx, q)
+	switch {
+	case err != nil:
+		return err
+	case x.Alone.IsZero() || !rule.Alone:
 		return hint.Add(ErrSame, "somebody else who may approve has to")
-	case who.ID() == x.Person && p.now().Before(x.Alone):
+	case p.now().Before(x.Alone):
 		return fmt.Errorf("%w: until %s", ErrEarly, x.Alone.UTC().Format(time.RFC3339))
+	}
+	return nil
+}
+
+// alone gives the rule that applies now, which is that of a second person where there are two who can approve.
+func (p *Proposals) alone(ctx context.Context, q store.Querier) (Rule, error) {
+	rule, err := p.rule(ctx, q)
+	if err != nil || !rule.Alone {
+		return Rule{}, err
+	}
+	n, err := p.Approvers(ctx)
+	if err != nil || n > 1 {
+		return Rule{}, err
+	}
+	return rule, nil
+}
+
+// gone reports whether a person was removed from the staff.
+func (p *Proposals) gone(ctx context.Context, person string) (bool, error) {
+	if p.Gone == nil {
+		return false, nil
+	}
+	return p.Gone(ctx, person)
+}
+
+// approvable says why somebody cannot approve a proposal now.
+func (p *Proposals) approvable(ctx context.Context, q store.Querier, who actor.Actor, x *Proposal, digest string) error {
+	if err := p.mayApproveNow(ctx, q, who, x); err != nil {
+		return err
+	}
+	if digest != x.Digest {
+		return hint.Add(fmt.Errorf("%w: what was looked at is not what is proposed", ErrChanged), "look at it again")
 	}
 	return who.Confirmed(x.Act())
 }
@@ -79,7 +135,7 @@ func (p *Proposals) approve(ctx context.Context, who actor.Actor, x *Proposal) e
 		if err != nil {
 			return err
 		}
-		if err := p.approvable(who, now, x.Digest); err != nil {
+		if err := p.approvable(ctx, tx, who, now, x.Digest); err != nil {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, `UPDATE proposal SET state = $2, approver = $3, since = $4, approved_at = $5 WHERE id = $1`,
@@ -99,6 +155,11 @@ func (p *Proposals) carryOut(ctx context.Context, who actor.Actor, id string) er
 	x, err := p.claim(ctx, id)
 	if err != nil || x == nil {
 		return err
+	}
+	if x.State == Approved {
+		if why, err := p.overtaken(ctx, x); err != nil || why != "" {
+			return errors.Join(err, p.overtake(ctx, who, x, why))
+		}
 	}
 	act := p.Acts[x.Kind]
 	var result any
@@ -132,6 +193,36 @@ func (p *Proposals) carryOut(ctx context.Context, who actor.Actor, id string) er
 		return errors.Join(fmt.Errorf("it is not carried out yet: %w", err), e)
 	}
 	return p.keepResult(ctx, id, result)
+}
+
+// overtaken says why an approval of which nothing was done yet is good no longer: it is as old as a proposal may get, or one of the two
+// was removed meanwhile. "" where it is good.
+func (p *Proposals) overtaken(ctx context.Context, x *Proposal) (string, error) {
+	if !p.now().Before(x.Approved.Add(lasts)) {
+		return "it could not be carried out for a week after it was approved", nil
+	}
+	approver, _, _ := strings.Cut(x.Approver, " by ")
+	for who, person := range map[string]string{"proposed": x.Person, "approved": approver} {
+		if who == "proposed" && x.Host() {
+			continue
+		}
+		if gone, err := p.gone(ctx, person); err != nil {
+			return "", err
+		} else if gone {
+			return "whoever " + who + " it was removed from the staff before it was carried out", nil
+		}
+	}
+	return "", nil
+}
+
+func (p *Proposals) overtake(ctx context.Context, who actor.Actor, x *Proposal, why string) error {
+	if why == "" {
+		return nil
+	}
+	if err := p.end(ctx, who, x, Void, why, Approved); err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: %s", ErrOver, why)
 }
 
 func (p *Proposals) keepResult(ctx context.Context, id string, result any) error {

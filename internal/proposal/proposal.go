@@ -38,8 +38,8 @@ var (
 	ErrWanted = errors.New("this needs a second person: it can only be proposed")
 	// ErrSame says that whoever proposed something cannot approve it.
 	ErrSame = errors.New("whoever proposes something cannot approve it")
-	// ErrEarly says that one person alone may approve only after a delay.
-	ErrEarly = errors.New("one person alone has to wait before approving")
+	// ErrEarly says that one person alone may approve only after a delay: of what they proposed themselves, and of what the host did.
+	ErrEarly = errors.New("it cannot be approved yet")
 	// ErrChanged says that what would be done is not what was proposed any more.
 	ErrChanged = errors.New("what would be done has changed since it was proposed")
 	// ErrOver says that a proposal was approved, withdrawn or made void before, or has expired.
@@ -110,7 +110,7 @@ type Proposal struct {
 	Person   string // their pseudonym
 	At       time.Time
 	Expires  time.Time
-	Alone    time.Time // from when the same person may approve; zero: never
+	Alone    time.Time // from when the same person may approve, and of the host's anybody; zero: never
 
 	State    State
 	Approver string
@@ -126,6 +126,9 @@ type Proposal struct {
 // Act is the name of what a passkey confirms for an approval.
 func (p *Proposal) Act() string { return "approve " + p.Digest }
 
+// Host reports whether it was proposed from the host: by whom nobody knows, so that it may be whoever approves.
+func (p *Proposal) Host() bool { return p.Person == actor.Operator().ID() }
+
 // Rooms are what the room stands on.
 type Rooms struct {
 	DB   *store.DB
@@ -134,6 +137,10 @@ type Rooms struct {
 	Staffed func(ctx context.Context) (bool, error)
 	// Approvers counts those who may approve now, and those who may later.
 	Approvers func(ctx context.Context) (int, error)
+	// HostWait is how long what was proposed from the host waits before anybody may approve it.
+	HostWait time.Duration
+	// Gone says whether a person was removed from the staff; nil: nobody was.
+	Gone func(ctx context.Context, person string) (bool, error)
 	// Note is told, in its transaction, how a proposal stands; nil: nobody is.
 	Note func(ctx context.Context, tx *sql.Tx, who actor.Actor, p *Proposal) error
 }
@@ -215,13 +222,16 @@ func (p *Proposals) Propose(ctx context.Context, who actor.Actor, kind, incident
 		return nil, fmt.Errorf("propose to %s: %w", kind, err)
 	}
 	now := p.now().UTC().Truncate(time.Second)
-	rule, err := p.Rule(ctx)
+	rule, err := p.alone(ctx, p.DB)
 	if err != nil {
 		return nil, err
 	}
 	out := &Proposal{ID: "v-" + strings.ToLower(rand.Text()[:10]), Kind: kind, Incident: incident, Bytes: plan.Bytes, Digest: plan.Digest(), Effect: plan.Effect,
 		Proposer: who.String(), Person: who.ID(), At: now, Expires: now.Add(lasts), State: Proposed, request: req}
-	if rule.Alone && who.Person() {
+	switch {
+	case who.Host():
+		out.Alone = now.Add(max(p.HostWait, rule.Delay))
+	case rule.Alone && who.Person():
 		out.Alone = now.Add(rule.Delay)
 	}
 	effect, err := json.Marshal(plan.Effect, json.Deterministic(true))
@@ -240,6 +250,14 @@ func (p *Proposals) Propose(ctx context.Context, who actor.Actor, kind, incident
 		return nil, fmt.Errorf("propose to %s: %w", kind, err)
 	}
 	return out, nil
+}
+
+// HostFrom is from when anybody may approve what was proposed from the host.
+func (p *Proposals) HostFrom(x *Proposal) time.Time {
+	if x.Alone.IsZero() { // it is older than that this is kept
+		return x.At.Add(p.HostWait)
+	}
+	return x.Alone
 }
 
 func (p *Proposals) note(ctx context.Context, tx *sql.Tx, who actor.Actor, of *Proposal) error {
@@ -380,7 +398,11 @@ type Rule struct {
 
 // Rule gives the rule that applies now.
 func (p *Proposals) Rule(ctx context.Context) (Rule, error) {
-	all, err := p.Rules(ctx)
+	return p.rule(ctx, p.DB)
+}
+
+func (p *Proposals) rule(ctx context.Context, q store.Querier) (Rule, error) {
+	all, err := p.rules(ctx, q)
 	var rule Rule
 	for _, r := range all {
 		if !r.Applies.After(p.now()) {
@@ -392,7 +414,22 @@ func (p *Proposals) Rule(ctx context.Context) (Rule, error) {
 
 // Rules gives every rule that was ever said, the oldest first, those to come too.
 func (p *Proposals) Rules(ctx context.Context) ([]Rule, error) {
-	rows, err := p.DB.QueryContext(ctx, `SELECT at, by, alone, delay, applies FROM proposal_rule ORDER BY seq`)
+	return p.rules(ctx, p.DB)
+}
+
+// Pending gives the rules that were said and do not apply yet.
+func (p *Proposals) Pending(ctx context.Context) (out []Rule, err error) {
+	all, err := p.Rules(ctx)
+	for _, r := range all {
+		if r.Applies.After(p.now()) {
+			out = append(out, r)
+		}
+	}
+	return out, err
+}
+
+func (p *Proposals) rules(ctx context.Context, q store.Querier) ([]Rule, error) {
+	rows, err := q.QueryContext(ctx, `SELECT at, by, alone, delay, applies FROM proposal_rule ORDER BY seq`)
 	if err != nil {
 		return nil, fmt.Errorf("read how approval goes: %w", err)
 	}

@@ -379,11 +379,142 @@ func TestAlone(t *testing.T) {
 		if y := w.propose("say"); !y.Alone.IsZero() {
 			t.Error("a second person is wanted again, and not at once")
 		}
-		if x, err := w.Propose(ctx, actor.Operator(), "say", "shop", 1); err != nil || !x.Alone.IsZero() {
-			t.Errorf("the host alone: %+v, %v", x, err)
-		}
 		if rules, err := w.Rules(ctx); err != nil || len(rules) != 2 {
 			t.Errorf("%+v, %v", rules, err)
+		}
+	})
+}
+
+// TestAloneEnds: that one person alone may approve ends with its reason, and with the rule, also for what is proposed already.
+func TestAloneEnds(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		ctx, start, n := t.Context(), w.now(), 1
+		at := func(d time.Duration) { w.now = func() time.Time { return start.Add(d) } }
+		w.Approvers = func(context.Context) (int, error) { return n, nil }
+		if _, err := w.SetRule(ctx, actor.Operator(), true, 2*time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		at(25 * time.Hour)
+		x := w.propose("say")
+		self := func(x *Proposal) actor.Actor {
+			return person("p1", x.Act(), actor.Full, actor.Commander, actor.Approver)
+		}
+		at(28 * time.Hour)
+		if err := w.MayApprove(ctx, self(x), x); err != nil {
+			t.Fatalf("alone: %v", err)
+		}
+		n = 3
+		if y := w.propose("say"); !y.Alone.IsZero() {
+			t.Error("proposed where three can approve, and one may alone")
+		}
+		if _, err := w.Approve(ctx, self(x), x.ID, x.Digest); !errors.Is(err, ErrSame) || len(w.done) != 0 {
+			t.Errorf("alone where three can: %v", err)
+		}
+		n = 1
+		if _, err := w.SetRule(ctx, actor.Operator(), false, 0); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Approve(ctx, self(x), x.ID, x.Digest); !errors.Is(err, ErrSame) || len(w.done) != 0 {
+			t.Errorf("alone where a second person is wanted again: %v", err)
+		}
+		// It is asked again when the approval is recorded.
+		if err := w.approve(ctx, self(x), x); !errors.Is(err, ErrSame) {
+			t.Errorf("recorded: %v", err)
+		}
+		if _, err := w.Approve(ctx, approver(x), x.ID, x.Digest); err != nil || len(w.done) != 1 {
+			t.Errorf("a second person: %v", err)
+		}
+	})
+}
+
+// TestHostWaits: what is proposed from the host is of nobody knows whom, and whoever approves it may be the same person: it waits,
+// whoever approves, and for the delay of one person alone where that is the rule.
+func TestHostWaits(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		ctx, start := t.Context(), w.now()
+		at := func(d time.Duration) { w.now = func() time.Time { return start.Add(d) } }
+		w.HostWait = time.Hour
+		host := func() *Proposal {
+			t.Helper()
+			x, err := w.Propose(ctx, actor.Operator(), "say", "shop", 1)
+			if err != nil || !x.Host() {
+				t.Fatalf("%+v, %v", x, err)
+			}
+			return x
+		}
+		x := host()
+		if _, err := w.Approve(ctx, approver(x), x.ID, x.Digest); !errors.Is(err, ErrEarly) || len(w.done) != 0 {
+			t.Fatalf("at once: %v", err)
+		}
+		if err := w.approve(ctx, approver(x), x); !errors.Is(err, ErrEarly) {
+			t.Errorf("recorded at once: %v", err)
+		}
+		if y := w.propose("say"); y.Host() {
+			t.Error("a member is the host")
+		} else if _, err := w.Approve(ctx, approver(y), y.ID, y.Digest); err != nil || len(w.done) != 1 {
+			t.Errorf("of a member: %v", err)
+		}
+		if _, err := w.DB.ExecContext(ctx, `UPDATE proposal SET alone_from = 0 WHERE id = $1`, x.ID); err != nil { // as it was kept before
+			t.Fatal(err)
+		}
+		if _, err := w.Approve(ctx, approver(x), x.ID, x.Digest); !errors.Is(err, ErrEarly) {
+			t.Errorf("an older one: %v", err)
+		}
+		at(time.Hour)
+		if _, err := w.Approve(ctx, approver(x), x.ID, x.Digest); err != nil || len(w.done) != 2 {
+			t.Errorf("an hour later: %v", err)
+		}
+		if _, err := w.SetRule(ctx, actor.Operator(), true, 24*time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		at(26 * time.Hour)
+		x = host()
+		at(28 * time.Hour)
+		if _, err := w.Approve(ctx, approver(x), x.ID, x.Digest); !errors.Is(err, ErrEarly) || len(w.done) != 2 {
+			t.Errorf("within the delay of one alone: %v", err)
+		}
+		at(50 * time.Hour)
+		if _, err := w.Approve(ctx, approver(x), x.ID, x.Digest); err != nil || len(w.done) != 3 {
+			t.Errorf("after it: %v", err)
+		}
+	})
+}
+
+// TestOvertaken: who was removed has nothing carried out, and an approval does not last for ever.
+func TestOvertaken(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		ctx, start, gone := t.Context(), w.now(), ""
+		w.Gone = func(_ context.Context, person string) (bool, error) { return person == gone, nil }
+		x := w.propose("say")
+		gone = "p1"
+		if _, err := w.Approve(ctx, approver(x), x.ID, x.Digest); !errors.Is(err, ErrOver) || len(w.done) != 0 {
+			t.Errorf("of who was removed: %v", err)
+		}
+		down := errors.New("the disk is full")
+		for _, c := range []struct {
+			gone  string
+			later time.Duration
+		}{{"p1", 0}, {"p2", 0}, {"", lasts}} {
+			for _, kind := range []string{"say", "burn"} {
+				gone, w.done, w.facts = "", nil, "one"
+				w.now = func() time.Time { return start }
+				x := w.propose(kind)
+				w.step = func(string) error { return down }
+				if _, err := w.Approve(ctx, approver(x), x.ID, x.Digest); !errors.Is(err, down) {
+					t.Fatal(err)
+				}
+				w.step, gone = nil, c.gone
+				w.now = func() time.Time { return start.Add(c.later) }
+				err := w.Resume(ctx, actor.Server())
+				y, e := w.Get(ctx, actor.Operator(), x.ID)
+				if e != nil {
+					t.Fatal(e)
+				}
+				// What is begun has to end.
+				if kind == "say" && (!errors.Is(err, ErrOver) || y.State != Void || y.Why == "" || len(w.done) != 0) || kind == "burn" && (err != nil || y.State != Done) {
+					t.Errorf("%s, %q gone, %s later: %s, %v, %v", kind, c.gone, c.later, y.State, w.done, err)
+				}
+			}
 		}
 	})
 }

@@ -28,6 +28,7 @@ const (
 	KindReopen      = "reopen"
 	KindWithdraw    = "withdraw"
 	KindShred       = "shred"
+	KindDisown      = "disown" // which makes public all that is recorded
 	KindRotate      = "rotate-key"
 	KindCompromised = "compromised-key"
 )
@@ -115,6 +116,7 @@ func (p *Publisher) Acts() map[string]proposal.Act {
 			Do: func(ctx context.Context, who actor.Actor, id string, _ []byte, _ string, _ func(*sql.Tx) error) (any, error) {
 				return map[string]any{"incident": id}, p.Rosters.Shred(ctx, who, id)
 			}},
+		KindDisown: {Single: true, Plan: p.planDisown, Do: p.doDisown},
 		KindRotate: {Keys: true, Plan: p.planRotate,
 			Do: func(ctx context.Context, who actor.Actor, _ string, request []byte, _ string, _ func(*sql.Tx) error) (any, error) {
 				var a AskedKey

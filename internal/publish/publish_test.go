@@ -401,7 +401,7 @@ func TestNobody(t *testing.T) {
 			"add":      func() error { _, err := w.Incidents.Add(ctx, nobody, &incident.FactsFile{ID: "shop"}); return err },
 			"merge":    func() error { _, err := w.Incidents.Merge(ctx, nobody, "x", "shop"); return err },
 			"own":      func() error { return w.Incidents.Own(ctx, nobody, "shop") },
-			"disown":   func() error { return w.Incidents.Disown(ctx, nobody, "shop") },
+			"disown":   func() error { return w.Disown(ctx, nobody, "shop") },
 			"shred":    func() error { return w.Rosters.Shred(ctx, nobody, "shop") },
 			"a roster": func() error { _, err := w.Rosters.Create(ctx, nobody, "shop", rosterOptions); return err },
 			"import":   func() error { _, err := w.Incidents.Import(ctx, nobody, nil, incident.ImportOptions{}); return err },

@@ -107,6 +107,14 @@ func (r *Rosters) Sealer(ctx context.Context, incident string, make bool) (*stor
 	return store.NewSealer(derived)
 }
 
+// Holds reports whether a key was ever made for an incident: it has, or had, a case or a roster, which are not for everybody to see. q may
+// be a transaction.
+func (r *Rosters) Holds(ctx context.Context, q store.Querier, incident string) (bool, error) {
+	var n int
+	err := q.QueryRowContext(ctx, `SELECT count(*) FROM roster_case WHERE incident = $1`, incident).Scan(&n)
+	return n > 0, err
+}
+
 // Shred destroys the case's key, and with it every roster of the incident, also
 // those in backups; then it removes their files. It is recorded first: a process
 // that is killed has it finished by the next [New]. Figures stay known.
