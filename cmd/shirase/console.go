@@ -23,6 +23,9 @@ var consoleLimits = serve.Limits{IPv4: serve.Rate{PerSecond: 2, Burst: 200}, IPv
 
 // mountConsole serves the staff's pages.
 func (a *app) mountConsole(ctx context.Context, in *instance, server *serve.Server) error {
+	if err := in.staff.Serve(ctx); err != nil {
+		return err
+	}
 	cases, err := a.casesOf(ctx, in)
 	if err != nil {
 		return err

@@ -71,7 +71,7 @@ const ActInvite = "invite"
 //
 // Errors: ErrInput; those of actor.
 func (s *Staff) Invite(ctx context.Context, who actor.Actor, name string, roles []actor.Role, every actor.Access) (token string, err error) {
-	if err := errors.Join(who.May(actor.People, ""), sure(who, ActInvite)); err != nil {
+	if err := s.administers(ctx, who, ActInvite); err != nil {
 		return "", err
 	}
 	if name, err = nameOK(name); err != nil {
@@ -282,8 +282,11 @@ func (s *Staff) back(ctx context.Context, tx *sql.Tx, id string) error {
 	if _, err := tx.ExecContext(ctx, `UPDATE staff_session SET ended = true WHERE account = $1`, id); err != nil {
 		return err
 	}
-	_, err := tx.ExecContext(ctx, `UPDATE staff_account SET held_from = $2 WHERE id = $1 AND approver_since > 0`, id, store.Micros(s.now()))
-	return err
+	a, err := s.account(ctx, tx, id)
+	if err != nil || !a.Has(actor.Approver) {
+		return err // an administrator who is let in from the host lets others in: it may be the first hour
+	}
+	return s.wait(ctx, tx, id)
 }
 
 // begin makes a new account of an invitation.
@@ -316,9 +319,11 @@ func (s *Staff) begin(ctx context.Context, tx *sql.Tx, i Invitation, id, name st
 	if slices.Contains(i.Roles, actor.Approver) {
 		since = now
 	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO staff_account (id, name, roles, every, created, approver_since, held_from, oidc, removed, forget) VALUES ($1, $2, $3, $4, $5, $6, $6, '', 0, 0)`,
-		id, name, roles, int64(i.Every), now, since)
-	return err
+	if _, err := tx.ExecContext(ctx, `INSERT INTO staff_account (id, name, roles, every, created, approver_since, held_from, oidc, removed, forget) VALUES ($1, $2, $3, $4, $5, $6, 0, '', 0, 0)`,
+		id, name, roles, int64(i.Every), now, since); err != nil || since == 0 {
+		return err
+	}
+	return s.wait(ctx, tx, id)
 }
 
 func (s *Staff) give(ctx context.Context, tx *sql.Tx, id string, door Door) error {
@@ -348,7 +353,7 @@ func ActRemove(id string) string { return "remove " + id }
 //
 // Errors: ErrSelf, ErrLast, ErrInput, ErrNotFound; those of actor.
 func (s *Staff) SetRoles(ctx context.Context, who actor.Actor, id string, roles []actor.Role, every actor.Access) error {
-	if err := s.mayChange(who, id, ActRoles(id)); err != nil {
+	if err := s.mayChange(ctx, who, id, ActRoles(id)); err != nil {
 		return err
 	}
 	text, err := writeRoles(roles)
@@ -363,15 +368,19 @@ func (s *Staff) SetRoles(ctx context.Context, who actor.Actor, id string, roles 
 		if err != nil {
 			return err
 		}
-		since, held := a.ApproverSince, a.heldFrom
-		switch is := slices.Contains(roles, actor.Approver); {
-		case is && since.IsZero():
-			since, held = s.now(), s.now()
-		case !is:
-			since, held = time.Time{}, time.Time{}
+		since, is := a.became, slices.Contains(roles, actor.Approver)
+		if !is {
+			since = time.Time{}
+		} else if since.IsZero() {
+			since = s.now()
 		}
-		if _, err := tx.ExecContext(ctx, `UPDATE staff_account SET roles = $2, every = $3, approver_since = $4, held_from = $5 WHERE id = $1`, id, text, int64(every), micros(since), micros(held)); err != nil {
+		if _, err := tx.ExecContext(ctx, `UPDATE staff_account SET roles = $2, every = $3, approver_since = $4, version = version + 1 WHERE id = $1`, id, text, int64(every), micros(since)); err != nil {
 			return err
+		}
+		if is && a.became.IsZero() {
+			if err := s.wait(ctx, tx, id); err != nil {
+				return err
+			}
 		}
 		if err := s.stillRun(ctx, tx); err != nil {
 			return err
@@ -391,8 +400,8 @@ func micros(t time.Time) int64 {
 	return store.Micros(t)
 }
 
-func (s *Staff) mayChange(who actor.Actor, id, act string) error {
-	if err := errors.Join(who.May(actor.People, ""), sure(who, act)); err != nil {
+func (s *Staff) mayChange(ctx context.Context, who actor.Actor, id, act string) error {
+	if err := s.administers(ctx, who, act); err != nil {
 		return err
 	}
 	if who.ID() == id {
@@ -432,7 +441,7 @@ func (s *Staff) stillRun(ctx context.Context, tx *sql.Tx) error {
 //
 // Errors: ErrSelf, ErrLast, ErrNotFound; those of actor.
 func (s *Staff) Remove(ctx context.Context, who actor.Actor, id string) error {
-	if err := s.mayChange(who, id, ActRemove(id)); err != nil {
+	if err := s.mayChange(ctx, who, id, ActRemove(id)); err != nil {
 		return err
 	}
 	err := s.db.Update(ctx, func(tx *sql.Tx) error {

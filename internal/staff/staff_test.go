@@ -288,7 +288,7 @@ func TestHold(t *testing.T) {
 		}
 		may("who is one again", actor.ErrHeld)
 		host, err := o.FromHost(ctx, o.as(b, ""))
-		if err != nil || len(host) != 1 || host[0].What != "recover" || !host[0].Host() || host[0].About != b.ID {
+		if err != nil || len(host) != 2 || host[1].What != "code" || host[0].What != "recover" || !host[0].Host() || host[0].About != b.ID {
 			t.Errorf("what was done from the host: %+v %v", host, err)
 		}
 	})
