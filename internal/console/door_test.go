@@ -4,7 +4,9 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"shirase/internal/actor"
 	"shirase/internal/staff"
@@ -262,6 +264,58 @@ func TestOwnSessions(t *testing.T) {
 		}
 		if a := p.get("/console/account"); a.status != http.StatusSeeOther {
 			t.Error("an ended session goes on")
+		}
+	})
+}
+
+// TestDoorsApart: what strangers try at one door, or have the browsers of an office ask for, closes no other.
+func TestDoorsApart(t *testing.T) {
+	each(t, func(t *testing.T, d *desk) {
+		left := map[Door]int{}
+		for _, door := range Doors() {
+			left[door] = 60
+		}
+		var mu sync.Mutex
+		d.console.Allow = func(door Door, _ *http.Request, n int) (time.Duration, bool) {
+			mu.Lock()
+			defer mu.Unlock()
+			if left[door] < n {
+				return time.Second, false
+			}
+			left[door] -= n
+			return 0, true
+		}
+		sato := d.first()
+		idp := newProvider(t)
+		d.console.OIDC = &staff.Provider{Issuer: idp.URL, ClientID: "shirase", Secret: "secret", Back: base + "/console/oidc/back"}
+		for range 100 {
+			if a := sato.do("GET", "/console/oidc/back", nil, func(r *http.Request) { r.Header.Set("Sec-Fetch-Dest", "image") }); a.status != http.StatusNotFound {
+				t.Fatalf("a picture of the way back: %d", a.status)
+			}
+		}
+		if left[ByProvider] != 60 {
+			t.Errorf("pictures took %d", 60-left[ByProvider])
+		}
+		closed := 0
+		for range 5 {
+			if a := d.stranger().post("/console/sign-in/code", url.Values{"code": {"aaaa-aaaa-aaaa-aaaa"}}); a.status == http.StatusTooManyRequests {
+				closed++
+			}
+		}
+		for range 70 {
+			if a := d.stranger().do("GET", "/console/oidc/back", nil, func(r *http.Request) { r.Header.Set("Sec-Fetch-Dest", "document") }); a.status == http.StatusTooManyRequests {
+				closed++
+			}
+		}
+		if closed != 3+10 {
+			t.Fatalf("%d were refused: the doors for codes and for the provider are not closed", closed)
+		}
+		if a := sato.signIn(); a.status != http.StatusOK {
+			t.Errorf("a sign-in by passkey, while the other doors are closed: %d", a.status)
+		}
+		d.console.OIDC = nil
+		if a := sato.get("/console/oidc"); a.status != http.StatusNotFound {
+			t.Errorf("the door of a provider that there is not: %d", a.status)
 		}
 	})
 }
