@@ -105,6 +105,7 @@ var failed = web.Mappings{
 	{Err: actor.ErrHeld, Problem: web.Problem{Status: http.StatusForbidden}},
 	{Err: staff.ErrSelf, Problem: web.Problem{Status: http.StatusForbidden}},
 	{Err: staff.ErrLast, Problem: web.Problem{Status: http.StatusConflict}},
+	{Err: staff.ErrStale, Problem: web.Problem{Status: http.StatusConflict}},
 	{Err: response.ErrStale, Problem: web.Problem{Status: http.StatusConflict}},
 	{Err: response.ErrClosed, Problem: web.Problem{Status: http.StatusConflict}},
 	{Err: response.ErrEntry, Problem: web.Problem{Status: http.StatusUnprocessableEntity}},

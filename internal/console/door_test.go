@@ -12,6 +12,12 @@ import (
 	"shirase/internal/staff"
 )
 
+// invited is the act of a form of an invitation.
+func invited(form url.Values) string {
+	roles, every := rolesOf(&http.Request{PostForm: form})
+	return staff.ActInvite(form.Get("name"), roles, every)
+}
+
 func cookies(a answer) string { return strings.Join(a.header.Values("Set-Cookie"), "; ") }
 
 // TestWayIn walks the way of the first administrator and of a second person, without a browser.
@@ -40,7 +46,7 @@ func TestWayIn(t *testing.T) {
 		if a := sato.post("/console/people/invite", sato.confirm("codes", form)); a.status != http.StatusForbidden {
 			t.Errorf("an invitation with a passkey for something else: %d", a.status)
 		}
-		confirmed := sato.confirm(staff.ActInvite, form)
+		confirmed := sato.confirm(invited(form), form)
 		a = sato.post("/console/people/invite", confirmed)
 		_, rest, ok := strings.Cut(a.body, base+"/console/join#")
 		if !ok || a.status != http.StatusOK {
@@ -223,7 +229,7 @@ func TestCode(t *testing.T) {
 			t.Errorf("a third passkey without a passkey: %d", a.status)
 		}
 		form := url.Values{"name": {"x"}, "role": {"writer"}}
-		if a := lost.post("/console/people/invite", lost.confirm(staff.ActInvite, form)); a.status != http.StatusOK {
+		if a := lost.post("/console/people/invite", lost.confirm(invited(form), form)); a.status != http.StatusOK {
 			t.Errorf("the new passkey confirms nothing: %d", a.status)
 		}
 	})

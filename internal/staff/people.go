@@ -64,14 +64,27 @@ func (s *Staff) link(ctx context.Context, tx *sql.Tx, who actor.Actor, i Invitat
 	return token, err
 }
 
-// ActInvite is what a passkey confirms for an invitation.
-const ActInvite = "invite"
+// ActInvite is what a passkey confirms for an invitation: for whom, and to what.
+func ActInvite(name string, roles []actor.Role, every actor.Access) string {
+	return "invite " + given(roles, every) + " " + strings.TrimSpace(name)
+}
+
+// given writes what somebody may do, as a browser writes it that reads a form from top to bottom: "writer,approver full".
+func given(roles []actor.Role, every actor.Access) string {
+	var out []string
+	for _, r := range actor.Roles() {
+		if slices.Contains(roles, r) {
+			out = append(out, string(r))
+		}
+	}
+	return strings.Join(out, ",") + " " + every.String()
+}
 
 // Invite makes a link for a new person: their name, roles, and access to all cases, which may be actor.None.
 //
 // Errors: ErrInput; those of actor.
 func (s *Staff) Invite(ctx context.Context, who actor.Actor, name string, roles []actor.Role, every actor.Access) (token string, err error) {
-	if err := s.administers(ctx, who, ActInvite); err != nil {
+	if err := s.administers(ctx, who, ActInvite(name, roles, every)); err != nil {
 		return "", err
 	}
 	if name, err = nameOK(name); err != nil {
@@ -111,6 +124,10 @@ func (s *Staff) Recover(ctx context.Context, who actor.Actor, name string, fresh
 		case err == nil:
 			i.Account, i.Name = found.ID, found.Name
 		case !errors.Is(err, ErrNotFound) || !fresh:
+			return err
+		}
+		// One way back in is open at a time: the one before may be in somebody else's hands.
+		if _, err := tx.ExecContext(ctx, `DELETE FROM staff_invitation WHERE kind = 'recover' AND account = $1 AND name = $2`, i.Account, i.Name); err != nil {
 			return err
 		}
 		if token, err = s.link(ctx, tx, who, i); err != nil {
@@ -345,15 +362,20 @@ func (s *Staff) give(ctx context.Context, tx *sql.Tx, id string, door Door) erro
 	return s.keep(ctx, tx, id, *door.Passkey)
 }
 
-// ActRoles and ActRemove are what a passkey confirms for a change of somebody's roles, and for their removal.
-func ActRoles(id string) string  { return "roles " + id }
+// ActRoles is what a passkey confirms for a change of what somebody may do: from which version of it, and to what.
+func ActRoles(id string, version int64, roles []actor.Role, every actor.Access) string {
+	return fmt.Sprintf("roles %s %d %s", id, version, given(roles, every))
+}
+
+// ActRemove is what a passkey confirms for somebody's removal.
 func ActRemove(id string) string { return "remove " + id }
 
-// SetRoles changes what somebody may do, and their access to all cases. Who becomes an approver waits anew.
+// SetRoles changes what somebody may do, and their access to all cases. version is that of the account as it was looked at. Who
+// becomes an approver waits anew, and the invitations of who is no administrator any more are good for nobody.
 //
-// Errors: ErrSelf, ErrLast, ErrInput, ErrNotFound; those of actor.
-func (s *Staff) SetRoles(ctx context.Context, who actor.Actor, id string, roles []actor.Role, every actor.Access) error {
-	if err := s.mayChange(ctx, who, id, ActRoles(id)); err != nil {
+// Errors: ErrSelf, ErrLast, ErrInput, ErrNotFound, ErrStale; those of actor.
+func (s *Staff) SetRoles(ctx context.Context, who actor.Actor, id string, version int64, roles []actor.Role, every actor.Access) error {
+	if err := s.mayChange(ctx, who, id, ActRoles(id, version, roles, every)); err != nil {
 		return err
 	}
 	text, err := writeRoles(roles)
@@ -367,6 +389,14 @@ func (s *Staff) SetRoles(ctx context.Context, who actor.Actor, id string, roles 
 		a, err := s.account(ctx, tx, id)
 		if err != nil {
 			return err
+		}
+		if a.Version != version {
+			return ErrStale
+		}
+		if a.Has(actor.Administrator) && !slices.Contains(roles, actor.Administrator) {
+			if err := s.voidInvitations(ctx, tx, id); err != nil {
+				return err
+			}
 		}
 		since, is := a.became, slices.Contains(roles, actor.Approver)
 		if !is {
@@ -398,6 +428,12 @@ func micros(t time.Time) int64 {
 		return 0
 	}
 	return store.Micros(t)
+}
+
+// voidInvitations takes back what somebody invited who may not any more: whoever was to come would be their choice.
+func (s *Staff) voidInvitations(ctx context.Context, tx *sql.Tx, id string) error {
+	_, err := tx.ExecContext(ctx, `DELETE FROM staff_invitation WHERE by_id LIKE $1 || ' by %'`, id)
+	return err
 }
 
 func (s *Staff) mayChange(ctx context.Context, who actor.Actor, id, act string) error {
@@ -436,7 +472,7 @@ func (s *Staff) stillRun(ctx context.Context, tx *sql.Tx) error {
 	return nil
 }
 
-// Remove ends an account: sessions, passkeys, codes and access go with it. Its pseudonym stays in what they did, and the
+// Remove ends an account: sessions, passkeys, codes, access and the invitations that they made go with it. Its pseudonym stays in what they did, and the
 // name that it stands for is kept for as long as the law may want it.
 //
 // Errors: ErrSelf, ErrLast, ErrNotFound; those of actor.
@@ -458,6 +494,9 @@ func (s *Staff) Remove(ctx context.Context, who actor.Actor, id string) error {
 			if _, err := tx.ExecContext(ctx, text, id); err != nil {
 				return err
 			}
+		}
+		if err := s.voidInvitations(ctx, tx, id); err != nil {
+			return err
 		}
 		if _, err := tx.ExecContext(ctx, `UPDATE staff_account SET removed = $2, forget = $3, oidc = '', every = 0 WHERE id = $1`,
 			id, store.Micros(s.now()), store.Micros(s.now().Add(keepName))); err != nil {

@@ -42,6 +42,8 @@ var (
 	ErrLast = errors.New("the last one cannot go")
 	// ErrSelf says that somebody would change what they may do themselves.
 	ErrSelf = errors.New("nobody changes their own roles")
+	// ErrStale says that somebody was changed since it was read what they may do.
+	ErrStale = errors.New("what they may do was changed meanwhile")
 	// ErrStaffed says that there is staff already.
 	ErrStaffed = errors.New("there is staff already")
 )

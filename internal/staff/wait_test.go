@@ -29,7 +29,7 @@ func (o *office) addPasskey(p *person, act string, recovered bool) (*person, err
 // byProvider lets somebody in who has no passkey.
 func (o *office) byProvider(by *person, name string, roles ...actor.Role) *person {
 	o.t.Helper()
-	token, err := o.Invite(o.t.Context(), o.as(by, ActInvite), name, roles, actor.Full)
+	token, err := o.Invite(o.t.Context(), o.as(by, ActInvite(name, roles, actor.Full)), name, roles, actor.Full)
 	if err != nil {
 		o.t.Fatal(err)
 	}
@@ -65,7 +65,7 @@ func TestFirstPasskey(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = o.Invite(ctx, o.as(second, ActInvite), "共犯", []actor.Role{actor.Approver}, actor.Full)
+		_, err = o.Invite(ctx, o.as(second, ActInvite("共犯", []actor.Role{actor.Approver}, actor.Full)), "共犯", []actor.Role{actor.Approver}, actor.Full)
 		wants(t, "an invitation by a first passkey", err, actor.ErrHeld)
 		wants(t, "a removal by a first passkey", o.Remove(ctx, o.as(second, ActRemove(sato.ID)), sato.ID), actor.ErrHeld)
 		shown, err := o.FromHost(ctx, o.as(sato, ""))
@@ -77,7 +77,7 @@ func TestFirstPasskey(t *testing.T) {
 		if _, err := o.addPasskey(second, ActPasskey, false); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := o.Invite(ctx, o.as(second, ActInvite), "新人", []actor.Role{actor.Writer}, actor.None); err != nil {
+		if _, err := o.Invite(ctx, o.as(second, ActInvite("新人", []actor.Role{actor.Writer}, actor.None)), "新人", []actor.Role{actor.Writer}, actor.None); err != nil {
 			t.Errorf("after the time, and with another passkey that the first confirmed: %v", err)
 		}
 		wants(t, "an approver after the time", o.as(thief, "").May(actor.Approve, "case"), nil)
