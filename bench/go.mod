@@ -11,6 +11,7 @@ require (
 	github.com/gtank/ristretto255 v0.2.0
 	golang.org/x/mod v0.42.0
 	golang.org/x/sys v0.49.0
+	modernc.org/sqlite v1.61.1
 	shirase v0.0.0
 )
 
@@ -48,7 +49,6 @@ require (
 	modernc.org/libc v1.79.0 // indirect
 	modernc.org/mathutil v1.7.1 // indirect
 	modernc.org/memory v1.12.1 // indirect
-	modernc.org/sqlite v1.61.1 // indirect
 )
 
 replace shirase => ../

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/http"
 	"net/url"
 	"os"
 	"strings"
@@ -17,12 +18,15 @@ import (
 	"shirase/internal/staff"
 )
 
-// consoleLimits hold whoever tries to sign in. A recovery code takes twenty units.
+// consoleLimits hold whoever tries one of the doors to sign in by; each door has its own. A recovery code takes twenty units.
 var consoleLimits = serve.Limits{IPv4: serve.Rate{PerSecond: 2, Burst: 200}, IPv6: serve.Rate{PerSecond: 2, Burst: 200}, Home: serve.Rate{PerSecond: 2, Burst: 200},
 	Site: serve.Rate{PerSecond: 4, Burst: 400}, All6: serve.Rate{PerSecond: 20, Burst: 1000}, All: serve.Rate{PerSecond: 20, Burst: 1000}, Known: 4096}
 
 // mountConsole serves the staff's pages.
 func (a *app) mountConsole(ctx context.Context, in *instance, server *serve.Server) error {
+	if err := in.staff.Serve(ctx); err != nil {
+		return err
+	}
 	cases, err := a.casesOf(ctx, in)
 	if err != nil {
 		return err
@@ -31,16 +35,18 @@ func (a *app) mountConsole(ctx context.Context, in *instance, server *serve.Serv
 	if err != nil {
 		return err
 	}
-	allow, err := server.Limit(consoleLimits)
-	if err != nil {
-		return err
+	doors := map[console.Door]func(*http.Request, int) (time.Duration, bool){}
+	for _, d := range console.Doors() {
+		if doors[d], err = server.Limit(consoleLimits); err != nil {
+			return err
+		}
 	}
 	provider, err := a.provider()
 	if err != nil {
 		return err
 	}
 	desk, err := console.New(console.Options{
-		Staff: in.staff, Cases: cases, Proposals: proposals, OIDC: provider, Allow: allow, BaseURL: a.staffURL(), Log: in.log,
+		Staff: in.staff, Cases: cases, Proposals: proposals, OIDC: provider, Allow: func(d console.Door, r *http.Request, n int) (time.Duration, bool) { return doors[d](r, n) }, BaseURL: a.staffURL(), Log: in.log,
 		Operator: page.Operator{Name: operator(in.Instance), Contact: in.Contact, Imprint: in.Imprint, Privacy: in.Privacy},
 		Settings: func(context.Context) []console.Setting { return a.shownSettings() },
 		Keys:     func(ctx context.Context) ([]console.Key, error) { return shownKeys(ctx, in) },

@@ -178,7 +178,7 @@ func (a *app) cmdStaffRoles() *cobra.Command {
 				return err
 			}
 			return a.withPerson(c, args[0], func(ctx context.Context, in *instance, p staff.Account) (string, error) {
-				return "What " + p.Name + " may do was changed.\n", in.staff.SetRoles(ctx, actor.Operator(), p.ID, roles, every)
+				return "What " + p.Name + " may do was changed.\n", in.staff.SetRoles(ctx, actor.Operator(), p.ID, p.Version, roles, every)
 			})
 		}}
 	chosen.flags(c)

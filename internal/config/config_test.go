@@ -19,7 +19,7 @@ import (
 func other(k Key) string {
 	switch k.kind {
 	case span:
-		return "7m"
+		return "77m"
 	case rate:
 		return "0.5/s burst 9"
 	case count:

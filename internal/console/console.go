@@ -42,13 +42,28 @@ type Options struct {
 	Settings func(ctx context.Context) []Setting
 	// Keys are the keys of the instance and their states.
 	Keys func(ctx context.Context) ([]Key, error)
-	// Allow takes n units for the address of a request, or says when they would be there; nil: always.
-	Allow func(r *http.Request, n int) (retry time.Duration, ok bool)
+	// Allow takes n units for the address of a request at a door, or says when they would be there; nil: always. What is taken
+	// at one door is none of another's: an office signs in by passkey while codes are tried from its address.
+	Allow func(d Door, r *http.Request, n int) (retry time.Duration, ok bool)
 
 	Operator page.Operator
 	BaseURL  string // of this instance; empty: only this machine's own name, localhost, is served
 	Log      *slog.Logger
 }
+
+// A Door is a way to sign in, which strangers may try.
+type Door string
+
+// The doors.
+const (
+	ByPasskey  Door = "passkey"
+	ByCode     Door = "code"
+	ByProvider Door = "provider"
+	ByLink     Door = "link"
+)
+
+// Doors lists them.
+func Doors() []Door { return []Door{ByPasskey, ByCode, ByProvider, ByLink} }
 
 // Setting is one of the instance's.
 type Setting struct{ Name, Value, From, Help string }
@@ -90,6 +105,7 @@ var failed = web.Mappings{
 	{Err: actor.ErrHeld, Problem: web.Problem{Status: http.StatusForbidden}},
 	{Err: staff.ErrSelf, Problem: web.Problem{Status: http.StatusForbidden}},
 	{Err: staff.ErrLast, Problem: web.Problem{Status: http.StatusConflict}},
+	{Err: staff.ErrStale, Problem: web.Problem{Status: http.StatusConflict}},
 	{Err: response.ErrStale, Problem: web.Problem{Status: http.StatusConflict}},
 	{Err: response.ErrClosed, Problem: web.Problem{Status: http.StatusConflict}},
 	{Err: response.ErrEntry, Problem: web.Problem{Status: http.StatusUnprocessableEntity}},
@@ -115,7 +131,7 @@ func New(o Options) (*Console, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	if o.Allow == nil {
-		o.Allow = func(*http.Request, int) (time.Duration, bool) { return 0, true }
+		o.Allow = func(Door, *http.Request, int) (time.Duration, bool) { return 0, true }
 	}
 	frame, err := page.New(page.Options{Files: embedded, Pages: pages, Shared: []string{"templates/frame.html", "templates/parts.html"}, Funcs: funcs, Navigation: navigation,
 		Home: "/console/", Assets: "/console/assets/", Private: true, Operator: o.Operator, BaseURL: o.BaseURL, Log: o.Log})
@@ -226,23 +242,23 @@ func here(r *http.Request) (string, bool) {
 type route struct {
 	pattern string
 	open    bool
-	limited bool // whoever is not known tries something out
+	door    Door // by which whoever is not known tries something out
 	answer  func(w http.ResponseWriter, r *http.Request, v *visit) error
 }
 
 func (c *Console) table() []route {
 	routes := []route{
 		{pattern: "GET /console/sign-in", open: true, answer: c.signInPage},
-		{pattern: "POST /console/sign-in/begin", open: true, limited: true, answer: c.signInBegin},
-		{pattern: "POST /console/sign-in/finish", open: true, limited: true, answer: c.signInFinish},
-		{pattern: "POST /console/sign-in/code", open: true, limited: true, answer: c.signInCode},
-		{pattern: "GET /console/oidc", open: true, limited: true, answer: c.oidcStart},
-		{pattern: "GET /console/oidc/back", open: true, limited: true, answer: c.oidcBack},
+		{pattern: "POST /console/sign-in/begin", open: true, door: ByPasskey, answer: c.signInBegin},
+		{pattern: "POST /console/sign-in/finish", open: true, door: ByPasskey, answer: c.signInFinish},
+		{pattern: "POST /console/sign-in/code", open: true, door: ByCode, answer: c.signInCode},
+		{pattern: "GET /console/oidc", open: true, door: ByProvider, answer: c.oidcStart},
+		{pattern: "GET /console/oidc/back", open: true, door: ByProvider, answer: c.oidcBack},
 		{pattern: "GET /console/join", open: true, answer: c.joinPage},
-		{pattern: "POST /console/join/look", open: true, limited: true, answer: c.joinLook},
-		{pattern: "POST /console/join/begin", open: true, limited: true, answer: c.joinBegin},
-		{pattern: "POST /console/join/finish", open: true, limited: true, answer: c.joinFinish},
-		{pattern: "POST /console/join/oidc", open: true, limited: true, answer: c.joinOIDC},
+		{pattern: "POST /console/join/look", open: true, door: ByLink, answer: c.joinLook},
+		{pattern: "POST /console/join/begin", open: true, door: ByLink, answer: c.joinBegin},
+		{pattern: "POST /console/join/finish", open: true, door: ByLink, answer: c.joinFinish},
+		{pattern: "POST /console/join/oidc", open: true, door: ByLink, answer: c.joinOIDC},
 		{pattern: "POST /console/sign-out", answer: c.signOut},
 		{pattern: "POST /console/confirm", answer: c.confirm},
 		{pattern: "GET /console/account", answer: c.accountPage},
@@ -267,12 +283,23 @@ func (c *Console) table() []route {
 	return append(routes, c.caseRoutes()...)
 }
 
+// opened reports whether somebody goes to an address, as far as their browser says (Fetch Metadata, Sec-Fetch-Dest): a picture
+// or a frame of another site's page is not somebody who signs in.
+func opened(r *http.Request) bool {
+	dest := r.Header.Get("Sec-Fetch-Dest")
+	return dest == "" || dest == "document"
+}
+
 func (c *Console) routes() *http.ServeMux {
 	mux := http.NewServeMux()
 	for _, t := range c.table() {
 		mux.Handle(t.pattern, c.sessions.LoadAndSave(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if t.limited {
-				if wait, ok := c.Allow(r, 1); !ok {
+			if t.door == ByProvider && (c.OIDC == nil || !opened(r)) {
+				c.fail(w, r, nil, errNotHere) // before it is counted
+				return
+			}
+			if t.door != "" {
+				if wait, ok := c.Allow(t.door, r, 1); !ok {
 					c.problem(w, r, nil, web.Problem{Status: http.StatusTooManyRequests, RetryAfter: wait}, nil)
 					return
 				}

@@ -75,7 +75,7 @@ func (c *Console) signInCode(w http.ResponseWriter, r *http.Request, v *visit) e
 		return err
 	}
 	// A code is dear: more of the limit is used up by trying one.
-	if wait, ok := c.Allow(r, 20); !ok {
+	if wait, ok := c.Allow(ByCode, r, 20); !ok {
 		c.problem(w, r, v, web.Problem{Status: http.StatusTooManyRequests, RetryAfter: wait}, nil)
 		return nil
 	}

@@ -4,11 +4,19 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"shirase/internal/actor"
 	"shirase/internal/staff"
 )
+
+// invited is the act of a form of an invitation.
+func invited(form url.Values) string {
+	roles, every := rolesOf(&http.Request{PostForm: form})
+	return staff.ActInvite(form.Get("name"), roles, every)
+}
 
 func cookies(a answer) string { return strings.Join(a.header.Values("Set-Cookie"), "; ") }
 
@@ -38,7 +46,7 @@ func TestWayIn(t *testing.T) {
 		if a := sato.post("/console/people/invite", sato.confirm("codes", form)); a.status != http.StatusForbidden {
 			t.Errorf("an invitation with a passkey for something else: %d", a.status)
 		}
-		confirmed := sato.confirm(staff.ActInvite, form)
+		confirmed := sato.confirm(invited(form), form)
 		a = sato.post("/console/people/invite", confirmed)
 		_, rest, ok := strings.Cut(a.body, base+"/console/join#")
 		if !ok || a.status != http.StatusOK {
@@ -221,7 +229,7 @@ func TestCode(t *testing.T) {
 			t.Errorf("a third passkey without a passkey: %d", a.status)
 		}
 		form := url.Values{"name": {"x"}, "role": {"writer"}}
-		if a := lost.post("/console/people/invite", lost.confirm(staff.ActInvite, form)); a.status != http.StatusOK {
+		if a := lost.post("/console/people/invite", lost.confirm(invited(form), form)); a.status != http.StatusOK {
 			t.Errorf("the new passkey confirms nothing: %d", a.status)
 		}
 	})
@@ -262,6 +270,58 @@ func TestOwnSessions(t *testing.T) {
 		}
 		if a := p.get("/console/account"); a.status != http.StatusSeeOther {
 			t.Error("an ended session goes on")
+		}
+	})
+}
+
+// TestDoorsApart: what strangers try at one door, or have the browsers of an office ask for, closes no other.
+func TestDoorsApart(t *testing.T) {
+	each(t, func(t *testing.T, d *desk) {
+		left := map[Door]int{}
+		for _, door := range Doors() {
+			left[door] = 60
+		}
+		var mu sync.Mutex
+		d.console.Allow = func(door Door, _ *http.Request, n int) (time.Duration, bool) {
+			mu.Lock()
+			defer mu.Unlock()
+			if left[door] < n {
+				return time.Second, false
+			}
+			left[door] -= n
+			return 0, true
+		}
+		sato := d.first()
+		idp := newProvider(t)
+		d.console.OIDC = &staff.Provider{Issuer: idp.URL, ClientID: "shirase", Secret: "secret", Back: base + "/console/oidc/back"}
+		for range 100 {
+			if a := sato.do("GET", "/console/oidc/back", nil, func(r *http.Request) { r.Header.Set("Sec-Fetch-Dest", "image") }); a.status != http.StatusNotFound {
+				t.Fatalf("a picture of the way back: %d", a.status)
+			}
+		}
+		if left[ByProvider] != 60 {
+			t.Errorf("pictures took %d", 60-left[ByProvider])
+		}
+		closed := 0
+		for range 5 {
+			if a := d.stranger().post("/console/sign-in/code", url.Values{"code": {"aaaa-aaaa-aaaa-aaaa"}}); a.status == http.StatusTooManyRequests {
+				closed++
+			}
+		}
+		for range 70 {
+			if a := d.stranger().do("GET", "/console/oidc/back", nil, func(r *http.Request) { r.Header.Set("Sec-Fetch-Dest", "document") }); a.status == http.StatusTooManyRequests {
+				closed++
+			}
+		}
+		if closed != 3+10 {
+			t.Fatalf("%d were refused: the doors for codes and for the provider are not closed", closed)
+		}
+		if a := sato.signIn(); a.status != http.StatusOK {
+			t.Errorf("a sign-in by passkey, while the other doors are closed: %d", a.status)
+		}
+		d.console.OIDC = nil
+		if a := sato.get("/console/oidc"); a.status != http.StatusNotFound {
+			t.Errorf("the door of a provider that there is not: %d", a.status)
 		}
 	})
 }

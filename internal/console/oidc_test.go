@@ -124,7 +124,7 @@ func TestOIDC(t *testing.T) {
 			t.Error(a.status)
 		}
 		// What wants a passkey is not confirmed by the provider.
-		if a := kimura.do("POST", "/console/confirm", url.Values{"act": {staff.ActInvite}}, json1); a.status != http.StatusUnprocessableEntity {
+		if a := kimura.do("POST", "/console/confirm", url.Values{"act": {"invite writer none x"}}, json1); a.status != http.StatusUnprocessableEntity {
 			t.Errorf("a confirmation without a passkey: %d %s", a.status, a.body)
 		}
 		if a := kimura.post("/console/people/invite", url.Values{"name": {"x"}, "role": {"writer"}}); a.status != http.StatusForbidden {

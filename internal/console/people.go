@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"shirase/internal/actor"
@@ -113,7 +114,6 @@ type peopleView struct {
 	Invited     string // the link of an invitation that was just made, shown once
 	Roles       []actor.Role
 	Accesses    []actor.Access
-	Act         string
 	Host        []staff.Entry
 	Names       map[string]string
 }
@@ -124,7 +124,7 @@ func (c *Console) peoplePage(w http.ResponseWriter, r *http.Request, v *visit) e
 
 func (c *Console) showPeople(w http.ResponseWriter, r *http.Request, v *visit, status int, link string, refused error) error {
 	ctx := r.Context()
-	out := peopleView{view: c.view(r, v, "people", v.lang.Pick("メンバー", "People")), Invited: link, Roles: actor.Roles(), Accesses: accesses, Act: staff.ActInvite}
+	out := peopleView{view: c.view(r, v, "people", v.lang.Pick("メンバー", "People")), Invited: link, Roles: actor.Roles(), Accesses: accesses}
 	out.refuse(r, refused)
 	var err error
 	if out.People, err = c.Staff.People(ctx, v.who); err != nil {
@@ -179,11 +179,11 @@ func (c *Console) takeBack(w http.ResponseWriter, r *http.Request, v *visit) err
 
 type personView struct {
 	view
-	Person              staff.Account
-	Sessions            []staff.Session
-	Roles               []actor.Role
-	Accesses            []actor.Access
-	ActRoles, ActRemove string
+	Person    staff.Account
+	Sessions  []staff.Session
+	Roles     []actor.Role
+	Accesses  []actor.Access
+	ActRemove string
 }
 
 func (c *Console) personPage(w http.ResponseWriter, r *http.Request, v *visit) error {
@@ -199,7 +199,7 @@ func (c *Console) showPerson(w http.ResponseWriter, r *http.Request, v *visit, s
 	if err != nil {
 		return err
 	}
-	out := personView{view: c.view(r, v, "people", p.Name), Person: p, Roles: actor.Roles(), Accesses: accesses, ActRoles: staff.ActRoles(id), ActRemove: staff.ActRemove(id)}
+	out := personView{view: c.view(r, v, "people", p.Name), Person: p, Roles: actor.Roles(), Accesses: accesses, ActRemove: staff.ActRemove(id)}
 	out.refuse(r, refused)
 	if out.Sessions, err = c.Staff.SessionsOf(r.Context(), v.who, id); err != nil {
 		return err
@@ -210,7 +210,8 @@ func (c *Console) showPerson(w http.ResponseWriter, r *http.Request, v *visit, s
 func (c *Console) setRoles(w http.ResponseWriter, r *http.Request, v *visit) error {
 	id := r.PathValue("id")
 	roles, every := rolesOf(r)
-	err := c.Staff.SetRoles(r.Context(), v.who, id, roles, every)
+	version, _ := strconv.ParseInt(r.PostForm.Get("version"), 10, 64) // that of nothing is 0, which no account has
+	err := c.Staff.SetRoles(r.Context(), v.who, id, version, roles, every)
 	if isInput(err) {
 		return c.showPerson(w, r, v, http.StatusUnprocessableEntity, err)
 	}

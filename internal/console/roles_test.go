@@ -41,9 +41,9 @@ var rights = map[string]struct {
 	"POST /console/account/codes":        {roles: everybody, act: staff.ActCodes}, "POST /console/account/sessions/end": {roles: nobody, form: url.Values{"id": {"s-nobody"}}},
 	"POST /console/sign-out": {roles: nobody}, // TestWayIn
 
-	"POST /console/people/invite":    {roles: "administrator", form: url.Values{"name": {"新人"}, "role": {"writer"}}, act: staff.ActInvite},
+	"POST /console/people/invite":    {roles: "administrator", form: url.Values{"name": {"新人"}, "role": {"writer"}}, act: "invite writer none 新人"},
 	"POST /console/people/take-back": {roles: nobody, form: url.Values{"id": {"i-nobody"}}}, // there is none: an administrator hears that
-	"GET /console/people/{id}":       {roles: "administrator"}, "POST /console/people/{id}/roles": {roles: "administrator", form: url.Values{"role": {"writer"}}, act: "roles {id}"},
+	"GET /console/people/{id}":       {roles: "administrator"}, "POST /console/people/{id}/roles": {roles: "administrator", form: url.Values{"role": {"writer"}, "version": {"1"}}, act: "roles {id} 1 writer none"},
 	"POST /console/people/{id}/remove": {roles: "administrator", act: "remove {id}"}, "POST /console/people/{id}/sessions/end": {roles: "administrator"},
 	"GET /console/log": {roles: "auditor administrator"}, "GET /console/settings": {roles: "administrator"},
 

@@ -286,7 +286,8 @@ func wrongOf(lang language.Lang, p web.Problem, err error) page.Wrong {
 	case p.Code == "unconfirmed":
 		set("パスキーでの確認が必要です。", "Your passkey has to confirm this.", "取り消せない操作なので、そのつど、パスキーで確認します。もう一度やり直してください。", "It cannot be undone, so your passkey confirms it each time. Please try again.")
 	case errors.Is(err, actor.ErrHeld):
-		set("承認者になったばかりの方は、まだ承認できません。", "A new approver cannot approve yet.", "決められた時間がたってから、もう一度開いてください。", "Please come back when the time has passed.")
+		set("まだ、この操作はできません。", "You cannot do this yet.", "承認者になったばかりの方と、前からのパスキーでの確認なしに新しいパスキーを登録した方は、決められた時間がたつまで、承認もメンバーの管理もできません。時刻は「自分の設定」にあります。",
+			"A new approver, and whoever has a new passkey that no older one confirmed, waits before they approve or look after people. Until when stands under Your account.")
 	case errors.Is(err, staff.ErrSelf):
 		set("自分の権限は、自分では変えられません。", "Nobody changes their own roles or access.", "ほかの管理者に頼んでください。", "Please ask another administrator.")
 	case errors.Is(err, staff.ErrLast):

@@ -29,6 +29,8 @@ var logWords = map[string]language.Text{
 	"roles":          language.Both("権限を変えた", "changed roles"),
 	"remove":         language.Both("アカウントを削除した", "removed an account"),
 	"recover":        language.Both("サーバーから回復リンクを作った", "made a recovery link on the host"),
+	"first-passkey":  language.Both("前からのパスキーでの確認なしに、パスキーを登録した", "added a passkey that no older one confirmed"),
+	"hold":           language.Both("新しい承認者が待つ時間の設定を変えた", "changed how long new approvers wait"),
 	"passkey":        language.Both("パスキーを追加した", "added a passkey"),
 	"drop-passkey":   language.Both("パスキーを削除した", "took a passkey away"),
 	"copied-passkey": language.Both("複製されたらしいパスキーを拒んだ", "a passkey that seems copied was refused"),

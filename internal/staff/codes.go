@@ -73,8 +73,8 @@ func (s *Staff) CodesLeft(ctx context.Context, who actor.Actor) (n int, err erro
 	return n, err
 }
 
-// UseCode lets somebody in by a recovery code, once. An approver who comes in so waits anew before approving. ErrSignIn where
-// the code is nobody's.
+// UseCode lets somebody in by a recovery code, once. Whoever comes in so waits before they approve or administer. ErrSignIn
+// where the code is nobody's.
 func (s *Staff) UseCode(ctx context.Context, code string) (Account, error) {
 	if len(code) > 100 {
 		return Account{}, fmt.Errorf("use a recovery code: %w", ErrSignIn)
@@ -91,7 +91,7 @@ func (s *Staff) UseCode(ctx context.Context, code string) (Account, error) {
 		if err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, `UPDATE staff_account SET held_from = $2 WHERE id = $1 AND approver_since > 0`, id, store.Micros(s.now())); err != nil {
+		if err := s.wait(ctx, tx, id); err != nil {
 			return err
 		}
 		if err := s.log(ctx, tx, id+" by console", "code", id, "", ""); err != nil {

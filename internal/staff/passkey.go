@@ -151,26 +151,36 @@ const (
 	ActCodes   = "codes"
 )
 
-// AddPasskey gives whoever does it one more passkey. An older one confirms it, unless they were let in by a recovery code
-// (recovered), which is how somebody comes back who has lost all.
+// ActDropPasskey is what a passkey confirms for taking one away.
+func ActDropPasskey(id string) string { return "drop-passkey " + id }
+
+// AddPasskey gives whoever does it one more passkey. An older one confirms it, unless there is none, or they were let in by a
+// recovery code (recovered), which is how somebody comes back who has lost all. Then nothing of ours vouches for them: an
+// identity provider may be what was breached, and a code may have been found. It is on the board, and they neither approve
+// nor administer until others had time to see it.
 func (s *Staff) AddPasskey(ctx context.Context, who actor.Actor, recovered bool, k Passkey) error {
 	if !who.Person() {
 		return fmt.Errorf("add a passkey: %w", actor.ErrNobody)
 	}
-	a, err := s.account(ctx, s.db, who.ID())
-	if err != nil {
-		return err
-	}
-	if !recovered && a.Passkeys > 0 {
-		if err := who.Confirmed(ActPasskey); err != nil {
+	vouched := who.Confirmed(ActPasskey)
+	err := s.db.Update(ctx, func(tx *sql.Tx) error {
+		a, err := s.account(ctx, tx, who.ID())
+		if err != nil {
 			return err
 		}
-	}
-	err = s.db.Update(ctx, func(tx *sql.Tx) error {
+		if vouched != nil && !recovered && a.Passkeys > 0 {
+			return vouched
+		}
 		if err := s.keep(ctx, tx, a.ID, k); err != nil {
 			return err
 		}
-		return s.log(ctx, tx, who.String(), "passkey", a.ID, "", k.Name)
+		if vouched == nil && a.Passkeys > 0 {
+			return s.log(ctx, tx, who.String(), "passkey", a.ID, "", k.Name)
+		}
+		if err := s.wait(ctx, tx, a.ID); err != nil {
+			return err
+		}
+		return s.log(ctx, tx, who.String(), "first-passkey", a.ID, "", "")
 	})
 	if err != nil {
 		return fmt.Errorf("add a passkey: %w", err)
@@ -178,10 +188,14 @@ func (s *Staff) AddPasskey(ctx context.Context, who actor.Actor, recovered bool,
 	return nil
 }
 
-// DropPasskey takes one away from whoever does it; not the last.
+// DropPasskey takes one away from whoever does it; not the last. A passkey of theirs confirms it: a stolen session could
+// otherwise take away those by which they come back.
 func (s *Staff) DropPasskey(ctx context.Context, who actor.Actor, id string) error {
 	if !who.Person() {
 		return fmt.Errorf("take a passkey away: %w", actor.ErrNobody)
+	}
+	if err := who.Confirmed(ActDropPasskey(id)); err != nil {
+		return err
 	}
 	err := s.db.Update(ctx, func(tx *sql.Tx) error {
 		var n, has int

@@ -64,14 +64,27 @@ func (s *Staff) link(ctx context.Context, tx *sql.Tx, who actor.Actor, i Invitat
 	return token, err
 }
 
-// ActInvite is what a passkey confirms for an invitation.
-const ActInvite = "invite"
+// ActInvite is what a passkey confirms for an invitation: for whom, and to what.
+func ActInvite(name string, roles []actor.Role, every actor.Access) string {
+	return "invite " + given(roles, every) + " " + strings.TrimSpace(name)
+}
+
+// given writes what somebody may do, as a browser writes it that reads a form from top to bottom: "writer,approver full".
+func given(roles []actor.Role, every actor.Access) string {
+	var out []string
+	for _, r := range actor.Roles() {
+		if slices.Contains(roles, r) {
+			out = append(out, string(r))
+		}
+	}
+	return strings.Join(out, ",") + " " + every.String()
+}
 
 // Invite makes a link for a new person: their name, roles, and access to all cases, which may be actor.None.
 //
 // Errors: ErrInput; those of actor.
 func (s *Staff) Invite(ctx context.Context, who actor.Actor, name string, roles []actor.Role, every actor.Access) (token string, err error) {
-	if err := errors.Join(who.May(actor.People, ""), sure(who, ActInvite)); err != nil {
+	if err := s.administers(ctx, who, ActInvite(name, roles, every)); err != nil {
 		return "", err
 	}
 	if name, err = nameOK(name); err != nil {
@@ -111,6 +124,10 @@ func (s *Staff) Recover(ctx context.Context, who actor.Actor, name string, fresh
 		case err == nil:
 			i.Account, i.Name = found.ID, found.Name
 		case !errors.Is(err, ErrNotFound) || !fresh:
+			return err
+		}
+		// One way back in is open at a time: the one before may be in somebody else's hands.
+		if _, err := tx.ExecContext(ctx, `DELETE FROM staff_invitation WHERE kind = 'recover' AND account = $1 AND name = $2`, i.Account, i.Name); err != nil {
 			return err
 		}
 		if token, err = s.link(ctx, tx, who, i); err != nil {
@@ -282,8 +299,11 @@ func (s *Staff) back(ctx context.Context, tx *sql.Tx, id string) error {
 	if _, err := tx.ExecContext(ctx, `UPDATE staff_session SET ended = true WHERE account = $1`, id); err != nil {
 		return err
 	}
-	_, err := tx.ExecContext(ctx, `UPDATE staff_account SET held_from = $2 WHERE id = $1 AND approver_since > 0`, id, store.Micros(s.now()))
-	return err
+	a, err := s.account(ctx, tx, id)
+	if err != nil || !a.Has(actor.Approver) {
+		return err // an administrator who is let in from the host lets others in: it may be the first hour
+	}
+	return s.wait(ctx, tx, id)
 }
 
 // begin makes a new account of an invitation.
@@ -316,9 +336,11 @@ func (s *Staff) begin(ctx context.Context, tx *sql.Tx, i Invitation, id, name st
 	if slices.Contains(i.Roles, actor.Approver) {
 		since = now
 	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO staff_account (id, name, roles, every, created, approver_since, held_from, oidc, removed, forget) VALUES ($1, $2, $3, $4, $5, $6, $6, '', 0, 0)`,
-		id, name, roles, int64(i.Every), now, since)
-	return err
+	if _, err := tx.ExecContext(ctx, `INSERT INTO staff_account (id, name, roles, every, created, approver_since, held_from, oidc, removed, forget) VALUES ($1, $2, $3, $4, $5, $6, 0, '', 0, 0)`,
+		id, name, roles, int64(i.Every), now, since); err != nil || since == 0 {
+		return err
+	}
+	return s.wait(ctx, tx, id)
 }
 
 func (s *Staff) give(ctx context.Context, tx *sql.Tx, id string, door Door) error {
@@ -340,15 +362,20 @@ func (s *Staff) give(ctx context.Context, tx *sql.Tx, id string, door Door) erro
 	return s.keep(ctx, tx, id, *door.Passkey)
 }
 
-// ActRoles and ActRemove are what a passkey confirms for a change of somebody's roles, and for their removal.
-func ActRoles(id string) string  { return "roles " + id }
+// ActRoles is what a passkey confirms for a change of what somebody may do: from which version of it, and to what.
+func ActRoles(id string, version int64, roles []actor.Role, every actor.Access) string {
+	return fmt.Sprintf("roles %s %d %s", id, version, given(roles, every))
+}
+
+// ActRemove is what a passkey confirms for somebody's removal.
 func ActRemove(id string) string { return "remove " + id }
 
-// SetRoles changes what somebody may do, and their access to all cases. Who becomes an approver waits anew.
+// SetRoles changes what somebody may do, and their access to all cases. version is that of the account as it was looked at. Who
+// becomes an approver waits anew, and the invitations of who is no administrator any more are good for nobody.
 //
-// Errors: ErrSelf, ErrLast, ErrInput, ErrNotFound; those of actor.
-func (s *Staff) SetRoles(ctx context.Context, who actor.Actor, id string, roles []actor.Role, every actor.Access) error {
-	if err := s.mayChange(who, id, ActRoles(id)); err != nil {
+// Errors: ErrSelf, ErrLast, ErrInput, ErrNotFound, ErrStale; those of actor.
+func (s *Staff) SetRoles(ctx context.Context, who actor.Actor, id string, version int64, roles []actor.Role, every actor.Access) error {
+	if err := s.mayChange(ctx, who, id, ActRoles(id, version, roles, every)); err != nil {
 		return err
 	}
 	text, err := writeRoles(roles)
@@ -363,15 +390,27 @@ func (s *Staff) SetRoles(ctx context.Context, who actor.Actor, id string, roles 
 		if err != nil {
 			return err
 		}
-		since, held := a.ApproverSince, a.heldFrom
-		switch is := slices.Contains(roles, actor.Approver); {
-		case is && since.IsZero():
-			since, held = s.now(), s.now()
-		case !is:
-			since, held = time.Time{}, time.Time{}
+		if a.Version != version {
+			return ErrStale
 		}
-		if _, err := tx.ExecContext(ctx, `UPDATE staff_account SET roles = $2, every = $3, approver_since = $4, held_from = $5 WHERE id = $1`, id, text, int64(every), micros(since), micros(held)); err != nil {
+		if a.Has(actor.Administrator) && !slices.Contains(roles, actor.Administrator) {
+			if err := s.voidInvitations(ctx, tx, id); err != nil {
+				return err
+			}
+		}
+		since, is := a.became, slices.Contains(roles, actor.Approver)
+		if !is {
+			since = time.Time{}
+		} else if since.IsZero() {
+			since = s.now()
+		}
+		if _, err := tx.ExecContext(ctx, `UPDATE staff_account SET roles = $2, every = $3, approver_since = $4, version = version + 1 WHERE id = $1`, id, text, int64(every), micros(since)); err != nil {
 			return err
+		}
+		if is && a.became.IsZero() {
+			if err := s.wait(ctx, tx, id); err != nil {
+				return err
+			}
 		}
 		if err := s.stillRun(ctx, tx); err != nil {
 			return err
@@ -391,8 +430,14 @@ func micros(t time.Time) int64 {
 	return store.Micros(t)
 }
 
-func (s *Staff) mayChange(who actor.Actor, id, act string) error {
-	if err := errors.Join(who.May(actor.People, ""), sure(who, act)); err != nil {
+// voidInvitations takes back what somebody invited who may not any more: whoever was to come would be their choice.
+func (s *Staff) voidInvitations(ctx context.Context, tx *sql.Tx, id string) error {
+	_, err := tx.ExecContext(ctx, `DELETE FROM staff_invitation WHERE by_id LIKE $1 || ' by %'`, id)
+	return err
+}
+
+func (s *Staff) mayChange(ctx context.Context, who actor.Actor, id, act string) error {
+	if err := s.administers(ctx, who, act); err != nil {
 		return err
 	}
 	if who.ID() == id {
@@ -427,12 +472,12 @@ func (s *Staff) stillRun(ctx context.Context, tx *sql.Tx) error {
 	return nil
 }
 
-// Remove ends an account: sessions, passkeys, codes and access go with it. Its pseudonym stays in what they did, and the
+// Remove ends an account: sessions, passkeys, codes, access and the invitations that they made go with it. Its pseudonym stays in what they did, and the
 // name that it stands for is kept for as long as the law may want it.
 //
 // Errors: ErrSelf, ErrLast, ErrNotFound; those of actor.
 func (s *Staff) Remove(ctx context.Context, who actor.Actor, id string) error {
-	if err := s.mayChange(who, id, ActRemove(id)); err != nil {
+	if err := s.mayChange(ctx, who, id, ActRemove(id)); err != nil {
 		return err
 	}
 	err := s.db.Update(ctx, func(tx *sql.Tx) error {
@@ -449,6 +494,9 @@ func (s *Staff) Remove(ctx context.Context, who actor.Actor, id string) error {
 			if _, err := tx.ExecContext(ctx, text, id); err != nil {
 				return err
 			}
+		}
+		if err := s.voidInvitations(ctx, tx, id); err != nil {
+			return err
 		}
 		if _, err := tx.ExecContext(ctx, `UPDATE staff_account SET removed = $2, forget = $3, oidc = '', every = 0 WHERE id = $1`,
 			id, store.Micros(s.now()), store.Micros(s.now().Add(keepName))); err != nil {

@@ -42,6 +42,8 @@ var (
 	ErrLast = errors.New("the last one cannot go")
 	// ErrSelf says that somebody would change what they may do themselves.
 	ErrSelf = errors.New("nobody changes their own roles")
+	// ErrStale says that somebody was changed since it was read what they may do.
+	ErrStale = errors.New("what they may do was changed meanwhile")
 	// ErrStaffed says that there is staff already.
 	ErrStaffed = errors.New("there is staff already")
 )
@@ -76,7 +78,12 @@ func New(ctx context.Context, db *store.DB, o Options) (*Staff, error) {
 	if err := db.Migrate(ctx, "staff", sub); err != nil {
 		return nil, fmt.Errorf("staff: %w", err)
 	}
-	return &Staff{db: db, hold: o.Hold, now: time.Now}, nil
+	s := &Staff{db: db, hold: o.Hold, now: time.Now}
+	// Whoever waited when waits were not kept waits for as long as the setting says now, and for that long whatever it says later.
+	if _, err := db.ExecContext(ctx, `UPDATE staff_account SET held_until = held_from + $1 WHERE held_from > 0 AND held_until = 0`, o.Hold.Microseconds()); err != nil {
+		return nil, fmt.Errorf("staff: keep how long new approvers wait: %w", err)
+	}
+	return s, nil
 }
 
 // An Account is somebody of the staff.
@@ -86,34 +93,40 @@ type Account struct {
 	Roles         []actor.Role
 	Every         actor.Access // to all cases
 	Created       time.Time
-	ApproverSince time.Time // zero: is none
-	Held          time.Time // until then cannot approve; zero: can, or is no approver
+	ApproverSince time.Time // when they became one, or came back as one; zero: is none
+	Held          time.Time // until then neither approves nor administers; zero: may, as far as the roles go
 	Passkeys      int
 	OIDC          bool
 	Removed       time.Time // zero: is there
+	Version       int64     // goes up with each change of roles or of access to all cases
 
+	became   time.Time // when the role was given
 	heldFrom time.Time
+	heldTo   time.Time
 }
 
 // Has reports whether the account has a role.
 func (a Account) Has(r actor.Role) bool { return slices.Contains(a.Roles, r) }
 
-const columns = `id, name, roles, every, created, approver_since, held_from, oidc, removed, (SELECT count(*) FROM staff_passkey WHERE account = staff_account.id)`
+const columns = `id, name, roles, every, created, approver_since, held_from, held_until, oidc, removed, version, (SELECT count(*) FROM staff_passkey WHERE account = staff_account.id)`
 
 func (s *Staff) scan(row interface{ Scan(...any) error }) (Account, error) {
 	var a Account
 	var roles, oidc string
-	var every, created, since, held, removed int64
-	if err := row.Scan(&a.ID, &a.Name, &roles, &every, &created, &since, &held, &oidc, &removed, &a.Passkeys); err != nil {
+	var every, created, since, held, until, removed int64
+	if err := row.Scan(&a.ID, &a.Name, &roles, &every, &created, &since, &held, &until, &oidc, &removed, &a.Version, &a.Passkeys); err != nil {
 		if errors.Is(err, sql.ErrNoRows) {
 			err = ErrNotFound
 		}
 		return a, err
 	}
 	a.Roles, a.Every, a.OIDC = readRoles(roles), actor.Access(every), oidc != ""
-	a.Created, a.ApproverSince, a.Removed, a.heldFrom = at(created), at(since), at(removed), at(held)
-	if end := a.heldFrom.Add(s.hold); a.Has(actor.Approver) && end.After(s.now()) {
-		a.Held = end.Truncate(time.Second)
+	a.Created, a.became, a.Removed, a.heldFrom, a.heldTo = at(created), at(since), at(removed), at(held), at(until)
+	if a.ApproverSince = a.became; !a.became.IsZero() && a.heldFrom.After(a.became) {
+		a.ApproverSince = a.heldFrom // whoever came back with a new key may be somebody else
+	}
+	if a.heldTo.After(s.now()) && (a.Has(actor.Approver) || a.Has(actor.Administrator)) {
+		a.Held = a.heldTo.Truncate(time.Second)
 	}
 	return a, nil
 }
@@ -284,6 +297,54 @@ func hashOf(kind, secret string) string {
 	return hex.EncodeToString(sum[:])
 }
 
+// Serve records the waiting time that the instance is served by. Where it was another one before, that is on the board: nobody
+// who waits is let through earlier, and whoever comes next would be.
+func (s *Staff) Serve(ctx context.Context) error {
+	err := s.db.Update(ctx, func(tx *sql.Tx) error {
+		var was int64
+		switch err := tx.QueryRowContext(ctx, `SELECT micros FROM staff_hold WHERE one = 1`).Scan(&was); {
+		case errors.Is(err, sql.ErrNoRows):
+			_, err = tx.ExecContext(ctx, `INSERT INTO staff_hold (one, micros) VALUES (1, $1)`, s.hold.Microseconds())
+			return err
+		case err != nil || was == s.hold.Microseconds():
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `UPDATE staff_hold SET micros = $1 WHERE one = 1`, s.hold.Microseconds()); err != nil {
+			return err
+		}
+		return s.log(ctx, tx, "operator by settings", "hold", "", "", fmt.Sprintf("%s → %s", time.Duration(was)*time.Microsecond, s.hold))
+	})
+	if err != nil {
+		return fmt.Errorf("record how long new approvers wait: %w", err)
+	}
+	return nil
+}
+
+// wait has an account wait from now on before it approves or administers: a new approver, and whoever has a key that no older
+// one vouched for. The others see it first. A wait that lasts longer stays.
+func (s *Staff) wait(ctx context.Context, tx *sql.Tx, id string) error {
+	now := s.now()
+	_, err := tx.ExecContext(ctx, `UPDATE staff_account SET held_from = $2, held_until = CASE WHEN held_until > $3 THEN held_until ELSE $3 END WHERE id = $1`,
+		id, store.Micros(now), store.Micros(now.Add(s.hold)))
+	return err
+}
+
+// administers asks for the permission, for the passkey, and that nobody has to wait: what an approver waits for would be worth
+// nothing if a stranger's key could make another approver meanwhile.
+func (s *Staff) administers(ctx context.Context, who actor.Actor, act string) error {
+	if err := errors.Join(who.May(actor.People, ""), sure(who, act)); err != nil || !who.Person() {
+		return err
+	}
+	a, err := s.account(ctx, s.db, who.ID())
+	if err != nil {
+		return err
+	}
+	if !a.Held.IsZero() {
+		return fmt.Errorf("%w: your key is new, until %s", actor.ErrHeld, a.Held.UTC().Format(time.RFC3339))
+	}
+	return nil
+}
+
 // sure asks a member of the staff for their passkey. The host has none, and what it does with people is on the board.
 func sure(who actor.Actor, act string) error {
 	if !who.Person() {
@@ -326,7 +387,7 @@ func (s *Staff) FromHost(ctx context.Context, who actor.Actor) ([]Entry, error) 
 	if err := who.Check("read the log"); err != nil {
 		return nil, err
 	}
-	return s.entries(ctx, `SELECT seq, at, who, what, about, case_id, note FROM staff_log WHERE at > $1 AND who LIKE 'operator %' AND what IN ('recover', 'invite', 'roles', 'remove', 'access', 'end-sessions') ORDER BY seq DESC`,
+	return s.entries(ctx, `SELECT seq, at, who, what, about, case_id, note FROM staff_log WHERE at > $1 AND (who LIKE 'operator %' AND what IN ('recover', 'invite', 'roles', 'remove', 'access', 'end-sessions', 'hold') OR what IN ('code', 'first-passkey')) ORDER BY seq DESC`,
 		store.Micros(s.now().Add(-hostShown)), 20, who)
 }
 

@@ -133,7 +133,7 @@ func (o *office) first() *person {
 
 func (o *office) invite(by *person, name string, every actor.Access, roles ...actor.Role) *person {
 	o.t.Helper()
-	token, err := o.Invite(o.t.Context(), o.as(by, ActInvite), name, roles, every)
+	token, err := o.Invite(o.t.Context(), o.as(by, ActInvite(name, roles, every)), name, roles, every)
 	if err != nil {
 		o.t.Fatal(err)
 	}
@@ -279,16 +279,16 @@ func TestHold(t *testing.T) {
 		may("who came back from the host", actor.ErrHeld)
 		o.now = o.now.Add(2 * time.Hour)
 		may("who came back, after the time", nil)
-		if err := o.SetRoles(ctx, o.as(a, ActRoles(b.ID)), b.ID, []actor.Role{actor.Writer}, actor.Full); err != nil {
+		if err := o.SetRoles(ctx, o.as(a, ActRoles(b.ID, 1, []actor.Role{actor.Writer}, actor.Full)), b.ID, 1, []actor.Role{actor.Writer}, actor.Full); err != nil {
 			t.Fatal(err)
 		}
 		may("who is none any more", actor.ErrRole)
-		if err := o.SetRoles(ctx, o.as(a, ActRoles(b.ID)), b.ID, []actor.Role{actor.Approver}, actor.Full); err != nil {
+		if err := o.SetRoles(ctx, o.as(a, ActRoles(b.ID, 2, []actor.Role{actor.Approver}, actor.Full)), b.ID, 2, []actor.Role{actor.Approver}, actor.Full); err != nil {
 			t.Fatal(err)
 		}
 		may("who is one again", actor.ErrHeld)
 		host, err := o.FromHost(ctx, o.as(b, ""))
-		if err != nil || len(host) != 1 || host[0].What != "recover" || !host[0].Host() || host[0].About != b.ID {
+		if err != nil || len(host) != 2 || host[1].What != "code" || host[0].What != "recover" || !host[0].Host() || host[0].About != b.ID {
 			t.Errorf("what was done from the host: %+v %v", host, err)
 		}
 	})
@@ -304,23 +304,23 @@ func TestPeople(t *testing.T) {
 		wants(t, "an invitation without a passkey", err, actor.ErrUnconfirmed)
 		_, err = o.Invite(ctx, o.as(a, "invite somebody"), "x", []actor.Role{actor.Writer}, 0)
 		wants(t, "an invitation with a passkey for something else", err, actor.ErrUnconfirmed)
-		_, err = o.Invite(ctx, o.as(w, ActInvite), "x", []actor.Role{actor.Writer}, 0)
+		_, err = o.Invite(ctx, o.as(w, ActInvite("x", []actor.Role{actor.Writer}, 0)), "x", []actor.Role{actor.Writer}, 0)
 		wants(t, "an invitation by a writer", err, actor.ErrRole)
 		for _, roles := range [][]actor.Role{nil, {"king"}, {actor.Auditor, actor.Writer}} {
-			_, err = o.Invite(ctx, o.as(a, ActInvite), "x", roles, 0)
+			_, err = o.Invite(ctx, o.as(a, ActInvite("x", roles, 0)), "x", roles, 0)
 			wants(t, "roles that nobody can have", err, ErrInput)
 		}
 		for _, name := range []string{"", " ", "a\nb", strings.Repeat("a", 61), "a\u202eb", "\xff"} {
-			_, err = o.Invite(ctx, o.as(a, ActInvite), name, []actor.Role{actor.Writer}, 0)
+			_, err = o.Invite(ctx, o.as(a, ActInvite(name, []actor.Role{actor.Writer}, 0)), name, []actor.Role{actor.Writer}, 0)
 			wants(t, "a name that is none", err, ErrInput)
 		}
-		wants(t, "one's own roles", o.SetRoles(ctx, o.as(a, ActRoles(a.ID)), a.ID, actor.Roles()[:3], actor.Full), ErrSelf)
+		wants(t, "one's own roles", o.SetRoles(ctx, o.as(a, ActRoles(a.ID, 1, actor.Roles()[:3], actor.Full)), a.ID, 1, actor.Roles()[:3], actor.Full), ErrSelf)
 		wants(t, "one's own end", o.Remove(ctx, o.as(a, ActRemove(a.ID)), a.ID), ErrSelf)
 		if err := o.Remove(ctx, o.as(b, ActRemove(a.ID)), a.ID); err != nil {
 			t.Fatal(err)
 		}
 		wants(t, "the last administrator's end", o.Remove(ctx, actor.Operator(), b.ID), ErrLast)
-		wants(t, "the last administrator's roles", o.SetRoles(ctx, actor.Operator(), b.ID, []actor.Role{actor.Writer}, 0), ErrLast)
+		wants(t, "the last administrator's roles", o.SetRoles(ctx, actor.Operator(), b.ID, 1, []actor.Role{actor.Writer}, 0), ErrLast)
 		_, _, err = o.Actor(ctx, a.ID, "", "console")
 		wants(t, "who has left", err, ErrNotFound)
 		options, c, err := o.BeginSignIn(site)

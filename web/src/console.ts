@@ -206,6 +206,13 @@ function addPasskey(form: HTMLFormElement): void {
   });
 }
 
+/** actOf is what a form's passkey confirms: data-confirm, and after it what is chosen in the fields that data-with names. */
+function actOf(form: HTMLFormElement): string {
+  const chosen = new FormData(form);
+  const fields = (form.dataset["with"] ?? "").split(" ").filter((name) => name !== "");
+  return [form.dataset["confirm"] ?? "", ...fields.map((name) => chosen.getAll(name).map(String).join(",").trim())].join(" ");
+}
+
 /** confirming has a form that cannot be undone ask for the passkey before it is sent. */
 function confirming(form: HTMLFormElement): void {
   form.addEventListener("submit", (event) => {
@@ -214,7 +221,7 @@ function confirming(form: HTMLFormElement): void {
     event.preventDefault();
     const button = event.submitter instanceof HTMLButtonElement ? event.submitter : form.querySelector("button");
     void attempt(button, async () => {
-      field.value = await confirmed(form.dataset["confirm"] ?? "");
+      field.value = await confirmed(actOf(form));
       if (button !== null) button.disabled = false;
       form.requestSubmit(button);
       setTimeout(() => (field.value = ""), 0); // an answer is good once
