@@ -444,13 +444,13 @@ func (d *doctor) examineRosters(ctx context.Context) {
 func (d *doctor) examineBackup(ctx context.Context) {
 	register, err := backup.Open(ctx, d.in.db)
 	if err != nil {
-		d.fail("backup", err, "")
+		d.fail("backup", err, "see that the database is whole and can be written, and run doctor again")
 		return
 	}
 	made, place, there, err := register.Last(ctx)
 	switch age := d.now().Sub(made); {
 	case err != nil:
-		d.fail("backup", err, "")
+		d.fail("backup", err, "see that the database is whole, and run doctor again")
 	case !there:
 		d.find("backup", levelWarning, "shirase backup DEST, daily, on another disk", "there never was a backup by shirase backup")
 	case age > oldBackup:

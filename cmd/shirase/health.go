@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,9 +21,10 @@ const (
 	reasonExpired  = "statement-expired" // clients refuse the newest statement
 	reasonNoKey    = "no-evaluator-key"  // checks are not answered, and everything else is
 	reasonWitness  = "unwitnessed"       // likewise: no quorum of witnesses has cosigned for too long
+	reasonLayer    = "layer-missing"     // a part of what is published cannot be given: some checks are incomplete
 )
 
-var allReasons = []string{reasonDatabase, reasonIndex, reasonExpired, reasonNoKey, reasonWitness}
+var allReasons = []string{reasonDatabase, reasonIndex, reasonExpired, reasonNoKey, reasonWitness, reasonLayer}
 
 // readiness is what /readyz says.
 type readiness struct {
@@ -97,6 +99,12 @@ func (h *health) look(ctx context.Context) readiness {
 		out.Reasons = append(out.Reasons, reasonIndex)
 	case !st.Expires.After(h.now()):
 		out.Reasons = append(out.Reasons, reasonExpired)
+	}
+	if some, all := h.published.Lacking(ctx); some {
+		out.Degraded = append(out.Degraded, reasonLayer)
+		if all && !slices.Contains(out.Reasons, reasonIndex) { // nobody's check is answered from anything
+			out.Reasons = append(out.Reasons, reasonIndex)
+		}
 	}
 	if h.evaluator != nil && h.evaluator.Ready(ctx) != nil {
 		out.Degraded = append(out.Degraded, reasonNoKey)

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"io"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -28,5 +31,26 @@ func TestWhatCommandsSay(t *testing.T) {
 	_, entry, ok := strings.Cut(strings.TrimSpace(list), "ledger entry ")
 	if !ok || !strings.Contains(out, "shop-2026-v1, ledger entry "+entry+"\n") || strings.Count(out, "ledger entry") != 2 {
 		t.Errorf("published:\n%s\nlisted:\n%s", out, list)
+	}
+}
+
+// A server that has lost its only layer says that it is not of use; one that has lost the ledger's checkpoint does not start,
+// and says what brings it back.
+func TestLostFromFiles(t *testing.T) {
+	data := filepath.Join(wellInstance(t), "data")
+	layers := filepath.Join(data, "files", "layers")
+	if err := os.Rename(layers, layers+".away"); err != nil {
+		t.Fatal(err)
+	}
+	w, _ := watched(t, appAt(data, io.Discard, io.Discard))
+	if got := w.health.ready(t.Context()); got.Ready || !slices.Equal(got.Reasons, []string{reasonIndex}) || !slices.Equal(got.Degraded, []string{reasonLayer}) {
+		t.Errorf("without a layer: %+v", got)
+	}
+	if err := os.Remove(filepath.Join(data, "files", "ledger", "checkpoint")); err != nil {
+		t.Fatal(err)
+	}
+	f := folder{t: t, data: data}
+	if out, ok := f.try("serve", "--listen", "127.0.0.1:0"); ok || !strings.Contains(out, "hint: shirase ledger repair") {
+		t.Errorf("without a checkpoint: %v, %s", ok, out)
 	}
 }

@@ -14,12 +14,17 @@ import (
 	"time"
 
 	"shirase/check"
+	"shirase/internal/hint"
+	"shirase/internal/store"
 	"shirase/internal/web"
 )
 
 // freshFor is how long a server goes on with what it knows before it looks for
 // a newer statement.
 const freshFor = time.Second
+
+// probeEvery is how long a server goes on without a layer that is missing before it looks again.
+const probeEvery = 2 * time.Second
 
 // lookFor bounds the look for a newer statement.
 const lookFor = 5 * time.Second
@@ -36,6 +41,8 @@ type Host struct {
 	pinned *snapshot // a draft under self-check; nil for what is published
 
 	mu      sync.Mutex
+	failing string    // what was said last of why no newer statement can be looked for; "" where one can
+	probed  time.Time // when layers that are missing were looked for last
 	current atomic.Pointer[snapshot]
 	damaged atomic.Int64 // buckets that were asked for
 	forced  atomic.Int64 // when a look for a newer statement was forced last
@@ -182,12 +189,16 @@ func (h *Host) now(ctx context.Context) (*snapshot, error) {
 	s, err := h.refresh(ctx, old)
 	if err != nil {
 		if old != nil { // what was verified and opened goes on being served until it expires
-			h.errors.Error("look for a newer statement", "error", err)
+			if why := err.Error(); why != h.failing || store.Away(err) { // a line for each look would fill a disk; of a database that is away the log says it once
+				h.failing = why
+				h.errors.Error("look for a newer statement; this is said once, until it can be looked for again", "error", err, "hint", hint.Of(err))
+			}
 			old.until.Store(h.x.now().Add(freshFor).UnixNano())
 			return old, nil
 		}
 		return nil, err
 	}
+	h.failing = ""
 	return s, nil
 }
 
@@ -219,7 +230,7 @@ func (h *Host) refresh(ctx context.Context, old *snapshot) (*snapshot, error) {
 		return nil, fmt.Errorf("read the newest statement's number: %w", err)
 	}
 	until := h.x.now().Add(freshFor).UnixNano()
-	if old != nil && old.st.Seq == seq {
+	if old != nil && old.st.Seq == seq && !h.mended(old) {
 		if err := h.renew(ctx, old, size); err != nil {
 			return nil, err
 		}
@@ -249,7 +260,8 @@ func (h *Host) refresh(ctx context.Context, old *snapshot) (*snapshot, error) {
 		return nil, err
 	}
 	for root, err := range s.missing {
-		h.errors.Error("a layer is not served", "layer", root.String(), "error", err)
+		h.errors.Error("a layer is not served", "layer", root.String(), "error", err,
+			"hint", "shirase ledger repair makes it anew or says what brings it back; this server takes it up within seconds")
 	}
 	s.until.Store(until)
 	h.current.Store(s)
@@ -257,6 +269,34 @@ func (h *Host) refresh(ctx context.Context, old *snapshot) (*snapshot, error) {
 		time.AfterFunc(heldFor, old.close)
 	}
 	return s, nil
+}
+
+// mended reports whether a layer that a snapshot lacks can be opened now: somebody brought it back. It looks seldom.
+func (h *Host) mended(s *snapshot) bool {
+	now := h.x.now()
+	if len(s.missing) == 0 || now.Sub(h.probed) < probeEvery {
+		return false
+	}
+	h.probed = now
+	probe := &snapshot{layers: map[check.Hash]*Layer{}, missing: map[check.Hash]error{}}
+	defer probe.close()
+	open := func(root check.Hash, locatorBits int, n int64) {
+		if s.missing[root] != nil {
+			h.x.openInto(probe, root, locatorBits, n)
+		}
+	}
+	for i := range s.st.Layers {
+		l := &s.st.Layers[i]
+		bits := s.st.Key(l.Key).LocatorBits
+		open(l.Root, bits, l.N)
+		for _, src := range l.Sources {
+			open(src.Root, bits, src.N)
+		}
+	}
+	for root := range probe.layers {
+		h.errors.Info("a layer is served again", "layer", root.String())
+	}
+	return len(probe.layers) > 0
 }
 
 // Ready opens what is published, and says what is in the way of serving it.
@@ -299,6 +339,21 @@ func (h *Host) Layers(ctx context.Context) (served, missing int) {
 		return 0, 0
 	}
 	return len(s.layers), len(s.missing)
+}
+
+// Lacking reports whether a layer that the statement speaks of cannot be given, and whether that is all that checks are answered from.
+func (h *Host) Lacking(ctx context.Context) (some, all bool) {
+	s, err := h.now(ctx)
+	if err != nil || len(s.missing) == 0 {
+		return false, false
+	}
+	all = true
+	for _, l := range s.st.Layers {
+		here := s.layers[l.Root] != nil
+		some = some || !here || slices.ContainsFunc(l.Sources, func(src check.Source) bool { return s.missing[src.Root] != nil })
+		all = all && !here
+	}
+	return some, some && all
 }
 
 // Damaged gives how often a bucket was asked for that could not be read, or is damaged.

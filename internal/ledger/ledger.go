@@ -486,7 +486,7 @@ func (l *Log) Checkpoint() (signed []byte, tree tlog.Tree, err error) {
 		return nil, tree, fmt.Errorf("ledger: %w", err)
 	}
 	if c == nil {
-		return nil, tree, fmt.Errorf("ledger: %s: %w", checkpointFile, ErrNotFound)
+		return nil, tree, hint.Add(fmt.Errorf("ledger: %s: %w", checkpointFile, ErrNotFound), mendFiles)
 	}
 	return bytes.Clone(c.signed), c.Tree, nil
 }

@@ -26,7 +26,7 @@ func (db *DB) Migrate(ctx context.Context, room string, migrations fs.FS) error 
 	if !roomName.MatchString(room) {
 		panic("store: room name " + room)
 	}
-	if err := db.migrate(ctx, room, migrations); err != nil {
+	if err := inWords(db.migrate(ctx, room, migrations)); err != nil {
 		return fmt.Errorf("store: migrating the tables of %s: %w", room, err)
 	}
 	return nil

@@ -60,7 +60,7 @@ func (db *DB) Intact(ctx context.Context) error {
 	if err == nil || ctx.Err() != nil {
 		return ctx.Err()
 	}
-	return hint.Add(fmt.Errorf("%w: %v", ErrDamaged, err), "restore the newest backup: shirase restore SRC --data OTHER")
+	return hint.Add(fmt.Errorf("%w: %v", ErrDamaged, err), mendDatabase)
 }
 
 // The snapshot has a connection of its own: the writing one would keep writers waiting, and the reading ones refuse it.

@@ -3,6 +3,7 @@ package store
 import (
 	"database/sql/driver"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -32,8 +33,10 @@ func InWords(err error) error { return inWords(err) }
 // inWords makes of an engine's error one that says what it means.
 func inWords(err error) error {
 	switch {
-	case err == nil || errors.Is(err, ErrNoSpace):
+	case err == nil || errors.Is(err, ErrNoSpace) || errors.Is(err, ErrDamaged):
 		return err
+	case damaged(err):
+		return hint.Add(fmt.Errorf("%w: %w", ErrDamaged, err), mendDatabase)
 	case !full(err):
 		return lostBy(err)
 	}
@@ -50,6 +53,20 @@ func lostBy(err error) error {
 		return lost{err}
 	}
 	return err
+}
+
+const mendDatabase = "restore the newest backup: shirase restore SRC --data OTHER"
+
+// damaged: SQLite says SQLITE_CORRUPT or SQLITE_NOTADB (https://sqlite.org/rescode.html); PostgreSQL XX001 and XX002,
+// data_corrupted and index_corrupted (https://www.postgresql.org/docs/15/errcodes-appendix.html).
+func damaged(err error) bool {
+	var lite *sqlite.Error
+	if errors.As(err, &lite) {
+		code := lite.Code() & 0xff
+		return code == sqlite3.SQLITE_CORRUPT || code == sqlite3.SQLITE_NOTADB
+	}
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && (pg.Code == "XX001" || pg.Code == "XX002")
 }
 
 // full: SQLite says SQLITE_FULL, or that its shared memory cannot grow (https://sqlite.org/rescode.html); PostgreSQL 53100,
