@@ -20,6 +20,7 @@ import (
 	"shirase/internal/language"
 	"shirase/internal/notify"
 	"shirase/internal/proposal"
+	"shirase/internal/publish"
 	"shirase/internal/response"
 	"shirase/internal/staff"
 )
@@ -29,6 +30,10 @@ func (a *app) proposalRoom(ctx context.Context, in *instance, cases *response.Ca
 	told, err := a.notifier(ctx, in)
 	if err != nil {
 		return nil, err
+	}
+	in.publisher.Kept = func(ctx context.Context, id string) (publish.Kept, error) {
+		k, err := cases.Kept(ctx, id)
+		return publish.Kept(k), err
 	}
 	return proposal.New(ctx, proposal.Rooms{DB: in.db, Acts: in.publisher.Acts(), Staffed: in.staff.Staffed, Approvers: in.approvers,
 		HostWait: max(a.op().Staff.Hold, minHostWait), Gone: in.gone,
