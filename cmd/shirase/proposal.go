@@ -37,6 +37,9 @@ func (a *app) proposalRoom(ctx context.Context, in *instance, cases *response.Ca
 	}
 	return proposal.New(ctx, proposal.Rooms{DB: in.db, Acts: in.publisher.Acts(), Staffed: in.staff.Staffed, Approvers: in.approvers,
 		HostWait: max(a.op().Staff.Hold, minHostWait), Gone: in.gone,
+		Said: func(ctx context.Context, tx *sql.Tx, who actor.Actor, r proposal.Rule) error {
+			return in.staff.RuleSaid(ctx, tx, who, proposal.RuleAct(r.Alone, r.Delay)+", from "+stamp(r.Applies))
+		},
 		Note: func(ctx context.Context, tx *sql.Tx, who actor.Actor, p *proposal.Proposal) error {
 			m := notify.Message{Kind: "approval", Case: p.Incident, About: "proposal " + p.ID}
 			switch p.State {
