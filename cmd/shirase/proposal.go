@@ -38,6 +38,17 @@ func (a *app) proposalRoom(ctx context.Context, in *instance, cases *response.Ca
 	return proposal.New(ctx, proposal.Rooms{DB: in.db, Acts: in.publisher.Acts(), Staffed: in.staff.Staffed, Approvers: in.approvers,
 		HostWait: max(a.op().Staff.Hold, minHostWait), Gone: in.gone,
 		Said: func(ctx context.Context, tx *sql.Tx, who actor.Actor, r proposal.Rule) error {
+			people, err := in.staff.People(ctx, actor.Server())
+			if err != nil {
+				return err
+			}
+			m := notify.Message{Kind: "rule", About: "how approval goes"}
+			for _, p := range people {
+				m.To = append(m.To, p.ID)
+			}
+			if err := told.Tell(ctx, tx, m); err != nil {
+				return err
+			}
 			return in.staff.RuleSaid(ctx, tx, who, proposal.RuleAct(r.Alone, r.Delay)+", from "+stamp(r.Applies))
 		},
 		Note: func(ctx context.Context, tx *sql.Tx, who actor.Actor, p *proposal.Proposal) error {

@@ -149,7 +149,7 @@ func TestProposes(t *testing.T) {
 	if !who.ApproverSince().Before(time.Now()) || !strings.Contains(ok("proposal", "show", id), "who is an approver since") {
 		t.Error("since when they approve is not shown")
 	}
-	if out := ok("notify", "log"); !strings.Contains(out, "approval") {
+	if out := ok("notify", "log"); !strings.Contains(out, "approval") || !strings.Contains(out, "rule") {
 		t.Errorf("%s", out)
 	}
 }
