@@ -20,6 +20,7 @@ import (
 	"shirase/internal/language"
 	"shirase/internal/notify"
 	"shirase/internal/proposal"
+	"shirase/internal/publish"
 	"shirase/internal/response"
 	"shirase/internal/staff"
 )
@@ -30,8 +31,26 @@ func (a *app) proposalRoom(ctx context.Context, in *instance, cases *response.Ca
 	if err != nil {
 		return nil, err
 	}
+	in.publisher.Kept = func(ctx context.Context, id string) (publish.Kept, error) {
+		k, err := cases.Kept(ctx, id)
+		return publish.Kept(k), err
+	}
 	return proposal.New(ctx, proposal.Rooms{DB: in.db, Acts: in.publisher.Acts(), Staffed: in.staff.Staffed, Approvers: in.approvers,
 		HostWait: max(a.op().Staff.Hold, minHostWait), Gone: in.gone,
+		Said: func(ctx context.Context, tx *sql.Tx, who actor.Actor, r proposal.Rule) error {
+			people, err := in.staff.People(ctx, actor.Server())
+			if err != nil {
+				return err
+			}
+			m := notify.Message{Kind: "rule", About: "how approval goes"}
+			for _, p := range people {
+				m.To = append(m.To, p.ID)
+			}
+			if err := told.Tell(ctx, tx, m); err != nil {
+				return err
+			}
+			return in.staff.RuleSaid(ctx, tx, who, proposal.RuleAct(r.Alone, r.Delay)+", from "+stamp(r.Applies))
+		},
 		Note: func(ctx context.Context, tx *sql.Tx, who actor.Actor, p *proposal.Proposal) error {
 			m := notify.Message{Kind: "approval", Case: p.Incident, About: "proposal " + p.ID}
 			switch p.State {

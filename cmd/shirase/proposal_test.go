@@ -86,6 +86,11 @@ func TestProposes(t *testing.T) {
 		}
 	}
 	ok("proposal", "withdraw", shred, "--why", "it is needed")
+	ok("proposal", "rule", "--second")
+	var note string
+	if err := db.QueryRowContext(t.Context(), `SELECT note FROM staff_log WHERE what = 'approval-rule' AND who LIKE 'operator %'`).Scan(&note); err != nil || !strings.Contains(note, "second person") {
+		t.Errorf("the rule is not in the log: %q, %v", note, err)
+	}
 
 	a := &app{out: io.Discard, err: io.Discard}
 	root := a.root() // for its settings
@@ -144,7 +149,7 @@ func TestProposes(t *testing.T) {
 	if !who.ApproverSince().Before(time.Now()) || !strings.Contains(ok("proposal", "show", id), "who is an approver since") {
 		t.Error("since when they approve is not shown")
 	}
-	if out := ok("notify", "log"); !strings.Contains(out, "approval") {
+	if out := ok("notify", "log"); !strings.Contains(out, "approval") || !strings.Contains(out, "rule") {
 		t.Errorf("%s", out)
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"shirase/internal/incident"
 	"shirase/internal/language"
 	"shirase/internal/law"
+	"shirase/internal/proposal"
 	"shirase/internal/response"
 	"shirase/internal/staff"
 )
@@ -71,6 +72,8 @@ type boardView struct {
 	Unread []string // that cannot be read: their key is gone
 	Host   []staff.Entry
 	Names  map[string]string
+
+	Pending []proposal.Rule // of approval, weaker, and not applying yet
 }
 
 func (c *Console) board(w http.ResponseWriter, r *http.Request, v *visit) error {
@@ -106,6 +109,9 @@ func (c *Console) board(w http.ResponseWriter, r *http.Request, v *visit) error 
 		return b.At.Compare(a.At)
 	})
 	if out.Host, err = c.Staff.FromHost(r.Context(), v.who); err != nil {
+		return err
+	}
+	if out.Pending, err = c.Proposals.Pending(r.Context()); err != nil {
 		return err
 	}
 	if out.Names, err = c.Staff.Names(r.Context()); err != nil {

@@ -14,6 +14,7 @@ import (
 	"shirase/internal/language"
 	"shirase/internal/proposal"
 	"shirase/internal/publish"
+	"shirase/internal/staff"
 )
 
 func (c *Console) proposalRoutes() []route {
@@ -74,8 +75,9 @@ type proposalView struct {
 	Mine      bool   // whoever looks has proposed it
 	MayTry    bool   // and may approve
 	Held      time.Time
-	NewPeople []string  // who became an approver lately, which whoever approves should know
-	From      time.Time // of what the host proposed: from when anybody may approve it
+	NewPeople []string      // who became an approver lately, which whoever approves should know
+	Host      []staff.Entry // what was done with people from the host
+	From      time.Time     // of what the host proposed: from when anybody may approve it
 }
 
 func (c *Console) showProposal(w http.ResponseWriter, r *http.Request, v *visit, status int, refused error) error {
@@ -89,6 +91,9 @@ func (c *Console) showProposal(w http.ResponseWriter, r *http.Request, v *visit,
 		out.Refused = proposalWhy(v.lang, refused)
 	}
 	if out.Names, err = c.Staff.Names(ctx); err != nil {
+		return err
+	}
+	if out.Host, err = c.Staff.FromHost(ctx, v.who); err != nil {
 		return err
 	}
 	if p.Host() {

@@ -40,6 +40,7 @@ var logWords = map[string]language.Text{
 	"confirm":        language.Both("パスキーで確認した", "confirmed by passkey"),
 	"oidc":           language.Both("組織アカウントとの結び付きを変えた", "changed the sign-in by the identity provider"),
 	"access":         language.Both("事案を見られる人を変えた", "changed who sees a case"),
+	"approval-rule":  language.Both("承認のしかたを変えた", "changed how approval goes"),
 	"end-sessions":   language.Both("サインインを終わらせた", "ended sign-ins"),
 }
 

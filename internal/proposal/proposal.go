@@ -141,6 +141,8 @@ type Rooms struct {
 	HostWait time.Duration
 	// Gone says whether a person was removed from the staff; nil: nobody was.
 	Gone func(ctx context.Context, person string) (bool, error)
+	// Said is told, in its transaction, how approval is to go from now on; nil: nobody is.
+	Said func(ctx context.Context, tx *sql.Tx, who actor.Actor, r Rule) error
 	// Note is told, in its transaction, how a proposal stands; nil: nobody is.
 	Note func(ctx context.Context, tx *sql.Tx, who actor.Actor, p *Proposal) error
 }
@@ -497,8 +499,13 @@ func (p *Proposals) SetRule(ctx context.Context, who actor.Actor, alone bool, de
 				return err
 			}
 		}
-		_, err := tx.ExecContext(ctx, `INSERT INTO proposal_rule (seq, at, by, alone, delay, applies) VALUES ($1, $2, $3, $4, $5, $6)`, n+1, store.Micros(now), rule.By, alone, rule.Delay.Microseconds(), store.Micros(rule.Applies))
-		return err
+		if _, err := tx.ExecContext(ctx, `INSERT INTO proposal_rule (seq, at, by, alone, delay, applies) VALUES ($1, $2, $3, $4, $5, $6)`, n+1, store.Micros(now), rule.By, alone, rule.Delay.Microseconds(), store.Micros(rule.Applies)); err != nil {
+			return err
+		}
+		if p.Said == nil {
+			return nil
+		}
+		return p.Said(ctx, tx, who, rule)
 	})
 	if err != nil {
 		return Rule{}, fmt.Errorf("say how approval goes: %w", err)

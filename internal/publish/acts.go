@@ -319,10 +319,21 @@ func (p *Publisher) planShred(ctx context.Context, id string) (proposal.Plan, er
 	if _, err := p.Rosters.Sealer(ctx, id, false); err != nil {
 		return proposal.Plan{}, fmt.Errorf("shred %s: %w", id, err)
 	}
-	b, err := document(map[string]any{"kind": KindShred, "incident": id, "roster": r.ID, "affected": people})
+	names, err := p.Rosters.Names(ctx, id)
+	if err != nil {
+		return proposal.Plan{}, err
+	}
+	var k Kept
+	if p.Kept != nil {
+		if k, err = p.Kept(ctx, id); err != nil {
+			return proposal.Plan{}, err
+		}
+	}
+	b, err := document(map[string]any{"kind": KindShred, "incident": id, "roster": r.ID, "affected": people, "rosters": names,
+		"entries": k.Entries, "record": k.SHA256, "evidence": k.Evidence})
 	return proposal.Plan{Bytes: b, Effect: proposal.Effect{People: people, Unit: "accounts", Says: language.Text{
-		JA: "対象者名簿と、対応の記録と証拠を封じた鍵を、この機械から壊します。だれにも読めなくなり、対象者に知らせることもできなくなります",
-		EN: "destroys on this machine the key of the roster, the case's record and its evidence: nobody can read them, or tell those affected, any more"}}}, err
+		JA: fmt.Sprintf("対象者名簿（%d件）と、対応の記録（%d件）と証拠（%d点）を封じた鍵を、この機械から壊します。だれにも読めなくなり、対象者に知らせることもできなくなります", len(names), k.Entries, len(k.Evidence)),
+		EN: fmt.Sprintf("destroys on this machine the key of %d rosters, of the case's record (%d entries) and of %d pieces of evidence: nobody can read them, or tell those affected, any more", len(names), k.Entries, len(k.Evidence))}}}, err
 }
 
 func (p *Publisher) planRotate(ctx context.Context, _ actor.Actor, _ string, request []byte) (proposal.Plan, error) {

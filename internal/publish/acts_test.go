@@ -161,7 +161,26 @@ func TestEndsApproved(t *testing.T) {
 		}
 		do(KindCompromised, "", AskedKey{Key: "k2"})
 		do(KindReopen, "shop", struct{}{})
-		if x := do(KindShred, "shop", struct{}{}); x.Effect.People != 6 {
+		held := Kept{Entries: 3, SHA256: "aa"}
+		w.Kept = func(context.Context, string) (Kept, error) { return held, nil }
+		for what, change := range map[string]func(){
+			"the case's record":   func() { held.Entries, held.SHA256 = 4, "bb" },
+			"evidence":            func() { held.Evidence = append(held.Evidence, "cc") },
+			"a roster of a party": func() { w.part("shop", "party", rows(2), rules) },
+		} {
+			x, err := p.Propose(ctx, by, KindShred, "shop", struct{}{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			change()
+			if _, err := p.Approve(ctx, second(x), x.ID, x.Digest); !errors.Is(err, proposal.ErrChanged) {
+				t.Errorf("%s came after it was proposed: %v", what, err)
+			}
+			if r, err := w.Rosters.Latest(ctx, "shop"); err != nil || !r.Shredded.IsZero() {
+				t.Fatalf("%+v, %v", r, err)
+			}
+		}
+		if x := do(KindShred, "shop", struct{}{}); x.Effect.People != 6 || !strings.Contains(x.Effect.Says.EN, "2 rosters, of the case's record (4 entries) and of 1 pieces") {
 			t.Errorf("%+v", x.Effect)
 		}
 		if r, err := w.Rosters.Latest(ctx, "shop"); err != nil || r.Shredded.IsZero() {

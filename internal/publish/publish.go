@@ -68,8 +68,17 @@ type Rooms struct {
 	Incidents *incident.Incidents
 	Index     *index.Index
 	Rosters   *roster.Rosters
-	Staffed   func(ctx context.Context) (bool, error) // whether what cannot be undone wants a second person; nil: never
-	Errors    *slog.Logger                            // hears of witnesses that fail, and of what could not be tidied up; nil: nobody does
+	Staffed   func(ctx context.Context) (bool, error)            // whether what cannot be undone wants a second person; nil: never
+	Kept      func(ctx context.Context, id string) (Kept, error) // what a case holds that its key seals; nil: there are no cases
+	Errors    *slog.Logger                                       // hears of witnesses that fail, and of what could not be tidied up; nil: nobody does
+}
+
+// Kept is what a case holds, so that whoever approves that it is shredded has approved all that is lost: what was recorded, without who
+// read it and what was proposed, and its evidence.
+type Kept struct {
+	Entries  int64    // recorded
+	SHA256   string   // hex, over their hashes
+	Evidence []string // hex SHA-256 of each piece
 }
 
 // Instance is what a publication says of this instance.

@@ -148,6 +148,11 @@ func (w *world) record(facts string) {
 
 func (w *world) scope(id, export, rulesText string) roster.Roster {
 	w.t.Helper()
+	return w.part(id, "", export, rulesText)
+}
+
+func (w *world) part(id, part, export, rulesText string) roster.Roster {
+	w.t.Helper()
 	name := filepath.Join(w.t.TempDir(), "export.csv")
 	if err := os.WriteFile(name, []byte(export), 0o600); err != nil {
 		w.t.Fatal(err)
@@ -156,7 +161,13 @@ func (w *world) scope(id, export, rulesText string) roster.Roster {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	made, err := w.Rosters.Create(w.t.Context(), by, id, roster.Options{Export: name, Rules: r, TempDir: w.t.TempDir()})
+	make := w.Rosters.Create
+	if part != "" {
+		make = func(ctx context.Context, who actor.Actor, id string, o roster.Options) (roster.Roster, error) {
+			return w.Rosters.CreatePart(ctx, who, id, part, o)
+		}
+	}
+	made, err := make(w.t.Context(), by, id, roster.Options{Export: name, Rules: r, TempDir: w.t.TempDir()})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -2,6 +2,8 @@ package response
 
 import (
 	"context"
+	"crypto/rand"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -75,7 +77,7 @@ func (c *Cases) Declare(ctx context.Context, who actor.Actor, d Declaration) (*C
 	named := d.ID != ""
 	for n := 1; ; n++ {
 		if !named {
-			d.ID = proposedID(d, n)
+			d.ID = proposedID(d, n, who.Person())
 		}
 		file, err := draft(d)
 		if err != nil {
@@ -84,8 +86,17 @@ func (c *Cases) Declare(ctx context.Context, who actor.Actor, d Declaration) (*C
 		if _, err = c.Incidents.Create(ctx, who, file); err == nil {
 			break
 		}
+		if !errors.Is(err, incident.ErrExist) || n == maxSameDay {
+			return nil, fmt.Errorf("declare a case: %w", err)
+		}
+		if who.Person() && !who.Sees(d.ID) { // what it is, and whether it has a case, is not theirs to hear
+			if named {
+				return nil, fmt.Errorf("declare a case: %w", err)
+			}
+			continue
+		}
 		inc, e := c.Incidents.Get(ctx, d.ID)
-		if e != nil || n == maxSameDay {
+		if e != nil {
 			return nil, fmt.Errorf("declare a case: %w", err)
 		}
 		// An incident that has no case yet gets one: it was recorded before, or by a declaration that did not end.
@@ -162,11 +173,15 @@ func (c *Cases) checkDeclaration(d *Declaration) error {
 
 var notID = regexp.MustCompile(`[^a-z0-9-]+`)
 
-// proposedID is the organisation's name and the day; n counts where there are several.
-func proposedID(d Declaration, n int) string {
+// proposedID is the organisation's name and the day; n counts where there are several. A member of the staff gets letters by chance
+// instead: a number would tell them of a case that is hidden from them.
+func proposedID(d Declaration, n int, letters bool) string {
 	name := strings.Trim(notID.ReplaceAllString(incident.ItemID(d.Organisation), "-"), "-")
 	id := strings.Trim(name[:min(len(name), 45)], "-") + "-" + d.Known.Time.Format("2006-01-02")
-	if n > 1 {
+	switch {
+	case letters:
+		id += "-" + strings.ToLower(rand.Text()[:6])
+	case n > 1:
 		id += "-" + strconv.Itoa(n)
 	}
 	return strings.TrimPrefix(id, "-")

@@ -380,6 +380,25 @@ func (r *Rosters) Named(ctx context.Context, incident, id string) (Roster, error
 	return found, nil
 }
 
+// Names gives the ids of all rosters that were ever made of an incident and of its parties' parts, in the order in which they were made:
+// "id", or "id part".
+func (r *Rosters) Names(ctx context.Context, incident string) ([]string, error) {
+	rows, err := r.db.QueryContext(ctx, `SELECT id, part FROM roster WHERE incident = $1 ORDER BY seq`, incident)
+	if err != nil {
+		return nil, fmt.Errorf("rosters of %s: %w", incident, err)
+	}
+	defer rows.Close()
+	out := []string{}
+	for rows.Next() {
+		var id, part string
+		if err := rows.Scan(&id, &part); err != nil {
+			return nil, fmt.Errorf("rosters of %s: %w", incident, err)
+		}
+		out = append(out, strings.TrimSpace(id+" "+part))
+	}
+	return out, errors.Join(rows.Err(), rows.Close())
+}
+
 // Members yields the members of a roster in the order of Identity.Input, each
 // identity once. An error ends it; what came before an error must not be used: that
 // the file is the roster's is known at its end.
