@@ -14,6 +14,7 @@ import (
 	"shirase/internal/language"
 	"shirase/internal/proposal"
 	"shirase/internal/publish"
+	"shirase/internal/staff"
 )
 
 func (c *Console) proposalRoutes() []route {
@@ -70,8 +71,8 @@ type proposalView struct {
 	Mine      bool   // whoever looks has proposed it
 	MayTry    bool   // and may approve
 	Held      time.Time
-	NewPeople []string // who became an approver lately, which whoever approves should know
-	Host      any
+	NewPeople []string // who became an approver lately, or came back as one, which whoever approves should know
+	Host      []staff.Entry
 }
 
 func (c *Console) showProposal(w http.ResponseWriter, r *http.Request, v *visit, status int, refused error) error {
@@ -98,8 +99,11 @@ func (c *Console) showProposal(w http.ResponseWriter, r *http.Request, v *visit,
 	}
 	for _, a := range people {
 		if !a.ApproverSince.IsZero() && a.ApproverSince.After(p.At.AddDate(0, 0, -7)) {
-			out.NewPeople = append(out.NewPeople, a.Name)
+			out.NewPeople = append(out.NewPeople, personText(v.lang, out.Names, a.ID))
 		}
+	}
+	if out.Host, err = c.Staff.ShownFor(ctx, v.who, p.At); err != nil {
+		return err
 	}
 	out.Text, out.Pretty = readable(v.lang, p.Bytes)
 	out.Path = "/console/proposals/" + p.ID
