@@ -546,7 +546,9 @@ func (s *Staff) Tidy(ctx context.Context) error {
 				return err
 			}
 		}
-		return nil
+		// One that was ended stays until it would have expired: nothing brings it back.
+		_, err := tx.ExecContext(ctx, `DELETE FROM staff_session WHERE seen <= $1 AND NOT ended`, store.Micros(s.now().Add(-sessionIdle)))
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("forget what has had its time: %w", err)
