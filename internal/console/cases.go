@@ -108,7 +108,7 @@ func (c *Console) board(w http.ResponseWriter, r *http.Request, v *visit) error 
 		}
 		return b.At.Compare(a.At)
 	})
-	if out.Host, err = c.Staff.FromHost(r.Context(), v.who); err != nil {
+	if out.Host, err = c.Staff.Shown(r.Context(), v.who); err != nil {
 		return err
 	}
 	if out.Pending, err = c.Proposals.Pending(r.Context()); err != nil {

@@ -242,6 +242,7 @@ func here(r *http.Request) (string, bool) {
 type route struct {
 	pattern string
 	open    bool
+	passive bool // a page asks by itself, and nobody has to be there
 	door    Door // by which whoever is not known tries something out
 	answer  func(w http.ResponseWriter, r *http.Request, v *visit) error
 }
@@ -276,7 +277,7 @@ func (c *Console) table() []route {
 		{pattern: "POST /console/people/{id}/sessions/end", answer: c.endSessions},
 		{pattern: "GET /console/log", answer: c.logPage},
 		{pattern: "GET /console/settings", answer: c.settingsPage},
-		{pattern: "GET /console/live", answer: c.follow},
+		{pattern: "GET /console/live", passive: true, answer: c.follow},
 		{pattern: "GET /console/{$}", answer: c.board},
 	}
 	routes = append(routes, c.proposalRoutes()...)
@@ -293,7 +294,7 @@ func opened(r *http.Request) bool {
 func (c *Console) routes() *http.ServeMux {
 	mux := http.NewServeMux()
 	for _, t := range c.table() {
-		mux.Handle(t.pattern, c.sessions.LoadAndSave(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		handle := c.sessions.LoadAndSave(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if t.door == ByProvider && (c.OIDC == nil || !opened(r)) {
 				c.fail(w, r, nil, errNotHere) // before it is counted
 				return
@@ -311,7 +312,13 @@ func (c *Console) routes() *http.ServeMux {
 			if err != nil {
 				c.fail(w, r, v, err)
 			}
-		})))
+		}))
+		mux.HandleFunc(t.pattern, func(w http.ResponseWriter, r *http.Request) {
+			if t.passive || r.Method == http.MethodGet && r.Header.Get("Shirase-Follows") != "" {
+				r = r.WithContext(staff.Unattended(r.Context()))
+			}
+			handle.ServeHTTP(w, r)
+		})
 	}
 	mux.Handle("GET /console", http.RedirectHandler("/console/", http.StatusSeeOther))
 	return mux

@@ -38,6 +38,7 @@ const base = "https://console.example"
 // desk is a console over HTTP, with the rooms behind it.
 type desk struct {
 	t       *testing.T
+	db      *store.DB
 	console *Console
 	staff   *staff.Staff
 	cases   *response.Cases
@@ -68,7 +69,7 @@ func newDesk(t *testing.T, db *store.DB) *desk {
 	keys, err := files.OpenKeys(filepath.Join(t.TempDir(), "keys"))
 	must(err)
 	t.Cleanup(func() { dir.Close(); keys.Close() })
-	d := &desk{t: t, logged: &strings.Builder{}}
+	d := &desk{t: t, db: db, logged: &strings.Builder{}}
 	incidents, err := incident.New(ctx, db, archive.Changed)
 	must(err)
 	_, err = archive.New(ctx, db, incidents)

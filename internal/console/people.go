@@ -130,7 +130,7 @@ func (c *Console) showPeople(w http.ResponseWriter, r *http.Request, v *visit, s
 	if out.People, err = c.Staff.People(ctx, v.who); err != nil {
 		return err
 	}
-	if out.Host, err = c.Staff.FromHost(ctx, v.who); err != nil {
+	if out.Host, err = c.Staff.Shown(ctx, v.who); err != nil {
 		return err
 	}
 	if out.Names, err = c.Staff.Names(ctx); err != nil {

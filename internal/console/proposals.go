@@ -75,7 +75,7 @@ type proposalView struct {
 	Mine      bool   // whoever looks has proposed it
 	MayTry    bool   // and may approve
 	Held      time.Time
-	NewPeople []string      // who became an approver lately, which whoever approves should know
+	NewPeople []string      // who became an approver lately, or came back as one, which whoever approves should know
 	Host      []staff.Entry // what was done with people from the host
 	From      time.Time     // of what the host proposed: from when anybody may approve it
 }
@@ -106,8 +106,11 @@ func (c *Console) showProposal(w http.ResponseWriter, r *http.Request, v *visit,
 	}
 	for _, a := range people {
 		if !a.ApproverSince.IsZero() && a.ApproverSince.After(p.At.AddDate(0, 0, -7)) {
-			out.NewPeople = append(out.NewPeople, a.Name)
+			out.NewPeople = append(out.NewPeople, personText(v.lang, out.Names, a.ID))
 		}
+	}
+	if out.Host, err = c.Staff.ShownFor(ctx, v.who, p.At); err != nil {
+		return err
 	}
 	out.Text, out.Pretty = readable(v.lang, p.Bytes)
 	out.Path = "/console/proposals/" + p.ID

@@ -309,3 +309,45 @@ func TestApproval(t *testing.T) {
 		}
 	})
 }
+
+// TestProposalShowsWhoCameBack: whoever approves, or reads what was approved, sees that an approver's key is a new one.
+func TestProposalShowsWhoCameBack(t *testing.T) {
+	each(t, func(t *testing.T, d *desk) {
+		ctx := t.Context()
+		sato := d.first()
+		suzuki := d.hire("鈴木", actor.Full, actor.Approver)
+		k := d.declare("誤送信")
+		for _, old := range []string{`UPDATE staff_account SET created = 1000, approver_since = 1000, held_from = 1000, held_until = 1000`, `UPDATE staff_log SET at = 1000`} {
+			if _, err := d.db.ExecContext(ctx, old); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p, err := d.proposals.Propose(ctx, actor.Operator(), publish.KindPublish, k, map[string]string{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		yes := d.hire("佐々木", actor.Full, actor.Writer)
+		const back, recovered = "新しい鍵で承認者として戻った人：鈴木", "サーバーから回復リンクを作った"
+		if page := yes.get("/console/proposals/" + p.ID); page.status != http.StatusOK || strings.Contains(page.body, back) || strings.Contains(page.body, recovered) {
+			t.Fatalf("before anything was done: %d", page.status)
+		}
+		token, _, err := d.staff.Recover(ctx, actor.Operator(), "鈴木", false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		thief := d.stranger()
+		thief.join(token, "鈴木")
+		for _, who := range []*person{yes, thief} {
+			if page := who.get("/console/proposals/" + p.ID); !strings.Contains(page.body, back) || !strings.Contains(page.body, recovered) {
+				t.Error("the proposal does not say that an approver came back from the host")
+			}
+		}
+		who, _, err := d.staff.Actor(ctx, suzuki.id, "", "console")
+		if err != nil || !who.ApproverSince().After(p.At) {
+			t.Errorf("what is approved is recorded as by an approver since %s, %v", who.ApproverSince(), err)
+		}
+		if page := sato.get("/console/"); !strings.Contains(page.body, recovered) {
+			t.Error("the board does not say it")
+		}
+	})
+}

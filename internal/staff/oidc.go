@@ -50,16 +50,19 @@ type Journey struct {
 // discover asks the provider what it is, once it can be reached.
 func (p *Provider) discover(ctx context.Context) (*oidc.Provider, error) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.found != nil {
-		return p.found, nil
+	known := p.found
+	p.mu.Unlock()
+	if known != nil {
+		return known, nil
 	}
-	// What it finds outlives the request: keys are fetched anew by it.
+	// It is asked without the lock: a provider that does not answer holds up who asks, and nobody else. What it finds outlives the request: keys are fetched anew by it.
 	found, err := oidc.NewProvider(oidc.ClientContext(context.WithoutCancel(ctx), p.client()), p.Issuer)
 	if err != nil {
 		return nil, fmt.Errorf("ask the identity provider: %w", err)
 	}
+	p.mu.Lock()
 	p.found = found
+	p.mu.Unlock()
 	return found, nil
 }
 

@@ -64,6 +64,20 @@ func (s *Staff) link(ctx context.Context, tx *sql.Tx, who actor.Actor, i Invitat
 	return token, err
 }
 
+// free refuses a name that somebody here has, or somebody will have who is invited: it is by their names that people know who
+// proposes and approves. link is the invitation that is used up.
+func (s *Staff) free(ctx context.Context, tx *sql.Tx, name, link string) error {
+	var n int
+	if err := tx.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM staff_account WHERE name = $1 AND removed = 0)
+		+ (SELECT count(*) FROM staff_invitation WHERE name = $1 AND account = '' AND id <> $2 AND expires > $3)`, name, link, store.Micros(s.now())).Scan(&n); err != nil {
+		return err
+	}
+	if n > 0 {
+		return hint.Add(fmt.Errorf("%w: somebody of this name is here, or invited", ErrInput), "add what tells them apart, such as 鈴木（法務）, or take the other invitation back")
+	}
+	return nil
+}
+
 // ActInvite is what a passkey confirms for an invitation: for whom, and to what.
 func ActInvite(name string, roles []actor.Role, every actor.Access) string {
 	return "invite " + given(roles, every) + " " + strings.TrimSpace(name)
@@ -94,6 +108,9 @@ func (s *Staff) Invite(ctx context.Context, who actor.Actor, name string, roles 
 		return "", fmt.Errorf("%w: there is no such access", ErrInput)
 	}
 	err = s.db.Update(ctx, func(tx *sql.Tx) error {
+		if err := s.free(ctx, tx, name, ""); err != nil {
+			return err
+		}
 		if token, err = s.link(ctx, tx, who, Invitation{Kind: "invite", Name: name, Roles: roles, Every: every, Expires: s.now().Add(inviteLasts)}); err != nil {
 			return err
 		}
@@ -327,6 +344,9 @@ func (s *Staff) begin(ctx context.Context, tx *sql.Tx, i Invitation, id, name st
 	if err != nil {
 		return err
 	}
+	if err := s.free(ctx, tx, name, i.ID); err != nil {
+		return err
+	}
 	roles, err := writeRoles(i.Roles)
 	if err != nil {
 		return err
@@ -526,7 +546,9 @@ func (s *Staff) Tidy(ctx context.Context) error {
 				return err
 			}
 		}
-		return nil
+		// One that was ended stays until it would have expired: nothing brings it back.
+		_, err := tx.ExecContext(ctx, `DELETE FROM staff_session WHERE seen <= $1 AND NOT ended`, store.Micros(s.now().Add(-sessionIdle)))
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("forget what has had its time: %w", err)

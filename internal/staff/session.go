@@ -16,8 +16,16 @@ import (
 const (
 	SessionLasts = 7 * 24 * time.Hour
 	sessionIdle  = 12 * time.Hour
-	seenEvery    = 5 * time.Minute // how often it is written that a session is used
+	seenEvery    = 5 * time.Minute  // how often it is written that a session is used
+	askedLasts   = 15 * time.Minute // a session of nobody: time to answer what was asked, and no row for a week
 )
+
+type unattended struct{}
+
+// Unattended marks a request that a page makes by itself: that it is open is no sign that anybody is there.
+func Unattended(ctx context.Context) context.Context {
+	return context.WithValue(ctx, unattended{}, true)
+}
 
 // AccountKey and DeviceKey are what a session's values say of whose it is and where.
 const (
@@ -87,7 +95,7 @@ func (k Sessions) FindCtx(ctx context.Context, token string) ([]byte, bool, erro
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, false, nil
 	}
-	if err == nil && now.Sub(store.FromMicros(seen)) > seenEvery {
+	if err == nil && ctx.Value(unattended{}) == nil && now.Sub(store.FromMicros(seen)) > seenEvery {
 		_, err = k.s.db.ExecContext(ctx, `UPDATE staff_session SET seen = $2 WHERE hash = $1 AND NOT ended`, hash, store.Micros(now))
 	}
 	if err != nil {
@@ -105,6 +113,9 @@ func (k Sessions) CommitCtx(ctx context.Context, token string, b []byte, expiry 
 	account, _ := values[AccountKey].(string)
 	device, _ := values[DeviceKey].(string)
 	now := store.Micros(k.s.now())
+	if account == "" {
+		expiry = k.s.now().Add(askedLasts)
+	}
 	if _, err := k.s.db.ExecContext(ctx, `INSERT INTO staff_session (hash, id, account, device, data, created, seen, expires, ended) VALUES ($1, $2, $3, $4, $5, $6, $6, $7, false)
 		ON CONFLICT (hash) DO UPDATE SET account = excluded.account, device = excluded.device, data = excluded.data, seen = excluded.seen, expires = excluded.expires WHERE NOT staff_session.ended`,
 		hashOf("session", token), newID("s"), account, device, b, now, store.Micros(expiry)); err != nil {

@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -228,9 +229,9 @@ func (s *Staff) account(ctx context.Context, q store.Querier, id string) (Accoun
 }
 
 // Names gives the names behind pseudonyms, for whoever may read what they stand in: those of people who have left too,
-// for as long as they are kept.
+// for as long as they are kept. Where two have one name, the pseudonym stands beside it.
 func (s *Staff) Names(ctx context.Context) (map[string]string, error) {
-	rows, err := s.db.QueryContext(ctx, `SELECT id, name FROM staff_account WHERE name <> ''`)
+	rows, err := s.db.QueryContext(ctx, `SELECT id, name, (SELECT count(*) FROM staff_account AS o WHERE o.name = staff_account.name) FROM staff_account WHERE name <> ''`)
 	if err != nil {
 		return nil, fmt.Errorf("name the staff: %w", err)
 	}
@@ -238,10 +239,13 @@ func (s *Staff) Names(ctx context.Context) (map[string]string, error) {
 	out := map[string]string{}
 	for rows.Next() {
 		var id, name string
-		if err := rows.Scan(&id, &name); err != nil {
+		var called int
+		if err := rows.Scan(&id, &name, &called); err != nil {
 			return nil, fmt.Errorf("name the staff: %w", err)
 		}
-		out[id] = name
+		if out[id] = name; called > 1 {
+			out[id] = name + " (" + id + ")"
+		}
 	}
 	return out, errors.Join(rows.Err(), rows.Close())
 }
@@ -362,6 +366,7 @@ type Entry struct {
 	About string // a pseudonym
 	Case  string
 	Note  string
+	Times int // how often, in what Shown gives
 }
 
 // Host reports whether it was done from the host, by whoever runs the command line.
@@ -382,13 +387,55 @@ func (s *Staff) Log(ctx context.Context, who actor.Actor, before int64, n int) (
 	return s.entries(ctx, `SELECT seq, at, who, what, about, case_id, note FROM staff_log WHERE $1 = 0 OR seq < $1 ORDER BY seq DESC`, before, n, who)
 }
 
-// FromHost gives what was lately done with people from the host, which everybody who works here is shown.
-func (s *Staff) FromHost(ctx context.Context, who actor.Actor) ([]Entry, error) {
+// Shown gives what everybody who works here is shown, the newest first: what was lately done with people from the host, and
+// who came in with a key that nothing vouched for. What was done several times is one entry, with how often, so that nothing
+// is hidden behind repetition; all that lets somebody in or gives roles is there, and of the rest the newest twenty.
+func (s *Staff) Shown(ctx context.Context, who actor.Actor) ([]Entry, error) {
 	if err := who.Check("read the log"); err != nil {
 		return nil, err
 	}
-	return s.entries(ctx, `SELECT seq, at, who, what, about, case_id, note FROM staff_log WHERE at > $1 AND (who LIKE 'operator %' AND what IN ('recover', 'invite', 'roles', 'remove', 'access', 'end-sessions', 'hold') OR what IN ('code', 'first-passkey')) ORDER BY seq DESC`,
-		store.Micros(s.now().Add(-hostShown)), 20, who)
+	return s.shown(ctx, who, s.now().Add(-hostShown))
+}
+
+// ShownFor is Shown as it was of use to whoever approves what was proposed at a time: a week before it, and since.
+func (s *Staff) ShownFor(ctx context.Context, who actor.Actor, proposed time.Time) ([]Entry, error) {
+	if err := who.Check("read the log"); err != nil {
+		return nil, err
+	}
+	return s.shown(ctx, who, proposed.AddDate(0, 0, -7))
+}
+
+func (s *Staff) shown(ctx context.Context, who actor.Actor, since time.Time) ([]Entry, error) {
+	all, err := s.entries(ctx, `SELECT seq, at, who, what, about, case_id, note FROM staff_log WHERE at > $1 AND (who LIKE 'operator %'
+		AND what IN ('recover', 'invite', 'roles', 'remove', 'access', 'end-sessions', 'hold') OR what IN ('code', 'first-passkey')) ORDER BY seq DESC`,
+		store.Micros(since), math.MaxInt, who)
+	if err != nil {
+		return nil, err
+	}
+	var out []Entry
+	at, rest := map[Entry]int{}, 0
+	for _, e := range all {
+		key := Entry{What: e.What, About: e.About, Case: e.Case, Note: e.Note}
+		letsIn := true
+		switch e.What {
+		case "end-sessions":
+			key.Note, letsIn = "", false
+		case "access", "remove":
+			letsIn = false
+		}
+		if i, ok := at[key]; ok {
+			out[i].Times++
+			continue
+		}
+		if !letsIn {
+			if rest++; rest > 20 {
+				continue
+			}
+		}
+		e.Times, at[key] = 1, len(out)
+		out = append(out, e)
+	}
+	return out, nil
 }
 
 func (s *Staff) entries(ctx context.Context, query string, arg int64, n int, who actor.Actor) ([]Entry, error) {

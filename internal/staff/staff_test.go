@@ -287,7 +287,7 @@ func TestHold(t *testing.T) {
 			t.Fatal(err)
 		}
 		may("who is one again", actor.ErrHeld)
-		host, err := o.FromHost(ctx, o.as(b, ""))
+		host, err := o.Shown(ctx, o.as(b, ""))
 		if err != nil || len(host) != 2 || host[1].What != "code" || host[0].What != "recover" || !host[0].Host() || host[0].About != b.ID {
 			t.Errorf("what was done from the host: %+v %v", host, err)
 		}

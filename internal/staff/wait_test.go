@@ -68,7 +68,7 @@ func TestFirstPasskey(t *testing.T) {
 		_, err = o.Invite(ctx, o.as(second, ActInvite("共犯", []actor.Role{actor.Approver}, actor.Full)), "共犯", []actor.Role{actor.Approver}, actor.Full)
 		wants(t, "an invitation by a first passkey", err, actor.ErrHeld)
 		wants(t, "a removal by a first passkey", o.Remove(ctx, o.as(second, ActRemove(sato.ID)), sato.ID), actor.ErrHeld)
-		shown, err := o.FromHost(ctx, o.as(sato, ""))
+		shown, err := o.Shown(ctx, o.as(sato, ""))
 		if err != nil || len(shown) != 2 || shown[0].What != "first-passkey" || shown[0].About != ota.ID || shown[1].About != kimura.ID {
 			t.Errorf("the board: %+v %v", shown, err)
 		}
@@ -107,7 +107,7 @@ func TestShorterWait(t *testing.T) {
 		o.Staff = again
 		o.now = o.now.Add(2 * time.Hour)
 		wants(t, "who waits, once the setting is lowered", o.as(suzuki, "").May(actor.Approve, "case"), actor.ErrHeld)
-		shown, err := o.FromHost(ctx, o.as(suzuki, ""))
+		shown, err := o.Shown(ctx, o.as(suzuki, ""))
 		if err != nil || len(shown) != 1 || shown[0].What != "hold" || shown[0].Note != "24h0m0s → 1h0m0s" {
 			t.Errorf("the board: %+v %v", shown, err)
 		}

@@ -269,7 +269,7 @@ function live(path: string): void {
     }
     busy = true;
     try {
-      const answer = await fetch(root.dataset["page"] ?? location.href, { headers: { Accept: "text/html" } });
+      const answer = await fetch(root.dataset["page"] ?? location.href, { headers: { Accept: "text/html", "Shirase-Follows": "1" } });
       if (!answer.ok || answer.redirected) return;
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       for (const old of document.querySelectorAll<HTMLElement>("[data-live]")) {
