@@ -4,6 +4,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
@@ -52,5 +53,16 @@ func TestLostFromFiles(t *testing.T) {
 	f := folder{t: t, data: data}
 	if out, ok := f.try("serve", "--listen", "127.0.0.1:0"); ok || !strings.Contains(out, "hint: shirase ledger repair") {
 		t.Errorf("without a checkpoint: %v, %s", ok, out)
+	}
+}
+
+// A program says what it was built from, also where the toolchain recorded nothing, or that it does not know.
+func TestCommit(t *testing.T) {
+	defer func(was string) { builtFrom = was }(builtFrom)
+	for from, want := range map[string]commit{"": {}, "abc 2026-01-02T03:04:05Z": {"abc", "2026-01-02T03:04:05Z", false}, "abc 2026-01-02T03:04:05Z modified": {"abc", "2026-01-02T03:04:05Z", true}} {
+		builtFrom = from
+		if got := commitOf(&debug.BuildInfo{}); got != want {
+			t.Errorf("%q: %+v", from, got)
+		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -22,6 +23,10 @@ import (
 
 // version is set by releases; a build from a checkout says so.
 var version = "0.1.0-dev"
+
+// builtFrom is set by packaging/build, where the toolchain may record nothing (a linked work tree): commit, its time (RFC 3339), and
+// "modified" where there was more than the commit; with spaces between.
+var builtFrom string
 
 func (a *app) cmdVersion() *cobra.Command {
 	var sums, bom bool
@@ -69,6 +74,8 @@ it, as go.sum has them. --sbom prints the same as a software bill of materials
 				io.WriteString(w, versionLine())
 				if commit.revision != "" {
 					fmt.Fprintf(w, "commit %s of %s%s\n", commit.revision, commit.time, commit.changed())
+				} else {
+					io.WriteString(w, "commit unknown\n")
 				}
 				table(w, rows)
 			})
@@ -101,6 +108,9 @@ func commitOf(info *debug.BuildInfo) (c commit) {
 		case "vcs.modified":
 			c.modified = s.Value == "true"
 		}
+	}
+	if said := strings.Fields(builtFrom); c.revision == "" && len(said) >= 2 {
+		c = commit{said[0], said[1], len(said) > 2}
 	}
 	return c
 }

@@ -93,9 +93,6 @@ func (c *Console) showProposal(w http.ResponseWriter, r *http.Request, v *visit,
 	if out.Names, err = c.Staff.Names(ctx); err != nil {
 		return err
 	}
-	if out.Host, err = c.Staff.FromHost(ctx, v.who); err != nil {
-		return err
-	}
 	if p.Host() {
 		out.From = c.Proposals.HostFrom(p)
 	}
