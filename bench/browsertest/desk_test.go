@@ -229,7 +229,7 @@ func TestDesk(t *testing.T) {
 	eval[bool](sato, `(document.querySelector("select[name=playbook]").value = "account-database", true)`)
 	sato.shot("declare")
 	sato.click("main form button:not([type=button])")
-	sato.until(`document.readyState === "complete" && /^\/console\/cases\/.+-20\d\d-\d\d-\d\d$/.test(location.pathname)`)
+	sato.until(`document.readyState === "complete" && /^\/console\/cases\/.+-20\d\d-\d\d-\d\d-[a-z0-9]+$/.test(location.pathname)`)
 	kase := eval[string](sato, `location.pathname`)
 	sato.shot("case")
 	if text := sato.text("#next"); !strings.Contains(text, "期限") {

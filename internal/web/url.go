@@ -38,8 +38,8 @@ func local(host string) bool {
 		}
 		name = h
 	}
-	if name == "localhost" {
-		return true
+	if name == "localhost" || strings.HasSuffix(name, ".localhost") && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-.") == "" {
+		return true // RFC 6761 section 6.3: such names are always this machine's
 	}
 	addr, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(name, "["), "]"))
 	return err == nil && addr.IsLoopback() && addr.Zone() == ""
