@@ -131,6 +131,15 @@ func (p *tab) at(path string) {
 	p.until(fmt.Sprintf(`document.readyState === "complete" && location.pathname === %q`, path))
 }
 
+// send sends a form and waits for the page that answers it. What was done may
+// stand on the old page before that: the stream brings it to whoever did it too.
+func (p *tab) send(selector string) {
+	p.Helper()
+	eval[bool](p, `(window.sending = true)`)
+	p.click(selector)
+	p.until(`window.sending === undefined && document.readyState === "complete"`)
+}
+
 // visit opens a page of the console and sees it.
 func (p *tab) visit(path string) {
 	p.Helper()
@@ -190,7 +199,7 @@ func TestDesk(t *testing.T) {
 	sato.click(`input[name=role][value=approver]`)
 	sato.click(`input[name=role][value=writer]`)
 	eval[bool](sato, `(document.querySelector("select[name=every]").value = "contribute", true)`)
-	sato.click(`form[data-confirm=invite] button`)
+	sato.send(`form[data-confirm=invite] button`)
 	sato.until(`document.querySelector("#link") !== null`)
 	sato.shot("invited")
 	link := must(url.Parse(strings.TrimSpace(sato.text("#link"))))(t)
@@ -228,7 +237,7 @@ func TestDesk(t *testing.T) {
 	sato.click("input[name=illicit]")
 	eval[bool](sato, `(document.querySelector("select[name=playbook]").value = "account-database", true)`)
 	sato.shot("declare")
-	sato.click("main form button:not([type=button])")
+	sato.send("main form button:not([type=button])")
 	sato.until(`document.readyState === "complete" && /^\/console\/cases\/.+-20\d\d-\d\d-\d\d-[a-z0-9]+$/.test(location.pathname)`)
 	kase := eval[string](sato, `location.pathname`)
 	sato.shot("case")
@@ -248,7 +257,7 @@ func TestDesk(t *testing.T) {
 	sato.write(`form[action$="/task"] input[name=title]`, "全アカウントのログインを止める")
 	sato.write(`form[action$="/task"] input[name=owner]`, "鈴木 一郎")
 	suzuki.write(`form[action$="/note"] textarea`, "書きかけのメモ")
-	sato.click(`form[action$="/task"] button`)
+	sato.send(`form[action$="/task"] button`)
 	suzuki.until(`document.querySelector("#tasks").textContent.includes("全アカウントのログインを止める")`)
 	if got := eval[string](suzuki, `document.querySelector('form[action$="/note"] textarea').value`); got != "書きかけのメモ" {
 		t.Errorf("what was being written is lost: %q", got)
@@ -260,9 +269,9 @@ func TestDesk(t *testing.T) {
 	eval[bool](suzuki, fmt.Sprintf(`(() => { document.querySelector(%q).closest("details").open = true; document.querySelector(%q).value = "20時に"; return true })()`, row+"input", row+"input[name=note]"))
 	eval[bool](sato, fmt.Sprintf(`(() => { document.querySelector(%q).closest("details").open = true; document.querySelector(%q).value = "doing"; return true })()`, row+"input", row+"select[name=state]"))
 	eval[bool](suzuki, fmt.Sprintf(`(document.querySelector(%q).focus(), true)`, row+"input[name=note]")) // its region stays while it is written in
-	sato.click(row + "button")
+	sato.send(row + "button")
 	sato.until(`document.querySelector('#tasks tbody tr:last-child').textContent.includes("作業中")`)
-	suzuki.click(row + "button")
+	suzuki.send(row + "button")
 	suzuki.until(`document.querySelector("[data-refused]") !== null`)
 	suzuki.expect("409")
 	if text := suzuki.text("[data-refused]"); !strings.Contains(text, "20時に") || !strings.Contains(text, "作業中") || !strings.Contains(text, "佐藤 花子") {
@@ -276,15 +285,15 @@ func TestDesk(t *testing.T) {
 	sato.write(`form[action$="/report"] input[name=at]`, "2026-08-17 09:00")
 	sato.write(`form[action$="/report"] input[name=who]`, "利用者")
 	sato.write(`form[action$="/report"] textarea`, "覚えのないメールが届いた。")
-	sato.click(`form[action$="/report"] button:not([type=button])`)
+	sato.send(`form[action$="/report"] button:not([type=button])`)
 	sato.until(`document.querySelector("#reports").textContent.includes("知った」時点にあたりますか")`)
 	sato.press("e")
 	sato.write(`form[action$="/event"] input[name=at]`, "2026-08-18 10:57")
 	sato.write(`form[action$="/event"] textarea`, "データベースのサーバーを切り離した。")
-	sato.click(`form[action$="/event"] button:not([type=button])`)
+	sato.send(`form[action$="/event"] button:not([type=button])`)
 	sato.until(`document.querySelector("#events").textContent.includes("切り離した")`)
 	sato.shot("timeline")
-	sato.click(`#reports button[value=yes]`)
+	sato.send(`#reports button[value=yes]`)
 	sato.until(`document.querySelector("#reports").textContent.includes("知った時点にあたる")`)
 
 	sato.visit(kase + "/decisions")
@@ -292,12 +301,12 @@ func TestDesk(t *testing.T) {
 	sato.write(`main > details form[action$="/decide"] input[name=question]`, "全アカウントのログインを止めるか")
 	sato.write(`main > details form[action$="/decide"] input[name=decision]`, "止める")
 	sato.write(`main > details form[action$="/decide"] textarea[name=why]`, "パスワードのハッシュが見られた可能性がある。")
-	sato.click(`main > details:last-of-type form[action$="/decide"] button`)
+	sato.send(`main > details:last-of-type form[action$="/decide"] button`)
 	sato.until(`document.querySelector("#decided").textContent.includes("ハッシュが見られた")`)
 	sato.shot("decisions")
 	// What cannot be undone is proposed; whoever proposed it cannot approve it, and somebody else does, by passkey.
 	sato.visit(kase)
-	sato.click(`form[action$="/propose"] button`)
+	sato.send(`form[action$="/propose"] button`)
 	sato.until(`/^\/console\/proposals\/v-/.test(location.pathname) && document.readyState === "complete"`)
 	proposed := eval[string](sato, `location.pathname`)
 	if text := sato.text("main"); sato.has(`form[action$="/approve"]`) || !strings.Contains(text, "あなたの提案です") {
@@ -309,7 +318,7 @@ func TestDesk(t *testing.T) {
 	if text := suzuki.text("main"); !strings.Contains(text, "佐藤 花子") || !strings.Contains(text, "だれでも読めるように公表します") {
 		t.Errorf("what is proposed: %s", text)
 	}
-	suzuki.click(`form[action$="/approve"] button`)
+	suzuki.send(`form[action$="/approve"] button`)
 	suzuki.until(`document.querySelector("h1").textContent.includes("実行済み")`)
 	suzuki.shot("approved")
 	id := strings.TrimPrefix(kase, "/console/cases/")
