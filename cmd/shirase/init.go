@@ -138,7 +138,7 @@ func (a *app) init(ctx context.Context, origin string, i config.Instance, planne
 		in.close()
 		return nil, err
 	}
-	if _, err := in.publisher.MakeSuccessor(ctx); err != nil {
+	if _, _, err := in.publisher.MakeSuccessor(ctx); err != nil {
 		in.close()
 		return nil, err
 	}
