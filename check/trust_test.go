@@ -27,6 +27,7 @@ type ledger struct {
 	pins    string // the client's file
 	host    string // by which it is asked; "" for loopback
 	prevRaw []byte
+	seen    *Evidence // of the last visit; nil: none
 }
 
 // newLedger publishes five notices and the first statement of version 2.

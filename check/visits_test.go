@@ -92,6 +92,7 @@ func (l *ledger) visited(v *visitVector, code, rule string) *visit {
 		l.t.Fatal(err)
 	}
 	_, err = c.newest(l.t.Context(), base)
+	l.seen = EvidenceOf(err)
 	refused(l.t, fmt.Sprintf("%s, visit %d", v.Name, len(v.Visits)), err, code, rule)
 	asked := map[string]bool{}
 	for _, r := range ear.asked {
