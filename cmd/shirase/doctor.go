@@ -237,7 +237,7 @@ func (d *doctor) examineKeysFolder() bool {
 		d.fail("keys-inside", err, "move them elsewhere")
 	}
 	if _, err := os.Stat(dir); err != nil { // opening would make it
-		d.find("keys", levelError, "put it back from where the keys are kept, or: shirase restore SRC --only keys --identity FILE; or say where it is: --keys DIR", "the folder of keys, %s, cannot be read: %v", dir, bare(err))
+		d.find("keys", levelError, keysBack, "the folder of keys, %s, cannot be read: %v", dir, bare(err))
 		return false
 	}
 	var err error
