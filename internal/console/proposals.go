@@ -143,7 +143,8 @@ func proposalWhy(lang language.Lang, err error) string {
 		{proposal.ErrChanged, "提案してから、実行される内容が変わりました。この提案は無効です。もう一度提案し、内容を見てください。", "What would be done has changed since it was proposed. It is void: propose it anew, and look at it."},
 		{proposal.ErrOver, "この提案は、もう終わっています。", "The proposal is not open any more."},
 		{actor.ErrHeld, "承認者になったばかりなので、まだ承認できません。", "You have been an approver for too short a time."},
-		{publish.ErrDifferent, "事実と名簿と規則が食い違っています。食い違いを直すか、そのまま進める理由を書いてください。", "Facts, roster and rules do not say the same: mend it, or say why it is published all the same."},
+		{publish.ErrDifferent, "事実と文章と名簿と規則のどこかが食い違っています。食い違いを直すか、そのまま進める理由を書いてください。", "Facts, text, roster and rules do not say the same: mend it, or say why it is published all the same."},
+		{publish.ErrOverturned, "公表したお知らせの否定が、新しい事実で覆っています。それを知らせる追記を、ほかの何よりも先に公表してください。", "A fact overturns what was published: its addendum comes before anything else."},
 		{publish.ErrNoRoster, "対象範囲が確定とされていますが、名簿がまだありません。", "The scope is called final, and there is no roster yet."},
 	} {
 		if errors.Is(err, w.err) {
@@ -176,7 +177,7 @@ func (c *Console) approve(w http.ResponseWriter, r *http.Request, v *visit) erro
 }
 
 func isProposal(err error) bool {
-	for _, e := range []error{proposal.ErrSame, proposal.ErrEarly, proposal.ErrChanged, proposal.ErrOver, proposal.ErrRule, publish.ErrDifferent, publish.ErrNoRoster, publish.ErrImported, publish.ErrStale} {
+	for _, e := range []error{proposal.ErrSame, proposal.ErrEarly, proposal.ErrChanged, proposal.ErrOver, proposal.ErrRule, publish.ErrDifferent, publish.ErrOverturned, publish.ErrNoRoster, publish.ErrImported, publish.ErrStale} {
 		if errors.Is(err, e) {
 			return true
 		}

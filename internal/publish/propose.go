@@ -115,6 +115,9 @@ func (p *Publisher) Propose(ctx context.Context, who actor.Actor, r Request) (*P
 	if err != nil {
 		return nil, err
 	}
+	if err := p.read(ctx, prop, inc, r); err != nil {
+		return nil, err
+	}
 	if len(prop.Differences) == 0 {
 		prop.Despite = "" // it was asked for, and nothing differs
 	}
@@ -230,7 +233,7 @@ func (p *Publisher) overtaken(ctx context.Context, inc incident.Incident, sealed
 	if f, ok := inc.Fact("scope.state"); ok {
 		since = ", as of " + f.AsOf.String()
 	}
-	return []Difference{{"scope-not-published", fmt.Sprintf("The newest scope (roster %s, %s accounts) would not be published: the incident is recorded as reopened%s. "+
+	return []Difference{{Code: "scope-not-published", What: fmt.Sprintf("The newest scope (roster %s, %s accounts) would not be published: the incident is recorded as reopened%s. "+
 		"Where it is settled, record scope.state: final with a later asOf.", r.ID, language.Digits(r.Counts.Affected), since)}}, nil
 }
 

@@ -43,6 +43,8 @@ var (
 	ErrNoRoster = errors.New("it has no roster yet")
 	// ErrDifferent says that facts, roster and rules do not say the same.
 	ErrDifferent = errors.New("facts, roster and rules do not say the same")
+	// ErrOverturned says that a fact overturns what a published notice denies, and that what would be published does not tell it.
+	ErrOverturned = errors.New("a fact overturns what was published, and this does not tell it")
 	// ErrStale says that something was published, or a scope made, since the proposal; nothing was published.
 	ErrStale = errors.New("what is published has changed since the proposal")
 	// ErrKey says that a key is not the one that signs the ledger.
