@@ -22,6 +22,7 @@ var (
 	badName     = ruleJA("badName")
 	corporate   = ruleJA("corporate")
 	mayorLine   = ruleJA("mayorLine")
+	chiefLine   = ruleJA("chiefLine")
 	officeLine  = ruleJA("officeLine")
 	teamLine    = ruleJA("teamLine")
 	schoolLine  = ruleJA("schoolLine")
@@ -52,10 +53,17 @@ type names struct {
 	all []scoredName
 }
 
-type scoredName struct{ from, to, score int }
+type scoredName struct {
+	from, to, score int
+	places          int  // on how many lines it stands as such a name
+	itself          bool // one of them says that it is the author
+}
 
 // sure is the score of a name that stands alone: what follows it need not be looked at.
 const sure = 6
+
+// itself is the score of a name that says that it is the author's: (以下「当社」).
+const itself = 8
 
 func (n *names) add(from, to, score int) {
 	for from < to && strings.HasPrefix(n.s[from:to], "・") {
@@ -70,12 +78,16 @@ func (n *names) add(from, to, score int) {
 		return
 	}
 	for i := range n.all {
-		if n.s[n.all[i].from:n.all[i].to] == n.s[from:to] {
-			n.all[i].score += score
+		if c := &n.all[i]; n.s[c.from:c.to] == n.s[from:to] {
+			if strings.Contains(n.s[min(c.from, from):max(c.from, from)], "\n") {
+				c.places++
+			}
+			c.score += score
+			c.itself = c.itself || score >= itself
 			return
 		}
 	}
-	n.all = append(n.all, scoredName{from, to, score})
+	n.all = append(n.all, scoredName{from: from, to: to, score: score, places: 1, itself: score >= itself})
 }
 
 // organisationJA proposes who publishes: who calls itself 当社, the name on a line of its own near the date, or whose
@@ -105,7 +117,9 @@ func (r *reader) organisationJA() {
 	}
 	name := tidyName(r.s[best.from:best.to])
 	switch {
-	case best.score >= 8:
+	case best.places > 1 && best.score >= sure:
+		how = "agreed"
+	case best.score >= itself:
 		how = "itself"
 	case best.score >= 5:
 		how = "line"
@@ -133,7 +147,7 @@ func (r *reader) ownPlace() scoredName {
 		if found.score > 0 && r.s[found.from:found.to] != name {
 			return scoredName{} // of two, neither is said to be the author
 		}
-		found = scoredName{m[2], m[3], 3}
+		found = scoredName{from: m[2], to: m[3], score: 3}
 	}
 	return found
 }
@@ -172,7 +186,7 @@ func (r *reader) namesOnLines(n *names) {
 			}
 			n.add(l.from+m[2], l.from+m[3], score)
 		}
-		for _, re := range []*rule{mayorLine, officeLine, schoolLine, teamLine} {
+		for _, re := range []*rule{mayorLine, chiefLine, officeLine, schoolLine, teamLine} {
 			if m := re.FindStringSubmatchIndex(s); m != nil && len(s) < 150 && (i < maxHead || i >= len(r.lines)-6) {
 				n.add(l.from+m[2], l.from+m[3], sure)
 			}
@@ -232,7 +246,7 @@ func (r *reader) namesInSentences(n *names) {
 	for i, s := range r.sentences[:min(len(r.sentences), 61)] {
 		part := r.s[s.from:s.to]
 		if m := selfJA.FindStringSubmatchIndex(part); m != nil {
-			n.add(s.from+m[2], s.from+m[3], 8)
+			n.add(s.from+m[2], s.from+m[3], itself)
 		}
 		for _, m := range subjectJA.FindAllStringSubmatchIndex(part, 6) {
 			rest := part[m[3]:]
@@ -245,7 +259,7 @@ func (r *reader) namesInSentences(n *names) {
 			score := 3
 			switch {
 			case shortFor.MatchString(rest) && strings.Index(rest, "(以下") < 120:
-				score = 8
+				score = itself
 			case strings.HasPrefix(rest, "が運営") && i < 12:
 				score = 4
 			case i > 12:

@@ -21,7 +21,7 @@ var classOf = map[string]string{
 	"finances": "finances", "age": "age", "nationality": "nationality", "family": "family", "jobs": "job-application", "education": "education",
 	"loyalty": "loyalty", "device": "device", "location": "location", "credential": "credential", "token": "auth-token", "biometric": "biometric",
 	"photo": "photo", "recording": "recording", "idcard": "identity-document", "social": "social-profile", "travel": "travel", "profile": "profile",
-	"activity": "activity", "religion": "religion", "ethnicity": "ethnicity", "source": "source-code",
+	"activity": "activity", "religion": "religion", "ethnicity": "ethnicity", "source": "source-code", "trait": "physical-trait",
 }
 
 // found is a class named in the text.
@@ -450,6 +450,9 @@ func (r *reader) causeJA() {
 	}
 }
 
+// stolenJA says that something was stolen, and not that it may have been.
+var stolenJA = ruleJA("stolenJA")
+
 // causeInTitle proposes what a title says happened to papers, media and messages: the text tells how it came about, and of a paper that
 // was put into the wrong tray and then lost, that it was lost is the title's word.
 func (r *reader) causeInTitle() bool {
@@ -462,6 +465,9 @@ func (r *reader) causeInTitle() bool {
 			m := c.re.FindStringIndex(s)
 			if m == nil || causeNot.MatchString(s) {
 				continue
+			}
+			if c.word == "lost-media" && stolenJA.MatchString(r.s) {
+				return false // missing papers that, the text tells, somebody took
 			}
 			if c.word != "misdirected-mail" && c.word != "misdelivery" && c.word != "theft" && c.word != "lost-media" {
 				return false
