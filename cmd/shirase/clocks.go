@@ -173,7 +173,7 @@ func (a *app) cmdCaseDone() *cobra.Command {
 				}
 				m.At = at.String()
 			}
-			return cases.Mark(ctx, actor.Operator(), args[0], m)
+			return cases.Mark(ctx, actor.Operator(), args[0], 0, m)
 		})
 	f := c.Flags()
 	f.StringVar(&m.At, "at", "", "when (default: now)")
@@ -189,7 +189,7 @@ func (a *app) cmdCaseRegime() *cobra.Command {
 		Long:    "Starts the clocks of a regime. With --refuse and a reason it is recorded that the regime\nwas considered and does not apply.",
 		Example: "  shirase case regime shop-2026-08-20 eu-gdpr\n  shirase case regime shop-2026-08-20 uk-gdpr --refuse \"nobody in the United Kingdom\""},
 		2, func(ctx context.Context, _ *instance, cases *response.Cases, args []string) (*response.Case, error) {
-			return cases.Apply(ctx, actor.Operator(), args[0], response.Regime{ID: args[1], Refused: refuse != "", Why: refuse})
+			return cases.Apply(ctx, actor.Operator(), args[0], 0, response.Regime{ID: args[1], Refused: refuse != "", Why: refuse})
 		})
 	c.Flags().StringVar(&refuse, "refuse", "", "why it does not apply")
 	return c
@@ -203,7 +203,7 @@ func (a *app) cmdCaseStart() *cobra.Command {
 			if err != nil {
 				return nil, err
 			}
-			return cases.Start(ctx, actor.Operator(), args[0], response.Started{Trigger: args[1], At: m.String()})
+			return cases.Start(ctx, actor.Operator(), args[0], 0, response.Started{Trigger: args[1], At: m.String()})
 		})
 }
 
@@ -212,7 +212,7 @@ func (a *app) cmdCaseKnow() *cobra.Command {
 	c := a.changing(&cobra.Command{Use: "know CASE WORD", Short: "Say that something is so, or is not so, that clocks depend on",
 		Long: "Records that something is so that clocks depend on, or with --not that it is not so:\na wrongful purpose, good encryption, a high risk. What follows from facts needs no word.", Example: "  shirase case know shop-2026-08-20 wrongful\n  shirase case know shop-2026-08-20 high-risk --not"},
 		2, func(ctx context.Context, _ *instance, cases *response.Cases, args []string) (*response.Case, error) {
-			return cases.Know(ctx, actor.Operator(), args[0], response.Knows{Word: args[1], Is: !not})
+			return cases.Know(ctx, actor.Operator(), args[0], 0, response.Knows{Word: args[1], Is: !not})
 		})
 	c.Flags().BoolVar(&not, "not", false, "it is not so")
 	return c
