@@ -69,6 +69,9 @@ func printClocks(w io.Writer, clocks *response.Clocks) {
 	for _, r := range clocks.Refused {
 		fmt.Fprintf(w, "%-24s does not apply, as was decided: %s\n", r.ID, oneLine(r.Why))
 	}
+	for _, x := range clocks.Addenda {
+		fmt.Fprintf(w, "\n%s has slipped. An addendum to start from:\n    %s\n    %s\n", x.Clock, x.Text.JA, x.Text.EN)
+	}
 	for _, p := range clocks.Proposed {
 		fmt.Fprintf(w, "\nThe facts speak for %s (%s): %s\n", p.Regime.ID, p.Regime.Name.EN, p.Why.EN)
 	}
@@ -128,7 +131,16 @@ happened.`,
 			for _, p := range clocks.Proposed {
 				proposed = append(proposed, proposal{p.Regime.ID, p.Why.EN})
 			}
-			return a.print(map[string]any{"clocks": clockRows(clocks), "proposed": proposed}, func(w io.Writer) { printClocks(w, clocks) })
+			type addendum struct {
+				Clock string `json:"clock"`
+				JA    string `json:"ja"`
+				EN    string `json:"en"`
+			}
+			addenda := []addendum{} // to promises that have slipped: texts to start from
+			for _, x := range clocks.Addenda {
+				addenda = append(addenda, addendum{x.Clock, x.Text.JA, x.Text.EN})
+			}
+			return a.print(map[string]any{"clocks": clockRows(clocks), "proposed": proposed, "addenda": addenda}, func(w io.Writer) { printClocks(w, clocks) })
 		}}
 	c.Flags().StringVar(&calendar, "calendar", "", "write an iCalendar file")
 	c.Flags().StringVar(&lang, "lang", "ja", "language of the calendar: ja or en")

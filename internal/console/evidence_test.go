@@ -140,7 +140,7 @@ func TestEvidence(t *testing.T) {
 			"too large":          {p.upload(at, nil, "big", bytes.NewReader(make([]byte, 3<<20+1))), http.StatusRequestEntityTooLarge, "大きすぎます"},
 			"no file was chosen": {p.upload(at, nil, "", strings.NewReader("")), http.StatusUnprocessableEntity, "ファイルを選んでください"},
 			"no form of a file":  {p.post(at, url.Values{"source": {"x"}}), http.StatusUnprocessableEntity, "ファイルを選んでください"},
-			"no time":            {p.upload(at, url.Values{"collected": {"きのう"}}, "x", strings.NewReader("x")), http.StatusUnprocessableEntity, "時刻を読めません"},
+			"no time":            {p.upload(at, url.Values{"collected": {"きのう"}}, "x", strings.NewReader("x")), http.StatusUnprocessableEntity, "時刻"},
 		} {
 			if c.answer.status != c.want || !strings.Contains(c.answer.body, c.says) || !strings.Contains(c.answer.body, "data-refused") {
 				t.Errorf("%s: %d, it says %q: %v", name, c.answer.status, c.says, strings.Contains(c.answer.body, c.says))

@@ -51,7 +51,7 @@ func TestCalendar(t *testing.T) {
 			t.Errorf("%s", a.body)
 		}
 		unfolded := strings.ReplaceAll(a.body, "\r\n ", "")
-		for _, secret := range []string{hidden, "漏えいした会員", "Example Shop", "山田", "鈴木", p.id} {
+		for _, secret := range []string{"." + hidden + "@", "[" + hidden + "]", "漏えいした会員", "Example Shop", "山田", "鈴木", p.id} {
 			if strings.Contains(unfolded, secret) {
 				t.Errorf("it says %s", secret)
 			}
