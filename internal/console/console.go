@@ -60,10 +60,11 @@ const (
 	ByCode     Door = "code"
 	ByProvider Door = "provider"
 	ByLink     Door = "link"
+	ByFeed     Door = "feed" // the address of a calendar
 )
 
 // Doors lists them.
-func Doors() []Door { return []Door{ByPasskey, ByCode, ByProvider, ByLink} }
+func Doors() []Door { return []Door{ByPasskey, ByCode, ByProvider, ByLink, ByFeed} }
 
 // Setting is one of the instance's.
 type Setting struct{ Name, Value, From, Help string }
@@ -108,6 +109,7 @@ var failed = web.Mappings{
 	{Err: staff.ErrStale, Problem: web.Problem{Status: http.StatusConflict}},
 	{Err: response.ErrStale, Problem: web.Problem{Status: http.StatusConflict}},
 	{Err: response.ErrClosed, Problem: web.Problem{Status: http.StatusConflict}},
+	{Err: response.ErrTooLarge, Problem: web.Problem{Status: http.StatusRequestEntityTooLarge}},
 	{Err: response.ErrEntry, Problem: web.Problem{Status: http.StatusUnprocessableEntity}},
 	{Err: staff.ErrInput, Problem: web.Problem{Status: http.StatusUnprocessableEntity}},
 	{Err: staff.ErrLink, Problem: web.Problem{Status: http.StatusGone}},
@@ -118,6 +120,7 @@ var errNotHere = errors.New("no such page")
 
 var navigation = []page.Entry{
 	{Name: "board", Path: "/console/", Text: language.Both("事案", "Cases")},
+	{Name: "clocks", Path: "/console/clocks", Text: language.Both("期限", "Clocks")},
 	{Name: "proposals", Path: "/console/proposals", Text: language.Both("提案と承認", "Proposals")},
 	{Name: "people", Path: "/console/people", Text: language.Both("メンバー", "People")},
 	{Name: "log", Path: "/console/log", Text: language.Both("記録", "Log")},
@@ -133,7 +136,7 @@ func New(o Options) (*Console, error) {
 	if o.Allow == nil {
 		o.Allow = func(Door, *http.Request, int) (time.Duration, bool) { return 0, true }
 	}
-	frame, err := page.New(page.Options{Files: embedded, Pages: pages, Shared: []string{"templates/frame.html", "templates/parts.html"}, Funcs: funcs, Navigation: navigation,
+	frame, err := page.New(page.Options{Files: embedded, Pages: pages, Shared: []string{"templates/frame.html", "templates/parts.html", "templates/evidence.html", "templates/clocks.html"}, Funcs: funcs, Navigation: navigation,
 		Home: "/console/", Assets: "/console/assets/", Private: true, Operator: o.Operator, BaseURL: o.BaseURL, Log: o.Log})
 	if err != nil {
 		return nil, err
@@ -268,6 +271,10 @@ func (c *Console) table() []route {
 		{pattern: "POST /console/account/passkey/drop", answer: c.passkeyDrop},
 		{pattern: "POST /console/account/codes", answer: c.newCodes},
 		{pattern: "POST /console/account/sessions/end", answer: c.endSession},
+		{pattern: "POST /console/account/feed", answer: c.newFeed},
+		{pattern: "POST /console/account/feed/end", answer: c.endFeed},
+		{pattern: "GET /console/calendar/{file}", open: true, passive: true, door: ByFeed, answer: c.calendar},
+		{pattern: "GET /console/clocks", answer: c.allClocks},
 		{pattern: "GET /console/people", answer: c.peoplePage},
 		{pattern: "POST /console/people/invite", answer: c.invite},
 		{pattern: "POST /console/people/take-back", answer: c.takeBack},

@@ -91,6 +91,7 @@ func newDesk(t *testing.T, db *store.DB) *desk {
 		}},
 	}})
 	must(err)
+	d.staff.Changed = d.proposals.Changed
 	d.bytes = `{"notice":{"text":{"ja":"お知らせの本文","en":"The notice"}}}`
 	d.console, err = New(Options{Staff: d.staff, Cases: d.cases, Proposals: d.proposals, BaseURL: base, Log: slog.New(slog.NewTextHandler(d.logged, nil))})
 	must(err)

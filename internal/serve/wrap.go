@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -66,9 +67,18 @@ func bounded(w http.ResponseWriter, r *http.Request, most int64) *http.Request {
 		w.Header().Set("Connection", "close")
 	}
 	out := *r
-	out.Body = http.MaxBytesReader(w, r.Body, most)
+	out.Body = &bound{http.MaxBytesReader(w, r.Body, most), r.Body}
 	return &out
 }
+
+// bound is a body with its bound around it, which a handler may lift that knows who sends it (web.Upload).
+type bound struct {
+	io.ReadCloser
+	whole io.ReadCloser
+}
+
+// Unbounded is the body without the bound.
+func (b *bound) Unbounded() io.ReadCloser { return b.whole }
 
 // Answer is what becomes known of a request when it was answered: nothing of who asked, nor of what about.
 type Answer struct {
