@@ -28,6 +28,9 @@ func (c *Console) caseRoutes() []route {
 		{pattern: "POST /console/cases/new", answer: c.declare},
 	}
 	for _, tab := range tabs {
+		if tab.Name == "scope" { // it has a page of its own
+			continue
+		}
 		routes = append(routes, route{pattern: "GET " + tab.path("{id}"), answer: func(w http.ResponseWriter, r *http.Request, v *visit) error {
 			return c.showCase(w, r, v, tab.Name, http.StatusOK, nil)
 		}})
@@ -56,6 +59,7 @@ func (t tab) path(id string) string {
 var tabs = []tab{
 	{"now", language.Both("いま", "Now")},
 	{"timeline", language.Both("経過と証拠", "Timeline and evidence")},
+	{"scope", language.Both("対象範囲", "Scope")},
 	{"decisions", language.Both("判断", "Decisions")},
 	{"record", language.Both("記録と見られる人", "Record and access")},
 }

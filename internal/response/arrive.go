@@ -39,10 +39,11 @@ type Arrival struct {
 	Began    time.Time
 	Moved    time.Time // when the last piece came
 	Received int64     // bytes that are here: where the next piece begins
-	Pieces   []string  // hex SHA-256 of each, all of MaxPiece bytes but the last: whoever goes on compares them with what they have
+	Pieces   []string  // where it is listed: hex SHA-256 of each, all of MaxPiece bytes but the last. Whoever goes on compares them with what they have
 
-	key *age.X25519Identity
-	sum hash.Hash
+	count int // of pieces
+	key   *age.X25519Identity
+	sum   hash.Hash
 }
 
 // An OffsetError says that a piece does not begin where the last one ended: somebody else has sent it, or it was sent twice.
@@ -175,6 +176,9 @@ func (c *Cases) Arrivals(ctx context.Context, who actor.Actor, id string) ([]*Ar
 		if errors.Is(err, ErrNotFound) {
 			continue // it has come whole meanwhile
 		}
+		if err == nil {
+			err = c.listPieces(ctx, a)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -185,10 +189,25 @@ func (c *Cases) Arrivals(ctx context.Context, who actor.Actor, id string) ([]*Ar
 
 // Arrival gives one that is under way, for who goes on with it. ErrNotFound where there is none of that name in the case.
 func (c *Cases) Arrival(ctx context.Context, who actor.Actor, id, arrival string) (*Arrival, error) {
-	return c.arrival(ctx, who, id, arrival, -1)
+	a, err := c.arrival(ctx, who, id, arrival, -1)
+	if err == nil {
+		err = c.listPieces(ctx, a)
+	}
+	return a, err
 }
 
-// arrival reads one; with p -1 for who may take such evidence in.
+func (c *Cases) listPieces(ctx context.Context, a *Arrival) error {
+	pieces, err := c.pieces(ctx, a.ID)
+	if err != nil {
+		return fmt.Errorf("arrival %s: %w", a.ID, err)
+	}
+	for _, p := range pieces {
+		a.Pieces = append(a.Pieces, p.sha256)
+	}
+	return nil
+}
+
+// arrival reads one, without its pieces; with p -1 for who may take such evidence in.
 func (c *Cases) arrival(ctx context.Context, who actor.Actor, id, arrival string, p actor.Permission) (*Arrival, error) {
 	if err := may(who, max(p, actor.See), id); err != nil {
 		return nil, err
@@ -196,8 +215,8 @@ func (c *Cases) arrival(ctx context.Context, who actor.Actor, id, arrival string
 	a := &Arrival{ID: arrival, sum: sha256.New()}
 	var began, moved int64
 	var key, said, sum []byte
-	err := c.DB.QueryRowContext(ctx, `SELECT actor, began_at, moved_at, size, received, key, said, sum FROM response_arrival WHERE case_id = $1 AND file = $2`, id, arrival).
-		Scan(&a.BegunBy, &began, &moved, &a.Size, &a.Received, &key, &said, &sum)
+	err := c.DB.QueryRowContext(ctx, `SELECT actor, began_at, moved_at, size, received, pieces, key, said, sum FROM response_arrival WHERE case_id = $1 AND file = $2`, id, arrival).
+		Scan(&a.BegunBy, &began, &moved, &a.Size, &a.Received, &a.count, &key, &said, &sum)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = missing("arrival %.40q", arrival)
 	}
@@ -230,13 +249,6 @@ func (c *Cases) arrival(ctx context.Context, who actor.Actor, id, arrival string
 		}
 	}
 	a.Began, a.Moved = store.FromMicros(began).UTC(), store.FromMicros(moved).UTC()
-	pieces, err := c.pieces(ctx, arrival)
-	if err != nil {
-		return nil, fmt.Errorf("case %s: %w", id, err)
-	}
-	for _, p := range pieces {
-		a.Pieces = append(a.Pieces, p.sha256)
-	}
 	return a, nil
 }
 
@@ -269,6 +281,9 @@ func pieceFile(file string, n int) string { return fmt.Sprintf("%s%s-%d", eviden
 // that it has to have: what was changed on the way is refused. It is sealed from its first byte, and recorded once it is on disk; of one
 // that breaks off nothing stays. Errors: *OffsetError, files.ErrHeld where another piece of it comes in, ErrTooLarge, ErrSpace.
 func (c *Cases) Arrive(ctx context.Context, who actor.Actor, id, arrival string, at int64, sum string, r io.Reader) (*Arrival, error) {
+	if _, err := c.arrival(ctx, who, id, arrival, -1); err != nil { // before a name that somebody has sent names anything
+		return nil, err
+	}
 	release, free, err := c.arriving(arrival)
 	if err != nil {
 		return nil, fmt.Errorf("case %s: take in evidence: %w", id, err)
@@ -292,7 +307,7 @@ func (c *Cases) Arrive(ctx context.Context, who actor.Actor, id, arrival string,
 		err = fmt.Errorf("%w: these are not the bytes that were sent: their SHA-256 is another one", ErrEntry)
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("case %s: take in evidence: %w", id, err), c.dropPiece(arrival, len(a.Pieces)+1))
+		return nil, errors.Join(fmt.Errorf("case %s: take in evidence: %w", id, err), c.dropPiece(arrival, a.count+1))
 	}
 	state, err := a.state()
 	if err != nil {
@@ -311,19 +326,19 @@ func (c *Cases) Arrive(ctx context.Context, who actor.Actor, id, arrival string,
 		if n, err := res.RowsAffected(); err != nil || n != 1 {
 			return errors.Join(err, missing("arrival %.40q", arrival)) // it was given up
 		}
-		_, err = tx.ExecContext(ctx, `INSERT INTO response_piece (file, n, size, sha256) VALUES ($1, $2, $3, $4)`, arrival, len(a.Pieces)+1, got.size, got.sha256)
+		_, err = tx.ExecContext(ctx, `INSERT INTO response_piece (file, n, size, sha256) VALUES ($1, $2, $3, $4)`, arrival, a.count+1, got.size, got.sha256)
 		return err
 	})
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("case %s: take in evidence: %w", id, err), c.dropPiece(arrival, len(a.Pieces)+1))
+		return nil, errors.Join(fmt.Errorf("case %s: take in evidence: %w", id, err), c.dropPiece(arrival, a.count+1))
 	}
-	a.Received, a.Pieces = a.Received+got.size, append(a.Pieces, got.sha256)
+	a.Received, a.count = a.Received+got.size, a.count+1
 	return a, nil
 }
 
 // takePiece seals what comes under the file's name of the next piece.
 func (c *Cases) takePiece(ctx context.Context, a *Arrival, r io.Reader) (got piece, err error) {
-	w, err := c.Dir.Create(pieceFile(a.ID, len(a.Pieces)+1))
+	w, err := c.Dir.Create(pieceFile(a.ID, a.count+1))
 	if err != nil {
 		return got, err
 	}

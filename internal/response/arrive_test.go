@@ -61,10 +61,10 @@ func TestArrival(t *testing.T) {
 				t.Errorf("%s: %v", what, err)
 			}
 			is, err := d.Arrival(ctx, by, k.ID, a.ID)
-			if err != nil || is.Received != a.Received || len(is.Pieces) != len(a.Pieces) {
+			if err != nil || is.Received != a.Received || int64(len(is.Pieces)) != a.Received/MaxPiece {
 				t.Errorf("%s: %d bytes are here, %v", what, is.Received, err)
 			}
-			if names, err := d.dir.List("evidence"); err != nil || len(names) != len(a.Pieces) {
+			if names, err := d.dir.List("evidence"); err != nil || int64(len(names)) != a.Received/MaxPiece {
 				t.Errorf("%s: %v stay, %v", what, names, err)
 			}
 		}
