@@ -49,6 +49,7 @@ type Operation struct {
 	Passwords
 	Staff    Staff
 	Evidence Evidence
+	Scope    Scope
 	Mail     Mail
 	Limits   Limits
 	Timeouts serve.Timeouts
@@ -90,8 +91,14 @@ type Passwords struct {
 	MaxAge time.Duration // for which caches may answer a range
 }
 
-// Evidence bounds what is taken in of a case, in MiB.
-type Evidence struct{ Max, MaxCase int }
+// Evidence bounds what is taken in of a case, in MiB. Spare is what stays free on the disk.
+type Evidence struct{ Max, MaxCase, Spare int }
+
+// Scope is how exports of accounts are taken in and read.
+type Scope struct {
+	Folder string // on this machine, exports in which staff may take in; "": none
+	Rows   int    // the most of an export
+}
 
 // Mail is how the staff is written to: mentions, approvals, what is overdue.
 type Mail struct {
@@ -133,7 +140,8 @@ func Default() *Settings {
 		ACME:      ACME{Directory: serve.LetsEncrypt},
 		Passwords: Passwords{MaxAge: time.Hour},
 		Staff:     Staff{Hold: time.Hour},
-		Evidence:  Evidence{Max: 8 << 10, MaxCase: 100 << 10},
+		Evidence:  Evidence{Max: 8 << 10, MaxCase: 100 << 10, Spare: 1 << 10},
+		Scope:     Scope{Rows: 1_000_000_000},
 		Mail:      Mail{Security: "starttls"},
 		Limits:    Limits{Check: serve.DefaultLimits, Archive: serve.DefaultLimits},
 		Timeouts:  serve.DefaultTimeouts,

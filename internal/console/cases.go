@@ -27,6 +27,9 @@ func (c *Console) caseRoutes() []route {
 		{pattern: "POST /console/cases/new", answer: c.declare},
 	}
 	for _, tab := range tabs {
+		if tab.Name == "scope" { // it has a page of its own
+			continue
+		}
 		routes = append(routes, route{pattern: "GET " + tab.path("{id}"), answer: func(w http.ResponseWriter, r *http.Request, v *visit) error {
 			return c.showCase(w, r, v, tab.Name, http.StatusOK, nil)
 		}})
@@ -57,6 +60,7 @@ var tabs = []tab{
 	{"now", language.Both("いま", "Now")},
 	{"clocks", language.Both("期限", "Clocks")},
 	{"timeline", language.Both("経過と証拠", "Timeline and evidence")},
+	{"scope", language.Both("対象範囲", "Scope")},
 	{"decisions", language.Both("判断", "Decisions")},
 	{"record", language.Both("記録と見られる人", "Record and access")},
 }

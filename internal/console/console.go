@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +22,7 @@ import (
 	"shirase/internal/page"
 	"shirase/internal/proposal"
 	"shirase/internal/response"
+	"shirase/internal/scope"
 	"shirase/internal/staff"
 	"shirase/internal/web"
 )
@@ -36,6 +38,7 @@ type Options struct {
 	Cases *response.Cases
 	// Proposals are what cannot be undone, and waits for a second person.
 	Proposals *proposal.Proposals
+	Scopes    *scope.Scopes   // who is affected
 	OIDC      *staff.Provider // nil: nobody signs in by an identity provider
 
 	// Settings are what is set, for those who administer keys: name, value, and where it comes from.
@@ -86,7 +89,7 @@ type Console struct {
 }
 
 // failed maps the sentinel errors that the console meets. A case that is not theirs is one that is not there.
-var failed = web.Mappings{
+var failed = slices.Concat(web.Mappings{
 	{Err: actor.ErrUnconfirmed, Problem: web.Problem{Status: http.StatusForbidden, Code: "unconfirmed"}}, // why the passkey did not, it says too
 	{Err: staff.ErrSignIn, Problem: web.Problem{Status: http.StatusUnauthorized}},                        // so of an account that is not there
 	{Err: actor.ErrHidden, Problem: web.Problem{Status: http.StatusNotFound}},
@@ -114,7 +117,7 @@ var failed = web.Mappings{
 	{Err: staff.ErrInput, Problem: web.Problem{Status: http.StatusUnprocessableEntity}},
 	{Err: staff.ErrLink, Problem: web.Problem{Status: http.StatusGone}},
 	{Err: actor.ErrNobody, Problem: web.Problem{Status: http.StatusUnauthorized}},
-}
+}, scopeFailed)
 
 var errNotHere = errors.New("no such page")
 
@@ -143,6 +146,7 @@ func New(o Options) (*Console, error) {
 	}
 	c := &Console{Options: o, frame: frame, now: time.Now}
 	c.live = newLive(c.versions, o.Log)
+	o.Scopes.Moved = c.live.poke
 	c.sessions = scs.New()
 	c.sessions.Store, c.sessions.Codec = o.Staff.Sessions(), staff.Codec{}
 	c.sessions.Lifetime = staff.SessionLasts
@@ -288,6 +292,7 @@ func (c *Console) table() []route {
 		{pattern: "GET /console/{$}", answer: c.board},
 	}
 	routes = append(routes, c.proposalRoutes()...)
+	routes = append(routes, c.scopeRoutes()...)
 	return append(routes, c.caseRoutes()...)
 }
 

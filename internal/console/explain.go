@@ -133,7 +133,7 @@ var kinds = map[string]language.Text{
 // custodyWords are what was done with evidence.
 var custodyWords = map[string]language.Text{
 	"taken-in": language.Both("取り込んだ", "taken in"), "read": language.Both("見た", "read"), "verified": language.Both("同じであることを確かめた", "verified"), "exported": language.Both("取り出した", "taken out"),
-	"handed-over": language.Both("渡した", "handed over"), "returned": language.Both("戻った", "returned"),
+	"handed-over": language.Both("渡した", "handed over"), "returned": language.Both("戻った", "returned"), "removed": language.Both("取り除いた", "removed"),
 }
 
 // caseFuncs are what templates of cases can say.
