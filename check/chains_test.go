@@ -160,7 +160,11 @@ func TestChainsVectors(t *testing.T) {
 		add(g("time goes back between two that were seen"), "chain", "time", chainBase, later{gap, at(2 * time.Hour)}, later{gap, at(time.Hour)})
 		add(g("the region changes at last"), "chain", "region", chainBase, later{gap, same}, later{gap, func(s *Statement) { s.PhoneRegion = "KR" }})
 		add(g("retired, and then final"), "chain", "state", chainBase, later{gap, closed("gamma", Retired)},
-			later{gap, func(s *Statement) { settle(s, "gamma", Final); s.Incident("gamma").Revision = "2"; relist(s, "gamma", "2") }})
+			later{gap, func(s *Statement) {
+				settle(s, "gamma", Final)
+				s.Incident("gamma").Revision = "2"
+				relist(s, "gamma", "2")
+			}})
 		add(g("reopened, and then investigated"), "chain", "state", chainBase, later{gap, state("gamma", Reopened)}, later{gap, closed("gamma", Investigating)})
 		add(g("settled by mail, and then final"), "chain", "state", chainBase, later{gap, state("open", ByMail)}, later{gap, func(s *Statement) { settle(s, "open", Final) }})
 		add(g("withdrawn, and then investigated"), "chain", "state", chainBase, later{gap, state("open", Withdrawn)}, later{gap, state("open", Investigating)})
