@@ -200,7 +200,7 @@ func TestEvidenceVectors(t *testing.T) {
 			t.Errorf("%s: as an answer: %v", v.Name, err)
 		}
 	}
-	golden(t, "evidence.json", map[string]any{"v": 1,
+	golden(t, "evidence.json", map[string]any{
 		"about": "Evidence (docs/FORMAT.md section 8). made: visits as in first-use.json, of which the last ends with evidence, the file that a client gives (without what and server, its words). " +
 			"files: what a verifier that trusts ledgerKeys, else ledgerKey, says of a file: shown by the ledger's signatures or not, or refused with error. base, op, path, value and byte as in answer.json. None is an answer file (answer).",
 		"ledgerKey": vkey, "made": made, "files": vs})

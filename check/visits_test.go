@@ -47,13 +47,20 @@ type listening struct {
 type request struct {
 	path   string // without the slash at its beginning
 	post   bool
-	sent   int // bytes
+	body   []byte
 	status int
 	got    []byte
 }
 
 func (l *listening) RoundTrip(r *http.Request) (*http.Response, error) {
-	was := request{path: strings.TrimPrefix(r.URL.RequestURI(), "/"), post: r.Method == http.MethodPost, sent: int(r.ContentLength)}
+	was := request{path: strings.TrimPrefix(r.URL.RequestURI(), "/"), post: r.Method == http.MethodPost}
+	if was.post {
+		b, err := io.ReadAll(r.Body)
+		if err != nil {
+			return nil, err
+		}
+		was.body, r.Body = b, io.NopCloser(bytes.NewReader(b))
+	}
 	res, err := l.elsewhere.RoundTrip(r)
 	if err != nil {
 		return nil, err
@@ -72,20 +79,8 @@ func (l *listening) RoundTrip(r *http.Request) (*http.Response, error) {
 // visited adds a visit by the program that remembers in the ledger's file, and requires that it ends so.
 func (l *ledger) visited(v *visitVector, code, rule string) *visit {
 	l.t.Helper()
-	c := l.client(lie{})
-	ear := &listening{elsewhere: elsewhere{c.Server}}
-	if t, ok := c.transport(); ok {
-		ear.elsewhere = t
-	}
-	c.Server, c.HTTP = v.Server, &http.Client{Transport: ear}
-	if l.keyReply == "" && l.keyList != nil {
-		b, err := json.Marshal(map[string]any{"keys": l.keyList})
-		if err != nil {
-			l.t.Fatal(err)
-		}
-		l.keyReply = string(b)
-	}
-	now := &visit{Now: At(l.now), Statement: l.raw, Proof: l.proof, Key: l.vkey, Keys: json.RawMessage(l.keyReply), Tiles: map[string]Bytes{}, Asked: []string{}, Error: code, Rule: rule}
+	now, c, ear := l.arrive(v.Server, lie{})
+	now.Error, now.Rule = code, rule
 	v.Visits = append(v.Visits, now)
 	base, err := c.base()
 	if err != nil {
@@ -94,6 +89,31 @@ func (l *ledger) visited(v *visitVector, code, rule string) *visit {
 	_, err = c.newest(l.t.Context(), base)
 	l.seen = EvidenceOf(err)
 	refused(l.t, fmt.Sprintf("%s, visit %d", v.Name, len(v.Visits)), err, code, rule)
+	l.leave(now, c, ear)
+	return now
+}
+
+// arrive makes the client of a visit, which is listened to, and notes what the server shows.
+func (l *ledger) arrive(server string, lies lie) (*visit, *Client, *listening) {
+	l.t.Helper()
+	c := l.client(lies)
+	ear := &listening{elsewhere: elsewhere{c.Server}}
+	if c.HTTP != nil {
+		ear.elsewhere = c.HTTP.Transport.(elsewhere)
+	}
+	c.Server, c.HTTP = server, &http.Client{Transport: ear}
+	if l.keyReply == "" && l.keyList != nil {
+		b, err := json.Marshal(map[string]any{"keys": l.keyList})
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		l.keyReply = string(b)
+	}
+	return &visit{Now: At(l.now), Statement: l.raw, Proof: l.proof, Key: l.vkey, Keys: json.RawMessage(l.keyReply), Tiles: map[string]Bytes{}, Asked: []string{}}, c, ear
+}
+
+// leave notes what was asked for, and what is pinned.
+func (l *ledger) leave(now *visit, c *Client, ear *listening) {
 	asked := map[string]bool{}
 	for _, r := range ear.asked {
 		asked[r.path] = r.path != "ledger/v1/key"
@@ -106,22 +126,12 @@ func (l *ledger) visited(v *visitVector, code, rule string) *visit {
 			now.Asked = append(now.Asked, path)
 		}
 	}
-	if code == "" {
+	if now.Error == "" {
 		for _, k := range c.Pins.pinned(l.signer.Name()) {
 			now.Pinned = append(now.Pinned, k.VKey)
 		}
 	}
 	l.keyReply = ""
-	return now
-}
-
-// transport is what a client that asks another host asks through.
-func (c *Client) transport() (elsewhere, bool) {
-	if c.HTTP == nil {
-		return elsewhere{}, false
-	}
-	t, ok := c.HTTP.Transport.(elsewhere)
-	return t, ok
 }
 
 // carrying is an origin that carries the hash of the first key, made from a seed.
@@ -221,7 +231,7 @@ func TestFirstUseVectors(t *testing.T) {
 	l.next(func(s *Statement) { s.Ledger.Key = VKeyHash(l.vkey) })
 	l.visited(v, "checkpoint", "")
 
-	golden(t, "first-use.json", map[string]any{"about": "First use (docs/PROTOCOL.md section 7.4). " + visitsAbout, "v": 1, "vectors": vs})
+	golden(t, "first-use.json", map[string]any{"about": "First use (docs/PROTOCOL.md section 7.4). " + visitsAbout, "vectors": vs})
 }
 
 // TestSuccessionVectors: keys of a ledger that follow one another (docs/PROTOCOL.md section 7.3).
@@ -357,7 +367,7 @@ func TestSuccessionVectors(t *testing.T) {
 			}
 		}
 	}
-	golden(t, "succession.json", map[string]any{"about": "Keys that follow one another (docs/PROTOCOL.md section 7.3). " + visitsAbout, "v": 1, "vectors": vs})
+	golden(t, "succession.json", map[string]any{"about": "Keys that follow one another (docs/PROTOCOL.md section 7.3). " + visitsAbout, "vectors": vs})
 }
 
 // pinned are the keys that are remembered of a ledger.
