@@ -74,9 +74,9 @@ func (w *workshop) verified(args ...string) string {
 		w.Fatalf("ledger verify: %v: %s %s", err, out, said.Stderr)
 	}
 	var in []string
-	for _, what := range []string{"entries", "statements", "notices"} {
-		if m := regexp.MustCompile(`"` + what + `":(\d+)`).FindSubmatch(out); m != nil {
-			in = append(in, string(m[1])+" "+what)
+	for _, what := range [][2]string{{"size", "entries"}, {"statements", "statements"}, {"notice", "notices"}} {
+		if m := regexp.MustCompile(`"` + what[0] + `":(\d+)`).FindSubmatch(out); m != nil {
+			in = append(in, string(m[1])+" "+what[1])
 		}
 	}
 	return strings.Join(in, ", ")
@@ -263,7 +263,7 @@ func TestRestoreMatrix(t *testing.T) {
 	entries := func(data, keys string) string {
 		t.Helper()
 		out, exit := runIn(t, "ledger", "verify", "--json", "--data", data, "--keys", keys)
-		m := regexp.MustCompile(`"entries":(\d+)`).FindStringSubmatch(out)
+		m := regexp.MustCompile(`"size":(\d+)`).FindStringSubmatch(out)
 		if exit != exitDone || m == nil {
 			t.Fatal(out)
 		}
