@@ -107,6 +107,9 @@ func hintFor(err error) string {
 	if remedy := hint.Of(err); remedy != "" {
 		return oneLine(remedy)
 	}
+	if errors.Is(err, syscall.ENOSPC) {
+		return "make space on that disk, and run it again: nothing half-done is kept, and what is published goes on being served"
+	}
 	return check.Hint(err)
 }
 
