@@ -187,6 +187,9 @@ func (r *reader) formOf(key string, w *when) (form string) {
 			return "beside"
 		}
 	}
+	if !r.japanese() && strings.HasPrefix(key, "window.") && !w.start && !w.end {
+		return "day" // its verb says what happened then, and no other end
+	}
 	return "sentence"
 }
 
