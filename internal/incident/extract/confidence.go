@@ -159,7 +159,10 @@ var foundThen = ruleJA("foundThen")
 func (r *reader) formOf(key string, w *when) (form string) {
 	l := r.lines[w.line]
 	before := strings.TrimRight(r.s[l.from:w.from], " (")
-	if w == r.baseAt {
+	switch {
+	case w == r.baseAt && !r.japanese() && before == "" && strings.TrimSpace(r.s[w.to:l.to]) == "":
+		return "letterhead"
+	case w == r.baseAt:
 		return "notice"
 	}
 	if r.japanese() {
@@ -173,6 +176,9 @@ func (r *reader) formOf(key string, w *when) (form string) {
 	case strings.HasSuffix(before, ":"), strings.HasSuffix(before, "日時"), strings.HasSuffix(before, "期間"), strings.HasSuffix(before, "】"):
 		return "label"
 	case strings.Trim(before, " ・-●○■*") == "" && l.to-l.from < 300:
+		if r.japanese() && strings.HasPrefix(key, "window.") && wentWrong.MatchString(firstBytes(r.s[w.to:l.to], 240)) {
+			return "event"
+		}
 		return "line"
 	}
 	s := r.sentenceAt(w.from)
@@ -180,6 +186,9 @@ func (r *reader) formOf(key string, w *when) (form string) {
 		if o != w && o.from >= s.from && o.to <= s.to && !(w.start && o.end || w.end && o.start) {
 			return "beside"
 		}
+	}
+	if !r.japanese() && strings.HasPrefix(key, "window.") && !w.start && !w.end {
+		return "day" // its verb says what happened then, and no other end
 	}
 	return "sentence"
 }
@@ -238,6 +247,9 @@ var attacks = []string{"ransomware", "web-skimming", "credential-stuffing", "phi
 
 // mishaps are the causes that befall papers, media and messages.
 var mishaps = []string{"misdirected-mail", "misdelivery", "lost-media", "theft"}
+
+// wentWrong says on the line of a time that something was sent, shown or taken that should not have been.
+var wentWrong = ruleJA("wentWrong")
 
 // exposedThen says of a period that data could be seen in it, or that somebody was in the system.
 var exposedThen = ruleJA("exposedThen")

@@ -53,11 +53,7 @@ type names struct {
 	all []scoredName
 }
 
-type scoredName struct {
-	from, to, score int
-	places          int  // on how many lines it stands as such a name
-	itself          bool // one of them says that it is the author
-}
+type scoredName struct{ from, to, score int }
 
 // sure is the score of a name that stands alone: what follows it need not be looked at.
 const sure = 6
@@ -78,16 +74,12 @@ func (n *names) add(from, to, score int) {
 		return
 	}
 	for i := range n.all {
-		if c := &n.all[i]; n.s[c.from:c.to] == n.s[from:to] {
-			if strings.Contains(n.s[min(c.from, from):max(c.from, from)], "\n") {
-				c.places++
-			}
-			c.score += score
-			c.itself = c.itself || score >= itself
+		if n.s[n.all[i].from:n.all[i].to] == n.s[from:to] {
+			n.all[i].score += score
 			return
 		}
 	}
-	n.all = append(n.all, scoredName{from: from, to: to, score: score, places: 1, itself: score >= itself})
+	n.all = append(n.all, scoredName{from, to, score})
 }
 
 // organisationJA proposes who publishes: who calls itself 当社, the name on a line of its own near the date, or whose
@@ -117,15 +109,24 @@ func (r *reader) organisationJA() {
 	}
 	name := tidyName(r.s[best.from:best.to])
 	switch {
-	case best.places > 1 && best.score >= sure:
-		how = "agreed"
-	case best.score >= itself:
+	case best.score >= itself: // it says so, or two places agree
 		how = "itself"
+	case best.score >= 5 && r.besideDate(best):
+		how = "dated"
 	case best.score >= 5:
 		how = "line"
 	}
 	r.propose(incident.Fact{Key: "organisation", Value: incident.Value{Text: plain(name)}}, best.from, best.to, "").by(how)
 	r.sector(name, best.from, best.to)
+}
+
+// besideDate reports whether a name stands on the line of the day of publication, or on one next to it.
+func (r *reader) besideDate(c scoredName) bool {
+	if r.baseAt == nil {
+		return false
+	}
+	between := r.s[min(c.from, r.baseAt.from):max(c.from, r.baseAt.from)]
+	return strings.Count(between, "\n") <= 1 && !strings.Contains(between, "。")
 }
 
 // senderLine is the head of a message that says who sent it.
@@ -147,7 +148,7 @@ func (r *reader) ownPlace() scoredName {
 		if found.score > 0 && r.s[found.from:found.to] != name {
 			return scoredName{} // of two, neither is said to be the author
 		}
-		found = scoredName{from: m[2], to: m[3], score: 3}
+		found = scoredName{m[2], m[3], 3}
 	}
 	return found
 }

@@ -174,7 +174,7 @@ func (r *reader) namedHow(part string, at int, l line, announced bool, m mention
 
 // common are the classes whose words mean little else. Those of the others mean several things (a school year or a year's pupils, a
 // faculty or its name), or are what careful readers put under different classes.
-var common = []string{"name", "address", "phone", "email", "birth-date", "gender", "payment-card", "bank-account", "account-id", "password", "password:hashed",
+var common = []string{"name", "address", "phone", "email", "birth-date", "age", "gender", "nationality", "payment-card", "bank-account", "account-id", "password", "password:hashed",
 	"password:encrypted", "password:plain", "health", "insurance-number", "driving-licence", "passport", "national-id", "national-id:ssn", "national-id:my-number", "national-id:pension"}
 
 // listed is how, but for the classes that are not common: those are counted apart.
