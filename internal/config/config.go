@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"path/filepath"
 	"slices"
 	"time"
@@ -50,6 +51,8 @@ type Operation struct {
 	Staff    Staff
 	Evidence Evidence
 	Mail     Mail
+	Returns  Returns
+	DNS      DNS
 	Limits   Limits
 	Timeouts serve.Timeouts
 	Log      Log
@@ -100,7 +103,21 @@ type Mail struct {
 	User         string
 	PasswordFile string
 	Security     string // starttls, tls or none
+	// Sending are the addresses from which the mail server sends into the world; none: its own.
+	Sending []netip.Addr
+	// DKIM are selectors of the keys that mail is signed with, at From's domain.
+	DKIM []string
 }
+
+// Returns is where mail comes back to, and how it is taken in.
+type Returns struct {
+	Address string // with a + and a token before its @; "": nothing comes back
+	Listen  string // address and port; "": nothing is listened for
+	LMTP    bool   // and not SMTP
+}
+
+// DNS is who is asked; "": whom the system asks.
+type DNS struct{ Server string }
 
 // Limits are what networks may ask for: of the check, counted in evaluated elements, and of the archive, in searches.
 type Limits struct {
@@ -135,6 +152,7 @@ func Default() *Settings {
 		Staff:     Staff{Hold: time.Hour},
 		Evidence:  Evidence{Max: 8 << 10, MaxCase: 100 << 10},
 		Mail:      Mail{Security: "starttls"},
+		Returns:   Returns{LMTP: true},
 		Limits:    Limits{Check: serve.DefaultLimits, Archive: serve.DefaultLimits},
 		Timeouts:  serve.DefaultTimeouts,
 	}, from: map[string]Source{}}
