@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"path/filepath"
 	"slices"
 	"time"
@@ -51,6 +52,8 @@ type Operation struct {
 	Evidence Evidence
 	Scope    Scope
 	Mail     Mail
+	Returns  Returns
+	DNS      DNS
 	Limits   Limits
 	Timeouts serve.Timeouts
 	Log      Log
@@ -107,7 +110,21 @@ type Mail struct {
 	User         string
 	PasswordFile string
 	Security     string // starttls, tls or none
+	// Sending are the addresses from which the mail server sends into the world; none: its own.
+	Sending []netip.Addr
+	// DKIM are selectors of the keys that mail is signed with, at From's domain.
+	DKIM []string
 }
+
+// Returns is where mail comes back to, and how it is taken in.
+type Returns struct {
+	Address string // with a + and a token before its @; "": nothing comes back
+	Listen  string // address and port; "": nothing is listened for
+	LMTP    bool   // and not SMTP
+}
+
+// DNS is who is asked; "": whom the system asks.
+type DNS struct{ Server string }
 
 // Limits are what networks may ask for: of the check, counted in evaluated elements, and of the archive, in searches.
 type Limits struct {
@@ -143,6 +160,7 @@ func Default() *Settings {
 		Evidence:  Evidence{Max: 8 << 10, MaxCase: 100 << 10, Spare: 1 << 10},
 		Scope:     Scope{Rows: 1_000_000_000},
 		Mail:      Mail{Security: "starttls"},
+		Returns:   Returns{LMTP: true},
 		Limits:    Limits{Check: serve.DefaultLimits, Archive: serve.DefaultLimits},
 		Timeouts:  serve.DefaultTimeouts,
 	}, from: map[string]Source{}}

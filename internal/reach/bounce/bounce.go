@@ -3,7 +3,7 @@
 // by the names that Sisimai uses.
 //
 // Who writes such a message is a stranger, and nothing in it is believed for being there: what may be concluded is decided by the keyed
-// token in the address that it came back to ([Tokens]), and by nothing else. See docs/THREATS.md.
+// token in the address that it came back to, which the campaign made, and by nothing else. See docs/THREATS.md.
 package bounce
 
 import (
