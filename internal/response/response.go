@@ -67,6 +67,7 @@ type Rooms struct {
 	Seal      Sealer
 	Playbooks fs.FS  // of one's own, *.yaml; nil: there are none
 	Limits    Limits // zero: the usual ones
+	URL       string // of this instance, which documents lead to; "" where it is not known
 
 	// Granted is told, in its transaction, who has declared a case, and has it from then on.
 	Granted func(ctx context.Context, tx *sql.Tx, who actor.Actor, id string) error
