@@ -71,6 +71,11 @@ func (c *Cases) clocks(ctx context.Context, k *Case) (*Clocks, error) {
 	if err != nil {
 		return nil, err
 	}
+	return c.clocksOf(ctx, k, inc)
+}
+
+// clocksOf works out the clocks as they stand with the facts of inc.
+func (c *Cases) clocksOf(ctx context.Context, k *Case, inc incident.Incident) (*Clocks, error) {
 	s := k.situation(inc)
 	out := &Clocks{}
 	for _, stated := range k.Regimes {

@@ -33,6 +33,11 @@ func (c *Cases) AddEvidence(ctx context.Context, who actor.Actor, id string, e E
 	if err := may(who, e.takes(), id); err != nil {
 		return nil, err
 	}
+	return c.takeIn(ctx, who, id, e, r, nil)
+}
+
+// takeIn is AddEvidence, with what else is recorded in the same transaction: more is given the number of the piece.
+func (c *Cases) takeIn(ctx context.Context, who actor.Actor, id string, e Evidence, r io.Reader, more func(k *Case, piece int64) ([]Body, error)) (*Case, error) {
 	if err := e.check(); err != nil {
 		return nil, err
 	}
@@ -63,17 +68,24 @@ func (c *Cases) AddEvidence(ctx context.Context, who actor.Actor, id string, e E
 	if err != nil {
 		return nil, fmt.Errorf("case %s: %w", id, err)
 	}
+	var piece int64
 	err = c.DB.Update(ctx, func(tx *sql.Tx) error {
 		k, err = c.append(ctx, tx, who, id, sealer, false, func(k *Case) ([]Body, error) {
 			if used := k.evidenceBytes(); used+e.Size > c.Limits.All {
 				return nil, fmt.Errorf("%w: a case holds at most %d bytes of evidence, and has %d", ErrTooLarge, c.Limits.All, used)
 			}
-			return []Body{{Evidence: &e}}, nil
+			out := []Body{{Evidence: &e}}
+			piece = k.Entries + 1
+			if more == nil {
+				return out, nil
+			}
+			also, err := more(k, piece)
+			return append(out, also...), err
 		})
 		if err != nil {
 			return err
 		}
-		res, err := tx.ExecContext(ctx, `UPDATE response_evidence SET seq = $2, size = $3 WHERE file = $1 AND seq IS NULL`, file, k.Entries, e.Size)
+		res, err := tx.ExecContext(ctx, `UPDATE response_evidence SET seq = $2, size = $3 WHERE file = $1 AND seq IS NULL`, file, piece, e.Size)
 		if err != nil {
 			return err
 		}

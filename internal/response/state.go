@@ -33,6 +33,8 @@ type Case struct {
 	Evidence  []Piece
 	Proposals []Put // the last word on each
 	Parties   []Concerned
+	Statings  []StatedAt // the last word on each item
+	Documents []SentAt   // that were sent, the oldest first
 	started   map[string]incident.Moment
 	knows     map[string]bool
 	marked    map[string]Marked
@@ -156,6 +158,19 @@ type PortionAt struct {
 	Recorded
 }
 
+// StatedAt is what is said of an item as it stands.
+type StatedAt struct {
+	Stated
+	Recorded
+}
+
+// SentAt is a document that was sent.
+type SentAt struct {
+	Sent
+	Recorded
+	ID int64 `json:"id"`
+}
+
 // Put is what became of a proposal.
 type Put struct {
 	Proposal
@@ -275,6 +290,10 @@ func (k *Case) takeWork(e Entry, r Recorded) error {
 		k.Evidence[i].Custody = append(k.Evidence[i].Custody, Link{*b.Custody, r})
 	case b.Party != nil, b.Informed != nil, b.Portion != nil:
 		return k.takeParty(b, r)
+	case b.Stated != nil:
+		k.Statings = append(slices.DeleteFunc(k.Statings, func(s StatedAt) bool { return s.Item == b.Stated.Item }), StatedAt{*b.Stated, r})
+	case b.Sent != nil:
+		k.Documents = append(k.Documents, SentAt{*b.Sent, r, e.Seq})
 	case b.Proposal != nil:
 		i := slices.IndexFunc(k.Proposals, func(p Put) bool { return p.ID == b.Proposal.ID })
 		if i < 0 {
