@@ -19,7 +19,7 @@ func TestDeskLook(t *testing.T) {
 	p := o.person(t)
 	p.visit(o.first)
 	p.until(`document.querySelector("#invitation").textContent !== ""`)
-	p.inspect("desk-join")
+	p.face("desk-join")
 	p.write("input[name=name]", "佐藤 花子")
 	p.click("form[data-join] button")
 	p.at("/console/account")
@@ -28,27 +28,46 @@ func TestDeskLook(t *testing.T) {
 	id := o.staged(t)
 	o.run(t, "staff", "invite", "鈴木 一郎", "--role", "approver,writer", "--every", "contribute")
 	for _, lang := range []string{"ja", "en"} {
-		p.visit("/console/account?lang=" + lang)
-		eval[bool](p, `(window.sending = true)`)
-		p.click(`form[data-confirm=feed] button`)
-		p.until(`document.querySelector("#feed-at") !== null && window.sending === undefined`)
-		p.inspect("desk-feed-" + lang)
+		p.run("feed "+lang, func() {
+			p.visit("/console/account?lang=" + lang)
+			eval[bool](p, `(window.sending = true)`)
+			p.click(`form[data-confirm=feed] button`)
+			p.until(`document.querySelector("#feed-at") !== null && window.sending === undefined`)
+			p.face("desk-feed-" + lang)
+		})
 		for _, at := range []struct{ name, path string }{
-			{"board", "/console/"}, {"clocks-all", "/console/clocks"}, {"declare", "/console/cases/new"}, {"account", "/console/account"}, {"people", "/console/people"},
-			{"log", "/console/log"}, {"settings", "/console/settings"}, {"proposals", "/console/proposals"}, {"proposal", o.proposed(t)},
-			{"now", "/console/cases/" + id}, {"clocks", "/console/cases/" + id + "/clocks"}, {"timeline", "/console/cases/" + id + "/timeline"},
-			{"decisions", "/console/cases/" + id + "/decisions"}, {"record", "/console/cases/" + id + "/record"},
+			{"clocks", "/console/cases/" + id + "/clocks"}, {"now", "/console/cases/" + id}, {"timeline", "/console/cases/" + id + "/timeline"}, {"decisions", "/console/cases/" + id + "/decisions"},
+			{"record", "/console/cases/" + id + "/record"}, {"board", "/console/"}, {"proposal", o.proposed(t)}, {"allclocks", "/console/clocks"}, {"proposals", "/console/proposals"},
+			{"declare", "/console/cases/new"}, {"account", "/console/account"}, {"people", "/console/people"}, {"log", "/console/log"}, {"settings", "/console/settings"},
 		} {
-			p.visit(at.path + "?lang=" + lang)
-			p.until(`document.readyState === "complete" && document.querySelector("h1") !== null`)
-			name := "desk-" + at.name + "-" + lang
-			if at.name == "now" || at.name == "clocks" || at.name == "board" || at.name == "record" || at.name == "proposal" {
-				p.keep(name+"-paper", view{width: 658, scheme: "light", paper: true})
-			}
-			eval[bool](p, `(document.querySelectorAll("details").forEach(d => d.open = true), true)`)
-			p.inspect(name)
+			p.run(at.name+" "+lang, func() {
+				p.visit(at.path + "?lang=" + lang)
+				p.until(`document.readyState === "complete" && document.querySelector("h1") !== null`)
+				name := "desk-" + at.name + "-" + lang
+				if strings.HasPrefix(at.path, "/console/cases/"+id) || at.name == "board" || at.name == "proposal" {
+					p.keep(name+"-paper", view{width: 658, scheme: "light", paper: true})
+				}
+				if at.name == "clocks" {
+					p.keep(name+"-light-390", view{width: 390, scheme: "light"})
+				}
+				eval[bool](p, `(document.querySelectorAll("details").forEach(d => d.open = true), true)`)
+				p.face(name)
+			})
 		}
 	}
+}
+
+// face holds a page of the console at 320 pixels, and against axe-core in light and dark, and keeps a picture of each.
+func (p *tab) face(name string) {
+	p.Helper()
+	p.look(view{width: 320, scheme: "light"})
+	if over := eval[int](p, `document.documentElement.scrollWidth - document.documentElement.clientWidth`); over > 0 {
+		p.Errorf("%s: at 320 px, %d px stick out: %s", name, over, eval[string](p, `[...document.querySelectorAll("body *")].filter(e => e.getBoundingClientRect().right > innerWidth + 1).map(e => e.tagName + "." + e.className).slice(0, 5).join(" ")`))
+	}
+	p.keep(name+"-light-1280", view{width: 1280, scheme: "light"})
+	p.axe(name+" light", true)
+	p.keep(name+"-dark-390", view{width: 390, scheme: "dark"})
+	p.axe(name+" dark", false)
 }
 
 // staged declares a case that has one of everything, from the host.

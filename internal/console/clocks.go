@@ -115,8 +115,8 @@ type tick struct {
 
 // The strip's measures, in units of its view box.
 const (
-	stripWidth = 700
-	stripLeft  = 30 // for numbers
+	stripWidth = 440
+	stripLeft  = 26 // for numbers
 	stripRow   = 20
 	stripHead  = 26 // for dates
 )
@@ -185,15 +185,15 @@ func doneAt(r clockRow) time.Time {
 	return m.Time
 }
 
-// ticksOf are days to go by: at most seven, each at its midnight.
+// ticksOf are days to go by: at most five, each at its midnight.
 func ticksOf(lang language.Lang, from time.Time, span time.Duration, at func(time.Time) int) []tick {
 	days := int(span/(24*time.Hour)) + 1
-	step := (days + 6) / 7
+	step := (days + 4) / 5
 	first := from.In(zone)
 	day := time.Date(first.Year(), first.Month(), first.Day()+1, 0, 0, 0, 0, zone)
 	var out []tick
 	for ; day.Before(from.Add(span)); day = day.AddDate(0, 0, step) {
-		if x := at(day); x < stripWidth-30 {
+		if x := at(day); x < stripWidth-20 {
 			out = append(out, tick{x, day.Format(lang.Pick("1/2", "2 Jan"))})
 		}
 	}

@@ -163,14 +163,20 @@ func caseFuncs(lang language.Lang) template.FuncMap {
 			return id
 		},
 		"clockstate": func(s law.State) string { return clockStates[s].In(lang) },
-		"left":       func(k clockRow, now time.Time) string { return k.Left(lang, now) },
-		"origin":     func(o response.Origin) string { return origins[o.Kind].In(lang) },
-		"pairrow":    func(row clockRow, view any) rowIn { return rowIn{row, view} },
-		"custody":    func(s string) string { return custodyWords[s].In(lang) },
-		"kind":       func(s string) string { return kinds[s].In(lang) },
-		"waited":     func(r response.Told, now time.Time) string { return language.Duration(lang, r.Waited(now)) },
-		"ago":        func(t, now time.Time) string { return language.Duration(lang, now.Sub(t)) },
-		"candidate":  func(id int64, i int) string { return fmt.Sprintf("%d.%d", id, i+1) },
+		"clockat": func(m incident.Moment) template.HTML { // everybody reads the same zone, whatever law a clock is of
+			if m.Exact() {
+				return when(lang, m.Time, time.Now())
+			}
+			return page.Timed(m.String(), m.In(lang))
+		},
+		"left":      func(k clockRow, now time.Time) string { return k.Left(lang, now) },
+		"origin":    func(o response.Origin) string { return origins[o.Kind].In(lang) },
+		"pairrow":   func(row clockRow, view any) rowIn { return rowIn{row, view} },
+		"custody":   func(s string) string { return custodyWords[s].In(lang) },
+		"kind":      func(s string) string { return kinds[s].In(lang) },
+		"waited":    func(r response.Told, now time.Time) string { return language.Duration(lang, r.Waited(now)) },
+		"ago":       func(t, now time.Time) string { return language.Duration(lang, now.Sub(t)) },
+		"candidate": func(id int64, i int) string { return fmt.Sprintf("%d.%d", id, i+1) },
 		"factkey": func(f incident.Fact) string {
 			if f.Item != "" {
 				return f.Key + "/" + f.Item

@@ -63,13 +63,6 @@ func (s *Staff) changes(ctx context.Context, q store.Querier, kase, id string, a
 	return version, last, errors.Join(rows.Err(), rows.Close())
 }
 
-func either(err error, last *StaleError) error {
-	if err != nil {
-		return err
-	}
-	return last
-}
-
 // GiveAccess changes somebody's access to a case; actor.None takes it away. Access to all cases is a matter of their account
 // ([Staff.SetRoles]). Nobody widens or ends their own.
 //
@@ -98,8 +91,12 @@ func (s *Staff) ChangeAccess(ctx context.Context, who actor.Actor, kase, id stri
 			return err
 		}
 		if version != 0 {
-			if _, last, err := s.changes(ctx, tx, kase, id, version); err != nil || last != nil {
-				return either(err, last)
+			_, last, err := s.changes(ctx, tx, kase, id, version)
+			if err != nil {
+				return err
+			}
+			if last != nil {
+				return last
 			}
 		}
 		if err := s.setAccess(ctx, tx, who, kase, id, access); err != nil {
