@@ -323,7 +323,7 @@ func TestKilled(t *testing.T) {
 		}
 		export := w.case1(t, 9000)
 		interrupted := 0
-		for at := 2; at <= 26; at += 4 {
+		for at := 2; at <= 26; at += 6 {
 			if _, killed := killtest.Kill(t, at, url, root, strconv.FormatInt(export, 10)); !killed {
 				t.Fatal("a process that works for ever has ended")
 			}
