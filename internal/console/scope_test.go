@@ -196,11 +196,11 @@ func TestScope(t *testing.T) {
 			t.Fatal(a.status, textOf(a))
 		}
 		d.scopes.Wait()
-		page(writer, at, "30,000アカウント", "affected.count 30,000 アカウント", "base.count 40,000 件", "excluded foreign 10,000 件", "data-class email")
+		page(writer, at, "30,000アカウント", "対象の数 30,000 アカウント", "全体の数 40,000 件", "対象に含まれないもの：foreign 10,000 件", "失われた項目 メールアドレス")
 		if a := writer.post(at+"/accept", url.Values{"run": {"4"}, "fact": {"affected.count", "excluded foreign"}, "ja excluded foreign": {"海外のアカウント"}, "en excluded foreign": {"Accounts abroad"}}); a.status != http.StatusSeeOther {
 			t.Fatal(a.status, textOf(a))
 		}
-		page(writer, at, "記録済み affected.count", "記録済み excluded foreign")
+		page(writer, at, "記録済み 対象の数", "記録済み 対象に含まれないもの")
 		inc, err := d.cases.Incidents.Get(t.Context(), id)
 		if err != nil {
 			t.Fatal(err)
