@@ -49,6 +49,7 @@ type desk struct {
 	proposals *proposal.Proposals
 	scopes    *scope.Scopes
 	folder    string // of exports on the host
+	hold      func(id, what string) (func(), error)
 	bytes     string // that are proposed to be published
 	declared  int
 	done      int // how often it was done
@@ -96,9 +97,9 @@ func newDesk(t *testing.T, db *store.DB) *desk {
 	must(err)
 	d.staff.Changed = d.proposals.Changed
 	d.bytes = `{"notice":{"text":{"ja":"お知らせの本文","en":"The notice"}}}`
-	d.folder = t.TempDir()
+	d.folder, d.hold = t.TempDir(), func(id, what string) (func(), error) { return dir.Hold("locks/"+id, what) }
 	d.scopes, err = scope.New(ctx, scope.Rooms{DB: db, Rosters: rosters, Cases: d.cases, Incidents: incidents, Temp: t.TempDir(), PhoneRegion: "JP", Folder: d.folder,
-		Hold: func(id, what string) (func(), error) { return dir.Hold("locks/"+id, what) }})
+		Hold: d.hold})
 	must(err)
 	working, stop := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan struct{})

@@ -30,6 +30,7 @@ var rights = map[string]struct {
 	act    string // that a passkey has to confirm; without it nobody gets through
 	ofCase bool
 	file   bool // it is a form with a file
+	piece  bool // it takes bytes, and no form
 }{
 	"GET /console/sign-in": {open: true}, "POST /console/sign-in/begin": {open: true}, "POST /console/sign-in/finish": {open: true}, "POST /console/sign-in/code": {open: true},
 	"GET /console/calendar/{file}": {open: true},                                                                                                                                // TestCalendar
@@ -81,6 +82,19 @@ var rights = map[string]struct {
 	"POST /console/cases/{id}/evidence/verify": {roles: inCase, ofCase: true, form: url.Values{"id": {"EVIDENCE"}}},
 	"POST /console/cases/{id}/evidence/hand":   {roles: "commander writer approver desk", ofCase: true, form: url.Values{"id": {"EVIDENCE"}, "what": {"handed-over"}, "to": {"警察"}}},
 	"POST /console/cases/{id}/propose":         {roles: "commander writer", ofCase: true, form: url.Values{"kind": {"publish"}}},
+
+	"GET /console/cases/{id}/scope": {roles: inCase, ofCase: true}, "POST /console/cases/{id}/scope/state": {roles: "commander writer", ofCase: true},
+	"POST /console/cases/{id}/scope/begin":   {roles: "commander writer", ofCase: true, form: url.Values{"name": {"a.csv"}, "size": {"10"}}},
+	"POST /console/cases/{id}/scope/piece":   {roles: "commander writer", ofCase: true, piece: true},
+	"POST /console/cases/{id}/scope/finish":  {roles: "commander writer", ofCase: true, form: url.Values{"arrival": {"ARRIVAL"}}},
+	"POST /console/cases/{id}/scope/give-up": {roles: "commander writer", ofCase: true, form: url.Values{"arrival": {"ARRIVAL"}}},
+	"POST /console/cases/{id}/scope/take":    {roles: "commander writer", ofCase: true, form: url.Values{"name": {"host.csv"}}},
+	"POST /console/cases/{id}/scope/rules":   {roles: "commander writer", ofCase: true, form: url.Values{"text": {scopeRules}}},
+	"POST /console/cases/{id}/scope/run":     {roles: "commander writer", ofCase: true, form: url.Values{"text": {scopeRules}, "export": {"EXPORT"}}},
+	"POST /console/cases/{id}/scope/cancel":  {roles: "commander writer", ofCase: true, form: url.Values{"run": {"RUN"}}},
+	"POST /console/cases/{id}/scope/commit":  {roles: "commander writer", ofCase: true, form: url.Values{"run": {"RUN"}}},
+	"POST /console/cases/{id}/scope/accept":  {roles: "commander writer", ofCase: true, form: url.Values{"run": {"RUN"}, "fact": {"affected.count"}}},
+	"POST /console/cases/{id}/scope/remove":  {roles: "commander", ofCase: true, form: url.Values{"export": {"EXPORT"}, "why": {"済んだ"}}, act: "remove evidence {id} EXPORT"},
 
 	"GET /console/proposals/{id}":           {roles: inCase, ofCase: true},
 	"POST /console/proposals/{id}/approve":  {roles: "approver", ofCase: true, form: url.Values{"digest": {"DIGEST"}}, act: "approve DIGEST"},
@@ -171,6 +185,9 @@ func TestEveryAction(t *testing.T) {
 					it := still
 					if right.ofCase && method == "POST" && role != "nobody" && role != "signed out" {
 						it = d.stage("事案")
+						if strings.HasPrefix(name, "scope/") {
+							d.stageScope(it, name)
+						}
 					}
 					person := d.stranger()
 					if role != "nobody" && role != "signed out" {
@@ -197,7 +214,7 @@ func TestEveryAction(t *testing.T) {
 						if s == "ACCOUNT" {
 							return subject.id
 						}
-						for _, k := range []string{"EVENT", "REPORT", "CANDIDATE", "TASK", "PROMISE", "CLOCK", "DIGEST", "EVIDENCE"} {
+						for _, k := range []string{"EVENT", "REPORT", "CANDIDATE", "TASK", "PROMISE", "CLOCK", "DIGEST", "EVIDENCE", "EXPORT", "ARRIVAL", "RUN"} {
 							if s == k {
 								return it[k]
 							}
@@ -218,9 +235,12 @@ func TestEveryAction(t *testing.T) {
 						if right.file {
 							return person.upload(at, form, "auth.log", strings.NewReader("lines"))
 						}
+						if right.piece {
+							return person.do(method, at, form, aPiece(it["ARRIVAL"]))
+						}
 						return person.post(at, form)
 					}
-					act := strings.NewReplacer("{id}", id, "DIGEST", it["DIGEST"]).Replace(right.act)
+					act := strings.NewReplacer("{id}", id, "DIGEST", it["DIGEST"], "EXPORT", it["EXPORT"]).Replace(right.act)
 					if right.act != "" && role != "nobody" && role != "signed out" {
 						if a := do(form); through(a) {
 							t.Errorf("%s by %s without a passkey: %d", route.pattern, role, a.status)

@@ -304,6 +304,8 @@ var kindWords = map[string]language.Text{"email": language.Both("メールアド
 
 var unitWords = map[string]language.Text{"accounts": language.Both("アカウント", "accounts"), "records": language.Both("件", "records"), "persons": language.Both("人", "persons")}
 
+var factWords = map[string]language.Text{"affected.count": language.Both("対象の数", "affected"), "base.count": language.Both("全体の数", "of a total of"), "excluded": language.Both("対象に含まれないもの", "not affected"), "data-class": language.Both("失われた項目", "what was exposed")}
+
 // scopeFuncs are what templates of a scope can say.
 func scopeFuncs(lang language.Lang) map[string]any {
 	word := func(words map[string]language.Text, s string) string {
@@ -319,9 +321,10 @@ func scopeFuncs(lang language.Lang) map[string]any {
 		"classes": func(c []string) string {
 			return strings.Join(incident.ClassLabels(lang, c), lang.Pick("、", ", "))
 		},
-		"plus": func(a, b int64) int64 { return a + b },
-		"low":  func(o scope.Outcome) int64 { n, _ := o.Persons(); return n },
-		"high": func(o scope.Outcome) int64 { _, n := o.Persons(); return n },
+		"proposes": func(key string) string { return word(factWords, key) },
+		"oneclass": func(c string) string { return incident.ClassLabel(lang, c) },
+		"low":      func(o scope.Outcome) int64 { n, _ := o.Persons(); return n },
+		"high":     func(o scope.Outcome) int64 { _, n := o.Persons(); return n },
 	}
 }
 

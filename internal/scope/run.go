@@ -59,6 +59,14 @@ func (r Run) what() string {
 	return "a dry run of the scope of " + r.Incident
 }
 
+// why is what stands in the record of the export, in both languages.
+func (r Run) why() string {
+	if r.Commit {
+		return fmt.Sprintf("名簿 %d を作るため / to make roster %[1]d", r.Seq)
+	}
+	return fmt.Sprintf("試算 %d / dry run %[1]d", r.Seq)
+}
+
 func (r Run) kind() string {
 	if r.Commit {
 		return "commit"
@@ -168,7 +176,7 @@ func (s *Scopes) run(ctx context.Context, cancel context.CancelCauseFunc, who ac
 	out := Outcome{Accounts: rules.ByAccount()}
 	o := roster.Options{Export: piece.Name, Rules: rules, PhoneRegion: s.PhoneRegion, TempDir: s.Temp, Study: &out.Study, MaxRows: s.Rows, MaxText: piece.Size*unfold + 1<<30,
 		Source: func(ctx context.Context) (io.ReadCloser, int64, error) {
-			in, p, err := s.Cases.OpenAccounts(ctx, who, r.Incident, r.Export, fmt.Sprintf("%s (run %d)", map[bool]string{true: "to make the roster", false: "a dry run of the scope"}[r.Commit], r.Seq))
+			in, p, err := s.Cases.OpenAccounts(ctx, who, r.Incident, r.Export, r.why())
 			if err != nil {
 				return nil, 0, err
 			}

@@ -114,7 +114,7 @@ type Rules struct {
 const maxText = 64 << 10
 
 // Template is what the first rules begin with.
-const Template = `# 列の名前を、エクスポートの見出しに合わせてください。
+const Template = `# Names of columns as the export has them. 列の名前は、エクスポートの見出しのとおりに。
 columns: {account: member_id, email: mail}
 index: [email]
 exclude:
