@@ -190,7 +190,7 @@ func TestScopeRoom(t *testing.T) {
 		t.Errorf("the facts: %s", text)
 	}
 	id := strings.Split(room, "/")[3]
-	if said := o.run(t, "incident", "show", id, "--json"); !strings.Contains(said, fmt.Sprint(affected)) || !strings.Contains(said, "海外のサービス") {
+	if said := o.run(t, "incident", "show", id, "--json"); !strings.Contains(strings.ReplaceAll(said, ",", ""), fmt.Sprint(affected)) || !strings.Contains(said, "海外のサービス") {
 		t.Errorf("%d accounts are recorded as %s", affected, said)
 	}
 	// The next roster, and what came in and went out.
