@@ -226,7 +226,8 @@ func TestOutcomes(t *testing.T) {
 				}); err != nil {
 					t.Fatal(err)
 				}
-				return left == 0
+				n := w.now(c.ID)
+				return left+int(n[Intended]+n[Pending]) == 0
 			})
 			_ = i
 		}

@@ -43,12 +43,12 @@ type sender struct {
 	w    *writer
 	to   *relays
 
-	stop atomic.Bool // nothing more is to be begun: it is paused, waits, or the process ends
+	stop    atomic.Bool  // nothing more is to be begun: it is paused, waits, or the process ends
+	changed atomic.Int64 // how often the rates of domains have
 
 	mu        sync.Mutex // of what follows
 	throttle  *throttle
 	receivers *receivers
-	among     int // processes that send it
 	bodies    map[bodyKey]*message.Body
 }
 
@@ -179,7 +179,7 @@ func (r *Reach) newSender(ctx context.Context, id string) (*sender, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &sender{r: r, c: c, throttle: newThrottle(), among: 1, bodies: map[bodyKey]*message.Body{}}
+	s := &sender{r: r, c: c, throttle: newThrottle(), bodies: map[bodyKey]*message.Body{}}
 	if s.f, err = c.frozen(); err != nil {
 		return nil, err
 	}
@@ -235,11 +235,9 @@ func (s *sender) look(ctx context.Context) (running bool, err error) {
 		return true, err
 	}
 	s.mu.Lock()
-	if among != s.among {
-		s.throttle.domains.Purge()
+	if s.throttle.set(c.Rates, among, c.Started, now, bound) {
+		s.changed.Add(1)
 	}
-	s.among = among
-	s.throttle.set(c.Rates, among, c.Started, now, bound)
 	err = s.receivers.load(ctx)
 	s.mu.Unlock()
 	if err != nil {
@@ -351,7 +349,7 @@ func (s *sender) pass(ctx context.Context) error {
 			}
 		})
 	}
-	p := &producer{s: s, wanted: wanted, out: batches, begun: time.Now()}
+	p := &producer{s: s, wanted: wanted, out: batches, begun: time.Now(), changed: s.changed.Load()}
 	err = p.run(ctx)
 	close(batches)
 	stages.Wait()
@@ -554,14 +552,15 @@ type producer struct {
 	wanted map[int64]bool
 	out    chan<- []*job
 	begun  time.Time
+	// changed is what it was of the sender when the pass began: what is parked waits by those rates.
+	changed int64
 
-	shard   int64
-	claimed bool
-	due     map[int64]*block
-	hashes  map[int64][]byte
-	buf     []byte
-	batch   []*job
-	parked  parked
+	shard  int64
+	due    map[int64]*block
+	hashes map[int64][]byte
+	buf    []byte
+	batch  []*job
+	parked parked
 }
 
 func (p *producer) run(ctx context.Context) error {
@@ -588,7 +587,7 @@ func (p *producer) may(ctx context.Context) error {
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case p.s.stop.Load() || time.Since(p.begun) > passLasts:
+	case p.s.stop.Load() || p.s.changed.Load() != p.changed || time.Since(p.begun) > passLasts:
 		return errStop
 	}
 	return nil
@@ -653,7 +652,7 @@ func (p *producer) one(ctx context.Context, ordinal int64, m roster.Member) erro
 	_, closed := s.receivers.closed(j.domain, s.r.Now())
 	wait, back := time.Duration(0), func() {}
 	if !closed {
-		wait, back = s.throttle.domain(j.domain, s.among)
+		wait, back = s.throttle.domain(j.domain)
 	}
 	s.mu.Unlock()
 	switch {
@@ -679,21 +678,20 @@ func (p *producer) settle(ctx context.Context, j *job, reason string) error {
 
 // emit gives a mail out when the rate of all lets it.
 func (p *producer) emit(ctx context.Context, j *job) error {
-	p.s.mu.Lock()
-	all := p.s.throttle.all
-	p.s.mu.Unlock()
-	if all != nil {
-		r := all.Reserve()
-		for wait := r.Delay(); wait > 0; wait = r.Delay() {
-			if wait > 50*time.Millisecond {
-				p.flush(ctx)
-			}
-			if err := p.may(ctx); err != nil {
-				r.Cancel()
-				return err
-			}
-			sleep(ctx, min(wait, 100*time.Millisecond))
+	for {
+		p.s.mu.Lock()
+		wait := p.s.throttle.next()
+		p.s.mu.Unlock()
+		if wait == 0 {
+			break
 		}
+		if wait > 50*time.Millisecond {
+			p.flush(ctx)
+		}
+		if err := p.may(ctx); err != nil {
+			return err
+		}
+		sleep(ctx, min(wait, 100*time.Millisecond)) // the rate may change
 	}
 	if p.batch = append(p.batch, j); len(p.batch) >= batchSize {
 		p.flush(ctx)

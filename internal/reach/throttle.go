@@ -18,6 +18,7 @@ import (
 // throttle says when a mail may leave: by the rate of all, and by that of its receiving domain.
 type throttle struct {
 	rates   Rates
+	among   int           // processes that share them
 	all     *rate.Limiter // nil: no bound
 	domains *lru.Cache[string, *rate.Limiter]
 }
@@ -31,37 +32,47 @@ func newThrottle() *throttle {
 }
 
 // set gives it new rates. among is how many processes share them; since is when the campaign began, for rates that come up; bound is what
-// the other side can take, 0 where it does not say.
-func (t *throttle) set(rates Rates, among int, since, now time.Time, bound float64) {
-	if !maps.Equal(rates.PerDomain, t.rates.PerDomain) {
+// the other side can take, 0 where it does not say. changed says that mails wait for their domain otherwise than before.
+func (t *throttle) set(rates Rates, among int, since, now time.Time, bound float64) (changed bool) {
+	among = max(among, 1)
+	if changed = !maps.Equal(rates.PerDomain, t.rates.PerDomain) || among != t.among && len(rates.PerDomain) > 0; changed {
 		t.domains.Purge()
 	}
-	t.rates = rates
+	t.rates, t.among = rates, among
 	most := rates.PerSecond
 	if bound > 0 && (most == 0 || bound < most) {
 		most = bound
 	}
 	if most == 0 {
 		t.all = nil
-		return
+		return changed
 	}
 	if gone := now.Sub(since); rates.RampUp > 0 && gone < time.Duration(rates.RampUp) {
 		most *= max(0.05, float64(gone)/float64(rates.RampUp))
 	}
-	most /= float64(max(among, 1))
+	most /= float64(among)
 	if t.all == nil {
 		t.all = rate.NewLimiter(rate.Limit(most), burst(most))
-		return
+		return changed
 	}
 	t.all.SetLimit(rate.Limit(most))
 	t.all.SetBurst(burst(most))
+	return changed
+}
+
+// next takes the place of one mail, or gives how long there may be none.
+func (t *throttle) next() (wait time.Duration) {
+	if t.all == nil || t.all.Allow() {
+		return 0
+	}
+	return max(time.Duration(float64(time.Second)/float64(t.all.Limit())), time.Millisecond)
 }
 
 // burst is what may leave at once: of a tenth of a second.
 func burst(perSecond float64) int { return max(1, int(perSecond/10)) }
 
 // domain gives how long a mail to a domain has to wait, and takes its place; back gives the place back.
-func (t *throttle) domain(name string, among int) (wait time.Duration, back func()) {
+func (t *throttle) domain(name string) (wait time.Duration, back func()) {
 	limit, own := t.rates.PerDomain[name]
 	if !own {
 		limit = t.rates.PerDomain["*"]
@@ -71,7 +82,7 @@ func (t *throttle) domain(name string, among int) (wait time.Duration, back func
 	}
 	l, ok := t.domains.Get(name)
 	if !ok {
-		limit /= float64(max(among, 1))
+		limit /= float64(t.among)
 		l = rate.NewLimiter(rate.Limit(limit), burst(limit))
 		t.domains.Add(name, l)
 	}

@@ -105,6 +105,9 @@ func (s *Sink) serve(c net.Conn) {
 			out.Flush()
 			return
 		case a != "":
+			if strings.HasPrefix(line, "RCPT") {
+				e.To = ""
+			}
 			say(a)
 			if !strings.HasPrefix(a, "354") {
 				continue
@@ -116,6 +119,9 @@ func (s *Sink) serve(c net.Conn) {
 			say("221 bye")
 			out.Flush()
 			return
+		case line == "DATA" && e.To == "":
+			say("503 5.5.1 nobody to send it to")
+			continue
 		case line == "DATA":
 			say("354 go on")
 		default:
