@@ -50,6 +50,7 @@ type Operation struct {
 	Staff    Staff
 	Evidence Evidence
 	Mail     Mail
+	Campaign Campaign
 	Limits   Limits
 	Timeouts serve.Timeouts
 	Log      Log
@@ -102,6 +103,17 @@ type Mail struct {
 	Security     string // starttls, tls or none
 }
 
+// Campaign is by whom the mails to those affected go out.
+type Campaign struct {
+	Relays       []string // hosts and ports, the first that works; none: no campaign is sent
+	User         string
+	PasswordFile string
+	Security     string // starttls, tls or none
+	Bounces      string // address that mails come back to; "": the sender's
+	Sign         bool   // by us; else the relay signs
+	Connections  int    // at once
+}
+
 // Limits are what networks may ask for: of the check, counted in evaluated elements, and of the archive, in searches.
 type Limits struct {
 	Check, Archive serve.Limits
@@ -135,6 +147,7 @@ func Default() *Settings {
 		Staff:     Staff{Hold: time.Hour},
 		Evidence:  Evidence{Max: 8 << 10, MaxCase: 100 << 10},
 		Mail:      Mail{Security: "starttls"},
+		Campaign:  Campaign{Security: "starttls", Sign: true, Connections: 8},
 		Limits:    Limits{Check: serve.DefaultLimits, Archive: serve.DefaultLimits},
 		Timeouts:  serve.DefaultTimeouts,
 	}, from: map[string]Source{}}
