@@ -299,19 +299,6 @@ func expectedWords(p *reach.Preview) string {
 	return ""
 }
 
-// writeNew writes a file that is not there yet.
-func writeNew(path string, b []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if errors.Is(err, os.ErrExist) {
-		return hint.Add(fmt.Errorf("%s exists already", path), "name another file, or remove it")
-	}
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	return errors.Join(err, f.Close())
-}
-
 func (a *app) cmdCampaignTest() *cobra.Command {
 	var to []string
 	c := &cobra.Command{Use: "test CAMPAIGN --to ADDRESS", Short: "Send a campaign's mail to addresses of your own, at once", Args: cobra.ExactArgs(1),
