@@ -95,10 +95,19 @@ func main() {
 		}
 		s, err := signers("example.jp")
 		figure.Check(err)
-		bound := message.SigningRate(s)
-		t, _ := b.campaign(ctx, signers, "some", int64(signed))
-		bound = (bound + message.SigningRate(s)) / 2
-		o.Print(figure.Figure{Name: "campaign on " + engine + ", signed by RSA and Ed25519", Value: float64(signed) / t.Seconds(), Unit: "mails/s", Reference: bound, Goal: ">= 0.9"})
+		worked := figure.Processor()
+		const sample = 400 // signatures; by processor time, because a machine that does other things too wakes short work first
+		c, err := message.New(message.Address{Addr: "notice@example.jp"}, message.Address{}, "x", "example.jp", s...)
+		figure.Check(err)
+		body := message.NewBody("ja", text, text)
+		for range sample / 2 {
+			_, err := c.Mail(nil, "user@mail.example", "m.x", time.Now(), body)
+			figure.Check(err)
+		}
+		bound := (figure.Processor() - worked).Seconds() / (sample / 2)
+		t, cpu := b.campaign(ctx, signers, "some", int64(signed))
+		o.Print(figure.Figure{Name: "campaign on " + engine + ", signed by RSA and Ed25519", Value: float64(signed) / t.Seconds(), Unit: "mails/s"})
+		o.Print(figure.Figure{Name: "its processor time a mail, beside the signatures alone", Value: cpu.Seconds() / float64(signed) * 1e6, Unit: "µs", Reference: bound * 1e6, Goal: "<= 1.11"})
 		o.Print(figure.Figure{Name: fmt.Sprintf("peak memory, %s, %d recipients", engine, members), Value: float64(figure.PeakMemory()) / (1 << 20), Unit: "MiB", Goal: "<= 150"})
 		b.db.Close()
 	}

@@ -89,7 +89,7 @@ func TestKill(t *testing.T) {
 		if got.Total() != n || got[Pending]+got[Intended]+got[Deferred]+got[Refused] != 0 {
 			t.Fatalf("%v", got.Names())
 		}
-		if most := int64(kills * (connections + connections/2 + intenders + 1) * batchSize); got[Unknown] > most {
+		if most := int64(kills * maxInFlight); got[Unknown] > most {
 			t.Errorf("%d are unknown after %d kills, and %d could be in flight", got[Unknown], kills, most)
 		}
 		if err := w.Each(t.Context(), actor.Operator(), c.ID, []State{Unknown}, func(x Recipient, _ string) error { listed[x.Ordinal] = true; return nil }); err != nil {

@@ -25,9 +25,13 @@ var errAway = errors.New("no relay takes mail")
 var errStop = errors.New("stop")
 
 const (
-	batchSize   = 32 // mails whose intent is written down together, and that one connection takes in a row
+	intentSize  = 128 // mails whose intent is written down together
+	batchSize   = 32  // mails that one connection takes in a row, and of which is written down together what came of them
 	connections = 8
 	intenders   = 2
+	queued      = connections / 2 // batches
+	// maxInFlight is how many mails may be listed as unknown when the process dies.
+	maxInFlight = intenders*intentSize + (queued+connections)*batchSize
 	// passLasts ends a pass, so that the next one comes to what was deferred in the meantime.
 	passLasts = 10 * time.Minute
 )
@@ -328,12 +332,12 @@ func (s *sender) pass(ctx context.Context) error {
 	s.w = &writer{r: s.r, c: s.c, seal: s.seal, orders: make(chan *order, 64)}
 	var writer, stages, workers sync.WaitGroup
 	writer.Go(func() { s.w.run(writing) })
-	batches, granted := make(chan []*job), make(chan []*job, connections/2)
+	batches, granted := make(chan []*job), make(chan []*job, queued)
 	for range intenders {
 		stages.Go(func() {
 			for b := range batches {
-				if b = s.intend(ctx, b); len(b) > 0 {
-					granted <- b
+				for part := range slices.Chunk(s.intend(ctx, b), batchSize) {
+					granted <- part
 				}
 			}
 		})
@@ -693,7 +697,7 @@ func (p *producer) emit(ctx context.Context, j *job) error {
 		}
 		sleep(ctx, min(wait, 100*time.Millisecond)) // the rate may change
 	}
-	if p.batch = append(p.batch, j); len(p.batch) >= batchSize {
+	if p.batch = append(p.batch, j); len(p.batch) >= intentSize {
 		p.flush(ctx)
 	}
 	return nil
