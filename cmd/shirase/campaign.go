@@ -58,7 +58,7 @@ func (a *app) campaigns(ctx context.Context, in *instance) (*reach.Reach, error)
 			relay.Address = r
 			m.Relays = append(m.Relays, relay)
 		}
-		if o.Sign {
+		if !o.RelaySigns {
 			m.Signers = func(domain string) ([]*message.Signer, error) { return in.signers(domain) }
 		}
 		rooms.Mailer = m
@@ -97,7 +97,7 @@ func (in *instance) signers(domain string) ([]*message.Signer, error) {
 		out = append(out, s)
 	}
 	if len(out) == 0 {
-		return nil, hint.Add(errors.New("there is no key to sign mails with"), "make them: shirase campaign keys; or have the relay sign: shirase config set campaign.sign false")
+		return nil, hint.Add(errors.New("there is no key to sign mails with"), "make them: shirase campaign keys; or have the relay sign: shirase config set campaign.relaySigns true")
 	}
 	return out, nil
 }

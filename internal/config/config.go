@@ -110,7 +110,7 @@ type Campaign struct {
 	PasswordFile string
 	Security     string // starttls, tls or none
 	Bounces      string // address that mails come back to; "": the sender's
-	Sign         bool   // by us; else the relay signs
+	RelaySigns   bool   // and nothing is signed here
 	Connections  int    // at once
 }
 
@@ -147,7 +147,7 @@ func Default() *Settings {
 		Staff:     Staff{Hold: time.Hour},
 		Evidence:  Evidence{Max: 8 << 10, MaxCase: 100 << 10},
 		Mail:      Mail{Security: "starttls"},
-		Campaign:  Campaign{Security: "starttls", Sign: true, Connections: 8},
+		Campaign:  Campaign{Security: "starttls", Connections: 8},
 		Limits:    Limits{Check: serve.DefaultLimits, Archive: serve.DefaultLimits},
 		Timeouts:  serve.DefaultTimeouts,
 	}, from: map[string]Source{}}

@@ -308,8 +308,8 @@ func campaignKeys(at func(of func(o *Operation) *string) func(*Settings) *string
 		words(Key{Name: "campaign.bounces", Form: "an address of mail, such as bounces@notice.example.org", Example: "bounces@notice.example.org",
 			Help: "address that mails of campaigns come back to, with a token of the recipient before the @; none: the sender's own"},
 			at(func(o *Operation) *string { return &o.Campaign.Bounces }), mailAddress),
-		boolean(Key{Name: "campaign.sign", Help: "sign mails of campaigns by DKIM here, with the keys of shirase campaign keys; false where the relay signs"},
-			func(s *Settings) *bool { return &s.Operation.Campaign.Sign }),
+		boolean(Key{Name: "campaign.relaySigns", Help: "leave it to these servers to sign mails by DKIM; else they are signed here, with the keys of shirase campaign keys"},
+			func(s *Settings) *bool { return &s.Operation.Campaign.RelaySigns }),
 		number(Key{Name: "campaign.connections", Form: "a number of connections, such as 8", Help: "connections at once to the server that a campaign is sent by"},
 			func(s *Settings) *int { return &s.Operation.Campaign.Connections }, 1, 100),
 	}
