@@ -21,6 +21,7 @@ import (
 	"shirase/internal/notify"
 	"shirase/internal/proposal"
 	"shirase/internal/publish"
+	"shirase/internal/reach"
 	"shirase/internal/response"
 	"shirase/internal/staff"
 )
@@ -35,7 +36,13 @@ func (a *app) proposalRoom(ctx context.Context, in *instance, cases *response.Ca
 		k, err := cases.Kept(ctx, id)
 		return publish.Kept(k), err
 	}
-	room, err := proposal.New(ctx, proposal.Rooms{DB: in.db, Acts: in.publisher.Acts(), Staffed: in.staff.Staffed, Approvers: in.approvers,
+	campaigns, err := a.campaigns(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	acts := in.publisher.Acts()
+	acts[reach.KindMail] = a.mailAct(campaigns)
+	room, err := proposal.New(ctx, proposal.Rooms{DB: in.db, Acts: acts, Staffed: in.staff.Staffed, Approvers: in.approvers,
 		HostWait: max(a.op().Staff.Hold, minHostWait), Gone: in.gone,
 		Said: func(ctx context.Context, tx *sql.Tx, who actor.Actor, r proposal.Rule) error {
 			people, err := in.staff.People(ctx, actor.Server())

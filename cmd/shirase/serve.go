@@ -296,6 +296,7 @@ func (a *app) server(ctx context.Context, in *instance, corpora *password.Corpor
 		if err := a.listenForReturned(ctx, in, server); err != nil {
 			return nil, nil, err
 		}
+		server.Work("send the campaigns", func(ctx context.Context, failed func(error)) { a.sendCampaigns(ctx, in, failed) })
 		server.Work("keep the cases", func(ctx context.Context, failed func(error)) { a.keepCases(ctx, in, failed) })
 	}
 	server.Work("warm the search", func(ctx context.Context, failed func(error)) {

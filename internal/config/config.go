@@ -54,6 +54,7 @@ type Operation struct {
 	Mail     Mail
 	Returns  Returns
 	DNS      DNS
+	Campaign Campaign
 	Limits   Limits
 	Timeouts serve.Timeouts
 	Log      Log
@@ -126,6 +127,17 @@ type Returns struct {
 // DNS is who is asked; "": whom the system asks.
 type DNS struct{ Server string }
 
+// Campaign is by whom the mails to those affected go out.
+type Campaign struct {
+	Relays       []string // hosts and ports, the first that works; none: no campaign is sent
+	User         string
+	PasswordFile string
+	Security     string // starttls, tls or none
+	Bounces      string // address that mails come back to; "": the sender's
+	RelaySigns   bool   // and nothing is signed here
+	Connections  int    // at once
+}
+
 // Limits are what networks may ask for: of the check, counted in evaluated elements, and of the archive, in searches.
 type Limits struct {
 	Check, Archive serve.Limits
@@ -161,6 +173,7 @@ func Default() *Settings {
 		Scope:     Scope{Rows: 1_000_000_000},
 		Mail:      Mail{Security: "starttls"},
 		Returns:   Returns{LMTP: true},
+		Campaign:  Campaign{Security: "starttls", Connections: 8},
 		Limits:    Limits{Check: serve.DefaultLimits, Archive: serve.DefaultLimits},
 		Timeouts:  serve.DefaultTimeouts,
 	}, from: map[string]Source{}}

@@ -264,6 +264,7 @@ func operationKeys() []Key {
 			func(s *Settings) *string { return &s.Operation.Mail.Security }, []string{"starttls", "tls", "none"}, []string{"starttls", "tls", "none"}),
 	}
 	keys = append(keys, returnKeys(at)...)
+	keys = append(keys, campaignKeys(at)...)
 	keys = append(keys, limitKeys("limits.check.", "evaluations of the check", func(l *Limits) *serve.Limits { return &l.Check })...)
 	keys = append(keys, limitKeys("limits.archive.", "pages that have to be made, searches, and requests of the API", func(l *Limits) *serve.Limits { return &l.Archive })...)
 	keys = append(keys, number(Key{Name: "limits.connections", Form: "a number of connections, such as 10000",
@@ -292,6 +293,33 @@ func operationKeys() []Key {
 		boolean(Key{Name: "log.requests", Flag: "log-requests", Help: "log a line a request: route, status, size, time; no addresses"},
 			func(s *Settings) *bool { return &s.Operation.Log.Requests }),
 	)
+}
+
+// campaignKeys are of by whom the mails to those affected go out.
+func campaignKeys(at func(of func(o *Operation) *string) func(*Settings) *string) []Key {
+	return []Key{
+		several(Key{Name: "campaign.relays", Form: "a host and a port, such as mail.example.org:587", Example: "[mail.example.org:587]",
+			Help: "mail servers by which campaigns are sent, the first that works; none: no campaign is sent"},
+			func(s *Settings) *[]string { return &s.Operation.Campaign.Relays }, func(s string) (string, error) {
+				if !listenAddress(s) {
+					return "", errForm
+				}
+				return s, nil
+			}, func(s string) string { return s }),
+		words(Key{Name: "campaign.user", Form: "a user's name on one line", Example: "shirase", Help: "these servers' user; none: they want none"},
+			at(func(o *Operation) *string { return &o.Campaign.User }), plainName),
+		path(Key{Name: "campaign.passwordFile", Example: "/run/secrets/shirase-campaign-password", Help: "file that holds that user's password"},
+			at(func(o *Operation) *string { return &o.Campaign.PasswordFile })),
+		choice(Key{Name: "campaign.security", Help: "how the connections to these servers are encrypted: starttls, tls or none; none only for a server on this machine"},
+			func(s *Settings) *string { return &s.Operation.Campaign.Security }, []string{"starttls", "tls", "none"}, []string{"starttls", "tls", "none"}),
+		words(Key{Name: "campaign.bounces", Form: "an address of mail, such as bounces@notice.example.org", Example: "bounces@notice.example.org",
+			Help: "address that mails of campaigns come back to, with a token of the recipient before the @; none: the sender's own"},
+			at(func(o *Operation) *string { return &o.Campaign.Bounces }), mailAddress),
+		boolean(Key{Name: "campaign.relaySigns", Help: "leave it to these servers to sign mails by DKIM; else they are signed here, with the keys of shirase campaign keys"},
+			func(s *Settings) *bool { return &s.Operation.Campaign.RelaySigns }),
+		number(Key{Name: "campaign.connections", Form: "a number of connections, such as 8", Help: "connections at once to the server that a campaign is sent by"},
+			func(s *Settings) *int { return &s.Operation.Campaign.Connections }, 1, 100),
+	}
 }
 
 // watchKeys are of what tells how a server does.
