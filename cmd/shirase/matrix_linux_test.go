@@ -109,7 +109,6 @@ func TestKillMatrix(t *testing.T) {
 		{published, "backup copies", ""},
 		{published, "restore copies --data back --keys shirase-data-keys", "is not empty"},
 		{published, "ledger repair", ""},
-		{published, "config set log.level warn", ""},
 	}
 	var table printed
 	t.Run("all", func(t *testing.T) {
