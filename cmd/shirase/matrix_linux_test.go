@@ -62,16 +62,21 @@ func (w *workshop) killed(args []string, at int64) bool {
 	return ok && status.Signaled() && status.Signal() == syscall.SIGKILL
 }
 
-// verified verifies everything, and says in short what there is.
-func (w *workshop) verified(args ...string) string {
+// verified verifies everything, and says in short what there is. What is decided and not published yet is said, and no failure where it
+// may be so: the next run ends it.
+func (w *workshop) verified(pending bool, args ...string) string {
 	w.Helper()
 	cmd := exec.Command("shirase", append([]string{"ledger", "verify", "--json"}, args...)...)
 	cmd.Dir = w.dir
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
 	out, err := cmd.Output()
+	if err != nil && pending && strings.Contains(stderr.String(), "it is decided, and no statement says so yet") {
+		return "a key's end is decided, and not published yet"
+	}
 	if err != nil {
-		var said *exec.ExitError
-		errors.As(err, &said)
-		w.Fatalf("ledger verify: %v: %s %s", err, out, said.Stderr)
+		w.Errorf("ledger verify: %v: %s %s", err, out, &stderr)
+		return "NOT VERIFIED"
 	}
 	var in []string
 	for _, what := range [][2]string{{"size", "entries"}, {"statements", "statements"}, {"notice", "notices"}} {
@@ -79,7 +84,7 @@ func (w *workshop) verified(args ...string) string {
 			in = append(in, string(m[1])+" "+what[1])
 		}
 	}
-	return strings.Join(in, ", ")
+	return "verified: " + strings.Join(in, ", ")
 }
 
 // TestKillMatrix kills each command that writes at three places of its work, as a power cut would: right after it everything verifies,
@@ -109,7 +114,6 @@ func TestKillMatrix(t *testing.T) {
 		{published, "backup copies", ""},
 		{published, "restore copies --data back --keys shirase-data-keys", "is not empty"},
 		{published, "ledger repair", ""},
-		{published, "config set log.level warn", ""},
 	}
 	var table printed
 	t.Run("all", func(t *testing.T) {
@@ -127,7 +131,7 @@ func TestKillMatrix(t *testing.T) {
 						t.Errorf("it was not killed at look %d of %d", at, looks)
 						continue
 					}
-					after := w.verified()
+					after := w.verified(true)
 					end := "is brought to its end"
 					if _, said, exit := w.look(args, math.MaxInt64, syscall.SIGINT); exit != exitDone {
 						if c.finished == "" || !regexp.MustCompile(c.finished).MatchString(said) {
@@ -136,13 +140,13 @@ func TestKillMatrix(t *testing.T) {
 						end = "was through already"
 					}
 					if slices.Contains(args, "--data") {
-						w.verified("--data", args[slices.Index(args, "--data")+1], "--keys", keysOf(args))
+						w.verified(false, "--data", args[slices.Index(args, "--data")+1], "--keys", keysOf(args))
 					}
-					then := w.verified()
+					then := w.verified(false)
 					if left := w.left(); len(left) > 0 {
 						t.Errorf("killed at look %d of %d, and run again: left: %q", at, looks, left)
 					}
-					table.add(c.args, fmt.Sprintf("%d of %d", at, looks), "verified: "+after, end, "verified: "+then)
+					table.add(c.args, fmt.Sprintf("%d of %d", at, looks), after, end, then)
 				}
 			})
 		}
