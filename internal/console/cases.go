@@ -27,7 +27,12 @@ func (c *Console) caseRoutes() []route {
 		{pattern: "GET /console/cases/new", answer: c.declarePage},
 		{pattern: "POST /console/cases/new", answer: c.declare},
 	}
+	own := map[string]func(w http.ResponseWriter, r *http.Request, v *visit) error{"facts": c.factsPage, "documents": c.documentsPage}
 	for _, tab := range tabs {
+		if answer := own[tab.Name]; answer != nil {
+			routes = append(routes, route{pattern: "GET " + tab.path("{id}"), answer: answer})
+			continue
+		}
 		routes = append(routes, route{pattern: "GET " + tab.path("{id}"), answer: func(w http.ResponseWriter, r *http.Request, v *visit) error {
 			return c.showCase(w, r, v, tab.Name, http.StatusOK, nil)
 		}})
@@ -37,6 +42,7 @@ func (c *Console) caseRoutes() []route {
 			return c.submit(w, r, v, f)
 		}})
 	}
+	routes = append(append(routes, c.documentRoutes()...), c.factRoutes()...)
 	return append(routes, route{pattern: "POST /console/cases/{id}/export", answer: c.export})
 }
 
@@ -56,6 +62,8 @@ func (t tab) path(id string) string {
 var tabs = []tab{
 	{"now", language.Both("いま", "Now")},
 	{"timeline", language.Both("経過と証拠", "Timeline and evidence")},
+	{"facts", language.Both("事実", "Facts")},
+	{"documents", language.Both("文書", "Documents")},
 	{"decisions", language.Both("判断", "Decisions")},
 	{"record", language.Both("記録と見られる人", "Record and access")},
 }

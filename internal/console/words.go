@@ -12,7 +12,7 @@ import (
 	"shirase/internal/page"
 )
 
-var pages = []string{"signin", "join", "account", "people", "person", "log", "settings", "board", "declare", "case", "proposals", "proposal"}
+var pages = []string{"signin", "join", "account", "people", "person", "log", "settings", "board", "declare", "case", "proposals", "proposal", "documents", "document", "facts"}
 
 var accessWords = map[actor.Access]language.Text{
 	actor.None:        language.Both("なし（事案ごとに与える）", "none (given case by case)"),
@@ -47,6 +47,7 @@ var logWords = map[string]language.Text{
 // funcs is what templates of lang can say, beside what all pages can.
 func funcs(lang language.Lang) template.FuncMap {
 	out := caseFuncs(lang)
+	maps.Copy(out, factFuncs(lang))
 	maps.Copy(out, template.FuncMap{
 		"when":  func(t time.Time) template.HTML { return when(lang, t, time.Now()) },
 		"role":  func(r actor.Role) string { return roleWords[r][0].In(lang) },
