@@ -124,6 +124,10 @@ func TestDocuments(t *testing.T) {
 	}
 	state("count", "", "true")
 	sato.shot("sokuho")
+	sato.look(view{width: 794, scheme: "light", paper: true})
+	if err := os.WriteFile(filepath.Join("..", "..", "screenshots", "desk-sokuho-paper.png"), sato.picture(794), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	if pdf := must(chromedp.Run(sato.ctx, chromedp.PrintToPDF(chromedp.PDFPaper(chromedp.PaperA4), chromedp.PDFPrintBackground())))(t); len(pdf) > 0 {
 		if err := os.WriteFile(filepath.Join("..", "..", "screenshots", "desk-sokuho.pdf"), pdf, 0o644); err != nil {
 			t.Fatal(err)

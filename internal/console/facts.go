@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"shirase/internal/actor"
 	"shirase/internal/incident"
@@ -105,7 +107,8 @@ func (c *Console) factsView(r *http.Request, v *visit) (factsView, error) {
 }
 
 // entered reads a fact from a form, by the rules of a facts file.
-func entered(id string, f field) (incident.Fact, error) {
+// What does not say as of when is of now, told as everybody here reads times.
+func entered(id string, f field, now time.Time) (incident.Fact, error) {
 	key := f.text("key")
 	fact := map[string]any{"key": key}
 	set := func(name string, value any) {
@@ -115,7 +118,7 @@ func entered(id string, f field) (incident.Fact, error) {
 	}
 	set("id", f.text("item"))
 	set("source", f.text("source"))
-	set("asOf", f.time("asOf"))
+	set("asOf", cmp.Or(f.time("asOf"), now.In(zone).Format("2006-01-02T15:04Z07:00")))
 	if f.text("retract") != "" {
 		fact["retract"] = true
 	} else {
@@ -202,7 +205,7 @@ func (c *Console) preview(w http.ResponseWriter, r *http.Request, v *visit, stat
 	if err != nil {
 		return err
 	}
-	fact, err := entered(id, f)
+	fact, err := entered(id, f, c.now())
 	if errors.Is(err, incident.ErrFacts) {
 		return c.showFacts(w, r, v, http.StatusUnprocessableEntity, err)
 	}
@@ -299,7 +302,7 @@ func (c *Console) saveFact(w http.ResponseWriter, r *http.Request, v *visit) err
 	if !v.who.Sees(id) {
 		return actor.ErrHidden
 	}
-	fact, err := entered(id, f)
+	fact, err := entered(id, f, c.now())
 	if err == nil {
 		_, err = c.Cases.Incidents.Change(r.Context(), v.who, id, fact, f.text("was"))
 	}
