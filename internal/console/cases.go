@@ -26,8 +26,13 @@ func (c *Console) caseRoutes() []route {
 		{pattern: "GET /console/cases/new", answer: c.declarePage},
 		{pattern: "POST /console/cases/new", answer: c.declare},
 	}
+	own := map[string]func(w http.ResponseWriter, r *http.Request, v *visit) error{"facts": c.factsPage, "documents": c.documentsPage}
 	for _, tab := range tabs {
-		if tab.Name == "scope" { // it has a page of its own
+		if tab.Name == "scope" { // among its own routes
+			continue
+		}
+		if answer := own[tab.Name]; answer != nil {
+			routes = append(routes, route{pattern: "GET " + tab.path("{id}"), answer: answer})
 			continue
 		}
 		routes = append(routes, route{pattern: "GET " + tab.path("{id}"), answer: func(w http.ResponseWriter, r *http.Request, v *visit) error {
@@ -40,6 +45,7 @@ func (c *Console) caseRoutes() []route {
 		}})
 	}
 	routes = append(routes, c.evidenceRoutes()...)
+	routes = append(append(routes, c.documentRoutes()...), c.factRoutes()...)
 	return append(routes, route{pattern: "POST /console/cases/{id}/export", answer: c.export})
 }
 
@@ -61,6 +67,8 @@ var tabs = []tab{
 	{"clocks", language.Both("期限", "Clocks")},
 	{"timeline", language.Both("経過と証拠", "Timeline and evidence")},
 	{"scope", language.Both("対象範囲", "Scope")},
+	{"facts", language.Both("事実", "Facts")},
+	{"documents", language.Both("文書", "Documents")},
 	{"decisions", language.Both("判断", "Decisions")},
 	{"record", language.Both("記録と見られる人", "Record and access")},
 }

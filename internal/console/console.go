@@ -41,6 +41,9 @@ type Options struct {
 	Scopes    *scope.Scopes   // who is affected
 	OIDC      *staff.Provider // nil: nobody signs in by an identity provider
 
+	// Texts are what is told from a case beside notices: mails of its campaigns, answers that are given again. nil: there are none.
+	Texts func(ctx context.Context, who actor.Actor, id string) ([]Outgoing, error)
+
 	// Settings are what is set, for those who administer keys: name, value, and where it comes from.
 	Settings func(ctx context.Context) []Setting
 	// Keys are the keys of the instance and their states.
@@ -113,6 +116,7 @@ var failed = slices.Concat(web.Mappings{
 	{Err: response.ErrStale, Problem: web.Problem{Status: http.StatusConflict}},
 	{Err: response.ErrClosed, Problem: web.Problem{Status: http.StatusConflict}},
 	{Err: response.ErrTooLarge, Problem: web.Problem{Status: http.StatusRequestEntityTooLarge}},
+	{Err: incident.ErrChanged, Problem: web.Problem{Status: http.StatusConflict}},
 	{Err: response.ErrEntry, Problem: web.Problem{Status: http.StatusUnprocessableEntity}},
 	{Err: staff.ErrInput, Problem: web.Problem{Status: http.StatusUnprocessableEntity}},
 	{Err: staff.ErrLink, Problem: web.Problem{Status: http.StatusGone}},
@@ -139,7 +143,7 @@ func New(o Options) (*Console, error) {
 	if o.Allow == nil {
 		o.Allow = func(Door, *http.Request, int) (time.Duration, bool) { return 0, true }
 	}
-	frame, err := page.New(page.Options{Files: embedded, Pages: pages, Shared: []string{"templates/frame.html", "templates/parts.html", "templates/evidence.html", "templates/clocks.html"}, Funcs: funcs, Navigation: navigation,
+	frame, err := page.New(page.Options{Files: embedded, Pages: pages, Shared: []string{"templates/frame.html", "templates/parts.html", "templates/evidence.html", "templates/clocks.html", "templates/casehead.html"}, Funcs: funcs, Navigation: navigation,
 		Home: "/console/", Assets: "/console/assets/", Private: true, Operator: o.Operator, BaseURL: o.BaseURL, Log: o.Log})
 	if err != nil {
 		return nil, err

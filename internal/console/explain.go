@@ -128,6 +128,7 @@ var kinds = map[string]language.Text{
 	"passed": language.Both("候補を見送り", "passed over"), "promise": language.Both("次の更新の約束", "promise"), "task": language.Both("タスク", "task"), "handed": language.Both("引き継ぎ", "handed over"),
 	"note": language.Both("メモ", "note"), "evidence": language.Both("証拠", "evidence"), "custody": language.Both("証拠の取り扱い", "custody"), "seen": language.Both("閲覧", "looked at"),
 	"exported": language.Both("書き出し", "taken out"), "proposal": language.Both("提案", "proposal"), "closed": language.Both("終了", "closed"),
+	"stated": language.Both("当局向けの記載", "stated for authorities"), "sent": language.Both("文書の提出", "document handed in"),
 }
 
 // custodyWords are what was done with evidence.

@@ -96,6 +96,13 @@ var rights = map[string]struct {
 	"POST /console/cases/{id}/scope/accept":  {roles: "commander writer", ofCase: true, form: url.Values{"run": {"RUN"}, "fact": {"affected.count"}}},
 	"POST /console/cases/{id}/scope/remove":  {roles: "commander", ofCase: true, form: url.Values{"export": {"EXPORT"}, "why": {"済んだ"}}, act: "remove evidence {id} EXPORT"},
 
+	"GET /console/cases/{id}/facts": {roles: inCase, ofCase: true}, "GET /console/cases/{id}/documents": {roles: inCase, ofCase: true},
+	"GET /console/cases/{id}/documents/{kind}": {roles: inCase, ofCase: true}, "GET /console/cases/{id}/documents/{kind}/file": {roles: inCase, ofCase: true}, "GET /console/cases/{id}/sent/{sent}": {roles: inCase, ofCase: true},
+	"POST /console/cases/{id}/facts/preview":          {roles: "commander writer", ofCase: true, form: url.Values{"key": {"cause"}, "f.value": {"intrusion"}}},
+	"POST /console/cases/{id}/facts/save":             {roles: "commander writer", ofCase: true, form: url.Values{"key": {"cause"}, "f.value": {"intrusion"}}},
+	"POST /console/cases/{id}/documents/{kind}/state": {roles: "commander writer", ofCase: true, form: url.Values{"item": {"other"}, "text": {"x"}}},
+	"POST /console/cases/{id}/documents/{kind}/send":  {roles: "commander", ofCase: true, form: url.Values{"to": {"委員会"}}},
+
 	"GET /console/proposals/{id}":           {roles: inCase, ofCase: true},
 	"POST /console/proposals/{id}/approve":  {roles: "approver", ofCase: true, form: url.Values{"digest": {"DIGEST"}}, act: "approve DIGEST"},
 	"POST /console/proposals/{id}/adopt":    {roles: "commander writer", ofCase: true, form: url.Values{"digest": {"DIGEST"}}},
@@ -128,8 +135,12 @@ func (d *desk) stage(title string) map[string]string {
 	if err != nil {
 		d.t.Fatal(err)
 	}
+	sent, _, err := d.cases.Send(ctx, by, id, response.Sending{Kind: "pmark", To: "審査機関"})
+	if err != nil {
+		d.t.Fatal(err)
+	}
 	return map[string]string{"case": id, "EVENT": itoa(version["event/change"]), "REPORT": itoa(version["report/triage"]), "CANDIDATE": itoa(paste) + ".1", "TASK": itoa(k.Tasks[len(k.Tasks)-1].ID), "PROMISE": itoa(version["promise/change"]),
-		"CLOCK": clocks.Clocks[0].ID, "DIGEST": p.Digest, "proposal": p.ID,
+		"CLOCK": clocks.Clocks[0].ID, "SENT": itoa(sent.Documents[0].ID), "DIGEST": p.Digest, "proposal": p.ID,
 		"event/change": itoa(version["event/change"]), "report/triage": itoa(version["report/triage"]), "task/change": itoa(version["task/change"]), "promise/change": itoa(version["promise/change"])}
 }
 
@@ -227,7 +238,7 @@ func TestEveryAction(t *testing.T) {
 							form.Add(k, fill(value))
 						}
 					}
-					at := strings.NewReplacer("{id}", id, "{$}", "").Replace(path)
+					at := strings.NewReplacer("{id}", id, "{$}", "", "{kind}/file", "pmark/file?form=json", "{kind}", "pmark", "{sent}", it["SENT"]).Replace(path)
 					do := func(form url.Values) answer {
 						if method == "GET" {
 							return person.get(at)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -75,4 +76,92 @@ func (s *Incidents) With(ctx context.Context, id string, more ...Fact) (Incident
 	}
 	inc.Facts = current(all)
 	return inc, nil
+}
+
+// A Field is a member of a fact of some key, as a form asks for it and a facts file has it.
+type Field struct {
+	Name   string
+	Kind   string   // text (in both languages), plain, time, number, word
+	Words  []string // of a word: what it may be
+	Wanted bool
+}
+
+// Fields lists the members of a fact of a key beside certainty, source and as-of; nil where there is no such key.
+func Fields(key string) []Field {
+	kind, ok := keyForms[key]
+	if !ok {
+		return nil
+	}
+	text := Field{Name: "value", Kind: "text", Wanted: true}
+	roughly := Field{Name: "qualifier", Kind: "word", Words: qualifiers[:2]}
+	at, status := Field{Name: "at", Kind: "time"}, func(words []string) Field { return Field{Name: "status", Kind: "word", Words: words, Wanted: true} }
+	switch kind.form {
+	case formTime:
+		return []Field{{Name: "value", Kind: "time", Wanted: true}, roughly}
+	case formNext:
+		return []Field{{Name: "value", Kind: "plain", Wanted: true}, roughly}
+	case formCount:
+		out := []Field{{Name: "value", Kind: "number", Wanted: true}, {Name: "unit", Kind: "word", Words: kind.units, Wanted: true}, {Name: "qualifier", Kind: "word", Words: qualifiers}}
+		if key == "affected.part" {
+			out = append(out, Field{Name: "region", Kind: "plain", Wanted: true})
+		}
+		return out
+	case formWord:
+		words := kind.words
+		if words == nil {
+			words = ClassWords()
+		}
+		return []Field{{Name: "value", Kind: "word", Words: words, Wanted: true}}
+	case formCountry:
+		return []Field{{Name: "value", Kind: "plain", Wanted: true}}
+	case formService:
+		return []Field{text, status(serviceStatuses), at}
+	case formAction:
+		return []Field{text, status(actionStatuses), at, {Name: "promised", Kind: "time"}, roughly}
+	case formAddendum:
+		at.Wanted = true
+		return []Field{text, at}
+	case formExcluded:
+		return []Field{text, {Name: "count", Kind: "number"}, {Name: "unit", Kind: "word", Words: kind.units}, {Name: "qualifier", Kind: "word", Words: qualifiers}}
+	case formDamage:
+		return []Field{{Name: "value", Kind: "word", Words: damageKinds, Wanted: true}, status(damageStatuses)}
+	case formContact:
+		return []Field{{Name: "name", Kind: "text"}, {Name: "url", Kind: "plain"}, {Name: "telephone", Kind: "plain"}, {Name: "hours", Kind: "text"}}
+	}
+	return []Field{text}
+}
+
+// Certainties lists how sure a fact may be.
+func Certainties() []string { return slices.Clone(certainties) }
+
+// Shown gives what a field of a fact holds, as it is entered; of a text, in both languages.
+func (f Fact) Shown(name string) (text, en string) {
+	v := f.Value
+	switch name {
+	case "value":
+		switch {
+		case v.Number != nil:
+			return strconv.FormatInt(*v.Number, 10), ""
+		case v.Word != "":
+			return v.Word, ""
+		case keyForms[f.Key].form == formTime || keyForms[f.Key].form == formNext:
+			return v.Time.String(), ""
+		case v.URL != "":
+			return v.URL, v.URL
+		}
+		return v.Text.JA, v.Text.EN
+	case "count":
+		if v.Number != nil {
+			return strconv.FormatInt(*v.Number, 10), ""
+		}
+	case "name":
+		return v.Text.JA, v.Text.EN
+	case "hours":
+		return v.Hours.JA, v.Hours.EN
+	case "at":
+		return v.Time.String(), ""
+	case "promised":
+		return v.Promised.String(), ""
+	}
+	return map[string]string{"unit": v.Unit, "qualifier": v.Qualifier, "status": v.Status, "region": v.Region, "url": v.URL, "telephone": v.Telephone}[name], ""
 }

@@ -186,7 +186,7 @@ func (l *linter) counted(from, to int, f incident.Fact, n int64, unit string) {
 func (l *linter) unit(from, to int, f incident.Fact, said language.Text) {
 	is, key := word("unit", f.Value.Unit), name(f.Key)
 	l.add("unit", from, to, countOne, both(fmt.Sprintf("単位が「%s」ですが、事実「%s」の単位は「%s」です。", said.JA, key.JA, is.JA),
-		fmt.Sprintf("it counts %s, and the fact %s (%s) counts %s", said.EN, f.Key, key.EN, is.EN)))
+		fmt.Sprintf("it counts %s, and the fact %s counts %s", said.EN, f.Key, is.EN)))
 }
 
 // sentence is the one around a place.

@@ -172,13 +172,13 @@ func (l *linter) differs(p extract.Proposal, f incident.Fact, said, is language.
 
 func says(f incident.Fact, said, is language.Text) language.Text {
 	key := name(f.Key)
-	return both(fmt.Sprintf("「%s」とありますが、事実「%s」は「%s」です。", said.JA, key.JA, is.JA), fmt.Sprintf("it says %s, and the fact %s (%s) says %s", said.EN, f.Key, key.EN, is.EN))
+	return both(fmt.Sprintf("「%s」とありますが、事実「%s」は「%s」です。", said.JA, key.JA, is.JA), fmt.Sprintf("it says %s, and the fact %s says %s", said.EN, f.Key, is.EN))
 }
 
 func wasAndIs(f, before incident.Fact, said, is language.Text) language.Text {
 	key := name(f.Key)
 	return both(fmt.Sprintf("「%s」は%s時点の「%s」で、いまは「%s」です。", said.JA, before.AsOf.In(language.JA), key.JA, is.JA),
-		fmt.Sprintf("%s (%s) was %s as of %s, and is %s since %s", f.Key, key.EN, said.EN, before.AsOf, is.EN, f.AsOf))
+		fmt.Sprintf("%s was %s as of %s, and is %s since %s", f.Key, said.EN, before.AsOf, is.EN, f.AsOf))
 }
 
 // overtaken finds the recorded fact that said the same before.

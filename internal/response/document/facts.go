@@ -35,12 +35,17 @@ func (w *writer) moment(v incident.Value) string {
 }
 
 func (w *writer) zoned(m incident.Moment) string {
+	if w.lang == language.JA { // who reads it is in Japan
+		if m.Exact() {
+			m.Time = m.Time.In(incident.Japan)
+		}
+		return m.In(w.lang)
+	}
 	text := m.In(w.lang)
-	if !m.Exact() || w.lang == language.JA && w.Incident.InJapan() {
+	if !m.Exact() {
 		return text
 	}
-	zone := language.Zone(w.lang, m.Time)
-	return text + w.pick("（"+zone+"）", " "+zone)
+	return text + " " + language.Zone(w.lang, m.Time)
 }
 
 // unsure marks what may be so.
