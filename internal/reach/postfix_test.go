@@ -13,8 +13,6 @@ import (
 	"shirase/internal/actor"
 	"shirase/internal/reach/smtp"
 	"shirase/internal/reach/smtptest"
-	"shirase/internal/store/storetest"
-
 	"shirase/internal/store"
 )
 
@@ -25,53 +23,69 @@ func TestPostfix(t *testing.T) {
 	if _, err := os.Stat(program); err != nil || os.Geteuid() != 0 {
 		t.Skip("postfix is not installed, or this is not root: run ./test as root")
 	}
-	storetest.Each(t, func(t *testing.T, db *store.DB) {
-		w := newWorld(t, db, 200, nil)
-		w.sink.Close()
-		w.listen(&smtptest.Sink{Keep: true, Answer: func(cmd string, e smtptest.Envelope) string {
-			if strings.HasPrefix(cmd, "RCPT") && e.To == address(1) {
-				return "550 5.1.1 nobody"
-			}
-			return ""
-		}})
-		at, log := postfix(t, w.relay)
-		w.Mailer.Relays[0] = smtp.Relay{Address: at, Security: smtp.None, Hello: "notice.example.jp"}
-		c := w.started(nil, Rates{})
-		w.work()
-		w.done(c.ID)
-		if n := w.now(c.ID); n[HandedOver] != 200 {
-			t.Fatal(n.Names())
+	db, err := store.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "test.db")) // the engines are held elsewhere
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	w := newWorld(t, db, 200, nil)
+	w.sink.Close()
+	w.listen(&smtptest.Sink{Keep: true, Answer: func(cmd string, e smtptest.Envelope) string {
+		if strings.HasPrefix(cmd, "RCPT") && e.To == address(1) {
+			return "550 5.1.1 nobody"
 		}
-		w.until("Postfix has handed all on", func() bool { return w.total() == 199 && bytes.Count(read(log), []byte("status=")) >= 200 })
-		for _, a := range addresses(200) {
-			path, err := smtp.Path(a)
-			if err != nil || w.taken[path] != 1 && a != address(1) {
-				t.Errorf("%s got %d", path, w.taken[path])
-			}
-		}
-		f, err := os.Open(log)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
-		found := map[int64]Outcome{}
-		r := w.Reach
-		if err := r.eachUnknownOf(t, c.ID, func() error { return r.readLog(t.Context(), actor.Operator(), c, f, found) }); err != nil {
-			t.Fatal(err)
-		}
-		accepted, bounced := 0, 0
-		for _, o := range found {
-			switch o.State {
-			case Accepted:
-				accepted++
-			case Bounced:
-				bounced++
+		return ""
+	}})
+	at, log := postfix(t, w.relay)
+	w.Mailer.Relays[0] = smtp.Relay{Address: at, Security: smtp.None, Hello: "notice.example.jp"}
+	c := w.started(nil, Rates{})
+	w.work()
+	w.done(c.ID)
+	if n := w.now(c.ID); n[HandedOver] != 200 {
+		t.Fatal(n.Names())
+	}
+	came := ""
+	w.until("Postfix has handed all on, and told of the one that nobody takes", func() bool {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		for to := range w.taken {
+			if strings.HasPrefix(to, "b+") {
+				came = to
 			}
 		}
-		if accepted != 199 || bounced != 1 {
-			t.Errorf("%d accepted, %d came back, of %d that the log names", accepted, bounced, len(found))
-		}
+		return len(w.taken) == 200 && came != "" && bytes.Count(read(log), []byte("status=")) >= 201
 	})
+	if x, err := w.Recipient(t.Context(), came); err != nil || addresses(200)[x.Ordinal] != address(1) {
+		t.Errorf("the report is for %+v, %v", x, err)
+	}
+	for _, a := range addresses(200) {
+		path, err := smtp.Path(a)
+		if err != nil || w.taken[path] != 1 && a != address(1) {
+			t.Errorf("%s got %d", path, w.taken[path])
+		}
+	}
+	f, err := os.Open(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	found := map[int64]Outcome{}
+	r := w.Reach
+	if err := r.eachUnknownOf(t, c.ID, func() error { return r.readLog(t.Context(), actor.Operator(), c, f, found) }); err != nil {
+		t.Fatal(err)
+	}
+	accepted, bounced := 0, 0
+	for _, o := range found {
+		switch o.State {
+		case Accepted:
+			accepted++
+		case Bounced:
+			bounced++
+		}
+	}
+	if accepted != 199 || bounced != 1 {
+		t.Errorf("%d accepted, %d came back, of %d that the log names", accepted, bounced, len(found))
+	}
 }
 
 // eachUnknownOf has all of a campaign be unknown while do runs.

@@ -1,6 +1,7 @@
 package reach
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -189,4 +190,51 @@ func (r *Reach) loadBlocks(ctx context.Context, q store.Querier, id string, from
 		out = append(out, b)
 	}
 	return out, errors.Join(rows.Err(), rows.Close())
+}
+
+// errFound ends the reading of a roster.
+var errFound = errors.New("found")
+
+// Address gives the address of whom a token is of. It reads the roster up to them, which takes seconds where there are millions. Errors:
+// ErrNotFound, ErrDamaged.
+func (r *Reach) Address(ctx context.Context, who actor.Actor, tok string) (string, error) {
+	c, ordinal, err := r.find(ctx, r.DB, tok)
+	if err == nil {
+		err = who.May(actor.Answer, c.Incident)
+	}
+	if err != nil {
+		return "", fmt.Errorf("find an address: %w", err)
+	}
+	ro, err := r.Rosters.Named(ctx, c.Incident, c.Roster)
+	if err != nil {
+		return "", fmt.Errorf("find an address: %w", err)
+	}
+	seal, err := r.Rosters.Sealer(ctx, c.Incident, false)
+	if err != nil {
+		return "", fmt.Errorf("find an address: %w", err)
+	}
+	var hash []byte
+	if err := r.DB.QueryRowContext(ctx, `SELECT addresses FROM reach_block WHERE campaign = $1 AND n = $2`, c.ID, ordinal/blockSize).Scan(&hash); err != nil {
+		return "", fmt.Errorf("find an address: %w", store.InWords(err))
+	}
+	address := ""
+	var buf []byte
+	err = r.blocks(ctx, ro, func(b *reader) error {
+		if b.n != ordinal/blockSize {
+			return nil
+		}
+		i := int(ordinal % blockSize)
+		if i >= len(b.members) || !bytes.Equal(b.hash(seal, &buf), hash) {
+			return fmt.Errorf("%w: block %d of the roster is not the one that was counted", ErrDamaged, b.n)
+		}
+		address = b.members[i].Identity.Value
+		return errFound
+	})
+	switch {
+	case errors.Is(err, errFound):
+		return address, nil
+	case err == nil:
+		err = ErrNotFound
+	}
+	return "", fmt.Errorf("find an address: %w", err)
 }

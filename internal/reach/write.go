@@ -15,9 +15,6 @@ import (
 	"shirase/internal/store"
 )
 
-// errLost says that another process has taken over a part of the campaign, or that it is not running any more.
-var errLost = errors.New("it is not ours to send any more")
-
 // result is what came of one recipient's mail.
 type result struct {
 	ordinal int64
