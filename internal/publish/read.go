@@ -39,6 +39,9 @@ func (p *Publisher) read(ctx context.Context, prop *Proposal, inc incident.Incid
 	if err := p.overturned(ctx, prop, r); err != nil || prop.Notice == nil {
 		return err
 	}
+	if n := prop.Notice; n.Kind == incident.KindCorrection || n.Kind == incident.KindRetraction {
+		k.Kind = lint.Report // which mends what was said, and is no update
+	}
 	written := r.Notice != nil && r.Notice.Text != (language.Text{})
 	for _, lang := range []language.Lang{language.JA, language.EN} {
 		found, err := lint.Text([]byte(prop.Notice.Text.In(lang)), k)
