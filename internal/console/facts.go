@@ -221,7 +221,7 @@ func (c *Console) preview(w http.ResponseWriter, r *http.Request, v *visit, stat
 	}
 	for name, values := range r.PostForm {
 		if name != "was" && name != "passkey" {
-			out.Entered = append(out.Entered, pair{name, values[0]})
+			out.Entered = append(out.Entered, pair{Name: name, Value: values[0]})
 		}
 	}
 	slices.SortFunc(out.Entered, func(a, b pair) int { return strings.Compare(a.Name, b.Name) })

@@ -25,6 +25,7 @@ func (c *Console) proposalRoutes() []route {
 		}},
 		{pattern: "POST /console/proposals/{id}/approve", answer: c.approve},
 		{pattern: "POST /console/proposals/{id}/withdraw", answer: c.withdraw},
+		{pattern: "POST /console/proposals/{id}/adopt", answer: c.adopt},
 		{pattern: "POST /console/cases/{id}/propose", answer: c.propose},
 	}
 }
@@ -74,6 +75,7 @@ type proposalView struct {
 	Pretty    string // the bytes, to be read
 	Mine      bool   // whoever looks has proposed it
 	MayTry    bool   // and may approve
+	MayAdopt  bool   // it is the host's, and may become theirs
 	Held      time.Time
 	NewPeople []string      // who became an approver lately, or came back as one, which whoever approves should know
 	Host      []staff.Entry // what was done with people from the host
@@ -96,6 +98,7 @@ func (c *Console) showProposal(w http.ResponseWriter, r *http.Request, v *visit,
 	if p.Host() {
 		out.From = c.Proposals.HostFrom(p)
 	}
+	out.MayAdopt = c.Proposals.MayAdopt(v.who, p)
 	out.MayTry = c.Proposals.MayApprove(ctx, v.who, p) == nil
 	people, err := c.Staff.People(ctx, v.who)
 	if err != nil {
@@ -196,6 +199,19 @@ func (c *Console) withdraw(w http.ResponseWriter, r *http.Request, v *visit) err
 	}
 	c.live.poke()
 	return c.done(w, r, v.lang.Pick("提案を取り下げました。", "The proposal was withdrawn."), "/console/proposals/"+id)
+}
+
+// adopt makes the host's proposal the member's own: exactly the bytes that they looked at.
+func (c *Console) adopt(w http.ResponseWriter, r *http.Request, v *visit) error {
+	p, err := c.Proposals.Adopt(r.Context(), v.who, r.PathValue("id"), r.PostForm.Get("digest"))
+	if isProposal(err) {
+		return c.showProposal(w, r, v, http.StatusConflict, err)
+	}
+	if err != nil {
+		return err
+	}
+	c.live.poke()
+	return c.done(w, r, v.lang.Pick("あなたの提案になりました。別の人が承認すると、実行されます。", "It is your proposal now. It is done when somebody else approves it."), "/console/proposals/"+p.ID)
 }
 
 // propose proposes for a case what cannot be undone.

@@ -330,9 +330,12 @@ func (p *Publisher) frame(ctx context.Context) (index.Frame, error) {
 	if err := p.ledger.TakeUp(ctx); err != nil { // a statement names the key that signs it
 		return index.Frame{}, err
 	}
-	next, err := p.MakeSuccessor(ctx)
+	next, made, err := p.MakeSuccessor(ctx)
 	if err != nil {
 		return index.Frame{}, err
+	}
+	if made { // a folder from before there were such keys: whoever makes one now is told by the command
+		p.Errors.Info("the key that is to follow the ledger's is made: take it away from this machine, and keep it", "file", NextKey)
 	}
 	return index.Frame{
 		Ledger:      check.Signing{Key: check.VKeyHash(p.VKey()), Next: next, Policy: p.instance.Witnesses.Policy()},

@@ -240,12 +240,16 @@ type Evidence struct {
 	Collected string `json:"collected,omitzero"` // when it was secured, where that is known
 	By        string `json:"by,omitzero"`        // who secured it
 	Note      string `json:"note,omitzero"`
+	Use       string `json:"use,omitzero"` // "" evidence; accounts: an export that the scope is worked out from, which can be removed
 }
+
+// UseAccounts is the use of an export of accounts.
+const UseAccounts = "accounts"
 
 // Custody is one link of the chain of custody of a piece of evidence.
 type Custody struct {
 	Evidence int64  `json:"evidence"`
-	What     string `json:"what"` // read, verified, exported, handed-over, returned
+	What     string `json:"what"` // read, verified, exported, handed-over, returned, removed
 	To       string `json:"to,omitzero"`
 	Why      string `json:"why,omitzero"`
 }
