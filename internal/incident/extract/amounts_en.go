@@ -129,6 +129,9 @@ func (r *reader) countsEN() {
 			}
 			continue
 		}
+		if a.unit == "accounts" && a.value < 50 && mailAccounts.MatchString(r.s[a.from:a.to]+firstBytes(after, 40)) {
+			continue // whose mailboxes were opened, not whose data lay in them
+		}
 		sc := r.scoreEN(a, whole, before, after)
 		if sc > score || sc == score && best != nil && sc > 0 && a.value > best.value {
 			best, score = a, sc
@@ -142,6 +145,9 @@ func (r *reader) countsEN() {
 		r.count("affected.count", best, incidentCertainty(possible))
 	}
 }
+
+// mailAccounts are those of an organisation's own people.
+var mailAccounts = ruleEN("mailAccounts")
 
 // scoreEN says how much speaks for a being the number of those affected; 0 where something speaks against it.
 func (r *reader) scoreEN(a *amount, whole, before, after string) int {

@@ -159,7 +159,10 @@ var foundThen = ruleJA("foundThen")
 func (r *reader) formOf(key string, w *when) (form string) {
 	l := r.lines[w.line]
 	before := strings.TrimRight(r.s[l.from:w.from], " (")
-	if w == r.baseAt {
+	switch {
+	case w == r.baseAt && !r.japanese() && before == "" && strings.TrimSpace(r.s[w.to:l.to]) == "":
+		return "letterhead"
+	case w == r.baseAt:
 		return "notice"
 	}
 	if r.japanese() {
@@ -173,6 +176,9 @@ func (r *reader) formOf(key string, w *when) (form string) {
 	case strings.HasSuffix(before, ":"), strings.HasSuffix(before, "日時"), strings.HasSuffix(before, "期間"), strings.HasSuffix(before, "】"):
 		return "label"
 	case strings.Trim(before, " ・-●○■*") == "" && l.to-l.from < 300:
+		if r.japanese() && strings.HasPrefix(key, "window.") && wentWrong.MatchString(firstBytes(r.s[w.to:l.to], 240)) {
+			return "event"
+		}
 		return "line"
 	}
 	s := r.sentenceAt(w.from)
@@ -180,6 +186,9 @@ func (r *reader) formOf(key string, w *when) (form string) {
 		if o != w && o.from >= s.from && o.to <= s.to && !(w.start && o.end || w.end && o.start) {
 			return "beside"
 		}
+	}
+	if !r.japanese() && strings.HasPrefix(key, "window.") && !w.start && !w.end {
+		return "day" // its verb says what happened then, and no other end
 	}
 	return "sentence"
 }
@@ -190,6 +199,8 @@ func (r *reader) toldOf(key string, w *when, form string) string {
 	switch period := strings.HasPrefix(key, "window."); {
 	case key == "discovered" && foundThen.MatchString(after):
 		return "found"
+	case period && (w.start || w.end) && exposedThen.MatchString(after):
+		return "exposed"
 	case period && (w.start || w.end):
 		return "range"
 	case period && sinceRE.MatchString(after):
@@ -204,29 +215,44 @@ func (r *reader) toldOf(key string, w *when, form string) string {
 func (r *reader) countHow(a *amount) (how string) {
 	if l := r.lines[a.line]; r.japanese() && (scopeLabel.MatchString(r.labelOf(a)) || l.section == secScope) {
 		defer func() {
-			if how != "chosen" {
+			if how == "alone" || how == "again" {
 				how = "label"
 			}
 		}()
 	}
-	again := 0
+	again, agreed := 0, false
 	for _, b := range r.amounts {
 		switch {
 		case b == a || (b.unit == "attempts") != (a.unit == "attempts"):
 		case b.value == a.value:
 			again++
+			agreed = agreed || b.unit == a.unit && b.qualifier == a.qualifier && b.line != a.line
 		case !b.part && b.value > 1:
 			return "chosen"
 		}
 	}
-	if again > 0 {
+	switch {
+	case agreed:
+		return "agreed" // two places of the text say the same number of the same things
+	case again > 0:
 		return "again"
+	case r.japanese() && (forWhom.MatchString(a.word) || theirData.MatchString(r.s[a.to:r.lines[a.line].to])):
+		return "whose" // it says that it is the number of those whose data they are
 	}
 	return "alone"
 }
 
 // attacks are the causes that nobody names who means something else.
 var attacks = []string{"ransomware", "web-skimming", "credential-stuffing", "phishing", "malware", "intrusion"}
+
+// mishaps are the causes that befall papers, media and messages.
+var mishaps = []string{"misdirected-mail", "misdelivery", "lost-media", "theft"}
+
+// wentWrong says on the line of a time that something was sent, shown or taken that should not have been.
+var wentWrong = ruleJA("wentWrong")
+
+// exposedThen says of a period that data could be seen in it, or that somebody was in the system.
+var exposedThen = ruleJA("exposedThen")
 
 // causeHow says whether a title names the cause, or how often the text does, and whether what it names again and again is an attack.
 func (r *reader) causeHow(word string, cause *rule) string {
@@ -238,8 +264,11 @@ func (r *reader) causeHow(word string, cause *rule) string {
 	n := 0
 	for _, s := range r.sentences[:min(len(r.sentences), maxTold)] {
 		if n += btoi(cause.MatchString(r.s[s.from:s.to])); n > 1 {
-			if r.japanese() && slices.Contains(attacks, word) {
+			switch {
+			case r.japanese() && slices.Contains(attacks, word):
 				return "attack"
+			case r.japanese() && slices.Contains(mishaps, word):
+				return "mishap"
 			}
 			return "again"
 		}

@@ -28,6 +28,19 @@ var (
 // sorryEN tells those who write of their own incident from those who write of incidents.
 var sorryEN = ruleEN("sorryEN")
 
+// answersEN reports whether a page of questions and answers says on which day its author, by name or as we, came to know of it.
+func (r *reader) answersEN() bool {
+	for _, s := range r.sentences[:min(len(r.sentences), maxTold)] {
+		if part := r.s[s.from:s.to]; datedEN.MatchString(part) && (tellEN.MatchString(part) || namedEN.MatchString(part)) && (eventEN.MatchString(part) || anyCauseEN(part)) {
+			return true
+		}
+	}
+	return false
+}
+
+// faqEN heads a page of questions and answers.
+var faqEN = ruleEN("faqEN")
+
 // maxTold bounds how many sentences are read for what happened: a long notice has some hundred.
 const maxTold = 400
 
@@ -38,7 +51,7 @@ func (r *reader) isNoticeEN() bool {
 		return false
 	}
 	for i, l := range r.lines {
-		if s := r.s[l.from:l.to]; i < 3 && len(s) < 90 && guideEN.MatchString(s) && !sorryEN.MatchString(s) && !datedEN.MatchString(s) && !incidentFAQ.MatchString(s) {
+		if s := r.s[l.from:l.to]; i < 3 && len(s) < 90 && guideEN.MatchString(s) && !sorryEN.MatchString(s) && !datedEN.MatchString(s) && !incidentFAQ.MatchString(s) && !(faqEN.MatchString(s) && r.answersEN()) {
 			return false
 		}
 	}

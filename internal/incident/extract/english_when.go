@@ -94,8 +94,8 @@ func (r *reader) windowOfEN(w, last *when, c context) {
 	if r.has("window.start") || endOf(last.moment).Before(w.moment.Time) || !windowEN.MatchString(near) || !eventWordEN.MatchString(r.nearEN(c)) {
 		return
 	}
-	if ordinaryEN.MatchString(c.before) {
-		return
+	if v := firstVerb(firstBytes(c.after, 60)); ordinaryEN.MatchString(c.before) || v.role == roleFound && weFound.MatchString(strings.TrimRight(firstBytes(c.after, max(0, v.from)), " ")) {
+		return // from January to March, we became aware
 	}
 	if noWindowEN.MatchString(close) && !strings.Contains(close, "access") || askedEN.MatchString(lastBytes(c.before, 80)+firstBytes(c.after, 80)) || notThenEN.MatchString(lastBytes(c.before, 60)) {
 		return

@@ -94,6 +94,9 @@ var (
 // outside of quotes.
 func (r *reader) reportsJA() bool {
 	said := quotedJA.ReplaceAllString(r.s, "")
+	if news := len(newsJA.FindAllStringIndex(said, 2)); news > 1 || news > 0 && !selfWord.MatchString(said) {
+		return true
+	}
 	if !othersSay.MatchString(said) || apology.MatchString(said) {
 		return false
 	}
@@ -106,6 +109,7 @@ func (r *reader) reportsJA() bool {
 
 var (
 	othersSay  = ruleJA("othersSay")
+	newsJA     = ruleJA("newsJA")
 	selfWord   = ruleJA("selfWord")
 	supposedJA = ruleJA("supposedJA")
 	happenedJA = ruleJA("happenedJA")

@@ -43,8 +43,8 @@ var kinds = []struct {
 		"漏えいした情報\n2学年生徒の氏名、会員番号", "漏えいした情報\n全学年の保護者の氏名、会員番号", "漏えいした情報\n当該学年の児童の氏名、会員番号",
 	}, has: []string{"data-class name"}, lacks: []string{"data-class education"}},
 	{kind: "a class whose word means several things", frame: frameJA, texts: []string{
-		"漏えいした情報\n氏名、所属学部、会員番号", "漏えいした情報\n氏名、団体名、会員番号", "漏えいした情報\n氏名、年代、会員番号",
-	}, has: []string{"data-class name"}, unsure: []string{"data-class education", "data-class employer", "data-class age"}},
+		"漏えいした情報\n氏名、所属学部、会員番号", "漏えいした情報\n氏名、団体名、会員番号",
+	}, has: []string{"data-class name"}, unsure: []string{"data-class education", "data-class employer"}},
 	{kind: "since when it was so, found out later", texts: []string{
 		"2024年6月26日\n株式会社霞堂\n不正アクセスについて\n6月23日から、会員ではない方のログインが続いていたことを検知しました。氏名が閲覧されました。お詫びいたします。",
 		"2024年6月26日\n株式会社霞堂\n不正アクセスについて\n6月23日頃から不審な通信があったことを確認しました。氏名が閲覧されました。お詫びいたします。",
@@ -67,6 +67,43 @@ var kinds = []struct {
 	{kind: "a mail that is used again", frame: frameJA, texts: []string{
 		"前日の案内文を使い回したため、宛先を誤ってメールを送信しました。", "昨年の様式を使い回して、BCCとすべき宛先を誤りました。", "封筒を使い回していたことから、別の方に誤って送付しました。",
 	}, lacks: []string{"cause credential-stuffing"}},
+	{kind: "the number of a fax machine", texts: []string{
+		"2024年6月26日\n株式会社霞堂\n個人情報の漏えいについて\n漏えいした情報\n・代表者名、電話番号、FAX 番号\nお詫びいたします。",
+		"2024年6月26日\n株式会社霞堂\n個人情報の漏えいについて\n漏えいした情報\n・担当者名、TEL番号、FAX番号\nお詫びいたします。",
+	}, has: []string{"data-class phone"}, lacks: []string{"data-class account-id"}},
+	{kind: "a state in which others could confirm something", texts: []string{
+		"2024年6月26日\n株式会社霞堂\nメールの誤送信について\n2024年6月24日、案内を宛先に入れて送信したため、全員のメールアドレスが確認できる状態となりました。お詫びいたします。",
+		"2024年6月26日\n株式会社霞堂\nメールの誤送信について\n2024年6月24日、誤ってCCで送信し、受け取った方がほかの方のメールアドレスを確認できる状態でした。お詫びいたします。",
+	}, lacks: []string{"discovered 2024-06-24"}},
+	{kind: "missing papers that somebody stole", texts: []string{
+		"2024年6月26日\n霞病院\n書類の所在不明について\n当院の職員が、患者さんの氏名を記した書類を入れた鞄を車に残し、盗難被害(車上荒らし)に遭いました。お詫びいたします。",
+		"2024年6月26日\n霞病院\n名簿の紛失について\n当院の職員が置き引きに遭い、患者さんの氏名を記した名簿を失いました。お詫びいたします。",
+	}, has: []string{"cause theft"}},
+	{kind: "a day on which something was added, and one under the body's head", texts: []string{
+		"2024.07.10\n【7/10追記】メールの誤送信について\n令和6年6月26日\n株式会社霞堂\n弊社からの案内を誤送信し、メールアドレスが漏えいしました。お詫びいたします。",
+		"2024年6月26日 総務課\n書類の誤送付について\n当市で氏名を記した書類を誤って送付しました。お詫びいたします。\n記\n令和6年6月20日\n受け取られた方から連絡を受けた。",
+	}, has: []string{"disclosed 2024-06-26"}},
+	{kind: "thieves of data, who stole no device", texts: []string{
+		"March 4, 2024\n\nWe regret that thieves intruded into one of our web servers between January 3 and February 5, 2024 and copied credit card numbers and names of customers.",
+		"March 4, 2024\n\nOur investigators determined that thieves had hacked the store's server. Names and credit card numbers were copied. We apologize.",
+	}, has: []string{"cause intrusion"}, lacks: []string{"cause theft"}},
+	{kind: "a list that one's own staff gave away", texts: []string{
+		"March 4, 2024\n\nDear Patient: On February 20, 2024 we became aware that a list with patient names and diagnoses was shared in January by a clinic nurse who was about to leave. This was without our authorization. We apologize.",
+		"March 4, 2024\n\nDear Member: On February 20, 2024 we learned that names and addresses of members were copied by one of our club volunteers who had no need of them. We apologize.",
+	}, has: []string{"cause insider"}},
+	{kind: "when notices were sent", frame: frameEN, texts: []string{
+		"Notifications to the 90 former patients concerned were sent on Saturday March 2, 2024.",
+		"The following was sent to our families on March 2, 2024.",
+	}, has: []string{"persons-notified 2024-03-02"}, lacks: []string{"window.start 2024-03-02"}},
+	{kind: "a period in which the author came to know", texts: []string{
+		"March 4, 2024\n\nFrom January 9 to February 12, 2024, we became aware that there was unauthorized access to mailboxes with names of patients. It occurred between January 2 and January 30, 2024. We apologize.",
+	}, has: []string{"window.start 2024-01-02", "window.end 2024-01-30"}},
+	{kind: "how many mailboxes were opened", frame: frameEN, texts: []string{
+		"The person had accessed three (3) employee email accounts.", "Unauthorized access to two staff mailboxes was found.",
+	}, lacks: []string{"affected.count 3", "affected.count 2"}},
+	{kind: "questions and answers that say when", texts: []string{
+		"Frequently Asked Questions\n\n1. What happened?\nOn March 2, 2024, Harrow Vale College became aware of an incident in which files with personal information of students were exposed on the Internet.\n\n2. What information was exposed?\nName, address, date of birth and Social Security number.",
+	}, has: []string{"discovered 2024-03-02", "data-class national-id:ssn"}},
 	{kind: "a list of what was not lost, in English", frame: frameEN, texts: []string{
 		"The information did not include:\n- Social Security numbers\n- bank account numbers",
 		"The files we looked at did not contain:\n* information such as bank account details, Social Security numbers or passwords",

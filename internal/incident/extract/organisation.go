@@ -22,6 +22,7 @@ var (
 	badName     = ruleJA("badName")
 	corporate   = ruleJA("corporate")
 	mayorLine   = ruleJA("mayorLine")
+	chiefLine   = ruleJA("chiefLine")
 	officeLine  = ruleJA("officeLine")
 	teamLine    = ruleJA("teamLine")
 	schoolLine  = ruleJA("schoolLine")
@@ -56,6 +57,9 @@ type scoredName struct{ from, to, score int }
 
 // sure is the score of a name that stands alone: what follows it need not be looked at.
 const sure = 6
+
+// itself is the score of a name that says that it is the author's: (以下「当社」).
+const itself = 8
 
 func (n *names) add(from, to, score int) {
 	for from < to && strings.HasPrefix(n.s[from:to], "・") {
@@ -105,13 +109,24 @@ func (r *reader) organisationJA() {
 	}
 	name := tidyName(r.s[best.from:best.to])
 	switch {
-	case best.score >= 8:
+	case best.score >= itself: // it says so, or two places agree
 		how = "itself"
+	case best.score >= 5 && r.besideDate(best):
+		how = "dated"
 	case best.score >= 5:
 		how = "line"
 	}
 	r.propose(incident.Fact{Key: "organisation", Value: incident.Value{Text: plain(name)}}, best.from, best.to, "").by(how)
 	r.sector(name, best.from, best.to)
+}
+
+// besideDate reports whether a name stands on the line of the day of publication, or on one next to it.
+func (r *reader) besideDate(c scoredName) bool {
+	if r.baseAt == nil {
+		return false
+	}
+	between := r.s[min(c.from, r.baseAt.from):max(c.from, r.baseAt.from)]
+	return strings.Count(between, "\n") <= 1 && !strings.Contains(between, "。")
 }
 
 // senderLine is the head of a message that says who sent it.
@@ -172,7 +187,7 @@ func (r *reader) namesOnLines(n *names) {
 			}
 			n.add(l.from+m[2], l.from+m[3], score)
 		}
-		for _, re := range []*rule{mayorLine, officeLine, schoolLine, teamLine} {
+		for _, re := range []*rule{mayorLine, chiefLine, officeLine, schoolLine, teamLine} {
 			if m := re.FindStringSubmatchIndex(s); m != nil && len(s) < 150 && (i < maxHead || i >= len(r.lines)-6) {
 				n.add(l.from+m[2], l.from+m[3], sure)
 			}
@@ -232,7 +247,7 @@ func (r *reader) namesInSentences(n *names) {
 	for i, s := range r.sentences[:min(len(r.sentences), 61)] {
 		part := r.s[s.from:s.to]
 		if m := selfJA.FindStringSubmatchIndex(part); m != nil {
-			n.add(s.from+m[2], s.from+m[3], 8)
+			n.add(s.from+m[2], s.from+m[3], itself)
 		}
 		for _, m := range subjectJA.FindAllStringSubmatchIndex(part, 6) {
 			rest := part[m[3]:]
@@ -245,7 +260,7 @@ func (r *reader) namesInSentences(n *names) {
 			score := 3
 			switch {
 			case shortFor.MatchString(rest) && strings.Index(rest, "(以下") < 120:
-				score = 8
+				score = itself
 			case strings.HasPrefix(rest, "が運営") && i < 12:
 				score = 4
 			case i > 12:

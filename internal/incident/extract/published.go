@@ -49,6 +49,7 @@ func (r *reader) publication() {
 		}
 	}
 	var labelled, alone, head, tail, updates *when
+	body := r.bodyFrom()
 	for _, w := range r.times {
 		if w.rel != absolute || w.d == 0 {
 			continue
@@ -80,7 +81,11 @@ func (r *reader) publication() {
 			if labelled == nil {
 				labelled = w
 			}
-		case before == "" && after == "" && first:
+		case before == "" && after == "" && w.line+1 < len(r.lines) && addedLine.MatchString(r.s[r.lines[w.line+1].from:r.lines[w.line+1].to]):
+			if updates == nil { // the day on which the next line says that something was added
+				updates = w
+			}
+		case before == "" && after == "" && first && !(head != nil && w.line > body):
 			if alone == nil {
 				alone = w
 			}
@@ -122,6 +127,19 @@ func (r *reader) publication() {
 		r.asOf = at.moment
 	}
 }
+
+// bodyFrom is the line under which what is told stands, 記 of an office's letter; behind the last where there is none.
+func (r *reader) bodyFrom() int {
+	for i, l := range r.lines {
+		if strings.TrimSpace(r.s[l.from:l.to]) == "記" {
+			return i
+		}
+	}
+	return len(r.lines)
+}
+
+// addedLine is a title with the day on which something was added to it before it: 【5/19追記】.
+var addedLine = ruleBoth("addedLine")
 
 // quotedFirst is the first of several announcements that a sentence names by their titles.
 var quotedFirst = ruleBoth("quotedFirst")

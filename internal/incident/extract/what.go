@@ -21,7 +21,7 @@ var classOf = map[string]string{
 	"finances": "finances", "age": "age", "nationality": "nationality", "family": "family", "jobs": "job-application", "education": "education",
 	"loyalty": "loyalty", "device": "device", "location": "location", "credential": "credential", "token": "auth-token", "biometric": "biometric",
 	"photo": "photo", "recording": "recording", "idcard": "identity-document", "social": "social-profile", "travel": "travel", "profile": "profile",
-	"activity": "activity", "religion": "religion", "ethnicity": "ethnicity", "source": "source-code",
+	"activity": "activity", "religion": "religion", "ethnicity": "ethnicity", "source": "source-code", "trait": "physical-trait",
 }
 
 // found is a class named in the text.
@@ -174,7 +174,7 @@ func (r *reader) namedHow(part string, at int, l line, announced bool, m mention
 
 // common are the classes whose words mean little else. Those of the others mean several things (a school year or a year's pupils, a
 // faculty or its name), or are what careful readers put under different classes.
-var common = []string{"name", "address", "phone", "email", "birth-date", "gender", "payment-card", "bank-account", "account-id", "password", "password:hashed",
+var common = []string{"name", "address", "phone", "email", "birth-date", "age", "gender", "nationality", "payment-card", "bank-account", "account-id", "password", "password:hashed",
 	"password:encrypted", "password:plain", "health", "insurance-number", "driving-licence", "passport", "national-id", "national-id:ssn", "national-id:my-number", "national-id:pension"}
 
 // listed is how, but for the classes that are not common: those are counted apart.
@@ -450,6 +450,9 @@ func (r *reader) causeJA() {
 	}
 }
 
+// stolenJA says that something was stolen, and not that it may have been.
+var stolenJA = ruleJA("stolenJA")
+
 // causeInTitle proposes what a title says happened to papers, media and messages: the text tells how it came about, and of a paper that
 // was put into the wrong tray and then lost, that it was lost is the title's word.
 func (r *reader) causeInTitle() bool {
@@ -462,6 +465,9 @@ func (r *reader) causeInTitle() bool {
 			m := c.re.FindStringIndex(s)
 			if m == nil || causeNot.MatchString(s) {
 				continue
+			}
+			if c.word == "lost-media" && stolenJA.MatchString(r.s) {
+				return false // missing papers that, the text tells, somebody took
 			}
 			if c.word != "misdirected-mail" && c.word != "misdelivery" && c.word != "theft" && c.word != "lost-media" {
 				return false
