@@ -43,7 +43,7 @@ comes; a mail, an answer, a post or a report need not (--kind).`,
 			if !slices.Contains(lint.Kinds(), lint.Kind(kind)) {
 				return usagef("--kind is one of %v, and not %q", lint.Kinds(), kind)
 			}
-			text, err := readLimited(c.Context(), args[0], extract.MaxNotice)
+			text, err := readText(c, args[0])
 			if err != nil {
 				return fmt.Errorf("read the text: %w", err)
 			}
@@ -120,4 +120,16 @@ func (in *instance) knownFor(ctx context.Context, id, address string) (lint.Know
 		k.Site = u.Hostname()
 	}
 	return k, nil
+}
+
+// readText reads a text from a file, or from standard input.
+func readText(c *cobra.Command, name string) ([]byte, error) {
+	if name != "-" {
+		return readLimited(c.Context(), name, extract.MaxNotice)
+	}
+	b, err := io.ReadAll(io.LimitReader(c.InOrStdin(), extract.MaxNotice+1))
+	if err == nil && len(b) > extract.MaxNotice {
+		err = fmt.Errorf("%w: more than %d bytes", errTooLong, extract.MaxNotice)
+	}
+	return b, err
 }

@@ -114,7 +114,7 @@ func (w *writer) persons() section {
 	case f.Certainty == incident.Unknown || f.Value.Number == nil:
 		s.unknown = w.pick("本人の数", "the number of persons")
 	case f.Value.Unit != "persons":
-		s.say(w.pick("本人の数ではなく、", "Not persons, but ")+incident.Count(w.lang, f.Value)+w.unsure(f), "affected.count")
+		s.say(w.pick("事実の数（本人の数ではありません）：", "As the facts count (not persons): ")+incident.Count(w.lang, f.Value)+w.unsure(f), "affected.count")
 		s.unknown = w.pick("本人の数（事実は"+incident.Word(w.lang, f.Value.Unit)+"で数えています）", "the number of persons (the facts count "+incident.Word(w.lang, f.Value.Unit)+")")
 	default:
 		s.say(incident.Count(w.lang, f.Value)+w.unsure(f), "affected.count")
