@@ -16,11 +16,17 @@ import (
 //go:embed rules/confidence.txt
 var confidenceFile string
 
-// sureFrom is the confidence from which a fact is called sure, sureAfter how many facts on new texts that takes.
-const (
-	sureFrom  = 0.89
-	sureAfter = 6
-)
+// sureAfter is how many facts on new texts it takes to call a fact sure.
+const sureAfter = 6
+
+// sureFrom is the confidence from which a fact is called sure. It was chosen for each language by what the counts let expect of
+// new texts (docs/decisions/extraction.md): English notices have more ways to name somebody else's dates and attacks.
+func sureFrom(lang language.Lang) float64 {
+	if lang == language.JA {
+		return 0.915
+	}
+	return 0.93
+}
 
 // atLeast is how many deviations below what was seen the confidence lies: what a rule is right more often than, nine times
 // out of ten.
@@ -112,7 +118,7 @@ func (res *Result) weigh() {
 		}
 		corpus, fresh := talliesOf(res.Lang, p.Rule)
 		p.Confidence, p.Right, p.Of = confidence(corpus, fresh), fresh.right, fresh.proposed
-		p.Sure = p.Doubt == "" && p.Confidence >= sureFrom && fresh.proposed >= sureAfter
+		p.Sure = p.Doubt == "" && p.Confidence >= sureFrom(res.Lang) && fresh.proposed >= sureAfter
 	}
 }
 

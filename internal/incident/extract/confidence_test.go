@@ -91,7 +91,7 @@ func TestSure(t *testing.T) {
 	sure, doubtful := 0, 0
 	for _, l := range loaded(t, corpus) {
 		for _, p := range l.res.Proposals {
-			if p.Sure != (p.Confidence >= sureFrom && p.Of >= sureAfter && p.Doubt == "") {
+			if p.Sure != (p.Confidence >= sureFrom(l.res.Lang) && p.Of >= sureAfter && p.Doubt == "") {
 				t.Errorf("%s: sure %v with %v, %q", p.Rule, p.Sure, p.Confidence, p.Doubt)
 			}
 			sure, doubtful = sure+btoi(p.Sure), doubtful+btoi(!p.Sure)
