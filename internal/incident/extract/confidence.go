@@ -23,7 +23,7 @@ const sureAfter = 6
 // new texts (docs/decisions/extraction.md): English notices have more ways to name somebody else's dates and attacks.
 func sureFrom(lang language.Lang) float64 {
 	if lang == language.JA {
-		return 0.915
+		return 0.91
 	}
 	return 0.93
 }
