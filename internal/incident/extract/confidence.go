@@ -90,20 +90,20 @@ func readConfidence(file string) ([]measuredRule, error) {
 	return out, nil
 }
 
-// talliesOf is how often a rule was right on the corpus and on new texts; of one that was never seen, all ways to its key
-// together.
-func talliesOf(lang language.Lang, rule string) (corpus, fresh tally) {
+// talliesOf is how often a rule was right on the corpus and on new texts, and whether it was ever seen; of one that was not, it is all ways to
+// its key together.
+func talliesOf(lang language.Lang, rule string) (corpus, fresh tally, seen bool) {
 	name, _, _ := strings.Cut(rule, "/")
 	var all, allFresh tally
 	for _, m := range measuredRules() {
 		if m.name == string(lang)+" "+rule {
-			return m.corpus, m.labelled.and(m.observed)
+			return m.corpus, m.labelled.and(m.observed), true
 		}
 		if is, _, _ := strings.Cut(m.name, "/"); is == string(lang)+" "+name {
 			all, allFresh = all.and(m.corpus), allFresh.and(m.labelled).and(m.observed)
 		}
 	}
-	return all, allFresh
+	return all, allFresh, false
 }
 
 // weigh gives every proposal its confidence.
@@ -116,9 +116,9 @@ func (res *Result) weigh() {
 		case !res.voiced:
 			p.Rule = key + "/unvoiced" // however it was found, it may be somebody else's
 		}
-		corpus, fresh := talliesOf(res.Lang, p.Rule)
+		corpus, fresh, seen := talliesOf(res.Lang, p.Rule)
 		p.Confidence, p.Right, p.Of = confidence(corpus, fresh), fresh.right, fresh.proposed
-		p.Sure = p.Doubt == "" && p.Confidence >= sureFrom(res.Lang) && fresh.proposed >= sureAfter
+		p.Sure = seen && res.voiced && p.Doubt == "" && p.Confidence >= sureFrom(res.Lang) && fresh.proposed >= sureAfter
 	}
 }
 
