@@ -410,7 +410,7 @@ func parsed(t *testing.T, name string, st *Statement) ([]byte, *Statement) {
 	return raw, again
 }
 
-func refused(t *testing.T, name string, err error, code, rule string) {
+func refused(t testing.TB, name string, err error, code, rule string) {
 	t.Helper()
 	var chain *ChainError
 	switch {

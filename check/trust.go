@@ -396,7 +396,7 @@ func (c *Client) follows(ctx context.Context, base *url.URL, t *trust, s *shown)
 	if b == nil {
 		return Bind(s.st, hash), nil
 	}
-	if t.steps == nil && b.Ledger != nil && s.st.Ledger != nil && s.st.Ledger.Key != b.Ledger.Key && s.st.Ledger.Key != b.Ledger.Next {
+	if c.Policy.named() && t.steps == nil && b.Ledger != nil && s.st.Ledger != nil && s.st.Ledger.Key != b.Ledger.Key && s.st.Ledger.Key != b.Ledger.Next {
 		var err error // keys were stated, and several have followed one another
 		if t.steps, err = c.succession(ctx, base, t); err != nil {
 			return nil, err

@@ -27,18 +27,22 @@ type ledger struct {
 	pins    string // the client's file
 	host    string // by which it is asked; "" for loopback
 	prevRaw []byte
+	seen    *Evidence // of the last visit; nil: none
 }
 
 // newLedger publishes five notices and the first statement of version 2.
-func newLedger(t testing.TB, policy string) *ledger {
+func newLedger(t testing.TB, policy string) *ledger { return newLedgerNamed(t, "", policy) }
+
+// newLedgerNamed is newLedger under another origin.
+func newLedgerNamed(t testing.TB, origin, policy string) *ledger {
 	t.Helper()
-	l := &ledger{world: &world{t: t, now: worldTime.Add(time.Hour)}, pins: filepath.Join(t.TempDir(), "ledgers.json")}
+	l := &ledger{world: &world{t: t, origin: origin, now: worldTime.Add(time.Hour)}, pins: filepath.Join(t.TempDir(), "ledgers.json")}
 	l.ledgerKey("ledger")
 	for i := range 5 {
 		l.leaves = append(l.leaves, Leaf(KindNotice, fmt.Appendf(nil, "notice %d", i)))
 	}
 	l.publish(&Statement{V: 2, Seq: 1, Time: At(worldTime), Expires: At(worldTime.Add(LifeAlone)), PhoneRegion: "JP",
-		Ledger: &Signing{VKeyHash(l.vkey), VKeyHash(vkeyOf("ledger 2")), policy}, Keys: []Key{}, Layers: []Layer{}, Incidents: []Incident{}})
+		Ledger: &Signing{VKeyHash(l.vkey), VKeyHash(l.vkeyOf("ledger 2")), policy}, Keys: []Key{}, Layers: []Layer{}, Incidents: []Incident{}})
 	return l
 }
 
@@ -65,7 +69,7 @@ func (l *ledger) succeed(seed, after string) {
 	l.keyList = append(l.keyList, listedKey{l.vkey, l.raw, l.proof})
 	l.ledgerKey(seed)
 	l.keyList = append(l.keyList, listedKey{VKey: l.vkey})
-	l.next(func(s *Statement) { s.Ledger.Key, s.Ledger.Next = VKeyHash(l.vkey), VKeyHash(vkeyOf(after)) })
+	l.next(func(s *Statement) { s.Ledger.Key, s.Ledger.Next = VKeyHash(l.vkey), VKeyHash(l.vkeyOf(after)) })
 }
 
 // client returns one that remembers in the ledger's file.

@@ -22,10 +22,16 @@ import (
 
 var update = flag.Bool("update", false, "write testdata anew")
 
+// vectorsFormat is the version of the files of vectors: members are added within it, and none means anything else.
+const vectorsFormat = 1
+
 // golden compares v with a file of testdata, byte for byte: the vectors are
 // what this code makes, so that neither drifts.
 func golden(t *testing.T, name string, v any) {
 	t.Helper()
+	if m, ok := v.(map[string]any); ok {
+		m["v"] = vectorsFormat
+	}
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)

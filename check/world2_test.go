@@ -2,6 +2,7 @@ package check
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/base64"
@@ -89,7 +90,7 @@ func newWorld2(t testing.TB) *world {
 // ledgerKey has the world's ledger signed by a key made from a seed.
 func (w *world) ledgerKey(seed string) {
 	w.t.Helper()
-	skey, vkey, err := note.GenerateKey(&stream{seed: seed}, worldOrigin)
+	skey, vkey, err := note.GenerateKey(&stream{seed: seed}, cmp.Or(w.origin, worldOrigin))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -99,8 +100,13 @@ func (w *world) ledgerKey(seed string) {
 	w.vkey = vkey
 }
 
-func vkeyOf(seed string) string {
-	_, vkey, err := note.GenerateKey(&stream{seed: seed}, worldOrigin)
+// vkeyOf is the verifier key of the world's ledger that is made from a seed.
+func (w *world) vkeyOf(seed string) string { return vkeyNamed(cmp.Or(w.origin, worldOrigin), seed) }
+
+func vkeyOf(seed string) string { return vkeyNamed(worldOrigin, seed) }
+
+func vkeyNamed(origin, seed string) string {
+	_, vkey, err := note.GenerateKey(&stream{seed: seed}, origin)
 	if err != nil {
 		panic(err)
 	}

@@ -29,6 +29,7 @@ import (
 // layers and a statement. Tests ask it, tamper with it, and make vectors of it.
 type world struct {
 	t      testing.TB
+	origin string // the ledger's; "" for worldOrigin
 	signer note.Signer
 	vkey   string
 	keys   map[string]*EvaluatorKey
@@ -42,6 +43,7 @@ type world struct {
 
 	prunes    bool                // the ledger keeps no partial tiles that became full
 	keyList   []listedKey         // of GET /ledger/v1/keys; nil: there is none
+	keyReply  string              // the whole reply, in its place
 	witnesses map[string]*witness // cosign what the ledger shows
 }
 
@@ -156,6 +158,20 @@ func each(entries []byte) iter.Seq2[[]byte, error] {
 			}
 		}
 	}
+}
+
+// layerFor is the id of the layer that an incident's current revision is in.
+func (w *world) layerFor(incident string) Hash {
+	w.t.Helper()
+	for i := range w.st.Layers {
+		for _, src := range w.st.Layers[i].Sources {
+			if src.Incident == incident && src.Revision == w.st.Incident(incident).Revision {
+				return w.st.Layers[i].ID
+			}
+		}
+	}
+	w.t.Fatalf("%s is in no layer", incident)
+	return Hash{}
 }
 
 func (w *world) write(f func(*bytes.Buffer) (LayerInfo, error)) LayerInfo {
@@ -293,6 +309,10 @@ func (w *world) serve(l lie) (url string, seen *[]string) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /ledger/v1/key", func(rw http.ResponseWriter, r *http.Request) { io.WriteString(rw, w.vkey+"\n") })
 	mux.HandleFunc("GET /ledger/v1/keys", func(rw http.ResponseWriter, r *http.Request) {
+		if w.keyReply != "" {
+			io.WriteString(rw, w.keyReply)
+			return
+		}
 		if w.keyList == nil {
 			http.NotFound(rw, r)
 			return

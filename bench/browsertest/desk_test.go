@@ -27,6 +27,7 @@ type office struct {
 	*browser
 	dir, program string
 	first        string // the link of the first administrator
+	pid          int    // of the server
 	host         string
 }
 
@@ -45,6 +46,7 @@ func newOffice(t *testing.T) *office {
 	if err := serve.Start(); err != nil {
 		t.Fatal(err)
 	}
+	o.pid = serve.Process.Pid
 	t.Cleanup(func() {
 		serve.Process.Signal(os.Interrupt)
 		if err := serve.Wait(); err != nil {

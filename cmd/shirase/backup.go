@@ -181,6 +181,11 @@ brings back the keys that are missing, from their sealed copies.`,
 			if err != nil {
 				return err
 			}
+			if identities != "" { // before gigabytes come back without their keys
+				if _, err := backup.Unseal(args[0], identities, nil); err != nil {
+					return err
+				}
+			}
 			report, err := backup.Restore(c.Context(), args[0], backup.Target{Data: a.op().Data, Store: url, Verify: a.verifyRestored})
 			if err != nil {
 				return err

@@ -26,7 +26,7 @@ func (a *app) cmdCase() *cobra.Command {
 	c := group("case", "Answer for an incident of your own: clocks, decisions, tasks", "  shirase case declare --title \"Unauthorised access\" --organisation \"Example Shop\" --known 2026-08-20T10:09+09:00 --regime jp-appi")
 	c.AddCommand(a.cmdCaseDeclare(), a.cmdCaseList(), a.cmdCaseShow(), a.cmdCaseNext(), a.cmdCaseClocks(), a.cmdCaseParty(), a.cmdCaseDone(), a.cmdCaseRegime(), a.cmdCaseStart(), a.cmdCaseKnow(),
 		a.cmdCaseAsk(), a.cmdCaseDecide(), a.cmdCaseEvent(), a.cmdCaseReport(), a.cmdCaseTriage(), a.cmdCasePaste(), a.cmdCaseCandidates(), a.cmdCasePass(),
-		a.cmdCaseTask(), a.cmdCaseHand(), a.cmdCaseNote(), a.cmdCasePromise(), a.cmdCaseAppoint(), a.cmdCaseEvidence(), a.cmdCasePlaybook(),
+		a.cmdCaseTask(), a.cmdCaseHand(), a.cmdCaseNote(), a.cmdCasePromise(), a.cmdCaseAppoint(), a.cmdCaseEvidence(), a.cmdCasePlaybook(), a.cmdCaseDocument(), a.cmdCaseState(), a.cmdCaseSent(),
 		a.cmdCaseVerify(), a.cmdCaseHead(), a.cmdCaseExport(), a.cmdCaseVERIS(), a.cmdCaseClose())
 	return c
 }
@@ -61,8 +61,8 @@ func (a *app) casesOf(ctx context.Context, in *instance) (*response.Cases, error
 // openCases opens the room over an instance. Playbooks of one's own are files in the folder playbooks of the data folder.
 func (a *app) openCases(ctx context.Context, in *instance, book *law.Book) (*response.Cases, error) {
 	rooms := response.Rooms{DB: in.db, Dir: in.dir, Incidents: in.incidents, Book: book, Seal: in.rosters.Sealer,
-		Limits:  response.Limits{Evidence: int64(a.op().Evidence.Max) << 20, All: int64(a.op().Evidence.MaxCase) << 20},
-		Granted: in.staff.Declared, Names: in.staff.NameOf}
+		Limits: response.Limits{Evidence: int64(a.op().Evidence.Max) << 20, All: int64(a.op().Evidence.MaxCase) << 20, Spare: int64(a.op().Evidence.Spare) << 20}, Space: a.free,
+		URL: strings.TrimRight(a.op().URL, "/"), Granted: in.staff.Declared, Names: in.staff.NameOf}
 	told, err := a.notifier(ctx, in)
 	if err != nil {
 		return nil, err

@@ -173,7 +173,9 @@ func (a *app) cmdEvidenceVerify() *cobra.Command {
 					return err
 				}
 				for _, p := range k.Evidence {
-					which = append(which, p.ID)
+					if !p.Removed() {
+						which = append(which, p.ID)
+					}
 				}
 			}
 			for _, n := range which {

@@ -193,7 +193,7 @@ func (a *app) cmdCaseAppoint() *cobra.Command {
 	var why string
 	c := a.changing(&cobra.Command{Use: "appoint CASE NAME", Short: "Say who commands from now on", Long: "Records who commands the response from now on.", Example: "  shirase case appoint shop-2026-08-20 Suzuki --why \"night shift\""},
 		2, func(ctx context.Context, _ *instance, cases *response.Cases, args []string) (*response.Case, error) {
-			return cases.Appoint(ctx, actor.Operator(), args[0], response.Commander{Name: args[1], Why: why})
+			return cases.Appoint(ctx, actor.Operator(), args[0], 0, response.Commander{Name: args[1], Why: why})
 		})
 	c.Flags().StringVar(&why, "why", "", "why")
 	return c

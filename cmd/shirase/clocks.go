@@ -69,6 +69,9 @@ func printClocks(w io.Writer, clocks *response.Clocks) {
 	for _, r := range clocks.Refused {
 		fmt.Fprintf(w, "%-24s does not apply, as was decided: %s\n", r.ID, oneLine(r.Why))
 	}
+	for _, x := range clocks.Addenda {
+		fmt.Fprintf(w, "\n%s has slipped. An addendum to start from:\n    %s\n    %s\n", x.Clock, x.Text.JA, x.Text.EN)
+	}
 	for _, p := range clocks.Proposed {
 		fmt.Fprintf(w, "\nThe facts speak for %s (%s): %s\n", p.Regime.ID, p.Regime.Name.EN, p.Why.EN)
 	}
@@ -128,7 +131,16 @@ happened.`,
 			for _, p := range clocks.Proposed {
 				proposed = append(proposed, proposal{p.Regime.ID, p.Why.EN})
 			}
-			return a.print(map[string]any{"clocks": clockRows(clocks), "proposed": proposed}, func(w io.Writer) { printClocks(w, clocks) })
+			type addendum struct {
+				Clock string `json:"clock"`
+				JA    string `json:"ja"`
+				EN    string `json:"en"`
+			}
+			addenda := []addendum{} // to promises that have slipped: texts to start from
+			for _, x := range clocks.Addenda {
+				addenda = append(addenda, addendum{x.Clock, x.Text.JA, x.Text.EN})
+			}
+			return a.print(map[string]any{"clocks": clockRows(clocks), "proposed": proposed, "addenda": addenda}, func(w io.Writer) { printClocks(w, clocks) })
 		}}
 	c.Flags().StringVar(&calendar, "calendar", "", "write an iCalendar file")
 	c.Flags().StringVar(&lang, "lang", "ja", "language of the calendar: ja or en")
@@ -173,7 +185,7 @@ func (a *app) cmdCaseDone() *cobra.Command {
 				}
 				m.At = at.String()
 			}
-			return cases.Mark(ctx, actor.Operator(), args[0], m)
+			return cases.Mark(ctx, actor.Operator(), args[0], 0, m)
 		})
 	f := c.Flags()
 	f.StringVar(&m.At, "at", "", "when (default: now)")
@@ -189,7 +201,7 @@ func (a *app) cmdCaseRegime() *cobra.Command {
 		Long:    "Starts the clocks of a regime. With --refuse and a reason it is recorded that the regime\nwas considered and does not apply.",
 		Example: "  shirase case regime shop-2026-08-20 eu-gdpr\n  shirase case regime shop-2026-08-20 uk-gdpr --refuse \"nobody in the United Kingdom\""},
 		2, func(ctx context.Context, _ *instance, cases *response.Cases, args []string) (*response.Case, error) {
-			return cases.Apply(ctx, actor.Operator(), args[0], response.Regime{ID: args[1], Refused: refuse != "", Why: refuse})
+			return cases.Apply(ctx, actor.Operator(), args[0], 0, response.Regime{ID: args[1], Refused: refuse != "", Why: refuse})
 		})
 	c.Flags().StringVar(&refuse, "refuse", "", "why it does not apply")
 	return c
@@ -203,7 +215,7 @@ func (a *app) cmdCaseStart() *cobra.Command {
 			if err != nil {
 				return nil, err
 			}
-			return cases.Start(ctx, actor.Operator(), args[0], response.Started{Trigger: args[1], At: m.String()})
+			return cases.Start(ctx, actor.Operator(), args[0], 0, response.Started{Trigger: args[1], At: m.String()})
 		})
 }
 
@@ -212,7 +224,7 @@ func (a *app) cmdCaseKnow() *cobra.Command {
 	c := a.changing(&cobra.Command{Use: "know CASE WORD", Short: "Say that something is so, or is not so, that clocks depend on",
 		Long: "Records that something is so that clocks depend on, or with --not that it is not so:\na wrongful purpose, good encryption, a high risk. What follows from facts needs no word.", Example: "  shirase case know shop-2026-08-20 wrongful\n  shirase case know shop-2026-08-20 high-risk --not"},
 		2, func(ctx context.Context, _ *instance, cases *response.Cases, args []string) (*response.Case, error) {
-			return cases.Know(ctx, actor.Operator(), args[0], response.Knows{Word: args[1], Is: !not})
+			return cases.Know(ctx, actor.Operator(), args[0], 0, response.Knows{Word: args[1], Is: !not})
 		})
 	c.Flags().BoolVar(&not, "not", false, "it is not so")
 	return c

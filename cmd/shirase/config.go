@@ -126,10 +126,22 @@ that is given the same flags, variables and file. Passwords are left out.`,
 
 // printSettings shows every setting by its key; what is not set is an empty one.
 func (a *app) printSettings(s *config.Settings) error {
+	return a.printSome(s, nil)
+}
+
+// printSome shows the settings that shown picks, each with the file that it stands in; nil shows all, and beneath them what they leave
+// unsaid.
+func (a *app) printSome(s *config.Settings, shown func(config.Key) bool) error {
 	values, sources := map[string]any{}, map[string]string{}
 	var rows [][3]string
 	for _, k := range config.Keys() {
+		if shown != nil && !shown(k) {
+			continue
+		}
 		from := s.From(k.Name)
+		if shown != nil && from.Kind == config.FromInstance {
+			from.At = filepath.Join(s.Operation.Data, config.InstanceFile)
+		}
 		values[k.Name], sources[k.Name] = k.Value(s), string(from.Kind)
 		if from.At != "" {
 			sources[k.Name] += " " + from.At
@@ -139,7 +151,7 @@ func (a *app) printSettings(s *config.Settings) error {
 	values["sources"] = sources
 	return a.print(values, func(w io.Writer) {
 		columns(w, rows)
-		if missing := unsaid(s.Instance); len(missing) > 0 {
+		if missing := unsaid(s.Instance); len(missing) > 0 && shown == nil {
 			fmt.Fprintf(w, "\nNot set: %s. %s\n", strings.Join(missing, ", "), leftOut(s.Instance))
 		}
 	})
@@ -201,13 +213,14 @@ func (a *app) setInstance(key config.Key, value string) error {
 	if _, err := a.readInstance(); err != nil {
 		return err
 	}
+	was := texts(a.read)
 	if err := key.Set(a.read, value); err != nil {
 		return usagef("%s: %v", key.Name, err)
 	}
 	if err := writeInstance(a.op().Data, a.read.Instance); err != nil {
 		return err
 	}
-	return a.showAgain()
+	return a.showChanged(key, was)
 }
 
 // setOperation changes how the instance is operated.
@@ -222,6 +235,10 @@ func (a *app) setOperation(key config.Key, value string) error {
 			return err
 		}
 	}
+	var was map[string]string
+	if before, err := config.Read(a.sources()); err == nil {
+		was = texts(before)
+	}
 	if err := a.putOperation(key.Name, value); err != nil {
 		return err
 	}
@@ -231,7 +248,16 @@ func (a *app) setOperation(key config.Key, value string) error {
 			return err
 		}
 	}
-	return a.showAgain()
+	return a.showChanged(key, was)
+}
+
+// texts are the values of all settings, as they are shown.
+func texts(s *config.Settings) map[string]string {
+	out := map[string]string{}
+	for _, k := range config.Keys() {
+		out[k.Name] = k.Text(s)
+	}
+	return out
 }
 
 // putOperation changes the file of settings, and makes it where it is not there.
@@ -251,9 +277,9 @@ func (a *app) putOperation(key, value string) error {
 	return files.Replace(path, out)
 }
 
-// showAgain shows the settings as they are now. What does not fit together yet is told, and no failure: one setting is
-// changed after the other.
-func (a *app) showAgain() error {
+// showChanged shows the setting that was changed, where that stands, and what follows from it; was are the values before, nil where
+// they could not be read. What does not fit together yet is told, and no failure: one setting is changed after the other.
+func (a *app) showChanged(key config.Key, was map[string]string) error {
 	a.read = nil
 	_, err := a.readInstance()
 	var mistakes config.Mistakes
@@ -267,7 +293,15 @@ func (a *app) showAgain() error {
 	case err != nil:
 		return err
 	}
-	return a.printSettings(a.read)
+	path, _ := config.FileIn(a.sources())
+	switch from := a.read.From(key.Name); from.Kind {
+	case config.FromEnvironment, config.FromFlag:
+		a.say("warning: %s is changed in %s, and what %s says is above that", key.Name, path, from.At)
+	}
+	return a.printSome(a.read, func(k config.Key) bool {
+		before, known := was[k.Name]
+		return k.Name == key.Name || known && before != k.Text(a.read)
+	})
 }
 
 func (a *app) cmdConfigCheck() *cobra.Command {

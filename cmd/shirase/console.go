@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"errors"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -14,6 +16,8 @@ import (
 	"shirase/internal/console"
 	"shirase/internal/hint"
 	"shirase/internal/page"
+	"shirase/internal/response"
+	"shirase/internal/scope"
 	"shirase/internal/serve"
 	"shirase/internal/staff"
 )
@@ -35,6 +39,10 @@ func (a *app) mountConsole(ctx context.Context, in *instance, server *serve.Serv
 	if err != nil {
 		return err
 	}
+	scopes, err := a.scopesOf(ctx, in, cases)
+	if err != nil {
+		return err
+	}
 	doors := map[console.Door]func(*http.Request, int) (time.Duration, bool){}
 	for _, d := range console.Doors() {
 		if doors[d], err = server.Limit(consoleLimits); err != nil {
@@ -46,7 +54,7 @@ func (a *app) mountConsole(ctx context.Context, in *instance, server *serve.Serv
 		return err
 	}
 	desk, err := console.New(console.Options{
-		Staff: in.staff, Cases: cases, Proposals: proposals, OIDC: provider, Allow: func(d console.Door, r *http.Request, n int) (time.Duration, bool) { return doors[d](r, n) }, BaseURL: a.staffURL(), Log: in.log,
+		Staff: in.staff, Cases: cases, Proposals: proposals, Scopes: scopes, OIDC: provider, Allow: func(d console.Door, r *http.Request, n int) (time.Duration, bool) { return doors[d](r, n) }, BaseURL: a.staffURL(), Log: in.log,
 		Operator: page.Operator{Name: operator(in.Instance), Contact: in.Contact, Imprint: in.Imprint, Privacy: in.Privacy},
 		Settings: func(context.Context) []console.Setting { return a.shownSettings() },
 		Keys:     func(ctx context.Context) ([]console.Key, error) { return shownKeys(ctx, in) },
@@ -56,7 +64,28 @@ func (a *app) mountConsole(ctx context.Context, in *instance, server *serve.Serv
 	}
 	server.Mount(desk, "/console", "/console/")
 	server.Work("follow the cases", desk.Work)
+	server.Work("work out scopes", scopes.Work)
 	return nil
+}
+
+// scopesOf opens the room where people work out who is affected. What is sorted lies, sealed and without a name, in the data folder: the disk
+// that is looked after.
+func (a *app) scopesOf(ctx context.Context, in *instance, cases *response.Cases) (*scope.Scopes, error) {
+	temp := filepath.Join(a.op().Data, "files", "build")
+	if err := os.MkdirAll(temp, 0o700); err != nil {
+		return nil, err
+	}
+	return scope.New(ctx, scope.Rooms{DB: in.db, Rosters: in.rosters, Cases: cases, Incidents: in.incidents, Hold: in.hold, Space: a.free, Temp: temp,
+		Folder: a.op().Scope.Folder, PhoneRegion: in.Region, Rows: int64(a.op().Scope.Rows), Spare: int64(a.op().Evidence.Spare) << 20})
+}
+
+// free gives the bytes that are left on the data folder's disk; -1 where this system does not say.
+func (a *app) free() (int64, error) {
+	free, _, err := space(a.op().Data)
+	if errors.Is(err, errors.ErrUnsupported) {
+		return -1, nil
+	}
+	return int64(min(free, math.MaxInt64)), err
 }
 
 // provider is the identity provider that the settings name; nil where they name none.

@@ -91,7 +91,7 @@ func (a *app) demo(ctx context.Context, scale float64, stated bool) error {
 		}{url, in.Demo.Affected, in.Demo.NotAffected, total, affected, in.publisher.VKey()}, func(w io.Writer) {
 			fmt.Fprintf(w, "\nA demonstration with %s generated accounts, %s of them affected.\n\n", language.Digits(total), language.Digits(affected))
 			table(w, [][2]string{{"open", url}, {"affected", in.Demo.Affected}, {"not affected", in.Demo.NotAffected}, {"ledger key", in.publisher.VKey()}})
-			fmt.Fprintf(w, "\nOr check from here:\n  shirase check --server %s %s\n\nCtrl-C ends it; the data stays in %s.\n", url, in.Demo.NotAffected, a.op().Data)
+			fmt.Fprintf(w, "\nOr check from here:\n  shirase check --server %s %s\n\nCtrl-C ends it; the data stays in %s, and its keys in\n%s: they protect generated accounts, so none has to be taken away.\n", url, in.Demo.NotAffected, a.op().Data, a.op().KeysDir())
 		})
 	})
 }

@@ -77,6 +77,9 @@ finding has its remedy. Keys are compared with what was published and never prin
 rosters are compared with what was recorded when they were sealed, without a key.
 It mends nothing.
 
+Where mail to many people is set up (returns.address), what receivers look at is looked
+at: SPF, DKIM, DMARC, names of addresses, the relay's TLS, and whether mail comes back.
+
 With --outside the public address is asked, as a visitor does: whether it leads here,
 and whether its certificate is right. A witness that refuses is told from what it
 answered last.
@@ -145,7 +148,7 @@ func (d *doctor) examine(ctx context.Context) error {
 		if keys {
 			d.examineKeys(ctx)
 		}
-		for _, look := range []func(context.Context){d.examineDatabase, d.examineStatement, d.examineLedger, d.examineWitnesses, d.examineRosters, d.examineBackup, d.examineOutside} {
+		for _, look := range []func(context.Context){d.examineDatabase, d.examineStatement, d.examineLedger, d.examineWitnesses, d.examineRosters, d.examineBackup, d.examineMail, d.examineOutside} {
 			if ctx.Err() == nil {
 				look(ctx)
 			}
@@ -237,7 +240,7 @@ func (d *doctor) examineKeysFolder() bool {
 		d.fail("keys-inside", err, "move them elsewhere")
 	}
 	if _, err := os.Stat(dir); err != nil { // opening would make it
-		d.find("keys", levelError, "put it back from where the keys are kept, or: shirase restore SRC --only keys --identity FILE; or say where it is: --keys DIR", "the folder of keys, %s, cannot be read: %v", dir, bare(err))
+		d.find("keys", levelError, keysBack, "the folder of keys, %s, cannot be read: %v", dir, bare(err))
 		return false
 	}
 	var err error

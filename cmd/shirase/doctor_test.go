@@ -234,7 +234,7 @@ func underscored(list []string) []string {
 }
 
 // wellInstance makes an instance of which all is well, and gives the folder with its data and data-keys.
-func wellInstance(t *testing.T) string {
+func wellInstance(t testing.TB) string {
 	t.Helper()
 	dir := t.TempDir()
 	data := filepath.Join(dir, "data")

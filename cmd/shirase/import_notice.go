@@ -258,10 +258,10 @@ func (a *app) recordFrom(ctx context.Context, in *instance, file *incident.Facts
 func writeNew(path string, b []byte) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if errors.Is(err, os.ErrExist) {
-		return hint.Add(fmt.Errorf("import: %s exists already", path), "name another file with -o, or remove it")
+		return hint.Add(fmt.Errorf("%s exists already", path), "name another file, or remove it")
 	}
 	if err != nil {
-		return fmt.Errorf("import: %w", err)
+		return err
 	}
 	_, err = f.Write(b)
 	return errors.Join(err, f.Sync(), f.Close())

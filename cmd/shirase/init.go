@@ -17,6 +17,7 @@ import (
 	"shirase/internal/hint"
 	"shirase/internal/index"
 	"shirase/internal/publish"
+	"shirase/internal/store"
 )
 
 func (a *app) cmdInit() *cobra.Command {
@@ -117,6 +118,9 @@ func (a *app) init(ctx context.Context, origin string, i config.Instance, planne
 	if err := a.keysFree(); err != nil {
 		return nil, err
 	}
+	if err := a.storeThere(ctx, i); err != nil {
+		return nil, fmt.Errorf("make %s: %w", a.op().Data, err)
+	}
 	dir, err := files.Open(a.op().Data)
 	if err != nil {
 		return nil, err
@@ -138,7 +142,7 @@ func (a *app) init(ctx context.Context, origin string, i config.Instance, planne
 		in.close()
 		return nil, err
 	}
-	if _, err := in.publisher.MakeSuccessor(ctx); err != nil {
+	if _, _, err := in.publisher.MakeSuccessor(ctx); err != nil {
 		in.close()
 		return nil, err
 	}
@@ -157,6 +161,22 @@ func (a *app) init(ctx context.Context, origin string, i config.Instance, planne
 		return nil, err
 	}
 	return in, nil
+}
+
+// storeThere opens a database that is elsewhere, before anything is made that one which does not answer would leave behind.
+func (a *app) storeThere(ctx context.Context, i config.Instance) error {
+	if i.Engine == "sqlite" {
+		return nil
+	}
+	url, err := a.storeURL()
+	if err != nil {
+		return err
+	}
+	db, err := store.Open(ctx, url)
+	if err != nil {
+		return err
+	}
+	return db.Close()
 }
 
 // unmake takes back what an init began that cannot be ended: its ledger key, which

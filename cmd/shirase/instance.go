@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 
 	"shirase/internal/archive"
@@ -171,7 +172,7 @@ func (a *app) openFloor(ctx context.Context, in *instance, lost bool) (skey stri
 	if in.dir, err = files.Open(filepath.Join(a.op().Data, "files")); err != nil {
 		return "", err
 	}
-	if in.keys, err = files.OpenKeys(a.op().KeysDir()); err != nil {
+	if in.keys, err = a.openKeys(lost); err != nil {
 		return "", err
 	}
 	url, err := a.storeURL()
@@ -188,6 +189,19 @@ func (a *app) openFloor(ctx context.Context, in *instance, lost bool) (skey stri
 	}
 	return skey, err
 }
+
+// openKeys opens the folder of keys. One that is not there is not made where there is an instance: an empty one would hide that its keys
+// are elsewhere. Where the keys may be lost, it is made.
+func (a *app) openKeys(lost bool) (*files.Keys, error) {
+	dir := a.op().KeysDir()
+	if _, err := os.Stat(dir); err != nil && !lost {
+		return nil, hint.Add(fmt.Errorf("the folder of keys, %s, cannot be read: %w", dir, bare(err)), keysBack)
+	}
+	return files.OpenKeys(dir)
+}
+
+// keysBack says how a folder of keys comes back.
+const keysBack = "put it back from where the keys are kept, or: shirase restore SRC --only keys --identity FILE; or say where it is: --keys DIR"
 
 // hold takes an incident for one command that works long on it: a second one is told who is at it, and does not do the same work
 // for nothing. What two do at once is right all the same: rooms see to that. Errors: files.ErrHeld.

@@ -297,6 +297,7 @@ func TestInterrupted(t *testing.T) {
 	published.do("incident", "add", "--facts", "later.yaml")
 	published.do("incident", "import", "breaches.json")
 	published.do("password", "import", "hashes.txt")
+	published.do("backup", "copies")
 	line := func(args string) []string { return strings.Fields(args) }
 	for _, c := range []struct {
 		in   *workshop
@@ -318,11 +319,16 @@ func TestInterrupted(t *testing.T) {
 		{in: published, args: line("incident duplicates")},
 		{in: scoped, args: line("password import hashes.txt")},
 		{in: scoped, args: line("password import list.txt --format plain --rejects rejected.csv")},
+		{in: scoped, args: line("password import /dev/zero"), then: line("password import hashes.txt"), at: []int64{1, 2}},
 		{in: published, args: line("password verify")},
 		{in: published, args: line("password top")},
 		{in: published, args: line("password filter")},
 		{in: published, args: line("password check --file logins.csv")},
 		{in: published, args: line("check m1@example.com --save answer.json")},
+		{in: published, args: line("backup copies")},
+		{in: published, args: line("restore copies --data back --keys shirase-data-keys")},
+		{in: published, args: line("ledger repair")},
+		{in: published, args: line("key rotate")},
 		{in: published, args: line("serve --listen 127.0.0.1:0"), then: line("ledger verify"), at: []int64{2, 20}},
 		{in: scoped, args: line("init --data second"), then: line("init --data second")},
 		{in: scoped, args: line("demo --data third --scale 0.002 --listen 127.0.0.1:0"), then: line("version"), at: []int64{3, 50, 300, 1500}},

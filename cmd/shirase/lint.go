@@ -1,20 +1,23 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/url"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"shirase/internal/hint"
 	"shirase/internal/incident/extract"
 	"shirase/internal/incident/lint"
+	"shirase/internal/language"
 )
 
 func (a *app) cmdLint() *cobra.Command {
-	var id string
+	var id, kind, lang string
 	var hosts []string
 	c := &cobra.Command{
 		Use:   "lint FILE --incident ID",
@@ -24,14 +27,23 @@ what readers of other notices were misled by: a number, time or class that the f
 say otherwise or have overtaken; "only" while the scope is being investigated; a
 negative without its as-of, or that a fact has overturned; a promise without a time;
 an address that is not the incident's; no word on the next update. What it finds is
-told with its line and a remedy, and the exit status is 1.`,
-		Example: "  shirase lint mail.txt --incident shop-2026-08-20\n  shirase lint post.txt --incident shop-2026-08-20 --host status.example.jp",
+told with its line and a remedy, and the exit status is 1. FILE is "-" for what is
+read from standard input. A notice and a help page have to say when the next update
+comes; a mail, an answer, a post or a report need not (--kind).`,
+		Example: "  shirase lint mail.txt --incident shop-2026-08-20\n  shirase lint post.txt --incident shop-2026-08-20 --kind post --host status.example.jp\n  shirase lint - --incident shop-2026-08-20 --lang ja",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if id == "" {
 				return usagef("lint wants --incident ID")
 			}
-			text, err := readLimited(c.Context(), args[0], extract.MaxNotice)
+			l, ok := language.Parse(lang)
+			if !ok {
+				return usagef("--lang is ja or en, and not %q", lang)
+			}
+			if !slices.Contains(lint.Kinds(), lint.Kind(kind)) {
+				return usagef("--kind is one of %v, and not %q", lint.Kinds(), kind)
+			}
+			text, err := readText(c, args[0])
 			if err != nil {
 				return fmt.Errorf("read the text: %w", err)
 			}
@@ -40,20 +52,11 @@ told with its line and a remedy, and the exit status is 1.`,
 				return err
 			}
 			defer in.close()
-			k := lint.Known{Hosts: hosts}
-			if k.Incident, err = in.incidents.Get(c.Context(), id); err != nil {
-				return err
-			}
-			past, err := in.incidents.History(c.Context(), id)
+			k, err := in.knownFor(c.Context(), id, a.op().URL)
 			if err != nil {
 				return err
 			}
-			for _, p := range past {
-				k.Recorded = append(k.Recorded, p.Facts...)
-			}
-			if u, err := url.Parse(a.op().URL); err == nil && u.Host != "" {
-				k.Hosts = append(k.Hosts, u.Hostname())
-			}
+			k.Kind, k.Hosts = lint.Kind(kind), hosts
 			found, err := lint.Text(text, k)
 			if errors.Is(err, extract.ErrNotText) {
 				err = hint.Add(err, "save it as plain text in UTF-8")
@@ -61,11 +64,12 @@ told with its line and a remedy, and the exit status is 1.`,
 			if err != nil {
 				return fmt.Errorf("%s: %w", args[0], err)
 			}
-			if found == nil {
-				found = []lint.Finding{}
+			rows := []findingRow{}
+			for _, f := range found {
+				rows = append(rows, findingRow{f.Rule, f.Line, f.From, f.To, f.What.In(l), f.Remedy.In(l), f.Warning})
 			}
-			if err := a.print(map[string]any{"findings": found}, func(w io.Writer) {
-				for _, f := range found {
+			if err := a.print(map[string]any{"findings": rows}, func(w io.Writer) {
+				for _, f := range rows {
 					fmt.Fprintf(w, "%s:%d: %s (%s)\n    %s\n", args[0], f.Line, f.What, f.Rule, f.Remedy)
 				}
 				if len(found) == 0 {
@@ -80,7 +84,52 @@ told with its line and a remedy, and the exit status is 1.`,
 			return nil
 		},
 	}
+	c.Flags().StringVar(&kind, "kind", "notice", "what the text is for: notice, page, mail, answer, post or report")
+	c.Flags().StringVar(&lang, "lang", "en", "language of what is found: ja or en")
 	c.Flags().StringVar(&id, "incident", "", "whose facts it is held against")
 	c.Flags().StringArrayVar(&hosts, "host", nil, "a further host that its links may go to (repeatable)")
 	return c
+}
+
+// findingRow is what lint prints of a finding.
+type findingRow struct {
+	Rule    string `json:"rule"`
+	Line    int    `json:"line"`
+	From    int    `json:"from"`
+	To      int    `json:"to"`
+	What    string `json:"what"`
+	Remedy  string `json:"remedy"`
+	Warning bool   `json:"warning,omitzero"`
+}
+
+// knownFor is what texts of an incident are held against. url is the instance's.
+func (in *instance) knownFor(ctx context.Context, id, address string) (lint.Known, error) {
+	var k lint.Known
+	var err error
+	if k.Incident, err = in.incidents.Get(ctx, id); err != nil {
+		return k, err
+	}
+	past, err := in.incidents.History(ctx, id)
+	if err != nil {
+		return k, err
+	}
+	for _, p := range past {
+		k.Recorded = append(k.Recorded, p.Facts...)
+	}
+	if u, err := url.Parse(address); err == nil {
+		k.Site = u.Hostname()
+	}
+	return k, nil
+}
+
+// readText reads a text from a file, or from standard input.
+func readText(c *cobra.Command, name string) ([]byte, error) {
+	if name != "-" {
+		return readLimited(c.Context(), name, extract.MaxNotice)
+	}
+	b, err := io.ReadAll(io.LimitReader(c.InOrStdin(), extract.MaxNotice+1))
+	if err == nil && len(b) > extract.MaxNotice {
+		err = fmt.Errorf("%w: more than %d bytes", errTooLong, extract.MaxNotice)
+	}
+	return b, err
 }

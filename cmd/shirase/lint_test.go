@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"shirase/internal/incident"
 	"shirase/internal/incident/lint"
 )
 
@@ -24,18 +25,19 @@ func TestLintModelCase(t *testing.T) {
 	if err != nil || len(notices) < 6 {
 		t.Fatalf("%d notices, %v", len(notices), err)
 	}
-	for _, n := range notices {
-		inc, err := in.incidents.Get(t.Context(), "naver-2013")
-		if err != nil {
-			t.Fatal(err)
+	for i, n := range notices {
+		inc := incident.Incident{ID: "naver-2013", Facts: incident.Published(notices[:i+1])}
+		var recorded []incident.Fact
+		for _, m := range notices[:i+1] {
+			recorded = append(recorded, m.Facts...)
 		}
 		for _, text := range []string{n.Text.JA, n.Text.EN} {
-			found, err := lint.Text([]byte(text), lint.Known{Incident: inc, Recorded: inc.Facts})
+			found, err := lint.Text([]byte(text), lint.Known{Incident: inc, Recorded: recorded})
 			if err != nil {
 				t.Fatal(err)
 			}
 			for _, f := range found {
-				t.Errorf("%s:%d: %s: %s: %q", n.ID, f.Line, f.Rule, f.What, text[max(0, f.From-200):f.To])
+				t.Errorf("%s:%d: %s: %s: %q", n.ID, f.Line, f.Rule, f.What.EN, text[max(0, f.From-200):f.To])
 			}
 		}
 	}

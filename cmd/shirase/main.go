@@ -107,6 +107,9 @@ func hintFor(err error) string {
 	if remedy := hint.Of(err); remedy != "" {
 		return oneLine(remedy)
 	}
+	if errors.Is(err, syscall.ENOSPC) {
+		return "make space on that disk, and run it again: nothing half-done is kept, and what is published goes on being served"
+	}
 	return check.Hint(err)
 }
 
@@ -160,7 +163,7 @@ On the net:          shirase setup`,
 	root.MarkPersistentFlagDirname("keys")
 	root.MarkPersistentFlagFilename("config", "yaml", "yml")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(a.cmdDemo(), a.cmdInit(), a.cmdSetup(), a.cmdConfig(), a.cmdIncident(), a.cmdCase(), a.cmdProposal(), a.cmdNotify(), a.cmdStaff(), a.cmdLaw(), a.cmdLint(), a.cmdScope(), a.cmdPublish(), a.cmdNotice(), a.cmdServe(),
+	root.AddCommand(a.cmdDemo(), a.cmdInit(), a.cmdSetup(), a.cmdConfig(), a.cmdIncident(), a.cmdCase(), a.cmdProposal(), a.cmdNotify(), a.cmdCampaign(), a.cmdBounces(), a.cmdStaff(), a.cmdLaw(), a.cmdLint(), a.cmdScope(), a.cmdPublish(), a.cmdNotice(), a.cmdServe(),
 		a.cmdCheck(), a.cmdVerify(), a.cmdIndex(), a.cmdLedger(), a.cmdKey(), a.cmdWitness(), a.cmdMonitor(), a.cmdPassword(),
 		a.cmdBackup(), a.cmdRestore(), a.cmdDoctor(), a.cmdVersion())
 	for _, c := range root.Commands() {

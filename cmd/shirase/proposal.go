@@ -21,6 +21,7 @@ import (
 	"shirase/internal/notify"
 	"shirase/internal/proposal"
 	"shirase/internal/publish"
+	"shirase/internal/reach"
 	"shirase/internal/response"
 	"shirase/internal/staff"
 )
@@ -35,7 +36,13 @@ func (a *app) proposalRoom(ctx context.Context, in *instance, cases *response.Ca
 		k, err := cases.Kept(ctx, id)
 		return publish.Kept(k), err
 	}
-	return proposal.New(ctx, proposal.Rooms{DB: in.db, Acts: in.publisher.Acts(), Staffed: in.staff.Staffed, Approvers: in.approvers,
+	campaigns, err := a.campaigns(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	acts := in.publisher.Acts()
+	acts[reach.KindMail] = a.mailAct(campaigns)
+	room, err := proposal.New(ctx, proposal.Rooms{DB: in.db, Acts: acts, Staffed: in.staff.Staffed, Approvers: in.approvers,
 		HostWait: max(a.op().Staff.Hold, minHostWait), Gone: in.gone,
 		Said: func(ctx context.Context, tx *sql.Tx, who actor.Actor, r proposal.Rule) error {
 			people, err := in.staff.People(ctx, actor.Server())
@@ -74,6 +81,21 @@ func (a *app) proposalRoom(ctx context.Context, in *instance, cases *response.Ca
 			}
 			return err
 		}})
+	if err != nil {
+		return nil, err
+	}
+	in.staff.Changed = room.Changed // what somebody proposed who may not any more is void with that
+	return room, nil
+}
+
+// voiding opens the room of proposals too, for what is done with people: what they proposed may end with it.
+func (a *app) voiding(ctx context.Context, in *instance) error {
+	cases, err := a.casesOf(ctx, in)
+	if err != nil {
+		return err
+	}
+	_, err = a.proposalRoom(ctx, in, cases)
+	return err
 }
 
 // minHostWait is how long at least what the host proposes waits for its approval; and hostSays why.

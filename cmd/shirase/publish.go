@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -56,7 +57,9 @@ is under investigation is published as that, without a roster.
 
 Facts, roster and rules are compared first: a number or a kind of data that the
 notice tells and a check does not, or rows that could not be read, stop it.
---despite says why it is right all the same; the reason is kept and not shown.`,
+So does what "lint" finds in the text, in either language. --despite says why it is
+right all the same; the reason is kept and not shown. A fact that overturns what was
+published is told first, whatever the reason.`,
 		Example: "  shirase publish naver-2013\n  shirase publish naver-2013 --despite \"the notice counts accounts closed since, which the export lacks\"",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -162,7 +165,7 @@ func (a *app) tellDoubts(differences []publish.Difference, uncompared, missing [
 	for _, m := range append(slices.Clone(uncompared), missing...) {
 		a.say("warning: %s", oneLine(m))
 	}
-	if len(missing) > 0 {
+	if slices.ContainsFunc(missing, func(m string) bool { return strings.Contains(m, "its address") }) {
 		a.say("hint: give this instance its address: shirase config set url https://...")
 	}
 }

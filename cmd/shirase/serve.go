@@ -293,6 +293,10 @@ func (a *app) server(ctx context.Context, in *instance, corpora *password.Corpor
 		server.Guard(func(h http.Handler) http.Handler { return p.guard(pages, h) })
 	} else {
 		server.Work("reissue the statement", func(ctx context.Context, failed func(error)) { in.publisher.KeepFresh(ctx, actor.Server(), failed) })
+		if err := a.listenForReturned(ctx, in, server); err != nil {
+			return nil, nil, err
+		}
+		server.Work("send the campaigns", func(ctx context.Context, failed func(error)) { a.sendCampaigns(ctx, in, failed) })
 		server.Work("keep the cases", func(ctx context.Context, failed func(error)) { a.keepCases(ctx, in, failed) })
 	}
 	server.Work("warm the search", func(ctx context.Context, failed func(error)) {

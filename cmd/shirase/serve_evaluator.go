@@ -3,13 +3,10 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/spf13/cobra"
 
 	"shirase/internal/config"
-	"shirase/internal/files"
-	"shirase/internal/hint"
 	"shirase/internal/index"
 	"shirase/internal/serve"
 )
@@ -31,10 +28,7 @@ where nothing else is said.`,
 			if _, err := a.settings(); err != nil {
 				return err
 			}
-			if _, err := os.Stat(a.op().KeysDir()); err != nil { // which opening it would make
-				return hint.Add(fmt.Errorf("open the folder of keys: %w", err), "say where the keys are: --keys DIR")
-			}
-			keys, err := files.OpenKeys(a.op().KeysDir())
+			keys, err := a.openKeys(false)
 			if err != nil {
 				return err
 			}

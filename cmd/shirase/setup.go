@@ -42,6 +42,7 @@ type install struct {
 	config   string // file of settings
 	unit     string // file of the unit; "": the package has it
 	program  string
+	undo     undo
 
 	unitOnly bool
 	flags    struct{ account, config, unit, lang, program string }
@@ -223,7 +224,8 @@ func (s *install) say(ja, en string, args ...any) {
 	fmt.Fprintf(s.a.err, s.lang.Pick(ja, en)+"\n", args...)
 }
 
-// run makes what is not there, in an order in which a run that is broken off can be taken up: the file of settings is last.
+// run makes what is not there, in an order in which a run that is killed can be taken up: the file of settings is last. What is
+// in the way is said before anything is made, and where something fails all the same, what was made is taken back.
 func (s *install) run(ctx context.Context) error {
 	op := &s.settings.Operation
 	if op.URL == "" {
@@ -233,6 +235,34 @@ func (s *install) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := s.roomFor(); err != nil {
+		return err
+	}
+	s.undo.before(op.Data, op.KeysDir(), op.CertificatesDir(), s.unit, s.config)
+	if err := s.make(ctx, file); err != nil {
+		return errors.Join(err, s.takeBack())
+	}
+	return s.report()
+}
+
+// roomFor says what is in the way of the unit and of the settings, before anything is made.
+func (s *install) roomFor() error {
+	if s.unit != "" {
+		if _, err := kept(s.unit, setup.Unit(s.service())); err != nil {
+			return err
+		}
+		if err := writable(s.unit); err != nil {
+			return hint.Add(fmt.Errorf("the unit: %w", err), "write the unit elsewhere with --unit FILE")
+		}
+	}
+	if err := writable(s.config); err != nil {
+		return hint.Add(fmt.Errorf("the settings: %w", err), "write them elsewhere with --config FILE")
+	}
+	return nil
+}
+
+// make makes everything.
+func (s *install) make(ctx context.Context, file []byte) error {
 	if err := s.folders(ctx); err != nil {
 		return err
 	}
@@ -257,7 +287,7 @@ func (s *install) run(ctx context.Context) error {
 	if err := errors.Join(os.Chmod(s.config, mode), s.give(s.config)); err != nil {
 		return fmt.Errorf("write the settings: %w", err)
 	}
-	return s.report()
+	return nil
 }
 
 // give gives a file or folder to the account that the instance belongs to; what lies in /etc stays root's.
@@ -284,13 +314,19 @@ func ids(account string) (uid, gid int, err error) {
 	return uid, gid, err
 }
 
+// kept reports whether a file is there and says text. One that says something else is an error.
+func kept(path, text string) (bool, error) {
+	b, err := os.ReadFile(path)
+	if err != nil || string(b) == text {
+		return err == nil, nil
+	}
+	return false, hint.Add(fmt.Errorf("%s is there already, and says something else", path), "move it away, or write the unit elsewhere with --unit FILE")
+}
+
 // keepOrWrite writes a file that is not there. One that says something else stays, and is an error.
 func keepOrWrite(path, text string, mode os.FileMode) error {
-	if b, err := os.ReadFile(path); err == nil {
-		if string(b) == text {
-			return nil
-		}
-		return hint.Add(fmt.Errorf("%s is there already, and says something else", path), "move it away, or write the unit elsewhere with --unit FILE")
+	if is, err := kept(path, text); is || err != nil {
+		return err
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
@@ -345,6 +381,7 @@ func (s *install) folders(ctx context.Context) error {
 		if out, err := useradd.CombinedOutput(); err != nil {
 			return hint.Add(fmt.Errorf("make the account %s: %w: %s", s.account, err, oneLine(string(out))), "make it by hand, or name another with --user")
 		}
+		s.undo.account = s.account
 	}
 	for _, dir := range []string{op.Data, op.KeysDir(), op.CertificatesDir()} {
 		if err := s.folder(dir); err != nil {

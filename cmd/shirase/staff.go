@@ -216,6 +216,9 @@ func (a *app) cmdStaffAccess() *cobra.Command {
 // withPerson does something with the account of a name, or of a pseudonym.
 func (a *app) withPerson(c *cobra.Command, name string, do func(ctx context.Context, in *instance, p staff.Account) (said string, err error)) error {
 	return a.withStaff(c, func(ctx context.Context, in *instance) error {
+		if err := a.voiding(ctx, in); err != nil {
+			return err
+		}
 		p, err := in.staff.Find(ctx, actor.Operator(), name)
 		if err != nil {
 			return err

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"path/filepath"
 	"slices"
 	"time"
@@ -49,7 +50,11 @@ type Operation struct {
 	Passwords
 	Staff    Staff
 	Evidence Evidence
+	Scope    Scope
 	Mail     Mail
+	Returns  Returns
+	DNS      DNS
+	Campaign Campaign
 	Limits   Limits
 	Timeouts serve.Timeouts
 	Log      Log
@@ -90,8 +95,14 @@ type Passwords struct {
 	MaxAge time.Duration // for which caches may answer a range
 }
 
-// Evidence bounds what is taken in of a case, in MiB.
-type Evidence struct{ Max, MaxCase int }
+// Evidence bounds what is taken in of a case, in MiB. Spare is what stays free on the disk.
+type Evidence struct{ Max, MaxCase, Spare int }
+
+// Scope is how exports of accounts are taken in and read.
+type Scope struct {
+	Folder string // on this machine, exports in which staff may take in; "": none
+	Rows   int    // the most of an export
+}
 
 // Mail is how the staff is written to: mentions, approvals, what is overdue.
 type Mail struct {
@@ -100,6 +111,31 @@ type Mail struct {
 	User         string
 	PasswordFile string
 	Security     string // starttls, tls or none
+	// Sending are the addresses from which the mail server sends into the world; none: its own.
+	Sending []netip.Addr
+	// DKIM are selectors of the keys that mail is signed with, at From's domain.
+	DKIM []string
+}
+
+// Returns is where mail comes back to, and how it is taken in.
+type Returns struct {
+	Address string // with a + and a token before its @; "": nothing comes back
+	Listen  string // address and port; "": nothing is listened for
+	LMTP    bool   // and not SMTP
+}
+
+// DNS is who is asked; "": whom the system asks.
+type DNS struct{ Server string }
+
+// Campaign is by whom the mails to those affected go out.
+type Campaign struct {
+	Relays       []string // hosts and ports, the first that works; none: no campaign is sent
+	User         string
+	PasswordFile string
+	Security     string // starttls, tls or none
+	Bounces      string // address that mails come back to; "": the sender's
+	RelaySigns   bool   // and nothing is signed here
+	Connections  int    // at once
 }
 
 // Limits are what networks may ask for: of the check, counted in evaluated elements, and of the archive, in searches.
@@ -133,8 +169,11 @@ func Default() *Settings {
 		ACME:      ACME{Directory: serve.LetsEncrypt},
 		Passwords: Passwords{MaxAge: time.Hour},
 		Staff:     Staff{Hold: time.Hour},
-		Evidence:  Evidence{Max: 8 << 10, MaxCase: 100 << 10},
+		Evidence:  Evidence{Max: 8 << 10, MaxCase: 100 << 10, Spare: 1 << 10},
+		Scope:     Scope{Rows: 1_000_000_000},
 		Mail:      Mail{Security: "starttls"},
+		Returns:   Returns{LMTP: true},
+		Campaign:  Campaign{Security: "starttls", Connections: 8},
 		Limits:    Limits{Check: serve.DefaultLimits, Archive: serve.DefaultLimits},
 		Timeouts:  serve.DefaultTimeouts,
 	}, from: map[string]Source{}}

@@ -245,6 +245,12 @@ func operationKeys() []Key {
 			func(s *Settings) *int { return &s.Operation.Evidence.Max }, 1, maxEvidence),
 		number(Key{Name: "evidence.maxCase", Form: "a number of MiB, such as 102400", Help: "what all evidence of one case may come to, in MiB"},
 			func(s *Settings) *int { return &s.Operation.Evidence.MaxCase }, 1, maxEvidence),
+		number(Key{Name: "evidence.spare", Form: "a number of MiB, such as 1024", Help: "what is to stay free on the disk when evidence or an export is taken in, or read, in MiB"},
+			func(s *Settings) *int { return &s.Operation.Evidence.Spare }, 0, maxEvidence),
+		path(Key{Name: "scope.folder", Example: "/srv/exports", Help: "folder on this machine, exports of accounts in which staff may take into a case by name; none: they are uploaded"},
+			at(func(o *Operation) *string { return &o.Scope.Folder })),
+		number(Key{Name: "scope.maxRows", Form: "a number of rows, such as 1000000000", Help: "the most rows of an export that the console reads"},
+			func(s *Settings) *int { return &s.Operation.Scope.Rows }, 1, 1<<30),
 		words(Key{Name: "mail.server", Form: "a host and a port, such as mail.example.org:587", Example: "mail.example.org:587",
 			Help: "mail server by which the staff is told of mentions, approvals and what is overdue; none: nothing is mailed"},
 			at(func(o *Operation) *string { return &o.Mail.Server }), listenAddress),
@@ -257,6 +263,8 @@ func operationKeys() []Key {
 		choice(Key{Name: "mail.security", Help: "how the connection to the mail server is encrypted: starttls, tls or none; none only for a server on this machine"},
 			func(s *Settings) *string { return &s.Operation.Mail.Security }, []string{"starttls", "tls", "none"}, []string{"starttls", "tls", "none"}),
 	}
+	keys = append(keys, returnKeys(at)...)
+	keys = append(keys, campaignKeys(at)...)
 	keys = append(keys, limitKeys("limits.check.", "evaluations of the check", func(l *Limits) *serve.Limits { return &l.Check })...)
 	keys = append(keys, limitKeys("limits.archive.", "pages that have to be made, searches, and requests of the API", func(l *Limits) *serve.Limits { return &l.Archive })...)
 	keys = append(keys, number(Key{Name: "limits.connections", Form: "a number of connections, such as 10000",
@@ -287,6 +295,33 @@ func operationKeys() []Key {
 	)
 }
 
+// campaignKeys are of by whom the mails to those affected go out.
+func campaignKeys(at func(of func(o *Operation) *string) func(*Settings) *string) []Key {
+	return []Key{
+		several(Key{Name: "campaign.relays", Form: "a host and a port, such as mail.example.org:587", Example: "[mail.example.org:587]",
+			Help: "mail servers by which campaigns are sent, the first that works; none: no campaign is sent"},
+			func(s *Settings) *[]string { return &s.Operation.Campaign.Relays }, func(s string) (string, error) {
+				if !listenAddress(s) {
+					return "", errForm
+				}
+				return s, nil
+			}, func(s string) string { return s }),
+		words(Key{Name: "campaign.user", Form: "a user's name on one line", Example: "shirase", Help: "these servers' user; none: they want none"},
+			at(func(o *Operation) *string { return &o.Campaign.User }), plainName),
+		path(Key{Name: "campaign.passwordFile", Example: "/run/secrets/shirase-campaign-password", Help: "file that holds that user's password"},
+			at(func(o *Operation) *string { return &o.Campaign.PasswordFile })),
+		choice(Key{Name: "campaign.security", Help: "how the connections to these servers are encrypted: starttls, tls or none; none only for a server on this machine"},
+			func(s *Settings) *string { return &s.Operation.Campaign.Security }, []string{"starttls", "tls", "none"}, []string{"starttls", "tls", "none"}),
+		words(Key{Name: "campaign.bounces", Form: "an address of mail, such as bounces@notice.example.org", Example: "bounces@notice.example.org",
+			Help: "address that mails of campaigns come back to, with a token of the recipient before the @; none: the sender's own"},
+			at(func(o *Operation) *string { return &o.Campaign.Bounces }), mailAddress),
+		boolean(Key{Name: "campaign.relaySigns", Help: "leave it to these servers to sign mails by DKIM; else they are signed here, with the keys of shirase campaign keys"},
+			func(s *Settings) *bool { return &s.Operation.Campaign.RelaySigns }),
+		number(Key{Name: "campaign.connections", Form: "a number of connections, such as 8", Help: "connections at once to the server that a campaign is sent by"},
+			func(s *Settings) *int { return &s.Operation.Campaign.Connections }, 1, 100),
+	}
+}
+
 // watchKeys are of what tells how a server does.
 func watchKeys(at func(of func(o *Operation) *string) func(*Settings) *string) []Key {
 	return []Key{
@@ -305,6 +340,44 @@ func watchKeys(at func(of func(o *Operation) *string) func(*Settings) *string) [
 				}
 				return s, nil
 			}, func(s string) string { return s }),
+	}
+}
+
+// returnKeys are of how mail for many people leaves, and of what comes back.
+func returnKeys(at func(of func(o *Operation) *string) func(*Settings) *string) []Key {
+	return []Key{
+		several(Key{Name: "mail.sending", Form: "an address such as 192.0.2.1 or 2001:db8::1", Example: "[192.0.2.1]",
+			Help: "the addresses from which the mail server sends into the world, which SPF and names in DNS are looked at for; none: its own"},
+			func(s *Settings) *[]netip.Addr { return &s.Operation.Mail.Sending }, func(s string) (netip.Addr, error) {
+				a, err := netip.ParseAddr(s)
+				if err != nil || a.Zone() != "" {
+					return a, errForm
+				}
+				return a.Unmap(), nil
+			}, netip.Addr.String),
+		several(Key{Name: "mail.dkim", Form: "a selector such as s2026", Example: "[s2026]",
+			Help: "selectors of the DKIM keys that mail is signed with, at the domain of mail.from; a key in the folder of keys, dkim-SELECTOR.pem, is compared with what DNS says"},
+			func(s *Settings) *[]string { return &s.Operation.Mail.DKIM }, func(s string) (string, error) {
+				name, err := domainName(s + ".example.org")
+				if err != nil || name != s+".example.org" {
+					return "", errForm
+				}
+				return s, nil
+			}, func(s string) string { return s }),
+		words(Key{Name: "returns.address", Form: "an address of mail without a +, such as back@bounce.example.org", Example: "back@bounce.example.org",
+			Help: "where mail to many people comes back to; each message leaves with a + and a token of its own before the @"},
+			at(func(o *Operation) *string { return &o.Returns.Address }), func(s string) bool {
+				local, _, _ := strings.Cut(s, "@")
+				return mailAddress(s) && len(local) <= 16 && !strings.Contains(local, "+")
+			}),
+		words(Key{Name: "returns.listen", Form: "an address and a port, such as 127.0.0.1:2424", Example: "127.0.0.1:2424",
+			Help: "address on which a mail system hands over what came back; none: it is read by shirase bounces ingest. It is not for the public"},
+			at(func(o *Operation) *string { return &o.Returns.Listen }), listenAddress),
+		choice(Key{Name: "returns.protocol", Help: "how it hands it over: lmtp or smtp"},
+			func(s *Settings) *bool { return &s.Operation.Returns.LMTP }, []string{"lmtp", "smtp"}, []bool{true, false}),
+		words(Key{Name: "dns.server", Form: "an address and a port, such as 127.0.0.1:53", Example: "127.0.0.1:53",
+			Help: "DNS server that is asked before many mails are sent, and by shirase doctor; none: the one that the system asks"},
+			at(func(o *Operation) *string { return &o.DNS.Server }), listenAddress),
 	}
 }
 

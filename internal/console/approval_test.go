@@ -60,3 +60,50 @@ func TestApprovalSeen(t *testing.T) {
 		}
 	})
 }
+
+// TestProposerLeaves: what somebody proposed is void, and shown so, when they are removed, lose the role or lose the case; and a member makes
+// the host's proposal their own by what they looked at.
+func TestProposerLeaves(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		d := newDesk(t, db)
+		admin := d.first()
+		second := d.hire("承認", actor.Full, actor.Approver)
+		id := d.declare("x")
+		for name, leave := range map[string]func(p *person) answer{
+			"removed": func(p *person) answer {
+				return admin.post("/console/people/"+p.id+"/remove", admin.confirm("remove "+p.id, url.Values{}))
+			},
+			"a desk now": func(p *person) answer {
+				return admin.post("/console/people/"+p.id+"/roles", admin.confirm("roles "+p.id+" 1 desk full", url.Values{"role": {"desk"}, "every": {"full"}, "version": {"1"}}))
+			},
+		} {
+			p := d.hire(name, actor.Full, actor.Writer)
+			a := p.post("/console/cases/"+id+"/propose", url.Values{"kind": {"publish"}})
+			at := strings.Split(a.header.Get("Location"), "?")[0]
+			if !strings.Contains(second.get(at).body, "/approve") {
+				t.Fatalf("%s: it cannot be approved before", name)
+			}
+			if a := leave(p); !through(a) {
+				t.Fatalf("%s: %d: %s", name, a.status, a.body)
+			}
+			if page := second.get(at); !strings.Contains(page.body, "無効") || !strings.Contains(page.body, "whoever proposed it") || strings.Contains(page.body, "/approve") {
+				t.Errorf("%s: %s", name, page.body)
+			}
+		}
+		x, err := d.proposals.Propose(t.Context(), actor.Operator(), publish.KindPublish, id, map[string]string{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		writer := d.hire("書く人", actor.Full, actor.Writer)
+		if page := writer.get("/console/proposals/" + x.ID); !strings.Contains(page.body, "/adopt") {
+			t.Error("it is not offered to who may propose")
+		}
+		if page := second.get("/console/proposals/" + x.ID); strings.Contains(page.body, "/adopt") {
+			t.Error("it is offered to who may not propose")
+		}
+		a := writer.post("/console/proposals/"+x.ID+"/adopt", url.Values{"digest": {x.Digest}})
+		if at := strings.Split(a.header.Get("Location"), "?")[0]; !strings.Contains(second.get(at).body, "書く人") || !strings.Contains(second.get(at).body, "/approve") {
+			t.Errorf("%d, to %s", a.status, at)
+		}
+	})
+}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -27,16 +26,26 @@ func (c *Console) caseRoutes() []route {
 		{pattern: "GET /console/cases/new", answer: c.declarePage},
 		{pattern: "POST /console/cases/new", answer: c.declare},
 	}
+	own := map[string]func(w http.ResponseWriter, r *http.Request, v *visit) error{"facts": c.factsPage, "documents": c.documentsPage}
 	for _, tab := range tabs {
+		if tab.Name == "scope" { // among its own routes
+			continue
+		}
+		if answer := own[tab.Name]; answer != nil {
+			routes = append(routes, route{pattern: "GET " + tab.path("{id}"), answer: answer})
+			continue
+		}
 		routes = append(routes, route{pattern: "GET " + tab.path("{id}"), answer: func(w http.ResponseWriter, r *http.Request, v *visit) error {
 			return c.showCase(w, r, v, tab.Name, http.StatusOK, nil)
 		}})
 	}
-	for _, f := range c.forms() {
+	for _, f := range append(c.forms(), c.evidenceForms()...) {
 		routes = append(routes, route{pattern: "POST /console/cases/{id}/" + f.name, answer: func(w http.ResponseWriter, r *http.Request, v *visit) error {
 			return c.submit(w, r, v, f)
 		}})
 	}
+	routes = append(routes, c.evidenceRoutes()...)
+	routes = append(append(routes, c.documentRoutes()...), c.factRoutes()...)
 	return append(routes, route{pattern: "POST /console/cases/{id}/export", answer: c.export})
 }
 
@@ -55,7 +64,11 @@ func (t tab) path(id string) string {
 
 var tabs = []tab{
 	{"now", language.Both("いま", "Now")},
+	{"clocks", language.Both("期限", "Clocks")},
 	{"timeline", language.Both("経過と証拠", "Timeline and evidence")},
+	{"scope", language.Both("対象範囲", "Scope")},
+	{"facts", language.Both("事実", "Facts")},
+	{"documents", language.Both("文書", "Documents")},
 	{"decisions", language.Both("判断", "Decisions")},
 	{"record", language.Both("記録と見られる人", "Record and access")},
 }
@@ -286,9 +299,9 @@ func (c *Console) submit(w http.ResponseWriter, r *http.Request, v *visit, f for
 		c.live.poke()
 		i := slices.IndexFunc(tabs, func(t tab) bool { return t.Name == f.tab })
 		return c.done(w, r, f.said.In(v.lang), tabs[i].path(id))
-	case errors.Is(err, response.ErrStale):
+	case errors.Is(err, response.ErrStale), errors.Is(err, staff.ErrStale):
 		return c.showCase(w, r, v, f.tab, http.StatusConflict, err)
-	case isInput(err):
+	case isInput(err), errors.Is(err, response.ErrChain): // evidence that is not what was taken in
 		return c.showCase(w, r, v, f.tab, http.StatusUnprocessableEntity, err)
 	}
 	return err
@@ -304,7 +317,8 @@ type stale struct {
 	Mine     []pair // what was entered
 }
 
-type pair struct{ Name, Value string }
+// pair is a field: Value as it is entered, and Shown as people read it, where that is not the same.
+type pair struct{ Name, Value, Shown string }
 
 type caseView struct {
 	view
@@ -319,6 +333,19 @@ type caseView struct {
 	Facts  []incident.Fact
 	Stale  *stale
 	NowAt  time.Time
+
+	AccessVersion int64 // of who sees the case
+	book          *law.Book
+	evidence      int64 // bytes of a file at most
+	who           actor.Actor
+}
+
+// MayWithdraw reports whether they may take an event off the timeline.
+func (v caseView) MayWithdraw(h response.Happening) bool { return v.Case.MayWithdraw(v.who, h) == nil }
+
+// Version is that of what has no number of its own, for its form to name: response.Case.Stated.
+func (v caseView) Version(what ...string) int64 {
+	return v.Case.Stated(strings.Join(what, " ")).Version
 }
 
 // Path is the address of a tab.
@@ -346,7 +373,7 @@ func (c *Console) showCase(w http.ResponseWriter, r *http.Request, v *visit, tab
 	if err != nil {
 		return err
 	}
-	out := caseView{view: c.view(r, v, "board", k.Declared.Title), Case: k, Clocks: clocks, Next: k.Next(c.now(), clocks), Tab: tab, Tabs: tabs, NowAt: c.now()}
+	out := caseView{view: c.view(r, v, "board", k.Declared.Title), Case: k, Clocks: clocks, Next: k.Next(c.now(), clocks), Tab: tab, Tabs: tabs, NowAt: c.now(), who: v.who, evidence: c.Cases.Limits.Evidence, book: c.Cases.Book}
 	if out.People, err = c.Staff.People(ctx, v.who); err != nil {
 		return err
 	}
@@ -357,6 +384,9 @@ func (c *Console) showCase(w http.ResponseWriter, r *http.Request, v *visit, tab
 		if out.Grants, err = c.Staff.Grants(ctx, v.who, id); err != nil {
 			return err
 		}
+		if out.AccessVersion, err = c.Staff.AccessVersion(ctx, v.who, id); err != nil {
+			return err
+		}
 	}
 	if tab == "decisions" {
 		inc, err := c.Cases.Incidents.Get(ctx, id)
@@ -365,10 +395,7 @@ func (c *Console) showCase(w http.ResponseWriter, r *http.Request, v *visit, tab
 		}
 		out.Facts = inc.Facts
 	}
-	var other *response.StaleError
-	if errors.As(refused, &other) {
-		out.Stale = c.bothOf(r, out, other)
-	} else if refused != nil {
+	if out.Stale = bothOf(r, out, refused); out.Stale == nil && refused != nil {
 		out.refuse(r, refused)
 	}
 	out.Live = "/console/live?case=" + url.QueryEscape(id)
@@ -383,41 +410,6 @@ func pathOf(name, id string) string {
 		}
 	}
 	return "/console/cases/" + id
-}
-
-// bothOf is what was entered beside how it stands.
-func (c *Console) bothOf(r *http.Request, v caseView, e *response.StaleError) *stale {
-	out := &stale{What: e.What, By: personText(v.Lang.Lang, v.Names, e.By), At: e.At, Version: e.Version, Action: r.URL.RequestURI(), Now: bodyPairs(v, e.Now)}
-	for _, p := range out.Now { // in the same order
-		if r.PostForm.Has(p.Name) {
-			out.Mine = append(out.Mine, pair{p.Name, r.PostForm.Get(p.Name)})
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(r.PostForm)) {
-		if name != "version" && name != "passkey" && !slices.ContainsFunc(out.Mine, func(p pair) bool { return p.Name == name }) {
-			out.Mine = append(out.Mine, pair{name, r.PostForm.Get(name)})
-		}
-	}
-	return out
-}
-
-// bodyPairs are what an entry says, as far as two people may change it.
-func bodyPairs(v caseView, b response.Body) []pair {
-	switch {
-	case b.Task != nil:
-		return []pair{{"title", b.Task.Title}, {"owner", personText(v.Lang.Lang, v.Names, b.Task.Owner)}, {"due", b.Task.Due}, {"state", b.Task.State}, {"note", b.Task.Note}}
-	case b.Event != nil:
-		return []pair{{"at", b.Event.At}, {"text", b.Event.Text}, {"source", b.Event.Source}, {"why", b.Event.Why}}
-	case b.Decision != nil:
-		return []pair{{"question", b.Decision.Question}, {"decision", b.Decision.Decision}, {"why", b.Decision.Why}}
-	case b.Question != nil:
-		return []pair{{"question", b.Question.Question}, {"owner", personText(v.Lang.Lang, v.Names, b.Question.Owner)}, {"due", b.Question.Due}, {"state", b.Question.State}}
-	case b.Promise != nil:
-		return []pair{{"text", b.Promise.Text}, {"due", b.Promise.Due}, {"state", b.Promise.State}, {"why", b.Promise.Why}}
-	case b.Triage != nil:
-		return []pair{{"knowledge", b.Triage.Knowledge}, {"why", b.Triage.Why}}
-	}
-	return nil
 }
 
 // export writes the whole case. That it was taken out is in the case's record first.

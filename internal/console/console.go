@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +22,7 @@ import (
 	"shirase/internal/page"
 	"shirase/internal/proposal"
 	"shirase/internal/response"
+	"shirase/internal/scope"
 	"shirase/internal/staff"
 	"shirase/internal/web"
 )
@@ -36,7 +38,11 @@ type Options struct {
 	Cases *response.Cases
 	// Proposals are what cannot be undone, and waits for a second person.
 	Proposals *proposal.Proposals
+	Scopes    *scope.Scopes   // who is affected
 	OIDC      *staff.Provider // nil: nobody signs in by an identity provider
+
+	// Texts are what is told from a case beside notices: mails of its campaigns, answers that are given again. nil: there are none.
+	Texts func(ctx context.Context, who actor.Actor, id string) ([]Outgoing, error)
 
 	// Settings are what is set, for those who administer keys: name, value, and where it comes from.
 	Settings func(ctx context.Context) []Setting
@@ -60,10 +66,11 @@ const (
 	ByCode     Door = "code"
 	ByProvider Door = "provider"
 	ByLink     Door = "link"
+	ByFeed     Door = "feed" // the address of a calendar
 )
 
 // Doors lists them.
-func Doors() []Door { return []Door{ByPasskey, ByCode, ByProvider, ByLink} }
+func Doors() []Door { return []Door{ByPasskey, ByCode, ByProvider, ByLink, ByFeed} }
 
 // Setting is one of the instance's.
 type Setting struct{ Name, Value, From, Help string }
@@ -85,7 +92,7 @@ type Console struct {
 }
 
 // failed maps the sentinel errors that the console meets. A case that is not theirs is one that is not there.
-var failed = web.Mappings{
+var failed = slices.Concat(web.Mappings{
 	{Err: actor.ErrUnconfirmed, Problem: web.Problem{Status: http.StatusForbidden, Code: "unconfirmed"}}, // why the passkey did not, it says too
 	{Err: staff.ErrSignIn, Problem: web.Problem{Status: http.StatusUnauthorized}},                        // so of an account that is not there
 	{Err: actor.ErrHidden, Problem: web.Problem{Status: http.StatusNotFound}},
@@ -108,16 +115,19 @@ var failed = web.Mappings{
 	{Err: staff.ErrStale, Problem: web.Problem{Status: http.StatusConflict}},
 	{Err: response.ErrStale, Problem: web.Problem{Status: http.StatusConflict}},
 	{Err: response.ErrClosed, Problem: web.Problem{Status: http.StatusConflict}},
+	{Err: response.ErrTooLarge, Problem: web.Problem{Status: http.StatusRequestEntityTooLarge}},
+	{Err: incident.ErrChanged, Problem: web.Problem{Status: http.StatusConflict}},
 	{Err: response.ErrEntry, Problem: web.Problem{Status: http.StatusUnprocessableEntity}},
 	{Err: staff.ErrInput, Problem: web.Problem{Status: http.StatusUnprocessableEntity}},
 	{Err: staff.ErrLink, Problem: web.Problem{Status: http.StatusGone}},
 	{Err: actor.ErrNobody, Problem: web.Problem{Status: http.StatusUnauthorized}},
-}
+}, scopeFailed)
 
 var errNotHere = errors.New("no such page")
 
 var navigation = []page.Entry{
 	{Name: "board", Path: "/console/", Text: language.Both("事案", "Cases")},
+	{Name: "clocks", Path: "/console/clocks", Text: language.Both("期限", "Clocks")},
 	{Name: "proposals", Path: "/console/proposals", Text: language.Both("提案と承認", "Proposals")},
 	{Name: "people", Path: "/console/people", Text: language.Both("メンバー", "People")},
 	{Name: "log", Path: "/console/log", Text: language.Both("記録", "Log")},
@@ -133,13 +143,14 @@ func New(o Options) (*Console, error) {
 	if o.Allow == nil {
 		o.Allow = func(Door, *http.Request, int) (time.Duration, bool) { return 0, true }
 	}
-	frame, err := page.New(page.Options{Files: embedded, Pages: pages, Shared: []string{"templates/frame.html", "templates/parts.html"}, Funcs: funcs, Navigation: navigation,
+	frame, err := page.New(page.Options{Files: embedded, Pages: pages, Shared: []string{"templates/frame.html", "templates/parts.html", "templates/evidence.html", "templates/clocks.html", "templates/casehead.html"}, Funcs: funcs, Navigation: navigation,
 		Home: "/console/", Assets: "/console/assets/", Private: true, Operator: o.Operator, BaseURL: o.BaseURL, Log: o.Log})
 	if err != nil {
 		return nil, err
 	}
 	c := &Console{Options: o, frame: frame, now: time.Now}
 	c.live = newLive(c.versions, o.Log)
+	o.Scopes.Moved = c.live.poke
 	c.sessions = scs.New()
 	c.sessions.Store, c.sessions.Codec = o.Staff.Sessions(), staff.Codec{}
 	c.sessions.Lifetime = staff.SessionLasts
@@ -268,6 +279,10 @@ func (c *Console) table() []route {
 		{pattern: "POST /console/account/passkey/drop", answer: c.passkeyDrop},
 		{pattern: "POST /console/account/codes", answer: c.newCodes},
 		{pattern: "POST /console/account/sessions/end", answer: c.endSession},
+		{pattern: "POST /console/account/feed", answer: c.newFeed},
+		{pattern: "POST /console/account/feed/end", answer: c.endFeed},
+		{pattern: "GET /console/calendar/{file}", open: true, passive: true, door: ByFeed, answer: c.calendar},
+		{pattern: "GET /console/clocks", answer: c.allClocks},
 		{pattern: "GET /console/people", answer: c.peoplePage},
 		{pattern: "POST /console/people/invite", answer: c.invite},
 		{pattern: "POST /console/people/take-back", answer: c.takeBack},
@@ -281,6 +296,7 @@ func (c *Console) table() []route {
 		{pattern: "GET /console/{$}", answer: c.board},
 	}
 	routes = append(routes, c.proposalRoutes()...)
+	routes = append(routes, c.scopeRoutes()...)
 	return append(routes, c.caseRoutes()...)
 }
 

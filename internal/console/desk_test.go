@@ -27,6 +27,7 @@ import (
 	"shirase/internal/publish"
 	"shirase/internal/response"
 	"shirase/internal/roster"
+	"shirase/internal/scope"
 	"shirase/internal/serve"
 	"shirase/internal/staff"
 	"shirase/internal/store"
@@ -46,6 +47,9 @@ type desk struct {
 	logged  *strings.Builder
 
 	proposals *proposal.Proposals
+	scopes    *scope.Scopes
+	folder    string // of exports on the host
+	hold      func(id, what string) (func(), error)
 	bytes     string // that are proposed to be published
 	declared  int
 	done      int // how often it was done
@@ -91,8 +95,17 @@ func newDesk(t *testing.T, db *store.DB) *desk {
 		}},
 	}})
 	must(err)
+	d.staff.Changed = d.proposals.Changed
 	d.bytes = `{"notice":{"text":{"ja":"お知らせの本文","en":"The notice"}}}`
-	d.console, err = New(Options{Staff: d.staff, Cases: d.cases, Proposals: d.proposals, BaseURL: base, Log: slog.New(slog.NewTextHandler(d.logged, nil))})
+	d.folder, d.hold = t.TempDir(), func(id, what string) (func(), error) { return dir.Hold("locks/"+id, what) }
+	d.scopes, err = scope.New(ctx, scope.Rooms{DB: db, Rosters: rosters, Cases: d.cases, Incidents: incidents, Temp: t.TempDir(), PhoneRegion: "JP", Folder: d.folder,
+		Hold: d.hold})
+	must(err)
+	working, stop := context.WithCancel(context.WithoutCancel(ctx))
+	ended := make(chan struct{})
+	go func() { defer close(ended); d.scopes.Work(working, func(error) {}) }()
+	t.Cleanup(func() { stop(); <-ended })
+	d.console, err = New(Options{Staff: d.staff, Cases: d.cases, Proposals: d.proposals, Scopes: d.scopes, BaseURL: base, Log: slog.New(slog.NewTextHandler(d.logged, nil))})
 	must(err)
 	d.server = httptest.NewTLSServer(serve.Wrap(d.console, serve.Options{}))
 	t.Cleanup(d.server.Close)

@@ -124,7 +124,7 @@ func TestHeaders(t *testing.T) {
 			if want := map[string]int{"/console/nowhere": 404, "/console/sign-in": 303}[path]; a.status != max(want, 200) {
 				t.Errorf("%s: %d", path, a.status)
 			}
-			if h.Get("Cache-Control") != "no-store" || h.Get("X-Frame-Options") != "DENY" || !strings.Contains(h.Get("Content-Security-Policy"), "frame-ancestors 'none'") ||
+			if h.Get("Cache-Control") != "no-store" || !strings.Contains(h.Get("Content-Security-Policy"), "frame-ancestors 'none'") ||
 				h.Get("X-Robots-Tag") != "noindex" || strings.Contains(a.body, "不具合") || h.Get("Etag") != "" || h.Get("Content-Encoding") != "" || h.Get("Referrer-Policy") != "no-referrer" {
 				t.Errorf("%s: %d %v", path, a.status, h)
 			}

@@ -54,6 +54,14 @@ func why(lang language.Lang, err error) string {
 		said = "時刻を読めません。2026-08-20 10:09 や 2026-08-20 のように入力してください。"
 	case strings.Contains(text, "has not come yet"):
 		said = "まだ来ていない時刻です。"
+	case errors.Is(err, response.ErrChain):
+		said = "取り込んだときのものと同じではありません。"
+	case errors.Is(err, response.ErrTooLarge):
+		said = "大きすぎます。"
+	case strings.Contains(text, "a file is wanted"):
+		said = "ファイルを選んでください。"
+	case strings.Contains(text, "did not arrive whole"):
+		said = "途中で切れました。何も残っていません。もう一度送ってください。"
 	case strings.Contains(text, "is a number"):
 		said = "人数は数字で入力してください。"
 	default:
@@ -89,11 +97,22 @@ var fieldNames = map[string]language.Text{
 	"title": language.Both("すること", "what"), "owner": language.Both("担当", "who"), "due": language.Both("期限", "due"), "state": language.Both("状態", "state"), "note": language.Both("メモ", "note"),
 	"at": language.Both("起きたとき", "when"), "text": language.Both("内容", "what"), "source": language.Both("出典", "source"), "why": language.Both("理由", "why"),
 	"question": language.Both("問い", "question"), "decision": language.Both("決めたこと", "decision"), "knowledge": language.Both("知った時点か", "moment of knowledge"),
+	"trigger": language.Both("起きたこと", "what happened"), "word": language.Both("判明したこと", "what is known"), "is": language.Both("そうか", "is it so"), "id": language.Both("対象", "of what"),
+	"name": language.Both("指揮する人", "who commands"), "refused": language.Both("適用", "applies"), "account": language.Both("だれ", "who"), "access": language.Both("権限", "access"),
 }
 
 var proposalStates = map[proposal.State]language.Text{
 	proposal.Proposed: language.Both("承認待ち", "waits for approval"), proposal.Approved: language.Both("承認済み（実行前）", "approved, not carried out yet"), proposal.Started: language.Both("実行中", "being carried out"),
 	proposal.Done: language.Both("実行済み", "done"), proposal.Void: language.Both("無効", "void"), proposal.Withdrawn: language.Both("取り下げ", "withdrawn"), proposal.Expired: language.Both("期限切れ", "expired"),
+}
+
+var isWords = map[bool]language.Text{true: language.Both("そうである", "it is so"), false: language.Both("そうではない", "it is not so")}
+
+// origins are what a clock was started by.
+var origins = map[string]language.Text{
+	"declared": language.Both("宣言で記録した、知った時点", "the moment of knowledge, as declared"), "report": language.Both("外からの連絡（知った時点）", "a report from outside (the moment of knowledge)"),
+	"started": language.Both("記録された起点", "as it was recorded"), "done": language.Both("前の期限を済ませたこと", "what comes before was done"), "promise": language.Both("この事案での約束", "a promise made in this case"),
+	"notice": language.Both("公表したお知らせ", "a published notice"), "fact": language.Both("記録された事実", "a recorded fact"),
 }
 
 var clockStates = map[law.State]language.Text{
@@ -109,6 +128,13 @@ var kinds = map[string]language.Text{
 	"passed": language.Both("候補を見送り", "passed over"), "promise": language.Both("次の更新の約束", "promise"), "task": language.Both("タスク", "task"), "handed": language.Both("引き継ぎ", "handed over"),
 	"note": language.Both("メモ", "note"), "evidence": language.Both("証拠", "evidence"), "custody": language.Both("証拠の取り扱い", "custody"), "seen": language.Both("閲覧", "looked at"),
 	"exported": language.Both("書き出し", "taken out"), "proposal": language.Both("提案", "proposal"), "closed": language.Both("終了", "closed"),
+	"stated": language.Both("当局向けの記載", "stated for authorities"), "sent": language.Both("文書の提出", "document handed in"),
+}
+
+// custodyWords are what was done with evidence.
+var custodyWords = map[string]language.Text{
+	"taken-in": language.Both("取り込んだ", "taken in"), "read": language.Both("見た", "read"), "verified": language.Both("同じであることを確かめた", "verified"), "exported": language.Both("取り出した", "taken out"),
+	"handed-over": language.Both("渡した", "handed over"), "returned": language.Both("戻った", "returned"), "removed": language.Both("取り除いた", "removed"),
 }
 
 // caseFuncs are what templates of cases can say.
@@ -138,10 +164,20 @@ func caseFuncs(lang language.Lang) template.FuncMap {
 			return id
 		},
 		"clockstate": func(s law.State) string { return clockStates[s].In(lang) },
-		"kind":       func(s string) string { return kinds[s].In(lang) },
-		"waited":     func(r response.Told, now time.Time) string { return language.Duration(lang, r.Waited(now)) },
-		"ago":        func(t, now time.Time) string { return language.Duration(lang, now.Sub(t)) },
-		"candidate":  func(id int64, i int) string { return fmt.Sprintf("%d.%d", id, i+1) },
+		"clockat": func(m incident.Moment) template.HTML { // everybody reads the same zone, whatever law a clock is of
+			if m.Exact() {
+				return when(lang, m.Time, time.Now())
+			}
+			return page.Timed(m.String(), m.In(lang))
+		},
+		"left":      func(k clockRow, now time.Time) string { return k.Left(lang, now) },
+		"origin":    func(o response.Origin) string { return origins[o.Kind].In(lang) },
+		"pairrow":   func(row clockRow, view any) rowIn { return rowIn{row, view} },
+		"custody":   func(s string) string { return custodyWords[s].In(lang) },
+		"kind":      func(s string) string { return kinds[s].In(lang) },
+		"waited":    func(r response.Told, now time.Time) string { return language.Duration(lang, r.Waited(now)) },
+		"ago":       func(t, now time.Time) string { return language.Duration(lang, now.Sub(t)) },
+		"candidate": func(id int64, i int) string { return fmt.Sprintf("%d.%d", id, i+1) },
 		"factkey": func(f incident.Fact) string {
 			if f.Item != "" {
 				return f.Key + "/" + f.Item

@@ -106,15 +106,23 @@ func (c *Console) forms() []form {
 			return err
 		}},
 		{"commander", "now", recorded, func(ctx context.Context, who actor.Actor, id string, f field) error {
-			_, err := c.Cases.Appoint(ctx, who, id, response.Commander{Name: c.owner(ctx, who, f, "name"), Why: f.text("why")})
+			_, err := c.Cases.Appoint(ctx, who, id, f.version(), response.Commander{Name: c.owner(ctx, who, f, "name"), Why: f.text("why")})
 			return err
 		}},
-		{"regime", "now", recorded, func(ctx context.Context, who actor.Actor, id string, f field) error {
-			_, err := c.Cases.Apply(ctx, who, id, response.Regime{ID: f.text("id"), Refused: f.text("refused") != "", Why: f.text("why")})
+		{"regime", "clocks", recorded, func(ctx context.Context, who actor.Actor, id string, f field) error {
+			_, err := c.Cases.Apply(ctx, who, id, f.version(), response.Regime{ID: f.text("id"), Refused: f.text("refused") != "", Why: f.text("why")})
 			return err
 		}},
-		{"clock", "now", recorded, func(ctx context.Context, who actor.Actor, id string, f field) error {
-			_, err := c.Cases.Mark(ctx, who, id, response.Marked{ID: f.text("id"), State: f.text("state"), At: f.time("at"), Why: f.text("why")})
+		{"clock", "clocks", recorded, func(ctx context.Context, who actor.Actor, id string, f field) error {
+			_, err := c.Cases.Mark(ctx, who, id, f.version(), response.Marked{ID: f.text("id"), State: f.text("state"), At: f.time("at"), Why: f.text("why")})
+			return err
+		}},
+		{"start", "clocks", recorded, func(ctx context.Context, who actor.Actor, id string, f field) error {
+			_, err := c.Cases.Start(ctx, who, id, f.version(), response.Started{Trigger: f.text("trigger"), At: f.time("at")})
+			return err
+		}},
+		{"know", "clocks", recorded, func(ctx context.Context, who actor.Actor, id string, f field) error {
+			_, err := c.Cases.Know(ctx, who, id, f.version(), response.Knows{Word: f.text("word"), Is: f.text("is") == "yes"})
 			return err
 		}},
 		{"access", "record", changed, func(ctx context.Context, who actor.Actor, id string, f field) error {
@@ -122,7 +130,7 @@ func (c *Console) forms() []form {
 			if !ok {
 				access = actor.None
 			}
-			return c.Staff.GiveAccess(ctx, who, id, f.text("account"), access)
+			return c.Staff.ChangeAccess(ctx, who, id, f.text("account"), f.version(), access)
 		}},
 		{"close", "record", language.Both("事案を閉じました。", "The case is closed."), func(ctx context.Context, who actor.Actor, id string, f field) error {
 			_, err := c.Cases.Close(ctx, who, id, f.text("why"))

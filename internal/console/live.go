@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -118,8 +120,18 @@ func (c *Console) versions(ctx context.Context) (map[string]string, error) {
 	for _, l := range list {
 		out[l.ID] = l.Head
 	}
+	moved, err := c.Scopes.Versions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for id, n := range moved {
+		out[id+scopeOf] = strconv.FormatInt(n, 10)
+	}
 	return out, nil
 }
+
+// scopeOf is what stands behind a case's id for the runs of its scope: who looks at them hears of each step, and others do not.
+const scopeOf = " scope"
 
 // follow is a stream of server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html): "changed"
 // whenever something that they see has changed, in the case that ?case= names or in any. It says nothing else.
@@ -139,7 +151,8 @@ func (c *Console) follow(w http.ResponseWriter, r *http.Request, v *visit) error
 	if _, err := fmt.Fprint(w, "retry: 2000\n\n"); err != nil || control.Flush() != nil {
 		return nil
 	}
-	seen := pick(c.live.versions(), v.who, id)
+	scope := r.URL.Query().Has("scope")
+	seen := pick(c.live.versions(), v.who, id, scope)
 	end, beat := time.NewTimer(streamLasts), time.NewTicker(stillHere)
 	defer end.Stop()
 	defer beat.Stop()
@@ -151,7 +164,7 @@ func (c *Console) follow(w http.ResponseWriter, r *http.Request, v *visit) error
 			if !ok {
 				return nil
 			}
-			now := pick(c.live.versions(), who, id)
+			now := pick(c.live.versions(), who, id, scope)
 			if maps.Equal(now, seen) {
 				continue
 			}
@@ -190,10 +203,11 @@ func (c *Console) still(r *http.Request) (actor.Actor, bool) {
 }
 
 // pick keeps what somebody sees.
-func pick(all map[string]string, who actor.Actor, id string) map[string]string {
+func pick(all map[string]string, who actor.Actor, id string, scope bool) map[string]string {
 	out := map[string]string{}
 	for k, version := range all {
-		if (id == "" || k == id) && who.Sees(k) {
+		of, isScope := strings.CutSuffix(k, scopeOf)
+		if (id == "" || of == id) && (!isScope || scope) && who.Sees(of) {
 			out[k] = version
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"shirase/internal/actor"
 	"shirase/internal/language"
@@ -23,12 +24,22 @@ type accountView struct {
 	Act       string // that an older passkey confirms for a new one; "" where there is none
 	Recovered bool
 	OIDC      bool
+	Feed      time.Time // since when they have a calendar's address; zero: they have none
+	FeedAt    string    // one that was just made, shown once
 }
 
 func (c *Console) accountPage(w http.ResponseWriter, r *http.Request, v *visit) error {
+	return c.showAccount(w, r, v, "")
+}
+
+func (c *Console) showAccount(w http.ResponseWriter, r *http.Request, v *visit, feed string) error {
 	ctx := r.Context()
-	out := accountView{view: c.view(r, v, "account", v.lang.Pick("自分の設定", "Your account")), Recovered: v.recovered, OIDC: c.OIDC != nil}
+	out := accountView{view: c.view(r, v, "account", v.lang.Pick("自分の設定", "Your account")), Recovered: v.recovered, OIDC: c.OIDC != nil, FeedAt: feed}
+	out.Path = "/console/account"
 	var err error
+	if out.Feed, err = c.Staff.FeedSince(ctx, v.who); err != nil {
+		return err
+	}
 	if out.Passkeys, err = c.Staff.Passkeys(ctx, v.who); err != nil {
 		return err
 	}

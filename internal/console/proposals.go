@@ -25,6 +25,7 @@ func (c *Console) proposalRoutes() []route {
 		}},
 		{pattern: "POST /console/proposals/{id}/approve", answer: c.approve},
 		{pattern: "POST /console/proposals/{id}/withdraw", answer: c.withdraw},
+		{pattern: "POST /console/proposals/{id}/adopt", answer: c.adopt},
 		{pattern: "POST /console/cases/{id}/propose", answer: c.propose},
 	}
 }
@@ -74,6 +75,7 @@ type proposalView struct {
 	Pretty    string // the bytes, to be read
 	Mine      bool   // whoever looks has proposed it
 	MayTry    bool   // and may approve
+	MayAdopt  bool   // it is the host's, and may become theirs
 	Held      time.Time
 	NewPeople []string      // who became an approver lately, or came back as one, which whoever approves should know
 	Host      []staff.Entry // what was done with people from the host
@@ -96,6 +98,7 @@ func (c *Console) showProposal(w http.ResponseWriter, r *http.Request, v *visit,
 	if p.Host() {
 		out.From = c.Proposals.HostFrom(p)
 	}
+	out.MayAdopt = c.Proposals.MayAdopt(v.who, p)
 	out.MayTry = c.Proposals.MayApprove(ctx, v.who, p) == nil
 	people, err := c.Staff.People(ctx, v.who)
 	if err != nil {
@@ -143,7 +146,8 @@ func proposalWhy(lang language.Lang, err error) string {
 		{proposal.ErrChanged, "提案してから、実行される内容が変わりました。この提案は無効です。もう一度提案し、内容を見てください。", "What would be done has changed since it was proposed. It is void: propose it anew, and look at it."},
 		{proposal.ErrOver, "この提案は、もう終わっています。", "The proposal is not open any more."},
 		{actor.ErrHeld, "承認者になったばかりなので、まだ承認できません。", "You have been an approver for too short a time."},
-		{publish.ErrDifferent, "事実と名簿と規則が食い違っています。食い違いを直すか、そのまま進める理由を書いてください。", "Facts, roster and rules do not say the same: mend it, or say why it is published all the same."},
+		{publish.ErrDifferent, "事実と文章と名簿と規則のどこかが食い違っています。食い違いを直すか、そのまま進める理由を書いてください。", "Facts, text, roster and rules do not say the same: mend it, or say why it is published all the same."},
+		{publish.ErrOverturned, "公表したお知らせの否定が、新しい事実で覆っています。それを知らせる追記を、ほかの何よりも先に公表してください。", "A fact overturns what was published: its addendum comes before anything else."},
 		{publish.ErrNoRoster, "対象範囲が確定とされていますが、名簿がまだありません。", "The scope is called final, and there is no roster yet."},
 	} {
 		if errors.Is(err, w.err) {
@@ -176,7 +180,7 @@ func (c *Console) approve(w http.ResponseWriter, r *http.Request, v *visit) erro
 }
 
 func isProposal(err error) bool {
-	for _, e := range []error{proposal.ErrSame, proposal.ErrEarly, proposal.ErrChanged, proposal.ErrOver, proposal.ErrRule, publish.ErrDifferent, publish.ErrNoRoster, publish.ErrImported, publish.ErrStale} {
+	for _, e := range []error{proposal.ErrSame, proposal.ErrEarly, proposal.ErrChanged, proposal.ErrOver, proposal.ErrRule, publish.ErrDifferent, publish.ErrOverturned, publish.ErrNoRoster, publish.ErrImported, publish.ErrStale} {
 		if errors.Is(err, e) {
 			return true
 		}
@@ -195,6 +199,19 @@ func (c *Console) withdraw(w http.ResponseWriter, r *http.Request, v *visit) err
 	}
 	c.live.poke()
 	return c.done(w, r, v.lang.Pick("提案を取り下げました。", "The proposal was withdrawn."), "/console/proposals/"+id)
+}
+
+// adopt makes the host's proposal the member's own: exactly the bytes that they looked at.
+func (c *Console) adopt(w http.ResponseWriter, r *http.Request, v *visit) error {
+	p, err := c.Proposals.Adopt(r.Context(), v.who, r.PathValue("id"), r.PostForm.Get("digest"))
+	if isProposal(err) {
+		return c.showProposal(w, r, v, http.StatusConflict, err)
+	}
+	if err != nil {
+		return err
+	}
+	c.live.poke()
+	return c.done(w, r, v.lang.Pick("あなたの提案になりました。別の人が承認すると、実行されます。", "It is your proposal now. It is done when somebody else approves it."), "/console/proposals/"+p.ID)
 }
 
 // propose proposes for a case what cannot be undone.

@@ -29,8 +29,12 @@ var rights = map[string]struct {
 	form   url.Values
 	act    string // that a passkey has to confirm; without it nobody gets through
 	ofCase bool
+	file   bool // it is a form with a file
+	piece  bool // it takes bytes, and no form
 }{
 	"GET /console/sign-in": {open: true}, "POST /console/sign-in/begin": {open: true}, "POST /console/sign-in/finish": {open: true}, "POST /console/sign-in/code": {open: true},
+	"GET /console/calendar/{file}": {open: true},                                                                                                                                // TestCalendar
+	"GET /console/clocks":          {roles: everybody}, "POST /console/account/feed": {roles: everybody, act: staff.ActFeed}, "POST /console/account/feed/end": {roles: nobody}, // they have none: TestCalendar
 	"GET /console/oidc": {open: true}, "GET /console/oidc/back": {open: true}, "GET /console/join": {open: true}, "POST /console/join/look": {open: true},
 	"POST /console/join/begin": {open: true}, "POST /console/join/finish": {open: true}, "POST /console/join/oidc": {open: true},
 
@@ -51,29 +55,57 @@ var rights = map[string]struct {
 
 	"GET /console/cases/{id}": {roles: inCase, ofCase: true}, "GET /console/cases/{id}/timeline": {roles: inCase, ofCase: true}, "GET /console/cases/{id}/decisions": {roles: inCase, ofCase: true},
 	"GET /console/cases/{id}/record": {roles: inCase, ofCase: true}, "POST /console/cases/{id}/export": {roles: inCase, ofCase: true},
-	"POST /console/cases/{id}/event":          {roles: "commander writer approver desk", ofCase: true, form: url.Values{"at": {"2026-08-20 10:09"}, "text": {"気づいた"}}},
-	"POST /console/cases/{id}/event/change":   {roles: "commander writer approver desk", ofCase: true, form: url.Values{"id": {"EVENT"}, "version": {"VERSION"}, "at": {"2026-08-20"}, "text": {"x"}, "why": {"訂正"}}},
-	"POST /console/cases/{id}/report":         {roles: "commander writer approver desk", ofCase: true, form: url.Values{"at": {"2026-08-20 09:00"}, "from": {"customer"}, "text": {"電話"}}},
-	"POST /console/cases/{id}/report/triage":  {roles: "commander", ofCase: true, form: url.Values{"id": {"REPORT"}, "version": {"VERSION"}, "knowledge": {"yes"}}},
-	"POST /console/cases/{id}/paste":          {roles: "commander writer approver desk", ofCase: true, form: url.Values{"source": {"log"}, "text": {"2026-08-20T10:00:00+09:00 x"}}},
-	"POST /console/cases/{id}/pass":           {roles: "commander writer approver desk", ofCase: true, form: url.Values{"candidate": {"CANDIDATE"}}},
-	"POST /console/cases/{id}/ask":            {roles: "commander writer approver desk", ofCase: true, form: url.Values{"question": {"止めるか"}}},
-	"POST /console/cases/{id}/decide":         {roles: "commander", ofCase: true, form: url.Values{"question": {"止めるか"}, "decision": {"止める"}}},
-	"POST /console/cases/{id}/task":           {roles: "commander writer approver desk", ofCase: true, form: url.Values{"title": {"止める"}}},
-	"POST /console/cases/{id}/task/change":    {roles: "commander writer approver desk", ofCase: true, form: url.Values{"id": {"TASK"}, "version": {"VERSION"}, "title": {"止める"}, "state": {"done"}}},
-	"POST /console/cases/{id}/hand":           {roles: "commander", ofCase: true, form: url.Values{"from": {"x"}, "to": {"y"}}},
-	"POST /console/cases/{id}/note":           {roles: "commander writer approver desk", ofCase: true, form: url.Values{"text": {"メモ"}}},
-	"POST /console/cases/{id}/promise":        {roles: "commander", ofCase: true, form: url.Values{"text": {"次報"}, "due": {"2030-01-01"}}},
-	"POST /console/cases/{id}/promise/change": {roles: "commander", ofCase: true, form: url.Values{"id": {"PROMISE"}, "version": {"VERSION"}, "state": {"kept"}}},
-	"POST /console/cases/{id}/commander":      {roles: "commander", ofCase: true, form: url.Values{"name": {"佐藤"}}},
-	"POST /console/cases/{id}/regime":         {roles: "commander", ofCase: true, form: url.Values{"id": {"jp-pmark"}}},
-	"POST /console/cases/{id}/clock":          {roles: "commander", ofCase: true, form: url.Values{"id": {"CLOCK"}, "state": {"done"}}},
-	"POST /console/cases/{id}/access":         {roles: "commander", ofCase: true, form: url.Values{"account": {"ACCOUNT"}, "access": {"read"}}},
-	"POST /console/cases/{id}/close":          {roles: "commander", ofCase: true, form: url.Values{"why": {"済んだ"}}},
-	"POST /console/cases/{id}/propose":        {roles: "commander writer", ofCase: true, form: url.Values{"kind": {"publish"}}},
+	"POST /console/cases/{id}/event":           {roles: "commander writer approver desk", ofCase: true, form: url.Values{"at": {"2026-08-20 10:09"}, "text": {"気づいた"}}},
+	"POST /console/cases/{id}/event/change":    {roles: "commander writer approver desk", ofCase: true, form: url.Values{"id": {"EVENT"}, "version": {"VERSION"}, "at": {"2026-08-20"}, "text": {"x"}, "why": {"訂正"}}},
+	"POST /console/cases/{id}/report":          {roles: "commander writer approver desk", ofCase: true, form: url.Values{"at": {"2026-08-20 09:00"}, "from": {"customer"}, "text": {"電話"}}},
+	"POST /console/cases/{id}/report/triage":   {roles: "commander", ofCase: true, form: url.Values{"id": {"REPORT"}, "version": {"VERSION"}, "knowledge": {"yes"}}},
+	"POST /console/cases/{id}/paste":           {roles: "commander writer approver desk", ofCase: true, form: url.Values{"source": {"log"}, "text": {"2026-08-20T10:00:00+09:00 x"}}},
+	"POST /console/cases/{id}/pass":            {roles: "commander writer approver desk", ofCase: true, form: url.Values{"candidate": {"CANDIDATE"}}},
+	"POST /console/cases/{id}/ask":             {roles: "commander writer approver desk", ofCase: true, form: url.Values{"question": {"止めるか"}}},
+	"POST /console/cases/{id}/decide":          {roles: "commander", ofCase: true, form: url.Values{"question": {"止めるか"}, "decision": {"止める"}}},
+	"POST /console/cases/{id}/task":            {roles: "commander writer approver desk", ofCase: true, form: url.Values{"title": {"止める"}}},
+	"POST /console/cases/{id}/task/change":     {roles: "commander writer approver desk", ofCase: true, form: url.Values{"id": {"TASK"}, "version": {"VERSION"}, "title": {"止める"}, "state": {"done"}}},
+	"POST /console/cases/{id}/hand":            {roles: "commander", ofCase: true, form: url.Values{"from": {"x"}, "to": {"y"}}},
+	"POST /console/cases/{id}/note":            {roles: "commander writer approver desk", ofCase: true, form: url.Values{"text": {"メモ"}}},
+	"POST /console/cases/{id}/promise":         {roles: "commander", ofCase: true, form: url.Values{"text": {"次報"}, "due": {"2030-01-01"}}},
+	"POST /console/cases/{id}/promise/change":  {roles: "commander", ofCase: true, form: url.Values{"id": {"PROMISE"}, "version": {"VERSION"}, "state": {"kept"}}},
+	"POST /console/cases/{id}/commander":       {roles: "commander", ofCase: true, form: url.Values{"name": {"佐藤"}, "version": {"1"}}},
+	"POST /console/cases/{id}/regime":          {roles: "commander", ofCase: true, form: url.Values{"id": {"jp-pmark"}, "version": {"1"}}},
+	"POST /console/cases/{id}/clock":           {roles: "commander", ofCase: true, form: url.Values{"id": {"CLOCK"}, "state": {"done"}, "version": {"1"}}},
+	"POST /console/cases/{id}/access":          {roles: "commander", ofCase: true, form: url.Values{"account": {"ACCOUNT"}, "access": {"read"}, "version": {"1"}}},
+	"POST /console/cases/{id}/close":           {roles: "commander", ofCase: true, form: url.Values{"why": {"済んだ"}}},
+	"GET /console/cases/{id}/clocks":           {roles: inCase, ofCase: true},
+	"POST /console/cases/{id}/start":           {roles: "commander", ofCase: true, form: url.Values{"trigger": {"materiality"}, "at": {"2026-08-20"}, "version": {"1"}}},
+	"POST /console/cases/{id}/know":            {roles: "commander", ofCase: true, form: url.Values{"word": {"wrongful"}, "is": {"yes"}, "version": {"1"}}},
+	"POST /console/cases/{id}/evidence":        {roles: "commander writer approver desk", ofCase: true, form: url.Values{"source": {"web-1"}}, file: true},
+	"POST /console/cases/{id}/evidence/take":   {roles: inCase, ofCase: true, form: url.Values{"id": {"EVIDENCE"}, "why": {"鑑定"}}},
+	"POST /console/cases/{id}/evidence/verify": {roles: inCase, ofCase: true, form: url.Values{"id": {"EVIDENCE"}}},
+	"POST /console/cases/{id}/evidence/hand":   {roles: "commander writer approver desk", ofCase: true, form: url.Values{"id": {"EVIDENCE"}, "what": {"handed-over"}, "to": {"警察"}}},
+	"POST /console/cases/{id}/propose":         {roles: "commander writer", ofCase: true, form: url.Values{"kind": {"publish"}}},
+
+	"GET /console/cases/{id}/scope": {roles: inCase, ofCase: true}, "POST /console/cases/{id}/scope/state": {roles: "commander writer", ofCase: true},
+	"POST /console/cases/{id}/scope/begin":   {roles: "commander writer", ofCase: true, form: url.Values{"name": {"a.csv"}, "size": {"10"}}},
+	"POST /console/cases/{id}/scope/piece":   {roles: "commander writer", ofCase: true, piece: true},
+	"POST /console/cases/{id}/scope/finish":  {roles: "commander writer", ofCase: true, form: url.Values{"arrival": {"ARRIVAL"}}},
+	"POST /console/cases/{id}/scope/give-up": {roles: "commander writer", ofCase: true, form: url.Values{"arrival": {"ARRIVAL"}}},
+	"POST /console/cases/{id}/scope/take":    {roles: "commander writer", ofCase: true, form: url.Values{"name": {"host.csv"}}},
+	"POST /console/cases/{id}/scope/rules":   {roles: "commander writer", ofCase: true, form: url.Values{"text": {scopeRules}}},
+	"POST /console/cases/{id}/scope/run":     {roles: "commander writer", ofCase: true, form: url.Values{"text": {scopeRules}, "export": {"EXPORT"}}},
+	"POST /console/cases/{id}/scope/cancel":  {roles: "commander writer", ofCase: true, form: url.Values{"run": {"RUN"}}},
+	"POST /console/cases/{id}/scope/commit":  {roles: "commander writer", ofCase: true, form: url.Values{"run": {"RUN"}}},
+	"POST /console/cases/{id}/scope/accept":  {roles: "commander writer", ofCase: true, form: url.Values{"run": {"RUN"}, "fact": {"affected.count"}}},
+	"POST /console/cases/{id}/scope/remove":  {roles: "commander", ofCase: true, form: url.Values{"export": {"EXPORT"}, "why": {"済んだ"}}, act: "remove evidence {id} EXPORT"},
+
+	"GET /console/cases/{id}/facts": {roles: inCase, ofCase: true}, "GET /console/cases/{id}/documents": {roles: inCase, ofCase: true},
+	"GET /console/cases/{id}/documents/{kind}": {roles: inCase, ofCase: true}, "GET /console/cases/{id}/documents/{kind}/file": {roles: inCase, ofCase: true}, "GET /console/cases/{id}/sent/{sent}": {roles: inCase, ofCase: true},
+	"POST /console/cases/{id}/facts/preview":          {roles: "commander writer", ofCase: true, form: url.Values{"key": {"cause"}, "f.value": {"intrusion"}}},
+	"POST /console/cases/{id}/facts/save":             {roles: "commander writer", ofCase: true, form: url.Values{"key": {"cause"}, "f.value": {"intrusion"}}},
+	"POST /console/cases/{id}/documents/{kind}/state": {roles: "commander writer", ofCase: true, form: url.Values{"item": {"other"}, "text": {"x"}}},
+	"POST /console/cases/{id}/documents/{kind}/send":  {roles: "commander", ofCase: true, form: url.Values{"to": {"委員会"}}},
 
 	"GET /console/proposals/{id}":           {roles: inCase, ofCase: true},
 	"POST /console/proposals/{id}/approve":  {roles: "approver", ofCase: true, form: url.Values{"digest": {"DIGEST"}}, act: "approve DIGEST"},
+	"POST /console/proposals/{id}/adopt":    {roles: "commander writer", ofCase: true, form: url.Values{"digest": {"DIGEST"}}},
 	"POST /console/proposals/{id}/withdraw": {roles: "commander writer approver", ofCase: true, form: url.Values{"why": {"やめる"}}},
 }
 
@@ -103,9 +135,23 @@ func (d *desk) stage(title string) map[string]string {
 	if err != nil {
 		d.t.Fatal(err)
 	}
+	sent, _, err := d.cases.Send(ctx, by, id, response.Sending{Kind: "pmark", To: "審査機関"})
+	if err != nil {
+		d.t.Fatal(err)
+	}
 	return map[string]string{"case": id, "EVENT": itoa(version["event/change"]), "REPORT": itoa(version["report/triage"]), "CANDIDATE": itoa(paste) + ".1", "TASK": itoa(k.Tasks[len(k.Tasks)-1].ID), "PROMISE": itoa(version["promise/change"]),
-		"CLOCK": clocks.Clocks[0].ID, "DIGEST": p.Digest, "proposal": p.ID,
+		"CLOCK": clocks.Clocks[0].ID, "SENT": itoa(sent.Documents[0].ID), "DIGEST": p.Digest, "proposal": p.ID,
 		"event/change": itoa(version["event/change"]), "report/triage": itoa(version["report/triage"]), "task/change": itoa(version["task/change"]), "promise/change": itoa(version["promise/change"])}
+}
+
+// evidence takes a piece in, and gives its number.
+func (d *desk) evidence(id string) string {
+	d.t.Helper()
+	k, err := d.cases.AddEvidence(d.t.Context(), actor.Operator(), id, response.Evidence{Name: "auth.log"}, strings.NewReader("lines"))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return itoa(k.Evidence[len(k.Evidence)-1].ID)
 }
 
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }
@@ -150,6 +196,9 @@ func TestEveryAction(t *testing.T) {
 					it := still
 					if right.ofCase && method == "POST" && role != "nobody" && role != "signed out" {
 						it = d.stage("事案")
+						if strings.HasPrefix(name, "scope/") {
+							d.stageScope(it, name)
+						}
 					}
 					person := d.stranger()
 					if role != "nobody" && role != "signed out" {
@@ -161,6 +210,9 @@ func TestEveryAction(t *testing.T) {
 						}
 					}
 					id := it["case"]
+					if strings.Contains(path, "/evidence/") {
+						it["EVIDENCE"] = d.evidence(id)
+					}
 					if strings.Contains(path, "/proposals/") {
 						id = it["proposal"]
 					} else if strings.Contains(path, "/people/") {
@@ -173,7 +225,7 @@ func TestEveryAction(t *testing.T) {
 						if s == "ACCOUNT" {
 							return subject.id
 						}
-						for _, k := range []string{"EVENT", "REPORT", "CANDIDATE", "TASK", "PROMISE", "CLOCK", "DIGEST"} {
+						for _, k := range []string{"EVENT", "REPORT", "CANDIDATE", "TASK", "PROMISE", "CLOCK", "DIGEST", "EVIDENCE", "EXPORT", "ARRIVAL", "RUN"} {
 							if s == k {
 								return it[k]
 							}
@@ -186,14 +238,20 @@ func TestEveryAction(t *testing.T) {
 							form.Add(k, fill(value))
 						}
 					}
-					at := strings.NewReplacer("{id}", id, "{$}", "").Replace(path)
+					at := strings.NewReplacer("{id}", id, "{$}", "", "{kind}/file", "pmark/file?form=json", "{kind}", "pmark", "{sent}", it["SENT"]).Replace(path)
 					do := func(form url.Values) answer {
 						if method == "GET" {
 							return person.get(at)
 						}
+						if right.file {
+							return person.upload(at, form, "auth.log", strings.NewReader("lines"))
+						}
+						if right.piece {
+							return person.do(method, at, form, aPiece(it["ARRIVAL"]))
+						}
 						return person.post(at, form)
 					}
-					act := strings.NewReplacer("{id}", id, "DIGEST", it["DIGEST"]).Replace(right.act)
+					act := strings.NewReplacer("{id}", id, "DIGEST", it["DIGEST"], "EXPORT", it["EXPORT"]).Replace(right.act)
 					if right.act != "" && role != "nobody" && role != "signed out" {
 						if a := do(form); through(a) {
 							t.Errorf("%s by %s without a passkey: %d", route.pattern, role, a.status)
@@ -207,7 +265,7 @@ func TestEveryAction(t *testing.T) {
 					may := slices.Contains(strings.Fields(right.roles), string(role))
 					if right.ofCase {
 						sees := access > actor.None || role == actor.Auditor
-						reading := method == "GET" || name == "export"
+						reading := method == "GET" || name == "export" || name == "evidence/take" || name == "evidence/verify"
 						may = may && sees && (reading || access > actor.Reads)
 						if !sees || role == actor.Administrator {
 							may = false

@@ -12,7 +12,7 @@ import (
 	"shirase/internal/page"
 )
 
-var pages = []string{"signin", "join", "account", "people", "person", "log", "settings", "board", "declare", "case", "proposals", "proposal"}
+var pages = []string{"signin", "join", "account", "people", "person", "log", "settings", "board", "declare", "case", "scope", "facts", "documents", "document", "proposals", "proposal", "allclocks"}
 
 var accessWords = map[actor.Access]language.Text{
 	actor.None:        language.Both("なし（事案ごとに与える）", "none (given case by case)"),
@@ -37,6 +37,8 @@ var logWords = map[string]language.Text{
 	"codes":          language.Both("回復コードを作った", "made recovery codes"),
 	"code":           language.Both("回復コードで入った", "came in by a recovery code"),
 	"sign-in":        language.Both("サインインした", "signed in"),
+	"feed":           language.Both("カレンダーのアドレスを作った", "made the address of a calendar"),
+	"end-feed":       language.Both("カレンダーのアドレスを無効にした", "ended the address of a calendar"),
 	"confirm":        language.Both("パスキーで確認した", "confirmed by passkey"),
 	"oidc":           language.Both("組織アカウントとの結び付きを変えた", "changed the sign-in by the identity provider"),
 	"access":         language.Both("事案を見られる人を変えた", "changed who sees a case"),
@@ -47,6 +49,8 @@ var logWords = map[string]language.Text{
 // funcs is what templates of lang can say, beside what all pages can.
 func funcs(lang language.Lang) template.FuncMap {
 	out := caseFuncs(lang)
+	maps.Copy(out, scopeFuncs(lang))
+	maps.Copy(out, factFuncs(lang))
 	maps.Copy(out, template.FuncMap{
 		"when":  func(t time.Time) template.HTML { return when(lang, t, time.Now()) },
 		"role":  func(r actor.Role) string { return roleWords[r][0].In(lang) },

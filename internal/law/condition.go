@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"shirase/internal/language"
 )
 
 // known is what can be said of something: no, yes, or nobody knows yet. What is not known is never a no.
@@ -174,6 +176,16 @@ func (n Number) compare(op string, than int64) known {
 
 // Words are what may be said of a case that conditions depend on, in order.
 func Words() []string { return slices.Sorted(keysOf(words)) }
+
+// WordText says a word of conditions to people.
+func WordText(word string) language.Text {
+	return language.Text{JA: words[word].ja, EN: words[word].en}
+}
+
+// TriggerText says a trigger to people.
+func TriggerText(trigger string) language.Text {
+	return language.Text{JA: triggers[trigger].ja, EN: triggers[trigger].en}
+}
 
 // Triggers are what can start a clock, in order.
 func Triggers() []string { return slices.Sorted(keysOf(triggers)) }

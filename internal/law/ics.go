@@ -34,6 +34,10 @@ func WriteCalendar(w io.Writer, lang language.Lang, entries []Entry, base string
 		event := cal.AddEvent(c.ID + "." + e.Case + "@shirase")
 		event.SetDtStampTime(now.UTC())
 		name := c.Rule.Name.In(lang)
+		if c.Promise != nil { // in somebody's own words, which may say anything
+			name = lang.Pick("約束したお知らせや作業", "Something promised")
+		}
+		plain := name
 		if c.State != Running {
 			name += lang.Pick("（", " (") + StateName(c.State).In(lang) + lang.Pick("）", ")")
 		}
@@ -53,7 +57,7 @@ func WriteCalendar(w io.Writer, lang language.Lang, entries []Entry, base string
 		for _, r := range c.Reminders() {
 			alarm := event.AddAlarm()
 			alarm.SetAction(ics.ActionDisplay)
-			alarm.SetDescription(fmt.Sprintf("%d %%: %s", r.Percent, c.Rule.Name.In(lang)))
+			alarm.SetDescription(fmt.Sprintf("%d %%: %s", r.Percent, plain))
 			alarm.SetTrigger(r.At.UTC().Format("20060102T150405Z"), ics.WithValue(string(ics.ValueDataTypeDateTime)))
 		}
 	}
@@ -62,7 +66,10 @@ func WriteCalendar(w io.Writer, lang language.Lang, entries []Entry, base string
 
 // note says where the rule stands and what is not sure of it.
 func (c Clock) note(lang language.Lang) string {
-	out := c.Regime.Name.In(lang) + "\n" + c.Rule.Citation
+	out := c.Regime.Name.In(lang)
+	if c.Promise == nil {
+		out += "\n" + c.Rule.Citation
+	}
 	if c.Soft() {
 		out += "\n" + lang.Pick("目安であり、法定の期限ではありません。", "A guideline, and no limit by law.")
 	}

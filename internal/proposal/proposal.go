@@ -219,9 +219,21 @@ func (p *Proposals) Propose(ctx context.Context, who actor.Actor, kind, incident
 	if err != nil {
 		return nil, fmt.Errorf("propose to %s: %w", kind, err)
 	}
-	plan, err := act.Plan(ctx, who, incident, req)
+	out, err := p.plan(ctx, who, kind, incident, req)
+	if err == nil {
+		err = p.DB.Update(ctx, func(tx *sql.Tx) error { return p.insert(ctx, tx, who, out) })
+	}
 	if err != nil {
 		return nil, fmt.Errorf("propose to %s: %w", kind, err)
+	}
+	return out, nil
+}
+
+// plan works out a proposal, which nobody has kept yet.
+func (p *Proposals) plan(ctx context.Context, who actor.Actor, kind, incident string, request []byte) (*Proposal, error) {
+	plan, err := p.Acts[kind].Plan(ctx, who, incident, request)
+	if err != nil {
+		return nil, err
 	}
 	now := p.now().UTC().Truncate(time.Second)
 	rule, err := p.alone(ctx, p.DB)
@@ -229,29 +241,27 @@ func (p *Proposals) Propose(ctx context.Context, who actor.Actor, kind, incident
 		return nil, err
 	}
 	out := &Proposal{ID: "v-" + strings.ToLower(rand.Text()[:10]), Kind: kind, Incident: incident, Bytes: plan.Bytes, Digest: plan.Digest(), Effect: plan.Effect,
-		Proposer: who.String(), Person: who.ID(), At: now, Expires: now.Add(lasts), State: Proposed, request: req}
+		Proposer: who.String(), Person: who.ID(), At: now, Expires: now.Add(lasts), State: Proposed, request: request}
 	switch {
 	case who.Host():
 		out.Alone = now.Add(max(p.HostWait, rule.Delay))
 	case rule.Alone && who.Person():
 		out.Alone = now.Add(rule.Delay)
 	}
-	effect, err := json.Marshal(plan.Effect, json.Deterministic(true))
-	if err != nil {
-		return nil, fmt.Errorf("propose to %s: %w", kind, err)
-	}
-	err = p.DB.Update(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, `INSERT INTO proposal (id, kind, incident, request, bytes, digest, effect, proposer, person, proposed_at, expires_at, alone_from, state,
-			approver, since, approved_at, ended_at, claimed_at, why, result) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, '', 0, 0, 0, 0, '', $14)`,
-			out.ID, kind, incident, req, out.Bytes, out.Digest, string(effect), out.Proposer, out.Person, store.Micros(out.At), store.Micros(out.Expires), micros(out.Alone), string(Proposed), []byte{}); err != nil {
-			return err
-		}
-		return p.note(ctx, tx, who, out)
-	})
-	if err != nil {
-		return nil, fmt.Errorf("propose to %s: %w", kind, err)
-	}
 	return out, nil
+}
+
+func (p *Proposals) insert(ctx context.Context, tx *sql.Tx, who actor.Actor, x *Proposal) error {
+	effect, err := json.Marshal(x.Effect, json.Deterministic(true))
+	if err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, `INSERT INTO proposal (id, kind, incident, request, bytes, digest, effect, proposer, person, proposed_at, expires_at, alone_from, state,
+		approver, since, approved_at, ended_at, claimed_at, why, result) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, '', 0, 0, 0, 0, '', $14)`,
+		x.ID, x.Kind, x.Incident, x.request, x.Bytes, x.Digest, string(effect), x.Proposer, x.Person, store.Micros(x.At), store.Micros(x.Expires), micros(x.Alone), string(Proposed), []byte{}); err != nil {
+		return err
+	}
+	return p.note(ctx, tx, who, x)
 }
 
 // HostFrom is from when anybody may approve what was proposed from the host.
@@ -378,11 +388,7 @@ func (p *Proposals) end(ctx context.Context, who actor.Actor, x *Proposal, to St
 		}
 		for _, f := range from {
 			if now.State == f {
-				if _, err := tx.ExecContext(ctx, `UPDATE proposal SET state = $2, why = $3, ended_at = $4 WHERE id = $1`, x.ID, string(to), why, store.Micros(p.now())); err != nil {
-					return err
-				}
-				now.State, now.Why = to, why
-				return p.note(ctx, tx, who, now)
+				return p.endIn(ctx, tx, who, now, to, why)
 			}
 		}
 		return fmt.Errorf("%w: it is %s", ErrOver, now.State)

@@ -15,7 +15,8 @@ import (
 // do not say the same. Whoever reads the notice and whoever checks themselves would be told different things.
 type Difference struct {
 	Code string `json:"code"`
-	What string `json:"what"` // one sentence, with the figures
+	What string `json:"what"`        // one sentence, with the figures
+	JA   string `json:"ja,omitzero"` // the same in Japanese, of what was found in a text
 }
 
 // compare holds the facts of an incident against the roster that it is checked by. uncompared is what it could not hold
@@ -38,7 +39,7 @@ type comparison struct {
 }
 
 func (c *comparison) add(code, what string, args ...any) {
-	c.found = append(c.found, Difference{code, fmt.Sprintf(what, args...)})
+	c.found = append(c.found, Difference{Code: code, What: fmt.Sprintf(what, args...)})
 }
 
 // counts compares how many are affected, each unit with what it counts: accounts with accounts, rows with rows, and persons
@@ -162,5 +163,5 @@ func differs(p *Proposal) error {
 		all = append(all, d.What)
 	}
 	return hint.Add(fmt.Errorf("publish %s: %w: %s", p.Incident, ErrDifferent, strings.Join(all, "; ")),
-		"mend the facts (shirase incident add), or the rules and the scope; or say why it is right: --despite REASON, which is kept and not shown")
+		"mend the facts (shirase incident add), the text, or the rules and the scope; or say why it is right: --despite REASON, which is kept and not shown")
 }

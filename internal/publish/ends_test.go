@@ -452,7 +452,7 @@ func TestSwitch(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.MakeSuccessor(ctx); err != nil {
+		if _, _, err := w.MakeSuccessor(ctx); err != nil {
 			t.Fatal(err)
 		}
 		next, err := w.keys.Load(NextKey)

@@ -93,26 +93,25 @@ func settle(keys *files.Keys, now string) (string, error) {
 }
 
 // MakeSuccessor makes the key that is to follow the ledger's, where none was made yet, and gives the hash that names it. From
-// then on only the hash is needed.
-func (p *Publisher) MakeSuccessor(ctx context.Context) (check.Hash, error) {
-	next, err := p.ledger.Next(ctx)
+// then on only the hash is needed. made: the key lies among the others now, as [NextKey], and somebody has to be told to take it
+// away.
+func (p *Publisher) MakeSuccessor(ctx context.Context) (next check.Hash, made bool, err error) {
+	next, err = p.ledger.Next(ctx)
 	if err != nil || next != (check.Hash{}) {
-		return next, err
+		return next, false, err
 	}
-	vkey, made, err := p.nextKey()
+	vkey, written, err := p.nextKey()
 	if err != nil {
-		return check.Hash{}, fmt.Errorf("make the key that follows the ledger's: %w", err)
+		return check.Hash{}, false, fmt.Errorf("make the key that follows the ledger's: %w", err)
 	}
 	if next, err = p.ledger.SetNext(ctx, vkey); err != nil {
-		return check.Hash{}, err
+		return check.Hash{}, false, err
 	}
-	switch {
-	case next == check.VKeyHash(vkey):
-		p.Errors.Info("the key that is to follow the ledger's is made: take it away from this machine, and keep it", "file", NextKey)
-	case made: // another process has named another
-		return next, p.Keys.Destroy(NextKey)
+	made = next == check.VKeyHash(vkey)
+	if !made && written { // another process has named another
+		err = p.Keys.Destroy(NextKey)
 	}
-	return next, nil
+	return next, made, err
 }
 
 // nextKey gives the public half of the key that follows, and makes it where there is none.

@@ -115,6 +115,9 @@ func (p *Publisher) Propose(ctx context.Context, who actor.Actor, r Request) (*P
 	if err != nil {
 		return nil, err
 	}
+	if err := p.read(ctx, prop, inc, r); err != nil {
+		return nil, err
+	}
 	if len(prop.Differences) == 0 {
 		prop.Despite = "" // it was asked for, and nothing differs
 	}
@@ -202,7 +205,11 @@ func (p *Publisher) proposeWhole(ctx context.Context, prop *Proposal, inc incide
 	}
 	figures := p.figures(prop.State, accounts)
 	figures.Time = r.Time
-	n, fresh, err := p.nextNotice(ctx, inc, figures, scopeChanged(before, prop.Statement.Statement, inc.ID))
+	scope, err := p.scopeChanged(ctx, before, inc.ID, prop.State, accounts)
+	if err != nil {
+		return err
+	}
+	n, fresh, err := p.nextNotice(ctx, inc, figures, scope)
 	if err != nil {
 		return err
 	}
@@ -226,7 +233,7 @@ func (p *Publisher) overtaken(ctx context.Context, inc incident.Incident, sealed
 	if f, ok := inc.Fact("scope.state"); ok {
 		since = ", as of " + f.AsOf.String()
 	}
-	return []Difference{{"scope-not-published", fmt.Sprintf("The newest scope (roster %s, %s accounts) would not be published: the incident is recorded as reopened%s. "+
+	return []Difference{{Code: "scope-not-published", What: fmt.Sprintf("The newest scope (roster %s, %s accounts) would not be published: the incident is recorded as reopened%s. "+
 		"Where it is settled, record scope.state: final with a later asOf.", r.ID, language.Digits(r.Counts.Affected), since)}}, nil
 }
 
@@ -273,13 +280,18 @@ func (p *Publisher) figures(state string, accounts int64) compose.Figures {
 	return compose.Figures{Accounts: accounts, URL: p.instance.URL, Demonstration: p.instance.Demonstration, State: state}
 }
 
-// scopeChanged reports whether two statements tell different things of an incident's scope.
-func scopeChanged(before, after *check.Statement, id string) bool {
+// scopeChanged reports whether a notice would say something else of an incident's scope than the published statement's: its state, or how
+// many accounts. What is only sealed anew, because a layer was lost or a key ends, is the same scope, and no reason for a new text.
+func (p *Publisher) scopeChanged(ctx context.Context, before *check.Statement, id, state string, accounts int64) (bool, error) {
 	if before == nil || before.Incident(id) == nil {
-		return true
+		return true, nil
 	}
-	was, is := before.Incident(id), after.Incident(id)
-	return was.State != is.State || was.Revision != is.Revision
+	was := before.Incident(id).State
+	if string(was) != state || !was.Sealed() {
+		return string(was) != state, nil
+	}
+	scope, _, err := p.Scope(ctx, before, id)
+	return scope.Counts.Affected != accounts, err
 }
 
 // nextNotice renders an incident's notice, and says whether it differs from the one published last, which it gives
@@ -357,13 +369,9 @@ func (p *Publisher) Upcoming(ctx context.Context, id string) (incident.Notice, b
 	if err != nil && !errors.Is(err, index.ErrNone) {
 		return incident.Notice{}, false, err
 	}
-	scope := st == nil || st.Incident(id) == nil || string(st.Incident(id).State) != state
-	if !scope && state == incident.StateFinal {
-		now, _, err := p.Scope(ctx, st, id)
-		if err != nil {
-			return incident.Notice{}, false, err
-		}
-		scope = now.ID != r.ID
+	scope, err := p.scopeChanged(ctx, st, id, state, r.Counts.Affected)
+	if err != nil {
+		return incident.Notice{}, false, err
 	}
 	return p.nextNotice(ctx, inc, p.figures(state, r.Counts.Affected), scope)
 }

@@ -43,6 +43,8 @@ var (
 	ErrNoRoster = errors.New("it has no roster yet")
 	// ErrDifferent says that facts, roster and rules do not say the same.
 	ErrDifferent = errors.New("facts, roster and rules do not say the same")
+	// ErrOverturned says that a fact overturns what a published notice denies, and that what would be published does not tell it.
+	ErrOverturned = errors.New("a fact overturns what was published, and this does not tell it")
 	// ErrStale says that something was published, or a scope made, since the proposal; nothing was published.
 	ErrStale = errors.New("what is published has changed since the proposal")
 	// ErrKey says that a key is not the one that signs the ledger.
@@ -328,9 +330,12 @@ func (p *Publisher) frame(ctx context.Context) (index.Frame, error) {
 	if err := p.ledger.TakeUp(ctx); err != nil { // a statement names the key that signs it
 		return index.Frame{}, err
 	}
-	next, err := p.MakeSuccessor(ctx)
+	next, made, err := p.MakeSuccessor(ctx)
 	if err != nil {
 		return index.Frame{}, err
+	}
+	if made { // a folder from before there were such keys: whoever makes one now is told by the command
+		p.Errors.Info("the key that is to follow the ledger's is made: take it away from this machine, and keep it", "file", NextKey)
 	}
 	return index.Frame{
 		Ledger:      check.Signing{Key: check.VKeyHash(p.VKey()), Next: next, Policy: p.instance.Witnesses.Policy()},

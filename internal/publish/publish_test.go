@@ -264,6 +264,38 @@ func TestNoticeOfThePublishedScope(t *testing.T) {
 	})
 }
 
+// TestSealedAnew: a scope that is made and sealed anew, and says what the one before did, is a new revision of the check, and no new
+// version of the notice: a text that a person wrote stands. One that says something else is told.
+func TestSealedAnew(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		w.record(strings.Replace(agreeing, "  - {key: affected.count, value: 6, unit: accounts, qualifier: exact}\n", "", 1))
+		w.scope("shop", rows(6), rules)
+		if _, _, err := w.Run(ctx, by, Request{Incident: "shop"}); err != nil {
+			t.Fatal(err)
+		}
+		text := language.Text{JA: "ご迷惑をおかけしました。", EN: "We are sorry."}
+		_, written, err := w.Run(ctx, by, Request{Incident: "shop", Notice: &compose.Draft{Kind: incident.KindRevision, Text: text}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range []struct{ n, version int64 }{{6, 2}, {7, 3}} {
+			w.scope("shop", strings.Replace(rows(int(c.n)), "m0@", "another@", 1), rules)
+			upcoming, fresh, err := w.Upcoming(ctx, "shop")
+			if err != nil || upcoming.Version != c.version || fresh != (c.version != written.Notice.Version) {
+				t.Errorf("%d accounts: a preview shows version %d, new: %v, %v", c.n, upcoming.Version, fresh, err)
+			}
+			prop, pub, err := w.Run(ctx, by, Request{Incident: "shop"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !prop.Statement.Changed || pub.Notice.Version != c.version {
+				t.Errorf("%d accounts: statement changed: %v; version %d of the notice, want %d", c.n, prop.Statement.Changed, pub.Notice.Version, c.version)
+			}
+		}
+	})
+}
+
 // TestOnlyWhatIsTold: a retraction makes nothing else public, and of what waits a notice can be told what to tell.
 func TestOnlyWhatIsTold(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {

@@ -34,6 +34,8 @@ type Body struct {
 	Party     *Party     `json:"party,omitzero"`
 	Informed  *Informed  `json:"informed,omitzero"`
 	Portion   *Portion   `json:"portion,omitzero"`
+	Stated    *Stated    `json:"stated,omitzero"`
+	Sent      *Sent      `json:"sent,omitzero"`
 }
 
 // members are the bodies by the name of their member.
@@ -51,6 +53,7 @@ func (b Body) members() []struct {
 		{"handed", b.Handed != nil}, {"note", b.Note != nil}, {"commander", b.Commander != nil}, {"evidence", b.Evidence != nil}, {"custody", b.Custody != nil},
 		{"seen", b.Seen != nil}, {"exported", b.Exported != nil}, {"proposal", b.Proposal != nil},
 		{"party", b.Party != nil}, {"informed", b.Informed != nil}, {"portion", b.Portion != nil},
+		{"stated", b.Stated != nil}, {"sent", b.Sent != nil},
 	}
 }
 
@@ -237,12 +240,16 @@ type Evidence struct {
 	Collected string `json:"collected,omitzero"` // when it was secured, where that is known
 	By        string `json:"by,omitzero"`        // who secured it
 	Note      string `json:"note,omitzero"`
+	Use       string `json:"use,omitzero"` // "" evidence; accounts: an export that the scope is worked out from, which can be removed
 }
+
+// UseAccounts is the use of an export of accounts.
+const UseAccounts = "accounts"
 
 // Custody is one link of the chain of custody of a piece of evidence.
 type Custody struct {
 	Evidence int64  `json:"evidence"`
-	What     string `json:"what"` // read, verified, exported, handed-over, returned
+	What     string `json:"what"` // read, verified, exported, handed-over, returned, removed
 	To       string `json:"to,omitzero"`
 	Why      string `json:"why,omitzero"`
 }
@@ -297,6 +304,24 @@ type Portion struct {
 	Identities map[string]int64 `json:"identities,omitzero"`
 	Exported   int64            `json:"exported,omitzero"` // members handed over, sealed to Key
 	Key        string           `json:"key,omitzero"`
+}
+
+// Stated is what is said of an item of documents beside the facts, for authorities alone. Nothing of it is public.
+type Stated struct {
+	Item    string `json:"item"` // of internal/response/document: cause, prevention, ...
+	Text    string `json:"text,omitzero"`
+	Unknown bool   `json:"unknown,omitzero"` // it was asked, and is not known (未確認)
+}
+
+// Sent says that a document was handed in or sent, as the evidence of that number holds it. Its number is that of its entry.
+type Sent struct {
+	Kind     string   `json:"kind"`
+	Evidence int64    `json:"evidence"` // the entry of what was kept of it
+	To       string   `json:"to"`
+	At       string   `json:"at"`
+	By       string   `json:"by,omitzero"` // by which way
+	Clocks   []string `json:"clocks,omitzero"`
+	Complete bool     `json:"complete,omitzero"`
 }
 
 // Closed ends a case.

@@ -19,6 +19,8 @@ type Clocks struct {
 	Proposed []law.Proposed
 	Refused  []Regime
 	Remarks  []law.Remark
+	Addenda  []Addendum // to promises that have slipped
+	NoNext   bool       // the facts say that no further notice is planned
 }
 
 // regime gives a regime that a case may name.
@@ -69,6 +71,11 @@ func (c *Cases) clocks(ctx context.Context, k *Case) (*Clocks, error) {
 	if err != nil {
 		return nil, err
 	}
+	return c.clocksOf(ctx, k, inc)
+}
+
+// clocksOf works out the clocks as they stand with the facts of inc.
+func (c *Cases) clocksOf(ctx context.Context, k *Case, inc incident.Incident) (*Clocks, error) {
 	s := k.situation(inc)
 	out := &Clocks{}
 	for _, stated := range k.Regimes {
@@ -87,8 +94,13 @@ func (c *Cases) clocks(ctx context.Context, k *Case) (*Clocks, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, p := range append(promised(inc, notices), k.promised()...) {
+	public := promised(inc, notices)
+	out.Addenda = addenda(public, notices, c.now())
+	for _, p := range append(public, k.promised(notices)...) {
 		out.Clocks = append(out.Clocks, p.Clock(c.now()))
+	}
+	if f, ok := inc.Fact("next-update"); ok {
+		out.NoNext = f.Value.Word == incident.NoNext
 	}
 	for _, p := range c.Book.Propose(s) {
 		if !slices.ContainsFunc(k.Regimes, func(r Regime) bool { return r.ID == p.Regime.ID }) {
@@ -200,8 +212,9 @@ func number(v incident.Value) law.Number {
 	return n
 }
 
-// Apply says that a regime applies, or, with a reason, that it was considered and does not.
-func (c *Cases) Apply(ctx context.Context, who actor.Actor, id string, r Regime) (*Case, error) {
+// Apply says that a regime applies, or, with a reason, that it was considered and does not. version is the one that was read
+// ([Case.Stated]), 0 where nothing was. Errors: ErrEntry, *StaleError.
+func (c *Cases) Apply(ctx context.Context, who actor.Actor, id string, version int64, r Regime) (*Case, error) {
 	if err := may(who, actor.Command, id); err != nil {
 		return nil, err
 	}
@@ -211,11 +224,14 @@ func (c *Cases) Apply(ctx context.Context, who actor.Actor, id string, r Regime)
 	if err := textOK("a reason", r.Why, r.Refused); err != nil {
 		return nil, err
 	}
-	return c.record(ctx, who, actor.Command, id, func(*Case) (Body, error) { return Body{Regime: &r}, nil })
+	return c.record(ctx, who, actor.Command, id, func(k *Case) (Body, error) {
+		return Body{Regime: &r}, k.fresh("regime "+r.ID, version, k.Stated("regime "+r.ID))
+	})
 }
 
-// Start says when something happened that starts clocks: one of law.Triggers.
-func (c *Cases) Start(ctx context.Context, who actor.Actor, id string, s Started) (*Case, error) {
+// Start says when something happened that starts clocks: one of law.Triggers. version is the one that was read
+// ([Case.Stated]), 0 where nothing was.
+func (c *Cases) Start(ctx context.Context, who actor.Actor, id string, version int64, s Started) (*Case, error) {
 	if err := may(who, actor.Command, id); err != nil {
 		return nil, err
 	}
@@ -225,22 +241,28 @@ func (c *Cases) Start(ctx context.Context, who actor.Actor, id string, s Started
 	if err := momentOK(s.At); err != nil {
 		return nil, err
 	}
-	return c.record(ctx, who, actor.Command, id, func(*Case) (Body, error) { return Body{Started: &s}, nil })
+	return c.record(ctx, who, actor.Command, id, func(k *Case) (Body, error) {
+		return Body{Started: &s}, k.fresh("started "+s.Trigger, version, k.Stated("started "+s.Trigger))
+	})
 }
 
-// Know says that something is so, or is not so, that clocks depend on: one of law.Words.
-func (c *Cases) Know(ctx context.Context, who actor.Actor, id string, n Knows) (*Case, error) {
+// Know says that something is so, or is not so, that clocks depend on: one of law.Words. version is
+// the one that was read ([Case.Stated]), 0 where nothing was.
+func (c *Cases) Know(ctx context.Context, who actor.Actor, id string, version int64, n Knows) (*Case, error) {
 	if err := may(who, actor.Command, id); err != nil {
 		return nil, err
 	}
 	if !slices.Contains(law.Words(), n.Word) {
 		return nil, hint.Add(fmt.Errorf("%w: no clock depends on %q", ErrEntry, n.Word), "one of "+strings.Join(law.Words(), ", "))
 	}
-	return c.record(ctx, who, actor.Command, id, func(*Case) (Body, error) { return Body{Knows: &n}, nil })
+	return c.record(ctx, who, actor.Command, id, func(k *Case) (Body, error) {
+		return Body{Knows: &n}, k.fresh("knows "+n.Word, version, k.Stated("knows "+n.Word))
+	})
 }
 
-// Mark says that a clock was done at a time, waits, or runs again. ErrNotFound where the case has no such clock.
-func (c *Cases) Mark(ctx context.Context, who actor.Actor, id string, m Marked) (*Case, error) {
+// Mark says that a clock was done at a time, waits, or runs again. version is the one that was read ([Case.Stated]), 0 where nothing
+// was. Errors: ErrNotFound where the case has no such clock; ErrEntry, *StaleError.
+func (c *Cases) Mark(ctx context.Context, who actor.Actor, id string, version int64, m Marked) (*Case, error) {
 	if err := may(who, actor.Command, id); err != nil {
 		return nil, err
 	}
@@ -270,5 +292,7 @@ func (c *Cases) Mark(ctx context.Context, who actor.Actor, id string, m Marked) 
 	if !slices.ContainsFunc(clocks.Clocks, func(k law.Clock) bool { return k.ID == m.ID }) {
 		return nil, fmt.Errorf("%w: case %s has no clock %q", ErrNotFound, id, m.ID)
 	}
-	return c.record(ctx, who, actor.Command, id, func(*Case) (Body, error) { return Body{Clock: &m}, nil })
+	return c.record(ctx, who, actor.Command, id, func(k *Case) (Body, error) {
+		return Body{Clock: &m}, k.fresh("clock "+m.ID, version, k.Stated("clock "+m.ID))
+	})
 }

@@ -17,10 +17,10 @@ import (
 
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }
 
-// fresh requires that what is changed is as whoever changes it has read it: version is what they read, 0 where they name only
-// what they change.
+// fresh requires that what is changed is as whoever changes it has read it: version is what they read, or the last entry of the case
+// that they read, and 0 where they name only what they change.
 func (k *Case) fresh(what string, version int64, is Recorded) error {
-	if version == 0 || version == is.Version {
+	if version == 0 || version >= is.Version {
 		return nil
 	}
 	e := &StaleError{What: what, Version: is.Version, By: is.RecordedBy, At: is.RecordedAt}

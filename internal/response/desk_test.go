@@ -105,19 +105,19 @@ func acts(d *desk, k *Case) map[string]struct {
 			return kept(d.Promise(ctx, who, id, 0, 0, func(p *Promise) { p.Text, p.Due = "x", "2026-08-30+09:00" }))
 		}},
 		"appoint": {actor.Command, func(ctx context.Context, who actor.Actor, id string) error {
-			return kept(d.Appoint(ctx, who, id, Commander{Name: "x"}))
+			return kept(d.Appoint(ctx, who, id, 0, Commander{Name: "x"}))
 		}},
 		"apply": {actor.Command, func(ctx context.Context, who actor.Actor, id string) error {
-			return kept(d.Apply(ctx, who, id, Regime{ID: "eu-gdpr"}))
+			return kept(d.Apply(ctx, who, id, 0, Regime{ID: "eu-gdpr"}))
 		}},
 		"start": {actor.Command, func(ctx context.Context, who actor.Actor, id string) error {
-			return kept(d.Start(ctx, who, id, Started{"materiality", "2026-08-20+09:00"}))
+			return kept(d.Start(ctx, who, id, 0, Started{"materiality", "2026-08-20+09:00"}))
 		}},
 		"know": {actor.Command, func(ctx context.Context, who actor.Actor, id string) error {
-			return kept(d.Know(ctx, who, id, Knows{"wrongful", true}))
+			return kept(d.Know(ctx, who, id, 0, Knows{"wrongful", true}))
 		}},
 		"mark": {actor.Command, func(ctx context.Context, who actor.Actor, id string) error {
-			return kept(d.Mark(ctx, who, id, Marked{ID: "jp-appi-sokuho", State: "done"}))
+			return kept(d.Mark(ctx, who, id, 0, Marked{ID: "jp-appi-sokuho", State: "done"}))
 		}},
 		"note a proposal": {actor.Propose, func(ctx context.Context, who actor.Actor, id string) error {
 			return d.DB.Update(ctx, func(tx *sql.Tx) error {
@@ -531,7 +531,7 @@ func TestNext(t *testing.T) {
 			t.Errorf("%v", got)
 		}
 		for _, err := range []error{
-			second(d.TriageReport(ctx, by, k.ID, 0, Triage{Report: k.Reports[0].ID, Knowledge: "yes"})), second(d.Appoint(ctx, by, k.ID, Commander{Name: "Sato"})),
+			second(d.TriageReport(ctx, by, k.ID, 0, Triage{Report: k.Reports[0].ID, Knowledge: "yes"})), second(d.Appoint(ctx, by, k.ID, 0, Commander{Name: "Sato"})),
 			second(d.HandOver(ctx, by, k.ID, HandOver{Tasks: []int64{1}, To: "Suzuki"})), second(d.Promise(ctx, by, k.ID, 0, 0, func(p *Promise) { p.Text, p.Due = "more", "2026-08-22T11:00+09:00" })),
 			second(d.Pass(ctx, by, k.ID, Passed{Candidates: k.Pastes[0].Open()})),
 		} {

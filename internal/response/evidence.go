@@ -30,17 +30,15 @@ func keyIn(file string) string { return "response_evidence.key " + file }
 // AddEvidence takes in what r gives, to its end: it is hashed while it arrives, sealed, and on disk before it is recorded. Nothing
 // stays of what breaks off or is too large. Errors: ErrTooLarge; those of reading r.
 func (c *Cases) AddEvidence(ctx context.Context, who actor.Actor, id string, e Evidence, r io.Reader) (*Case, error) {
-	if err := may(who, actor.Contribute, id); err != nil {
+	if err := may(who, e.takes(), id); err != nil {
 		return nil, err
 	}
-	e.Name = path.Base(strings.ReplaceAll(e.Name, `\`, "/"))
-	if err := textsOK(map[string]string{"a name": strings.Trim(e.Name, "./ ")}, map[string]string{"a source": e.Source, "who secured it": e.By, "a note": e.Note}); err != nil {
-		return nil, err
-	}
-	if utf8.RuneCountInString(e.Name) > 200 || strings.ContainsAny(e.Name, "\n\t") {
-		return nil, fmt.Errorf("%w: a name is at most 200 characters of one line", ErrEntry)
-	}
-	if err := dueOK(e.Collected); err != nil {
+	return c.takeIn(ctx, who, id, e, r, nil)
+}
+
+// takeIn is AddEvidence, with what else is recorded in the same transaction: more is given the number of the piece.
+func (c *Cases) takeIn(ctx context.Context, who actor.Actor, id string, e Evidence, r io.Reader, more func(k *Case, piece int64) ([]Body, error)) (*Case, error) {
+	if err := e.check(); err != nil {
 		return nil, err
 	}
 	k, err := c.get(ctx, id)
@@ -49,6 +47,11 @@ func (c *Cases) AddEvidence(ctx context.Context, who actor.Actor, id string, e E
 	}
 	if k.Closed {
 		return nil, fmt.Errorf("case %s: %w", id, ErrClosed)
+	}
+	if e.Size > 0 { // it is said beforehand
+		if err := c.room(ctx, k, e.Size); err != nil {
+			return nil, fmt.Errorf("case %s: take in evidence: %w", id, err)
+		}
 	}
 	name := make([]byte, 16)
 	rand.Read(name)
@@ -65,17 +68,24 @@ func (c *Cases) AddEvidence(ctx context.Context, who actor.Actor, id string, e E
 	if err != nil {
 		return nil, fmt.Errorf("case %s: %w", id, err)
 	}
+	var piece int64
 	err = c.DB.Update(ctx, func(tx *sql.Tx) error {
 		k, err = c.append(ctx, tx, who, id, sealer, false, func(k *Case) ([]Body, error) {
 			if used := k.evidenceBytes(); used+e.Size > c.Limits.All {
 				return nil, fmt.Errorf("%w: a case holds at most %d bytes of evidence, and has %d", ErrTooLarge, c.Limits.All, used)
 			}
-			return []Body{{Evidence: &e}}, nil
+			out := []Body{{Evidence: &e}}
+			piece = k.Entries + 1
+			if more == nil {
+				return out, nil
+			}
+			also, err := more(k, piece)
+			return append(out, also...), err
 		})
 		if err != nil {
 			return err
 		}
-		res, err := tx.ExecContext(ctx, `UPDATE response_evidence SET seq = $2, size = $3 WHERE file = $1 AND seq IS NULL`, file, k.Entries, e.Size)
+		res, err := tx.ExecContext(ctx, `UPDATE response_evidence SET seq = $2, size = $3 WHERE file = $1 AND seq IS NULL`, file, piece, e.Size)
 		if err != nil {
 			return err
 		}
@@ -90,10 +100,27 @@ func (c *Cases) AddEvidence(ctx context.Context, who actor.Actor, id string, e E
 	return k, nil
 }
 
+// check cleans what is said of evidence, or refuses it.
+func (e *Evidence) check() error {
+	e.Name = path.Base(strings.ReplaceAll(e.Name, `\`, "/"))
+	if err := textsOK(map[string]string{"a name": strings.Trim(e.Name, "./ ")}, map[string]string{"a source": e.Source, "who secured it": e.By, "a note": e.Note}); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(e.Name) > 200 || strings.ContainsAny(e.Name, "\n\t") {
+		return fmt.Errorf("%w: a name is at most 200 characters of one line", ErrEntry)
+	}
+	if e.Use != "" && e.Use != UseAccounts {
+		return fmt.Errorf("%w: evidence has no use %q", ErrEntry, e.Use)
+	}
+	return dueOK(e.Collected)
+}
+
 func (k *Case) evidenceBytes() int64 {
 	var n int64
 	for _, p := range k.Evidence {
-		n += p.Size
+		if !p.Removed() {
+			n += p.Size
+		}
 	}
 	return n
 }
@@ -169,9 +196,17 @@ func (u *until) Read(p []byte) (int, error) {
 	return u.r.Read(p)
 }
 
+// dropFiles removes what lies on disk of evidence: one file, or its pieces.
+func (c *Cases) dropFiles(ctx context.Context, file string) error {
+	if err := c.Dir.Remove(evidenceFolder + file); err != nil && !errors.Is(err, files.ErrNotExist) {
+		return err
+	}
+	return c.dropPieces(ctx, file)
+}
+
 // drop removes a file that has no entry.
 func (c *Cases) drop(ctx context.Context, file string) error {
-	if err := c.Dir.Remove(evidenceFolder + file); err != nil && !errors.Is(err, files.ErrNotExist) {
+	if err := c.dropFiles(ctx, file); err != nil {
 		return err
 	}
 	_, err := c.DB.ExecContext(ctx, `DELETE FROM response_evidence WHERE file = $1 AND seq IS NULL`, file)
@@ -212,7 +247,7 @@ func (c *Cases) Sweep(ctx context.Context, shredded func(ctx context.Context, id
 		}
 		switch {
 		case r.whole && gone[r.id]:
-			if err := c.Dir.Remove(evidenceFolder + r.file); err != nil && !errors.Is(err, files.ErrNotExist) {
+			if err := c.dropFiles(ctx, r.file); err != nil {
 				return fmt.Errorf("sweep evidence: %w", err)
 			}
 		case !r.whole:
@@ -220,6 +255,9 @@ func (c *Cases) Sweep(ctx context.Context, shredded func(ctx context.Context, id
 				return fmt.Errorf("sweep evidence: %w", err)
 			}
 		}
+	}
+	if err := c.sweepArrivals(ctx, shredded); err != nil {
+		return fmt.Errorf("sweep evidence: %w", err)
 	}
 	return nil
 }
@@ -245,12 +283,115 @@ func (c *Cases) ReadEvidence(ctx context.Context, who actor.Actor, id string, ev
 	if what != "read" && what != "exported" {
 		return nil, fmt.Errorf("%w: evidence is read or exported", ErrEntry)
 	}
+	if _, err := c.held(ctx, who, id, evidence); err != nil {
+		return nil, err
+	}
 	k, err := c.custody(ctx, who, actor.See, id, Custody{Evidence: evidence, What: what, To: to, Why: why})
 	if err != nil {
 		return nil, err
 	}
 	p := k.piece(evidence)
 	return p, c.open(ctx, id, p, w)
+}
+
+// held gives a piece of evidence that is there, to whoever may read it: an export of accounts is for who works out the scope.
+func (c *Cases) held(ctx context.Context, who actor.Actor, id string, evidence int64) (*Piece, error) {
+	if err := may(who, actor.See, id); err != nil {
+		return nil, err
+	}
+	k, err := c.get(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	p := k.piece(evidence)
+	if p == nil {
+		return nil, fmt.Errorf("case %s: %w", id, missing("evidence %d", evidence))
+	}
+	if p.Use != "" {
+		if err := may(who, p.takes(), id); err != nil {
+			return nil, err
+		}
+	}
+	if p.Removed() {
+		return nil, fmt.Errorf("case %s: evidence %d: %w", id, evidence, ErrRemoved)
+	}
+	return p, nil
+}
+
+// OpenAccounts opens an export of accounts to be read, after it was recorded that it is, and what for. What it gives ends in ErrChain
+// where it is not what was taken in. Whoever opened it closes it. Errors also: ErrRemoved.
+func (c *Cases) OpenAccounts(ctx context.Context, who actor.Actor, id string, evidence int64, why string) (io.ReadCloser, *Piece, error) {
+	p, err := c.held(ctx, who, id, evidence)
+	if err == nil && p.Use != UseAccounts {
+		err = fmt.Errorf("case %s: %w", id, missing("export of accounts %d", evidence))
+	}
+	if err == nil {
+		_, err = c.custody(ctx, who, actor.Write, id, Custody{Evidence: evidence, What: "read", Why: why})
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	r, w := io.Pipe()
+	go func() { w.CloseWithError(c.open(ctx, id, p, w)) }()
+	return r, p, nil
+}
+
+// ActRemove is what a passkey confirms where an export of accounts is removed.
+func ActRemove(id string, evidence int64) string {
+	return fmt.Sprintf("remove evidence %s %d", id, evidence)
+}
+
+// RemoveAccounts removes an export of accounts that is not needed any more: its key here first, then its bytes. Its entry stays, with its
+// SHA-256 and with who had it when; other evidence cannot be removed. A backup that was made before has both still, sealed under
+// the case's key.
+func (c *Cases) RemoveAccounts(ctx context.Context, who actor.Actor, id string, evidence int64, why string) (*Case, error) {
+	if err := may(who, actor.Remove, id); err != nil {
+		return nil, err
+	}
+	if who.Person() {
+		if err := who.Confirmed(ActRemove(id, evidence)); err != nil {
+			return nil, fmt.Errorf("case %s: %w", id, err)
+		}
+	}
+	k, err := c.get(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	switch p := k.piece(evidence); {
+	case p == nil || p.Use != UseAccounts:
+		return nil, fmt.Errorf("case %s: %w", id, missing("export of accounts %d", evidence))
+	case p.Removed():
+		return k, nil
+	}
+	if err := textOK("why it is removed", why, true); err != nil {
+		return nil, err
+	}
+	sealer, err := c.Seal(ctx, id, false)
+	if err != nil {
+		return nil, fmt.Errorf("case %s: %w", id, err)
+	}
+	var file string
+	err = c.DB.Update(ctx, func(tx *sql.Tx) error {
+		k, err = c.append(ctx, tx, who, id, sealer, false, func(k *Case) ([]Body, error) {
+			return []Body{{Custody: &Custody{Evidence: evidence, What: "removed", Why: why}}}, nil
+		})
+		if err != nil {
+			return err
+		}
+		return tx.QueryRowContext(ctx, `UPDATE response_evidence SET key = $3 WHERE case_id = $1 AND seq = $2 RETURNING file`, id, evidence, []byte{}).Scan(&file)
+	})
+	if err == nil {
+		err = c.dropFiles(context.WithoutCancel(ctx), file)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("case %s: %w", id, err)
+	}
+	return k, nil
+}
+
+// Removed reports whether a piece was taken away: its hash and its chain of custody are all there is.
+func (p *Piece) Removed() bool {
+	return slices.ContainsFunc(p.Custody, func(l Link) bool { return l.What == "removed" })
 }
 
 // VerifyEvidence reads a piece and requires that it has the hash that was recorded when it arrived, and records that it does.
@@ -263,6 +404,9 @@ func (c *Cases) VerifyEvidence(ctx context.Context, who actor.Actor, id string, 
 	p := k.piece(evidence)
 	if p == nil {
 		return nil, fmt.Errorf("case %s: %w", id, missing("evidence %d", evidence))
+	}
+	if p.Removed() {
+		return nil, fmt.Errorf("case %s: evidence %d: %w", id, evidence, ErrRemoved)
 	}
 	if err := c.open(ctx, id, p, io.Discard); err != nil {
 		return nil, err
@@ -326,28 +470,49 @@ func (c *Cases) open(ctx context.Context, id string, p *Piece, w io.Writer) erro
 	if err != nil {
 		return bad(fmt.Errorf("%w: its key is none", ErrChain))
 	}
-	f, err := c.Dir.Open(evidenceFolder + file)
-	if err != nil {
-		return bad(fmt.Errorf("%w: its file: %w", ErrChain, err))
-	}
-	defer f.Close()
-	r, err := age.Decrypt(io.NewSectionReader(f, 0, f.Size()), key)
-	if err != nil {
-		return bad(fmt.Errorf("%w: its file: %v", ErrChain, err))
-	}
-	sum := sha256.New()
-	n, err := io.Copy(io.MultiWriter(w, sum), &opened{ctx, r})
-	var broken *openedError
-	if errors.As(err, &broken) {
-		return bad(fmt.Errorf("%w: its file: %v", ErrChain, broken.error))
-	}
+	pieces, err := c.pieces(ctx, file)
 	if err != nil {
 		return bad(err)
+	}
+	names := []string{evidenceFolder + file}
+	if len(pieces) > 0 {
+		names = nil
+		for n := range pieces {
+			names = append(names, pieceFile(file, n+1))
+		}
+	}
+	sum := sha256.New()
+	var n int64
+	for _, name := range names {
+		some, err := c.unseal(ctx, name, key, io.MultiWriter(w, sum))
+		if err != nil {
+			return bad(err)
+		}
+		n += some
 	}
 	if n != p.Size || hex.EncodeToString(sum.Sum(nil)) != p.SHA256 {
 		return bad(fmt.Errorf("%w: it is not what was taken in", ErrChain))
 	}
 	return nil
+}
+
+// unseal writes what a sealed file holds.
+func (c *Cases) unseal(ctx context.Context, name string, key *age.X25519Identity, w io.Writer) (int64, error) {
+	f, err := c.Dir.Open(name)
+	if err != nil {
+		return 0, fmt.Errorf("%w: its file: %w", ErrChain, err)
+	}
+	defer f.Close()
+	r, err := age.Decrypt(io.NewSectionReader(f, 0, f.Size()), key)
+	if err != nil {
+		return 0, fmt.Errorf("%w: its file: %v", ErrChain, err)
+	}
+	n, err := io.Copy(w, &opened{ctx, r})
+	var broken *openedError
+	if errors.As(err, &broken) {
+		return n, fmt.Errorf("%w: its file: %v", ErrChain, broken.error)
+	}
+	return n, err
 }
 
 // opened marks what goes wrong with reading a sealed file, apart from what goes wrong with writing.

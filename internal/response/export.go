@@ -43,7 +43,7 @@ type head struct {
 	Case        check.CaseProof `json:"case"`  // that the head commits to the case
 }
 
-// Takeout is what an export is to hold.
+// Takeout is what an export is to hold. Exports of accounts are in none.
 type Takeout struct {
 	Evidence bool // with the bytes of evidence
 	Logged   []LoggedHead
@@ -66,7 +66,7 @@ func (c *Cases) Export(ctx context.Context, who actor.Actor, id string, t Takeou
 	k, err := c.add(ctx, who, actor.See, id, func(k *Case) ([]Body, error) {
 		out := []Body{{Exported: &Exported{Entries: k.Entries, Evidence: t.Evidence}}}
 		for _, p := range k.Evidence {
-			if t.Evidence {
+			if t.Evidence && p.Use == "" {
 				out = append(out, Body{Custody: &Custody{Evidence: p.ID, What: "exported", Why: "with the whole case"}})
 			}
 		}
@@ -146,11 +146,17 @@ func (c *Cases) archiveEvidence(ctx context.Context, z *zip.Writer, k *Case) err
 		return err
 	}
 	for _, p := range k.Evidence {
+		if p.Use != "" {
+			continue
+		}
 		if _, err := fmt.Fprintf(f, "%s  %s\n", p.SHA256, inArchive(p)); err != nil {
 			return err
 		}
 	}
 	for i := range k.Evidence {
+		if k.Evidence[i].Use != "" { // who everybody is goes out with nothing else
+			continue
+		}
 		if f, err = z.Create(inArchive(k.Evidence[i])); err == nil {
 			err = c.open(ctx, k.ID, &k.Evidence[i], f)
 		}
@@ -400,7 +406,7 @@ func (x *Examined) evidence(z *zip.Reader, k *Case) error {
 		delete(named, f.Name)
 	}
 	for _, p := range k.Evidence {
-		if _, missing := named[inArchive(p)]; missing {
+		if _, missing := named[inArchive(p)]; missing && p.Use == "" {
 			x.Missing = append(x.Missing, inArchive(p))
 		}
 	}

@@ -48,6 +48,9 @@ func (c *Cases) Kept(ctx context.Context, id string) (Kept, error) {
 	}
 	out.SHA256 = hex.EncodeToString(sum.Sum(nil))
 	for _, p := range k.Evidence {
+		if p.Removed() {
+			continue
+		}
 		out.Evidence = append(out.Evidence, p.SHA256)
 	}
 	return out, nil

@@ -61,6 +61,9 @@ func workForEver(args []string, step func()) error {
 		return err
 	}
 	dir.Watch(step)
+	if len(args) > 2 {
+		return arriveForEver(ctx, c, step)
+	}
 	for i := 0; ; i++ {
 		step()
 		if _, err := c.AddEvent(ctx, by, "shop", Event{At: "2026-08-20+09:00", Text: fmt.Sprint("event ", i)}); err != nil {

@@ -46,8 +46,11 @@ func (k *Case) Next(now time.Time, clocks *Clocks) []Next {
 		}
 	}
 	open := 0
+	if clocks != nil {
+		open = clocks.next()
+	}
 	for _, p := range k.Promises {
-		if p.State == "open" {
+		if p.State == "open" && !clocks.done("promise-case-"+itoa(p.ID)) {
 			open++
 			add("promise", "promise "+itoa(p.ID), "約束した更新: "+p.Text, "A promised update: "+p.Text, end(p.Due))
 		}
@@ -94,6 +97,24 @@ func (k *Case) Next(now time.Time, clocks *Clocks) []Next {
 		return a.Due.Compare(b.Due)
 	})
 	return out
+}
+
+// next counts what the facts and notices say of when more is told: a time to come, or that nothing more is planned.
+func (c *Clocks) next() (n int) {
+	if c.NoNext {
+		n++
+	}
+	for _, k := range c.Clocks {
+		if k.Promise != nil && strings.HasPrefix(k.Promise.ID, "next-update") && (k.State == law.Running || k.State == law.Overdue) {
+			n++
+		}
+	}
+	return n
+}
+
+// done reports whether a clock was done.
+func (c *Clocks) done(id string) bool {
+	return c != nil && slices.ContainsFunc(c.Clocks, func(k law.Clock) bool { return k.ID == id && k.State == law.Done })
 }
 
 // ofCase reports whether a clock is a promise that was made in the case: the case asks for it by itself.

@@ -137,7 +137,7 @@ func TestRemind(t *testing.T) {
 			t.Errorf("%v", told)
 		}
 		told = nil
-		if _, err := d.Mark(ctx, by, k.ID, Marked{ID: "jp-appi-sokuho", State: "done", At: "2026-08-25T10:00+09:00"}); err != nil {
+		if _, err := d.Mark(ctx, by, k.ID, 0, Marked{ID: "jp-appi-sokuho", State: "done", At: "2026-08-25T10:00+09:00"}); err != nil {
 			t.Fatal(err)
 		}
 		at("2026-08-27T00:00+09:00")
@@ -193,7 +193,7 @@ facts:
 		if len(changes) != 1 || changes[0].ID != "promise-reset" || changes[0].Kind != law.Ended || !strings.Contains(changes[0].Words().EN, "slipped") {
 			t.Errorf("%+v", changes)
 		}
-		if _, err := d.Mark(ctx, by, k.ID, Marked{ID: "promise-reset", State: "done"}); !errors.Is(err, ErrEntry) {
+		if _, err := d.Mark(ctx, by, k.ID, 0, Marked{ID: "promise-reset", State: "done"}); !errors.Is(err, ErrEntry) {
 			t.Errorf("a promise is marked by hand: %v", err)
 		}
 		d.facts(k.ID, `asOf: "2026-08-21T21:00+09:00"

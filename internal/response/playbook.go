@@ -53,7 +53,8 @@ func (w Words) both() string {
 // PlayTask is a task that a playbook opens.
 type PlayTask struct {
 	Words  `yaml:",inline"`
-	Within string `yaml:"within"` // since the declaration: 30m, 4h, 2d; "" has no time
+	Within string `yaml:"within"` // since From: 30m, 4h, 2d; "" has no time
+	From   string `yaml:"from"`   // declaration, or knowledge: when any department knew first; "" is declaration
 	Owner  string `yaml:"owner"`
 }
 
@@ -61,6 +62,7 @@ type PlayTask struct {
 type PlayAsk struct {
 	Words   `yaml:",inline"`
 	Within  string  `yaml:"within"`
+	From    string  `yaml:"from"`
 	Options []Words `yaml:"options"`
 }
 
@@ -109,7 +111,7 @@ func ParsePlaybook(id string, src []byte) (*Playbook, []Finding, error) {
 	}
 	p := &Playbook{ID: id}
 	if err := yaml.NodeToValue(tree, p, yaml.Strict()); err != nil {
-		f := Finding{What: "it is not of a playbook's form", Remedy: "its keys are name, update, tasks (ja, en, within, owner) and questions (ja, en, within, options)"}
+		f := Finding{What: "it is not of a playbook's form", Remedy: "its keys are name, update, tasks (ja, en, within, from, owner) and questions (ja, en, within, from, options)"}
 		var e yaml.Error
 		if errors.As(err, &e) {
 			f.What = e.GetMessage()
@@ -153,6 +155,11 @@ func (p *Playbook) check(tree ast.Node) []Finding {
 			bad(at, fmt.Sprintf("%q is no span of time", s), "write 30m, 4h or 2d")
 		}
 	}
+	from := func(at, s string) {
+		if s != "" && s != "declaration" && s != "knowledge" {
+			bad(at, fmt.Sprintf("%q is nothing that time counts from", s), "write declaration, or knowledge: when any department knew first")
+		}
+	}
 	if len(p.Tasks) == 0 {
 		bad("$", "it opens no tasks", "list them below tasks")
 	}
@@ -164,6 +171,7 @@ func (p *Playbook) check(tree ast.Node) []Finding {
 		at := fmt.Sprintf("$.tasks[%d]", i)
 		text(at, t.Words)
 		spans(at+".within", t.Within)
+		from(at+".from", t.From)
 		if err := textOK("an owner", t.Owner, false); err != nil || len(t.Owner) > 200 {
 			bad(at+".owner", "its owner is too long", "a name")
 		}
@@ -175,6 +183,7 @@ func (p *Playbook) check(tree ast.Node) []Finding {
 		at := fmt.Sprintf("$.questions[%d]", i)
 		text(at, q.Words)
 		spans(at+".within", q.Within)
+		from(at+".from", q.From)
 		for j, o := range q.Options {
 			text(fmt.Sprintf("%s.options[%d]", at, j), o)
 		}
@@ -264,30 +273,34 @@ func (c *Cases) playbook(name string) (*Playbook, error) {
 
 // opens gives the entries that a playbook begins a case with, and the promise of the next update.
 func (p *Playbook) opens(d Declaration, now time.Time) []Body {
-	due := func(s string) string {
-		d, ok := span(s)
+	due := func(s, from string) string {
+		w, ok := span(s)
 		if !ok {
 			return ""
 		}
-		return incident.Moment{Time: now.Add(d).UTC().Truncate(time.Minute), Precision: incident.Minute}.String()
+		start := now
+		if from == "knowledge" { // one that is known to the day begins with that day: nobody is given time that may not be there
+			start = d.Known.Time
+		}
+		return incident.Moment{Time: start.Add(w).UTC().Truncate(time.Minute), Precision: incident.Minute}.String()
 	}
 	var out []Body
 	for i, t := range p.Tasks {
-		out = append(out, Body{Task: &Task{ID: int64(i + 1), Title: t.both(), State: "open", Owner: t.Owner, Due: due(t.Within)}})
+		out = append(out, Body{Task: &Task{ID: int64(i + 1), Title: t.both(), State: "open", Owner: t.Owner, Due: due(t.Within, t.From)}})
 	}
 	for _, q := range p.Questions {
-		ask := &Question{Question: q.both(), State: "open", Due: due(q.Within)}
+		ask := &Question{Question: q.both(), State: "open", Due: due(q.Within, q.From)}
 		for _, o := range q.Options {
 			ask.Options = append(ask.Options, o.both())
 		}
 		out = append(out, Body{Question: ask})
 	}
-	update := due(p.Update)
+	update := due(p.Update, "")
 	if !d.Update.IsZero() {
 		update = incident.Moment{Time: d.Update.UTC().Truncate(time.Minute), Precision: incident.Minute}.String()
 	}
 	if update != "" {
-		out = append(out, Body{Promise: &Promise{Text: "次の更新 / The next update", Due: update, State: "open"}})
+		out = append(out, Body{Promise: &Promise{Text: nextUpdate, Due: update, State: "open"}})
 	}
 	return out
 }

@@ -3,6 +3,7 @@ package response
 import (
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"shirase/internal/incident"
@@ -55,9 +56,6 @@ func nextUpdates(inc incident.Incident, notices []incident.Notice) []law.Promise
 	promise := func(f incident.Fact, id, where string, made incident.Moment) law.Promise {
 		return law.Promise{ID: id, What: language.Text{JA: "次回のお知らせ", EN: "The next update"}, Where: where, Made: made, Due: f.Value.Time, About: f.Value.Qualifier == "about"}
 	}
-	minute := func(t time.Time) incident.Moment {
-		return incident.Moment{Time: t.UTC().Truncate(time.Minute), Precision: incident.Minute}
-	}
 	var last incident.Fact
 	for i, n := range notices {
 		f, ok := said(n.Facts)
@@ -65,9 +63,9 @@ func nextUpdates(inc incident.Incident, notices []incident.Notice) []law.Promise
 			continue
 		}
 		last = f
-		p := promise(f, "next-update-v"+strconv.FormatInt(n.Version, 10), n.ID, minute(n.Time))
+		p := promise(f, "next-update-v"+strconv.FormatInt(n.Version, 10), n.ID, toMinute(n.Time))
 		if i+1 < len(notices) {
-			p.Kept = minute(notices[i+1].Time)
+			p.Kept = toMinute(notices[i+1].Time)
 		}
 		out = append(out, p)
 	}
@@ -77,8 +75,52 @@ func nextUpdates(inc incident.Incident, notices []incident.Notice) []law.Promise
 	return out
 }
 
-// promised are the promises that were made in the case.
-func (k *Case) promised() []law.Promise {
+func toMinute(t time.Time) incident.Moment {
+	return incident.Moment{Time: t.UTC().Truncate(time.Minute), Precision: incident.Minute}
+}
+
+// An Addendum is what may be published of a promise that has slipped: a text to start from, which nobody has proposed yet.
+type Addendum struct {
+	Clock string // of the promise
+	Text  language.Text
+}
+
+// addenda are for promises made in public whose time is over, and of which no notice has said anything since.
+func addenda(list []law.Promise, notices []incident.Notice, now time.Time) []Addendum {
+	var out []Addendum
+	for _, p := range list {
+		since := p.Due.Time
+		if !p.Kept.IsZero() {
+			since = p.Kept.Time
+		}
+		fate := p.Fate(now)
+		public := strings.HasPrefix(p.ID, "next-update-v") || slices.ContainsFunc(notices, func(n incident.Notice) bool {
+			return slices.ContainsFunc(n.Facts, func(f incident.Fact) bool { return f.Key == "action" && f.Item == p.ID })
+		})
+		if !public || fate != law.Unsaid && fate != law.Slipped || notices[len(notices)-1].Time.After(since) {
+			continue
+		}
+		about := func(lang language.Lang, m incident.Moment) string { return m.In(lang) }
+		ja, en := p.What.In(language.JA), p.What.In(language.EN)
+		text := language.Text{
+			JA: ja + "は、" + about(language.JA, p.Due) + "とお知らせしていましたが、まだできていません。遅れていることをおわびします。新しい時刻が決まりしだい、お知らせします。",
+			EN: en + " was announced for " + about(language.EN, p.Due) + ", and is not there yet. We apologise for the delay, and will say the new time as soon as it is known."}
+		if !p.Kept.IsZero() {
+			text = language.Text{
+				JA: ja + "は、" + about(language.JA, p.Due) + "とお知らせしていましたが、" + about(language.JA, p.Kept) + "になりました。遅れたことをおわびします。",
+				EN: en + " was announced for " + about(language.EN, p.Due) + ", and came at " + about(language.EN, p.Kept) + ". We apologise for the delay."}
+		}
+		out = append(out, Addendum{"promise-" + p.ID, text})
+	}
+	return out
+}
+
+// nextUpdate is the promise that a playbook makes: the next notice keeps it.
+const nextUpdate = "次の更新 / The next update"
+
+// promised are the promises that were made in the case. That of the next update is kept by the first notice that is published after
+// it was made, too.
+func (k *Case) promised(notices []incident.Notice) []law.Promise {
 	var out []law.Promise
 	for _, p := range k.Promises {
 		due, err := incident.ParseMoment(p.Due, nil)
@@ -89,8 +131,10 @@ func (k *Case) promised() []law.Promise {
 			Made: incident.Moment{Time: p.Made.UTC().Truncate(time.Minute), Precision: incident.Minute}}
 		if p.State == "kept" {
 			if m.Kept, err = incident.ParseMoment(p.At, nil); err != nil {
-				m.Kept = incident.Moment{Time: p.RecordedAt.UTC().Truncate(time.Minute), Precision: incident.Minute}
+				m.Kept = toMinute(p.RecordedAt)
 			}
+		} else if i := slices.IndexFunc(notices, func(n incident.Notice) bool { return n.Time.After(p.Made) }); i >= 0 && p.Text == nextUpdate {
+			m.Kept = toMinute(notices[i].Time)
 		}
 		out = append(out, m)
 	}

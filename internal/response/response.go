@@ -40,6 +40,8 @@ var (
 	ErrClosed = errors.New("the case is closed")
 	// ErrTooLarge says that evidence is larger than is taken.
 	ErrTooLarge = errors.New("it is larger than is taken in")
+	// ErrRemoved says that an export of accounts was taken away.
+	ErrRemoved = errors.New("it was removed")
 )
 
 // A StaleError says how something stands that was changed meanwhile: what was to be recorded is not lost with the one who has it,
@@ -67,6 +69,9 @@ type Rooms struct {
 	Seal      Sealer
 	Playbooks fs.FS  // of one's own, *.yaml; nil: there are none
 	Limits    Limits // zero: the usual ones
+	// Space gives the bytes that are left on the disk of Dir; negative where nobody knows. nil: nobody asks.
+	Space func() (int64, error)
+	URL   string // of this instance, which documents lead to; "" where it is not known
 
 	// Granted is told, in its transaction, who has declared a case, and has it from then on.
 	Granted func(ctx context.Context, tx *sql.Tx, who actor.Actor, id string) error
@@ -80,6 +85,7 @@ type Rooms struct {
 type Limits struct {
 	Evidence int64 // bytes of one piece
 	All      int64 // bytes of all of one case
+	Spare    int64 // bytes that stay free on the disk
 }
 
 // Cases is the room: the cases of one store.

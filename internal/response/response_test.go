@@ -124,7 +124,7 @@ func TestClocksFollow(t *testing.T) {
 		}
 		want("declared", "jp-appi-sokuho", "running 2026-08-25+09:00")
 		want("declared", "jp-appi-kakuho", "running 2026-09-18+09:00")
-		if _, err := d.Know(ctx, by, k.ID, Knows{"wrongful", true}); err != nil {
+		if _, err := d.Know(ctx, by, k.ID, 0, Knows{"wrongful", true}); err != nil {
 			t.Fatal(err)
 		}
 		want("a wrongful purpose", "jp-appi-kakuho", "not-applicable ")
@@ -135,11 +135,11 @@ func TestClocksFollow(t *testing.T) {
 		}
 		want("told before", "jp-appi-kakuho-60", "running 2026-10-13+09:00")
 		want("told before", "jp-appi-sokuho", "overdue 2026-08-17+09:00")
-		if _, err := d.Mark(ctx, by, k.ID, Marked{ID: "jp-appi-sokuho", State: "done", At: "2026-08-21+09:00", Why: "report 1"}); err != nil {
+		if _, err := d.Mark(ctx, by, k.ID, 0, Marked{ID: "jp-appi-sokuho", State: "done", At: "2026-08-21+09:00", Why: "report 1"}); err != nil {
 			t.Fatal(err)
 		}
 		want("done", "jp-appi-sokuho", "done 2026-08-17+09:00")
-		if _, err := d.Mark(ctx, by, k.ID, Marked{ID: "jp-appi-nothing", State: "done"}); !errors.Is(err, ErrNotFound) {
+		if _, err := d.Mark(ctx, by, k.ID, 0, Marked{ID: "jp-appi-nothing", State: "done"}); !errors.Is(err, ErrNotFound) {
 			t.Errorf("a clock that is not there: %v", err)
 		}
 		file, err := incident.ParseFactsFile("f", []byte("id: "+k.ID+"\nfacts:\n  - {key: affected.part, id: us-ca, value: 900, unit: persons, region: US-CA}\n  - {key: affected.part, id: de, value: 3, unit: persons, region: DE}\n"))
@@ -150,10 +150,10 @@ func TestClocksFollow(t *testing.T) {
 			t.Fatal(err)
 		}
 		want("residents of Germany", "proposed eu-gdpr", "more than 0 residents of DE")
-		if _, err := d.Apply(ctx, by, k.ID, Regime{ID: "eu-gdpr", Refused: true}); !errors.Is(err, ErrEntry) {
+		if _, err := d.Apply(ctx, by, k.ID, 0, Regime{ID: "eu-gdpr", Refused: true}); !errors.Is(err, ErrEntry) {
 			t.Errorf("refused without a reason: %v", err)
 		}
-		if _, err := d.Apply(ctx, by, k.ID, Regime{ID: "eu-gdpr"}); err != nil {
+		if _, err := d.Apply(ctx, by, k.ID, 0, Regime{ID: "eu-gdpr"}); err != nil {
 			t.Fatal(err)
 		}
 		want("applied", "eu-gdpr-33", "overdue 2026-08-15T02:00+02:00")
@@ -171,7 +171,7 @@ func TestPersons(t *testing.T) {
 		} {
 			k := d.declare(nil)
 			for _, w := range []string{"sensitive", "financial", "wrongful"} {
-				if _, err := d.Know(t.Context(), by, k.ID, Knows{w, false}); err != nil {
+				if _, err := d.Know(t.Context(), by, k.ID, 0, Knows{w, false}); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -235,9 +235,9 @@ func TestRefused(t *testing.T) {
 				_, err := d.AddReport(ctx, by, k.ID, Report{At: "2026-08-20+09:00", From: "x", Text: "x"})
 				return err
 			},
-			"a word":                 func() error { _, err := d.Know(ctx, by, k.ID, Knows{"x", true}); return err },
+			"a word":                 func() error { _, err := d.Know(ctx, by, k.ID, 0, Knows{"x", true}); return err },
 			"a task without a title": func() error { _, err := d.AddTask(ctx, by, k.ID, func(*Task) {}); return err },
-			"a trigger":              func() error { _, err := d.Start(ctx, by, k.ID, Started{"x", "2026-08-20+09:00"}); return err },
+			"a trigger":              func() error { _, err := d.Start(ctx, by, k.ID, 0, Started{"x", "2026-08-20+09:00"}); return err },
 			"too much": func() error {
 				_, err := d.AddEvent(ctx, by, k.ID, Event{At: "2026-08-20+09:00", Text: strings.Repeat("x", 20_001)})
 				return err

@@ -33,10 +33,29 @@ type Case struct {
 	Evidence  []Piece
 	Proposals []Put // the last word on each
 	Parties   []Concerned
+	Statings  []StatedAt // the last word on each item
+	Documents []SentAt   // that were sent, the oldest first
 	started   map[string]incident.Moment
 	knows     map[string]bool
 	marked    map[string]Marked
+	stated    map[string]Recorded // by what: commander, "regime jp-appi", "clock jp-appi-sokuho"
 	log       []Entry
+}
+
+// Stated says when the last word on something was recorded that has no number of its own: "commander", "regime jp-appi",
+// "clock jp-appi-sokuho", "started materiality", "knows wrongful". Before anybody has said anything of it, that is the declaration.
+func (k *Case) Stated(what string) Recorded {
+	if r, ok := k.stated[what]; ok {
+		return r
+	}
+	return Recorded{Version: 1, RecordedAt: k.At, RecordedBy: k.declarer()}
+}
+
+func (k *Case) declarer() string {
+	if len(k.log) == 0 {
+		return ""
+	}
+	return k.log[0].By
 }
 
 // Recorded says when something was recorded, by whom, and its version: the number of the entry that says how it stands.
@@ -50,8 +69,9 @@ type Recorded struct {
 type Happening struct {
 	Event
 	Recorded
-	First time.Time `json:"first"` // when it was recorded first
-	when  time.Time
+	First   time.Time `json:"first"`            // when it was recorded first
+	FirstBy string    `json:"firstBy,omitzero"` // and by whom
+	when    time.Time
 }
 
 // Asked is a question as it stands.
@@ -138,6 +158,19 @@ type PortionAt struct {
 	Recorded
 }
 
+// StatedAt is what is said of an item as it stands.
+type StatedAt struct {
+	Stated
+	Recorded
+}
+
+// SentAt is a document that was sent.
+type SentAt struct {
+	Sent
+	Recorded
+	ID int64 `json:"id"`
+}
+
 // Put is what became of a proposal.
 type Put struct {
 	Proposal
@@ -145,7 +178,7 @@ type Put struct {
 }
 
 func newCase(id string) *Case {
-	return &Case{ID: id, started: map[string]incident.Moment{}, knows: map[string]bool{}, marked: map[string]Marked{}}
+	return &Case{ID: id, started: map[string]incident.Moment{}, knows: map[string]bool{}, marked: map[string]Marked{}, stated: map[string]Recorded{}}
 }
 
 // Log gives all entries, the oldest first.
@@ -180,14 +213,19 @@ func (k *Case) take(e Entry, r Recorded) (err error) {
 		k.Known, err = incident.ParseMoment(b.Declared.Known, nil)
 	case b.Commander != nil:
 		k.Commander = b.Commander.Name
+		k.stated["commander"] = r
 	case b.Regime != nil:
 		k.Regimes = append(slices.DeleteFunc(k.Regimes, func(r Regime) bool { return r.ID == b.Regime.ID }), *b.Regime)
+		k.stated["regime "+b.Regime.ID] = r
 	case b.Started != nil:
+		k.stated["started "+b.Started.Trigger] = r
 		k.started[b.Started.Trigger], err = incident.ParseMoment(b.Started.At, nil)
 	case b.Knows != nil:
 		k.knows[b.Knows.Word] = b.Knows.Is
+		k.stated["knows "+b.Knows.Word] = r
 	case b.Clock != nil:
 		k.marked[b.Clock.ID] = *b.Clock
+		k.stated["clock "+b.Clock.ID] = r
 	case b.Closed != nil:
 		k.Closed, k.ClosedAt = true, r.RecordedAt
 	case b.Event != nil:
@@ -252,6 +290,10 @@ func (k *Case) takeWork(e Entry, r Recorded) error {
 		k.Evidence[i].Custody = append(k.Evidence[i].Custody, Link{*b.Custody, r})
 	case b.Party != nil, b.Informed != nil, b.Portion != nil:
 		return k.takeParty(b, r)
+	case b.Stated != nil:
+		k.Statings = append(slices.DeleteFunc(k.Statings, func(s StatedAt) bool { return s.Item == b.Stated.Item }), StatedAt{*b.Stated, r})
+	case b.Sent != nil:
+		k.Documents = append(k.Documents, SentAt{*b.Sent, r, e.Seq})
 	case b.Proposal != nil:
 		i := slices.IndexFunc(k.Proposals, func(p Put) bool { return p.ID == b.Proposal.ID })
 		if i < 0 {
@@ -282,12 +324,12 @@ func (k *Case) takeEvent(ev Event, r Recorded) error {
 	if err != nil {
 		return err
 	}
-	h := Happening{Event: ev, Recorded: r, First: r.RecordedAt, when: from}
+	h := Happening{Event: ev, Recorded: r, First: r.RecordedAt, FirstBy: r.RecordedBy, when: from}
 	if ev.ID == 0 {
 		h.ID = r.Version
 		k.became(ev.From, h.ID)
 	} else if i := slices.IndexFunc(k.Events, func(o Happening) bool { return o.ID == ev.ID }); i >= 0 {
-		h.First = k.Events[i].First
+		h.First, h.FirstBy = k.Events[i].First, k.Events[i].FirstBy
 		k.Events = slices.Delete(k.Events, i, i+1)
 	}
 	k.Events = append(k.Events, h)

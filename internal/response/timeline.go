@@ -78,8 +78,18 @@ func (k *Case) from(e *Event) error {
 	return nil
 }
 
-// ChangeEvent changes how an event of the timeline stands, or withdraws it; what it said before stays in the record. version is the
-// one that was read. Errors: ErrNotFound, ErrEntry, *StaleError.
+// MayWithdraw says whether somebody may take an event off the timeline, or put it back: what others recorded only who may take
+// something away, what they recorded themselves whoever may add to the case.
+func (k *Case) MayWithdraw(who actor.Actor, h Happening) error {
+	id, _, _ := strings.Cut(h.FirstBy, " by ")
+	if who.Person() && id == who.ID() {
+		return may(who, actor.Contribute, k.ID)
+	}
+	return may(who, actor.Remove, k.ID)
+}
+
+// ChangeEvent changes how an event of the timeline stands, or withdraws it ([Case.MayWithdraw]); what it said before stays in the
+// record. version is the one that was read. Errors: ErrNotFound, ErrEntry, *StaleError; those of actor.
 func (c *Cases) ChangeEvent(ctx context.Context, who actor.Actor, id string, event, version int64, change func(e *Event)) (*Case, error) {
 	return c.record(ctx, who, actor.Contribute, id, func(k *Case) (Body, error) {
 		i := slices.IndexFunc(k.Events, func(h Happening) bool { return h.ID == event })
@@ -93,6 +103,11 @@ func (c *Cases) ChangeEvent(ctx context.Context, who actor.Actor, id string, eve
 		e.Why = ""
 		change(&e)
 		e.ID, e.From = event, k.Events[i].From
+		if e.Withdrawn != k.Events[i].Withdrawn {
+			if err := k.MayWithdraw(who, k.Events[i]); err != nil {
+				return Body{}, err
+			}
+		}
 		if e.Why == "" {
 			return Body{}, fmt.Errorf("%w: why an event is changed is wanted", ErrEntry)
 		}

@@ -154,9 +154,12 @@ func (p Promised) Slipped(now time.Time) bool {
 	return !now.Before(due)
 }
 
-// Appoint says who commands.
-func (c *Cases) Appoint(ctx context.Context, who actor.Actor, id string, m Commander) (*Case, error) {
-	return c.record(ctx, who, actor.Command, id, func(*Case) (Body, error) {
+// Appoint says who commands. version is the one that was read ([Case.Stated]), 0 where nothing was. Errors: ErrEntry, *StaleError.
+func (c *Cases) Appoint(ctx context.Context, who actor.Actor, id string, version int64, m Commander) (*Case, error) {
+	return c.record(ctx, who, actor.Command, id, func(k *Case) (Body, error) {
+		if err := k.fresh("commander", version, k.Stated("commander")); err != nil {
+			return Body{}, err
+		}
 		return Body{Commander: &m}, textsOK(map[string]string{"who commands": m.Name}, map[string]string{"a reason": m.Why})
 	})
 }

@@ -261,8 +261,8 @@ func (c *conditions) excluded() (int, problem, string) {
 	return -1, fine, ""
 }
 
-// set returns the mask of the first set that matches the row.
-func (c *conditions) set() (uint64, problem, string) {
+// set returns the index of the first set that matches the row.
+func (c *conditions) set() (int, problem, string) {
 	for i, p := range c.sets {
 		if p != nil {
 			yes, err := c.vm.Run(p, c.env)
@@ -273,7 +273,7 @@ func (c *conditions) set() (uint64, problem, string) {
 				continue
 			}
 		}
-		return c.rules.sets[i].mask, fine, ""
+		return i, fine, ""
 	}
 	return 0, noSet, "sets"
 }

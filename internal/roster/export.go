@@ -70,26 +70,39 @@ type export struct {
 
 // openExport opens what o names.
 func openExport(ctx context.Context, o *Options) (*export, int64, error) {
-	f, err := files.OpenInput(ctx, o.Export)
+	open := o.Source
+	if open == nil {
+		open = func(ctx context.Context) (io.ReadCloser, int64, error) {
+			f, err := files.OpenInput(ctx, o.Export)
+			if err != nil {
+				return nil, 0, err
+			}
+			return f, f.Size(), nil
+		}
+	}
+	f, size, err := open(ctx)
 	if err != nil {
 		return nil, 0, fmt.Errorf("%w: %w", ErrExport, err)
 	}
-	x, err := readExport(f, filepath.Base(o.Export), o.Format, o.Encoding)
+	x, err := readExport(f, filepath.Base(o.Export), o.Format, o.Encoding, o.MaxText)
 	if err != nil {
 		f.Close()
 		return nil, 0, err
 	}
 	inner := x.close
 	x.close = func() { inner(); f.Close() }
-	return x, f.Size(), nil
+	return x, size, nil
 }
 
 // readExport reads an export's form and header. name is its file's, for its
 // endings.
-func readExport(r io.Reader, name string, format Format, enc charset.Encoding) (*export, error) {
+func readExport(r io.Reader, name string, format Format, enc charset.Encoding, maxText int64) (*export, error) {
 	x := &export{close: func() {}, enc: &charset.Decoder{}}
 	plain, err := x.decompress(counted{r, &x.read})
 	if err == nil {
+		if maxText > 0 {
+			plain = &unfolded{plain, maxText, maxText}
+		}
 		x.w = newWindow(plain)
 		err = x.open(name, format, enc)
 	}
@@ -98,6 +111,20 @@ func readExport(r io.Reader, name string, format Format, enc charset.Encoding) (
 		return nil, err
 	}
 	return x, nil
+}
+
+// unfolded refuses what unfolds to more than is read.
+type unfolded struct {
+	io.Reader
+	left, most int64
+}
+
+func (u *unfolded) Read(p []byte) (int, error) {
+	n, err := u.Reader.Read(p)
+	if u.left -= int64(n); u.left < 0 {
+		return 0, tooMuch("it unfolds to more than %d bytes", u.most)
+	}
+	return n, err
 }
 
 // counted counts what is read through it.
@@ -229,6 +256,9 @@ func (x *export) openEncoding(enc charset.Encoding) error {
 
 // readFailure is the error for a stream that broke off.
 func (x *export) readFailure(err error) error {
+	if errors.Is(err, ErrExport) { // it was refused, and is not damaged
+		return err
+	}
 	hint := "copy or make the export again: it is damaged"
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		return exportError("copy or make the export again: it was not written or copied to its end",

@@ -38,7 +38,7 @@ func readAll(x *export) ([]string, error) {
 
 func readText(t *testing.T, text, name string, format Format, enc charset.Encoding) (*export, []string) {
 	t.Helper()
-	x, err := readExport(strings.NewReader(text), name, format, enc)
+	x, err := readExport(strings.NewReader(text), name, format, enc, 0)
 	if err != nil {
 		t.Fatalf("%q: %v", text[:min(len(text), 200)], err)
 	}
@@ -353,7 +353,7 @@ func TestBadExports(t *testing.T) {
 		{"JSON, first line never ends", `{"a":"` + strings.Repeat("x", 2*maxRecord), JSONLines, "", "no JSON object in the first lines", "--format"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			x, err := readExport(strings.NewReader(c.text), "x", c.format, c.enc)
+			x, err := readExport(strings.NewReader(c.text), "x", c.format, c.enc, 0)
 			if err == nil {
 				_, err = readAll(x)
 				x.close()
@@ -385,7 +385,7 @@ func (f failingReader) Read(p []byte) (int, error) {
 func TestReadFailure(t *testing.T) {
 	broken := errors.New("input/output error")
 	for _, text := range []string{"a,b\n1,2\n3,", "{\"a\":1}\n{\"a\"", ""} {
-		x, err := readExport(failingReader{strings.NewReader(text), broken}, "x", "", "")
+		x, err := readExport(failingReader{strings.NewReader(text), broken}, "x", "", "", 0)
 		if err == nil {
 			_, err = readAll(x)
 		}
@@ -415,7 +415,7 @@ func FuzzExport(f *testing.F) {
 		if err != nil {
 			return
 		}
-		x, err := readExport(bytes.NewReader(b), name, fm, e)
+		x, err := readExport(bytes.NewReader(b), name, fm, e, 0)
 		if err != nil {
 			if !errors.Is(err, ErrExport) || strings.Contains(err.Error(), "\n") {
 				t.Fatalf("%v", err)

@@ -345,3 +345,6 @@ func (r *Rules) setSets(file *rulesFile, line lineOf, classes []string) error {
 	}
 	return nil
 }
+
+// ByAccount reports whether the rules name a column of accounts: without one each row counts as an account.
+func (r *Rules) ByAccount() bool { return r.columns.account != "" }

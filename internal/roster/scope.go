@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -21,6 +22,7 @@ import (
 // Options say what a scope is made of.
 type Options struct {
 	Export   string           // file with the accounts: CSV, TSV or JSON Lines; plain, gzip or zstd
+	Source   Source           // gives what is in it, where it is no file: Export is its name then; nil: it is a file
 	Format   Format           // zero: by the file's ending, or its first line
 	Encoding charset.Encoding // zero: by the bytes themselves
 	Rules    *Rules
@@ -35,10 +37,17 @@ type Options struct {
 	// MaxRejects is the share of rows that may be listed; nil: as the rules say.
 	MaxRejects *float64
 
+	// MaxRows and MaxText bound the rows of an export and its bytes as text, which a small file may unfold to; 0: nothing does.
+	MaxRows, MaxText int64
+
+	Study    *Study         // filled in; nil: nobody looks
 	TempDir  string         // for sorting, sealed; "" is the system's
 	Memory   int64          // bytes for sorting, about; 0 is 64 MiB
 	Progress func(Progress) // called often, by the goroutine that called; may be nil
 }
+
+// Source opens an export, and says how many bytes it has.
+type Source func(ctx context.Context) (io.ReadCloser, int64, error)
 
 // Progress is how far a scope has come.
 type Progress struct {
@@ -108,7 +117,14 @@ func run(ctx context.Context, o Options, sink func(*member) error) (*result, err
 		return nil, err
 	}
 	defer s.close()
-	if err := s.readRows(); err != nil {
+	if o.Study != nil {
+		o.Study.begin(s)
+	}
+	err = s.readRows()
+	if o.Study != nil {
+		o.Study.end()
+	}
+	if err != nil {
 		return nil, err
 	}
 	if err := s.uniteAccounts(); err != nil {
@@ -240,7 +256,9 @@ func (s *scoper) readRows() error {
 			}
 			s.o.Progress(Progress{"read", s.x.read.Load(), s.size, s.counts.Total})
 		}
-		s.counts.Total++
+		if s.counts.Total++; s.o.MaxRows > 0 && s.counts.Total > s.o.MaxRows {
+			return tooMuch("it has more than %d rows", s.o.MaxRows)
+		}
 		s.flaws = s.flaws[:0]
 		kept, err := s.judge(&r)
 		if err != nil {
@@ -251,6 +269,9 @@ func (s *scoper) readRows() error {
 		}
 		if len(s.flaws) > 0 {
 			s.flawed++
+			if s.o.Study != nil {
+				s.o.Study.flawed(r.line, kept, s.flaws)
+			}
 			if err := s.rejects.add(r.line, kept, s.flaws); err != nil {
 				return err
 			}
@@ -333,12 +354,18 @@ func (s *scoper) judge(r *row) (kept bool, err error) {
 		return s.invalid("", r.problem), nil
 	}
 	s.conditions.load(r.fields)
+	if s.o.Study != nil {
+		s.o.Study.count(r)
+	}
 	rule, p, field := s.conditions.excluded()
 	if p != fine {
 		return s.invalid(field, p), nil
 	}
 	if rule >= 0 {
 		s.counts.Excluded[rule].Rows++
+		if s.o.Study != nil {
+			s.o.Study.take(rule, r, nil)
+		}
 		return true, nil
 	}
 	rec := &s.record
@@ -346,8 +373,13 @@ func (s *scoper) judge(r *row) (kept bool, err error) {
 	if !s.identities(r, rec) {
 		return false, nil
 	}
-	if rec.mask, p, field = s.conditions.set(); p != fine {
+	set, p, field := s.conditions.set()
+	if p != fine {
 		return s.invalid(field, p), nil
+	}
+	rec.mask = s.o.Rules.sets[set].mask
+	if s.o.Study != nil {
+		s.o.Study.take(len(s.o.Rules.excludes)+set, r, s.flaws)
 	}
 	if s.locale >= 0 {
 		rec.locale = s.localeOf(r.fields[s.locale])

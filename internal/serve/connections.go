@@ -2,6 +2,7 @@ package serve
 
 import (
 	"container/list"
+	"context"
 	"crypto/tls"
 	"errors"
 	"net"
@@ -149,6 +150,7 @@ type connection struct {
 	mu    sync.Mutex
 	until time.Time // by when the server wants what is written to be sent; zero: no end
 	next  time.Time // the deadline that is set
+	held  *[]byte   // what waits to be sent in one piece; nil: nothing is to wait
 }
 
 // takes is how many bytes a reader has to take within the time after which it has stalled.
@@ -157,6 +159,16 @@ const takes = 4 << 10
 // Write ends when the reader has not taken a little of it for a while. What is sent is held in memory until then, and a
 // server cannot let thousands hold something for as long as a whole layer may take over a slow line.
 func (c *connection) Write(b []byte) (int, error) {
+	if c.keep(b) {
+		return len(b), nil
+	}
+	if err := c.release(); err != nil {
+		return 0, err
+	}
+	return c.send(b)
+}
+
+func (c *connection) send(b []byte) (int, error) {
 	sent := 0
 	for {
 		if err := c.extend(); err != nil {
@@ -169,6 +181,67 @@ func (c *connection) Write(b []byte) (int, error) {
 		}
 		c.forget()
 	}
+}
+
+// onePiece is how large an answer may be, with its header, to be sent in one piece.
+const onePiece = 32 << 10
+
+var pieces = sync.Pool{New: func() any { b := make([]byte, 0, onePiece); return &b }}
+
+// connectionKey is what a request's context has its connection under.
+type connectionKey struct{}
+
+func withConnection(ctx context.Context, conn net.Conn) context.Context {
+	if t, ok := conn.(*tls.Conn); ok {
+		conn = t.NetConn()
+	}
+	return context.WithValue(ctx, connectionKey{}, conn)
+}
+
+// connectionOf gives the connection that a request came by, where an answer can be sent over it in one piece: in HTTP/2 it is others' too.
+// nil where there is none.
+func connectionOf(r *http.Request) *connection {
+	if r.ProtoMajor != 1 {
+		return nil
+	}
+	c, _ := r.Context().Value(connectionKey{}).(*connection)
+	return c
+}
+
+// hold has what is written wait for release. net/http hands an answer over in pieces of its buffer (4 KiB): each is a call of the
+// system and often a packet, and the reader wakes for each.
+func (c *connection) hold() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.held == nil {
+		c.held = pieces.Get().(*[]byte)
+	}
+}
+
+// keep takes what is written in, where it is to wait and there is room.
+func (c *connection) keep(b []byte) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.held == nil || len(*c.held)+len(b) > onePiece {
+		return false
+	}
+	*c.held = append(*c.held, b...)
+	return true
+}
+
+// release sends what has waited.
+func (c *connection) release() error {
+	c.mu.Lock()
+	held := c.held
+	c.held = nil
+	c.mu.Unlock()
+	if held == nil {
+		return nil
+	}
+	_, err := c.send(*held)
+	*held = (*held)[:0]
+	pieces.Put(held)
+	return err
 }
 
 // extend sets the deadline of the next write. It is set anew only where half of it has gone by.

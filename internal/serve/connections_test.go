@@ -2,12 +2,16 @@ package serve
 
 import (
 	"bufio"
+	"bytes"
+	"context"
 	"errors"
 	"io"
 	"net"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -204,5 +208,113 @@ func TestRoomForConnections(t *testing.T) {
 	}
 	if openFiles() < 16 {
 		t.Errorf("%d files", openFiles())
+	}
+}
+
+// counted counts how often something is written to the connections of a listener.
+type counted struct {
+	net.Listener
+	writes atomic.Int64
+}
+
+type countedConn struct {
+	net.Conn
+	of *counted
+}
+
+func (c *counted) Accept() (net.Conn, error) {
+	conn, err := c.Listener.Accept()
+	return countedConn{conn, c}, err
+}
+
+func (c countedConn) Write(b []byte) (int, error) {
+	c.of.writes.Add(1)
+	return c.Conn.Write(b)
+}
+
+// TestOnePiece: an answer that is whole goes out with its header in one piece; what is larger, or is not whole yet, does not
+// wait for the rest.
+func TestOnePiece(t *testing.T) {
+	const page, large = 11_000, 100_000
+	rest := make(chan struct{})
+	s := New(Options{})
+	for path, size := range map[string]int{"/page": page, "/large": large} {
+		s.Mount(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Length", strconv.Itoa(size))
+			w.Write(bytes.Repeat([]byte("x"), size))
+		}), path)
+	}
+	s.Mount(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", strconv.Itoa(2*page))
+		w.Write(make([]byte, page))
+		http.NewResponseController(w).Flush()
+		<-rest
+		w.Write(make([]byte, page))
+	}), "/parts")
+	inner, err := Listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &counted{Listener: inner}
+	ctx, end := context.WithCancel(t.Context())
+	served := make(chan error, 1)
+	go func() { served <- s.Run(ctx, l, func(string) error { return nil }) }()
+	defer func() {
+		end()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	}()
+	conn, in := dial(t, "http://"+inner.Addr().String())
+	ask := func(path string) io.ReadCloser {
+		t.Helper()
+		l.writes.Store(0)
+		io.WriteString(conn, "GET "+path+" HTTP/1.1\r\nHost: x\r\n\r\n")
+		res, err := http.ReadResponse(in, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res.Body
+	}
+	for range 2 { // the connection is kept, and holds nothing afterwards
+		if n, err := io.Copy(io.Discard, ask("/page")); err != nil || n != page || l.writes.Load() != 1 {
+			t.Errorf("a page: %d bytes in %d pieces, %v", n, l.writes.Load(), err)
+		}
+		if n, err := io.Copy(io.Discard, ask("/large")); err != nil || n != large || l.writes.Load() < 2 {
+			t.Errorf("what is large: %d bytes in %d pieces, %v", n, l.writes.Load(), err)
+		}
+	}
+	body := ask("/parts")
+	if _, err := io.ReadFull(body, make([]byte, page)); err != nil {
+		t.Errorf("the first part: %v", err)
+	}
+	close(rest)
+	if n, err := io.Copy(io.Discard, body); err != nil || n != page {
+		t.Errorf("the rest: %d bytes, %v", n, err)
+	}
+}
+
+// TestHeldOverflow: what no longer fits into what is held is sent behind it, in order.
+func TestHeldOverflow(t *testing.T) {
+	far, near := net.Pipe()
+	c := &connection{Conn: near, of: newConnections(nil, 1, time.Minute)}
+	got := make(chan []byte)
+	go func() {
+		b, _ := io.ReadAll(far)
+		got <- b
+	}()
+	c.hold()
+	first, second := bytes.Repeat([]byte("a"), onePiece-1), []byte("bcd")
+	for _, b := range [][]byte{first, second} {
+		if n, err := c.Write(b); n != len(b) || err != nil {
+			t.Fatal(n, err)
+		}
+	}
+	if err := c.release(); err != nil {
+		t.Fatal(err)
+	}
+	near.Close()
+	if b := <-got; !bytes.Equal(b, append(first, second...)) {
+		t.Errorf("%d bytes arrive, in another order", len(b))
 	}
 }

@@ -36,7 +36,6 @@ var values = []struct {
 	{"Cross-Origin-Resource-Policy", []string{"same-origin"}},
 	{"Permissions-Policy", []string{permissions}},
 	{"X-Content-Type-Options", []string{"nosniff"}},
-	{"X-Frame-Options", []string{"DENY"}}, // for browsers that do not know frame-ancestors
 }
 
 // transport is said over TLS only (RFC 6797, 7.2).

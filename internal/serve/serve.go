@@ -223,7 +223,7 @@ const maxConnections = 16_384
 // http makes the server of the standard library, whose requests end with a context.
 func (s *Server) http(ctx context.Context, h http.Handler) *http.Server {
 	t := s.timeouts()
-	return &http.Server{Handler: h, TLSConfig: s.options.TLS, BaseContext: func(net.Listener) context.Context { return ctx },
+	return &http.Server{Handler: h, TLSConfig: s.options.TLS, BaseContext: func(net.Listener) context.Context { return ctx }, ConnContext: withConnection,
 		ReadHeaderTimeout: t.Header, ReadTimeout: t.Read, WriteTimeout: t.Write, IdleTimeout: t.Idle, MaxHeaderBytes: maxHeader,
 		ErrorLog: slog.NewLogLogger(slog.NewTextHandler(io.Discard, nil), slog.LevelError)} // its lines hold addresses
 }

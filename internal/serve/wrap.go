@@ -2,10 +2,13 @@ package serve
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"strconv"
 	"time"
 
 	"shirase/internal/web"
@@ -24,7 +27,7 @@ func Wrap(h http.Handler, o Options) http.Handler {
 		start := time.Now()
 		secure(w.Header(), o.Proxies.Secure(r))
 		r = bounded(w, r, cmp.Or(o.MaxBody, maxBody))
-		rec := &recorder{ResponseWriter: w}
+		rec := &recorder{ResponseWriter: w, conn: connectionOf(r)}
 		defer func() {
 			if p := recover(); p != nil {
 				if p == http.ErrAbortHandler {
@@ -64,9 +67,18 @@ func bounded(w http.ResponseWriter, r *http.Request, most int64) *http.Request {
 		w.Header().Set("Connection", "close")
 	}
 	out := *r
-	out.Body = http.MaxBytesReader(w, r.Body, most)
+	out.Body = &bound{http.MaxBytesReader(w, r.Body, most), r.Body}
 	return &out
 }
+
+// bound is a body with its bound around it, which a handler may lift that knows who sends it (web.Upload).
+type bound struct {
+	io.ReadCloser
+	whole io.ReadCloser
+}
+
+// Unbounded is the body without the bound.
+func (b *bound) Unbounded() io.ReadCloser { return b.whole }
 
 // Answer is what becomes known of a request when it was answered: nothing of who asked, nor of what about.
 type Answer struct {
@@ -99,6 +111,7 @@ type recorder struct {
 	http.ResponseWriter
 	status int
 	bytes  int64
+	conn   *connection // nil: it is sent as net/http has it
 }
 
 func (r *recorder) WriteHeader(status int) {
@@ -112,9 +125,37 @@ func (r *recorder) Write(b []byte) (int, error) {
 	if r.status == 0 {
 		r.status = http.StatusOK
 	}
-	n, err := r.ResponseWriter.Write(b)
+	write := r.ResponseWriter.Write
+	if r.whole(b) {
+		write = r.inOnePiece
+	}
+	n, err := write(b)
 	r.bytes += int64(n)
 	return n, err
+}
+
+// whole reports whether b is all of an answer that net/http would send in pieces, and that is worth sending in one.
+func (r *recorder) whole(b []byte) bool {
+	const buffer, header = 2 << 10, 4 << 10 // what net/http sends in one piece anyway; more than the headers of an answer here
+	if r.conn == nil || r.bytes > 0 || len(b) <= buffer || len(b) > onePiece-header {
+		return false
+	}
+	length := r.Header()["Content-Length"]
+	if len(length) != 1 {
+		return false
+	}
+	n, err := strconv.Atoi(length[0])
+	return err == nil && n == len(b)
+}
+
+// inOnePiece sends an answer's header and body together.
+func (r *recorder) inOnePiece(b []byte) (int, error) {
+	r.conn.hold()
+	n, err := r.ResponseWriter.Write(b)
+	if f, ok := r.ResponseWriter.(interface{ FlushError() error }); ok && err == nil {
+		err = f.FlushError() // into what is held
+	}
+	return n, errors.Join(err, r.conn.release())
 }
 
 // Unwrap lets http.ResponseController reach the connection (deadlines, flushing).

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 
 	"shirase/internal/actor"
 	"shirase/internal/store"
@@ -17,11 +18,62 @@ type Grant struct {
 	ByRole  bool // to all cases, and not to this one by itself
 }
 
+// A StaleError says how somebody's access to a case stands that was changed since it was read. It is ErrStale.
+type StaleError struct {
+	Account string
+	Access  actor.Access
+	Version int64 // of the access to the case, to go on from
+	By      string
+	At      time.Time
+}
+
+func (e *StaleError) Error() string { return fmt.Sprintf("%v: by %s", ErrStale, e.By) }
+func (e *StaleError) Unwrap() error { return ErrStale }
+
+// AccessVersion is that of who sees a case: it goes up with each change.
+func (s *Staff) AccessVersion(ctx context.Context, who actor.Actor, kase string) (int64, error) {
+	if err := who.May(actor.See, kase); err != nil {
+		return 0, fmt.Errorf("list access: %w", ErrNotFound)
+	}
+	version, _, err := s.changes(ctx, s.db, kase, "", 0)
+	return version, err
+}
+
+// changes gives the version of who sees a case, and what was said last of somebody's access, if that came after a version.
+func (s *Staff) changes(ctx context.Context, q store.Querier, kase, id string, after int64) (version int64, last *StaleError, err error) {
+	rows, err := q.QueryContext(ctx, `SELECT at, who, about, note FROM staff_log WHERE case_id = $1 AND what = 'access' ORDER BY seq`, kase)
+	if err != nil {
+		return 0, nil, fmt.Errorf("list access: %w", err)
+	}
+	defer rows.Close()
+	for version = 1; rows.Next(); {
+		var when int64
+		var by, about, note string
+		if err := rows.Scan(&when, &by, &about, &note); err != nil {
+			return 0, nil, fmt.Errorf("list access: %w", err)
+		}
+		if version++; about == id && version > after {
+			access, _ := actor.ParseAccess(note)
+			last = &StaleError{Account: id, Access: max(access, actor.None), By: by, At: at(when)}
+		}
+	}
+	if last != nil {
+		last.Version = version
+	}
+	return version, last, errors.Join(rows.Err(), rows.Close())
+}
+
 // GiveAccess changes somebody's access to a case; actor.None takes it away. Access to all cases is a matter of their account
 // ([Staff.SetRoles]). Nobody widens or ends their own.
 //
 // Errors: ErrNotFound, also of a case that they do not see; ErrSelf; those of actor.
 func (s *Staff) GiveAccess(ctx context.Context, who actor.Actor, kase, id string, access actor.Access) error {
+	return s.ChangeAccess(ctx, who, kase, id, 0, access)
+}
+
+// ChangeAccess is GiveAccess for whoever has read who sees the case: where that person's access was changed since version, which is
+// that of [Staff.AccessVersion], it is a *StaleError; 0 has read nothing.
+func (s *Staff) ChangeAccess(ctx context.Context, who actor.Actor, kase, id string, version int64, access actor.Access) error {
 	if err := who.May(actor.Share, kase); err != nil {
 		if errors.Is(err, actor.ErrHidden) {
 			err = fmt.Errorf("give access: %w", ErrNotFound)
@@ -38,7 +90,19 @@ func (s *Staff) GiveAccess(ctx context.Context, who actor.Actor, kase, id string
 		if _, err := s.account(ctx, tx, id); err != nil {
 			return err
 		}
+		if version != 0 {
+			_, last, err := s.changes(ctx, tx, kase, id, version)
+			if err != nil {
+				return err
+			}
+			if last != nil {
+				return last
+			}
+		}
 		if err := s.setAccess(ctx, tx, who, kase, id, access); err != nil {
+			return err
+		}
+		if err := s.changed(ctx, tx, id); err != nil {
 			return err
 		}
 		return s.log(ctx, tx, who.String(), "access", id, kase, access.String())

@@ -435,6 +435,9 @@ func (s *Staff) SetRoles(ctx context.Context, who actor.Actor, id string, versio
 		if err := s.stillRun(ctx, tx); err != nil {
 			return err
 		}
+		if err := s.changed(ctx, tx, id); err != nil {
+			return err
+		}
 		return s.log(ctx, tx, who.String(), "roles", id, "", text+" · "+every.String())
 	})
 	if err != nil {
@@ -508,6 +511,7 @@ func (s *Staff) Remove(ctx context.Context, who actor.Actor, id string) error {
 			`UPDATE staff_session SET ended = true WHERE account = $1`,
 			`DELETE FROM staff_passkey WHERE account = $1`,
 			`DELETE FROM staff_code WHERE account = $1`,
+			`DELETE FROM staff_feed WHERE account = $1`,
 			`DELETE FROM staff_access WHERE account = $1`,
 			`DELETE FROM staff_invitation WHERE account = $1`,
 		} {
@@ -523,6 +527,9 @@ func (s *Staff) Remove(ctx context.Context, who actor.Actor, id string) error {
 			return err
 		}
 		if err := s.stillRun(ctx, tx); err != nil {
+			return err
+		}
+		if err := s.changed(ctx, tx, id); err != nil {
 			return err
 		}
 		return s.log(ctx, tx, who.String(), "remove", id, "", "")

@@ -68,6 +68,10 @@ type Staff struct {
 	db   *store.DB
 	hold time.Duration
 	now  func() time.Time
+
+	// Changed is told, in its transaction, whose roles or access became others, with who they are now: nobody, where they were
+	// removed. What they began and may do no more ends with it. It is set before anything is done; nil: nobody is told.
+	Changed func(ctx context.Context, tx *sql.Tx, id string, now actor.Actor) error
 }
 
 // New opens the room and brings its tables up to date.
@@ -262,7 +266,23 @@ func (s *Staff) NameOf(ctx context.Context, id string) string {
 // Actor is who does something in a request: the account with what it may do now. confirms is the act that a passkey has just
 // signed for, or "". Somebody who has left is nobody.
 func (s *Staff) Actor(ctx context.Context, id, confirms, door string) (actor.Actor, Account, error) {
-	a, err := s.account(ctx, s.db, id)
+	return s.actor(ctx, s.db, id, confirms, door)
+}
+
+// changed tells who is told of it who somebody is now.
+func (s *Staff) changed(ctx context.Context, tx *sql.Tx, id string) error {
+	if s.Changed == nil {
+		return nil
+	}
+	who, _, err := s.actor(ctx, tx, id, "", "console")
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	return s.Changed(ctx, tx, id, who)
+}
+
+func (s *Staff) actor(ctx context.Context, q store.Querier, id, confirms, door string) (actor.Actor, Account, error) {
+	a, err := s.account(ctx, q, id)
 	if err != nil {
 		return actor.Actor{}, Account{}, err
 	}
@@ -270,7 +290,7 @@ func (s *Staff) Actor(ctx context.Context, id, confirms, door string) (actor.Act
 	if a.Every > actor.None {
 		access[actor.Every] = a.Every
 	}
-	rows, err := s.db.QueryContext(ctx, `SELECT case_id, access FROM staff_access WHERE account = $1`, id)
+	rows, err := q.QueryContext(ctx, `SELECT case_id, access FROM staff_access WHERE account = $1`, id)
 	if err != nil {
 		return actor.Actor{}, Account{}, fmt.Errorf("read an account's access: %w", err)
 	}

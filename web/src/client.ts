@@ -2,11 +2,11 @@
 // check/client.go: the same requests, checks and names of failures.
 
 import { type Answer, encodeVerdict, type Evaluation, type Part } from "./answer.ts";
-import { bucketName, MAX_PAD } from "./bucket.ts";
+import { bucketName, MAX_PAD, parseBucket } from "./bucket.ts";
 import { type Bytes, fromBase64url, fromHash, toBase64url } from "./encoding.ts";
 import { bucketOf } from "./entry.ts";
 import { Failure, named } from "./failure.ts";
-import { type Options, Refusal, Server, type Surroundings, UNWATCHED } from "./fetching.ts";
+import { NO_PATH, type Options, Refusal, Server, type Surroundings, UNWATCHED } from "./fetching.ts";
 import { drawn, holds, sourceExtent } from "./fold.ts";
 import { CAP_BITS, depths, entriesFor, type Group, groupBytes, groupName, keptSize, MAX_GROUP, MAX_KEPT, parseGroup } from "./group.ts";
 import { type Identity, input } from "./identity.ts";
@@ -201,7 +201,21 @@ export class Client {
     const name = depth === bits ? `buckets/${bucketName(number, bits)}` : groupName(depth, number);
     const limit = pad > 0 ? pad * 2 ** (bits - depth) : Math.min(MAX_GROUP, MAX_PAD * 2 ** (bits - depth));
     const body = await this.server.part(`check/v1/layers/${root}/${name}`, limit, options);
+    if (body === NO_PATH) return depth < bits ? this.oneByOne(root, number, depth, bits, pad, options) : undefined;
     return body && parseGroup(body, number, depth, fromHash(root), bits, pad);
+  }
+
+  /** Fetches each bucket of a group, in their order whatever is sought, where a server of version 1 knows no groups. */
+  private async oneByOne(root: Hash, number: number, depth: number, bits: number, pad: number, options: Options): Promise<Group | undefined> {
+    const n = 2 ** (bits - depth);
+    const group: Group = { depth, bits, buckets: [] };
+    for (let i = number * n, rest = MAX_GROUP; i < (number + 1) * n; i++) {
+      const body = await this.server.part(`check/v1/layers/${root}/buckets/${bucketName(i, bits)}`, Math.min(rest, pad || MAX_PAD), options);
+      if (body === NO_PATH || body === undefined) return undefined;
+      rest -= body.length;
+      group.buckets.push(parseBucket(body, i, fromHash(root), bits, pad));
+    }
+    return group;
   }
 
   /**

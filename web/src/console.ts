@@ -1,6 +1,8 @@
 // The console's program: passkeys, keys of the keyboard, drafts, and pages that follow what others do. Everything else the
 // server renders, and works without it; signing in and confirming cannot, because only a browser can ask for a passkey.
 
+import { upload } from "./upload.ts";
+
 interface Choice {
   text: string;
   href: string;
@@ -411,6 +413,7 @@ const able = typeof PublicKeyCredential === "function";
 for (const form of document.querySelectorAll<HTMLFormElement>("form[data-sign-in]")) signIn(form);
 for (const form of document.querySelectorAll<HTMLFormElement>("form[data-join]")) join(form);
 for (const form of document.querySelectorAll<HTMLFormElement>("form[data-add-passkey]")) addPasskey(form);
+for (const form of document.querySelectorAll<HTMLFormElement>("form[data-upload]")) upload(form, post, Refused, attempt, goes);
 if (!able && document.querySelector("form[data-sign-in], form[data-join]") !== null) tell(words("cannot"));
 const following = root.dataset["live"];
 if (following !== undefined && following !== "") live(following);

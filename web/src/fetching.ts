@@ -1,7 +1,7 @@
 // Requests to one server: each waits out 429 as often and as long as is
 // bearable, has an end, and says by name what did not come.
 
-import { type Bytes, concat, fromUTF8, utf8 } from "./encoding.ts";
+import { type Bytes, concat, fromUTF8 } from "./encoding.ts";
 import { type Code, Failure, named } from "./failure.ts";
 import { type JSONValue, parseJSON } from "./json.ts";
 
@@ -45,6 +45,9 @@ interface Wanted {
   keep?: boolean; // the browser may keep what comes
 }
 
+/** A server of version 1 knows no groups. */
+export const NO_PATH = Symbol();
+
 export class Server {
   constructor(private readonly around: Surroundings) {}
 
@@ -54,11 +57,15 @@ export class Server {
     return named("server", () => parseJSON(fromUTF8(reply)));
   }
 
-  /** Gets a part of a layer; undefined where the server says that it does not have it, or cannot give it. */
-  async part(path: string, limit: number, options: Options): Promise<Bytes | undefined> {
+  /**
+   * Gets a part of a layer; undefined where the server says that it does not have
+   * it, or cannot give it, and NO_PATH where it knows no such path.
+   */
+  async part(path: string, limit: number, options: Options): Promise<Bytes | typeof NO_PATH | undefined> {
     // A group's number is nobody's business who reads this disk later: it is not kept.
     const reply = await this.request(path, { accept: "application/octet-stream", limit, tooLong: "bucket" }, options);
     if (!(reply instanceof Refusal)) return reply;
+    if (reply.status === 404 && ["", "unknown-path"].includes(reply.problem)) return NO_PATH;
     if (reply.gone || reply.status >= 500) return undefined;
     throw reply;
   }
@@ -100,8 +107,9 @@ export class Server {
         signal: timed.signal,
       });
       if (response.status === 200) return await readAll(response, limit, tooLong);
-      if (await unwitnessed(response)) throw new Failure("unwitnessed", "the server says that its ledger is not witnessed");
-      return new Refusal(response);
+      const problem = await problemOf(response);
+      if (problem === "unwitnessed") throw new Failure("unwitnessed", "the server says that its ledger is not witnessed");
+      return new Refusal(response, problem);
     } catch (e) {
       if (e instanceof Failure) throw e;
       throw new Failure("network", signal.aborted ? "stopped" : timed.signal.aborted ? "timed out" : "no connection");
@@ -117,7 +125,7 @@ export class Refusal extends Failure {
   readonly status: number;
   readonly retryAfter: number; // seconds
 
-  constructor(response: Response) {
+  constructor(response: Response, readonly problem: string) {
     super("server", `the server answered ${response.status}`);
     this.status = response.status;
     const seconds = response.headers.get("Retry-After") ?? "";
@@ -129,15 +137,18 @@ export class Refusal extends Failure {
   }
 }
 
-/** Reports whether a server has named its refusal (RFC 9457) as one for the want of witnesses. */
-async function unwitnessed(response: Response): Promise<boolean> {
-  const problem = response.status === 503 && response.headers.get("Content-Type")?.startsWith("application/problem+json");
-  if (!problem) {
+/** Gives the name of a refusal (RFC 9457), such as "unknown-layer"; "" where the server does not say it. */
+async function problemOf(response: Response): Promise<string> {
+  if (!response.headers.get("Content-Type")?.startsWith("application/problem+json")) {
     void response.body?.cancel();
-    return false;
+    return "";
   }
-  const body: unknown = JSON.parse(fromUTF8(await readAll(response, MAX_PROBLEM).catch(() => utf8("null"))));
-  return typeof body === "object" && body !== null && "type" in body && String(body.type).endsWith("/problems/unwitnessed");
+  try {
+    const { type } = JSON.parse(fromUTF8(await readAll(response, MAX_PROBLEM)));
+    return /\/problems\/([a-z][a-z0-9-]*)$/.exec(String(type))?.[1] ?? "";
+  } catch {
+    return "";
+  }
 }
 
 async function readAll(response: Response, limit: number, tooLong: Code = "server"): Promise<Bytes> {

@@ -178,8 +178,10 @@ export class Ledger {
       throw new Failure("checkpoint", `no list of the ledger's keys: ${e}`);
     });
     const current = pin.bindings?.ledger?.key;
-    const known = keys.map((k) => (current ? vkeyHash(k.vkey) === current : pin.keys.some((p) => p.vkey === k.vkey)));
-    return this.follow(origin, keys, known.lastIndexOf(true));
+    const start = current ?
+      keys.findIndex((k) => vkeyHash(k.vkey) === current) :
+      keys.map((k) => pin.keys.some((p) => p.vkey === k.vkey)).lastIndexOf(true);
+    return this.follow(origin, keys, start);
   }
 
   /** Verifies a list of keys from one that is trusted: each has signed a checkpoint that holds a statement that names the next. */
@@ -253,13 +255,12 @@ export class Ledger {
     });
     if (pin && pin.checkpoint !== "") await goesOnFrom(pin.checkpoint);
     let bindings = pin?.bindings;
-    if (bindings === undefined) return bind(statement, hash);
-    for (const { last } of steps) {
+    for (const { last } of steps) { // what a key that led on signed is of the history that is shown, also for whoever comes for the first time
       if (last === undefined) continue;
       await goesOnFrom(last.checkpoint.note);
-      bindings = follow(bindings, last.statement, last.hash);
+      if (bindings) bindings = follow(bindings, last.statement, last.hash);
     }
-    return follow(bindings, statement, hash);
+    return bindings ? follow(bindings, statement, hash) : bind(statement, hash);
   }
 }
 

@@ -106,3 +106,17 @@ test("an earlier statement must have led to what is bound", () => {
     else run();
   }
 });
+
+test("over several statements, what was seen long ago still binds", () => {
+  const { statements, vectors: histories } = vectors("check/testdata/chains.json") as
+    { statements: string[]; vectors: { name: string; shown: number[]; earlier?: number; error?: string; rule?: string }[] };
+  assert.ok(histories.length > 60);
+  for (const v of histories) {
+    const [first, ...rest] = v.shown.map((i) => read(fromBase64url(statements[i]!)));
+    const last = v.earlier === undefined ? rest.pop() : undefined;
+    const before = rest.reduce((b, s) => follow(remembered(b), ...s), bind(...first!));
+    const ended = { ...v, a: "", b: "" };
+    if (last) ends(ended, () => follow(remembered(before), ...last), v.name);
+    else ends(ended, () => precede(remembered(before), read(fromBase64url(statements[v.earlier!]!))[0]), v.name);
+  }
+});

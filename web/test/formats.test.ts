@@ -118,8 +118,7 @@ test("numbers of buckets beyond 2^31", () => {
   assert.equal(bucketOf(Uint8Array.of(0xff, 0xff, 0xff), 24), 0xffffff);
 });
 
-for (const file of ["statement.json", "statement2.json"]) test(`vectors of ${file}`, () => {
-  const all = vectors(`check/testdata/${file}`).vectors;
+for (const [version, { vectors: all }] of [vectors("check/testdata/statement.json"), vectors("check/testdata/statement2.json")].entries()) test(`vectors of statements of version ${version + 1}`, () => {
   assert.ok(all.length > 50);
   for (const v of all) {
     const read = () => {

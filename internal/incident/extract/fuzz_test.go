@@ -1,9 +1,13 @@
 package extract
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
+	"slices"
+	"strings"
 	"testing"
 	"unicode/utf8"
 
@@ -43,6 +47,35 @@ func FuzzText(f *testing.F) {
 			if from, to := x.span(s.from, s.to); from < 0 || from > to || to > len(given) || !utf8.Valid(given[from:to]) {
 				t.Fatalf("a sentence is from %d to %d of %d bytes given", from, to, len(given))
 			}
+		}
+	})
+}
+
+// FuzzSieve holds of any rule and text: what the rule matches, its sieve lets through.
+func FuzzSieve(f *testing.F) {
+	type sifted struct {
+		name string
+		re   *regexp.Regexp
+		sift *sieve
+	}
+	var all []sifted
+	for _, dir := range slices.Sorted(maps.Keys(ruleSets)) {
+		set := ruleSets[dir]()
+		for _, name := range slices.Sorted(maps.Keys(set.rules)) {
+			if strings.Contains(name, ".") {
+				continue // a part
+			}
+			pattern := set.pattern(name)
+			for _, a := range set.rules[name].alternatives {
+				f.Add(uint16(len(all)), a.example)
+			}
+			all = append(all, sifted{dir + " " + name, regexp.MustCompile(pattern), newSieve(pattern)})
+		}
+	}
+	f.Fuzz(func(t *testing.T, n uint16, text string) {
+		r := all[int(n)%len(all)]
+		if len(text) <= 4*maxFuzzed && !r.sift.lets(text) && r.re.MatchString(text) {
+			t.Fatalf("%s matches %q, and its sieve does not let that through", r.name, text)
 		}
 	})
 }

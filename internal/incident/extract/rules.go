@@ -21,6 +21,7 @@ type rule struct {
 	set  func() *ruleSet
 	once sync.Once
 	re   *regexp.Regexp
+	sift *sieve
 }
 
 var (
@@ -35,29 +36,84 @@ func ruleBoth(name string) *rule { return &rule{name: name, set: bothRules} }
 
 // compiled gives the pattern. A file that cannot be read as rules is a mistake of the program, which its tests find.
 func (r *rule) compiled() *regexp.Regexp {
-	r.once.Do(func() { r.re = regexp.MustCompile(r.set().pattern(r.name)) })
+	r.once.Do(func() {
+		pattern := r.set().pattern(r.name)
+		r.re, r.sift = regexp.MustCompile(pattern), newSieve(pattern)
+	})
 	return r.re
 }
 
-func (r *rule) MatchString(s string) bool            { return r.compiled().MatchString(s) }
-func (r *rule) FindString(s string) string           { return r.compiled().FindString(s) }
-func (r *rule) FindStringIndex(s string) []int       { return r.compiled().FindStringIndex(s) }
-func (r *rule) FindStringSubmatch(s string) []string { return r.compiled().FindStringSubmatch(s) }
+// on gives the pattern to be tried on a text; nil where it cannot match there.
+func (r *rule) on(s string) *regexp.Regexp {
+	if re := r.compiled(); r.sift.lets(s) {
+		return re
+	}
+	return nil
+}
+
+func (r *rule) MatchString(s string) bool {
+	re := r.on(s)
+	return re != nil && re.MatchString(s)
+}
+
+func (r *rule) FindString(s string) string {
+	if re := r.on(s); re != nil {
+		return re.FindString(s)
+	}
+	return ""
+}
+
+func (r *rule) FindStringIndex(s string) []int {
+	if re := r.on(s); re != nil {
+		return re.FindStringIndex(s)
+	}
+	return nil
+}
+
+func (r *rule) FindStringSubmatch(s string) []string {
+	if re := r.on(s); re != nil {
+		return re.FindStringSubmatch(s)
+	}
+	return nil
+}
+
 func (r *rule) FindStringSubmatchIndex(s string) []int {
-	return r.compiled().FindStringSubmatchIndex(s)
+	if re := r.on(s); re != nil {
+		return re.FindStringSubmatchIndex(s)
+	}
+	return nil
 }
+
 func (r *rule) FindAllStringIndex(s string, n int) [][]int {
-	return r.compiled().FindAllStringIndex(s, n)
+	if re := r.on(s); re != nil {
+		return re.FindAllStringIndex(s, n)
+	}
+	return nil
 }
+
 func (r *rule) FindAllStringSubmatch(s string, n int) [][]string {
-	return r.compiled().FindAllStringSubmatch(s, n)
+	if re := r.on(s); re != nil {
+		return re.FindAllStringSubmatch(s, n)
+	}
+	return nil
 }
+
 func (r *rule) FindAllStringSubmatchIndex(s string, n int) [][]int {
-	return r.compiled().FindAllStringSubmatchIndex(s, n)
+	if re := r.on(s); re != nil {
+		return re.FindAllStringSubmatchIndex(s, n)
+	}
+	return nil
 }
-func (r *rule) ReplaceAllString(s, with string) string { return r.compiled().ReplaceAllString(s, with) }
-func (r *rule) SubexpNames() []string                  { return r.compiled().SubexpNames() }
-func (r *rule) SubexpIndex(name string) int            { return r.compiled().SubexpIndex(name) }
+
+func (r *rule) ReplaceAllString(s, with string) string {
+	if re := r.on(s); re != nil {
+		return re.ReplaceAllString(s, with)
+	}
+	return s
+}
+
+func (r *rule) SubexpNames() []string       { return r.compiled().SubexpNames() }
+func (r *rule) SubexpIndex(name string) int { return r.compiled().SubexpIndex(name) }
 
 // alternative is one line of a rule, with the text that asked for it.
 type alternative struct {

@@ -155,7 +155,7 @@ func TestLint(t *testing.T) {
 		var rules []string
 		for _, f := range found {
 			rules = append(rules, f.Rule)
-			if f.What == "" || f.Remedy == "" || f.Line < 1 || f.From > f.To || f.To > len(c.text) {
+			if f.What.JA == "" || f.What.EN == "" || f.Remedy.JA == "" || f.Remedy.EN == "" || f.Line < 1 || f.From > f.To || f.To > len(c.text) {
 				t.Errorf("%s: %+v", c.name, f)
 			}
 		}
@@ -197,9 +197,9 @@ func TestRealNotice(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, x := range found {
-		t.Logf("%d %s: %s", x.Line, x.Rule, x.What)
+		t.Logf("%d %s: %s", x.Line, x.Rule, x.What.EN)
 		if slices.Contains([]string{"fact", "overtaken", "unit", "class", "vocabulary", "overturned"}, x.Rule) {
-			t.Errorf("line %d: %s: %s", x.Line, x.Rule, x.What)
+			t.Errorf("line %d: %s: %s", x.Line, x.Rule, x.What.EN)
 		}
 	}
 }

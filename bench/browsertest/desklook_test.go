@@ -1,0 +1,122 @@
+package browsertest
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/webauthn"
+)
+
+// TestDeskLook looks at every page of the console: in both languages, by the rules of axe-core in light and dark, at 320 pixels, and at
+// those of a case on paper. It leaves pictures in screenshots/, for people to look at.
+func TestDeskLook(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short")
+	}
+	o := newOffice(t)
+	p := o.person(t)
+	p.visit(o.first)
+	p.until(`document.querySelector("#invitation").textContent !== ""`)
+	p.face("desk-join")
+	p.write("input[name=name]", "佐藤 花子")
+	p.click("form[data-join] button")
+	p.at("/console/account")
+	p.authenticator(webauthn.AuthenticatorTransportUsb)
+
+	id := o.staged(t)
+	o.run(t, "staff", "invite", "鈴木 一郎", "--role", "approver,writer", "--every", "contribute")
+	for _, lang := range []string{"ja", "en"} {
+		p.run("feed "+lang, func() {
+			p.visit("/console/account?lang=" + lang)
+			eval[bool](p, `(window.sending = true)`)
+			p.click(`form[data-confirm=feed] button`)
+			p.until(`document.querySelector("#feed-at") !== null && window.sending === undefined`)
+			p.face("desk-feed-" + lang)
+		})
+		for _, at := range []struct{ name, path string }{
+			{"clocks", "/console/cases/" + id + "/clocks"}, {"now", "/console/cases/" + id}, {"timeline", "/console/cases/" + id + "/timeline"}, {"decisions", "/console/cases/" + id + "/decisions"},
+			{"scope", "/console/cases/" + id + "/scope"}, {"facts", "/console/cases/" + id + "/facts"}, {"documents", "/console/cases/" + id + "/documents"}, {"sheet", "/console/cases/" + id + "/documents/ppc-sokuho"},
+			{"record", "/console/cases/" + id + "/record"}, {"board", "/console/"}, {"proposal", o.proposed(t)}, {"allclocks", "/console/clocks"}, {"proposals", "/console/proposals"},
+			{"declare", "/console/cases/new"}, {"account", "/console/account"}, {"people", "/console/people"}, {"log", "/console/log"}, {"settings", "/console/settings"},
+		} {
+			p.run(at.name+" "+lang, func() {
+				p.visit(at.path + "?lang=" + lang)
+				p.until(`document.readyState === "complete" && document.querySelector("h1") !== null`)
+				name := "desk-" + at.name + "-" + lang
+				if strings.HasPrefix(at.path, "/console/cases/"+id) || at.name == "board" || at.name == "proposal" {
+					p.keep(name+"-paper", view{width: 658, scheme: "light", paper: true})
+				}
+				if at.name == "clocks" {
+					p.keep(name+"-light-390", view{width: 390, scheme: "light"})
+				}
+				eval[bool](p, `(document.querySelectorAll("details").forEach(d => d.open = true), true)`)
+				p.face(name)
+			})
+		}
+	}
+}
+
+// face holds a page of the console at 320 pixels, and against axe-core in light and dark, and keeps a picture of each.
+func (p *tab) face(name string) {
+	p.Helper()
+	p.look(view{width: 320, scheme: "light"})
+	if over := eval[int](p, `document.documentElement.scrollWidth - document.documentElement.clientWidth`); over > 0 {
+		p.Errorf("%s: at 320 px, %d px stick out: %s", name, over, eval[string](p, `[...document.querySelectorAll("body *")].filter(e => e.getBoundingClientRect().right > innerWidth + 1).map(e => e.tagName + "." + e.className).slice(0, 5).join(" ")`))
+	}
+	p.keep(name+"-light-1280", view{width: 1280, scheme: "light"})
+	p.axe(name+" light", true)
+	p.keep(name+"-dark-390", view{width: 390, scheme: "dark"})
+	p.axe(name+" dark", false)
+}
+
+// staged declares a case that has one of everything, from the host.
+func (o *office) staged(t *testing.T) string {
+	t.Helper()
+	log := filepath.Join(o.dir, "auth.log")
+	if err := os.WriteFile(log, []byte("2026-08-20T10:00:00+09:00 sshd: accepted password for root\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	facts := filepath.Join(o.dir, "facts.yaml")
+	if err := os.WriteFile(facts, []byte(`id: shop
+asOf: "2026-08-20T16:00+09:00"
+facts:
+  - {key: affected.count, value: 1692496, unit: accounts, qualifier: exact}
+  - {key: data-class, value: email}
+  - {key: data-class, value: "password:hashed"}
+  - {key: action, id: reset, value: パスワードの再設定の受付, status: planned, promised: "2026-08-20T18:00+09:00"}
+  - {key: next-update, value: "2026-08-20T21:00+09:00"}
+`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{
+		{"case", "declare", "--id", "shop", "--title", "アカウント情報データベースへの不正アクセス", "--organisation", "株式会社例示", "--known", "2026-08-20T10:09+09:00", "--persons", "5000", "--illicit",
+			"--regime", "jp-appi", "--regime", "eu-gdpr", "--playbook", "account-database"},
+		{"incident", "add", "--facts", facts},
+		{"case", "event", "shop", "--at", "2026-08-20T10:57+09:00", "--text", "データベースのサーバーを切り離した。", "--source", "当番"},
+		{"case", "report", "shop", "--from", "customer", "--at", "2026-08-19T09:00+09:00", "--text", "覚えのないメールが届いた。"},
+		{"case", "paste", "shop", log, "--source", "web-1"},
+		{"case", "evidence", "add", "shop", log, "--source", "web-1", "--by", "山田"},
+		{"case", "decide", "shop", "--question", "全員のログインを止めるか", "--decision", "止める", "--why", "ハッシュが見られた可能性がある。", "--fact", "affected.count"},
+		{"case", "done", "shop", "jp-appi-sokuho", "--by", "速報の1", "--at", "2026-08-24T10:00+09:00"},
+		{"case", "done", "shop", "jp-appi-notify", "--suspend", "--by", "流出したデータの削除を求めている。"},
+		{"case", "regime", "shop", "uk-gdpr", "--refuse", "英国の居住者はいない。"},
+		{"case", "note", "shop", "電話が増えている。"},
+		{"publish", "shop"},
+	} {
+		o.run(t, args...)
+	}
+	return "shop"
+}
+
+// proposed is the page of the newest proposal.
+func (o *office) proposed(t *testing.T) string {
+	t.Helper()
+	said := o.run(t, "proposal", "list")
+	i := strings.Index(said, "v-")
+	if i < 0 {
+		t.Fatal(said)
+	}
+	return "/console/proposals/" + said[i:i+12]
+}

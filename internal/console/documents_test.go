@@ -1,0 +1,94 @@
+package console
+
+import (
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+
+	"shirase/internal/actor"
+)
+
+// TestFactsAndDocuments changes a fact after a look at what it touches, hands in a report with what is not known, and reads what was
+// handed in.
+func TestFactsAndDocuments(t *testing.T) {
+	each(t, func(t *testing.T, d *desk) {
+		d.first()
+		sato := d.hire("指揮", actor.Full, actor.Commander)
+		writer := d.hire("書く人", actor.Full, actor.Writer)
+		id := d.declare("不正アクセス")
+		at := "/console/cases/" + id
+		fact := url.Values{"key": {"affected.count"}, "f.value": {"1,692,496"}, "f.unit": {"accounts"}, "f.qualifier": {"exact"}, "certainty": {"confirmed"}, "asOf": {"2026-08-20 16:00"}, "source": {"調査"}}
+		a := writer.post(at+"/facts/preview", fact)
+		for _, want := range []string{"この変更が触れるもの", "個人情報保護委員会への速報", "169万2,496アカウント", "まだ記録していません"} {
+			if !strings.Contains(a.body, want) {
+				t.Errorf("a change does not show %s: %d", want, a.status)
+			}
+		}
+		if page := writer.get(at + "/facts"); strings.Contains(page.body, "169万2,496") {
+			t.Error("a look records the fact")
+		}
+		if a := writer.post(at+"/facts/save", fact); a.status != http.StatusSeeOther {
+			t.Fatal(a.status, a.body)
+		}
+		// Somebody who has read nothing of it hears of it, and nothing is lost.
+		mine := url.Values{"key": {"affected.count"}, "f.value": {"2000000"}, "f.unit": {"accounts"}, "asOf": {"2026-08-20 17:00"}}
+		a = sato.post(at+"/facts/save", mine)
+		if a.status != http.StatusConflict || !strings.Contains(a.body, "169万2,496アカウント") || !strings.Contains(a.body, "200万アカウント") {
+			t.Errorf("a stale form: %d", a.status)
+		}
+		was := regexp.MustCompile(`name="was" value="([0-9a-f]{16})"`).FindStringSubmatch(a.body)
+		if was == nil {
+			t.Fatal("it has no version")
+		}
+		mine.Set("was", was[1])
+		if a := sato.post(at+"/facts/save", mine); a.status != http.StatusSeeOther {
+			t.Errorf("put in its place: %d", a.status)
+		}
+		if a := writer.post(at+"/facts/preview", url.Values{"key": {"affected.count"}, "f.value": {"many"}}); a.status != http.StatusUnprocessableEntity {
+			t.Errorf("what is no number: %d", a.status)
+		}
+		// A report with gaps.
+		if a := writer.post(at+"/documents/ppc-sokuho/state", url.Values{"item": {"cause"}, "text": {"調査会社の報告を待つ"}, "unknown": {"yes"}}); a.status != http.StatusSeeOther {
+			t.Fatal(a.status, a.body)
+		}
+		page := sato.get(at + "/documents/ppc-sokuho")
+		for _, want := range []string{"規則8条1項9号", "未確認", "調査会社の報告を待つ", "data-copy", "200万アカウント"} {
+			if !strings.Contains(page.body, want) {
+				t.Errorf("the sheet lacks %s", want)
+			}
+		}
+		digest := regexp.MustCompile(`name="digest" value="([0-9a-f]{64})"`).FindStringSubmatch(page.body)
+		if digest == nil {
+			t.Fatal("the sheet has no digest")
+		}
+		if a := sato.post(at+"/documents/ppc-sokuho/send", url.Values{"to": {"委員会"}, "digest": {strings.Repeat("0", 64)}}); a.status != http.StatusConflict {
+			t.Errorf("something else than was looked at: %d", a.status)
+		}
+		a = sato.post(at+"/documents/ppc-sokuho/send", url.Values{"to": {"個人情報保護委員会"}, "by": {"ウェブフォーム"}, "digest": {digest[1]}})
+		if a.status != http.StatusSeeOther {
+			t.Fatal(a.status, a.body)
+		}
+		sent := sato.get(a.header.Get("Location"))
+		if !strings.Contains(sent.body, "提出済み") || !strings.Contains(sent.body, "ウェブフォーム") || !strings.Contains(sent.body, "200万アカウント") {
+			t.Errorf("what was handed in: %d", sent.status)
+		}
+		if now := sato.get(at); !strings.Contains(now.body, "済み") {
+			t.Error("the clock of the report runs on")
+		}
+		for form, want := range map[string]string{"json": `"kind":"ppc-sokuho"`, "html": "@page", "txt": "未確認", "xlsx": "PK"} {
+			if a := sato.get(at + "/documents/ppc-sokuho/file?form=" + form); a.status != http.StatusOK || !strings.Contains(a.body, want) || !strings.HasPrefix(a.header.Get("Content-Disposition"), "attachment") {
+				t.Errorf("as %s: %d", form, a.status)
+			}
+		}
+		for _, none := range []string{"/documents/none", "/documents/ppc-sokuho/file?form=exe", "/sent/999", "/sent/x"} {
+			if a := sato.get(at + none); a.status != http.StatusNotFound {
+				t.Errorf("%s: %d", none, a.status)
+			}
+		}
+		if page := sato.get(at + "/documents"); !strings.Contains(page.body, "提出したもの") || !strings.Contains(page.body, "個人情報保護委員会への速報") {
+			t.Error("the list does not show what was handed in")
+		}
+	})
+}

@@ -1,0 +1,318 @@
+package reach
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"shirase/identity"
+	"shirase/internal/actor"
+	"shirase/internal/hint"
+	"shirase/internal/roster"
+	"shirase/internal/store"
+)
+
+// Create makes a draft of a campaign: it reads the roster and counts whom it is for. Nothing is sent. A process that dies leaves no half of one.
+// Errors: ErrInput, those of rosters, those of the texts with their place.
+func (r *Reach) Create(ctx context.Context, who actor.Actor, spec Spec, rates Rates, start time.Time) (*Campaign, error) {
+	if err := who.May(actor.Propose, spec.Incident); err != nil {
+		return nil, fmt.Errorf("make a campaign: %w", err)
+	}
+	c, err := r.create(ctx, who, spec, rates, start)
+	if err != nil {
+		return nil, fmt.Errorf("make a campaign: %w", err)
+	}
+	return c, nil
+}
+
+func (r *Reach) create(ctx context.Context, who actor.Actor, spec Spec, rates Rates, start time.Time) (*Campaign, error) {
+	if err := spec.check(r); err != nil {
+		return nil, err
+	}
+	if err := rates.check(); err != nil {
+		return nil, err
+	}
+	if spec.promises() && !slices.Contains(spec.Needs, "reset") && r.Conditions["reset"] != nil {
+		spec.Needs = append(spec.Needs, "reset")
+	}
+	ro, err := r.Rosters.LatestPart(ctx, spec.Incident, spec.Part)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := r.render(ctx, &spec, ro); err != nil {
+		return nil, err
+	}
+	seal, err := r.Rosters.Sealer(ctx, spec.Incident, true)
+	if err != nil {
+		return nil, err
+	}
+	said, err := json.Marshal(spec, json.Deterministic(true))
+	if err != nil {
+		return nil, err
+	}
+	settings, err := json.Marshal(rates, json.Deterministic(true))
+	if err != nil {
+		return nil, err
+	}
+	id := "c-" + strings.ToLower(rand.Text()[:10])
+	from := int64(0)
+	if !start.IsZero() {
+		from = store.Micros(start)
+	}
+	err = r.DB.Update(ctx, func(tx *sql.Tx) error {
+		var num int64
+		if err := tx.QueryRowContext(ctx, `SELECT coalesce(max(num), 0) + 1 FROM reach_campaign`).Scan(&num); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `INSERT INTO reach_campaign (id, num, incident, roster, part, spec, settings, texts, state, why, start_at, created_at, created_by, started_at, ended_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, '', 'making', '', $8, $9, $10, 0, 0)`, id, num, spec.Incident, ro.ID, spec.Part, string(said), string(settings), from, store.Micros(r.Now()), who.String())
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := r.count(ctx, id, spec, ro, seal); err != nil {
+		return nil, errors.Join(err, r.remove(context.WithoutCancel(ctx), id))
+	}
+	err = r.DB.Update(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `UPDATE reach_campaign SET state = 'draft' WHERE id = $1`, id); err != nil {
+			return err
+		}
+		return r.event(ctx, tx, who, id, "created", "")
+	})
+	if err != nil {
+		return nil, err
+	}
+	return r.get(ctx, r.DB, id)
+}
+
+// remove takes away what was begun of a campaign, and what processes that died a day ago or longer have left of theirs.
+func (r *Reach) remove(ctx context.Context, id string) error {
+	return r.DB.Update(ctx, func(tx *sql.Tx) error {
+		for _, table := range []string{"reach_block", "reach_shard"} {
+			if _, err := tx.ExecContext(ctx, `DELETE FROM `+table+` WHERE campaign IN (SELECT id FROM reach_campaign WHERE state = 'making' AND (id = $1 OR created_at < $2))`, id, store.Micros(r.Now().AddDate(0, 0, -1))); err != nil {
+				return err
+			}
+		}
+		_, err := tx.ExecContext(ctx, `DELETE FROM reach_campaign WHERE state = 'making' AND (id = $1 OR created_at < $2)`, id, store.Micros(r.Now().AddDate(0, 0, -1)))
+		return err
+	})
+}
+
+// reader gives the members of a roster that have an address, in blocks, in their order. It holds one block at a time.
+type reader struct {
+	members []roster.Member
+	n       int64 // of the block
+}
+
+// blocks yields them. What comes before an error must not be believed to be whole.
+func (r *Reach) blocks(ctx context.Context, ro roster.Roster, yield func(b *reader) error) error {
+	b := &reader{members: make([]roster.Member, 0, blockSize)}
+	for m, err := range r.Rosters.Members(ctx, ro) {
+		if err != nil {
+			return err
+		}
+		if m.Identity.Kind != identity.KindEmail {
+			continue
+		}
+		if b.members = append(b.members, m); len(b.members) == blockSize {
+			if err := yield(b); err != nil {
+				return err
+			}
+			b.members, b.n = b.members[:0], b.n+1
+		}
+	}
+	if len(b.members) > 0 {
+		return yield(b)
+	}
+	return nil
+}
+
+// hash binds a block's states to its addresses.
+func (b *reader) hash(seal *store.Sealer, buf *[]byte) []byte {
+	*buf = (*buf)[:0]
+	for _, m := range b.members {
+		*buf = append(append(*buf, m.Identity.Value...), '\n')
+	}
+	return seal.Lookup("reach block", *buf)
+}
+
+// count writes the blocks of a campaign that is being made.
+func (r *Reach) count(ctx context.Context, id string, spec Spec, ro roster.Roster, seal *store.Sealer) error {
+	var waiting []*block
+	var hashes [][]byte
+	var buf []byte
+	audience := int64(0)
+	flush := func() error {
+		if len(waiting) == 0 {
+			return nil
+		}
+		err := r.DB.Update(ctx, func(tx *sql.Tx) error { return insertBlocks(ctx, tx, id, waiting, hashes) })
+		waiting, hashes = nil, nil
+		return err
+	}
+	err := r.blocks(ctx, ro, func(b *reader) error {
+		out := newBlock(b.n)
+		for _, m := range b.members {
+			in, err := r.belongs(ctx, &spec, ro, m)
+			if err != nil {
+				return err
+			}
+			rec := record{state: outside}
+			if in {
+				rec.state = Pending
+				audience++
+			}
+			out.add(rec)
+		}
+		waiting, hashes = append(waiting, out), append(hashes, b.hash(seal, &buf))
+		if len(waiting) < 4*shardBlocks {
+			return nil
+		}
+		return flush()
+	})
+	if err == nil {
+		err = flush()
+	}
+	if err == nil && audience == 0 {
+		err = hint.Add(fmt.Errorf("%w: it is for nobody", ErrInput), "see what its locales, classes and only leave of the roster")
+	}
+	return err
+}
+
+func insertBlocks(ctx context.Context, tx *sql.Tx, id string, blocks []*block, hashes [][]byte) error {
+	for i, b := range blocks {
+		if b.n%shardBlocks == 0 {
+			if _, err := tx.ExecContext(ctx, `INSERT INTO reach_shard (campaign, n, holder, until) VALUES ($1, $2, '', 0)`, id, b.n/shardBlocks); err != nil {
+				return err
+			}
+		}
+		c, due := b.sums()
+		if _, err := tx.ExecContext(ctx, `INSERT INTO reach_block (campaign, n, states, addresses, due, pending, intended, handed, accepted, deferred, refused, bounced, unknown, substitute)
+			VALUES ($1, $2, $3, $4, $5, $6, 0, 0, 0, 0, 0, 0, 0, 0)`, id, b.n, b.states, hashes[i], due, c[Pending]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// belongs says whether a member is of the audience.
+func (r *Reach) belongs(ctx context.Context, spec *Spec, ro roster.Roster, m roster.Member) (bool, error) {
+	if len(spec.Locales) > 0 && !slices.ContainsFunc(spec.Locales, func(l string) bool {
+		return strings.EqualFold(m.Locale, l) || len(m.Locale) > len(l) && strings.EqualFold(m.Locale[:len(l)+1], l+"-")
+	}) {
+		return false, nil
+	}
+	if len(spec.Classes) > 0 && !slices.ContainsFunc(spec.Classes, func(c string) bool { return slices.Contains(ro.Sets[m.Set], c) }) {
+		return false, nil
+	}
+	for _, f := range spec.Only {
+		if in, err := r.Filters[f](ctx, spec.Incident, m); err != nil || !in {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// check refuses rates that are none.
+func (x Rates) check() error {
+	for _, v := range append([]float64{x.PerSecond}, valuesOf(x.PerDomain)...) {
+		if v < 0 || v > 1e6 || v != v || v > 0 && v < 0.001 {
+			return fmt.Errorf("%w: a rate is 0.001 to 1,000,000 a second, or 0 for none", ErrInput)
+		}
+	}
+	if len(x.PerDomain) > 1000 || x.RampUp < 0 || time.Duration(x.RampUp) > 7*24*time.Hour {
+		return fmt.Errorf("%w: rates are of 1,000 domains at most, and come up within a week", ErrInput)
+	}
+	return nil
+}
+
+func valuesOf(m map[string]float64) (out []float64) {
+	for _, v := range m {
+		out = append(out, v)
+	}
+	return out
+}
+
+// SetRates changes how quickly a campaign is sent, also while it runs: whoever sends goes on with the new rates within seconds.
+func (r *Reach) SetRates(ctx context.Context, who actor.Actor, id string, rates Rates) error {
+	if _, err := r.mayChange(ctx, who, id, "change the rates"); err != nil {
+		return err
+	}
+	if err := rates.check(); err != nil {
+		return fmt.Errorf("change the rates: %w", err)
+	}
+	settings, err := json.Marshal(rates, json.Deterministic(true))
+	if err != nil {
+		return err
+	}
+	return r.DB.Update(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `UPDATE reach_campaign SET settings = $2 WHERE id = $1`, id, string(settings)); err != nil {
+			return err
+		}
+		return r.event(ctx, tx, who, id, "rates", string(settings))
+	})
+}
+
+// Pause has a campaign send nothing more, from when it returns: what was about to be handed over by then still may be.
+func (r *Reach) Pause(ctx context.Context, who actor.Actor, id, why string) error {
+	return r.turn(ctx, who, id, "pause", Paused, why, Running, Approved)
+}
+
+// Resume has it go on.
+func (r *Reach) Resume(ctx context.Context, who actor.Actor, id string) error {
+	return r.turn(ctx, who, id, "resume", Running, "", Paused)
+}
+
+// Cancel ends it for good: whoever was not told by then is not told by it.
+func (r *Reach) Cancel(ctx context.Context, who actor.Actor, id, why string) error {
+	return r.turn(ctx, who, id, "cancel", Cancelled, why, Draft, Approved, Running, Paused)
+}
+
+func (r *Reach) turn(ctx context.Context, who actor.Actor, id, what string, to Life, why string, from ...Life) error {
+	if _, err := r.mayChange(ctx, who, id, what+" a campaign"); err != nil {
+		return err
+	}
+	if len(why) > 1000 {
+		return fmt.Errorf("%s a campaign: %w: a reason has at most 1,000 bytes", what, ErrInput)
+	}
+	if err := r.move(ctx, who, id, to, why, from...); err != nil {
+		return fmt.Errorf("%s a campaign: %w", what, err)
+	}
+	return nil
+}
+
+// move changes how a campaign stands, if it stands in one of some ways.
+func (r *Reach) move(ctx context.Context, who actor.Actor, id string, to Life, why string, from ...Life) error {
+	return r.DB.Update(ctx, func(tx *sql.Tx) error { return r.moveIn(ctx, tx, who, id, to, why, from...) })
+}
+
+func (r *Reach) moveIn(ctx context.Context, tx *sql.Tx, who actor.Actor, id string, to Life, why string, from ...Life) error {
+	c, err := r.get(ctx, tx, id)
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(from, c.State) {
+		return fmt.Errorf("%w: %s is %s", ErrState, id, c.State)
+	}
+	now, ended := store.Micros(r.Now()), int64(0)
+	if to == Cancelled || to == Done {
+		ended = now
+	}
+	started := int64(0)
+	if to == Running {
+		started = now
+	}
+	if _, err := tx.ExecContext(ctx, `UPDATE reach_campaign SET state = $2, why = $3, started_at = CASE WHEN started_at = 0 THEN CAST($4 AS BIGINT) ELSE started_at END, ended_at = $5 WHERE id = $1`,
+		id, string(to), why, started, ended); err != nil {
+		return err
+	}
+	return r.event(ctx, tx, who, id, string(to), why)
+}

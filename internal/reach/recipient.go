@@ -1,0 +1,240 @@
+package reach
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"shirase/internal/actor"
+	"shirase/internal/store"
+)
+
+// Recipient is somebody whom a campaign is for: a place in its roster.
+type Recipient struct {
+	Campaign string
+	Incident string
+	Ordinal  int64
+	State    State
+	Reason   string // as Sisimai names it; ""
+	Tries    int    // that were deferred
+	Since    time.Time
+	Due      time.Time // of the next try; zero: none
+}
+
+// Recipient finds whom a token is of: of the address that a mail came back to, or of its Message-ID, or alone. ErrNotFound.
+func (r *Reach) Recipient(ctx context.Context, tok string) (Recipient, error) {
+	c, ordinal, err := r.find(ctx, r.DB, tok)
+	if err != nil {
+		return Recipient{}, err
+	}
+	return r.recipient(ctx, r.DB, c, ordinal)
+}
+
+func (r *Reach) recipient(ctx context.Context, q store.Querier, c *Campaign, ordinal int64) (Recipient, error) {
+	b, err := loadBlock(ctx, q, c.ID, ordinal/blockSize)
+	if err != nil {
+		return Recipient{}, fmt.Errorf("campaign %s: %w", c.ID, err)
+	}
+	i := int(ordinal % blockSize)
+	if i >= b.size() || b.get(i).state == outside {
+		return Recipient{}, ErrNotFound
+	}
+	return describe(c, ordinal, b.get(i)), nil
+}
+
+func describe(c *Campaign, ordinal int64, x record) Recipient {
+	out := Recipient{Campaign: c.ID, Incident: c.Incident, Ordinal: ordinal, State: x.state, Reason: reasons[x.reason], Tries: int(x.tries)}
+	if x.at != 0 {
+		out.Since = time.Unix(int64(x.at), 0).UTC()
+	}
+	if x.due != 0 {
+		out.Due = time.Unix(int64(x.due), 0).UTC()
+	}
+	return out
+}
+
+// Outcome is what came back of a mail that had left.
+type Outcome struct {
+	State  State  // Accepted, Deferred (the relay still tries), Refused or Bounced
+	Reason string // as Sisimai names it
+	Policy bool   // the receiver refuses us, and not the person
+	Said   string // the report's words: kept sealed
+}
+
+// Bounced moves the recipient whom a token names to what came back of their mail. What is told twice moves nothing; whoever was told in
+// another way stays so. Errors: ErrNotFound, ErrInput.
+func (r *Reach) Bounced(ctx context.Context, who actor.Actor, tok string, o Outcome) (Recipient, error) {
+	c, ordinal, err := r.find(ctx, r.DB, tok)
+	if err == nil {
+		err = who.May(actor.Contribute, c.Incident)
+	}
+	if err != nil {
+		return Recipient{}, fmt.Errorf("take in what came back: %w", err)
+	}
+	if o.State != Accepted && o.State != Deferred && o.State != Refused && o.State != Bounced {
+		return Recipient{}, fmt.Errorf("take in what came back: %w: it says %q", ErrInput, o.State)
+	}
+	x, err := r.change(ctx, c, ordinal, o.Said, func(x record) record { return x.back(o, r.Now()) })
+	if err != nil {
+		return Recipient{}, fmt.Errorf("take in what came back: %w", err)
+	}
+	return x, nil
+}
+
+// back is the record after a report.
+func (x record) back(o Outcome, now time.Time) record {
+	switch {
+	case x.state == Substitute || x.state == outside:
+		return x
+	case o.State == Deferred: // by the relay, which goes on trying: it answers for it
+		if x.state == Unknown || x.state == Intended {
+			x.state, x.at = HandedOver, uint32(now.Unix())
+		}
+		return x
+	case o.State == Accepted && x.state == Bounced: // the way back is longer than the way there
+		return x
+	case x.state == o.State && x.reason == reasonOf(o.Reason):
+		return x
+	}
+	x.state, x.reason, x.at, x.due = o.State, reasonOf(o.Reason), uint32(now.Unix()), 0
+	if o.Reason != "" && x.reason == 0 {
+		x.reason = reasonOf("undefined")
+	}
+	return x
+}
+
+// change moves one recipient, and writes it into the journal.
+func (r *Reach) change(ctx context.Context, c *Campaign, ordinal int64, said string, do func(record) record) (Recipient, error) {
+	seal, err := r.Rosters.Sealer(ctx, c.Incident, false)
+	if err != nil {
+		return Recipient{}, err
+	}
+	var out Recipient
+	err = r.DB.Update(ctx, func(tx *sql.Tx) error {
+		b, err := loadBlock(ctx, tx, c.ID, ordinal/blockSize)
+		if err != nil {
+			return err
+		}
+		i := int(ordinal % blockSize)
+		if i >= b.size() || b.get(i).state == outside {
+			return ErrNotFound
+		}
+		before := b.get(i)
+		after := do(before)
+		out = describe(c, ordinal, after)
+		if after == before {
+			return nil
+		}
+		b.set(i, after)
+		j := newJournal()
+		j.add(ordinal, after, said)
+		if err := b.save(ctx, tx, c.ID); err != nil {
+			return err
+		}
+		return j.save(ctx, tx, c.ID, seal, r.Now())
+	})
+	return out, err
+}
+
+// Each gives the recipients of a campaign that are in one of some states, in the order of the roster, without their addresses.
+func (r *Reach) Each(ctx context.Context, who actor.Actor, id string, in []State, do func(Recipient, string) error) error {
+	c, err := r.Get(ctx, who, id)
+	if err != nil {
+		return err
+	}
+	seal, err := r.Rosters.Sealer(ctx, c.Incident, false)
+	if err != nil {
+		return fmt.Errorf("campaign %s: %w", id, err)
+	}
+	wanted := [states]bool{}
+	for _, s := range in {
+		wanted[s] = true
+	}
+	for from := int64(0); ; {
+		list, err := r.loadBlocks(ctx, r.DB, id, from, shardBlocks)
+		if err != nil || len(list) == 0 {
+			return err
+		}
+		for _, b := range list {
+			for i := range b.size() {
+				if x := b.get(i); x.state != outside && wanted[x.state] {
+					ordinal := b.n*blockSize + int64(i)
+					if err := do(describe(c, ordinal, x), "m."+token(seal, c.num, ordinal)+"@"+domainOf(c.From.Address)); err != nil {
+						return err
+					}
+				}
+			}
+		}
+		from = list[len(list)-1].n + 1
+	}
+}
+
+func (r *Reach) loadBlocks(ctx context.Context, q store.Querier, id string, from int64, most int) ([]*block, error) {
+	rows, err := q.QueryContext(ctx, `SELECT n, states FROM reach_block WHERE campaign = $1 AND n >= $2 ORDER BY n LIMIT $3`, id, from, most)
+	if err != nil {
+		return nil, fmt.Errorf("campaign %s: %w", id, err)
+	}
+	defer rows.Close()
+	var out []*block
+	for rows.Next() {
+		b := newBlock(0)
+		if err := rows.Scan(&b.n, &b.states); err != nil {
+			return nil, fmt.Errorf("campaign %s: %w", id, err)
+		}
+		if err := b.check(); err != nil {
+			return nil, fmt.Errorf("campaign %s: %w", id, err)
+		}
+		out = append(out, b)
+	}
+	return out, errors.Join(rows.Err(), rows.Close())
+}
+
+// errFound ends the reading of a roster.
+var errFound = errors.New("found")
+
+// Address gives the address of whom a token is of. It reads the roster up to them, which takes seconds where there are millions. Errors:
+// ErrNotFound, ErrDamaged.
+func (r *Reach) Address(ctx context.Context, who actor.Actor, tok string) (string, error) {
+	c, ordinal, err := r.find(ctx, r.DB, tok)
+	if err == nil {
+		err = who.May(actor.Answer, c.Incident)
+	}
+	if err != nil {
+		return "", fmt.Errorf("find an address: %w", err)
+	}
+	ro, err := r.Rosters.Named(ctx, c.Incident, c.Roster)
+	if err != nil {
+		return "", fmt.Errorf("find an address: %w", err)
+	}
+	seal, err := r.Rosters.Sealer(ctx, c.Incident, false)
+	if err != nil {
+		return "", fmt.Errorf("find an address: %w", err)
+	}
+	var hash []byte
+	if err := r.DB.QueryRowContext(ctx, `SELECT addresses FROM reach_block WHERE campaign = $1 AND n = $2`, c.ID, ordinal/blockSize).Scan(&hash); err != nil {
+		return "", fmt.Errorf("find an address: %w", store.InWords(err))
+	}
+	address := ""
+	var buf []byte
+	err = r.blocks(ctx, ro, func(b *reader) error {
+		if b.n != ordinal/blockSize {
+			return nil
+		}
+		i := int(ordinal % blockSize)
+		if i >= len(b.members) || !bytes.Equal(b.hash(seal, &buf), hash) {
+			return fmt.Errorf("%w: block %d of the roster is not the one that was counted", ErrDamaged, b.n)
+		}
+		address = b.members[i].Identity.Value
+		return errFound
+	})
+	switch {
+	case errors.Is(err, errFound):
+		return address, nil
+	case err == nil:
+		err = ErrNotFound
+	}
+	return "", fmt.Errorf("find an address: %w", err)
+}

@@ -1,0 +1,96 @@
+package returned
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"shirase/internal/language"
+	"shirase/internal/reach/bounce"
+)
+
+// Told is what a campaign came to, as its states count it. States are the campaign's: pending, intended, handed-over, accepted,
+// deferred, refused, bounced, unknown, substitute.
+type Told struct {
+	Channel  language.Text // such as mail
+	From, To time.Time     // the first and the last was sent; zero: none was
+	States   map[string]int64
+	Reasons  map[bounce.Reason]int64 // of those that were refused or came back
+	Instead  map[language.Text]int64 // those who were told otherwise (代替措置), by how
+	Place    *time.Location          // times are shown in; nil is UTC
+}
+
+// An Item is a line of a report to a regulator, or of a document: what, how many, and where it is not a number, which.
+type Item struct {
+	ID    string // such as told, unreachable or unreachable.userunknown
+	Count int64
+	Text  language.Text
+}
+
+// why says of a reason what a reader who is no postmaster has of it.
+func why(r bounce.Reason) language.Text {
+	switch {
+	case r == bounce.UserUnknown || r == bounce.HasMoved:
+		return language.Both("宛先のメールアドレスがない", "there is no such address any more")
+	case r == bounce.HostUnknown || r == bounce.NotAccept:
+		return language.Both("宛先のドメインがないか、メールを受け付けていない", "the domain is gone, or takes no mail")
+	case r == bounce.Suspend:
+		return language.Both("宛先の利用が停止されている", "the mailbox is closed")
+	case r == bounce.MailboxFull:
+		return language.Both("宛先の受信容量を超えている", "the mailbox is full")
+	case r == bounce.Filtered:
+		return language.Both("受信者の設定で拒否された", "refused by the person's own settings")
+	case r.Refusal():
+		return language.Both("受信側の事業者に拒否された", "refused by the receiver's rules")
+	}
+	return language.Both("配送できなかった(その他)", "could not be brought there, for other reasons")
+}
+
+// Items gives the lines of a report: how many were told, when and how; how many could not be reached, and why; what was done instead.
+// Nothing says that a mail was read, or that it is in somebody's inbox: a server that took it is the last that is known.
+func (t Told) Items() []Item {
+	s := t.States
+	var out []Item
+	add := func(id string, n int64, ja, en string) {
+		out = append(out, Item{id, n, language.Both(fmt.Sprintf(ja, language.Digits(n)), fmt.Sprintf(en, language.Digits(n)))})
+	}
+	add("told", s["accepted"], t.Channel.JA+"で送り、受信側のサーバーが受け取った数: %s", "sent by "+t.Channel.EN+", and accepted by the recipient's server: %s")
+	if !t.From.IsZero() {
+		at := t.Place
+		if at == nil {
+			at = time.UTC
+		}
+		span := t.From.In(at).Format("2006-01-02 15:04") + " – " + t.To.In(at).Format("2006-01-02 15:04 MST")
+		out = append(out, Item{"when", 0, language.Both("送信した期間: "+span, "sent from and until: "+span)})
+	}
+	if n := s["pending"] + s["intended"] + s["handed-over"] + s["deferred"]; n > 0 {
+		add("underway", n, "まだ送っていないか、再送中の数: %s", "not sent yet, or still tried: %s")
+	}
+	if n := s["unknown"]; n > 0 {
+		add("uncertain", n, "届いたかどうか分からない数: %s", "it is not known whether they arrived: %s")
+	}
+	add("unreachable", s["refused"]+s["bounced"], "届けられなかった数: %s", "could not be reached: %s")
+	sums := map[language.Text]int64{}
+	first := map[language.Text]bounce.Reason{}
+	for r, n := range t.Reasons {
+		text := why(r)
+		sums[text] += n
+		if old, ok := first[text]; !ok || r < old {
+			first[text] = r
+		}
+	}
+	for _, text := range slices.SortedFunc(maps.Keys(sums), func(a, b language.Text) int {
+		return cmp.Or(cmp.Compare(sums[b], sums[a]), cmp.Compare(a.EN, b.EN))
+	}) {
+		add("unreachable."+string(first[text]), sums[text], "うち、"+text.JA+": %s", "of these, "+text.EN+": %s")
+	}
+	if n := s["substitute"]; n > 0 || len(t.Instead) > 0 {
+		add("instead", n, "ほかの方法で知らせた数(代替措置): %s", "told in another way instead: %s")
+	}
+	for _, how := range slices.SortedFunc(maps.Keys(t.Instead), func(a, b language.Text) int { return cmp.Compare(a.EN, b.EN) }) {
+		add("instead.by", t.Instead[how], "うち、"+how.JA+": %s", "of these, by "+how.EN+": %s")
+	}
+	return out
+}

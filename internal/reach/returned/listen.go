@@ -1,0 +1,118 @@
+package returned
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"time"
+
+	"github.com/emersion/go-smtp"
+	"golang.org/x/net/netutil"
+
+	"shirase/internal/actor"
+	"shirase/internal/reach/bounce"
+)
+
+// Bounds of the listener.
+const (
+	connections   = 32
+	recipients    = 10
+	conversations = 2 * time.Minute // for a line, and for an answer
+)
+
+var (
+	notOurs = &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "no mail of ours comes back to that address"}
+	tooBig  = &smtp.SMTPError{Code: 552, EnhancedCode: smtp.EnhancedCode{5, 3, 4}, Message: "larger than returned mail is"}
+	later   = &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 0}, Message: "it could not be written down, try again later"}
+)
+
+// Serve takes in mail by SMTP (RFC 5321) or LMTP (RFC 2033) until the context ends. It takes what comes back to a token of ours and
+// nothing else, so that a stranger's mail is refused before its data, and says so only when it is on disk. It relays nothing.
+func (r *Returned) Serve(ctx context.Context, l net.Listener, lmtp bool, failed func(error)) error {
+	if r.Address == "" {
+		return ErrNoAddress
+	}
+	s := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) {
+		return &session{ctx: ctx, r: r, failed: failed}, nil
+	}))
+	s.LMTP, s.Domain = lmtp, r.domain
+	s.MaxRecipients, s.MaxMessageBytes, s.MaxLineLength = recipients, bounce.MaxSize, 4<<10
+	s.ReadTimeout, s.WriteTimeout = conversations, conversations
+	s.ErrorLog = silent{}
+	ended := make(chan struct{})
+	defer close(ended)
+	go func() {
+		select {
+		case <-ctx.Done():
+		case <-ended:
+		}
+		s.Close()
+	}()
+	err := s.Serve(netutil.LimitListener(l, connections))
+	if ctx.Err() != nil || errors.Is(err, smtp.ErrServerClosed) || errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+// silent is the log of conversations that broke off: there is nothing in it to do anything about, and there may be addresses.
+type silent struct{}
+
+func (silent) Printf(string, ...any) {}
+func (silent) Println(...any)        {}
+
+type session struct {
+	ctx    context.Context
+	r      *Returned
+	to     []string
+	failed func(error)
+}
+
+func (s *session) Reset()                               { s.to = nil }
+func (s *session) Logout() error                        { return nil }
+func (s *session) Mail(string, *smtp.MailOptions) error { return nil }
+
+func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
+	ok, err := s.r.takes(s.ctx, to)
+	if err != nil {
+		s.failed(err)
+		return later
+	}
+	if !ok {
+		return notOurs
+	}
+	s.to = append(s.to, to)
+	return nil
+}
+
+// Data takes the message in for each recipient. Where one fails the client sends all again, and what was written down is known then.
+func (s *session) Data(body io.Reader) error {
+	b, err := io.ReadAll(io.LimitReader(body, bounce.MaxSize+1))
+	if err != nil {
+		return err
+	}
+	if len(b) > bounce.MaxSize {
+		return tooBig
+	}
+	for _, to := range s.to {
+		if _, err := s.r.take(s.ctx, actor.Server(), b, to); err != nil {
+			s.failed(err)
+			return later
+		}
+	}
+	return nil
+}
+
+// takes reports whether something may come back to an address: a message of a campaign, or one that was sent to come back.
+func (r *Returned) takes(ctx context.Context, address string) (bool, error) {
+	token, ok := r.ours(address)
+	if !ok {
+		return false, nil
+	}
+	if ok, err := r.seed(ctx, token); ok || err != nil || r.Open == nil {
+		return ok, err
+	}
+	_, ok, err := r.Open(ctx, address)
+	return ok, err
+}

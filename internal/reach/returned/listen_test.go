@@ -1,0 +1,119 @@
+package returned
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/smtp"
+	"net/textproto"
+	"strings"
+	"testing"
+
+	"shirase/internal/reach/bounce"
+)
+
+// TestListen: what comes back to a token is taken in, and is on disk when that is said; all else is refused before its data.
+func TestListen(t *testing.T) {
+	each(t, func(t *testing.T, r *Returned, c *campaign) {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- r.Serve(ctx, l, false, func(err error) { t.Error(err) }) }()
+		client, err := smtp.Dial(l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		send := func(to, text string) error {
+			if err := client.Mail(""); err != nil {
+				return err
+			}
+			if err := client.Rcpt(to); err != nil {
+				return errors.Join(err, client.Reset())
+			}
+			w, err := client.Data()
+			if err != nil {
+				return err
+			}
+			io.WriteString(w, text)
+			return w.Close()
+		}
+		refused := func(what string, err error, code int) {
+			t.Helper()
+			if said := (*textproto.Error)(nil); !errors.As(err, &said) || said.Code != code {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+		if err := send("back+"+c.token(1)+"@bounce.example.jp", unknown(c, 1)); err != nil {
+			t.Fatal(err)
+		}
+		if c.states[c.token(1)] != Bounced {
+			t.Errorf("%v", c.states)
+		}
+		// The envelope decides, and not what is written in it.
+		if err := send("back+"+c.token(2)+"@bounce.example.jp", unknown(c, 3)); err != nil {
+			t.Fatal(err)
+		}
+		if c.states[c.token(2)] != Bounced || c.states[c.token(3)] != "" {
+			t.Errorf("%v", c.states)
+		}
+		for _, to := range []string{"back@bounce.example.jp", "postmaster@bounce.example.jp", "back+1-0000@bounce.example.jp", "back+" + c.token(1) + "@elsewhere.example", "a@example.net"} {
+			refused(to, send(to, unknown(c, 1)), 550)
+		}
+		refused("large", send("back+"+c.token(1)+"@bounce.example.jp", strings.Repeat("aaaaaaaaaaaaaaa\r\n", bounce.MaxSize/16)), 552)
+		client.Close()
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestLMTP: the same by LMTP, as a mail system on the same machine hands it over.
+func TestLMTP(t *testing.T) {
+	each(t, func(t *testing.T, r *Returned, c *campaign) {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- r.Serve(ctx, l, true, func(err error) { t.Error(err) }) }()
+		conn, err := textproto.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		say := func(line string, code int) {
+			t.Helper()
+			if line != "" {
+				if err := conn.PrintfLine("%s", line); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, _, err := conn.ReadResponse(code); err != nil {
+				t.Fatalf("%s: %v", line, err)
+			}
+		}
+		say("", 220)
+		say("LHLO relay.example.jp", 250)
+		say("MAIL FROM:<>", 250)
+		say("RCPT TO:<back+"+c.token(1)+"@bounce.example.jp>", 250)
+		say("RCPT TO:<somebody@bounce.example.jp>", 550)
+		say("DATA", 354)
+		w := conn.DotWriter()
+		io.WriteString(w, unknown(c, 1))
+		w.Close()
+		say("", 250)
+		conn.Close()
+		if c.states[c.token(1)] != Bounced {
+			t.Errorf("%v", c.states)
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}

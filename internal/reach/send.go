@@ -1,0 +1,711 @@
+package reach
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"shirase/internal/actor"
+	"shirase/internal/language"
+	"shirase/internal/reach/message"
+	"shirase/internal/reach/smtp"
+	"shirase/internal/roster"
+	"shirase/internal/store"
+)
+
+// errAway says that no relay takes mail at the moment.
+var errAway = errors.New("no relay takes mail")
+
+// errStop ends a pass: it is not to go on, or it has lasted long enough.
+var errStop = errors.New("stop")
+
+const (
+	intentSize  = 128 // mails whose intent is written down together
+	batchSize   = 32  // mails that one connection takes in a row, and of which is written down together what came of them
+	connections = 8
+	intenders   = 2
+	queued      = connections / 2 // batches
+	// maxInFlight is how many mails may be listed as unknown when the process dies.
+	maxInFlight = intenders*intentSize + (queued+connections)*batchSize
+	// passLasts ends a pass, so that the next one comes to what was deferred in the meantime.
+	passLasts = 10 * time.Minute
+)
+
+// sender sends one campaign from this process.
+type sender struct {
+	r    *Reach
+	c    *Campaign
+	f    *frozen
+	o    *outgoing
+	ro   roster.Roster
+	seal *store.Sealer
+	w    *writer
+	to   *relays
+
+	stop    atomic.Bool  // nothing more is to be begun: it is paused, waits, or the process ends
+	changed atomic.Int64 // how often the rates of domains have
+
+	mu        sync.Mutex // of what follows
+	throttle  *throttle
+	receivers *receivers
+	bodies    map[bodyKey]*message.Body
+}
+
+type bodyKey struct {
+	lang language.Lang
+	set  uint16
+}
+
+// job is a mail to be sent.
+type job struct {
+	ordinal int64
+	address string
+	domain  string
+	lang    language.Lang
+	set     uint16
+	at      time.Time // before which it is not sent
+	broke   bool      // a connection broke at it once already
+}
+
+// Work sends every campaign that is to run, until ctx ends. failed hears of what goes wrong; it goes on all the same.
+func (r *Reach) Work(ctx context.Context, failed func(error)) {
+	var all sync.WaitGroup
+	defer all.Wait()
+	var mu sync.Mutex
+	busy := map[string]bool{}
+	for {
+		due, err := r.due(ctx)
+		if err != nil && ctx.Err() == nil {
+			failed(err)
+		}
+		for _, c := range due {
+			mu.Lock()
+			begun := busy[c.ID]
+			busy[c.ID] = true
+			mu.Unlock()
+			if begun {
+				continue
+			}
+			all.Go(func() {
+				if err := r.send(ctx, c.ID); err != nil && ctx.Err() == nil {
+					failed(fmt.Errorf("send campaign %s: %w", c.ID, err))
+					sleep(ctx, 10*r.Poll)
+				}
+				mu.Lock()
+				delete(busy, c.ID)
+				mu.Unlock()
+			})
+		}
+		if !sleep(ctx, r.Poll) {
+			return
+		}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
+
+// due gives the campaigns that run, and has those run whose time has come.
+func (r *Reach) due(ctx context.Context) ([]*Campaign, error) {
+	all, err := r.List(ctx, actor.Server(), "")
+	if err != nil {
+		return nil, err
+	}
+	var out []*Campaign
+	for _, c := range all {
+		if c.State == Approved && !c.Start.After(r.Now()) {
+			if err := r.move(ctx, actor.Server(), c.ID, Running, "", Approved); err != nil && !errors.Is(err, ErrState) {
+				return out, err
+			}
+			c.State = Running
+		}
+		if c.State == Running {
+			out = append(out, c)
+		}
+	}
+	return out, nil
+}
+
+// Send sends a campaign that runs until it does not any more: it is done, paused or cancelled, or ctx ends.
+func (r *Reach) send(ctx context.Context, id string) error {
+	s, err := r.newSender(ctx, id)
+	if err != nil {
+		return err
+	}
+	defer s.to.close()
+	defer s.letGo(context.WithoutCancel(ctx))
+	watching, end := context.WithCancel(ctx)
+	var watch sync.WaitGroup
+	defer func() { end(); watch.Wait() }()
+	if running, err := s.look(ctx); err != nil || !running {
+		return err
+	}
+	watch.Go(func() {
+		for sleep(watching, r.Poll) {
+			if _, err := s.look(watching); err != nil && watching.Err() == nil {
+				r.Log.Error("look how a campaign stands", "campaign", id, "error", err)
+			}
+		}
+	})
+	for ctx.Err() == nil {
+		running, err := s.look(ctx)
+		if err != nil || !running {
+			return err
+		}
+		if !s.stop.Load() {
+			if err := s.pass(ctx); err != nil {
+				return err
+			}
+			if done, err := s.finished(ctx); err != nil || done {
+				return err
+			}
+		}
+		sleep(ctx, r.Poll)
+	}
+	return nil
+}
+
+func (r *Reach) newSender(ctx context.Context, id string) (*sender, error) {
+	c, err := r.get(ctx, r.DB, id)
+	if err != nil {
+		return nil, err
+	}
+	s := &sender{r: r, c: c, throttle: newThrottle(), bodies: map[bodyKey]*message.Body{}}
+	if s.f, err = c.frozen(); err != nil {
+		return nil, err
+	}
+	if s.o, err = r.outgoing(c, s.f); err != nil {
+		return nil, err
+	}
+	if s.ro, err = r.Rosters.Named(ctx, c.Incident, c.Roster); err != nil {
+		return nil, err
+	}
+	if s.seal, err = r.Rosters.Sealer(ctx, c.Incident, false); err != nil {
+		return nil, err
+	}
+	if s.receivers, err = r.newReceivers(ctx, c, s.seal); err != nil {
+		return nil, err
+	}
+	s.to = newRelays(r.Mailer.Relays)
+	return s, nil
+}
+
+// look finds out how the campaign stands now, and has what sends it follow. running is false where it is over for this sender.
+func (s *sender) look(ctx context.Context) (running bool, err error) {
+	now := s.r.Now()
+	c, err := s.r.get(ctx, s.r.DB, s.c.ID)
+	if err != nil {
+		s.stop.Store(true) // what is not known is no yes
+		return false, err
+	}
+	if c.State != Running {
+		s.stop.Store(true)
+		return false, nil
+	}
+	why, bound := "", 0.0
+	for _, n := range c.Needs {
+		open, err := s.r.condition(ctx, n, c.Incident)
+		if err != nil {
+			why = n + ": " + err.Error()
+			break
+		}
+		if !open.Yes {
+			why = n + ": " + open.Why.EN
+			break
+		}
+		if open.PerSecond > 0 && (bound == 0 || open.PerSecond < bound) {
+			bound = open.PerSecond
+		}
+	}
+	s.stop.Store(why != "")
+	if why == "" && s.to.wait() > 0 {
+		why = s.to.why()
+	}
+	among, err := s.renew(ctx)
+	if err != nil {
+		return true, err
+	}
+	s.mu.Lock()
+	if s.throttle.set(c.Rates, among, c.Started, now, bound) {
+		s.changed.Add(1)
+	}
+	err = s.receivers.load(ctx)
+	s.mu.Unlock()
+	if err != nil {
+		return true, err
+	}
+	if why == c.Why {
+		return true, nil
+	}
+	_, err = s.r.DB.ExecContext(ctx, `UPDATE reach_campaign SET why = $2 WHERE id = $1 AND state = 'running'`, c.ID, why)
+	return true, err
+}
+
+// condition asks one, which must not hold up the sender for long.
+func (r *Reach) condition(ctx context.Context, name, of string) (Open, error) {
+	ask, ok := r.Conditions[name]
+	if !ok {
+		return Open{}, errors.New("nobody here knows whether that is so")
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	return ask(ctx, of)
+}
+
+// renew keeps what this process holds of the campaign, and counts the processes that hold something.
+func (s *sender) renew(ctx context.Context) (among int, err error) {
+	now := s.r.Now()
+	if _, err := s.r.DB.ExecContext(ctx, `UPDATE reach_shard SET until = $3 WHERE campaign = $1 AND holder = $2 AND until < $4`,
+		s.c.ID, s.r.holder, store.Micros(now.Add(s.r.Lease)), store.Micros(now.Add(s.r.Lease/2))); err != nil {
+		return 0, err
+	}
+	err = s.r.DB.QueryRowContext(ctx, `SELECT count(DISTINCT holder) FROM reach_shard WHERE campaign = $1 AND holder <> '' AND holder <> $2 AND until > $3`, s.c.ID, s.r.holder, store.Micros(now)).Scan(&among)
+	return among + 1, store.InWords(err)
+}
+
+// letGo gives back all shards.
+func (s *sender) letGo(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	if _, err := s.r.DB.ExecContext(ctx, `UPDATE reach_shard SET holder = '', until = 0 WHERE campaign = $1 AND holder = $2`, s.c.ID, s.r.holder); err != nil {
+		s.r.Log.Error("let go of a campaign", "campaign", s.c.ID, "error", err)
+	}
+}
+
+// finished reports that nobody is left to send to, and says so of the campaign where nobody is unknown either.
+func (s *sender) finished(ctx context.Context) (bool, error) {
+	n, err := s.r.counts(ctx, s.r.DB, s.c.ID)
+	if err != nil || n[Pending]+n[Intended]+n[Deferred]+n[Unknown] > 0 {
+		return false, err
+	}
+	err = s.r.move(ctx, actor.Server(), s.c.ID, Done, "", Running)
+	if errors.Is(err, ErrState) {
+		err = nil
+	}
+	return true, err
+}
+
+// shards gives those in which somebody is due and that nobody holds, or whose holder has died.
+func (s *sender) shards(ctx context.Context) (map[int64]bool, error) {
+	now := s.r.Now()
+	rows, err := s.r.DB.QueryContext(ctx, `SELECT s.n FROM reach_shard s WHERE s.campaign = $1 AND (s.holder = '' OR s.until < $2) AND EXISTS
+		(SELECT 1 FROM reach_block b WHERE b.campaign = s.campaign AND b.n >= s.n * 64 AND b.n < (s.n + 1) * 64 AND b.due >= 0 AND (b.due <= $3 OR b.due > $4))`,
+		s.c.ID, store.Micros(now), now.Unix(), now.Add(longest).Unix())
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	out := map[int64]bool{}
+	for rows.Next() {
+		var n int64
+		if err := rows.Scan(&n); err != nil {
+			return nil, err
+		}
+		out[n] = true
+	}
+	return out, errors.Join(rows.Err(), rows.Close())
+}
+
+// pass goes through the roster once and sends to whom it may.
+func (s *sender) pass(ctx context.Context) error {
+	wanted, err := s.shards(ctx)
+	if err != nil || len(wanted) == 0 {
+		return err
+	}
+	// What was handed over is written down even when the process is to end, for a while.
+	writing, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(10*time.Second, end) })()
+	s.w = &writer{r: s.r, c: s.c, seal: s.seal, orders: make(chan *order, 64)}
+	var writer, stages, workers sync.WaitGroup
+	writer.Go(func() { s.w.run(writing) })
+	batches, granted := make(chan []*job), make(chan []*job, queued)
+	for range intenders {
+		stages.Go(func() {
+			for b := range batches {
+				for part := range slices.Chunk(s.intend(ctx, b), batchSize) {
+					granted <- part
+				}
+			}
+		})
+	}
+	n := s.r.Mailer.Connections
+	if n == 0 {
+		n = connections
+	}
+	for range n {
+		workers.Go(func() {
+			for b := range granted {
+				s.deliver(ctx, b)
+			}
+		})
+	}
+	p := &producer{s: s, wanted: wanted, out: batches, begun: time.Now(), changed: s.changed.Load()}
+	err = p.run(ctx)
+	close(batches)
+	stages.Wait()
+	close(granted)
+	workers.Wait()
+	close(s.w.orders)
+	writer.Wait()
+	s.letGo(context.WithoutCancel(ctx))
+	if errors.Is(err, errStop) || ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// intend writes down that mails are about to be handed over, and gives those for which that is so.
+func (s *sender) intend(ctx context.Context, b []*job) []*job {
+	for {
+		if s.stop.Load() || ctx.Err() != nil {
+			return nil
+		}
+		wait := s.to.wait()
+		if wait == 0 {
+			break
+		}
+		sleep(ctx, min(wait, 100*time.Millisecond))
+	}
+	o := &order{done: make(chan error, 1)}
+	for _, j := range b {
+		o.intents = append(o.intents, j.ordinal)
+	}
+	s.r.step()
+	s.w.orders <- o
+	if err := <-o.done; err != nil {
+		return nil // it is not on disk: nothing is sent
+	}
+	s.r.step()
+	out := b[:0]
+	for i, j := range b {
+		if o.granted[i] {
+			out = append(out, j)
+		}
+	}
+	return out
+}
+
+// deliver hands a batch over, whose intent is on disk, and has written down what came of it.
+func (s *sender) deliver(ctx context.Context, b []*job) {
+	results := make([]result, 0, len(b))
+	now := s.r.Now()
+	var mails []smtp.Mail
+	var todo []*job
+	arena := make([]byte, 0, len(b)*1600)
+	for _, j := range b {
+		m, err := s.mail(&arena, j, now)
+		if err != nil {
+			results = append(results, result{j.ordinal, refusal("contenterror", now), err.Error()})
+			continue
+		}
+		mails, todo = append(mails, m), append(todo, j)
+	}
+	for len(todo) > 0 && !s.stop.Load() && ctx.Err() == nil {
+		c, err := s.to.connect(ctx)
+		if err != nil {
+			break
+		}
+		n, rs := s.handOver(ctx, c, mails, todo)
+		results = append(results, rs...)
+		mails, todo = mails[n:], todo[n:]
+	}
+	for _, j := range todo { // they were not begun, and are sent to later
+		results = append(results, result{j.ordinal, returned(now), ""})
+	}
+	o := &order{results: results, done: make(chan error, 1)}
+	s.r.step()
+	s.w.orders <- o
+	if err := <-o.done; err != nil {
+		s.r.Log.Error("what came of mails could not be written down: they will be listed as unknown", "campaign", s.c.ID, "mails", len(results), "error", err)
+	}
+	s.r.step()
+}
+
+// handOver hands mails over by a connection, and gives of how many something came.
+func (s *sender) handOver(ctx context.Context, c *connection, mails []smtp.Mail, jobs []*job) (n int, results []result) {
+	trouble := false // of the relay, and no mail's
+	stop := func() bool { return s.stop.Load() || ctx.Err() != nil || trouble }
+	n, at, err := c.Deliver(mails, stop, func(i int, o smtp.Outcome) {
+		j, now := jobs[i], s.r.Now()
+		c.sent++
+		if o.Stage == smtp.AtSender && !o.Unknown { // it refuses whoever sends: nobody can be written to by it
+			trouble = true
+			results = append(results, result{j.ordinal, returned(now), o.Reply.String()})
+			s.to.failed(c.relay, &smtp.ReplyError{At: o.Stage.String(), Reply: o.Reply})
+			return
+		}
+		relay := uint8(c.relay + 1)
+		results = append(results, result{j.ordinal, func(r record) record {
+			r = r.after(o, now)
+			r.relay = relay
+			return r
+		}, o.Reply.String()})
+		s.mu.Lock()
+		err := s.receivers.heard(ctx, j.domain, o.Reply.Policy(), o.Reply.String())
+		s.mu.Unlock()
+		if err != nil {
+			s.r.Log.Error("keep that a receiver is paused", "campaign", s.c.ID, "error", err)
+		}
+	})
+	if err == nil {
+		if n > 0 && !trouble {
+			s.to.worked(c.relay)
+		}
+		if trouble {
+			c.Close()
+		} else {
+			s.to.back(c)
+		}
+		return n, results
+	}
+	c.Close()
+	if n == 0 && at < 0 { // the relay has ended it while nothing went on
+		return n, results
+	}
+	if at >= 0 {
+		j, now := jobs[at], s.r.Now()
+		if j.broke { // twice at the same mail: it is put off, and holds up nobody else
+			results = append(results, result{j.ordinal, func(r record) record { return r.deferred("networkerror", now) }, err.Error()})
+			return n + 1, results
+		}
+		j.broke = true
+	}
+	return n, results
+}
+
+// returned has somebody be sent to as if nothing had been intended.
+func returned(now time.Time) func(record) record {
+	return func(r record) record {
+		if r.state != Intended {
+			return r
+		}
+		if r.state, r.at = Pending, uint32(now.Unix()); r.tries > 0 {
+			r.state, r.due = Deferred, uint32(now.Unix())
+		}
+		return r
+	}
+}
+
+// refusal is for somebody who cannot be written to.
+func refusal(reason string, now time.Time) func(record) record {
+	return func(r record) record {
+		r.state, r.reason, r.at, r.due = Refused, reasonOf(reason), uint32(now.Unix()), 0
+		return r
+	}
+}
+
+// mail writes somebody's mail. Its head is put into the arena.
+func (s *sender) mail(arena *[]byte, j *job, now time.Time) (smtp.Mail, error) {
+	tok := token(s.seal, s.c.num, j.ordinal)
+	to, err := smtp.Path(j.address)
+	if err != nil {
+		return smtp.Mail{}, err
+	}
+	body, err := s.body(j)
+	if err != nil {
+		return smtp.Mail{}, err
+	}
+	begin := len(*arena)
+	if *arena, err = s.o.composers[j.lang].Mail(*arena, j.address, "m."+tok, now, body); err != nil {
+		*arena = (*arena)[:begin]
+		return smtp.Mail{}, err
+	}
+	return smtp.Mail{From: s.o.returnPath(tok), To: to, Data: message.Data(slices.Clip((*arena)[begin:]), body)}, nil
+}
+
+// body gives the body of somebody's mail: one that many share, unless it has a link of their own.
+func (s *sender) body(j *job) (*message.Body, error) {
+	key := bodyKey{j.lang, j.set}
+	if s.c.Link == "" {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if b := s.bodies[key]; b != nil {
+			return b, nil
+		}
+	}
+	said, err := s.f.in(j.lang, j.set)
+	if err != nil {
+		return nil, err
+	}
+	if s.c.Link != "" {
+		said = said.linked(s.c.Link + linkToken(s.seal, s.c.num, j.ordinal))
+		return message.NewBody(string(j.lang), said.Text, said.HTML), nil
+	}
+	b := message.NewBody(string(j.lang), said.Text, said.HTML)
+	s.bodies[key] = b
+	return b, nil
+}
+
+// producer goes through the roster and gives out what is to be sent.
+type producer struct {
+	s      *sender
+	wanted map[int64]bool
+	out    chan<- []*job
+	begun  time.Time
+	// changed is what it was of the sender when the pass began: what is parked waits by those rates.
+	changed int64
+
+	shard  int64
+	due    map[int64]*block
+	hashes map[int64][]byte
+	buf    []byte
+	batch  []*job
+	parked parked
+}
+
+func (p *producer) run(ctx context.Context) error {
+	p.shard = -1
+	err := p.s.r.blocks(ctx, p.s.ro, func(b *reader) error { return p.block(ctx, b) })
+	for err == nil && len(p.parked) > 0 { // the roster is through: only those that wait for their domain are left
+		if j := p.parked.due(time.Now()); j != nil {
+			err = p.emit(ctx, j)
+			continue
+		}
+		p.flush(ctx)
+		if err = p.may(ctx); err == nil {
+			sleep(ctx, min(time.Until(p.parked[0].at), 100*time.Millisecond))
+		}
+	}
+	if err == nil || errors.Is(err, errStop) {
+		p.flush(ctx)
+	}
+	return err
+}
+
+// may says whether to go on.
+func (p *producer) may(ctx context.Context) error {
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case p.s.stop.Load() || p.s.changed.Load() != p.changed || time.Since(p.begun) > passLasts:
+		return errStop
+	}
+	return nil
+}
+
+func (p *producer) block(ctx context.Context, b *reader) error {
+	if n := b.n / shardBlocks; n != p.shard {
+		p.shard, p.due, p.hashes = n, nil, nil
+		if p.wanted[n] {
+			if err := p.may(ctx); err != nil {
+				return err
+			}
+			var err error
+			if p.due, p.hashes, err = p.s.r.claim(ctx, p.s.c, n, p.s.seal); err != nil {
+				return err
+			}
+		}
+	}
+	states := p.due[b.n]
+	if states == nil {
+		return nil
+	}
+	if states.size() != len(b.members) || !bytes.Equal(b.hash(p.s.seal, &p.buf), p.hashes[b.n]) {
+		return fmt.Errorf("%w: block %d of the roster is not the one that was counted", ErrDamaged, b.n)
+	}
+	now := p.s.r.Now()
+	for i, m := range b.members {
+		if !states.get(i).isDue(now) {
+			continue
+		}
+		if err := p.one(ctx, b.n*blockSize+int64(i), m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// one comes to somebody who is due.
+func (p *producer) one(ctx context.Context, ordinal int64, m roster.Member) error {
+	if err := p.may(ctx); err != nil {
+		return err
+	}
+	for j := p.parked.due(time.Now()); j != nil; j = p.parked.due(time.Now()) {
+		if err := p.emit(ctx, j); err != nil {
+			return err
+		}
+	}
+	s := p.s
+	j := &job{ordinal: ordinal, address: m.Identity.Value, domain: domainOf(m.Identity.Value), lang: s.c.languageFor(m.Locale), set: m.Set}
+	if _, err := smtp.Path(j.address); err != nil {
+		return p.settle(ctx, j, "address")
+	}
+	if s.r.Suppressed != nil {
+		if yes, err := s.r.Suppressed(ctx, j.address); err != nil {
+			return err
+		} else if yes {
+			return p.settle(ctx, j, "suppressed")
+		}
+	}
+	now := time.Now()
+	s.mu.Lock()
+	_, closed := s.receivers.closed(j.domain, s.r.Now())
+	wait, back := time.Duration(0), func() {}
+	if !closed {
+		wait, back = s.throttle.domain(j.domain)
+	}
+	s.mu.Unlock()
+	switch {
+	case closed:
+		return nil
+	case wait == 0:
+		return p.emit(ctx, j)
+	case len(p.parked) >= maxParked:
+		back()
+		return nil
+	}
+	j.at = now.Add(wait)
+	p.parked.add(j)
+	return nil
+}
+
+// settle writes down that somebody is not written to at all.
+func (p *producer) settle(ctx context.Context, j *job, reason string) error {
+	o := &order{results: []result{{j.ordinal, refusal(reason, p.s.r.Now()), ""}}, done: make(chan error, 1)}
+	p.s.w.orders <- o
+	return <-o.done
+}
+
+// emit gives a mail out when the rate of all lets it.
+func (p *producer) emit(ctx context.Context, j *job) error {
+	for {
+		p.s.mu.Lock()
+		wait := p.s.throttle.next()
+		p.s.mu.Unlock()
+		if wait == 0 {
+			break
+		}
+		if wait > 50*time.Millisecond {
+			p.flush(ctx)
+		}
+		if err := p.may(ctx); err != nil {
+			return err
+		}
+		sleep(ctx, min(wait, 100*time.Millisecond)) // the rate may change
+	}
+	if p.batch = append(p.batch, j); len(p.batch) >= intentSize {
+		p.flush(ctx)
+	}
+	return nil
+}
+
+func (p *producer) flush(context.Context) {
+	if len(p.batch) > 0 {
+		p.out <- p.batch
+		p.batch = nil
+	}
+}
