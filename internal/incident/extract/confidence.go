@@ -16,11 +16,17 @@ import (
 //go:embed rules/confidence.txt
 var confidenceFile string
 
-// sureFrom is the confidence from which a fact is called sure, sureAfter how many facts on new texts that takes.
-const (
-	sureFrom  = 0.89
-	sureAfter = 6
-)
+// sureAfter is how many facts on new texts it takes to call a fact sure.
+const sureAfter = 6
+
+// sureFrom is the confidence from which a fact is called sure. It was chosen for each language by what the counts let expect of
+// new texts (docs/decisions/extraction.md): English notices have more ways to name somebody else's dates and attacks.
+func sureFrom(lang language.Lang) float64 {
+	if lang == language.JA {
+		return 0.91
+	}
+	return 0.93
+}
 
 // atLeast is how many deviations below what was seen the confidence lies: what a rule is right more often than, nine times
 // out of ten.
@@ -84,20 +90,20 @@ func readConfidence(file string) ([]measuredRule, error) {
 	return out, nil
 }
 
-// talliesOf is how often a rule was right on the corpus and on new texts; of one that was never seen, all ways to its key
-// together.
-func talliesOf(lang language.Lang, rule string) (corpus, fresh tally) {
+// talliesOf is how often a rule was right on the corpus and on new texts, and whether it was ever seen; of one that was not, it is all ways to
+// its key together.
+func talliesOf(lang language.Lang, rule string) (corpus, fresh tally, seen bool) {
 	name, _, _ := strings.Cut(rule, "/")
 	var all, allFresh tally
 	for _, m := range measuredRules() {
 		if m.name == string(lang)+" "+rule {
-			return m.corpus, m.labelled.and(m.observed)
+			return m.corpus, m.labelled.and(m.observed), true
 		}
 		if is, _, _ := strings.Cut(m.name, "/"); is == string(lang)+" "+name {
 			all, allFresh = all.and(m.corpus), allFresh.and(m.labelled).and(m.observed)
 		}
 	}
-	return all, allFresh
+	return all, allFresh, false
 }
 
 // weigh gives every proposal its confidence.
@@ -110,9 +116,9 @@ func (res *Result) weigh() {
 		case !res.voiced:
 			p.Rule = key + "/unvoiced" // however it was found, it may be somebody else's
 		}
-		corpus, fresh := talliesOf(res.Lang, p.Rule)
+		corpus, fresh, seen := talliesOf(res.Lang, p.Rule)
 		p.Confidence, p.Right, p.Of = confidence(corpus, fresh), fresh.right, fresh.proposed
-		p.Sure = p.Doubt == "" && p.Confidence >= sureFrom && fresh.proposed >= sureAfter
+		p.Sure = seen && res.voiced && p.Doubt == "" && p.Confidence >= sureFrom(res.Lang) && fresh.proposed >= sureAfter
 	}
 }
 

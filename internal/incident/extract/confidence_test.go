@@ -85,13 +85,13 @@ func TestSure(t *testing.T) {
 			t.Errorf("%+v: %v, want %v", c, got, c.want)
 		}
 	}
-	if corpus, fresh := talliesOf("ja", "disclosed/never seen"); corpus.proposed == 0 || fresh.proposed == 0 {
+	if corpus, fresh, seen := talliesOf("ja", "disclosed/never seen"); seen || corpus.proposed == 0 || fresh.proposed == 0 {
 		t.Errorf("a rule that was never seen: %+v %+v", corpus, fresh)
 	}
 	sure, doubtful := 0, 0
 	for _, l := range loaded(t, corpus) {
 		for _, p := range l.res.Proposals {
-			if p.Sure != (p.Confidence >= sureFrom && p.Of >= sureAfter && p.Doubt == "") {
+			if _, _, seen := talliesOf(l.res.Lang, p.Rule); p.Sure != (seen && l.res.voiced && p.Confidence >= sureFrom(l.res.Lang) && p.Of >= sureAfter && p.Doubt == "") {
 				t.Errorf("%s: sure %v with %v, %q", p.Rule, p.Sure, p.Confidence, p.Doubt)
 			}
 			sure, doubtful = sure+btoi(p.Sure), doubtful+btoi(!p.Sure)
@@ -128,7 +128,7 @@ func TestByConfidence(t *testing.T) {
 func TestVoice(t *testing.T) {
 	for _, text := range []string{
 		"Names, dates of birth, diagnoses and telephone numbers of 3,288 patients were on a laptop that was stolen on November 4, 2011. The laptop held no Social Security numbers.%s",
-		"設定の誤りにより、申込者の氏名、住所、電話番号、メールアドレス、生年月日が閲覧可能な状態になっていたことが2023年6月5日に判明しました。対象は52名です。%s",
+		"設定の誤りにより、申込者の氏名、住所、電話番号、メールアドレス、生年月日が閲覧可能な状態になっていたことが2023年6月5日に判明しました。対象は52名です。現時点で二次被害は確認されていません。%s",
 	} {
 		for _, own := range []bool{false, true} {
 			said := ""

@@ -45,6 +45,7 @@ func TestNothing(t *testing.T) {
 		"株式会社[会社名]\n個人情報漏えいに関するお詫び\n[日付]、弊社の名簿が漏えいしました。[顧客名]様の氏名が含まれます。深くお詫び申し上げます。",
 		"Harrow Vale Clinic began notifying 4,120 patients that it was hit by a phishing attack on June 3, 2021, according to a July 9 news release. Exposed data may include names, dates of birth and Social Security numbers.",
 		"Pinehaven District has submitted a breach notice to the state. The breach was discovered on May 4, 2015, when a library computer was accessed by an unauthorized individual. Names and addresses were in the database.",
+		"We have learned of an incident that occurred on (specific or approximate date). The breach involved (provide a general description). The information contained (names, addresses, Social Security numbers, etc.). We are notifying you so that you can take action.",
 		"The company apologized for the attack, in which an unauthorized party got names, e-mail addresses and telephone numbers of its customers. The company also warned customers about false messages.",
 	} {
 		res, err := Notice([]byte(text))
