@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -65,6 +66,17 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// saying answers a path that ends so.
+func saying(path, body string) lie {
+	return lie{before: func(rw http.ResponseWriter, r *http.Request) bool {
+		if strings.HasSuffix(r.URL.Path, path) {
+			io.WriteString(rw, body)
+			return true
+		}
+		return false
+	}}
+}
+
 // TestLies has a server lie in every way the protocol knows: each ends in a
 // named error, or in an incident that is said not to be covered, never in a "no".
 func TestLies(t *testing.T) {
@@ -103,6 +115,9 @@ func TestLies(t *testing.T) {
 		"shorter bucket":        {lie{bucket: func(b []byte, _ Hash, _ int64) []byte { return b[:len(b)-1] }}, nil, ErrBucket},
 		"statement changed":     {lie{statement: func(r map[string]string) { r["statement"] = flip(r["statement"]) }}, nil, ErrInclusion},
 		"statement not base64":  {lie{statement: func(r map[string]string) { r["statement"] += "=" }}, nil, ErrServer},
+		"a member missing":      {lie{statement: func(r map[string]string) { delete(r, "proof") }}, nil, ErrServer},
+		"null for a member":     {saying("/statement", `{"statement":null,"proof":null}`), nil, ErrServer},
+		"null for elements":     {saying("/evaluate", `{"evaluated":null,"proof":null}`), nil, ErrServer},
 		"unknown member":        {lie{statement: func(r map[string]string) { r["note"] = "x" }}, nil, ErrServer},
 		"proof of another leaf": {lie{}, func(w *world, _ *Client) { w.proof = w.prove(0, w.signer) }, ErrInclusion},
 		"proof cut":             {lie{statement: func(r map[string]string) { r["proof"] = r["proof"][:40] }}, nil, ErrInclusion},

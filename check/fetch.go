@@ -79,7 +79,7 @@ func (c *Client) getJSON(ctx context.Context, u *url.URL, body []byte, limit int
 	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal(b, v, json.RejectUnknownMembers(true)); err != nil {
+	if err := parseExactly(b, v); err != nil {
 		return fmt.Errorf("%w: %v", ErrServer, err)
 	}
 	return nil

@@ -265,6 +265,22 @@ func parseCanonical(b []byte, v any) error {
 	return nil
 }
 
+// parseExactly reads v from JSON whose spacing and order are free, and requires that every member is there, and that nothing is
+// read as something else than it says (null as empty, 1.0 as 1).
+func parseExactly(b []byte, v any) error {
+	if err := json.Unmarshal(b, v, json.RejectUnknownMembers(true)); err != nil {
+		return err
+	}
+	given := jsontext.Value(bytes.Clone(b))
+	if err := given.Canonicalize(); err != nil {
+		return err
+	}
+	if read, err := canonical(v); err != nil || !bytes.Equal(given, read) {
+		return errors.New("a member is missing, or is not of its kind")
+	}
+	return nil
+}
+
 // ParseStatement reads canonical bytes and checks everything that can be
 // checked of a statement alone. It does not look at the time.
 func ParseStatement(b []byte) (*Statement, error) {

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
-
-	"github.com/go-json-experiment/json"
 )
 
 // listedKey is a key in GET /ledger/v1/keys: an ended one with the last
@@ -43,7 +41,7 @@ func ParseKeyList(body []byte, origin string) (vkeys []string, err error) {
 	var reply struct {
 		Keys []listedKey `json:"keys"`
 	}
-	if err := json.Unmarshal(body, &reply, json.RejectUnknownMembers(true)); err != nil {
+	if err := parseExactly(body, &reply); err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrServer, err)
 	}
 	steps, err := (&trust{origin: origin}).follow(reply.Keys, 0)

@@ -328,6 +328,15 @@ func TestSuccessionVectors(t *testing.T) {
 			once(l)
 			list(l, func(s string) string { return strings.Replace(s, `{"vkey"`, `{"more":1,"vkey"`, 1) })
 		}, "checkpoint", ""},
+		{"null where a key has nothing", func(l *ledger) {
+			once(l)
+			list(l, func(s string) string { return strings.TrimSuffix(s, `}]}`) + `,"statement":null,"proof":null}]}` })
+		}, "checkpoint", ""},
+		{"nothing written as empty", func(l *ledger) {
+			once(l)
+			list(l, func(s string) string { return strings.TrimSuffix(s, `}]}`) + `,"statement":"","proof":""}]}` })
+		}, "checkpoint", ""},
+		{"no list", func(l *ledger) { once(l); l.keyReply = `{"keys":null}` }, "checkpoint", ""},
 		{"a list that is none", func(l *ledger) { once(l); l.keyReply = `{"keys":["x"]}` }, "checkpoint", ""},
 		{"the old key signs on", func(l *ledger) {
 			l.ledgerKey("ledger")

@@ -32,6 +32,9 @@ func printEnded(w io.Writer, e ended) {
 	if len(e.Certificate.Destroyed) == 0 {
 		fmt.Fprintf(w, "Nothing was destroyed.\n")
 	}
+	for _, d := range e.Certificate.Removed {
+		fmt.Fprintf(w, "Removed from this machine on %s, and kept in a backup (below): %s\n", d.Time.UTC().Format(time.RFC3339), d.What)
+	}
 	for _, d := range e.Certificate.Destroyed {
 		fmt.Fprintf(w, "Destroyed here on %s: %s\n", d.Time.UTC().Format(time.RFC3339), d.What)
 	}
@@ -46,7 +49,8 @@ func (a *app) cmdRetire() *cobra.Command {
 		Long: `Ends the checks of an incident, for ever. The decision is recorded first; then the
 evaluator keys that nothing else is answered under are destroyed here; only then it is
 published. A key that other incidents are answered under stays: rotate it. What was
-destroyed, and what this could not reach, is printed.`,
+destroyed, and what this could not reach, is printed. A key of which a backup has
+recorded a sealed copy is called removed, and not destroyed.`,
 		Example: "  shirase incident retire naver-2013\n  shirase incident retire naver-2013 --json", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			in, err := a.openToEnd(c, "retire", args[0])
@@ -190,32 +194,41 @@ func (in *instance) shred(ctx context.Context, id string) (ended, error) {
 	return in.withCopies(ctx, e)
 }
 
-// withCopies adds the sealed copies that were recorded of the keys that were destroyed to what remains.
+// withCopies adds the sealed copies that a backup has recorded to what remains: of a key that has some, its file is gone here,
+// and the key is not destroyed.
 func (in *instance) withCopies(ctx context.Context, e ended) (ended, error) {
-	var names []string
+	destroyed := []publish.Destroyed{}
+	var remaining []publish.Remaining
 	for _, d := range e.Certificate.Destroyed {
-		names = append(names, d.File)
+		copies, err := in.copiesOf(ctx, d.File)
+		if err != nil {
+			return e, err
+		}
+		remaining = append(remaining, copies...)
+		if len(copies) > 0 {
+			e.Certificate.Removed = append(e.Certificate.Removed, d)
+		} else {
+			destroyed = append(destroyed, d)
+		}
 	}
-	copies, err := in.copiesOf(ctx, names)
-	e.Remaining = append(copies, e.Remaining...)
-	return e, err
+	e.Certificate.Destroyed = destroyed
+	e.Remaining = append(remaining, e.Remaining...)
+	return e, nil
 }
 
-// copiesOf lists the sealed copies of key files that a backup has recorded.
-func (in *instance) copiesOf(ctx context.Context, names []string) ([]publish.Remaining, error) {
+// copiesOf lists the sealed copies of a key's file that a backup has recorded.
+func (in *instance) copiesOf(ctx context.Context, name string) ([]publish.Remaining, error) {
 	register, err := backup.Open(ctx, in.db)
 	if err != nil {
 		return nil, err
 	}
 	var out []publish.Remaining
-	for _, name := range names {
-		copies, err := register.Copies(ctx, name)
-		if err != nil {
-			return nil, err
-		}
-		for _, c := range copies {
-			out = append(out, publish.Remaining{What: "a sealed copy of " + name, Why: filepath.Join(c.Place, filepath.FromSlash(c.File)) + ", sealed to " + c.Recipient + ": delete it"})
-		}
+	copies, err := register.Copies(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range copies {
+		out = append(out, publish.Remaining{What: "a sealed copy of " + name, Why: filepath.Join(c.Place, filepath.FromSlash(c.File)) + ", sealed to " + c.Recipient + ": delete it"})
 	}
 	return out, nil
 }

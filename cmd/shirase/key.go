@@ -154,15 +154,19 @@ shredded cannot be sealed anew, and keeps its key until it is retired.`,
 			if err != nil {
 				return err
 			}
-			var files []string
+			var all []publish.Remaining
+			var copied []string // keys of which a backup holds a copy
 			for _, id := range r.Ended {
-				files = append(files, index.KeyFile(id))
+				copies, err := in.copiesOf(c.Context(), index.KeyFile(id))
+				if err != nil {
+					return err
+				}
+				if len(copies) > 0 {
+					copied = append(copied, id)
+				}
+				all = append(all, copies...)
 			}
-			copies, err := in.copiesOf(c.Context(), files)
-			if err != nil {
-				return err
-			}
-			r.Remaining = append(copies, r.Remaining...)
+			r.Remaining = append(all, r.Remaining...)
 			rows, err := keyRows(c.Context(), in)
 			if err != nil {
 				return err
@@ -180,7 +184,11 @@ shredded cannot be sealed anew, and keeps its key until it is retired.`,
 				fmt.Fprintf(w, "%s\n\n", rotated(r, made))
 				printKeys(w, rows)
 				for _, id := range r.Ended {
-					fmt.Fprintf(w, "\nThe file of key %s is destroyed here.\n", id)
+					if slices.Contains(copied, id) {
+						fmt.Fprintf(w, "\nThe file of key %s is removed from this machine; a backup holds a sealed copy of it.\n", id)
+					} else {
+						fmt.Fprintf(w, "\nThe file of key %s is destroyed here.\n", id)
+					}
 				}
 				printRemaining(w, r.Remaining)
 			})

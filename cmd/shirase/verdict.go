@@ -16,7 +16,7 @@ var reasons = map[string]language.Text{
 	check.WhyInvestigating:  language.Both("対象範囲を調査しているところです", "its scope is still under investigation"),
 	check.WhyKindNotIndexed: language.Both("この種類の識別子では確かめられません", "it holds no identities of this kind"),
 	check.WhyByMail:         language.Both("慎重な扱いが必要なため、郵便だけで答えています", "it is sensitive, and answered by mail only"),
-	check.WhyRetired:        language.Both("公表を終えたため、もう答えません", "it is closed, and answered no more"),
+	check.WhyRetired:        language.Both("確認の受け付けを終えたため、もう答えません", "its checks have ended, and it is answered no more"),
 	check.WhyWithdrawn:      language.Both("誤って公表されたものでした", "it was published by mistake"),
 	check.WhyReopened:       language.Both("対象範囲をあらためて調査しています。これまでの範囲には含まれていません", "its scope is examined again, and you are not in what was sealed so far"),
 	check.WhyLayerMissing:   language.Both("サーバーが該当する部分を渡せませんでした", "the server could not give its part of the index"),

@@ -92,6 +92,13 @@ var lies = []struct {
 	name, rule string
 	lie        func(s *sham, st *check.Statement)
 }{
+	{"of the version before", "version", func(s *sham, st *check.Statement) {
+		s.without(st, "shop", "1")
+		st.V, st.Ledger, st.Keys[0].State = 1, nil, ""
+		for i := range st.Incidents {
+			st.Incidents[i].Unreadable, st.Incidents[i].Superseded = nil, nil
+		}
+	}},
 	{"another public key", "keys", func(s *sham, st *check.Statement) { st.Keys[0].Public = check.GenerateEvaluatorKey().Public() }},
 	{"other locator bits", "keys", func(s *sham, st *check.Statement) { st.Keys[0].LocatorBits = 17 }},
 	{"another region", "region", func(s *sham, st *check.Statement) { st.PhoneRegion = "US" }},
@@ -398,7 +405,12 @@ func TestDamaged(t *testing.T) {
 		{"a document missing", answer(data, 404, nil), "bytes"},
 		{"another document", answer(data, 0, flip), "bytes"},
 		{"entries missing", answer("/tile/entries/001", 404, nil), "entry"},
-		{"another entry", answer("/tile/entries/001", 0, flip), "entry"},
+		{"entries of another length", answer("/tile/entries/001", 0, flip), "entry"},
+		{"another entry", answer("/tile/entries/001", 0, func(b []byte) []byte {
+			b = slices.Clone(b)
+			b[len(b)-1] ^= 1 // of the last entry's hash
+			return b
+		}), "entry"},
 		{"tiles missing", answer("/tile/0/001", 404, nil), "tiles"},
 		{"other tiles", answer("/tile/0/001", 0, flip), "tiles"},
 		{"checkpoint unsigned", answer("/checkpoint", 0, flip), "checkpoint"},

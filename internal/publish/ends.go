@@ -178,6 +178,7 @@ func (p *Publisher) compromised(ctx context.Context, who actor.Actor, id string)
 type Certificate struct {
 	Incident    string      `json:"incident"`
 	Destroyed   []Destroyed `json:"destroyed"`
+	Removed     []Destroyed `json:"removed,omitzero"` // from this machine; a backup of ours holds a sealed copy, so that nobody calls it destroyed
 	Time        time.Time   `json:"time"`
 	Statement   string      `json:"statement,omitzero"` // hex hash of the one that says it
 	Seq         int64       `json:"seq,omitzero"`

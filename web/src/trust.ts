@@ -166,8 +166,9 @@ export class Ledger {
   private async keyList(options: Options): Promise<Listed[]> {
     const reply = await this.server.json("ledger/v1/keys", MAX_KEY_LIST, options);
     return named("checkpoint", () => list(members(reply, "keys").keys, (v) => {
-      const all = Object.fromEntries(entries(v));
-      const m = members({ statement: "", proof: "", ...all }, "vkey", "statement", "proof");
+      if (entries(v).length === 1) return { vkey: text(members(v, "vkey").vkey), statement: new Uint8Array(), proof: "" };
+      const m = members(v, "vkey", "statement", "proof");
+      if (m.statement === "" || m.proof === "") throw new Error("an empty statement or proof");
       return { vkey: text(m.vkey), statement: fromBase64url(text(m.statement)), proof: text(m.proof) };
     }));
   }
