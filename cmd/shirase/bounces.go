@@ -30,17 +30,19 @@ func (a *app) returns(ctx context.Context, in *instance) (*returned.Returned, er
 	if err != nil {
 		return nil, err
 	}
-	return returned.New(ctx, returned.Rooms{DB: in.db, Address: a.op().Returns.Address, Seal: in.rosters.Sealer,
-		Open: func(ctx context.Context, token string) (returned.Sent, bool, error) {
-			x, err := campaigns.Recipient(ctx, token)
+	sent := func(find func(context.Context, string) (reach.Recipient, error)) func(context.Context, string) (returned.Sent, bool, error) {
+		return func(ctx context.Context, s string) (returned.Sent, bool, error) {
+			x, err := find(ctx, s)
 			if errors.Is(err, reach.ErrNotFound) {
 				return returned.Sent{}, false, nil
 			}
-			if err != nil {
-				return returned.Sent{}, false, err
-			}
-			address, err := campaigns.Address(ctx, actor.Server(), token)
-			return returned.Sent{Token: token, Case: x.Incident, Address: address}, err == nil, err
+			return returned.Sent{Token: x.Token, Case: x.Incident}, err == nil, err
+		}
+	}
+	return returned.New(ctx, returned.Rooms{DB: in.db, Address: a.op().Returns.Address, Seal: in.rosters.Sealer,
+		Open: sent(campaigns.Recipient), Mailed: sent(campaigns.Mailed),
+		Addresses: func(ctx context.Context, tokens []string) (map[string]string, error) {
+			return campaigns.Addresses(ctx, actor.Server(), tokens)
 		},
 		Moved: func(ctx context.Context, token, proposed string, v returned.Verdict) (string, error) {
 			o := reach.Outcome{Reason: string(v.Reason), Said: v.Status}

@@ -510,7 +510,6 @@ func refusal(reason string, now time.Time) func(record) record {
 
 // mail writes somebody's mail. Its head is put into the arena.
 func (s *sender) mail(arena *[]byte, j *job, now time.Time) (smtp.Mail, error) {
-	tok := token(s.seal, s.c.num, j.ordinal)
 	to, err := smtp.Path(j.address)
 	if err != nil {
 		return smtp.Mail{}, err
@@ -520,11 +519,11 @@ func (s *sender) mail(arena *[]byte, j *job, now time.Time) (smtp.Mail, error) {
 		return smtp.Mail{}, err
 	}
 	begin := len(*arena)
-	if *arena, err = s.o.composers[j.lang].Mail(*arena, j.address, "m."+tok, now, body); err != nil {
+	if *arena, err = s.o.composers[j.lang].Mail(*arena, j.address, "m."+token(s.seal, inMessageID, s.c.num, j.ordinal), now, body); err != nil {
 		*arena = (*arena)[:begin]
 		return smtp.Mail{}, err
 	}
-	return smtp.Mail{From: s.o.returnPath(tok), To: to, Data: message.Data(slices.Clip((*arena)[begin:]), body)}, nil
+	return smtp.Mail{From: s.o.returnPath(token(s.seal, inReturn, s.c.num, j.ordinal)), To: to, Data: message.Data(slices.Clip((*arena)[begin:]), body)}, nil
 }
 
 // body gives the body of somebody's mail: one that many share, unless it has a link of their own.
