@@ -149,7 +149,9 @@ func TestAudience(t *testing.T) {
 			r.Filters = map[string]Filter{"not-reset": func(_ context.Context, _ string, m roster.Member) (bool, error) {
 				return !strings.HasSuffix(m.Accounts[0], "1"), nil
 			}}
-			r.Suppressed = func(_ context.Context, a string) (bool, error) { return a == address(2), nil }
+			r.Suppressed = func(_ context.Context, of string) (func(string) bool, error) {
+				return func(a string) bool { return of == "loss-2026" && a == address(2) }, nil
+			}
 		})
 		c := w.started(func(s *Spec) {
 			s.Locales = []string{"ja", "en"}
@@ -169,7 +171,7 @@ func TestAudience(t *testing.T) {
 		}
 		c = w.started(nil, Rates{})
 		w.done(c.ID)
-		if n := w.now(c.ID); n[Refused] != 1 || n[HandedOver] != 299 || w.taken[address(2)] != 0 {
+		if n := w.now(c.ID); n[Substitute] != 1 || n[HandedOver] != 299 || w.taken[address(2)] != 0 {
 			t.Errorf("%v", n.Names())
 		}
 	})
@@ -502,7 +504,7 @@ func TestPlan(t *testing.T) {
 		}
 		a := Asked{Campaign: c.ID, Despite: "the record is being made"}
 		p, err := w.Plan(t.Context(), actor.Operator(), "loss-2026", a)
-		if err != nil || p.People != 30 || len(p.Doubts) != 1 {
+		if err != nil || p.People != 30 || len(p.Doubts) != 2 || p.Doubts[1].EN != "sent all the same, because: the record is being made" {
 			t.Fatal(p, err)
 		}
 		again, err := w.Plan(t.Context(), actor.Operator(), "loss-2026", a)

@@ -80,8 +80,8 @@ type Outcome struct {
 	Said   string // the report's words: kept sealed
 }
 
-// Bounced moves the recipient whom a token names to what came back of their mail. What is told twice moves nothing; whoever was told in
-// another way stays so. Errors: ErrNotFound, ErrInput.
+// Bounced moves the recipient whom a token names to what came back of their mail. What is told twice moves nothing; whoever is to be told
+// in another way stays so. Errors: ErrNotFound, ErrInput.
 func (r *Reach) Bounced(ctx context.Context, who actor.Actor, tok string, o Outcome) (Recipient, error) {
 	p, err := r.find(ctx, inReturn, tok)
 	if err == nil {
@@ -186,6 +186,16 @@ func (r *Reach) Each(ctx context.Context, who actor.Actor, id string, in []State
 		}
 		from = list[len(list)-1].n + 1
 	}
+}
+
+// Reasons counts those who were refused, or whose mail came back, by why: as Sisimai names it, and "address" where it cannot be written to.
+func (r *Reach) Reasons(ctx context.Context, who actor.Actor, id string) (map[string]int64, error) {
+	out := map[string]int64{}
+	err := r.Each(ctx, who, id, []State{Refused, Bounced}, func(x Recipient, _ string) error {
+		out[x.Reason]++
+		return nil
+	})
+	return out, err
 }
 
 func (r *Reach) loadBlocks(ctx context.Context, q store.Querier, id string, from int64, most int) ([]*block, error) {
