@@ -277,7 +277,7 @@ func TestFindings(t *testing.T) {
 		{"no TLS", "relay", Error, "offers no TLS", func(w *world) { w.tls = nil }},
 		{"a certificate of another name", "relay", Error, "not for mail.example.jp", certified("other.example.jp", time.Now().AddDate(1, 0, 0))},
 		{"a certificate of nobody", "relay", Error, "cannot be trusted", func(w *world) { w.o.Roots = x509.NewCertPool() }},
-		{"a certificate that ends", "relay", Warning, "certificate ends at", func(w *world) {
+		{"a certificate that ends", "relay", Warning, "ends at", func(w *world) {
 			certified("mail.example.jp", time.Now().AddDate(0, 1, 0))(w)
 			w.o.Now = func() time.Time { return time.Now().AddDate(0, 0, 25) }
 		}},
