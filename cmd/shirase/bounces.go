@@ -2,9 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -30,17 +27,19 @@ func (a *app) returns(ctx context.Context, in *instance) (*returned.Returned, er
 	if err != nil {
 		return nil, err
 	}
-	return returned.New(ctx, returned.Rooms{DB: in.db, Address: a.op().Returns.Address, Seal: in.rosters.Sealer,
-		Open: func(ctx context.Context, token string) (returned.Sent, bool, error) {
-			x, err := campaigns.Recipient(ctx, token)
+	sent := func(find func(context.Context, string) (reach.Recipient, error)) func(context.Context, string) (returned.Sent, bool, error) {
+		return func(ctx context.Context, s string) (returned.Sent, bool, error) {
+			x, err := find(ctx, s)
 			if errors.Is(err, reach.ErrNotFound) {
 				return returned.Sent{}, false, nil
 			}
-			if err != nil {
-				return returned.Sent{}, false, err
-			}
-			address, err := campaigns.Address(ctx, actor.Server(), token)
-			return returned.Sent{Token: token, Case: x.Incident, Address: address}, err == nil, err
+			return returned.Sent{Token: x.Token, Case: x.Incident}, err == nil, err
+		}
+	}
+	return returned.New(ctx, returned.Rooms{DB: in.db, Address: a.op().Returns.Address, Seal: in.rosters.Sealer,
+		Open: sent(campaigns.Recipient), Mailed: sent(campaigns.Mailed),
+		Addresses: func(ctx context.Context, tokens []string) (map[string]string, error) {
+			return campaigns.Addresses(ctx, actor.Server(), tokens)
 		},
 		Moved: func(ctx context.Context, token, proposed string, v returned.Verdict) (string, error) {
 			o := reach.Outcome{Reason: string(v.Reason), Said: v.Status}
@@ -80,50 +79,47 @@ func (a *app) listenForReturned(ctx context.Context, in *instance, server *serve
 	return nil
 }
 
-// preflight looks at what receivers look at.
-func (a *app) preflight(ctx context.Context, r *returned.Returned, keys *files.Keys) ([]preflight.Finding, error) {
+// preflight looks at what receivers look at, of mail from an address: at what a campaign really goes by and is signed with, where campaigns
+// are set up, and else at what other mail goes by.
+func (a *app) preflight(ctx context.Context, r *returned.Returned, keys *files.Keys, from string) ([]preflight.Finding, error) {
 	op := a.op()
-	o := preflight.Options{From: op.Mail.From, Relay: op.Mail.Server, Security: op.Mail.Security, Sending: op.Mail.Sending, Resolver: op.DNS.Server, Seed: r.Seed}
-	_, o.Envelope, _ = strings.Cut(op.Returns.Address, "@")
-	_, from, _ := strings.Cut(op.Mail.From, "@")
-	for _, selector := range op.Mail.DKIM {
-		k := preflight.Key{Domain: from, Selector: selector}
-		text, err := keys.Load("dkim-" + selector + ".pem")
-		if err == nil {
-			k.Public, err = publicOf(text)
+	o := preflight.Options{From: from, Security: op.Mail.Security, Sending: op.Mail.Sending, Resolver: op.DNS.Server, Seed: r.Seed}
+	if op.Mail.Server != "" {
+		o.Relays = []string{op.Mail.Server}
+	}
+	selectors, here := op.Mail.DKIM, false
+	if len(op.Campaign.Relays) > 0 {
+		o.Relays, o.Security = op.Campaign.Relays, op.Campaign.Security
+		if here = !op.Campaign.RelaySigns; here {
+			selectors = a.selectors()
 		}
-		if err != nil && !errors.Is(err, files.ErrNotExist) { // where it is not here, the relay has it
-			return nil, fmt.Errorf("the DKIM key dkim-%s.pem: %w", selector, err)
+	}
+	_, o.Envelope, _ = strings.Cut(op.Returns.Address, "@")
+	_, domain, _ := strings.Cut(from, "@")
+	for _, selector := range selectors {
+		k := preflight.Key{Domain: strings.ToLower(domain), Selector: selector}
+		key, err := dkimKey(keys, selector)
+		switch {
+		case errors.Is(err, files.ErrNotExist) && here: // nothing is signed with it
+			continue
+		case errors.Is(err, files.ErrNotExist): // the relay has it
+		case err != nil:
+			return nil, err
+		default:
+			k.Public = key.Public()
 		}
 		o.Keys = append(o.Keys, k)
 	}
 	return preflight.Run(ctx, o), nil
 }
 
-// publicOf is the public half of a private key in PEM. An error repeats nothing of it.
-func publicOf(text []byte) (crypto.PublicKey, error) {
-	block, _ := pem.Decode(text)
-	if block == nil {
-		return nil, errors.New("it is not in PEM")
-	}
-	var key any
-	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-	if err != nil {
-		key, err = x509.ParsePKCS1PrivateKey(block.Bytes)
-	}
-	signer, ok := key.(crypto.Signer)
-	if err != nil || !ok {
-		return nil, errors.New("it is no private key of PKCS #8")
-	}
-	return signer.Public(), nil
-}
-
 // examineMail is the campaign's preflight, where mail to many people is set up.
 func (d *doctor) examineMail(ctx context.Context) {
-	if d.a.op().Returns.Address == "" {
+	op := d.a.op()
+	if op.Returns.Address == "" && len(op.Campaign.Relays) == 0 {
 		return
 	}
-	r, err := returned.New(ctx, returned.Rooms{DB: d.in.db, Address: d.a.op().Returns.Address})
+	r, err := returned.New(ctx, returned.Rooms{DB: d.in.db, Address: op.Returns.Address})
 	if err != nil {
 		d.fail("mail", err, "see that the database is whole and can be written, and run doctor again")
 		return
@@ -131,7 +127,7 @@ func (d *doctor) examineMail(ctx context.Context) {
 	if d.in.keys == nil { // told already
 		return
 	}
-	found, err := d.a.preflight(ctx, r, d.in.keys)
+	found, err := d.a.preflight(ctx, r, d.in.keys, op.Mail.From)
 	if err != nil {
 		d.fail("mail-dkim", err, "put the key back from where the keys are kept")
 		return
@@ -319,7 +315,7 @@ not approved then, or by whoever says why it is sent all the same.`,
 		Example: "  shirase bounces preflight --json",
 		RunE: func(c *cobra.Command, _ []string) error {
 			return a.withReturned(c, func(ctx context.Context, in *instance, r *returned.Returned) error {
-				found, err := a.preflight(ctx, r, in.keys)
+				found, err := a.preflight(ctx, r, in.keys, a.op().Mail.From)
 				if err != nil {
 					return err
 				}

@@ -1,16 +1,8 @@
 package main
 
 import (
-	"cmp"
 	"context"
-	"crypto"
-	"crypto/ed25519"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
 	"database/sql"
-	"encoding/pem"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -21,13 +13,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"shirase/internal/actor"
-	"shirase/internal/files"
 	"shirase/internal/hint"
 	"shirase/internal/incident"
 	"shirase/internal/language"
 	"shirase/internal/proposal"
 	"shirase/internal/reach"
 	"shirase/internal/reach/message"
+	"shirase/internal/reach/preflight"
+	"shirase/internal/reach/returned"
 	"shirase/internal/reach/smtp"
 )
 
@@ -41,9 +34,25 @@ func (a *app) campaigns(ctx context.Context, in *instance) (*reach.Reach, error)
 			}
 			return incident.NoticeID(id, notices[len(notices)-1].Version), nil
 		}}
+	// What came back stands apart: it is asked here, and what it asks of campaigns it is given where mail is taken in.
+	back, err := returned.New(ctx, returned.Rooms{DB: in.db, Address: a.op().Returns.Address, Seal: in.rosters.Sealer})
+	if err != nil {
+		return nil, err
+	}
+	rooms.Suppressed = func(ctx context.Context, incident string) (func(string) bool, error) {
+		return back.Suppressed(ctx, actor.Server(), incident)
+	}
+	rooms.Preflight = func(ctx context.Context, from string) ([]string, error) {
+		found, err := a.preflight(ctx, back, in.keys, from)
+		out := []string{}
+		for _, f := range preflight.Against(found) {
+			out = append(out, f.What)
+		}
+		return out, err
+	}
 	o := a.op().Campaign
 	if len(o.Relays) > 0 {
-		m := &reach.Mailer{Bounces: cmp.Or(o.Bounces, a.op().Returns.Address), Connections: o.Connections}
+		m := &reach.Mailer{Bounces: a.op().Returns.Address, Connections: o.Connections}
 		relay := smtp.Relay{Security: smtp.Security(o.Security), User: o.User}
 		if o.PasswordFile != "" {
 			b, err := readLimited(ctx, o.PasswordFile, 4<<10)
@@ -60,7 +69,7 @@ func (a *app) campaigns(ctx context.Context, in *instance) (*reach.Reach, error)
 			m.Relays = append(m.Relays, relay)
 		}
 		if !o.RelaySigns {
-			m.Signers = func(domain string) ([]*message.Signer, error) { return in.signers(domain) }
+			m.Signers = func(domain string) ([]*message.Signer, error) { return signers(in.keys, a.selectors(), domain) }
 		}
 		rooms.Mailer = m
 	}
@@ -75,44 +84,6 @@ func (a *app) sendCampaigns(ctx context.Context, in *instance, failed func(error
 		return
 	}
 	r.Work(ctx, failed)
-}
-
-// dkimKeys are the keys that mails of campaigns are signed with. Gmail and Outlook take no notice of Ed25519 alone, so RSA is one of them.
-var dkimKeys = []struct{ file, selector, algorithm string }{{"dkim-rsa.pem", "shirase-rsa", "rsa"}, {"dkim-ed25519.pem", "shirase-ed", "ed25519"}}
-
-// signers gives those of a domain, with the keys that there are.
-func (in *instance) signers(domain string) ([]*message.Signer, error) {
-	var out []*message.Signer
-	for _, k := range dkimKeys {
-		key, err := in.dkimKey(k.file)
-		if errors.Is(err, files.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		s, err := message.NewSigner(domain, k.selector, key)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", k.file, err)
-		}
-		out = append(out, s)
-	}
-	if len(out) == 0 {
-		return nil, hint.Add(errors.New("there is no key to sign mails with"), "make them: shirase campaign keys; or have the relay sign: shirase config set campaign.relaySigns true")
-	}
-	return out, nil
-}
-
-func (in *instance) dkimKey(file string) (crypto.Signer, error) {
-	text, err := in.keys.Load(file)
-	if err != nil {
-		return nil, err
-	}
-	key, err := message.ParseKey(text)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
-	}
-	return key, nil
 }
 
 // mailAct is how a campaign is proposed and begun.
@@ -148,7 +119,7 @@ func (a *app) mailAct(r *reach.Reach) proposal.Act {
 func (a *app) cmdCampaign() *cobra.Command {
 	c := group("campaign", "Tell everyone of a roster by mail, and know what became of each mail", "  shirase campaign new campaign.yaml\n  shirase campaign status c-abcdefghij")
 	c.AddCommand(a.cmdCampaignNew(), a.cmdCampaignPreview(), a.cmdCampaignTest(), a.cmdCampaignStart(), a.cmdCampaignTurn("pause", "Have a campaign send nothing more for now"), a.cmdCampaignTurn("resume", "Have a campaign go on"),
-		a.cmdCampaignTurn("cancel", "End a campaign for good"), a.cmdCampaignRates(), a.cmdCampaignStatus(), a.cmdCampaignUncertain(), a.cmdCampaignKeys())
+		a.cmdCampaignTurn("cancel", "End a campaign for good"), a.cmdCampaignRates(), a.cmdCampaignStatus(), a.cmdCampaignReport(), a.cmdCampaignUncertain(), a.cmdCampaignKeys())
 	return c
 }
 
@@ -190,7 +161,7 @@ func rowOf(ctx context.Context, r *reach.Reach, id string) (campaignRow, reach.C
 
 // stateWords are what the states are to whoever reads them.
 var stateWords = [][2]string{{"pending", "to be sent"}, {"intended", "about to be handed over"}, {"handed-over", "taken by the relay"}, {"accepted", "accepted by the recipient's server"}, {"deferred", "deferred, and tried again"},
-	{"refused", "refused"}, {"bounced", "came back"}, {"unknown", "uncertain: in flight when something broke"}, {"substitute", "told in another way"}}
+	{"refused", "refused"}, {"bounced", "came back"}, {"unknown", "uncertain: in flight when something broke"}, {"substitute", "not written to: to be told in another way"}}
 
 func (a *app) printCampaign(ctx context.Context, r *reach.Reach, id, next string) error {
 	row, n, err := rowOf(ctx, r, id)
@@ -518,68 +489,4 @@ func (a *app) listUncertain(ctx context.Context, r *reach.Reach, id string) erro
 			fmt.Fprintln(w, "Nobody's mail is uncertain.")
 		}
 	})
-}
-
-func (a *app) cmdCampaignKeys() *cobra.Command {
-	return &cobra.Command{Use: "keys", Short: "Make the keys that mails are signed with (DKIM), and print their records for DNS", Args: cobra.NoArgs,
-		Long: `Makes the keys that mails of campaigns are signed with, where there are none yet: RSA,
-which every receiver verifies, and Ed25519 beside it. Put the records that are printed
-into the DNS of the domain that mails are from, before the first is sent.`,
-		Example: "  shirase campaign keys",
-		RunE: func(c *cobra.Command, _ []string) error {
-			in, err := a.open(c.Context())
-			if err != nil {
-				return err
-			}
-			defer in.close()
-			type record struct {
-				Name string `json:"name"`
-				Text string `json:"text"`
-			}
-			rows := []record{}
-			for _, k := range dkimKeys {
-				key, err := in.dkimKey(k.file)
-				if errors.Is(err, files.ErrNotExist) {
-					if err = in.makeDKIM(k.file, k.algorithm); err == nil {
-						key, err = in.dkimKey(k.file)
-					}
-				}
-				if err != nil {
-					return err
-				}
-				text, err := message.Record(key)
-				if err != nil {
-					return err
-				}
-				rows = append(rows, record{k.selector + "._domainkey", text})
-			}
-			return a.print(map[string]any{"records": rows}, func(w io.Writer) {
-				fmt.Fprintf(w, "Two TXT records, in the domain that mails are from:\n\n")
-				for _, x := range rows {
-					fmt.Fprintf(w, "%s  %s\n\n", x.Name, x.Text)
-				}
-			})
-		}}
-}
-
-func (in *instance) makeDKIM(file, algorithm string) error {
-	var key any
-	var err error
-	if algorithm == "rsa" {
-		key, err = rsa.GenerateKey(rand.Reader, 2048)
-	} else {
-		_, key, err = ed25519.GenerateKey(rand.Reader)
-	}
-	if err != nil {
-		return err
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return err
-	}
-	err = in.keys.Create(file, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
-	if errors.Is(err, files.ErrExist) { // another process was faster
-		err = nil
-	}
-	return err
 }

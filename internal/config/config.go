@@ -133,7 +133,6 @@ type Campaign struct {
 	User         string
 	PasswordFile string
 	Security     string // starttls, tls or none
-	Bounces      string // address that mails come back to; "": the sender's
 	RelaySigns   bool   // and nothing is signed here
 	Connections  int    // at once
 }

@@ -312,10 +312,7 @@ func campaignKeys(at func(of func(o *Operation) *string) func(*Settings) *string
 			at(func(o *Operation) *string { return &o.Campaign.PasswordFile })),
 		choice(Key{Name: "campaign.security", Help: "how the connections to these servers are encrypted: starttls, tls or none; none only for a server on this machine"},
 			func(s *Settings) *string { return &s.Operation.Campaign.Security }, []string{"starttls", "tls", "none"}, []string{"starttls", "tls", "none"}),
-		words(Key{Name: "campaign.bounces", Form: "an address of mail, such as bounces@notice.example.org", Example: "bounces@notice.example.org",
-			Help: "address that mails of campaigns come back to, with a token of the recipient before the @; none: the sender's own"},
-			at(func(o *Operation) *string { return &o.Campaign.Bounces }), mailAddress),
-		boolean(Key{Name: "campaign.relaySigns", Help: "leave it to these servers to sign mails by DKIM; else they are signed here, with the keys of shirase campaign keys"},
+		boolean(Key{Name: "campaign.relaySigns", Help: "leave it to these servers to sign mails by DKIM; else they are signed here, with the keys of mail.dkim"},
 			func(s *Settings) *bool { return &s.Operation.Campaign.RelaySigns }),
 		number(Key{Name: "campaign.connections", Form: "a number of connections, such as 8", Help: "connections at once to the server that a campaign is sent by"},
 			func(s *Settings) *int { return &s.Operation.Campaign.Connections }, 1, 100),
@@ -356,7 +353,7 @@ func returnKeys(at func(of func(o *Operation) *string) func(*Settings) *string) 
 				return a.Unmap(), nil
 			}, netip.Addr.String),
 		several(Key{Name: "mail.dkim", Form: "a selector such as s2026", Example: "[s2026]",
-			Help: "selectors of the DKIM keys that mail is signed with, at the domain of mail.from; a key in the folder of keys, dkim-SELECTOR.pem, is compared with what DNS says"},
+			Help: "selectors of the DKIM keys that mail is signed with, at the domain that it is from; the key is dkim-SELECTOR.pem in the folder of keys. None: shirase-rsa and shirase-ed, which shirase campaign keys makes"},
 			func(s *Settings) *[]string { return &s.Operation.Mail.DKIM }, func(s string) (string, error) {
 				name, err := domainName(s + ".example.org")
 				if err != nil || name != s+".example.org" {

@@ -199,7 +199,8 @@ type Plan struct {
 	Bytes    []byte // canonical JSON
 	People   int64
 	Says     language.Text
-	Doubts   []language.Text // what speaks against it
+	Doubts   []language.Text // what speaks against it, and why it is sent all the same
+	despite  string
 	campaign *Campaign
 	texts    *frozen
 }
@@ -210,7 +211,7 @@ func (r *Reach) Approve(ctx context.Context, who actor.Actor, p *Plan, settle fu
 	if err := who.Check("send a campaign"); err != nil {
 		return err
 	}
-	return r.approve(ctx, who, p.campaign, p.texts, settle)
+	return r.approve(ctx, who, p, settle)
 }
 
 // Start begins a campaign at once, or at its time, where no second person is wanted. Errors: ErrWanted, ErrNotReady, ErrState.
@@ -226,7 +227,7 @@ func (r *Reach) Start(ctx context.Context, who actor.Actor, id, despite string) 
 	}
 	p, err := r.Plan(ctx, who, c.Incident, Asked{id, despite})
 	if err == nil {
-		err = r.approve(ctx, who, p.campaign, p.texts, nil)
+		err = r.approve(ctx, who, p, nil)
 	}
 	if err != nil {
 		return fmt.Errorf("start a campaign: %w", err)
@@ -291,12 +292,17 @@ func (r *Reach) Plan(ctx context.Context, who actor.Actor, of string, a Asked) (
 	for _, w := range p.Problems {
 		out.Doubts = append(out.Doubts, language.Same(w))
 	}
+	if len(p.Problems) > 0 {
+		out.despite = a.Despite
+		out.Doubts = append(out.Doubts, language.Both("それでも送る理由: "+a.Despite, "sent all the same, because: "+a.Despite))
+	}
 	return out, nil
 }
 
 // approve keeps what is sent, word for word, and lets it begin.
-func (r *Reach) approve(ctx context.Context, who actor.Actor, c *Campaign, f *frozen, settle func(tx *sql.Tx) error) error {
-	texts, err := json.Marshal(f, json.Deterministic(true))
+func (r *Reach) approve(ctx context.Context, who actor.Actor, p *Plan, settle func(tx *sql.Tx) error) error {
+	c := p.campaign
+	texts, err := json.Marshal(p.texts, json.Deterministic(true))
 	if err != nil {
 		return err
 	}
@@ -310,6 +316,11 @@ func (r *Reach) approve(ctx context.Context, who actor.Actor, c *Campaign, f *fr
 		}
 		if _, err := tx.ExecContext(ctx, `UPDATE reach_campaign SET texts = $2 WHERE id = $1`, c.ID, string(texts)); err != nil {
 			return err
+		}
+		if p.despite != "" {
+			if err := r.event(ctx, tx, who, c.ID, "overruled", p.despite); err != nil {
+				return err
+			}
 		}
 		if settle != nil {
 			return settle(tx)

@@ -84,8 +84,8 @@ type Rooms struct {
 
 	Conditions map[string]Condition
 	Filters    map[string]Filter
-	// Suppressed says whether an address is not to be written to, and why; nil: none.
-	Suppressed func(ctx context.Context, address string) (bool, error)
+	// Suppressed gives which addresses are not to be written to in an incident, as it is now; nil: none. It is asked for once a pass.
+	Suppressed func(ctx context.Context, incident string) (func(address string) bool, error)
 	// Preflight gives what speaks against sending from an address; nil: nothing was looked at.
 	Preflight func(ctx context.Context, from string) ([]string, error)
 	// Wanted reports whether a second person has to approve; nil: nobody has.

@@ -39,7 +39,7 @@ func TestSend(t *testing.T) {
 				t.Errorf("%s got %d", a, w.taken[path])
 			}
 		}
-		x, err := w.Recipient(t.Context(), "<"+messageID(w.mails[0])+">")
+		x, err := w.Mailed(t.Context(), "<"+messageID(w.mails[0])+">")
 		if err != nil || x.State != HandedOver || x.Campaign != c.ID {
 			t.Errorf("%+v, %v", x, err)
 		}
@@ -149,7 +149,9 @@ func TestAudience(t *testing.T) {
 			r.Filters = map[string]Filter{"not-reset": func(_ context.Context, _ string, m roster.Member) (bool, error) {
 				return !strings.HasSuffix(m.Accounts[0], "1"), nil
 			}}
-			r.Suppressed = func(_ context.Context, a string) (bool, error) { return a == address(2), nil }
+			r.Suppressed = func(_ context.Context, of string) (func(string) bool, error) {
+				return func(a string) bool { return of == "loss-2026" && a == address(2) }, nil
+			}
 		})
 		c := w.started(func(s *Spec) {
 			s.Locales = []string{"ja", "en"}
@@ -169,7 +171,7 @@ func TestAudience(t *testing.T) {
 		}
 		c = w.started(nil, Rates{})
 		w.done(c.ID)
-		if n := w.now(c.ID); n[Refused] != 1 || n[HandedOver] != 299 || w.taken[address(2)] != 0 {
+		if n := w.now(c.ID); n[Substitute] != 1 || n[HandedOver] != 299 || w.taken[address(2)] != 0 {
 			t.Errorf("%v", n.Names())
 		}
 	})
@@ -238,7 +240,8 @@ func TestOutcomes(t *testing.T) {
 		reasons := map[string]int{}
 		if err := w.Each(t.Context(), actor.Operator(), c.ID, []State{Refused, Unknown}, func(x Recipient, id string) error {
 			reasons[x.Reason]++
-			got, err := w.Recipient(t.Context(), id)
+			got, err := w.Mailed(t.Context(), id)
+			got.Token = ""
 			if err != nil || got != x {
 				t.Errorf("%+v is %+v, %v", x, got, err)
 			}
@@ -501,7 +504,7 @@ func TestPlan(t *testing.T) {
 		}
 		a := Asked{Campaign: c.ID, Despite: "the record is being made"}
 		p, err := w.Plan(t.Context(), actor.Operator(), "loss-2026", a)
-		if err != nil || p.People != 30 || len(p.Doubts) != 1 {
+		if err != nil || p.People != 30 || len(p.Doubts) != 2 || p.Doubts[1].EN != "sent all the same, because: the record is being made" {
 			t.Fatal(p, err)
 		}
 		again, err := w.Plan(t.Context(), actor.Operator(), "loss-2026", a)
@@ -532,9 +535,12 @@ func TestBounced(t *testing.T) {
 		c := w.started(nil, Rates{})
 		w.work()
 		w.done(c.ID)
-		id := messageID(w.mails[0])
-		tok := strings.TrimPrefix(strings.SplitN(id, "@", 2)[0], "m.")
-		for _, form := range []string{tok, "b+" + tok + "@bounce.example.jp", "<" + id + ">", strings.ToUpper(tok)} {
+		of := func(i int) string {
+			local, _, _ := strings.Cut(strings.Trim(w.froms[i], "<>"), "@")
+			return local[strings.LastIndexByte(local, '+')+1:]
+		}
+		tok := of(0)
+		for _, form := range []string{tok, "b+" + tok + "@bounce.example.jp", strings.ToUpper(tok)} {
 			x, err := w.Bounced(t.Context(), actor.Operator(), form, Outcome{State: Bounced, Reason: "userunknown", Said: "550 nobody"})
 			if err != nil || x.State != Bounced || x.Reason != "userunknown" {
 				t.Errorf("%s: %+v, %v", form, x, err)
@@ -547,8 +553,33 @@ func TestBounced(t *testing.T) {
 		if err != nil || len(entries) == 0 {
 			t.Error(entries, err)
 		}
-		if a, err := w.Address(t.Context(), actor.Operator(), tok); err != nil || !strings.Contains(w.mails[0], "To: "+must(smtp.Path(a))(t)+"\r\n") {
-			t.Errorf("%s, %v", a, err)
+		other := of(1)
+		found, err := w.Addresses(t.Context(), actor.Operator(), []string{tok, other, "nobody's"})
+		if err != nil || len(found) != 2 || !strings.Contains(w.mails[0], "To: "+must(smtp.Path(found[tok]))(t)+"\r\n") || !strings.Contains(w.mails[1], "To: "+must(smtp.Path(found[other]))(t)+"\r\n") {
+			t.Errorf("%v, %v", found, err)
+		}
+		if _, err := w.Addresses(t.Context(), actor.Actor{}, []string{tok}); !errors.Is(err, actor.ErrNobody) {
+			t.Error(err)
+		}
+		// Whoever is quoted a Message-ID cannot make up the address that the mail comes back to, nor the other way round.
+		id := messageID(w.mails[1])
+		quoted := strings.TrimPrefix(strings.SplitN(id, "@", 2)[0], "m.")
+		if x, err := w.Mailed(t.Context(), id); err != nil || x.Token != other {
+			t.Errorf("%+v, %v", x, err)
+		}
+		for _, forged := range []string{id, quoted, "b+" + quoted + "@bounce.example.jp"} {
+			if _, err := w.Recipient(t.Context(), forged); !errors.Is(err, ErrNotFound) {
+				t.Errorf("%s: %v", forged, err)
+			}
+			if _, err := w.Bounced(t.Context(), actor.Operator(), forged, Outcome{State: Bounced}); !errors.Is(err, ErrNotFound) {
+				t.Errorf("%s: %v", forged, err)
+			}
+			if found, err := w.Addresses(t.Context(), actor.Operator(), []string{forged}); err != nil || len(found) != 0 {
+				t.Errorf("%s: %v, %v", forged, found, err)
+			}
+		}
+		if _, err := w.Mailed(t.Context(), "m."+other+"@example.jp"); !errors.Is(err, ErrNotFound) {
+			t.Error(err)
 		}
 		wrong := []byte(tok)
 		wrong[len(wrong)-2] ^= 1

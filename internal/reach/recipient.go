@@ -22,15 +22,31 @@ type Recipient struct {
 	Tries    int    // that were deferred
 	Since    time.Time
 	Due      time.Time // of the next try; zero: none
+	Token    string    // in the address that their mail comes back to, where Recipient or Mailed found them; it is no one else's to know
 }
 
-// Recipient finds whom a token is of: of the address that a mail came back to, or of its Message-ID, or alone. ErrNotFound.
+// Recipient finds whom a token is of: of the address that a mail came back to, or alone. ErrNotFound.
 func (r *Reach) Recipient(ctx context.Context, tok string) (Recipient, error) {
-	c, ordinal, err := r.find(ctx, r.DB, tok)
+	return r.tokened(ctx, inReturn, tok)
+}
+
+// Mailed finds whom a mail went to by its Message-ID, which others may quote: it proves less than the address that a mail comes back to.
+// ErrNotFound.
+func (r *Reach) Mailed(ctx context.Context, messageID string) (Recipient, error) {
+	return r.tokened(ctx, inMessageID, messageID)
+}
+
+func (r *Reach) tokened(ctx context.Context, of kind, tok string) (Recipient, error) {
+	p, err := r.find(ctx, of, tok)
 	if err != nil {
 		return Recipient{}, err
 	}
-	return r.recipient(ctx, r.DB, c, ordinal)
+	x, err := r.recipient(ctx, r.DB, p.c, p.ordinal)
+	if err != nil {
+		return Recipient{}, err
+	}
+	x.Token = token(p.seal, inReturn, p.c.num, p.ordinal)
+	return x, nil
 }
 
 func (r *Reach) recipient(ctx context.Context, q store.Querier, c *Campaign, ordinal int64) (Recipient, error) {
@@ -64,12 +80,12 @@ type Outcome struct {
 	Said   string // the report's words: kept sealed
 }
 
-// Bounced moves the recipient whom a token names to what came back of their mail. What is told twice moves nothing; whoever was told in
-// another way stays so. Errors: ErrNotFound, ErrInput.
+// Bounced moves the recipient whom a token names to what came back of their mail. What is told twice moves nothing; whoever is to be told
+// in another way stays so. Errors: ErrNotFound, ErrInput.
 func (r *Reach) Bounced(ctx context.Context, who actor.Actor, tok string, o Outcome) (Recipient, error) {
-	c, ordinal, err := r.find(ctx, r.DB, tok)
+	p, err := r.find(ctx, inReturn, tok)
 	if err == nil {
-		err = who.May(actor.Contribute, c.Incident)
+		err = who.May(actor.Contribute, p.c.Incident)
 	}
 	if err != nil {
 		return Recipient{}, fmt.Errorf("take in what came back: %w", err)
@@ -77,7 +93,7 @@ func (r *Reach) Bounced(ctx context.Context, who actor.Actor, tok string, o Outc
 	if o.State != Accepted && o.State != Deferred && o.State != Refused && o.State != Bounced {
 		return Recipient{}, fmt.Errorf("take in what came back: %w: it says %q", ErrInput, o.State)
 	}
-	x, err := r.change(ctx, c, ordinal, o.Said, func(x record) record { return x.back(o, r.Now()) })
+	x, err := r.change(ctx, p.c, p.ordinal, o.Said, func(x record) record { return x.back(o, r.Now()) })
 	if err != nil {
 		return Recipient{}, fmt.Errorf("take in what came back: %w", err)
 	}
@@ -162,7 +178,7 @@ func (r *Reach) Each(ctx context.Context, who actor.Actor, id string, in []State
 			for i := range b.size() {
 				if x := b.get(i); x.state != outside && wanted[x.state] {
 					ordinal := b.n*blockSize + int64(i)
-					if err := do(describe(c, ordinal, x), "m."+token(seal, c.num, ordinal)+"@"+domainOf(c.From.Address)); err != nil {
+					if err := do(describe(c, ordinal, x), "m."+token(seal, inMessageID, c.num, ordinal)+"@"+domainOf(c.From.Address)); err != nil {
 						return err
 					}
 				}
@@ -170,6 +186,16 @@ func (r *Reach) Each(ctx context.Context, who actor.Actor, id string, in []State
 		}
 		from = list[len(list)-1].n + 1
 	}
+}
+
+// Reasons counts those who were refused, or whose mail came back, by why: as Sisimai names it, and "address" where it cannot be written to.
+func (r *Reach) Reasons(ctx context.Context, who actor.Actor, id string) (map[string]int64, error) {
+	out := map[string]int64{}
+	err := r.Each(ctx, who, id, []State{Refused, Bounced}, func(x Recipient, _ string) error {
+		out[x.Reason]++
+		return nil
+	})
+	return out, err
 }
 
 func (r *Reach) loadBlocks(ctx context.Context, q store.Querier, id string, from int64, most int) ([]*block, error) {
@@ -195,46 +221,73 @@ func (r *Reach) loadBlocks(ctx context.Context, q store.Querier, id string, from
 // errFound ends the reading of a roster.
 var errFound = errors.New("found")
 
-// Address gives the address of whom a token is of. It reads the roster up to them, which takes seconds where there are millions. Errors:
-// ErrNotFound, ErrDamaged.
-func (r *Reach) Address(ctx context.Context, who actor.Actor, tok string) (string, error) {
-	c, ordinal, err := r.find(ctx, r.DB, tok)
-	if err == nil {
-		err = who.May(actor.Answer, c.Incident)
+// Addresses gives the addresses of those whom tokens are of, by token; whose token is of nobody is not in it. It reads the roster once for
+// all tokens of a campaign, up to the last of them, which takes seconds where there are millions. Errors: ErrDamaged.
+func (r *Reach) Addresses(ctx context.Context, who actor.Actor, toks []string) (map[string]string, error) {
+	type wanted struct {
+		place
+		blocks map[int64]map[int]string // token by place in the block
 	}
+	all := map[string]*wanted{}
+	for _, tok := range toks {
+		p, err := r.find(ctx, inReturn, tok)
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err == nil {
+			err = who.May(actor.Answer, p.c.Incident)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("find addresses: %w", err)
+		}
+		if all[p.c.ID] == nil {
+			all[p.c.ID] = &wanted{place: p, blocks: map[int64]map[int]string{}}
+		}
+		n := p.ordinal / blockSize
+		if all[p.c.ID].blocks[n] == nil {
+			all[p.c.ID].blocks[n] = map[int]string{}
+		}
+		all[p.c.ID].blocks[n][int(p.ordinal%blockSize)] = tok
+	}
+	out := map[string]string{}
+	for _, w := range all {
+		if err := r.addresses(ctx, w.place, w.blocks, out); err != nil {
+			return nil, fmt.Errorf("find addresses: %w", err)
+		}
+	}
+	return out, nil
+}
+
+func (r *Reach) addresses(ctx context.Context, p place, blocks map[int64]map[int]string, out map[string]string) error {
+	ro, err := r.Rosters.Named(ctx, p.c.Incident, p.c.Roster)
 	if err != nil {
-		return "", fmt.Errorf("find an address: %w", err)
+		return err
 	}
-	ro, err := r.Rosters.Named(ctx, c.Incident, c.Roster)
-	if err != nil {
-		return "", fmt.Errorf("find an address: %w", err)
-	}
-	seal, err := r.Rosters.Sealer(ctx, c.Incident, false)
-	if err != nil {
-		return "", fmt.Errorf("find an address: %w", err)
-	}
-	var hash []byte
-	if err := r.DB.QueryRowContext(ctx, `SELECT addresses FROM reach_block WHERE campaign = $1 AND n = $2`, c.ID, ordinal/blockSize).Scan(&hash); err != nil {
-		return "", fmt.Errorf("find an address: %w", store.InWords(err))
-	}
-	address := ""
 	var buf []byte
 	err = r.blocks(ctx, ro, func(b *reader) error {
-		if b.n != ordinal/blockSize {
+		toks := blocks[b.n]
+		if toks == nil {
 			return nil
 		}
-		i := int(ordinal % blockSize)
-		if i >= len(b.members) || !bytes.Equal(b.hash(seal, &buf), hash) {
+		var hash []byte
+		if err := r.DB.QueryRowContext(ctx, `SELECT addresses FROM reach_block WHERE campaign = $1 AND n = $2`, p.c.ID, b.n).Scan(&hash); err != nil {
+			return store.InWords(err)
+		}
+		if !bytes.Equal(b.hash(p.seal, &buf), hash) {
 			return fmt.Errorf("%w: block %d of the roster is not the one that was counted", ErrDamaged, b.n)
 		}
-		address = b.members[i].Identity.Value
-		return errFound
+		for i, tok := range toks {
+			if i < len(b.members) {
+				out[tok] = b.members[i].Identity.Value
+			}
+		}
+		if delete(blocks, b.n); len(blocks) == 0 {
+			return errFound
+		}
+		return nil
 	})
-	switch {
-	case errors.Is(err, errFound):
-		return address, nil
-	case err == nil:
-		err = ErrNotFound
+	if errors.Is(err, errFound) {
+		err = nil
 	}
-	return "", fmt.Errorf("find an address: %w", err)
+	return err
 }

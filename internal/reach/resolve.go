@@ -156,8 +156,8 @@ func (r *Reach) readLog(ctx context.Context, who actor.Actor, c *Campaign, log i
 			continue
 		}
 		if id, is := strings.CutPrefix(rest, "message-id="); is {
-			of, ordinal, err := r.find(ctx, r.DB, id)
-			if errors.Is(err, ErrNotFound) || err == nil && (of.ID != c.ID || !unknown[ordinal]) {
+			of, err := r.find(ctx, inMessageID, id)
+			if errors.Is(err, ErrNotFound) || err == nil && (of.c.ID != c.ID || !unknown[of.ordinal]) {
 				continue
 			}
 			if err != nil {
@@ -166,7 +166,7 @@ func (r *Reach) readLog(ctx context.Context, who actor.Actor, c *Campaign, log i
 			if len(queued) >= maxQueued {
 				return fmt.Errorf("%w: it names more than %d mails of this campaign", ErrInput, maxQueued)
 			}
-			queued[queue], found[ordinal] = ordinal, Outcome{State: HandedOver, Said: "in the relay's log as " + queue}
+			queued[queue], found[of.ordinal] = of.ordinal, Outcome{State: HandedOver, Said: "in the relay's log as " + queue}
 			continue
 		}
 		ordinal, ours := queued[queue]

@@ -325,6 +325,12 @@ func (s *sender) pass(ctx context.Context) error {
 	if err != nil || len(wanted) == 0 {
 		return err
 	}
+	var suppressed func(string) bool
+	if s.r.Suppressed != nil {
+		if suppressed, err = s.r.Suppressed(ctx, s.c.Incident); err != nil {
+			return err
+		}
+	}
 	// What was handed over is written down even when the process is to end, for a while.
 	writing, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
@@ -353,7 +359,7 @@ func (s *sender) pass(ctx context.Context) error {
 			}
 		})
 	}
-	p := &producer{s: s, wanted: wanted, out: batches, begun: time.Now(), changed: s.changed.Load()}
+	p := &producer{s: s, wanted: wanted, out: batches, begun: time.Now(), changed: s.changed.Load(), suppressed: suppressed}
 	err = p.run(ctx)
 	close(batches)
 	stages.Wait()
@@ -409,7 +415,7 @@ func (s *sender) deliver(ctx context.Context, b []*job) {
 	for _, j := range b {
 		m, err := s.mail(&arena, j, now)
 		if err != nil {
-			results = append(results, result{j.ordinal, refusal("contenterror", now), err.Error()})
+			results = append(results, result{j.ordinal, ended(Refused, "contenterror", now), err.Error()})
 			continue
 		}
 		mails, todo = append(mails, m), append(todo, j)
@@ -500,17 +506,16 @@ func returned(now time.Time) func(record) record {
 	}
 }
 
-// refusal is for somebody who cannot be written to.
-func refusal(reason string, now time.Time) func(record) record {
+// ended is for somebody who cannot be written to, or is not to be.
+func ended(as State, reason string, now time.Time) func(record) record {
 	return func(r record) record {
-		r.state, r.reason, r.at, r.due = Refused, reasonOf(reason), uint32(now.Unix()), 0
+		r.state, r.reason, r.at, r.due = as, reasonOf(reason), uint32(now.Unix()), 0
 		return r
 	}
 }
 
 // mail writes somebody's mail. Its head is put into the arena.
 func (s *sender) mail(arena *[]byte, j *job, now time.Time) (smtp.Mail, error) {
-	tok := token(s.seal, s.c.num, j.ordinal)
 	to, err := smtp.Path(j.address)
 	if err != nil {
 		return smtp.Mail{}, err
@@ -520,11 +525,11 @@ func (s *sender) mail(arena *[]byte, j *job, now time.Time) (smtp.Mail, error) {
 		return smtp.Mail{}, err
 	}
 	begin := len(*arena)
-	if *arena, err = s.o.composers[j.lang].Mail(*arena, j.address, "m."+tok, now, body); err != nil {
+	if *arena, err = s.o.composers[j.lang].Mail(*arena, j.address, "m."+token(s.seal, inMessageID, s.c.num, j.ordinal), now, body); err != nil {
 		*arena = (*arena)[:begin]
 		return smtp.Mail{}, err
 	}
-	return smtp.Mail{From: s.o.returnPath(tok), To: to, Data: message.Data(slices.Clip((*arena)[begin:]), body)}, nil
+	return smtp.Mail{From: s.o.returnPath(token(s.seal, inReturn, s.c.num, j.ordinal)), To: to, Data: message.Data(slices.Clip((*arena)[begin:]), body)}, nil
 }
 
 // body gives the body of somebody's mail: one that many share, unless it has a link of their own.
@@ -558,6 +563,8 @@ type producer struct {
 	begun  time.Time
 	// changed is what it was of the sender when the pass began: what is parked waits by those rates.
 	changed int64
+	// suppressed says who is not written to; nil: nobody is.
+	suppressed func(address string) bool
 
 	shard  int64
 	due    map[int64]*block
@@ -642,14 +649,10 @@ func (p *producer) one(ctx context.Context, ordinal int64, m roster.Member) erro
 	s := p.s
 	j := &job{ordinal: ordinal, address: m.Identity.Value, domain: domainOf(m.Identity.Value), lang: s.c.languageFor(m.Locale), set: m.Set}
 	if _, err := smtp.Path(j.address); err != nil {
-		return p.settle(ctx, j, "address")
+		return p.settle(ctx, j, Refused, "address")
 	}
-	if s.r.Suppressed != nil {
-		if yes, err := s.r.Suppressed(ctx, j.address); err != nil {
-			return err
-		} else if yes {
-			return p.settle(ctx, j, "suppressed")
-		}
+	if p.suppressed != nil && p.suppressed(j.address) {
+		return p.settle(ctx, j, Substitute, "suppressed")
 	}
 	now := time.Now()
 	s.mu.Lock()
@@ -674,8 +677,8 @@ func (p *producer) one(ctx context.Context, ordinal int64, m roster.Member) erro
 }
 
 // settle writes down that somebody is not written to at all.
-func (p *producer) settle(ctx context.Context, j *job, reason string) error {
-	o := &order{results: []result{{j.ordinal, refusal(reason, p.s.r.Now()), ""}}, done: make(chan error, 1)}
+func (p *producer) settle(ctx context.Context, j *job, as State, reason string) error {
+	o := &order{results: []result{{j.ordinal, ended(as, reason, p.s.r.Now()), ""}}, done: make(chan error, 1)}
 	p.s.w.orders <- o
 	return <-o.done
 }

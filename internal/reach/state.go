@@ -23,7 +23,7 @@ const (
 	Refused                 // it was not taken, and is not tried again
 	Bounced                 // it was taken, and came back
 	Unknown                 // it was in flight when a process or a connection ended: the relay may have it
-	Substitute              // told in another way
+	Substitute              // not written to by this: to be told in another way
 	states
 )
 

@@ -10,11 +10,13 @@ import (
 	"fmt"
 	"strings"
 
+	"shirase/internal/roster"
 	"shirase/internal/store"
 )
 
-// A token stands in the sender's address and in the Message-ID of a mail: campaign ‖ place in the roster ‖ eight bytes of a keyed hash of
-// both, in base32. Whoever has one finds the recipient, where the case's key is; nobody makes one up; and it needs no table.
+// A token stands in the address that a mail comes back to, and another in its Message-ID: campaign ‖ place in the roster ‖ eight bytes of a
+// keyed hash of both, in base32. Whoever has one finds the recipient, where the case's key is; nobody makes one up; and it needs no table.
+// The one does not follow from the other: answers and lists quote a Message-ID, and who has read one cannot have mail come back for it.
 var tokens = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
 const (
@@ -22,11 +24,19 @@ const (
 	macBytes  = 8
 )
 
-func token(seal *store.Sealer, num, ordinal int64) string {
+// kind is what a token is for: the label that it is derived under.
+type kind string
+
+const (
+	inReturn    kind = "reach token"      // in the address that a mail comes back to
+	inMessageID kind = "reach message-id" // after "m."
+)
+
+func token(seal *store.Sealer, of kind, num, ordinal int64) string {
 	var b [8 + macBytes]byte
 	binary.BigEndian.PutUint32(b[:], uint32(num))
 	binary.BigEndian.PutUint32(b[4:], uint32(ordinal))
-	copy(b[8:], seal.Lookup("reach token", b[:8]))
+	copy(b[8:], seal.Lookup(string(of), b[:8]))
 	return tokens.EncodeToString(b[:])
 }
 
@@ -43,28 +53,38 @@ func splitToken(s string) (num, ordinal int64, mac []byte, ok bool) {
 	return int64(binary.BigEndian.Uint32(b)), int64(binary.BigEndian.Uint32(b[4:])), b[8:], true
 }
 
-// find gives the campaign and the place that a token names. ErrNotFound where none of ours does.
-func (r *Reach) find(ctx context.Context, q store.Querier, tok string) (*Campaign, int64, error) {
+// place is where a token leads.
+type place struct {
+	c       *Campaign
+	ordinal int64
+	seal    *store.Sealer
+}
+
+// find gives the campaign and the place that a token of a kind names. ErrNotFound where none of ours does.
+func (r *Reach) find(ctx context.Context, of kind, tok string) (place, error) {
 	num, ordinal, mac, ok := splitToken(tok)
 	if !ok {
-		return nil, 0, ErrNotFound
+		return place{}, ErrNotFound
 	}
-	c, err := r.scan(q.QueryRowContext(ctx, `SELECT `+columns+` FROM reach_campaign WHERE num = $1`, num))
+	c, err := r.scan(r.DB.QueryRowContext(ctx, `SELECT `+columns+` FROM reach_campaign WHERE num = $1`, num))
 	if errors.Is(err, sql.ErrNoRows) {
-		return nil, 0, ErrNotFound
+		return place{}, ErrNotFound
 	}
 	if err != nil {
-		return nil, 0, err
+		return place{}, err
 	}
 	seal, err := r.Rosters.Sealer(ctx, c.Incident, false)
+	if errors.Is(err, roster.ErrShredded) { // nobody can tell any more whose it was
+		return place{}, ErrNotFound
+	}
 	if err != nil {
-		return nil, 0, fmt.Errorf("campaign %s: %w", c.ID, err)
+		return place{}, fmt.Errorf("campaign %s: %w", c.ID, err)
 	}
-	_, _, want, _ := splitToken(token(seal, num, ordinal))
+	_, _, want, _ := splitToken(token(seal, of, num, ordinal))
 	if !hmac.Equal(mac, want) {
-		return nil, 0, ErrNotFound
+		return place{}, ErrNotFound
 	}
-	return c, ordinal, nil
+	return place{c, ordinal, seal}, nil
 }
 
 // linkToken stands in somebody's own link. It is another one than that in the mail's headers, which servers on the way write into their logs,

@@ -156,7 +156,7 @@ func TestResolveByLog(t *testing.T) {
 		if _, _, err := w.claim(t.Context(), c, 0, seal); err != nil {
 			t.Fatal(err)
 		}
-		id := func(n int64) string { return "m." + token(seal, c.num, n) + "@example.jp" }
+		id := func(n int64) string { return "m." + token(seal, inMessageID, c.num, n) + "@example.jp" }
 		log := "Nov 30 02:00:00 mx postfix/cleanup[12]: 4F2A31C01: message-id=<" + id(0) + ">\n" +
 			"Nov 30 02:00:00 mx postfix/cleanup[12]: 4F2A31C02: message-id=<" + id(1) + ">\nnonsense\n" +
 			"Nov 30 02:00:00 mx postfix/cleanup[12]: 4F2A31C03: message-id=<" + id(2) + ">\n" +

@@ -47,6 +47,7 @@ type world struct {
 	taken map[string]int // by address, as the commands had it
 	ids   map[string]map[string]bool
 	mails []string
+	froms []string // whom they come back to
 }
 
 // openRooms opens what a campaign stands on, over a folder.
@@ -154,7 +155,7 @@ func (w *world) listen(s *smtptest.Sink) {
 		}
 		w.ids[e.To][messageID(string(data))] = true
 		if len(w.mails) < 10 {
-			w.mails = append(w.mails, string(data))
+			w.mails, w.froms = append(w.mails, string(data)), append(w.froms, e.From)
 		}
 	}
 	at, err := s.Listen("")

@@ -25,17 +25,19 @@ const (
 
 // lookSending finds from which addresses mail reaches the world.
 func (l *look) lookSending(ctx context.Context) {
-	if len(l.Sending) > 0 || l.Relay == "" {
+	if len(l.Sending) > 0 || len(l.Relays) == 0 {
 		return
 	}
-	host, _, _ := net.SplitHostPort(l.Relay)
-	list, err := l.addresses(ctx, host)
-	if err != nil {
-		return // told of the relay
-	}
-	for _, a := range list {
-		if public(a) {
-			l.Sending = append(l.Sending, a)
+	for _, relay := range l.Relays {
+		host, _, _ := net.SplitHostPort(relay)
+		list, err := l.addresses(ctx, host)
+		if err != nil {
+			return // told of the relay
+		}
+		for _, a := range list {
+			if public(a) && !slices.Contains(l.Sending, a) {
+				l.Sending = append(l.Sending, a)
+			}
 		}
 	}
 	const remedy = "say from which addresses the relay sends into the world: shirase config set mail.sending 192.0.2.1"
@@ -115,7 +117,7 @@ func tags(s string) map[string]string {
 // lookDKIM compares each key with what DNS publishes of it (RFC 6376, 3.6.1; RFC 8463). It gives the domains that signatures stand for.
 func (l *look) lookDKIM(ctx context.Context) (domains []string) {
 	if len(l.Keys) == 0 {
-		l.find("dkim", Error, "have the relay or shirase sign, and name the key: shirase config set mail.dkim SELECTOR", "no DKIM key is named: mail without a signature is refused or hidden by large receivers")
+		l.find("dkim", Error, "make the keys: shirase campaign keys; where the relay signs, name its key: shirase config set mail.dkim SELECTOR", "no DKIM key is known of: mail without a signature is refused or hidden by large receivers")
 		return nil
 	}
 	for _, k := range l.Keys {

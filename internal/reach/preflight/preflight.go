@@ -45,9 +45,9 @@ type Key struct {
 type Options struct {
 	From     string       // address in From
 	Envelope string       // domain that mail comes back to; "": From's
-	Relay    string       // host and port by which mail leaves; "": there is none
-	Security string       // of the connection to it: starttls, tls or none
-	Sending  []netip.Addr // from which mail reaches the world; none: those of the relay
+	Relays   []string     // hosts and ports by which mail leaves; none: it does not
+	Security string       // of the connections to them: starttls, tls or none
+	Sending  []netip.Addr // from which mail reaches the world; none: those of the relays
 	Name     string       // that we introduce ourselves by; "": From's domain
 	Keys     []Key        // that sign; none: nobody is known to
 	// Seed gives when a mail that was to come back was sent last, and when one did; nil: that is not looked at.
@@ -93,7 +93,7 @@ func Run(ctx context.Context, o Options) []Finding {
 	if l.Name == "" {
 		l.Name = l.from
 	}
-	l.lookRelay(ctx)
+	l.lookRelays(ctx)
 	l.lookSending(ctx)
 	spf := l.lookSPF(ctx)
 	signed := l.lookDKIM(ctx)

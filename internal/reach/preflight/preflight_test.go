@@ -139,9 +139,9 @@ func (w *world) run(t *testing.T) map[string][]Finding {
 	}
 	go s.Serve(l)
 	defer s.Close()
-	if w.o.Relay == "" {
+	if w.o.Relays == nil {
 		_, port, _ := net.SplitHostPort(l.Addr().String())
-		w.o.Relay = net.JoinHostPort("mail.example.jp", port)
+		w.o.Relays = []string{net.JoinHostPort("mail.example.jp", port)}
 	}
 	w.o.Resolver = dns.LocalAddr().String()
 	out := map[string][]Finding{}
@@ -272,12 +272,12 @@ func TestFindings(t *testing.T) {
 		{"never tried", "seed", Error, "no mail was sent to come back", seed(time.Time{}, time.Time{})},
 		{"it did not come back", "seed", Error, "has not", seed(now.Add(-time.Hour), time.Time{})},
 		{"long ago", "seed", Warning, "9 days ago", seed(now.AddDate(0, 0, -9), now.AddDate(0, 0, -9))},
-		{"no relay", "relay", Error, "does not answer", func(w *world) { w.o.Relay = "mail.example.jp:1" }},
+		{"no relay", "relay", Error, "does not answer", func(w *world) { w.o.Relays = []string{"mail.example.jp:1"} }},
 		{"a relay without a name", "relay", Error, "has no address", gone("mail.example.jp.")},
 		{"no TLS", "relay", Error, "offers no TLS", func(w *world) { w.tls = nil }},
 		{"a certificate of another name", "relay", Error, "not for mail.example.jp", certified("other.example.jp", time.Now().AddDate(1, 0, 0))},
 		{"a certificate of nobody", "relay", Error, "cannot be trusted", func(w *world) { w.o.Roots = x509.NewCertPool() }},
-		{"a certificate that ends", "relay", Warning, "certificate ends at", func(w *world) {
+		{"a certificate that ends", "relay", Warning, "ends at", func(w *world) {
 			certified("mail.example.jp", time.Now().AddDate(0, 1, 0))(w)
 			w.o.Now = func() time.Time { return time.Now().AddDate(0, 0, 25) }
 		}},

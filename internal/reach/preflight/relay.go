@@ -14,15 +14,21 @@ import (
 // certificateSoon is how long before its end a certificate is told of.
 const certificateSoon = 14 * 24 * time.Hour
 
-// lookRelay connects to the relay as mail does, and sends none.
-func (l *look) lookRelay(ctx context.Context) {
-	if l.Relay == "" {
-		l.find("relay", Error, "shirase config set mail.server mail.example.org:587", "no relay is set by which mail leaves")
-		return
+// lookRelays looks at every relay: the one that takes over when another fails has to be as well.
+func (l *look) lookRelays(ctx context.Context) {
+	if len(l.Relays) == 0 {
+		l.find("relay", Error, "shirase config set campaign.relays mail.example.org:587", "no relay is set by which mail leaves")
 	}
-	host, port, err := net.SplitHostPort(l.Relay)
+	for _, relay := range l.Relays {
+		l.lookRelay(ctx, relay)
+	}
+}
+
+// lookRelay connects to a relay as mail does, and sends none.
+func (l *look) lookRelay(ctx context.Context, relay string) {
+	host, port, err := net.SplitHostPort(relay)
 	if err != nil {
-		l.find("relay", Error, "shirase config set mail.server mail.example.org:587", "the relay, %s, is not a host and a port", l.Relay)
+		l.find("relay", Error, "shirase config set campaign.relays mail.example.org:587", "the relay, %s, is not a host and a port", relay)
 		return
 	}
 	list, err := l.addresses(ctx, host)
@@ -40,7 +46,7 @@ func (l *look) lookRelay(ctx context.Context) {
 	}
 	const lead = "see that the relay runs, and that this machine may connect to it"
 	if err != nil {
-		l.find("relay", Error, lead, "the relay does not answer at %s: %v", l.Relay, bare(err))
+		l.find("relay", Error, lead, "the relay does not answer at %s: %v", relay, bare(err))
 		return
 	}
 	defer conn.Close()
@@ -50,7 +56,7 @@ func (l *look) lookRelay(ctx context.Context) {
 	if l.Security == "tls" {
 		secure := tls.Client(conn, settings)
 		if err := secure.HandshakeContext(ctx); err != nil {
-			l.untrusted(err)
+			l.untrusted(relay, err)
 			return
 		}
 		conn = secure
@@ -60,22 +66,22 @@ func (l *look) lookRelay(ctx context.Context) {
 		err = c.Hello(l.Name)
 	}
 	if err != nil {
-		l.find("relay", Error, lead, "what answers at %s is no mail server, or does not take us: %v", l.Relay, bare(err))
+		l.find("relay", Error, lead, "what answers at %s is no mail server, or does not take us: %v", relay, bare(err))
 		return
 	}
 	defer c.Quit()
-	if !l.encrypted(c, settings, host) {
+	if !l.encrypted(c, settings, host, relay) {
 		return
 	}
 	if ok, _ := c.Extension("PIPELINING"); !ok { // RFC 2920
-		l.find("relay-pipelining", Note, "none is needed; another relay would be faster", "the relay takes one command at a time: a campaign takes longer")
+		l.find("relay-pipelining", Note, "none is needed; another relay would be faster", "the relay at %s takes one command at a time: a campaign takes longer", relay)
 	}
 }
 
 // encrypted reports whether the connection to the relay is as it is to be.
-func (l *look) encrypted(c *smtp.Client, settings *tls.Config, host string) bool {
+func (l *look) encrypted(c *smtp.Client, settings *tls.Config, host, relay string) bool {
 	if state, ok := c.TLSConnectionState(); ok {
-		l.certificate(state)
+		l.certificate(relay, state)
 		return true
 	}
 	if a, err := netip.ParseAddr(host); l.Security == "none" && (host == "localhost" || err == nil && a.IsLoopback()) {
@@ -83,38 +89,38 @@ func (l *look) encrypted(c *smtp.Client, settings *tls.Config, host string) bool
 		return true
 	}
 	if ok, _ := c.Extension("STARTTLS"); !ok { // RFC 3207
-		l.find("relay", Error, "have the relay offer STARTTLS, with a certificate for its name", "the relay at %s offers no TLS: what is sent to it can be read on the way", l.Relay)
+		l.find("relay", Error, "have the relay offer STARTTLS, with a certificate for its name", "the relay at %s offers no TLS: what is sent to it can be read on the way", relay)
 		return false
 	}
 	if err := c.StartTLS(settings); err != nil {
-		l.untrusted(err)
+		l.untrusted(relay, err)
 		return false
 	}
 	state, _ := c.TLSConnectionState()
-	l.certificate(state)
+	l.certificate(relay, state)
 	return true
 }
 
-func (l *look) certificate(state tls.ConnectionState) {
+func (l *look) certificate(relay string, state tls.ConnectionState) {
 	leaf := state.PeerCertificates[0]
 	if until := leaf.NotAfter; l.Now().Add(certificateSoon).After(until) {
-		l.find("relay", Warning, "renew it", "the relay's certificate ends at %s", until.UTC().Format(time.RFC3339))
+		l.find("relay", Warning, "renew it", "the certificate of the relay at %s ends at %s", relay, until.UTC().Format(time.RFC3339))
 		return
 	}
-	l.find("relay", Well, "", "the relay at %s answers by TLS, with a certificate for its name", l.Relay)
+	l.find("relay", Well, "", "the relay at %s answers by TLS, with a certificate for its name", relay)
 }
 
-func (l *look) untrusted(err error) {
+func (l *look) untrusted(relay string, err error) {
 	const remedy = "have the relay use a certificate for its name, with its whole chain, by an authority that this machine trusts"
 	var unknown *tls.CertificateVerificationError
 	if errors.As(err, &unknown) {
 		err = unknown.Err
 	}
 	if name := (x509.HostnameError{}); errors.As(err, &name) {
-		l.find("relay", Error, remedy, "the relay's certificate is not for %s", name.Host)
+		l.find("relay", Error, remedy, "the certificate of the relay at %s is not for %s", relay, name.Host)
 		return
 	}
-	l.find("relay", Error, remedy, "the relay at %s cannot be trusted: %v", l.Relay, bare(err))
+	l.find("relay", Error, remedy, "the relay at %s cannot be trusted: %v", relay, bare(err))
 }
 
 // bare is an error without the addresses that the system puts before it.

@@ -12,7 +12,7 @@ import (
 )
 
 // Told is what a campaign came to, as its states count it. States are the campaign's: pending, intended, handed-over, accepted,
-// deferred, refused, bounced, unknown, substitute.
+// deferred, refused, bounced, unknown, substitute, the last being who is to be told otherwise, whether or not they were.
 type Told struct {
 	Channel  language.Text // such as mail
 	From, To time.Time     // the first and the last was sent; zero: none was
@@ -65,7 +65,10 @@ func (t Told) Items() []Item {
 		span := t.From.In(at).Format("2006-01-02 15:04") + " – " + t.To.In(at).Format("2006-01-02 15:04 MST")
 		out = append(out, Item{"when", 0, language.Both("送信した期間: "+span, "sent from and until: "+span)})
 	}
-	if n := s["pending"] + s["intended"] + s["handed-over"] + s["deferred"]; n > 0 {
+	if n := s["handed-over"]; n > 0 {
+		add("handed", n, "送信サーバーに渡し、その後の知らせがない数: %s", "handed to the mail server that sends, of which nothing came back: %s")
+	}
+	if n := s["pending"] + s["intended"] + s["deferred"]; n > 0 {
 		add("underway", n, "まだ送っていないか、再送中の数: %s", "not sent yet, or still tried: %s")
 	}
 	if n := s["unknown"]; n > 0 {
@@ -87,7 +90,7 @@ func (t Told) Items() []Item {
 		add("unreachable."+string(first[text]), sums[text], "うち、"+text.JA+": %s", "of these, "+text.EN+": %s")
 	}
 	if n := s["substitute"]; n > 0 || len(t.Instead) > 0 {
-		add("instead", n, "ほかの方法で知らせた数(代替措置): %s", "told in another way instead: %s")
+		add("instead", n, "ほかの方法で知らせる必要がある数(代替措置): %s", "not written to, and to be told in another way instead: %s")
 	}
 	for _, how := range slices.SortedFunc(maps.Keys(t.Instead), func(a, b language.Text) int { return cmp.Compare(a.EN, b.EN) }) {
 		add("instead.by", t.Instead[how], "うち、"+how.JA+": %s", "of these, by "+how.EN+": %s")

@@ -12,7 +12,7 @@ import (
 
 func TestItems(t *testing.T) {
 	told := Told{Channel: language.Both("メール", "mail"), From: time.Date(2013, 7, 19, 9, 0, 0, 0, time.UTC), To: time.Date(2013, 7, 20, 9, 0, 0, 0, time.UTC),
-		States:  map[string]int64{"accepted": 1_600_000, "deferred": 20, "pending": 3, "unknown": 4, "bounced": 80_000, "refused": 2_000, "substitute": 10_000},
+		States:  map[string]int64{"accepted": 1_600_000, "handed-over": 7, "deferred": 20, "pending": 3, "unknown": 4, "bounced": 80_000, "refused": 2_000, "substitute": 10_000},
 		Reasons: map[bounce.Reason]int64{bounce.UserUnknown: 70_000, bounce.HasMoved: 5_000, bounce.MailboxFull: 5_000, bounce.SpamDetected: 1_500, bounce.Blocked: 500},
 		Instead: map[language.Text]int64{language.Both("郵便", "post"): 10_000}}
 	var ids []string
@@ -27,7 +27,7 @@ func TestItems(t *testing.T) {
 			t.Errorf("nobody knows that: %s", i.Text.EN)
 		}
 	}
-	if want := []string{"told", "when", "underway", "uncertain", "unreachable", "unreachable.hasmoved", "unreachable.mailboxfull", "unreachable.blocked", "instead", "instead.by"}; !slices.Equal(ids, want) {
+	if want := []string{"told", "when", "handed", "underway", "uncertain", "unreachable", "unreachable.hasmoved", "unreachable.mailboxfull", "unreachable.blocked", "instead", "instead.by"}; !slices.Equal(ids, want) {
 		t.Errorf("%q", ids)
 	}
 	if counts["told"] != 1_600_000 || counts["unreachable"] != 82_000 || counts["unreachable.hasmoved"] != 75_000 || counts["underway"] != 23 || counts["unreachable.blocked"] != 2_000 {

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"shirase/identity"
 	"shirase/internal/actor"
@@ -43,8 +44,10 @@ const group = 64
 // taken is one message, read and not written down yet.
 type taken struct {
 	hash    []byte
+	report  bounce.Report
 	matched string // token, message-id, address, seed
 	sent    Sent
+	address string // that it went to, where that is needed; "": not known
 	state   string // that the message is in
 	verdict Verdict
 	said    string
@@ -103,7 +106,7 @@ func (r *Returned) read(ctx context.Context, m []byte, address string, sealers m
 	if err != nil {
 		return nil, err
 	}
-	t := &taken{verdict: Verdict{Kind: report.Kind, At: r.now()}}
+	t := &taken{report: report}
 	if err := r.match(ctx, t, report, address); err != nil {
 		return nil, err
 	}
@@ -111,13 +114,6 @@ func (r *Returned) read(ctx context.Context, m []byte, address string, sealers m
 	fmt.Fprintf(sum, "%s %s\x00", t.matched, t.sent.Token)
 	sum.Write(still(m))
 	t.hash = sum.Sum(nil)
-	if rcpt, ok := of(report, t.sent.Address); ok {
-		t.verdict.Reason, t.verdict.Permanent, t.verdict.Status, t.said = rcpt.Reason, rcpt.Permanent, rcpt.Status, rcpt.Said
-		if report.Kind == bounce.Failed || report.Kind == bounce.Delayed || report.Kind == bounce.Arrived {
-			t.verdict.Kind = rcpt.Kind
-		}
-	}
-	t.verdict.Matched = t.matched
 	if t.sent.Case == "" || r.Seal == nil {
 		return t, nil
 	}
@@ -131,6 +127,47 @@ func (r *Returned) read(ctx context.Context, m []byte, address string, sealers m
 	}
 	t.sealer = sealer
 	return t, nil
+}
+
+// judge says what came of the messages of a group. Where they went is asked for once, and only of those for whom it matters: a report that
+// names several, or one that suppresses.
+func (r *Returned) judge(ctx context.Context, all []*taken) error {
+	var tokens []string
+	for _, t := range all {
+		if t.matched == "token" && (len(t.report.Recipients) > 1 || t.judged(r.now()).suppresses()) {
+			tokens = append(tokens, t.sent.Token)
+		}
+	}
+	addresses := map[string]string{}
+	if len(tokens) > 0 && r.Addresses != nil {
+		var err error
+		if addresses, err = r.Addresses(ctx, tokens); err != nil {
+			return fmt.Errorf("returned: %w", err)
+		}
+	}
+	for _, t := range all {
+		t.address = addresses[t.sent.Token]
+		t.verdict = t.judged(r.now())
+	}
+	return nil
+}
+
+// judged is the verdict of what a message says of the address that it went to; of the first, where that is not known.
+func (t *taken) judged(at time.Time) Verdict {
+	v := Verdict{Matched: t.matched, Kind: t.report.Kind, At: at}
+	if rcpt, ok := of(t.report, t.address); ok {
+		v.Reason, v.Permanent, v.Status, t.said = rcpt.Reason, rcpt.Permanent, rcpt.Status, rcpt.Said
+		if v.Kind == bounce.Failed || v.Kind == bounce.Delayed || v.Kind == bounce.Arrived {
+			v.Kind = rcpt.Kind
+		}
+	}
+	return v
+}
+
+// suppresses reports whether it is a reason not to write to an address again, where the token proves whose it is: a Message-ID is quoted
+// and passed on, and silences nobody.
+func (v Verdict) suppresses() bool {
+	return v.Matched == "token" && v.Kind == bounce.Failed && v.Permanent && v.Reason.Suppresses() != 0
 }
 
 // match finds of whom a message is: by the token in the address that it came for, then by the keyed Message-ID of what came back, then
@@ -164,7 +201,7 @@ func (r *Returned) match(ctx context.Context, t *taken, report bounce.Report, ad
 		}
 		return r.Open(ctx, address)
 	})
-	try(ids, "message-id", r.Open)
+	try(ids, "message-id", r.Mailed)
 	var named []string
 	for _, rcpt := range report.Recipients {
 		named = append(named, rcpt.Address)
@@ -243,6 +280,9 @@ func (v Verdict) proposes() string {
 func (r *Returned) write(ctx context.Context, who actor.Actor, all []*taken, sum *Summary) error {
 	if len(all) == 0 {
 		return nil
+	}
+	if err := r.judge(ctx, all); err != nil {
+		return fmt.Errorf("take in returned mail: %w", err)
 	}
 	for _, t := range all {
 		if err := r.move(ctx, t); err != nil {
@@ -323,12 +363,11 @@ func (r *Returned) writeOne(ctx context.Context, tx *sql.Tx, who actor.Actor, t 
 	}
 	made.Matched++
 	made.States[state]++
-	// A Message-ID is quoted and passed on: it moves a message and silences nobody.
-	if t.matched != "token" || v.Kind != bounce.Failed || !v.Permanent || v.Reason.Suppresses() == 0 || t.sealer == nil {
+	if !v.suppresses() || t.sealer == nil {
 		return nil
 	}
-	if _, err := canonical(t.sent.Address); err != nil { // the campaign does not know it any more: the message is moved all the same
+	if _, err := canonical(t.address); err != nil { // the campaign does not know it any more: the message is moved all the same
 		return nil
 	}
-	return r.suppress(ctx, tx, t.sealer, who, t.sent.Case, t.sent.Address, v.Reason, "", v.At, v.At.Add(v.Reason.Suppresses()))
+	return r.suppress(ctx, tx, t.sealer, who, t.sent.Case, t.address, v.Reason, "", v.At, v.At.Add(v.Reason.Suppresses()))
 }

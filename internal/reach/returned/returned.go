@@ -33,9 +33,8 @@ var (
 
 // Sent is a message of a campaign.
 type Sent struct {
-	Token   string // that it is known by
-	Case    string // the incident
-	Address string // it went to
+	Token string // that it is known by: one, however it was found
+	Case  string // the incident
 }
 
 // Verdict is what came of a message.
@@ -48,15 +47,22 @@ type Verdict struct {
 	At        time.Time // it was taken in
 }
 
-// Rooms are what the room stands on. Open, ByAddress and Moved are the campaign's; without Open nobody is known.
+// Rooms are what the room stands on. Open, Mailed, Addresses, ByAddress and Moved are the campaign's; without Open nobody is known, and
+// without Addresses nobody is suppressed.
 type Rooms struct {
 	DB *store.DB
 	// Address is where mail comes back to, with a + and a token before its @; "": nowhere, and nothing is listened for.
 	Address string
 	// Seal gives what a case's columns are sealed under.
 	Seal func(ctx context.Context, incident string, make bool) (*store.Sealer, error)
-	// Open gives the message whose keyed token an address or a Message-ID has, and false for every other.
+	// Open gives the message whose keyed token stands in an address that mail comes back to, and false for every other: also for one that
+	// is made from a Message-ID.
 	Open func(ctx context.Context, address string) (Sent, bool, error)
+	// Mailed gives the message that has a keyed Message-ID, and false for every other.
+	Mailed func(ctx context.Context, messageID string) (Sent, bool, error)
+	// Addresses gives where messages went, by their tokens: of many at once, as it may read a whole roster for it. Of whom the campaign
+	// knows no address any more, it gives none.
+	Addresses func(ctx context.Context, tokens []string) (map[string]string, error)
 	// ByAddress gives the newest message to an address, for what came back without a token. It moves nothing.
 	ByAddress func(ctx context.Context, address string) (Sent, bool, error)
 	// Moved has the campaign take up what came of a message, which by itself would be the state proposed; it gives the state that the

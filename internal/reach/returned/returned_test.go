@@ -38,20 +38,37 @@ type campaign struct {
 	told   int
 }
 
-func (c *campaign) token(n int) string {
+func (c *campaign) token(n int) string { return c.keyed("return", n) }
+
+// id is the Message-ID of message n.
+func (c *campaign) id(n int) string { return "m." + c.keyed("message-id", n) + "@example.jp" }
+
+func (c *campaign) keyed(of string, n int) string {
 	m := hmac.New(sha256.New, c.key)
-	fmt.Fprint(m, n)
+	fmt.Fprint(m, of, n)
 	return fmt.Sprintf("%d-%s", n, hex.EncodeToString(m.Sum(nil)[:8]))
 }
 
-func (c *campaign) open(_ context.Context, address string) (Sent, bool, error) {
-	local, _, _ := strings.Cut(address, "@")
-	token := local[strings.LastIndexAny(local, "+.")+1:]
-	var n int
-	if _, err := fmt.Sscanf(token, "%d-", &n); err != nil || token != c.token(n) {
-		return Sent{}, false, nil
+// opens finds messages by tokens of a kind.
+func (c *campaign) opens(of string) func(context.Context, string) (Sent, bool, error) {
+	return func(_ context.Context, s string) (Sent, bool, error) {
+		local, _, _ := strings.Cut(s, "@")
+		token := local[strings.LastIndexAny(local, "+.")+1:]
+		var n int
+		if _, err := fmt.Sscanf(token, "%d-", &n); err != nil || token != c.keyed(of, n) {
+			return Sent{}, false, nil
+		}
+		return Sent{Token: c.token(n), Case: "case-a"}, true, nil
 	}
-	return Sent{Token: token, Case: "case-a", Address: fmt.Sprintf("%d@example.net", n)}, true, nil
+}
+
+func (c *campaign) addresses(_ context.Context, tokens []string) (map[string]string, error) {
+	out := map[string]string{}
+	for _, token := range tokens {
+		n, _, _ := strings.Cut(token, "-")
+		out[token] = n + "@example.net"
+	}
+	return out, nil
 }
 
 func (c *campaign) moved(_ context.Context, token, proposed string, _ Verdict) (string, error) {
@@ -71,9 +88,9 @@ func sealer(fill byte) func(context.Context, string, bool) (*store.Sealer, error
 
 func room(ctx context.Context, db *store.DB) (*Returned, *campaign, error) {
 	c := &campaign{key: []byte("key"), states: map[string]string{}}
-	r, err := New(ctx, Rooms{DB: db, Address: "back@bounce.example.jp", Seal: sealer(1), Open: c.open, Moved: c.moved,
+	r, err := New(ctx, Rooms{DB: db, Address: "back@bounce.example.jp", Seal: sealer(1), Open: c.opens("return"), Mailed: c.opens("message-id"), Addresses: c.addresses, Moved: c.moved,
 		ByAddress: func(_ context.Context, address string) (Sent, bool, error) {
-			return Sent{Token: c.token(1), Case: "case-a", Address: address}, address == "1@example.net", nil
+			return Sent{Token: c.token(1), Case: "case-a"}, address == "1@example.net", nil
 		}})
 	return r, c, err
 }
@@ -187,12 +204,22 @@ func TestForged(t *testing.T) {
 			t.Errorf("%+v, told %d times", sum, c.told)
 		}
 		// A keyed Message-ID, which is quoted in answers and lists, moves the message and suppresses nobody.
-		quoted := strings.Replace(dsn("postmaster@example.jp", "4@example.net", "failed", "5.1.1", "550 User unknown"), "<ID>", "<m."+c.token(4)+"@example.jp>", 1)
+		quoted := strings.Replace(dsn("postmaster@example.jp", "4@example.net", "failed", "5.1.1", "550 User unknown"), "<ID>", "<"+c.id(4)+">", 1)
 		if sum := r.in(t, quoted); sum.Matched != 1 || c.states[c.token(4)] != Bounced {
 			t.Errorf("%+v %v", sum, c.states)
 		}
 		if held, err := r.List(t.Context(), by, "case-a", 10); err != nil || len(held) != 0 {
 			t.Errorf("%+v, %v", held, err)
+		}
+		// Whoever has read it cannot make up the address that the mail comes back to, nor a Message-ID from that address.
+		stolen, _, _ := strings.Cut(strings.TrimPrefix(c.id(5), "m."), "@")
+		sum = r.in(t, dsn("back+"+stolen+"@bounce.example.jp", "5@example.net", "failed", "5.1.1", "550 User unknown"),
+			strings.Replace(dsn("postmaster@example.jp", "6@example.net", "failed", "5.1.1", "550 User unknown"), "<ID>", "<m."+c.token(6)+"@example.jp>", 1))
+		if sum.Matched != 0 || c.states[c.token(5)] != "" || c.states[c.token(6)] != "" {
+			t.Errorf("%+v %v", sum, c.states)
+		}
+		if ok, err := r.takes(t.Context(), "back+"+stolen+"@bounce.example.jp"); ok || err != nil {
+			t.Errorf("the listener takes it in: %v", err)
 		}
 		// Somebody has their own token, and names another in what they send to it: they silence themselves.
 		r.in(t, dsn(mine, "8@example.net", "failed", "5.1.1", "550 User unknown"))
