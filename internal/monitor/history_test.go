@@ -425,6 +425,28 @@ func TestFoldNamedAgain(t *testing.T) {
 	}
 }
 
+// TestFoldAsSource: one layer is a source or a fold, and not both.
+func TestFoldAsSource(t *testing.T) {
+	s := honest(t)
+	dir := t.TempDir()
+	if sum, found := s.look(dir); !sum.OK {
+		t.Fatalf("%+v", found)
+	}
+	st := s.again()
+	all := st.Layers[0]
+	s.incident(st, "lake", "1", check.Final, all.N)
+	served := all
+	served.Sources = []check.Source{{Incident: "lake", Revision: "1", N: all.N, Root: all.Root}}
+	st.Layers = []check.Layer{served}
+	for _, in := range []string{"shop", "town"} { // whose sources need not be listed any more
+		st.Incident(in).State, st.Incident(in).Superseded = check.Retired, []check.Superseded{}
+	}
+	s.publish(st)
+	if _, found := s.look(dir); !slices.ContainsFunc(found, func(f Finding) bool { return f.Rule == "fold" && strings.Contains(f.What, "as a source and as a fold") }) {
+		t.Fatalf("%+v", found)
+	}
+}
+
 // TestPlantedAgain: who could not be looked up is looked up again, in the newest statement only.
 func TestPlantedAgain(t *testing.T) {
 	planted := func(expect string) func(*Options) {
