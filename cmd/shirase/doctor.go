@@ -77,8 +77,9 @@ finding has its remedy. Keys are compared with what was published and never prin
 rosters are compared with what was recorded when they were sealed, without a key.
 It mends nothing.
 
-Where mail to many people is set up (returns.address), what receivers look at is looked
-at: SPF, DKIM, DMARC, names of addresses, the relay's TLS, and whether mail comes back.
+Where mail to many people is set up (campaign.relays, returns.address), what receivers look
+at is looked at: SPF, DKIM, DMARC, names of addresses, the relays' TLS, and whether mail
+comes back.
 
 With --outside the public address is asked, as a visitor does: whether it leads here,
 and whether its certificate is right. A witness that refuses is told from what it
