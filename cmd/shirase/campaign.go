@@ -39,6 +39,9 @@ func (a *app) campaigns(ctx context.Context, in *instance) (*reach.Reach, error)
 				return "", err
 			}
 			return incident.NoticeID(id, notices[len(notices)-1].Version), nil
+		},
+		Read: func(ctx context.Context, id string, lang language.Lang, text string) ([]string, error) {
+			return in.against(ctx, id, a.op().URL, lang, text)
 		}}
 	o := a.op().Campaign
 	if len(o.Relays) > 0 {
