@@ -245,16 +245,18 @@ func bare(ctx context.Context, relay string, n int) (took, cost time.Duration) {
 			conn, err := smtp.Dial(ctx, smtp.Relay{Address: relay, Security: smtp.None})
 			figure.Check(err)
 			defer conn.Close()
-			mails := make([]smtp.Mail, n/connections)
+			mails := make([]smtp.Mail, 1000)
 			for i := range mails {
 				mails[i] = smtp.Mail{From: "b@bounce.example.jp", To: "user@mail.example", Data: message.Data(head, body)}
 			}
-			_, _, err = conn.Deliver(mails, nil, func(_ int, o smtp.Outcome) {
-				if !o.Taken() {
-					panic(o.Reply.String())
-				}
-			})
-			figure.Check(err)
+			for left := n / connections; left > 0; left -= len(mails) {
+				_, _, err = conn.Deliver(mails[:min(left, len(mails))], nil, func(_ int, o smtp.Outcome) {
+					if !o.Taken() {
+						panic(o.Reply.String())
+					}
+				})
+				figure.Check(err)
+			}
 		})
 	}
 	all.Wait()

@@ -18,14 +18,40 @@ import (
 	"shirase/internal/actor"
 	"shirase/internal/files"
 	"shirase/internal/language"
+	"shirase/internal/reach"
 	"shirase/internal/reach/preflight"
 	"shirase/internal/reach/returned"
 	"shirase/internal/serve"
 )
 
-// returns opens the room of returned mail. The campaign's room gives Open and Moved; without one a message is of nobody.
+// returns opens the room of returned mail over that of campaigns, which knows whose a token is and moves them.
 func (a *app) returns(ctx context.Context, in *instance) (*returned.Returned, error) {
-	return returned.New(ctx, returned.Rooms{DB: in.db, Address: a.op().Returns.Address, Seal: in.rosters.Sealer})
+	campaigns, err := a.campaigns(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	return returned.New(ctx, returned.Rooms{DB: in.db, Address: a.op().Returns.Address, Seal: in.rosters.Sealer,
+		Open: func(ctx context.Context, token string) (returned.Sent, bool, error) {
+			x, err := campaigns.Recipient(ctx, token)
+			if errors.Is(err, reach.ErrNotFound) {
+				return returned.Sent{}, false, nil
+			}
+			if err != nil {
+				return returned.Sent{}, false, err
+			}
+			address, err := campaigns.Address(ctx, actor.Server(), token)
+			return returned.Sent{Token: token, Case: x.Incident, Address: address}, err == nil, err
+		},
+		Moved: func(ctx context.Context, token, proposed string, v returned.Verdict) (string, error) {
+			o := reach.Outcome{Reason: string(v.Reason), Said: v.Status}
+			switch o.State, _ = reach.ParseState(proposed); o.State {
+			case reach.Accepted, reach.Deferred, reach.Refused, reach.Bounced:
+				x, err := campaigns.Bounced(ctx, actor.Server(), token, o)
+				return x.State.String(), err
+			}
+			x, err := campaigns.Recipient(ctx, token)
+			return x.State.String(), err
+		}})
 }
 
 // listenForReturned has a server take in what comes back, where the settings say on which address.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/ed25519"
@@ -45,7 +46,7 @@ func (a *app) campaigns(ctx context.Context, in *instance) (*reach.Reach, error)
 		}}
 	o := a.op().Campaign
 	if len(o.Relays) > 0 {
-		m := &reach.Mailer{Bounces: o.Bounces, Connections: o.Connections}
+		m := &reach.Mailer{Bounces: cmp.Or(o.Bounces, a.op().Returns.Address), Connections: o.Connections}
 		relay := smtp.Relay{Security: smtp.Security(o.Security), User: o.User}
 		if o.PasswordFile != "" {
 			b, err := readLimited(ctx, o.PasswordFile, 4<<10)

@@ -53,7 +53,7 @@ func (d *desk) stageScope(it map[string]string, name string) {
 	must(os.WriteFile(filepath.Join(d.folder, "host.csv"), []byte("id,mail,country\n1,a@example.com,JP\n"), 0o600))
 	k, err := d.cases.AddEvidence(ctx, by, id, response.Evidence{Name: "a.csv", Use: response.UseAccounts}, strings.NewReader("id,mail,country\n1,a@example.com,JP\n2,b@example.com,TW\n"))
 	must(err)
-	export := k.Evidence[0].ID
+	export := k.Evidence[len(k.Evidence)-1].ID
 	a, err := d.cases.BeginArrival(ctx, by, id, response.Evidence{Name: "b.csv", Size: int64(len(tenBytes)), Use: response.UseAccounts})
 	must(err)
 	if name == "scope/finish" {

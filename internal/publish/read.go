@@ -42,7 +42,8 @@ func (p *Publisher) read(ctx context.Context, prop *Proposal, inc incident.Incid
 	if n := prop.Notice; n.Kind == incident.KindCorrection || n.Kind == incident.KindRetraction {
 		k.Kind = lint.Report // which mends what was said, and is no update
 	}
-	written := r.Notice != nil && r.Notice.Text != (language.Text{})
+	// An addendum may be urgent: that it names no next update is told, and does not hold it up.
+	held := r.Notice != nil && r.Notice.Text != (language.Text{}) && prop.Notice.Kind != incident.KindAddendum
 	for _, lang := range []language.Lang{language.JA, language.EN} {
 		found, err := lint.Text([]byte(prop.Notice.Text.In(lang)), k)
 		if err != nil {
@@ -50,7 +51,7 @@ func (p *Publisher) read(ctx context.Context, prop *Proposal, inc incident.Incid
 		}
 		for _, f := range found {
 			what := fmt.Sprintf("the text in %s, line %d: %s (%s)", lang.Pick("Japanese", "English"), f.Line, f.What.EN, f.Remedy.EN)
-			if f.Warning || !written && f.Rule == "next" {
+			if f.Warning || !held && f.Rule == "next" {
 				prop.Missing = append(prop.Missing, what)
 				continue
 			}
