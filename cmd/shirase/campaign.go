@@ -33,6 +33,9 @@ func (a *app) campaigns(ctx context.Context, in *instance) (*reach.Reach, error)
 				return "", err
 			}
 			return incident.NoticeID(id, notices[len(notices)-1].Version), nil
+		},
+		Read: func(ctx context.Context, id string, lang language.Lang, text string) ([]string, error) {
+			return in.against(ctx, id, a.op().URL, lang, text)
 		}}
 	// What came back stands apart: it is asked here, and what it asks of campaigns it is given where mail is taken in.
 	back, err := returned.New(ctx, returned.Rooms{DB: in.db, Address: a.op().Returns.Address, Seal: in.rosters.Sealer})

@@ -122,6 +122,23 @@ func (in *instance) knownFor(ctx context.Context, id, address string) (lint.Know
 	return k, nil
 }
 
+// against gives what the facts have against a mail. It is sent over it only for a reason.
+func (in *instance) against(ctx context.Context, id, address string, lang language.Lang, text string) ([]string, error) {
+	k, err := in.knownFor(ctx, id, address)
+	if err != nil {
+		return nil, err
+	}
+	k.Kind = lint.Mail
+	found, err := lint.Text([]byte(text), k)
+	var out []string
+	for _, f := range found {
+		if !f.Warning {
+			out = append(out, fmt.Sprintf("the text in %s: %s (%s)", lang.Pick("Japanese", "English"), f.What.In(language.EN), f.Remedy.In(language.EN)))
+		}
+	}
+	return out, err
+}
+
 // readText reads a text from a file, or from standard input.
 func readText(c *cobra.Command, name string) ([]byte, error) {
 	if name != "-" {

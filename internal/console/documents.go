@@ -237,6 +237,9 @@ func (c *Console) sendDocument(w http.ResponseWriter, r *http.Request, v *visit)
 		return actor.ErrHidden
 	}
 	s := response.Sending{Kind: r.PathValue("kind"), Lang: asked(r, v), To: f.text("to"), At: f.time("at"), By: f.text("by"), SHA256: f.text("digest")}
+	if s.SHA256 == "" { // a form that does not say what was looked at has looked at nothing
+		s.SHA256 = "-"
+	}
 	k, _, err := c.Cases.Send(r.Context(), v.who, id, s)
 	switch {
 	case errors.Is(err, document.ErrKind):

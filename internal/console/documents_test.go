@@ -66,6 +66,9 @@ func TestFactsAndDocuments(t *testing.T) {
 		if a := sato.post(at+"/documents/ppc-sokuho/send", url.Values{"to": {"委員会"}, "digest": {strings.Repeat("0", 64)}}); a.status != http.StatusConflict {
 			t.Errorf("something else than was looked at: %d", a.status)
 		}
+		if a := sato.post(at+"/documents/ppc-sokuho/send", url.Values{"to": {"委員会"}}); a.status != http.StatusConflict {
+			t.Errorf("nothing was looked at: %d", a.status)
+		}
 		a = sato.post(at+"/documents/ppc-sokuho/send", url.Values{"to": {"個人情報保護委員会"}, "by": {"ウェブフォーム"}, "digest": {digest[1]}})
 		if a.status != http.StatusSeeOther {
 			t.Fatal(a.status, a.body)

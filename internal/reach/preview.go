@@ -27,7 +27,7 @@ type Preview struct {
 	Contents []PreviewText
 	Duration time.Duration // that sending is expected to take; 0: as long as the relay takes
 	By       string        // what bounds it: "rate", "signing", "relay"
-	Problems []string      // of the preflight
+	Problems []string      // of the preflight, and of the texts: they are sent only for a reason
 	Checked  bool          // the preflight was made
 	Signed   []string      // algorithms; none: the relay signs, or nobody does
 }
@@ -76,6 +76,9 @@ func (r *Reach) preview(ctx context.Context, c *Campaign) (*Preview, error) {
 			return nil, err
 		}
 	}
+	if err := r.read(ctx, p); err != nil {
+		return nil, err
+	}
 	if r.Mailer == nil {
 		p.Problems = append(p.Problems, ErrNoRelay.Error())
 		return p, nil
@@ -89,6 +92,25 @@ func (r *Reach) preview(ctx context.Context, c *Campaign) (*Preview, error) {
 	}
 	p.Duration, p.By = expected(p.Counts[Pending]+p.Counts[Deferred], c.Rates, signers)
 	return p, nil
+}
+
+// read holds what recipients would get against the facts: subject and text, of each group.
+func (r *Reach) read(ctx context.Context, p *Preview) error {
+	if r.Read == nil {
+		return nil
+	}
+	for _, c := range p.Contents {
+		found, err := r.Read(ctx, p.Campaign.Incident, c.Lang, c.Subject+"\n\n"+c.Text)
+		if err != nil {
+			return fmt.Errorf("read its texts: %w", err)
+		}
+		for _, f := range found {
+			if !slices.Contains(p.Problems, f) {
+				p.Problems = append(p.Problems, f)
+			}
+		}
+	}
+	return nil
 }
 
 // texts gives what a campaign says, and the sets of its roster.
@@ -191,7 +213,7 @@ const KindMail = "mail"
 // Asked is what a proposal to send asks for.
 type Asked struct {
 	Campaign string `json:"campaign"`
-	Despite  string `json:"despite,omitzero"` // why it is sent although the preflight speaks against it
+	Despite  string `json:"despite,omitzero"` // why it is sent although the preflight, or a text, speaks against it
 }
 
 // Plan is exactly what a campaign would send, to how many: what a second person approves.

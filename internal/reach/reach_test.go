@@ -487,6 +487,31 @@ func TestLost(t *testing.T) {
 	})
 }
 
+// What the facts have against a text holds a campaign up as the preflight does, through every door, and is in what is approved.
+func TestTextsAreRead(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db, 30, func(r *Rooms) {
+			r.Read = func(_ context.Context, id string, _ language.Lang, text string) ([]string, error) {
+				if id != "loss-2026" || strings.TrimSpace(text) == "" {
+					t.Errorf("%s: %q", id, text)
+				}
+				return []string{"a number that no fact has"}, nil
+			}
+		})
+		c := w.draft(nil, Rates{})
+		if err := w.Start(t.Context(), actor.Operator(), c.ID, ""); !errors.Is(err, ErrNotReady) {
+			t.Fatal(err)
+		}
+		if _, err := w.Plan(t.Context(), actor.Operator(), "loss-2026", Asked{Campaign: c.ID}); !errors.Is(err, ErrNotReady) {
+			t.Fatal(err)
+		}
+		p, err := w.Plan(t.Context(), actor.Operator(), "loss-2026", Asked{Campaign: c.ID, Despite: "the fact is being recorded"})
+		if err != nil || len(p.Doubts) != 1 || !strings.Contains(string(p.Bytes), "no fact has") || !strings.Contains(string(p.Bytes), "being recorded") {
+			t.Fatal(p, err)
+		}
+	})
+}
+
 // Where a second person is wanted, nobody starts alone; what is approved is what is sent, word for word.
 func TestPlan(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {

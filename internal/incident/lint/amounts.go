@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"shirase/internal/incident"
 	"shirase/internal/language"
@@ -52,6 +53,9 @@ func (l *linter) numbers() []said {
 			}
 			return string(l.text[m[2*i]:m[2*i+1]])
 		}
+		if c, _ := utf8.DecodeLastRune(l.text[:m[4]]); m[2] < 0 && strings.ContainsRune("十百千数何", c) {
+			continue // the end of a longer number
+		}
 		n, ok := value(part(2), part(3), part(4), part(5), part(6), strings.Contains(string(l.text[m[4]:m[1]]), "億"))
 		if !ok || n < 10 { // small numbers count many things
 			continue
@@ -65,7 +69,52 @@ func (l *linter) numbers() []said {
 		}
 		out = append(out, s)
 	}
+	return append(out, l.inWords()...)
+}
+
+// inWords are numbers that are written with 千 or in kanji: 5千人, 百六十九万二千件. What is not one number (数千人, 十数万件) is none.
+var inWords = regexp.MustCompile(`(約|およそ|おおよそ|最大)?([0-9０-９,，〇一二三四五六七八九十百千万億数何]*[〇一二三四五六七八九十百千][0-9０-９,，〇一二三四五六七八九十百千万億数何]*)(余り?|超|強|弱)?(件|人|名|口座|アカウント|回)`)
+
+func (l *linter) inWords() []said {
+	var out []said
+	for _, m := range inWords.FindAllSubmatchIndex(l.text, 1000) {
+		n, ok := kanji(string(l.text[m[4]:m[5]]))
+		if !ok || n < 10 {
+			continue
+		}
+		w := string(l.text[m[8]:m[9]])
+		out = append(out, said{from: m[0], to: m[1], n: n, word: w, units: unitsOf[w], about: m[2] >= 0 || m[6] >= 0})
+	}
 	return out
+}
+
+// kanji reads a number of digits and kanji; false where it is none.
+func kanji(text string) (int64, bool) {
+	var sum, part, digit int64 // below the last 万 or 億, below the last 千, and as it is read
+	var any bool
+	scale := map[rune]int64{'十': 10, '百': 100, '千': 1000}
+	for _, c := range digits.Replace(text) {
+		value := int64(strings.IndexRune("0123456789", c))
+		if i := slices.Index([]rune("〇一二三四五六七八九"), c); i >= 0 {
+			value = int64(i)
+		}
+		switch {
+		case value >= 0 && digit < 1e12:
+			digit, any = digit*10+value, true
+		case scale[c] > 0:
+			if !any {
+				digit = 1
+			}
+			part, digit, any = part+digit*scale[c], 0, false
+		case c == '万' && part+digit < 1e8:
+			sum, part, digit, any = sum+(part+digit)*1e4, 0, 0, false
+		case c == '億' && part+digit < 1e5:
+			sum, part, digit, any = sum+(part+digit)*1e8, 0, 0, false
+		default: // 数, 何
+			return 0, false
+		}
+	}
+	return sum + part + digit, true
 }
 
 // value reads the parts of a number: digits, what follows 億, 万, what follows it, an English scale.

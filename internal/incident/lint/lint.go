@@ -65,6 +65,7 @@ func Text(text []byte, k Known) ([]Finding, error) {
 	l.amounts()
 	l.sentences()
 	l.links()
+	l.hidden()
 	l.whole()
 	slices.SortStableFunc(l.found, func(a, b Finding) int { return cmp.Or(a.From-b.From, strings.Compare(a.Rule, b.Rule)) })
 	return l.once(), nil
