@@ -12,9 +12,12 @@ import (
 	"strings"
 	"time"
 
+	"shirase/internal/actor"
 	"shirase/internal/config"
 	"shirase/internal/console"
 	"shirase/internal/hint"
+	"shirase/internal/incident/lint"
+	"shirase/internal/language"
 	"shirase/internal/page"
 	"shirase/internal/response"
 	"shirase/internal/scope"
@@ -43,6 +46,10 @@ func (a *app) mountConsole(ctx context.Context, in *instance, server *serve.Serv
 	if err != nil {
 		return err
 	}
+	campaigns, err := a.campaigns(ctx, in)
+	if err != nil {
+		return err
+	}
 	doors := map[console.Door]func(*http.Request, int) (time.Duration, bool){}
 	for _, d := range console.Doors() {
 		if doors[d], err = server.Limit(consoleLimits); err != nil {
@@ -58,6 +65,15 @@ func (a *app) mountConsole(ctx context.Context, in *instance, server *serve.Serv
 		Operator: page.Operator{Name: operator(in.Instance), Contact: in.Contact, Imprint: in.Imprint, Privacy: in.Privacy},
 		Settings: func(context.Context) []console.Setting { return a.shownSettings() },
 		Keys:     func(ctx context.Context) ([]console.Key, error) { return shownKeys(ctx, in) },
+		Texts: func(ctx context.Context, who actor.Actor, id string) ([]console.Outgoing, error) {
+			all, err := campaigns.Texts(ctx, who, id)
+			var out []console.Outgoing
+			for _, said := range all {
+				out = append(out, console.Outgoing{Name: language.Both("メール（配信 "+said.Campaign+"）", "Mail of campaign "+said.Campaign), Kind: lint.Mail,
+					Text: language.Both(said.Subject.JA+"\n\n"+said.Text.JA, said.Subject.EN+"\n\n"+said.Text.EN)})
+			}
+			return out, err
+		},
 	})
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -8,6 +9,8 @@ import (
 	"testing"
 
 	"shirase/internal/actor"
+	"shirase/internal/incident/lint"
+	"shirase/internal/language"
 )
 
 // TestFactsAndDocuments changes a fact after a look at what it touches, hands in a report with what is not known, and reads what was
@@ -37,6 +40,19 @@ func TestFactsAndDocuments(t *testing.T) {
 		a = sato.post(at+"/facts/save", mine)
 		if a.status != http.StatusConflict || !strings.Contains(a.body, "169万2,496アカウント") || !strings.Contains(a.body, "200万アカウント") {
 			t.Errorf("a stale form: %d", a.status)
+		}
+		// What a mail of a campaign says is told where a fact overtakes it.
+		d.console.Texts = func(_ context.Context, who actor.Actor, of string) ([]Outgoing, error) {
+			if of != id || !who.Sees(of) {
+				t.Errorf("texts of %s", of)
+			}
+			return []Outgoing{{Name: language.Both("配信のメール", "a campaign's mail"), Kind: lint.Mail, Text: language.Both("対象は1,692,496アカウントです。", "1,692,496 accounts are affected.")}}, nil
+		}
+		if a := writer.post(at+"/facts/preview", mine); !strings.Contains(a.body, "配信のメール") {
+			t.Errorf("the mail that is overtaken is not named: %d", a.status)
+		}
+		if a := writer.post(at+"/facts/preview", fact); strings.Contains(a.body, "配信のメール") {
+			t.Error("a mail is named that is as the facts are")
 		}
 		was := regexp.MustCompile(`name="was" value="([0-9a-f]{16})"`).FindStringSubmatch(a.body)
 		if was == nil {

@@ -28,7 +28,7 @@ func (c *Console) factRoutes() []route {
 
 // Outgoing is a text that is told from a case: a mail of a campaign, an answer that is given again and again.
 type Outgoing struct {
-	Name string
+	Name language.Text
 	Kind lint.Kind
 	Text language.Text
 }
@@ -247,7 +247,7 @@ func (c *Console) touchedTexts(ctx context.Context, v *visit, out *factsView, ch
 	out.Denied = lint.Overturning(notices, []incident.Fact{fact})
 	var texts []Outgoing
 	for _, n := range notices {
-		texts = append(texts, Outgoing{fmt.Sprintf(v.lang.Pick("公表した第%d版", "Version %d, as published"), n.Version), lint.Notice, n.Text})
+		texts = append(texts, Outgoing{language.Both(fmt.Sprintf("公表した第%d版", n.Version), fmt.Sprintf("Version %d, as published", n.Version)), lint.Notice, n.Text})
 	}
 	if c.Texts != nil {
 		more, err := c.Texts(ctx, v.who, changed.ID)
@@ -275,7 +275,7 @@ func (c *Console) touchedTexts(ctx context.Context, v *visit, out *factsView, ch
 			return slices.ContainsFunc(was, func(o lint.Finding) bool { return o.Rule == f.Rule && o.From == f.From })
 		})
 		if len(is) > 0 {
-			out.Texts = append(out.Texts, touchedText{t.Name, is})
+			out.Texts = append(out.Texts, touchedText{t.Name.In(v.lang), is})
 		}
 	}
 	return nil

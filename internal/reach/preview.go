@@ -127,6 +127,51 @@ func (r *Reach) texts(ctx context.Context, c *Campaign) (*frozen, [][]string, er
 	return f, ro.Sets, err
 }
 
+// Said is what a campaign says, in the languages that it is written in.
+type Said struct {
+	Campaign      string
+	Subject, Text language.Text
+}
+
+// Texts gives what the campaigns of an incident say that they may see, but for those that are cancelled: word for word what was approved,
+// or a draft with the facts as they are now. A draft that refers to what is not known yet says nothing.
+func (r *Reach) Texts(ctx context.Context, who actor.Actor, of string) ([]Said, error) {
+	all, err := r.List(ctx, who, of)
+	if err != nil {
+		return nil, err
+	}
+	var out []Said
+	for _, c := range all {
+		if c.State == Cancelled {
+			continue
+		}
+		f, _, err := r.texts(ctx, c)
+		switch {
+		case err != nil && c.State == Draft:
+			continue
+		case err != nil:
+			return nil, fmt.Errorf("what campaign %s says: %w", c.ID, err)
+		}
+		said := Said{Campaign: c.ID}
+		for _, v := range f.Variants { // the others differ in what was exposed only
+			subject, text := &said.Subject.JA, &said.Text.JA
+			if v.Lang == language.EN {
+				subject, text = &said.Subject.EN, &said.Text.EN
+			}
+			if *text != "" {
+				continue
+			}
+			one, err := content(f.Subject.In(v.Lang), v.Markdown, v.Lang)
+			if err != nil {
+				return nil, fmt.Errorf("what campaign %s says: %w", c.ID, err)
+			}
+			*subject, *text = one.Subject, one.Text
+		}
+		out = append(out, said)
+	}
+	return out, nil
+}
+
 func (r *Reach) signers(c *Campaign) ([]*message.Signer, error) {
 	if r.Mailer == nil || r.Mailer.Signers == nil {
 		return nil, nil

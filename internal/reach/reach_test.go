@@ -506,8 +506,29 @@ func TestTextsAreRead(t *testing.T) {
 			t.Fatal(err)
 		}
 		p, err := w.Plan(t.Context(), actor.Operator(), "loss-2026", Asked{Campaign: c.ID, Despite: "the fact is being recorded"})
-		if err != nil || len(p.Doubts) != 1 || !strings.Contains(string(p.Bytes), "no fact has") || !strings.Contains(string(p.Bytes), "being recorded") {
+		if err != nil || len(p.Doubts) != 2 || !strings.Contains(string(p.Bytes), "no fact has") || !strings.Contains(string(p.Bytes), "being recorded") {
 			t.Fatal(p, err)
+		}
+	})
+}
+
+// What campaigns say is known to whoever changes a fact, and to nobody who may not see the incident.
+func TestTexts(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db, 3, nil)
+		c := w.draft(nil, Rates{})
+		all, err := w.Texts(t.Context(), actor.Operator(), "loss-2026")
+		if err != nil || len(all) != 1 || all[0].Campaign != c.ID || all[0].Subject.JA == "" || !strings.Contains(all[0].Text.JA, "株式会社例示") {
+			t.Fatal(all, err)
+		}
+		if err := w.Cancel(t.Context(), actor.Operator(), c.ID, "not needed"); err != nil {
+			t.Fatal(err)
+		}
+		if all, err := w.Texts(t.Context(), actor.Operator(), "loss-2026"); err != nil || len(all) != 0 {
+			t.Error("a cancelled one:", all, err)
+		}
+		if _, err := w.Texts(t.Context(), actor.Actor{}, "loss-2026"); !errors.Is(err, actor.ErrNobody) {
+			t.Error(err)
 		}
 	})
 }
