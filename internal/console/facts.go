@@ -304,7 +304,7 @@ func (c *Console) saveFact(w http.ResponseWriter, r *http.Request, v *visit) err
 	}
 	fact, err := entered(id, f, c.now())
 	if err == nil {
-		_, err = c.Cases.Incidents.Change(r.Context(), v.who, id, fact, f.text("was"))
+		_, err = c.Cases.Incidents.Change(r.Context(), v.who, id, incident.Edit{Fact: fact, Was: f.text("was")})
 	}
 	switch {
 	case errors.Is(err, incident.ErrChanged):

@@ -63,11 +63,11 @@ func (c *Console) scopeForms() []form {
 			return err
 		}},
 		{"rules", "", language.Both("規則を保存しました。", "The rules are saved."), func(ctx context.Context, who actor.Actor, id string, f field) error {
-			_, err := c.Scopes.SaveRules(ctx, who, id, f.Get("text"))
+			_, err := c.Scopes.SaveRules(ctx, who, id, f.Get("text"), f.n("version"))
 			return err
 		}},
 		{"run", "", language.Both("試算を始めました。名簿はまだ作られません。", "The dry run has begun. No roster is made by it."), func(ctx context.Context, who actor.Actor, id string, f field) error {
-			_, err := c.Scopes.DryRun(ctx, who, id, f.n("export"), f.Get("text"))
+			_, err := c.Scopes.DryRun(ctx, who, id, f.n("export"), f.Get("text"), f.n("version"))
 			return err
 		}},
 		{"cancel", "", language.Both("やめるよう伝えました。", "It is told to end."), func(ctx context.Context, who actor.Actor, id string, f field) error {
@@ -80,7 +80,7 @@ func (c *Console) scopeForms() []form {
 		{"accept", "", language.Both("事実として記録しました。公表はしていません。", "They are recorded as facts. Nothing is published."), func(ctx context.Context, who actor.Actor, id string, f field) error {
 			var accepted []scope.Accepted
 			for _, name := range f.Values["fact"] {
-				accepted = append(accepted, scope.Accepted{Name: name, JA: f.text("ja " + name), EN: f.text("en " + name)})
+				accepted = append(accepted, scope.Accepted{Name: name, JA: f.text("ja " + name), EN: f.text("en " + name), Was: f.text("was " + name)})
 			}
 			return c.Scopes.Accept(ctx, who, id, f.n("run"), accepted)
 		}},
@@ -267,6 +267,11 @@ func (v scopeView) Text() string {
 	return v.Rules.Text
 }
 
+// Theirs reports whether the rules are others than those that the refused form was about.
+func (v scopeView) Theirs() bool {
+	return v.Form.Has("text") && v.Form.Get("version") != strconv.FormatInt(v.Rules.Seq, 10) && v.Form.Get("text") != v.Rules.Text
+}
+
 // Usable are the exports that are there.
 func (v scopeView) Usable() []response.Piece {
 	return slices.DeleteFunc(slices.Clone(v.Exports), func(p response.Piece) bool { return p.Removed() })
@@ -360,6 +365,8 @@ func scopeWhy(lang language.Lang, err error) string {
 		{response.ErrTooLarge, "受け取れる大きさを超えています。", "It is larger than is taken in."},
 		{response.ErrRemoved, "このエクスポートは、もう取り除かれています。", "This export was removed."},
 		{scope.ErrNotDone, "終わっていない試算からは、名簿を作れません。", "No roster is made of a dry run that has not come to its end."},
+		{scope.ErrStale, "読んだあとに、ほかの人が規則を保存しました。まだ保存していません。両方を下に示します。", "Somebody else has saved rules since you read them. Yours are not saved. Both are below."},
+		{incident.ErrChanged, "読んだあとに、ほかの人がこの事実を記録しました。まだ何も記録していません。いまの記録を見て、選び直してください。", "Somebody else has recorded one of these facts since you read it. Nothing was recorded: look at what is there now, and choose again."},
 		{scope.ErrFolder, "その名前のファイルは、フォルダーにありません。", "There is no file of that name in the folder."},
 		{response.ErrClosed, "この事案は閉じられています。", "The case is closed."},
 	} {
@@ -379,6 +386,7 @@ var scopeFailed = web.Mappings{
 	{Err: response.ErrRemoved, Problem: web.Problem{Status: http.StatusConflict}},
 	{Err: roster.ErrShredded, Problem: web.Problem{Status: http.StatusConflict}},
 	{Err: scope.ErrNotDone, Problem: web.Problem{Status: http.StatusConflict}},
+	{Err: scope.ErrStale, Problem: web.Problem{Status: http.StatusConflict}},
 	{Err: scope.ErrFolder, Problem: web.Problem{Status: http.StatusUnprocessableEntity}},
 	{Err: incident.ErrFacts, Problem: web.Problem{Status: http.StatusUnprocessableEntity}},
 }

@@ -64,7 +64,7 @@ func (d *desk) stageScope(it map[string]string, name string) {
 	it["EXPORT"], it["ARRIVAL"] = itoa(export), a.ID
 	switch name {
 	case "scope/cancel", "scope/commit", "scope/accept":
-		r, err := d.scopes.DryRun(ctx, by, id, export, scopeRules)
+		r, err := d.scopes.DryRun(ctx, by, id, export, scopeRules, 0)
 		must(err)
 		d.scopes.Wait()
 		if name == "scope/accept" {
@@ -152,7 +152,12 @@ func TestScope(t *testing.T) {
 		}
 		page(writer, at, piece.SHA256, "members.csv", "取り込んだ")
 		form := func(rules string) url.Values {
-			return url.Values{"text": {rules}, "export": {itoa(piece.ID)}}
+			t.Helper()
+			now, err := d.scopes.Rules(t.Context(), actor.Operator(), id, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return url.Values{"text": {rules}, "export": {itoa(piece.ID)}, "version": {itoa(now.Seq)}}
 		}
 		for rules, want := range map[string]string{"columns: {email: mail}\nsets: [": "規則に誤りがあります", strings.Replace(scopeRules, `country !=`, `contry =!`, 1): "rules.yaml:3: exclude",
 			strings.Replace(scopeRules, "[email]}", "[e-mail]}", 1): `rules.yaml:5: sets[0]: unknown data class "e-mail"; did you mean "email"?`} {
@@ -167,6 +172,14 @@ func TestScope(t *testing.T) {
 		page(writer, at, "対象アカウント 30,000", "除外：foreign 10,000", "a9·…@mail.example", "TW", "この試算で名簿を作る")
 		if a := page(auditor, at, "対象アカウント 30,000"); strings.Contains(a.body, "mail.example") || strings.Contains(a.body, "/scope/commit") {
 			t.Error("samples are shown to who does not write the scope")
+		}
+		// Who has not read these rules sees both, and saves nothing.
+		stale := form(strings.Replace(scopeRules, "foreign", "abroad", 1))
+		stale.Set("version", "0")
+		for _, door := range []string{"/run", "/rules"} {
+			if a := writer.post(at+door, stale); a.status != http.StatusConflict || !strings.Contains(a.body, "name: abroad") || !strings.Contains(a.body, "name: foreign") || !strings.Contains(a.body, "data-refused") {
+				t.Errorf("stale rules: %d", a.status)
+			}
 		}
 		// A rule is changed: the run before stands beside it.
 		if a := writer.post(at+"/run", form(strings.Replace(scopeRules, "sets:", "  - {name: none, when: 'country == \"KR\"'}\nsets:", 1))); a.status != http.StatusSeeOther {
@@ -197,7 +210,12 @@ func TestScope(t *testing.T) {
 		}
 		d.scopes.Wait()
 		page(writer, at, "30,000アカウント", "対象の数 30,000 アカウント", "全体の数 40,000 件", "対象に含まれないもの：foreign 10,000 件", "失われた項目 メールアドレス")
-		if a := writer.post(at+"/accept", url.Values{"run": {"4"}, "fact": {"affected.count", "excluded foreign"}, "ja excluded foreign": {"海外のアカウント"}, "en excluded foreign": {"Accounts abroad"}}); a.status != http.StatusSeeOther {
+		accepting := url.Values{"run": {"4"}, "fact": {"affected.count", "excluded foreign"}, "ja excluded foreign": {"海外のアカウント"}, "en excluded foreign": {"Accounts abroad"}, "was affected.count": {"of another time"}}
+		if a := writer.post(at+"/accept", accepting); a.status != http.StatusConflict || !strings.Contains(a.body, "選び直してください") {
+			t.Errorf("a fact that was not read: %d", a.status)
+		}
+		accepting.Set("was affected.count", "")
+		if a := writer.post(at+"/accept", accepting); a.status != http.StatusSeeOther {
 			t.Fatal(a.status, textOf(a))
 		}
 		page(writer, at, "記録済み 対象の数", "記録済み 対象に含まれないもの")

@@ -34,8 +34,14 @@ func (i Incident) Version(key, item string) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// Change records one fact where what it replaces stands as it was read: was is its Version then. Errors: ErrNotFound, ErrChanged.
-func (s *Incidents) Change(ctx context.Context, who actor.Actor, id string, f Fact, was string) (Incident, error) {
+// An Edit is a fact that takes the place of what was read.
+type Edit struct {
+	Fact Fact
+	Was  string // Version of its key and item then
+}
+
+// Change records facts where what each of them replaces stands as it was read: all of them, or none. Errors: ErrNotFound, ErrChanged.
+func (s *Incidents) Change(ctx context.Context, who actor.Actor, id string, edits ...Edit) (Incident, error) {
 	if err := who.May(actor.Write, id); err != nil {
 		if errors.Is(err, actor.ErrHidden) {
 			err = ErrNotFound
@@ -50,10 +56,14 @@ func (s *Incidents) Change(ctx context.Context, who actor.Actor, id string, f Fa
 		if inc.ID != id { // it was merged into another
 			return notFound(id)
 		}
-		if inc.Version(f.Key, f.Item) != was {
-			return ErrChanged
+		file := &FactsFile{ID: id}
+		for _, e := range edits {
+			if inc.Version(e.Fact.Key, e.Fact.Item) != e.Was {
+				return ErrChanged
+			}
+			file.Facts = append(file.Facts, e.Fact)
 		}
-		return s.addFacts(ctx, tx, who, &FactsFile{ID: id, Facts: []Fact{f}}, s.now())
+		return s.addFacts(ctx, tx, who, file, s.now())
 	})
 	if err != nil {
 		return Incident{}, fmt.Errorf("change a fact: %w", err)

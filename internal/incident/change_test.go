@@ -37,23 +37,23 @@ func TestChange(t *testing.T) {
 		if inc, err = s.Get(ctx, "shop"); err != nil || inc.Version("affected.count", "") != was {
 			t.Errorf("a look records something: %v", err)
 		}
-		if _, err := s.Change(ctx, actor.Actor{}, "shop", next[0], was); !errors.Is(err, actor.ErrNobody) {
+		if _, err := s.Change(ctx, actor.Actor{}, "shop", Edit{next[0], was}); !errors.Is(err, actor.ErrNobody) {
 			t.Errorf("by nobody: %v", err)
 		}
-		if inc, err = s.Change(ctx, actor.Operator(), "shop", next[0], was); err != nil || *inc.Facts[0].Value.Number != 3400 {
+		if inc, err = s.Change(ctx, actor.Operator(), "shop", Edit{next[0], was}); err != nil || *inc.Facts[0].Value.Number != 3400 {
 			t.Fatalf("%+v, %v", inc, err)
 		}
-		if _, err := s.Change(ctx, actor.Operator(), "shop", next[0], was); !errors.Is(err, ErrChanged) {
+		if _, err := s.Change(ctx, actor.Operator(), "shop", Edit{next[0], was}); !errors.Is(err, ErrChanged) {
 			t.Errorf("of a fact that has changed: %v", err)
 		}
 		first := read(`{key: cause, value: intrusion}`)[0]
-		if _, err := s.Change(ctx, actor.Operator(), "shop", first, ""); err != nil {
+		if _, err := s.Change(ctx, actor.Operator(), "shop", Edit{first, ""}); err != nil {
 			t.Error(err)
 		}
-		if _, err := s.Change(ctx, actor.Operator(), "shop", first, ""); !errors.Is(err, ErrChanged) {
+		if _, err := s.Change(ctx, actor.Operator(), "shop", Edit{first, ""}); !errors.Is(err, ErrChanged) {
 			t.Errorf("a second first one: %v", err)
 		}
-		if _, err := s.Change(ctx, actor.Operator(), "none", first, ""); !errors.Is(err, ErrNotFound) {
+		if _, err := s.Change(ctx, actor.Operator(), "none", Edit{first, ""}); !errors.Is(err, ErrNotFound) {
 			t.Errorf("of an incident that is not there: %v", err)
 		}
 	})

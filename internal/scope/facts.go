@@ -1,6 +1,7 @@
 package scope
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -25,7 +26,8 @@ type Proposal struct {
 	Rule   string // whose rows an excluded fact counts
 	JA, EN string // what an excluded fact says; to be written by who accepts it
 	Now    *incident.Fact
-	Same   bool // it is recorded as it would be
+	Was    string // how it stands, as incident.Incident.Version names it
+	Same   bool   // it is recorded as it would be
 }
 
 // Proposals gives the facts that follow from a run that made a roster, with what is recorded now.
@@ -81,6 +83,9 @@ func proposed(inc incident.Incident, r Run) []Proposal {
 			out = append(out, Proposal{Name: "data-class " + c, Key: "data-class", Word: c})
 		}
 	}
+	for i, p := range out {
+		out[i].Was = inc.Version(p.Key, cmp.Or(p.Item, p.Word))
+	}
 	return out
 }
 
@@ -88,10 +93,11 @@ func sameCount(f incident.Fact, n int64, unit string) bool {
 	return f.Value.Number != nil && *f.Value.Number == n && f.Value.Unit == unit && (f.Value.Qualifier == "" || f.Value.Qualifier == "exact") && f.Certainty == incident.Confirmed
 }
 
-// Accepted is a proposal that somebody accepts, with what an excluded fact is to say.
-type Accepted struct{ Name, JA, EN string }
+// Accepted is a proposal that somebody accepts, with what an excluded fact is to say, and how the fact stood when they read it.
+type Accepted struct{ Name, JA, EN, Was string }
 
-// Accept records facts that a run proposes, as of now, and all or none. Errors: ErrNotFound for what it does not propose; those of facts.
+// Accept records facts that a run proposes, as of now, and all or none. Errors: ErrNotFound for what it does not propose;
+// incident.ErrChanged where somebody else has recorded one of them since it was read; those of facts.
 func (s *Scopes) Accept(ctx context.Context, who actor.Actor, id string, seq int64, accepted []Accepted) error {
 	if err := may(who, actor.Write, id); err != nil {
 		return err
@@ -121,7 +127,11 @@ func (s *Scopes) Accept(ctx context.Context, who actor.Actor, id string, seq int
 	if err != nil {
 		return err
 	}
-	_, err = s.Incidents.Add(ctx, who, parsed)
+	edits := make([]incident.Edit, len(parsed.Facts))
+	for i, f := range parsed.Facts {
+		edits[i] = incident.Edit{Fact: f, Was: accepted[i].Was}
+	}
+	_, err = s.Incidents.Change(ctx, who, id, edits...)
 	return err
 }
 

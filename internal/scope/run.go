@@ -25,8 +25,8 @@ const unfold = 200
 
 // DryRun begins to try rules on an export, and gives the run. The rules are saved as they are. Errors: roster.ErrRules;
 // files.ErrHeld, with who is at it; ErrNotFound where the case has no such export.
-func (s *Scopes) DryRun(ctx context.Context, who actor.Actor, id string, export int64, text string) (Run, error) {
-	rules, err := s.SaveRules(ctx, who, id, text)
+func (s *Scopes) DryRun(ctx context.Context, who actor.Actor, id string, export int64, text string, read int64) (Run, error) {
+	rules, err := s.SaveRules(ctx, who, id, text, read)
 	if err != nil {
 		return Run{}, err
 	}

@@ -36,6 +36,8 @@ var migrations embed.FS
 var (
 	// ErrNotFound says that there is no such run, or that the case is not theirs to know.
 	ErrNotFound = response.ErrNotFound
+	// ErrStale says that somebody else has saved rules since they were read. Nothing was saved.
+	ErrStale = errors.New("the rules have changed since they were read")
 	// ErrNotDone says that something is asked of a run that has not come to its end.
 	ErrNotDone = errors.New("that run has not come to its end")
 	// ErrCancelled ends a run that somebody has cancelled.
@@ -155,8 +157,8 @@ func (s *Scopes) Rules(ctx context.Context, who actor.Actor, id string, seq int6
 }
 
 // SaveRules keeps a new version of an incident's rules, if they can be used; the version that is there where they are the same.
-// Errors: roster.ErrRules, with line and remedy.
-func (s *Scopes) SaveRules(ctx context.Context, who actor.Actor, id, text string) (Rules, error) {
+// read is the version that was read, 0 where there was none. Errors: roster.ErrRules, with line and remedy; ErrStale.
+func (s *Scopes) SaveRules(ctx context.Context, who actor.Actor, id, text string, read int64) (Rules, error) {
 	if err := may(who, actor.Write, id); err != nil {
 		return Rules{}, err
 	}
@@ -176,6 +178,9 @@ func (s *Scopes) SaveRules(ctx context.Context, who actor.Actor, id, text string
 	err = s.DB.Update(ctx, func(tx *sql.Tx) error {
 		if err := tx.QueryRowContext(ctx, `SELECT coalesce(max(seq), 0) + 1 FROM scope_rules WHERE incident = $1`, id).Scan(&made.Seq); err != nil {
 			return err
+		}
+		if made.Seq != read+1 {
+			return ErrStale
 		}
 		_, err := tx.ExecContext(ctx, `INSERT INTO scope_rules (incident, seq, saved_at, actor, text) VALUES ($1, $2, $3, $4, $5)`, id, made.Seq, store.Micros(made.Saved), made.By, sealer.Seal(rulesIn(id, made.Seq), []byte(text)))
 		return err

@@ -119,7 +119,7 @@ func TestPermissions(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		ctx := t.Context()
 		export := w.case1(t, 20)
-		dry, err := w.DryRun(ctx, by, "shop", export, rules)
+		dry, err := w.DryRun(ctx, by, "shop", export, rules, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -145,12 +145,12 @@ func TestPermissions(t *testing.T) {
 				return err
 			}},
 			"proposals": {actor.See, func(who actor.Actor, id string) error { _, err := w.Proposals(ctx, who, id, made.Seq); return err }},
-			"save":      {actor.Write, func(who actor.Actor, id string) error { _, err := w.SaveRules(ctx, who, id, rules); return err }},
+			"save":      {actor.Write, func(who actor.Actor, id string) error { _, err := w.SaveRules(ctx, who, id, rules, 0); return err }},
 			"folder":    {actor.Write, func(who actor.Actor, id string) error { _, err := w.InFolder(ctx, who, id); return err }},
 			"take":      {actor.Write, func(who actor.Actor, id string) error { _, err := w.TakeFile(ctx, who, id, "a.csv"); return err }},
 			"cancel":    {actor.Write, func(who actor.Actor, id string) error { return w.Cancel(ctx, who, id, dry.Seq) }},
 			"dry run": {actor.Write, func(who actor.Actor, id string) error {
-				_, err := w.DryRun(ctx, who, id, export, rules)
+				_, err := w.DryRun(ctx, who, id, export, rules, 0)
 				w.Wait()
 				return err
 			}},
@@ -160,7 +160,11 @@ func TestPermissions(t *testing.T) {
 				return err
 			}},
 			"accept": {actor.Write, func(who actor.Actor, id string) error {
-				return w.Accept(ctx, who, id, made.Seq, []Accepted{{Name: "affected.count"}})
+				read, err := w.Proposals(ctx, by, "shop", made.Seq)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return w.Accept(ctx, who, id, made.Seq, []Accepted{{Name: "affected.count", Was: read[0].Was}})
 			}},
 		}
 		for name, act := range acts {
@@ -198,14 +202,14 @@ func TestTwoAtOnce(t *testing.T) {
 		w.Space = func() (int64, error) { // within the run: it stands still meanwhile
 			once.Do(func() {
 				<-started
-				_, second = w.DryRun(ctx, by, "shop", export, rules)
+				_, second = w.DryRun(ctx, by, "shop", export, rules, 0)
 				if err := w.Cancel(ctx, by, "shop", seq); err != nil {
 					t.Error(err)
 				}
 			})
 			return -1, nil
 		}
-		r, err := w.DryRun(ctx, by, "shop", export, rules)
+		r, err := w.DryRun(ctx, by, "shop", export, rules, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -228,12 +232,58 @@ func TestTwoAtOnce(t *testing.T) {
 	})
 }
 
+// TestStale: who saves rules has read the ones that are there; who records a fact knows how it stands.
+func TestStale(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		export := w.case1(t, 20)
+		dry, err := w.DryRun(ctx, by, "shop", export, rules, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Wait()
+		other := strings.Replace(rules, "!=", "==", 1)
+		if _, err := w.SaveRules(ctx, by, "shop", other, 0); !errors.Is(err, ErrStale) {
+			t.Errorf("rules over rules that were not read: %v", err)
+		}
+		if _, err := w.DryRun(ctx, by, "shop", export, other, 0); !errors.Is(err, ErrStale) {
+			t.Errorf("and tried: %v", err)
+		}
+		if now, err := w.Rules(ctx, by, "shop", 0); err != nil || now.Seq != 1 || now.Text != rules {
+			t.Errorf("%+v, %v", now, err)
+		}
+		if r, err := w.SaveRules(ctx, by, "shop", other, 1); err != nil || r.Seq != 2 {
+			t.Errorf("%+v, %v", r, err)
+		}
+		made, err := w.Commit(ctx, by, "shop", dry.Seq)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Wait()
+		read, err := w.Proposals(ctx, by, "shop", made.Seq)
+		if err != nil {
+			t.Fatal(err)
+		}
+		count := Accepted{Name: "affected.count", Was: read[0].Was}
+		if err := w.Accept(ctx, by, "shop", made.Seq, []Accepted{count}); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Accept(ctx, by, "shop", made.Seq, []Accepted{{Name: "base.count"}, count}); !errors.Is(err, incident.ErrChanged) {
+			t.Errorf("a fact that has changed since: %v", err)
+		}
+		inc, err := w.Incidents.Get(ctx, "shop")
+		if _, has := inc.Fact("base.count"); err != nil || has {
+			t.Errorf("half of it was recorded: %v", err)
+		}
+	})
+}
+
 // TestDiskFills: a run ends before the disk is full, and says so.
 func TestDiskFills(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		export := w.case1(t, 20_000)
 		w.Spare, w.Space = 1000, func() (int64, error) { return 999, nil }
-		r, err := w.DryRun(t.Context(), by, "shop", export, rules)
+		r, err := w.DryRun(t.Context(), by, "shop", export, rules, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -249,7 +299,7 @@ func TestShredded(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		ctx := t.Context()
 		export := w.case1(t, 50)
-		if _, err := w.DryRun(ctx, by, "shop", export, rules); err != nil {
+		if _, err := w.DryRun(ctx, by, "shop", export, rules, 0); err != nil {
 			t.Fatal(err)
 		}
 		w.Wait()
@@ -299,7 +349,11 @@ func runForEver(args []string, step func()) error {
 		if i%2 == 1 {
 			text = strings.Replace(rules, "!=", "==", 1)
 		}
-		r, err := w.DryRun(ctx, by, "shop", export, text)
+		now, err := w.Rules(ctx, by, "shop", 0)
+		if err != nil {
+			return err
+		}
+		r, err := w.DryRun(ctx, by, "shop", export, text, now.Seq)
 		if err != nil {
 			return err
 		}
