@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"shirase/internal/password"
+	"shirase/internal/serve"
 )
 
 // answer is what a path gave: its status, its headers but the date, and its body.
@@ -155,6 +156,8 @@ func (f folder) serve(p *preview) *httptest.Server {
 	f.t.Helper()
 	a := appAt(f.data, io.Discard, io.Discard)
 	a.op().Store = f.store
+	many := serve.Rate{PerSecond: 1e6, Burst: 1_000_000} // one visitor reads all of it, again and again
+	a.op().Limits.Archive = serve.Limits{IPv4: many, IPv6: many, Home: many, Site: many, All6: many, All: many, Known: 16}
 	in, err := a.open(f.t.Context())
 	if err != nil {
 		f.t.Fatal(err)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"os"
@@ -38,7 +39,7 @@ var (
 var fileKinds = []fileKind{
 	{"what the instance is", "data/shirase.json", "{", bring},
 	{"settings", "data/shirase.yaml", "\nurl:", bring}, // one that is missing is one that nobody wrote
-	{"database", "data/shirase.db", "", restore},
+	{"database", "data/shirase.db", "", restore},       // of a page's head: SQLite sums nothing, and in a cell only what is signed or sealed is seen to be another
 	{"checkpoint", "data/files/ledger/checkpoint", "", repair},
 	{"hash tile", "data/files/ledger/tile/0/000.p/2", "", repair},
 	{"entry bundle", "data/files/ledger/tile/entries/000.p/2", "", repair},
@@ -70,6 +71,8 @@ var ways = []struct {
 		at := len(b) / 2
 		if k.bit != "" {
 			at = bytes.Index(b, []byte(k.bit))
+		} else if bytes.HasPrefix(b, []byte("SQLite format 3\x00")) {
+			at = int(binary.BigEndian.Uint16(b[16:])) // the second page begins with what kind it is
 		}
 		b[at] ^= 4
 		return b

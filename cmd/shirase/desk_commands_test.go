@@ -60,6 +60,7 @@ func TestDeskCommands(t *testing.T) {
 		"case appoint": {"none", "x"}, "case verify": {"none"}, "case export": {"none", out}, "case veris": {"none"}, "case close": {"none", "--why", "x"},
 		"case evidence add": {"none", file}, "case evidence list": {"none"}, "case evidence export": {"none", "1", out}, "case evidence verify": {"none"}, "case evidence hand": {"none", "1", "--to", "x"},
 		"case party put": {"none", "acme", "--name", "A", "--kind", "client"}, "case party told": {"none", "acme", "--what", "x"}, "case party list": {"none"}, "case party export": {"none", "acme", out},
+		"case document": {"ppc-sokuho", "none"}, "case state": {"none", "prevention", "x"}, "case sent": {"none", "ppc-sokuho", "--to", "x"},
 		"staff list": nil, "staff log": nil, "staff invite": {"x", "--role", "none"}, "staff recover": {"none"}, "staff roles": {"none", "--role", "writer"}, "staff remove": {"none"}, "staff access": {"none", "shop", "read"},
 		"proposal list": nil, "proposal show": {"v-none"}, "proposal withdraw": {"v-none", "--why", "x"}, "proposal rule": nil,
 		"notify hook add": {"ftp://x"}, "notify hook list": nil, "notify hook end": {"none"}, "notify mail": nil, "notify test": nil, "notify log": nil,

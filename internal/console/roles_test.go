@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"shirase/internal/actor"
+	"shirase/internal/language"
 	"shirase/internal/proposal"
 	"shirase/internal/publish"
 	"shirase/internal/response"
@@ -101,7 +102,7 @@ var rights = map[string]struct {
 	"POST /console/cases/{id}/facts/preview":          {roles: "commander writer", ofCase: true, form: url.Values{"key": {"cause"}, "f.value": {"intrusion"}}},
 	"POST /console/cases/{id}/facts/save":             {roles: "commander writer", ofCase: true, form: url.Values{"key": {"cause"}, "f.value": {"intrusion"}}},
 	"POST /console/cases/{id}/documents/{kind}/state": {roles: "commander writer", ofCase: true, form: url.Values{"item": {"other"}, "text": {"x"}}},
-	"POST /console/cases/{id}/documents/{kind}/send":  {roles: "commander", ofCase: true, form: url.Values{"to": {"委員会"}}},
+	"POST /console/cases/{id}/documents/{kind}/send":  {roles: "commander", ofCase: true, form: url.Values{"to": {"委員会"}, "digest": {"DOCUMENT"}}},
 
 	"GET /console/proposals/{id}":           {roles: inCase, ofCase: true},
 	"POST /console/proposals/{id}/approve":  {roles: "approver", ofCase: true, form: url.Values{"digest": {"DIGEST"}}, act: "approve DIGEST"},
@@ -221,6 +222,13 @@ func TestEveryAction(t *testing.T) {
 					fill := func(s string) string {
 						if s == "VERSION" {
 							return it[name]
+						}
+						if s == "DOCUMENT" { // as it stands
+							_, doc, err := d.cases.Document(t.Context(), actor.Operator(), id, "pmark", language.JA)
+							if err != nil {
+								t.Fatal(err)
+							}
+							return doc.Digest()
 						}
 						if s == "ACCOUNT" {
 							return subject.id

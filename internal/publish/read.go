@@ -74,7 +74,7 @@ func (p *Publisher) overturned(ctx context.Context, prop *Proposal, r Request) e
 	}
 	var all []string
 	for _, o := range lint.Overturning(notices, untold) {
-		if prop.Notice == nil || !slices.ContainsFunc(prop.Notice.Facts, tells(o.Fact)) {
+		if prop.Notice == nil || !told(prop.Notice, o.Fact) {
 			all = append(all, o.What.EN)
 		}
 	}
@@ -82,6 +82,15 @@ func (p *Publisher) overturned(ctx context.Context, prop *Proposal, r Request) e
 		return nil
 	}
 	return hint.Add(fmt.Errorf("publish %s: %w: %s", prop.Incident, ErrOverturned, strings.Join(all, "; ")), "publish the addendum that tells it first: shirase notice publish "+prop.Incident+" --kind addendum")
+}
+
+// told reports whether a notice tells of f, which was recorded or taken back. What is taken back is told by a whole text that does not
+// have it any more: it takes the place of the one that had.
+func told(n *incident.Notice, f incident.Fact) bool {
+	if f.Retracted && (n.Kind == incident.KindFirst || n.Kind == incident.KindRevision) {
+		return !slices.ContainsFunc(n.Facts, func(g incident.Fact) bool { return g.Key == f.Key && g.Item == f.Item && !g.Retracted })
+	}
+	return slices.ContainsFunc(n.Facts, tells(f))
 }
 
 // tells reports whether a fact of a notice says what f says.
