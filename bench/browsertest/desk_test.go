@@ -127,6 +127,30 @@ func (p *tab) authenticator(by webauthn.AuthenticatorTransport) {
 	}
 }
 
+// administrator is the first person, who has followed the first link.
+func (o *office) administrator(t *testing.T) *tab {
+	t.Helper()
+	p := o.person(t)
+	p.invited(o)
+	p.join()
+	return p
+}
+
+// invited opens the first link and sees what it is for.
+func (p *tab) invited(o *office) {
+	p.Helper()
+	p.visit(o.first)
+	p.until(`document.querySelector("#invitation").textContent.includes("最初の管理者")`)
+}
+
+// join says who they are, and has their passkey made.
+func (p *tab) join() {
+	p.Helper()
+	p.write("input[name=name]", "佐藤 花子")
+	p.click("form[data-join] button")
+	p.at("/console/account")
+}
+
 // at waits until a page is open and quiet.
 func (p *tab) at(path string) {
 	p.Helper()
@@ -148,6 +172,16 @@ func (p *tab) visit(path string) {
 	p.do(chromedp.Navigate("http://" + p.host + path))
 }
 
+// fits holds that nothing sticks out of the page.
+func (p *tab) fits(name string, width int64) {
+	p.Helper()
+	if over := eval[int](p, `document.documentElement.scrollWidth - document.documentElement.clientWidth`); over > 0 {
+		out := eval[string](p, `[...document.querySelectorAll("body *")].filter(e => e.getBoundingClientRect().right > innerWidth + 1)
+			.map(e => e.tagName + "." + e.className).slice(0, 5).join(" ")`)
+		p.Errorf("%s: at %d px, %d px stick out: %s", name, width, over, out)
+	}
+}
+
 // shot keeps a picture for people to look at, at both widths, and holds that nothing sticks out of the page.
 func (p *tab) shot(name string) {
 	p.Helper()
@@ -157,9 +191,7 @@ func (p *tab) shot(name string) {
 	}
 	for _, width := range []int64{1280, 390} {
 		p.look(view{width: width, scheme: "light"})
-		if over := eval[int](p, `document.documentElement.scrollWidth - document.documentElement.clientWidth`); over > 0 {
-			p.Errorf("%s: at %d px, %d px stick out: %s", name, width, over, eval[string](p, `[...document.querySelectorAll("body *")].filter(e => e.getBoundingClientRect().right > innerWidth + 1).map(e => e.tagName + "." + e.className).slice(0, 5).join(" ")`))
-		}
+		p.fits(name, width)
 		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("desk-%s-%d.png", name, width)), p.picture(width), 0o644); err != nil {
 			p.Fatal(err)
 		}
@@ -174,16 +206,12 @@ func TestDesk(t *testing.T) {
 	}
 	o := newOffice(t)
 	sato := o.person(t)
-
-	sato.visit(o.first)
-	sato.until(`document.querySelector("#invitation").textContent.includes("最初の管理者")`)
+	sato.invited(o)
 	if got := eval[string](sato, `location.href`); strings.Contains(got, "#") {
 		t.Errorf("the token stays in the address: %s", got)
 	}
 	sato.shot("join")
-	sato.write("input[name=name]", "佐藤 花子")
-	sato.click("form[data-join] button")
-	sato.at("/console/account")
+	sato.join()
 	sato.shot("account")
 	if text := sato.text("main"); !strings.Contains(text, "回復コード（いま一度だけ表示します）") || !strings.Contains(text, "もう1つ登録してください") {
 		t.Fatal(text)

@@ -17,12 +17,9 @@ func TestDeskLook(t *testing.T) {
 	}
 	o := newOffice(t)
 	p := o.person(t)
-	p.visit(o.first)
-	p.until(`document.querySelector("#invitation").textContent !== ""`)
+	p.invited(o)
 	p.face("desk-join")
-	p.write("input[name=name]", "佐藤 花子")
-	p.click("form[data-join] button")
-	p.at("/console/account")
+	p.join()
 	p.authenticator(webauthn.AuthenticatorTransportUsb)
 
 	id := o.staged(t)
@@ -62,9 +59,7 @@ func TestDeskLook(t *testing.T) {
 func (p *tab) face(name string) {
 	p.Helper()
 	p.look(view{width: 320, scheme: "light"})
-	if over := eval[int](p, `document.documentElement.scrollWidth - document.documentElement.clientWidth`); over > 0 {
-		p.Errorf("%s: at 320 px, %d px stick out: %s", name, over, eval[string](p, `[...document.querySelectorAll("body *")].filter(e => e.getBoundingClientRect().right > innerWidth + 1).map(e => e.tagName + "." + e.className).slice(0, 5).join(" ")`))
-	}
+	p.fits(name, 320)
 	p.keep(name+"-light-1280", view{width: 1280, scheme: "light"})
 	p.axe(name+" light", true)
 	p.keep(name+"-dark-390", view{width: 390, scheme: "dark"})

@@ -18,12 +18,7 @@ func TestDocuments(t *testing.T) {
 		t.Skip("-short")
 	}
 	o := newOffice(t)
-	sato := o.person(t)
-	sato.visit(o.first)
-	sato.until(`document.querySelector("#invitation").textContent.includes("最初の管理者")`)
-	sato.write("input[name=name]", "佐藤 花子")
-	sato.click("form[data-join] button")
-	sato.at("/console/account")
+	sato := o.administrator(t)
 	sato.visit("/console/people")
 	sato.write("input[name=name]", "鈴木 一郎")
 	sato.click(`input[name=role][value=approver]`)
@@ -95,7 +90,9 @@ func TestDocuments(t *testing.T) {
 		t.Helper()
 		sato.visit(kase)
 		form := `form[action$="/propose"] `
-		eval[bool](sato, fmt.Sprintf(`(() => { const f = s => document.querySelector(%q + s); f("select").value = "addendum"; f("[name=ja]").value = "続報です。次回のお知らせは本日18時です。詳しくは help-example.com をご覧ください。"; f("[name=en]").value = "An update. The next update comes at 18:00 today."; f("[name=despite]").value = %q; return true })()`, form, despite))
+		eval[bool](sato, fmt.Sprintf(`(() => { const f = s => document.querySelector(%q + s); f("select").value = "addendum";
+			f("[name=ja]").value = "続報です。次回のお知らせは本日18時です。詳しくは help-example.com をご覧ください。";
+			f("[name=en]").value = "An update. The next update comes at 18:00 today."; f("[name=despite]").value = %q; return true })()`, form, despite))
 		sato.send(form + "button")
 	}
 	addendum("")
@@ -142,7 +139,8 @@ func TestDocuments(t *testing.T) {
 	send()
 	// The 確報: what was not known is completed, and what differs is shown.
 	sato.visit(kase + "/documents/ppc-kakuho")
-	for item, text := range map[string]string{"count": "本人の数は1,692人（重複を除いて数えた）", "response": "7月19日にメールで通知した", "prevention": "管理者の二段階認証を必須にした", "other": "警察に相談した"} {
+	for item, text := range map[string]string{"count": "本人の数は1,692人（重複を除いて数えた）", "response": "7月19日にメールで通知した",
+		"prevention": "管理者の二段階認証を必須にした", "other": "警察に相談した"} {
 		state(item, text, "false")
 	}
 	if text := sato.text("main"); !strings.Contains(text, "最後に提出したものとの違い") || !strings.Contains(text, "二段階認証") {

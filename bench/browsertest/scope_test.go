@@ -97,12 +97,7 @@ func TestScopeRoom(t *testing.T) {
 		t.Skip("-short")
 	}
 	o := newOffice(t)
-	sato := o.person(t)
-	sato.visit(o.first)
-	sato.until(`document.querySelector("#invitation").textContent.includes("最初の管理者")`)
-	sato.write("input[name=name]", "佐藤 花子")
-	sato.click("form[data-join] button")
-	sato.at("/console/account")
+	sato := o.administrator(t)
 	sato.visit("/console/cases/new")
 	sato.write("input[name=title]", "アカウント情報データベースへの不正アクセス")
 	sato.click("button[data-now='#known']")
@@ -126,13 +121,15 @@ func TestScopeRoom(t *testing.T) {
 	sato.until(`document.querySelector("#exports").textContent.includes("途中まで届いています")`)
 	sato.shot("scope-interrupted")
 	// Another file of the same name and size is not mixed into it.
-	eval[bool](sato, fmt.Sprintf(`(() => { const d = new DataTransfer(); d.items.add(new File([new Uint8Array(%d)], "members.csv")); document.querySelector("form[data-upload] input[type=file]").files = d.files; return true })()`, must(os.Stat(file))(t).Size()))
+	eval[bool](sato, fmt.Sprintf(`(() => { const d = new DataTransfer(); d.items.add(new File([new Uint8Array(%d)], "members.csv"));
+		document.querySelector("form[data-upload] input[type=file]").files = d.files; return true })()`, must(os.Stat(file))(t).Size()))
 	sato.click("form[data-upload] button:not([type=button])")
 	sato.until(`document.querySelector("#said").textContent.includes("中身が違います")`)
 	// And gone on with.
 	sato.visit(room)
 	choose()
-	eval[bool](sato, `(window.firstAt = "", (() => { const f = window.fetch; window.fetch = (...a) => { if (String(a[0]).includes("/piece") && window.firstAt === "") sessionStorage.setItem("firstAt", window.firstAt = a[1].headers["Shirase-At"]); return f(...a) } })(), true)`)
+	eval[bool](sato, `(window.firstAt = "", (() => { const f = window.fetch; window.fetch = (...a) => {
+		if (String(a[0]).includes("/piece") && window.firstAt === "") sessionStorage.setItem("firstAt", window.firstAt = a[1].headers["Shirase-At"]); return f(...a) } })(), true)`)
 	began := time.Now()
 	sato.sendLong("form[data-upload] button:not([type=button])")
 	if peak, ok := o.peak(); ok {
