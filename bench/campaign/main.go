@@ -83,6 +83,8 @@ func main() {
 		}
 		b := open(ctx, filepath.Join(dir, engine), url, relay)
 		b.make(ctx, export)
+		o.Print(figure.Figure{Name: fmt.Sprintf("peak memory, making the roster of %d, %s", members, engine), Value: float64(figure.PeakMemory()) / (1 << 20), Unit: "MiB"})
+		figure.ForgetPeak()
 		goal := map[string]string{"SQLite": ">= 8500", "PostgreSQL": ">= 6400"}[engine]
 		for range rounds {
 			bareTime, bareCPU := bare(ctx, relay, min(members, 200_000))
