@@ -104,6 +104,7 @@ type Reach struct {
 	Rooms
 	holder string // of shards: this process
 	step   func() // in tests: where a process may be killed
+	seen   func() // in tests: where something may have come true
 }
 
 // New opens the room and brings its tables up to date.
@@ -127,7 +128,7 @@ func New(ctx context.Context, rooms Rooms) (*Reach, error) {
 	if rooms.Now == nil {
 		rooms.Now = time.Now
 	}
-	return &Reach{Rooms: rooms, holder: rand.Text(), step: func() {}}, nil
+	return &Reach{Rooms: rooms, holder: rand.Text(), step: func() {}, seen: func() {}}, nil
 }
 
 // Life is how a campaign stands.
