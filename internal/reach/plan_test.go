@@ -5,10 +5,12 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"shirase/internal/actor"
 	"shirase/internal/incident"
 	"shirase/internal/language"
+	"shirase/internal/reach/smtptest"
 	"shirase/internal/store"
 	"shirase/internal/store/storetest"
 )
@@ -97,6 +99,59 @@ func TestPlan(t *testing.T) {
 		w.done(c.ID)
 		if !strings.Contains(string(p.Bytes), "株式会社例示です") || w.total() != 30 {
 			t.Error(string(p.Bytes))
+		}
+	})
+}
+
+// A campaign for those whom another did not reach is for them alone; two who change one campaign at once do not overwrite each other.
+func TestUnreached(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db, 300, nil)
+		w.sink.Close()
+		w.listen(&smtptest.Sink{Keep: true, Answer: func(cmd string, e smtptest.Envelope) string {
+			if strings.HasPrefix(cmd, "RCPT") && (e.To == address(1) || e.To == address(290)) {
+				return "550 5.1.1 nobody"
+			}
+			return ""
+		}})
+		w.Mailer.Relays[0].Address = w.relay
+		c := w.started(nil, Rates{})
+		w.work()
+		w.done(c.ID)
+		d := w.draft(func(s *Spec) { s.Unreached = c.ID }, Rates{})
+		if n := w.now(d.ID); n.Total() != 2 || n[Pending] != 2 {
+			t.Error(n.Names())
+		}
+		s := spec()
+		s.Unreached = "c-none"
+		if _, err := w.Create(t.Context(), actor.Operator(), s, Rates{}, time.Time{}); !errors.Is(err, ErrInput) {
+			t.Error(err)
+		}
+		seen, err := w.Get(t.Context(), actor.Operator(), d.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Change(t.Context(), actor.Operator(), d.ID, Change{Version: seen.Version, Rates: &Rates{PerSecond: 5}}); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Change(t.Context(), actor.Operator(), d.ID, Change{Version: seen.Version, Rates: &Rates{PerSecond: 9}}); !errors.Is(err, ErrStale) {
+			t.Error(err)
+		}
+		if now, err := w.Get(t.Context(), actor.Operator(), d.ID); err != nil || now.Rates.PerSecond != 5 || now.Version != seen.Version+1 {
+			t.Error(now, err)
+		}
+		if err := w.SetRates(t.Context(), actor.Operator(), c.ID, Rates{}); !errors.Is(err, ErrState) {
+			t.Error(err)
+		}
+		before, err := w.Versions(t.Context())
+		if err != nil || len(before) != 1 {
+			t.Fatal(before, err)
+		}
+		if err := w.Cancel(t.Context(), actor.Operator(), d.ID, "x"); err != nil {
+			t.Fatal(err)
+		}
+		if after, err := w.Versions(t.Context()); err != nil || after["loss-2026"] == before["loss-2026"] {
+			t.Error(after, err)
 		}
 	})
 }
