@@ -400,6 +400,7 @@ func Amount(lang language.Lang, v Value) (amount, unit string) {
 var keyLabels = []label{
 	{"organisation", language.Both("公表した組織", "Organisation")},
 	{"alias", language.Both("別の呼び名", "Also known as")},
+	{"domain", language.Both("利用先のドメイン", "Where it is used")},
 	{"sector", language.Both("業種", "Sector")},
 	{"country", language.Both("国・地域", "Country")},
 	{"certification", language.Both("認証", "Certification")},
