@@ -127,7 +127,7 @@ func (s *Services) record(ctx context.Context, list []byte, n int, version int64
 	}
 	hash := Hash(list)
 	if _, err := s.DB.ExecContext(ctx, `INSERT INTO services_list (hash, num, version, head, entry, data)
-		SELECT CAST($1 AS text), coalesce(max(num), 0) + 1, CAST($2 AS bigint), CAST($3 AS bytea), -1, CAST($4 AS bytea) FROM services_list WHERE 1 = 1
+		VALUES ($1, (SELECT coalesce(max(num), 0) + 1 FROM services_list), $2, $3, -1, $4)
 		ON CONFLICT (hash) DO UPDATE SET version = excluded.version, num = excluded.num`, hash, version, head, data); err != nil {
 		return fmt.Errorf("services: keep a list: %w", err)
 	}
