@@ -278,6 +278,10 @@ func (a *app) server(ctx context.Context, in *instance, corpora *password.Corpor
 	if err := a.mountArchive(in, options, server, pages); err != nil {
 		return nil, nil, err
 	}
+	lists, err := mountServices(ctx, in, options, server)
+	if err != nil {
+		return nil, nil, err
+	}
 	mountPasswords(server, corpora, a.op().Passwords.MaxAge, log)
 	if p == nil {
 		if err := a.mountConsole(ctx, in, server); err != nil {
@@ -303,6 +307,7 @@ func (a *app) server(ctx context.Context, in *instance, corpora *password.Corpor
 			return nil, nil, err
 		}
 		server.Work("send the campaigns", func(ctx context.Context, failed func(error)) { a.sendCampaigns(ctx, in, failed) })
+		server.Work("keep the list of services", lists.Keep)
 		server.Work("keep the cases", func(ctx context.Context, failed func(error)) { a.keepCases(ctx, in, failed) })
 	}
 	server.Work("warm the search", func(ctx context.Context, failed func(error)) {
