@@ -64,7 +64,7 @@ func TestKill(t *testing.T) {
 		if err := makeRoster(t.Context(), rooms, incidents, folder, n); err != nil {
 			t.Fatal(err)
 		}
-		w := &world{t: t, taken: map[string]int{}, ids: map[string]map[string]bool{}}
+		w := nothing(t)
 		w.listen(&smtptest.Sink{Keep: true})
 		rooms.Mailer = &Mailer{Relays: []smtp.Relay{relayAt(w.relay)}}
 		if w.Reach, err = New(t.Context(), rooms); err != nil {

@@ -46,7 +46,7 @@ func trouble(t *testing.T, db *store.DB, n int, of string, begin, end func()) {
 	w := newWorld(t, db, n, func(r *Rooms) { r.Log = slog.New(slog.NewTextHandler(&log, nil)) })
 	c := w.started(nil, Rates{})
 	var failed atomic.Int64
-	workOf(failing{t, func(text string) {
+	w.workOf(failing{t, func(text string) {
 		failed.Add(1)
 		log.Write([]byte(text))
 	}}, w.Reach)
