@@ -19,6 +19,9 @@ import (
 	"shirase/internal/incident/lint"
 	"shirase/internal/language"
 	"shirase/internal/page"
+	"shirase/internal/reach"
+	"shirase/internal/reach/preflight"
+	"shirase/internal/reach/returned"
 	"shirase/internal/response"
 	"shirase/internal/scope"
 	"shirase/internal/serve"
@@ -50,6 +53,10 @@ func (a *app) mountConsole(ctx context.Context, in *instance, server *serve.Serv
 	if err != nil {
 		return err
 	}
+	back, err := a.returns(ctx, in)
+	if err != nil {
+		return err
+	}
 	doors := map[console.Door]func(*http.Request, int) (time.Duration, bool){}
 	for _, d := range console.Doors() {
 		if doors[d], err = server.Limit(consoleLimits); err != nil {
@@ -63,6 +70,14 @@ func (a *app) mountConsole(ctx context.Context, in *instance, server *serve.Serv
 	desk, err := console.New(console.Options{
 		Staff: in.staff, Cases: cases, Proposals: proposals, Scopes: scopes, OIDC: provider, Allow: func(d console.Door, r *http.Request, n int) (time.Duration, bool) { return doors[d](r, n) }, BaseURL: a.staffURL(), Log: in.log,
 		Operator: page.Operator{Name: operator(in.Instance), Contact: in.Contact, Imprint: in.Imprint, Privacy: in.Privacy},
+		Reaching: console.Reaching{Campaigns: campaigns, Returned: back,
+			Preflight: func(ctx context.Context, from string) ([]preflight.Finding, error) {
+				return a.preflight(ctx, back, in.keys, from)
+			},
+			Figures: func(ctx context.Context, who actor.Actor, k *reach.Campaign) ([]returned.Item, error) {
+				t, err := told(ctx, who, campaigns, k)
+				return t.Items(), err
+			}},
 		Settings: func(context.Context) []console.Setting { return a.shownSettings() },
 		Keys:     func(ctx context.Context) ([]console.Key, error) { return shownKeys(ctx, in) },
 		Draft:    in.publisher.Look,

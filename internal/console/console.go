@@ -48,6 +48,8 @@ type Options struct {
 	// Texts are what is told from a case beside notices: mails of its campaigns, answers that are given again. nil: there are none.
 	Texts func(ctx context.Context, who actor.Actor, id string) ([]Outgoing, error)
 
+	Reaching Reaching // telling everybody
+
 	// Settings are what is set, for those who administer keys: name, value, and where it comes from.
 	Settings func(ctx context.Context) []Setting
 	// Keys are the keys of the instance and their states.
@@ -125,7 +127,7 @@ var failed = slices.Concat(web.Mappings{
 	{Err: staff.ErrInput, Problem: web.Problem{Status: http.StatusUnprocessableEntity}},
 	{Err: staff.ErrLink, Problem: web.Problem{Status: http.StatusGone}},
 	{Err: actor.ErrNobody, Problem: web.Problem{Status: http.StatusUnauthorized}},
-}, scopeFailed)
+}, scopeFailed, reachFailed)
 
 var errNotHere = errors.New("no such page")
 
@@ -302,6 +304,7 @@ func (c *Console) table() []route {
 	}
 	routes = append(routes, c.proposalRoutes()...)
 	routes = append(routes, c.scopeRoutes()...)
+	routes = append(routes, c.reachRoutes()...)
 	return append(routes, c.caseRoutes()...)
 }
 

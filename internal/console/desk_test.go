@@ -26,6 +26,8 @@ import (
 	"shirase/internal/law"
 	"shirase/internal/proposal"
 	"shirase/internal/publish"
+	"shirase/internal/reach"
+	"shirase/internal/reach/returned"
 	"shirase/internal/response"
 	"shirase/internal/roster"
 	"shirase/internal/scope"
@@ -49,7 +51,12 @@ type desk struct {
 
 	proposals *proposal.Proposals
 	scopes    *scope.Scopes
-	folder    string // of exports on the host
+	campaigns *reach.Reach
+	returned  *returned.Returned
+	rosters   *roster.Rosters
+	mails     chan struct{} // that the relay took
+	against   []string      // what the preflight has against sending
+	folder    string        // of exports on the host
 	hold      func(id, what string) (func(), error)
 	bytes     string // that are proposed to be published
 	declared  int
@@ -88,6 +95,7 @@ func newDesk(t *testing.T, db *store.DB) *desk {
 	d.cases, err = openCases(ctx, db, dir, incidents, book, rosters.Sealer, d.staff)
 	must(err)
 	d.proposals, err = proposal.New(ctx, proposal.Rooms{DB: db, Staffed: d.staff.Staffed, Approvers: func(context.Context) (int, error) { return 2, nil }, Acts: map[string]proposal.Act{
+		reach.KindMail: {Plan: d.planMail},
 		publish.KindPublish: {Plan: func(context.Context, actor.Actor, string, []byte) (proposal.Plan, error) {
 			return proposal.Plan{Bytes: []byte(d.bytes), Effect: proposal.Effect{Says: language.Both("お知らせを公表します", "publishes the notice"), People: 1692496, Unit: "accounts"}}, nil
 		}, Do: func(_ context.Context, _ actor.Actor, _ string, _ []byte, _ string, _ func(*sql.Tx) error) (any, error) {
@@ -106,7 +114,7 @@ func newDesk(t *testing.T, db *store.DB) *desk {
 	ended := make(chan struct{})
 	go func() { defer close(ended); d.scopes.Work(working, func(error) {}) }()
 	t.Cleanup(func() { stop(); <-ended })
-	d.console, err = New(Options{Staff: d.staff, Cases: d.cases, Proposals: d.proposals, Scopes: d.scopes, Draft: d.draft, BaseURL: base, Log: slog.New(slog.NewTextHandler(d.logged, nil))})
+	d.console, err = New(Options{Staff: d.staff, Cases: d.cases, Proposals: d.proposals, Scopes: d.scopes, Draft: d.draft, Reaching: d.reaching(ctx, rosters, incidents), BaseURL: base, Log: slog.New(slog.NewTextHandler(d.logged, nil))})
 	must(err)
 	d.server = httptest.NewTLSServer(serve.Wrap(d.console, serve.Options{}))
 	t.Cleanup(d.server.Close)

@@ -123,6 +123,13 @@ func readable(lang language.Lang, data []byte) (text, pretty string) {
 		Notice struct {
 			Text language.Text `json:"text"`
 		} `json:"notice"`
+		Texts struct { // of mails
+			Subject  language.Text `json:"subject"`
+			Variants []struct {
+				Lang     language.Lang `json:"lang"`
+				Markdown string        `json:"markdown"`
+			} `json:"variants"`
+		} `json:"texts"`
 	}
 	var all any
 	if json.Unmarshal(data, &doc) != nil || json.Unmarshal(data, &all) != nil {
@@ -132,7 +139,16 @@ func readable(lang language.Lang, data []byte) (text, pretty string) {
 	if err != nil {
 		return "", string(data)
 	}
-	return doc.Notice.Text.In(lang), string(out)
+	text = doc.Notice.Text.In(lang)
+	for _, v := range doc.Texts.Variants { // the others differ in what was exposed, and are among the bytes
+		if text == "" || v.Lang == lang {
+			text = doc.Texts.Subject.In(v.Lang) + "\n\n" + v.Markdown
+		}
+		if v.Lang == lang {
+			break
+		}
+	}
+	return text, string(out)
 }
 
 // proposalWhy says why a proposal was not made or approved.

@@ -110,6 +110,22 @@ var rights = map[string]struct {
 	"POST /console/cases/{id}/documents/{kind}":         {roles: "commander writer", ofCase: true, kind: "addendum", form: url.Values{"ja": {"続報"}, "en": {"An update"}}},
 	"POST /console/cases/{id}/documents/{kind}/propose": {roles: "commander writer", ofCase: true, kind: "addendum", form: url.Values{"ja": {"続報"}, "en": {"An update"}, "digest": {"DRAFT"}}},
 
+	"GET /console/cases/{id}/reach": {roles: inCase, ofCase: true}, "GET /console/cases/{id}/reach/{campaign}": {roles: inCase, ofCase: true}, "GET /console/cases/{id}/reach/{campaign}/preview": {roles: inCase, ofCase: true},
+	"POST /console/cases/{id}/reach/new":                 {roles: "commander writer", ofCase: true, form: url.Values{"from": {"notice@example.jp"}, "subject.ja": {"お知らせ"}, "text.ja": {"漏えいした項目は{{you.exposed}}です。"}}},
+	"POST /console/cases/{id}/reach/suppress":            {roles: "commander", ofCase: true, form: url.Values{"address": {"a@example.com"}, "note": {"電話で依頼"}, "days": {"30"}}},
+	"POST /console/cases/{id}/reach/until":               {roles: "commander", ofCase: true, form: url.Values{"suppression": {"SUPPRESSION"}, "days": {"30"}}},
+	"POST /console/cases/{id}/reach/lift":                {roles: "commander", ofCase: true, form: url.Values{"suppression": {"SUPPRESSION"}}},
+	"POST /console/cases/{id}/reach/{campaign}/test":     {roles: "commander writer", ofCase: true, form: url.Values{"to": {"me@example.jp"}}},
+	"POST /console/cases/{id}/reach/{campaign}/seed":     {roles: "commander writer", ofCase: true},
+	"POST /console/cases/{id}/reach/{campaign}/schedule": {roles: "commander writer", ofCase: true, form: url.Values{"start": {"2030-01-01 10:00"}, "version": {"SEEN"}}},
+	"POST /console/cases/{id}/reach/{campaign}/propose":  {roles: "commander writer", ofCase: true, form: url.Values{"version": {"SEEN"}}},
+	"POST /console/cases/{id}/reach/{campaign}/rates":    {roles: "commander writer", ofCase: true, form: url.Values{"perSecond": {"5"}, "version": {"SEEN"}}},
+	"POST /console/cases/{id}/reach/{campaign}/pause":    {roles: "commander writer", ofCase: true, form: url.Values{"why": {"確かめる"}, "version": {"SEEN"}}},
+	"POST /console/cases/{id}/reach/{campaign}/resume":   {roles: "commander writer", ofCase: true, form: url.Values{"version": {"SEEN"}}},
+	"POST /console/cases/{id}/reach/{campaign}/cancel":   {roles: "commander writer", ofCase: true, form: url.Values{"why": {"誤り"}, "version": {"SEEN"}}},
+	"POST /console/cases/{id}/reach/{campaign}/resend":   {roles: "commander writer", ofCase: true},
+	"POST /console/cases/{id}/reach/{campaign}/log":      {roles: "commander writer", ofCase: true, file: true},
+
 	"GET /console/proposals/{id}":           {roles: inCase, ofCase: true},
 	"POST /console/proposals/{id}/approve":  {roles: "approver", ofCase: true, form: url.Values{"digest": {"DIGEST"}}, act: "approve DIGEST"},
 	"POST /console/proposals/{id}/adopt":    {roles: "commander writer", ofCase: true, form: url.Values{"digest": {"DIGEST"}}},
@@ -207,6 +223,9 @@ func TestEveryAction(t *testing.T) {
 							d.stageScope(it, name)
 						}
 					}
+					if strings.Contains(path, "/reach") && it["CAMPAIGN"] == "" {
+						d.stageReach(it, name)
+					}
 					person := d.stranger()
 					if role != "nobody" && role != "signed out" {
 						person = hire("人", role)
@@ -246,7 +265,7 @@ func TestEveryAction(t *testing.T) {
 						if s == "ACCOUNT" {
 							return subject.id
 						}
-						for _, k := range []string{"EVENT", "REPORT", "CANDIDATE", "TASK", "PROMISE", "CLOCK", "DIGEST", "EVIDENCE", "EXPORT", "ARRIVAL", "RUN"} {
+						for _, k := range []string{"EVENT", "REPORT", "CANDIDATE", "TASK", "PROMISE", "CLOCK", "DIGEST", "EVIDENCE", "EXPORT", "ARRIVAL", "RUN", "SUPPRESSION", "SEEN"} {
 							if s == k {
 								return it[k]
 							}
@@ -259,7 +278,7 @@ func TestEveryAction(t *testing.T) {
 							form.Add(k, fill(value))
 						}
 					}
-					at := strings.NewReplacer("{id}", id, "{$}", "", "{kind}/file", "pmark/file?form=json", "{kind}", cmp.Or(right.kind, "pmark"), "{sent}", it["SENT"]).Replace(path)
+					at := strings.NewReplacer("{id}", id, "{$}", "", "{kind}/file", "pmark/file?form=json", "{kind}", cmp.Or(right.kind, "pmark"), "{sent}", it["SENT"], "{campaign}", it["CAMPAIGN"]).Replace(path)
 					do := func(form url.Values) answer {
 						if method == "GET" {
 							return person.get(at)
