@@ -61,7 +61,7 @@ func (a *app) mountConsole(ctx context.Context, in *instance, server *serve.Serv
 		return err
 	}
 	desk, err := console.New(console.Options{
-		Staff: in.staff, Cases: cases, Proposals: proposals, Scopes: scopes, OIDC: provider, Allow: func(d console.Door, r *http.Request, n int) (time.Duration, bool) { return doors[d](r, n) }, BaseURL: a.staffURL(), Log: in.log,
+		Staff: in.staff, Cases: cases, Proposals: proposals, Scopes: scopes, Gate: in.gate, OIDC: provider, Allow: func(d console.Door, r *http.Request, n int) (time.Duration, bool) { return doors[d](r, n) }, BaseURL: a.staffURL(), Log: in.log,
 		Operator: page.Operator{Name: operator(in.Instance), Contact: in.Contact, Imprint: in.Imprint, Privacy: in.Privacy},
 		Settings: func(context.Context) []console.Setting { return a.shownSettings() },
 		Keys:     func(ctx context.Context) ([]console.Key, error) { return shownKeys(ctx, in) },

@@ -17,6 +17,7 @@ import (
 	"github.com/alexedwards/scs/v2"
 
 	"shirase/internal/actor"
+	"shirase/internal/contain/gate"
 	"shirase/internal/incident"
 	"shirase/internal/language"
 	"shirase/internal/page"
@@ -39,6 +40,7 @@ type Options struct {
 	// Proposals are what cannot be undone, and waits for a second person.
 	Proposals *proposal.Proposals
 	Scopes    *scope.Scopes   // who is affected
+	Gate      *gate.Gate      // nil: there is none
 	OIDC      *staff.Provider // nil: nobody signs in by an identity provider
 
 	// Texts are what is told from a case beside notices: mails of its campaigns, answers that are given again. nil: there are none.
@@ -296,7 +298,7 @@ func (c *Console) table() []route {
 		{pattern: "GET /console/{$}", answer: c.board},
 	}
 	routes = append(routes, c.proposalRoutes()...)
-	routes = append(routes, c.scopeRoutes()...)
+	routes = append(append(routes, c.scopeRoutes()...), c.containRoutes()...)
 	return append(routes, c.caseRoutes()...)
 }
 
