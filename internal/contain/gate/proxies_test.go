@@ -117,7 +117,7 @@ var programs = []program{
 	}},
 	{"caddy", Caddy, "Caddyfile", []string{"run", "--adapter", "caddyfile", "--config"}, func(s *site, example, dir, front, token string) string {
 		text := strings.NewReplacer("shop.example.jp {\n", "https://shop.example.jp:"+front[strings.LastIndexByte(front, ':')+1:]+" {\n\tbind 127.0.0.1\n\ttls "+dir+"/certificate.pem "+dir+"/key.pem\n", "127.0.0.1:8311", s.gate.Listener.Addr().String(),
-			"127.0.0.1:3000", s.app.Listener.Addr().String(), "{$SHIRASE_GATE_TOKEN}", token, "# request_header X-Shirase-Account {http.auth.user.id}", "request_header X-Shirase-Account {http.request.cookie.verified}").Replace(example)
+			"127.0.0.1:3000", s.app.Listener.Addr().String(), "{$SHIRASE_GATE_TOKEN}", token, "# request_header X-Shirase-Account {http.auth.user.id}", "@verified header Cookie *\n\t\trequest_header @verified X-Shirase-Account {http.request.cookie.verified}").Replace(example)
 		return "{\n\tadmin off\n\tauto_https disable_redirects\n}\n" + text
 	}},
 }
