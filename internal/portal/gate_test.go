@@ -56,7 +56,7 @@ func TestGatePage(t *testing.T) {
 			}
 		}
 	}
-	if body := string(p.GatePage(language.JA, gate.Shown{Kind: gate.KindMaintenance, Until: until})); !strings.Contains(body, "18:00") {
+	if body := string(p.GatePage(language.JA, gate.Shown{Kind: gate.KindMaintenance, Until: until})); !strings.Contains(body, "2026年12月1日 18時（日本時間）") {
 		t.Error("until when it is expected is not said in Japan's time")
 	}
 }
