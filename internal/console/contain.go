@@ -66,7 +66,8 @@ type containView struct {
 	InForce []gate.Block // of this case
 	Before  []gate.Block // what was lifted
 	Roster  *roster.Roster
-	Reset   string // where passwords are set anew
+	Reset   string           // where passwords are set anew
+	Done    map[string]int64 // by block: how many accounts have done what it asks
 }
 
 func (c *Console) showContain(w http.ResponseWriter, r *http.Request, v *visit, status int, refused error) error {
@@ -79,6 +80,7 @@ func (c *Console) showContain(w http.ResponseWriter, r *http.Request, v *visit, 
 	if out.Names, err = c.Staff.Names(ctx); err != nil {
 		return err
 	}
+	out.Done = map[string]int64{}
 	if c.Gate != nil {
 		if out.Gate, err = c.Gate.Status(ctx, v.who); err != nil {
 			return err
@@ -90,6 +92,9 @@ func (c *Console) showContain(w http.ResponseWriter, r *http.Request, v *visit, 
 		for _, b := range all {
 			if b.Lifted.IsZero() {
 				out.InForce = append(out.InForce, b)
+				if out.Done[b.ID], err = c.Gate.Done(ctx, b); err != nil {
+					return err
+				}
 			} else {
 				out.Before = append(out.Before, b)
 			}

@@ -137,7 +137,7 @@ func (d *desk) gateAct(kind string) proposal.Act {
 			return proposal.Plan{Bytes: p.Bytes, Effect: proposal.Effect{Says: p.Says, People: p.People, Unit: "accounts"}}, nil
 		},
 		Do: func(ctx context.Context, who actor.Actor, id string, request []byte, digest string, settle func(*sql.Tx) error) (any, error) {
-			p, err := plan(ctx, actor.Server(), id, request)
+			p, err := plan(ctx, who, id, request)
 			if err != nil {
 				return nil, err
 			}

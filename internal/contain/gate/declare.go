@@ -78,7 +78,7 @@ type ending struct {
 
 // Plan works out what a request would do now. kind is [KindBlock] or [KindLift]. Errors: ErrInput, ErrNotFound, ErrNobody.
 func (g *Gate) Plan(ctx context.Context, who actor.Actor, kind, incident string, asked Asked) (*Plan, error) {
-	if err := mayDeclare(who, incident); err != nil {
+	if err := mayPlan(who, incident); err != nil {
 		return nil, fmt.Errorf("plan at the gate: %w", err)
 	}
 	if err := asked.check(kind); err != nil {
@@ -322,6 +322,9 @@ func (g *Gate) write(ctx context.Context, tx *sql.Tx, who actor.Actor, p *Plan, 
 
 // Do plans and does something at once, where nobody has to approve it. Errors also: ErrWanted.
 func (g *Gate) Do(ctx context.Context, who actor.Actor, kind, incident string, asked Asked) error {
+	if err := mayDeclare(who, incident); err != nil {
+		return fmt.Errorf("move the gate: %w", err)
+	}
 	if g.Wanted != nil {
 		wanted, err := g.Wanted(ctx)
 		if err != nil {
