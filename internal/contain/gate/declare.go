@@ -84,6 +84,11 @@ func (g *Gate) Plan(ctx context.Context, who actor.Actor, kind, incident string,
 	if err := asked.check(kind); err != nil {
 		return nil, fmt.Errorf("plan at the gate: %w", err)
 	}
+	if g.Known != nil {
+		if known, err := g.Known(ctx, incident); err != nil || !known {
+			return nil, errors.Join(err, hint.Add(fmt.Errorf("plan at the gate: %w: there is no case %s", ErrNotFound, incident), "shirase case list"))
+		}
+	}
 	force, err := blocks(ctx, g.DB, `lifted_at = 0 AND incident = $1`, incident)
 	if err != nil {
 		return nil, wrap("plan at the gate", err)

@@ -107,6 +107,8 @@ type Rooms struct {
 	Latest  func(ctx context.Context, incident string) (roster.Roster, error)
 	Named   func(ctx context.Context, incident, id string) (roster.Roster, error)
 	Members func(ctx context.Context, of roster.Roster) iter.Seq2[roster.Member, error]
+	// Known reports whether there is, or was, a case of an id; nil: there is every one.
+	Known func(ctx context.Context, incident string) (bool, error)
 	// Record is told, in its transaction, what was done at the gate in a case without a proposal; nil: nobody is.
 	Record func(ctx context.Context, tx *sql.Tx, who actor.Actor, p *Plan) error
 	// Told is told, in its transaction, that somebody was shown a notice at their login, by the keyed hash of their account; nil: nobody is.
