@@ -68,7 +68,7 @@ func (a *app) mountConsole(ctx context.Context, in *instance, server *serve.Serv
 		return err
 	}
 	desk, err := console.New(console.Options{
-		Staff: in.staff, Cases: cases, Proposals: proposals, Scopes: scopes, OIDC: provider, Allow: func(d console.Door, r *http.Request, n int) (time.Duration, bool) { return doors[d](r, n) }, BaseURL: a.staffURL(), Log: in.log,
+		Staff: in.staff, Cases: cases, Proposals: proposals, Scopes: scopes, Gate: in.gate, OIDC: provider, Allow: func(d console.Door, r *http.Request, n int) (time.Duration, bool) { return doors[d](r, n) }, BaseURL: a.staffURL(), Log: in.log,
 		Operator: page.Operator{Name: operator(in.Instance), Contact: in.Contact, Imprint: in.Imprint, Privacy: in.Privacy},
 		Reaching: console.Reaching{Campaigns: campaigns, Returned: back,
 			Preflight: func(ctx context.Context, from string) ([]preflight.Finding, error) {

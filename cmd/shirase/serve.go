@@ -95,7 +95,7 @@ published now: drafts, and the notice that would be next. It publishes and reiss
 	a.serverFlags(c)
 	a.settingFlags(f, "url", "domain", "redirect", "acme.contact", "acme.directory", "acme.rootsFile", "trustedProxies", "securityContacts", "passwords.maxAge")
 	a.settingFlag(f, "evaluatorElsewhere", "", "")
-	c.AddCommand(a.cmdServeEvaluator())
+	c.AddCommand(a.cmdServeEvaluator(), a.cmdServeGate())
 	f.BoolVar(&drafts, "preview", false, "show drafts, to this machine only and with a token; publish nothing")
 	a.todayFlag(c)
 	return c

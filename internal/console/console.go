@@ -17,6 +17,7 @@ import (
 	"github.com/alexedwards/scs/v2"
 
 	"shirase/internal/actor"
+	"shirase/internal/contain/gate"
 	"shirase/internal/incident"
 	"shirase/internal/incident/compose"
 	"shirase/internal/language"
@@ -41,6 +42,7 @@ type Options struct {
 	// Proposals are what cannot be undone, and waits for a second person.
 	Proposals *proposal.Proposals
 	Scopes    *scope.Scopes   // who is affected
+	Gate      *gate.Gate      // nil: there is none
 	OIDC      *staff.Provider // nil: nobody signs in by an identity provider
 
 	// Draft composes a notice as it would be published now, to be looked at before it is proposed. nil: there are no drafts here.
@@ -305,6 +307,7 @@ func (c *Console) table() []route {
 	routes = append(routes, c.proposalRoutes()...)
 	routes = append(routes, c.scopeRoutes()...)
 	routes = append(routes, c.reachRoutes()...)
+	routes = append(routes, c.containRoutes()...)
 	return append(routes, c.caseRoutes()...)
 }
 

@@ -19,6 +19,7 @@ import (
 
 	"shirase/internal/actor"
 	"shirase/internal/archive"
+	"shirase/internal/contain/gate"
 	"shirase/internal/files"
 	"shirase/internal/incident"
 	"shirase/internal/incident/compose"
@@ -57,6 +58,7 @@ type desk struct {
 	mails     chan struct{} // that the relay took
 	against   []string      // what the preflight has against sending
 	folder    string        // of exports on the host
+	gate      *gate.Gate
 	hold      func(id, what string) (func(), error)
 	bytes     string // that are proposed to be published
 	declared  int
@@ -94,6 +96,10 @@ func newDesk(t *testing.T, db *store.DB) *desk {
 	must(err)
 	d.cases, err = openCases(ctx, db, dir, incidents, book, rosters.Sealer, d.staff)
 	must(err)
+	rules, err := gate.ParseRules("routes.yaml", []byte("routes:\n  - {name: login, paths: [/login], undecided: closed}\n"))
+	must(err)
+	d.gate, err = gate.New(ctx, gate.Rooms{DB: db, Dir: dir, Keys: keys, Latest: rosters.Latest, Named: rosters.Named, Members: rosters.Members, Rules: rules, ResetURL: base + "/reset"})
+	must(err)
 	d.proposals, err = proposal.New(ctx, proposal.Rooms{DB: db, Staffed: d.staff.Staffed, Approvers: func(context.Context) (int, error) { return 2, nil }, Acts: map[string]proposal.Act{
 		reach.KindMail: {Plan: d.planMail},
 		publish.KindPublish: {Plan: func(context.Context, actor.Actor, string, []byte) (proposal.Plan, error) {
@@ -102,6 +108,7 @@ func newDesk(t *testing.T, db *store.DB) *desk {
 			d.done++
 			return nil, nil
 		}},
+		gate.KindBlock: d.gateAct(gate.KindBlock), gate.KindLift: d.gateAct(gate.KindLift),
 	}})
 	must(err)
 	d.staff.Changed = d.proposals.Changed
@@ -114,7 +121,7 @@ func newDesk(t *testing.T, db *store.DB) *desk {
 	ended := make(chan struct{})
 	go func() { defer close(ended); d.scopes.Work(working, func(error) {}) }()
 	t.Cleanup(func() { stop(); <-ended })
-	d.console, err = New(Options{Staff: d.staff, Cases: d.cases, Proposals: d.proposals, Scopes: d.scopes, Draft: d.draft, Reaching: d.reaching(ctx, rosters, incidents), BaseURL: base, Log: slog.New(slog.NewTextHandler(d.logged, nil))})
+	d.console, err = New(Options{Staff: d.staff, Cases: d.cases, Proposals: d.proposals, Scopes: d.scopes, Gate: d.gate, Draft: d.draft, Reaching: d.reaching(ctx, rosters, incidents), BaseURL: base, Log: slog.New(slog.NewTextHandler(d.logged, nil))})
 	must(err)
 	d.server = httptest.NewTLSServer(serve.Wrap(d.console, serve.Options{}))
 	t.Cleanup(d.server.Close)
@@ -139,6 +146,35 @@ func (d *desk) draft(ctx context.Context, who actor.Actor, id string, c compose.
 		out.Differences = []publish.Difference{{Code: "text-only", What: "it says only", JA: "「のみ」とあります。"}}
 	}
 	return out, nil
+}
+
+// gateAct is how something at the gate is proposed and done, as the command has it.
+func (d *desk) gateAct(kind string) proposal.Act {
+	plan := func(ctx context.Context, who actor.Actor, id string, request []byte) (*gate.Plan, error) {
+		asked, err := gate.ParseAsked(request)
+		if err != nil {
+			return nil, err
+		}
+		return d.gate.Plan(ctx, who, kind, id, asked)
+	}
+	return proposal.Act{Single: true,
+		Plan: func(ctx context.Context, who actor.Actor, id string, request []byte) (proposal.Plan, error) {
+			p, err := plan(ctx, who, id, request)
+			if err != nil {
+				return proposal.Plan{}, err
+			}
+			return proposal.Plan{Bytes: p.Bytes, Effect: proposal.Effect{Says: p.Says, People: p.People, Unit: "accounts"}}, nil
+		},
+		Do: func(ctx context.Context, who actor.Actor, id string, request []byte, digest string, settle func(*sql.Tx) error) (any, error) {
+			p, err := plan(ctx, who, id, request)
+			if err != nil {
+				return nil, err
+			}
+			if p.Digest() != digest {
+				return nil, proposal.ErrChanged
+			}
+			return nil, d.gate.Apply(ctx, who, p, settle)
+		}}
 }
 
 // person is somebody with a browser and a passkey.

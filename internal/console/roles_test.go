@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"shirase/internal/actor"
+	"shirase/internal/contain/gate"
 	"shirase/internal/incident"
 	"shirase/internal/incident/compose"
 	"shirase/internal/language"
@@ -100,6 +101,10 @@ var rights = map[string]struct {
 	"POST /console/cases/{id}/scope/commit":  {roles: "commander writer", ofCase: true, form: url.Values{"run": {"RUN"}}},
 	"POST /console/cases/{id}/scope/accept":  {roles: "commander writer", ofCase: true, form: url.Values{"run": {"RUN"}, "fact": {"affected.count"}}},
 	"POST /console/cases/{id}/scope/remove":  {roles: "commander", ofCase: true, form: url.Values{"export": {"EXPORT"}, "why": {"済んだ"}}, act: "remove evidence {id} EXPORT"},
+
+	"GET /console/cases/{id}/contain":        {roles: inCase, ofCase: true},
+	"POST /console/cases/{id}/contain/block": {roles: "commander writer", ofCase: true, form: url.Values{"route": {"login"}, "state": {"closed"}, "why": {"念のため"}}},
+	"POST /console/cases/{id}/contain/lift":  {roles: "commander writer", ofCase: true, form: url.Values{"why": {"済んだ"}}},
 
 	"GET /console/cases/{id}/facts": {roles: inCase, ofCase: true}, "GET /console/cases/{id}/documents": {roles: inCase, ofCase: true},
 	"GET /console/cases/{id}/documents/{kind}": {roles: inCase, ofCase: true}, "GET /console/cases/{id}/documents/{kind}/file": {roles: inCase, ofCase: true}, "GET /console/cases/{id}/sent/{sent}": {roles: inCase, ofCase: true},
@@ -221,6 +226,11 @@ func TestEveryAction(t *testing.T) {
 						it = d.stage("事案")
 						if strings.HasPrefix(name, "scope/") {
 							d.stageScope(it, name)
+						}
+						if name == "contain/lift" {
+							if err := d.gate.Do(t.Context(), actor.Operator(), gate.KindBlock, it["case"], gate.Asked{Route: "login", State: gate.Closed, Why: "x"}); err != nil {
+								t.Fatal(err)
+							}
 						}
 					}
 					if strings.Contains(path, "/reach") && it["CAMPAIGN"] == "" {

@@ -120,6 +120,11 @@ func TestAccounts(t *testing.T) {
 			t.Errorf("%+v, %v", st.Accounts, err)
 		}
 
+		if b, ok, err := w.InForceFor(t.Context(), "loss-2026", Reset); err != nil || !ok {
+			t.Error(ok, err)
+		} else if n, err := w.Done(t.Context(), b); err != nil || n != 2 {
+			t.Error(n, err)
+		}
 		w.do(KindBlock, Asked{Accounts: Notice})
 		see(id(3), KindNotice)
 		see(id(2), KindReset)
@@ -290,7 +295,7 @@ func TestWho(t *testing.T) {
 			want error
 		}{
 			{staff(actor.Commander, "loss-2026"), nil}, {staff(actor.Writer, "loss-2026"), nil}, {staff(actor.Commander, "other"), ErrNotFound}, {staff(actor.Desk, "loss-2026"), actor.ErrRole},
-			{staff(actor.Approver, "loss-2026"), actor.ErrRole}, {staff(actor.Auditor, "loss-2026"), actor.ErrRole}, {actor.Actor{}, actor.ErrNobody},
+			{staff(actor.Approver, "loss-2026"), nil}, {staff(actor.Auditor, "loss-2026"), actor.ErrRole}, {actor.Actor{}, actor.ErrNobody},
 		} {
 			if _, err := w.Plan(t.Context(), c.who, KindBlock, "loss-2026", asked); !errors.Is(err, c.want) {
 				t.Errorf("%s: %v", c.who, err)
@@ -298,6 +303,9 @@ func TestWho(t *testing.T) {
 			if _, err := w.NewToken(t.Context(), c.who, "x", Nginx, false); err == nil {
 				t.Errorf("%s makes a token", c.who)
 			}
+		}
+		if err := w.Do(t.Context(), staff(actor.Approver, "loss-2026"), KindBlock, "loss-2026", asked); !errors.Is(err, actor.ErrRole) {
+			t.Errorf("an approver moves the gate: %v", err)
 		}
 		if st, err := w.Status(t.Context(), staff(actor.Desk, "other")); err != nil || len(st.Routes) != 2 {
 			t.Error(st, err)

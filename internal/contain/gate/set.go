@@ -124,6 +124,16 @@ func (s *Set) find(h hash) (int, bool) {
 	return 0, false
 }
 
+// Len is how many names are in the set, and Bytes what it takes in memory, with a bit for each name.
+func (s *Set) Len() int   { return s.n }
+func (s *Set) Bytes() int { return 4*len(s.first) + len(s.rest) + s.n/8 }
+
+// Has reports whether an account is in the set.
+func (s *Set) Has(sealer *store.Sealer, a Account) bool {
+	_, ok := (&held{set: s, sealer: sealer}).find(a)
+	return ok
+}
+
 // setHeader says what a file of a set holds.
 type setHeader struct {
 	Incident string `json:"incident"`
@@ -230,7 +240,7 @@ func (g *Gate) build(ctx context.Context, of roster.Roster) error {
 	if err != nil {
 		return err
 	}
-	s, err := makeSet(sealer, func(yield func(roster.Member) error) error {
+	s, err := NewSet(sealer, func(yield func(roster.Member) error) error {
 		for m, err := range g.Members(ctx, of) {
 			if err != nil {
 				return err
@@ -247,8 +257,8 @@ func (g *Gate) build(ctx context.Context, of roster.Roster) error {
 	return s.write(g.Dir, of.Incident, of.ID)
 }
 
-// makeSet makes the set of members. What can be looked up are account ids and addresses.
-func makeSet(sealer *store.Sealer, each func(yield func(roster.Member) error) error) (*Set, error) {
+// NewSet makes the set of members. What can be looked up are account ids and addresses.
+func NewSet(sealer *store.Sealer, each func(yield func(roster.Member) error) error) (*Set, error) {
 	var m maker
 	named, unnamed := false, false
 	err := each(func(x roster.Member) error {
