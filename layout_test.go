@@ -37,7 +37,7 @@ var layers = map[string]int{
 	"internal/alarm": floor, "internal/metrics": floor,
 	"internal/reach/bounce": floor, "internal/reach/preflight": floor, "internal/reach/smtp": floor, "internal/reach/message": floor, "internal/reach/smtptest": floor, "internal/reach/returned": room,
 	"internal/incident/chart": room, "internal/incident/compose": room, "internal/incident/datasets": room, "internal/incident/lint": room,
-	"internal/demo": room, "internal/password": room, "internal/witness": room, "internal/monitor": room, "internal/services": room, "internal/response": room, "internal/notify": room, "internal/proposal": room, "internal/staff": room, "internal/reach": room, "internal/contain": room,
+	"internal/demo": room, "internal/password": room, "internal/witness": room, "internal/monitor": room, "internal/services": room, "internal/people": room, "internal/response": room, "internal/notify": room, "internal/proposal": room, "internal/staff": room, "internal/reach": room, "internal/contain": room,
 	"internal/publish": usecase, "internal/scope": usecase, "internal/setup": usecase,
 	"internal/page": frame,
 	"internal/site": door, "internal/site/sitetest": door, "internal/api": door, "internal/console": door,
