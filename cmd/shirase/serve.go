@@ -269,6 +269,11 @@ func (a *app) server(ctx context.Context, in *instance, corpora *password.Corpor
 	if p == nil {
 		options.Version = (&publicNow{archive: view, published: published, evaluator: evaluator}).version
 	}
+	if p == nil {
+		if err := a.answerByMail(ctx, in, published, server, &options); err != nil {
+			return nil, nil, err
+		}
+	}
 	pages, err := site.New(options)
 	if err != nil {
 		return nil, nil, err

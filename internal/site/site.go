@@ -18,6 +18,7 @@ import (
 	"shirase/check"
 	"shirase/internal/archive"
 	"shirase/internal/incident"
+	"shirase/internal/language"
 	"shirase/internal/page"
 	"shirase/internal/store"
 	"shirase/internal/web"
@@ -55,6 +56,10 @@ type Options struct {
 	// Release returns where the ledger records the scripts that are served: the entry's index, and the SHA-256 (hex)
 	// by which its bytes are served. nil, or false, where it does not.
 	Release func() (index int64, hash string, ok bool)
+
+	// Ask takes a question about an incident that is answered by mail only. Errors: ErrAskAddress, ErrAskNone, AskLater. nil: none are
+	// answered here.
+	Ask func(r *http.Request, incident string, lang language.Lang, address string) error
 
 	// API lists the addresses of the API.
 	API      []Route
@@ -118,6 +123,7 @@ var failed = web.Mappings{
 	{Err: incident.ErrNotFound, Problem: web.Problem{Status: http.StatusNotFound}},
 	{Err: incident.ErrNoNotice, Problem: web.Problem{Status: http.StatusNotFound}},
 	{Err: archive.ErrQuery, Problem: web.Problem{Status: http.StatusBadRequest}},
+	{Err: ErrAskNone, Problem: web.Problem{Status: http.StatusNotFound}},
 	{Err: errNotHere, Problem: web.Problem{Status: http.StatusNotFound}},
 	{Is: store.Away, Problem: web.DatabaseAway},
 }
@@ -176,6 +182,8 @@ func (s *Site) routes() *http.ServeMux {
 	get("/learn/like", s.like)
 	get("/learn/{table}", s.learnCSV)
 	get("/incidents/{id}/help", s.help)
+	get("/incidents/{id}/ask", s.askPage)
+	mux.HandleFunc("POST /incidents/{id}/ask", s.asked)
 	get("/notices/{id}", s.notice)
 	get("/notices/{id}/proof", s.noticeProof)
 	get("/statement", s.statement)
