@@ -53,6 +53,11 @@ func (a *app) campaigns(ctx context.Context, in *instance) (*reach.Reach, error)
 		}
 		return out, err
 	}
+	resets, err := a.resetsAnyway(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	rooms.Conditions = map[string]reach.Condition{"reset": whileOpen(resets)}
 	o := a.op().Campaign
 	if len(o.Relays) > 0 {
 		m := &reach.Mailer{Bounces: a.op().Returns.Address, Connections: o.Connections}

@@ -63,6 +63,8 @@ func TestDeskCommands(t *testing.T) {
 		"case document": {"ppc-sokuho", "none"}, "case state": {"none", "prevention", "x"}, "case sent": {"none", "ppc-sokuho", "--to", "x"},
 		"staff list": nil, "staff log": nil, "staff invite": {"x", "--role", "none"}, "staff recover": {"none"}, "staff roles": {"none", "--role", "writer"}, "staff remove": {"none"}, "staff access": {"none", "shop", "read"},
 		"proposal list": nil, "proposal show": {"v-none"}, "proposal withdraw": {"v-none", "--why", "x"}, "proposal rule": nil,
+		"reset announce": {"none", "--for", "2030-01-01T00:00+09:00"}, "reset open": {"none"}, "reset close": {"none"}, "reset lift": {"none"}, "reset status": {"none"}, "reset force": {"none"}, "reset pause": {"none"}, "reset resume": {"none"},
+		"reset uncertain": {"none"},
 		"notify hook add": {"ftp://x"}, "notify hook list": nil, "notify hook end": {"none"}, "notify mail": nil, "notify test": nil, "notify log": nil,
 	}
 	a := &app{out: io.Discard, err: io.Discard}
@@ -98,7 +100,7 @@ func TestDeskCommands(t *testing.T) {
 			t.Errorf("%s %v: %d rows became %d", name, args, before, now)
 		}
 	}
-	for _, c := range []*cobra.Command{a.cmdCase(), a.cmdStaff(), a.cmdProposal(), a.cmdNotify()} {
+	for _, c := range []*cobra.Command{a.cmdCase(), a.cmdStaff(), a.cmdProposal(), a.cmdNotify(), a.cmdReset()} {
 		leaves(c, c.Name())
 	}
 	for name := range table {

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"shirase/internal/actor"
+	"shirase/internal/contain/reset"
 	"shirase/internal/hint"
 	"shirase/internal/incident"
 	"shirase/internal/language"
@@ -42,6 +43,11 @@ func (a *app) proposalRoom(ctx context.Context, in *instance, cases *response.Ca
 	}
 	acts := in.publisher.Acts()
 	acts[reach.KindMail] = a.mailAct(campaigns)
+	resets, err := a.resetsAnyway(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	acts[reset.KindForce], acts[reset.KindLift] = resetAct(resets, reset.KindForce), resetAct(resets, reset.KindLift)
 	room, err := proposal.New(ctx, proposal.Rooms{DB: in.db, Acts: acts, Staffed: in.staff.Staffed, Approvers: in.approvers,
 		HostWait: max(a.op().Staff.Hold, minHostWait), Gone: in.gone,
 		Said: func(ctx context.Context, tx *sql.Tx, who actor.Actor, r proposal.Rule) error {
