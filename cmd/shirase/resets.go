@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -121,7 +122,7 @@ func (a *app) resetsBy(ctx context.Context, in *instance, c connect.Connector, c
 		return nil, err
 	}
 	o := a.op()
-	rooms := reset.Rooms{DB: in.db, Rosters: in.rosters, Connector: c, Least: o.Reset.MinLength, URL: strings.TrimRight(o.URL, "/"), Service: operator(in.Instance), Contact: in.Contact, Returns: o.Reset.Returns,
+	rooms := reset.Rooms{DB: in.db, Rosters: in.rosters, Connector: c, Least: o.Reset.MinLength, URL: strings.TrimRight(o.URL, "/"), Service: a.serviceOf(in), Contact: in.Contact, Returns: o.Reset.Returns,
 		Life: o.Reset.LinkLife, Connections: o.Reset.Connections, Wanted: in.staff.Staffed, Log: in.log, Screen: screening(corpora), Steps: resetSteps(o.Reset.Steps),
 		Said: func(ctx context.Context, tx *sql.Tx, who actor.Actor, id string, h reset.Hour) error {
 			if err := in.incidents.AddIn(ctx, tx, who, &incident.FactsFile{ID: id, Facts: resetFacts(h)}); err != nil {
@@ -146,6 +147,19 @@ func (a *app) resetsBy(ctx context.Context, in *instance, c connect.Connector, c
 		rooms.Send = func(ctx context.Context, m reset.Mail) error { return server.Send(ctx, m.To, m.Subject, m.Text, m.ID) }
 	}
 	return reset.New(ctx, rooms)
+}
+
+// serviceOf is whose passwords they are, as mails say it: the operator's, or the instance's name where nobody has said whose it is.
+func (a *app) serviceOf(in *instance) language.Text {
+	name := operator(in.Instance)
+	if name == (language.Text{}) {
+		host := a.op().URL
+		if u, err := url.Parse(host); err == nil {
+			host = u.Hostname()
+		}
+		name = language.Same(host)
+	}
+	return name
 }
 
 // resetSteps reads how staff recognises people: "what is done: class class".

@@ -195,6 +195,7 @@ func (p *Reset) showAsk(w http.ResponseWriter, r *http.Request, status int, b re
 		b.Return = ""
 	}
 	pg := p.page(r, titleAsk, p.titled(r, b))
+	pg.Path = "/reset/" + b.Incident
 	if b.Return != "" && r.Method == http.MethodGet {
 		pg.Query = url.Values{"return": {b.Return}}.Encode()
 	}
@@ -248,7 +249,7 @@ func (p *Reset) showNew(w http.ResponseWriter, r *http.Request, token string, sh
 	}
 	b.Incident, b.Token, b.Show, b.Least = l.Incident, token, show, l.Least
 	pg := p.page(r, titleNew, p.titled(r, b))
-	pg.Failed = true // its address has the link in it: the other language is had by the form
+	pg.Query = url.Values{"t": {token}}.Encode() // which its own address has, too
 	script, _ := p.frame.Asset("reset.js")
 	pg.Script = &script
 	return p.frame.Show(w, r, status, "resetnew", pg)
@@ -287,7 +288,7 @@ func (p *Reset) use(w http.ResponseWriter, r *http.Request) error {
 		return p.instead(w, r, err)
 	}
 	pg := p.page(r, titleDone, p.titled(r, resetBody{Incident: r.PathValue("id"), Words: receipt.Words(lang), Return: receipt.Return}))
-	pg.Failed = true // there is no such page to be read in another language
+	pg.Failed, pg.Path = true, "/reset/"+r.PathValue("id") // this page cannot be read again in another language
 	return p.frame.Show(w, r, http.StatusOK, "resetdone", pg)
 }
 
