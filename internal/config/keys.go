@@ -326,7 +326,7 @@ func resetKeys(at func(of func(o *Operation) *string) func(*Settings) *string) [
 		return at(func(o *Operation) *string { return r(&o.Reset) })
 	}
 	line := func(s string) bool { return len(s) <= 500 && !strings.ContainsFunc(s, unicode.IsControl) }
-	connectors := []string{"none", "webhook", "sql", "ldap", "ad", "kratos"}
+	connectors := []string{"webhook", "sql", "ldap", "ad", "kratos", "none"}
 	return []Key{
 		choice(Key{Name: "reset.connector", Help: "what the accounts are in whose passwords are reset: webhook (a program of one's own), sql, ldap, ad (Active Directory) or kratos; docs/CONNECTORS.md"},
 			func(s *Settings) *string { return &s.Operation.Reset.Connector }, connectors, connectors),

@@ -17,6 +17,7 @@ import (
 	"github.com/alexedwards/scs/v2"
 
 	"shirase/internal/actor"
+	"shirase/internal/contain/reset"
 	"shirase/internal/incident"
 	"shirase/internal/language"
 	"shirase/internal/page"
@@ -40,6 +41,9 @@ type Options struct {
 	Proposals *proposal.Proposals
 	Scopes    *scope.Scopes   // who is affected
 	OIDC      *staff.Provider // nil: nobody signs in by an identity provider
+	Resets    *reset.Resets   // the forced reset; nil: it cannot be done here
+	// Addendum proposes to say a change of the reset's hours in public, and gives the proposal's id; "" where there is none; nil: nothing is proposed.
+	Addendum func(ctx context.Context, who actor.Actor, id string, h reset.Hour) (proposed string, err error)
 
 	// Texts are what is told from a case beside notices: mails of its campaigns, answers that are given again. nil: there are none.
 	Texts func(ctx context.Context, who actor.Actor, id string) ([]Outgoing, error)
@@ -121,7 +125,7 @@ var failed = slices.Concat(web.Mappings{
 	{Err: staff.ErrInput, Problem: web.Problem{Status: http.StatusUnprocessableEntity}},
 	{Err: staff.ErrLink, Problem: web.Problem{Status: http.StatusGone}},
 	{Err: actor.ErrNobody, Problem: web.Problem{Status: http.StatusUnauthorized}},
-}, scopeFailed)
+}, scopeFailed, resetFailed)
 
 var errNotHere = errors.New("no such page")
 
@@ -297,6 +301,7 @@ func (c *Console) table() []route {
 	}
 	routes = append(routes, c.proposalRoutes()...)
 	routes = append(routes, c.scopeRoutes()...)
+	routes = append(routes, c.resetRoutes()...)
 	return append(routes, c.caseRoutes()...)
 }
 

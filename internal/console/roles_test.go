@@ -97,6 +97,10 @@ var rights = map[string]struct {
 	"POST /console/cases/{id}/scope/accept":  {roles: "commander writer", ofCase: true, form: url.Values{"run": {"RUN"}, "fact": {"affected.count"}}},
 	"POST /console/cases/{id}/scope/remove":  {roles: "commander", ofCase: true, form: url.Values{"export": {"EXPORT"}, "why": {"済んだ"}}, act: "remove evidence {id} EXPORT"},
 
+	"GET /console/cases/{id}/reset":       {roles: inCase, ofCase: true},
+	"POST /console/cases/{id}/reset":      {roles: "commander writer", ofCase: true, form: url.Values{"do": {"announced"}, "until": {"2030-01-01 10:00"}}},
+	"POST /console/cases/{id}/reset/lost": {roles: nobody, ofCase: true, form: url.Values{"do": {"ask"}, "account": {"1"}, "address": {"a@example.jp"}, "step": {"x"}}}, // wants a reset that is open, and a step: TestLost of its room
+
 	"GET /console/cases/{id}/facts": {roles: inCase, ofCase: true}, "GET /console/cases/{id}/documents": {roles: inCase, ofCase: true},
 	"GET /console/cases/{id}/documents/{kind}": {roles: inCase, ofCase: true}, "GET /console/cases/{id}/documents/{kind}/file": {roles: inCase, ofCase: true}, "GET /console/cases/{id}/sent/{sent}": {roles: inCase, ofCase: true},
 	"POST /console/cases/{id}/facts/preview":          {roles: "commander writer", ofCase: true, form: url.Values{"key": {"cause"}, "f.value": {"intrusion"}}},

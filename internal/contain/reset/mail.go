@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -32,6 +33,9 @@ func (r *Resets) queue(ctx context.Context, tx *sql.Tx, seal *store.Sealer, x *r
 
 // mailTries is how often a mail is tried. A link is over long before.
 const mailTries = 12
+
+// mailsAtOnce is how many connections to the mail server there are at most.
+const mailsAtOnce = 8
 
 // post sends the mails that are due, and says how many there were.
 func (r *Resets) post(ctx context.Context) (int, error) {
@@ -60,25 +64,51 @@ func (r *Resets) post(ctx context.Context) (int, error) {
 	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 		return 0, err
 	}
-	var failed error
-	for _, x := range due {
-		// Whoever has put it off has it: a second process that found it too does not send it again.
-		res, err := r.DB.ExecContext(ctx, `UPDATE reset_mail SET tries = tries + 1, due = $3 WHERE id = $1 AND tries = $2`, x.id, x.tries, store.Micros(now.Add(time.Duration(min(x.tries+1, 30))*time.Minute)))
-		if err != nil {
-			return len(due), err
+	// Whoever has put them off has them: a second process that found them too does not send them again.
+	mine := make([]bool, len(due))
+	if err := r.DB.Update(ctx, func(tx *sql.Tx) error {
+		for i, x := range due {
+			res, err := tx.ExecContext(ctx, `UPDATE reset_mail SET tries = tries + 1, due = $3 WHERE id = $1 AND tries = $2`, x.id, x.tries, store.Micros(now.Add(time.Duration(min(x.tries+1, 30))*time.Minute)))
+			if err != nil {
+				return err
+			}
+			n, err := res.RowsAffected()
+			if err != nil {
+				return err
+			}
+			mine[i] = n > 0
 		}
-		if n, err := res.RowsAffected(); err != nil || n == 0 {
+		return nil
+	}); err != nil {
+		return len(due), err
+	}
+	over, errs := make([]bool, len(due)), make([]error, len(due))
+	var all sync.WaitGroup
+	slots := make(chan struct{}, mailsAtOnce)
+	for i, x := range due {
+		if !mine[i] {
 			continue
 		}
-		done, err := r.postOne(ctx, x.incident, x.run, x.place, x.id, x.sealed)
-		failed = errors.Join(failed, err)
-		if done || x.tries+1 >= mailTries && x.place < 0 {
-			if _, err := r.DB.ExecContext(ctx, `DELETE FROM reset_mail WHERE id = $1`, x.id); err != nil {
-				return len(due), err
+		slots <- struct{}{}
+		all.Go(func() {
+			defer func() { <-slots }()
+			over[i], errs[i] = r.postOne(ctx, x.incident, x.run, x.place, x.id, x.sealed)
+			over[i] = over[i] || x.tries+1 >= mailTries && x.place < 0
+		})
+	}
+	all.Wait()
+	err = r.DB.Update(context.WithoutCancel(ctx), func(tx *sql.Tx) error {
+		for i, x := range due {
+			if !over[i] {
+				continue
+			}
+			if _, err := tx.ExecContext(ctx, `DELETE FROM reset_mail WHERE id = $1`, x.id); err != nil {
+				return err
 			}
 		}
-	}
-	return len(due), failed
+		return nil
+	})
+	return len(due), errors.Join(append(errs, err)...)
 }
 
 // postOne sends a mail; done is false where it is to be tried again.
