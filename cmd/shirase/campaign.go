@@ -66,6 +66,11 @@ func (a *app) openCampaigns(ctx context.Context, in *instance) (*reach.Reach, er
 		}
 		return out, err
 	}
+	resets, err := a.resetsAnyway(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	rooms.Conditions = map[string]reach.Condition{"reset": whileOpen(resets)}
 	o := a.op().Campaign
 	if len(o.Relays) > 0 {
 		m := &reach.Mailer{Bounces: a.op().Returns.Address, Connections: o.Connections}

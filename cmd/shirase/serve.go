@@ -292,6 +292,9 @@ func (a *app) server(ctx context.Context, in *instance, corpora *password.Corpor
 		if err := a.mountConsole(ctx, in, server); err != nil {
 			return nil, nil, err
 		}
+		if err := a.mountReset(ctx, in, server, corpora); err != nil {
+			return nil, nil, err
+		}
 	}
 	w := &watch{in: in, data: a.op().Data, server: server, health: &health{in: in, published: published, evaluator: evaluator, now: time.Now},
 		published: published, corpora: corpora, metrics: figures, space: space, now: time.Now}

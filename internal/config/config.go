@@ -56,6 +56,7 @@ type Operation struct {
 	DNS      DNS
 	Campaign Campaign
 	Gate     Gate
+	Reset    Reset
 	Limits   Limits
 	Timeouts serve.Timeouts
 	Log      Log
@@ -143,6 +144,24 @@ type Gate struct {
 	File string // of routes; "": only accounts can be held
 }
 
+// Reset is where accounts are, and how people choose a new password.
+type Reset struct {
+	Connector          string // none, webhook, sql, ldap, ad or kratos
+	URL                string
+	SecretFile         string
+	Statements         string // file of what is done in a database
+	User, Base, Filter string // of a directory
+	RootsFile          string // PEM file by which a directory's certificate is trusted; "": the system's
+	MustChange         bool
+	Sessions           string // URL of a webhook that ends sessions
+	SessionsSecretFile string
+	MinLength          int      // characters of a password
+	Returns            []string // addresses to which people may be led back
+	LinkLife           time.Duration
+	Steps              []string // by which people without their mailbox are recognised: "what is done: class class"
+	Connections        int
+}
+
 // Limits are what networks may ask for: of the check, counted in evaluated elements, and of the archive, in searches.
 type Limits struct {
 	Check, Archive serve.Limits
@@ -179,6 +198,7 @@ func Default() *Settings {
 		Mail:      Mail{Security: "starttls"},
 		Returns:   Returns{LMTP: true},
 		Campaign:  Campaign{Security: "starttls", Connections: 8},
+		Reset:     Reset{Connector: "none", MinLength: 15, LinkLife: time.Hour, Connections: 16},
 		Limits:    Limits{Check: serve.DefaultLimits, Archive: serve.DefaultLimits},
 		Timeouts:  serve.DefaultTimeouts,
 	}, from: map[string]Source{}}

@@ -18,6 +18,7 @@ import (
 
 	"shirase/internal/actor"
 	"shirase/internal/contain/gate"
+	"shirase/internal/contain/reset"
 	"shirase/internal/incident"
 	"shirase/internal/incident/compose"
 	"shirase/internal/language"
@@ -44,6 +45,9 @@ type Options struct {
 	Scopes    *scope.Scopes   // who is affected
 	Gate      *gate.Gate      // nil: there is none
 	OIDC      *staff.Provider // nil: nobody signs in by an identity provider
+	Resets    *reset.Resets   // the forced reset; nil: it cannot be done here
+	// Addendum proposes to say a change of the reset's hours in public, and gives the proposal's id; "" where there is none; nil: nothing is proposed.
+	Addendum func(ctx context.Context, who actor.Actor, id string, h reset.Hour) (proposed string, err error)
 
 	// Draft composes a notice as it would be published now, to be looked at before it is proposed. nil: there are no drafts here.
 	Draft func(ctx context.Context, who actor.Actor, id string, d compose.Draft) (*publish.Drafted, error)
@@ -129,7 +133,7 @@ var failed = slices.Concat(web.Mappings{
 	{Err: staff.ErrInput, Problem: web.Problem{Status: http.StatusUnprocessableEntity}},
 	{Err: staff.ErrLink, Problem: web.Problem{Status: http.StatusGone}},
 	{Err: actor.ErrNobody, Problem: web.Problem{Status: http.StatusUnauthorized}},
-}, scopeFailed, reachFailed)
+}, scopeFailed, reachFailed, resetFailed)
 
 var errNotHere = errors.New("no such page")
 
@@ -308,6 +312,7 @@ func (c *Console) table() []route {
 	routes = append(routes, c.scopeRoutes()...)
 	routes = append(routes, c.reachRoutes()...)
 	routes = append(routes, c.containRoutes()...)
+	routes = append(routes, c.resetRoutes()...)
 	return append(routes, c.caseRoutes()...)
 }
 

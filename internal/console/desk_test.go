@@ -20,6 +20,7 @@ import (
 	"shirase/internal/actor"
 	"shirase/internal/archive"
 	"shirase/internal/contain/gate"
+	"shirase/internal/contain/reset"
 	"shirase/internal/files"
 	"shirase/internal/incident"
 	"shirase/internal/incident/compose"
@@ -121,7 +122,9 @@ func newDesk(t *testing.T, db *store.DB) *desk {
 	ended := make(chan struct{})
 	go func() { defer close(ended); d.scopes.Work(working, func(error) {}) }()
 	t.Cleanup(func() { stop(); <-ended })
-	d.console, err = New(Options{Staff: d.staff, Cases: d.cases, Proposals: d.proposals, Scopes: d.scopes, Gate: d.gate, Draft: d.draft, Reaching: d.reaching(ctx, rosters, incidents), BaseURL: base, Log: slog.New(slog.NewTextHandler(d.logged, nil))})
+	resets, err := reset.New(ctx, reset.Rooms{DB: db, Rosters: rosters, Wanted: d.staff.Staffed})
+	must(err)
+	d.console, err = New(Options{Staff: d.staff, Cases: d.cases, Proposals: d.proposals, Scopes: d.scopes, Gate: d.gate, Resets: resets, Draft: d.draft, Reaching: d.reaching(ctx, rosters, incidents), BaseURL: base, Log: slog.New(slog.NewTextHandler(d.logged, nil))})
 	must(err)
 	d.server = httptest.NewTLSServer(serve.Wrap(d.console, serve.Options{}))
 	t.Cleanup(d.server.Close)

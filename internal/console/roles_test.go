@@ -105,6 +105,9 @@ var rights = map[string]struct {
 	"GET /console/cases/{id}/contain":        {roles: inCase, ofCase: true},
 	"POST /console/cases/{id}/contain/block": {roles: "commander writer", ofCase: true, form: url.Values{"route": {"login"}, "state": {"closed"}, "why": {"念のため"}}},
 	"POST /console/cases/{id}/contain/lift":  {roles: "commander writer", ofCase: true, form: url.Values{"why": {"済んだ"}}},
+	"GET /console/cases/{id}/reset":          {roles: inCase, ofCase: true},
+	"POST /console/cases/{id}/reset":         {roles: "commander writer", ofCase: true, form: url.Values{"do": {"announced"}, "until": {"2030-01-01 10:00"}}},
+	"POST /console/cases/{id}/reset/lost":    {roles: nobody, ofCase: true, form: url.Values{"do": {"ask"}, "account": {"1"}, "address": {"a@example.jp"}, "step": {"x"}}}, // wants a reset that is open, and a step: TestLost of its room
 
 	"GET /console/cases/{id}/facts": {roles: inCase, ofCase: true}, "GET /console/cases/{id}/documents": {roles: inCase, ofCase: true},
 	"GET /console/cases/{id}/documents/{kind}": {roles: inCase, ofCase: true}, "GET /console/cases/{id}/documents/{kind}/file": {roles: inCase, ofCase: true}, "GET /console/cases/{id}/sent/{sent}": {roles: inCase, ofCase: true},
