@@ -1,6 +1,7 @@
 package console
 
 import (
+	"bytes"
 	"cmp"
 	"net/http"
 	"net/url"
@@ -36,6 +37,7 @@ var rights = map[string]struct {
 	file   bool   // it is a form with a file
 	piece  bool   // it takes bytes, and no form
 	kind   string // of the document of its address; "": pmark
+	book   bool   // its file is a workbook
 }{
 	"GET /console/sign-in": {open: true}, "POST /console/sign-in/begin": {open: true}, "POST /console/sign-in/finish": {open: true}, "POST /console/sign-in/code": {open: true},
 	"GET /console/calendar/{file}": {open: true},                                                                                                                                // TestCalendar
@@ -109,6 +111,7 @@ var rights = map[string]struct {
 	"POST /console/cases/{id}/documents/{kind}/send":    {roles: "commander", ofCase: true, form: url.Values{"to": {"委員会"}, "digest": {"DOCUMENT"}}},
 	"POST /console/cases/{id}/documents/{kind}":         {roles: "commander writer", ofCase: true, kind: "addendum", form: url.Values{"ja": {"続報"}, "en": {"An update"}}},
 	"POST /console/cases/{id}/documents/{kind}/propose": {roles: "commander writer", ofCase: true, kind: "addendum", form: url.Values{"ja": {"続報"}, "en": {"An update"}, "digest": {"DRAFT"}}},
+	"POST /console/cases/{id}/documents/{kind}/form":    {roles: "commander writer", ofCase: true, file: true, book: true, form: url.Values{"mapping": {"kind: pmark\ncells: {summary: C5}"}}},
 
 	"GET /console/proposals/{id}":           {roles: inCase, ofCase: true},
 	"POST /console/proposals/{id}/approve":  {roles: "approver", ofCase: true, form: url.Values{"digest": {"DIGEST"}}, act: "approve DIGEST"},
@@ -263,6 +266,9 @@ func TestEveryAction(t *testing.T) {
 					do := func(form url.Values) answer {
 						if method == "GET" {
 							return person.get(at)
+						}
+						if right.book {
+							return person.upload(at, form, "form.xlsx", bytes.NewReader(workbook(t)))
 						}
 						if right.file {
 							return person.upload(at, form, "auth.log", strings.NewReader("lines"))
