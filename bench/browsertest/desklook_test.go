@@ -34,7 +34,8 @@ func TestDeskLook(t *testing.T) {
 		})
 		for _, at := range []struct{ name, path string }{
 			{"clocks", "/console/cases/" + id + "/clocks"}, {"now", "/console/cases/" + id}, {"timeline", "/console/cases/" + id + "/timeline"}, {"decisions", "/console/cases/" + id + "/decisions"},
-			{"scope", "/console/cases/" + id + "/scope"}, {"reach", "/console/cases/" + id + "/reach"}, {"contain", "/console/cases/" + id + "/contain"}, {"facts", "/console/cases/" + id + "/facts"}, {"documents", "/console/cases/" + id + "/documents"}, {"sheet", "/console/cases/" + id + "/documents/ppc-sokuho"},
+			{"scope", "/console/cases/" + id + "/scope"}, {"reach", "/console/cases/" + id + "/reach"}, {"contain", "/console/cases/" + id + "/contain"}, {"reset", "/console/cases/" + id + "/reset"}, {"facts", "/console/cases/" + id + "/facts"}, {"documents", "/console/cases/" + id + "/documents"}, {"sheet", "/console/cases/" + id + "/documents/ppc-sokuho"},
+			{"draft", "/console/cases/" + id + "/documents/notice"}, {"form", "/console/cases/" + id + "/documents/ransomware-form"},
 			{"record", "/console/cases/" + id + "/record"}, {"board", "/console/"}, {"proposal", o.proposed(t)}, {"allclocks", "/console/clocks"}, {"proposals", "/console/proposals"},
 			{"declare", "/console/cases/new"}, {"account", "/console/account"}, {"people", "/console/people"}, {"log", "/console/log"}, {"settings", "/console/settings"},
 		} {

@@ -100,6 +100,7 @@ type Console struct {
 	sessions *scs.SessionManager
 	handler  http.Handler
 	live     *live
+	filling  chan struct{} // held while an official form is filled in
 	now      func() time.Time
 }
 
@@ -161,7 +162,7 @@ func New(o Options) (*Console, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Console{Options: o, frame: frame, now: time.Now}
+	c := &Console{Options: o, frame: frame, now: time.Now, filling: make(chan struct{}, 1)}
 	c.live = newLive(c.versions, o.Log)
 	o.Scopes.Moved = c.live.poke
 	c.sessions = scs.New()

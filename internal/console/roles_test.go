@@ -1,6 +1,7 @@
 package console
 
 import (
+	"bytes"
 	"cmp"
 	"net/http"
 	"net/url"
@@ -37,6 +38,7 @@ var rights = map[string]struct {
 	file   bool   // it is a form with a file
 	piece  bool   // it takes bytes, and no form
 	kind   string // of the document of its address; "": pmark
+	book   bool   // its file is a workbook
 }{
 	"GET /console/sign-in": {open: true}, "POST /console/sign-in/begin": {open: true}, "POST /console/sign-in/finish": {open: true}, "POST /console/sign-in/code": {open: true},
 	"GET /console/calendar/{file}": {open: true},                                                                                                                                // TestCalendar
@@ -117,6 +119,7 @@ var rights = map[string]struct {
 	"POST /console/cases/{id}/documents/{kind}/send":    {roles: "commander", ofCase: true, form: url.Values{"to": {"委員会"}, "digest": {"DOCUMENT"}}},
 	"POST /console/cases/{id}/documents/{kind}":         {roles: "commander writer", ofCase: true, kind: "addendum", form: url.Values{"ja": {"続報"}, "en": {"An update"}}},
 	"POST /console/cases/{id}/documents/{kind}/propose": {roles: "commander writer", ofCase: true, kind: "addendum", form: url.Values{"ja": {"続報"}, "en": {"An update"}, "digest": {"DRAFT"}}},
+	"POST /console/cases/{id}/documents/{kind}/form":    {roles: "commander writer", ofCase: true, file: true, book: true, form: url.Values{"mapping": {"kind: pmark\ncells: {summary: C5}"}}},
 
 	"GET /console/cases/{id}/reach": {roles: inCase, ofCase: true}, "GET /console/cases/{id}/reach/{campaign}": {roles: inCase, ofCase: true}, "GET /console/cases/{id}/reach/{campaign}/preview": {roles: inCase, ofCase: true},
 	"POST /console/cases/{id}/reach/new":                 {roles: "commander writer", ofCase: true, form: url.Values{"from": {"notice@example.jp"}, "subject.ja": {"お知らせ"}, "text.ja": {"漏えいした項目は{{you.exposed}}です。"}}},
@@ -295,6 +298,9 @@ func TestEveryAction(t *testing.T) {
 					do := func(form url.Values) answer {
 						if method == "GET" {
 							return person.get(at)
+						}
+						if right.book {
+							return person.upload(at, form, "form.xlsx", bytes.NewReader(workbook(t)))
 						}
 						if right.file {
 							return person.upload(at, form, "auth.log", strings.NewReader("lines"))
