@@ -34,7 +34,7 @@ func TestDeskLook(t *testing.T) {
 		})
 		for _, at := range []struct{ name, path string }{
 			{"clocks", "/console/cases/" + id + "/clocks"}, {"now", "/console/cases/" + id}, {"timeline", "/console/cases/" + id + "/timeline"}, {"decisions", "/console/cases/" + id + "/decisions"},
-			{"scope", "/console/cases/" + id + "/scope"}, {"reach", "/console/cases/" + id + "/reach"}, {"campaign", o.campaign(t, id)}, {"campaignpreview", o.campaign(t, id) + "/preview"}, {"facts", "/console/cases/" + id + "/facts"}, {"documents", "/console/cases/" + id + "/documents"}, {"sheet", "/console/cases/" + id + "/documents/ppc-sokuho"},
+			{"scope", "/console/cases/" + id + "/scope"}, {"reach", "/console/cases/" + id + "/reach"}, {"facts", "/console/cases/" + id + "/facts"}, {"documents", "/console/cases/" + id + "/documents"}, {"sheet", "/console/cases/" + id + "/documents/ppc-sokuho"},
 			{"record", "/console/cases/" + id + "/record"}, {"board", "/console/"}, {"proposal", o.proposed(t)}, {"allclocks", "/console/clocks"}, {"proposals", "/console/proposals"},
 			{"declare", "/console/cases/new"}, {"account", "/console/account"}, {"people", "/console/people"}, {"log", "/console/log"}, {"settings", "/console/settings"},
 		} {
@@ -93,20 +93,6 @@ facts:
 		return path
 	}
 	accounts, rules := written("told.csv", "id,mail\n1,a@example.com\n2,b@example.com\n"), written("told-rules.yaml", "columns: {account: id, email: mail}\nsets:\n  - {classes: [email]}\n")
-	campaign := written("campaign.yaml", `incident: shop
-from: {ja: お知らせ事務局, en: Notices, address: notice@example.jp}
-subject: {ja: 会員情報の漏えいについてのお詫びとお知らせ, en: About a loss of member data}
-text:
-  ja: |
-    # お詫びとお知らせ
-
-    漏えいした項目は、{{you.exposed}}です。
-  en: |
-    # A notice
-
-    What was exposed of you: {{you.exposed}}.
-rates: {perSecond: 5, perDomain: {gmail.com: 2}}
-`)
 	for _, args := range [][]string{
 		{"case", "declare", "--id", "shop", "--title", "アカウント情報データベースへの不正アクセス", "--organisation", "株式会社例示", "--known", "2026-08-20T10:09+09:00", "--persons", "5000", "--illicit",
 			"--regime", "jp-appi", "--regime", "eu-gdpr", "--playbook", "account-database"},
@@ -121,23 +107,11 @@ rates: {perSecond: 5, perDomain: {gmail.com: 2}}
 		{"case", "regime", "shop", "uk-gdpr", "--refuse", "英国の居住者はいない。"},
 		{"case", "note", "shop", "電話が増えている。"},
 		{"scope", "--export", accounts, "--rules", rules, "--incident", "shop", "--commit"},
-		{"campaign", "new", campaign},
 		{"publish", "shop"},
 	} {
 		o.run(t, args...)
 	}
 	return "shop"
-}
-
-// campaign is the page of the case's newest campaign.
-func (o *office) campaign(t *testing.T, id string) string {
-	t.Helper()
-	said := o.run(t, "campaign", "status")
-	i := strings.Index(said, "c-")
-	if i < 0 {
-		t.Fatal(said)
-	}
-	return "/console/cases/" + id + "/reach/" + said[i:i+12]
 }
 
 // proposed is the page of the newest proposal.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"shirase/internal/actor"
+	"shirase/internal/hint"
 	"shirase/internal/incident"
 	"shirase/internal/language"
 	"shirase/internal/reach/smtptest"
@@ -199,6 +200,19 @@ func TestFactsAtApproval(t *testing.T) {
 			if strings.Contains(strings.ToLower(head), "\nbcc:") || !strings.Contains(head, "\r\nTo: ") {
 				t.Errorf("a fact writes into the mail:\n%s", m)
 			}
+		}
+	})
+}
+
+// Of what is not public yet there is no mail, and it says what is missing.
+func TestNotPublic(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db, 3, nil)
+		w.Incident = func(context.Context, string) (incident.Incident, error) {
+			return incident.Incident{}, incident.ErrNotFound
+		}
+		if _, err := w.Create(t.Context(), actor.Operator(), spec(), Rates{}, time.Time{}); !errors.Is(err, ErrInput) || errors.Is(err, incident.ErrNotFound) || !strings.Contains(hint.Of(err), "publish") {
+			t.Error(err, hint.Of(err))
 		}
 	})
 }
