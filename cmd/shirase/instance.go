@@ -11,6 +11,7 @@ import (
 
 	"shirase/internal/archive"
 	"shirase/internal/config"
+	"shirase/internal/contain/gate"
 	"shirase/internal/files"
 	"shirase/internal/hint"
 	"shirase/internal/incident"
@@ -37,6 +38,7 @@ type instance struct {
 	incidents *incident.Incidents
 	archive   *archive.Archive
 	staff     *staff.Staff
+	gate      *gate.Gate // once it is asked for
 
 	opening   sync.Mutex   // of campaigns
 	campaigns *reach.Reach // nil: nobody has asked for them yet

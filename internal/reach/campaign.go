@@ -39,8 +39,12 @@ func (r *Reach) create(ctx context.Context, who actor.Actor, spec Spec, rates Ra
 	if err := rates.check(); err != nil {
 		return nil, err
 	}
-	if spec.promises() && !slices.Contains(spec.Needs, "reset") && r.Conditions["reset"] != nil {
-		spec.Needs = append(spec.Needs, "reset")
+	if spec.promises() { // it leaves while the reset is open, and no quicker than that and the desk can take
+		for _, n := range []string{"reset", "desk"} {
+			if !slices.Contains(spec.Needs, n) && r.Conditions[n] != nil {
+				spec.Needs = append(spec.Needs, n)
+			}
+		}
 	}
 	ro, err := r.Rosters.LatestPart(ctx, spec.Incident, spec.Part)
 	if err != nil {

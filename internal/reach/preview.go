@@ -80,6 +80,9 @@ func (r *Reach) preview(ctx context.Context, c *Campaign) (*Preview, error) {
 	if err := r.read(ctx, p); err != nil {
 		return nil, err
 	}
+	if c.promises() && !slices.Contains(c.Needs, "reset") {
+		p.Problems = append(p.Problems, "its text promises the reset, and nobody here knows whether that is open")
+	}
 	if r.Mailer == nil {
 		p.Problems = append(p.Problems, ErrNoRelay.Error())
 		return p, nil

@@ -69,6 +69,8 @@ type job struct {
 	set     uint16
 	at      time.Time // before which it is not sent
 	broke   bool      // a connection broke at it once already
+	since   int       // what its relay had answered when that one was opened
+	stale   int       // connections that were of no use any more when it was its turn
 }
 
 // Work sends every campaign that is to run, until ctx ends. failed hears of what goes wrong; it goes on all the same.
@@ -444,6 +446,7 @@ func (s *sender) deliver(ctx context.Context, b []*job) {
 // handOver hands mails over by a connection, and gives of how many something came.
 func (s *sender) handOver(ctx context.Context, c *connection, mails []smtp.Mail, jobs []*job) (n int, results []result) {
 	trouble := false // of the relay, and no mail's
+	kept := c.sent > 0
 	stop := func() bool { return s.stop.Load() || ctx.Err() != nil || trouble }
 	n, at, err := c.Deliver(mails, stop, func(i int, o smtp.Outcome) {
 		j, now := jobs[i], s.r.Now()
@@ -454,14 +457,18 @@ func (s *sender) handOver(ctx context.Context, c *connection, mails []smtp.Mail,
 			s.to.failed(c.relay, &smtp.ReplyError{At: o.Stage.String(), Reply: o.Reply})
 			return
 		}
-		relay := uint8(c.relay + 1)
+		relay, said := uint8(c.relay+1), ""
+		if !o.Unknown {
+			s.to.answered(c.relay)
+			said = o.Reply.String()
+		}
 		results = append(results, result{j.ordinal, func(r record) record {
 			r = r.after(o, now)
 			r.relay = relay
 			return r
-		}, o.Reply.String()})
+		}, said})
 		s.mu.Lock()
-		err := s.receivers.heard(ctx, j.domain, o.Reply.Policy(), o.Reply.String())
+		err := s.receivers.heard(ctx, j.domain, o.Reply.Policy() && !o.Reply.Greeting(), o.Reply.String())
 		s.mu.Unlock()
 		if err != nil {
 			s.r.Log.Error("keep that a receiver is paused", "campaign", s.c.ID, "error", err)
@@ -479,18 +486,24 @@ func (s *sender) handOver(ctx context.Context, c *connection, mails []smtp.Mail,
 		return n, results
 	}
 	c.Close()
-	if n == 0 && at < 0 { // the relay has ended it while nothing went on
+	if at < 0 { // the relay has ended it while nothing went on, or after a message: then that one is unknown
+		if n > 0 {
+			s.to.broke(c.relay, c.since, err)
+		}
 		return n, results
 	}
-	if at >= 0 {
-		j, now := jobs[at], s.r.Now()
-		if j.broke { // twice at the same mail: it is put off, and holds up nobody else
-			results = append(results, result{j.ordinal, func(r record) record { return r.deferred("networkerror", now) }, err.Error()})
-			return n + 1, results
-		}
-		j.broke = true
+	j, now := jobs[at], s.r.Now()
+	switch {
+	case kept && n == 0 && j.stale < connections: // it was kept for the next batch, and the relay has ended it meanwhile
+		j.stale++
+		return n, results
+	case !j.broke:
+		j.broke, j.since = true, c.since
+		return n, results
 	}
-	return n, results
+	s.to.broke(c.relay, j.since, err)
+	results = append(results, result{j.ordinal, func(r record) record { return r.deferred("networkerror", now) }, err.Error()}) // it holds up nobody else
+	return n + 1, results
 }
 
 // returned has somebody be sent to as if nothing had been intended.

@@ -25,8 +25,12 @@ func TestLocked(t *testing.T) {
 			if _, err := tx.ExecContext(t.Context(), `UPDATE reach_block SET due = due`); err != nil {
 				return err
 			}
+			locked := w.total()
 			for range 200 { // it is read all the while
 				w.now(c.ID)
+			}
+			if left := w.total() - locked; left > maxInFlight || locked == 2000 {
+				t.Errorf("%d mails left while nothing could be written down, %d before", left, locked)
 			}
 			return nil
 		})

@@ -28,6 +28,7 @@ facts:
   - {key: organisation, value: {ja: 株式会社例示, en: Example Inc.}}
   - {key: discovered, value: "2026-11-18T10:09+09:00"}
   - {key: affected.count, value: 300, unit: accounts, qualifier: exact}
+  - {key: action, id: reset, status: planned, promised: "2026-12-02T18:00+09:00", value: {ja: 再設定, en: New passwords}}
 `
 
 const rules = `columns: {account: id, email: mail, locale: lang}
