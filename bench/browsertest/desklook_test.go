@@ -86,6 +86,14 @@ facts:
 `), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	written := func(name, text string) string {
+		path := filepath.Join(o.dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	accounts, rules := written("told.csv", "id,mail\n1,a@example.com\n2,b@example.com\n"), written("told-rules.yaml", "columns: {account: id, email: mail}\nsets:\n  - {classes: [email]}\n")
 	for _, args := range [][]string{
 		{"case", "declare", "--id", "shop", "--title", "アカウント情報データベースへの不正アクセス", "--organisation", "株式会社例示", "--known", "2026-08-20T10:09+09:00", "--persons", "5000", "--illicit",
 			"--regime", "jp-appi", "--regime", "eu-gdpr", "--playbook", "account-database"},
@@ -99,6 +107,7 @@ facts:
 		{"case", "done", "shop", "jp-appi-notify", "--suspend", "--by", "流出したデータの削除を求めている。"},
 		{"case", "regime", "shop", "uk-gdpr", "--refuse", "英国の居住者はいない。"},
 		{"case", "note", "shop", "電話が増えている。"},
+		{"scope", "--export", accounts, "--rules", rules, "--incident", "shop", "--commit"},
 		{"publish", "shop"},
 	} {
 		o.run(t, args...)
