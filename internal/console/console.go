@@ -17,6 +17,7 @@ import (
 	"github.com/alexedwards/scs/v2"
 
 	"shirase/internal/actor"
+	"shirase/internal/collect"
 	"shirase/internal/incident"
 	"shirase/internal/language"
 	"shirase/internal/page"
@@ -38,8 +39,10 @@ type Options struct {
 	Cases *response.Cases
 	// Proposals are what cannot be undone, and waits for a second person.
 	Proposals *proposal.Proposals
-	Scopes    *scope.Scopes   // who is affected
-	OIDC      *staff.Provider // nil: nobody signs in by an identity provider
+	Scopes    *scope.Scopes // who is affected
+	// Collection is what others disclose; nil: there is no inbox.
+	Collection *collect.Collection
+	OIDC       *staff.Provider // nil: nobody signs in by an identity provider
 
 	// Texts are what is told from a case beside notices: mails of its campaigns, answers that are given again. nil: there are none.
 	Texts func(ctx context.Context, who actor.Actor, id string) ([]Outgoing, error)
@@ -121,7 +124,7 @@ var failed = slices.Concat(web.Mappings{
 	{Err: staff.ErrInput, Problem: web.Problem{Status: http.StatusUnprocessableEntity}},
 	{Err: staff.ErrLink, Problem: web.Problem{Status: http.StatusGone}},
 	{Err: actor.ErrNobody, Problem: web.Problem{Status: http.StatusUnauthorized}},
-}, scopeFailed)
+}, scopeFailed, inboxFailed)
 
 var errNotHere = errors.New("no such page")
 
@@ -129,6 +132,7 @@ var navigation = []page.Entry{
 	{Name: "board", Path: "/console/", Text: language.Both("事案", "Cases")},
 	{Name: "clocks", Path: "/console/clocks", Text: language.Both("期限", "Clocks")},
 	{Name: "proposals", Path: "/console/proposals", Text: language.Both("提案と承認", "Proposals")},
+	{Name: "inbox", Path: "/console/inbox", Text: language.Both("受信箱", "Inbox")},
 	{Name: "people", Path: "/console/people", Text: language.Both("メンバー", "People")},
 	{Name: "log", Path: "/console/log", Text: language.Both("記録", "Log")},
 	{Name: "settings", Path: "/console/settings", Text: language.Both("鍵と設定", "Keys and settings")},
@@ -297,6 +301,7 @@ func (c *Console) table() []route {
 	}
 	routes = append(routes, c.proposalRoutes()...)
 	routes = append(routes, c.scopeRoutes()...)
+	routes = append(routes, c.inboxRoutes()...)
 	return append(routes, c.caseRoutes()...)
 }
 
