@@ -282,7 +282,20 @@ func (c *Collection) record(ctx context.Context, who actor.Actor, rec *recording
 			return nil
 		}
 	}
-	_, err = c.Incidents.Add(ctx, who, &incident.FactsFile{ID: rec.Incident, Facts: rec.Facts})
+	return c.add(ctx, who, rec.Incident, rec.Facts)
+}
+
+// add adds to an incident. What others disclosed is public, and nobody's case: whoever may record that, may add to it. An own incident
+// is a case, which only those write who have access to it.
+func (c *Collection) add(ctx context.Context, who actor.Actor, id string, facts []incident.Fact) error {
+	_, others, err := c.Incidents.Provenance(ctx, id)
+	if err != nil {
+		return err
+	}
+	if others {
+		who = who.With(id, actor.Contributes)
+	}
+	_, err = c.Incidents.Add(ctx, who, &incident.FactsFile{ID: id, Facts: facts})
 	return err
 }
 
@@ -583,8 +596,7 @@ func (c *Collection) takeBack(ctx context.Context, who actor.Actor, act *Act) er
 	if len(back) == 0 {
 		return nil
 	}
-	_, err = c.Incidents.Add(ctx, who, &incident.FactsFile{ID: rec.Incident, Facts: back})
-	return err
+	return c.add(ctx, who, rec.Incident, back)
 }
 
 func sameValue(a, b incident.Value) bool {

@@ -216,16 +216,24 @@ func (c *Collection) AddSources(ctx context.Context, who actor.Actor, list []Sou
 			if err := s.check(); err != nil {
 				return err
 			}
-			settings, err := json.Marshal(s.Settings)
-			if err != nil {
+			s.ID, s.On, s.Added, s.AddedBy = newID("s"), true, c.Now(), who.String()
+			var before string
+			err = tx.QueryRowContext(ctx, `SELECT id, settings FROM collect_source WHERE url = $1`, s.URL).Scan(&s.ID, &before)
+			if err != nil && !errors.Is(err, sql.ErrNoRows) {
 				return err
 			}
-			s.ID, s.On, s.Added, s.AddedBy = newID("s"), true, c.Now(), who.String()
-			err = tx.QueryRowContext(ctx, `SELECT id FROM collect_source WHERE url = $1`, s.URL).Scan(&s.ID)
-			if errors.Is(err, sql.ErrNoRows) {
+			var old Settings
+			if before != "" && json.Unmarshal([]byte(before), &old) == nil && old.LedgerKey == s.Settings.LedgerKey { // what was seen of a ledger stays seen
+				s.Settings.Size, s.Settings.Checkpoint, s.Settings.Notices = old.Size, old.Checkpoint, old.Notices
+			}
+			settings, merr := json.Marshal(s.Settings)
+			if merr != nil {
+				return merr
+			}
+			if before == "" {
 				_, err = tx.ExecContext(ctx, `INSERT INTO collect_source (id, kind, url, settings, state, etag, modified, next_at, lease, failures, said, read_at, added_at, added_by) VALUES ($1, $2, $3, $4, 'on', '', '', $5, 0, 0, '', 0, $5, $6)`,
 					s.ID, s.Kind, s.URL, string(settings), store.Micros(s.Added), s.AddedBy)
-			} else if err == nil {
+			} else {
 				_, err = tx.ExecContext(ctx, `UPDATE collect_source SET kind = $2, settings = $3, state = 'on', next_at = $4, failures = 0, etag = '', modified = '' WHERE id = $1`, s.ID, s.Kind, string(settings), store.Micros(s.Added))
 			}
 			if err != nil {

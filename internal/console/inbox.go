@@ -258,7 +258,7 @@ func (c *Console) showItem(w http.ResponseWriter, r *http.Request, v *visit, sta
 		if !e.Sure && e.Doubt != "" {
 			row.Outcome = collect.Skipped
 		}
-		if refused != nil {
+		if refused != nil && r.PostForm.Has(fmt.Sprintf("do.%d", n)) {
 			row.Outcome = r.PostForm.Get(fmt.Sprintf("do.%d", n))
 			for i, p := range row.Fields {
 				row.Fields[i].Value = r.PostForm.Get(fmt.Sprintf("f.%d.%s", n, p.Name))
@@ -427,6 +427,15 @@ func inboxFuncs(lang language.Lang) template.FuncMap {
 				return t.In(lang)
 			}
 			return w
+		},
+		"entryfield": func(name string) string {
+			if t, ok := map[string]language.Text{"certainty": language.Both("確かさ", "Certainty"), "asOf": language.Both("いつの時点か", "As of"), "value": language.Both("値", "Value")}[strings.TrimPrefix(name, "value.")]; ok {
+				return t.In(lang)
+			}
+			if t := factFieldNames[strings.TrimPrefix(name, "value.")].In(lang); t != "" {
+				return t
+			}
+			return name
 		},
 		"op": func(b byte) string { return string(b) },
 	}
