@@ -165,10 +165,10 @@ func (c *Collection) join(ctx context.Context, tx *sql.Tx, item *Item, d *Docume
 			sameText = false
 		}
 		sameThing := false
-		if j.name != "" && o.name == j.name && o.Told != "" && j.told != "" {
-			a, errA := time.Parse(time.DateOnly, o.Told)
-			b, errB := time.Parse(time.DateOnly, j.told)
-			sameThing = errA == nil && errB == nil && a.Sub(b).Abs() <= nearDays*24*time.Hour
+		if apart, both := daysApart(o.Told, j.told); both && apart > nearDays {
+			sameText = false // an organisation says such things in the same words each time
+		} else if both && j.name != "" && o.name == j.name {
+			sameThing = true
 		}
 		if !sameText && !sameThing {
 			continue
@@ -187,6 +187,13 @@ func (c *Collection) join(ctx context.Context, tx *sql.Tx, item *Item, d *Docume
 		return nil
 	}
 	return nil
+}
+
+// daysApart is how far apart two days are; false where one is not said.
+func daysApart(a, b string) (int, bool) {
+	x, errX := time.Parse(time.DateOnly, a)
+	y, errY := time.Parse(time.DateOnly, b)
+	return int(x.Sub(y).Abs().Hours() / 24), errX == nil && errY == nil
 }
 
 // items reads items. where is ours, never a person's.

@@ -218,7 +218,7 @@ func (c *Collection) AddSources(ctx context.Context, who actor.Actor, list []Sou
 			}
 			s.ID, s.On, s.Added, s.AddedBy = newID("s"), true, c.Now(), who.String()
 			var before string
-			err = tx.QueryRowContext(ctx, `SELECT id, settings FROM collect_source WHERE url = $1`, s.URL).Scan(&s.ID, &before)
+			err := tx.QueryRowContext(ctx, `SELECT id, settings FROM collect_source WHERE url = $1`, s.URL).Scan(&s.ID, &before)
 			if err != nil && !errors.Is(err, sql.ErrNoRows) {
 				return err
 			}
