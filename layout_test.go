@@ -38,6 +38,7 @@ var layers = map[string]int{
 	"internal/reach/bounce": floor, "internal/reach/preflight": floor, "internal/reach/smtp": floor, "internal/reach/message": floor, "internal/reach/smtptest": floor, "internal/reach/returned": room,
 	"internal/incident/chart": room, "internal/incident/compose": room, "internal/incident/datasets": room, "internal/incident/lint": room,
 	"internal/demo": room, "internal/password": room, "internal/witness": room, "internal/monitor": room, "internal/services": room, "internal/people": room, "internal/response": room, "internal/notify": room, "internal/proposal": room, "internal/staff": room, "internal/reach": room, "internal/contain/gate": room, "internal/contain/reset": room,
+	"internal/collect/fetch": floor, "internal/collect/read": floor, "internal/collect/keep": floor, "internal/collect/webtest": floor, "internal/collect": room,
 	"internal/publish": usecase, "internal/scope": usecase, "internal/setup": usecase,
 	"internal/page": frame,
 	"internal/site": door, "internal/site/sitetest": door, "internal/api": door, "internal/console": door, "internal/portal": door,
@@ -81,6 +82,10 @@ var down = map[string][]string{
 	"internal/backup":          {"internal/files", "internal/hint", "internal/store"},
 	"internal/ledger":          {"check", "internal/files", "internal/hint", "internal/store", "internal/web"},
 	"internal/index":           {"check", "identity", "internal/files", "internal/hint", "internal/store", "internal/web"},
+	"internal/collect/fetch":   {"internal/hint"},
+	"internal/collect/read":    {"internal/charset"},
+	"internal/collect/keep":    {"internal/files"},
+	"internal/collect/webtest": {},
 	"internal/page":            {"internal/language", "internal/web"},
 	"internal/roster":          {"identity", "internal/actor", "internal/charset", "internal/extsort", "internal/files", "internal/hint", "internal/store", "internal/yaml"},
 }
@@ -98,6 +103,7 @@ var only = map[string][]string{
 	"internal/site/sitetest":   {},
 	"internal/killtest":        {},
 	"internal/reach/smtptest":  {},
+	"internal/collect/webtest": {},
 }
 
 // modules are the product's and the one beside it, of benchmarks and tests in a browser, which may import the product's

@@ -62,6 +62,10 @@ func (a *app) mountConsole(ctx context.Context, in *instance, server *serve.Serv
 	if err != nil {
 		return err
 	}
+	room, err := a.collection(ctx, in)
+	if err != nil {
+		return err
+	}
 	doors := map[console.Door]func(*http.Request, int) (time.Duration, bool){}
 	for _, d := range console.Doors() {
 		if doors[d], err = server.Limit(consoleLimits); err != nil {
@@ -73,7 +77,7 @@ func (a *app) mountConsole(ctx context.Context, in *instance, server *serve.Serv
 		return err
 	}
 	desk, err := console.New(console.Options{
-		Staff: in.staff, Cases: cases, Proposals: proposals, Scopes: scopes, Gate: in.gate, Resets: resets, OIDC: provider, Allow: func(d console.Door, r *http.Request, n int) (time.Duration, bool) { return doors[d](r, n) }, BaseURL: a.staffURL(), Log: in.log,
+		Staff: in.staff, Cases: cases, Proposals: proposals, Scopes: scopes, Collection: room, Gate: in.gate, Resets: resets, OIDC: provider, Allow: func(d console.Door, r *http.Request, n int) (time.Duration, bool) { return doors[d](r, n) }, BaseURL: a.staffURL(), Log: in.log,
 		Operator: page.Operator{Name: operator(in.Instance), Contact: in.Contact, Imprint: in.Imprint, Privacy: in.Privacy},
 		Reaching: console.Reaching{Campaigns: campaigns, Returned: back,
 			Preflight: func(ctx context.Context, from string) ([]preflight.Finding, error) {
@@ -109,6 +113,7 @@ func (a *app) mountConsole(ctx context.Context, in *instance, server *serve.Serv
 	server.Mount(desk, "/console", "/console/")
 	server.Work("follow the cases", desk.Work)
 	server.Work("work out scopes", scopes.Work)
+	server.Work("collect disclosures", room.Work)
 	return nil
 }
 

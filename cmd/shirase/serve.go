@@ -230,6 +230,11 @@ func (a *app) server(ctx context.Context, in *instance, corpora *password.Corpor
 	if options.Release, err = p.release(ctx, in); err != nil {
 		return nil, nil, err
 	}
+	if p == nil {
+		if options.Say, err = a.takeSaid(ctx, in); err != nil {
+			return nil, nil, err
+		}
+	}
 	if p != nil {
 		options.State = func(ctx context.Context, i incident.Incident) string {
 			if _, imported, err := in.incidents.Provenance(ctx, i.ID); err != nil || imported {

@@ -17,6 +17,7 @@ import (
 	"github.com/alexedwards/scs/v2"
 
 	"shirase/internal/actor"
+	"shirase/internal/collect"
 	"shirase/internal/contain/gate"
 	"shirase/internal/contain/reset"
 	"shirase/internal/incident"
@@ -48,6 +49,8 @@ type Options struct {
 	Resets    *reset.Resets   // the forced reset; nil: it cannot be done here
 	// Addendum proposes to say a change of the reset's hours in public, and gives the proposal's id; "" where there is none; nil: nothing is proposed.
 	Addendum func(ctx context.Context, who actor.Actor, id string, h reset.Hour) (proposed string, err error)
+	// Collection is what others disclose; nil: there is no inbox.
+	Collection *collect.Collection
 
 	// Draft composes a notice as it would be published now, to be looked at before it is proposed. nil: there are no drafts here.
 	Draft func(ctx context.Context, who actor.Actor, id string, d compose.Draft) (*publish.Drafted, error)
@@ -134,7 +137,7 @@ var failed = slices.Concat(web.Mappings{
 	{Err: staff.ErrInput, Problem: web.Problem{Status: http.StatusUnprocessableEntity}},
 	{Err: staff.ErrLink, Problem: web.Problem{Status: http.StatusGone}},
 	{Err: actor.ErrNobody, Problem: web.Problem{Status: http.StatusUnauthorized}},
-}, scopeFailed, reachFailed, resetFailed)
+}, scopeFailed, reachFailed, resetFailed, inboxFailed)
 
 var errNotHere = errors.New("no such page")
 
@@ -142,6 +145,7 @@ var navigation = []page.Entry{
 	{Name: "board", Path: "/console/", Text: language.Both("事案", "Cases")},
 	{Name: "clocks", Path: "/console/clocks", Text: language.Both("期限", "Clocks")},
 	{Name: "proposals", Path: "/console/proposals", Text: language.Both("提案と承認", "Proposals")},
+	{Name: "inbox", Path: "/console/inbox", Text: language.Both("受信箱", "Inbox")},
 	{Name: "people", Path: "/console/people", Text: language.Both("メンバー", "People")},
 	{Name: "log", Path: "/console/log", Text: language.Both("記録", "Log")},
 	{Name: "settings", Path: "/console/settings", Text: language.Both("鍵と設定", "Keys and settings")},
@@ -314,6 +318,7 @@ func (c *Console) table() []route {
 	routes = append(routes, c.reachRoutes()...)
 	routes = append(routes, c.containRoutes()...)
 	routes = append(routes, c.resetRoutes()...)
+	routes = append(routes, c.inboxRoutes()...)
 	return append(routes, c.caseRoutes()...)
 }
 

@@ -19,6 +19,9 @@ import (
 
 	"shirase/internal/actor"
 	"shirase/internal/archive"
+	"shirase/internal/collect"
+	"shirase/internal/collect/fetch"
+	"shirase/internal/collect/read"
 	"shirase/internal/contain/gate"
 	"shirase/internal/contain/reset"
 	"shirase/internal/files"
@@ -64,6 +67,9 @@ type desk struct {
 	bytes     string // that are proposed to be published
 	declared  int
 	done      int // how often it was done
+
+	collection *collect.Collection
+	laid       int // notices in the inbox
 }
 
 func each(t *testing.T, do func(t *testing.T, d *desk)) {
@@ -87,7 +93,7 @@ func newDesk(t *testing.T, db *store.DB) *desk {
 	d := &desk{t: t, db: db, logged: &strings.Builder{}}
 	incidents, err := incident.New(ctx, db, archive.Changed)
 	must(err)
-	_, err = archive.New(ctx, db, incidents)
+	arch, err := archive.New(ctx, db, incidents)
 	must(err)
 	rosters, err := roster.New(ctx, db, dir, keys)
 	must(err)
@@ -118,13 +124,15 @@ func newDesk(t *testing.T, db *store.DB) *desk {
 	d.scopes, err = scope.New(ctx, scope.Rooms{DB: db, Rosters: rosters, Cases: d.cases, Incidents: incidents, Temp: t.TempDir(), PhoneRegion: "JP", Folder: d.folder,
 		Hold: d.hold})
 	must(err)
+	d.collection, err = collect.New(ctx, collect.Rooms{DB: db, Dir: dir, Keys: keys, Incidents: incidents, Archive: arch, Web: fetch.New(fetch.Options{Pause: -1}), Reader: &read.Reader{}, Agent: "shirase/test"})
+	must(err)
 	working, stop := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan struct{})
 	go func() { defer close(ended); d.scopes.Work(working, func(error) {}) }()
 	t.Cleanup(func() { stop(); <-ended })
 	resets, err := reset.New(ctx, reset.Rooms{DB: db, Rosters: rosters, Wanted: d.staff.Staffed})
 	must(err)
-	d.console, err = New(Options{Staff: d.staff, Cases: d.cases, Proposals: d.proposals, Scopes: d.scopes, Gate: d.gate, Resets: resets, Draft: d.draft, Reaching: d.reaching(ctx, rosters, incidents), BaseURL: base, Log: slog.New(slog.NewTextHandler(d.logged, nil))})
+	d.console, err = New(Options{Staff: d.staff, Cases: d.cases, Proposals: d.proposals, Scopes: d.scopes, Collection: d.collection, Gate: d.gate, Resets: resets, Draft: d.draft, Reaching: d.reaching(ctx, rosters, incidents), BaseURL: base, Log: slog.New(slog.NewTextHandler(d.logged, nil))})
 	must(err)
 	d.server = httptest.NewTLSServer(serve.Wrap(d.console, serve.Options{}))
 	t.Cleanup(d.server.Close)

@@ -59,6 +59,13 @@ var rights = map[string]struct {
 	"POST /console/people/{id}/remove": {roles: "administrator", act: "remove {id}"}, "POST /console/people/{id}/sessions/end": {roles: "administrator"},
 	"GET /console/log": {roles: "auditor administrator"}, "GET /console/settings": {roles: "administrator"},
 
+	"GET /console/inbox": {roles: "commander writer"}, "GET /console/inbox/{item}": {roles: "commander writer"}, "POST /console/inbox/file": {roles: "commander writer", file: true},
+	"POST /console/inbox/fetch":         {roles: nobody, form: url.Values{"url": {"http://127.0.0.1:9/"}}}, // nothing is asked there: TestInbox
+	"POST /console/inbox/{item}/accept": {roles: "commander writer", form: url.Values{"version": {"1"}, "incident": {"ITEM"}, "do.0": {"accepted"}, "do.1": {"accepted"}, "do.2": {"accepted"}}},
+	"POST /console/inbox/{item}/ignore": {roles: "commander writer", form: url.Values{"version": {"1"}}}, "POST /console/inbox/{item}/merge": {roles: "commander writer", form: url.Values{"version": {"1"}, "into": {"OTHER"}}},
+	"POST /console/inbox/{item}/split": {roles: "commander writer", form: url.Values{"version": {"1"}}}, "POST /console/inbox/{item}/undo": {roles: "commander writer", form: url.Values{"version": {"2"}}},
+	"POST /console/inbox/{item}/prove": {roles: nobody}, // nobody claims anything with it: TestInbox
+
 	"GET /console/cases/new": {roles: "commander writer"}, "POST /console/cases/new": {roles: "commander writer", form: url.Values{"title": {"誤送信"}, "organisation": {"例社"}, "known": {"2026-08-20 10:09"}}},
 
 	"GET /console/cases/{id}": {roles: inCase, ofCase: true}, "GET /console/cases/{id}/timeline": {roles: inCase, ofCase: true}, "GET /console/cases/{id}/decisions": {roles: inCase, ofCase: true},
@@ -260,6 +267,14 @@ func TestEveryAction(t *testing.T) {
 					} else if strings.Contains(path, "/people/") {
 						id = subject.id
 					}
+					if strings.Contains(path, "{item}") {
+						it["ITEM"], it["OTHER"] = d.item(), d.item()
+						if strings.HasSuffix(path, "/undo") {
+							if err := d.collection.Ignore(t.Context(), actor.Operator(), it["ITEM"], 1, ""); err != nil {
+								t.Fatal(err)
+							}
+						}
+					}
 					fill := func(s string) string {
 						if s == "VERSION" {
 							return it[name]
@@ -281,7 +296,7 @@ func TestEveryAction(t *testing.T) {
 						if s == "ACCOUNT" {
 							return subject.id
 						}
-						for _, k := range []string{"EVENT", "REPORT", "CANDIDATE", "TASK", "PROMISE", "CLOCK", "DIGEST", "EVIDENCE", "EXPORT", "ARRIVAL", "RUN", "SUPPRESSION", "SEEN"} {
+						for _, k := range []string{"EVENT", "REPORT", "CANDIDATE", "TASK", "PROMISE", "CLOCK", "DIGEST", "EVIDENCE", "EXPORT", "ARRIVAL", "RUN", "SUPPRESSION", "SEEN", "ITEM", "OTHER"} {
 							if s == k {
 								return it[k]
 							}
@@ -294,7 +309,7 @@ func TestEveryAction(t *testing.T) {
 							form.Add(k, fill(value))
 						}
 					}
-					at := strings.NewReplacer("{id}", id, "{$}", "", "{kind}/file", "pmark/file?form=json", "{kind}", cmp.Or(right.kind, "pmark"), "{sent}", it["SENT"], "{campaign}", it["CAMPAIGN"]).Replace(path)
+					at := strings.NewReplacer("{id}", id, "{$}", "", "{kind}/file", "pmark/file?form=json", "{kind}", cmp.Or(right.kind, "pmark"), "{sent}", it["SENT"], "{campaign}", it["CAMPAIGN"], "{item}", it["ITEM"]).Replace(path)
 					do := func(form url.Values) answer {
 						if method == "GET" {
 							return person.get(at)

@@ -13,7 +13,7 @@ import (
 )
 
 var pages = []string{"signin", "join", "account", "people", "person", "log", "settings", "board", "declare",
-	"case", "scope", "contain", "reset", "reach", "campaign", "campaignpreview", "facts", "documents", "document", "draft", "proposals", "proposal", "allclocks"}
+	"case", "scope", "contain", "reset", "reach", "campaign", "campaignpreview", "facts", "documents", "document", "draft", "proposals", "proposal", "allclocks", "inbox", "inboxitem"}
 
 var accessWords = map[actor.Access]language.Text{
 	actor.None:        language.Both("なし（事案ごとに与える）", "none (given case by case)"),
@@ -54,6 +54,7 @@ func funcs(lang language.Lang) template.FuncMap {
 	maps.Copy(out, reachFuncs(lang))
 	maps.Copy(out, containFuncs(lang))
 	maps.Copy(out, factFuncs(lang))
+	maps.Copy(out, inboxFuncs(lang))
 	maps.Copy(out, template.FuncMap{
 		"when":  func(t time.Time) template.HTML { return when(lang, t, time.Now()) },
 		"role":  func(r actor.Role) string { return roleWords[r][0].In(lang) },

@@ -65,6 +65,10 @@ type Options struct {
 	API      []Route
 	Operator page.Operator // who runs this site, as its pages say it
 
+	// Say takes a correction of a record, or the reply of an organisation; nil: there is no form, and pages name an address.
+	// Errors: ErrSaid, ErrSaidFull.
+	Say func(ctx context.Context, said Said) (Proof, error)
+
 	// Version tells what is public now, in any form: while it stays the same, pages are kept as they are sent. "" where it is
 	// not known; nil: pages are made anew for each who asks, as in a preview.
 	Version func(ctx context.Context) string
@@ -184,6 +188,13 @@ func (s *Site) routes() *http.ServeMux {
 	get("/incidents/{id}/help", s.help)
 	get("/incidents/{id}/ask", s.askPage)
 	mux.HandleFunc("POST /incidents/{id}/ask", s.asked)
+	get("/incidents/{id}/reply", s.reply)
+	cross := http.NewCrossOriginProtection()
+	mux.Handle("POST /incidents/{id}/reply", cross.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := s.say(w, r); err != nil {
+			s.fail(w, r, err)
+		}
+	})))
 	get("/notices/{id}", s.notice)
 	get("/notices/{id}/proof", s.noticeProof)
 	get("/statement", s.statement)
