@@ -353,6 +353,3 @@ func ParseAsked(request []byte) (a Asked, err error) {
 	}
 	return a, err
 }
-
-// IsNone reports whether a case has no roster to hold the accounts of.
-func IsNone(err error) bool { return errors.Is(err, roster.ErrNone) }

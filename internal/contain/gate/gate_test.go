@@ -50,13 +50,15 @@ func TestRoutes(t *testing.T) {
 		w.do(KindBlock, Asked{Route: "login", State: Closed})
 		see("/login", KindBlocked)
 		see("/shop", Allowed)
+		first := w.now
+		w.now = w.now.Add(time.Second)
 		w.do(KindBlock, Asked{Route: "all", State: Maintenance})
 		see("/login", KindMaintenance)
 		see("/shop", KindMaintenance)
 		see("/healthz", Allowed)
 		st, err := w.Status(t.Context(), actor.Operator())
 		w.must(err)
-		if len(st.Routes) != 2 || st.Routes[0].State != Closed || st.Routes[1].State != Maintenance || !st.Routes[0].Since.Equal(w.now) || st.Routes[0].By == "" || st.Routes[0].Why != "a test" {
+		if len(st.Routes) != 2 || st.Routes[0].State != Closed || st.Routes[1].State != Maintenance || !st.Routes[0].Since.Equal(first) || st.Routes[0].By == "" || st.Routes[0].Why != "a test" {
 			t.Errorf("%+v", st)
 		}
 		w.now = w.now.Add(time.Hour)
@@ -278,6 +280,23 @@ func TestFollow(t *testing.T) {
 		}
 		stop()
 		follower.Wait()
+	})
+}
+
+// TestFollowBoth: what was cleared and what was declared between two looks of a server are both seen at the second.
+func TestFollowBoth(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		w.do(KindBlock, Asked{Accounts: Reset})
+		other, err := New(t.Context(), w.Rooms)
+		w.must(err)
+		n := w.node(func(o *NodeOptions) { o.Gate = func(context.Context) (*Gate, error) { return other, nil } })
+		w.must(w.ClearNow(t.Context(), "loss-2026", Reset, id(3)))
+		w.do(KindBlock, Asked{Route: "login", State: Closed})
+		w.must(n.Refresh(t.Context()))
+		if get(t, n, "/login", Account{}).Kind != KindBlocked || n.login("", id(3)).Kind != Allowed || n.login("", id(2)).Kind != KindReset {
+			t.Error("one of both is not seen")
+		}
 	})
 }
 

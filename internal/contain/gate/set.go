@@ -23,7 +23,7 @@ import (
 
 // A Set is whom a roster has, as keyed hashes under the case's key (HMAC-SHA256): without the key nobody can be looked up in it, and with
 // it only those whom one can name. It answers wrongly for somebody who is not in it with a probability of n/2^(bits+56): for 20 million
-// entries 2^-52 for each account that is ever asked about, which is one stranger in 4.5 million thousand millions.
+// entries 2^-52 for each account that is asked about.
 //
 // Entries are sorted. Of each the first bits are its place in first, and the next 56 stand in rest.
 type Set struct {
