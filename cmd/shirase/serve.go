@@ -296,6 +296,12 @@ func (a *app) server(ctx context.Context, in *instance, corpora *password.Corpor
 	w := &watch{in: in, data: a.op().Data, server: server, health: &health{in: in, published: published, evaluator: evaluator, now: time.Now},
 		published: published, corpora: corpora, metrics: figures, space: space, now: time.Now}
 	w.away, _ = log.Handler().(away)
+	server.Work("give memory back", func(ctx context.Context, _ func(error)) { serve.GiveBack(ctx) })
+	if p == nil {
+		if w.gate, err = a.mountGate(ctx, in, server); err != nil {
+			return nil, nil, err
+		}
+	}
 	w.health.mount(server)
 	server.Mount(pages, "/")
 	if p != nil {
