@@ -186,6 +186,9 @@ func (n *Node) check(w http.ResponseWriter, r *http.Request, below string, outwa
 	}
 	d := n.request(&what, a)
 	h := w.Header()
+	if d.Kind == Allowed {
+		clear(h) // what is for browsers: a proxy hears nothing but yes
+	}
 	if age, ok := n.Age(); ok {
 		h[headerAge] = []string{strconv.FormatInt(int64(age/time.Second), 10)}
 	}
