@@ -77,6 +77,7 @@ func (a *app) mountConsole(ctx context.Context, in *instance, server *serve.Serv
 		},
 		Settings: func(context.Context) []console.Setting { return a.shownSettings() },
 		Keys:     func(ctx context.Context) ([]console.Key, error) { return shownKeys(ctx, in) },
+		Draft:    in.publisher.Look,
 		Texts: func(ctx context.Context, who actor.Actor, id string) ([]console.Outgoing, error) {
 			all, err := campaigns.Texts(ctx, who, id)
 			var out []console.Outgoing

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"shirase/internal/actor"
+	"shirase/internal/contain/gate"
 	"shirase/internal/contain/reset"
 	"shirase/internal/hint"
 	"shirase/internal/incident"
@@ -43,6 +44,11 @@ func (a *app) proposalRoom(ctx context.Context, in *instance, cases *response.Ca
 	}
 	acts := in.publisher.Acts()
 	acts[reach.KindMail] = a.mailAct(campaigns)
+	gates, err := a.gates(ctx, in, cases)
+	if err != nil {
+		return nil, err
+	}
+	acts[gate.KindBlock], acts[gate.KindLift] = gateAct(gates, gate.KindBlock), gateAct(gates, gate.KindLift)
 	resets, err := a.resetsAnyway(ctx, in)
 	if err != nil {
 		return nil, err

@@ -55,6 +55,7 @@ type Operation struct {
 	Returns  Returns
 	DNS      DNS
 	Campaign Campaign
+	Gate     Gate
 	Reset    Reset
 	Limits   Limits
 	Timeouts serve.Timeouts
@@ -136,6 +137,11 @@ type Campaign struct {
 	Security     string // starttls, tls or none
 	RelaySigns   bool   // and nothing is signed here
 	Connections  int    // at once
+}
+
+// Gate is what stands behind the gate.
+type Gate struct {
+	File string // of routes; "": only accounts can be held
 }
 
 // Reset is where accounts are, and how people choose a new password.

@@ -22,6 +22,7 @@ import (
 	"shirase/internal/contain/reset"
 	"shirase/internal/files"
 	"shirase/internal/incident"
+	"shirase/internal/incident/compose"
 	"shirase/internal/language"
 	"shirase/internal/law"
 	"shirase/internal/proposal"
@@ -108,11 +109,31 @@ func newDesk(t *testing.T, db *store.DB) *desk {
 	t.Cleanup(func() { stop(); <-ended })
 	resets, err := reset.New(ctx, reset.Rooms{DB: db, Rosters: rosters, Wanted: d.staff.Staffed})
 	must(err)
-	d.console, err = New(Options{Staff: d.staff, Resets: resets, Cases: d.cases, Proposals: d.proposals, Scopes: d.scopes, BaseURL: base, Log: slog.New(slog.NewTextHandler(d.logged, nil))})
+	d.console, err = New(Options{Staff: d.staff, Resets: resets, Cases: d.cases, Proposals: d.proposals, Scopes: d.scopes, Draft: d.draft, BaseURL: base, Log: slog.New(slog.NewTextHandler(d.logged, nil))})
 	must(err)
 	d.server = httptest.NewTLSServer(serve.Wrap(d.console, serve.Options{}))
 	t.Cleanup(d.server.Close)
 	return d
+}
+
+// draft is a notice as the room would draft it: what somebody has written, or a text that has the number of facts in it.
+func (d *desk) draft(ctx context.Context, who actor.Actor, id string, c compose.Draft) (*publish.Drafted, error) {
+	inc, err := d.cases.Incidents.Get(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	text := language.Both(fmt.Sprintf("# お知らせ\n\n事実は%dつです。<script>alert(1)</script>", len(inc.Facts)), fmt.Sprintf("# Notice\n\n%d facts.", len(inc.Facts)))
+	if c.Text != (language.Text{}) {
+		text = c.Text
+	}
+	out := &publish.Drafted{Kind: c.Kind, Fresh: true, Gaps: compose.Gaps(inc, c), Notice: incident.Notice{Text: text}}
+	if c.Kind == incident.KindAddendum {
+		out.Source = text
+	}
+	if strings.Contains(text.JA, "のみ") {
+		out.Differences = []publish.Difference{{Code: "text-only", What: "it says only", JA: "「のみ」とあります。"}}
+	}
+	return out, nil
 }
 
 // person is somebody with a browser and a passkey.
