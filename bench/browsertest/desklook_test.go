@@ -34,7 +34,7 @@ func TestDeskLook(t *testing.T) {
 		})
 		for _, at := range []struct{ name, path string }{
 			{"clocks", "/console/cases/" + id + "/clocks"}, {"now", "/console/cases/" + id}, {"timeline", "/console/cases/" + id + "/timeline"}, {"decisions", "/console/cases/" + id + "/decisions"},
-			{"scope", "/console/cases/" + id + "/scope"}, {"facts", "/console/cases/" + id + "/facts"}, {"documents", "/console/cases/" + id + "/documents"}, {"sheet", "/console/cases/" + id + "/documents/ppc-sokuho"},
+			{"scope", "/console/cases/" + id + "/scope"}, {"reset", "/console/cases/" + id + "/reset"}, {"facts", "/console/cases/" + id + "/facts"}, {"documents", "/console/cases/" + id + "/documents"}, {"sheet", "/console/cases/" + id + "/documents/ppc-sokuho"},
 			{"record", "/console/cases/" + id + "/record"}, {"board", "/console/"}, {"proposal", o.proposed(t)}, {"allclocks", "/console/clocks"}, {"proposals", "/console/proposals"},
 			{"declare", "/console/cases/new"}, {"account", "/console/account"}, {"people", "/console/people"}, {"log", "/console/log"}, {"settings", "/console/settings"},
 		} {
