@@ -268,7 +268,7 @@ facts:
 		}
 		return token != ""
 	})
-	if status, body := post("/reset/loss-2026/new", url.Values{"t": {token}, "password": {"b@example.com and more"}}); status != 422 || !strings.Contains(body, "サービス名") {
+	if status, body := post("/reset/loss-2026/new", url.Values{"t": {token}, "password": {"abcdefghijklmnopqrst"}}); status != 422 || !strings.Contains(body, "並び順") {
 		t.Error(status, body)
 	}
 	if status, body := post("/reset/loss-2026/new", url.Values{"t": {token}, "password": {"correct horse battery staple"}}); status != 200 {

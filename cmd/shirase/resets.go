@@ -15,6 +15,7 @@ import (
 
 	"shirase/internal/actor"
 	"shirase/internal/contain/connect"
+	"shirase/internal/contain/gate"
 	"shirase/internal/contain/reset"
 	"shirase/internal/hint"
 	"shirase/internal/incident"
@@ -121,6 +122,10 @@ func (a *app) resetsBy(ctx context.Context, in *instance, c connect.Connector, c
 	if err != nil {
 		return nil, err
 	}
+	gates, err := a.gates(ctx, in, cases)
+	if err != nil {
+		return nil, err
+	}
 	o := a.op()
 	rooms := reset.Rooms{DB: in.db, Rosters: in.rosters, Connector: c, Least: o.Reset.MinLength, URL: strings.TrimRight(o.URL, "/"), Service: a.serviceOf(in), Contact: in.Contact, Returns: o.Reset.Returns,
 		Life: o.Reset.LinkLife, Connections: o.Reset.Connections, Wanted: in.staff.Staffed, Log: in.log, Screen: screening(corpora), Steps: resetSteps(o.Reset.Steps),
@@ -133,6 +138,9 @@ func (a *app) resetsBy(ctx context.Context, in *instance, c connect.Connector, c
 		},
 		Noted: func(ctx context.Context, tx *sql.Tx, who actor.Actor, id, text string) error {
 			return noteEvent(ctx, tx, cases, who, id, time.Now(), text)
+		},
+		Done: func(ctx context.Context, tx *sql.Tx, id, account, address string) (func(), error) {
+			return gates.Poke, gates.Clear(ctx, tx, id, gate.Reset, gate.Account{Account: account, Email: address})
 		},
 		Exposed: func(ctx context.Context, id string) ([]string, error) { return in.exposed(ctx, id) }}
 	if m := o.Mail; m.Server != "" {

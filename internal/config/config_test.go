@@ -29,7 +29,7 @@ func other(k Key) string {
 	case list:
 		return strings.Trim(k.Example, "[]")
 	}
-	if v := map[string]string{"listen": "0.0.0.0:80", "log.format": "json", "log.level": "error", "mail.security": "tls", "campaign.security": "tls", "returns.protocol": "smtp", "acme.directory": "https://acme.example.org/directory"}[k.Name]; v != "" {
+	if v := map[string]string{"listen": "0.0.0.0:80", "log.format": "json", "log.level": "error", "mail.security": "tls", "campaign.security": "tls", "returns.protocol": "smtp", "reset.connector": "sql", "acme.directory": "https://acme.example.org/directory"}[k.Name]; v != "" {
 		return v
 	}
 	return k.Example

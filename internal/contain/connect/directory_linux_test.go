@@ -232,21 +232,24 @@ func TestActiveDirectory(t *testing.T) {
 	ask := &directory{Directory: d}
 	t.Cleanup(func() { ask.Close() })
 	start(t, exec.CommandContext(context.Background(), "samba", "-i", "-M", "single", "-s", filepath.Join(folder, "etc/smb.conf")), ask)
-	r := ldap.NewAddRequest("CN=m1,CN=Users,DC=example,DC=test", nil)
-	r.Attribute("objectClass", []string{"user"})
-	r.Attribute("sAMAccountName", []string{"m1"})
-	r.Attribute("userAccountControl", []string{"512"})
-	r.Attribute("unicodePwd", []string{quoted(stolen)})
-	if err := ask.with(t.Context(), func(c *ldap.Conn) error { return c.Add(r) }); err != nil {
-		t.Fatal(err)
+	var c Connector
+	for _, must := range []bool{true, false} {
+		account := fmt.Sprintf("must-%v", must)
+		r := ldap.NewAddRequest("CN="+account+",CN=Users,DC=example,DC=test", nil)
+		r.Attribute("objectClass", []string{"user"})
+		r.Attribute("sAMAccountName", []string{account})
+		r.Attribute("userAccountControl", []string{"512"})
+		r.Attribute("unicodePwd", []string{quoted(stolen)})
+		if err := ask.with(t.Context(), func(c *ldap.Conn) error { return c.Add(r) }); err != nil {
+			t.Fatal(err)
+		}
+		d.MustChange = must
+		if c, err = NewActiveDirectory(d); err != nil {
+			t.Fatal(err)
+		}
+		standing{Connector: c, account: account, takes: tried(t, c, account), sessions: func() int { return -1 }, grace: true, must: must}.contract(t)
 	}
-	c, err := NewActiveDirectory(d)
-	if err != nil {
-		t.Fatal(err)
-	}
-	takes := tried(t, c, "m1")
-	standing{Connector: c, account: "m1", takes: takes, sessions: func() int { return -1 }, grace: true}.contract(t)
-	if _, err := c.Reset(t.Context(), order("m1"), "x"); err == nil || !strings.Contains(err.Error(), ErrPassword.Error()) {
+	if _, err := c.Reset(t.Context(), order("must-false"), "x"); err == nil || !strings.Contains(err.Error(), ErrPassword.Error()) {
 		t.Errorf("a password that its policy refuses: %v", err)
 	}
 	plain := d

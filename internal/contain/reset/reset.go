@@ -80,6 +80,8 @@ type Rooms struct {
 	Said func(ctx context.Context, tx *sql.Tx, who actor.Actor, incident string, h Hour) error
 	// Noted is called in the transaction of what staff does for somebody, and of the bulk order.
 	Noted func(ctx context.Context, tx *sql.Tx, who actor.Actor, incident, text string) error
+	// Done is called in the transaction in which somebody has reset: the gate lets the account pass. then is called once it is on disk.
+	Done func(ctx context.Context, tx *sql.Tx, incident, account, address string) (then func(), err error)
 	// Wanted reports whether a second person has to approve; nil: nobody has.
 	Wanted func(ctx context.Context) (bool, error)
 

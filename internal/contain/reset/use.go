@@ -74,7 +74,7 @@ func (r *Resets) Use(ctx context.Context, incident, token, password string) (Rec
 		r.Log.Error("a password could not be set", "incident", incident, "error", err)
 		return Receipt{}, fmt.Errorf("%w: %w", ErrLater, err)
 	}
-	return r.finish(ctx, l, out, now)
+	return r.finish(ctx, l, account, out, now)
 }
 
 // judge refuses a password before anything is used up.
@@ -180,9 +180,15 @@ func (x record) abandoned(now time.Time) record {
 }
 
 // finish writes down that somebody has reset, and has them told.
-func (r *Resets) finish(ctx context.Context, l Link, out connect.Outcome, now time.Time) (Receipt, error) {
+func (r *Resets) finish(ctx context.Context, l Link, account string, out connect.Outcome, now time.Time) (Receipt, error) {
 	receipt := Receipt{At: now, Lang: l.Lang, Return: l.Return, Refused: out.Refused, Ended: out.Ended}
-	err := r.DB.Update(ctx, func(tx *sql.Tx) error {
+	then := func() {}
+	err := r.DB.Update(ctx, func(tx *sql.Tx) (err error) {
+		if r.Done != nil {
+			if then, err = r.Done(ctx, tx, l.Incident, account, l.to.Address); err != nil {
+				return err
+			}
+		}
 		if _, err := r.change(ctx, tx, l.run.id, l.place, func(x record) (record, bool) {
 			x.state, x.at, x.tries = Reset, uint32(now.Unix()), 0
 			return x.stands(out, now), true
@@ -201,6 +207,9 @@ func (r *Resets) finish(ctx context.Context, l Link, out connect.Outcome, now ti
 		}
 		return nil
 	})
+	if err == nil {
+		then()
+	}
 	return receipt, err
 }
 
