@@ -17,8 +17,9 @@ import (
 const (
 	KindStatement = "statement"
 	KindNotice    = "notice"
-	KindPage      = "page"  // the scripts of the page, with each release
-	KindCases     = "cases" // a day's head over the private records of all cases
+	KindPage      = "page"     // the scripts of the page, with each release
+	KindCases     = "cases"    // a day's head over the private records of all cases
+	KindServices  = "services" // the head of a list of the services that incidents affected
 )
 
 // MaxProof bounds a tlog-proof text, in bytes.

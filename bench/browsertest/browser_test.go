@@ -43,7 +43,7 @@ func TestBrowser(t *testing.T) {
 		run  func(*testing.T)
 	}{
 		{"answers", b.testAnswers}, {"input", b.testInput}, {"waiting", b.testWaiting}, {"saved", b.testSaved},
-		{"tampered", b.testTampered}, {"lies", b.testLies}, {"ends", b.testEnds}, {"hygiene", b.testHygiene}, {"keyboard", b.testKeyboard},
+		{"tampered", b.testTampered}, {"lies", b.testLies}, {"ends", b.testEnds}, {"hygiene", b.testHygiene}, {"services", b.testServices}, {"keyboard", b.testKeyboard},
 		{"plain", b.testWithoutScript}, {"language", b.testLanguage}, {"motion", b.testMotion}, {"look", b.testLook}, {"model", b.testModelCase},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -23,7 +23,7 @@ import (
 var pagePaths = []struct{ name, path string }{
 	{"home", "/"}, {"incidents", "/incidents"}, {"incident", "/incidents/" + demoIncident}, {"incident-open", "/incidents/" + demoCity},
 	{"notice", "/notices/" + demoIncident + "-v1"}, {"help", "/incidents/" + demoIncident + "/help"}, {"notice-addendum", "/notices/" + demoIncident + "-v2"},
-	{"notice-lifted", "/notices/" + demoIncident + "-v6"}, {"problem", "/problems/too-many"}, {"statement", "/statement"}, {"verify", "/verify"}, {"how", "/how"}, {"missing", "/nowhere"},
+	{"notice-lifted", "/notices/" + demoIncident + "-v6"}, {"problem", "/problems/too-many"}, {"statement", "/statement"}, {"verify", "/verify"}, {"services", "/services"}, {"passwords", "/passwords"}, {"how", "/how"}, {"missing", "/nowhere"},
 }
 
 // testHygiene looks for what was asked in every place where it must not be.

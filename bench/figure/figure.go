@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -151,4 +152,10 @@ func PeakMemory() int64 {
 		}
 	}
 	return 0
+}
+
+// ForgetPeak has PeakMemory begin anew, from what is resident once all that is free is given back.
+func ForgetPeak() {
+	debug.FreeOSMemory()
+	os.WriteFile("/proc/self/clear_refs", []byte("5"), 0) // where that cannot be written, the peak is the older one
 }

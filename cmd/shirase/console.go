@@ -69,6 +69,7 @@ func (a *app) mountConsole(ctx context.Context, in *instance, server *serve.Serv
 		Operator: page.Operator{Name: operator(in.Instance), Contact: in.Contact, Imprint: in.Imprint, Privacy: in.Privacy},
 		Settings: func(context.Context) []console.Setting { return a.shownSettings() },
 		Keys:     func(ctx context.Context) ([]console.Key, error) { return shownKeys(ctx, in) },
+		Draft:    in.publisher.Look,
 		Texts: func(ctx context.Context, who actor.Actor, id string) ([]console.Outgoing, error) {
 			all, err := campaigns.Texts(ctx, who, id)
 			var out []console.Outgoing

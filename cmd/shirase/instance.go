@@ -10,6 +10,7 @@ import (
 
 	"shirase/internal/archive"
 	"shirase/internal/config"
+	"shirase/internal/contain/gate"
 	"shirase/internal/files"
 	"shirase/internal/hint"
 	"shirase/internal/incident"
@@ -35,6 +36,7 @@ type instance struct {
 	incidents *incident.Incidents
 	archive   *archive.Archive
 	staff     *staff.Staff
+	gate      *gate.Gate // once it is asked for
 }
 
 // instanceWithStore reads what the data folder is, and compares it with where the

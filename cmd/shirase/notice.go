@@ -145,7 +145,7 @@ facts unless files are given; both languages are needed.`,
 			if err != nil {
 				return err
 			}
-			a.tellDoubts(prop.Differences, prop.Uncompared, prop.Missing)
+			a.tellDoubts(prop.Differences, publish.English(prop.Uncompared), publish.English(prop.Missing))
 			a.tellWaiting(pub.Waiting)
 			n := *pub.Notice
 			out := struct {
@@ -158,7 +158,7 @@ facts unless files are given; both languages are needed.`,
 				Missing        []string             `json:"missing"`
 				Signed         []shownFact          `json:"signed"` // the facts in it
 				Contradictions []contradiction      `json:"contradictions"`
-			}{noticedOf(n), pub.Waiting == nil, prop.ID(), prop.Despite, prop.Differences, prop.Uncompared, prop.Missing, inWords(n.Facts), against}
+			}{noticedOf(n), pub.Waiting == nil, prop.ID(), prop.Despite, prop.Differences, publish.English(prop.Uncompared), publish.English(prop.Missing), inWords(n.Facts), against}
 			return a.print(out, func(w io.Writer) {
 				rows := [][2]string{{"notice", n.ID}, {"kind", n.Kind}}
 				if n.About != 0 {

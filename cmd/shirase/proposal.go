@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"shirase/internal/actor"
+	"shirase/internal/contain/gate"
 	"shirase/internal/hint"
 	"shirase/internal/incident"
 	"shirase/internal/language"
@@ -42,6 +43,11 @@ func (a *app) proposalRoom(ctx context.Context, in *instance, cases *response.Ca
 	}
 	acts := in.publisher.Acts()
 	acts[reach.KindMail] = a.mailAct(campaigns)
+	gates, err := a.gates(ctx, in, cases)
+	if err != nil {
+		return nil, err
+	}
+	acts[gate.KindBlock], acts[gate.KindLift] = gateAct(gates, gate.KindBlock), gateAct(gates, gate.KindLift)
 	room, err := proposal.New(ctx, proposal.Rooms{DB: in.db, Acts: acts, Staffed: in.staff.Staffed, Approvers: in.approvers,
 		HostWait: max(a.op().Staff.Hold, minHostWait), Gone: in.gone,
 		Said: func(ctx context.Context, tx *sql.Tx, who actor.Actor, r proposal.Rule) error {

@@ -35,12 +35,18 @@ type lookedAt struct {
 
 // version differs when what pages say does, or may. Where the database is away it stays what it was.
 func (p *publicNow) version(ctx context.Context) string {
-	if last := p.last.Load(); last != nil && time.Now().Before(last.until) {
+	last := p.last.Load()
+	if last != nil && time.Now().Before(last.until) {
 		return last.version
 	}
-	p.looking.Lock()
+	if !p.looking.TryLock() {
+		if last != nil { // somebody is looking already, and pages need not wait for it
+			return last.version
+		}
+		p.looking.Lock()
+	}
 	defer p.looking.Unlock()
-	last := p.last.Load()
+	last = p.last.Load()
 	if last != nil && time.Now().Before(last.until) {
 		return last.version
 	}

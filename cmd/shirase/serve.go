@@ -283,6 +283,10 @@ func (a *app) server(ctx context.Context, in *instance, corpora *password.Corpor
 	if err := a.mountArchive(in, options, server, pages); err != nil {
 		return nil, nil, err
 	}
+	lists, err := mountServices(ctx, in, options, server)
+	if err != nil {
+		return nil, nil, err
+	}
 	mountPasswords(server, corpora, a.op().Passwords.MaxAge, log)
 	if p == nil {
 		if err := a.mountConsole(ctx, in, server); err != nil {
@@ -292,6 +296,12 @@ func (a *app) server(ctx context.Context, in *instance, corpora *password.Corpor
 	w := &watch{in: in, data: a.op().Data, server: server, health: &health{in: in, published: published, evaluator: evaluator, now: time.Now},
 		published: published, corpora: corpora, metrics: figures, space: space, now: time.Now}
 	w.away, _ = log.Handler().(away)
+	server.Work("give memory back", func(ctx context.Context, _ func(error)) { serve.GiveBack(ctx) })
+	if p == nil {
+		if w.gate, err = a.mountGate(ctx, in, server); err != nil {
+			return nil, nil, err
+		}
+	}
 	w.health.mount(server)
 	server.Mount(pages, "/")
 	if p != nil {
@@ -302,6 +312,7 @@ func (a *app) server(ctx context.Context, in *instance, corpora *password.Corpor
 			return nil, nil, err
 		}
 		server.Work("send the campaigns", func(ctx context.Context, failed func(error)) { a.sendCampaigns(ctx, in, failed) })
+		server.Work("keep the list of services", lists.Keep)
 		server.Work("keep the cases", func(ctx context.Context, failed func(error)) { a.keepCases(ctx, in, failed) })
 	}
 	server.Work("warm the search", func(ctx context.Context, failed func(error)) {

@@ -129,7 +129,7 @@ func (a *app) verifyPublished(ctx context.Context, l language.Lang, file, proofF
 	if err != nil {
 		return err
 	}
-	kinds := []string{check.KindNotice, check.KindStatement, check.KindPage, check.KindCases}
+	kinds := []string{check.KindNotice, check.KindStatement, check.KindPage, check.KindCases, check.KindServices}
 	for i, kind := range kinds {
 		var c *check.Checkpoint
 		if c, err = pins.Prove(kind, data, string(text), own); err == nil {
@@ -155,6 +155,7 @@ var documents = map[string]language.Text{
 	check.KindNotice:    language.Both("お知らせ", "notice"),
 	check.KindStatement: language.Both("ステートメント", "statement"),
 	check.KindPage:      language.Both("ページのスクリプトの記録", "page"),
+	check.KindServices:  language.Both("サービスの一覧の記録", "list of services"),
 }
 
 func (a *app) printPublished(l language.Lang, kind string, data []byte, c *check.Checkpoint) error {

@@ -11,6 +11,7 @@ import (
 
 	"shirase/internal/alarm"
 	"shirase/internal/config"
+	"shirase/internal/contain/gate"
 	"shirase/internal/hint"
 	"shirase/internal/index"
 	"shirase/internal/metrics"
@@ -33,6 +34,7 @@ type watch struct {
 	published *index.Host
 	corpora   *password.Corpora
 	metrics   *metrics.Metrics
+	gate      *gate.Node // nil in a preview
 	away      away
 	space     func(dir string) (free, total uint64, err error)
 	now       func() time.Time
@@ -85,6 +87,7 @@ func (w *watch) gauges(set func(name string, value float64, pairs ...string)) {
 			}
 		}
 	}
+	w.gateGauges(set)
 	if free, total, err := w.space(w.data); err == nil {
 		set("shirase_disk_free_bytes", float64(free))
 		set("shirase_disk_bytes", float64(total))
@@ -95,6 +98,24 @@ func (w *watch) gauges(set func(name string, value float64, pairs ...string)) {
 	open, most := w.server.Connections()
 	set("shirase_connections", float64(open))
 	set("shirase_connections_most", float64(most))
+}
+
+// gateGauges says what the gate decides, and how old what it decides by is.
+func (w *watch) gateGauges(set func(name string, value float64, pairs ...string)) {
+	if w.gate == nil {
+		return
+	}
+	decided, undecided, refused := w.gate.Figures()
+	for kind, n := range decided {
+		set("shirase_gate_decisions_total", float64(n), "decision", string(kind))
+	}
+	set("shirase_gate_undecided_total", float64(undecided[0]), "then", "open")
+	set("shirase_gate_undecided_total", float64(undecided[1]), "then", "closed")
+	set("shirase_gate_refused_total", float64(refused))
+	set("shirase_gate_unreadable_holds", float64(w.gate.Unreadable()))
+	if age, ok := w.gate.Age(); ok {
+		set("shirase_gate_age_seconds", age.Seconds())
+	}
 }
 
 // alarms finds what is about to go wrong, or has. What cannot be looked at is no reason to say that it is over.

@@ -65,6 +65,7 @@ type api struct {
 	openapi web.Content
 	listed  []Route
 	sitemap sitemap
+	exports exports
 }
 
 var failed = web.Mappings{

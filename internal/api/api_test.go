@@ -25,6 +25,7 @@ import (
 	"shirase/internal/archive"
 	"shirase/internal/incident"
 	"shirase/internal/incident/compose"
+	"shirase/internal/incident/datasets"
 	"shirase/internal/language"
 	server "shirase/internal/serve"
 	"shirase/internal/store"
@@ -474,5 +475,61 @@ func TestExport(t *testing.T) {
 	}
 	if rec := get(h, "GET", "/api/v1/export.csv"); rec.Header().Get("Content-Type") != "text/csv; charset=utf-8" || strings.Count(rec.Body.String(), "naver-2013,") < 40 {
 		t.Errorf("%v", rec.Header())
+	}
+}
+
+// TestExportIsWrittenOnce: all who ask read one file, which is there until the last of them has left, also when there is a newer
+// one; and where nothing can be written, the archive is sent as it is read.
+func TestExportIsWrittenOnce(t *testing.T) {
+	var e exports
+	writes := 0
+	of := func(s string) func(io.Writer) error {
+		return func(w io.Writer) error { writes++; _, err := io.WriteString(w, s); return err }
+	}
+	read := func(w *written) string {
+		b, err := io.ReadAll(io.NewSectionReader(w.file, 0, w.size))
+		if err != nil {
+			return err.Error()
+		}
+		return string(b)
+	}
+	first, err := e.get("1", datasets.CSV, of("one"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := e.get("1", datasets.CSV, of("not asked for"))
+	if err != nil || again != first || writes != 1 {
+		t.Fatalf("written %d times, %v", writes, err)
+	}
+	second, err := e.get("2", datasets.CSV, of("two"))
+	if err != nil || read(second) != "two" {
+		t.Fatalf("%q, %v", read(second), err)
+	}
+	first.leave()
+	if read(again) != "one" {
+		t.Errorf("while it is read, the old one is %q", read(again))
+	}
+	again.leave()
+	if _, err := first.file.Stat(); err == nil {
+		t.Error("the old one is still open after its last reader has left")
+	}
+	if first.enter() {
+		t.Error("a file that is closed is given to a reader")
+	}
+	if _, err := e.get("3", datasets.CSV, func(io.Writer) error { return io.ErrUnexpectedEOF }); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("an export that failed: %v", err)
+	}
+	if read(second) != "two" {
+		t.Error("an export that failed took the one before with it")
+	}
+
+	h := world(t, nil)
+	whole := get(h, "GET", "/api/v1/export.json").Body.String()
+	if part := get(h, "GET", "/api/v1/export.json", "Range", "bytes=1-9"); part.Code != 206 || part.Body.String() != whole[1:10] {
+		t.Errorf("a part: %d %q", part.Code, part.Body)
+	}
+	t.Setenv("TMPDIR", filepath.Join(t.TempDir(), "not there"))
+	if rec := get(world(t, nil), "GET", "/api/v1/export.json"); rec.Code != 200 || rec.Body.Len() != len(whole) {
+		t.Errorf("without a place to write: %d, %d bytes of %d", rec.Code, rec.Body.Len(), len(whole))
 	}
 }

@@ -42,6 +42,7 @@ type Entry struct {
 	Contain           *Span     // discovered to contained
 	Disclose          *Span     // discovered to disclosed
 	NotifyRegulator   *Span     // discovered to regulator-notified, which is not the public
+	Use               Use       // by what somebody knows that they use what was affected
 	organisationNames []string  // its own names and aliases, for joining organisations
 	num               int64
 }
@@ -95,6 +96,7 @@ func entryOf(i incident.Shown) Entry {
 			}
 		}
 	}
+	e.Use = useOf(i.Incident)
 	e.Detect, e.Contain = spanOf(i.Incident, "window.start", "discovered"), spanOf(i.Incident, "discovered", "contained")
 	e.Disclose, e.NotifyRegulator = spanOf(i.Incident, "discovered", "disclosed"), spanOf(i.Incident, "discovered", "regulator-notified")
 	if f, ok := i.Fact("scope.state"); ok && f.Value.Word == incident.StateWithdrawn {

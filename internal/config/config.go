@@ -56,6 +56,7 @@ type Operation struct {
 	Returns  Returns
 	DNS      DNS
 	Campaign Campaign
+	Gate     Gate
 	Limits   Limits
 	Timeouts serve.Timeouts
 	Log      Log
@@ -142,6 +143,11 @@ type Campaign struct {
 	Security     string // starttls, tls or none
 	RelaySigns   bool   // and nothing is signed here
 	Connections  int    // at once
+}
+
+// Gate is what stands behind the gate.
+type Gate struct {
+	File string // of routes; "": only accounts can be held
 }
 
 // Limits are what networks may ask for: of the check, counted in evaluated elements, and of the archive, in searches.

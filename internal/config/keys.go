@@ -276,6 +276,9 @@ func operationKeys() []Key {
 	}
 	keys = append(keys, returnKeys(at)...)
 	keys = append(keys, campaignKeys(at)...)
+	keys = append(keys, path(Key{Name: "gate.file", Example: "/etc/shirase/routes.yaml",
+		Help: "file of the routes that the gate can close, of what always passes, and of what is done where nothing can be decided; read when the server starts"},
+		at(func(o *Operation) *string { return &o.Gate.File })))
 	keys = append(keys, limitKeys("limits.check.", "evaluations of the check", func(l *Limits) *serve.Limits { return &l.Check })...)
 	keys = append(keys, limitKeys("limits.archive.", "pages that have to be made, searches, and requests of the API", func(l *Limits) *serve.Limits { return &l.Archive })...)
 	keys = append(keys, number(Key{Name: "limits.connections", Form: "a number of connections, such as 10000",

@@ -19,9 +19,11 @@ import (
 	"shirase/internal/actor"
 	"shirase/internal/collect"
 	"shirase/internal/incident"
+	"shirase/internal/incident/compose"
 	"shirase/internal/language"
 	"shirase/internal/page"
 	"shirase/internal/proposal"
+	"shirase/internal/publish"
 	"shirase/internal/response"
 	"shirase/internal/scope"
 	"shirase/internal/staff"
@@ -44,6 +46,8 @@ type Options struct {
 	Collection *collect.Collection
 	OIDC       *staff.Provider // nil: nobody signs in by an identity provider
 
+	// Draft composes a notice as it would be published now, to be looked at before it is proposed. nil: there are no drafts here.
+	Draft func(ctx context.Context, who actor.Actor, id string, d compose.Draft) (*publish.Drafted, error)
 	// Texts are what is told from a case beside notices: mails of its campaigns, answers that are given again. nil: there are none.
 	Texts func(ctx context.Context, who actor.Actor, id string) ([]Outgoing, error)
 
@@ -147,7 +151,8 @@ func New(o Options) (*Console, error) {
 	if o.Allow == nil {
 		o.Allow = func(Door, *http.Request, int) (time.Duration, bool) { return 0, true }
 	}
-	frame, err := page.New(page.Options{Files: embedded, Pages: pages, Shared: []string{"templates/frame.html", "templates/parts.html", "templates/evidence.html", "templates/clocks.html", "templates/casehead.html"}, Funcs: funcs, Navigation: navigation,
+	shared := []string{"templates/frame.html", "templates/parts.html", "templates/evidence.html", "templates/clocks.html", "templates/casehead.html"}
+	frame, err := page.New(page.Options{Files: embedded, Pages: pages, Shared: shared, Funcs: funcs, Navigation: navigation,
 		Home: "/console/", Assets: "/console/assets/", Private: true, Operator: o.Operator, BaseURL: o.BaseURL, Log: o.Log})
 	if err != nil {
 		return nil, err

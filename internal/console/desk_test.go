@@ -24,6 +24,7 @@ import (
 	"shirase/internal/collect/read"
 	"shirase/internal/files"
 	"shirase/internal/incident"
+	"shirase/internal/incident/compose"
 	"shirase/internal/language"
 	"shirase/internal/law"
 	"shirase/internal/proposal"
@@ -113,11 +114,31 @@ func newDesk(t *testing.T, db *store.DB) *desk {
 	ended := make(chan struct{})
 	go func() { defer close(ended); d.scopes.Work(working, func(error) {}) }()
 	t.Cleanup(func() { stop(); <-ended })
-	d.console, err = New(Options{Staff: d.staff, Cases: d.cases, Proposals: d.proposals, Scopes: d.scopes, Collection: d.collection, BaseURL: base, Log: slog.New(slog.NewTextHandler(d.logged, nil))})
+	d.console, err = New(Options{Staff: d.staff, Cases: d.cases, Proposals: d.proposals, Scopes: d.scopes, Draft: d.draft, Collection: d.collection, BaseURL: base, Log: slog.New(slog.NewTextHandler(d.logged, nil))})
 	must(err)
 	d.server = httptest.NewTLSServer(serve.Wrap(d.console, serve.Options{}))
 	t.Cleanup(d.server.Close)
 	return d
+}
+
+// draft is a notice as the room would draft it: what somebody has written, or a text that has the number of facts in it.
+func (d *desk) draft(ctx context.Context, who actor.Actor, id string, c compose.Draft) (*publish.Drafted, error) {
+	inc, err := d.cases.Incidents.Get(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	text := language.Both(fmt.Sprintf("# お知らせ\n\n事実は%dつです。<script>alert(1)</script>", len(inc.Facts)), fmt.Sprintf("# Notice\n\n%d facts.", len(inc.Facts)))
+	if c.Text != (language.Text{}) {
+		text = c.Text
+	}
+	out := &publish.Drafted{Kind: c.Kind, Fresh: true, Gaps: compose.Gaps(inc, c), Notice: incident.Notice{Text: text}}
+	if c.Kind == incident.KindAddendum {
+		out.Source = text
+	}
+	if strings.Contains(text.JA, "のみ") {
+		out.Differences = []publish.Difference{{Code: "text-only", What: "it says only", JA: "「のみ」とあります。"}}
+	}
+	return out, nil
 }
 
 // person is somebody with a browser and a passkey.

@@ -19,8 +19,13 @@ import (
 func (c *Console) documentRoutes() []route {
 	return []route{
 		{pattern: "GET /console/cases/{id}/documents/{kind}", answer: func(w http.ResponseWriter, r *http.Request, v *visit) error {
+			if d := c.draftOf(r); d != nil {
+				return c.showDraft(w, r, v, d, http.StatusOK, "")
+			}
 			return c.showDocument(w, r, v, http.StatusOK, nil)
 		}},
+		{pattern: "POST /console/cases/{id}/documents/{kind}", answer: c.lookDraft},
+		{pattern: "POST /console/cases/{id}/documents/{kind}/propose", answer: c.proposeDraft},
 		{pattern: "GET /console/cases/{id}/documents/{kind}/file", answer: c.documentFile},
 		{pattern: "POST /console/cases/{id}/documents/{kind}/state", answer: c.stateItem},
 		{pattern: "POST /console/cases/{id}/documents/{kind}/send", answer: c.sendDocument},
@@ -47,6 +52,7 @@ type written struct {
 
 type documentsView struct {
 	caseView
+	Drafts  []drafted
 	Written []written
 	Sent    []response.SentAt // the newest first
 	Kind    document.Kind     // of one
@@ -56,7 +62,8 @@ type documentsView struct {
 	As      *response.SentAt // it was sent
 	Changes []document.Change
 	Found   []lint.Finding
-	Closing []law.Clock // clocks that sending it closes
+	Closing []law.Clock      // clocks that sending it closes
+	Stands  *response.SentAt // the same that was handed in before
 }
 
 // itemView is an item with what is stated of it.
@@ -95,6 +102,9 @@ func (c *Console) documentsPage(w http.ResponseWriter, r *http.Request, v *visit
 			}
 		}
 		out.Written = append(out.Written, one)
+	}
+	if out.Drafts, err = c.drafted(r, k.ID); err != nil {
+		return err
 	}
 	out.Sent = slices.Clone(k.Documents)
 	slices.Reverse(out.Sent)
@@ -172,6 +182,9 @@ func (c *Console) showDocument(w http.ResponseWriter, r *http.Request, v *visit,
 	out.Title = out.Kind.Name.In(v.lang)
 	out.Path = "/console/cases/" + id + "/documents/" + d.Kind
 	out.refuse(r, refused)
+	if twice := new(response.SentError); errors.As(refused, &twice) {
+		out.Stands = &twice.Sent
+	}
 	return c.frame.Show(w, r, status, "document", out)
 }
 

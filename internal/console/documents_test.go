@@ -89,7 +89,12 @@ func TestFactsAndDocuments(t *testing.T) {
 		if a.status != http.StatusSeeOther {
 			t.Fatal(a.status, a.body)
 		}
-		sent := sato.get(a.header.Get("Location"))
+		stands := a.header.Get("Location")
+		twice := sato.post(at+"/documents/ppc-sokuho/send", url.Values{"to": {"個人情報保護委員会"}, "by": {"ウェブフォーム"}, "digest": {digest[1]}})
+		if twice.status != http.StatusConflict || !strings.Contains(twice.body, "もう記録されています") || !strings.Contains(twice.body, `href="`+stands+`"`) {
+			t.Errorf("the form sent twice: %d", twice.status)
+		}
+		sent := sato.get(stands)
 		if !strings.Contains(sent.body, "提出済み") || !strings.Contains(sent.body, "ウェブフォーム") || !strings.Contains(sent.body, "200万アカウント") {
 			t.Errorf("what was handed in: %d", sent.status)
 		}
@@ -108,6 +113,67 @@ func TestFactsAndDocuments(t *testing.T) {
 		}
 		if page := sato.get(at + "/documents"); !strings.Contains(page.body, "提出したもの") || !strings.Contains(page.body, "個人情報保護委員会への速報") {
 			t.Error("the list does not show what was handed in")
+		}
+	})
+}
+
+// TestDrafts: a notice is looked at, with what it does not say and what speaks against it, before it is proposed; what is proposed is what
+// was looked at, and nothing that somebody wrote is lost.
+func TestDrafts(t *testing.T) {
+	each(t, func(t *testing.T, d *desk) {
+		d.first()
+		writer := d.hire("書く人", actor.Full, actor.Writer)
+		id := d.declare("不正アクセス")
+		at := "/console/cases/" + id + "/documents"
+		digestOf := func(a answer) string {
+			t.Helper()
+			m := regexp.MustCompile(`name="digest" value="([0-9a-f]{64})"`).FindStringSubmatch(a.body)
+			if a.status != http.StatusOK || m == nil {
+				t.Fatalf("no draft: %d", a.status)
+			}
+			return m[1]
+		}
+		page := writer.get(at + "/notice")
+		for _, want := range []string{"<h3>お知らせ</h3>", "<h3>Notice</h3>", "まだ書かれないこと", "/facts?key=contact", "お問い合わせ窓口"} {
+			if !strings.Contains(page.body, want) {
+				t.Errorf("the draft lacks %s", want)
+			}
+		}
+		if strings.Contains(page.body, "<script>alert") {
+			t.Error("what a text says becomes markup")
+		}
+		looked := digestOf(page)
+		// A fact in another tab: what was looked at is another text.
+		if a := writer.post("/console/cases/"+id+"/facts/save", url.Values{"key": {"cause"}, "f.value": {"intrusion"}, "asOf": {"2026-08-20 16:00"}}); a.status != http.StatusSeeOther {
+			t.Fatal(a.status, a.body)
+		}
+		stale := writer.post(at+"/notice/propose", url.Values{"digest": {looked}})
+		if stale.status != http.StatusConflict || !strings.Contains(stale.body, "見たあとに") {
+			t.Errorf("a draft that is another by now: %d", stale.status)
+		}
+		if a := writer.post(at+"/notice/propose", url.Values{"digest": {digestOf(writer.get(at + "/notice"))}}); a.status != http.StatusSeeOther || !strings.HasPrefix(a.header.Get("Location"), "/console/proposals/") {
+			t.Errorf("proposed: %d, %s", a.status, a.header.Get("Location"))
+		}
+		// A text of one's own.
+		mine := url.Values{"ja": {"対象は一部のお客様のみです。<b>"}, "en": {"An update."}}
+		a := writer.post(at+"/addendum", mine)
+		for _, want := range []string{"「のみ」とあります。", "対象は一部のお客様のみです。&lt;b&gt;", "食い違いがあっても公表する理由"} {
+			if !strings.Contains(a.body, want) {
+				t.Errorf("the text as it was written lacks %s", want)
+			}
+		}
+		mine.Set("digest", digestOf(a))
+		mine.Set("ja", "ほかの文章です。")
+		if a := writer.post(at+"/addendum/propose", mine); a.status != http.StatusConflict || !strings.Contains(a.body, "ほかの文章です。") {
+			t.Errorf("another text than was looked at: %d", a.status)
+		}
+		for _, none := range []string{"/notice", "/none", "/pmark"} { // a whole text is nobody's to write
+			if a := writer.post(at+none, mine); a.status != http.StatusNotFound {
+				t.Errorf("%s: %d", none, a.status)
+			}
+		}
+		if page := writer.get(at); !strings.Contains(page.body, at+"/notice") || strings.Contains(page.body, at+"/addendum") {
+			t.Error("the list offers an addendum to what nobody has read, or no notice")
 		}
 	})
 }

@@ -54,6 +54,10 @@ func why(lang language.Lang, err error) string {
 		said = "時刻を読めません。2026-08-20 10:09 や 2026-08-20 のように入力してください。"
 	case strings.Contains(text, "has not come yet"):
 		said = "まだ来ていない時刻です。"
+	case errors.As(err, new(*response.SentError)):
+		said = "同じ文書は、同じ宛先へ提出したと、もう記録されています。"
+	case errors.Is(err, response.ErrStale):
+		said = "読んだあとに、内容が変わりました。まだ何も記録していません。いまの内容を見て、もう一度お試しください。"
 	case errors.Is(err, response.ErrChain):
 		said = "取り込んだときのものと同じではありません。"
 	case errors.Is(err, response.ErrTooLarge):

@@ -230,8 +230,10 @@ func (c *Console) propose(w http.ResponseWriter, r *http.Request, v *visit) erro
 		return c.showCase(w, r, v, "now", http.StatusUnprocessableEntity, errors.New(proposalWhy(v.lang, err)))
 	}
 	c.live.poke()
-	return c.done(w, r, v.lang.Pick("提案しました。まだ何も行われていません。別の人が承認すると、実行されます。", "It is proposed. Nothing is done before somebody else approves it."), "/console/proposals/"+p.ID)
+	return c.done(w, r, proposedSaid.In(v.lang), "/console/proposals/"+p.ID)
 }
+
+var proposedSaid = language.Both("提案しました。まだ何も行われていません。別の人が承認すると、実行されます。", "It is proposed. Nothing is done before somebody else approves it.")
 
 func (c *Console) proposed(ctx context.Context, who actor.Actor, id string, f field) (*proposal.Proposal, error) {
 	request := publish.Request{Incident: id, Despite: f.text("despite")}

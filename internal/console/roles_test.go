@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"slices"
@@ -9,6 +10,8 @@ import (
 	"testing"
 
 	"shirase/internal/actor"
+	"shirase/internal/incident"
+	"shirase/internal/incident/compose"
 	"shirase/internal/language"
 	"shirase/internal/proposal"
 	"shirase/internal/publish"
@@ -30,8 +33,9 @@ var rights = map[string]struct {
 	form   url.Values
 	act    string // that a passkey has to confirm; without it nobody gets through
 	ofCase bool
-	file   bool // it is a form with a file
-	piece  bool // it takes bytes, and no form
+	file   bool   // it is a form with a file
+	piece  bool   // it takes bytes, and no form
+	kind   string // of the document of its address; "": pmark
 }{
 	"GET /console/sign-in": {open: true}, "POST /console/sign-in/begin": {open: true}, "POST /console/sign-in/finish": {open: true}, "POST /console/sign-in/code": {open: true},
 	"GET /console/calendar/{file}": {open: true},                                                                                                                                // TestCalendar
@@ -106,10 +110,12 @@ var rights = map[string]struct {
 
 	"GET /console/cases/{id}/facts": {roles: inCase, ofCase: true}, "GET /console/cases/{id}/documents": {roles: inCase, ofCase: true},
 	"GET /console/cases/{id}/documents/{kind}": {roles: inCase, ofCase: true}, "GET /console/cases/{id}/documents/{kind}/file": {roles: inCase, ofCase: true}, "GET /console/cases/{id}/sent/{sent}": {roles: inCase, ofCase: true},
-	"POST /console/cases/{id}/facts/preview":          {roles: "commander writer", ofCase: true, form: url.Values{"key": {"cause"}, "f.value": {"intrusion"}}},
-	"POST /console/cases/{id}/facts/save":             {roles: "commander writer", ofCase: true, form: url.Values{"key": {"cause"}, "f.value": {"intrusion"}}},
-	"POST /console/cases/{id}/documents/{kind}/state": {roles: "commander writer", ofCase: true, form: url.Values{"item": {"other"}, "text": {"x"}}},
-	"POST /console/cases/{id}/documents/{kind}/send":  {roles: "commander", ofCase: true, form: url.Values{"to": {"委員会"}, "digest": {"DOCUMENT"}}},
+	"POST /console/cases/{id}/facts/preview":            {roles: "commander writer", ofCase: true, form: url.Values{"key": {"cause"}, "f.value": {"intrusion"}}},
+	"POST /console/cases/{id}/facts/save":               {roles: "commander writer", ofCase: true, form: url.Values{"key": {"cause"}, "f.value": {"intrusion"}}},
+	"POST /console/cases/{id}/documents/{kind}/state":   {roles: "commander writer", ofCase: true, form: url.Values{"item": {"other"}, "text": {"x"}}},
+	"POST /console/cases/{id}/documents/{kind}/send":    {roles: "commander", ofCase: true, form: url.Values{"to": {"委員会"}, "digest": {"DOCUMENT"}}},
+	"POST /console/cases/{id}/documents/{kind}":         {roles: "commander writer", ofCase: true, kind: "addendum", form: url.Values{"ja": {"続報"}, "en": {"An update"}}},
+	"POST /console/cases/{id}/documents/{kind}/propose": {roles: "commander writer", ofCase: true, kind: "addendum", form: url.Values{"ja": {"続報"}, "en": {"An update"}, "digest": {"DRAFT"}}},
 
 	"GET /console/proposals/{id}":           {roles: inCase, ofCase: true},
 	"POST /console/proposals/{id}/approve":  {roles: "approver", ofCase: true, form: url.Values{"digest": {"DIGEST"}}, act: "approve DIGEST"},
@@ -245,6 +251,13 @@ func TestEveryAction(t *testing.T) {
 							}
 							return doc.Digest()
 						}
+						if s == "DRAFT" {
+							out, err := d.draft(t.Context(), actor.Operator(), id, compose.Draft{Kind: incident.KindAddendum, Text: language.Both("続報", "An update")})
+							if err != nil {
+								t.Fatal(err)
+							}
+							return out.Digest()
+						}
 						if s == "ACCOUNT" {
 							return subject.id
 						}
@@ -261,7 +274,7 @@ func TestEveryAction(t *testing.T) {
 							form.Add(k, fill(value))
 						}
 					}
-					at := strings.NewReplacer("{id}", id, "{$}", "", "{kind}/file", "pmark/file?form=json", "{kind}", "pmark", "{sent}", it["SENT"], "{item}", it["ITEM"]).Replace(path)
+					at := strings.NewReplacer("{id}", id, "{$}", "", "{kind}/file", "pmark/file?form=json", "{kind}", cmp.Or(right.kind, "pmark"), "{sent}", it["SENT"], "{item}", it["ITEM"]).Replace(path)
 					do := func(form url.Values) answer {
 						if method == "GET" {
 							return person.get(at)

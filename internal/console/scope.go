@@ -40,10 +40,10 @@ func (c *Console) scopeRoutes() []route {
 				return actor.ErrHidden
 			}
 			err := f.do(r.Context(), v.who, id, field{r.PostForm})
-			if known, ok := failed.Problem(err); err != nil && (!ok || known.Status != http.StatusConflict && known.Status != http.StatusUnprocessableEntity && known.Status != http.StatusInsufficientStorage && known.Status != http.StatusRequestEntityTooLarge) {
-				return err
-			} else if err != nil {
+			if known, _ := failed.Problem(err); err != nil && slices.Contains(shownAgain, known.Status) {
 				return c.showScope(w, r, v, known.Status, err)
+			} else if err != nil {
+				return err
 			}
 			c.live.poke()
 			return c.done(w, r, f.said.In(v.lang), "/console/cases/"+id+"/scope")
@@ -51,6 +51,9 @@ func (c *Console) scopeRoutes() []route {
 	}
 	return routes
 }
+
+// shownAgain are the answers that show a form again with what was entered: whoever entered it can do something about it.
+var shownAgain = []int{http.StatusConflict, http.StatusUnprocessableEntity, http.StatusInsufficientStorage, http.StatusRequestEntityTooLarge}
 
 // scopeForms are what can be done with a scope.
 func (c *Console) scopeForms() []form {
@@ -349,32 +352,49 @@ func unreadable(lang language.Lang, code, text string) string {
 	return text
 }
 
+// scopeWords say why something of a scope was not done.
+var scopeWords = []struct {
+	err  error
+	text language.Text
+}{
+	{roster.ErrRules, language.Both("規則に誤りがあります。行番号を見て直してください。", "There is a mistake in the rules: see the line.")},
+	{files.ErrHeld, language.Both("いま、同じ事案で別の作業が進んでいます。終わってから、もう一度お試しください。",
+		"Somebody else is at work on this incident. Please try again when that has ended.")},
+	{response.ErrSpace, language.Both("ディスクの空きが足りないため、受け取りませんでした。", "It was not taken in: the disk has not enough room.")},
+	{response.ErrArrivals, language.Both("途中まで届いているファイルが多すぎます。どれかの続きを送るか、取り消してください。",
+		"Too many files have come in part. Go on with one of them, or give one up.")},
+	{response.ErrTooLarge, language.Both("受け取れる大きさを超えています。", "It is larger than is taken in.")},
+	{response.ErrRemoved, language.Both("このエクスポートは、もう取り除かれています。", "This export was removed.")},
+	{scope.ErrNotDone, language.Both("終わっていない試算からは、名簿を作れません。", "No roster is made of a dry run that has not come to its end.")},
+	{scope.ErrStale, language.Both("読んだあとに、ほかの人が規則を保存しました。まだ保存していません。両方を下に示します。",
+		"Somebody else has saved rules since you read them. Yours are not saved. Both are below.")},
+	{incident.ErrChanged, language.Both("読んだあとに、ほかの人がこの事実を記録しました。まだ何も記録していません。いまの記録を見て、選び直してください。",
+		"Somebody else has recorded one of these facts since you read it. Nothing was recorded: look at what is there now, and choose again.")},
+	{scope.ErrFolder, language.Both("その名前のファイルは、フォルダーにありません。", "There is no file of that name in the folder.")},
+	{response.ErrClosed, language.Both("この事案は閉じられています。", "The case is closed.")},
+}
+
+// scopeWord is what is said of an error of a scope; false where it is none.
+func scopeWord(lang language.Lang, err error) (string, bool) {
+	for _, w := range scopeWords {
+		if errors.Is(err, w.err) {
+			return w.text.In(lang), true
+		}
+	}
+	return "", false
+}
+
 // scopeWhy says in the reader's language why something of a scope was not done.
 func scopeWhy(lang language.Lang, err error) string {
+	said, ok := scopeWord(lang, err)
+	if !ok {
+		return why(lang, err)
+	}
 	text := err.Error()
 	if h := hint.Of(err); h != "" {
 		text += " (" + h + ")"
 	}
-	for _, w := range []struct {
-		err    error
-		ja, en string
-	}{
-		{roster.ErrRules, "規則に誤りがあります。行番号を見て直してください。", "There is a mistake in the rules: see the line."},
-		{files.ErrHeld, "いま、同じ事案で別の作業が進んでいます。終わってから、もう一度お試しください。", "Somebody else is at work on this incident. Please try again when that has ended."},
-		{response.ErrSpace, "ディスクの空きが足りないため、受け取りませんでした。", "It was not taken in: the disk has not enough room."},
-		{response.ErrTooLarge, "受け取れる大きさを超えています。", "It is larger than is taken in."},
-		{response.ErrRemoved, "このエクスポートは、もう取り除かれています。", "This export was removed."},
-		{scope.ErrNotDone, "終わっていない試算からは、名簿を作れません。", "No roster is made of a dry run that has not come to its end."},
-		{scope.ErrStale, "読んだあとに、ほかの人が規則を保存しました。まだ保存していません。両方を下に示します。", "Somebody else has saved rules since you read them. Yours are not saved. Both are below."},
-		{incident.ErrChanged, "読んだあとに、ほかの人がこの事実を記録しました。まだ何も記録していません。いまの記録を見て、選び直してください。", "Somebody else has recorded one of these facts since you read it. Nothing was recorded: look at what is there now, and choose again."},
-		{scope.ErrFolder, "その名前のファイルは、フォルダーにありません。", "There is no file of that name in the folder."},
-		{response.ErrClosed, "この事案は閉じられています。", "The case is closed."},
-	} {
-		if errors.Is(err, w.err) {
-			return lang.Pick(w.ja+"（"+text+"）", w.en+" ("+text+")")
-		}
-	}
-	return why(lang, err)
+	return said + lang.Pick("（"+text+"）", " ("+text+")")
 }
 
 // scopeFailed are the errors that only a scope meets.
@@ -382,6 +402,7 @@ var scopeFailed = web.Mappings{
 	{Err: roster.ErrRules, Problem: web.Problem{Status: http.StatusUnprocessableEntity}},
 	{Err: files.ErrHeld, Problem: web.Problem{Status: http.StatusConflict}},
 	{Err: response.ErrSpace, Problem: web.Problem{Status: http.StatusInsufficientStorage}},
+	{Err: response.ErrArrivals, Problem: web.Problem{Status: http.StatusConflict}},
 	{Err: response.ErrTooLarge, Problem: web.Problem{Status: http.StatusRequestEntityTooLarge}},
 	{Err: response.ErrRemoved, Problem: web.Problem{Status: http.StatusConflict}},
 	{Err: roster.ErrShredded, Problem: web.Problem{Status: http.StatusConflict}},

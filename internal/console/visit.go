@@ -241,7 +241,7 @@ func reply(w http.ResponseWriter, status int, body map[string]any) error {
 // fail answers with what err is to whoever asked, and logs what is not theirs.
 func (c *Console) fail(w http.ResponseWriter, r *http.Request, v *visit, err error) {
 	p, known := failed.Problem(err)
-	if !known {
+	if !known && r.Context().Err() == nil { // whoever has gone away needs no answer, and it was no failure
 		c.Log.Error("console failed", "route", r.Pattern, "error", err)
 	}
 	if p.Status == http.StatusUnauthorized && errors.Is(err, actor.ErrNobody) && r.Method == http.MethodGet && !wantsJSON(r) && r.Header.Get("Accept") != "text/event-stream" {
@@ -292,6 +292,7 @@ func wrongOf(lang language.Lang, p web.Problem, err error) page.Wrong {
 		set("自分の権限は、自分では変えられません。", "Nobody changes their own roles or access.", "ほかの管理者に頼んでください。", "Please ask another administrator.")
 	case errors.Is(err, staff.ErrLast):
 		set("最後の一つは、なくせません。", "The last one cannot go.", "管理者は1人以上、パスキーは1つ以上必要です。", "There has to be an administrator, and a passkey.")
+	case isOfScope(lang, err, &out):
 	case p.Status == http.StatusForbidden:
 		set("この操作をする権限がありません。", "You may not do this.", "必要なら、管理者か、事案の指揮者に頼んでください。", "If you should, ask an administrator, or who commands the case.")
 	case p.Status == http.StatusGone:
@@ -305,4 +306,13 @@ func wrongOf(lang language.Lang, p web.Problem, err error) page.Wrong {
 		out.What, out.Remedy = err.Error(), hint.Of(err)
 	}
 	return out
+}
+
+// isOfScope fills in what is said of an error of a scope, or of what arrives, to a script that asked; false where it is none.
+func isOfScope(lang language.Lang, err error, out *page.Wrong) bool {
+	said, ok := scopeWord(lang, err)
+	if ok {
+		out.Heading, out.What, out.Remedy = said, "", ""
+	}
+	return ok
 }

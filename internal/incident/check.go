@@ -126,6 +126,11 @@ func (v Value) check(key string, kind keyForm) error {
 			return badField("value.word", "%q is not a country of ISO 3166-1", clip(v.Word))
 		}
 		return nil
+	case formDomain:
+		if Domain(v.Word) != v.Word || v.Word == "" {
+			return badField("value.word", "%q is not a domain", clip(v.Word))
+		}
+		return nil
 	case formWord:
 		if kind.words == nil {
 			if !KnownClass(v.Word) {
@@ -228,7 +233,7 @@ func (v Value) stranger(of form) string {
 	own := map[string]bool{}
 	for _, name := range map[form][]string{
 		formText: {"text"}, formTime: {"time", "qualifier"}, formNext: {"word", "time", "qualifier"}, formCount: {"number", "unit", "qualifier", "region"}, formWord: {"word", "original"},
-		formCountry: {"word"}, formSource: {"text", "url", "fetched", "sha256", "quote", "licence"}, formService: {"text", "status", "time"},
+		formCountry: {"word"}, formDomain: {"word"}, formSource: {"text", "url", "fetched", "sha256", "quote", "licence"}, formService: {"text", "status", "time"},
 		formAction: {"text", "status", "time", "promised", "qualifier"}, formAddendum: {"text", "time"},
 		formExcluded: {"text", "number", "unit", "qualifier", "time"}, formDamage: {"word", "status"},
 		formContact: {"text", "url", "telephone", "hours"},

@@ -206,6 +206,7 @@ const (
 	formDamage
 	formContact
 	formCountry
+	formDomain
 	formNext // a time that is promised, or the word none
 )
 
@@ -219,7 +220,7 @@ type keyForm struct {
 
 // keys are the typed keys of a fact, in the order in which they are shown.
 var keyOrder = []string{
-	"organisation", "alias", "sector", "country", "certification", "title", "scope.state",
+	"organisation", "alias", "domain", "sector", "country", "certification", "title", "scope.state",
 	"disclosed", "window.start", "window.end", "discovered", "contained", "login-blocked", "regulator-notified",
 	"persons-notified", "closed",
 	"affected.count", "affected.part", "base.count", "attempts.count", "excluded", "data-class", "cause", "secondary-damage",
@@ -232,6 +233,7 @@ func Keys() []string { return slices.Clone(keyOrder) }
 var keyForms = map[string]keyForm{
 	"organisation":       {form: formText},
 	"alias":              {form: formText, listed: true},
+	"domain":             {form: formDomain, listed: true},
 	"sector":             {form: formWord, words: labelled(sectors)},
 	"country":            {form: formCountry},
 	"certification":      {form: formText, listed: true},

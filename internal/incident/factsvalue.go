@@ -141,6 +141,14 @@ func (r *factsReader) value(kind keyForm, key string, node ast.Node, in fields) 
 			v.Region, err = r.region(key, node, in)
 		}
 		return v, err
+	case formDomain:
+		if v.Word, err = r.text(node, "value", maxWord); err != nil {
+			return v, err
+		}
+		if Domain(v.Word) != v.Word {
+			return v, r.fail(placeOf(node), "write the name alone, in lower case and without www., for example example.co.jp", "`value` is not a domain: %q", clip(v.Word))
+		}
+		return v, nil
 	case formWord:
 		allowed := kind.words
 		if allowed == nil {

@@ -136,7 +136,7 @@ func (f Fact) line(lang language.Lang, bare bool) string {
 		return About(lang, v, when(v.Time))
 	case formCount:
 		return Count(lang, v)
-	case formCountry, formWord:
+	case formCountry, formDomain, formWord:
 		return WordOf(lang, f.Key, v.Word)
 	case formDamage:
 		return Word(lang, v.Word) + lang.Pick("：", ": ") + DamageStatus(lang, v)

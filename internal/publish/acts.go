@@ -213,9 +213,7 @@ func planOf(prop *Proposal) (proposal.Plan, error) {
 	if len(prop.Differences) > 0 && prop.Despite != "" {
 		e.Doubts = append(e.Doubts, language.Text{JA: "それでも公表する理由：" + prop.Despite, EN: "Why it is published all the same: " + prop.Despite})
 	}
-	for _, m := range slices.Concat(prop.Uncompared, prop.Missing) {
-		e.Doubts = append(e.Doubts, language.Text{JA: m, EN: m})
-	}
+	e.Doubts = append(e.Doubts, slices.Concat(prop.Uncompared, prop.Missing)...)
 	b, err := document(doc)
 	return proposal.Plan{Bytes: b, Effect: e}, err
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"shirase/identity"
 	"shirase/internal/hint"
 	"shirase/internal/incident"
 	"shirase/internal/language"
@@ -16,12 +17,12 @@ import (
 type Difference struct {
 	Code string `json:"code"`
 	What string `json:"what"`        // one sentence, with the figures
-	JA   string `json:"ja,omitzero"` // the same in Japanese, of what was found in a text
+	JA   string `json:"ja,omitzero"` // the same in Japanese
 }
 
 // compare holds the facts of an incident against the roster that it is checked by. uncompared is what it could not hold
 // against anything.
-func compare(inc incident.Incident, r roster.Roster) (found []Difference, uncompared []string) {
+func compare(inc incident.Incident, r roster.Roster) (found []Difference, uncompared []language.Text) {
 	c := &comparison{inc: inc, roster: r}
 	c.counts()
 	c.excluded()
@@ -35,11 +36,11 @@ type comparison struct {
 	roster roster.Roster
 	found  []Difference
 
-	uncompared []string
+	uncompared []language.Text
 }
 
-func (c *comparison) add(code, what string, args ...any) {
-	c.found = append(c.found, Difference{Code: code, What: fmt.Sprintf(what, args...)})
+func (c *comparison) add(code string, what language.Text) {
+	c.found = append(c.found, Difference{Code: code, What: what.EN, JA: what.JA})
 }
 
 // counts compares how many are affected, each unit with what it counts: accounts with accounts, rows with rows, and persons
@@ -50,7 +51,7 @@ func (c *comparison) counts() {
 		return
 	}
 	told, counts := *f.Value.Number, c.roster.Counts
-	low, high, of := counts.Affected, counts.Affected, "accounts in the roster"
+	low, high, of := counts.Affected, counts.Affected, language.Both("名簿のアカウント", "accounts in the roster")
 	switch f.Value.Unit {
 	case "persons":
 		// One person may have several accounts; who has an address of their own is one.
@@ -59,9 +60,9 @@ func (c *comparison) counts() {
 			distinct = max(distinct, n)
 		}
 		low = min(low, distinct)
-		of = "persons that its accounts and addresses allow"
+		of = language.Both("名簿のアカウントとアドレスから考えられる人数", "persons that its accounts and addresses allow")
 	case "records":
-		low, high, of = counts.Affected, counts.Affected+counts.Duplicates, "rows in the roster"
+		low, high, of = counts.Affected, counts.Affected+counts.Duplicates, language.Both("名簿の行", "rows in the roster")
 	}
 	switch f.Value.Qualifier {
 	case "about": // a tenth either way is what "about" may mean, and one where there are few
@@ -85,7 +86,9 @@ func (c *comparison) counts() {
 	if low != high {
 		is = language.Digits(low) + " to " + language.Digits(high)
 	}
-	c.add("count", "affected.count says %s%s %s, and there are %s %s", qualified(f.Value.Qualifier), language.Digits(told), f.Value.Unit, is, of)
+	c.add("count", language.Both(
+		fmt.Sprintf("事実「対象の数」は%sで、%sは%sです。", incident.Count(language.JA, f.Value), of.JA, strings.Replace(is, " to ", "～", 1)),
+		fmt.Sprintf("affected.count says %s%s %s, and there are %s %s", qualified(f.Value.Qualifier), language.Digits(told), f.Value.Unit, is, of.EN)))
 }
 
 func qualified(q string) string {
@@ -108,12 +111,16 @@ func (c *comparison) excluded() {
 		}
 		at := slices.IndexFunc(c.roster.Counts.Excluded, func(r roster.RuleCount) bool { return r.Rule == f.Item })
 		if at < 0 {
-			c.uncompared = append(c.uncompared, fmt.Sprintf("excluded %s says %s, and no rule has that name to compare it with", f.Item, language.Digits(*n)))
+			c.uncompared = append(c.uncompared, language.Both(
+				fmt.Sprintf("事実「対象外 %s」の%sは、同じ名前の規則がないため、比べられていません。", f.Item, language.Digits(*n)),
+				fmt.Sprintf("excluded %s says %s, and no rule has that name to compare it with", f.Item, language.Digits(*n))))
 			continue
 		}
 		rows := c.roster.Counts.Excluded[at].Rows
 		if *n > rows || f.Value.Unit == "records" && *n != rows || *n == 0 && rows > 0 {
-			c.add("excluded", "excluded %s says %s %s, and the rule of that name takes out %s rows", f.Item, language.Digits(*n), f.Value.Unit, language.Digits(rows))
+			c.add("excluded", language.Both(
+				fmt.Sprintf("事実「対象外 %s」は%sで、同じ名前の規則が外す行は%sです。", f.Item, incident.Count(language.JA, f.Value), language.Digits(rows)),
+				fmt.Sprintf("excluded %s says %s %s, and the rule of that name takes out %s rows", f.Item, language.Digits(*n), f.Value.Unit, language.Digits(rows))))
 		}
 	}
 }
@@ -130,10 +137,14 @@ func (c *comparison) classes() {
 	}
 	told := c.inc.Classes()
 	if missing := without(checked, told); len(missing) > 0 {
-		c.add("class-not-told", "a check tells people that %s was exposed, and no fact data-class says so", strings.Join(missing, ", "))
+		c.add("class-not-told", language.Both(
+			fmt.Sprintf("確認ページは%sが流出したと本人に伝えますが、そう述べる事実がありません。", language.Join(language.JA, incident.ClassLabels(language.JA, missing))),
+			fmt.Sprintf("a check tells people that %s was exposed, and no fact data-class says so", strings.Join(missing, ", "))))
 	}
 	if extra := without(told, checked); len(extra) > 0 {
-		c.add("class-not-in-rules", "the facts say that %s was exposed, and nobody in the roster would be told so by a check", strings.Join(extra, ", "))
+		c.add("class-not-in-rules", language.Both(
+			fmt.Sprintf("事実は%sが流出したと述べていますが、確認ページでそう伝えられる人が名簿にいません。", language.Join(language.JA, incident.ClassLabels(language.JA, extra))),
+			fmt.Sprintf("the facts say that %s was exposed, and nobody in the roster would be told so by a check", strings.Join(extra, ", "))))
 	}
 }
 
@@ -142,16 +153,23 @@ func without(a, b []string) []string {
 	return incident.SortClasses(slices.DeleteFunc(slices.Clone(a), func(w string) bool { return slices.Contains(b, w) }))
 }
 
+// kindsJA are the kinds of what people check by.
+var kindsJA = map[identity.Kind]string{identity.KindEmail: "メールアドレス", identity.KindPhone: "電話番号", identity.KindAccount: "アカウントID"}
+
 // unread counts those whom a check would tell no although it is not known whether they are affected: rows of which nothing
 // could be read, and values of a kind that people check by.
 func (c *comparison) unread() {
 	counts := c.roster.Counts
 	if counts.Invalid > 0 {
-		c.add("unreadable", "%s rows of the export could not be read: a check tells those people that they are not in the scope", language.Digits(counts.Invalid))
+		c.add("unreadable", language.Both(
+			fmt.Sprintf("エクスポートの%s行を読めませんでした。その人たちは、確認ページで対象外と伝えられます。", language.Digits(counts.Invalid)),
+			fmt.Sprintf("%s rows of the export could not be read: a check tells those people that they are not in the scope", language.Digits(counts.Invalid))))
 	}
 	for _, kind := range c.roster.Index {
 		if n := counts.Unreadable[kind]; n > 0 {
-			c.add("unreadable", "%s values of %s could not be read: a check by it tells those people that they are not in the scope", language.Digits(n), kind)
+			c.add("unreadable", language.Both(
+				fmt.Sprintf("%s（%s）を%s個、読めませんでした。それで確認する人は、対象外と伝えられます。", kindsJA[kind], kind, language.Digits(n)),
+				fmt.Sprintf("%s values of %s could not be read: a check by it tells those people that they are not in the scope", language.Digits(n), kind)))
 		}
 	}
 }

@@ -46,8 +46,8 @@ type Proposal struct {
 	Roster      roster.Roster    // that it is sealed from
 	Differences []Difference     // between facts, roster and rules: published only with Despite
 	Despite     string
-	Missing     []string // what a reader would look for in the notice and does not find, one sentence each
-	Uncompared  []string // what the facts say and nothing can be compared with, one sentence each
+	Missing     []language.Text // what a reader would look for in the notice and does not find, one sentence each
+	Uncompared  []language.Text // what the facts say and nothing can be compared with, one sentence each
 
 	last *incident.Notice // where nothing new is said: what was said last
 }
@@ -122,7 +122,8 @@ func (p *Publisher) Propose(ctx context.Context, who actor.Actor, r Request) (*P
 		prop.Despite = "" // it was asked for, and nothing differs
 	}
 	if prop.Notice != nil && p.instance.URL == "" {
-		prop.Missing = append(prop.Missing, "The notice has no link to its help page, and to where people can check themselves: this instance does not know its address.")
+		prop.Missing = append(prop.Missing, language.Both("お知らせに、ヘルプページと確認ページへのリンクがありません。このサーバーのアドレス（url）が設定されていないためです。",
+			"The notice has no link to its help page, and to where people can check themselves: this instance does not know its address."))
 	}
 	return prop, nil
 }
@@ -233,7 +234,8 @@ func (p *Publisher) overtaken(ctx context.Context, inc incident.Incident, sealed
 	if f, ok := inc.Fact("scope.state"); ok {
 		since = ", as of " + f.AsOf.String()
 	}
-	return []Difference{{Code: "scope-not-published", What: fmt.Sprintf("The newest scope (roster %s, %s accounts) would not be published: the incident is recorded as reopened%s. "+
+	return []Difference{{Code: "scope-not-published", JA: fmt.Sprintf("最も新しい対象範囲（名簿 %s、%sアカウント）は公表されません。事案が「再調査中」と記録されているためです。"+
+		"確定したら、scope.state を final と、より新しい時点で記録してください。", r.ID, language.Digits(r.Counts.Affected)), What: fmt.Sprintf("The newest scope (roster %s, %s accounts) would not be published: the incident is recorded as reopened%s. "+
 		"Where it is settled, record scope.state: final with a later asOf.", r.ID, language.Digits(r.Counts.Affected), since)}}, nil
 }
 
@@ -394,11 +396,21 @@ func (p *Publisher) Doubts(ctx context.Context, id string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	differences, out := compare(inc, r)
+	differences, uncompared := compare(inc, r)
+	out := English(uncompared)
 	for _, d := range differences {
 		out = append(out, d.What)
 	}
 	return out, nil
+}
+
+// English gives the sentences of texts in English, as commands print them.
+func English(texts []language.Text) []string {
+	var out []string
+	for _, t := range texts {
+		out = append(out, t.EN)
+	}
+	return out
 }
 
 // Publication is what was published.

@@ -51,12 +51,12 @@ func (p *Publisher) read(ctx context.Context, prop *Proposal, inc incident.Incid
 		}
 		for _, f := range found {
 			what := fmt.Sprintf("the text in %s, line %d: %s (%s)", lang.Pick("Japanese", "English"), f.Line, f.What.EN, f.Remedy.EN)
+			ja := fmt.Sprintf("%sの文章、%d行目：%s%s", lang.Pick("日本語", "英語"), f.Line, f.What.JA, f.Remedy.JA)
 			if f.Warning || !held && f.Rule == "next" {
-				prop.Missing = append(prop.Missing, what)
+				prop.Missing = append(prop.Missing, language.Both(ja, what))
 				continue
 			}
-			prop.Differences = append(prop.Differences, Difference{Code: "text-" + f.Rule, What: what,
-				JA: fmt.Sprintf("%sの文章、%d行目：%s%s", lang.Pick("日本語", "英語"), f.Line, f.What.JA, f.Remedy.JA)})
+			prop.Differences = append(prop.Differences, Difference{Code: "text-" + f.Rule, What: what, JA: ja})
 		}
 	}
 	return nil

@@ -164,6 +164,42 @@ func (p *Publisher) LastPage(ctx context.Context) (ledgerIndex int64, hash strin
 	return ledgerIndex, hex.EncodeToString(sum[:]), err == nil, err
 }
 
+// RecordServices has the ledger commit to the head of a list of services (docs/FORMAT.md), where its newest one is not of the same
+// list, and gives the entry and the bytes that it commits to.
+func (p *Publisher) RecordServices(ctx context.Context, who actor.Actor, head []byte, list string) (ledgerIndex int64, recorded []byte, err error) {
+	if err := who.Check("record the list of services"); err != nil {
+		return 0, nil, err
+	}
+	err = p.ledger.Update(ctx, func(tx *sql.Tx) error { // two servers that make the same list record it once
+		var err error
+		ledgerIndex, recorded, err = p.ledger.Last(ctx, tx, check.KindServices)
+		if err != nil && !errors.Is(err, ledger.ErrNotFound) {
+			return err
+		}
+		if err == nil {
+			var last struct {
+				List string `json:"list"`
+			}
+			if err := json.Unmarshal(recorded, &last); err != nil {
+				return fmt.Errorf("read the record of the last list of services: %w", err)
+			}
+			if last.List == list {
+				return nil
+			}
+		}
+		recorded = head
+		ledgerIndex, err = p.append(ctx, tx, who, check.KindServices, head, nil)
+		return err
+	})
+	if err != nil {
+		return 0, nil, fmt.Errorf("record the list of services: %w", err)
+	}
+	return ledgerIndex, recorded, p.ledger.Resume(ctx)
+}
+
+// Served is up to which entry the ledger is served: what comes after waits for witnesses.
+func (p *Publisher) Served(ctx context.Context) (int64, error) { return p.ledger.Served(ctx) }
+
 // Proof returns the proof that an entry is in the ledger, against the newest published checkpoint, as a
 // c2sp.org/tlog-proof@v1.
 func (p *Publisher) Proof(ctx context.Context, ledgerIndex int64) ([]byte, error) {

@@ -39,8 +39,12 @@ func (r *Reach) create(ctx context.Context, who actor.Actor, spec Spec, rates Ra
 	if err := rates.check(); err != nil {
 		return nil, err
 	}
-	if spec.promises() && !slices.Contains(spec.Needs, "reset") && r.Conditions["reset"] != nil {
-		spec.Needs = append(spec.Needs, "reset")
+	if spec.promises() { // it leaves while the reset is open, and no quicker than that and the desk can take
+		for _, n := range []string{"reset", "desk"} {
+			if !slices.Contains(spec.Needs, n) && r.Conditions[n] != nil {
+				spec.Needs = append(spec.Needs, n)
+			}
+		}
 	}
 	ro, err := r.Rosters.LatestPart(ctx, spec.Incident, spec.Part)
 	if err != nil {
@@ -150,6 +154,10 @@ func (r *Reach) count(ctx context.Context, id string, spec Spec, ro roster.Roste
 	var hashes [][]byte
 	var buf []byte
 	audience := int64(0)
+	earlier, err := r.earlier(ctx, &spec, ro)
+	if err != nil {
+		return err
+	}
 	flush := func() error {
 		if len(waiting) == 0 {
 			return nil
@@ -158,13 +166,18 @@ func (r *Reach) count(ctx context.Context, id string, spec Spec, ro roster.Roste
 		waiting, hashes = nil, nil
 		return err
 	}
-	err := r.blocks(ctx, ro, func(b *reader) error {
+	err = r.blocks(ctx, ro, func(b *reader) error {
 		out := newBlock(b.n)
-		for _, m := range b.members {
+		was, err := earlier(b)
+		if err != nil {
+			return err
+		}
+		for i, m := range b.members {
 			in, err := r.belongs(ctx, &spec, ro, m)
 			if err != nil {
 				return err
 			}
+			in = in && (was == nil || was.get(i).state.unreached())
 			rec := record{state: outside}
 			if in {
 				rec.state = Pending
@@ -201,6 +214,33 @@ func insertBlocks(ctx context.Context, tx *sql.Tx, id string, blocks []*block, h
 		}
 	}
 	return nil
+}
+
+// unreached says that somebody was not told, and will not be by the same campaign.
+func (s State) unreached() bool { return s == Refused || s == Bounced || s == Substitute }
+
+// earlier gives how the members of a block stand in the campaign that another follows; none where it follows none.
+func (r *Reach) earlier(ctx context.Context, spec *Spec, ro roster.Roster) (func(*reader) (*block, error), error) {
+	if spec.Unreached == "" {
+		return func(*reader) (*block, error) { return nil, nil }, nil
+	}
+	c, err := r.get(ctx, r.DB, spec.Unreached)
+	if errors.Is(err, ErrNotFound) || err == nil && c.Incident != spec.Incident {
+		return nil, fmt.Errorf("%w: the incident has no campaign %q whom another could follow", ErrInput, spec.Unreached)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if c.Roster != ro.ID {
+		return nil, hint.Add(fmt.Errorf("%w: campaign %s went to another roster than the incident has now", ErrInput, c.ID), "make the campaign for all of the roster: who was told, nobody can say of another one")
+	}
+	return func(b *reader) (*block, error) {
+		was, err := loadBlock(ctx, r.DB, c.ID, b.n)
+		if err == nil && was.size() != len(b.members) {
+			err = fmt.Errorf("%w: block %d", ErrDamaged, b.n)
+		}
+		return was, err
+	}, nil
 }
 
 // belongs says whether a member is of the audience.
@@ -241,57 +281,11 @@ func valuesOf(m map[string]float64) (out []float64) {
 	return out
 }
 
-// SetRates changes how quickly a campaign is sent, also while it runs: whoever sends goes on with the new rates within seconds.
-func (r *Reach) SetRates(ctx context.Context, who actor.Actor, id string, rates Rates) error {
-	if _, err := r.mayChange(ctx, who, id, "change the rates"); err != nil {
-		return err
-	}
-	if err := rates.check(); err != nil {
-		return fmt.Errorf("change the rates: %w", err)
-	}
-	settings, err := json.Marshal(rates, json.Deterministic(true))
-	if err != nil {
-		return err
-	}
-	return r.DB.Update(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, `UPDATE reach_campaign SET settings = $2 WHERE id = $1`, id, string(settings)); err != nil {
-			return err
-		}
-		return r.event(ctx, tx, who, id, "rates", string(settings))
-	})
-}
-
-// Pause has a campaign send nothing more, from when it returns: what was about to be handed over by then still may be.
-func (r *Reach) Pause(ctx context.Context, who actor.Actor, id, why string) error {
-	return r.turn(ctx, who, id, "pause", Paused, why, Running, Approved)
-}
-
-// Resume has it go on.
-func (r *Reach) Resume(ctx context.Context, who actor.Actor, id string) error {
-	return r.turn(ctx, who, id, "resume", Running, "", Paused)
-}
-
-// Cancel ends it for good: whoever was not told by then is not told by it.
-func (r *Reach) Cancel(ctx context.Context, who actor.Actor, id, why string) error {
-	return r.turn(ctx, who, id, "cancel", Cancelled, why, Draft, Approved, Running, Paused)
-}
-
-func (r *Reach) turn(ctx context.Context, who actor.Actor, id, what string, to Life, why string, from ...Life) error {
-	if _, err := r.mayChange(ctx, who, id, what+" a campaign"); err != nil {
-		return err
-	}
-	if len(why) > 1000 {
-		return fmt.Errorf("%s a campaign: %w: a reason has at most 1,000 bytes", what, ErrInput)
-	}
-	if err := r.move(ctx, who, id, to, why, from...); err != nil {
-		return fmt.Errorf("%s a campaign: %w", what, err)
-	}
-	return nil
-}
-
 // move changes how a campaign stands, if it stands in one of some ways.
 func (r *Reach) move(ctx context.Context, who actor.Actor, id string, to Life, why string, from ...Life) error {
-	return r.DB.Update(ctx, func(tx *sql.Tx) error { return r.moveIn(ctx, tx, who, id, to, why, from...) })
+	err := r.DB.Update(ctx, func(tx *sql.Tx) error { return r.moveIn(ctx, tx, who, id, to, why, from...) })
+	r.seen()
+	return err
 }
 
 func (r *Reach) moveIn(ctx context.Context, tx *sql.Tx, who actor.Actor, id string, to Life, why string, from ...Life) error {

@@ -64,7 +64,7 @@ func TestKill(t *testing.T) {
 		if err := makeRoster(t.Context(), rooms, incidents, folder, n); err != nil {
 			t.Fatal(err)
 		}
-		w := &world{t: t, taken: map[string]int{}, ids: map[string]map[string]bool{}}
+		w := nothing(t)
 		w.listen(&smtptest.Sink{Keep: true})
 		rooms.Mailer = &Mailer{Relays: []smtp.Relay{relayAt(w.relay)}}
 		if w.Reach, err = New(t.Context(), rooms); err != nil {
@@ -73,11 +73,17 @@ func TestKill(t *testing.T) {
 		c := w.started(nil, Rates{})
 		kills, listed := 0, map[int64]bool{}
 		for round := 0; ; round++ {
-			_, killed := killtest.Kill(t, 1+rand.IntN(120), url, folder, w.relay, c.ID)
+			at := 1 + rand.IntN(120)
+			if round == 0 { // two intend at once: with the third step the intent of one is on disk, and nothing of what came of it
+				at = intenders + 1
+			}
+			_, killed := killtest.Kill(t, at, url, folder, w.relay, c.ID)
 			if !killed {
 				break
 			}
-			kills++
+			if kills++; round == 0 && w.now(c.ID)[Intended] == 0 {
+				t.Fatal("it was not killed in the middle of a mail")
+			}
 			if round > 200 {
 				t.Fatal("it does not end")
 			}

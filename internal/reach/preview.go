@@ -28,6 +28,7 @@ type Preview struct {
 	Duration time.Duration // that sending is expected to take; 0: as long as the relay takes
 	By       string        // what bounds it: "rate", "signing", "relay"
 	Problems []string      // of the preflight, and of the texts: they are sent only for a reason
+	Texts    []string      // of those: what the facts have against a text
 	Checked  bool          // the preflight was made
 	Signed   []string      // algorithms; none: the relay signs, or nobody does
 }
@@ -79,6 +80,9 @@ func (r *Reach) preview(ctx context.Context, c *Campaign) (*Preview, error) {
 	if err := r.read(ctx, p); err != nil {
 		return nil, err
 	}
+	if c.promises() && !slices.Contains(c.Needs, "reset") {
+		p.Problems = append(p.Problems, "its text promises the reset, and nobody here knows whether that is open")
+	}
 	if r.Mailer == nil {
 		p.Problems = append(p.Problems, ErrNoRelay.Error())
 		return p, nil
@@ -106,7 +110,7 @@ func (r *Reach) read(ctx context.Context, p *Preview) error {
 		}
 		for _, f := range found {
 			if !slices.Contains(p.Problems, f) {
-				p.Problems = append(p.Problems, f)
+				p.Problems, p.Texts = append(p.Problems, f), append(p.Texts, f)
 			}
 		}
 	}

@@ -40,6 +40,8 @@ var (
 	ErrInput = errors.New("cannot be taken")
 	// ErrState says that a campaign cannot do that as it stands.
 	ErrState = errors.New("the campaign does not stand so")
+	// ErrStale says that somebody has done something with a campaign since it was looked at.
+	ErrStale = errors.New("somebody else has done something with the campaign meanwhile")
 	// ErrNotReady says that something speaks against sending: a check of the preflight failed, and nobody has overruled it.
 	ErrNotReady = errors.New("the mail would not arrive as it should")
 	// ErrWanted says that a second person has to approve it.
@@ -104,6 +106,7 @@ type Reach struct {
 	Rooms
 	holder string // of shards: this process
 	step   func() // in tests: where a process may be killed
+	seen   func() // in tests: where something may have come true
 }
 
 // New opens the room and brings its tables up to date.
@@ -127,7 +130,7 @@ func New(ctx context.Context, rooms Rooms) (*Reach, error) {
 	if rooms.Now == nil {
 		rooms.Now = time.Now
 	}
-	return &Reach{Rooms: rooms, holder: rand.Text(), step: func() {}}, nil
+	return &Reach{Rooms: rooms, holder: rand.Text(), step: func() {}, seen: func() {}}, nil
 }
 
 // Life is how a campaign stands.
@@ -152,6 +155,9 @@ type Spec struct {
 	Locales []string `json:"locales,omitzero"` // only members with these; none: all
 	Classes []string `json:"classes,omitzero"` // only members of whom one of these was exposed; none: all
 	Only    []string `json:"only,omitzero"`    // only members that these filters let through
+	// Unreached is an earlier campaign over the same roster: only those whom it did not reach, as their mail was refused or came back, or they
+	// were not to be written to. "": whoever is on the roster.
+	Unreached string `json:"unreached,omitzero"`
 
 	From    Sender        `json:"from"`
 	ReplyTo string        `json:"replyTo,omitzero"`
@@ -201,20 +207,22 @@ type Campaign struct {
 	Started time.Time
 	Ended   time.Time
 	Rates   Rates
+	Version int64 // goes up with all that is done with it
 	Spec
 
 	num   int64
 	texts []byte
 }
 
-const columns = `id, num, incident, roster, part, spec, settings, texts, state, why, start_at, created_at, created_by, started_at, ended_at`
+const columns = `id, num, incident, roster, part, spec, settings, texts, state, why, start_at, created_at, created_by, started_at, ended_at,
+	(SELECT count(*) FROM reach_event e WHERE e.campaign = reach_campaign.id)`
 
 func (r *Reach) scan(row interface{ Scan(...any) error }) (*Campaign, error) {
 	var c Campaign
 	var spec, settings, texts, state, ignored string
 	var part string
 	var start, created, started, ended int64
-	if err := row.Scan(&c.ID, &c.num, &ignored, &c.Roster, &part, &spec, &settings, &texts, &state, &c.Why, &start, &created, &c.By, &started, &ended); err != nil {
+	if err := row.Scan(&c.ID, &c.num, &ignored, &c.Roster, &part, &spec, &settings, &texts, &state, &c.Why, &start, &created, &c.By, &started, &ended, &c.Version); err != nil {
 		return nil, err
 	}
 	if err := json.Unmarshal([]byte(spec), &c.Spec); err != nil {

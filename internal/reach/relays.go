@@ -17,6 +17,7 @@ type relays struct {
 	until []time.Time // it counts as down
 	pause []time.Duration
 	said  string // by the last that failed
+	heard []int  // answers to mails, whatever they were
 	idle  []*connection
 }
 
@@ -25,6 +26,7 @@ type connection struct {
 	*smtp.Conn
 	relay int
 	sent  int
+	since int // what the relay had answered when it was opened
 }
 
 const (
@@ -34,7 +36,7 @@ const (
 )
 
 func newRelays(list []smtp.Relay) *relays {
-	return &relays{list: list, until: make([]time.Time, len(list)), pause: make([]time.Duration, len(list))}
+	return &relays{list: list, until: make([]time.Time, len(list)), pause: make([]time.Duration, len(list)), heard: make([]int, len(list))}
 }
 
 // wait gives how long until a relay may be asked; 0: now.
@@ -69,7 +71,9 @@ func (x *relays) connect(ctx context.Context) (*connection, error) {
 		}
 		c, err := smtp.Dial(ctx, relay)
 		if err == nil {
-			return &connection{Conn: c, relay: i}, nil
+			x.mu.Lock()
+			defer x.mu.Unlock()
+			return &connection{Conn: c, relay: i, since: x.heard[i]}, nil
 		}
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
@@ -79,13 +83,35 @@ func (x *relays) connect(ctx context.Context) (*connection, error) {
 	return nil, fmt.Errorf("%w: %s", errAway, x.why())
 }
 
-// failed has a relay count as down for a while.
+// failed has a relay count as down for a while. Others that find out the same at the same time do not make it longer.
 func (x *relays) failed(i int, err error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	if time.Now().Before(x.until[i]) {
+		return
+	}
 	x.pause[i] = min(max(2*x.pause[i], firstAway), lastAway)
 	x.until[i] = time.Now().Add(x.pause[i])
 	x.said = fmt.Sprintf("relay %d: %v", i+1, err)
+}
+
+// answered counts what a relay says to mails. However it fails next, it was there.
+func (x *relays) answered(i int) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.heard[i]++
+	x.pause[i] = 0
+}
+
+// broke is told of connections that broke. Where the relay has answered nobody since it had answered so often, it counts as down: else one that
+// hangs up on every mail would be given all of them, one after the other, and one that does so after the data would make all of them unknown.
+func (x *relays) broke(i, since int, err error) {
+	x.mu.Lock()
+	silent := x.heard[i] == since
+	x.mu.Unlock()
+	if silent {
+		x.failed(i, err)
+	}
 }
 
 // worked has it count as well.

@@ -1,7 +1,6 @@
 package reach
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -70,6 +69,8 @@ type job struct {
 	set     uint16
 	at      time.Time // before which it is not sent
 	broke   bool      // a connection broke at it once already
+	since   int       // what its relay had answered when that one was opened
+	stale   int       // connections that were of no use any more when it was its turn
 }
 
 // Work sends every campaign that is to run, until ctx ends. failed hears of what goes wrong; it goes on all the same.
@@ -101,6 +102,7 @@ func (r *Reach) Work(ctx context.Context, failed func(error)) {
 				mu.Unlock()
 			})
 		}
+		r.seen()
 		if !sleep(ctx, r.Poll) {
 			return
 		}
@@ -444,6 +446,7 @@ func (s *sender) deliver(ctx context.Context, b []*job) {
 // handOver hands mails over by a connection, and gives of how many something came.
 func (s *sender) handOver(ctx context.Context, c *connection, mails []smtp.Mail, jobs []*job) (n int, results []result) {
 	trouble := false // of the relay, and no mail's
+	kept := c.sent > 0
 	stop := func() bool { return s.stop.Load() || ctx.Err() != nil || trouble }
 	n, at, err := c.Deliver(mails, stop, func(i int, o smtp.Outcome) {
 		j, now := jobs[i], s.r.Now()
@@ -454,14 +457,18 @@ func (s *sender) handOver(ctx context.Context, c *connection, mails []smtp.Mail,
 			s.to.failed(c.relay, &smtp.ReplyError{At: o.Stage.String(), Reply: o.Reply})
 			return
 		}
-		relay := uint8(c.relay + 1)
+		relay, said := uint8(c.relay+1), ""
+		if !o.Unknown {
+			s.to.answered(c.relay)
+			said = o.Reply.String()
+		}
 		results = append(results, result{j.ordinal, func(r record) record {
 			r = r.after(o, now)
 			r.relay = relay
 			return r
-		}, o.Reply.String()})
+		}, said})
 		s.mu.Lock()
-		err := s.receivers.heard(ctx, j.domain, o.Reply.Policy(), o.Reply.String())
+		err := s.receivers.heard(ctx, j.domain, o.Reply.Policy() && !o.Reply.Greeting(), o.Reply.String())
 		s.mu.Unlock()
 		if err != nil {
 			s.r.Log.Error("keep that a receiver is paused", "campaign", s.c.ID, "error", err)
@@ -479,18 +486,24 @@ func (s *sender) handOver(ctx context.Context, c *connection, mails []smtp.Mail,
 		return n, results
 	}
 	c.Close()
-	if n == 0 && at < 0 { // the relay has ended it while nothing went on
+	if at < 0 { // the relay has ended it while nothing went on, or after a message: then that one is unknown
+		if n > 0 {
+			s.to.broke(c.relay, c.since, err)
+		}
 		return n, results
 	}
-	if at >= 0 {
-		j, now := jobs[at], s.r.Now()
-		if j.broke { // twice at the same mail: it is put off, and holds up nobody else
-			results = append(results, result{j.ordinal, func(r record) record { return r.deferred("networkerror", now) }, err.Error()})
-			return n + 1, results
-		}
-		j.broke = true
+	j, now := jobs[at], s.r.Now()
+	switch {
+	case kept && n == 0 && j.stale < connections: // it was kept for the next batch, and the relay has ended it meanwhile
+		j.stale++
+		return n, results
+	case !j.broke:
+		j.broke, j.since = true, c.since
+		return n, results
 	}
-	return n, results
+	s.to.broke(c.relay, j.since, err)
+	results = append(results, result{j.ordinal, func(r record) record { return r.deferred("networkerror", now) }, err.Error()}) // it holds up nobody else
+	return n + 1, results
 }
 
 // returned has somebody be sent to as if nothing had been intended.
@@ -553,162 +566,4 @@ func (s *sender) body(j *job) (*message.Body, error) {
 	b := message.NewBody(string(j.lang), said.Text, said.HTML)
 	s.bodies[key] = b
 	return b, nil
-}
-
-// producer goes through the roster and gives out what is to be sent.
-type producer struct {
-	s      *sender
-	wanted map[int64]bool
-	out    chan<- []*job
-	begun  time.Time
-	// changed is what it was of the sender when the pass began: what is parked waits by those rates.
-	changed int64
-	// suppressed says who is not written to; nil: nobody is.
-	suppressed func(address string) bool
-
-	shard  int64
-	due    map[int64]*block
-	hashes map[int64][]byte
-	buf    []byte
-	batch  []*job
-	parked parked
-}
-
-func (p *producer) run(ctx context.Context) error {
-	p.shard = -1
-	err := p.s.r.blocks(ctx, p.s.ro, func(b *reader) error { return p.block(ctx, b) })
-	for err == nil && len(p.parked) > 0 { // the roster is through: only those that wait for their domain are left
-		if j := p.parked.due(time.Now()); j != nil {
-			err = p.emit(ctx, j)
-			continue
-		}
-		p.flush(ctx)
-		if err = p.may(ctx); err == nil {
-			sleep(ctx, min(time.Until(p.parked[0].at), 100*time.Millisecond))
-		}
-	}
-	if err == nil || errors.Is(err, errStop) {
-		p.flush(ctx)
-	}
-	return err
-}
-
-// may says whether to go on.
-func (p *producer) may(ctx context.Context) error {
-	switch {
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case p.s.stop.Load() || p.s.changed.Load() != p.changed || time.Since(p.begun) > passLasts:
-		return errStop
-	}
-	return nil
-}
-
-func (p *producer) block(ctx context.Context, b *reader) error {
-	if n := b.n / shardBlocks; n != p.shard {
-		p.shard, p.due, p.hashes = n, nil, nil
-		if p.wanted[n] {
-			if err := p.may(ctx); err != nil {
-				return err
-			}
-			var err error
-			if p.due, p.hashes, err = p.s.r.claim(ctx, p.s.c, n, p.s.seal); err != nil {
-				return err
-			}
-		}
-	}
-	states := p.due[b.n]
-	if states == nil {
-		return nil
-	}
-	if states.size() != len(b.members) || !bytes.Equal(b.hash(p.s.seal, &p.buf), p.hashes[b.n]) {
-		return fmt.Errorf("%w: block %d of the roster is not the one that was counted", ErrDamaged, b.n)
-	}
-	now := p.s.r.Now()
-	for i, m := range b.members {
-		if !states.get(i).isDue(now) {
-			continue
-		}
-		if err := p.one(ctx, b.n*blockSize+int64(i), m); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// one comes to somebody who is due.
-func (p *producer) one(ctx context.Context, ordinal int64, m roster.Member) error {
-	if err := p.may(ctx); err != nil {
-		return err
-	}
-	for j := p.parked.due(time.Now()); j != nil; j = p.parked.due(time.Now()) {
-		if err := p.emit(ctx, j); err != nil {
-			return err
-		}
-	}
-	s := p.s
-	j := &job{ordinal: ordinal, address: m.Identity.Value, domain: domainOf(m.Identity.Value), lang: s.c.languageFor(m.Locale), set: m.Set}
-	if _, err := smtp.Path(j.address); err != nil {
-		return p.settle(ctx, j, Refused, "address")
-	}
-	if p.suppressed != nil && p.suppressed(j.address) {
-		return p.settle(ctx, j, Substitute, "suppressed")
-	}
-	now := time.Now()
-	s.mu.Lock()
-	_, closed := s.receivers.closed(j.domain, s.r.Now())
-	wait, back := time.Duration(0), func() {}
-	if !closed {
-		wait, back = s.throttle.domain(j.domain)
-	}
-	s.mu.Unlock()
-	switch {
-	case closed:
-		return nil
-	case wait == 0:
-		return p.emit(ctx, j)
-	case len(p.parked) >= maxParked:
-		back()
-		return nil
-	}
-	j.at = now.Add(wait)
-	p.parked.add(j)
-	return nil
-}
-
-// settle writes down that somebody is not written to at all.
-func (p *producer) settle(ctx context.Context, j *job, as State, reason string) error {
-	o := &order{results: []result{{j.ordinal, ended(as, reason, p.s.r.Now()), ""}}, done: make(chan error, 1)}
-	p.s.w.orders <- o
-	return <-o.done
-}
-
-// emit gives a mail out when the rate of all lets it.
-func (p *producer) emit(ctx context.Context, j *job) error {
-	for {
-		p.s.mu.Lock()
-		wait := p.s.throttle.next()
-		p.s.mu.Unlock()
-		if wait == 0 {
-			break
-		}
-		if wait > 50*time.Millisecond {
-			p.flush(ctx)
-		}
-		if err := p.may(ctx); err != nil {
-			return err
-		}
-		sleep(ctx, min(wait, 100*time.Millisecond)) // the rate may change
-	}
-	if p.batch = append(p.batch, j); len(p.batch) >= intentSize {
-		p.flush(ctx)
-	}
-	return nil
-}
-
-func (p *producer) flush(context.Context) {
-	if len(p.batch) > 0 {
-		p.out <- p.batch
-		p.batch = nil
-	}
 }

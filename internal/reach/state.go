@@ -151,9 +151,6 @@ func (b *block) sums() (c Counts, due int64) {
 var waits = []time.Duration{5 * time.Minute, 15 * time.Minute, 30 * time.Minute, time.Hour, 2 * time.Hour, 4 * time.Hour, 8 * time.Hour,
 	12 * time.Hour, 12 * time.Hour, 12 * time.Hour, 12 * time.Hour, 12 * time.Hour, 12 * time.Hour, 12 * time.Hour, 12 * time.Hour, 12 * time.Hour}
 
-// Waits is the schedule by which what was deferred is tried again.
-func Waits() []time.Duration { return slices.Clone(waits) }
-
 // longest is further away than any try can be: a clock has jumped back meanwhile.
 const longest = 13 * time.Hour
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/mail"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -201,14 +202,12 @@ func keysOf[V any](m map[string]V) []string {
 	return out
 }
 
+// promise is a reference to the reset's facts, in whatever space it is written.
+var promise = regexp.MustCompile(`\{\{\s*(action|contact)\s+reset`)
+
 // promises reports whether a text speaks of the reset: then it waits for it.
 func (c *Spec) promises() bool {
-	for _, t := range []string{c.Text.JA, c.Text.EN} {
-		if strings.Contains(t, "{{action reset") || strings.Contains(t, "{{contact reset") {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc([]string{c.Subject.JA, c.Subject.EN, c.Text.JA, c.Text.EN}, promise.MatchString)
 }
 
 // plain writes Markdown as a text that reads well as it is.

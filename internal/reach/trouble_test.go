@@ -25,8 +25,12 @@ func TestLocked(t *testing.T) {
 			if _, err := tx.ExecContext(t.Context(), `UPDATE reach_block SET due = due`); err != nil {
 				return err
 			}
+			locked := w.total()
 			for range 200 { // it is read all the while
 				w.now(c.ID)
+			}
+			if left := w.total() - locked; left > maxInFlight || locked == 2000 {
+				t.Errorf("%d mails left while nothing could be written down, %d before", left, locked)
 			}
 			return nil
 		})
@@ -75,7 +79,7 @@ func TestBroken(t *testing.T) {
 		admin, _ := openTwo(t, at)
 		w := newWorld(t, db, 3000, nil)
 		c := w.started(nil, Rates{})
-		workOf(quiet{t}, w.Reach)
+		w.workOf(quiet{t}, w.Reach)
 		for i := range 5 {
 			w.until("more leave", func() bool { return w.total() > 300*i })
 			if _, err := admin.ExecContext(t.Context(), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1`, name); err != nil {
@@ -112,7 +116,7 @@ func TestClock(t *testing.T) {
 		}
 		c := w.started(nil, Rates{PerSecond: 3000})
 		w.work()
-		workOf(t, other)
+		w.workOf(t, other)
 		for i, jump := range []time.Duration{time.Hour, -3 * time.Hour, 48 * time.Hour, -72 * time.Hour} {
 			w.until("more leave", func() bool { return w.total() > 400*(i+1) })
 			clock.Add(int64(jump))

@@ -59,6 +59,7 @@ func (w *writer) run(ctx context.Context) {
 		for _, o := range group {
 			o.done <- err
 		}
+		w.r.seen()
 	}
 }
 

@@ -52,8 +52,16 @@ type OffsetError struct{ Received int64 }
 func (e *OffsetError) Error() string { return fmt.Sprintf("%d bytes are here already", e.Received) }
 func (e *OffsetError) Unwrap() error { return ErrStale }
 
-// ErrSpace says that the disk would not hold what is to be taken in, and something beside it.
-var ErrSpace = errors.New("there is not enough room on the disk")
+// MaxArrivals is how much may be on its way in one case at once: each that is begun holds room on the disk that others want.
+const MaxArrivals = 16
+
+// Errors of what arrives.
+var (
+	// ErrSpace says that the disk would not hold what is to be taken in, and something beside it.
+	ErrSpace = errors.New("there is not enough room on the disk")
+	// ErrArrivals says that as much is on its way as may be at once.
+	ErrArrivals = errors.New("too much is on its way already")
+)
 
 // takes is what somebody needs to take evidence in, or to read it: an export of accounts is part of the scope.
 func (e Evidence) takes() actor.Permission {
@@ -64,7 +72,7 @@ func (e Evidence) takes() actor.Permission {
 }
 
 // BeginArrival begins to take in evidence of e.Size bytes. Nothing is begun that is larger than is taken, or that would fill the disk.
-// Errors: ErrTooLarge, ErrSpace.
+// Errors: ErrTooLarge, ErrSpace, ErrArrivals, ErrClosed.
 func (c *Cases) BeginArrival(ctx context.Context, who actor.Actor, id string, e Evidence) (*Arrival, error) {
 	if err := may(who, e.takes(), id); err != nil {
 		return nil, err
@@ -79,7 +87,7 @@ func (c *Cases) BeginArrival(ctx context.Context, who actor.Actor, id string, e 
 	if err != nil {
 		return nil, err
 	}
-	if k.Closed {
+	if k.Closed { // before anything else is said of it
 		return nil, fmt.Errorf("case %s: %w", id, ErrClosed)
 	}
 	if err := c.room(ctx, k, e.Size); err != nil {
@@ -104,9 +112,29 @@ func (c *Cases) BeginArrival(ctx context.Context, who actor.Actor, id string, e 
 	if err != nil {
 		return nil, err
 	}
-	_, err = c.DB.ExecContext(ctx, `INSERT INTO response_arrival (file, case_id, actor, began_at, moved_at, size, received, pieces, key, said, sum)
-		VALUES ($1, $2, $3, $4, $4, $5, 0, 0, $6, $7, $8)`, a.ID, id, a.BegunBy, store.Micros(a.Began), e.Size,
-		sealer.Seal(keyIn(a.ID), []byte(a.key.String())), sealer.Seal(saidIn(a.ID), said), sealer.Seal(sumIn(a.ID), state))
+	// In one transaction with a look at the case: one that is being closed, and one in which others begin, takes no more than it may.
+	err = c.DB.Update(ctx, func(tx *sql.Tx) error {
+		_, err := c.append(ctx, tx, who, id, sealer, false, func(k *Case) ([]Body, error) {
+			if k.Closed {
+				return nil, ErrClosed
+			}
+			return nil, nil
+		})
+		if err != nil {
+			return err
+		}
+		var coming int
+		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM response_arrival WHERE case_id = $1`, id).Scan(&coming); err != nil {
+			return err
+		}
+		if coming >= MaxArrivals {
+			return hint.Add(fmt.Errorf("%w: %d files", ErrArrivals, coming), "go on with one of them, or give it up")
+		}
+		_, err = tx.ExecContext(ctx, `INSERT INTO response_arrival (file, case_id, actor, began_at, moved_at, size, received, pieces, key, said, sum)
+			VALUES ($1, $2, $3, $4, $4, $5, 0, 0, $6, $7, $8)`, a.ID, id, a.BegunBy, store.Micros(a.Began), e.Size,
+			sealer.Seal(keyIn(a.ID), []byte(a.key.String())), sealer.Seal(saidIn(a.ID), said), sealer.Seal(sumIn(a.ID), state))
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("case %s: take in evidence: %w", id, err)
 	}
@@ -154,20 +182,8 @@ func (c *Cases) Arrivals(ctx context.Context, who actor.Actor, id string) ([]*Ar
 	if err := may(who, actor.See, id); err != nil {
 		return nil, err
 	}
-	rows, err := c.DB.QueryContext(ctx, `SELECT file FROM response_arrival WHERE case_id = $1 ORDER BY began_at, file`, id)
+	names, err := column(c.DB.QueryContext(ctx, `SELECT file FROM response_arrival WHERE case_id = $1 ORDER BY began_at, file`, id))
 	if err != nil {
-		return nil, fmt.Errorf("case %s: %w", id, err)
-	}
-	defer rows.Close()
-	var names []string
-	for rows.Next() {
-		var name string
-		if err := rows.Scan(&name); err != nil {
-			return nil, fmt.Errorf("case %s: %w", id, err)
-		}
-		names = append(names, name)
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 		return nil, fmt.Errorf("case %s: %w", id, err)
 	}
 	var out []*Arrival
@@ -218,7 +234,7 @@ func (c *Cases) arrival(ctx context.Context, who actor.Actor, id, arrival string
 	err := c.DB.QueryRowContext(ctx, `SELECT actor, began_at, moved_at, size, received, pieces, key, said, sum FROM response_arrival WHERE case_id = $1 AND file = $2`, id, arrival).
 		Scan(&a.BegunBy, &began, &moved, &a.Size, &a.Received, &a.count, &key, &said, &sum)
 	if errors.Is(err, sql.ErrNoRows) {
-		err = missing("arrival %.40q", arrival)
+		err = c.noArrival(ctx, id, arrival)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("case %s: %w", id, err)
@@ -252,6 +268,18 @@ func (c *Cases) arrival(ctx context.Context, who actor.Actor, id, arrival string
 	return a, nil
 }
 
+// noArrival says why an arrival is not there: a case that was closed has none any more.
+func (c *Cases) noArrival(ctx context.Context, id, arrival string) error {
+	k, err := c.get(ctx, id)
+	switch {
+	case err != nil && !errors.Is(err, ErrNotFound):
+		return err
+	case err == nil && k.Closed:
+		return ErrClosed
+	}
+	return missing("arrival %.40q", arrival)
+}
+
 // piece is one sealed file of evidence that came in pieces.
 type piece struct {
 	size   int64
@@ -277,9 +305,12 @@ func (c *Cases) pieces(ctx context.Context, file string) ([]piece, error) {
 
 func pieceFile(file string, n int) string { return fmt.Sprintf("%s%s-%d", evidenceFolder, file, n) }
 
+// errGivenUp says that an arrival went while a piece of it came.
+var errGivenUp = errors.New("it was given up")
+
 // Arrive takes in the piece of an arrival that begins at a byte: to the end of r, and at most MaxPiece bytes. sum is the hex SHA-256
 // that it has to have: what was changed on the way is refused. It is sealed from its first byte, and recorded once it is on disk; of one
-// that breaks off nothing stays. Errors: *OffsetError, files.ErrHeld where another piece of it comes in, ErrTooLarge, ErrSpace.
+// that breaks off nothing stays. Errors: *OffsetError, files.ErrHeld where another piece of it comes in, ErrTooLarge, ErrSpace, ErrClosed.
 func (c *Cases) Arrive(ctx context.Context, who actor.Actor, id, arrival string, at int64, sum string, r io.Reader) (*Arrival, error) {
 	if _, err := c.arrival(ctx, who, id, arrival, -1); err != nil { // before a name that somebody has sent names anything
 		return nil, err
@@ -324,11 +355,14 @@ func (c *Cases) Arrive(ctx context.Context, who actor.Actor, id, arrival string,
 			return err
 		}
 		if n, err := res.RowsAffected(); err != nil || n != 1 {
-			return errors.Join(err, missing("arrival %.40q", arrival)) // it was given up
+			return errors.Join(err, errGivenUp)
 		}
 		_, err = tx.ExecContext(ctx, `INSERT INTO response_piece (file, n, size, sha256) VALUES ($1, $2, $3, $4)`, arrival, a.count+1, got.size, got.sha256)
 		return err
 	})
+	if errors.Is(err, errGivenUp) {
+		err = c.noArrival(ctx, id, arrival)
+	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("case %s: take in evidence: %w", id, err), c.dropPiece(arrival, a.count+1))
 	}
@@ -394,7 +428,7 @@ func (c *Cases) FinishArrival(ctx context.Context, who actor.Actor, id, arrival 
 			return err
 		}
 		if n, err := res.RowsAffected(); err != nil || n != 1 {
-			return errors.Join(err, missing("arrival %.40q", arrival))
+			return errors.Join(err, errGivenUp)
 		}
 		k, err = c.append(ctx, tx, who, id, sealer, false, func(*Case) ([]Body, error) { return []Body{{Evidence: &a.Evidence}}, nil })
 		if err != nil {
@@ -406,6 +440,9 @@ func (c *Cases) FinishArrival(ctx context.Context, who actor.Actor, id, arrival 
 		_, err = tx.ExecContext(ctx, `DELETE FROM response_arrival WHERE file = $1`, arrival)
 		return err
 	})
+	if errors.Is(err, errGivenUp) {
+		err = c.noArrival(ctx, id, arrival)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("case %s: take in evidence: %w", id, err)
 	}

@@ -228,6 +228,106 @@ func TestArrivalOver(t *testing.T) {
 	})
 }
 
+// TestArrivalOfClosed: a case that is closed takes no further piece, and nothing of what was on its way stays; nor does a piece that was
+// coming while it was closed.
+func TestArrivalOfClosed(t *testing.T) {
+	each(t, func(t *testing.T, d *desk) {
+		ctx := t.Context()
+		k := d.declare(nil)
+		part := accounts(MaxPiece)
+		var begun []*Arrival
+		for range 3 {
+			a, err := d.BeginArrival(ctx, by, k.ID, Evidence{Name: "a.csv", Size: MaxPiece * 2, Use: UseAccounts})
+			if err == nil {
+				a, err = d.Arrive(ctx, by, k.ID, a.ID, 0, sumOf(part), bytes.NewReader(part))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			begun = append(begun, a)
+		}
+		if _, err := d.Close(ctx, staff("p-1", k.ID, actor.Full, actor.Writer), k.ID, "x"); !errors.Is(err, actor.ErrRole) {
+			t.Errorf("closed by a writer: %v", err)
+		}
+		closing := &whenRead{Reader: bytes.NewReader(part), then: func() {
+			if _, err := d.Close(ctx, by, k.ID, "it was a test"); err != nil {
+				t.Error(err)
+			}
+		}}
+		if _, err := d.Arrive(ctx, by, k.ID, begun[0].ID, MaxPiece, sumOf(part), closing); !errors.Is(err, ErrClosed) || !closing.done {
+			t.Errorf("a piece that came while it was closed: %v", err)
+		}
+		if _, err := d.Arrive(ctx, by, k.ID, begun[1].ID, MaxPiece, sumOf(part), bytes.NewReader(part)); !errors.Is(err, ErrClosed) {
+			t.Errorf("a further piece: %v", err)
+		}
+		if _, err := d.FinishArrival(ctx, by, k.ID, begun[2].ID); !errors.Is(err, ErrClosed) {
+			t.Errorf("finished: %v", err)
+		}
+		if _, err := d.BeginArrival(ctx, by, k.ID, Evidence{Name: "b.csv", Size: 1}); !errors.Is(err, ErrClosed) {
+			t.Errorf("begun: %v", err)
+		}
+		if list, err := d.Arrivals(ctx, by, k.ID); err != nil || len(list) != 0 {
+			t.Errorf("%v arrive, %v", list, err)
+		}
+		names, err := d.dir.List("evidence")
+		var rows int
+		if e := d.db.QueryRowContext(ctx, `SELECT count(*) FROM response_piece`).Scan(&rows); e != nil || err != nil || len(names)+rows > 0 {
+			t.Errorf("%v and %d rows stay, %v %v", names, rows, err, e)
+		}
+	})
+}
+
+// whenRead does something before its first byte is read.
+type whenRead struct {
+	io.Reader
+	then func()
+	done bool
+}
+
+func (w *whenRead) Read(p []byte) (int, error) {
+	if !w.done {
+		w.done = true
+		w.then()
+	}
+	return w.Reader.Read(p)
+}
+
+// TestArrivalsAtOnce: so many are on their way in a case at once, and no more, whoever begins them together; another case has its own.
+func TestArrivalsAtOnce(t *testing.T) {
+	each(t, func(t *testing.T, d *desk) {
+		ctx := t.Context()
+		k, other := d.declare(nil), d.declare(nil)
+		errs := make(chan error)
+		for range MaxArrivals + 4 {
+			go func() {
+				_, err := d.BeginArrival(ctx, by, k.ID, Evidence{Name: "a", Size: 10})
+				errs <- err
+			}()
+		}
+		refused := 0
+		for range MaxArrivals + 4 {
+			if err := <-errs; errors.Is(err, ErrArrivals) {
+				refused++
+			} else if err != nil {
+				t.Error(err)
+			}
+		}
+		list, err := d.Arrivals(ctx, by, k.ID)
+		if err != nil || len(list) != MaxArrivals || refused != 4 {
+			t.Fatalf("%d arrive, %d were refused, %v", len(list), refused, err)
+		}
+		if _, err := d.BeginArrival(ctx, by, other.ID, Evidence{Name: "a", Size: 10}); err != nil {
+			t.Errorf("of another case: %v", err)
+		}
+		if err := d.GiveUpArrival(ctx, by, k.ID, list[0].ID); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := d.BeginArrival(ctx, by, k.ID, Evidence{Name: "a", Size: 10}); err != nil {
+			t.Errorf("after one was given up: %v", err)
+		}
+	})
+}
+
 // TestRemoveAccounts: an export of accounts can be removed, by who may and with their passkey; its hash and who had it stay.
 func TestRemoveAccounts(t *testing.T) {
 	each(t, func(t *testing.T, d *desk) {

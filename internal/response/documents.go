@@ -138,8 +138,19 @@ type Sending struct {
 	Clocks []string // beside those of the kind, which of the case's clocks it closes
 }
 
+// A SentError says that the same document was recorded as sent to the same before: somebody has sent a form twice.
+type SentError struct{ Sent SentAt }
+
+func (e *SentError) Error() string {
+	return fmt.Sprintf("the same is recorded as handed in to %s, %s (number %d)", e.Sent.To, e.Sent.At, e.Sent.ID)
+}
+func (e *SentError) Unwrap() error { return ErrStale }
+func (e *SentError) Hint() string {
+	return "that one stands; what is handed in to somebody else says to whom"
+}
+
 // Send records that a document was sent as it stands: it is kept, sealed, and its clocks are closed, all at once. It does not send
-// anything. Errors: ErrEntry, ErrStale where it is not what was looked at.
+// anything. Errors: ErrEntry, ErrStale where it is not what was looked at, *SentError.
 func (c *Cases) Send(ctx context.Context, who actor.Actor, id string, s Sending) (*Case, *document.Document, error) {
 	if err := may(who, actor.Command, id); err != nil {
 		return nil, nil, err
@@ -160,6 +171,10 @@ func (c *Cases) Send(ctx context.Context, who actor.Actor, id string, s Sending)
 	if err := textsOK(map[string]string{"to whom": s.To}, map[string]string{"by which way": s.By}); err != nil {
 		return nil, nil, err
 	}
+	if err := c.unsent(ctx, k, d, s.To); err != nil {
+		return nil, nil, err
+	}
+	known := len(k.Documents)
 	clocks, err := c.closes(ctx, k, d, s.Clocks)
 	if err != nil {
 		return nil, nil, err
@@ -176,6 +191,9 @@ func (c *Cases) Send(ctx context.Context, who actor.Actor, id string, s Sending)
 	}
 	e := Evidence{Name: fmt.Sprintf("%s-%d.json", s.Kind, n), Source: "document", Collected: s.At, Note: s.To}
 	k, err = c.takeIn(ctx, who, id, e, bytes.NewReader(data), func(k *Case, piece int64) ([]Body, error) {
+		if len(k.Documents) != known { // a form that was sent twice at once
+			return nil, hint.Add(fmt.Errorf("%w: another document was recorded as handed in", ErrStale), "look at it first")
+		}
 		out := []Body{{Sent: &Sent{Kind: s.Kind, Evidence: piece, To: s.To, At: s.At, By: s.By, Clocks: clocks, Complete: d.Complete}}}
 		for _, clock := range clocks {
 			out = append(out, Body{Clock: &Marked{ID: clock, State: "done", At: s.At, Why: e.Name}})
@@ -183,6 +201,25 @@ func (c *Cases) Send(ctx context.Context, who actor.Actor, id string, s Sending)
 		return out, nil
 	})
 	return k, d, err
+}
+
+// unsent refuses a document that was sent to the same before, as it is. What has changed since is a document of its own, also where it
+// says again what it said before that.
+func (c *Cases) unsent(ctx context.Context, k *Case, d *document.Document, to string) error {
+	for _, o := range slices.Backward(k.Documents) {
+		if o.Kind != d.Kind || o.To != to {
+			continue
+		}
+		was, err := c.sentAs(ctx, k, o)
+		if err != nil {
+			return err
+		}
+		if was.Lang == d.Lang && was.Digest() == d.Digest() {
+			return fmt.Errorf("case %s: %w", k.ID, &SentError{o})
+		}
+		return nil
+	}
+	return nil
 }
 
 // closes are the clocks of the case that a document closes: those that are counted, of its kind and, where it is complete, of the kind

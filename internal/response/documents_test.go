@@ -54,6 +54,14 @@ func TestDocuments(t *testing.T) {
 		if len(k.Documents) != 1 || k.Documents[0].Clocks[0] != "jp-appi-sokuho" || len(k.Evidence) != 1 {
 			t.Fatalf("%+v", k.Documents)
 		}
+		// The form once more is the same document, and says which one stands; to somebody else it is another.
+		var twice *SentError
+		if _, _, err := d.Send(ctx, by, k.ID, Sending{Kind: "ppc-sokuho", To: "個人情報保護委員会", SHA256: doc.Digest()}); !errors.As(err, &twice) || !errors.Is(err, ErrStale) || twice.Sent.ID != k.Documents[0].ID {
+			t.Errorf("the same twice: %v", err)
+		}
+		if k, err = d.Get(ctx, by, k.ID); err != nil || len(k.Documents) != 1 || len(k.Evidence) != 1 {
+			t.Errorf("%+v, %v", k.Documents, err)
+		}
 		// It is kept as it was, and verifies as evidence does.
 		if _, err := d.VerifyEvidence(ctx, by, k.ID, k.Evidence[0].ID); err != nil {
 			t.Error(err)
@@ -90,6 +98,20 @@ func TestDocuments(t *testing.T) {
 		// Two who state the same at once.
 		if _, err := d.State(ctx, by, k.ID, 0, Stated{Item: "prevention", Text: "別の人"}); !errors.Is(err, ErrStale) {
 			t.Errorf("somebody's text is lost: %v", err)
+		}
+		// One that was handed in before, to somebody else, and by two forms at once.
+		if _, _, err := d.Send(ctx, by, k.ID, Sending{Kind: "ppc-tsuikan", To: "所管省庁"}); err != nil {
+			t.Errorf("to somebody else: %v", err)
+		}
+		errs := make(chan error)
+		for range 2 {
+			go func() {
+				_, _, err := d.Send(ctx, by, k.ID, Sending{Kind: "pmark", To: "審査機関"})
+				errs <- err
+			}()
+		}
+		if a, b := <-errs, <-errs; (a == nil) == (b == nil) || !errors.Is(errors.Join(a, b), ErrStale) {
+			t.Errorf("two forms at once: %v, %v", a, b)
 		}
 		// A complete 速報 closes the 確報 as well.
 		other := d.declare(nil)
@@ -140,6 +162,9 @@ func TestDocumentsByTheWrong(t *testing.T) {
 			}},
 			"send": {actor.Command, func(who actor.Actor, id string) error {
 				_, _, err := d.Send(ctx, who, id, Sending{Kind: "pmark", To: "x"})
+				if errors.As(err, new(*SentError)) { // somebody before them did
+					err = nil
+				}
 				return err
 			}},
 		}

@@ -2,6 +2,8 @@ package response
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -164,7 +166,52 @@ func (c *Cases) Appoint(ctx context.Context, who actor.Actor, id string, version
 	})
 }
 
-// Close ends the case: nothing more is recorded in it but who reads it, and what becomes of it.
+// Close ends the case: nothing more is recorded in it but who reads it, and what becomes of it. What is arriving is given up: it would
+// never be evidence of anything.
 func (c *Cases) Close(ctx context.Context, who actor.Actor, id, why string) (*Case, error) {
-	return c.record(ctx, who, actor.Remove, id, func(*Case) (Body, error) { return Body{Closed: &Closed{why}}, textOK("a reason", why, true) })
+	if err := may(who, actor.Remove, id); err != nil {
+		return nil, err
+	}
+	sealer, err := c.Seal(ctx, id, false)
+	if err != nil {
+		return nil, fmt.Errorf("case %s: %w", id, err)
+	}
+	var k *Case
+	var given []string
+	err = c.DB.Update(ctx, func(tx *sql.Tx) error {
+		k, err = c.append(ctx, tx, who, id, sealer, false, func(*Case) ([]Body, error) {
+			return []Body{{Closed: &Closed{why}}}, textOK("a reason", why, true)
+		})
+		if err != nil {
+			return err
+		}
+		given, err = column(tx.QueryContext(ctx, `DELETE FROM response_arrival WHERE case_id = $1 RETURNING file`, id))
+		return err
+	})
+	for _, file := range given { // what is left here, the next sweep takes
+		if err == nil {
+			err = c.dropPieces(context.WithoutCancel(ctx), file)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("case %s: %w", id, err)
+	}
+	return k, nil
+}
+
+// column reads the texts of a query of one column.
+func column(rows *sql.Rows, err error) ([]string, error) {
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []string
+	for rows.Next() {
+		var s string
+		if err := rows.Scan(&s); err != nil {
+			return nil, err
+		}
+		out = append(out, s)
+	}
+	return out, errors.Join(rows.Err(), rows.Close())
 }

@@ -100,11 +100,32 @@ func (r *Rosters) Sealer(ctx context.Context, incident string, make bool) (*stor
 			return nil, fmt.Errorf("the key of case %s: %w", incident, err)
 		}
 	}
+	return columnSealer(incident, key)
+}
+
+func columnSealer(incident string, key *age.X25519Identity) (*store.Sealer, error) {
 	derived, err := hkdf.Key(sha256.New, []byte(key.String()), nil, "shirase/v1 case columns", store.KeySize)
 	if err != nil {
 		return nil, fmt.Errorf("the key of case %s: %w", incident, err)
 	}
 	return store.NewSealer(derived)
+}
+
+// SealerOf is Rosters.Sealer by the folder of keys alone, for what has to go on where the database is away. A case that was shredded has
+// no key there. Errors: files.ErrNotExist, ErrNoKey.
+func SealerOf(keys *files.Keys, incident string) (*store.Sealer, error) {
+	if !validIncident(incident) {
+		return nil, errors.New("an incident's id is 1 to 64 of a-z, 0-9 and -")
+	}
+	text, err := keys.Load(KeyFile(incident))
+	if err != nil {
+		return nil, fmt.Errorf("the key of case %s: %w", incident, err)
+	}
+	key, err := age.ParseX25519Identity(strings.TrimSpace(string(text)))
+	if err != nil {
+		return nil, fmt.Errorf("the key of case %s: %w: %s holds no age key", incident, ErrNoKey, KeyFile(incident))
+	}
+	return columnSealer(incident, key)
 }
 
 // Holds reports whether a key was ever made for an incident: it has, or had, a case or a roster, which are not for everybody to see. q may

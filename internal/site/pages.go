@@ -291,7 +291,7 @@ func (s *Site) how(w http.ResponseWriter, r *http.Request) error {
 }
 
 // scriptNames are the scripts that pages load.
-var scriptNames = []string{"check.js", "check-worker.js"}
+var scriptNames = []string{"check.js", "check-worker.js", "people.js"}
 
 // Scripts returns the SHA-256, in hex, of each script that the pages of this program load: what a release of the page
 // is, for the ledger.

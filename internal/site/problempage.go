@@ -32,6 +32,8 @@ var problemWords = map[string]problemWord{
 		"担当者の画面を開き直し、そこから操作してください。", "Open the staff's pages themselves, and do it from there."},
 	"address": {http.StatusMisdirectedRequest, "担当者の画面は、決められたアドレスでだけ開けます。パスキーは、ほかのアドレスでは使えません。", "The staff's pages open at their own address only: passkeys are good nowhere else.",
 		"shirase config show が示す url のアドレスで開いてください。", "Open them at the address that shirase config show gives as url."},
+	"no-list": {http.StatusNotFound, "サービスの一覧が、まだないか、その版はもう配っていません。", "There is no list of services yet, or this one is not given out any more.",
+		"/services/v1/head から、いまの一覧を受け取ってください。", "Get the newest one by /services/v1/head."},
 	"busy": {http.StatusTooManyRequests, "同じ回線からの要求が、限度を超えています。", "There are more requests from one network than are answered.",
 		"Retry-After が示す秒数を待って、もう一度送ってください。", "Wait for as many seconds as Retry-After says, and ask again."},
 	"bad-json": {http.StatusBadRequest, "送られた JSON が、決められた形ではありません。", "The JSON is not of the form that is asked for.",

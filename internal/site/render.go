@@ -14,7 +14,7 @@ import (
 
 // pages are the pages of this site, each with a template of its name.
 var pages = []string{"home", "incidents", "organisations", "organisation", "incident", "help", "reply", "notice", "problem", "learn", "compare", "like",
-	"statement", "verify", "how", "feeds", "api", "preview"}
+	"statement", "verify", "services", "passwords", "how", "feeds", "api", "preview"}
 
 // shared are the templates that every page is parsed with.
 var shared = []string{"templates/frame.html", "templates/parts.html", "templates/answers.html"}
@@ -23,6 +23,7 @@ var navigation = []page.Entry{
 	{Name: "home", Path: "/", Text: language.Both("確認する", "Check")},
 	{Name: "incidents", Path: "/incidents", Text: language.Both("公表の記録", "Incidents")},
 	{Name: "learn", Path: "/learn", Text: language.Both("学ぶ", "Learn")},
+	{Name: "services", Path: "/services", Text: language.Both("サービスから", "My services")},
 	{Name: "verify", Path: "/verify", Text: language.Both("答えの検証", "Verify")},
 	{Name: "how", Path: "/how", Text: language.Both("仕組み", "How it works")},
 }
@@ -41,6 +42,7 @@ func funcs(lang language.Lang) template.FuncMap {
 		"others":   func(n int, list []covered) []covered { return list[min(n, len(list)):] },
 		"openly":   func() int { return listedOpenly },
 		"proven":   func() any { return provenWords },
+		"list":     func(items ...any) []any { return items },
 		"when":     func(t time.Time) template.HTML { return page.Time(lang, t) },
 	}
 }

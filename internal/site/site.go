@@ -191,6 +191,8 @@ func (s *Site) routes() *http.ServeMux {
 	get("/notices/{id}/proof", s.noticeProof)
 	get("/statement", s.statement)
 	get("/verify", s.verify)
+	get("/services", s.services)
+	get("/passwords", s.passwords)
 	get("/feeds", s.feeds)
 	get("/api", s.api)
 	get("/how", s.how)
@@ -255,7 +257,7 @@ func (s *Site) key(r *http.Request) (key string, same bool) {
 // asks reports whether a page reads its query. Others are the same whatever stands there: links that are passed on have
 // things of their own in it.
 func asks(path string) bool {
-	for _, prefix := range []string{"/incidents/", "/api", "/feeds", "/how", "/verify", "/statement"} {
+	for _, prefix := range []string{"/incidents/", "/api", "/feeds", "/how", "/verify", "/statement", "/services", "/passwords"} {
 		if path == "/" || strings.HasPrefix(path, prefix) {
 			return false
 		}

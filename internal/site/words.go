@@ -173,7 +173,7 @@ var provenWords = []struct{ Result, Tone, JA, EN string }{
 
 // adviceStep is a step of advice for a page: with the data classes it is for.
 type adviceStep struct {
-	Title, Body, Classes string
+	ID, Title, Body, Classes string
 }
 
 // adviceSteps returns the steps for the given classes, or where there are none given, every step, each with the
@@ -186,7 +186,7 @@ func adviceSteps(lang language.Lang, exposed []string) []adviceStep {
 	var out []adviceStep
 	for _, step := range steps {
 		title, body := step.In(lang)
-		out = append(out, adviceStep{title, body, classesOf(step.ID)})
+		out = append(out, adviceStep{step.ID, title, body, classesOf(step.ID)})
 	}
 	return out
 }

@@ -79,8 +79,8 @@ func (a *Assets) read(prefix string, files fs.FS) error {
 			Integrity: "sha384-" + base64.StdEncoding.EncodeToString(long[:]),
 			SHA256:    hex.EncodeToString(short[:]),
 			Size:      len(data),
-			content:   NewContent(mediaType, "public, max-age=31536000, immutable", "", data).forMany(),
-			named:     NewContent(mediaType, "public, max-age=86400", "", data).forMany(),
+			content:   NewContent(mediaType, "public, max-age=31536000, immutable", "", data).ForMany(),
+			named:     NewContent(mediaType, "public, max-age=86400", "", data).ForMany(),
 		}
 		a.byName[name], a.byURL[asset.URL] = asset, asset
 	}

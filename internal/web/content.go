@@ -57,8 +57,8 @@ func put(h http.Header, fields []field) {
 	}
 }
 
-// forMany returns c with its forms kept once they are made: for what is served many times.
-func (c Content) forMany() Content {
+// ForMany returns c with its forms kept once they are made: for what is served many times.
+func (c Content) ForMany() Content {
 	c.forms = &forms{
 		plain:  sync.OnceValue(func() form { return c.as("", c.body) }),
 		gzip:   sync.OnceValue(func() form { return c.as(codingGzip, deflate(c.body, gzip.BestCompression)) }),

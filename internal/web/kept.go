@@ -236,7 +236,7 @@ func (r *recording) answer() *kept {
 		if a.content.cache == "no-cache" {
 			r.header.Set("CDN-Cache-Control", forCaches)
 		}
-		a.content = a.content.forMany()
+		a.content = a.content.ForMany()
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.header)) {
 		a.header = append(a.header, field{name, r.header[name]})

@@ -4,6 +4,7 @@ import { all, failureElement, focusOn, one, onClick, ProgressView, show } from "
 import { fromTemplate, refill } from "./fill.ts";
 import type { FromWorker, Names } from "./messages.ts";
 import type { Office } from "./office.ts";
+import { ticks } from "./ticks.ts";
 
 const MOST = 16; // addresses at once
 
@@ -170,6 +171,7 @@ class Asking {
     e.dataset.shown = display;
     e.dataset.checked = String(names.checked);
     e.dataset.asOf = String(names.asOf);
+    ticks(e);
     onClick(e, "[data-save]", () => save(file, "answer", String(names.claimed), this.numberOf(e)));
     onClick(e, "[data-print]", () => print());
     onClick(e, "[data-again]", () => this.again());

@@ -4,6 +4,9 @@ import type { Code } from "./failure.ts";
 import type { Progress } from "./fetching.ts";
 import type { VerifyStep } from "./verify.ts";
 
+/** Where pages keep what they remember of ledgers. */
+export const PINS = "shirase.ledgers";
+
 /** Values by the names that the page's hooks use. */
 export interface Names {
   [name: string]: string | number | boolean | Names[];

@@ -1,9 +1,7 @@
 // The page's side of the worker, and what the browser remembers of ledgers.
 
 import { lang } from "./fill.ts";
-import type { FromWorker, Settings, ToWorker } from "./messages.ts";
-
-const PINS = "shirase.ledgers";
+import { type FromWorker, PINS, type Settings, type ToWorker } from "./messages.ts";
 
 type Question = Exclude<ToWorker, { ask: "kept" }> extends infer T ? (T extends unknown ? Omit<T, "id" | "settings"> : never) : never;
 

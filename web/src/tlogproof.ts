@@ -33,7 +33,7 @@ export interface Inclusion {
   checkpoint: Checkpoint;
 }
 
-type Kind = "statement" | "notice" | "page" | "cases";
+type Kind = "statement" | "notice" | "page" | "cases" | "services";
 
 /** Gives the ledger entry of published bytes. */
 export const leaf = (kind: Kind, data: Uint8Array): Bytes => concat(utf8(`shirase/v1 ${kind}\0`), sha256(data));

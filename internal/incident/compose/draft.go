@@ -122,7 +122,7 @@ func (c *composition) draftPart(lang language.Lang, d Draft) string {
 }
 
 // quiet are keys that are not worth a line of an addendum: they name and file the incident, or have a sentence of their own.
-var quiet = []string{"alias", "sector", "country", "certification", "source", "next-update"}
+var quiet = []string{"alias", "domain", "sector", "country", "certification", "source", "next-update"}
 
 // changeLines says what is different from what was published, each in a line. wrong sets what was published before it.
 func (c *composition) changeLines(lang language.Lang, d Draft, wrong bool) []string {

@@ -1,5 +1,5 @@
-// Package message writes the mails of a campaign: a text and a restrained page that say the same, in base64, with headers that hold
-// Japanese and nothing that was smuggled in, and signed so that receivers know whose they are.
+// Package message writes the mails of a campaign: a text and a restrained page that say the same, in base64 or, where all
+// of it is ASCII, nearly as it is, with headers that hold Japanese and nothing that was smuggled in, and signed so that receivers know whose they are.
 package message
 
 import (
@@ -9,6 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"html"
+	"io"
+	"mime/quotedprintable"
 	"strings"
 	"time"
 	"unicode"
@@ -27,13 +29,13 @@ type Address struct{ Name, Addr string }
 type Body struct {
 	contentType string
 	data        []byte
-	hash        [sha256.Size]byte // of the relaxed form (RFC 6376, section 3.4.4), which data is in already
+	hash        [sha256.Size]byte // of what relaxedBody makes of data
 }
 
 // Size is how many bytes of the mail are its body.
 func (b *Body) Size() int { return len(b.data) }
 
-// boundary occurs in no base64, and in no text that is not encoded: there is none.
+// boundary occurs in no base64 and in nothing quoted-printable (RFC 2045, section 6.7): no text is written otherwise.
 const boundary = "=_shirase_1"
 
 // NewBody makes a body of a text and of a page, which say the same (RFC 2046, section 5.1.4). lang is BCP 47.
@@ -44,12 +46,26 @@ func NewBody(lang, text, page string) *Body {
 	b.WriteString("--" + boundary + "\r\n")
 	part(&b, "html", lang, page)
 	b.WriteString("--" + boundary + "--\r\n")
-	return &Body{contentType: `multipart/alternative; boundary="` + boundary + `"`, data: b.Bytes(), hash: sha256.Sum256(b.Bytes())}
+	return &Body{contentType: `multipart/alternative; boundary="` + boundary + `"`, data: b.Bytes(), hash: sha256.Sum256(relaxedBody(b.Bytes()))}
 }
 
+// part writes one. What is all ASCII goes as it is, but for its long lines: filters take base64 without a reason for something to hide.
 func part(b *bytes.Buffer, kind, lang, text string) {
-	fmt.Fprintf(b, "Content-Type: text/%s; charset=utf-8\r\nContent-Language: %s\r\nContent-Transfer-Encoding: base64\r\n\r\n", kind, lang)
 	text = strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\n", "\r\n") // RFC 2045, section 6.8: canonical before it is encoded
+	encoding := "base64"
+	if !strings.ContainsFunc(text, func(c rune) bool { return c >= 0x7f || c < 0x20 && c != '\t' && c != '\r' && c != '\n' }) {
+		encoding = "quoted-printable"
+	}
+	fmt.Fprintf(b, "Content-Type: text/%s; charset=utf-8\r\nContent-Language: %s\r\nContent-Transfer-Encoding: %s\r\n\r\n", kind, lang, encoding)
+	if encoding == "quoted-printable" {
+		w := quotedprintable.NewWriter(b) // a buffer has no errors
+		io.WriteString(w, text)
+		w.Close()
+		if !strings.HasSuffix(text, "\r\n") {
+			b.WriteString("\r\n")
+		}
+		return
+	}
 	encoded := make([]byte, base64.StdEncoding.EncodedLen(len(text)))
 	base64.StdEncoding.Encode(encoded, []byte(text))
 	for len(encoded) > 76 {
@@ -61,6 +77,30 @@ func part(b *bytes.Buffer, kind, lang, text string) {
 	b.WriteString("\r\n")
 }
 
+// relaxedBody is the form of a body that is signed (RFC 6376, section 3.4.4). Base64 is in it already.
+func relaxedBody(b []byte) []byte {
+	out := make([]byte, 0, len(b))
+	for line := range bytes.SplitSeq(b, []byte("\r\n")) {
+		space := false
+		for _, c := range line {
+			if c == ' ' || c == '\t' {
+				space = true
+				continue
+			}
+			if space {
+				out = append(out, ' ')
+			}
+			space = false
+			out = append(out, c)
+		}
+		out = append(out, "\r\n"...)
+	}
+	for bytes.HasSuffix(out, []byte("\r\n\r\n")) { // of what ends in a line there is an empty one behind the last
+		out = out[:len(out)-2]
+	}
+	return out
+}
+
 // Page puts what a text says, as HTML, into a page that reads well anywhere: one column, the reader's own fonts and colours, a language, a
 // title, and nothing that is fetched.
 func Page(lang, title, content string) string {
@@ -70,7 +110,7 @@ func Page(lang, title, content string) string {
 <style>
 body{margin:0 auto;padding:1.25em;max-width:40em;font:1em/1.75 "Hiragino Sans","Yu Gothic Medium","Noto Sans CJK JP",system-ui,sans-serif;overflow-wrap:break-word}
 h1{font-size:1.35em;line-height:1.4}h2{font-size:1.15em;line-height:1.4;margin-top:1.75em}h3{font-size:1em}
-li{margin:.35em 0}blockquote{margin:1em 0;padding-left:1em;border-left:.25em solid #888}
+ul,ol{padding-left:1.5em}li{margin:.35em 0}blockquote{margin:1em 0;padding-left:1em;border-left:.25em solid #888}
 </style></head>
 <body>
 ` + content + `</body>

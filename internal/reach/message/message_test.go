@@ -57,12 +57,25 @@ const text = "■ 何が起きたか\n7月17日から18日にかけて、…。\
 
 func compose(t testing.TB, to string, signers ...*Signer) []byte {
 	t.Helper()
+	return composed(t, NewBody("ja", text, Page("ja", "お知らせ <1>", "<p>"+strings.Repeat("お知らせ", 300)+"</p>\n")), to, signers...)
+}
+
+// plain has all that signing by the relaxed form and writing as quoted-printable have to do with.
+const plain = "* What happened\r\n\r\n  two  spaces, and a tab\tbehind  \nFrom here on = there\n.dot\n" + "a long line that does not end, a long line that does not end, a long line that does not end, a long line\n\n\n"
+
+// english is a mail that is ASCII.
+func english(t testing.TB, to string, signers ...*Signer) []byte {
+	t.Helper()
+	return composed(t, NewBody("en", plain, Page("en", "Notice <1>", "<p>"+strings.Repeat("notice ", 300)+"</p>\n")), to, signers...)
+}
+
+func composed(t testing.TB, b *Body, to string, signers ...*Signer) []byte {
+	t.Helper()
 	c, err := New(Address{"株式会社例示　お知らせ事務局（個人情報のお問い合わせ窓口）", "notice@us.example"}, Address{"Desk, \"the\"", "desk@us.example"},
 		"【重要】お客様の個人情報が外部に漏えいしたことについてのお詫びとお知らせ（お知らせ番号 例-2013-1）", "us.example", signers...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := NewBody("ja", text, Page("ja", "お知らせ <1>", "<p>"+strings.Repeat("お知らせ", 300)+"</p>\n"))
 	head, err := c.Mail(nil, to, "m.abc234", time.Date(2026, 11, 30, 9, 0, 0, 0, time.FixedZone("", 9*3600)), b)
 	if err != nil {
 		t.Fatal(err)
@@ -120,6 +133,40 @@ func TestMail(t *testing.T) {
 	}
 }
 
+// What is ASCII is written nearly as it is, in lines that every server takes, and comes out as it went in.
+func TestPlain(t *testing.T) {
+	raw := english(t, "taro@a.example")
+	if bytes.Contains(raw, []byte("base64")) || bytes.Count(raw, []byte("quoted-printable")) != 2 {
+		t.Errorf("%s", raw)
+	}
+	for l := range strings.SplitSeq(strings.TrimSuffix(string(raw), "\r\n"), "\r\n") {
+		if len(l) > 78 || strings.ContainsAny(l, "\r\n") || strings.TrimRight(l, " \t") != l {
+			t.Errorf("line %q", l)
+		}
+	}
+	m, err := mail.ReadMessage(bytes.NewReader(raw))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, params, err := mime.ParseMediaType(m.Header.Get("Content-Type"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := multipart.NewReader(m.Body, params["boundary"]).NextPart() // it decodes
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := io.ReadAll(p)
+	if want := strings.TrimSuffix(strings.ReplaceAll(strings.ReplaceAll(plain, "\r\n", "\n"), "\n", "\r\n"), "\r\n"); err != nil || string(b) != want { // the last end of a line is the boundary's
+		t.Errorf("%q, want %q, %v", b, want, err)
+	}
+	for _, c := range []string{"\x00", "\x1b", "\u00e9"} {
+		if b := NewBody("en", "x"+c, "x"); !bytes.Contains(b.data, []byte("base64")) {
+			t.Errorf("%q is written as it is", c)
+		}
+	}
+}
+
 // A line cannot be added by a name, a subject, an address or an id.
 func TestInjection(t *testing.T) {
 	ok := Address{"a", "a@us.example"}
@@ -152,8 +199,7 @@ func TestInjection(t *testing.T) {
 // Both signatures hold, by a library that others wrote; and no more after any change.
 func TestSigned(t *testing.T) {
 	s, dns := signers(t)
-	for _, to := range []string{"taro@a.example", "a..b@a.example"} {
-		raw := compose(t, to, s...)
+	for _, raw := range [][]byte{compose(t, "taro@a.example", s...), compose(t, "a..b@a.example", s...), english(t, "taro@a.example", s...)} {
 		lookup := &dkim.VerifyOptions{LookupTXT: func(name string) ([]string, error) { return []string{dns[name]}, nil }}
 		got, err := dkim.VerifyWithOptions(bytes.NewReader(raw), lookup)
 		if err != nil || len(got) != 2 || got[0].Err != nil || got[1].Err != nil {
@@ -162,7 +208,7 @@ func TestSigned(t *testing.T) {
 		for name, changed := range map[string][]byte{
 			"subject": bytes.Replace(raw, []byte("Subject: =?utf-8?b?"), []byte("Subject: =?utf-8?b?QUFB?=\r\n =?utf-8?b?"), 1),
 			"to":      bytes.Replace(raw, []byte("a.example"), []byte("b.example"), 1), "second from": append([]byte("From: x@y.example\r\n"), raw...),
-			"body": bytes.Replace(raw, []byte("base64\r\n\r\n"), []byte("base64\r\n\r\nAAAA"), 1),
+			"body": bytes.Replace(raw, []byte("\r\n\r\n--"), []byte("\r\n\r\nAAAA\r\n--"), 1),
 		} {
 			got, err := dkim.VerifyWithOptions(bytes.NewReader(changed), lookup)
 			for _, v := range got {
@@ -181,7 +227,13 @@ func TestSignedForPython(t *testing.T) {
 		t.Skip("python3-dkim is not installed: run ./test")
 	}
 	s, dns := signers(t)
-	raw := compose(t, "a..b@a.example", s...)
+	for _, raw := range [][]byte{compose(t, "a..b@a.example", s...), english(t, "taro@a.example", s...)} {
+		verifiedByPython(t, python, raw, dns)
+	}
+}
+
+func verifiedByPython(t *testing.T, python string, raw []byte, dns map[string]string) {
+	t.Helper()
 	script := `
 import sys, dkim
 dns = {` + quote(dns) + `}

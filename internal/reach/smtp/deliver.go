@@ -111,6 +111,9 @@ func (c *Conn) open(m *Mail) error {
 	if !c.pipelining {
 		return nil
 	}
+	if err := c.quiet(); err != nil {
+		return err
+	}
 	c.wait()
 	c.envelope(m)
 	return c.w.Flush()
@@ -123,15 +126,14 @@ func (c *Conn) opened(m *Mail) (o Outcome, ready bool, err error) {
 	}
 	refused := false
 	for _, at := range []Stage{AtSender, AtRecipient, AtData} {
-		c.wait()
-		r, _, err := readReply(c.r)
+		r, err := c.answer(at)
 		if err != nil {
 			return o, false, err
 		}
-		if r.Code == 421 { // the service ends, whatever was asked (RFC 5321, section 3.8)
-			return o, false, fmt.Errorf("%w: %s", ErrClosing, r)
-		}
 		if at == AtData && r.Code == 354 {
+			if err := c.quiet(); err != nil {
+				return o, false, err
+			}
 			if !refused {
 				return o, true, nil
 			}
@@ -139,7 +141,7 @@ func (c *Conn) opened(m *Mail) (o Outcome, ready bool, err error) {
 			if err := c.write("."); err != nil {
 				return o, false, err
 			}
-			_, _, err := readReply(c.r)
+			_, err := c.answer(AtEnd)
 			return o, false, err
 		}
 		if (!r.Good() || at == AtData) && !refused {
@@ -155,15 +157,13 @@ func (c *Conn) step(m *Mail) (o Outcome, ready bool, err error) {
 		if err := c.write(line); err != nil {
 			return o, false, err
 		}
-		r, _, err := readReply(c.r)
 		at := Stage(i)
+		r, err := c.answer(at)
 		switch {
 		case err != nil:
 			return o, false, err
-		case r.Code == 421:
-			return o, false, fmt.Errorf("%w: %s", ErrClosing, r)
 		case at == AtData && r.Code == 354:
-			return o, true, nil
+			return o, true, c.quiet()
 		case at == AtData || !r.Good():
 			return Outcome{Stage: at, Reply: r}, false, nil
 		}
@@ -213,14 +213,41 @@ func (c *Conn) end() (Outcome, error) {
 	if err := c.w.Flush(); err != nil {
 		return Outcome{Stage: AtEnd, Unknown: true}, err
 	}
-	c.wait()
-	r, _, err := readReply(c.r)
-	if err != nil {
+	r, err := c.answer(AtEnd)
+	switch {
+	case errors.Is(err, ErrClosing): // by which it says that it has not taken it
+		return Outcome{Stage: AtEnd, Reply: r}, err
+	case err != nil:
 		return Outcome{Stage: AtEnd, Unknown: true}, err
 	}
-	o := Outcome{Stage: AtEnd, Reply: r}
-	if r.Code == 421 {
-		return o, fmt.Errorf("%w: %s", ErrClosing, r)
+	return Outcome{Stage: AtEnd, Reply: r}, nil
+}
+
+// answer reads what the relay says at a stage. Errors: ErrClosing, with the reply; ErrProtocol, where it is no answer to what was asked: then
+// the relay has lost count, or somebody speaks in between, and nothing that it says after that is an answer to anybody's mail.
+func (c *Conn) answer(at Stage) (Reply, error) {
+	c.wait()
+	r, _, err := readReply(c.r)
+	switch {
+	case err != nil:
+		return Reply{}, err
+	case r.Code == 421: // the service ends, whatever was asked (RFC 5321, section 3.8)
+		return r, fmt.Errorf("%w: %s", ErrClosing, r)
+	case r.Code/100 == 3 && (at != AtData || r.Code != 354), at == AtData && r.Good():
+		return Reply{}, fmt.Errorf("%w: it answers %s with %d", ErrProtocol, at, r.Code)
 	}
-	return o, nil
+	return r, nil
+}
+
+// quiet refuses to go on where the relay has said something that nobody asked for: it would be taken for the answer to what comes next, such as
+// "taken" for a mail that is still to be written.
+func (c *Conn) quiet() error {
+	n := c.r.Buffered()
+	if n == 0 {
+		return nil
+	}
+	if said, _ := c.r.Peek(n); bytes.HasPrefix(said, []byte("421")) { // it has waited for too long
+		return ErrClosing
+	}
+	return fmt.Errorf("%w: it says more than it was asked", ErrProtocol)
 }

@@ -68,6 +68,7 @@ type Conn struct {
 	dead       bool
 	deadline   time.Time
 	stop       func() bool
+	ended      func() error // non-nil once nothing is to be waited for any more
 }
 
 // Dial connects, encrypts and signs in. Errors: ErrPolicy, ErrLogin, ErrProtocol, ReplyError.
@@ -88,7 +89,7 @@ func Dial(ctx context.Context, relay Relay) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Conn{relay: relay}
+	c := &Conn{relay: relay, ended: ctx.Err}
 	c.use(raw)
 	c.stop = context.AfterFunc(ctx, func() { raw.SetDeadline(time.Unix(1, 0)) })
 	if err := c.begin(ctx, host); err != nil {
@@ -133,8 +134,8 @@ func (c *Conn) begin(ctx context.Context, host string) error {
 		if err := c.say("STARTTLS", "STARTTLS"); err != nil {
 			return err
 		}
-		if c.r.Buffered() > 0 { // whoever stands between has added it (RFC 3207, section 6)
-			return fmt.Errorf("%w: it says more before it encrypts", ErrProtocol)
+		if err := c.quiet(); err != nil { // whoever stands between has added it (RFC 3207, section 6)
+			return err
 		}
 		if err := c.encrypt(ctx, config); err != nil {
 			return err
@@ -258,6 +259,9 @@ func (c *Conn) say(line, at string) error {
 }
 
 func (c *Conn) write(line string) error {
+	if err := c.quiet(); err != nil {
+		return err
+	}
 	c.wait()
 	c.w.WriteString(line)
 	c.w.WriteString("\r\n")
@@ -270,6 +274,9 @@ func (c *Conn) wait() {
 	if c.deadline.Sub(now) < c.relay.Patience/2 {
 		c.deadline = now.Add(c.relay.Patience)
 		c.c.SetDeadline(c.deadline)
+		if c.ended() != nil { // it ended meanwhile, and the deadline that ends all reading was undone
+			c.c.SetDeadline(now)
+		}
 	}
 }
 

@@ -37,7 +37,14 @@ func (r Reply) Transient() bool { return r.Code/100 == 4 }
 
 // Policy reports that the receiver refuses the sender and not the person: x.7.y of RFC 3463, section 3.8.
 func (r Reply) Policy() bool {
-	return len(r.Enhanced) > 4 && r.Enhanced[1:4] == ".7."
+	return r.Code >= 400 && len(r.Enhanced) > 4 && r.Enhanced[1:4] == ".7."
+}
+
+// Greeting reports that whoever comes for the first time is asked to come again: of 450 and 454, and of what calls itself greylisting whatever
+// its code. It says nothing of what is thought of the sender, and each recipient may be answered so once.
+func (r Reply) Greeting() bool {
+	text := strings.ToLower(r.Text)
+	return r.Code == 450 || r.Code == 454 || r.Transient() && (strings.Contains(text, "greylist") || strings.Contains(text, "graylist") || strings.Contains(text, "grey-list") || strings.Contains(text, "grey list"))
 }
 
 // readReply reads one reply, of one line or of several.

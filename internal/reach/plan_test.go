@@ -1,0 +1,157 @@
+package reach
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"shirase/internal/actor"
+	"shirase/internal/incident"
+	"shirase/internal/language"
+	"shirase/internal/reach/smtptest"
+	"shirase/internal/store"
+	"shirase/internal/store/storetest"
+)
+
+// What the facts have against a text holds a campaign up as the preflight does, through every door, and is in what is approved.
+func TestTextsAreRead(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db, 30, func(r *Rooms) {
+			r.Read = func(_ context.Context, id string, _ language.Lang, text string) ([]string, error) {
+				if id != "loss-2026" || strings.TrimSpace(text) == "" {
+					t.Errorf("%s: %q", id, text)
+				}
+				return []string{"a number that no fact has"}, nil
+			}
+		})
+		c := w.draft(nil, Rates{})
+		if err := w.Start(t.Context(), actor.Operator(), c.ID, ""); !errors.Is(err, ErrNotReady) {
+			t.Fatal(err)
+		}
+		if _, err := w.Plan(t.Context(), actor.Operator(), "loss-2026", Asked{Campaign: c.ID}); !errors.Is(err, ErrNotReady) {
+			t.Fatal(err)
+		}
+		p, err := w.Plan(t.Context(), actor.Operator(), "loss-2026", Asked{Campaign: c.ID, Despite: "the fact is being recorded"})
+		if err != nil || len(p.Doubts) != 2 || !strings.Contains(string(p.Bytes), "no fact has") || !strings.Contains(string(p.Bytes), "being recorded") {
+			t.Fatal(p, err)
+		}
+	})
+}
+
+// What campaigns say is known to whoever changes a fact, and to nobody who may not see the incident.
+func TestTexts(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db, 3, nil)
+		c := w.draft(nil, Rates{})
+		all, err := w.Texts(t.Context(), actor.Operator(), "loss-2026")
+		if err != nil || len(all) != 1 || all[0].Campaign != c.ID || all[0].Subject.JA == "" || !strings.Contains(all[0].Text.JA, "株式会社例示") {
+			t.Fatal(all, err)
+		}
+		if err := w.Cancel(t.Context(), actor.Operator(), c.ID, "not needed"); err != nil {
+			t.Fatal(err)
+		}
+		if all, err := w.Texts(t.Context(), actor.Operator(), "loss-2026"); err != nil || len(all) != 0 {
+			t.Error("a cancelled one:", all, err)
+		}
+		if _, err := w.Texts(t.Context(), actor.Actor{}, "loss-2026"); !errors.Is(err, actor.ErrNobody) {
+			t.Error(err)
+		}
+	})
+}
+
+// Where a second person is wanted, nobody starts alone; what is approved is what is sent, word for word.
+func TestPlan(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		problems := []string{"SPF does not name the relay"}
+		w := newWorld(t, db, 30, func(r *Rooms) {
+			r.Wanted = func(context.Context) (bool, error) { return true, nil }
+			r.Preflight = func(context.Context, string) ([]string, error) { return problems, nil }
+		})
+		c := w.draft(nil, Rates{})
+		if err := w.Start(t.Context(), actor.Operator(), c.ID, ""); !errors.Is(err, ErrWanted) {
+			t.Fatal(err)
+		}
+		if _, err := w.Plan(t.Context(), actor.Operator(), "loss-2026", Asked{Campaign: c.ID}); !errors.Is(err, ErrNotReady) {
+			t.Fatal(err)
+		}
+		a := Asked{Campaign: c.ID, Despite: "the record is being made"}
+		p, err := w.Plan(t.Context(), actor.Operator(), "loss-2026", a)
+		if err != nil || p.People != 30 || len(p.Doubts) != 2 || p.Doubts[1].EN != "sent all the same, because: the record is being made" {
+			t.Fatal(p, err)
+		}
+		again, err := w.Plan(t.Context(), actor.Operator(), "loss-2026", a)
+		if err != nil || string(again.Bytes) != string(p.Bytes) {
+			t.Error("the same gives other bytes")
+		}
+		if _, err := w.Plan(t.Context(), actor.Operator(), "other-2026", a); !errors.Is(err, ErrNotFound) {
+			t.Error(err)
+		}
+		if err := w.Approve(t.Context(), actor.Operator(), p, nil); err != nil {
+			t.Fatal(err)
+		}
+		// A fact that changes now changes no mail.
+		w.Incident = func(context.Context, string) (incident.Incident, error) {
+			return incident.Incident{}, errors.New("asked")
+		}
+		w.work()
+		w.done(c.ID)
+		if !strings.Contains(string(p.Bytes), "株式会社例示です") || w.total() != 30 {
+			t.Error(string(p.Bytes))
+		}
+	})
+}
+
+// A campaign for those whom another did not reach is for them alone; two who change one campaign at once do not overwrite each other.
+func TestUnreached(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db, 300, nil)
+		w.sink.Close()
+		w.listen(&smtptest.Sink{Keep: true, Answer: func(cmd string, e smtptest.Envelope) string {
+			if strings.HasPrefix(cmd, "RCPT") && (e.To == address(1) || e.To == address(290)) {
+				return "550 5.1.1 nobody"
+			}
+			return ""
+		}})
+		w.Mailer.Relays[0].Address = w.relay
+		c := w.started(nil, Rates{})
+		w.work()
+		w.done(c.ID)
+		d := w.draft(func(s *Spec) { s.Unreached = c.ID }, Rates{})
+		if n := w.now(d.ID); n.Total() != 2 || n[Pending] != 2 {
+			t.Error(n.Names())
+		}
+		s := spec()
+		s.Unreached = "c-none"
+		if _, err := w.Create(t.Context(), actor.Operator(), s, Rates{}, time.Time{}); !errors.Is(err, ErrInput) {
+			t.Error(err)
+		}
+		seen, err := w.Get(t.Context(), actor.Operator(), d.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Change(t.Context(), actor.Operator(), d.ID, Change{Version: seen.Version, Rates: &Rates{PerSecond: 5}}); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Change(t.Context(), actor.Operator(), d.ID, Change{Version: seen.Version, Rates: &Rates{PerSecond: 9}}); !errors.Is(err, ErrStale) {
+			t.Error(err)
+		}
+		if now, err := w.Get(t.Context(), actor.Operator(), d.ID); err != nil || now.Rates.PerSecond != 5 || now.Version != seen.Version+1 {
+			t.Error(now, err)
+		}
+		if err := w.SetRates(t.Context(), actor.Operator(), c.ID, Rates{}); !errors.Is(err, ErrState) {
+			t.Error(err)
+		}
+		before, err := w.Versions(t.Context())
+		if err != nil || len(before) != 1 {
+			t.Fatal(before, err)
+		}
+		if err := w.Cancel(t.Context(), actor.Operator(), d.ID, "x"); err != nil {
+			t.Fatal(err)
+		}
+		if after, err := w.Versions(t.Context()); err != nil || after["loss-2026"] == before["loss-2026"] {
+			t.Error(after, err)
+		}
+	})
+}
