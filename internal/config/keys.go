@@ -260,8 +260,8 @@ func operationKeys() []Key {
 				}
 				return a.String(), nil
 			}, func(s string) string { return s }),
-		duration(Key{Name: "collect.pause", Help: "how long a site is left alone between two of its pages that are read"},
-			func(s *Settings) *time.Duration { return &s.Operation.Collect.Pause }, 0, time.Hour),
+		duration(Key{Name: "collect.pause", Form: "a time such as 5s", Help: "how long a site is left alone between two of its pages that are read"},
+			func(s *Settings) *time.Duration { return &s.Operation.Collect.Pause }, 0, 24*time.Hour),
 		words(Key{Name: "mail.server", Form: "a host and a port, such as mail.example.org:587", Example: "mail.example.org:587",
 			Help: "mail server by which the staff is told of mentions, approvals and what is overdue; none: nothing is mailed"},
 			at(func(o *Operation) *string { return &o.Mail.Server }), listenAddress),

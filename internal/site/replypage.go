@@ -58,7 +58,6 @@ func (s *Site) showReply(w http.ResponseWriter, r *http.Request, status int, bod
 	p.Title, p.NoIndex = lang.Pick("訂正・回答を送る：", "Correct or reply: ")+i.Title(lang), true
 	body.Title, body.Organisation, body.Href, body.Action = i.Title(lang), i.Organisation(lang), p.Link("/incidents/"+i.ID), p.Link("/incidents/"+i.ID+"/reply")
 	p.Body = body
-	w.Header().Set("Cache-Control", "no-store")
 	return s.frame.Show(w, r, status, "reply", p)
 }
 
