@@ -281,4 +281,3 @@ func TestCompose(t *testing.T) {
 		}
 	}
 }
-
