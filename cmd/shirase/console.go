@@ -15,10 +15,14 @@ import (
 	"shirase/internal/actor"
 	"shirase/internal/config"
 	"shirase/internal/console"
+	"shirase/internal/contain/reset"
 	"shirase/internal/hint"
 	"shirase/internal/incident/lint"
 	"shirase/internal/language"
 	"shirase/internal/page"
+	"shirase/internal/reach"
+	"shirase/internal/reach/preflight"
+	"shirase/internal/reach/returned"
 	"shirase/internal/response"
 	"shirase/internal/scope"
 	"shirase/internal/serve"
@@ -50,6 +54,18 @@ func (a *app) mountConsole(ctx context.Context, in *instance, server *serve.Serv
 	if err != nil {
 		return err
 	}
+	back, err := a.returns(ctx, in)
+	if err != nil {
+		return err
+	}
+	resets, err := a.resetsAnyway(ctx, in)
+	if err != nil {
+		return err
+	}
+	room, err := a.collection(ctx, in)
+	if err != nil {
+		return err
+	}
 	doors := map[console.Door]func(*http.Request, int) (time.Duration, bool){}
 	for _, d := range console.Doors() {
 		if doors[d], err = server.Limit(consoleLimits); err != nil {
@@ -61,8 +77,23 @@ func (a *app) mountConsole(ctx context.Context, in *instance, server *serve.Serv
 		return err
 	}
 	desk, err := console.New(console.Options{
-		Staff: in.staff, Cases: cases, Proposals: proposals, Scopes: scopes, Gate: in.gate, OIDC: provider, Allow: func(d console.Door, r *http.Request, n int) (time.Duration, bool) { return doors[d](r, n) }, BaseURL: a.staffURL(), Log: in.log,
+		Staff: in.staff, Cases: cases, Proposals: proposals, Scopes: scopes, Collection: room, Gate: in.gate, Resets: resets, OIDC: provider, Allow: func(d console.Door, r *http.Request, n int) (time.Duration, bool) { return doors[d](r, n) }, BaseURL: a.staffURL(), Log: in.log,
 		Operator: page.Operator{Name: operator(in.Instance), Contact: in.Contact, Imprint: in.Imprint, Privacy: in.Privacy},
+		Reaching: console.Reaching{Campaigns: campaigns, Returned: back,
+			Preflight: func(ctx context.Context, from string) ([]preflight.Finding, error) {
+				return a.preflight(ctx, back, in.keys, from)
+			},
+			Figures: func(ctx context.Context, who actor.Actor, k *reach.Campaign) ([]returned.Item, error) {
+				t, err := told(ctx, who, campaigns, k)
+				return t.Items(), err
+			}},
+		Addendum: func(ctx context.Context, who actor.Actor, id string, h reset.Hour) (string, error) {
+			p, err := proposeAddendum(ctx, proposals, who, id, h)
+			if p == nil {
+				return "", err
+			}
+			return p.ID, err
+		},
 		Settings: func(context.Context) []console.Setting { return a.shownSettings() },
 		Keys:     func(ctx context.Context) ([]console.Key, error) { return shownKeys(ctx, in) },
 		Draft:    in.publisher.Look,
@@ -82,6 +113,7 @@ func (a *app) mountConsole(ctx context.Context, in *instance, server *serve.Serv
 	server.Mount(desk, "/console", "/console/")
 	server.Work("follow the cases", desk.Work)
 	server.Work("work out scopes", scopes.Work)
+	server.Work("collect disclosures", room.Work)
 	return nil
 }
 

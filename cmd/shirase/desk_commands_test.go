@@ -64,6 +64,8 @@ func TestDeskCommands(t *testing.T) {
 		"staff list": nil, "staff log": nil, "staff invite": {"x", "--role", "none"}, "staff recover": {"none"}, "staff roles": {"none", "--role", "writer"}, "staff remove": {"none"}, "staff access": {"none", "shop", "read"},
 		"proposal list": nil, "proposal show": {"v-none"}, "proposal withdraw": {"v-none", "--why", "x"}, "proposal rule": nil,
 		"gate status": nil, "gate block": {"none", "--accounts", "reset", "--url", "https://example.jp/reset", "--why", "x"}, "gate open": {"none", "--route", "none", "--why", "x"}, "gate lift": {"none", "--why", "x"}, "gate token": {"none", "--end"},
+		"reset announce": {"none", "--for", "2030-01-01T00:00+09:00"}, "reset open": {"none"}, "reset close": {"none"}, "reset lift": {"none"}, "reset status": {"none"}, "reset force": {"none"}, "reset pause": {"none"}, "reset resume": {"none"},
+		"reset uncertain": {"none"},
 		"notify hook add": {"ftp://x"}, "notify hook list": nil, "notify hook end": {"none"}, "notify mail": nil, "notify test": nil, "notify log": nil,
 	}
 	a := &app{out: io.Discard, err: io.Discard}
@@ -99,7 +101,7 @@ func TestDeskCommands(t *testing.T) {
 			t.Errorf("%s %v: %d rows became %d", name, args, before, now)
 		}
 	}
-	for _, c := range []*cobra.Command{a.cmdCase(), a.cmdStaff(), a.cmdProposal(), a.cmdNotify(), a.cmdGate()} {
+	for _, c := range []*cobra.Command{a.cmdCase(), a.cmdStaff(), a.cmdProposal(), a.cmdNotify(), a.cmdGate(), a.cmdReset()} {
 		leaves(c, c.Name())
 	}
 	for name := range table {

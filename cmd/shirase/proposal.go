@@ -16,6 +16,7 @@ import (
 
 	"shirase/internal/actor"
 	"shirase/internal/contain/gate"
+	"shirase/internal/contain/reset"
 	"shirase/internal/hint"
 	"shirase/internal/incident"
 	"shirase/internal/language"
@@ -48,6 +49,11 @@ func (a *app) proposalRoom(ctx context.Context, in *instance, cases *response.Ca
 		return nil, err
 	}
 	acts[gate.KindBlock], acts[gate.KindLift] = gateAct(gates, gate.KindBlock), gateAct(gates, gate.KindLift)
+	resets, err := a.resetsAnyway(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	acts[reset.KindForce], acts[reset.KindLift] = resetAct(resets, reset.KindForce), resetAct(resets, reset.KindLift)
 	room, err := proposal.New(ctx, proposal.Rooms{DB: in.db, Acts: acts, Staffed: in.staff.Staffed, Approvers: in.approvers,
 		HostWait: max(a.op().Staff.Hold, minHostWait), Gone: in.gone,
 		Said: func(ctx context.Context, tx *sql.Tx, who actor.Actor, r proposal.Rule) error {

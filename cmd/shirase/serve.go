@@ -230,6 +230,11 @@ func (a *app) server(ctx context.Context, in *instance, corpora *password.Corpor
 	if options.Release, err = p.release(ctx, in); err != nil {
 		return nil, nil, err
 	}
+	if p == nil {
+		if options.Say, err = a.takeSaid(ctx, in); err != nil {
+			return nil, nil, err
+		}
+	}
 	if p != nil {
 		options.State = func(ctx context.Context, i incident.Incident) string {
 			if _, imported, err := in.incidents.Provenance(ctx, i.ID); err != nil || imported {
@@ -269,6 +274,11 @@ func (a *app) server(ctx context.Context, in *instance, corpora *password.Corpor
 	if p == nil {
 		options.Version = (&publicNow{archive: view, published: published, evaluator: evaluator}).version
 	}
+	if p == nil {
+		if err := a.answerByMail(ctx, in, published, server, &options); err != nil {
+			return nil, nil, err
+		}
+	}
 	pages, err := site.New(options)
 	if err != nil {
 		return nil, nil, err
@@ -285,6 +295,9 @@ func (a *app) server(ctx context.Context, in *instance, corpora *password.Corpor
 	mountPasswords(server, corpora, a.op().Passwords.MaxAge, log)
 	if p == nil {
 		if err := a.mountConsole(ctx, in, server); err != nil {
+			return nil, nil, err
+		}
+		if err := a.mountReset(ctx, in, server, corpora); err != nil {
 			return nil, nil, err
 		}
 	}

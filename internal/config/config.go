@@ -51,11 +51,13 @@ type Operation struct {
 	Staff    Staff
 	Evidence Evidence
 	Scope    Scope
+	Collect  Collect
 	Mail     Mail
 	Returns  Returns
 	DNS      DNS
 	Campaign Campaign
 	Gate     Gate
+	Reset    Reset
 	Limits   Limits
 	Timeouts serve.Timeouts
 	Log      Log
@@ -105,6 +107,12 @@ type Scope struct {
 	Rows   int    // the most of an export
 }
 
+// Collect is how pages of others are read.
+type Collect struct {
+	Allow []string      // addresses and ports that are asked although they are none of the public internet's
+	Pause time.Duration // between two requests to one site
+}
+
 // Mail is how the staff is written to: mentions, approvals, what is overdue.
 type Mail struct {
 	Server       string // host and port; "": no mail is sent
@@ -143,6 +151,24 @@ type Gate struct {
 	File string // of routes; "": only accounts can be held
 }
 
+// Reset is where accounts are, and how people choose a new password.
+type Reset struct {
+	Connector          string // none, webhook, sql, ldap, ad or kratos
+	URL                string
+	SecretFile         string
+	Statements         string // file of what is done in a database
+	User, Base, Filter string // of a directory
+	RootsFile          string // PEM file by which a directory's certificate is trusted; "": the system's
+	MustChange         bool
+	Sessions           string // URL of a webhook that ends sessions
+	SessionsSecretFile string
+	MinLength          int      // characters of a password
+	Returns            []string // addresses to which people may be led back
+	LinkLife           time.Duration
+	Steps              []string // by which people without their mailbox are recognised: "what is done: class class"
+	Connections        int
+}
+
 // Limits are what networks may ask for: of the check, counted in evaluated elements, and of the archive, in searches.
 type Limits struct {
 	Check, Archive serve.Limits
@@ -174,11 +200,13 @@ func Default() *Settings {
 		ACME:      ACME{Directory: serve.LetsEncrypt},
 		Passwords: Passwords{MaxAge: time.Hour},
 		Staff:     Staff{Hold: time.Hour},
+		Collect:   Collect{Pause: 5 * time.Second},
 		Evidence:  Evidence{Max: 8 << 10, MaxCase: 100 << 10, Spare: 1 << 10},
 		Scope:     Scope{Rows: 1_000_000_000},
 		Mail:      Mail{Security: "starttls"},
 		Returns:   Returns{LMTP: true},
 		Campaign:  Campaign{Security: "starttls", Connections: 8},
+		Reset:     Reset{Connector: "none", MinLength: 15, LinkLife: time.Hour, Connections: 16},
 		Limits:    Limits{Check: serve.DefaultLimits, Archive: serve.DefaultLimits},
 		Timeouts:  serve.DefaultTimeouts,
 	}, from: map[string]Source{}}

@@ -251,6 +251,17 @@ func operationKeys() []Key {
 			at(func(o *Operation) *string { return &o.Scope.Folder })),
 		number(Key{Name: "scope.maxRows", Form: "a number of rows, such as 1000000000", Help: "the most rows of an export that the console reads"},
 			func(s *Settings) *int { return &s.Operation.Scope.Rows }, 1, 1<<30),
+		several(Key{Name: "collect.allow", Form: "an address and a port, such as 10.1.2.3:8080", Example: "[10.1.2.3:8080]",
+			Help: "addresses and ports on your own network, pages on which may be read as sources of disclosures; none: only the public internet is asked, on ports 80 and 443"},
+			func(s *Settings) *[]string { return &s.Operation.Collect.Allow }, func(s string) (string, error) {
+				a, err := netip.ParseAddrPort(s)
+				if err != nil || a.Port() == 0 || a.Addr().Zone() != "" {
+					return "", errForm
+				}
+				return a.String(), nil
+			}, func(s string) string { return s }),
+		duration(Key{Name: "collect.pause", Help: "how long a site is left alone between two of its pages that are read"},
+			func(s *Settings) *time.Duration { return &s.Operation.Collect.Pause }, 0, time.Hour),
 		words(Key{Name: "mail.server", Form: "a host and a port, such as mail.example.org:587", Example: "mail.example.org:587",
 			Help: "mail server by which the staff is told of mentions, approvals and what is overdue; none: nothing is mailed"},
 			at(func(o *Operation) *string { return &o.Mail.Server }), listenAddress),
@@ -268,6 +279,7 @@ func operationKeys() []Key {
 	keys = append(keys, path(Key{Name: "gate.file", Example: "/etc/shirase/routes.yaml",
 		Help: "file of the routes that the gate can close, of what always passes, and of what is done where nothing can be decided; read when the server starts"},
 		at(func(o *Operation) *string { return &o.Gate.File })))
+	keys = append(keys, resetKeys(at)...)
 	keys = append(keys, limitKeys("limits.check.", "evaluations of the check", func(l *Limits) *serve.Limits { return &l.Check })...)
 	keys = append(keys, limitKeys("limits.archive.", "pages that have to be made, searches, and requests of the API", func(l *Limits) *serve.Limits { return &l.Archive })...)
 	keys = append(keys, number(Key{Name: "limits.connections", Form: "a number of connections, such as 10000",
@@ -319,6 +331,62 @@ func campaignKeys(at func(of func(o *Operation) *string) func(*Settings) *string
 			func(s *Settings) *bool { return &s.Operation.Campaign.RelaySigns }),
 		number(Key{Name: "campaign.connections", Form: "a number of connections, such as 8", Help: "connections at once to the server that a campaign is sent by"},
 			func(s *Settings) *int { return &s.Operation.Campaign.Connections }, 1, 100),
+	}
+}
+
+// resetKeys are of where accounts are, and of how people choose a new password.
+func resetKeys(at func(of func(o *Operation) *string) func(*Settings) *string) []Key {
+	of := func(r func(o *Reset) *string) func(*Settings) *string {
+		return at(func(o *Operation) *string { return r(&o.Reset) })
+	}
+	line := func(s string) bool { return len(s) <= 500 && !strings.ContainsFunc(s, unicode.IsControl) }
+	connectors := []string{"webhook", "sql", "ldap", "ad", "kratos", "none"}
+	return []Key{
+		choice(Key{Name: "reset.connector", Help: "what the accounts are in whose passwords are reset: webhook (a program of one's own), sql, ldap, ad (Active Directory) or kratos; docs/CONNECTORS.md"},
+			func(s *Settings) *string { return &s.Operation.Reset.Connector }, connectors, connectors),
+		words(Key{Name: "reset.url", Form: "an address on one line", Example: "https://app.example.org/hooks/shirase",
+			Help: "where it is: https://... of a webhook or of Kratos's admin API, ldaps://... of a directory; the address of a database stands in reset.secretFile, because it may hold a password"},
+			of(func(r *Reset) *string { return &r.URL }), line),
+		path(Key{Name: "reset.secretFile", Example: "/run/secrets/shirase-reset", Help: "file that holds the webhook's secret, the database's address, the password of reset.user, or Kratos's token"},
+			of(func(r *Reset) *string { return &r.SecretFile })),
+		path(Key{Name: "reset.statements", Example: "/etc/shirase/reset.yaml", Help: "file of the statements that are run in a database of accounts"},
+			of(func(r *Reset) *string { return &r.Statements })),
+		words(Key{Name: "reset.user", Form: "a name on one line", Example: "cn=shirase,dc=example,dc=org", Help: "name (DN) by which a directory is asked, which has to be allowed to set passwords"},
+			of(func(r *Reset) *string { return &r.User }), line),
+		words(Key{Name: "reset.base", Form: "a name on one line", Example: "ou=people,dc=example,dc=org", Help: "name (DN) below which a directory's accounts are"},
+			of(func(r *Reset) *string { return &r.Base }), line),
+		words(Key{Name: "reset.filter", Form: "a filter with one %s", Example: "(uid=%s)", Help: "how an account is found in a directory; %s is its id. None: by uid, and in Active Directory by sAMAccountName"},
+			of(func(r *Reset) *string { return &r.Filter }), func(s string) bool { return line(s) && strings.Count(s, "%s") == 1 }),
+		path(Key{Name: "reset.rootsFile", Example: "/etc/shirase/directory-ca.pem", Help: "file of certificates, PEM, by which that of a directory is trusted; none: those of the system"},
+			of(func(r *Reset) *string { return &r.RootsFile })),
+		boolean(Key{Name: "reset.mustChange", Help: "have the directory itself ask for a new password at the next login, too (pwdLastSet, pwdReset)"},
+			func(s *Settings) *bool { return &s.Operation.Reset.MustChange }),
+		words(Key{Name: "reset.sessions", Form: "an https address on one line", Example: "https://app.example.org/hooks/sessions", Help: "webhook that ends the sessions of an account whose password is in a directory or database; none: the connector does it, or says that it has none"},
+			of(func(r *Reset) *string { return &r.Sessions }), webAddress),
+		path(Key{Name: "reset.sessionsSecretFile", Example: "/run/secrets/shirase-sessions", Help: "file that holds that webhook's secret"},
+			of(func(r *Reset) *string { return &r.SessionsSecretFile })),
+		number(Key{Name: "reset.minLength", Form: "a number of characters from 8 to 64", Help: "characters of a new password, at least: 15 where it is all that is asked at login, 8 beside a second factor (NIST SP 800-63B-4)"},
+			func(s *Settings) *int { return &s.Operation.Reset.MinLength }, 8, 64),
+		several(Key{Name: "reset.returns", Form: "an https address such as https://app.example.org/login", Example: "[https://app.example.org/login]", Help: "addresses, with all below them, to which people may be led back after a reset; none: nowhere"},
+			func(s *Settings) *[]string { return &s.Operation.Reset.Returns }, func(s string) (string, error) {
+				if !webAddress(s) {
+					return "", errForm
+				}
+				return s, nil
+			}, func(s string) string { return s }),
+		duration(Key{Name: "reset.linkLife", Form: "a time from 10m to 24h, such as 1h", Help: "for how long the link in a mail is good"},
+			func(s *Settings) *time.Duration { return &s.Operation.Reset.LinkLife }, 10*time.Minute, 24*time.Hour),
+		several(Key{Name: "reset.steps", Form: "what is done, a colon, and the data classes it rests on", Example: "['call back on the contract number: contract']",
+			Help: "how staff recognises people who have lost their mailbox, with the data classes it rests on; one that rests on a class that was exposed is refused in that case"},
+			func(s *Settings) *[]string { return &s.Operation.Reset.Steps }, func(s string) (string, error) {
+				name, classes, ok := strings.Cut(s, ":")
+				if !ok || strings.TrimSpace(name) == "" || strings.TrimSpace(classes) == "" || !line(s) {
+					return "", errForm
+				}
+				return s, nil
+			}, func(s string) string { return s }),
+		number(Key{Name: "reset.connections", Form: "a number of connections, such as 16", Help: "accounts that the bulk reset asks about at once"},
+			func(s *Settings) *int { return &s.Operation.Reset.Connections }, 1, 256),
 	}
 }
 

@@ -19,7 +19,11 @@ import (
 
 	"shirase/internal/actor"
 	"shirase/internal/archive"
+	"shirase/internal/collect"
+	"shirase/internal/collect/fetch"
+	"shirase/internal/collect/read"
 	"shirase/internal/contain/gate"
+	"shirase/internal/contain/reset"
 	"shirase/internal/files"
 	"shirase/internal/incident"
 	"shirase/internal/incident/compose"
@@ -27,6 +31,8 @@ import (
 	"shirase/internal/law"
 	"shirase/internal/proposal"
 	"shirase/internal/publish"
+	"shirase/internal/reach"
+	"shirase/internal/reach/returned"
 	"shirase/internal/response"
 	"shirase/internal/roster"
 	"shirase/internal/scope"
@@ -50,12 +56,20 @@ type desk struct {
 
 	proposals *proposal.Proposals
 	scopes    *scope.Scopes
+	campaigns *reach.Reach
+	returned  *returned.Returned
+	rosters   *roster.Rosters
+	mails     chan struct{} // that the relay took
+	against   []string      // what the preflight has against sending
+	folder    string        // of exports on the host
 	gate      *gate.Gate
-	folder    string // of exports on the host
 	hold      func(id, what string) (func(), error)
 	bytes     string // that are proposed to be published
 	declared  int
 	done      int // how often it was done
+
+	collection *collect.Collection
+	laid       int // notices in the inbox
 }
 
 func each(t *testing.T, do func(t *testing.T, d *desk)) {
@@ -79,7 +93,7 @@ func newDesk(t *testing.T, db *store.DB) *desk {
 	d := &desk{t: t, db: db, logged: &strings.Builder{}}
 	incidents, err := incident.New(ctx, db, archive.Changed)
 	must(err)
-	_, err = archive.New(ctx, db, incidents)
+	arch, err := archive.New(ctx, db, incidents)
 	must(err)
 	rosters, err := roster.New(ctx, db, dir, keys)
 	must(err)
@@ -94,6 +108,7 @@ func newDesk(t *testing.T, db *store.DB) *desk {
 	d.gate, err = gate.New(ctx, gate.Rooms{DB: db, Dir: dir, Keys: keys, Latest: rosters.Latest, Named: rosters.Named, Members: rosters.Members, Rules: rules, ResetURL: base + "/reset"})
 	must(err)
 	d.proposals, err = proposal.New(ctx, proposal.Rooms{DB: db, Staffed: d.staff.Staffed, Approvers: func(context.Context) (int, error) { return 2, nil }, Acts: map[string]proposal.Act{
+		reach.KindMail: {Plan: d.planMail},
 		publish.KindPublish: {Plan: func(context.Context, actor.Actor, string, []byte) (proposal.Plan, error) {
 			return proposal.Plan{Bytes: []byte(d.bytes), Effect: proposal.Effect{Says: language.Both("お知らせを公表します", "publishes the notice"), People: 1692496, Unit: "accounts"}}, nil
 		}, Do: func(_ context.Context, _ actor.Actor, _ string, _ []byte, _ string, _ func(*sql.Tx) error) (any, error) {
@@ -109,15 +124,39 @@ func newDesk(t *testing.T, db *store.DB) *desk {
 	d.scopes, err = scope.New(ctx, scope.Rooms{DB: db, Rosters: rosters, Cases: d.cases, Incidents: incidents, Temp: t.TempDir(), PhoneRegion: "JP", Folder: d.folder,
 		Hold: d.hold})
 	must(err)
+	d.collection, err = collect.New(ctx, collect.Rooms{DB: db, Dir: dir, Keys: keys, Incidents: incidents, Archive: arch, Web: fetch.New(fetch.Options{Pause: -1}), Reader: &read.Reader{}, Agent: "shirase/test"})
+	must(err)
 	working, stop := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan struct{})
 	go func() { defer close(ended); d.scopes.Work(working, func(error) {}) }()
 	t.Cleanup(func() { stop(); <-ended })
-	d.console, err = New(Options{Staff: d.staff, Cases: d.cases, Proposals: d.proposals, Scopes: d.scopes, Draft: d.draft, Gate: d.gate, BaseURL: base, Log: slog.New(slog.NewTextHandler(d.logged, nil))})
+	resets, err := reset.New(ctx, reset.Rooms{DB: db, Rosters: rosters, Wanted: d.staff.Staffed})
+	must(err)
+	d.console, err = New(Options{Staff: d.staff, Cases: d.cases, Proposals: d.proposals, Scopes: d.scopes, Collection: d.collection, Gate: d.gate, Resets: resets, Draft: d.draft, Reaching: d.reaching(ctx, rosters, incidents), BaseURL: base, Log: slog.New(slog.NewTextHandler(d.logged, nil))})
 	must(err)
 	d.server = httptest.NewTLSServer(serve.Wrap(d.console, serve.Options{}))
 	t.Cleanup(d.server.Close)
 	return d
+}
+
+// draft is a notice as the room would draft it: what somebody has written, or a text that has the number of facts in it.
+func (d *desk) draft(ctx context.Context, who actor.Actor, id string, c compose.Draft) (*publish.Drafted, error) {
+	inc, err := d.cases.Incidents.Get(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	text := language.Both(fmt.Sprintf("# お知らせ\n\n事実は%dつです。<script>alert(1)</script>", len(inc.Facts)), fmt.Sprintf("# Notice\n\n%d facts.", len(inc.Facts)))
+	if c.Text != (language.Text{}) {
+		text = c.Text
+	}
+	out := &publish.Drafted{Kind: c.Kind, Fresh: true, Gaps: compose.Gaps(inc, c), Notice: incident.Notice{Text: text}}
+	if c.Kind == incident.KindAddendum {
+		out.Source = text
+	}
+	if strings.Contains(text.JA, "のみ") {
+		out.Differences = []publish.Difference{{Code: "text-only", What: "it says only", JA: "「のみ」とあります。"}}
+	}
+	return out, nil
 }
 
 // gateAct is how something at the gate is proposed and done, as the command has it.
@@ -147,26 +186,6 @@ func (d *desk) gateAct(kind string) proposal.Act {
 			}
 			return nil, d.gate.Apply(ctx, who, p, settle)
 		}}
-}
-
-// draft is a notice as the room would draft it: what somebody has written, or a text that has the number of facts in it.
-func (d *desk) draft(ctx context.Context, who actor.Actor, id string, c compose.Draft) (*publish.Drafted, error) {
-	inc, err := d.cases.Incidents.Get(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	text := language.Both(fmt.Sprintf("# お知らせ\n\n事実は%dつです。<script>alert(1)</script>", len(inc.Facts)), fmt.Sprintf("# Notice\n\n%d facts.", len(inc.Facts)))
-	if c.Text != (language.Text{}) {
-		text = c.Text
-	}
-	out := &publish.Drafted{Kind: c.Kind, Fresh: true, Gaps: compose.Gaps(inc, c), Notice: incident.Notice{Text: text}}
-	if c.Kind == incident.KindAddendum {
-		out.Source = text
-	}
-	if strings.Contains(text.JA, "のみ") {
-		out.Differences = []publish.Difference{{Code: "text-only", What: "it says only", JA: "「のみ」とあります。"}}
-	}
-	return out, nil
 }
 
 // person is somebody with a browser and a passkey.

@@ -119,6 +119,24 @@ func (s *Incidents) Add(ctx context.Context, who actor.Actor, file *FactsFile) (
 	return s.Get(ctx, file.ID)
 }
 
+// AddIn is Add in a transaction of whoever has something to be recorded with it: what was done, and the facts of it, are one.
+func (s *Incidents) AddIn(ctx context.Context, tx *sql.Tx, who actor.Actor, file *FactsFile) error {
+	if err := who.May(actor.Write, file.ID); err != nil && who.May(actor.Propose, file.ID) != nil && who.May(actor.Approve, file.ID) != nil {
+		if errors.Is(err, actor.ErrHidden) {
+			err = ErrNotFound
+		}
+		return fmt.Errorf("add facts: %w", err)
+	}
+	var n int
+	if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM incident WHERE id = $1`, file.ID).Scan(&n); err != nil {
+		return err
+	}
+	if n == 0 {
+		return notFound(file.ID)
+	}
+	return s.addFacts(ctx, tx, who, file, s.now())
+}
+
 // notFound is the error for an incident that is not there.
 func notFound(id string) error {
 	return hint.Add(fmt.Errorf("%w: %.80q", ErrNotFound, id), "create it first: shirase incident new --facts FILE")

@@ -179,3 +179,22 @@ func (c *Cases) NoteProposal(ctx context.Context, tx *sql.Tx, who actor.Actor, i
 	}
 	return nil
 }
+
+// NoteEvent records what was done in a case, in a transaction of whoever has done it. Who may do it is asked there: here it is only whether
+// they may know of the case.
+func (c *Cases) NoteEvent(ctx context.Context, tx *sql.Tx, who actor.Actor, id string, e Event) error {
+	if !who.Sees(id) {
+		return ErrNotFound
+	}
+	sealer, err := c.Seal(ctx, id, false)
+	if errors.Is(err, files.ErrNotExist) {
+		err = ErrNotFound
+	}
+	if err == nil {
+		_, err = c.append(ctx, tx, who, id, sealer, false, func(*Case) ([]Body, error) { return []Body{{Event: &e}}, eventOK(e) })
+	}
+	if err != nil {
+		return fmt.Errorf("case %s: %w", id, err)
+	}
+	return nil
+}
