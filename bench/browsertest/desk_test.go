@@ -40,6 +40,7 @@ func newOffice(t *testing.T) *office {
 		t.Fatal(err)
 	}
 	o.run(t, "init", "--operator-ja", "株式会社例示", "--operator-en", "Example Inc.")
+	o.run(t, "config", "set", "gate.file", must(filepath.Abs("../../examples/gate/routes.yaml"))(t))
 	serve := exec.Command(o.program, "serve", "--json", "--listen", "127.0.0.1:0", "--data", o.data())
 	serve.Stderr = os.Stderr
 	out := must(serve.StdoutPipe())(t)

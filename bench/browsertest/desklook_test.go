@@ -34,7 +34,8 @@ func TestDeskLook(t *testing.T) {
 		})
 		for _, at := range []struct{ name, path string }{
 			{"clocks", "/console/cases/" + id + "/clocks"}, {"now", "/console/cases/" + id}, {"timeline", "/console/cases/" + id + "/timeline"}, {"decisions", "/console/cases/" + id + "/decisions"},
-			{"scope", "/console/cases/" + id + "/scope"}, {"reset", "/console/cases/" + id + "/reset"}, {"facts", "/console/cases/" + id + "/facts"}, {"documents", "/console/cases/" + id + "/documents"}, {"sheet", "/console/cases/" + id + "/documents/ppc-sokuho"},
+			{"scope", "/console/cases/" + id + "/scope"}, {"reach", "/console/cases/" + id + "/reach"}, {"contain", "/console/cases/" + id + "/contain"}, {"reset", "/console/cases/" + id + "/reset"}, {"facts", "/console/cases/" + id + "/facts"}, {"documents", "/console/cases/" + id + "/documents"}, {"sheet", "/console/cases/" + id + "/documents/ppc-sokuho"},
+			{"draft", "/console/cases/" + id + "/documents/notice"}, {"form", "/console/cases/" + id + "/documents/ransomware-form"},
 			{"record", "/console/cases/" + id + "/record"}, {"board", "/console/"}, {"proposal", o.proposed(t)}, {"allclocks", "/console/clocks"}, {"proposals", "/console/proposals"},
 			{"declare", "/console/cases/new"}, {"account", "/console/account"}, {"people", "/console/people"}, {"log", "/console/log"}, {"settings", "/console/settings"},
 		} {
@@ -85,6 +86,14 @@ facts:
 `), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	written := func(name, text string) string {
+		path := filepath.Join(o.dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	accounts, rules := written("told.csv", "id,mail\n1,a@example.com\n2,b@example.com\n"), written("told-rules.yaml", "columns: {account: id, email: mail}\nsets:\n  - {classes: [email]}\n")
 	for _, args := range [][]string{
 		{"case", "declare", "--id", "shop", "--title", "アカウント情報データベースへの不正アクセス", "--organisation", "株式会社例示", "--known", "2026-08-20T10:09+09:00", "--persons", "5000", "--illicit",
 			"--regime", "jp-appi", "--regime", "eu-gdpr", "--playbook", "account-database"},
@@ -98,6 +107,7 @@ facts:
 		{"case", "done", "shop", "jp-appi-notify", "--suspend", "--by", "流出したデータの削除を求めている。"},
 		{"case", "regime", "shop", "uk-gdpr", "--refuse", "英国の居住者はいない。"},
 		{"case", "note", "shop", "電話が増えている。"},
+		{"scope", "--export", accounts, "--rules", rules, "--incident", "shop", "--commit"},
 		{"publish", "shop"},
 	} {
 		o.run(t, args...)

@@ -24,8 +24,21 @@ import (
 	"shirase/internal/reach/smtp"
 )
 
-// campaigns opens the room of campaigns over an instance.
+// campaigns gives the room of campaigns over an instance: one, whoever asks.
 func (a *app) campaigns(ctx context.Context, in *instance) (*reach.Reach, error) {
+	in.opening.Lock()
+	defer in.opening.Unlock()
+	if in.campaigns != nil {
+		return in.campaigns, nil
+	}
+	r, err := a.openCampaigns(ctx, in)
+	if err == nil {
+		in.campaigns = r
+	}
+	return r, err
+}
+
+func (a *app) openCampaigns(ctx context.Context, in *instance) (*reach.Reach, error) {
 	rooms := reach.Rooms{DB: in.db, Rosters: in.rosters, URL: a.op().URL, Wanted: in.staff.Staffed, Log: in.log,
 		Incident: in.incidents.Public().Get, Number: func(ctx context.Context, id string) (string, error) {
 			notices, err := in.incidents.Public().Notices(ctx, id)

@@ -16,12 +16,12 @@ import (
 )
 
 // told is what a campaign has come to until now.
-func told(ctx context.Context, r *reach.Reach, c *reach.Campaign) (returned.Told, error) {
-	n, err := r.Counts(ctx, actor.Operator(), c.ID)
+func told(ctx context.Context, who actor.Actor, r *reach.Reach, c *reach.Campaign) (returned.Told, error) {
+	n, err := r.Counts(ctx, who, c.ID)
 	if err != nil {
 		return returned.Told{}, err
 	}
-	reasons, err := r.Reasons(ctx, actor.Operator(), c.ID)
+	reasons, err := r.Reasons(ctx, who, c.ID)
 	if err != nil {
 		return returned.Told{}, err
 	}
@@ -47,7 +47,7 @@ English. They are the figures of this moment: a bounce that comes later moves th
 				if err != nil {
 					return err
 				}
-				t, err := told(ctx, r, what)
+				t, err := told(ctx, actor.Operator(), r, what)
 				if err != nil {
 					return err
 				}

@@ -60,14 +60,14 @@ downloaded, and --mapping, a file that says which cell each item belongs into
 				var m *document.Mapping
 				var form []byte
 				if mapping != "" {
-					src, err := readLimited(c.Context(), mapping, 64<<10)
+					src, err := readLimited(c.Context(), mapping, document.MaxMapping)
 					if err != nil {
 						return fmt.Errorf("read the mapping: %w", err)
 					}
 					if m, err = document.ParseMapping(src); err != nil {
 						return fmt.Errorf("%s: %w", mapping, err)
 					}
-					if form, err = readLimited(c.Context(), template, 16<<20); err != nil {
+					if form, err = readLimited(c.Context(), template, document.MaxTemplate); err != nil {
 						return fmt.Errorf("read the template: %w", err)
 					}
 				}

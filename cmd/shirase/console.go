@@ -20,6 +20,9 @@ import (
 	"shirase/internal/incident/lint"
 	"shirase/internal/language"
 	"shirase/internal/page"
+	"shirase/internal/reach"
+	"shirase/internal/reach/preflight"
+	"shirase/internal/reach/returned"
 	"shirase/internal/response"
 	"shirase/internal/scope"
 	"shirase/internal/serve"
@@ -51,7 +54,15 @@ func (a *app) mountConsole(ctx context.Context, in *instance, server *serve.Serv
 	if err != nil {
 		return err
 	}
+	back, err := a.returns(ctx, in)
+	if err != nil {
+		return err
+	}
 	resets, err := a.resetsAnyway(ctx, in)
+	if err != nil {
+		return err
+	}
+	room, err := a.collection(ctx, in)
 	if err != nil {
 		return err
 	}
@@ -66,8 +77,16 @@ func (a *app) mountConsole(ctx context.Context, in *instance, server *serve.Serv
 		return err
 	}
 	desk, err := console.New(console.Options{
-		Staff: in.staff, Cases: cases, Proposals: proposals, Scopes: scopes, OIDC: provider, Resets: resets, Allow: func(d console.Door, r *http.Request, n int) (time.Duration, bool) { return doors[d](r, n) }, BaseURL: a.staffURL(), Log: in.log,
+		Staff: in.staff, Cases: cases, Proposals: proposals, Scopes: scopes, Collection: room, Gate: in.gate, Resets: resets, OIDC: provider, Allow: func(d console.Door, r *http.Request, n int) (time.Duration, bool) { return doors[d](r, n) }, BaseURL: a.staffURL(), Log: in.log,
 		Operator: page.Operator{Name: operator(in.Instance), Contact: in.Contact, Imprint: in.Imprint, Privacy: in.Privacy},
+		Reaching: console.Reaching{Campaigns: campaigns, Returned: back,
+			Preflight: func(ctx context.Context, from string) ([]preflight.Finding, error) {
+				return a.preflight(ctx, back, in.keys, from)
+			},
+			Figures: func(ctx context.Context, who actor.Actor, k *reach.Campaign) ([]returned.Item, error) {
+				t, err := told(ctx, who, campaigns, k)
+				return t.Items(), err
+			}},
 		Addendum: func(ctx context.Context, who actor.Actor, id string, h reset.Hour) (string, error) {
 			p, err := proposeAddendum(ctx, proposals, who, id, h)
 			if p == nil {
@@ -94,6 +113,7 @@ func (a *app) mountConsole(ctx context.Context, in *instance, server *serve.Serv
 	server.Mount(desk, "/console", "/console/")
 	server.Work("follow the cases", desk.Work)
 	server.Work("work out scopes", scopes.Work)
+	server.Work("collect disclosures", room.Work)
 	return nil
 }
 

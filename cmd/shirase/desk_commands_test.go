@@ -11,7 +11,7 @@ import (
 	"shirase/internal/store"
 )
 
-// TestDeskCommands tries every command of cases, staff, proposals and messages on what is not there: it says so, ends with 1, and leaves
+// TestDeskCommands tries every command of cases, staff, proposals, messages and the gate on what is not there: it says so, ends with 1, and leaves
 // the records as they were. A command that is not in the table is a mistake, and so is one that approves.
 func TestDeskCommands(t *testing.T) {
 	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
@@ -63,6 +63,7 @@ func TestDeskCommands(t *testing.T) {
 		"case document": {"ppc-sokuho", "none"}, "case state": {"none", "prevention", "x"}, "case sent": {"none", "ppc-sokuho", "--to", "x"},
 		"staff list": nil, "staff log": nil, "staff invite": {"x", "--role", "none"}, "staff recover": {"none"}, "staff roles": {"none", "--role", "writer"}, "staff remove": {"none"}, "staff access": {"none", "shop", "read"},
 		"proposal list": nil, "proposal show": {"v-none"}, "proposal withdraw": {"v-none", "--why", "x"}, "proposal rule": nil,
+		"gate status": nil, "gate block": {"none", "--accounts", "reset", "--url", "https://example.jp/reset", "--why", "x"}, "gate open": {"none", "--route", "none", "--why", "x"}, "gate lift": {"none", "--why", "x"}, "gate token": {"none", "--end"},
 		"reset announce": {"none", "--for", "2030-01-01T00:00+09:00"}, "reset open": {"none"}, "reset close": {"none"}, "reset lift": {"none"}, "reset status": {"none"}, "reset force": {"none"}, "reset pause": {"none"}, "reset resume": {"none"},
 		"reset uncertain": {"none"},
 		"notify hook add": {"ftp://x"}, "notify hook list": nil, "notify hook end": {"none"}, "notify mail": nil, "notify test": nil, "notify log": nil,
@@ -100,7 +101,7 @@ func TestDeskCommands(t *testing.T) {
 			t.Errorf("%s %v: %d rows became %d", name, args, before, now)
 		}
 	}
-	for _, c := range []*cobra.Command{a.cmdCase(), a.cmdStaff(), a.cmdProposal(), a.cmdNotify(), a.cmdReset()} {
+	for _, c := range []*cobra.Command{a.cmdCase(), a.cmdStaff(), a.cmdProposal(), a.cmdNotify(), a.cmdGate(), a.cmdReset()} {
 		leaves(c, c.Name())
 	}
 	for name := range table {

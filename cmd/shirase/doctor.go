@@ -142,6 +142,9 @@ func (d *doctor) examine(ctx context.Context) error {
 	if !d.examineSettings() {
 		return ctx.Err()
 	}
+	if _, err := d.a.gateRules(ctx); err != nil {
+		d.fail("gate", err, "correct the file, or name another: shirase config set gate.file FILE")
+	}
 	d.examineFolders()
 	d.examineCertificate()
 	keys := d.examineKeysFolder()

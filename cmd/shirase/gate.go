@@ -46,7 +46,8 @@ func (a *app) gates(ctx context.Context, in *instance, cases *response.Cases) (*
 	if err != nil {
 		return nil, err
 	}
-	rooms := gate.Rooms{DB: in.db, Dir: in.dir, Keys: in.keys, Latest: in.rosters.Latest, Named: in.rosters.Named, Members: in.rosters.Members, Wanted: in.staff.Staffed, Rules: rules}
+	rooms := gate.Rooms{DB: in.db, Dir: in.dir, Keys: in.keys, Latest: in.rosters.Latest, Named: in.rosters.Named, Members: in.rosters.Members, Wanted: in.staff.Staffed, Rules: rules,
+		Known: func(ctx context.Context, id string) (bool, error) { return in.rosters.Holds(ctx, in.db, id) }}
 	if a.op().URL != "" {
 		rooms.ResetURL = a.op().URL + "/reset"
 	}
@@ -80,7 +81,7 @@ func gateAct(g *gate.Gate, kind string) proposal.Act {
 			return p, err
 		},
 		Do: func(ctx context.Context, who actor.Actor, id string, request []byte, digest string, settle func(tx *sql.Tx) error) (any, error) {
-			planned, p, err := plan(ctx, actor.Server(), id, request) // who proposed it was allowed to; who approves it need not be
+			planned, p, err := plan(ctx, who, id, request)
 			if err != nil {
 				return nil, err
 			}
@@ -171,7 +172,29 @@ func (a *app) printGate(ctx context.Context, g *gate.Gate, next string) error {
 	for k, n := range st.Accounts {
 		accounts[string(k)] = n
 	}
-	return a.print(map[string]any{"routes": routes, "accounts": accounts}, func(w io.Writer) {
+	type hold struct {
+		Case     string `json:"case"`
+		Accounts string `json:"accounts"`
+		People   int64  `json:"people"`
+		Done     int64  `json:"done"`
+		Since    string `json:"since"`
+	}
+	held := []hold{}
+	force, err := g.InForce(ctx, actor.Operator(), "")
+	if err != nil {
+		return err
+	}
+	for _, b := range force {
+		if b.Accounts == "" {
+			continue
+		}
+		done, err := g.Done(ctx, b)
+		if err != nil {
+			return err
+		}
+		held = append(held, hold{b.Incident, string(b.Accounts), b.People, done, stamp(b.Since)})
+	}
+	return a.print(map[string]any{"routes": routes, "accounts": accounts, "held": held}, func(w io.Writer) {
 		for _, r := range routes {
 			fmt.Fprintf(w, "%-20s %-12s", r.Name, r.State)
 			if r.Since != "" {
@@ -183,6 +206,9 @@ func (a *app) printGate(ctx context.Context, g *gate.Gate, next string) error {
 			fmt.Fprintln(w, "No routes are set: gate.file names a file of them (docs/handbook/contain.md).")
 		}
 		fmt.Fprintf(w, "Accounts: %s blocked, %s have to set a new password, %s are told at their login\n", language.Digits(accounts["blocked"]), language.Digits(accounts["reset"]), language.Digits(accounts["notice"]))
+		for _, h := range held {
+			fmt.Fprintf(w, "  %s: %s, %s accounts since %s; %s have done what is asked\n", h.Case, h.Accounts, language.Digits(h.People), h.Since, language.Digits(h.Done))
+		}
 		if next != "" {
 			fmt.Fprintf(w, "\n%s\n", next)
 		}

@@ -37,7 +37,7 @@ func (a *app) cmdIncident() *cobra.Command {
 		func(ctx context.Context, in *instance, id string) error {
 			return in.publisher.Disown(ctx, actor.Operator(), id)
 		}))
-	c.AddCommand(a.cmdImport(), a.cmdExport(), a.cmdDuplicates(), a.cmdMerge(), a.cmdRetire(), a.cmdReopen(), a.cmdWithdraw())
+	c.AddCommand(a.cmdFetch(), a.cmdImport(), a.cmdExport(), a.cmdDuplicates(), a.cmdMerge(), a.cmdRetire(), a.cmdReopen(), a.cmdWithdraw())
 	return c
 }
 

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"shirase/internal/archive"
 	"shirase/internal/config"
@@ -16,6 +17,7 @@ import (
 	"shirase/internal/incident"
 	"shirase/internal/index"
 	"shirase/internal/publish"
+	"shirase/internal/reach"
 	"shirase/internal/roster"
 	"shirase/internal/staff"
 	"shirase/internal/store"
@@ -37,6 +39,9 @@ type instance struct {
 	archive   *archive.Archive
 	staff     *staff.Staff
 	gate      *gate.Gate // once it is asked for
+
+	opening   sync.Mutex   // of campaigns
+	campaigns *reach.Reach // nil: nobody has asked for them yet
 }
 
 // instanceWithStore reads what the data folder is, and compares it with where the

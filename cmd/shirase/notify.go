@@ -19,18 +19,28 @@ import (
 // notifier opens the room that tells the staff what waits for them.
 func (a *app) notifier(ctx context.Context, in *instance) (*notify.Notifier, error) {
 	rooms := notify.Rooms{DB: in.db, Keys: in.keys, URL: a.op().URL, Person: in.personOf, Sees: in.sees, Group: in.group}
-	if m := a.op().Mail; m.Server != "" {
-		server := notify.SMTP{Server: m.Server, From: m.From, User: m.User, Security: m.Security}
-		if m.PasswordFile != "" {
-			b, err := readLimited(ctx, m.PasswordFile, 4<<10)
-			if err != nil {
-				return nil, fmt.Errorf("read mail.passwordFile: %w", err)
-			}
-			server.Password = strings.TrimRight(string(b), "\r\n")
+	if a.op().Mail.Server != "" {
+		server, err := a.mailServer(ctx)
+		if err != nil {
+			return nil, err
 		}
 		rooms.Mail = server
 	}
 	return notify.New(ctx, rooms)
+}
+
+// mailServer is where single mails are handed over, as the settings say.
+func (a *app) mailServer(ctx context.Context) (notify.SMTP, error) {
+	m := a.op().Mail
+	server := notify.SMTP{Server: m.Server, From: m.From, User: m.User, Security: m.Security}
+	if m.PasswordFile != "" {
+		b, err := readLimited(ctx, m.PasswordFile, 4<<10)
+		if err != nil {
+			return server, fmt.Errorf("read mail.passwordFile: %w", err)
+		}
+		server.Password = strings.TrimRight(string(b), "\r\n")
+	}
+	return server, nil
 }
 
 // personOf gives whom of the staff a name or pseudonym means.

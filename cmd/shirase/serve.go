@@ -95,7 +95,7 @@ published now: drafts, and the notice that would be next. It publishes and reiss
 	a.serverFlags(c)
 	a.settingFlags(f, "url", "domain", "redirect", "acme.contact", "acme.directory", "acme.rootsFile", "trustedProxies", "securityContacts", "passwords.maxAge")
 	a.settingFlag(f, "evaluatorElsewhere", "", "")
-	c.AddCommand(a.cmdServeEvaluator())
+	c.AddCommand(a.cmdServeEvaluator(), a.cmdServeGate())
 	f.BoolVar(&drafts, "preview", false, "show drafts, to this machine only and with a token; publish nothing")
 	a.todayFlag(c)
 	return c
@@ -230,6 +230,11 @@ func (a *app) server(ctx context.Context, in *instance, corpora *password.Corpor
 	if options.Release, err = p.release(ctx, in); err != nil {
 		return nil, nil, err
 	}
+	if p == nil {
+		if options.Say, err = a.takeSaid(ctx, in); err != nil {
+			return nil, nil, err
+		}
+	}
 	if p != nil {
 		options.State = func(ctx context.Context, i incident.Incident) string {
 			if _, imported, err := in.incidents.Provenance(ctx, i.ID); err != nil || imported {
@@ -268,6 +273,11 @@ func (a *app) server(ctx context.Context, in *instance, corpora *password.Corpor
 	}
 	if p == nil {
 		options.Version = (&publicNow{archive: view, published: published, evaluator: evaluator}).version
+	}
+	if p == nil {
+		if err := a.answerByMail(ctx, in, published, server, &options); err != nil {
+			return nil, nil, err
+		}
 	}
 	pages, err := site.New(options)
 	if err != nil {

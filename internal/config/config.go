@@ -51,6 +51,7 @@ type Operation struct {
 	Staff    Staff
 	Evidence Evidence
 	Scope    Scope
+	Collect  Collect
 	Mail     Mail
 	Returns  Returns
 	DNS      DNS
@@ -104,6 +105,12 @@ type Evidence struct{ Max, MaxCase, Spare int }
 type Scope struct {
 	Folder string // on this machine, exports in which staff may take in; "": none
 	Rows   int    // the most of an export
+}
+
+// Collect is how pages of others are read.
+type Collect struct {
+	Allow []string      // addresses and ports that are asked although they are none of the public internet's
+	Pause time.Duration // between two requests to one site
 }
 
 // Mail is how the staff is written to: mentions, approvals, what is overdue.
@@ -193,6 +200,7 @@ func Default() *Settings {
 		ACME:      ACME{Directory: serve.LetsEncrypt},
 		Passwords: Passwords{MaxAge: time.Hour},
 		Staff:     Staff{Hold: time.Hour},
+		Collect:   Collect{Pause: 5 * time.Second},
 		Evidence:  Evidence{Max: 8 << 10, MaxCase: 100 << 10, Spare: 1 << 10},
 		Scope:     Scope{Rows: 1_000_000_000},
 		Mail:      Mail{Security: "starttls"},

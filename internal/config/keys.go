@@ -251,6 +251,17 @@ func operationKeys() []Key {
 			at(func(o *Operation) *string { return &o.Scope.Folder })),
 		number(Key{Name: "scope.maxRows", Form: "a number of rows, such as 1000000000", Help: "the most rows of an export that the console reads"},
 			func(s *Settings) *int { return &s.Operation.Scope.Rows }, 1, 1<<30),
+		several(Key{Name: "collect.allow", Form: "an address and a port, such as 10.1.2.3:8080", Example: "[10.1.2.3:8080]",
+			Help: "addresses and ports on your own network, pages on which may be read as sources of disclosures; none: only the public internet is asked, on ports 80 and 443"},
+			func(s *Settings) *[]string { return &s.Operation.Collect.Allow }, func(s string) (string, error) {
+				a, err := netip.ParseAddrPort(s)
+				if err != nil || a.Port() == 0 || a.Addr().Zone() != "" {
+					return "", errForm
+				}
+				return a.String(), nil
+			}, func(s string) string { return s }),
+		duration(Key{Name: "collect.pause", Help: "how long a site is left alone between two of its pages that are read"},
+			func(s *Settings) *time.Duration { return &s.Operation.Collect.Pause }, 0, time.Hour),
 		words(Key{Name: "mail.server", Form: "a host and a port, such as mail.example.org:587", Example: "mail.example.org:587",
 			Help: "mail server by which the staff is told of mentions, approvals and what is overdue; none: nothing is mailed"},
 			at(func(o *Operation) *string { return &o.Mail.Server }), listenAddress),

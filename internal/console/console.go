@@ -17,6 +17,8 @@ import (
 	"github.com/alexedwards/scs/v2"
 
 	"shirase/internal/actor"
+	"shirase/internal/collect"
+	"shirase/internal/contain/gate"
 	"shirase/internal/contain/reset"
 	"shirase/internal/incident"
 	"shirase/internal/incident/compose"
@@ -42,15 +44,20 @@ type Options struct {
 	// Proposals are what cannot be undone, and waits for a second person.
 	Proposals *proposal.Proposals
 	Scopes    *scope.Scopes   // who is affected
+	Gate      *gate.Gate      // nil: there is none
 	OIDC      *staff.Provider // nil: nobody signs in by an identity provider
 	Resets    *reset.Resets   // the forced reset; nil: it cannot be done here
 	// Addendum proposes to say a change of the reset's hours in public, and gives the proposal's id; "" where there is none; nil: nothing is proposed.
 	Addendum func(ctx context.Context, who actor.Actor, id string, h reset.Hour) (proposed string, err error)
+	// Collection is what others disclose; nil: there is no inbox.
+	Collection *collect.Collection
 
 	// Draft composes a notice as it would be published now, to be looked at before it is proposed. nil: there are no drafts here.
 	Draft func(ctx context.Context, who actor.Actor, id string, d compose.Draft) (*publish.Drafted, error)
 	// Texts are what is told from a case beside notices: mails of its campaigns, answers that are given again. nil: there are none.
 	Texts func(ctx context.Context, who actor.Actor, id string) ([]Outgoing, error)
+
+	Reaching Reaching // telling everybody
 
 	// Settings are what is set, for those who administer keys: name, value, and where it comes from.
 	Settings func(ctx context.Context) []Setting
@@ -96,6 +103,7 @@ type Console struct {
 	sessions *scs.SessionManager
 	handler  http.Handler
 	live     *live
+	filling  chan struct{} // held while an official form is filled in
 	now      func() time.Time
 }
 
@@ -129,7 +137,7 @@ var failed = slices.Concat(web.Mappings{
 	{Err: staff.ErrInput, Problem: web.Problem{Status: http.StatusUnprocessableEntity}},
 	{Err: staff.ErrLink, Problem: web.Problem{Status: http.StatusGone}},
 	{Err: actor.ErrNobody, Problem: web.Problem{Status: http.StatusUnauthorized}},
-}, scopeFailed, resetFailed)
+}, scopeFailed, reachFailed, resetFailed, inboxFailed)
 
 var errNotHere = errors.New("no such page")
 
@@ -137,6 +145,7 @@ var navigation = []page.Entry{
 	{Name: "board", Path: "/console/", Text: language.Both("事案", "Cases")},
 	{Name: "clocks", Path: "/console/clocks", Text: language.Both("期限", "Clocks")},
 	{Name: "proposals", Path: "/console/proposals", Text: language.Both("提案と承認", "Proposals")},
+	{Name: "inbox", Path: "/console/inbox", Text: language.Both("受信箱", "Inbox")},
 	{Name: "people", Path: "/console/people", Text: language.Both("メンバー", "People")},
 	{Name: "log", Path: "/console/log", Text: language.Both("記録", "Log")},
 	{Name: "settings", Path: "/console/settings", Text: language.Both("鍵と設定", "Keys and settings")},
@@ -157,7 +166,7 @@ func New(o Options) (*Console, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Console{Options: o, frame: frame, now: time.Now}
+	c := &Console{Options: o, frame: frame, now: time.Now, filling: make(chan struct{}, 1)}
 	c.live = newLive(c.versions, o.Log)
 	o.Scopes.Moved = c.live.poke
 	c.sessions = scs.New()
@@ -306,7 +315,10 @@ func (c *Console) table() []route {
 	}
 	routes = append(routes, c.proposalRoutes()...)
 	routes = append(routes, c.scopeRoutes()...)
+	routes = append(routes, c.reachRoutes()...)
+	routes = append(routes, c.containRoutes()...)
 	routes = append(routes, c.resetRoutes()...)
+	routes = append(routes, c.inboxRoutes()...)
 	return append(routes, c.caseRoutes()...)
 }
 

@@ -19,6 +19,10 @@ import (
 
 	"shirase/internal/actor"
 	"shirase/internal/archive"
+	"shirase/internal/collect"
+	"shirase/internal/collect/fetch"
+	"shirase/internal/collect/read"
+	"shirase/internal/contain/gate"
 	"shirase/internal/contain/reset"
 	"shirase/internal/files"
 	"shirase/internal/incident"
@@ -27,6 +31,8 @@ import (
 	"shirase/internal/law"
 	"shirase/internal/proposal"
 	"shirase/internal/publish"
+	"shirase/internal/reach"
+	"shirase/internal/reach/returned"
 	"shirase/internal/response"
 	"shirase/internal/roster"
 	"shirase/internal/scope"
@@ -50,11 +56,20 @@ type desk struct {
 
 	proposals *proposal.Proposals
 	scopes    *scope.Scopes
-	folder    string // of exports on the host
+	campaigns *reach.Reach
+	returned  *returned.Returned
+	rosters   *roster.Rosters
+	mails     chan struct{} // that the relay took
+	against   []string      // what the preflight has against sending
+	folder    string        // of exports on the host
+	gate      *gate.Gate
 	hold      func(id, what string) (func(), error)
 	bytes     string // that are proposed to be published
 	declared  int
 	done      int // how often it was done
+
+	collection *collect.Collection
+	laid       int // notices in the inbox
 }
 
 func each(t *testing.T, do func(t *testing.T, d *desk)) {
@@ -78,7 +93,7 @@ func newDesk(t *testing.T, db *store.DB) *desk {
 	d := &desk{t: t, db: db, logged: &strings.Builder{}}
 	incidents, err := incident.New(ctx, db, archive.Changed)
 	must(err)
-	_, err = archive.New(ctx, db, incidents)
+	arch, err := archive.New(ctx, db, incidents)
 	must(err)
 	rosters, err := roster.New(ctx, db, dir, keys)
 	must(err)
@@ -88,13 +103,19 @@ func newDesk(t *testing.T, db *store.DB) *desk {
 	must(err)
 	d.cases, err = openCases(ctx, db, dir, incidents, book, rosters.Sealer, d.staff)
 	must(err)
+	rules, err := gate.ParseRules("routes.yaml", []byte("routes:\n  - {name: login, paths: [/login], undecided: closed}\n"))
+	must(err)
+	d.gate, err = gate.New(ctx, gate.Rooms{DB: db, Dir: dir, Keys: keys, Latest: rosters.Latest, Named: rosters.Named, Members: rosters.Members, Rules: rules, ResetURL: base + "/reset"})
+	must(err)
 	d.proposals, err = proposal.New(ctx, proposal.Rooms{DB: db, Staffed: d.staff.Staffed, Approvers: func(context.Context) (int, error) { return 2, nil }, Acts: map[string]proposal.Act{
+		reach.KindMail: {Plan: d.planMail},
 		publish.KindPublish: {Plan: func(context.Context, actor.Actor, string, []byte) (proposal.Plan, error) {
 			return proposal.Plan{Bytes: []byte(d.bytes), Effect: proposal.Effect{Says: language.Both("お知らせを公表します", "publishes the notice"), People: 1692496, Unit: "accounts"}}, nil
 		}, Do: func(_ context.Context, _ actor.Actor, _ string, _ []byte, _ string, _ func(*sql.Tx) error) (any, error) {
 			d.done++
 			return nil, nil
 		}},
+		gate.KindBlock: d.gateAct(gate.KindBlock), gate.KindLift: d.gateAct(gate.KindLift),
 	}})
 	must(err)
 	d.staff.Changed = d.proposals.Changed
@@ -103,13 +124,15 @@ func newDesk(t *testing.T, db *store.DB) *desk {
 	d.scopes, err = scope.New(ctx, scope.Rooms{DB: db, Rosters: rosters, Cases: d.cases, Incidents: incidents, Temp: t.TempDir(), PhoneRegion: "JP", Folder: d.folder,
 		Hold: d.hold})
 	must(err)
+	d.collection, err = collect.New(ctx, collect.Rooms{DB: db, Dir: dir, Keys: keys, Incidents: incidents, Archive: arch, Web: fetch.New(fetch.Options{Pause: -1}), Reader: &read.Reader{}, Agent: "shirase/test"})
+	must(err)
 	working, stop := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan struct{})
 	go func() { defer close(ended); d.scopes.Work(working, func(error) {}) }()
 	t.Cleanup(func() { stop(); <-ended })
 	resets, err := reset.New(ctx, reset.Rooms{DB: db, Rosters: rosters, Wanted: d.staff.Staffed})
 	must(err)
-	d.console, err = New(Options{Staff: d.staff, Resets: resets, Cases: d.cases, Proposals: d.proposals, Scopes: d.scopes, Draft: d.draft, BaseURL: base, Log: slog.New(slog.NewTextHandler(d.logged, nil))})
+	d.console, err = New(Options{Staff: d.staff, Cases: d.cases, Proposals: d.proposals, Scopes: d.scopes, Collection: d.collection, Gate: d.gate, Resets: resets, Draft: d.draft, Reaching: d.reaching(ctx, rosters, incidents), BaseURL: base, Log: slog.New(slog.NewTextHandler(d.logged, nil))})
 	must(err)
 	d.server = httptest.NewTLSServer(serve.Wrap(d.console, serve.Options{}))
 	t.Cleanup(d.server.Close)
@@ -134,6 +157,35 @@ func (d *desk) draft(ctx context.Context, who actor.Actor, id string, c compose.
 		out.Differences = []publish.Difference{{Code: "text-only", What: "it says only", JA: "「のみ」とあります。"}}
 	}
 	return out, nil
+}
+
+// gateAct is how something at the gate is proposed and done, as the command has it.
+func (d *desk) gateAct(kind string) proposal.Act {
+	plan := func(ctx context.Context, who actor.Actor, id string, request []byte) (*gate.Plan, error) {
+		asked, err := gate.ParseAsked(request)
+		if err != nil {
+			return nil, err
+		}
+		return d.gate.Plan(ctx, who, kind, id, asked)
+	}
+	return proposal.Act{Single: true,
+		Plan: func(ctx context.Context, who actor.Actor, id string, request []byte) (proposal.Plan, error) {
+			p, err := plan(ctx, who, id, request)
+			if err != nil {
+				return proposal.Plan{}, err
+			}
+			return proposal.Plan{Bytes: p.Bytes, Effect: proposal.Effect{Says: p.Says, People: p.People, Unit: "accounts"}}, nil
+		},
+		Do: func(ctx context.Context, who actor.Actor, id string, request []byte, digest string, settle func(*sql.Tx) error) (any, error) {
+			p, err := plan(ctx, who, id, request)
+			if err != nil {
+				return nil, err
+			}
+			if p.Digest() != digest {
+				return nil, proposal.ErrChanged
+			}
+			return nil, d.gate.Apply(ctx, who, p, settle)
+		}}
 }
 
 // person is somebody with a browser and a passkey.

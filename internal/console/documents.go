@@ -25,6 +25,7 @@ func (c *Console) documentRoutes() []route {
 			return c.showDocument(w, r, v, http.StatusOK, nil)
 		}},
 		{pattern: "POST /console/cases/{id}/documents/{kind}", answer: c.lookDraft},
+		{pattern: "POST /console/cases/{id}/documents/{kind}/form", answer: c.fillForm},
 		{pattern: "POST /console/cases/{id}/documents/{kind}/propose", answer: c.proposeDraft},
 		{pattern: "GET /console/cases/{id}/documents/{kind}/file", answer: c.documentFile},
 		{pattern: "POST /console/cases/{id}/documents/{kind}/state", answer: c.stateItem},
@@ -188,6 +189,9 @@ func (c *Console) showDocument(w http.ResponseWriter, r *http.Request, v *visit,
 	return c.frame.Show(w, r, status, "document", out)
 }
 
+var fileTypes = map[string]string{"json": "application/json", "html": "text/html; charset=utf-8", "txt": "text/plain; charset=utf-8",
+	"xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}
+
 // documentFile gives a document as a file: JSON, a page for print, a workbook or text.
 func (c *Console) documentFile(w http.ResponseWriter, r *http.Request, v *visit) error {
 	id, kind := r.PathValue("id"), r.PathValue("kind")
@@ -200,7 +204,6 @@ func (c *Console) documentFile(w http.ResponseWriter, r *http.Request, v *visit)
 	}
 	var out bytes.Buffer
 	form := r.FormValue("form")
-	types := map[string]string{"json": "application/json", "html": "text/html; charset=utf-8", "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "txt": "text/plain; charset=utf-8"}
 	switch form {
 	case "json":
 		var data []byte
@@ -219,7 +222,7 @@ func (c *Console) documentFile(w http.ResponseWriter, r *http.Request, v *visit)
 	if err != nil {
 		return err
 	}
-	w.Header().Set("Content-Type", types[form])
+	w.Header().Set("Content-Type", fileTypes[form])
 	w.Header().Set("Content-Disposition", `attachment; filename="`+id+"-"+kind+"."+form+`"`)
 	_, err = w.Write(out.Bytes())
 	return err

@@ -1,16 +1,24 @@
 package console
 
 import (
+	"archive/zip"
+	"bytes"
 	"context"
+	"crypto/rand"
+	"errors"
+	"io"
 	"net/http"
 	"net/url"
 	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/xuri/excelize/v2"
+
 	"shirase/internal/actor"
 	"shirase/internal/incident/lint"
 	"shirase/internal/language"
+	"shirase/internal/response/document"
 )
 
 // TestFactsAndDocuments changes a fact after a look at what it touches, hands in a report with what is not known, and reads what was
@@ -113,6 +121,121 @@ func TestFactsAndDocuments(t *testing.T) {
 		}
 		if page := sato.get(at + "/documents"); !strings.Contains(page.body, "提出したもの") || !strings.Contains(page.body, "個人情報保護委員会への速報") {
 			t.Error("the list does not show what was handed in")
+		}
+	})
+}
+
+// workbook is an official form: an empty one.
+func workbook(t *testing.T) []byte {
+	t.Helper()
+	f := excelize.NewFile()
+	defer f.Close()
+	var b bytes.Buffer
+	if err := f.Write(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// bomb is a workbook whose sheet unpacks to far more than it has.
+func bomb(t *testing.T) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	from, err := zip.NewReader(bytes.NewReader(workbook(t)), int64(len(workbook(t))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := zip.NewWriter(&b)
+	for _, f := range from.File {
+		if f.Name != "xl/worksheets/sheet1.xml" {
+			if err := to.Copy(f); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	w, err := to.Create("xl/worksheets/sheet1.xml")
+	if err == nil {
+		_, err = w.Write(bytes.Repeat([]byte(" "), 64<<20))
+	}
+	if err := errors.Join(err, to.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// TestOfficialForm: a form is filled in and given back, whatever a case is called stays text, and what is no form, or would fill the memory, is
+// refused with what was entered.
+func TestOfficialForm(t *testing.T) {
+	each(t, func(t *testing.T, d *desk) {
+		d.first()
+		writer := d.hire("書く人", actor.Full, actor.Writer)
+		id := d.declare(`=HYPERLINK("https://evil.example")<b>`)
+		at := "/console/cases/" + id + "/documents/ransomware-form"
+		if page := writer.get(at); !strings.Contains(page.body, at+"/form") || !strings.Contains(page.body, "  prevention: C12") {
+			t.Error("the page does not offer to fill in a form")
+		}
+		if page := writer.get("/console/cases/" + id + "/documents/pmark"); strings.Contains(page.body, "/form\"") {
+			t.Error("it offers a form that there is not")
+		}
+		mapping := url.Values{"mapping": {"kind: ransomware-form\ncells: {summary: B2, count.state: C2}"}}
+		a := writer.upload(at+"/form", mapping, "form.xlsx", bytes.NewReader(workbook(t)))
+		if a.status != http.StatusOK || !strings.HasPrefix(a.header.Get("Content-Disposition"), "attachment") {
+			t.Fatal(a.status, a.body)
+		}
+		f, err := excelize.OpenReader(strings.NewReader(a.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		text, err := f.GetCellValue("Sheet1", "B2")
+		formula, err2 := f.GetCellFormula("Sheet1", "B2")
+		if err := errors.Join(err, err2); err != nil || !strings.Contains(text, "HYPERLINK") || formula != "" {
+			t.Errorf("%q, %q, %v", text, formula, err)
+		}
+		huge := io.LimitReader(rand.Reader, document.MaxTemplate+1<<10)
+		for what, it := range map[string]struct {
+			mapping string
+			file    io.Reader
+		}{
+			"no workbook": {mapping.Get("mapping"), strings.NewReader("<xml>")}, "no file": {mapping.Get("mapping"), strings.NewReader("")},
+			"a bomb": {mapping.Get("mapping"), bytes.NewReader(bomb(t))}, "too large": {mapping.Get("mapping"), huge},
+			"another kind's": {"kind: pmark\ncells: {summary: B2}", bytes.NewReader(workbook(t))}, "no cell": {"kind: ransomware-form\ncells: {summary: \"<script>\"}", bytes.NewReader(workbook(t))},
+			"a huge mapping": {strings.Repeat("#", document.MaxMapping+1), bytes.NewReader(workbook(t))},
+		} {
+			a := writer.upload(at+"/form", url.Values{"mapping": {it.mapping}}, "form.xlsx", it.file)
+			if a.status != http.StatusUnprocessableEntity || !strings.Contains(a.body, "data-refused") || strings.Contains(a.body, "<script>\"") {
+				t.Errorf("%s: %d", what, a.status)
+			}
+		}
+	})
+}
+
+// TestFurtherItem: a second action is one more, and takes the place of none; its form sent twice is refused.
+func TestFurtherItem(t *testing.T) {
+	each(t, func(t *testing.T, d *desk) {
+		d.first()
+		writer := d.hire("書く人", actor.Full, actor.Writer)
+		id := d.declare("不正アクセス")
+		at := "/console/cases/" + id + "/facts/"
+		item := regexp.MustCompile(`name="item" value="([^"]*)"`)
+		for n, text := range []string{"パスワードを無効にした", "再設定を始めた"} {
+			form := url.Values{"key": {"action"}, "item": {""}, "f.value": {text}, "f.status": {"taken"}, "asOf": {"2026-08-20 16:00"}}
+			a := writer.post(at+"preview", form)
+			is := item.FindStringSubmatch(a.body)
+			if a.status != http.StatusOK || is == nil || is[1] != "action-"+itoa(int64(n+1)) {
+				t.Fatalf("%s: %d, %q", text, a.status, is)
+			}
+			form.Set("item", is[1])
+			if a := writer.post(at+"save", form); a.status != http.StatusSeeOther {
+				t.Fatal(a.status, a.body)
+			}
+			if a := writer.post(at+"save", form); a.status != http.StatusConflict {
+				t.Errorf("the form sent twice: %d", a.status)
+			}
+		}
+		inc, err := d.cases.Incidents.Get(t.Context(), id)
+		if err != nil || len(inc.Listed("action")) != 2 {
+			t.Errorf("%d actions, %v", len(inc.Listed("action")), err)
 		}
 	})
 }

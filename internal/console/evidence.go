@@ -76,31 +76,40 @@ func (c *Console) takeEvidence(w http.ResponseWriter, r *http.Request, v *visit)
 }
 
 func (c *Console) arriving(r *http.Request, v *visit, id string) error {
+	said, file, err := fileOf(r)
+	if err != nil {
+		return err
+	}
+	e := response.Evidence{Name: file.FileName(), Source: said.text("source"), Collected: said.time("collected"), By: said.text("by"), Note: said.text("note")}
+	_, err = c.Cases.AddEvidence(r.Context(), v.who, id, e, file)
+	return err
+}
+
+// fileOf reads a form up to its file, which is its last part and is read as it comes.
+func fileOf(r *http.Request) (field, *arrival, error) {
+	said := field{url.Values{}}
 	parts, err := r.MultipartReader()
 	if err != nil {
-		return fmt.Errorf("%w: a file is wanted", response.ErrEntry)
+		return said, nil, fmt.Errorf("%w: a file is wanted", response.ErrEntry)
 	}
-	said := field{url.Values{}}
 	for range maxParts {
 		part, err := parts.NextPart()
 		if err == io.EOF || err == nil && part.FormName() == "file" && part.FileName() == "" {
-			return hint.Add(fmt.Errorf("%w: a file is wanted", response.ErrEntry), "choose the file again: a browser sends it once")
+			return said, nil, hint.Add(fmt.Errorf("%w: a file is wanted", response.ErrEntry), "choose the file again: a browser sends it once")
 		}
 		if err != nil {
-			return brokenOff(err)
+			return said, nil, brokenOff(err)
 		}
 		if part.FormName() == "file" {
-			e := response.Evidence{Name: part.FileName(), Source: said.text("source"), Collected: said.time("collected"), By: said.text("by"), Note: said.text("note")}
-			_, err := c.Cases.AddEvidence(r.Context(), v.who, id, e, &arrival{part})
-			return err
+			return said, &arrival{part}, nil
 		}
 		text, err := io.ReadAll(io.LimitReader(part, maxPart))
 		if err != nil {
-			return brokenOff(err)
+			return said, nil, brokenOff(err)
 		}
 		said.Set(part.FormName(), string(text))
 	}
-	return fmt.Errorf("%w: it is no form of this page", response.ErrEntry)
+	return said, nil, fmt.Errorf("%w: it is no form of this page", response.ErrEntry)
 }
 
 // arrival reads a file of a form.

@@ -16,6 +16,7 @@ import (
 	"shirase/internal/page"
 	"shirase/internal/proposal"
 	"shirase/internal/response"
+	"shirase/internal/response/document"
 	"shirase/internal/staff"
 )
 
@@ -58,6 +59,8 @@ func why(lang language.Lang, err error) string {
 		said = "同じ文書は、同じ宛先へ提出したと、もう記録されています。"
 	case errors.Is(err, response.ErrStale):
 		said = "読んだあとに、内容が変わりました。まだ何も記録していません。いまの内容を見て、もう一度お試しください。"
+	case errors.Is(err, document.ErrDocument):
+		said = "様式（.xlsx）か、当てはめ表を読めません。"
 	case errors.Is(err, response.ErrChain):
 		said = "取り込んだときのものと同じではありません。"
 	case errors.Is(err, response.ErrTooLarge):

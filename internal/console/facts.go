@@ -212,6 +212,12 @@ func (c *Console) preview(w http.ResponseWriter, r *http.Request, v *visit, stat
 	if err != nil {
 		return err
 	}
+	if f.text("item") == "" && incident.Several(fact.Key) && f.text("retract") == "" { // a further one, and not another's
+		if fact.Item, err = c.freeItem(ctx, id, fact.Key, fact.Item); err != nil {
+			return err
+		}
+		r.PostForm.Set("item", fact.Item)
+	}
 	out.Fact, out.Both, out.Version = &fact, both, f.text("was")
 	if i := slices.IndexFunc(out.Recorded, func(g incident.Fact) bool { return g.Key == fact.Key && g.Item == fact.Item }); i >= 0 {
 		out.Was = &out.Recorded[i]
@@ -236,6 +242,18 @@ func (c *Console) preview(w http.ResponseWriter, r *http.Request, v *visit, stat
 		return err
 	}
 	return c.frame.Show(w, r, status, "facts", out)
+}
+
+// freeItem gives a further item of a key its number where items of it are numbered: the first that none ever had.
+func (c *Console) freeItem(ctx context.Context, id, key, item string) (string, error) {
+	past, err := c.Cases.Incidents.History(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	for n := 1; item == key+"-"+strconv.Itoa(n) && slices.ContainsFunc(past, func(p incident.Past) bool { return p.Key == key && p.Item == item }); n++ {
+		item = key + "-" + strconv.Itoa(n+1)
+	}
+	return item, nil
 }
 
 // touchedTexts finds what is published, or is told again and again, and would speak against the facts then, and does not now.

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -127,11 +128,21 @@ func (c *Console) versions(ctx context.Context) (map[string]string, error) {
 	for id, n := range moved {
 		out[id+scopeOf] = strconv.FormatInt(n, 10)
 	}
+	told, err := c.Reaching.Campaigns.Versions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for id, version := range told {
+		out[id+reachOf] = version
+	}
 	return out, nil
 }
 
-// scopeOf is what stands behind a case's id for the runs of its scope: who looks at them hears of each step, and others do not.
-const scopeOf = " scope"
+// What stands behind a case's id for the runs of its scope, and for its campaigns: who looks at them hears of each step, and others do not.
+const (
+	scopeOf = " scope"
+	reachOf = " reach"
+)
 
 // follow is a stream of server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html): "changed"
 // whenever something that they see has changed, in the case that ?case= names or in any. It says nothing else.
@@ -151,8 +162,8 @@ func (c *Console) follow(w http.ResponseWriter, r *http.Request, v *visit) error
 	if _, err := fmt.Fprint(w, "retry: 2000\n\n"); err != nil || control.Flush() != nil {
 		return nil
 	}
-	scope := r.URL.Query().Has("scope")
-	seen := pick(c.live.versions(), v.who, id, scope)
+	asked := r.URL.Query()
+	seen := pick(c.live.versions(), v.who, id, asked)
 	end, beat := time.NewTimer(streamLasts), time.NewTicker(stillHere)
 	defer end.Stop()
 	defer beat.Stop()
@@ -164,7 +175,7 @@ func (c *Console) follow(w http.ResponseWriter, r *http.Request, v *visit) error
 			if !ok {
 				return nil
 			}
-			now := pick(c.live.versions(), who, id, scope)
+			now := pick(c.live.versions(), who, id, asked)
 			if maps.Equal(now, seen) {
 				continue
 			}
@@ -203,11 +214,11 @@ func (c *Console) still(r *http.Request) (actor.Actor, bool) {
 }
 
 // pick keeps what somebody sees.
-func pick(all map[string]string, who actor.Actor, id string, scope bool) map[string]string {
+func pick(all map[string]string, who actor.Actor, id string, asked url.Values) map[string]string {
 	out := map[string]string{}
 	for k, version := range all {
-		of, isScope := strings.CutSuffix(k, scopeOf)
-		if (id == "" || of == id) && (!isScope || scope) && who.Sees(of) {
+		of, also, more := strings.Cut(k, " ")
+		if (id == "" || of == id) && (!more || asked.Has(also)) && who.Sees(of) {
 			out[k] = version
 		}
 	}

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"shirase/internal/actor"
 	"shirase/internal/hint"
+	"shirase/internal/incident"
 	"shirase/internal/incident/compose"
 	"shirase/internal/language"
 	"shirase/internal/proposal"
@@ -123,6 +125,13 @@ func readable(lang language.Lang, data []byte) (text, pretty string) {
 		Notice struct {
 			Text language.Text `json:"text"`
 		} `json:"notice"`
+		Texts struct { // of mails
+			Subject  language.Text `json:"subject"`
+			Variants []struct {
+				Lang     language.Lang `json:"lang"`
+				Markdown string        `json:"markdown"`
+			} `json:"variants"`
+		} `json:"texts"`
 	}
 	var all any
 	if json.Unmarshal(data, &doc) != nil || json.Unmarshal(data, &all) != nil {
@@ -132,7 +141,16 @@ func readable(lang language.Lang, data []byte) (text, pretty string) {
 	if err != nil {
 		return "", string(data)
 	}
-	return doc.Notice.Text.In(lang), string(out)
+	text = doc.Notice.Text.In(lang)
+	for _, v := range doc.Texts.Variants { // the others differ in what was exposed, and are among the bytes
+		if text == "" || v.Lang == lang {
+			text = doc.Texts.Subject.In(v.Lang) + "\n\n" + v.Markdown
+		}
+		if v.Lang == lang {
+			break
+		}
+	}
+	return text, string(out)
 }
 
 // proposalWhy says why a proposal was not made or approved.
@@ -148,6 +166,7 @@ func proposalWhy(lang language.Lang, err error) string {
 		{actor.ErrHeld, "承認者になったばかりなので、まだ承認できません。", "You have been an approver for too short a time."},
 		{publish.ErrDifferent, "事実と文章と名簿と規則のどこかが食い違っています。食い違いを直すか、そのまま進める理由を書いてください。", "Facts, text, roster and rules do not say the same: mend it, or say why it is published all the same."},
 		{publish.ErrOverturned, "公表したお知らせの否定が、新しい事実で覆っています。それを知らせる追記を、ほかの何よりも先に公表してください。", "A fact overturns what was published: its addendum comes before anything else."},
+		{incident.ErrNotice, "この文章は、お知らせになりません。", "The text is no notice."},
 		{publish.ErrNoRoster, "対象範囲が確定とされていますが、名簿がまだありません。", "The scope is called final, and there is no roster yet."},
 	} {
 		if errors.Is(err, w.err) {
@@ -179,13 +198,12 @@ func (c *Console) approve(w http.ResponseWriter, r *http.Request, v *visit) erro
 	return err
 }
 
+// ofProposals are the errors that say of a proposal why it is not carried out.
+var ofProposals = []error{proposal.ErrSame, proposal.ErrEarly, proposal.ErrChanged, proposal.ErrOver, proposal.ErrRule,
+	publish.ErrDifferent, publish.ErrOverturned, publish.ErrNoRoster, publish.ErrImported, publish.ErrStale}
+
 func isProposal(err error) bool {
-	for _, e := range []error{proposal.ErrSame, proposal.ErrEarly, proposal.ErrChanged, proposal.ErrOver, proposal.ErrRule, publish.ErrDifferent, publish.ErrOverturned, publish.ErrNoRoster, publish.ErrImported, publish.ErrStale} {
-		if errors.Is(err, e) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(ofProposals, func(e error) bool { return errors.Is(err, e) })
 }
 
 func (c *Console) withdraw(w http.ResponseWriter, r *http.Request, v *visit) error {

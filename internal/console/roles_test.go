@@ -1,6 +1,7 @@
 package console
 
 import (
+	"bytes"
 	"cmp"
 	"net/http"
 	"net/url"
@@ -10,6 +11,7 @@ import (
 	"testing"
 
 	"shirase/internal/actor"
+	"shirase/internal/contain/gate"
 	"shirase/internal/incident"
 	"shirase/internal/incident/compose"
 	"shirase/internal/language"
@@ -36,6 +38,7 @@ var rights = map[string]struct {
 	file   bool   // it is a form with a file
 	piece  bool   // it takes bytes, and no form
 	kind   string // of the document of its address; "": pmark
+	book   bool   // its file is a workbook
 }{
 	"GET /console/sign-in": {open: true}, "POST /console/sign-in/begin": {open: true}, "POST /console/sign-in/finish": {open: true}, "POST /console/sign-in/code": {open: true},
 	"GET /console/calendar/{file}": {open: true},                                                                                                                                // TestCalendar
@@ -55,6 +58,13 @@ var rights = map[string]struct {
 	"GET /console/people/{id}":       {roles: "administrator"}, "POST /console/people/{id}/roles": {roles: "administrator", form: url.Values{"role": {"writer"}, "version": {"1"}}, act: "roles {id} 1 writer none"},
 	"POST /console/people/{id}/remove": {roles: "administrator", act: "remove {id}"}, "POST /console/people/{id}/sessions/end": {roles: "administrator"},
 	"GET /console/log": {roles: "auditor administrator"}, "GET /console/settings": {roles: "administrator"},
+
+	"GET /console/inbox": {roles: "commander writer"}, "GET /console/inbox/{item}": {roles: "commander writer"}, "POST /console/inbox/file": {roles: "commander writer", file: true},
+	"POST /console/inbox/fetch":         {roles: nobody, form: url.Values{"url": {"http://127.0.0.1:9/"}}}, // nothing is asked there: TestInbox
+	"POST /console/inbox/{item}/accept": {roles: "commander writer", form: url.Values{"version": {"1"}, "incident": {"ITEM"}, "do.0": {"accepted"}, "do.1": {"accepted"}, "do.2": {"accepted"}}},
+	"POST /console/inbox/{item}/ignore": {roles: "commander writer", form: url.Values{"version": {"1"}}}, "POST /console/inbox/{item}/merge": {roles: "commander writer", form: url.Values{"version": {"1"}, "into": {"OTHER"}}},
+	"POST /console/inbox/{item}/split": {roles: "commander writer", form: url.Values{"version": {"1"}}}, "POST /console/inbox/{item}/undo": {roles: "commander writer", form: url.Values{"version": {"2"}}},
+	"POST /console/inbox/{item}/prove": {roles: nobody}, // nobody claims anything with it: TestInbox
 
 	"GET /console/cases/new": {roles: "commander writer"}, "POST /console/cases/new": {roles: "commander writer", form: url.Values{"title": {"誤送信"}, "organisation": {"例社"}, "known": {"2026-08-20 10:09"}}},
 
@@ -101,9 +111,12 @@ var rights = map[string]struct {
 	"POST /console/cases/{id}/scope/accept":  {roles: "commander writer", ofCase: true, form: url.Values{"run": {"RUN"}, "fact": {"affected.count"}}},
 	"POST /console/cases/{id}/scope/remove":  {roles: "commander", ofCase: true, form: url.Values{"export": {"EXPORT"}, "why": {"済んだ"}}, act: "remove evidence {id} EXPORT"},
 
-	"GET /console/cases/{id}/reset":       {roles: inCase, ofCase: true},
-	"POST /console/cases/{id}/reset":      {roles: "commander writer", ofCase: true, form: url.Values{"do": {"announced"}, "until": {"2030-01-01 10:00"}}},
-	"POST /console/cases/{id}/reset/lost": {roles: nobody, ofCase: true, form: url.Values{"do": {"ask"}, "account": {"1"}, "address": {"a@example.jp"}, "step": {"x"}}}, // wants a reset that is open, and a step: TestLost of its room
+	"GET /console/cases/{id}/contain":        {roles: inCase, ofCase: true},
+	"POST /console/cases/{id}/contain/block": {roles: "commander writer", ofCase: true, form: url.Values{"route": {"login"}, "state": {"closed"}, "why": {"念のため"}}},
+	"POST /console/cases/{id}/contain/lift":  {roles: "commander writer", ofCase: true, form: url.Values{"why": {"済んだ"}}},
+	"GET /console/cases/{id}/reset":          {roles: inCase, ofCase: true},
+	"POST /console/cases/{id}/reset":         {roles: "commander writer", ofCase: true, form: url.Values{"do": {"announced"}, "until": {"2030-01-01 10:00"}}},
+	"POST /console/cases/{id}/reset/lost":    {roles: nobody, ofCase: true, form: url.Values{"do": {"ask"}, "account": {"1"}, "address": {"a@example.jp"}, "step": {"x"}}}, // wants a reset that is open, and a step: TestLost of its room
 
 	"GET /console/cases/{id}/facts": {roles: inCase, ofCase: true}, "GET /console/cases/{id}/documents": {roles: inCase, ofCase: true},
 	"GET /console/cases/{id}/documents/{kind}": {roles: inCase, ofCase: true}, "GET /console/cases/{id}/documents/{kind}/file": {roles: inCase, ofCase: true}, "GET /console/cases/{id}/sent/{sent}": {roles: inCase, ofCase: true},
@@ -113,6 +126,23 @@ var rights = map[string]struct {
 	"POST /console/cases/{id}/documents/{kind}/send":    {roles: "commander", ofCase: true, form: url.Values{"to": {"委員会"}, "digest": {"DOCUMENT"}}},
 	"POST /console/cases/{id}/documents/{kind}":         {roles: "commander writer", ofCase: true, kind: "addendum", form: url.Values{"ja": {"続報"}, "en": {"An update"}}},
 	"POST /console/cases/{id}/documents/{kind}/propose": {roles: "commander writer", ofCase: true, kind: "addendum", form: url.Values{"ja": {"続報"}, "en": {"An update"}, "digest": {"DRAFT"}}},
+	"POST /console/cases/{id}/documents/{kind}/form":    {roles: "commander writer", ofCase: true, file: true, book: true, form: url.Values{"mapping": {"kind: pmark\ncells: {summary: C5}"}}},
+
+	"GET /console/cases/{id}/reach": {roles: inCase, ofCase: true}, "GET /console/cases/{id}/reach/{campaign}": {roles: inCase, ofCase: true}, "GET /console/cases/{id}/reach/{campaign}/preview": {roles: inCase, ofCase: true},
+	"POST /console/cases/{id}/reach/new":                 {roles: "commander writer", ofCase: true, form: url.Values{"from": {"notice@example.jp"}, "subject.ja": {"お知らせ"}, "text.ja": {"漏えいした項目は{{you.exposed}}です。"}}},
+	"POST /console/cases/{id}/reach/suppress":            {roles: "commander", ofCase: true, form: url.Values{"address": {"a@example.com"}, "note": {"電話で依頼"}, "days": {"30"}}},
+	"POST /console/cases/{id}/reach/until":               {roles: "commander", ofCase: true, form: url.Values{"suppression": {"SUPPRESSION"}, "days": {"30"}}},
+	"POST /console/cases/{id}/reach/lift":                {roles: "commander", ofCase: true, form: url.Values{"suppression": {"SUPPRESSION"}}},
+	"POST /console/cases/{id}/reach/{campaign}/test":     {roles: "commander writer", ofCase: true, form: url.Values{"to": {"me@example.jp"}}},
+	"POST /console/cases/{id}/reach/{campaign}/seed":     {roles: "commander writer", ofCase: true},
+	"POST /console/cases/{id}/reach/{campaign}/schedule": {roles: "commander writer", ofCase: true, form: url.Values{"start": {"2030-01-01 10:00"}, "version": {"SEEN"}}},
+	"POST /console/cases/{id}/reach/{campaign}/propose":  {roles: "commander writer", ofCase: true, form: url.Values{"version": {"SEEN"}}},
+	"POST /console/cases/{id}/reach/{campaign}/rates":    {roles: "commander writer", ofCase: true, form: url.Values{"perSecond": {"5"}, "version": {"SEEN"}}},
+	"POST /console/cases/{id}/reach/{campaign}/pause":    {roles: "commander writer", ofCase: true, form: url.Values{"why": {"確かめる"}, "version": {"SEEN"}}},
+	"POST /console/cases/{id}/reach/{campaign}/resume":   {roles: "commander writer", ofCase: true, form: url.Values{"version": {"SEEN"}}},
+	"POST /console/cases/{id}/reach/{campaign}/cancel":   {roles: "commander writer", ofCase: true, form: url.Values{"why": {"誤り"}, "version": {"SEEN"}}},
+	"POST /console/cases/{id}/reach/{campaign}/resend":   {roles: "commander writer", ofCase: true},
+	"POST /console/cases/{id}/reach/{campaign}/log":      {roles: "commander writer", ofCase: true, file: true},
 
 	"GET /console/proposals/{id}":           {roles: inCase, ofCase: true},
 	"POST /console/proposals/{id}/approve":  {roles: "approver", ofCase: true, form: url.Values{"digest": {"DIGEST"}}, act: "approve DIGEST"},
@@ -210,6 +240,14 @@ func TestEveryAction(t *testing.T) {
 						if strings.HasPrefix(name, "scope/") {
 							d.stageScope(it, name)
 						}
+						if name == "contain/lift" {
+							if err := d.gate.Do(t.Context(), actor.Operator(), gate.KindBlock, it["case"], gate.Asked{Route: "login", State: gate.Closed, Why: "x"}); err != nil {
+								t.Fatal(err)
+							}
+						}
+					}
+					if strings.Contains(path, "/reach") && it["CAMPAIGN"] == "" {
+						d.stageReach(it, name)
 					}
 					person := d.stranger()
 					if role != "nobody" && role != "signed out" {
@@ -228,6 +266,14 @@ func TestEveryAction(t *testing.T) {
 						id = it["proposal"]
 					} else if strings.Contains(path, "/people/") {
 						id = subject.id
+					}
+					if strings.Contains(path, "{item}") {
+						it["ITEM"], it["OTHER"] = d.item(), d.item()
+						if strings.HasSuffix(path, "/undo") {
+							if err := d.collection.Ignore(t.Context(), actor.Operator(), it["ITEM"], 1, ""); err != nil {
+								t.Fatal(err)
+							}
+						}
 					}
 					fill := func(s string) string {
 						if s == "VERSION" {
@@ -250,7 +296,7 @@ func TestEveryAction(t *testing.T) {
 						if s == "ACCOUNT" {
 							return subject.id
 						}
-						for _, k := range []string{"EVENT", "REPORT", "CANDIDATE", "TASK", "PROMISE", "CLOCK", "DIGEST", "EVIDENCE", "EXPORT", "ARRIVAL", "RUN"} {
+						for _, k := range []string{"EVENT", "REPORT", "CANDIDATE", "TASK", "PROMISE", "CLOCK", "DIGEST", "EVIDENCE", "EXPORT", "ARRIVAL", "RUN", "SUPPRESSION", "SEEN", "ITEM", "OTHER"} {
 							if s == k {
 								return it[k]
 							}
@@ -263,10 +309,13 @@ func TestEveryAction(t *testing.T) {
 							form.Add(k, fill(value))
 						}
 					}
-					at := strings.NewReplacer("{id}", id, "{$}", "", "{kind}/file", "pmark/file?form=json", "{kind}", cmp.Or(right.kind, "pmark"), "{sent}", it["SENT"]).Replace(path)
+					at := strings.NewReplacer("{id}", id, "{$}", "", "{kind}/file", "pmark/file?form=json", "{kind}", cmp.Or(right.kind, "pmark"), "{sent}", it["SENT"], "{campaign}", it["CAMPAIGN"], "{item}", it["ITEM"]).Replace(path)
 					do := func(form url.Values) answer {
 						if method == "GET" {
 							return person.get(at)
+						}
+						if right.book {
+							return person.upload(at, form, "form.xlsx", bytes.NewReader(workbook(t)))
 						}
 						if right.file {
 							return person.upload(at, form, "auth.log", strings.NewReader("lines"))

@@ -137,6 +137,10 @@ func (c *Console) arrivalPiece(w http.ResponseWriter, r *http.Request, v *visit)
 		at = -1
 	}
 	a, err := c.Cases.Arrive(r.Context(), v.who, r.PathValue("id"), r.Header.Get(arrivalHeader), at, r.Header.Get(sumHeader), r.Body)
+	if errors.Is(err, response.ErrClosed) { // it is not tried again, as what somebody else was faster with
+		said, _ := scopeWord(v.lang, err)
+		return reply(w, http.StatusGone, map[string]any{"say": said})
+	}
 	if err != nil {
 		return err
 	}
@@ -310,10 +314,6 @@ var runWords = map[scope.State]language.Text{scope.Running: language.Both("実�
 
 var kindWords = map[string]language.Text{"email": language.Both("メールアドレス", "e-mail addresses"), "phone": language.Both("電話番号", "telephone numbers"), "account": language.Both("アカウントID", "account ids")}
 
-var unitWords = map[string]language.Text{"accounts": language.Both("アカウント", "accounts"), "records": language.Both("件", "records"), "persons": language.Both("人", "persons")}
-
-var factWords = map[string]language.Text{"affected.count": language.Both("対象の数", "affected"), "base.count": language.Both("全体の数", "of a total of"), "excluded": language.Both("対象に含まれないもの", "not affected"), "data-class": language.Both("失われた項目", "what was exposed")}
-
 // scopeFuncs are what templates of a scope can say.
 func scopeFuncs(lang language.Lang) map[string]any {
 	word := func(words map[string]language.Text, s string) string {
@@ -324,12 +324,11 @@ func scopeFuncs(lang language.Lang) map[string]any {
 	}
 	return map[string]any{
 		"stage": func(s string) string { return word(stageWords, s) }, "runstate": func(s scope.State) string { return runWords[s].In(lang) },
-		"idkind": func(s string) string { return word(kindWords, s) }, "unit": func(s string) string { return word(unitWords, s) }, "custody": func(s string) string { return word(custodyWords, s) },
+		"idkind": func(s string) string { return word(kindWords, s) }, "unit": func(s string) string { return incident.Word(lang, s) },
 		"moves": movesOf, "percent": percent, "unreadable": func(code, text string) string { return unreadable(lang, code, text) },
 		"classes": func(c []string) string {
 			return strings.Join(incident.ClassLabels(lang, c), lang.Pick("、", ", "))
 		},
-		"proposes": func(key string) string { return word(factWords, key) },
 		"oneclass": func(c string) string { return incident.ClassLabel(lang, c) },
 		"low":      func(o scope.Outcome) int64 { n, _ := o.Persons(); return n },
 		"high":     func(o scope.Outcome) int64 { _, n := o.Persons(); return n },

@@ -209,7 +209,7 @@ func TestScope(t *testing.T) {
 			t.Fatal(a.status, textOf(a))
 		}
 		d.scopes.Wait()
-		page(writer, at, "30,000アカウント", "対象の数 30,000 アカウント", "全体の数 40,000 件", "対象に含まれないもの：foreign 10,000 件", "失われた項目 メールアドレス")
+		page(writer, at, "30,000アカウント", "対象の数 30,000 アカウント", "全体の数 40,000 件", "対象に含まれないもの：foreign 10,000 件", "流出した可能性のある情報 メールアドレス")
 		accepting := url.Values{"run": {"4"}, "fact": {"affected.count", "excluded foreign"}, "ja excluded foreign": {"海外のアカウント"}, "en excluded foreign": {"Accounts abroad"}, "was affected.count": {"of another time"}}
 		if a := writer.post(at+"/accept", accepting); a.status != http.StatusConflict || !strings.Contains(a.body, "選び直してください") {
 			t.Errorf("a fact that was not read: %d", a.status)

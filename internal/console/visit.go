@@ -183,7 +183,7 @@ func (v view) May(p, id string) bool {
 func (v view) Val(name string) string { return v.Form.Get(name) }
 
 // wanted is what an entry of the navigation is shown for.
-var wanted = map[string]actor.Permission{"log": actor.Audit, "settings": actor.Keys}
+var wanted = map[string]actor.Permission{"log": actor.Audit, "settings": actor.Keys, "inbox": actor.Record}
 
 func (c *Console) view(r *http.Request, v *visit, nav, title string) view {
 	out := view{Page: c.frame.Page(r), Form: url.Values{}, may: func(actor.Permission, string) bool { return false }}
@@ -199,7 +199,7 @@ func (c *Console) view(r *http.Request, v *visit, nav, title string) view {
 	if v != nil && v.who.Person() {
 		out.Me = v.account
 		for _, e := range navigation {
-			if p, ok := wanted[e.Name]; !ok || v.who.May(p, "") == nil {
+			if p, ok := wanted[e.Name]; (!ok || v.who.May(p, "") == nil) && (e.Name != "inbox" || c.Collection != nil) {
 				out.Navigation = append(out.Navigation, e)
 			}
 		}

@@ -12,7 +12,8 @@ import (
 	"shirase/internal/page"
 )
 
-var pages = []string{"signin", "join", "account", "people", "person", "log", "settings", "board", "declare", "case", "scope", "reset", "facts", "documents", "document", "draft", "proposals", "proposal", "allclocks"}
+var pages = []string{"signin", "join", "account", "people", "person", "log", "settings", "board", "declare",
+	"case", "scope", "contain", "reset", "reach", "campaign", "campaignpreview", "facts", "documents", "document", "draft", "proposals", "proposal", "allclocks", "inbox", "inboxitem"}
 
 var accessWords = map[actor.Access]language.Text{
 	actor.None:        language.Both("なし（事案ごとに与える）", "none (given case by case)"),
@@ -50,7 +51,10 @@ var logWords = map[string]language.Text{
 func funcs(lang language.Lang) template.FuncMap {
 	out := caseFuncs(lang)
 	maps.Copy(out, scopeFuncs(lang))
+	maps.Copy(out, reachFuncs(lang))
+	maps.Copy(out, containFuncs(lang))
 	maps.Copy(out, factFuncs(lang))
+	maps.Copy(out, inboxFuncs(lang))
 	maps.Copy(out, template.FuncMap{
 		"when":  func(t time.Time) template.HTML { return when(lang, t, time.Now()) },
 		"role":  func(r actor.Role) string { return roleWords[r][0].In(lang) },

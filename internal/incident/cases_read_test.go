@@ -135,3 +135,28 @@ func digits(text string) string {
 		return c
 	}, text)
 }
+
+// TestCasesNameTheirOwn holds that no name of a case is another organisation's: the archive joins two incidents that have a name in
+// common, and a contractor's name belongs in the title.
+func TestCasesNameTheirOwn(t *testing.T) {
+	whose := map[string]string{}
+	for id, facts := range allCases(t) {
+		organisation := ""
+		for _, f := range facts {
+			if f.Key == "organisation" {
+				organisation = f.Value.Text.JA
+			}
+		}
+		for _, f := range facts {
+			if f.Key != "organisation" && f.Key != "alias" {
+				continue
+			}
+			for _, name := range []string{f.Value.Text.JA, f.Value.Text.EN} {
+				if other := whose[name]; other != "" && other != organisation {
+					t.Errorf("%s: %s is a name of %s and of %s", id, name, organisation, other)
+				}
+				whose[name] = organisation
+			}
+		}
+	}
+}

@@ -18,6 +18,7 @@ type SMTP struct {
 	From     string
 	User     string // "": the server wants none
 	Password string
+	Base64   bool   // texts of one length make mails of one length
 	Security string // starttls, tls, or none, which only a server on this machine gets
 }
 
@@ -47,7 +48,11 @@ func (s SMTP) Send(ctx context.Context, to, subject, text, id string) error {
 	if s.User != "" {
 		options = append(options, mail.WithSMTPAuth(mail.SMTPAuthAutoDiscover), mail.WithUsername(s.User), mail.WithPassword(s.Password))
 	}
-	m := mail.NewMsg(mail.WithNoDefaultUserAgent())
+	form := []mail.MsgOption{mail.WithNoDefaultUserAgent()}
+	if s.Base64 {
+		form = append(form, mail.WithEncoding(mail.EncodingB64))
+	}
+	m := mail.NewMsg(form...)
 	if err := errors.Join(m.From(s.From), m.To(to)); err != nil {
 		return errors.New("an address cannot be written to") // err would have it
 	}

@@ -38,8 +38,6 @@ func newGatePages() (*gatePages, error) {
 	return g, nil
 }
 
-var japan = time.FixedZone("JST", 9*60*60)
-
 // GatePolicy is the Content-Security-Policy of [Portal.GatePage].
 func (p *Portal) GatePolicy() string { return p.gate.policy }
 

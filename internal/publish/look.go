@@ -92,7 +92,8 @@ func (p *Publisher) Look(ctx context.Context, who actor.Actor, id string, d comp
 		request.Notice = &d
 	}
 	out.Gaps = compose.Gaps(inc, d)
-	if !out.Fresh || out.Notice.Text == (language.Text{}) {
+	if !out.Fresh || out.Notice.Text == (language.Text{}) { // the text stands, and yet the roster may be another
+		out.Differences, out.Missing = prop.Differences, prop.Uncompared
 		return out, nil
 	}
 	prop.Notice = &out.Notice

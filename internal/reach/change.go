@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,15 +19,21 @@ import (
 
 // Change is what somebody does with a campaign.
 type Change struct {
-	Version int64      // of the campaign as they saw it; less than 0: they do not say
+	Version int64      // of the campaign as they saw it, or Whichever
 	Rates   *Rates     // new ones; nil: they stay
 	Start   *time.Time // of a draft; nil: it stays, zero: at once
 	To      Life       // Paused, Running or Cancelled; "": it stands as it stands
 	Why     string
 }
 
+// Whichever is the version of a campaign for who does not go by how it stood.
+const Whichever = math.MinInt64
+
 // turns are how a campaign may come to stand so.
 var turns = map[Life][]Life{Paused: {Running, Approved}, Running: {Paused}, Cancelled: {Draft, Approved, Running, Paused}}
+
+// Turns reports whether a campaign that stands in one way can be made to stand in another.
+func Turns(from, to Life) bool { return slices.Contains(turns[to], from) }
 
 // Change changes how a campaign goes, also while it runs: whoever sends follows within seconds. Errors: ErrStale where somebody has done
 // something with it since, and nothing is changed; ErrState, ErrInput.
@@ -42,7 +49,7 @@ func (r *Reach) Change(ctx context.Context, who actor.Actor, id string, x Change
 		if err != nil {
 			return err
 		}
-		if x.Version >= 0 && x.Version != c.Version {
+		if x.Version != Whichever && x.Version != c.Version {
 			return ErrStale
 		}
 		return r.changeIn(ctx, tx, who, c, x)
@@ -106,22 +113,22 @@ func (r *Reach) changeIn(ctx context.Context, tx *sql.Tx, who actor.Actor, c *Ca
 
 // SetRates changes how quickly a campaign is sent.
 func (r *Reach) SetRates(ctx context.Context, who actor.Actor, id string, rates Rates) error {
-	return r.Change(ctx, who, id, Change{Version: -1, Rates: &rates})
+	return r.Change(ctx, who, id, Change{Version: Whichever, Rates: &rates})
 }
 
 // Pause has a campaign send nothing more, from when it returns: what was about to be handed over by then still may be.
 func (r *Reach) Pause(ctx context.Context, who actor.Actor, id, why string) error {
-	return r.Change(ctx, who, id, Change{Version: -1, To: Paused, Why: why})
+	return r.Change(ctx, who, id, Change{Version: Whichever, To: Paused, Why: why})
 }
 
 // Resume has it go on.
 func (r *Reach) Resume(ctx context.Context, who actor.Actor, id string) error {
-	return r.Change(ctx, who, id, Change{Version: -1, To: Running})
+	return r.Change(ctx, who, id, Change{Version: Whichever, To: Running})
 }
 
 // Cancel ends it for good: whoever was not told by then is not told by it.
 func (r *Reach) Cancel(ctx context.Context, who actor.Actor, id, why string) error {
-	return r.Change(ctx, who, id, Change{Version: -1, To: Cancelled, Why: why})
+	return r.Change(ctx, who, id, Change{Version: Whichever, To: Cancelled, Why: why})
 }
 
 // Versions gives, by incident, what changes whenever its campaigns do: in steps of half a percent, so that a page that follows one that runs

@@ -3,11 +3,13 @@ package reach
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"shirase/internal/actor"
+	"shirase/internal/hint"
 	"shirase/internal/incident"
 	"shirase/internal/language"
 	"shirase/internal/reach/smtptest"
@@ -152,6 +154,65 @@ func TestUnreached(t *testing.T) {
 		}
 		if after, err := w.Versions(t.Context()); err != nil || after["loss-2026"] == before["loss-2026"] {
 			t.Error(after, err)
+		}
+	})
+}
+
+// What refers to a fact that is not known any more is not approved; and a fact puts no line into the head of a mail.
+func TestFactsAtApproval(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db, 3, nil)
+		known := w.Incident
+		said := func(change func(*incident.Fact)) {
+			w.Incident = func(ctx context.Context, id string) (incident.Incident, error) {
+				in, err := known(ctx, id)
+				in.Facts = slices.Clone(in.Facts)
+				in.Facts = slices.DeleteFunc(in.Facts, func(f incident.Fact) bool { return f.Key == "organisation" && change == nil })
+				for i := range in.Facts {
+					if in.Facts[i].Key == "organisation" {
+						change(&in.Facts[i])
+					}
+				}
+				return in, err
+			}
+		}
+		c := w.draft(func(s *Spec) { s.Subject = language.Both("{{organisation}}から", "From {{organisation}}") }, Rates{})
+		said(nil)
+		if _, err := w.Plan(t.Context(), actor.Operator(), "loss-2026", Asked{Campaign: c.ID, Despite: "x"}); !errors.Is(err, incident.ErrNotice) {
+			t.Errorf("a text that refers to what is not known: %v", err)
+		}
+		if err := w.Start(t.Context(), actor.Operator(), c.ID, "x"); !errors.Is(err, incident.ErrNotice) || w.state(c.ID) != Draft {
+			t.Errorf("it is begun: %v", err)
+		}
+		said(func(f *incident.Fact) {
+			f.Value.Text = language.Same("x\r\nBcc: x@y.example\r\n\r\nx")
+		})
+		if err := w.Start(t.Context(), actor.Operator(), c.ID, ""); err != nil {
+			t.Fatal(err)
+		}
+		w.work()
+		w.done(c.ID)
+		if len(w.mails) == 0 {
+			t.Fatal("no mail")
+		}
+		for _, m := range w.mails {
+			head, _, _ := strings.Cut(m, "\r\n\r\n")
+			if strings.Contains(strings.ToLower(head), "\nbcc:") || !strings.Contains(head, "\r\nTo: ") {
+				t.Errorf("a fact writes into the mail:\n%s", m)
+			}
+		}
+	})
+}
+
+// Of what is not public yet there is no mail, and it says what is missing.
+func TestNotPublic(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db, 3, nil)
+		w.Incident = func(context.Context, string) (incident.Incident, error) {
+			return incident.Incident{}, incident.ErrNotFound
+		}
+		if _, err := w.Create(t.Context(), actor.Operator(), spec(), Rates{}, time.Time{}); !errors.Is(err, ErrInput) || errors.Is(err, incident.ErrNotFound) || !strings.Contains(hint.Of(err), "publish") {
+			t.Error(err, hint.Of(err))
 		}
 	})
 }

@@ -241,17 +241,20 @@ func (r *Reach) Test(ctx context.Context, who actor.Actor, id string, to []strin
 	}
 	conn, err := smtp.Dial(ctx, r.Mailer.Relays[0])
 	if err != nil {
-		return fmt.Errorf("send a test: %w", err)
+		return fmt.Errorf("send a test: %w: %w", ErrRelay, err)
 	}
 	defer conn.Close()
 	var refused error
 	n, _, err := conn.Deliver(mails, nil, func(_ int, o smtp.Outcome) {
 		if !o.Taken() {
-			refused = fmt.Errorf("send a test: the relay answers with code %d", o.Reply.Code) // its text may have the address
+			refused = fmt.Errorf("send a test: %w: it answers with code %d", ErrRelay, o.Reply.Code) // its text may have the address
 		}
 	})
-	if err != nil || n < len(mails) {
-		return fmt.Errorf("send a test: %w", err)
+	if err != nil {
+		return fmt.Errorf("send a test: %w: %w", ErrRelay, err)
+	}
+	if n < len(mails) {
+		return fmt.Errorf("send a test: %w", ErrRelay)
 	}
 	return refused
 }

@@ -48,6 +48,8 @@ var (
 	ErrWanted = errors.New("sending a campaign needs a second person: it can only be proposed")
 	// ErrDamaged says that what is kept of a campaign is not what was written, or that the roster is not the one that was counted.
 	ErrDamaged = errors.New("what is kept of the campaign is damaged")
+	// ErrRelay says that the relay cannot be reached, or does not take a test.
+	ErrRelay = errors.New("the relay did not take it")
 	// ErrNoRelay says that no mail server is set.
 	ErrNoRelay = errors.New("no relay is set by which campaigns are sent")
 )

@@ -67,10 +67,9 @@ type job struct {
 	domain  string
 	lang    language.Lang
 	set     uint16
-	at      time.Time // before which it is not sent
-	broke   bool      // a connection broke at it once already
-	since   int       // what its relay had answered when that one was opened
-	stale   int       // connections that were of no use any more when it was its turn
+	at      time.Time   // before which it is not sent
+	broke   *connection // that broke at it already
+	stale   int         // connections that were of no use any more when it was its turn
 }
 
 // Work sends every campaign that is to run, until ctx ends. failed hears of what goes wrong; it goes on all the same.
@@ -497,11 +496,14 @@ func (s *sender) handOver(ctx context.Context, c *connection, mails []smtp.Mail,
 	case kept && n == 0 && j.stale < connections: // it was kept for the next batch, and the relay has ended it meanwhile
 		j.stale++
 		return n, results
-	case !j.broke:
-		j.broke, j.since = true, c.since
+	case j.broke == nil:
+		j.broke = c
 		return n, results
+	case j.broke.relay != c.relay:
+		s.to.broke(c.relay, c.since, err)
+	default:
+		s.to.broke(c.relay, j.broke.since, err)
 	}
-	s.to.broke(c.relay, j.since, err)
 	results = append(results, result{j.ordinal, func(r record) record { return r.deferred("networkerror", now) }, err.Error()}) // it holds up nobody else
 	return n + 1, results
 }

@@ -2,6 +2,7 @@ package reach
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/mail"
 	"net/url"
@@ -44,6 +45,9 @@ const linkMark = "https://link.invalid/"
 // names its place.
 func (r *Reach) render(ctx context.Context, c *Spec, ro roster.Roster) (*frozen, error) {
 	in, err := r.Incident(ctx, c.Incident)
+	if errors.Is(err, incident.ErrNotFound) {
+		return nil, hint.Add(fmt.Errorf("%w: nothing of %s is public yet, and a mail says what the public is told", ErrInput, c.Incident), "publish its first notice: shirase publish "+c.Incident)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("the facts of %s: %w", c.Incident, err)
 	}

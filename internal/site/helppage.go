@@ -22,6 +22,7 @@ type helpBody struct {
 	Open                      []string
 	Contact                   template.HTML
 	Sealed                    bool
+	AskHref                   string // where it is answered by mail; "" where it is not
 	WhyNot                    string
 	Warnings                  []string
 	Addenda                   []line
@@ -76,6 +77,7 @@ func (s *Site) help(w http.ResponseWriter, r *http.Request) error {
 		body.Newest, body.Addenda = &body.Addenda[0], body.Addenda[1:]
 	}
 	state := s.state(r.Context(), i)
+	body.AskHref = s.askHref(p, i.ID, state)
 	if body.Warnings = s.warnings(lang, i.ID, state); !body.Sealed {
 		body.WhyNot = whyNot(lang, state)
 	}

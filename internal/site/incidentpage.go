@@ -43,6 +43,7 @@ type incidentBody struct {
 	Sources             []sourceRow
 	Recorded            *record // from what others published
 	Correction          template.HTML
+	ReplyForm           string   // where there is one
 	Unsigned            []string // facts that no notice signed, each with its key
 	Doubts              []string // in a preview: what would stop it from being published
 }
@@ -77,6 +78,7 @@ func (s *Site) incident(w http.ResponseWriter, r *http.Request) error {
 		Addenda: untold(lang, i, notices), Added: len(i.Listed("addendum")), Actions: actions(lang, i), Notices: s.noticeLinks(p, i, notices, ""),
 		HelpHref: p.Link("/incidents/" + i.ID + "/help"), Replies: replies(lang, i), Sources: sourceRows(lang, i),
 		Correction: s.correction(lang, i),
+		ReplyForm:  s.replyForm(p, i),
 	}
 	if body.Recorded, err = s.recorded(r.Context(), lang, i, notices); err != nil {
 		return err

@@ -63,7 +63,7 @@ func (s *Site) entryRows(p sitePage, list []archive.Entry) []row {
 			r.OrganisationHref = p.Link("/organisations/" + e.OrganisationID)
 		}
 		if e.Dataset != "" {
-			r.Dataset = datasetName(lang, e.Dataset)
+			r.Dataset = rowSource(lang, e.Dataset)
 		}
 		if e.DateKey != "disclosed" {
 			r.DateLabel = dateLabel(lang, e.DateKey)
@@ -165,6 +165,15 @@ func datasetName(lang language.Lang, word string) string {
 		return src.Name
 	}
 	return word
+}
+
+// rowSource is datasetName beside each row of a list: of the cases that come with the program, which may be nearly all of it, only what a
+// reader has to know, that it is not the operator who says so.
+func rowSource(lang language.Lang, word string) string {
+	if word == incident.CasesDataset {
+		return lang.Pick("公表資料", "what was published")
+	}
+	return datasetName(lang, word)
 }
 
 // sourcesOf are the data sets that entries are from.

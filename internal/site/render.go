@@ -13,8 +13,8 @@ import (
 )
 
 // pages are the pages of this site, each with a template of its name.
-var pages = []string{"home", "incidents", "organisations", "organisation", "incident", "help", "notice", "problem", "learn", "compare", "like",
-	"statement", "verify", "services", "passwords", "how", "feeds", "api", "preview"}
+var pages = []string{"home", "incidents", "organisations", "organisation", "incident", "help", "reply", "notice", "problem", "learn", "compare", "like",
+	"statement", "verify", "services", "passwords", "ask", "how", "feeds", "api", "preview"}
 
 // shared are the templates that every page is parsed with.
 var shared = []string{"templates/frame.html", "templates/parts.html", "templates/answers.html"}

@@ -18,6 +18,7 @@ import (
 	"shirase/check"
 	"shirase/internal/archive"
 	"shirase/internal/incident"
+	"shirase/internal/language"
 	"shirase/internal/page"
 	"shirase/internal/store"
 	"shirase/internal/web"
@@ -56,9 +57,17 @@ type Options struct {
 	// by which its bytes are served. nil, or false, where it does not.
 	Release func() (index int64, hash string, ok bool)
 
+	// Ask takes a question about an incident that is answered by mail only. Errors: ErrAskAddress, ErrAskNone, AskLater. nil: none are
+	// answered here.
+	Ask func(r *http.Request, incident string, lang language.Lang, address string) error
+
 	// API lists the addresses of the API.
 	API      []Route
 	Operator page.Operator // who runs this site, as its pages say it
+
+	// Say takes a correction of a record, or the reply of an organisation; nil: there is no form, and pages name an address.
+	// Errors: ErrSaid, ErrSaidFull.
+	Say func(ctx context.Context, said Said) (Proof, error)
 
 	// Version tells what is public now, in any form: while it stays the same, pages are kept as they are sent. "" where it is
 	// not known; nil: pages are made anew for each who asks, as in a preview.
@@ -118,6 +127,7 @@ var failed = web.Mappings{
 	{Err: incident.ErrNotFound, Problem: web.Problem{Status: http.StatusNotFound}},
 	{Err: incident.ErrNoNotice, Problem: web.Problem{Status: http.StatusNotFound}},
 	{Err: archive.ErrQuery, Problem: web.Problem{Status: http.StatusBadRequest}},
+	{Err: ErrAskNone, Problem: web.Problem{Status: http.StatusNotFound}},
 	{Err: errNotHere, Problem: web.Problem{Status: http.StatusNotFound}},
 	{Is: store.Away, Problem: web.DatabaseAway},
 }
@@ -176,6 +186,15 @@ func (s *Site) routes() *http.ServeMux {
 	get("/learn/like", s.like)
 	get("/learn/{table}", s.learnCSV)
 	get("/incidents/{id}/help", s.help)
+	get("/incidents/{id}/ask", s.askPage)
+	mux.HandleFunc("POST /incidents/{id}/ask", s.asked)
+	get("/incidents/{id}/reply", s.reply)
+	cross := http.NewCrossOriginProtection()
+	mux.Handle("POST /incidents/{id}/reply", cross.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := s.say(w, r); err != nil {
+			s.fail(w, r, err)
+		}
+	})))
 	get("/notices/{id}", s.notice)
 	get("/notices/{id}/proof", s.noticeProof)
 	get("/statement", s.statement)

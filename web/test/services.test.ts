@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { csv, ExportError, readExport } from "../src/services/exports.ts";
@@ -141,4 +142,43 @@ test("hostile files end, and soon", () => {
     assert.throws(() => readExport(long), ExportError);
     fold(long.slice(0, 200));
   }
+});
+
+/** Services and what people use of them, labelled by hand. */
+function labelled(): { items: Item[]; uses: { line: string; of: string }[] } {
+  const lines = readFileSync(new URL("../test/labelled.txt", import.meta.url), "utf8").split("\n").filter((l) => l !== "" && !l.startsWith("#"));
+  const uses: { line: string; of: string }[] = [];
+  const items: Item[] = [];
+  lines.forEach((line, i) => {
+    const [names, domains, used] = line.split("|").map((part) => part.split(";"));
+    const id = `s${String(i).padStart(3, "0")}`;
+    if (names![0] !== "-") items.push(item(id, names!, domains!));
+    for (const u of used!) uses.push({ line: u, of: names![0] === "-" ? "" : id });
+  });
+  return { items, uses };
+}
+
+test("precision and recall on services labelled by hand", () => {
+  const { items, uses } = labelled();
+  assert.ok(items.length >= 100 && uses.length > 220, `${items.length} services, ${uses.length} uses`);
+  let matcher = new Matcher(items);
+  const missed: string[] = [];
+  const figures = (grades: Grade[]) => {
+    let [right, wrong, lost] = [0, 0, 0];
+    for (const { line, of } of uses) {
+      const found = matcher.match([typed(line)]).filter((m) => grades.includes(m.grade)).map((m) => m.item.id);
+      wrong += found.filter((id) => id !== of).length;
+      if (of !== "") found.includes(of) ? right++ : lost++;
+      if (of !== "" && !found.includes(of) || found.some((id) => id !== of)) missed.push(`${grades.join("+")}: ${line}: ${found.map((id) => items.find((it) => it.id === id)!.names[0])}`);
+    }
+    return { precision: right / (right + wrong), recall: right / (right + lost) };
+  };
+  const [sure, all] = [figures(["service"]), figures(["service", "perhaps"])];
+  console.log(`# sure: precision ${sure.precision.toFixed(3)}, recall ${sure.recall.toFixed(3)}; with what is alike: precision ${all.precision.toFixed(3)}, recall ${all.recall.toFixed(3)}`);
+  matcher = new Matcher(items.map((it) => ({ ...it, domains: [] }))); // as where an archive knows names alone
+  const bare = figures(["service", "perhaps"]);
+  console.log(`# by names alone, with what is alike: precision ${bare.precision.toFixed(3)}, recall ${bare.recall.toFixed(3)}`);
+  console.log(missed.slice(0, 20).map((m) => `#   ${m}`).join("\n"));
+  assert.ok(sure.precision >= 0.99 && sure.recall >= 0.9, JSON.stringify(sure));
+  assert.ok(all.precision >= 0.9 && all.recall >= 0.97, JSON.stringify(all));
 });

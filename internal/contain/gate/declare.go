@@ -78,11 +78,16 @@ type ending struct {
 
 // Plan works out what a request would do now. kind is [KindBlock] or [KindLift]. Errors: ErrInput, ErrNotFound, ErrNobody.
 func (g *Gate) Plan(ctx context.Context, who actor.Actor, kind, incident string, asked Asked) (*Plan, error) {
-	if err := mayDeclare(who, incident); err != nil {
+	if err := mayPlan(who, incident); err != nil {
 		return nil, fmt.Errorf("plan at the gate: %w", err)
 	}
 	if err := asked.check(kind); err != nil {
 		return nil, fmt.Errorf("plan at the gate: %w", err)
+	}
+	if g.Known != nil {
+		if known, err := g.Known(ctx, incident); err != nil || !known {
+			return nil, errors.Join(err, hint.Add(fmt.Errorf("plan at the gate: %w: there is no case %s", ErrNotFound, incident), "shirase case list"))
+		}
 	}
 	force, err := blocks(ctx, g.DB, `lifted_at = 0 AND incident = $1`, incident)
 	if err != nil {
@@ -322,6 +327,9 @@ func (g *Gate) write(ctx context.Context, tx *sql.Tx, who actor.Actor, p *Plan, 
 
 // Do plans and does something at once, where nobody has to approve it. Errors also: ErrWanted.
 func (g *Gate) Do(ctx context.Context, who actor.Actor, kind, incident string, asked Asked) error {
+	if err := mayDeclare(who, incident); err != nil {
+		return fmt.Errorf("move the gate: %w", err)
+	}
 	if g.Wanted != nil {
 		wanted, err := g.Wanted(ctx)
 		if err != nil {
@@ -345,6 +353,3 @@ func ParseAsked(request []byte) (a Asked, err error) {
 	}
 	return a, err
 }
-
-// IsNone reports whether a case has no roster to hold the accounts of.
-func IsNone(err error) bool { return errors.Is(err, roster.ErrNone) }

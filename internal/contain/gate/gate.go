@@ -107,6 +107,8 @@ type Rooms struct {
 	Latest  func(ctx context.Context, incident string) (roster.Roster, error)
 	Named   func(ctx context.Context, incident, id string) (roster.Roster, error)
 	Members func(ctx context.Context, of roster.Roster) iter.Seq2[roster.Member, error]
+	// Known reports whether there is, or was, a case of an id; nil: there is every one.
+	Known func(ctx context.Context, incident string) (bool, error)
 	// Record is told, in its transaction, what was done at the gate in a case without a proposal; nil: nobody is.
 	Record func(ctx context.Context, tx *sql.Tx, who actor.Actor, p *Plan) error
 	// Told is told, in its transaction, that somebody was shown a notice at their login, by the keyed hash of their account; nil: nobody is.
@@ -296,6 +298,12 @@ func (g *Gate) clearedIn(ctx context.Context, q store.Querier, round string) (n 
 	return n, err
 }
 
+// Done gives how many accounts have done what a hold asks: they have a new password, or have read the notice.
+func (g *Gate) Done(ctx context.Context, b Block) (int64, error) {
+	n, err := g.clearedIn(ctx, g.DB, b.Round)
+	return min(n, b.People), wrap("read the gate", err)
+}
+
 // newID makes the name of something new.
 func newID(prefix string) string { return prefix + strings.ToLower(rand.Text()[:10]) }
 
@@ -305,11 +313,20 @@ func bump(ctx context.Context, tx *sql.Tx) error {
 	return err
 }
 
-// mayDeclare says whether somebody may move the gate in a case.
+// mayDeclare says whether somebody may move the gate in a case, and mayPlan whether they may see what that would do: whoever approves it
+// has it worked out again.
 func mayDeclare(who actor.Actor, incident string) error {
 	err := who.May(actor.Propose, incident)
 	if errors.Is(err, actor.ErrHidden) {
 		return ErrNotFound
+	}
+	return err
+}
+
+func mayPlan(who actor.Actor, incident string) error {
+	err := mayDeclare(who, incident)
+	if err != nil && who.May(actor.Approve, incident) == nil {
+		return nil
 	}
 	return err
 }

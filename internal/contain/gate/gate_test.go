@@ -50,13 +50,15 @@ func TestRoutes(t *testing.T) {
 		w.do(KindBlock, Asked{Route: "login", State: Closed})
 		see("/login", KindBlocked)
 		see("/shop", Allowed)
+		first := w.now
+		w.now = w.now.Add(time.Second)
 		w.do(KindBlock, Asked{Route: "all", State: Maintenance})
 		see("/login", KindMaintenance)
 		see("/shop", KindMaintenance)
 		see("/healthz", Allowed)
 		st, err := w.Status(t.Context(), actor.Operator())
 		w.must(err)
-		if len(st.Routes) != 2 || st.Routes[0].State != Closed || st.Routes[1].State != Maintenance || !st.Routes[0].Since.Equal(w.now) || st.Routes[0].By == "" || st.Routes[0].Why != "a test" {
+		if len(st.Routes) != 2 || st.Routes[0].State != Closed || st.Routes[1].State != Maintenance || !st.Routes[0].Since.Equal(first) || st.Routes[0].By == "" || st.Routes[0].Why != "a test" {
 			t.Errorf("%+v", st)
 		}
 		w.now = w.now.Add(time.Hour)
@@ -120,6 +122,11 @@ func TestAccounts(t *testing.T) {
 			t.Errorf("%+v, %v", st.Accounts, err)
 		}
 
+		if b, ok, err := w.InForceFor(t.Context(), "loss-2026", Reset); err != nil || !ok {
+			t.Error(ok, err)
+		} else if n, err := w.Done(t.Context(), b); err != nil || n != 2 {
+			t.Error(n, err)
+		}
 		w.do(KindBlock, Asked{Accounts: Notice})
 		see(id(3), KindNotice)
 		see(id(2), KindReset)
@@ -276,6 +283,23 @@ func TestFollow(t *testing.T) {
 	})
 }
 
+// TestFollowBoth: what was cleared and what was declared between two looks of a server are both seen at the second.
+func TestFollowBoth(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		w.do(KindBlock, Asked{Accounts: Reset})
+		other, err := New(t.Context(), w.Rooms)
+		w.must(err)
+		n := w.node(func(o *NodeOptions) { o.Gate = func(context.Context) (*Gate, error) { return other, nil } })
+		w.must(w.ClearNow(t.Context(), "loss-2026", Reset, id(3)))
+		w.do(KindBlock, Asked{Route: "login", State: Closed})
+		w.must(n.Refresh(t.Context()))
+		if get(t, n, "/login", Account{}).Kind != KindBlocked || n.login("", id(3)).Kind != Allowed || n.login("", id(2)).Kind != KindReset {
+			t.Error("one of both is not seen")
+		}
+	})
+}
+
 // TestWho: nobody else than whoever may propose moves the gate, nobody else than an administrator makes tokens, and with staff a second
 // person is needed.
 func TestWho(t *testing.T) {
@@ -290,7 +314,7 @@ func TestWho(t *testing.T) {
 			want error
 		}{
 			{staff(actor.Commander, "loss-2026"), nil}, {staff(actor.Writer, "loss-2026"), nil}, {staff(actor.Commander, "other"), ErrNotFound}, {staff(actor.Desk, "loss-2026"), actor.ErrRole},
-			{staff(actor.Approver, "loss-2026"), actor.ErrRole}, {staff(actor.Auditor, "loss-2026"), actor.ErrRole}, {actor.Actor{}, actor.ErrNobody},
+			{staff(actor.Approver, "loss-2026"), nil}, {staff(actor.Auditor, "loss-2026"), actor.ErrRole}, {actor.Actor{}, actor.ErrNobody},
 		} {
 			if _, err := w.Plan(t.Context(), c.who, KindBlock, "loss-2026", asked); !errors.Is(err, c.want) {
 				t.Errorf("%s: %v", c.who, err)
@@ -298,6 +322,9 @@ func TestWho(t *testing.T) {
 			if _, err := w.NewToken(t.Context(), c.who, "x", Nginx, false); err == nil {
 				t.Errorf("%s makes a token", c.who)
 			}
+		}
+		if err := w.Do(t.Context(), staff(actor.Approver, "loss-2026"), KindBlock, "loss-2026", asked); !errors.Is(err, actor.ErrRole) {
+			t.Errorf("an approver moves the gate: %v", err)
 		}
 		if st, err := w.Status(t.Context(), staff(actor.Desk, "other")); err != nil || len(st.Routes) != 2 {
 			t.Error(st, err)

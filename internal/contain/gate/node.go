@@ -213,7 +213,7 @@ func (n *Node) Refresh(ctx context.Context) error {
 	known := n.memory.Load()
 	if known == nil || !n.fresh || known.version != version {
 		m := n.make(ctx, known, version, force, list)
-		if err := n.replay(ctx, m, known); err != nil {
+		if err := n.replay(ctx, m, known, places); err != nil {
 			return fmt.Errorf("follow the gate: %w", err)
 		}
 		n.memory.Store(m)
@@ -353,7 +353,7 @@ func (n *Node) open(ctx context.Context, h *held, before *memory) error {
 }
 
 // replay reads who has done what was asked, of all rounds.
-func (n *Node) replay(ctx context.Context, m, before *memory) error {
+func (n *Node) replay(ctx context.Context, m, before *memory, places [shards]int64) error {
 	for _, h := range m.holds {
 		if h.err != nil {
 			continue
@@ -369,7 +369,7 @@ func (n *Node) replay(ctx context.Context, m, before *memory) error {
 		}
 	}
 	if before != nil && n.fresh { // what came since those were followed last
-		return n.follow(ctx, m, n.places)
+		return n.follow(ctx, m, places)
 	}
 	return nil
 }

@@ -23,7 +23,7 @@ import (
 
 // A Set is whom a roster has, as keyed hashes under the case's key (HMAC-SHA256): without the key nobody can be looked up in it, and with
 // it only those whom one can name. It answers wrongly for somebody who is not in it with a probability of n/2^(bits+56): for 20 million
-// entries 2^-52 for each account that is ever asked about, which is one stranger in 4.5 million thousand millions.
+// entries 2^-52 for each account that is asked about.
 //
 // Entries are sorted. Of each the first bits are its place in first, and the next 56 stand in rest.
 type Set struct {
@@ -122,6 +122,16 @@ func (s *Set) find(h hash) (int, bool) {
 		}
 	}
 	return 0, false
+}
+
+// Len is how many names are in the set, and Bytes what it takes in memory, with a bit for each name.
+func (s *Set) Len() int   { return s.n }
+func (s *Set) Bytes() int { return 4*len(s.first) + len(s.rest) + s.n/8 }
+
+// Has reports whether an account is in the set.
+func (s *Set) Has(sealer *store.Sealer, a Account) bool {
+	_, ok := (&held{set: s, sealer: sealer}).find(a)
+	return ok
 }
 
 // setHeader says what a file of a set holds.
@@ -230,7 +240,7 @@ func (g *Gate) build(ctx context.Context, of roster.Roster) error {
 	if err != nil {
 		return err
 	}
-	s, err := makeSet(sealer, func(yield func(roster.Member) error) error {
+	s, err := NewSet(sealer, func(yield func(roster.Member) error) error {
 		for m, err := range g.Members(ctx, of) {
 			if err != nil {
 				return err
@@ -247,8 +257,8 @@ func (g *Gate) build(ctx context.Context, of roster.Roster) error {
 	return s.write(g.Dir, of.Incident, of.ID)
 }
 
-// makeSet makes the set of members. What can be looked up are account ids and addresses.
-func makeSet(sealer *store.Sealer, each func(yield func(roster.Member) error) error) (*Set, error) {
+// NewSet makes the set of members. What can be looked up are account ids and addresses.
+func NewSet(sealer *store.Sealer, each func(yield func(roster.Member) error) error) (*Set, error) {
 	var m maker
 	named, unnamed := false, false
 	err := each(func(x roster.Member) error {

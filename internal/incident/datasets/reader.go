@@ -36,12 +36,8 @@ var ErrFormat = errors.New("not a known form of incidents")
 
 // Reader reads one stream.
 type Reader struct {
-	format Format
-	read   func() (incident.Record, error)
+	read func() (incident.Record, error)
 }
-
-// Format says what is being read.
-func (r *Reader) Format() Format { return r.format }
 
 // Next returns the next record. The error is io.EOF at the end; an *incident.RowError for a row that cannot be taken,
 // after which reading goes on; anything else ends the stream.
@@ -71,7 +67,7 @@ func Open(name string, r io.Reader, format Format, dataset string) (*Reader, err
 	if dataset == "" {
 		dataset = string(format)
 	}
-	out := &Reader{format: format}
+	out := &Reader{}
 	switch format {
 	case HIBP:
 		out.read = readHIBP(name, br)

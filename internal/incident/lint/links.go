@@ -70,7 +70,8 @@ func (l *linter) links() {
 // strange says that an address is none of the incident's.
 func (l *linter) strange(from, to int) {
 	written := strings.ReplaceAll(string(l.text[from:to]), `\`, "") // Markdown's escapes
-	l.add("link", from, to, both("一字ずつ確かめてください。正しければ、事実（お問い合わせ・情報源）として記録するか、許可するホストに加えてください（--host）。", "check every letter; if it is right, record it as the fact contact or source, or allow its host (--host)"),
+	l.add("link", from, to,
+		both("一字ずつ確かめてください。正しければ、事実（お問い合わせ・情報源）として記録するか、許可するホストに加えてください（--host）。", "check every letter; if it is right, record it as the fact contact or source, or allow its host (--host)"),
 		both(fmt.Sprintf("%sは、この事案のアドレスにありません。", written), fmt.Sprintf("%s is not among the addresses of this incident", written)))
 }
 

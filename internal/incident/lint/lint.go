@@ -105,6 +105,20 @@ var (
 // single are the keys of which a text and the facts can each say one thing.
 var single = []string{"affected.count", "base.count", "attempts.count", "discovered", "contained", "window.start", "window.end", "login-blocked", "disclosed", "cause"}
 
+// mayBeCalled reports whether a text whose cause is recorded as is may call it said: what happened at a contractor was something, what has no
+// word of its own may be called anything, and what was sent to the wrong people was sent, by mail or on paper.
+func mayBeCalled(is, said string) bool {
+	switch is {
+	case "unknown", "other", "contractor":
+		return true
+	case "misdirected-mail", "misdelivery":
+		return said == "misdirected-mail" || said == "misdelivery"
+	case "defect":
+		return said == "misdirected-mail"
+	}
+	return said == "intrusion" && slices.Contains(attacks, is)
+}
+
 // attacks are causes that may be called an unauthorised access.
 var attacks = []string{"credential-stuffing", "web-skimming", "ransomware", "malware", "phishing"}
 
@@ -142,7 +156,7 @@ func (l *linter) value(p extract.Proposal, f incident.Fact) {
 		if !together(said.Time, is.Time) {
 			l.differs(p, f, both(said.Time.In(language.JA), said.Time.In(language.EN)), both(is.Time.In(language.JA), is.Time.In(language.EN)))
 		}
-	case f.Key == "cause" && said.Word != "" && is.Word != "" && is.Word != "unknown" && said.Word != is.Word && (said.Word != "intrusion" || !slices.Contains(attacks, is.Word)):
+	case f.Key == "cause" && said.Word != "" && is.Word != "" && said.Word != is.Word && !mayBeCalled(is.Word, said.Word):
 		l.differs(p, f, word(f.Key, said.Word), word(f.Key, is.Word))
 	}
 }

@@ -18,14 +18,21 @@ var (
 	sentenceEnd = regexp.MustCompile(`[。！？]|[.!?](?:\s|$)|\n`)
 	onlyWords   = regexp.MustCompile(`のみ|だけ(?:です|が|で|に)|に限(?:られ|り|定)|限定的|一部のお客|ごく一部|(?i)\b(?:only|limited to|no other (?:customers|accounts|users|data)|a (?:small|limited) number of)\b`)
 	ofScope     = regexp.MustCompile(`お客|会員|顧客|利用者|ユーザー|アカウント|情報|対象|影響|流出|漏え|漏洩|(?i)\b(?:customers?|users?|accounts?|persons?|people|members?|data|records?|affected|impacted|exposed)\b`)
-	negatives   = regexp.MustCompile(`(?:確認(?:さ|で)れて(?:おりません|いません|いない)|確認(?:しておりません|していません)|確認されず|(?:被害|悪用|不正利用|不正ログイン|お問い合わせ|形跡|痕跡|影響).{0,20}(?:ありません|ございません|見つかって(?:おりません|いません)))|(?i)\b(?:no|not any|without any) (?:evidence|indication|sign|signs|reports?|misuse|fraud|unauthorized (?:use|login)s?)\b|(?i)\b(?:has|have|was|were) not (?:been )?(?:confirmed|misused|found|identified)\b`)
-	asOfWords   = regexp.MustCompile(`時点|現在|まで(?:に|の|のところ)|までのところ|[0-9０-９]+日|(?i)\b(?:as of|to date|until|so far|at this time|at present|currently|by (?:\d|january|february|march|april|may|june|july|august|september|october|november|december))\b`)
-	promises    = regexp.MustCompile(`(?:再開|公開|提供|送付|連絡|お知らせ|通知|開始|実施|発表|報告|設置|終了|復旧)(?:する|を|いたします|します|の)?(?:予定|見込み)|(?i)\bwe (?:will|plan to|expect to|intend to) (?:reopen|resume|restore|notify|contact|publish|send|open|offer|provide|update)\b`)
-	someTime    = regexp.MustCompile(`[0-9０-９]+\s*[時日月年:：]|[0-9０-９]{1,2}[:：][0-9０-９]{2}|本日|明日|今週|来週|今月|来月|中に|以内|(?i)\b(?:\d{1,2}(?::\d{2})?\s*(?:am|pm|a\.m\.|p\.m\.)|\d{1,2}:\d{2}|today|tomorrow|within|by the end|january|february|march|april|may|june|july|august|september|october|november|december|monday|tuesday|wednesday|thursday|friday|saturday|sunday)\b`)
-	clockTime   = regexp.MustCompile(`([0-9０-９]{1,2})時(?:([0-9０-９]{1,2})分)?|([0-9０-９]{1,2})[:：]([0-9０-９]{2})`)
-	nextUpdate  = regexp.MustCompile(`次回|次の(?:お知らせ|更新|報告|ご報告)|続報|第[0-9０-９一二三四五六七八九]+報(?:を|は).{0,30}(?:予定|お知らせ)|今後の(?:お知らせ|ご報告)は|(?i)\b(?:next update|further update|update (?:this|you|again)|will be updated|next notice|no further updates?)\b`)
-	laterWords  = regexp.MustCompile(`追って|判明次第|分かり次第|わかり次第|決まり次第|準備が(?:でき|整い)次第|(?i)\b(?:in due course|as soon as (?:possible|we know|more)|when we know more|at a later date)\b`)
-	noIndex     = regexp.MustCompile(`(?i)\bnoindex\b|X-Robots-Tag`)
+	negatives   = regexp.MustCompile(`(?:確認(?:さ|で)れて(?:おりません|いません|いない)|確認(?:しておりません|していません)|確認されず|(?:被害|悪用|不正利用|不正ログイン|お問い合わせ|形跡|痕跡|影響).{0,20}(?:ありません|ございません|見つかって(?:おりません|いません)))` +
+		`|(?i)\b(?:no|not any|without any) (?:evidence|indication|sign|signs|reports?|misuse|fraud|unauthorized (?:use|login)s?)\b` +
+		`|(?i)\b(?:has|have|was|were) not (?:been )?(?:confirmed|misused|found|identified)\b`)
+	asOfWords = regexp.MustCompile(`時点|現在|まで(?:に|の|のところ)|までのところ|[0-9０-９]+日` +
+		`|(?i)\b(?:as of|to date|until|so far|at this time|at present|currently|by (?:\d|january|february|march|april|may|june|july|august|september|october|november|december))\b`)
+	promises = regexp.MustCompile(`(?:再開|公開|提供|送付|連絡|お知らせ|通知|開始|実施|発表|報告|設置|終了|復旧)(?:する|を|いたします|します|の)?(?:予定|見込み)` +
+		`|(?i)\bwe (?:will|plan to|expect to|intend to) (?:reopen|resume|restore|notify|contact|publish|send|open|offer|provide|update)\b`)
+	someTime = regexp.MustCompile(`[0-9０-９]+\s*[時日月年:：]|[0-9０-９]{1,2}[:：][0-9０-９]{2}|本日|明日|今週|来週|今月|来月|中に|以内` +
+		`|(?i)\b(?:\d{1,2}(?::\d{2})?\s*(?:am|pm|a\.m\.|p\.m\.)|\d{1,2}:\d{2}|today|tomorrow|within|by the end` +
+		`|january|february|march|april|may|june|july|august|september|october|november|december|monday|tuesday|wednesday|thursday|friday|saturday|sunday)\b`)
+	clockTime  = regexp.MustCompile(`([0-9０-９]{1,2})時(?:([0-9０-９]{1,2})分)?|([0-9０-９]{1,2})[:：]([0-9０-９]{2})`)
+	nextUpdate = regexp.MustCompile(`次回|次の(?:お知らせ|更新|報告|ご報告)|続報|第[0-9０-９一二三四五六七八九]+報(?:を|は).{0,30}(?:予定|お知らせ)|今後の(?:お知らせ|ご報告)は` +
+		`|(?i)\b(?:next update|further update|update (?:this|you|again)|will be updated|next notice|no further updates?)\b`)
+	laterWords = regexp.MustCompile(`追って|判明次第|分かり次第|わかり次第|決まり次第|準備が(?:でき|整い)次第|(?i)\b(?:in due course|as soon as (?:possible|we know|more)|when we know more|at a later date)\b`)
+	noIndex    = regexp.MustCompile(`(?i)\bnoindex\b|X-Robots-Tag`)
 )
 
 // What is to be done about a sentence.
@@ -132,8 +139,10 @@ var classWords = map[string]*regexp.Regexp{
 	"message-content": regexp.MustCompile(`メッセージ(?:の内容)?|トーク(?:履歴|の内容)|(?i)(?:content of )?messages`),
 }
 
-var denial = regexp.MustCompile(`(?:含まれて?(?:おりません|いません|ません|いない)|含まれない|(?:流出|漏えい|漏洩)(?:して|はして)(?:おりません|いません|いない)|(?:流出|漏えい|漏洩)は(?:ありません|ございません|確認されて(?:おりません|いません))|影響は?(?:ありません|ございません|受けて(?:おりません|いません)))|` +
-	`(?i)\b(?:no|not any) [a-z -]{0,40}\b(?:was|were|has been|have been) (?:affected|exposed|accessed|stolen|compromised|taken|leaked|involved)|\b(?:did|does|do) not (?:include|contain|involve|affect|expose)|\b(?:was|were|have|has) not (?:been )?(?:included|affected|exposed|accessed|stolen|compromised|taken|leaked|involved)`)
+var denial = regexp.MustCompile(`(?:含まれて?(?:おりません|いません|ません|いない)|含まれない|(?:流出|漏えい|漏洩)(?:して|はして)(?:おりません|いません|いない)` +
+	`|(?:流出|漏えい|漏洩)は(?:ありません|ございません|確認されて(?:おりません|いません))|影響は?(?:ありません|ございません|受けて(?:おりません|いません)))|` +
+	`(?i)\b(?:no|not any) [a-z -]{0,40}\b(?:was|were|has been|have been) (?:affected|exposed|accessed|stolen|compromised|taken|leaked|involved)` +
+	`|\b(?:did|does|do) not (?:include|contain|involve|affect|expose)|\b(?:was|were|have|has) not (?:been )?(?:included|affected|exposed|accessed|stolen|compromised|taken|leaked|involved)`)
 
 // ofOthers marks a sentence that speaks of other services, or of what is out of scope by the facts.
 var ofOthers = regexp.MustCompile(`以外|ほかの|他の|その他|別の|(?i)\bother\b|\boutside\b|\bunrelated\b`)
@@ -196,7 +205,8 @@ func (l *linter) slipped(at int, s []byte) {
 	}
 	for _, f := range l.Recorded {
 		if (f.Key == "action" && same(f.Value.Promised)) || f.Key == "next-update" && same(f.Value.Time) {
-			l.add("overtaken", at+m[0], at+m[1], mend, both(fmt.Sprintf("この時刻の約束は、守られていないか、変わっています（%s）。", f.In(language.JA)), fmt.Sprintf("what was promised for this time slipped, or is promised for another: %s", f.In(language.EN))))
+			l.add("overtaken", at+m[0], at+m[1],
+				mend, both(fmt.Sprintf("この時刻の約束は、守られていないか、変わっています（%s）。", f.In(language.JA)), fmt.Sprintf("what was promised for this time slipped, or is promised for another: %s", f.In(language.EN))))
 			return
 		}
 	}

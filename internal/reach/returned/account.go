@@ -29,8 +29,8 @@ type Item struct {
 	Text  language.Text
 }
 
-// why says of a reason what a reader who is no postmaster has of it.
-func why(r bounce.Reason) language.Text {
+// Why says of a reason what a reader who is no postmaster has of it.
+func Why(r bounce.Reason) language.Text {
 	switch {
 	case r == bounce.UserUnknown || r == bounce.HasMoved:
 		return language.Both("宛先のメールアドレスがない", "there is no such address any more")
@@ -78,7 +78,7 @@ func (t Told) Items() []Item {
 	sums := map[language.Text]int64{}
 	first := map[language.Text]bounce.Reason{}
 	for r, n := range t.Reasons {
-		text := why(r)
+		text := Why(r)
 		sums[text] += n
 		if old, ok := first[text]; !ok || r < old {
 			first[text] = r

@@ -91,13 +91,12 @@ func (r *Returned) Ingest(ctx context.Context, who actor.Actor, source Source) (
 }
 
 // take takes in one message that came for one address.
-func (r *Returned) take(ctx context.Context, who actor.Actor, m []byte, address string) (Summary, error) {
-	sum := Summary{Read: 1, States: map[string]int{}}
+func (r *Returned) take(ctx context.Context, who actor.Actor, m []byte, address string) error {
 	t, err := r.read(ctx, m, address, map[string]*store.Sealer{})
 	if err != nil {
-		return sum, err
+		return err
 	}
-	return sum, r.write(ctx, who, []*taken{t}, &sum)
+	return r.gather(ctx, who, t)
 }
 
 // read says what a message is and of whom. address is the one it came for; "" where only the message says so.

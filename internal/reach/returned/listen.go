@@ -96,7 +96,7 @@ func (s *session) Data(body io.Reader) error {
 		return tooBig
 	}
 	for _, to := range s.to {
-		if _, err := s.r.take(s.ctx, actor.Server(), b, to); err != nil {
+		if err := s.r.take(s.ctx, actor.Server(), b, to); err != nil {
 			s.failed(err)
 			return later
 		}

@@ -7,9 +7,12 @@ import (
 	"net"
 	"net/smtp"
 	"net/textproto"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
+	"shirase/internal/actor"
 	"shirase/internal/reach/bounce"
 )
 
@@ -114,6 +117,43 @@ func TestLMTP(t *testing.T) {
 		cancel()
 		if err := <-ended; err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// TestListenTogether: what comes while something is being written is written together, and where it went is asked for once.
+func TestListenTogether(t *testing.T) {
+	each(t, func(t *testing.T, r *Returned, c *campaign) {
+		const more = 5
+		var waiting, all sync.WaitGroup
+		waiting.Add(more + 1)
+		r.gathering.queued = waiting.Done
+		var asked []int // of how many, each time
+		begun := make(chan struct{})
+		r.Addresses = func(ctx context.Context, tokens []string) (map[string]string, error) {
+			if asked = append(asked, len(tokens)); len(asked) == 1 {
+				close(begun)
+				waiting.Wait()
+			}
+			return c.addresses(ctx, tokens)
+		}
+		take := func(n int) {
+			if err := r.take(t.Context(), actor.Server(), []byte(unknown(c, n)), "back+"+c.token(n)+"@bounce.example.jp"); err != nil {
+				t.Error(err)
+			}
+		}
+		all.Go(func() { take(1) })
+		<-begun
+		for n := range more {
+			all.Go(func() { take(n + 2) })
+		}
+		all.Wait()
+		if !slices.Equal(asked, []int{1, more}) {
+			t.Errorf("asked of %v", asked)
+		}
+		list, err := r.List(t.Context(), by, "case-a", 100)
+		if err != nil || len(list) != more+1 || len(c.states) != more+1 {
+			t.Error(len(list), len(c.states), err)
 		}
 	})
 }

@@ -76,6 +76,7 @@ type Returned struct {
 	before, domain string // of Address
 	now            func() time.Time
 	step           func() // in tests: where a process may be killed
+	gathering      gathering
 }
 
 // New opens the room.

@@ -82,16 +82,19 @@ type Mapping struct {
 	Cells map[string]string `yaml:"cells"` // by item: "C5", or "Sheet 2!C5"
 }
 
+// Bounds of a mapping and of an official form, in bytes. A form is mostly empty cells: packed, it is small, and what it unpacks to is held in
+// memory, several times over.
 const (
-	maxMapping  = 64 << 10
-	maxTemplate = 16 << 20
+	MaxMapping  = 64 << 10
+	MaxTemplate = 8 << 20
+	unpacked    = 24 << 20
 )
 
 var cellName = regexp.MustCompile(`^[A-Z]{1,3}[1-9][0-9]{0,6}$`)
 
 // ParseMapping reads a mapping. Errors: ErrDocument.
 func ParseMapping(src []byte) (*Mapping, error) {
-	tree, err := yaml.Parse(src, maxMapping)
+	tree, err := yaml.Parse(src, MaxMapping)
 	if err != nil {
 		return nil, fmt.Errorf("%w: a mapping: %w", ErrDocument, err)
 	}
@@ -136,10 +139,10 @@ func (d *Document) WriteXLSX(w io.Writer, template []byte, m *Mapping) error {
 	if m.Kind != d.Kind {
 		return fmt.Errorf("%w: the mapping is for %s, and this is %s", ErrDocument, m.Kind, d.Kind)
 	}
-	if len(template) > maxTemplate {
-		return fmt.Errorf("%w: the template has more than %d bytes", ErrDocument, maxTemplate)
+	if len(template) > MaxTemplate {
+		return fmt.Errorf("%w: the template has more than %d bytes", ErrDocument, MaxTemplate)
 	}
-	f, err := excelize.OpenReader(bytes.NewReader(template), excelize.Options{UnzipSizeLimit: 256 << 20, UnzipXMLSizeLimit: 64 << 20})
+	f, err := excelize.OpenReader(bytes.NewReader(template), excelize.Options{UnzipSizeLimit: unpacked, UnzipXMLSizeLimit: unpacked})
 	if err != nil {
 		return hint.Add(fmt.Errorf("%w: the template: %v", ErrDocument, err), "save it as .xlsx")
 	}

@@ -74,7 +74,7 @@ export function hostOf(site: string): string {
 export function typed(typed: string): Login {
   const line = typed.slice(0, MAX_LINE);
   const host = hostOf(line);
-  return { label: line, name: host === "" ? line : "", hosts: host === "" ? [] : [host] };
+  return { label: line, name: line.includes("://") && host !== "" ? "" : line, hosts: host === "" ? [] : [host] }; // a name may look like a site
 }
 
 const WAYS_IN = /^(password|credential|auth-token|security-question)(:|$)/;

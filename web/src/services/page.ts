@@ -71,9 +71,11 @@ class Services {
     try {
       const { base, keys } = { base: `${location.origin}/`, keys: (this.form.dataset.ledgerKeys ?? "").split(/\s+/).filter((k) => k !== "") };
       const around = { base, pageKeys: keys, fetch: (...a: Parameters<typeof fetch>) => fetch(...a), now: () => Date.now(), sleep: () => Promise.resolve() };
+      const began = performance.now();
       const { known, kept } = await fetchList(around, parsePins(stored(), location.host), readList());
       keepList(kept);
       this.matcher = new Matcher(known.items);
+      performance.measure("list", { start: began });
       refill(status, of(known));
       status.dataset.state = "ready";
       this.button.disabled = false;

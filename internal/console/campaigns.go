@@ -1,0 +1,426 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"shirase/internal/actor"
+	"shirase/internal/incident"
+	"shirase/internal/language"
+	"shirase/internal/reach"
+	"shirase/internal/reach/bounce"
+	"shirase/internal/reach/preflight"
+	"shirase/internal/reach/returned"
+	"shirase/internal/roster"
+	"shirase/internal/web"
+)
+
+// Reaching is what telling everybody stands on.
+type Reaching struct {
+	Campaigns *reach.Reach
+	Returned  *returned.Returned
+	// Preflight looks at what receivers look at, of mail from an address; nil: nothing is looked at.
+	Preflight func(ctx context.Context, from string) ([]preflight.Finding, error)
+	// Figures are what a regulator is told of a campaign.
+	Figures func(ctx context.Context, who actor.Actor, c *reach.Campaign) ([]returned.Item, error)
+}
+
+// reachRoutes are the addresses of a case's campaigns. What changes one stands in campaignForms.
+func (c *Console) reachRoutes() []route {
+	at := "/console/cases/{id}/reach"
+	routes := []route{
+		{pattern: "GET " + at, answer: func(w http.ResponseWriter, r *http.Request, v *visit) error {
+			return c.showReach(w, r, v, http.StatusOK, nil)
+		}},
+		{pattern: "GET " + at + "/{campaign}", answer: func(w http.ResponseWriter, r *http.Request, v *visit) error {
+			return c.showCampaign(w, r, v, http.StatusOK, nil)
+		}},
+		{pattern: "GET " + at + "/{campaign}/preview", answer: func(w http.ResponseWriter, r *http.Request, v *visit) error {
+			return c.showPreview(w, r, v, http.StatusOK, nil)
+		}},
+		{pattern: "POST " + at + "/new", answer: c.newCampaign},
+		{pattern: "POST " + at + "/{campaign}/propose", answer: c.proposeCampaign},
+		{pattern: "POST " + at + "/{campaign}/log", answer: c.relayLog},
+	}
+	for _, f := range c.suppressionForms() {
+		routes = append(routes, route{pattern: "POST " + at + "/" + f.name, answer: func(w http.ResponseWriter, r *http.Request, v *visit) error {
+			id := r.PathValue("id")
+			if !v.who.Sees(id) {
+				return actor.ErrHidden
+			}
+			if err := f.do(r.Context(), v.who, id, field{r.PostForm}); err != nil {
+				return c.refusedHere(w, r, v, err, c.showReach)
+			}
+			return c.done(w, r, f.said.In(v.lang), at2(id)+"#suppressed")
+		}})
+	}
+	for _, f := range c.campaignForms() {
+		routes = append(routes, route{pattern: "POST " + at + "/{campaign}/" + f.name, answer: func(w http.ResponseWriter, r *http.Request, v *visit) error {
+			k, err := c.campaign(r, v)
+			if err != nil {
+				return err
+			}
+			show := c.showCampaign
+			to := at2(k.Incident) + "/" + k.ID
+			if f.onPreview {
+				show, to = c.showPreview, to+"/preview"
+			}
+			said, err := f.do(r.Context(), v.who, k, field{r.PostForm})
+			if err != nil {
+				return c.refusedHere(w, r, v, err, show)
+			}
+			c.live.poke()
+			return c.done(w, r, said.In(v.lang), to)
+		}})
+	}
+	return routes
+}
+
+func at2(id string) string { return "/console/cases/" + id + "/reach" }
+
+// campaign is the one that an address names, of the case that it names.
+func (c *Console) campaign(r *http.Request, v *visit) (*reach.Campaign, error) {
+	id := r.PathValue("id")
+	if !v.who.Sees(id) {
+		return nil, actor.ErrHidden
+	}
+	k, err := c.Reaching.Campaigns.Get(r.Context(), v.who, r.PathValue("campaign"))
+	if err == nil && k.Incident != id {
+		err = reach.ErrNotFound
+	}
+	return k, err
+}
+
+// refusedHere shows a page again with why something on it was not done. What nobody can mend there is an error of its own.
+func (c *Console) refusedHere(w http.ResponseWriter, r *http.Request, v *visit, err error, show func(http.ResponseWriter, *http.Request, *visit, int, error) error) error {
+	known, ok := failed.Problem(err)
+	if !ok || known.Status != http.StatusConflict && known.Status != http.StatusUnprocessableEntity && known.Status != http.StatusRequestEntityTooLarge {
+		return err
+	}
+	return show(w, r, v, known.Status, err)
+}
+
+// reachFailed are the errors that only campaigns meet.
+var reachFailed = web.Mappings{
+	{Err: reach.ErrNotFound, Problem: web.Problem{Status: http.StatusNotFound}},
+	{Err: returned.ErrNotFound, Problem: web.Problem{Status: http.StatusNotFound}},
+	{Err: reach.ErrStale, Problem: web.Problem{Status: http.StatusConflict}},
+	{Err: reach.ErrState, Problem: web.Problem{Status: http.StatusConflict}},
+	{Err: reach.ErrNotReady, Problem: web.Problem{Status: http.StatusConflict}},
+	{Err: reach.ErrNoRelay, Problem: web.Problem{Status: http.StatusConflict}},
+	{Err: roster.ErrNone, Problem: web.Problem{Status: http.StatusConflict}},
+	{Err: returned.ErrNoAddress, Problem: web.Problem{Status: http.StatusConflict}},
+	{Err: reach.ErrInput, Problem: web.Problem{Status: http.StatusUnprocessableEntity}},
+	{Err: reach.ErrRelay, Problem: web.Problem{Status: http.StatusUnprocessableEntity}},
+	{Err: returned.ErrInput, Problem: web.Problem{Status: http.StatusUnprocessableEntity}},
+	{Err: incident.ErrNotice, Problem: web.Problem{Status: http.StatusUnprocessableEntity}}, // a text refers to what is not known
+}
+
+type reachView struct {
+	caseView
+	Rows       []campaignRow
+	Classes    []string
+	Only       []string
+	Needs      []string
+	Relays     []string // by which mail goes; none: none is set
+	NoRoster   bool
+	Suppressed []returned.Suppression
+	Known      bool // whoever looks may see whose they are
+	Follow     string
+}
+
+// campaignRow is a campaign on the list.
+type campaignRow struct {
+	*reach.Campaign
+	Counts reach.Counts
+}
+
+// mostSuppressed bounds how many are listed: the command line lists all.
+const mostSuppressed = 500
+
+func (c *Console) reachHead(r *http.Request, v *visit) (caseView, error) {
+	head, err := c.head(r, v, "reach")
+	head.Live = "/console/live?reach&case=" + url.QueryEscape(r.PathValue("id"))
+	return head, err
+}
+
+func (c *Console) showReach(w http.ResponseWriter, r *http.Request, v *visit, status int, refused error) error {
+	ctx, id, room := r.Context(), r.PathValue("id"), c.Reaching.Campaigns
+	head, err := c.reachHead(r, v)
+	if err != nil {
+		return err
+	}
+	out := reachView{caseView: head, Only: slices.Sorted(maps.Keys(room.Filters)), Needs: slices.Sorted(maps.Keys(room.Conditions)), Known: v.who.May(actor.Answer, id) == nil, Follow: r.URL.Query().Get("unreached")}
+	list, err := room.List(ctx, v.who, id)
+	if err != nil {
+		return err
+	}
+	for _, k := range list {
+		n, err := room.Counts(ctx, v.who, k.ID)
+		if err != nil {
+			return err
+		}
+		out.Rows = append(out.Rows, campaignRow{k, n})
+	}
+	out.Classes, err = room.Classes(ctx, v.who, id)
+	if out.NoRoster = errors.Is(err, roster.ErrNone); err != nil && !out.NoRoster {
+		return err
+	}
+	if room.Mailer != nil {
+		for _, m := range room.Mailer.Relays {
+			out.Relays = append(out.Relays, m.Address)
+		}
+	}
+	if out.Known {
+		if out.Suppressed, err = c.Reaching.Returned.List(ctx, v.who, id, mostSuppressed); err != nil && !errors.Is(err, roster.ErrNoKey) {
+			return err
+		}
+	}
+	if refused != nil {
+		out.Refused, out.Form = reachWhy(v.lang, refused), r.PostForm
+	}
+	return c.frame.Show(w, r, status, "reach", out)
+}
+
+// Chosen reports whether something is ticked in what was entered.
+func (v reachView) Chosen(name, value string) bool { return slices.Contains(v.Form[name], value) }
+
+// Entered is what stands in a field: what was entered, or what it begins with.
+func (v reachView) Entered(name, begin string) string {
+	if v.Form.Has(name) {
+		return v.Form.Get(name)
+	}
+	return begin
+}
+
+type campaignView struct {
+	caseView
+	C         *reach.Campaign
+	Counts    reach.Counts
+	Parts     []segment
+	Reasons   []reasonRow
+	Receivers []reach.Receiver
+	Uncertain []uncertain
+	Figures   []returned.Item
+	Events    []reach.Event
+	Preview   *reach.Preview
+	Preflight []string // what it has against sending
+	Findings  []preflight.Finding
+	Other     *reach.Campaign // how it stands, where somebody else was faster
+}
+
+// segment is a part of the picture of how far a campaign has come.
+type segment struct {
+	Name     string
+	Text     language.Text
+	N        int64
+	X, Width float64
+	Percent  string
+}
+
+// reasonRow is why some were not reached.
+type reasonRow struct {
+	Reason string
+	Text   language.Text
+	N      int64
+}
+
+// uncertain is a mail that was in flight.
+type uncertain struct {
+	Place     int64
+	MessageID string
+	Since     time.Time
+}
+
+// mostUncertain bounds how many are listed.
+const mostUncertain = 200
+
+var errEnough = errors.New("enough")
+
+func (c *Console) showCampaign(w http.ResponseWriter, r *http.Request, v *visit, status int, refused error) error {
+	ctx, room := r.Context(), c.Reaching.Campaigns
+	k, err := c.campaign(r, v)
+	if err != nil {
+		return err
+	}
+	head, err := c.reachHead(r, v)
+	if err != nil {
+		return err
+	}
+	out := campaignView{caseView: head, C: k}
+	out.Path = at2(k.Incident) + "/" + k.ID
+	if out.Counts, err = room.Counts(ctx, v.who, k.ID); err != nil {
+		return err
+	}
+	out.Parts = segments(out.Counts)
+	if out.Counts[reach.Refused]+out.Counts[reach.Bounced] > 0 {
+		reasons, err := room.Reasons(ctx, v.who, k.ID)
+		if err != nil {
+			return err
+		}
+		for _, name := range slices.Sorted(maps.Keys(reasons)) {
+			out.Reasons = append(out.Reasons, reasonRow{name, returned.Why(bounce.Reason(name)), reasons[name]})
+		}
+		slices.SortStableFunc(out.Reasons, func(a, b reasonRow) int { return int(b.N - a.N) })
+	}
+	if out.Receivers, err = room.Receivers(ctx, v.who, k.ID); err != nil && !errors.Is(err, roster.ErrNoKey) {
+		return err
+	}
+	if out.Counts[reach.Unknown] > 0 {
+		err := room.Each(ctx, v.who, k.ID, []reach.State{reach.Unknown}, func(x reach.Recipient, id string) error {
+			if out.Uncertain = append(out.Uncertain, uncertain{x.Ordinal, id, x.Since}); len(out.Uncertain) == mostUncertain {
+				return errEnough
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, errEnough) {
+			return err
+		}
+	}
+	if c.Reaching.Figures != nil && !k.Started.IsZero() {
+		if out.Figures, err = c.Reaching.Figures(ctx, v.who, k); err != nil {
+			return err
+		}
+	}
+	if out.Events, err = room.Events(ctx, v.who, k.ID); err != nil {
+		return err
+	}
+	slices.Reverse(out.Events)
+	out.refused(v, r, refused)
+	return c.frame.Show(w, r, status, "campaign", out)
+}
+
+// refused shows why something was not done, with what was entered.
+func (v *campaignView) refused(who *visit, r *http.Request, err error) {
+	if err == nil {
+		return
+	}
+	v.Refused, v.Form = reachWhy(who.lang, err), r.PostForm
+	if errors.Is(err, reach.ErrStale) {
+		v.Other = v.C
+	}
+}
+
+// At is the address of a form of the campaign.
+func (v campaignView) At(name string) string {
+	return v.Link(at2(v.C.Incident) + "/" + v.C.ID + "/" + name)
+}
+
+// Turnable reports whether it can be made to stand so.
+func (v campaignView) Turnable(to string) bool { return reach.Turns(v.C.State, reach.Life(to)) }
+
+// Over reports whether nothing of it is sent any more.
+func (v campaignView) Over() bool { return v.C.State == reach.Done || v.C.State == reach.Cancelled }
+
+// Unreached is how many it did not reach.
+func (v campaignView) Unreached() int64 {
+	return v.Counts[reach.Refused] + v.Counts[reach.Bounced] + v.Counts[reach.Substitute]
+}
+
+// Entered is what stands in a field: what was entered, or how it stands.
+func (v campaignView) Entered(name, now string) string {
+	if v.Form.Has(name) {
+		return v.Form.Get(name)
+	}
+	return now
+}
+
+// segments is the picture of counts: its table says the same.
+func segments(n reach.Counts) []segment {
+	total := n.Total()
+	var out []segment
+	x := 0.0
+	for _, s := range []segment{
+		{Name: "accepted", Text: language.Both("相手のサーバーが受け取った", "accepted by the recipient's server"), N: n[reach.Accepted]},
+		{Name: "handed", Text: language.Both("送信サーバーに渡した", "taken by the mail server that sends"), N: n[reach.HandedOver]},
+		{Name: "underway", Text: language.Both("これから送る、再送を待つ", "to be sent, or to be tried again"), N: n[reach.Pending] + n[reach.Intended] + n[reach.Deferred]},
+		{Name: "uncertain", Text: language.Both("途中で途切れ、届いたか分からない", "uncertain: in flight when something broke"), N: n[reach.Unknown]},
+		{Name: "unreached", Text: language.Both("拒否された、戻ってきた", "refused, or came back"), N: n[reach.Refused] + n[reach.Bounced]},
+		{Name: "instead", Text: language.Both("送らず、ほかの方法で知らせる", "not written to: to be told in another way"), N: n[reach.Substitute]},
+	} {
+		if total > 0 {
+			share := float64(s.N) / float64(total)
+			s.X, s.Width, s.Percent = x, 440*share, strconv.FormatFloat(100*share, 'f', 1, 64)
+		}
+		x += s.Width
+		out = append(out, s)
+	}
+	return out
+}
+
+func (c *Console) showPreview(w http.ResponseWriter, r *http.Request, v *visit, status int, refused error) error {
+	ctx := r.Context()
+	k, err := c.campaign(r, v)
+	if err != nil {
+		return err
+	}
+	head, err := c.reachHead(r, v)
+	if err != nil {
+		return err
+	}
+	out := campaignView{caseView: head, C: k}
+	out.Live, out.Path = "", at2(k.Incident)+"/"+k.ID+"/preview"
+	if out.Preview, err = c.Reaching.Campaigns.Preview(ctx, v.who, k.ID); err != nil {
+		return c.refusedHere(w, r, v, err, c.showReach)
+	}
+	out.Counts = out.Preview.Counts
+	for _, p := range out.Preview.Problems {
+		if !slices.Contains(out.Preview.Texts, p) {
+			out.Preflight = append(out.Preflight, p)
+		}
+	}
+	if c.Reaching.Preflight != nil {
+		if out.Findings, err = c.Reaching.Preflight(ctx, k.From.Address); err != nil {
+			return err
+		}
+	}
+	out.refused(v, r, refused)
+	return c.frame.Show(w, r, status, "campaignpreview", out)
+}
+
+// Takes is how long sending is expected to take, in words.
+func (v campaignView) Takes() string {
+	d := v.Preview.Duration
+	said := v.Lang.Lang.Pick(spanJA(d), d.String())
+	switch v.Preview.By {
+	case "rate":
+		return v.Lang.Lang.Pick("決めた速さでは、およそ"+said+"かかります。", "At the rate that is set it takes about "+said+".")
+	case "signing":
+		return v.Lang.Lang.Pick("このサーバーが署名できる速さから、少なくとも"+said+"かかります。", "What this machine can sign lets it take "+said+" at least.")
+	}
+	return v.Lang.Lang.Pick("かかる時間は、送信サーバーが受け取る速さによります。", "It takes as long as the mail server takes it.")
+}
+
+func spanJA(d time.Duration) string {
+	d = d.Round(time.Second)
+	out := ""
+	for _, u := range []struct {
+		of   time.Duration
+		name string
+	}{{time.Hour, "時間"}, {time.Minute, "分"}, {time.Second, "秒"}} {
+		if n := d / u.of; n > 0 {
+			out += strconv.FormatInt(int64(n), 10) + u.name
+			d -= n * u.of
+		}
+	}
+	if out == "" {
+		return "1秒"
+	}
+	return out
+}
+
+// Domains writes rates by domain as they are entered.
+func domainLines(rates reach.Rates) string {
+	var b strings.Builder
+	for _, d := range slices.Sorted(maps.Keys(rates.PerDomain)) {
+		b.WriteString(d + "=" + strconv.FormatFloat(rates.PerDomain[d], 'f', -1, 64) + "\n")
+	}
+	return b.String()
+}

@@ -1,0 +1,345 @@
+// Package people answers persons about incidents that are answered by mail only: whoever asks is told nothing on the page, and
+// whoever reads the mailbox of the address is told whether it is in the scope.
+//
+// A question is taken without looking anything up: what the page says, and how long it takes to say it, cannot depend on who is
+// affected. Answers are worked out later, are mailed to whoever was asked about, and are of one length.
+package people
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"embed"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"time"
+
+	"shirase/identity"
+	"shirase/internal/files"
+	"shirase/internal/language"
+	"shirase/internal/roster"
+	"shirase/internal/store"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Errors of this package.
+var (
+	// ErrAddress says that what was given is no address of mail.
+	ErrAddress = errors.New("not an address of mail")
+	// ErrNone says that an incident is not answered by mail.
+	ErrNone = errors.New("it is not answered by mail")
+	// ErrBusy says that more is asked than is answered at present.
+	ErrBusy = errors.New("more is asked than can be answered at present")
+)
+
+// KeyFile is the name of the file of the key that limits of addresses are counted by.
+const KeyFile = "people.key"
+
+// Bounds, so that nobody's mailbox is filled by others.
+const (
+	perAddress = 3     // answers to one address a day, of all incidents
+	inAll      = 2_000 // questions an hour
+	tries      = 5
+	claimed    = 2 * time.Minute // for how long a process that sends keeps others from it
+	kept       = 48 * time.Hour
+)
+
+// About is what an answer says of an incident.
+type About struct {
+	Title, Organisation language.Text
+	AsOf                time.Time
+	Page                string // where it says what to do
+}
+
+// Rooms are what the room stands on.
+type Rooms struct {
+	DB      *store.DB
+	Keys    *files.Keys
+	Rosters *roster.Rosters
+	// ByMail gives what is said of an incident; false where it is not answered by mail.
+	ByMail func(ctx context.Context, incident string) (About, bool, error)
+	// Send hands one mail over. The same id makes the same Message-ID.
+	Send func(ctx context.Context, to, subject, text, id string) error
+}
+
+// People is the room.
+type People struct {
+	Rooms
+	limits *store.Sealer
+	now    func() time.Time
+}
+
+// New opens the room, and makes its key where there is none.
+func New(ctx context.Context, rooms Rooms) (*People, error) {
+	sub, err := fs.Sub(migrations, "migrations")
+	if err == nil {
+		err = rooms.DB.Migrate(ctx, "people", sub)
+	}
+	p := &People{Rooms: rooms, now: time.Now}
+	if err == nil {
+		p.limits, err = openKey(rooms.Keys)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("people: %w", err)
+	}
+	return p, nil
+}
+
+func openKey(keys *files.Keys) (*store.Sealer, error) {
+	text, err := keys.Load(KeyFile)
+	if errors.Is(err, files.ErrNotExist) {
+		fresh := make([]byte, store.KeySize)
+		rand.Read(fresh)
+		text = []byte(base64.RawURLEncoding.EncodeToString(fresh) + "\n")
+		if err = keys.Create(KeyFile, text); errors.Is(err, files.ErrExist) { // another process was faster
+			text, err = keys.Load(KeyFile)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	key, err := base64.RawURLEncoding.DecodeString(strings.TrimSpace(string(text)))
+	if err != nil {
+		return nil, fmt.Errorf("%s holds no key", KeyFile)
+	}
+	return store.NewSealer(key)
+}
+
+// Ask takes a question. It does the same whatever the address is, and whether or not it is beyond the limit of an address: then
+// nothing is mailed, and nobody is told. Errors: ErrAddress, ErrNone, ErrBusy.
+func (p *People) Ask(ctx context.Context, incident string, lang language.Lang, address string) error {
+	who, err := identity.ParseEmail(address)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrAddress, err)
+	}
+	switch _, ok, err := p.ByMail(ctx, incident); {
+	case err != nil:
+		return fmt.Errorf("ask: %w", err)
+	case !ok:
+		return ErrNone
+	}
+	sealer, err := p.Rosters.Sealer(ctx, incident, false)
+	if err != nil {
+		return fmt.Errorf("ask: %w", err)
+	}
+	id := hex.EncodeToString([]byte(rand.Text())[:16])
+	tag, sealed := p.limits.Lookup("people.who", who.Input()), sealer.Seal("people.asked "+id, []byte(who.Value))
+	now := p.now()
+	err = p.DB.Update(ctx, func(tx *sql.Tx) error {
+		var all, own int64
+		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM people_asked WHERE at > $1`, store.Micros(now.Add(-time.Hour))).Scan(&all); err != nil {
+			return err
+		}
+		if all >= inAll {
+			return ErrBusy
+		}
+		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM people_asked WHERE who = $1 AND at > $2 AND state <> 'passed-over'`, tag, store.Micros(now.Add(-24*time.Hour))).Scan(&own); err != nil {
+			return err
+		}
+		state := "waiting"
+		if own >= perAddress {
+			state = "passed-over"
+		}
+		_, err := tx.ExecContext(ctx, `INSERT INTO people_asked (id, incident, who, address, lang, at, state, tries, next_at) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $6)`,
+			id, incident, tag, sealed, string(lang), store.Micros(now), state)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("ask: %w", err)
+	}
+	return nil
+}
+
+// asked is a question that is due.
+type asked struct {
+	id, incident, lang string
+	address            []byte
+	tries              int64
+}
+
+// Answer mails what is due, and lets go what is not needed any more. It gives how many answers have left. A process that ends after it
+// was handed over and before that was written down mails it again, under the same Message-ID.
+func (p *People) Answer(ctx context.Context) (answered int, err error) {
+	if _, err := p.DB.ExecContext(ctx, `DELETE FROM people_asked WHERE at < $1`, store.Micros(p.now().Add(-kept))); err != nil {
+		return 0, fmt.Errorf("answer by mail: %w", err)
+	}
+	for ctx.Err() == nil {
+		q, err := p.take(ctx)
+		if err != nil || q == nil {
+			return answered, err
+		}
+		failed := p.answer(ctx, *q)
+		if failed == nil {
+			answered++
+		}
+		if err := p.settle(context.WithoutCancel(ctx), *q, failed); err != nil {
+			return answered, err
+		}
+		if failed != nil && !errors.Is(failed, roster.ErrShredded) && !errors.Is(failed, ErrNone) {
+			return answered, fmt.Errorf("answer by mail: %w", failed)
+		}
+	}
+	return answered, ctx.Err()
+}
+
+// take claims the question that is due first; nil where none is.
+func (p *People) take(ctx context.Context) (q *asked, err error) {
+	now := p.now()
+	err = p.DB.Update(ctx, func(tx *sql.Tx) error {
+		q = &asked{}
+		err := tx.QueryRowContext(ctx, `SELECT id, incident, address, lang, tries FROM people_asked WHERE state = 'waiting' AND next_at <= $1 ORDER BY next_at, id LIMIT 1`, store.Micros(now)).
+			Scan(&q.id, &q.incident, &q.address, &q.lang, &q.tries)
+		if errors.Is(err, sql.ErrNoRows) {
+			q = nil
+			return nil
+		}
+		if err == nil {
+			_, err = tx.ExecContext(ctx, `UPDATE people_asked SET next_at = $2 WHERE id = $1`, q.id, store.Micros(now.Add(claimed)))
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("answer by mail: %w", err)
+	}
+	return q, nil
+}
+
+// settle writes down what became of a question. An address stays only where it is tried again.
+func (p *People) settle(ctx context.Context, q asked, failed error) error {
+	state, address, next := "answered", []byte{}, p.now()
+	switch {
+	case failed == nil:
+	case q.tries+1 >= tries, errors.Is(failed, roster.ErrShredded), errors.Is(failed, ErrNone):
+		state = "given-up"
+	default:
+		state, address, next = "waiting", q.address, next.Add(time.Minute<<(2*q.tries))
+	}
+	_, err := p.DB.ExecContext(ctx, `UPDATE people_asked SET state = $2, address = $3, tries = tries + 1, next_at = $4 WHERE id = $1`, q.id, state, address, store.Micros(next))
+	if err != nil {
+		return fmt.Errorf("answer by mail: %w", err)
+	}
+	return nil
+}
+
+func (p *People) answer(ctx context.Context, q asked) error {
+	about, ok, err := p.ByMail(ctx, q.incident)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return ErrNone
+	}
+	sealer, err := p.Rosters.Sealer(ctx, q.incident, false)
+	if err != nil {
+		return err
+	}
+	to, err := sealer.Open("people.asked "+q.id, q.address)
+	if err != nil {
+		return err
+	}
+	in, err := p.affected(ctx, q.incident, sealer, string(to))
+	if err != nil {
+		return err
+	}
+	subject, text := compose(language.Lang(q.lang), about, in)
+	return p.Send(ctx, string(to), subject, text, q.id)
+}
+
+// affected looks an address up in the incident's keyed set, which is made where the roster has another one.
+func (p *People) affected(ctx context.Context, incident string, sealer *store.Sealer, address string) (bool, error) {
+	who, err := identity.ParseEmail(address)
+	if err != nil {
+		return false, err
+	}
+	if err := p.set(ctx, incident, sealer); err != nil {
+		return false, err
+	}
+	var n int64
+	err = p.DB.QueryRowContext(ctx, `SELECT count(*) FROM people_member WHERE incident = $1 AND tag = $2`, incident, member(sealer, who)).Scan(&n)
+	return n > 0, err
+}
+
+func member(sealer *store.Sealer, who identity.Identity) []byte {
+	return sealer.Lookup("people.member", who.Input())
+}
+
+// chunk is how many members are written at once, so that others write in between.
+const chunk = 500
+
+// set makes the keyed set of an incident's newest roster, unless it is there. One that is half there, because a process ended, is made anew.
+func (p *People) set(ctx context.Context, incident string, sealer *store.Sealer) error {
+	r, err := p.Rosters.Latest(ctx, incident)
+	if err != nil {
+		return err
+	}
+	var of string
+	var complete int64
+	switch err := p.DB.QueryRowContext(ctx, `SELECT roster, complete FROM people_set WHERE incident = $1`, incident).Scan(&of, &complete); {
+	case err == nil && of == r.ID && complete == 1:
+		return nil
+	case err != nil && !errors.Is(err, sql.ErrNoRows):
+		return err
+	}
+	if err := p.DB.Update(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM people_member WHERE incident = $1`, incident); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `INSERT INTO people_set (incident, roster, complete) VALUES ($1, $2, 0) ON CONFLICT (incident) DO UPDATE SET roster = excluded.roster, complete = 0`, incident, r.ID)
+		return err
+	}); err != nil {
+		return err
+	}
+	var tags [][]byte
+	write := func() error {
+		err := p.DB.Update(ctx, func(tx *sql.Tx) error {
+			for _, tag := range tags {
+				if _, err := tx.ExecContext(ctx, `INSERT INTO people_member (incident, tag) VALUES ($1, $2) ON CONFLICT (incident, tag) DO NOTHING`, incident, tag); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		tags = tags[:0]
+		return err
+	}
+	for m, err := range p.Rosters.Members(ctx, r) {
+		if err != nil {
+			return err
+		}
+		if m.Identity.Kind != identity.KindEmail {
+			continue
+		}
+		if tags = append(tags, member(sealer, m.Identity)); len(tags) == chunk {
+			if err := write(); err != nil {
+				return err
+			}
+		}
+	}
+	if err := write(); err != nil {
+		return err
+	}
+	_, err = p.DB.ExecContext(ctx, `UPDATE people_set SET complete = 1 WHERE incident = $1 AND roster = $2`, incident, r.ID)
+	return err
+}
+
+// Keep answers as long as the context lasts.
+func (p *People) Keep(ctx context.Context, failed func(error)) {
+	t := time.NewTicker(20 * time.Second) // no sooner: when a mail leaves tells nothing of what was looked up
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+		if _, err := p.Answer(ctx); err != nil && ctx.Err() == nil {
+			failed(err)
+		}
+	}
+}
