@@ -38,9 +38,6 @@ func newGatePages() (*gatePages, error) {
 	return g, nil
 }
 
-// japan is the zone of times on these pages: those of the notices that speak of them.
-var japan = time.FixedZone("JST", 9*60*60)
-
 // GatePolicy is the Content-Security-Policy of [Portal.GatePage].
 func (p *Portal) GatePolicy() string { return p.gate.policy }
 

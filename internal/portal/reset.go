@@ -94,6 +94,9 @@ func NewReset(o ResetOptions) (*Reset, error) {
 	return p, nil
 }
 
+// japan is the zone of times on these pages: those of the notices that speak of them.
+var japan = time.FixedZone("JST", 9*60*60)
+
 func (p *Reset) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if (r.Method == http.MethodGet || r.Method == http.MethodHead) && strings.HasPrefix(r.URL.Path, "/reset/assets/") && p.frame.ServeAsset(w, r) {
 		return

@@ -80,7 +80,7 @@ func (k *Kratos) find(ctx context.Context, account string) (string, error) {
 		ID string `json:"id"`
 	}
 	if err := json.Unmarshal(b, &list); err != nil {
-		return "", errors.New("Kratos answers something that is no list of identities")
+		return "", errors.New("the answer of Kratos is no list of identities")
 	}
 	switch {
 	case len(list) == 0:
@@ -88,7 +88,7 @@ func (k *Kratos) find(ctx context.Context, account string) (string, error) {
 	case len(list) > 1:
 		return "", fmt.Errorf("%w: several identities log in by this", ErrRefused)
 	case !uuid.MatchString(list[0].ID):
-		return "", errors.New("Kratos gives an identity without an id")
+		return "", errors.New("an identity of Kratos has no id")
 	}
 	return list[0].ID, nil
 }
@@ -103,7 +103,7 @@ func (k *Kratos) ask(ctx context.Context, method, path string, body any) ([]byte
 	}
 	req, err := http.NewRequestWithContext(ctx, method, k.url+path, bytes.NewReader(src))
 	if err != nil {
-		return nil, errors.New("Kratos's address cannot be asked")
+		return nil, errors.New("the address of Kratos cannot be asked")
 	}
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")

@@ -43,7 +43,6 @@ type kept struct {
 	sessions int
 	forced   int
 	resets   int
-	issued   time.Time
 	late     bool // it was forced after it was reset
 }
 
@@ -126,8 +125,6 @@ type world struct {
 
 	mu    sync.Mutex
 	mails []Mail
-	notes []string
-	hours []Hour
 	now   time.Time
 }
 
