@@ -284,7 +284,7 @@ func reachFuncs(lang language.Lang) map[string]any {
 	return map[string]any{
 		"life": func(l reach.Life) string { return lifeWords[l].In(lang) }, "sendstate": func(s string) string { return word(stateWords, s) }, "done2": func(what string) string { return word(eventWords, what) },
 		"onlyword": func(s string) string { return word(onlyWords, s) }, "level": func(s string) string { return word(levelWords, s) }, "domains": domainLines,
-		"states": func(n reach.Counts) (out []stateCount) {
+		"mailStates": func(n reach.Counts) (out []stateCount) {
 			names := n.Names()
 			for s := reach.Pending; s <= reach.Substitute; s++ {
 				if v := names[s.String()]; v > 0 {

@@ -145,7 +145,7 @@ func TestTogether(t *testing.T) {
 			won, lost = 1, 0
 		}
 		if answers[won].status != http.StatusSeeOther || answers[lost].status != http.StatusConflict {
-			t.Fatal(answers[0].status, answers[1].status)
+			t.Fatal(answers[0].status, answers[1].status, d.logged.String())
 		}
 		for _, want := range []string{"一の案", "二の案", "どちらも失われていません"} {
 			if !strings.Contains(answers[lost].body, want) {

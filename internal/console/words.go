@@ -2,7 +2,6 @@ package console
 
 import (
 	"html/template"
-	"maps"
 	"strings"
 	"time"
 	"unicode"
@@ -50,12 +49,20 @@ var logWords = map[string]language.Text{
 // funcs is what templates of lang can say, beside what all pages can.
 func funcs(lang language.Lang) template.FuncMap {
 	out := caseFuncs(lang)
-	maps.Copy(out, scopeFuncs(lang))
-	maps.Copy(out, reachFuncs(lang))
-	maps.Copy(out, containFuncs(lang))
-	maps.Copy(out, factFuncs(lang))
-	maps.Copy(out, inboxFuncs(lang))
-	maps.Copy(out, template.FuncMap{
+	for _, more := range []template.FuncMap{scopeFuncs(lang), reachFuncs(lang), containFuncs(lang), factFuncs(lang), inboxFuncs(lang), commonFuncs(lang)} {
+		for name, f := range more {
+			if _, ok := out[name]; ok {
+				panic("console: two parts say " + name + " to their templates")
+			}
+			out[name] = f
+		}
+	}
+	return out
+}
+
+// commonFuncs is what pages of several parts can say.
+func commonFuncs(lang language.Lang) template.FuncMap {
+	return template.FuncMap{
 		"when":  func(t time.Time) template.HTML { return when(lang, t, time.Now()) },
 		"role":  func(r actor.Role) string { return roleWords[r][0].In(lang) },
 		"duty":  func(r actor.Role) string { return roleWords[r][1].In(lang) },
@@ -70,8 +77,7 @@ func funcs(lang language.Lang) template.FuncMap {
 			return what
 		},
 		"person": func(names map[string]string, id string) string { return personText(lang, names, id) },
-	})
-	return out
+	}
 }
 
 // zone is that of times in the console. Everybody who works on a case reads the same.
