@@ -239,6 +239,42 @@ facts:
 		t.Error("the accounts are not as they should be")
 	}
 
+	// Meanwhile the gate sends all three to the reset, at the login of the application.
+	if err := json.Unmarshal([]byte(ok("gate", "block", "loss-2026", "--accounts", "reset", "--url", "https://example.jp/reset/loss-2026", "--why", "hashes were taken", "--json")), &said); err != nil || said.Proposed.Kind != "block" {
+		t.Fatal(err, said)
+	}
+	if err := approvedBy(t, a, in, in.db, said.Proposed.ID); err != nil {
+		t.Fatal(err)
+	}
+	var issued struct {
+		Token string `json:"token"`
+	}
+	if err := json.Unmarshal([]byte(ok("gate", "token", "app", "--form", "decide", "--json")), &issued); err != nil || issued.Token == "" {
+		t.Fatal(err)
+	}
+	decided := func(account string) string {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+l.Addr().String()+"/gate/v1/decide", strings.NewReader(`{"account":"`+account+`"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+issued.Token)
+		req.Header.Set("Content-Type", "application/json")
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		var d struct {
+			Decision string `json:"decision"`
+		}
+		if err := json.NewDecoder(resp.Body).Decode(&d); err != nil {
+			t.Fatal(err)
+		}
+		return d.Decision
+	}
+	until("the gate holds them", func() bool { return decided("2") == "reset" && decided("3") == "reset" })
+
 	// One of them resets.
 	post := func(path string, form url.Values) (int, string) {
 		t.Helper()
@@ -276,6 +312,10 @@ facts:
 	}
 	if n := count(`SELECT count(*) FROM users WHERE id = '2' AND must_change = 0`); n != 1 || status().Counts["reset"] != 1 {
 		t.Errorf("%d, %+v", n, status())
+	}
+	until("the gate lets who has reset pass", func() bool { return decided("2") == "allow" })
+	if d := decided("3"); d != "reset" {
+		t.Errorf("the gate lets somebody pass who has not: %s", d)
 	}
 	until("a receipt comes", func() bool {
 		mu.Lock()
