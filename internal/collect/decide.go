@@ -1,7 +1,6 @@
 package collect
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -505,106 +504,6 @@ func (c *Collection) simple(ctx context.Context, who actor.Actor, id string, ver
 	return nil
 }
 
-// Undo takes back what was last done with an item. What an acceptance recorded is taken back too: what held before holds again, and
-// an incident that it made is withdrawn. What was public stays in the history, with who took it back.
-func (c *Collection) Undo(ctx context.Context, who actor.Actor, id string) error {
-	if err := who.May(actor.Record, ""); err != nil {
-		return fmt.Errorf("undo: %w", err)
-	}
-	acts, err := c.readActs(ctx, `WHERE item = $1 AND done = $2 AND undone_at = 0 ORDER BY at DESC, id LIMIT 1`, id, true)
-	if err != nil {
-		return fmt.Errorf("undo: %w", err)
-	}
-	if len(acts) == 0 {
-		return hint.Add(fmt.Errorf("undo: %w: nothing was decided about it", ErrInput), "shirase inbox list --all shows what was decided")
-	}
-	act := acts[0]
-	if act.What == "accept" {
-		if err := c.takeBack(ctx, who, &act); err != nil {
-			return fmt.Errorf("undo: %w", err)
-		}
-	}
-	return c.DB.Update(ctx, func(tx *sql.Tx) error {
-		res, err := tx.ExecContext(ctx, `UPDATE collect_act SET undone_at = $2, undone_by = $3 WHERE id = $1 AND undone_at = 0`, act.ID, store.Micros(c.Now()), who.String())
-		if err != nil {
-			return err
-		}
-		if n, err := res.RowsAffected(); err != nil || n == 0 {
-			return errors.Join(err, ErrStale)
-		}
-		b := act.before
-		i, err := itemOf(ctx, tx, id)
-		if err != nil {
-			return err
-		}
-		if act.What == "accept" {
-			if _, err := tx.ExecContext(ctx, `DELETE FROM collect_label WHERE act = $1`, act.ID); err != nil {
-				return err
-			}
-			if _, err := tx.ExecContext(ctx, `DELETE FROM collect_watch WHERE url = $1`, i.URL); err != nil {
-				return err
-			}
-		}
-		_, err = tx.ExecContext(ctx, `UPDATE collect_item SET state = $2, incident = $3, near = $4, relation = $5, decided_at = 0, decided_by = '', version = version + 1 WHERE id = $1`, id, b.State, b.Incident, b.Near, b.Relation)
-		return err
-	})
-}
-
-// takeBack takes back what an acceptance recorded and what still holds of it. Done twice it finds nothing to take back.
-func (c *Collection) takeBack(ctx context.Context, who actor.Actor, act *Act) error {
-	var rec recording
-	if err := json2.Unmarshal([]byte(act.payload), &rec); err != nil {
-		return err
-	}
-	held, err := c.Incidents.Get(ctx, rec.Incident)
-	if errors.Is(err, incident.ErrNotFound) || len(rec.Facts) == 0 {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	now := incident.Moment{Time: c.Now().UTC().Truncate(time.Minute), Precision: incident.Minute}
-	var back []incident.Fact
-	for _, f := range rec.Facts {
-		i := slices.IndexFunc(held.Facts, func(h incident.Fact) bool {
-			return h.Key == f.Key && h.Item == f.Item && h.AsOf.String() == f.AsOf.String()
-		})
-		if i < 0 || !sameValue(held.Facts[i].Value, f.Value) {
-			continue // something else holds by now
-		}
-		at := now
-		if at.Time.Before(f.AsOf.Time) {
-			at = f.AsOf
-		}
-		if j := slices.IndexFunc(rec.Prior, func(p incident.Fact) bool { return p.Key == f.Key && p.Item == f.Item }); j >= 0 {
-			again := rec.Prior[j]
-			again.AsOf, again.Author = at, ""
-			back = append(back, again)
-			continue
-		}
-		back = append(back, incident.Fact{Key: f.Key, Item: f.Item, Certainty: incident.Confirmed, AsOf: at, Retracted: true})
-	}
-	if rec.Create {
-		var others int
-		if err := c.DB.QueryRowContext(ctx, `SELECT count(*) FROM collect_item WHERE incident = $1 AND state = 'accepted' AND id <> $2`, rec.Incident, act.Item).Scan(&others); err != nil {
-			return err
-		}
-		if state, has := held.Fact("scope.state"); others == 0 && (!has || state.Value.Word != incident.StateWithdrawn) {
-			back = append(back, incident.Fact{Key: "scope.state", Certainty: incident.Confirmed, AsOf: now, Value: incident.Value{Word: incident.StateWithdrawn}})
-		}
-	}
-	if len(back) == 0 {
-		return nil
-	}
-	return c.add(ctx, who, rec.Incident, back)
-}
-
-func sameValue(a, b incident.Value) bool {
-	one, errOne := json2.Marshal(a, json2.Deterministic(true))
-	two, errTwo := json2.Marshal(b, json2.Deterministic(true))
-	return errOne == nil && errTwo == nil && bytes.Equal(one, two)
-}
-
 func (c *Collection) acts(ctx context.Context, item string) ([]Act, error) {
 	return c.readActs(ctx, `WHERE item = $1 ORDER BY at, id LIMIT 200`, item)
 }
@@ -631,85 +530,6 @@ func (c *Collection) readActs(ctx context.Context, where string, args ...any) ([
 			a.Undone = store.FromMicros(undone)
 		}
 		out = append(out, a)
-	}
-	return out, errors.Join(rows.Err(), rows.Close())
-}
-
-// Label is what a reader made of one proposal.
-type Label struct {
-	Document string          `json:"document"` // SHA-256 of the bytes
-	URL      string          `json:"url"`
-	Lang     string          `json:"language"`
-	Key      string          `json:"key"`
-	Rule     string          `json:"rule"`
-	Sure     bool            `json:"sure"`
-	Outcome  string          `json:"outcome"`
-	Proposed json.RawMessage `json:"proposed"`
-	Given    json.RawMessage `json:"given,omitempty"`
-	Text     string          `json:"text,omitempty"` // that it was read in
-}
-
-// Labels gives what readers made of all that was proposed, the oldest first; with texts, the text of each document stands with its
-// first label.
-func (c *Collection) Labels(ctx context.Context, who actor.Actor, texts bool, each func(Label) error) error {
-	if err := who.May(actor.Record, ""); err != nil {
-		return fmt.Errorf("export labels: %w", err)
-	}
-	rows, err := c.DB.QueryContext(ctx, `SELECT d.sha256, d.url, d.text, l.lang, l.fact_key, l.rule, l.sure, l.outcome, l.proposed, l.given FROM collect_label l JOIN collect_document d ON d.id = l.document
-		JOIN collect_act a ON a.id = l.act ORDER BY a.at, a.id, l.seq`)
-	if err != nil {
-		return fmt.Errorf("export labels: %w", err)
-	}
-	defer rows.Close()
-	last := ""
-	for rows.Next() {
-		var l Label
-		var proposed, given string
-		if err := rows.Scan(&l.Document, &l.URL, &l.Text, &l.Lang, &l.Key, &l.Rule, &l.Sure, &l.Outcome, &proposed, &given); err != nil {
-			return fmt.Errorf("export labels: %w", err)
-		}
-		l.Proposed = json.RawMessage(proposed)
-		if given != "" {
-			l.Given = json.RawMessage(given)
-		}
-		if !texts || l.Document == last {
-			l.Text = ""
-		}
-		last = l.Document
-		if err := each(l); err != nil {
-			return err
-		}
-	}
-	return errors.Join(rows.Err(), rows.Close())
-}
-
-// Measure is how well it is read for this archive, by field and language.
-type Measure struct {
-	Key       string `json:"key"`
-	Lang      string `json:"language"`
-	Accepted  int    `json:"accepted"`
-	Corrected int    `json:"corrected"`
-	Skipped   int    `json:"skipped"`
-}
-
-// Measured counts what readers made of proposals.
-func (c *Collection) Measured(ctx context.Context, who actor.Actor) ([]Measure, error) {
-	if err := who.May(actor.Record, ""); err != nil {
-		return nil, fmt.Errorf("measure: %w", err)
-	}
-	rows, err := c.DB.QueryContext(ctx, `SELECT fact_key, lang, count(*) FILTER (WHERE outcome = 'accepted'), count(*) FILTER (WHERE outcome = 'corrected'), count(*) FILTER (WHERE outcome = 'skipped')
-		FROM collect_label GROUP BY fact_key, lang ORDER BY fact_key, lang`)
-	if err != nil {
-		return nil, fmt.Errorf("measure: %w", err)
-	}
-	defer rows.Close()
-	out := []Measure{}
-	for rows.Next() {
-		var m Measure
-		if err := rows.Scan(&m.Key, &m.Lang, &m.Accepted, &m.Corrected, &m.Skipped); err != nil {
-			return nil, fmt.Errorf("measure: %w", err)
-		}
-		out = append(out, m)
 	}
 	return out, errors.Join(rows.Err(), rows.Close())
 }
