@@ -185,7 +185,14 @@ func TestAskedOften(t *testing.T) {
 		t.Errorf("%d mails after a while", n)
 	}
 	now = now.Add(w.Life + time.Minute)
-	if _, err := w.Look(t.Context(), "loss-2026", links(w.mailed(addressOf(1))[6])[0]); !errors.Is(err, ErrToken) {
+	var last []string // of the receipt and the new link, which leave at once
+	for _, m := range w.mailed(addressOf(1))[5:] {
+		last = append(last, links(m)...)
+	}
+	if len(last) != 1 {
+		t.Fatalf("%d links after a while", len(last))
+	}
+	if _, err := w.Look(t.Context(), "loss-2026", last[0]); !errors.Is(err, ErrToken) {
 		t.Errorf("a link that is over: %v", err)
 	}
 	now = now.Add(claimLasts)
