@@ -55,7 +55,8 @@ func TestHidden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	export := filepath.Join(t.TempDir(), "export.json")
+	export, page := filepath.Join(t.TempDir(), "export.json"), filepath.Join(t.TempDir(), "notice.txt")
+	write(t, page, "Secret\n\nExample Shop\n\n777 people were affected by unauthorised access to our server on 20 August 2026.\n")
 	table := map[string][][]string{
 		"new":        {{"--facts", facts("another")}, {"--facts", facts("hidden")}},
 		"add":        {{"--facts", facts("hidden")}, {"--facts", facts("draft")}},
@@ -69,6 +70,7 @@ func TestHidden(t *testing.T) {
 		"retire":     {{"hidden"}},
 		"reopen":     {{"hidden"}},
 		"withdraw":   {{"hidden"}},
+		"fetch":      {{page}, {"http://127.0.0.1:9/hidden"}},
 	}
 	for _, c := range (&app{out: io.Discard, err: io.Discard}).cmdIncident().Commands() {
 		rows, listed := table[c.Name()]
