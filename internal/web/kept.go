@@ -93,6 +93,9 @@ func (k *Kept) find(key, version string) *kept {
 // make has h answer, once for all who ask for the same at the same time.
 func (k *Kept) make(r *http.Request, key, version string, h http.Handler) *kept {
 	made, _, _ := k.making.Do(key+"\x00"+version, func() (any, error) {
+		if a := k.find(key, version); a != nil {
+			return a, nil // it was made between the look for it and this
+		}
 		plain := r.Clone(context.WithoutCancel(r.Context())) // it is for others too
 		plain.Method = http.MethodGet
 		for _, name := range []string{"Accept-Encoding", "If-None-Match", "If-Modified-Since", "Range"} {
