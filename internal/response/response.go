@@ -199,9 +199,11 @@ func (k *Case) saw(by, day, what string) bool {
 // get reads a case, whoever asks.
 func (c *Cases) get(ctx context.Context, id string) (*Case, error) {
 	k := newCase(id)
+	// Before the transaction: it asks the database too, and many who each hold a connection and wait for another wait for ever.
+	sealer, sealing := c.Seal(ctx, id, false)
 	err := c.DB.View(ctx, func(tx *sql.Tx) error {
 		*k = *newCase(id)
-		return c.read(ctx, tx, id, k.apply)
+		return c.read(ctx, tx, id, sealer, sealing, k.apply)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("case %s: %w", id, err)
@@ -210,8 +212,8 @@ func (c *Cases) get(ctx context.Context, id string) (*Case, error) {
 }
 
 // read gives a case's entries in their order and requires that they are the chain that was written: none missing at the
-// end, none changed, none moved.
-func (c *Cases) read(ctx context.Context, tx store.Querier, id string, each func(Entry) error) error {
+// end, none changed, none moved. sealing is why there is no sealer.
+func (c *Cases) read(ctx context.Context, tx store.Querier, id string, sealer *store.Sealer, sealing error, each func(Entry) error) error {
 	var entries int64
 	var head string
 	err := tx.QueryRowContext(ctx, `SELECT entries, head FROM response_case WHERE id = $1`, id).Scan(&entries, &head)
@@ -221,9 +223,8 @@ func (c *Cases) read(ctx context.Context, tx store.Querier, id string, each func
 	if err != nil {
 		return err
 	}
-	sealer, err := c.Seal(ctx, id, false)
-	if err != nil {
-		return err
+	if sealing != nil {
+		return sealing
 	}
 	rows, err := tx.QueryContext(ctx, `SELECT seq, hash, sealed FROM response_entry WHERE case_id = $1 ORDER BY seq`, id)
 	if err != nil {
@@ -310,7 +311,7 @@ func (c *Cases) there(ctx context.Context, id string) (bool, error) {
 // append adds entries in a transaction.
 func (c *Cases) append(ctx context.Context, tx *sql.Tx, who actor.Actor, id string, sealer *store.Sealer, create bool, make func(k *Case) ([]Body, error)) (*Case, error) {
 	k := newCase(id)
-	if err := c.read(ctx, tx, id, k.apply); err != nil && (!create || !errors.Is(err, ErrNotFound)) {
+	if err := c.read(ctx, tx, id, sealer, nil, k.apply); err != nil && (!create || !errors.Is(err, ErrNotFound)) {
 		return nil, err
 	}
 	first := k.Entries == 0

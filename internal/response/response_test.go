@@ -295,13 +295,17 @@ func TestTampered(t *testing.T) {
 			"another head":                          {`UPDATE response_case SET head = (SELECT hash FROM response_entry WHERE seq = 4)`},
 		} {
 			undone := errors.New("undone")
-			err := d.db.Update(ctx, func(tx *sql.Tx) error {
+			sealer, err := d.Seal(ctx, k.ID, false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = d.db.Update(ctx, func(tx *sql.Tx) error {
 				for _, text := range texts {
 					if _, err := tx.ExecContext(ctx, text); err != nil {
 						t.Fatalf("%s: %v", name, err)
 					}
 				}
-				if err := d.read(ctx, tx, k.ID, newCase(k.ID).apply); !errors.Is(err, ErrChain) {
+				if err := d.read(ctx, tx, k.ID, sealer, nil, newCase(k.ID).apply); !errors.Is(err, ErrChain) {
 					t.Errorf("%s: %v", name, err)
 				}
 				return undone
