@@ -120,21 +120,9 @@ func (a *app) mailAct(r *reach.Reach) proposal.Act {
 		}
 		return p, proposal.Plan{Bytes: p.Bytes, Effect: proposal.Effect{Says: p.Says, People: p.People, Unit: "accounts", Doubts: p.Doubts}}, nil
 	}
-	return proposal.Act{Single: true,
-		Plan: func(ctx context.Context, who actor.Actor, id string, request []byte) (proposal.Plan, error) {
-			_, p, err := plan(ctx, who, id, request)
-			return p, err
-		},
-		Do: func(ctx context.Context, who actor.Actor, id string, request []byte, digest string, settle func(tx *sql.Tx) error) (any, error) {
-			planned, p, err := plan(ctx, who, id, request)
-			if err != nil {
-				return nil, err
-			}
-			if p.Digest() != digest {
-				return nil, proposal.ErrChanged
-			}
-			return map[string]any{"incident": id}, r.Approve(ctx, who, planned, settle)
-		}}
+	return plannedAct(plan, func(ctx context.Context, who actor.Actor, id string, p *reach.Plan, settle func(tx *sql.Tx) error) error {
+		return r.Approve(ctx, who, p, settle)
+	})
 }
 
 func (a *app) cmdCampaign() *cobra.Command {

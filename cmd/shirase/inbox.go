@@ -21,15 +21,19 @@ import (
 func (a *app) cmdInbox() *cobra.Command {
 	c := group("inbox", "Decide about disclosures of others that were found", "  shirase inbox list\n  shirase inbox accept i-abcdefghijkl")
 	c.AddCommand(a.cmdInboxList(), a.cmdInboxShow(), a.cmdInboxAccept(), a.cmdInboxMerge(), a.cmdInboxLabels())
-	c.AddCommand(a.cmdInboxDo("ignore ITEM", "Leave an item", "An item that is ignored is not shown again, unless its page says something else.", "ignored", func(ctx context.Context, room *collect.Collection, i *collect.Look, why string) error {
-		return room.Ignore(ctx, actor.Operator(), i.ID, i.Version, why)
-	}))
-	c.AddCommand(a.cmdInboxDo("split ITEM", "Say that an item is about something of its own", "Takes it away from the incident or the item that it was joined to.", "on its own", func(ctx context.Context, room *collect.Collection, i *collect.Look, _ string) error {
-		return room.Split(ctx, actor.Operator(), i.ID, i.Version)
-	}))
-	c.AddCommand(a.cmdInboxDo("undo ITEM", "Take back what was last decided about an item", "What was recorded by accepting it is taken back too: what held before holds again, and\nan incident that it made is withdrawn. What was public stays in the history.", "waiting again, or as it was before", func(ctx context.Context, room *collect.Collection, i *collect.Look, _ string) error {
-		return room.Undo(ctx, actor.Operator(), i.ID)
-	}))
+	c.AddCommand(a.cmdInboxDo("ignore ITEM", "Leave an item", "An item that is ignored is not shown again, unless its page says something else.", "ignored",
+		func(ctx context.Context, room *collect.Collection, i *collect.Look, why string) error {
+			return room.Ignore(ctx, actor.Operator(), i.ID, i.Version, why)
+		}))
+	c.AddCommand(a.cmdInboxDo("split ITEM", "Say that an item is about something of its own", "Takes it away from the incident or the item that it was joined to.", "on its own",
+		func(ctx context.Context, room *collect.Collection, i *collect.Look, _ string) error {
+			return room.Split(ctx, actor.Operator(), i.ID, i.Version)
+		}))
+	c.AddCommand(a.cmdInboxDo("undo ITEM", "Take back what was last decided about an item",
+		"What was recorded by accepting it is taken back too: what held before holds again, and\nan incident that it made is withdrawn. What was public stays in the history.", "waiting again, or as it was before",
+		func(ctx context.Context, room *collect.Collection, i *collect.Look, _ string) error {
+			return room.Undo(ctx, actor.Operator(), i.ID)
+		}))
 	return c
 }
 

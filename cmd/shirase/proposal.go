@@ -413,3 +413,24 @@ every such proposal. --second wants a second person again, at once.`,
 	c.Flags().BoolVar(&second, "second", false, "a second person")
 	return c
 }
+
+// plannedAct is an act of a room that works out what it would do: once when it is proposed and once more when it is approved,
+// and does it only where the same comes out.
+func plannedAct[P any](plan func(ctx context.Context, who actor.Actor, id string, request []byte) (P, proposal.Plan, error),
+	do func(ctx context.Context, who actor.Actor, id string, p P, settle func(tx *sql.Tx) error) error) proposal.Act {
+	return proposal.Act{Single: true,
+		Plan: func(ctx context.Context, who actor.Actor, id string, request []byte) (proposal.Plan, error) {
+			_, p, err := plan(ctx, who, id, request)
+			return p, err
+		},
+		Do: func(ctx context.Context, who actor.Actor, id string, request []byte, digest string, settle func(tx *sql.Tx) error) (any, error) {
+			planned, p, err := plan(ctx, who, id, request)
+			if err != nil {
+				return nil, err
+			}
+			if p.Digest() != digest {
+				return nil, proposal.ErrChanged
+			}
+			return map[string]any{"incident": id}, do(ctx, who, id, planned, settle)
+		}}
+}

@@ -139,7 +139,8 @@ func (a *app) publish(ctx context.Context, in *instance, r publish.Request) (*pu
 	}
 	a.tellWaiting(pub.Waiting)
 	p := &published{Incident: prop.Incident, State: prop.State, Statement: pub.Hash, Seq: pub.Statement.Seq, LedgerIndex: pub.LedgerIndex,
-		Notice: pub.Notice.ID, NoticeIndex: pub.Notice.LedgerIndex, Changed: pub.Changed, Public: pub.Waiting == nil, Proposal: prop.ID(), Despite: prop.Despite, Differences: prop.Differences, Uncompared: publish.English(prop.Uncompared), Missing: publish.English(prop.Missing)}
+		Notice: pub.Notice.ID, NoticeIndex: pub.Notice.LedgerIndex, Changed: pub.Changed, Public: pub.Waiting == nil, Proposal: prop.ID(),
+		Despite: prop.Despite, Differences: prop.Differences, Uncompared: publish.English(prop.Uncompared), Missing: publish.English(prop.Missing)}
 	if prop.Sealed != nil {
 		counts := prop.Roster.Counts
 		p.Revision, p.Entries, p.Accounts, p.Layer = prop.Sealed.Revision, prop.Sealed.Layer.N, counts.Affected, prop.Sealed.Layer.Root.String()

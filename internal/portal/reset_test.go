@@ -32,6 +32,7 @@ type resets struct {
 	room   *reset.Resets
 	mu     sync.Mutex
 	mails  []reset.Mail
+	sent   chan struct{} // a mail has left since it was last read
 	away   bool
 	allow  func(n int) bool
 }
@@ -55,7 +56,7 @@ func (s someone) Describe() []byte                                              
 
 func newResets(t *testing.T) *resets {
 	t.Helper()
-	r := &resets{t: t, allow: func(int) bool { return true }}
+	r := &resets{t: t, sent: make(chan struct{}, 1), allow: func(int) bool { return true }}
 	ctx, folder := t.Context(), t.TempDir()
 	db, err := store.Open(ctx, "sqlite:"+filepath.Join(folder, "test.db"))
 	if err != nil {
@@ -91,6 +92,10 @@ func newResets(t *testing.T) *resets {
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			r.mails = append(r.mails, m)
+			select {
+			case r.sent <- struct{}{}:
+			default:
+			}
 			return nil
 		}, Poll: time.Millisecond})
 	must(err)
@@ -158,10 +163,11 @@ func (r *resets) link() string {
 			}
 		}
 		r.mu.Unlock()
-		if r.t.Context().Err() != nil {
+		select {
+		case <-r.sent:
+		case <-r.t.Context().Done():
 			r.t.Fatal("no mail")
 		}
-		time.Sleep(time.Millisecond)
 	}
 }
 
