@@ -33,11 +33,14 @@ How large it may be says the setting evidence.max. With - it is read from standa
 input, and --name is wanted.`,
 		Example: "  shirase case evidence add shop-2026-08-20 auth.log --source \"db1, /var/log\" --by Sato --collected 2026-08-20T12:00+09:00\n  ssh db1 cat /var/log/auth.log | shirase case evidence add shop-2026-08-20 - --name auth.log",
 		RunE: func(c *cobra.Command, args []string) error {
-			if e.Name == "" {
-				if args[1] == "-" {
-					return usagef("case evidence add wants --name for what is read from standard input")
-				}
-				e.Name = filepath.Base(args[1])
+			from := args[1]
+			switch {
+			case from == "-" && e.Name == "":
+				return usagef("case evidence add wants --name for what is read from standard input")
+			case from == "-":
+				from = "/dev/stdin"
+			case e.Name == "":
+				e.Name = filepath.Base(from)
 			}
 			in, cases, err := a.cases(c.Context())
 			if err != nil {
@@ -51,7 +54,7 @@ input, and --name is wanted.`,
 				}
 				e.Collected = m.String()
 			}
-			f, err := files.OpenInput(c.Context(), args[1])
+			f, err := files.OpenInput(c.Context(), from)
 			if err != nil {
 				return fmt.Errorf("take in evidence: %w", err)
 			}
