@@ -67,7 +67,7 @@ func compare(t *testing.T, doc string, required map[string]string, direct []stri
 	t.Helper()
 	text := strings.ReplaceAll(doc, " x/", " golang.org/x/") // as rows of several shorten them
 	named := map[string]string{}                             // path to version, where one is said
-	for _, m := range regexp.MustCompile(`((?:github\.com|codeberg\.org|golang\.org|filippo\.io|modernc\.org|gopkg\.in|blitiri\.com\.ar)/[\w./-]*\w)(?: (v[\d.]+\d))?`).FindAllStringSubmatch(text, -1) {
+	for _, m := range regexp.MustCompile(`((?:github\.com|codeberg\.org|golang\.org|filippo\.io|modernc\.org|gopkg\.in|go\.opentelemetry\.io|google\.golang\.org|blitiri\.com\.ar)/[\w./-]*\w)(?: (v[\d.]+\d))?`).FindAllStringSubmatch(text, -1) {
 		named[m[1]] = m[2]
 	}
 	if len(named) == 0 {

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -88,9 +87,7 @@ once the new one is whole, with what only they hold.`,
 
 // backedUp is what a backup is of: all that is in the data folder but what the settings say are secrets.
 func (a *app) backedUp(in *instance, vkey, recipient string) backup.Source {
-	secrets := []string{a.op().StoreFile, a.op().StorePasswordFile, a.op().TLS.KeyFile, a.op().Alarms.WebhookSecretFile, a.op().Mail.PasswordFile}
-	return backup.Source{Data: a.op().Data, LedgerKey: vkey, Seq: in.seq, Keys: in.keys, Recipient: recipient,
-		Without: slices.DeleteFunc(secrets, func(s string) bool { return s == "" })}
+	return backup.Source{Data: a.op().Data, LedgerKey: vkey, Seq: in.seq, Keys: in.keys, Recipient: recipient, Without: a.op().SecretFiles()}
 }
 
 // seq is the number of the newest statement; 0 where nothing is published.

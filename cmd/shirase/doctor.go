@@ -72,8 +72,8 @@ func (a *app) cmdDoctor() *cobra.Command {
 		Use:   "doctor",
 		Short: "Look through everything, and say what is wrong and what to do",
 		Long: `Looks through configuration, permissions, keys, database, ledger, layers, rosters,
-corpora of passwords, disk, clock, the statement's life and the backup's age. Each
-finding has its remedy. Keys are compared with what was published and never printed;
+corpora of passwords, disk, clock, the statement's life and the backup's age, and asks
+what figures are pushed to (metrics.otlp) whether it takes them. Each finding has its remedy. Keys are compared with what was published and never printed;
 rosters are compared with what was recorded when they were sealed, without a key.
 It mends nothing.
 
@@ -147,6 +147,7 @@ func (d *doctor) examine(ctx context.Context) error {
 	}
 	d.examineFolders()
 	d.examineCertificate()
+	d.examineReceiver(ctx)
 	keys := d.examineKeysFolder()
 	if d.openStore(ctx) {
 		if keys {

@@ -95,3 +95,19 @@ func (d *doctor) examineOutside(ctx context.Context) {
 		d.certificate(res.TLS.PeerCertificates[0], "see why the proxy, or shirase serve --domain, does not renew it: their logs say")
 	}
 }
+
+// examineReceiver asks what figures are pushed to whether it would take them.
+func (d *doctor) examineReceiver(ctx context.Context) {
+	to, err := receiver(d.a.op())
+	if err != nil {
+		d.fail("metrics", err, "put the header in the file, or leave metrics.otlpHeaderFile out")
+		return
+	}
+	if to == nil {
+		return
+	}
+	if err := to.Try(ctx); err != nil {
+		d.find("metrics", levelWarning, "see that the receiver runs, and that metrics.otlp is its address, path and all; 401 or 403: see to metrics.otlpHeaderFile",
+			"figures are not taken where metrics.otlp has them pushed: %v", err)
+	}
+}

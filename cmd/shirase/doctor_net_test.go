@@ -87,3 +87,47 @@ func TestDoctorOutside(t *testing.T) {
 	s.Close()
 	found("nobody", look(trusted, time.Now()), "nobody answers")
 }
+
+// TestDoctorReceiver: what figures are pushed to is asked whether it would take them, and is sent none.
+func TestDoctorReceiver(t *testing.T) {
+	status := http.StatusUnauthorized
+	asked := 0
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if asked++; r.ContentLength > 64 {
+			t.Errorf("it is sent %d bytes", r.ContentLength)
+		}
+		w.WriteHeader(status)
+	}))
+	defer s.Close()
+	look := func(url, header string) string {
+		a := appAt(t.TempDir(), io.Discard, io.Discard)
+		a.op().Metrics.OTLP, a.op().Metrics.OTLPHeaderFile = url, header
+		d := &doctor{a: a}
+		d.examineReceiver(t.Context())
+		var said []string
+		for _, f := range d.findings {
+			said = append(said, f.ID+" "+f.Level+": "+f.What)
+			if f.Remedy == "" {
+				t.Errorf("%+v", f)
+			}
+		}
+		return strings.Join(said, "; ")
+	}
+	for _, c := range []struct {
+		status            int
+		url, header, want string
+	}{
+		{200, "", "", ""},
+		{200, s.URL + "/v1/metrics", "", ""},
+		{401, s.URL + "/v1/metrics", "", "metrics warning: figures are not taken where metrics.otlp has them pushed: it is answered with 401"},
+		{200, s.URL + "/v1/metrics", filepath.Join(t.TempDir(), "none"), "metrics error: read a secret"},
+	} {
+		status = c.status
+		if got := look(c.url, c.header); got != c.want && (c.want == "" || !strings.HasPrefix(got, c.want)) {
+			t.Errorf("%+v: %q", c, got)
+		}
+	}
+	if asked != 2 {
+		t.Errorf("it was asked %d times", asked)
+	}
+}

@@ -333,7 +333,7 @@ func (a *app) server(ctx context.Context, in *instance, corpora *password.Corpor
 
 // figures are those of a server whose settings say where they are told; nil: nothing is counted.
 func (a *app) figures(o *serve.Options) *metrics.Metrics {
-	if a.op().Metrics.Listen == "" {
+	if a.op().Metrics.Listen == "" && a.op().Metrics.OTLP == "" {
 		return nil
 	}
 	m := metrics.New()
@@ -397,6 +397,7 @@ func (a *app) serve(ctx context.Context, in *instance, l net.Listener, p *previe
 			return err
 		}
 		defer withdraw()
+		defer w.end(ctx)
 	}
 	return server.Run(ctx, l, a.announced(ready))
 }

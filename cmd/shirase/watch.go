@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"time"
 
@@ -34,7 +35,8 @@ type watch struct {
 	published *index.Host
 	corpora   *password.Corpora
 	metrics   *metrics.Metrics
-	gate      *gate.Node // nil in a preview
+	pusher    *metrics.Pusher // nil: figures are not pushed
+	gate      *gate.Node      // nil in a preview
 	away      away
 	space     func(dir string) (free, total uint64, err error)
 	now       func() time.Time
@@ -213,6 +215,13 @@ func (w *watch) begin(a *app) error {
 			(&alarm.Keeper{From: from, Senders: ways, Look: w.alarms, Failed: failed}).Keep(ctx)
 		})
 	}
+	if w.metrics == nil {
+		return nil
+	}
+	w.metrics.Gauges(w.gauges)
+	if err := w.push(a); err != nil {
+		return err
+	}
 	address := a.op().Metrics.Listen
 	if address == "" {
 		return nil
@@ -221,7 +230,6 @@ func (w *watch) begin(a *app) error {
 	if err != nil {
 		return hint.Add(err, "it is the address of metrics.listen: choose another")
 	}
-	w.metrics.Gauges(w.gauges)
 	figures := serve.New(serve.Options{Log: w.in.log, Connections: 64})
 	figures.Mount(w.metrics, "GET /metrics")
 	w.server.Work("tell the figures", func(ctx context.Context, failed func(error)) {
@@ -230,4 +238,52 @@ func (w *watch) begin(a *app) error {
 		}
 	})
 	return nil
+}
+
+// push has the server push its figures where the settings say.
+func (w *watch) push(a *app) error {
+	to, err := receiver(a.op())
+	if err != nil || to == nil {
+		return err
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return fmt.Errorf("find this machine's name: %w", err)
+	}
+	w.pusher = &metrics.Pusher{Metrics: w.metrics, To: to, Every: a.op().Metrics.OTLPEvery,
+		Who: []string{"service.name", "shirase", "service.version", version, "service.instance.id", host + " " + a.op().Listen}}
+	w.server.Work("push the figures", func(ctx context.Context, failed func(error)) {
+		w.pusher.Failed = func(err error) { failed(fmt.Errorf("%w; this is said once, until they are taken again", err)) }
+		w.pusher.Back = func(failures int) { w.in.log.Info("the figures are taken again", "failures", failures) }
+		w.pusher.Keep(ctx)
+	})
+	return nil
+}
+
+// end pushes the last figures, when nothing is served any more.
+func (w *watch) end(ctx context.Context) {
+	if w.pusher == nil {
+		return
+	}
+	w.pusher.Failed = func(err error) { w.in.log.Error("push the last figures", "error", err) }
+	w.pusher.Last(context.WithoutCancel(ctx))
+}
+
+// receiver is where the settings have figures pushed; nil: nowhere.
+func receiver(o *config.Operation) (*metrics.Receiver, error) {
+	if o.Metrics.OTLP == "" {
+		return nil, nil
+	}
+	header := ""
+	if o.Metrics.OTLPHeaderFile != "" {
+		var err error
+		if header, err = config.Secret(o.Metrics.OTLPHeaderFile); err != nil {
+			return nil, err
+		}
+	}
+	r, err := metrics.NewReceiver(o.Metrics.OTLP, header)
+	if err != nil {
+		return nil, hint.Add(fmt.Errorf("metrics.otlpHeaderFile: %s: %w", o.Metrics.OTLPHeaderFile, err), "such as Authorization: Bearer and a token")
+	}
+	return r, nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"compress/gzip"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -18,8 +19,12 @@ import (
 	"testing"
 	"time"
 
+	collector "go.opentelemetry.io/proto/slim/otlp/collector/metrics/v1"
+	"google.golang.org/protobuf/proto"
+
 	"shirase/internal/alarm"
 	"shirase/internal/password"
+	"shirase/internal/serve"
 	"shirase/internal/store"
 )
 
@@ -189,4 +194,91 @@ func TestAwayOnce(t *testing.T) {
 	if !slices.Equal(lines, []string{"page failed", "other error", "the database is back", "page failed"}) {
 		t.Errorf("%q in\n%s", lines, out.String())
 	}
+}
+
+// TestPushed: serve pushes its figures where the settings say, of itself and of nobody who asked, and a last time when it has
+// ended; a receiver that is away costs one line in the log.
+func TestPushed(t *testing.T) {
+	data := filepath.Join(wellInstance(t), "data")
+	got := make(chan map[string]string, 100)
+	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		z := must(gzip.NewReader(r.Body))(t)
+		message := new(collector.ExportMetricsServiceRequest)
+		if err := proto.Unmarshal(must(io.ReadAll(z))(t), message); err != nil || r.Header.Get("X-Key") != "hunter2" {
+			t.Errorf("%v, with %v", err, r.Header)
+		}
+		all := map[string]string{"": fmt.Sprint(message)}
+		for _, one := range message.ResourceMetrics {
+			for _, a := range one.Resource.Attributes {
+				all[a.Key] = a.Value.GetStringValue()
+			}
+			for _, m := range one.ScopeMetrics[0].Metrics {
+				all[m.Name] = fmt.Sprint(m)
+			}
+		}
+		got <- all
+	}))
+	defer receiver.Close()
+	log := make(logged, 100)
+	run := func(url string, during func(base string)) {
+		t.Helper()
+		a := appAt(data, io.Discard, log)
+		key := filepath.Join(t.TempDir(), "key")
+		if err := os.WriteFile(key, []byte("X-Key: hunter2\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		a.op().Metrics.OTLP, a.op().Metrics.OTLPHeaderFile = url, key
+		in := must(a.open(t.Context()))(t)
+		defer in.close()
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		l := must(serve.Listen("127.0.0.1:0"))(t)
+		served := make(chan error, 1)
+		ready := make(chan string, 1)
+		go func() { served <- a.serve(ctx, in, l, nil, func(url string) error { ready <- url; return nil }) }()
+		during(<-ready)
+		stop()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	}
+	run(receiver.URL+"/v1/metrics", func(base string) {
+		first := <-got
+		if first["service.name"] != "shirase" || first["service.version"] != version || !strings.HasSuffix(first["service.instance.id"], " 127.0.0.1:8311") || first["shirase_ready"] == "" || first["process_cpu_seconds_total"] == "" {
+			t.Errorf("at first it is told of %q: %q", first["service.instance.id"], first[""])
+		}
+		for _, path := range []string{"/incidents/shop-2026", "/incidents?q=hana%40example.com", "/range/5BAA6"} {
+			must(http.Get(base + path))(t).Body.Close()
+		}
+	})
+	last := <-got // the next would have come after a minute
+	if !strings.Contains(last["shirase_http_requests_total"], "GET /incidents/{id}") {
+		t.Errorf("at the end it is told of requests %q", last["shirase_http_requests_total"])
+	}
+	for _, secret := range []string{"hana", "5BAA6", "shop-2026", "127.0.0.1:" + receiver.URL[strings.LastIndexByte(receiver.URL, ':')+1:]} {
+		if strings.Contains(last[""], secret) {
+			t.Errorf("the figures have %s", secret)
+		}
+	}
+	if len(log) > 0 {
+		t.Errorf("the log has %s", <-log)
+	}
+	receiver.Close()
+	run(receiver.URL+"/v1/metrics", func(base string) {
+		if said := <-log; !strings.Contains(said, "push the figures") || !strings.Contains(said, "said once") || strings.Contains(said, "hunter2") {
+			t.Errorf("of a receiver that is away the log has %s", said)
+		}
+		must(http.Get(base + "/"))(t).Body.Close()
+	})
+	if len(log) > 0 {
+		t.Errorf("and then %s", <-log)
+	}
+}
+
+// logged is a log whose lines can be waited for.
+type logged chan string
+
+func (l logged) Write(b []byte) (int, error) {
+	l <- string(b)
+	return len(b), nil
 }

@@ -175,8 +175,13 @@ type Limits struct {
 	Connections    int // at once; 0: what the limit of open files leaves room for
 }
 
-// Metrics is where figures are told; "": nowhere.
-type Metrics struct{ Listen string }
+// Metrics is where figures are told; nowhere where neither Listen nor OTLP is set.
+type Metrics struct {
+	Listen         string        // address and port that Prometheus asks
+	OTLP           string        // URL that they are pushed to by OpenTelemetry's protocol
+	OTLPEvery      time.Duration // between two pushes
+	OTLPHeaderFile string        // file of a header that goes with each, such as one that holds a token
+}
 
 // Alarms is who is told of what will go wrong. Nobody is where neither is set.
 type Alarms struct {
@@ -209,6 +214,7 @@ func Default() *Settings {
 		Reset:     Reset{Connector: "none", MinLength: 15, LinkLife: time.Hour, Connections: 16},
 		Limits:    Limits{Check: serve.DefaultLimits, Archive: serve.DefaultLimits},
 		Timeouts:  serve.DefaultTimeouts,
+		Metrics:   Metrics{OTLPEvery: time.Minute},
 	}, from: map[string]Source{}}
 }
 

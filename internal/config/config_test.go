@@ -294,6 +294,12 @@ func TestMistakes(t *testing.T) {
 		{"url: https://a.example/?q=1", "1", "is not like https://notice.example.org", ""},
 		{"url: https://user@a.example/", "1", "is not like https://notice.example.org", ""},
 		{"tls: {keyFile: k.pem}", "1", "TLS needs a certificate and a key", "give both"},
+		{"metrics: {otlp: \"http://127.0.0.1:4318\"}", "1", "is not a URL with its path, such as http://127.0.0.1:4318/v1/metrics", ""},
+		{"metrics: {otlp: \"grpc://127.0.0.1:4317/x\"}", "1", "is not a URL with its path", ""},
+		{"metrics: {otlp: \"https://u:p@otlp.example/v1/metrics\"}", "1", "is not a URL with its path", ""},
+		{"metrics: {otlpEvery: 500ms}", "1", `"500ms" is not a time from 1s to 24h`, ""},
+		{"metrics: {otlpHeaderFile: f}", "1", "there is no receiver that a header could be sent to", "metrics.otlp"},
+		{"metrics:\n  otlp: http://otlp.example/v1/metrics\n  otlpHeaderFile: f", "2", "would be sent in the clear", "by https"},
 		{"tls: {certificateFile: c.pem}", "1", "TLS needs a certificate and a key", "give both"},
 		{"store: mysql://h/d", "1", "store: it is not like postgres://USER@HOST/NAME", ""},
 		{"store: postgres://h/d\nstoreFile: f", "2", "there is a store beside the storeFile", "leave one of them out"},
@@ -417,6 +423,27 @@ func TestSecrets(t *testing.T) {
 	}
 	if _, err := Read(Sources{File: "/dev/null", Environ: append(in.Environ, "SHIRASE_STORE_PASSWORD_FILE=p")}); err == nil {
 		t.Error("two passwords are accepted")
+	}
+}
+
+// TestSecretFiles: every file of a secret that a setting names is one of those that no backup holds. Which they are is told
+// from the names of settings, so that a new one is not forgotten.
+func TestSecretFiles(t *testing.T) {
+	s, n := Default(), 0
+	for _, k := range Keys() {
+		secret := k.Path() && (strings.HasSuffix(k.Name, "ecretFile") || strings.HasSuffix(k.Name, "asswordFile") || strings.HasSuffix(k.Name, ".keyFile") || strings.HasSuffix(k.Name, "eaderFile") || k.Name == "storeFile")
+		if secret {
+			n++
+			if err := k.Set(s, "/"+k.Name); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := slices.Contains(s.Operation.SecretFiles(), "/"+k.Name); got != secret {
+			t.Errorf("%s is one of them: %v", k.Name, got)
+		}
+	}
+	if n < 10 || len(s.Operation.SecretFiles()) != n || len((&Operation{}).SecretFiles()) != 0 {
+		t.Errorf("%d settings name secrets, and these are their files: %q", n, s.Operation.SecretFiles())
 	}
 }
 

@@ -128,6 +128,12 @@ func webAddress(s string) bool {
 	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.User == nil
 }
 
+// receiverAddress reports whether s is where a receiver takes what is pushed: without a path it would be another's.
+func receiverAddress(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && webAddress(s) && strings.Trim(u.Path, "/") != "" && u.Fragment == ""
+}
+
 // instanceAddress reports whether s can be where an instance is reached: what follows in it are the instance's own paths.
 func instanceAddress(s string) bool {
 	u, err := url.Parse(s)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -262,10 +263,24 @@ func (s *Settings) disagreements() Mistakes {
 	if len(o.Alarms.MailTo) > 0 && (o.Mail.Server == "" || o.Mail.From == "") {
 		wrong("alarms.mailTo", "there is no server that could mail alarms", "say which, and from whom: mail.server and mail.from")
 	}
+	if o.Metrics.OTLPHeaderFile != "" {
+		switch u, err := url.Parse(o.Metrics.OTLP); {
+		case o.Metrics.OTLP == "":
+			wrong("metrics.otlpHeaderFile", "there is no receiver that a header could be sent to", "say where it is: metrics.otlp")
+		case err != nil || u.Scheme != "https" && !loopback(u.Hostname()):
+			wrong("metrics.otlp", "the header of metrics.otlpHeaderFile would be sent in the clear", "have the receiver reached by https, or on this machine")
+		}
+	}
 	if o.Log.Requests && levels[0] < o.Log.Level {
 		wrong("log.requests", "requests are logged at the level info, which log.level leaves out", "set log.level to info, or log.requests to false")
 	}
 	return out
+}
+
+// loopback reports whether a host is this machine, whoever is asked.
+func loopback(host string) bool {
+	a, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && a.IsLoopback()
 }
 
 // maxSecret bounds a file that holds a secret, in bytes.
@@ -273,6 +288,13 @@ const maxSecret = 4 << 10
 
 // ErrSecret is the error of a file that should hold a secret.
 var ErrSecret = errors.New("read a secret")
+
+// SecretFiles are the files of secrets that the settings name: no backup holds them.
+func (o *Operation) SecretFiles() []string {
+	all := []string{o.StoreFile, o.StorePasswordFile, o.TLS.KeyFile, o.Staff.OIDC.SecretFile, o.Mail.PasswordFile, o.Campaign.PasswordFile,
+		o.Reset.SecretFile, o.Reset.SessionsSecretFile, o.Metrics.OTLPHeaderFile, o.Alarms.WebhookSecretFile}
+	return slices.DeleteFunc(all, func(s string) bool { return s == "" })
+}
 
 // StoreURL gives the URL of the PostgreSQL database, with its password; "" where it is SQLite in the data folder. Errors:
 // ErrSecret.
@@ -304,7 +326,6 @@ func (o *Operation) StoreURL() (string, error) {
 	return u.String(), nil
 }
 
-// secret reads a file of one line.
 // Secret reads the one line of a file that a setting names. Errors: ErrSecret.
 func Secret(path string) (string, error) {
 	f, err := os.Open(path)

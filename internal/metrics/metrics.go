@@ -1,5 +1,5 @@
-// Package metrics counts what a server does and says how it stands, in the text format of Prometheus
-// (https://prometheus.io/docs/instrumenting/exposition_formats). Labels are routes, statuses, names of work and of witnesses:
+// Package metrics counts what a server does and says how it stands: to whoever asks in the text format of Prometheus
+// (https://prometheus.io/docs/instrumenting/exposition_formats), and pushed by OpenTelemetry's protocol. Labels are routes, statuses, names of work and of witnesses:
 // never a path, an address, an identifier or the number of a bucket.
 package metrics
 
@@ -17,14 +17,15 @@ import (
 
 // Metrics are those of one server. They are safe for concurrent use.
 type Metrics struct {
-	set *metrics.Set
+	set   *metrics.Set
+	began time.Time
 
 	answered sync.Map // of counters, by route and status
 	took     sync.Map // of histograms, by route
 }
 
 // New makes metrics of which there are none yet.
-func New() *Metrics { return &Metrics{set: metrics.NewSet()} }
+func New() *Metrics { return &Metrics{set: metrics.NewSet(), began: time.Now()} }
 
 // bounds of how long an answer takes, in seconds.
 var bounds = []float64{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60}
