@@ -119,7 +119,7 @@ func (c *Console) newCampaign(w http.ResponseWriter, r *http.Request, v *visit) 
 	if err := v.who.May(actor.Propose, id); err != nil {
 		return err
 	}
-	s := reach.Spec{Incident: id, Part: f.text("part"), Classes: r.PostForm["class"], Only: r.PostForm["only"], Needs: r.PostForm["needs"], Unreached: f.text("unreached"),
+	s := reach.Spec{Incident: id, Part: f.text("part"), Classes: r.PostForm["class"], Only: r.PostForm["only"], Needs: r.PostForm["needs"], Unreached: f.text("unreached"), Active: f.text("active"),
 		Locales: strings.FieldsFunc(f.text("locales"), func(r rune) bool { return r == ' ' || r == ',' || r == '、' || r == '\n' }),
 		From:    reach.Sender{Name: language.Both(f.text("from.ja"), f.text("from.en")), Address: f.text("from")}, ReplyTo: f.text("replyTo"),
 		Subject: language.Both(f.text("subject.ja"), f.text("subject.en")), Text: language.Both(f.text("text.ja"), f.text("text.en")), Language: language.Lang(f.text("language")), Link: f.text("link")}

@@ -131,6 +131,7 @@ type reachView struct {
 	Needs      []string
 	Relays     []string // by which mail goes; none: none is set
 	NoRoster   bool
+	Activity   bool // the roster says of whom an account is in use
 	Suppressed []returned.Suppression
 	Known      bool // whoever looks may see whose they are
 	Follow     string
@@ -169,7 +170,7 @@ func (c *Console) showReach(w http.ResponseWriter, r *http.Request, v *visit, st
 		}
 		out.Rows = append(out.Rows, campaignRow{k, n})
 	}
-	out.Classes, err = room.Classes(ctx, v.who, id)
+	out.Classes, out.Activity, err = room.Parts(ctx, v.who, id)
 	if out.NoRoster = errors.Is(err, roster.ErrNone); err != nil && !out.NoRoster {
 		return err
 	}
@@ -318,6 +319,22 @@ func (v campaignView) Turnable(to string) bool { return reach.Turns(v.C.State, r
 
 // Over reports whether nothing of it is sent any more.
 func (v campaignView) Over() bool { return v.C.State == reach.Done || v.C.State == reach.Cancelled }
+
+// InUse says how many have an account in use, and when they are written to; "" where the roster does not say.
+func (v campaignView) InUse() string {
+	n, lang := v.C.InUse, v.Lang.Lang
+	switch {
+	case n < 0:
+		return ""
+	case v.C.Active == reach.InUse:
+		return lang.Pick("利用中のアカウントの人だけに送ります。", "Only those who have an account in use are written to.")
+	case v.C.Active == reach.NotInUse:
+		return lang.Pick("利用中のアカウントがない人だけに送ります。", "Only those who have no account in use are written to.")
+	case n == 0:
+		return lang.Pick("この中に、利用中のアカウントの人はいません。", "None of them has an account in use.")
+	}
+	return lang.Pick("うち"+language.Digits(n)+"件は利用中のアカウントの人で、先に送ります。", language.Digits(n)+" of them have an account in use, and are written to first.")
+}
 
 // Unreached is how many it did not reach.
 func (v campaignView) Unreached() int64 {

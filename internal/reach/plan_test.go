@@ -120,8 +120,12 @@ func TestUnreached(t *testing.T) {
 		c := w.started(nil, Rates{})
 		w.work()
 		w.done(c.ID)
+		_, tok, _ := strings.Cut(strings.TrimSuffix(w.froms[0], "@bounce.example.jp"), "+")
+		if x, err := w.Bounced(t.Context(), actor.Server(), tok, Outcome{State: Bounced, Reason: "mailboxfull"}); err != nil || x.State != Bounced {
+			t.Fatal(x, err)
+		}
 		d := w.draft(func(s *Spec) { s.Unreached = c.ID }, Rates{})
-		if n := w.now(d.ID); n.Total() != 2 || n[Pending] != 2 {
+		if n := w.now(d.ID); n.Total() != 3 || n[Pending] != 3 {
 			t.Error(n.Names())
 		}
 		s := spec()

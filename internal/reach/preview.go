@@ -349,6 +349,9 @@ func (r *Reach) Plan(ctx context.Context, who actor.Actor, of string, a Asked) (
 	sum := sha256.Sum256(shown)
 	doc := map[string]any{"v": 1, "kind": KindMail, "incident": c.Incident, "campaign": c.ID, "roster": c.Roster, "recipients": p.Counts.Total(), "from": c.From, "replyTo": c.ReplyTo,
 		"link": c.Link, "needs": c.Needs, "texts": jsontext.Value(shown), "textsSHA256": hex.EncodeToString(sum[:]), "despite": a.Despite, "problems": p.Problems}
+	if c.InUse >= 0 {
+		doc["inUse"] = c.InUse
+	}
 	if !c.Start.IsZero() {
 		doc["start"] = c.Start.UTC().Format(time.RFC3339)
 	}
