@@ -3,6 +3,7 @@
 // answers were errors, how long they took, and whether memory grows; then it leaves thousands of exports unread.
 //
 //	go run ./soak --for 1h
+//	go run ./soak --unread
 //	SHIRASE_STORE=postgres://... go run ./soak --for 10m
 package main
 
@@ -34,6 +35,7 @@ var (
 	share   = flag.Float64("share", 0.8, "of what the server can answer")
 	workers = flag.Int("workers", 32, "connections")
 	stalled = flag.Int("stalled", 2000, "exports that are left unread at the end")
+	unread  = flag.Bool("unread", false, "only leave exports unread")
 )
 
 // kind is something that is asked for, so often in a hundred.
@@ -75,6 +77,10 @@ func main() {
 	figure.Check(err)
 	defer demo.Stop()
 	s := newSoak(demo)
+	if *unread {
+		s.unread(o)
+		return
+	}
 	engine := "SQLite"
 	if os.Getenv("SHIRASE_STORE") != "" {
 		engine = "PostgreSQL"
@@ -343,7 +349,7 @@ func (s *soak) unread(o figure.Options) {
 	w.client.Close()
 	o.Print(figure.Figure{Name: fmt.Sprintf("memory while %d exports are left unread", *stalled), Value: float64(most) / (1 << 20), Unit: "MiB", Reference: float64(before) / (1 << 20)})
 	after := load.Memory(s.demo.Process())
-	for time.Since(began) < 4*time.Minute && float64(after) > 1.2*float64(before) && *length > time.Minute {
+	for time.Since(began) < 4*time.Minute && float64(after) > 1.2*float64(before) && (*unread || *length > time.Minute) {
 		time.Sleep(5 * time.Second)
 		after = load.Memory(s.demo.Process())
 	}

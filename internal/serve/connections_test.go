@@ -9,8 +9,11 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -316,5 +319,67 @@ func TestHeldOverflow(t *testing.T) {
 	near.Close()
 	if b := <-got; !bytes.Equal(b, append(first, second...)) {
 		t.Errorf("%d bytes arrive, in another order", len(b))
+	}
+}
+
+// TestStalledReadersHoldLittle: many who ask for a large file and read nothing of it are all cut, hold little each until then, and
+// nothing afterwards.
+func TestStalledReadersHoldLittle(t *testing.T) {
+	const readers, each = 200, 128 << 10
+	file, err := os.Create(filepath.Join(t.TempDir(), "export"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if err := file.Truncate(256 << 20); err != nil {
+		t.Fatal(err)
+	}
+	held := func(collect bool) int64 {
+		if collect { // twice: what lies in pools outlives one
+			runtime.GC()
+			runtime.GC()
+		}
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc + m.StackInuse)
+	}
+	s := New(Options{Timeouts: Timeouts{Stall: time.Second}})
+	var all sync.WaitGroup // all have begun before the first is cut
+	all.Add(readers)
+	cut := make(chan int64, readers)
+	s.Mount(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		all.Done()
+		all.Wait()
+		w.Header().Set("Content-Length", strconv.Itoa(256<<20))
+		n, err := io.Copy(w, io.NewSectionReader(file, 0, 256<<20))
+		if !errors.Is(err, os.ErrDeadlineExceeded) || n == 0 || n == 256<<20 {
+			t.Errorf("after %d bytes it ends with %v", n, err)
+		}
+		cut <- held(false)
+	}), "/")
+	url, end := run(t, s)
+	before := held(true)
+	var conns []net.Conn
+	for range readers {
+		conn, _ := dial(t, url)
+		conns = append(conns, conn)
+		io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	}
+	most := int64(0)
+	for range readers {
+		most = max(most, <-cut)
+	}
+	t.Logf("each of %d holds %d kB while it is unread", readers, (most-before)/readers>>10)
+	if most-before > readers*each {
+		t.Error("that is too much")
+	}
+	for _, conn := range conns { // what is left in the system's buffers, and then its end
+		if n, _ := io.Copy(io.Discard, conn); n == 256<<20 {
+			t.Error("a reader is sent all of it")
+		}
+	}
+	end()
+	if after := held(true); after-before > readers*(16<<10) {
+		t.Errorf("%d kB are held when all are gone", (after-before)>>10)
 	}
 }
