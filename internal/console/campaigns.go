@@ -212,7 +212,7 @@ type campaignView struct {
 	Figures   []returned.Item
 	Events    []reach.Event
 	Preview   *reach.Preview
-	Preflight []string // what it has against sending
+	Preflight []language.Text // what it has against sending
 	Findings  []preflight.Finding
 	Other     *reach.Campaign // how it stands, where somebody else was faster
 }
