@@ -53,9 +53,9 @@ func (d *desk) reaching(ctx context.Context, rosters *roster.Rosters, incidents 
 		Preflight: func(context.Context, string) ([]preflight.Finding, error) {
 			return []preflight.Finding{{ID: "spf", Level: preflight.Well, What: language.Both("レコードは、このアドレスを認めています", "the record lets these addresses send")}}, nil
 		},
-		Figures: func(ctx context.Context, who actor.Actor, c *reach.Campaign) ([]returned.Item, error) {
+		Figures: func(ctx context.Context, who actor.Actor, c *reach.Campaign) (returned.Told, error) {
 			n, err := d.campaigns.Counts(ctx, who, c.ID)
-			return returned.Told{Channel: language.Both("メール", "mail"), States: n.Names()}.Items(), err
+			return returned.Told{Channel: language.Both("メール", "mail"), From: c.Started, To: c.Ended, States: n.Names()}, err
 		}}
 }
 
