@@ -59,9 +59,9 @@ func (a *app) openCampaigns(ctx context.Context, in *instance) (*reach.Reach, er
 	rooms.Suppressed = func(ctx context.Context, incident string) (func(string) bool, error) {
 		return back.Suppressed(ctx, actor.Server(), incident)
 	}
-	rooms.Preflight = func(ctx context.Context, from string) ([]string, error) {
+	rooms.Preflight = func(ctx context.Context, from string) ([]language.Text, error) {
 		found, err := a.preflight(ctx, back, in.keys, from)
-		out := []string{}
+		out := []language.Text{}
 		for _, f := range preflight.Against(found) {
 			out = append(out, f.What)
 		}
@@ -255,7 +255,10 @@ by what this machine can sign. --html writes the page that mail programs show.`,
 					Subject string   `json:"subject"`
 					Text    string   `json:"text"`
 				}
-				texts := []text{}
+				texts, english := []text{}, []string{}
+				for _, x := range p.Problems {
+					english = append(english, x.EN)
+				}
 				for _, x := range p.Contents {
 					texts = append(texts, text{string(x.Lang), x.Exposed, x.Subject, x.Text})
 				}
@@ -263,7 +266,7 @@ by what this machine can sign. --html writes the page that mail programs show.`,
 				if err != nil {
 					return err
 				}
-				return a.print(map[string]any{"id": row.ID, "state": row.State, "counts": row.Counts, "uncertain": row.Uncertain, "inUse": row.InUse, "texts": texts, "problems": p.Problems, "checked": p.Checked, "signed": p.Signed,
+				return a.print(map[string]any{"id": row.ID, "state": row.State, "counts": row.Counts, "uncertain": row.Uncertain, "inUse": row.InUse, "texts": texts, "problems": english, "checked": p.Checked, "signed": p.Signed,
 					"seconds": int64(p.Duration / time.Second), "boundBy": p.By}, func(w io.Writer) {
 					for _, x := range texts {
 						fmt.Fprintf(w, "== %s, of whom was exposed: %s\nSubject: %s\n\n%s\n", x.Lang, strings.Join(x.Exposed, ", "), oneLine(x.Subject), x.Text)
@@ -273,7 +276,7 @@ by what this machine can sign. --html writes the page that mail programs show.`,
 						fmt.Fprintf(w, "Of these %s have an account in use%s.\n", language.Digits(*row.InUse), map[bool]string{true: ", and are written to first"}[p.Campaign.Active == ""])
 					}
 					for _, x := range p.Problems {
-						fmt.Fprintf(w, "Against it: %s\n", oneLine(x))
+						fmt.Fprintf(w, "Against it: %s\n", oneLine(x.In(terminalLanguage(os.Getenv))))
 					}
 					fmt.Fprintf(w, "\nNext: shirase campaign test %s --to YOU@EXAMPLE.JP, then shirase campaign start %s\n", row.ID, row.ID)
 				})

@@ -282,6 +282,7 @@ func reachFuncs(lang language.Lang) map[string]any {
 		return s
 	}
 	return map[string]any{
+		"of":   func(view, it any) map[string]any { return map[string]any{"View": view, "It": it} },
 		"life": func(l reach.Life) string { return lifeWords[l].In(lang) }, "sendstate": func(s string) string { return word(stateWords, s) }, "done2": func(what string) string { return word(eventWords, what) },
 		"onlyword": func(s string) string { return word(onlyWords, s) }, "level": func(s string) string { return word(levelWords, s) }, "domains": domainLines,
 		"mailStates": func(n reach.Counts) (out []stateCount) {

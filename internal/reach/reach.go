@@ -92,7 +92,7 @@ type Rooms struct {
 	// Suppressed gives which addresses are not to be written to in an incident, as it is now; nil: none. It is asked for once a pass.
 	Suppressed func(ctx context.Context, incident string) (func(address string) bool, error)
 	// Preflight gives what speaks against sending from an address; nil: nothing was looked at.
-	Preflight func(ctx context.Context, from string) ([]string, error)
+	Preflight func(ctx context.Context, from string) ([]language.Text, error)
 	// Read gives what an incident's facts have against a text, by its language; nil: nothing was held against them.
 	Read func(ctx context.Context, incident string, lang language.Lang, text string) ([]string, error)
 	// Wanted reports whether a second person has to approve; nil: nobody has.
