@@ -15,8 +15,8 @@ import (
 	"shirase/internal/reach/returned"
 )
 
-// told is what a campaign has come to until now.
-func told(ctx context.Context, who actor.Actor, r *reach.Reach, c *reach.Campaign) (returned.Told, error) {
+// toldBy is what a campaign has come to until now.
+func toldBy(ctx context.Context, who actor.Actor, r *reach.Reach, c *reach.Campaign) (returned.Told, error) {
 	n, err := r.Counts(ctx, who, c.ID)
 	if err != nil {
 		return returned.Told{}, err
@@ -29,6 +29,11 @@ func told(ctx context.Context, who actor.Actor, r *reach.Reach, c *reach.Campaig
 	if out.To.IsZero() {
 		out.To = time.Now()
 	}
+	shown, err := r.ShownTo(ctx, who, c.ID)
+	if err != nil {
+		return returned.Told{}, err
+	}
+	out.Shown = returned.Shown(shown)
 	for reason, n := range reasons {
 		out.Reasons[bounce.Reason(reason)] = n
 	}
@@ -47,7 +52,7 @@ English. They are the figures of this moment: a bounce that comes later moves th
 				if err != nil {
 					return err
 				}
-				t, err := told(ctx, actor.Operator(), r, what)
+				t, err := toldBy(ctx, actor.Operator(), r, what)
 				if err != nil {
 					return err
 				}

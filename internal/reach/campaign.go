@@ -53,6 +53,11 @@ func (r *Reach) create(ctx context.Context, who actor.Actor, spec Spec, rates Ra
 	if _, err := r.render(ctx, &spec, ro); err != nil {
 		return nil, err
 	}
+	if spec.Unreached != "" {
+		if spec.told, err = r.elsewhere(ctx, spec.Incident); err != nil {
+			return nil, err
+		}
+	}
 	seal, err := r.Rosters.Sealer(ctx, spec.Incident, true)
 	if err != nil {
 		return nil, err
@@ -252,6 +257,11 @@ func (r *Reach) belongs(ctx context.Context, spec *Spec, ro roster.Roster, m ros
 	}
 	if len(spec.Classes) > 0 && !slices.ContainsFunc(spec.Classes, func(c string) bool { return slices.Contains(ro.Sets[m.Set], c) }) {
 		return false, nil
+	}
+	if spec.told != nil {
+		if _, told := spec.told(m); told {
+			return false, nil
+		}
 	}
 	for _, f := range spec.Only {
 		if in, err := r.Filters[f](ctx, spec.Incident, m); err != nil || !in {
