@@ -139,8 +139,12 @@ func (a *app) resetsBy(ctx context.Context, in *instance, c connect.Connector, c
 		Noted: func(ctx context.Context, tx *sql.Tx, who actor.Actor, id, text string) error {
 			return noteEvent(ctx, tx, cases, who, id, time.Now(), text)
 		},
-		Done: func(ctx context.Context, tx *sql.Tx, id, account, address string) (func(), error) {
-			return gates.Poke, gates.Clear(ctx, tx, id, gate.Reset, gate.Account{Account: account, Email: address})
+		Done: func(ctx context.Context, tx *sql.Tx, id, account string, addresses []string) (func(), error) {
+			var names []gate.Account
+			for _, a := range addresses {
+				names = append(names, gate.Account{Account: account, Email: a})
+			}
+			return gates.Poke, gates.Clear(ctx, tx, id, gate.Reset, names...)
 		},
 		Exposed: func(ctx context.Context, id string) ([]string, error) { return in.exposed(ctx, id) }}
 	if m := o.Mail; m.Server != "" {
