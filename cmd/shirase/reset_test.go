@@ -131,6 +131,9 @@ facts:
 			t.Fatal(err)
 		}
 	}
+	if _, err := in.db.ExecContext(t.Context(), `UPDATE staff_account SET roles = 'approver' WHERE id = 'p-second'`); err != nil { // who may do nothing but that
+		t.Fatal(err)
+	}
 	proposals := func() (out []proposalRow) {
 		t.Helper()
 		var said struct{ Proposals []proposalRow }
@@ -308,7 +311,8 @@ facts:
 	for !strings.Contains(<-mails, "再設定しました") {
 	}
 
-	// It is lifted by two.
+	// It is lifted by two, and an addendum is proposed with it, as with all that went before.
+	before := addenda()
 	if err := json.Unmarshal([]byte(ok("reset", "lift", "loss-2026", "--json")), &said); err != nil || said.Proposed.Kind != "lift-reset" {
 		t.Fatal(err, said)
 	}
@@ -317,6 +321,9 @@ facts:
 	}
 	if s := status(); s.State != "lifted" {
 		t.Errorf("%+v", s)
+	}
+	if n := addenda(); n != before+1 {
+		t.Errorf("%d addenda are proposed after it was lifted, and %d before", n, before)
 	}
 	inc, err = in.incidents.Get(t.Context(), "loss-2026")
 	if err != nil {
