@@ -23,6 +23,7 @@ import (
 	"shirase/internal/reach/returned"
 	"shirase/internal/reach/smtp"
 	"shirase/internal/roster"
+	"shirase/internal/reach/told"
 )
 
 // campaigns gives the room of campaigns over an instance: one, whoever asks.
@@ -58,6 +59,17 @@ func (a *app) openCampaigns(ctx context.Context, in *instance) (*reach.Reach, er
 	}
 	rooms.Suppressed = func(ctx context.Context, incident string) (func(string) bool, error) {
 		return back.Suppressed(ctx, actor.Server(), incident)
+	}
+	room, err := in.told(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rooms.Elsewhere = func(ctx context.Context, incident string) (reach.Elsewhere, error) {
+		at, err := room.Of(ctx, actor.Server(), incident, told.Login)
+		if err != nil || at.Empty() {
+			return nil, err
+		}
+		return at.When, nil
 	}
 	rooms.Preflight = func(ctx context.Context, from string) ([]language.Text, error) {
 		found, err := a.preflight(ctx, back, in.keys, from)

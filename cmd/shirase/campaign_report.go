@@ -20,8 +20,8 @@ import (
 	"shirase/internal/response"
 )
 
-// told is what a campaign has come to until now.
-func told(ctx context.Context, who actor.Actor, r *reach.Reach, c *reach.Campaign) (returned.Told, error) {
+// toldBy is what a campaign has come to until now.
+func toldBy(ctx context.Context, who actor.Actor, r *reach.Reach, c *reach.Campaign) (returned.Told, error) {
 	n, err := r.Counts(ctx, who, c.ID)
 	if err != nil {
 		return returned.Told{}, err
@@ -34,6 +34,11 @@ func told(ctx context.Context, who actor.Actor, r *reach.Reach, c *reach.Campaig
 	if out.To.IsZero() {
 		out.To = time.Now()
 	}
+	shown, err := r.ShownTo(ctx, who, c.ID)
+	if err != nil {
+		return returned.Told{}, err
+	}
+	out.Shown = returned.Shown(shown)
 	for reason, n := range reasons {
 		out.Reasons[bounce.Reason(reason)] = n
 	}
@@ -55,7 +60,7 @@ ones is named. --facts writes them as a file for incident add.`,
 				if err != nil {
 					return err
 				}
-				t, err := told(ctx, actor.Operator(), r, what)
+				t, err := toldBy(ctx, actor.Operator(), r, what)
 				if err != nil {
 					return err
 				}

@@ -84,7 +84,7 @@ func (a *app) mountConsole(ctx context.Context, in *instance, server *serve.Serv
 				return a.preflight(ctx, back, in.keys, from)
 			},
 			Figures: func(ctx context.Context, who actor.Actor, k *reach.Campaign) (returned.Told, error) {
-				return told(ctx, who, campaigns, k)
+				return toldBy(ctx, who, campaigns, k)
 			}},
 		Addendum: func(ctx context.Context, who actor.Actor, id string, h reset.Hour) (string, error) {
 			p, err := proposeAddendum(ctx, proposals, who, id, h)

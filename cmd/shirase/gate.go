@@ -20,8 +20,11 @@ import (
 	"shirase/internal/page"
 	"shirase/internal/portal"
 	"shirase/internal/proposal"
+	"shirase/internal/reach/told"
 	"shirase/internal/response"
+	"shirase/internal/roster"
 	"shirase/internal/serve"
+	"shirase/internal/store"
 )
 
 // gateRules reads the file of routes; none where none is named.
@@ -58,8 +61,20 @@ func (a *app) gates(ctx context.Context, in *instance, cases *response.Cases) (*
 		}
 		return err
 	}
+	room, err := in.told(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rooms.Told = func(ctx context.Context, tx *sql.Tx, id string, a gate.Account) error {
+		return room.Note(ctx, tx, id, told.Login, told.Person(a))
+	}
 	in.gate, err = gate.New(ctx, rooms)
 	return in.gate, err
+}
+
+// told gives the room of who was told otherwise than by campaigns.
+func (in *instance) told(ctx context.Context) (*told.Told, error) {
+	return told.New(ctx, told.Rooms{DB: in.db, Seal: func(id string) (*store.Sealer, error) { return roster.SealerOf(in.keys, id) }})
 }
 
 // gateAct is how something at the gate is proposed and done.

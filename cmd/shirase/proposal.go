@@ -53,8 +53,15 @@ func (a *app) proposalRoom(ctx context.Context, in *instance, cases *response.Ca
 	if err != nil {
 		return nil, err
 	}
-	acts[reset.KindForce], acts[reset.KindLift] = resetAct(resets, reset.KindForce), resetAct(resets, reset.KindLift)
-	room, err := proposal.New(ctx, proposal.Rooms{DB: in.db, Acts: acts, Staffed: in.staff.Staffed, Approvers: in.approvers,
+	var room *proposal.Proposals
+	lifted := func(ctx context.Context, id string, h reset.Hour) {
+		// By the server: whoever approves may not propose, and whoever proposed is not here.
+		if _, err := proposeAddendum(ctx, room, actor.Server(), id, h); err != nil {
+			in.log.Info("no addendum is proposed", "case", id, "error", err)
+		}
+	}
+	acts[reset.KindForce], acts[reset.KindLift] = resetAct(resets, reset.KindForce, lifted), resetAct(resets, reset.KindLift, lifted)
+	room, err = proposal.New(ctx, proposal.Rooms{DB: in.db, Acts: acts, Staffed: in.staff.Staffed, Approvers: in.approvers,
 		HostWait: max(a.op().Staff.Hold, minHostWait), Gone: in.gone,
 		Said: func(ctx context.Context, tx *sql.Tx, who actor.Actor, r proposal.Rule) error {
 			people, err := in.staff.People(ctx, actor.Server())

@@ -139,8 +139,12 @@ func (a *app) resetsBy(ctx context.Context, in *instance, c connect.Connector, c
 		Noted: func(ctx context.Context, tx *sql.Tx, who actor.Actor, id, text string) error {
 			return noteEvent(ctx, tx, cases, who, id, time.Now(), text)
 		},
-		Done: func(ctx context.Context, tx *sql.Tx, id, account, address string) (func(), error) {
-			return gates.Poke, gates.Clear(ctx, tx, id, gate.Reset, gate.Account{Account: account, Email: address})
+		Done: func(ctx context.Context, tx *sql.Tx, id, account string, addresses []string) (func(), error) {
+			var names []gate.Account
+			for _, a := range addresses {
+				names = append(names, gate.Account{Account: account, Email: a})
+			}
+			return gates.Poke, gates.Clear(ctx, tx, id, gate.Reset, names...)
 		},
 		Exposed: func(ctx context.Context, id string) ([]string, error) { return in.exposed(ctx, id) }}
 	if m := o.Mail; m.Server != "" {
@@ -313,8 +317,8 @@ func proposeAddendum(ctx context.Context, proposals *proposal.Proposals, who act
 	return proposals.Propose(ctx, who, publish.KindPublish, id, publish.AskedOf(addendumOf(id, h), time.Now()))
 }
 
-// resetAct is how the bulk reset and the lifting are proposed and done.
-func resetAct(r *reset.Resets, kind string) proposal.Act {
+// resetAct is how the bulk reset and the lifting are proposed and done. lifted is called once it is lifted.
+func resetAct(r *reset.Resets, kind string, lifted func(ctx context.Context, id string, h reset.Hour)) proposal.Act {
 	plan := func(ctx context.Context, who actor.Actor, id string, request []byte) (*reset.Plan, proposal.Plan, error) {
 		var asked reset.Asked
 		if err := json.Unmarshal(request, &asked, json.RejectUnknownMembers(true)); err != nil {
@@ -331,7 +335,13 @@ func resetAct(r *reset.Resets, kind string) proposal.Act {
 		return p, proposal.Plan{Bytes: p.Bytes, Effect: proposal.Effect{Says: p.Says, People: p.People, Unit: "accounts", Doubts: p.Doubts}}, nil
 	}
 	return plannedAct(plan, func(ctx context.Context, who actor.Actor, id string, p *reset.Plan, settle func(tx *sql.Tx) error) error {
-		return r.Approve(ctx, who, p, id, settle)
+		if err := r.Approve(ctx, who, p, id, settle); err != nil || kind != reset.KindLift {
+			return err
+		}
+		if all, err := r.Hours(ctx, actor.Server(), id); err == nil && len(all) > 0 {
+			lifted(context.WithoutCancel(ctx), id, all[len(all)-1])
+		}
+		return nil
 	})
 }
 

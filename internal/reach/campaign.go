@@ -56,6 +56,11 @@ func (r *Reach) create(ctx context.Context, who actor.Actor, spec Spec, rates Ra
 	if _, err := r.render(ctx, &spec, ro); err != nil {
 		return nil, err
 	}
+	if spec.Unreached != "" {
+		if spec.told, err = r.elsewhere(ctx, spec.Incident); err != nil {
+			return nil, err
+		}
+	}
 	seal, err := r.Rosters.Sealer(ctx, spec.Incident, true)
 	if err != nil {
 		return nil, err
@@ -273,6 +278,11 @@ func (spec *Spec) has(ro roster.Roster, m roster.Member) bool {
 	}
 	if spec.Active != "" && m.Active != (spec.Active == InUse) {
 		return false
+	}
+	if spec.told != nil {
+		if _, told := spec.told(m); told {
+			return false
+		}
 	}
 	return true
 }

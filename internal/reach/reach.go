@@ -91,6 +91,8 @@ type Rooms struct {
 	Filters    map[string]Filter
 	// Suppressed gives which addresses are not to be written to in an incident, as it is now; nil: none. It is asked for once a pass.
 	Suppressed func(ctx context.Context, incident string) (func(address string) bool, error)
+	// Elsewhere gives who was told otherwise than by campaigns, such as at their login; nil: nobody knows of any.
+	Elsewhere func(ctx context.Context, incident string) (Elsewhere, error)
 	// Preflight gives what speaks against sending from an address; nil: nothing was looked at.
 	Preflight func(ctx context.Context, from string) ([]language.Text, error)
 	// Read gives what an incident's facts have against a text, by its language; nil: nothing was held against them.
@@ -160,8 +162,9 @@ type Spec struct {
 	Only    []string `json:"only,omitzero"`    // only members that these filters let through
 	Active  string   `json:"active,omitzero"`  // only members one of whose accounts is in use (InUse), or the others (NotInUse); "": all, those first
 	// Unreached is an earlier campaign over the same roster: only those whom it did not reach, as their mail was refused or came back, or they
-	// were not to be written to. "": whoever is on the roster.
-	Unreached string `json:"unreached,omitzero"`
+	// were not to be written to, and whom nothing else has told since. "": whoever is on the roster.
+	Unreached string    `json:"unreached,omitzero"`
+	told      Elsewhere // who was told otherwise meanwhile: they are left out where Unreached is set
 
 	From    Sender        `json:"from"`
 	ReplyTo string        `json:"replyTo,omitzero"`

@@ -156,7 +156,7 @@ func (g *Gate) Seen(ctx context.Context, incident string, a Account) error {
 		if before > 0 || g.Told == nil {
 			return nil
 		}
-		return g.Told(ctx, tx, incident, names[0][:])
+		return g.Told(ctx, tx, incident, a)
 	})
 	return wrap("note who has read a notice", err)
 }

@@ -111,8 +111,8 @@ type Rooms struct {
 	Known func(ctx context.Context, incident string) (bool, error)
 	// Record is told, in its transaction, what was done at the gate in a case without a proposal; nil: nobody is.
 	Record func(ctx context.Context, tx *sql.Tx, who actor.Actor, p *Plan) error
-	// Told is told, in its transaction, that somebody was shown a notice at their login, by the keyed hash of their account; nil: nobody is.
-	Told func(ctx context.Context, tx *sql.Tx, incident string, hash []byte) error
+	// Told is told, in its transaction, that somebody was shown a notice at their login and has read it; nil: nobody is.
+	Told func(ctx context.Context, tx *sql.Tx, incident string, a Account) error
 	// Wanted reports whether a second person has to approve; nil: nobody has.
 	Wanted func(ctx context.Context) (bool, error)
 	// ResetURL is where passwords are set anew, unless something else is said; "": nobody has said.

@@ -84,7 +84,7 @@ func TestRoutes(t *testing.T) {
 func TestAccounts(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db)
-		w.Told = func(_ context.Context, _ *sql.Tx, incident string, hash []byte) error {
+		w.Told = func(_ context.Context, _ *sql.Tx, incident string, a Account) error {
 			w.told++
 			return nil
 		}

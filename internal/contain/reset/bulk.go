@@ -45,6 +45,7 @@ func (r *Resets) Work(ctx context.Context, failed func(error)) {
 			if err := r.pass(ctx); err != nil && ctx.Err() == nil {
 				failed(err)
 			}
+			r.seen()
 			if !sleep(ctx, r.Poll) {
 				return
 			}
@@ -195,20 +196,8 @@ func (w *worker) take(ctx context.Context) (mine bool, err error) {
 			return err
 		}
 		mine = true
-		rows, err := tx.QueryContext(ctx, `SELECT n FROM reset_block WHERE run = $1 AND intended > 0 ORDER BY n`, w.x.id)
+		list, err := numbers(ctx, tx, `SELECT n FROM reset_block WHERE run = $1 AND intended > 0 ORDER BY n`, w.x.id)
 		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		var list []int64
-		for rows.Next() {
-			var n int64
-			if err := rows.Scan(&n); err != nil {
-				return err
-			}
-			list = append(list, n)
-		}
-		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 			return err
 		}
 		for _, n := range list {
@@ -238,6 +227,23 @@ func (w *worker) letGo(ctx context.Context) {
 	}
 }
 
+// numbers gives those of blocks.
+func numbers(ctx context.Context, q store.Querier, query string, args ...any) (list []int64, err error) {
+	rows, err := q.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, store.InWords(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var n int64
+		if err := rows.Scan(&n); err != nil {
+			return nil, err
+		}
+		list = append(list, n)
+	}
+	return list, errors.Join(rows.Err(), rows.Close())
+}
+
 // task is one account that the connector is asked about.
 type task struct {
 	at  int
@@ -262,20 +268,8 @@ func (w *worker) force(ctx context.Context) error {
 	var failed error
 	for from := int64(-1); ctx.Err() == nil; {
 		now := w.r.Now()
-		rows, err := w.r.DB.QueryContext(ctx, `SELECT n FROM reset_block WHERE run = $1 AND n > $2 AND due >= 0 AND (due <= $3 OR due > $4) ORDER BY n LIMIT 64`, w.x.id, from, now.Unix(), now.Add(longest).Unix())
+		list, err := numbers(ctx, w.r.DB, `SELECT n FROM reset_block WHERE run = $1 AND n > $2 AND due >= 0 AND (due <= $3 OR due > $4) ORDER BY n LIMIT 64`, w.x.id, from, now.Unix(), now.Add(longest).Unix())
 		if err != nil {
-			failed = errors.Join(failed, err)
-			break
-		}
-		var list []int64
-		for rows.Next() {
-			var n int64
-			if err = rows.Scan(&n); err != nil {
-				break
-			}
-			list = append(list, n)
-		}
-		if err = errors.Join(err, rows.Err(), rows.Close()); err != nil {
 			failed = errors.Join(failed, err)
 			break
 		}
@@ -308,6 +302,7 @@ func (w *worker) force(ctx context.Context) error {
 		if _, err := w.r.DB.ExecContext(ctx, `UPDATE reset_run SET why = $2 WHERE id = $1 AND bulk = 'running'`, w.x.id, "the system with the accounts does not answer: it is waited for"); err != nil {
 			return err
 		}
+		w.r.seen()
 		sleep(ctx, min(wait, lastPause))
 	}
 	if errors.Is(failed, errNotMine) {
@@ -447,20 +442,8 @@ func (w *worker) settle(ctx context.Context, n int64, todo []task) error {
 // lookAgain looks at what was pending, and lets go of accounts that a process had which died.
 func (w *worker) lookAgain(ctx context.Context) error {
 	now := w.r.Now()
-	rows, err := w.r.DB.QueryContext(ctx, `SELECT n FROM reset_block WHERE run = $1 AND again >= 0 AND again <= $2 ORDER BY n LIMIT 256`, w.x.id, now.Unix())
+	list, err := numbers(ctx, w.r.DB, `SELECT n FROM reset_block WHERE run = $1 AND again >= 0 AND again <= $2 ORDER BY n LIMIT 256`, w.x.id, now.Unix())
 	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	var list []int64
-	for rows.Next() {
-		var n int64
-		if err := rows.Scan(&n); err != nil {
-			return err
-		}
-		list = append(list, n)
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 		return err
 	}
 	for _, n := range list {

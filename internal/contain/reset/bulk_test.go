@@ -146,6 +146,28 @@ func TestBulk(t *testing.T) {
 	})
 }
 
+// Whoever may only approve works out what they approve, and whoever may neither does not.
+func TestWhoPlans(t *testing.T) {
+	w := newWorld(t, open(t), 10, nil)
+	w.open()
+	for role, may := range map[actor.Role]bool{actor.Commander: true, actor.Writer: true, actor.Approver: true, actor.Desk: false, actor.Auditor: false, actor.Administrator: false} {
+		who := actor.Staff(actor.Member{ID: string(role), Roles: []actor.Role{role}, Access: map[string]actor.Access{"loss-2026": actor.Full}}, "console")
+		for name, plan := range map[string]func(context.Context, actor.Actor, string, Asked) (*Plan, error){"force": w.PlanForce, "lift": w.PlanLift} {
+			if _, err := plan(t.Context(), who, "loss-2026", Asked{}); (err == nil) != may {
+				t.Errorf("%s to %s: %v", role, name, err)
+			}
+		}
+		if role == actor.Approver {
+			if _, err := w.Move(t.Context(), who, "loss-2026", Change{State: Closed}); err == nil {
+				t.Error("whoever approves closes it alone")
+			}
+			if err := w.Pause(t.Context(), who, "loss-2026", ""); err == nil {
+				t.Error("whoever approves pauses alone")
+			}
+		}
+	}
+}
+
 // A dead connector has everybody wait, and loses nobody; a pause holds, and the rate is one.
 func TestDeadAndPaused(t *testing.T) {
 	db := open(t)

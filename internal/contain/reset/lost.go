@@ -237,6 +237,29 @@ func (r *Resets) LostOf(ctx context.Context, who actor.Actor, incident string) (
 	return out, rows.Err()
 }
 
+// addresses gives those of an account: the one that its link went to, which is the first, and where that is not the roster's, as of somebody who
+// has lost their mailbox, those that the roster has of it. It reads the roster along then, as none of them is kept here.
+func (r *Resets) addresses(ctx context.Context, l Link, account string) ([]string, error) {
+	out := []string{l.to.Address}
+	places, err := r.find(ctx, r.DB, l.run, l.seal, ofAddress, l.to.Address)
+	if err != nil || slices.Contains(places, l.place) {
+		return out, err
+	}
+	ro, err := r.Rosters.Named(ctx, l.Incident, l.run.roster)
+	if err != nil {
+		return nil, err
+	}
+	for m, err := range r.Rosters.Members(ctx, ro) {
+		if err != nil {
+			return nil, err
+		}
+		if m.Identity.Kind == identity.KindEmail && (slices.Contains(m.Accounts, account) || len(m.Accounts) == 0 && m.Identity.Value == account) {
+			out = append(out, m.Identity.Value)
+		}
+	}
+	return out, nil
+}
+
 // sendLost sends the links whose time has come.
 func (r *Resets) sendLost(ctx context.Context) error {
 	rows, err := r.DB.QueryContext(ctx, `SELECT id, incident, run, place, sealed FROM reset_lost WHERE state = 'confirmed' AND due <= $1 LIMIT 100`, store.Micros(r.Now()))

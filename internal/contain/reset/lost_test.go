@@ -1,7 +1,11 @@
 package reset
 
 import (
+	"context"
+	"database/sql"
 	"errors"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,7 +18,12 @@ import (
 func TestLost(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		now := time.Now()
+		var cleared []string
 		w := newWorld(t, db, 10, func(r *Rooms) {
+			r.Done = func(_ context.Context, _ *sql.Tx, _, account string, addresses []string) (func(), error) {
+				cleared = append([]string{account}, addresses...)
+				return func() {}, nil
+			}
 			r.Now = func() time.Time { return now }
 			r.Steps = []Step{{"birth date by telephone", []string{"birth-date"}}, {"a card by post", []string{"address"}}, {"their password's form", []string{"email:x"}}}
 		})
@@ -86,6 +95,22 @@ func TestLost(t *testing.T) {
 		}
 		if w.system.accounts[accountOf(1)].resets != 1 {
 			t.Error("another account was reset")
+		}
+		// At the gate they pass by each of their addresses, and whoever still reads the old one hears of it.
+		if want := []string{accountOf(1), "new@mail.example", addressOf(1)}; !slices.Equal(cleared, want) {
+			t.Errorf("%q are let pass, not %q", cleared, want)
+		}
+		for _, to := range []string{"new@mail.example", addressOf(1)} {
+			if mails := w.mailed(to); len(mails) == 0 || !strings.Contains(mails[len(mails)-1].Subject, "再設定しました") {
+				t.Errorf("%s does not hear of it: %v", to, mails)
+			}
+		}
+		w.link(4)
+		if _, err := w.Use(ctx, "loss-2026", w.link(4), good); err != nil {
+			t.Fatal(err)
+		}
+		if want := []string{accountOf(4), addressOf(4)}; !slices.Equal(cleared, want) {
+			t.Errorf("%q are let pass, not %q", cleared, want)
 		}
 		// What is refused, also after it was confirmed, sends nothing.
 		id, err = w.AskLost(ctx, one, "loss-2026", accountOf(2), "other@mail.example", "a card by post", "")

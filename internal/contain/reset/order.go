@@ -41,10 +41,19 @@ type Plan struct {
 	lift  bool
 }
 
+// mayPlan lets those work out what would be done who may propose it, and those who may approve it: it is worked out once more when they do.
+func mayPlan(who actor.Actor, incident string) error {
+	err := may(who, actor.Propose, incident)
+	if err != nil && who.May(actor.Approve, incident) == nil {
+		return nil
+	}
+	return err
+}
+
 // PlanForce works out the bulk order: no account's old password is good any more, its sessions are ended, and nobody gets in before they
 // have reset. The bytes name the roster, and the connector with its statements, so that these and no others are approved.
 func (r *Resets) PlanForce(ctx context.Context, who actor.Actor, incident string, a Asked) (*Plan, error) {
-	if err := may(who, actor.Propose, incident); err != nil {
+	if err := mayPlan(who, incident); err != nil {
 		return nil, fmt.Errorf("force a reset: %w", err)
 	}
 	if r.Connector == nil {
@@ -84,7 +93,7 @@ func (r *Resets) PlanForce(ctx context.Context, who actor.Actor, incident string
 
 // PlanLift works out the end of the forced reset.
 func (r *Resets) PlanLift(ctx context.Context, who actor.Actor, incident string, a Asked) (*Plan, error) {
-	if err := may(who, actor.Propose, incident); err != nil {
+	if err := mayPlan(who, incident); err != nil {
 		return nil, fmt.Errorf("lift a reset: %w", err)
 	}
 	s, err := r.Status(ctx, who, incident)

@@ -81,7 +81,8 @@ type Rooms struct {
 	// Noted is called in the transaction of what staff does for somebody, and of the bulk order.
 	Noted func(ctx context.Context, tx *sql.Tx, who actor.Actor, incident, text string) error
 	// Done is called in the transaction in which somebody has reset: the gate lets the account pass. then is called once it is on disk.
-	Done func(ctx context.Context, tx *sql.Tx, incident, account, address string) (then func(), err error)
+	// addresses are all by which they may be known at a login: of somebody who has lost their mailbox, the old ones too.
+	Done func(ctx context.Context, tx *sql.Tx, incident, account string, addresses []string) (then func(), err error)
 	// Wanted reports whether a second person has to approve; nil: nobody has.
 	Wanted func(ctx context.Context) (bool, error)
 
@@ -106,6 +107,7 @@ type Resets struct {
 	Rooms
 	holder string
 	step   func()                // in tests: where a process may be killed
+	seen   func()                // in tests: where something may have come true
 	waits  func(tries int) int64 // seconds
 }
 
@@ -142,7 +144,7 @@ func New(ctx context.Context, rooms Rooms) (*Resets, error) {
 	if rooms.Now == nil {
 		rooms.Now = time.Now
 	}
-	return &Resets{Rooms: rooms, holder: rand.Text(), step: func() {}, waits: waits}, nil
+	return &Resets{Rooms: rooms, holder: rand.Text(), step: func() {}, seen: func() {}, waits: waits}, nil
 }
 
 // run is what is done with the accounts of one roster.

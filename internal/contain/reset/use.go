@@ -50,6 +50,10 @@ func (r *Resets) Use(ctx context.Context, incident, token, password string) (Rec
 	if err := r.judge(ctx, l, account, password); err != nil {
 		return Receipt{}, err
 	}
+	addresses, err := r.addresses(ctx, l, account)
+	if err != nil {
+		return Receipt{}, fmt.Errorf("%w: %w", ErrLater, err)
+	}
 	// From here on it is done, whoever stops waiting for it.
 	ctx, end := context.WithTimeout(context.WithoutCancel(ctx), connectFor+afterFor+claimLasts/4)
 	defer end()
@@ -74,7 +78,7 @@ func (r *Resets) Use(ctx context.Context, incident, token, password string) (Rec
 		r.Log.Error("a password could not be set", "incident", incident, "error", err)
 		return Receipt{}, fmt.Errorf("%w: %w", ErrLater, err)
 	}
-	return r.finish(ctx, l, account, out, now)
+	return r.finish(ctx, l, account, addresses, out, now)
 }
 
 // judge refuses a password before anything is used up.
@@ -179,13 +183,14 @@ func (x record) abandoned(now time.Time) record {
 	return x
 }
 
-// finish writes down that somebody has reset, and has them told.
-func (r *Resets) finish(ctx context.Context, l Link, account string, out connect.Outcome, now time.Time) (Receipt, error) {
+// finish writes down that somebody has reset, and has them told: at the address that their link went to, and at those of the roster. Whoever
+// has not lost their mailbox at all, and for whom somebody else has said so, hears of it there.
+func (r *Resets) finish(ctx context.Context, l Link, account string, addresses []string, out connect.Outcome, now time.Time) (Receipt, error) {
 	receipt := Receipt{At: now, Lang: l.Lang, Return: l.Return, Refused: out.Refused, Ended: out.Ended}
 	then := func() {}
 	err := r.DB.Update(ctx, func(tx *sql.Tx) (err error) {
 		if r.Done != nil {
-			if then, err = r.Done(ctx, tx, l.Incident, account, l.to.Address); err != nil {
+			if then, err = r.Done(ctx, tx, l.Incident, account, addresses); err != nil {
 				return err
 			}
 		}
@@ -199,8 +204,12 @@ func (r *Resets) finish(ctx context.Context, l Link, account string, out connect
 		if _, err := tx.ExecContext(ctx, `DELETE FROM reset_token WHERE run = $1 AND place = $2`, l.run.id, l.place); err != nil {
 			return err
 		}
-		if err := r.queue(ctx, tx, l.seal, l.run, r.receiptMail(l.to, receipt), -1, now); err != nil {
-			return err
+		for _, a := range addresses {
+			to := l.to
+			to.Address = a
+			if err := r.queue(ctx, tx, l.seal, l.run, r.receiptMail(to, receipt), -1, now); err != nil {
+				return err
+			}
 		}
 		if out.Refused == connect.Pending { // it is told once it is so
 			return r.queue(ctx, tx, l.seal, l.run, r.refusedMail(l.to), l.place, now)

@@ -21,7 +21,16 @@ type Told struct {
 	States   map[string]int64
 	Reasons  map[bounce.Reason]int64 // of those that were refused or came back
 	Instead  map[language.Text]int64 // those who were told otherwise (代替措置), by how
+	Shown    Shown                   // those who were told at their login
 	Place    *time.Location          // times are shown in; nil is UTC
+}
+
+// Shown is how many of a campaign's people were shown the notice at their login, and said that they have read it.
+type Shown struct {
+	People      int64
+	Unreached   int64 // of them, those whom the mail did not reach
+	First, Last time.Time
+	Shredded    bool // nobody can say any more: the case's key is gone
 }
 
 // An Item is a line of a report to a regulator, or of a document: what, how many, and where it is not a number, which.
@@ -60,10 +69,7 @@ func (t Told) Items() []Item {
 	}
 	add("told", s["accepted"], t.Channel.JA+"で送り、受信側のサーバーが受け取った数: %s", "sent by "+t.Channel.EN+", and accepted by the recipient's server: %s")
 	if !t.From.IsZero() {
-		at := t.Place
-		if at == nil {
-			at = time.UTC
-		}
+		at := cmp.Or(t.Place, time.UTC)
 		span := t.From.In(at).Format("2006-01-02 15:04") + " – " + t.To.In(at).Format("2006-01-02 15:04 MST")
 		out = append(out, Item{"when", 0, language.Both("送信した期間: "+span, "sent from and until: "+span)})
 	}
@@ -90,6 +96,15 @@ func (t Told) Items() []Item {
 		return cmp.Or(cmp.Compare(sums[b], sums[a]), cmp.Compare(a.EN, b.EN))
 	}) {
 		add("unreachable."+string(first[text]), sums[text], "うち、"+text.JA+": %s", "of these, "+text.EN+": %s")
+	}
+	if n := t.Shown.People; n > 0 {
+		at := cmp.Or(t.Place, time.UTC)
+		first, last := t.Shown.First.In(at).Format("2006-01-02 15:04"), t.Shown.Last.In(at).Format("2006-01-02 15:04 MST")
+		add("login", n, "ログイン時にお知らせを表示し、本人が「読みました」を押した数（"+first+" – "+last+"）: %s", "shown the notice at their login from "+first+" until "+last+", and said that they have read it: %s")
+		add("login.unreachable", t.Shown.Unreached, "うち、"+t.Channel.JA+"では届けられなかった数: %s", "of these, whom the "+t.Channel.EN+" did not reach: %s")
+	}
+	if t.Shown.Shredded {
+		out = append(out, Item{"login.shredded", 0, language.Both("ログイン時のお知らせを読んだ方がいましたが、事案の鍵を破棄したため、この配信の何人にあたるかは数えられません", "some have read the notice at their login; as the case's key was destroyed, nobody can say how many of these people they were")})
 	}
 	if n := s["substitute"]; n > 0 || len(t.Instead) > 0 {
 		add("instead", n, "ほかの方法で知らせる必要がある数(代替措置): %s", "not written to, and to be told in another way instead: %s")

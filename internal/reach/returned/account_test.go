@@ -33,6 +33,17 @@ func TestItems(t *testing.T) {
 	if counts["told"] != 1_600_000 || counts["unreachable"] != 82_000 || counts["unreachable.hasmoved"] != 75_000 || counts["underway"] != 23 || counts["unreachable.blocked"] != 2_000 {
 		t.Errorf("%v", counts)
 	}
+	told.Shown = Shown{People: 900, Unreached: 40, First: told.From, Last: told.To}
+	for _, i := range told.Items() {
+		counts[i.ID] = i.Count
+	}
+	if counts["login"] != 900 || counts["login.unreachable"] != 40 || counts["unreachable"] != 82_000 {
+		t.Errorf("%v", counts)
+	}
+	told.Shown = Shown{Shredded: true}
+	if !slices.ContainsFunc(told.Items(), func(i Item) bool { return i.ID == "login.shredded" }) {
+		t.Error("that nobody can say any more is not said")
+	}
 	if none := (Told{Channel: language.Both("メール", "mail")}).Items(); len(none) != 2 || none[0].Count != 0 {
 		t.Errorf("%+v", none)
 	}
