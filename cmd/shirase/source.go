@@ -171,11 +171,23 @@ func takeDataset(in *instance) func(ctx context.Context, format string, data []b
 	}
 }
 
-// takeSaid lays what visitors send of a record into the inbox.
-func (a *app) takeSaid(ctx context.Context, in *instance) (func(ctx context.Context, said site.Said) (site.Proof, error), error) {
+// meetCollection gives the public pages what they need of the room of collecting: where what visitors send of a record goes, and how
+// the sources of an incident stand.
+func (a *app) meetCollection(ctx context.Context, in *instance) (say func(ctx context.Context, said site.Said) (site.Proof, error), watched func(ctx context.Context, incident string) ([]site.Watched, error), err error) {
 	room, err := a.collection(ctx, in)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	watched = func(ctx context.Context, incident string) ([]site.Watched, error) {
+		list, err := room.Sources(ctx, incident)
+		if err != nil {
+			return nil, err
+		}
+		var out []site.Watched
+		for _, w := range list {
+			out = append(out, site.Watched{URL: w.URL, State: w.State, Since: w.Since, Seen: w.Seen, SHA256: w.SHA256, Preserved: w.Fetched})
+		}
+		return out, nil
 	}
 	return func(ctx context.Context, said site.Said) (site.Proof, error) {
 		c := collect.Claim{Kind: collect.Correction, Incident: said.Incident, Text: said.Text, Domain: said.Domain, Contact: said.Contact}
@@ -192,5 +204,5 @@ func (a *app) takeSaid(ctx context.Context, in *instance) (func(ctx context.Cont
 			return site.Proof{}, err
 		}
 		return site.Proof{Name: done.Name(), Record: done.Record(), File: done.File(), Until: done.Until.Format(time.DateOnly)}, nil
-	}, nil
+	}, watched, nil
 }
