@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,7 +12,6 @@ import (
 	"shirase/internal/actor"
 	"shirase/internal/collect"
 	"shirase/internal/hint"
-	"shirase/internal/incident"
 	"shirase/internal/incident/datasets"
 	"shirase/internal/language"
 	"shirase/internal/site"
@@ -154,20 +152,7 @@ func (a *app) cmdSourceRun() *cobra.Command {
 // takeDataset takes in a data set that is a source, as shirase incident import does.
 func takeDataset(in *instance) func(ctx context.Context, format string, data []byte) error {
 	return func(ctx context.Context, format string, data []byte) error {
-		reader, err := datasets.Open(format, bytes.NewReader(data), datasets.Format(format), "")
-		if err != nil {
-			return err
-		}
-		counts, err := in.incidents.Import(ctx, actor.Server(), func() (incident.Record, error) {
-			if err := ctx.Err(); err != nil {
-				return incident.Record{}, err
-			}
-			return reader.Next()
-		}, incident.ImportOptions{})
-		if err == nil && counts.Read == 0 {
-			err = errors.New("there is nothing in it")
-		}
-		return err
+		return datasets.Take(ctx, actor.Server(), in.incidents, format, data)
 	}
 }
 
