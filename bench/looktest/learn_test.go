@@ -33,7 +33,7 @@ func TestLearnReal(t *testing.T) {
 		ids += "&id=" + e.ID
 	}
 	for _, lang := range []language.Lang{language.JA, language.EN} {
-		for name, path := range map[string]string{"learn": "/learn", "compare": "/learn/compare?" + ids, "like": "/learn/like?cause=ransomware&sector=health&class=name&class=health&size=10000-99999", "incident": "/incidents/naver-2013"} {
+		for name, path := range map[string]string{"learn": "/learn", "compare": "/learn/compare?" + ids, "like": "/learn/like?cause=ransomware&sector=health&class=name&class=health&size=10000-99999", "incident": "/incidents/naver-2013", "shelves": "/archive", "year": "/archive/2024", "month": "/archive/2024-05", "sector": "/archive/sector/health"} {
 			load(t, ctx, server+inLanguage(path, lang), "")
 			for _, width := range []int64{320, 390, 1280} {
 				shot(t, ctx, filepath.Join(dir, fmt.Sprintf("real-%s-%s-%d.png", name, lang, width)), width, []string{"light", "dark"}[width/390%2])

@@ -32,7 +32,7 @@ func main() {
 	u, err := url.Parse(demo.URL)
 	figure.Check(err)
 
-	kept := []string{"/", "/incidents/naver-2013", "/incidents/naver-2013/help", "/notices/naver-2013-v1", "/statement", "/incidents", "/learn"}
+	kept := []string{"/", "/incidents/naver-2013", "/incidents/naver-2013/help", "/notices/naver-2013-v1", "/statement", "/incidents", "/learn", "/archive", "/archive/2024", "/archive/2024-05", "/archive/cause/intrusion", "/organisations/line"}
 	made := []string{"/incidents?q=%E4%B8%8D%E6%AD%A3", "/learn/compare?q=naver", "/learn/like?cause=intrusion"}
 	gzip := "Accept-Encoding: gzip, deflate\r\nAccept-Language: ja,en-US;q=0.7,en;q=0.3\r\n"
 	br := "Accept-Encoding: gzip, deflate, br, zstd\r\nAccept-Language: ja,en-US;q=0.7,en;q=0.3\r\n"

@@ -231,7 +231,7 @@ func (a *app) server(ctx context.Context, in *instance, corpora *password.Corpor
 		return nil, nil, err
 	}
 	if p == nil {
-		if options.Say, err = a.takeSaid(ctx, in); err != nil {
+		if options.Say, options.Watched, err = a.meetCollection(ctx, in); err != nil {
 			return nil, nil, err
 		}
 	}

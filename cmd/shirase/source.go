@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,7 +12,6 @@ import (
 	"shirase/internal/actor"
 	"shirase/internal/collect"
 	"shirase/internal/hint"
-	"shirase/internal/incident"
 	"shirase/internal/incident/datasets"
 	"shirase/internal/language"
 	"shirase/internal/site"
@@ -154,28 +152,27 @@ func (a *app) cmdSourceRun() *cobra.Command {
 // takeDataset takes in a data set that is a source, as shirase incident import does.
 func takeDataset(in *instance) func(ctx context.Context, format string, data []byte) error {
 	return func(ctx context.Context, format string, data []byte) error {
-		reader, err := datasets.Open(format, bytes.NewReader(data), datasets.Format(format), "")
-		if err != nil {
-			return err
-		}
-		counts, err := in.incidents.Import(ctx, actor.Server(), func() (incident.Record, error) {
-			if err := ctx.Err(); err != nil {
-				return incident.Record{}, err
-			}
-			return reader.Next()
-		}, incident.ImportOptions{})
-		if err == nil && counts.Read == 0 {
-			err = errors.New("there is nothing in it")
-		}
-		return err
+		return datasets.Take(ctx, actor.Server(), in.incidents, format, data)
 	}
 }
 
-// takeSaid lays what visitors send of a record into the inbox.
-func (a *app) takeSaid(ctx context.Context, in *instance) (func(ctx context.Context, said site.Said) (site.Proof, error), error) {
+// meetCollection gives the public pages what they need of the room of collecting: where what visitors send of a record goes, and how
+// the sources of an incident stand.
+func (a *app) meetCollection(ctx context.Context, in *instance) (say func(ctx context.Context, said site.Said) (site.Proof, error), watched func(ctx context.Context, incident string) ([]site.Watched, error), err error) {
 	room, err := a.collection(ctx, in)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	watched = func(ctx context.Context, incident string) ([]site.Watched, error) {
+		list, err := room.Sources(ctx, incident)
+		if err != nil {
+			return nil, err
+		}
+		var out []site.Watched
+		for _, w := range list {
+			out = append(out, site.Watched{URL: w.URL, State: w.State, Since: w.Since, Seen: w.Seen, SHA256: w.SHA256, Preserved: w.Fetched})
+		}
+		return out, nil
 	}
 	return func(ctx context.Context, said site.Said) (site.Proof, error) {
 		c := collect.Claim{Kind: collect.Correction, Incident: said.Incident, Text: said.Text, Domain: said.Domain, Contact: said.Contact}
@@ -192,5 +189,5 @@ func (a *app) takeSaid(ctx context.Context, in *instance) (func(ctx context.Cont
 			return site.Proof{}, err
 		}
 		return site.Proof{Name: done.Name(), Record: done.Record(), File: done.File(), Until: done.Until.Format(time.DateOnly)}, nil
-	}, nil
+	}, watched, nil
 }

@@ -193,6 +193,8 @@ func TestOpenAPI(t *testing.T) {
 				value = "2013"
 			case p.name == "country":
 				value = "JP"
+			case p.name == "month":
+				value = "2013-07"
 			}
 			if p.name == "limit" {
 				value = "7"
@@ -206,7 +208,7 @@ func TestOpenAPI(t *testing.T) {
 		}
 	}
 	// Nothing the routes take is missing from the document.
-	for _, c := range []struct{ path, parameters string }{{"/api/v1/incidents", "q year sector cause class country certification dataset size disclose organisation sort cursor limit"}} {
+	for _, c := range []struct{ path, parameters string }{{"/api/v1/incidents", "q year month sector cause class country certification dataset size disclose organisation sort cursor limit"}} {
 		for _, name := range strings.Fields(c.parameters) {
 			if !strings.Contains(fmt.Sprint(paths[c.path]), "name:"+name+" ") {
 				t.Errorf("%s: %s is not documented", c.path, name)
@@ -375,6 +377,10 @@ func TestAtom(t *testing.T) {
 	if rec := get(h, "GET", "/feeds/atom.xml?organisation=line"); strings.Count(rec.Body.String(), "<entry>") != 1 || !strings.Contains(rec.Body.String(), "LINE株式会社の公表") {
 		t.Errorf("%s", rec.Body)
 	}
+	if rec := get(h, "GET", "/feeds/atom.xml?month=2013-07"); strings.Count(rec.Body.String(), "<entry>") != 1 || !strings.Contains(rec.Body.String(), "<title>公表の記録：2013年7月｜") ||
+		!strings.Contains(rec.Body.String(), "<title>【LINE株式会社】") {
+		t.Errorf("the feed of a month: %s", rec.Body)
+	}
 	if rec := get(h, "GET", "/feeds/atom.xml?q=xyzzy"); rec.Code != 200 || strings.Contains(rec.Body.String(), "<entry>") || !strings.Contains(rec.Body.String(), "<updated>1970-01-01T00:00:00Z</updated>") {
 		t.Errorf("an empty feed: %s", rec.Body)
 	}
@@ -408,7 +414,7 @@ func TestSitemap(t *testing.T) {
 		t.Fatalf("%s", index)
 	}
 	body := get(h, "GET", parts[0][1]).Body
-	for _, want := range []string{"/incidents/naver-2013<", "/notices/naver-2013-v1<", "/organisations/line<", "example/<", "<lastmod>"} {
+	for _, want := range []string{"/incidents/naver-2013<", "/notices/naver-2013-v1<", "/organisations/line<", "example/<", "/archive<", "/archive/2013<", "/archive/2013-07<", "/archive/cause/intrusion<", "/organisations<", "<lastmod>"} {
 		if !strings.Contains(body.String(), want) {
 			t.Errorf("no %s in\n%s", want, body)
 		}

@@ -66,6 +66,8 @@ func (a *api) feed(r *http.Request) (feed, error) {
 	f := feed{lang: lang, title: lang.Pick("公表の記録", "Disclosures"), self: base + r.URL.Path, pages: base + "/incidents"}
 	if q.Organisation != "" && len(res.Entries) > 0 {
 		f.title = lang.Pick(res.Entries[0].Organisation.JA+"の公表", "Disclosures of "+res.Entries[0].Organisation.EN)
+	} else if name, word, one := shelved(search); one {
+		f.title = lang.Pick("公表の記録：", "Disclosures: ") + archive.FacetLabel(name, word).In(lang)
 	} else if q.Filtered() {
 		f.title = lang.Pick("公表の記録の検索", "Search of disclosures")
 		if q.Text != "" {
@@ -97,9 +99,19 @@ func (a *api) feed(r *http.Request) (feed, error) {
 	return f, nil
 }
 
+// shelved is the one year, month, cause or sector that a search asks for.
+func shelved(search url.Values) (name, word string, one bool) {
+	for name, words := range search {
+		if len(search) == 1 && len(words) == 1 && slices.Contains([]string{"year", "month", "cause", "sector"}, name) {
+			return name, words[0], true
+		}
+	}
+	return "", "", false
+}
+
 // items are the feed's items of an incident. The ids are addresses that stay.
 func (a *api) items(ctx context.Context, base string, lang language.Lang, e archive.Entry) ([]item, error) {
-	common := item{title: e.Title.In(lang), author: e.Organisation.In(lang), tags: incident.ClassLabelsIn(lang, e.Country, e.Classes)}
+	common := item{title: e.Heading(lang), author: e.Organisation.In(lang), tags: incident.ClassLabelsIn(lang, e.Country, e.Classes)}
 	if e.Dataset != "" {
 		p, ok, err := a.Archive.Provenance(ctx, e.ID)
 		if err != nil {

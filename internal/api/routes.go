@@ -54,6 +54,7 @@ func searchParameters() []parameter {
 	return []parameter{
 		{name: "q", what: "Words that all have to be found, at most 12 and 200 characters; \"in quotation marks\" as they stand."},
 		{name: "year", what: "Year of the incident's date. May be given several times, as the others below: any of the values may hold.", list: true, number: true},
+		{name: "month", what: "Month of the incident's date, as 2013-07; unknown where only the year is known.", list: true},
 		{name: "sector", what: "What the organisation does.", list: true, enum: words("sector")},
 		{name: "cause", what: "What caused it.", list: true, enum: words("cause")},
 		{name: "class", what: "What was exposed; password is each of its forms.", list: true, enum: words("class")},

@@ -5,7 +5,9 @@ import (
 	"context"
 	"encoding/xml"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -32,7 +34,7 @@ type sitemap struct {
 }
 
 // pages are the addresses that are always there.
-var pages = []string{"/", "/incidents", "/verify", "/how", "/feeds", "/api"}
+var pages = []string{"/", "/incidents", "/archive", "/organisations", "/learn", "/verify", "/how", "/feeds", "/api"}
 
 // mapped returns the map, made anew where it is old.
 func (a *api) mapped(ctx context.Context, base string) (parts []web.Content, last []time.Time, err error) {
@@ -46,16 +48,24 @@ func (a *api) mapped(ctx context.Context, base string) (parts []web.Content, las
 	for _, p := range pages {
 		b.add(p, time.Time{})
 	}
-	organisation := map[string]time.Time{}
+	organisation, shelf := map[string]time.Time{}, map[string]time.Time{}
 	err = a.Archive.EachEntry(ctx, func(e archive.Entry) error {
 		b.add("/incidents/"+e.ID, e.Updated)
 		if e.OrganisationID != "" && e.Updated.After(organisation[e.OrganisationID]) {
 			organisation[e.OrganisationID] = e.Updated
 		}
+		for _, path := range shelvesOf(e) {
+			if e.Updated.After(shelf[path]) {
+				shelf[path] = e.Updated
+			}
+		}
 		return nil
 	})
 	if err != nil {
 		return nil, nil, err
+	}
+	for _, path := range slices.Sorted(maps.Keys(shelf)) {
+		b.add(path, shelf[path])
 	}
 	for after := ""; ; {
 		list, err := a.Archive.Organisations(ctx, after, 500)
@@ -86,6 +96,21 @@ func (a *api) mapped(ctx context.Context, base string) (parts []web.Content, las
 	b.end()
 	m.made, m.base, m.parts, m.last = a.now(), base, b.parts, b.times
 	return m.parts, m.last, nil
+}
+
+// shelvesOf are the pages of a year, a month, a cause and a sector that list an incident.
+func shelvesOf(e archive.Entry) []string {
+	out := []string{e.Date.Format("/archive/2006")}
+	if e.DatePrecision <= incident.Month {
+		out = append(out, e.Date.Format("/archive/2006-01"))
+	}
+	if e.Cause != "" {
+		out = append(out, "/archive/cause/"+e.Cause)
+	}
+	if e.Sector != "" {
+		out = append(out, "/archive/sector/"+e.Sector)
+	}
+	return out
 }
 
 // sitemapBuilder writes addresses into parts.

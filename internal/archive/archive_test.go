@@ -207,6 +207,9 @@ func TestSearchFacets(t *testing.T) {
 		}
 		for _, c := range [][3]string{
 			{"", "year", "2024=1 2020=1 2019=1 2013=1"},
+			{"", "month", "none"}, // a calendar's, and no facet until it is asked for
+			{"month=2013-07", "month", "2024-05=1 2020-01=1 2019-03=1 *2013-07=1"},
+			{"month=2013-07", "year", "2013=1"},
 			{"", "class", "email=2 nickname=1 password=1 password:hashed=1 payment-card=1"},
 			{"", "country", "JP=2 KR=1 unknown=1"},
 			{"country=KR", "country", "JP=2 *KR=1 unknown=1"},

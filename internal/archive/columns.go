@@ -14,7 +14,10 @@ import (
 )
 
 // facetNames are the facets in the order in which they are shown.
-var facetNames = [...]string{"year", "sector", "cause", "class", "size", "disclose", "country", "certification", "dataset"}
+var facetNames = [...]string{"year", "sector", "cause", "class", "size", "disclose", "country", "certification", "dataset", monthFacet}
+
+// monthFacet is counted for calendars ([Result.Months]), and stands among the facets of a search only where it asks for a month: there are hundreds.
+const monthFacet = "month"
 
 // columns are what is held of an incident. A number that is not given out has present false.
 type columns struct {
@@ -222,6 +225,11 @@ func facetWords(e Entry, facet string) []string {
 	switch facet {
 	case "year":
 		return one(yearOf(e.Date))
+	case monthFacet:
+		if e.DatePrecision > incident.Month {
+			return one("")
+		}
+		return one(e.Date.Format("2006-01"))
 	case "sector":
 		return one(e.Sector)
 	case "cause":

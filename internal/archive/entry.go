@@ -112,6 +112,15 @@ func (e Entry) Day() incident.Moment {
 	return incident.Moment{Time: e.Date, Precision: max(e.DatePrecision, incident.Day)}
 }
 
+// Heading is the title as an archive lists it: in Japanese behind the organisation's name, 【組織】 title; else the title, with the name
+// beside it.
+func (e Entry) Heading(lang language.Lang) string {
+	if name := e.Organisation.In(lang); lang == language.JA && name != "" {
+		return "【" + name + "】" + e.Title.In(lang)
+	}
+	return e.Title.In(lang)
+}
+
 func texts(facts []incident.Fact) []language.Text {
 	var out []language.Text
 	for _, f := range facts {

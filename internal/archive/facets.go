@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"time"
 
 	"shirase/internal/incident"
 	"shirase/internal/language"
@@ -48,7 +49,7 @@ func compareValues(facet string, x, y FacetValue) int {
 		return -1
 	}
 	switch facet {
-	case "year":
+	case "year", monthFacet:
 		return strings.Compare(y.Word, x.Word)
 	case "size":
 		return slices.Index(Sizes, x.Word) - slices.Index(Sizes, y.Word)
@@ -72,6 +73,10 @@ func FacetLabel(facet, word string) language.Text {
 	switch facet {
 	case "year":
 		return language.Both(word+"年", word)
+	case monthFacet:
+		if t, err := time.Parse("2006-01", word); err == nil {
+			return both(func(l language.Lang) string { return incident.Moment{Time: t, Precision: incident.Month}.In(l) })
+		}
 	case "sector":
 		return both(func(l language.Lang) string { return incident.SectorLabel(l, word) })
 	case "cause":

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"shirase/internal/language"
 	"shirase/internal/store"
@@ -229,6 +230,18 @@ func (v *View) Organisation(ctx context.Context, id string) (Organisation, error
 	}
 	o.Aliases = aliasesOf(o, names)
 	return o, nil
+}
+
+// Named returns the id of the organisation that has a name, with or without its legal form; "" where none that is shown has.
+func (v *View) Named(ctx context.Context, name string) (string, error) {
+	if !utf8.ValidString(name) || utf8.RuneCountInString(name) > maxQueryText || foldName(name) == "" {
+		return "", nil
+	}
+	id, err := organisationNamed(ctx, v.db, name)
+	if err != nil {
+		return "", fmt.Errorf("organisation: %w", err)
+	}
+	return id, nil
 }
 
 // calledBy is the name an organisation is called by: the newest that the operator's own incidents give, else the one that

@@ -21,6 +21,7 @@ import (
 type Query struct {
 	Text           string // terms that all have to be found; "in quotation marks" as they stand
 	Years          []int
+	Months         []string // 2013-07, or "unknown" of those whose date is known to the year only
 	Sectors        []string
 	Causes         []string
 	Classes        []string // "password" is each of its forms
@@ -98,6 +99,7 @@ func queryError(remedy, why string, args ...any) error {
 var (
 	datasetWord = regexp.MustCompile(`^[a-z0-9-]{1,40}$`)
 	countryWord = regexp.MustCompile(`^([A-Z]{2}|[0-9]{3})$`)
+	monthWord   = regexp.MustCompile(`^(19|20|21)[0-9]{2}-(0[1-9]|1[0-2])$`)
 )
 
 // lists are the parameters of a query that may be given several times, with the words they may have.
@@ -123,6 +125,7 @@ func (q *Query) lists() []struct {
 		{"certification", &q.Certifications, func(w string) bool { return utf8.RuneCountInString(w) <= maxFacetWord && unmarked(w) }, "for example ISO 27001"},
 		{"dataset", &q.Datasets, datasetWord.MatchString, "for example own, or the name of a data set"},
 		{"size", &q.Sizes, among(Sizes), "one of " + strings.Join(Sizes, ", ")},
+		{monthFacet, &q.Months, func(w string) bool { return w == unknownWord || monthWord.MatchString(w) }, "a year and a month, for example 2013-07"},
 		{"disclose", &q.Disclose, among(DiscloseTimes), "one of " + strings.Join(DiscloseTimes, ", ")},
 	}
 }
@@ -141,7 +144,7 @@ func unmarked(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) })
 }
 
-// ParseQuery reads a search from the parameters of a URL: q, year, sector, cause, class, country, certification,
+// ParseQuery reads a search from the parameters of a URL: q, year, month, sector, cause, class, country, certification,
 // dataset, size, disclose, organisation, sort, cursor, limit. Empty ones say nothing, as a form sends them; lang
 // belongs to the page. Unknown names and words are refused, because a filter that is quietly dropped gives an answer
 // to another question. The error unwraps to ErrQuery and carries a hint.
@@ -254,7 +257,7 @@ func (q *Query) single(name string, values []string) error {
 		}
 		q.Limit = n
 	default:
-		return queryError("known are q, year, sector, cause, class, country, certification, dataset, size, disclose, organisation, sort, cursor, limit",
+		return queryError("known are q, year, month, sector, cause, class, country, certification, dataset, size, disclose, organisation, sort, cursor, limit",
 			"unknown parameter %.40q", name)
 	}
 	return nil

@@ -129,7 +129,7 @@ func (a refreshing) leave(ctx context.Context, id string) error {
 
 // form numbers the form in which entries and the text index are made from facts. A store whose archive was made in an
 // earlier form has it made again when it is opened.
-const form = 7
+const form = 8
 
 // whole makes the archive of a store that has none, or has it in an earlier form.
 func (a *Archive) whole(ctx context.Context) error {

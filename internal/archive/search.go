@@ -19,6 +19,7 @@ type Result struct {
 	Total   int
 	Next    string // cursor of the next page; "" on the last
 	Facets  []Facet
+	Months  []FacetValue // what the search finds in each month, the newest first; the word is 2013-07 or "unknown"
 }
 
 // Facet counts the incidents of a search by one of their properties: for each value, those that would be found if it
@@ -218,6 +219,11 @@ func (v *View) search(ctx context.Context, tx *sql.Tx, q Query) (Result, error) 
 		return Result{}, err
 	}
 	res := Result{Total: found.total, Next: found.next, Facets: found.facets}
+	last := len(res.Facets) - 1 // the months
+	res.Months = res.Facets[last].Values
+	if len(q.Months) == 0 {
+		res.Facets = res.Facets[:last]
+	}
 	if len(found.nums) == 0 {
 		return res, nil
 	}

@@ -67,11 +67,13 @@ func (c *Collection) get(ctx context.Context, address string, known fetch.Known)
 	if d.WARC, err = keep.Put(c.Dir, &keep.Capture{URL: p.Final, Time: p.Fetched, Status: p.Status, Request: p.Request, Header: p.Header, Raw: p.Raw, Body: p.Body, Agent: c.Agent}); err != nil {
 		return nil, err
 	}
+	c.came()
 	if p.OK() {
 		if err := c.understand(ctx, d, p.Body); err != nil {
 			return nil, err
 		}
 	}
+	defer c.came()
 	return d, c.store(ctx, d)
 }
 

@@ -325,6 +325,7 @@ func (c *Collection) Poll(ctx context.Context) (bool, error) {
 		return false, fmt.Errorf("read a source: %w", err)
 	}
 	err = c.poll(ctx, s)
+	c.came()
 	if err == nil || ctx.Err() != nil {
 		return true, ctx.Err()
 	}
@@ -449,6 +450,7 @@ func (c *Collection) Take(ctx context.Context) (bool, error) {
 	}
 	if err == nil {
 		_, err = c.lay(ctx, actor.Server(), d, source)
+		c.came()
 	}
 	if ctx.Err() != nil {
 		return true, ctx.Err()

@@ -17,6 +17,7 @@ import (
 	"shirase/internal/collect/webtest"
 	"shirase/internal/files"
 	"shirase/internal/incident"
+	"shirase/internal/killtest"
 	"shirase/internal/store"
 	"shirase/internal/store/storetest"
 )
@@ -30,7 +31,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	killtest.Main(m, collectAll)
 }
 
 // world is the room over a small web, at a time that tests move.

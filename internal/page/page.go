@@ -153,6 +153,14 @@ type Page struct {
 // Feed is a feed that belongs to a page, for programs that look for one in it.
 type Feed struct{ Title, Type, Href string }
 
+// Form names what a feed is written in.
+func (f Feed) Form() string {
+	if f.Type == "application/feed+json" {
+		return "JSON Feed"
+	}
+	return "Atom"
+}
+
 // operator is an Operator in the language of a page.
 type operator struct {
 	Name             string

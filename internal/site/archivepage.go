@@ -62,7 +62,7 @@ func (f facetView) Folded() []choice {
 }
 
 var facetLabels = map[string][2]string{
-	"year": {"年", "Year"}, "sector": {"業種", "Sector"}, "cause": {"原因", "Cause"}, "class": {"情報の種類", "Data exposed"},
+	"year": {"年", "Year"}, "month": {"月", "Month"}, "sector": {"業種", "Sector"}, "cause": {"原因", "Cause"}, "class": {"情報の種類", "Data exposed"},
 	"size": {"対象の数", "Number affected"}, "disclose": {"発見から公表まで", "Discovery to disclosure"}, "country": {"国・地域", "Country"},
 	"certification": {"認証", "Certification"}, "dataset": {"記録の出どころ", "Where it is from"},
 }
@@ -118,7 +118,9 @@ func (s *Site) incidents(w http.ResponseWriter, r *http.Request) error {
 	}
 	p.Feeds = feedsOf(p.Lang.Lang, q)
 	p.Canonical = p.Base + "/incidents"
-	if p.Query != "" {
+	if own := shelfPath(q); own != "" {
+		p.Canonical = p.Base + own
+	} else if p.Query != "" {
 		p.Canonical += "?" + p.Query
 	}
 	p.Data = archiveData(p.Base, p, res.Entries)

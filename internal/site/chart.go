@@ -15,14 +15,17 @@ type chartView struct {
 	ID    string
 	SVG   template.HTML
 	Table chart.Table
-	CSV   string
+	CSV   string   // "": there is none
 	Notes []string // what a reader has to know to read it rightly, and whose data it is
 	Plain bool     // the table is the figure: it is shown open, and nothing is drawn
 }
 
-// chartOf puts a chart on a page. The path is that of its CSV.
+// chartOf puts a chart on a page. The path is that of its CSV, where it has one.
 func chartOf(p sitePage, c chart.Chart, id, path string, notes ...string) chartView {
-	v := chartView{ID: id, Table: c.Table, CSV: p.Link(path), Notes: notes, Plain: c.Empty()}
+	v := chartView{ID: id, Table: c.Table, Notes: notes, Plain: c.Empty()}
+	if path != "" {
+		v.CSV = p.Link(path)
+	}
 	for _, row := range v.Table.Rows {
 		for k := range row {
 			if row[k].Href != "" {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -71,9 +72,22 @@ func open(lang language.Lang, found []incident.Contradiction) []string {
 type sourceRow struct {
 	Name, URL, SHA256, Quote, Licence string
 	Fetched                           template.HTML
+	State, Tone                       string        // how it stood when it was last looked at
+	When                              template.HTML // of the state
+	Kept                              string        // SHA-256 of what is preserved, where that is another than the record's
+	KeptOn                            template.HTML
 }
 
-func sourceRows(lang language.Lang, i incident.Incident) []sourceRow {
+// sourceRows lists the sources that an incident names, each with how it stands now. Of what is watched only those are told that
+// the public facts name.
+func (s *Site) sourceRows(ctx context.Context, lang language.Lang, i incident.Incident) ([]sourceRow, error) {
+	var watched []Watched
+	if s.Watched != nil && len(i.Listed("source")) > 0 {
+		var err error
+		if watched, err = s.Watched(ctx, i.ID); err != nil {
+			return nil, err
+		}
+	}
 	var out []sourceRow
 	for _, f := range i.Listed("source") {
 		row := sourceRow{Name: f.Value.Text.In(lang), URL: f.Value.URL, SHA256: f.Value.SHA256, Quote: f.Value.Quote, Licence: f.Value.Licence}
@@ -83,9 +97,35 @@ func sourceRows(lang language.Lang, i incident.Incident) []sourceRow {
 		if row.Name == "" {
 			row.Name = row.URL
 		}
+		row.stand(lang, watched, s.Watched != nil)
 		out = append(out, row)
 	}
-	return out
+	return out, nil
+}
+
+// stand says how a source stands. One that nobody looks at again says that: it may be gone.
+func (r *sourceRow) stand(lang language.Lang, watched []Watched, watching bool) {
+	if r.URL == "" || !watching {
+		return
+	}
+	at := slices.IndexFunc(watched, func(w Watched) bool { return w.URL == r.URL })
+	if at < 0 {
+		r.State = lang.Pick("記録のあとに、このサーバーで見に行ったことはありません", "not looked at again since it was recorded")
+		return
+	}
+	w := watched[at]
+	day := func(t time.Time) template.HTML { return page.Date(lang, t.In(incident.Japan)) }
+	r.State, r.Tone, r.When = lang.Pick("掲載中", "still there"), "clear", template.HTML(lang.Pick("最後に確認した日 ", "last seen "))+day(w.Seen)
+	switch w.State {
+	case SourceChanged:
+		r.State, r.Tone, r.When = lang.Pick("内容が変わりました", "changed"), "open", day(w.Since)
+	case SourceGone:
+		r.State, r.Tone, r.When = lang.Pick("見られなくなりました", "gone"), "open", day(w.Since)
+	}
+	r.Kept, r.KeptOn = w.SHA256, day(w.Preserved)
+	if r.Kept == r.SHA256 {
+		r.Kept = ""
+	}
 }
 
 // replies are what the organisation says to the record of it.

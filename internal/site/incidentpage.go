@@ -76,9 +76,12 @@ func (s *Site) incident(w http.ResponseWriter, r *http.Request) error {
 		Title: i.Title(lang), Organisation: i.Organisation(lang), StateTone: "clear", Unsigned: unsigned(lang, i),
 		Figures: figures(lang, i), Classes: incident.ClassLabelsIn(lang, i.Country(), i.Classes()),
 		Addenda: untold(lang, i, notices), Added: len(i.Listed("addendum")), Actions: actions(lang, i), Notices: s.noticeLinks(p, i, notices, ""),
-		HelpHref: p.Link("/incidents/" + i.ID + "/help"), Replies: replies(lang, i), Sources: sourceRows(lang, i),
+		HelpHref: p.Link("/incidents/" + i.ID + "/help"), Replies: replies(lang, i),
 		Correction: s.correction(lang, i),
 		ReplyForm:  s.replyForm(p, i),
+	}
+	if body.Sources, err = s.sourceRows(r.Context(), lang, i); err != nil {
+		return err
 	}
 	if body.Recorded, err = s.recorded(r.Context(), lang, i, notices); err != nil {
 		return err

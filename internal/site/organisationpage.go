@@ -10,6 +10,7 @@ import (
 	"shirase/internal/archive"
 	"shirase/internal/incident"
 	"shirase/internal/language"
+	"shirase/internal/web"
 )
 
 // organisationBody is the page of an organisation.
@@ -31,7 +32,7 @@ func (s *Site) organisation(w http.ResponseWriter, r *http.Request) error {
 	}
 	o, err := s.Archive.Organisation(r.Context(), r.PathValue("id"))
 	if errors.Is(err, archive.ErrNoOrganisation) {
-		return errNotHere
+		return s.organisationNamed(w, r)
 	}
 	if err != nil {
 		return err
@@ -66,6 +67,24 @@ func (s *Site) organisation(w http.ResponseWriter, r *http.Request) error {
 		"subjectOf": archiveData(p.Base, p, shown)["mainEntity"]}
 	p.Body = body
 	return s.frame.Show(w, r, http.StatusOK, "organisation", p)
+}
+
+// organisationNamed leads from an organisation's name to its page. The way there is not for good: a name can turn out to be another's.
+func (s *Site) organisationNamed(w http.ResponseWriter, r *http.Request) error {
+	id, err := s.Archive.Named(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	if id == "" || id == r.PathValue("id") {
+		return errNotHere
+	}
+	if _, err := s.Archive.Organisation(r.Context(), id); errors.Is(err, archive.ErrNoOrganisation) {
+		return errNotHere
+	} else if err != nil {
+		return err
+	}
+	http.Redirect(w, r, web.LanguageOf(r).Link("/organisations/"+id), http.StatusFound)
+	return nil
 }
 
 // organisationsBody is a page of the list of organisations.

@@ -13,7 +13,7 @@ import (
 )
 
 // pages are the pages of this site, each with a template of its name.
-var pages = []string{"home", "incidents", "organisations", "organisation", "incident", "help", "reply", "notice", "problem", "learn", "compare", "like",
+var pages = []string{"home", "incidents", "organisations", "organisation", "shelf", "incident", "help", "reply", "notice", "problem", "learn", "compare", "like",
 	"statement", "verify", "services", "passwords", "ask", "how", "feeds", "api", "preview"}
 
 // shared are the templates that every page is parsed with.

@@ -69,6 +69,9 @@ type Options struct {
 	// Errors: ErrSaid, ErrSaidFull.
 	Say func(ctx context.Context, said Said) (Proof, error)
 
+	// Watched returns what is known of the sources of an incident that are looked at again; nil: none are.
+	Watched func(ctx context.Context, incident string) ([]Watched, error)
+
 	// Version tells what is public now, in any form: while it stays the same, pages are kept as they are sent. "" where it is
 	// not known; nil: pages are made anew for each who asks, as in a preview.
 	Version func(ctx context.Context) string
@@ -93,6 +96,22 @@ type Witness struct {
 	VKey     string    // C2SP signed-note vkey
 	Cosigned time.Time // when it last cosigned what is served; zero: it has not
 }
+
+// Watched is how a source stood when it was last looked at.
+type Watched struct {
+	URL         string
+	State       string    // SourceAlive, SourceChanged or SourceGone
+	Since, Seen time.Time // of the state; when the page was last there
+	SHA256      string    // of the bytes that are preserved, hex
+	Preserved   time.Time // when those were read
+}
+
+// The states of a source that is looked at again.
+const (
+	SourceAlive   = "alive"
+	SourceChanged = "changed"
+	SourceGone    = "gone"
+)
 
 // Scope is what a roster's figures tell of an incident's scope.
 type Scope struct {
@@ -178,6 +197,11 @@ func (s *Site) routes() *http.ServeMux {
 	get("/answer", s.answer)
 	get("/incidents", s.incidents)
 	get("/incidents/{id}", s.incident)
+	get("/archive", s.shelves)
+	get("/archive/calendar.csv", s.calendarCSV)
+	get("/archive/{period}", s.period)
+	get("/archive/cause/{word}", s.cause)
+	get("/archive/sector/{word}", s.sector)
 	get("/organisations", s.organisations)
 	get("/organisations/{id}", s.organisation)
 	get("/incidents/{id}/timeline.csv", s.timelineCSV)
@@ -265,7 +289,7 @@ func (s *Site) key(r *http.Request) (key string, same bool) {
 // asks reports whether a page reads its query. Others are the same whatever stands there: links that are passed on have
 // things of their own in it.
 func asks(path string) bool {
-	for _, prefix := range []string{"/incidents/", "/api", "/feeds", "/how", "/verify", "/statement", "/services", "/passwords"} {
+	for _, prefix := range []string{"/incidents/", "/archive", "/api", "/feeds", "/how", "/verify", "/statement", "/services", "/passwords"} {
 		if path == "/" || strings.HasPrefix(path, prefix) {
 			return false
 		}

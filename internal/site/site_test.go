@@ -98,7 +98,7 @@ func (w *world) get(method, target string, header ...string) *httptest.ResponseR
 }
 
 // paths are all pages there are.
-var paths = []string{"/", "/incidents", "/incidents?q=naver&limit=1", "/organisations/line", "/feeds", "/api", "/incidents/naver-2013", "/incidents/example-city", "/incidents/example-shop",
+var paths = []string{"/", "/incidents", "/incidents?q=naver&limit=1", "/organisations/line", "/archive", "/archive/2026", "/archive/2026-05", "/archive/1999", "/archive/cause/intrusion", "/archive/sector/unknown", "/feeds", "/api", "/incidents/naver-2013", "/incidents/example-city", "/incidents/example-shop",
 	"/incidents/example-school", "/incidents/naver-2013/help", "/incidents/example-city/help", "/incidents/example-shop/help",
 	"/notices/naver-2013-v1", "/notices/naver-2013-v2", "/notices/naver-2013-v6", "/notices/naver-2013-v1?against=6",
 	"/notices/example-school-v1?against=5", "/notices/example-school-v2", "/notices/example-school-v3", "/notices/example-school-v4", "/problems/too-many",

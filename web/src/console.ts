@@ -308,6 +308,54 @@ function live(path: string): void {
   addEventListener("pagehide", () => source.close());
 }
 
+/** typed reports whether letters that are typed in an element are text. */
+const typed = (at: HTMLElement): boolean =>
+  at.isContentEditable || /^(TEXTAREA|SELECT)$/.test(at.tagName) || (at instanceof HTMLInputElement && !/^(radio|checkbox|button|submit)$/.test(at.type));
+
+/** letters reports whether keys of one letter do something: whoever speaks to their machine turns them off (WCAG 2.1.4). */
+const letters = (): boolean => {
+  try {
+    return localStorage.getItem("letters") !== "off";
+  } catch {
+    return true;
+  }
+};
+
+/** chosen is the radio button of a fact that is chosen. */
+const chosen = (fact: Element | null): HTMLElement | null => fact?.querySelector<HTMLElement>("input:checked") ?? null;
+
+/** deciding is a key on a proposed fact: a accepts it, s skips it, and both go on; c corrects it, and Escape goes back from there. */
+function deciding(key: string, at: HTMLElement): boolean {
+  const fact = at.closest("fieldset.proposed");
+  if (fact === null) return false;
+  if (key === "Escape") {
+    chosen(fact)?.focus();
+    return typed(at);
+  }
+  if (typed(at)) return false;
+  if (key === "c") {
+    const field = fact.querySelector<HTMLInputElement>("input:not([type=radio])");
+    field?.focus();
+    field?.select();
+    return true;
+  }
+  const radio = fact.querySelector<HTMLInputElement>(key === "a" ? "input[value=accepted]" : key === "s" ? "input[value=skipped]" : "input[value='']");
+  if (radio === null) return false;
+  radio.checked = true;
+  const next = fact.nextElementSibling;
+  (chosen(next) ?? document.querySelector<HTMLElement>("main button[data-key=w]"))?.focus();
+  return true;
+}
+
+/** walking goes through the list of a page, with j and k. */
+function walking(key: string): boolean {
+  const list = [...document.querySelectorAll<HTMLElement>("main a[data-item]")];
+  const at = list.indexOf(document.activeElement as HTMLElement);
+  if (list.length === 0 || (key !== "j" && key !== "k")) return false;
+  list[key === "j" ? Math.min(at + 1, list.length - 1) : Math.max(at - 1, 0)]?.focus();
+  return true;
+}
+
 /** palette is all ways of this page and of the console, to choose from by typing. */
 function palette(): void {
   const dialog = document.querySelector<HTMLDialogElement>("#palette");
@@ -350,6 +398,11 @@ function palette(): void {
   document.querySelector("[data-palette]")?.addEventListener("click", open);
   const help = document.querySelector<HTMLDialogElement>("#help");
   document.querySelector("[data-help]")?.addEventListener("click", () => help?.showModal());
+  const off = help?.querySelector<HTMLInputElement>("[data-letters]");
+  if (off) {
+    off.checked = letters();
+    off.addEventListener("change", () => localStorage.setItem("letters", off.checked ? "on" : "off"));
+  }
   let before = "";
   document.addEventListener("keydown", (event) => {
     if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
@@ -358,7 +411,12 @@ function palette(): void {
       return;
     }
     const at = event.target as HTMLElement;
-    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || at.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(at.tagName) || document.querySelector("dialog[open]") !== null) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || document.querySelector("dialog[open]") !== null || !letters()) return;
+    if (deciding(event.key, at)) {
+      event.preventDefault();
+      return;
+    }
+    if (typed(at)) return;
     if (before === "g") {
       const to = document.querySelector<HTMLAnchorElement>(`a[data-key="${CSS.escape(event.key)}"]`);
       before = "";
@@ -371,11 +429,12 @@ function palette(): void {
     before = event.key === "g" ? "g" : "";
     if (event.key === "?") help?.showModal();
     else if (event.key === "/") open();
-    else {
+    else if (!walking(event.key)) {
       const to = document.querySelector<HTMLElement>(`main [data-key="${CSS.escape(event.key)}"]`);
       if (to === null) return;
       to.closest("details")?.setAttribute("open", "");
       to.focus();
+      if (to instanceof HTMLAnchorElement) to.click();
     }
     event.preventDefault();
   });
@@ -409,6 +468,7 @@ function ready(part: ParentNode): void {
 sent();
 ready(document);
 palette();
+for (const hint of document.querySelectorAll<HTMLElement>("main [data-script]")) hint.hidden = !letters();
 const able = typeof PublicKeyCredential === "function";
 for (const form of document.querySelectorAll<HTMLFormElement>("form[data-sign-in]")) signIn(form);
 for (const form of document.querySelectorAll<HTMLFormElement>("form[data-join]")) join(form);
