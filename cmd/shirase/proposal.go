@@ -43,7 +43,7 @@ func (a *app) proposalRoom(ctx context.Context, in *instance, cases *response.Ca
 		return nil, err
 	}
 	acts := in.publisher.Acts()
-	acts[reach.KindMail] = a.mailAct(campaigns)
+	acts[reach.KindMail], acts[reach.KindExport] = a.mailAct(campaigns), exportAct(campaigns)
 	gates, err := a.gates(ctx, in, cases)
 	if err != nil {
 		return nil, err

@@ -12,7 +12,6 @@ import (
 
 	"github.com/go-json-experiment/json"
 
-	"shirase/identity"
 	"shirase/internal/actor"
 	"shirase/internal/hint"
 	"shirase/internal/roster"
@@ -53,6 +52,10 @@ func (r *Reach) create(ctx context.Context, who actor.Actor, spec Spec, rates Ra
 	if _, err := r.render(ctx, &spec, ro); err != nil {
 		return nil, err
 	}
+	chosen, err := r.choose(ctx, &spec, ro)
+	if err != nil {
+		return nil, err
+	}
 	seal, err := r.Rosters.Sealer(ctx, spec.Incident, true)
 	if err != nil {
 		return nil, err
@@ -82,7 +85,7 @@ func (r *Reach) create(ctx context.Context, who actor.Actor, spec Spec, rates Ra
 	if err != nil {
 		return nil, err
 	}
-	if err := r.count(ctx, id, spec, ro, seal); err != nil {
+	if err := r.count(ctx, id, chosen, ro, seal); err != nil {
 		return nil, errors.Join(err, r.remove(context.WithoutCancel(ctx), id))
 	}
 	err = r.DB.Update(ctx, func(tx *sql.Tx) error {
@@ -110,20 +113,21 @@ func (r *Reach) remove(ctx context.Context, id string) error {
 	})
 }
 
-// reader gives the members of a roster that have an address, in blocks, in their order. It holds one block at a time.
+// reader gives the members of a roster whose places a campaign counts, in blocks, in their order. It holds one block at a time.
 type reader struct {
 	members []roster.Member
 	n       int64 // of the block
 }
 
 // blocks yields them. What comes before an error must not be believed to be whole.
-func (r *Reach) blocks(ctx context.Context, ro roster.Roster, yield func(b *reader) error) error {
+func (r *Reach) blocks(ctx context.Context, ro roster.Roster, c *Spec, yield func(b *reader) error) error {
+	kinds := c.kinds()
 	b := &reader{members: make([]roster.Member, 0, blockSize)}
 	for m, err := range r.Rosters.Members(ctx, ro) {
 		if err != nil {
 			return err
 		}
-		if m.Identity.Kind != identity.KindEmail {
+		if !slices.Contains(kinds, m.Identity.Kind) {
 			continue
 		}
 		if b.members = append(b.members, m); len(b.members) == blockSize {
@@ -149,15 +153,11 @@ func (b *reader) hash(seal *store.Sealer, buf *[]byte) []byte {
 }
 
 // count writes the blocks of a campaign that is being made.
-func (r *Reach) count(ctx context.Context, id string, spec Spec, ro roster.Roster, seal *store.Sealer) error {
+func (r *Reach) count(ctx context.Context, id string, ch *choice, ro roster.Roster, seal *store.Sealer) error {
 	var waiting []*block
 	var hashes [][]byte
 	var buf []byte
 	audience := int64(0)
-	earlier, err := r.earlier(ctx, &spec, ro)
-	if err != nil {
-		return err
-	}
 	flush := func() error {
 		if len(waiting) == 0 {
 			return nil
@@ -166,31 +166,48 @@ func (r *Reach) count(ctx context.Context, id string, spec Spec, ro roster.Roste
 		waiting, hashes = nil, nil
 		return err
 	}
-	err = r.blocks(ctx, ro, func(b *reader) error {
-		out := newBlock(b.n)
-		was, err := earlier(b)
-		if err != nil {
-			return err
-		}
-		for i, m := range b.members {
-			in, err := r.belongs(ctx, &spec, ro, m)
-			if err != nil {
-				return err
-			}
-			in = in && (was == nil || was.get(i).state.unreached())
-			rec := record{state: outside}
-			if in {
-				rec.state = Pending
-				audience++
-			}
-			out.add(rec)
+	b, out := &reader{}, newBlock(0)
+	end := func() error {
+		if len(b.members) == 0 {
+			return nil
 		}
 		waiting, hashes = append(waiting, out), append(hashes, b.hash(seal, &buf))
-		if len(waiting) < 4*shardBlocks {
+		b.members, b.n = b.members[:0], b.n+1
+		if out = newBlock(b.n); len(waiting) < 4*shardBlocks {
 			return nil
 		}
 		return flush()
-	})
+	}
+	kinds := ch.spec.kinds()
+	for m, err := range r.Rosters.Members(ctx, ro) {
+		if err != nil {
+			return err
+		}
+		in, err := ch.takes(ctx, r.DB, m) // also of whom it does not count: places in the earlier campaign are told off by it
+		if err != nil {
+			return err
+		}
+		if !slices.Contains(kinds, m.Identity.Kind) {
+			continue
+		}
+		if in {
+			if in, err = r.belongs(ctx, ch.spec, ro, m); err != nil {
+				return err
+			}
+		}
+		rec := record{state: outside}
+		if in {
+			rec.state = Pending
+			audience++
+		}
+		out.add(rec)
+		if b.members = append(b.members, m); len(b.members) == blockSize {
+			if err := end(); err != nil {
+				return err
+			}
+		}
+	}
+	err := end()
 	if err == nil {
 		err = flush()
 	}
@@ -219,11 +236,8 @@ func insertBlocks(ctx context.Context, tx *sql.Tx, id string, blocks []*block, h
 // unreached says that somebody was not told, and will not be by the same campaign.
 func (s State) unreached() bool { return s == Refused || s == Bounced || s == Substitute }
 
-// earlier gives how the members of a block stand in the campaign that another follows; none where it follows none.
-func (r *Reach) earlier(ctx context.Context, spec *Spec, ro roster.Roster) (func(*reader) (*block, error), error) {
-	if spec.Unreached == "" {
-		return func(*reader) (*block, error) { return nil, nil }, nil
-	}
+// followed gives the campaign that another follows.
+func (r *Reach) followed(ctx context.Context, spec *Spec, ro roster.Roster) (*Campaign, error) {
 	c, err := r.get(ctx, r.DB, spec.Unreached)
 	if errors.Is(err, ErrNotFound) || err == nil && c.Incident != spec.Incident {
 		return nil, fmt.Errorf("%w: the incident has no campaign %q whom another could follow", ErrInput, spec.Unreached)
@@ -234,13 +248,7 @@ func (r *Reach) earlier(ctx context.Context, spec *Spec, ro roster.Roster) (func
 	if c.Roster != ro.ID {
 		return nil, hint.Add(fmt.Errorf("%w: campaign %s went to another roster than the incident has now", ErrInput, c.ID), "make the campaign for all of the roster: who was told, nobody can say of another one")
 	}
-	return func(b *reader) (*block, error) {
-		was, err := loadBlock(ctx, r.DB, c.ID, b.n)
-		if err == nil && was.size() != len(b.members) {
-			err = fmt.Errorf("%w: block %d", ErrDamaged, b.n)
-		}
-		return was, err
-	}, nil
+	return c, nil
 }
 
 // belongs says whether a member is of the audience.

@@ -32,7 +32,7 @@ type producer struct {
 
 func (p *producer) run(ctx context.Context) error {
 	p.shard = -1
-	err := p.s.r.blocks(ctx, p.s.ro, func(b *reader) error { return p.block(ctx, b) })
+	err := p.s.r.blocks(ctx, p.s.ro, &p.s.c.Spec, func(b *reader) error { return p.block(ctx, b) })
 	for err == nil && len(p.parked) > 0 { // the roster is through: only those that wait for their domain are left
 		if j := p.parked.due(time.Now()); j != nil {
 			err = p.emit(ctx, j)
