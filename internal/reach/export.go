@@ -249,6 +249,7 @@ func (r *Reach) PlanExport(ctx context.Context, who actor.Actor, of string, a As
 	p := &PlannedExport{Bytes: val, People: n[Pending], asked: a, campaign: c, texts: f, Says: language.Text{
 		JA: fmt.Sprintf("%s人までの%s（%s）を、%sだけが開けるファイルにして渡せるようにします。廃棄の期限は%s。渡したものは取り戻せません", language.Digits(n[Pending]), c.Way().Words().JA, columns, a.House, a.DestroyBy),
 		EN: fmt.Sprintf("makes a file, which only %s can open, of up to %s people for %s (%s), to be destroyed by %s. What is handed over nobody can take back", a.House, language.Digits(n[Pending]), c.Way().Words().EN, columns, a.DestroyBy)}}
+	p.Doubts = append(p.Doubts, language.Both("目的："+a.Purpose, "Purpose: "+a.Purpose), language.Both("このファイルは次の鍵で開きます。業者に、別の手段で確かめてください："+strings.Join(a.Recipients, " "), "These keys open the file: hold them against what the house says by another way: "+strings.Join(a.Recipients, " ")))
 	if a.Whole {
 		p.Doubts = append(p.Doubts, language.Both("一覧に載っていない人は、知らせられない人として数えます", "whoever the list does not name counts as somebody who cannot be reached"))
 	}
