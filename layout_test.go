@@ -76,7 +76,7 @@ var down = map[string][]string{
 	"internal/serve":           {"internal/files", "internal/hint", "internal/web"},
 	"internal/yaml":            {},
 	"internal/reach/bounce":    {"internal/charset"},
-	"internal/reach/preflight": {},
+	"internal/reach/preflight": {"internal/language"},
 	"internal/config":          {"internal/hint", "internal/serve", "internal/yaml"},
 	"internal/jobs":            {"internal/hint", "internal/store"},
 	"internal/backup":          {"internal/files", "internal/hint", "internal/store"},

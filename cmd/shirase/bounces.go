@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -37,6 +38,9 @@ func (a *app) returns(ctx context.Context, in *instance) (*returned.Returned, er
 		}
 	}
 	return returned.New(ctx, returned.Rooms{DB: in.db, Address: a.op().Returns.Address, Seal: in.rosters.Sealer,
+		Verify: func(ctx context.Context, m []byte) preflight.Signed {
+			return preflight.Verify(ctx, a.op().DNS.Server, m)
+		},
 		Open: sent(campaigns.Recipient), Mailed: sent(campaigns.Mailed),
 		Addresses: func(ctx context.Context, tokens []string) (map[string]string, error) {
 			return campaigns.Addresses(ctx, actor.Server(), tokens)
@@ -134,7 +138,7 @@ func (d *doctor) examineMail(ctx context.Context) {
 	}
 	for _, f := range found {
 		if f.Level != preflight.Well {
-			d.find("mail-"+strings.TrimPrefix(f.ID, "mail-"), f.Level, f.Remedy, "%s", f.What)
+			d.findings = append(d.findings, finding{ID: "mail-" + strings.TrimPrefix(f.ID, "mail-"), Level: f.Level, What: f.What.EN, Remedy: f.Remedy.EN, ja: f})
 		}
 	}
 }
@@ -306,12 +310,24 @@ func (a *app) cmdSeed() *cobra.Command {
 		}}
 }
 
+// preflightRow is a finding as it is printed for programs: in English, and in Japanese beside it.
+type preflightRow struct {
+	ID       string `json:"id"`
+	Level    string `json:"level"`
+	Code     string `json:"code"`
+	What     string `json:"what"`
+	Remedy   string `json:"remedy,omitzero"`
+	WhatJA   string `json:"whatJA"`
+	RemedyJA string `json:"remedyJA,omitzero"`
+}
+
 func (a *app) cmdPreflight() *cobra.Command {
 	return &cobra.Command{Use: "preflight", Short: "Look at what receivers look at before they take mail", Args: cobra.NoArgs,
 		Long: `Looks at SPF, DKIM, DMARC and the names of the addresses that mail is sent from, at the
 relay's TLS, and at whether what comes back can come back and did. shirase doctor looks
 at the same. It exits with 1 where something would keep mail from arriving: a campaign is
-not approved then, or by whoever says why it is sent all the same.`,
+not approved then, or by whoever says why it is sent all the same. What is found is said in
+Japanese where the locale (LC_ALL, LC_MESSAGES, LANG) is.`,
 		Example: "  shirase bounces preflight --json",
 		RunE: func(c *cobra.Command, _ []string) error {
 			return a.withReturned(c, func(ctx context.Context, in *instance, r *returned.Returned) error {
@@ -320,11 +336,16 @@ not approved then, or by whoever says why it is sent all the same.`,
 					return err
 				}
 				ready := preflight.Ready(found)
-				err = a.print(map[string]any{"ready": ready, "findings": found}, func(w io.Writer) {
+				lang := terminalLanguage(os.Getenv)
+				rows := []preflightRow{}
+				for _, f := range found {
+					rows = append(rows, preflightRow{f.ID, f.Level, f.Code, f.What.EN, f.Remedy.EN, f.What.JA, f.Remedy.JA})
+				}
+				err = a.print(map[string]any{"ready": ready, "findings": rows}, func(w io.Writer) {
 					for _, f := range found {
-						fmt.Fprintf(w, "%-7s %s: %s\n", f.Level, f.ID, oneLine(f.What))
-						if f.Remedy != "" {
-							fmt.Fprintf(w, "        remedy: %s\n", oneLine(f.Remedy))
+						fmt.Fprintf(w, "%-7s %s: %s\n", f.Level, f.ID, oneLine(f.What.In(lang)))
+						if remedy := f.Remedy.In(lang); remedy != "" {
+							fmt.Fprintf(w, "        %s: %s\n", lang.Pick("直し方", "remedy"), oneLine(remedy))
 						}
 					}
 				})

@@ -74,7 +74,7 @@ func TestBounces(t *testing.T) {
 	exit := run(t.Context(), []string{"bounces", "preflight", "--json", "--data", data}, &out, &errw)
 	var said struct {
 		Ready    bool
-		Findings []preflight.Finding
+		Findings []preflightRow
 	}
 	if err := json.Unmarshal([]byte(out.String()), &said); err != nil || exit != exitFailed || said.Ready {
 		t.Fatalf("exit %d, %v: %s%s", exit, err, out.String(), errw.String())
@@ -83,11 +83,24 @@ func TestBounces(t *testing.T) {
 	for _, f := range said.Findings {
 		levels[f.ID] = f.Level
 	}
-	for id, level := range map[string]string{"relay": preflight.Error, "spf": preflight.Well, "dkim": preflight.Error, "dmarc": preflight.Error, "ptr": preflight.Well, "return": preflight.Well, "seed": preflight.Well} {
+	for id, level := range map[string]string{"relay": preflight.Error, "spf": preflight.Well, "dkim": preflight.Error, "dmarc": preflight.Error, "ptr": preflight.Well, "return": preflight.Well, "seed": preflight.Well, "seed-dkim": preflight.Error} {
 		if levels[id] != level {
 			t.Errorf("%s is %q, want %q", id, levels[id], level)
 		}
 	}
+	for _, f := range said.Findings {
+		if f.What == "" || f.WhatJA == f.What || f.Level == preflight.Error && (f.Remedy == "" || f.RemedyJA == "") {
+			t.Errorf("%+v", f)
+		}
+	}
+	t.Setenv("LC_ALL", "ja_JP.UTF-8")
+	for _, command := range [][]string{{"bounces", "preflight"}, {"doctor", "--quick"}} {
+		out.Reset()
+		if exit := run(t.Context(), append(command, "--data", data), &out, &errw); exit != exitFailed || !strings.Contains(out.String(), "戻ってきたメールに、DKIMの署名がありません") || strings.Contains(out.String(), "has no DKIM signature") {
+			t.Errorf("%v: exit %d, %s", command, exit, out.String())
+		}
+	}
+	t.Setenv("LC_ALL", "C.UTF-8")
 	out.Reset()
 	if exit := run(t.Context(), []string{"doctor", "--quick", "--data", data}, &out, &errw); exit != exitFailed {
 		t.Errorf("exit %d", exit)

@@ -22,6 +22,7 @@ import (
 	"shirase/internal/reach/preflight"
 	"shirase/internal/reach/returned"
 	"shirase/internal/reach/smtp"
+	"shirase/internal/roster"
 )
 
 // campaigns gives the room of campaigns over an instance: one, whoever asks.
@@ -58,9 +59,9 @@ func (a *app) openCampaigns(ctx context.Context, in *instance) (*reach.Reach, er
 	rooms.Suppressed = func(ctx context.Context, incident string) (func(string) bool, error) {
 		return back.Suppressed(ctx, actor.Server(), incident)
 	}
-	rooms.Preflight = func(ctx context.Context, from string) ([]string, error) {
+	rooms.Preflight = func(ctx context.Context, from string) ([]language.Text, error) {
 		found, err := a.preflight(ctx, back, in.keys, from)
-		out := []string{}
+		out := []language.Text{}
 		for _, f := range preflight.Against(found) {
 			out = append(out, f.What)
 		}
@@ -72,6 +73,9 @@ func (a *app) openCampaigns(ctx context.Context, in *instance) (*reach.Reach, er
 	}
 	rooms.Conditions = map[string]reach.Condition{"reset": whileOpen(resets)}
 	a.letterRooms(in, &rooms)
+	rooms.Filters = map[string]reach.Filter{"not-reset": func(ctx context.Context, incident string) (func(m roster.Member) bool, error) {
+		return resets.Unreset(ctx, incident)
+	}}
 	o := a.op().Campaign
 	if len(o.Relays) > 0 {
 		m := &reach.Mailer{Bounces: a.op().Returns.Address, Connections: o.Connections}
@@ -155,6 +159,7 @@ type campaignRow struct {
 	Why       string           `json:"why,omitzero"`
 	Counts    map[string]int64 `json:"counts"`
 	Uncertain int64            `json:"uncertain"`
+	InUse     *int64           `json:"inUse,omitzero"` // whose account is in use; none: the roster does not say
 	Start     string           `json:"start,omitzero"`
 	Started   string           `json:"started,omitzero"`
 	Ended     string           `json:"ended,omitzero"`
@@ -167,7 +172,11 @@ func rowOf(ctx context.Context, r *reach.Reach, id string) (campaignRow, reach.C
 		return campaignRow{}, reach.Counts{}, hint.Add(err, "shirase campaign status")
 	}
 	n, err := r.Counts(ctx, actor.Operator(), id)
-	return campaignRow{ID: c.ID, Incident: c.Incident, State: string(c.State), Why: c.Why, Counts: n.Names(), Uncertain: n[reach.Unknown], Start: stamp(c.Start), Started: stamp(c.Started), Ended: stamp(c.Ended), Rates: c.Rates}, n, err
+	var inUse *int64
+	if c.InUse >= 0 {
+		inUse = &c.InUse
+	}
+	return campaignRow{InUse: inUse, ID: c.ID, Incident: c.Incident, State: string(c.State), Why: c.Why, Counts: n.Names(), Uncertain: n[reach.Unknown], Start: stamp(c.Start), Started: stamp(c.Started), Ended: stamp(c.Ended), Rates: c.Rates}, n, err
 }
 
 // stateWords are what the states are to whoever reads them.
@@ -182,6 +191,9 @@ func (a *app) printCampaign(ctx context.Context, r *reach.Reach, id, next string
 	return a.print(row, func(w io.Writer) {
 		fmt.Fprintf(w, "Campaign %s of %s is %s%s\n", row.ID, row.Incident, row.State, strings.Join(nonEmpty(": ", oneLine(row.Why)), ""))
 		fmt.Fprintf(w, "  %14s  in all\n", language.Digits(n.Total()))
+		if row.InUse != nil {
+			fmt.Fprintf(w, "  %14s  of these with an account in use\n", language.Digits(*row.InUse))
+		}
 		for _, s := range stateWords {
 			if v := row.Counts[s[0]]; v > 0 {
 				fmt.Fprintf(w, "  %14s  %s\n", language.Digits(v), s[1])
@@ -264,7 +276,10 @@ by what this machine can sign. --html writes the page that mail programs show.`,
 					Subject string   `json:"subject"`
 					Text    string   `json:"text"`
 				}
-				texts := []text{}
+				texts, english := []text{}, []string{}
+				for _, x := range p.Problems {
+					english = append(english, x.EN)
+				}
 				for _, x := range p.Contents {
 					texts = append(texts, text{string(x.Lang), x.Exposed, x.Subject, x.Text})
 				}
@@ -272,14 +287,17 @@ by what this machine can sign. --html writes the page that mail programs show.`,
 				if err != nil {
 					return err
 				}
-				return a.print(map[string]any{"id": row.ID, "state": row.State, "counts": row.Counts, "uncertain": row.Uncertain, "texts": texts, "problems": p.Problems, "checked": p.Checked, "signed": p.Signed,
+				return a.print(map[string]any{"id": row.ID, "state": row.State, "counts": row.Counts, "uncertain": row.Uncertain, "inUse": row.InUse, "texts": texts, "problems": english, "checked": p.Checked, "signed": p.Signed,
 					"seconds": int64(p.Duration / time.Second), "boundBy": p.By}, func(w io.Writer) {
 					for _, x := range texts {
 						fmt.Fprintf(w, "== %s, of whom was exposed: %s\nSubject: %s\n\n%s\n", x.Lang, strings.Join(x.Exposed, ", "), oneLine(x.Subject), x.Text)
 					}
 					fmt.Fprintf(w, "To %s addresses. %s\n", language.Digits(n.Total()), expectedWords(p))
+					if row.InUse != nil {
+						fmt.Fprintf(w, "Of these %s have an account in use%s.\n", language.Digits(*row.InUse), map[bool]string{true: ", and are written to first"}[p.Campaign.Active == ""])
+					}
 					for _, x := range p.Problems {
-						fmt.Fprintf(w, "Against it: %s\n", oneLine(x))
+						fmt.Fprintf(w, "Against it: %s\n", oneLine(x.In(terminalLanguage(os.Getenv))))
 					}
 					fmt.Fprintf(w, "\nNext: shirase campaign test %s --to YOU@EXAMPLE.JP, then shirase campaign start %s\n", row.ID, row.ID)
 				})

@@ -81,10 +81,12 @@ facts:
 
 	var mu sync.Mutex
 	var mails []toldMail
+	var last string // of what the relay was given, as it came
 	sink := &smtptest.Sink{Keep: true, Taken: func(e smtptest.Envelope, data []byte) {
 		_, id, _ := strings.Cut(string(data), "Message-ID: <")
 		id, _, _ = strings.Cut(id, ">")
 		mu.Lock()
+		last = string(data)
 		mails = append(mails, toldMail{strings.Trim(e.From, "<>"), strings.Trim(e.To, "<>"), id})
 		mu.Unlock()
 	}}
@@ -137,7 +139,12 @@ facts:
 		t.Fatal(err)
 	}
 	ok("campaign", "test", id, "--to", seed.Address)
-	ok("bounces", "ingest", file("seed.eml", "From: notice@example.jp\nTo: "+seed.Address+"\nSubject: a try\n\nx\n"))
+	// It has to be signed, as it came back: changed on the way, it is not.
+	ok("bounces", "ingest", file("changed.eml", strings.Replace(last, "Subject:", "Subject: [list]", 1)))
+	if out, exit := command("campaign", "start", id); exit == exitDone || !strings.Contains(out, "does not hold") {
+		t.Fatalf("exit %d: %s", exit, out)
+	}
+	ok("bounces", "ingest", file("seed.eml", last))
 	if out := ok("bounces", "preflight", "--json"); !strings.Contains(out, `"ready":true`) {
 		t.Fatal(out)
 	}

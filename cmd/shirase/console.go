@@ -83,9 +83,8 @@ func (a *app) mountConsole(ctx context.Context, in *instance, server *serve.Serv
 			Preflight: func(ctx context.Context, from string) ([]preflight.Finding, error) {
 				return a.preflight(ctx, back, in.keys, from)
 			},
-			Figures: func(ctx context.Context, who actor.Actor, k *reach.Campaign) ([]returned.Item, error) {
-				t, err := told(ctx, who, campaigns, k)
-				return t.Items(), err
+			Figures: func(ctx context.Context, who actor.Actor, k *reach.Campaign) (returned.Told, error) {
+				return told(ctx, who, campaigns, k)
 			}},
 		Addendum: func(ctx context.Context, who actor.Actor, id string, h reset.Hour) (string, error) {
 			p, err := proposeAddendum(ctx, proposals, who, id, h)

@@ -21,8 +21,10 @@ import (
 	"shirase/internal/files"
 	"shirase/internal/hint"
 	"shirase/internal/index"
+	"shirase/internal/language"
 	"shirase/internal/password"
 	"shirase/internal/publish"
+	"shirase/internal/reach/preflight"
 	"shirase/internal/roster"
 	"shirase/internal/store"
 )
@@ -40,6 +42,16 @@ type finding struct {
 	Level  string `json:"level"`
 	What   string `json:"what"`
 	Remedy string `json:"remedy"`
+
+	ja preflight.Finding // of mail: it is said in Japanese, too
+}
+
+// in gives what it says, and what to do about it, in a language; in English where it has no other.
+func (f finding) in(lang language.Lang) (what, remedy string) {
+	if lang == language.JA && f.ja.What.JA != "" {
+		return f.ja.What.JA, f.ja.Remedy.JA
+	}
+	return f.What, f.Remedy
 }
 
 // Bounds of what is still well.
@@ -112,7 +124,8 @@ func (a *app) printFindings(found []finding) error {
 		Findings []finding `json:"findings"`
 	}{ok, found}, func(w io.Writer) {
 		for _, f := range found {
-			fmt.Fprintf(w, "%s %s: %s\n  remedy: %s\n", f.Level, f.ID, oneLine(f.What), oneLine(f.Remedy))
+			what, remedy := f.in(terminalLanguage(os.Getenv))
+			fmt.Fprintf(w, "%s %s: %s\n  remedy: %s\n", f.Level, f.ID, oneLine(what), oneLine(remedy))
 		}
 		if len(found) == 0 {
 			fmt.Fprintln(w, "All is well.")
@@ -125,7 +138,7 @@ func (a *app) printFindings(found []finding) error {
 }
 
 func (d *doctor) find(id, level, remedy, format string, args ...any) {
-	d.findings = append(d.findings, finding{id, level, fmt.Sprintf(format, args...), remedy})
+	d.findings = append(d.findings, finding{ID: id, Level: level, What: fmt.Sprintf(format, args...), Remedy: remedy})
 }
 
 // fail is a finding of an error, with the error's own remedy where it has one.

@@ -125,7 +125,7 @@ needed, unless witnesses have to be asked for a checkpoint that was lost.`,
 			}
 			left := []finding{}
 			for _, err := range eachOf(err) {
-				left = append(left, finding{"repair", levelError, err.Error(), hintFor(err)})
+				left = append(left, finding{ID: "repair", Level: levelError, What: err.Error(), Remedy: hintFor(err)})
 			}
 			err = a.print(struct {
 				Whole bool `json:"whole"`

@@ -209,6 +209,9 @@ func (a *app) printScope(c roster.Counts, o roster.Options, rosterID, incidentID
 		for _, kind := range slices.Sorted(maps.Keys(c.Identities)) {
 			rows = append(rows, [2]string{"distinct identities: " + string(kind), language.Digits(c.Identities[kind])})
 		}
+		if c.Active > 0 {
+			rows = append(rows, [2]string{"of these, in use", language.Digits(c.Active)})
+		}
 		if c.WithoutEmail > 0 {
 			rows = append(rows, [2]string{"affected without an address", language.Digits(c.WithoutEmail)})
 		}

@@ -119,7 +119,7 @@ func (c *Console) newCampaign(w http.ResponseWriter, r *http.Request, v *visit) 
 	if err := v.who.May(actor.Propose, id); err != nil {
 		return err
 	}
-	s := reach.Spec{Incident: id, Channel: reach.Channel(f.text("channel")), Part: f.text("part"), Classes: r.PostForm["class"], Only: r.PostForm["only"], Needs: r.PostForm["needs"], Unreached: f.text("unreached"),
+	s := reach.Spec{Incident: id, Channel: reach.Channel(f.text("channel")), Part: f.text("part"), Classes: r.PostForm["class"], Only: r.PostForm["only"], Needs: r.PostForm["needs"], Unreached: f.text("unreached"), Active: f.text("active"),
 		Locales: strings.FieldsFunc(f.text("locales"), func(r rune) bool { return r == ' ' || r == ',' || r == '、' || r == '\n' }),
 		From:    reach.Sender{Name: language.Both(f.text("from.ja"), f.text("from.en")), Address: f.text("from")}, ReplyTo: f.text("replyTo"),
 		Subject: language.Both(f.text("subject.ja"), f.text("subject.en")), Text: language.Both(f.text("text.ja"), f.text("text.en")), Language: language.Lang(f.text("language")), Link: f.text("link")}
@@ -309,6 +309,7 @@ func reachFuncs(lang language.Lang) map[string]any {
 		return s
 	}
 	return map[string]any{
+		"of":   func(view, it any) map[string]any { return map[string]any{"View": view, "It": it} },
 		"life": func(l reach.Life) string { return lifeWords[l].In(lang) }, "sendstate": func(s string) string { return word(stateWords, s) }, "done2": func(what string) string { return word(eventWords, what) },
 		"onlyword": func(s string) string { return word(onlyWords, s) }, "level": func(s string) string { return word(levelWords, s) }, "domains": domainLines,
 		"mailStates": func(n reach.Counts) (out []stateCount) {

@@ -30,7 +30,7 @@ type Reaching struct {
 	// Preflight looks at what receivers look at, of mail from an address; nil: nothing is looked at.
 	Preflight func(ctx context.Context, from string) ([]preflight.Finding, error)
 	// Figures are what a regulator is told of a campaign.
-	Figures func(ctx context.Context, who actor.Actor, c *reach.Campaign) ([]returned.Item, error)
+	Figures func(ctx context.Context, who actor.Actor, c *reach.Campaign) (returned.Told, error)
 }
 
 // reachRoutes are the addresses of a case's campaigns. What changes one stands in campaignForms.
@@ -134,6 +134,7 @@ type reachView struct {
 	Needs      []string
 	Relays     []string // by which mail goes; none: none is set
 	NoRoster   bool
+	Activity   bool // the roster says of whom an account is in use
 	Suppressed []returned.Suppression
 	Known      bool // whoever looks may see whose they are
 	Follow     string
@@ -172,7 +173,7 @@ func (c *Console) showReach(w http.ResponseWriter, r *http.Request, v *visit, st
 		}
 		out.Rows = append(out.Rows, campaignRow{k, n})
 	}
-	out.Classes, err = room.Classes(ctx, v.who, id)
+	out.Classes, out.Activity, err = room.Parts(ctx, v.who, id)
 	if out.NoRoster = errors.Is(err, roster.ErrNone); err != nil && !out.NoRoster {
 		return err
 	}
@@ -212,9 +213,10 @@ type campaignView struct {
 	Receivers []reach.Receiver
 	Uncertain []uncertain
 	Figures   []returned.Item
+	Stated    *stated // as a fact of the case
 	Events    []reach.Event
 	Preview   *reach.Preview
-	Preflight []string // what it has against sending
+	Preflight []language.Text // what it has against sending
 	Findings  []preflight.Finding
 	Files     []*reach.Export // of letters and short messages
 	Other     *reach.Campaign // how it stands, where somebody else was faster
@@ -308,7 +310,12 @@ func (c *Console) showCampaign(w http.ResponseWriter, r *http.Request, v *visit,
 		}
 	}
 	if c.Reaching.Figures != nil && !k.Started.IsZero() {
-		if out.Figures, err = c.Reaching.Figures(ctx, v.who, k); err != nil {
+		told, err := c.Reaching.Figures(ctx, v.who, k)
+		if err == nil {
+			out.Figures = told.Items()
+			out.Stated, err = c.stated(ctx, v, k.Incident, told.Fact(k.ID))
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -318,6 +325,54 @@ func (c *Console) showCampaign(w http.ResponseWriter, r *http.Request, v *visit,
 	slices.Reverse(out.Events)
 	out.refused(v, r, refused)
 	return c.frame.Show(w, r, status, "campaign", out)
+}
+
+// stated is how the figures of a campaign stand in the facts of its case.
+type stated struct {
+	Is        incident.Fact  // as they are now
+	Was       *incident.Fact // as they are recorded; nil: they are not
+	Version   string
+	Overtaken []string // what was told with the figures that are recorded, where they have moved
+}
+
+// Moved reports whether what is recorded is not what is so any more.
+func (s *stated) Moved() bool { return s.Was != nil && s.Was.Value.Text != s.Is.Value.Text }
+
+// stated holds the figures of a campaign against what is recorded of them.
+func (c *Console) stated(ctx context.Context, v *visit, id string, is incident.Fact) (*stated, error) {
+	in, err := c.Cases.Incidents.Get(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	out := &stated{Is: is, Version: in.Version(is.Key, is.Item)}
+	if i := slices.IndexFunc(in.Facts, func(f incident.Fact) bool { return f.Key == is.Key && f.Item == is.Item }); i >= 0 {
+		out.Was = &in.Facts[i]
+	}
+	if out.Moved() {
+		out.Overtaken, err = c.overtaken(ctx, v, id, *out.Was)
+	}
+	return out, err
+}
+
+// overtaken names what was told with what a fact said: documents, notices, mails and answers.
+func (c *Console) overtaken(ctx context.Context, v *visit, id string, was incident.Fact) (out []string, err error) {
+	names, err := c.Cases.Overtaken(ctx, v.who, id, was.Value.Text)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range names {
+		out = append(out, n.In(v.lang))
+	}
+	if c.Texts == nil {
+		return out, nil
+	}
+	texts, err := c.Texts(ctx, v.who, id)
+	for _, t := range texts {
+		if w := was.Value.Text; w.JA != "" && strings.Contains(t.Text.JA, w.JA) || w.EN != "" && strings.Contains(t.Text.EN, w.EN) {
+			out = append(out, t.Name.In(v.lang))
+		}
+	}
+	return out, err
 }
 
 // refused shows why something was not done, with what was entered.
@@ -355,6 +410,22 @@ func (v campaignView) Turnable(to string) bool { return reach.Turns(v.C.State, r
 
 // Over reports whether nothing of it is sent any more.
 func (v campaignView) Over() bool { return v.C.State == reach.Done || v.C.State == reach.Cancelled }
+
+// InUse says how many have an account in use, and when they are written to; "" where the roster does not say.
+func (v campaignView) InUse() string {
+	n, lang := v.C.InUse, v.Lang.Lang
+	switch {
+	case n < 0:
+		return ""
+	case v.C.Active == reach.InUse:
+		return lang.Pick("利用中のアカウントの人だけに送ります。", "Only those who have an account in use are written to.")
+	case v.C.Active == reach.NotInUse:
+		return lang.Pick("利用中のアカウントがない人だけに送ります。", "Only those who have no account in use are written to.")
+	case n == 0:
+		return lang.Pick("この中に、利用中のアカウントの人はいません。", "None of them has an account in use.")
+	}
+	return lang.Pick("うち"+language.Digits(n)+"件は利用中のアカウントの人で、先に送ります。", language.Digits(n)+" of them have an account in use, and are written to first.")
+}
 
 // Unreached is how many it did not reach.
 func (v campaignView) Unreached() int64 {

@@ -52,18 +52,23 @@ func (d *desk) reaching(ctx context.Context, rosters *roster.Rosters, incidents 
 		return err
 	}, DB: d.db, Rosters: rosters, Incident: incidents.Get, URL: base, Poll: time.Millisecond,
 		Number: func(context.Context, string) (string, error) { return "n-1", nil }, Wanted: d.staff.Staffed,
-		Preflight: func(context.Context, string) ([]string, error) { return d.against, nil },
-		Mailer:    &reach.Mailer{Relays: []smtp.Relay{{Address: at, Security: smtp.None, Hello: "notice.example.jp"}}, Bounces: "back@bounce.example.jp"}})
+		Preflight: func(context.Context, string) (out []language.Text, _ error) {
+			for _, x := range d.against {
+				out = append(out, language.Both("点検："+x, x))
+			}
+			return out, nil
+		},
+		Mailer: &reach.Mailer{Relays: []smtp.Relay{{Address: at, Security: smtp.None, Hello: "notice.example.jp"}}, Bounces: "back@bounce.example.jp"}})
 	if err != nil {
 		d.t.Fatal(err)
 	}
 	return Reaching{Campaigns: d.campaigns, Returned: d.returned,
 		Preflight: func(context.Context, string) ([]preflight.Finding, error) {
-			return []preflight.Finding{{ID: "spf", Level: preflight.Well, What: "the record lets these addresses send"}}, nil
+			return []preflight.Finding{{ID: "spf", Level: preflight.Well, What: language.Both("レコードは、このアドレスを認めています", "the record lets these addresses send")}}, nil
 		},
-		Figures: func(ctx context.Context, who actor.Actor, c *reach.Campaign) ([]returned.Item, error) {
+		Figures: func(ctx context.Context, who actor.Actor, c *reach.Campaign) (returned.Told, error) {
 			n, err := d.campaigns.Counts(ctx, who, c.ID)
-			return returned.Told{Channel: language.Both("メール", "mail"), States: n.Names()}.Items(), err
+			return returned.Told{Channel: language.Both("メール", "mail"), From: c.Started, To: c.Ended, States: n.Names()}, err
 		}}
 }
 

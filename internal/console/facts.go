@@ -47,7 +47,8 @@ type factsView struct {
 	Touched response.Touched
 	Denied  []lint.Overturned
 	Texts   []touchedText
-	Both    bool // somebody else was faster
+	Stating []string // what was told with what the fact said until now
+	Both    bool     // somebody else was faster
 }
 
 // touchedText is a text that would speak against the facts.
@@ -58,7 +59,7 @@ type touchedText struct {
 
 // None reports whether a change touches nothing.
 func (v factsView) None() bool {
-	return len(v.Touched.Documents)+len(v.Touched.Clocks)+len(v.Denied)+len(v.Texts) == 0
+	return len(v.Touched.Documents)+len(v.Touched.Clocks)+len(v.Denied)+len(v.Texts)+len(v.Stating) == 0
 }
 
 // FactVersion is what a form says was read.
@@ -234,6 +235,11 @@ func (c *Console) preview(w http.ResponseWriter, r *http.Request, v *visit, stat
 	changed, err := c.Cases.Incidents.With(ctx, id, fact)
 	if err != nil {
 		return err
+	}
+	if out.Was != nil && (out.Was.Value.Text != fact.Value.Text || fact.Retracted) {
+		if out.Stating, err = c.overtaken(ctx, v, id, *out.Was); err != nil {
+			return err
+		}
 	}
 	if out.Touched, err = c.Cases.Touches(ctx, v.who, changed, v.lang); err != nil {
 		return err

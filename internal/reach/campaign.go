@@ -49,6 +49,9 @@ func (r *Reach) create(ctx context.Context, who actor.Actor, spec Spec, rates Ra
 	if err != nil {
 		return nil, err
 	}
+	if spec.Active != "" && !ro.Activity { // what is not there is no "no"
+		return nil, hint.Add(fmt.Errorf("%w: the roster does not say whose account is in use", ErrInput), "say it in the rules, and make the roster anew: active: 'last_login >= \"2026\"'")
+	}
 	if _, err := r.render(ctx, &spec, ro); err != nil {
 		return nil, err
 	}
@@ -85,11 +88,16 @@ func (r *Reach) create(ctx context.Context, who actor.Actor, spec Spec, rates Ra
 	if err != nil {
 		return nil, err
 	}
-	if err := r.count(ctx, id, chosen, ro, seal); err != nil {
+	active, err := r.count(ctx, id, chosen, ro, seal)
+	if err != nil {
 		return nil, errors.Join(err, r.remove(context.WithoutCancel(ctx), id))
 	}
 	err = r.DB.Update(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, `UPDATE reach_campaign SET state = 'draft' WHERE id = $1`, id); err != nil {
+		if _, err := tx.ExecContext(ctx, `UPDATE reach_campaign SET state = 'draft', active = $2 WHERE id = $1`, id, active); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `UPDATE reach_shard SET first = 1 WHERE campaign = $1 AND EXISTS
+			(SELECT 1 FROM reach_block b WHERE b.campaign = reach_shard.campaign AND b.n >= reach_shard.n * 64 AND b.n < (reach_shard.n + 1) * 64 AND b.active > 0)`, id); err != nil {
 			return err
 		}
 		return r.event(ctx, tx, who, id, "created", "")
@@ -152,12 +160,23 @@ func (b *reader) hash(seal *store.Sealer, buf *[]byte) []byte {
 	return seal.Lookup("reach block", *buf)
 }
 
-// count writes the blocks of a campaign that is being made.
-func (r *Reach) count(ctx context.Context, id string, ch *choice, ro roster.Roster, seal *store.Sealer) error {
+// count writes the blocks of a campaign that is being made. It gives how many of its audience have an account in use; -1: the roster does not say.
+func (r *Reach) count(ctx context.Context, id string, ch *choice, ro roster.Roster, seal *store.Sealer) (active int64, err error) {
 	var waiting []*block
 	var hashes [][]byte
 	var buf []byte
 	audience := int64(0)
+	if !ro.Activity {
+		active = -1
+	}
+	var only []func(roster.Member) bool
+	for _, name := range ch.spec.Only {
+		f, err := r.Filters[name](ctx, ch.spec.Incident)
+		if err != nil {
+			return 0, hint.Add(fmt.Errorf("%w: nobody can say who is %q: %w", ErrInput, name, err), hint.Of(err))
+		}
+		only = append(only, f)
+	}
 	flush := func() error {
 		if len(waiting) == 0 {
 			return nil
@@ -181,40 +200,39 @@ func (r *Reach) count(ctx context.Context, id string, ch *choice, ro roster.Rost
 	kinds := ch.spec.kinds()
 	for m, err := range r.Rosters.Members(ctx, ro) {
 		if err != nil {
-			return err
+			return 0, err
 		}
 		in, err := ch.takes(ctx, r.DB, m) // also of whom it does not count: places in the earlier campaign are told off by it
 		if err != nil {
-			return err
+			return 0, err
 		}
 		if !slices.Contains(kinds, m.Identity.Kind) {
 			continue
 		}
-		if in {
-			if in, err = r.belongs(ctx, ch.spec, ro, m); err != nil {
-				return err
-			}
-		}
+		in = in && ch.spec.has(ro, m) && !slices.ContainsFunc(only, func(f func(roster.Member) bool) bool { return !f(m) })
 		rec := record{state: outside}
 		if in {
-			rec.state = Pending
+			rec.state, rec.active = Pending, m.Active
 			audience++
+			if m.Active {
+				active++
+			}
 		}
 		out.add(rec)
 		if b.members = append(b.members, m); len(b.members) == blockSize {
 			if err := end(); err != nil {
-				return err
+				return 0, err
 			}
 		}
 	}
-	err := end()
+	err = end()
 	if err == nil {
 		err = flush()
 	}
 	if err == nil && audience == 0 {
-		err = hint.Add(fmt.Errorf("%w: it is for nobody", ErrInput), "see what its locales, classes and only leave of the roster")
+		err = hint.Add(fmt.Errorf("%w: it is for nobody", ErrInput), "see what its locales, classes, active and only leave of the roster")
 	}
-	return err
+	return active, err
 }
 
 func insertBlocks(ctx context.Context, tx *sql.Tx, id string, blocks []*block, hashes [][]byte) error {
@@ -224,9 +242,9 @@ func insertBlocks(ctx context.Context, tx *sql.Tx, id string, blocks []*block, h
 				return err
 			}
 		}
-		c, due := b.sums()
-		if _, err := tx.ExecContext(ctx, `INSERT INTO reach_block (campaign, n, states, addresses, due, pending, intended, handed, accepted, deferred, refused, bounced, unknown, substitute)
-			VALUES ($1, $2, $3, $4, $5, $6, 0, 0, 0, 0, 0, 0, 0, 0)`, id, b.n, b.states, hashes[i], due, c[Pending]); err != nil {
+		c, due, first := b.sums()
+		if _, err := tx.ExecContext(ctx, `INSERT INTO reach_block (campaign, n, states, addresses, due, pending, intended, handed, accepted, deferred, refused, bounced, unknown, substitute, active)
+			VALUES ($1, $2, $3, $4, $5, $6, 0, 0, 0, 0, 0, 0, 0, 0, $7)`, id, b.n, b.states, hashes[i], due, c[Pending], first); err != nil {
 			return err
 		}
 	}
@@ -251,22 +269,20 @@ func (r *Reach) followed(ctx context.Context, spec *Spec, ro roster.Roster) (*Ca
 	return c, nil
 }
 
-// belongs says whether a member is of the audience.
-func (r *Reach) belongs(ctx context.Context, spec *Spec, ro roster.Roster, m roster.Member) (bool, error) {
+// has says whether a member is of the audience, by what the roster says of them.
+func (spec *Spec) has(ro roster.Roster, m roster.Member) bool {
 	if len(spec.Locales) > 0 && !slices.ContainsFunc(spec.Locales, func(l string) bool {
 		return strings.EqualFold(m.Locale, l) || len(m.Locale) > len(l) && strings.EqualFold(m.Locale[:len(l)+1], l+"-")
 	}) {
-		return false, nil
+		return false
 	}
 	if len(spec.Classes) > 0 && !slices.ContainsFunc(spec.Classes, func(c string) bool { return slices.Contains(ro.Sets[m.Set], c) }) {
-		return false, nil
+		return false
 	}
-	for _, f := range spec.Only {
-		if in, err := r.Filters[f](ctx, spec.Incident, m); err != nil || !in {
-			return false, err
-		}
+	if spec.Active != "" && m.Active != (spec.Active == InUse) {
+		return false
 	}
-	return true, nil
+	return true
 }
 
 // check refuses rates that are none.

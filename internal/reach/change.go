@@ -160,14 +160,15 @@ func (r *Reach) Versions(ctx context.Context) (map[string]string, error) {
 	return out, rows.Err()
 }
 
-// Classes gives what was exposed of somebody on an incident's roster. roster.ErrNone where there is none.
-func (r *Reach) Classes(ctx context.Context, who actor.Actor, of string) ([]string, error) {
+// Parts gives by what an incident's roster can be parted: what was exposed of somebody on it, and whether it says of whom an account is in
+// use. roster.ErrNone where there is none.
+func (r *Reach) Parts(ctx context.Context, who actor.Actor, of string) (classes []string, activity bool, err error) {
 	if err := who.May(actor.See, of); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	ro, err := r.Rosters.Latest(ctx, of)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	all := map[string]bool{}
 	for _, set := range ro.Sets {
@@ -175,5 +176,5 @@ func (r *Reach) Classes(ctx context.Context, who actor.Actor, of string) ([]stri
 			all[c] = true
 		}
 	}
-	return slices.Sorted(maps.Keys(all)), nil
+	return slices.Sorted(maps.Keys(all)), ro.Activity, nil
 }

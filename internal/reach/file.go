@@ -24,6 +24,7 @@ type campaignFile struct {
 		Locales []string `yaml:"locales"`
 		Classes []string `yaml:"classes"`
 		Only    []string `yaml:"only"`
+		Active  string   `yaml:"active"`
 
 		Unreached string `yaml:"unreached"`
 	} `yaml:"audience"`
@@ -62,7 +63,7 @@ func ParseFile(name string, src []byte) (s Spec, rates Rates, start time.Time, e
 	if err != nil {
 		return s, rates, start, fileError(name, err)
 	}
-	s = Spec{Incident: f.Incident, Channel: Channel(f.Channel), Part: f.Audience.Part, Locales: f.Audience.Locales, Classes: f.Audience.Classes, Only: f.Audience.Only, Unreached: f.Audience.Unreached,
+	s = Spec{Incident: f.Incident, Channel: Channel(f.Channel), Part: f.Audience.Part, Locales: f.Audience.Locales, Classes: f.Audience.Classes, Only: f.Audience.Only, Active: f.Audience.Active, Unreached: f.Audience.Unreached,
 		From: Sender{Name: language.Both(f.From.JA, f.From.EN), Address: f.From.Address}, ReplyTo: f.ReplyTo, Subject: language.Both(f.Subject.JA, f.Subject.EN), Text: language.Both(f.Text.JA, f.Text.EN),
 		Language: language.Lang(f.Language), Link: f.Link, Needs: f.Needs}
 	rates = Rates{PerSecond: f.Rates.PerSecond, PerDomain: f.Rates.PerDomain}

@@ -66,10 +66,10 @@ func TestTexts(t *testing.T) {
 // Where a second person is wanted, nobody starts alone; what is approved is what is sent, word for word.
 func TestPlan(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
-		problems := []string{"SPF does not name the relay"}
+		problems := []language.Text{language.Both("SPFに送信サーバーがありません", "SPF does not name the relay")}
 		w := newWorld(t, db, 30, func(r *Rooms) {
 			r.Wanted = func(context.Context) (bool, error) { return true, nil }
-			r.Preflight = func(context.Context, string) ([]string, error) { return problems, nil }
+			r.Preflight = func(context.Context, string) ([]language.Text, error) { return problems, nil }
 		})
 		c := w.draft(nil, Rates{})
 		if err := w.Start(t.Context(), actor.Operator(), c.ID, ""); !errors.Is(err, ErrWanted) {
@@ -80,7 +80,7 @@ func TestPlan(t *testing.T) {
 		}
 		a := Asked{Campaign: c.ID, Despite: "the record is being made"}
 		p, err := w.Plan(t.Context(), actor.Operator(), "loss-2026", a)
-		if err != nil || p.People != 30 || len(p.Doubts) != 2 || p.Doubts[1].EN != "sent all the same, because: the record is being made" {
+		if err != nil || p.People != 30 || len(p.Doubts) != 2 || p.Doubts[0] != problems[0] || !strings.Contains(string(p.Bytes), "SPF does not name the relay") || p.Doubts[1].EN != "sent all the same, because: the record is being made" {
 			t.Fatal(p, err)
 		}
 		again, err := w.Plan(t.Context(), actor.Operator(), "loss-2026", a)
@@ -120,8 +120,12 @@ func TestUnreached(t *testing.T) {
 		c := w.started(nil, Rates{})
 		w.work()
 		w.done(c.ID)
+		_, tok, _ := strings.Cut(strings.TrimSuffix(w.froms[0], "@bounce.example.jp"), "+")
+		if x, err := w.Bounced(t.Context(), actor.Server(), tok, Outcome{State: Bounced, Reason: "mailboxfull"}); err != nil || x.State != Bounced {
+			t.Fatal(x, err)
+		}
 		d := w.draft(func(s *Spec) { s.Unreached = c.ID }, Rates{})
-		if n := w.now(d.ID); n.Total() != 2 || n[Pending] != 2 {
+		if n := w.now(d.ID); n.Total() != 3 || n[Pending] != 3 {
 			t.Error(n.Names())
 		}
 		s := spec()

@@ -25,12 +25,12 @@ type Preview struct {
 	Campaign *Campaign
 	Counts   Counts
 	Contents []PreviewText
-	Duration time.Duration // that sending is expected to take; 0: as long as the relay takes
-	By       string        // what bounds it: "rate", "signing", "relay"
-	Problems []string      // of the preflight, and of the texts: they are sent only for a reason
-	Texts    []string      // of those: what the facts have against a text
-	Checked  bool          // the preflight was made
-	Signed   []string      // algorithms; none: the relay signs, or nobody does
+	Duration time.Duration   // that sending is expected to take; 0: as long as the relay takes
+	By       string          // what bounds it: "rate", "signing", "relay"
+	Problems []language.Text // of the preflight, and of the texts: they are sent only for a reason
+	Texts    []language.Text // of those: what the facts have against a text
+	Checked  bool            // the preflight was made
+	Signed   []string        // algorithms; none: the relay signs, or nobody does
 }
 
 // PreviewText is the text of one group of recipients.
@@ -84,10 +84,10 @@ func (r *Reach) preview(ctx context.Context, c *Campaign) (*Preview, error) {
 		return nil, err
 	}
 	if c.promises() && !slices.Contains(c.Needs, "reset") {
-		p.Problems = append(p.Problems, "its text promises the reset, and nobody here knows whether that is open")
+		p.Problems = append(p.Problems, language.Both("文章は再設定を約束していますが、受付が開いているかどうかを、ここではだれも知りません", "its text promises the reset, and nobody here knows whether that is open"))
 	}
 	if r.Mailer == nil {
-		p.Problems = append(p.Problems, ErrNoRelay.Error())
+		p.Problems = append(p.Problems, language.Both("配信に使う送信サーバーが決まっていません", ErrNoRelay.Error()))
 		return p, nil
 	}
 	signers, err := r.signers(c)
@@ -112,8 +112,8 @@ func (r *Reach) read(ctx context.Context, p *Preview) error {
 			return fmt.Errorf("read its texts: %w", err)
 		}
 		for _, f := range found {
-			if !slices.Contains(p.Problems, f) {
-				p.Problems, p.Texts = append(p.Problems, f), append(p.Texts, f)
+			if one := language.Same(f); !slices.Contains(p.Problems, one) {
+				p.Problems, p.Texts = append(p.Problems, one), append(p.Texts, one)
 			}
 		}
 	}
@@ -345,7 +345,7 @@ func (r *Reach) Plan(ctx context.Context, who actor.Actor, of string, a Asked) (
 		return nil, hint.Add(ErrNoRelay, "shirase config set campaign.relays mail.example.org:587")
 	}
 	if len(p.Problems) > 0 && a.Despite == "" {
-		return nil, hint.Add(fmt.Errorf("%w: %s", ErrNotReady, p.Problems[0]), "see shirase doctor; or say why it is sent all the same: --despite WHY")
+		return nil, hint.Add(fmt.Errorf("%w: %s", ErrNotReady, p.Problems[0].EN), "see shirase doctor; or say why it is sent all the same: --despite WHY")
 	}
 	f, _, err := r.texts(ctx, c)
 	if err != nil {
@@ -357,7 +357,10 @@ func (r *Reach) Plan(ctx context.Context, who actor.Actor, of string, a Asked) (
 	}
 	sum := sha256.Sum256(shown)
 	doc := map[string]any{"v": 1, "kind": KindMail, "incident": c.Incident, "campaign": c.ID, "roster": c.Roster, "recipients": p.Counts.Total(), "from": c.From, "replyTo": c.ReplyTo,
-		"link": c.Link, "needs": c.Needs, "texts": jsontext.Value(shown), "textsSHA256": hex.EncodeToString(sum[:]), "despite": a.Despite, "problems": p.Problems}
+		"link": c.Link, "needs": c.Needs, "texts": jsontext.Value(shown), "textsSHA256": hex.EncodeToString(sum[:]), "despite": a.Despite, "problems": english(p.Problems)}
+	if c.InUse >= 0 {
+		doc["inUse"] = c.InUse
+	}
 	if !c.Start.IsZero() {
 		doc["start"] = c.Start.UTC().Format(time.RFC3339)
 	}
@@ -373,13 +376,22 @@ func (r *Reach) Plan(ctx context.Context, who actor.Actor, of string, a Asked) (
 		JA: fmt.Sprintf("%s件のアドレスにメールを送ります。送ったメールは取り消せません", language.Digits(p.Counts.Total())),
 		EN: fmt.Sprintf("sends mail to %s addresses, which nobody can take back", language.Digits(p.Counts.Total()))}}
 	for _, w := range p.Problems {
-		out.Doubts = append(out.Doubts, language.Same(w))
+		out.Doubts = append(out.Doubts, w)
 	}
 	if len(p.Problems) > 0 {
 		out.despite = a.Despite
 		out.Doubts = append(out.Doubts, language.Both("それでも送る理由: "+a.Despite, "sent all the same, because: "+a.Despite))
 	}
 	return out, nil
+}
+
+// english gives texts in the language that what is approved is written in.
+func english(list []language.Text) []string {
+	out := []string{}
+	for _, t := range list {
+		out = append(out, t.EN)
+	}
+	return out
 }
 
 // approve keeps what is sent, word for word, and lets it begin.

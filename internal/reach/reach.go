@@ -67,8 +67,9 @@ type Open struct {
 	PerSecond float64       // what the other side can take; 0: it does not say
 }
 
-// A Filter says of a member whether they belong to an audience, such as those who have not reset yet.
-type Filter func(ctx context.Context, incident string, m roster.Member) (bool, error)
+// A Filter gives what says of a member whether they belong to an audience, such as those who have not reset yet: as it is now. It is asked
+// for once, when the audience is counted.
+type Filter func(ctx context.Context, incident string) (func(m roster.Member) bool, error)
 
 // Mailer is by whom campaigns go out.
 type Mailer struct {
@@ -94,7 +95,7 @@ type Rooms struct {
 	// Suppressed gives which addresses are not to be written to in an incident, as it is now; nil: none. It is asked for once a pass.
 	Suppressed func(ctx context.Context, incident string) (func(address string) bool, error)
 	// Preflight gives what speaks against sending from an address; nil: nothing was looked at.
-	Preflight func(ctx context.Context, from string) ([]string, error)
+	Preflight func(ctx context.Context, from string) ([]language.Text, error)
 	// Read gives what an incident's facts have against a text, by its language; nil: nothing was held against them.
 	Read func(ctx context.Context, incident string, lang language.Lang, text string) ([]string, error)
 	// Wanted reports whether a second person has to approve; nil: nobody has.
@@ -178,6 +179,7 @@ type Spec struct {
 	Locales []string `json:"locales,omitzero"` // only members with these; none: all
 	Classes []string `json:"classes,omitzero"` // only members of whom one of these was exposed; none: all
 	Only    []string `json:"only,omitzero"`    // only members that these filters let through
+	Active  string   `json:"active,omitzero"`  // only members one of whose accounts is in use (InUse), or the others (NotInUse); "": all, those first
 	// Unreached is an earlier campaign over the same roster: only those whom it did not reach, as their mail was refused or came back, or they
 	// were not to be written to. "": whoever is on the roster.
 	Unreached string `json:"unreached,omitzero"`
@@ -191,6 +193,12 @@ type Spec struct {
 	Link     string        `json:"link,omitzero"`     // https URL that a personal token is put behind; "": the mail has none
 	Needs    []string      `json:"needs,omitzero"`    // conditions while which it sends
 }
+
+// Parts of a roster that says of whom an account is in use.
+const (
+	InUse    = "yes"
+	NotInUse = "no"
+)
 
 // Sender is whom a mail comes from.
 type Sender struct {
@@ -231,13 +239,14 @@ type Campaign struct {
 	Ended   time.Time
 	Rates   Rates
 	Version int64 // goes up with all that is done with it
+	InUse   int64 // how many of its audience have an account in use, and are written to first; -1: the roster does not say
 	Spec
 
 	num   int64
 	texts []byte
 }
 
-const columns = `id, num, incident, roster, part, spec, settings, texts, state, why, start_at, created_at, created_by, started_at, ended_at,
+const columns = `id, num, incident, roster, part, spec, settings, texts, state, why, start_at, created_at, created_by, started_at, ended_at, active,
 	(SELECT count(*) FROM reach_event e WHERE e.campaign = reach_campaign.id)`
 
 func (r *Reach) scan(row interface{ Scan(...any) error }) (*Campaign, error) {
@@ -245,7 +254,7 @@ func (r *Reach) scan(row interface{ Scan(...any) error }) (*Campaign, error) {
 	var spec, settings, texts, state, ignored string
 	var part string
 	var start, created, started, ended int64
-	if err := row.Scan(&c.ID, &c.num, &ignored, &c.Roster, &part, &spec, &settings, &texts, &state, &c.Why, &start, &created, &c.By, &started, &ended, &c.Version); err != nil {
+	if err := row.Scan(&c.ID, &c.num, &ignored, &c.Roster, &part, &spec, &settings, &texts, &state, &c.Why, &start, &created, &c.By, &started, &ended, &c.InUse, &c.Version); err != nil {
 		return nil, err
 	}
 	if err := json.Unmarshal([]byte(spec), &c.Spec); err != nil {

@@ -142,8 +142,11 @@ func (c *Campaign) frozenNow(ctx context.Context, r *Reach) (*frozen, error) {
 func TestAudience(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db, 300, func(r *Rooms) {
-			r.Filters = map[string]Filter{"not-reset": func(_ context.Context, _ string, m roster.Member) (bool, error) {
-				return !strings.HasSuffix(m.Accounts[0], "1"), nil
+			r.Filters = map[string]Filter{"not-reset": func(_ context.Context, of string) (func(roster.Member) bool, error) {
+				if of != "loss-2026" {
+					return nil, errors.New("it was never set up")
+				}
+				return func(m roster.Member) bool { return !strings.HasSuffix(m.Accounts[0], "1") }, nil
 			}}
 			r.Suppressed = func(_ context.Context, of string) (func(string) bool, error) {
 				return func(a string) bool { return of == "loss-2026" && a == address(2) }, nil

@@ -46,8 +46,9 @@ type sender struct {
 	w    *writer
 	to   *relays
 
-	stop    atomic.Bool  // nothing more is to be begun: it is paused, waits, or the process ends
-	changed atomic.Int64 // how often the rates of domains have
+	stop    atomic.Bool    // nothing more is to be begun: it is paused, waits, or the process ends
+	changed atomic.Int64   // how often the rates of domains have
+	flying  sync.WaitGroup // mails that were given out, until what came of them is on disk
 
 	mu        sync.Mutex // of what follows
 	throttle  *throttle
@@ -332,6 +333,10 @@ func (s *sender) pass(ctx context.Context) error {
 	if err != nil || len(wanted) == 0 {
 		return err
 	}
+	var inUse int64
+	if err := s.r.DB.QueryRowContext(ctx, `SELECT count(*) FROM reach_block WHERE campaign = $1 AND active > 0`, s.c.ID).Scan(&inUse); err != nil {
+		return store.InWords(err)
+	}
 	var suppressed func(string) bool
 	if s.r.Suppressed != nil {
 		if suppressed, err = s.r.Suppressed(ctx, s.c.Incident); err != nil {
@@ -349,7 +354,9 @@ func (s *sender) pass(ctx context.Context) error {
 	for range intenders {
 		stages.Go(func() {
 			for b := range batches {
-				for part := range slices.Chunk(s.intend(ctx, b), batchSize) {
+				given := s.intend(ctx, b)
+				s.flying.Add(len(given) - len(b))
+				for part := range slices.Chunk(given, batchSize) {
 					granted <- part
 				}
 			}
@@ -363,10 +370,14 @@ func (s *sender) pass(ctx context.Context) error {
 		workers.Go(func() {
 			for b := range granted {
 				s.deliver(ctx, b)
+				s.flying.Add(-len(b))
 			}
 		})
 	}
 	p := &producer{s: s, wanted: wanted, out: batches, begun: time.Now(), changed: s.changed.Load(), suppressed: suppressed}
+	if inUse > 0 {
+		p.round, p.held, p.slow = first, map[int64]bool{}, map[string]bool{}
+	}
 	err = p.run(ctx)
 	close(batches)
 	stages.Wait()

@@ -77,7 +77,14 @@ type record struct {
 	relay  uint8  // which took or refused it, from 1; 0: none. Of a letter the export; of a substitute the measure.
 	at     uint32 // seconds since 1970, of the last change
 	due    uint32 // of the next try, where it is deferred
+	active bool   // an account of theirs is in use
 }
+
+// activeBit stands in the byte of the tries, of which there are never so many.
+const activeBit = 0x80
+
+// first says that somebody is to be written to before the others.
+func (r record) first() bool { return r.active && r.state == Pending }
 
 const (
 	recordSize  = 12
@@ -99,12 +106,15 @@ func (b *block) size() int { return len(b.states) / recordSize }
 
 func (b *block) get(i int) record {
 	r := b.states[i*recordSize:]
-	return record{State(r[0]), r[1], r[2], r[3], binary.BigEndian.Uint32(r[4:]), binary.BigEndian.Uint32(r[8:])}
+	return record{State(r[0]), r[1] &^ activeBit, r[2], r[3], binary.BigEndian.Uint32(r[4:]), binary.BigEndian.Uint32(r[8:]), r[1]&activeBit != 0}
 }
 
 func (b *block) set(i int, r record) {
 	o := b.states[i*recordSize:]
 	o[0], o[1], o[2], o[3] = byte(r.state), r.tries, r.reason, r.relay
+	if r.active {
+		o[1] |= activeBit
+	}
 	binary.BigEndian.PutUint32(o[4:], r.at)
 	binary.BigEndian.PutUint32(o[8:], r.due)
 }
@@ -128,12 +138,15 @@ func (b *block) check() error {
 	return nil
 }
 
-// sums gives what a block's row says beside the states.
-func (b *block) sums() (c Counts, due int64) {
+// sums gives what a block's row says beside the states: counts, from when there is somebody to send to, and how many are to be sent to first.
+func (b *block) sums() (c Counts, due, first int64) {
 	due = -1
 	for i := range b.size() {
 		r := b.get(i)
 		c[r.state]++
+		if r.active && (r.state == Pending || r.state == Intended) { // who is in flight is not through yet
+			first++
+		}
 		d := int64(-1)
 		switch r.state {
 		case Pending, Intended:
@@ -145,7 +158,7 @@ func (b *block) sums() (c Counts, due int64) {
 			due = d
 		}
 	}
-	return c, due
+	return c, due, first
 }
 
 // waits are how long is waited after each deferral: the published schedule. After the last one it is given up, five days after the first try.

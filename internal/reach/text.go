@@ -188,6 +188,9 @@ func (c *Spec) check(r *Reach) error {
 			return hint.Add(bad("it is only for %q, and nobody here knows who that is", n), "known: "+strings.Join(keysOf(r.Filters), ", "))
 		}
 	}
+	if c.Active != "" && c.Active != InUse && c.Active != NotInUse {
+		return hint.Add(bad("active is %q", c.Active), "active: yes is for those one of whose accounts is in use, active: no for the others; without it they come first")
+	}
 	for _, w := range c.Classes {
 		if !incident.KnownClass(w) {
 			return bad("there is no class %q", w)

@@ -150,14 +150,14 @@ func TestResolveByLog(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := w.claim(t.Context(), c, 0, seal); err != nil {
+		if _, _, err := w.claim(t.Context(), c, 0, seal, false); err != nil {
 			t.Fatal(err)
 		}
 		wr := &writer{r: w.Reach, c: c, seal: seal}
 		if err := wr.write(t.Context(), []*order{{intents: []int64{0, 1, 2, 3, 4}}}); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := w.claim(t.Context(), c, 0, seal); err != nil {
+		if _, _, err := w.claim(t.Context(), c, 0, seal, false); err != nil {
 			t.Fatal(err)
 		}
 		id := func(n int64) string { return "m." + token(seal, inMessageID, c.num, n) + "@example.jp" }

@@ -169,7 +169,7 @@ func TestLost(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if due, _, err := w.claim(t.Context(), c, 0, seal); err != nil || len(due) != 2 {
+		if due, _, err := w.claim(t.Context(), c, 0, seal, false); err != nil || len(due) != 2 {
 			t.Fatal(due, err)
 		}
 		wr := &writer{r: w.Reach, c: c, seal: seal}
@@ -179,7 +179,7 @@ func TestLost(t *testing.T) {
 		}
 		other := *w.Reach
 		other.holder = "other"
-		if _, _, err := other.claim(t.Context(), c, 0, seal); err != nil { // the lease has no length here
+		if _, _, err := other.claim(t.Context(), c, 0, seal, false); err != nil { // the lease has no length here
 			t.Fatal(err)
 		}
 		if n := w.now(c.ID); n[Unknown] != 3 || n[Intended] != 0 {

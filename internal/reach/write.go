@@ -184,9 +184,9 @@ func loadBlock(ctx context.Context, q store.Querier, campaign string, n int64) (
 }
 
 func (b *block) save(ctx context.Context, tx *sql.Tx, campaign string) error {
-	c, due := b.sums()
-	_, err := tx.ExecContext(ctx, `UPDATE reach_block SET states = $3, due = $4, pending = $5, intended = $6, handed = $7, accepted = $8, deferred = $9, refused = $10, bounced = $11, unknown = $12, substitute = $13
-		WHERE campaign = $1 AND n = $2`, campaign, b.n, b.states, due, c[Pending], c[Intended], c[HandedOver], c[Accepted], c[Deferred], c[Refused], c[Bounced], c[Unknown], c[Substitute])
+	c, due, first := b.sums()
+	_, err := tx.ExecContext(ctx, `UPDATE reach_block SET states = $3, due = $4, pending = $5, intended = $6, handed = $7, accepted = $8, deferred = $9, refused = $10, bounced = $11, unknown = $12, substitute = $13, active = $14
+		WHERE campaign = $1 AND n = $2`, campaign, b.n, b.states, due, c[Pending], c[Intended], c[HandedOver], c[Accepted], c[Deferred], c[Refused], c[Bounced], c[Unknown], c[Substitute], first)
 	return err
 }
 
@@ -300,13 +300,16 @@ func eachEntry(b []byte, do func(ordinal int64, e Entry)) error {
 }
 
 // claim takes a shard where there is somebody due in it, or whose process has died. Whoever that process was about to send to is unknown
-// from then on: it may have.
-func (r *Reach) claim(ctx context.Context, c *Campaign, n int64, seal *store.Sealer) (due map[int64]*block, hashes map[int64][]byte, err error) {
-	now := r.Now()
+// from then on: it may have. again is for a shard that this process holds already: it gives who is due in it now.
+func (r *Reach) claim(ctx context.Context, c *Campaign, n int64, seal *store.Sealer, again bool) (due map[int64]*block, hashes map[int64][]byte, err error) {
+	now, own := r.Now(), 0
+	if again {
+		own = 1
+	}
 	err = r.DB.Update(ctx, func(tx *sql.Tx) error {
 		due, hashes = map[int64]*block{}, map[int64][]byte{}
-		res, err := tx.ExecContext(ctx, `UPDATE reach_shard SET holder = $3, until = $4 WHERE campaign = $1 AND n = $2 AND (holder = '' OR until < $5)`,
-			c.ID, n, r.holder, store.Micros(now.Add(r.Lease)), store.Micros(now))
+		res, err := tx.ExecContext(ctx, `UPDATE reach_shard SET holder = $3, until = $4 WHERE campaign = $1 AND n = $2 AND (holder = '' OR until < $5 OR holder = $3 AND $6 = 1)`,
+			c.ID, n, r.holder, store.Micros(now.Add(r.Lease)), store.Micros(now), own)
 		if err != nil {
 			return err
 		}
@@ -330,7 +333,7 @@ func (r *Reach) claim(ctx context.Context, c *Campaign, n int64, seal *store.Sea
 				return err
 			}
 			due[b.n], hashes[b.n] = b, hash
-			if intended > 0 {
+			if intended > 0 && !again {
 				left = append(left, b)
 			}
 		}

@@ -344,3 +344,40 @@ func (c *Cases) Touches(ctx context.Context, who actor.Actor, changed incident.I
 	out.Clocks = law.Compare(was.Clocks, is.Clocks)
 	return out, nil
 }
+
+// Overtaken names what was told with words that a fact had, and has no more: documents that were handed in, and notices that were published. It
+// is for people to read. Errors: ErrNotFound, ErrChain.
+func (c *Cases) Overtaken(ctx context.Context, who actor.Actor, id string, words language.Text) ([]language.Text, error) {
+	if err := may(who, actor.See, id); err != nil {
+		return nil, err
+	}
+	k, err := c.get(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	says := func(text string) bool {
+		text = strings.ReplaceAll(text, `\`, "") // a notice is Markdown
+		return words.JA != "" && strings.Contains(text, words.JA) || words.EN != "" && strings.Contains(text, words.EN)
+	}
+	var out []language.Text
+	for _, s := range k.Documents {
+		d, err := c.sentAs(ctx, k, s)
+		if err != nil {
+			return nil, err
+		}
+		if slices.ContainsFunc(d.Items, func(x document.Item) bool { return says(x.Text) }) {
+			at := s.At
+			out = append(out, language.Both(d.Title+"（"+s.To+"、"+at+"）", d.Title+" ("+s.To+", "+at+")"))
+		}
+	}
+	notices, err := c.Incidents.Notices(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range notices {
+		if says(n.Text.JA) || says(n.Text.EN) {
+			out = append(out, language.Both(fmt.Sprintf("公表した第%d版", n.Version), fmt.Sprintf("Version %d, as published", n.Version)))
+		}
+	}
+	return out, nil
+}

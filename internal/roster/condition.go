@@ -23,6 +23,9 @@ const (
 var builtins = []string{"len", "lower", "upper", "trim", "trimPrefix", "trimSuffix",
 	"hasPrefix", "hasSuffix", "indexOf", "lastIndexOf", "int", "float"}
 
+// activeRule is the rule that says which accounts are in use: it has no when.
+const activeRule = "active"
+
 const builtinHint = "a condition compares columns, which are texts, with ==, !=, in, contains, startsWith, endsWith, matches, " +
 	"and joins with and, or, not; it may call len, lower, upper, trim, hasPrefix, hasSuffix, indexOf, int, float"
 
@@ -40,9 +43,17 @@ func (c condition) check() error {
 	return c.guardError(&g)
 }
 
+// name is what the condition is called in messages.
+func (c condition) name() string {
+	if c.rule == activeRule {
+		return c.rule
+	}
+	return c.rule + ": when"
+}
+
 // error is a mistake in c.
 func (c condition) error(err error, hint string) error {
-	return &placed{fmt.Errorf("%s: when: %w", c.rule, err), c.line, hint}
+	return &placed{fmt.Errorf("%s: %w", c.name(), err), c.line, hint}
 }
 
 // exprError takes the message and the place from expr's error, not its excerpt.
@@ -187,6 +198,7 @@ type conditions struct {
 	rules    *Rules
 	excludes []*vm.Program
 	sets     []*vm.Program // nil: always
+	inUse    *vm.Program   // nil: the rules do not say
 	used     []usedColumn
 	env      map[string]any
 	vm       vm.VM
@@ -220,6 +232,12 @@ func (r *Rules) compile(columns []string) (*conditions, error) {
 			}
 		}
 		c.sets = append(c.sets, p)
+	}
+	if r.active.text != "" {
+		var err error
+		if c.inUse, err = r.active.compile(columns, used); err != nil {
+			return nil, placedIn(r.name, err)
+		}
 	}
 	for i, name := range columns {
 		if used[name] {
@@ -276,4 +294,16 @@ func (c *conditions) set() (int, problem, string) {
 		return i, fine, ""
 	}
 	return 0, noSet, "sets"
+}
+
+// active reports whether the row's account is in use; false where nothing says so.
+func (c *conditions) active() (bool, problem) {
+	if c.inUse == nil {
+		return false, fine
+	}
+	yes, err := c.vm.Run(c.inUse, c.env)
+	if err != nil {
+		return false, ruleFailed
+	}
+	return yes == true, fine
 }

@@ -31,6 +31,9 @@ type Counts struct {
 	// are none are left out, and so it is of rosters of an earlier version.
 	Without map[identity.Kind]int64 `json:"without,omitempty"`
 
+	// Active are the affected accounts that are in use, by the rules' active; 0 too where the rules do not say.
+	Active int64 `json:"active,omitzero"`
+
 	// Unreadable are, by the kind of their column, the values that no rule
 	// excludes and that are no identity of it. Who has one may be told no, though
 	// affected: their row is in the scope by its other identities alone, or it has

@@ -26,7 +26,7 @@ import (
 // The roster file is an age file for the case's key. Its plaintext is the same for
 // the same scope of the same incident:
 //
-//	magic
+//	magic    "shirase roster 1\n", or 2
 //	header   JSON: fileHeader
 //	members  in the order of Identity.Input, each identity once
 //	0        a member of no bytes
@@ -39,13 +39,18 @@ import (
 //	number of accounts ‖ the accounts ‖ number of further accounts
 //
 // numbers as uvarints, texts with their length before them. Bit i of the mask is
-// the header's class i.
+// the header's class i. Where the rules say which accounts are in use, the magic has
+// a 2, and a member ends in one byte more: 1 where one of their accounts is, else 0.
+// A roster of rules that do not say is what it always was, byte for byte.
 //
 // age's chunks are authenticated one by one and the last is marked, so a change or
 // a cut is found where it is. The header binds the file to its incident; the
 // roster's id is the beginning of the mac, so the same scope has the same id, and
 // another roster's file in place of this one is found at its end.
-const magic = "shirase roster 1\n"
+const (
+	magic       = "shirase roster 1\n"
+	magicActive = "shirase roster 2\n"
+)
 
 const (
 	maxHeader = 16 << 20 // of header, footer: maxSets sets of some classes
@@ -67,6 +72,7 @@ type meta struct {
 	Sets        [][]string      `json:"sets"`
 
 	Organisation string `json:"organisation,omitzero"`
+	Activity     bool   `json:"activity,omitzero"` // it says of whom an account is in use
 }
 
 // macKey derives the key of the mac from the case's secret key.
@@ -84,11 +90,17 @@ type fileWriter struct {
 	mac hash.Hash
 	buf []byte
 	n   int64
+
+	activity bool // members say whether an account is in use
 }
 
-func newFileWriter(w io.Writer, key []byte, header fileHeader) (*fileWriter, error) {
-	f := &fileWriter{w: bufio.NewWriterSize(w, 64<<10), mac: hmac.New(sha256.New, key)}
-	if err := f.write([]byte(magic)); err != nil {
+func newFileWriter(w io.Writer, key []byte, header fileHeader, activity bool) (*fileWriter, error) {
+	f := &fileWriter{w: bufio.NewWriterSize(w, 64<<10), mac: hmac.New(sha256.New, key), activity: activity}
+	head := magic
+	if activity {
+		head = magicActive
+	}
+	if err := f.write([]byte(head)); err != nil {
 		return nil, err
 	}
 	return f, f.writeJSON(header)
@@ -123,6 +135,9 @@ func (f *fileWriter) member(m *member) error {
 		b = appendText(b, a)
 	}
 	b = binary.AppendUvarint(b, m.more)
+	if f.activity {
+		b = appendBit(b, m.active)
+	}
 	f.buf = b
 	f.n++
 	var head [binary.MaxVarintLen64]byte
@@ -156,6 +171,8 @@ type fileReader struct {
 	key    []byte
 	buf    []byte
 	counts map[identity.Kind]int64
+
+	activity bool // members say whether an account is in use
 }
 
 func newFileReader(r io.Reader, key []byte) (*fileReader, error) {
@@ -165,7 +182,8 @@ func newFileReader(r io.Reader, key []byte) (*fileReader, error) {
 	if _, err := io.ReadFull(f.r, head); err != nil {
 		return nil, damaged("its beginning", err)
 	}
-	if string(head) != magic {
+	f.activity = string(head) == magicActive
+	if string(head) != magic && !f.activity {
 		if bytes.HasPrefix(head, []byte(magic[:15])) {
 			return nil, hint.Add(fmt.Errorf("%w: its form is of another version", ErrDamaged), "use the shirase that wrote it, or a newer one")
 		}
@@ -249,6 +267,9 @@ func (f *fileReader) next() (Member, uint64, bool, error) {
 		m.Accounts = append(m.Accounts, string(r.text()))
 	}
 	m.MoreAccounts = int64(r.uvarint())
+	if f.activity {
+		m.Active = r.bit()
+	}
 	if r.bad || len(r.b) > 0 || m.MoreAccounts < 0 {
 		return Member{}, 0, false, damaged("a member", nil)
 	}
@@ -261,6 +282,9 @@ func (f *fileReader) finish() (string, *meta, error) {
 	var footer meta
 	if err := f.readJSON(&footer); err != nil {
 		return "", nil, damaged("its footer", err)
+	}
+	if f.activity != footer.Activity {
+		return "", nil, damaged("its footer", nil)
 	}
 	if !maps.Equal(f.counts, footer.Counts.Identities) {
 		return "", nil, damaged("the number of members", nil)

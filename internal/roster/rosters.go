@@ -44,6 +44,7 @@ type Roster struct {
 	Sets        [][]string      // exposure sets that occur: classes sorted, sets sorted
 
 	Organisation string // the id that account ids stand under in the index; "" where none are indexed, or of an earlier version
+	Activity     bool   // it says of whom an account is in use
 }
 
 // A Member is one identity of a roster.
@@ -51,6 +52,7 @@ type Member struct {
 	Identity identity.Identity
 	Set      uint16 // index into Roster.Sets: what all rows of the person say, united
 	Locale   string // BCP 47, of the first row that has one; "" for unknown
+	Active   bool   // one of their accounts is in use; false too where the roster does not say (Roster.Activity)
 
 	// Accounts are the organisation's ids of the accounts that have the
 	// identity, by their first row in the export: at most 1,000, further ones
@@ -148,7 +150,7 @@ func (r *Rosters) create(ctx context.Context, who actor.Actor, incident, part st
 	if err != nil {
 		return Roster{}, fmt.Errorf("sealing: %w", err)
 	}
-	out, err := newFileWriter(sealed, mac, fileHeader{incident, o.Rules.classes, part})
+	out, err := newFileWriter(sealed, mac, fileHeader{incident, o.Rules.classes, part}, o.Rules.active.text != "")
 	if err != nil {
 		return Roster{}, fmt.Errorf("sealing: %w", err)
 	}
@@ -156,7 +158,7 @@ func (r *Rosters) create(ctx context.Context, who actor.Actor, incident, part st
 	if err != nil {
 		return Roster{}, err
 	}
-	m := &meta{result.counts, o.Rules.index, result.region, setsOf(result.sets, o.Rules.classes), o.Rules.indexedAs()}
+	m := &meta{result.counts, o.Rules.index, result.region, setsOf(result.sets, o.Rules.classes), o.Rules.indexedAs(), o.Rules.active.text != ""}
 	if err := m.checkSomebody(); err != nil {
 		return Roster{}, err
 	}
@@ -270,7 +272,7 @@ func (r *Rosters) name(ctx context.Context, who actor.Actor, as named, m *meta, 
 
 func (m *meta) roster(as named, created time.Time) Roster {
 	return Roster{ID: as.id, Incident: as.incident, Part: as.part, Created: created.UTC().Truncate(time.Microsecond),
-		Counts: m.Counts, Index: m.Index, PhoneRegion: m.PhoneRegion, Sets: m.Sets, Organisation: m.Organisation}
+		Counts: m.Counts, Index: m.Index, PhoneRegion: m.PhoneRegion, Sets: m.Sets, Organisation: m.Organisation, Activity: m.Activity}
 }
 
 // lockCase makes others wait who change the case, and returns the number of its
@@ -490,7 +492,7 @@ func (m *meta) matches(id string, roster Roster) error {
 	if err != nil {
 		return err
 	}
-	theirs, err := json.Marshal(&meta{roster.Counts, roster.Index, roster.PhoneRegion, roster.Sets, roster.Organisation}, json.Deterministic(true))
+	theirs, err := json.Marshal(&meta{roster.Counts, roster.Index, roster.PhoneRegion, roster.Sets, roster.Organisation, roster.Activity}, json.Deterministic(true))
 	if err != nil {
 		return err
 	}

@@ -520,7 +520,7 @@ func TestMembersCancelled(t *testing.T) {
 func plaintext(t testing.TB, key []byte, incident string, o Options) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	w, err := newFileWriter(&b, key, fileHeader{incident, o.Rules.classes, ""})
+	w, err := newFileWriter(&b, key, fileHeader{incident, o.Rules.classes, ""}, o.Rules.active.text != "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -528,7 +528,7 @@ func plaintext(t testing.TB, key []byte, incident string, o Options) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.finish(&meta{result.counts, o.Rules.index, o.Rules.phoneRegion, setsOf(result.sets, o.Rules.classes), o.Rules.indexedAs()}); err != nil {
+	if _, err := w.finish(&meta{result.counts, o.Rules.index, o.Rules.phoneRegion, setsOf(result.sets, o.Rules.classes), o.Rules.indexedAs(), o.Rules.active.text != ""}); err != nil {
 		t.Fatal(err)
 	}
 	return b.Bytes()
@@ -607,7 +607,7 @@ func TestStrictReader(t *testing.T) {
 		{"something after the end", []member{user("a")}, counts(1), "x", false},
 	} {
 		var b bytes.Buffer
-		w, err := newFileWriter(&b, key, fileHeader{"a", []string{"email", "name"}, ""})
+		w, err := newFileWriter(&b, key, fileHeader{"a", []string{"email", "name"}, ""}, false)
 		for _, m := range c.members {
 			err = errors.Join(err, w.member(&m))
 		}
@@ -624,7 +624,7 @@ func TestStrictReader(t *testing.T) {
 
 // TestFileVersion: a file of a later form is told apart from a damaged one.
 func TestFileVersion(t *testing.T) {
-	_, err := newFileReader(strings.NewReader("shirase roster 2\n"), nil)
+	_, err := newFileReader(strings.NewReader("shirase roster 3\n"), nil)
 	if !errors.Is(err, ErrDamaged) || !strings.Contains(hint.Of(err), "newer") {
 		t.Errorf("%v, %q", err, hint.Of(err))
 	}

@@ -37,7 +37,8 @@ type Rules struct {
 	maxRejects   float64
 	excludes     []excludeRule
 	sets         []setRule
-	classes      []string // that any set names, sorted: bit i of a mask is classes[i]
+	active       condition // zero: the rules do not say which accounts are in use
+	classes      []string  // that any set names, sorted: bit i of a mask is classes[i]
 }
 
 // columnNames are the export's names for what the roster needs; "" is none.
@@ -71,6 +72,7 @@ type condition struct {
 //	maxRejects: 0.01            # the share of rows that may be invalid, or unreadable in part
 //	exclude:                    # the first that matches counts the row
 //	  - {name: foreign, when: 'country != "JP"'}
+//	active: 'last_login >= "2026"' # accounts that are in use: their people are written to first
 //	sets:                       # the first that matches; what was exposed
 //	  - {when: 'nickname != ""', classes: [email, nickname]}
 //	  - {classes: [email]}
@@ -85,6 +87,7 @@ type rulesFile struct {
 	Organisation string   `yaml:"organisation"`
 	PhoneRegion  string   `yaml:"phoneRegion"`
 	MaxRejects   *float64 `yaml:"maxRejects"`
+	Active       string   `yaml:"active"`
 	Exclude      []struct {
 		Name string `yaml:"name"`
 		When string `yaml:"when"`
@@ -114,7 +117,10 @@ func ReadRules(name string, r io.Reader, classes []string) (*Rules, error) {
 // that no set matches are invalid.
 //
 // when is an expression of expr-lang.org over the row's columns, which are all
-// texts: an identifier is the column of that name, col["a name"] any column.
+// texts: an identifier is the column of that name, col["a name"] any column. active
+// is one too: of each person the roster keeps whether it was true of one of their
+// rows, and nothing else of those columns. Where it cannot be worked out the row is
+// listed as unreadable in part, and counts as not in use.
 // Expressions are compiled when the columns are known, in [Scope].
 func ParseRules(name string, src []byte, classes []string) (*Rules, error) {
 	file, line, err := readRulesFile(src)
@@ -218,7 +224,7 @@ func newRules(name string, file *rulesFile, line lineOf, classes []string) (*Rul
 	if err := r.setSets(file, line, classes); err != nil {
 		return nil, err
 	}
-	return r, nil
+	return r, r.setActive(file, line)
 }
 
 // checkRegion refuses a country that no numbers are known of; "" is none.
@@ -295,6 +301,18 @@ func (r *Rules) setExcludes(file *rulesFile, line lineOf) error {
 		r.excludes = append(r.excludes, excludeRule{e.Name, c})
 	}
 	return nil
+}
+
+// setActive checks the condition that says which accounts are in use.
+func (r *Rules) setActive(file *rulesFile, line lineOf) error {
+	if file.Active == "" {
+		return nil
+	}
+	r.active = condition{file.Active, line("$.active"), activeRule}
+	if strings.TrimSpace(file.Active) == "" {
+		return r.active.error(errors.New("it is empty"), `for example: active: 'last_login >= "2026-01-01"', or leave it out`)
+	}
+	return r.active.check()
 }
 
 func (r *Rules) setSets(file *rulesFile, line lineOf, classes []string) error {

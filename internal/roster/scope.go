@@ -381,6 +381,9 @@ func (s *scoper) judge(r *row) (kept bool, err error) {
 	if s.o.Study != nil {
 		s.o.Study.take(len(s.o.Rules.excludes)+set, r, s.flaws)
 	}
+	if rec.active, p = s.conditions.active(); p != fine {
+		s.flaws = append(s.flaws, flaw{activeRule, p})
+	}
 	if s.locale >= 0 {
 		rec.locale = s.localeOf(r.fields[s.locale])
 	}

@@ -16,13 +16,14 @@ const accountHash = 16
 
 // A rowRecord is a row within the scope, on its way through the sort by account:
 //
-//	hash of the account (16) ‖ line (8) ‖ mask (8) ‖ locale ‖ account ‖
+//	hash of the account (16) ‖ line (8) ‖ mask (8) ‖ in use (1) ‖ locale ‖ account ‖
 //	for each identity: kind (1) ‖ value
 //
 // Integers are big-endian; texts have their length before them, as a uvarint.
 type rowRecord struct {
 	line       int64
 	mask       uint64
+	active     bool
 	locale     string
 	account    string
 	identities []identity.Identity
@@ -32,6 +33,7 @@ type rowRecord struct {
 func (r *rowRecord) append(b []byte) []byte {
 	b = binary.BigEndian.AppendUint64(b, uint64(r.line))
 	b = binary.BigEndian.AppendUint64(b, r.mask)
+	b = appendBit(b, r.active)
 	b = appendText(b, r.locale)
 	b = appendText(b, r.account)
 	for _, id := range r.identities {
@@ -61,6 +63,23 @@ func (r *recordReader) take(n int) []byte {
 }
 
 func (r *recordReader) uint64() uint64 { return binary.BigEndian.Uint64(r.take(8)) }
+
+// bit reads a byte that is 0 or 1.
+func (r *recordReader) bit() bool {
+	v := r.take(1)
+	if r.bad || v[0] > 1 {
+		r.bad = true
+		return false
+	}
+	return v[0] == 1
+}
+
+func appendBit(b []byte, yes bool) []byte {
+	if yes {
+		return append(b, 1)
+	}
+	return append(b, 0)
+}
 
 func (r *recordReader) uvarint() uint64 {
 	v, n := binary.Uvarint(r.b)
@@ -152,11 +171,12 @@ type accountGroup struct {
 // add adds the next row, without its hash.
 func (g *accountGroup) add(rec []byte) error {
 	r := recordReader{b: rec}
-	line, mask := int64(r.uint64()), r.uint64()
+	line, mask, active := int64(r.uint64()), r.uint64(), r.bit()
 	locale, account := r.text(), r.text()
 	if g.rows++; g.rows == 1 {
 		g.line, g.account = line, string(account)
 	}
+	g.active = g.active || active
 	if g.mask |= mask; g.locale == "" {
 		g.locale = string(locale)
 	}
@@ -208,11 +228,14 @@ func (s *scoper) endAccount(g *accountGroup) error {
 
 // addMembers hands on the identities of one person:
 //
-//	rank of the kind (1) ‖ value ‖ 0x00 ‖ line (8) ‖ mask (8) ‖ locale ‖ account
+//	rank of the kind (1) ‖ value ‖ 0x00 ‖ line (8) ‖ mask (8) ‖ in use (1) ‖ locale ‖ account
 //
 // The order of these records is that of Identity.Input: no value goes on with a
 // zero byte where another ends.
 func (s *scoper) addMembers(r *rowRecord) error {
+	if r.active {
+		s.counts.Active++
+	}
 	var has [len(kinds)]bool
 	for _, id := range r.identities {
 		has[rankOf(id.Kind)] = true
@@ -221,6 +244,7 @@ func (s *scoper) addMembers(r *rowRecord) error {
 		b = append(b, 0)
 		b = binary.BigEndian.AppendUint64(b, uint64(r.line))
 		b = binary.BigEndian.AppendUint64(b, r.mask)
+		b = appendBit(b, r.active)
 		b = appendText(b, r.locale)
 		b = appendText(b, r.account)
 		s.buf = b
@@ -322,6 +346,7 @@ type member struct {
 	rank     byte
 	value    []byte
 	mask     uint64
+	active   bool
 	locale   []byte
 	accounts [][]byte
 	more     uint64 // accounts beyond those
@@ -341,6 +366,7 @@ func (m *member) add(rest []byte) error {
 	r.uint64() // the line: it has done its work in the sort
 	m.rows++
 	m.mask |= r.uint64()
+	m.active = r.bit() || m.active
 	locale, account := r.text(), r.text()
 	if r.bad || len(r.b) > 0 {
 		return errRecord

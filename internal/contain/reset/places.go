@@ -356,3 +356,31 @@ func (r *Resets) account(ctx context.Context, q store.Querier, seal *store.Seale
 	}
 	return ids[i], b.get(i), nil
 }
+
+// Unreset gives what says of somebody on a roster that they have not set a new password: of an account of theirs, as it is now. Of accounts
+// that the roster counts and does not name it is not known, and that is no "they have". ErrNotFound where nobody can reset: it was never
+// prepared.
+func (r *Resets) Unreset(ctx context.Context, incident string) (func(m roster.Member) bool, error) {
+	x, err := r.current(ctx, r.DB, incident)
+	if errors.Is(err, ErrNotFound) {
+		return nil, hint.Add(fmt.Errorf("%w: no reset of %s was ever opened", ErrNotFound, incident), "leave not-reset out: nobody has reset")
+	}
+	if err != nil {
+		return nil, err
+	}
+	seal, err := r.sealer(ctx, incident)
+	if err != nil {
+		return nil, err
+	}
+	known, err := r.known(ctx, x)
+	if err != nil {
+		return nil, err
+	}
+	return func(m roster.Member) bool {
+		accounts := m.Accounts
+		if len(accounts) == 0 {
+			accounts = []string{m.Identity.Value} // the address is the account
+		}
+		return m.MoreAccounts > 0 || slices.ContainsFunc(accounts, func(id string) bool { return known[tagOf(seal, ofAccount, id)].state != Reset })
+	}, nil
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -12,7 +13,9 @@ import (
 
 	"shirase/internal/actor"
 	"shirase/internal/contain/connect"
+	"shirase/internal/hint"
 	"shirase/internal/language"
+	"shirase/internal/roster"
 	"shirase/internal/store"
 	"shirase/internal/store/storetest"
 )
@@ -438,4 +441,59 @@ func open(t *testing.T) *store.DB {
 	}
 	t.Cleanup(func() { db.Close() })
 	return db
+}
+
+// Who has not reset yet is known of each person: of all their accounts, also where another roster came after.
+func TestUnreset(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db, 40, nil)
+		if _, err := w.Unreset(t.Context(), "loss-2026"); !errors.Is(err, ErrNotFound) || hint.Of(err) == "" {
+			t.Errorf("before anything was opened: %v", err)
+		}
+		w.open()
+		waiting := func() (out []string) {
+			t.Helper()
+			has, err := w.Unreset(t.Context(), "loss-2026")
+			if err != nil {
+				t.Fatal(err)
+			}
+			ro, err := w.Rosters.Latest(t.Context(), "loss-2026")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for m, err := range w.Rosters.Members(t.Context(), ro) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if has(m) {
+					out = append(out, m.Identity.Value)
+				}
+			}
+			return out
+		}
+		if n := len(waiting()); n != 36 {
+			t.Fatalf("%d wait", n)
+		}
+		use := func(token string) {
+			t.Helper()
+			if _, err := w.Use(t.Context(), "loss-2026", token, good); err != nil {
+				t.Fatal(err)
+			}
+		}
+		use(w.link(5))
+		w.link(12)
+		list := links(w.mailed(addressOf(12))[0])
+		use(list[0])
+		if got := waiting(); len(got) != 35 || slices.Contains(got, addressOf(5)) || !slices.Contains(got, addressOf(12)) {
+			t.Errorf("%d wait: %q", len(got), got)
+		}
+		use(list[1])
+		if got := waiting(); len(got) != 34 || slices.Contains(got, addressOf(12)) {
+			t.Errorf("%d wait: %q", len(got), got)
+		}
+		has, err := w.Unreset(t.Context(), "loss-2026")
+		if err != nil || !has(roster.Member{Accounts: []string{accountOf(5)}, MoreAccounts: 1}) || !has(roster.Member{Accounts: []string{"nobody's"}}) {
+			t.Errorf("what is not known is taken for a reset: %v", err)
+		}
+	})
 }

@@ -11,16 +11,16 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"time"
 
 	"blitiri.com.ar/go/spf"
 	"golang.org/x/net/publicsuffix"
+
+	"shirase/internal/language"
 )
 
 // Bounds of what is still well.
 const (
-	leastRSA = 2048               // bits
-	seedAge  = 7 * 24 * time.Hour // of the mail that came back
+	leastRSA = 2048 // bits
 )
 
 // lookSending finds from which addresses mail reaches the world.
@@ -40,12 +40,11 @@ func (l *look) lookSending(ctx context.Context) {
 			}
 		}
 	}
-	const remedy = "say from which addresses the relay sends into the world: shirase config set mail.sending 192.0.2.1"
 	if len(l.Sending) == 0 {
-		l.find("sending", Error, remedy, "it is not known from which addresses mail reaches the world: the relay is on a network of its own")
+		l.find("sending", Error, "sending-unknown")
 		return
 	}
-	l.find("sending", Note, remedy, "mail is taken to reach the world from the relay's own addresses: %s", join(l.Sending))
+	l.find("sending", Note, "sending-relay", join(l.Sending))
 }
 
 func join(list []netip.Addr) string {
@@ -66,23 +65,23 @@ func (l *look) lookSPF(ctx context.Context) bool {
 		asked, cancel := l.ask(ctx)
 		result, err := spf.CheckHostWithSender(net.IP(a.AsSlice()), l.Name, "back@"+l.Envelope, spf.WithContext(asked), spf.WithResolver(resolver{l.dns}))
 		cancel()
-		remedy := "add it to the TXT record of " + l.Envelope + ": v=spf1 ip" + map[bool]string{true: "4", false: "6"}[a.Is4()] + ":" + a.String() + " -all, or include: what your relay's operator names"
+		term := "ip" + map[bool]string{true: "4", false: "6"}[a.Is4()] + ":" + a.String()
 		switch {
 		case result == spf.Pass:
 			continue
 		case result == spf.None:
-			l.find("spf", Error, remedy, "%s has no SPF record: receivers cannot know that %s sends for it", l.Envelope, a)
+			l.find("spf", Error, "spf-none", l.Envelope, a, term)
 		case result == spf.TempError:
-			l.unasked("spf", "the SPF record of "+l.Envelope, err)
+			l.unasked("spf", say(l.Envelope+" のSPFレコード", "the SPF record of "+l.Envelope), err)
 		case result == spf.PermError:
-			l.find("spf", Error, "correct the TXT record of "+l.Envelope, "the SPF record of %s cannot be read: %v", l.Envelope, err)
+			l.find("spf", Error, "spf-broken", l.Envelope, a, term, err)
 		default:
-			l.find("spf", Error, remedy, "SPF of %s gives %s for %s, from which mail reaches the world", l.Envelope, result, a)
+			l.find("spf", Error, "spf-fails", l.Envelope, a, term, result)
 		}
 		all = false
 	}
 	if all {
-		l.find("spf", Well, "", "SPF of %s passes for %s", l.Envelope, join(l.Sending))
+		l.find("spf", Well, "spf-well", l.Envelope, join(l.Sending))
 	}
 	return all
 }
@@ -117,7 +116,7 @@ func tags(s string) map[string]string {
 // lookDKIM compares each key with what DNS publishes of it (RFC 6376, 3.6.1; RFC 8463). It gives the domains that signatures stand for.
 func (l *look) lookDKIM(ctx context.Context) (domains []string) {
 	if len(l.Keys) == 0 {
-		l.find("dkim", Error, "make the keys: shirase campaign keys; where the relay signs, name its key: shirase config set mail.dkim SELECTOR", "no DKIM key is known of: mail without a signature is refused or hidden by large receivers")
+		l.find("dkim", Error, "dkim-nobody")
 		return nil
 	}
 	for _, k := range l.Keys {
@@ -130,19 +129,17 @@ func (l *look) lookDKIM(ctx context.Context) (domains []string) {
 
 func (l *look) lookKey(ctx context.Context, k Key) bool {
 	name := k.Selector + "._domainkey." + k.Domain
-	record, publish := "TXT record "+name, ""
+	record := say(name+" の、送信サーバーの事業者が示した鍵", "the key that the relay's operator gave, under "+name)
 	if text, ok := keyText(k.Public); ok {
-		publish = "publish it: " + name + ". TXT \"" + text + "\""
-	} else {
-		publish = "publish the key that the relay's operator gave, under " + name
+		record = language.Same(name + ". TXT \"" + text + "\"")
 	}
 	list, err := l.texts(ctx, name)
 	if missing(err) {
-		l.find("dkim", Error, publish, "the DKIM key is not published: there is no %s", record)
+		l.find("dkim", Error, "dkim-missing", name, record)
 		return false
 	}
 	if err != nil {
-		l.unasked("dkim", "the "+record, err)
+		l.unasked("dkim", say("TXTレコード "+name, "the TXT record "+name), err)
 		return false
 	}
 	var found map[string]string
@@ -155,28 +152,28 @@ func (l *look) lookKey(ctx context.Context, k Key) bool {
 	published, err := base64.StdEncoding.DecodeString(value)
 	switch {
 	case found == nil:
-		l.find("dkim", Error, publish, "the %s holds no key", record)
+		l.find("dkim", Error, "dkim-empty", name, record)
 		return false
 	case value == "":
-		l.find("dkim", Error, publish, "the key in the %s is revoked", record)
+		l.find("dkim", Error, "dkim-revoked", name, record)
 		return false
 	case err != nil:
-		l.find("dkim", Error, publish, "the key in the %s cannot be read", record)
+		l.find("dkim", Error, "dkim-broken", name, record)
 		return false
 	}
 	if k.Public != nil && !sameKey(k.Public, published) {
-		l.find("dkim", Error, publish, "the %s holds another key than the one that mail is signed with", record)
+		l.find("dkim", Error, "dkim-other", name, record)
 		return false
 	}
 	if bits := rsaBits(published); found["k"] != "ed25519" && bits < leastRSA {
-		l.find("dkim", Warning, "make a new key of 2048 bits under another selector", "the key in the %s has %d bits, and receivers want %d", record, bits, leastRSA)
+		l.find("dkim", Warning, "dkim-short", name, record, bits, leastRSA)
 		return bits >= 1024 // RFC 8301, 3.2
 	}
 	if slices.Contains(strings.Split(found["t"], ":"), "y") {
-		l.find("dkim", Warning, "take t=y out of the "+record, "the %s says that signing is being tried: receivers go on as if there was no signature", record)
+		l.find("dkim", Warning, "dkim-tried", name)
 		return true
 	}
-	l.find("dkim", Well, "", "the %s holds the key that mail is signed with", record)
+	l.find("dkim", Well, "dkim-well", name)
 	return true
 }
 
@@ -224,6 +221,11 @@ func organisation(domain string) string {
 	return org
 }
 
+// aligned reports whether a domain stands for the one in From (RFC 7489, 3.1): strictly where mode is "s".
+func (l *look) aligned(domain, mode string) bool {
+	return strings.EqualFold(domain, l.from) || mode != "s" && organisation(strings.ToLower(domain)) == organisation(l.from)
+}
+
 // lookDMARC looks whether what passes stands for the address in From (RFC 7489, 3.1).
 func (l *look) lookDMARC(ctx context.Context, spf bool, signed []string) {
 	at := l.from
@@ -232,13 +234,12 @@ func (l *look) lookDMARC(ctx context.Context, spf bool, signed []string) {
 		at = org
 		list, err = l.texts(ctx, "_dmarc."+at)
 	}
-	publish := "publish one: _dmarc." + l.from + `. TXT "v=DMARC1; p=none; rua=mailto:dmarc@` + l.from + `", and tighten it when reports are clean`
 	if missing(err) {
-		l.find("dmarc", Error, publish, "%s has no DMARC record: large receivers want one of whoever sends thousands of mails", l.from)
+		l.find("dmarc", Error, "dmarc-none", l.from)
 		return
 	}
 	if err != nil {
-		l.unasked("dmarc", "the DMARC record of "+at, err)
+		l.unasked("dmarc", say(at+" のDMARCレコード", "the DMARC record of "+at), err)
 		return
 	}
 	var records []map[string]string
@@ -248,25 +249,22 @@ func (l *look) lookDMARC(ctx context.Context, spf bool, signed []string) {
 		}
 	}
 	if len(records) != 1 { // RFC 7489, 6.6.3: several are none
-		l.find("dmarc", Error, publish, "there are %d DMARC records at _dmarc.%s, and there has to be one", len(records), at)
+		l.find("dmarc", Error, "dmarc-many", l.from, at, len(records))
 		return
 	}
 	policy := records[0]
-	aligned := func(domain, mode string) bool {
-		return strings.EqualFold(domain, l.from) || mode != "s" && organisation(domain) == organisation(l.from)
-	}
-	bySPF := spf && aligned(l.Envelope, policy["aspf"])
-	byDKIM := slices.ContainsFunc(signed, func(d string) bool { return aligned(d, policy["adkim"]) })
-	const align = "sign with a key of the domain in From, and let mail come back to that domain or one below it"
+	l.adkim = policy["adkim"]
+	bySPF := spf && l.aligned(l.Envelope, policy["aspf"])
+	byDKIM := slices.ContainsFunc(signed, func(d string) bool { return l.aligned(d, l.adkim) })
 	switch {
 	case !bySPF && !byDKIM:
-		l.find("dmarc", Error, align, "neither SPF nor DKIM stands for %s: by its DMARC record (p=%s) receivers take the mail for a fake", l.from, policy["p"])
+		l.find("dmarc", Error, "dmarc-nothing", l.from, policy["p"])
 	case !byDKIM:
-		l.find("dmarc", Warning, align, "only SPF stands for %s: mail that is passed on is taken for a fake", l.from)
+		l.find("dmarc", Warning, "dmarc-spf", l.from)
 	case !bySPF:
-		l.find("dmarc", Warning, align, "only DKIM stands for %s: where mail comes back to is of another domain, or SPF does not pass", l.from)
+		l.find("dmarc", Warning, "dmarc-dkim", l.from)
 	default:
-		l.find("dmarc", Well, "", "SPF and DKIM both stand for %s, whose DMARC record says p=%s", l.from, policy["p"])
+		l.find("dmarc", Well, "dmarc-well", l.from, policy["p"])
 	}
 }
 
@@ -277,14 +275,13 @@ func (l *look) lookNames(ctx context.Context) {
 		asked, cancel := l.ask(ctx)
 		names, err := l.dns.LookupAddr(asked, a.String())
 		cancel()
-		const remedy = "ask whoever the address is rented from to set its PTR record to a name whose A or AAAA record is the address"
 		switch {
 		case missing(err) || err == nil && len(names) == 0:
-			l.find("ptr", Error, remedy, "%s has no name (PTR): large receivers refuse mail from it", a)
+			l.find("ptr", Error, "ptr-none", a)
 			all = false
 			continue
 		case err != nil:
-			l.unasked("ptr", "the name of "+a.String(), err)
+			l.unasked("ptr", say(a.String()+" の名前（PTR）", "the name of "+a.String()), err)
 			all = false
 			continue
 		}
@@ -293,12 +290,12 @@ func (l *look) lookNames(ctx context.Context) {
 			return err == nil && slices.Contains(back, a)
 		})
 		if !confirmed {
-			l.find("ptr", Error, remedy, "%s is called %s, which does not lead back to it", a, strings.TrimSuffix(names[0], "."))
+			l.find("ptr", Error, "ptr-other", a, strings.TrimSuffix(names[0], "."))
 			all = false
 		}
 	}
 	if all && len(l.Sending) > 0 {
-		l.find("ptr", Well, "", "every address has a name that leads back to it")
+		l.find("ptr", Well, "ptr-well")
 	}
 }
 
@@ -307,43 +304,23 @@ func (l *look) lookReturn(ctx context.Context) {
 	asked, cancel := l.ask(ctx)
 	list, err := l.dns.LookupMX(asked, full(l.Envelope))
 	cancel()
-	remedy := "publish where it is taken in: " + l.Envelope + ". MX 10 mail." + organisation(l.Envelope) + "."
+	under := organisation(l.Envelope)
 	switch {
 	case missing(err):
-		l.find("return", Error, remedy, "nothing can come back: %s has no MX record", l.Envelope)
+		l.find("return", Error, "return-none", l.Envelope, under)
 		return
 	case err != nil:
-		l.unasked("return", "the MX record of "+l.Envelope, err)
+		l.unasked("return", say(l.Envelope+" のMXレコード", "the MX record of "+l.Envelope), err)
 		return
 	case len(list) == 1 && (list[0].Host == "." || list[0].Host == ""): // RFC 7505
-		l.find("return", Error, remedy, "nothing can come back: %s says that it takes no mail", l.Envelope)
+		l.find("return", Error, "return-refuses", l.Envelope, under)
 		return
 	}
 	for _, mx := range list {
 		if a, err := l.addresses(ctx, mx.Host); err == nil && len(a) > 0 {
-			l.find("return", Well, "", "what comes back to %s goes to %s", l.Envelope, strings.TrimSuffix(mx.Host, "."))
+			l.find("return", Well, "return-well", l.Envelope, under, strings.TrimSuffix(mx.Host, "."))
 			return
 		}
 	}
-	l.find("return", Error, remedy, "nothing can come back: no server that the MX record of %s names has an address", l.Envelope)
-}
-
-// lookSeed looks whether a mail that was sent to come back did.
-func (l *look) lookSeed(ctx context.Context) {
-	if l.Seed == nil {
-		return
-	}
-	const remedy = "shirase bounces seed, send a mail to the address it gives by the relay, and take in what comes back"
-	switch sent, back, err := l.Seed(ctx); {
-	case err != nil:
-		l.find("seed", Error, remedy, "whether a mail came back could not be read: %v", err)
-	case sent.IsZero():
-		l.find("seed", Error, remedy, "no mail was sent to come back: whether bounces arrive was never tried")
-	case back.IsZero():
-		l.find("seed", Error, "see the relay's log for it, and that the mail system hands what comes back to shirase", "the mail that was sent to come back at %s has not", sent.UTC().Format(time.RFC3339))
-	case l.Now().Sub(back) > seedAge:
-		l.find("seed", Warning, remedy, "the mail that was sent to come back last did so %d days ago", int(l.Now().Sub(back).Hours()/24))
-	default:
-		l.find("seed", Well, "", "a mail that was sent to come back did, at %s", back.UTC().Format(time.RFC3339))
-	}
+	l.find("return", Error, "return-nowhere", l.Envelope, under)
 }

@@ -14,6 +14,8 @@ import (
 	"net/netip"
 	"strings"
 	"time"
+
+	"shirase/internal/language"
 )
 
 // ErrNotReady says that something would keep mail from arriving.
@@ -29,10 +31,11 @@ const (
 
 // A Finding is what one look came to.
 type Finding struct {
-	ID     string `json:"id"`
-	Level  string `json:"level"`
-	What   string `json:"what"`
-	Remedy string `json:"remedy,omitzero"`
+	ID     string // what was looked at: relay, spf and so on
+	Level  string
+	Code   string // which finding of it: a key of the texts
+	What   language.Text
+	Remedy language.Text // zero where all is well
 }
 
 // A Key is one that mail is signed with.
@@ -50,8 +53,8 @@ type Options struct {
 	Sending  []netip.Addr // from which mail reaches the world; none: those of the relays
 	Name     string       // that we introduce ourselves by; "": From's domain
 	Keys     []Key        // that sign; none: nobody is known to
-	// Seed gives when a mail that was to come back was sent last, and when one did; nil: that is not looked at.
-	Seed func(ctx context.Context) (sent, back time.Time, err error)
+	// Seed gives what became of mail that was to come back; nil: that is not looked at.
+	Seed func(ctx context.Context) (Seed, error)
 
 	Resolver string // host and port of a DNS server; "": the system's
 	Roots    *x509.CertPool
@@ -64,27 +67,23 @@ type look struct {
 	Options
 	dns      *net.Resolver
 	from     string // domain
+	adkim    string // how the DMARC record wants DKIM to be aligned: "s" is strictly
 	findings []Finding
 }
 
 // Run looks at everything, and gives a finding for each thing that was looked at, in the same order always. What could not be asked is
 // never taken for what is not there.
 func Run(ctx context.Context, o Options) []Finding {
-	l := &look{Options: o, dns: net.DefaultResolver}
+	l := &look{Options: o, dns: resolverAt(o.Resolver)}
 	if l.Now == nil {
 		l.Now = time.Now
 	}
 	if l.Patience == 0 {
 		l.Patience = 10 * time.Second
 	}
-	if o.Resolver != "" {
-		l.dns = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, network, o.Resolver)
-		}}
-	}
 	_, l.from, _ = strings.Cut(strings.ToLower(o.From), "@")
 	if l.from == "" {
-		l.find("mail-from", Error, "say which address mail comes from: shirase config set mail.from notice@example.org", "no address is set that mail comes from")
+		l.find("mail-from", Error, "from-none")
 		return l.findings
 	}
 	if l.Envelope == "" {
@@ -104,8 +103,20 @@ func Run(ctx context.Context, o Options) []Finding {
 	return l.findings
 }
 
-func (l *look) find(id, level, remedy, format string, args ...any) {
-	l.findings = append(l.findings, Finding{ID: id, Level: level, What: fmt.Sprintf(format, args...), Remedy: remedy})
+// resolverAt asks one DNS server; "": those of the system.
+func resolverAt(server string) *net.Resolver {
+	if server == "" {
+		return net.DefaultResolver
+	}
+	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, network, server)
+	}}
+}
+
+// find adds a finding, whose texts are those of its code. args are what was seen, in the texts' order.
+func (l *look) find(id, level, code string, args ...any) {
+	w := texts[code]
+	l.findings = append(l.findings, Finding{ID: id, Level: level, Code: code, What: filled(w.what, args), Remedy: filled(w.remedy, args)})
 }
 
 // Ready reports whether nothing of what was found stands in the way.
@@ -127,26 +138,26 @@ func Allow(found []Finding, overruled string) error {
 	if len(against) == 0 || strings.TrimSpace(overruled) != "" {
 		return nil
 	}
-	return fmt.Errorf("%w: %s, and %d more", ErrNotReady, against[0].What, len(against)-1)
+	return fmt.Errorf("%w: %s, and %d more", ErrNotReady, against[0].What.EN, len(against)-1)
 }
 
 // unasked adds a finding of a question that nobody answered.
-func (l *look) unasked(id, what string, err error) {
-	l.find(id, Error, "see that the name server answers, and look again", "%s could not be asked for: %s", what, reason(err))
+func (l *look) unasked(id string, what language.Text, err error) {
+	l.find(id, Error, "unasked", what, reason(err))
 }
 
 // reason says why DNS gave nothing.
-func reason(err error) string {
+func reason(err error) language.Text {
 	if e := (*net.DNSError)(nil); errors.As(err, &e) {
 		switch {
 		case e.IsTimeout:
-			return "no answer in time"
+			return say("時間内に答えがない", "no answer in time")
 		case e.IsNotFound:
-			return "there is none"
+			return say("ない", "there is none")
 		}
-		return e.Err
+		return language.Same(e.Err)
 	}
-	return err.Error()
+	return language.Same(err.Error())
 }
 
 // missing reports whether DNS said that there is nothing, which is not the same as saying nothing.

@@ -92,8 +92,8 @@ func well(t *testing.T) *world {
 	w.o = Options{From: "notice@example.jp", Envelope: "bounce.example.jp", Security: "starttls", Name: "out.example.jp",
 		Sending: []netip.Addr{netip.MustParseAddr("192.0.2.20"), netip.MustParseAddr("2001:db8::20")},
 		Keys:    []Key{{"example.jp", "s1", &signing.PublicKey}}, Roots: pool,
-		Seed: func(context.Context) (time.Time, time.Time, error) {
-			return now.Add(-time.Hour), now.Add(-time.Hour), nil
+		Seed: func(context.Context) (Seed, error) {
+			return Seed{now.Add(-time.Hour), now.Add(-time.Hour), &Signed{"example.jp", []Signature{{Domain: "example.jp", Selector: "s1", Algorithm: "rsa-sha256"}}}}, nil
 		},
 		Now: func() time.Time { return now }}
 	return w
@@ -147,7 +147,7 @@ func (w *world) run(t *testing.T) map[string][]Finding {
 	out := map[string][]Finding{}
 	found := Run(t.Context(), w.o)
 	for _, f := range found {
-		if (f.Level == Error || f.Level == Warning) && f.Remedy == "" {
+		if (f.Level == Error || f.Level == Warning) && (f.Remedy.EN == "" || f.Remedy.JA == "") {
 			t.Errorf("%+v has no remedy", f)
 		}
 		out[f.ID] = append(out[f.ID], f)
@@ -212,7 +212,7 @@ func TestFindings(t *testing.T) {
 	}
 	seed := func(sent, back time.Time) func(*world) {
 		return func(w *world) {
-			w.o.Seed = func(context.Context) (time.Time, time.Time, error) { return sent, back, nil }
+			w.o.Seed = func(context.Context) (Seed, error) { return Seed{Sent: sent, Back: back}, nil }
 		}
 	}
 	for _, c := range []struct {
@@ -288,7 +288,7 @@ func TestFindings(t *testing.T) {
 			c.wrong(w)
 			found := w.run(t)[c.id]
 			for _, f := range found {
-				if f.Level == c.level && strings.Contains(f.What, c.says) {
+				if f.Level == c.level && strings.Contains(f.What.EN, c.says) {
 					return
 				}
 			}

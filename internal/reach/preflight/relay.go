@@ -17,7 +17,7 @@ const certificateSoon = 14 * 24 * time.Hour
 // lookRelays looks at every relay: the one that takes over when another fails has to be as well.
 func (l *look) lookRelays(ctx context.Context) {
 	if len(l.Relays) == 0 {
-		l.find("relay", Error, "shirase config set campaign.relays mail.example.org:587", "no relay is set by which mail leaves")
+		l.find("relay", Error, "relay-none")
 	}
 	for _, relay := range l.Relays {
 		l.lookRelay(ctx, relay)
@@ -28,12 +28,12 @@ func (l *look) lookRelays(ctx context.Context) {
 func (l *look) lookRelay(ctx context.Context, relay string) {
 	host, port, err := net.SplitHostPort(relay)
 	if err != nil {
-		l.find("relay", Error, "shirase config set campaign.relays mail.example.org:587", "the relay, %s, is not a host and a port", relay)
+		l.find("relay", Error, "relay-form", relay)
 		return
 	}
 	list, err := l.addresses(ctx, host)
 	if err != nil || len(list) == 0 {
-		l.find("relay", Error, "correct the relay's name", "the relay, %s, has no address", host)
+		l.find("relay", Error, "relay-address", host)
 		return
 	}
 	ctx, cancel := l.ask(ctx)
@@ -44,9 +44,8 @@ func (l *look) lookRelay(ctx context.Context, relay string) {
 			break
 		}
 	}
-	const lead = "see that the relay runs, and that this machine may connect to it"
 	if err != nil {
-		l.find("relay", Error, lead, "the relay does not answer at %s: %v", relay, bare(err))
+		l.find("relay", Error, "relay-away", relay, bare(err))
 		return
 	}
 	defer conn.Close()
@@ -66,7 +65,7 @@ func (l *look) lookRelay(ctx context.Context, relay string) {
 		err = c.Hello(l.Name)
 	}
 	if err != nil {
-		l.find("relay", Error, lead, "what answers at %s is no mail server, or does not take us: %v", relay, bare(err))
+		l.find("relay", Error, "relay-other", relay, bare(err))
 		return
 	}
 	defer c.Quit()
@@ -74,7 +73,7 @@ func (l *look) lookRelay(ctx context.Context, relay string) {
 		return
 	}
 	if ok, _ := c.Extension("PIPELINING"); !ok { // RFC 2920
-		l.find("relay-pipelining", Note, "none is needed; another relay would be faster", "the relay at %s takes one command at a time: a campaign takes longer", relay)
+		l.find("relay-pipelining", Note, "relay-slow", relay)
 	}
 }
 
@@ -85,11 +84,11 @@ func (l *look) encrypted(c *smtp.Client, settings *tls.Config, host, relay strin
 		return true
 	}
 	if a, err := netip.ParseAddr(host); l.Security == "none" && (host == "localhost" || err == nil && a.IsLoopback()) {
-		l.find("relay", Well, "", "the relay answers on this machine, unencrypted")
+		l.find("relay", Well, "relay-local")
 		return true
 	}
 	if ok, _ := c.Extension("STARTTLS"); !ok { // RFC 3207
-		l.find("relay", Error, "have the relay offer STARTTLS, with a certificate for its name", "the relay at %s offers no TLS: what is sent to it can be read on the way", relay)
+		l.find("relay", Error, "relay-plain", relay)
 		return false
 	}
 	if err := c.StartTLS(settings); err != nil {
@@ -104,23 +103,22 @@ func (l *look) encrypted(c *smtp.Client, settings *tls.Config, host, relay strin
 func (l *look) certificate(relay string, state tls.ConnectionState) {
 	leaf := state.PeerCertificates[0]
 	if until := leaf.NotAfter; l.Now().Add(certificateSoon).After(until) {
-		l.find("relay", Warning, "renew it", "the certificate of the relay at %s ends at %s", relay, until.UTC().Format(time.RFC3339))
+		l.find("relay", Warning, "relay-ends", relay, until.UTC().Format(time.RFC3339))
 		return
 	}
-	l.find("relay", Well, "", "the relay at %s answers by TLS, with a certificate for its name", relay)
+	l.find("relay", Well, "relay-well", relay)
 }
 
 func (l *look) untrusted(relay string, err error) {
-	const remedy = "have the relay use a certificate for its name, with its whole chain, by an authority that this machine trusts"
 	var unknown *tls.CertificateVerificationError
 	if errors.As(err, &unknown) {
 		err = unknown.Err
 	}
 	if name := (x509.HostnameError{}); errors.As(err, &name) {
-		l.find("relay", Error, remedy, "the certificate of the relay at %s is not for %s", relay, name.Host)
+		l.find("relay", Error, "relay-name", relay, name.Host)
 		return
 	}
-	l.find("relay", Error, remedy, "the relay at %s cannot be trusted: %v", relay, bare(err))
+	l.find("relay", Error, "relay-trust", relay, bare(err))
 }
 
 // bare is an error without the addresses that the system puts before it.

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
+	"shirase/internal/incident"
 	"shirase/internal/language"
 	"shirase/internal/reach/bounce"
 )
@@ -96,4 +98,21 @@ func (t Told) Items() []Item {
 		add("instead.by", t.Instead[how], "うち、"+how.JA+": %s", "of these, by "+how.EN+": %s")
 	}
 	return out
+}
+
+// Fact is what a campaign came to as a fact of its case, which documents state: an action, whose item is the campaign's. It is the same where
+// the figures are.
+func (t Told) Fact(campaign string) incident.Fact {
+	var ja, en []string
+	for _, x := range t.Items() {
+		if x.ID != "when" && !strings.Contains(x.ID, ".") { // when is the fact's own; the reasons are the report's
+			ja, en = append(ja, x.Text.JA), append(en, x.Text.EN)
+		}
+	}
+	f := incident.Fact{Key: "action", Item: "told-" + campaign, Certainty: incident.Confirmed, Value: incident.Value{Status: "taken",
+		Text: language.Both("本人への通知（"+strings.Join(ja, "、")+"）", "people told ("+strings.Join(en, "; ")+")")}}
+	if !t.From.IsZero() {
+		f.Value.Time = incident.Moment{Time: t.From.UTC().Truncate(time.Minute), Precision: incident.Minute}
+	}
+	return f
 }

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-json-experiment/json"
+
 	"shirase/identity"
 	"shirase/internal/actor"
 	"shirase/internal/files"
@@ -51,6 +53,7 @@ type taken struct {
 	state   string // that the message is in
 	verdict Verdict
 	said    string
+	signed  string // of a mail that was sent to come back: how it is
 	sealer  *store.Sealer
 }
 
@@ -113,6 +116,13 @@ func (r *Returned) read(ctx context.Context, m []byte, address string, sealers m
 	fmt.Fprintf(sum, "%s %s\x00", t.matched, t.sent.Token)
 	sum.Write(still(m))
 	t.hash = sum.Sum(nil)
+	if t.matched == "seed" && r.Verify != nil {
+		signed, err := json.Marshal(r.Verify(ctx, m), json.Deterministic(true))
+		if err != nil {
+			return nil, fmt.Errorf("returned: %w", err)
+		}
+		t.signed = string(signed)
+	}
 	if t.sent.Case == "" || r.Seal == nil {
 		return t, nil
 	}
@@ -351,7 +361,7 @@ func (r *Returned) writeOne(ctx context.Context, tx *sql.Tx, who actor.Actor, t 
 	case t.matched == "seed":
 		made.Matched++
 		made.States[Unchanged]++
-		_, err := tx.ExecContext(ctx, `UPDATE returned_seed SET back_at = $2 WHERE token = $1 AND back_at = 0`, t.sent.Token, store.Micros(v.At))
+		_, err := tx.ExecContext(ctx, `UPDATE returned_seed SET back_at = CASE WHEN back_at = 0 THEN $2 ELSE back_at END, signed = $3 WHERE token = $1`, t.sent.Token, store.Micros(v.At), t.signed)
 		return err
 	case !proved:
 		made.Unmatched++

@@ -13,8 +13,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-json-experiment/json"
+
 	"shirase/internal/actor"
 	"shirase/internal/reach/bounce"
+	"shirase/internal/reach/preflight"
 	"shirase/internal/store"
 )
 
@@ -65,6 +68,8 @@ type Rooms struct {
 	Addresses func(ctx context.Context, tokens []string) (map[string]string, error)
 	// ByAddress gives the newest message to an address, for what came back without a token. It moves nothing.
 	ByAddress func(ctx context.Context, address string) (Sent, bool, error)
+	// Verify looks how a mail that was sent to come back is signed; nil: nobody looks.
+	Verify func(ctx context.Context, m []byte) preflight.Signed
 	// Moved has the campaign take up what came of a message, which by itself would be the state proposed; it gives the state that the
 	// message is in then. Told twice, as after a crash, it moves nothing the second time.
 	Moved func(ctx context.Context, token, proposed string, v Verdict) (state string, err error)
@@ -139,17 +144,27 @@ func (r *Returned) seed(ctx context.Context, token string) (bool, error) {
 	return n > 0, store.InWords(err)
 }
 
-// Seed gives when a mail that was to come back was sent last, and when the newest of those that did came back; zero: none.
-func (r *Returned) Seed(ctx context.Context) (sent, back time.Time, err error) {
+// Seed gives what became of the mails that were to come back: when one was sent last, when the newest of those that did came back, and how that
+// one was signed.
+func (r *Returned) Seed(ctx context.Context) (preflight.Seed, error) {
+	var out preflight.Seed
 	var s, b int64
-	if err := r.DB.QueryRowContext(ctx, `SELECT coalesce(max(sent_at), 0), coalesce(max(back_at), 0) FROM returned_seed`).Scan(&s, &b); err != nil {
-		return sent, back, fmt.Errorf("returned: %w", store.InWords(err))
+	var signed string
+	err := r.DB.QueryRowContext(ctx, `SELECT coalesce(max(sent_at), 0), coalesce(max(back_at), 0), coalesce((SELECT signed FROM returned_seed ORDER BY back_at DESC, token LIMIT 1), '') FROM returned_seed`).Scan(&s, &b, &signed)
+	if err != nil {
+		return out, fmt.Errorf("returned: %w", store.InWords(err))
 	}
 	if s != 0 {
-		sent = store.FromMicros(s)
+		out.Sent = store.FromMicros(s)
 	}
 	if b != 0 {
-		back = store.FromMicros(b)
+		out.Back = store.FromMicros(b)
 	}
-	return sent, back, nil
+	if signed != "" {
+		out.Signed = &preflight.Signed{}
+		if err := json.Unmarshal([]byte(signed), out.Signed); err != nil {
+			return out, fmt.Errorf("returned: how a mail was signed: %w", err)
+		}
+	}
+	return out, nil
 }

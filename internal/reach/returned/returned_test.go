@@ -13,6 +13,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -22,6 +23,7 @@ import (
 	"shirase/internal/files"
 	"shirase/internal/killtest"
 	"shirase/internal/reach/bounce"
+	"shirase/internal/reach/preflight"
 	"shirase/internal/store"
 	"shirase/internal/store/storetest"
 )
@@ -404,8 +406,14 @@ func TestSeed(t *testing.T) {
 		if err != nil || strings.IndexByte(address, '@') > 64 {
 			t.Fatal(address, err)
 		}
-		if sent, back, err := r.Seed(ctx); err != nil || sent.IsZero() || !back.IsZero() {
-			t.Errorf("%s %s %v", sent, back, err)
+		if s, err := r.Seed(ctx); err != nil || s.Sent.IsZero() || !s.Back.IsZero() || s.Signed != nil {
+			t.Errorf("%+v %v", s, err)
+		}
+		signed := preflight.Signed{From: "example.jp", Signatures: []preflight.Signature{{Domain: "example.jp", Selector: "s1", Algorithm: "rsa-sha256"}}}
+		var seen []string
+		r.Verify = func(_ context.Context, m []byte) preflight.Signed {
+			seen = append(seen, string(m))
+			return signed
 		}
 		guess := "back+seed-" + strings.Repeat("a", 26) + "@bounce.example.jp"
 		if sum := r.in(t, "From: a@example.jp\nTo: "+guess+"\n\nx\n"); sum.Matched != 0 {
@@ -414,8 +422,15 @@ func TestSeed(t *testing.T) {
 		if sum := r.in(t, "From: a@example.jp\nTo: "+address+"\n\nx\n"); sum.Matched != 1 {
 			t.Errorf("%+v", sum)
 		}
-		if _, back, err := r.Seed(ctx); err != nil || back.IsZero() {
-			t.Errorf("%s %v", back, err)
+		signed.Signatures[0].Problem = "body hash did not verify" // the newest is what counts
+		if sum := r.in(t, "From: a@example.jp\nTo: "+address+"\n\nanother\n"); sum.Matched != 1 {
+			t.Errorf("%+v", sum)
+		}
+		if len(seen) != 2 || !strings.Contains(seen[1], "another") {
+			t.Errorf("what was not to come back is looked at: %q", seen)
+		}
+		if s, err := r.Seed(ctx); err != nil || s.Back.IsZero() || !reflect.DeepEqual(s.Signed, &signed) {
+			t.Errorf("%+v %v", s, err)
 		}
 	})
 }
