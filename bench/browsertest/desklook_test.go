@@ -137,9 +137,9 @@ func (o *office) house(t *testing.T, written func(name, text string) string) str
 		}
 		return said[i : i+12]
 	}
-	o.run(t, "case", "evidence", "add", "shop", list, "--accounts")
+	evidence := strings.Fields(o.run(t, "case", "evidence", "add", "shop", list, "--accounts"))[1]
 	campaign := named(o.run(t, "campaign", "new", written("letters.yaml", "incident: shop\nchannel: post\n")), "c-")
-	file := named(o.run(t, "campaign", "export", campaign, "--house", "例示印刷株式会社", "--to", key.Recipient().String(), "--purpose", "お詫びの郵送", "--destroy-by", time.Now().AddDate(0, 1, 0).Format(time.DateOnly), "--evidence", "2",
+	file := named(o.run(t, "campaign", "export", campaign, "--house", "例示印刷株式会社", "--to", key.Recipient().String(), "--purpose", "お詫びの郵送", "--destroy-by", time.Now().AddDate(0, 1, 0).Format(time.DateOnly), "--evidence", evidence,
 		"--by", "account", "--key", "id", "--columns", "氏名,住所"), "x-")
 	sealed := filepath.Join(o.dir, "letters.csv.age")
 	o.run(t, "campaign", "handover", file, "--out", sealed)
