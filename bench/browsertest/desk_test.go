@@ -29,6 +29,7 @@ type office struct {
 	first        string // the link of the first administrator
 	pid          int    // of the server
 	host         string
+	letters      string // the page of a campaign of letters
 }
 
 // newOffice makes an instance, without any staff, and serves it.

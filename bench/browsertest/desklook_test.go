@@ -1,11 +1,15 @@
 package browsertest
 
 import (
+	"bytes"
+	"encoding/csv"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"filippo.io/age"
 	"github.com/chromedp/cdproto/webauthn"
 )
 
@@ -16,13 +20,14 @@ func TestDeskLook(t *testing.T) {
 		t.Skip("-short")
 	}
 	o := newOffice(t)
+	id := o.staged(t) // while one person may do it all
 	p := o.person(t)
 	p.invited(o)
 	p.face("desk-join")
 	p.join()
 	p.authenticator(webauthn.AuthenticatorTransportUsb)
 
-	id := o.staged(t)
+	o.run(t, "publish", id)
 	o.run(t, "staff", "invite", "鈴木 一郎", "--role", "approver,writer", "--every", "contribute")
 	for _, lang := range []string{"ja", "en"} {
 		p.run("feed "+lang, func() {
@@ -35,6 +40,7 @@ func TestDeskLook(t *testing.T) {
 		for _, at := range []struct{ name, path string }{
 			{"clocks", "/console/cases/" + id + "/clocks"}, {"now", "/console/cases/" + id}, {"timeline", "/console/cases/" + id + "/timeline"}, {"decisions", "/console/cases/" + id + "/decisions"},
 			{"scope", "/console/cases/" + id + "/scope"}, {"reach", "/console/cases/" + id + "/reach"}, {"contain", "/console/cases/" + id + "/contain"}, {"reset", "/console/cases/" + id + "/reset"}, {"facts", "/console/cases/" + id + "/facts"}, {"documents", "/console/cases/" + id + "/documents"}, {"sheet", "/console/cases/" + id + "/documents/ppc-sokuho"},
+			{"letters", o.letters}, {"outcome", "/console/cases/" + id + "/reach/outcome"},
 			{"draft", "/console/cases/" + id + "/documents/notice"}, {"form", "/console/cases/" + id + "/documents/ransomware-form"},
 			{"record", "/console/cases/" + id + "/record"}, {"board", "/console/"}, {"proposal", o.proposed(t)}, {"allclocks", "/console/clocks"}, {"proposals", "/console/proposals"},
 			{"declare", "/console/cases/new"}, {"account", "/console/account"}, {"people", "/console/people"}, {"log", "/console/log"}, {"settings", "/console/settings"},
@@ -108,11 +114,54 @@ facts:
 		{"case", "regime", "shop", "uk-gdpr", "--refuse", "英国の居住者はいない。"},
 		{"case", "note", "shop", "電話が増えている。"},
 		{"scope", "--export", accounts, "--rules", rules, "--incident", "shop", "--commit"},
-		{"publish", "shop"},
 	} {
 		o.run(t, args...)
 	}
+	o.letters = o.house(t, written)
 	return "shop"
+}
+
+// house has letters for two people go to a house, of whom one came back, and something else be done for that one. It gives the page of the campaign.
+func (o *office) house(t *testing.T, written func(name, text string) string) string {
+	t.Helper()
+	list := written("list.csv", "id,氏名,住所\n1,例示 太郎,東京都千代田区1-1\n2,例示 花子,東京都千代田区2-2\n")
+	key, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := func(said, begin string) string {
+		t.Helper()
+		i := strings.Index(said, begin)
+		if i < 0 {
+			t.Fatal(said)
+		}
+		return said[i : i+12]
+	}
+	evidence := strings.Fields(o.run(t, "case", "evidence", "add", "shop", list, "--accounts"))[1]
+	campaign := named(o.run(t, "campaign", "new", written("letters.yaml", "incident: shop\nchannel: post\n")), "c-")
+	file := named(o.run(t, "campaign", "export", campaign, "--house", "例示印刷株式会社", "--to", key.Recipient().String(), "--purpose", "お詫びの郵送", "--destroy-by", time.Now().AddDate(0, 1, 0).Format(time.DateOnly), "--evidence", evidence,
+		"--by", "account", "--key", "id", "--columns", "氏名,住所"), "x-")
+	sealed := filepath.Join(o.dir, "letters.csv.age")
+	o.run(t, "campaign", "handover", file, "--out", sealed)
+	b, err := os.ReadFile(sealed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := age.Decrypt(bytes.NewReader(b), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := csv.NewReader(plain).ReadAll()
+	if err != nil || len(rows) != 3 {
+		t.Fatal(rows, err)
+	}
+	o.run(t, "campaign", "results", file, written("results.csv", "reference,outcome,date,reason\n"+rows[1][0]+",accepted,,\n"+rows[2][0]+",returned,,moved\n"))
+	o.run(t, "campaign", "substitute", "shop", "--kind", "page", "--reference", "https://example.jp/notice")
+	if said := o.run(t, "campaign", "outcome", "shop"); !strings.Contains(said, "told by post") || !strings.Contains(said, "something else was done") {
+		t.Error(said)
+	}
+	o.run(t, "campaign", "new", "--channel", "post", "--unreached", campaign)
+	return "/console/cases/shop/reach/" + campaign
 }
 
 // proposed is the page of the newest proposal.

@@ -84,6 +84,7 @@ func (a *app) openCampaigns(ctx context.Context, in *instance) (*reach.Reach, er
 		return nil, err
 	}
 	rooms.Conditions = map[string]reach.Condition{"reset": whileOpen(resets)}
+	a.letterRooms(in, &rooms)
 	rooms.Filters = map[string]reach.Filter{"not-reset": func(ctx context.Context, incident string) (func(m roster.Member) bool, error) {
 		return resets.Unreset(ctx, incident)
 	}}
@@ -144,7 +145,8 @@ func (a *app) mailAct(r *reach.Reach) proposal.Act {
 func (a *app) cmdCampaign() *cobra.Command {
 	c := group("campaign", "Tell everyone of a roster by mail, and know what became of each mail", "  shirase campaign new campaign.yaml\n  shirase campaign status c-abcdefghij")
 	c.AddCommand(a.cmdCampaignNew(), a.cmdCampaignPreview(), a.cmdCampaignTest(), a.cmdCampaignStart(), a.cmdCampaignTurn("pause", "Have a campaign send nothing more for now"), a.cmdCampaignTurn("resume", "Have a campaign go on"),
-		a.cmdCampaignTurn("cancel", "End a campaign for good"), a.cmdCampaignRates(), a.cmdCampaignStatus(), a.cmdCampaignReport(), a.cmdCampaignUncertain(), a.cmdCampaignKeys())
+		a.cmdCampaignTurn("cancel", "End a campaign for good"), a.cmdCampaignRates(), a.cmdCampaignStatus(), a.cmdCampaignReport(), a.cmdCampaignUncertain(), a.cmdCampaignKeys(),
+		a.cmdCampaignExport(), a.cmdCampaignMake(), a.cmdCampaignFiles(), a.cmdCampaignHandover(), a.cmdCampaignWithdraw(), a.cmdCampaignDestroyed(), a.cmdCampaignResults(), a.cmdCampaignSubstitute(), a.cmdCampaignOutcome())
 	return c
 }
 
@@ -219,15 +221,31 @@ func (a *app) printCampaign(ctx context.Context, r *reach.Reach, id, next string
 }
 
 func (a *app) cmdCampaignNew() *cobra.Command {
-	return &cobra.Command{Use: "new FILE", Short: "Make a draft of a campaign from a file, and count whom it is for", Args: cobra.ExactArgs(1),
+	var channel, unreached string
+	c := &cobra.Command{Use: "new [FILE]", Short: "Make a draft of a campaign from a file, and count whom it is for", Args: cobra.MaximumNArgs(1),
 		Long: `Makes a draft: the texts, whom it is from and for, and how quickly it goes. The file is
 YAML (docs/handbook/campaign.md has one whole). Texts are Markdown in which facts of the
 incident stand as references, as in notices, and beside them {{you.exposed}},
 {{notice.number}}, {{notice.url}} and, where link is set, {{you.link}}. What refers to
-nothing is refused with its place. Nothing is sent.`,
-		Example: "  shirase campaign new campaign.yaml",
+nothing is refused with its place. Nothing is sent.
+
+Without a file, --channel and --unreached make one of letters or short messages without a text
+of yours, for whom another campaign did not reach.`,
+		Example: "  shirase campaign new campaign.yaml\n  shirase campaign new --channel post --unreached c-abcdefghij",
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.withCampaigns(c, func(ctx context.Context, in *instance, r *reach.Reach) error {
+				if len(args) == 0 {
+					earlier, err := r.Get(ctx, actor.Operator(), unreached)
+					if err != nil {
+						return hint.Add(err, "name a file, or --channel post --unreached CAMPAIGN")
+					}
+					spec := reach.Spec{Incident: earlier.Incident, Part: earlier.Part, Channel: reach.Channel(channel), Unreached: earlier.ID}
+					made, err := r.Create(ctx, actor.Operator(), spec, reach.Rates{}, time.Time{})
+					if err != nil {
+						return err
+					}
+					return a.printCampaign(ctx, r, made.ID, "shirase campaign export "+made.ID)
+				}
 				src, err := readLimited(ctx, args[0], 1<<20)
 				if err != nil {
 					return err
@@ -243,6 +261,9 @@ nothing is refused with its place. Nothing is sent.`,
 				return a.printCampaign(ctx, r, made.ID, "shirase campaign preview "+made.ID)
 			})
 		}}
+	c.Flags().StringVar(&channel, "channel", "post", "without a file: post or sms")
+	c.Flags().StringVar(&unreached, "unreached", "", "without a file: the campaign whose unreached it is for")
+	return c
 }
 
 func (a *app) cmdCampaignPreview() *cobra.Command {

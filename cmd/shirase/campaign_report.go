@@ -30,7 +30,11 @@ func toldBy(ctx context.Context, who actor.Actor, r *reach.Reach, c *reach.Campa
 	if err != nil {
 		return returned.Told{}, err
 	}
-	out := returned.Told{Channel: language.Both("メール", "mail"), From: c.Started, To: c.Ended, States: n.Names(), Reasons: map[bounce.Reason]int64{}, Place: time.Local}
+	instead, err := r.Instead(ctx, who, c.ID)
+	if err != nil {
+		return returned.Told{}, err
+	}
+	out := returned.Told{Channel: c.Way().Words(), Instead: map[language.Text]int64{}, From: c.Started, To: c.Ended, States: n.Names(), Reasons: map[bounce.Reason]int64{}, Place: time.Local}
 	if out.To.IsZero() {
 		out.To = time.Now()
 	}
@@ -41,6 +45,11 @@ func toldBy(ctx context.Context, who actor.Actor, r *reach.Reach, c *reach.Campa
 	out.Shown = returned.Shown(shown)
 	for reason, n := range reasons {
 		out.Reasons[bounce.Reason(reason)] = n
+	}
+	for kind, n := range instead {
+		if kind != "" {
+			out.Instead[kind.Words()] += n
+		}
 	}
 	return out, nil
 }

@@ -26,11 +26,14 @@ func (a *app) cmdCaseEvidence() *cobra.Command {
 
 func (a *app) cmdEvidenceAdd() *cobra.Command {
 	var e response.Evidence
+	var accounts bool
 	c := &cobra.Command{Use: "add CASE FILE|-", Short: "Take a file in as it is: hashed while it arrives, sealed under the case's key", Args: cobra.ExactArgs(2),
 		Long: `Takes a file in as evidence. Its SHA-256 is made while it arrives and stands in the
 record; its bytes are sealed under the case's key and never lie on the disk otherwise.
 How large it may be says the setting evidence.max. With - it is read from standard
-input, and --name is wanted.`,
+input, and --name is wanted. --accounts says that it is an export of accounts, of which a
+scope is worked out, or names and addresses of letters come (shirase campaign export): only
+who works with that reads it, each reading is in its chain of custody, and it can be removed.`,
 		Example: "  shirase case evidence add shop-2026-08-20 auth.log --source \"db1, /var/log\" --by Sato --collected 2026-08-20T12:00+09:00\n  ssh db1 cat /var/log/auth.log | shirase case evidence add shop-2026-08-20 - --name auth.log",
 		RunE: func(c *cobra.Command, args []string) error {
 			from := args[1]
@@ -47,6 +50,9 @@ input, and --name is wanted.`,
 				return err
 			}
 			defer in.close()
+			if accounts {
+				e.Use = response.UseAccounts
+			}
 			if e.Collected != "" {
 				m, err := in.moment("collected", e.Collected)
 				if err != nil {
@@ -69,6 +75,7 @@ input, and --name is wanted.`,
 			})
 		}}
 	f := c.Flags()
+	f.BoolVar(&accounts, "accounts", false, "it is an export of accounts")
 	f.StringVar(&e.Name, "name", "", "what it is called (default: the file's name)")
 	f.StringVar(&e.Source, "source", "", "where it is from")
 	f.StringVar(&e.By, "by", "", "who secured it")

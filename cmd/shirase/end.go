@@ -156,7 +156,12 @@ is published stays, and is still answered: that ends with incident retire.`,
 			if done, err := a.proposes(c.Context(), in, publish.KindShred, args[0], struct{}{}); done || err != nil {
 				return err
 			}
+			outside, err := a.filesOutside(c.Context(), in, args[0])
+			if err != nil {
+				return err
+			}
 			e, err := in.shred(c.Context(), args[0])
+			e.Remaining = append(outside, e.Remaining...)
 			if err != nil {
 				return err
 			}

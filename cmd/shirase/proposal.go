@@ -42,8 +42,19 @@ func (a *app) proposalRoom(ctx context.Context, in *instance, cases *response.Ca
 	if err != nil {
 		return nil, err
 	}
+	in.publisher.Outside = func(ctx context.Context, id string) ([]language.Text, error) {
+		all, err := campaigns.Exports(ctx, actor.Server(), id)
+		var out []language.Text
+		for _, x := range all {
+			if x.State == reach.ExportHanded {
+				out = append(out, language.Both(fmt.Sprintf("壊しても届かない写し：%sが持つファイル %s（%s人分、廃棄の期限 %s）", x.House, x.ID, language.Digits(x.Manifest.Rows), x.DestroyBy),
+					fmt.Sprintf("a copy that this does not reach: file %s of %s people, which %s has (to be destroyed by %s)", x.ID, language.Digits(x.Manifest.Rows), x.House, x.DestroyBy)))
+			}
+		}
+		return out, err
+	}
 	acts := in.publisher.Acts()
-	acts[reach.KindMail] = a.mailAct(campaigns)
+	acts[reach.KindMail], acts[reach.KindExport] = a.mailAct(campaigns), exportAct(campaigns)
 	gates, err := a.gates(ctx, in, cases)
 	if err != nil {
 		return nil, err

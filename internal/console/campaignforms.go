@@ -119,7 +119,7 @@ func (c *Console) newCampaign(w http.ResponseWriter, r *http.Request, v *visit) 
 	if err := v.who.May(actor.Propose, id); err != nil {
 		return err
 	}
-	s := reach.Spec{Incident: id, Part: f.text("part"), Classes: r.PostForm["class"], Only: r.PostForm["only"], Needs: r.PostForm["needs"], Unreached: f.text("unreached"), Active: f.text("active"),
+	s := reach.Spec{Incident: id, Channel: reach.Channel(f.text("channel")), Part: f.text("part"), Classes: r.PostForm["class"], Only: r.PostForm["only"], Needs: r.PostForm["needs"], Unreached: f.text("unreached"), Active: f.text("active"),
 		Locales: strings.FieldsFunc(f.text("locales"), func(r rune) bool { return r == ' ' || r == ',' || r == '、' || r == '\n' }),
 		From:    reach.Sender{Name: language.Both(f.text("from.ja"), f.text("from.en")), Address: f.text("from")}, ReplyTo: f.text("replyTo"),
 		Subject: language.Both(f.text("subject.ja"), f.text("subject.en")), Text: language.Both(f.text("text.ja"), f.text("text.en")), Language: language.Lang(f.text("language")), Link: f.text("link")}
@@ -250,6 +250,7 @@ func reachWhy(lang language.Lang, err error) string {
 		{returned.ErrNoAddress, "戻り先のアドレスが決まっていません（returns.address）。", "No address is set that mail comes back to (returns.address)."},
 		{returned.ErrInput, "受け付けられません。", "It cannot be taken."},
 		{reach.ErrInput, "受け付けられません。", "It cannot be taken."},
+		{reach.ErrResults, "結果を受け付けられません。何も変えていません。", "The results are refused, and nothing is changed."},
 	} {
 		if errors.Is(err, w.err) {
 			return lang.Pick(w.ja+"（"+text+"）", w.en+" ("+text+")")
@@ -267,7 +268,33 @@ var stateWords = map[string]language.Text{"pending": language.Both("送信前", 
 
 var eventWords = map[string]language.Text{"created": language.Both("下書きを作った", "made the draft"), "rates": language.Both("速さを変えた", "changed the rates"), "scheduled": language.Both("始める時刻を変えた", "changed when it begins"), "approved": language.Both("承認された", "approved"),
 	"running": language.Both("始まった、再開した", "began, or went on"), "paused": language.Both("一時停止した", "paused it"), "cancelled": language.Both("取りやめた", "cancelled it"), "done": language.Both("終わった", "it is done"),
-	"overruled": language.Both("点検の結果を、理由を示して越えた", "overruled the checks"), "decided": language.Both("不明のものを決めた", "decided on the uncertain ones")}
+	"overruled": language.Both("点検の結果を、理由を示して越えた", "overruled the checks"), "decided": language.Both("不明のものを決めた", "decided on the uncertain ones"),
+	"export": language.Both("封じたファイルが承認された", "a sealed file was approved"), "made": language.Both("封じたファイルを作った", "made a sealed file"), "handed": language.Both("ファイルを業者に渡した", "handed a file over"), "handed-again": language.Both("ファイルをもう一度取り出した", "took a file out again"),
+	"withdrawn": language.Both("ファイルを取り下げた", "withdrew a file"), "destroyed": language.Both("廃棄の確認を記録した", "confirmed that a file is destroyed"), "results": language.Both("業者の結果を読んだ", "read a house's results"), "substituted": language.Both("代替措置を記録した", "wrote down what was done instead")}
+
+var fileWords = map[reach.ExportState]language.Text{reach.ExportApproved: language.Both("承認済み、作成待ち", "approved, to be made"), reach.ExportMade: language.Both("作成済み、渡す前", "made, not handed over"), reach.ExportHanded: language.Both("渡した", "handed over"),
+	reach.ExportDestroyed: language.Both("廃棄済み", "destroyed"), reach.ExportWithdrawn: language.Both("取り下げ", "withdrawn")}
+
+// toldRow is whom a channel has told, in one of two ways.
+type toldRow struct {
+	Words       language.Text
+	Accepted    bool
+	N           int64
+	First, Last time.Time
+}
+
+func tolds(s *reach.Summary) (out []toldRow) {
+	for _, c := range []reach.Channel{reach.Mail, reach.Post, reach.SMS} {
+		b := s.Told[c]
+		if b.Accepted > 0 {
+			out = append(out, toldRow{c.Words(), true, b.Accepted, b.First, b.Last})
+		}
+		if b.Handed > 0 {
+			out = append(out, toldRow{c.Words(), false, b.Handed, b.First, b.Last})
+		}
+	}
+	return out
+}
 
 var onlyWords = map[string]language.Text{"not-reset": language.Both("まだ再設定していない人だけ", "only who has not reset yet"), "reset": language.Both("再設定の受付が開いている間だけ送る", "send only while the reset is open")}
 
@@ -305,6 +332,7 @@ func reachFuncs(lang language.Lang) map[string]any {
 			}
 			return t.In(zone).Format("2006-01-02 15:04")
 		},
+		"filestate": func(s reach.ExportState) string { return fileWords[s].In(lang) }, "overdue": func(x *reach.Export) bool { return x.Overdue(time.Now()) }, "tolds": tolds,
 		"commas": func(list []string) string { return strings.Join(list, ", ") },
 		"holds":  func(s returned.Suppression) bool { return s.Holds(time.Now()) },
 		"byhand": func(s returned.Suppression) bool { return s.Reason == returned.ByHand },

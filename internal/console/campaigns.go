@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -49,6 +50,7 @@ func (c *Console) reachRoutes() []route {
 		{pattern: "POST " + at + "/{campaign}/propose", answer: c.proposeCampaign},
 		{pattern: "POST " + at + "/{campaign}/log", answer: c.relayLog},
 	}
+	routes = append(routes, c.letterRoutes()...)
 	for _, f := range c.suppressionForms() {
 		routes = append(routes, route{pattern: "POST " + at + "/" + f.name, answer: func(w http.ResponseWriter, r *http.Request, v *visit) error {
 			id := r.PathValue("id")
@@ -118,6 +120,7 @@ var reachFailed = web.Mappings{
 	{Err: roster.ErrNone, Problem: web.Problem{Status: http.StatusConflict}},
 	{Err: returned.ErrNoAddress, Problem: web.Problem{Status: http.StatusConflict}},
 	{Err: reach.ErrInput, Problem: web.Problem{Status: http.StatusUnprocessableEntity}},
+	{Err: reach.ErrResults, Problem: web.Problem{Status: http.StatusUnprocessableEntity}},
 	{Err: reach.ErrRelay, Problem: web.Problem{Status: http.StatusUnprocessableEntity}},
 	{Err: returned.ErrInput, Problem: web.Problem{Status: http.StatusUnprocessableEntity}},
 	{Err: incident.ErrNotice, Problem: web.Problem{Status: http.StatusUnprocessableEntity}}, // a text refers to what is not known
@@ -215,6 +218,7 @@ type campaignView struct {
 	Preview   *reach.Preview
 	Preflight []language.Text // what it has against sending
 	Findings  []preflight.Finding
+	Files     []*reach.Export // of letters and short messages
 	Other     *reach.Campaign // how it stands, where somebody else was faster
 }
 
@@ -232,6 +236,10 @@ type reasonRow struct {
 	Reason string
 	Text   language.Text
 	N      int64
+}
+
+func sortReasons(rows []reasonRow) {
+	slices.SortFunc(rows, func(a, b reasonRow) int { return cmp.Or(cmp.Compare(b.N, a.N), cmp.Compare(a.Reason, b.Reason)) })
 }
 
 // uncertain is a mail that was in flight.
@@ -261,16 +269,31 @@ func (c *Console) showCampaign(w http.ResponseWriter, r *http.Request, v *visit,
 	if out.Counts, err = room.Counts(ctx, v.who, k.ID); err != nil {
 		return err
 	}
-	out.Parts = segments(out.Counts)
+	out.Parts = segments(out.Counts, k.Way())
+	if k.Way() != reach.Mail {
+		all, err := room.Exports(ctx, v.who, k.Incident)
+		if err != nil {
+			return err
+		}
+		for _, x := range all {
+			if x.Campaign == k.ID {
+				out.Files = append(out.Files, x)
+			}
+		}
+	}
 	if out.Counts[reach.Refused]+out.Counts[reach.Bounced] > 0 {
 		reasons, err := room.Reasons(ctx, v.who, k.ID)
 		if err != nil {
 			return err
 		}
 		for _, name := range slices.Sorted(maps.Keys(reasons)) {
-			out.Reasons = append(out.Reasons, reasonRow{name, returned.Why(bounce.Reason(name)), reasons[name]})
+			why := returned.Why(bounce.Reason(name))
+			if k.Way() != reach.Mail {
+				why = whyNot(name)
+			}
+			out.Reasons = append(out.Reasons, reasonRow{name, why, reasons[name]})
 		}
-		slices.SortStableFunc(out.Reasons, func(a, b reasonRow) int { return int(b.N - a.N) })
+		sortReasons(out.Reasons)
 	}
 	if out.Receivers, err = room.Receivers(ctx, v.who, k.ID); err != nil && !errors.Is(err, roster.ErrNoKey) {
 		return err
@@ -368,6 +391,20 @@ func (v campaignView) At(name string) string {
 	return v.Link(at2(v.C.Incident) + "/" + v.C.ID + "/" + name)
 }
 
+// Letters reports whether it goes by houses.
+func (v campaignView) Letters() bool { return v.C.Way() != reach.Mail }
+
+// Waiting is how many are in no file yet.
+func (v campaignView) Waiting() int64 { return v.Counts[reach.Pending] }
+
+// Exportable reports whether a file can be made.
+func (v campaignView) Exportable() bool {
+	return v.Waiting() > 0 && (v.C.State == reach.Draft || v.C.State == reach.Approved || v.C.State == reach.Running)
+}
+
+// KeyKinds are what rows of a list are found by.
+func (v campaignView) KeyKinds() []string { return []string{"account", "email", "phone"} }
+
 // Turnable reports whether it can be made to stand so.
 func (v campaignView) Turnable(to string) bool { return reach.Turns(v.C.State, reach.Life(to)) }
 
@@ -404,16 +441,20 @@ func (v campaignView) Entered(name, now string) string {
 }
 
 // segments is the picture of counts: its table says the same.
-func segments(n reach.Counts) []segment {
+func segments(n reach.Counts, by reach.Channel) []segment {
 	total := n.Total()
 	var out []segment
 	x := 0.0
+	accepted, handed, missed := language.Both("相手のサーバーが受け取った", "accepted by the recipient's server"), language.Both("送信サーバーに渡した", "taken by the mail server that sends"), language.Both("拒否された、戻ってきた", "refused, or came back")
+	if by != reach.Mail {
+		accepted, handed, missed = language.Both("差し出された、通信網が受け取った", "taken by the post or the network"), language.Both("業者に渡した", "handed to the house"), language.Both("送れなかった、戻ってきた", "not sent, or came back")
+	}
 	for _, s := range []segment{
-		{Name: "accepted", Text: language.Both("相手のサーバーが受け取った", "accepted by the recipient's server"), N: n[reach.Accepted]},
-		{Name: "handed", Text: language.Both("送信サーバーに渡した", "taken by the mail server that sends"), N: n[reach.HandedOver]},
+		{Name: "accepted", Text: accepted, N: n[reach.Accepted]},
+		{Name: "handed", Text: handed, N: n[reach.HandedOver]},
 		{Name: "underway", Text: language.Both("これから送る、再送を待つ", "to be sent, or to be tried again"), N: n[reach.Pending] + n[reach.Intended] + n[reach.Deferred]},
 		{Name: "uncertain", Text: language.Both("途中で途切れ、届いたか分からない", "uncertain: in flight when something broke"), N: n[reach.Unknown]},
-		{Name: "unreached", Text: language.Both("拒否された、戻ってきた", "refused, or came back"), N: n[reach.Refused] + n[reach.Bounced]},
+		{Name: "unreached", Text: missed, N: n[reach.Refused] + n[reach.Bounced]},
 		{Name: "instead", Text: language.Both("送らず、ほかの方法で知らせる", "not written to: to be told in another way"), N: n[reach.Substitute]},
 	} {
 		if total > 0 {

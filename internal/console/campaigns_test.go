@@ -2,6 +2,8 @@ package console
 
 import (
 	"context"
+	"encoding/csv"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -10,9 +12,11 @@ import (
 	"testing"
 	"time"
 
+	"filippo.io/age"
 	"github.com/go-json-experiment/json"
 
 	"shirase/internal/actor"
+	"shirase/internal/files"
 	"shirase/internal/incident"
 	"shirase/internal/language"
 	"shirase/internal/proposal"
@@ -37,7 +41,16 @@ func (d *desk) reaching(ctx context.Context, rosters *roster.Rosters, incidents 
 	if d.returned, err = returned.New(ctx, returned.Rooms{DB: d.db, Address: "back@bounce.example.jp", Seal: rosters.Sealer}); err != nil {
 		d.t.Fatal(err)
 	}
-	d.campaigns, err = reach.New(ctx, reach.Rooms{DB: d.db, Rosters: rosters, Incident: incidents.Get, URL: base, Poll: time.Millisecond,
+	dir, err := files.Open(filepath.Join(d.t.TempDir(), "files"))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.campaigns, err = reach.New(ctx, reach.Rooms{Files: dir, Accounts: func(context.Context, actor.Actor, string, int64, string) (io.ReadCloser, reach.Listed, error) {
+		return io.NopCloser(strings.NewReader("id,氏名,住所\n1,例示 太郎,東京都千代田区1\n2,例示 花子,東京都千代田区2\n")), reach.Listed{Name: "list.csv"}, nil
+	}, Known: incidents.Get, RecordFacts: func(ctx context.Context, who actor.Actor, id string, edits ...incident.Edit) error {
+		_, err := incidents.Change(ctx, who, id, edits...)
+		return err
+	}, DB: d.db, Rosters: rosters, Incident: incidents.Get, URL: base, Poll: time.Millisecond,
 		Number: func(context.Context, string) (string, error) { return "n-1", nil }, Wanted: d.staff.Staffed,
 		Preflight: func(context.Context, string) (out []language.Text, _ error) {
 			for _, x := range d.against {
@@ -65,6 +78,18 @@ func (d *desk) planMail(ctx context.Context, who actor.Actor, id string, request
 		return proposal.Plan{}, err
 	}
 	p, err := d.campaigns.Plan(ctx, who, id, asked)
+	if err != nil {
+		return proposal.Plan{}, err
+	}
+	return proposal.Plan{Bytes: p.Bytes, Effect: proposal.Effect{Says: p.Says, People: p.People, Unit: "accounts", Doubts: p.Doubts}}, nil
+}
+
+func (d *desk) planExport(ctx context.Context, who actor.Actor, id string, request []byte) (proposal.Plan, error) {
+	var asked reach.AskedExport
+	if err := json.Unmarshal(request, &asked); err != nil {
+		return proposal.Plan{}, err
+	}
+	p, err := d.campaigns.PlanExport(ctx, who, id, asked)
 	if err != nil {
 		return proposal.Plan{}, err
 	}
@@ -122,6 +147,10 @@ func (d *desk) stageReach(it map[string]string, name string) {
 			d.t.Fatal(err)
 		}
 	}
+	switch last := name[strings.LastIndex(name, "/")+1:]; last {
+	case "export", "withdraw", "handover", "destroyed", "results", "measure", "record":
+		c = d.lettersOf(it, last)
+	}
 	if err := d.returned.Suppress(ctx, by, id, "c@example.com", "", time.Now().AddDate(0, 0, 1)); err != nil {
 		d.t.Fatal(err)
 	}
@@ -134,6 +163,119 @@ func (d *desk) stageReach(it map[string]string, name string) {
 		d.t.Fatal(err)
 	}
 	it["CAMPAIGN"], it["SUPPRESSION"], it["SEEN"] = c.ID, list[0].ID, itoa(c.Version)
+}
+
+// lettersOf makes a campaign of letters, and a file of it that stands as a form wants it.
+func (d *desk) lettersOf(it map[string]string, last string) *reach.Campaign {
+	d.t.Helper()
+	ctx, by, id := d.t.Context(), actor.Operator(), it["case"]
+	must := func(err error) {
+		d.t.Helper()
+		if err != nil {
+			d.t.Fatal(err)
+		}
+	}
+	house, err := age.GenerateX25519Identity()
+	must(err)
+	it["HOUSE"] = house.Recipient().String()
+	c, err := d.campaigns.Create(ctx, by, reach.Spec{Incident: id, Channel: reach.Post, Subject: language.Both("お詫び", "A notice"), Text: language.Both("漏えいした項目は{{you.exposed}}です。", "Of you: {{you.exposed}}.")}, reach.Rates{}, time.Time{})
+	must(err)
+	if last == "export" {
+		return c
+	}
+	p, err := d.campaigns.PlanExport(ctx, by, id, reach.AskedExport{Campaign: c.ID, House: "例示印刷", Recipients: []string{it["HOUSE"]}, Purpose: "郵送", DestroyBy: time.Now().AddDate(0, 0, 20).Format(time.DateOnly), Evidence: 1, By: "account", Key: "id",
+		Columns: []string{"氏名", "住所"}, Texts: true})
+	must(err)
+	it["FILE"], err = d.campaigns.ApproveExport(ctx, by, p, nil)
+	must(err)
+	must(d.campaigns.Make(ctx, it["FILE"]))
+	if last == "withdraw" || last == "handover" {
+		return c
+	}
+	_, f, err := d.campaigns.HandOver(ctx, by, it["FILE"])
+	must(err)
+	defer f.Close()
+	plain, err := age.Decrypt(io.NewSectionReader(f, 0, f.Size()), house)
+	must(err)
+	rows, err := csv.NewReader(plain).ReadAll()
+	must(err)
+	it["RESULTS"] = "reference,outcome,date,reason\n" + rows[1][0] + ",accepted,,\n" + rows[2][0] + ",returned,,moved\n"
+	if last == "measure" || last == "record" {
+		_, err := d.campaigns.Results(ctx, by, it["FILE"], strings.NewReader(it["RESULTS"]))
+		must(err)
+	}
+	return c
+}
+
+// TestLetterPages gives two people's names to a house that prints letters, and reads what came of them: proposed, made, handed over, read back, and
+// what was done instead, in the register and in the facts.
+func TestLetterPages(t *testing.T) {
+	each(t, func(t *testing.T, d *desk) {
+		d.first()
+		writer := d.hire("書く人", actor.Full, actor.Writer)
+		commander := d.hire("指揮者", actor.Full, actor.Commander)
+		auditor := d.hire("見る人", actor.None, actor.Auditor)
+		id := d.declare("不正アクセス")
+		d.campaign(id) // and its roster
+		at := "/console/cases/" + id + "/reach"
+		if a := writer.get(at + "/outcome"); a.status != http.StatusOK || !strings.Contains(a.body, "まだ配信を始めていません") {
+			t.Fatalf("%d %s", a.status, d.logged)
+		}
+		it := map[string]string{"case": id}
+		c := d.lettersOf(it, "export")
+		page := at + "/" + c.ID
+		asked := url.Values{"house": {"例示印刷"}, "recipients": {"AGE-SECRET-KEY-1"}, "purpose": {"郵送"}, "destroyBy": {time.Now().AddDate(0, 0, 20).Format(time.DateOnly)}, "evidence": {"1"}, "keyKind": {"account"}, "key": {"id"}, "columns": {"氏名\n住所"}, "encoding": {"shift_jis"}}
+		if a := writer.post(page+"/export", asked); a.status != http.StatusUnprocessableEntity || !strings.Contains(a.body, "age1") || !strings.Contains(a.body, "例示印刷") {
+			t.Fatalf("a key that is none: %d", a.status)
+		}
+		asked.Set("recipients", it["HOUSE"])
+		if a := writer.post(page+"/export", asked); a.status != http.StatusSeeOther {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+		c = d.lettersOf(it, "handover")
+		page = at + "/" + c.ID
+		if a := auditor.get(page); a.status != http.StatusOK || !strings.Contains(a.body, it["FILE"]) || strings.Contains(a.body, page+"/handover") {
+			t.Errorf("an auditor's page: %d", a.status)
+		}
+		taken := writer.post(page+"/handover", url.Values{"export": {it["FILE"]}})
+		if taken.status != http.StatusOK || !strings.HasPrefix(taken.body, "age-encryption.org/v1") || strings.Contains(taken.body, "太郎") {
+			t.Fatalf("%d %.40q", taken.status, taken.body)
+		}
+		other := d.lettersOf(it, "export")
+		if a := writer.post(at+"/"+other.ID+"/handover", url.Values{"export": {it["FILE"]}}); a.status != http.StatusNotFound {
+			t.Errorf("a file of another campaign: %d", a.status)
+		}
+		if a := writer.upload(page+"/results", url.Values{"export": {it["FILE"]}}, "r.csv", strings.NewReader("reference,outcome\nx,accepted\n")); a.status != http.StatusUnprocessableEntity || !strings.Contains(a.body, "line 2") {
+			t.Errorf("results that are none: %d", a.status)
+		}
+		c = d.lettersOf(it, "results")
+		page = at + "/" + c.ID
+		if a := writer.upload(page+"/results", url.Values{"export": {it["FILE"]}}, "r.csv", strings.NewReader(it["RESULTS"])); a.status != http.StatusSeeOther {
+			t.Errorf("%d %s", a.status, a.body)
+		}
+		if a := writer.post(page+"/destroyed", url.Values{"export": {it["FILE"]}, "on": {time.Now().Format(time.DateOnly)}, "by": {"証明書 12"}}); a.status != http.StatusSeeOther {
+			t.Errorf("%d", a.status)
+		}
+		measure := url.Values{"kind": {"page"}, "on": {time.Now().Format(time.DateOnly)}, "reference": {"nowhere"}}
+		if a := commander.post(at+"/measure", measure); a.status != http.StatusUnprocessableEntity || !strings.Contains(a.body, "nowhere") {
+			t.Errorf("a page without an address: %d", a.status)
+		}
+		// Both people of the roster are in another file that the house has, so that nobody is left to do anything for.
+		measure.Set("reference", "https://example.jp/notice")
+		if a := commander.post(at+"/measure", measure); a.status != http.StatusConflict {
+			t.Errorf("%d", a.status)
+		}
+		shown := writer.get(at + "/outcome")
+		if shown.status != http.StatusOK || !strings.Contains(shown.body, "証明書 12") || !strings.Contains(shown.body, "郵便で知らせた") {
+			t.Errorf("%d %s", shown.status, shown.body)
+		}
+		if a := writer.post(at+"/record", url.Values{"fact": {"persons-notified", "action told"}}); a.status != http.StatusSeeOther {
+			t.Errorf("%d %s", a.status, a.body)
+		}
+		if a := writer.post(at+"/record", url.Values{"fact": {"action told"}}); a.status != http.StatusConflict {
+			t.Errorf("a fact that was recorded since: %d", a.status)
+		}
+	})
 }
 
 // TestCampaignPages tells two people from the console: a draft, its preview, a test, what a check has against it, a second person's look at the text,

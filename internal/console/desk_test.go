@@ -108,7 +108,7 @@ func newDesk(t *testing.T, db *store.DB) *desk {
 	d.gate, err = gate.New(ctx, gate.Rooms{DB: db, Dir: dir, Keys: keys, Latest: rosters.Latest, Named: rosters.Named, Members: rosters.Members, Rules: rules, ResetURL: base + "/reset"})
 	must(err)
 	d.proposals, err = proposal.New(ctx, proposal.Rooms{DB: db, Staffed: d.staff.Staffed, Approvers: func(context.Context) (int, error) { return 2, nil }, Acts: map[string]proposal.Act{
-		reach.KindMail: {Plan: d.planMail},
+		reach.KindMail: {Plan: d.planMail}, reach.KindExport: {Plan: d.planExport},
 		publish.KindPublish: {Plan: func(context.Context, actor.Actor, string, []byte) (proposal.Plan, error) {
 			return proposal.Plan{Bytes: []byte(d.bytes), Effect: proposal.Effect{Says: language.Both("お知らせを公表します", "publishes the notice"), People: 1692496, Unit: "accounts"}}, nil
 		}, Do: func(_ context.Context, _ actor.Actor, _ string, _ []byte, _ string, _ func(*sql.Tx) error) (any, error) {

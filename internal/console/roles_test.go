@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"shirase/internal/actor"
 	"shirase/internal/contain/gate"
@@ -30,15 +31,16 @@ const (
 // rights says, for every address of the console, which roles get through to what it is for. case roles are held twice: with access to
 // the case, where those get through, and without, where nobody but who has it by their role learns that it is there.
 var rights = map[string]struct {
-	open   bool   // nobody has to be signed in
-	roles  string // who gets through, with full access to the case where there is one
-	form   url.Values
-	act    string // that a passkey has to confirm; without it nobody gets through
-	ofCase bool
-	file   bool   // it is a form with a file
-	piece  bool   // it takes bytes, and no form
-	kind   string // of the document of its address; "": pmark
-	book   bool   // its file is a workbook
+	open    bool   // nobody has to be signed in
+	roles   string // who gets through, with full access to the case where there is one
+	form    url.Values
+	act     string // that a passkey has to confirm; without it nobody gets through
+	ofCase  bool
+	file    bool   // it is a form with a file
+	results bool   // its file is what a house gives back
+	piece   bool   // it takes bytes, and no form
+	kind    string // of the document of its address; "": pmark
+	book    bool   // its file is a workbook
 }{
 	"GET /console/sign-in": {open: true}, "POST /console/sign-in/begin": {open: true}, "POST /console/sign-in/finish": {open: true}, "POST /console/sign-in/code": {open: true},
 	"GET /console/calendar/{file}": {open: true},                                                                                                                                // TestCalendar
@@ -129,20 +131,28 @@ var rights = map[string]struct {
 	"POST /console/cases/{id}/documents/{kind}/form":    {roles: "commander writer", ofCase: true, file: true, book: true, form: url.Values{"mapping": {"kind: pmark\ncells: {summary: C5}"}}},
 
 	"GET /console/cases/{id}/reach": {roles: inCase, ofCase: true}, "GET /console/cases/{id}/reach/{campaign}": {roles: inCase, ofCase: true}, "GET /console/cases/{id}/reach/{campaign}/preview": {roles: inCase, ofCase: true},
-	"POST /console/cases/{id}/reach/new":                 {roles: "commander writer", ofCase: true, form: url.Values{"from": {"notice@example.jp"}, "subject.ja": {"お知らせ"}, "text.ja": {"漏えいした項目は{{you.exposed}}です。"}}},
-	"POST /console/cases/{id}/reach/suppress":            {roles: "commander", ofCase: true, form: url.Values{"address": {"a@example.com"}, "note": {"電話で依頼"}, "days": {"30"}}},
-	"POST /console/cases/{id}/reach/until":               {roles: "commander", ofCase: true, form: url.Values{"suppression": {"SUPPRESSION"}, "days": {"30"}}},
-	"POST /console/cases/{id}/reach/lift":                {roles: "commander", ofCase: true, form: url.Values{"suppression": {"SUPPRESSION"}}},
-	"POST /console/cases/{id}/reach/{campaign}/test":     {roles: "commander writer", ofCase: true, form: url.Values{"to": {"me@example.jp"}}},
-	"POST /console/cases/{id}/reach/{campaign}/seed":     {roles: "commander writer", ofCase: true},
-	"POST /console/cases/{id}/reach/{campaign}/schedule": {roles: "commander writer", ofCase: true, form: url.Values{"start": {"2030-01-01 10:00"}, "version": {"SEEN"}}},
-	"POST /console/cases/{id}/reach/{campaign}/propose":  {roles: "commander writer", ofCase: true, form: url.Values{"version": {"SEEN"}}},
-	"POST /console/cases/{id}/reach/{campaign}/rates":    {roles: "commander writer", ofCase: true, form: url.Values{"perSecond": {"5"}, "version": {"SEEN"}}},
-	"POST /console/cases/{id}/reach/{campaign}/pause":    {roles: "commander writer", ofCase: true, form: url.Values{"why": {"確かめる"}, "version": {"SEEN"}}},
-	"POST /console/cases/{id}/reach/{campaign}/resume":   {roles: "commander writer", ofCase: true, form: url.Values{"version": {"SEEN"}}},
-	"POST /console/cases/{id}/reach/{campaign}/cancel":   {roles: "commander writer", ofCase: true, form: url.Values{"why": {"誤り"}, "version": {"SEEN"}}},
-	"POST /console/cases/{id}/reach/{campaign}/resend":   {roles: "commander writer", ofCase: true},
-	"POST /console/cases/{id}/reach/{campaign}/log":      {roles: "commander writer", ofCase: true, file: true},
+	"GET /console/cases/{id}/reach/outcome":               {roles: inCase, ofCase: true},
+	"POST /console/cases/{id}/reach/measure":              {roles: "commander", ofCase: true, form: url.Values{"kind": {"page"}, "on": {"2026-08-20"}, "reference": {"https://example.jp/notice"}}},
+	"POST /console/cases/{id}/reach/record":               {roles: "commander writer", ofCase: true, form: url.Values{"fact": {"persons-notified"}}},
+	"POST /console/cases/{id}/reach/{campaign}/export":    {roles: "commander writer", ofCase: true, form: url.Values{"house": {"例示印刷"}, "recipients": {"HOUSE"}, "purpose": {"郵送"}, "destroyBy": {"SOON"}, "evidence": {"1"}, "keyKind": {"account"}, "key": {"id"}, "columns": {"氏名"}}},
+	"POST /console/cases/{id}/reach/{campaign}/handover":  {roles: "commander writer", ofCase: true, form: url.Values{"export": {"FILE"}}},
+	"POST /console/cases/{id}/reach/{campaign}/withdraw":  {roles: "commander writer", ofCase: true, form: url.Values{"export": {"FILE"}, "why": {"誤り"}}},
+	"POST /console/cases/{id}/reach/{campaign}/destroyed": {roles: "commander writer", ofCase: true, form: url.Values{"export": {"FILE"}, "on": {"TODAY"}, "by": {"証明書"}}},
+	"POST /console/cases/{id}/reach/{campaign}/results":   {roles: "commander writer approver desk", ofCase: true, results: true, form: url.Values{"export": {"FILE"}}},
+	"POST /console/cases/{id}/reach/new":                  {roles: "commander writer", ofCase: true, form: url.Values{"from": {"notice@example.jp"}, "subject.ja": {"お知らせ"}, "text.ja": {"漏えいした項目は{{you.exposed}}です。"}}},
+	"POST /console/cases/{id}/reach/suppress":             {roles: "commander", ofCase: true, form: url.Values{"address": {"a@example.com"}, "note": {"電話で依頼"}, "days": {"30"}}},
+	"POST /console/cases/{id}/reach/until":                {roles: "commander", ofCase: true, form: url.Values{"suppression": {"SUPPRESSION"}, "days": {"30"}}},
+	"POST /console/cases/{id}/reach/lift":                 {roles: "commander", ofCase: true, form: url.Values{"suppression": {"SUPPRESSION"}}},
+	"POST /console/cases/{id}/reach/{campaign}/test":      {roles: "commander writer", ofCase: true, form: url.Values{"to": {"me@example.jp"}}},
+	"POST /console/cases/{id}/reach/{campaign}/seed":      {roles: "commander writer", ofCase: true},
+	"POST /console/cases/{id}/reach/{campaign}/schedule":  {roles: "commander writer", ofCase: true, form: url.Values{"start": {"2030-01-01 10:00"}, "version": {"SEEN"}}},
+	"POST /console/cases/{id}/reach/{campaign}/propose":   {roles: "commander writer", ofCase: true, form: url.Values{"version": {"SEEN"}}},
+	"POST /console/cases/{id}/reach/{campaign}/rates":     {roles: "commander writer", ofCase: true, form: url.Values{"perSecond": {"5"}, "version": {"SEEN"}}},
+	"POST /console/cases/{id}/reach/{campaign}/pause":     {roles: "commander writer", ofCase: true, form: url.Values{"why": {"確かめる"}, "version": {"SEEN"}}},
+	"POST /console/cases/{id}/reach/{campaign}/resume":    {roles: "commander writer", ofCase: true, form: url.Values{"version": {"SEEN"}}},
+	"POST /console/cases/{id}/reach/{campaign}/cancel":    {roles: "commander writer", ofCase: true, form: url.Values{"why": {"誤り"}, "version": {"SEEN"}}},
+	"POST /console/cases/{id}/reach/{campaign}/resend":    {roles: "commander writer", ofCase: true},
+	"POST /console/cases/{id}/reach/{campaign}/log":       {roles: "commander writer", ofCase: true, file: true},
 
 	"GET /console/proposals/{id}":           {roles: inCase, ofCase: true},
 	"POST /console/proposals/{id}/approve":  {roles: "approver", ofCase: true, form: url.Values{"digest": {"DIGEST"}}, act: "approve DIGEST"},
@@ -293,10 +303,16 @@ func TestEveryAction(t *testing.T) {
 							}
 							return out.Digest()
 						}
+						switch s {
+						case "SOON":
+							return time.Now().AddDate(0, 0, 20).Format(time.DateOnly)
+						case "TODAY":
+							return time.Now().Format(time.DateOnly)
+						}
 						if s == "ACCOUNT" {
 							return subject.id
 						}
-						for _, k := range []string{"EVENT", "REPORT", "CANDIDATE", "TASK", "PROMISE", "CLOCK", "DIGEST", "EVIDENCE", "EXPORT", "ARRIVAL", "RUN", "SUPPRESSION", "SEEN", "ITEM", "OTHER"} {
+						for _, k := range []string{"EVENT", "REPORT", "CANDIDATE", "TASK", "PROMISE", "CLOCK", "DIGEST", "EVIDENCE", "EXPORT", "ARRIVAL", "RUN", "SUPPRESSION", "SEEN", "ITEM", "OTHER", "HOUSE", "FILE"} {
 							if s == k {
 								return it[k]
 							}
@@ -316,6 +332,9 @@ func TestEveryAction(t *testing.T) {
 						}
 						if right.book {
 							return person.upload(at, form, "form.xlsx", bytes.NewReader(workbook(t)))
+						}
+						if right.results {
+							return person.upload(at, form, "results.csv", strings.NewReader(it["RESULTS"]))
 						}
 						if right.file {
 							return person.upload(at, form, "auth.log", strings.NewReader("lines"))

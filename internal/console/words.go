@@ -12,7 +12,7 @@ import (
 )
 
 var pages = []string{"signin", "join", "account", "people", "person", "log", "settings", "board", "declare",
-	"case", "scope", "contain", "reset", "reach", "campaign", "campaignpreview", "facts", "documents", "document", "draft", "proposals", "proposal", "allclocks", "inbox", "inboxitem"}
+	"case", "scope", "contain", "reset", "reach", "campaign", "campaignpreview", "outcome", "facts", "documents", "document", "draft", "proposals", "proposal", "allclocks", "inbox", "inboxitem"}
 
 var accessWords = map[actor.Access]language.Text{
 	actor.None:        language.Both("なし（事案ごとに与える）", "none (given case by case)"),

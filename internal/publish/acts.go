@@ -331,9 +331,18 @@ func (p *Publisher) planShred(ctx context.Context, id string) (proposal.Plan, er
 			return proposal.Plan{}, err
 		}
 	}
-	b, err := document(map[string]any{"kind": KindShred, "incident": id, "roster": r.ID, "affected": people, "rosters": names,
-		"entries": k.Entries, "record": k.SHA256, "evidence": k.Evidence})
-	return proposal.Plan{Bytes: b, Effect: proposal.Effect{People: people, Unit: "accounts", Says: language.Text{
+	var outside []language.Text
+	if p.Outside != nil {
+		if outside, err = p.Outside(ctx, id); err != nil {
+			return proposal.Plan{}, err
+		}
+	}
+	doc := map[string]any{"kind": KindShred, "incident": id, "roster": r.ID, "affected": people, "rosters": names, "entries": k.Entries, "record": k.SHA256, "evidence": k.Evidence}
+	if len(outside) > 0 {
+		doc["outside"] = outside
+	}
+	b, err := document(doc)
+	return proposal.Plan{Bytes: b, Effect: proposal.Effect{People: people, Unit: "accounts", Doubts: outside, Says: language.Text{
 		JA: fmt.Sprintf("対象者名簿（%d件）と、対応の記録（%d件）と証拠（%d点）を封じた鍵を、この機械から壊します。だれにも読めなくなり、対象者に知らせることもできなくなります", len(names), k.Entries, len(k.Evidence)),
 		EN: fmt.Sprintf("destroys on this machine the key of %d rosters, of the case's record (%d entries) and of %d pieces of evidence: nobody can read them, or tell those affected, any more", len(names), k.Entries, len(k.Evidence))}}}, err
 }

@@ -29,6 +29,7 @@ import (
 	"shirase/internal/hint"
 	"shirase/internal/incident"
 	"shirase/internal/index"
+	"shirase/internal/language"
 	"shirase/internal/ledger"
 	"shirase/internal/proposal"
 	"shirase/internal/roster"
@@ -72,7 +73,9 @@ type Rooms struct {
 	Rosters   *roster.Rosters
 	Staffed   func(ctx context.Context) (bool, error)            // whether what cannot be undone wants a second person; nil: never
 	Kept      func(ctx context.Context, id string) (Kept, error) // what a case holds that its key seals; nil: there are no cases
-	Errors    *slog.Logger                                       // hears of witnesses that fail, and of what could not be tidied up; nil: nobody does
+	// Outside gives what of a case others have, and shredding does not reach: files that houses have not confirmed to be destroyed; nil: nothing.
+	Outside func(ctx context.Context, id string) ([]language.Text, error)
+	Errors  *slog.Logger // hears of witnesses that fail, and of what could not be tidied up; nil: nobody does
 }
 
 // Kept is what a case holds, so that whoever approves that it is shredded has approved all that is lost: what was recorded, without who

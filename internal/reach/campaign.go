@@ -12,7 +12,6 @@ import (
 
 	"github.com/go-json-experiment/json"
 
-	"shirase/identity"
 	"shirase/internal/actor"
 	"shirase/internal/hint"
 	"shirase/internal/roster"
@@ -61,6 +60,10 @@ func (r *Reach) create(ctx context.Context, who actor.Actor, spec Spec, rates Ra
 			return nil, err
 		}
 	}
+	chosen, err := r.choose(ctx, &spec, ro)
+	if err != nil {
+		return nil, err
+	}
 	seal, err := r.Rosters.Sealer(ctx, spec.Incident, true)
 	if err != nil {
 		return nil, err
@@ -90,7 +93,7 @@ func (r *Reach) create(ctx context.Context, who actor.Actor, spec Spec, rates Ra
 	if err != nil {
 		return nil, err
 	}
-	active, err := r.count(ctx, id, spec, ro, seal)
+	active, err := r.count(ctx, id, chosen, ro, seal)
 	if err != nil {
 		return nil, errors.Join(err, r.remove(context.WithoutCancel(ctx), id))
 	}
@@ -123,20 +126,21 @@ func (r *Reach) remove(ctx context.Context, id string) error {
 	})
 }
 
-// reader gives the members of a roster that have an address, in blocks, in their order. It holds one block at a time.
+// reader gives the members of a roster whose places a campaign counts, in blocks, in their order. It holds one block at a time.
 type reader struct {
 	members []roster.Member
 	n       int64 // of the block
 }
 
 // blocks yields them. What comes before an error must not be believed to be whole.
-func (r *Reach) blocks(ctx context.Context, ro roster.Roster, yield func(b *reader) error) error {
+func (r *Reach) blocks(ctx context.Context, ro roster.Roster, c *Spec, yield func(b *reader) error) error {
+	kinds := c.kinds()
 	b := &reader{members: make([]roster.Member, 0, blockSize)}
 	for m, err := range r.Rosters.Members(ctx, ro) {
 		if err != nil {
 			return err
 		}
-		if m.Identity.Kind != identity.KindEmail {
+		if !slices.Contains(kinds, m.Identity.Kind) {
 			continue
 		}
 		if b.members = append(b.members, m); len(b.members) == blockSize {
@@ -162,7 +166,7 @@ func (b *reader) hash(seal *store.Sealer, buf *[]byte) []byte {
 }
 
 // count writes the blocks of a campaign that is being made. It gives how many of its audience have an account in use; -1: the roster does not say.
-func (r *Reach) count(ctx context.Context, id string, spec Spec, ro roster.Roster, seal *store.Sealer) (active int64, err error) {
+func (r *Reach) count(ctx context.Context, id string, ch *choice, ro roster.Roster, seal *store.Sealer) (active int64, err error) {
 	var waiting []*block
 	var hashes [][]byte
 	var buf []byte
@@ -170,13 +174,9 @@ func (r *Reach) count(ctx context.Context, id string, spec Spec, ro roster.Roste
 	if !ro.Activity {
 		active = -1
 	}
-	earlier, err := r.earlier(ctx, &spec, ro)
-	if err != nil {
-		return 0, err
-	}
 	var only []func(roster.Member) bool
-	for _, name := range spec.Only {
-		f, err := r.Filters[name](ctx, spec.Incident)
+	for _, name := range ch.spec.Only {
+		f, err := r.Filters[name](ctx, ch.spec.Incident)
 		if err != nil {
 			return 0, hint.Add(fmt.Errorf("%w: nobody can say who is %q: %w", ErrInput, name, err), hint.Of(err))
 		}
@@ -190,30 +190,47 @@ func (r *Reach) count(ctx context.Context, id string, spec Spec, ro roster.Roste
 		waiting, hashes = nil, nil
 		return err
 	}
-	err = r.blocks(ctx, ro, func(b *reader) error {
-		out := newBlock(b.n)
-		was, err := earlier(b)
-		if err != nil {
-			return err
-		}
-		for i, m := range b.members {
-			in := spec.has(ro, m) && !slices.ContainsFunc(only, func(f func(roster.Member) bool) bool { return !f(m) }) && (was == nil || was.get(i).state.unreached())
-			rec := record{state: outside}
-			if in {
-				rec.state, rec.active = Pending, m.Active
-				audience++
-				if m.Active {
-					active++
-				}
-			}
-			out.add(rec)
+	b, out := &reader{}, newBlock(0)
+	end := func() error {
+		if len(b.members) == 0 {
+			return nil
 		}
 		waiting, hashes = append(waiting, out), append(hashes, b.hash(seal, &buf))
-		if len(waiting) < 4*shardBlocks {
+		b.members, b.n = b.members[:0], b.n+1
+		if out = newBlock(b.n); len(waiting) < 4*shardBlocks {
 			return nil
 		}
 		return flush()
-	})
+	}
+	kinds := ch.spec.kinds()
+	for m, err := range r.Rosters.Members(ctx, ro) {
+		if err != nil {
+			return 0, err
+		}
+		in, err := ch.takes(ctx, r.DB, m) // also of whom it does not count: places in the earlier campaign are told off by it
+		if err != nil {
+			return 0, err
+		}
+		if !slices.Contains(kinds, m.Identity.Kind) {
+			continue
+		}
+		in = in && ch.spec.has(ro, m) && !slices.ContainsFunc(only, func(f func(roster.Member) bool) bool { return !f(m) })
+		rec := record{state: outside}
+		if in {
+			rec.state, rec.active = Pending, m.Active
+			audience++
+			if m.Active {
+				active++
+			}
+		}
+		out.add(rec)
+		if b.members = append(b.members, m); len(b.members) == blockSize {
+			if err := end(); err != nil {
+				return 0, err
+			}
+		}
+	}
+	err = end()
 	if err == nil {
 		err = flush()
 	}
@@ -242,11 +259,8 @@ func insertBlocks(ctx context.Context, tx *sql.Tx, id string, blocks []*block, h
 // unreached says that somebody was not told, and will not be by the same campaign.
 func (s State) unreached() bool { return s == Refused || s == Bounced || s == Substitute }
 
-// earlier gives how the members of a block stand in the campaign that another follows; none where it follows none.
-func (r *Reach) earlier(ctx context.Context, spec *Spec, ro roster.Roster) (func(*reader) (*block, error), error) {
-	if spec.Unreached == "" {
-		return func(*reader) (*block, error) { return nil, nil }, nil
-	}
+// followed gives the campaign that another follows.
+func (r *Reach) followed(ctx context.Context, spec *Spec, ro roster.Roster) (*Campaign, error) {
 	c, err := r.get(ctx, r.DB, spec.Unreached)
 	if errors.Is(err, ErrNotFound) || err == nil && c.Incident != spec.Incident {
 		return nil, fmt.Errorf("%w: the incident has no campaign %q whom another could follow", ErrInput, spec.Unreached)
@@ -257,13 +271,7 @@ func (r *Reach) earlier(ctx context.Context, spec *Spec, ro roster.Roster) (func
 	if c.Roster != ro.ID {
 		return nil, hint.Add(fmt.Errorf("%w: campaign %s went to another roster than the incident has now", ErrInput, c.ID), "make the campaign for all of the roster: who was told, nobody can say of another one")
 	}
-	return func(b *reader) (*block, error) {
-		was, err := loadBlock(ctx, r.DB, c.ID, b.n)
-		if err == nil && was.size() != len(b.members) {
-			err = fmt.Errorf("%w: block %d", ErrDamaged, b.n)
-		}
-		return was, err
-	}, nil
+	return c, nil
 }
 
 // has says whether a member is of the audience, by what the roster says of them.

@@ -18,6 +18,7 @@ const maxFile = 512 << 10
 // campaignFile is such a file.
 type campaignFile struct {
 	Incident string `yaml:"incident"`
+	Channel  string `yaml:"channel"`
 	Audience struct {
 		Part    string   `yaml:"part"`
 		Locales []string `yaml:"locales"`
@@ -62,7 +63,7 @@ func ParseFile(name string, src []byte) (s Spec, rates Rates, start time.Time, e
 	if err != nil {
 		return s, rates, start, fileError(name, err)
 	}
-	s = Spec{Incident: f.Incident, Part: f.Audience.Part, Locales: f.Audience.Locales, Classes: f.Audience.Classes, Only: f.Audience.Only, Active: f.Audience.Active, Unreached: f.Audience.Unreached,
+	s = Spec{Incident: f.Incident, Channel: Channel(f.Channel), Part: f.Audience.Part, Locales: f.Audience.Locales, Classes: f.Audience.Classes, Only: f.Audience.Only, Active: f.Audience.Active, Unreached: f.Audience.Unreached,
 		From: Sender{Name: language.Both(f.From.JA, f.From.EN), Address: f.From.Address}, ReplyTo: f.ReplyTo, Subject: language.Both(f.Subject.JA, f.Subject.EN), Text: language.Both(f.Text.JA, f.Text.EN),
 		Language: language.Lang(f.Language), Link: f.Link, Needs: f.Needs}
 	rates = Rates{PerSecond: f.Rates.PerSecond, PerDomain: f.Rates.PerDomain}

@@ -40,7 +40,7 @@ func (r *Reach) ShownTo(ctx context.Context, who actor.Actor, id string) (s Show
 	if err != nil {
 		return s, fmt.Errorf("campaign %s: %w", id, err)
 	}
-	err = r.blocks(ctx, ro, func(b *reader) error {
+	err = r.blocks(ctx, ro, &c.Spec, func(b *reader) error {
 		states, err := loadBlock(ctx, r.DB, c.ID, b.n)
 		if err != nil {
 			return err

@@ -71,6 +71,9 @@ func (r *Reach) preview(ctx context.Context, c *Campaign) (*Preview, error) {
 		}
 		p.Contents = append(p.Contents, PreviewText{said, sets[v.Set]})
 	}
+	if c.Way() != Mail {
+		return p, r.read(ctx, p)
+	}
 	if r.Preflight != nil {
 		p.Checked = true
 		if p.Problems, err = r.Preflight(ctx, c.From.Address); err != nil {
@@ -211,6 +214,9 @@ func (r *Reach) Test(ctx context.Context, who actor.Actor, id string, to []strin
 	if len(to) == 0 || len(to) > 50 {
 		return fmt.Errorf("send a test: %w: it goes to 1 to 50 addresses", ErrInput)
 	}
+	if c.Way() != Mail {
+		return fmt.Errorf("send a test: %w: %s is no campaign of mail", ErrInput, c.ID)
+	}
 	f, _, err := r.texts(ctx, c)
 	if err != nil {
 		return fmt.Errorf("send a test: %w", err)
@@ -327,6 +333,9 @@ func (r *Reach) Plan(ctx context.Context, who actor.Actor, of string, a Asked) (
 	}
 	if c.State != Draft {
 		return nil, fmt.Errorf("%w: %s is %s", ErrState, c.ID, c.State)
+	}
+	if c.Way() != Mail {
+		return nil, hint.Add(fmt.Errorf("%w: %s goes by a house, which is given a sealed file", ErrInput, c.ID), "shirase campaign export "+c.ID)
 	}
 	p, err := r.preview(ctx, c)
 	if err != nil {

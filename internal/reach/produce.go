@@ -51,7 +51,7 @@ func (d round) has(r record) bool { return d == everybody || r.first() == (d == 
 func (p *producer) run(ctx context.Context) error {
 	read := func() error {
 		p.shard = -1
-		return p.s.r.blocks(ctx, p.s.ro, func(b *reader) error { return p.block(ctx, b) })
+		return p.s.r.blocks(ctx, p.s.ro, &p.s.c.Spec, func(b *reader) error { return p.block(ctx, b) })
 	}
 	err := read()
 	if p.round == first && err == nil {

@@ -13,6 +13,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"strings"
@@ -20,7 +21,9 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"shirase/identity"
 	"shirase/internal/actor"
+	"shirase/internal/files"
 	"shirase/internal/incident"
 	"shirase/internal/language"
 	"shirase/internal/reach/message"
@@ -101,9 +104,24 @@ type Rooms struct {
 	Wanted func(ctx context.Context) (bool, error)
 	Log    *slog.Logger
 
+	// Known gives an incident as the staff knows it, and RecordFacts records facts of it; nil: no facts follow from campaigns.
+	Known       func(ctx context.Context, id string) (incident.Incident, error)
+	RecordFacts func(ctx context.Context, who actor.Actor, id string, edits ...incident.Edit) error
+	// Files keeps sealed files for houses until they are destroyed; nil: none can be made.
+	Files *files.Dir
+	// Accounts opens a list of accounts that a case has in evidence, and records that it is read and why; nil: there are none.
+	Accounts func(ctx context.Context, who actor.Actor, incident string, evidence int64, why string) (io.ReadCloser, Listed, error)
+
 	Lease time.Duration // for which a process has its part of a campaign; 0 is a minute, less than 0 none
 	Poll  time.Duration // how often is looked whether anything has changed; 0 is a second
 	Now   func() time.Time
+}
+
+// Listed is a list of accounts, as evidence has it.
+type Listed struct {
+	Name   string
+	Size   int64
+	SHA256 string // hex
 }
 
 // Reach is the room.
@@ -156,6 +174,9 @@ const (
 type Spec struct {
 	Incident string `json:"incident"`
 	Part     string `json:"part,omitzero"` // a party's part of the roster; "" is the whole
+
+	Channel Channel         `json:"channel,omitzero"` // "" is mail
+	Kinds   []identity.Kind `json:"kinds,omitzero"`   // whose places in the roster it counts, sorted; none: addresses of mail. Create sets it.
 
 	Locales []string `json:"locales,omitzero"` // only members with these; none: all
 	Classes []string `json:"classes,omitzero"` // only members of whom one of these was exposed; none: all

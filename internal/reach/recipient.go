@@ -22,6 +22,7 @@ type Recipient struct {
 	Tries    int    // that were deferred
 	Since    time.Time
 	Due      time.Time // of the next try; zero: none
+	Measure  int64     // of the incident's, that was taken instead; 0: none
 	Token    string    // in the address that their mail comes back to, where Recipient or Mailed found them; it is no one else's to know
 }
 
@@ -65,6 +66,9 @@ func describe(c *Campaign, ordinal int64, x record) Recipient {
 	out := Recipient{Campaign: c.ID, Incident: c.Incident, Ordinal: ordinal, State: x.state, Reason: reasons[x.reason], Tries: int(x.tries)}
 	if x.at != 0 {
 		out.Since = time.Unix(int64(x.at), 0).UTC()
+	}
+	if x.state == Substitute {
+		out.Measure = int64(x.relay)
 	}
 	if x.due != 0 {
 		out.Due = time.Unix(int64(x.due), 0).UTC()
@@ -198,6 +202,28 @@ func (r *Reach) Reasons(ctx context.Context, who actor.Actor, id string) (map[st
 	return out, err
 }
 
+// Instead counts those for whom something else was done, by what; those for whom it is still to be done are under "".
+func (r *Reach) Instead(ctx context.Context, who actor.Actor, id string) (map[MeasureKind]int64, error) {
+	c, err := r.Get(ctx, who, id)
+	if err != nil {
+		return nil, err
+	}
+	taken, err := r.Measures(ctx, who, c.Incident)
+	if err != nil {
+		return nil, err
+	}
+	out := map[MeasureKind]int64{}
+	err = r.Each(ctx, who, id, []State{Substitute}, func(x Recipient, _ string) error {
+		kind := MeasureKind("")
+		if x.Measure > 0 && x.Measure <= int64(len(taken)) {
+			kind = taken[x.Measure-1].Kind
+		}
+		out[kind]++
+		return nil
+	})
+	return out, err
+}
+
 func (r *Reach) loadBlocks(ctx context.Context, q store.Querier, id string, from int64, most int) ([]*block, error) {
 	rows, err := q.QueryContext(ctx, `SELECT n, states FROM reach_block WHERE campaign = $1 AND n >= $2 ORDER BY n LIMIT $3`, id, from, most)
 	if err != nil {
@@ -264,7 +290,7 @@ func (r *Reach) addresses(ctx context.Context, p place, blocks map[int64]map[int
 		return err
 	}
 	var buf []byte
-	err = r.blocks(ctx, ro, func(b *reader) error {
+	err = r.blocks(ctx, ro, &p.c.Spec, func(b *reader) error {
 		toks := blocks[b.n]
 		if toks == nil {
 			return nil

@@ -80,6 +80,9 @@ func (r *Reach) Work(ctx context.Context, failed func(error)) {
 	var mu sync.Mutex
 	busy := map[string]bool{}
 	for {
+		if err := r.makeExports(ctx); err != nil && ctx.Err() == nil {
+			failed(err)
+		}
 		due, err := r.due(ctx)
 		if err != nil && ctx.Err() == nil {
 			failed(err)
@@ -128,6 +131,9 @@ func (r *Reach) due(ctx context.Context) ([]*Campaign, error) {
 	}
 	var out []*Campaign
 	for _, c := range all {
+		if c.Way() != Mail {
+			continue
+		}
 		if c.State == Approved && !c.Start.After(r.Now()) {
 			if err := r.move(ctx, actor.Server(), c.ID, Running, "", Approved); err != nil && !errors.Is(err, ErrState) {
 				return out, err

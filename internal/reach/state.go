@@ -62,7 +62,8 @@ func (c Counts) Names() map[string]int64 {
 var reasons = []string{"", "undefined", "userunknown", "hasmoved", "hostunknown", "mailboxfull", "suspend", "filtered", "rejected", "blocked", "policyviolation", "spamdetected", "virusdetected",
 	"authfailure", "badreputation", "requireptr", "notcompliantrfc", "securityerror", "norelaying", "contenterror", "mesgtoobig", "exceedlimit", "speeding", "toomanyconn", "ratelimited", "expired",
 	"networkerror", "systemerror", "systemfull", "mailererror", "notaccept", "onhold", "syntaxerror", "failedstarttls", "emailtoolarge", "feedback", "vacation", "delivered",
-	"suppressed", "address", "interrupted", "returned"}
+	"suppressed", "address", "interrupted", "returned",
+	"declined", "unclaimed"}
 
 func reasonOf(name string) uint8 {
 	return uint8(max(slices.Index(reasons, name), 0))
@@ -73,7 +74,7 @@ type record struct {
 	state  State
 	tries  uint8
 	reason uint8
-	relay  uint8  // which took or refused it, from 1; 0: none
+	relay  uint8  // which took or refused it, from 1; 0: none. Of a letter the export; of a substitute the measure.
 	at     uint32 // seconds since 1970, of the last change
 	due    uint32 // of the next try, where it is deferred
 	active bool   // an account of theirs is in use

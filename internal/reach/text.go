@@ -44,6 +44,9 @@ const linkMark = "https://link.invalid/"
 // render writes a campaign's texts for all that a roster's members may get, from the facts as they are now. An unknown fact is an error that
 // names its place.
 func (r *Reach) render(ctx context.Context, c *Spec, ro roster.Roster) (*frozen, error) {
+	if len(c.languages()) == 0 { // the house has its own letter
+		return &frozen{}, nil
+	}
 	in, err := r.Incident(ctx, c.Incident)
 	if errors.Is(err, incident.ErrNotFound) {
 		return nil, hint.Add(fmt.Errorf("%w: nothing of %s is public yet, and a mail says what the public is told", ErrInput, c.Incident), "publish its first notice: shirase publish "+c.Incident)
@@ -139,8 +142,10 @@ func (c *Spec) check(r *Reach) error {
 	bad := func(format string, args ...any) error {
 		return fmt.Errorf("%w: "+format, append([]any{ErrInput}, args...)...)
 	}
-	a, err := mail.ParseAddress(c.From.Address)
-	if err != nil || a.Address != c.From.Address || a.Name != "" {
+	if err := c.checkChannel(); err != nil {
+		return err
+	}
+	if a, err := mail.ParseAddress(c.From.Address); c.Way() == Mail && (err != nil || a.Address != c.From.Address || a.Name != "") {
 		return hint.Add(bad("from.address is not an address of mail"), "such as notice@example.jp, of the organisation's own domain")
 	}
 	if c.ReplyTo != "" {
@@ -148,7 +153,7 @@ func (c *Spec) check(r *Reach) error {
 			return bad("replyTo is not an address of mail")
 		}
 	}
-	if len(c.languages()) == 0 {
+	if len(c.languages()) == 0 && c.Way() == Mail {
 		return bad("it has no text")
 	}
 	for _, l := range c.languages() {

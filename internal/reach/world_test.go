@@ -83,7 +83,7 @@ func openRooms(ctx context.Context, db *store.DB, folder string) (Rooms, *incide
 	if err != nil {
 		return Rooms{}, nil, err
 	}
-	return Rooms{DB: db, Rosters: rosters, Incident: incidents.Get, URL: "https://notice.example.jp",
+	return Rooms{DB: db, Rosters: rosters, Files: dir, Incident: incidents.Get, URL: "https://notice.example.jp",
 		Number: func(context.Context, string) (string, error) { return "loss-2026-1", nil }, Lease: -1, Poll: 5 * time.Millisecond}, incidents, nil
 }
 
@@ -276,4 +276,4 @@ func (w *world) done(id string) {
 	w.until("the campaign is done", func() bool { return w.state(id) == Done })
 }
 
-func TestMain(m *testing.M) { killtest.Main(m, sendForEver) }
+func TestMain(m *testing.M) { killtest.Main(m, killable) }
