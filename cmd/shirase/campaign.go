@@ -22,8 +22,8 @@ import (
 	"shirase/internal/reach/preflight"
 	"shirase/internal/reach/returned"
 	"shirase/internal/reach/smtp"
-	"shirase/internal/roster"
 	"shirase/internal/reach/told"
+	"shirase/internal/roster"
 )
 
 // campaigns gives the room of campaigns over an instance: one, whoever asks.

@@ -490,9 +490,9 @@ func (a *app) printOutcome(s *reach.Summary, facts []reach.ProposedFact, recorde
 				fmt.Fprintf(w, "  %14s  %s\n", language.Digits(n), text)
 			}
 		}
-		for _, c := range []reach.Channel{reach.Mail, reach.Post, reach.SMS} {
+		for _, c := range reach.Channels {
 			b := s.Told[c]
-			line(b.Accepted, "told by "+c.Words().EN+": taken by the receiving server, the post or the network")
+			line(b.Accepted, "told by "+c.Words().EN+": "+c.Taken().EN)
 			line(b.Handed, "told by "+c.Words().EN+": handed over, and nothing more is known")
 			if b.All() > 0 {
 				fmt.Fprintf(w, "  %14s  from %s to %s\n", "", stamp(b.First), stamp(b.Last))

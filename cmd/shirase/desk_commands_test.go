@@ -66,7 +66,7 @@ func TestDeskCommands(t *testing.T) {
 		"gate status": nil, "gate block": {"none", "--accounts", "reset", "--url", "https://example.jp/reset", "--why", "x"}, "gate open": {"none", "--route", "none", "--why", "x"}, "gate lift": {"none", "--why", "x"}, "gate token": {"none", "--end"},
 		"reset announce": {"none", "--for", "2030-01-01T00:00+09:00"}, "reset open": {"none"}, "reset close": {"none"}, "reset lift": {"none"}, "reset status": {"none"}, "reset force": {"none"}, "reset pause": {"none"}, "reset resume": {"none"},
 		"reset uncertain": {"none"},
-		"inbox list": nil, "inbox show": {"i-none"}, "inbox accept": {"i-none", "--yes"}, "inbox ignore": {"i-none"}, "inbox merge": {"i-none", "i-none"}, "inbox split": {"i-none"}, "inbox undo": {"i-none"}, "inbox labels": nil,
+		"inbox list":      nil, "inbox show": {"i-none"}, "inbox accept": {"i-none", "--yes"}, "inbox ignore": {"i-none"}, "inbox merge": {"i-none", "i-none"}, "inbox split": {"i-none"}, "inbox undo": {"i-none"}, "inbox labels": nil,
 		"source list": nil, "source add": {file}, "source end": {"s-none"}, "source run": nil,
 		"notify hook add": {"ftp://x"}, "notify hook list": nil, "notify hook end": {"none"}, "notify mail": nil, "notify test": nil, "notify log": nil,
 	}

@@ -278,19 +278,20 @@ var fileWords = map[reach.ExportState]language.Text{reach.ExportApproved: langua
 // toldRow is whom a channel has told, in one of two ways.
 type toldRow struct {
 	Words       language.Text
+	Taken       language.Text // what it has told them, as far as anybody knows
 	Accepted    bool
 	N           int64
 	First, Last time.Time
 }
 
 func tolds(s *reach.Summary) (out []toldRow) {
-	for _, c := range []reach.Channel{reach.Mail, reach.Post, reach.SMS} {
+	for _, c := range reach.Channels {
 		b := s.Told[c]
 		if b.Accepted > 0 {
-			out = append(out, toldRow{c.Words(), true, b.Accepted, b.First, b.Last})
+			out = append(out, toldRow{c.Words(), c.Taken(), true, b.Accepted, b.First, b.Last})
 		}
 		if b.Handed > 0 {
-			out = append(out, toldRow{c.Words(), false, b.Handed, b.First, b.Last})
+			out = append(out, toldRow{c.Words(), c.Taken(), false, b.Handed, b.First, b.Last})
 		}
 	}
 	return out

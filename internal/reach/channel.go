@@ -21,12 +21,26 @@ const (
 	Mail Channel = "mail"
 	Post Channel = "post" // letters
 	SMS  Channel = "sms"  // short messages
+
+	// Login is no campaign's: the notice that was shown at somebody's login, of which they said that they have read it.
+	Login Channel = "login"
 )
 
-var channelWords = map[Channel]language.Text{Mail: language.Both("メール", "mail"), Post: language.Both("郵便", "post"), SMS: language.Both("SMS", "short message")}
+// Channels lists them.
+var Channels = []Channel{Mail, Post, SMS, Login}
+
+var channelWords = map[Channel]language.Text{Mail: language.Both("メール", "mail"), Post: language.Both("郵便", "post"), SMS: language.Both("SMS", "short message"), Login: language.Both("ログイン時の表示", "the notice at their login")}
 
 // Words names a channel.
 func (c Channel) Words() language.Text { return channelWords[c] }
+
+// Taken says what it is that a channel has told somebody, as far as anybody knows.
+func (c Channel) Taken() language.Text {
+	if c == Login {
+		return language.Both("本人が「読みました」と答えた", "shown, and they said that they have read it")
+	}
+	return language.Both("相手のサーバー、郵便、通信網が受け取った", "taken by the receiving server, the post or the network")
+}
 
 // Way is the channel of a campaign.
 func (c *Spec) Way() Channel {

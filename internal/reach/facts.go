@@ -29,7 +29,7 @@ type ProposedFact struct {
 // counts says how many were told by what.
 func (s *Summary) counts() language.Text {
 	var ja, en []string
-	for _, c := range channelCodes {
+	for _, c := range Channels {
 		if b := s.Told[c]; b.All() > 0 {
 			ja = append(ja, fmt.Sprintf("%s%s人", c.Words().JA, language.Digits(b.All())))
 			en = append(en, fmt.Sprintf("%s by %s", language.Digits(b.All()), c.Words().EN))

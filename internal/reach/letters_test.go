@@ -306,6 +306,17 @@ func TestLetters(t *testing.T) {
 			}
 		})
 		before := must(h.Summarize(t.Context(), actor.Operator(), "loss-2026"))(t)
+		// Whoever was shown the notice at their login was told by it, and counts once all the same.
+		at := h.Now().UTC().Truncate(time.Second)
+		h.Elsewhere = func(context.Context, string) (Elsewhere, error) {
+			return func(m roster.Member) (time.Time, bool) { return at, true }, nil
+		}
+		h.summed(n, func(s *Summary) {
+			if b := s.Told[Login]; b.All() == 0 || !b.First.Equal(at) || s.Told[Mail].Accepted+s.Told[Post].Accepted != before.Told[Mail].Accepted+before.Told[Post].Accepted || s.Unreached+s.Nothing != 0 {
+				t.Errorf("%+v", s)
+			}
+		})
+		h.Elsewhere = nil
 		m, err := h.Substitute(t.Context(), actor.Operator(), Measure{Incident: "loss-2026", Kind: Page, On: day, Reference: "https://example.jp/notice"})
 		if err != nil || m.People != before.Unreached || m.Fresh != m.People || m.N != 1 {
 			t.Fatalf("%+v, %v: %d were not reached", m, err, before.Unreached)

@@ -33,7 +33,7 @@ type Summary struct {
 
 // ByChannel is whom a channel has told.
 type ByChannel struct {
-	Accepted    int64 // the receiving server, the post or the network has taken it
+	Accepted    int64 // the receiving server, the post or the network has taken it; of Login, they said that they have read it
 	Handed      int64 // the relay or the house has it, and nothing more is known
 	First, Last time.Time
 }
@@ -69,11 +69,10 @@ const (
 	notSure
 	onItsWay
 	wasHanded
+	wasShown // at their login, and they said that they have read it
 	wasAccepted
 	rankMask standing = 0xff << 24
 )
-
-var channelCodes = []Channel{Mail, Post, SMS}
 
 func standingOf(c *Campaign, channel int, x record) standing {
 	over := c.State == Cancelled || c.State == Done
@@ -146,6 +145,10 @@ func (r *Reach) counted(ctx context.Context, who actor.Actor, of string, ro rost
 // callRoll reads a roster once beside all campaigns over it.
 func (r *Reach) callRoll(ctx context.Context, ro roster.Roster, campaigns []*Campaign) (*roll, error) {
 	t := &roll{p: newPeople(), units: map[uint64]standing{}}
+	shown, err := r.elsewhere(ctx, ro.Incident)
+	if err != nil {
+		return nil, err
+	}
 	walkers := make([]walker, len(campaigns))
 	for i, c := range campaigns {
 		walkers[i] = walker{r: r, c: c}
@@ -172,6 +175,14 @@ func (r *Reach) callRoll(ctx context.Context, ro roster.Roster, campaigns []*Cam
 				t.spans[channel].add(time.Unix(int64(x.at), 0).UTC())
 			}
 		}
+		if shown != nil {
+			if at, ok := shown(m); ok {
+				if best&rankMask < wasShown {
+					best = wasShown | standing(channelCode(Login))<<16
+				}
+				t.spans[channelCode(Login)].add(at)
+			}
+		}
 		t.accounts = t.accounts || len(m.Accounts) > 0
 		t.hashes(m, func(h uint64) {
 			if was, known := t.units[h]; !known || best&rankMask > was&rankMask {
@@ -183,7 +194,7 @@ func (r *Reach) callRoll(ctx context.Context, ro roster.Roster, campaigns []*Cam
 }
 
 func channelCode(c Channel) int {
-	for i, x := range channelCodes {
+	for i, x := range Channels {
 		if x == c {
 			return i
 		}
@@ -231,16 +242,16 @@ func (r *Reach) Summarize(ctx context.Context, who actor.Actor, of string) (*Sum
 	}
 	for _, x := range t.units {
 		switch x & rankMask {
-		case wasAccepted, wasHanded:
+		case wasAccepted, wasShown, wasHanded:
 			code := int(x>>16) & 0xff
-			b := s.Told[channelCodes[code]]
+			b := s.Told[Channels[code]]
 			b.First, b.Last = t.spans[code].First, t.spans[code].Last
-			if x&rankMask == wasAccepted {
-				b.Accepted++
-			} else {
+			if x&rankMask == wasHanded {
 				b.Handed++
+			} else {
+				b.Accepted++
 			}
-			s.Told[channelCodes[code]] = b
+			s.Told[Channels[code]] = b
 		case onItsWay:
 			s.Underway++
 		case notSure:
