@@ -183,7 +183,8 @@ func (d *desk) lettersOf(it map[string]string, last string) *reach.Campaign {
 	if last == "export" {
 		return c
 	}
-	p, err := d.campaigns.PlanExport(ctx, by, id, reach.AskedExport{Campaign: c.ID, House: "例示印刷", Recipients: []string{it["HOUSE"]}, Purpose: "郵送", DestroyBy: time.Now().AddDate(0, 0, 20).Format(time.DateOnly), Evidence: 1, By: "account", Key: "id",
+	p, err := d.campaigns.PlanExport(ctx, by, id, reach.AskedExport{Campaign: c.ID, House: "例示印刷", Recipients: []string{it["HOUSE"]}, Purpose: "郵送",
+		DestroyBy: time.Now().AddDate(0, 0, 20).Format(time.DateOnly), Evidence: 1, By: "account", Key: "id",
 		Columns: []string{"氏名", "住所"}, Texts: true})
 	must(err)
 	it["FILE"], err = d.campaigns.ApproveExport(ctx, by, p, nil)
@@ -224,7 +225,8 @@ func TestLetterPages(t *testing.T) {
 		it := map[string]string{"case": id}
 		c := d.lettersOf(it, "export")
 		page := at + "/" + c.ID
-		asked := url.Values{"house": {"例示印刷"}, "recipients": {"AGE-SECRET-KEY-1"}, "purpose": {"郵送"}, "destroyBy": {time.Now().AddDate(0, 0, 20).Format(time.DateOnly)}, "evidence": {"1"}, "keyKind": {"account"}, "key": {"id"}, "columns": {"氏名\n住所"}, "encoding": {"shift_jis"}}
+		asked := url.Values{"house": {"例示印刷"}, "recipients": {"AGE-SECRET-KEY-1"}, "purpose": {"郵送"},
+			"destroyBy": {time.Now().AddDate(0, 0, 20).Format(time.DateOnly)}, "evidence": {"1"}, "keyKind": {"account"}, "key": {"id"}, "columns": {"氏名\n住所"}, "encoding": {"shift_jis"}}
 		if a := writer.post(page+"/export", asked); a.status != http.StatusUnprocessableEntity || !strings.Contains(a.body, "age1") || !strings.Contains(a.body, "例示印刷") {
 			t.Fatalf("a key that is none: %d", a.status)
 		}

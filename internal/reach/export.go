@@ -69,7 +69,7 @@ type Export struct {
 	LeftOut   LeftOut
 	Problem   string // why it could not be made
 	Created   time.Time
-	By2       string // who asked for it, or approved it
+	Author    string // who asked for it, or approved it
 	Made      time.Time
 	Handed    time.Time
 	HandedBy  string
@@ -340,7 +340,7 @@ func scanExport(row interface{ Scan(...any) error }) (*Export, error) {
 	var x Export
 	var asked, state, manifest, left string
 	var created, made, handed, destroyed int64
-	if err := row.Scan(&x.ID, &x.Campaign, &x.Incident, &x.n, &asked, &state, &manifest, &left, &x.Problem, &created, &x.By2, &made, &handed, &x.HandedBy, &destroyed, &x.Confirmed); err != nil {
+	if err := row.Scan(&x.ID, &x.Campaign, &x.Incident, &x.n, &asked, &state, &manifest, &left, &x.Problem, &created, &x.Author, &made, &handed, &x.HandedBy, &destroyed, &x.Confirmed); err != nil {
 		return nil, err
 	}
 	x.State, x.Created, x.Made, x.Handed, x.Destroyed = ExportState(state), moment(created), moment(made), moment(handed), moment(destroyed)

@@ -76,7 +76,7 @@ func (r *Reach) Proposed(ctx context.Context, who actor.Actor, s *Summary) ([]Pr
 	return s.Facts(in), nil
 }
 
-// Accepted is a proposed fact that somebody accepts, and how the fact stood when they read it.
+// AcceptedFact is a proposed fact that somebody accepts, and how the fact stood when they read it.
 type AcceptedFact struct{ Name, Was string }
 
 // Accept records facts that follow from what campaigns have come to now, all or none. Errors: ErrNotFound for what does not follow;

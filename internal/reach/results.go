@@ -54,8 +54,8 @@ const (
 	maxRowErrors  = 20      // that are told
 )
 
-// result1 is what a row says.
-type result1 struct {
+// reported is what a row says.
+type reported struct {
 	ordinal int64
 	line    int64
 	state   State
@@ -130,15 +130,15 @@ func (r *Reach) results(ctx context.Context, who actor.Actor, x *Export, in io.R
 		return out, err
 	}
 	out.SHA256, out.Rows = hex.EncodeToString(sum.Sum(nil)), int64(len(rows))
-	slices.SortFunc(rows, func(a, b result1) int { return int(a.ordinal - b.ordinal) })
+	slices.SortFunc(rows, func(a, b reported) int { return int(a.ordinal - b.ordinal) })
 	err = r.DB.Update(ctx, func(tx *sql.Tx) error { return r.applyResults(ctx, tx, who, x, seal, rows, &out) })
 	return out, err
 }
 
 // parseResults reads the rows, and refuses them all where one is none.
-func (r *Reach) parseResults(ctx context.Context, seal *store.Sealer, x *Export, in io.Reader, most int64) ([]result1, error) {
+func (r *Reach) parseResults(ctx context.Context, seal *store.Sealer, x *Export, in io.Reader, most int64) ([]reported, error) {
 	refs := newReferences(seal, x.ID)
-	var rows []result1
+	var rows []reported
 	var bad rowErrors
 	first := map[int64]int64{} // the line of each who was named
 	source := func(context.Context) (io.ReadCloser, int64, error) { return io.NopCloser(in), 0, nil }
@@ -192,7 +192,7 @@ func (r *Reach) whose(ctx context.Context, x *Export, ref string) string {
 }
 
 // parseResult reads one row. why holds no value of it.
-func parseResult(refs references, row roster.Row, made, now time.Time) (one result1, why string) {
+func parseResult(refs references, row roster.Row, made, now time.Time) (one reported, why string) {
 	one.line = row.Line
 	value := func(i int) string { return strings.TrimSpace(string(row.Values[i])) }
 	ordinal, ok := refs.place(value(0))
@@ -231,7 +231,7 @@ func parseResult(refs references, row roster.Row, made, now time.Time) (one resu
 }
 
 // applyResults moves all whom the rows are of.
-func (r *Reach) applyResults(ctx context.Context, tx *sql.Tx, who actor.Actor, x *Export, seal *store.Sealer, rows []result1, out *ResultsRead) error {
+func (r *Reach) applyResults(ctx context.Context, tx *sql.Tx, who actor.Actor, x *Export, seal *store.Sealer, rows []reported, out *ResultsRead) error {
 	*out = ResultsRead{SHA256: out.SHA256, Sealed: out.Sealed, Rows: out.Rows, Counts: map[State]int64{}}
 	var before int64
 	err := tx.QueryRowContext(ctx, `SELECT rows FROM reach_result WHERE export = $1 AND sha256 = $2`, x.ID, out.SHA256).Scan(&before)
@@ -303,7 +303,7 @@ func (r *Reach) applyResults(ctx context.Context, tx *sql.Tx, who actor.Actor, x
 
 // result is the record after what a house says. What came back stays so when it is said that it had left, and who is told in another way
 // stays so.
-func (x record) result(one result1, now uint32) record {
+func (x record) result(one reported, now uint32) record {
 	at := one.at
 	if at == 0 {
 		at = now
