@@ -84,9 +84,10 @@ func (a *app) cmdDoctor() *cobra.Command {
 		Use:   "doctor",
 		Short: "Look through everything, and say what is wrong and what to do",
 		Long: `Looks through configuration, permissions, keys, database, ledger, layers, rosters,
-corpora of passwords, disk, clock, the statement's life and the backup's age, and asks
-what figures are pushed to (metrics.otlp) whether it takes them. Each finding has its remedy. Keys are compared with what was published and never printed;
+corpora of passwords, disk, clock, the statement's life and the backup's age. Each
+finding has its remedy. Keys are compared with what was published and never printed;
 rosters are compared with what was recorded when they were sealed, without a key.
+Where figures are pushed (metrics.otlp) is asked whether it takes them.
 It mends nothing.
 
 Where mail to many people is set up (campaign.relays, returns.address), what receivers look

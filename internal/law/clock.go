@@ -11,6 +11,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"shirase/internal/incident"
@@ -97,27 +98,46 @@ func Open(more ...fs.FS) (*Book, error) {
 		}
 		b.calendars[name] = c
 	}
-	for _, dir := range append([]fs.FS{law.Files}, more...) {
-		files, err := fs.Glob(dir, "*.yaml")
+	ours, err := shipped()
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(b.regimes, ours)
+	for _, dir := range more {
+		own, err := readRegimes(dir)
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(b.regimes, own)
+	}
+	return b, nil
+}
+
+// shipped are the regimes that are in the program. They are read once, which takes longer than all else that a command begins with, and
+// nobody changes them.
+var shipped = sync.OnceValues(func() (map[string]*Regime, error) { return readRegimes(law.Files) })
+
+func readRegimes(dir fs.FS) (map[string]*Regime, error) {
+	files, err := fs.Glob(dir, "*.yaml")
+	if err != nil {
+		return nil, fmt.Errorf("read legal clocks: %w", err)
+	}
+	out := map[string]*Regime{}
+	for _, name := range files {
+		src, err := fs.ReadFile(dir, name)
 		if err != nil {
 			return nil, fmt.Errorf("read legal clocks: %w", err)
 		}
-		for _, name := range files {
-			src, err := fs.ReadFile(dir, name)
-			if err != nil {
-				return nil, fmt.Errorf("read legal clocks: %w", err)
-			}
-			r, _, err := Parse(name, src)
-			if err != nil {
-				return nil, err
-			}
-			if r.ID != strings.TrimSuffix(path.Base(name), ".yaml") {
-				return nil, fmt.Errorf("%w: %s: the regime %s stands in a file of its name", ErrFile, name, r.ID)
-			}
-			b.regimes[r.ID] = r
+		r, _, err := Parse(name, src)
+		if err != nil {
+			return nil, err
 		}
+		if r.ID != strings.TrimSuffix(path.Base(name), ".yaml") {
+			return nil, fmt.Errorf("%w: %s: the regime %s stands in a file of its name", ErrFile, name, r.ID)
+		}
+		out[r.ID] = r
 	}
-	return b, nil
+	return out, nil
 }
 
 // Regime gives a regime by its id, or ErrUnknown.

@@ -28,6 +28,7 @@ func TestRelayHangsUp(t *testing.T) {
 	const all = 3000
 	for stage, uncertain := range map[string]bool{".": true, "RCPT": false, "MAIL": false} {
 		t.Run(stage, func(t *testing.T) {
+			t.Parallel() // they wait for a relay to be asked again
 			storetest.Each(t, func(t *testing.T, db *store.DB) {
 				var clock atomic.Int64
 				w := newWorld(t, db, all, func(r *Rooms) {

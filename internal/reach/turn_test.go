@@ -144,8 +144,9 @@ func TestFailover(t *testing.T) {
 
 // Two senders on one campaign share it: nobody gets two mails.
 func TestTwoSenders(t *testing.T) {
+	const all = 4000
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
-		w := newWorld(t, db, 20_000, func(r *Rooms) { r.Lease = time.Minute })
+		w := newWorld(t, db, all, func(r *Rooms) { r.Lease = time.Minute })
 		other, err := New(t.Context(), w.Rooms)
 		if err != nil {
 			t.Fatal(err)
@@ -154,7 +155,7 @@ func TestTwoSenders(t *testing.T) {
 		w.work()
 		w.workOf(t, other)
 		w.done(c.ID)
-		if w.total() != 20_000 || len(w.taken) != 20_000 {
+		if w.total() != all || len(w.taken) != all {
 			t.Errorf("%d mails to %d", w.total(), len(w.taken))
 		}
 	})
