@@ -267,7 +267,7 @@ var stateWords = map[string]language.Text{"pending": language.Both("送信前", 
 
 var eventWords = map[string]language.Text{"created": language.Both("下書きを作った", "made the draft"), "rates": language.Both("速さを変えた", "changed the rates"), "scheduled": language.Both("始める時刻を変えた", "changed when it begins"), "approved": language.Both("承認された", "approved"),
 	"running": language.Both("始まった、再開した", "began, or went on"), "paused": language.Both("一時停止した", "paused it"), "cancelled": language.Both("取りやめた", "cancelled it"), "done": language.Both("終わった", "it is done"),
-	"overruled": language.Both("点検の結果を、理由を示して越えた", "overruled the checks"), "decided": language.Both("不明のものを決めた", "decided on the uncertain ones")}
+	"tested": language.Both("試しに送った（アドレスの数）", "sent a test, to so many addresses"), "overruled": language.Both("点検の結果を、理由を示して越えた", "overruled the checks"), "decided": language.Both("不明のものを決めた", "decided on the uncertain ones")}
 
 var onlyWords = map[string]language.Text{"not-reset": language.Both("まだ再設定していない人だけ", "only who has not reset yet"), "reset": language.Both("再設定の受付が開いている間だけ送る", "send only while the reset is open")}
 
