@@ -155,6 +155,7 @@ facts:
 		{"scope", "--export", written("members.csv", accounts.String()), "--rules", written("members.yaml", "columns: {account: id, email: mail, locale: lang}\nactive: 'used >= \"2025\"'\nsets:\n  - {classes: [email]}\n"), "--incident", "told", "--commit"},
 		{"publish", "told"},
 		{"config", "set", "campaign.relays", "127.0.0.1:1"},
+		{"campaign", "keys"},
 	} {
 		o.run(t, args...)
 	}
