@@ -251,6 +251,9 @@ func reachWhy(lang language.Lang, err error) string {
 		{returned.ErrInput, "受け付けられません。", "It cannot be taken."},
 		{reach.ErrInput, "受け付けられません。", "It cannot be taken."},
 	} {
+		if errors.Is(err, reach.ErrStale) { // there is nothing more to say
+			return lang.Pick(w.ja, w.en)
+		}
 		if errors.Is(err, w.err) {
 			return lang.Pick(w.ja+"（"+text+"）", w.en+" ("+text+")")
 		}
@@ -271,6 +274,10 @@ var eventWords = map[string]language.Text{"created": language.Both("下書きを
 
 var onlyWords = map[string]language.Text{"not-reset": language.Both("まだ再設定していない人だけ", "only who has not reset yet"), "reset": language.Both("再設定の受付が開いている間だけ送る", "send only while the reset is open")}
 
+// reachFields are what forms of a campaign call what is entered.
+var reachFields = map[string]language.Text{"perSecond": language.Both("全体で毎秒", "A second in all"), "perDomain": language.Both("ドメインごと", "By domain"), "rampUp": language.Both("その速さになるまでの分", "Minutes in which it comes up"),
+	"start": language.Both("始める時刻", "When it begins"), "why": language.Both("理由", "Why"), "despite": language.Both("それでも送る理由", "Why it is sent all the same")}
+
 var levelWords = map[string]language.Text{preflight.Well: language.Both("よい", "well"), preflight.Note: language.Both("参考", "note"), preflight.Warning: language.Both("注意", "warning"), preflight.Error: language.Both("通らない", "fails")}
 
 // reachFuncs are what templates of campaigns can say.
@@ -282,8 +289,9 @@ func reachFuncs(lang language.Lang) map[string]any {
 		return s
 	}
 	return map[string]any{
-		"of":   func(view, it any) map[string]any { return map[string]any{"View": view, "It": it} },
-		"life": func(l reach.Life) string { return lifeWords[l].In(lang) }, "sendstate": func(s string) string { return word(stateWords, s) }, "done2": func(what string) string { return word(eventWords, what) },
+		"reachfield": func(name string) string { return word(reachFields, name) },
+		"of":         func(view, it any) map[string]any { return map[string]any{"View": view, "It": it} },
+		"life":       func(l reach.Life) string { return lifeWords[l].In(lang) }, "sendstate": func(s string) string { return word(stateWords, s) }, "done2": func(what string) string { return word(eventWords, what) },
 		"onlyword": func(s string) string { return word(onlyWords, s) }, "level": func(s string) string { return word(levelWords, s) }, "domains": domainLines,
 		"mailStates": func(n reach.Counts) (out []stateCount) {
 			names := n.Names()
