@@ -3,6 +3,8 @@ package browsertest
 import (
 	"bytes"
 	"encoding/csv"
+	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,7 +12,9 @@ import (
 	"time"
 
 	"filippo.io/age"
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/webauthn"
+	"github.com/chromedp/chromedp"
 )
 
 // TestDeskLook looks at every page of the console: in both languages, by the rules of axe-core in light and dark, at 320 pixels, and at
@@ -20,7 +24,8 @@ func TestDeskLook(t *testing.T) {
 		t.Skip("-short")
 	}
 	o := newOffice(t)
-	id := o.staged(t) // while one person may do it all
+	id := o.staged(t) // while the host alone is there, and needs nobody's approval
+	campaigns := o.reached(t)
 	p := o.person(t)
 	p.invited(o)
 	p.face("desk-join")
@@ -37,9 +42,37 @@ func TestDeskLook(t *testing.T) {
 			p.until(`document.querySelector("#feed-at") !== null && window.sending === undefined`)
 			p.face("desk-feed-" + lang)
 		})
+		p.run("campaign forms together "+lang, func() {
+			p.visit(campaigns.begun + "?lang=" + lang)
+			p.until(`document.querySelector('form[action*="/rates"]') !== null`)
+			o.run(t, "campaign", "rates", campaigns.id, "--per-second", "20")
+			eval[bool](p, `(document.querySelectorAll("details").forEach(d => d.open = true), true)`)
+			p.write(`form[action*="/rates"] input[name=perSecond]`, "7")
+			p.send(`form[action*="/rates"] button`)
+			p.until(`document.querySelector("[data-refused]") !== null`)
+			p.expect("409")
+			if got := eval[string](p, `document.querySelector('form[action*="/rates"] input[name=perSecond]').value`); got != "7" {
+				t.Errorf("what was entered is lost: %q", got)
+			}
+			p.face("desk-campaign-both-" + lang)
+		})
+		p.run("campaign without scripts "+lang, func() {
+			scripts := func(off bool) {
+				if _, err := chromedp.Call(p.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: off}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			scripts(true)
+			defer scripts(false)
+			for name, path := range map[string]string{"campaigns": campaigns.list, "campaign": campaigns.begun, "campaign-preview": campaigns.draft + "/preview"} {
+				p.visit(path + "?lang=" + lang)
+				p.keep("desk-"+name+"-plain-"+lang, view{width: 390, scheme: "light"})
+			}
+		})
 		for _, at := range []struct{ name, path string }{
 			{"clocks", "/console/cases/" + id + "/clocks"}, {"now", "/console/cases/" + id}, {"timeline", "/console/cases/" + id + "/timeline"}, {"decisions", "/console/cases/" + id + "/decisions"},
-			{"scope", "/console/cases/" + id + "/scope"}, {"reach", "/console/cases/" + id + "/reach"}, {"contain", "/console/cases/" + id + "/contain"}, {"reset", "/console/cases/" + id + "/reset"}, {"facts", "/console/cases/" + id + "/facts"}, {"documents", "/console/cases/" + id + "/documents"}, {"sheet", "/console/cases/" + id + "/documents/ppc-sokuho"},
+			{"scope", "/console/cases/" + id + "/scope"}, {"reach", "/console/cases/" + id + "/reach"}, {"campaigns", campaigns.list}, {"campaign", campaigns.begun}, {"campaign-draft", campaigns.draft}, {"campaign-preview", campaigns.draft + "/preview"},
+			{"campaign-sent", campaigns.begun + "/preview"}, {"contain", "/console/cases/" + id + "/contain"}, {"reset", "/console/cases/" + id + "/reset"}, {"facts", "/console/cases/" + id + "/facts"}, {"documents", "/console/cases/" + id + "/documents"}, {"sheet", "/console/cases/" + id + "/documents/ppc-sokuho"},
 			{"letters", o.letters}, {"outcome", "/console/cases/" + id + "/reach/outcome"},
 			{"draft", "/console/cases/" + id + "/documents/notice"}, {"form", "/console/cases/" + id + "/documents/ransomware-form"},
 			{"record", "/console/cases/" + id + "/record"}, {"board", "/console/"}, {"proposal", o.proposed(t)}, {"allclocks", "/console/clocks"}, {"proposals", "/console/proposals"},
@@ -71,6 +104,80 @@ func (p *tab) face(name string) {
 	p.axe(name+" light", true)
 	p.keep(name+"-dark-390", view{width: 390, scheme: "dark"})
 	p.axe(name+" dark", false)
+}
+
+// told are the pages of two campaigns of one case.
+type told struct{ id, list, begun, draft string }
+
+// reached publishes a case from the host, and makes two campaigns of it: one that has begun and is paused, and a draft.
+func (o *office) reached(t *testing.T) told {
+	t.Helper()
+	written := func(name, text string) string {
+		path := filepath.Join(o.dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	var accounts strings.Builder
+	accounts.WriteString("id,mail,lang,used\n")
+	for i := range 300 {
+		fmt.Fprintf(&accounts, "%d,u%d@example.com,%s,%d\n", i, i, []string{"ja", "en", ""}[i%3], 2018+i%9)
+	}
+	campaign := `incident: told
+from: {ja: 株式会社例示 お知らせ事務局, en: Example Inc. Notices, address: notice@example.jp}
+replyTo: desk@example.jp
+subject: {ja: 会員情報の漏えいについてのお詫びとお知らせ, en: About a loss of member data}
+text:
+  ja: |
+    # お詫びとお知らせ
+
+    {{organisation}}です。{{discovered}}に、会員情報への不正アクセスを確認しました。
+
+    ## お客様について
+
+    漏えいした項目は、{{you.exposed}}です。
+  en: |
+    # Notice
+
+    This is {{organisation}}. On {{discovered}} we found that somebody else has read member data.
+
+    ## Of you
+
+    What was exposed: {{you.exposed}}.
+rates: {perSecond: 5, perDomain: {"*": 2}}
+`
+	for _, args := range [][]string{
+		{"case", "declare", "--id", "told", "--title", "会員情報データベースへの不正アクセス", "--organisation", "株式会社例示", "--known", "2026-08-20T10:09+09:00", "--persons", "300", "--regime", "jp-appi"},
+		{"incident", "add", "--facts", written("told-facts.yaml", `id: told
+asOf: "2026-08-20T16:00+09:00"
+facts:
+  - {key: title, value: {ja: 会員情報の漏えい, en: A loss of member data}}
+  - {key: organisation, value: {ja: 株式会社例示, en: Example Inc.}}
+  - {key: discovered, value: "2026-08-20T10:09+09:00"}
+  - {key: affected.count, value: 300, unit: accounts, qualifier: exact}
+  - {key: data-class, value: email}
+`)},
+		{"scope", "--export", written("members.csv", accounts.String()), "--rules", written("members.yaml", "columns: {account: id, email: mail, locale: lang}\nactive: 'used >= \"2025\"'\nsets:\n  - {classes: [email]}\n"), "--incident", "told", "--commit"},
+		{"publish", "told"},
+		{"config", "set", "campaign.relays", "127.0.0.1:1"},
+		{"campaign", "keys"},
+	} {
+		o.run(t, args...)
+	}
+	file := written("campaign.yaml", campaign)
+	made := func() string {
+		var row struct{ ID string }
+		if err := json.Unmarshal([]byte(o.run(t, "campaign", "new", file, "--json")), &row); err != nil {
+			t.Fatal(err)
+		}
+		return row.ID
+	}
+	begun, draft := made(), made()
+	o.run(t, "campaign", "start", begun, "--despite", "受信側が見るものは、まだ整っていません。")
+	o.run(t, "campaign", "pause", begun, "--why", "文面を確かめています。")
+	at := "/console/cases/told/reach"
+	return told{begun, at, at + "/" + begun, at + "/" + draft}
 }
 
 // staged declares a case that has one of everything, from the host.

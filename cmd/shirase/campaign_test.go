@@ -206,6 +206,14 @@ facts:
 		t.Fatal(n)
 	}
 
+	// Its figures become a fact of the case.
+	figures := filepath.Join(folder, "told.yaml")
+	ok("campaign", "report", id, "--facts", figures)
+	ok("incident", "add", "--facts", figures)
+	if out := ok("campaign", "report", id, "--json"); !strings.Contains(out, `"moved":false`) || !strings.Contains(out, `"recorded":true`) {
+		t.Error(out)
+	}
+
 	// Who has read a Message-ID builds an address of it, or names the person: nothing moves, and nobody is silenced.
 	quoted, _, _ := strings.Cut(strings.TrimPrefix(to("b@example.com").id, "m."), "@")
 	for i, forged := range []string{report("back+"+quoted+"@bounce.example.jp", "b@example.com", "x@y.example"), report("back@bounce.example.jp", "b@example.com", "x@y.example")} {
@@ -232,7 +240,7 @@ facts:
 	if out := ok("bounces", "list", "loss-2026"); !strings.Contains(out, "a@example.com") || !strings.Contains(out, "userunknown") || strings.Contains(out, "b@example.com") || strings.Contains(out, "c@example.net") {
 		t.Error(out)
 	}
-	if out := ok("campaign", "report", id); !strings.Contains(out, "could not be reached: 2") || !strings.Contains(out, "宛先のメールアドレスがない: 2") {
+	if out := ok("campaign", "report", id); !strings.Contains(out, "could not be reached: 2") || !strings.Contains(out, "宛先のメールアドレスがない: 2") || !strings.Contains(out, "have moved since they were recorded") {
 		t.Error(out)
 	}
 

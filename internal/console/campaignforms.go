@@ -252,6 +252,9 @@ func reachWhy(lang language.Lang, err error) string {
 		{reach.ErrInput, "受け付けられません。", "It cannot be taken."},
 		{reach.ErrResults, "結果を受け付けられません。何も変えていません。", "The results are refused, and nothing is changed."},
 	} {
+		if errors.Is(err, reach.ErrStale) { // there is nothing more to say
+			return lang.Pick(w.ja, w.en)
+		}
 		if errors.Is(err, w.err) {
 			return lang.Pick(w.ja+"（"+text+"）", w.en+" ("+text+")")
 		}
@@ -268,7 +271,7 @@ var stateWords = map[string]language.Text{"pending": language.Both("送信前", 
 
 var eventWords = map[string]language.Text{"created": language.Both("下書きを作った", "made the draft"), "rates": language.Both("速さを変えた", "changed the rates"), "scheduled": language.Both("始める時刻を変えた", "changed when it begins"), "approved": language.Both("承認された", "approved"),
 	"running": language.Both("始まった、再開した", "began, or went on"), "paused": language.Both("一時停止した", "paused it"), "cancelled": language.Both("取りやめた", "cancelled it"), "done": language.Both("終わった", "it is done"),
-	"overruled": language.Both("点検の結果を、理由を示して越えた", "overruled the checks"), "decided": language.Both("不明のものを決めた", "decided on the uncertain ones"),
+	"tested": language.Both("試しに送った（アドレスの数）", "sent a test, to so many addresses"), "overruled": language.Both("点検の結果を、理由を示して越えた", "overruled the checks"), "decided": language.Both("不明のものを決めた", "decided on the uncertain ones"),
 	"export": language.Both("封じたファイルが承認された", "a sealed file was approved"), "made": language.Both("封じたファイルを作った", "made a sealed file"), "handed": language.Both("ファイルを業者に渡した", "handed a file over"), "handed-again": language.Both("ファイルをもう一度取り出した", "took a file out again"),
 	"withdrawn": language.Both("ファイルを取り下げた", "withdrew a file"), "destroyed": language.Both("廃棄の確認を記録した", "confirmed that a file is destroyed"), "results": language.Both("業者の結果を読んだ", "read a house's results"), "substituted": language.Both("代替措置を記録した", "wrote down what was done instead")}
 
@@ -299,6 +302,10 @@ func tolds(s *reach.Summary) (out []toldRow) {
 
 var onlyWords = map[string]language.Text{"not-reset": language.Both("まだ再設定していない人だけ", "only who has not reset yet"), "reset": language.Both("再設定の受付が開いている間だけ送る", "send only while the reset is open")}
 
+// reachFields are what forms of a campaign call what is entered.
+var reachFields = map[string]language.Text{"perSecond": language.Both("全体で毎秒", "A second in all"), "perDomain": language.Both("ドメインごと", "By domain"), "rampUp": language.Both("その速さになるまでの分", "Minutes in which it comes up"),
+	"start": language.Both("始める時刻", "When it begins"), "why": language.Both("理由", "Why"), "despite": language.Both("それでも送る理由", "Why it is sent all the same")}
+
 var levelWords = map[string]language.Text{preflight.Well: language.Both("よい", "well"), preflight.Note: language.Both("参考", "note"), preflight.Warning: language.Both("注意", "warning"), preflight.Error: language.Both("通らない", "fails")}
 
 // reachFuncs are what templates of campaigns can say.
@@ -310,8 +317,9 @@ func reachFuncs(lang language.Lang) map[string]any {
 		return s
 	}
 	return map[string]any{
-		"of":   func(view, it any) map[string]any { return map[string]any{"View": view, "It": it} },
-		"life": func(l reach.Life) string { return lifeWords[l].In(lang) }, "sendstate": func(s string) string { return word(stateWords, s) }, "done2": func(what string) string { return word(eventWords, what) },
+		"reachfield": func(name string) string { return word(reachFields, name) },
+		"of":         func(view, it any) map[string]any { return map[string]any{"View": view, "It": it} },
+		"life":       func(l reach.Life) string { return lifeWords[l].In(lang) }, "sendstate": func(s string) string { return word(stateWords, s) }, "done2": func(what string) string { return word(eventWords, what) },
 		"onlyword": func(s string) string { return word(onlyWords, s) }, "level": func(s string) string { return word(levelWords, s) }, "domains": domainLines,
 		"mailStates": func(n reach.Counts) (out []stateCount) {
 			names := n.Names()

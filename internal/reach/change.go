@@ -108,7 +108,11 @@ func (r *Reach) changeIn(ctx context.Context, tx *sql.Tx, who actor.Actor, c *Ca
 	if x.To == "" {
 		return nil
 	}
-	return r.moveIn(ctx, tx, who, c.ID, x.To, x.Why, turns[x.To]...)
+	to := x.To
+	if to == Running && c.Started.IsZero() && c.Start.After(r.Now()) { // it was paused before its time, which was approved
+		to = Approved
+	}
+	return r.moveIn(ctx, tx, who, c.ID, to, x.Why, turns[x.To]...)
 }
 
 // SetRates changes how quickly a campaign is sent.

@@ -158,3 +158,29 @@ func TestPromiseOfNobody(t *testing.T) {
 		}
 	})
 }
+
+// Of two who look how a campaign stands, the later is followed: what an earlier one read, of a reset that was closed, lifts no bound that a
+// later one has set.
+func TestOneLooksAtATime(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		var s *sender
+		asked := 0
+		w := newWorld(t, db, 3, func(r *Rooms) {
+			r.Conditions = map[string]Condition{"reset": func(context.Context, string) (Open, error) {
+				if asked++; s.looking.TryLock() {
+					t.Error("another may look at the same time")
+					s.looking.Unlock()
+				}
+				return Open{Yes: true, PerSecond: 1}, nil
+			}}
+		})
+		c := w.started(func(s *Spec) { s.Needs = []string{"reset"} }, Rates{})
+		var err error
+		if s, err = w.newSender(t.Context(), c.ID); err != nil {
+			t.Fatal(err)
+		}
+		if running, err := s.look(t.Context()); err != nil || !running || asked != 1 || s.throttle.all == nil {
+			t.Fatal(running, asked, err)
+		}
+	})
+}

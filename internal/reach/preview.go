@@ -8,11 +8,13 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"shirase/identity"
 	"shirase/internal/actor"
 	"shirase/internal/hint"
 	"shirase/internal/language"
@@ -217,6 +219,9 @@ func (r *Reach) Test(ctx context.Context, who actor.Actor, id string, to []strin
 	if c.Way() != Mail {
 		return fmt.Errorf("send a test: %w: %s is no campaign of mail", ErrInput, c.ID)
 	}
+	if err := r.ownAddresses(ctx, c, to); err != nil {
+		return fmt.Errorf("send a test: %w", err)
+	}
 	f, _, err := r.texts(ctx, c)
 	if err != nil {
 		return fmt.Errorf("send a test: %w", err)
@@ -262,7 +267,35 @@ func (r *Reach) Test(ctx context.Context, who actor.Actor, id string, to []strin
 	if n < len(mails) {
 		return fmt.Errorf("send a test: %w", ErrRelay)
 	}
-	return refused
+	if refused != nil {
+		return refused
+	}
+	// That mail left in the organisation's name stays on record; to whom it went, whoever sent it knows.
+	return r.DB.Update(ctx, func(tx *sql.Tx) error { return r.event(ctx, tx, who, c.ID, "tested", strconv.Itoa(len(to))) })
+}
+
+// ownAddresses refuses a test to somebody whom the roster has: they are told by the campaign, which a second person approves, and not one by one
+// before it. It reads the roster once.
+func (r *Reach) ownAddresses(ctx context.Context, c *Campaign, to []string) error {
+	own := map[string]bool{}
+	for _, a := range to {
+		if id, err := identity.ParseEmail(a); err == nil {
+			own[id.Value] = true
+		}
+	}
+	ro, err := r.Rosters.Named(ctx, c.Incident, c.Roster)
+	if err != nil {
+		return err
+	}
+	for m, err := range r.Rosters.Members(ctx, ro) {
+		if err != nil {
+			return err
+		}
+		if m.Identity.Kind == identity.KindEmail && own[m.Identity.Value] {
+			return hint.Add(fmt.Errorf("%w: one of the addresses is of somebody on the roster, whom the campaign tells", ErrInput), "send tests to addresses of your own, which are not affected")
+		}
+	}
+	return nil
 }
 
 // KindMail is the proposal to send a campaign.

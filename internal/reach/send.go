@@ -50,6 +50,10 @@ type sender struct {
 	changed atomic.Int64   // how often the rates of domains have
 	flying  sync.WaitGroup // mails that were given out, until what came of them is on disk
 
+	// looking is held while one looks how the campaign stands: of two who did so at once, the one that read first could be the one that is
+	// followed last.
+	looking sync.Mutex
+
 	mu        sync.Mutex // of what follows
 	throttle  *throttle
 	receivers *receivers
@@ -213,6 +217,8 @@ func (r *Reach) newSender(ctx context.Context, id string) (*sender, error) {
 
 // look finds out how the campaign stands now, and has what sends it follow. running is false where it is over for this sender.
 func (s *sender) look(ctx context.Context) (running bool, err error) {
+	s.looking.Lock()
+	defer s.looking.Unlock()
 	now := s.r.Now()
 	c, err := s.r.get(ctx, s.r.DB, s.c.ID)
 	if err != nil {
