@@ -102,7 +102,7 @@ func (h *hook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // do carries out what is asked for. The log names the kind of it and no account.
 func (h *hook) do(a asked) (answered, int) {
-	new := ""
+	chosen := ""
 	switch a.Type {
 	case "password.same":
 		x, ok := h.accounts.get(a.Account)
@@ -122,7 +122,7 @@ func (h *hook) do(a asked) (answered, int) {
 			return answered{}, http.StatusUnprocessableEntity
 		}
 		var err error
-		if new, err = hash(a.Password); err != nil {
+		if chosen, err = hash(a.Password); err != nil {
 			return answered{}, http.StatusInternalServerError
 		}
 	default:
@@ -133,7 +133,7 @@ func (h *hook) do(a asked) (answered, int) {
 			return
 		}
 		if a.Type != "sessions.end" {
-			x.Hash, x.Issued = new, a.Issued
+			x.Hash, x.Issued = chosen, a.Issued
 		}
 		for k, s := range sessions {
 			if s.Account == a.Account {

@@ -418,9 +418,24 @@ func (n *Node) seen(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// elsewhere reports that a form came from another site: as browsers say since 2023, and before that by the origin's name. Ports are not
+// compared, which proxies leave out of Host.
+func elsewhere(r *http.Request) bool {
+	if site := r.Header.Get("Sec-Fetch-Site"); site != "" {
+		return site != "same-origin"
+	}
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		return false
+	}
+	u, err := url.Parse(origin)
+	host := &url.URL{Host: r.Host}
+	return err != nil || u.Hostname() == "" || !strings.EqualFold(u.Hostname(), host.Hostname())
+}
+
 // seenOnPage is what the button of the notice's page sends, from the application's own address.
 func (n *Node) seenOnPage(w http.ResponseWriter, r *http.Request) {
-	if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" {
+	if elsewhere(r) {
 		web.Problem{Status: http.StatusForbidden, Code: "cross-origin", Detail: "It came from another site."}.Write(w, r)
 		return
 	}
