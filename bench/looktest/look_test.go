@@ -43,6 +43,7 @@ func newSite(t *testing.T, w *sitetest.World) string {
 			return []site.Watched{{URL: "https://shop.example/news/1", State: site.SourceChanged, Since: time.Date(2026, 6, 3, 0, 0, 0, 0, time.UTC), Seen: time.Date(2026, 6, 9, 0, 0, 0, 0, time.UTC),
 				SHA256: strings.Repeat("0f86d081884c7d65", 4), Preserved: time.Date(2026, 6, 3, 0, 0, 0, 0, time.UTC)}}, nil
 		},
+		Say:       func(context.Context, site.Said) (site.Proof, error) { return site.Proof{}, nil },
 		Proof:     func(context.Context, int64) ([]byte, error) { return []byte(sitetest.Proof), nil },
 		Operator:  page.Operator{Contact: "mailto:desk@notice.example"},
 		LedgerKey: sitetest.Key,
@@ -210,7 +211,7 @@ func views(lang language.Lang) []view {
 	}
 	list := []view{
 		{"home", "/", ""}, {"incidents", "/incidents", ""}, {"search", "/incidents?q=NAVER&country=JP", "document.querySelectorAll('.facets details').forEach(d => d.open = true)"},
-		{"search-empty", "/incidents?q=nothing+like+it&year=1999", ""}, {"organisations", "/organisations", ""}, {"compare-search", "/learn/compare?id=naver-2013&q=example", ""}, {"organisation", "/organisations/line", ""}, {"feeds", "/feeds", ""}, {"shelves", "/archive", "document.querySelectorAll('details').forEach(d => d.open = true)"}, {"year", "/archive/2026", ""}, {"month", "/archive/2026-05", ""}, {"month-empty", "/archive/2011-05", ""}, {"cause", "/archive/cause/ransomware", ""}, {"sector", "/archive/sector/unknown", ""}, {"api", "/api", ""}, {"incident", "/incidents/naver-2013", "document.querySelectorAll('details').forEach(d => d.open = true)"},
+		{"search-empty", "/incidents?q=nothing+like+it&year=1999", ""}, {"organisations", "/organisations", ""}, {"compare-search", "/learn/compare?id=naver-2013&q=example", ""}, {"organisation", "/organisations/line", ""}, {"feeds", "/feeds", ""}, {"shelves", "/archive", "document.querySelectorAll('details').forEach(d => d.open = true)"}, {"year", "/archive/2026", ""}, {"reply", "/incidents/naver-2013/reply", ""}, {"month", "/archive/2026-05", ""}, {"month-empty", "/archive/2011-05", ""}, {"cause", "/archive/cause/ransomware", ""}, {"sector", "/archive/sector/unknown", ""}, {"api", "/api", ""}, {"incident", "/incidents/naver-2013", "document.querySelectorAll('details').forEach(d => d.open = true)"},
 		{"incident-open", "/incidents/example-city", ""}, {"incident-elsewhere", "/incidents/example-shop", ""},
 		{"notice", "/notices/naver-2013-v1", "document.querySelectorAll('details').forEach(d => d.open = true)"},
 		{"incident-corrected", "/incidents/example-school", ""}, {"help", "/incidents/naver-2013/help", ""},

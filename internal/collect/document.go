@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"shirase/internal/actor"
@@ -163,7 +164,23 @@ func (c *Collection) Bytes(ctx context.Context, who actor.Actor, id string) ([]b
 	return keep.Get(c.Dir, d.WARC, d.SHA256)
 }
 
-// Read proposes the facts that a document states. It may take seconds; when ctx ends it is left to itself.
+// maxRead is how much of a text is read for facts. Reading takes time that grows faster than the text where that was written to have it so:
+// somebody else's page, which nobody chose, may not keep this machine busy for minutes. A notice says what it has to say in less.
+const maxRead = 40_000
+
+// beginning is as much of a text as is read, up to the end of a line.
+func beginning(text string) string {
+	if len(text) <= maxRead {
+		return text
+	}
+	text = strings.ToValidUTF8(text[:maxRead], "")
+	if end := strings.LastIndexByte(text, '\n'); end > maxRead/2 {
+		text = text[:end]
+	}
+	return text
+}
+
+// Read proposes the facts that a document states in its beginning. It may take seconds; when ctx ends it is left to itself.
 func (d *Document) Read(ctx context.Context) (*extract.Result, error) {
 	type result struct {
 		res *extract.Result
@@ -171,7 +188,7 @@ func (d *Document) Read(ctx context.Context) (*extract.Result, error) {
 	}
 	done := make(chan result, 1)
 	go func() {
-		res, err := extract.Notice([]byte(d.Text))
+		res, err := extract.Notice([]byte(beginning(d.Text)))
 		done <- result{res, err}
 	}()
 	select {

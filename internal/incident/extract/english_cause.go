@@ -85,6 +85,9 @@ var (
 	usedEN    = ruleEN("usedEN")
 	saidEN    = ruleEN("saidEN")
 	perhapsEN = ruleEN("perhapsEN")
+
+	// byOthersEN tells what others would have used from what the author uses: a database that is used by its staff.
+	byOthersEN = ruleEN("byOthersEN")
 )
 
 // damageEN proposes what has followed.
@@ -112,7 +115,7 @@ func (r *reader) damageEN() {
 			word string
 			re   *rule
 		}{{"misuse", misuseEN}, {"login", loginEN}, {"tampering", tamperEN}} {
-			if d.re.MatchString(part[m[0]:m[1]]) && !fixedEN.MatchString(part[m[0]:m[1]]) {
+			if d.re.MatchString(part[m[0]:m[1]]) && (!fixedEN.MatchString(part[m[0]:m[1]]) || byOthersEN.MatchString(part[m[0]:m[1]])) {
 				r.propose(incident.Fact{Key: "secondary-damage", Item: d.word, Value: incident.Value{Word: d.word, Status: "none-confirmed"}, AsOf: asOf}, s.from+m[0], s.from+m[1], "").byStatus()
 			}
 		}

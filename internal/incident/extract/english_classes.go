@@ -263,6 +263,9 @@ var meansEN = ruleEN("meansEN")
 
 var mailboxEN = ruleEN("mailboxEN")
 
+// placeEN says that an address is a place, and not what was lost.
+var placeEN = ruleEN("placeEN")
+
 var (
 	otherSite = ruleEN("otherSite")
 )
@@ -274,6 +277,8 @@ func (r *reader) besideEN(s sentence, m mention) bool {
 	case "message-content":
 		// The mailbox that was opened is told of in every such notice; what lay in it is listed behind.
 		return mailboxEN.MatchString(part) && !strings.HasPrefix(strings.ToLower(r.s[m.from:m.to]), "content")
+	case "address":
+		return placeEN.MatchString(part[:m.to-s.from])
 	case "credential":
 		return !strings.Contains(part, "your ") || meansEN.MatchString(part[:m.to-s.from]) && !strings.Contains(part[:m.to-s.from], "your ")
 	case "password", "account-id", "email", "auth-token":

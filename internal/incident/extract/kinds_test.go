@@ -104,6 +104,16 @@ var kinds = []struct {
 	{kind: "questions and answers that say when", texts: []string{
 		"Frequently Asked Questions\n\n1. What happened?\nOn March 2, 2024, Harrow Vale College became aware of an incident in which files with personal information of students were exposed on the Internet.\n\n2. What information was exposed?\nName, address, date of birth and Social Security number.",
 	}, has: []string{"discovered 2024-03-02", "data-class national-id:ssn"}},
+	{kind: "an address that is a place", frame: frameEN, texts: []string{
+		"A laptop computer was stolen from the employee’s home address that evening.", "The files were taken from a nurse's address during a burglary.", "Letters were mailed to the last known address.",
+	}, lacks: []string{"data-class address"}},
+	{kind: "misuse that nothing points to, in several verbs", frame: frameEN, texts: []string{
+		"So far there is no indication that any of our patients’ information has been accessed or used by anybody else.", "We have no evidence that the data has been viewed, copied or used.",
+	}, has: []string{"secondary-damage misuse none-confirmed"}},
+	{kind: "a mail that asks to delete the one before it", texts: []string{
+		"2024年6月26日\n霞市\nメールの誤送信について\n6月25日午後6時9分、案内を「Bcc」で送信すべきところを、誤って「To」で送信した。\n同日、午後6時17分に、お詫びとメールの削除をお願いするメールを「Bcc」で送信。\nメールアドレスが漏えいしました。お詫びいたします。",
+		"2024年6月26日\n霞市\nメールの誤送信について\n6月25日午後6時9分、誤って宛先欄に入力して送信した。\n同日午後6時17分、お詫びと削除依頼のメールを送信した。\nメールアドレスが漏えいしました。お詫びいたします。",
+	}, has: []string{"persons-notified 2024-06-25T18:17+09:00"}},
 	{kind: "a list of what was not lost, in English", frame: frameEN, texts: []string{
 		"The information did not include:\n- Social Security numbers\n- bank account numbers",
 		"The files we looked at did not contain:\n* information such as bank account details, Social Security numbers or passwords",

@@ -16,7 +16,8 @@ func (r *reader) toldJA(w *when, c context) {
 	if label := strings.TrimSpace(c.before); personRE.MatchString(label+"に") && toldLabel.MatchString(label) {
 		r.moment("persons-notified", w, "")
 	}
-	toThem := personRE.MatchString(c.before+c.after) || toPeople.MatchString(r.lines[w.line].under)
+	toThem := personRE.MatchString(c.before+c.after) || toPeople.MatchString(r.lines[w.line].under) ||
+		r.sentWrongly && apologised.MatchString(c.after) && askedToDelete.MatchString(c.after) // only who got the mail is asked to delete it
 	wrongly := r.sentWrongly && !amends.MatchString(c.after) || sentWrong.MatchString(c.after) || // this is the mail that went wrong
 		askedToDelete.MatchString(c.after) && !apologised.MatchString(c.after)
 	if !r.has("persons-notified") && toThem && !wrongly && toldVerb.MatchString(c.after) && !notDone.MatchString(c.after) {
