@@ -23,6 +23,7 @@ type helpBody struct {
 	Contact                   template.HTML
 	Sealed                    bool
 	AskHref                   string // where it is answered by mail; "" where it is not
+	WatchHref                 string // where somebody asks to be told more; "" where nobody is
 	WhyNot                    string
 	Warnings                  []string
 	Addenda                   []line
@@ -78,6 +79,9 @@ func (s *Site) help(w http.ResponseWriter, r *http.Request) error {
 	}
 	state := s.state(r.Context(), i)
 	body.AskHref = s.askHref(p, i.ID, state)
+	if from == nil {
+		body.WatchHref = s.watchHref(p, i.ID, state)
+	}
 	if body.Warnings = s.warnings(lang, i.ID, state); !body.Sealed {
 		body.WhyNot = whyNot(lang, state)
 	}

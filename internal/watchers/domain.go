@@ -168,8 +168,8 @@ func (w *Watchers) domains(ctx context.Context, where string, args ...any) ([]Do
 	return out, errors.Join(rows.Err(), rows.Close())
 }
 
-// byRole says whether the mailbox is one that only whoever runs the domain reads.
-func (d DomainWatch) byRole() bool {
+// ByRole says whether the mailbox is one that only whoever runs the domain reads.
+func (d DomainWatch) ByRole() bool {
 	local, domain, _ := strings.Cut(d.contact, "@")
 	return domain == d.Domain && slices.Contains(roles, local)
 }
@@ -204,7 +204,7 @@ func (w *Watchers) ConfirmDomain(ctx context.Context, link string) error {
 	if err != nil {
 		return err
 	}
-	if d.byRole() {
+	if d.ByRole() {
 		return w.proven(ctx, d, "mailbox")
 	}
 	if d.State != "asked" {
@@ -397,7 +397,7 @@ func (w *Watchers) KeepDomains(ctx context.Context) error {
 }
 
 func (w *Watchers) lookAgain(ctx context.Context, d DomainWatch, now time.Time) error {
-	if d.State != "asked" && !d.byRole() {
+	if d.State != "asked" && !d.ByRole() {
 		how, err := w.shows(ctx, d)
 		if err != nil {
 			return err
@@ -408,7 +408,7 @@ func (w *Watchers) lookAgain(ctx context.Context, d DomainWatch, now time.Time) 
 	}
 	next := fmt.Sprintf(`next_at = %d`, store.Micros(now.Add(12*time.Hour)))
 	switch {
-	case d.Until.After(now) && d.State == "proven" && d.byRole(): // whoever reads it is asked again
+	case d.Until.After(now) && d.State == "proven" && d.ByRole(): // whoever reads it is asked again
 		_, err := w.DB.ExecContext(ctx, `UPDATE watchers_domain SET mail = 'waiting', tries = 0, next_at = until_at WHERE id = $1 AND state = 'proven'`, d.id)
 		return err
 	case d.Until.After(now):

@@ -78,7 +78,6 @@ type About struct {
 	Title, Organisation language.Text
 	AsOf                time.Time
 	ByMail              bool // sensitive: nothing is said of it but where to ask
-	Settled             bool // its scope is
 }
 
 // Mailer is by whom mail goes out.
