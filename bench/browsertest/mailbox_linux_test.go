@@ -304,7 +304,7 @@ func TestMailbox(t *testing.T) {
 	}
 
 	// A new incident: the mail leads to what to do, and from there to the answer.
-	publish(shopID, shopFacts, "columns: {account: id, email: mail}\nindex: [email]\nsets:\n  - {classes: [email, name]}\n", inIt, "other@people.example")
+	publish(shopID, shopFacts, "columns: {account: id, email: mail}\nindex: [email]\nsets:\n  - {classes: [email, name, phone, purchase-history]}\n", inIt, "other@people.example")
 	news := box.take(1)[inIt]
 	if !strings.Contains(news.text, "対象範囲に含まれています") || !strings.Contains(news.text, "会員ページの設定の誤り") {
 		t.Errorf("%q", news.text)

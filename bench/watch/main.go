@@ -105,8 +105,8 @@ func run(o figure.Options) error {
 	if err == nil {
 		err = room.Look(ctx)
 	}
-	for n := 0; n < watching && err == nil; n += 20_000 {
-		some := make([]string, 20_000)
+	for n := 0; n < watching && err == nil; n += 250_000 {
+		some := make([]string, 250_000)
 		for i := range some {
 			some[i] = address(n + i)
 		}
@@ -115,6 +115,7 @@ func run(o figure.Options) error {
 	if err != nil {
 		return err
 	}
+	fmt.Fprintln(os.Stderr, "bench: a million watch")
 	name := filepath.Join(dir, "export.csv")
 	if err := export(name); err != nil {
 		return err
@@ -127,6 +128,7 @@ func run(o figure.Options) error {
 	if err != nil {
 		return err
 	}
+	fmt.Fprintln(os.Stderr, "bench: the roster is made")
 	public = []watchers.Standing{{Incident: "shop", State: "final", Scope: r.ID, Roster: r.ID}}
 	var before, after runtime.MemStats
 	runtime.GC()
