@@ -37,6 +37,7 @@ type incidentBody struct {
 	Zone                string
 	Notices             []noticeLink
 	HelpHref            string
+	GenuineHref         string
 	AskHref, WatchHref  string // where it is answered by mail, and where somebody asks to be told more; "" for nowhere
 	Replies             []line
 	Past                []pastRow
@@ -85,7 +86,7 @@ func (s *Site) incident(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if body.Recorded == nil {
-		body.WatchHref = s.watchHref(p, i.ID, s.state(r.Context(), i))
+		body.WatchHref, body.GenuineHref = s.watchHref(p, i.ID, s.state(r.Context(), i)), s.genuineHref(p, i.ID, s.state(r.Context(), i))
 	}
 	body.FactsOpen = body.Recorded != nil && len(body.Facts) <= fewFacts
 	history, err := s.Archive.Record(r.Context(), i.ID)

@@ -14,7 +14,7 @@ import (
 
 // pages are the pages of this site, each with a template of its name.
 var pages = []string{"home", "incidents", "organisations", "organisation", "incident", "help", "reply", "notice", "problem", "learn", "compare", "like",
-	"statement", "verify", "services", "passwords", "ask", "watch", "watched", "domain", "how", "feeds", "api", "preview"}
+	"statement", "verify", "services", "passwords", "ask", "watch", "watched", "domain", "genuine", "spread", "how", "feeds", "api", "preview"}
 
 // shared are the templates that every page is parsed with.
 var shared = []string{"templates/frame.html", "templates/parts.html", "templates/answers.html"}

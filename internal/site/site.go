@@ -64,6 +64,11 @@ type Options struct {
 	// Watch takes addresses that want to be told of later incidents; nil: none are taken here.
 	Watch *Watch
 
+	// Spread takes where somebody has seen the data of an incident: kind and place. Errors: ErrSpreadData, ErrSaid, ErrSaidFull. nil: nothing is taken.
+	Spread func(r *http.Request, incident, kind, place string) error
+	// Genuine gives what of an incident this instance has sent and heard; nil: only what facts say is shown.
+	Genuine func(ctx context.Context, incident string) (Genuine, error)
+
 	// API lists the addresses of the API.
 	API      []Route
 	Operator page.Operator // who runs this site, as its pages say it
@@ -193,6 +198,13 @@ func (s *Site) routes() *http.ServeMux {
 	get("/incidents/{id}/ask", s.askPage)
 	mux.HandleFunc("POST /incidents/{id}/ask", s.asked)
 	s.watchRoutes(mux, get)
+	get("/incidents/{id}/genuine", s.genuine)
+	get("/incidents/{id}/spread", s.spreadPage)
+	mux.HandleFunc("POST /incidents/{id}/spread", func(w http.ResponseWriter, r *http.Request) {
+		if err := s.spread(w, r); err != nil {
+			s.fail(w, r, err)
+		}
+	})
 	get("/incidents/{id}/reply", s.reply)
 	cross := http.NewCrossOriginProtection()
 	mux.Handle("POST /incidents/{id}/reply", cross.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -37,7 +37,9 @@ func (w *watching) pages() *Watch {
 			w.did = append(w.did, "ask "+string(lang)+" "+address+" "+follow)
 			return w.refuse
 		},
-		Asked: func(_ context.Context, link string) (string, error) { return "example-city", w.of(link, goodLink, "asked") },
+		Asked: func(_ context.Context, link string) (string, error) {
+			return "example-city", w.of(link, goodLink, "asked")
+		},
 		Confirm: func(_ context.Context, link string, c WatchChoice) (string, error) {
 			if c.Digest {
 				w.did = append(w.did, "digest")
