@@ -30,7 +30,7 @@ type genuineBody struct {
 	Domains, Senders                []string
 	Contact                         template.HTML
 	Notices                         []noticeLink
-	Places, Ended                   int64
+	Places, Ended                   int
 	SpreadHref                      string
 	Snippets                        []snippet
 }
@@ -82,7 +82,7 @@ func (s *Site) genuine(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		slices.Sort(g.Senders)
-		body.Senders, body.Places, body.Ended = slices.Compact(g.Senders), g.Places, g.PlacesEnded
+		body.Senders, body.Places, body.Ended = slices.Compact(g.Senders), int(g.Places), int(g.PlacesEnded)
 	}
 	if s.Spread != nil {
 		body.SpreadHref = p.Link("/incidents/" + i.ID + "/spread")

@@ -272,22 +272,33 @@ func (h *hits) write(ctx context.Context) error {
 		return nil
 	}
 	h.w.step()
-	var q strings.Builder
-	q.WriteString(`INSERT INTO watchers_mail (incident, kind, ref, tag, n, due, state, mail, tries) VALUES `)
-	for i := 0; i < len(h.rows); i += 6 {
-		if i > 0 {
-			q.WriteString(", ")
-		}
-		fmt.Fprintf(&q, "($%d, $%d, $%d, $%d, $%d, $%d, 'waiting', '', 0)", i+1, i+2, i+3, i+4, i+5, i+6)
-	}
-	q.WriteString(` ON CONFLICT (incident, kind, ref, tag) DO NOTHING`)
 	err := h.w.DB.Update(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, q.String(), h.rows...)
-		return err
+		for some := range slices.Chunk(h.rows, 6*together) {
+			if _, err := tx.ExecContext(ctx, insert(len(some)/6), some...); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	h.rows = h.rows[:0]
 	h.w.step()
 	return err
+}
+
+// together is how many rows one statement writes: SQLite looks each parameter up among all of the statement's, so that the time goes with the square.
+const together = 20
+
+func insert(n int) string {
+	var q strings.Builder
+	q.WriteString(`INSERT INTO watchers_mail (incident, kind, ref, tag, n, due, state, mail, tries) VALUES `)
+	for i := range n {
+		if i > 0 {
+			q.WriteString(", ")
+		}
+		fmt.Fprintf(&q, "($%d, $%d, $%d, $%d, $%d, $%d, 'waiting', '', 0)", 6*i+1, 6*i+2, 6*i+3, 6*i+4, 6*i+5, 6*i+6)
+	}
+	q.WriteString(` ON CONFLICT (incident, kind, ref, tag) DO NOTHING`)
+	return q.String()
 }
 
 // japan is where the day's news is sent: at nine in the morning.
