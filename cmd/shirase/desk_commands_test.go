@@ -68,6 +68,7 @@ func TestDeskCommands(t *testing.T) {
 		"reset uncertain": {"none"},
 		"inbox list":      nil, "inbox show": {"i-none"}, "inbox accept": {"i-none", "--yes"}, "inbox ignore": {"i-none"}, "inbox merge": {"i-none", "i-none"}, "inbox split": {"i-none"}, "inbox undo": {"i-none"}, "inbox labels": nil,
 		"source list": nil, "source add": {file}, "source end": {"s-none"}, "source run": nil,
+		"watch status": nil, "watch domains": nil, "watch end": {"none"}, "watch uncertain": nil, "spread list": {"none"}, "spread decide": {"none", "p-none", "confirmed"},
 		"notify hook add": {"ftp://x"}, "notify hook list": nil, "notify hook end": {"none"}, "notify mail": nil, "notify test": nil, "notify log": nil,
 	}
 	a := &app{out: io.Discard, err: io.Discard}
@@ -103,7 +104,7 @@ func TestDeskCommands(t *testing.T) {
 			t.Errorf("%s %v: %d rows became %d", name, args, before, now)
 		}
 	}
-	for _, c := range []*cobra.Command{a.cmdCase(), a.cmdStaff(), a.cmdProposal(), a.cmdNotify(), a.cmdGate(), a.cmdReset(), a.cmdInbox(), a.cmdSource()} {
+	for _, c := range []*cobra.Command{a.cmdCase(), a.cmdStaff(), a.cmdProposal(), a.cmdNotify(), a.cmdGate(), a.cmdReset(), a.cmdInbox(), a.cmdSource(), a.cmdWatch(), a.cmdSpread()} {
 		leaves(c, c.Name())
 	}
 	for name := range table {

@@ -278,6 +278,12 @@ func (a *app) server(ctx context.Context, in *instance, corpora *password.Corpor
 		if err := a.answerByMail(ctx, in, published, server, &options); err != nil {
 			return nil, nil, err
 		}
+		if err := a.tellWatchers(ctx, in, published, server, &options); err != nil {
+			return nil, nil, err
+		}
+		if err := a.takeSpread(ctx, in, server, &options); err != nil {
+			return nil, nil, err
+		}
 	}
 	pages, err := site.New(options)
 	if err != nil {

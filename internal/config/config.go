@@ -56,6 +56,7 @@ type Operation struct {
 	Returns  Returns
 	DNS      DNS
 	Campaign Campaign
+	Watch    Watch
 	Gate     Gate
 	Reset    Reset
 	Limits   Limits
@@ -146,6 +147,12 @@ type Campaign struct {
 	Connections  int    // at once
 }
 
+// Watch is how people are told who asked for it.
+type Watch struct {
+	PerSecond int  // mails
+	Domains   bool // domains' owners are shown their affected addresses
+}
+
 // Gate is what stands behind the gate.
 type Gate struct {
 	File string // of routes; "": only accounts can be held
@@ -211,6 +218,7 @@ func Default() *Settings {
 		Mail:      Mail{Security: "starttls"},
 		Returns:   Returns{LMTP: true},
 		Campaign:  Campaign{Security: "starttls", Connections: 8},
+		Watch:     Watch{PerSecond: 20},
 		Reset:     Reset{Connector: "none", MinLength: 15, LinkLife: time.Hour, Connections: 16},
 		Limits:    Limits{Check: serve.DefaultLimits, Archive: serve.DefaultLimits},
 		Timeouts:  serve.DefaultTimeouts,

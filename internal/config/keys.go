@@ -301,6 +301,10 @@ func operationKeys() []Key {
 	}
 	keys = append(keys, watchKeys(at)...)
 	return append(keys,
+		number(Key{Name: "watch.perSecond", Form: "a number of mails, such as 20", Help: "mails a second, at most, by which people are told who asked for it; 0: as quickly as the server takes them"},
+			func(s *Settings) *int { return &s.Operation.Watch.PerSecond }, 0, 10_000),
+		boolean(Key{Name: "watch.domains", Help: "show the affected addresses of a domain to whoever has proven that it is theirs; decide whether that is lawful for you first"},
+			func(s *Settings) *bool { return &s.Operation.Watch.Domains }),
 		choice(Key{Name: "log.format", Flag: "log-format", Help: "how lines of the log are written: text or json"},
 			func(s *Settings) *bool { return &s.Operation.Log.JSON }, []string{"text", "json"}, []bool{false, true}),
 		choice(Key{Name: "log.level", Flag: "log-level", Help: "the least of what is logged: info, warn or error"},

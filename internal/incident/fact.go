@@ -275,7 +275,7 @@ func Several(key string) bool { return keyForms[key].listed }
 var (
 	serviceStatuses = []string{"affected", "stopped", "resumed", "unrelated"}
 	actionStatuses  = []string{"taken", "planned", "kept", "slipped", "lifted"}
-	damageKinds     = []string{"enquiry", "login", "tampering", "misuse"}
+	damageKinds     = []string{"enquiry", "login", "tampering", "misuse", "spread"}
 	damageStatuses  = []string{"none-confirmed", "reported", "confirmed"}
 	qualifiers      = []string{"exact", "about", "at-most", "cumulative"}
 	certainties     = []string{string(Confirmed), string(Possible), string(Planned), string(Unknown)}

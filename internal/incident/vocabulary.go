@@ -308,6 +308,7 @@ var words = []label{
 	{"login", language.Both("不正ログイン", "illegitimate sign-ins")},
 	{"tampering", language.Both("情報や保存内容の改ざん", "tampering with data or stored content")},
 	{"misuse", language.Both("情報の悪用", "misuse of the data")},
+	{"spread", language.Both("情報の拡散", "spreading of the data")},
 
 	{"none-confirmed", language.Both("確認されていません", "none confirmed")},
 	{"reported", language.Both("申し出があります", "reported")},

@@ -204,13 +204,22 @@ func (p Page) Suffix() string {
 
 // Show answers with the page named name, in the language of the request. data is a Page, or a struct that embeds one.
 func (f *Frame) Show(w http.ResponseWriter, r *http.Request, status int, name string, data any) error {
+	return f.show(w, r, status, name, data, f.Private)
+}
+
+// ShowPrivate is Show for a page that nothing may keep: it is for whoever has its link.
+func (f *Frame) ShowPrivate(w http.ResponseWriter, r *http.Request, status int, name string, data any) error {
+	return f.show(w, r, status, name, data, true)
+}
+
+func (f *Frame) show(w http.ResponseWriter, r *http.Request, status int, name string, data any, private bool) error {
 	lang := web.LanguageOf(r).Lang
 	var out bytes.Buffer
 	if err := f.sets[name][lang].ExecuteTemplate(&out, "base", data); err != nil {
 		return fmt.Errorf("render %s: %w", name, err)
 	}
 	w.Header().Set("Content-Language", string(lang))
-	if f.Private {
+	if private {
 		servePrivate(w, r, status, out.Bytes())
 		return nil
 	}

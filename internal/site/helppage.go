@@ -23,6 +23,8 @@ type helpBody struct {
 	Contact                   template.HTML
 	Sealed                    bool
 	AskHref                   string // where it is answered by mail; "" where it is not
+	GenuineHref               string
+	WatchHref                 string // where somebody asks to be told more; "" where nobody is
 	WhyNot                    string
 	Warnings                  []string
 	Addenda                   []line
@@ -78,6 +80,9 @@ func (s *Site) help(w http.ResponseWriter, r *http.Request) error {
 	}
 	state := s.state(r.Context(), i)
 	body.AskHref = s.askHref(p, i.ID, state)
+	if from == nil {
+		body.WatchHref, body.GenuineHref = s.watchHref(p, i.ID, state), s.genuineHref(p, i.ID, state)
+	}
 	if body.Warnings = s.warnings(lang, i.ID, state); !body.Sealed {
 		body.WhyNot = whyNot(lang, state)
 	}

@@ -37,6 +37,8 @@ type incidentBody struct {
 	Zone                string
 	Notices             []noticeLink
 	HelpHref            string
+	GenuineHref         string
+	AskHref, WatchHref  string // where it is answered by mail, and where somebody asks to be told more; "" for nowhere
 	Replies             []line
 	Past                []pastRow
 	Open                []string
@@ -76,7 +78,7 @@ func (s *Site) incident(w http.ResponseWriter, r *http.Request) error {
 		Title: i.Title(lang), Organisation: i.Organisation(lang), StateTone: "clear", Unsigned: unsigned(lang, i),
 		Figures: figures(lang, i), Classes: incident.ClassLabelsIn(lang, i.Country(), i.Classes()),
 		Addenda: untold(lang, i, notices), Added: len(i.Listed("addendum")), Actions: actions(lang, i), Notices: s.noticeLinks(p, i, notices, ""),
-		HelpHref: p.Link("/incidents/" + i.ID + "/help"), Replies: replies(lang, i),
+		HelpHref: p.Link("/incidents/" + i.ID + "/help"), AskHref: s.askHref(p, i.ID, s.state(r.Context(), i)), Replies: replies(lang, i),
 		Correction: s.correction(lang, i),
 		ReplyForm:  s.replyForm(p, i),
 	}
@@ -85,6 +87,9 @@ func (s *Site) incident(w http.ResponseWriter, r *http.Request) error {
 	}
 	if body.Recorded, err = s.recorded(r.Context(), lang, i, notices); err != nil {
 		return err
+	}
+	if body.Recorded == nil {
+		body.WatchHref, body.GenuineHref = s.watchHref(p, i.ID, s.state(r.Context(), i)), s.genuineHref(p, i.ID, s.state(r.Context(), i))
 	}
 	body.FactsOpen = body.Recorded != nil && len(body.Facts) <= fewFacts
 	history, err := s.Archive.Record(r.Context(), i.ID)

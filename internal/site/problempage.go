@@ -40,6 +40,8 @@ var problemWords = map[string]problemWord{
 		"docs/GATE.md の、お使いのプロキシの設定例に合わせてください。", "Set the proxy up as docs/GATE.md has it for its kind."},
 	"gate-question": {http.StatusBadRequest, "判定の問い合わせが、決められた形ではありません。", "The question is not of the form that is asked for.",
 		"account、email、route のうち少なくとも一つを、それぞれ1,000バイトまでの JSON で送ってください。", "Send JSON with at least one of account, email and route, of at most 1,000 bytes each."},
+	"link": {http.StatusNotFound, "このリンクは、使えないか、もう使えません。", "This link is not valid, or not any more.",
+		"メールのリンクが途中で切れていないか確かめてください。期限が過ぎたときは、もう一度お申し込みください。", "See whether the link of the mail is all there. If it was too old, please start again."},
 	"no-list": {http.StatusNotFound, "サービスの一覧が、まだないか、その版はもう配っていません。", "There is no list of services yet, or this one is not given out any more.",
 		"/services/v1/head から、いまの一覧を受け取ってください。", "Get the newest one by /services/v1/head."},
 	"busy": {http.StatusTooManyRequests, "同じ回線からの要求が、限度を超えています。", "There are more requests from one network than are answered.",

@@ -14,7 +14,7 @@ import (
 
 // pages are the pages of this site, each with a template of its name.
 var pages = []string{"home", "incidents", "organisations", "organisation", "shelf", "incident", "help", "reply", "notice", "problem", "learn", "compare", "like",
-	"statement", "verify", "services", "passwords", "ask", "how", "feeds", "api", "preview"}
+	"statement", "verify", "services", "passwords", "ask", "watch", "watched", "domain", "genuine", "spread", "how", "feeds", "api", "preview"}
 
 // shared are the templates that every page is parsed with.
 var shared = []string{"templates/frame.html", "templates/parts.html", "templates/answers.html"}
@@ -67,6 +67,7 @@ type sitePage struct {
 	NoKey         bool           // checks cannot be answered at present, for want of the key
 	Unwitnessed   time.Time      // since when no quorum of witnesses has cosigned what would be answered from; zero: all is well
 	Expired       time.Time      // since when clients refuse the statement; zero: they do not
+	Watching      bool           // addresses are told of later incidents
 	Preview       bool           // what is not published is shown too
 	Organisations []organisation // for the script
 }
@@ -76,7 +77,7 @@ func (p sitePage) Stopped() bool { return p.NoKey || !p.Unwitnessed.IsZero() || 
 
 // newPage starts the page of a request. script says whether it needs the check's program.
 func (s *Site) newPage(r *http.Request, nav string, script bool) sitePage {
-	p := sitePage{Page: s.frame.Page(r), LedgerKey: s.LedgerKey, Demo: s.Demo, Preview: s.Archive != nil && s.Archive.Drafts(), NoKey: s.NoKey != nil && s.NoKey(r.Context())}
+	p := sitePage{Page: s.frame.Page(r), LedgerKey: s.LedgerKey, Demo: s.Demo, Watching: s.Watch != nil, Preview: s.Archive != nil && s.Archive.Drafts(), NoKey: s.NoKey != nil && s.NoKey(r.Context())}
 	p.Nav = nav
 	if st := s.Statement(); st != nil && s.now().After(st.Expires.Time) {
 		p.Expired = st.Expires.Time

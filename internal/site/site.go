@@ -61,6 +61,14 @@ type Options struct {
 	// answered here.
 	Ask func(r *http.Request, incident string, lang language.Lang, address string) error
 
+	// Watch takes addresses that want to be told of later incidents; nil: none are taken here.
+	Watch *Watch
+
+	// Spread takes where somebody has seen the data of an incident: kind and place. Errors: ErrSpreadData, ErrSaid, ErrSaidFull. nil: nothing is taken.
+	Spread func(r *http.Request, incident, kind, place string) error
+	// Genuine gives what of an incident this instance has sent and heard; nil: only what facts say is shown.
+	Genuine func(ctx context.Context, incident string) (Genuine, error)
+
 	// API lists the addresses of the API.
 	API      []Route
 	Operator page.Operator // who runs this site, as its pages say it
@@ -148,6 +156,7 @@ var failed = web.Mappings{
 	{Err: archive.ErrQuery, Problem: web.Problem{Status: http.StatusBadRequest}},
 	{Err: ErrAskNone, Problem: web.Problem{Status: http.StatusNotFound}},
 	{Err: errNotHere, Problem: web.Problem{Status: http.StatusNotFound}},
+	{Err: ErrWatchLink, Problem: web.Problem{Status: http.StatusNotFound, Code: "link"}},
 	{Is: store.Away, Problem: web.DatabaseAway},
 }
 
@@ -212,6 +221,14 @@ func (s *Site) routes() *http.ServeMux {
 	get("/incidents/{id}/help", s.help)
 	get("/incidents/{id}/ask", s.askPage)
 	mux.HandleFunc("POST /incidents/{id}/ask", s.asked)
+	s.watchRoutes(mux, get)
+	get("/incidents/{id}/genuine", s.genuine)
+	get("/incidents/{id}/spread", s.spreadPage)
+	mux.HandleFunc("POST /incidents/{id}/spread", func(w http.ResponseWriter, r *http.Request) {
+		if err := s.spread(w, r); err != nil {
+			s.fail(w, r, err)
+		}
+	})
 	get("/incidents/{id}/reply", s.reply)
 	cross := http.NewCrossOriginProtection()
 	mux.Handle("POST /incidents/{id}/reply", cross.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -269,7 +286,7 @@ func files(path string) bool {
 // key tells apart the pages that are kept. same is false for what is made for each who asks: searches, comparisons, and
 // everything in a preview.
 func (s *Site) key(r *http.Request) (key string, same bool) {
-	if s.kept == nil {
+	if s.kept == nil || strings.HasPrefix(r.URL.Path, "/watch/") { // what has a link of its own is nobody else's
 		return "", false
 	}
 	if query := r.URL.RawQuery; query != "" && query != "lang=ja" && query != "lang=en" && asks(r.URL.Path) {

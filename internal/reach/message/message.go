@@ -166,6 +166,27 @@ func New(from, replyTo Address, subject, domain string, signers ...*Signer) (*Co
 // Mail writes a mail to an address. id is the part of its Message-ID before the @, which stays the same when it is written again. dst is
 // grown and given back: head is in it, and the body follows as it is. Errors: smtp.ErrAddress, ErrHeader.
 func (c *Composer) Mail(dst []byte, to, id string, at time.Time, b *Body) (head []byte, err error) {
+	return c.mail(dst, to, id, at, b, "", "")
+}
+
+// Listed is Mail for what somebody asked for and ends by one click (RFC 8058): off is the https address that their program posts to. Both
+// headers are signed, as section 4 asks for. Errors also: ErrHeader, where off is no such address.
+func (c *Composer) Listed(dst []byte, to, id string, at time.Time, b *Body, off string) (head []byte, err error) {
+	if !isLink(off) {
+		return dst, fmt.Errorf("list-unsubscribe: %w", ErrHeader)
+	}
+	return c.mail(dst, to, id, at, b, "<"+off+">", oneClick)
+}
+
+// oneClick is the value of List-Unsubscribe-Post, and what is posted (RFC 8058, section 3.1).
+const oneClick = "List-Unsubscribe=One-Click"
+
+// isLink: an address that stands between < and > on one line of a header (RFC 2369, section 2), http for tests on this machine only.
+func isLink(s string) bool {
+	return (strings.HasPrefix(s, "https://") || strings.HasPrefix(s, "http://")) && len(s) <= 900 && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '<' || r == '>' || r == '"' })
+}
+
+func (c *Composer) mail(dst []byte, to, id string, at time.Time, b *Body, off, click string) (head []byte, err error) {
 	path, err := smtp.Path(to)
 	if err != nil {
 		return dst, err
@@ -176,14 +197,22 @@ func (c *Composer) Mail(dst []byte, to, id string, at time.Time, b *Body) (head 
 	date := at.Format("Mon, 02 Jan 2006 15:04:05 -0700")
 	messageID := "<" + id + "@" + c.domain + ">"
 	if len(c.signed) > 0 {
-		canon := c.canonical(path, date, messageID, b)
+		canon, names := c.canonical(path, date, messageID, b), c.names
+		if off != "" {
+			canon += relaxed("list-unsubscribe", off) + relaxed("list-unsubscribe-post", click)
+			names += ":list-unsubscribe:list-unsubscribe-post"
+		}
 		for _, s := range c.signed {
-			if dst, err = s.sign(dst, c.names, canon, b.hash[:], at); err != nil {
+			if dst, err = s.sign(dst, names, canon, b.hash[:], at); err != nil {
 				return dst, err
 			}
 		}
 	}
 	dst = append(dst, c.fixed...)
+	if off != "" {
+		dst = append(append(append(dst, "List-Unsubscribe: "...), off...), "\r\n"...)
+		dst = append(append(append(dst, "List-Unsubscribe-Post: "...), click...), "\r\n"...)
+	}
 	for _, h := range [...][2]string{{"To", path}, {"Date", date}, {"Message-ID", messageID}, {"Content-Type", b.contentType}} {
 		dst = append(append(append(append(dst, h[0]...), ": "...), h[1]...), "\r\n"...)
 	}

@@ -330,3 +330,38 @@ func BenchmarkMail(b *testing.B) {
 }
 
 func base64Reader(r io.Reader) io.Reader { return base64.NewDecoder(base64.StdEncoding, r) }
+
+// What ends by one click says so in two headers, which both signatures cover (RFC 8058, section 4); an address that is none is refused.
+func TestListed(t *testing.T) {
+	s, dns := signers(t)
+	c, err := New(Address{Addr: "notice@us.example"}, Address{}, "お知らせ", "us.example", s...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := NewBody("ja", "本文", "<p>本文</p>")
+	for _, off := range []string{"", "mailto:a@us.example", "https://us.example/x>\r\nBcc: b@x.example", "https://us.example/a b", "https://us.example/" + strings.Repeat("a", 1000)} {
+		if _, err := c.Listed(nil, "taro@a.example", "m1", time.Now(), b, off); !errors.Is(err, ErrHeader) {
+			t.Errorf("%.40q: %v", off, err)
+		}
+	}
+	head, err := c.Listed(nil, "taro@a.example", "m1", time.Now(), b, "https://us.example/watch/off/abc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw := append(head, Data(nil, b)[1]...)
+	if !bytes.Contains(raw, []byte("\r\nList-Unsubscribe: <https://us.example/watch/off/abc>\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n")) {
+		t.Errorf("%s", head)
+	}
+	lookup := &dkim.VerifyOptions{LookupTXT: func(name string) ([]string, error) { return []string{dns[name]}, nil }}
+	for name, changed := range map[string][]byte{"as it is": raw, "another address": bytes.Replace(raw, []byte("off/abc"), []byte("off/abd"), 1), "no post": bytes.Replace(raw, []byte("List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"), nil, 1)} {
+		got, err := dkim.VerifyWithOptions(bytes.NewReader(changed), lookup)
+		if len(got) != 2 {
+			t.Fatalf("%s: %+v, %v", name, got, err)
+		}
+		for _, v := range got {
+			if (v.Err == nil) != (name == "as it is") {
+				t.Errorf("%s: %v", name, v.Err)
+			}
+		}
+	}
+}

@@ -1,0 +1,87 @@
+package site
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"shirase/internal/site/sitetest"
+)
+
+// TestGenuine: the page says what an incident's messages come from and no place of what circulates, has texts that the facts have nothing against, and
+// is there for what is published here only.
+func TestGenuine(t *testing.T) {
+	w := sitetest.New(t, sitetest.Open, sitetest.Elsewhere)
+	var refuse error
+	var took []string
+	s, err := New(Options{Archive: w.Archive.Public(), Statement: sitetest.Statement, BaseURL: "https://notice.example", Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Genuine: func(context.Context, string) (Genuine, error) {
+			return Genuine{Senders: []string{"notice@example.jp", "a@example.jp", "notice@example.jp"}, Places: 3, PlacesEnded: 1}, nil
+		},
+		Spread: func(_ *http.Request, id, kind, place string) error {
+			took = append(took, id+" "+kind+" "+place)
+			return refuse
+		}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	do := func(method, path, body string, header ...string) *httptest.ResponseRecorder {
+		r := httptest.NewRequest(method, path, strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		for i := 0; i+1 < len(header); i += 2 {
+			r.Header.Set(header[i], header[i+1])
+		}
+		rec := httptest.NewRecorder()
+		s.ServeHTTP(rec, r)
+		return rec
+	}
+	if !strings.Contains(do("GET", "/incidents/example-city", "").Body.String(), "/incidents/example-city/genuine") {
+		t.Error("the incident does not lead there")
+	}
+	page := do("GET", "/incidents/example-city/genuine?lang=en", "")
+	body := page.Body.String()
+	if page.Code != 200 {
+		t.Fatalf("%d: %s", page.Code, body)
+	}
+	for _, want := range []string{"https://notice.example", "a@example.jp<br>notice@example.jp<br>", "3 places are known, of which 1 was taken down", `class="snippet"`, `lang="ja"`, "/incidents/example-city/spread"} {
+		if !strings.Contains(body, want) {
+			t.Errorf("it does not say %q", want)
+		}
+	}
+	for _, path := range []string{"/incidents/example-shop/genuine", "/incidents/nothing/genuine", "/incidents/example-shop/spread"} {
+		if rec := do("GET", path, ""); rec.Code != 404 {
+			t.Errorf("%s: %d", path, rec.Code)
+		}
+	}
+	const at = "/incidents/example-city/spread"
+	form := url.Values{"kind": {"forum"}, "place": {"thread 1"}}.Encode()
+	if rec := do("POST", at, form); rec.Code != 200 || strings.Contains(rec.Body.String(), "thread 1") {
+		t.Errorf("%d", rec.Code)
+	}
+	for _, c := range []struct {
+		refuse error
+		header []string
+		want   int
+	}{{ErrSpreadData, nil, 422}, {ErrSaid, nil, 422}, {ErrSaidFull, nil, 503}, {&AskLater{time.Minute}, nil, 429}, {errors.New("broken"), nil, 500}, {nil, []string{"Sec-Fetch-Site", "cross-site"}, 403}} {
+		refuse = c.refuse
+		if rec := do("POST", at, form, c.header...); rec.Code != c.want || strings.Contains(rec.Body.String(), "thread 1") {
+			t.Errorf("%v: %d, want %d", c.refuse, rec.Code, c.want)
+		}
+	}
+	if took = slices.Compact(took); !slices.Equal(took, []string{"example-city forum thread 1"}) {
+		t.Errorf("%q", took)
+	}
+	if rec := do("POST", at, "place="+strings.Repeat("a", 2*maxAsked)); rec.Code != 400 {
+		t.Errorf("a long body: %d", rec.Code)
+	}
+	if rec := do("POST", "/incidents/example-shop/spread", form); rec.Code != 404 {
+		t.Errorf("of what is not ours: %d", rec.Code)
+	}
+}

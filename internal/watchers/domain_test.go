@@ -1,0 +1,177 @@
+package watchers
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"shirase/internal/actor"
+	"shirase/internal/language"
+)
+
+// domain has a domain asked for, and gives its owner's link.
+func (w *world) domainLink(domain, contact string) string {
+	w.t.Helper()
+	if err := w.AskDomain(w.t.Context(), language.JA, domain, contact); err != nil {
+		w.t.Fatal(err)
+	}
+	l := w.mails(1)[contact]
+	if l.off != "" || !strings.Contains(l.text, strings.ToLower(domain)) {
+		w.t.Errorf("%+v", l)
+	}
+	return linked(w.t, l.text, "domain/")
+}
+
+func (w *world) affected(tok string, want ...string) {
+	w.t.Helper()
+	found, err := w.Affected(w.t.Context(), tok)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var got []string
+	for _, x := range found {
+		got = append(append(got, x.Incident), x.Addresses...)
+	}
+	if !slices.Equal(got, want) {
+		w.t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// TestDomain: a domain's addresses are shown to whoever has confirmed the mailbox and shown that the domain is theirs, as long as both a
+// proof and a roster last, and never those of what is sensitive; every look is written down.
+func TestDomain(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		w.publish("shop", "final", 0, false, "b@corp.example.jp", "a@corp.example.jp", "a@mail.corp.example.jp", "a@xcorp.example.jp", "one@example.com")
+		w.publish("clinic", "by-mail", 0, true, "a@corp.example.jp")
+		w.turn()
+		tok := w.domainLink("CORP.example.jp", "taro@elsewhere.example")
+		refused := func(when string) {
+			t.Helper()
+			if _, err := w.Affected(t.Context(), tok); !errors.Is(err, ErrNotProven) && !errors.Is(err, ErrLink) {
+				t.Errorf("%s it is shown: %v", when, err)
+			}
+		}
+		refused("before the mailbox has confirmed")
+		d, err := w.Domain(t.Context(), tok)
+		if err != nil || d.State != "asked" || d.Name() != "_shirase-watch.corp.example.jp" || !strings.HasPrefix(d.Record(), "shirase-watch=") || d.File() != "https://corp.example.jp/.well-known/shirase-watch.txt" {
+			t.Fatalf("%+v, %v", d, err)
+		}
+		w.shown["corp.example.jp "+d.Record()] = "dns"
+		if err := w.ProveDomain(t.Context(), tok); !errors.Is(err, ErrNotProven) || w.asked != 0 {
+			t.Errorf("before the mailbox has confirmed, the domain was asked: %v", err)
+		}
+		delete(w.shown, "corp.example.jp "+d.Record())
+		if err := w.ConfirmDomain(t.Context(), tok); err != nil {
+			t.Fatal(err)
+		}
+		refused("without a proof")
+		if err := w.ProveDomain(t.Context(), tok); !errors.Is(err, ErrNotProven) {
+			t.Errorf("without a proof: %v", err)
+		}
+		w.shown["corp.example.jp "+d.Record()] = "dns"
+		if err := w.ProveDomain(t.Context(), tok); err != nil {
+			t.Fatal(err)
+		}
+		w.affected(tok, "shop", "a@corp.example.jp", "b@corp.example.jp")
+
+		// It is looked at again before it ends, and goes on.
+		w.clock = w.clock.Add(provenFor - time.Hour)
+		w.turn()
+		w.clock = w.clock.Add(2 * time.Hour)
+		w.affected(tok, "shop", "a@corp.example.jp", "b@corp.example.jp")
+		// What is not shown any more ends.
+		w.shown = map[string]string{}
+		w.clock = w.clock.Add(provenFor)
+		refused("when the proof is over")
+		if l := w.mails(1)["taro@elsewhere.example"]; !strings.Contains(l.text, "あらためて") {
+			t.Errorf("%+v", l)
+		}
+		refused("when it has lapsed")
+		w.shown["corp.example.jp "+d.Record()] = "file"
+		if err := w.ProveDomain(t.Context(), tok); err != nil {
+			t.Fatal(err)
+		}
+		w.affected(tok, "shop", "a@corp.example.jp", "b@corp.example.jp")
+		if err := w.Rosters.Shred(t.Context(), actor.Operator(), "shop"); err != nil {
+			t.Fatal(err)
+		}
+		w.affected(tok)
+		d, err = w.Domain(t.Context(), tok)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var log []string
+		for _, l := range d.Log {
+			log = append(log, strings.TrimSpace(l.What+" "+l.Of))
+		}
+		slices.Reverse(log)
+		if want := []string{"asked", "confirmed", "proven-dns", "looked shop", "proven-dns", "looked shop", "lapsed", "proven-file", "looked shop", "looked"}; !slices.Equal(log, want) {
+			t.Errorf("%q, want %q", log, want)
+		}
+		if err := w.RevokeDomain(t.Context(), tok); err != nil {
+			t.Fatal(err)
+		}
+		refused("when it was revoked")
+		for _, bad := range []string{"", tok[1:], strings.Repeat("a", 80), w.link(toConfirm, []byte(d.id))} {
+			if _, err := w.Affected(t.Context(), bad); !errors.Is(err, ErrLink) {
+				t.Errorf("%q: %v", bad, err)
+			}
+		}
+	})
+}
+
+// TestRoleMailbox: whoever reads a mailbox that only a domain's runner reads has shown it by that; of another domain, or another
+// mailbox, that is no proof.
+func TestRoleMailbox(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		w.publish("shop", "final", 0, false, "a@corp.example.jp")
+		w.turn()
+		tok := w.domainLink("corp.example.jp", "postmaster@corp.example.jp")
+		if err := w.ConfirmDomain(t.Context(), tok); err != nil {
+			t.Fatal(err)
+		}
+		w.affected(tok, "shop", "a@corp.example.jp")
+		for _, contact := range []string{"postmaster@mail.corp.example.jp", "a@corp.example.jp", "postmasters@corp.example.jp"} {
+			tok := w.domainLink("corp.example.jp", contact)
+			if err := w.ConfirmDomain(t.Context(), tok); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := w.Affected(t.Context(), tok); !errors.Is(err, ErrNotProven) {
+				t.Errorf("%s: %v", contact, err)
+			}
+		}
+		// It is asked again before it ends, and then it ends.
+		w.clock = w.clock.Add(provenFor - time.Hour)
+		if l := w.mails(1)["postmaster@corp.example.jp"]; l.text == "" {
+			t.Errorf("%+v", w.sent)
+		}
+		w.clock = w.clock.Add(2 * time.Hour)
+		w.turn()
+		if _, err := w.Affected(t.Context(), tok); !errors.Is(err, ErrNotProven) {
+			t.Errorf("a proof that is over: %v", err)
+		}
+		if err := w.EndDomain(t.Context(), "corp.example.jp"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Domain(t.Context(), tok); !errors.Is(err, ErrLink) {
+			t.Errorf("the operator has ended it: %v", err)
+		}
+	})
+}
+
+// TestDomainRefused: what is no domain of anybody's is refused, and where domains are not watched nothing of it is there.
+func TestDomainRefused(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		for _, bad := range []string{"", "jp", "co.jp", "127.0.0.1", "localhost", "a b.example.jp", "example.jp/x", "example.jp:25", "http://example.jp", strings.Repeat("a.", 150) + "jp", "-x.example.jp", "@example.jp"} {
+			if err := w.AskDomain(t.Context(), language.JA, bad, "a@example.com"); !errors.Is(err, ErrDomain) {
+				t.Errorf("%q: %v", bad, err)
+			}
+		}
+		w.Shows = nil
+		if err := w.AskDomain(t.Context(), language.JA, "example.jp", "a@example.com"); !errors.Is(err, ErrDomain) {
+			t.Errorf("not watched here: %v", err)
+		}
+	})
+}
