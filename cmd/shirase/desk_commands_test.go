@@ -66,6 +66,10 @@ func TestDeskCommands(t *testing.T) {
 		"gate status": nil, "gate block": {"none", "--accounts", "reset", "--url", "https://example.jp/reset", "--why", "x"}, "gate open": {"none", "--route", "none", "--why", "x"}, "gate lift": {"none", "--why", "x"}, "gate token": {"none", "--end"},
 		"reset announce": {"none", "--for", "2030-01-01T00:00+09:00"}, "reset open": {"none"}, "reset close": {"none"}, "reset lift": {"none"}, "reset status": {"none"}, "reset force": {"none"}, "reset pause": {"none"}, "reset resume": {"none"},
 		"reset uncertain": {"none"},
+		"enquiry open":    {"none"}, "enquiry close": {"none"}, "enquiry list": {"none"}, "enquiry show": {"none", "e"}, "enquiry record": {"none"}, "enquiry assign": {"none", "e", "--topic", "data"}, "enquiry move": {"none", "e", "closed"},
+		"enquiry answer": {"none", "e", "--canned", "x"}, "enquiry merge": {"none", "e", "f"}, "enquiry canned list": {"none"}, "enquiry canned put": {"none", file}, "enquiry canned publish": {"none", "x"},
+		"enquiry topics": {"none"}, "enquiry many": {"none", "--canned", "x", "--topic", "data"}, "enquiry correct": {"none"}, "enquiry send": {"none", "b"}, "enquiry uncertain": {"none"}, "enquiry script": {"none"},
+		"enquiry staffing": {"none"}, "enquiry ingest": {file + "x"}, "enquiry export": {"none"},
 		"notify hook add": {"ftp://x"}, "notify hook list": nil, "notify hook end": {"none"}, "notify mail": nil, "notify test": nil, "notify log": nil,
 	}
 	a := &app{out: io.Discard, err: io.Discard}
@@ -101,7 +105,7 @@ func TestDeskCommands(t *testing.T) {
 			t.Errorf("%s %v: %d rows became %d", name, args, before, now)
 		}
 	}
-	for _, c := range []*cobra.Command{a.cmdCase(), a.cmdStaff(), a.cmdProposal(), a.cmdNotify(), a.cmdGate(), a.cmdReset()} {
+	for _, c := range []*cobra.Command{a.cmdCase(), a.cmdStaff(), a.cmdProposal(), a.cmdNotify(), a.cmdGate(), a.cmdReset(), a.cmdEnquiry()} {
 		leaves(c, c.Name())
 	}
 	for name := range table {

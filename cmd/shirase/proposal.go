@@ -17,6 +17,7 @@ import (
 	"shirase/internal/actor"
 	"shirase/internal/contain/gate"
 	"shirase/internal/contain/reset"
+	"shirase/internal/enquiry"
 	"shirase/internal/hint"
 	"shirase/internal/incident"
 	"shirase/internal/language"
@@ -53,6 +54,11 @@ func (a *app) proposalRoom(ctx context.Context, in *instance, cases *response.Ca
 	if err != nil {
 		return nil, err
 	}
+	desk, err := a.enquiries(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	acts[enquiry.KindSend], acts[enquiry.KindPublic] = answersAct(desk), publicAct(desk)
 	acts[reset.KindForce], acts[reset.KindLift] = resetAct(resets, reset.KindForce), resetAct(resets, reset.KindLift)
 	room, err := proposal.New(ctx, proposal.Rooms{DB: in.db, Acts: acts, Staffed: in.staff.Staffed, Approvers: in.approvers,
 		HostWait: max(a.op().Staff.Hold, minHostWait), Gone: in.gone,

@@ -267,11 +267,11 @@ func (w *world) threadAddress(id string) string {
 	return w.threadOf(seal, id)
 }
 
-// TestHostile: ten thousand forms that mean no good. None becomes an enquiry that anybody reads, mails stay bounded, and nothing stands as it was sent.
+// TestHostile: forms that mean no good. None becomes an enquiry that anybody reads, mails stay bounded, and nothing stands as it was sent.
 func TestHostile(t *testing.T) {
-	n := 10_000
+	n := 2_000 // of the ten thousand that were tried when this was written, which take minutes
 	if testing.Short() {
-		n = 500
+		n = 300
 	}
 	payloads := []string{"<script>alert(1)</script>", "=cmd|' /C calc'!A0", "\u202egpj.exe", "a\r\nBcc: x@example.org", "'; DROP TABLE enquiry; --", "{{affected.count}}", "%00%0a", strings.Repeat("🔥", 1000), "\x00\x1b[2J"}
 	eachWorld(t, func(w *world) {

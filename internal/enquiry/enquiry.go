@@ -18,6 +18,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -151,6 +152,11 @@ type Desk struct {
 	limits *store.Sealer
 	step   func() // in tests: where a process may be killed
 	wake   chan struct{}
+	public struct { // what help pages say, as it was last looked at
+		sync.Mutex
+		version string
+		until   time.Time
+	}
 }
 
 // New opens the room, brings its tables up to date, and makes its key where there is none.
@@ -229,7 +235,7 @@ func mayRead(who actor.Actor, id string) error {
 
 // event writes down who did what. detail names nobody.
 func (d *Desk) event(ctx context.Context, tx *sql.Tx, who actor.Actor, of, id, what, detail string) error {
-	_, err := tx.ExecContext(ctx, `INSERT INTO enquiry_event (id, incident, enquiry, at, actor, what, detail) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+	_, err := tx.ExecContext(ctx, `INSERT INTO enquiry_event (id, incident, enquiry, seq, at, actor, what, detail) VALUES ($1, $2, $3, (SELECT coalesce(max(seq), 0) + 1 FROM enquiry_event WHERE enquiry = $3 AND incident = $2), $4, $5, $6, $7)`,
 		newID("v"), of, id, store.Micros(d.Now()), who.String(), what, detail)
 	return err
 }

@@ -231,3 +231,26 @@ func (d *Desk) cameBack(ctx context.Context, id, of string, r bounce.Report) err
 		return d.event(ctx, tx, actor.Server(), of, id, "mail came back", string(r.Recipients[0].Reason))
 	})
 }
+
+// Ingest takes a letter that lies in a folder, for the address that is given, or the first of ours that it says it came for; false where that is
+// none. A letter is taken once.
+func (d *Desk) Ingest(ctx context.Context, raw []byte, address string) (bool, error) {
+	list := []string{address}
+	if address == "" {
+		l, err := bounce.ReadLetter(raw)
+		if err != nil {
+			return false, fmt.Errorf("take a letter: %w", err)
+		}
+		list = l.Report.To
+	}
+	for _, to := range list {
+		ok, err := d.TakesMail(ctx, to)
+		if err != nil {
+			return false, err
+		}
+		if ok {
+			return true, d.TakeMail(ctx, raw, to)
+		}
+	}
+	return false, nil
+}

@@ -330,7 +330,7 @@ func (d *Desk) messages(ctx context.Context, seal *store.Sealer, id string, into
 }
 
 func (d *Desk) events(ctx context.Context, of, id string) (out []Event, err error) {
-	rows, err := d.DB.QueryContext(ctx, `SELECT at, actor, what, detail FROM enquiry_event WHERE incident = $1 AND enquiry = $2 ORDER BY at, id`, of, id)
+	rows, err := d.DB.QueryContext(ctx, `SELECT at, actor, what, detail FROM enquiry_event WHERE incident = $1 AND enquiry = $2 ORDER BY seq`, of, id)
 	if err != nil {
 		return nil, err
 	}

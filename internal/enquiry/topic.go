@@ -299,3 +299,24 @@ func (d *Desk) Stats(ctx context.Context, who actor.Actor, of string) (*Stats, e
 	}
 	return s, nil
 }
+
+// publicFor is for how long it is taken as known what help pages say of enquiries.
+const publicFor = 2 * time.Second
+
+// Public differs when what help pages say of enquiries does, or may: whoever keeps pages asks it.
+func (d *Desk) Public(ctx context.Context) (string, error) {
+	d.public.Lock()
+	defer d.public.Unlock()
+	if time.Now().Before(d.public.until) {
+		return d.public.version, nil
+	}
+	var acts, steps int64
+	if err := d.DB.QueryRowContext(ctx, `SELECT count(*) FROM enquiry_event WHERE enquiry = ''`).Scan(&acts); err != nil {
+		return d.public.version, err
+	}
+	if err := d.DB.QueryRowContext(ctx, `SELECT coalesce(sum(n), 0) FROM (SELECT count(*) / CAST($1 AS BIGINT) AS n FROM enquiry WHERE verified > 0 AND state <> 'spam' GROUP BY incident, topic) counted`, d.Floor).Scan(&steps); err != nil {
+		return d.public.version, err
+	}
+	d.public.version, d.public.until = fmt.Sprintf("%d.%d", acts, steps), time.Now().Add(publicFor)
+	return d.public.version, nil
+}

@@ -61,6 +61,9 @@ type Options struct {
 	// answered here.
 	Ask func(r *http.Request, incident string, lang language.Lang, address string) error
 
+	// Enquiries gives where people ask about an incident, and what most ask; nil: there is no form here.
+	Enquiries func(ctx context.Context, incident string) (Enquiries, error)
+
 	// API lists the addresses of the API.
 	API      []Route
 	Operator page.Operator // who runs this site, as its pages say it
@@ -101,6 +104,18 @@ type Scope struct {
 	WithoutEmail int64 // affected accounts without an address, which a check by address does not find
 
 	Organisation string // the id under which account numbers are indexed; "" where they are not
+}
+
+// Enquiries is what a help page has of the desk.
+type Enquiries struct {
+	Href  string // of the form; "": nothing is asked
+	Asked []Question
+}
+
+// Question is what many ask, with its answer as Markdown.
+type Question struct {
+	Text language.Text
+	MD   language.Text
 }
 
 // Demo is what a demonstration tells its visitors.

@@ -86,12 +86,13 @@ CREATE TABLE enquiry_event (
     id       TEXT   NOT NULL PRIMARY KEY,
     incident TEXT   NOT NULL,
     enquiry  TEXT   NOT NULL, -- "": of the desk
+    seq      BIGINT NOT NULL,
     at       BIGINT NOT NULL,
     actor    TEXT   NOT NULL,
     what     TEXT   NOT NULL,
     detail   TEXT   NOT NULL  -- ids, states and topics: nothing of a person
 );
-CREATE INDEX enquiry_event_of ON enquiry_event (enquiry, at);
+CREATE UNIQUE INDEX enquiry_event_of ON enquiry_event (enquiry, incident, seq);
 
 CREATE TABLE enquiry_link (
     a TEXT NOT NULL,

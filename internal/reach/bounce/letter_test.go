@@ -86,7 +86,9 @@ func FuzzReadLetter(f *testing.F) {
 			return
 		}
 		for _, s := range append([]string{l.Subject, l.Text}, names(l.Files)...) {
-			if !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return r != '\n' && r != '\t' && unicode.In(r, unicode.Cc, unicode.Co, unicode.Cs) || r == '\u202e' }) {
+			if !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool {
+				return r != '\n' && r != '\t' && unicode.In(r, unicode.Cc, unicode.Co, unicode.Cs) || r == '\u202e'
+			}) {
 				t.Fatalf("%q", s)
 			}
 		}
