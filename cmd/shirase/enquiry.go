@@ -147,16 +147,18 @@ func (a *app) cmdEnquiryShow() *cobra.Command {
 func (a *app) cmdEnquiryRecord() *cobra.Command {
 	r := enquiry.Recorded{}
 	lang := "ja"
-	c := &cobra.Command{Use: "record CASE", Short: "Record an enquiry that came by telephone or post; its text is read from standard input", Args: cobra.ExactArgs(1),
+	c := &cobra.Command{Use: "record CASE", Short: "Record an enquiry that came by telephone or post", Args: cobra.ExactArgs(1),
 		Long:    "Records an enquiry that somebody made by telephone or post. --step says how they were\nrecognised: one of reset.steps, and none that rests on what was exposed in this case.\nWhere --address is given, a link goes to it, and nothing else before it is used.",
 		Example: "  shirase enquiry record naver-2013 --channel telephone --topic affected < said.txt",
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.withDesk(c, args[0], func(ctx context.Context, _ *instance, d *enquiry.Desk) error {
-				text, err := readLimited(ctx, "/dev/stdin", 64<<10)
-				if err != nil {
-					return err
+				if r.Lang = language.Lang(lang); r.Text == "" {
+					text, err := readLimited(ctx, "/dev/stdin", 64<<10)
+					if err != nil {
+						return err
+					}
+					r.Text = string(text)
 				}
-				r.Text, r.Lang = string(text), language.Lang(lang)
 				id, err := d.Record(ctx, actor.Operator(), args[0], r)
 				if err != nil {
 					return err
@@ -165,6 +167,7 @@ func (a *app) cmdEnquiryRecord() *cobra.Command {
 			})
 		}}
 	f := c.Flags()
+	f.StringVar(&r.Text, "text", "", "what they asked; none: it is read from standard input")
 	f.StringVar(&r.Channel, "channel", enquiry.Telephone, "telephone or post")
 	f.StringVar(&r.Topic, "topic", enquiry.Other, "topic")
 	f.StringVar(&lang, "lang", "ja", "language of the answer: ja or en")
