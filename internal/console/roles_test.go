@@ -365,7 +365,7 @@ func TestEveryAction(t *testing.T) {
 					may := slices.Contains(strings.Fields(right.roles), string(role))
 					if right.ofCase {
 						sees := access > actor.None || role == actor.Auditor
-						reading := method == "GET" || name == "export" || name == "evidence/take" || name == "evidence/verify"
+						reading := method == "GET" || name == "export" || name == "evidence/take" || name == "evidence/verify" || name == "enquiries/{enquiry}/file" || name == "enquiries/desk/export"
 						may = may && sees && (reading || access > actor.Reads)
 						if !sees || role == actor.Administrator {
 							may = false
