@@ -46,7 +46,7 @@ facts:
 	for _, lang := range []string{"ja", "en"} {
 		for _, at := range []struct{ name, path string }{
 			{"queue", "/console/cases/shop/enquiries"}, {"one", "/console/cases/shop/enquiries/" + id}, {"topics", "/console/cases/shop/enquiries/topics?calls=120&minutes=5&staff=12"}, {"script", "/console/cases/shop/enquiries/script"},
-			{"form", "/enquiries/shop"}, {"over", "/enquiries/confirm?t=x"}, {"help", "/incidents/shop/help"},
+			{"form", "/enquiries/shop"}, {"help", "/incidents/shop/help"},
 		} {
 			p.run(at.name+" "+lang, func() {
 				mark := "?"

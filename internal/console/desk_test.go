@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/descope/virtualwebauthn"
@@ -73,6 +74,7 @@ type desk struct {
 	incidents  *incident.Incidents
 	collection *collect.Collection
 	laid       int // notices in the inbox
+	letterMu   sync.Mutex
 	letters    []enquiry.Letter
 }
 
@@ -137,6 +139,8 @@ func newDesk(t *testing.T, db *store.DB) *desk {
 	d.incidents = incidents
 	d.enquiries, err = enquiry.New(ctx, enquiry.Rooms{DB: db, Keys: keys, Seal: rosters.Sealer, Incident: incidents.Get, Wanted: d.staff.Staffed, URL: base, Address: "support@desk.example",
 		Own: func(context.Context, string) (bool, error) { return true, nil }, Deliver: func(_ context.Context, l enquiry.Letter) (enquiry.Outcome, string) {
+			d.letterMu.Lock()
+			defer d.letterMu.Unlock()
 			d.letters = append(d.letters, l)
 			return enquiry.Taken, ""
 		},

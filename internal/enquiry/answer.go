@@ -305,6 +305,15 @@ func (d *Desk) Preview(ctx context.Context, who actor.Actor, of, id string, a Dr
 	if err := may(who, actor.Answer, of); err != nil {
 		return Content{}, fmt.Errorf("preview an answer: %w", err)
 	}
+	c, err := d.content(ctx, of, id, a)
+	if err != nil {
+		return Content{}, fmt.Errorf("preview an answer: %w", err)
+	}
+	return d.framed(ctx, of, c, d.Address != ""), nil
+}
+
+// content is an answer in the language of an enquiry, without what every mail says.
+func (d *Desk) content(ctx context.Context, of, id string, a Draft) (Content, error) {
 	e, err := d.get(ctx, d.DB, id)
 	if err == nil && e.Incident != of {
 		err = ErrNotFound
@@ -312,14 +321,10 @@ func (d *Desk) Preview(ctx context.Context, who actor.Actor, of, id string, a Dr
 	if err == nil {
 		a, err = d.draft(ctx, of, a)
 	}
-	var c Content
-	if err == nil {
-		c, err = d.render(ctx, of, e.Lang, a)
-	}
 	if err != nil {
-		return Content{}, fmt.Errorf("preview an answer: %w", err)
+		return Content{}, err
 	}
-	return d.framed(ctx, of, c, d.Address != ""), nil
+	return d.render(ctx, of, e.Lang, a)
 }
 
 // Answer answers one enquiry by mail, to the mailbox that was shown to be theirs. despite says why it is sent although the facts have something
@@ -338,9 +343,12 @@ func (d *Desk) answer(ctx context.Context, who actor.Actor, of, id string, versi
 	if err != nil {
 		return fmt.Errorf("answer an enquiry: %w", err)
 	}
-	c, err := d.Preview(ctx, who, of, id, a)
+	c, err := d.content(ctx, of, id, a)
 	if err != nil {
 		return fmt.Errorf("answer an enquiry: %w", err)
+	}
+	if !spoken {
+		c = d.framed(ctx, of, c, d.Address != "")
 	}
 	if len(c.Against) > 0 && strings.TrimSpace(despite) == "" {
 		return fmt.Errorf("answer an enquiry: %w: %s; say why it is sent all the same", ErrInput, strings.Join(c.Against, "; "))

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -26,6 +27,7 @@ type asking struct {
 	server *httptest.Server
 	desk   *enquiry.Desk
 	clock  time.Time
+	mu     sync.Mutex
 	sent   []enquiry.Letter
 	allow  bool
 }
@@ -57,6 +59,8 @@ func newAsking(t *testing.T) *asking {
 	must(err)
 	a.desk, err = enquiry.New(ctx, enquiry.Rooms{DB: db, Keys: keys, Seal: rosters.Sealer, Incident: incidents.Get, Own: func(_ context.Context, id string) (bool, error) { return id == "loss-2026", nil },
 		Deliver: func(_ context.Context, l enquiry.Letter) (enquiry.Outcome, string) {
+			a.mu.Lock()
+			defer a.mu.Unlock()
 			a.sent = append(a.sent, l)
 			return enquiry.Taken, ""
 		}, URL: "https://notice.example.jp", Now: func() time.Time { return a.clock }})
