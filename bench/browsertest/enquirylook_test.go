@@ -12,7 +12,8 @@ func TestEnquiryLook(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short")
 	}
-	o := newOffice(t, "mail.server", "127.0.0.1:9", "mail.from", "desk@example.jp", "mail.security", "none", "enquiry.address", "support@example.jp", "reset.steps", "契約番号への折り返し電話: contract,生年月日の確認: birth-date")
+	o := newOffice(t, "mail.server", "127.0.0.1:9", "mail.from", "desk@example.jp", "mail.security", "none", "enquiry.address", "support@example.jp",
+		"reset.steps", "契約番号への折り返し電話: contract,生年月日の確認: birth-date")
 	write := func(name, text string) string {
 		path := filepath.Join(o.dir, name)
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
@@ -27,13 +28,15 @@ facts:
   - {key: data-class, value: email}
   - {key: data-class, value: birth-date}
 `)
-	answer := write("how-many.yaml", "id: how-many\ntopic: affected\nname: {ja: 対象の数, en: How many}\nsubject: {ja: 対象の数について, en: How many are affected}\ntext:\n  ja: 対象は{{affected.count}}です。流出した可能性のある情報は、{{data-class}}です。\n  en: \"{{affected.count}} are affected: {{data-class}}.\"\n")
+	answer := write("how-many.yaml", "id: how-many\ntopic: affected\nname: {ja: 対象の数, en: How many}\nsubject: {ja: 対象の数について, en: How many are affected}\n"+
+		"text:\n  ja: 対象は{{affected.count}}です。流出した可能性のある情報は、{{data-class}}です。\n  en: \"{{affected.count}} are affected: {{data-class}}.\"\n")
 	accounts, rules := write("told.csv", "id,mail\n1,a@example.com\n"), write("rules.yaml", "columns: {account: id, email: mail}\nsets:\n  - {classes: [email]}\n")
 	for _, args := range [][]string{
 		{"case", "declare", "--id", "shop", "--title", "アカウント情報データベースへの不正アクセス", "--organisation", "株式会社例示", "--known", "2026-08-20T10:09+09:00"},
 		{"incident", "add", "--facts", facts}, {"scope", "--export", accounts, "--rules", rules, "--incident", "shop", "--commit"}, {"publish", "shop", "--despite", "demonstration"},
 		{"enquiry", "open", "shop"}, {"enquiry", "canned", "put", "shop", answer},
-		{"enquiry", "record", "shop", "--topic", "misuse", "--name", "山田 花子", "--telephone", "090-0000-0000", "--text", "身に覚えのない請求が届きました。どうすればよいですか。", "--step", "契約番号への折り返し電話"},
+		{"enquiry", "record", "shop", "--topic", "misuse", "--name", "山田 花子", "--telephone", "090-0000-0000",
+			"--text", "身に覚えのない請求が届きました。どうすればよいですか。", "--step", "契約番号への折り返し電話"},
 	} {
 		o.run(t, args...)
 	}

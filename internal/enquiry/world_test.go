@@ -202,7 +202,8 @@ func (w *world) rows(table string) (n int64) {
 // plain fails where something that strangers wrote stands in the database as it is.
 func (w *world) plain(secrets ...string) {
 	w.t.Helper()
-	for table, cols := range map[string][]string{"enquiry": {"assignee", "who", "person", "topic"}, "enquiry_message": {"actor", "said", "seen", "sealed"}, "enquiry_event": {"actor", "what", "detail"}, "enquiry_file": {"name", "data"}, "enquiry_asked": {"who"}} {
+	for table, cols := range map[string][]string{"enquiry": {"assignee", "who", "person", "topic"},
+		"enquiry_message": {"actor", "said", "seen", "sealed"}, "enquiry_event": {"actor", "what", "detail"}, "enquiry_file": {"name", "data"}, "enquiry_asked": {"who"}} {
 		for _, col := range cols {
 			rows, err := w.DB.QueryContext(w.t.Context(), `SELECT `+col+` FROM `+table)
 			w.ok(err)
