@@ -33,7 +33,7 @@ type office struct {
 }
 
 // newOffice makes an instance, without any staff, and serves it.
-func newOffice(t *testing.T) *office {
+func newOffice(t *testing.T, settings ...string) *office {
 	t.Helper()
 	o := &office{browser: &browser{stage: newStage(t)}, dir: t.TempDir()}
 	o.program = filepath.Join(o.dir, "shirase")
@@ -42,6 +42,9 @@ func newOffice(t *testing.T) *office {
 	}
 	o.run(t, "init", "--operator-ja", "株式会社例示", "--operator-en", "Example Inc.")
 	o.run(t, "config", "set", "gate.file", must(filepath.Abs("../../examples/gate/routes.yaml"))(t))
+	for i := 0; i+1 < len(settings); i += 2 {
+		o.run(t, "config", "set", settings[i], settings[i+1])
+	}
 	serve := exec.Command(o.program, "serve", "--json", "--listen", "127.0.0.1:0", "--data", o.data())
 	serve.Stderr = os.Stderr
 	out := must(serve.StdoutPipe())(t)

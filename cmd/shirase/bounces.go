@@ -17,6 +17,7 @@ import (
 	"shirase/internal/files"
 	"shirase/internal/language"
 	"shirase/internal/reach"
+	"shirase/internal/reach/bounce"
 	"shirase/internal/reach/preflight"
 	"shirase/internal/reach/returned"
 	"shirase/internal/serve"
@@ -37,7 +38,11 @@ func (a *app) returns(ctx context.Context, in *instance) (*returned.Returned, er
 			return returned.Sent{Token: x.Token, Case: x.Incident}, err == nil, err
 		}
 	}
-	return returned.New(ctx, returned.Rooms{DB: in.db, Address: a.op().Returns.Address, Seal: in.rosters.Sealer,
+	letters, err := a.letters(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	return returned.New(ctx, returned.Rooms{DB: in.db, Address: a.op().Returns.Address, Seal: in.rosters.Sealer, Letters: letters,
 		Verify: func(ctx context.Context, m []byte) preflight.Signed {
 			return preflight.Verify(ctx, a.op().DNS.Server, m)
 		},
@@ -67,7 +72,7 @@ func (a *app) listenForReturned(ctx context.Context, in *instance, server *serve
 	if err != nil {
 		return err
 	}
-	if s.Address == "" {
+	if s.Address == "" && a.op().Enquiry.Address == "" {
 		return fmt.Errorf("returns.listen: %w: shirase config set returns.address back@bounce.example.org", returned.ErrNoAddress)
 	}
 	l, err := listen(s.Listen)
@@ -174,7 +179,7 @@ taken in before, and "unreadable" are larger than 1 MiB.`,
 		Example: "  shirase bounces ingest /var/mail/back\n  shirase bounces ingest ~/Maildir\n  shirase bounces ingest - < message.eml",
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.withReturned(c, func(ctx context.Context, _ *instance, r *returned.Returned) error {
-				source, err := returned.From(ctx, args[0])
+				source, err := returned.From(ctx, args[0], bounce.MaxSize)
 				if err != nil {
 					return err
 				}

@@ -17,6 +17,7 @@ import (
 	"shirase/internal/console"
 	"shirase/internal/contain/reset"
 	"shirase/internal/hint"
+	"shirase/internal/incident"
 	"shirase/internal/incident/lint"
 	"shirase/internal/language"
 	"shirase/internal/page"
@@ -66,6 +67,10 @@ func (a *app) mountConsole(ctx context.Context, in *instance, server *serve.Serv
 	if err != nil {
 		return err
 	}
+	asked, err := a.enquiries(ctx, in)
+	if err != nil {
+		return err
+	}
 	doors := map[console.Door]func(*http.Request, int) (time.Duration, bool){}
 	for _, d := range console.Doors() {
 		if doors[d], err = server.Limit(consoleLimits); err != nil {
@@ -79,6 +84,10 @@ func (a *app) mountConsole(ctx context.Context, in *instance, server *serve.Serv
 	desk, err := console.New(console.Options{
 		Staff: in.staff, Cases: cases, Proposals: proposals, Scopes: scopes, Collection: room, Gate: in.gate, Resets: resets, OIDC: provider, Allow: func(d console.Door, r *http.Request, n int) (time.Duration, bool) { return doors[d](r, n) }, BaseURL: a.staffURL(), Log: in.log,
 		Operator: page.Operator{Name: operator(in.Instance), Contact: in.Contact, Imprint: in.Imprint, Privacy: in.Privacy},
+		Desk: console.Desk{Enquiries: asked, Record: func(ctx context.Context, who actor.Actor, id string, facts []incident.Fact) error {
+			_, err := in.incidents.Add(ctx, who, &incident.FactsFile{ID: id, Facts: facts})
+			return err
+		}},
 		Reaching: console.Reaching{Campaigns: campaigns, Returned: back,
 			Preflight: func(ctx context.Context, from string) ([]preflight.Finding, error) {
 				return a.preflight(ctx, back, in.keys, from)

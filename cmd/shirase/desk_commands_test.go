@@ -65,10 +65,14 @@ func TestDeskCommands(t *testing.T) {
 		"proposal list": nil, "proposal show": {"v-none"}, "proposal withdraw": {"v-none", "--why", "x"}, "proposal rule": nil,
 		"gate status": nil, "gate block": {"none", "--accounts", "reset", "--url", "https://example.jp/reset", "--why", "x"}, "gate open": {"none", "--route", "none", "--why", "x"}, "gate lift": {"none", "--why", "x"}, "gate token": {"none", "--end"},
 		"reset announce": {"none", "--for", "2030-01-01T00:00+09:00"}, "reset open": {"none"}, "reset close": {"none"}, "reset lift": {"none"}, "reset status": {"none"}, "reset force": {"none"}, "reset pause": {"none"}, "reset resume": {"none"},
-		"reset uncertain": {"none"},
+		"reset uncertain": {"none"}, "watch-logins": {file, "--case", "none", "--since", at},
 		"inbox list":      nil, "inbox show": {"i-none"}, "inbox accept": {"i-none", "--yes"}, "inbox ignore": {"i-none"}, "inbox merge": {"i-none", "i-none"}, "inbox split": {"i-none"}, "inbox undo": {"i-none"}, "inbox labels": nil,
 		"source list": nil, "source add": {file}, "source end": {"s-none"}, "source run": nil,
 		"watch status": nil, "watch domains": nil, "watch end": {"none"}, "watch uncertain": nil, "spread list": {"none"}, "spread decide": {"none", "p-none", "confirmed"},
+		"enquiry open": {"none"}, "enquiry close": {"none"}, "enquiry list": {"none"}, "enquiry show": {"none", "e"}, "enquiry record": {"none"}, "enquiry assign": {"none", "e", "--topic", "data"}, "enquiry move": {"none", "e", "closed"},
+		"enquiry answer": {"none", "e", "--canned", "x"}, "enquiry merge": {"none", "e", "f"}, "enquiry canned list": {"none"}, "enquiry canned put": {"none", file}, "enquiry canned publish": {"none", "x"},
+		"enquiry topics": {"none"}, "enquiry many": {"none", "--canned", "x", "--topic", "data"}, "enquiry correct": {"none"}, "enquiry send": {"none", "b"}, "enquiry uncertain": {"none"}, "enquiry script": {"none"},
+		"enquiry staffing": {"none"}, "enquiry ingest": {file + "x"}, "enquiry export": {"none"},
 		"notify hook add": {"ftp://x"}, "notify hook list": nil, "notify hook end": {"none"}, "notify mail": nil, "notify test": nil, "notify log": nil,
 	}
 	a := &app{out: io.Discard, err: io.Discard}
@@ -104,7 +108,7 @@ func TestDeskCommands(t *testing.T) {
 			t.Errorf("%s %v: %d rows became %d", name, args, before, now)
 		}
 	}
-	for _, c := range []*cobra.Command{a.cmdCase(), a.cmdStaff(), a.cmdProposal(), a.cmdNotify(), a.cmdGate(), a.cmdReset(), a.cmdInbox(), a.cmdSource(), a.cmdWatch(), a.cmdSpread()} {
+	for _, c := range []*cobra.Command{a.cmdCase(), a.cmdStaff(), a.cmdProposal(), a.cmdNotify(), a.cmdGate(), a.cmdReset(), a.cmdInbox(), a.cmdSource(), a.cmdWatch(), a.cmdSpread(), a.cmdEnquiry(), a.cmdWatchLogins()} {
 		leaves(c, c.Name())
 	}
 	for name := range table {

@@ -12,6 +12,7 @@ import (
 	"shirase/internal/archive"
 	"shirase/internal/config"
 	"shirase/internal/contain/gate"
+	"shirase/internal/enquiry"
 	"shirase/internal/files"
 	"shirase/internal/hint"
 	"shirase/internal/incident"
@@ -42,6 +43,7 @@ type instance struct {
 
 	opening   sync.Mutex   // of campaigns
 	campaigns *reach.Reach // nil: nobody has asked for them yet
+	desk      *enquiry.Desk
 }
 
 // instanceWithStore reads what the data folder is, and compares it with where the

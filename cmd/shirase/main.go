@@ -163,7 +163,7 @@ On the net:          shirase setup`,
 	root.MarkPersistentFlagDirname("keys")
 	root.MarkPersistentFlagFilename("config", "yaml", "yml")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(a.cmdDemo(), a.cmdInit(), a.cmdSetup(), a.cmdConfig(), a.cmdIncident(), a.cmdCase(), a.cmdProposal(), a.cmdNotify(), a.cmdCampaign(), a.cmdBounces(), a.cmdWatch(), a.cmdSpread(), a.cmdGate(), a.cmdReset(), a.cmdStaff(), a.cmdLaw(), a.cmdLint(), a.cmdScope(), a.cmdPublish(), a.cmdNotice(), a.cmdServe(),
+	root.AddCommand(a.cmdDemo(), a.cmdInit(), a.cmdSetup(), a.cmdConfig(), a.cmdIncident(), a.cmdCase(), a.cmdProposal(), a.cmdNotify(), a.cmdCampaign(), a.cmdBounces(), a.cmdWatch(), a.cmdSpread(), a.cmdGate(), a.cmdReset(), a.cmdEnquiry(), a.cmdStaff(), a.cmdLaw(), a.cmdLint(), a.cmdScope(), a.cmdPublish(), a.cmdNotice(), a.cmdServe(),
 		a.cmdCheck(), a.cmdVerify(), a.cmdIndex(), a.cmdLedger(), a.cmdKey(), a.cmdWitness(), a.cmdMonitor(), a.cmdPassword(),
 		a.cmdWatchLogins(), a.cmdBackup(), a.cmdRestore(), a.cmdDoctor(), a.cmdVersion(), a.cmdReadPDF(), a.cmdInbox(), a.cmdSource())
 	for _, c := range root.Commands() {

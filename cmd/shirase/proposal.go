@@ -17,6 +17,7 @@ import (
 	"shirase/internal/actor"
 	"shirase/internal/contain/gate"
 	"shirase/internal/contain/reset"
+	"shirase/internal/enquiry"
 	"shirase/internal/hint"
 	"shirase/internal/incident"
 	"shirase/internal/language"
@@ -64,6 +65,11 @@ func (a *app) proposalRoom(ctx context.Context, in *instance, cases *response.Ca
 	if err != nil {
 		return nil, err
 	}
+	desk, err := a.enquiries(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	acts[enquiry.KindSend], acts[enquiry.KindPublic] = answersAct(desk), publicAct(desk)
 	var room *proposal.Proposals
 	lifted := func(ctx context.Context, id string, h reset.Hour) {
 		// By the server: whoever approves may not propose, and whoever proposed is not here.

@@ -22,7 +22,8 @@ const (
 type publicNow struct {
 	archive   *archive.View
 	published *index.Host
-	evaluator *index.Evaluator // nil where another process answers checks
+	evaluator *index.Evaluator                          // nil where another process answers checks
+	enquiries func(ctx context.Context) (string, error) // what is public of them; nil: nothing is
 
 	looking sync.Mutex
 	last    atomic.Pointer[lookedAt]
@@ -60,8 +61,15 @@ func (p *publicNow) version(ctx context.Context) string {
 		p.last.Store(&lookedAt{last.version, time.Now().Add(awayFor)})
 		return last.version
 	}
+	asked := ""
+	if p.enquiries != nil {
+		if asked, err = p.enquiries(ctx); err != nil && last != nil {
+			p.last.Store(&lookedAt{last.version, time.Now().Add(awayFor)})
+			return last.version
+		}
+	}
 	noKey := p.evaluator != nil && p.evaluator.Ready(ctx) != nil
-	now := &lookedAt{fmt.Sprintf("%d %s %t", archived, p.published.Version(ctx), noKey), time.Now().Add(publicFor)}
+	now := &lookedAt{fmt.Sprintf("%d %s %t %s", archived, p.published.Version(ctx), noKey, asked), time.Now().Add(publicFor)}
 	p.last.Store(now)
 	return now.version
 }

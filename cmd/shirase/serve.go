@@ -272,7 +272,15 @@ func (a *app) server(ctx context.Context, in *instance, corpora *password.Corpor
 		return nil, nil, err
 	}
 	if p == nil {
-		options.Version = (&publicNow{archive: view, published: published, evaluator: evaluator}).version
+		now := &publicNow{archive: view, published: published, evaluator: evaluator}
+		if a.op().Mail.Server != "" {
+			desk, err := a.enquiries(ctx, in)
+			if err != nil {
+				return nil, nil, err
+			}
+			now.enquiries = desk.Public
+		}
+		options.Version = now.version
 	}
 	if p == nil {
 		if err := a.answerByMail(ctx, in, published, server, &options); err != nil {
@@ -282,6 +290,9 @@ func (a *app) server(ctx context.Context, in *instance, corpora *password.Corpor
 			return nil, nil, err
 		}
 		if err := a.takeSpread(ctx, in, server, &options); err != nil {
+			return nil, nil, err
+		}
+		if err := a.askedMost(ctx, in, &options); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -304,6 +315,9 @@ func (a *app) server(ctx context.Context, in *instance, corpora *password.Corpor
 			return nil, nil, err
 		}
 		if err := a.mountReset(ctx, in, server, corpora); err != nil {
+			return nil, nil, err
+		}
+		if err := a.mountEnquiries(ctx, in, server); err != nil {
 			return nil, nil, err
 		}
 	}

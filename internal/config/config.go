@@ -59,6 +59,7 @@ type Operation struct {
 	Watch    Watch
 	Gate     Gate
 	Reset    Reset
+	Enquiry  Enquiry
 	Limits   Limits
 	Timeouts serve.Timeouts
 	Log      Log
@@ -176,6 +177,13 @@ type Reset struct {
 	Connections        int
 }
 
+// Enquiry is how people who ask are answered.
+type Enquiry struct {
+	Address string        // by which they write, with a + and a token before its @; "": mail is not taken
+	Within  time.Duration // in which they are to be answered
+	Keep    time.Duration // for which what was answered is kept
+}
+
 // Limits are what networks may ask for: of the check, counted in evaluated elements, and of the archive, in searches.
 type Limits struct {
 	Check, Archive serve.Limits
@@ -220,6 +228,7 @@ func Default() *Settings {
 		Campaign:  Campaign{Security: "starttls", Connections: 8},
 		Watch:     Watch{PerSecond: 20},
 		Reset:     Reset{Connector: "none", MinLength: 15, LinkLife: time.Hour, Connections: 16},
+		Enquiry:   Enquiry{Within: 72 * time.Hour, Keep: 365 * 24 * time.Hour},
 		Limits:    Limits{Check: serve.DefaultLimits, Archive: serve.DefaultLimits},
 		Timeouts:  serve.DefaultTimeouts,
 		Metrics:   Metrics{OTLPEvery: time.Minute},

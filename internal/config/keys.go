@@ -455,6 +455,16 @@ func returnKeys(at func(of func(o *Operation) *string) func(*Settings) *string) 
 			at(func(o *Operation) *string { return &o.Returns.Listen }), listenAddress),
 		choice(Key{Name: "returns.protocol", Help: "how it hands it over: lmtp or smtp"},
 			func(s *Settings) *bool { return &s.Operation.Returns.LMTP }, []string{"lmtp", "smtp"}, []bool{true, false}),
+		words(Key{Name: "enquiry.address", Form: "an address of mail without a +, such as support@example.org", Example: "support@example.org",
+			Help: "by which people write about an incident; each thread has a + and a token of its own before the @. Mail to it is handed over at returns.listen. None: enquiries come by the form and by telephone"},
+			at(func(o *Operation) *string { return &o.Enquiry.Address }), func(s string) bool {
+				local, _, _ := strings.Cut(s, "@")
+				return mailAddress(s) && len(local) <= 16 && !strings.Contains(local, "+")
+			}),
+		duration(Key{Name: "enquiry.within", Form: "a time from 1h to 2160h, such as 72h", Help: "in which somebody who asks is to be answered; later ones are shown as late"},
+			func(s *Settings) *time.Duration { return &s.Operation.Enquiry.Within }, time.Hour, 90*24*time.Hour),
+		duration(Key{Name: "enquiry.keep", Form: "a time from 1h to 87600h, such as 8760h", Help: "for how long who asked and what was written is kept after it was answered; it ends with the case's key in any event"},
+			func(s *Settings) *time.Duration { return &s.Operation.Enquiry.Keep }, time.Hour, 10*365*24*time.Hour),
 		words(Key{Name: "dns.server", Form: "an address and a port, such as 127.0.0.1:53", Example: "127.0.0.1:53",
 			Help: "DNS server that is asked before many mails are sent, and by shirase doctor; none: the one that the system asks"},
 			at(func(o *Operation) *string { return &o.DNS.Server }), listenAddress),

@@ -28,7 +28,7 @@ func (c *Console) caseRoutes() []route {
 	}
 	own := map[string]func(w http.ResponseWriter, r *http.Request, v *visit) error{"facts": c.factsPage, "documents": c.documentsPage}
 	for _, tab := range tabs {
-		if tab.Name == "scope" || tab.Name == "contain" || tab.Name == "reset" || tab.Name == "reach" { // among their own routes
+		if tab.Name == "scope" || tab.Name == "contain" || tab.Name == "reset" || tab.Name == "reach" || tab.Name == "enquiries" { // among their own routes
 			continue
 		}
 		if answer := own[tab.Name]; answer != nil {
@@ -70,6 +70,7 @@ var tabs = []tab{
 	{"contain", language.Both("封じ込め", "Contain")},
 	{"reset", language.Both("再設定", "Reset")},
 	{"reach", language.Both("知らせる", "Reach")},
+	{"enquiries", language.Both("問い合わせ", "Enquiries")},
 	{"facts", language.Both("事実", "Facts")},
 	{"documents", language.Both("文書", "Documents")},
 	{"decisions", language.Both("判断", "Decisions")},

@@ -58,6 +58,7 @@ type Options struct {
 	Texts func(ctx context.Context, who actor.Actor, id string) ([]Outgoing, error)
 
 	Reaching Reaching // telling everybody
+	Desk     Desk     // answering who asks
 
 	// Settings are what is set, for those who administer keys: name, value, and where it comes from.
 	Settings func(ctx context.Context) []Setting
@@ -137,7 +138,7 @@ var failed = slices.Concat(web.Mappings{
 	{Err: staff.ErrInput, Problem: web.Problem{Status: http.StatusUnprocessableEntity}},
 	{Err: staff.ErrLink, Problem: web.Problem{Status: http.StatusGone}},
 	{Err: actor.ErrNobody, Problem: web.Problem{Status: http.StatusUnauthorized}},
-}, scopeFailed, reachFailed, resetFailed, inboxFailed)
+}, scopeFailed, reachFailed, resetFailed, inboxFailed, enquiryFailed)
 
 var errNotHere = errors.New("no such page")
 
@@ -319,6 +320,7 @@ func (c *Console) table() []route {
 	routes = append(routes, c.containRoutes()...)
 	routes = append(routes, c.resetRoutes()...)
 	routes = append(routes, c.inboxRoutes()...)
+	routes = append(routes, c.enquiryRoutes()...)
 	return append(routes, c.caseRoutes()...)
 }
 

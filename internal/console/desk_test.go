@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/descope/virtualwebauthn"
@@ -24,6 +25,7 @@ import (
 	"shirase/internal/collect/read"
 	"shirase/internal/contain/gate"
 	"shirase/internal/contain/reset"
+	"shirase/internal/enquiry"
 	"shirase/internal/files"
 	"shirase/internal/incident"
 	"shirase/internal/incident/compose"
@@ -68,8 +70,12 @@ type desk struct {
 	declared  int
 	done      int // how often it was done
 
+	enquiries  *enquiry.Desk
+	incidents  *incident.Incidents
 	collection *collect.Collection
 	laid       int // notices in the inbox
+	letterMu   sync.Mutex
+	letters    []enquiry.Letter
 }
 
 func each(t *testing.T, do func(t *testing.T, d *desk)) {
@@ -130,9 +136,22 @@ func newDesk(t *testing.T, db *store.DB) *desk {
 	ended := make(chan struct{})
 	go func() { defer close(ended); d.scopes.Work(working, func(error) {}) }()
 	t.Cleanup(func() { stop(); <-ended })
+	d.incidents = incidents
+	d.enquiries, err = enquiry.New(ctx, enquiry.Rooms{DB: db, Keys: keys, Seal: rosters.Sealer, Incident: incidents.Get, Wanted: d.staff.Staffed, URL: base, Address: "support@desk.example",
+		Own: func(context.Context, string) (bool, error) { return true, nil }, Deliver: func(_ context.Context, l enquiry.Letter) (enquiry.Outcome, string) {
+			d.letterMu.Lock()
+			defer d.letterMu.Unlock()
+			d.letters = append(d.letters, l)
+			return enquiry.Taken, ""
+		},
+		Recognised: func(context.Context, actor.Actor, string) (good, refused []string, err error) {
+			return []string{"契約番号への折り返し"}, []string{"生年月日"}, nil
+		}})
+	must(err)
+	d.proposals.Acts[enquiry.KindSend], d.proposals.Acts[enquiry.KindPublic] = d.answersAct(), d.publicAct()
 	resets, err := reset.New(ctx, reset.Rooms{DB: db, Rosters: rosters, Wanted: d.staff.Staffed})
 	must(err)
-	d.console, err = New(Options{Staff: d.staff, Cases: d.cases, Proposals: d.proposals, Scopes: d.scopes, Collection: d.collection, Gate: d.gate, Resets: resets, Draft: d.draft, Reaching: d.reaching(ctx, rosters, incidents), BaseURL: base, Log: slog.New(slog.NewTextHandler(d.logged, nil))})
+	d.console, err = New(Options{Staff: d.staff, Cases: d.cases, Proposals: d.proposals, Scopes: d.scopes, Collection: d.collection, Gate: d.gate, Resets: resets, Draft: d.draft, Desk: Desk{Enquiries: d.enquiries, Record: d.recordFacts}, Reaching: d.reaching(ctx, rosters, incidents), BaseURL: base, Log: slog.New(slog.NewTextHandler(d.logged, nil))})
 	must(err)
 	d.server = httptest.NewTLSServer(serve.Wrap(d.console, serve.Options{}))
 	t.Cleanup(d.server.Close)

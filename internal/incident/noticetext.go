@@ -190,6 +190,21 @@ func (i Incident) Referred(name, text string) ([]Fact, error) {
 	return out, nil
 }
 
+// ReferredLists gives the listed keys that text refers to as a whole: an item that is added changes what it says.
+func ReferredLists(name, text string) ([]string, error) {
+	refs, err := references(name, text)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, ref := range refs {
+		if keyForms[ref.key].listed && ref.item == "" && !slices.Contains(out, ref.key) {
+			out = append(out, ref.key)
+		}
+	}
+	return out, nil
+}
+
 // Item returns an item of a listed key. The error begins with name, and its hint names the nearest item that there is.
 func (i Incident) Item(name, key, item string) (Fact, error) {
 	found, err := i.lookup(name, reference{key: key, item: item})

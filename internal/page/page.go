@@ -85,7 +85,11 @@ func New(o Options) (*Frame, error) {
 		return nil, err
 	}
 	f := &Frame{Options: o, sets: map[string]map[language.Lang]*template.Template{}}
-	if f.assets, err = web.NewAssets(o.Assets, ours, theirs); err != nil {
+	folders := []fs.FS{ours}
+	if _, err := fs.Stat(o.Files, "assets"); err == nil { // a door may have nothing of its own
+		folders = append(folders, theirs)
+	}
+	if f.assets, err = web.NewAssets(o.Assets, folders...); err != nil {
 		return nil, err
 	}
 	for _, name := range append([]string{wrong}, o.Pages...) {

@@ -221,8 +221,11 @@ func (p *Reset) ask(w http.ResponseWriter, r *http.Request) error {
 	return p.showAsk(w, r, http.StatusOK, b)
 }
 
-func form(w http.ResponseWriter, r *http.Request) error {
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+func form(w http.ResponseWriter, r *http.Request) error { return formOf(w, r, maxForm) }
+
+// formOf reads a form of at most so many bytes.
+func formOf(w http.ResponseWriter, r *http.Request, most int64) error {
+	r.Body = http.MaxBytesReader(w, r.Body, most)
 	if err := r.ParseForm(); err != nil {
 		var large *http.MaxBytesError
 		if errors.As(err, &large) {

@@ -11,9 +11,6 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json"
-	"github.com/yuin/goldmark"
-	"github.com/yuin/goldmark/ast"
-	"github.com/yuin/goldmark/text"
 
 	"shirase/internal/hint"
 	"shirase/internal/incident"
@@ -70,7 +67,7 @@ func (r *Reach) render(ctx context.Context, c *Spec, ro roster.Roster) (*frozen,
 		if err != nil {
 			return nil, err
 		}
-		said = strings.TrimSpace(plain(said, l))
+		said = strings.TrimSpace(incident.Text(said, l))
 		if l == language.JA {
 			out.Subject.JA = said
 		} else {
@@ -222,96 +219,6 @@ func (c *Spec) promises() bool {
 	return slices.ContainsFunc([]string{c.Subject.JA, c.Subject.EN, c.Text.JA, c.Text.EN}, promise.MatchString)
 }
 
-// plain writes Markdown as a text that reads well as it is.
-func plain(md string, l language.Lang) string {
-	src := []byte(md)
-	doc := goldmark.DefaultParser().Parse(text.NewReader(src))
-	var b strings.Builder
-	for n := doc.FirstChild(); n != nil; n = n.NextSibling() {
-		plainBlock(&b, n, src, l, "")
-		b.WriteByte('\n')
-	}
-	return strings.TrimRight(b.String(), "\n") + "\n"
-}
-
-func plainBlock(b *strings.Builder, n ast.Node, src []byte, l language.Lang, indent string) {
-	switch n := n.(type) {
-	case *ast.Heading:
-		line := plainInline(n, src)
-		if l == language.JA {
-			b.WriteString(indent + "■ " + line + "\n")
-			return
-		}
-		b.WriteString(indent + line + "\n" + indent + strings.Repeat("-", min(len(line), 70)) + "\n")
-	case *ast.List:
-		i := n.Start
-		for item := n.FirstChild(); item != nil; item = item.NextSibling() {
-			mark := l.Pick("・", "- ")
-			if n.IsOrdered() {
-				mark = fmt.Sprintf("%d. ", i)
-				i++
-			}
-			var inner strings.Builder
-			for c := item.FirstChild(); c != nil; c = c.NextSibling() {
-				plainBlock(&inner, c, src, l, indent+l.Pick("　", "  "))
-			}
-			b.WriteString(indent + mark + strings.TrimLeft(inner.String(), " 　"))
-		}
-	case *ast.Blockquote:
-		for c := n.FirstChild(); c != nil; c = c.NextSibling() {
-			plainBlock(b, c, src, l, indent+"> ")
-		}
-	case *ast.ThematicBreak:
-		b.WriteString(indent + "----\n")
-	case *ast.CodeBlock, *ast.FencedCodeBlock:
-		for i := range n.Lines().Len() {
-			s := n.Lines().At(i)
-			b.WriteString(indent + "  " + string(s.Value(src)))
-		}
-	case *ast.HTMLBlock: // it is dropped from the page too
-	default:
-		b.WriteString(indent + strings.ReplaceAll(plainInline(n, src), "\n", "\n"+indent) + "\n")
-	}
-}
-
-func plainInline(n ast.Node, src []byte) string {
-	var b strings.Builder
-	for c := n.FirstChild(); c != nil; c = c.NextSibling() {
-		switch c := c.(type) {
-		case *ast.Text:
-			b.Write(unescape(c.Value(src)))
-			if c.HardLineBreak() || c.SoftLineBreak() {
-				b.WriteByte('\n')
-			}
-		case *ast.String:
-			b.Write(c.Value)
-		case *ast.AutoLink:
-			b.Write(c.URL(src))
-		case *ast.Link:
-			label, to := plainInline(c, src), string(c.Destination)
-			if b.WriteString(label); label != to {
-				b.WriteString(" (" + to + ")")
-			}
-		case *ast.RawHTML:
-		default:
-			b.WriteString(plainInline(c, src))
-		}
-	}
-	return b.String()
-}
-
-// unescape takes the backslash from escaped punctuation (CommonMark 0.31, section 2.4).
-func unescape(b []byte) []byte {
-	out := make([]byte, 0, len(b))
-	for i := 0; i < len(b); i++ {
-		if b[i] == '\\' && i+1 < len(b) && strings.IndexByte("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~", b[i+1]) >= 0 {
-			i++
-		}
-		out = append(out, b[i])
-	}
-	return out
-}
-
 // Content is a mail's content, as somebody gets it.
 type Content struct {
 	Lang    language.Lang
@@ -326,7 +233,7 @@ func content(subject, md string, l language.Lang) (Content, error) {
 	if err != nil {
 		return Content{}, err
 	}
-	return Content{l, subject, plain(md, l), message.Page(string(l), subject, string(h))}, nil
+	return Content{l, subject, incident.Text(md, l), message.Page(string(l), subject, string(h))}, nil
 }
 
 // linked puts somebody's own link where the mark of it stands.

@@ -21,6 +21,8 @@ type helpBody struct {
 	Damage                    []template.HTML
 	Open                      []string
 	Contact                   template.HTML
+	EnquireHref               string // "": no form is open
+	Asked                     []askedMost
 	Sealed                    bool
 	AskHref                   string // where it is answered by mail; "" where it is not
 	GenuineHref               string
@@ -30,6 +32,34 @@ type helpBody struct {
 	Addenda                   []line
 	Zone                      string
 	Unsigned                  []string
+}
+
+// askedMost is what many ask, answered from the facts as they are.
+type askedMost struct {
+	Question string
+	Answer   template.HTML
+}
+
+// desk fills in where people ask, and what most ask.
+func (s *Site) desk(r *http.Request, p sitePage, id string, body *helpBody) error {
+	if s.Enquiries == nil {
+		return nil
+	}
+	e, err := s.Enquiries(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	if e.Href != "" {
+		body.EnquireHref = p.Link(e.Href)
+	}
+	for _, q := range e.Asked {
+		html, err := incident.HTML(q.MD.In(p.Lang.Lang))
+		if err != nil {
+			return err
+		}
+		body.Asked = append(body.Asked, askedMost{q.Text.In(p.Lang.Lang), html})
+	}
+	return nil
 }
 
 // standing is a promise, a measure or a service as it stands.
@@ -101,6 +131,9 @@ func (s *Site) help(w http.ResponseWriter, r *http.Request) error {
 	}
 	if f, ok := i.Fact("contact"); ok {
 		body.Contact = template.HTML(contact(lang, f.Value))
+	}
+	if err := s.desk(r, p, i.ID, &body); err != nil {
+		return err
 	}
 	if japanese(i) {
 		body.Zone = lang.Pick("時刻は、すべて日本時間です。", "All times are Japan's (JST, UTC+9).")

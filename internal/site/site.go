@@ -69,6 +69,9 @@ type Options struct {
 	// Genuine gives what of an incident this instance has sent and heard; nil: only what facts say is shown.
 	Genuine func(ctx context.Context, incident string) (Genuine, error)
 
+	// Enquiries gives where people ask about an incident, and what most ask; nil: there is no form here.
+	Enquiries func(ctx context.Context, incident string) (Enquiries, error)
+
 	// API lists the addresses of the API.
 	API      []Route
 	Operator page.Operator // who runs this site, as its pages say it
@@ -128,6 +131,18 @@ type Scope struct {
 	WithoutEmail int64 // affected accounts without an address, which a check by address does not find
 
 	Organisation string // the id under which account numbers are indexed; "" where they are not
+}
+
+// Enquiries is what a help page has of the desk.
+type Enquiries struct {
+	Href  string // of the form; "": nothing is asked
+	Asked []Question
+}
+
+// Question is what many ask, with its answer as Markdown.
+type Question struct {
+	Text language.Text
+	MD   language.Text
 }
 
 // Demo is what a demonstration tells its visitors.

@@ -1,6 +1,7 @@
 package returned
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -30,14 +31,14 @@ var (
 // Serve takes in mail by SMTP (RFC 5321) or LMTP (RFC 2033) until the context ends. It takes what comes back to a token of ours and
 // nothing else, so that a stranger's mail is refused before its data, and says so only when it is on disk. It relays nothing.
 func (r *Returned) Serve(ctx context.Context, l net.Listener, lmtp bool, failed func(error)) error {
-	if r.Address == "" {
+	if r.Address == "" && r.Letters == nil {
 		return ErrNoAddress
 	}
 	s := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) {
 		return &session{ctx: ctx, r: r, failed: failed}, nil
 	}))
-	s.LMTP, s.Domain = lmtp, r.domain
-	s.MaxRecipients, s.MaxMessageBytes, s.MaxLineLength = recipients, bounce.MaxSize, 4<<10
+	s.LMTP, s.Domain = lmtp, cmp.Or(r.domain, "localhost")
+	s.MaxRecipients, s.MaxMessageBytes, s.MaxLineLength = recipients, r.largest(), 4<<10
 	s.ReadTimeout, s.WriteTimeout = conversations, conversations
 	s.ErrorLog = silent{}
 	ended := make(chan struct{})
@@ -62,14 +63,23 @@ type silent struct{}
 func (silent) Printf(string, ...any) {}
 func (silent) Println(...any)        {}
 
-type session struct {
-	ctx    context.Context
-	r      *Returned
-	to     []string
-	failed func(error)
+// largest is the size of a message that is taken, in bytes.
+func (r *Returned) largest() int64 {
+	if r.Letters != nil {
+		return int64(max(r.Letters.Size, bounce.MaxSize))
+	}
+	return bounce.MaxSize
 }
 
-func (s *session) Reset()                               { s.to = nil }
+type session struct {
+	ctx     context.Context
+	r       *Returned
+	to      []string // of what comes back
+	letters []string // of what people write
+	failed  func(error)
+}
+
+func (s *session) Reset()                               { s.to, s.letters = nil, nil }
 func (s *session) Logout() error                        { return nil }
 func (s *session) Mail(string, *smtp.MailOptions) error { return nil }
 
@@ -79,21 +89,41 @@ func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
 		s.failed(err)
 		return later
 	}
+	if ok {
+		s.to = append(s.to, to)
+		return nil
+	}
+	if s.r.Letters != nil {
+		if ok, err = s.r.Letters.Takes(s.ctx, to); err != nil {
+			s.failed(err)
+			return later
+		}
+	}
 	if !ok {
 		return notOurs
 	}
-	s.to = append(s.to, to)
+	s.letters = append(s.letters, to)
 	return nil
 }
 
 // Data takes the message in for each recipient. Where one fails the client sends all again, and what was written down is known then.
 func (s *session) Data(body io.Reader) error {
-	b, err := io.ReadAll(io.LimitReader(body, bounce.MaxSize+1))
+	most := s.r.largest()
+	if len(s.to) > 0 { // a message for both is taken by both, or by none
+		most = bounce.MaxSize
+	}
+	b, err := io.ReadAll(io.LimitReader(body, most+1))
 	if err != nil {
 		return err
 	}
-	if len(b) > bounce.MaxSize {
+	if int64(len(b)) > most {
 		return tooBig
+	}
+	for _, to := range s.letters {
+		if err := s.r.Letters.Take(s.ctx, b, to); err != nil {
+			s.failed(err)
+			return later
+		}
 	}
 	for _, to := range s.to {
 		if err := s.r.take(s.ctx, actor.Server(), b, to); err != nil {

@@ -73,6 +73,16 @@ type Rooms struct {
 	// Moved has the campaign take up what came of a message, which by itself would be the state proposed; it gives the state that the
 	// message is in then. Told twice, as after a crash, it moves nothing the second time.
 	Moved func(ctx context.Context, token, proposed string, v Verdict) (state string, err error)
+	// Letters takes what people write by the same listener; nil: nothing but what comes back is taken.
+	Letters *Letters
+}
+
+// Letters is who takes what people write.
+type Letters struct {
+	Size  int // of a letter, in bytes
+	Takes func(ctx context.Context, address string) (bool, error)
+	// Take takes one in that came for an address, and returns when it is on disk. A letter that is sent again is known then.
+	Take func(ctx context.Context, raw []byte, address string) error
 }
 
 // Returned is the room.

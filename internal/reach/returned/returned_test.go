@@ -461,7 +461,7 @@ func TestSources(t *testing.T) {
 	each(t, func(t *testing.T, r *Returned, _ *campaign) {
 		first := true
 		for _, name := range []string{filepath.Join(dir, "mail"), filepath.Join(dir, "maildir"), put("mbox", box.String())} {
-			s, err := From(t.Context(), name)
+			s, err := From(t.Context(), name, bounce.MaxSize)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -471,14 +471,14 @@ func TestSources(t *testing.T) {
 			}
 			first = false
 		}
-		s, err := From(t.Context(), large)
+		s, err := From(t.Context(), large, bounce.MaxSize)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if sum, err := r.Ingest(t.Context(), by, s); err != nil || sum.Read != 5 || sum.Unreadable != 1 || sum.Matched != 1 {
 			t.Errorf("%+v, %v", sum, err)
 		}
-		if _, err := From(t.Context(), filepath.Join(dir, "none")); !errors.Is(err, os.ErrNotExist) {
+		if _, err := From(t.Context(), filepath.Join(dir, "none"), bounce.MaxSize); !errors.Is(err, os.ErrNotExist) {
 			t.Error(err)
 		}
 	})

@@ -15,18 +15,17 @@ import (
 
 	"shirase/internal/files"
 	"shirase/internal/hint"
-	"shirase/internal/reach/bounce"
 )
 
-// A Source gives messages one after the other. nil is one that is larger than returned mail is.
+// A Source gives messages one after the other. nil is one that is larger than was asked for.
 type Source func(ctx context.Context) iter.Seq2[[]byte, error]
 
 // maxFolder bounds how many messages a folder gives.
 const maxFolder = 10_000_000
 
-// From gives the messages of a path: one message or an mbox, a folder of messages, a maildir; "-" is standard input. Errors: those of
-// opening it.
-func From(ctx context.Context, path string) (Source, error) {
+// From gives the messages of a path that are not larger than most bytes: one message or an mbox, a folder of messages, a maildir; "-" is standard
+// input. Errors: those of opening it.
+func From(ctx context.Context, path string, most int) (Source, error) {
 	if path == "-" {
 		path = "/dev/stdin"
 	}
@@ -35,7 +34,7 @@ func From(ctx context.Context, path string) (Source, error) {
 		return nil, hint.Add(fmt.Errorf("read returned mail: %w", err), "name a message, an mbox, a folder of messages or a maildir; - is standard input")
 	}
 	if info.IsDir() {
-		return folder(path), nil
+		return folder(path, most), nil
 	}
 	return func(ctx context.Context) iter.Seq2[[]byte, error] {
 		return func(yield func([]byte, error) bool) {
@@ -45,13 +44,13 @@ func From(ctx context.Context, path string) (Source, error) {
 				return
 			}
 			defer in.Close()
-			messages(in, yield)
+			messages(in, most, yield)
 		}
 	}, nil
 }
 
 // folder reads a maildir's new and cur, which are left as they are, or else the files of the folder.
-func folder(dir string) Source {
+func folder(dir string, most int) Source {
 	return func(ctx context.Context) iter.Seq2[[]byte, error] {
 		return func(yield func([]byte, error) bool) {
 			dirs := []string{filepath.Join(dir, "new"), filepath.Join(dir, "cur")} // tmp holds what is being written
@@ -75,7 +74,7 @@ func folder(dir string) Source {
 						yield(nil, errors.Join(ctx.Err(), fmt.Errorf("read returned mail: stopped in %s", dir)))
 						return
 					}
-					b, err := small(filepath.Join(dir, e.Name()))
+					b, err := small(filepath.Join(dir, e.Name()), most)
 					if errors.Is(err, fs.ErrNotExist) { // a mail reader took it elsewhere
 						continue
 					}
@@ -91,15 +90,15 @@ func folder(dir string) Source {
 	}
 }
 
-// small reads one file; nil where it is larger than returned mail is.
-func small(name string) ([]byte, error) {
+// small reads one file; nil where it is larger than most bytes.
+func small(name string, most int) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, bounce.MaxSize+1))
-	if err != nil || len(b) > bounce.MaxSize {
+	b, err := io.ReadAll(io.LimitReader(f, int64(most)+1))
+	if err != nil || len(b) > most {
 		return nil, err
 	}
 	return b, nil
@@ -107,7 +106,7 @@ func small(name string) ([]byte, error) {
 
 // messages parts an mbox (RFC 4155): a message begins at a line "From " at the beginning or after an empty one. What does not begin
 // so is one message.
-func messages(r io.Reader, yield func([]byte, error) bool) {
+func messages(r io.Reader, most int, yield func([]byte, error) bool) {
 	in := bufio.NewReaderSize(r, 64<<10)
 	head, err := in.Peek(5)
 	if err != nil && len(head) == 0 {
@@ -145,7 +144,7 @@ func messages(r io.Reader, yield func([]byte, error) bool) {
 					text = line[1:]
 				}
 			}
-			if large = large || len(m)+len(text) > bounce.MaxSize; !large {
+			if large = large || len(m)+len(text) > most; !large {
 				m = append(m, text...)
 			}
 		}

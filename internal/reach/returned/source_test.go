@@ -17,7 +17,7 @@ func FuzzMessages(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var all []byte
 		n := 0
-		messages(bytes.NewReader(b), func(m []byte, err error) bool {
+		messages(bytes.NewReader(b), bounce.MaxSize, func(m []byte, err error) bool {
 			if err != nil {
 				t.Fatal(err)
 			}

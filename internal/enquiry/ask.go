@@ -1,0 +1,348 @@
+package enquiry
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"database/sql"
+	"encoding/base32"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"shirase/identity"
+	"shirase/internal/actor"
+	"shirase/internal/language"
+	"shirase/internal/reach/bounce"
+	"shirase/internal/store"
+)
+
+// Bounds of what strangers send.
+const (
+	soonest    = 3 * time.Second // nobody fills a form in sooner
+	formLasts  = 12 * time.Hour
+	perAddress = 3      // links to one address a day, of all incidents
+	inAll      = 2_000  // enquiries an hour
+	atMost     = 20_000 // that wait to be verified
+	linkLasts  = 48 * time.Hour
+	maxText    = 10_000 // characters of an enquiry
+	maxShort   = 300    // of a name, a subject, a reason
+	perThread  = 30     // letters a day that are added to one enquiry
+	maxFiles   = 40 << 20
+	maxFilesIn = 2 << 30 // bytes of all files of one incident
+)
+
+// Asked is what somebody sends by the form.
+type Asked struct {
+	Form    string // token of the form
+	Trap    string // of a field that nobody sees: whoever fills it in is a program
+	Topic   string
+	Text    string
+	Name    string
+	Address string
+	Lang    language.Lang
+}
+
+// Form gives the token of a form that is shown now: it says when, and for which incident.
+func (d *Desk) Form(of string) string {
+	b := binary.BigEndian.AppendUint64(nil, uint64(d.Now().UnixMilli()))
+	nonce := make([]byte, 12)
+	rand.Read(nonce)
+	b = append(b, nonce...)
+	return base64.RawURLEncoding.EncodeToString(append(b, d.limits.Lookup("enquiry.form "+of, b)[:16]...))
+}
+
+// form reads a form's token: its nonce, and whether it may be taken now.
+func (d *Desk) form(of, token string) (nonce string, err error) {
+	b, err := base64.RawURLEncoding.DecodeString(token)
+	if err != nil || len(b) != 8+12+16 || subtle.ConstantTimeCompare(d.limits.Lookup("enquiry.form "+of, b[:20])[:16], b[20:]) != 1 {
+		return "", ErrForm
+	}
+	age := d.Now().Sub(time.UnixMilli(int64(binary.BigEndian.Uint64(b))))
+	if age < soonest || age > formLasts {
+		return "", ErrForm
+	}
+	return base64.RawURLEncoding.EncodeToString(b[8:20]), nil
+}
+
+// Ask takes an enquiry by the form, and has a link sent to its mailbox: until that is used, nobody reads it. It says the same whether the
+// mailbox is known, was verified before, or gets too much already. The same form twice is one enquiry.
+//
+// Errors: ErrClosed, ErrForm, ErrInput, ErrAddress, ErrBusy.
+func (d *Desk) Ask(ctx context.Context, of string, a Asked) error {
+	switch open, err := d.Takes(ctx, of); {
+	case err != nil:
+		return err
+	case !open:
+		return ErrClosed
+	}
+	nonce, err := d.form(of, a.Form)
+	if err != nil {
+		return err
+	}
+	if a.Trap != "" { // whoever filled it in hears that all is well
+		return nil
+	}
+	p := Person{Name: bounce.Visible(a.Name, false)}
+	text := bounce.Visible(a.Text, true)
+	switch {
+	case text == "":
+		return fmt.Errorf("%w: nothing is asked", ErrInput)
+	case utf8.RuneCountInString(text) > maxText || utf8.RuneCountInString(p.Name) > maxShort:
+		return fmt.Errorf("%w: an enquiry has at most %d characters", ErrInput, maxText)
+	}
+	if p.Address, err = mailbox(a.Address); err != nil {
+		return err
+	}
+	if err := d.topicThere(ctx, of, a.Topic); err != nil {
+		return err
+	}
+	return d.take(ctx, taking{of: of, nonce: nonce, channel: Web, lang: a.Lang, topic: a.Topic, person: p, written: written{Text: text}})
+}
+
+func mailbox(address string) (string, error) {
+	who, err := identity.ParseEmail(address)
+	if err != nil {
+		return "", ErrAddress // the error would repeat what was entered
+	}
+	return who.Value, nil
+}
+
+// taking is an enquiry of a stranger that is to be kept until its mailbox is shown to be theirs.
+type taking struct {
+	of, nonce, channel, topic string
+	lang                      language.Lang
+	person                    Person
+	written                   written
+	files                     []bounce.File
+	seen                      []byte
+}
+
+func (d *Desk) take(ctx context.Context, t taking) error {
+	seal, err := d.Seal(ctx, t.of, true)
+	if err != nil {
+		return fmt.Errorf("take an enquiry: %w", err)
+	}
+	now := d.Now()
+	limit := d.limits.Lookup("enquiry.who", []byte(t.person.Address))
+	err = d.DB.Update(ctx, func(tx *sql.Tx) error {
+		if t.nonce != "" {
+			var used int64
+			if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM enquiry_form WHERE nonce = $1`, t.nonce).Scan(&used); err != nil || used > 0 {
+				return err
+			}
+			if _, err := tx.ExecContext(ctx, `INSERT INTO enquiry_form (nonce, at) VALUES ($1, $2)`, t.nonce, store.Micros(now)); err != nil {
+				return err
+			}
+		}
+		if len(t.seen) > 0 {
+			var known int64
+			if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM enquiry_message WHERE incident = $1 AND kind = 'asked' AND seen = $2`, t.of, t.seen).Scan(&known); err != nil || known > 0 {
+				return err
+			}
+		}
+		own, err := d.within(ctx, tx, limit, now)
+		if err != nil || !own { // beyond what one mailbox gets: nobody is told
+			return err
+		}
+		id := newID("e")
+		if err := d.insert(ctx, tx, seal, id, t, Unverified, 0, now); err != nil {
+			return err
+		}
+		if _, err := d.addMessage(ctx, tx, seal, adding{enquiry: id, incident: t.of, kind: "asked", by: t.person.Address, written: t.written, seen: t.seen}); err != nil {
+			return err
+		}
+		if err := d.addFiles(ctx, tx, seal, id, t.of, t.files); err != nil {
+			return err
+		}
+		return d.sendLink(ctx, tx, seal, id, t.of)
+	})
+	if err != nil {
+		return fmt.Errorf("take an enquiry: %w", err)
+	}
+	d.poke()
+	return nil
+}
+
+// within holds a mailbox, and all, to the limits of a stranger. Errors: ErrBusy.
+func (d *Desk) within(ctx context.Context, tx *sql.Tx, limit []byte, now time.Time) (own bool, err error) {
+	var all, mine, waiting int64
+	if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM enquiry_asked WHERE at > $1`, store.Micros(now.Add(-time.Hour))).Scan(&all); err != nil {
+		return false, err
+	}
+	if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM enquiry WHERE state = 'unverified'`).Scan(&waiting); err != nil {
+		return false, err
+	}
+	if all >= inAll || waiting >= atMost {
+		return false, ErrBusy
+	}
+	if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM enquiry_asked WHERE who = $1 AND at > $2`, limit, store.Micros(now.Add(-24*time.Hour))).Scan(&mine); err != nil {
+		return false, err
+	}
+	if mine >= perAddress {
+		return false, nil
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO enquiry_asked (id, who, at) VALUES ($1, $2, $3)`, newID("a"), limit, store.Micros(now))
+	return true, err
+}
+
+func (d *Desk) insert(ctx context.Context, tx *sql.Tx, seal *store.Sealer, id string, t taking, state State, due int64, now time.Time) error {
+	person, err := sealJSON(seal, personIn(id), t.person)
+	if err != nil {
+		return err
+	}
+	tag := []byte{}
+	if t.person.Address != "" {
+		tag = whoTag(seal, t.person.Address)
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO enquiry (id, incident, state, before, channel, lang, topic, assignee, due, created, ended, verified, version, merged, wiped, who, person)
+		VALUES ($1, $2, $3, '', $4, $5, $6, '', $7, $8, 0, 0, 1, '', 0, $9, $10)`, id, t.of, string(state), t.channel, string(t.lang), t.topic, due, store.Micros(now), tag, person)
+	return err
+}
+
+// adding is a message that is to be kept.
+type adding struct {
+	enquiry, incident, kind, by, state, batch, canned string
+	written                                           written
+	seen                                              []byte
+}
+
+func (d *Desk) addMessage(ctx context.Context, tx *sql.Tx, seal *store.Sealer, a adding) (string, error) {
+	id := newID("m")
+	sealed, err := sealJSON(seal, messageIn(id), a.written)
+	if err != nil {
+		return "", err
+	}
+	if a.kind == "asked" {
+		a.by = "" // an address stands in what is sealed alone
+	}
+	if a.seen == nil {
+		a.seen = []byte{}
+	}
+	now := store.Micros(d.Now())
+	_, err = tx.ExecContext(ctx, `INSERT INTO enquiry_message (id, enquiry, incident, seq, at, kind, actor, state, said, tries, due, batch, canned, corrected, seen, sealed)
+		VALUES ($1, $2, $3, (SELECT coalesce(max(seq), 0) + 1 FROM enquiry_message WHERE enquiry = $2), $4, $5, $6, $7, '', 0, $4, $8, $9, '', $10, $11)`,
+		id, a.enquiry, a.incident, now, a.kind, a.by, a.state, a.batch, a.canned, a.seen, sealed)
+	return id, err
+}
+
+// addFiles keeps what came with a letter, sealed, as far as there is room for it.
+func (d *Desk) addFiles(ctx context.Context, tx *sql.Tx, seal *store.Sealer, id, of string, list []bounce.File) error {
+	if len(list) == 0 {
+		return nil
+	}
+	var own, all int64
+	if err := tx.QueryRowContext(ctx, `SELECT coalesce(sum(size), 0) FROM enquiry_file WHERE enquiry = $1`, id).Scan(&own); err != nil {
+		return err
+	}
+	if err := tx.QueryRowContext(ctx, `SELECT coalesce(sum(size), 0) FROM enquiry_file WHERE incident = $1`, of).Scan(&all); err != nil {
+		return err
+	}
+	var message string
+	if err := tx.QueryRowContext(ctx, `SELECT id FROM enquiry_message WHERE enquiry = $1 ORDER BY seq DESC LIMIT 1`, id).Scan(&message); err != nil {
+		return err
+	}
+	for _, f := range list {
+		size := int64(len(f.Data))
+		if own+size > maxFiles || all+size > maxFilesIn {
+			if err := d.event(ctx, tx, actor.Server(), of, id, "left a file out", "no room for it"); err != nil {
+				return err
+			}
+			continue
+		}
+		own, all = own+size, all+size
+		file := newID("f")
+		if _, err := tx.ExecContext(ctx, `INSERT INTO enquiry_file (id, message, enquiry, incident, size, name, data) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+			file, message, id, of, size, seal.Seal(nameIn(file), []byte(f.Name)), seal.Seal(fileIn(file), f.Data)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+var letters = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
+
+// mac makes a token's second half, under the case's key: it goes with the case.
+func mac(seal *store.Sealer, what, id string) string {
+	return letters.EncodeToString(seal.Lookup("enquiry."+what, []byte(id))[:15])
+}
+
+// sendLink queues the mail with which a mailbox shows that it is theirs. It repeats nothing that was written, so that nobody sends texts of their own to others by it.
+func (d *Desk) sendLink(ctx context.Context, tx *sql.Tx, seal *store.Sealer, id, of string) error {
+	_, err := d.addMessage(ctx, tx, seal, adding{enquiry: id, incident: of, kind: "verify", by: actor.Server().String(), state: "pending"})
+	return err
+}
+
+// confirmToken is what the link ends with.
+func confirmToken(seal *store.Sealer, id string) string { return id + "-" + mac(seal, "confirm", id) }
+
+// opened finds of which enquiry a token is. Errors: ErrToken.
+func (d *Desk) opened(ctx context.Context, token, what string) (id, of string, seal *store.Sealer, err error) {
+	id, given, ok := strings.Cut(strings.ToLower(token), "-")
+	if !ok || len(token) > 80 {
+		return "", "", nil, ErrToken
+	}
+	err = d.DB.QueryRowContext(ctx, `SELECT incident FROM enquiry WHERE id = $1`, id).Scan(&of)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", "", nil, ErrToken
+	}
+	if err != nil {
+		return "", "", nil, err
+	}
+	if seal, err = d.Seal(ctx, of, false); err != nil {
+		if d.Gone != nil && d.Gone(err) {
+			err = ErrToken
+		}
+		return "", "", nil, err
+	}
+	if subtle.ConstantTimeCompare([]byte(mac(seal, what, id)), []byte(given)) != 1 {
+		return "", "", nil, ErrToken
+	}
+	return id, of, seal, nil
+}
+
+// Look says of which incident a link is that can be used, and uses nothing up. Errors: ErrToken.
+func (d *Desk) Look(ctx context.Context, token string) (of string, err error) {
+	id, of, _, err := d.opened(ctx, token, "confirm")
+	if err != nil {
+		return "", fmt.Errorf("a link: %w", err)
+	}
+	var n int64
+	err = d.DB.QueryRowContext(ctx, `SELECT count(*) FROM enquiry WHERE id = $1 AND verified = 0 AND wiped = 0 AND created > $2`, id, store.Micros(d.Now().Add(-linkLasts))).Scan(&n)
+	if err == nil && n == 0 {
+		err = ErrToken
+	}
+	if err != nil {
+		return "", fmt.Errorf("a link: %w", err)
+	}
+	return of, nil
+}
+
+// Confirm uses a link up: the enquiry comes into the queue, and its deadline begins. Errors: ErrToken.
+func (d *Desk) Confirm(ctx context.Context, token string) (of string, err error) {
+	id, of, _, err := d.opened(ctx, token, "confirm")
+	if err != nil {
+		return "", fmt.Errorf("a link: %w", err)
+	}
+	now := d.Now()
+	err = d.DB.Update(ctx, func(tx *sql.Tx) error {
+		res, err := tx.ExecContext(ctx, `UPDATE enquiry SET verified = $2, version = version + 1, due = CASE WHEN state = 'unverified' THEN CAST($3 AS BIGINT) ELSE due END,
+			state = CASE WHEN state = 'unverified' THEN 'open' ELSE state END WHERE id = $1 AND verified = 0 AND wiped = 0 AND created > $4`,
+			id, store.Micros(now), store.Micros(now.Add(d.Within)), store.Micros(now.Add(-linkLasts)))
+		if err != nil {
+			return err
+		}
+		if n, err := res.RowsAffected(); err != nil || n == 0 {
+			return errors.Join(err, ErrToken)
+		}
+		return d.event(ctx, tx, actor.Server(), of, id, "the mailbox was shown to be theirs", "")
+	})
+	if err != nil {
+		return "", fmt.Errorf("a link: %w", err)
+	}
+	return of, nil
+}

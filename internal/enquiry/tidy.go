@@ -1,0 +1,213 @@
+package enquiry
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"shirase/internal/actor"
+	"shirase/internal/incident"
+	"shirase/internal/language"
+	"shirase/internal/store"
+)
+
+// Tidy lets go what is over: enquiries whose mailbox was not shown to be theirs within two days, who and what of those that were closed or answered
+// longer ago than is kept, and all of cases that were shredded. What was asked when, and about what, stays for the figures.
+func (d *Desk) Tidy(ctx context.Context) error {
+	now := d.Now()
+	for _, old := range []struct {
+		table string
+		after time.Duration
+	}{{"enquiry_form", formLasts + time.Hour}, {"enquiry_asked", 48 * time.Hour}} {
+		if _, err := d.DB.ExecContext(ctx, `DELETE FROM `+old.table+` WHERE at < $1`, store.Micros(now.Add(-old.after))); err != nil {
+			return fmt.Errorf("tidy enquiries: %w", err)
+		}
+	}
+	// One at a time, so that others write in between; what a process leaves undone the next one does.
+	gone, err := d.ids(ctx, `SELECT id FROM enquiry WHERE state = 'unverified' AND created < $1 ORDER BY id LIMIT 5000`, store.Micros(now.Add(-linkLasts)))
+	if err != nil {
+		return fmt.Errorf("tidy enquiries: %w", err)
+	}
+	for _, id := range gone {
+		if err := d.DB.Update(ctx, func(tx *sql.Tx) error { return d.drop(ctx, tx, id) }); err != nil {
+			return fmt.Errorf("tidy enquiries: %w", err)
+		}
+	}
+	old, err := d.ids(ctx, `SELECT id FROM enquiry WHERE wiped = 0 AND ended > 0 AND ended < $1 AND state <> 'open' ORDER BY id LIMIT 5000`, store.Micros(now.Add(-d.Keep)))
+	if err != nil {
+		return fmt.Errorf("tidy enquiries: %w", err)
+	}
+	cases, err := d.ids(ctx, `SELECT DISTINCT incident FROM enquiry WHERE wiped = 0 ORDER BY incident`)
+	if err != nil {
+		return fmt.Errorf("tidy enquiries: %w", err)
+	}
+	for _, of := range cases {
+		if _, err := d.Seal(ctx, of, false); err == nil || d.Gone == nil || !d.Gone(err) {
+			continue
+		}
+		more, err := d.ids(ctx, `SELECT id FROM enquiry WHERE incident = $1 AND wiped = 0 ORDER BY id`, of)
+		if err != nil {
+			return fmt.Errorf("tidy enquiries: %w", err)
+		}
+		old = append(old, more...)
+		if _, err := d.DB.ExecContext(ctx, `UPDATE enquiry_desk SET open = 0 WHERE incident = $1`, of); err != nil {
+			return fmt.Errorf("tidy enquiries: %w", err)
+		}
+	}
+	for _, id := range old {
+		if err := d.DB.Update(ctx, func(tx *sql.Tx) error { return d.wipe(ctx, tx, id) }); err != nil {
+			return fmt.Errorf("tidy enquiries: %w", err)
+		}
+	}
+	return nil
+}
+
+// drop takes away all of an enquiry.
+func (d *Desk) drop(ctx context.Context, tx *sql.Tx, id string) error {
+	for _, q := range []string{
+		`DELETE FROM enquiry_said WHERE message IN (SELECT id FROM enquiry_message WHERE enquiry = $1)`,
+		`DELETE FROM enquiry_file WHERE enquiry = $1`, `DELETE FROM enquiry_message WHERE enquiry = $1`, `DELETE FROM enquiry_event WHERE enquiry = $1`,
+		`DELETE FROM enquiry_link WHERE a = $1 OR b = $1`, `DELETE FROM enquiry WHERE id = $1`,
+	} {
+		if _, err := tx.ExecContext(ctx, q, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// wipe takes away who asked and what was written, and leaves what is counted: one person, whom nothing tells from others.
+func (d *Desk) wipe(ctx context.Context, tx *sql.Tx, id string) error {
+	if _, err := tx.ExecContext(ctx, `DELETE FROM enquiry_file WHERE enquiry = $1`, id); err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, `UPDATE enquiry_message SET sealed = $2, seen = $2, state = CASE WHEN state IN ('pending', 'deferred', 'unknown', 'intended') THEN 'refused' ELSE state END WHERE enquiry = $1`, id, []byte{}); err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, `DELETE FROM enquiry_said WHERE message IN (SELECT id FROM enquiry_message WHERE enquiry = $1)`, id); err != nil {
+		return err
+	}
+	nobody := []byte{}
+	var has int64
+	if err := tx.QueryRowContext(ctx, `SELECT length(who) FROM enquiry WHERE id = $1`, id).Scan(&has); err != nil {
+		return err
+	}
+	if has > 0 {
+		nobody = []byte(rand.Text())
+	}
+	_, err := tx.ExecContext(ctx, `UPDATE enquiry SET wiped = 1, person = $2, who = $3, state = CASE WHEN state IN ('open', 'answered') THEN 'closed' ELSE state END, version = version + 1 WHERE id = $1`, id, []byte{}, nobody)
+	return err
+}
+
+// Export writes the queue of a case as CSV (RFC 4180), without names and texts. No cell is one that a spreadsheet takes for a formula.
+func (d *Desk) Export(ctx context.Context, who actor.Actor, of string, w io.Writer) error {
+	out := csv.NewWriter(w)
+	if err := out.Write([]string{"id", "state", "channel", "language", "topic", "assignee", "created", "due", "ended"}); err != nil {
+		return err
+	}
+	for from := 0; ; {
+		list, all, err := d.List(ctx, who, of, Filter{From: from, Most: 1000})
+		if err != nil {
+			return err
+		}
+		for _, e := range list {
+			row := []string{e.ID, string(e.State), e.Channel, string(e.Lang), e.Topic, e.Assignee, stamp(e.Created), stamp(e.Due), stamp(e.Ended)}
+			for i := range row {
+				row[i] = harmless(row[i])
+			}
+			if err := out.Write(row); err != nil {
+				return err
+			}
+		}
+		if from += len(list); len(list) == 0 || int64(from) >= all {
+			break
+		}
+	}
+	out.Flush()
+	return out.Error()
+}
+
+// harmless keeps a spreadsheet from taking a cell for a formula.
+func harmless(s string) string {
+	if s != "" && strings.ContainsRune("=+-@\t\r'", rune(s[0])) {
+		return "'" + s
+	}
+	return s
+}
+
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
+// Proposed is what the enquiries say of secondary damage, as facts to be looked at and recorded by who writes facts: that enquiries are received,
+// and, where at least as many people as the floor say so, that misuse is reported. Neither says that anything is confirmed. none: nothing follows from them.
+func (d *Desk) Proposed(ctx context.Context, who actor.Actor, of string) ([]incident.Fact, error) {
+	s, err := d.Stats(ctx, who, of)
+	if err != nil {
+		return nil, err
+	}
+	now := incident.Moment{Time: d.Now().UTC().Truncate(time.Minute), Precision: incident.Minute}
+	in, err := d.Incident(ctx, of)
+	if err != nil && !errors.Is(err, incident.ErrNotFound) {
+		return nil, err
+	}
+	status := func(word string) string {
+		for _, f := range in.Listed("secondary-damage") {
+			if f.Value.Word == word {
+				return f.Value.Status
+			}
+		}
+		return ""
+	}
+	var out []incident.Fact
+	add := func(word, is string) {
+		out = append(out, incident.Fact{Key: "secondary-damage", Item: word, Certainty: incident.Confirmed, Source: "enquiries", AsOf: now, Author: "",
+			Value: incident.Value{Word: word, Status: is}})
+	}
+	if s.All >= d.Floor && status("enquiry") != "reported" && status("enquiry") != "confirmed" {
+		add("enquiry", "reported")
+	}
+	if s.Misused >= d.Floor && (status("misuse") == "" || status("misuse") == "none-confirmed") {
+		add("misuse", "reported")
+	}
+	return out, nil
+}
+
+// Line is a line of the script of the telephone.
+type Line struct {
+	Topic   Topic
+	Content Content
+	Wrong   string // why there is no answer to be read out
+}
+
+// Script gives what is said on the telephone: the answer to each topic, with the facts as they are now.
+func (d *Desk) Script(ctx context.Context, who actor.Actor, of string, lang language.Lang) ([]Line, error) {
+	topics, err := d.Topics(ctx, who, of)
+	if err != nil {
+		return nil, err
+	}
+	var out []Line
+	for _, t := range topics {
+		l := Line{Topic: t}
+		if t.Canned != "" {
+			a, err := d.draft(ctx, of, Draft{Canned: t.Canned})
+			if err == nil {
+				l.Content, err = d.render(ctx, of, lang, a)
+			}
+			if err != nil {
+				l.Wrong = err.Error()
+			}
+		}
+		out = append(out, l)
+	}
+	return out, nil
+}
