@@ -66,7 +66,7 @@ func TestDeskCommands(t *testing.T) {
 		"gate status": nil, "gate block": {"none", "--accounts", "reset", "--url", "https://example.jp/reset", "--why", "x"}, "gate open": {"none", "--route", "none", "--why", "x"}, "gate lift": {"none", "--why", "x"}, "gate token": {"none", "--end"},
 		"reset announce": {"none", "--for", "2030-01-01T00:00+09:00"}, "reset open": {"none"}, "reset close": {"none"}, "reset lift": {"none"}, "reset status": {"none"}, "reset force": {"none"}, "reset pause": {"none"}, "reset resume": {"none"},
 		"reset uncertain": {"none"}, "watch-logins": {file, "--case", "none", "--since", at},
-		"inbox list":      nil, "inbox show": {"i-none"}, "inbox accept": {"i-none", "--yes"}, "inbox ignore": {"i-none"}, "inbox merge": {"i-none", "i-none"}, "inbox split": {"i-none"}, "inbox undo": {"i-none"}, "inbox labels": nil,
+		"inbox list": nil, "inbox show": {"i-none"}, "inbox accept": {"i-none", "--yes"}, "inbox ignore": {"i-none"}, "inbox merge": {"i-none", "i-none"}, "inbox split": {"i-none"}, "inbox undo": {"i-none"}, "inbox labels": nil,
 		"source list": nil, "source add": {file}, "source end": {"s-none"}, "source run": nil,
 		"watch status": nil, "watch domains": nil, "watch end": {"none"}, "watch uncertain": nil, "spread list": {"none"}, "spread decide": {"none", "p-none", "confirmed"},
 		"enquiry open": {"none"}, "enquiry close": {"none"}, "enquiry list": {"none"}, "enquiry show": {"none", "e"}, "enquiry record": {"none"}, "enquiry assign": {"none", "e", "--topic", "data"}, "enquiry move": {"none", "e", "closed"},

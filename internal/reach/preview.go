@@ -408,9 +408,7 @@ func (r *Reach) Plan(ctx context.Context, who actor.Actor, of string, a Asked) (
 	out := &Plan{Bytes: val, People: p.Counts.Total(), campaign: c, texts: f, Says: language.Text{
 		JA: fmt.Sprintf("%s件のアドレスにメールを送ります。送ったメールは取り消せません", language.Digits(p.Counts.Total())),
 		EN: fmt.Sprintf("sends mail to %s addresses, which nobody can take back", language.Digits(p.Counts.Total()))}}
-	for _, w := range p.Problems {
-		out.Doubts = append(out.Doubts, w)
-	}
+	out.Doubts = append(out.Doubts, p.Problems...)
 	if len(p.Problems) > 0 {
 		out.despite = a.Despite
 		out.Doubts = append(out.Doubts, language.Both("それでも送る理由: "+a.Despite, "sent all the same, because: "+a.Despite))
