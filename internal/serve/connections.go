@@ -151,7 +151,6 @@ type connection struct {
 	until time.Time // by when the server wants what is written to be sent; zero: no end
 	next  time.Time // the deadline that is set
 	held  *[]byte   // what waits to be sent in one piece; nil: nothing is to wait
-	head  []byte    // fields that follow the first line of what is written next
 }
 
 // takes is how many bytes a reader has to take within the time after which it has stalled.
@@ -165,9 +164,6 @@ func (c *connection) Write(b []byte) (int, error) {
 	}
 	if err := c.release(); err != nil {
 		return 0, err
-	}
-	if c.leads() {
-		return c.sendLed(b)
 	}
 	return c.send(b)
 }
@@ -226,10 +222,10 @@ func (c *connection) hold() {
 func (c *connection) keep(b []byte) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.held == nil || len(*c.held)+len(c.head)+len(b) > onePiece {
+	if c.held == nil || len(*c.held)+len(b) > onePiece {
 		return false
 	}
-	*c.held = c.led(*c.held, b)
+	*c.held = append(*c.held, b...)
 	return true
 }
 

@@ -27,7 +27,7 @@ func Wrap(h http.Handler, o Options) http.Handler {
 		start := time.Now()
 		secure(w.Header(), o.Proxies.Secure(r))
 		r = bounded(w, r, cmp.Or(o.MaxBody, maxBody))
-		rec := &recorder{ResponseWriter: w, conn: connectionOf(r), plain: r.TLS == nil}
+		rec := &recorder{ResponseWriter: w, conn: connectionOf(r)}
 		defer func() {
 			if p := recover(); p != nil {
 				if p == http.ErrAbortHandler {
@@ -112,27 +112,18 @@ type recorder struct {
 	status int
 	bytes  int64
 	conn   *connection // nil: it is sent as net/http has it
-	plain  bool        // and what net/http writes is what is sent
 }
 
 func (r *recorder) WriteHeader(status int) {
 	if r.status == 0 && status >= 200 { // 1xx are not the answer yet
-		r.begin(status)
+		r.status = status
 	}
 	r.ResponseWriter.WriteHeader(status)
 }
 
-// begin is where a header is whole.
-func (r *recorder) begin(status int) {
-	r.status = status
-	if r.conn != nil && r.plain {
-		r.conn.lead(r.Header())
-	}
-}
-
 func (r *recorder) Write(b []byte) (int, error) {
 	if r.status == 0 {
-		r.begin(http.StatusOK)
+		r.status = http.StatusOK
 	}
 	write := r.ResponseWriter.Write
 	if r.whole(b) {
