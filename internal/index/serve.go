@@ -44,6 +44,7 @@ type Host struct {
 	failing string    // what was said last of why no newer statement can be looked for; "" where one can
 	probed  time.Time // when layers that are missing were looked for last
 	current atomic.Pointer[snapshot]
+	quorum  atomic.Pointer[quorum]
 	damaged atomic.Int64 // buckets that were asked for
 	forced  atomic.Int64 // when a look for a newer statement was forced last
 	buffers sync.Pool

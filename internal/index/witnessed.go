@@ -72,8 +72,33 @@ func (h *Host) Unwitnessed(ctx context.Context) (since time.Time, stopped bool, 
 	if err != nil {
 		return since, false, err
 	}
+	q, err := h.cosigning()
+	if err != nil {
+		return time.Time{}, false, err
+	}
+	return q.since, q.wanted && h.x.now().Sub(q.since) > s.st.Expires.Sub(s.st.Time.Time)/2, nil
+}
+
+// quorum is what the ledger said last of its witnesses. It reads a file for that, which costs as much as all else of an answer.
+type quorum struct {
+	since  time.Time
+	wanted bool
+	until  int64 // nanoseconds since 1970
+}
+
+// cosigning gives what the ledger says of its witnesses, as of freshFor ago at most. What cannot be read is not kept.
+func (h *Host) cosigning() (*quorum, error) {
+	now := h.x.now()
+	if q := h.quorum.Load(); q != nil && now.UnixNano() < q.until {
+		return q, nil
+	}
 	since, wanted, err := h.log.Witnessed()
-	return since, err == nil && wanted && h.x.now().Sub(since) > s.st.Expires.Sub(s.st.Time.Time)/2, err
+	if err != nil {
+		return nil, err
+	}
+	q := &quorum{since, wanted, now.Add(freshFor).UnixNano()}
+	h.quorum.Store(q)
+	return q, nil
 }
 
 // witnessed refuses to give a statement that is not answered from any more. Its layers are still given, to whoever examines

@@ -36,7 +36,7 @@ func TestUnwitnessed(t *testing.T) {
 			wanted  bool
 			after   time.Duration
 			stopped bool
-		}{{false, half + time.Minute, false}, {true, half, false}, {true, half + time.Second, true}} {
+		}{{false, half - time.Minute, false}, {true, half, false}, {true, half + 2*freshFor, true}} {
 			wanted, now = c.wanted, since.Add(c.after)
 			status, body := get("/check/v1/statement")
 			if stopped := status == http.StatusServiceUnavailable && strings.Contains(body, `"/problems/unwitnessed"`); stopped != c.stopped || !stopped && status != http.StatusOK {
@@ -50,7 +50,7 @@ func TestUnwitnessed(t *testing.T) {
 			}
 		}
 		// Cosigned again, it is answered from again.
-		since = now
+		since, now = now, now.Add(freshFor)
 		if status, body := get("/check/v1/statement"); status != http.StatusOK {
 			t.Errorf("cosigned again: %d %s", status, body)
 		}
