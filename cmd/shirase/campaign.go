@@ -83,7 +83,7 @@ func (a *app) openCampaigns(ctx context.Context, in *instance) (*reach.Reach, er
 	if err != nil {
 		return nil, err
 	}
-	rooms.Conditions = map[string]reach.Condition{"reset": whileOpen(resets)}
+	rooms.Conditions = map[string]reach.Condition{"reset": whileOpen(resets), "desk": a.whileAnswered(in)}
 	a.letterRooms(in, &rooms)
 	rooms.Filters = map[string]reach.Filter{"not-reset": func(ctx context.Context, incident string) (func(m roster.Member) bool, error) {
 		return resets.Unreset(ctx, incident)

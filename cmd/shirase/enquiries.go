@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"shirase/internal/page"
 	"shirase/internal/portal"
 	"shirase/internal/proposal"
+	"shirase/internal/reach"
 	"shirase/internal/reach/returned"
 	"shirase/internal/roster"
 	"shirase/internal/serve"
@@ -220,4 +222,33 @@ func doubts(list []string) (out []language.Text) {
 		out = append(out, language.Same(s))
 	}
 	return out
+}
+
+// lateMost is how many enquiries may have passed their deadline before no more mails leave that bring others.
+const lateMost = 20
+
+// whileAnswered has a campaign wait while the desk of its incident is closed, or behind with its answers. Where nobody has opened one, nothing waits for it.
+func (a *app) whileAnswered(in *instance) reach.Condition {
+	return func(ctx context.Context, id string) (reach.Open, error) {
+		desk, err := a.enquiries(ctx, in)
+		if err != nil {
+			return reach.Open{}, err
+		}
+		l, err := desk.Load(ctx, id)
+		if err != nil {
+			return reach.Open{}, err
+		}
+		return takes(l), nil
+	}
+}
+
+// takes says whether a desk takes what a campaign will bring.
+func takes(l enquiry.Load) reach.Open {
+	switch {
+	case l.Used && !l.Open:
+		return reach.Open{Why: language.Both("お問い合わせ窓口が閉じています", "the enquiry desk is closed")}
+	case l.Late > lateMost:
+		return reach.Open{Why: language.Both(fmt.Sprintf("期限を過ぎた問い合わせが%s件あります", language.Digits(l.Late)), fmt.Sprintf("%s enquiries have passed their deadline", language.Digits(l.Late)))}
+	}
+	return reach.Open{Yes: true}
 }

@@ -375,3 +375,33 @@ func TestEnded(t *testing.T) {
 		}
 	})
 }
+
+// TestLoad: how a desk gets on is known, and of one that nobody opened nothing is said.
+func TestLoad(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		ctx, by := t.Context(), actor.Operator()
+		load := func() Load {
+			t.Helper()
+			l, err := w.Load(ctx, shop)
+			w.ok(err)
+			return l
+		}
+		if l, err := w.Load(ctx, "other-2026"); err != nil || l != (Load{}) {
+			t.Errorf("%+v, %v", l, err)
+		}
+		first, second := w.asked("affected", "x", "a@example.com"), w.asked("affected", "y", "b@example.com")
+		if l := load(); l != (Load{Used: true, Open: true, Waiting: 2}) {
+			t.Errorf("%+v", l)
+		}
+		w.clock = first.Due.Add(time.Second)
+		if l := load(); l.Late == 0 || l.Late > 2 || l.Waiting != 2 {
+			t.Errorf("%+v", l)
+		}
+		w.ok(w.Move(ctx, by, shop, first.ID, first.Version, Closed))
+		w.ok(w.Move(ctx, by, shop, second.ID, second.Version, Closed))
+		w.ok(w.SetOpen(ctx, by, shop, false))
+		if l := load(); l != (Load{Used: true}) {
+			t.Errorf("%+v", l)
+		}
+	})
+}
