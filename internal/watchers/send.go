@@ -193,8 +193,10 @@ func (w *Watchers) tellSome(ctx context.Context) (taken, left int, err error) {
 
 func (w *Watchers) due(ctx context.Context) ([]*telling, error) {
 	now := store.Micros(w.Now())
-	rows, err := w.DB.QueryContext(ctx, `SELECT n, mail, incident, kind, ref, tries FROM watchers_mail WHERE state = 'waiting' AND due <= $1 AND n IN
-		(SELECT DISTINCT n FROM (SELECT n FROM watchers_mail WHERE state = 'waiting' AND due <= $1 AND n <> 0 ORDER BY due LIMIT $2) some) ORDER BY n, mail, incident, kind, ref`, now, batchSize)
+	// CROSS has SQLite find the few first, and all that they are told by their number: else it reads all that waits, for each batch.
+	rows, err := w.DB.QueryContext(ctx, `SELECT m.n, m.mail, m.incident, m.kind, m.ref, m.tries FROM
+		(SELECT DISTINCT n FROM (SELECT n FROM watchers_mail WHERE state = 'waiting' AND due <= $1 AND n <> 0 ORDER BY due LIMIT $2) some) few CROSS JOIN watchers_mail m
+		WHERE m.n = few.n AND m.state = 'waiting' AND m.due <= $1 ORDER BY m.n, m.mail, m.incident, m.kind, m.ref`, now, batchSize)
 	if err != nil {
 		return nil, err
 	}

@@ -71,7 +71,7 @@ CREATE TABLE watchers_mail (
     PRIMARY KEY (incident, kind, ref, tag)
 );
 CREATE INDEX watchers_mail_due ON watchers_mail (state, due, n);
-CREATE INDEX watchers_mail_n ON watchers_mail (n);
+CREATE INDEX watchers_mail_n ON watchers_mail (n, incident, kind, ref);
 
 -- +goose Down
 DROP TABLE watchers_mail;
