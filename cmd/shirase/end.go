@@ -165,6 +165,13 @@ is published stays, and is still answered: that ends with incident retire.`,
 			if err != nil {
 				return err
 			}
+			files, err := a.campaigns(c.Context(), in)
+			if err == nil {
+				err = files.TidyFiles(c.Context()) // sealed to houses, whose keys nobody here destroys
+			}
+			if err != nil {
+				return err
+			}
 			return a.print(e, func(w io.Writer) { printEnded(w, e) })
 		}}
 }

@@ -23,6 +23,7 @@ import (
 	"shirase/internal/files"
 	"shirase/internal/hint"
 	"shirase/internal/language"
+	"shirase/internal/roster"
 	"shirase/internal/store"
 )
 
@@ -431,7 +432,14 @@ func (r *Reach) resultFiles(ctx context.Context, id string) ([]ResultFile, error
 	return out, errors.Join(rows.Err(), rows.Close())
 }
 
-func exportFile(incident, id string) string { return "exports/" + incident + "/" + id + ".csv.age" }
+// exportsFolder is where sealed files for houses are kept.
+const exportsFolder = "exports"
+
+// exportFile is the name of a sealed file. It follows from the bytes: two who make the same file at once seal it differently, and the one that is
+// written down stays whole whatever the other leaves.
+func exportFile(incident, id, sealedSHA256 string) string {
+	return exportsFolder + "/" + incident + "/" + id + "." + sealedSHA256[:16] + ".csv.age"
+}
 
 // mayExport gives a file that they may do something with.
 func (r *Reach) mayExport(ctx context.Context, who actor.Actor, id, what string, p actor.Permission) (*Export, error) {
@@ -456,7 +464,7 @@ func (r *Reach) HandOver(ctx context.Context, who actor.Actor, id string) (*Expo
 	if x.State != ExportMade && x.State != ExportHanded {
 		return nil, nil, fmt.Errorf("%s: %w: %s is %s", what, ErrState, id, x.State)
 	}
-	f, err := r.Files.Open(exportFile(x.Incident, id))
+	f, err := r.Files.Open(exportFile(x.Incident, id, x.Manifest.SealedSHA256))
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", what, err)
 	}
@@ -603,7 +611,7 @@ func (r *Reach) Withdraw(ctx context.Context, who actor.Actor, id, why string) e
 		})
 	}
 	if err == nil {
-		err = r.dropExport(x)
+		err = r.TidyFiles(ctx)
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)
@@ -612,13 +620,50 @@ func (r *Reach) Withdraw(ctx context.Context, who actor.Actor, id, why string) e
 	return nil
 }
 
-// dropExport removes a file that nobody is to have any more.
-func (r *Reach) dropExport(x *Export) error {
-	if err := r.Files.Remove(exportFile(x.Incident, x.ID)); err != nil && !errors.Is(err, files.ErrNotExist) {
+// TidyFiles removes the sealed files that nobody is to have any more: those that were withdrawn or destroyed, those of a case whose key is gone,
+// and what somebody has made who was not the first. It goes by what is written down, so that what a process that died has left goes as well.
+func (r *Reach) TidyFiles(ctx context.Context) error {
+	if r.Files == nil {
+		return nil
+	}
+	names, err := r.Files.List(exportsFolder)
+	if err != nil {
 		return err
+	}
+	shredded := map[string]bool{}
+	for _, name := range names {
+		of, file, ok := strings.Cut(strings.TrimPrefix(name, exportsFolder+"/"), "/")
+		id, _, isFile := strings.Cut(file, ".")
+		if !ok || !isFile {
+			continue
+		}
+		if _, asked := shredded[of]; !asked {
+			_, err := r.Rosters.Sealer(ctx, of, false) // where the key is only missing, the register says what is over
+			shredded[of] = errors.Is(err, roster.ErrShredded)
+		}
+		over := shredded[of]
+		if !over {
+			x, err := r.export(ctx, r.DB, id)
+			if errors.Is(err, ErrNotFound) { // what it is nobody knows: it stays
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			over = x.over() || x.Manifest != nil && name != exportFile(x.Incident, id, x.Manifest.SealedSHA256)
+		}
+		if !over {
+			continue
+		}
+		if err := r.Files.Remove(name); err != nil && !errors.Is(err, files.ErrNotExist) {
+			return err
+		}
 	}
 	return nil
 }
+
+// over reports that nobody is to have a file any more.
+func (x *Export) over() bool { return x.State == ExportWithdrawn || x.State == ExportDestroyed }
 
 // ConfirmDestroyed writes down that the house says that it has destroyed what it had; the copy here goes too. by says how it says so: a
 // certificate's number, a letter, who. Errors: ErrState, ErrInput.
@@ -645,7 +690,7 @@ func (r *Reach) ConfirmDestroyed(ctx context.Context, who actor.Actor, id string
 		return r.event(ctx, tx, who, x.Campaign, "destroyed", id)
 	})
 	if err == nil {
-		err = r.dropExport(x)
+		err = r.TidyFiles(ctx)
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)

@@ -154,8 +154,7 @@ func (e *exporter) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	name := exportFile(e.c.Incident, e.x.ID)
-	w, err := e.r.Files.Create(name)
+	w, err := e.r.Files.Create(exportsFolder + "/" + e.c.Incident + "/" + e.x.ID)
 	if err != nil {
 		return err
 	}
@@ -194,16 +193,13 @@ func (e *exporter) run(ctx context.Context) error {
 		return hint.Add(fmt.Errorf("%w: nobody would be in it: the list does not have %d, and %d cannot be written", ErrInput, e.left.Missing, e.left.Unwritable), "see whether the key column is the one that rows are found by")
 	}
 	e.r.step()
-	if err := w.Commit(); err != nil {
+	if err := w.CommitAs(exportFile(e.c.Incident, e.x.ID, m.SealedSHA256)); err != nil {
 		return err
 	}
 	e.r.step()
 	if err := e.made(ctx, m); err != nil {
 		if errors.Is(err, ErrState) { // it was withdrawn meanwhile, or somebody else has made it
-			x, again := e.r.export(context.WithoutCancel(ctx), e.r.DB, e.x.ID)
-			if again == nil && x.State == ExportWithdrawn {
-				err = errors.Join(err, e.r.dropExport(x))
-			}
+			err = errors.Join(err, e.r.TidyFiles(context.WithoutCancel(ctx)))
 		}
 		return err
 	}

@@ -342,7 +342,7 @@ func TestLetters(t *testing.T) {
 		if err := h.ConfirmDestroyed(t.Context(), actor.Operator(), x.ID, h.Now(), "証明書 12"); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := h.Files.Open(exportFile("loss-2026", x.ID)); !errors.Is(err, files.ErrNotExist) {
+		if _, err := h.Files.Open(exportFile("loss-2026", x.ID, x.Manifest.SealedSHA256)); !errors.Is(err, files.ErrNotExist) {
 			t.Errorf("the sealed file is still there: %v", err)
 		}
 		if all := must(h.Exports(t.Context(), actor.Operator(), "loss-2026"))(t); len(all) != 1 || all[0].State != ExportDestroyed || all[0].Confirmed != "証明書 12" || len(all[0].Results) != 2 || all[0].HandedBy == "" {

@@ -83,7 +83,14 @@ func (r *Reach) Work(ctx context.Context, failed func(error)) {
 	defer all.Wait()
 	var mu sync.Mutex
 	busy := map[string]bool{}
+	var tidied time.Time
 	for {
+		if time.Since(tidied) > time.Minute {
+			tidied = time.Now()
+			if err := r.TidyFiles(ctx); err != nil && ctx.Err() == nil {
+				failed(err)
+			}
+		}
 		if err := r.makeExports(ctx); err != nil && ctx.Err() == nil {
 			failed(err)
 		}

@@ -24,7 +24,8 @@ import (
 const (
 	provenFor   = 90 * 24 * time.Hour // then it is looked at again
 	proveWithin = 14 * 24 * time.Hour
-	maxDomains  = 5_000  // that are watched or wait
+	maxDomains  = 5_000  // that are watched or wait for their proof
+	maxAsked    = 20_000 // of which nobody has confirmed the mailbox
 	maxListed   = 50_000 // addresses of a domain that are listed at once; further ones are counted
 	maxLines    = 1_000  // of a domain's log that are shown
 )
@@ -54,6 +55,7 @@ type DomainWatch struct {
 
 	id, contact string
 	lang        language.Lang
+	tries       int64 // of the mail that is to leave
 }
 
 // Line is one of a domain's log.
@@ -82,11 +84,13 @@ func (w *Watchers) AskDomain(ctx context.Context, lang language.Lang, domain, co
 	}
 	id, token := newID(), strings.ToLower(rand.Text())
 	err = w.DB.Update(ctx, func(tx *sql.Tx) error {
-		var n int64
-		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM watchers_domain WHERE state IN ('asked', 'waiting', 'proven', 'lapsed')`).Scan(&n); err != nil {
+		// Those whose mailbox has confirmed nothing are bounded by themselves, and go as soon as any other link does: else whoever enters addresses
+		// of others keeps everybody out for as long as a proof is waited for.
+		var asked, watched int64
+		if err := tx.QueryRowContext(ctx, `SELECT count(*) FILTER (WHERE state = 'asked'), count(*) FILTER (WHERE state IN ('waiting', 'proven', 'lapsed')) FROM watchers_domain WHERE state <> 'revoked'`).Scan(&asked, &watched); err != nil {
 			return err
 		}
-		if n >= maxDomains {
+		if asked >= maxAsked || watched >= maxDomains {
 			return ErrBusy
 		}
 		state, err := w.bounded(ctx, tx, w.who(who))
@@ -102,7 +106,7 @@ func (w *Watchers) AskDomain(ctx context.Context, lang language.Lang, domain, co
 			return nil
 		}
 		if _, err := tx.ExecContext(ctx, `INSERT INTO watchers_domain (id, domain, token, contact, lang, state, how, at, until_at, next_at, mail, tries) VALUES ($1, $2, $3, $4, $5, 'asked', '', $6, $7, $6, 'waiting', 0)`,
-			id, name, token, w.key.Seal("watchers_domain "+id, []byte(who.Value)), string(lang), now, store.Micros(w.Now().Add(proveWithin))); err != nil {
+			id, name, token, w.key.Seal("watchers_domain "+id, []byte(who.Value)), string(lang), now, store.Micros(w.Now().Add(lasts))); err != nil {
 			return err
 		}
 		return w.note(ctx, tx, id, "asked", "")
@@ -144,7 +148,7 @@ func (w *Watchers) domain(ctx context.Context, link string) (DomainWatch, error)
 }
 
 func (w *Watchers) domains(ctx context.Context, where string, args ...any) ([]DomainWatch, error) {
-	rows, err := w.DB.QueryContext(ctx, `SELECT id, domain, token, contact, lang, state, how, until_at FROM watchers_domain WHERE `+where, args...)
+	rows, err := w.DB.QueryContext(ctx, `SELECT id, domain, token, contact, lang, state, how, until_at, tries FROM watchers_domain WHERE `+where, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -155,7 +159,7 @@ func (w *Watchers) domains(ctx context.Context, where string, args ...any) ([]Do
 		var sealed []byte
 		var lang string
 		var until int64
-		if err := rows.Scan(&d.id, &d.Domain, &d.Token, &sealed, &lang, &d.State, &d.How, &until); err != nil {
+		if err := rows.Scan(&d.id, &d.Domain, &d.Token, &sealed, &lang, &d.State, &d.How, &until, &d.tries); err != nil {
 			return nil, err
 		}
 		contact, err := w.key.Open("watchers_domain "+d.id, sealed)
@@ -205,12 +209,16 @@ func (w *Watchers) ConfirmDomain(ctx context.Context, link string) error {
 		return err
 	}
 	if d.ByRole() {
+		if d.State == "proven" && d.Until.After(w.Now().Add(provenFor-24*time.Hour)) { // pressed twice it is proven once, and the log does not grow by it
+			return nil
+		}
 		return w.proven(ctx, d, "mailbox")
 	}
 	if d.State != "asked" {
 		return nil
 	}
-	return w.turnDomain(ctx, d, "waiting", "confirmed", `next_at = `+fmt.Sprint(store.Micros(w.Now())))
+	now := w.Now()
+	return w.turnDomain(ctx, d, "waiting", "confirmed", fmt.Sprintf(`next_at = %d, until_at = %d`, store.Micros(now), store.Micros(now.Add(proveWithin))))
 }
 
 func (w *Watchers) proven(ctx context.Context, d DomainWatch, how string) error {
@@ -231,6 +239,11 @@ func (w *Watchers) turnDomain(ctx context.Context, d DomainWatch, state, what, s
 	err := w.DB.Update(ctx, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, `UPDATE watchers_domain SET state = $2, `+set+` WHERE id = $1 AND state <> 'revoked'`, d.id, state); err != nil {
 			return err
+		}
+		if state == "revoked" { // whom it was of is not needed any more; that its addresses were looked at stays
+			if _, err := tx.ExecContext(ctx, `UPDATE watchers_domain SET contact = $2 WHERE id = $1`, d.id, []byte{}); err != nil {
+				return err
+			}
 		}
 		return w.note(ctx, tx, d.id, what, "")
 	})
@@ -384,6 +397,9 @@ func (w *Watchers) KeepDomains(ctx context.Context) error {
 		return nil
 	}
 	now := w.Now()
+	if err := w.tidyDomains(ctx); err != nil {
+		return fmt.Errorf("keep domains: %w", err)
+	}
 	due, err := w.domains(ctx, `next_at <= $1 AND state IN ('waiting', 'proven', 'lapsed') OR until_at <= $1 AND state IN ('asked', 'waiting', 'proven', 'lapsed') ORDER BY next_at LIMIT 50`, store.Micros(now))
 	if err != nil {
 		return fmt.Errorf("keep domains: %w", err)
@@ -394,6 +410,22 @@ func (w *Watchers) KeepDomains(ctx context.Context) error {
 		}
 	}
 	return w.mailDomains(ctx)
+}
+
+// tidyDomains lets go what is over: contacts of watches that have ended, and all of those that nobody has ever proven, of which nothing was shown.
+func (w *Watchers) tidyDomains(ctx context.Context) error {
+	return w.DB.Update(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `UPDATE watchers_domain SET contact = $1 WHERE state = 'revoked' AND length(contact) > 0`, []byte{}); err != nil {
+			return err
+		}
+		for _, q := range []string{`DELETE FROM watchers_domain_log WHERE domain IN (SELECT id FROM watchers_domain WHERE state = 'revoked' AND how = '')`,
+			`DELETE FROM watchers_domain WHERE state = 'revoked' AND how = ''`} {
+			if _, err := tx.ExecContext(ctx, q); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 func (w *Watchers) lookAgain(ctx context.Context, d DomainWatch, now time.Time) error {
@@ -438,7 +470,7 @@ func (w *Watchers) mailDomains(ctx context.Context) error {
 		if letters[i].again {
 			state = "waiting"
 		}
-		if _, err := w.DB.ExecContext(context.WithoutCancel(ctx), `UPDATE watchers_domain SET mail = $2, tries = tries + 1, mail_at = $3 WHERE id = $1`, d.id, state, store.Micros(w.Now().Add(5*time.Minute))); err != nil {
+		if _, err := w.DB.ExecContext(context.WithoutCancel(ctx), `UPDATE watchers_domain SET mail = $2, tries = tries + 1, mail_at = $3 WHERE id = $1`, d.id, state, store.Micros(w.Now().Add(time.Minute<<min(2*d.tries, 10)))); err != nil {
 			return err
 		}
 	}

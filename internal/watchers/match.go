@@ -151,8 +151,8 @@ func (w *Watchers) match(ctx context.Context, n news) (matched int64, err error)
 			return 0, err
 		}
 	}
-	if n.roster == "" {
-		return out.total, out.write(ctx)
+	if err := out.write(ctx); err != nil || n.roster == "" { // who follows is told even where the roster is gone
+		return out.total, err
 	}
 	r, err := w.Rosters.Named(ctx, n.incident, n.roster)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"shirase/internal/language"
 	"shirase/internal/reach/message"
 	"shirase/internal/reach/smtp"
+	"shirase/internal/roster"
 	"shirase/internal/store"
 )
 
@@ -73,8 +74,44 @@ func (w *Watchers) tidy(ctx context.Context) error {
 		at   time.Time
 	}{{`DELETE FROM watchers_asked WHERE at < $1`, now.Add(-lasts)},
 		{`UPDATE watchers_mail SET state = 'unknown', due = $1 WHERE state = 'intended' AND due < $1`, now},
+		{`UPDATE watchers_mail SET n = 0 WHERE state = 'dropped' AND n <> 0 AND due < $1`, now}, // of versions that kept it
 		{`UPDATE watchers_mail SET n = 0 WHERE state = 'unknown' AND n <> 0 AND due < $1`, now.Add(-uncertain)}} {
 		if _, err := w.DB.ExecContext(ctx, q.text, store.Micros(q.at)); err != nil {
+			return err
+		}
+	}
+	return w.forget(ctx)
+}
+
+// forget takes from what is to be told, or is unknown, of whom it is where the case was shredded: then nobody is to read any more who was in it.
+func (w *Watchers) forget(ctx context.Context) error {
+	rows, err := w.DB.QueryContext(ctx, `SELECT DISTINCT incident FROM watchers_news WHERE state = 'matched'`)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	var all []string
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return err
+		}
+		all = append(all, id)
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return err
+	}
+	for _, id := range all {
+		if _, err := w.Rosters.Sealer(ctx, id, false); !errors.Is(err, roster.ErrShredded) {
+			continue
+		}
+		if err := w.DB.Update(ctx, func(tx *sql.Tx) error {
+			if _, err := tx.ExecContext(ctx, `UPDATE watchers_mail SET state = 'dropped', n = 0 WHERE incident = $1 AND n <> 0 AND state IN ('waiting', 'unknown')`, id); err != nil {
+				return err
+			}
+			_, err := tx.ExecContext(ctx, `UPDATE watchers_news SET state = 'gone' WHERE incident = $1 AND state = 'matched'`, id)
+			return err
+		}); err != nil {
 			return err
 		}
 	}
@@ -269,12 +306,13 @@ func (w *Watchers) intend(ctx context.Context, due []*telling) error {
 	lease := store.Micros(w.Now().Add(claimed))
 	return w.DB.Update(ctx, func(tx *sql.Tx) error {
 		for _, t := range due {
-			state := "intended"
-			if t.l.state == "dropped" {
-				state = "dropped"
+			state, n := "intended", t.n
+			if t.l.state == "dropped" { // whom it was of is not needed any more
+				state, n = "dropped", 0
 			}
 			for _, x := range t.items {
-				res, err := tx.ExecContext(ctx, `UPDATE watchers_mail SET state = $5, mail = $6, due = $7 WHERE incident = $1 AND kind = $2 AND ref = $3 AND n = $4 AND state = 'waiting'`, x.incident, x.kind, x.ref, t.n, state, t.l.id, lease)
+				res, err := tx.ExecContext(ctx, `UPDATE watchers_mail SET state = $5, mail = $6, due = $7, n = $8 WHERE incident = $1 AND kind = $2 AND ref = $3 AND n = $4 AND state = 'waiting'`,
+					x.incident, x.kind, x.ref, t.n, state, t.l.id, lease, n)
 				if err != nil {
 					return err
 				}
