@@ -125,14 +125,15 @@ func (a *app) letters(ctx context.Context, in *instance) (*returned.Letters, err
 }
 
 // mountEnquiries serves the pages on which people ask, and sends what they are answered. Where no mail server is set there is no form: nobody could
-// show that a mailbox is theirs.
+// show that a mailbox is theirs. What staff has recorded of calls goes by its age all the same.
 func (a *app) mountEnquiries(ctx context.Context, in *instance, server *serve.Server) error {
-	if a.op().Mail.Server == "" {
-		return nil
-	}
 	d, err := a.enquiries(ctx, in)
 	if err != nil {
 		return err
+	}
+	server.Work("answer enquiries", d.Work)
+	if a.op().Mail.Server == "" {
+		return nil
 	}
 	allow, err := server.Limit(a.op().Limits.Archive)
 	if err != nil {
@@ -150,7 +151,6 @@ func (a *app) mountEnquiries(ctx context.Context, in *instance, server *serve.Se
 		return err
 	}
 	server.Mount(pages, "/enquiries/")
-	server.Work("answer enquiries", d.Work)
 	return nil
 }
 

@@ -59,7 +59,7 @@ func (a *app) takeSpread(ctx context.Context, in *instance, server *serve.Server
 				g.Senders = append(g.Senders, c.From.Address)
 			}
 		}
-		if o.Watch != nil || o.Ask != nil {
+		if a.op().Mail.From != "" { // whoever watches, asks, writes to the desk or sets a new password has mail from there
 			g.Senders = append(g.Senders, a.op().Mail.From)
 		}
 		return g, err

@@ -538,7 +538,7 @@ var enquiryWords = map[string]language.Text{
 	"unverified": language.Both("未確定", "not confirmed"), "open": language.Both("回答待ち", "waits"), "answered": language.Both("回答済み", "answered"), "closed": language.Both("終了", "closed"), "merged": language.Both("統合済み", "merged"), "spam": language.Both("迷惑", "spam"),
 	"web": language.Both("フォーム", "form"), "mail": language.Both("メール", "mail"), "telephone": language.Both("電話", "telephone"), "post": language.Both("郵便", "post"),
 	"pending": language.Both("送信待ち", "to be sent"), "intended": language.Both("送信中", "being handed over"), "handed-over": language.Both("送信サーバーに渡した", "handed over"), "deferred": language.Both("あとで再送", "tried again later"),
-	"refused": language.Both("受け取られなかった", "refused"), "bounced": language.Both("戻ってきた", "came back"), "unknown": language.Both("届いたか不明", "uncertain"), "chosen": language.Both("対象", "chosen"),
+	"refused": language.Both("受け取られなかった", "refused"), "bounced": language.Both("戻ってきた", "came back"), "unknown": language.Both("届いたか不明", "uncertain"), "left": language.Both("届いたか不明のまま", "left uncertain"), "chosen": language.Both("対象", "chosen"),
 	"draft": language.Both("下書き", "draft"), "running": language.Both("送信中", "running"), "paused": language.Both("停止中", "paused"), "done": language.Both("完了", "done"), "dropped": language.Both("取りやめ", "dropped"),
 	"answer": language.Both("お答え", "answer"), "correction": language.Both("訂正", "correction"), "asked": language.Both("質問", "asked"), "note": language.Both("メモ（内部）", "note (staff only)"), "spoken": language.Both("口頭などでのお答え", "told"), "verify": language.Both("確認のリンク", "link"),
 }

@@ -26,8 +26,8 @@ const (
 	soonest    = 3 * time.Second // nobody fills a form in sooner
 	formLasts  = 12 * time.Hour
 	perAddress = 3      // links to one address a day, of all incidents
-	inAll      = 2_000  // enquiries an hour
-	atMost     = 20_000 // that wait to be verified
+	inAll      = 2_000  // enquiries an hour by one channel
+	atMost     = 20_000 // by one channel that wait to be verified
 	linkLasts  = 48 * time.Hour
 	maxText    = 10_000 // characters of an enquiry
 	maxShort   = 300    // of a name, a subject, a reason
@@ -145,7 +145,7 @@ func (d *Desk) take(ctx context.Context, t taking) error {
 				return err
 			}
 		}
-		own, err := d.within(ctx, tx, limit, now)
+		own, err := d.within(ctx, tx, t.channel, limit, now)
 		if err != nil || !own { // beyond what one mailbox gets: nobody is told
 			return err
 		}
@@ -168,13 +168,13 @@ func (d *Desk) take(ctx context.Context, t taking) error {
 	return nil
 }
 
-// within holds a mailbox, and all, to the limits of a stranger. Errors: ErrBusy.
-func (d *Desk) within(ctx context.Context, tx *sql.Tx, limit []byte, now time.Time) (own bool, err error) {
+// within holds a mailbox, and all that comes by one channel, to the limits of a stranger: whoever floods the one leaves the others open. Errors: ErrBusy.
+func (d *Desk) within(ctx context.Context, tx *sql.Tx, channel string, limit []byte, now time.Time) (own bool, err error) {
 	var all, mine, waiting int64
-	if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM enquiry_asked WHERE at > $1`, store.Micros(now.Add(-time.Hour))).Scan(&all); err != nil {
+	if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM enquiry_asked WHERE at > $1 AND channel = $2`, store.Micros(now.Add(-time.Hour)), channel).Scan(&all); err != nil {
 		return false, err
 	}
-	if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM enquiry WHERE state = 'unverified'`).Scan(&waiting); err != nil {
+	if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM enquiry WHERE state = 'unverified' AND channel = $1`, channel).Scan(&waiting); err != nil {
 		return false, err
 	}
 	if all >= inAll || waiting >= atMost {
@@ -186,7 +186,7 @@ func (d *Desk) within(ctx context.Context, tx *sql.Tx, limit []byte, now time.Ti
 	if mine >= perAddress {
 		return false, nil
 	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO enquiry_asked (id, who, at) VALUES ($1, $2, $3)`, newID("a"), limit, store.Micros(now))
+	_, err = tx.ExecContext(ctx, `INSERT INTO enquiry_asked (id, who, at, channel) VALUES ($1, $2, $3, $4)`, newID("a"), limit, store.Micros(now), channel)
 	return true, err
 }
 

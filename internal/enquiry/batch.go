@@ -515,6 +515,11 @@ func (d *Desk) MoveBatch(ctx context.Context, who actor.Actor, of, id string, ve
 		if _, err := tx.ExecContext(ctx, `UPDATE enquiry_batch SET state = $2, version = version + 1 WHERE id = $1`, id, to); err != nil {
 			return err
 		}
+		if to == "running" { // the last of it may have left while it was paused
+			if err := d.finished(ctx, tx, id); err != nil {
+				return err
+			}
+		}
 		return d.event(ctx, tx, who, of, "", "had one answer to many be "+to, id)
 	})
 	if err != nil {

@@ -53,13 +53,28 @@ func (d *Desk) TakesMail(ctx context.Context, address string) (bool, error) {
 	if !ok {
 		return false, nil
 	}
-	if _, _, _, err := d.opened(ctx, token, "thread"); err == nil {
+	_, of, _, over, err := d.thread(ctx, token)
+	switch {
+	case err == nil && !over:
 		return true, nil
-	} else if !errors.Is(err, ErrToken) {
+	case err == nil:
+		token = of
+	case !errors.Is(err, ErrToken):
 		return false, err
 	}
-	of, err := d.incidentOf(ctx, token)
+	of, err = d.incidentOf(ctx, token)
 	return of != "", err
+}
+
+// thread finds of which enquiry the token of an address is. over says that its texts are gone by their age: nobody reads any more what would be
+// added, and a letter to it begins anew. Errors: ErrToken.
+func (d *Desk) thread(ctx context.Context, token string) (id, of string, seal *store.Sealer, over bool, err error) {
+	if id, of, seal, err = d.opened(ctx, token, "thread"); err != nil {
+		return "", "", nil, false, err
+	}
+	var wiped int64
+	err = d.DB.QueryRowContext(ctx, `SELECT wiped FROM enquiry WHERE id = $1`, id).Scan(&wiped)
+	return id, of, seal, wiped != 0, err
 }
 
 // incidentOf is the incident that mail to an address is about; "" where it is about none.
@@ -120,11 +135,14 @@ func (d *Desk) TakeMail(ctx context.Context, raw []byte, address string) error {
 	if err != nil {
 		return fmt.Errorf("take a letter: %w", err)
 	}
-	id, of, seal, err := d.opened(ctx, token, "thread")
+	id, of, seal, over, err := d.thread(ctx, token)
 	switch {
-	case err == nil:
+	case err == nil && !over:
 		err = d.reply(ctx, id, of, seal, l, raw)
-	case errors.Is(err, ErrToken):
+	case err == nil || errors.Is(err, ErrToken):
+		if over {
+			token = of
+		}
 		if of, err = d.incidentOf(ctx, token); err == nil && of == "" {
 			err = ErrNotFound
 		}
@@ -220,7 +238,7 @@ func (d *Desk) cameBack(ctx context.Context, id, of string, r bounce.Report) err
 		return nil
 	}
 	return d.DB.Update(ctx, func(tx *sql.Tx) error {
-		res, err := tx.ExecContext(ctx, `UPDATE enquiry_message SET state = 'bounced', said = $2 WHERE id = (SELECT id FROM enquiry_message WHERE enquiry = $1 AND kind IN ('answer', 'verify') AND state IN ('handed-over', 'unknown') ORDER BY seq DESC LIMIT 1)`,
+		res, err := tx.ExecContext(ctx, `UPDATE enquiry_message SET state = 'bounced', said = $2 WHERE id = (SELECT id FROM enquiry_message WHERE enquiry = $1 AND kind IN ('answer', 'verify') AND state IN ('handed-over', 'unknown', 'left') ORDER BY seq DESC LIMIT 1)`,
 			id, string(r.Recipients[0].Reason))
 		if err != nil {
 			return err

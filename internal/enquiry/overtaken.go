@@ -21,7 +21,7 @@ type Change struct {
 }
 
 // given are the answers that somebody may have, and that nothing has corrected.
-const given = `m.corrected = '' AND (m.kind = 'spoken' OR m.kind = 'answer' AND m.state IN ('handed-over', 'unknown', 'intended', 'pending', 'deferred'))`
+const given = `m.corrected = '' AND (m.kind = 'spoken' OR m.kind = 'answer' AND m.state IN ('handed-over', 'unknown', 'left', 'intended', 'pending', 'deferred'))`
 
 // Overtaken gives the facts that answers have said and that have changed since, with how many answers said each.
 func (d *Desk) Overtaken(ctx context.Context, who actor.Actor, of string) ([]Change, error) {

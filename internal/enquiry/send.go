@@ -296,7 +296,7 @@ func (d *Desk) Resolve(ctx context.Context, who actor.Actor, of string, again bo
 	for _, m := range messages {
 		wanted[m] = true
 	}
-	to, what := "handed-over", "left an answer as it is"
+	to, what := "left", "left an answer as it is"
 	if again {
 		to, what = "pending", "had an answer sent again"
 	}

@@ -39,10 +39,17 @@ func (d *Desk) Tidy(ctx context.Context) error {
 			return fmt.Errorf("tidy enquiries: %w", err)
 		}
 	}
-	old, err := d.ids(ctx, `SELECT id FROM enquiry WHERE wiped = 0 AND ended > 0 AND ended < $1 AND state <> 'open' ORDER BY id LIMIT 5000`, store.Micros(now.Add(-d.Keep)))
+	old, err := d.ids(ctx, `SELECT id FROM enquiry WHERE wiped = 0 AND ended > 0 AND ended < $1 AND state NOT IN ('open', 'merged') ORDER BY id LIMIT 5000`, store.Micros(now.Add(-d.Keep)))
 	if err != nil {
 		return fmt.Errorf("tidy enquiries: %w", err)
 	}
+	// A part goes with what it was merged into, and stays as long.
+	parts, err := d.ids(ctx, `SELECT p.id FROM enquiry p JOIN enquiry e ON e.id = p.merged WHERE p.state = 'merged' AND p.wiped = 0 AND (e.wiped = 1 OR e.ended > 0 AND e.ended < $1 AND e.state NOT IN ('open', 'merged')) ORDER BY p.id LIMIT 5000`,
+		store.Micros(now.Add(-d.Keep)))
+	if err != nil {
+		return fmt.Errorf("tidy enquiries: %w", err)
+	}
+	old = append(old, parts...)
 	cases, err := d.ids(ctx, `SELECT DISTINCT incident FROM enquiry WHERE wiped = 0 ORDER BY incident`)
 	if err != nil {
 		return fmt.Errorf("tidy enquiries: %w", err)

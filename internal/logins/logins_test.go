@@ -290,6 +290,21 @@ func TestNotANo(t *testing.T) {
 	})
 }
 
+// TestUnnamed: whom the roster has by no name that a log could have was not looked for, and that is said.
+func TestUnnamed(t *testing.T) {
+	phone, err := identity.ParsePhone("090-1234-5678", "JP")
+	if err != nil {
+		t.Fatal(err)
+	}
+	members := func(yield func(roster.Member, error) bool) {
+		_ = yield(roster.Member{Accounts: []string{"a"}, MoreAccounts: 3}, nil) && yield(roster.Member{Identity: phone}, nil) && yield(roster.Member{Identity: phone, Accounts: []string{"b"}}, nil)
+	}
+	r, _ := watch(t, Options{Members: members, Logs: []Log{text("x", log("1h a 192.0.2.1 S success"))}})
+	if r.Unnamed != 4 {
+		t.Errorf("%d", r.Unnamed)
+	}
+}
+
 // TestOther: lines of something else are told apart from those that cannot be read.
 func TestOther(t *testing.T) {
 	in := strings.ReplaceAll(log("1h a 192.0.2.1 S success", "2h a 192.0.2.1 S success"), "{", `{"event":"login",`) + `{"event":"page","account":"a"}` + "\n"

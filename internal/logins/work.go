@@ -79,8 +79,13 @@ func (w *work) members(ctx context.Context) error {
 		if m.Identity.Kind == identity.KindEmail {
 			names = append(slices.Clone(names), m.Identity.Value)
 		}
+		w.report.Unnamed += m.MoreAccounts
+		if len(names) == 0 {
+			w.report.Unnamed++
+		}
 		for _, n := range names {
 			if len(n) == 0 || len(n) > maxAccount {
+				w.report.Unnamed++
 				continue
 			}
 			rec = w.keys.member(rec[:0], []byte(n))

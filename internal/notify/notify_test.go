@@ -445,3 +445,13 @@ func (k keeping) RoundTrip(r *http.Request) (*http.Response, error) {
 	k.sent[r.Header.Get("webhook-id")] = true
 	return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}, nil
 }
+
+// TestWithout: what a server says is kept without anybody's address, however it writes them, and without what mail came from.
+func TestWithout(t *testing.T) {
+	for _, said := range []string{"550 5.1.1 <Hana@Example.com>: no such user", "550 passed on to taro@mail.example: mailbox full", "affected recipient(s): hana@example.com",
+		"550 sender support+eabc-mac@desk.example is not known"} {
+		if got := without(said, "hana@example.com"); strings.Contains(got, "@") || !strings.Contains(got, "…") {
+			t.Errorf("%q is kept of %q", got, said)
+		}
+	}
+}

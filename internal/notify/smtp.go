@@ -123,5 +123,11 @@ var messageID = regexp.MustCompile(`^[!-;=?A-~]{3,250}$`)
 // oneLine keeps a subject from being more than one.
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
-// without leaves an address out of what a server says.
-func without(said, address string) string { return strings.ReplaceAll(said, address, "…") }
+// addressed is what a server may quote an address by: whom it was to however it writes them, whom that is passed on to, and what it came from, in
+// which there may be a token.
+var addressed = regexp.MustCompile(`[^\s<>"'(),;:]+@[^\s<>"'(),;:]+`)
+
+// without leaves addresses out of what a server says.
+func without(said, address string) string {
+	return addressed.ReplaceAllString(strings.ReplaceAll(said, address, "…"), "…")
+}

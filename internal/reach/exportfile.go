@@ -15,6 +15,7 @@ import (
 	"hash"
 	"hash/maphash"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -267,7 +268,7 @@ func (e *exporter) write(l lettered, telephone string, values [][]byte) error {
 			e.left.Unwritable++
 			return nil
 		}
-		row = append(row, s)
+		row = append(row, noFormula(s))
 	}
 	if e.x.Texts {
 		said, err := e.said(l)
@@ -296,6 +297,18 @@ func oneLine(b []byte) (string, bool) {
 	}
 	s = strings.NewReplacer("\r\n", " ", "\n", " ", "\r", " ", "\t", " ").Replace(s)
 	return s, !strings.ContainsFunc(s, unicode.IsControl)
+}
+
+// onlyNumber is a value of digits and what parts them, such as a telephone number: no spreadsheet does anything with it.
+var onlyNumber = regexp.MustCompile(`^[-+＋－]?[0-9 ()-]+$`)
+
+// noFormula keeps a house's spreadsheet from taking for a formula what somebody has called themselves: it could send elsewhere what stands in other
+// rows. Spreadsheets in Japanese take the wide signs too.
+func noFormula(s string) string {
+	if r, _ := utf8.DecodeRuneInString(s); s != "" && strings.ContainsRune("=+-@＝＋－＠", r) && !onlyNumber.MatchString(s) {
+		return "'" + s
+	}
+	return s
 }
 
 func (e *exporter) said(l lettered) ([2]string, error) {

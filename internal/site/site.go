@@ -304,6 +304,9 @@ func (s *Site) key(r *http.Request) (key string, same bool) {
 	if s.kept == nil || strings.HasPrefix(r.URL.Path, "/watch/") { // what has a link of its own is nobody else's
 		return "", false
 	}
+	if strings.HasSuffix(r.URL.Path, "/genuine") { // a campaign that begins changes nothing that is public elsewhere, and here who has written
+		return "", false
+	}
 	if query := r.URL.RawQuery; query != "" && query != "lang=ja" && query != "lang=en" && asks(r.URL.Path) {
 		return "", false
 	}

@@ -162,17 +162,19 @@ func (s *Spread) List(ctx context.Context, who actor.Actor, id string) ([]Place,
 	if !who.Sees(id) {
 		return nil, ErrNone
 	}
-	seal, err := s.Rosters.Sealer(ctx, id, false)
-	if err != nil {
-		return nil, fmt.Errorf("list places: %w", err)
-	}
 	rows, err := s.DB.QueryContext(ctx, `SELECT id, kind, state, place, reports, at FROM spread_place WHERE incident = $1 ORDER BY CASE state WHEN 'reported' THEN 0 WHEN 'dismissed' THEN 2 ELSE 1 END, at, id`, id)
 	if err != nil {
 		return nil, fmt.Errorf("list places: %w", err)
 	}
 	defer rows.Close()
 	var out []Place
+	var seal *store.Sealer // of a case in which nothing was reported there may be no key yet
 	for rows.Next() {
+		if seal == nil {
+			if seal, err = s.Rosters.Sealer(ctx, id, false); err != nil {
+				return nil, fmt.Errorf("list places: %w", err)
+			}
+		}
 		var p Place
 		var sealed []byte
 		var at int64

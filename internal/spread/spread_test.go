@@ -151,3 +151,12 @@ func FuzzScreen(f *testing.F) {
 		}
 	})
 }
+
+// TestNothingReported: where nothing was reported there is nothing, and no key is missed.
+func TestNothingReported(t *testing.T) {
+	eachRoom(t, func(t *testing.T, s *Spread) {
+		if all, err := s.List(t.Context(), actor.Operator(), "shop"); err != nil || len(all) != 0 {
+			t.Errorf("%+v, %v", all, err)
+		}
+	})
+}

@@ -41,7 +41,7 @@ CREATE TABLE enquiry_message (
     at        BIGINT NOT NULL,
     kind      TEXT   NOT NULL,
     actor     TEXT   NOT NULL,
-    state     TEXT   NOT NULL, -- of mail: pending, intended, handed-over, deferred, refused, bounced, unknown
+    state     TEXT   NOT NULL, -- of mail: pending, intended, handed-over, deferred, refused, bounced, unknown, left (unknown, and decided so)
     said      TEXT   NOT NULL, -- why, without anybody's address
     tries     BIGINT NOT NULL,
     due       BIGINT NOT NULL, -- pending, deferred: when it is tried; intended: until when its process has it
