@@ -256,6 +256,8 @@ func whole(r logins.Report) string {
 		return fmt.Sprintf("%s could not be looked for (%s)", r.Blind[0].Kind, r.Blind[0].Why)
 	case r.Unnamed > 0:
 		return fmt.Sprintf("the roster has %s people or accounts by no name that logs could have", language.Digits(r.Unnamed))
+	case r.Unstated > 0:
+		return fmt.Sprintf("of %s logins the log has no address or no program", language.Digits(r.Unstated))
 	case r.NoHistory > 0:
 		return fmt.Sprintf("of %s accounts nothing is known from before", language.Digits(r.NoHistory))
 	}
@@ -316,6 +318,9 @@ func (a *app) printLogins(fl loginFlags, r logins.Report, evidence int64) error 
 		}
 		if r.Unnamed > 0 {
 			fmt.Fprintf(w, "  Not looked for: %s of the roster, which has them by no name that logs could have\n", several(r.Unnamed, "person or account", "people or accounts"))
+		}
+		if r.Unstated > 0 {
+			fmt.Fprintf(w, "  No address or no program: %s, which cannot be known as new\n", several(r.Unstated, "login", "logins"))
 		}
 		if r.NoHistory > 0 {
 			fmt.Fprintf(w, "  No login from before the window: %s, for which nothing can be new\n", several(r.NoHistory, "account", "accounts"))

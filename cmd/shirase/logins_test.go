@@ -11,7 +11,8 @@ func TestWhole(t *testing.T) {
 	if why := whole(logins.Report{Matched: 3}); why != "" {
 		t.Errorf("of a whole report: %s", why)
 	}
-	for _, r := range []logins.Report{{}, {Matched: 3, Suspicious: 1}, {Matched: 3, Unreadable: 1}, {Matched: 3, Unnamed: 1}, {Matched: 3, NoHistory: 1}, {Matched: 3, Blind: []logins.Blind{{Kind: logins.OneSource, Why: "no-address"}}}} {
+	for _, r := range []logins.Report{{}, {Matched: 3, Suspicious: 1}, {Matched: 3, Unreadable: 1}, {Matched: 3, Unnamed: 1}, {Matched: 3, Unstated: 1}, {Matched: 3, NoHistory: 1},
+		{Matched: 3, Blind: []logins.Blind{{Kind: logins.OneSource, Why: "no-address"}}}} {
 		if whole(r) == "" {
 			t.Errorf("%+v is taken for whole", r)
 		}

@@ -34,6 +34,7 @@ const (
 	perThread  = 30     // letters a day that are added to one enquiry
 	maxFiles   = 40 << 20
 	maxFilesIn = 2 << 30 // bytes of all files of one incident
+	maxUnsure  = 1 << 29 // of them, those of enquiries whose mailbox was not shown to be theirs: a flood of letters leaves room for who writes in a thread
 )
 
 // Asked is what somebody sends by the form.
@@ -235,7 +236,16 @@ func (d *Desk) addFiles(ctx context.Context, tx *sql.Tx, seal *store.Sealer, id,
 	if len(list) == 0 {
 		return nil
 	}
-	var own, all int64
+	var own, all, unsure int64
+	var state string
+	if err := tx.QueryRowContext(ctx, `SELECT state FROM enquiry WHERE id = $1`, id).Scan(&state); err != nil {
+		return err
+	}
+	if State(state) == Unverified {
+		if err := tx.QueryRowContext(ctx, `SELECT coalesce(sum(f.size), 0) FROM enquiry_file f JOIN enquiry e ON e.id = f.enquiry WHERE f.incident = $1 AND e.state = 'unverified'`, of).Scan(&unsure); err != nil {
+			return err
+		}
+	}
 	if err := tx.QueryRowContext(ctx, `SELECT coalesce(sum(size), 0) FROM enquiry_file WHERE enquiry = $1`, id).Scan(&own); err != nil {
 		return err
 	}
@@ -248,13 +258,13 @@ func (d *Desk) addFiles(ctx context.Context, tx *sql.Tx, seal *store.Sealer, id,
 	}
 	for _, f := range list {
 		size := int64(len(f.Data))
-		if own+size > maxFiles || all+size > maxFilesIn {
+		if own+size > maxFiles || all+size > maxFilesIn || State(state) == Unverified && unsure+size > maxUnsure {
 			if err := d.event(ctx, tx, actor.Server(), of, id, "left a file out", "no room for it"); err != nil {
 				return err
 			}
 			continue
 		}
-		own, all = own+size, all+size
+		own, all, unsure = own+size, all+size, unsure+size
 		file := newID("f")
 		if _, err := tx.ExecContext(ctx, `INSERT INTO enquiry_file (id, message, enquiry, incident, size, name, data) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
 			file, message, id, of, size, seal.Seal(nameIn(file), []byte(f.Name)), seal.Seal(fileIn(file), f.Data)); err != nil {

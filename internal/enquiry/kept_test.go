@@ -114,3 +114,30 @@ func TestLeft(t *testing.T) {
 		}
 	})
 }
+
+// TestFilesFlood: files of letters whose sender nobody has shown to be theirs leave room for who writes in a thread.
+func TestFilesFlood(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		ctx := t.Context()
+		e := w.asked("data", "x", "a@example.com")
+		body := "--b\r\n\r\nsee it\r\n--b\r\nContent-Type: image/png\r\nContent-Disposition: attachment; filename=a.png\r\n\r\nbytes\r\n--b--\r\n"
+		send := func(from, to, more string) {
+			w.ok(w.TakeMail(ctx, letter(from, more+"Content-Type: multipart/mixed; boundary=b\r\n", body), to))
+		}
+		send("one@example.org", "support+"+shop+"@desk.example", "")
+		if n := w.rows("enquiry_file"); n != 1 {
+			t.Fatalf("%d files", n)
+		}
+		if _, err := w.DB.ExecContext(ctx, `UPDATE enquiry_file SET size = $1`, int64(maxUnsure)); err != nil {
+			t.Fatal(err)
+		}
+		send("two@example.org", "support+"+shop+"@desk.example", "X-N: 2\r\n")
+		if n := w.rows("enquiry_file"); n != 1 {
+			t.Errorf("%d files: a stranger's is kept beyond their share", n)
+		}
+		send("a@example.com", w.threadAddress(e.ID), "")
+		if n := w.rows("enquiry_file"); n != 2 {
+			t.Errorf("%d files: nothing is left for who writes in a thread", n)
+		}
+	})
+}

@@ -72,13 +72,14 @@ type Report struct {
 	From time.Time `json:"from,omitzero"` // of the first and the last that were read
 	To   time.Time `json:"to,omitzero"`
 
-	Matched    int64 `json:"matched"`          // of what was read, by accounts of the roster
-	Accounts   int64 `json:"accounts"`         // accounts of the roster that the logs know since the window began
-	Logins     int64 `json:"logins"`           // their logins since then
-	Unnamed    int64 `json:"unnamed,omitzero"` // people and accounts of the roster that it has by no name a log could have: nothing of them was looked for
-	NoHistory  int64 `json:"noHistory"`        // accounts that logged in since then, and of which the logs have no login before: nothing is new for these, and nothing known
-	Suspicious int64 `json:"suspicious"`       // logins that a finding is about, each counted once
-	Of         int64 `json:"of"`               // accounts that they are of
+	Matched    int64 `json:"matched"`           // of what was read, by accounts of the roster
+	Accounts   int64 `json:"accounts"`          // accounts of the roster that the logs know since the window began
+	Logins     int64 `json:"logins"`            // their logins since then
+	Unnamed    int64 `json:"unnamed,omitzero"`  // people and accounts of the roster that it has by no name a log could have: nothing of them was looked for
+	NoHistory  int64 `json:"noHistory"`         // accounts that logged in since then, and of which the logs have no login before: nothing is new for these, and nothing known
+	Unstated   int64 `json:"unstated,omitzero"` // of Logins, those of which the log has no address or no program, though others have: they cannot be known as new
+	Suspicious int64 `json:"suspicious"`        // logins that a finding is about, each counted once
+	Of         int64 `json:"of"`                // accounts that they are of
 
 	Findings []Finding `json:"findings"`
 	Blind    []Blind   `json:"blind,omitzero"` // what could not be looked for

@@ -305,6 +305,19 @@ func TestUnnamed(t *testing.T) {
 	}
 }
 
+// TestUnstated: a login of which the log does not say from where, beside others of which it does, is none that was looked at and found well.
+func TestUnstated(t *testing.T) {
+	in := log("-24h a 192.0.2.1 S success", "1h a 192.0.2.1 S success") + fmt.Sprintf(`{"time":%q,"account":"a","outcome":"success"}`+"\n", since.Add(2*time.Hour).Format(time.RFC3339))
+	r, _ := watch(t, Options{Members: people(t, "a"), Logs: []Log{text("x", in)}})
+	if r.Unstated != 1 || r.Logins != 2 || r.Suspicious != 0 {
+		t.Errorf("%+v", r)
+	}
+	r, _ = watch(t, Options{Members: people(t, "a"), Logs: []Log{text("x", "time,account,result\n2026-08-01T00:00:00Z,a,ok\n")}})
+	if r.Unstated != 0 || len(r.Blind) == 0 {
+		t.Errorf("of a log that never says it: %+v", r)
+	}
+}
+
 // TestOther: lines of something else are told apart from those that cannot be read.
 func TestOther(t *testing.T) {
 	in := strings.ReplaceAll(log("1h a 192.0.2.1 S success", "2h a 192.0.2.1 S success"), "{", `{"event":"login",`) + `{"event":"page","account":"a"}` + "\n"

@@ -270,6 +270,9 @@ func (w *work) visit(p *person, s seen) error {
 		return nil
 	}
 	w.report.Logins++
+	if !s.address.IsValid() && w.addresses || s.family == 0 && w.programs { // where no log says it, that is in Blind
+		w.report.Unstated++
+	}
 	p.nobody = p.nobody || !p.history
 	if p.history && newNetwork && newProgram {
 		if err := w.tellOf(NewForAccount, p.key, p.name, s); err != nil {

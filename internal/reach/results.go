@@ -153,7 +153,7 @@ func (r *Reach) parseResults(ctx context.Context, seal *store.Sealer, x *Export,
 		}
 		one, why := parseResult(refs, row, x.Made, r.Now())
 		switch was, double := first[one.ordinal]; {
-		case why == notOurs:
+		case why == notOurs && len(bad.told) < maxRowErrors: // it is looked for in every other file, which nobody waits for where all rows are another's
 			bad.add(row.Line, "%s", r.whose(ctx, x, string(row.Values[0])))
 		case why != "":
 			bad.add(row.Line, "%s", why)

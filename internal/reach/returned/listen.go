@@ -74,14 +74,19 @@ func (r *Returned) largest() int64 {
 type session struct {
 	ctx     context.Context
 	r       *Returned
+	nobody  bool     // it comes from <>: a program wrote it, and nothing is to answer it (RFC 5321, section 4.5.5)
 	to      []string // of what comes back
 	letters []string // of what people write
 	failed  func(error)
 }
 
-func (s *session) Reset()                               { s.to, s.letters = nil, nil }
-func (s *session) Logout() error                        { return nil }
-func (s *session) Mail(string, *smtp.MailOptions) error { return nil }
+func (s *session) Reset()        { s.nobody, s.to, s.letters = false, nil, nil }
+func (s *session) Logout() error { return nil }
+
+func (s *session) Mail(from string, _ *smtp.MailOptions) error {
+	s.nobody = from == ""
+	return nil
+}
 
 func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
 	ok, err := s.r.takes(s.ctx, to)
@@ -119,8 +124,12 @@ func (s *session) Data(body io.Reader) error {
 	if int64(len(b)) > most {
 		return tooBig
 	}
+	letter := b
+	if s.nobody { // whoever delivers last writes it into the header (RFC 5321, section 4.4)
+		letter = append([]byte("Return-Path: <>\r\n"), b...)
+	}
 	for _, to := range s.letters {
-		if err := s.r.Letters.Take(s.ctx, b, to); err != nil {
+		if err := s.r.Letters.Take(s.ctx, letter, to); err != nil {
 			s.failed(err)
 			return later
 		}

@@ -75,6 +75,37 @@ func TestListen(t *testing.T) {
 	})
 }
 
+// TestFromNobody: a letter that comes from <> was written by a program, whatever its header says: nothing answers it.
+func TestFromNobody(t *testing.T) {
+	each(t, func(t *testing.T, r *Returned, _ *campaign) {
+		var took []bool
+		r.Letters = &Letters{Size: bounce.MaxLetter, Takes: func(context.Context, string) (bool, error) { return true, nil }, Take: func(_ context.Context, raw []byte, _ string) error {
+			l, err := bounce.ReadLetter(raw)
+			took = append(took, l.Answered())
+			return err
+		}}
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- r.Serve(ctx, l, false, func(err error) { t.Error(err) }) }()
+		for _, from := range []string{"", "hanako@example.jp", ""} {
+			if err := smtp.SendMail(l.Addr().String(), nil, from, []string{"support@desk.example"}, []byte("From: hanako@example.jp\r\nSubject: x\r\n\r\nI am away\r\n")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		if !slices.Equal(took, []bool{false, true, false}) {
+			t.Errorf("answered: %v", took)
+		}
+	})
+}
+
 // TestLMTP: the same by LMTP, as a mail system on the same machine hands it over.
 func TestLMTP(t *testing.T) {
 	each(t, func(t *testing.T, r *Returned, c *campaign) {
