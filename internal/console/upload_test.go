@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"testing"
@@ -44,6 +45,9 @@ func TestUploadMemory(t *testing.T) {
 			t.Fatal(begun.status, begun.body)
 		}
 		arrival := begun.json(t)["arrival"].(string)
+		// What other tests took is given back, and forgotten (proc(5), clear_refs): VmHWM is of the whole process.
+		debug.FreeOSMemory()
+		forgotten := os.WriteFile("/proc/self/clear_refs", []byte("5"), 0)
 		whole, start := sha256.New(), time.Now()
 		for from := int64(0); from < size; from += response.MaxPiece {
 			line := fmt.Sprintf("%012d,secret%d@example.com\n", from, from)
@@ -69,7 +73,7 @@ func TestUploadMemory(t *testing.T) {
 			t.Errorf("it is not what was sent: %v", err)
 		}
 		status, err := os.ReadFile("/proc/self/status")
-		if err != nil {
+		if err != nil || forgotten != nil {
 			return // this system does not say
 		}
 		_, rest, _ := strings.Cut(string(status), "VmHWM:")

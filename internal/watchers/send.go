@@ -232,7 +232,7 @@ func (w *Watchers) due(ctx context.Context) ([]*telling, error) {
 	now := store.Micros(w.Now())
 	// CROSS has SQLite find the few first, and all that they are told by their number: else it reads all that waits, for each batch.
 	rows, err := w.DB.QueryContext(ctx, `SELECT m.n, m.mail, m.incident, m.kind, m.ref, m.tries FROM
-		(SELECT DISTINCT n FROM (SELECT n FROM watchers_mail WHERE state = 'waiting' AND due <= $1 AND n <> 0 ORDER BY due LIMIT $2) some) few CROSS JOIN watchers_mail m
+		(SELECT DISTINCT n FROM (SELECT n FROM watchers_mail WHERE state = 'waiting' AND due <= $1 AND n <> 0 ORDER BY due LIMIT $2) soon) few CROSS JOIN watchers_mail m
 		WHERE m.n = few.n AND m.state = 'waiting' AND m.due <= $1 ORDER BY m.n, m.mail, m.incident, m.kind, m.ref`, now, batchSize)
 	if err != nil {
 		return nil, err
