@@ -100,17 +100,9 @@ func main() {
 		}
 		s, err := signers("example.jp")
 		figure.Check(err)
-		worked := figure.Processor()
-		const sample = 400 // signatures; by processor time, because a machine that does other things too wakes short work first
-		c, err := message.New(message.Address{Addr: "notice@example.jp"}, message.Address{}, "x", "example.jp", s...)
-		figure.Check(err)
-		body := message.NewBody("ja", text, text)
-		for range sample / 2 {
-			_, err := c.Mail(nil, "user@mail.example", "m.x", time.Now(), body)
-			figure.Check(err)
-		}
-		bound := (figure.Processor() - worked).Seconds() / (sample / 2)
+		before := signing(s)
 		t, cpu := b.campaign(ctx, signers, "loss-2027", int64(signed))
+		bound := (before + signing(s)) / 2 // a machine's speed drifts
 		o.Print(figure.Figure{Name: "campaign on " + engine + ", signed by RSA and Ed25519", Value: float64(signed) / t.Seconds(), Unit: "mails/s", Reference: float64(runtime.NumCPU()) / bound, Goal: ">= 0.9"})
 		o.Print(figure.Figure{Name: "its processor time a mail, beside the signatures alone", Value: cpu.Seconds() / float64(signed) * 1e6, Unit: "µs", Reference: bound * 1e6, Goal: "<= 1.11"})
 		o.Print(figure.Figure{Name: fmt.Sprintf("peak memory, %s, %d recipients", engine, members), Value: float64(figure.PeakMemory()) / (1 << 20), Unit: "MiB", Goal: "<= 150"})
@@ -262,4 +254,25 @@ func bare(ctx context.Context, relay string, n int) (took, cost time.Duration) {
 	}
 	all.Wait()
 	return time.Since(begin), figure.Processor() - worked
+}
+
+// signing gives the processor time that a signature takes, in seconds, while all processors sign and do nothing else: two that share a core sign less
+// each than one alone.
+func signing(s []*message.Signer) float64 {
+	each := 1000 / runtime.NumCPU()
+	body := message.NewBody("ja", text, text)
+	worked := figure.Processor()
+	var all sync.WaitGroup
+	for range runtime.NumCPU() {
+		all.Go(func() {
+			c, err := message.New(message.Address{Addr: "notice@example.jp"}, message.Address{}, "x", "example.jp", s...)
+			figure.Check(err)
+			for range each {
+				_, err := c.Mail(nil, "user@mail.example", "m.x", time.Now(), body)
+				figure.Check(err)
+			}
+		})
+	}
+	all.Wait()
+	return (figure.Processor() - worked).Seconds() / float64(each*runtime.NumCPU())
 }
