@@ -255,10 +255,10 @@ func TestLetterPages(t *testing.T) {
 		if a := writer.upload(page+"/results", url.Values{"export": {it["FILE"]}}, "r.csv", strings.NewReader(it["RESULTS"])); a.status != http.StatusSeeOther {
 			t.Errorf("%d %s", a.status, a.body)
 		}
-		if a := writer.post(page+"/destroyed", url.Values{"export": {it["FILE"]}, "on": {time.Now().Format(time.DateOnly)}, "by": {"証明書 12"}}); a.status != http.StatusSeeOther {
+		if a := writer.post(page+"/destroyed", url.Values{"export": {it["FILE"]}, "on": {time.Now().In(incident.Japan).Format(time.DateOnly)}, "by": {"証明書 12"}}); a.status != http.StatusSeeOther {
 			t.Errorf("%d", a.status)
 		}
-		measure := url.Values{"kind": {"page"}, "on": {time.Now().Format(time.DateOnly)}, "reference": {"nowhere"}}
+		measure := url.Values{"kind": {"page"}, "on": {time.Now().In(incident.Japan).Format(time.DateOnly)}, "reference": {"nowhere"}}
 		if a := commander.post(at+"/measure", measure); a.status != http.StatusUnprocessableEntity || !strings.Contains(a.body, "nowhere") {
 			t.Errorf("a page without an address: %d", a.status)
 		}

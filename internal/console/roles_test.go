@@ -334,7 +334,7 @@ func TestEveryAction(t *testing.T) {
 						case "SOON":
 							return time.Now().AddDate(0, 0, 20).Format(time.DateOnly)
 						case "TODAY":
-							return time.Now().Format(time.DateOnly)
+							return time.Now().In(incident.Japan).Format(time.DateOnly)
 						}
 						if s == "ACCOUNT" {
 							return subject.id
