@@ -12,7 +12,6 @@ import (
 	"context"
 	"crypto/rand"
 	"embed"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -99,21 +98,9 @@ func New(ctx context.Context, rooms Rooms) (*Collection, error) {
 }
 
 func openKey(keys *files.Keys) (*store.Sealer, error) {
-	text, err := keys.Load(KeyFile)
-	if errors.Is(err, files.ErrNotExist) {
-		fresh := make([]byte, store.KeySize)
-		rand.Read(fresh)
-		text = []byte(base64.RawURLEncoding.EncodeToString(fresh) + "\n")
-		if err = keys.Create(KeyFile, text); errors.Is(err, files.ErrExist) { // another process was faster
-			text, err = keys.Load(KeyFile)
-		}
-	}
+	key, err := keys.Random(KeyFile, store.KeySize)
 	if err != nil {
 		return nil, err
-	}
-	key, err := base64.RawURLEncoding.DecodeString(strings.TrimSpace(string(text)))
-	if err != nil {
-		return nil, fmt.Errorf("%s holds no key", KeyFile)
 	}
 	return store.NewSealer(key)
 }

@@ -1,6 +1,8 @@
 package files
 
 import (
+	"crypto/rand"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -8,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 )
 
 // maxKey bounds a key file: far above any key, far below harm.
@@ -125,6 +128,28 @@ func (k *Keys) create(name string, secret []byte) error {
 		return err
 	}
 	return k.syncFolder()
+}
+
+// Random gives the secret of size random bytes that a file holds as base64url, and makes it where there is none yet: of several processes that do
+// so at once all get the same one. Errors: those of Load and Create.
+func (k *Keys) Random(name string, size int) ([]byte, error) {
+	text, err := k.Load(name)
+	if errors.Is(err, ErrNotExist) {
+		fresh := make([]byte, size)
+		rand.Read(fresh)
+		text = []byte(base64.RawURLEncoding.EncodeToString(fresh) + "\n")
+		if err = k.Create(name, text); errors.Is(err, ErrExist) { // another process was faster
+			text, err = k.Load(name)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	secret, err := base64.RawURLEncoding.DecodeString(strings.TrimSpace(string(text)))
+	if err != nil || len(secret) != size {
+		return nil, fmt.Errorf("keys: %s holds no key", k.path(name))
+	}
+	return secret, nil
 }
 
 // Load returns a key; ErrNotExist where there is none, ErrLoose with a hint

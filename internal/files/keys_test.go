@@ -175,3 +175,36 @@ func TestKeySweep(t *testing.T) {
 		t.Errorf("left: %v, %v", entries, err)
 	}
 }
+
+// TestRandom: whoever asks first makes it, everybody gets the same, and what is no such key is never taken for one.
+func TestRandom(t *testing.T) {
+	keys, err := OpenKeys(filepath.Join(t.TempDir(), "keys"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer keys.Close()
+	got := make(chan string, 8)
+	for range cap(got) {
+		go func() {
+			b, err := keys.Random("room.key", 32)
+			if err != nil || len(b) != 32 {
+				t.Errorf("%d bytes, %v", len(b), err)
+			}
+			got <- string(b)
+		}()
+	}
+	first := <-got
+	for range cap(got) - 1 {
+		if <-got != first {
+			t.Error("two keys of one name")
+		}
+	}
+	for name, text := range map[string]string{"short.key": "AAAA\n", "other.key": "not a key\n", "empty.key": ""} {
+		if err := keys.Create(name, []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		if b, err := keys.Random(name, 32); err == nil || text != "" && strings.Contains(err.Error(), strings.TrimSpace(text)) {
+			t.Errorf("%s: %d bytes, %v", name, len(b), err)
+		}
+	}
+}

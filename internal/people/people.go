@@ -10,12 +10,10 @@ import (
 	"crypto/rand"
 	"database/sql"
 	"embed"
-	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
-	"strings"
 	"time"
 
 	"shirase/identity"
@@ -92,21 +90,9 @@ func New(ctx context.Context, rooms Rooms) (*People, error) {
 }
 
 func openKey(keys *files.Keys) (*store.Sealer, error) {
-	text, err := keys.Load(KeyFile)
-	if errors.Is(err, files.ErrNotExist) {
-		fresh := make([]byte, store.KeySize)
-		rand.Read(fresh)
-		text = []byte(base64.RawURLEncoding.EncodeToString(fresh) + "\n")
-		if err = keys.Create(KeyFile, text); errors.Is(err, files.ErrExist) { // another process was faster
-			text, err = keys.Load(KeyFile)
-		}
-	}
+	key, err := keys.Random(KeyFile, store.KeySize)
 	if err != nil {
 		return nil, err
-	}
-	key, err := base64.RawURLEncoding.DecodeString(strings.TrimSpace(string(text)))
-	if err != nil {
-		return nil, fmt.Errorf("%s holds no key", KeyFile)
 	}
 	return store.NewSealer(key)
 }
