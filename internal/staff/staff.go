@@ -235,19 +235,22 @@ func (s *Staff) account(ctx context.Context, q store.Querier, id string) (Accoun
 // Names gives the names behind pseudonyms, for whoever may read what they stand in: those of people who have left too,
 // for as long as they are kept. Where two have one name, the pseudonym stands beside it.
 func (s *Staff) Names(ctx context.Context) (map[string]string, error) {
-	rows, err := s.db.QueryContext(ctx, `SELECT id, name, (SELECT count(*) FROM staff_account AS o WHERE o.name = staff_account.name) FROM staff_account WHERE name <> ''`)
+	rows, err := s.db.QueryContext(ctx, `SELECT id, name FROM staff_account WHERE name <> ''`)
 	if err != nil {
 		return nil, fmt.Errorf("name the staff: %w", err)
 	}
 	defer rows.Close()
-	out := map[string]string{}
+	out, called := map[string]string{}, map[string]int{}
 	for rows.Next() {
 		var id, name string
-		var called int
-		if err := rows.Scan(&id, &name, &called); err != nil {
+		if err := rows.Scan(&id, &name); err != nil {
 			return nil, fmt.Errorf("name the staff: %w", err)
 		}
-		if out[id] = name; called > 1 {
+		out[id] = name
+		called[name]++
+	}
+	for id, name := range out {
+		if called[name] > 1 {
 			out[id] = name + " (" + id + ")"
 		}
 	}
