@@ -18,7 +18,7 @@ import (
 )
 
 // TestDeskLook looks at every page of the console: in both languages, by the rules of axe-core in light and dark, at 320 pixels, and at
-// those of a case on paper. It leaves pictures in screenshots/, for people to look at.
+// those of a case on paper. With SHIRASE_PICTURES=1 it leaves pictures in screenshots/, for people to look at.
 func TestDeskLook(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short")

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestEnquiryLook looks at the desk's pages, the staff's and those that people ask by, as TestDeskLook does. It leaves pictures in screenshots/.
+// TestEnquiryLook looks at the desk's pages, the staff's and those that people ask by, as TestDeskLook does.
 func TestEnquiryLook(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short")

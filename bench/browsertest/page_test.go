@@ -261,8 +261,8 @@ func (b *browser) testMotion(t *testing.T) {
 }
 
 // testLook looks at every page and every state of an answer: in both languages,
-// by the rules of axe-core in light and dark, at 320 pixels, on paper. It leaves
-// pictures in screenshots/, for people to look at.
+// by the rules of axe-core in light and dark, at 320 pixels, on paper. With
+// SHIRASE_PICTURES=1 it leaves pictures in screenshots/, for people to look at.
 func (b *browser) testLook(t *testing.T) {
 	for _, lang := range []string{"ja", "en"} {
 		t.Run("answers "+lang, func(t *testing.T) {
@@ -375,11 +375,16 @@ func (p *tab) inspect(name string) {
 	}
 }
 
-// keep looks, and keeps a picture.
+// pictures says whether pictures are kept. They are for people to look at and hold nothing, and to take them is half of the time.
+var pictures = os.Getenv("SHIRASE_PICTURES") != ""
+
+// keep looks, and keeps a picture where pictures are kept.
 func (p *tab) keep(name string, v view) {
 	p.Helper()
 	p.look(v)
-	p.store(name+".png", p.picture(v.width))
+	if pictures {
+		p.store(name+".png", p.picture(v.width))
+	}
 }
 
 func (p *tab) store(name string, data []byte) {

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/xml"
-	"errors"
 	"fmt"
 	"io"
 	"net/url"
@@ -157,8 +156,8 @@ func (p *tab) paper(name string) int {
 	p.look(view{width: 794, scheme: "light", paper: true})
 	defer p.look(view{width: 1280, scheme: "light"})
 	pdf := must(chromedp.Run(p.ctx, chromedp.PrintToPDF(chromedp.PDFPaper(chromedp.PaperA4), chromedp.PDFPrintBackground())))(p.T)
-	if err := errors.Join(os.MkdirAll(filepath.Join("..", "..", "screenshots"), 0o755), os.WriteFile(filepath.Join("..", "..", "screenshots", name+".pdf"), pdf, 0o644)); err != nil {
-		p.Fatal(err)
+	if pictures {
+		p.store(name+".pdf", pdf)
 	}
 	return len(regexp.MustCompile(`/Type ?/Page[ \n/]`).FindAll(pdf, -1))
 }

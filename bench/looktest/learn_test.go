@@ -36,7 +36,7 @@ func TestLearnReal(t *testing.T) {
 		for name, path := range map[string]string{"learn": "/learn", "compare": "/learn/compare?" + ids, "like": "/learn/like?cause=ransomware&sector=health&class=name&class=health&size=10000-99999", "incident": "/incidents/naver-2013", "shelves": "/archive", "year": "/archive/2024", "month": "/archive/2024-05", "sector": "/archive/sector/health"} {
 			load(t, ctx, server+inLanguage(path, lang), "")
 			for _, width := range []int64{320, 390, 1280} {
-				shot(t, ctx, filepath.Join(dir, fmt.Sprintf("real-%s-%s-%d.png", name, lang, width)), width, []string{"light", "dark"}[width/390%2])
+				shot(t, ctx, dir, fmt.Sprintf("real-%s-%s-%d", name, lang, width), width, []string{"light", "dark"}[width/390%2])
 				overlaps(t, ctx, name)
 			}
 			paper := chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
@@ -46,12 +46,14 @@ func TestLearnReal(t *testing.T) {
 			if err := chromedp.Do(ctx, emulate(794, "light"), paper); err != nil {
 				t.Fatal(err)
 			}
-			png, err := chromedp.Run(ctx, picture(794))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(filepath.Join(dir, "real-print-"+name+"-"+string(lang)+".png"), png, 0o644); err != nil {
-				t.Fatal(err)
+			if dir != "" {
+				png, err := chromedp.Run(ctx, picture(794))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(filepath.Join(dir, "real-print-"+name+"-"+string(lang)+".png"), png, 0o644); err != nil {
+					t.Fatal(err)
+				}
 			}
 			if len(axe) == 0 {
 				continue

@@ -1,5 +1,5 @@
 // Package looktest looks at every page in a Chromium, with rooms made for it behind: what sticks out, what lies on what, what
-// the browser complains about, what axe-core finds. The pictures are for people to look at: testdata/screenshots.
+// the browser complains about, what axe-core finds. With SHIRASE_PICTURES=1, pictures for people to look at: testdata/screenshots.
 package looktest
 
 import (
@@ -58,9 +58,13 @@ func newSite(t *testing.T, w *sitetest.World) string {
 	return server.URL
 }
 
-// pictures makes the folder of pictures.
+// pictures makes the folder of pictures, and gives "" where none are kept. They are for people to look at and hold nothing, and to take
+// them is half of the time.
 func pictures(t *testing.T) string {
 	t.Helper()
+	if os.Getenv("SHIRASE_PICTURES") == "" {
+		return ""
+	}
 	dir := filepath.Join("testdata", "screenshots") // git ignores it
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
@@ -238,7 +242,7 @@ func views(lang language.Lang) []view {
 
 // TestLook renders every page and every state of an answer, in both languages, light and dark, on a telephone, on a
 // desk and at 320 pixels. Nothing may stick out sideways, and the browser may have nothing to complain about. The
-// pictures are for people to look at: testdata/screenshots.
+// pictures (SHIRASE_PICTURES=1) are for people to look at: testdata/screenshots.
 func TestLook(t *testing.T) {
 	ctx := chromium(t)
 	server := newSite(t, sitetest.New(t, sitetest.Full()...))
@@ -252,13 +256,7 @@ func TestLook(t *testing.T) {
 			}
 			name := v.name + "-" + string(lang)
 			load(t, ctx, server+inLanguage(v.path, lang), v.do)
-			for _, width := range []int64{320, 390, 1280} {
-				for _, scheme := range []string{"light", "dark"} {
-					if width != 320 || scheme == "light" {
-						shot(t, ctx, filepath.Join(dir, fmt.Sprintf("%s-%s-%d.png", name, scheme, width)), width, scheme)
-					}
-				}
-			}
+			shots(t, ctx, dir, name)
 			for _, complaint := range said.take() {
 				t.Errorf("%s: %s", name, complaint)
 			}
@@ -311,13 +309,24 @@ func picture(width int64) chromedp.Action[[]byte] {
 	}
 }
 
-// shot looks at the open page: what sticks out sideways is an error, and a picture is saved.
-func shot(t *testing.T, ctx context.Context, file string, width int64, scheme string) {
+// shots looks at the open page at every width, and in the dark too where pictures are kept.
+func shots(t *testing.T, ctx context.Context, dir, name string) {
+	t.Helper()
+	for _, width := range []int64{320, 390, 1280} {
+		shot(t, ctx, dir, fmt.Sprintf("%s-light-%d", name, width), width, "light")
+		if dir != "" && width != 320 {
+			shot(t, ctx, dir, fmt.Sprintf("%s-dark-%d", name, width), width, "dark")
+		}
+	}
+}
+
+// shot looks at the open page: what sticks out sideways is an error, and a picture is saved in dir, where there is one.
+func shot(t *testing.T, ctx context.Context, dir, name string, width int64, scheme string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	if err := chromedp.Do(ctx, emulate(width, scheme)); err != nil {
-		t.Fatalf("%s: %v", filepath.Base(file), err)
+		t.Fatalf("%s: %v", name, err)
 	}
 	sticking, err := chromedp.Run(ctx, chromedp.Evaluate[[]string](`(() => {
 		const wide = document.scrollingElement.scrollWidth;
@@ -325,19 +334,19 @@ func shot(t *testing.T, ctx context.Context, file string, width int64, scheme st
 		return ['page is ' + wide + ' wide'].concat([...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('.scroll,.skip')).slice(0, 4).map(e => e.tagName + '.' + e.className));
 	})()`))
 	if err != nil {
-		t.Fatalf("%s: %v", filepath.Base(file), err)
+		t.Fatalf("%s: %v", name, err)
 	}
-	if width == 320 {
-		return // for the overflow only
+	if len(sticking) > 0 {
+		t.Errorf("%s sticks out: %v", name, sticking)
+	}
+	if dir == "" || width == 320 {
+		return
 	}
 	png, err := chromedp.Run(ctx, picture(width))
 	if err != nil {
-		t.Fatalf("%s: %v", filepath.Base(file), err)
+		t.Fatalf("%s: %v", name, err)
 	}
-	if len(sticking) > 0 {
-		t.Errorf("%s sticks out: %v", filepath.Base(file), sticking)
-	}
-	if err := os.WriteFile(file, png, 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, name+".png"), png, 0o644); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -360,12 +369,14 @@ func TestPrint(t *testing.T) {
 			if err := chromedp.Do(ctx, emulate(794, "light"), paper); err != nil { // A4 at 96 dots an inch
 				t.Fatal(err)
 			}
-			png, err := chromedp.Run(ctx, picture(794))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(filepath.Join(dir, "print-"+v.name+"-"+string(lang)+".png"), png, 0o644); err != nil {
-				t.Fatal(err)
+			if dir != "" {
+				png, err := chromedp.Run(ctx, picture(794))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(filepath.Join(dir, "print-"+v.name+"-"+string(lang)+".png"), png, 0o644); err != nil {
+					t.Fatal(err)
+				}
 			}
 			yes := true
 			printed, err := chromedp.Call(ctx, cdp.PrintToPDF, cdp.PrintToPDFParams{PreferCSSPageSize: &yes, PrintBackground: &yes, PaperWidth: 8.27, PaperHeight: 11.69})
@@ -373,8 +384,10 @@ func TestPrint(t *testing.T) {
 				t.Fatal(err)
 			}
 			pdf := printed.Data
-			if err := os.WriteFile(filepath.Join(dir, v.name+"-"+string(lang)+".pdf"), pdf, 0o644); err != nil {
-				t.Fatal(err)
+			if dir != "" {
+				if err := os.WriteFile(filepath.Join(dir, v.name+"-"+string(lang)+".pdf"), pdf, 0o644); err != nil {
+					t.Fatal(err)
+				}
 			}
 			pages := strings.Count(string(pdf), "/Type /Page\n") + strings.Count(string(pdf), "/Type /Page ")
 			if strings.HasPrefix(v.name, "answer") && pages != 1 {

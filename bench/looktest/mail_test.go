@@ -2,10 +2,8 @@ package looktest
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -84,13 +82,7 @@ func TestLookMail(t *testing.T) {
 			if v.submit != "" {
 				sent(t, ctx, v.submit, v.after)
 			}
-			for _, width := range []int64{320, 390, 1280} {
-				for _, scheme := range []string{"light", "dark"} {
-					if width != 320 || scheme == "light" {
-						shot(t, ctx, filepath.Join(dir, fmt.Sprintf("%s-%s-%s-%d.png", v.name, lang, scheme, width)), width, scheme)
-					}
-				}
-			}
+			shots(t, ctx, dir, v.name+"-"+string(lang))
 			for _, complaint := range said.take() {
 				t.Errorf("%s-%s: %s", v.name, lang, complaint)
 			}
