@@ -44,6 +44,9 @@ func TestWorkersEnd(t *testing.T) {
 		stacks := make([]byte, 4<<20)
 		stacks = stacks[:runtime.Stack(stacks, true)]
 		for _, one := range strings.Split(string(stacks), "\n\n") {
+			if strings.Contains(one, "runtime.runCleanups") {
+				continue // the collector's own, which unmaps what nobody holds any more
+			}
 			for _, frame := range strings.Split(one, "\n") {
 				if strings.HasPrefix(frame, "shirase/internal/") && !strings.HasPrefix(frame, "shirase/internal/serve.") { // whose goroutines only have to return
 					t.Errorf("%s is over, and this works on:\n%s", name, one)
