@@ -315,7 +315,7 @@ func (a *app) cmdCampaignDestroyed() *cobra.Command {
 			day := time.Now()
 			if on != "" {
 				var err error
-				if day, err = time.ParseInLocation(time.DateOnly, on, time.Local); err != nil {
+				if day, err = time.ParseInLocation(time.DateOnly, on, incident.Japan); err != nil {
 					return usagef("--on is a day such as 2027-01-20")
 				}
 			}

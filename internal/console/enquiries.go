@@ -264,7 +264,26 @@ func (v enquiryView) At(name string) string { return v.Link(enquiriesAt(v.Case.I
 func (v enquiryView) Zero(t time.Time) bool { return t.IsZero() }
 
 // startEnquiries is what all pages of the desk begin with.
-func (c *Console) startEnquiries(r *http.Request, v *visit, refused error) (out enquiryView, err error) {
+func (c *Console) startEnquiries(r *http.Request, v *visit, refused error) (enquiryView, error) {
+	out, err := c.startDesk(r, v, refused)
+	if err == nil && out.Here {
+		out.Topics, err = c.Desk.Enquiries.Topics(r.Context(), v.who, out.Case.ID)
+	}
+	return out, err
+}
+
+// startCounted is startEnquiries of those that show figures.
+func (c *Console) startCounted(r *http.Request, v *visit, refused error) (enquiryView, error) {
+	out, err := c.startDesk(r, v, refused)
+	if err == nil && out.Here {
+		if out.Stats, err = c.Desk.Enquiries.Stats(r.Context(), v.who, out.Case.ID); err == nil {
+			out.Topics = out.Stats.Topics
+		}
+	}
+	return out, err
+}
+
+func (c *Console) startDesk(r *http.Request, v *visit, refused error) (out enquiryView, err error) {
 	ctx, id := r.Context(), r.PathValue("id")
 	k, err := c.Cases.Get(ctx, v.who, id)
 	if err != nil {
@@ -280,9 +299,6 @@ func (c *Console) startEnquiries(r *http.Request, v *visit, refused error) (out 
 	out.Path = enquiriesAt(id)
 	if out.Here {
 		out.Floor = c.Desk.Enquiries.Floor
-		if out.Topics, err = c.Desk.Enquiries.Topics(ctx, v.who, id); err != nil {
-			return out, err
-		}
 		out.Canned, err = c.Desk.Enquiries.Canneds(ctx, v.who, id)
 	}
 	return out, err
@@ -291,7 +307,7 @@ func (c *Console) startEnquiries(r *http.Request, v *visit, refused error) (out 
 const perPage = 50
 
 func (c *Console) showQueue(w http.ResponseWriter, r *http.Request, v *visit, status int, refused error) error {
-	out, err := c.startEnquiries(r, v, refused)
+	out, err := c.startCounted(r, v, refused)
 	if err != nil || !out.Here {
 		return errOr(err, func() error { return c.frame.Show(w, r, status, "enquiries", out) })
 	}
@@ -308,9 +324,6 @@ func (c *Console) showQueue(w http.ResponseWriter, r *http.Request, v *visit, st
 		q.Set("from", strconv.Itoa(n))
 		q.Del("lang")
 		out.Next = "?" + q.Encode()
-	}
-	if out.Stats, err = c.Desk.Enquiries.Stats(ctx, v.who, id); err != nil {
-		return err
 	}
 	if out.Good, out.Never, err = c.Desk.Enquiries.Steps(ctx, v.who, id); err != nil {
 		return err
@@ -407,7 +420,7 @@ func (c *Console) exportQueue(w http.ResponseWriter, r *http.Request, v *visit) 
 }
 
 func (c *Console) showDesk(w http.ResponseWriter, r *http.Request, v *visit, status int, refused error) error {
-	out, err := c.startEnquiries(r, v, refused)
+	out, err := c.startCounted(r, v, refused)
 	if err == nil && !out.Here {
 		err = errNotHere
 	}
@@ -415,15 +428,14 @@ func (c *Console) showDesk(w http.ResponseWriter, r *http.Request, v *visit, sta
 		return err
 	}
 	ctx, id, d := r.Context(), out.Case.ID, c.Desk.Enquiries
-	var errs [8]error
-	out.Stats, errs[0] = d.Stats(ctx, v.who, id)
-	out.Opened, errs[1] = d.Takes(ctx, id)
-	out.Overtaken, errs[2] = d.Overtaken(ctx, v.who, id)
-	out.Call, errs[3] = d.ToCall(ctx, v.who, id)
-	out.Batches, errs[4] = d.Batches(ctx, v.who, id)
-	out.Uncertain, errs[5] = d.Uncertain(ctx, v.who, id)
-	out.Proposed, errs[6] = d.Proposed(ctx, v.who, id)
-	errs[7] = c.staffing(r, v, &out)
+	var errs [7]error
+	out.Opened, errs[0] = d.Takes(ctx, id)
+	out.Overtaken, errs[1] = d.Overtaken(ctx, v.who, id)
+	out.Call, errs[2] = d.ToCall(ctx, v.who, id)
+	out.Batches, errs[3] = d.Batches(ctx, v.who, id)
+	out.Uncertain, errs[4] = d.Uncertain(ctx, v.who, id)
+	out.Proposed, errs[5] = d.ProposedBy(ctx, id, out.Stats)
+	errs[6] = c.staffing(r, v, &out)
 	if err := errors.Join(errs[:]...); err != nil {
 		return err
 	}

@@ -252,9 +252,7 @@ func TestOutcomes(t *testing.T) {
 		if l := w.mails(); len(l) != 1 || state() != "handed-over" || len(ids) != 1 {
 			t.Errorf("%+v, %v", l, ids)
 		}
-		report := "Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\nAuto-Submitted: auto-replied\r\n\r\n" +
-			"--b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; x\r\n\r\nFinal-Recipient: rfc822; a@example.com\r\nAction: failed\r\nStatus: 5.1.1\r\n\r\n--b--\r\n"
-		w.ok(w.TakeMail(ctx, []byte("From: MAILER-DAEMON@example.com\r\n"+report), w.threadAddress(e.ID)))
+		w.ok(w.TakeMail(ctx, report, w.threadAddress(e.ID)))
 		if s := state(); s != "bounced" {
 			t.Errorf("%s", s)
 		}
@@ -327,3 +325,7 @@ func TestMostAsked(t *testing.T) {
 		most() // it was changed, and nobody has approved that
 	})
 }
+
+// report is what a mail server sends about a mail that it could not deliver.
+var report = []byte("From: MAILER-DAEMON@example.com\r\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\r\nAuto-Submitted: auto-replied\r\n\r\n" +
+	"--b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; x\r\n\r\nFinal-Recipient: rfc822; a@example.com\r\nAction: failed\r\nStatus: 5.1.1\r\n\r\n--b--\r\n")

@@ -88,45 +88,51 @@ func (d *Desk) NewCorrection(ctx context.Context, who actor.Actor, of string, no
 	if len([]rune(note.JA)) > maxText || len([]rune(note.EN)) > maxText {
 		return "", fmt.Errorf("correct answers: %w: it is longer than %d characters", ErrInput, maxText)
 	}
-	ids, _, err := d.misled(ctx, of)
+	ids, err := d.misled(ctx, of, true)
 	if err != nil {
 		return "", fmt.Errorf("correct answers: %w", err)
 	}
 	return d.keepBatch(ctx, who, of, "correction", BatchSpec{Note: note}, ids)
 }
 
-// misled gives the enquiries in which something was said that stands otherwise now: those that can be written to, and those that have to be called.
-func (d *Desk) misled(ctx context.Context, of string) (mail, call []string, err error) {
+// mailable says of an enquiry e that its answers can be written to whoever asked.
+const mailable = `e.verified > 0 AND e.wiped = 0 AND length(e.who) > 0 AND e.state NOT IN ('spam', 'unverified')`
+
+// misled gives the enquiries in which something was said that stands otherwise now: those that can be written to, or those that have to be
+// called. Of all others nothing is read.
+func (d *Desk) misled(ctx context.Context, of string, byMail bool) (out []string, err error) {
 	in, err := d.Incident(ctx, of)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	said, err := d.saidBy(ctx, `m.incident = $1`, of)
+	changed, err := d.changed(ctx, of, in)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	can, err := d.ids(ctx, `SELECT id FROM enquiry WHERE incident = $1 AND verified > 0 AND wiped = 0 AND length(who) > 0 AND state NOT IN ('spam', 'unverified')`, of)
-	if err != nil {
-		return nil, nil, err
+	kind := mailable
+	if !byMail {
+		kind = `NOT (` + mailable + `)`
 	}
-	mailable := map[string]bool{}
-	for _, id := range can {
-		mailable[id] = true
-	}
-	for id, list := range said {
-		c, _ := correction(in, language.JA, list, "")
-		if c.Text == "" {
-			continue
+	seen := map[string]bool{}
+	for _, c := range changed {
+		// Of whom one answer said it, all that they were told: a later one may have said it as it is now.
+		said, err := d.saidBy(ctx, `m.enquiry IN (SELECT e.id FROM enquiry_said o JOIN enquiry_message om ON om.id = o.message JOIN enquiry e ON e.id = om.enquiry
+			WHERE o.incident = $1 AND o.stands = 1 AND o.fact = $2 AND o.item = $3 AND o.version = $4 AND `+kind+`)`, of, c.Fact, c.Item, c.version)
+		if err != nil {
+			return nil, err
 		}
-		if mailable[id] {
-			mail = append(mail, id)
-		} else {
-			call = append(call, id)
+		for id, list := range said {
+			if seen[id] {
+				continue
+			}
+			seen[id] = true
+			if c, _ := correction(in, language.JA, list, ""); c.Text != "" {
+				out = append(out, id)
+			}
 		}
 	}
-	slices.Sort(mail)
-	slices.Sort(call)
-	return mail, call, nil
+	slices.Sort(out)
+	return out, nil
 }
 
 // ToCall gives the enquiries of people who were told something by telephone or post that stands otherwise now, and have no mailbox to write to.
@@ -134,7 +140,7 @@ func (d *Desk) ToCall(ctx context.Context, who actor.Actor, of string) ([]string
 	if err := may(who, actor.See, of); err != nil {
 		return nil, fmt.Errorf("whom to call: %w", err)
 	}
-	_, call, err := d.misled(ctx, of)
+	call, err := d.misled(ctx, of, false)
 	if errors.Is(err, incident.ErrNotFound) {
 		return nil, nil
 	}
@@ -481,6 +487,9 @@ func (d *Desk) startOne(ctx context.Context, tx *sql.Tx, seal *store.Sealer, who
 	}
 	for _, old := range v.messages[id] {
 		if _, err := tx.ExecContext(ctx, `UPDATE enquiry_message SET corrected = $2 WHERE id = $1 AND corrected = ''`, old, message); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `UPDATE enquiry_said SET stands = 0 WHERE message = $1`, old); err != nil {
 			return err
 		}
 	}

@@ -238,12 +238,18 @@ func (d *Desk) cameBack(ctx context.Context, id, of string, r bounce.Report) err
 		return nil
 	}
 	return d.DB.Update(ctx, func(tx *sql.Tx) error {
-		res, err := tx.ExecContext(ctx, `UPDATE enquiry_message SET state = 'bounced', said = $2 WHERE id = (SELECT id FROM enquiry_message WHERE enquiry = $1 AND kind IN ('answer', 'verify') AND state IN ('handed-over', 'unknown', 'left') ORDER BY seq DESC LIMIT 1)`,
-			id, string(r.Recipients[0].Reason))
+		var message string
+		err := tx.QueryRowContext(ctx, `SELECT id FROM enquiry_message WHERE enquiry = $1 AND kind IN ('answer', 'verify') AND state IN ('handed-over', 'unknown', 'left') ORDER BY seq DESC LIMIT 1`, id).Scan(&message)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
 		if err != nil {
 			return err
 		}
-		if n, err := res.RowsAffected(); err != nil || n == 0 {
+		if _, err := tx.ExecContext(ctx, `UPDATE enquiry_message SET state = 'bounced', said = $2 WHERE id = $1`, message, string(r.Recipients[0].Reason)); err != nil {
+			return err
+		}
+		if err := d.uncorrect(ctx, tx, id, message); err != nil {
 			return err
 		}
 		return d.event(ctx, tx, actor.Server(), of, id, "mail came back", string(r.Recipients[0].Reason))

@@ -2,6 +2,7 @@ package enquiry
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"slices"
@@ -18,6 +19,8 @@ type Change struct {
 	Was        string // as it was said
 	Is         language.Text
 	Answers    int64 // that said it, where they are counted
+
+	version string // as it was said
 }
 
 // given are the answers that somebody may have, and that nothing has corrected.
@@ -35,25 +38,55 @@ func (d *Desk) Overtaken(ctx context.Context, who actor.Actor, of string) ([]Cha
 	if err != nil {
 		return nil, fmt.Errorf("answers that are overtaken: %w", err)
 	}
-	rows, err := d.DB.QueryContext(ctx, `SELECT s.fact, s.item, s.version, min(s.value), count(*) FROM enquiry_said s JOIN enquiry_message m ON m.id = s.message
-		WHERE s.incident = $1 AND `+given+` GROUP BY s.fact, s.item, s.version ORDER BY s.fact, s.item, s.version`, of)
+	out, err := d.changed(ctx, of, in)
 	if err != nil {
 		return nil, fmt.Errorf("answers that are overtaken: %w", err)
 	}
-	defer rows.Close()
-	var out []Change
-	for rows.Next() {
-		var c Change
-		var version string
-		if err := rows.Scan(&c.Fact, &c.Item, &version, &c.Was, &c.Answers); err != nil {
-			return nil, fmt.Errorf("answers that are overtaken: %w", err)
+	return out, nil
+}
+
+// changed gives which facts were said as they do not stand any more. What was said is walked by its kinds, of which there are few, and answers
+// are looked at where their kind is such a one only.
+func (d *Desk) changed(ctx context.Context, of string, in incident.Incident) (out []Change, err error) {
+	var c Change
+	for {
+		if err := d.nextSaid(ctx, of, &c); errors.Is(err, sql.ErrNoRows) {
+			return out, nil
+		} else if err != nil {
+			return nil, err
 		}
-		if versionOf(in, c.Fact, c.Item) != version {
+		if versionOf(in, c.Fact, c.Item) == c.version {
+			continue
+		}
+		err := d.DB.QueryRowContext(ctx, `SELECT coalesce(min(s.value), ''), count(*) FROM enquiry_said s JOIN enquiry_message m ON m.id = s.message
+			WHERE s.incident = $1 AND s.stands = 1 AND s.fact = $2 AND s.item = $3 AND s.version = $4 AND `+given, of, c.Fact, c.Item, c.version).Scan(&c.Was, &c.Answers)
+		if err != nil {
+			return nil, err
+		}
+		if c.Answers > 0 {
 			c.Is = language.Text{JA: valueOf(in, language.JA, c.Fact, c.Item), EN: valueOf(in, language.EN, c.Fact, c.Item)}
 			out = append(out, c)
 		}
 	}
-	return out, errors.Join(rows.Err(), rows.Close())
+}
+
+// nextSaid goes on to the next fact, or to how it was said next, of what stands: as the index has them, one step each however many have said it.
+// SQLite reads all that is equal where it compares several columns at once.
+func (d *Desk) nextSaid(ctx context.Context, of string, c *Change) (err error) {
+	for _, step := range []struct {
+		where string
+		args  []any
+	}{
+		{`fact = $2 AND item = $3 AND version > $4`, []any{of, c.Fact, c.Item, c.version}},
+		{`fact = $2 AND item > $3`, []any{of, c.Fact, c.Item}},
+		{`fact > $2`, []any{of, c.Fact}},
+	} {
+		err = d.DB.QueryRowContext(ctx, `SELECT fact, item, version FROM enquiry_said WHERE incident = $1 AND stands = 1 AND `+step.where+` ORDER BY fact, item, version LIMIT 1`, step.args...).Scan(&c.Fact, &c.Item, &c.version)
+		if !errors.Is(err, sql.ErrNoRows) {
+			break
+		}
+	}
+	return err
 }
 
 // told is one fact that one answer said.
@@ -64,7 +97,7 @@ type told struct {
 
 // saidBy gives what the answers of some enquiries have said, by answer.
 func (d *Desk) saidBy(ctx context.Context, where string, args ...any) (map[string][]told, error) {
-	rows, err := d.DB.QueryContext(ctx, `SELECT m.enquiry, m.id, s.fact, s.item, s.version, s.value FROM enquiry_said s JOIN enquiry_message m ON m.id = s.message WHERE `+given+` AND `+where+` ORDER BY m.enquiry, m.seq, s.fact, s.item`, args...)
+	rows, err := d.DB.QueryContext(ctx, `SELECT m.enquiry, m.id, s.fact, s.item, s.version, s.value FROM enquiry_said s JOIN enquiry_message m ON m.id = s.message WHERE s.stands = 1 AND `+given+` AND `+where+` ORDER BY m.enquiry, m.seq, s.fact, s.item`, args...)
 	if err != nil {
 		return nil, err
 	}

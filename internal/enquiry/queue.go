@@ -128,21 +128,63 @@ type Filter struct {
 	Most     int    // how many are given; 0: 100
 }
 
-// List gives the enquiries of a case, those first that are due first, and how many there are. Those whose mailbox was not shown to be theirs are
-// not among them, unless they are asked for. Nobody's name or text is in it.
+// List gives the enquiries of a case, and how many there are: who waits first, and of each state those that are due first. Those whose mailbox was
+// not shown to be theirs are not among them, unless they are asked for. Nobody's name or text is in it.
 func (d *Desk) List(ctx context.Context, who actor.Actor, of string, f Filter) ([]*Enquiry, int64, error) {
-	if err := may(who, actor.See, of); err != nil {
+	out, n, err := d.list(ctx, who, of, f)
+	if err != nil {
 		return nil, 0, fmt.Errorf("list enquiries: %w", err)
 	}
-	where, args := ` WHERE incident = $1`, []any{of}
+	return out, n, nil
+}
+
+func (d *Desk) list(ctx context.Context, who actor.Actor, of string, f Filter) (out []*Enquiry, all int64, err error) {
+	if err := may(who, actor.See, of); err != nil {
+		return nil, 0, err
+	}
+	where, args, err := d.filter(ctx, who, of, f)
+	if err != nil {
+		return nil, 0, err
+	}
+	if f.Most <= 0 || f.Most > 1000 {
+		f.Most = 100
+	}
+	states := []State{Open, Answered, Closed}
+	switch {
+	case f.State != "":
+		states = []State{f.State}
+	case f.Late:
+		states = states[:1]
+	}
+	// A stretch after the other, each as an index has it: those that are passed over are counted, and nothing of them is read.
+	pass := max(f.From, 0)
+	for _, state := range states {
+		for _, due := range []string{`due > 0`, `due = 0`} {
+			where, args := where+fmt.Sprintf(` AND state = $%d AND `, len(args)+1)+due, append(slices.Clone(args), string(state))
+			var n int64
+			if err := d.DB.QueryRowContext(ctx, `SELECT count(*) FROM enquiry`+where, args...).Scan(&n); err != nil {
+				return nil, 0, err
+			}
+			all += n
+			if most := f.Most - len(out); most > 0 && int64(pass) < n {
+				some, err := d.found(ctx, where+fmt.Sprintf(` ORDER BY due, created, id LIMIT $%d OFFSET $%d`, len(args)+1, len(args)+2), append(args, most, pass)...)
+				if err != nil {
+					return nil, 0, err
+				}
+				out = append(out, some...)
+			}
+			pass = int(max(int64(pass)-n, 0))
+		}
+	}
+	return out, all, nil
+}
+
+// filter is what a filter asks for, but for the state.
+func (d *Desk) filter(ctx context.Context, who actor.Actor, of string, f Filter) (where string, args []any, err error) {
+	where, args = ` WHERE incident = $1`, []any{of}
 	add := func(sql string, arg any) {
 		args = append(args, arg)
 		where += fmt.Sprintf(sql, len(args))
-	}
-	if f.State != "" {
-		add(` AND state = $%d`, string(f.State))
-	} else {
-		where += ` AND state NOT IN ('unverified', 'merged', 'spam')`
 	}
 	if f.Topic != "" {
 		add(` AND topic = $%d`, f.Topic)
@@ -158,42 +200,37 @@ func (d *Desk) List(ctx context.Context, who actor.Actor, of string, f Filter) (
 	if f.Late {
 		add(` AND state = 'open' AND due > 0 AND due < $%d`, store.Micros(d.Now()))
 	}
-	if f.Address != "" {
-		if err := mayRead(who, of); err != nil {
-			return nil, 0, fmt.Errorf("list enquiries: %w", err)
-		}
-		address, err := mailbox(f.Address)
-		if err != nil {
-			return nil, 0, fmt.Errorf("list enquiries: %w", err)
-		}
-		seal, err := d.Seal(ctx, of, false)
-		if err != nil {
-			return nil, 0, fmt.Errorf("list enquiries: %w", err)
-		}
+	if f.Address == "" {
+		return where, args, nil
+	}
+	if err := mayRead(who, of); err != nil {
+		return "", nil, err
+	}
+	address, err := mailbox(f.Address)
+	if err != nil {
+		return "", nil, err
+	}
+	seal, err := d.Seal(ctx, of, false)
+	if err == nil {
 		add(` AND who = $%d`, whoTag(seal, address))
 	}
-	var n int64
-	if err := d.DB.QueryRowContext(ctx, `SELECT count(*) FROM enquiry`+where, args...).Scan(&n); err != nil {
-		return nil, 0, fmt.Errorf("list enquiries: %w", err)
-	}
-	if f.Most <= 0 || f.Most > 1000 {
-		f.Most = 100
-	}
-	args = append(args, f.Most, max(f.From, 0))
-	rows, err := d.DB.QueryContext(ctx, `SELECT `+columns+` FROM enquiry`+where+fmt.Sprintf(` ORDER BY CASE state WHEN 'open' THEN 0 ELSE 1 END, CASE WHEN due = 0 THEN 1 ELSE 0 END, due, created, id LIMIT $%d OFFSET $%d`, len(args)-1, len(args)), args...)
+	return where, args, err
+}
+
+func (d *Desk) found(ctx context.Context, where string, args ...any) (out []*Enquiry, err error) {
+	rows, err := d.DB.QueryContext(ctx, `SELECT `+columns+` FROM enquiry`+where, args...)
 	if err != nil {
-		return nil, 0, fmt.Errorf("list enquiries: %w", err)
+		return nil, err
 	}
 	defer rows.Close()
-	var out []*Enquiry
 	for rows.Next() {
 		e, err := scan(rows)
 		if err != nil {
-			return nil, 0, fmt.Errorf("list enquiries: %w", err)
+			return nil, err
 		}
 		out = append(out, e)
 	}
-	return out, n, errors.Join(rows.Err(), rows.Close())
+	return out, errors.Join(rows.Err(), rows.Close())
 }
 
 // Of gives the case that an enquiry is of, to whoever may see that. ErrNotFound.

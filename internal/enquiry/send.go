@@ -254,6 +254,11 @@ func (d *Desk) settle(ctx context.Context, group []*leaving) (taken int, err err
 			if _, err := tx.ExecContext(ctx, `UPDATE enquiry_message SET state = $2, said = $3, due = $4 WHERE id = $1 AND state = 'intended'`, m.id, state, clip(m.said), store.Micros(due)); err != nil {
 				return err
 			}
+			if state == "refused" {
+				if err := d.uncorrect(ctx, tx, m.enquiry, m.id); err != nil {
+					return err
+				}
+			}
 			if m.batch != "" {
 				batches[m.batch] = true
 			}
@@ -266,6 +271,15 @@ func (d *Desk) settle(ctx context.Context, group []*leaving) (taken int, err err
 		return nil
 	})
 	return taken, err
+}
+
+// uncorrect takes back that a mail has corrected answers: it did not arrive, and whoever was told otherwise still believes it.
+func (d *Desk) uncorrect(ctx context.Context, tx *sql.Tx, enquiry, message string) error {
+	if _, err := tx.ExecContext(ctx, `UPDATE enquiry_said SET stands = 1 WHERE message IN (SELECT id FROM enquiry_message WHERE enquiry = $1 AND corrected = $2)`, enquiry, message); err != nil {
+		return err
+	}
+	_, err := tx.ExecContext(ctx, `UPDATE enquiry_message SET corrected = '' WHERE enquiry = $1 AND corrected = $2`, enquiry, message)
+	return err
 }
 
 func clip(s string) string {

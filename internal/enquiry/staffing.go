@@ -73,20 +73,22 @@ func (d *Desk) Calls(ctx context.Context, who actor.Actor, of string, days int) 
 	if err := may(who, actor.See, of); err != nil {
 		return hours, fmt.Errorf("count calls: %w", err)
 	}
-	rows, err := d.DB.QueryContext(ctx, `SELECT created FROM enquiry WHERE incident = $1 AND channel = 'telephone' AND created > $2`, of, store.Micros(d.Now().AddDate(0, 0, -days)))
+	// Hours of Japan begin with those of UTC.
+	rows, err := d.DB.QueryContext(ctx, `SELECT created / 3600000000, count(*) FROM enquiry WHERE incident = $1 AND channel = 'telephone' AND created > $2 GROUP BY created / 3600000000`,
+		of, store.Micros(d.Now().AddDate(0, 0, -days)))
 	if err != nil {
 		return hours, fmt.Errorf("count calls: %w", err)
 	}
 	defer rows.Close()
 	counts := map[string][24]int64{}
 	for rows.Next() {
-		var at int64
-		if err := rows.Scan(&at); err != nil {
+		var hour, n int64
+		if err := rows.Scan(&hour, &n); err != nil {
 			return hours, fmt.Errorf("count calls: %w", err)
 		}
-		t := store.FromMicros(at).In(japan)
+		t := time.Unix(hour*3600, 0).In(japan)
 		day := counts[t.Format(time.DateOnly)]
-		day[t.Hour()]++
+		day[t.Hour()] += n
 		counts[t.Format(time.DateOnly)] = day
 	}
 	for h := range hours {

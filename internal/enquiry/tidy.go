@@ -114,14 +114,22 @@ func (d *Desk) wipe(ctx context.Context, tx *sql.Tx, id string) error {
 
 // Export writes the queue of a case as CSV (RFC 4180), without names and texts. No cell is one that a spreadsheet takes for a formula.
 func (d *Desk) Export(ctx context.Context, who actor.Actor, of string, w io.Writer) error {
+	if err := may(who, actor.See, of); err != nil {
+		return fmt.Errorf("list enquiries: %w", err)
+	}
 	out := csv.NewWriter(w)
 	if err := out.Write([]string{"id", "state", "channel", "language", "topic", "assignee", "created", "due", "ended"}); err != nil {
 		return err
 	}
-	for from := 0; ; {
-		list, all, err := d.List(ctx, who, of, Filter{From: from, Most: 1000})
+	// In the order in which they came, each page from where the last one ended: no page reads what others have read, and whoever reads slowly keeps nothing open.
+	var last Enquiry
+	for {
+		list, err := d.found(ctx, ` WHERE incident = $1 AND (created, id) > ($2, $3) AND state NOT IN ('unverified', 'merged', 'spam') ORDER BY created, id LIMIT 1000`, of, micros(last.Created), last.ID)
 		if err != nil {
-			return err
+			return fmt.Errorf("list enquiries: %w", err)
+		}
+		if len(list) == 0 {
+			break
 		}
 		for _, e := range list {
 			row := []string{e.ID, string(e.State), e.Channel, string(e.Lang), e.Topic, e.Assignee, stamp(e.Created), stamp(e.Due), stamp(e.Ended)}
@@ -132,9 +140,7 @@ func (d *Desk) Export(ctx context.Context, who actor.Actor, of string, w io.Writ
 				return err
 			}
 		}
-		if from += len(list); len(list) == 0 || int64(from) >= all {
-			break
-		}
+		last = *list[len(list)-1]
 	}
 	out.Flush()
 	return out.Error()
@@ -156,12 +162,18 @@ func stamp(t time.Time) string {
 }
 
 // Proposed is what the enquiries say of secondary damage, as facts to be looked at and recorded by who writes facts: that enquiries are received,
-// and, where at least as many people as the floor say so, that misuse is reported. Neither says that anything is confirmed. none: nothing follows from them.
+// and, where at least as many people as the floor say so, that misuse is reported. Neither says that anything is confirmed. none: nothing follows
+// from them.
 func (d *Desk) Proposed(ctx context.Context, who actor.Actor, of string) ([]incident.Fact, error) {
 	s, err := d.Stats(ctx, who, of)
 	if err != nil {
 		return nil, err
 	}
+	return d.ProposedBy(ctx, of, s)
+}
+
+// ProposedBy is Proposed for whoever has the figures of the case.
+func (d *Desk) ProposedBy(ctx context.Context, of string, s *Stats) ([]incident.Fact, error) {
 	now := incident.Moment{Time: d.Now().UTC().Truncate(time.Minute), Precision: incident.Minute}
 	in, err := d.Incident(ctx, of)
 	if err != nil && !errors.Is(err, incident.ErrNotFound) {

@@ -26,7 +26,7 @@ const shop = "shop-2026"
 // world is a desk, a clock, and a mail server that takes what it is told to.
 type world struct {
 	*Desk
-	t         *testing.T
+	t         testing.TB
 	rosters   *roster.Rosters
 	incidents *incident.Incidents
 
@@ -70,7 +70,7 @@ func openRooms(ctx context.Context, db *store.DB, folder string) (Rooms, *roster
 	return rooms, rosters, incidents, err
 }
 
-func newWorld(t *testing.T, db *store.DB, folder string) *world {
+func newWorld(t testing.TB, db *store.DB, folder string) *world {
 	t.Helper()
 	w := &world{t: t, clock: time.Date(2026, 5, 1, 9, 0, 0, 0, time.UTC)}
 	rooms, rosters, incidents, err := openRooms(t.Context(), db, folder)

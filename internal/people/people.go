@@ -71,6 +71,7 @@ type People struct {
 	Rooms
 	limits *store.Sealer
 	now    func() time.Time
+	step   func() // in tests: where a process may be killed
 }
 
 // New opens the room, and makes its key where there is none.
@@ -79,7 +80,7 @@ func New(ctx context.Context, rooms Rooms) (*People, error) {
 	if err == nil {
 		err = rooms.DB.Migrate(ctx, "people", sub)
 	}
-	p := &People{Rooms: rooms, now: time.Now}
+	p := &People{Rooms: rooms, now: time.Now, step: func() {}}
 	if err == nil {
 		p.limits, err = openKey(rooms.Keys)
 	}
@@ -146,7 +147,7 @@ func (p *People) Ask(ctx context.Context, incident string, lang language.Lang, a
 type asked struct {
 	id, incident, lang string
 	address            []byte
-	tries              int64
+	tries, until       int64 // until when it is this process's
 }
 
 // Answer mails what is due, and lets go what is not needed any more. It gives how many answers have left. A process that ends after it
@@ -156,11 +157,16 @@ func (p *People) Answer(ctx context.Context) (answered int, err error) {
 		return 0, fmt.Errorf("answer by mail: %w", err)
 	}
 	for ctx.Err() == nil {
+		if err := p.prepare(ctx); err != nil {
+			return answered, fmt.Errorf("answer by mail: %w", err)
+		}
 		q, err := p.take(ctx)
 		if err != nil || q == nil {
 			return answered, err
 		}
+		p.step()
 		failed := p.answer(ctx, *q)
+		p.step()
 		if failed == nil {
 			answered++
 		}
@@ -172,6 +178,24 @@ func (p *People) Answer(ctx context.Context) (answered int, err error) {
 		}
 	}
 	return answered, ctx.Err()
+}
+
+// prepare makes the set of the incident that is asked about first. It may take longer than a claim lasts: who claims has it then.
+func (p *People) prepare(ctx context.Context) error {
+	var incident string
+	err := p.DB.QueryRowContext(ctx, `SELECT incident FROM people_asked WHERE state = 'waiting' AND next_at <= $1 ORDER BY next_at, id LIMIT 1`, store.Micros(p.now())).Scan(&incident)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	sealer, err := p.Rosters.Sealer(ctx, incident, false)
+	if err == nil {
+		_, _ = p.set(ctx, incident, sealer)
+	}
+	// What else is in the way whoever answers hears too: what becomes of the question is written down there.
+	return ctx.Err()
 }
 
 // take claims the question that is due first; nil where none is.
@@ -186,7 +210,8 @@ func (p *People) take(ctx context.Context) (q *asked, err error) {
 			return nil
 		}
 		if err == nil {
-			_, err = tx.ExecContext(ctx, `UPDATE people_asked SET next_at = $2 WHERE id = $1`, q.id, store.Micros(now.Add(claimed)))
+			q.until = store.Micros(now.Add(claimed))
+			_, err = tx.ExecContext(ctx, `UPDATE people_asked SET next_at = $2 WHERE id = $1`, q.id, q.until)
 		}
 		return err
 	})
@@ -196,7 +221,7 @@ func (p *People) take(ctx context.Context) (q *asked, err error) {
 	return q, nil
 }
 
-// settle writes down what became of a question. An address stays only where it is tried again.
+// settle writes down what became of a question, unless it is another process's by now. An address stays only where it is tried again.
 func (p *People) settle(ctx context.Context, q asked, failed error) error {
 	state, address, next := "answered", []byte{}, p.now()
 	switch {
@@ -206,7 +231,7 @@ func (p *People) settle(ctx context.Context, q asked, failed error) error {
 	default:
 		state, address, next = "waiting", q.address, next.Add(time.Minute<<(2*q.tries))
 	}
-	_, err := p.DB.ExecContext(ctx, `UPDATE people_asked SET state = $2, address = $3, tries = tries + 1, next_at = $4 WHERE id = $1`, q.id, state, address, store.Micros(next))
+	_, err := p.DB.ExecContext(ctx, `UPDATE people_asked SET state = $2, address = $3, tries = tries + 1, next_at = $4 WHERE id = $1 AND state = 'waiting' AND next_at = $5`, q.id, state, address, store.Micros(next), q.until)
 	if err != nil {
 		return fmt.Errorf("answer by mail: %w", err)
 	}
@@ -243,13 +268,21 @@ func (p *People) affected(ctx context.Context, incident string, sealer *store.Se
 	if err != nil {
 		return false, err
 	}
-	if err := p.set(ctx, incident, sealer); err != nil {
+	of, err := p.set(ctx, incident, sealer)
+	if err != nil {
 		return false, err
 	}
-	var n int64
-	err = p.DB.QueryRowContext(ctx, `SELECT count(*) FROM people_member WHERE incident = $1 AND tag = $2`, incident, member(sealer, who)).Scan(&n)
+	// That it is whole is read with who is in it: who is not in half a set may be affected.
+	var whole, n int64
+	err = p.DB.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM people_set WHERE incident = $1 AND roster = $2 AND complete = 1), (SELECT count(*) FROM people_member WHERE incident = $1 AND roster = $2 AND tag = $3)`,
+		incident, of, member(sealer, who)).Scan(&whole, &n)
+	if err == nil && whole == 0 {
+		err = errSet
+	}
 	return n > 0, err
 }
+
+var errSet = errors.New("who is in it is being worked out anew")
 
 func member(sealer *store.Sealer, who identity.Identity) []byte {
 	return sealer.Lookup("people.member", who.Input())
@@ -258,34 +291,32 @@ func member(sealer *store.Sealer, who identity.Identity) []byte {
 // chunk is how many members are written at once, so that others write in between.
 const chunk = 500
 
-// set makes the keyed set of an incident's newest roster, unless it is there. One that is half there, because a process ended, is made anew.
-func (p *People) set(ctx context.Context, incident string, sealer *store.Sealer) error {
+// set gives of which roster the keyed set of an incident is, and makes that of the newest one, unless it is there. What a process that ended had
+// made of it stays, and two that make it at once make the same.
+func (p *People) set(ctx context.Context, incident string, sealer *store.Sealer) (string, error) {
 	r, err := p.Rosters.Latest(ctx, incident)
 	if err != nil {
-		return err
+		return "", err
 	}
-	var of string
-	var complete int64
-	switch err := p.DB.QueryRowContext(ctx, `SELECT roster, complete FROM people_set WHERE incident = $1`, incident).Scan(&of, &complete); {
-	case err == nil && of == r.ID && complete == 1:
-		return nil
-	case err != nil && !errors.Is(err, sql.ErrNoRows):
-		return err
+	var n int64
+	if err := p.DB.QueryRowContext(ctx, `SELECT count(*) FROM people_set WHERE incident = $1 AND roster = $2 AND complete = 1`, incident, r.ID).Scan(&n); err != nil || n > 0 {
+		return r.ID, err
 	}
+	var token string
 	if err := p.DB.Update(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, `DELETE FROM people_member WHERE incident = $1`, incident); err != nil {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO people_set (incident, roster, token, complete) VALUES ($1, $2, $3, 0) ON CONFLICT (incident, roster) DO NOTHING`, incident, r.ID, rand.Text()); err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, `INSERT INTO people_set (incident, roster, complete) VALUES ($1, $2, 0) ON CONFLICT (incident) DO UPDATE SET roster = excluded.roster, complete = 0`, incident, r.ID)
-		return err
+		return tx.QueryRowContext(ctx, `SELECT token FROM people_set WHERE incident = $1 AND roster = $2`, incident, r.ID).Scan(&token)
 	}); err != nil {
-		return err
+		return "", err
 	}
 	var tags [][]byte
 	write := func() error {
+		p.step()
 		err := p.DB.Update(ctx, func(tx *sql.Tx) error {
 			for _, tag := range tags {
-				if _, err := tx.ExecContext(ctx, `INSERT INTO people_member (incident, tag) VALUES ($1, $2) ON CONFLICT (incident, tag) DO NOTHING`, incident, tag); err != nil {
+				if _, err := tx.ExecContext(ctx, `INSERT INTO people_member (incident, roster, tag) VALUES ($1, $2, $3) ON CONFLICT (incident, roster, tag) DO NOTHING`, incident, r.ID, tag); err != nil {
 					return err
 				}
 			}
@@ -296,22 +327,36 @@ func (p *People) set(ctx context.Context, incident string, sealer *store.Sealer)
 	}
 	for m, err := range p.Rosters.Members(ctx, r) {
 		if err != nil {
-			return err
+			return "", err
 		}
 		if m.Identity.Kind != identity.KindEmail {
 			continue
 		}
 		if tags = append(tags, member(sealer, m.Identity)); len(tags) == chunk {
 			if err := write(); err != nil {
-				return err
+				return "", err
 			}
 		}
 	}
 	if err := write(); err != nil {
-		return err
+		return "", err
 	}
-	_, err = p.DB.ExecContext(ctx, `UPDATE people_set SET complete = 1 WHERE incident = $1 AND roster = $2`, incident, r.ID)
-	return err
+	p.step()
+	return r.ID, p.DB.Update(ctx, func(tx *sql.Tx) error {
+		res, err := tx.ExecContext(ctx, `UPDATE people_set SET complete = 1 WHERE incident = $1 AND roster = $2 AND token = $3`, incident, r.ID, token)
+		if err != nil {
+			return err
+		}
+		if n, err := res.RowsAffected(); err != nil || n == 0 { // who has made another roster's has let this one go
+			return errors.Join(err, errSet)
+		}
+		for _, q := range []string{`DELETE FROM people_member WHERE incident = $1 AND roster <> $2`, `DELETE FROM people_set WHERE incident = $1 AND roster <> $2`} {
+			if _, err := tx.ExecContext(ctx, q, incident, r.ID); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // Keep answers as long as the context lasts.

@@ -35,40 +35,48 @@ type world struct {
 
 func eachWorld(t *testing.T, do func(w *world)) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
-		dir, err := files.Open(filepath.Join(t.TempDir(), "files"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { dir.Close() })
-		keys, err := files.OpenKeys(filepath.Join(t.TempDir(), "keys"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { keys.Close() })
-		rosters, err := roster.New(t.Context(), db, dir, keys)
-		if err != nil {
-			t.Fatal(err)
-		}
-		w := &world{t: t, clock: time.Date(2026, 5, 1, 9, 0, 0, 0, time.UTC)}
-		w.People, err = New(t.Context(), Rooms{DB: db, Keys: keys, Rosters: rosters,
-			ByMail: func(_ context.Context, id string) (About, bool, error) {
-				return About{Title: language.Both("診療情報の持ち出し", "Records taken from a clinic"), Organisation: language.Both("例示クリニック", "Example Clinic"),
-					AsOf: time.Date(2026, 4, 1, 0, 0, 0, 0, time.UTC), Page: "https://notice.example/incidents/" + id + "/help"}, id == clinic, nil
-			},
-			Send: func(_ context.Context, to, subject, text, id string) error {
-				if w.fail != nil {
-					return w.fail
-				}
-				w.sent = append(w.sent, letter{to, subject, text, id})
-				return nil
-			}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.now = func() time.Time { return w.clock }
+		w := newWorld(t, db, t.TempDir())
 		w.roster("one@example.com", "two@example.com")
 		do(w)
 	})
+}
+
+// openRooms opens what the room stands on, in a folder.
+func openRooms(ctx context.Context, db *store.DB, folder string) (Rooms, error) {
+	dir, err := files.Open(filepath.Join(folder, "files"))
+	if err != nil {
+		return Rooms{}, err
+	}
+	keys, err := files.OpenKeys(filepath.Join(folder, "keys"))
+	if err != nil {
+		return Rooms{}, err
+	}
+	rosters, err := roster.New(ctx, db, dir, keys)
+	return Rooms{DB: db, Keys: keys, Rosters: rosters, ByMail: func(_ context.Context, id string) (About, bool, error) {
+		return About{Title: language.Both("診療情報の持ち出し", "Records taken from a clinic"), Organisation: language.Both("例示クリニック", "Example Clinic"),
+			AsOf: time.Date(2026, 4, 1, 0, 0, 0, 0, time.UTC), Page: "https://notice.example/incidents/" + id + "/help"}, id == clinic, nil
+	}}, err
+}
+
+func newWorld(t *testing.T, db *store.DB, folder string) *world {
+	t.Helper()
+	w := &world{t: t, clock: time.Date(2026, 5, 1, 9, 0, 0, 0, time.UTC)}
+	rooms, err := openRooms(t.Context(), db, folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rooms.Send = func(_ context.Context, to, subject, text, id string) error {
+		if w.fail != nil {
+			return w.fail
+		}
+		w.sent = append(w.sent, letter{to, subject, text, id})
+		return nil
+	}
+	if w.People, err = New(t.Context(), rooms); err != nil {
+		t.Fatal(err)
+	}
+	w.now = func() time.Time { return w.clock }
+	return w
 }
 
 // roster makes the incident's next one of these addresses.
@@ -242,7 +250,7 @@ func TestHalfASet(t *testing.T) {
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		if _, err := w.DB.ExecContext(w.t.Context(), `INSERT INTO people_set (incident, roster, complete) VALUES ($1, $2, 0)`, clinic, r.ID); err != nil {
+		if _, err := w.DB.ExecContext(w.t.Context(), `INSERT INTO people_set (incident, roster, token, complete) VALUES ($1, $2, 'x', 0)`, clinic, r.ID); err != nil {
 			w.t.Fatal(err)
 		}
 		w.ask("one@example.com")

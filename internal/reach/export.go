@@ -610,8 +610,18 @@ func (r *Reach) Withdraw(ctx context.Context, who actor.Actor, id, why string) e
 	return nil
 }
 
+// The zones in which a day begins last and first.
+var lastZone, firstZone = time.FixedZone("", -12*60*60), time.FixedZone("", 14*60*60)
+
+// mayBe reports whether a day, as somebody has it who may be anywhere, lies between two instants.
+func mayBe(day, from, until time.Time) bool {
+	d := day.Format(time.DateOnly)
+	return d >= from.In(lastZone).Format(time.DateOnly) && d <= until.In(firstZone).Format(time.DateOnly)
+}
+
 // ConfirmDestroyed writes down that the house says that it has destroyed what it had; the copy here goes too. by says how it says so: a
-// certificate's number, a letter, who. Errors: ErrState, ErrInput.
+// certificate's number, a letter, who. on is the day as the house has it, which may be the day before where whoever handed it over had the next
+// one already. Errors: ErrState, ErrInput.
 func (r *Reach) ConfirmDestroyed(ctx context.Context, who actor.Actor, id string, on time.Time, by string) error {
 	const what = "confirm that a house has destroyed a file"
 	x, err := r.mayExport(ctx, who, id, what, actor.Propose)
@@ -621,7 +631,7 @@ func (r *Reach) ConfirmDestroyed(ctx context.Context, who actor.Actor, id string
 	if by = strings.TrimSpace(by); by == "" || len(by) > 1000 || !utf8.ValidString(by) {
 		return hint.Add(fmt.Errorf("%s: %w: it is not said by what the house says so", what, ErrInput), "such as the number of its certificate")
 	}
-	if on.Before(x.Handed.AddDate(0, 0, -1)) || on.After(r.Now().AddDate(0, 0, 1)) {
+	if !mayBe(on, x.Handed, r.Now()) {
 		return fmt.Errorf("%s: %w: the day lies before it was handed over, or is still to come", what, ErrInput)
 	}
 	err = r.DB.Update(ctx, func(tx *sql.Tx) error {

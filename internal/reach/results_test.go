@@ -393,3 +393,28 @@ func FuzzResults(f *testing.F) {
 func sealer(t testing.TB) *store.Sealer {
 	return must(store.NewSealer(bytes.Repeat([]byte{7}, store.KeySize)))(t)
 }
+
+// TestMayBe: a day that a house says is refused where it is none of anywhere between handing over and now, and taken where it is one of somewhere.
+func TestMayBe(t *testing.T) {
+	japan := time.FixedZone("JST", 9*60*60)
+	handed := time.Date(2026, 12, 2, 8, 0, 0, 0, japan) // the first of December, 13:00, in Hawaii
+	for _, c := range []struct {
+		day  string
+		now  time.Time
+		want bool
+	}{
+		{"2026-12-01", handed.Add(time.Hour), true}, // the same day, of a house behind
+		{"2026-12-02", handed.Add(time.Hour), true},
+		{"2026-11-30", handed.Add(time.Hour), false},
+		{"2026-12-03", handed.Add(time.Hour), false},
+		{"2026-12-03", handed.Add(12 * time.Hour), true}, // of a house ahead
+		{"2026-12-04", handed.Add(12 * time.Hour), false},
+	} {
+		for _, zone := range []*time.Location{japan, time.UTC, lastZone, firstZone} {
+			day, err := time.ParseInLocation(time.DateOnly, c.day, zone)
+			if err != nil || mayBe(day, handed, c.now) != c.want {
+				t.Errorf("%s in %s at %s: %v", c.day, zone, c.now, err)
+			}
+		}
+	}
+}

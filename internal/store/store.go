@@ -58,6 +58,8 @@ type engine interface {
 	// retry reports whether a transaction that ended with err took no
 	// effect and may succeed when run again.
 	retry(err error) bool
+	// taken names the unique key that err says is there already; "": it says nothing of the kind.
+	taken(err error) string
 	// options are those of a write transaction.
 	options() *sql.TxOptions
 	// dialect is goose's name for the engine.

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -379,4 +380,80 @@ func TestOpenRefuses(t *testing.T) {
 			t.Errorf("the error tells the password: %v", err)
 		}
 	}
+}
+
+// TestNumbers: transactions that number a row by the highest so far all have a number, however many do so at once; two that bring the same one do
+// not, and are told so at once.
+func TestNumbers(t *testing.T) {
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		const writers, each = 12, 10
+		var wg sync.WaitGroup
+		start := make(chan struct{})
+		var runs atomic.Int64
+		for i := range writers {
+			db, err := store.Open(t.Context(), url)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer db.Close()
+			if i == 0 {
+				migrate(t, db, "-- +goose Up\nCREATE TABLE numbered (of BIGINT NOT NULL, n BIGINT NOT NULL, PRIMARY KEY (of, n));\nCREATE TABLE others (id BIGINT PRIMARY KEY);\n")
+			}
+			wg.Go(func() {
+				<-start
+				for j := range each {
+					err := db.Update(t.Context(), func(tx *sql.Tx) error {
+						runs.Add(1)
+						if _, err := tx.Exec(`INSERT INTO others (id) VALUES ($1)`, i*each+j); err != nil { // as a transaction does before it comes to its number
+							return err
+						}
+						_, err := tx.Exec(`INSERT INTO numbered (of, n) VALUES (1, (SELECT coalesce(max(n), 0) + 1 FROM numbered WHERE of = 1))`)
+						return err
+					})
+					if err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		close(start)
+		wg.Wait()
+		db, err := store.Open(t.Context(), url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		var n, last int
+		if err := db.QueryRowContext(t.Context(), `SELECT count(*), max(n) FROM numbered`).Scan(&n, &last); err != nil || n != writers*each || last != n {
+			t.Errorf("%d rows, the last is %d: %v", n, last, err)
+		}
+		t.Logf("%d runs of %d transactions", runs.Load(), n)
+		// A number that another one has taken since, without looking which is the highest, is a lost race too; PostgreSQL calls it another thing.
+		if db.Engine() == "postgres" {
+			tried := 0
+			if err := db.Update(t.Context(), func(tx *sql.Tx) error {
+				if _, err := tx.Exec(`SELECT count(*) FROM others`); err != nil { // from here on it sees nothing of others
+					return err
+				}
+				if tried++; tried <= 3 {
+					if _, err := db.ExecContext(t.Context(), `INSERT INTO numbered (of, n) VALUES (2, $1)`, tried); err != nil {
+						return err
+					}
+				}
+				_, err := tx.Exec(`INSERT INTO numbered (of, n) VALUES (2, (SELECT coalesce(max(n), 0) + 1 FROM numbered WHERE of = 2))`)
+				return err
+			}); err != nil || tried != 4 {
+				t.Errorf("after %d tries: %v", tried, err)
+			}
+		}
+		tried := 0
+		err = db.Update(t.Context(), func(tx *sql.Tx) error {
+			tried++
+			_, err := tx.Exec(`INSERT INTO numbered (of, n) VALUES (1, 1)`)
+			return err
+		})
+		if err == nil || tried > 2 {
+			t.Errorf("what is there already was tried %d times: %v", tried, err)
+		}
+	})
 }

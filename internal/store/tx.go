@@ -26,9 +26,16 @@ const patience = time.Minute
 // tx, and must return the errors that tx gave it (wrapped as it likes). It must
 // not call Update, which would wait for itself.
 func (db *DB) Update(ctx context.Context, do func(tx *sql.Tx) error) error {
+	var taken string
 	for start, pause := time.Now(), time.Millisecond; ; pause = min(2*pause, time.Second) {
 		err := inWords(once(ctx, db.write, db.engine.options(), do))
-		if err == nil || !db.engine.retry(err) || time.Since(start) > patience {
+		again := err != nil && db.engine.retry(err)
+		// A key that is there already is a race that was lost where do chose it by what it had read: run again it chooses another one. The
+		// same key twice is what do was given, and the answer.
+		if key := db.engine.taken(err); key != "" && key != taken {
+			taken, again = key, true
+		}
+		if !again || time.Since(start) > patience {
 			return err
 		}
 		// The loser waits a random while, longer each time, so that the
@@ -78,6 +85,9 @@ func (sqliteEngine) retry(err error) bool {
 	return errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_BUSY
 }
 
+// One writer at a time: nobody takes a key between what is read and what is written.
+func (sqliteEngine) taken(error) string { return "" }
+
 type postgresEngine struct{}
 
 func (postgresEngine) dialect() string { return string(goose.DialectPostgres) }
@@ -92,4 +102,14 @@ func (postgresEngine) options() *sql.TxOptions {
 func (postgresEngine) retry(err error) bool {
 	var e *pgconn.PgError
 	return errors.As(err, &e) && (e.Code == "40001" || e.Code == "40P01")
+}
+
+// taken: 23505 unique_violation, which is what a lost race is called where the winner wrote the key without having read (13.5 of the manual, as above).
+// The detail has the key's values: it is compared, and shown to nobody.
+func (postgresEngine) taken(err error) string {
+	var e *pgconn.PgError
+	if errors.As(err, &e) && e.Code == "23505" {
+		return e.ConstraintName + " " + e.Detail
+	}
+	return ""
 }

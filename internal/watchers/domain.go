@@ -148,7 +148,11 @@ func (w *Watchers) domain(ctx context.Context, link string) (DomainWatch, error)
 }
 
 func (w *Watchers) domains(ctx context.Context, where string, args ...any) ([]DomainWatch, error) {
-	rows, err := w.DB.QueryContext(ctx, `SELECT id, domain, token, contact, lang, state, how, until_at, tries FROM watchers_domain WHERE `+where, args...)
+	return w.domainsOf(ctx, w.DB, where, args...)
+}
+
+func (w *Watchers) domainsOf(ctx context.Context, q store.Querier, where string, args ...any) ([]DomainWatch, error) {
+	rows, err := q.QueryContext(ctx, `SELECT id, domain, token, contact, lang, state, how, until_at, tries FROM watchers_domain WHERE `+where, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -218,7 +222,7 @@ func (w *Watchers) ConfirmDomain(ctx context.Context, link string) error {
 		return nil
 	}
 	now := w.Now()
-	return w.turnDomain(ctx, d, "waiting", "confirmed", fmt.Sprintf(`next_at = %d, until_at = %d`, store.Micros(now), store.Micros(now.Add(proveWithin))))
+	return w.turnDomain(ctx, d, "waiting", "confirmed", fmt.Sprintf(`next_at = %d, until_at = %d, mail = 'sent'`, store.Micros(now), store.Micros(now.Add(proveWithin))))
 }
 
 func (w *Watchers) proven(ctx context.Context, d DomainWatch, how string) error {
@@ -235,9 +239,18 @@ func (w *Watchers) proven(ctx context.Context, d DomainWatch, how string) error 
 	return nil
 }
 
+// turnDomain changes a domain that stands as it was read; to end it, however it stands. Where it does not, nothing is done: somebody else was first.
 func (w *Watchers) turnDomain(ctx context.Context, d DomainWatch, state, what, set string) error {
+	stands, args := `state <> 'revoked'`, []any{d.id, state}
+	if what != "revoked" {
+		stands, args = `state = $3 AND until_at = $4`, append(args, d.State, store.Micros(d.Until))
+	}
 	err := w.DB.Update(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, `UPDATE watchers_domain SET state = $2, `+set+` WHERE id = $1 AND state <> 'revoked'`, d.id, state); err != nil {
+		res, err := tx.ExecContext(ctx, `UPDATE watchers_domain SET state = $2, `+set+` WHERE id = $1 AND `+stands, args...)
+		if err != nil {
+			return err
+		}
+		if n, err := res.RowsAffected(); err != nil || n == 0 {
 			return err
 		}
 		if state == "revoked" { // whom it was of is not needed any more; that its addresses were looked at stays
@@ -400,16 +413,34 @@ func (w *Watchers) KeepDomains(ctx context.Context) error {
 	if err := w.tidyDomains(ctx); err != nil {
 		return fmt.Errorf("keep domains: %w", err)
 	}
-	due, err := w.domains(ctx, `next_at <= $1 AND state IN ('waiting', 'proven', 'lapsed') OR until_at <= $1 AND state IN ('asked', 'waiting', 'proven', 'lapsed') ORDER BY next_at LIMIT 50`, store.Micros(now))
+	due, err := w.claimDomains(ctx, `next_at`, `next_at <= $1 AND (state IN ('waiting', 'proven', 'lapsed') OR state = 'asked' AND until_at <= $1) ORDER BY next_at, id LIMIT 50`, store.Micros(now))
 	if err != nil {
 		return fmt.Errorf("keep domains: %w", err)
 	}
+	var failed error // of one, which keeps nobody else waiting
 	for _, d := range due {
 		if err := w.lookAgain(ctx, d, now); err != nil {
-			return fmt.Errorf("keep domains: %w", err)
+			failed = errors.Join(failed, fmt.Errorf("keep domains: %w", err))
 		}
 	}
-	return w.mailDomains(ctx)
+	return errors.Join(failed, w.mailDomains(ctx))
+}
+
+// claimDomains gives the domains that where is of, and keeps other servers of this store from them for a while: of two that look at once one has
+// each, and what the one that has it leaves undone, as it died, is anybody's after it. until is the column by which they wait.
+func (w *Watchers) claimDomains(ctx context.Context, until, where string, args ...any) (due []DomainWatch, err error) {
+	err = w.DB.Update(ctx, func(tx *sql.Tx) error {
+		if due, err = w.domainsOf(ctx, tx, where, args...); err != nil {
+			return err
+		}
+		for _, d := range due {
+			if _, err := tx.ExecContext(ctx, `UPDATE watchers_domain SET `+until+` = $2 WHERE id = $1`, d.id, store.Micros(w.Now().Add(claimed))); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return due, err
 }
 
 // tidyDomains lets go what is over: contacts of watches that have ended, and all of those that nobody has ever proven, of which nothing was shown.
@@ -438,7 +469,11 @@ func (w *Watchers) lookAgain(ctx context.Context, d DomainWatch, now time.Time) 
 			return w.proven(ctx, d, how)
 		}
 	}
-	next := fmt.Sprintf(`next_at = %d`, store.Micros(now.Add(12*time.Hour)))
+	at := now.Add(12 * time.Hour)
+	if d.Until.After(now) && d.Until.Before(at) { // it ends when it was said to
+		at = d.Until
+	}
+	next := fmt.Sprintf(`next_at = %d`, store.Micros(at))
 	switch {
 	case d.Until.After(now) && d.State == "proven" && d.ByRole(): // whoever reads it is asked again
 		_, err := w.DB.ExecContext(ctx, `UPDATE watchers_domain SET mail = 'waiting', tries = 0, next_at = until_at WHERE id = $1 AND state = 'proven'`, d.id)
@@ -453,24 +488,28 @@ func (w *Watchers) lookAgain(ctx context.Context, d DomainWatch, now time.Time) 
 	}
 }
 
-// mailDomains mails owners their links. One that may have left already leaves again, under the same Message-ID.
+// mailDomains mails owners their links. One that may have left already, from a process that died, leaves again under the same Message-ID.
 func (w *Watchers) mailDomains(ctx context.Context) error {
-	due, err := w.domains(ctx, `mail = 'waiting' AND state <> 'revoked' AND tries < $1 AND mail_at <= $2 ORDER BY at, id LIMIT $3`, tries, store.Micros(w.Now()), batchSize)
+	due, err := w.claimDomains(ctx, `mail_at`, `mail = 'waiting' AND state <> 'revoked' AND tries < $1 AND mail_at <= $2 ORDER BY at, id LIMIT $3`, tries, store.Micros(w.Now()), batchSize)
 	if err != nil || len(due) == 0 {
 		return err
 	}
+	w.step()
 	letters := make([]*letter, len(due))
 	for i, d := range due {
-		letters[i] = &letter{id: "d." + d.id + "." + d.State, to: d.contact, lang: d.lang}
+		letters[i] = &letter{id: fmt.Sprintf("d.%s.%s.%d", d.id, d.State, d.Until.Unix()), to: d.contact, lang: d.lang}
 		letters[i].subject, letters[i].text = w.domainText(d, w.URL+"/watch/domain/"+w.link(toDomain, []byte(d.id)))
 	}
 	sent := w.handOver(ctx, letters)
+	w.step()
 	for i, d := range due {
 		state := "sent"
 		if letters[i].again {
 			state = "waiting"
 		}
-		if _, err := w.DB.ExecContext(context.WithoutCancel(ctx), `UPDATE watchers_domain SET mail = $2, tries = tries + 1, mail_at = $3 WHERE id = $1`, d.id, state, store.Micros(w.Now().Add(time.Minute<<min(2*d.tries, 10)))); err != nil {
+		// What it is of has its own mail, where it has turned meanwhile.
+		if _, err := w.DB.ExecContext(context.WithoutCancel(ctx), `UPDATE watchers_domain SET mail = $2, tries = tries + 1, mail_at = $3 WHERE id = $1 AND mail = 'waiting' AND state = $4 AND until_at = $5`,
+			d.id, state, store.Micros(w.Now().Add(time.Minute<<min(2*d.tries, 10))), d.State, store.Micros(d.Until)); err != nil {
 			return err
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -34,6 +35,7 @@ func killRooms(ctx context.Context, url, folder, relay, roster string) (*Watcher
 		}
 		return []Standing{{Incident: "shop", State: "final", Scope: roster, Roster: roster}}, nil
 	}
+	rooms.Shows = func(context.Context, Proof) (string, error) { return "", nil }
 	w, err := New(ctx, rooms)
 	return w, db, err
 }
@@ -47,7 +49,130 @@ func tellForEver(args []string, step func()) error {
 	}
 	defer db.Close()
 	w.step = step
+	if args[3] == "" {
+		return w.KeepDomains(ctx)
+	}
 	return w.Turn(ctx)
+}
+
+// TestKillDomains: killed again and again, every owner of a domain has their link, and what came twice is known for the same mail.
+func TestKillDomains(t *testing.T) {
+	const many = 30
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		folder := t.TempDir()
+		var mu sync.Mutex
+		taken := map[string][]string{}
+		sink := &smtptest.Sink{Keep: true, Taken: func(e smtptest.Envelope, data []byte) {
+			mu.Lock()
+			defer mu.Unlock()
+			taken[e.To] = append(taken[e.To], opened(t, e.To, data).id)
+		}}
+		relay, err := sink.Listen("")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(sink.Close)
+		w, db, err := killRooms(t.Context(), url, folder, relay, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { db.Close() })
+		for i := range many {
+			if err := w.AskDomain(t.Context(), language.EN, fmt.Sprintf("d%d.example.jp", i), fmt.Sprintf("owner%d@example.com", i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		kills := 0
+		for _, at := range []int{1, 2, 1, 1 << 20} { // with what it has claimed, with what it has handed over, and never
+			if _, killed := killtest.Kill(t, at, url, folder, relay, ""); killed {
+				kills++
+			}
+			if err := w.KeepDomains(t.Context()); err != nil { // its lease is not over: nobody else has them
+				t.Fatal(err)
+			}
+			if _, err := db.ExecContext(t.Context(), `UPDATE watchers_domain SET mail_at = 0 WHERE mail = 'waiting'`); err != nil { // now it is
+				t.Fatal(err)
+			}
+		}
+		if kills != 3 || len(taken) != many {
+			t.Fatalf("%d kills, %d have their link", kills, len(taken))
+		}
+		for to, ids := range taken {
+			if len(ids) != 2 || ids[0] != ids[1] { // of the one that had handed them over, and of the last one
+				t.Errorf("%s has %v", to, ids)
+			}
+		}
+		var waiting int
+		if err := db.QueryRowContext(t.Context(), `SELECT count(*) FROM watchers_domain WHERE mail = 'waiting'`).Scan(&waiting); err != nil || waiting != 0 {
+			t.Errorf("%d wait, %v", waiting, err)
+		}
+	})
+}
+
+// TestTwoServers: of two servers that look after domains at the same instant, one has each: owners have one mail, the domain is asked once, and
+// its log says once what became of it.
+func TestTwoServers(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		other, err := New(t.Context(), w.Rooms)
+		if err != nil {
+			t.Fatal(err)
+		}
+		both := func(mails int) {
+			t.Helper()
+			inside := 0
+			w.sent = nil
+			w.step = func() {
+				inside++
+				if err := other.KeepDomains(t.Context()); err != nil {
+					t.Error(err)
+				}
+			}
+			asked := w.Shows
+			w.Shows = func(ctx context.Context, p Proof) (string, error) { w.step(); return asked(ctx, p) }
+			if err := w.KeepDomains(t.Context()); err != nil {
+				t.Error(err)
+			}
+			if w.Shows = asked; inside == 0 {
+				t.Error("the other one did not come between")
+			}
+			if len(w.sent) != mails {
+				t.Errorf("%d mails, want %d: %+v", len(w.sent), mails, w.sent)
+			}
+		}
+		lines := func() (out []string) {
+			d, err := w.DomainList(t.Context())
+			if err != nil || len(d) != 1 {
+				t.Fatalf("%+v, %v", d, err)
+			}
+			at, err := w.Domain(t.Context(), w.link(toDomain, []byte(d[0].id)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, l := range at.Log {
+				out = append(out, l.What)
+			}
+			return out
+		}
+		if err := w.AskDomain(t.Context(), language.JA, "corp.example.jp", "taro@elsewhere.example"); err != nil {
+			t.Fatal(err)
+		}
+		both(1)
+		d, _ := w.DomainList(t.Context())
+		if err := w.ConfirmDomain(t.Context(), w.link(toDomain, []byte(d[0].id))); err != nil {
+			t.Fatal(err)
+		}
+		w.shown["corp.example.jp "+d[0].Record()] = "dns"
+		both(0)
+		if w.asked != 1 {
+			t.Errorf("the domain was asked %d times", w.asked)
+		}
+		w.shown = map[string]string{}
+		w.clock = w.clock.Add(provenFor + time.Hour)
+		both(1)
+		if got := lines(); !slices.Equal(got, []string{"lapsed", "proven-dns", "confirmed", "asked"}) {
+			t.Errorf("%q", got)
+		}
+	})
 }
 
 // TestKill: killed again and again, nobody who is in the roster is lost, and whoever may have two mails is listed.

@@ -217,7 +217,9 @@ func (w *Watchers) tellSome(ctx context.Context) (taken, left int, err error) {
 			letters = append(letters, t.l)
 		}
 	}
-	if err := w.intend(ctx, due); err != nil { // it is not on disk: nothing is sent
+	if err := w.intend(ctx, due); errors.Is(err, errTaken) { // another server has some of them: it is looked again
+		return len(due), 0, nil
+	} else if err != nil { // it is not on disk: nothing is sent
 		return 0, 0, err
 	}
 	w.step()

@@ -37,7 +37,14 @@ func EachURL(t *testing.T, run func(t *testing.T, url string)) {
 	})
 }
 
-func open(t *testing.T, url string) *store.DB {
+// Bench is Each for benchmarks.
+func Bench(b *testing.B, run func(b *testing.B, db *store.DB)) {
+	b.Helper()
+	b.Run("sqlite", func(b *testing.B) { run(b, open(b, "sqlite:"+filepath.Join(b.TempDir(), "test.db"))) })
+	b.Run("postgres", func(b *testing.B) { run(b, open(b, postgres(b))) })
+}
+
+func open(t testing.TB, url string) *store.DB {
 	t.Helper()
 	db, err := store.Open(t.Context(), url)
 	if err != nil {
@@ -48,7 +55,7 @@ func open(t *testing.T, url string) *store.DB {
 }
 
 // postgres makes a schema for the test, to be dropped after it.
-func postgres(t *testing.T) string {
+func postgres(t testing.TB) string {
 	t.Helper()
 	base := os.Getenv(Env)
 	if base == "" {
