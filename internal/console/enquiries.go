@@ -279,6 +279,7 @@ func (c *Console) startEnquiries(r *http.Request, v *visit, refused error) (out 
 	}
 	out.Path = enquiriesAt(id)
 	if out.Here {
+		out.Live = "/console/live?desk&case=" + url.QueryEscape(id)
 		out.Floor = c.Desk.Enquiries.Floor
 		if out.Topics, err = c.Desk.Enquiries.Topics(ctx, v.who, id); err != nil {
 			return out, err
@@ -315,7 +316,6 @@ func (c *Console) showQueue(w http.ResponseWriter, r *http.Request, v *visit, st
 	if out.Good, out.Never, err = c.Desk.Enquiries.Steps(ctx, v.who, id); err != nil {
 		return err
 	}
-	out.Live = "/console/live?case=" + id
 	return c.frame.Show(w, r, status, "enquiries", out)
 }
 
@@ -509,7 +509,7 @@ func (c *Console) showScript(w http.ResponseWriter, r *http.Request, v *visit, s
 	if err != nil {
 		return err
 	}
-	out.Path += "/script"
+	out.Path, out.Live = out.Path+"/script", ""
 	return c.frame.Show(w, r, status, "enquiryscript", out)
 }
 
