@@ -26,8 +26,9 @@ import (
 type office struct {
 	*browser
 	dir, program string
-	first        string // the link of the first administrator
-	pid          int    // of the server
+	first        string   // the link of the first administrator
+	pid          int      // of the server
+	at           *url.URL // where it listens
 	host         string
 	letters      string // the page of a campaign of letters
 }
@@ -35,16 +36,37 @@ type office struct {
 // newOffice makes an instance, without any staff, and serves it.
 func newOffice(t *testing.T, settings ...string) *office {
 	t.Helper()
+	o := newPlace(t)
+	o.run(t, "config", "set", "gate.file", must(filepath.Abs("../../examples/gate/routes.yaml"))(t))
+	o.set(t, settings...)
+	o.serve(t)
+	return o
+}
+
+// newPlace makes an instance that is not served yet. Where it will be, is known.
+func newPlace(t *testing.T) *office {
+	t.Helper()
 	o := &office{browser: &browser{stage: newStage(t)}, dir: t.TempDir()}
 	o.program = filepath.Join(o.dir, "shirase")
 	if err := served.Build(o.program); err != nil {
 		t.Fatal(err)
 	}
 	o.run(t, "init", "--operator-ja", "株式会社例示", "--operator-en", "Example Inc.")
-	o.run(t, "config", "set", "gate.file", must(filepath.Abs("../../examples/gate/routes.yaml"))(t))
+	o.host = o.stage.host(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(o.at); r.Out.Host = r.In.Host }})
+	return o
+}
+
+// set has settings, each with its value.
+func (o *office) set(t *testing.T, settings ...string) {
+	t.Helper()
 	for i := 0; i+1 < len(settings); i += 2 {
 		o.run(t, "config", "set", settings[i], settings[i+1])
 	}
+}
+
+// serve serves the instance until the test ends, and starts the browser.
+func (o *office) serve(t *testing.T) {
+	t.Helper()
 	serve := exec.Command(o.program, "serve", "--json", "--listen", "127.0.0.1:0", "--data", o.data())
 	serve.Stderr = os.Stderr
 	out := must(serve.StdoutPipe())(t)
@@ -62,15 +84,13 @@ func newOffice(t *testing.T, settings ...string) *office {
 	if err := json.Unmarshal(must(bufio.NewReader(out).ReadBytes('\n'))(t), &said); err != nil {
 		t.Fatal(err)
 	}
-	at := must(url.Parse(said.URL))(t)
-	o.host = o.stage.host(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(at); r.Out.Host = r.In.Host }})
+	o.at = must(url.Parse(said.URL))(t)
 	_, token, ok := strings.Cut(said.First, "#")
 	if !ok {
 		t.Fatalf("no first link: %+v", said)
 	}
 	o.first = "/console/join#" + token
 	o.start(t, findChromium(t))
-	return o
 }
 
 func (o *office) data() string { return filepath.Join(o.dir, "data") }

@@ -11,7 +11,6 @@ import (
 	"mime/quotedprintable"
 	"net"
 	"net/http"
-	"net/http/httputil"
 	"net/mail"
 	"net/url"
 	"os"
@@ -19,20 +18,21 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
-
-	"shirase/bench/served"
 )
 
-// mailbox is a Maildir that a real Postfix delivers to: all mail of people.example comes there.
+// mailbox is one that a real Postfix delivers to, all mail of people.example, and that is read as people's programs read it: by IMAP, from a real
+// Dovecot. Mail to example.jp Postfix hands over where the instance under test listens.
 type mailbox struct {
 	*testing.T
-	dir  string
-	at   string // of the mail server
-	come *os.File
+	at     string // of the mail server
+	listen string // where mail to example.jp is handed over
+	imap   io.Writer
+	said   *bufio.Reader
+	n      int // mails that lie there
+	end    func()
 }
 
 // arrived is a mail as it lies in the mailbox.
@@ -45,16 +45,19 @@ type arrived struct {
 // newMailbox starts a Postfix of this test's own.
 func newMailbox(t *testing.T) *mailbox {
 	t.Helper()
-	const postfix = "/usr/sbin/postfix"
-	if _, err := os.Stat(postfix); err != nil || os.Geteuid() != 0 {
-		t.Skip("postfix is not installed, or this is not root: run ./test as root")
+	const postfix, dovecot = "/usr/sbin/postfix", "/usr/lib/dovecot/imap"
+	for _, name := range []string{postfix, dovecot} {
+		if _, err := os.Stat(name); err != nil || os.Geteuid() != 0 {
+			t.Skip(name + " is not installed, or this is not root: run ./test as root")
+		}
 	}
 	folder := must(os.MkdirTemp("", "shirase-mailbox"))(t)
 	t.Cleanup(func() { os.RemoveAll(folder) })
-	m := &mailbox{T: t, dir: filepath.Join(folder, "mail", "all")}
-	l := must(net.Listen("tcp", "127.0.0.1:0"))(t)
-	m.at = l.Addr().String()
-	l.Close()
+	m := &mailbox{T: t}
+	one, two := must(net.Listen("tcp", "127.0.0.1:0"))(t), must(net.Listen("tcp", "127.0.0.1:0"))(t)
+	m.at, m.listen = one.Addr().String(), two.Addr().String()
+	one.Close()
+	two.Close()
 	for _, d := range []string{"etc", "queue", "data", "log", "mail/all/new", "mail/all/tmp", "mail/all/cur"} {
 		if err := os.MkdirAll(filepath.Join(folder, d), 0o755); err != nil {
 			t.Fatal(err)
@@ -71,6 +74,7 @@ func newMailbox(t *testing.T) *mailbox {
 		}
 	}
 	_, port, _ := strings.Cut(m.at, ":")
+	_, hands, _ := strings.Cut(m.listen, ":")
 	log := filepath.Join(folder, "log", "maillog")
 	for name, text := range map[string]string{"main.cf": fmt.Sprintf(`compatibility_level = 3.6
 queue_directory = %[1]s/queue
@@ -88,11 +92,12 @@ virtual_mailbox_maps = static:all/
 virtual_minimum_uid = 100
 virtual_uid_maps = static:65534
 virtual_gid_maps = static:65534
+transport_maps = inline:{ example.jp=smtp:[127.0.0.1]:%[3]s }
 default_transport = error:nobody else is written to
 alias_maps =
 alias_database =
 biff = no
-`, folder, log), "master.cf": "127.0.0.1:" + port + ` inet n - n - - smtpd
+`, folder, log, hands), "master.cf": "127.0.0.1:" + port + ` inet n - n - - smtpd
 pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
@@ -104,6 +109,7 @@ proxymap unix - - n - - proxymap
 error unix - - n - - error
 retry unix - - n - - error
 virtual unix - n n - - virtual
+smtp unix - - n - - smtp
 anvil unix - - n - 1 anvil
 postlog unix-dgram n - n - 1 postlogd
 `} {
@@ -111,10 +117,6 @@ postlog unix-dgram n - n - 1 postlogd
 			t.Fatal(err)
 		}
 	}
-	fd := must(unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK))(t)
-	must(unix.InotifyAddWatch(fd, filepath.Join(m.dir, "new"), unix.IN_CREATE|unix.IN_MOVED_TO))(t)
-	m.come = os.NewFile(uintptr(fd), "mailbox")
-	t.Cleanup(func() { m.come.Close() })
 	if out, err := exec.Command(postfix, "-c", filepath.Join(folder, "etc"), "start").CombinedOutput(); err != nil {
 		b, _ := os.ReadFile(log)
 		t.Fatalf("postfix: %v: %s\n%s", err, out, b)
@@ -128,40 +130,110 @@ postlog unix-dgram n - n - 1 postlogd
 			t.Logf("%s", b)
 		}
 	})
+	m.open(dovecot, folder)
 	return m
+}
+
+// open begins a session of IMAP over the mailbox, which nobody has to sign in to: Dovecot is started as whose it is (RFC 9051, 7.1.4: PREAUTH).
+func (m *mailbox) open(dovecot, folder string) {
+	m.Helper()
+	config := filepath.Join(folder, "etc", "dovecot.conf")
+	if err := os.WriteFile(config, []byte(fmt.Sprintf("base_dir = %[1]s/data\nmail_location = maildir:%[1]s/mail/all\nssl = no\nlog_path = /dev/stderr\nstats_writer_socket_path =\n", folder)), 0o644); err != nil {
+		m.Fatal(err)
+	}
+	c := exec.Command(dovecot, "-c", config)
+	c.Env = []string{"USER=nobody", "HOME=" + filepath.Join(folder, "mail")}
+	c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	in := must(c.StdinPipe())(m.T)
+	out := must(c.StdoutPipe())(m.T)
+	if err := c.Start(); err != nil {
+		m.Fatal(err)
+	}
+	m.imap, m.said, m.end = in, bufio.NewReader(out), func() { c.Process.Kill() }
+	m.Cleanup(func() {
+		in.Close()
+		c.Wait() // it may have been killed, and that was told
+	})
+	if line := m.line(); !strings.HasPrefix(line, "* PREAUTH") {
+		m.Fatalf("dovecot: %s", line)
+	}
+	m.command("SELECT INBOX")
+}
+
+// line reads one line of the session, and what is counted of the mailbox.
+func (m *mailbox) line() string {
+	m.Helper()
+	line, err := m.said.ReadString('\n')
+	if err != nil {
+		m.Fatalf("dovecot says no more: %v", err)
+	}
+	line = strings.TrimRight(line, "\r\n")
+	var n int
+	switch {
+	case strings.HasSuffix(line, " EXISTS"):
+		fmt.Sscanf(line, "* %d EXISTS", &n)
+		m.n = n
+	case strings.HasSuffix(line, " EXPUNGE"):
+		m.n--
+	}
+	return line
+}
+
+// command has Dovecot do something, and gives the mails that it brings.
+func (m *mailbox) command(what string) (mails [][]byte) {
+	m.Helper()
+	fmt.Fprintf(m.imap, "a %s\r\n", what)
+	for {
+		line := m.line()
+		if tagged, ok := strings.CutPrefix(line, "a "); ok {
+			if !strings.HasPrefix(tagged, "OK") {
+				m.Fatalf("dovecot: %s: %s", what, tagged)
+			}
+			return mails
+		}
+		if at := strings.LastIndexByte(line, '{'); at >= 0 && strings.HasSuffix(line, "}") {
+			var size int
+			fmt.Sscanf(line[at:], "{%d}", &size)
+			raw := make([]byte, size)
+			if _, err := io.ReadFull(m.said, raw); err != nil {
+				m.Fatal(err)
+			}
+			mails = append(mails, raw)
+		}
+	}
 }
 
 // take waits until n mails lie there, and gives them by whom they are to. The mailbox is empty then.
 func (m *mailbox) take(n int) map[string]arrived {
 	m.Helper()
-	if err := m.come.SetReadDeadline(time.Now().Add(3 * patience)); err != nil {
-		m.Fatal(err)
-	}
-	for {
-		names := must(filepath.Glob(filepath.Join(m.dir, "new", "*")))(m.T)
-		if len(names) >= n {
-			out := map[string]arrived{}
-			for _, name := range names {
-				a := m.read(must(os.ReadFile(name))(m.T))
-				out[a.Get("To")] = a
-				if err := os.Remove(name); err != nil {
-					m.Fatal(err)
-				}
-			}
-			if len(names) > n || len(out) != n {
-				m.Fatalf("%d mails to %d people, want %d", len(names), len(out), n)
-			}
-			return out
+	late := time.AfterFunc(3*patience, m.end)
+	defer late.Stop()
+	if m.n < n {
+		fmt.Fprint(m.imap, "a IDLE\r\n") // RFC 2177: it says by itself what comes
+		for m.n < n {
+			m.line()
 		}
-		if _, err := m.come.Read(make([]byte, 4096)); err != nil {
-			m.Fatalf("%d of %d mails have come: %v", len(names), n, err)
+		fmt.Fprint(m.imap, "DONE\r\n")
+		for !strings.HasPrefix(m.line(), "a OK") {
 		}
 	}
+	mails := m.command("FETCH 1:* BODY.PEEK[]")
+	m.command(`STORE 1:* +FLAGS.SILENT (\Deleted)`)
+	m.command("EXPUNGE")
+	out := map[string]arrived{}
+	for _, raw := range mails {
+		a := m.read(raw)
+		out[a.Get("To")] = a
+	}
+	if len(mails) > n || len(out) != n {
+		m.Fatalf("%d mails to %d people, want %d", len(mails), len(out), n)
+	}
+	return out
 }
 
 func (m *mailbox) read(raw []byte) arrived {
 	m.Helper()
-	text := string(raw)
+	text := strings.ReplaceAll(string(raw), "\r\n", "\n")
 	for _, of := range []string{"Return-Path", "X-Original-To", "Delivered-To", "Received"} { // written on the way
 		text = regexp.MustCompile(`(?m)^`+of+`: .*\n(?:[ \t].*\n)*`).ReplaceAllString(text, "")
 	}
@@ -204,17 +276,8 @@ func TestMailbox(t *testing.T) {
 		t.Skip("-short")
 	}
 	box := newMailbox(t)
-	o := &office{browser: &browser{stage: newStage(t)}, dir: t.TempDir()}
-	o.program = filepath.Join(o.dir, "shirase")
-	if err := served.Build(o.program); err != nil {
-		t.Fatal(err)
-	}
-	o.run(t, "init", "--operator-ja", "株式会社例示", "--operator-en", "Example Inc.")
-	var at *url.URL
-	o.host = o.stage.host(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(at); r.Out.Host = r.In.Host }})
-	for name, value := range map[string]string{"url": "http://" + o.host, "mail.server": box.at, "mail.security": "none", "mail.from": "notice@example.jp"} {
-		o.run(t, "config", "set", name, value)
-	}
+	o := newPlace(t)
+	o.set(t, "url", "http://"+o.host, "mail.server", box.at, "mail.security", "none", "mail.from", "notice@example.jp")
 	o.run(t, "campaign", "keys")
 	write := func(name, text string) string {
 		t.Helper()
@@ -236,25 +299,7 @@ func TestMailbox(t *testing.T) {
 	}
 	const inIt, notIn = "hanako@people.example", "jirota@people.example" // of one length
 	publish("clinic", clinicFacts, "columns: {account: id, email: mail}\nsets:\n  - {classes: [email, name]}\n", inIt, "other@people.example")
-	serve := exec.Command(o.program, "serve", "--json", "--listen", "127.0.0.1:0", "--data", o.data())
-	serve.Stderr = os.Stderr
-	out := must(serve.StdoutPipe())(t)
-	if err := serve.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		serve.Process.Signal(os.Interrupt)
-		if err := serve.Wait(); err != nil {
-			t.Errorf("the server ends with %v", err)
-		}
-	})
-	first := must(bufio.NewReader(out).ReadBytes('\n'))(t)
-	var said struct{ Listen, URL string }
-	if err := json.Unmarshal(first, &said); err != nil {
-		t.Fatal(err)
-	}
-	at = must(url.Parse(said.URL))(t)
-	o.start(t, findChromium(t))
+	o.serve(t)
 	p := o.person(t)
 
 	// An incident that is answered by mail: the page says the same of both.
@@ -322,7 +367,7 @@ func TestMailbox(t *testing.T) {
 
 	// One click of the mailbox ends it (RFC 8058).
 	off := must(url.Parse(strings.Trim(news.Get("List-Unsubscribe"), "<>")))(t)
-	res := must(http.Post(at.String()+off.Path, "application/x-www-form-urlencoded", strings.NewReader(news.Get("List-Unsubscribe-Post"))))(t)
+	res := must(http.Post(o.at.String()+off.Path, "application/x-www-form-urlencoded", strings.NewReader(news.Get("List-Unsubscribe-Post"))))(t)
 	res.Body.Close()
 	if n := watching(); res.StatusCode != http.StatusOK || n.Watching != 0 {
 		t.Errorf("%s, %+v", res.Status, n)

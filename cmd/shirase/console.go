@@ -28,6 +28,7 @@ import (
 	"shirase/internal/scope"
 	"shirase/internal/serve"
 	"shirase/internal/staff"
+	"shirase/internal/watchers"
 )
 
 // consoleLimits hold whoever tries one of the doors to sign in by; each door has its own. A recovery code takes twenty units.
@@ -71,6 +72,18 @@ func (a *app) mountConsole(ctx context.Context, in *instance, server *serve.Serv
 	if err != nil {
 		return err
 	}
+	circulates, err := a.spreadRoom(ctx, in)
+	if err != nil {
+		return err
+	}
+	record := func(ctx context.Context, who actor.Actor, id string, facts []incident.Fact) error {
+		_, err := in.incidents.Add(ctx, who, &incident.FactsFile{ID: id, Facts: facts})
+		return err
+	}
+	watching, err := a.watchersRoom(ctx, in, watchers.Mailer{}, nil)
+	if err != nil {
+		return err
+	}
 	doors := map[console.Door]func(*http.Request, int) (time.Duration, bool){}
 	for _, d := range console.Doors() {
 		if doors[d], err = server.Limit(consoleLimits); err != nil {
@@ -84,9 +97,13 @@ func (a *app) mountConsole(ctx context.Context, in *instance, server *serve.Serv
 	desk, err := console.New(console.Options{
 		Staff: in.staff, Cases: cases, Proposals: proposals, Scopes: scopes, Collection: room, Gate: in.gate, Resets: resets, OIDC: provider, Allow: func(d console.Door, r *http.Request, n int) (time.Duration, bool) { return doors[d](r, n) }, BaseURL: a.staffURL(), Log: in.log,
 		Operator: page.Operator{Name: operator(in.Instance), Contact: in.Contact, Imprint: in.Imprint, Privacy: in.Privacy},
-		Desk: console.Desk{Enquiries: asked, Record: func(ctx context.Context, who actor.Actor, id string, facts []incident.Fact) error {
-			_, err := in.incidents.Add(ctx, who, &incident.FactsFile{ID: id, Facts: facts})
-			return err
+		Desk:     console.Desk{Enquiries: asked, Record: record},
+		Spread: console.Spread{Places: circulates, Record: record, Watching: watching.OfCase, Known: func(ctx context.Context, id string) (incident.Incident, bool, error) {
+			i, err := in.incidents.Get(ctx, id)
+			if errors.Is(err, incident.ErrNotFound) {
+				return i, false, nil
+			}
+			return i, err == nil, err
 		}},
 		Reaching: console.Reaching{Campaigns: campaigns, Returned: back,
 			Preflight: func(ctx context.Context, from string) ([]preflight.Finding, error) {

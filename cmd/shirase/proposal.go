@@ -26,6 +26,7 @@ import (
 	"shirase/internal/publish"
 	"shirase/internal/reach"
 	"shirase/internal/response"
+	"shirase/internal/spread"
 	"shirase/internal/staff"
 )
 
@@ -70,6 +71,11 @@ func (a *app) proposalRoom(ctx context.Context, in *instance, cases *response.Ca
 		return nil, err
 	}
 	acts[enquiry.KindSend], acts[enquiry.KindPublic] = answersAct(desk), publicAct(desk)
+	circulates, err := a.spreadRoom(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	acts[spread.KindSnippet] = snippetAct(circulates)
 	var room *proposal.Proposals
 	lifted := func(ctx context.Context, id string, h reset.Hour) {
 		// By the server: whoever approves may not propose, and whoever proposed is not here.

@@ -2,25 +2,54 @@ package main
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
 
+	"github.com/go-json-experiment/json"
 	"github.com/spf13/cobra"
 
 	"shirase/internal/actor"
 	"shirase/internal/hint"
+	"shirase/internal/language"
+	"shirase/internal/proposal"
 	"shirase/internal/roster"
 	"shirase/internal/serve"
 	"shirase/internal/site"
 	"shirase/internal/spread"
 )
 
+// spreadRoom opens the room of where data circulates, and of texts to post.
+func (a *app) spreadRoom(ctx context.Context, in *instance) (*spread.Spread, error) {
+	return spread.New(ctx, spread.Rooms{DB: in.db, Rosters: in.rosters, Wanted: in.staff.Staffed,
+		Read: func(ctx context.Context, id string, lang language.Lang, text string) ([]string, error) {
+			return in.against(ctx, id, a.op().URL, lang, text)
+		}})
+}
+
+// snippetAct is how a text to post is proposed, and comes onto the public page.
+func snippetAct(s *spread.Spread) proposal.Act {
+	return plannedAct(func(ctx context.Context, who actor.Actor, id string, request []byte) (*spread.SnippetPlan, proposal.Plan, error) {
+		var asked spread.AskedSnippet
+		if err := json.Unmarshal(request, &asked, json.RejectUnknownMembers(true)); err != nil {
+			return nil, proposal.Plan{}, err
+		}
+		p, err := s.PlanSnippet(ctx, who, id, asked)
+		if err != nil {
+			return nil, proposal.Plan{}, err
+		}
+		return p, proposal.Plan{Bytes: p.Bytes, Effect: proposal.Effect{Says: p.Says, People: -1, Doubts: doubts(p.Against)}}, nil
+	}, func(ctx context.Context, who actor.Actor, _ string, p *spread.SnippetPlan, settle func(tx *sql.Tx) error) error {
+		return s.Post(ctx, who, p, settle)
+	})
+}
+
 // takeSpread has the pages take where data circulates, and say which messages are genuine.
 func (a *app) takeSpread(ctx context.Context, in *instance, server *serve.Server, o *site.Options) error {
-	room, err := spread.New(ctx, spread.Rooms{DB: in.db, Rosters: in.rosters})
+	room, err := a.spreadRoom(ctx, in)
 	if err != nil {
 		return err
 	}
@@ -49,6 +78,13 @@ func (a *app) takeSpread(ctx context.Context, in *instance, server *serve.Server
 			return site.Genuine{}, err
 		}
 		g := site.Genuine{Places: n.Known, PlacesEnded: n.TakenDown}
+		approved, err := room.Snippets(ctx, id)
+		if err != nil {
+			return g, err
+		}
+		for _, x := range approved {
+			g.Snippets = append(g.Snippets, x.Text)
+		}
 		campaigns, err := a.campaigns(ctx, in)
 		if err != nil {
 			return g, err
@@ -76,7 +112,7 @@ func (a *app) cmdSpread() *cobra.Command {
 				return err
 			}
 			defer in.close()
-			room, err := spread.New(c.Context(), spread.Rooms{DB: in.db, Rosters: in.rosters})
+			room, err := a.spreadRoom(c.Context(), in)
 			if err != nil {
 				return err
 			}

@@ -28,7 +28,7 @@ func (c *Console) caseRoutes() []route {
 	}
 	own := map[string]func(w http.ResponseWriter, r *http.Request, v *visit) error{"facts": c.factsPage, "documents": c.documentsPage}
 	for _, tab := range tabs {
-		if tab.Name == "scope" || tab.Name == "contain" || tab.Name == "reset" || tab.Name == "reach" || tab.Name == "enquiries" { // among their own routes
+		if tab.Name == "scope" || tab.Name == "contain" || tab.Name == "reset" || tab.Name == "reach" || tab.Name == "enquiries" || tab.Name == "spread" { // among their own routes
 			continue
 		}
 		if answer := own[tab.Name]; answer != nil {
@@ -71,6 +71,7 @@ var tabs = []tab{
 	{"reset", language.Both("再設定", "Reset")},
 	{"reach", language.Both("知らせる", "Reach")},
 	{"enquiries", language.Both("問い合わせ", "Enquiries")},
+	{"spread", language.Both("拡散と見守り", "Circulation")},
 	{"facts", language.Both("事実", "Facts")},
 	{"documents", language.Both("文書", "Documents")},
 	{"decisions", language.Both("判断", "Decisions")},

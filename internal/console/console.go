@@ -59,6 +59,7 @@ type Options struct {
 
 	Reaching Reaching // telling everybody
 	Desk     Desk     // answering who asks
+	Spread   Spread   // where data circulates, and who watches
 
 	// Settings are what is set, for those who administer keys: name, value, and where it comes from.
 	Settings func(ctx context.Context) []Setting
@@ -138,7 +139,7 @@ var failed = slices.Concat(web.Mappings{
 	{Err: staff.ErrInput, Problem: web.Problem{Status: http.StatusUnprocessableEntity}},
 	{Err: staff.ErrLink, Problem: web.Problem{Status: http.StatusGone}},
 	{Err: actor.ErrNobody, Problem: web.Problem{Status: http.StatusUnauthorized}},
-}, scopeFailed, reachFailed, resetFailed, inboxFailed, enquiryFailed)
+}, scopeFailed, reachFailed, resetFailed, inboxFailed, enquiryFailed, spreadFailed)
 
 var errNotHere = errors.New("no such page")
 
@@ -321,6 +322,7 @@ func (c *Console) table() []route {
 	routes = append(routes, c.resetRoutes()...)
 	routes = append(routes, c.inboxRoutes()...)
 	routes = append(routes, c.enquiryRoutes()...)
+	routes = append(routes, c.spreadRoutes()...)
 	return append(routes, c.caseRoutes()...)
 }
 

@@ -39,9 +39,11 @@ import (
 	"shirase/internal/roster"
 	"shirase/internal/scope"
 	"shirase/internal/serve"
+	"shirase/internal/spread"
 	"shirase/internal/staff"
 	"shirase/internal/store"
 	"shirase/internal/store/storetest"
+	"shirase/internal/watchers"
 )
 
 const base = "https://console.example"
@@ -70,6 +72,8 @@ type desk struct {
 	declared  int
 	done      int // how often it was done
 
+	places     *spread.Spread
+	watching   *watchers.Watchers
 	enquiries  *enquiry.Desk
 	incidents  *incident.Incidents
 	collection *collect.Collection
@@ -148,10 +152,20 @@ func newDesk(t *testing.T, db *store.DB) *desk {
 			return []string{"契約番号への折り返し"}, []string{"生年月日"}, nil
 		}})
 	must(err)
+	d.places, err = spread.New(ctx, spread.Rooms{DB: db, Rosters: rosters, Wanted: d.staff.Staffed, Read: func(_ context.Context, _ string, _ language.Lang, text string) ([]string, error) {
+		if strings.Contains(text, "9,999") {
+			return []string{"the facts say another number"}, nil
+		}
+		return nil, nil
+	}})
+	must(err)
+	d.watching, err = watchers.New(ctx, watchers.Rooms{DB: db, Keys: keys, Rosters: rosters})
+	must(err)
+	d.proposals.Acts[spread.KindSnippet] = d.snippetAct()
 	d.proposals.Acts[enquiry.KindSend], d.proposals.Acts[enquiry.KindPublic] = d.answersAct(), d.publicAct()
 	resets, err := reset.New(ctx, reset.Rooms{DB: db, Rosters: rosters, Wanted: d.staff.Staffed})
 	must(err)
-	d.console, err = New(Options{Staff: d.staff, Cases: d.cases, Proposals: d.proposals, Scopes: d.scopes, Collection: d.collection, Gate: d.gate, Resets: resets, Draft: d.draft, Desk: Desk{Enquiries: d.enquiries, Record: d.recordFacts}, Reaching: d.reaching(ctx, rosters, incidents), BaseURL: base, Log: slog.New(slog.NewTextHandler(d.logged, nil))})
+	d.console, err = New(Options{Staff: d.staff, Cases: d.cases, Proposals: d.proposals, Scopes: d.scopes, Collection: d.collection, Gate: d.gate, Resets: resets, Draft: d.draft, Desk: Desk{Enquiries: d.enquiries, Record: d.recordFacts}, Spread: Spread{Places: d.places, Watching: d.watching.OfCase, Record: d.recordFacts, Known: d.known}, Reaching: d.reaching(ctx, rosters, incidents), BaseURL: base, Log: slog.New(slog.NewTextHandler(d.logged, nil))})
 	must(err)
 	d.server = httptest.NewTLSServer(serve.Wrap(d.console, serve.Options{}))
 	t.Cleanup(d.server.Close)

@@ -298,6 +298,7 @@ func (c *Console) startDesk(r *http.Request, v *visit, refused error) (out enqui
 	}
 	out.Path = enquiriesAt(id)
 	if out.Here {
+		out.Live = "/console/live?desk&case=" + url.QueryEscape(id)
 		out.Floor = c.Desk.Enquiries.Floor
 		out.Canned, err = c.Desk.Enquiries.Canneds(ctx, v.who, id)
 	}
@@ -328,7 +329,6 @@ func (c *Console) showQueue(w http.ResponseWriter, r *http.Request, v *visit, st
 	if out.Good, out.Never, err = c.Desk.Enquiries.Steps(ctx, v.who, id); err != nil {
 		return err
 	}
-	out.Live = "/console/live?case=" + id
 	return c.frame.Show(w, r, status, "enquiries", out)
 }
 
@@ -521,7 +521,7 @@ func (c *Console) showScript(w http.ResponseWriter, r *http.Request, v *visit, s
 	if err != nil {
 		return err
 	}
-	out.Path += "/script"
+	out.Path, out.Live = out.Path+"/script", ""
 	return c.frame.Show(w, r, status, "enquiryscript", out)
 }
 

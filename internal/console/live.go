@@ -135,13 +135,24 @@ func (c *Console) versions(ctx context.Context) (map[string]string, error) {
 	for id, version := range told {
 		out[id+reachOf] = version
 	}
+	if c.Desk.Enquiries == nil {
+		return out, nil
+	}
+	asked, err := c.Desk.Enquiries.Versions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for id, version := range asked {
+		out[id+deskOf] = version
+	}
 	return out, nil
 }
 
-// What stands behind a case's id for the runs of its scope, and for its campaigns: who looks at them hears of each step, and others do not.
+// What stands behind a case's id for the runs of its scope, for its campaigns and for its desk: who looks at them hears of each step, and others do not.
 const (
 	scopeOf = " scope"
 	reachOf = " reach"
+	deskOf  = " desk"
 )
 
 // follow is a stream of server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html): "changed"

@@ -132,6 +132,13 @@ func readable(lang language.Lang, data []byte) (text, pretty string) {
 				Markdown string        `json:"markdown"`
 			} `json:"variants"`
 		} `json:"texts"`
+		Answers []struct { // to many, which differ
+			Lang          language.Lang `json:"lang"`
+			Subject, Text string
+			Enquiries     []string `json:"enquiries"`
+		} `json:"answers"`
+		Now     language.Text `json:"now"`     // an answer on the help page, as it reads at present
+		Snippet language.Text `json:"snippet"` // to post
 	}
 	var all any
 	if json.Unmarshal(data, &doc) != nil || json.Unmarshal(data, &all) != nil {
@@ -142,6 +149,14 @@ func readable(lang language.Lang, data []byte) (text, pretty string) {
 		return "", string(data)
 	}
 	text = doc.Notice.Text.In(lang)
+	for _, both := range []language.Text{doc.Now, doc.Snippet} {
+		if both != (language.Text{}) {
+			text = both.JA + "\n\n" + both.EN
+		}
+	}
+	for _, a := range doc.Answers {
+		text += fmt.Sprintf(lang.Pick("── %d件へ（%s）：%s\n\n%s\n\n", "── to %d (%s): %s\n\n%s\n\n"), len(a.Enquiries), a.Lang, a.Subject, a.Text)
+	}
 	for _, v := range doc.Texts.Variants { // the others differ in what was exposed, and are among the bytes
 		if text == "" || v.Lang == lang {
 			text = doc.Texts.Subject.In(v.Lang) + "\n\n" + v.Markdown

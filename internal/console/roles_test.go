@@ -181,6 +181,11 @@ var rights = map[string]struct {
 	"POST /console/cases/{id}/enquiries/desk/correct":          {roles: nobody, ofCase: true}, // nothing has changed: TestEnquiries
 	"POST /console/cases/{id}/enquiries/desk/export":           {roles: inCase, ofCase: true},
 	"POST /console/cases/{id}/enquiries/batch/{batch}/propose": {roles: "commander writer", ofCase: true},
+	"GET /console/cases/{id}/spread":                           {roles: inCase, ofCase: true},
+	"POST /console/cases/{id}/spread/decide":                   {roles: "commander writer", ofCase: true, form: url.Values{"place": {"PLACE"}, "state": {"taken-down"}}},
+	"POST /console/cases/{id}/spread/fact":                     {roles: "commander writer", ofCase: true},
+	"POST /console/cases/{id}/spread/propose":                  {roles: "commander writer", ofCase: true, form: url.Values{"ja": {"お知らせのページをご覧ください。"}, "en": {"See the page of the notice."}}},
+	"POST /console/cases/{id}/spread/drop":                     {roles: "commander writer", ofCase: true, form: url.Values{"snippet": {"SNIPPET"}}},
 	"POST /console/cases/{id}/enquiries/batch/{batch}/move":    {roles: "commander desk", ofCase: true, form: url.Values{"version": {"1"}, "state": {"dropped"}}},
 }
 
@@ -291,6 +296,9 @@ func TestEveryAction(t *testing.T) {
 					if strings.Contains(path, "/enquiries") {
 						d.stageEnquiries(it, method == "GET")
 					}
+					if strings.Contains(path, "/spread") {
+						d.stageSpread(it, name)
+					}
 					person := d.stranger()
 					if role != "nobody" && role != "signed out" {
 						at := seat{role, access}
@@ -352,7 +360,7 @@ func TestEveryAction(t *testing.T) {
 						if s == "ACCOUNT" {
 							return subject.id
 						}
-						for _, k := range []string{"EVENT", "REPORT", "CANDIDATE", "TASK", "PROMISE", "CLOCK", "DIGEST", "EVIDENCE", "EXPORT", "ARRIVAL", "RUN", "SUPPRESSION", "SEEN", "ITEM", "OTHER", "HOUSE", "FILE", "ATTACHED"} {
+						for _, k := range []string{"EVENT", "REPORT", "CANDIDATE", "TASK", "PROMISE", "CLOCK", "DIGEST", "EVIDENCE", "EXPORT", "ARRIVAL", "RUN", "SUPPRESSION", "SEEN", "ITEM", "OTHER", "HOUSE", "FILE", "ATTACHED", "PLACE", "SNIPPET"} {
 							if s == k {
 								return it[k]
 							}

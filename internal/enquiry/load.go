@@ -36,3 +36,29 @@ func (d *Desk) Load(ctx context.Context, of string) (l Load, err error) {
 	}
 	return l, nil
 }
+
+// Versions gives, for each case in which anybody has asked, what changes when something of its desk does: an enquiry or a letter comes, somebody
+// answers or writes a note, a mail leaves. It is asked every second while staff looks at a desk, and reads the ends of indexes.
+func (d *Desk) Versions(ctx context.Context) (map[string]string, error) {
+	last := func(kind string) string {
+		return `coalesce((SELECT max(at) FROM enquiry_message m WHERE m.incident = i.incident AND m.kind = '` + kind + `'), 0)`
+	}
+	rows, err := d.DB.QueryContext(ctx, `WITH RECURSIVE i(incident) AS (SELECT min(incident) FROM enquiry UNION ALL SELECT (SELECT min(incident) FROM enquiry WHERE incident > i.incident) FROM i WHERE i.incident IS NOT NULL)
+		SELECT incident, `+last("asked")+`, `+last("answer")+`, `+last("spoken")+`, `+last("note")+`,
+		(SELECT count(*) FROM enquiry e WHERE e.incident = i.incident AND e.state = 'open'), coalesce((SELECT max(due) FROM enquiry e WHERE e.incident = i.incident AND e.state = 'open'), 0),
+		(SELECT count(*) FROM enquiry_message m WHERE m.state IN ('pending', 'intended', 'deferred') AND m.incident = i.incident) FROM i WHERE incident IS NOT NULL`)
+	if err != nil {
+		return nil, fmt.Errorf("how desks stand: %w", store.InWords(err))
+	}
+	defer rows.Close()
+	out := map[string]string{}
+	for rows.Next() {
+		var of string
+		var n [7]int64
+		if err := rows.Scan(&of, &n[0], &n[1], &n[2], &n[3], &n[4], &n[5], &n[6]); err != nil {
+			return nil, fmt.Errorf("how desks stand: %w", err)
+		}
+		out[of] = fmt.Sprint(n)
+	}
+	return out, errors.Join(rows.Err(), rows.Close())
+}

@@ -405,3 +405,50 @@ func TestLoad(t *testing.T) {
 		}
 	})
 }
+
+// TestVersions: whoever looks at a desk hears that an enquiry or a letter came, that somebody answered or wrote a note, and that a mail left; a case
+// in which nobody has asked costs nothing.
+func TestVersions(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		now := func() string {
+			t.Helper()
+			all, err := w.Versions(t.Context())
+			w.ok(err)
+			if len(all) > 1 {
+				t.Errorf("%v", all)
+			}
+			return all[shop]
+		}
+		if v := now(); v != "" {
+			t.Errorf("nobody has asked, and it is %q", v)
+		}
+		w.put("how-many", "対象は{{affected.count}}です。", "{{affected.count}} are affected.")
+		was := now()
+		moved := func(what string, do func()) {
+			t.Helper()
+			w.clock = w.clock.Add(time.Second)
+			do()
+			v := now()
+			if v == was {
+				t.Errorf("%s, and nobody hears of it", what)
+			}
+			if again := now(); again != v {
+				t.Errorf("nothing happened, and it moved")
+			}
+			was = v
+		}
+		var e *Enquiry
+		moved("an enquiry came", func() { e = w.asked("affected", "何人ですか。", "one@example.com") })
+		moved("a second one", func() { w.asked("affected", "何人ですか。", "two@example.com") })
+		moved("a note was written", func() { w.ok(w.Note(t.Context(), actor.Operator(), shop, e.ID, e.Version, "見ます")) })
+		moved("it was answered", func() {
+			e = w.read(e.ID)
+			w.ok(w.Answer(t.Context(), actor.Operator(), shop, e.ID, e.Version, Draft{Canned: "how-many"}, ""))
+		})
+		var mails []Letter
+		moved("the answer left", func() { mails = w.mails() })
+		moved("they wrote again", func() {
+			w.ok(w.TakeMail(t.Context(), []byte("From: <one@example.com>\r\nSubject: Re\r\nMessage-ID: <2@example.com>\r\n\r\nThank you.\r\n"), mails[0].ReplyTo))
+		})
+	})
+}

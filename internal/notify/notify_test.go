@@ -330,11 +330,16 @@ func TestSMTP(t *testing.T) {
 		got <- all.String()
 	}()
 	s := SMTP{Server: l.Addr().String(), From: "shirase@example.org", Security: "none"}
-	if err := s.Send(t.Context(), "sato@example.org", "承認を待っています", "見てください。", "m-1"); err != nil {
+	if err := s.Deliver(t.Context(), Letter{To: "sato@example.org", Subject: "承認を待っています", Text: "見てください。", ID: "m-1", InReplyTo: "asked.1+a_b@mail.example"}); err != nil {
 		t.Fatal(err)
 	}
+	for _, bad := range []string{"", "a", "a b@mail.example", "a@mail.example>\r\nBcc: x@example.org", "<a@mail.example", strings.Repeat("a", 251)} {
+		if messageID.MatchString(bad) {
+			t.Errorf("a header would have %q", bad)
+		}
+	}
 	mail := <-got
-	for _, want := range []string{"RCPT TO:<sato@example.org>", "Message-ID: <m-1@example.org>", "Auto-Submitted: auto-generated", "=?UTF-8?q?"} {
+	for _, want := range []string{"In-Reply-To: <asked.1+a_b@mail.example>\r\n", "References: <asked.1+a_b@mail.example>\r\n", "RCPT TO:<sato@example.org>", "Message-ID: <m-1@example.org>", "Auto-Submitted: auto-generated", "=?UTF-8?q?"} {
 		if !strings.Contains(mail, want) {
 			t.Errorf("%q is not in\n%s", want, mail)
 		}

@@ -118,7 +118,7 @@ func (s SMTP) Deliver(ctx context.Context, out Letter) error {
 }
 
 // messageID is what another's header may be named by: nothing that ends a line, or a bracket (RFC 5322, section 3.6.4).
-var messageID = regexp.MustCompile(`^[!-;=?A-~]{3,250}$`)
+var messageID = regexp.MustCompile(`^[!-;=?-~]{3,250}$`)
 
 // oneLine keeps a subject from being more than one.
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

@@ -20,8 +20,9 @@ var ErrSpreadData = errors.New("it seems to hold the data itself")
 
 // Genuine is what this instance has sent of an incident, and heard of it.
 type Genuine struct {
-	Senders             []string // addresses that mails come from
-	Places, PlacesEnded int64    // where the data is known to circulate, and of those that were taken down
+	Senders             []string        // addresses that mails come from
+	Snippets            []language.Text // to post, which staff has written and a second person approved
+	Places, PlacesEnded int64           // where the data is known to circulate, and of those that were taken down
 }
 
 // genuineBody is the page by which somebody tells what is ours from what is not.
@@ -76,6 +77,7 @@ func (s *Site) genuine(w http.ResponseWriter, r *http.Request) error {
 	if f, ok := i.Fact("contact"); ok {
 		body.Contact = template.HTML(contact(lang, f.Value))
 	}
+	var approved []language.Text
 	if s.Genuine != nil {
 		g, err := s.Genuine(r.Context(), i.ID)
 		if err != nil {
@@ -83,35 +85,40 @@ func (s *Site) genuine(w http.ResponseWriter, r *http.Request) error {
 		}
 		g.Senders = slices.DeleteFunc(slices.Clone(g.Senders), func(from string) bool { return from == "" }) // letters have none
 		slices.Sort(g.Senders)
+		approved = g.Snippets
 		body.Senders, body.Places, body.Ended = slices.Compact(g.Senders), int(g.Places), int(g.PlacesEnded)
 	}
 	if s.Spread != nil {
 		body.SpreadHref = p.Link("/incidents/" + i.ID + "/spread")
 	}
-	if body.Snippets, err = snippets(i, body.Site); err != nil {
+	if body.Snippets, err = snippets(i, body.Site, approved); err != nil {
 		return err
 	}
 	p.Body = body
 	return s.frame.Show(w, r, http.StatusOK, "genuine", p)
 }
 
-// snippets are short texts made of published facts. One that the facts have something against is left out.
-func snippets(i incident.Incident, site string) ([]snippet, error) {
+// snippets are short texts made of published facts, and those that were approved. One that the facts have something against, by now, is left out.
+func snippets(i incident.Incident, site string, approved []language.Text) ([]snippet, error) {
 	u, err := url.Parse(site)
 	if err != nil {
 		return nil, err
 	}
 	link := site + "/incidents/" + i.ID
+	all := append([]language.Text{language.Both(
+		fmt.Sprintf("%s「%s」について、わかっていることと、対象となった方にしていただきたいことは、こちらのページでお知らせしています。\n%s\n本件をよそおう連絡にご注意ください。パスワードやカード番号をお尋ねすることはありません。", i.Organisation(language.JA), i.Title(language.JA), link),
+		fmt.Sprintf("%s: what is known about \"%s\", and what to do if you are affected, is on this page.\n%s\nBeware of messages that only look as if they were ours. We never ask for a password or a card number.", i.Organisation(language.EN), i.Title(language.EN), link))}, approved...)
 	var out []snippet
-	for _, lang := range []language.Lang{language.JA, language.EN} {
-		text := lang.Pick(fmt.Sprintf("%s「%s」について、わかっていることと、対象となった方にしていただきたいことは、こちらのページでお知らせしています。\n%s\n本件をよそおう連絡にご注意ください。パスワードやカード番号をお尋ねすることはありません。", i.Organisation(lang), i.Title(lang), link),
-			fmt.Sprintf("%s: what is known about \"%s\", and what to do if you are affected, is on this page.\n%s\nBeware of messages that only look as if they were ours. We never ask for a password or a card number.", i.Organisation(lang), i.Title(lang), link))
-		found, err := lint.Text([]byte(text), lint.Known{Incident: i, Site: u.Hostname(), Kind: lint.Mail})
-		if err != nil {
-			return nil, err
-		}
-		if !slices.ContainsFunc(found, func(f lint.Finding) bool { return !f.Warning }) {
-			out = append(out, snippet{string(lang), text})
+	for _, both := range all {
+		for _, lang := range []language.Lang{language.JA, language.EN} {
+			text := both.In(lang)
+			found, err := lint.Text([]byte(text), lint.Known{Incident: i, Site: u.Hostname(), Kind: lint.Mail})
+			if err != nil {
+				return nil, err
+			}
+			if !slices.ContainsFunc(found, func(f lint.Finding) bool { return !f.Warning }) {
+				out = append(out, snippet{string(lang), text})
+			}
 		}
 	}
 	return out, nil

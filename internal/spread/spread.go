@@ -20,6 +20,7 @@ import (
 	"shirase/internal/actor"
 	"shirase/internal/hint"
 	"shirase/internal/incident"
+	"shirase/internal/language"
 	"shirase/internal/roster"
 	"shirase/internal/store"
 )
@@ -57,6 +58,8 @@ type Place struct {
 	ID, Kind, State, Where string
 	Reports                int64
 	At                     time.Time
+	By                     string    // who has looked at it last; "": nobody
+	Decided                time.Time // when
 }
 
 // Rooms are what the room stands on.
@@ -64,6 +67,10 @@ type Rooms struct {
 	DB      *store.DB
 	Rosters *roster.Rosters // whose keys places are sealed by
 	Now     func() time.Time
+	// Read gives what the facts have against a text; nil: nothing ever.
+	Read func(ctx context.Context, id string, lang language.Lang, text string) ([]string, error)
+	// Wanted says whether a second person has to approve what is posted; nil: never.
+	Wanted func(ctx context.Context) (bool, error)
 }
 
 // Spread is the room.
@@ -111,6 +118,11 @@ func screen(place string) error {
 	return nil
 }
 
+// hidden says of a character that it is not seen, or turns what is seen round.
+func hidden(r rune) bool {
+	return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029'
+}
+
 // Report takes where somebody has seen the data: a link, or how the place is called. The same place is one, however often it is reported.
 // Errors: ErrInput, ErrData, ErrFull.
 func (s *Spread) Report(ctx context.Context, id, kind, place string) error {
@@ -118,9 +130,7 @@ func (s *Spread) Report(ctx context.Context, id, kind, place string) error {
 	switch {
 	case !slices.Contains(Kinds, kind):
 		return fmt.Errorf("%w: its kind is none of %s", ErrInput, strings.Join(Kinds, ", "))
-	case place == "" || utf8.RuneCountInString(place) > maxPlace || !utf8.ValidString(place) || strings.ContainsFunc(place, func(r rune) bool {
-		return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029'
-	}):
+	case place == "" || utf8.RuneCountInString(place) > maxPlace || !utf8.ValidString(place) || strings.ContainsFunc(place, hidden):
 		return fmt.Errorf("%w: a place is one line of at most %d characters", ErrInput, maxPlace)
 	}
 	if err := screen(place); err != nil {
@@ -162,7 +172,7 @@ func (s *Spread) List(ctx context.Context, who actor.Actor, id string) ([]Place,
 	if !who.Sees(id) {
 		return nil, ErrNone
 	}
-	rows, err := s.DB.QueryContext(ctx, `SELECT id, kind, state, place, reports, at FROM spread_place WHERE incident = $1 ORDER BY CASE state WHEN 'reported' THEN 0 WHEN 'dismissed' THEN 2 ELSE 1 END, at, id`, id)
+	rows, err := s.DB.QueryContext(ctx, `SELECT id, kind, state, place, reports, at, decided_by, decided_at FROM spread_place WHERE incident = $1 ORDER BY CASE state WHEN 'reported' THEN 0 WHEN 'dismissed' THEN 2 ELSE 1 END, at, id`, id)
 	if err != nil {
 		return nil, fmt.Errorf("list places: %w", err)
 	}
@@ -177,8 +187,8 @@ func (s *Spread) List(ctx context.Context, who actor.Actor, id string) ([]Place,
 		}
 		var p Place
 		var sealed []byte
-		var at int64
-		if err := rows.Scan(&p.ID, &p.Kind, &p.State, &sealed, &p.Reports, &at); err != nil {
+		var at, decided int64
+		if err := rows.Scan(&p.ID, &p.Kind, &p.State, &sealed, &p.Reports, &at, &p.By, &decided); err != nil {
 			return nil, err
 		}
 		where, err := seal.Open("spread place "+p.ID, sealed)
@@ -186,6 +196,9 @@ func (s *Spread) List(ctx context.Context, who actor.Actor, id string) ([]Place,
 			return nil, err
 		}
 		p.Where, p.At = string(where), store.FromMicros(at)
+		if decided != 0 {
+			p.Decided = store.FromMicros(decided)
+		}
 		out = append(out, p)
 	}
 	return out, errors.Join(rows.Err(), rows.Close())

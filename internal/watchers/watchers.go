@@ -462,6 +462,52 @@ func (w *Watchers) Counts(ctx context.Context) (c Counts, err error) {
 	return c, errors.Join(rows.Err(), rows.Close())
 }
 
+// Told is how many were told one kind of thing of an incident, by how it stands.
+type Told struct {
+	Kind, State string
+	People      int64
+}
+
+// CaseCounts are how those who watch stand to one incident; nobody is named.
+type CaseCounts struct {
+	Watching, Daily int64  // of the instance: whoever watches is told where this incident includes them
+	Following       int64  // who follow this incident from its page
+	FollowingDaily  int64  // of them, those who are told once a day
+	Asked           int64  // who want to follow it, and have not confirmed
+	Told            []Told // by kind and state
+	Domains, Looked int64  // domains that are proven, and how often one's owner has looked at its addresses in this incident
+	DomainsAreShown bool
+	MatchingNow     bool // news of it is being matched
+}
+
+// OfCase counts for one incident.
+func (w *Watchers) OfCase(ctx context.Context, incident string) (c CaseCounts, err error) {
+	c.DomainsAreShown = w.Domains()
+	var matching int64
+	err = w.DB.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM watchers_person), (SELECT count(*) FROM watchers_person WHERE digest = 1),
+		(SELECT count(*) FROM watchers_follow WHERE incident = $1), (SELECT count(*) FROM watchers_follow f JOIN watchers_person p ON p.n = f.n WHERE f.incident = $1 AND p.digest = 1),
+		(SELECT count(*) FROM watchers_asked WHERE follow = $1 AND state IN ('waiting', 'sent')), (SELECT count(*) FROM watchers_domain WHERE state = 'proven'),
+		(SELECT count(*) FROM watchers_domain_log WHERE incident = $1 AND what = 'looked'), (SELECT count(*) FROM watchers_news WHERE incident = $1 AND state = 'matching')`, incident).
+		Scan(&c.Watching, &c.Daily, &c.Following, &c.FollowingDaily, &c.Asked, &c.Domains, &c.Looked, &matching)
+	if err != nil {
+		return c, fmt.Errorf("count who watches: %w", err)
+	}
+	c.MatchingNow = matching > 0
+	rows, err := w.DB.QueryContext(ctx, `SELECT kind, state, count(*) FROM watchers_mail WHERE incident = $1 GROUP BY kind, state ORDER BY kind, state`, incident)
+	if err != nil {
+		return c, fmt.Errorf("count who watches: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var t Told
+		if err := rows.Scan(&t.Kind, &t.State, &t.People); err != nil {
+			return c, fmt.Errorf("count who watches: %w", err)
+		}
+		c.Told = append(c.Told, t)
+	}
+	return c, errors.Join(rows.Err(), rows.Close())
+}
+
 // Add has addresses watch whose mailboxes were asked otherwise, as benchmarks do. One that is there already stays as it is.
 func (w *Watchers) Add(ctx context.Context, c Choice, addresses ...string) error {
 	return w.DB.Update(ctx, func(tx *sql.Tx) error {
