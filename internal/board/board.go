@@ -241,6 +241,7 @@ type Promise struct {
 // Silence is between public words.
 type Silence struct {
 	Words   int             `json:"words"`
+	Said    []time.Time     `json:"said"`           // when, in order
 	First   time.Time       `json:"first,omitzero"` // zero: nothing was said in public
 	Last    time.Time       `json:"last,omitzero"`
 	Before  *Gap            `json:"untilFirst"` // from knowledge to the first word, or until now

@@ -345,7 +345,7 @@ func (m *maker) spread(ctx context.Context) error {
 // silence takes in when something was said in public: our notices, and what the facts say was said elsewhere.
 func (m *maker) silence() {
 	s := &m.out.Silence
-	var said []time.Time
+	said := []time.Time{}
 	for _, n := range m.words {
 		said = append(said, n.Time)
 	}
@@ -359,7 +359,7 @@ func (m *maker) silence() {
 		}
 	}
 	slices.SortFunc(said, time.Time.Compare)
-	s.Words = len(said)
+	s.Words, s.Said = len(said), said
 	known := m.record.Knowledge()
 	switch {
 	case len(said) == 0 && !m.out.Closed:
