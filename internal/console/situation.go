@@ -7,6 +7,7 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
+	"reflect"
 	"strconv"
 	"strings"
 	"sync"
@@ -220,6 +221,8 @@ type slice struct {
 	Text  language.Text
 	N     int64
 	X, W  float64
+	// Always has it be named where it is 0 too: others are left out then, and add nothing.
+	Always bool
 }
 
 // barWidth is how wide a line of figures is drawn, in units of its view box.
@@ -254,10 +257,10 @@ func (d drawing) ToldBar() []slice {
 	if p == nil {
 		return nil
 	}
-	return barOf(slice{Class: "accepted", Text: language.Both("受信側が受け取った", "taken by their server, post or network"), N: p.Accepted}, slice{Class: "handed", Text: language.Both("引き渡した（その先は不明）", "handed over, and no more is known"), N: p.HandedOver},
+	return barOf(slice{Always: true, Class: "accepted", Text: language.Both("受信側が受け取った", "taken by their server, post or network"), N: p.Accepted}, slice{Always: true, Class: "handed", Text: language.Both("引き渡した（その先は不明）", "handed over, and no more is known"), N: p.HandedOver},
 		slice{Class: "read", Text: language.Both("ログイン時に読んだ", "read it at their login"), N: p.Read}, slice{Class: "instead", Text: language.Both("代替措置で知らせた", "told otherwise instead"), N: p.Substituted},
 		slice{Class: "underway", Text: language.Both("送信中・再試行中", "under way"), N: p.Underway}, slice{Class: "uncertain", Text: language.Both("送られたか不明", "uncertain"), N: p.Uncertain},
-		slice{Class: "unreached", Text: language.Both("届かなかった（不達）", "bounced or refused"), N: p.Unreached}, slice{Class: "none", Text: language.Both("まだ何もしていない", "nothing done yet"), N: p.Nothing},
+		slice{Always: true, Class: "unreached", Text: language.Both("届かなかった（不達）", "bounced or refused"), N: p.Unreached}, slice{Always: true, Class: "none", Text: language.Both("まだ何もしていない", "nothing done yet"), N: p.Nothing},
 		slice{Class: "unlisted", Text: language.Both("名簿に連絡先がない", "not named by the roster"), N: p.Unlisted})
 }
 
@@ -271,7 +274,7 @@ func (d drawing) ScopeBar() []slice {
 	for _, x := range s.Excluded {
 		excluded += x.N
 	}
-	return barOf(slice{Class: "unreached", Text: language.Both("対象", "affected"), N: *s.Affected}, slice{Class: "underway", Text: language.Both("対象外", "excluded"), N: excluded},
+	return barOf(slice{Always: true, Class: "unreached", Text: language.Both("対象", "affected"), N: *s.Affected}, slice{Always: true, Class: "underway", Text: language.Both("対象外", "excluded"), N: excluded},
 		slice{Class: "none", Text: language.Both("重複・使えない行", "duplicates and unusable rows"), N: s.Other})
 }
 
@@ -281,8 +284,8 @@ func (d drawing) ResetBar() []slice {
 	if r == nil || r.Accounts == nil {
 		return nil
 	}
-	return barOf(slice{Class: "accepted", Text: language.Both("再設定した", "have a new password"), N: r.Reset}, slice{Class: "handed", Text: language.Both("再設定するまで入れない", "locked out until they reset"), N: r.Forced},
-		slice{Class: "underway", Text: language.Both("処理中", "under way"), N: r.Underway}, slice{Class: "none", Text: language.Both("まだ何もしていない", "nothing done yet"), N: r.Waiting},
+	return barOf(slice{Always: true, Class: "accepted", Text: language.Both("再設定した", "have a new password"), N: r.Reset}, slice{Always: true, Class: "handed", Text: language.Both("再設定するまで入れない", "locked out until they reset"), N: r.Forced},
+		slice{Class: "underway", Text: language.Both("処理中", "under way"), N: r.Underway}, slice{Always: true, Class: "none", Text: language.Both("まだ何もしていない", "nothing done yet"), N: r.Waiting},
 		slice{Class: "unreached", Text: language.Both("人が見る必要がある", "for people to look at"), N: r.Left}, slice{Class: "unlisted", Text: language.Both("名簿に載っていない", "not named by the roster"), N: r.Unlisted})
 }
 
@@ -368,7 +371,7 @@ var stepWords = map[string]language.Text{
 }
 
 var fateWords = map[string]language.Text{
-	string(law.Pending): language.Both("これから", "to come"), string(law.Kept): language.Both("守った", "kept"), string(law.Slipped): language.Both("守れなかった", "slipped"), string(law.Unsaid): language.Both("過ぎた。どうなったか記録がない", "passed; nothing says what became of it"),
+	string(law.Pending): language.Both("これから", "to come"), string(law.Kept): language.Both("守った", "kept"), string(law.Slipped): language.Both("守れなかった", "slipped"), string(law.Unsaid): language.Both("過ぎた（記録なし）", "passed, and no word of it"),
 }
 
 var contradictionWords = map[string]language.Text{
@@ -390,7 +393,6 @@ func boardFuncs(lang language.Lang) template.FuncMap {
 		"gateword":   func(id string) string { return said(gateStates, id) },
 		"hourword":   func(id string) string { return said(hourWords, id) },
 		"scopeword":  func(id string) string { return incident.Word(lang, id) },
-		"statefor":   func(id string) string { return clockStates[law.State(id)].In(lang) },
 		"figure": func(n *int64) template.HTML {
 			if n == nil {
 				return template.HTML(`<span class="unknown">` + lang.Pick("未確認", "not known") + `</span>`)
@@ -419,6 +421,7 @@ func boardFuncs(lang language.Lang) template.FuncMap {
 		},
 		"long":  func(d time.Duration) string { return language.Duration(lang, d) },
 		"since": func(from, now time.Time) string { return language.Duration(lang, now.Sub(from)) },
+		"day":   func(t time.Time) string { return t.In(zone).Format(lang.Pick("1月2日", "2 Jan")) },
 		"clock": func(t time.Time) string { return t.In(zone).Format("15:04:05") },
 		"px":    func(f float64) string { return strconv.FormatFloat(f, 'f', 1, 64) },
 		"share": func(n int64, list []slice) string {
@@ -432,7 +435,19 @@ func boardFuncs(lang language.Lang) template.FuncMap {
 			return strconv.FormatFloat(float64(n)/float64(all)*100, 'f', 1, 64) + "%"
 		},
 		"rest": func(all, shown int) int { return max(all-shown, 0) },
-		"minutes": func(d *time.Duration) string {
+		"more": func(d drawing, all, shown int) int { // on a wall the heading says of how many
+			if d.Wall {
+				return 0
+			}
+			return max(all-shown, 0)
+		},
+		"total": func(d drawing, list any) int {
+			if n := reflect.ValueOf(list).Len(); d.Wall && n > 3 {
+				return n
+			}
+			return 0
+		},
+		"waits": func(d *time.Duration) string {
 			if *d < time.Minute {
 				return fmt.Sprintf(lang.Pick("%d秒", "%d s"), int(d.Seconds()))
 			}
