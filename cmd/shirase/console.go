@@ -84,6 +84,10 @@ func (a *app) mountConsole(ctx context.Context, in *instance, server *serve.Serv
 	if err != nil {
 		return err
 	}
+	boards, err := a.boards(ctx, in, cases)
+	if err != nil {
+		return err
+	}
 	doors := map[console.Door]func(*http.Request, int) (time.Duration, bool){}
 	for _, d := range console.Doors() {
 		if doors[d], err = server.Limit(consoleLimits); err != nil {
@@ -97,6 +101,7 @@ func (a *app) mountConsole(ctx context.Context, in *instance, server *serve.Serv
 	desk, err := console.New(console.Options{
 		Staff: in.staff, Cases: cases, Proposals: proposals, Scopes: scopes, Collection: room, Gate: in.gate, Resets: resets, OIDC: provider, Allow: func(d console.Door, r *http.Request, n int) (time.Duration, bool) { return doors[d](r, n) }, BaseURL: a.staffURL(), Log: in.log,
 		Operator: page.Operator{Name: operator(in.Instance), Contact: in.Contact, Imprint: in.Imprint, Privacy: in.Privacy},
+		Boards:   boards,
 		Desk:     console.Desk{Enquiries: asked, Record: record},
 		Spread: console.Spread{Places: circulates, Record: record, Watching: watching.OfCase, Known: func(ctx context.Context, id string) (incident.Incident, bool, error) {
 			i, err := in.incidents.Get(ctx, id)
