@@ -19,6 +19,7 @@ import (
 	"shirase/internal/closing"
 	"shirase/internal/language"
 	"shirase/internal/notify"
+	"shirase/internal/people"
 	"shirase/internal/proposal"
 	"shirase/internal/publish"
 	"shirase/internal/response"
@@ -90,6 +91,9 @@ func (a *app) closing(ctx context.Context, in *instance, cases *response.Cases, 
 				return err
 			}
 			if err := cases.Sweep(ctx, in.shredded); err != nil {
+				return err
+			}
+			if err := people.Forget(ctx, in.db, in.rosters); err != nil {
 				return err
 			}
 			return watchers.Forget(ctx, in.db, in.rosters)
