@@ -111,11 +111,15 @@ func (p *Publisher) Acts() map[string]proposal.Act {
 				cert, remaining, err := p.retire(ctx, who, id)
 				return map[string]any{"certificate": cert, "remaining": remaining}, err
 			}},
-		KindShred: {Plan: func(ctx context.Context, _ actor.Actor, id string, _ []byte) (proposal.Plan, error) {
-			return p.planShred(ctx, id)
+		KindShred: {Plan: func(ctx context.Context, who actor.Actor, id string, _ []byte) (proposal.Plan, error) {
+			return p.planShred(ctx, who, id)
 		},
 			Do: func(ctx context.Context, who actor.Actor, id string, _ []byte, _ string, _ func(*sql.Tx) error) (any, error) {
-				return map[string]any{"incident": id}, p.Rosters.Shred(ctx, who, id)
+				c, err := p.shred(ctx, who, id)
+				if err != nil {
+					return nil, err
+				}
+				return map[string]any{"incident": id, "certificate": jsontext.Value(c.Data), "ledgerIndex": c.LedgerIndex, "left": c.Left}, nil
 			}},
 		KindDisown: {Single: true, Plan: p.planDisown, Do: p.doDisown},
 		KindRotate: {Keys: true, Plan: p.planRotate,
@@ -138,12 +142,17 @@ func (p *Publisher) Acts() map[string]proposal.Act {
 	}
 }
 
-// Shred destroys the key of an incident's rosters and of its case. Once there is staff it can only be proposed.
-func (p *Publisher) Shred(ctx context.Context, who actor.Actor, id string) error {
+// Shred destroys the key of an incident's rosters and of its case, here and in the backups that are known and reached, and certifies it.
+// Once there is staff it can only be proposed.
+func (p *Publisher) Shred(ctx context.Context, who actor.Actor, id string) (*Certified, error) {
 	if err := p.alone(ctx, who, "shred a case"); err != nil {
-		return err
+		return nil, err
 	}
-	return p.Rosters.Shred(ctx, who, id)
+	c, err := p.shred(ctx, who, id)
+	if err != nil {
+		return nil, fmt.Errorf("shred %s: %w", id, err)
+	}
+	return c, nil
 }
 
 // document is what a plan's bytes are made of, in the form of RFC 8785.
@@ -306,7 +315,7 @@ func (p *Publisher) planRetire(ctx context.Context, id string) (proposal.Plan, e
 		EN: fmt.Sprintf("answers checks of this incident no more, and destroys %d evaluator keys, for ever", len(keys))}}}, err
 }
 
-func (p *Publisher) planShred(ctx context.Context, id string) (proposal.Plan, error) {
+func (p *Publisher) planShred(ctx context.Context, who actor.Actor, id string) (proposal.Plan, error) {
 	r, err := p.Rosters.Latest(ctx, id)
 	people := int64(-1)
 	switch {
@@ -337,9 +346,23 @@ func (p *Publisher) planShred(ctx context.Context, id string) (proposal.Plan, er
 			return proposal.Plan{}, err
 		}
 	}
+	retained := ""
+	if p.Ends.Allowed != nil {
+		if err := p.Ends.Allowed(ctx, id); err != nil {
+			return proposal.Plan{}, fmt.Errorf("shred %s: %w", id, err)
+		}
+	}
+	if p.Ends.Retained != nil {
+		if retained, err = p.Ends.Retained(ctx, who, id, false); err != nil {
+			return proposal.Plan{}, err
+		}
+	}
 	doc := map[string]any{"kind": KindShred, "incident": id, "roster": r.ID, "affected": people, "rosters": names, "entries": k.Entries, "record": k.SHA256, "evidence": k.Evidence}
 	if len(outside) > 0 {
 		doc["outside"] = outside
+	}
+	if retained != "" {
+		doc["retained"] = retained
 	}
 	b, err := document(doc)
 	return proposal.Plan{Bytes: b, Effect: proposal.Effect{People: people, Unit: "accounts", Doubts: outside, Says: language.Text{
