@@ -56,7 +56,7 @@ func (a *app) cmdPartyTold() *cobra.Command {
 		Example: "  shirase case party told shop-2026-08-20 acme --what \"what is known so far\" --by mail"},
 		2, func(ctx context.Context, in *instance, cases *response.Cases, args []string) (*response.Case, error) {
 			if t.At == "" {
-				t.At = time.Now().UTC().Format("2006-01-02T15:04Z")
+				t.At = in.now().UTC().Format("2006-01-02T15:04Z")
 			}
 			at, err := in.moment("at", t.At)
 			if err != nil {

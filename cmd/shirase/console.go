@@ -96,7 +96,7 @@ func (a *app) mountConsole(ctx context.Context, in *instance, server *serve.Serv
 				return toldBy(ctx, who, campaigns, k)
 			}},
 		Addendum: func(ctx context.Context, who actor.Actor, id string, h reset.Hour) (string, error) {
-			p, err := proposeAddendum(ctx, proposals, who, id, h)
+			p, err := proposeAddendum(ctx, proposals, who, id, h, in.now())
 			if p == nil {
 				return "", err
 			}

@@ -67,7 +67,7 @@ func (a *app) openEnquiries(ctx context.Context, in *instance) (*enquiry.Desk, e
 			return good, refused, err
 		},
 		Noted: func(ctx context.Context, tx *sql.Tx, who actor.Actor, id, text string) error {
-			return noteEvent(ctx, tx, cases, who, id, time.Now(), text)
+			return noteEvent(ctx, tx, cases, who, id, in.now(), text)
 		}}
 	if o.Mail.Server != "" {
 		server, err := a.mailServer(ctx)

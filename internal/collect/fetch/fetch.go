@@ -29,6 +29,7 @@ import (
 	"time"
 
 	"shirase/internal/hint"
+	"shirase/internal/outward"
 )
 
 // Errors of this package.
@@ -90,8 +91,8 @@ func New(o Options) *Client {
 	c := &Client{o: o, hosts: map[string]*host{}}
 	dialer := &net.Dialer{Timeout: 15 * time.Second, Control: c.control, Resolver: o.Resolver}
 	c.http = &http.Client{
-		Transport: &http.Transport{Proxy: nil, DialContext: dialer.DialContext, TLSHandshakeTimeout: 15 * time.Second, MaxResponseHeaderBytes: maxHeader, DisableCompression: true,
-			MaxConnsPerHost: 1, MaxIdleConns: 20, IdleConnTimeout: 30 * time.Second, ForceAttemptHTTP2: true},
+		Transport: outward.Transport(&http.Transport{Proxy: nil, DialContext: outward.Dialer(dialer), TLSHandshakeTimeout: 15 * time.Second, MaxResponseHeaderBytes: maxHeader, DisableCompression: true,
+			MaxConnsPerHost: 1, MaxIdleConns: 20, IdleConnTimeout: 30 * time.Second, ForceAttemptHTTP2: true}),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	return c
