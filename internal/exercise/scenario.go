@@ -68,7 +68,7 @@ type Event struct {
 	After    Offset   `yaml:"after"` // since the start
 	From     Words    `yaml:"from"`  // who tells it
 	Text     Words    `yaml:"text"`
-	Known    string   `yaml:"known"` // facts, as in a file of facts, times as {+48m}
+	Known    string   `yaml:"known"` // facts, as in a file of facts, times as {+48m} and {-13h}
 	Question Words    `yaml:"question"`
 	Options  []Option `yaml:"options"`
 	Injected bool     `yaml:"contradiction"` // it contradicts what is known, as people do: what it says is no fact
@@ -344,15 +344,15 @@ func (s *Scenario) events(c *critic) {
 			continue
 		}
 		if _, err := s.facts(e, s.start); err != nil {
-			c.bad(at+".known", "its facts: "+err.Error(), `as in a file of facts, with times like "{+48m}" since the start`)
+			c.bad(at+".known", "its facts: "+err.Error(), `as in a file of facts, with times like "{+48m}" and "{-13h}" from the start`)
 		}
 	}
 }
 
-var since = regexp.MustCompile(`\{\+([0-9dhm]{1,16})\}`)
+var since = regexp.MustCompile(`\{[+-]([0-9dhm]{1,16})\}`)
 
-// facts gives what an event makes known, as a file of facts that begins at a time: each time that is written as {+48m} is that much
-// later, and a fact without an as-of is one as of the event.
+// facts gives what an event makes known, as a file of facts that begins at a time: each time that is written as {+48m} or {-13h} is that much
+// later or earlier, and a fact without an as-of is one as of the event.
 func (s *Scenario) facts(e Event, start time.Time) (*incident.FactsFile, error) {
 	if len(e.Known) > maxKnown {
 		return nil, fmt.Errorf("they are longer than %d KiB", maxKnown>>10)
@@ -362,6 +362,9 @@ func (s *Scenario) facts(e Event, start time.Time) (*incident.FactsFile, error) 
 		o, ok := ParseOffset(m[2 : len(m)-1])
 		if !ok {
 			bad = m
+		}
+		if m[1] == '-' {
+			o = -o
 		}
 		return minute(start.Add(o.Span()))
 	})

@@ -76,7 +76,7 @@ type Rooms struct {
 	// Outside gives what of a case others have, and shredding does not reach: files that houses have not confirmed to be destroyed; nil: nothing.
 	Outside func(ctx context.Context, id string) ([]language.Text, error)
 	Now     func() time.Time // when something is published; nil: time.Now
-	Errors  *slog.Logger // hears of witnesses that fail, and of what could not be tidied up; nil: nobody does
+	Errors  *slog.Logger     // hears of witnesses that fail, and of what could not be tidied up; nil: nobody does
 }
 
 // Kept is what a case holds, so that whoever approves that it is shredded has approved all that is lost: what was recorded, without who

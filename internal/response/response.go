@@ -71,7 +71,7 @@ type Rooms struct {
 	Limits    Limits // zero: the usual ones
 	// Space gives the bytes that are left on the disk of Dir; negative where nobody knows. nil: nobody asks.
 	Space func() (int64, error)
-	URL   string // of this instance, which documents lead to; "" where it is not known
+	URL   string           // of this instance, which documents lead to; "" where it is not known
 	Now   func() time.Time // nil: time.Now
 
 	// Granted is told, in its transaction, who has declared a case, and has it from then on.
