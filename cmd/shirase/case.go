@@ -62,7 +62,7 @@ func (a *app) casesOf(ctx context.Context, in *instance) (*response.Cases, error
 func (a *app) openCases(ctx context.Context, in *instance, book *law.Book) (*response.Cases, error) {
 	rooms := response.Rooms{DB: in.db, Dir: in.dir, Incidents: in.incidents, Book: book, Seal: in.rosters.Sealer,
 		Limits: response.Limits{Evidence: int64(a.op().Evidence.Max) << 20, All: int64(a.op().Evidence.MaxCase) << 20, Spare: int64(a.op().Evidence.Spare) << 20}, Space: a.free,
-		URL: strings.TrimRight(a.op().URL, "/"), Granted: in.staff.Declared, Names: in.staff.NameOf, Now: in.now}
+		URL: strings.TrimRight(a.op().URL, "/"), Granted: in.staff.Declared, Names: in.staff.NameOf, Now: in.now, Exercise: in.Exercise != nil}
 	told, err := a.notifier(ctx, in)
 	if err != nil {
 		return nil, err

@@ -15,6 +15,7 @@ import (
 	"shirase/internal/hint"
 	"shirase/internal/language"
 	"shirase/internal/law"
+	"shirase/internal/outward"
 	"shirase/internal/response"
 	"shirase/internal/roster"
 )
@@ -133,6 +134,9 @@ shirase scope --party. That it was handed over is recorded, with its counts.`,
 				return err
 			}
 			defer in.close()
+			if err := outward.Check(c.Context(), "seal a part of the scope to a party"); err != nil {
+				return err
+			}
 			k, err := cases.Get(c.Context(), actor.Operator(), args[0])
 			if err != nil {
 				return err

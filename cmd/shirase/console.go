@@ -20,7 +20,6 @@ import (
 	"shirase/internal/incident"
 	"shirase/internal/incident/lint"
 	"shirase/internal/language"
-	"shirase/internal/page"
 	"shirase/internal/reach"
 	"shirase/internal/reach/preflight"
 	"shirase/internal/reach/returned"
@@ -83,7 +82,7 @@ func (a *app) mountConsole(ctx context.Context, in *instance, server *serve.Serv
 	}
 	desk, err := console.New(console.Options{
 		Staff: in.staff, Cases: cases, Proposals: proposals, Scopes: scopes, Collection: room, Gate: in.gate, Resets: resets, OIDC: provider, Allow: func(d console.Door, r *http.Request, n int) (time.Duration, bool) { return doors[d](r, n) }, BaseURL: a.staffURL(), Log: in.log,
-		Operator: page.Operator{Name: operator(in.Instance), Contact: in.Contact, Imprint: in.Imprint, Privacy: in.Privacy},
+		Operator: runBy(in.Instance),
 		Desk: console.Desk{Enquiries: asked, Record: func(ctx context.Context, who actor.Actor, id string, facts []incident.Fact) error {
 			_, err := in.incidents.Add(ctx, who, &incident.FactsFile{ID: id, Facts: facts})
 			return err

@@ -359,7 +359,7 @@ func printMeasures(w io.Writer, list []exercise.Measure) {
 	for _, m := range list {
 		median := m.Why.EN
 		if m.Median != nil {
-			median = fmt.Sprintf("%s (of %d)", text(m, m.Median), m.Of)
+			median = fmt.Sprintf("%s (of %d)", m.MedianText(language.EN), m.Of)
 		}
 		fmt.Fprintf(w, "  %-34s %-22s %-22s %s\n", m.Label.EN, text(m, m.Own), text(m, m.Real), median)
 		for _, n := range m.Notes {

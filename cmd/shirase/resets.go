@@ -22,7 +22,6 @@ import (
 	"shirase/internal/incident/compose"
 	"shirase/internal/language"
 	"shirase/internal/notify"
-	"shirase/internal/page"
 	"shirase/internal/password"
 	"shirase/internal/portal"
 	"shirase/internal/proposal"
@@ -368,7 +367,7 @@ func (a *app) mountReset(ctx context.Context, in *instance, server *serve.Server
 		return err
 	}
 	pages, err := portal.NewReset(portal.ResetOptions{Resets: r, Incident: in.incidents.Public().Get, Allow: allow, BaseURL: a.op().URL, Log: in.log,
-		Operator: page.Operator{Name: operator(in.Instance), Contact: in.Contact, Imprint: in.Imprint, Privacy: in.Privacy}})
+		Operator: runBy(in.Instance)})
 	if err != nil {
 		return err
 	}

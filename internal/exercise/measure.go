@@ -41,6 +41,9 @@ type Measure struct {
 	Real   *int64        `json:"real"`
 	Median *int64        `json:"median"`
 	Of     int           `json:"medianOf"` // how many incidents of the archive have such a figure
+	// ToTheDay says that the median is known to the day only: 0 is the same day.
+	ToTheDay bool `json:"medianToTheDay,omitzero"`
+	median   archive.Span
 	// Why says what stands in the place of a median.
 	Why   language.Text   `json:"why,omitzero"`
 	Notes []language.Text `json:"notes"` // which they were
@@ -94,7 +97,7 @@ func span(id, ja, en string, own *time.Duration, real Offset, d *archive.Distrib
 		m.Of = len(d.Spans)
 		m.Why = language.Both(fmt.Sprintf("比べられる事案が%d件しかないため、中央値は示しません。", m.Of), fmt.Sprintf("Of %d incidents only no median is given.", m.Of))
 	default:
-		m.Of, m.Median = len(d.Spans), number(d.Median.Minutes)
+		m.Of, m.Median, m.median, m.ToTheDay = len(d.Spans), number(d.Median.Minutes), d.Median, d.Median.Precision >= incident.Day
 	}
 	return m
 }
@@ -265,6 +268,14 @@ func (p *Play) unanswered(k *response.Case) []language.Text {
 		out = append(out, e.Question.Text())
 	}
 	return out
+}
+
+// MedianText writes the median no more exactly than it is known; "" where there is none.
+func (m Measure) MedianText(lang language.Lang) string {
+	if m.Median == nil {
+		return ""
+	}
+	return archive.SpanText(lang, m.median)
 }
 
 // Find gives one of the measures.

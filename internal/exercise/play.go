@@ -84,6 +84,7 @@ func OpenWith(data string, clock *Clock) (*Play, error) {
 	if err != nil {
 		return nil, hint.Add(fmt.Errorf("%s: %w", scenarioFile, err), fmt.Sprintf("line %d: %s", found[0].Line, found[0].What))
 	}
+	s.retime(st.Start)
 	return &Play{Scenario: s, Clock: clock, State: st, Now: clock.Now()}, nil
 }
 

@@ -379,6 +379,33 @@ func (s *Scenario) facts(e Event, start time.Time) (*incident.FactsFile, error) 
 	return file, nil
 }
 
+// retime writes the times that texts name, as {-13h18m}, as those of a scenario that begins at a time.
+func (s *Scenario) retime(start time.Time) {
+	words := func(w *Words) {
+		for lang, text := range map[language.Lang]*string{language.JA: &w.JA, language.EN: &w.EN} {
+			*text = since.ReplaceAllStringFunc(*text, func(m string) string {
+				o, ok := ParseOffset(m[2 : len(m)-1])
+				if !ok {
+					return m
+				}
+				if m[1] == '-' {
+					o = -o
+				}
+				return incident.Moment{Time: start.Add(o.Span()), Precision: incident.Minute}.In(lang)
+			})
+		}
+	}
+	for i := range s.Events {
+		e := &s.Events[i]
+		for _, w := range []*Words{&e.Text, &e.Question} {
+			words(w)
+		}
+		for n := range e.Options {
+			words(&e.Options[n].Words)
+		}
+	}
+}
+
 func minute(t time.Time) string { return t.Format("2006-01-02T15:04Z07:00") }
 
 func indented(text string) string {

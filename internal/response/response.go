@@ -73,6 +73,8 @@ type Rooms struct {
 	Space func() (int64, error)
 	URL   string           // of this instance, which documents lead to; "" where it is not known
 	Now   func() time.Time // nil: time.Now
+	// Exercise says that nothing of it is real, and what is written for others has to say so.
+	Exercise bool
 
 	// Granted is told, in its transaction, who has declared a case, and has it from then on.
 	Granted func(ctx context.Context, tx *sql.Tx, who actor.Actor, id string) error

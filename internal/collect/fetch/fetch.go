@@ -46,6 +46,8 @@ var (
 	ErrRedirects = errors.New("it redirects too often")
 	// ErrRobots reports a page that its site asks robots not to read.
 	ErrRobots = errors.New("its site asks programs not to read it (robots.txt)")
+	// ErrExercise reports what an exercise serves.
+	ErrExercise = errors.New("it is an exercise, and nothing of it is real")
 	// ErrBusy reports a site that asks to be left alone for now.
 	ErrBusy = errors.New("the site asks to come back later")
 )
@@ -197,6 +199,9 @@ func (c *Client) get(ctx context.Context, address string, known Known, robots bo
 		}
 		if next == nil {
 			p.URL, p.Final = asked, u.String()
+			if p.Header.Get("Shirase-Exercise") != "" {
+				return nil, fmt.Errorf("%w: %s", ErrExercise, u.Host)
+			}
 			return p, nil
 		}
 		if hops == maxRedirects {
