@@ -17,6 +17,7 @@ var codes = []struct {
 	{ErrCheckpoint, "checkpoint"},
 	{ErrUnwitnessed, "unwitnessed"},
 	{ErrInclusion, "inclusion"},
+	{ErrExercise, "exercise"},
 	{ErrNotPinned, "not-pinned"},
 	{ErrLedgerChanged, "ledger-changed"},
 	{ErrStatement, "statement"},
@@ -59,6 +60,7 @@ func Code(err error) string {
 var hints = map[string]string{
 	"checkpoint":     "the ledger's key is not the one you trust: get it from the operator by another way, then --ledger-key VKEY",
 	"unwitnessed":    "try again later; if it stays so, ask the operator and the witnesses by another way",
+	"exercise":       "it is a rehearsal, and says nothing of anybody: look the operator's real address up yourself",
 	"not-pinned":     "give the ledger's key with --ledger-key VKEY; the operator publishes it, and `shirase check` pins it on first use",
 	"ledger-changed": "if the operator announced a new ledger, give its key with --ledger-key VKEY; otherwise do not trust this server",
 	"origin":         "a server shows its own ledger under its own name: give the ledger's key with --ledger-key VKEY if you know it by another way",

@@ -18,6 +18,8 @@ import (
 )
 
 var (
+	// ErrExercise says that a ledger is an exercise's: what it holds has not happened.
+	ErrExercise = errors.New("this is an exercise, and nothing of it is real")
 	// ErrNotPinned says that nothing is known of a ledger yet.
 	ErrNotPinned = errors.New("the ledger's key is not pinned")
 	// ErrLedgerChanged says that a server that had one ledger now has another.

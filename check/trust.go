@@ -176,6 +176,10 @@ type trust struct {
 	led    []step   // likewise, from a stated key, or the first one of a ledger that is met
 }
 
+// Exercise reports whether an origin is one of a ledger in which nothing is real (docs/FORMAT.md, exercises). Nobody meets such a
+// ledger: only who states its key asks it, as the exercise itself does.
+func Exercise(origin string) bool { return strings.HasPrefix(origin, "exercise.invalid/") }
+
 // trust returns the keys for an origin: the client's own, pinned ones, or, where
 // neither the origin nor the server was met before, one taken from the server's
 // word.
@@ -187,6 +191,9 @@ func (c *Client) trust(ctx context.Context, base *url.URL, origin string) (*trus
 	if c.Policy.named() { // whoever states keys has decided on the ledger
 		t.keys = &Policy{logs: slices.Clone(c.Policy.logs)}
 		return t, nil
+	}
+	if Exercise(origin) { // before it is met, and whatever was pinned
+		return nil, fmt.Errorf("%w: %q", ErrExercise, origin)
 	}
 	if c.Pins == nil {
 		return nil, fmt.Errorf("%w: %q", ErrNotPinned, origin)

@@ -63,7 +63,7 @@ func (a *app) casesOf(ctx context.Context, in *instance) (*response.Cases, error
 func (a *app) openCases(ctx context.Context, in *instance, book *law.Book) (*response.Cases, error) {
 	rooms := response.Rooms{DB: in.db, Dir: in.dir, Incidents: in.incidents, Book: book, Seal: in.rosters.Sealer,
 		Limits: response.Limits{Evidence: int64(a.op().Evidence.Max) << 20, All: int64(a.op().Evidence.MaxCase) << 20, Spare: int64(a.op().Evidence.Spare) << 20}, Space: a.free,
-		URL: strings.TrimRight(a.op().URL, "/"), Granted: in.staff.Declared, Names: in.staff.NameOf}
+		URL: strings.TrimRight(a.op().URL, "/"), Granted: in.staff.Declared, Names: in.staff.NameOf, Now: in.now, Exercise: in.Exercise != nil}
 	told, err := a.notifier(ctx, in)
 	if err != nil {
 		return nil, err
@@ -152,7 +152,7 @@ Playbooks: shirase case playbook list.`,
 				fmt.Fprintf(w, "Case %s is open. Nothing of it is public.\n\n", k.ID)
 				printClocks(w, clocks)
 				fmt.Fprintln(w)
-				printNext(w, k.ID, k.Next(time.Now(), clocks), 5)
+				printNext(w, k.ID, k.Next(in.now(), clocks), 5)
 				fmt.Fprintf(w, "\nNext: shirase case show %s\n", k.ID)
 			})
 		},
@@ -250,14 +250,14 @@ func (a *app) cmdCaseShow() *cobra.Command {
 				return err
 			}
 			return a.print(map[string]any{"case": k.ID, "declared": k.Declared, "known": k.Knowledge(), "commander": k.Commander, "closed": k.Closed, "clocks": clockRows(clocks),
-				"next": nextRows(k.Next(time.Now(), clocks)), "timeline": k.Events, "reports": k.Reports, "questions": k.Questions, "decisions": k.Decisions, "tasks": k.Tasks, "promises": k.Promises,
+				"next": nextRows(k.Next(in.now(), clocks)), "timeline": k.Events, "reports": k.Reports, "questions": k.Questions, "decisions": k.Decisions, "tasks": k.Tasks, "promises": k.Promises,
 				"evidence": k.Evidence, "pasted": k.Pastes, "notes": k.Notes, "proposals": k.Proposals, "record": k.Log()}, func(w io.Writer) {
-				printCase(w, k, clocks)
+				printCase(w, k, clocks, in.now())
 			})
 		}}
 }
 
-func printCase(w io.Writer, k *response.Case, clocks *response.Clocks) {
+func printCase(w io.Writer, k *response.Case, clocks *response.Clocks, now time.Time) {
 	fmt.Fprintf(w, "%s: %s, %s\n", k.ID, k.Declared.Organisation, k.Declared.Title)
 	if k.Declared.Happened != "" {
 		fmt.Fprintf(w, "happened %s; ", k.Declared.Happened)
@@ -271,7 +271,7 @@ func printCase(w io.Writer, k *response.Case, clocks *response.Clocks) {
 	}
 	fmt.Fprintf(w, "\n\n")
 	printClocks(w, clocks)
-	if next := k.Next(time.Now(), clocks); len(next) > 0 {
+	if next := k.Next(now, clocks); len(next) > 0 {
 		fmt.Fprintln(w)
 		printNext(w, k.ID, next, 0)
 	}
@@ -361,7 +361,7 @@ func (a *app) cmdCaseNext() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			next := k.Next(time.Now(), clocks)
+			next := k.Next(in.now(), clocks)
 			return a.print(map[string]any{"case": k.ID, "next": nextRows(next)}, func(w io.Writer) { printNext(w, k.ID, next, 0) })
 		}}
 }

@@ -15,6 +15,7 @@ import (
 	"shirase/internal/hint"
 	"shirase/internal/language"
 	"shirase/internal/law"
+	"shirase/internal/outward"
 	"shirase/internal/response"
 	"shirase/internal/roster"
 )
@@ -56,7 +57,7 @@ func (a *app) cmdPartyTold() *cobra.Command {
 		Example: "  shirase case party told shop-2026-08-20 acme --what \"what is known so far\" --by mail"},
 		2, func(ctx context.Context, in *instance, cases *response.Cases, args []string) (*response.Case, error) {
 			if t.At == "" {
-				t.At = time.Now().UTC().Format("2006-01-02T15:04Z")
+				t.At = in.now().UTC().Format("2006-01-02T15:04Z")
 			}
 			at, err := in.moment("at", t.At)
 			if err != nil {
@@ -133,6 +134,9 @@ shirase scope --party. That it was handed over is recorded, with its counts.`,
 				return err
 			}
 			defer in.close()
+			if err := outward.Check(c.Context(), "seal a part of the scope to a party"); err != nil {
+				return err
+			}
 			k, err := cases.Get(c.Context(), actor.Operator(), args[0])
 			if err != nil {
 				return err

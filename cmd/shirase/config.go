@@ -16,6 +16,7 @@ import (
 	"shirase/internal/files"
 	"shirase/internal/hint"
 	"shirase/internal/language"
+	"shirase/internal/page"
 	"shirase/internal/serve"
 )
 
@@ -102,7 +103,15 @@ func operator(i config.Instance) language.Text {
 	if t.EN == "" {
 		t.EN = t.JA
 	}
+	if i.Exercise != nil {
+		t = language.Text{JA: "【訓練 EXERCISE】" + t.JA, EN: "[EXERCISE 訓練] " + t.EN}
+	}
 	return t
+}
+
+// runBy is who runs an instance, as every page of every door says it.
+func runBy(i config.Instance) page.Operator {
+	return page.Operator{Name: operator(i), Contact: i.Contact, Imprint: i.Imprint, Privacy: i.Privacy, Exercise: i.Exercise != nil}
 }
 
 func (a *app) cmdConfig() *cobra.Command {

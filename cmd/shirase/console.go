@@ -20,7 +20,6 @@ import (
 	"shirase/internal/incident"
 	"shirase/internal/incident/lint"
 	"shirase/internal/language"
-	"shirase/internal/page"
 	"shirase/internal/reach"
 	"shirase/internal/reach/preflight"
 	"shirase/internal/reach/returned"
@@ -100,7 +99,7 @@ func (a *app) mountConsole(ctx context.Context, in *instance, server *serve.Serv
 	}
 	desk, err := console.New(console.Options{
 		Staff: in.staff, Cases: cases, Proposals: proposals, Scopes: scopes, Collection: room, Gate: in.gate, Resets: resets, OIDC: provider, Allow: func(d console.Door, r *http.Request, n int) (time.Duration, bool) { return doors[d](r, n) }, BaseURL: a.staffURL(), Log: in.log,
-		Operator: page.Operator{Name: operator(in.Instance), Contact: in.Contact, Imprint: in.Imprint, Privacy: in.Privacy},
+		Operator: runBy(in.Instance),
 		Boards:   boards,
 		Desk:     console.Desk{Enquiries: asked, Record: record},
 		Spread: console.Spread{Places: circulates, Record: record, Watching: watching.OfCase, Known: func(ctx context.Context, id string) (incident.Incident, bool, error) {
@@ -118,7 +117,7 @@ func (a *app) mountConsole(ctx context.Context, in *instance, server *serve.Serv
 				return toldBy(ctx, who, campaigns, k)
 			}},
 		Addendum: func(ctx context.Context, who actor.Actor, id string, h reset.Hour) (string, error) {
-			p, err := proposeAddendum(ctx, proposals, who, id, h)
+			p, err := proposeAddendum(ctx, proposals, who, id, h, in.now())
 			if p == nil {
 				return "", err
 			}

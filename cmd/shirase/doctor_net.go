@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"shirase/internal/outward"
 	"shirase/internal/publish"
 )
 
@@ -70,7 +71,7 @@ func (d *doctor) examineOutside(ctx context.Context) {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.TLSClientConfig = &tls.Config{RootCAs: d.roots}
 	defer transport.CloseIdleConnections()
-	res, err := (&http.Client{Transport: transport}).Do(req)
+	res, err := (&http.Client{Transport: outward.Transport(transport)}).Do(req)
 	var wrong *tls.CertificateVerificationError
 	if errors.As(err, &wrong) {
 		d.find("outside", levelError, "serve with the whole chain of certificates that the authority gave, for the name in the address", "at %s visitors are warned off: %v", base, wrong.Err)

@@ -16,7 +16,6 @@ import (
 	"shirase/internal/incident"
 	"shirase/internal/language"
 	"shirase/internal/notify"
-	"shirase/internal/page"
 	"shirase/internal/portal"
 	"shirase/internal/proposal"
 	"shirase/internal/reach"
@@ -67,7 +66,7 @@ func (a *app) openEnquiries(ctx context.Context, in *instance) (*enquiry.Desk, e
 			return good, refused, err
 		},
 		Noted: func(ctx context.Context, tx *sql.Tx, who actor.Actor, id, text string) error {
-			return noteEvent(ctx, tx, cases, who, id, time.Now(), text)
+			return noteEvent(ctx, tx, cases, who, id, in.now(), text)
 		}}
 	if o.Mail.Server != "" {
 		server, err := a.mailServer(ctx)
@@ -146,7 +145,7 @@ func (a *app) mountEnquiries(ctx context.Context, in *instance, server *serve.Se
 	pages, err := portal.NewEnquiry(portal.EnquiryOptions{Desk: d, Incident: in.incidents.Public().Get, BaseURL: a.op().URL, Log: in.log,
 		Allow:    func(r *http.Request, n int) (time.Duration, bool) { return allow(r, n) },
 		Ask:      func(r *http.Request, n int) (time.Duration, bool) { return ask(r, n) },
-		Operator: page.Operator{Name: operator(in.Instance), Contact: in.Contact, Imprint: in.Imprint, Privacy: in.Privacy}})
+		Operator: runBy(in.Instance)})
 	if err != nil {
 		return err
 	}

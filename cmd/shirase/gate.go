@@ -17,7 +17,6 @@ import (
 	"shirase/internal/contain/gate"
 	"shirase/internal/hint"
 	"shirase/internal/language"
-	"shirase/internal/page"
 	"shirase/internal/portal"
 	"shirase/internal/proposal"
 	"shirase/internal/reach/told"
@@ -101,11 +100,11 @@ func (a *app) gateNode(ctx context.Context, in *instance, open func(ctx context.
 	if err != nil {
 		return nil, err
 	}
-	pages, err := portal.New(portal.Options{Operator: page.Operator{Name: operator(in.Instance), Contact: in.Contact, Imprint: in.Imprint, Privacy: in.Privacy}, BaseURL: a.op().URL, Log: in.log})
+	pages, err := portal.New(portal.Options{Operator: runBy(in.Instance), BaseURL: a.op().URL, Log: in.log})
 	if err != nil {
 		return nil, err
 	}
-	return gate.NewNode(gate.NodeOptions{Gate: open, Dir: in.dir, Keys: in.keys, Rules: rules, Page: pages.GatePage, Policy: pages.GatePolicy(), Log: in.log,
+	return gate.NewNode(gate.NodeOptions{Gate: open, Dir: in.dir, Keys: in.keys, Rules: rules, Idle: in.Exercise != nil, Page: pages.GatePage, Policy: pages.GatePolicy(), Log: in.log,
 		Link: func(ctx context.Context, id string) string {
 			if in.incidents == nil || a.op().URL == "" {
 				return ""

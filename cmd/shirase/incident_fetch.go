@@ -21,6 +21,7 @@ import (
 	"shirase/internal/files"
 	"shirase/internal/hint"
 	"shirase/internal/incident/extract"
+	"shirase/internal/outward"
 )
 
 // readPDF is the hidden command by which this program reads a PDF in a process of its own (internal/collect/read).
@@ -70,7 +71,7 @@ func (a *app) resolver() *net.Resolver {
 		return net.DefaultResolver
 	}
 	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, network, server)
+		return outward.Dial(ctx, &net.Dialer{}, network, server)
 	}}
 }
 

@@ -108,6 +108,9 @@ func (a *app) init(ctx context.Context, origin string, i config.Instance, planne
 	if origin == "" {
 		origin = "unnamed/{key}"
 	}
+	if (i.Exercise != nil) != strings.HasPrefix(origin, exerciseOrigin) {
+		return nil, hint.Add(fmt.Errorf("%w: a ledger is called %s... where it is an exercise's, and only there", errKind, exerciseOrigin), "give another --origin; an exercise is begun with shirase exercise")
+	}
 	i.Format, i.Engine = config.Format, "sqlite"
 	if a.op().Store != "" || a.op().StoreFile != "" {
 		i.Engine = "postgres"

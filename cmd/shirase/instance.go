@@ -13,6 +13,7 @@ import (
 	"shirase/internal/config"
 	"shirase/internal/contain/gate"
 	"shirase/internal/enquiry"
+	"shirase/internal/exercise"
 	"shirase/internal/files"
 	"shirase/internal/hint"
 	"shirase/internal/incident"
@@ -44,6 +45,7 @@ type instance struct {
 	opening   sync.Mutex   // of campaigns
 	campaigns *reach.Reach // nil: nobody has asked for them yet
 	desk      *enquiry.Desk
+	clock     *exercise.Clock // of an exercise; nil: it is none
 }
 
 // instanceWithStore reads what the data folder is, and compares it with where the
@@ -136,6 +138,9 @@ func (a *app) wire(ctx context.Context, i config.Instance) (*instance, error) {
 // wireWith is wire where the ledger's signing key may be lost.
 func (a *app) wireWith(ctx context.Context, i config.Instance, lost bool) (_ *instance, err error) {
 	in := &instance{Instance: i, log: a.log()}
+	if in.clock, err = a.exerciseClock(i); err != nil {
+		return nil, err
+	}
 	defer func() {
 		if err != nil {
 			in.close()
@@ -152,6 +157,7 @@ func (a *app) wireWith(ctx context.Context, i config.Instance, lost bool) (_ *in
 	if in.incidents, err = incident.New(ctx, in.db, archive.Changed); err != nil {
 		return nil, err
 	}
+	in.incidents.By(in.now)
 	if in.archive, err = archive.New(ctx, in.db, in.incidents); err != nil {
 		return nil, err
 	}
@@ -168,8 +174,8 @@ func (a *app) wireWith(ctx context.Context, i config.Instance, lost bool) (_ *in
 	if err != nil {
 		return nil, err
 	}
-	in.publisher, err = publish.New(ctx, publish.Rooms{DB: in.db, Dir: in.dir, Keys: in.keys, Incidents: in.incidents, Index: in.index, Rosters: in.rosters, Staffed: in.staff.Staffed, Errors: in.log}, skey,
-		publish.Instance{URL: a.op().URL, PhoneRegion: i.Region, Demonstration: i.Demo != nil, Witnesses: witnesses, Today: today, WithoutKey: lost && skey == ""})
+	in.publisher, err = publish.New(ctx, publish.Rooms{DB: in.db, Dir: in.dir, Keys: in.keys, Incidents: in.incidents, Index: in.index, Rosters: in.rosters, Staffed: in.staff.Staffed, Now: in.now, Errors: in.log}, skey,
+		publish.Instance{URL: a.op().URL, PhoneRegion: i.Region, Demonstration: i.Demo != nil, Exercise: i.Exercise != nil, Witnesses: witnesses, Today: today, WithoutKey: lost && skey == ""})
 	if err != nil {
 		return nil, err
 	}
@@ -192,7 +198,9 @@ func (a *app) openFloor(ctx context.Context, in *instance, lost bool) (skey stri
 		return "", err
 	}
 	in.db.SetPool(a.op().Pool.Read, a.op().Pool.Write)
-	skey, err = publish.SigningKey(ctx, in.db, in.keys)
+	if skey, err = publish.SigningKey(ctx, in.db, in.keys); err == nil {
+		err = sameKind(in.Instance, skey)
+	}
 	if lost && errors.Is(err, files.ErrNotExist) {
 		return "", nil
 	}

@@ -142,10 +142,11 @@ Your own incident:   shirase init
                      shirase publish ID
                      shirase serve
 On the net:          shirase setup`,
-		Version:       version,
-		Args:          cobra.ArbitraryArgs,
-		SilenceErrors: true,
-		SilenceUsage:  true,
+		Version:          version,
+		Args:             cobra.ArbitraryArgs,
+		SilenceErrors:    true,
+		SilenceUsage:     true,
+		PersistentPreRun: func(c *cobra.Command, _ []string) { a.shutWays(c) },
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return usagef("there is no command %q%s", args[0], suggest(c, args[0]))
@@ -165,7 +166,7 @@ On the net:          shirase setup`,
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(a.cmdDemo(), a.cmdInit(), a.cmdSetup(), a.cmdConfig(), a.cmdIncident(), a.cmdCase(), a.cmdProposal(), a.cmdNotify(), a.cmdCampaign(), a.cmdBounces(), a.cmdWatch(), a.cmdSpread(), a.cmdGate(), a.cmdReset(), a.cmdEnquiry(), a.cmdStaff(), a.cmdLaw(), a.cmdLint(), a.cmdScope(), a.cmdPublish(), a.cmdNotice(), a.cmdServe(),
 		a.cmdCheck(), a.cmdVerify(), a.cmdIndex(), a.cmdLedger(), a.cmdKey(), a.cmdWitness(), a.cmdMonitor(), a.cmdPassword(),
-		a.cmdWatchLogins(), a.cmdBackup(), a.cmdRestore(), a.cmdDoctor(), a.cmdVersion(), a.cmdReadPDF(), a.cmdInbox(), a.cmdSource())
+		a.cmdWatchLogins(), a.cmdBackup(), a.cmdRestore(), a.cmdDoctor(), a.cmdVersion(), a.cmdReadPDF(), a.cmdInbox(), a.cmdSource(), a.cmdExercise())
 	for _, c := range root.Commands() {
 		usageArgs(c)
 	}

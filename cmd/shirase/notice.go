@@ -5,7 +5,6 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -138,7 +137,7 @@ facts unless files are given; both languages are needed.`,
 				return err
 			}
 			r := publish.Request{Incident: args[0], Notice: &d, Despite: despite}
-			if done, err := a.proposes(c.Context(), in, publish.KindPublish, r.Incident, publish.AskedOf(r, time.Now())); done || err != nil {
+			if done, err := a.proposes(c.Context(), in, publish.KindPublish, r.Incident, publish.AskedOf(r, in.now())); done || err != nil {
 				return err
 			}
 			prop, pub, err := in.publisher.Run(c.Context(), actor.Operator(), r)

@@ -81,7 +81,7 @@ func (a *app) proposalRoom(ctx context.Context, in *instance, cases *response.Ca
 	var room *proposal.Proposals
 	lifted := func(ctx context.Context, id string, h reset.Hour) {
 		// By the server: whoever approves may not propose, and whoever proposed is not here.
-		if _, err := proposeAddendum(ctx, room, actor.Server(), id, h); err != nil {
+		if _, err := proposeAddendum(ctx, room, actor.Server(), id, h, in.now()); err != nil {
 			in.log.Info("no addendum is proposed", "case", id, "error", err)
 		}
 	}

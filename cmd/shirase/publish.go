@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -76,7 +75,7 @@ published is told first, whatever the reason.`,
 			if err := a.notMerged(c.Context(), in, r.Incident); err != nil {
 				return err
 			}
-			if done, err := a.proposes(c.Context(), in, publish.KindPublish, r.Incident, publish.AskedOf(r, time.Now())); done || err != nil {
+			if done, err := a.proposes(c.Context(), in, publish.KindPublish, r.Incident, publish.AskedOf(r, in.now())); done || err != nil {
 				return err
 			}
 			p, err := a.publish(c.Context(), in, r)

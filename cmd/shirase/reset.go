@@ -168,7 +168,7 @@ func (a *app) sayReset(ctx context.Context, in *instance, id string, h reset.Hou
 	if err != nil {
 		return "", err
 	}
-	p, why := proposeAddendum(ctx, proposals, actor.Operator(), id, h)
+	p, why := proposeAddendum(ctx, proposals, actor.Operator(), id, h, in.now())
 	switch {
 	case p != nil:
 		return "an addendum is proposed, and somebody else approves it: shirase proposal show " + p.ID, nil

@@ -22,7 +22,6 @@ import (
 	"shirase/internal/incident/compose"
 	"shirase/internal/language"
 	"shirase/internal/notify"
-	"shirase/internal/page"
 	"shirase/internal/password"
 	"shirase/internal/portal"
 	"shirase/internal/proposal"
@@ -137,7 +136,7 @@ func (a *app) resetsBy(ctx context.Context, in *instance, c connect.Connector, c
 			return noteEvent(ctx, tx, cases, who, id, h.At, says.JA+" / "+says.EN)
 		},
 		Noted: func(ctx context.Context, tx *sql.Tx, who actor.Actor, id, text string) error {
-			return noteEvent(ctx, tx, cases, who, id, time.Now(), text)
+			return noteEvent(ctx, tx, cases, who, id, in.now(), text)
 		},
 		Done: func(ctx context.Context, tx *sql.Tx, id, account string, addresses []string) (func(), error) {
 			var names []gate.Account
@@ -309,12 +308,12 @@ func addendumOf(id string, h reset.Hour) publish.Request {
 
 // proposeAddendum proposes it, where something was published that can be added to and there is somebody who approves. That it could not be
 // proposed undoes nothing: why says what speaks against it.
-func proposeAddendum(ctx context.Context, proposals *proposal.Proposals, who actor.Actor, id string, h reset.Hour) (p *proposal.Proposal, why error) {
+func proposeAddendum(ctx context.Context, proposals *proposal.Proposals, who actor.Actor, id string, h reset.Hour, now time.Time) (p *proposal.Proposal, why error) {
 	wanted, err := proposals.Wanted(ctx)
 	if err != nil || !wanted {
 		return nil, err
 	}
-	return proposals.Propose(ctx, who, publish.KindPublish, id, publish.AskedOf(addendumOf(id, h), time.Now()))
+	return proposals.Propose(ctx, who, publish.KindPublish, id, publish.AskedOf(addendumOf(id, h), now))
 }
 
 // resetAct is how the bulk reset and the lifting are proposed and done. lifted is called once it is lifted.
@@ -368,7 +367,7 @@ func (a *app) mountReset(ctx context.Context, in *instance, server *serve.Server
 		return err
 	}
 	pages, err := portal.NewReset(portal.ResetOptions{Resets: r, Incident: in.incidents.Public().Get, Allow: allow, BaseURL: a.op().URL, Log: in.log,
-		Operator: page.Operator{Name: operator(in.Instance), Contact: in.Contact, Imprint: in.Imprint, Privacy: in.Privacy}})
+		Operator: runBy(in.Instance)})
 	if err != nil {
 		return err
 	}

@@ -21,7 +21,6 @@ import (
 	"shirase/internal/incident"
 	"shirase/internal/index"
 	"shirase/internal/metrics"
-	"shirase/internal/page"
 	"shirase/internal/password"
 	"shirase/internal/roster"
 	"shirase/internal/serve"
@@ -136,7 +135,7 @@ func (a *app) listen(stated bool) (net.Listener, error) {
 // options are those of every server.
 func (a *app) options(log *slog.Logger) (serve.Options, error) {
 	op := a.op()
-	o := serve.Options{Log: log, Requests: op.Log.Requests, Proxies: op.Proxies, Timeouts: op.Timeouts, Connections: op.Limits.Connections}
+	o := serve.Options{Log: log, Requests: op.Log.Requests, Proxies: op.Proxies, Timeouts: op.Timeouts, Connections: op.Limits.Connections, Exercise: a.read.Instance.Exercise != nil}
 	var err error
 	if op.TLS.CertificateFile != "" {
 		o.TLS, err = serve.Certificate(op.TLS.CertificateFile, op.TLS.KeyFile, log)
@@ -222,7 +221,7 @@ func (a *app) server(ctx context.Context, in *instance, corpora *password.Corpor
 		},
 		Witnesses: in.cosigners,
 		Proof:     in.publisher.Proof,
-		Operator:  page.Operator{Name: operator(in.Instance), Contact: in.Contact, Imprint: in.Imprint, Privacy: in.Privacy},
+		Operator:  runBy(in.Instance),
 		LedgerKey: in.publisher.VKey(),
 		BaseURL:   a.op().URL,
 		Log:       log,

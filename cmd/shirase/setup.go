@@ -115,6 +115,9 @@ func (s *install) begin() error {
 		return err
 	}
 	s.settings = settings
+	if i, err := config.ReadInstance(settings.Operation.Data); err == nil && i.Exercise != nil {
+		return hint.Add(fmt.Errorf("%s is an exercise's folder, and is not put on the net", settings.Operation.Data), "choose another folder with --data")
+	}
 	lang, ok := language.Parse(s.flags.lang)
 	if s.flags.lang != "" && !ok {
 		return usagef("--lang %q is neither ja nor en", s.flags.lang)

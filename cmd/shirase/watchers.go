@@ -22,6 +22,7 @@ import (
 	"shirase/internal/incident"
 	"shirase/internal/index"
 	"shirase/internal/language"
+	"shirase/internal/outward"
 	"shirase/internal/reach/message"
 	"shirase/internal/reach/smtp"
 	"shirase/internal/roster"
@@ -163,6 +164,9 @@ func (a *app) proofs() (*fetch.Client, error) {
 // not proven.
 func shows(resolver *net.Resolver, web *fetch.Client) func(ctx context.Context, p watchers.Proof) (string, error) {
 	return func(ctx context.Context, p watchers.Proof) (string, error) {
+		if err := outward.Check(ctx, "look for the proof of a domain"); err != nil {
+			return "", err
+		}
 		ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 		defer cancel()
 		if texts, err := resolver.LookupTXT(ctx, p.Name()+"."); err == nil && slices.Contains(texts, p.Record()) {

@@ -18,6 +18,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"shirase/internal/hint"
+	"shirase/internal/outward"
 )
 
 // Webhook sends news by POST, signed as https://www.standardwebhooks.com says, so that whoever is told knows who tells.
@@ -41,7 +42,7 @@ func NewWebhook(url, secret string) (*Webhook, error) {
 	if !ok || err != nil || len(key) < 24 || len(key) > 64 {
 		return nil, hint.Add(ErrSecret, `it is whsec_ and the base64 of 24 to 64 random bytes: echo "whsec_$(openssl rand -base64 32)"`)
 	}
-	client := &http.Client{Timeout: sendFor, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := &http.Client{Transport: outward.Transport(nil), Timeout: sendFor, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	return &Webhook{url, key, client, time.Now}, nil
 }
 

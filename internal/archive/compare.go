@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"context"
 	"slices"
 	"time"
 
@@ -156,4 +157,25 @@ func placing(v Interval, own Span, d Distribution) Placing {
 	}
 	s.Rank, s.RankTo = before+1, before+1+unsettled
 	return s
+}
+
+// Distributions gives each interval over all incidents that are compared, but one: what somebody's own is held against.
+func (v *View) Distributions(ctx context.Context, but string) ([intervals]Distribution, error) {
+	var spans [intervals][]Span
+	err := v.EachEntry(ctx, func(e Entry) error {
+		if e.Withdrawn || e.ID == but {
+			return nil
+		}
+		for i, s := range e.Spans() {
+			if s != nil {
+				spans[i] = append(spans[i], *s)
+			}
+		}
+		return nil
+	})
+	var out [intervals]Distribution
+	for i := range spans {
+		out[i] = distribution(spans[i])
+	}
+	return out, err
 }

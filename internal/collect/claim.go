@@ -18,6 +18,7 @@ import (
 	"shirase/internal/actor"
 	"shirase/internal/hint"
 	"shirase/internal/incident"
+	"shirase/internal/outward"
 	"shirase/internal/store"
 )
 
@@ -214,6 +215,9 @@ func (c *Collection) prove(ctx context.Context, item string) (bool, error) {
 
 // shown looks where a domain shows the token: in DNS, where whoever has the domain writes, or else in a file of its web server.
 func (c *Collection) shown(ctx context.Context, cl *Claim) string {
+	if outward.IsShut(ctx) {
+		return ""
+	}
 	if texts, err := c.Resolver.LookupTXT(ctx, cl.Name()+"."); err == nil && slices.Contains(texts, cl.Record()) {
 		return "dns"
 	}

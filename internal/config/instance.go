@@ -46,6 +46,8 @@ type Instance struct {
 	Imprint string `json:"imprint,omitzero"`
 	Privacy string `json:"privacy,omitzero"`
 	Demo    *Demo  `json:"demo,omitzero"`
+	// Exercise is what makes an instance one in which nothing is real, for ever.
+	Exercise *Exercise `json:"exercise,omitzero"`
 }
 
 // Name is a name in both languages; either may be empty.
@@ -59,6 +61,11 @@ type Demo struct {
 	Scale       float64 `json:"scale"`
 	Affected    string  `json:"affected"`
 	NotAffected string  `json:"notAffected"`
+}
+
+// Exercise is the scenario that an instance was made to play.
+type Exercise struct {
+	Scenario string `json:"scenario"`
 }
 
 // ReadInstance reads what a data folder is, without opening anything. Errors: ErrNone, ErrNewer.

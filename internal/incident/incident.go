@@ -56,6 +56,9 @@ func New(ctx context.Context, db *store.DB, changed Changed) (*Incidents, error)
 	return s, nil
 }
 
+// By has the room read the time by another clock, as in an exercise.
+func (s *Incidents) By(now func() time.Time) { s.now = now }
+
 // Incident is what is known of one breach: its current facts.
 type Incident struct {
 	ID      string

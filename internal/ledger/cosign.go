@@ -17,6 +17,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"shirase/internal/files"
+	"shirase/internal/outward"
 	"shirase/internal/store"
 )
 
@@ -320,6 +321,7 @@ var meaning = map[int]string{
 // askHTTP follows no redirects: a witness is where the policy says. Time-outs
 // are the contexts'.
 var askHTTP = &http.Client{
+	Transport:     outward.Transport(nil),
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 }
 

@@ -16,6 +16,8 @@ import (
 	collector "go.opentelemetry.io/proto/slim/otlp/collector/metrics/v1"
 	"golang.org/x/net/http/httpguts"
 	"google.golang.org/protobuf/proto"
+
+	"shirase/internal/outward"
 )
 
 // Receiver takes figures by OpenTelemetry's protocol over HTTP (https://opentelemetry.io/docs/specs/otlp/#otlphttp): a
@@ -40,7 +42,7 @@ const (
 // NewReceiver makes one of its URL, path and all, and of a header that goes with each request; "": none. Errors: ErrHeader,
 // which does not repeat it.
 func NewReceiver(url, header string) (*Receiver, error) {
-	r := &Receiver{url: url, client: &http.Client{Timeout: pushFor, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	r := &Receiver{url: url, client: &http.Client{Transport: outward.Transport(nil), Timeout: pushFor, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 	if header == "" {
 		return r, nil
 	}

@@ -13,6 +13,8 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"shirase/check"
+
+	"shirase/internal/outward"
 )
 
 // Doer makes requests: an *http.Client.
@@ -40,7 +42,7 @@ func newFetcher(server string, m *Monitor) (*fetcher, error) {
 	}
 	f := &fetcher{base: u, http: m.HTTP, wait: func(ctx context.Context, d time.Duration) error { return m.Wait(ctx, d) }}
 	if f.http == nil {
-		f.http = &http.Client{Timeout: 10 * time.Minute, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+		f.http = &http.Client{Transport: outward.Transport(nil), Timeout: 10 * time.Minute, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	}
 	return f, nil
 }

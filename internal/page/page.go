@@ -58,6 +58,7 @@ type Operator struct {
 	Name             language.Text // empty: the host's name stands for it
 	Contact          string        // where questions, corrections and replies go: an http, https or mailto URL, or empty
 	Imprint, Privacy string        // pages of the operator's own site, http or https, or empty
+	Exercise         bool          // nothing of it is real, and every page says so, on paper too
 }
 
 // Frame is what all pages of a door stand in. It is safe for concurrent use.
@@ -172,6 +173,7 @@ type operator struct {
 	Contact          string
 	ContactText      string
 	Imprint, Privacy string
+	Exercise         bool
 }
 
 // Page starts the page of a request.
@@ -179,7 +181,8 @@ func (f *Frame) Page(r *http.Request) Page {
 	lang := web.LanguageOf(r)
 	p := Page{Lang: lang, Navigation: f.Navigation, Path: web.LocalPath(r), Base: web.Base(r, f.BaseURL)}
 	p.Operator = operator{Name: f.Operator.Name.In(lang.Lang), Contact: f.Operator.Contact, ContactText: strings.TrimPrefix(f.Operator.Contact, "mailto:"),
-		Imprint: f.Operator.Imprint, Privacy: f.Operator.Privacy}
+		Imprint: f.Operator.Imprint, Privacy: f.Operator.Privacy, Exercise: f.Operator.Exercise}
+	p.NoIndex = f.Operator.Exercise
 	if p.Operator.Name == "" {
 		p.Operator.Name, p.Operator.Host = strings.TrimPrefix(strings.TrimPrefix(p.Base, "https://"), "http://"), true
 	}

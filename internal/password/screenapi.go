@@ -15,6 +15,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"shirase/internal/outward"
 	"shirase/internal/web"
 )
 
@@ -99,7 +100,7 @@ func NewRemote(base string, m Mode) (*Remote, error) {
 		return nil, fmt.Errorf("server %q is not an address like https://passwords.example.org", base)
 	}
 	return &Remote{url: strings.TrimRight(u.String(), "/") + "/password/v1/screen", mode: m,
-		client: &http.Client{Timeout: time.Minute, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}, nil
+		client: &http.Client{Transport: outward.Transport(nil), Timeout: time.Minute, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}, nil
 }
 
 // Prepare fetches the ranges of a password and its variants.

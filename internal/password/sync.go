@@ -19,6 +19,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"shirase/internal/hint"
+	"shirase/internal/outward"
 )
 
 // Errors of a sync.
@@ -100,7 +101,7 @@ func (c *Corpora) Sync(ctx context.Context, o SyncOptions) (Sync, error) {
 	transport.MaxIdleConnsPerHost, transport.DisableCompression = o.Workers, true
 	defer transport.CloseIdleConnections()
 	s := &syncer{c: c, o: o, base: base + "/range/", origin: origin,
-		client: &http.Client{Transport: transport, Timeout: syncTimeout}, limit: rate.NewLimiter(rate.Inf, 1), accept: "gzip",
+		client: &http.Client{Transport: outward.Transport(transport), Timeout: syncTimeout}, limit: rate.NewLimiter(rate.Inf, 1), accept: "gzip",
 		workers: make(chan struct{}, o.Workers), away: int64(max(syncAway, 2*o.Workers)), next: new(batch), folding: make(chan error, 1)}
 	s.folding <- nil // as if one had just ended
 	if ip, err := netip.ParseAddr(u.Hostname()); err == nil && ip.IsLoopback() || u.Hostname() == "localhost" {

@@ -94,6 +94,9 @@ func (p *Publisher) Propose(ctx context.Context, who actor.Actor, r Request) (*P
 		return nil, err
 	}
 	r.Despite = strings.TrimSpace(r.Despite)
+	if r.Time.IsZero() {
+		r.Time = p.now()
+	}
 	if utf8.RuneCountInString(r.Despite) > maxDespite || !utf8.ValidString(r.Despite) {
 		return nil, fmt.Errorf("publish %s: a reason has at most %d characters", r.Incident, maxDespite)
 	}
@@ -279,7 +282,7 @@ func indexed(ctx context.Context, rosters *roster.Rosters, r roster.Roster) inde
 
 // figures are what a notice says beside the facts.
 func (p *Publisher) figures(state string, accounts int64) compose.Figures {
-	return compose.Figures{Accounts: accounts, URL: p.instance.URL, Demonstration: p.instance.Demonstration, State: state}
+	return compose.Figures{Accounts: accounts, URL: p.instance.URL, Demonstration: p.instance.Demonstration, Exercise: p.instance.Exercise, State: state}
 }
 
 // scopeChanged reports whether a notice would say something else of an incident's scope than the published statement's: its state, or how

@@ -75,8 +75,9 @@ type Rooms struct {
 	Kept      func(ctx context.Context, id string) (Kept, error) // what a case holds that its key seals; nil: there are no cases
 	// Outside gives what of a case others have, and shredding does not reach: files that houses have not confirmed to be destroyed; nil: nothing.
 	Outside func(ctx context.Context, id string) ([]language.Text, error)
-	Ends    Ends         // what the end of a case needs of other rooms
-	Errors  *slog.Logger // hears of witnesses that fail, and of what could not be tidied up; nil: nobody does
+	Now     func() time.Time // when something is published; nil: time.Now
+	Ends    Ends             // what the end of a case needs of other rooms
+	Errors  *slog.Logger     // hears of witnesses that fail, and of what could not be tidied up; nil: nobody does
 }
 
 // Kept is what a case holds, so that whoever approves that it is shredded has approved all that is lost: what was recorded, without who
@@ -92,6 +93,7 @@ type Instance struct {
 	URL           string // where people reach it; empty: not known
 	PhoneRegion   string // by which phone numbers without + are read
 	Demonstration bool   // the accounts are generated, and the notices have to say so
+	Exercise      bool   // nothing of it is real, and the notices have to say so
 
 	WithoutKey bool // the ledger's signing key is not here: nothing is published but the change to the next one
 
@@ -120,7 +122,10 @@ func New(ctx context.Context, rooms Rooms, signingKey string, instance Instance)
 	if rooms.Errors == nil {
 		rooms.Errors = slog.New(slog.DiscardHandler)
 	}
-	p := &Publisher{Rooms: rooms, instance: instance, now: time.Now}
+	p := &Publisher{Rooms: rooms, instance: instance, now: rooms.Now}
+	if p.now == nil {
+		p.now = time.Now
+	}
 	logged, err := p.loggedPolicy(ctx)
 	if err != nil {
 		return nil, err

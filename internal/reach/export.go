@@ -23,6 +23,7 @@ import (
 	"shirase/internal/files"
 	"shirase/internal/hint"
 	"shirase/internal/language"
+	"shirase/internal/outward"
 	"shirase/internal/store"
 )
 
@@ -447,6 +448,9 @@ func (r *Reach) mayExport(ctx context.Context, who actor.Actor, id, what string,
 // for whom it tells. It may be asked for again, until it is destroyed; each time is written down. Whoever opened it closes it. Errors: ErrState.
 func (r *Reach) HandOver(ctx context.Context, who actor.Actor, id string) (*Export, *files.File, error) {
 	const what = "hand a file over"
+	if err := outward.Check(ctx, what); err != nil {
+		return nil, nil, err
+	}
 	x, err := r.mayExport(ctx, who, id, what, actor.Propose)
 	if err != nil {
 		return nil, nil, err

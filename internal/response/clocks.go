@@ -246,6 +246,13 @@ func (c *Cases) Start(ctx context.Context, who actor.Actor, id string, version i
 	})
 }
 
+// DoneAt is when a clock was done, as it is recorded; false where it was not.
+func (k *Case) DoneAt(clock string) (incident.Moment, bool) {
+	m, ok := k.marked[clock]
+	at, err := incident.ParseMoment(m.At, nil)
+	return at, ok && m.State == "done" && err == nil
+}
+
 // Know says that something is so, or is not so, that clocks depend on: one of law.Words. version is
 // the one that was read ([Case.Stated]), 0 where nothing was.
 func (c *Cases) Know(ctx context.Context, who actor.Actor, id string, version int64, n Knows) (*Case, error) {

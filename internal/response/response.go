@@ -71,7 +71,10 @@ type Rooms struct {
 	Limits    Limits // zero: the usual ones
 	// Space gives the bytes that are left on the disk of Dir; negative where nobody knows. nil: nobody asks.
 	Space func() (int64, error)
-	URL   string // of this instance, which documents lead to; "" where it is not known
+	URL   string           // of this instance, which documents lead to; "" where it is not known
+	Now   func() time.Time // nil: time.Now
+	// Exercise says that nothing of it is real, and what is written for others has to say so.
+	Exercise bool
 
 	// Granted is told, in its transaction, who has declared a case, and has it from then on.
 	Granted func(ctx context.Context, tx *sql.Tx, who actor.Actor, id string) error
@@ -113,7 +116,11 @@ func New(ctx context.Context, rooms Rooms) (*Cases, error) {
 	if rooms.Limits.All == 0 {
 		rooms.Limits.All = 100 << 30
 	}
-	return &Cases{Rooms: rooms, now: time.Now}, nil
+	c := &Cases{Rooms: rooms, now: rooms.Now}
+	if c.now == nil {
+		c.now = time.Now
+	}
+	return c, nil
 }
 
 // may asks whether somebody may do something in a case. Of one that is not theirs they hear, to the word, what is said of one that is

@@ -24,6 +24,7 @@ import (
 
 	"shirase/internal/files"
 	"shirase/internal/hint"
+	"shirase/internal/outward"
 )
 
 // LetsEncrypt is the directory of the authority that is asked where nobody says another.
@@ -94,7 +95,7 @@ func (a ACME) Open(log *slog.Logger) (*Issued, error) {
 
 // http makes the client that the authority is asked with.
 func (a ACME) http() (*http.Client, error) {
-	client := &http.Client{Timeout: time.Minute}
+	client := &http.Client{Transport: outward.Transport(nil), Timeout: time.Minute}
 	if a.Roots == "" {
 		return client, nil
 	}
@@ -106,7 +107,7 @@ func (a ACME) http() (*http.Client, error) {
 	if !pool.AppendCertsFromPEM(b) {
 		return nil, fmt.Errorf("read the authority's own certificates: %s holds none in PEM", a.Roots)
 	}
-	client.Transport = &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: &tls.Config{RootCAs: pool}, ForceAttemptHTTP2: true}
+	client.Transport = outward.Transport(&http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: &tls.Config{RootCAs: pool}, ForceAttemptHTTP2: true})
 	return client, nil
 }
 

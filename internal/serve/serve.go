@@ -35,6 +35,7 @@ type Options struct {
 	Timeouts Timeouts
 	TLS      *tls.Config // nil: plain HTTP
 	MaxBody  int64       // bytes of a request body; 0: 1 MiB
+	Exercise bool        // nothing of it is real, and every answer says so, for programs
 	// Connections is how many there may be at once; 0: as many as the limit of open files leaves room for.
 	Connections int
 	Answered    func(Answer)      // hears of every request; nil: nobody does

@@ -14,6 +14,9 @@ import (
 	"shirase/internal/web"
 )
 
+// ExerciseHeader says of every answer of an exercise that nothing of it is real: other instances take nothing in from there.
+const ExerciseHeader = "Shirase-Exercise"
+
 // Wrap puts around h what every response and request needs: security headers, a bound on the request body, recovery
 // from panics, and where o wants it one line of log a request.
 //
@@ -26,6 +29,10 @@ func Wrap(h http.Handler, o Options) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		secure(w.Header(), o.Proxies.Secure(r))
+		if o.Exercise {
+			w.Header().Set(ExerciseHeader, "not-real")
+			w.Header().Set("X-Robots-Tag", "noindex")
+		}
 		r = bounded(w, r, cmp.Or(o.MaxBody, maxBody))
 		rec := &recorder{ResponseWriter: w, conn: connectionOf(r)}
 		defer func() {

@@ -18,6 +18,7 @@ import (
 
 	"database/sql"
 	"shirase/internal/actor"
+	"shirase/internal/outward"
 )
 
 // A Provider is an identity provider that staff may sign in by (OpenID Connect Core 1.0, authorization code flow with PKCE,
@@ -70,7 +71,7 @@ func (p *Provider) client() *http.Client {
 	if p.Client != nil {
 		return p.Client
 	}
-	return &http.Client{Timeout: 10 * time.Second}
+	return &http.Client{Transport: outward.Transport(nil), Timeout: 10 * time.Second}
 }
 
 func (p *Provider) flow(found *oidc.Provider) oauth2.Config {

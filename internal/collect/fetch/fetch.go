@@ -29,6 +29,7 @@ import (
 	"time"
 
 	"shirase/internal/hint"
+	"shirase/internal/outward"
 )
 
 // Errors of this package.
@@ -45,6 +46,8 @@ var (
 	ErrRedirects = errors.New("it redirects too often")
 	// ErrRobots reports a page that its site asks robots not to read.
 	ErrRobots = errors.New("its site asks programs not to read it (robots.txt)")
+	// ErrExercise reports what an exercise serves.
+	ErrExercise = errors.New("it is an exercise, and nothing of it is real")
 	// ErrBusy reports a site that asks to be left alone for now.
 	ErrBusy = errors.New("the site asks to come back later")
 )
@@ -90,8 +93,8 @@ func New(o Options) *Client {
 	c := &Client{o: o, hosts: map[string]*host{}}
 	dialer := &net.Dialer{Timeout: 15 * time.Second, Control: c.control, Resolver: o.Resolver}
 	c.http = &http.Client{
-		Transport: &http.Transport{Proxy: nil, DialContext: dialer.DialContext, TLSHandshakeTimeout: 15 * time.Second, MaxResponseHeaderBytes: maxHeader, DisableCompression: true,
-			MaxConnsPerHost: 1, MaxIdleConns: 20, IdleConnTimeout: 30 * time.Second, ForceAttemptHTTP2: true},
+		Transport: outward.Transport(&http.Transport{Proxy: nil, DialContext: outward.Dialer(dialer), TLSHandshakeTimeout: 15 * time.Second, MaxResponseHeaderBytes: maxHeader, DisableCompression: true,
+			MaxConnsPerHost: 1, MaxIdleConns: 20, IdleConnTimeout: 30 * time.Second, ForceAttemptHTTP2: true}),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	return c
@@ -196,6 +199,9 @@ func (c *Client) get(ctx context.Context, address string, known Known, robots bo
 		}
 		if next == nil {
 			p.URL, p.Final = asked, u.String()
+			if p.Header.Get("Shirase-Exercise") != "" {
+				return nil, fmt.Errorf("%w: %s", ErrExercise, u.Host)
+			}
 			return p, nil
 		}
 		if hops == maxRedirects {

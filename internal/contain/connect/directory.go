@@ -17,6 +17,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"shirase/internal/hint"
+	"shirase/internal/outward"
 )
 
 // Directory is where an LDAP directory is, and as whom it is asked.
@@ -124,6 +125,9 @@ func quoted(password string) string {
 
 // dial opens a connection that is encrypted.
 func (d *directory) dial(ctx context.Context) (*ldap.Conn, error) {
+	if err := outward.Check(ctx, "reach the directory"); err != nil {
+		return nil, err
+	}
 	u, err := url.Parse(d.URL)
 	if err != nil {
 		return nil, err
@@ -158,6 +162,9 @@ func (d *directory) with(ctx context.Context, do func(conn *ldap.Conn) error) er
 	if conn == nil || conn.IsClosing() {
 		var err error
 		if conn, err = d.dial(ctx); err != nil {
+			if errors.Is(err, outward.ErrShut) {
+				return err
+			}
 			return fmt.Errorf("%w: it cannot be reached", ErrAway)
 		}
 		if err := conn.Bind(d.User, d.Password); err != nil {

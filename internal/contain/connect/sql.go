@@ -17,6 +17,7 @@ import (
 	_ "modernc.org/sqlite" // the engine
 
 	"shirase/internal/hint"
+	"shirase/internal/outward"
 	parsed "shirase/internal/yaml"
 )
 
@@ -170,6 +171,9 @@ func (c *SQL) Reset(ctx context.Context, o Order, password string) (Outcome, err
 // change does both statements in one transaction: an account whose password is another and whose sessions go on is none that was reset.
 func (c *SQL) change(ctx context.Context, o Order, text, h string) (Outcome, error) {
 	args := map[string]any{"account": o.Account, "hash": h, "now": c.now().UTC().Format(time.RFC3339), "order": o.ID}
+	if err := outward.Check(ctx, "change an account"); err != nil {
+		return Outcome{}, err
+	}
 	tx, err := c.db.BeginTx(ctx, nil)
 	if err != nil {
 		return Outcome{}, c.away(ctx, err)
@@ -226,6 +230,9 @@ func (c *SQL) Same(ctx context.Context, account, password string) (same, known b
 	}
 	query, values, err := bound(c.s.Same, map[string]any{"account": account, "now": c.now().UTC().Format(time.RFC3339)})
 	if err != nil {
+		return false, false, err
+	}
+	if err := outward.Check(ctx, "ask the database of accounts"); err != nil {
 		return false, false, err
 	}
 	rows, err := c.db.QueryContext(ctx, query, values...)

@@ -15,6 +15,7 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"shirase/internal/hint"
+	"shirase/internal/outward"
 )
 
 // Webhook is a program of the organisation's own that is asked by signed HTTP requests (Standard Webhooks).
@@ -47,7 +48,7 @@ func NewWebhook(address, secret string) (*Webhook, error) {
 func client() *http.Client {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.MaxIdleConnsPerHost = 64
-	return &http.Client{Transport: t, Timeout: answerFor, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	return &http.Client{Transport: outward.Transport(t), Timeout: answerFor, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
 // secure refuses an address to which passwords would go in the clear.

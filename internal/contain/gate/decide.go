@@ -136,6 +136,9 @@ func (h *held) find(a Account) (int, bool) {
 }
 
 func (n *Node) count(d Decision) Decision {
+	if n.Idle {
+		d = allowed
+	}
 	switch d.Undecided {
 	case UndecidedOpen:
 		n.undecided[0].Add(1)

@@ -33,6 +33,9 @@ type NodeOptions struct {
 	// Link gives where the public reads of an incident; "" where it does not.
 	Link func(ctx context.Context, incident string) string
 
+	// Idle lets everybody pass, whatever is in force, as in an exercise.
+	Idle bool
+
 	Log  *slog.Logger
 	Poll time.Duration // 0 is half a second
 	Now  func() time.Time

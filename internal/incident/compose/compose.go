@@ -36,7 +36,17 @@ type Figures struct {
 	Accounts      int64     // in the scope, from the roster; 0 where nothing is sealed
 	URL           string    // of this instance, where people can check; empty where that is not known
 	State         string    // of the scope, where no fact says it; empty: as the facts say
+	Exercise      bool      // nothing of it is real, and the notice has to say so first
 	Demonstration bool      // the accounts are generated and the notice has to say so
+}
+
+// marked says of an exercise's notice, in its own text and before all else, that it is none: whoever takes it along takes that along.
+func (f Figures) marked(t language.Text) language.Text {
+	if !f.Exercise {
+		return t
+	}
+	return language.Text{JA: "> 【訓練】これは訓練のために作った文書です。実際に起きたことではありません。EXERCISE — not real.\n\n" + t.JA,
+		EN: "> EXERCISE — not real (訓練). This was written for an exercise. Nothing of what it says has happened.\n\n" + t.EN}
 }
 
 // state is the state of an incident's scope as a notice tells it.
@@ -70,6 +80,7 @@ func Whole(ctx context.Context, s *incident.Incidents, inc incident.Incident, fi
 	i := subject{inc}
 	n := incident.Notice{Incident: inc.ID, Version: int64(len(before)) + 1, Kind: incident.KindFirst, Time: figures.Time, Facts: inc.Facts,
 		Text: language.Both(noticeJA(i, figures), noticeEN(i, figures))}
+	n.Text = figures.marked(n.Text)
 	if n.Version > 1 {
 		n.Kind = incident.KindRevision
 	}
@@ -120,6 +131,7 @@ func compose(ctx context.Context, s *incident.Incidents, id string, d Draft) (in
 	if n.Text.EN, err = c.inc.Render(language.EN, "text.en", d.Text.EN); err != nil {
 		return incident.Notice{}, err
 	}
+	n.Text = d.Figures.marked(n.Text)
 	if n.Facts, err = c.told(d); err != nil {
 		return incident.Notice{}, err
 	}

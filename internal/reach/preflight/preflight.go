@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"shirase/internal/language"
+	"shirase/internal/outward"
 )
 
 // ErrNotReady says that something would keep mail from arriving.
@@ -86,6 +87,10 @@ func Run(ctx context.Context, o Options) []Finding {
 		l.find("mail-from", Error, "from-none")
 		return l.findings
 	}
+	if outward.IsShut(ctx) { // name servers and relays are others, too
+		l.find("exercise", Well, "exercise")
+		return l.findings
+	}
 	if l.Envelope == "" {
 		l.Envelope = l.from
 	}
@@ -109,7 +114,7 @@ func resolverAt(server string) *net.Resolver {
 		return net.DefaultResolver
 	}
 	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, network, server)
+		return outward.Dial(ctx, &net.Dialer{}, network, server)
 	}}
 }
 

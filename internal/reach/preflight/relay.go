@@ -9,6 +9,8 @@ import (
 	"net/netip"
 	"net/smtp"
 	"time"
+
+	"shirase/internal/outward"
 )
 
 // certificateSoon is how long before its end a certificate is told of.
@@ -40,7 +42,7 @@ func (l *look) lookRelay(ctx context.Context, relay string) {
 	defer cancel()
 	var conn net.Conn
 	for _, a := range list {
-		if conn, err = (&net.Dialer{}).DialContext(ctx, "tcp", net.JoinHostPort(a.String(), port)); err == nil {
+		if conn, err = outward.Dial(ctx, &net.Dialer{}, "tcp", net.JoinHostPort(a.String(), port)); err == nil {
 			break
 		}
 	}

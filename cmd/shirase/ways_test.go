@@ -1,0 +1,378 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"shirase/internal/alarm"
+	"shirase/internal/collect/fetch"
+	"shirase/internal/config"
+	"shirase/internal/contain/connect"
+	"shirase/internal/exercise"
+	"shirase/internal/metrics"
+	"shirase/internal/outward"
+	"shirase/internal/password"
+	"shirase/internal/reach/preflight"
+	"shirase/internal/reach/smtp"
+	"shirase/internal/staff"
+)
+
+// waysOut are all places of the program that make a connection, ask for a name, or begin another program, with what shuts them in an
+// exercise: "outward" is that door, and everything else says why nothing leaves there. A place that is not listed fails the test.
+var waysOut = map[string]string{
+	"check/fetch.go":                        "asks, as any stranger may, the server that whoever runs it has named; an exercise's folder is no part of it",
+	"cmd/shirase/doctor_net.go":             "outward",
+	"cmd/shirase/incident_fetch.go":         "outward",
+	"cmd/shirase/setup.go":                  "setup refuses an exercise's folder before it begins a program",
+	"cmd/shirase/setup_undo.go":             "setup refuses an exercise's folder before it begins a program",
+	"cmd/shirase/watchers.go":               "outward",
+	"internal/alarm/webhook.go":             "outward",
+	"internal/collect/claim.go":             "outward",
+	"internal/collect/collect.go":           "the resolver that claim.go asks",
+	"internal/collect/fetch/fetch.go":       "outward",
+	"internal/collect/read/pdf.go":          "begins this program itself, without a network of its own, to read a file",
+	"internal/contain/connect/directory.go": "outward",
+	"internal/contain/connect/sql.go":       "outward",
+	"internal/contain/connect/webhook.go":   "outward",
+	"internal/exercise/sink.go":             "the exercise's own mail server, on this machine",
+	"internal/ledger/cosign.go":             "outward",
+	"internal/metrics/push.go":              "outward",
+	"internal/monitor/fetch.go":             "outward",
+	"internal/notify/send.go":               "outward",
+	"internal/outward/outward.go":           "outward",
+	"internal/password/screenapi.go":        "outward",
+	"internal/password/sync.go":             "outward",
+	"internal/reach/preflight/dns.go":       "preflight.go lets nobody as far as this",
+	"internal/reach/preflight/preflight.go": "outward",
+	"internal/reach/preflight/relay.go":     "outward",
+	"internal/reach/preflight/seed.go":      "preflight.go lets nobody as far as this",
+	"internal/reach/smtp/dial.go":           "outward",
+	"internal/serve/acme.go":                "outward",
+	"internal/serve/outward.go":             "the socket of this machine's init, which hears that the server is ready",
+	"internal/staff/oidc.go":                "outward",
+	"internal/store/snapshot.go":            "pg_dump of the instance's own database",
+	"internal/store/store.go":               "the instance's own database",
+}
+
+// leaves are the names by which Go reaches others.
+var leaves = map[string][]string{
+	"net":     {"Dial", "DialTimeout", "DialTCP", "DialUDP", "Dialer", "Resolver", "DefaultResolver", "LookupHost", "LookupIP", "LookupAddr", "LookupMX", "LookupTXT", "LookupCNAME", "LookupNS", "LookupSRV"},
+	"http":    {"Client", "Transport", "DefaultClient", "DefaultTransport", "Get", "Post", "PostForm", "Head"},
+	"tls":     {"Dial", "DialWithDialer", "Dialer"},
+	"ldap":    {"DialURL", "Dial"},
+	"sql":     {"Open", "OpenDB"},
+	"exec":    {"Command", "CommandContext"},
+	"netsmtp": {"Dial", "SendMail"},
+}
+
+// TestWays finds every place that could reach others, and wants each in the list above, and those in the list that do not leave by the
+// door to say why.
+func TestWays(t *testing.T) {
+	found := map[string]bool{}
+	for _, root := range []string{"../../cmd", "../../internal", "../../check", "../../identity", "../../law"} {
+		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || strings.Contains(path, "test/") {
+				return err
+			}
+			name := strings.TrimPrefix(filepath.ToSlash(path), "../../")
+			if strings.HasPrefix(name, "internal/killtest") || strings.HasPrefix(name, "internal/testgate") {
+				return nil // of tests
+			}
+			f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+			if err != nil {
+				return err
+			}
+			uses := false
+			ast.Inspect(f, func(n ast.Node) bool {
+				s, ok := n.(*ast.SelectorExpr)
+				if !ok {
+					return true
+				}
+				// A type of a field or an argument is no use of it.
+				if x, ok := s.X.(*ast.Ident); ok && slices.Contains(leaves[x.Name], s.Sel.Name) && !onlyType(f, s) {
+					uses = true
+				}
+				if strings.HasPrefix(s.Sel.Name, "LookupTXT") || s.Sel.Name == "LookupMX" || s.Sel.Name == "LookupAddr" {
+					uses = true
+				}
+				return true
+			})
+			if !uses {
+				return nil
+			}
+			found[name] = true
+			if why, ok := waysOut[name]; !ok {
+				t.Errorf("%s can reach others, and is no way that is known: leave by internal/outward, and list it here", name)
+			} else if b, err := os.ReadFile(path); err != nil || why == "outward" && name != "internal/outward/outward.go" && !strings.Contains(string(b), "outward.") {
+				t.Errorf("%s is said to leave by the door, and does not: %v", name, err)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name := range waysOut {
+		if !found[name] {
+			t.Errorf("%s is listed as a way out, and is none any more", name)
+		}
+	}
+}
+
+// onlyType reports whether a selector names the type of a pointer: of what is handed in.
+func onlyType(f *ast.File, s *ast.SelectorExpr) bool {
+	is := false
+	ast.Inspect(f, func(n ast.Node) bool {
+		if p, ok := n.(*ast.StarExpr); ok && p.X == s {
+			is = true
+		}
+		return !is
+	})
+	return is
+}
+
+// TestBackground: what shuts the ways is carried by the context from the command on, and so nobody on the way begins another: those
+// who do are listed, and reach nobody.
+func TestBackground(t *testing.T) {
+	known := map[string]string{
+		"cmd/shirase/interrupt.go": "where every command's context begins", "cmd/shirase/watch.go": "asks the database", "cmd/shirase/exercise.go": "reads a file",
+		"internal/collect/read/pdf.go": "begins this program to read a file", "internal/ledger/ledger.go": "asks the database", "internal/staff/session.go": "asks the database",
+		"internal/contain/gate/node.go": "asks the database", "internal/contain/gate/disk.go": "reads the disk",
+	}
+	for _, root := range []string{"../../cmd", "../../internal", "../../check"} {
+		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || strings.Contains(path, "test/") {
+				return err
+			}
+			b, err := os.ReadFile(path)
+			name := strings.TrimPrefix(filepath.ToSlash(path), "../../")
+			if (strings.Contains(string(b), "context.Background()") || strings.Contains(string(b), "context.TODO()")) && known[name] == "" {
+				t.Errorf("%s begins a context of its own: an exercise's would be lost there", name)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// listener counts who comes.
+type listener struct {
+	net.Listener
+	came atomic.Int64
+}
+
+func (l *listener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err == nil {
+		l.came.Add(1)
+	}
+	return c, err
+}
+
+// TestNothingLeaves goes by every way, once as a real instance and once as an exercise, to a server that counts who comes: it sees the
+// first, and never the second.
+func TestNothingLeaves(t *testing.T) {
+	plain, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &listener{Listener: plain}
+	server := &httptest.Server{Listener: l, Config: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.Error(w, "no", http.StatusTeapot) })}}
+	server.Config.ReadHeaderTimeout = 200 * time.Millisecond // a directory waits for an answer that HTTP has not
+	server.Config.SetKeepAlivesEnabled(false) // each comes anew, and is counted
+	server.Start()
+	defer server.Close()
+	address, at := l.Addr().String(), server.URL
+	secret := "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	hook, err := connect.NewWebhook(at, secret)
+	must(err)
+	kratos, err := connect.NewKratos(at, "")
+	must(err)
+	bell, err := alarm.NewWebhook(at, secret)
+	must(err)
+	otlp, err := metrics.NewReceiver(at+"/v1/metrics", "")
+	must(err)
+	screen, err := password.NewRemote(at, password.SHA1)
+	must(err)
+	directory, err := connect.NewLDAP(connect.Directory{URL: "ldap://" + address, User: "cn=x", Password: "x", Base: "dc=x", Filter: "(uid=%s)"})
+	must(err)
+	table := map[string]func(ctx context.Context) error{
+		"mail": func(ctx context.Context) error {
+			_, err := smtp.Dial(ctx, smtp.Relay{Address: address, Security: smtp.None, Patience: time.Second})
+			return err
+		},
+		"a webhook": func(ctx context.Context) error {
+			_, err := hook.Force(ctx, connect.Order{ID: "o", Account: "a"})
+			return err
+		},
+		"Kratos": func(ctx context.Context) error {
+			_, err := kratos.Force(ctx, connect.Order{ID: "o", Account: "a"})
+			return err
+		},
+		"a directory": func(ctx context.Context) error {
+			_, err := directory.Force(ctx, connect.Order{ID: "o", Account: "a"})
+			return err
+		},
+		"an alarm":    func(ctx context.Context) error { return bell.Send(ctx, alarm.News{}) },
+		"figures":     func(ctx context.Context) error { return otlp.Try(ctx) },
+		"a screening": func(ctx context.Context) error { return screen.Prepare(ctx, "correct horse battery staple") },
+		"a page of others": func(ctx context.Context) error {
+			_, err := fetch.New(fetch.Options{Allow: allowed(t, address), Pause: -1}).Ask(ctx, at+"/")
+			return err
+		},
+		"identity provider": func(ctx context.Context) error {
+			_, err := (&staff.Provider{Issuer: at, ClientID: "x", Back: at}).Begin(ctx, time.Now(), &staff.Journey{})
+			return err
+		},
+		"a preflight": func(ctx context.Context) error {
+			found := preflight.Run(ctx, preflight.Options{From: "a@example.invalid", Relays: []string{address}, Resolver: address, Patience: 300 * time.Millisecond})
+			return fmt.Errorf("%d findings", len(found))
+		},
+		"a dialer": func(ctx context.Context) error {
+			_, err := outward.Dial(ctx, &net.Dialer{}, "tcp", address)
+			return err
+		},
+	}
+	for name, way := range table {
+		before := l.came.Load()
+		ctx, enough := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { defer close(ended); way(ctx) }() // it answers none of them as they want
+		if waitFor(t, func() bool { return l.came.Load() > before }) {
+			t.Errorf("%s reaches nobody as a real instance's: the test would see nothing of an exercise's either", name)
+		}
+		enough()
+		<-ended
+	}
+	shut := outward.Shut(t.Context(), nil)
+	before := l.came.Load()
+	for name, way := range table {
+		if err := way(shut); err == nil || name == "mail" && !errors.Is(err, outward.ErrShut) {
+			t.Errorf("%s of an exercise: %v", name, err)
+		}
+	}
+	// Whoever came would have been counted before this one.
+	c, err := net.Dial("tcp", address)
+	must(err)
+	c.Close()
+	waitFor(t, func() bool { return l.came.Load() > before })
+	if n := l.came.Load() - before - 1; n != 0 {
+		t.Errorf("%d connections of an exercise came", n)
+	}
+}
+
+// waitFor waits until something is so, and reports whether it never was.
+func waitFor(t *testing.T, is func() bool) (never bool) {
+	t.Helper()
+	for range 500 {
+		if is() {
+			return false
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return true
+}
+
+// TestSink: mail of an exercise goes into its own sink, by the whole of the protocol, and leaves no address behind.
+func TestSink(t *testing.T) {
+	data := t.TempDir()
+	ctx := outward.Shut(t.Context(), exercise.Sink(data))
+	conn, err := smtp.Dial(ctx, smtp.Relay{Address: "mail.example.invalid:25", Security: smtp.StartTLS, User: "u", Password: "p"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mails := []smtp.Mail{{From: "a@example.invalid", To: "hana@example.com", Data: [][]byte{[]byte("From: a@example.invalid\r\nTo: hana@example.com\r\nSubject: =?utf-8?q?Notice?=\r\n\r\nHello\r\n")}}}
+	if n, _, err := conn.Deliver(mails, nil, func(_ int, o smtp.Outcome) {
+		if !o.Taken() {
+			t.Errorf("%+v", o)
+		}
+	}); err != nil || n != 1 {
+		t.Fatalf("%d, %v", n, err)
+	}
+	list, n, err := exercise.Mails(data)
+	if err != nil || n != 1 || list[0].To != "…@example.com" || list[0].Subject != "【訓練 EXERCISE】Notice" {
+		t.Errorf("%d, %+v, %v", n, list, err)
+	}
+	if b, err := os.ReadFile(filepath.Join(data, "exercise-mail.jsonl")); err != nil || strings.Contains(string(b), "hana") {
+		t.Errorf("%s, %v", b, err)
+	}
+}
+
+// TestKind: an exercise's folder does not become real, nor a real one an exercise's, by a change of what it says of itself; nothing of
+// both is opened.
+func TestKind(t *testing.T) {
+	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
+	drill := newTeam(t, "naver-2013")
+	real := filepath.Join(t.TempDir(), "real")
+	var out strings.Builder
+	if exit := run(t.Context(), []string{"init", "--data", real}, &out, &out); exit != exitDone {
+		t.Fatal(out.String())
+	}
+	change := func(data string, is *config.Exercise) {
+		t.Helper()
+		i, err := config.ReadInstance(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		i.Exercise = is
+		b, err := i.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(data, config.InstanceFile), string(b))
+	}
+	for data, is := range map[string]*config.Exercise{drill.data: nil, real: {Scenario: "naver-2013"}} {
+		before, _ := config.ReadInstance(data)
+		change(data, is)
+		for _, args := range [][]string{{"case", "list"}, {"serve", "--listen", "127.0.0.1:0"}, {"exercise", "naver-2013"}, {"notify", "test"}} {
+			out.Reset()
+			if exit := run(t.Context(), append(args, "--data", data), &out, &out); exit != exitFailed || !strings.Contains(out.String(), errKind.Error()) && !strings.Contains(out.String(), "real instance's folder") {
+				t.Errorf("%v in a folder that says what it is not: exit %d, %s", args, exit, out.String())
+			}
+		}
+		change(data, before.Exercise)
+	}
+	for _, args := range [][]string{{"init", "--data", filepath.Join(t.TempDir(), "x"), "--origin", "exercise.invalid/x"}, {"exercise", "naver-2013", "--data", real}, {"exercise", "status", "--data", real}, {"setup", "--print-unit", "--data", drill.data}} {
+		out.Reset()
+		if exit := run(t.Context(), args, &out, &out); exit != exitFailed {
+			t.Errorf("%v: exit %d, %s", args, exit, out.String())
+		}
+	}
+	if out := drill.do("exercise", "status"); !strings.Contains(out, "EXERCISE") {
+		t.Error(out)
+	}
+}
+
+// allowed lets pages be asked of an address of this machine.
+func allowed(t *testing.T, address string) []netip.AddrPort {
+	t.Helper()
+	a, err := netip.ParseAddrPort(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return []netip.AddrPort{a}
+}
