@@ -166,7 +166,7 @@ func (c *Console) showOutcome(w http.ResponseWriter, r *http.Request, v *visit, 
 	if out.Files, err = room.Exports(ctx, v.who, id); err != nil {
 		return err
 	}
-	out.S, err = room.Summarize(ctx, v.who, id)
+	out.S, err = room.Summed(ctx, v.who, id)
 	if known, ok := failed.Problem(err); err != nil && (!ok || known.Status != http.StatusConflict) {
 		return err
 	}
