@@ -289,8 +289,9 @@ func (a *app) cmdCampaignMake() *cobra.Command {
 
 func (a *app) cmdCampaignWithdraw() *cobra.Command {
 	var why string
-	c := &cobra.Command{Use: "withdraw FILE", Short: "Take back a file that nobody has got", Args: cobra.ExactArgs(1), Example: "  shirase campaign withdraw x-abcdefghij --why 'the house has another key'",
-		Long: "Takes back a file that was not handed over: it is removed, and whoever is in it is to be told\nagain, by another file.",
+	c := &cobra.Command{Use: "withdraw FILE", Short: "Take back a file that nobody has got", Args: cobra.ExactArgs(1),
+		Example: "  shirase campaign withdraw x-abcdefghij --why 'the house has another key'",
+		Long:    "Takes back a file that was not handed over: it is removed, and whoever is in it is to be told\nagain, by another file.",
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.withCampaigns(c, func(ctx context.Context, _ *instance, r *reach.Reach) error {
 				if err := r.Withdraw(ctx, actor.Operator(), args[0], why); err != nil {
@@ -309,8 +310,9 @@ func (a *app) cmdCampaignWithdraw() *cobra.Command {
 
 func (a *app) cmdCampaignDestroyed() *cobra.Command {
 	var on, by string
-	c := &cobra.Command{Use: "destroyed FILE --by WHAT", Short: "Have the register say that a house has destroyed what it had", Args: cobra.ExactArgs(1), Example: "  shirase campaign destroyed x-abcdefghij --on 2027-01-20 --by '廃棄証明書 12'",
-		Long: "Writes down that the house confirms that it has destroyed the file, and removes the sealed copy\nhere.",
+	c := &cobra.Command{Use: "destroyed FILE --by WHAT", Short: "Have the register say that a house has destroyed what it had", Args: cobra.ExactArgs(1),
+		Example: "  shirase campaign destroyed x-abcdefghij --on 2027-01-20 --by '廃棄証明書 12'",
+		Long:    "Writes down that the house confirms that it has destroyed the file, and removes the sealed copy\nhere.",
 		RunE: func(c *cobra.Command, args []string) error {
 			day := time.Now()
 			if on != "" {

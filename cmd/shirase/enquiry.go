@@ -51,7 +51,9 @@ func (a *app) cmdEnquiryOpen(open bool) *cobra.Command {
 	if !open {
 		use, short, said = "close CASE", "Take no more enquiries about an incident", "No more enquiries are taken about %s. What was asked before stays.\n"
 	}
-	return &cobra.Command{Use: use, Short: short, Args: cobra.ExactArgs(1), Long: short + ". The form is at /enquiries/CASE, where serve runs\nwith mail.server set; mail comes to enquiry.address with a + and the case before its @.", Example: "  shirase enquiry " + strings.Replace(use, "CASE", "naver-2013", 1),
+	return &cobra.Command{Use: use, Short: short, Args: cobra.ExactArgs(1),
+		Long:    short + ". The form is at /enquiries/CASE, where serve runs\nwith mail.server set; mail comes to enquiry.address with a + and the case before its @.",
+		Example: "  shirase enquiry " + strings.Replace(use, "CASE", "naver-2013", 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.withDesk(c, args[0], func(ctx context.Context, _ *instance, d *enquiry.Desk) error {
 				if err := d.SetOpen(ctx, actor.Operator(), args[0], open); err != nil {
@@ -86,7 +88,10 @@ func enquiryRowOf(e *enquiry.Enquiry) enquiryRow {
 func (a *app) cmdEnquiryList() *cobra.Command {
 	var f enquiry.Filter
 	var state string
-	c := &cobra.Command{Use: "list CASE", Short: "List what people ask, those first that are due first", Args: cobra.ExactArgs(1), Long: "Lists the enquiries of a case without names and texts: those that wait first, by their\ndeadline. --state unverified lists those whose mailbox nobody has shown to be theirs.", Example: "  shirase enquiry list naver-2013 --late\n  shirase enquiry list naver-2013 --topic misuse --json",
+	c := &cobra.Command{Use: "list CASE", Short: "List what people ask, those first that are due first", Args: cobra.ExactArgs(1),
+		Long: "Lists the enquiries of a case without names and texts: those that wait first, by their\n" +
+			"deadline. --state unverified lists those whose mailbox nobody has shown to be theirs.",
+		Example: "  shirase enquiry list naver-2013 --late\n  shirase enquiry list naver-2013 --topic misuse --json",
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.withDesk(c, args[0], func(ctx context.Context, _ *instance, d *enquiry.Desk) error {
 				f.State, f.Most = enquiry.State(state), 1000
@@ -118,7 +123,9 @@ func (a *app) cmdEnquiryList() *cobra.Command {
 }
 
 func (a *app) cmdEnquiryShow() *cobra.Command {
-	return &cobra.Command{Use: "show CASE ENQUIRY", Short: "Show who asks, what was written, and what was done", Args: cobra.ExactArgs(2), Long: "Shows an enquiry. What it prints is personal data. An answer whose facts stand otherwise\nnow is marked.", Example: "  shirase enquiry show naver-2013 eabcdefghijklmn",
+	return &cobra.Command{Use: "show CASE ENQUIRY", Short: "Show who asks, what was written, and what was done", Args: cobra.ExactArgs(2),
+		Long:    "Shows an enquiry. What it prints is personal data. An answer whose facts stand otherwise\nnow is marked.",
+		Example: "  shirase enquiry show naver-2013 eabcdefghijklmn",
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.withDesk(c, args[0], func(ctx context.Context, _ *instance, d *enquiry.Desk) error {
 				e, err := d.Get(ctx, actor.Operator(), args[0], args[1])
@@ -148,7 +155,9 @@ func (a *app) cmdEnquiryRecord() *cobra.Command {
 	r := enquiry.Recorded{}
 	lang := "ja"
 	c := &cobra.Command{Use: "record CASE", Short: "Record an enquiry that came by telephone or post", Args: cobra.ExactArgs(1),
-		Long:    "Records an enquiry that somebody made by telephone or post. --step says how they were\nrecognised: one of reset.steps, and none that rests on what was exposed in this case.\nWhere --address is given, a link goes to it, and nothing else before it is used.",
+		Long: "Records an enquiry that somebody made by telephone or post. --step says how they were\n" +
+			"recognised: one of reset.steps, and none that rests on what was exposed in this case.\n" +
+			"Where --address is given, a link goes to it, and nothing else before it is used.",
 		Example: "  shirase enquiry record naver-2013 --channel telephone --topic affected < said.txt",
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.withDesk(c, args[0], func(ctx context.Context, _ *instance, d *enquiry.Desk) error {
@@ -193,7 +202,9 @@ func versionOf(ctx context.Context, d *enquiry.Desk, of, id string, said int64) 
 func (a *app) cmdEnquiryAssign() *cobra.Command {
 	var topic, assignee, lang, due string
 	var version int64
-	c := &cobra.Command{Use: "assign CASE ENQUIRY", Short: "Set an enquiry's topic, hands, language or deadline", Args: cobra.ExactArgs(2), Long: "Sets what is named. --version is the one that was read: where somebody has changed it\nsince, nothing is done.", Example: "  shirase enquiry assign naver-2013 eabcdefghijklmn --to 佐藤 --topic misuse --due 2026-08-20T18:00+09:00",
+	c := &cobra.Command{Use: "assign CASE ENQUIRY", Short: "Set an enquiry's topic, hands, language or deadline", Args: cobra.ExactArgs(2),
+		Long:    "Sets what is named. --version is the one that was read: where somebody has changed it\nsince, nothing is done.",
+		Example: "  shirase enquiry assign naver-2013 eabcdefghijklmn --to 佐藤 --topic misuse --due 2026-08-20T18:00+09:00",
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.withDesk(c, args[0], func(ctx context.Context, in *instance, d *enquiry.Desk) error {
 				var s enquiry.Set
@@ -242,7 +253,9 @@ func (a *app) printEnquiry(ctx context.Context, d *enquiry.Desk, of, id string, 
 }
 
 func (a *app) cmdEnquiryMove() *cobra.Command {
-	return &cobra.Command{Use: "move CASE ENQUIRY STATE", Short: "Close an enquiry, open it again, or say that it is none", Args: cobra.ExactArgs(3), Long: "STATE is closed, open or spam. Each is undone by another one.", Example: "  shirase enquiry move naver-2013 eabcdefghijklmn closed",
+	return &cobra.Command{Use: "move CASE ENQUIRY STATE", Short: "Close an enquiry, open it again, or say that it is none", Args: cobra.ExactArgs(3),
+		Long:    "STATE is closed, open or spam. Each is undone by another one.",
+		Example: "  shirase enquiry move naver-2013 eabcdefghijklmn closed",
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.withDesk(c, args[0], func(ctx context.Context, _ *instance, d *enquiry.Desk) error {
 				v, err := versionOf(ctx, d, args[0], args[1], 0)
@@ -295,7 +308,9 @@ func (a *app) cmdEnquiryAnswer() *cobra.Command {
 
 func (a *app) cmdEnquiryMerge() *cobra.Command {
 	var undo bool
-	c := &cobra.Command{Use: "merge CASE ENQUIRY INTO", Short: "Read an enquiry as a part of another one of the same person", Args: cobra.RangeArgs(2, 3), Long: "Has an enquiry be read and answered as a part of another one of the same person. Of two\npeople it is refused. --undo, without INTO, undoes it.", Example: "  shirase enquiry merge naver-2013 eabcdefghijklmn ebcdefghijklmno\n  shirase enquiry merge naver-2013 eabcdefghijklmn --undo",
+	c := &cobra.Command{Use: "merge CASE ENQUIRY INTO", Short: "Read an enquiry as a part of another one of the same person", Args: cobra.RangeArgs(2, 3),
+		Long:    "Has an enquiry be read and answered as a part of another one of the same person. Of two\npeople it is refused. --undo, without INTO, undoes it.",
+		Example: "  shirase enquiry merge naver-2013 eabcdefghijklmn ebcdefghijklmno\n  shirase enquiry merge naver-2013 eabcdefghijklmn --undo",
 		RunE: func(c *cobra.Command, args []string) error {
 			if undo != (len(args) == 2) {
 				return usagef("merge wants INTO, or --undo without it")
@@ -316,7 +331,9 @@ func (a *app) cmdEnquiryMerge() *cobra.Command {
 
 func (a *app) cmdEnquiryCanned() *cobra.Command {
 	c := group("canned", "Write answers that are given again, from facts", "  shirase enquiry canned list naver-2013")
-	list := &cobra.Command{Use: "list CASE", Short: "List the answers that are given again", Args: cobra.ExactArgs(1), Long: "Lists the answers of a case that are given again.", Example: "  shirase enquiry canned list naver-2013",
+	list := &cobra.Command{Use: "list CASE", Short: "List the answers that are given again", Args: cobra.ExactArgs(1),
+		Long:    "Lists the answers of a case that are given again.",
+		Example: "  shirase enquiry canned list naver-2013",
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.withDesk(c, args[0], func(ctx context.Context, _ *instance, d *enquiry.Desk) error {
 				all, err := d.Canneds(ctx, actor.Operator(), args[0])
@@ -335,7 +352,9 @@ func (a *app) cmdEnquiryCanned() *cobra.Command {
 			})
 		}}
 	put := &cobra.Command{Use: "put CASE FILE", Short: "Write or change an answer, from a file", Args: cobra.ExactArgs(2),
-		Long:    "Writes an answer that is given again. The file is YAML: id, name, subject and text, each\nof the latter in ja and en, and perhaps the topic that it answers. {{affected.count}} and\nthe like stand for facts; a fact that is not known is refused.",
+		Long: "Writes an answer that is given again. The file is YAML: id, name, subject and text, each\n" +
+			"of the latter in ja and en, and perhaps the topic that it answers. {{affected.count}} and\n" +
+			"the like stand for facts; a fact that is not known is refused.",
 		Example: "  shirase enquiry canned put naver-2013 how-many.yaml",
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.withDesk(c, args[0], func(ctx context.Context, _ *instance, d *enquiry.Desk) error {
@@ -361,7 +380,10 @@ func (a *app) cmdEnquiryCanned() *cobra.Command {
 				return a.print(map[string]any{"id": out.ID, "version": out.Version + 1}, func(w io.Writer) { fmt.Fprintf(w, "%s is version %d.\n", out.ID, out.Version+1) })
 			})
 		}}
-	public := &cobra.Command{Use: "publish CASE ID", Short: "Have the help page show an answer, where it is asked most", Args: cobra.ExactArgs(2), Long: "Has the help page show an answer, where at least ten people have asked its topic. Where\nthere is staff it is proposed, and somebody else approves it.", Example: "  shirase enquiry canned publish naver-2013 how-many",
+	public := &cobra.Command{Use: "publish CASE ID", Short: "Have the help page show an answer, where it is asked most", Args: cobra.ExactArgs(2),
+		Long: "Has the help page show an answer, where at least ten people have asked its topic. Where\n" +
+			"there is staff it is proposed, and somebody else approves it.",
+		Example: "  shirase enquiry canned publish naver-2013 how-many",
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.withDesk(c, args[0], func(ctx context.Context, in *instance, d *enquiry.Desk) error {
 				x, err := d.GetCanned(ctx, actor.Operator(), args[0], args[1])
@@ -401,7 +423,10 @@ func answers(ctx context.Context, d *enquiry.Desk, of, topic, canned string) err
 }
 
 func (a *app) cmdEnquiryTopics() *cobra.Command {
-	return &cobra.Command{Use: "topics CASE", Short: "Show how many ask about what, and which answers are overtaken", Args: cobra.ExactArgs(1), Long: "Shows the topics of a case with how many people asked about each, how many wait and how\nmany are late; and the facts that answers have said and that have changed since.", Example: "  shirase enquiry topics naver-2013 --json",
+	return &cobra.Command{Use: "topics CASE", Short: "Show how many ask about what, and which answers are overtaken", Args: cobra.ExactArgs(1),
+		Long: "Shows the topics of a case with how many people asked about each, how many wait and how\n" +
+			"many are late; and the facts that answers have said and that have changed since.",
+		Example: "  shirase enquiry topics naver-2013 --json",
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.withDesk(c, args[0], func(ctx context.Context, _ *instance, d *enquiry.Desk) error {
 				s, err := d.Stats(ctx, actor.Operator(), args[0])
@@ -432,194 +457,13 @@ func (a *app) cmdEnquiryTopics() *cobra.Command {
 		}}
 }
 
-func (a *app) cmdEnquiryMany() *cobra.Command {
-	var whom enquiry.Choice
-	var canned string
-	c := &cobra.Command{Use: "many CASE", Short: "Make one answer for all who wait of a topic", Args: cobra.ExactArgs(1), Long: "Makes one answer for all who wait of a topic, or for those that are named. Nothing is\nsent: look at it with shirase enquiry send --preview.", Example: "  shirase enquiry many naver-2013 --topic affected --canned how-many",
-		RunE: func(c *cobra.Command, args []string) error {
-			if canned == "" {
-				return usagef("--canned names the answer")
-			}
-			return a.withDesk(c, args[0], func(ctx context.Context, _ *instance, d *enquiry.Desk) error {
-				id, err := d.NewBatch(ctx, actor.Operator(), args[0], whom, enquiry.Draft{Canned: canned})
-				if err != nil {
-					return err
-				}
-				return a.print(map[string]string{"id": id}, func(w io.Writer) {
-					fmt.Fprintf(w, "%s is made. Look at it: shirase enquiry send %s %s --preview\n", id, args[0], id)
-				})
-			})
-		}}
-	f := c.Flags()
-	f.StringVar(&whom.Topic, "topic", "", "of which topic")
-	f.StringSliceVar(&whom.IDs, "only", nil, "only these enquiries")
-	f.StringVar(&canned, "canned", "", "answer that is given again")
-	return c
-}
-
-func (a *app) cmdEnquiryCorrect() *cobra.Command {
-	var note language.Text
-	c := &cobra.Command{Use: "correct CASE", Short: "Make a correction for all who were told what has changed", Args: cobra.ExactArgs(1), Long: "Makes a correction for all whose answers said a fact that stands otherwise now: each is\ntold what they were told, and what is so now. Who was told by telephone or post is\nlisted, to be called.", Example: "  shirase enquiry correct naver-2013 --ja お詫びいたします。 --en 'We apologise.'",
-		RunE: func(c *cobra.Command, args []string) error {
-			return a.withDesk(c, args[0], func(ctx context.Context, _ *instance, d *enquiry.Desk) error {
-				call, err := d.ToCall(ctx, actor.Operator(), args[0])
-				if err != nil {
-					return err
-				}
-				id, err := d.NewCorrection(ctx, actor.Operator(), args[0], note)
-				if err != nil {
-					return err
-				}
-				return a.print(map[string]any{"id": id, "call": call}, func(w io.Writer) {
-					fmt.Fprintf(w, "%s is made. Look at it: shirase enquiry send %s %s --preview\n", id, args[0], id)
-					for _, e := range call {
-						fmt.Fprintf(w, "to be called: %s\n", e)
-					}
-				})
-			})
-		}}
-	c.Flags().StringVar(&note.JA, "ja", "", "what is added, in Japanese")
-	c.Flags().StringVar(&note.EN, "en", "", "what is added, in English")
-	return c
-}
-
-func (a *app) cmdEnquirySend() *cobra.Command {
-	var asked enquiry.AskedBatch
-	var dry bool
-	c := &cobra.Command{Use: "send CASE BATCH", Short: "Send one answer to many, or propose it", Args: cobra.ExactArgs(2), Long: "Sends what enquiry many or enquiry correct has made, to each from the facts as they are.\nWhere there is staff it is proposed, and somebody else approves it. --preview only shows it.", Example: "  shirase enquiry send naver-2013 babcdefghijklmn --preview",
-		RunE: func(c *cobra.Command, args []string) error {
-			return a.withDesk(c, args[0], func(ctx context.Context, in *instance, d *enquiry.Desk) error {
-				asked.Batch = args[1]
-				p, err := d.Plan(ctx, actor.Operator(), args[0], asked)
-				if err != nil {
-					return err
-				}
-				if dry {
-					return a.print(map[string]any{"people": p.People, "answers": p.Variants, "passed": p.Passed}, func(w io.Writer) {
-						for _, v := range p.Variants {
-							fmt.Fprintf(w, "To %s, in %s:\n\n%s\n\n%s\n", language.Digits(int64(len(v.Enquiries))), v.Lang, oneLine(v.Subject), v.Text)
-						}
-					})
-				}
-				if done, err := a.proposes(ctx, in, enquiry.KindSend, args[0], asked); done || err != nil {
-					return err
-				}
-				if err := d.Start(ctx, actor.Operator(), p, nil); err != nil {
-					return err
-				}
-				return a.print(map[string]any{"id": args[1], "people": p.People}, func(w io.Writer) {
-					fmt.Fprintf(w, "%s answers leave as long as serve runs.\n", language.Digits(p.People))
-				})
-			})
-		}}
-	c.Flags().StringVar(&asked.Despite, "despite", "", "why it is sent although the facts have something against it")
-	c.Flags().BoolVar(&dry, "preview", false, "only show it")
-	return c
-}
-
-func (a *app) cmdEnquiryUncertain() *cobra.Command {
-	var again, leave bool
-	c := &cobra.Command{Use: "uncertain CASE", Short: "Decide on answers of which nobody knows whether they arrived", Args: cobra.ExactArgs(1), Long: "Lists the answers that were in flight when a process or a connection ended. --resend\nsends them again, under the same Message-ID; --leave leaves them.", Example: "  shirase enquiry uncertain naver-2013\n  shirase enquiry uncertain naver-2013 --resend",
-		RunE: func(c *cobra.Command, args []string) error {
-			if again && leave {
-				return usagef("--resend and --leave exclude each other")
-			}
-			return a.withDesk(c, args[0], func(ctx context.Context, _ *instance, d *enquiry.Desk) error {
-				list, err := d.Uncertain(ctx, actor.Operator(), args[0])
-				if err != nil {
-					return err
-				}
-				n := 0
-				if again || leave {
-					if n, err = d.Resolve(ctx, actor.Operator(), args[0], again); err != nil {
-						return err
-					}
-				}
-				return a.print(map[string]any{"uncertain": list, "decided": n}, func(w io.Writer) {
-					for _, u := range list {
-						fmt.Fprintf(w, "%s  %s  %s\n", u.Enquiry, stamp(u.At), oneLine(u.Why))
-					}
-					fmt.Fprintf(w, "%d uncertain, %d decided.\n", len(list), n)
-				})
-			})
-		}}
-	c.Flags().BoolVar(&again, "resend", false, "send them again")
-	c.Flags().BoolVar(&leave, "leave", false, "leave them as they are")
-	return c
-}
-
-func (a *app) cmdEnquiryScript() *cobra.Command {
-	lang := "ja"
-	c := &cobra.Command{Use: "script CASE", Short: "Print what is said on the telephone, with the facts as they are", Args: cobra.ExactArgs(1), Long: "Prints the answer to each topic, with the facts as they are now, and how people may be\nrecognised in this case.", Example: "  shirase enquiry script naver-2013 --lang en",
-		RunE: func(c *cobra.Command, args []string) error {
-			return a.withDesk(c, args[0], func(ctx context.Context, _ *instance, d *enquiry.Desk) error {
-				l := language.Lang(lang)
-				lines, err := d.Script(ctx, actor.Operator(), args[0], l)
-				if err != nil {
-					return err
-				}
-				good, refused, err := d.Steps(ctx, actor.Operator(), args[0])
-				if err != nil {
-					return err
-				}
-				return a.print(map[string]any{"lines": lines, "recognise": good, "never": refused}, func(w io.Writer) {
-					for _, s := range good {
-						fmt.Fprintf(w, "%s%s\n", l.Pick("本人確認に使える: ", "recognise by: "), oneLine(s))
-					}
-					for _, s := range refused {
-						fmt.Fprintf(w, "%s%s\n", l.Pick("使えない（漏えいした項目）: ", "never by (it was exposed): "), oneLine(s))
-					}
-					for _, x := range lines {
-						fmt.Fprintf(w, "\n# %s\n%s%s\n", x.Topic.Text.In(l), x.Content.Text, oneLine(x.Wrong))
-					}
-				})
-			})
-		}}
-	c.Flags().StringVar(&lang, "lang", "ja", "ja or en")
-	return c
-}
-
-func (a *app) cmdEnquiryStaffing() *cobra.Command {
-	var perHour, soon float64
-	var each, within time.Duration
-	var staff int
-	c := &cobra.Command{Use: "staffing CASE", Short: "Say what callers wait, by calls an hour and staff (Erlang C)", Args: cobra.ExactArgs(1),
-		Long:    "Works out what callers wait, by Erlang's model: calls come at random, nobody hangs up,\nand all answer from one queue. --calls is calls an hour; without it, the fullest hour of\nwhat was recorded in the last seven days.",
-		Example: "  shirase enquiry staffing naver-2013 --calls 120 --each 6m --staff 15",
-		RunE: func(c *cobra.Command, args []string) error {
-			return a.withDesk(c, args[0], func(ctx context.Context, _ *instance, d *enquiry.Desk) error {
-				hours, err := d.Calls(ctx, actor.Operator(), args[0], 7)
-				if err != nil {
-					return err
-				}
-				if perHour == 0 {
-					for _, h := range hours {
-						perHour = max(perHour, float64(h.Most))
-					}
-				}
-				x, n := enquiry.Expect(perHour, each, staff, within), enquiry.Needed(perHour, each, within, soon)
-				return a.print(map[string]any{"callsPerHour": perHour, "staff": staff, "waits": x, "needed": n, "hours": hours}, func(w io.Writer) {
-					if x.Mean < 0 {
-						fmt.Fprintf(w, "%g calls an hour of %s are more than %d can answer: the queue grows.\n", perHour, each, staff)
-					} else {
-						fmt.Fprintf(w, "%g calls an hour, %d staff: %.0f %% wait, %s on average; %.0f %% are answered within %s.\n", perHour, staff, 100*x.Wait, x.Mean.Round(time.Second), 100*x.Soon, within)
-					}
-					fmt.Fprintf(w, "%d are needed for %.0f %% within %s.\n", n, 100*soon, within)
-				})
-			})
-		}}
-	f := c.Flags()
-	f.Float64Var(&perHour, "calls", 0, "calls an hour; 0: the fullest hour that was recorded")
-	f.DurationVar(&each, "each", 6*time.Minute, "how long one takes, with what is written down after it")
-	f.IntVar(&staff, "staff", 5, "who answer at once")
-	f.DurationVar(&within, "within", time.Minute, "in which calls are to be answered")
-	f.Float64Var(&soon, "part", 0.8, "part of calls that are to be answered in that time")
-	return c
-}
-
 func (a *app) cmdEnquiryIngest() *cobra.Command {
 	var to string
-	c := &cobra.Command{Use: "ingest FILE|DIR|-", Short: "Take in letters that people wrote", Args: cobra.ExactArgs(1), Long: "Takes in letters: one, an mbox, a folder or a maildir, which is left as it is. Each is taken\nonce, however often it is read. Where a letter does not say for which address it came\n(Delivered-To, X-Original-To), --to says so.", Example: "  shirase enquiry ingest ~/Maildir",
+	c := &cobra.Command{Use: "ingest FILE|DIR|-", Short: "Take in letters that people wrote", Args: cobra.ExactArgs(1),
+		Long: "Takes in letters: one, an mbox, a folder or a maildir, which is left as it is. Each is taken\n" +
+			"once, however often it is read. Where a letter does not say for which address it came\n" +
+			"(Delivered-To, X-Original-To), --to says so.",
+		Example: "  shirase enquiry ingest ~/Maildir",
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.withDesk(c, "", func(ctx context.Context, _ *instance, d *enquiry.Desk) error {
 				source, err := returned.From(ctx, args[0], enquiry.MaxLetter)
@@ -656,7 +500,9 @@ func (a *app) cmdEnquiryIngest() *cobra.Command {
 }
 
 func (a *app) cmdEnquiryExport() *cobra.Command {
-	return &cobra.Command{Use: "export CASE", Short: "Write the queue as CSV, without names and texts", Args: cobra.ExactArgs(1), Long: "Writes the queue of a case as CSV, without names and texts.", Example: "  shirase enquiry export naver-2013 > queue.csv",
+	return &cobra.Command{Use: "export CASE", Short: "Write the queue as CSV, without names and texts", Args: cobra.ExactArgs(1),
+		Long:    "Writes the queue of a case as CSV, without names and texts.",
+		Example: "  shirase enquiry export naver-2013 > queue.csv",
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.withDesk(c, args[0], func(ctx context.Context, _ *instance, d *enquiry.Desk) error {
 				return d.Export(ctx, actor.Operator(), args[0], a.out)

@@ -148,7 +148,8 @@ func (a *app) cmdSpread() *cobra.Command {
 				}
 			})
 		})},
-		&cobra.Command{Use: "decide INCIDENT PLACE " + strings.ToUpper("state"), Short: "Say how a place stands: " + strings.Join(spread.States, ", "), Args: cobra.ExactArgs(3), Example: "  shirase spread decide shop-2026 p-abcdefghijkl requested",
+		&cobra.Command{Use: "decide INCIDENT PLACE " + strings.ToUpper("state"), Short: "Say how a place stands: " + strings.Join(spread.States, ", "), Args: cobra.ExactArgs(3),
+			Example: "  shirase spread decide shop-2026 p-abcdefghijkl requested",
 			RunE: with(func(c *cobra.Command, _ *instance, room *spread.Spread, args []string) error {
 				if err := room.Decide(c.Context(), actor.Operator(), args[0], args[1], args[2]); err != nil {
 					return err

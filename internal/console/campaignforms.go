@@ -204,31 +204,41 @@ func (c *Console) proposeCampaign(w http.ResponseWriter, r *http.Request, v *vis
 // maxLog bounds a relay's log, in bytes.
 const maxLog = 1 << 30
 
-// relayLog asks the relay's log about those who were in flight. It is read as it comes, and not kept.
+// relayLog asks the relay's log about those who were in flight.
 func (c *Console) relayLog(w http.ResponseWriter, r *http.Request, v *visit) error {
-	k, err := c.campaign(r, v)
-	if err != nil {
-		return err
-	}
-	if err := v.who.May(actor.Propose, k.Incident); err != nil {
-		return err
-	}
-	body := web.Upload(w, r, maxLog)
-	said, file, err := fileOf(r)
-	var done reach.Resolved
-	if err == nil {
+	return c.uploaded(w, r, v, actor.Propose, maxLog, func(ctx context.Context, k *reach.Campaign, said field, file io.Reader) (language.Text, string, error) {
 		way := reach.ByLog
 		if said.text("whole") != "" {
 			way = reach.Absent
 		}
-		done, err = c.Reaching.Campaigns.Resolve(r.Context(), v.who, k.ID, way, file)
+		done, err := c.Reaching.Campaigns.Resolve(ctx, v.who, k.ID, way, file)
+		return resolvedWords(done), "", err
+	})
+}
+
+// uploaded takes a file about a campaign from whoever may, and shows the campaign with what was made of it. The file is read as it comes, and not
+// kept. The place that read gives is one of the campaign's page.
+func (c *Console) uploaded(w http.ResponseWriter, r *http.Request, v *visit, may actor.Permission, most int64, read func(ctx context.Context, k *reach.Campaign, said field, file io.Reader) (language.Text, string, error)) error {
+	k, err := c.campaign(r, v)
+	if err != nil {
+		return err
+	}
+	if err := v.who.May(may, k.Incident); err != nil {
+		return err
+	}
+	body := web.Upload(w, r, most)
+	said, file, err := fileOf(r)
+	var words language.Text
+	var place string
+	if err == nil {
+		words, place, err = read(r.Context(), k, said, file)
 	}
 	if err != nil {
 		io.Copy(io.Discard, io.LimitReader(body, drained))
 		return c.refusedHere(w, r, v, asInput(err), c.showCampaign)
 	}
 	c.live.poke()
-	return c.done(w, r, resolvedWords(done).In(v.lang), at2(k.Incident)+"/"+k.ID)
+	return c.done(w, r, words.In(v.lang), at2(k.Incident)+"/"+k.ID+place)
 }
 
 // reachWhy says in the reader's language why something of a campaign was not done.

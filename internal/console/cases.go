@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"shirase/internal/actor"
+	"shirase/internal/enquiry"
 	"shirase/internal/incident"
 	"shirase/internal/language"
 	"shirase/internal/law"
@@ -83,6 +84,7 @@ var tabs = []tab{
 type listed struct {
 	*response.Case
 	Late, Soon []response.Next
+	Asked      enquiry.Load // how its desk gets on
 }
 
 type boardView struct {
@@ -114,6 +116,11 @@ func (c *Console) board(w http.ResponseWriter, r *http.Request, v *visit) error 
 				one.Late = append(one.Late, n)
 			} else if len(one.Soon) < 3 {
 				one.Soon = append(one.Soon, n)
+			}
+		}
+		if c.Desk.Enquiries != nil {
+			if one.Asked, err = c.Desk.Enquiries.Load(r.Context(), k.ID); err != nil {
+				return err
 			}
 		}
 		out.Cases = append(out.Cases, one)

@@ -159,6 +159,10 @@ func TestEnquiries(t *testing.T) {
 			strings.Contains(a.header.Get("Content-Disposition"), "html") || !strings.Contains(a.header.Get("Content-Security-Policy"), "sandbox") || !strings.Contains(a.body, "alert(1)") {
 			t.Errorf("a file: %v", a.header)
 		}
+		l, err := d.enquiries.Load(t.Context(), id)
+		if want := "お問い合わせ</a>：回答待ち" + itoa(l.Waiting) + "件"; err != nil || l.Waiting < 2 || !strings.Contains(clerk.get("/console/").body, want) {
+			t.Errorf("the board does not say %q: %v", want, err)
+		}
 		version := func(e string) string {
 			t.Helper()
 			is, err := d.enquiries.Get(t.Context(), actor.Operator(), id, e)

@@ -2,7 +2,6 @@ package console
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -15,8 +14,6 @@ import (
 	"shirase/internal/reach"
 	"shirase/internal/reach/bounce"
 	"shirase/internal/reach/returned"
-	"shirase/internal/response"
-	"shirase/internal/web"
 )
 
 // maxResults bounds a file of results, in bytes.
@@ -131,38 +128,20 @@ func (c *Console) handOver(w http.ResponseWriter, r *http.Request, v *visit) err
 	return err
 }
 
-// results reads what a house gives back. It is read as it comes, and not kept.
+// results reads what a house gives back.
 func (c *Console) results(w http.ResponseWriter, r *http.Request, v *visit) error {
-	k, err := c.campaign(r, v)
-	if err != nil {
-		return err
-	}
-	if err := v.who.May(actor.Contribute, k.Incident); err != nil {
-		return err
-	}
-	body := web.Upload(w, r, maxResults)
-	said, file, err := fileOf(r)
-	var read reach.ResultsRead
-	if err == nil {
-		var x *reach.Export
-		if x, err = c.exportOf(r.Context(), v.who, k, said); err == nil {
-			read, err = c.Reaching.Campaigns.Results(r.Context(), v.who, x.ID, file)
+	return c.uploaded(w, r, v, actor.Contribute, maxResults, func(ctx context.Context, k *reach.Campaign, said field, file io.Reader) (language.Text, string, error) {
+		x, err := c.exportOf(ctx, v.who, k, said)
+		if err != nil {
+			return language.Text{}, "", err
 		}
-	}
-	if errors.Is(err, response.ErrEntry) {
-		err = fmt.Errorf("%w: %w", reach.ErrInput, err)
-	}
-	if err != nil {
-		io.Copy(io.Discard, io.LimitReader(body, drained))
-		return c.refusedHere(w, r, v, err, c.showCampaign)
-	}
-	c.live.poke()
-	n := language.Digits
-	words := language.Both(fmt.Sprintf("%s行を読み、%s人の状態を変えました。", n(read.Rows), n(read.Changed)), fmt.Sprintf("%s rows are read, and %s people stand otherwise now.", n(read.Rows), n(read.Changed)))
-	if read.Again {
-		words = language.Both("前に読んだファイルと同じです。何も変えていません。", "These results were read before: nothing is changed.")
-	}
-	return c.done(w, r, words.In(v.lang), at2(k.Incident)+"/"+k.ID+"#files")
+		read, err := c.Reaching.Campaigns.Results(ctx, v.who, x.ID, file)
+		if read.Again {
+			return language.Both("前に読んだファイルと同じです。何も変えていません。", "These results were read before: nothing is changed."), "#files", err
+		}
+		n := language.Digits
+		return language.Both(fmt.Sprintf("%s行を読み、%s人の状態を変えました。", n(read.Rows), n(read.Changed)), fmt.Sprintf("%s rows are read, and %s people stand otherwise now.", n(read.Rows), n(read.Changed))), "#files", err
+	})
 }
 
 // outcomeView is everybody counted once, what was done instead, and the register of files.
@@ -187,7 +166,7 @@ func (c *Console) showOutcome(w http.ResponseWriter, r *http.Request, v *visit, 
 	if out.Files, err = room.Exports(ctx, v.who, id); err != nil {
 		return err
 	}
-	out.S, err = room.Summarize(ctx, v.who, id)
+	out.S, err = room.Summed(ctx, v.who, id)
 	if known, ok := failed.Problem(err); err != nil && (!ok || known.Status != http.StatusConflict) {
 		return err
 	}

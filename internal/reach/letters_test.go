@@ -2,6 +2,7 @@ package reach
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"database/sql"
@@ -13,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -50,7 +52,7 @@ func householdRows(n int) string {
 	var b strings.Builder
 	b.WriteString("id,mail,tel,nick,lang,郵便番号,住所,氏名\n")
 	for i := range n {
-		mail, tel := fmt.Sprintf("user%05d@a.example", i), fmt.Sprintf("090-12%02d-%04d", i/10000, i%10000)
+		mail, tel := fmt.Sprintf("user%05d@a.example", i), fmt.Sprintf("090-%04d-%04d", 1200+i/10000, i%10000)
 		switch i % 4 {
 		case 1:
 			tel = ""
@@ -366,4 +368,69 @@ func (h *household) summed(n int64, do func(*Summary)) {
 		h.t.Errorf("they add up to %d of %d, with %d to %d of %d; %d have a reason: %+v", all, s.Total, s.Unlisted, s.Affected, n, reasons, s)
 	}
 	do(s)
+}
+
+// BenchmarkLetters makes a file for a house of everybody in a roster, with where they live and two texts, hands it over and reads what came of each.
+// The ratios are against reading the list as CSV and sealing it, and against reading the results as CSV. SHIRASE_TEST_LETTERS says how many rows.
+func BenchmarkLetters(b *testing.B) {
+	n, err := strconv.Atoi(cmp.Or(os.Getenv("SHIRASE_TEST_LETTERS"), "100000"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	storetest.Bench(b, func(b *testing.B, db *store.DB) {
+		ctx, by := b.Context(), actor.Operator()
+		h := newHousehold(b, db, n, nil)
+		timed := func(do func()) float64 {
+			at := time.Now()
+			do()
+			return time.Since(at).Seconds()
+		}
+		for b.Loop() {
+			c := h.letters(Post, "", nil)
+			var x *Export
+			made := timed(func() { x = h.made(h.asked(c)) })
+			sealed := timed(func() {
+				w := must(age.Encrypt(io.Discard, h.house.Recipient()))(b)
+				out := csv.NewWriter(w)
+				for in := csv.NewReader(strings.NewReader(h.list)); ; {
+					row, err := in.Read()
+					if err == io.EOF {
+						break
+					}
+					if err := errors.Join(err, out.Write(row)); err != nil {
+						b.Fatal(err)
+					}
+				}
+				if err := w.Close(); err != nil {
+					b.Fatal(err)
+				}
+			})
+			x, rows, _ := h.opened(x.ID)
+			day := h.Now().UTC().Format(time.DateOnly)
+			results := resultsOf(rows, func(i int) string {
+				if i%50 == 0 {
+					return "returned," + day + ",moved"
+				}
+				return "accepted," + day + ","
+			})
+			rows = nil
+			parsed := timed(func() { must(csv.NewReader(strings.NewReader(results)).ReadAll())(b) })
+			var read ResultsRead
+			took := timed(func() { read = must(h.Results(ctx, by, x.ID, strings.NewReader(results)))(b) })
+			summed := timed(func() { must(h.Summarize(ctx, by, "loss-2026"))(b) })
+			var counted Counts
+			shown := timed(func() { counted = must(h.Counts(ctx, by, c.ID))(b) })
+			if read.Changed != x.Manifest.Rows || counted.Total() != read.Changed {
+				b.Fatalf("%+v of %d", read, x.Manifest.Rows)
+			}
+			b.ReportMetric(float64(x.Manifest.Rows), "rows")
+			b.ReportMetric(made, "s/file")
+			b.ReportMetric(made/sealed, "file-ratio")
+			b.ReportMetric(took, "s/results")
+			b.ReportMetric(took/parsed, "results-ratio")
+			b.ReportMetric(summed, "s/outcome")
+			b.ReportMetric(1000*shown, "ms/counts")
+			b.ReportMetric(0, "ns/op")
+		}
+	})
 }

@@ -1,9 +1,11 @@
 package reach
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -208,6 +210,46 @@ func TestBounced(t *testing.T) {
 		}
 		if _, err := w.Bounced(t.Context(), actor.Actor{}, tok, Outcome{State: Bounced}); !errors.Is(err, actor.ErrNobody) {
 			t.Error(err)
+		}
+	})
+}
+
+// TestSummed: a page that many look at reads the roster once, until somebody does something; whoever does not see the case hears that there is none.
+func TestSummed(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		reads := 0
+		h := newHousehold(t, db, 40, func(rooms *Rooms) {
+			rooms.Elsewhere = func(context.Context, string) (Elsewhere, error) { reads++; return nil, nil }
+		})
+		h.mailed(3)
+		by := actor.Operator()
+		reads = 0
+		first := must(h.Summed(t.Context(), by, "loss-2026"))(t)
+		h.summaries.at("loss-2026").until = time.Now().Add(time.Hour) // however quick it was
+		var all sync.WaitGroup
+		for range 8 {
+			all.Go(func() {
+				if s, err := h.Summed(t.Context(), by, "loss-2026"); err != nil || s != first {
+					t.Errorf("%p, %v", s, err)
+				}
+			})
+		}
+		all.Wait()
+		if reads != 1 || first.Total == 0 {
+			t.Errorf("the roster was read %d times, %+v", reads, first)
+		}
+		must(h.Substitute(t.Context(), by, Measure{Incident: "loss-2026", Kind: Page, On: h.Now().UTC().Format(time.DateOnly), Reference: "https://example.jp/notice"}))(t)
+		if s := must(h.Summed(t.Context(), by, "loss-2026"))(t); s == first || len(s.Measures) != 1 || s.Substituted == 0 {
+			t.Errorf("what was done since is not in it: %+v", s)
+		}
+		h.summaries.at("loss-2026").until = time.Time{}
+		at := reads
+		must(h.Summed(t.Context(), by, "loss-2026"))(t)
+		if reads == at {
+			t.Error("it is never worked out again")
+		}
+		if _, err := h.Summed(t.Context(), actor.Staff(actor.Member{ID: "p1", Roles: []actor.Role{actor.Commander}}, "console"), "loss-2026"); !errors.Is(err, ErrNotFound) {
+			t.Errorf("somebody else's case: %v", err)
 		}
 	})
 }

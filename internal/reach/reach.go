@@ -130,6 +130,8 @@ type Reach struct {
 	holder string // of shards: this process
 	step   func() // in tests: where a process may be killed
 	seen   func() // in tests: where something may have come true
+
+	summaries *summaries
 }
 
 // New opens the room and brings its tables up to date.
@@ -153,7 +155,7 @@ func New(ctx context.Context, rooms Rooms) (*Reach, error) {
 	if rooms.Now == nil {
 		rooms.Now = time.Now
 	}
-	return &Reach{Rooms: rooms, holder: rand.Text(), step: func() {}, seen: func() {}}, nil
+	return &Reach{Rooms: rooms, holder: rand.Text(), step: func() {}, seen: func() {}, summaries: &summaries{}}, nil
 }
 
 // Life is how a campaign stands.

@@ -1,6 +1,7 @@
 package returned
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -19,12 +20,16 @@ import (
 const (
 	connections   = 32
 	recipients    = 10
-	conversations = 2 * time.Minute // for a line, and for an answer
+	conversations = 2 * time.Minute // for a line, for an answer, and for a message: go-smtp begins anew with each command
+	ordinary      = 256 << 10       // bytes of a message that every connection may have in memory
+	large         = 4               // messages beyond that are in memory at once, of all listeners: with what is made of them, some 250 MiB
+	patient       = 30 * time.Second
 )
 
 var (
 	notOurs = &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "no mail of ours comes back to that address"}
 	tooBig  = &smtp.SMTPError{Code: 552, EnhancedCode: smtp.EnhancedCode{5, 3, 4}, Message: "larger than returned mail is"}
+	busy    = &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 2}, Message: "as many large messages as are read at once are being read, try again later"}
 	later   = &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 0}, Message: "it could not be written down, try again later"}
 )
 
@@ -117,12 +122,10 @@ func (s *session) Data(body io.Reader) error {
 	if len(s.to) > 0 { // a message for both is taken by both, or by none
 		most = bounce.MaxSize
 	}
-	b, err := io.ReadAll(io.LimitReader(body, most+1))
+	b, done, err := s.read(body, most)
+	defer done()
 	if err != nil {
 		return err
-	}
-	if int64(len(b)) > most {
-		return tooBig
 	}
 	letter := b
 	if s.nobody { // whoever delivers last writes it into the header (RFC 5321, section 4.4)
@@ -141,6 +144,34 @@ func (s *session) Data(body io.Reader) error {
 		}
 	}
 	return nil
+}
+
+// read reads a message. One that is large waits for its place, which it has until done: what is small passes it by.
+func (s *session) read(body io.Reader, most int64) (b []byte, done func(), err error) {
+	var message bytes.Buffer
+	if _, err := message.ReadFrom(io.LimitReader(body, ordinary)); err != nil {
+		return nil, func() {}, err
+	}
+	if message.Len() < ordinary {
+		return message.Bytes(), func() {}, nil
+	}
+	wait := time.NewTimer(s.r.patient)
+	defer wait.Stop()
+	select {
+	case s.r.large <- struct{}{}:
+		done = func() { <-s.r.large }
+	case <-wait.C:
+		return nil, func() {}, busy
+	case <-s.ctx.Done():
+		return nil, func() {}, later
+	}
+	if _, err := message.ReadFrom(io.LimitReader(body, most+1-ordinary)); err != nil {
+		return nil, done, err
+	}
+	if int64(message.Len()) > most {
+		return nil, done, tooBig
+	}
+	return message.Bytes(), done, nil
 }
 
 // takes reports whether something may come back to an address: a message of a campaign, or one that was sent to come back.

@@ -106,6 +106,73 @@ func TestFromNobody(t *testing.T) {
 	})
 }
 
+// TestLarge: however many send large letters at once, as many are in memory as there are places; small ones pass them by, and whoever waits too
+// long is asked to try again.
+func TestLarge(t *testing.T) {
+	each(t, func(t *testing.T, r *Returned, _ *campaign) {
+		took, release := make(chan int), make(chan struct{})
+		r.Letters = &Letters{Size: bounce.MaxLetter, Takes: func(context.Context, string) (bool, error) { return true, nil }, Take: func(_ context.Context, raw []byte, _ string) error {
+			took <- len(raw)
+			if len(raw) > ordinary {
+				<-release
+			}
+			return nil
+		}}
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- r.Serve(ctx, l, false, func(err error) { t.Error(err) }) }()
+		head := "From: hanako@example.jp\r\nSubject: x\r\n\r\n"
+		big := []byte(head + strings.Repeat("aaaaaaaaaaaaaa\r\n", ordinary/8))
+		send := func(body []byte) error {
+			return smtp.SendMail(l.Addr().String(), nil, "hanako@example.jp", []string{"support@desk.example"}, body)
+		}
+		sent := make(chan error, large+3)
+		for range large + 3 {
+			go func() { sent <- send(big) }()
+		}
+		for range large {
+			if n := <-took; n != len(big) {
+				t.Errorf("%d bytes", n)
+			}
+		}
+		small := make(chan error, 1)
+		go func() { small <- send([]byte(head + "hello\r\n")) }()
+		if n := <-took; n > 1000 { // it is the small one that comes next: no other large one is taken
+			t.Errorf("beyond its places, one of %d bytes is in memory", n)
+		}
+		if err := <-small; err != nil {
+			t.Error(err)
+		}
+		for range 3 { // each that goes makes room for one
+			release <- struct{}{}
+			if n := <-took; n != len(big) {
+				t.Errorf("%d bytes", n)
+			}
+		}
+		if len(r.large) != large {
+			t.Errorf("%d places are taken", len(r.large))
+		}
+		r.patient = 0
+		if err := send(big); err == nil || !strings.HasPrefix(err.Error(), "451") {
+			t.Errorf("without a place: %v", err)
+		}
+		close(release)
+		for range large + 3 {
+			if err := <-sent; err != nil {
+				t.Error(err)
+			}
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // TestLMTP: the same by LMTP, as a mail system on the same machine hands it over.
 func TestLMTP(t *testing.T) {
 	each(t, func(t *testing.T, r *Returned, c *campaign) {

@@ -92,6 +92,8 @@ type Returned struct {
 	now            func() time.Time
 	step           func() // in tests: where a process may be killed
 	gathering      gathering
+	large          chan struct{} // a place for each large message that is in memory
+	patient        time.Duration // for which one waits for its place
 }
 
 // New opens the room.
@@ -103,7 +105,7 @@ func New(ctx context.Context, rooms Rooms) (*Returned, error) {
 	if err := rooms.DB.Migrate(ctx, "returned", sub); err != nil {
 		return nil, fmt.Errorf("returned: %w", err)
 	}
-	r := &Returned{Rooms: rooms, now: time.Now, step: func() {}}
+	r := &Returned{Rooms: rooms, now: time.Now, step: func() {}, large: make(chan struct{}, large), patient: patient}
 	r.before, r.domain, _ = strings.Cut(strings.ToLower(rooms.Address), "@")
 	return r, nil
 }
