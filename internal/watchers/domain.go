@@ -409,7 +409,7 @@ func (w *Watchers) KeepDomains(ctx context.Context) error {
 			return fmt.Errorf("keep domains: %w", err)
 		}
 	}
-	return w.mailDomains(ctx)
+	return errors.Join(w.mailDomains(ctx), w.tellDomains(ctx))
 }
 
 // tidyDomains lets go what is over: contacts of watches that have ended, and all of those that nobody has ever proven, of which nothing was shown.
@@ -418,7 +418,8 @@ func (w *Watchers) tidyDomains(ctx context.Context) error {
 		if _, err := tx.ExecContext(ctx, `UPDATE watchers_domain SET contact = $1 WHERE state = 'revoked' AND length(contact) > 0`, []byte{}); err != nil {
 			return err
 		}
-		for _, q := range []string{`DELETE FROM watchers_domain_log WHERE domain IN (SELECT id FROM watchers_domain WHERE state = 'revoked' AND how = '')`,
+		for _, q := range []string{`DELETE FROM watchers_domain_news WHERE domain IN (SELECT id FROM watchers_domain WHERE state = 'revoked')`,
+			`DELETE FROM watchers_domain_log WHERE domain IN (SELECT id FROM watchers_domain WHERE state = 'revoked' AND how = '')`,
 			`DELETE FROM watchers_domain WHERE state = 'revoked' AND how = ''`} {
 			if _, err := tx.ExecContext(ctx, q); err != nil {
 				return err
