@@ -50,6 +50,9 @@ type Asked struct {
 	Lang    language.Lang
 }
 
+// Visible gives what of a stranger's text is kept: without characters that are not seen, or that turn what is seen round. lines says that it may have several.
+func Visible(text string, lines bool) string { return bounce.Visible(text, lines) }
+
 // Form gives the token of a form that is shown now: it says when, and for which incident.
 func (d *Desk) Form(of string) string {
 	b := binary.BigEndian.AppendUint64(nil, uint64(d.Now().UnixMilli()))

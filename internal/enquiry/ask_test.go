@@ -269,7 +269,7 @@ func (w *world) threadAddress(id string) string {
 
 // TestHostile: forms that mean no good. None becomes an enquiry that anybody reads, mails stay bounded, and nothing stands as it was sent.
 func TestHostile(t *testing.T) {
-	n := 2_000 // of the ten thousand that were tried when this was written, which take minutes
+	n := 2_000 // bench/hostile sends ten thousand, letters and their files among them, and reads the pages
 	if testing.Short() {
 		n = 300
 	}

@@ -190,7 +190,7 @@ func (p *Enquiry) ask(w http.ResponseWriter, r *http.Request) error {
 	}
 	f := r.PostForm
 	id, lang := r.PathValue("id"), web.LanguageOf(r).Lang
-	b := enquiryBody{Text: f.Get("text"), Name: f.Get("name"), Address: f.Get("address")}
+	b := enquiryBody{Text: enquiry.Visible(f.Get("text"), true), Name: enquiry.Visible(f.Get("name"), false), Address: enquiry.Visible(f.Get("address"), false)} // as they would be kept
 	if p.Ask != nil {
 		price, err := p.Desk.Price(r.Context())
 		if err != nil {
