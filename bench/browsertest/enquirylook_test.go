@@ -1,6 +1,7 @@
 package browsertest
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -46,10 +47,22 @@ facts:
 	o.run(t, "incident", "add", "--facts", changed)
 	o.run(t, "publish", "shop", "--despite", "demonstration")
 	p := o.administrator(t)
+	for _, place := range []string{"https://forum.example/thread/20260820?page=2", "例示SNSの公開グループ「名簿あります」"} {
+		p.visit("/incidents/shop/spread?lang=ja")
+		p.until(`document.querySelector("#place") !== null`)
+		p.write("#place", place)
+		p.click("main form button")
+		p.until(`document.querySelector("[role=status]") !== null`)
+	}
+	var places []struct{ ID string }
+	if err := json.Unmarshal([]byte(o.run(t, "spread", "list", "shop", "--json")), &places); err != nil || len(places) != 2 {
+		t.Fatal(places, err)
+	}
+	o.run(t, "spread", "decide", "shop", places[0].ID, "taken-down")
 	for _, lang := range []string{"ja", "en"} {
 		for _, at := range []struct{ name, path string }{
 			{"queue", "/console/cases/shop/enquiries"}, {"one", "/console/cases/shop/enquiries/" + id}, {"topics", "/console/cases/shop/enquiries/topics?calls=120&minutes=5&staff=12"}, {"script", "/console/cases/shop/enquiries/script"},
-			{"form", "/enquiries/shop"}, {"help", "/incidents/shop/help"},
+			{"spread", "/console/cases/shop/spread"}, {"form", "/enquiries/shop"}, {"help", "/incidents/shop/help"}, {"genuine", "/incidents/shop/genuine"}, {"report", "/incidents/shop/spread"},
 		} {
 			p.run(at.name+" "+lang, func() {
 				mark := "?"

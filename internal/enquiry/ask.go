@@ -10,6 +10,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -26,6 +27,7 @@ const (
 	soonest    = 3 * time.Second // nobody fills a form in sooner
 	formLasts  = 12 * time.Hour
 	perAddress = 3      // links to one address a day, of all incidents
+	perKept    = 10     // enquiries by one channel that wait beside them, for whoever uses one of the links
 	inAll      = 2_000  // enquiries an hour by one channel
 	atMost     = 20_000 // by one channel that wait to be verified
 	linkLasts  = 48 * time.Hour
@@ -47,6 +49,9 @@ type Asked struct {
 	Address string
 	Lang    language.Lang
 }
+
+// Visible gives what of a stranger's text is kept: without characters that are not seen, or that turn what is seen round. lines says that it may have several.
+func Visible(text string, lines bool) string { return bounce.Visible(text, lines) }
 
 // Form gives the token of a form that is shown now: it says when, and for which incident.
 func (d *Desk) Form(of string) string {
@@ -146,8 +151,8 @@ func (d *Desk) take(ctx context.Context, t taking) error {
 				return err
 			}
 		}
-		own, err := d.within(ctx, tx, t.channel, limit, now)
-		if err != nil || !own { // beyond what one mailbox gets: nobody is told
+		is, err := d.within(ctx, tx, t.channel, limit, now)
+		if err != nil || is == passedOver { // beyond what one mailbox gets: nobody is told
 			return err
 		}
 		id := newID("e")
@@ -160,6 +165,9 @@ func (d *Desk) take(ctx context.Context, t taking) error {
 		if err := d.addFiles(ctx, tx, seal, id, t.of, t.files); err != nil {
 			return err
 		}
+		if is == withoutLink { // it waits for whoever uses one of the links that the mailbox has
+			return nil
+		}
 		return d.sendLink(ctx, tx, seal, id, t.of)
 	})
 	if err != nil {
@@ -169,26 +177,68 @@ func (d *Desk) take(ctx context.Context, t taking) error {
 	return nil
 }
 
-// within holds a mailbox, and all that comes by one channel, to the limits of a stranger: whoever floods the one leaves the others open. Errors: ErrBusy.
-func (d *Desk) within(ctx context.Context, tx *sql.Tx, channel string, limit []byte, now time.Time) (own bool, err error) {
-	var all, mine, waiting int64
-	if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM enquiry_asked WHERE at > $1 AND channel = $2`, store.Micros(now.Add(-time.Hour)), channel).Scan(&all); err != nil {
-		return false, err
+// takenAs says what becomes of what a stranger sends.
+type takenAs int
+
+const (
+	passedOver  takenAs = iota // its mailbox gets too much
+	withoutLink                // it is kept, and its mailbox is mailed nothing more today
+	withLink
+)
+
+// besides marks, in the budgets, what was kept without a link.
+func besides(channel string) string { return channel + "+" }
+
+// within holds a mailbox, and all that comes by one channel, to the limits of a stranger: whoever floods the one leaves the others open. Whoever has a
+// mailbox mailed as much as it gets keeps its owner from nothing: what they send is kept beside it. Errors: ErrBusy.
+func (d *Desk) within(ctx context.Context, tx *sql.Tx, channel string, limit []byte, now time.Time) (takenAs, error) {
+	all, err := d.lastHour(ctx, tx, channel, now)
+	if err != nil {
+		return passedOver, err
 	}
+	var links, kept, waiting int64
 	if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM enquiry WHERE state = 'unverified' AND channel = $1`, channel).Scan(&waiting); err != nil {
-		return false, err
+		return passedOver, err
 	}
 	if all >= inAll || waiting >= atMost {
-		return false, ErrBusy
+		return passedOver, ErrBusy
 	}
-	if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM enquiry_asked WHERE who = $1 AND at > $2`, limit, store.Micros(now.Add(-24*time.Hour))).Scan(&mine); err != nil {
-		return false, err
+	if err := tx.QueryRowContext(ctx, `SELECT count(*) FILTER (WHERE channel IN ($3, $4)), count(*) FILTER (WHERE channel = $5) FROM enquiry_asked WHERE who = $1 AND at > $2`,
+		limit, store.Micros(now.Add(-24*time.Hour)), Web, Mail, besides(channel)).Scan(&links, &kept); err != nil {
+		return passedOver, err
 	}
-	if mine >= perAddress {
-		return false, nil
+	is, as := withLink, channel
+	if links >= perAddress {
+		is, as = withoutLink, besides(channel)
+		if kept >= perKept {
+			return passedOver, nil
+		}
 	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO enquiry_asked (id, who, at, channel) VALUES ($1, $2, $3, $4)`, newID("a"), limit, store.Micros(now), channel)
-	return true, err
+	_, err = tx.ExecContext(ctx, `INSERT INTO enquiry_asked (id, who, at, channel) VALUES ($1, $2, $3, $4)`, newID("a"), limit, store.Micros(now), as)
+	return is, err
+}
+
+// lastHour counts what came by a channel.
+func (d *Desk) lastHour(ctx context.Context, q interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}, channel string, now time.Time) (n int64, err error) {
+	err = q.QueryRowContext(ctx, `SELECT count(*) FROM enquiry_asked WHERE at > $1 AND channel IN ($2, $3)`, store.Micros(now.Add(-time.Hour)), channel, besides(channel)).Scan(&n)
+	return n, err
+}
+
+// Price is what an enquiry by the form costs of a network's budget: more the more was asked in the last hour, so that networks that ask much are held
+// first, and whoever asks once is still taken.
+func (d *Desk) Price(ctx context.Context) (int, error) {
+	n, err := d.lastHour(ctx, d.DB, Web, d.Now())
+	switch {
+	case err != nil:
+		return 1, fmt.Errorf("what is asked: %w", err)
+	case n >= inAll*3/4:
+		return 4, nil
+	case n >= inAll/2:
+		return 2, nil
+	}
+	return 1, nil
 }
 
 func (d *Desk) insert(ctx context.Context, tx *sql.Tx, seal *store.Sealer, id string, t taking, state State, due int64, now time.Time) error {
@@ -315,41 +365,134 @@ func (d *Desk) opened(ctx context.Context, token, what string) (id, of string, s
 	return id, of, seal, nil
 }
 
-// Look says of which incident a link is that can be used, and uses nothing up. Errors: ErrToken.
-func (d *Desk) Look(ctx context.Context, token string) (of string, err error) {
-	id, of, _, err := d.opened(ctx, token, "confirm")
+// Pending is an enquiry that waits for its mailbox to be shown to be theirs.
+type Pending struct {
+	ID, Incident, Channel string
+	Topic                 language.Text
+	At                    time.Time
+	Own                   bool // it is the one whose link was used
+}
+
+// manyDesks bounds at how many open desks it is looked for what else waits of a mailbox.
+const manyDesks = 50
+
+// Pending gives what waits of the mailbox that a link came to, whoever entered it, the link's own first: the one of whoever reads the mailbox may be among
+// it. It gives none of what was written. Errors: ErrToken, where nothing waits.
+func (d *Desk) Pending(ctx context.Context, token string) ([]Pending, error) {
+	id, of, seal, err := d.opened(ctx, token, "confirm")
 	if err != nil {
-		return "", fmt.Errorf("a link: %w", err)
+		return nil, fmt.Errorf("a link: %w", err)
 	}
-	var n int64
-	err = d.DB.QueryRowContext(ctx, `SELECT count(*) FROM enquiry WHERE id = $1 AND verified = 0 AND wiped = 0 AND created > $2`, id, store.Micros(d.Now().Add(-linkLasts))).Scan(&n)
-	if err == nil && n == 0 {
+	list, err := d.pending(ctx, id, of, seal)
+	if err == nil && len(list) == 0 {
 		err = ErrToken
 	}
 	if err != nil {
-		return "", fmt.Errorf("a link: %w", err)
+		return nil, fmt.Errorf("a link: %w", err)
 	}
-	return of, nil
+	return list, nil
 }
 
-// Confirm uses a link up: the enquiry comes into the queue, and its deadline begins. Errors: ErrToken.
-func (d *Desk) Confirm(ctx context.Context, token string) (of string, err error) {
-	id, of, _, err := d.opened(ctx, token, "confirm")
+func (d *Desk) pending(ctx context.Context, id, of string, seal *store.Sealer) ([]Pending, error) {
+	e, err := d.get(ctx, d.DB, id)
+	if err != nil {
+		return nil, err
+	}
+	if e.wiped || !e.Created.After(d.Now().Add(-linkLasts)) {
+		return nil, nil
+	}
+	if err := openJSON(seal, personIn(id), e.sealed, &e.Person); err != nil {
+		return nil, err
+	}
+	desks, err := d.ids(ctx, fmt.Sprintf(`SELECT incident FROM enquiry_desk WHERE open = 1 AND incident <> $1 ORDER BY at DESC LIMIT %d`, manyDesks), of)
+	if err != nil {
+		return nil, err
+	}
+	var out []Pending
+	for _, at := range append([]string{of}, desks...) {
+		under, err := d.Seal(ctx, at, false)
+		if err != nil { // nobody has asked there, or its key is gone
+			continue
+		}
+		more, err := d.pendingAt(ctx, at, whoTag(under, e.Person.Address), id)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, more...)
+	}
+	return out, nil
+}
+
+func (d *Desk) pendingAt(ctx context.Context, of string, who []byte, own string) ([]Pending, error) {
+	topics, err := d.topics(ctx, of)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := d.DB.QueryContext(ctx, `SELECT id, channel, topic, created FROM enquiry WHERE incident = $1 AND who = $2 AND state = 'unverified' AND verified = 0 AND wiped = 0 AND created > $3 ORDER BY CASE WHEN id = $4 THEN 0 ELSE 1 END, created, id`,
+		of, who, store.Micros(d.Now().Add(-linkLasts)), own)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []Pending
+	for rows.Next() {
+		p := Pending{Incident: of}
+		var topic string
+		var at int64
+		if err := rows.Scan(&p.ID, &p.Channel, &topic, &at); err != nil {
+			return nil, err
+		}
+		p.Topic, p.At, p.Own = language.Same(topic), store.FromMicros(at), p.ID == own
+		for _, t := range topics {
+			if t.ID == topic {
+				p.Topic = t.Text
+			}
+		}
+		out = append(out, p)
+	}
+	return out, errors.Join(rows.Err(), rows.Close())
+}
+
+// Confirm uses a link up: its enquiry comes into the queue, and its deadline begins. Where chosen names enquiries, those of the same mailbox do that are
+// among them, and no other. Errors: ErrToken, where none does.
+func (d *Desk) Confirm(ctx context.Context, token string, chosen ...string) (of string, err error) {
+	id, of, seal, err := d.opened(ctx, token, "confirm")
 	if err != nil {
 		return "", fmt.Errorf("a link: %w", err)
 	}
-	now := d.Now()
+	which := []Pending{{ID: id, Incident: of}}
+	if len(chosen) > 0 {
+		if which, err = d.pending(ctx, id, of, seal); err != nil {
+			return "", fmt.Errorf("a link: %w", err)
+		}
+		which = slices.DeleteFunc(which, func(p Pending) bool { return !slices.Contains(chosen, p.ID) })
+	}
+	now, done := d.Now(), 0
 	err = d.DB.Update(ctx, func(tx *sql.Tx) error {
-		res, err := tx.ExecContext(ctx, `UPDATE enquiry SET verified = $2, version = version + 1, due = CASE WHEN state = 'unverified' THEN CAST($3 AS BIGINT) ELSE due END,
-			state = CASE WHEN state = 'unverified' THEN 'open' ELSE state END WHERE id = $1 AND verified = 0 AND wiped = 0 AND created > $4`,
-			id, store.Micros(now), store.Micros(now.Add(d.Within)), store.Micros(now.Add(-linkLasts)))
-		if err != nil {
-			return err
+		done = 0
+		for _, p := range which {
+			res, err := tx.ExecContext(ctx, `UPDATE enquiry SET verified = $2, version = version + 1, due = CASE WHEN state = 'unverified' THEN CAST($3 AS BIGINT) ELSE due END,
+				state = CASE WHEN state = 'unverified' THEN 'open' ELSE state END WHERE id = $1 AND verified = 0 AND wiped = 0 AND created > $4`,
+				p.ID, store.Micros(now), store.Micros(now.Add(d.Within)), store.Micros(now.Add(-linkLasts)))
+			if err != nil {
+				return err
+			}
+			n, err := res.RowsAffected()
+			if err != nil {
+				return err
+			}
+			if n == 0 {
+				continue
+			}
+			done++
+			if err := d.event(ctx, tx, actor.Server(), p.Incident, p.ID, "the mailbox was shown to be theirs", ""); err != nil {
+				return err
+			}
 		}
-		if n, err := res.RowsAffected(); err != nil || n == 0 {
-			return errors.Join(err, ErrToken)
+		if done == 0 {
+			return ErrToken
 		}
-		return d.event(ctx, tx, actor.Server(), of, id, "the mailbox was shown to be theirs", "")
+		return nil
 	})
 	if err != nil {
 		return "", fmt.Errorf("a link: %w", err)

@@ -28,8 +28,8 @@ func TestAsk(t *testing.T) {
 		}
 		token := linkIn.FindStringSubmatch(mails[0].Text)[1]
 		for range 3 { // programs that look at mail open it
-			if of, err := w.Look(ctx, token); err != nil || of != shop {
-				t.Fatalf("%s, %v", of, err)
+			if list, err := w.Pending(ctx, token); err != nil || len(list) != 1 || list[0].Incident != shop || !list[0].Own {
+				t.Fatalf("%+v, %v", list, err)
 			}
 		}
 		for _, bad := range []string{"", "x", token[:len(token)-1], token + "a", strings.Repeat("a", 100)} {
@@ -269,7 +269,7 @@ func (w *world) threadAddress(id string) string {
 
 // TestHostile: forms that mean no good. None becomes an enquiry that anybody reads, mails stay bounded, and nothing stands as it was sent.
 func TestHostile(t *testing.T) {
-	n := 2_000 // of the ten thousand that were tried when this was written, which take minutes
+	n := 2_000 // bench/hostile sends ten thousand, letters and their files among them, and reads the pages
 	if testing.Short() {
 		n = 300
 	}
@@ -315,5 +315,102 @@ func TestHostile(t *testing.T) {
 			t.Errorf("%d rows stay after two days", left)
 		}
 		t.Logf("%d sent, %d taken, %d told to wait, %d kept until they went", n, taken, busy, kept)
+	})
+}
+
+// TestVictimIsHeard: strangers have a mailbox mailed all that it gets in a day; what its owner sends is kept, no mail tells of it, and the owner confirms
+// it, and nothing else, by any of the links that they have.
+func TestVictimIsHeard(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		ctx := t.Context()
+		const victim = "hanako@example.com"
+		for range perAddress {
+			w.asks("misuse", "a stranger's words", victim)
+		}
+		links := w.mails()
+		w.asks("data", "わたしの質問です。", victim)
+		w.ok(w.TakeMail(ctx, letter(victim, "", "わたしの手紙です。"), "support+"+shop+"@desk.example"))
+		w.asks("data", "another's", "jiro@example.com")
+		if n := w.mails(); len(links) != perAddress || len(n) != 1 || n[0].To != "jiro@example.com" {
+			t.Fatalf("%d links, and then %+v", len(links), n)
+		}
+		for range perKept + 5 { // by strangers too: it is bounded
+			w.asks("data", "x", victim)
+		}
+		token := linkIn.FindStringSubmatch(links[0].Text)[1]
+		list, err := w.Pending(ctx, token)
+		w.ok(err)
+		if len(list) != perAddress+perKept+1 || !list[0].Own || list[1].Own {
+			t.Fatalf("%d wait: %+v", len(list), list)
+		}
+		var mine []string
+		for _, p := range list {
+			e := w.read(p.ID)
+			if strings.HasPrefix(e.Messages[0].Text, "わたしの") {
+				mine = append(mine, p.ID)
+			}
+		}
+		var other string
+		w.ok(w.DB.QueryRowContext(ctx, `SELECT id FROM enquiry WHERE state = 'unverified' ORDER BY created DESC, id LIMIT 1`).Scan(&other))
+		jiro, err := w.ids(ctx, `SELECT id FROM enquiry WHERE id NOT IN (SELECT enquiry FROM enquiry_message WHERE kind = 'verify')`)
+		w.ok(err)
+		if len(mine) != 2 || len(jiro) != perKept+1 || other == "" {
+			t.Fatalf("%v, %d kept without a link", mine, len(jiro))
+		}
+		if _, err := w.Confirm(ctx, token, "e-none", w.otherThan(victim)); !errors.Is(err, ErrToken) {
+			t.Errorf("somebody else's enquiry was confirmed: %v", err)
+		}
+		if of, err := w.Confirm(ctx, token, append(mine, w.otherThan(victim))...); err != nil || of != shop {
+			t.Fatal(of, err)
+		}
+		open, n, err := w.List(ctx, actor.Operator(), shop, Filter{})
+		if err != nil || n != 2 {
+			t.Errorf("%d in the queue: %v, %v", n, open, err)
+		}
+		if list, err = w.Pending(ctx, token); err != nil || len(list) != perAddress+perKept-1 {
+			t.Errorf("%d still wait, %v", len(list), err)
+		}
+		w.clock = w.clock.Add(linkLasts + time.Minute)
+		if _, err := w.Pending(ctx, token); !errors.Is(err, ErrToken) {
+			t.Errorf("after two days: %v", err)
+		}
+		w.ok(w.Tidy(ctx))
+		if w.rows("enquiry") != 2 {
+			t.Errorf("%d rows", w.rows("enquiry"))
+		}
+	})
+}
+
+// otherThan gives an enquiry that waits and is of another mailbox.
+func (w *world) otherThan(address string) (id string) {
+	w.t.Helper()
+	seal, err := w.Seal(w.t.Context(), shop, false)
+	w.ok(err)
+	w.ok(w.DB.QueryRowContext(w.t.Context(), `SELECT id FROM enquiry WHERE state = 'unverified' AND who <> $1`, whoTag(seal, address)).Scan(&id))
+	return id
+}
+
+// TestPrice: the more is asked, the more of a network's budget an enquiry costs.
+func TestPrice(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		n := 0
+		fill := func(to int) {
+			t.Helper()
+			for ; n < to; n++ {
+				if _, err := w.DB.ExecContext(t.Context(), `INSERT INTO enquiry_asked (id, who, at, channel) VALUES ($1, $2, $3, $4)`, fmt.Sprint("fill", n), []byte{1}, store.Micros(w.clock), []string{Web, besides(Web)}[n%2]); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		for _, c := range []struct{ asked, price int }{{0, 1}, {inAll/2 - 1, 1}, {inAll / 2, 2}, {inAll * 3 / 4, 4}} {
+			fill(c.asked)
+			if got, err := w.Price(t.Context()); err != nil || got != c.price {
+				t.Errorf("%d asked: it costs %d, %v", c.asked, got, err)
+			}
+		}
+		w.clock = w.clock.Add(time.Hour + time.Second)
+		if got, err := w.Price(t.Context()); err != nil || got != 1 {
+			t.Errorf("an hour later: %d, %v", got, err)
+		}
 	})
 }

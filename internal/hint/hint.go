@@ -14,9 +14,9 @@ func (e *hinted) Unwrap() error { return e.error }
 func (e *hinted) Hint() string  { return e.text }
 
 // Add returns err with text, which says what to do about it. Its message and what it unwraps to stay; an empty text adds
-// nothing.
+// nothing, and where there is no error there is none with it.
 func Add(err error, text string) error {
-	if text == "" {
+	if err == nil || text == "" {
 		return err
 	}
 	return &hinted{err, text}

@@ -24,6 +24,9 @@ func TestOf(t *testing.T) {
 			t.Errorf("%v: %q, want %q", c.err, got, c.want)
 		}
 	}
+	if err := Add(nil, "all is well"); err != nil {
+		t.Error("a hint makes an error where there is none")
+	}
 	if err := Add(io.EOF, ""); err != io.EOF {
 		t.Errorf("an empty hint makes another error: %v", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -107,6 +108,15 @@ type enquiryBody struct {
 	Wrong                         string // which field: text, address, form
 	Token                         string
 	Over                          bool
+	Waits                         []enquiryWait // of one mailbox, where there is more than what the link is of
+	Busy                          bool          // more is asked than can be taken
+	Telephone                     string
+}
+
+// enquiryWait is an enquiry that waits: nothing of it that anybody wrote.
+type enquiryWait struct {
+	enquiry.Pending
+	Title, Topic, Time string
 }
 
 type enquiryTopic struct {
@@ -144,6 +154,9 @@ func (p *Enquiry) about(r *http.Request, id string, b enquiryBody) (enquiryBody,
 	}
 	lang := web.LanguageOf(r)
 	b.Incident, b.Title, b.Organisation, b.Help, b.Mail = id, i.Title(lang.Lang), i.Organisation(lang.Lang), lang.Link("/incidents/"+id+"/help"), p.Desk.AddressOf(id)
+	if f, ok := i.Fact("contact"); ok {
+		b.Telephone = f.Value.Telephone
+	}
 	return b, nil
 }
 
@@ -177,9 +190,13 @@ func (p *Enquiry) ask(w http.ResponseWriter, r *http.Request) error {
 	}
 	f := r.PostForm
 	id, lang := r.PathValue("id"), web.LanguageOf(r).Lang
-	b := enquiryBody{Text: f.Get("text"), Name: f.Get("name"), Address: f.Get("address")}
+	b := enquiryBody{Text: enquiry.Visible(f.Get("text"), true), Name: enquiry.Visible(f.Get("name"), false), Address: enquiry.Visible(f.Get("address"), false)} // as they would be kept
 	if p.Ask != nil {
-		if wait, ok := p.Ask(r, 1); !ok {
+		price, err := p.Desk.Price(r.Context())
+		if err != nil {
+			return err
+		}
+		if wait, ok := p.Ask(r, price); !ok {
 			p.wrong(w, r, web.Problem{Status: http.StatusTooManyRequests, RetryAfter: wait})
 			return nil
 		}
@@ -192,9 +209,10 @@ func (p *Enquiry) ask(w http.ResponseWriter, r *http.Request) error {
 		b.Wrong = "address"
 	case errors.Is(err, enquiry.ErrInput):
 		b.Wrong = "text"
-	case errors.Is(err, enquiry.ErrBusy):
-		p.wrong(w, r, web.Problem{Status: http.StatusTooManyRequests, RetryAfter: busyFor})
-		return nil
+	case errors.Is(err, enquiry.ErrBusy): // what was written stays, and the other ways are shown
+		b.Busy = true
+		w.Header().Set("Retry-After", strconv.Itoa(int(busyFor/time.Second)))
+		return p.show(w, r, http.StatusServiceUnavailable, b, f.Get("topic"))
 	case err != nil:
 		return err
 	default:
@@ -211,14 +229,20 @@ func (p *Enquiry) ask(w http.ResponseWriter, r *http.Request) error {
 // confirmPage shows what a link is for. However often it is opened, and by whatever program, nothing changes by it.
 func (p *Enquiry) confirmPage(w http.ResponseWriter, r *http.Request) error {
 	token := r.URL.Query().Get("t")
-	of, err := p.Desk.Look(r.Context(), token)
+	waits, err := p.Desk.Pending(r.Context(), token)
 	if errors.Is(err, enquiry.ErrToken) {
 		return p.over(w, r)
 	}
 	if err != nil {
 		return err
 	}
-	b := enquiryBody{Token: token}
+	b, of := enquiryBody{Token: token}, waits[0].Incident
+	if len(waits) > 1 || !waits[0].Own {
+		lang := web.LanguageOf(r).Lang
+		for _, x := range waits {
+			b.Waits = append(b.Waits, enquiryWait{Pending: x, Title: p.title(r, x.Incident), Topic: x.Topic.In(lang), Time: x.At.In(incident.Japan).Format(lang.Pick("1月2日 15:04", "2 Jan 15:04"))})
+		}
+	}
 	if b, err = p.about(r, of, b); errors.Is(err, enquiry.ErrClosed) || errors.Is(err, incident.ErrNotFound) {
 		err = nil // it was closed since: who has asked is answered all the same
 	}
@@ -228,6 +252,14 @@ func (p *Enquiry) confirmPage(w http.ResponseWriter, r *http.Request) error {
 	pg := p.page(r, titleConfirm, b)
 	pg.Path, pg.Query = "/enquiries/confirm", url.Values{"t": {token}}.Encode()
 	return p.frame.Show(w, r, http.StatusOK, "enquiryconfirm", pg)
+}
+
+// title is what the public knows an incident by; its id where it is not public any more.
+func (p *Enquiry) title(r *http.Request, id string) string {
+	if i, err := p.Incident(r.Context(), id); err == nil {
+		return i.Title(web.LanguageOf(r).Lang)
+	}
+	return id
 }
 
 func (p *Enquiry) over(w http.ResponseWriter, r *http.Request) error {
@@ -240,7 +272,12 @@ func (p *Enquiry) confirm(w http.ResponseWriter, r *http.Request) error {
 	if err := formOf(w, r, maxForm); err != nil {
 		return err
 	}
-	of, err := p.Desk.Confirm(r.Context(), r.PostForm.Get("t"))
+	token, chosen := r.PostForm.Get("t"), r.PostForm["also"]
+	if r.PostForm.Get("several") != "" && len(chosen) == 0 { // it was asked which, and none was said
+		r.URL.RawQuery = url.Values{"t": {token}}.Encode()
+		return p.confirmPage(w, r)
+	}
+	of, err := p.Desk.Confirm(r.Context(), token, chosen...)
 	if errors.Is(err, enquiry.ErrToken) {
 		return p.over(w, r)
 	}

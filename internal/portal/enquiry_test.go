@@ -30,6 +30,8 @@ type asking struct {
 	mu     sync.Mutex
 	sent   []enquiry.Letter
 	allow  bool
+	price  int // of the last enquiry
+	db     *store.DB
 }
 
 func newAsking(t *testing.T) *asking {
@@ -45,6 +47,7 @@ func newAsking(t *testing.T) *asking {
 	db, err := store.Open(ctx, "sqlite:"+filepath.Join(folder, "test.db"))
 	must(err)
 	t.Cleanup(func() { db.Close() })
+	a.db = db
 	dir, err := files.Open(filepath.Join(folder, "files"))
 	must(err)
 	keys, err := files.OpenKeys(filepath.Join(folder, "keys"))
@@ -53,7 +56,7 @@ func newAsking(t *testing.T) *asking {
 	must(err)
 	incidents, err := incident.New(ctx, db, nil)
 	must(err)
-	f, err := incident.ParseFactsFile("f.yaml", []byte("id: loss-2026\nfacts:\n  - {key: title, value: {ja: 会員情報の流出, en: Member data taken}}\n  - {key: organisation, value: {ja: 例示商店, en: Example Shop}}\n"))
+	f, err := incident.ParseFactsFile("f.yaml", []byte("id: loss-2026\nfacts:\n  - {key: title, value: {ja: 会員情報の流出, en: Member data taken}}\n  - {key: organisation, value: {ja: 例示商店, en: Example Shop}}\n  - {key: contact, value: {name: {ja: 相談窓口, en: Help desk}, telephone: 0120-000-000}}\n"))
 	must(err)
 	_, err = incidents.Create(ctx, actor.Operator(), f)
 	must(err)
@@ -63,10 +66,10 @@ func newAsking(t *testing.T) *asking {
 			defer a.mu.Unlock()
 			a.sent = append(a.sent, l)
 			return enquiry.Taken, ""
-		}, URL: "https://notice.example.jp", Now: func() time.Time { return a.clock }})
+		}, URL: "https://notice.example.jp", Address: "support@desk.example", Now: func() time.Time { return a.clock }})
 	must(err)
 	must(a.desk.SetOpen(ctx, actor.Operator(), "loss-2026", true))
-	pages, err := NewEnquiry(EnquiryOptions{Desk: a.desk, Incident: incidents.Get, Ask: func(*http.Request, int) (time.Duration, bool) { return time.Minute, a.allow }})
+	pages, err := NewEnquiry(EnquiryOptions{Desk: a.desk, Incident: incidents.Get, Ask: func(_ *http.Request, n int) (time.Duration, bool) { a.price = n; return time.Minute, a.allow }})
 	must(err)
 	a.server = httptest.NewServer(pages)
 	t.Cleanup(a.server.Close)
@@ -178,5 +181,53 @@ func TestEnquiryPages(t *testing.T) {
 	}
 	if _, n, err := a.desk.List(t.Context(), actor.Operator(), "loss-2026", enquiry.Filter{}); err != nil || n != 1 {
 		t.Errorf("%d, %v", n, err)
+	}
+}
+
+// TestEnquiryBesides: whoever's mailbox was used up by others chooses, behind one of the links, what is theirs; nothing that was written is shown there.
+func TestEnquiryBesides(t *testing.T) {
+	a := newAsking(t)
+	for range 4 {
+		if status, body, _ := a.do("POST", "/enquiries/loss-2026?lang=en", url.Values{"form": {a.form()}, "topic": {"data"}, "text": {"words of <b>anybody</b>"}, "name": {"Mallory"}, "address": {"one@example.com"}}); status != 200 {
+			t.Fatalf("%d %s", status, body)
+		}
+	}
+	if _, err := a.desk.Send(t.Context()); err != nil || len(a.sent) != 3 {
+		t.Fatalf("%d mails, %v", len(a.sent), err)
+	}
+	link := regexp.MustCompile(`https://notice\.example\.jp(/enquiries/confirm\?t=(\S+))`).FindStringSubmatch(a.sent[0].Text)
+	status, body, _ := a.do("GET", link[1]+"&lang=en", nil)
+	ids := regexp.MustCompile(`name="also" value="([^"]+)"`).FindAllStringSubmatch(body, -1)
+	if status != 200 || len(ids) != 4 || strings.Contains(body, "words of") || strings.Contains(body, "Mallory") || strings.Contains(body, "checked") || !strings.Contains(body, "What was exposed") && !strings.Contains(body, "Member data taken") {
+		t.Fatalf("%d, %d to choose from: %s", status, len(ids), body)
+	}
+	if status, body, _ := a.do("POST", "/enquiries/confirm?lang=en", url.Values{"t": {link[2]}, "several": {"yes"}}); status != 200 || !strings.Contains(body, `name="also"`) {
+		t.Errorf("none was chosen: %d", status)
+	}
+	if _, n, err := a.desk.List(t.Context(), actor.Operator(), "loss-2026", enquiry.Filter{}); err != nil || n != 0 {
+		t.Errorf("%d are read, %v", n, err)
+	}
+	if status, body, _ := a.do("POST", "/enquiries/confirm?lang=en", url.Values{"t": {link[2]}, "several": {"yes"}, "also": {ids[3][1]}}); status != 200 || !strings.Contains(body, "We have your enquiry") {
+		t.Errorf("%d %s", status, body)
+	}
+	if _, n, err := a.desk.List(t.Context(), actor.Operator(), "loss-2026", enquiry.Filter{}); err != nil || n != 1 {
+		t.Errorf("%d are read, %v", n, err)
+	}
+}
+
+// TestEnquiryBusy: where more is asked than can be taken, what was written stays on the page, and it says by what else people are heard.
+func TestEnquiryBusy(t *testing.T) {
+	a := newAsking(t)
+	form := a.form()
+	if _, err := a.db.ExecContext(t.Context(), `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000) INSERT INTO enquiry_asked (id, who, at, channel) SELECT 'fill' || i, x'01', $1, 'web' FROM n`, store.Micros(a.clock)); err != nil {
+		t.Fatal(err)
+	}
+	status, body, h := a.do("POST", "/enquiries/loss-2026?lang=en", url.Values{"form": {form}, "topic": {"data"}, "text": {"my <i>long</i> words"}, "address": {"one@example.com"}})
+	if status != http.StatusServiceUnavailable || h.Get("Retry-After") != "600" || !strings.Contains(body, "my &lt;i&gt;long&lt;/i&gt; words") || !strings.Contains(body, "mailto:support&#43;loss-2026@desk.example") && !strings.Contains(body, "mailto:support+loss-2026@desk.example") ||
+		!strings.Contains(body, "0120-000-000") {
+		t.Errorf("%d %v %s", status, h, body)
+	}
+	if a.price != 4 {
+		t.Errorf("it costs a network %d", a.price)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"shirase/internal/language"
 	"shirase/internal/site/sitetest"
 )
 
@@ -23,7 +24,8 @@ func TestGenuine(t *testing.T) {
 	var took []string
 	s, err := New(Options{Archive: w.Archive.Public(), Statement: sitetest.Statement, BaseURL: "https://notice.example", Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 		Genuine: func(context.Context, string) (Genuine, error) {
-			return Genuine{Senders: []string{"notice@example.jp", "a@example.jp", "notice@example.jp"}, Places: 3, PlacesEnded: 1}, nil
+			return Genuine{Senders: []string{"notice@example.jp", "a@example.jp", "notice@example.jp"}, Places: 3, PlacesEnded: 1,
+				Snippets: []language.Text{language.Both("市からのお願いです。<b>お確かめください。</b>", "The city asks you to look."), language.Both("対象は99万9,999人です。", "999,999 persons are affected.")}}, nil
 		},
 		Spread: func(_ *http.Request, id, kind, place string) error {
 			took = append(took, id+" "+kind+" "+place)
@@ -54,6 +56,9 @@ func TestGenuine(t *testing.T) {
 		if !strings.Contains(body, want) {
 			t.Errorf("it does not say %q", want)
 		}
+	}
+	if !strings.Contains(body, "市からのお願いです。&lt;b&gt;") || !strings.Contains(body, "The city asks you to look.") || strings.Contains(body, "999,999") || strings.Contains(body, "99万9,999") {
+		t.Errorf("texts to post that were approved: %s", body)
 	}
 	for _, path := range []string{"/incidents/example-shop/genuine", "/incidents/nothing/genuine", "/incidents/example-shop/spread"} {
 		if rec := do("GET", path, ""); rec.Code != 404 {

@@ -423,7 +423,7 @@ func (w *Watchers) KeepDomains(ctx context.Context) error {
 			failed = errors.Join(failed, fmt.Errorf("keep domains: %w", err))
 		}
 	}
-	return errors.Join(failed, w.mailDomains(ctx))
+	return errors.Join(failed, w.mailDomains(ctx), w.tellDomains(ctx))
 }
 
 // claimDomains gives the domains that where is of, and keeps other servers of this store from them for a while: of two that look at once one has
@@ -449,7 +449,8 @@ func (w *Watchers) tidyDomains(ctx context.Context) error {
 		if _, err := tx.ExecContext(ctx, `UPDATE watchers_domain SET contact = $1 WHERE state = 'revoked' AND length(contact) > 0`, []byte{}); err != nil {
 			return err
 		}
-		for _, q := range []string{`DELETE FROM watchers_domain_log WHERE domain IN (SELECT id FROM watchers_domain WHERE state = 'revoked' AND how = '')`,
+		for _, q := range []string{`DELETE FROM watchers_domain_news WHERE domain IN (SELECT id FROM watchers_domain WHERE state = 'revoked')`,
+			`DELETE FROM watchers_domain_log WHERE domain IN (SELECT id FROM watchers_domain WHERE state = 'revoked' AND how = '')`,
 			`DELETE FROM watchers_domain WHERE state = 'revoked' AND how = ''`} {
 			if _, err := tx.ExecContext(ctx, q); err != nil {
 				return err

@@ -175,3 +175,50 @@ func TestDomainRefused(t *testing.T) {
 		}
 	})
 }
+
+// TestDomainNews: a domain's owner is told how many of its addresses a new incident includes, once, and never which; nobody is told of what is sensitive,
+// of another domain, without a proof that lasts, or where the roster is gone.
+func TestDomainNews(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		w.turn()
+		const owner = "postmaster@corp.example.jp"
+		tok := w.domainLink("corp.example.jp", owner)
+		w.publish("early", "final", 0, false, "a@corp.example.jp")
+		w.mails(0) // nothing is proven yet
+		if err := w.ConfirmDomain(t.Context(), tok); err != nil {
+			t.Fatal(err)
+		}
+		w.mails(0)
+		w.publish("clinic", "by-mail", 0, true, "a@corp.example.jp")
+		w.publish("elsewhere", "final", 0, false, "a@mail.corp.example.jp", "a@example.com")
+		w.mails(0)
+		w.publish("shop", "final", 0, false, "b@corp.example.jp", "a@corp.example.jp", "a@mail.corp.example.jp")
+		l := w.mails(1)[owner]
+		if !strings.Contains(l.text, "2件") || !strings.Contains(l.text, "/watch/domain/"+tok) || strings.Contains(strings.ReplaceAll(l.text, tok, ""), "@") {
+			t.Errorf("%+v", l)
+		}
+		w.mails(0)
+		w.affected(tok, "early", "a@corp.example.jp", "shop", "a@corp.example.jp", "b@corp.example.jp")
+		w.clock = w.clock.Add(provenFor + time.Hour) // the proof is over
+		w.publish("late", "final", 0, false, "a@corp.example.jp")
+		for _, l := range w.mails(1) { // that it has to be shown again
+			if strings.Contains(l.text, "件含まれて") {
+				t.Errorf("told without a proof: %q", l.text)
+			}
+		}
+		if err := w.ConfirmDomain(t.Context(), tok); err != nil {
+			t.Fatal(err)
+		}
+		w.publish("gone", "final", 0, false, "a@corp.example.jp")
+		if err := w.Look(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Match(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Rosters.Shred(t.Context(), actor.Operator(), "gone"); err != nil {
+			t.Fatal(err)
+		}
+		w.mails(0)
+	})
+}

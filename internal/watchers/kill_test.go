@@ -113,6 +113,7 @@ func TestKillDomains(t *testing.T) {
 // its log says once what became of it.
 func TestTwoServers(t *testing.T) {
 	eachWorld(t, func(w *world) {
+		w.turn()
 		other, err := New(t.Context(), w.Rooms)
 		if err != nil {
 			t.Fatal(err)
@@ -166,6 +167,14 @@ func TestTwoServers(t *testing.T) {
 		if w.asked != 1 {
 			t.Errorf("the domain was asked %d times", w.asked)
 		}
+		w.publish("shop", "final", 0, false, "a@corp.example.jp")
+		if err := w.Look(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Match(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		both(1) // of what the incident includes
 		w.shown = map[string]string{}
 		w.clock = w.clock.Add(provenFor + time.Hour)
 		both(1)

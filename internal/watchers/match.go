@@ -116,7 +116,9 @@ func (w *Watchers) Match(ctx context.Context) (done int, err error) {
 		}
 		state, matched := "matched", int64(0)
 		if err == nil {
-			matched, err = w.match(ctx, n)
+			if matched, err = w.match(ctx, n); err == nil {
+				err = w.countDomains(ctx, n)
+			}
 		}
 		if errors.Is(err, roster.ErrShredded) || errors.Is(err, roster.ErrNone) {
 			state, err = "gone", nil
