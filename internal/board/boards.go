@@ -21,7 +21,7 @@ import (
 // How the roll is called: whom everything has told takes as long as reading the roster. Where that is quick it is done at once; where it is not,
 // beside, and no more of the time than one part in rollPart.
 const (
-	atOnce   = 50_000 // members of a roster that are read before a board is shown
+	atOnce   = 5_000 // members of a roster that are read before a board is shown
 	rollPart = 5
 	keptFor  = 20 * time.Second // a board is as of a time, and what is late, or left, moves with it
 )
