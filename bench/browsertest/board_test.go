@@ -46,7 +46,7 @@ asOf: %q
 facts:
   - {key: affected.count, value: 1692496, unit: accounts, qualifier: exact}
   - {key: scope.state, value: final}
-`, id, now.In(time.FixedZone("JST", 9*3600)).Format("2006-01-02T15:04-07:00"))
+`, id, at(3*time.Minute)) // the declaration says something as of now, too
 	for _, args := range [][]string{
 		{"case", "declare", "--id", id, "--title", "NAVER会員情報データベースへの不正アクセス", "--organisation", "LINE株式会社", "--known", at(-31 * time.Hour), "--illicit", "--regime", "jp-appi", "--regime", "eu-gdpr", "--playbook", "account-database"},
 		{"incident", "add", "--facts", must(filepath.Abs("../../internal/incident/naver-2013.yaml"))(t)},
