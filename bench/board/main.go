@@ -64,7 +64,7 @@ type world struct {
 func main() {
 	o := figure.Parse()
 	ctx, stop := context.WithCancel(context.Background())
-	accounts, changes := 200_000, 100
+	accounts, changes := 200_000, 60
 	if o.Quick {
 		accounts, changes = 20_000, 24
 	}
