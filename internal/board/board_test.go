@@ -197,6 +197,37 @@ func TestAddsUp(t *testing.T) {
 	})
 }
 
+// TestLargeRoster: where counting people takes long, a board is there at once, says that it counts, and has the figures when they are counted.
+func TestLargeRoster(t *testing.T) {
+	each(t, func(w *world) {
+		ctx, by := w.Context(), actor.Operator()
+		w.boards.atOnce = 0
+		counted := make(chan struct{}, 10)
+		w.boards.Moved = func() { counted <- struct{}{} }
+		w.scoped()
+		c, err := w.Campaigns.Create(ctx, by, reach.Spec{Incident: id, From: reach.Sender{Name: language.Same("Notices"), Address: "notice@example.jp"}, Subject: language.Both("お知らせ", "A notice"), Text: language.Both("お知らせ", "A notice")}, reach.Rates{}, time.Time{})
+		if err != nil {
+			w.Fatal(err)
+		}
+		p, err := w.Campaigns.Plan(ctx, by, id, reach.Asked{Campaign: c.ID, Despite: "x"})
+		if err == nil {
+			err = w.Campaigns.Approve(ctx, by, p, nil)
+		}
+		if err != nil {
+			w.Fatal(err)
+		}
+		a, before, err := w.boards.Current(ctx, id)
+		if err != nil || !a.Told.Counting || a.Told.Parts != nil || a.Told.Campaigns[0].Total != 6 {
+			w.Fatalf("%+v, %v", a.Told, err)
+		}
+		<-counted
+		b, after, err := w.boards.Current(ctx, id)
+		if err != nil || after == before || b.Told.Counting || b.Told.Parts == nil || b.Told.Parts.All() != 7 {
+			w.Errorf("counted: %+v, %v", b.Told, err)
+		}
+	})
+}
+
 // TestPhase: the phase follows from what is recorded, and goes back where that is taken back.
 func TestPhase(t *testing.T) {
 	each(t, func(w *world) {
