@@ -32,7 +32,7 @@ type Boards struct {
 	Rooms
 	now    func() time.Time
 	atOnce int64
-	log func(what string, err error)
+	log    func(what string, err error)
 
 	mu    sync.Mutex
 	kept  map[string]*kept
