@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"shirase/internal/actor"
 	"shirase/internal/board"
 	"shirase/internal/incident"
 	"shirase/internal/language"
@@ -51,8 +52,9 @@ func (a *app) cmdCaseBoard() *cobra.Command {
 	return &cobra.Command{Use: "board CASE", Short: "Say how a case stands, of everything, as its board at the console does", Args: cobra.ExactArgs(1),
 		Long: `Puts together how a case stands: phase, clocks, what is blocked, scope, who was told,
 enquiries against staff, contradictions, promises, silence, tasks, decisions, and what is
-not known. The figures are those of the board at /console/cases/CASE/board. Nothing is
-recorded. Of a large roster it takes seconds: each person is counted once.`,
+not known. The figures are those of the board at /console/cases/CASE/board. That you
+looked at it is recorded, once a day. Of a large roster it takes seconds: each person is
+counted once.`,
 		Example: "  shirase case board shop-2026-08-20\n  shirase case board shop-2026-08-20 --json",
 		RunE: func(c *cobra.Command, args []string) error {
 			in, cases, err := a.cases(c.Context())
@@ -62,6 +64,9 @@ recorded. Of a large roster it takes seconds: each person is counted once.`,
 			defer in.close()
 			boards, err := a.boards(c.Context(), in, cases)
 			if err != nil {
+				return err
+			}
+			if _, err := cases.Get(c.Context(), actor.Operator(), args[0]); err != nil { // the board is put together by the server, whose looks are none
 				return err
 			}
 			b, err := boards.Make(c.Context(), args[0])

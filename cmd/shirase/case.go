@@ -71,6 +71,13 @@ func (a *app) openCases(ctx context.Context, in *instance, book *law.Book) (*res
 	rooms.Tell = func(ctx context.Context, tx *sql.Tx, m response.Message) error {
 		return told.Tell(ctx, tx, notify.Message{Kind: m.Kind, Case: m.Case, About: m.About, To: m.To, Key: m.Key})
 	}
+	rooms.Asked = func(ctx context.Context, id string, before time.Time) (int64, bool, error) {
+		desk, err := a.enquiries(ctx, in)
+		if err != nil {
+			return 0, false, err
+		}
+		return desk.Came(ctx, id, before)
+	}
 	if dir := filepath.Join(a.op().Data, "playbooks"); isFolder(dir) {
 		rooms.Playbooks = os.DirFS(dir)
 	}

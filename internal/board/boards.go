@@ -21,16 +21,18 @@ import (
 // How the roll is called: whom everything has told takes as long as reading the roster. Where that is quick it is done at once; where it is not,
 // beside, and no more of the time than one part in rollPart.
 const (
-	atOnce   = 50_000 // members of a roster that are read before a board is shown
-	rollPart = 5
-	keptFor  = 20 * time.Second // a board is as of a time, and what is late, or left, moves with it
+	atOnce      = 5_000 // members of a roster that are read before a board is shown
+	rollPart    = 5
+	makingLasts = 30 * time.Second
+	keptFor     = 20 * time.Second // a board is as of a time, and what is late, or left, moves with it
 )
 
 // Boards keeps the boards that are looked at.
 type Boards struct {
 	Rooms
-	now func() time.Time
-	log func(what string, err error)
+	now    func() time.Time
+	atOnce int64
+	log    func(what string, err error)
 
 	mu    sync.Mutex
 	kept  map[string]*kept
@@ -58,7 +60,7 @@ func New(ctx context.Context, rooms Rooms, failed func(what string, err error)) 
 	if failed == nil {
 		failed = func(string, error) {}
 	}
-	return &Boards{Rooms: rooms, now: time.Now, log: failed, kept: map[string]*kept{}, ctx: ctx, roll: make(chan struct{}, 1)}
+	return &Boards{Rooms: rooms, now: time.Now, atOnce: atOnce, log: failed, kept: map[string]*kept{}, ctx: ctx, roll: make(chan struct{}, 1)}
 }
 
 // Make puts a board together, whatever it takes.
@@ -75,7 +77,7 @@ func (b *Boards) Make(ctx context.Context, id string) (*Board, error) {
 	return out, nil
 }
 
-// Get gives the board of a case as of a version that [Boards.Versions] gave; "" is as of now. It is made once for all who ask for the same.
+// Get gives the board of a case as of a version that [Boards.Version] gave; "" is as of now. It is made once for all who ask for the same.
 func (b *Boards) Get(ctx context.Context, id, version string) (*Board, error) {
 	b.mu.Lock()
 	k := b.kept[id]
@@ -93,6 +95,9 @@ func (b *Boards) Get(ctx context.Context, id, version string) (*Board, error) {
 	if version != "" && k.board != nil && k.version == version && b.now().Sub(k.board.At) < keptFor {
 		return k.board, nil
 	}
+	// It is for all who wait for it: that the first of them goes away ends nothing.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), makingLasts)
+	defer cancel()
 	out, ro, err := b.Rooms.make(ctx, id, b.now())
 	if err == nil && ro != nil && out.Told.Begun {
 		err = b.told(ctx, k, out, *ro)
@@ -117,7 +122,7 @@ func (b *Boards) told(ctx context.Context, k *kept, out *Board, ro roster.Roster
 	defer k.mu.Unlock()
 	switch {
 	case k.of == of && k.roll != nil:
-	case ro.Counts.Affected <= atOnce:
+	case ro.Counts.Affected <= b.atOnce:
 		s, err := b.Campaigns.Summarize(ctx, actor.Server(), out.Case)
 		if err != nil && !errors.Is(err, reach.ErrState) {
 			return err
@@ -125,21 +130,34 @@ func (b *Boards) told(ctx context.Context, k *kept, out *Board, ro roster.Roster
 		k.roll, k.of = s, of
 	default:
 		out.Told.Counting = true
-		if !k.calling && b.now().Sub(k.ended) >= rollPart*k.took {
+		if !k.calling {
 			k.calling = true
-			go b.call(k, out.Case, of)
+			go b.call(k, out.Case, rollPart*k.took-b.now().Sub(k.ended))
 		}
 	}
 	out.take(k.roll)
 	return nil
 }
 
-// call reads a large roster.
-func (b *Boards) call(k *kept, id, of string) {
+// call reads a large roster, after a while, as things stand then.
+func (b *Boards) call(k *kept, id string, wait time.Duration) {
+	select {
+	case <-time.After(wait):
+	case <-b.ctx.Done():
+		return
+	}
 	b.roll <- struct{}{}
 	defer func() { <-b.roll }()
 	began := b.now()
-	s, err := b.Campaigns.Summarize(b.ctx, actor.Server(), id)
+	var of string
+	var s *reach.Summary
+	ro, err := b.Rosters.Latest(b.ctx, id)
+	if err == nil {
+		of, err = b.rollOf(b.ctx, id, ro)
+	}
+	if err == nil {
+		s, err = b.Campaigns.Summarize(b.ctx, actor.Server(), id)
+	}
 	k.mu.Lock()
 	k.calling, k.ended, k.took = false, b.now(), b.now().Sub(began)
 	if err == nil {

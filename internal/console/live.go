@@ -21,7 +21,7 @@ import (
 // asks anew: whoever was signed out, or lost their access, hears no more by then.
 const (
 	lookEvery   = time.Second
-	boardEvery  = 300 * time.Millisecond // while somebody looks at a board
+	boardEvery  = 200 * time.Millisecond // while somebody looks at a board
 	streamLasts = 5 * time.Minute
 	stillHere   = 20 * time.Second
 )

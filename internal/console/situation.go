@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
+	"maps"
 	"net/http"
 	"net/url"
 	"reflect"
@@ -142,7 +143,10 @@ func (c *Console) drawBoard(ctx context.Context, id string, lang web.Language, w
 	} else {
 		b, version, err = c.Boards.Current(ctx, id)
 	}
-	if err != nil {
+	if err != nil { // its key may be gone: nothing of it stays in memory
+		c.boards.mu.Lock()
+		defer c.boards.mu.Unlock()
+		maps.DeleteFunc(c.boards.drawn, func(key string, _ drawnBoard) bool { return strings.HasPrefix(key, id+" ") })
 		return drawnBoard{}, err
 	}
 	key := fmt.Sprint(id, " ", lang.Lang, lang.Explicit, wall)

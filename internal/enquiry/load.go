@@ -24,6 +24,17 @@ type Load struct {
 	Moves             int64     // goes up with all that is done with any
 }
 
+// Came gives how many enquiries of an incident came before a moment, spam and those that nobody has confirmed aside; false where its desk was never
+// opened. It names nobody.
+func (d *Desk) Came(ctx context.Context, of string, before time.Time) (n int64, ok bool, err error) {
+	var opened int64
+	err = d.DB.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM enquiry_desk WHERE incident = $1), (SELECT count(*) FROM enquiry WHERE incident = $1 AND state IN ('open', 'answered', 'closed') AND created < $2)`, of, store.Micros(before)).Scan(&opened, &n)
+	if err != nil {
+		return 0, false, fmt.Errorf("how many have asked of %s: %w", of, err)
+	}
+	return n, opened > 0, nil
+}
+
 // Load gives it as it is now. It names nobody.
 func (d *Desk) Load(ctx context.Context, of string) (l Load, err error) {
 	var open int64

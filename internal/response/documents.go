@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"shirase/internal/actor"
 	"shirase/internal/hint"
@@ -83,6 +84,17 @@ func (c *Cases) known(ctx context.Context, k *Case, inc incident.Incident) (docu
 	in := document.Input{Incident: inc, Notices: notices, Title: k.Declared.Title, Operator: k.Declared.Organisation, Knowledge: k.Knowledge(), Stated: map[string]document.Stated{}, URL: c.URL, At: c.now()}
 	if c.Exercise {
 		in.Title, in.Operator = "【訓練 EXERCISE not real】"+in.Title, "【訓練 EXERCISE not real】"+in.Operator
+	}
+	if c.Asked != nil {
+		y, m, d := c.now().In(incident.Japan).Date()
+		until := time.Date(y, m, d, 0, 0, 0, 0, incident.Japan)
+		n, ok, err := c.Asked(ctx, k.ID, until)
+		if err != nil {
+			return in, err
+		}
+		if ok {
+			in.Asked = &document.Asked{N: n, Until: until}
+		}
 	}
 	for _, s := range k.Statings {
 		in.Stated[s.Item] = document.Stated{Text: s.Text, Unknown: s.Unknown}

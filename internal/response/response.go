@@ -80,6 +80,8 @@ type Rooms struct {
 	Granted func(ctx context.Context, tx *sql.Tx, who actor.Actor, id string) error
 	// Tell is told, in their transaction, of what somebody should hear.
 	Tell func(ctx context.Context, tx *sql.Tx, m Message) error
+	// Asked gives how many enquiries of a case came before a moment; false: it has no desk. Reports to authorities say it.
+	Asked func(ctx context.Context, id string, before time.Time) (n int64, ok bool, err error)
 	// Names says whose pseudonym something is, for those who may see it; "" where nobody knows.
 	Names func(ctx context.Context, id string) string
 }
