@@ -77,6 +77,8 @@ type Rooms struct {
 	Granted func(ctx context.Context, tx *sql.Tx, who actor.Actor, id string) error
 	// Tell is told, in their transaction, of what somebody should hear.
 	Tell func(ctx context.Context, tx *sql.Tx, m Message) error
+	// Outlives gives what of a case goes on after it: what is to be done, and what was learnt.
+	Outlives func(ctx context.Context, id string) (prevention, lessons []string, err error)
 	// Names says whose pseudonym something is, for those who may see it; "" where nobody knows.
 	Names func(ctx context.Context, id string) string
 }
