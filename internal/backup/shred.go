@@ -55,26 +55,18 @@ func (r *Register) destroy(ctx context.Context, c Copy) error {
 	if _, err := os.Stat(c.Place); err != nil {
 		return errAway
 	}
-	dir, err := files.Open(c.Place)
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	list, err := manifests(dir)
-	if err != nil && !errors.Is(err, ErrNone) {
-		return err
-	}
-	known, err := r.holds(ctx, c.Place, list)
-	if err != nil {
-		return err
-	}
-	there, err := dir.Exists(c.File)
+	known, there, err := r.look(ctx, c) // without writing: what is there may be the place of a medium that is not mounted
 	if err != nil {
 		return err
 	}
 	if !known && !there {
 		return errOther
 	}
+	dir, err := files.Open(c.Place)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
 	release, err := busy(dir) // a backup that is being written may be about to make the copy again
 	if err != nil {
 		return errBusy
@@ -84,6 +76,24 @@ func (r *Register) destroy(ctx context.Context, c Copy) error {
 		return err
 	}
 	return nil
+}
+
+// look says of a copy whether its folder holds backups that the register knows, and whether the copy is there.
+func (r *Register) look(ctx context.Context, c Copy) (known, there bool, err error) {
+	dir, err := files.OpenRead(c.Place)
+	if err != nil {
+		return false, false, err
+	}
+	defer dir.Close()
+	list, err := manifests(dir)
+	if err != nil && !errors.Is(err, ErrNone) {
+		return false, false, err
+	}
+	if known, err = r.holds(ctx, c.Place, list); err != nil {
+		return false, false, err
+	}
+	there, err = dir.Exists(c.File)
+	return known, there, err
 }
 
 // holds reports whether one of these manifests is of a backup that the register knows.

@@ -316,6 +316,12 @@ func (p *Publisher) planRetire(ctx context.Context, id string) (proposal.Plan, e
 }
 
 func (p *Publisher) planShred(ctx context.Context, who actor.Actor, id string) (proposal.Plan, error) {
+	if c, err := p.certificate(ctx, p.DB, id); err == nil && c.Outcome == check.OutcomeRemoved { // the case is gone, and copies of its key are not
+		b, err := document(map[string]any{"kind": KindShred, "incident": id, "certificate": c.N})
+		return proposal.Plan{Bytes: b, Effect: proposal.Effect{People: -1, Says: language.Text{JA: "この事案の鍵の写しのうち、前に届かなかったものを壊します", EN: "destroys the copies of the case's key that were not reached before"}}}, err
+	} else if err != nil && !errors.Is(err, ErrNoCertificate) {
+		return proposal.Plan{}, err
+	}
 	r, err := p.Rosters.Latest(ctx, id)
 	people := int64(-1)
 	switch {
@@ -366,8 +372,8 @@ func (p *Publisher) planShred(ctx context.Context, who actor.Actor, id string) (
 	}
 	b, err := document(doc)
 	return proposal.Plan{Bytes: b, Effect: proposal.Effect{People: people, Unit: "accounts", Doubts: outside, Says: language.Text{
-		JA: fmt.Sprintf("対象者名簿（%d件）と、対応の記録（%d件）と証拠（%d点）を封じた鍵を、この機械から壊します。だれにも読めなくなり、対象者に知らせることもできなくなります", len(names), k.Entries, len(k.Evidence)),
-		EN: fmt.Sprintf("destroys on this machine the key of %d rosters, of the case's record (%d entries) and of %d pieces of evidence: nobody can read them, or tell those affected, any more", len(names), k.Entries, len(k.Evidence))}}}, err
+		JA: fmt.Sprintf("対象者名簿（%d件）と、対応の記録（%d件）と証拠（%d点）を封じた鍵を、この機械から壊します。だれにも読めなくなり、対象者に知らせることもできなくなります", len(names), k.Entries, len(k.Evidence)) + keptJA(retained),
+		EN: fmt.Sprintf("destroys on this machine the key of %d rosters, of the case's record (%d entries) and of %d pieces of evidence: nobody can read them, or tell those affected, any more", len(names), k.Entries, len(k.Evidence)) + keptEN(retained)}}}, err
 }
 
 func (p *Publisher) planRotate(ctx context.Context, _ actor.Actor, _ string, request []byte) (proposal.Plan, error) {
@@ -414,4 +420,19 @@ func (p *Publisher) planCompromised(ctx context.Context, _ actor.Actor, _ string
 	}
 	b, err := document(map[string]any{"kind": KindCompromised, "key": a.Key, "state": string(keys[i].State())})
 	return proposal.Plan{Bytes: b, Effect: proposal.Effect{People: -1, Says: language.Text{JA: "鍵" + a.Key + "が他人の手に渡ったおそれがあると公表します", EN: "publishes that somebody else may have key " + a.Key}}}, err
+}
+
+// keptJA and keptEN say what is kept of a case that is shredded, which whoever approves has to have looked at.
+func keptJA(sum string) string {
+	if sum == "" {
+		return ""
+	}
+	return "。法令のために残す記録（識別子を含みません）は、「終了」のページにあります（SHA-256 " + sum[:16] + "…）"
+}
+
+func keptEN(sum string) string {
+	if sum == "" {
+		return ""
+	}
+	return ". What laws want kept, without an identifier, is on the page Closing (SHA-256 " + sum[:16] + "...)"
 }

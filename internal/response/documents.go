@@ -96,6 +96,11 @@ func (c *Cases) known(ctx context.Context, k *Case, inc incident.Incident) (docu
 			in.Asked = &document.Asked{N: n, Until: until}
 		}
 	}
+	if c.Outlives != nil {
+		if in.Prevention, in.Lessons, err = c.Outlives(ctx, k.ID); err != nil {
+			return document.Input{}, err
+		}
+	}
 	for _, s := range k.Statings {
 		in.Stated[s.Item] = document.Stated{Text: s.Text, Unknown: s.Unknown}
 	}

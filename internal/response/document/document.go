@@ -88,6 +88,9 @@ type Input struct {
 	URL       string            // of this instance; "" where it is not known
 	At        time.Time
 	Asked     *Asked // what came to the desk; nil: there is none
+
+	Prevention []string // what is to be done after the case, in words, with its day; nobody is named
+	Lessons    []string // what was learnt
 }
 
 // Asked is how many enquiries came until a moment: the beginning of a day, so that a document that was looked at is still the same when it is
