@@ -197,7 +197,7 @@ func TestNothingLeaves(t *testing.T) {
 	l := &listener{Listener: plain}
 	server := &httptest.Server{Listener: l, Config: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.Error(w, "no", http.StatusTeapot) })}}
 	server.Config.ReadHeaderTimeout = 200 * time.Millisecond // a directory waits for an answer that HTTP has not
-	server.Config.SetKeepAlivesEnabled(false) // each comes anew, and is counted
+	server.Config.SetKeepAlivesEnabled(false)                // each comes anew, and is counted
 	server.Start()
 	defer server.Close()
 	address, at := l.Addr().String(), server.URL
