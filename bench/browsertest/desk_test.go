@@ -35,12 +35,18 @@ type office struct {
 // newOffice makes an instance, without any staff, and serves it.
 func newOffice(t *testing.T, settings ...string) *office {
 	t.Helper()
+	return officeOf(t, []string{"init", "--operator-ja", "株式会社例示", "--operator-en", "Example Inc."}, settings...)
+}
+
+// officeOf makes an instance by a command, without any staff, and serves it.
+func officeOf(t *testing.T, begin []string, settings ...string) *office {
+	t.Helper()
 	o := &office{browser: &browser{stage: newStage(t)}, dir: t.TempDir()}
 	o.program = filepath.Join(o.dir, "shirase")
 	if err := served.Build(o.program); err != nil {
 		t.Fatal(err)
 	}
-	o.run(t, "init", "--operator-ja", "株式会社例示", "--operator-en", "Example Inc.")
+	o.run(t, begin...)
 	o.run(t, "config", "set", "gate.file", must(filepath.Abs("../../examples/gate/routes.yaml"))(t))
 	for i := 0; i+1 < len(settings); i += 2 {
 		o.run(t, "config", "set", settings[i], settings[i+1])

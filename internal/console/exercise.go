@@ -167,7 +167,7 @@ func exerciseFuncs(lang language.Lang) template.FuncMap {
 // bars draws the measures that are spans of time: one's own, the real case's and the archive's median, each on a scale of its own. The
 // table beside it says the same in words.
 func bars(lang language.Lang, list []exercise.Measure) template.HTML {
-	const wide, left, row = 640, 190, 22
+	const wide = 360
 	var b strings.Builder
 	y := 0
 	text := func(x, y int, class, s string) {
@@ -179,7 +179,6 @@ func bars(lang language.Lang, list []exercise.Measure) template.HTML {
 		}
 		y += 26
 		text(0, y, "head", m.Label.In(lang))
-		y += 6
 		most := int64(1)
 		for _, n := range []*int64{m.Own, m.Real, m.Median} {
 			if n != nil {
@@ -194,20 +193,25 @@ func bars(lang language.Lang, list []exercise.Measure) template.HTML {
 			{lang.Pick("実際の事案", "The real case"), "box", m.Text(lang, m.Real), m.Real},
 			{fmt.Sprintf(lang.Pick("アーカイブの中央値（%d件）", "Archive median (of %d)"), m.Of), "quartiles", m.MedianText(lang), m.Median},
 		} {
-			text(0, y+15, "label", line.name)
-			if line.n == nil {
-				text(left, y+15, "note", lang.Pick("不明", "not known"))
-			} else {
-				width := max(int(*line.n*(wide-left-170)/most), 2)
-				fmt.Fprintf(&b, `<rect x="%d" y="%d" width="%d" height="13" class="%s"/>`, left, y+4, width, line.class)
-				text(left+width+8, y+15, "note", line.said)
+			if line.n == nil && line.class == "quartiles" { // the table says why
+				continue
 			}
-			y += row
+			y += 20
+			said := lang.Pick("不明", "not known")
+			if line.n != nil {
+				said = line.said
+			}
+			text(0, y, "label", line.name+lang.Pick("：", ": ")+said)
+			if line.n != nil {
+				y += 6
+				fmt.Fprintf(&b, `<rect x="0" y="%d" width="%d" height="10" class="%s"/>`, y, max(int(*line.n*wide/most), 2), line.class)
+				y += 10
+			}
 		}
 	}
 	if y == 0 {
 		return ""
 	}
-	return template.HTML(fmt.Sprintf(`<svg class="chart" viewBox="0 0 %d %d" role="img" aria-label="%s">%s</svg>`, wide, y+8,
+	return template.HTML(fmt.Sprintf(`<svg class="chart chart-exercise" viewBox="0 0 %d %d" role="img" aria-label="%s">%s</svg>`, wide, y+8,
 		template.HTMLEscapeString(lang.Pick("時間の比較。同じ内容が、下の表にあります。", "The times side by side. The table below says the same.")), b.String()))
 }
