@@ -36,7 +36,13 @@ type office struct {
 // newOffice makes an instance, without any staff, and serves it.
 func newOffice(t *testing.T, settings ...string) *office {
 	t.Helper()
-	o := newPlace(t)
+	return officeOf(t, []string{"init", "--operator-ja", "株式会社例示", "--operator-en", "Example Inc."}, settings...)
+}
+
+// officeOf makes an instance by a command, without any staff, and serves it.
+func officeOf(t *testing.T, begin []string, settings ...string) *office {
+	t.Helper()
+	o := placeOf(t, begin)
 	o.run(t, "config", "set", "gate.file", must(filepath.Abs("../../examples/gate/routes.yaml"))(t))
 	o.set(t, settings...)
 	o.serve(t)
@@ -46,12 +52,18 @@ func newOffice(t *testing.T, settings ...string) *office {
 // newPlace makes an instance that is not served yet. Where it will be, is known.
 func newPlace(t *testing.T) *office {
 	t.Helper()
+	return placeOf(t, []string{"init", "--operator-ja", "株式会社例示", "--operator-en", "Example Inc."})
+}
+
+// placeOf makes an instance by a command.
+func placeOf(t *testing.T, begin []string) *office {
+	t.Helper()
 	o := &office{browser: &browser{stage: newStage(t)}, dir: t.TempDir()}
 	o.program = filepath.Join(o.dir, "shirase")
 	if err := served.Build(o.program); err != nil {
 		t.Fatal(err)
 	}
-	o.run(t, "init", "--operator-ja", "株式会社例示", "--operator-en", "Example Inc.")
+	o.run(t, begin...)
 	o.host = o.stage.host(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(o.at); r.Out.Host = r.In.Host }})
 	return o
 }

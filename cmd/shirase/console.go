@@ -120,6 +120,7 @@ func (a *app) mountConsole(ctx context.Context, in *instance, server *serve.Serv
 			Figures: func(ctx context.Context, who actor.Actor, k *reach.Campaign) (returned.Told, error) {
 				return toldBy(ctx, who, campaigns, k)
 			}},
+		Rehearsal: a.rehearsal(in, cases), Now: in.now,
 		Addendum: func(ctx context.Context, who actor.Actor, id string, h reset.Hour) (string, error) {
 			p, err := proposeAddendum(ctx, proposals, who, id, h, in.now())
 			if p == nil {

@@ -74,6 +74,7 @@ func TestDeskCommands(t *testing.T) {
 		"enquiry answer": {"none", "e", "--canned", "x"}, "enquiry merge": {"none", "e", "f"}, "enquiry canned list": {"none"}, "enquiry canned put": {"none", file}, "enquiry canned publish": {"none", "x"},
 		"enquiry topics": {"none"}, "enquiry many": {"none", "--canned", "x", "--topic", "data"}, "enquiry correct": {"none"}, "enquiry send": {"none", "b"}, "enquiry uncertain": {"none"}, "enquiry script": {"none"},
 		"enquiry staffing": {"none"}, "enquiry ingest": {file + "x"}, "enquiry export": {"none"},
+		"exercise list": nil, "exercise check": {file}, "exercise status": nil, "exercise next": nil, "exercise record": {"none"}, "exercise answer": {"none", "--option", "x"}, "exercise mail": nil, "exercise end": nil,
 		"notify hook add": {"ftp://x"}, "notify hook list": nil, "notify hook end": {"none"}, "notify mail": nil, "notify test": nil, "notify log": nil,
 	}
 	a := &app{out: io.Discard, err: io.Discard}
@@ -109,7 +110,7 @@ func TestDeskCommands(t *testing.T) {
 			t.Errorf("%s %v: %d rows became %d", name, args, before, now)
 		}
 	}
-	for _, c := range []*cobra.Command{a.cmdCase(), a.cmdStaff(), a.cmdProposal(), a.cmdNotify(), a.cmdGate(), a.cmdReset(), a.cmdInbox(), a.cmdSource(), a.cmdWatch(), a.cmdSpread(), a.cmdEnquiry(), a.cmdWatchLogins()} {
+	for _, c := range []*cobra.Command{a.cmdCase(), a.cmdStaff(), a.cmdProposal(), a.cmdNotify(), a.cmdGate(), a.cmdReset(), a.cmdInbox(), a.cmdSource(), a.cmdWatch(), a.cmdSpread(), a.cmdEnquiry(), a.cmdWatchLogins(), a.cmdExercise()} {
 		leaves(c, c.Name())
 	}
 	for name := range table {

@@ -16,6 +16,7 @@ import (
 	"shirase/internal/actor"
 	"shirase/internal/archive"
 	"shirase/internal/config"
+	"shirase/internal/console"
 	"shirase/internal/exercise"
 	"shirase/internal/hint"
 	"shirase/internal/incident"
@@ -601,4 +602,27 @@ func (a *app) cmdExerciseEnd() *cobra.Command {
 			g.play = p
 			return a.showGame(ctx, g, false)
 		})
+}
+
+// rehearsal is what the console shows and does of the exercise; nil where there is none.
+func (a *app) rehearsal(in *instance, cases *response.Cases) *console.Rehearsal {
+	if in.clock == nil {
+		return nil
+	}
+	return &console.Rehearsal{
+		Play: func() (*exercise.Play, error) { return exercise.OpenWith(a.op().Data, in.clock) },
+		Case: func(ctx context.Context) (string, error) { return firstDeclared(ctx, in, cases) },
+		Record: func(ctx context.Context, who actor.Actor, id string) (exercise.Record, error) {
+			return in.record(ctx, cases, who, id)
+		},
+		Answer: func(ctx context.Context, who actor.Actor, p *exercise.Play, id, event, option, text string) error {
+			_, err := answerEvent(ctx, cases, p, who, id, event, option, text)
+			return err
+		},
+		Take: func(ctx context.Context, who actor.Actor, p *exercise.Play, id, event string) error {
+			_, err := in.recordEvent(ctx, p, who, id, event)
+			return err
+		},
+		Mails: func() ([]exercise.Mailed, int, error) { return exercise.Mails(a.op().Data) },
+	}
 }

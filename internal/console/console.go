@@ -74,6 +74,9 @@ type Options struct {
 	// at one door is none of another's: an office signs in by passkey while codes are tried from its address.
 	Allow func(d Door, r *http.Request, n int) (retry time.Duration, ok bool)
 
+	Rehearsal *Rehearsal       // nil: nothing is rehearsed here, it is real
+	Now       func() time.Time // by which cases go; nil: time.Now
+
 	Operator page.Operator
 	BaseURL  string // of this instance; empty: only this machine's own name, localhost, is served
 	Log      *slog.Logger
@@ -145,7 +148,7 @@ var failed = slices.Concat(web.Mappings{
 	{Err: staff.ErrInput, Problem: web.Problem{Status: http.StatusUnprocessableEntity}},
 	{Err: staff.ErrLink, Problem: web.Problem{Status: http.StatusGone}},
 	{Err: actor.ErrNobody, Problem: web.Problem{Status: http.StatusUnauthorized}},
-}, scopeFailed, reachFailed, resetFailed, inboxFailed, enquiryFailed, spreadFailed, closingFailed)
+}, scopeFailed, reachFailed, resetFailed, inboxFailed, enquiryFailed, spreadFailed, closingFailed, exerciseFailed)
 
 var errNotHere = errors.New("no such page")
 
@@ -154,6 +157,7 @@ var navigation = []page.Entry{
 	{Name: "clocks", Path: "/console/clocks", Text: language.Both("期限", "Clocks")},
 	{Name: "proposals", Path: "/console/proposals", Text: language.Both("提案と承認", "Proposals")},
 	{Name: "inbox", Path: "/console/inbox", Text: language.Both("受信箱", "Inbox")},
+	{Name: "exercise", Path: "/console/exercise", Text: language.Both("訓練", "Exercise")},
 	{Name: "people", Path: "/console/people", Text: language.Both("メンバー", "People")},
 	{Name: "log", Path: "/console/log", Text: language.Both("記録", "Log")},
 	{Name: "settings", Path: "/console/settings", Text: language.Both("鍵と設定", "Keys and settings")},
@@ -174,7 +178,10 @@ func New(o Options) (*Console, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Console{Options: o, frame: frame, now: time.Now, filling: make(chan struct{}, 1)}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	c := &Console{Options: o, frame: frame, now: o.Now, filling: make(chan struct{}, 1)}
 	c.boards.drawn, c.boards.seen = map[string]drawnBoard{}, map[string]string{}
 	c.live = newLive(c.versions, o.Log)
 	o.Scopes.Moved = c.live.poke
@@ -335,6 +342,7 @@ func (c *Console) table() []route {
 	routes = append(routes, c.spreadRoutes()...)
 	routes = append(routes, c.boardRoutes()...)
 	routes = append(routes, c.closingRoutes()...)
+	routes = append(routes, c.exerciseRoutes()...)
 	return append(routes, c.caseRoutes()...)
 }
 

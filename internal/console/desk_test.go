@@ -184,7 +184,7 @@ func newDesk(t *testing.T, db *store.DB) *desk {
 		}
 		return nil, rosters.Shred(ctx, who, id)
 	}}
-	d.console, err = New(Options{Boards: d.boards, Staff: d.staff, Cases: d.cases, Closing: d.closing, Proposals: d.proposals, Scopes: d.scopes, Collection: d.collection, Gate: d.gate, Resets: resets, Draft: d.draft, Desk: Desk{Enquiries: d.enquiries, Record: d.recordFacts}, Spread: Spread{Places: d.places, Watching: d.watching.OfCase, Record: d.recordFacts, Known: d.known}, Reaching: reaching, BaseURL: base, Log: slog.New(slog.NewTextHandler(d.logged, nil))})
+	d.console, err = New(Options{Boards: d.boards, Staff: d.staff, Cases: d.cases, Closing: d.closing, Proposals: d.proposals, Scopes: d.scopes, Collection: d.collection, Gate: d.gate, Resets: resets, Rehearsal: d.rehearsal(), Draft: d.draft, Desk: Desk{Enquiries: d.enquiries, Record: d.recordFacts}, Spread: Spread{Places: d.places, Watching: d.watching.OfCase, Record: d.recordFacts, Known: d.known}, Reaching: reaching, BaseURL: base, Log: slog.New(slog.NewTextHandler(d.logged, nil))})
 	must(err)
 	d.server = httptest.NewTLSServer(serve.Wrap(d.console, serve.Options{}))
 	t.Cleanup(d.server.Close)

@@ -61,6 +61,9 @@ var rights = map[string]struct {
 	"POST /console/people/{id}/remove": {roles: "administrator", act: "remove {id}"}, "POST /console/people/{id}/sessions/end": {roles: "administrator"},
 	"GET /console/log": {roles: "auditor administrator"}, "GET /console/settings": {roles: "administrator"},
 
+	"GET /console/exercise": {roles: everybody}, "POST /console/exercise/next": {roles: "commander writer"}, "POST /console/exercise/end": {roles: "commander writer"},
+	"POST /console/exercise/answer": {roles: "commander", form: url.Values{"event": {"alert"}, "option": {"cut"}}}, "POST /console/exercise/record": {roles: "commander writer", form: url.Values{"event": {"alert"}}}, // of a case that is not theirs: TestExercise
+
 	"GET /console/inbox": {roles: "commander writer"}, "GET /console/inbox/{item}": {roles: "commander writer"}, "POST /console/inbox/file": {roles: "commander writer", file: true},
 	"POST /console/inbox/fetch":         {roles: nobody, form: url.Values{"url": {"http://127.0.0.1:9/"}}}, // nothing is asked there: TestInbox
 	"POST /console/inbox/{item}/accept": {roles: "commander writer", form: url.Values{"version": {"1"}, "incident": {"ITEM"}, "do.0": {"accepted"}, "do.1": {"accepted"}, "do.2": {"accepted"}}},

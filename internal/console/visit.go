@@ -200,7 +200,7 @@ func (c *Console) view(r *http.Request, v *visit, nav, title string) view {
 	if v != nil && v.who.Person() {
 		out.Me = v.account
 		for _, e := range navigation {
-			if p, ok := wanted[e.Name]; (!ok || v.who.May(p, "") == nil) && (e.Name != "inbox" || c.Collection != nil) {
+			if p, ok := wanted[e.Name]; (!ok || v.who.May(p, "") == nil) && (e.Name != "inbox" || c.Collection != nil) && (e.Name != "exercise" || c.Rehearsal != nil) {
 				out.Navigation = append(out.Navigation, e)
 			}
 		}

@@ -111,11 +111,16 @@ type Real struct {
 	Note          Words  `yaml:"note"`
 }
 
-// Offset is a span of a scenario: 0m, 48m, 2h30m, 3d, 2d4h10m; -1 is none.
+// Offset is a span of a scenario: 0m, 48m, 2h30m, 3d, 2d4h10m.
 type Offset time.Duration
 
 // Span gives it as Go has it.
 func (o Offset) Span() time.Duration { return time.Duration(o) }
+
+// noOffset is a span that could not be read.
+const noOffset = Offset(-1)
+
+const spanForm = "a span is written like 0m, 48m, 2h30m or 3d, and is at most 60 days"
 
 var offset = regexp.MustCompile(`^(?:(\d{1,3})d)?(?:(\d{1,4})h)?(?:(\d{1,5})m)?$`)
 
@@ -140,7 +145,7 @@ func ParseOffset(s string) (Offset, bool) {
 func (o *Offset) UnmarshalYAML(b []byte) error {
 	v, ok := ParseOffset(strings.Trim(strings.TrimSpace(string(b)), `"'`))
 	if !ok {
-		return errors.New("a span is written like 0m, 48m, 2h30m or 3d, and is at most 60 days")
+		v = noOffset // which the check finds, with its line
 	}
 	*o = v
 	return nil
@@ -300,6 +305,11 @@ func (s *Scenario) check(tree ast.Node) []Finding {
 	s.events(c)
 	if r := s.Real; r != nil {
 		c.words("$.real.note", r.Note, false)
+		for at, o := range map[string]Offset{"contained": r.Contained, "told": r.Told, "silence": r.Silence} {
+			if o == noOffset {
+				c.bad("$.real."+at, spanForm, "")
+			}
+		}
 		for at, n := range map[string]*int{"kept": r.Kept, "slipped": r.Slipped, "met": r.Met, "missed": r.Missed, "contradictions": r.Contradictory} {
 			if n != nil && (*n < 0 || *n > 1000) {
 				c.bad("$.real."+at, "it is no number of things", "from 0 to 1000, or left out where it is not known")
@@ -318,7 +328,9 @@ func (s *Scenario) events(c *critic) {
 			c.bad(at+".id", fmt.Sprintf("event %d has no id of its own", i+1), "small letters, digits and hyphens, each once")
 		}
 		ids[e.ID] = true
-		if e.After < last || e.After > s.Length {
+		if e.After == noOffset {
+			c.bad(at+".after", spanForm, "")
+		} else if e.After < last || e.After > s.Length {
 			c.bad(at+".after", "it comes before the event above it, or after the end", "put events in their order, and within length")
 		}
 		last = max(last, e.After)
