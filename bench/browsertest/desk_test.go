@@ -45,7 +45,16 @@ func newOffice(t *testing.T, settings ...string) *office {
 	for i := 0; i+1 < len(settings); i += 2 {
 		o.run(t, "config", "set", settings[i], settings[i+1])
 	}
-	serve := exec.Command(o.program, "serve", "--json", "--listen", "127.0.0.1:0", "--data", o.data())
+	at := must(url.Parse(o.serve(t, "127.0.0.1:0")))(t)
+	o.host = o.stage.host(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(at); r.Out.Host = r.In.Host }})
+	o.start(t, findChromium(t))
+	return o
+}
+
+// serve starts the server, notes the link of the first administrator, and gives where it answers.
+func (o *office) serve(t *testing.T, listen string) string {
+	t.Helper()
+	serve := exec.Command(o.program, "serve", "--json", "--listen", listen, "--data", o.data())
 	serve.Stderr = os.Stderr
 	out := must(serve.StdoutPipe())(t)
 	if err := serve.Start(); err != nil {
@@ -58,19 +67,14 @@ func newOffice(t *testing.T, settings ...string) *office {
 			t.Errorf("the server ends with %v", err)
 		}
 	})
-	var said struct{ URL, First string }
+	var said struct{ URL, Listen, First string }
 	if err := json.Unmarshal(must(bufio.NewReader(out).ReadBytes('\n'))(t), &said); err != nil {
 		t.Fatal(err)
 	}
-	at := must(url.Parse(said.URL))(t)
-	o.host = o.stage.host(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(at); r.Out.Host = r.In.Host }})
-	_, token, ok := strings.Cut(said.First, "#")
-	if !ok {
-		t.Fatalf("no first link: %+v", said)
+	if _, token, ok := strings.Cut(said.First, "#"); ok {
+		o.first = "/console/join#" + token
 	}
-	o.first = "/console/join#" + token
-	o.start(t, findChromium(t))
-	return o
+	return said.URL
 }
 
 func (o *office) data() string { return filepath.Join(o.dir, "data") }

@@ -1,7 +1,6 @@
 package browsertest
 
 import (
-	"bufio"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -27,7 +26,7 @@ import (
 	"shirase/bench/served"
 )
 
-// mailbox is a Maildir that a real Postfix delivers to: all mail of people.example comes there.
+// mailbox is a Maildir that a real Postfix delivers to: all mail of some domains comes there.
 type mailbox struct {
 	*testing.T
 	dir  string
@@ -40,10 +39,11 @@ type arrived struct {
 	mail.Header
 	text string
 	size int // as it was handed over: without what mail servers on its way write
+	raw  string
 }
 
-// newMailbox starts a Postfix of this test's own.
-func newMailbox(t *testing.T) *mailbox {
+// newMailbox starts a Postfix of this test's own, for these domains.
+func newMailbox(t *testing.T, domains ...string) *mailbox {
 	t.Helper()
 	const postfix = "/usr/sbin/postfix"
 	if _, err := os.Stat(postfix); err != nil || os.Geteuid() != 0 {
@@ -82,7 +82,7 @@ mydestination =
 inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
 mynetworks = 127.0.0.0/8
-virtual_mailbox_domains = people.example
+virtual_mailbox_domains = %[3]s
 virtual_mailbox_base = %[1]s/mail
 virtual_mailbox_maps = static:all/
 virtual_minimum_uid = 100
@@ -92,7 +92,7 @@ default_transport = error:nobody else is written to
 alias_maps =
 alias_database =
 biff = no
-`, folder, log), "master.cf": "127.0.0.1:" + port + ` inet n - n - - smtpd
+`, folder, log, strings.Join(domains, " ")), "master.cf": "127.0.0.1:" + port + ` inet n - n - - smtpd
 pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
@@ -134,27 +134,37 @@ postlog unix-dgram n - n - 1 postlogd
 // take waits until n mails lie there, and gives them by whom they are to. The mailbox is empty then.
 func (m *mailbox) take(n int) map[string]arrived {
 	m.Helper()
-	if err := m.come.SetReadDeadline(time.Now().Add(3 * patience)); err != nil {
-		m.Fatal(err)
+	out, many := map[string]arrived{}, 0
+	m.drain(func(a arrived) bool {
+		many++
+		out[a.Get("To")] = a
+		return len(out) >= n
+	})
+	if many > n || len(out) != n {
+		m.Fatalf("%d mails to %d people, want %d", many, len(out), n)
 	}
-	for {
-		names := must(filepath.Glob(filepath.Join(m.dir, "new", "*")))(m.T)
-		if len(names) >= n {
-			out := map[string]arrived{}
-			for _, name := range names {
-				a := m.read(must(os.ReadFile(name))(m.T))
-				out[a.Get("To")] = a
-				if err := os.Remove(name); err != nil {
-					m.Fatal(err)
-				}
+	return out
+}
+
+// drain takes mails as they come, until enough says so. Those that lie there together are all taken.
+func (m *mailbox) drain(enough func(arrived) bool) {
+	m.Helper()
+	for done := false; ; {
+		for _, entry := range must(os.ReadDir(filepath.Join(m.dir, "new")))(m.T) {
+			name := filepath.Join(m.dir, "new", entry.Name())
+			done = enough(m.read(must(os.ReadFile(name))(m.T))) || done
+			if err := os.Remove(name); err != nil {
+				m.Fatal(err)
 			}
-			if len(names) > n || len(out) != n {
-				m.Fatalf("%d mails to %d people, want %d", len(names), len(out), n)
-			}
-			return out
 		}
-		if _, err := m.come.Read(make([]byte, 4096)); err != nil {
-			m.Fatalf("%d of %d mails have come: %v", len(names), n, err)
+		if done {
+			return
+		}
+		if err := m.come.SetReadDeadline(time.Now().Add(3 * patience)); err != nil {
+			m.Fatal(err)
+		}
+		if _, err := m.come.Read(make([]byte, 64<<10)); err != nil {
+			m.Fatalf("the mails that are waited for have not come: %v", err)
 		}
 	}
 }
@@ -178,7 +188,7 @@ func (m *mailbox) read(raw []byte) arrived {
 	case "quoted-printable":
 		body = quotedprintable.NewReader(body)
 	}
-	a := arrived{Header: msg.Header, text: strings.ReplaceAll(string(must(io.ReadAll(body))(m.T)), "\r\n", "\n"), size: len(text)}
+	a := arrived{Header: msg.Header, text: strings.ReplaceAll(string(must(io.ReadAll(body))(m.T)), "\r\n", "\n"), size: len(text), raw: text}
 	a.Header["To"] = []string{strings.Trim(a.Get("To"), "<>")}
 	return a
 }
@@ -203,7 +213,7 @@ func TestMailbox(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short")
 	}
-	box := newMailbox(t)
+	box := newMailbox(t, "people.example")
 	o := &office{browser: &browser{stage: newStage(t)}, dir: t.TempDir()}
 	o.program = filepath.Join(o.dir, "shirase")
 	if err := served.Build(o.program); err != nil {
@@ -236,24 +246,7 @@ func TestMailbox(t *testing.T) {
 	}
 	const inIt, notIn = "hanako@people.example", "jirota@people.example" // of one length
 	publish("clinic", clinicFacts, "columns: {account: id, email: mail}\nsets:\n  - {classes: [email, name]}\n", inIt, "other@people.example")
-	serve := exec.Command(o.program, "serve", "--json", "--listen", "127.0.0.1:0", "--data", o.data())
-	serve.Stderr = os.Stderr
-	out := must(serve.StdoutPipe())(t)
-	if err := serve.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		serve.Process.Signal(os.Interrupt)
-		if err := serve.Wait(); err != nil {
-			t.Errorf("the server ends with %v", err)
-		}
-	})
-	first := must(bufio.NewReader(out).ReadBytes('\n'))(t)
-	var said struct{ Listen, URL string }
-	if err := json.Unmarshal(first, &said); err != nil {
-		t.Fatal(err)
-	}
-	at = must(url.Parse(said.URL))(t)
+	at = must(url.Parse(o.serve(t, "127.0.0.1:0")))(t)
 	o.start(t, findChromium(t))
 	p := o.person(t)
 
