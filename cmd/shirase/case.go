@@ -24,7 +24,7 @@ import (
 
 func (a *app) cmdCase() *cobra.Command {
 	c := group("case", "Answer for an incident of your own: clocks, decisions, tasks", "  shirase case declare --title \"Unauthorised access\" --organisation \"Example Shop\" --known 2026-08-20T10:09+09:00 --regime jp-appi")
-	c.AddCommand(a.cmdCaseDeclare(), a.cmdCaseList(), a.cmdCaseShow(), a.cmdCaseNext(), a.cmdCaseClocks(), a.cmdCaseParty(), a.cmdCaseDone(), a.cmdCaseRegime(), a.cmdCaseStart(), a.cmdCaseKnow(),
+	c.AddCommand(a.cmdCaseDeclare(), a.cmdCaseList(), a.cmdCaseShow(), a.cmdCaseBoard(), a.cmdCaseNext(), a.cmdCaseClocks(), a.cmdCaseParty(), a.cmdCaseDone(), a.cmdCaseRegime(), a.cmdCaseStart(), a.cmdCaseKnow(),
 		a.cmdCaseAsk(), a.cmdCaseDecide(), a.cmdCaseEvent(), a.cmdCaseReport(), a.cmdCaseTriage(), a.cmdCasePaste(), a.cmdCaseCandidates(), a.cmdCasePass(),
 		a.cmdCaseTask(), a.cmdCaseHand(), a.cmdCaseNote(), a.cmdCasePromise(), a.cmdCaseAppoint(), a.cmdCaseEvidence(), a.cmdCasePlaybook(), a.cmdCaseDocument(), a.cmdCaseState(), a.cmdCaseSent(),
 		a.cmdCaseVerify(), a.cmdCaseHead(), a.cmdCaseExport(), a.cmdCaseVERIS(), a.cmdCaseClose())
