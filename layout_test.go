@@ -39,7 +39,7 @@ var layers = map[string]int{
 	"internal/incident/chart": room, "internal/incident/compose": room, "internal/incident/datasets": room, "internal/incident/lint": room,
 	"internal/demo": room, "internal/password": room, "internal/witness": room, "internal/monitor": room, "internal/services": room, "internal/logins": room, "internal/people": room, "internal/enquiry": room, "internal/watchers": room, "internal/spread": room, "internal/response": room, "internal/notify": room, "internal/proposal": room, "internal/staff": room, "internal/reach": room, "internal/reach/told": room, "internal/contain/gate": room, "internal/contain/reset": room,
 	"internal/collect/fetch": floor, "internal/collect/read": floor, "internal/collect/keep": floor, "internal/collect/webtest": floor, "internal/collect": room,
-	"internal/publish": usecase, "internal/board": usecase, "internal/scope": usecase, "internal/setup": usecase,
+	"internal/publish": usecase, "internal/board": usecase, "internal/scope": usecase, "internal/closing": usecase, "internal/setup": usecase,
 	"internal/page": frame,
 	"internal/site": door, "internal/site/sitetest": door, "internal/api": door, "internal/console": door, "internal/portal": door,
 	"cmd/shirase": command, "internal/testgate": command, // the latter reads what ./test runs

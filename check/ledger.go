@@ -20,6 +20,8 @@ const (
 	KindPage      = "page"     // the scripts of the page, with each release
 	KindCases     = "cases"    // a day's head over the private records of all cases
 	KindServices  = "services" // the head of a list of the services that incidents affected
+
+	KindCertificate = "certificate" // that a case's key was destroyed, and what is left
 )
 
 // MaxProof bounds a tlog-proof text, in bytes.

@@ -27,7 +27,8 @@ func (a *app) cmdCase() *cobra.Command {
 	c.AddCommand(a.cmdCaseDeclare(), a.cmdCaseList(), a.cmdCaseShow(), a.cmdCaseBoard(), a.cmdCaseNext(), a.cmdCaseClocks(), a.cmdCaseParty(), a.cmdCaseDone(), a.cmdCaseRegime(), a.cmdCaseStart(), a.cmdCaseKnow(),
 		a.cmdCaseAsk(), a.cmdCaseDecide(), a.cmdCaseEvent(), a.cmdCaseReport(), a.cmdCaseTriage(), a.cmdCasePaste(), a.cmdCaseCandidates(), a.cmdCasePass(),
 		a.cmdCaseTask(), a.cmdCaseHand(), a.cmdCaseNote(), a.cmdCasePromise(), a.cmdCaseAppoint(), a.cmdCaseEvidence(), a.cmdCasePlaybook(), a.cmdCaseDocument(), a.cmdCaseState(), a.cmdCaseSent(),
-		a.cmdCaseVerify(), a.cmdCaseHead(), a.cmdCaseExport(), a.cmdCaseVERIS(), a.cmdCaseClose())
+		a.cmdCaseVerify(), a.cmdCaseHead(), a.cmdCaseExport(), a.cmdCaseVERIS(),
+		a.cmdCaseClosing(), a.cmdCaseClose(), a.cmdCasePrevention(), a.cmdCaseLesson(), a.cmdCaseHold(), a.cmdCaseRetained(), a.cmdCaseCertificate())
 	return c
 }
 

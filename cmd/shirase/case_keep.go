@@ -13,7 +13,7 @@ import (
 const keepEvery = 20 * time.Second
 
 // keepCases does what cases want of a server until the context ends: it records the day's head over all of them in the ledger, carries out
-// what was approved and interrupted, tells the staff what waits for them, and removes what is left of evidence that never arrived. It does the same whether there is a case or not.
+// what was approved and interrupted, finishes to shred what was, tells the staff what waits for them, and removes what is left of evidence that never arrived. It does the same whether there is a case or not.
 func (a *app) keepCases(ctx context.Context, in *instance, failed func(error)) {
 	cases, err := a.casesOf(ctx, in)
 	if err != nil {
@@ -31,6 +31,11 @@ func (a *app) keepCases(ctx context.Context, in *instance, failed func(error)) {
 		failed(err)
 		return
 	}
+	ends, err := a.closing(ctx, in, cases, proposals)
+	if err != nil {
+		failed(err)
+		return
+	}
 	told, err := a.notifier(ctx, in)
 	if err != nil {
 		failed(err)
@@ -42,6 +47,8 @@ func (a *app) keepCases(ctx context.Context, in *instance, failed func(error)) {
 		_, _, err := in.publisher.RecordCases(ctx, actor.Server(), cases.SealDay)
 		report(err)
 		report(proposals.Resume(ctx, actor.Server()))
+		report(in.publisher.FinishShreds(ctx, actor.Server()))
+		report(ends.Remind(ctx))
 		report(cases.TellOverdue(ctx, actor.Server()))
 		report(cases.Remind(ctx, actor.Server()))
 		_, err = told.Send(ctx)

@@ -198,14 +198,3 @@ func (a *app) cmdCaseAppoint() *cobra.Command {
 	c.Flags().StringVar(&why, "why", "", "why")
 	return c
 }
-
-func (a *app) cmdCaseClose() *cobra.Command {
-	var why string
-	c := a.changing(&cobra.Command{Use: "close CASE --why TEXT", Short: "Close a case: nothing more is recorded in it",
-		Long: "Closes a case. Its record stays readable until its key is shredded; who reads it, and who\ntakes it out, is still recorded.", Example: "  shirase case close shop-2026-08-20 --why \"all reports are complete\""},
-		1, func(ctx context.Context, _ *instance, cases *response.Cases, args []string) (*response.Case, error) {
-			return cases.Close(ctx, actor.Operator(), args[0], why)
-		})
-	c.Flags().StringVar(&why, "why", "", "why it can be closed")
-	return c
-}

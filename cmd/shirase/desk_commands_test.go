@@ -58,6 +58,7 @@ func TestDeskCommands(t *testing.T) {
 		"case report": {"none", "--at", at, "--from", "customer", "--text", "x"}, "case triage": {"none", "1", "yes"}, "case paste": {"none", file, "--source", "x"}, "case candidates": {"none"},
 		"case pass": {"none", "1.1"}, "case task": {"none", "--title", "x"}, "case hand": {"none", "1", "--to", "x"}, "case note": {"none", "x"}, "case promise": {"none", "--until", "2030-01-01T00:00+09:00"},
 		"case appoint": {"none", "x"}, "case verify": {"none"}, "case export": {"none", out}, "case veris": {"none"}, "case close": {"none", "--why", "x"},
+		"case closing": {"none"}, "case prevention": {"none", "--title", "x"}, "case lesson": {"none", "--text", "x"}, "case hold": {"none", "--why", "x"}, "case retained": {"none"}, "case certificate": {"none"},
 		"case evidence add": {"none", file}, "case evidence list": {"none"}, "case evidence export": {"none", "1", out}, "case evidence verify": {"none"}, "case evidence hand": {"none", "1", "--to", "x"},
 		"case party put": {"none", "acme", "--name", "A", "--kind", "client"}, "case party told": {"none", "acme", "--what", "x"}, "case party list": {"none"}, "case party export": {"none", "acme", out},
 		"case document": {"ppc-sokuho", "none"}, "case state": {"none", "prevention", "x"}, "case sent": {"none", "ppc-sokuho", "--to", "x"},

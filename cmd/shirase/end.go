@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"shirase/check"
 	"shirase/internal/actor"
 	"shirase/internal/backup"
 	"shirase/internal/hint"
@@ -26,6 +27,9 @@ import (
 type ended struct {
 	Certificate publish.Certificate `json:"certificate"`
 	Remaining   []publish.Remaining `json:"remaining"`
+	Outcome     string              `json:"outcome,omitzero"`  // of scope shred: destroyed, or removed here while copies remain
+	Retained    string              `json:"retained,omitzero"` // SHA-256 of what is kept
+	Signed      *check.Certificate  `json:"signed,omitzero"`   // as the ledger has it
 }
 
 func printEnded(w io.Writer, e ended) {
@@ -40,6 +44,12 @@ func printEnded(w io.Writer, e ended) {
 	}
 	if e.Certificate.Seq > 0 {
 		fmt.Fprintf(w, "Published: statement %s\n", language.Digits(e.Certificate.Seq))
+	}
+	if e.Signed != nil {
+		fmt.Fprintf(w, "Certified in the ledger as entry %s: %s\n", language.Digits(e.Certificate.LedgerIndex), certified(*e.Signed).EN)
+	}
+	if e.Retained != "" {
+		fmt.Fprintf(w, "Kept, without an identifier: SHA-256 %s (shirase case retained %s)\n", e.Retained, e.Certificate.Incident)
 	}
 	printRemaining(w, e.Remaining)
 }
@@ -65,7 +75,7 @@ recorded a sealed copy is called removed, and not destroyed.`,
 			if err != nil {
 				return err
 			}
-			e, err := in.withCopies(c.Context(), ended{*cert, remaining})
+			e, err := in.withCopies(c.Context(), ended{Certificate: *cert, Remaining: remaining})
 			if err != nil {
 				return err
 			}
@@ -143,9 +153,15 @@ func (a *app) cmdWithdraw() *cobra.Command {
 func (a *app) cmdShred() *cobra.Command {
 	return &cobra.Command{Use: "shred ID", Short: "Destroy the key of an incident's sealed rosters and of its case",
 		Long: `Destroys, on this machine, the case's key: what an incident's rosters and the private
-record of its case are sealed under. Their files are removed. Nobody can then read who
-was affected, write to them, seal them anew, or read what was recorded of the case. What
-is published stays, and is still answered: that ends with incident retire.`,
+record of its case are sealed under, and the copies of it in the folders of backups that
+are there. Files are removed. Nobody can then read who was affected, write to them, seal
+them anew, or read what was recorded of the case. What is published stays, and is still
+answered: that ends with incident retire.
+
+What laws want kept of the case is kept first, without an identifier: case retained shows
+it beforehand. Under a legal hold (case hold) nothing is shredded. The end is certified in
+the ledger: case certificate. Where copies of the key were not reached they are listed,
+and the key is called removed; run it again when their folder is there.`,
 		Example: "  shirase scope shred naver-2013", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			in, err := a.openToEnd(c, "shred the rosters of", args[0])
@@ -156,19 +172,7 @@ is published stays, and is still answered: that ends with incident retire.`,
 			if done, err := a.proposes(c.Context(), in, publish.KindShred, args[0], struct{}{}); done || err != nil {
 				return err
 			}
-			outside, err := a.filesOutside(c.Context(), in, args[0])
-			if err != nil {
-				return err
-			}
-			e, err := in.shred(c.Context(), args[0])
-			e.Remaining = append(outside, e.Remaining...)
-			if err != nil {
-				return err
-			}
-			files, err := a.campaigns(c.Context(), in)
-			if err == nil {
-				err = files.TidyFiles(c.Context()) // sealed to houses, whose keys nobody here destroys
-			}
+			e, err := a.shred(c.Context(), in, args[0])
 			if err != nil {
 				return err
 			}
@@ -176,34 +180,55 @@ is published stays, and is still answered: that ends with incident retire.`,
 		}}
 }
 
-// shred destroys the key of an incident's rosters, and says what of them is left.
-func (in *instance) shred(ctx context.Context, id string) (ended, error) {
-	if err := in.publisher.Shred(ctx, actor.Operator(), id); err != nil {
+// shred destroys the key of an incident's rosters and case, and says what of them is left.
+func (a *app) shred(ctx context.Context, in *instance, id string) (ended, error) {
+	if err := a.readyToShred(ctx, in); err != nil {
+		return ended{}, err
+	}
+	c, err := in.publisher.Shred(ctx, actor.Operator(), id)
+	if err != nil {
 		if errors.Is(err, roster.ErrNone) {
 			err = hint.Add(err, "shirase incident show "+id+" says what there is")
 		}
 		return ended{}, err
 	}
-	now := time.Now().UTC().Truncate(time.Second)
-	done := now
-	switch r, err := in.rosters.Latest(ctx, id); {
-	case errors.Is(err, roster.ErrNone): // only the case's record was sealed under the key
-	case err != nil:
-		return ended{}, err
-	default:
+	a.tellWaiting(c.Waiting)
+	done := c.Time.Time
+	if r, err := in.rosters.Latest(ctx, id); err == nil { // else only the case's record was sealed under the key
 		done = r.Shredded.Truncate(time.Second)
+	} else if !errors.Is(err, roster.ErrNone) {
+		return ended{}, err
 	}
-	e := ended{Certificate: publish.Certificate{Incident: id, Time: now,
-		Destroyed: []publish.Destroyed{{What: "the key of the rosters and the case of " + id, File: roster.KeyFile(id), Time: done}}}}
-	answered, err := in.publisher.Answered(ctx, id)
+	e := ended{Certificate: publish.Certificate{Incident: id, Time: c.Time.Time, Destroyed: []publish.Destroyed{}, LedgerIndex: c.LedgerIndex}, Outcome: c.Outcome, Retained: c.Retained, Signed: &c.Certificate}
+	key := publish.Destroyed{What: "the key of the rosters and the case of " + id, File: roster.KeyFile(id), Time: done}
+	if c.Outcome == check.OutcomeDestroyed {
+		e.Certificate.Destroyed = append(e.Certificate.Destroyed, key)
+	} else {
+		e.Certificate.Removed = append(e.Certificate.Removed, key)
+	}
+	e.Remaining = c.Left
+	outside, err := a.filesOutside(ctx, in, id)
 	if err != nil {
 		return ended{}, err
 	}
-	if answered {
-		e.Remaining = append(e.Remaining, publish.Remaining{What: "the sealed index of " + id, Why: "it is published, and answers who asks: shirase incident retire " + id})
+	e.Remaining = append(e.Remaining, outside...)
+	for _, r := range c.Remains {
+		if text, ok := remains[r.What]; ok {
+			e.Remaining = append(e.Remaining, publish.Remaining{What: fmt.Sprintf(text.what, language.Digits(r.N)), Why: strings.ReplaceAll(text.why, "CASE", id)})
+		}
 	}
 	e.Remaining = append(e.Remaining, publish.Backups, publish.Remaining{What: "the account export that the roster was made from", Why: "this program keeps no copy of it, and does not know where it lies"})
-	return in.withCopies(ctx, e)
+	return e, nil
+}
+
+// remains says what is left of a case, beside what is listed one by one.
+var remains = map[string]struct{ what, why string }{
+	"record-exports":        {"%s copies of the case's record that were taken out", "whoever has them reads them: have them destroyed"},
+	"evidence-outside":      {"%s pieces of evidence that were given out", "whoever has them reads them: have them destroyed, or given back"},
+	"party-lists":           {"%s lists that parties were given", "they are sealed to the parties' own keys"},
+	"relay-logs":            {"what relays noted of mail (%s campaigns and answers)", "their logs have addresses: they are let go as those who run the relays do"},
+	"sealed-index":          {"the sealed index of the incident", "it is published, and answers who asks: shirase incident retire CASE"},
+	"house-files-confirmed": {"%s files that houses say they have destroyed", "nothing shows it but their word"},
 }
 
 // withCopies adds the sealed copies that a backup has recorded to what remains: of a key that has some, its file is gone here,

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"shirase/internal/actor"
+	"shirase/internal/closing"
 	"shirase/internal/contain/gate"
 	"shirase/internal/contain/reset"
 	"shirase/internal/enquiry"
@@ -26,6 +27,7 @@ import (
 	"shirase/internal/publish"
 	"shirase/internal/reach"
 	"shirase/internal/response"
+	"shirase/internal/roster"
 	"shirase/internal/staff"
 )
 
@@ -77,6 +79,11 @@ func (a *app) proposalRoom(ctx context.Context, in *instance, cases *response.Ca
 			in.log.Info("no addendum is proposed", "case", id, "error", err)
 		}
 	}
+	ends, err := a.closing(ctx, in, cases, nil)
+	if err != nil {
+		return nil, err
+	}
+	acts[closing.KindClose] = ends.Act()
 	acts[reset.KindForce], acts[reset.KindLift] = resetAct(resets, reset.KindForce, lifted), resetAct(resets, reset.KindLift, lifted)
 	room, err = proposal.New(ctx, proposal.Rooms{DB: in.db, Acts: acts, Staffed: in.staff.Staffed, Approvers: in.approvers,
 		HostWait: max(a.op().Staff.Hold, minHostWait), Gone: in.gone,
@@ -112,7 +119,7 @@ func (a *app) proposalRoom(ctx context.Context, in *instance, cases *response.Ca
 				p.Why = hostSays // which stands in the record for who reads it later
 			}
 			err := cases.NoteProposal(ctx, tx, who, p.Incident, response.Proposal{ID: p.ID, Kind: p.Kind, State: string(p.State), SHA256: p.Digest, Effect: p.Effect.Says.JA + " / " + p.Effect.Says.EN, Why: p.Why})
-			if errors.Is(err, response.ErrNotFound) { // an incident without a case
+			if errors.Is(err, response.ErrNotFound) || errors.Is(err, roster.ErrShredded) { // an incident without a case, or whose case is gone with this very proposal
 				return nil
 			}
 			return err

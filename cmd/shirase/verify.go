@@ -29,7 +29,8 @@ the ledger key that you give or that was remembered: a file that brings its own
 ledger is not evidence. What is remembered of the ledger is compared with the file.
 With --server the server shows besides that the file's ledger is the beginning of
 the one that it has now. With --proof, FILE is what was published (a notice or a
-statement, as its page offers it) and the proof shows that it is in the ledger.`,
+statement, as its page offers it; a certificate, as case certificate writes it) and
+the proof shows that it is in the ledger.`,
 		Example: `  shirase verify answer.json
   shirase verify answer.json --server https://notice.example.org
   shirase verify answer.json --ledger-key 'notice.example.org+4b1c2d3e+AbCd...'
@@ -129,7 +130,7 @@ func (a *app) verifyPublished(ctx context.Context, l language.Lang, file, proofF
 	if err != nil {
 		return err
 	}
-	kinds := []string{check.KindNotice, check.KindStatement, check.KindPage, check.KindCases, check.KindServices}
+	kinds := []string{check.KindNotice, check.KindStatement, check.KindPage, check.KindCases, check.KindServices, check.KindCertificate}
 	for i, kind := range kinds {
 		var c *check.Checkpoint
 		if c, err = pins.Prove(kind, data, string(text), own); err == nil {
@@ -156,6 +157,8 @@ var documents = map[string]language.Text{
 	check.KindStatement: language.Both("ステートメント", "statement"),
 	check.KindPage:      language.Both("ページのスクリプトの記録", "page"),
 	check.KindServices:  language.Both("サービスの一覧の記録", "list of services"),
+
+	check.KindCertificate: language.Both("対応の終了の証明書", "certificate of the end of a case"),
 }
 
 func (a *app) printPublished(l language.Lang, kind string, data []byte, c *check.Checkpoint) error {
@@ -194,6 +197,17 @@ func (a *app) printPublished(l language.Lang, kind string, data []byte, c *check
 		}
 		v["day"], v["head"] = h.Day, h.Head
 		what = fmt.Sprintf("It is the head over the private records of all cases on %s (UTC).", h.Day)
+	case check.KindCertificate:
+		cert, err := check.ParseCertificate(data)
+		if err != nil {
+			return err
+		}
+		v["certificate"], v["incident"], v["time"], v["outcome"] = cert, cert.Incident, cert.Time, cert.Outcome
+		of := cert.Incident
+		if of == "" {
+			of = l.Pick("公表されていない事案", "an incident that is not public")
+		}
+		what = fmt.Sprintf(l.Pick("%s の対応の終了の証明書 %d（%s）です。%s 運営者がそう述べたことの記録であり、鍵がなくなったことの証明ではありません。", "It is certificate %[2]d of the end of %[1]s, of %[3]s. %[4]s It is what its operator says; that a key is gone cannot be shown."), of, cert.N, language.DateTime(l, cert.Time.Time), certified(cert).In(l))
 	}
 	return a.print(v, func(w io.Writer) {
 		teller{w, l}.say("有効です。このとおり台帳にあります。%s", "Valid: in the ledger as it is. %s", what)

@@ -125,11 +125,11 @@ type Copy struct {
 	Made      time.Time `json:"made"`
 }
 
-// Copies lists the sealed copies that were made of a key, or were about to be; of all keys where name is empty. Those are
-// the copies that shredding does not reach.
+// Copies lists the sealed copies that were made of a key, or were about to be, and are not known to be gone; of all keys where name is
+// empty.
 func (r *Register) Copies(ctx context.Context, name string) ([]Copy, error) {
 	rows, err := r.db.QueryContext(ctx, `SELECT name, recipient, place, file, made_at FROM backup_key
-		WHERE name = $1 OR $1 = '' ORDER BY name, place, recipient`, name)
+		WHERE gone_at = 0 AND (name = $1 OR $1 = '') ORDER BY name, place, recipient`, name)
 	if err != nil {
 		return nil, fmt.Errorf("backup: the copies of keys: %w", err)
 	}
@@ -516,12 +516,22 @@ func (t *taker) sealKeys(ctx context.Context, to *age.X25519Recipient, place str
 		}
 		file := sealedName(name, to.String())
 		if _, err := t.db.ExecContext(ctx, `INSERT INTO backup_key (name, recipient, place, file, made_at) VALUES ($1, $2, $3, $4, $5)
-			ON CONFLICT (name, recipient, place) DO UPDATE SET file = excluded.file, made_at = excluded.made_at`,
+			ON CONFLICT (name, recipient, place) DO UPDATE SET file = excluded.file, made_at = excluded.made_at, gone_at = 0`,
 			name, to.String(), place, file, store.Micros(t.now())); err != nil {
 			return made, fmt.Errorf("record the copy of %s: %w", name, err)
 		}
 		if err := t.sealKey(file, secret, to); err != nil {
 			return made, err
+		}
+		// A case may have been shredded since its key was read: what was just made would be a copy that its certificate says is not there.
+		if _, err := t.src.Keys.Load(name); errors.Is(err, files.ErrNotExist) {
+			if err := t.out.Remove(file); err != nil {
+				return made, fmt.Errorf("take back the copy of %s, which was destroyed meanwhile: %w", name, err)
+			}
+			if _, err := t.db.ExecContext(ctx, `UPDATE backup_key SET gone_at = $4 WHERE name = $1 AND recipient = $2 AND place = $3`, name, to.String(), place, store.Micros(t.now())); err != nil {
+				return made, fmt.Errorf("record that the copy of %s is gone: %w", name, err)
+			}
+			continue
 		}
 		made++
 	}

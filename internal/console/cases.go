@@ -17,6 +17,7 @@ import (
 	"shirase/internal/law"
 	"shirase/internal/proposal"
 	"shirase/internal/response"
+	"shirase/internal/roster"
 	"shirase/internal/staff"
 )
 
@@ -28,7 +29,7 @@ func (c *Console) caseRoutes() []route {
 	}
 	own := map[string]func(w http.ResponseWriter, r *http.Request, v *visit) error{"facts": c.factsPage, "documents": c.documentsPage}
 	for _, tab := range tabs {
-		if tab.Name == "scope" || tab.Name == "contain" || tab.Name == "reset" || tab.Name == "reach" || tab.Name == "enquiries" || tab.Name == "board" { // among their own routes
+		if tab.Name == "scope" || tab.Name == "contain" || tab.Name == "reset" || tab.Name == "reach" || tab.Name == "enquiries" || tab.Name == "board" || tab.Name == "closing" { // among their own routes
 			continue
 		}
 		if answer := own[tab.Name]; answer != nil {
@@ -76,6 +77,7 @@ var tabs = []tab{
 	{"documents", language.Both("文書", "Documents")},
 	{"decisions", language.Both("判断", "Decisions")},
 	{"record", language.Both("記録と見られる人", "Record and access")},
+	{"closing", language.Both("終了", "Closing")},
 }
 
 // listed is a case on the board.
@@ -87,7 +89,8 @@ type listed struct {
 type boardView struct {
 	view
 	Cases  []listed
-	Unread []string // that cannot be read: their key is gone
+	Unread []string // that cannot be read: their key is lost
+	Ended  []string // whose key was destroyed
 	Host   []staff.Entry
 	Names  map[string]string
 
@@ -102,6 +105,10 @@ func (c *Console) board(w http.ResponseWriter, r *http.Request, v *visit) error 
 	}
 	for _, l := range list {
 		k, clocks, err := c.Cases.Clocks(r.Context(), v.who, l.ID)
+		if errors.Is(err, roster.ErrShredded) {
+			out.Ended = append(out.Ended, l.ID)
+			continue
+		}
 		if err != nil {
 			c.Log.Error("read a case", "case", l.ID, "error", err)
 			out.Unread = append(out.Unread, l.ID)

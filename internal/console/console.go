@@ -18,6 +18,7 @@ import (
 
 	"shirase/internal/actor"
 	"shirase/internal/board"
+	"shirase/internal/closing"
 	"shirase/internal/collect"
 	"shirase/internal/contain/gate"
 	"shirase/internal/contain/reset"
@@ -42,6 +43,8 @@ var embedded embed.FS
 type Options struct {
 	Staff *staff.Staff
 	Cases *response.Cases
+	// Closing is how cases end.
+	Closing *closing.Closing
 	// Proposals are what cannot be undone, and waits for a second person.
 	Proposals *proposal.Proposals
 	Scopes    *scope.Scopes   // who is affected
@@ -141,7 +144,7 @@ var failed = slices.Concat(web.Mappings{
 	{Err: staff.ErrInput, Problem: web.Problem{Status: http.StatusUnprocessableEntity}},
 	{Err: staff.ErrLink, Problem: web.Problem{Status: http.StatusGone}},
 	{Err: actor.ErrNobody, Problem: web.Problem{Status: http.StatusUnauthorized}},
-}, scopeFailed, reachFailed, resetFailed, inboxFailed, enquiryFailed)
+}, scopeFailed, reachFailed, resetFailed, inboxFailed, enquiryFailed, closingFailed)
 
 var errNotHere = errors.New("no such page")
 
@@ -329,6 +332,7 @@ func (c *Console) table() []route {
 	routes = append(routes, c.inboxRoutes()...)
 	routes = append(routes, c.enquiryRoutes()...)
 	routes = append(routes, c.boardRoutes()...)
+	routes = append(routes, c.closingRoutes()...)
 	return append(routes, c.caseRoutes()...)
 }
 

@@ -22,6 +22,7 @@ import (
 	"shirase/internal/actor"
 	"shirase/internal/archive"
 	"shirase/internal/board"
+	"shirase/internal/closing"
 	"shirase/internal/collect"
 	"shirase/internal/collect/fetch"
 	"shirase/internal/collect/read"
@@ -50,6 +51,7 @@ const base = "https://console.example"
 
 // desk is a console over HTTP, with the rooms behind it.
 type desk struct {
+	closing *closing.Closing
 	t       *testing.T
 	db      *store.DB
 	console *Console
@@ -157,7 +159,18 @@ func newDesk(t *testing.T, db *store.DB) *desk {
 	must(err)
 	reaching := d.reaching(ctx, rosters, incidents)
 	d.boards = board.New(ctx, board.Rooms{Watching: func(context.Context) (int64, error) { return d.made.Add(1), nil }, Cases: d.cases, Incidents: incidents, Rosters: rosters, Gate: d.gate, Resets: resets, Campaigns: d.campaigns, Desk: d.enquiries}, func(what string, err error) { t.Errorf("%s: %v", what, err) })
-	d.console, err = New(Options{Boards: d.boards, Staff: d.staff, Cases: d.cases, Proposals: d.proposals, Scopes: d.scopes, Collection: d.collection, Gate: d.gate, Resets: resets, Draft: d.draft, Desk: Desk{Enquiries: d.enquiries, Record: d.recordFacts}, Reaching: reaching, BaseURL: base, Log: slog.New(slog.NewTextHandler(d.logged, nil))})
+	d.closing, err = closing.New(ctx, closing.Rooms{DB: db, Cases: d.cases, Desk: d.enquiries, Gate: d.gate, Resets: resets, Proposals: d.proposals, Staffed: d.staff.Staffed})
+	must(err)
+	d.proposals.Acts[closing.KindClose] = d.closing.Act()
+	d.proposals.Acts[publish.KindShred] = proposal.Act{Plan: func(ctx context.Context, _ actor.Actor, id string, _ []byte) (proposal.Plan, error) {
+		return proposal.Plan{Bytes: []byte(id), Effect: proposal.Effect{People: -1, Says: language.Both("鍵を壊します", "destroys the key")}}, d.closing.Allowed(ctx, id)
+	}, Do: func(ctx context.Context, who actor.Actor, id string, _ []byte, _ string, _ func(*sql.Tx) error) (any, error) {
+		if _, err := d.closing.Retain(ctx, who, id, true); err != nil {
+			return nil, err
+		}
+		return nil, rosters.Shred(ctx, who, id)
+	}}
+	d.console, err = New(Options{Boards: d.boards, Closing: d.closing, Staff: d.staff, Cases: d.cases, Proposals: d.proposals, Scopes: d.scopes, Collection: d.collection, Gate: d.gate, Resets: resets, Draft: d.draft, Desk: Desk{Enquiries: d.enquiries, Record: d.recordFacts}, Reaching: reaching, BaseURL: base, Log: slog.New(slog.NewTextHandler(d.logged, nil))})
 	must(err)
 	d.server = httptest.NewTLSServer(serve.Wrap(d.console, serve.Options{}))
 	t.Cleanup(d.server.Close)

@@ -132,9 +132,5 @@ func (c *Console) forms() []form {
 			}
 			return c.Staff.ChangeAccess(ctx, who, id, f.text("account"), f.version(), access)
 		}},
-		{"close", "record", language.Both("事案を閉じました。", "The case is closed."), func(ctx context.Context, who actor.Actor, id string, f field) error {
-			_, err := c.Cases.Close(ctx, who, id, f.text("why"))
-			return err
-		}},
 	}
 }

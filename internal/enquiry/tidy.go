@@ -218,3 +218,12 @@ func (d *Desk) Script(ctx context.Context, who actor.Actor, of string, lang lang
 	}
 	return out, nil
 }
+
+// Sent counts the mails that left of a case's enquiries: whatever relay carried them has them in its logs.
+func (d *Desk) Sent(ctx context.Context, of string) (n int64, err error) {
+	err = d.DB.QueryRowContext(ctx, `SELECT count(*) FROM enquiry_message WHERE incident = $1 AND state IN ('handed-over', 'bounced', 'unknown', 'left')`, of).Scan(&n)
+	if err != nil {
+		return 0, fmt.Errorf("count mails of enquiries: %w", err)
+	}
+	return n, nil
+}

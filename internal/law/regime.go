@@ -90,7 +90,7 @@ type Rule struct {
 	Within   Deadline
 	To       []language.Text // recipients
 	Items    []language.Text // what is to be told, in their order
-	Keep     string          // how long the record is kept: 5y, 24mo; "" is not said
+	Keep     string          // how long the record is kept, from what starts the rule: 5y, 24mo; open: as long as it may be asked for; "" is not said
 
 	parts     []string
 	when      condition
@@ -203,7 +203,7 @@ type row struct {
 
 var (
 	ruleID = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
-	keeps  = regexp.MustCompile(`^[1-9][0-9]?(y|mo)$`)
+	keeps  = regexp.MustCompile(`^(?:[1-9][0-9]?(?:y|mo)|open)$`)
 	parts  = []string{"own", "processor", "client", "joint"}
 )
 
@@ -416,7 +416,7 @@ func (p *parser) rule(path string, x rule, f regimeFile) Rule {
 		p.at(path+".within", "holidays: jp", "a deadline that depends on days off wants the regime's holidays")
 	}
 	if x.Keep != "" && !keeps.MatchString(x.Keep) {
-		p.at(path+".keep", "5y or 24mo", "keep %q is no span", x.Keep)
+		p.at(path+".keep", "5y, 24mo, or open where the law names no end", "keep %q is no span", x.Keep)
 	}
 	return r
 }

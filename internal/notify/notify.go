@@ -43,7 +43,7 @@ var (
 const KeyFile = "notify.key"
 
 // Kinds of messages.
-var Kinds = []string{"mention", "assigned", "report", "approval", "approved", "rule", "clock", "overdue", "test"}
+var Kinds = []string{"mention", "assigned", "report", "approval", "approved", "rule", "clock", "overdue", "prevention", "test"}
 
 // Message is that something waits for somebody.
 type Message struct {

@@ -191,15 +191,16 @@ func unreached(err error) error {
 
 // words of mail, by kind: subject and text, in Japanese and English.
 var words = map[string][4]string{
-	"mention":  {"あなた宛ての書き込みがあります", "対応の記録に、あなた宛ての書き込みがあります。", "You are mentioned", "You are mentioned in the record of a case."},
-	"assigned": {"担当の仕事があります", "対応の中で、あなたが担当する仕事が割り当てられました。", "Something is yours to do", "A task of a case has been given to you."},
-	"report":   {"外部から通報がありました", "外部から通報が届き、記録されました。組織として知った時点にあたるかどうか、確認してください。", "A report has come from outside", "A report from outside has been recorded. Please look whether it was the moment of knowledge."},
-	"approval": {"承認を待っています", "元に戻せない操作が提案され、二人目の承認を待っています。内容を確かめてから承認してください。", "An approval is waited for", "Something that cannot be undone has been proposed, and waits for a second person. Look at it before you approve."},
-	"approved": {"提案の扱いが決まりました", "提案が承認されたか、取り下げられたか、内容が変わったため無効になりました。", "A proposal has been settled", "A proposal was approved, withdrawn, or is void because something has changed."},
-	"rule":     {"承認のしかたが変わります", "二人目の承認のしかたについて、新しい決まりが記録されました。心当たりがなければ、すぐに確かめてください。", "How approval goes will change", "Somebody has said how approval is to go from now on. If it surprises you, find out at once."},
-	"clock":    {"期限が近づいているか、過ぎました", "対応の期限が、半分、8割、または期日に達しました。", "A deadline comes near, or is over", "Half, four fifths or all of the time of a deadline is over."},
-	"overdue":  {"期限を過ぎたことがあります", "対応の中に、期限を過ぎたことがあります。", "Something is overdue", "Something in a case is overdue."},
-	"test":     {"お知らせの試し送り", "これは試し送りです。届いていれば、ほかのお知らせも届きます。", "A test", "This is a test. Where it arrives, the rest does too."},
+	"mention":    {"あなた宛ての書き込みがあります", "対応の記録に、あなた宛ての書き込みがあります。", "You are mentioned", "You are mentioned in the record of a case."},
+	"assigned":   {"担当の仕事があります", "対応の中で、あなたが担当する仕事が割り当てられました。", "Something is yours to do", "A task of a case has been given to you."},
+	"report":     {"外部から通報がありました", "外部から通報が届き、記録されました。組織として知った時点にあたるかどうか、確認してください。", "A report has come from outside", "A report from outside has been recorded. Please look whether it was the moment of knowledge."},
+	"approval":   {"承認を待っています", "元に戻せない操作が提案され、二人目の承認を待っています。内容を確かめてから承認してください。", "An approval is waited for", "Something that cannot be undone has been proposed, and waits for a second person. Look at it before you approve."},
+	"approved":   {"提案の扱いが決まりました", "提案が承認されたか、取り下げられたか、内容が変わったため無効になりました。", "A proposal has been settled", "A proposal was approved, withdrawn, or is void because something has changed."},
+	"rule":       {"承認のしかたが変わります", "二人目の承認のしかたについて、新しい決まりが記録されました。心当たりがなければ、すぐに確かめてください。", "How approval goes will change", "Somebody has said how approval is to go from now on. If it surprises you, find out at once."},
+	"clock":      {"期限が近づいているか、過ぎました", "対応の期限が、半分、8割、または期日に達しました。", "A deadline comes near, or is over", "Half, four fifths or all of the time of a deadline is over."},
+	"overdue":    {"期限を過ぎたことがあります", "対応の中に、期限を過ぎたことがあります。", "Something is overdue", "Something in a case is overdue."},
+	"prevention": {"今後の対応の期日が来ます", "今後の対応として決めたことの期日が、7日以内に来るか、過ぎました。対応が終わったあとも、続いています。", "What is to prevent a repetition is due", "Something that was to be done so that it does not happen again is due within a week, or is late. It goes on after the case."},
+	"test":       {"お知らせの試し送り", "これは試し送りです。届いていれば、ほかのお知らせも届きます。", "A test", "This is a test. Where it arrives, the rest does too."},
 }
 
 func (n *Notifier) write(ctx context.Context, d *Delivery) error {

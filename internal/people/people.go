@@ -329,3 +329,55 @@ func (p *People) Keep(ctx context.Context, failed func(error)) {
 		}
 	}
 }
+
+// Forget lets go who asked about incidents whose case was shredded, and who was in them. The keyed hash by which an address's questions
+// are counted is under the room's own key, and not under the case's: beside the incident's name it would go on saying, to whoever has that
+// key and guesses an address, that somebody asked. It needs no key of its own, nor that anybody answers here.
+func Forget(ctx context.Context, db *store.DB, rosters *roster.Rosters) error {
+	sub, err := fs.Sub(migrations, "migrations")
+	if err == nil {
+		err = db.Migrate(ctx, "people", sub)
+	}
+	if err == nil {
+		err = forget(ctx, db, rosters)
+	}
+	if err != nil {
+		return fmt.Errorf("people: forget who asked of shredded cases: %w", err)
+	}
+	return nil
+}
+
+func forget(ctx context.Context, db *store.DB, rosters *roster.Rosters) error {
+	rows, err := db.QueryContext(ctx, `SELECT incident FROM people_asked UNION SELECT incident FROM people_set`)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	var all []string
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return err
+		}
+		all = append(all, id)
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return err
+	}
+	for _, id := range all {
+		if _, err := rosters.Sealer(ctx, id, false); !errors.Is(err, roster.ErrShredded) {
+			continue
+		}
+		if err := db.Update(ctx, func(tx *sql.Tx) error {
+			for _, q := range []string{`DELETE FROM people_asked WHERE incident = $1`, `DELETE FROM people_member WHERE incident = $1`, `DELETE FROM people_set WHERE incident = $1`} {
+				if _, err := tx.ExecContext(ctx, q, id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -111,11 +111,15 @@ func (p *Publisher) Acts() map[string]proposal.Act {
 				cert, remaining, err := p.retire(ctx, who, id)
 				return map[string]any{"certificate": cert, "remaining": remaining}, err
 			}},
-		KindShred: {Plan: func(ctx context.Context, _ actor.Actor, id string, _ []byte) (proposal.Plan, error) {
-			return p.planShred(ctx, id)
+		KindShred: {Plan: func(ctx context.Context, who actor.Actor, id string, _ []byte) (proposal.Plan, error) {
+			return p.planShred(ctx, who, id)
 		},
 			Do: func(ctx context.Context, who actor.Actor, id string, _ []byte, _ string, _ func(*sql.Tx) error) (any, error) {
-				return map[string]any{"incident": id}, p.Rosters.Shred(ctx, who, id)
+				c, err := p.shred(ctx, who, id)
+				if err != nil {
+					return nil, err
+				}
+				return map[string]any{"incident": id, "certificate": jsontext.Value(c.Data), "ledgerIndex": c.LedgerIndex, "left": c.Left}, nil
 			}},
 		KindDisown: {Single: true, Plan: p.planDisown, Do: p.doDisown},
 		KindRotate: {Keys: true, Plan: p.planRotate,
@@ -138,12 +142,17 @@ func (p *Publisher) Acts() map[string]proposal.Act {
 	}
 }
 
-// Shred destroys the key of an incident's rosters and of its case. Once there is staff it can only be proposed.
-func (p *Publisher) Shred(ctx context.Context, who actor.Actor, id string) error {
+// Shred destroys the key of an incident's rosters and of its case, here and in the backups that are known and reached, and certifies it.
+// Once there is staff it can only be proposed.
+func (p *Publisher) Shred(ctx context.Context, who actor.Actor, id string) (*Certified, error) {
 	if err := p.alone(ctx, who, "shred a case"); err != nil {
-		return err
+		return nil, err
 	}
-	return p.Rosters.Shred(ctx, who, id)
+	c, err := p.shred(ctx, who, id)
+	if err != nil {
+		return nil, fmt.Errorf("shred %s: %w", id, err)
+	}
+	return c, nil
 }
 
 // document is what a plan's bytes are made of, in the form of RFC 8785.
@@ -306,7 +315,13 @@ func (p *Publisher) planRetire(ctx context.Context, id string) (proposal.Plan, e
 		EN: fmt.Sprintf("answers checks of this incident no more, and destroys %d evaluator keys, for ever", len(keys))}}}, err
 }
 
-func (p *Publisher) planShred(ctx context.Context, id string) (proposal.Plan, error) {
+func (p *Publisher) planShred(ctx context.Context, who actor.Actor, id string) (proposal.Plan, error) {
+	if c, err := p.certificate(ctx, p.DB, id); err == nil && c.Outcome == check.OutcomeRemoved { // the case is gone, and copies of its key are not
+		b, err := document(map[string]any{"kind": KindShred, "incident": id, "certificate": c.N})
+		return proposal.Plan{Bytes: b, Effect: proposal.Effect{People: -1, Says: language.Text{JA: "この事案の鍵の写しのうち、前に届かなかったものを壊します", EN: "destroys the copies of the case's key that were not reached before"}}}, err
+	} else if err != nil && !errors.Is(err, ErrNoCertificate) {
+		return proposal.Plan{}, err
+	}
 	r, err := p.Rosters.Latest(ctx, id)
 	people := int64(-1)
 	switch {
@@ -337,14 +352,28 @@ func (p *Publisher) planShred(ctx context.Context, id string) (proposal.Plan, er
 			return proposal.Plan{}, err
 		}
 	}
+	retained := ""
+	if p.Ends.Allowed != nil {
+		if err := p.Ends.Allowed(ctx, id); err != nil {
+			return proposal.Plan{}, fmt.Errorf("shred %s: %w", id, err)
+		}
+	}
+	if p.Ends.Retained != nil {
+		if retained, err = p.Ends.Retained(ctx, who, id, false); err != nil {
+			return proposal.Plan{}, err
+		}
+	}
 	doc := map[string]any{"kind": KindShred, "incident": id, "roster": r.ID, "affected": people, "rosters": names, "entries": k.Entries, "record": k.SHA256, "evidence": k.Evidence}
 	if len(outside) > 0 {
 		doc["outside"] = outside
 	}
+	if retained != "" {
+		doc["retained"] = retained
+	}
 	b, err := document(doc)
 	return proposal.Plan{Bytes: b, Effect: proposal.Effect{People: people, Unit: "accounts", Doubts: outside, Says: language.Text{
-		JA: fmt.Sprintf("対象者名簿（%d件）と、対応の記録（%d件）と証拠（%d点）を封じた鍵を、この機械から壊します。だれにも読めなくなり、対象者に知らせることもできなくなります", len(names), k.Entries, len(k.Evidence)),
-		EN: fmt.Sprintf("destroys on this machine the key of %d rosters, of the case's record (%d entries) and of %d pieces of evidence: nobody can read them, or tell those affected, any more", len(names), k.Entries, len(k.Evidence))}}}, err
+		JA: fmt.Sprintf("対象者名簿（%d件）と、対応の記録（%d件）と証拠（%d点）を封じた鍵を、この機械から壊します。だれにも読めなくなり、対象者に知らせることもできなくなります", len(names), k.Entries, len(k.Evidence)) + keptJA(retained),
+		EN: fmt.Sprintf("destroys on this machine the key of %d rosters, of the case's record (%d entries) and of %d pieces of evidence: nobody can read them, or tell those affected, any more", len(names), k.Entries, len(k.Evidence)) + keptEN(retained)}}}, err
 }
 
 func (p *Publisher) planRotate(ctx context.Context, _ actor.Actor, _ string, request []byte) (proposal.Plan, error) {
@@ -391,4 +420,19 @@ func (p *Publisher) planCompromised(ctx context.Context, _ actor.Actor, _ string
 	}
 	b, err := document(map[string]any{"kind": KindCompromised, "key": a.Key, "state": string(keys[i].State())})
 	return proposal.Plan{Bytes: b, Effect: proposal.Effect{People: -1, Says: language.Text{JA: "鍵" + a.Key + "が他人の手に渡ったおそれがあると公表します", EN: "publishes that somebody else may have key " + a.Key}}}, err
+}
+
+// keptJA and keptEN say what is kept of a case that is shredded, which whoever approves has to have looked at.
+func keptJA(sum string) string {
+	if sum == "" {
+		return ""
+	}
+	return "。法令のために残す記録（識別子を含みません）は、「終了」のページにあります（SHA-256 " + sum[:16] + "…）"
+}
+
+func keptEN(sum string) string {
+	if sum == "" {
+		return ""
+	}
+	return ". What laws want kept, without an identifier, is on the page Closing (SHA-256 " + sum[:16] + "...)"
 }

@@ -52,7 +52,7 @@ func TestApproved(t *testing.T) {
 			"retire":      func() error { _, _, err := w.Retire(ctx, by, "shop"); return err },
 			"reopen":      func() error { _, err := w.Reopen(ctx, by, "shop"); return err },
 			"withdraw":    func() error { _, err := w.Withdraw(ctx, by, "shop"); return err },
-			"shred":       func() error { return w.Shred(ctx, by, "shop") },
+			"shred":       func() error { _, err := w.Shred(ctx, by, "shop"); return err },
 			"rotate":      func() error { _, err := w.Rotate(ctx, by, 0, nil); return err },
 			"compromised": func() error { _, err := w.Compromised(ctx, by, "k1"); return err },
 			"publish a proposal": func() error {

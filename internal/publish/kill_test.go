@@ -20,11 +20,14 @@ import (
 	"shirase/internal/store/storetest"
 )
 
-// TestMain is also the children that TestKill and TestEndsKilled kill.
+// TestMain is also the children that TestKill, TestEndsKilled and TestShredKilled kill.
 func TestMain(m *testing.M) {
 	killtest.Main(m, func(args []string, step func()) error {
-		if args[3] == "ends" {
+		switch args[3] {
+		case "ends":
 			return endingChild(args, step)
+		case "shred":
+			return shreddingChild(args, step)
 		}
 		return publishForEver(args, step)
 	})

@@ -75,6 +75,7 @@ type Rooms struct {
 	Kept      func(ctx context.Context, id string) (Kept, error) // what a case holds that its key seals; nil: there are no cases
 	// Outside gives what of a case others have, and shredding does not reach: files that houses have not confirmed to be destroyed; nil: nothing.
 	Outside func(ctx context.Context, id string) ([]language.Text, error)
+	Ends    Ends         // what the end of a case needs of other rooms
 	Errors  *slog.Logger // hears of witnesses that fail, and of what could not be tidied up; nil: nobody does
 }
 

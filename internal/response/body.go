@@ -326,5 +326,7 @@ type Sent struct {
 
 // Closed ends a case.
 type Closed struct {
-	Why string `json:"why"`
+	Why     string   `json:"why"`
+	Despite string   `json:"despite,omitzero"` // why it was closed although something that keeps it open was
+	Open    []string `json:"open,omitzero"`    // what that was
 }

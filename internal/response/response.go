@@ -302,6 +302,9 @@ func (c *Cases) write(ctx context.Context, who actor.Actor, id string, create bo
 	return k, nil
 }
 
+// There reports whether there is such a case, also one that was shredded. It is for the program: whoever asks has been asked.
+func (c *Cases) There(ctx context.Context, id string) (bool, error) { return c.there(ctx, id) }
+
 func (c *Cases) there(ctx context.Context, id string) (bool, error) {
 	var n int
 	err := c.DB.QueryRowContext(ctx, `SELECT count(*) FROM response_case WHERE id = $1`, id).Scan(&n)

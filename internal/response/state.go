@@ -20,6 +20,7 @@ type Case struct {
 	Head      Hash
 	Closed    bool
 	ClosedAt  time.Time
+	ClosedFor Closed
 
 	Regimes   []Regime // the last word on each, in the order in which they came up
 	Questions []Asked
@@ -227,7 +228,7 @@ func (k *Case) take(e Entry, r Recorded) (err error) {
 		k.marked[b.Clock.ID] = *b.Clock
 		k.stated["clock "+b.Clock.ID] = r
 	case b.Closed != nil:
-		k.Closed, k.ClosedAt = true, r.RecordedAt
+		k.Closed, k.ClosedAt, k.ClosedFor = true, r.RecordedAt, *b.Closed
 	case b.Event != nil:
 		err = k.takeEvent(*b.Event, r)
 	case b.Report != nil:

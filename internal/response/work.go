@@ -167,10 +167,19 @@ func (c *Cases) Appoint(ctx context.Context, who actor.Actor, id string, version
 }
 
 // Close ends the case: nothing more is recorded in it but who reads it, and what becomes of it. What is arriving is given up: it would
-// never be evidence of anything.
+// never be evidence of anything. Whether something keeps it open is asked by package closing, and is in end.
 func (c *Cases) Close(ctx context.Context, who actor.Actor, id, why string) (*Case, error) {
 	if err := may(who, actor.Remove, id); err != nil {
 		return nil, err
+	}
+	return c.CloseAs(ctx, who, id, Closed{Why: why}, nil)
+}
+
+// CloseAs is Close for whoever has been asked whether they may: of an approval, by the two who made it. settle is called in the
+// transaction in which the case is closed; nil: nothing else becomes true with it.
+func (c *Cases) CloseAs(ctx context.Context, who actor.Actor, id string, end Closed, settle func(tx *sql.Tx) error) (*Case, error) {
+	if !who.Sees(id) {
+		return nil, fmt.Errorf("case %s: %w", id, ErrNotFound)
 	}
 	sealer, err := c.Seal(ctx, id, false)
 	if err != nil {
@@ -180,8 +189,11 @@ func (c *Cases) Close(ctx context.Context, who actor.Actor, id, why string) (*Ca
 	var given []string
 	err = c.DB.Update(ctx, func(tx *sql.Tx) error {
 		k, err = c.append(ctx, tx, who, id, sealer, false, func(*Case) ([]Body, error) {
-			return []Body{{Closed: &Closed{why}}}, textOK("a reason", why, true)
+			return []Body{{Closed: &end}}, errors.Join(textOK("a reason", end.Why, true), textOK("a reason", end.Despite, false))
 		})
+		if err == nil && settle != nil {
+			err = settle(tx)
+		}
 		if err != nil {
 			return err
 		}

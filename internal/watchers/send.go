@@ -464,3 +464,14 @@ func (w *Watchers) Turn(ctx context.Context) error {
 	_, told := w.Tell(ctx)
 	return errors.Join(err, told, w.KeepDomains(ctx))
 }
+
+// Forget takes what is not told yet, or is unknown, of cases that were shredded, without waiting for the server that tells.
+func Forget(ctx context.Context, db *store.DB, rosters *roster.Rosters) error {
+	if err := migrate(ctx, db); err != nil {
+		return err
+	}
+	if err := (&Watchers{Rooms: Rooms{DB: db, Rosters: rosters}}).forget(ctx); err != nil {
+		return fmt.Errorf("watchers: forget whom a shredded case names: %w", err)
+	}
+	return nil
+}

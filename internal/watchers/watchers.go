@@ -114,10 +114,7 @@ type Watchers struct {
 
 // New opens the room, and makes its key where there is none.
 func New(ctx context.Context, rooms Rooms) (*Watchers, error) {
-	sub, err := fs.Sub(migrations, "migrations")
-	if err == nil {
-		err = rooms.DB.Migrate(ctx, "watchers", sub)
-	}
+	err := migrate(ctx, rooms.DB)
 	if rooms.Log == nil {
 		rooms.Log = slog.New(slog.DiscardHandler)
 	}
@@ -132,6 +129,14 @@ func New(ctx context.Context, rooms Rooms) (*Watchers, error) {
 		return nil, fmt.Errorf("watchers: %w", err)
 	}
 	return w, nil
+}
+
+func migrate(ctx context.Context, db *store.DB) error {
+	sub, err := fs.Sub(migrations, "migrations")
+	if err == nil {
+		err = db.Migrate(ctx, "watchers", sub)
+	}
+	return err
 }
 
 func openKey(keys *files.Keys) (*store.Sealer, error) {

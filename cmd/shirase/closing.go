@@ -1,0 +1,553 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/spf13/cobra"
+
+	"shirase/check"
+	"shirase/internal/actor"
+	"shirase/internal/backup"
+	"shirase/internal/closing"
+	"shirase/internal/language"
+	"shirase/internal/notify"
+	"shirase/internal/people"
+	"shirase/internal/proposal"
+	"shirase/internal/publish"
+	"shirase/internal/response"
+	"shirase/internal/spread"
+	"shirase/internal/watchers"
+)
+
+// closing opens how cases end over an instance, and has the publisher end them so. proposals may be nil: then none is open.
+func (a *app) closing(ctx context.Context, in *instance, cases *response.Cases, proposals *proposal.Proposals) (*closing.Closing, error) {
+	campaigns, err := a.campaigns(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	desk, err := a.enquiries(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	gates, err := a.gates(ctx, in, cases)
+	if err != nil {
+		return nil, err
+	}
+	resets, err := a.resetsAnyway(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	places, err := spread.New(ctx, spread.Rooms{DB: in.db, Rosters: in.rosters})
+	if err != nil {
+		return nil, err
+	}
+	told, err := a.notifier(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	c, err := closing.New(ctx, closing.Rooms{DB: in.db, Cases: cases, Desk: desk, Reach: campaigns, Gate: gates, Resets: resets, Spread: places, Proposals: proposals, Staffed: in.staff.Staffed,
+		Certificate: func(ctx context.Context, id string) (*closing.Certified, error) {
+			c, err := in.publisher.CertificateOf(ctx, id)
+			if errors.Is(err, publish.ErrNoCertificate) {
+				return nil, nil
+			}
+			if err != nil {
+				return nil, err
+			}
+			return &closing.Certified{Certificate: c.Certificate, Data: c.Data, LedgerIndex: c.LedgerIndex}, nil
+		},
+		Tell: func(ctx context.Context, tx *sql.Tx, m closing.Message) error {
+			return told.Tell(ctx, tx, notify.Message{Kind: "prevention", Case: m.Case, About: m.About, To: m.To, Key: m.Key})
+		}})
+	if err != nil {
+		return nil, err
+	}
+	in.publisher.Ends = publish.Ends{Allowed: c.Allowed, Retained: c.ForShred, Others: c.Others,
+		Held: func(ctx context.Context, id string) (publish.Held, error) {
+			gone, left, err := c.Left(ctx, id)
+			if err != nil {
+				return publish.Held{}, err
+			}
+			names, err := in.rosters.Names(ctx, id)
+			if len(names) > 0 {
+				gone = append(gone, check.Accounted{What: "rosters", N: int64(len(names))})
+			}
+			return publish.Held{Gone: gone, Left: left}, err
+		},
+		Copies: in.destroyCopies,
+		Tidy: func(ctx context.Context) error {
+			if err := desk.Tidy(ctx); err != nil {
+				return err
+			}
+			if err := campaigns.TidyFiles(ctx); err != nil { // sealed to houses, whose keys nobody here destroys
+				return err
+			}
+			if err := cases.Sweep(ctx, in.shredded); err != nil {
+				return err
+			}
+			if err := people.Forget(ctx, in.db, in.rosters); err != nil {
+				return err
+			}
+			return watchers.Forget(ctx, in.db, in.rosters)
+		}}
+	return c, nil
+}
+
+// destroyCopies destroys the sealed copies of a key in folders of backups, and lists those that it did not reach.
+func (in *instance) destroyCopies(ctx context.Context, name string) (int64, []publish.Remaining, error) {
+	register, err := backup.Open(ctx, in.db)
+	if err != nil {
+		return 0, nil, err
+	}
+	gone, left, err := register.Destroy(ctx, name)
+	var out []publish.Remaining
+	for _, c := range left {
+		out = append(out, publish.Remaining{What: "a sealed copy of " + name, Why: filepath.Join(c.Place, filepath.FromSlash(c.File)) + ", sealed to " + c.Recipient + ", was not reached (" + c.Why.Error() + "): run this again when it is there, or delete it"})
+	}
+	return gone, out, err
+}
+
+// readyToShred wires what the end of a case needs of every room.
+func (a *app) readyToShred(ctx context.Context, in *instance) error {
+	cases, err := a.casesOf(ctx, in)
+	if err != nil {
+		return err
+	}
+	_, err = a.closing(ctx, in, cases, nil)
+	return err
+}
+
+// withClosing opens what the commands of the closing need.
+func (a *app) withClosing(c *cobra.Command, do func(ctx context.Context, in *instance, x *closing.Closing) error) error {
+	in, cases, err := a.cases(c.Context())
+	if err != nil {
+		return err
+	}
+	defer in.close()
+	proposals, err := a.proposalRoom(c.Context(), in, cases)
+	if err != nil {
+		return err
+	}
+	x, err := a.closing(c.Context(), in, cases, proposals)
+	if err != nil {
+		return err
+	}
+	return do(c.Context(), in, x)
+}
+
+type openRow struct {
+	Kind    string `json:"kind"`
+	About   string `json:"about,omitzero"`
+	Refuses bool   `json:"refuses"`
+	JA      string `json:"ja"`
+	EN      string `json:"en"`
+	Place   string `json:"place"` // at the console
+	Command string `json:"command"`
+	N       int64  `json:"n,omitzero"`
+}
+
+func openRows(id string, items []closing.Item) []openRow {
+	out := []openRow{}
+	for _, i := range items {
+		out = append(out, openRow{i.Kind, i.About, i.Refuses, i.Text.JA, i.Text.EN, i.Where(id), i.Command, i.N})
+	}
+	return out
+}
+
+type taskRow struct {
+	Case    string `json:"case"`
+	N       int64  `json:"id"`
+	Version int64  `json:"version"`
+	Title   string `json:"title"`
+	Owner   string `json:"owner,omitzero"`
+	Due     string `json:"due,omitzero"`
+	State   string `json:"state"`
+	Late    bool   `json:"late"`
+	Note    string `json:"note,omitzero"`
+}
+
+func taskRows(all []closing.Task) []taskRow {
+	out := []taskRow{}
+	for _, t := range all {
+		out = append(out, taskRow{t.Case, t.N, t.Version, t.Title, t.Owner, t.Due, t.State, t.Late(time.Now()), t.Note})
+	}
+	return out
+}
+
+func printTasks(w io.Writer, all []taskRow) {
+	for _, t := range all {
+		late := ""
+		if t.Late {
+			late = ", LATE"
+		}
+		fmt.Fprintf(w, "  %s %d  %-7s %s%s%s\n", t.Case, t.N, t.State, oneLine(t.Title), strings.Join(nonEmpty("  (", t.Owner, t.Due), ""), late)
+	}
+}
+
+func (a *app) cmdCaseClosing() *cobra.Command {
+	return &cobra.Command{Use: "closing CASE", Short: "Say what is still open before a case is closed", Args: cobra.ExactArgs(1),
+		Long: `Lists what is open in every room: what keeps the case from being closed first (an item
+of a final report that is not known, a promise, a party that was told nothing), then
+campaigns, the gate, the reset, enquiries, reports of where data circulates, proposals,
+clocks. Each has its place at the console and the command that ends it. A case that was
+shredded has its certificate, and what is kept of it.`,
+		Example: "  shirase case closing shop-2026-08-20\n  shirase case closing shop-2026-08-20 --json",
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.withClosing(c, func(ctx context.Context, in *instance, x *closing.Closing) error {
+				v, err := x.View(ctx, actor.Operator(), args[0])
+				if err != nil {
+					return err
+				}
+				rows := openRows(args[0], v.Open)
+				out := map[string]any{"case": args[0], "closed": v.Closed, "shredded": v.Shredded, "refused": len(closing.Refusing(v.Open)) > 0, "open": rows, "prevention": taskRows(v.Tasks), "lessons": len(v.Lessons), "held": v.Held()}
+				if v.Retained != nil {
+					out["retained"] = v.Retained.SHA256
+				}
+				if v.Certificate != nil {
+					out["certificate"] = jsontext.Value(v.Certificate.Data)
+				}
+				return a.print(out, func(w io.Writer) { printClosing(w, args[0], v, rows) })
+			})
+		}}
+}
+
+func printClosing(w io.Writer, id string, v *closing.View, rows []openRow) {
+	switch {
+	case v.Certificate != nil:
+		fmt.Fprintf(w, "Case %s is shredded. %s\n", id, certified(v.Certificate.Certificate).EN)
+	case v.Shredded:
+		fmt.Fprintf(w, "Case %s is shredded.\n", id)
+	case v.Closed:
+		fmt.Fprintf(w, "Case %s is closed. Next: shirase case retained %s, then shirase scope shred %s\n", id, id, id)
+	case len(closing.Refusing(v.Open)) > 0:
+		fmt.Fprintf(w, "Case %s cannot be closed yet.\n", id)
+	default:
+		fmt.Fprintf(w, "Nothing keeps case %s from being closed.\n", id)
+	}
+	for _, r := range rows {
+		mark := "open "
+		if r.Refuses {
+			mark = "KEEPS"
+		}
+		fmt.Fprintf(w, "  %s  %s\n         %s\n", mark, oneLine(r.EN), r.Command)
+	}
+	for _, h := range v.Holds {
+		if h.On() {
+			fmt.Fprintf(w, "  HELD   legal hold %d since %s: %s\n", h.N, h.At.Format(time.DateOnly), oneLine(h.Why))
+		}
+	}
+	if len(v.Tasks) > 0 {
+		fmt.Fprintf(w, "To prevent a repetition\n")
+		printTasks(w, taskRows(v.Tasks))
+	}
+	for _, l := range v.Lessons {
+		fmt.Fprintf(w, "  learnt: %s\n", oneLine(l.Text))
+	}
+}
+
+func (a *app) cmdCaseClose() *cobra.Command {
+	var asked closing.Asked
+	c := &cobra.Command{Use: "close CASE --why TEXT", Short: "Close a case: nothing more is recorded in it", Args: cobra.ExactArgs(1),
+		Long: `Closes a case. Its record stays readable until its key is shredded; who reads it, and who
+takes it out, is still recorded. While an item of a final report is not known, a promise
+is open, or a party was told nothing, it is refused, and says what: case closing lists
+it. --despite says why it is closed all the same, which is recorded with what was open,
+and, once there is staff, approved by a second person.`, Example: "  shirase case close shop-2026-08-20 --why \"all reports are complete\"\n  shirase case close shop-2026-08-20 --why \"the company is wound up\" --despite \"nobody is left who could find the cause\"",
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.withClosing(c, func(ctx context.Context, in *instance, x *closing.Closing) error {
+				k, err := x.Close(ctx, actor.Operator(), args[0], asked)
+				if errors.Is(err, proposal.ErrWanted) {
+					return a.propose(ctx, in, closing.KindClose, args[0], asked)
+				}
+				if err != nil {
+					return err
+				}
+				return a.print(map[string]any{"case": k.ID, "entry": k.Entries, "head": k.Head.String(), "closed": true, "despite": k.ClosedFor.Despite, "open": append([]string{}, k.ClosedFor.Open...)}, func(w io.Writer) {
+					fmt.Fprintf(w, "Recorded as entry %d of case %s: it is closed.\n", k.Entries, k.ID)
+				})
+			})
+		}}
+	c.Flags().StringVar(&asked.Why, "why", "", "why it can be closed")
+	c.Flags().StringVar(&asked.Despite, "despite", "", "why it is closed although something keeps it open")
+	return c
+}
+
+func (a *app) cmdCasePrevention() *cobra.Command {
+	var t closing.Task
+	var n, version int64
+	var all bool
+	c := &cobra.Command{Use: "prevention [CASE]", Short: "List, add and change what is to be done so that it does not happen again", Args: cobra.MaximumNArgs(1),
+		Long: `Tasks that outlive a case (今後の対応), with an owner and a day: they are listed, their
+owners reminded, and they are done, after the case is closed and after its key is gone.
+So no text in them may look like somebody's address or number. Without flags it lists
+those of the case, or of all cases, that are not over.`,
+		Example: "  shirase case prevention shop-2026-08-20 --title \"Store passwords by a slow function\" --owner Sato --due 2026-12-01\n  shirase case prevention shop-2026-08-20 --id 1 --state done\n  shirase case prevention --all",
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.withClosing(c, func(ctx context.Context, _ *instance, x *closing.Closing) error {
+				f := c.Flags()
+				changes := f.Changed("title") || n != 0
+				if !changes {
+					list, err := x.Tasks(ctx, actor.Operator(), strings.Join(args, ""))
+					if err != nil {
+						return err
+					}
+					rows := []taskRow{}
+					for _, r := range taskRows(list) {
+						if all || len(args) == 1 || r.State == "open" || r.State == "doing" {
+							rows = append(rows, r)
+						}
+					}
+					return a.print(map[string]any{"prevention": rows}, func(w io.Writer) {
+						printTasks(w, rows)
+						if len(rows) == 0 {
+							fmt.Fprintln(w, "Nothing is to be done.")
+						}
+					})
+				}
+				if len(args) == 0 {
+					return usagef("which case?")
+				}
+				done, err := x.PutTask(ctx, actor.Operator(), args[0], n, version, func(o *closing.Task) {
+					for flag, to := range map[string][2]*string{"title": {&o.Title, &t.Title}, "owner": {&o.Owner, &t.Owner}, "due": {&o.Due, &t.Due}, "state": {&o.State, &t.State}, "note": {&o.Note, &t.Note}} {
+						if f.Changed(flag) {
+							*to[0] = *to[1]
+						}
+					}
+				})
+				if err != nil {
+					return err
+				}
+				rows := taskRows([]closing.Task{done})
+				return a.print(map[string]any{"task": rows[0]}, func(w io.Writer) { printTasks(w, rows) })
+			})
+		}}
+	f := c.Flags()
+	f.Int64Var(&n, "id", 0, "the task to change")
+	f.StringVar(&t.Title, "title", "", "what is to be done")
+	f.StringVar(&t.Owner, "owner", "", "who does it")
+	f.StringVar(&t.Due, "due", "", "by which day, like 2026-12-01")
+	f.StringVar(&t.State, "state", "open", strings.Join(closing.States, ", "))
+	f.StringVar(&t.Note, "note", "", "a note")
+	f.BoolVar(&all, "all", false, "of all cases, those too that are over")
+	f.Int64Var(&version, "version", 0, "refuse where it is not of this version any more")
+	return c
+}
+
+func (a *app) cmdCaseLesson() *cobra.Command {
+	var text string
+	c := &cobra.Command{Use: "lesson CASE", Short: "Record what was learnt, or list it", Args: cobra.ExactArgs(1),
+		Long:    "Records a lesson, which outlives the case and its key, and so names nobody. Without --text it lists them.",
+		Example: "  shirase case lesson shop-2026-08-20 --text \"The first log was read 40 minutes late: nobody had access\"",
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.withClosing(c, func(ctx context.Context, _ *instance, x *closing.Closing) error {
+				if text != "" {
+					if _, err := x.Learn(ctx, actor.Operator(), args[0], text); err != nil {
+						return err
+					}
+				}
+				all, err := x.Lessons(ctx, actor.Operator(), args[0])
+				if err != nil {
+					return err
+				}
+				type row struct {
+					ID   int64  `json:"id"`
+					Text string `json:"text"`
+					At   string `json:"at"`
+				}
+				rows := []row{}
+				for _, l := range all {
+					rows = append(rows, row{l.N, l.Text, stamp(l.At)})
+				}
+				return a.print(map[string]any{"case": args[0], "lessons": rows}, func(w io.Writer) {
+					for _, r := range rows {
+						fmt.Fprintf(w, "  %3d  %s\n", r.ID, oneLine(r.Text))
+					}
+				})
+			})
+		}}
+	c.Flags().StringVar(&text, "text", "", "what was learnt")
+	return c
+}
+
+func (a *app) cmdCaseHold() *cobra.Command {
+	var why string
+	var release int64
+	c := &cobra.Command{Use: "hold CASE", Short: "Put a case under a legal hold, end one, or list them", Args: cobra.ExactArgs(1),
+		Long:    "While a legal hold is on, nothing of the case is shredded: for a court, an authority or a\nclaim. --why puts one on; --release ends it. Without flags it lists them.",
+		Example: "  shirase case hold shop-2026-08-20 --why \"claim before the district court\"\n  shirase case hold shop-2026-08-20 --release 1 --why \"settled\"",
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.withClosing(c, func(ctx context.Context, _ *instance, x *closing.Closing) error {
+				var err error
+				switch {
+				case release != 0:
+					err = x.Release(ctx, actor.Operator(), args[0], release, why)
+				case why != "":
+					_, err = x.Hold(ctx, actor.Operator(), args[0], why)
+				}
+				if err != nil {
+					return err
+				}
+				all, err := x.Holds(ctx, actor.Operator(), args[0])
+				if err != nil {
+					return err
+				}
+				type row struct {
+					ID    int64  `json:"id"`
+					Why   string `json:"why"`
+					Since string `json:"since"`
+					Ended string `json:"ended,omitzero"`
+					On    bool   `json:"on"`
+				}
+				rows := []row{}
+				for _, h := range all {
+					rows = append(rows, row{h.N, h.Why, stamp(h.At), stamp(h.Ended), h.On()})
+				}
+				return a.print(map[string]any{"case": args[0], "holds": rows}, func(w io.Writer) {
+					for _, r := range rows {
+						state := "on since " + r.Since
+						if !r.On {
+							state = "ended " + r.Ended
+						}
+						fmt.Fprintf(w, "  %3d  %s: %s\n", r.ID, state, oneLine(r.Why))
+					}
+					if len(rows) == 0 {
+						fmt.Fprintln(w, "No legal hold was ever put on it.")
+					}
+				})
+			})
+		}}
+	c.Flags().StringVar(&why, "why", "", "why it is put on, or ended")
+	c.Flags().Int64Var(&release, "release", 0, "end the hold of this number")
+	return c
+}
+
+func (a *app) cmdCaseRetained() *cobra.Command {
+	var out string
+	c := &cobra.Command{Use: "retained CASE", Short: "Show what is kept of a case when its key is destroyed, and by which law for how long", Args: cobra.ExactArgs(1),
+		Long: `Shows the record that stays of a case, because laws want a register of breaches kept:
+facts, effects, measures, deadlines, what was handed in and published, and why it was
+decided so. It has no identifier of anybody affected; what looks like an address or a
+number was left out, and is counted. Look at it before the case is shredded: names are
+not found by themselves. It is kept by scope shred, before the key goes.`,
+		Example: "  shirase case retained shop-2026-08-20\n  shirase case retained shop-2026-08-20 --out retained.json",
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.withClosing(c, func(ctx context.Context, _ *instance, x *closing.Closing) error {
+				r, kept, err := x.Retaining(ctx, actor.Operator(), args[0])
+				if err != nil {
+					return err
+				}
+				if out != "" {
+					if err := newFile(out, func(w io.Writer) error { _, err := w.Write(r.Data); return err }); err != nil {
+						return err
+					}
+				}
+				return a.print(map[string]any{"case": args[0], "kept": kept, "sha256": r.SHA256, "at": stamp(r.At), "retained": jsontext.Value(r.Data), "file": out}, func(w io.Writer) { printRetained(w, r, kept) })
+			})
+		}}
+	c.Flags().StringVar(&out, "out", "", "write it to a file, as JSON")
+	return c
+}
+
+func printRetained(w io.Writer, r *closing.Retained, kept bool) {
+	if kept {
+		fmt.Fprintf(w, "Kept of case %s since %s, SHA-256 %s\n", r.Case, stamp(r.At), r.SHA256)
+	} else {
+		fmt.Fprintf(w, "Would be kept of case %s if it were shredded now, SHA-256 %s\n", r.Case, r.SHA256)
+	}
+	fmt.Fprintf(w, "  %s, %s: %d facts, %d deadlines, %d documents handed in, %d notices, %d decisions\n", oneLine(r.Organisation), oneLine(r.Title), len(r.Facts), len(r.Clocks), len(r.Sent), len(r.Notices), len(r.Decisions))
+	for _, k := range r.Keep {
+		until := "until " + k.Until
+		switch {
+		case k.Span == "open":
+			until = "the law names no end"
+		case k.Until == "":
+			until = "for " + k.Span + ", which has not begun"
+		}
+		unverified := ""
+		if !k.Verified {
+			unverified = ", unverified"
+		}
+		fmt.Fprintf(w, "  %s: %s (%s%s)\n", k.Name.EN, until, k.Citation, unverified)
+	}
+	if len(r.Keep) == 0 {
+		fmt.Fprintf(w, "  No regime of the case names a time for which a record of it is kept.\n")
+	}
+	if r.LeftOut > 0 {
+		fmt.Fprintf(w, "  In %s texts something that looks like somebody's address or number was left out.\n", language.Digits(r.LeftOut))
+	}
+}
+
+// certified says what a certificate says, without what remains.
+func certified(c check.Certificate) language.Text {
+	if c.Outcome == check.OutcomeDestroyed {
+		return language.Both("鍵は壊されました。記録されたどの写しも残っていません。", "Its key is destroyed: no copy is left of those that were recorded.")
+	}
+	n := int64(0)
+	for _, r := range c.Remains {
+		if r.What == "key-copies" {
+			n = r.N
+		}
+	}
+	return language.Both(fmt.Sprintf("鍵はこの機械から取り除かれました。写しが%d件残っています。", n), fmt.Sprintf("Its key is removed here; copies remain: %d.", n))
+}
+
+func (a *app) cmdCaseCertificate() *cobra.Command {
+	var out string
+	c := &cobra.Command{Use: "certificate CASE", Short: "Show the certificate of a case that was shredded, and write it with its proof", Args: cobra.ExactArgs(1),
+		Long: `Shows the certificate that the ledger has of the end of a case: what was destroyed, what
+is kept, and what remains elsewhere. --out writes it, and beside it FILE.proof: whoever
+trusts the ledger's key verifies both with shirase verify, without asking anyone.`,
+		Example: "  shirase case certificate shop-2026-08-20 --out end.json\n  shirase verify end.json --proof end.json.proof",
+		RunE: func(c *cobra.Command, args []string) error {
+			in, err := a.open(c.Context())
+			if err != nil {
+				return err
+			}
+			defer in.close()
+			cert, err := in.publisher.CertificateOf(c.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			v := map[string]any{"case": args[0], "certificate": jsontext.Value(cert.Data), "ledgerIndex": cert.LedgerIndex, "sha256": check.StatementHash(cert.Data)}
+			if cert.Salt != nil {
+				v["salt"] = fmt.Sprintf("%x", cert.Salt)
+			}
+			if out != "" {
+				proof, err := in.publisher.Proof(c.Context(), cert.LedgerIndex)
+				if err != nil {
+					return err
+				}
+				for name, data := range map[string][]byte{out: cert.Data, out + ".proof": proof} {
+					if err := newFile(name, func(w io.Writer) error { _, err := w.Write(data); return err }); err != nil {
+						return err
+					}
+				}
+				v["file"], v["proof"] = out, out+".proof"
+			}
+			return a.print(v, func(w io.Writer) {
+				fmt.Fprintf(w, "Certificate %d of %s, %s, entry %s of the ledger. %s\n", cert.N, args[0], stamp(cert.Time.Time), language.Digits(cert.LedgerIndex), certified(cert.Certificate).EN)
+				for _, r := range cert.Gone {
+					fmt.Fprintf(w, "  gone     %-22s %s\n", r.What, language.Digits(r.N))
+				}
+				for _, r := range cert.Remains {
+					fmt.Fprintf(w, "  remains  %-22s %s\n", r.What, language.Digits(r.N))
+				}
+				for _, r := range cert.Unknown {
+					fmt.Fprintf(w, "  unknown  %s\n", r)
+				}
+				if cert.Salt != nil {
+					fmt.Fprintf(w, "The incident is not public: whoever is to compare needs its id and the salt %x.\n", cert.Salt)
+				}
+			})
+		}}
+	c.Flags().StringVar(&out, "out", "", "write it to a file, and its proof to FILE.proof")
+	return c
+}

@@ -1,0 +1,271 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"filippo.io/age"
+
+	"shirase/internal/actor"
+	"shirase/internal/enquiry"
+	"shirase/internal/language"
+	"shirase/internal/people"
+	"shirase/internal/reach/smtptest"
+	"shirase/internal/spread"
+	"shirase/internal/store/storetest"
+	"shirase/internal/watchers"
+)
+
+// TestShredLeavesNobody builds a case with all that a case has, and backups of it, and shreds it. Whoever then has everything, the keys that
+// are left too, finds nobody: not in the data folder, the database and its log, nor in a backup. Before, the same thief finds them with the
+// case's key, so that the test would see it. The public check goes on answering.
+func TestShredLeavesNobody(t *testing.T) {
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		w := newShredWorld(t, url)
+		theirs := []string{"hana.victim@example.com", "taro.victim@example.com", "ken.victim@example.jp", "account-7001", "account-7002", "090-5555-1234", "asks.victim@example.net", "山田花子さん本人"}
+		w.build(t)
+		thiefs := []string{w.data, w.plain, w.sealed}
+		// Whoever asked to be told of later incidents goes on being told, as they asked: their address is under the key of that room, and
+		// nothing says that they were in this case.
+		consented := func(place string) bool {
+			return strings.Contains(place, "watchers_person") || strings.Contains(place, "watchers.key")
+		}
+		before := newThief(t, w.keys, theirs, "loss-2026")
+		before.all(t.Context(), w.url, thiefs, consented)
+		for _, id := range theirs {
+			if len(before.found[id]) == 0 {
+				t.Errorf("with the case's key %s is found nowhere: the test would see nothing", id)
+			}
+		}
+		for _, kind := range []string{"response_entry", "enquiry", "enquiry_message", "enquiry_file", "reach_journal", "returned_suppression", "scope_rules", "spread_place", "people_asked", "reset_block", "reset_token"} {
+			if !anywhere(before, kind) {
+				t.Errorf("with the case's key nothing is found in %s: the test would see nothing", kind)
+			}
+		}
+		if !anywhere(before, "rosters") || !anywhere(before, "objects") {
+			t.Errorf("with the case's key nothing is found in rosters or backups: %v", before.found)
+		}
+		// Without it, before anything is shredded: what a thief of data folder and backups has.
+		aside := filepath.Join(t.TempDir(), "aside")
+		key := filepath.Join(w.keys, "case-loss-2026.key")
+		if err := os.Rename(key, aside); err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range newThief(t, w.keys, theirs, "loss-2026").all(t.Context(), w.url, thiefs, consented) {
+			if strings.Contains(f, "people_asked (keyed hash)") || strings.Contains(f, "people.who under people.key") || strings.Contains(f, "enquiry.who under enquiry.key") {
+				continue // what limits of all incidents count by, for two days: it goes with the case
+			}
+			t.Errorf("not under the case's key: %s", f)
+		}
+		if err := os.Rename(aside, key); err != nil {
+			t.Fatal(err)
+		}
+
+		var e struct {
+			Outcome   string
+			Retained  string
+			Remaining []struct{ What, Why string }
+		}
+		if err := json.Unmarshal([]byte(w.ok(t, "scope", "shred", "loss-2026", "--json")), &e); err != nil || e.Outcome != "destroyed" || e.Retained == "" {
+			t.Fatalf("%+v, %v", e, err)
+		}
+		w.ok(t, "backup", w.plain)
+		after := newThief(t, w.keys, theirs, "loss-2026")
+		for _, f := range after.all(t.Context(), w.url, thiefs, consented) {
+			t.Errorf("after it was shredded: %s", f)
+		}
+		if after.tried < 100 {
+			t.Errorf("only %d sealed values were tried", after.tried)
+		}
+		if left, err := filepath.Glob(filepath.Join(w.sealed, "keys", "case-*")); err != nil || len(left) > 0 {
+			t.Errorf("a backup holds the key: %v %v", left, err)
+		}
+		// What is public answers as before; what outlives the case is there.
+		w.ok(t, "ledger", "verify")
+		if out := w.ok(t, "check", "hana.victim@example.com", "--json"); !strings.Contains(out, `"affected"`) {
+			t.Errorf("the check does not answer any more: %s", out)
+		}
+		if out := w.ok(t, "check", "nobody@example.com", "--json"); !strings.Contains(out, `"not-in-scope"`) {
+			t.Errorf("the check does not answer any more: %s", out)
+		}
+		w.ok(t, "case", "prevention", "loss-2026", "--id", "1", "--state", "done")
+		if out := w.ok(t, "case", "retained", "loss-2026"); !strings.Contains(out, e.Retained) {
+			t.Error(out)
+		}
+	})
+}
+
+func anywhere(h *thief, place string) bool {
+	for _, places := range h.found {
+		for p := range places {
+			if strings.Contains(p, place) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// shredWorld is an instance with a case.
+type shredWorld struct{ data, keys, plain, sealed, url, folder string }
+
+func newShredWorld(t *testing.T, url string) *shredWorld {
+	folder := t.TempDir()
+	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
+	w := &shredWorld{data: filepath.Join(folder, "data"), keys: filepath.Join(folder, "keys"), plain: filepath.Join(folder, "plain"), sealed: filepath.Join(folder, "sealed"), folder: folder, url: url}
+	if strings.HasPrefix(url, "postgres") {
+		t.Setenv("SHIRASE_STORE", url)
+	} else {
+		w.url = "sqlite:" + filepath.Join(w.data, "shirase.db")
+	}
+	t.Setenv("SHIRASE_KEYS", w.keys)
+	return w
+}
+
+func (w *shredWorld) command(t *testing.T, args ...string) (string, int) {
+	t.Helper()
+	var out strings.Builder
+	exit := run(t.Context(), append(args, "--data", w.data), &out, &out)
+	return out.String(), exit
+}
+
+func (w *shredWorld) ok(t *testing.T, args ...string) string {
+	t.Helper()
+	out, exit := w.command(t, args...)
+	if exit != exitDone {
+		t.Fatalf("%v: exit %d: %s", args, exit, out)
+	}
+	return out
+}
+
+func (w *shredWorld) file(t *testing.T, name, text string) string {
+	t.Helper()
+	path := filepath.Join(w.folder, name)
+	write(t, path, text)
+	return path
+}
+
+// build makes a case with what cases have.
+func (w *shredWorld) build(t *testing.T) {
+	ok := func(args ...string) string { t.Helper(); return w.ok(t, args...) }
+	ok("init")
+	ok("case", "declare", "--title", "T", "--organisation", "Example Shop", "--known", "2026-08-20T10:09+09:00", "--id", "loss-2026", "--regime", "eu-gdpr", "--regime", "ca-qc")
+	ok("incident", "add", "--facts", w.file(t, "facts.yaml", `id: loss-2026
+facts:
+  - {key: affected.count, value: 3, unit: accounts, qualifier: exact}
+  - {key: data-class, id: a, value: email}
+  - {key: next-update, value: none}
+  - {key: scope.state, value: final}
+`))
+	export := w.file(t, "accounts.csv", "id,mail,tel\naccount-7001,hana.victim@example.com,090-5555-1234\naccount-7002,taro.victim@example.com,\naccount-7003,ken.victim@example.jp,\naccount-7004,out@example.org,\n")
+	rules := w.file(t, "rules.yaml", "columns: {account: id, email: mail, phone: tel}\nphoneRegion: JP\nexclude:\n  - {name: tests, when: 'mail == \"out@example.org\" or mail == \"nobody.victim@example.com\"'}\nsets:\n  - {classes: [email]}\n")
+	ok("scope", "--export", export, "--rules", rules, "--incident", "loss-2026", "--commit")
+	ok("publish", "loss-2026", "--despite", "a test")
+	ok("case", "evidence", "add", "loss-2026", w.file(t, "dump.txt", strings.Repeat("taro.victim@example.com;090-5555-1234\n", 50)), "--source", "the server")
+	ok("case", "note", "loss-2026", "hana.victim@example.com has called; account-7001, account-7002, 山田花子さん本人")
+	ok("case", "report", "loss-2026", "--from", "customer", "--at", "2026-08-20T10:00+09:00", "--text", "ken.victim@example.jp says so, 090-5555-1234")
+	ok("case", "party", "put", "loss-2026", "acme", "--name", "Acme", "--kind", "client", "--contact", "asks.victim@example.net")
+	ok("case", "party", "told", "loss-2026", "acme", "--what", "all of it", "--by", "mail")
+	ok("case", "prevention", "loss-2026", "--title", "Keep less", "--owner", "Sato", "--due", "2030-01-01")
+	w.mail(t)
+	w.contain(t)
+	w.rooms(t)
+	ok("watch-logins", w.file(t, "logins.jsonl", `{"time":"2026-08-21T10:00:00Z","account":"account-7001","ip":"192.0.2.1","result":"success"}`+"\n"), "--case", "loss-2026", "--since", "2026-08-20T00:00Z", "--format", "jsonl")
+	who, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ok("backup", w.plain)
+	ok("backup", w.sealed, "--keys-to", who.Recipient().String())
+	ok("case", "note", "loss-2026", "taro.victim@example.com again")
+	ok("backup", w.plain)
+	ok("case", "close", "loss-2026", "--why", "it is over")
+}
+
+// mail sends a campaign, and takes in what comes back, and letters.
+func (w *shredWorld) mail(t *testing.T) {
+	ok := func(args ...string) string { t.Helper(); return w.ok(t, args...) }
+	sink := &smtptest.Sink{Answer: func(command string, e smtptest.Envelope) string { // servers repeat addresses
+		if strings.HasPrefix(command, "RCPT") && strings.Contains(e.To, "ken.victim") {
+			return "550 5.1.1 ken.victim@example.jp is nobody here (account-7003)"
+		}
+		return ""
+	}}
+	relay, err := sink.Listen("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { sink.Close() })
+	for _, set := range [][2]string{{"url", "http://localhost:8311"}, {"mail.server", relay}, {"mail.security", "none"}, {"mail.from", "notice@example.jp"}, {"returns.address", "back@bounce.example.jp"}, {"campaign.relays", relay}, {"campaign.security", "none"},
+		{"enquiry.address", "ask@example.jp"}, {"campaign.relaySigns", "true"}, {"dns.server", "127.0.0.1:1"}} {
+		ok("config", "set", set[0], set[1])
+	}
+	var row campaignRow
+	if err := json.Unmarshal([]byte(ok("campaign", "new", w.file(t, "campaign.yaml", campaignFile), "--json")), &row); err != nil {
+		t.Fatal(err)
+	}
+	ok("campaign", "start", row.ID, "--despite", "a test")
+	a, in := opened(t, w.data)
+	defer in.close()
+	sent(t, a, in, row.ID)
+	ok("bounces", "suppress", "loss-2026", "taro.victim@example.com", "--note", "taro.victim@example.com asked us to")
+	ok("enquiry", "open", "loss-2026")
+	ok("enquiry", "ingest", w.file(t, "letter.eml", strings.ReplaceAll("From: 山田花子さん本人 <asks.victim@example.net>\nTo: ask+loss-2026@example.jp\nDelivered-To: ask+loss-2026@example.jp\nMessage-ID: <1@example.net>\nSubject: account-7001\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/plain; charset=utf-8\n\nhana.victim@example.com, 090-5555-1234\n--b\nContent-Type: text/csv\nContent-Disposition: attachment; filename=\"account-7002.csv\"\n\ntaro.victim@example.com\n--b--\n", "\n", "\r\n")))
+}
+
+// contain blocks the accounts at the gate, and has them reset.
+func (w *shredWorld) contain(t *testing.T) {
+	ok := func(args ...string) string { t.Helper(); return w.ok(t, args...) }
+	shop := filepath.Join(t.TempDir(), "shop.db")
+	accounts := must(sql.Open("sqlite", "file:"+shop))(t)
+	defer accounts.Close()
+	for _, s := range []string{`CREATE TABLE users (id TEXT PRIMARY KEY, password_hash TEXT NOT NULL, must_change INTEGER NOT NULL DEFAULT 0)`, `CREATE TABLE sessions (user_id TEXT NOT NULL)`,
+		`INSERT INTO users (id, password_hash) VALUES ('account-7001', 'x'), ('account-7002', 'x'), ('account-7003', 'x')`} {
+		if _, err := accounts.ExecContext(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, set := range [][2]string{{"reset.connector", "sql"}, {"reset.statements", w.file(t, "reset.yaml", resetStatements)}, {"reset.secretFile", w.file(t, "url", "sqlite:"+shop+"\n")}, {"reset.returns", "https://shop.example.jp/login"}} {
+		ok("config", "set", set[0], set[1])
+	}
+	ok("gate", "block", "loss-2026", "--accounts", "blocked", "--why", "x")
+	ok("reset", "open", "loss-2026")
+	a, in := opened(t, w.data)
+	defer in.close()
+	resets := must(a.resetsAnyway(t.Context(), in))(t)
+	if err := resets.Ask(t.Context(), "loss-2026", "hana.victim@example.com", "hana.victim@example.com", language.JA); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// rooms has what no command makes.
+func (w *shredWorld) rooms(t *testing.T) {
+	a, in := opened(t, w.data)
+	defer in.close()
+	desk := must(a.enquiries(t.Context(), in))(t)
+	if _, err := desk.Record(t.Context(), actor.Operator(), "loss-2026", enquiry.Recorded{Channel: enquiry.Telephone, Topic: "data", Lang: language.JA, Text: "hana.victim@example.com, account-7001", Person: enquiry.Person{Name: "山田花子さん本人", Address: "asks.victim@example.net"}}); err != nil {
+		t.Fatal(err)
+	}
+	places := must(spread.New(t.Context(), spread.Rooms{DB: in.db, Rosters: in.rosters}))(t)
+	if err := places.Report(t.Context(), "loss-2026", "forum", "https://forum.example/account-7001"); err != nil {
+		t.Fatal(err)
+	}
+	asked := must(people.New(t.Context(), people.Rooms{DB: in.db, Keys: in.keys, Rosters: in.rosters, ByMail: func(context.Context, string) (people.About, bool, error) { return people.About{}, true, nil }}))(t)
+	if err := asked.Ask(t.Context(), "loss-2026", language.JA, "asks.victim@example.net"); err != nil {
+		t.Fatal(err)
+	}
+	cases := must(a.casesOf(t.Context(), in))(t)
+	scopes := must(a.scopesOf(t.Context(), in, cases))(t)
+	if _, err := scopes.SaveRules(t.Context(), actor.Operator(), "loss-2026", "columns: {account: id, email: mail}\nexclude:\n  - {name: tests, when: 'mail == \"taro.victim@example.com\"'}\nsets:\n  - {classes: [email]}\n", 0); err != nil {
+		t.Fatal(err)
+	}
+	tell := must(a.watchersRoom(t.Context(), in, watchers.Mailer{}, nil))(t)
+	if err := tell.Add(t.Context(), watchers.Choice{Lang: language.JA}, "hana.victim@example.com", "stranger@example.org"); err != nil {
+		t.Fatal(err)
+	}
+}

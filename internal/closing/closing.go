@@ -1,0 +1,137 @@
+// Package closing is how a case ends: what is still open in all rooms, and what of that keeps it from being closed; the tasks and lessons
+// that outlive it; what is kept of it because laws want that; and legal holds. What it keeps is outside of the case's key, and stays when
+// that is destroyed: so no text that looks like it names anybody affected is taken.
+//
+// It is the use case over cases, enquiries, campaigns, the gate and the reset. The key itself is destroyed, and the end certified, by
+// internal/publish.
+package closing
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"shirase/internal/actor"
+	"shirase/internal/contain/gate"
+	"shirase/internal/contain/reset"
+	"shirase/internal/enquiry"
+	"shirase/internal/hint"
+	"shirase/internal/proposal"
+	"shirase/internal/reach"
+	"shirase/internal/response"
+	"shirase/internal/spread"
+	"shirase/internal/store"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Errors of this package.
+var (
+	// ErrNotFound says that there is no such case, task or hold, or that the case is not theirs to know.
+	ErrNotFound = response.ErrNotFound
+	// ErrOpen says that something keeps a case open.
+	ErrOpen = errors.New("something keeps the case open")
+	// ErrHeld says that a legal hold is on.
+	ErrHeld = errors.New("a legal hold is on: nothing of the case may be shredded")
+	// ErrInput says that something cannot be taken as it was given.
+	ErrInput = errors.New("that cannot be taken")
+	// ErrIdentifies says that a text looks as if it named somebody: it would outlive the case, and its key.
+	ErrIdentifies = errors.New("that looks like somebody's address or number, and would outlive the case")
+	// ErrStale says that a task has changed since it was read.
+	ErrStale = response.ErrStale
+)
+
+// A Message is somebody to be told of something.
+type Message struct {
+	Case, About string
+	To          []string // names, as tasks have them
+	Key         string   // told once
+}
+
+// Rooms are what the closing stands on. Rooms that are nil have nothing open.
+type Rooms struct {
+	DB        *store.DB
+	Cases     *response.Cases
+	Desk      *enquiry.Desk
+	Reach     *reach.Reach
+	Gate      *gate.Gate
+	Resets    *reset.Resets
+	Spread    *spread.Spread
+	Proposals *proposal.Proposals
+	// Staffed says whether there is, or was, anybody who can be a second person; nil: never.
+	Staffed func(ctx context.Context) (bool, error)
+	// Tell is told, in its transaction, of what somebody should hear; nil: nobody hears anything.
+	Tell func(ctx context.Context, tx *sql.Tx, m Message) error
+	// Certificate gives the certificate of a case that was shredded; nil where there is none, as of what an earlier version shredded.
+	Certificate func(ctx context.Context, id string) (*Certified, error)
+	Now         func() time.Time
+}
+
+// Closing is the use case.
+type Closing struct{ Rooms }
+
+// New opens it and brings its tables up to date.
+func New(ctx context.Context, rooms Rooms) (*Closing, error) {
+	sub, err := fs.Sub(migrations, "migrations")
+	if err == nil {
+		err = rooms.DB.Migrate(ctx, "closing", sub)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("closing: %w", err)
+	}
+	if rooms.Now == nil {
+		rooms.Now = time.Now
+	}
+	return &Closing{rooms}, nil
+}
+
+// may asks whether somebody may do something in a case; of one that is not theirs they hear what is said of one that is not there.
+func may(who actor.Actor, p actor.Permission, id string) error {
+	err := who.May(p, id)
+	if errors.Is(err, actor.ErrHidden) {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return fmt.Errorf("case %s: %w", id, err)
+	}
+	return nil
+}
+
+// mine asks that there is such a case: what is written here stays for ever, and is of something.
+func (c *Closing) mine(ctx context.Context, who actor.Actor, p actor.Permission, id string) error {
+	if err := may(who, p, id); err != nil {
+		return err
+	}
+	there, err := c.Cases.There(ctx, id)
+	if err == nil && !there {
+		err = fmt.Errorf("case %s: %w", id, ErrNotFound)
+	}
+	return err
+}
+
+const maxText = 2000
+
+// textOK takes one or several lines that name nobody.
+func textOK(what, s string, wanted bool) error {
+	switch {
+	case wanted && s == "":
+		return fmt.Errorf("%w: %s is wanted", ErrInput, what)
+	case !utf8.ValidString(s) || utf8.RuneCountInString(s) > maxText:
+		return fmt.Errorf("%w: %s has at most %d characters", ErrInput, what, maxText)
+	case response.Identifies(s):
+		return hint.Add(fmt.Errorf("%s: %w", what, ErrIdentifies), "write it without; what names people belongs into the case, and goes with its key")
+	}
+	for _, r := range s {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' || unicode.Is(unicode.Bidi_Control, r) {
+			return fmt.Errorf("%w: %s has a control character", ErrInput, what)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,306 @@
+package publish
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/go-json-experiment/json"
+
+	"shirase/check"
+	"shirase/internal/actor"
+	"shirase/internal/roster"
+	"shirase/internal/store"
+)
+
+// Ends is what the end of a case needs to know of, and to do in, other rooms. Functions may be nil.
+type Ends struct {
+	// Allowed says why a case may not be shredded: a legal hold.
+	Allowed func(ctx context.Context, id string) error
+	// Retained gives the hash of the record that stays of a case, as it stands; keep keeps it. "" where there is no case to keep one of.
+	Retained func(ctx context.Context, who actor.Actor, id string, keep bool) (sha256 string, err error)
+	// Held counts what the case's key seals, and what of it has left, while that can be read.
+	Held func(ctx context.Context, id string) (Held, error)
+	// Others counts what others hold now, which no key is needed for.
+	Others func(ctx context.Context, id string) ([]check.Accounted, error)
+	// Copies destroys the sealed copies of a key that backups have, and gives those that it did not reach.
+	Copies func(ctx context.Context, keyFile string) (gone int64, left []Remaining, err error)
+	// Tidy lets go, in every room, what is of cases that were shredded.
+	Tidy func(ctx context.Context) error
+}
+
+// Held is what of a case its key sealed, and what had left the machine.
+type Held struct {
+	Gone []check.Accounted `json:"gone"`
+	Left []check.Accounted `json:"left"`
+}
+
+// ErrNoCertificate says that there is no certificate of an incident.
+var ErrNoCertificate = errors.New("there is no certificate of it")
+
+// Certified is a certificate, and where it stands.
+type Certified struct {
+	check.Certificate
+	Data        []byte
+	LedgerIndex int64
+	Salt        []byte      // by which it stands for an incident that is not public; nil where it names it
+	Left        []Remaining // the copies of the key that were not reached, each with its place: nothing of that is in the certificate
+	Waiting     error       // it is recorded, and is public once witnesses have cosigned it
+}
+
+// shred has a case end, in an order that a dead process cannot leave half done: what is kept of it is kept; what its key seals is
+// counted, and that it is to be destroyed is recorded, in one row; the key is destroyed; what lies in other rooms is let go; the copies of
+// the key in backups are destroyed as far as they are reached; and only then is it certified. Called again it goes on, reaches for
+// copies that were left, and certifies that where something has changed. Errors: roster.ErrNone, and why it is not allowed.
+func (p *Publisher) shred(ctx context.Context, who actor.Actor, id string) (*Certified, error) {
+	if _, err := p.decided(ctx, id); errors.Is(err, sql.ErrNoRows) {
+		err = p.decide(ctx, who, id)
+		if err != nil {
+			return nil, err
+		}
+	} else if err != nil {
+		return nil, err
+	}
+	return p.finishShred(ctx, who, id)
+}
+
+type shredding struct {
+	retained string
+	held     Held
+	salt     []byte
+}
+
+func (p *Publisher) decided(ctx context.Context, id string) (s shredding, err error) {
+	var held string
+	if err = p.DB.QueryRowContext(ctx, `SELECT retained, held, salt FROM publish_shred WHERE incident = $1`, id).Scan(&s.retained, &held, &s.salt); err != nil {
+		return s, err
+	}
+	return s, json.Unmarshal([]byte(held), &s.held)
+}
+
+func (p *Publisher) decide(ctx context.Context, who actor.Actor, id string) error {
+	if there, err := p.Rosters.Holds(ctx, p.DB, id); err != nil || !there {
+		return errors.Join(err, roster.ErrNone)
+	}
+	if p.Ends.Allowed != nil {
+		if err := p.Ends.Allowed(ctx, id); err != nil {
+			return err
+		}
+	}
+	s := shredding{salt: make([]byte, 16)}
+	rand.Read(s.salt)
+	_, sealing := p.Rosters.Sealer(ctx, id, false)
+	if sealing != nil && !errors.Is(sealing, roster.ErrShredded) { // a key that is only away may come back: nothing is certified of it
+		return sealing
+	}
+	var err error
+	if p.Ends.Retained != nil && sealing == nil { // what was shredded by an earlier version can be read by nobody, and has no record
+		if s.retained, err = p.Ends.Retained(ctx, who, id, true); err != nil {
+			return err
+		}
+	}
+	if p.Ends.Held != nil && sealing == nil {
+		if s.held, err = p.Ends.Held(ctx, id); err != nil {
+			return err
+		}
+	}
+	held, err := json.Marshal(s.held, json.Deterministic(true), json.FormatNilSliceAsNull(false))
+	if err != nil {
+		return err
+	}
+	return p.DB.Update(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `INSERT INTO publish_shred (incident, decided_at, actor, retained, held, salt) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (incident) DO NOTHING`,
+			id, store.Micros(p.now()), who.String(), s.retained, string(held), s.salt)
+		return err
+	})
+}
+
+// finishShred goes on from where a case was decided to be shredded.
+func (p *Publisher) finishShred(ctx context.Context, who actor.Actor, id string) (*Certified, error) {
+	s, err := p.decided(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.Rosters.Shred(ctx, who, id); err != nil {
+		return nil, err
+	}
+	if p.Ends.Tidy != nil {
+		if err := p.Ends.Tidy(ctx); err != nil {
+			return nil, err
+		}
+	}
+	c := check.Certificate{Time: check.At(p.now()), Outcome: check.OutcomeDestroyed, Retained: s.retained, Unknown: check.CertificateUnknown, V: 1}
+	gone, remains := map[string]int64{"case-key": 1}, map[string]int64{}
+	count(gone, s.held.Gone)
+	count(remains, s.held.Left)
+	var left []Remaining
+	if p.Ends.Copies != nil {
+		var n int64
+		if n, left, err = p.Ends.Copies(ctx, roster.KeyFile(id)); err != nil {
+			return nil, err
+		}
+		gone["key-copies"], remains["key-copies"] = n, int64(len(left))
+		if len(left) > 0 {
+			c.Outcome = check.OutcomeRemoved
+		}
+	}
+	if p.Ends.Others != nil {
+		others, err := p.Ends.Others(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		count(remains, others)
+	}
+	answered, err := p.Answered(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if answered {
+		remains["sealed-index"] = 1
+	}
+	c.Gone, c.Remains = accounted(gone, check.CertificateGone), accounted(remains, check.CertificateRemains)
+	public, err := p.public(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if c.Incident = id; !public { // that there was such a case is nobody's to know
+		c.Incident, c.Subject = "", check.CertificateSubject(s.salt, id)
+	}
+	return p.certifyShred(ctx, who, id, c, left)
+}
+
+func count(into map[string]int64, list []check.Accounted) {
+	for _, a := range list {
+		into[a.What] += a.N
+	}
+}
+
+// accounted gives what there is any of, in the order of words.
+func accounted(of map[string]int64, words []string) []check.Accounted {
+	out := []check.Accounted{}
+	for _, w := range words {
+		if of[w] > 0 {
+			out = append(out, check.Accounted{What: w, N: of[w]})
+		}
+	}
+	return out
+}
+
+// public reports whether anything of an incident is published.
+func (p *Publisher) public(ctx context.Context, id string) (bool, error) {
+	notices, err := p.Incidents.Notices(ctx, id)
+	return len(notices) > 0, err
+}
+
+// certifyShred puts a certificate into the ledger, where the last one of the case does not say the same.
+func (p *Publisher) certifyShred(ctx context.Context, who actor.Actor, id string, c check.Certificate, left []Remaining) (*Certified, error) {
+	var out *Certified
+	err := p.ledger.Update(ctx, func(tx *sql.Tx) error {
+		last, err := p.certificate(ctx, tx, id)
+		if err != nil && !errors.Is(err, ErrNoCertificate) {
+			return err
+		}
+		if c.N = 1; err == nil {
+			if same(last.Certificate, c) {
+				out = last
+				return nil
+			}
+			c.N = last.N + 1
+		}
+		data, err := c.Bytes()
+		if err != nil {
+			return err
+		}
+		at, err := p.append(ctx, tx, who, check.KindCertificate, data, nil)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `INSERT INTO publish_certificate (incident, n, ledger_index, data) VALUES ($1, $2, $3, $4)`, id, c.N, at, data); err != nil {
+			return err
+		}
+		out = &Certified{Certificate: c, Data: data, LedgerIndex: at}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("certify the end of %s: %w", id, err)
+	}
+	if out.Waiting, err = p.serve(ctx); err != nil {
+		return nil, err
+	}
+	out.Left = left
+	return out, nil
+}
+
+// same reports whether two certificates differ only in when they were made.
+func same(a, b check.Certificate) bool {
+	a.Time, a.N, b.Time, b.N = check.Time{}, 0, check.Time{}, 0
+	x, errX := json.Marshal(a, json.Deterministic(true))
+	y, errY := json.Marshal(b, json.Deterministic(true))
+	return errX == nil && errY == nil && bytes.Equal(x, y)
+}
+
+func (p *Publisher) certificate(ctx context.Context, q store.Querier, id string) (*Certified, error) {
+	out := &Certified{}
+	err := q.QueryRowContext(ctx, `SELECT data, ledger_index FROM publish_certificate WHERE incident = $1 ORDER BY n DESC LIMIT 1`, id).Scan(&out.Data, &out.LedgerIndex)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = ErrNoCertificate
+	}
+	if err == nil {
+		out.Certificate, err = check.ParseCertificate(out.Data)
+	}
+	return out, err
+}
+
+// CertificateOf gives the newest certificate of a case. Errors: ErrNoCertificate; response's, for a case that is not theirs, whoever
+// opens the door says.
+func (p *Publisher) CertificateOf(ctx context.Context, id string) (*Certified, error) {
+	out, err := p.certificate(ctx, p.DB, id)
+	if err == nil && out.Incident == "" {
+		var s shredding
+		if s, err = p.decided(ctx, id); err == nil {
+			out.Salt = s.salt
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the certificate of %s: %w", id, err)
+	}
+	return out, nil
+}
+
+// FinishShreds goes on where the end of a case was decided and a process died before it was certified.
+func (p *Publisher) FinishShreds(ctx context.Context, who actor.Actor) error {
+	if err := who.Check("finish to shred cases"); err != nil {
+		return err
+	}
+	ids, err := p.unfinished(ctx)
+	if err != nil {
+		return fmt.Errorf("finish to shred cases: %w", err)
+	}
+	for _, id := range ids {
+		if _, e := p.finishShred(ctx, who, id); e != nil {
+			err = errors.Join(err, fmt.Errorf("finish to shred %s: %w", id, e))
+		}
+	}
+	return err
+}
+
+func (p *Publisher) unfinished(ctx context.Context) (ids []string, err error) {
+	rows, err := p.DB.QueryContext(ctx, `SELECT incident FROM publish_shred s WHERE NOT EXISTS (SELECT 1 FROM publish_certificate c WHERE c.incident = s.incident) ORDER BY incident`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	return ids, errors.Join(rows.Err(), rows.Close())
+}
