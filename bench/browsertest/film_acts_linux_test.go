@@ -4,6 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 
@@ -77,6 +80,7 @@ func (f *film) notice() {
 		yes := public.check("ja", f.hana.mail)
 		r.sees("somebody of the roster is affected", yes.Shown == "affected" && strings.Contains(yes.Text, "ハッシュ"))
 		r.take(public, "ja", "[data-answers]")
+		f.still("check")
 		r.sees("an account abroad is not in the published scope", public.check("ja", f.min.mail).Shown == "not-in-scope")
 		r.take(public, "ja", "[data-answers]")
 		r.sees("an account of OpenID is not in the published scope", public.check("en", f.taku.mail).Shown == "not-in-scope")
@@ -112,7 +116,7 @@ func (f *film) slips() {
 		r.reads("whoever approves sees to how many it goes", f.approve(), f.count())
 		sato.visit(f.mail)
 		f.patiently(sato, func() {
-			sato.until(`document.querySelector("#progress").textContent.includes("開始の予定です")`)
+			sato.until(`document.querySelector("#progress").textContent.includes("resetting opens")`)
 		})
 		r.sees("nobody is written to before the reset is open", f.sent()["pending"] == f.affected)
 		r.both(sato, f.mail, "")
@@ -219,6 +223,7 @@ func (f *film) opens() {
 		r.reads("it says what was exposed of the person, and what to do", one.text, "ご利用いただき", "ニックネーム", "同じパスワード", f.o.host)
 		r.sees("it is signed", strings.Contains(one.Get("Dkim-Signature"), "d=example.jp"))
 		f.mailPage(one)
+		f.still("mail")
 		f.until("the campaign being done", func() bool { n := f.sent(); return n["handed-over"]+n["accepted"] == f.affected })
 		r.both(sato, f.mail, "")
 	})
@@ -383,14 +388,14 @@ func (f *film) desk() {
 	})
 	r.step("07-22 10:00", "再発防止を、担当と期限のある仕事にする", "Prevention becomes work with owners and dates", []int{24}, func() {
 		for _, task := range [][2]string{{"監視体制の強化：データベースへのアクセスを常時監視する", "鈴木 一郎"}, {"再発防止：管理者の認証を二要素にする", "佐藤 花子"}} {
-			sato.visit(f.kase)
-			eval[bool](sato, `(document.querySelectorAll("details").forEach(d => d.open = true), true)`)
-			f.fill(`form[action$="/task"]`, map[string]string{"title": task[0], "owner": task[1], "due": entered(f.then("08-30T18:00"))})
-			sato.send(`form[action$="/task"] button:not([type=button])`)
+			sato.visit(f.kase + "/closing")
+			form := `#prevention form:has([name=title])`
+			eval[bool](sato, fmt.Sprintf(`(document.querySelector(%q).closest("details").open = true)`, form))
+			f.fill(form, map[string]string{"title": task[0], "owner": task[1], "due": entered(f.then("08-30T18:00"))[:10]})
+			sato.send(form + " button")
 		}
-		sato.until(`document.querySelector("#tasks").textContent.includes("再発防止")`)
-		r.reads("each has an owner and a date", sato.text("#tasks"), "監視体制の強化", "鈴木 一郎", "佐藤 花子")
-		r.both(sato, f.kase, "#tasks")
+		r.reads("each has an owner and a date, and outlives the case", sato.text("#prevention"), "監視体制の強化", "鈴木 一郎", "再発防止", "佐藤 花子")
+		r.both(sato, f.kase+"/closing", "#prevention")
 	})
 }
 
@@ -418,4 +423,70 @@ func (f *film) lift() {
 		r.sees("and a stolen password gets nobody in", !old)
 		r.both(sato, f.kase+"/contain", "")
 	})
+}
+
+// board is how it stands, on one page.
+func (f *film) board() {
+	r, sato := f.reel, f.sato
+	r.step("07-20 21:00", "状況を1枚で見る。印刷すれば状況報告になる", "How it stands, on one page: printed, the situation report", []int{4, 13, 17, 18}, func() {
+		sato.visit(f.kase + "/board")
+		sato.until(`document.querySelector("#sit-told") !== null`)
+		r.reads("the board has how many were told", sato.text("#sit-told"), f.count())
+		r.both(sato, f.kase+"/board", "")
+		f.still("board")
+		n := r.print(sato, "situation-report")
+		r.counts("sheets", n)
+		r.sees("printed, it is the situation report", n >= 1)
+	})
+}
+
+// end is the closing, and the end of the key.
+func (f *film) end() {
+	r, sato := f.reel, f.sato
+	r.step("08-03 10:00", "何が残っているかを確かめ、事案を閉じる", "What is still open is looked at, and the case closed", []int{24}, func() {
+		sato.visit(f.kase + "/closing")
+		r.both(sato, f.kase+"/closing", "")
+		despite := sato.has(`form[action$="/close"] input[name=despite]`)
+		fields := map[string]string{"why": "対応を終え、再発防止は担当と期限のある仕事になった"}
+		if despite {
+			fields["despite"] = "期限のあるものは、監督機関と相談のうえ、書面で続ける"
+		}
+		f.fill(`form[action$="/close"]`, fields)
+		sato.send(`form[action$="/close"] button`)
+		if despite {
+			r.reads("what is open has to be given a reason for, which somebody else approves", f.approve(), fields["despite"])
+		}
+		sato.visit(f.kase + "/closing")
+		r.reads("it is closed, and says why", sato.text("#open"), fields["why"])
+		r.both(sato, f.kase+"/closing", "#open")
+	})
+	r.step("08-03 11:00", "事案の鍵を壊す：名簿と記録は、だれにも読めなくなる", "The case's key is destroyed: nobody reads roster and record any more", nil, func() {
+		sato.visit(f.kase + "/closing")
+		sato.send(`form[action$="/closing/shred"] button`)
+		f.approve()
+		sato.visit(f.kase + "/closing")
+		r.reads("the page has the certificate of it", sato.text("#end"), "この事案の鍵は", "証明書")
+		r.both(sato, f.kase+"/closing", "")
+		r.reads("the certificate stands in the ledger, and is verified", f.o.run(f.T, "case", "certificate", f.id, "--out", filepath.Join(f.o.dir, "certificate.json")), f.id)
+		f.o.run(f.T, "ledger", "verify")
+		said, err := exec.Command(f.o.program, "case", "show", f.id, "--data", f.o.data()).CombinedOutput()
+		r.sees("the record of the case cannot be read any more", err != nil && !strings.Contains(string(said), "監視体制"))
+	})
+	r.step("08-03 12:00", "公表したものは残り、本人の確認にも答え続ける", "What was published stays, and the check still answers", []int{13, 14}, func() {
+		public := f.o.person(f.T)
+		r.sees("somebody who was of the roster is still affected", public.check("ja", f.hana.mail).Shown == "affected")
+		r.take(public, "ja", "")
+		r.sees("an account abroad is still not in the scope", public.check("ja", f.min.mail).Shown == "not-in-scope")
+		at := "/notices/" + f.id + "-v1"
+		public.visit(at)
+		r.reads("the notice is there, with its proof", public.text("main"), f.count(), "c2sp.org/tlog-proof@v1")
+		r.both(public, at, "")
+	})
+}
+
+// still names the last picture as one that the README has.
+func (f *film) still(name string) {
+	f.Helper()
+	of := f.reel.now().Pictures
+	f.reel.keep("film-"+name+".webp", must(os.ReadFile(filepath.Join(f.reel.dir, of[len(of)-1].File)))(f.T))
 }

@@ -52,8 +52,10 @@ func TestFilm(t *testing.T) {
 	f.person()
 	f.closes()
 	f.force()
+	f.board()
 	f.desk()
 	f.lift()
+	f.end()
 	f.reel.cut(map[string]any{"scale": s.scale, "accounts": s.total, "affected": s.affected})
 	if foreign := s.o.stage.foreign(); len(foreign) > 0 {
 		t.Errorf("pages asked elsewhere: %q", foreign)
@@ -215,6 +217,7 @@ func (f *film) scope() {
 		f.login(hana, f.hana.mail, filmStolen)
 		r.reads("somebody of the roster is blocked, with the right password", hana.text("main"), "いまはログインできません", "ログインを遮断しています")
 		r.take(hana, "ja", "")
+		f.still("blocked")
 		r.sees("an account abroad passes", f.login(min, f.min.mail, filmStolen) == "/account")
 		r.take(min, "ja", "")
 		hana.quietAbout("status of 403")
