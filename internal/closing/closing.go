@@ -79,17 +79,24 @@ type Closing struct{ Rooms }
 
 // New opens it and brings its tables up to date.
 func New(ctx context.Context, rooms Rooms) (*Closing, error) {
-	sub, err := fs.Sub(migrations, "migrations")
-	if err == nil {
-		err = rooms.DB.Migrate(ctx, "closing", sub)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("closing: %w", err)
+	if err := migrate(ctx, rooms.DB); err != nil {
+		return nil, err
 	}
 	if rooms.Now == nil {
 		rooms.Now = time.Now
 	}
 	return &Closing{rooms}, nil
+}
+
+func migrate(ctx context.Context, db *store.DB) error {
+	sub, err := fs.Sub(migrations, "migrations")
+	if err == nil {
+		err = db.Migrate(ctx, "closing", sub)
+	}
+	if err != nil {
+		return fmt.Errorf("closing: %w", err)
+	}
+	return nil
 }
 
 // may asks whether somebody may do something in a case; of one that is not theirs they hear what is said of one that is not there.

@@ -175,7 +175,11 @@ func (c *Closing) Lessons(ctx context.Context, who actor.Actor, id string) ([]Le
 	if err := c.mine(ctx, who, actor.See, id); err != nil {
 		return nil, err
 	}
-	rows, err := c.DB.QueryContext(ctx, `SELECT n, text, at, actor FROM closing_lesson WHERE incident = $1 ORDER BY n`, id)
+	return lessonsOf(ctx, c.DB, id)
+}
+
+func lessonsOf(ctx context.Context, q store.Querier, id string) ([]Lesson, error) {
+	rows, err := q.QueryContext(ctx, `SELECT n, text, at, actor FROM closing_lesson WHERE incident = $1 ORDER BY n`, id)
 	if err != nil {
 		return nil, fmt.Errorf("case %s: %w", id, err)
 	}
@@ -191,6 +195,36 @@ func (c *Closing) Lessons(ctx context.Context, who actor.Actor, id string) ([]Le
 		out = append(out, l)
 	}
 	return out, errors.Join(rows.Err(), rows.Close())
+}
+
+// Outlives gives what of a case goes on after it, in words: tasks that are not given up, each with its day and without who does it, and
+// lessons. It is for documents of the case.
+func Outlives(ctx context.Context, db *store.DB, id string) (prevention, lessons []string, err error) {
+	if err := migrate(ctx, db); err != nil {
+		return nil, nil, err
+	}
+	all, err := tasks(ctx, db, id)
+	if err != nil {
+		return nil, nil, fmt.Errorf("what outlives case %s: %w", id, err)
+	}
+	for _, t := range all {
+		if t.State == "dropped" {
+			continue
+		}
+		text := t.Title
+		switch {
+		case t.State == "done":
+			text += "（済み）"
+		case t.Due != "":
+			text += "（" + t.Due + "）"
+		}
+		prevention = append(prevention, text)
+	}
+	learnt, err := lessonsOf(ctx, db, id)
+	for _, l := range learnt {
+		lessons = append(lessons, l.Text)
+	}
+	return prevention, lessons, err
 }
 
 // soon is how long before its day an owner is reminded of a task.

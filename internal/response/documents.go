@@ -81,6 +81,11 @@ func (c *Cases) known(ctx context.Context, k *Case, inc incident.Incident) (docu
 		return document.Input{}, err
 	}
 	in := document.Input{Incident: inc, Notices: notices, Title: k.Declared.Title, Operator: k.Declared.Organisation, Knowledge: k.Knowledge(), Stated: map[string]document.Stated{}, URL: c.URL, At: c.now()}
+	if c.Outlives != nil {
+		if in.Prevention, in.Lessons, err = c.Outlives(ctx, k.ID); err != nil {
+			return document.Input{}, err
+		}
+	}
 	for _, s := range k.Statings {
 		in.Stated[s.Item] = document.Stated{Text: s.Text, Unknown: s.Unknown}
 	}

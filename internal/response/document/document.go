@@ -87,6 +87,9 @@ type Input struct {
 	Stated    map[string]Stated // by the key of an item
 	URL       string            // of this instance; "" where it is not known
 	At        time.Time
+
+	Prevention []string // what is to be done after the case, in words, with its day; nobody is named
+	Lessons    []string // what was learnt
 }
 
 // Kind is a kind of document.

@@ -221,7 +221,11 @@ func (w *writer) publication() section {
 }
 
 func (w *writer) prevention() section { return section{} }
-func (w *writer) nothing() section    { return section{} }
+
+// after are the tasks that outlive the case (今後の対応), and lessons what was learnt: both are said where the case is closed.
+func (w *writer) after() section   { return section{lines: w.Prevention} }
+func (w *writer) lessons() section { return section{lines: w.Lessons} }
+func (w *writer) nothing() section { return section{} }
 
 func (w *writer) other() section {
 	var s section
