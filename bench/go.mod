@@ -10,6 +10,7 @@ require (
 	github.com/chromedp/chromedp v0.23.0
 	github.com/cloudflare/circl v1.6.5
 	github.com/go-json-experiment/json v1.27.2
+	github.com/go-ldap/ldap/v3 v3.4.15
 	github.com/gtank/ristretto255 v0.2.0
 	github.com/jhillyerd/enmime/v2 v2.3.0
 	golang.org/x/mod v0.42.0

@@ -194,8 +194,18 @@ type tab struct {
 	host string
 	on   *stage
 
+	patience time.Duration // 0 is what is usual
+
 	mu   sync.Mutex
 	said []string
+}
+
+// waits is how long one thing may take in this tab.
+func (p *tab) waits() time.Duration {
+	if p.patience > 0 {
+		return p.patience
+	}
+	return patience
 }
 
 // tab opens a tab for a handler. When the case is over, the browser must have
@@ -278,7 +288,7 @@ func (p *tab) expect(part string) {
 
 func (p *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 	p.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	ctx, cancel := context.WithTimeout(p.ctx, p.waits())
 	defer cancel()
 	if chromedp.FromContext(p.ctx).Target == nil {
 		ctx = p.ctx // the first run binds the tab to its context
@@ -302,7 +312,7 @@ func (p *tab) open(path, lang string) {
 // eval runs an expression in the page; a promise is waited for.
 func eval[T any](p *tab, expression string) T {
 	p.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	ctx, cancel := context.WithTimeout(p.ctx, p.waits())
 	defer cancel()
 	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
 	if err != nil {
@@ -343,7 +353,7 @@ const whenMet = `new Promise(resolve => {
 // (chromedp's own Poll makes a function from text, which the page's policy forbids.)
 func (p *tab) until(condition string) {
 	p.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	ctx, cancel := context.WithTimeout(p.ctx, p.waits())
 	defer cancel()
 	pages := chromedp.Events(ctx, runtime.ExecutionContextCreated)
 	ask := chromedp.Evaluate[bool](fmt.Sprintf(whenMet, condition), chromedp.EvalAwaitPromise)

@@ -45,7 +45,8 @@ func officeOf(t *testing.T, begin []string, settings ...string) *office {
 	o := placeOf(t, begin)
 	o.run(t, "config", "set", "gate.file", must(filepath.Abs("../../examples/gate/routes.yaml"))(t))
 	o.set(t, settings...)
-	o.serve(t)
+	o.serve(t, "127.0.0.1:0")
+	o.start(t, findChromium(t))
 	return o
 }
 
@@ -76,10 +77,10 @@ func (o *office) set(t *testing.T, settings ...string) {
 	}
 }
 
-// serve serves the instance until the test ends, and starts the browser.
-func (o *office) serve(t *testing.T) {
+// serve serves the instance until the test ends, notes the link of the first administrator, and gives where it answers.
+func (o *office) serve(t *testing.T, listen string) string {
 	t.Helper()
-	serve := exec.Command(o.program, "serve", "--json", "--listen", "127.0.0.1:0", "--data", o.data())
+	serve := exec.Command(o.program, "serve", "--json", "--listen", listen, "--data", o.data())
 	serve.Stderr = os.Stderr
 	out := must(serve.StdoutPipe())(t)
 	if err := serve.Start(); err != nil {
@@ -92,17 +93,15 @@ func (o *office) serve(t *testing.T) {
 			t.Errorf("the server ends with %v", err)
 		}
 	})
-	var said struct{ URL, First string }
+	var said struct{ URL, Listen, First string }
 	if err := json.Unmarshal(must(bufio.NewReader(out).ReadBytes('\n'))(t), &said); err != nil {
 		t.Fatal(err)
 	}
 	o.at = must(url.Parse(said.URL))(t)
-	_, token, ok := strings.Cut(said.First, "#")
-	if !ok {
-		t.Fatalf("no first link: %+v", said)
+	if _, token, ok := strings.Cut(said.First, "#"); ok {
+		o.first = "/console/join#" + token
 	}
-	o.first = "/console/join#" + token
-	o.start(t, findChromium(t))
+	return said.URL
 }
 
 func (o *office) data() string { return filepath.Join(o.dir, "data") }

@@ -23,7 +23,7 @@ func TestEnquiryMailbox(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short")
 	}
-	box := newMailbox(t)
+	box := newMailbox(t, "people.example")
 	o := newPlace(t)
 	o.set(t, "url", "http://"+o.host, "mail.server", box.at, "mail.security", "none", "mail.from", "notice@example.jp",
 		"enquiry.address", "support@example.jp", "returns.listen", box.listen, "returns.protocol", "smtp")
@@ -47,7 +47,8 @@ func TestEnquiryMailbox(t *testing.T) {
 	} {
 		o.run(t, args...)
 	}
-	o.serve(t)
+	o.serve(t, "127.0.0.1:0")
+	o.start(t, findChromium(t))
 	sato := o.administrator(t)
 	invited := o.run(t, "staff", "invite", "鈴木 一郎", "--role", "approver,writer", "--every", "contribute")
 	_, token, ok := strings.Cut(invited, "#")

@@ -17,14 +17,15 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 )
 
-// mailbox is one that a real Postfix delivers to, all mail of people.example, and that is read as people's programs read it: by IMAP, from a real
-// Dovecot. Mail to example.jp Postfix hands over where the instance under test listens.
+// mailbox is one that a real Postfix delivers to, all mail of some domains, and that is read as people's programs read it: by IMAP, from a real
+// Dovecot. Mail to example.jp, where that is none of them, Postfix hands over where the instance under test listens.
 type mailbox struct {
 	*testing.T
 	at     string // of the mail server
@@ -40,10 +41,11 @@ type arrived struct {
 	mail.Header
 	text string
 	size int // as it was handed over: without what mail servers on its way write
+	raw  string
 }
 
-// newMailbox starts a Postfix of this test's own.
-func newMailbox(t *testing.T) *mailbox {
+// newMailbox starts a Postfix of this test's own, for these domains.
+func newMailbox(t *testing.T, domains ...string) *mailbox {
 	t.Helper()
 	const postfix, dovecot = "/usr/sbin/postfix", "/usr/lib/dovecot/imap"
 	for _, name := range []string{postfix, dovecot} {
@@ -74,7 +76,11 @@ func newMailbox(t *testing.T) *mailbox {
 		}
 	}
 	_, port, _ := strings.Cut(m.at, ":")
-	_, hands, _ := strings.Cut(m.listen, ":")
+	hands := ""
+	if !slices.Contains(domains, "example.jp") {
+		_, listens, _ := strings.Cut(m.listen, ":")
+		hands = "inline:{ example.jp=smtp:[127.0.0.1]:" + listens + " }"
+	}
 	log := filepath.Join(folder, "log", "maillog")
 	for name, text := range map[string]string{"main.cf": fmt.Sprintf(`compatibility_level = 3.6
 queue_directory = %[1]s/queue
@@ -86,18 +92,18 @@ mydestination =
 inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
 mynetworks = 127.0.0.0/8
-virtual_mailbox_domains = people.example
+virtual_mailbox_domains = %[4]s
 virtual_mailbox_base = %[1]s/mail
 virtual_mailbox_maps = static:all/
 virtual_minimum_uid = 100
 virtual_uid_maps = static:65534
 virtual_gid_maps = static:65534
-transport_maps = inline:{ example.jp=smtp:[127.0.0.1]:%[3]s }
+transport_maps = %[3]s
 default_transport = error:nobody else is written to
 alias_maps =
 alias_database =
 biff = no
-`, folder, log, hands), "master.cf": "127.0.0.1:" + port + ` inet n - n - - smtpd
+`, folder, log, hands, strings.Join(domains, " ")), "master.cf": "127.0.0.1:" + port + ` inet n - n - - smtpd
 pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
@@ -206,6 +212,30 @@ func (m *mailbox) command(what string) (mails [][]byte) {
 // take waits until n mails lie there, and gives them by whom they are to. The mailbox is empty then.
 func (m *mailbox) take(n int) map[string]arrived {
 	m.Helper()
+	mails := m.lying(n)
+	out := map[string]arrived{}
+	for _, a := range mails {
+		out[a.Get("To")] = a
+	}
+	if len(mails) > n || len(out) != n {
+		m.Fatalf("%d mails to %d people, want %d", len(mails), len(out), n)
+	}
+	return out
+}
+
+// drain takes mails as they come, until enough says so. Those that lie there together are all taken.
+func (m *mailbox) drain(enough func(arrived) bool) {
+	m.Helper()
+	for done := false; !done; {
+		for _, a := range m.lying(1) {
+			done = enough(a) || done
+		}
+	}
+}
+
+// lying waits until n mails lie there, and takes all that do.
+func (m *mailbox) lying(n int) (mails []arrived) {
+	m.Helper()
 	late := time.AfterFunc(3*patience, m.end)
 	defer late.Stop()
 	if m.n < n {
@@ -217,18 +247,12 @@ func (m *mailbox) take(n int) map[string]arrived {
 		for !strings.HasPrefix(m.line(), "a OK") {
 		}
 	}
-	mails := m.command("FETCH 1:* BODY.PEEK[]")
+	for _, raw := range m.command("FETCH 1:* BODY.PEEK[]") {
+		mails = append(mails, m.read(raw))
+	}
 	m.command(`STORE 1:* +FLAGS.SILENT (\Deleted)`)
 	m.command("EXPUNGE")
-	out := map[string]arrived{}
-	for _, raw := range mails {
-		a := m.read(raw)
-		out[a.Get("To")] = a
-	}
-	if len(mails) > n || len(out) != n {
-		m.Fatalf("%d mails to %d people, want %d", len(mails), len(out), n)
-	}
-	return out
+	return mails
 }
 
 func (m *mailbox) read(raw []byte) arrived {
@@ -250,7 +274,7 @@ func (m *mailbox) read(raw []byte) arrived {
 	case "quoted-printable":
 		body = quotedprintable.NewReader(body)
 	}
-	a := arrived{Header: msg.Header, text: strings.ReplaceAll(string(must(io.ReadAll(body))(m.T)), "\r\n", "\n"), size: len(text)}
+	a := arrived{Header: msg.Header, text: strings.ReplaceAll(string(must(io.ReadAll(body))(m.T)), "\r\n", "\n"), size: len(text), raw: text}
 	a.Header["To"] = []string{strings.Trim(a.Get("To"), "<>")}
 	return a
 }
@@ -275,7 +299,7 @@ func TestMailbox(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short")
 	}
-	box := newMailbox(t)
+	box := newMailbox(t, "people.example")
 	o := newPlace(t)
 	o.set(t, "url", "http://"+o.host, "mail.server", box.at, "mail.security", "none", "mail.from", "notice@example.jp")
 	o.run(t, "campaign", "keys")
@@ -299,7 +323,8 @@ func TestMailbox(t *testing.T) {
 	}
 	const inIt, notIn = "hanako@people.example", "jirota@people.example" // of one length
 	publish("clinic", clinicFacts, "columns: {account: id, email: mail}\nsets:\n  - {classes: [email, name]}\n", inIt, "other@people.example")
-	o.serve(t)
+	o.serve(t, "127.0.0.1:0")
+	o.start(t, findChromium(t))
 	p := o.person(t)
 
 	// An incident that is answered by mail: the page says the same of both.

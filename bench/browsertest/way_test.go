@@ -150,17 +150,26 @@ func cells(t *testing.T, book []byte) []string {
 	return out
 }
 
-// paper keeps the open page as it is printed, and gives the number of its sheets.
-func (p *tab) paper(name string) int {
+// pdf prints the open page on A4.
+func (p *tab) pdf() []byte {
 	p.Helper()
 	p.look(view{width: 794, scheme: "light", paper: true})
 	defer p.look(view{width: 1280, scheme: "light"})
-	pdf := must(chromedp.Run(p.ctx, chromedp.PrintToPDF(chromedp.PDFPaper(chromedp.PaperA4), chromedp.PDFPrintBackground())))(p.T)
+	return must(chromedp.Run(p.ctx, chromedp.PrintToPDF(chromedp.PDFPaper(chromedp.PaperA4), chromedp.PDFPrintBackground())))(p.T)
+}
+
+// paper prints the open page, keeps it where pictures are kept, and gives the number of its sheets.
+func (p *tab) paper(name string) int {
+	p.Helper()
+	pdf := p.pdf()
 	if pictures {
 		p.store(name+".pdf", pdf)
 	}
-	return len(regexp.MustCompile(`/Type ?/Page[ \n/]`).FindAll(pdf, -1))
+	return sheets(pdf)
 }
+
+// sheets counts those of a PDF.
+func sheets(pdf []byte) int { return len(regexp.MustCompile(`/Type ?/Page[ \n/]`).FindAll(pdf, -1)) }
 
 // TestWholeWay is the model case, scaled, from the first minute to the reports, in Japanese and by two people: declared, its clocks, the
 // timeline, the scope from an export, the facts, a notice that the second person approves, what the public sees of it and can prove, an

@@ -244,7 +244,7 @@ func screening(corpora *password.Corpora) func(ctx context.Context, p string, le
 // notice tells them.
 func resetFacts(h reset.Hour) []incident.Fact {
 	minute := func(t time.Time) incident.Moment {
-		return incident.Moment{Time: t.UTC().Truncate(time.Minute), Precision: incident.Minute}
+		return incident.Moment{Time: t.Truncate(time.Minute).In(incident.Japan), Precision: incident.Minute} // notices say it in that zone, as the texts do
 	}
 	action := func(item string, text language.Text, status string, at, promised time.Time) incident.Fact {
 		f := incident.Fact{Key: "action", Item: item, Certainty: incident.Confirmed, AsOf: minute(h.At), Value: incident.Value{Text: text, Status: status}}

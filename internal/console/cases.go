@@ -212,6 +212,9 @@ func (c *Console) declare(w http.ResponseWriter, r *http.Request, v *visit) erro
 	f := field{r.PostForm}
 	d := response.Declaration{Title: f.text("title"), Organisation: f.text("organisation"), Says: f.text("says"), Part: f.text("part"), Illicit: f.text("illicit") != "",
 		Commander: f.text("commander"), Regimes: r.PostForm["regime"], Playbook: f.text("playbook")}
+	if own := c.Operator.Name; own.JA != "" && own.EN != "" && (d.Organisation == own.JA || d.Organisation == own.EN) {
+		d.Organisation, d.English = own.JA, own.EN // both are known of one's own
+	}
 	err := f.all(
 		f.moment("known", &d.Known), f.moment("happened", &d.Happened), f.number("persons", &d.Persons),
 		f.instant("update", &d.Update))

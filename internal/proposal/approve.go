@@ -109,9 +109,10 @@ func (p *Proposals) alone(ctx context.Context, q store.Querier) (Rule, error) {
 	return rule, nil
 }
 
-// gone reports whether a person was removed from the staff.
+// gone reports whether a person was removed from the staff. The server proposes what follows from something that two people did: it was never
+// of the staff.
 func (p *Proposals) gone(ctx context.Context, person string) (bool, error) {
-	if p.Gone == nil {
+	if p.Gone == nil || person == actor.Server().ID() {
 		return false, nil
 	}
 	return p.Gone(ctx, person)

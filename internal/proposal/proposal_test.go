@@ -480,6 +480,21 @@ func TestHostWaits(t *testing.T) {
 	})
 }
 
+// TestOfTheServer: what the server proposes, as it follows from something, can be approved, though the server is nobody of the staff.
+func TestOfTheServer(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		w.Gone = func(_ context.Context, person string) (bool, error) { return person != "p1" && person != "p2", nil }
+		x, err := w.Propose(ctx, actor.Server(), "say", "shop", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Approve(ctx, approver(x), x.ID, x.Digest); err != nil || len(w.done) != 1 {
+			t.Errorf("%v, %v", err, w.done)
+		}
+	})
+}
+
 // TestOvertaken: who was removed has nothing carried out, and an approval does not last for ever.
 func TestOvertaken(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {

@@ -1,6 +1,7 @@
 package response
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -25,6 +26,7 @@ type Declaration struct {
 	ID           string // of the incident; "" makes one of the organisation's name and the date
 	Title        string
 	Organisation string
+	English      string          // the organisation's name in English, where that is known: the id is made of it, and pages in English say it
 	Known        incident.Moment // when any department knew (知った時点)
 	Happened     incident.Moment // when it happened, as far as known; zero: it is not
 	Says         string          // what is known, in words
@@ -104,7 +106,7 @@ func (c *Cases) Declare(ctx context.Context, who actor.Actor, d Declaration) (*C
 		if e != nil {
 			return nil, e
 		}
-		if free && (named || inc.Title("en") == d.Title && inc.Organisation("en") == d.Organisation) {
+		if free && (named || inc.Title("en") == d.Title && inc.Organisation("en") == cmp.Or(d.English, d.Organisation)) {
 			break
 		}
 		if named {
@@ -176,7 +178,7 @@ var notID = regexp.MustCompile(`[^a-z0-9-]+`)
 // proposedID is the organisation's name and the day; n counts where there are several. A member of the staff gets letters by chance
 // instead: a number would tell them of a case that is hidden from them.
 func proposedID(d Declaration, n int, letters bool) string {
-	name := strings.Trim(notID.ReplaceAllString(incident.ItemID(d.Organisation), "-"), "-")
+	name := strings.Trim(notID.ReplaceAllString(incident.ItemID(cmp.Or(d.English, d.Organisation)), "-"), "-")
 	id := strings.Trim(name[:min(len(name), 45)], "-") + "-" + d.Known.Time.Format("2006-01-02")
 	switch {
 	case letters:
@@ -189,8 +191,12 @@ func proposedID(d Declaration, n int, letters bool) string {
 
 // draft is the incident as it is known when the case begins.
 func draft(d Declaration) (*incident.FactsFile, error) {
+	var organisation any = d.Organisation
+	if d.English != "" {
+		organisation = map[string]string{"ja": d.Organisation, "en": d.English}
+	}
 	facts := []map[string]any{
-		{"key": "title", "value": d.Title}, {"key": "organisation", "value": d.Organisation},
+		{"key": "title", "value": d.Title}, {"key": "organisation", "value": organisation},
 		{"key": "discovered", "value": d.Known.String()}, {"key": "scope.state", "value": "investigating"},
 	}
 	if d.Persons > 0 {

@@ -2,148 +2,25 @@ package connect
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
-	"math/big"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/go-ldap/ldap/v3"
+
+	"shirase/internal/contain/connect/slapdtest"
 )
 
-// certificate makes one for an address of this machine, as PEM files, and gives by what it is trusted.
-func certificate(t *testing.T, folder, ip string) (cert, key string, roots *x509.CertPool) {
+// slapd is Debian's own, with two accounts in it.
+func slapd(t *testing.T) Directory {
 	t.Helper()
-	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	of := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "a directory of tests"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-		IPAddresses: []net.IP{net.ParseIP(ip)}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
-	der, err := x509.CreateCertificate(rand.Reader, of, of, &k.PublicKey, k)
-	if err != nil {
-		t.Fatal(err)
-	}
-	secret, err := x509.MarshalPKCS8PrivateKey(k)
-	if err != nil {
-		t.Fatal(err)
-	}
-	put := func(name, kind string, b []byte) string {
-		path := filepath.Join(folder, name)
-		if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: b}), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
-	parsed, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	roots = x509.NewCertPool()
-	roots.AddCert(parsed)
-	return put("cert.pem", "CERTIFICATE", der), put("key.pem", "PRIVATE KEY", secret), roots
-}
-
-// start runs a server until the test ends, and waits until somebody is let in.
-func start(t *testing.T, cmd *exec.Cmd, d *directory) {
-	t.Helper()
-	var said strings.Builder
-	cmd.Stdout, cmd.Stderr = &said, &said
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		<-ended
-	})
-	for begin := time.Now(); ; time.Sleep(50 * time.Millisecond) {
-		err := d.with(context.Background(), func(*ldap.Conn) error { return nil })
-		if err == nil {
-			return
-		}
-		select {
-		case <-ended:
-			ended <- nil
-			t.Fatalf("it ended: %s", said.String())
-		default:
-		}
-		if time.Since(begin) > 2*time.Minute {
-			t.Fatalf("it does not answer: %v: %s", err, said.String())
-		}
-	}
-}
-
-func slapd(t *testing.T) (d Directory) {
-	t.Helper()
-	program, err := exec.LookPath("slapd")
-	if err != nil {
-		if program = "/usr/sbin/slapd"; !executable(program) {
-			t.Skip("there is no slapd here: run ./test, which installs it")
-		}
-	}
-	folder := t.TempDir()
-	cert, key, roots := certificate(t, folder, "127.0.0.1")
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	l.Close()
-	if err := os.Mkdir(filepath.Join(folder, "db"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	config := fmt.Sprintf(`include /etc/ldap/schema/core.schema
-include /etc/ldap/schema/cosine.schema
-include /etc/ldap/schema/inetorgperson.schema
-modulepath /usr/lib/ldap
-moduleload back_mdb
-moduleload ppolicy
-TLSCertificateFile %s
-TLSCertificateKeyFile %s
-pidfile %s/pid
-database mdb
-suffix "dc=example,dc=org"
-rootdn "cn=admin,dc=example,dc=org"
-rootpw secret-of-admin
-directory %s/db
-overlay ppolicy
-`, cert, key, folder, folder)
-	path := filepath.Join(folder, "slapd.conf")
-	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	d = Directory{URL: "ldaps://" + address, User: "cn=admin,dc=example,dc=org", Password: "secret-of-admin", Base: "ou=people,dc=example,dc=org", Roots: roots, MustChange: true}
-	ask := &directory{Directory: d}
-	start(t, exec.CommandContext(context.Background(), program, "-h", "ldaps://"+address, "-f", path, "-d", "0"), ask)
-	add := func(dn string, of map[string][]string) {
-		t.Helper()
-		r := ldap.NewAddRequest(dn, nil)
-		for k, v := range of {
-			r.Attribute(k, v)
-		}
-		if err := ask.with(t.Context(), func(c *ldap.Conn) error { return c.Add(r) }); err != nil {
-			t.Fatal(err)
-		}
-	}
-	add("dc=example,dc=org", map[string][]string{"objectClass": {"dcObject", "organization"}, "dc": {"example"}, "o": {"Example"}})
-	add("ou=people,dc=example,dc=org", map[string][]string{"objectClass": {"organizationalUnit"}, "ou": {"people"}})
-	for _, uid := range []string{"m1", "m2*(x)"} {
-		add("uid="+ldap.EscapeDN(uid)+",ou=people,dc=example,dc=org", map[string][]string{"objectClass": {"inetOrgPerson"}, "uid": {uid}, "cn": {"x"}, "sn": {"x"}, "userPassword": {stolen}})
-	}
-	t.Cleanup(func() { ask.Close() })
-	return d
+	s := slapdtest.Start(t, slices.Values([]slapdtest.Account{{UID: "m1", Password: stolen}, {UID: "m2*(x)", Password: stolen}}))
+	return Directory{URL: s.URL, User: s.User, Password: s.Password, Base: s.Base, Roots: s.Roots, MustChange: true}
 }
 
 func executable(path string) bool {
@@ -222,7 +99,7 @@ func TestActiveDirectory(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(folder) })
-	cert, key, roots := certificate(t, folder, address)
+	cert, key, roots := slapdtest.Certificate(t, folder, address)
 	made := exec.CommandContext(t.Context(), "samba-tool", "domain", "provision", "--realm=EXAMPLE.TEST", "--domain=EXAMPLE", "--server-role=dc", "--dns-backend=NONE", "--adminpass=Secret-of-Admin-1",
 		"--targetdir="+folder, "--host-name=dc1", "--host-ip="+address, "--option=interfaces="+address+"/8", "--option=bind interfaces only=yes", "--option=server services=ldap", "--option=tls enabled=yes", "--option=tls certfile="+cert, "--option=tls keyfile="+key, "--option=tls cafile=")
 	if out, err := made.CombinedOutput(); err != nil {
@@ -231,7 +108,9 @@ func TestActiveDirectory(t *testing.T) {
 	d := Directory{URL: "ldaps://" + address, User: "Administrator@example.test", Password: "Secret-of-Admin-1", Base: "CN=Users,DC=example,DC=test", Roots: roots, MustChange: true}
 	ask := &directory{Directory: d}
 	t.Cleanup(func() { ask.Close() })
-	start(t, exec.CommandContext(context.Background(), "samba", "-i", "-M", "single", "-s", filepath.Join(folder, "etc/smb.conf")), ask)
+	slapdtest.Run(t, exec.Command("samba", "-i", "-M", "single", "-s", filepath.Join(folder, "etc/smb.conf")), func() error {
+		return ask.with(context.Background(), func(*ldap.Conn) error { return nil })
+	})
 	var c Connector
 	for _, must := range []bool{true, false} {
 		account := fmt.Sprintf("must-%v", must)
