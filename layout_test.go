@@ -44,7 +44,7 @@ var layers = map[string]int{
 	"internal/site": door, "internal/site/sitetest": door, "internal/api": door, "internal/console": door, "internal/portal": door,
 	"cmd/shirase": command, "internal/testgate": command, // the latter reads what ./test runs
 	"examples/shop":     command, // an application of somebody else's: it imports nothing of ours
-	"bench/browsertest": bench, "bench/outsidetest": bench, "bench/looktest": bench, "bench/figure": bench, "bench/publication": bench, "bench/seal": bench, "bench/evaluate": bench, "bench/backup": bench, "bench/services": bench, "bench/bymail": bench, "bench/watch": bench, "bench/bucket": bench, "bench/logwatch": bench, "bench/board": bench,
+	"bench/browsertest": bench, "bench/outsidetest": bench, "bench/looktest": bench, "bench/figure": bench, "bench/publication": bench, "bench/seal": bench, "bench/evaluate": bench, "bench/backup": bench, "bench/services": bench, "bench/bymail": bench, "bench/hostile": bench, "bench/watch": bench, "bench/bucket": bench, "bench/logwatch": bench, "bench/board": bench,
 	"bench/reset": bench, "bench/hour": bench, "bench/case": bench, "bench/gate": bench, "bench/campaign": bench, "bench/crash": bench, "bench/mail": bench, "bench/spam": bench, "bench/browser": bench, "bench/served": bench, "bench/lighthouse": bench, "bench/pwned": bench, "bench/range": bench, "bench/rotation": bench, "bench/lookup": bench, "bench/corpus": bench, "bench/imports": bench, "bench/search": bench, "bench/sync": bench, "bench/startup": bench, "bench/timing": bench, "bench/load": bench, "bench/pages": bench, "bench/soak": bench,
 }
 

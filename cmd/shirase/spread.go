@@ -77,7 +77,7 @@ func (a *app) takeSpread(ctx context.Context, in *instance, server *serve.Server
 		if err != nil {
 			return site.Genuine{}, err
 		}
-		g := site.Genuine{Places: n.Known, PlacesEnded: n.TakenDown}
+		g := site.Genuine{Places: n.Known, PlacesEnded: n.TakenDown, Desk: a.op().Enquiry.Address}
 		approved, err := room.Snippets(ctx, id)
 		if err != nil {
 			return g, err

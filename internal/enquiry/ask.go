@@ -428,7 +428,8 @@ func (d *Desk) pendingAt(ctx context.Context, of string, who []byte, own string)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := d.DB.QueryContext(ctx, `SELECT id, channel, topic, created FROM enquiry WHERE incident = $1 AND who = $2 AND state = 'unverified' AND verified = 0 AND wiped = 0 AND created > $3 ORDER BY CASE WHEN id = $4 THEN 0 ELSE 1 END, created, id`,
+	rows, err := d.DB.QueryContext(ctx, `SELECT id, channel, topic, created FROM enquiry WHERE incident = $1 AND who = $2 AND state = 'unverified' AND verified = 0 AND wiped = 0 AND created > $3
+		ORDER BY CASE WHEN id = $4 THEN 0 ELSE 1 END, created, id`,
 		of, who, store.Micros(d.Now().Add(-linkLasts)), own)
 	if err != nil {
 		return nil, err

@@ -228,7 +228,10 @@ func (p *Enquiry) ask(w http.ResponseWriter, r *http.Request) error {
 
 // confirmPage shows what a link is for. However often it is opened, and by whatever program, nothing changes by it.
 func (p *Enquiry) confirmPage(w http.ResponseWriter, r *http.Request) error {
-	token := r.URL.Query().Get("t")
+	return p.confirmOf(w, r, r.URL.Query().Get("t"), http.StatusOK)
+}
+
+func (p *Enquiry) confirmOf(w http.ResponseWriter, r *http.Request, token string, status int) error {
 	waits, err := p.Desk.Pending(r.Context(), token)
 	if errors.Is(err, enquiry.ErrToken) {
 		return p.over(w, r)
@@ -237,6 +240,9 @@ func (p *Enquiry) confirmPage(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	b, of := enquiryBody{Token: token}, waits[0].Incident
+	if status != http.StatusOK {
+		b.Wrong = "none"
+	}
 	if len(waits) > 1 || !waits[0].Own {
 		lang := web.LanguageOf(r).Lang
 		for _, x := range waits {
@@ -251,7 +257,7 @@ func (p *Enquiry) confirmPage(w http.ResponseWriter, r *http.Request) error {
 	}
 	pg := p.page(r, titleConfirm, b)
 	pg.Path, pg.Query = "/enquiries/confirm", url.Values{"t": {token}}.Encode()
-	return p.frame.Show(w, r, http.StatusOK, "enquiryconfirm", pg)
+	return p.frame.Show(w, r, status, "enquiryconfirm", pg)
 }
 
 // title is what the public knows an incident by; its id where it is not public any more.
@@ -274,8 +280,7 @@ func (p *Enquiry) confirm(w http.ResponseWriter, r *http.Request) error {
 	}
 	token, chosen := r.PostForm.Get("t"), r.PostForm["also"]
 	if r.PostForm.Get("several") != "" && len(chosen) == 0 { // it was asked which, and none was said
-		r.URL.RawQuery = url.Values{"t": {token}}.Encode()
-		return p.confirmPage(w, r)
+		return p.confirmOf(w, r, token, http.StatusUnprocessableEntity)
 	}
 	of, err := p.Desk.Confirm(r.Context(), token, chosen...)
 	if errors.Is(err, enquiry.ErrToken) {

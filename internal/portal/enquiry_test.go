@@ -201,7 +201,7 @@ func TestEnquiryBesides(t *testing.T) {
 	if status != 200 || len(ids) != 4 || strings.Contains(body, "words of") || strings.Contains(body, "Mallory") || strings.Contains(body, "checked") || !strings.Contains(body, "What was exposed") && !strings.Contains(body, "Member data taken") {
 		t.Fatalf("%d, %d to choose from: %s", status, len(ids), body)
 	}
-	if status, body, _ := a.do("POST", "/enquiries/confirm?lang=en", url.Values{"t": {link[2]}, "several": {"yes"}}); status != 200 || !strings.Contains(body, `name="also"`) {
+	if status, body, _ := a.do("POST", "/enquiries/confirm?lang=en", url.Values{"t": {link[2]}, "several": {"yes"}}); status != 422 || !strings.Contains(body, `name="also"`) || !strings.Contains(body, "None is chosen yet") {
 		t.Errorf("none was chosen: %d", status)
 	}
 	if _, n, err := a.desk.List(t.Context(), actor.Operator(), "loss-2026", enquiry.Filter{}); err != nil || n != 0 {

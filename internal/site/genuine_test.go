@@ -24,7 +24,7 @@ func TestGenuine(t *testing.T) {
 	var took []string
 	s, err := New(Options{Archive: w.Archive.Public(), Statement: sitetest.Statement, BaseURL: "https://notice.example", Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 		Genuine: func(context.Context, string) (Genuine, error) {
-			return Genuine{Senders: []string{"notice@example.jp", "a@example.jp", "notice@example.jp"}, Places: 3, PlacesEnded: 1,
+			return Genuine{Senders: []string{"notice@example.jp", "a@example.jp", "notice@example.jp"}, Places: 3, PlacesEnded: 1, Desk: "support@example.jp",
 				Snippets: []language.Text{language.Both("市からのお願いです。<b>お確かめください。</b>", "The city asks you to look."), language.Both("対象は99万9,999人です。", "999,999 persons are affected.")}}, nil
 		},
 		Spread: func(_ *http.Request, id, kind, place string) error {
@@ -52,7 +52,7 @@ func TestGenuine(t *testing.T) {
 	if page.Code != 200 {
 		t.Fatalf("%d: %s", page.Code, body)
 	}
-	for _, want := range []string{"https://notice.example", "a@example.jp<br>notice@example.jp<br>", "3 places are known, of which 1 was taken down", `class="snippet"`, `lang="ja"`, "/incidents/example-city/spread"} {
+	for _, want := range []string{"https://notice.example", "a@example.jp<br>notice@example.jp<br>", "3 places are known, of which 1 was taken down", "<dd>support@example.jp</dd>", `<span class="hash">example-city-v1</span>`, `class="snippet"`, `lang="ja"`, "/incidents/example-city/spread"} {
 		if !strings.Contains(body, want) {
 			t.Errorf("it does not say %q", want)
 		}

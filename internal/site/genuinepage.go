@@ -21,6 +21,7 @@ var ErrSpreadData = errors.New("it seems to hold the data itself")
 // Genuine is what this instance has sent of an incident, and heard of it.
 type Genuine struct {
 	Senders             []string        // addresses that mails come from
+	Desk                string          // by which people write, and to which our answers are answered; "": none
 	Snippets            []language.Text // to post, which staff has written and a second person approved
 	Places, PlacesEnded int64           // where the data is known to circulate, and of those that were taken down
 }
@@ -29,6 +30,7 @@ type Genuine struct {
 type genuineBody struct {
 	Title, Organisation, Href, Site string
 	Domains, Senders                []string
+	Desk                            string
 	Contact                         template.HTML
 	Notices                         []noticeLink
 	Places, Ended                   int
@@ -71,6 +73,11 @@ func (s *Site) genuine(w http.ResponseWriter, r *http.Request) error {
 	p.Title = lang.Pick("本物の連絡の見分け方："+i.Title(language.JA), "Which messages are genuine: "+i.Title(language.EN))
 	p.Description = lang.Pick("この件について、わたしたちが使うアドレス、お知らせの番号、差出人。", "The addresses, notice numbers and senders that we use for this incident.")
 	body := genuineBody{Title: i.Title(lang), Organisation: i.Organisation(lang), Href: p.Link("/incidents/" + i.ID), Site: web.Base(r, s.BaseURL), Notices: s.noticeLinks(p, i, notices, "")}
+	for n, notice := range notices {
+		if n < len(body.Notices) {
+			body.Notices[n].Number = notice.ID
+		}
+	}
 	for _, f := range i.Listed("domain") {
 		body.Domains = append(body.Domains, f.Value.Text.In(lang))
 	}
@@ -85,7 +92,7 @@ func (s *Site) genuine(w http.ResponseWriter, r *http.Request) error {
 		}
 		g.Senders = slices.DeleteFunc(slices.Clone(g.Senders), func(from string) bool { return from == "" }) // letters have none
 		slices.Sort(g.Senders)
-		approved = g.Snippets
+		approved, body.Desk = g.Snippets, g.Desk
 		body.Senders, body.Places, body.Ended = slices.Compact(g.Senders), int(g.Places), int(g.PlacesEnded)
 	}
 	if s.Spread != nil {

@@ -119,6 +119,7 @@ type noticeLink struct {
 	Text             string        // and what it says
 	Later            template.HTML // when it was published here, where that was long after
 	Current          bool
+	Number           string // its number, where it is what people compare; "": the name does
 }
 
 // figure is a number that tells something at a glance.
