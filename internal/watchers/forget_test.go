@@ -110,3 +110,38 @@ func TestDomainsOpen(t *testing.T) {
 		}
 	})
 }
+
+// TestDamagedAddress: an address that cannot be read any more keeps nobody else from being told, from confirming, or from their domain.
+func TestDamagedAddress(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		damage := func(table, column string) {
+			t.Helper()
+			if _, err := w.DB.ExecContext(t.Context(), `UPDATE `+table+` SET `+column+` = $1 WHERE `+column+` = (SELECT `+column+` FROM `+table+` WHERE length(`+column+`) > 0 ORDER BY `+column+` LIMIT 1)`, []byte("damaged")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, a := range []string{"one@example.com", "two@example.com"} {
+			if err := w.Add(t.Context(), Choice{Lang: language.EN}, a); err != nil {
+				t.Fatal(err)
+			}
+		}
+		damage("watchers_person", "address")
+		w.publish("shop", "final", 0, false, "one@example.com", "two@example.com")
+		w.mails(1)
+		for _, a := range []string{"three@example.com", "four@example.com"} {
+			if err := w.Ask(t.Context(), language.EN, a, ""); err != nil {
+				t.Fatal(err)
+			}
+		}
+		damage("watchers_asked", "address")
+		w.mails(1)
+		for _, a := range []string{"a.example.jp", "b.example.jp"} {
+			if err := w.AskDomain(t.Context(), language.JA, a, "owner@"+a); err != nil {
+				t.Fatal(err)
+			}
+		}
+		damage("watchers_domain", "contact")
+		w.mails(1)
+		w.mails(0)
+	})
+}

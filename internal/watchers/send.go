@@ -157,8 +157,8 @@ func (w *Watchers) confirmations(ctx context.Context) (taken, left int, err erro
 	letters := make([]*letter, len(due))
 	for i, a := range due {
 		to, err := w.key.Open("watchers_asked "+a.id, a.address)
-		if err != nil {
-			return 0, 0, err
+		if err != nil { // an address that cannot be written to is refused below, and keeps nobody else waiting
+			w.Log.Error("an address that is to be confirmed is damaged", "error", err)
 		}
 		lang := language.Lang(a.lang)
 		letters[i] = &letter{id: "w." + a.id, to: string(to), lang: lang}
@@ -270,8 +270,9 @@ func (w *Watchers) compose(ctx context.Context, t *telling, about map[string]*Ab
 		return nil, err
 	}
 	to, err := w.key.Open(personOf(t.n), sealed)
-	if err != nil {
-		return nil, err
+	if err != nil { // nobody can be told by it any more, and nobody else waits for it
+		w.Log.Error("the address of one who watches is damaged", "error", err)
+		return l, nil
 	}
 	var parts []part
 	for _, x := range t.items {
@@ -372,6 +373,10 @@ func (w *Watchers) handOver(ctx context.Context, letters []*letter) error {
 	var mails []smtp.Mail
 	var of []*letter
 	for _, l := range letters {
+		if l.to == "" {
+			l.again, l.state = false, "refused"
+			continue
+		}
 		c := composers[l.subject]
 		if c == nil {
 			var err error
