@@ -462,10 +462,11 @@ func (w *Watchers) tidyDomains(ctx context.Context) error {
 func (w *Watchers) lookAgain(ctx context.Context, d DomainWatch, now time.Time) error {
 	if d.State != "asked" && !d.ByRole() {
 		how, err := w.shows(ctx, d)
-		if err != nil {
+		// What cannot be looked for is looked for again as long as there is time: a name server that never answers keeps nobody's place for ever.
+		if err != nil && d.Until.After(now) {
 			return err
 		}
-		if how != "" {
+		if err == nil && how != "" {
 			return w.proven(ctx, d, how)
 		}
 	}
