@@ -5,10 +5,13 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"shirase/internal/actor"
 	"shirase/internal/language"
+	"shirase/internal/store"
+	"shirase/internal/store/storetest"
 )
 
 // TestForgotten: nobody can read from the database who was in a case that was shredded, or in one that is not public any more: not of what was to
@@ -143,5 +146,35 @@ func TestDamagedAddress(t *testing.T) {
 		damage("watchers_domain", "contact")
 		w.mails(1)
 		w.mails(0)
+	})
+}
+
+// TestBeforeDropped: what an earlier version kept of whom it was what was not told is gone once this one has opened it, and nothing else.
+func TestBeforeDropped(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		earlier := fstest.MapFS{}
+		for _, name := range []string{"00001_watchers.sql", "00002_domains.sql"} {
+			data, err := migrations.ReadFile("migrations/" + name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			earlier[name] = &fstest.MapFile{Data: data}
+		}
+		err := db.Migrate(t.Context(), "watchers", earlier)
+		for i, state := range []string{"dropped", "waiting"} {
+			if err == nil {
+				_, err = db.ExecContext(t.Context(), `INSERT INTO watchers_mail (incident, kind, ref, tag, n, due, state, mail, tries) VALUES ('shop', 'in', '', $1, 7, 9000000000000000, $2, '', 0)`, []byte{byte(i)}, state)
+			}
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := newWorld(t, db)
+		if n := w.rows(`SELECT count(*) FROM watchers_mail WHERE n = 0 AND state = 'dropped'`); n != 1 {
+			t.Errorf("%d say nobody", n)
+		}
+		if n := w.rows(`SELECT count(*) FROM watchers_mail WHERE n = 7 AND state = 'waiting'`); n != 1 {
+			t.Errorf("%d wait", n)
+		}
 	})
 }

@@ -74,7 +74,6 @@ func (w *Watchers) tidy(ctx context.Context) error {
 		at   time.Time
 	}{{`DELETE FROM watchers_asked WHERE at < $1`, now.Add(-lasts)},
 		{`UPDATE watchers_mail SET state = 'unknown', due = $1 WHERE state = 'intended' AND due < $1`, now},
-		{`UPDATE watchers_mail SET n = 0 WHERE state = 'dropped' AND n <> 0 AND due < $1`, now}, // of versions that kept it
 		{`UPDATE watchers_mail SET n = 0 WHERE state = 'unknown' AND n <> 0 AND due < $1`, now.Add(-uncertain)}} {
 		if _, err := w.DB.ExecContext(ctx, q.text, store.Micros(q.at)); err != nil {
 			return err
