@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"shirase/internal/incident"
 	"shirase/internal/index"
 	"shirase/internal/language"
+	"shirase/internal/notify"
 	"shirase/internal/people"
 	"shirase/internal/serve"
 	"shirase/internal/site"
@@ -34,7 +36,14 @@ func (a *app) answerByMail(ctx context.Context, in *instance, published *index.H
 		return err
 	}
 	mail.Base64 = true
-	room, err := people.New(ctx, people.Rooms{DB: in.db, Keys: in.keys, Rosters: in.rosters, Send: mail.Send,
+	room, err := people.New(ctx, people.Rooms{DB: in.db, Keys: in.keys, Rosters: in.rosters,
+		Send: func(ctx context.Context, to, subject, text, id string) error {
+			err := mail.Send(ctx, to, subject, text, id)
+			if errors.Is(err, notify.ErrRefused) {
+				err = fmt.Errorf("%w: %w", people.ErrRefused, err)
+			}
+			return err
+		},
 		ByMail: func(ctx context.Context, id string) (people.About, bool, error) {
 			st := published.Statement(ctx)
 			if st == nil || st.Incident(id) == nil || st.Incident(id).State != check.ByMail {

@@ -329,3 +329,41 @@ func TestMostAsked(t *testing.T) {
 // report is what a mail server sends about a mail that it could not deliver.
 var report = []byte("From: MAILER-DAEMON@example.com\r\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\r\nAuto-Submitted: auto-replied\r\n\r\n" +
 	"--b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; x\r\n\r\nFinal-Recipient: rfc822; a@example.com\r\nAction: failed\r\nStatus: 5.1.1\r\n\r\n--b--\r\n")
+
+// TestTurns: whoever has a flood of links sent keeps no answer waiting, and one answer to many keeps no link.
+func TestTurns(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		ctx, by := t.Context(), actor.Operator()
+		w.put("hello", "こんにちは。", "Hello.")
+		e := w.asked("affected", "x", "a@example.com")
+		for i := range 5 * groupOf {
+			w.asks("other", "x", fmt.Sprintf("victim%d@example.com", i))
+		}
+		w.clock = w.clock.Add(time.Minute)
+		w.ok(w.Answer(ctx, by, shop, e.ID, e.Version, Draft{Canned: "hello"}, ""))
+		first := func() []string {
+			t.Helper()
+			var kinds []string
+			group, err := w.intend(ctx)
+			w.ok(err)
+			for _, m := range group {
+				kinds = append(kinds, m.kind)
+				m.outcome = Later
+			}
+			if len(group) != groupOf {
+				t.Errorf("%d of a group", len(group))
+			}
+			if _, err := w.settle(ctx, group); err != nil {
+				t.Fatal(err)
+			}
+			return kinds
+		}
+		if kinds := first(); !slices.Contains(kinds, "answer") {
+			t.Errorf("behind a flood: %v", kinds)
+		}
+		w.clock = w.clock.Add(time.Hour) // what is tried again has its turn beside what is new
+		if kinds := first(); !slices.Contains(kinds, "answer") || !slices.Contains(kinds, "verify") {
+			t.Errorf("tried again: %v", kinds)
+		}
+	})
+}

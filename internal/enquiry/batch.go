@@ -72,7 +72,11 @@ func (d *Desk) NewBatch(ctx context.Context, who actor.Actor, of string, whom Ch
 	}
 	switch {
 	case len(whom.IDs) > 0:
-		ids = slices.DeleteFunc(ids, func(id string) bool { return !slices.Contains(whom.IDs, id) })
+		named := map[string]bool{}
+		for _, id := range whom.IDs {
+			named[id] = true
+		}
+		ids = slices.DeleteFunc(ids, func(id string) bool { return !named[id] })
 	case whom.Topic == "":
 		return "", fmt.Errorf("answer many: %w: a topic is named, or whom it is for", ErrInput)
 	}

@@ -113,26 +113,28 @@ func (d *Desk) sweep(ctx context.Context) error {
 	return err
 }
 
-// intend writes down that a group of mails is about to be handed over, and gives it.
+// intend writes down that a group of mails is about to be handed over, and gives it. Links and answers, and of each those that are new and those that
+// are tried again, have their turns: whoever floods the one keeps none of the others waiting.
 func (d *Desk) intend(ctx context.Context) (group []*leaving, err error) {
 	now := d.Now()
 	err = d.DB.Update(ctx, func(tx *sql.Tx) error {
 		group = nil
-		rows, err := tx.QueryContext(ctx, `SELECT m.id, m.enquiry, m.incident, m.kind, m.batch, m.tries, m.sealed FROM enquiry_message m WHERE m.state IN ('pending', 'deferred') AND m.due <= $1
-			AND (m.batch = '' OR EXISTS (SELECT 1 FROM enquiry_batch b WHERE b.id = m.batch AND b.state = 'running')) ORDER BY m.due, m.id LIMIT $2`, store.Micros(now), groupOf)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var m leaving
-			if err := rows.Scan(&m.id, &m.enquiry, &m.incident, &m.kind, &m.batch, &m.tries, &m.sealed); err != nil {
-				return err
+		var waiting [][]*leaving
+		for _, kind := range []string{"verify", "answer"} {
+			for _, state := range []string{"pending", "deferred"} {
+				some, err := waitingMails(ctx, tx, kind, state, now)
+				if err != nil {
+					return err
+				}
+				waiting = append(waiting, some)
 			}
-			group = append(group, &m)
 		}
-		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-			return err
+		for i := range groupOf {
+			for _, some := range waiting {
+				if i < len(some) && len(group) < groupOf {
+					group = append(group, some[i])
+				}
+			}
 		}
 		for _, m := range group {
 			if _, err := tx.ExecContext(ctx, `UPDATE enquiry_message SET state = 'intended', due = $2, tries = tries + 1 WHERE id = $1`, m.id, store.Micros(now.Add(lease))); err != nil {
@@ -142,6 +144,24 @@ func (d *Desk) intend(ctx context.Context) (group []*leaving, err error) {
 		return nil
 	})
 	return group, err
+}
+
+// waitingMails gives up to a group of one kind and state, in the order of an index: however many wait, as many are read.
+func waitingMails(ctx context.Context, tx *sql.Tx, kind, state string, now time.Time) (out []*leaving, err error) {
+	rows, err := tx.QueryContext(ctx, `SELECT m.id, m.enquiry, m.incident, m.kind, m.batch, m.tries, m.sealed FROM enquiry_message m WHERE m.state = $1 AND m.kind = $2 AND m.due <= $3
+		AND (m.batch = '' OR EXISTS (SELECT 1 FROM enquiry_batch b WHERE b.id = m.batch AND b.state = 'running')) ORDER BY m.due, m.id LIMIT $4`, state, kind, store.Micros(now), groupOf)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var m leaving
+		if err := rows.Scan(&m.id, &m.enquiry, &m.incident, &m.kind, &m.batch, &m.tries, &m.sealed); err != nil {
+			return nil, err
+		}
+		out = append(out, &m)
+	}
+	return out, errors.Join(rows.Err(), rows.Close())
 }
 
 // handOver makes a mail of a message and hands it over.

@@ -6,6 +6,7 @@
 package people
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"database/sql"
@@ -32,6 +33,8 @@ var (
 	ErrAddress = errors.New("not an address of mail")
 	// ErrNone says that an incident is not answered by mail.
 	ErrNone = errors.New("it is not answered by mail")
+	// ErrRefused says that the mail server will never take a mail.
+	ErrRefused = errors.New("the mail server refuses it for good")
 	// ErrBusy says that more is asked than is answered at present.
 	ErrBusy = errors.New("more is asked than can be answered at present")
 )
@@ -46,6 +49,7 @@ const (
 	tries      = 5
 	claimed    = 2 * time.Minute // for how long a process that sends keeps others from it
 	kept       = 48 * time.Hour
+	inARow     = 20 // that fail before it is left for a while: whoever asks about mailboxes that take nothing keeps nobody else waiting
 )
 
 // About is what an answer says of an incident.
@@ -62,7 +66,7 @@ type Rooms struct {
 	Rosters *roster.Rosters
 	// ByMail gives what is said of an incident; false where it is not answered by mail.
 	ByMail func(ctx context.Context, incident string) (About, bool, error)
-	// Send hands one mail over. The same id makes the same Message-ID.
+	// Send hands one mail over. The same id makes the same Message-ID. Errors: ErrRefused; with any other one it may be tried again.
 	Send func(ctx context.Context, to, subject, text, id string) error
 }
 
@@ -156,28 +160,37 @@ func (p *People) Answer(ctx context.Context) (answered int, err error) {
 	if _, err := p.DB.ExecContext(ctx, `DELETE FROM people_asked WHERE at < $1`, store.Micros(p.now().Add(-kept))); err != nil {
 		return 0, fmt.Errorf("answer by mail: %w", err)
 	}
-	for ctx.Err() == nil {
+	var last error
+	for row := 0; ctx.Err() == nil && row < inARow; {
 		if err := p.prepare(ctx); err != nil {
 			return answered, fmt.Errorf("answer by mail: %w", err)
 		}
 		q, err := p.take(ctx)
-		if err != nil || q == nil {
+		if err != nil {
 			return answered, err
+		}
+		if q == nil {
+			break
 		}
 		p.step()
 		failed := p.answer(ctx, *q)
 		p.step()
-		if failed == nil {
-			answered++
+		switch {
+		case failed == nil:
+			answered, row = answered+1, 0
+		case !over(failed):
+			last, row = fmt.Errorf("answer by mail: %w", failed), row+1
 		}
 		if err := p.settle(context.WithoutCancel(ctx), *q, failed); err != nil {
 			return answered, err
 		}
-		if failed != nil && !errors.Is(failed, roster.ErrShredded) && !errors.Is(failed, ErrNone) {
-			return answered, fmt.Errorf("answer by mail: %w", failed)
-		}
 	}
-	return answered, ctx.Err()
+	return answered, cmp.Or(ctx.Err(), last)
+}
+
+// over reports whether a question is not answered, however often that is tried.
+func over(failed error) bool {
+	return errors.Is(failed, roster.ErrShredded) || errors.Is(failed, ErrNone) || errors.Is(failed, ErrRefused)
 }
 
 // prepare makes the set of the incident that is asked about first. It may take longer than a claim lasts: who claims has it then.
@@ -226,7 +239,7 @@ func (p *People) settle(ctx context.Context, q asked, failed error) error {
 	state, address, next := "answered", []byte{}, p.now()
 	switch {
 	case failed == nil:
-	case q.tries+1 >= tries, errors.Is(failed, roster.ErrShredded), errors.Is(failed, ErrNone):
+	case q.tries+1 >= tries, over(failed):
 		state = "given-up"
 	default:
 		state, address, next = "waiting", q.address, next.Add(time.Minute<<(2*q.tries))

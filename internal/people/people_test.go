@@ -69,6 +69,12 @@ func newWorld(t *testing.T, db *store.DB, folder string) *world {
 		if w.fail != nil {
 			return w.fail
 		}
+		if strings.HasPrefix(to, "refused") {
+			return ErrRefused
+		}
+		if strings.HasPrefix(to, "later") {
+			return errors.New("greylisted")
+		}
 		w.sent = append(w.sent, letter{to, subject, text, id})
 		return nil
 	}
@@ -288,4 +294,25 @@ func TestCompose(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestRefusedForGood: whoever asks about mailboxes that take no mail keeps nobody else waiting: those are given up at once, or tried again later, in
+// one turn with all others.
+func TestRefusedForGood(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		for i := range 30 {
+			w.ask(fmt.Sprintf("refused%d@example.com", i))
+		}
+		for i := range inARow - 1 {
+			w.ask(fmt.Sprintf("later%d@example.com", i))
+		}
+		w.clock = w.clock.Add(time.Second)
+		w.ask("one@example.com")
+		if n, err := w.Answer(w.t.Context()); n != 1 || err == nil || len(w.sent) != 1 {
+			w.t.Fatalf("%d answered: %v", n, err)
+		}
+		if states, addresses := w.left(); addresses != inARow-1 || strings.Count(fmt.Sprint(states), "given-up") != 30 || strings.Count(fmt.Sprint(states), "waiting") != inARow-1 {
+			w.t.Errorf("%v, %d addresses", states, addresses)
+		}
+	})
 }

@@ -1,6 +1,7 @@
 package watchers
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -220,5 +221,51 @@ func TestDomainNews(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.mails(0)
+	})
+}
+
+// TestNoAnswer: a domain whose name servers never answer keeps no other one waiting, and its own place no longer than any.
+func TestNoAnswer(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		shows, silent := w.Shows, false
+		w.Shows = func(ctx context.Context, p Proof) (string, error) {
+			if silent && p.Domain == "silent.example.jp" {
+				return "", errors.New("no answer")
+			}
+			return shows(ctx, p)
+		}
+		for _, name := range []string{"silent.example.jp", "corp.example.jp"} {
+			if err := w.ConfirmDomain(t.Context(), w.domainLink(name, "taro@"+name[:4]+".elsewhere.example")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		states := func() map[string]string {
+			t.Helper()
+			out := map[string]string{}
+			all, err := w.DomainList(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, d := range all {
+				out[d.Domain] = d.State
+				w.shown["corp.example.jp "+d.Record()] = "dns"
+			}
+			return out
+		}
+		states()
+		silent, w.clock = true, w.clock.Add(13*time.Hour)
+		if err := w.KeepDomains(t.Context()); err == nil {
+			t.Error("nobody hears that it could not be looked for")
+		}
+		if got := states(); got["silent.example.jp"] != "waiting" || got["corp.example.jp"] != "proven" {
+			t.Errorf("%v", got)
+		}
+		w.clock = w.clock.Add(proveWithin + time.Hour)
+		if err := w.KeepDomains(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if got := states(); got["silent.example.jp"] != "" || got["corp.example.jp"] != "proven" {
+			t.Errorf("after its time: %v", got)
+		}
 	})
 }

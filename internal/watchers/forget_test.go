@@ -5,10 +5,13 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"shirase/internal/actor"
 	"shirase/internal/language"
+	"shirase/internal/store"
+	"shirase/internal/store/storetest"
 )
 
 // TestForgotten: nobody can read from the database who was in a case that was shredded, or in one that is not public any more: not of what was to
@@ -107,6 +110,71 @@ func TestDomainsOpen(t *testing.T) {
 		}
 		if err := w.AskDomain(t.Context(), language.JA, "example.com", "one@example.com"); err != nil {
 			t.Errorf("with %d that nobody has confirmed: %v", maxDomains, err)
+		}
+	})
+}
+
+// TestDamagedAddress: an address that cannot be read any more keeps nobody else from being told, from confirming, or from their domain.
+func TestDamagedAddress(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		damage := func(table, column string) {
+			t.Helper()
+			if _, err := w.DB.ExecContext(t.Context(), `UPDATE `+table+` SET `+column+` = $1 WHERE `+column+` = (SELECT `+column+` FROM `+table+` WHERE length(`+column+`) > 0 ORDER BY `+column+` LIMIT 1)`, []byte("damaged")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, a := range []string{"one@example.com", "two@example.com"} {
+			if err := w.Add(t.Context(), Choice{Lang: language.EN}, a); err != nil {
+				t.Fatal(err)
+			}
+		}
+		damage("watchers_person", "address")
+		w.publish("shop", "final", 0, false, "one@example.com", "two@example.com")
+		w.mails(1)
+		for _, a := range []string{"three@example.com", "four@example.com"} {
+			if err := w.Ask(t.Context(), language.EN, a, ""); err != nil {
+				t.Fatal(err)
+			}
+		}
+		damage("watchers_asked", "address")
+		w.mails(1)
+		for _, a := range []string{"a.example.jp", "b.example.jp"} {
+			if err := w.AskDomain(t.Context(), language.JA, a, "owner@"+a); err != nil {
+				t.Fatal(err)
+			}
+		}
+		damage("watchers_domain", "contact")
+		w.mails(1)
+		w.mails(0)
+	})
+}
+
+// TestBeforeDropped: what an earlier version kept of whom it was what was not told is gone once this one has opened it, and nothing else.
+func TestBeforeDropped(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		earlier := fstest.MapFS{}
+		for _, name := range []string{"00001_watchers.sql", "00002_domains.sql"} {
+			data, err := migrations.ReadFile("migrations/" + name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			earlier[name] = &fstest.MapFile{Data: data}
+		}
+		err := db.Migrate(t.Context(), "watchers", earlier)
+		for i, state := range []string{"dropped", "waiting"} {
+			if err == nil {
+				_, err = db.ExecContext(t.Context(), `INSERT INTO watchers_mail (incident, kind, ref, tag, n, due, state, mail, tries) VALUES ('shop', 'in', '', $1, 7, 9000000000000000, $2, '', 0)`, []byte{byte(i)}, state)
+			}
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := newWorld(t, db)
+		if n := w.rows(`SELECT count(*) FROM watchers_mail WHERE n = 0 AND state = 'dropped'`); n != 1 {
+			t.Errorf("%d say nobody", n)
+		}
+		if n := w.rows(`SELECT count(*) FROM watchers_mail WHERE n = 7 AND state = 'waiting'`); n != 1 {
+			t.Errorf("%d wait", n)
 		}
 	})
 }

@@ -74,7 +74,6 @@ func (w *Watchers) tidy(ctx context.Context) error {
 		at   time.Time
 	}{{`DELETE FROM watchers_asked WHERE at < $1`, now.Add(-lasts)},
 		{`UPDATE watchers_mail SET state = 'unknown', due = $1 WHERE state = 'intended' AND due < $1`, now},
-		{`UPDATE watchers_mail SET n = 0 WHERE state = 'dropped' AND n <> 0 AND due < $1`, now}, // of versions that kept it
 		{`UPDATE watchers_mail SET n = 0 WHERE state = 'unknown' AND n <> 0 AND due < $1`, now.Add(-uncertain)}} {
 		if _, err := w.DB.ExecContext(ctx, q.text, store.Micros(q.at)); err != nil {
 			return err
@@ -157,8 +156,8 @@ func (w *Watchers) confirmations(ctx context.Context) (taken, left int, err erro
 	letters := make([]*letter, len(due))
 	for i, a := range due {
 		to, err := w.key.Open("watchers_asked "+a.id, a.address)
-		if err != nil {
-			return 0, 0, err
+		if err != nil { // an address that cannot be written to is refused below, and keeps nobody else waiting
+			w.Log.Error("an address that is to be confirmed is damaged", "error", err)
 		}
 		lang := language.Lang(a.lang)
 		letters[i] = &letter{id: "w." + a.id, to: string(to), lang: lang}
@@ -270,8 +269,9 @@ func (w *Watchers) compose(ctx context.Context, t *telling, about map[string]*Ab
 		return nil, err
 	}
 	to, err := w.key.Open(personOf(t.n), sealed)
-	if err != nil {
-		return nil, err
+	if err != nil { // nobody can be told by it any more, and nobody else waits for it
+		w.Log.Error("the address of one who watches is damaged", "error", err)
+		return l, nil
 	}
 	var parts []part
 	for _, x := range t.items {
@@ -372,6 +372,10 @@ func (w *Watchers) handOver(ctx context.Context, letters []*letter) error {
 	var mails []smtp.Mail
 	var of []*letter
 	for _, l := range letters {
+		if l.to == "" {
+			l.again, l.state = false, "refused"
+			continue
+		}
 		c := composers[l.subject]
 		if c == nil {
 			var err error

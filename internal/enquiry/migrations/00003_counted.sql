@@ -15,7 +15,13 @@ UPDATE enquiry_said SET stands = 0 WHERE message IN (SELECT id FROM enquiry_mess
 DROP INDEX enquiry_said_fact;
 CREATE INDEX enquiry_said_fact ON enquiry_said (incident, stands, fact, item, version, message);
 
+-- What is to be sent is found in the order in which it is due, of each kind by itself.
+DROP INDEX enquiry_message_due;
+CREATE INDEX enquiry_message_due ON enquiry_message (state, kind, due, id, batch);
+
 -- +goose Down
+DROP INDEX enquiry_message_due;
+CREATE INDEX enquiry_message_due ON enquiry_message (state, due);
 DROP INDEX enquiry_said_fact;
 ALTER TABLE enquiry_said DROP COLUMN stands;
 CREATE INDEX enquiry_said_fact ON enquiry_said (incident, fact, item);
