@@ -151,7 +151,7 @@ func (p *tab) wall(path, lang string) {
 		const seen = (e) => e.checkVisibility() && e.getClientRects().length > 0;
 		const sizes = [...document.querySelectorAll(".situation *")].filter(e => seen(e) && [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim() !== "")).map(e => parseFloat(getComputedStyle(e).fontSize));
 		return {Height: document.documentElement.scrollHeight, Smallest: Math.min(...sizes), Figure: parseFloat(getComputedStyle(document.querySelector(".headline b")).fontSize),
-			Cut: [...document.querySelectorAll(".tile")].filter(e => e.scrollHeight > e.clientHeight + 1 || e.scrollWidth > e.clientWidth + 1).map(e => e.id),
+			Cut: [...document.querySelectorAll(".tile, .headline")].filter(e => e.scrollHeight > e.clientHeight + 1 || e.scrollWidth > e.clientWidth + 1).map(e => e.id || e.textContent),
 			Controls: [...document.querySelectorAll("a, button, input, select, summary")].filter(seen).map(e => e.outerHTML.slice(0, 80))};
 	})()`)
 	if layout.Height > 1080 || len(layout.Cut) > 0 {

@@ -6,6 +6,7 @@
 package board
 
 import (
+	"encoding/json"
 	"time"
 
 	"shirase/internal/incident"
@@ -177,6 +178,16 @@ func (p Parts) Remaining() int64 {
 
 // All is the roster.
 func (p Parts) All() int64 { return p.Notified() + p.Substituted + p.Remaining() }
+
+// MarshalJSON writes the parts with what they come to.
+func (p Parts) MarshalJSON() ([]byte, error) {
+	type parts Parts
+	return json.Marshal(struct {
+		parts
+		Notified  int64 `json:"notified"`
+		Remaining int64 `json:"remaining"`
+	}{parts(p), p.Notified(), p.Remaining()})
+}
 
 // Reset is the forced reset.
 type Reset struct {

@@ -188,6 +188,9 @@ func TestAddsUp(t *testing.T) {
 		if b = w.board(); b.Told.Parts == nil || b.Told.Parts.All() != 7 || b.Told.Parts.Remaining() != 7 || !b.Told.Accounts {
 			w.Errorf("a campaign that has begun: %+v", b.Told.Parts)
 		}
+		if data, err := json.Marshal(b.Told.Parts); err != nil || !strings.Contains(string(data), `"underway":7`) || !strings.Contains(string(data), `"notified":0,"remaining":7`) {
+			w.Errorf("%s, %v", data, err)
+		}
 		if err := w.Campaigns.Cancel(ctx, by, c.ID, "x"); err != nil {
 			w.Fatal(err)
 		}
