@@ -467,7 +467,7 @@ func (f *film) end() {
 		sato.visit(f.kase + "/closing")
 		r.reads("the page has the certificate of it", sato.text("#end"), "この事案の鍵は", "証明書")
 		r.both(sato, f.kase+"/closing", "")
-		r.reads("the certificate stands in the ledger, and is verified", f.o.run(f.T, "case", "certificate", f.id, "--out", filepath.Join(f.o.dir, "certificate.json")), f.id)
+		r.reads("the certificate is written out, and the ledger that it stands in is whole", f.o.run(f.T, "case", "certificate", f.id, "--out", filepath.Join(f.o.dir, "certificate.json")), f.id)
 		f.o.run(f.T, "ledger", "verify")
 		said, err := exec.Command(f.o.program, "case", "show", f.id, "--data", f.o.data()).CombinedOutput()
 		r.sees("the record of the case cannot be read any more", err != nil && !strings.Contains(string(said), "監視体制"))
