@@ -86,7 +86,7 @@ type Input struct {
 	Knowledge incident.Moment
 	Stated    map[string]Stated // by the key of an item
 	URL       string            // of this instance; "" where it is not known
-	Exercise  bool // nothing of it is real, and the document says so in its title
+	Exercise  bool              // nothing of it is real, and the document says so in its title
 	At        time.Time
 }
 
