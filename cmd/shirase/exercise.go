@@ -95,9 +95,19 @@ func (a *app) scenario(ctx context.Context, name string) (*exercise.Scenario, er
 // inExercise has a command work on an exercise's folder where none is said.
 func (a *app) inExercise() error {
 	s, err := a.settings()
-	if err == nil && s.From("data").Kind == config.FromDefault {
-		s.Operation.Data = exerciseData
+	if err != nil || s.From("data").Kind != config.FromDefault {
+		return err
 	}
+	// As if it had been said, and read anew: what stands in the settings of the usual folder is a real instance's.
+	for _, f := range a.flags {
+		if f.key.Name == "data" {
+			if err := f.Set(exerciseData); err != nil {
+				return err
+			}
+		}
+	}
+	a.read = nil
+	_, err = a.settings()
 	return err
 }
 
