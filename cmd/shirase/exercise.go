@@ -60,7 +60,7 @@ clock stands, and goes on with shirase exercise next.`,
 			default:
 				return usagef("--clock is running or manual, and not %q", clock)
 			}
-			s, err := a.scenario(args[0])
+			s, err := a.scenario(c.Context(), args[0])
 			if err != nil {
 				return err
 			}
@@ -74,10 +74,10 @@ clock stands, and goes on with shirase exercise next.`,
 }
 
 // scenario reads a scenario that the program brings along, or a file.
-func (a *app) scenario(name string) (*exercise.Scenario, error) {
+func (a *app) scenario(ctx context.Context, name string) (*exercise.Scenario, error) {
 	src, err := exercise.Ship(name)
 	if errors.Is(err, exercise.ErrNone) {
-		src, err = readLimited(context.Background(), name, 1<<20)
+		src, err = readLimited(ctx, name, 1<<20)
 		if errors.Is(err, os.ErrNotExist) {
 			return nil, hint.Add(fmt.Errorf("%w: %s is neither a scenario of the program nor a file", exercise.ErrNone, name), "one of "+strings.Join(exercise.Shipped(), ", ")+", or a file of your own")
 		}
@@ -95,9 +95,19 @@ func (a *app) scenario(name string) (*exercise.Scenario, error) {
 // inExercise has a command work on an exercise's folder where none is said.
 func (a *app) inExercise() error {
 	s, err := a.settings()
-	if err == nil && s.From("data").Kind == config.FromDefault {
-		s.Operation.Data = exerciseData
+	if err != nil || s.From("data").Kind != config.FromDefault {
+		return err
 	}
+	// As if it had been said, and read anew: what stands in the settings of the usual folder is a real instance's.
+	for _, f := range a.flags {
+		if f.key.Name == "data" {
+			if err := f.Set(exerciseData); err != nil {
+				return err
+			}
+		}
+	}
+	a.read = nil
+	_, err = a.settings()
 	return err
 }
 
@@ -389,7 +399,7 @@ func (a *app) playing(c *cobra.Command, args int, do func(ctx context.Context, g
 
 func (a *app) cmdExerciseList() *cobra.Command {
 	return &cobra.Command{Use: "list", Short: "List the scenarios that the program brings along", Long: "Lists the scenarios that the program brings along.", Example: "  shirase exercise list", Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(c *cobra.Command, _ []string) error {
 			type row struct {
 				ID     string         `json:"id"`
 				Title  exercise.Words `json:"title"`
@@ -398,7 +408,7 @@ func (a *app) cmdExerciseList() *cobra.Command {
 			}
 			out := []row{}
 			for _, id := range exercise.Shipped() {
-				s, err := a.scenario(id)
+				s, err := a.scenario(c.Context(), id)
 				if err != nil {
 					return err
 				}

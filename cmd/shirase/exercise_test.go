@@ -1,7 +1,13 @@
 package main
 
 import (
+	"bufio"
+	"context"
+	"errors"
 	"fmt"
+	"io"
+	"net/http"
+	neturl "net/url"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -10,6 +16,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"shirase/check"
+	"shirase/internal/collect/fetch"
 	"shirase/internal/exercise"
 )
 
@@ -211,4 +219,70 @@ func TestExercise(t *testing.T) {
 	if shown := good.do("incident", "show", "drill"); !strings.Contains(notice, "drill-v1") || shown == "" {
 		t.Error(notice)
 	}
+}
+
+// TestExerciseServed: every page of an exercise's server says what it is, its programs' answers too; a client refuses its ledger, and
+// another instance takes nothing in from there.
+func TestExerciseServed(t *testing.T) {
+	x := newTeam(t, "naver-2013")
+	x.do("case", "declare", "--id", "drill", "--title", "不正アクセス", "--organisation", "例社", "--known", x.moment("0m"), "--illicit")
+	x.facts(`{key: scope.state, value: investigating}`, `{key: cause, value: intrusion}`)
+	x.do("publish", "drill")
+	url := serveFolder(t, x.data)
+	for _, path := range []string{"/", "/incidents", "/incidents/drill", "/incidents/drill/help", "/notices/drill-v1", "/learn", "/verify", "/how", "/services", "/console/sign-in", "/there-is-none"} {
+		for _, lang := range []string{"ja", "en"} {
+			res, err := http.Get(strings.Replace(url, "127.0.0.1", "localhost", 1) + path + "?lang=" + lang)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b, err := io.ReadAll(res.Body)
+			res.Body.Close()
+			body := string(b)
+			title, _, _ := strings.Cut(body, "</title>")
+			if err != nil || !strings.Contains(body, `<aside class="exercise-mark"`) || !strings.Contains(title, "EXERCISE") || !strings.Contains(body, `class="exercise-mark paper"`) || res.Header.Get("Shirase-Exercise") != "not-real" {
+				t.Errorf("%s in %s: %d, %v: %.300s", path, lang, res.StatusCode, err, body)
+			}
+			if path == "/notices/drill-v1" && strings.Count(body, "EXERCISE") < 5 {
+				t.Error("the notice does not say in its own text that it is an exercise's")
+			}
+		}
+	}
+	var out strings.Builder
+	if exit := run(t.Context(), []string{"check", "--server", url, "hana@example.com", "--data", filepath.Join(t.TempDir(), "none")}, &out, &out); exit != exitFailed || !strings.Contains(out.String(), check.ErrExercise.Error()) {
+		t.Errorf("a stranger's check: exit %d, %s", exit, out.String())
+	}
+	u, err := neturl.Parse(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fetch.New(fetch.Options{Allow: allowed(t, u.Host), Pause: -1}).Ask(t.Context(), url+"/feeds/all.atom"); !errors.Is(err, fetch.ErrExercise) {
+		t.Errorf("another instance reads a feed of it: %v", err)
+	}
+	doc := x.do("case", "document", "ppc-sokuho", "drill")
+	if !strings.Contains(doc, "訓練 EXERCISE") {
+		t.Errorf("a document does not say so: %.400s", doc)
+	}
+}
+
+// serveFolder serves a data folder until the test has ended, and gives its address.
+func serveFolder(t *testing.T, data string) string {
+	t.Helper()
+	r, w := io.Pipe()
+	ctx, end := context.WithCancel(context.WithoutCancel(t.Context()))
+	ended := make(chan int, 1)
+	go func() {
+		ended <- run(ctx, []string{"serve", "--listen", "127.0.0.1:0", "--json", "--data", data}, w, io.Discard)
+		w.Close()
+	}()
+	t.Cleanup(func() { end(); <-ended })
+	line, err := bufio.NewReader(r).ReadBytes('\n')
+	go io.Copy(io.Discard, r)
+	var said struct {
+		URL     string         `json:"url"`
+		Unknown map[string]any `json:",unknown"`
+	}
+	if err != nil || json.Unmarshal(line, &said) != nil || said.URL == "" {
+		t.Fatalf("%v: %s", err, line)
+	}
+	return said.URL
 }

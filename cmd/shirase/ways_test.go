@@ -151,7 +151,7 @@ func onlyType(f *ast.File, s *ast.SelectorExpr) bool {
 // who do are listed, and reach nobody.
 func TestBackground(t *testing.T) {
 	known := map[string]string{
-		"cmd/shirase/interrupt.go": "where every command's context begins", "cmd/shirase/watch.go": "asks the database", "cmd/shirase/exercise.go": "reads a file",
+		"cmd/shirase/interrupt.go": "where every command's context begins", "cmd/shirase/watch.go": "asks the database",
 		"internal/collect/read/pdf.go": "begins this program to read a file", "internal/ledger/ledger.go": "asks the database", "internal/staff/session.go": "asks the database",
 		"internal/contain/gate/node.go": "asks the database", "internal/contain/gate/disk.go": "reads the disk",
 	}

@@ -81,10 +81,7 @@ func (c *Cases) known(ctx context.Context, k *Case, inc incident.Incident) (docu
 	if err != nil {
 		return document.Input{}, err
 	}
-	in := document.Input{Incident: inc, Notices: notices, Title: k.Declared.Title, Operator: k.Declared.Organisation, Knowledge: k.Knowledge(), Stated: map[string]document.Stated{}, URL: c.URL, At: c.now()}
-	if c.Exercise {
-		in.Title, in.Operator = "【訓練 EXERCISE not real】"+in.Title, "【訓練 EXERCISE not real】"+in.Operator
-	}
+	in := document.Input{Incident: inc, Notices: notices, Title: k.Declared.Title, Operator: k.Declared.Organisation, Knowledge: k.Knowledge(), Stated: map[string]document.Stated{}, URL: c.URL, Exercise: c.Exercise, At: c.now()}
 	if c.Asked != nil {
 		y, m, d := c.now().In(incident.Japan).Date()
 		until := time.Date(y, m, d, 0, 0, 0, 0, incident.Japan)

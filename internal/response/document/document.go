@@ -86,6 +86,7 @@ type Input struct {
 	Knowledge incident.Moment
 	Stated    map[string]Stated // by the key of an item
 	URL       string            // of this instance; "" where it is not known
+	Exercise  bool              // nothing of it is real, and the document says so in its title
 	At        time.Time
 	Asked     *Asked // what came to the desk; nil: there is none
 
@@ -159,6 +160,9 @@ func Write(k Kind, lang language.Lang, in Input) *Document {
 	}
 	w := &writer{Input: in, lang: lang, at: in.Incident.Moments(lang)}
 	d := &Document{V: 1, Kind: k.ID, Title: k.Name.In(lang), Case: in.Incident.ID, Lang: string(lang), At: in.At.UTC().Truncate(time.Second), Complete: true, Note: k.Note}
+	if in.Exercise {
+		d.Title = lang.Pick("【訓練 EXERCISE：提出しないでください】", "[EXERCISE 訓練, not to be sent] ") + d.Title
+	}
 	for _, spec := range k.items {
 		d.Items = append(d.Items, w.item(k, spec))
 		if d.Items[len(d.Items)-1].State != Known {
