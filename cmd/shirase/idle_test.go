@@ -22,6 +22,10 @@ func TestWithoutEffect(t *testing.T) {
 	if len(idle) != 1 || idle[0].Key != "scope.state" || idle[0].Holds != "2026-11-29T22:28Z" {
 		t.Errorf("%+v", idle)
 	}
+	now := parse("facts: [{key: scope.state, value: final}]")
+	if idle := withoutEffect(holds, now); len(idle) != 0 {
+		t.Errorf("what is as of now: %+v", idle)
+	}
 	later := parse("asOf: \"2026-11-30T16:00+09:00\"\nfacts: [{key: scope.state, value: final}]")
 	if idle := withoutEffect(holds, later); len(idle) != 0 {
 		t.Errorf("%+v", idle)

@@ -74,6 +74,9 @@ type idleFact struct {
 func withoutEffect(inc incident.Incident, given []incident.Fact) []idleFact {
 	out := []idleFact{}
 	for _, g := range given {
+		if g.AsOf.IsZero() {
+			continue // it is as of now
+		}
 		for _, f := range inc.Facts {
 			if f.Key == g.Key && f.Item == g.Item && f.AsOf.Time.After(g.AsOf.Time) {
 				out = append(out, idleFact{g.Key, g.Item, g.AsOf.String(), f.AsOf.String()})
