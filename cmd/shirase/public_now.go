@@ -22,8 +22,8 @@ const (
 type publicNow struct {
 	archive   *archive.View
 	published *index.Host
-	evaluator *index.Evaluator                          // nil where another process answers checks
-	enquiries func(ctx context.Context) (string, error) // what is public of them; nil: nothing is
+	evaluator *index.Evaluator                            // nil where another process answers checks
+	others    []func(ctx context.Context) (string, error) // what is public of other rooms
 
 	looking sync.Mutex
 	last    atomic.Pointer[lookedAt]
@@ -62,14 +62,16 @@ func (p *publicNow) version(ctx context.Context) string {
 		return last.version
 	}
 	asked := ""
-	if p.enquiries != nil {
-		if asked, err = p.enquiries(ctx); err != nil && last != nil {
+	for _, other := range p.others {
+		version, err := other(ctx)
+		if err != nil && last != nil {
 			p.last.Store(&lookedAt{last.version, time.Now().Add(awayFor)})
 			return last.version
 		}
+		asked += " " + version
 	}
 	noKey := p.evaluator != nil && p.evaluator.Ready(ctx) != nil
-	now := &lookedAt{fmt.Sprintf("%d %s %t %s", archived, p.published.Version(ctx), noKey, asked), time.Now().Add(publicFor)}
+	now := &lookedAt{fmt.Sprintf("%d %s %t%s", archived, p.published.Version(ctx), noKey, asked), time.Now().Add(publicFor)}
 	p.last.Store(now)
 	return now.version
 }

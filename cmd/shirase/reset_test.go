@@ -282,6 +282,23 @@ facts:
 		}
 		return resp.StatusCode, string(b)
 	}
+	// The help page leads there, until it is lifted.
+	leads := func() bool {
+		t.Helper()
+		resp, err := http.Get("http://" + l.Addr().String() + "/incidents/loss-2026/help")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		b, err := io.ReadAll(resp.Body)
+		if err != nil || resp.StatusCode != http.StatusOK {
+			t.Fatal(resp.StatusCode, err)
+		}
+		return strings.Contains(string(b), `href="/reset/loss-2026`)
+	}
+	if !leads() {
+		t.Error("the help page does not lead to where passwords are reset")
+	}
 	if status, body := post("/reset/loss-2026", url.Values{"address": {"b@example.com"}}); status != 200 {
 		t.Fatal(status, body)
 	}
@@ -321,6 +338,8 @@ facts:
 	}
 	if s := status(); s.State != "lifted" {
 		t.Errorf("%+v", s)
+	}
+	for leads() {
 	}
 	if n := addenda(); n != before+1 {
 		t.Errorf("%d addenda are proposed after it was lifted, and %d before", n, before)

@@ -29,6 +29,7 @@ import (
 	"shirase/internal/reach"
 	"shirase/internal/response"
 	"shirase/internal/serve"
+	"shirase/internal/site"
 )
 
 // connector makes the connector that the settings name; nil where they name none.
@@ -350,6 +351,25 @@ func whileOpen(r *reset.Resets) reach.Condition {
 		yes, why, err := r.Open(ctx, id)
 		return reach.Open{Yes: yes, Why: why}, err
 	}
+}
+
+// leadToReset has help pages lead to where people choose a new password, from when it is announced until it is lifted.
+func (a *app) leadToReset(ctx context.Context, in *instance, o *site.Options) (*reset.Resets, error) {
+	r, err := a.resetsAnyway(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	o.Reset = func(ctx context.Context, id string) (string, error) {
+		s, err := r.At(ctx, id)
+		switch {
+		case errors.Is(err, reset.ErrNotFound):
+			return "", nil
+		case err != nil, s.State == reset.Lifted, r.Connector == nil:
+			return "", err
+		}
+		return "/reset/" + id, nil
+	}
+	return r, nil
 }
 
 // mountReset serves the pages on which people choose a new password, and carries out what is to be done.

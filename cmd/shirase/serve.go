@@ -277,8 +277,13 @@ func (a *app) server(ctx context.Context, in *instance, corpora *password.Corpor
 			if err != nil {
 				return nil, nil, err
 			}
-			now.enquiries = desk.Public
+			now.others = append(now.others, desk.Public)
 		}
+		resets, err := a.leadToReset(ctx, in, &options)
+		if err != nil {
+			return nil, nil, err
+		}
+		now.others = append(now.others, resets.Public)
 		options.Version = now.version
 	}
 	if p == nil {

@@ -157,7 +157,7 @@ func (v exerciseView) Over() bool { return v.Play.Over() }
 func exerciseFuncs(lang language.Lang) template.FuncMap {
 	return template.FuncMap{
 		"words":   func(w exercise.Words) string { return w.In(lang) },
-		"figure":  func(m exercise.Measure, n *int64) string { return m.Text(lang, n) },
+		"took":    func(m exercise.Measure, n *int64) string { return m.Text(lang, n) },
 		"median":  func(m exercise.Measure) string { return m.MedianText(lang) },
 		"answers": func(e toldEvent) bool { return e.Asks() && e.Answer == nil },
 		"bars":    func(list []exercise.Measure) template.HTML { return bars(lang, list) },

@@ -21,6 +21,7 @@ type helpBody struct {
 	Damage                    []template.HTML
 	Open                      []string
 	Contact                   template.HTML
+	ResetHref                 string // where those affected choose a new password; "": nowhere
 	EnquireHref               string // "": no form is open
 	Asked                     []askedMost
 	Sealed                    bool
@@ -131,6 +132,15 @@ func (s *Site) help(w http.ResponseWriter, r *http.Request) error {
 	}
 	if f, ok := i.Fact("contact"); ok {
 		body.Contact = template.HTML(contact(lang, f.Value))
+	}
+	if s.Reset != nil && from == nil {
+		href, err := s.Reset(r.Context(), i.ID)
+		if err != nil {
+			return err
+		}
+		if href != "" {
+			body.ResetHref = p.Link(href)
+		}
 	}
 	if err := s.desk(r, p, i.ID, &body); err != nil {
 		return err

@@ -72,6 +72,9 @@ type Options struct {
 	// Enquiries gives where people ask about an incident, and what most ask; nil: there is no form here.
 	Enquiries func(ctx context.Context, incident string) (Enquiries, error)
 
+	// Reset gives where those affected choose a new password; "" where they do not, or not any more. nil: nobody does here.
+	Reset func(ctx context.Context, incident string) (string, error)
+
 	// API lists the addresses of the API.
 	API      []Route
 	Operator page.Operator // who runs this site, as its pages say it

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"shirase/internal/actor"
@@ -131,6 +132,15 @@ func (r *Resets) At(ctx context.Context, incident string) (Standing, error) {
 		err = ErrNotFound
 	}
 	return s, err
+}
+
+// Public differs when what everybody may know of the resets does.
+func (r *Resets) Public(ctx context.Context) (string, error) {
+	var hours int64
+	if err := r.DB.QueryRowContext(ctx, `SELECT count(*) FROM reset_hour`).Scan(&hours); err != nil {
+		return "", fmt.Errorf("count the hours of resets: %w", err)
+	}
+	return strconv.FormatInt(hours, 10), nil
 }
 
 // Status gives how the reset of a case stands, with the accounts. Errors: ErrNotFound.
