@@ -165,8 +165,9 @@ func (s *stage) foreign() []string {
 // browser is the one browser, with what it can ask.
 type browser struct {
 	*house
-	stage *stage
-	ctx   context.Context
+	stage    *stage
+	ctx      context.Context
+	patience time.Duration // of each of its tabs; 0 is what is usual
 }
 
 func (b *browser) start(t *testing.T, path string) {
@@ -214,7 +215,7 @@ func (b *browser) tab(t *testing.T, h http.Handler) *tab {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(b.ctx)
 	t.Cleanup(cancel)
-	p := &tab{T: t, ctx: ctx, host: b.stage.host(h), on: b.stage}
+	p := &tab{T: t, ctx: ctx, host: b.stage.host(h), on: b.stage, patience: b.patience}
 	p.do(chromedp.Navigate("about:blank"))
 	if err := chromedp.Listen(ctx, p.listen); err != nil {
 		t.Fatal(err)

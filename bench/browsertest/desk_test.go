@@ -133,7 +133,7 @@ func (o *office) person(t *testing.T) *tab {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(o.ctx, chromedp.WithNewBrowserContext())
 	t.Cleanup(cancel)
-	p := &tab{T: t, ctx: ctx, host: o.host, on: o.stage}
+	p := &tab{T: t, ctx: ctx, host: o.host, on: o.stage, patience: o.patience}
 	p.do(chromedp.Navigate("about:blank"))
 	if err := chromedp.Listen(ctx, p.listen); err != nil {
 		t.Fatal(err)

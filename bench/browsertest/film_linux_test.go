@@ -22,6 +22,7 @@ var tokyo = time.FixedZone("JST", 9*60*60)
 
 var (
 	filmScale = flag.Float64("film.scale", 0.0002, "the film: scale of the accounts; 1 is the model case's 2.7 million")
+	filmWait  = flag.Duration("film.patience", 0, "the film: how long one thing may take; 0: 40 s, and two hours more for each 1 of the scale")
 	filmOut   = flag.String("film.out", filepath.Join("..", "..", "screenshots", "film"), "the film: folder it is kept in")
 )
 
@@ -40,8 +41,18 @@ func TestFilm(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short")
 	}
-	s := newSet(t, *filmScale)
-	f := &film{set: s, reel: &reel{T: t, dir: *filmOut, began: time.Now()}, told: map[string]bool{}}
+	wait := *filmWait
+	if wait == 0 {
+		wait = patience + time.Duration(*filmScale*float64(2*time.Hour))
+	}
+	f := &film{reel: &reel{T: t, dir: *filmOut, began: time.Now(), stills: map[string]bool{}}, told: map[string]bool{}}
+	t.Cleanup(func() { // the last, so that a film that failed says so, and shows how far it came
+		if len(f.reel.Steps) > 0 {
+			f.reel.cut(map[string]any{"scale": f.scale, "accounts": f.total, "affected": f.affected})
+		}
+	})
+	s := newSet(t, *filmScale, wait)
+	f.set = s
 	f.sato = s.o.administrator(t)
 	f.second()
 	f.hourZero()
@@ -56,13 +67,33 @@ func TestFilm(t *testing.T) {
 	f.desk()
 	f.lift()
 	f.end()
-	f.reel.cut(map[string]any{"scale": s.scale, "accounts": s.total, "affected": s.affected})
+	f.reel.whole = true
 	if foreign := s.o.stage.foreign(); len(foreign) > 0 {
 		t.Errorf("pages asked elsewhere: %q", foreign)
 	}
 }
 
 func (f *film) count() string { return language.Digits(f.affected) }
+
+// year is a time of the model case as texts tell it, with its year.
+func (f *film) year(clock string) string {
+	f.Helper()
+	at := f.then(clock)
+	return at.In(tokyo).Format("2006年") + dated(at)
+}
+
+// letter waits for a mail to somebody that has a text in it.
+func (f *film) letter(to, has string) (out arrived) {
+	f.Helper()
+	f.box.drain(func(a arrived) bool {
+		if a.Get("To") != to || !strings.Contains(a.text, has) {
+			return false
+		}
+		out = a
+		return true
+	})
+	return out
+}
 
 // visitor is somebody at the application.
 func (f *film) visitor() *tab {
@@ -147,7 +178,7 @@ func (f *film) release(name, value, why string) {
 // hourZero is from the discovery to the maintenance mode.
 func (f *film) hourZero() {
 	r, sato := f.reel, f.sato
-	r.step("07-18 10:09", "不正アクセスに気づき、事案を宣言する", "The intrusion is noticed, and a case declared", []int{9}, func() {
+	r.step("07-18 10:09", "不正アクセスに気づき、事案を宣言する", "The intrusion is noticed, and a case declared", func() {
 		sato.visit("/console/cases/new")
 		f.fill("main form", map[string]string{"title": "会員情報への不正アクセス", "known": entered(f.then("07-18T10:09")), "happened": entered(f.then("07-17T20:51")), "playbook": "account-database"})
 		sato.click("input[name=illicit]")
@@ -156,36 +187,46 @@ func (f *film) hourZero() {
 		sato.until(`document.readyState === "complete" && /^\/console\/cases\/.+-20\d\d-/.test(location.pathname)`)
 		f.kase = eval[string](sato, `location.pathname`)
 		f.id = strings.TrimPrefix(f.kase, "/console/cases/")
-		r.sees("its address is made of the organisation's name in Latin letters", strings.HasPrefix(f.id, "example-inc-"))
-		r.reads("the case begins with what is to be done next", sato.text("#next"), "期限")
+		r.sees(nil, "its address is made of the organisation's name in Latin letters", strings.HasPrefix(f.id, "example-inc-"))
+		r.reads(of{9}, "the case says when the intrusion was noticed", sato.text("main"), "知った時点："+f.year("07-18T10:09"))
+		r.reads(nil, "and what is to be done next, the two reports among it", sato.text("#next"), "期限：速報", "期限：確報（不正の目的による場合）", "侵入の経路を断つ")
 		r.both(sato, f.kase, "")
 	})
-	r.step("07-18 10:57", "48分後に遮断。不正ファイルを見つける", "Cut off after 48 minutes; malicious files are found", []int{9, 10}, func() {
-		for _, e := range [][2]string{{"07-18T10:09", "データベースのサーバーに、不正アクセスの可能性を発見した。"}, {"07-18T10:57", "不正アクセスを遮断した。"}, {"07-18T15:00", "サーバーの中に、作られた不正なファイルを発見した。"}} {
+	r.step("07-18 10:57", "48分後に遮断。不正ファイルを見つける", "Cut off after 48 minutes; malicious files are found", func() {
+		moments := [][2]string{{"07-18T10:09", "データベースのサーバーに、不正アクセスの可能性を発見した。"}, {"07-18T10:57", "不正アクセスを遮断した。"}, {"07-18T15:00", "サーバーの中に、作られた不正なファイルを発見した。"}}
+		for _, e := range moments {
 			sato.visit(f.kase + "/timeline")
 			f.fill(`form[action$="/event"]`, map[string]string{"at": entered(f.then(e[0])), "text": e[1]})
 			sato.send(`form[action$="/event"] button:not([type=button])`)
 		}
 		sato.until(`document.querySelector("#events").textContent.includes("不正なファイル")`)
-		r.reads("the record has each moment as it is stated", sato.text("#events"), "遮断した", "不正なファイル")
+		for i, about := range []of{{9}, {9}, {10}} {
+			at := noted(f.then(moments[i][0]))
+			r.reads(about, "the record has a moment as it is stated: "+moments[i][0], row(sato, moments[i][1]), at+"\t"+moments[i][1])
+		}
 		r.both(sato, f.kase+"/timeline", "#events")
 	})
-	r.step("07-18 11:00", "法令の期限が動き出す", "The clocks of the law begin", nil, func() {
+	r.step("07-18 11:00", "法令の期限が動き出す", "The clocks of the law begin", func() {
 		sato.visit(f.kase + "/clocks")
-		r.reads("the Commission's two reports have a due time", sato.text("main"), "速報", "確報")
+		known := noted(f.then("07-18T10:09"))
+		r.reads(nil, "the preliminary report is due, counted from when it was known", row(sato, "施行規則第7条・第8条第1項"), "速報", "あと", known, "進行中")
+		r.reads(nil, "and so is the final one", row(sato, "確報（不正の目的による場合）"), "あと", known, "進行中")
 		r.both(sato, f.kase+"/clocks", "")
 	})
-	r.step("07-18 20:00", "メンテナンスモード：nginxの前で、すべてのログインを遮断し、サービスを止める", "Maintenance mode: every login blocked before nginx, services stopped", []int{3, 11, 17}, func() {
+	r.step("07-18 20:00", "メンテナンスモード：nginxの前で、すべてのログインを遮断し、サービスを止める", "Maintenance mode: every login blocked before nginx, services stopped", func() {
 		guest := f.visitor()
-		r.sees("before it, nginx answers 200", f.answers("/login") == http.StatusOK)
+		asked := f.asked.Load()
+		r.sees(nil, "before it, nginx answers 200, and the application is asked", f.answers("/login") == http.StatusOK && f.asked.Load() > asked)
 		f.contain("route", map[string]string{"route": "all", "state": "maintenance", "why": "不正アクセスの調査と、二次被害の防止のため", "ja": "不正アクセスの調査のため、すべてのログインを遮断しています。", "en": "Every login is blocked while an intrusion is looked into."})
-		f.until("nginx answering 503", func() bool {
-			return f.answers("/") == http.StatusServiceUnavailable && f.answers("/login") == http.StatusServiceUnavailable
-		})
-		r.sees("nginx answers 503 to every path, and the application is not asked", f.answers("/account") == http.StatusServiceUnavailable)
+		f.until("nginx answering 503", func() bool { return f.answers("/login") == http.StatusServiceUnavailable })
+		asked = f.asked.Load()
+		r.sees(of{3, 11, 17}, "nginx answers 503 to login and services, and the application is not asked",
+			f.answers("/login") == http.StatusServiceUnavailable && f.answers("/") == http.StatusServiceUnavailable && f.answers("/account") == http.StatusServiceUnavailable && f.asked.Load() == asked)
 		guest.do(chromedp.Navigate("http://" + f.app + "/"))
-		r.reads("a visitor is told why", guest.text("main"), "メンテナンス中です", "すべてのログインを遮断しています")
+		r.reads(of{3, 11}, "a visitor is told of the maintenance, that every login is blocked, and that it is looked into", guest.text("main"), "メンテナンス中です", "不正アクセスの調査のため、すべてのログインを遮断しています")
 		r.take(guest, "ja", "")
+		sato.visit(f.kase + "/contain")
+		r.reads(of{3}, "the console has why: so that nothing more comes of it", row(sato, "不正アクセスの調査"), "all", "メンテナンス", "鈴木 一郎", "二次被害の防止のため")
 		r.both(sato, f.kase+"/contain", "")
 		guest.quietAbout("status of 503")
 	})
@@ -194,58 +235,49 @@ func (f *film) hourZero() {
 // scope is who is affected.
 func (f *film) scope() {
 	r, sato := f.reel, f.sato
-	r.step("07-19 10:00", "会員の書き出しと規則から、対象者の名簿を封じて作る", "From an export and rules, a sealed roster of who is affected", []int{11, 13, 14}, func() {
+	r.step("07-19 10:00", "会員の書き出しと規則から、対象者の名簿を封じて作る", "From an export and rules, a sealed roster of who is affected", func() {
 		sato.visit(f.kase + "/scope")
 		sato.do(chromedp.SetUploadFiles("form[data-upload] input[type=file]", []string{f.export}))
-		f.patiently(sato, func() { sato.send("form[data-upload] button:not([type=button])") })
+		sato.send("form[data-upload] button:not([type=button])")
 		f.fill(`form[action$="/scope/run"]`, map[string]string{"text": string(demo.Rules())})
 		sato.send(`form[action$="/scope/run"] button`)
-		f.patiently(sato, func() {
-			sato.until(`document.querySelector("#result").textContent.includes("この試算で名簿を作る")`)
-		})
-		r.reads("the rules give "+f.count()+" of "+language.Digits(f.total), sato.text("#result"), f.count(), language.Digits(f.total), "foreign", "openid")
+		sato.until(`document.querySelector("#result").textContent.includes("この試算で名簿を作る")`)
+		r.reads(of{13}, "of "+language.Digits(f.total)+" accounts, the rules give "+f.count(), sato.text("#result"), "全体\t"+language.Digits(f.total)+"\n", "＝ 対象アカウント\t"+f.count()+"\n")
+		r.reads(of{14}, "those abroad and those of OpenID are outside, each counted", sato.text("#result"), "除外：foreign\t"+language.Digits(f.abroad)+"\n", "除外：openid\t"+language.Digits(f.openID)+"\n")
 		r.both(sato, f.kase+"/scope", "#result")
 		sato.send(`form[action$="/scope/commit"] button`)
-		f.patiently(sato, func() { sato.until(`document.querySelector("#scope-facts") !== null`) })
+		sato.until(`document.querySelector("#scope-facts") !== null`)
 	})
-	r.step("07-19 12:00", "対象アカウントだけを止め、ほかのサービスを開ける", "The affected accounts alone stay blocked, and the rest opens", []int{3, 13, 14, 17}, func() {
+	r.step("07-19 12:00", "対象アカウントだけを止め、ほかのサービスを開ける", "The affected accounts alone stay blocked, and the rest opens", func() {
 		f.contain("accounts", map[string]string{"accounts": "blocked", "why": "ハッシュ化されたパスワードが流出した可能性があるため", "ja": "不正ログインを防ぐため、お客様のアカウントのログインを遮断しています。パスワードの再設定の準備ができしだい、お知らせします。", "en": "Your account is blocked until you can set a new password."})
 		f.release("route", "all", "侵入の経路を閉じた")
 		f.holds(f.hana, "blocked")
 		f.until("nginx letting pass", func() bool { return f.answers("/") == http.StatusOK })
 		hana, min := f.visitor(), f.visitor()
 		f.login(hana, f.hana.mail, filmStolen)
-		r.reads("somebody of the roster is blocked, with the right password", hana.text("main"), "いまはログインできません", "ログインを遮断しています")
+		r.reads(of{3, 17}, "somebody of the roster is blocked, with the right password", hana.text("main"), "いまはログインできません", "ログインを遮断しています")
 		r.take(hana, "ja", "")
 		f.still("blocked")
-		r.sees("an account abroad passes", f.login(min, f.min.mail, filmStolen) == "/account")
+		r.sees(of{14}, "an account abroad passes", f.login(min, f.min.mail, filmStolen) == "/account")
 		r.take(min, "ja", "")
+		d := must(f.decide(f.Context(), f.taku.id, f.taku.mail))(f.T)
+		r.sees(of{14}, "and so does one of OpenID, as the gate says", d.Decision == "allow")
 		hana.quietAbout("status of 403")
-		f.held()
+		r.equal(of{13, 17}, f.count()+" accounts are held, each of the roster", f.held()["blocked"], f.affected)
 	})
 }
 
-// held counts who is blocked at the gate: all of the roster.
-func (f *film) held() {
+// held counts at the gate whose login is not as usual.
+func (f *film) held() map[string]int64 {
 	f.Helper()
 	var said struct{ Accounts map[string]int64 }
-	out := f.o.run(f.T, "gate", "status", "--json")
-	if err := json.Unmarshal([]byte(out), &said); err != nil {
+	if err := json.Unmarshal([]byte(f.o.run(f.T, "gate", "status", "--json")), &said); err != nil {
 		f.Fatal(err)
 	}
-	f.reel.sees(f.count()+" accounts are held", said.Accounts["blocked"] == f.affected)
-}
-
-// patiently does what takes long at a large scale.
-func (f *film) patiently(p *tab, do func()) {
-	if f.scale <= 0.01 {
-		do()
-		return
+	if len(said.Accounts) != 3 {
+		f.Fatalf("the gate counts %v, want accounts that are blocked, have to reset, and are told", said.Accounts)
 	}
-	was := p.patience
-	p.patience = 2 * time.Hour
-	defer func() { p.patience = was }()
-	do()
+	return said.Accounts
 }
 
 // started is when the film did.
@@ -254,7 +286,8 @@ func (f *film) started() time.Time { return f.then("07-19T16:00") }
 // paperOf keeps the open page as it is printed.
 func (f *film) paperOf(p *tab, name string) { f.reel.print(p, name) }
 
-// facts are the model case's, moved to when this film plays: what the program counts, and what becomes of the reset, it records by itself.
+// facts are the model case's, moved to when this film plays: what the program counts, what the login logs say, and what becomes of the reset, it
+// records by itself.
 func (f *film) facts() string {
 	f.Helper()
 	head, body, ok := strings.Cut(string(incident.ModelCase()), "\nfacts:\n")
@@ -264,7 +297,7 @@ func (f *film) facts() string {
 	_ = head
 	var out strings.Builder
 	fmt.Fprintf(&out, "id: %s\nzone: \"+09:00\"\nasOf: %q\nfacts:\n", f.id, f.then("07-19T16:00").In(incident.Japan).Format("2006-01-02T15:04"))
-	left := regexp.MustCompile(`key: (alias|domain|affected\.count|base\.count|addendum|source|organisation)\b|id: (foreign|openid|reset-\w+|forced-reset)\b`)
+	left := regexp.MustCompile(`key: (alias|domain|affected\.count|base\.count|addendum|source|organisation)\b|id: (foreign|openid|reset-\w+|forced-reset)\b|key: secondary-damage, value: login\b`)
 	moved := regexp.MustCompile(`"2013-(\d\d-\d\d)(T\d\d:\d\d)?"`)
 	for _, item := range strings.Split(body, "\n  - ") {
 		item = strings.TrimPrefix(strings.TrimSpace(regexp.MustCompile(`(?m)^\s*#.*$`).ReplaceAllString(item, "")), "- ")
@@ -284,6 +317,7 @@ func (f *film) facts() string {
 		out.WriteString("  - " + item + "\n")
 	}
 	fmt.Fprintf(&out, "  - {key: action, id: prevention, status: planned, promised: %q, value: {ja: 監視体制の強化と再発防止, en: Closer monitoring and prevention}}\n", f.then("08-31T18:00").In(incident.Japan).Format("2006-01-02"))
+	fmt.Fprintf(&out, "  - {key: action, id: investigation, status: taken, at: %q, value: {ja: 会員情報が流出したかどうかの調査を開始, en: An investigation was begun of whether members' data was taken}}\n", f.then("07-18T20:00").In(incident.Japan).Format("2006-01-02T15:04"))
 	fmt.Fprintf(&out, "  - {key: next-update, value: %q}\n", f.then("07-19T18:30").In(incident.Japan).Format("2006-01-02T15:04"))
 	return out.String()
 }

@@ -8,6 +8,8 @@ import (
 	"html/template"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -49,35 +51,40 @@ var sentences = []language.Text{
 	language.Both("窓口の名前と住所", "The desk's name and address"),
 }
 
-// whole is every sentence: of a step that is about all of it.
-func whole() []int {
-	out := make([]int, len(sentences))
-	for i := range out {
-		out[i] = i
-	}
-	return out
-}
+// of are sentences of the notice, by number: those whose matter an assertion is.
+type of []int
+
+// stills are the pictures of the README, by the names that steps give them. The film fails where one is not taken.
+var stills = regexp.MustCompile(`docs/images/film-([a-z]+)\.webp`)
 
 // reel is the film as it is made: a step after the other.
 type reel struct {
 	*testing.T
-	dir   string
-	began time.Time
-	Steps []*filmStep
+	dir    string
+	began  time.Time
+	Steps  []*filmStep
+	papers []string        // that were printed
+	stills map[string]bool // that were taken
+	whole  bool            // it was played to its end
 }
 
-// filmStep is one step: what it is, of which sentences, what was seen to be so, and pictures.
+// filmStep is one step: what it is, what was seen to be so, and pictures.
 type filmStep struct {
-	N         int            `json:"step"`
-	When      string         `json:"caseTime"` // of the model case
-	Title     language.Text  `json:"title"`
-	Of        []int          `json:"sentences"` // by number
-	Seen      []string       `json:"seen"`
-	Pictures  []frame        `json:"pictures"`
-	Seconds   float64        `json:"seconds"`
-	Counts    map[string]int `json:"counts,omitempty"`
-	failed    bool
-	wasFailed bool
+	N        int            `json:"step"`
+	When     string         `json:"caseTime"` // of the model case
+	Title    language.Text  `json:"title"`
+	Of       []int          `json:"sentences"` // that what was seen is of
+	Seen     []sight        `json:"seen"`
+	Pictures []frame        `json:"pictures"`
+	Seconds  float64        `json:"seconds"`
+	Counts   map[string]int `json:"counts,omitempty"`
+	Failed   bool           `json:"failed,omitempty"`
+}
+
+// sight is one thing that was held, and was so.
+type sight struct {
+	What string `json:"what"`
+	Of   of     `json:"sentences,omitempty"`
 }
 
 type frame struct {
@@ -85,43 +92,90 @@ type frame struct {
 	Lang string `json:"lang"` // "": of no language, or both
 }
 
-// step plays one. Whatever it names has to be seen: a step that sees nothing is none.
-func (r *reel) step(when, ja, en string, of []int, do func()) {
+// step plays one. It is of those sentences that what was seen in it is of: a step that sees nothing is none.
+func (r *reel) step(when, ja, en string, do func()) {
 	r.Helper()
-	s := &filmStep{N: len(r.Steps) + 1, When: when, Title: language.Both(ja, en), Of: of, Counts: map[string]int{}, wasFailed: r.Failed()}
+	s := &filmStep{N: len(r.Steps) + 1, When: when, Title: language.Both(ja, en), Of: []int{}, Seen: []sight{}, Counts: map[string]int{}}
 	r.Steps = append(r.Steps, s)
-	began := time.Now()
+	failed, began := r.Failed(), time.Now()
+	defer func() { // also where the step ends the film
+		s.Seconds, s.Failed = time.Since(began).Seconds(), s.Failed || r.Failed() && !failed
+		r.Logf("step %2d, %5.1f s: %s", s.N, s.Seconds, en)
+	}()
 	do()
-	s.Seconds = time.Since(began).Seconds()
-	s.failed = r.Failed() && !s.wasFailed
 	if len(s.Seen) == 0 {
-		r.Errorf("step %d (%s) holds nothing", s.N, en)
+		r.fails("it holds nothing")
 	}
-	r.Logf("step %2d, %5.1f s: %s", s.N, s.Seconds, en)
 }
 
 func (r *reel) now() *filmStep { return r.Steps[len(r.Steps)-1] }
 
-// sees holds that something is so, and says it on the strip.
-func (r *reel) sees(what string, is bool) {
+// fails says what of the step is not so.
+func (r *reel) fails(format string, args ...any) {
 	r.Helper()
-	if !is {
-		r.Errorf("step %d (%s): not so: %s", r.now().N, r.now().Title.EN, what)
-		return
-	}
-	r.now().Seen = append(r.now().Seen, what)
+	s := r.now()
+	s.Failed = true
+	r.Errorf("step %d (%s): %s", s.N, s.Title.EN, fmt.Sprintf(format, args...))
 }
 
-// reads holds that a text has all of these in it.
-func (r *reel) reads(what, text string, wants ...string) {
+// sees holds that something is so, says it on the strip, and counts the step as one of these sentences. This and reads are the only ways to that.
+func (r *reel) sees(about of, what string, is bool) {
 	r.Helper()
+	if !is {
+		r.fails("not so: %s", what)
+		return
+	}
+	s := r.now()
+	s.Seen = append(s.Seen, sight{what, about})
+	for _, n := range about {
+		if n < 0 || n >= len(sentences) {
+			r.Fatalf("step %d names sentence %d, and there are %d", s.N, n, len(sentences))
+		}
+		if !slices.Contains(s.Of, n) {
+			s.Of = append(s.Of, n)
+		}
+	}
+	slices.Sort(s.Of)
+}
+
+// clocks are times of a day, which some pages write with a space or a 0 before them.
+var clocks = regexp.MustCompile(`日 ?0?(\d{1,2}[時:])`)
+
+func evened(text string) string {
+	return strings.ReplaceAll(clocks.ReplaceAllString(text, "日$1"), "時00分", "時")
+}
+
+// dated is a time as texts tell it, and noted as the console's tables do.
+func dated(t time.Time) string {
+	t = t.In(tokyo)
+	return t.Format("1月2日") + language.Clock(language.JA, t)
+}
+
+func noted(t time.Time) string { return t.In(tokyo).Format("1月2日 15:04") }
+
+// reads holds that a text has all of these in it.
+func (r *reel) reads(about of, what, text string, wants ...string) {
+	r.Helper()
+	if len(wants) == 0 {
+		r.Fatalf("%s: nothing is looked for", what)
+	}
 	for _, want := range wants {
-		if !strings.Contains(text, want) {
-			r.Errorf("step %d (%s): %s does not say %q: %s", r.now().N, r.now().Title.EN, what, want, text)
+		if want == "" || !strings.Contains(evened(text), evened(want)) {
+			r.fails("%s: there is no %q in: %s", what, want, text)
 			return
 		}
 	}
-	r.now().Seen = append(r.now().Seen, what)
+	r.sees(about, what, true)
+}
+
+// equal holds that two figures are the same.
+func (r *reel) equal(about of, what string, is, want int64) {
+	r.Helper()
+	if is != want {
+		r.fails("not so: %s: it is %d, want %d", what, is, want)
+		return
+	}
+	r.sees(about, what, true)
 }
 
 // counts notes a figure of the step.
@@ -152,7 +206,7 @@ func (r *reel) take(p *tab, lang, from string) {
 	p.look(view{width: frameWidth, scheme: "light"})
 	defer p.look(view{width: 1280, scheme: "light"})
 	if from != "" && !p.has(from) {
-		r.Errorf("step %d: there is no %s to be taken", r.now().N, from)
+		r.fails("there is no %s to be taken", from)
 		return
 	}
 	y := eval[float64](p, fmt.Sprintf(`(() => { const e = %q ? document.querySelector(%[1]q) : null; const y = e ? e.getBoundingClientRect().top + scrollY - 24 : 0;
@@ -185,36 +239,44 @@ func (r *reel) print(p *tab, name string) int {
 	r.Helper()
 	pdf := p.pdf()
 	r.keep(name+".pdf", pdf)
+	r.papers = append(r.papers, name+".pdf")
 	return sheets(pdf)
 }
 
-// cut puts the film together: the strip as a page, and the figures. Every sentence has to be in it.
+// cut puts the film together: the strip as a page, and the figures, of as much as was played. Played to its end, it has to be of every sentence, and
+// to have every picture that the README shows of it.
 func (r *reel) cut(figures map[string]any) {
 	r.Helper()
 	steps := map[int][]int{}
 	for _, s := range r.Steps {
 		for _, n := range s.Of {
-			if n < 0 || n >= len(sentences) {
-				r.Fatalf("step %d names sentence %d, and there are %d", s.N, n, len(sentences))
-			}
 			steps[n] = append(steps[n], s.N)
 		}
 	}
 	for n, text := range sentences {
-		if len(steps[n]) == 0 {
-			r.Errorf("no step is of sentence %d: %s", n, text.EN)
+		if r.whole && len(steps[n]) == 0 {
+			r.Errorf("in no step was anything seen of sentence %d: %s", n, text.EN)
 		}
 	}
-	figures["steps"], figures["seconds"] = r.Steps, time.Since(r.began).Seconds()
+	shown := stills.FindAllStringSubmatch(string(must(os.ReadFile("../../README.md"))(r.T)), -1)
+	if len(shown) != 4 {
+		r.Errorf("the README shows %d pictures of the film, want four", len(shown))
+	}
+	for _, of := range shown {
+		if r.whole && !r.stills[of[1]] {
+			r.Errorf("the README shows film-%s.webp, which no step takes", of[1])
+		}
+	}
+	figures["steps"], figures["seconds"], figures["failed"] = r.Steps, time.Since(r.began).Seconds(), r.Failed() || !r.whole
 	r.keep("figures.json", append(must(json.MarshalIndent(figures, "", "  "))(r.T), '\n'))
 	var out bytes.Buffer
-	if err := strip.Execute(&out, map[string]any{"Steps": r.Steps, "Sentences": sentences, "Of": steps, "Figures": figures, "Scale": figures["scale"], "Papers": must(filepath.Glob(filepath.Join(r.dir, "*.pdf")))(r.T)}); err != nil {
+	if err := strip.Execute(&out, map[string]any{"Steps": r.Steps, "Sentences": sentences, "Of": steps, "Scale": figures["scale"], "Papers": r.papers, "Failed": figures["failed"]}); err != nil {
 		r.Fatal(err)
 	}
 	r.keep("index.html", out.Bytes())
 }
 
-var strip = template.Must(template.New("strip").Funcs(template.FuncMap{"base": filepath.Base, "seconds": func(s float64) string { return fmt.Sprintf("%.1f s", s) },
+var strip = template.Must(template.New("strip").Funcs(template.FuncMap{"seconds": func(s float64) string { return fmt.Sprintf("%.1f s", s) },
 	"sentence": func(n int) language.Text { return sentences[n] }}).Parse(`<!doctype html>
 <html lang="ja"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>知らせの一部始終 / The film</title>
 <style>
@@ -225,16 +287,17 @@ section { border-top: 1px solid var(--line); padding: 1.25rem 0 }
 .when { font-variant-numeric: tabular-nums; margin: 0; font-size: .9rem } .pictures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr)); gap: .75rem; margin: .75rem 0 }
 .pictures img { width: 100%; height: auto; border: 1px solid var(--line); border-radius: .4rem; display: block }
 ol.of, ul.seen { margin: .25rem 0; padding-left: 1.5rem; font-size: .9rem } ul.seen { list-style: "✓ " } table { border-collapse: collapse; font-size: .9rem } td, th { text-align: left; vertical-align: top; padding: .2rem .75rem .2rem 0 }
-.failed h2::after { content: " ✗"; color: #c00 }
+.failed h2::after { content: " ✗"; color: light-dark(#b00, #f88) } .stop { border-left: .3rem solid light-dark(#b00, #f88); padding-left: .75rem } .no { font-variant-numeric: tabular-nums }
 </style>
 <h1>モデル事案の一部始終 <span lang="en">/ The whole model case</span></h1>
 <p>2013年のNAVERの公表と同じ経過を、例示の会社で、時刻を今にずらして進めたものです。名前も日付も、当時のものではありません。お知らせの16時から後は、数分に縮めています。規模：{{.Scale}}
 <p lang="en">The course of NAVER's disclosure of 2013, of a made-up company and moved to now: neither names nor dates are those of then. What came after 16:00 takes minutes here. Scale: {{.Scale}}.
-{{range .Papers}}<p><a href="{{base .}}">{{base .}}</a>{{end}}
-{{range .Steps}}<section id="s{{.N}}"{{if len .Seen | eq 0}} class="failed"{{end}}><p class="when">{{.N}} · {{.When}} · {{seconds .Seconds}}</p><h2>{{.Title.JA}}</h2><p lang="en">{{.Title.EN}}</p>
+{{if .Failed}}<p class="stop">✗ 最後まで、すべてがそのとおりになったわけではありません。<span lang="en">It was not played to its end, or not everything was so.</span>{{end}}
+{{range .Papers}}<p><a href="{{.}}">{{.}}</a>{{end}}
+{{range .Steps}}<section id="s{{.N}}"{{if .Failed}} class="failed"{{end}}><p class="when">{{.N}} · {{.When}} · {{seconds .Seconds}}</p><h2>{{.Title.JA}}</h2><p lang="en">{{.Title.EN}}</p>
 <div class="pictures">{{$s := .}}{{range .Pictures}}<a href="{{.File}}"><img src="{{.File}}" width="1200" height="800" loading="lazy" alt="{{if eq .Lang "en"}}{{$s.Title.EN}}{{else}}{{$s.Title.JA}}{{end}}"></a>{{end}}</div>
-<ul class="seen">{{range .Seen}}<li>{{.}}</li>{{end}}</ul>
+<ul class="seen">{{range .Seen}}<li>{{.What}}{{range .Of}} <a class="no" href="#t{{.}}">{{.}}</a>{{end}}</li>{{end}}</ul>
 {{with .Of}}<ol class="of">{{range .}}{{$x := sentence .}}<li value="{{.}}">{{$x.JA}} <span lang="en">{{$x.EN}}</span></li>{{end}}</ol>{{end}}</section>
-{{end}}<section><h2>どの文を、どの段階が扱うか <span lang="en">/ Which step is of which sentence</span></h2><table>{{range $n, $x := .Sentences}}<tr><td>{{$n}}<td>{{$x.JA}}<br><span lang="en">{{$x.EN}}</span><td>{{range index $.Of $n}}<a href="#s{{.}}">{{.}}</a> {{end}}</tr>{{end}}</table></section>
+{{end}}<section><h2>どの文を、どの段階が扱うか <span lang="en">/ Which step is of which sentence</span></h2><table>{{range $n, $x := .Sentences}}<tr id="t{{$n}}"><td>{{$n}}<td>{{$x.JA}}<br><span lang="en">{{$x.EN}}</span><td>{{range index $.Of $n}}<a href="#s{{.}}">{{.}}</a> {{end}}</tr>{{end}}</table></section>
 </html>
 `))

@@ -27,6 +27,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -52,7 +53,11 @@ type set struct {
 	scale     float64
 	total     int64
 	affected  int64
+	abroad    int64 // accounts that the rules leave out, and of what is left those of OpenID
+	openID    int64
 	shift     time.Duration
+	patience  time.Duration // how long one thing may take
+	asked     atomic.Int64  // requests that came to the application
 	cast
 }
 
@@ -79,15 +84,16 @@ func entered(t time.Time) string { return t.In(incident.Japan).Format("2006-01-0
 var domains = []string{"example.jp", "mail.example.jp", "keitai.example.jp", "example.com", "mail.example.net", "mail.example.org", "example.net"}
 
 // newSet builds all of it.
-func newSet(t *testing.T, scale float64) *set {
+func newSet(t *testing.T, scale float64, patience time.Duration) *set {
 	t.Helper()
-	s := &set{way: &way{T: t}, scale: scale, box: newMailbox(t, domains...)}
+	s := &set{way: &way{T: t}, scale: scale, patience: patience, box: newMailbox(t, domains...)}
+	s.box.patience = 3 * patience
 	s.shift = time.Now().Truncate(time.Minute).Sub(must(time.ParseInLocation("2006-01-02T15:04", "2013-07-19T16:00", incident.Japan))(t))
 	var err error
 	if s.total, s.affected, err = demo.Figures(scale); err != nil {
 		t.Fatal(err)
 	}
-	o := &office{browser: &browser{stage: newStage(t)}, dir: t.TempDir()}
+	o := &office{browser: &browser{stage: newStage(t), patience: patience}, dir: t.TempDir()}
 	s.o, o.program = o, filepath.Join(o.dir, "shirase")
 	if err := served.Build(o.program); err != nil {
 		t.Fatal(err)
@@ -182,21 +188,37 @@ func (s *set) nginx(shirase, application, token string) {
 
 // answers gives the status with which nginx answers a visitor of the application; 0: it does not.
 func (s *set) answers(path string) int {
+	code, _ := s.page(s.app, path)
+	return code
+}
+
+// page is what nginx answers to a visitor of a host.
+func (s *set) page(host, path string) (code int, text string) {
 	req := must(http.NewRequestWithContext(s.Context(), http.MethodGet, "http://"+s.front+path, nil))(s.T)
-	req.Host = s.app
+	req.Host = host
 	res, err := http.DefaultTransport.RoundTrip(req)
 	if err != nil {
-		return 0
+		return 0, ""
 	}
-	res.Body.Close()
-	return res.StatusCode
+	defer res.Body.Close()
+	b, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
+	if err != nil {
+		return 0, ""
+	}
+	return res.StatusCode, string(b)
+}
+
+// row is the first line of a table of the open page that has this in it; "": there is none.
+func row(p *tab, has string) string {
+	p.Helper()
+	return eval[string](p, fmt.Sprintf(`[...document.querySelectorAll("main tr")].find(e => e.innerText.includes(%q))?.innerText ?? ""`, has))
 }
 
 // until asks until something is so: each time it is asked, it has answered.
 func (s *set) until(what string, is func() bool) {
 	s.Helper()
 	for begin := time.Now(); !is(); {
-		if time.Since(begin) > 3*patience && s.scale < 0.01 {
+		if time.Since(begin) > 3*s.patience {
 			s.Fatalf("it never came to %s", what)
 		}
 	}
@@ -238,6 +260,12 @@ func (s *set) accounts() iter.Seq[slapdtest.Account] {
 	return func(yield func(slapdtest.Account) bool) {
 		for row := range s.rows() {
 			who := person{strings.Clone(row["member_id"]), strings.Clone(row["mail"])}
+			switch { // as the rules have it
+			case row["country"] != "JP":
+				s.abroad++
+			case row["auth"] != "password":
+				s.openID++
+			}
 			switch {
 			case row["auth"] != "password":
 				if who.mail != "" && s.taku.id == "" {
@@ -346,16 +374,17 @@ func (s *set) decide(ctx context.Context, id, mail string) (d decision, err erro
 	return d, json.NewDecoder(res.Body).Decode(&d)
 }
 
-// holds waits until the gate says this of an account.
-func (s *set) holds(p person, want string) {
+// holds waits until the gate says this of an account, and gives what it says.
+func (s *set) holds(p person, want string) (d decision) {
 	s.Helper()
 	s.until("the gate saying "+want, func() bool {
-		d, err := s.decide(s.Context(), p.id, p.mail)
-		if err != nil {
+		var err error
+		if d, err = s.decide(s.Context(), p.id, p.mail); err != nil {
 			s.Fatal(err)
 		}
 		return d.Decision == want
 	})
+	return d
 }
 
 // application is a service with a login and a page of one's own: the password is the directory's matter, whether they may pass the gate's.
@@ -406,7 +435,10 @@ func (s *set) application() http.Handler {
 			show(w, http.StatusForbidden, "blocked", d.Says["ja"])
 		}
 	})
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.asked.Add(1)
+		mux.ServeHTTP(w, r)
+	})
 }
 
 var service = template.Must(template.New("service").Parse(`<!doctype html><html lang="ja"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>例示まとめ</title>

@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"mime"
 	"mime/multipart"
 	"mime/quotedprintable"
@@ -34,6 +36,9 @@ type mailbox struct {
 	said   *bufio.Reader
 	n      int // mails that lie there
 	end    func()
+
+	patience time.Duration // for a mail that is to come
+	queue    string        // where Postfix keeps what it has not delivered
 }
 
 // arrived is a mail as it lies in the mailbox.
@@ -55,7 +60,7 @@ func newMailbox(t *testing.T, domains ...string) *mailbox {
 	}
 	folder := must(os.MkdirTemp("", "shirase-mailbox"))(t)
 	t.Cleanup(func() { os.RemoveAll(folder) })
-	m := &mailbox{T: t}
+	m := &mailbox{T: t, patience: 3 * patience, queue: filepath.Join(folder, "queue")}
 	one, two := must(net.Listen("tcp", "127.0.0.1:0"))(t), must(net.Listen("tcp", "127.0.0.1:0"))(t)
 	m.at, m.listen = one.Addr().String(), two.Addr().String()
 	one.Close()
@@ -236,7 +241,7 @@ func (m *mailbox) drain(enough func(arrived) bool) {
 // lying waits until n mails lie there, and takes all that do.
 func (m *mailbox) lying(n int) (mails []arrived) {
 	m.Helper()
-	late := time.AfterFunc(3*patience, m.end)
+	late := time.AfterFunc(m.patience, m.end)
 	defer late.Stop()
 	if m.n < n {
 		fmt.Fprint(m.imap, "a IDLE\r\n") // RFC 2177: it says by itself what comes
@@ -247,6 +252,44 @@ func (m *mailbox) lying(n int) (mails []arrived) {
 		for !strings.HasPrefix(m.line(), "a OK") {
 		}
 	}
+	return m.all()
+}
+
+// rest takes what lies there, once Postfix has delivered all that it was handed.
+func (m *mailbox) rest() []arrived {
+	m.Helper()
+	for begin := time.Now(); m.queued(); {
+		if time.Since(begin) > m.patience {
+			m.Fatal("Postfix does not deliver all of it")
+		}
+	}
+	if m.command("NOOP"); m.n == 0 { // RFC 9051, 7.4.1: with its answer it says what has come
+		return nil
+	}
+	return m.all()
+}
+
+// queued reports whether Postfix still has a mail to deliver.
+func (m *mailbox) queued() (is bool) {
+	m.Helper()
+	for _, name := range []string{"maildrop", "incoming", "active", "deferred"} {
+		err := filepath.WalkDir(filepath.Join(m.queue, name), func(_ string, d fs.DirEntry, err error) error {
+			if errors.Is(err, fs.ErrNotExist) { // it was delivered meanwhile
+				return nil
+			}
+			is = is || err == nil && d.Type().IsRegular()
+			return err
+		})
+		if err != nil {
+			m.Fatal(err)
+		}
+	}
+	return is
+}
+
+// all takes all that lie there.
+func (m *mailbox) all() (mails []arrived) {
+	m.Helper()
 	for _, raw := range m.command("FETCH 1:* BODY.PEEK[]") {
 		mails = append(mails, m.read(raw))
 	}

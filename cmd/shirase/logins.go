@@ -151,7 +151,7 @@ func (a *app) watchLogins(ctx context.Context, fl loginFlags, args []string) err
 	}
 	evidence := k.Evidence[len(k.Evidence)-1].ID
 	if fl.record != "" {
-		if err := in.recordLogins(ctx, cases, fl, r, evidence); err != nil {
+		if err := in.recordLogins(ctx, cases, fl, r, o.Since.Location(), evidence); err != nil {
 			return err
 		}
 	}
@@ -264,13 +264,14 @@ func whole(r logins.Report) string {
 	return ""
 }
 
-// recordLogins records what a person says of what was found, as of the last login that was read.
-func (in *instance) recordLogins(ctx context.Context, cases *response.Cases, fl loginFlags, r logins.Report, evidence int64) error {
+// recordLogins records what a person says of what was found, as of the last login that was read: in the zone in which the window is told, so that
+// a notice can tell it in one sentence with what else did not happen.
+func (in *instance) recordLogins(ctx context.Context, cases *response.Cases, fl loginFlags, r logins.Report, zone *time.Location, evidence int64) error {
 	why := whole(r)
 	if fl.record == "none-confirmed" && why != "" && strings.TrimSpace(fl.why) == "" {
 		return hint.Add(fmt.Errorf("watch-logins %s: nothing is recorded: %s", fl.id, why), fmt.Sprintf("look at evidence %d, and say with --why how it comes that no misuse is confirmed", evidence))
 	}
-	asOf := incident.Moment{Time: r.To.Truncate(time.Minute), Precision: incident.Minute}
+	asOf := incident.Moment{Time: r.To.Truncate(time.Minute).In(zone), Precision: incident.Minute}
 	src, err := json.Marshal(map[string]any{"id": fl.id, "facts": []map[string]any{{"key": "secondary-damage", "value": "login", "status": fl.record, "asOf": asOf.String(), "source": fmt.Sprintf("login logs, evidence %d", evidence)}}},
 		json.Deterministic(true)) // JSON is YAML
 	if err != nil {
