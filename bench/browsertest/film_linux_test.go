@@ -45,7 +45,7 @@ func TestFilm(t *testing.T) {
 	if wait == 0 {
 		wait = patience + time.Duration(*filmScale*float64(2*time.Hour))
 	}
-	f := &film{reel: &reel{T: t, dir: *filmOut, began: time.Now(), stills: map[string]bool{}}, told: map[string]bool{}}
+	f := &film{reel: &reel{TB: t, dir: *filmOut, began: time.Now(), stills: map[string]bool{}}, told: map[string]bool{}}
 	t.Cleanup(func() { // the last, so that a film that failed says so, and shows how far it came
 		if len(f.reel.Steps) > 0 {
 			f.reel.cut(map[string]any{"scale": f.scale, "accounts": f.total, "affected": f.affected})
@@ -316,8 +316,10 @@ func (f *film) facts() string {
 		})
 		out.WriteString("  - " + item + "\n")
 	}
-	fmt.Fprintf(&out, "  - {key: action, id: prevention, status: planned, promised: %q, value: {ja: 監視体制の強化と再発防止, en: Closer monitoring and prevention}}\n", f.then("08-31T18:00").In(incident.Japan).Format("2006-01-02"))
-	fmt.Fprintf(&out, "  - {key: action, id: investigation, status: taken, at: %q, value: {ja: 会員情報が流出したかどうかの調査を開始, en: An investigation was begun of whether members' data was taken}}\n", f.then("07-18T20:00").In(incident.Japan).Format("2006-01-02T15:04"))
+	fmt.Fprintf(&out, "  - {key: action, id: prevention, status: planned, promised: %q, value: {ja: 監視体制の強化と再発防止に、全社で取り組む, en: \"Closer monitoring and prevention, by the whole company\"}}\n",
+		f.then("08-31T18:00").In(incident.Japan).Format("2006-01-02"))
+	fmt.Fprintf(&out, "  - {key: action, id: investigation, status: taken, at: %q,\n     value: {ja: 会員情報が流出したかどうかの調査を開始, en: An investigation was begun of whether members' data was taken}}\n",
+		f.then("07-18T20:00").In(incident.Japan).Format("2006-01-02T15:04"))
 	fmt.Fprintf(&out, "  - {key: next-update, value: %q}\n", f.then("07-19T18:30").In(incident.Japan).Format("2006-01-02T15:04"))
 	return out.String()
 }

@@ -59,7 +59,7 @@ var stills = regexp.MustCompile(`docs/images/film-([a-z]+)\.webp`)
 
 // reel is the film as it is made: a step after the other.
 type reel struct {
-	*testing.T
+	testing.TB
 	dir    string
 	began  time.Time
 	Steps  []*filmStep
@@ -258,7 +258,7 @@ func (r *reel) cut(figures map[string]any) {
 			r.Errorf("in no step was anything seen of sentence %d: %s", n, text.EN)
 		}
 	}
-	shown := stills.FindAllStringSubmatch(string(must(os.ReadFile("../../README.md"))(r.T)), -1)
+	shown := stills.FindAllStringSubmatch(string(must(os.ReadFile("../../README.md"))(r.TB)), -1)
 	if len(shown) != 4 {
 		r.Errorf("the README shows %d pictures of the film, want four", len(shown))
 	}
@@ -268,7 +268,7 @@ func (r *reel) cut(figures map[string]any) {
 		}
 	}
 	figures["steps"], figures["seconds"], figures["failed"] = r.Steps, time.Since(r.began).Seconds(), r.Failed() || !r.whole
-	r.keep("figures.json", append(must(json.MarshalIndent(figures, "", "  "))(r.T), '\n'))
+	r.keep("figures.json", append(must(json.MarshalIndent(figures, "", "  "))(r.TB), '\n'))
 	var out bytes.Buffer
 	if err := strip.Execute(&out, map[string]any{"Steps": r.Steps, "Sentences": sentences, "Of": steps, "Scale": figures["scale"], "Papers": r.papers, "Failed": figures["failed"]}); err != nil {
 		r.Fatal(err)
