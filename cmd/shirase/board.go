@@ -37,13 +37,15 @@ func (a *app) boards(ctx context.Context, in *instance, cases *response.Cases) (
 	if rooms.Spread, err = spread.New(ctx, spread.Rooms{DB: in.db, Rosters: in.rosters}); err != nil {
 		return nil, err
 	}
-	watching, err := a.watchersRoom(ctx, in, watchers.Mailer{}, nil)
-	if err != nil {
-		return nil, err
-	}
-	rooms.Watching = func(ctx context.Context) (int64, error) {
-		n, err := watching.Counts(ctx)
-		return n.Watching, err
+	if a.op().Mail.Server != "" { // without, nobody can watch
+		watching, err := a.watchersRoom(ctx, in, watchers.Mailer{}, nil)
+		if err != nil {
+			return nil, err
+		}
+		rooms.Watching = func(ctx context.Context) (int64, error) {
+			n, err := watching.Counts(ctx)
+			return n.Watching, err
+		}
 	}
 	return board.New(ctx, rooms, func(what string, err error) { in.log.Error(what, "error", err) }), nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"shirase/internal/actor"
 	"shirase/internal/contain/gate"
+	"shirase/internal/contain/reset"
 	"shirase/internal/enquiry"
 	"shirase/internal/files"
 	"shirase/internal/incident"
@@ -71,6 +72,8 @@ func each(t *testing.T, do func(w *world)) {
 		must(err)
 		w.Desk, err = enquiry.New(ctx, enquiry.Rooms{DB: db, Keys: keys, Seal: w.Rosters.Sealer, Incident: w.Incidents.Get, Wanted: func(context.Context) (bool, error) { return false, nil }, Own: func(context.Context, string) (bool, error) { return true, nil },
 			Deliver: func(context.Context, enquiry.Letter) (enquiry.Outcome, string) { return enquiry.Taken, "" }})
+		must(err)
+		w.Resets, err = reset.New(ctx, reset.Rooms{DB: db, Rosters: w.Rosters})
 		must(err)
 		w.boards = New(ctx, w.Rooms, func(what string, err error) { t.Errorf("%s: %v", what, err) })
 		w.boards.now = func() time.Time { return w.now }
@@ -227,6 +230,108 @@ func TestLargeRoster(t *testing.T) {
 		b, after, err := w.boards.Current(ctx, id)
 		if err != nil || after == before || b.Told.Counting || b.Told.Parts == nil || b.Told.Parts.All() != 7 {
 			w.Errorf("counted: %+v, %v", b.Told, err)
+		}
+	})
+}
+
+// TestCountedAnew: whom a campaign has told is counted anew with each recipient whose state changes, however many there are: also once it is over.
+func TestCountedAnew(t *testing.T) {
+	each(t, func(w *world) {
+		ctx, by := w.Context(), actor.Operator()
+		w.scoped()
+		c, err := w.Campaigns.Create(ctx, by, reach.Spec{Incident: id, From: reach.Sender{Name: language.Same("Notices"), Address: "notice@example.jp"}, Subject: language.Both("お知らせ", "A notice"), Text: language.Both("お知らせ", "A notice")}, reach.Rates{}, time.Time{})
+		if err != nil {
+			w.Fatal(err)
+		}
+		p, err := w.Campaigns.Plan(ctx, by, id, reach.Asked{Campaign: c.ID, Despite: "x"})
+		if err == nil {
+			err = w.Campaigns.Approve(ctx, by, p, nil)
+		}
+		if err == nil {
+			err = w.Campaigns.Cancel(ctx, by, c.ID, "x")
+		}
+		if err != nil {
+			w.Fatal(err)
+		}
+		change := func(set string) {
+			if _, err := w.db.ExecContext(ctx, `UPDATE reach_block SET `+set+` WHERE n = 0`); err != nil {
+				w.Fatal(err)
+			}
+		}
+		roll := func() *reach.Summary {
+			if _, err := w.boards.Get(ctx, id, ""); err != nil {
+				w.Fatal(err)
+			}
+			return w.boards.kept[id].roll
+		}
+		change(`accepted = 1000000`)
+		was := roll()
+		if same := roll(); was == nil || same != was {
+			w.Fatal("counted again, and nothing has changed")
+		}
+		for _, column := range []string{"bounced", "bounced", "substitute", "deferred"} {
+			change(column + ` = ` + column + ` + 1, accepted = accepted - 1`)
+			now := roll()
+			if now == was {
+				w.Errorf("one more is %s, and nobody is counted", column)
+			}
+			was = now
+		}
+		versions, err := w.Campaigns.Versions(ctx)
+		change(`bounced = bounced + 1, accepted = accepted - 1`)
+		after, failed := w.Campaigns.Versions(ctx)
+		if err != nil || failed != nil || versions[id] != after[id] {
+			w.Errorf("a page that is followed is drawn anew for one mail: %v, %v", err, failed)
+		}
+	})
+}
+
+// TestMilestones: what the gate, campaigns and the forced reset were the first to do is when a milestone was reached, however often it was done since.
+func TestMilestones(t *testing.T) {
+	each(t, func(w *world) {
+		ctx, by := w.Context(), actor.Operator()
+		step := func(b *Board, id string) Step {
+			return b.Steps[slices.IndexFunc(b.Steps, func(s Step) bool { return s.ID == id })]
+		}
+		if b := w.board(); step(b, CutOff).Reached() || step(b, ResetOpen).Reached() || step(b, ToldStep).Reached() {
+			w.Fatalf("nothing was done: %+v", b.Steps)
+		}
+		for range 2 {
+			if err := w.Gate.Do(ctx, by, gate.KindBlock, id, gate.Asked{Route: "login", State: gate.Closed, Why: "x"}); err != nil {
+				w.Fatal(err)
+			}
+			if err := w.Gate.Do(ctx, by, gate.KindLift, id, gate.Asked{Route: "login", Why: "x"}); err != nil {
+				w.Fatal(err)
+			}
+		}
+		first := time.Date(2026, 8, 20, 10, 57, 0, 0, incident.Japan)
+		runs, err := w.Gate.History(ctx, actor.Server(), id)
+		if err != nil || len(runs) != 2 {
+			w.Fatalf("%+v, %v", runs, err)
+		}
+		earlier := slices.MinFunc(runs, func(a, b gate.Block) int { return a.Since.Compare(b.Since) })
+		if _, err := w.db.ExecContext(ctx, `UPDATE gate_block SET since = $2 WHERE id = $1`, earlier.ID, store.Micros(first)); err != nil {
+			w.Fatal(err)
+		}
+		if s := step(w.board(), CutOff); s.From != "gate" || !s.At.Time.Equal(first) {
+			w.Errorf("cut off: %+v", s)
+		}
+		for i, state := range []string{reset.Announced, reset.Opened, reset.Closed, reset.Reopened, reset.Closed} {
+			if _, err := w.db.ExecContext(ctx, `INSERT INTO reset_hour (incident, n, state, at, promised, why, actor) VALUES ($1, $2, $3, $4, 0, '', 'operator')`, id, i+1, state, store.Micros(first.Add(time.Duration(i)*time.Hour))); err != nil {
+				w.Fatal(err)
+			}
+			b := w.board()
+			if s := step(b, ResetOpen); s.Reached() != (i > 0) || i > 0 && !s.At.Time.Equal(first.Add(time.Hour)) {
+				w.Errorf("after %s: %+v", state, s)
+			}
+			if b.Reset == nil || b.Reset.State != state {
+				w.Errorf("after %s: %+v", state, b.Reset)
+			}
+		}
+		b := w.board()
+		b.take(&reach.Summary{Told: map[reach.Channel]reach.ByChannel{reach.Mail: {Handed: 1, First: first.Add(2 * time.Hour)}}})
+		if s := step(b, ToldStep); s.From != "campaign" || !s.At.Time.Equal(first.Add(2*time.Hour)) {
+			w.Errorf("told: %+v", s)
 		}
 	})
 }

@@ -172,18 +172,22 @@ func (b *Boards) call(k *kept, id string, wait time.Duration) {
 	}
 }
 
-// rollOf is what a roll is called over: the roster, and how campaigns and notices at logins stand.
+// rollOf is what a roll is called over: the roster, and how campaigns and notices at logins stand, to the last person: the first bounce after a
+// campaign is over and the next are counted alike.
 func (b *Boards) rollOf(ctx context.Context, id string, ro roster.Roster) (string, error) {
-	campaigns, err := b.Campaigns.Versions(ctx)
+	campaigns, err := b.Campaigns.Stands(ctx, id)
 	if err != nil {
 		return "", err
 	}
-	holds, err := b.holds(ctx, id)
-	return ro.ID + " " + campaigns[id] + " " + holds, err
+	holds, err := b.holds(ctx, id, func(n, _ int64) int64 { return n })
+	return ro.ID + " " + campaigns + " " + holds, err
 }
 
+// inSteps are of half a percent: a page that is followed is not drawn anew for each person.
+func inSteps(n, all int64) int64 { return n * 200 / max(all, 1) }
+
 // holds is how the gate stands for a case.
-func (b *Boards) holds(ctx context.Context, id string) (string, error) {
+func (b *Boards) holds(ctx context.Context, id string, step func(n, all int64) int64) (string, error) {
 	if b.Gate == nil {
 		return "", nil
 	}
@@ -199,7 +203,7 @@ func (b *Boards) holds(ctx context.Context, id string) (string, error) {
 			if err != nil {
 				return "", err
 			}
-			out.WriteString(" " + strconv.FormatInt(n*200/max(x.People, 1), 10))
+			out.WriteString(" " + strconv.FormatInt(step(n, x.People), 10))
 		}
 		out.WriteByte(' ')
 	}
@@ -219,7 +223,7 @@ func (b *Boards) Version(ctx context.Context, id, head, told string) (string, er
 	if err != nil && !errors.Is(err, roster.ErrNone) && !errors.Is(err, roster.ErrShredded) {
 		return "", err
 	}
-	holds, err := b.holds(ctx, id)
+	holds, err := b.holds(ctx, id, inSteps)
 	if err != nil {
 		return "", err
 	}
@@ -231,7 +235,7 @@ func (b *Boards) Version(ctx context.Context, id, head, told string) (string, er
 		}
 		out += " " + s.State + strconv.FormatInt(s.Since.Unix(), 10) + s.Bulk
 		for _, n := range s.Counts.Each {
-			out += " " + strconv.FormatInt(n*200/max(s.Accounts, 1), 10)
+			out += " " + strconv.FormatInt(inSteps(n, s.Accounts), 10)
 		}
 	}
 	if b.Desk != nil {

@@ -57,6 +57,7 @@ type maker struct {
 	words  []incident.Notice
 	ro     *roster.Roster
 	runs   []gate.Block
+	hours  []reset.Hour
 }
 
 // make puts together everything but whom campaigns have told.
@@ -275,6 +276,9 @@ func (m *maker) reset(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if m.hours, err = m.Resets.Hours(ctx, actor.Server(), m.id); err != nil {
+		return err
+	}
 	r := &Reset{State: s.State, Since: s.Since, Promised: s.Promised, Unlisted: s.Unlisted}
 	if s.Accounts > 0 {
 		n := s.Counts
@@ -440,8 +444,8 @@ func (m *maker) steps() {
 	add(ToldStep, at, from) // what campaigns say is put in with their figures
 
 	at, from = incident.Moment{}, ""
-	if r := b.Reset; r != nil && slices.Contains([]string{reset.Opened, reset.Reopened, reset.Closed, reset.Lifted}, r.State) {
-		at, from = toMinute(r.Since), "reset"
+	if i := slices.IndexFunc(m.hours, func(h reset.Hour) bool { return h.State == reset.Opened }); i >= 0 { // and however often it was closed and reopened since
+		at, from = toMinute(m.hours[i].At), "reset"
 	}
 	add(ResetOpen, at, from)
 

@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"net/http"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -135,6 +136,11 @@ func TestBoardLive(t *testing.T) {
 				}
 			}
 		}
+		for _, at := range []string{"?part", "?wall"} { // what was counted says as of when, also once a campaign is over
+			if body := p.get("/console/cases/" + id + "/board" + at).body; !regexp.MustCompile(`連絡で数えています（[0-9:]+ 現在）`).MatchString(body) {
+				t.Errorf("%s does not say as of when people were counted", at)
+			}
+		}
 		// Many look at once: one computation, whoever they are, and however often.
 		watch, _ := p.stream(ctx, "?board&case="+id)
 		version := d.console.live.versions()[id+boardOf]
@@ -184,4 +190,31 @@ func TestWallStays(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestPunctuation: outside what is said in each language no template writes in one: a reader of English meets no full-width colon.
+func TestPunctuation(t *testing.T) {
+	action := regexp.MustCompile("(?s)\\{\\{(?:\"(?:\\\\.|[^\"\\\\])*\"|`[^`]*`|[^\"`])*?\\}\\}")
+	entries, err := embedded.ReadDir("templates")
+	if err != nil || len(entries) < 30 {
+		t.Fatal(len(entries), err)
+	}
+	for _, e := range entries {
+		text, err := embedded.ReadFile("templates/" + e.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if left := action.ReplaceAllString(string(text), ""); strings.ContainsAny(left, "：（）「」、。！？") {
+			t.Errorf("%s punctuates for readers of Japanese alone: %s", e.Name(), strings.Join(strings.FieldsFunc(left, func(r rune) bool { return r < 0x3000 }), " "))
+		}
+	}
+	page, err := embedded.ReadFile("templates/situation.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, literal := range []string{"公の言葉", "言葉は一つ", "走っている期限", "未読"} {
+		if strings.Contains(string(page), literal) {
+			t.Errorf("the board says %s", literal)
+		}
+	}
 }

@@ -452,6 +452,69 @@ func (k keeping) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // TestWithout: what a server says is kept without anybody's address, however it writes them, and without what mail came from.
+// TestRefused: only what a server says of a mailbox is for good; that it refuses who sends, or what, may be mended, and the same is taken then.
+func TestRefused(t *testing.T) {
+	for _, c := range []struct {
+		at, says string
+		want     bool
+	}{
+		{"MAIL", "554 sender refused", false}, {"MAIL", "553 5.1.8 sender domain unknown", false}, {"MAIL", "530 5.7.0 sign in first", false},
+		{"RCPT", "550 no such user", true}, {"RCPT", "550 5.1.1 no such user", true}, {"RCPT", "552 5.2.2 mailbox full", true}, {"RCPT", "553 mailbox name not allowed", true},
+		{"RCPT", "554 5.7.1 relay access denied", false}, {"RCPT", "550 5.7.1 not from there", false}, {"RCPT", "530 sign in first", false}, {"RCPT", "550 5.1.8 sender domain unknown", false},
+		{"RCPT", "554 no", false}, {"RCPT", "450 4.2.1 later", false}, {"DATA", "554 5.7.1 spam", false}, {"DATA", "550 no", false}, {".", "554 5.6.0 spam", false}, {".", "550 spam", false},
+	} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		heard := make(chan bool, 1)
+		go func() {
+			said := false
+			defer func() { heard <- said }()
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			defer conn.Close()
+			in := bufio.NewReader(conn)
+			fmt.Fprint(conn, "220 sink\r\n")
+			for inData := false; ; {
+				line, err := in.ReadString('\n')
+				if err != nil {
+					return
+				}
+				word := strings.ToUpper(strings.Fields(strings.ReplaceAll(line, ":", " ") + " -")[0])
+				switch {
+				case inData && line != ".\r\n":
+				case word == c.at:
+					said, inData = true, false
+					fmt.Fprint(conn, c.says+"\r\n")
+				case word == "DATA":
+					inData = true
+					fmt.Fprint(conn, "354 go on\r\n")
+				case word == "QUIT":
+					fmt.Fprint(conn, "221 bye\r\n")
+					return
+				default:
+					inData = false
+					fmt.Fprint(conn, "250 ok\r\n")
+				}
+			}
+		}()
+		err = SMTP{Server: l.Addr().String(), From: "shirase@example.org", Security: "none"}.Send(t.Context(), "sato@example.org", "s", "t", "m-1")
+		l.Close()
+		if err == nil || !<-heard || errors.Is(err, ErrRefused) != c.want || errors.Is(err, ErrUncertain) {
+			t.Errorf("%s %q: %v", c.at, c.says, err)
+		}
+	}
+	if err := (SMTP{Server: "127.0.0.1:1", From: "nobody", Security: "none"}).Send(t.Context(), "sato@example.org", "s", "t", "m-1"); err == nil || errors.Is(err, ErrRefused) {
+		t.Errorf("a sender that is no address: %v", err)
+	}
+	if err := (SMTP{Server: "127.0.0.1:1", From: "shirase@example.org", Security: "none"}).Send(t.Context(), "nobody", "s", "t", "m-1"); !errors.Is(err, ErrRefused) {
+		t.Errorf("one who is no address: %v", err)
+	}
+}
+
 func TestWithout(t *testing.T) {
 	for _, said := range []string{"550 5.1.1 <Hana@Example.com>: no such user", "550 passed on to taro@mail.example: mailbox full", "affected recipient(s): hana@example.com",
 		"550 sender support+eabc-mac@desk.example is not known"} {

@@ -25,7 +25,8 @@ type SMTP struct {
 
 // Errors of sending, which say what is known of the mail.
 var (
-	// ErrRefused says that the server will never take it: the same again would be refused again.
+	// ErrRefused says that the server will never take a mail to this mailbox: the same again would be refused again. That it refuses whoever
+	// sends, or what is sent, is none: that is mended here, and then it takes them.
 	ErrRefused = errors.New("the mail server refuses it for good")
 	// ErrUncertain says that the connection ended when all of it was sent and no answer had come: the server may have it.
 	ErrUncertain = errors.New("the mail server may have taken it")
@@ -77,7 +78,10 @@ func (s SMTP) Deliver(ctx context.Context, out Letter) error {
 		form = append(form, mail.WithEncoding(mail.EncodingB64))
 	}
 	m := mail.NewMsg(form...)
-	wrong := errors.Join(m.From(s.From), m.To(out.To))
+	if err := m.To(out.To); err != nil {
+		return fmt.Errorf("%w: an address cannot be written to", ErrRefused) // the error would have it
+	}
+	wrong := m.From(s.From)
 	if out.ReplyTo != "" {
 		wrong = errors.Join(wrong, m.ReplyTo(out.ReplyTo))
 	}
@@ -85,7 +89,7 @@ func (s SMTP) Deliver(ctx context.Context, out Letter) error {
 		wrong = errors.Join(wrong, m.EnvelopeFrom(out.Back))
 	}
 	if wrong != nil {
-		return fmt.Errorf("%w: an address cannot be written to", ErrRefused) // the error would have it
+		return errors.New("mail.from, or what a mail comes back to, is no address") // the error would have one that has a token
 	}
 	m.SetMessageIDWithValue(out.ID + "@" + domain)
 	m.SetDate()
@@ -109,12 +113,28 @@ func (s SMTP) Deliver(ctx context.Context, out Letter) error {
 		case !errors.As(err, &why):
 		case why.Reason == mail.ErrSMTPDataClose && why.ErrorCode() == 0:
 			return fmt.Errorf("%w: %w", ErrUncertain, said)
-		case why.ErrorCode()/100 == 5:
+		case ofMailbox(why):
 			return fmt.Errorf("%w: %w", ErrRefused, said)
 		}
 		return said
 	}
 	return nil
+}
+
+// enhanced is a status code of RFC 3463 behind a code of RFC 5321, whether or not the server says that it gives them.
+var enhanced = regexp.MustCompile(`\b5\d\d[ -]"?(5\.\d{1,3}\.\d{1,3})\b`)
+
+// ofMailbox reports that a server refuses whom it is to, for good, and not the sender or the text: it answers RCPT, with a code of an address or a
+// mailbox (RFC 3463, sections 3.2 and 3.3, without the two of a sender's address), or one without further words that RFC 5321, section 4.2.3, has
+// for a mailbox.
+func ofMailbox(e *mail.SendError) bool {
+	if e.Reason != mail.ErrSMTPRcptTo {
+		return false
+	}
+	if code := enhanced.FindStringSubmatch(e.Error()); code != nil {
+		return (strings.HasPrefix(code[1], "5.1.") || strings.HasPrefix(code[1], "5.2.")) && code[1] != "5.1.7" && code[1] != "5.1.8"
+	}
+	return e.ErrorCode() == 550 || e.ErrorCode() == 551 || e.ErrorCode() == 553
 }
 
 // messageID is what another's header may be named by: nothing that ends a line, or a bracket (RFC 5322, section 3.6.4).

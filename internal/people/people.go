@@ -49,7 +49,7 @@ const (
 	tries      = 5
 	claimed    = 2 * time.Minute // for how long a process that sends keeps others from it
 	kept       = 48 * time.Hour
-	inARow     = 20 // that fail before it is left for a while: whoever asks about mailboxes that take nothing keeps nobody else waiting
+	inARow     = 20 // that fail before it is left for a while
 )
 
 // About is what an answer says of an incident.
@@ -155,17 +155,20 @@ type asked struct {
 }
 
 // Answer mails what is due, and lets go what is not needed any more. It gives how many answers have left. A process that ends after it
-// was handed over and before that was written down mails it again, under the same Message-ID.
+// was handed over and before that was written down mails it again, under the same Message-ID. What is new and what is tried again have their turns:
+// mailboxes that take nothing for now keep nobody else waiting. What is refused for good is counted in the error, and a turn in which nothing else
+// comes of it ends: it may be that the server refuses whatever comes from here.
 func (p *People) Answer(ctx context.Context) (answered int, err error) {
 	if _, err := p.DB.ExecContext(ctx, `DELETE FROM people_asked WHERE at < $1`, store.Micros(p.now().Add(-kept))); err != nil {
 		return 0, fmt.Errorf("answer by mail: %w", err)
 	}
 	var last error
-	for row := 0; ctx.Err() == nil && row < inARow; {
-		if err := p.prepare(ctx); err != nil {
+	refused := 0
+	for row, again := 0, false; ctx.Err() == nil && row < inARow && (refused < inARow || answered > 0); again = !again {
+		if err := p.prepare(ctx, again); err != nil {
 			return answered, fmt.Errorf("answer by mail: %w", err)
 		}
-		q, err := p.take(ctx)
+		q, err := p.take(ctx, again)
 		if err != nil {
 			return answered, err
 		}
@@ -178,12 +181,17 @@ func (p *People) Answer(ctx context.Context) (answered int, err error) {
 		switch {
 		case failed == nil:
 			answered, row = answered+1, 0
+		case errors.Is(failed, ErrRefused):
+			refused++
 		case !over(failed):
 			last, row = fmt.Errorf("answer by mail: %w", failed), row+1
 		}
 		if err := p.settle(context.WithoutCancel(ctx), *q, failed); err != nil {
 			return answered, err
 		}
+	}
+	if refused > 0 {
+		last = errors.Join(last, fmt.Errorf("answer by mail: of %d answers, %d: %w", answered+refused, refused, ErrRefused))
 	}
 	return answered, cmp.Or(ctx.Err(), last)
 }
@@ -194,9 +202,9 @@ func over(failed error) bool {
 }
 
 // prepare makes the set of the incident that is asked about first. It may take longer than a claim lasts: who claims has it then.
-func (p *People) prepare(ctx context.Context) error {
-	var incident string
-	err := p.DB.QueryRowContext(ctx, `SELECT incident FROM people_asked WHERE state = 'waiting' AND next_at <= $1 ORDER BY next_at, id LIMIT 1`, store.Micros(p.now())).Scan(&incident)
+func (p *People) prepare(ctx context.Context, again bool) error {
+	var incident, id string
+	err := p.first(ctx, p.DB, again).Scan(&id, &incident)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil
 	}
@@ -211,13 +219,24 @@ func (p *People) prepare(ctx context.Context) error {
 	return ctx.Err()
 }
 
+// first finds the question that is due first, and its incident: one that is tried again, or a new one, where there is any.
+func (p *People) first(ctx context.Context, q store.Querier, again bool) *sql.Row {
+	kind := map[bool]string{true: "tries > 0", false: "tries = 0"}
+	of := func(kind string) string {
+		return `(SELECT id FROM people_asked WHERE state = 'waiting' AND next_at <= $1 AND ` + kind + ` ORDER BY next_at, id LIMIT 1)`
+	}
+	return q.QueryRowContext(ctx, `SELECT id, incident FROM people_asked WHERE id = coalesce(`+of(kind[again])+`, `+of(kind[!again])+`)`, store.Micros(p.now()))
+}
+
 // take claims the question that is due first; nil where none is.
-func (p *People) take(ctx context.Context) (q *asked, err error) {
+func (p *People) take(ctx context.Context, again bool) (q *asked, err error) {
 	now := p.now()
 	err = p.DB.Update(ctx, func(tx *sql.Tx) error {
 		q = &asked{}
-		err := tx.QueryRowContext(ctx, `SELECT id, incident, address, lang, tries FROM people_asked WHERE state = 'waiting' AND next_at <= $1 ORDER BY next_at, id LIMIT 1`, store.Micros(now)).
-			Scan(&q.id, &q.incident, &q.address, &q.lang, &q.tries)
+		err := p.first(ctx, tx, again).Scan(&q.id, &q.incident)
+		if err == nil {
+			err = tx.QueryRowContext(ctx, `SELECT address, lang, tries FROM people_asked WHERE id = $1`, q.id).Scan(&q.address, &q.lang, &q.tries)
+		}
 		if errors.Is(err, sql.ErrNoRows) {
 			q = nil
 			return nil
@@ -406,7 +425,7 @@ func Forget(ctx context.Context, db *store.DB, rosters *roster.Rosters) error {
 }
 
 func forget(ctx context.Context, db *store.DB, rosters *roster.Rosters) error {
-	rows, err := db.QueryContext(ctx, `SELECT incident FROM people_asked UNION SELECT incident FROM people_set`)
+	rows, err := db.QueryContext(ctx, `SELECT incident FROM people_asked UNION SELECT incident FROM people_set UNION SELECT incident FROM people_member`)
 	if err != nil {
 		return err
 	}

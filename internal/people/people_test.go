@@ -296,23 +296,79 @@ func TestCompose(t *testing.T) {
 	}
 }
 
-// TestRefusedForGood: whoever asks about mailboxes that take no mail keeps nobody else waiting: those are given up at once, or tried again later, in
-// one turn with all others.
+// TestRefusedForGood: a mailbox that takes no mail is given up at once, that is reported, and a turn in which nothing else comes of it ends: a server
+// that refuses whatever comes from here is not taken for thousands of mailboxes that do.
 func TestRefusedForGood(t *testing.T) {
 	eachWorld(t, func(w *world) {
-		for i := range 30 {
+		for i := range inARow + 10 {
 			w.ask(fmt.Sprintf("refused%d@example.com", i))
 		}
-		for i := range inARow - 1 {
+		w.clock = w.clock.Add(time.Second)
+		w.ask("one@example.com")
+		given := func() int {
+			states, addresses := w.left()
+			n := strings.Count(fmt.Sprint(states), "given-up")
+			if strings.Count(fmt.Sprint(states), "waiting") != addresses {
+				w.t.Errorf("%v, %d addresses", states, addresses)
+			}
+			return n
+		}
+		if n, err := w.Answer(w.t.Context()); n != 0 || !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), fmt.Sprint("of ", inARow)) || given() != inARow {
+			w.t.Fatalf("%d answered, %d given up: %v", n, given(), err)
+		}
+		if n, err := w.Answer(w.t.Context()); n != 1 || !errors.Is(err, ErrRefused) || given() != inARow+10 {
+			w.t.Fatalf("%d answered, %d given up: %v", n, given(), err)
+		}
+		w.answers(0)
+	})
+}
+
+// TestTakesNothing: however many mailboxes that take nothing for now are due again, and longer, whoever asks is answered in the same turn.
+func TestTakesNothing(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		for i := range 3 * inARow {
 			w.ask(fmt.Sprintf("later%d@example.com", i))
 		}
-		w.clock = w.clock.Add(time.Second)
+		for range 3 { // as many as there are turns of those that are new
+			if n, err := w.Answer(w.t.Context()); n != 0 || err == nil {
+				w.t.Fatalf("%d answered: %v", n, err)
+			}
+		}
+		w.clock = w.clock.Add(time.Hour)
 		w.ask("one@example.com")
 		if n, err := w.Answer(w.t.Context()); n != 1 || err == nil || len(w.sent) != 1 {
 			w.t.Fatalf("%d answered: %v", n, err)
 		}
-		if states, addresses := w.left(); addresses != inARow-1 || strings.Count(fmt.Sprint(states), "given-up") != 30 || strings.Count(fmt.Sprint(states), "waiting") != inARow-1 {
+		if states, addresses := w.left(); addresses != 3*inARow || strings.Count(fmt.Sprint(states), "waiting") != 3*inARow {
 			w.t.Errorf("%v, %d addresses", states, addresses)
+		}
+	})
+}
+
+// TestForgetLeftOver: members whose question and set are gone go with the case too.
+func TestForgetLeftOver(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		w.ask("one@example.com")
+		w.answers(1)
+		for _, q := range []string{`DELETE FROM people_asked`, `DELETE FROM people_set`} {
+			if _, err := w.DB.ExecContext(w.t.Context(), q); err != nil {
+				w.t.Fatal(err)
+			}
+		}
+		members := func() (n int) {
+			if err := w.DB.QueryRowContext(w.t.Context(), `SELECT count(*) FROM people_member`).Scan(&n); err != nil {
+				w.t.Fatal(err)
+			}
+			return n
+		}
+		if members() != 2 {
+			w.t.Fatalf("%d members", members())
+		}
+		if err := w.Rosters.Shred(w.t.Context(), actor.Operator(), clinic); err != nil {
+			w.t.Fatal(err)
+		}
+		if err := Forget(w.t.Context(), w.DB, w.Rosters); err != nil || members() != 0 {
+			w.t.Errorf("%d members stay: %v", members(), err)
 		}
 	})
 }

@@ -138,9 +138,20 @@ func (r *Reach) Cancel(ctx context.Context, who actor.Actor, id, why string) err
 // Versions gives, by incident, what changes whenever its campaigns do: in steps of half a percent, so that a page that follows one that runs
 // is not drawn anew for each mail.
 func (r *Reach) Versions(ctx context.Context) (map[string]string, error) {
+	return r.standings(ctx, "", func(n, total int64) int64 { return n * 200 / max(total, 1) })
+}
+
+// Stands gives what changes with each recipient of an incident's campaigns whose state does: what was counted over them is as of it.
+func (r *Reach) Stands(ctx context.Context, of string) (string, error) {
+	all, err := r.standings(ctx, of, func(n, _ int64) int64 { return n })
+	return all[of], err
+}
+
+func (r *Reach) standings(ctx context.Context, of string, step func(n, total int64) int64) (map[string]string, error) {
 	rows, err := r.DB.QueryContext(ctx, `SELECT c.incident, c.id, c.state, c.why, (SELECT count(*) FROM reach_event e WHERE e.campaign = c.id),
-		coalesce(sum(b.pending), 0), coalesce(sum(b.handed), 0), coalesce(sum(b.accepted), 0), coalesce(sum(b.refused), 0), coalesce(sum(b.bounced), 0), coalesce(sum(b.unknown), 0)
-		FROM reach_campaign c LEFT JOIN reach_block b ON b.campaign = c.id WHERE c.state <> 'making' GROUP BY c.incident, c.id, c.state, c.why ORDER BY c.incident, c.id`)
+		coalesce(sum(b.pending), 0), coalesce(sum(b.handed), 0), coalesce(sum(b.accepted), 0), coalesce(sum(b.refused), 0), coalesce(sum(b.bounced), 0), coalesce(sum(b.unknown), 0),
+		coalesce(sum(b.intended + b.deferred), 0), coalesce(sum(b.substitute), 0)
+		FROM reach_campaign c LEFT JOIN reach_block b ON b.campaign = c.id WHERE c.state <> 'making' AND ($1 = '' OR c.incident = $1) GROUP BY c.incident, c.id, c.state, c.why ORDER BY c.incident, c.id`, of)
 	if err != nil {
 		return nil, fmt.Errorf("how campaigns stand: %w", store.InWords(err))
 	}
@@ -149,15 +160,18 @@ func (r *Reach) Versions(ctx context.Context) (map[string]string, error) {
 	for rows.Next() {
 		var incident, id, state, why string
 		var events int64
-		var n [6]int64
-		if err := rows.Scan(&incident, &id, &state, &why, &events, &n[0], &n[1], &n[2], &n[3], &n[4], &n[5]); err != nil {
+		var n [8]int64
+		if err := rows.Scan(&incident, &id, &state, &why, &events, &n[0], &n[1], &n[2], &n[3], &n[4], &n[5], &n[6], &n[7]); err != nil {
 			return nil, fmt.Errorf("how campaigns stand: %w", err)
 		}
-		total := n[0] + n[1] + n[2] + n[3] + n[4] + n[5]
+		var total int64
+		for _, v := range n {
+			total += v
+		}
 		var b strings.Builder
 		b.WriteString(out[incident] + id + state + why + strconv.FormatInt(events, 10))
 		for _, v := range n {
-			b.WriteString(" " + strconv.FormatInt(v*200/max(total, 1), 10))
+			b.WriteString(" " + strconv.FormatInt(step(v, total), 10))
 		}
 		out[incident] = b.String()
 	}
