@@ -534,11 +534,25 @@ func TestKind(t *testing.T) {
 	for data, is := range map[string]*config.Exercise{drill.data: nil, real: {Scenario: "naver-2013"}} {
 		before, _ := config.ReadInstance(data)
 		change(data, is)
-		for _, args := range [][]string{{"case", "list"}, {"serve", "--listen", "127.0.0.1:0"}, {"exercise", "naver-2013"}, {"notify", "test"}} {
+		for _, args := range [][]string{{"case", "list"}, {"serve", "--listen", "127.0.0.1:0"}, {"serve", "gate", "--listen", "127.0.0.1:0"}, {"exercise", "naver-2013"}, {"notify", "test"}} {
 			out.Reset()
 			if exit := run(t.Context(), append(args, "--data", data), &out, &out); exit != exitFailed || !strings.Contains(out.String(), errKind.Error()) && !strings.Contains(out.String(), "real instance's folder") {
 				t.Errorf("%v in a folder that says what it is not: exit %d, %s", args, exit, out.String())
 			}
+		}
+		// A gate without its key cannot tell an exercise, and does not let everybody pass for that.
+		key := filepath.Join(data+"-keys", ledgerKey)
+		if err := os.Rename(key, key+"-away"); err != nil {
+			t.Fatal(err)
+		}
+		if is != nil {
+			out.Reset()
+			if exit := run(t.Context(), []string{"serve", "gate", "--listen", "127.0.0.1:0", "--data", data}, &out, &out); exit != exitFailed || !strings.Contains(out.String(), "whether this is an exercise") {
+				t.Errorf("a gate without its key: exit %d, %s", exit, out.String())
+			}
+		}
+		if err := os.Rename(key+"-away", key); err != nil {
+			t.Fatal(err)
 		}
 		change(data, before.Exercise)
 	}
