@@ -10,6 +10,7 @@ import (
 
 	"shirase/internal/config"
 	"shirase/internal/exercise"
+	"shirase/internal/files"
 	"shirase/internal/hint"
 	"shirase/internal/outward"
 )
@@ -31,6 +32,19 @@ func sameKind(i config.Instance, skey string) error {
 		return hint.Add(fmt.Errorf("%w: %s says that it is an exercise, and the ledger's key is a real one", errKind, config.InstanceFile), "put "+config.InstanceFile+" back as it was; an exercise is begun with shirase exercise, in a folder of its own")
 	}
 	return nil
+}
+
+// kindByKey is sameKind where the database is not asked: the key in the folder of keys says whose it is. Where it is not here, an exercise cannot be
+// told from a real instance, and is refused: it would let everybody pass.
+func (a *app) kindByKey(in *instance) error {
+	skey, err := in.keys.Load(ledgerKey)
+	switch {
+	case errors.Is(err, files.ErrNotExist) && in.Exercise == nil:
+		return nil
+	case err != nil:
+		return fmt.Errorf("read whether this is an exercise: %w", err)
+	}
+	return sameKind(in.Instance, string(skey))
 }
 
 // shutWays shuts every way out of a command whose data folder is an exercise's, before the command begins. A folder that says what it
