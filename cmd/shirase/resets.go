@@ -128,7 +128,7 @@ func (a *app) resetsBy(ctx context.Context, in *instance, c connect.Connector, c
 	}
 	o := a.op()
 	rooms := reset.Rooms{DB: in.db, Rosters: in.rosters, Connector: c, Least: o.Reset.MinLength, URL: strings.TrimRight(o.URL, "/"), Service: a.serviceOf(in), Contact: in.Contact, Returns: o.Reset.Returns,
-		Life: o.Reset.LinkLife, Connections: o.Reset.Connections, Wanted: in.staff.Staffed, Log: in.log, Screen: screening(corpora), Steps: resetSteps(o.Reset.Steps),
+		Life: o.Reset.LinkLife, Connections: o.Reset.Connections, Wanted: in.staff.Staffed, Log: in.log, Screen: screening(corpora), Steps: resetSteps(o.Reset.Steps), Clock: in.now,
 		Said: func(ctx context.Context, tx *sql.Tx, who actor.Actor, id string, h reset.Hour) error {
 			if err := in.incidents.AddIn(ctx, tx, who, &incident.FactsFile{ID: id, Facts: resetFacts(h)}); err != nil {
 				return err

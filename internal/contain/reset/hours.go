@@ -219,7 +219,7 @@ func (r *Resets) Move(ctx context.Context, who actor.Actor, incident string, c C
 }
 
 func (r *Resets) move(ctx context.Context, who actor.Actor, incident string, c Change, settle func(tx *sql.Tx) error) (Hour, error) {
-	now := r.Now().UTC().Truncate(time.Second)
+	now := r.Clock().UTC().Truncate(time.Second)
 	switch {
 	case len([]rune(c.Why)) > maxWhy:
 		return Hour{}, fmt.Errorf("%w: a reason has at most %d characters", ErrInput, maxWhy)
@@ -328,7 +328,8 @@ func (r *Resets) Open(ctx context.Context, incident string) (yes bool, why langu
 var tokyo = time.FixedZone("JST", 9*60*60)
 
 func when(lang language.Lang, t time.Time) string {
-	return lang.Pick(t.In(tokyo).Format("1月2日15時04分"), t.In(tokyo).Format("on 2 January at 15:04 (MST)"))
+	t = t.In(tokyo)
+	return lang.Pick(t.Format("1月2日")+language.Clock(lang, t), t.Format("on 2 January at 15:04 (MST)"))
 }
 
 // Says is what may be published of a change, in a text to start from.

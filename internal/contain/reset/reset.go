@@ -100,6 +100,9 @@ type Rooms struct {
 	Lease       time.Duration // for which a process has the bulk order; 0 is a minute, less than 0 none
 	Poll        time.Duration // 0 is a second
 	Now         func() time.Time
+	// Clock is what the hours go by: what is promised, and when it was opened, as the case tells it. Links, leases and the bulk order go by
+	// Now. nil: Now.
+	Clock func() time.Time
 }
 
 // Resets is the room.
@@ -143,6 +146,9 @@ func New(ctx context.Context, rooms Rooms) (*Resets, error) {
 	}
 	if rooms.Now == nil {
 		rooms.Now = time.Now
+	}
+	if rooms.Clock == nil {
+		rooms.Clock = rooms.Now
 	}
 	return &Resets{Rooms: rooms, holder: rand.Text(), step: func() {}, seen: func() {}, waits: waits}, nil
 }
