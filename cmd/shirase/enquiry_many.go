@@ -1,15 +1,19 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"shirase/internal/actor"
 	"shirase/internal/enquiry"
+	"shirase/internal/hint"
 	"shirase/internal/language"
 )
 
@@ -25,6 +29,9 @@ func (a *app) cmdEnquiryMany() *cobra.Command {
 			}
 			return a.withDesk(c, args[0], func(ctx context.Context, _ *instance, d *enquiry.Desk) error {
 				id, err := d.NewBatch(ctx, actor.Operator(), args[0], whom, enquiry.Draft{Canned: canned})
+				if errors.Is(err, enquiry.ErrNobody) {
+					err = hint.Add(err, "nobody waits for it whose mailbox was shown to be theirs; who asked by telephone or post is answered one by one: shirase enquiry answer "+args[0]+" ENQUIRY --told")
+				}
 				if err != nil {
 					return err
 				}
@@ -49,18 +56,35 @@ func (a *app) cmdEnquiryCorrect() *cobra.Command {
 		Example: "  shirase enquiry correct naver-2013 --ja お詫びいたします。 --en 'We apologise.'",
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.withDesk(c, args[0], func(ctx context.Context, _ *instance, d *enquiry.Desk) error {
-				call, err := d.ToCall(ctx, actor.Operator(), args[0])
+				ids, err := d.ToCall(ctx, actor.Operator(), args[0])
+				if err != nil {
+					return err
+				}
+				call, err := callRows(ctx, d, args[0], ids)
 				if err != nil {
 					return err
 				}
 				id, err := d.NewCorrection(ctx, actor.Operator(), args[0], note)
-				if err != nil {
+				switch {
+				case errors.Is(err, enquiry.ErrNobody) && len(call) == 0:
+					return hint.Add(err, "no answer says a published fact otherwise than it stands; what was changed since is public with the next notice: shirase publish "+args[0])
+				case err != nil && !errors.Is(err, enquiry.ErrNobody):
 					return err
 				}
-				return a.print(map[string]any{"id": id, "call": call}, func(w io.Writer) {
-					fmt.Fprintf(w, "%s is made. Look at it: shirase enquiry send %s %s --preview\n", id, args[0], id)
-					for _, e := range call {
-						fmt.Fprintf(w, "to be called: %s\n", e)
+				return a.print(map[string]any{"id": id, "call": ids, "toCall": call}, func(w io.Writer) {
+					if id == "" {
+						fmt.Fprintln(w, "No mail is made: nobody who can be written to was told otherwise.")
+					} else {
+						fmt.Fprintf(w, "%s is made. Look at it: shirase enquiry send %s %s --preview\n", id, args[0], id)
+					}
+					for _, r := range call {
+						fmt.Fprintf(w, "\nto be called: %s  %s  %s  %s\n", r.ID, cmp.Or(oneLine(r.Name), "(no name)"), cmp.Or(oneLine(r.Telephone), "(no number)"), r.Lang)
+						for _, s := range r.Said {
+							fmt.Fprintf(w, "  %s: told %q, is %q\n", s.Fact, oneLine(s.Was), oneLine(cmp.Or(s.Is, "(withdrawn)")))
+						}
+					}
+					if len(call) > 0 {
+						fmt.Fprintf(w, "\nOnce they were told: shirase enquiry answer %s ENQUIRY --canned ANSWER --told\n", args[0])
 					}
 				})
 			})
@@ -68,6 +92,42 @@ func (a *app) cmdEnquiryCorrect() *cobra.Command {
 	c.Flags().StringVar(&note.JA, "ja", "", "what is added, in Japanese")
 	c.Flags().StringVar(&note.EN, "en", "", "what is added, in English")
 	return c
+}
+
+// callRow is somebody who has to be called, with what they were told.
+type callRow struct {
+	ID        string     `json:"id"`
+	Name      string     `json:"name,omitzero"`
+	Telephone string     `json:"telephone,omitzero"`
+	Lang      string     `json:"language"`
+	Said      []toldFact `json:"said"`
+}
+
+// toldFact is a fact as somebody was told it, and as it is now, in their language.
+type toldFact struct {
+	Fact string `json:"fact"`
+	Was  string `json:"was"`
+	Is   string `json:"is"`
+}
+
+func callRows(ctx context.Context, d *enquiry.Desk, of string, ids []string) ([]callRow, error) {
+	out := []callRow{}
+	for _, id := range ids {
+		e, err := d.Get(ctx, actor.Operator(), of, id)
+		if err != nil {
+			return nil, err
+		}
+		r := callRow{ID: id, Name: e.Person.Name, Telephone: e.Person.Telephone, Lang: string(e.Lang), Said: []toldFact{}}
+		for _, m := range e.Messages {
+			for _, o := range m.Overtaken {
+				if s := (toldFact{o.Fact, o.Was, o.Is.In(e.Lang)}); s.Was != s.Is && !slices.Contains(r.Said, s) {
+					r.Said = append(r.Said, s)
+				}
+			}
+		}
+		out = append(out, r)
+	}
+	return out, nil
 }
 
 func (a *app) cmdEnquirySend() *cobra.Command {

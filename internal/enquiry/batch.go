@@ -153,7 +153,7 @@ func (d *Desk) ToCall(ctx context.Context, who actor.Actor, of string) ([]string
 
 func (d *Desk) keepBatch(ctx context.Context, who actor.Actor, of, kind string, spec BatchSpec, ids []string) (string, error) {
 	if len(ids) == 0 {
-		return "", fmt.Errorf("answer many: %w: it is for nobody", ErrInput)
+		return "", fmt.Errorf("answer many: %w: %w", ErrInput, ErrNobody)
 	}
 	if len(ids) > maxBatch {
 		return "", fmt.Errorf("answer many: %w: it is for %d, and at most %d are answered at once", ErrInput, len(ids), maxBatch)

@@ -38,6 +38,8 @@ var (
 	ErrNotFound = errors.New("there is no such enquiry")
 	// ErrInput says that something cannot be taken.
 	ErrInput = errors.New("cannot be taken")
+	// ErrNobody says that one answer to many would be for nobody.
+	ErrNobody = errors.New("it is for nobody")
 	// ErrAddress says that what was given is no address of mail.
 	ErrAddress = errors.New("not an address of mail")
 	// ErrClosed says that an incident takes no enquiries.

@@ -1,6 +1,8 @@
 package publish
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -172,6 +174,29 @@ func (c *comparison) unread() {
 				fmt.Sprintf("%s values of %s could not be read: a check by it tells those people that they are not in the scope", language.Digits(n), kind)))
 		}
 	}
+}
+
+// unused finds a roster that nobody would be checked by, as a fact says that the scope is under investigation: who worked out who is affected
+// hardly means to tell everybody that it is not known.
+func (p *Publisher) unused(ctx context.Context, id string) ([]Difference, error) {
+	r, err := p.Rosters.Latest(ctx, id)
+	if errors.Is(err, roster.ErrNone) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	n := r.Counts.Affected
+	return []Difference{{Code: "roster-unused",
+		JA:   fmt.Sprintf("アカウント%s件の名簿がありますが、事実「対象範囲」は調査中です。このままでは、誰も確認できません。確定していれば、scope.state: final を記録してください。", language.Digits(n)),
+		What: fmt.Sprintf("a roster of %s is there, and scope.state says investigating: nobody could check themselves by it; where the scope is known, record scope.state: final", several(n))}}, nil
+}
+
+func several(n int64) string {
+	if n == 1 {
+		return "1 account"
+	}
+	return language.Digits(n) + " accounts"
 }
 
 // differs refuses to publish what differs, with everything that does.

@@ -82,6 +82,10 @@ func (p *Publisher) Look(ctx context.Context, who actor.Actor, id string, d comp
 			out.Stopped = ErrNoRoster
 		} else if prop.State == incident.StateFinal {
 			prop.Differences, prop.Uncompared = compare(inc, r)
+		} else if prop.State == incident.StateInvestigating {
+			if prop.Differences, err = p.unused(ctx, inc.ID); err != nil {
+				return nil, err
+			}
 		}
 		if out.Changes, err = p.Incidents.Unpublished(ctx, inc.ID, time.Time{}); err != nil {
 			return nil, err

@@ -190,6 +190,10 @@ func (p *Publisher) proposeWhole(ctx context.Context, prop *Proposal, inc incide
 		}
 		prop.Differences, prop.Uncompared = compare(inc, prop.Roster)
 		accounts = prop.Roster.Counts.Affected
+	case check.Investigating:
+		if prop.Differences, err = p.unused(ctx, inc.ID); err != nil {
+			return err
+		}
 	case check.Reopened: // what was sealed stays, and is told of
 		scope, _, err := p.Scope(ctx, before, inc.ID)
 		if err != nil {
@@ -389,8 +393,15 @@ func (p *Publisher) Doubts(ctx context.Context, id string) ([]string, error) {
 		return nil, err
 	}
 	state, err := p.State(ctx, inc)
-	if err != nil || state != incident.StateFinal {
+	if err != nil || state != incident.StateFinal && state != incident.StateInvestigating {
 		return nil, err
+	}
+	if state == incident.StateInvestigating {
+		differences, err := p.unused(ctx, id)
+		if err != nil || len(differences) == 0 {
+			return nil, err
+		}
+		return []string{differences[0].What}, nil
 	}
 	r, err := p.Rosters.Latest(ctx, id)
 	if errors.Is(err, roster.ErrNone) {

@@ -218,6 +218,33 @@ func TestState(t *testing.T) {
 	})
 }
 
+// TestUnusedRoster: who has worked out who is affected does not tell everybody that it is not known because a fact was left standing, as the one that
+// declaring a case records.
+func TestUnusedRoster(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		w.record(agreeing)
+		w.record("id: shop\nfacts: [{key: scope.state, value: investigating}]")
+		w.scope("shop", rows(6), rules)
+		if _, _, err := w.Run(ctx, by, Request{Incident: "shop"}); !errors.Is(err, ErrDifferent) || !strings.Contains(err.Error(), "a roster of 6 accounts is there") || !strings.Contains(err.Error(), "record scope.state: final") {
+			t.Fatalf("a roster is there, and nobody can be checked: %v", err)
+		}
+		if d, err := w.Doubts(ctx, "shop"); err != nil || len(d) != 1 || !strings.Contains(d[0], "roster of 6") {
+			t.Errorf("%q, %v", d, err)
+		}
+		if look, err := w.Look(ctx, by, "shop", compose.Draft{Kind: incident.KindFirst}); err != nil || len(look.Differences) != 1 || look.Differences[0].Code != "roster-unused" || look.Differences[0].JA == "" {
+			t.Errorf("the draft: %+v, %v", look, err)
+		}
+		if _, pub, err := w.Run(ctx, by, Request{Incident: "shop", Despite: "the second export is not through"}); err != nil || pub.Statement.Incident("shop").State != check.Investigating {
+			t.Fatalf("with a reason: %v", err)
+		}
+		w.record("id: shop\nfacts: [{key: scope.state, value: final}]")
+		if _, pub, err := w.Run(ctx, by, Request{Incident: "shop"}); err != nil || pub.Statement.Incident("shop").State != check.Final {
+			t.Fatalf("final: %v", err)
+		}
+	})
+}
+
 func (w *world) notice(version int) incident.Notice {
 	w.t.Helper()
 	list, err := w.Incidents.Notices(w.t.Context(), "shop")
