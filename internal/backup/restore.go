@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"filippo.io/age"
 
@@ -205,8 +204,7 @@ func unseal(place, identities string, keys *files.Keys) (names []string, err err
 		return nil, err
 	}
 	for _, file := range list {
-		name := strings.TrimSuffix(strings.TrimPrefix(file, "keys/"), ".age")
-		name = strings.TrimSuffix(name, filepath.Ext(name))
+		name := keyOf(file)
 		sealed, err := from.Open(file)
 		if err != nil {
 			return names, err
