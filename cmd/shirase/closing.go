@@ -96,6 +96,9 @@ func (a *app) closing(ctx context.Context, in *instance, cases *response.Cases, 
 			if err := people.Forget(ctx, in.db, in.rosters); err != nil {
 				return err
 			}
+			if err := proposal.Seal(ctx, in.db, in.proposalSealer, func(kind string) bool { return kind == publish.KindShred }); err != nil {
+				return err
+			}
 			return watchers.Forget(ctx, in.db, in.rosters)
 		}}
 	return c, nil

@@ -111,7 +111,7 @@ func (p *Publisher) Acts() map[string]proposal.Act {
 				cert, remaining, err := p.retire(ctx, who, id)
 				return map[string]any{"certificate": cert, "remaining": remaining}, err
 			}},
-		KindShred: {Plan: func(ctx context.Context, who actor.Actor, id string, _ []byte) (proposal.Plan, error) {
+		KindShred: {Outlives: true, Plan: func(ctx context.Context, who actor.Actor, id string, _ []byte) (proposal.Plan, error) {
 			return p.planShred(ctx, who, id)
 		},
 			Do: func(ctx context.Context, who actor.Actor, id string, _ []byte, _ string, _ func(*sql.Tx) error) (any, error) {
