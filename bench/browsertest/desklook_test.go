@@ -75,7 +75,7 @@ func TestDeskLook(t *testing.T) {
 			{"campaign-sent", campaigns.begun + "/preview"}, {"contain", "/console/cases/" + id + "/contain"}, {"reset", "/console/cases/" + id + "/reset"}, {"facts", "/console/cases/" + id + "/facts"}, {"documents", "/console/cases/" + id + "/documents"}, {"sheet", "/console/cases/" + id + "/documents/ppc-sokuho"},
 			{"letters", o.letters}, {"outcome", "/console/cases/" + id + "/reach/outcome"},
 			{"draft", "/console/cases/" + id + "/documents/notice"}, {"form", "/console/cases/" + id + "/documents/ransomware-form"},
-			{"record", "/console/cases/" + id + "/record"}, {"board", "/console/"}, {"proposal", o.proposed(t)}, {"allclocks", "/console/clocks"}, {"proposals", "/console/proposals"},
+			{"record", "/console/cases/" + id + "/record"}, {"closing", "/console/cases/" + id + "/closing"}, {"closing-gone", "/console/cases/gone/closing"}, {"board", "/console/"}, {"proposal", o.proposed(t)}, {"allclocks", "/console/clocks"}, {"proposals", "/console/proposals"},
 			{"declare", "/console/cases/new"}, {"account", "/console/account"}, {"people", "/console/people"}, {"log", "/console/log"}, {"settings", "/console/settings"},
 		} {
 			p.run(at.name+" "+lang, func() {
@@ -220,6 +220,9 @@ facts:
 		{"case", "done", "shop", "jp-appi-notify", "--suspend", "--by", "流出したデータの削除を求めている。"},
 		{"case", "regime", "shop", "uk-gdpr", "--refuse", "英国の居住者はいない。"},
 		{"case", "note", "shop", "電話が増えている。"},
+		{"case", "prevention", "shop", "--title", "パスワードを、遅い関数で保存する", "--owner", "山田", "--due", "2026-09-30"}, {"case", "prevention", "shop", "--title", "ログを読める人を二人にする"}, {"case", "lesson", "shop", "--text", "最初のログを読むまでに40分かかった。"},
+		{"case", "hold", "shop", "--why", "損害賠償の請求"}, {"case", "declare", "--id", "gone", "--title", "誤送信", "--organisation", "株式会社例示", "--known", "2026-08-20T10:09+09:00", "--regime", "ca-qc", "--regime", "eu-gdpr"},
+		{"case", "prevention", "gone", "--title", "宛先を二人で確かめる", "--owner", "佐藤", "--due", "2030-01-01"}, {"case", "close", "gone", "--why", "報告と通知を終えた"}, {"scope", "shred", "gone"},
 		{"scope", "--export", accounts, "--rules", rules, "--incident", "shop", "--commit"},
 	} {
 		o.run(t, args...)

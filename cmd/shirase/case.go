@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -21,6 +22,7 @@ import (
 	"shirase/internal/law"
 	"shirase/internal/notify"
 	"shirase/internal/response"
+	"shirase/internal/roster"
 )
 
 func (a *app) cmdCase() *cobra.Command {
@@ -64,7 +66,7 @@ func (a *app) casesOf(ctx context.Context, in *instance) (*response.Cases, error
 func (a *app) openCases(ctx context.Context, in *instance, book *law.Book) (*response.Cases, error) {
 	rooms := response.Rooms{DB: in.db, Dir: in.dir, Incidents: in.incidents, Book: book, Seal: in.rosters.Sealer,
 		Limits: response.Limits{Evidence: int64(a.op().Evidence.Max) << 20, All: int64(a.op().Evidence.MaxCase) << 20, Spare: int64(a.op().Evidence.Spare) << 20}, Space: a.free,
-		URL: strings.TrimRight(a.op().URL, "/"), Granted: in.staff.Declared, Names: in.staff.NameOf,
+		URL: strings.TrimRight(a.op().URL, "/"), Granted: in.staff.Declared, Names: in.staff.NameOf, Gone: func(err error) bool { return errors.Is(err, roster.ErrShredded) },
 		Outlives: func(ctx context.Context, id string) ([]string, []string, error) {
 			return closing.Outlives(ctx, in.db, id)
 		}}

@@ -2,6 +2,7 @@ package console
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"shirase/internal/language"
 	"shirase/internal/law"
 	"shirase/internal/response"
+	"shirase/internal/roster"
 )
 
 // clockRow is a clock as it is shown, with what the case says of it.
@@ -285,6 +287,9 @@ func (c *Console) allClocks(w http.ResponseWriter, r *http.Request, v *visit) er
 	}
 	for _, l := range list {
 		k, clocks, err := c.Cases.Clocks(r.Context(), v.who, l.ID)
+		if errors.Is(err, roster.ErrShredded) {
+			continue
+		}
 		if err != nil {
 			c.Log.Error("read a case", "case", l.ID, "error", err)
 			out.Unread = append(out.Unread, l.ID)

@@ -119,6 +119,7 @@ func (c *Console) closingRefused(w http.ResponseWriter, r *http.Request, v *visi
 type closingView struct {
 	caseView
 	*closing.View
+	Case     *response.Case // nil where its key is gone
 	ID, Name string
 	Keeping  []closing.Item // what keeps it open
 	Other    []closing.Item
@@ -140,7 +141,7 @@ func (c *Console) showClosing(w http.ResponseWriter, r *http.Request, v *visit, 
 	if err != nil {
 		return err
 	}
-	out := closingView{View: x, ID: id, Name: id}
+	out := closingView{View: x, Case: x.Case, ID: id, Name: id}
 	if x.Case != nil {
 		out.Name = x.Case.Declared.Title
 	} else if x.Retained != nil {

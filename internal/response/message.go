@@ -92,6 +92,9 @@ func (c *Cases) TellOverdue(ctx context.Context, who actor.Actor) error {
 	var failed error
 	for _, l := range list {
 		k, err := c.Get(ctx, who, l.ID)
+		if c.over(err) {
+			continue
+		}
 		if err != nil {
 			failed = errors.Join(failed, err)
 			continue

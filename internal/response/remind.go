@@ -23,7 +23,7 @@ func (c *Cases) Remind(ctx context.Context, who actor.Actor) error {
 	}
 	var failed []error
 	for _, l := range list {
-		if err := c.remind(ctx, l.ID); err != nil {
+		if err := c.remind(ctx, l.ID); err != nil && !c.over(err) {
 			failed = append(failed, fmt.Errorf("remind of case %s: %w", l.ID, err))
 		}
 	}

@@ -77,6 +77,8 @@ type Rooms struct {
 	Granted func(ctx context.Context, tx *sql.Tx, who actor.Actor, id string) error
 	// Tell is told, in their transaction, of what somebody should hear.
 	Tell func(ctx context.Context, tx *sql.Tx, m Message) error
+	// Gone reports whether an error of Seal says that a case was shredded: it waits for nobody any more. nil: none ever is.
+	Gone func(err error) bool
 	// Outlives gives what of a case goes on after it: what is to be done, and what was learnt.
 	Outlives func(ctx context.Context, id string) (prevention, lessons []string, err error)
 	// Names says whose pseudonym something is, for those who may see it; "" where nobody knows.
@@ -197,6 +199,9 @@ func (k *Case) saw(by, day, what string) bool {
 	}
 	return false
 }
+
+// over reports that a case was shredded.
+func (c *Cases) over(err error) bool { return err != nil && c.Gone != nil && c.Gone(err) }
 
 // get reads a case, whoever asks.
 func (c *Cases) get(ctx context.Context, id string) (*Case, error) {
