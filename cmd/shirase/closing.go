@@ -53,7 +53,7 @@ func (a *app) closing(ctx context.Context, in *instance, cases *response.Cases, 
 	if err != nil {
 		return nil, err
 	}
-	c, err := closing.New(ctx, closing.Rooms{DB: in.db, Cases: cases, Desk: desk, Reach: campaigns, Gate: gates, Resets: resets, Spread: places, Proposals: proposals, Staffed: in.staff.Staffed,
+	c, err := closing.New(ctx, closing.Rooms{DB: in.db, Cases: cases, Desk: desk, Reach: campaigns, Gate: gates, Resets: resets, Spread: places, Proposals: proposals, Staffed: in.staff.Staffed, Ending: in.rosters.Ending,
 		Certificate: func(ctx context.Context, id string) (*closing.Certified, error) {
 			c, err := in.publisher.CertificateOf(ctx, id)
 			if errors.Is(err, publish.ErrNoCertificate) {
@@ -70,7 +70,7 @@ func (a *app) closing(ctx context.Context, in *instance, cases *response.Cases, 
 	if err != nil {
 		return nil, err
 	}
-	in.publisher.Ends = publish.Ends{Allowed: c.Allowed, Retained: c.ForShred, Others: c.Others,
+	in.publisher.Ends = publish.Ends{Allowed: c.Allowed, OnHold: c.OnHold, Stands: cases.Stands, Retained: c.ForShred, Others: c.Others,
 		Held: func(ctx context.Context, id string) (publish.Held, error) {
 			gone, left, err := c.Left(ctx, id)
 			if err != nil {

@@ -73,6 +73,11 @@ func TestShredLeavesNobody(t *testing.T) {
 		if err := json.Unmarshal([]byte(w.ok(t, "scope", "shred", "loss-2026", "--json")), &e); err != nil || e.Outcome != "destroyed" || e.Retained == "" {
 			t.Fatalf("%+v, %v", e, err)
 		}
+		for _, r := range e.Remaining {
+			if strings.Contains(r.What+r.Why, "%!") || strings.Contains(r.What, "COUNT") {
+				t.Errorf("%+v", r)
+			}
+		}
 		w.ok(t, "backup", w.plain)
 		after := newThief(t, w.keys, theirs, "loss-2026")
 		for _, f := range after.all(t.Context(), w.url, thiefs, consented) {

@@ -141,10 +141,23 @@ func (r *Rosters) Holds(ctx context.Context, q store.Querier, incident string) (
 // that is killed has it finished by the next [New]. Figures stay known.
 // Shredding twice does nothing. ErrNone where there is nothing.
 func (r *Rosters) Shred(ctx context.Context, who actor.Actor, incident string) error {
+	return r.ShredIf(ctx, who, incident, nil)
+}
+
+// ShredIf is Shred where allowed says nothing against it, in the transaction that records it; it is not asked of a case of which that is
+// recorded already. Its error is returned.
+func (r *Rosters) ShredIf(ctx context.Context, who actor.Actor, incident string, allowed func(tx *sql.Tx) error) error {
 	if err := who.Check("shred a case"); err != nil {
 		return err
 	}
 	err := r.db.Update(ctx, func(tx *sql.Tx) error {
+		if begun, err := r.Ending(ctx, tx, incident); err != nil {
+			return err
+		} else if allowed != nil && !begun {
+			if err := allowed(tx); err != nil {
+				return err
+			}
+		}
 		result, err := tx.ExecContext(ctx, `UPDATE roster_case SET shred_actor = CASE WHEN shred_at IS NULL THEN CAST($3 AS text) ELSE shred_actor END,
 			shred_at = coalesce(shred_at, $2) WHERE incident = $1`, incident, store.Micros(r.now()), who.String())
 		if err != nil {
@@ -162,6 +175,16 @@ func (r *Rosters) Shred(ctx context.Context, who actor.Actor, incident string) e
 		return fmt.Errorf("shredding the rosters of %s: %w", incident, err)
 	}
 	return nil
+}
+
+// Ending reports whether a case's key is destroyed, or is to be: nothing keeps it from that any more. q may be a transaction.
+func (r *Rosters) Ending(ctx context.Context, q store.Querier, incident string) (bool, error) {
+	var at sql.NullInt64
+	err := q.QueryRowContext(ctx, `SELECT shred_at FROM roster_case WHERE incident = $1`, incident).Scan(&at)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	return at.Valid, err
 }
 
 // finishShredding goes on where a process died.
