@@ -166,6 +166,9 @@ type Source struct {
 
 	Keys      *files.Keys // of which copies are made where
 	Recipient string      // is an age recipient, and none where it is empty
+
+	// Ended reports of a file of a key that it was destroyed for ever: what is there of it was brought back, and no copy is made; nil: none was.
+	Ended func(name string) bool
 }
 
 // Report is what was written.
@@ -518,6 +521,9 @@ func (t *taker) sealKeys(ctx context.Context, to *age.X25519Recipient, place, fo
 	}
 	made := 0
 	for _, name := range list {
+		if t.src.Ended != nil && t.src.Ended(name) {
+			continue
+		}
 		secret, err := t.src.Keys.Load(name)
 		if errors.Is(err, files.ErrNotExist) {
 			continue // destroyed meanwhile
