@@ -46,8 +46,11 @@ const (
 var (
 	CertificateGone    = []string{"case-key", "key-copies", "rosters", "record", "evidence", "enquiries", "backups"}
 	CertificateRemains = []string{"key-copies", "house-files", "house-files-confirmed", "record-exports", "evidence-outside", "party-lists", "relay-logs", "sealed-index"}
-	CertificateUnknown = []string{"copies-by-hand", "account-export", "whoever-read"}
+	CertificateUnknown = []string{"copies-by-hand", "account-export", "whoever-read", NotCounted}
 )
+
+// NotCounted is unknown of a case whose key was gone when it was to be certified: nobody counted what it sealed, and what had left the machine.
+const NotCounted = "not-counted"
 
 // MaxCertificate bounds a certificate's bytes.
 const MaxCertificate = 8 << 10

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -65,7 +66,11 @@ once the new one is whole, with what only they hold.`,
 			if copies {
 				return a.printCopies(c.Context(), register)
 			}
-			report, err := register.Run(c.Context(), a.backedUp(in, vkey, recipient), args[0])
+			src := a.backedUp(in, vkey, recipient)
+			if src.Ended, err = endedFiles(c.Context(), in.db); err != nil {
+				return err
+			}
+			report, err := register.Run(c.Context(), src, args[0])
 			if err != nil {
 				return err
 			}
@@ -165,7 +170,7 @@ brings back the keys that are missing, from their sealed copies.`,
 			case only == "keys" && identities == "":
 				return usagef("--only keys wants --identity FILE: the copies of keys are sealed")
 			case only == "keys":
-				return a.restoreKeys(args[0], identities)
+				return a.restoreKeys(c.Context(), args[0], identities)
 			case only != "" && identities != "":
 				return usagef("--identity goes with --only keys, or with everything")
 			case only != "":
@@ -179,7 +184,7 @@ brings back the keys that are missing, from their sealed copies.`,
 				return err
 			}
 			if identities != "" { // before gigabytes come back without their keys
-				if _, err := backup.Unseal(args[0], identities, nil); err != nil {
+				if _, err := backup.Unseal(args[0], identities, nil, nil); err != nil {
 					return err
 				}
 			}
@@ -188,7 +193,7 @@ brings back the keys that are missing, from their sealed copies.`,
 				return err
 			}
 			if identities != "" {
-				names, err := a.unseal(args[0], identities)
+				names, err := a.unseal(c.Context(), args[0], identities)
 				if err != nil {
 					return fmt.Errorf("the data is restored; %w", err)
 				}
@@ -210,6 +215,7 @@ brings back the keys that are missing, from their sealed copies.`,
 func (a *app) restoreOnly(ctx context.Context, src, name string) error {
 	var vkey string
 	var sums map[string]string
+	var ended func(string) bool
 	_, err := a.readInstance()
 	switch {
 	case name == config.FileName: // the database may be where that file says
@@ -220,6 +226,9 @@ func (a *app) restoreOnly(ctx context.Context, src, name string) error {
 		}
 		defer in.close()
 		if vkey, err = publish.RecordedKey(ctx, in.db); err != nil {
+			return err
+		}
+		if ended, err = endedFiles(ctx, in.db); err != nil {
 			return err
 		}
 		rosters, err := roster.Sums(ctx, in.db)
@@ -233,7 +242,7 @@ func (a *app) restoreOnly(ctx context.Context, src, name string) error {
 	case name != backup.Settings:
 		return hint.Add(fmt.Errorf("bring back %s: %w", name, err), "first: shirase restore SRC --only "+backup.Settings)
 	}
-	got, err := backup.Only(ctx, src, a.op().Data, vkey, name, sums)
+	got, err := backup.Only(ctx, src, a.op().Data, vkey, name, sums, ended)
 	if err != nil {
 		return err
 	}
@@ -249,12 +258,18 @@ func (a *app) restoreOnly(ctx context.Context, src, name string) error {
 	})
 }
 
+// endedFiles reports of files of keys, and of rosters in a data folder, whether they are of a case that is shredded.
+func endedFiles(ctx context.Context, db *store.DB) (func(name string) bool, error) {
+	all, err := roster.Ended(ctx, db)
+	return func(name string) bool { return all[roster.OfFile(strings.TrimPrefix(name, "files/"))] }, err
+}
+
 // restoreKeys brings back the keys that are not there.
-func (a *app) restoreKeys(src, identities string) error {
+func (a *app) restoreKeys(ctx context.Context, src, identities string) error {
 	if err := a.checkKeysOutside(); err != nil {
 		return err
 	}
-	names, err := a.unseal(src, identities)
+	names, err := a.unseal(ctx, src, identities)
 	if err != nil {
 		return err
 	}
@@ -265,14 +280,39 @@ func (a *app) restoreKeys(src, identities string) error {
 	})
 }
 
-// unseal brings keys back from sealed copies.
-func (a *app) unseal(place, identities string) ([]string, error) {
+// unseal brings keys back from sealed copies, but for those of cases that are shredded. Where the database cannot be asked, so that keys are
+// needed for it to be brought back, whoever opens it then destroys them again.
+func (a *app) unseal(ctx context.Context, place, identities string) ([]string, error) {
+	var ended func(string) bool
+	if db, err := a.openThere(ctx); err == nil {
+		ended, err = endedFiles(ctx, db)
+		if err = errors.Join(err, db.Close()); err != nil {
+			return nil, err
+		}
+	}
 	keys, err := files.OpenKeys(a.op().KeysDir())
 	if err != nil {
 		return nil, err
 	}
 	defer keys.Close()
-	return backup.Unseal(place, identities, keys)
+	return backup.Unseal(place, identities, keys, ended)
+}
+
+// openThere opens the database of an instance that is there; it makes none.
+func (a *app) openThere(ctx context.Context) (*store.DB, error) {
+	if _, err := a.readInstance(); err != nil {
+		return nil, err
+	}
+	url, err := a.storeURL()
+	if err != nil {
+		return nil, err
+	}
+	if file, is := strings.CutPrefix(url, "sqlite:"); is {
+		if _, err := os.Stat(file); err != nil {
+			return nil, err
+		}
+	}
+	return store.Open(ctx, url)
 }
 
 // verifyRestored verifies what was brought back, without any key.

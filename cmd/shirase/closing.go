@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,6 +24,7 @@ import (
 	"shirase/internal/proposal"
 	"shirase/internal/publish"
 	"shirase/internal/response"
+	"shirase/internal/roster"
 	"shirase/internal/spread"
 	"shirase/internal/watchers"
 )
@@ -53,7 +55,7 @@ func (a *app) closing(ctx context.Context, in *instance, cases *response.Cases, 
 	if err != nil {
 		return nil, err
 	}
-	c, err := closing.New(ctx, closing.Rooms{DB: in.db, Cases: cases, Desk: desk, Reach: campaigns, Gate: gates, Resets: resets, Spread: places, Proposals: proposals, Staffed: in.staff.Staffed,
+	c, err := closing.New(ctx, closing.Rooms{DB: in.db, Cases: cases, Desk: desk, Reach: campaigns, Gate: gates, Resets: resets, Spread: places, Proposals: proposals, Staffed: in.staff.Staffed, Ending: in.rosters.Ending,
 		Certificate: func(ctx context.Context, id string) (*closing.Certified, error) {
 			c, err := in.publisher.CertificateOf(ctx, id)
 			if errors.Is(err, publish.ErrNoCertificate) {
@@ -70,7 +72,7 @@ func (a *app) closing(ctx context.Context, in *instance, cases *response.Cases, 
 	if err != nil {
 		return nil, err
 	}
-	in.publisher.Ends = publish.Ends{Allowed: c.Allowed, Retained: c.ForShred, Others: c.Others,
+	in.publisher.Ends = publish.Ends{Allowed: c.Allowed, OnHold: c.OnHold, Stands: cases.Stands, Retained: c.ForShred, Others: c.Others,
 		Held: func(ctx context.Context, id string) (publish.Held, error) {
 			gone, left, err := c.Left(ctx, id)
 			if err != nil {
@@ -94,6 +96,9 @@ func (a *app) closing(ctx context.Context, in *instance, cases *response.Cases, 
 				return err
 			}
 			if err := people.Forget(ctx, in.db, in.rosters); err != nil {
+				return err
+			}
+			if err := proposal.Seal(ctx, in.db, in.proposalSealer, func(kind string) bool { return kind == publish.KindShred }); err != nil {
 				return err
 			}
 			return watchers.Forget(ctx, in.db, in.rosters)
@@ -499,12 +504,34 @@ func certified(c check.Certificate) language.Text {
 	return language.Both(fmt.Sprintf("鍵はこの機械から取り除かれました。写しが%d件残っています。", n), fmt.Sprintf("Its key is removed here; copies remain: %d.", n))
 }
 
+// contradicted lists what is known now that speaks against a certificate: copies of a key that is called destroyed, and a key that was brought back.
+func (in *instance) contradicted(ctx context.Context, id string, c check.Certificate) ([]publish.Remaining, error) {
+	out := []publish.Remaining{}
+	again := "shirase scope shred " + id + " destroys it where it is reached, and certifies what is so"
+	if slices.Contains(in.rosters.Again, id) {
+		out = append(out, publish.Remaining{What: "the key or a roster was there again", Why: "and was destroyed just now; copies may have been made meanwhile: " + again})
+	}
+	if c.Outcome != check.OutcomeDestroyed {
+		return out, nil
+	}
+	register, err := backup.Open(ctx, in.db)
+	if err != nil {
+		return nil, err
+	}
+	copies, err := register.Copies(ctx, roster.KeyFile(id))
+	for _, x := range copies {
+		out = append(out, publish.Remaining{What: "a sealed copy of the key", Why: filepath.Join(x.Place, filepath.FromSlash(x.File)) + " is not known to be destroyed: " + again})
+	}
+	return out, err
+}
+
 func (a *app) cmdCaseCertificate() *cobra.Command {
 	var out string
 	c := &cobra.Command{Use: "certificate CASE", Short: "Show the certificate of a case that was shredded, and write it with its proof", Args: cobra.ExactArgs(1),
 		Long: `Shows the certificate that the ledger has of the end of a case: what was destroyed, what
 is kept, and what remains elsewhere. --out writes it, and beside it FILE.proof: whoever
-trusts the ledger's key verifies both with shirase verify, without asking anyone.`,
+trusts the ledger's key verifies both with shirase verify, without asking anyone. What
+is known since that speaks against it is said beside it.`,
 		Example: "  shirase case certificate shop-2026-08-20 --out end.json\n  shirase verify end.json --proof end.json.proof",
 		RunE: func(c *cobra.Command, args []string) error {
 			in, err := a.open(c.Context())
@@ -516,7 +543,11 @@ trusts the ledger's key verifies both with shirase verify, without asking anyone
 			if err != nil {
 				return err
 			}
-			v := map[string]any{"case": args[0], "certificate": jsontext.Value(cert.Data), "ledgerIndex": cert.LedgerIndex, "sha256": check.StatementHash(cert.Data)}
+			against, err := in.contradicted(c.Context(), args[0], cert.Certificate)
+			if err != nil {
+				return err
+			}
+			v := map[string]any{"case": args[0], "certificate": jsontext.Value(cert.Data), "ledgerIndex": cert.LedgerIndex, "sha256": check.StatementHash(cert.Data), "against": against}
 			if cert.Salt != nil {
 				v["salt"] = fmt.Sprintf("%x", cert.Salt)
 			}
@@ -542,6 +573,9 @@ trusts the ledger's key verifies both with shirase verify, without asking anyone
 				}
 				for _, r := range cert.Unknown {
 					fmt.Fprintf(w, "  unknown  %s\n", r)
+				}
+				for _, r := range against {
+					fmt.Fprintf(w, "This does not hold any more: %s, %s\n", r.What, r.Why)
 				}
 				if cert.Salt != nil {
 					fmt.Fprintf(w, "The incident is not public: whoever is to compare needs its id and the salt %x.\n", cert.Salt)

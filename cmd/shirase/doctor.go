@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -342,6 +344,10 @@ func (d *doctor) examineKeys(ctx context.Context) {
 	d.failEach("evaluator-key", d.in.index.VerifyKeys(ctx, d.in.keys), back)
 	rosters, err := roster.New(ctx, d.in.db, d.in.dir, d.in.keys)
 	if err == nil {
+		for _, id := range rosters.Again {
+			d.find("case-key-again", levelWarning, "see where it came from, and destroy that too; then shirase scope shred "+id+", which looks for copies in backups anew and certifies what it finds",
+				"the key or a roster of %s, which is shredded, was there again, and was destroyed now", id)
+		}
 		err = rosters.VerifyKeys(ctx)
 	}
 	d.failEach("case-key", err, back+"; without it the case's roster cannot be sealed, mailed or shown again")
@@ -463,6 +469,23 @@ func (d *doctor) examineRosters(ctx context.Context) {
 	}
 }
 
+// examineCopies looks for sealed copies of keys of cases that are shredded.
+func (d *doctor) examineCopies(ctx context.Context, register *backup.Register) {
+	ended, err := roster.Ended(ctx, d.in.db)
+	for _, id := range slices.Sorted(maps.Keys(ended)) {
+		var copies []backup.Copy
+		if copies, err = register.Copies(ctx, roster.KeyFile(id)); err != nil {
+			break
+		}
+		if len(copies) > 0 {
+			d.find("case-key-copies", levelWarning, "bring the folder, and: shirase scope shred "+id, "%d sealed copies of the key of %s, which is shredded, are not known to be destroyed; the first is in %s", len(copies), id, copies[0].Place)
+		}
+	}
+	if err != nil {
+		d.fail("case-key-copies", err, "see that the database is whole, and run doctor again")
+	}
+}
+
 func (d *doctor) examineBackup(ctx context.Context) {
 	register, err := backup.Open(ctx, d.in.db)
 	if err != nil {
@@ -478,6 +501,7 @@ func (d *doctor) examineBackup(ctx context.Context) {
 	case age > oldBackup:
 		d.find("backup", levelWarning, "shirase backup "+place, "the newest backup is %d days old", int(age.Hours()/24))
 	}
+	d.examineCopies(ctx, register)
 }
 
 // examinePasswords looks at the corpora that were ever made.

@@ -164,6 +164,9 @@ func (a *app) wireWith(ctx context.Context, i config.Instance, lost bool) (_ *in
 	if in.rosters, err = roster.New(ctx, in.db, in.dir, in.keys); err != nil {
 		return nil, err
 	}
+	for _, id := range in.rosters.Again {
+		in.log.Warn("the key or a roster of a shredded case was there again, and is destroyed: somebody brought it back", "case", id)
+	}
 	if in.index, err = index.New(ctx, in.db, in.dir); err != nil {
 		return nil, err
 	}

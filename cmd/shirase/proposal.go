@@ -19,6 +19,7 @@ import (
 	"shirase/internal/contain/gate"
 	"shirase/internal/contain/reset"
 	"shirase/internal/enquiry"
+	"shirase/internal/files"
 	"shirase/internal/hint"
 	"shirase/internal/incident"
 	"shirase/internal/language"
@@ -30,6 +31,7 @@ import (
 	"shirase/internal/roster"
 	"shirase/internal/spread"
 	"shirase/internal/staff"
+	"shirase/internal/store"
 )
 
 // proposalRoom opens the room of proposals over an instance. What becomes of one that is of a case stands in the case's record too.
@@ -91,7 +93,7 @@ func (a *app) proposalRoom(ctx context.Context, in *instance, cases *response.Ca
 	}
 	acts[closing.KindClose] = ends.Act()
 	acts[reset.KindForce], acts[reset.KindLift] = resetAct(resets, reset.KindForce, lifted), resetAct(resets, reset.KindLift, lifted)
-	room, err = proposal.New(ctx, proposal.Rooms{DB: in.db, Acts: acts, Staffed: in.staff.Staffed, Approvers: in.approvers,
+	room, err = proposal.New(ctx, proposal.Rooms{DB: in.db, Acts: acts, Sealer: in.proposalSealer, Staffed: in.staff.Staffed, Approvers: in.approvers,
 		HostWait: max(a.op().Staff.Hold, minHostWait), Gone: in.gone,
 		Said: func(ctx context.Context, tx *sql.Tx, who actor.Actor, r proposal.Rule) error {
 			people, err := in.staff.People(ctx, actor.Server())
@@ -135,6 +137,18 @@ func (a *app) proposalRoom(ctx context.Context, in *instance, cases *response.Ca
 	}
 	in.staff.Changed = room.Changed // what somebody proposed who may not any more is void with that
 	return room, nil
+}
+
+// proposalSealer gives what a case's proposals are sealed under.
+func (in *instance) proposalSealer(ctx context.Context, id string) (*store.Sealer, error) {
+	s, err := in.rosters.Sealer(ctx, id, false)
+	switch {
+	case errors.Is(err, roster.ErrShredded):
+		return nil, proposal.ErrGone
+	case errors.Is(err, files.ErrNotExist) && !errors.Is(err, roster.ErrNoKey): // nothing is sealed of it: what is proposed is of what is public
+		return nil, nil
+	}
+	return s, err
 }
 
 // voiding opens the room of proposals too, for what is done with people: what they proposed may end with it.

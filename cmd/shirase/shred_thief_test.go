@@ -37,6 +37,7 @@ type thief struct {
 	persons []*age.X25519Identity
 	found   map[string]map[string]bool // by the identifier: where
 	tried   int                        // sealed values that were tried
+	unread  []string                   // files of keys of which no key to seal or to count by was made
 }
 
 // opener opens sealed columns under a key, whatever they are sealed for: what a context protects is not secret from who has the key.
@@ -109,8 +110,13 @@ func (h *thief) take(name string, secret []byte, theirs, caseIDs []string) {
 	if b, err := hex.DecodeString(text); err == nil && len(b) == store.KeySize {
 		keys = append(keys, b)
 	}
-	if b, err := base64.StdEncoding.DecodeString(text); err == nil && len(b) == store.KeySize {
-		keys = append(keys, b)
+	for _, enc := range []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding} { // files.Keys.Random writes the last
+		if b, err := enc.DecodeString(text); err == nil && len(b) == store.KeySize {
+			keys = append(keys, b)
+		}
+	}
+	if len(keys) == 0 {
+		h.unread = append(h.unread, name)
 	}
 	for _, k := range keys {
 		h.opener(name, k, theirs, caseIDs)
@@ -134,9 +140,9 @@ func (h *thief) opener(name string, key []byte, theirs, caseIDs []string) {
 		}
 		for _, label := range []string{"enquiry.who", "watchers.who", "people.who", "people.member", "told", "gate", "gate account", "reset asked", "reset address", "reset account", "spread place", "returned_suppression.lookup"} {
 			for _, of := range append([]string{""}, caseIDs...) {
-				for _, v := range values {
+				for n, v := range values {
 					tag := s.Lookup(strings.TrimSpace(label+" "+of), v)
-					h.tags[fmt.Sprintf("%s (%s under %s)", id, label, name)] = tag[:8]
+					h.tags[fmt.Sprintf("%s (%s under %s, as %d of %q)", id, label, name, n, of)] = tag[:8]
 				}
 			}
 		}
@@ -215,6 +221,18 @@ func (h *thief) unfold(where string, b []byte, depth int) {
 // to be known.
 func (h *thief) value(where string, b []byte, depth int) {
 	h.look(where, b, depth)
+	if enc, is := bytes.CutPrefix(b, []byte("sealed:")); is {
+		if raw, err := base64.RawStdEncoding.DecodeString(string(enc)); err == nil {
+			b = raw
+		}
+	}
+	h.try(where, b)
+	if len(b) > 0 && b[0] == 1 { // which says that it is sealed
+		h.try(where, b[1:])
+	}
+}
+
+func (h *thief) try(where string, b []byte) {
 	if len(b) < 41 {
 		return
 	}

@@ -16,6 +16,7 @@
 //
 //	backups/NUMBER-SHA256   manifests, JSON, named by the hash of their bytes and written last
 //	objects/AB/SHA256       what they name: files and databases, each once whatever the number of backups
+//	folder-id               by which the register of the instance knows the folder, wherever it is mounted
 //	keys/NAME.TAG.age       keys, sealed to a recipient: never in a manifest, and each a file of its own
 //
 // Nothing that a manifest names is ever replaced, so a backup that is killed leaves those before it as they were, and is itself
@@ -120,16 +121,22 @@ func (r *Register) Last(ctx context.Context) (made time.Time, place string, ok b
 type Copy struct {
 	Key       string    `json:"key"`       // the name of the key's file
 	Recipient string    `json:"recipient"` // age
-	Place     string    `json:"place"`     // the folder of backups
+	Place     string    `json:"place"`     // where the folder of backups was last
 	File      string    `json:"file"`      // in it
 	Made      time.Time `json:"made"`
+
+	folder string // its id, or the place where it is of before folders had ids
+	gone   int64
 }
 
 // Copies lists the sealed copies that were made of a key, or were about to be, and are not known to be gone; of all keys where name is
 // empty.
 func (r *Register) Copies(ctx context.Context, name string) ([]Copy, error) {
-	rows, err := r.db.QueryContext(ctx, `SELECT name, recipient, place, file, made_at FROM backup_key
-		WHERE gone_at = 0 AND (name = $1 OR $1 = '') ORDER BY name, place, recipient`, name)
+	return r.copies(ctx, `WHERE gone_at = 0 AND (name = $1 OR $1 = '')`, name)
+}
+
+func (r *Register) copies(ctx context.Context, where string, of string) ([]Copy, error) {
+	rows, err := r.db.QueryContext(ctx, `SELECT name, recipient, place, file, made_at, folder, gone_at FROM backup_copy `+where+` ORDER BY name, place, folder, recipient, file`, of)
 	if err != nil {
 		return nil, fmt.Errorf("backup: the copies of keys: %w", err)
 	}
@@ -138,7 +145,7 @@ func (r *Register) Copies(ctx context.Context, name string) ([]Copy, error) {
 	for rows.Next() {
 		var c Copy
 		var at int64
-		if err := rows.Scan(&c.Key, &c.Recipient, &c.Place, &c.File, &at); err != nil {
+		if err := rows.Scan(&c.Key, &c.Recipient, &c.Place, &c.File, &at, &c.folder, &c.gone); err != nil {
 			return nil, fmt.Errorf("backup: the copies of keys: %w", err)
 		}
 		c.Made = store.FromMicros(at)
@@ -159,6 +166,9 @@ type Source struct {
 
 	Keys      *files.Keys // of which copies are made where
 	Recipient string      // is an age recipient, and none where it is empty
+
+	// Ended reports of a file of a key that it was destroyed for ever: what is there of it was brought back, and no copy is made; nil: none was.
+	Ended func(name string) bool
 }
 
 // Report is what was written.
@@ -244,9 +254,13 @@ func (r *Register) build(ctx context.Context, src Source, place string, watch fu
 	for _, e := range before.Files {
 		t.known[e.Name] = e
 	}
+	folder, err := r.enter(ctx, t.out, place)
+	if err != nil {
+		return Report{}, err
+	}
 	report := Report{Engine: r.db.Engine()}
 	if recipient != nil { // before the snapshot, so that it knows of them
-		if report.Keys, err = t.sealKeys(ctx, recipient, place); err != nil {
+		if report.Keys, err = t.sealKeys(ctx, recipient, place, folder); err != nil {
 			return Report{}, err
 		}
 	}
@@ -261,8 +275,8 @@ func (r *Register) build(ctx context.Context, src Source, place string, watch fu
 	}
 	report.Number, report.Seq, report.Written, report.Verified = m.Number, m.Seq, t.written, true
 	report.Files, report.Bytes = m.figures()
-	if _, err := r.db.ExecContext(ctx, `INSERT INTO backup_made (id, place, number, made_at, files, bytes) VALUES ($1, $2, $3, $4, $5, $6)
-		ON CONFLICT (id) DO NOTHING`, id, place, m.Number, store.Micros(m.Made), report.Files, report.Bytes); err != nil {
+	if _, err := r.db.ExecContext(ctx, `INSERT INTO backup_made (id, place, number, made_at, files, bytes, folder) VALUES ($1, $2, $3, $4, $5, $6, $7)
+		ON CONFLICT (id) DO NOTHING`, id, place, m.Number, store.Micros(m.Made), report.Files, report.Bytes, folder); err != nil {
 		return Report{}, fmt.Errorf("the backup is whole; recording that it was made: %w", err)
 	}
 	return report, nil
@@ -500,13 +514,16 @@ func (t *taker) snapshot(ctx context.Context) (Entry, error) {
 }
 
 // sealKeys makes a sealed copy of each key, each recorded before it is made.
-func (t *taker) sealKeys(ctx context.Context, to *age.X25519Recipient, place string) (int, error) {
+func (t *taker) sealKeys(ctx context.Context, to *age.X25519Recipient, place, folder string) (int, error) {
 	list, err := t.src.Keys.List()
 	if err != nil {
 		return 0, err
 	}
 	made := 0
 	for _, name := range list {
+		if t.src.Ended != nil && t.src.Ended(name) {
+			continue
+		}
 		secret, err := t.src.Keys.Load(name)
 		if errors.Is(err, files.ErrNotExist) {
 			continue // destroyed meanwhile
@@ -515,9 +532,9 @@ func (t *taker) sealKeys(ctx context.Context, to *age.X25519Recipient, place str
 			return made, err
 		}
 		file := sealedName(name, to.String())
-		if _, err := t.db.ExecContext(ctx, `INSERT INTO backup_key (name, recipient, place, file, made_at) VALUES ($1, $2, $3, $4, $5)
-			ON CONFLICT (name, recipient, place) DO UPDATE SET file = excluded.file, made_at = excluded.made_at, gone_at = 0`,
-			name, to.String(), place, file, store.Micros(t.now())); err != nil {
+		if _, err := t.db.ExecContext(ctx, `INSERT INTO backup_copy (folder, file, name, recipient, place, made_at, gone_at) VALUES ($1, $2, $3, $4, $5, $6, 0)
+			ON CONFLICT (folder, file) DO UPDATE SET recipient = excluded.recipient, place = excluded.place, made_at = excluded.made_at, gone_at = 0`,
+			folder, file, name, to.String(), place, store.Micros(t.now())); err != nil {
 			return made, fmt.Errorf("record the copy of %s: %w", name, err)
 		}
 		if err := t.sealKey(file, secret, to); err != nil {
@@ -528,7 +545,7 @@ func (t *taker) sealKeys(ctx context.Context, to *age.X25519Recipient, place str
 			if err := t.out.Remove(file); err != nil {
 				return made, fmt.Errorf("take back the copy of %s, which was destroyed meanwhile: %w", name, err)
 			}
-			if _, err := t.db.ExecContext(ctx, `UPDATE backup_key SET gone_at = $4 WHERE name = $1 AND recipient = $2 AND place = $3`, name, to.String(), place, store.Micros(t.now())); err != nil {
+			if _, err := t.db.ExecContext(ctx, `UPDATE backup_copy SET gone_at = $3 WHERE folder = $1 AND file = $2`, folder, file, store.Micros(t.now())); err != nil {
 				return made, fmt.Errorf("record that the copy of %s is gone: %w", name, err)
 			}
 			continue

@@ -603,7 +603,7 @@ func TestKeys(t *testing.T) {
 	}
 	defer back.Close()
 	for range 2 {
-		got, err := Unseal(place, identity, back)
+		got, err := Unseal(place, identity, back, nil)
 		if err != nil || !slices.Equal(got, names) {
 			t.Fatalf("brought back %v, %v", got, err)
 		}
@@ -626,7 +626,7 @@ func TestKeys(t *testing.T) {
 	if err := os.WriteFile(identity, []byte(stranger.String()+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Unseal(place, identity, back); !errors.Is(err, ErrNone) {
+	if _, err := Unseal(place, identity, back, nil); !errors.Is(err, ErrNone) {
 		t.Errorf("a stranger's identity: %v", err)
 	}
 }

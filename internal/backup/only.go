@@ -29,19 +29,20 @@ type Brought struct {
 // are taken from the newest backup in which they are not as they are now, so that a copy of what was damaged already is
 // passed over. Each is compared with the manifest before it gets its name, and what says which others are in use comes last.
 // ledgerKey says whose backups they have to be; "" where that cannot be known. sums has the SHA-256, in hex, of files of which
-// that is known: a copy that is not it is passed over; it may be nil.
+// that is known: a copy that is not it is passed over; it may be nil. Files of which ended says that they were destroyed for ever are not
+// brought back; it may be nil.
 //
 // The database and the ledger's files do not come back alone (ErrPlace): they are of one moment. Errors: ErrNone, ErrForeign,
 // ErrDamaged, ErrPlace.
-func Only(ctx context.Context, place, data, ledgerKey, name string, sums map[string]string) (Brought, error) {
-	out, err := only(ctx, place, data, ledgerKey, name, sums)
+func Only(ctx context.Context, place, data, ledgerKey, name string, sums map[string]string, ended func(name string) bool) (Brought, error) {
+	out, err := only(ctx, place, data, ledgerKey, name, sums, ended)
 	if err != nil {
 		return out, fmt.Errorf("bring back %s from %s: %w", name, place, err)
 	}
 	return out, nil
 }
 
-func only(ctx context.Context, place, data, ledgerKey, name string, sums map[string]string) (Brought, error) {
+func only(ctx context.Context, place, data, ledgerKey, name string, sums map[string]string, ended func(name string) bool) (Brought, error) {
 	out := Brought{Files: []string{}}
 	name = path.Clean(strings.TrimSuffix(name, "/"))
 	within := func(folder string) bool { return name == folder || strings.HasPrefix(name, folder+"/") }
@@ -77,7 +78,7 @@ func only(ctx context.Context, place, data, ledgerKey, name string, sums map[str
 			return out, hint.Add(ErrForeign, "name that instance's data folder with --data")
 		}
 		entries := slices.DeleteFunc(slices.Clone(m.Files), func(e Entry) bool {
-			return e.Name != name && !strings.HasPrefix(e.Name, name+"/") || sums[e.Name] != "" && sums[e.Name] != e.SHA256
+			return e.Name != name && !strings.HasPrefix(e.Name, name+"/") || sums[e.Name] != "" && sums[e.Name] != e.SHA256 || ended != nil && ended(e.Name)
 		})
 		there = there || len(entries) > 0
 		if out.Same, err = differing(ctx, dir, &entries); err != nil {

@@ -53,7 +53,7 @@ func TestOnly(t *testing.T) {
 					w.backup(place, nil) // which takes the damage for what there is
 				}
 			}
-			got, err := Only(t.Context(), place, w.data, w.publisher.VKey(), name, nil)
+			got, err := Only(t.Context(), place, w.data, w.publisher.VKey(), name, nil, nil)
 			if err != nil || !slices.Equal(got.Files, []string{name}) {
 				t.Errorf("%s, %s: %+v, %v", name, what, got, err)
 			}
@@ -71,7 +71,7 @@ func TestOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := Only(t.Context(), place, w.data, w.publisher.VKey(), lost, map[string]string{lost: digest(good)}); err != nil || len(got.Files) != 1 {
+	if got, err := Only(t.Context(), place, w.data, w.publisher.VKey(), lost, map[string]string{lost: digest(good)}, nil); err != nil || len(got.Files) != 1 {
 		t.Errorf("%+v, %v", got, err)
 	}
 	if b, err := os.ReadFile(filepath.Join(w.data, lost)); err != nil || string(b) != string(good) {
@@ -80,7 +80,7 @@ func TestOnly(t *testing.T) {
 	w.backup(place, nil)
 	fresh := filepath.Join(t.TempDir(), "fresh")
 	w.backup(fresh, nil)
-	if got, err := Only(t.Context(), fresh, w.data, w.publisher.VKey(), "password/", nil); err != nil || got.Same != 2 || len(got.Files) > 0 {
+	if got, err := Only(t.Context(), fresh, w.data, w.publisher.VKey(), "password/", nil, nil); err != nil || got.Same != 2 || len(got.Files) > 0 {
 		t.Errorf("a folder that is as it was: %+v, %v", got, err)
 	}
 	for _, c := range []struct {
@@ -91,7 +91,7 @@ func TestOnly(t *testing.T) {
 		{database, w.publisher.VKey(), ErrPlace}, {"../x", w.publisher.VKey(), ErrPlace}, {"/etc/passwd", w.publisher.VKey(), ErrPlace}, {".", "", ErrPlace},
 		{"files/layers/none", w.publisher.VKey(), ErrNone}, {Settings, "other+key", ErrForeign},
 	} {
-		if _, err := Only(t.Context(), place, w.data, c.key, c.name, nil); !errors.Is(err, c.want) || hint.Of(err) == "" {
+		if _, err := Only(t.Context(), place, w.data, c.key, c.name, nil, nil); !errors.Is(err, c.want) || hint.Of(err) == "" {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}
@@ -103,7 +103,7 @@ func TestOnly(t *testing.T) {
 	e, _ := m.file("password/sha1/aa.seg")
 	flip(t, filepath.Join(place, object(e.SHA256)))
 	w.write("password/sha1/aa.seg", "damaged")
-	if _, err := Only(t.Context(), place, w.data, "", "password/sha1/aa.seg", nil); !errors.Is(err, ErrDamaged) {
+	if _, err := Only(t.Context(), place, w.data, "", "password/sha1/aa.seg", nil, nil); !errors.Is(err, ErrDamaged) {
 		t.Errorf("a rotten copy: %v", err)
 	}
 	if b, err := os.ReadFile(filepath.Join(w.data, "password/sha1/aa.seg")); err != nil || string(b) != "damaged" {

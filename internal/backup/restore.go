@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"filippo.io/age"
 
@@ -176,16 +175,16 @@ func empty(data string) error {
 
 // Unseal puts the sealed copies of keys in the folder place, as far as the age identities in a file open them, into keys,
 // and returns their names. A key that is there already stays; one with other bytes under its name is an error. Where keys is nil, it only
-// tries whether they open.
-func Unseal(place, identities string, keys *files.Keys) ([]string, error) {
-	names, err := unseal(place, identities, keys)
+// tries whether they open. Those of which ended says that they were destroyed for ever are left where they are; it may be nil.
+func Unseal(place, identities string, keys *files.Keys, ended func(name string) bool) ([]string, error) {
+	names, err := unseal(place, identities, keys, ended)
 	if err != nil {
 		return names, fmt.Errorf("bring back keys from %s: %w", place, err)
 	}
 	return names, nil
 }
 
-func unseal(place, identities string, keys *files.Keys) (names []string, err error) {
+func unseal(place, identities string, keys *files.Keys, ended func(name string) bool) (names []string, err error) {
 	f, err := os.Open(identities)
 	if err != nil {
 		return nil, err
@@ -204,9 +203,13 @@ func unseal(place, identities string, keys *files.Keys) (names []string, err err
 	if err != nil {
 		return nil, err
 	}
+	left := 0
 	for _, file := range list {
-		name := strings.TrimSuffix(strings.TrimPrefix(file, "keys/"), ".age")
-		name = strings.TrimSuffix(name, filepath.Ext(name))
+		name := keyOf(file)
+		if ended != nil && ended(name) {
+			left++
+			continue
+		}
 		sealed, err := from.Open(file)
 		if err != nil {
 			return names, err
@@ -236,6 +239,9 @@ func unseal(place, identities string, keys *files.Keys) (names []string, err err
 			return names, err
 		}
 		names = append(names, name)
+	}
+	if len(names) == 0 && left > 0 {
+		return nil, hint.Add(fmt.Errorf("%w of keys but of cases that are shredded", ErrNone), "what is destroyed is not brought back: shirase scope shred CASE destroys these copies")
 	}
 	if len(names) == 0 {
 		return nil, hint.Add(fmt.Errorf("%w of keys that these identities open", ErrNone), "name the identity of the recipient that --keys-to named")

@@ -1,11 +1,18 @@
 package backup
 
 import (
+	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"testing"
+	"testing/fstest"
 
 	"filippo.io/age"
+
+	"shirase/internal/files"
+	"shirase/internal/store"
+	"shirase/internal/store/storetest"
 )
 
 // TestDestroyCopies: the sealed copies of a key go from every folder that is there; of one that is away, or empty as the place of a medium that is
@@ -65,4 +72,213 @@ func TestDestroyCopies(t *testing.T) {
 	if gone, left, err = w.register.Destroy(t.Context(), key); err != nil || gone != 3 || len(left) != 1 {
 		t.Errorf("%d gone, %+v, %v", gone, left, err)
 	}
+}
+
+// sealing is what a backup is of that makes copies of keys.
+func (w *world) sealing() Source {
+	w.t.Helper()
+	who, err := age.GenerateX25519Identity()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	src := w.source()
+	src.Recipient = who.Recipient().String()
+	return src
+}
+
+// media is a place where folders are mounted in turns.
+type media struct {
+	t     *testing.T
+	place string
+	aside string
+	now   string
+}
+
+func newMedia(t *testing.T) *media {
+	return &media{t: t, place: filepath.Join(t.TempDir(), "mnt"), aside: t.TempDir()}
+}
+
+// mount puts a medium, or none, where the last one is.
+func (m *media) mount(name string) {
+	m.t.Helper()
+	move := func(from, to string) {
+		if err := os.Rename(from, to); err != nil && !os.IsNotExist(err) {
+			m.t.Fatal(err)
+		}
+	}
+	if m.now != "" {
+		move(m.place, filepath.Join(m.aside, m.now))
+	}
+	if m.now = name; name != "" {
+		move(filepath.Join(m.aside, name), m.place)
+	}
+}
+
+// TestTwoMediaAtOnePlace: two media that are mounted at one place in turns are two folders, and so are one that was moved away and one that was
+// begun where it was. A key is gone from those only that were seen.
+func TestTwoMediaAtOnePlace(t *testing.T) {
+	w := newWorld(t, "")
+	id := w.publish()
+	src, key, m := w.sealing(), "case-"+id+".key", newMedia(t)
+	run := func() {
+		t.Helper()
+		if _, err := w.register.Run(t.Context(), src, m.place); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := func(what string, wantGone int64, wantLeft int) {
+		t.Helper()
+		gone, left, err := w.register.Destroy(t.Context(), key)
+		if err != nil || gone != wantGone || len(left) != wantLeft {
+			t.Errorf("%s: %d gone, %+v, %v", what, gone, left, err)
+		}
+	}
+	there := func(name string) bool {
+		t.Helper()
+		list, err := filepath.Glob(filepath.Join(m.aside, name, "keys", key+".*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(list) > 0
+	}
+	m.mount("a")
+	run()
+	m.mount("b")
+	run()
+	want("b is mounted", 1, 1)
+	m.mount("")
+	if !there("a") || there("b") {
+		t.Fatalf("a has its copy: %t, b: %t", there("a"), there("b"))
+	}
+	want("none is mounted", 1, 1)
+	m.mount("a")
+	want("a is mounted", 2, 0)
+	if m.mount(""); there("a") {
+		t.Error("a has its copy")
+	}
+	// A folder that is brought back from a copy of it has the key again: it is looked for anew, although it was gone.
+	m.mount("b")
+	run()
+	sealed, err := filepath.Glob(filepath.Join(m.place, "keys", key+".*"))
+	if err != nil || len(sealed) != 1 {
+		t.Fatal(sealed, err)
+	}
+	bytes, err := os.ReadFile(sealed[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	want("b has it again", 2, 0)
+	if err := os.WriteFile(sealed[0], bytes, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want("b was brought back", 2, 0)
+	if _, err := os.Stat(sealed[0]); !os.IsNotExist(err) {
+		t.Error("what was brought back stays:", err)
+	}
+	// One that cannot be looked into is not gone, although it was: what lies there now is not known to be nothing.
+	if err := os.WriteFile(sealed[0], bytes, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	release := w.hold(m.place)
+	want("b is being written to", 1, 1)
+	release()
+	want("b is not", 2, 0)
+}
+
+// TestFoldersOfBefore: of copies that were made before folders had ids only the place is known. Where one folder was begun there, it is believed
+// when it is seen again; where there were two, each has to be seen, and what was said to be gone for both is not.
+func TestFoldersOfBefore(t *testing.T) {
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		ctx := t.Context()
+		old, err := store.Open(ctx, url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all, err := fs.Sub(migrations, "migrations")
+		if err != nil {
+			t.Fatal(err)
+		}
+		earlier := fstest.MapFS{}
+		for _, name := range []string{"00001_backup.sql", "00002_gone.sql"} {
+			b, err := fs.ReadFile(all, name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			earlier[name] = &fstest.MapFile{Data: b}
+		}
+		if err := old.Migrate(ctx, "backup", earlier); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { old.Close() })
+		w := newWorld(t, "") // which writes the folders, for another register
+		id := w.publish()
+		src, key := w.sealing(), "case-"+id+".key"
+		one, two := newMedia(t), newMedia(t)
+		// What an earlier version left: folders without an id, and rows by place.
+		before := func(place string, known int64) {
+			t.Helper()
+			if _, err := w.register.Run(ctx, src, place); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Remove(filepath.Join(place, folderID)); err != nil {
+				t.Fatal(err)
+			}
+			list, err := os.ReadDir(filepath.Join(place, "backups"))
+			if err != nil || len(list) != 1 {
+				t.Fatal(list, err)
+			}
+			name := list[0].Name()
+			if _, err := old.ExecContext(ctx, `INSERT INTO backup_made (id, place, number, made_at, files, bytes) VALUES ($1, $2, 1, 1, 1, 1)`, name[len(name)-64:], place); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := old.ExecContext(ctx, `INSERT INTO backup_key (name, recipient, place, file, made_at, gone_at) VALUES ($1, $2, $3, $4, 1, $5) ON CONFLICT DO NOTHING`,
+				key, src.Recipient, place, sealedName(key, src.Recipient), known); err != nil {
+				t.Fatal(err)
+			}
+		}
+		one.mount("a")
+		before(one.place, 0)
+		two.mount("a")
+		before(two.place, 9) // as if it were gone: the other one was looked into
+		two.mount("b")
+		before(two.place, 9)
+		if err := os.Remove(filepath.Join(two.place, filepath.FromSlash(sealedName(key, src.Recipient)))); err != nil {
+			t.Fatal(err)
+		}
+		register, err := Open(ctx, old)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, step := range []struct {
+			name string
+			do   func()
+			gone int64
+			left int
+		}{{"the second of two is there", func() {}, 2, 1}, {"again", func() {}, 2, 1}, {"the first of two is there", func() { two.mount("a") }, 3, 0}, {"none is", func() { one.mount(""); two.mount("") }, 3, 0}} {
+			step.do()
+			gone, left, err := register.Destroy(ctx, key)
+			if err != nil || gone != step.gone || len(left) != step.left {
+				t.Errorf("%s: %d gone, %+v, %v", step.name, gone, left, err)
+			}
+		}
+		for _, m := range []*media{one, two} {
+			if list, err := filepath.Glob(filepath.Join(m.aside, "*", "keys", key+".*")); err != nil || len(list) != 0 {
+				t.Error(path.Base(m.place), list, err)
+			}
+		}
+	})
+}
+
+// hold takes a folder as a backup does that is being written.
+func (w *world) hold(place string) (release func()) {
+	w.t.Helper()
+	d, err := files.Open(place)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	let, err := busy(d)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return func() { let(); d.Close() }
 }

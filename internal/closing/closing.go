@@ -40,6 +40,8 @@ var (
 	ErrOpen = errors.New("something keeps the case open")
 	// ErrHeld says that a legal hold is on.
 	ErrHeld = errors.New("a legal hold is on: nothing of the case may be shredded")
+	// ErrEnding says that a case's key is destroyed, or is being.
+	ErrEnding = errors.New("the case's key is destroyed, or is being: nothing can be held any more")
 	// ErrInput says that something cannot be taken as it was given.
 	ErrInput = errors.New("that cannot be taken")
 	// ErrIdentifies says that a text looks as if it named somebody: it would outlive the case, and its key.
@@ -71,7 +73,9 @@ type Rooms struct {
 	Tell func(ctx context.Context, tx *sql.Tx, m Message) error
 	// Certificate gives the certificate of a case that was shredded; nil where there is none, as of what an earlier version shredded.
 	Certificate func(ctx context.Context, id string) (*Certified, error)
-	Now         func() time.Time
+	// Ending reports whether a case's key is destroyed, or is being, in a transaction; nil: it never is.
+	Ending func(ctx context.Context, q store.Querier, id string) (bool, error)
+	Now    func() time.Time
 }
 
 // Closing is the use case.

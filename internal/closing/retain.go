@@ -31,7 +31,8 @@ type Hold struct {
 // On reports that the hold is in force.
 func (h Hold) On() bool { return h.Ended.IsZero() }
 
-// Hold puts a legal hold on a case. Several may be on at once. Errors: ErrInput, ErrIdentifies, ErrNotFound.
+// Hold puts a legal hold on a case, until the moment from which on its key is being destroyed: then it would say that something is kept which
+// is not. Several may be on at once. Errors: ErrInput, ErrIdentifies, ErrNotFound, ErrEnding.
 func (c *Closing) Hold(ctx context.Context, who actor.Actor, id, why string) (Hold, error) {
 	if err := c.mine(ctx, who, actor.Command, id); err != nil {
 		return Hold{}, err
@@ -41,6 +42,13 @@ func (c *Closing) Hold(ctx context.Context, who actor.Actor, id, why string) (Ho
 		return Hold{}, fmt.Errorf("case %s: %w", id, err)
 	}
 	err := c.DB.Update(ctx, func(tx *sql.Tx) error {
+		if c.Ending != nil {
+			if ending, err := c.Ending(ctx, tx, id); err != nil {
+				return err
+			} else if ending {
+				return ErrEnding
+			}
+		}
 		if err := tx.QueryRowContext(ctx, `SELECT coalesce(max(n), 0) + 1 FROM closing_hold WHERE incident = $1`, id).Scan(&h.N); err != nil {
 			return err
 		}
@@ -83,11 +91,11 @@ func (c *Closing) Holds(ctx context.Context, who actor.Actor, id string) ([]Hold
 	if err := c.mine(ctx, who, actor.See, id); err != nil {
 		return nil, err
 	}
-	return c.holds(ctx, id)
+	return holds(ctx, c.DB, id)
 }
 
-func (c *Closing) holds(ctx context.Context, id string) ([]Hold, error) {
-	rows, err := c.DB.QueryContext(ctx, `SELECT n, why, at, actor, ended_at, ended_by, ended_why FROM closing_hold WHERE incident = $1 ORDER BY n`, id)
+func holds(ctx context.Context, q store.Querier, id string) ([]Hold, error) {
+	rows, err := q.QueryContext(ctx, `SELECT n, why, at, actor, ended_at, ended_by, ended_why FROM closing_hold WHERE incident = $1 ORDER BY n`, id)
 	if err != nil {
 		return nil, fmt.Errorf("case %s: %w", id, err)
 	}
@@ -108,8 +116,11 @@ func (c *Closing) holds(ctx context.Context, id string) ([]Hold, error) {
 }
 
 // Allowed says why a case may not be shredded. Errors: ErrHeld. It is for the program.
-func (c *Closing) Allowed(ctx context.Context, id string) error {
-	all, err := c.holds(ctx, id)
+func (c *Closing) Allowed(ctx context.Context, id string) error { return c.OnHold(ctx, c.DB, id) }
+
+// OnHold says, also in a transaction, that a legal hold is on. Errors: ErrHeld. It is for the program.
+func (c *Closing) OnHold(ctx context.Context, q store.Querier, id string) error {
+	all, err := holds(ctx, q, id)
 	if err != nil {
 		return err
 	}

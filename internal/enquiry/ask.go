@@ -59,13 +59,13 @@ func (d *Desk) Form(of string) string {
 	nonce := make([]byte, 12)
 	rand.Read(nonce)
 	b = append(b, nonce...)
-	return base64.RawURLEncoding.EncodeToString(append(b, d.limits.Lookup("enquiry.form "+of, b)[:16]...))
+	return base64.RawURLEncoding.EncodeToString(append(b, d.forms.Lookup("enquiry.form "+of, b)[:16]...))
 }
 
 // form reads a form's token: its nonce, and whether it may be taken now.
 func (d *Desk) form(of, token string) (nonce string, err error) {
 	b, err := base64.RawURLEncoding.DecodeString(token)
-	if err != nil || len(b) != 8+12+16 || subtle.ConstantTimeCompare(d.limits.Lookup("enquiry.form "+of, b[:20])[:16], b[20:]) != 1 {
+	if err != nil || len(b) != 8+12+16 || subtle.ConstantTimeCompare(d.forms.Lookup("enquiry.form "+of, b[:20])[:16], b[20:]) != 1 {
 		return "", ErrForm
 	}
 	age := d.Now().Sub(time.UnixMilli(int64(binary.BigEndian.Uint64(b))))
@@ -134,7 +134,10 @@ func (d *Desk) take(ctx context.Context, t taking) error {
 		return fmt.Errorf("take an enquiry: %w", err)
 	}
 	now := d.Now()
-	limit := d.limits.Lookup("enquiry.who", []byte(t.person.Address))
+	limits, err := d.askers(ctx, t.of, seal, t.person.Address)
+	if err != nil {
+		return fmt.Errorf("take an enquiry: %w", err)
+	}
 	err = d.DB.Update(ctx, func(tx *sql.Tx) error {
 		if t.nonce != "" {
 			var used int64
@@ -151,7 +154,7 @@ func (d *Desk) take(ctx context.Context, t taking) error {
 				return err
 			}
 		}
-		is, err := d.within(ctx, tx, t.channel, limit, now)
+		is, err := d.within(ctx, tx, t.of, t.channel, limits, now)
 		if err != nil || is == passedOver { // beyond what one mailbox gets: nobody is told
 			return err
 		}
@@ -191,7 +194,7 @@ func besides(channel string) string { return channel + "+" }
 
 // within holds a mailbox, and all that comes by one channel, to the limits of a stranger: whoever floods the one leaves the others open. Whoever has a
 // mailbox mailed as much as it gets keeps its owner from nothing: what they send is kept beside it. Errors: ErrBusy.
-func (d *Desk) within(ctx context.Context, tx *sql.Tx, channel string, limit []byte, now time.Time) (takenAs, error) {
+func (d *Desk) within(ctx context.Context, tx *sql.Tx, of, channel string, limits map[string][]byte, now time.Time) (takenAs, error) {
 	all, err := d.lastHour(ctx, tx, channel, now)
 	if err != nil {
 		return passedOver, err
@@ -203,9 +206,13 @@ func (d *Desk) within(ctx context.Context, tx *sql.Tx, channel string, limit []b
 	if all >= inAll || waiting >= atMost {
 		return passedOver, ErrBusy
 	}
-	if err := tx.QueryRowContext(ctx, `SELECT count(*) FILTER (WHERE channel IN ($3, $4)), count(*) FILTER (WHERE channel = $5) FROM enquiry_asked WHERE who = $1 AND at > $2`,
-		limit, store.Micros(now.Add(-24*time.Hour)), Web, Mail, besides(channel)).Scan(&links, &kept); err != nil {
-		return passedOver, err
+	for incident, limit := range limits {
+		var mailed, beside int64
+		if err := tx.QueryRowContext(ctx, `SELECT count(*) FILTER (WHERE channel IN ($3, $4)), count(*) FILTER (WHERE channel = $5) FROM enquiry_asked WHERE who = $1 AND at > $2 AND incident = $6`,
+			limit, store.Micros(now.Add(-24*time.Hour)), Web, Mail, besides(channel), incident).Scan(&mailed, &beside); err != nil {
+			return passedOver, err
+		}
+		links, kept = links+mailed, kept+beside
 	}
 	is, as := withLink, channel
 	if links >= perAddress {
@@ -214,7 +221,7 @@ func (d *Desk) within(ctx context.Context, tx *sql.Tx, channel string, limit []b
 			return passedOver, nil
 		}
 	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO enquiry_asked (id, who, at, channel) VALUES ($1, $2, $3, $4)`, newID("a"), limit, store.Micros(now), as)
+	_, err = tx.ExecContext(ctx, `INSERT INTO enquiry_asked (id, who, at, channel, incident) VALUES ($1, $2, $3, $4, $5)`, newID("a"), limits[of], store.Micros(now), as, of)
 	return is, err
 }
 
@@ -239,6 +246,29 @@ func (d *Desk) Price(ctx context.Context) (int, error) {
 		return 2, nil
 	}
 	return 1, nil
+}
+
+// askers gives the keyed hash of an address in each incident that was asked about within a day, by which what it asks is counted: that of each case
+// is under its own key, so that nothing says who has asked once it is shredded. It is as much work whatever the address is.
+func (d *Desk) askers(ctx context.Context, of string, seal *store.Sealer, address string) (map[string][]byte, error) {
+	ids, err := d.ids(ctx, `SELECT DISTINCT incident FROM enquiry_asked WHERE at > $1`, store.Micros(d.Now().Add(-24*time.Hour)))
+	if err != nil {
+		return nil, err
+	}
+	out := map[string][]byte{of: whoTag(seal, address)}
+	for _, id := range ids {
+		if out[id] != nil {
+			continue
+		}
+		other, err := d.Seal(ctx, id, false)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if err == nil { // else the case is shredded, or its key away: what was asked there counts no more
+			out[id] = whoTag(other, address)
+		}
+	}
+	return out, nil
 }
 
 func (d *Desk) insert(ctx context.Context, tx *sql.Tx, seal *store.Sealer, id string, t taking, state State, due int64, now time.Time) error {

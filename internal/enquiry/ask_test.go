@@ -134,6 +134,24 @@ func TestBombs(t *testing.T) {
 		if n := len(w.mails()); n != 1 {
 			t.Errorf("%d mails to another", n)
 		}
+		// Of another incident, too: it is one mailbox.
+		w.facts(`
+id: club-2026
+asOf: "2026-04-30T10:00+09:00"
+facts:
+  - {key: title, value: {ja: 会員情報の流出, en: Member data taken}}
+  - {key: organisation, value: {ja: 例示商店, en: Example Shop}}
+  - {key: country, value: JP}
+`)
+		w.ok(w.SetOpen(t.Context(), actor.Operator(), "club-2026", true))
+		for _, address := range []string{"one@example.com", "four@example.com"} {
+			form := w.Form("club-2026")
+			w.clock = w.clock.Add(soonest)
+			w.ok(w.Ask(t.Context(), "club-2026", Asked{Form: form, Topic: "data", Text: "x", Address: address, Lang: language.JA}))
+		}
+		if n := len(w.mails()); n != 1 {
+			t.Errorf("%d mails of another incident", n)
+		}
 		w.clock = w.clock.Add(25 * time.Hour)
 		w.asks("data", "x", "one@example.com")
 		if n := len(w.mails()); n != 1 {

@@ -64,8 +64,12 @@ var (
 	ErrDamaged = errors.New("what is kept of an enquiry is damaged")
 )
 
-// KeyFile is the name of the file of the key of forms, and of limits over all incidents.
-const KeyFile = "enquiry.key"
+// KeyFile is the name of the file of the key of forms. oldKey was that of forms and of the limits of addresses, over all incidents: it could
+// confirm, for as long as there is a backup, who had asked. They are counted by the cases' own keys now.
+const (
+	KeyFile = "enquiry-form.key"
+	oldKey  = "enquiry.key"
+)
 
 // State is how an enquiry stands.
 type State string
@@ -150,7 +154,7 @@ type Rooms struct {
 // Desk is the room.
 type Desk struct {
 	Rooms
-	limits *store.Sealer
+	forms  *store.Sealer
 	step   func() // in tests: where a process may be killed
 	wake   chan struct{}
 	public struct { // what help pages say, as it was last looked at
@@ -168,7 +172,7 @@ func New(ctx context.Context, rooms Rooms) (*Desk, error) {
 	}
 	d := &Desk{Rooms: rooms, step: func() {}, wake: make(chan struct{}, 1)}
 	if err == nil {
-		d.limits, err = openKey(rooms.Keys)
+		d.forms, err = openKey(rooms.Keys)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("enquiry: %w", err)
@@ -192,6 +196,9 @@ func New(ctx context.Context, rooms Rooms) (*Desk, error) {
 }
 
 func openKey(keys *files.Keys) (*store.Sealer, error) {
+	if err := keys.Destroy(oldKey); err != nil && !errors.Is(err, files.ErrNotExist) {
+		return nil, err
+	}
 	key, err := keys.Random(KeyFile, store.KeySize)
 	if err != nil {
 		return nil, err

@@ -122,7 +122,7 @@ func (w *world) facts(yaml string) {
 	w.t.Helper()
 	f, err := incident.ParseFactsFile("facts.yaml", []byte(yaml))
 	if err == nil {
-		if _, err = w.incidents.Get(w.t.Context(), shop); err != nil {
+		if _, err = w.incidents.Get(w.t.Context(), f.ID); err != nil {
 			_, err = w.incidents.Create(w.t.Context(), actor.Operator(), f)
 		} else {
 			_, err = w.incidents.Add(w.t.Context(), actor.Operator(), f)

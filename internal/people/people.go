@@ -39,8 +39,9 @@ var (
 	ErrBusy = errors.New("more is asked than can be answered at present")
 )
 
-// KeyFile is the name of the file of the key that limits of addresses are counted by.
-const KeyFile = "people.key"
+// oldKey is the name of the file of a key that limits of addresses were counted by, of all incidents: it could confirm, for as long as there
+// is a backup, who had asked about which. They are counted by the cases' own keys now.
+const oldKey = "people.key"
 
 // Bounds, so that nobody's mailbox is filled by others.
 const (
@@ -73,12 +74,11 @@ type Rooms struct {
 // People is the room.
 type People struct {
 	Rooms
-	limits *store.Sealer
-	now    func() time.Time
-	step   func() // in tests: where a process may be killed
+	now  func() time.Time
+	step func() // in tests: where a process may be killed
 }
 
-// New opens the room, and makes its key where there is none.
+// New opens the room, and destroys the key that it had in earlier versions.
 func New(ctx context.Context, rooms Rooms) (*People, error) {
 	sub, err := fs.Sub(migrations, "migrations")
 	if err == nil {
@@ -86,7 +86,9 @@ func New(ctx context.Context, rooms Rooms) (*People, error) {
 	}
 	p := &People{Rooms: rooms, now: time.Now, step: func() {}}
 	if err == nil {
-		p.limits, err = openKey(rooms.Keys)
+		if err = rooms.Keys.Destroy(oldKey); errors.Is(err, files.ErrNotExist) {
+			err = nil
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("people: %w", err)
@@ -94,12 +96,44 @@ func New(ctx context.Context, rooms Rooms) (*People, error) {
 	return p, nil
 }
 
-func openKey(keys *files.Keys) (*store.Sealer, error) {
-	key, err := keys.Random(KeyFile, store.KeySize)
+// asker is the keyed hash of an address in one incident.
+func asker(sealer *store.Sealer, who identity.Identity) []byte {
+	return sealer.Lookup("people.who", who.Input())
+}
+
+// askers gives the keyed hash of an address in each incident that was asked about within a day, by which its questions are counted: that of each
+// case is under its own key, so that nothing says who has asked once it is shredded. It is as much work whatever the address is.
+func (p *People) askers(ctx context.Context, incident string, own []byte, who identity.Identity) (map[string][]byte, error) {
+	rows, err := p.DB.QueryContext(ctx, `SELECT DISTINCT incident FROM people_asked WHERE at > $1`, store.Micros(p.now().Add(-24*time.Hour)))
 	if err != nil {
 		return nil, err
 	}
-	return store.NewSealer(key)
+	defer rows.Close()
+	var ids []string
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return nil, err
+	}
+	out := map[string][]byte{incident: own}
+	for _, id := range ids {
+		if out[id] != nil {
+			continue
+		}
+		sealer, err := p.Rosters.Sealer(ctx, id, false)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if err == nil { // else the case is shredded, or its key away: what was asked there counts no more
+			out[id] = asker(sealer, who)
+		}
+	}
+	return out, nil
 }
 
 // Ask takes a question. It does the same whatever the address is, and whether or not it is beyond the limit of an address: then
@@ -120,18 +154,25 @@ func (p *People) Ask(ctx context.Context, incident string, lang language.Lang, a
 		return fmt.Errorf("ask: %w", err)
 	}
 	id := hex.EncodeToString([]byte(rand.Text())[:16])
-	tag, sealed := p.limits.Lookup("people.who", who.Input()), sealer.Seal("people.asked "+id, []byte(who.Value))
+	tag, sealed := asker(sealer, who), sealer.Seal("people.asked "+id, []byte(who.Value))
+	tags, err := p.askers(ctx, incident, tag, who)
+	if err != nil {
+		return fmt.Errorf("ask: %w", err)
+	}
 	now := p.now()
 	err = p.DB.Update(ctx, func(tx *sql.Tx) error {
-		var all, own int64
+		var all, own, here int64
 		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM people_asked WHERE at > $1`, store.Micros(now.Add(-time.Hour))).Scan(&all); err != nil {
 			return err
 		}
 		if all >= inAll {
 			return ErrBusy
 		}
-		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM people_asked WHERE who = $1 AND at > $2 AND state <> 'passed-over'`, tag, store.Micros(now.Add(-24*time.Hour))).Scan(&own); err != nil {
-			return err
+		for of, tag := range tags {
+			if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM people_asked WHERE who = $1 AND incident = $2 AND at > $3 AND state <> 'passed-over'`, tag, of, store.Micros(now.Add(-24*time.Hour))).Scan(&here); err != nil {
+				return err
+			}
+			own += here
 		}
 		state := "waiting"
 		if own >= perAddress {
@@ -407,9 +448,8 @@ func (p *People) Keep(ctx context.Context, failed func(error)) {
 	}
 }
 
-// Forget lets go who asked about incidents whose case was shredded, and who was in them. The keyed hash by which an address's questions
-// are counted is under the room's own key, and not under the case's: beside the incident's name it would go on saying, to whoever has that
-// key and guesses an address, that somebody asked. It needs no key of its own, nor that anybody answers here.
+// Forget lets go who asked about incidents whose case was shredded, and who was in them: nobody reads it any more. It needs no key, nor that
+// anybody answers here.
 func Forget(ctx context.Context, db *store.DB, rosters *roster.Rosters) error {
 	sub, err := fs.Sub(migrations, "migrations")
 	if err == nil {

@@ -20,7 +20,7 @@ import (
 	"shirase/internal/store/storetest"
 )
 
-const clinic = "clinic-2026"
+const clinic, school = "clinic-2026", "school-2026"
 
 // letter is a mail as it was handed over.
 type letter struct{ to, subject, text, id string }
@@ -54,7 +54,7 @@ func openRooms(ctx context.Context, db *store.DB, folder string) (Rooms, error) 
 	rosters, err := roster.New(ctx, db, dir, keys)
 	return Rooms{DB: db, Keys: keys, Rosters: rosters, ByMail: func(_ context.Context, id string) (About, bool, error) {
 		return About{Title: language.Both("診療情報の持ち出し", "Records taken from a clinic"), Organisation: language.Both("例示クリニック", "Example Clinic"),
-			AsOf: time.Date(2026, 4, 1, 0, 0, 0, 0, time.UTC), Page: "https://notice.example/incidents/" + id + "/help"}, id == clinic, nil
+			AsOf: time.Date(2026, 4, 1, 0, 0, 0, 0, time.UTC), Page: "https://notice.example/incidents/" + id + "/help"}, id == clinic || id == school, nil
 	}}, err
 }
 
@@ -211,6 +211,22 @@ func TestBombs(t *testing.T) {
 		w.answers(2 * perAddress)
 		w.ask("One@example.com") // the same mailbox for us
 		w.answers(0)
+		// Of another incident, too: it is one mailbox.
+		if _, err := w.Rosters.Sealer(w.t.Context(), school, true); err != nil {
+			w.t.Fatal(err)
+		}
+		for _, address := range []string{"one@example.com", "seven@example.com"} {
+			if err := w.Ask(w.t.Context(), school, language.JA, address); err != nil {
+				w.t.Fatal(err)
+			}
+		}
+		var waiting, over int64
+		if err := w.DB.QueryRowContext(w.t.Context(), `SELECT count(CASE WHEN state = 'waiting' THEN 1 END), count(CASE WHEN state = 'passed-over' THEN 1 END) FROM people_asked WHERE incident = $1`, school).Scan(&waiting, &over); err != nil || waiting != 1 || over != 1 {
+			w.t.Errorf("of another incident: %d are answered and %d are not, %v", waiting, over, err)
+		}
+		if _, err := w.DB.ExecContext(w.t.Context(), `DELETE FROM people_asked WHERE incident = $1`, school); err != nil {
+			w.t.Fatal(err)
+		}
 		w.clock = w.clock.Add(25 * time.Hour)
 		w.ask("one@example.com")
 		w.answers(1)

@@ -65,6 +65,8 @@ func (p *Proposals) mayApproveNow(ctx context.Context, q store.Querier, who acto
 	switch {
 	case !who.Person():
 		return actor.ErrRole
+	case x.Unread != nil:
+		return x.Unread
 	case x.State != Proposed:
 		return fmt.Errorf("%w: it is %s", ErrOver, x.State)
 	case x.Host(): // whoever has the host may be whoever approves
@@ -157,6 +159,9 @@ func (p *Proposals) carryOut(ctx context.Context, who actor.Actor, id string) er
 	if err != nil || x == nil {
 		return err
 	}
+	if x.State == Approved && errors.Is(x.Unread, ErrGone) {
+		return p.overtake(ctx, who, x, "the key of its case was destroyed before it was carried out")
+	}
 	if x.State == Approved {
 		if why, err := p.overtaken(ctx, x); err != nil || why != "" {
 			return errors.Join(err, p.overtake(ctx, who, x, why))
@@ -190,10 +195,13 @@ func (p *Proposals) carryOut(ctx context.Context, who actor.Actor, id string) er
 		return errors.Join(voided(), p.end(ctx, who, x, Void, "what would be done had changed when it was to be carried out", Approved))
 	}
 	if err != nil {
-		_, e := p.DB.ExecContext(ctx, `UPDATE proposal SET claimed_at = 0, why = $2 WHERE id = $1 AND state IN ('approved', 'started')`, id, err.Error())
+		b, e := p.later(ctx, x)
+		if e == nil {
+			_, e = p.DB.ExecContext(ctx, `UPDATE proposal SET claimed_at = 0, why = $2 WHERE id = $1 AND state IN ('approved', 'started')`, id, b.text(id, "why", err.Error()))
+		}
 		return errors.Join(fmt.Errorf("it is not carried out yet: %w", err), e)
 	}
-	return p.keepResult(ctx, id, result)
+	return p.keepResult(ctx, x, result)
 }
 
 // overtaken says why an approval of which nothing was done yet is good no longer: it is as old as a proposal may get, or one of the two
@@ -226,7 +234,7 @@ func (p *Proposals) overtake(ctx context.Context, who actor.Actor, x *Proposal, 
 	return fmt.Errorf("%w: %s", ErrOver, why)
 }
 
-func (p *Proposals) keepResult(ctx context.Context, id string, result any) error {
+func (p *Proposals) keepResult(ctx context.Context, x *Proposal, result any) error {
 	if result == nil {
 		return nil
 	}
@@ -234,7 +242,11 @@ func (p *Proposals) keepResult(ctx context.Context, id string, result any) error
 	if err != nil {
 		return err
 	}
-	_, err = p.DB.ExecContext(ctx, `UPDATE proposal SET result = $2 WHERE id = $1 AND state = 'done'`, id, b)
+	in, err := p.later(ctx, x)
+	if err != nil {
+		return err
+	}
+	_, err = p.DB.ExecContext(ctx, `UPDATE proposal SET result = $2 WHERE id = $1 AND state = 'done'`, x.ID, in.bytes(x.ID, "result", b))
 	return err
 }
 

@@ -23,9 +23,6 @@ func (p *Proposals) Changed(ctx context.Context, tx *sql.Tx, person string, now 
 	var theirs []*Proposal
 	for rows.Next() {
 		x, err := p.scan(rows)
-		if errors.Is(err, ErrChanged) { // its row was edited: nobody can approve it
-			continue
-		}
 		if err != nil {
 			return fmt.Errorf("void what somebody proposed: %w", err)
 		}
@@ -41,6 +38,11 @@ func (p *Proposals) Changed(ctx context.Context, tx *sql.Tx, person string, now 
 	for _, x := range theirs {
 		if x.State == Expired || mayPropose(now, p.Acts[x.Kind], x.Incident) == nil {
 			continue
+		}
+		if err := p.unseal(ctx, x); errors.Is(err, ErrChanged) { // its row was edited: nobody can approve it
+			continue
+		} else if err != nil {
+			return fmt.Errorf("void what somebody proposed: %w", err)
 		}
 		if err := p.endIn(ctx, tx, actor.Server(), x, Void, why); err != nil {
 			return fmt.Errorf("void proposal %s: %w", x.ID, err)
@@ -68,6 +70,8 @@ func (p *Proposals) Adopt(ctx context.Context, who actor.Actor, id, digest strin
 		return nil, fmt.Errorf("adopt proposal %s: %w", id, actor.ErrRole)
 	case !x.Host():
 		return nil, fmt.Errorf("adopt proposal %s: %w: a member of the staff proposed it", id, ErrRule)
+	case x.Unread != nil:
+		return nil, fmt.Errorf("adopt proposal %s: %w", id, x.Unread)
 	case x.State != Proposed:
 		return nil, fmt.Errorf("adopt proposal %s: %w: it is %s", id, ErrOver, x.State)
 	case digest != x.Digest:
@@ -101,12 +105,20 @@ func (p *Proposals) Adopt(ctx context.Context, who actor.Actor, id, digest strin
 
 // MayAdopt reports whether Adopt is for somebody.
 func (p *Proposals) MayAdopt(who actor.Actor, x *Proposal) bool {
-	return who.Person() && x.Host() && x.State == Proposed && mayPropose(who, p.Acts[x.Kind], x.Incident) == nil
+	return who.Person() && x.Unread == nil && x.Host() && x.State == Proposed && mayPropose(who, p.Acts[x.Kind], x.Incident) == nil
 }
 
 // endIn ends an open proposal in a transaction.
 func (p *Proposals) endIn(ctx context.Context, tx *sql.Tx, who actor.Actor, x *Proposal, to State, why string) error {
-	if _, err := tx.ExecContext(ctx, `UPDATE proposal SET state = $2, why = $3, ended_at = $4 WHERE id = $1`, x.ID, string(to), why, store.Micros(p.now())); err != nil {
+	b, err := p.later(ctx, x)
+	if err != nil {
+		return err
+	}
+	kept := why
+	if x.Unread != nil && to == Withdrawn { // somebody's words, and no key to seal them under
+		kept = ""
+	}
+	if _, err := tx.ExecContext(ctx, `UPDATE proposal SET state = $2, why = $3, ended_at = $4 WHERE id = $1`, x.ID, string(to), b.text(x.ID, "why", kept), store.Micros(p.now())); err != nil {
 		return err
 	}
 	x.State, x.Why = to, why

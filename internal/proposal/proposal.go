@@ -61,6 +61,8 @@ type Act struct {
 	Do func(ctx context.Context, who actor.Actor, incident string, request []byte, digest string, settle func(tx *sql.Tx) error) (result any, err error)
 	// Single says that there is one transaction in which it becomes true.
 	Single bool
+	// Outlives says that it can be proposed when the case's key is gone: what is proposed then is kept in the clear, and names nobody.
+	Outlives bool
 }
 
 // Plan is what would be done.
@@ -120,7 +122,11 @@ type Proposal struct {
 	Why      string // it is void, withdrawn, or could not be carried out yet
 	Result   []byte // JSON, of what was done
 
+	Unread error // why it cannot be read what it is of: ErrGone, or the case's key is away
+
 	request []byte
+	effect  string // as its row has it
+	kept    int    // how its row is
 }
 
 // Act is the name of what a passkey confirms for an approval.
@@ -133,6 +139,8 @@ func (p *Proposal) Host() bool { return p.Person == actor.Operator().ID() }
 type Rooms struct {
 	DB   *store.DB
 	Acts map[string]Act
+	// Sealer gives what a case's proposals are sealed under: nil where the case has no key, ErrGone where that was destroyed. nil: none is sealed.
+	Sealer func(ctx context.Context, incident string) (*store.Sealer, error)
 	// Staffed says whether there is, or was, anybody who can be a second person.
 	Staffed func(ctx context.Context) (bool, error)
 	// Approvers counts those who may approve now, and those who may later.
@@ -155,14 +163,25 @@ type Proposals struct {
 
 // New opens the room and brings its tables up to date.
 func New(ctx context.Context, rooms Rooms) (*Proposals, error) {
+	if err := migrate(ctx, rooms.DB); err != nil {
+		return nil, err
+	}
+	p := &Proposals{Rooms: rooms, now: time.Now}
+	if err := p.seal(ctx, func(kind string) bool { return p.Acts[kind].Outlives }); err != nil {
+		return nil, fmt.Errorf("proposal: %w", err)
+	}
+	return p, nil
+}
+
+func migrate(ctx context.Context, db *store.DB) error {
 	sub, err := fs.Sub(migrations, "migrations")
+	if err == nil {
+		err = db.Migrate(ctx, "proposal", sub)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("proposal: %w", err)
+		return fmt.Errorf("proposal: %w", err)
 	}
-	if err := rooms.DB.Migrate(ctx, "proposal", sub); err != nil {
-		return nil, fmt.Errorf("proposal: %w", err)
-	}
-	return &Proposals{Rooms: rooms, now: time.Now}, nil
+	return nil
 }
 
 // lasts is how long a proposal may be approved.
@@ -256,9 +275,17 @@ func (p *Proposals) insert(ctx context.Context, tx *sql.Tx, who actor.Actor, x *
 	if err != nil {
 		return err
 	}
+	b, err := p.box(ctx, x.Incident)
+	if errors.Is(err, ErrGone) && p.Acts[x.Kind].Outlives {
+		err = nil
+	}
+	if err != nil {
+		return err
+	}
+	x.kept = b.mode()
 	if _, err := tx.ExecContext(ctx, `INSERT INTO proposal (id, kind, incident, request, bytes, digest, effect, proposer, person, proposed_at, expires_at, alone_from, state,
-		approver, since, approved_at, ended_at, claimed_at, why, result) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, '', 0, 0, 0, 0, '', $14)`,
-		x.ID, x.Kind, x.Incident, x.request, x.Bytes, x.Digest, string(effect), x.Proposer, x.Person, store.Micros(x.At), store.Micros(x.Expires), micros(x.Alone), string(Proposed), []byte{}); err != nil {
+		approver, since, approved_at, ended_at, claimed_at, why, result, sealed) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, '', 0, 0, 0, 0, '', $14, $15)`,
+		x.ID, x.Kind, x.Incident, b.bytes(x.ID, "request", x.request), b.bytes(x.ID, "bytes", x.Bytes), x.Digest, b.text(x.ID, "effect", string(effect)), x.Proposer, x.Person, store.Micros(x.At), store.Micros(x.Expires), micros(x.Alone), string(Proposed), []byte{}, x.kept); err != nil {
 		return err
 	}
 	return p.note(ctx, tx, who, x)
@@ -293,31 +320,36 @@ func fromMicros(m int64) time.Time {
 	return store.FromMicros(m)
 }
 
-const columns = `id, kind, incident, request, bytes, digest, effect, proposer, person, proposed_at, expires_at, alone_from, state, approver, since, approved_at, ended_at, why, result`
+const columns = `id, kind, incident, request, bytes, digest, effect, proposer, person, proposed_at, expires_at, alone_from, state, approver, since, approved_at, ended_at, why, result, sealed`
 
-// scan reads a row. What is said of it is compared with what was proposed: a row that was edited is no proposal.
+// scan reads a row, which unseal then opens.
 func (p *Proposals) scan(row interface{ Scan(...any) error }) (*Proposal, error) {
 	var x Proposal
-	var effect, state string
+	var state string
 	var at, expires, alone, since, approved, ended int64
-	err := row.Scan(&x.ID, &x.Kind, &x.Incident, &x.request, &x.Bytes, &x.Digest, &effect, &x.Proposer, &x.Person, &at, &expires, &alone, &state, &x.Approver, &since, &approved, &ended, &x.Why, &x.Result)
+	err := row.Scan(&x.ID, &x.Kind, &x.Incident, &x.request, &x.Bytes, &x.Digest, &x.effect, &x.Proposer, &x.Person, &at, &expires, &alone, &state, &x.Approver, &since, &approved, &ended, &x.Why, &x.Result, &x.kept)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = ErrNotFound
 	}
 	if err != nil {
 		return nil, err
 	}
-	if err := json.Unmarshal([]byte(effect), &x.Effect); err != nil {
-		return nil, fmt.Errorf("proposal %s: %w", x.ID, err)
-	}
 	x.At, x.Expires, x.Alone, x.Since, x.Approved, x.Ended, x.State = fromMicros(at), fromMicros(expires), fromMicros(alone), fromMicros(since), fromMicros(approved), fromMicros(ended), State(state)
 	if x.State == Proposed && !p.now().Before(x.Expires) {
 		x.State = Expired
 	}
-	if (Plan{Bytes: x.Bytes}).Digest() != x.Digest {
-		return nil, fmt.Errorf("proposal %s: %w: its row was edited", x.ID, ErrChanged)
-	}
 	return &x, nil
+}
+
+// read takes what is said of a proposal, in the clear. It is compared with what was proposed: a row that was edited is no proposal.
+func (x *Proposal) read(effect string) error {
+	if err := json.Unmarshal([]byte(effect), &x.Effect); err != nil {
+		return fmt.Errorf("proposal %s: %w", x.ID, err)
+	}
+	if (Plan{Bytes: x.Bytes}).Digest() != x.Digest {
+		return fmt.Errorf("proposal %s: %w: its row was edited", x.ID, ErrChanged)
+	}
+	return nil
 }
 
 // Get gives a proposal that they may see. Errors: ErrNotFound.
@@ -333,7 +365,14 @@ func (p *Proposals) Get(ctx context.Context, who actor.Actor, id string) (*Propo
 }
 
 func (p *Proposals) get(ctx context.Context, q store.Querier, id string) (*Proposal, error) {
-	return p.scan(q.QueryRowContext(ctx, `SELECT `+columns+` FROM proposal WHERE id = $1`, id))
+	x, err := p.scan(q.QueryRowContext(ctx, `SELECT `+columns+` FROM proposal WHERE id = $1`, id))
+	if err == nil {
+		err = p.unseal(ctx, x)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return x, nil
 }
 
 // List gives the proposals that they may see, the newest first: those that are open, or all.
@@ -357,7 +396,15 @@ func (p *Proposals) List(ctx context.Context, who actor.Actor, all bool) ([]*Pro
 		}
 		out = append(out, x)
 	}
-	return out, errors.Join(rows.Err(), rows.Close())
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return nil, fmt.Errorf("list proposals: %w", err)
+	}
+	for _, x := range out { // now that no row is waited for: a key is looked up for each
+		if err := p.unseal(ctx, x); err != nil {
+			return nil, fmt.Errorf("list proposals: %w", err)
+		}
+	}
+	return out, nil
 }
 
 // Withdraw ends a proposal that is open: by whoever could propose or approve it. Errors: ErrNotFound, ErrOver.

@@ -32,6 +32,8 @@ type world struct {
 	notes []string
 	fail  error
 	step  func(string) error // within Do
+	key   *store.Sealer      // of the case
+	away  error              // in its place
 }
 
 const schema = `CREATE TABLE IF NOT EXISTS said (n BIGINT NOT NULL, what TEXT NOT NULL)`
@@ -42,7 +44,10 @@ func newWorld(t *testing.T, db *store.DB) *world {
 		return Plan{Bytes: []byte(incident + string(request) + w.facts), Effect: Effect{Says: language.Text{JA: "言う", EN: "says it"}, People: 1692496, Unit: "accounts"}}, w.fail
 	}
 	var err error
-	w.Proposals, err = New(t.Context(), Rooms{DB: db, Staffed: func(context.Context) (bool, error) { return true, nil }, Approvers: func(context.Context) (int, error) { return 1, nil },
+	if w.key, err = store.NewSealer(make([]byte, store.KeySize)); err != nil {
+		t.Fatal(err)
+	}
+	w.Proposals, err = New(t.Context(), Rooms{DB: db, Sealer: func(context.Context, string) (*store.Sealer, error) { return w.key, w.away }, Staffed: func(context.Context) (bool, error) { return true, nil }, Approvers: func(context.Context) (int, error) { return 1, nil },
 		Note: func(_ context.Context, _ *sql.Tx, who actor.Actor, p *Proposal) error {
 			if p.Incident != "" {
 				w.notes = append(w.notes, string(p.State)+" by "+who.ID())

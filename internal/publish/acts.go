@@ -111,7 +111,7 @@ func (p *Publisher) Acts() map[string]proposal.Act {
 				cert, remaining, err := p.retire(ctx, who, id)
 				return map[string]any{"certificate": cert, "remaining": remaining}, err
 			}},
-		KindShred: {Plan: func(ctx context.Context, who actor.Actor, id string, _ []byte) (proposal.Plan, error) {
+		KindShred: {Outlives: true, Plan: func(ctx context.Context, who actor.Actor, id string, _ []byte) (proposal.Plan, error) {
 			return p.planShred(ctx, who, id)
 		},
 			Do: func(ctx context.Context, who actor.Actor, id string, _ []byte, _ string, _ func(*sql.Tx) error) (any, error) {
@@ -316,9 +316,9 @@ func (p *Publisher) planRetire(ctx context.Context, id string) (proposal.Plan, e
 }
 
 func (p *Publisher) planShred(ctx context.Context, who actor.Actor, id string) (proposal.Plan, error) {
-	if c, err := p.certificate(ctx, p.DB, id); err == nil && c.Outcome == check.OutcomeRemoved { // the case is gone, and copies of its key are not
+	if c, err := p.certificate(ctx, p.DB, id); err == nil { // the case is gone; copies of its key may not be, or have come back
 		b, err := document(map[string]any{"kind": KindShred, "incident": id, "certificate": c.N})
-		return proposal.Plan{Bytes: b, Effect: proposal.Effect{People: -1, Says: language.Text{JA: "この事案の鍵の写しのうち、前に届かなかったものを壊します", EN: "destroys the copies of the case's key that were not reached before"}}}, err
+		return proposal.Plan{Bytes: b, Effect: proposal.Effect{People: -1, Says: language.Text{JA: "この事案の鍵の写しを、バックアップの届くところでもう一度探し、壊します", EN: "looks for copies of the case's key anew in the backups that are reached, and destroys them"}}}, err
 	} else if err != nil && !errors.Is(err, ErrNoCertificate) {
 		return proposal.Plan{}, err
 	}

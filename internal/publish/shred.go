@@ -19,8 +19,12 @@ import (
 
 // Ends is what the end of a case needs to know of, and to do in, other rooms. Functions may be nil.
 type Ends struct {
-	// Allowed says why a case may not be shredded: a legal hold.
+	// Allowed says why a case may not be shredded.
 	Allowed func(ctx context.Context, id string) error
+	// OnHold says, in the transaction from which on its key is to be destroyed, that a legal hold is on.
+	OnHold func(ctx context.Context, q store.Querier, id string) error
+	// Stands says how the case's record stands, in that transaction: it is kept of as it stands then.
+	Stands func(ctx context.Context, q store.Querier, id string) (string, error)
 	// Retained gives the hash of the record that stays of a case, as it stands; keep keeps it. "" where there is no case to keep one of.
 	Retained func(ctx context.Context, who actor.Actor, id string, keep bool) (sha256 string, err error)
 	// Held counts what the case's key seals, and what of it has left, while that can be read.
@@ -37,6 +41,8 @@ type Ends struct {
 type Held struct {
 	Gone []check.Accounted `json:"gone"`
 	Left []check.Accounted `json:"left"`
+	// Uncounted says that the key was gone when it was to be counted: an earlier version shredded the case.
+	Uncounted bool `json:"uncounted,omitzero"`
 }
 
 // ErrNoCertificate says that there is no certificate of an incident.
@@ -55,7 +61,10 @@ type Certified struct {
 // shred has a case end, in an order that a dead process cannot leave half done: what is kept of it is kept; what its key seals is
 // counted, and that it is to be destroyed is recorded, in one row; the key is destroyed; what lies in other rooms is let go; the copies of
 // the key in backups are destroyed as far as they are reached; and only then is it certified. Called again it goes on, reaches for
-// copies that were left, and certifies that where something has changed. Errors: roster.ErrNone, and why it is not allowed.
+// copies that were left, and certifies that where something has changed.
+//
+// Until the transaction that has the key destroyed nothing is over: a legal hold that is put on after it was decided keeps it, and what is
+// recorded until then is kept of. Errors: roster.ErrNone, and why it is not allowed.
 func (p *Publisher) shred(ctx context.Context, who actor.Actor, id string) (*Certified, error) {
 	if _, err := p.decided(ctx, id); errors.Is(err, sql.ErrNoRows) {
 		err = p.decide(ctx, who, id)
@@ -72,11 +81,12 @@ type shredding struct {
 	retained string
 	held     Held
 	salt     []byte
+	stands   string
 }
 
 func (p *Publisher) decided(ctx context.Context, id string) (s shredding, err error) {
 	var held string
-	if err = p.DB.QueryRowContext(ctx, `SELECT retained, held, salt FROM publish_shred WHERE incident = $1`, id).Scan(&s.retained, &held, &s.salt); err != nil {
+	if err = p.DB.QueryRowContext(ctx, `SELECT retained, held, salt, stands FROM publish_shred WHERE incident = $1`, id).Scan(&s.retained, &held, &s.salt, &s.stands); err != nil {
 		return s, err
 	}
 	return s, json.Unmarshal([]byte(held), &s.held)
@@ -91,41 +101,105 @@ func (p *Publisher) decide(ctx context.Context, who actor.Actor, id string) erro
 			return err
 		}
 	}
-	s := shredding{salt: make([]byte, 16)}
-	rand.Read(s.salt)
 	_, sealing := p.Rosters.Sealer(ctx, id, false)
 	if sealing != nil && !errors.Is(sealing, roster.ErrShredded) { // a key that is only away may come back: nothing is certified of it
 		return sealing
 	}
+	s := shredding{held: Held{Uncounted: true}}
 	var err error
-	if p.Ends.Retained != nil && sealing == nil { // what was shredded by an earlier version can be read by nobody, and has no record
-		if s.retained, err = p.Ends.Retained(ctx, who, id, true); err != nil {
+	if sealing == nil { // what was shredded by an earlier version can be read by nobody, and has no record
+		if s, err = p.taken(ctx, who, id); err != nil {
 			return err
 		}
 	}
-	if p.Ends.Held != nil && sealing == nil {
-		if s.held, err = p.Ends.Held(ctx, id); err != nil {
-			return err
-		}
-	}
+	s.salt = make([]byte, 16)
+	rand.Read(s.salt)
 	held, err := json.Marshal(s.held, json.Deterministic(true), json.FormatNilSliceAsNull(false))
 	if err != nil {
 		return err
 	}
 	return p.DB.Update(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO publish_shred (incident, decided_at, actor, retained, held, salt) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (incident) DO NOTHING`,
-			id, store.Micros(p.now()), who.String(), s.retained, string(held), s.salt)
+		if p.Ends.OnHold != nil {
+			if err := p.Ends.OnHold(ctx, tx, id); err != nil {
+				return err
+			}
+		}
+		_, err := tx.ExecContext(ctx, `INSERT INTO publish_shred (incident, decided_at, actor, retained, held, salt, stands) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (incident) DO NOTHING`,
+			id, store.Micros(p.now()), who.String(), s.retained, string(held), s.salt, s.stands)
 		return err
 	})
 }
 
+// taken keeps what is kept of a case, and counts, as it stands now.
+func (p *Publisher) taken(ctx context.Context, who actor.Actor, id string) (s shredding, err error) {
+	if s.stands, err = p.stands(ctx, p.DB, id); err != nil { // first: what comes later is seen
+		return s, err
+	}
+	if p.Ends.Retained != nil {
+		if s.retained, err = p.Ends.Retained(ctx, who, id, true); err != nil {
+			return s, err
+		}
+	}
+	if p.Ends.Held != nil {
+		s.held, err = p.Ends.Held(ctx, id)
+	}
+	return s, err
+}
+
+func (p *Publisher) stands(ctx context.Context, q store.Querier, id string) (string, error) {
+	if p.Ends.Stands == nil {
+		return "", nil
+	}
+	return p.Ends.Stands(ctx, q, id)
+}
+
+// errMoved says that something was recorded since what is kept was taken.
+var errMoved = errors.New("the case was worked in while it was to be shredded")
+
+// destroy destroys a case's key, unless a hold is on or something was recorded since what is kept was taken: both are asked in the transaction
+// that has it destroyed. What was recorded is kept of, too.
+func (p *Publisher) destroy(ctx context.Context, who actor.Actor, id string) (shredding, error) {
+	for try := 1; ; try++ {
+		s, err := p.decided(ctx, id)
+		if err != nil {
+			return s, err
+		}
+		err = p.Rosters.ShredIf(ctx, who, id, func(tx *sql.Tx) error {
+			if p.Ends.OnHold != nil {
+				if err := p.Ends.OnHold(ctx, tx, id); err != nil {
+					return err
+				}
+			}
+			now, err := p.stands(ctx, tx, id)
+			if err == nil && now != s.stands {
+				err = errMoved
+			}
+			return err
+		})
+		if !errors.Is(err, errMoved) || try == maxTries {
+			return s, err
+		}
+		again, err := p.taken(ctx, who, id)
+		if err != nil {
+			return s, err
+		}
+		held, err := json.Marshal(again.held, json.Deterministic(true), json.FormatNilSliceAsNull(false))
+		if err != nil {
+			return s, err
+		}
+		if _, err := p.DB.ExecContext(ctx, `UPDATE publish_shred SET retained = $2, held = $3, stands = $4 WHERE incident = $1`, id, again.retained, string(held), again.stands); err != nil {
+			return s, err
+		}
+	}
+}
+
+// maxTries is how often what is kept is taken anew of a case that somebody works in.
+const maxTries = 20
+
 // finishShred goes on from where a case was decided to be shredded.
 func (p *Publisher) finishShred(ctx context.Context, who actor.Actor, id string) (*Certified, error) {
-	s, err := p.decided(ctx, id)
+	s, err := p.destroy(ctx, who, id)
 	if err != nil {
-		return nil, err
-	}
-	if err := p.Rosters.Shred(ctx, who, id); err != nil {
 		return nil, err
 	}
 	if p.Ends.Tidy != nil {
@@ -133,7 +207,10 @@ func (p *Publisher) finishShred(ctx context.Context, who actor.Actor, id string)
 			return nil, err
 		}
 	}
-	c := check.Certificate{Time: check.At(p.now()), Outcome: check.OutcomeDestroyed, Retained: s.retained, Unknown: check.CertificateUnknown, V: 1}
+	c := check.Certificate{Time: check.At(p.now()), Outcome: check.OutcomeDestroyed, Retained: s.retained, Unknown: []string{"copies-by-hand", "account-export", "whoever-read"}, V: 1}
+	if s.held.Uncounted {
+		c.Unknown = append(c.Unknown, check.NotCounted)
+	}
 	gone, remains := map[string]int64{"case-key": 1}, map[string]int64{}
 	count(gone, s.held.Gone)
 	count(remains, s.held.Left)

@@ -25,13 +25,22 @@ type ends struct {
 	left               []Remaining
 	gone               int64
 	refused            error
+	hold               error  // what a transaction finds that is to have the key destroyed
+	stands             string // how the case's record stands
+	meanwhile          func() // when what is kept was taken
 }
 
 func (e *ends) rooms() Ends {
 	return Ends{Allowed: func(context.Context, string) error { return e.refused },
+		OnHold: func(context.Context, store.Querier, string) error { return e.hold },
+		Stands: func(context.Context, store.Querier, string) (string, error) { return e.stands, nil },
 		Retained: func(context.Context, actor.Actor, string, bool) (string, error) {
 			e.kept++
-			return fmt.Sprintf("%064x", 7), nil
+			sum := fmt.Sprintf("%064x", 7+len(e.stands))
+			if e.meanwhile != nil {
+				e.meanwhile()
+			}
+			return sum, nil
 		},
 		Held: func(context.Context, string) (Held, error) {
 			e.held++
@@ -116,6 +125,72 @@ func TestShredCertified(t *testing.T) {
 		if _, err := w.CertificateOf(ctx, "club"); !errors.Is(err, ErrNoCertificate) {
 			t.Error(err)
 		}
+	})
+}
+
+// TestShredHeld: a hold that is put on when it is decided, and before the key goes, keeps it; what is recorded until then is kept of; and what an
+// earlier version shredded is certified as what nobody counted.
+func TestShredHeld(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		w.two()
+		ctx := t.Context()
+		hold := errors.New("a hold")
+		e := &ends{hold: hold}
+		w.Ends = e.rooms()
+		there := func() {
+			t.Helper()
+			if _, err := w.Rosters.Sealer(ctx, "shop", false); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := w.Shred(ctx, by, "shop"); !errors.Is(err, hold) { // it came when Allowed had been asked
+			t.Fatal(err)
+		}
+		if _, err := w.decided(ctx, "shop"); err == nil {
+			t.Error("it is decided under a hold")
+		}
+		there()
+		// It is decided, and the process dies; then the hold comes, and something is recorded.
+		e.hold = nil
+		if err := w.decide(ctx, by, "shop"); err != nil {
+			t.Fatal(err)
+		}
+		e.hold = hold
+		if err := w.FinishShreds(ctx, actor.Server()); !errors.Is(err, hold) {
+			t.Errorf("a server finishes it under a hold: %v", err)
+		}
+		there()
+		e.hold, e.stands = nil, "a note"
+		e.meanwhile = func() { e.stands += " and another"; e.meanwhile = nil } // which comes when that is taken anew
+		if err := w.FinishShreds(ctx, actor.Server()); err != nil {
+			t.Fatal(err)
+		}
+		c, err := w.CertificateOf(ctx, "shop")
+		if err != nil || c.Retained != fmt.Sprintf("%064x", 7+len(e.stands)) || e.kept != 4 {
+			t.Errorf("%+v, taken %d times, %v", c, e.kept, err)
+		}
+		if _, err := w.Rosters.Sealer(ctx, "shop", false); !errors.Is(err, roster.ErrShredded) {
+			t.Error(err)
+		}
+		e.hold = hold // nothing is held any more: its copies are reached for all the same
+		if _, err := w.Shred(ctx, by, "shop"); err != nil {
+			t.Error(err)
+		}
+
+		// Of an earlier version: nobody counted.
+		e.hold = nil
+		if err := w.Rosters.Shred(ctx, by, "club"); err != nil {
+			t.Fatal(err)
+		}
+		held := e.held
+		if c, err = w.Shred(ctx, by, "club"); err != nil || c.Retained != "" || e.held != held || c.Unknown[len(c.Unknown)-1] != check.NotCounted {
+			t.Errorf("%+v, %v", c, err)
+		}
+		if c, err = w.CertificateOf(ctx, "shop"); err != nil || len(c.Unknown) != 3 {
+			t.Errorf("%+v, %v", c, err)
+		}
+		w.mustVerify()
 	})
 }
 

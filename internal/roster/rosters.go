@@ -67,10 +67,15 @@ type Rosters struct {
 	dir  *files.Dir
 	keys *files.Keys
 	now  func() time.Time
+
+	// Again are the cases whose key or rosters were there again, although they are shredded, when the room was opened, which destroyed
+	// them anew: somebody brought them back from a copy.
+	Again []string
 }
 
 // New opens the room: it brings its tables up to date, and finishes what was being
-// shredded when a process died. Rosters are files below "rosters" of dir; the key
+// shredded when a process died; what was brought back of a case that is shredded is
+// destroyed again. Rosters are files below "rosters" of dir; the key
 // of a case is "case-<incident>.key" of keys.
 func New(ctx context.Context, db *store.DB, dir *files.Dir, keys *files.Keys) (*Rosters, error) {
 	r, err := open(ctx, db, dir, keys)

@@ -7,7 +7,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -141,10 +143,23 @@ func (r *Rosters) Holds(ctx context.Context, q store.Querier, incident string) (
 // that is killed has it finished by the next [New]. Figures stay known.
 // Shredding twice does nothing. ErrNone where there is nothing.
 func (r *Rosters) Shred(ctx context.Context, who actor.Actor, incident string) error {
+	return r.ShredIf(ctx, who, incident, nil)
+}
+
+// ShredIf is Shred where allowed says nothing against it, in the transaction that records it; it is not asked of a case of which that is
+// recorded already. Its error is returned.
+func (r *Rosters) ShredIf(ctx context.Context, who actor.Actor, incident string, allowed func(tx *sql.Tx) error) error {
 	if err := who.Check("shred a case"); err != nil {
 		return err
 	}
 	err := r.db.Update(ctx, func(tx *sql.Tx) error {
+		if begun, err := r.Ending(ctx, tx, incident); err != nil {
+			return err
+		} else if allowed != nil && !begun {
+			if err := allowed(tx); err != nil {
+				return err
+			}
+		}
 		result, err := tx.ExecContext(ctx, `UPDATE roster_case SET shred_actor = CASE WHEN shred_at IS NULL THEN CAST($3 AS text) ELSE shred_actor END,
 			shred_at = coalesce(shred_at, $2) WHERE incident = $1`, incident, store.Micros(r.now()), who.String())
 		if err != nil {
@@ -164,34 +179,105 @@ func (r *Rosters) Shred(ctx context.Context, who actor.Actor, incident string) e
 	return nil
 }
 
-// finishShredding goes on where a process died.
+// Ending reports whether a case's key is destroyed, or is to be: nothing keeps it from that any more. q may be a transaction.
+func (r *Rosters) Ending(ctx context.Context, q store.Querier, incident string) (bool, error) {
+	var at sql.NullInt64
+	err := q.QueryRowContext(ctx, `SELECT shred_at FROM roster_case WHERE incident = $1`, incident).Scan(&at)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	return at.Valid, err
+}
+
+// Ended gives the incidents whose key is destroyed, or is to be: what is brought back from a copy leaves them out.
+func Ended(ctx context.Context, db *store.DB) (map[string]bool, error) {
+	err := migrate(ctx, db)
+	var all map[string]bool
+	if err == nil {
+		all, err = ended(ctx, db, `SELECT incident FROM roster_case WHERE shred_at IS NOT NULL`)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("roster: what is shredded: %w", err)
+	}
+	return all, nil
+}
+
+func ended(ctx context.Context, db *store.DB, query string) (map[string]bool, error) {
+	rows, err := db.QueryContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	out := map[string]bool{}
+	for rows.Next() {
+		var incident string
+		if err := rows.Scan(&incident); err != nil {
+			return nil, err
+		}
+		out[incident] = true
+	}
+	return out, errors.Join(rows.Err(), rows.Close())
+}
+
+// OfFile gives the incident of a case's key file, or of a roster's file below a folder of files; "" where it is neither.
+func OfFile(name string) string {
+	id, isKey := strings.CutPrefix(name, "case-")
+	id, isFile := strings.CutSuffix(id, ".key")
+	if isKey && isFile && validIncident(id) {
+		return id
+	}
+	rest, below := strings.CutPrefix(name, "rosters/")
+	if id, _, of := strings.Cut(rest, "/"); below && of && validIncident(id) {
+		return id
+	}
+	return ""
+}
+
+// finishShredding goes on where a process died, and destroys again what was brought back.
 func (r *Rosters) finishShredding(ctx context.Context) error {
-	var pending []string
-	err := r.db.View(ctx, func(tx *sql.Tx) error {
-		pending = nil
-		rows, err := tx.QueryContext(ctx, `SELECT incident FROM roster_case WHERE shred_at IS NOT NULL AND shredded_at IS NULL`)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var incident string
-			if err := rows.Scan(&incident); err != nil {
-				return err
-			}
-			pending = append(pending, incident)
-		}
-		return rows.Err()
-	})
+	pending, err := ended(ctx, r.db, `SELECT incident FROM roster_case WHERE shred_at IS NOT NULL AND shredded_at IS NULL`)
 	if err != nil {
 		return err
 	}
-	for _, incident := range pending {
+	over, err := ended(ctx, r.db, `SELECT incident FROM roster_case WHERE shredded_at IS NOT NULL`)
+	if err != nil {
+		return err
+	}
+	if len(over) > 0 {
+		if r.Again, err = r.again(over); err != nil {
+			return err
+		}
+	}
+	for _, incident := range append(slices.Sorted(maps.Keys(pending)), r.Again...) {
 		if err := r.finish(ctx, incident); err != nil {
 			return fmt.Errorf("finishing to shred the rosters of %s: %w", incident, err)
 		}
 	}
 	return nil
+}
+
+// again gives those of some cases that are shredded whose key or rosters are there.
+func (r *Rosters) again(over map[string]bool) ([]string, error) {
+	there := map[string]bool{}
+	keys, err := r.keys.List()
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range keys {
+		if id := OfFile(name); over[id] {
+			there[id] = true
+		}
+	}
+	for id := range over {
+		list, err := r.dir.List(path.Dir(fileName(id, "x")))
+		if err != nil {
+			return nil, err
+		}
+		if len(list) > 0 {
+			there[id] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(there)), nil
 }
 
 // finish destroys what is recorded as to be shredded.
