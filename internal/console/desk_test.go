@@ -14,12 +14,14 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/descope/virtualwebauthn"
 
 	"shirase/internal/actor"
 	"shirase/internal/archive"
+	"shirase/internal/board"
 	"shirase/internal/closing"
 	"shirase/internal/collect"
 	"shirase/internal/collect/fetch"
@@ -73,6 +75,8 @@ type desk struct {
 	done      int // how often it was done
 
 	enquiries  *enquiry.Desk
+	boards     *board.Boards
+	made       atomic.Int64 // how often a board was put together
 	incidents  *incident.Incidents
 	collection *collect.Collection
 	laid       int // notices in the inbox
@@ -164,7 +168,9 @@ func newDesk(t *testing.T, db *store.DB) *desk {
 		}
 		return nil, rosters.Shred(ctx, who, id)
 	}}
-	d.console, err = New(Options{Staff: d.staff, Cases: d.cases, Closing: d.closing, Proposals: d.proposals, Scopes: d.scopes, Collection: d.collection, Gate: d.gate, Resets: resets, Draft: d.draft, Desk: Desk{Enquiries: d.enquiries, Record: d.recordFacts}, Reaching: d.reaching(ctx, rosters, incidents), BaseURL: base, Log: slog.New(slog.NewTextHandler(d.logged, nil))})
+	reaching := d.reaching(ctx, rosters, incidents)
+	d.boards = board.New(ctx, board.Rooms{Watching: func(context.Context) (int64, error) { return d.made.Add(1), nil }, Cases: d.cases, Incidents: incidents, Rosters: rosters, Gate: d.gate, Resets: resets, Campaigns: d.campaigns, Desk: d.enquiries}, func(what string, err error) { t.Errorf("%s: %v", what, err) })
+	d.console, err = New(Options{Boards: d.boards, Staff: d.staff, Cases: d.cases, Closing: d.closing, Proposals: d.proposals, Scopes: d.scopes, Collection: d.collection, Gate: d.gate, Resets: resets, Draft: d.draft, Desk: Desk{Enquiries: d.enquiries, Record: d.recordFacts}, Reaching: reaching, BaseURL: base, Log: slog.New(slog.NewTextHandler(d.logged, nil))})
 	must(err)
 	d.server = httptest.NewTLSServer(serve.Wrap(d.console, serve.Options{}))
 	t.Cleanup(d.server.Close)

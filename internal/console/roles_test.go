@@ -122,6 +122,7 @@ var rights = map[string]struct {
 	"POST /console/cases/{id}/contain/block": {roles: "commander writer", ofCase: true, form: url.Values{"route": {"login"}, "state": {"closed"}, "why": {"念のため"}}},
 	"POST /console/cases/{id}/contain/lift":  {roles: "commander writer", ofCase: true, form: url.Values{"why": {"済んだ"}}},
 	"GET /console/cases/{id}/reset":          {roles: inCase, ofCase: true},
+	"GET /console/cases/{id}/board":          {roles: inCase, ofCase: true},
 	"POST /console/cases/{id}/reset":         {roles: "commander writer", ofCase: true, form: url.Values{"do": {"announced"}, "until": {"2030-01-01 10:00"}}},
 	"POST /console/cases/{id}/reset/lost":    {roles: nobody, ofCase: true, form: url.Values{"do": {"ask"}, "account": {"1"}, "address": {"a@example.jp"}, "step": {"x"}}}, // wants a reset that is open, and a step: TestLost of its room
 
