@@ -65,7 +65,7 @@ func (c *Console) showBoard(w http.ResponseWriter, r *http.Request, v *visit) er
 	}
 	q := r.URL.Query()
 	wall := q.Has("wall")
-	if wall && readsOnly(v.who, id) { // a screen on a wall goes on, where whoever came upon it could do nothing
+	if wall && v.who.ReadsOnly(id) { // a screen on a wall goes on, where whoever came upon it reads this case, and can do nothing anywhere
 		if _, _, err := c.Staff.Sessions().FindCtx(staff.Attended(r.Context()), c.sessions.Token(r.Context())); err != nil {
 			return err
 		}
@@ -103,16 +103,6 @@ func (v situationView) Follows() string {
 		return v.Link(v.Path + "?part&wall")
 	}
 	return v.Link(v.Path + "?part")
-}
-
-// readsOnly reports whether somebody can do nothing but read: nothing in this case, and nothing of the instance.
-func readsOnly(who actor.Actor, id string) bool {
-	for _, p := range actor.Permissions() {
-		if p != actor.See && p != actor.Audit && who.May(p, id) == nil {
-			return false
-		}
-	}
-	return true
 }
 
 // looksAt has it be recorded that somebody looks at a case, as reading it does, once a day. It does not read the case for each look.

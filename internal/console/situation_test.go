@@ -152,13 +152,29 @@ func TestBoardLive(t *testing.T) {
 	})
 }
 
-// TestWallStays: a screen on a wall goes on where whoever has it can only read, and is forgotten like any page where they can do something.
+// TestWallStays: a screen on a wall goes on where whoever has it reads this case and can do nothing anywhere, and is forgotten like any page where
+// they can: here, in another case, or of the whole instance.
 func TestWallStays(t *testing.T) {
 	each(t, func(t *testing.T, d *desk) {
 		d.first()
 		ctx := t.Context()
-		id := d.declare("事案")
-		reader, writer := d.hire("壁", actor.Reads, actor.Auditor), d.hire("書く人", actor.Full, actor.Writer)
+		id, other := d.declare("事案"), d.declare("別の事案")
+		given := func(name string, role actor.Role, here, there actor.Access) *person {
+			t.Helper()
+			p := d.hire(name, actor.None, role)
+			for of, access := range map[string]actor.Access{id: here, other: there} {
+				if access == actor.None {
+					continue
+				}
+				if err := d.staff.GiveAccess(ctx, actor.Operator(), of, p.id, access); err != nil {
+					t.Fatal(err)
+				}
+			}
+			return p
+		}
+		reader, writer := given("壁", actor.Desk, actor.Reads, actor.None), given("書く人", actor.Writer, actor.Full, actor.None)
+		elsewhere, both := given("窓口", actor.Desk, actor.Reads, actor.Contributes), given("二つ", actor.Desk, actor.Reads, actor.Reads)
+		auditor, all := d.hire("監査", actor.None, actor.Auditor), d.hire("全部", actor.Reads, actor.Desk)
 		seen := func(p *person) (n int64) {
 			t.Helper()
 			if err := d.db.QueryRowContext(ctx, `SELECT max(seen) FROM staff_session WHERE account = $1`, p.id).Scan(&n); err != nil {
@@ -170,7 +186,7 @@ func TestWallStays(t *testing.T) {
 			who   *person
 			query string
 			stays bool
-		}{{reader, "?part&wall", true}, {reader, "?part", false}, {writer, "?part&wall", false}} {
+		}{{reader, "?part&wall", true}, {reader, "?part", false}, {writer, "?part&wall", false}, {elsewhere, "?part&wall", false}, {both, "?part&wall", false}, {auditor, "?part&wall", false}, {all, "?part&wall", false}} {
 			if _, err := d.db.ExecContext(ctx, `UPDATE staff_session SET seen = seen - $1 WHERE account = $2`, int64(3_600_000_000), c.who.id); err != nil {
 				t.Fatal(err)
 			}
