@@ -127,6 +127,18 @@ func TestBoard(t *testing.T) {
 		w.sato.send(form + " button")
 		w.suzuki.until(`window.same && document.querySelector("#sit-decisions").textContent.includes("22時に出す")`)
 	})
+	t.Run("over", func(t *testing.T) { // a board that is not theirs to see any more does not stay on a screen that nobody touches
+		w.suzuki.visit(path + "?wall")
+		w.suzuki.until(`document.querySelector("#sit-decisions") !== null && document.querySelector("#live").hidden`)
+		w.sato.visit("/console/people")
+		if !eval[bool](w.sato, `(async () => {
+			const of = [...document.querySelectorAll("a[href*='/console/people/']")].find(a => a.textContent.includes("鈴木")).pathname;
+			return (await fetch(of + "/sessions/end", {method: "POST", body: new URLSearchParams()})).ok;
+		})()`) {
+			t.Fatal("their sign-in is not ended")
+		}
+		w.suzuki.until(`document.readyState === "complete" && document.querySelector("#sit-decisions") === null && document.querySelector("form[data-sign-in]") !== null`)
+	})
 	t.Run("without scripts", func(t *testing.T) {
 		if _, err := chromedp.Call(w.sato.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}); err != nil {
 			t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"shirase/internal/actor"
+	"shirase/internal/board"
 	"shirase/internal/contain/gate"
 	"shirase/internal/incident"
 	"shirase/internal/response"
@@ -149,6 +150,59 @@ func TestBoardLive(t *testing.T) {
 			t.Errorf("8 looks at one board put it together %d times", made)
 		}
 		_ = watch
+	})
+}
+
+// TestBoardEnds: whoever follows the board of a case hears that its key was destroyed, by another process too, and is shown nothing of it from then on;
+// nor is anything of it left in memory, of one that nobody looks at either.
+func TestBoardEnds(t *testing.T) {
+	each(t, func(t *testing.T, d *desk) {
+		d.first()
+		ctx, by := t.Context(), actor.Operator()
+		id, quiet := d.declare("事案"), d.declare("静かな事案")
+		p := d.hire("鈴木", actor.Reads, actor.Writer)
+		for _, of := range []string{id, quiet} {
+			if _, err := d.cases.AddTask(ctx, by, of, func(t *response.Task) { t.Title = "見えてはいけない" }); err != nil {
+				t.Fatal(err)
+			}
+			if a := p.get("/console/cases/" + of + "/board?part&wall"); a.status != http.StatusOK || !strings.Contains(a.body, "見えてはいけない") {
+				t.Fatal(a.status, a.body)
+			}
+		}
+		d.working()
+		lines, status := p.stream(ctx, "?board&case="+id)
+		if status != http.StatusOK || !changed(lines) {
+			t.Fatal(status)
+		}
+		p.get("/console/cases/" + id + "/board?part") // drawn as of the version that is followed
+		if err := d.rosters.Shred(ctx, by, id); err != nil {
+			t.Fatal(err)
+		}
+		for _, query := range []string{"?part", "?part&wall", "", "?wall"} {
+			if a := p.get("/console/cases/" + id + "/board" + query); a.status != http.StatusConflict || strings.Contains(a.body, "見えてはいけない") {
+				t.Errorf("%s: %d: %s", query, a.status, a.body)
+			}
+		}
+		for d.console.live.versions()[id+boardOf] != "" {
+			if !changed(lines) {
+				t.Fatal("whoever looks at the board does not hear that it ended")
+			}
+		}
+		left := func() (out []string) {
+			d.console.boards.mu.Lock()
+			defer d.console.boards.mu.Unlock()
+			for key := range d.console.boards.drawn {
+				out = append(out, key)
+			}
+			return out
+		}
+		if all := left(); len(all) != 1 || !strings.HasPrefix(all[0], quiet+" ") {
+			t.Errorf("in memory: %q", all)
+		}
+		d.console.sweepBoards(d.console.now().Add(board.KeptFor))
+		if all := left(); len(all) != 0 {
+			t.Errorf("in memory, and shown to nobody: %q", all)
+		}
 	})
 }
 
