@@ -269,3 +269,67 @@ func (w *shredWorld) rooms(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestEndApproved: with staff, closing despite what is open and shredding are proposed; a second person approves both, the record that is kept
+// is what was approved, and a shredding whose case takes no note of it any more comes to its end all the same.
+func TestEndApproved(t *testing.T) {
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		w := newShredWorld(t, url)
+		w.ok(t, "init")
+		w.ok(t, "case", "declare", "--title", "T", "--organisation", "Example Shop", "--known", "2026-08-20T10:09+09:00", "--id", "loss-2026", "--regime", "ca-qc")
+		w.ok(t, "case", "party", "put", "loss-2026", "acme", "--name", "Acme", "--kind", "client")
+		a, in := opened(t, w.data)
+		defer in.close()
+		for _, p := range []string{"p-first", "p-second"} {
+			if _, err := in.db.ExecContext(t.Context(), `INSERT INTO staff_account (id, name, roles, every, created, approver_since, held_from, oidc, removed, forget) VALUES ($1, $1, 'commander,approver', 3, 1, 1, 1, '', 0, 0)`, p); err != nil {
+				t.Fatal(err)
+			}
+		}
+		proposed := func(args ...string) string {
+			t.Helper()
+			var said struct {
+				Proposed proposalRow `json:"proposed"`
+			}
+			if err := json.Unmarshal([]byte(w.ok(t, append(args, "--json")...)), &said); err != nil || said.Proposed.State != "proposed" {
+				t.Fatalf("%+v, %v", said, err)
+			}
+			return said.Proposed.ID
+		}
+		if out, exit := w.command(t, "case", "close", "loss-2026", "--why", "x"); exit == exitDone || !strings.Contains(out, "Acme") || !strings.Contains(out, "--despite") {
+			t.Fatal(out)
+		}
+		if err := approvedBy(t, a, in, in.db, proposed("case", "close", "loss-2026", "--why", "x", "--despite", "they are wound up")); err != nil {
+			t.Fatal(err)
+		}
+		w.ok(t, "case", "hold", "loss-2026", "--why", "a claim")
+		if out, exit := w.command(t, "scope", "shred", "loss-2026"); exit == exitDone || !strings.Contains(out, "legal hold") {
+			t.Fatal(out)
+		}
+		w.ok(t, "case", "hold", "loss-2026", "--release", "1", "--why", "settled")
+		shred := proposed("scope", "shred", "loss-2026")
+		w.ok(t, "case", "hold", "loss-2026", "--why", "another") // after it was proposed
+		if err := approvedBy(t, a, in, in.db, shred); err == nil {
+			t.Fatal("it was approved under a hold")
+		}
+		w.ok(t, "case", "hold", "loss-2026", "--release", "2", "--why", "settled")
+		if err := approvedBy(t, a, in, in.db, shred); err != nil {
+			t.Fatal(err)
+		}
+		out := filepath.Join(w.folder, "end.json")
+		w.ok(t, "case", "certificate", "loss-2026", "--out", out)
+		if said := w.ok(t, "verify", out, "--proof", out+".proof", "--ledger-key", in.publisher.VKey(), "--json"); !strings.Contains(said, `"kind":"certificate"`) || strings.Contains(said, "loss-2026") {
+			t.Error(said) // nothing of it is public: it is not named
+		}
+		b := must(os.ReadFile(out))(t)
+		write(t, out, strings.Replace(string(b), `"n":1,"outcome"`, `"n":2,"outcome"`, 1))
+		if said, exit := w.command(t, "verify", out, "--proof", out+".proof", "--ledger-key", in.publisher.VKey()); exit == exitDone {
+			t.Errorf("a certificate that was changed verifies: %s", said)
+		}
+		if said := w.ok(t, "case", "closing", "loss-2026", "--json"); !strings.Contains(said, `"shredded":true`) || !strings.Contains(said, `"retained"`) {
+			t.Error(said)
+		}
+		if said := w.ok(t, "case", "retained", "loss-2026"); !strings.Contains(said, "until 2031-08-20") {
+			t.Error(said)
+		}
+	})
+}

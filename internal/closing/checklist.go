@@ -103,14 +103,14 @@ func (c *Closing) reports(ctx context.Context, who actor.Actor, l *list, k *resp
 		}
 		open = true
 		what := map[document.State]language.Text{document.Unknown: language.Both("未確認です", "is not known"), document.Missing: language.Both("まだ何も書かれていません", "has nothing said of it")}[item.State]
-		l.add(Item{Kind: "unknown", About: "item " + item.Key, Refuses: true, Place: "documents/ppc-kakuho", Command: "shirase case state CASE " + item.Key + " --text ..."},
+		l.add(Item{Kind: "unknown", About: "item " + item.Key, Refuses: true, Place: "documents/ppc-kakuho", Command: "shirase case state CASE " + item.Key + " ..."},
 			"確報の「"+item.Name.JA+"」が"+what.JA, "Of the final report, \""+item.Name.EN+"\" "+what.EN)
 	}
 	switch {
 	case !sent && owed:
-		l.add(Item{Kind: "unknown", About: "report ppc-kakuho", Refuses: true, Place: "documents/ppc-kakuho", Command: "shirase case sent ppc-kakuho CASE"}, "確報をまだ出していません", "The final report has not been handed in")
+		l.add(Item{Kind: "unknown", About: "report ppc-kakuho", Refuses: true, Place: "documents/ppc-kakuho", Command: "shirase case sent CASE ppc-kakuho --to ..."}, "確報をまだ出していません", "The final report has not been handed in")
 	case !open:
-		l.add(Item{Kind: "unknown", About: "report ppc-tsuikan", Refuses: true, Place: "documents/ppc-tsuikan", Command: "shirase case sent ppc-tsuikan CASE"},
+		l.add(Item{Kind: "unknown", About: "report ppc-tsuikan", Refuses: true, Place: "documents/ppc-tsuikan", Command: "shirase case sent CASE ppc-tsuikan --to ..."},
 			"出した確報には未確認の項目があり、今は分かっていますが、追完していません", "The final report as it was handed in had items that were not known; they are now, and it was not completed")
 	}
 	return nil
@@ -237,7 +237,7 @@ func (c *Closing) contained(ctx context.Context, who actor.Actor, l *list) error
 			return err
 		}
 		if len(in) > 0 {
-			l.add(Item{Kind: "gate", Place: "contain", Command: "shirase gate lift CASE", N: int64(len(in))}, "ログインの停止などが、まだ有効です", "Something is still in force at the gate")
+			l.add(Item{Kind: "gate", Place: "contain", Command: "shirase gate lift CASE --why ...", N: int64(len(in))}, "ログインの停止などが、まだ有効です", "Something is still in force at the gate")
 		}
 	}
 	if c.Resets == nil {

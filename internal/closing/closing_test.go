@@ -219,7 +219,9 @@ func TestOutlives(t *testing.T) {
 				t.Errorf("%s: %v", bad, err)
 			}
 		}
-		task, err := w.PutTask(ctx, by, "shop", 0, 0, func(o *Task) { o.Title, o.Owner, o.Due = "1,692,496 passwords by a slow function, of 2026-08-20 10:09", "Sato", "2026-12-05" })
+		task, err := w.PutTask(ctx, by, "shop", 0, 0, func(o *Task) {
+			o.Title, o.Owner, o.Due = "1,692,496 passwords by a slow function, of 2026-08-20 10:09", "Sato", "2026-12-05"
+		})
 		if err != nil || task.N != 1 || task.Version != 1 {
 			t.Fatalf("%+v, %v", task, err)
 		}

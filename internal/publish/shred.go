@@ -255,10 +255,17 @@ func (p *Publisher) certificate(ctx context.Context, q store.Querier, id string)
 	return out, err
 }
 
-// CertificateOf gives the newest certificate of a case. Errors: ErrNoCertificate; response's, for a case that is not theirs, whoever
-// opens the door says.
+// CertificateOf gives the newest certificate of a case, as the ledger has it. Who may ask is whoever opens the door's to say. Errors:
+// ErrNoCertificate, ErrDamaged.
 func (p *Publisher) CertificateOf(ctx context.Context, id string) (*Certified, error) {
 	out, err := p.certificate(ctx, p.DB, id)
+	if err == nil { // a row that was edited says nothing: what counts is what the ledger has
+		var kind string
+		var data []byte
+		if kind, data, err = p.ledger.Entry(ctx, out.LedgerIndex); err == nil && (kind != check.KindCertificate || !bytes.Equal(data, out.Data)) {
+			err = fmt.Errorf("%w: entry %d is not this certificate", ErrDamaged, out.LedgerIndex)
+		}
+	}
 	if err == nil && out.Incident == "" {
 		var s shredding
 		if s, err = p.decided(ctx, id); err == nil {

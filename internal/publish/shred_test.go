@@ -104,6 +104,12 @@ func TestShredCertified(t *testing.T) {
 		if err != nil || quiet.Incident != "" || quiet.Subject != check.CertificateSubject(quiet.Salt, "quiet") {
 			t.Errorf("%+v, %v", quiet, err)
 		}
+		if _, err := w.DB.ExecContext(ctx, `UPDATE publish_certificate SET data = $1 WHERE incident = 'quiet'`, last.Data); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.CertificateOf(ctx, "quiet"); !errors.Is(err, ErrDamaged) {
+			t.Errorf("a row that was edited is a certificate: %v", err)
+		}
 		if _, err := w.Shred(ctx, by, "none"); !errors.Is(err, roster.ErrNone) {
 			t.Error(err)
 		}
