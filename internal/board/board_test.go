@@ -249,7 +249,15 @@ func TestPhase(t *testing.T) {
 				w.Errorf("after %s the phase is %s", c.facts, b.Phase)
 			}
 		}
-		if _, err := w.Cases.Close(w.Context(), actor.Operator(), id, "x"); err != nil {
+		k, err := w.Cases.Get(w.Context(), actor.Server(), id)
+		if err != nil {
+			w.Fatal(err)
+		}
+		facts, err := w.Incidents.Moved(w.Context(), id)
+		if err != nil {
+			w.Fatal(err)
+		}
+		if _, err := w.Cases.CloseAs(w.Context(), actor.Operator(), id, response.Ending{Closed: response.Closed{Why: "x"}, Head: k.Head, Facts: facts}, nil); err != nil {
 			w.Fatal(err)
 		}
 		if b := w.board(); b.Phase != ClosedStep || b.Silence.Current != nil {
