@@ -19,7 +19,7 @@ import (
 )
 
 // Retained is what is kept of a case when its key is destroyed, because laws want a register of breaches kept: the facts, their effects,
-// and what was done (GDPR article 33(5) names the three). It has no identifier of anybody affected, and nobody of the staff. It says
+// and what was done (GDPR article 33(5) names the three). What a [Screen] finds of people is left out of it, and nobody of the staff is in it. It says
 // the same as long as the case does: when it was made stands beside it (docs/FORMAT.md, what is kept of a case).
 type Retained struct {
 	V            int                `json:"v"` // 1
