@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -126,6 +127,23 @@ func TestBoard(t *testing.T) {
 		w.fill(form, map[string]string{"question": "続報を今夜出すか", "decision": "22時に出す"})
 		w.sato.send(form + " button")
 		w.suzuki.until(`window.same && document.querySelector("#sit-decisions").textContent.includes("22時に出す")`)
+	})
+	t.Run("over", func(t *testing.T) { // a board that is not theirs to see any more does not stay on a screen that nobody touches
+		w.suzuki.visit(path + "?wall")
+		w.suzuki.until(`document.querySelector("#sit-decisions") !== null && document.querySelector("#live").hidden`)
+		w.sato.visit("/console/people")
+		if !eval[bool](w.sato, `(async () => {
+			const of = [...document.querySelectorAll("a[href*='/console/people/']")].find(a => a.textContent.includes("鈴木")).pathname;
+			return (await fetch(of + "/sessions/end", {method: "POST", body: new URLSearchParams()})).ok;
+		})()`) {
+			t.Fatal("their sign-in is not ended")
+		}
+		w.suzuki.until(`document.readyState === "complete" && document.querySelector("#sit-decisions") === null && document.querySelector("form[data-sign-in]") !== null`)
+		w.suzuki.mu.Lock() // that the stream was refused is what the page went by
+		w.suzuki.said = slices.DeleteFunc(w.suzuki.said, func(s string) bool {
+			return strings.Contains(s, "status of 401") && strings.Contains(s, "/console/live")
+		})
+		w.suzuki.mu.Unlock()
 	})
 	t.Run("without scripts", func(t *testing.T) {
 		if _, err := chromedp.Call(w.sato.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}); err != nil {

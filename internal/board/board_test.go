@@ -3,6 +3,7 @@ package board
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -353,7 +354,15 @@ func TestPhase(t *testing.T) {
 				w.Errorf("after %s the phase is %s", c.facts, b.Phase)
 			}
 		}
-		if _, err := w.Cases.Close(w.Context(), actor.Operator(), id, "x"); err != nil {
+		k, err := w.Cases.Get(w.Context(), actor.Server(), id)
+		if err != nil {
+			w.Fatal(err)
+		}
+		facts, err := w.Incidents.Moved(w.Context(), id)
+		if err != nil {
+			w.Fatal(err)
+		}
+		if _, err := w.Cases.CloseAs(w.Context(), actor.Operator(), id, response.Ending{Closed: response.Closed{Why: "x"}, Head: k.Head, Facts: facts}, nil); err != nil {
 			w.Fatal(err)
 		}
 		if b := w.board(); b.Phase != ClosedStep || b.Silence.Current != nil {
@@ -411,11 +420,26 @@ func TestOnce(t *testing.T) {
 		if err != nil || later == version || b == a {
 			w.Errorf("a fact changes nothing: %v", err)
 		}
+		k := w.boards.kept[id]
+		if w.boards.Sweep(); k.board == nil {
+			w.Error("a board that is shown is let go")
+		}
+		w.now = w.now.Add(keptFor)
+		if w.boards.Sweep(); k.board != nil {
+			w.Error("a board that nobody is shown any more stays in memory")
+		}
+		if _, later, err = w.boards.Current(ctx, id); err != nil || w.boards.kept[id].board == nil {
+			w.Fatal(err)
+		}
+		// The key goes in another process, which says nothing to this one.
 		if err := w.Rosters.Shred(ctx, actor.Operator(), id); err != nil {
 			w.Fatal(err)
 		}
-		if _, err := w.boards.Get(ctx, id, ""); err == nil || len(w.boards.kept) != 0 {
-			w.Errorf("a board is left of a case whose key is gone: %v", err)
+		if _, err := w.boards.Get(ctx, id, later); !errors.Is(err, roster.ErrShredded) || len(w.boards.kept) != 0 {
+			w.Errorf("a board is shown, or left, of a case whose key is gone: %v", err)
+		}
+		if _, err := w.boards.Version(ctx, id, "", ""); !errors.Is(err, roster.ErrShredded) {
+			w.Errorf("a board whose key is gone has a version: %v", err)
 		}
 		if _, _, err := w.boards.Current(ctx, "none"); err == nil {
 			w.Error("there is a board of no case")

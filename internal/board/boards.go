@@ -93,6 +93,10 @@ func (b *Boards) Get(ctx context.Context, id, version string) (*Board, error) {
 	}
 	defer func() { <-k.making }()
 	if version != "" && k.board != nil && k.version == version && b.now().Sub(k.board.At) < keptFor {
+		if err := b.readable(ctx, id); err != nil { // whoever destroyed the key, here or in another process
+			b.drop(id)
+			return nil, err
+		}
 		return k.board, nil
 	}
 	// It is for all who wait for it: that the first of them goes away ends nothing.
@@ -103,13 +107,44 @@ func (b *Boards) Get(ctx context.Context, id, version string) (*Board, error) {
 		err = b.told(ctx, k, out, *ro)
 	}
 	if err != nil { // its key may be gone: nothing of it stays in memory
-		b.mu.Lock()
-		delete(b.kept, id)
-		b.mu.Unlock()
+		b.drop(id)
 		return nil, err
 	}
 	k.board, k.version = out, version
 	return out, nil
+}
+
+// readable says why nothing of a case is shown: its key is gone, or away.
+func (b *Boards) readable(ctx context.Context, id string) error {
+	if _, err := b.Rosters.Sealer(ctx, id, false); err != nil {
+		return fmt.Errorf("the board of %s: %w", id, err)
+	}
+	return nil
+}
+
+func (b *Boards) drop(id string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.kept, id)
+}
+
+// KeptFor is how long a board is shown as it was made.
+const KeptFor = keptFor
+
+// Sweep lets go the boards that nobody is shown any more. Of one it keeps how a large roster was counted: numbers.
+func (b *Boards) Sweep() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, k := range b.kept {
+		select {
+		case k.making <- struct{}{}:
+			if k.board != nil && b.now().Sub(k.board.At) >= keptFor {
+				k.board, k.version = nil, ""
+			}
+			<-k.making
+		default: // it is being made
+		}
+	}
 }
 
 // told puts in whom everything has told: as it was counted last, where counting takes long.
@@ -211,8 +246,11 @@ func (b *Boards) holds(ctx context.Context, id string, step func(n, all int64) i
 }
 
 // Version gives what changes whenever the board of a case does, and once a minute. head is that of the case's record, and told how its campaigns
-// stand (reach.Reach.Versions): whoever asks for many has them.
+// stand (reach.Reach.Versions): whoever asks for many has them. Errors: roster.ErrShredded, for there is no board any more.
 func (b *Boards) Version(ctx context.Context, id, head, told string) (string, error) {
+	if err := b.readable(ctx, id); err != nil {
+		return "", err
+	}
 	out := head + " " + told + " " + strconv.FormatInt(b.now().Unix()/60, 10)
 	moved, err := b.Incidents.Moved(ctx, id)
 	if err != nil && !errors.Is(err, incident.ErrNotFound) {

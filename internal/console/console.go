@@ -205,17 +205,23 @@ func New(o Options) (*Console, error) {
 
 // Work follows the cases, to tell the pages that show them, until ctx ends; then it lets them all go.
 func (c *Console) Work(ctx context.Context, failed func(error)) {
-	tidy := time.NewTicker(time.Hour)
+	tidy, boards := time.NewTicker(time.Hour), time.NewTicker(board.KeptFor)
 	defer tidy.Stop()
+	defer boards.Stop()
 	go func() {
 		for {
 			if err := c.Staff.Tidy(ctx); err != nil {
 				failed(err)
 			}
-			select {
-			case <-tidy.C:
-			case <-ctx.Done():
-				return
+			for waits := true; waits; {
+				select {
+				case <-tidy.C:
+					waits = false
+				case <-boards.C:
+					c.sweepBoards(c.now())
+				case <-ctx.Done():
+					return
+				}
 			}
 		}
 	}()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -173,12 +174,17 @@ func newDesk(t *testing.T, db *store.DB) *desk {
 	must(err)
 	reaching := d.reaching(ctx, rosters, incidents)
 	d.boards = board.New(ctx, board.Rooms{Watching: func(context.Context) (int64, error) { return d.made.Add(1), nil }, Cases: d.cases, Incidents: incidents, Rosters: rosters, Gate: d.gate, Resets: resets, Campaigns: d.campaigns, Desk: d.enquiries}, func(what string, err error) { t.Errorf("%s: %v", what, err) })
-	d.closing, err = closing.New(ctx, closing.Rooms{DB: db, Cases: d.cases, Desk: d.enquiries, Gate: d.gate, Resets: resets, Proposals: d.proposals, Staffed: d.staff.Staffed})
+	d.closing, err = closing.New(ctx, closing.Rooms{DB: db, Cases: d.cases, Desk: d.enquiries, Gate: d.gate, Resets: resets, Proposals: d.proposals, Rosters: rosters, Staffed: d.staff.Staffed})
 	must(err)
 	d.proposals.Acts[closing.KindClose] = d.closing.Act()
-	d.proposals.Acts[publish.KindShred] = proposal.Act{Plan: func(ctx context.Context, _ actor.Actor, id string, _ []byte) (proposal.Plan, error) {
-		return proposal.Plan{Bytes: []byte(id), Effect: proposal.Effect{People: -1, Says: language.Both("鍵を壊します", "destroys the key")}}, d.closing.Allowed(ctx, id)
-	}, Do: func(ctx context.Context, who actor.Actor, id string, _ []byte, _ string, _ func(*sql.Tx) error) (any, error) {
+	asked := func(request []byte) (a publish.AskedEnd) { must(json.Unmarshal(request, &a)); return a }
+	d.proposals.Acts[publish.KindShred] = proposal.Act{Plan: func(ctx context.Context, who actor.Actor, id string, request []byte) (proposal.Plan, error) {
+		ready, err := d.closing.Ready(ctx, who, id, asked(request).Despite, false)
+		return proposal.Plan{Bytes: []byte(id + strings.Join(ready.Stands, " ")), Effect: proposal.Effect{People: -1, Says: language.Both("鍵を壊します", "destroys the key"), Doubts: ready.Doubts}}, errors.Join(err, d.closing.Allowed(ctx, id))
+	}, Do: func(ctx context.Context, who actor.Actor, id string, request []byte, _ string, _ func(*sql.Tx) error) (any, error) {
+		if _, err := d.closing.Ready(ctx, who, id, asked(request).Despite, true); err != nil {
+			return nil, err
+		}
 		if _, err := d.closing.Retain(ctx, who, id, true); err != nil {
 			return nil, err
 		}

@@ -20,6 +20,7 @@ import (
 	"shirase/internal/language"
 	"shirase/internal/law"
 	"shirase/internal/reach"
+	"shirase/internal/roster"
 	"shirase/internal/staff"
 	"shirase/internal/web"
 )
@@ -65,7 +66,7 @@ func (c *Console) showBoard(w http.ResponseWriter, r *http.Request, v *visit) er
 	}
 	q := r.URL.Query()
 	wall := q.Has("wall")
-	if wall && readsOnly(v.who, id) { // a screen on a wall goes on, where whoever came upon it could do nothing
+	if wall && v.who.ReadsOnly(id) { // a screen on a wall goes on, where whoever came upon it reads this case, and can do nothing anywhere
 		if _, _, err := c.Staff.Sessions().FindCtx(staff.Attended(r.Context()), c.sessions.Token(r.Context())); err != nil {
 			return err
 		}
@@ -105,16 +106,6 @@ func (v situationView) Follows() string {
 	return v.Link(v.Path + "?part")
 }
 
-// readsOnly reports whether somebody can do nothing but read: nothing in this case, and nothing of the instance.
-func readsOnly(who actor.Actor, id string) bool {
-	for _, p := range actor.Permissions() {
-		if p != actor.See && p != actor.Audit && who.May(p, id) == nil {
-			return false
-		}
-	}
-	return true
-}
-
 // looksAt has it be recorded that somebody looks at a case, as reading it does, once a day. It does not read the case for each look.
 func (c *Console) looksAt(ctx context.Context, who actor.Actor, id string) error {
 	day, key := c.now().UTC().Format(time.DateOnly), who.String()+" "+id
@@ -144,9 +135,7 @@ func (c *Console) drawBoard(ctx context.Context, id string, lang web.Language, w
 		b, version, err = c.Boards.Current(ctx, id)
 	}
 	if err != nil { // its key may be gone: nothing of it stays in memory
-		c.boards.mu.Lock()
-		defer c.boards.mu.Unlock()
-		maps.DeleteFunc(c.boards.drawn, func(key string, _ drawnBoard) bool { return strings.HasPrefix(key, id+" ") })
+		c.forgetBoards(func(of string, _ drawnBoard) bool { return of == id })
 		return drawnBoard{}, err
 	}
 	key := fmt.Sprint(id, " ", lang.Lang, lang.Explicit, wall)
@@ -177,6 +166,25 @@ func (c *Console) drawBoard(ctx context.Context, id string, lang web.Language, w
 	return drawn, nil
 }
 
+// forgetBoards lets go what was drawn of some.
+func (c *Console) forgetBoards(which func(id string, drawn drawnBoard) bool) {
+	c.boards.mu.Lock()
+	defer c.boards.mu.Unlock()
+	maps.DeleteFunc(c.boards.drawn, func(key string, drawn drawnBoard) bool {
+		id, _, _ := strings.Cut(key, " ")
+		return which(id, drawn)
+	})
+}
+
+// sweepBoards lets go what nobody is shown any more: a case may be shredded by another process, and nobody looks at it again.
+func (c *Console) sweepBoards(now time.Time) {
+	if c.Boards == nil {
+		return
+	}
+	c.Boards.Sweep()
+	c.forgetBoards(func(_ string, drawn drawnBoard) bool { return now.Sub(drawn.at) >= board.KeptFor })
+}
+
 // boardVersions adds the versions of the boards that somebody follows.
 func (c *Console) boardVersions(ctx context.Context, out map[string]string, followed []string) error {
 	for _, id := range followed {
@@ -187,6 +195,10 @@ func (c *Console) boardVersions(ctx context.Context, out map[string]string, foll
 		version, err := c.Boards.Version(ctx, id, head, out[id+reachOf])
 		if err != nil && ctx.Err() != nil {
 			return errors.Join(err, ctx.Err())
+		}
+		if errors.Is(err, roster.ErrShredded) { // it has no version any more, so whoever looks at it hears, and finds nothing
+			c.forgetBoards(func(of string, _ drawnBoard) bool { return of == id })
+			continue
 		}
 		if err != nil { // of one case, and no reason that the others stand still
 			c.Log.Error("look at a board", "case", id, "error", err)

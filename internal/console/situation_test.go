@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"shirase/internal/actor"
+	"shirase/internal/board"
 	"shirase/internal/contain/gate"
 	"shirase/internal/incident"
 	"shirase/internal/response"
@@ -158,13 +159,82 @@ func TestBoardLive(t *testing.T) {
 	})
 }
 
-// TestWallStays: a screen on a wall goes on where whoever has it can only read, and is forgotten like any page where they can do something.
+// TestBoardEnds: whoever follows the board of a case hears that its key was destroyed, by another process too, and is shown nothing of it from then on;
+// nor is anything of it left in memory, of one that nobody looks at either.
+func TestBoardEnds(t *testing.T) {
+	each(t, func(t *testing.T, d *desk) {
+		d.first()
+		ctx, by := t.Context(), actor.Operator()
+		id, quiet := d.declare("事案"), d.declare("静かな事案")
+		p := d.hire("鈴木", actor.Reads, actor.Writer)
+		for _, of := range []string{id, quiet} {
+			if _, err := d.cases.AddTask(ctx, by, of, func(t *response.Task) { t.Title = "見えてはいけない" }); err != nil {
+				t.Fatal(err)
+			}
+			if a := p.get("/console/cases/" + of + "/board?part&wall"); a.status != http.StatusOK || !strings.Contains(a.body, "見えてはいけない") {
+				t.Fatal(a.status, a.body)
+			}
+		}
+		d.working()
+		lines, status := p.stream(ctx, "?board&case="+id)
+		if status != http.StatusOK || !changed(lines) {
+			t.Fatal(status)
+		}
+		p.get("/console/cases/" + id + "/board?part") // drawn as of the version that is followed
+		if err := d.rosters.Shred(ctx, by, id); err != nil {
+			t.Fatal(err)
+		}
+		for _, query := range []string{"?part", "?part&wall", "", "?wall"} {
+			if a := p.get("/console/cases/" + id + "/board" + query); a.status != http.StatusConflict || strings.Contains(a.body, "見えてはいけない") {
+				t.Errorf("%s: %d: %s", query, a.status, a.body)
+			}
+		}
+		for d.console.live.versions()[id+boardOf] != "" {
+			if !changed(lines) {
+				t.Fatal("whoever looks at the board does not hear that it ended")
+			}
+		}
+		left := func() (out []string) {
+			d.console.boards.mu.Lock()
+			defer d.console.boards.mu.Unlock()
+			for key := range d.console.boards.drawn {
+				out = append(out, key)
+			}
+			return out
+		}
+		if all := left(); len(all) != 1 || !strings.HasPrefix(all[0], quiet+" ") {
+			t.Errorf("in memory: %q", all)
+		}
+		d.console.sweepBoards(d.console.now().Add(board.KeptFor))
+		if all := left(); len(all) != 0 {
+			t.Errorf("in memory, and shown to nobody: %q", all)
+		}
+	})
+}
+
+// TestWallStays: a screen on a wall goes on where whoever has it reads this case and can do nothing anywhere, and is forgotten like any page where
+// they can: here, in another case, or of the whole instance.
 func TestWallStays(t *testing.T) {
 	each(t, func(t *testing.T, d *desk) {
 		d.first()
 		ctx := t.Context()
-		id := d.declare("事案")
-		reader, writer := d.hire("壁", actor.Reads, actor.Auditor), d.hire("書く人", actor.Full, actor.Writer)
+		id, other := d.declare("事案"), d.declare("別の事案")
+		given := func(name string, role actor.Role, here, there actor.Access) *person {
+			t.Helper()
+			p := d.hire(name, actor.None, role)
+			for of, access := range map[string]actor.Access{id: here, other: there} {
+				if access == actor.None {
+					continue
+				}
+				if err := d.staff.GiveAccess(ctx, actor.Operator(), of, p.id, access); err != nil {
+					t.Fatal(err)
+				}
+			}
+			return p
+		}
+		reader, writer := given("壁", actor.Desk, actor.Reads, actor.None), given("書く人", actor.Writer, actor.Full, actor.None)
+		elsewhere, both := given("窓口", actor.Desk, actor.Reads, actor.Contributes), given("二つ", actor.Desk, actor.Reads, actor.Reads)
+		auditor, all := d.hire("監査", actor.None, actor.Auditor), d.hire("全部", actor.Reads, actor.Desk)
 		seen := func(p *person) (n int64) {
 			t.Helper()
 			if err := d.db.QueryRowContext(ctx, `SELECT max(seen) FROM staff_session WHERE account = $1`, p.id).Scan(&n); err != nil {
@@ -176,7 +246,7 @@ func TestWallStays(t *testing.T) {
 			who   *person
 			query string
 			stays bool
-		}{{reader, "?part&wall", true}, {reader, "?part", false}, {writer, "?part&wall", false}} {
+		}{{reader, "?part&wall", true}, {reader, "?part", false}, {writer, "?part&wall", false}, {elsewhere, "?part&wall", false}, {both, "?part&wall", false}, {auditor, "?part&wall", false}, {all, "?part&wall", false}} {
 			if _, err := d.db.ExecContext(ctx, `UPDATE staff_session SET seen = seen - $1 WHERE account = $2`, int64(3_600_000_000), c.who.id); err != nil {
 				t.Fatal(err)
 			}

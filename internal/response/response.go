@@ -38,6 +38,8 @@ var (
 	ErrStale = errors.New("it has changed since it was read")
 	// ErrClosed says that a case is closed.
 	ErrClosed = errors.New("the case is closed")
+	// ErrMoved says that a case, or its facts, changed while it was decided how it ends.
+	ErrMoved = errors.New("the case has changed meanwhile")
 	// ErrTooLarge says that evidence is larger than is taken.
 	ErrTooLarge = errors.New("it is larger than is taken in")
 	// ErrRemoved says that an export of accounts was taken away.
