@@ -39,12 +39,12 @@ var layers = map[string]int{
 	"internal/incident/chart": room, "internal/incident/compose": room, "internal/incident/datasets": room, "internal/incident/lint": room,
 	"internal/demo": room, "internal/password": room, "internal/witness": room, "internal/monitor": room, "internal/services": room, "internal/logins": room, "internal/people": room, "internal/enquiry": room, "internal/watchers": room, "internal/spread": room, "internal/response": room, "internal/notify": room, "internal/proposal": room, "internal/staff": room, "internal/reach": room, "internal/reach/told": room, "internal/contain/gate": room, "internal/contain/reset": room,
 	"internal/collect/fetch": floor, "internal/collect/read": floor, "internal/collect/keep": floor, "internal/collect/webtest": floor, "internal/collect": room,
-	"internal/publish": usecase, "internal/scope": usecase, "internal/closing": usecase, "internal/setup": usecase,
+	"internal/publish": usecase, "internal/scope": usecase, "internal/closing": usecase, "internal/board": usecase, "internal/setup": usecase,
 	"internal/page": frame,
 	"internal/site": door, "internal/site/sitetest": door, "internal/api": door, "internal/console": door, "internal/portal": door,
 	"cmd/shirase": command, "internal/testgate": command, // the latter reads what ./test runs
 	"examples/shop":     command, // an application of somebody else's: it imports nothing of ours
-	"bench/browsertest": bench, "bench/outsidetest": bench, "bench/looktest": bench, "bench/figure": bench, "bench/publication": bench, "bench/seal": bench, "bench/evaluate": bench, "bench/backup": bench, "bench/services": bench, "bench/bymail": bench, "bench/watch": bench, "bench/bucket": bench, "bench/logwatch": bench,
+	"bench/browsertest": bench, "bench/outsidetest": bench, "bench/looktest": bench, "bench/figure": bench, "bench/publication": bench, "bench/seal": bench, "bench/evaluate": bench, "bench/backup": bench, "bench/services": bench, "bench/bymail": bench, "bench/watch": bench, "bench/bucket": bench, "bench/logwatch": bench, "bench/board": bench,
 	"bench/reset": bench, "bench/hour": bench, "bench/case": bench, "bench/gate": bench, "bench/campaign": bench, "bench/crash": bench, "bench/mail": bench, "bench/spam": bench, "bench/browser": bench, "bench/served": bench, "bench/lighthouse": bench, "bench/pwned": bench, "bench/range": bench, "bench/rotation": bench, "bench/lookup": bench, "bench/corpus": bench, "bench/imports": bench, "bench/search": bench, "bench/sync": bench, "bench/startup": bench, "bench/timing": bench, "bench/load": bench, "bench/pages": bench, "bench/soak": bench,
 }
 

@@ -27,7 +27,7 @@ import (
 
 func (a *app) cmdCase() *cobra.Command {
 	c := group("case", "Answer for an incident of your own: clocks, decisions, tasks", "  shirase case declare --title \"Unauthorised access\" --organisation \"Example Shop\" --known 2026-08-20T10:09+09:00 --regime jp-appi")
-	c.AddCommand(a.cmdCaseDeclare(), a.cmdCaseList(), a.cmdCaseShow(), a.cmdCaseNext(), a.cmdCaseClocks(), a.cmdCaseParty(), a.cmdCaseDone(), a.cmdCaseRegime(), a.cmdCaseStart(), a.cmdCaseKnow(),
+	c.AddCommand(a.cmdCaseDeclare(), a.cmdCaseList(), a.cmdCaseShow(), a.cmdCaseBoard(), a.cmdCaseNext(), a.cmdCaseClocks(), a.cmdCaseParty(), a.cmdCaseDone(), a.cmdCaseRegime(), a.cmdCaseStart(), a.cmdCaseKnow(),
 		a.cmdCaseAsk(), a.cmdCaseDecide(), a.cmdCaseEvent(), a.cmdCaseReport(), a.cmdCaseTriage(), a.cmdCasePaste(), a.cmdCaseCandidates(), a.cmdCasePass(),
 		a.cmdCaseTask(), a.cmdCaseHand(), a.cmdCaseNote(), a.cmdCasePromise(), a.cmdCaseAppoint(), a.cmdCaseEvidence(), a.cmdCasePlaybook(), a.cmdCaseDocument(), a.cmdCaseState(), a.cmdCaseSent(),
 		a.cmdCaseVerify(), a.cmdCaseHead(), a.cmdCaseExport(), a.cmdCaseVERIS(),
@@ -76,6 +76,13 @@ func (a *app) openCases(ctx context.Context, in *instance, book *law.Book) (*res
 	}
 	rooms.Tell = func(ctx context.Context, tx *sql.Tx, m response.Message) error {
 		return told.Tell(ctx, tx, notify.Message{Kind: m.Kind, Case: m.Case, About: m.About, To: m.To, Key: m.Key})
+	}
+	rooms.Asked = func(ctx context.Context, id string, before time.Time) (int64, bool, error) {
+		desk, err := a.enquiries(ctx, in)
+		if err != nil {
+			return 0, false, err
+		}
+		return desk.Came(ctx, id, before)
 	}
 	if dir := filepath.Join(a.op().Data, "playbooks"); isFolder(dir) {
 		rooms.Playbooks = os.DirFS(dir)

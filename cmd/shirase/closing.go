@@ -56,7 +56,7 @@ func (a *app) closing(ctx context.Context, in *instance, cases *response.Cases, 
 	if err != nil {
 		return nil, err
 	}
-	c, err := closing.New(ctx, closing.Rooms{DB: in.db, Cases: cases, Desk: desk, Reach: campaigns, Gate: gates, Resets: resets, Spread: places, Proposals: proposals, Staffed: in.staff.Staffed, Ending: in.rosters.Ending,
+	c, err := closing.New(ctx, closing.Rooms{DB: in.db, Cases: cases, Desk: desk, Reach: campaigns, Gate: gates, Resets: resets, Spread: places, Proposals: proposals, Rosters: in.rosters, Staffed: in.staff.Staffed, Ending: in.rosters.Ending,
 		Certificate: func(ctx context.Context, id string) (*closing.Certified, error) {
 			c, err := in.publisher.CertificateOf(ctx, id)
 			if errors.Is(err, publish.ErrNoCertificate) {
@@ -74,7 +74,12 @@ func (a *app) closing(ctx context.Context, in *instance, cases *response.Cases, 
 	if err != nil {
 		return nil, err
 	}
-	in.publisher.Ends = publish.Ends{Allowed: c.Allowed, OnHold: c.OnHold, Stands: cases.Stands, Retained: c.ForShred, Others: c.Others,
+	in.publisher.Ends = publish.Ends{Allowed: c.Allowed, OnHold: c.OnHold, Stands: cases.Stands,
+		Ready: func(ctx context.Context, who actor.Actor, id, despite string, record bool) (publish.Ready, error) {
+			r, err := c.Ready(ctx, who, id, despite, record)
+			return publish.Ready{Stands: r.Stands, Doubts: r.Doubts}, err
+		},
+		Retained: c.ForShred, Others: c.Others,
 		Held: func(ctx context.Context, id string) (publish.Held, error) {
 			gone, left, err := c.Left(ctx, id)
 			if err != nil {
@@ -159,6 +164,7 @@ type openRow struct {
 	Kind    string `json:"kind"`
 	About   string `json:"about,omitzero"`
 	Refuses bool   `json:"refuses"`
+	Second  bool   `json:"second,omitzero"` // a second person agrees, once there is staff
 	JA      string `json:"ja"`
 	EN      string `json:"en"`
 	Place   string `json:"place"` // at the console
@@ -169,7 +175,7 @@ type openRow struct {
 func openRows(id string, items []closing.Item) []openRow {
 	out := []openRow{}
 	for _, i := range items {
-		out = append(out, openRow{i.Kind, i.About, i.Refuses, i.Text.JA, i.Text.EN, i.Where(id), i.Command, i.N})
+		out = append(out, openRow{i.Kind, i.About, i.Refuses, i.Second, i.Text.JA, i.Text.EN, i.Where(id), i.Command, i.N})
 	}
 	return out
 }
@@ -207,9 +213,11 @@ func printTasks(w io.Writer, all []taskRow) {
 func (a *app) cmdCaseClosing() *cobra.Command {
 	return &cobra.Command{Use: "closing CASE", Short: "Say what is still open before a case is closed", Args: cobra.ExactArgs(1),
 		Long: `Lists what is open in every room: what keeps the case from being closed first (an item
-of a final report that is not known, a promise, a party that was told nothing), then
-campaigns, the gate, the reset, enquiries, reports of where data circulates, proposals,
-clocks. Each has its place at the console and the command that ends it. A case that was
+of a final report that is not known, a promise, a party that was told nothing), then laws
+that were refused although they had been applied or the facts speak for them, campaigns,
+the gate, the reset, enquiries, reports of where data circulates, proposals, clocks. Each
+has its place at the console and the command that ends it. Of a closed case it lists what
+came up since. A case that was
 shredded has its certificate, and what is kept of it.`,
 		Example: "  shirase case closing shop-2026-08-20\n  shirase case closing shop-2026-08-20 --json",
 		RunE: func(c *cobra.Command, args []string) error {
@@ -222,6 +230,9 @@ shredded has its certificate, and what is kept of it.`,
 				out := map[string]any{"case": args[0], "closed": v.Closed, "shredded": v.Shredded, "refused": len(closing.Refusing(v.Open)) > 0, "open": rows, "prevention": taskRows(v.Tasks), "lessons": len(v.Lessons), "held": v.Held()}
 				if v.Retained != nil {
 					out["retained"] = v.Retained.SHA256
+				}
+				if v.Overruled != nil {
+					out["despite"], out["openAtEnd"] = v.Overruled.Despite, v.Overruled.Open
 				}
 				if v.Certificate != nil {
 					out["certificate"] = jsontext.Value(v.Certificate.Data)
@@ -237,6 +248,8 @@ func printClosing(w io.Writer, id string, v *closing.View, rows []openRow) {
 		fmt.Fprintf(w, "Case %s is shredded. %s\n", id, certified(v.Certificate.Certificate).EN)
 	case v.Shredded:
 		fmt.Fprintf(w, "Case %s is shredded.\n", id)
+	case v.Closed && len(closing.Refusing(v.Open)) > 0:
+		fmt.Fprintf(w, "Case %s is closed, and something came up since: its key is not destroyed without a reason.\n", id)
 	case v.Closed:
 		fmt.Fprintf(w, "Case %s is closed. Next: shirase case retained %s, then shirase scope shred %s\n", id, id, id)
 	case len(closing.Refusing(v.Open)) > 0:
@@ -246,10 +259,18 @@ func printClosing(w io.Writer, id string, v *closing.View, rows []openRow) {
 	}
 	for _, r := range rows {
 		mark := "open "
-		if r.Refuses {
+		switch {
+		case r.Refuses && v.Closed:
+			mark = "SINCE"
+		case r.Refuses:
 			mark = "KEEPS"
+		case r.Second:
+			mark = "AGREE"
 		}
 		fmt.Fprintf(w, "  %s  %s\n         %s\n", mark, oneLine(r.EN), r.Command)
+	}
+	if o := v.Overruled; o != nil {
+		fmt.Fprintf(w, "  It was not at its end (%s), and its key was destroyed all the same: %s\n", strings.Join(o.Open, ", "), oneLine(o.Despite))
 	}
 	for _, h := range v.Holds {
 		if h.On() {
@@ -272,7 +293,8 @@ func (a *app) cmdCaseClose() *cobra.Command {
 takes it out, is still recorded. While an item of a final report is not known, a promise
 is open, or a party was told nothing, it is refused, and says what: case closing lists
 it. --despite says why it is closed all the same, which is recorded with what was open,
-and, once there is staff, approved by a second person.`, Example: "  shirase case close shop-2026-08-20 --why \"all reports are complete\"\n  shirase case close shop-2026-08-20 --why \"the company is wound up\" --despite \"nobody is left who could find the cause\"",
+and, once there is staff, approved by a second person; so is a case of which a law was
+refused that had been applied, or that the facts speak for.`, Example: "  shirase case close shop-2026-08-20 --why \"all reports are complete\"\n  shirase case close shop-2026-08-20 --why \"the company is wound up\" --despite \"nobody is left who could find the cause\"",
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.withClosing(c, func(ctx context.Context, in *instance, x *closing.Closing) error {
 				k, err := x.Close(ctx, actor.Operator(), args[0], asked)

@@ -75,6 +75,10 @@ func (a *app) mountConsole(ctx context.Context, in *instance, server *serve.Serv
 	if err != nil {
 		return err
 	}
+	boards, err := a.boards(ctx, in, cases)
+	if err != nil {
+		return err
+	}
 	doors := map[console.Door]func(*http.Request, int) (time.Duration, bool){}
 	for _, d := range console.Doors() {
 		if doors[d], err = server.Limit(consoleLimits); err != nil {
@@ -88,6 +92,7 @@ func (a *app) mountConsole(ctx context.Context, in *instance, server *serve.Serv
 	desk, err := console.New(console.Options{
 		Staff: in.staff, Cases: cases, Closing: ends, Proposals: proposals, Scopes: scopes, Collection: room, Gate: in.gate, Resets: resets, OIDC: provider, Allow: func(d console.Door, r *http.Request, n int) (time.Duration, bool) { return doors[d](r, n) }, BaseURL: a.staffURL(), Log: in.log,
 		Operator: page.Operator{Name: operator(in.Instance), Contact: in.Contact, Imprint: in.Imprint, Privacy: in.Privacy},
+		Boards:   boards,
 		Desk: console.Desk{Enquiries: asked, Record: func(ctx context.Context, who actor.Actor, id string, facts []incident.Fact) error {
 			_, err := in.incidents.Add(ctx, who, &incident.FactsFile{ID: id, Facts: facts})
 			return err

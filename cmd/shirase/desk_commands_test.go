@@ -53,7 +53,7 @@ func TestDeskCommands(t *testing.T) {
 	// What each is tried with; nil where it is of nothing that could be missing, and is tried elsewhere.
 	table := map[string][]string{
 		"case declare": nil, "case list": nil, "case head": nil, "case playbook list": nil, "case playbook check": {file + "x"}, "case playbook show": {"none"},
-		"case show": {"none"}, "case next": {"none"}, "case clocks": {"none"}, "case done": {"none", "jp-appi-sokuho"}, "case regime": {"none", "jp-appi"}, "case start": {"none", "materiality", at},
+		"case show": {"none"}, "case board": {"none"}, "case next": {"none"}, "case clocks": {"none"}, "case done": {"none", "jp-appi-sokuho"}, "case regime": {"none", "jp-appi"}, "case start": {"none", "materiality", at},
 		"case know": {"none", "wrongful"}, "case ask": {"none", "--question", "q"}, "case decide": {"none", "--question", "q", "--decision", "d"}, "case event": {"none", "--at", at, "--text", "x"},
 		"case report": {"none", "--at", at, "--from", "customer", "--text", "x"}, "case triage": {"none", "1", "yes"}, "case paste": {"none", file, "--source", "x"}, "case candidates": {"none"},
 		"case pass": {"none", "1.1"}, "case task": {"none", "--title", "x"}, "case hand": {"none", "1", "--to", "x"}, "case note": {"none", "x"}, "case promise": {"none", "--until", "2030-01-01T00:00+09:00"},

@@ -152,7 +152,8 @@ func (a *app) cmdWithdraw() *cobra.Command {
 }
 
 func (a *app) cmdShred() *cobra.Command {
-	return &cobra.Command{Use: "shred ID", Short: "Destroy the key of an incident's sealed rosters and of its case",
+	var asked publish.AskedEnd
+	c := &cobra.Command{Use: "shred ID", Short: "Destroy the key of an incident's sealed rosters and of its case",
 		Long: `Destroys, on this machine, the case's key: what an incident's rosters and the private
 record of its case are sealed under, and the copies of it in the folders of backups that
 are there. Files are removed. Nobody can then read who was affected, write to them, seal
@@ -160,8 +161,11 @@ them anew, or read what was recorded of the case. What is published stays, and i
 answered: that ends with incident retire.
 
 What laws want kept of the case is kept first, without an identifier: case retained shows
-it beforehand. Under a legal hold (case hold) nothing is shredded. The end is certified in
-the ledger: case certificate. Where copies of the key were not reached they are listed,
+it beforehand. Under a legal hold (case hold) nothing is shredded. A case that is not
+closed, or for which something came up since that would have kept it open, is refused:
+case closing lists it, and --despite says why its key is destroyed all the same, which is
+kept. Once there is staff it is proposed, with what is open, and somebody else approves
+it. The end is certified in the ledger: case certificate. Where copies of the key were not reached they are listed,
 and the key is called removed; run it again when their folder is there.`,
 		Example: "  shirase scope shred naver-2013", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -170,23 +174,25 @@ and the key is called removed; run it again when their folder is there.`,
 				return err
 			}
 			defer in.close()
-			if done, err := a.proposes(c.Context(), in, publish.KindShred, args[0], struct{}{}); done || err != nil {
+			if done, err := a.proposes(c.Context(), in, publish.KindShred, args[0], asked); done || err != nil {
 				return err
 			}
-			e, err := a.shred(c.Context(), in, args[0])
+			e, err := a.shred(c.Context(), in, args[0], asked.Despite)
 			if err != nil {
 				return err
 			}
 			return a.print(e, func(w io.Writer) { printEnded(w, e) })
 		}}
+	c.Flags().StringVar(&asked.Despite, "despite", "", "why the key is destroyed although the case is not at its end")
+	return c
 }
 
 // shred destroys the key of an incident's rosters and case, and says what of them is left.
-func (a *app) shred(ctx context.Context, in *instance, id string) (ended, error) {
+func (a *app) shred(ctx context.Context, in *instance, id, despite string) (ended, error) {
 	if err := a.readyToShred(ctx, in); err != nil {
 		return ended{}, err
 	}
-	c, err := in.publisher.Shred(ctx, actor.Operator(), id)
+	c, err := in.publisher.ShredDespite(ctx, actor.Operator(), id, despite)
 	if err != nil {
 		if errors.Is(err, roster.ErrNone) {
 			err = hint.Add(err, "shirase incident show "+id+" says what there is")

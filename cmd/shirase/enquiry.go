@@ -592,6 +592,9 @@ func (a *app) cmdEnquiryStaffing() *cobra.Command {
 				if err != nil {
 					return err
 				}
+				if n := a.op().Enquiry.Staff; n > 0 && !c.Flags().Changed("staff") {
+					staff = n
+				}
 				if perHour == 0 {
 					for _, h := range hours {
 						perHour = max(perHour, float64(h.Most))
@@ -611,7 +614,7 @@ func (a *app) cmdEnquiryStaffing() *cobra.Command {
 	f := c.Flags()
 	f.Float64Var(&perHour, "calls", 0, "calls an hour; 0: the fullest hour that was recorded")
 	f.DurationVar(&each, "each", 6*time.Minute, "how long one takes, with what is written down after it")
-	f.IntVar(&staff, "staff", 5, "who answer at once")
+	f.IntVar(&staff, "staff", 5, "who answer at once (default: enquiry.staff, where it is set)")
 	f.DurationVar(&within, "within", time.Minute, "in which calls are to be answered")
 	f.Float64Var(&soon, "part", 0.8, "part of calls that are to be answered in that time")
 	return c

@@ -196,7 +196,7 @@ facts:
 	ok("backup", w.sealed, "--keys-to", who.Recipient().String())
 	ok("case", "note", "loss-2026", "taro.victim@example.com again")
 	ok("backup", w.plain)
-	ok("case", "close", "loss-2026", "--why", "it is over")
+	ok("case", "close", "loss-2026", "--why", "it is over", "--despite", "the authority has all of it")
 }
 
 // mail sends a campaign, and takes in what comes back, and letters.
@@ -321,12 +321,24 @@ func TestEndApproved(t *testing.T) {
 			t.Fatal(out)
 		}
 		w.ok(t, "case", "hold", "loss-2026", "--release", "1", "--why", "settled")
+		w.ok(t, "incident", "add", "--facts", w.file(t, "later.yaml", "id: loss-2026\nfacts:\n  - {key: next-update, value: \"2030-01-01T10:00+09:00\"}\n"))
+		if out, exit := w.command(t, "scope", "shred", "loss-2026"); exit == exitDone || !strings.Contains(out, "came up after it was closed") || !strings.Contains(out, "--despite") {
+			t.Fatal(out)
+		}
+		w.ok(t, "incident", "add", "--facts", w.file(t, "none.yaml", "id: loss-2026\nfacts:\n  - {key: next-update, value: none}\n"))
 		shred := proposed("scope", "shred", "loss-2026")
 		w.ok(t, "case", "hold", "loss-2026", "--why", "another") // after it was proposed
 		if err := approvedBy(t, a, in, in.db, shred); err == nil {
 			t.Fatal("it was approved under a hold")
 		}
-		w.ok(t, "case", "hold", "loss-2026", "--release", "2", "--why", "settled")
+		w.ok(t, "case", "hold", "loss-2026", "--release", "2", "--why", "settled out of court")
+		if err := approvedBy(t, a, in, in.db, shred); err == nil {
+			t.Fatal("a hold was put on and ended since it was proposed, and whoever approved it was not told")
+		}
+		shred = proposed("scope", "shred", "loss-2026")
+		if said := w.ok(t, "proposal", "show", shred); !strings.Contains(said, "settled out of court") || !strings.Contains(said, "they are wound up") {
+			t.Error(said)
+		}
 		if err := approvedBy(t, a, in, in.db, shred); err != nil {
 			t.Fatal(err)
 		}

@@ -307,6 +307,25 @@ func (a Actor) access(id string) Access {
 	return access
 }
 
+// ReadsOnly reports whether somebody reads one case, and does nothing else anywhere: no other case, nothing of the instance, and nothing that
+// their roles would allow with more access.
+func (a Actor) ReadsOnly(id string) bool {
+	if a.kind != member || id == "" || id == Every || a.access(id) != Reads || slices.Contains(a.m.Roles, Auditor) {
+		return false
+	}
+	for of, access := range a.m.Access {
+		if of != id && access > None {
+			return false
+		}
+	}
+	for _, p := range Permissions() {
+		if p != See && a.may(p, id) == nil {
+			return false
+		}
+	}
+	return a.may(See, id) == nil
+}
+
 // Confirmed says whether their passkey signed for this very act in this request. ErrUnconfirmed where it did not.
 func (a Actor) Confirmed(act string) error {
 	if a.kind != member || act == "" || a.m.Confirms != act {

@@ -99,6 +99,36 @@ func TestWhy(t *testing.T) {
 	}
 }
 
+// TestReadsOnly: whoever can act in another case, reads another one, or reads more than cases, does more than read this one.
+func TestReadsOnly(t *testing.T) {
+	for _, x := range []struct {
+		what   string
+		roles  []Role
+		access map[string]Access
+		only   bool
+	}{
+		{"the desk, which reads it", []Role{Desk}, map[string]Access{"c": Reads}, true},
+		{"an approver who reads it", []Role{Approver}, map[string]Access{"c": Reads, "b": None}, true},
+		{"the desk, which acts elsewhere", []Role{Desk}, map[string]Access{"c": Reads, "b": Contributes}, false},
+		{"the desk, which reads another one", []Role{Desk}, map[string]Access{"c": Reads, "b": Reads}, false},
+		{"the desk, which reads all", []Role{Desk}, map[string]Access{Every: Reads}, false},
+		{"the desk, which reads it and all", []Role{Desk}, map[string]Access{"c": Reads, Every: Reads}, false},
+		{"the desk, which acts in it", []Role{Desk}, map[string]Access{"c": Contributes}, false},
+		{"an auditor, who reads all and the log", []Role{Auditor}, map[string]Access{"c": Reads}, false},
+		{"a writer, who declares cases", []Role{Writer}, map[string]Access{"c": Reads}, false},
+		{"the desk and an administrator", []Role{Desk, Administrator}, map[string]Access{"c": Reads}, false},
+		{"an administrator", []Role{Administrator}, map[string]Access{"c": Reads}, false},
+		{"who has no access", []Role{Desk}, nil, false},
+	} {
+		if got := Staff(Member{ID: "p1", Roles: x.roles, Access: x.access}, "console").ReadsOnly("c"); got != x.only {
+			t.Errorf("%s: %v", x.what, got)
+		}
+	}
+	if Operator().ReadsOnly("c") || Server().ReadsOnly("c") || (Actor{}).ReadsOnly("c") {
+		t.Error("a program, or nobody, only reads")
+	}
+}
+
 func TestWith(t *testing.T) {
 	before := Staff(Member{ID: "p1", Roles: []Role{Commander}, Access: map[string]Access{"a": Reads}}, "console")
 	after := before.With("b", Full).With("a", None)

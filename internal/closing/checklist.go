@@ -16,18 +16,23 @@ import (
 	"shirase/internal/reach"
 	"shirase/internal/response"
 	"shirase/internal/response/document"
+	"shirase/internal/roster"
 )
 
 // An Item is something that is still open when a case is to be closed.
 type Item struct {
-	Kind    string // unknown, promise, untold, clock, undetermined, campaign, house, reset, gate, enquiries, spread, proposal, task, question, report, export
+	Kind    string // unknown, promise, untold, refused, later, clock, undetermined, campaign, house, reset, gate, enquiries, spread, proposal, task, question, report, export
 	About   string // which: "promise 12", "clock jp-appi-kakuho", "campaign c-..."; "" where there is one
 	Refuses bool   // the case is not closed while it is open, but with a reason
+	Second  bool   // once there is staff, somebody else has to agree that the case is closed with it
 	Text    language.Text
 	Place   string // of the console, below the case: "documents", "clocks"
 	Command string // that ends it, for the command line
 	N       int64  // how many; 0 where it is one
 }
+
+// key names an item, as the record of a case that was closed all the same has it.
+func (i Item) key() string { return i.Kind + " " + i.About }
 
 // Checklist gives what is open in a case, in every room: first what keeps it from being closed. Errors: ErrNotFound, and
 // response's of a case that was shredded.
@@ -37,10 +42,16 @@ func (c *Closing) Checklist(ctx context.Context, who actor.Actor, id string) (*r
 		return nil, nil, err
 	}
 	l := &list{id: id, now: c.Now()}
-	if err := c.reports(ctx, who, l, k, clocks); err != nil {
-		return nil, nil, err
+	for _, r := range reports {
+		if err := c.reported(ctx, who, l, k, clocks, r); err != nil {
+			return nil, nil, err
+		}
 	}
 	l.promises(k, clocks)
+	l.refused(clocks)
+	if err := c.later(ctx, l, k); err != nil {
+		return nil, nil, err
+	}
 	l.parties(k)
 	l.clocks(clocks)
 	l.work(k)
@@ -74,46 +85,102 @@ func (l *list) add(i Item, ja, en string) {
 	l.items = append(l.items, i)
 }
 
-// reports are the 確報 that a law wants and that are not complete: one that was handed in with an item that was 未確認, or was not handed
-// in. 施行規則第8条第2項 wants all nine items, and what was not known is to be completed (ガイドライン通則編3-5-3-4).
-func (c *Closing) reports(ctx context.Context, who actor.Actor, l *list, k *response.Case, clocks *response.Clocks) error {
-	kind, err := document.Get("ppc-kakuho")
+// report is a report to an authority that is to be complete in the end.
+type report struct {
+	kind  string
+	also  []string // kinds that complete it
+	early string   // a kind that is one, where it is complete
+	owed  bool     // it keeps a case open too while it may be owed: nobody has said what decides
+	name  language.Text
+}
+
+// reports are those. 施行規則第8条第2項 wants all nine items of a 確報, and what was not known is to be completed (ガイドライン通則編3-5-3-4); what was not
+// known when a supervisory authority was notified follows in phases (GDPR article 33(4)), and what was not determined when Form 8-K was
+// filed by an amendment (Instruction 2 to Item 1.05).
+var reports = []report{
+	{kind: "ppc-kakuho", also: []string{"ppc-tsuikan"}, early: "ppc-sokuho", owed: true, name: language.Both("確報", "the final report")},
+	{kind: "pmark", name: language.Both("プライバシーマークの事故報告", "the report to the PrivacyMark body")},
+	{kind: "gdpr-33", name: language.Both("GDPR第33条の通知", "the notification under Article 33 GDPR")},
+	{kind: "sec-8k", name: language.Both("Form 8-Kの報告", "the report on Form 8-K")},
+}
+
+// reported lists what of a report is not complete: it was handed in with an item that was not known, or was not handed in though a law
+// wants it.
+func (c *Closing) reported(ctx context.Context, who actor.Actor, l *list, k *response.Case, clocks *response.Clocks, r report) error {
+	kind, err := document.Get(r.kind)
 	if err != nil {
 		return err
 	}
 	owed := slices.ContainsFunc(clocks.Clocks, func(x law.Clock) bool {
-		return slices.Contains(kind.Clocks, x.ID) && (x.State == law.Running || x.State == law.Overdue || x.State == law.Suspended)
+		return slices.Contains(kind.Clocks, x.ID) && (r.owed || !x.Doubt) && (x.State == law.Running || x.State == law.Overdue || x.State == law.Suspended)
 	})
-	last, sent := lastOf(k, "ppc-kakuho", "ppc-tsuikan")
-	early, was := lastOf(k, "ppc-sokuho") // a complete 速報 is a 確報
+	last, sent := lastOf(k, append([]string{r.kind}, r.also...)...)
+	early, was := lastOf(k, r.early)
 	switch {
 	case was && early.Complete && !sent, sent && last.Complete:
 		return nil
 	case !sent && !owed:
 		return nil
 	}
-	_, d, err := c.Cases.Document(ctx, who, l.id, "ppc-kakuho", language.JA)
+	_, d, err := c.Cases.Document(ctx, who, l.id, r.kind, kind.Lang)
 	if err != nil {
 		return err
 	}
-	open := false
+	place, open := "documents/"+r.kind, false
 	for _, item := range d.Items {
 		if item.State == document.Known {
 			continue
 		}
 		open = true
 		what := map[document.State]language.Text{document.Unknown: language.Both("未確認です", "is not known"), document.Missing: language.Both("まだ何も書かれていません", "has nothing said of it")}[item.State]
-		l.add(Item{Kind: "unknown", About: "item " + item.Key, Refuses: true, Place: "documents/ppc-kakuho", Command: "shirase case state CASE " + item.Key + " ..."},
-			"確報の「"+item.Name.JA+"」が"+what.JA, "Of the final report, \""+item.Name.EN+"\" "+what.EN)
+		about := "item " + item.Key
+		if r.kind != "ppc-kakuho" {
+			about = "item " + r.kind + " " + item.Key
+		}
+		l.add(Item{Kind: "unknown", About: about, Refuses: true, Place: place, Command: "shirase case state CASE " + item.Key + " ..."},
+			r.name.JA+"の「"+item.Name.JA+"」が"+what.JA, "Of "+r.name.EN+", \""+item.Name.EN+"\" "+what.EN)
 	}
+	again := append(slices.Clone(r.also), r.kind)[0]
 	switch {
 	case !sent && owed:
-		l.add(Item{Kind: "unknown", About: "report ppc-kakuho", Refuses: true, Place: "documents/ppc-kakuho", Command: "shirase case sent CASE ppc-kakuho --to ..."}, "確報をまだ出していません", "The final report has not been handed in")
+		l.add(Item{Kind: "unknown", About: "report " + r.kind, Refuses: true, Place: place, Command: "shirase case sent CASE " + r.kind + " --to ..."}, r.name.JA+"をまだ出していません", upper(r.name.EN)+" has not been handed in")
 	case !open:
-		l.add(Item{Kind: "unknown", About: "report ppc-tsuikan", Refuses: true, Place: "documents/ppc-tsuikan", Command: "shirase case sent CASE ppc-tsuikan --to ..."},
-			"出した確報には未確認の項目があり、今は分かっていますが、追完していません", "The final report as it was handed in had items that were not known; they are now, and it was not completed")
+		l.add(Item{Kind: "unknown", About: "report " + again, Refuses: true, Place: "documents/" + again, Command: "shirase case sent CASE " + again + " --to ..."},
+			r.name.JA+"は、未確認の項目があるまま出されました。今は分かっていますが、補っていません", upper(r.name.EN)+" as it was handed in had items that were not known; they are now, and it was not completed")
 	}
 	return nil
+}
+
+// upper begins a sentence.
+func upper(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+
+// refused are laws that somebody said do not apply, although they were said to, or the facts speak for them: what they ask for stands on
+// no list any more.
+func (l *list) refused(clocks *response.Clocks) {
+	for _, w := range clocks.Withheld {
+		was := language.Both("事実からはあてはまります", "the facts speak for it")
+		if w.Applied {
+			was = language.Both("いったん適用しました", "it had been applied")
+		}
+		l.add(Item{Kind: "refused", About: "regime " + w.ID, Second: true, Place: "clocks", Command: "shirase case regime CASE " + w.ID},
+			"適用しないとした法令："+w.Name.JA+"（"+was.JA+"。理由："+w.Why+"）。その報告や期限は、ここに挙げていません", "A law was refused: "+w.Name.EN+" ("+was.EN+"; why: "+w.Why+"). Its reports and deadlines are not listed here")
+	}
+}
+
+// later is a roster that was made when the case was closed: nobody in the case tells those whom it names.
+func (c *Closing) later(ctx context.Context, l *list, k *response.Case) error {
+	if c.Rosters == nil || !k.Closed {
+		return nil
+	}
+	r, err := c.Rosters.Latest(ctx, l.id)
+	if errors.Is(err, roster.ErrNone) {
+		return nil
+	}
+	if err == nil && r.Created.After(k.ClosedAt) {
+		l.add(Item{Kind: "later", About: "roster " + r.ID, Refuses: true, Place: "scope", Command: "shirase campaign new FILE"},
+			"閉じたあとに、対象者名簿が新しく作られました（"+language.Digits(r.Counts.Affected)+"件）", "A roster was made after it was closed ("+language.Digits(r.Counts.Affected)+" accounts)")
+	}
+	return err
 }
 
 // lastOf gives the last document that was sent of some kinds.

@@ -3,6 +3,7 @@ package closing
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -44,96 +45,132 @@ func (e *OpenError) Hint() string {
 }
 
 // Close closes a case, where nothing keeps it open, or with the reason why it is closed all the same, which is recorded with what was
-// open. Once there is staff, that is approved by a second person: proposal.ErrWanted. Errors: *OpenError, ErrNotFound, response.ErrClosed.
+// open. Once there is staff, that is approved by a second person, as is a case of which a law was refused: proposal.ErrWanted. Errors:
+// *OpenError, ErrNotFound, response.ErrClosed.
 func (c *Closing) Close(ctx context.Context, who actor.Actor, id string, a Asked) (*response.Case, error) {
 	if err := may(who, actor.Remove, id); err != nil {
 		return nil, err
 	}
-	k, end, err := c.end(ctx, who, id, a)
-	if err != nil {
-		return nil, err
-	}
-	if len(end.Open) > 0 && c.Staffed != nil {
-		staffed, err := c.Staffed(ctx)
-		if err == nil && staffed {
-			err = proposal.ErrWanted
+	return c.asItStands(ctx, who, id, a, func(end response.Ending, _ []Item) (*response.Case, error) {
+		if len(end.Open) > 0 && c.Staffed != nil {
+			staffed, err := c.Staffed(ctx)
+			if err == nil && staffed {
+				err = proposal.ErrWanted
+			}
+			if err != nil {
+				return nil, fmt.Errorf("close case %s: %w", id, err)
+			}
 		}
-		if err != nil {
-			return nil, fmt.Errorf("close case %s: %w", k.ID, err)
-		}
-	}
-	return c.Cases.CloseAs(ctx, who, id, end, nil)
+		return c.Cases.CloseAs(ctx, who, id, end, nil)
+	})
 }
 
-// end is how a case would be closed now.
-func (c *Closing) end(ctx context.Context, who actor.Actor, id string, a Asked) (*response.Case, response.Closed, error) {
+// closeTries is how often it is looked again at a case that somebody works in while it is closed.
+const closeTries = 20
+
+// asItStands has a case closed as it stands: where something was recorded after it was looked at what is open, it is looked at again.
+func (c *Closing) asItStands(ctx context.Context, who actor.Actor, id string, a Asked, do func(end response.Ending, open []Item) (*response.Case, error)) (*response.Case, error) {
+	for try := 1; ; try++ {
+		end, open, err := c.end(ctx, who, id, a)
+		if err != nil {
+			return nil, err
+		}
+		k, err := do(end, open)
+		if !errors.Is(err, response.ErrMoved) || try == closeTries {
+			return k, err
+		}
+	}
+}
+
+// end is how a case would be closed now, and what is recorded with it.
+func (c *Closing) end(ctx context.Context, who actor.Actor, id string, a Asked) (response.Ending, []Item, error) {
 	a.Why, a.Despite = strings.TrimSpace(a.Why), strings.TrimSpace(a.Despite)
-	end := response.Closed{Why: a.Why}
+	end := response.Ending{Closed: response.Closed{Why: a.Why}}
+	var err error
+	if end.Facts, err = c.Cases.Incidents.Moved(ctx, id); err != nil { // before anything is read: what comes then is seen
+		return end, nil, err
+	}
 	k, items, err := c.Checklist(ctx, who, id)
 	if err != nil {
-		return nil, end, err
+		return end, nil, err
 	}
-	if k.Closed {
-		return k, end, fmt.Errorf("case %s: %w", id, response.ErrClosed)
+	if end.Head = k.Head; k.Closed {
+		return end, nil, fmt.Errorf("case %s: %w", id, response.ErrClosed)
 	}
 	if a.Why == "" {
-		return k, end, hint.Add(fmt.Errorf("close case %s: %w: why is wanted", id, ErrInput), "--why \"all reports are complete\"")
+		return end, nil, hint.Add(fmt.Errorf("close case %s: %w: why is wanted", id, ErrInput), "--why \"all reports are complete\"")
+	}
+	said := items[:0:0]
+	for _, i := range items {
+		if i.Refuses || i.Second {
+			said = append(said, i)
+			end.Open = append(end.Open, i.key())
+		}
 	}
 	open := Refusing(items)
-	if len(open) == 0 {
-		return k, end, nil // what was said of nothing is no reason
+	switch {
+	case len(open) == 0: // what was said of nothing is no reason
+	case a.Despite == "":
+		return end, nil, &OpenError{id, open}
+	default:
+		end.Despite = a.Despite
 	}
-	if a.Despite == "" {
-		return k, end, &OpenError{id, open}
-	}
-	end.Despite = a.Despite
-	for _, i := range open {
-		end.Open = append(end.Open, i.Kind+" "+i.About)
-	}
-	return k, end, nil
+	return end, said, nil
 }
 
 // Act is the proposal to close a case although something keeps it open.
 func (c *Closing) Act() proposal.Act {
-	plan := func(ctx context.Context, who actor.Actor, id string, request []byte) (response.Closed, proposal.Plan, error) {
-		var a Asked
-		if err := json.Unmarshal(request, &a, json.RejectUnknownMembers(true)); err != nil {
-			return response.Closed{}, proposal.Plan{}, fmt.Errorf("close case %s: %w", id, err)
+	asked := func(id string, request []byte) (a Asked, err error) {
+		if err = json.Unmarshal(request, &a, json.RejectUnknownMembers(true)); err != nil {
+			err = fmt.Errorf("close case %s: %w", id, err)
 		}
-		_, end, err := c.end(ctx, who, id, a)
-		if err != nil {
-			return end, proposal.Plan{}, err
-		}
+		return a, err
+	}
+	plan := func(id string, end response.Ending, open []Item) (proposal.Plan, error) {
 		b, err := json.Marshal(map[string]any{"v": 1, "kind": KindClose, "incident": id, "why": end.Why, "despite": end.Despite, "open": end.Open}, json.Deterministic(true), json.FormatNilSliceAsNull(false))
 		if err != nil {
-			return end, proposal.Plan{}, err
+			return proposal.Plan{}, err
 		}
 		val := jsontext.Value(b)
-		p := proposal.Plan{Effect: proposal.Effect{People: -1, Says: language.Text{JA: fmt.Sprintf("未完了のことが%d件あるまま、対応を終えます", len(end.Open)), EN: fmt.Sprintf("closes the case, with %d things open that should keep it so", len(end.Open))}}}
+		p := proposal.Plan{Effect: proposal.Effect{People: -1, Says: language.Text{JA: fmt.Sprintf("未完了のこと、または適用しないとした法令が%d件あるまま、対応を終えます", len(end.Open)),
+			EN: fmt.Sprintf("closes the case, with %d things that are open, or laws that were refused", len(end.Open))}}}
 		if end.Despite != "" {
 			p.Effect.Doubts = append(p.Effect.Doubts, language.Text{JA: "それでも終える理由：" + end.Despite, EN: "Why all the same: " + end.Despite})
 		}
-		for _, o := range end.Open {
-			p.Effect.Doubts = append(p.Effect.Doubts, language.Text{JA: "未完了：" + o, EN: "open: " + o})
+		for _, i := range open {
+			p.Effect.Doubts = append(p.Effect.Doubts, i.Text)
 		}
 		err = val.Canonicalize()
 		p.Bytes = val
-		return end, p, err
+		return p, err
 	}
-	return proposal.Act{Single: true,
+	return proposal.Act{Single: true, Also: actor.Remove,
 		Plan: func(ctx context.Context, who actor.Actor, id string, request []byte) (proposal.Plan, error) {
-			_, p, err := plan(ctx, who, id, request)
-			return p, err
+			a, err := asked(id, request)
+			if err != nil {
+				return proposal.Plan{}, err
+			}
+			end, open, err := c.end(ctx, who, id, a)
+			if err != nil {
+				return proposal.Plan{}, err
+			}
+			return plan(id, end, open)
 		},
 		Do: func(ctx context.Context, who actor.Actor, id string, request []byte, digest string, settle func(tx *sql.Tx) error) (any, error) {
-			end, p, err := plan(ctx, who, id, request)
+			a, err := asked(id, request)
 			if err != nil {
 				return nil, err
 			}
-			if p.Digest() != digest {
-				return nil, proposal.ErrChanged
-			}
-			k, err := c.Cases.CloseAs(ctx, who, id, end, settle)
+			k, err := c.asItStands(ctx, who, id, a, func(end response.Ending, open []Item) (*response.Case, error) {
+				p, err := plan(id, end, open)
+				if err == nil && p.Digest() != digest {
+					err = proposal.ErrChanged
+				}
+				if err != nil {
+					return nil, err
+				}
+				return c.Cases.CloseAs(ctx, who, id, end, settle)
+			})
 			if err != nil {
 				return nil, err
 			}

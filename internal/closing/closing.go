@@ -25,6 +25,7 @@ import (
 	"shirase/internal/proposal"
 	"shirase/internal/reach"
 	"shirase/internal/response"
+	"shirase/internal/roster"
 	"shirase/internal/spread"
 	"shirase/internal/store"
 )
@@ -67,6 +68,7 @@ type Rooms struct {
 	Resets    *reset.Resets
 	Spread    *spread.Spread
 	Proposals *proposal.Proposals
+	Rosters   *roster.Rosters
 	// Staffed says whether there is, or was, anybody who can be a second person; nil: never.
 	Staffed func(ctx context.Context) (bool, error)
 	// Tell is told, in its transaction, of what somebody should hear; nil: nobody hears anything.

@@ -32,6 +32,7 @@ type View struct {
 	Retained    *Retained  // what is kept, or would be; nil: there is nothing
 	Kept        bool       // it is kept
 	Certificate *Certified // nil: there is none
+	Overruled   *Overruled // why its key was destroyed although it was not at its end; nil: it was
 }
 
 // Certified is the certificate of a case, as the ledger has it.
@@ -56,12 +57,12 @@ func (c *Closing) View(ctx context.Context, who actor.Actor, id string) (*View, 
 	switch {
 	case errors.Is(err, roster.ErrShredded):
 		v.Shredded, v.Closed = true, true
-		if err = nil; c.Certificate != nil {
+		if v.Overruled, err = c.overruled(ctx, id); err == nil && c.Certificate != nil {
 			v.Certificate, err = c.Certificate(ctx, id)
 		}
 	case err == nil:
-		if v.Closed = v.Case.Closed; v.Closed { // what was open then stands in the record
-			v.Open = slices.DeleteFunc(v.Open, func(i Item) bool { return i.Refuses })
+		if v.Closed = v.Case.Closed; v.Closed {
+			v.Open = since(v.Case, v.Open)
 		}
 	}
 	if err != nil {
@@ -81,6 +82,11 @@ func (c *Closing) View(ctx context.Context, who actor.Actor, id string) (*View, 
 		err = nil
 	}
 	return v, err
+}
+
+// since leaves out what was open when a case was closed: that stands in its record. What came up then is open.
+func since(k *response.Case, items []Item) []Item {
+	return slices.DeleteFunc(items, func(i Item) bool { return (i.Refuses || i.Second) && slices.Contains(k.ClosedFor.Open, i.key()) })
 }
 
 // Retaining gives what would be kept of a case, or, where its key is gone, what is. Errors: ErrNotFound.

@@ -182,6 +182,7 @@ type Enquiry struct {
 	Address string        // by which they write, with a + and a token before its @; "": mail is not taken
 	Within  time.Duration // in which they are to be answered
 	Keep    time.Duration // for which what was answered is kept
+	Staff   int           // who answer calls at once; 0: nobody has said
 }
 
 // Limits are what networks may ask for: of the check, counted in evaluated elements, and of the archive, in searches.

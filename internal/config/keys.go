@@ -465,6 +465,8 @@ func returnKeys(at func(of func(o *Operation) *string) func(*Settings) *string) 
 			func(s *Settings) *time.Duration { return &s.Operation.Enquiry.Within }, time.Hour, 90*24*time.Hour),
 		duration(Key{Name: "enquiry.keep", Form: "a time from 1h to 87600h, such as 8760h", Help: "for how long who asked and what was written is kept after it was answered; it ends with the case's key in any event"},
 			func(s *Settings) *time.Duration { return &s.Operation.Enquiry.Keep }, time.Hour, 10*365*24*time.Hour),
+		number(Key{Name: "enquiry.staff", Form: "a number of people, such as 5", Help: "how many answer calls at once, by which a case's board says what callers expect; 0: nobody has said, and so the board says"},
+			func(s *Settings) *int { return &s.Operation.Enquiry.Staff }, 0, 10_000),
 		words(Key{Name: "dns.server", Form: "an address and a port, such as 127.0.0.1:53", Example: "127.0.0.1:53",
 			Help: "DNS server that is asked before many mails are sent, and by shirase doctor; none: the one that the system asks"},
 			at(func(o *Operation) *string { return &o.DNS.Server }), listenAddress),

@@ -29,7 +29,7 @@ func (c *Console) caseRoutes() []route {
 	}
 	own := map[string]func(w http.ResponseWriter, r *http.Request, v *visit) error{"facts": c.factsPage, "documents": c.documentsPage}
 	for _, tab := range tabs {
-		if tab.Name == "scope" || tab.Name == "contain" || tab.Name == "reset" || tab.Name == "reach" || tab.Name == "enquiries" || tab.Name == "closing" { // among their own routes
+		if tab.Name == "scope" || tab.Name == "contain" || tab.Name == "reset" || tab.Name == "reach" || tab.Name == "enquiries" || tab.Name == "closing" || tab.Name == "board" { // among their own routes
 			continue
 		}
 		if answer := own[tab.Name]; answer != nil {
@@ -65,6 +65,7 @@ func (t tab) path(id string) string {
 
 var tabs = []tab{
 	{"now", language.Both("いま", "Now")},
+	{"board", language.Both("ボード", "Board")},
 	{"clocks", language.Both("期限", "Clocks")},
 	{"timeline", language.Both("経過と証拠", "Timeline and evidence")},
 	{"scope", language.Both("対象範囲", "Scope")},

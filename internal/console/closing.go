@@ -19,6 +19,7 @@ import (
 // closingFailed maps the errors of how a case ends. What could not be taken is said on its page.
 var closingFailed = web.Mappings{
 	{Err: closing.ErrHeld, Problem: web.Problem{Status: http.StatusConflict}},
+	{Err: closing.ErrUnready, Problem: web.Problem{Status: http.StatusConflict}},
 	{Err: closing.ErrOpen, Problem: web.Problem{Status: http.StatusConflict}},
 	{Err: closing.ErrInput, Problem: web.Problem{Status: http.StatusUnprocessableEntity}},
 	{Err: closing.ErrIdentifies, Problem: web.Problem{Status: http.StatusUnprocessableEntity}},
@@ -44,7 +45,7 @@ func (c *Console) closingRoutes() []route {
 		}},
 		{pattern: "POST /console/cases/{id}/close", answer: c.closeCase},
 		{pattern: "POST /console/cases/{id}/closing/shred", answer: func(w http.ResponseWriter, r *http.Request, v *visit) error {
-			return c.proposeEnd(w, r, v, publish.KindShred, map[string]string{})
+			return c.proposeEnd(w, r, v, publish.KindShred, publish.AskedEnd{Despite: field{r.PostForm}.text("despite")})
 		}},
 		form("closing/task", language.Both("記録しました。", "It is recorded."), func(r *http.Request, v *visit, id string, f field) error {
 			n, _ := strconv.ParseInt(f.text("id"), 10, 64)
@@ -108,7 +109,7 @@ func (c *Console) proposeEnd(w http.ResponseWriter, r *http.Request, v *visit, k
 
 // closingRefused shows the page with why something was not done, where whoever asked can do something about it.
 func (c *Console) closingRefused(w http.ResponseWriter, r *http.Request, v *visit, err error) error {
-	for _, e := range []error{closing.ErrHeld, closing.ErrOpen, closing.ErrInput, closing.ErrIdentifies, response.ErrClosed, response.ErrStale, roster.ErrShredded} {
+	for _, e := range []error{closing.ErrHeld, closing.ErrUnready, closing.ErrOpen, closing.ErrInput, closing.ErrIdentifies, response.ErrClosed, response.ErrStale, roster.ErrShredded} {
 		if errors.Is(err, e) {
 			return c.showClosing(w, r, v, http.StatusUnprocessableEntity, err)
 		}
@@ -122,12 +123,15 @@ type closingView struct {
 	Case     *response.Case // nil where its key is gone
 	ID, Name string
 	Keeping  []closing.Item // what keeps it open
+	Agreeing []closing.Item // what somebody else has to agree to
 	Other    []closing.Item
-	Stands   bool // what a certificate says is that no copy is left
 }
 
 // Can reports whether something is offered: tasks and holds outlive the case.
 func (v closingView) Can(p string) bool { return v.May(p, v.ID) }
+
+// Unready reports that the key is not destroyed without a reason.
+func (v closingView) Unready() bool { return !v.Closed || len(v.Keeping) > 0 }
 
 // To is the address of a form.
 func (v closingView) To(name string) string { return v.Link("/console/cases/" + v.ID + "/" + name) }
@@ -149,9 +153,12 @@ func (c *Console) showClosing(w http.ResponseWriter, r *http.Request, v *visit, 
 	}
 	out.caseView = caseView{view: c.view(r, v, "board", out.Name), Case: x.Case, Tab: "closing", Tabs: tabs, NowAt: c.now()}
 	for _, i := range x.Open {
-		if i.Refuses {
+		switch {
+		case i.Refuses:
 			out.Keeping = append(out.Keeping, i)
-		} else {
+		case i.Second:
+			out.Agreeing = append(out.Agreeing, i)
+		default:
 			out.Other = append(out.Other, i)
 		}
 	}
@@ -172,6 +179,7 @@ func closingWhy(lang language.Lang, err error) string {
 		text language.Text
 	}{
 		{closing.ErrHeld, language.Both("法的な保存の指示（リーガルホールド）があるので、鍵を壊せません。終わっていれば、先に解除してください。", "A legal hold is on: the key is not destroyed. Where it has ended, end it first.")},
+		{closing.ErrUnready, language.Both("この事案はまだ閉じられていないか、閉じたあとに残ったことがあります。それでも鍵を壊すなら、理由を書いてください。理由は残り、別の人が承認します。", "The case is not closed, or something came up since. To destroy its key all the same, say why: that is kept, and somebody else approves it.")},
 		{closing.ErrOpen, language.Both("閉じられません。下に挙げたものが残っています。それでも閉じるなら、理由を書いてください。理由は記録に残り、別の人が承認します。", "It is not closed: what is listed below is open. To close it all the same, say why: that is recorded, and somebody else approves it.")},
 		{closing.ErrIdentifies, language.Both("だれかの住所や番号のように見えるものがあります。ここに書いたことは、鍵を壊したあとも残ります。それを除いて書いてください。", "It holds what looks like somebody's address or number, and what is written here stays when the key is gone. Write it without.")},
 		{response.ErrClosed, language.Both("この事案は、すでに閉じられています。", "The case is closed already.")},

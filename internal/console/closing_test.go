@@ -52,6 +52,9 @@ func TestClosing(t *testing.T) {
 		if a := commander.post(at+"/task", url.Values{"title": {"hana@example.com に電話する"}}); a.status != 422 || !strings.Contains(a.body, "鍵を壊したあとも残ります") {
 			t.Errorf("%d %.500s", a.status, a.body)
 		}
+		if a := commander.post(at+"/shred", nil); a.status != 422 || !strings.Contains(a.body, "まだ閉じられていないか") || !strings.Contains(a.body, "それでも壊す理由") {
+			t.Errorf("the key of a case that is not closed: %d %.500s", a.status, a.body)
+		}
 		approve := func(a answer) {
 			t.Helper()
 			open, err := d.proposals.List(t.Context(), actor.Operator(), false)

@@ -17,6 +17,7 @@ import (
 	"github.com/alexedwards/scs/v2"
 
 	"shirase/internal/actor"
+	"shirase/internal/board"
 	"shirase/internal/closing"
 	"shirase/internal/collect"
 	"shirase/internal/contain/gate"
@@ -60,8 +61,9 @@ type Options struct {
 	// Texts are what is told from a case beside notices: mails of its campaigns, answers that are given again. nil: there are none.
 	Texts func(ctx context.Context, who actor.Actor, id string) ([]Outgoing, error)
 
-	Reaching Reaching // telling everybody
-	Desk     Desk     // answering who asks
+	Reaching Reaching      // telling everybody
+	Boards   *board.Boards // how cases stand, of everything; nil: there are none
+	Desk     Desk          // answering who asks
 
 	// Settings are what is set, for those who administer keys: name, value, and where it comes from.
 	Settings func(ctx context.Context) []Setting
@@ -107,6 +109,7 @@ type Console struct {
 	sessions *scs.SessionManager
 	handler  http.Handler
 	live     *live
+	boards   shownBoards
 	filling  chan struct{} // held while an official form is filled in
 	now      func() time.Time
 }
@@ -171,8 +174,12 @@ func New(o Options) (*Console, error) {
 		return nil, err
 	}
 	c := &Console{Options: o, frame: frame, now: time.Now, filling: make(chan struct{}, 1)}
+	c.boards.drawn, c.boards.seen = map[string]drawnBoard{}, map[string]string{}
 	c.live = newLive(c.versions, o.Log)
 	o.Scopes.Moved = c.live.poke
+	if o.Boards != nil {
+		o.Boards.Moved = c.live.poke
+	}
 	c.sessions = scs.New()
 	c.sessions.Store, c.sessions.Codec = o.Staff.Sessions(), staff.Codec{}
 	c.sessions.Lifetime = staff.SessionLasts
@@ -190,17 +197,23 @@ func New(o Options) (*Console, error) {
 
 // Work follows the cases, to tell the pages that show them, until ctx ends; then it lets them all go.
 func (c *Console) Work(ctx context.Context, failed func(error)) {
-	tidy := time.NewTicker(time.Hour)
+	tidy, boards := time.NewTicker(time.Hour), time.NewTicker(board.KeptFor)
 	defer tidy.Stop()
+	defer boards.Stop()
 	go func() {
 		for {
 			if err := c.Staff.Tidy(ctx); err != nil {
 				failed(err)
 			}
-			select {
-			case <-tidy.C:
-			case <-ctx.Done():
-				return
+			for waits := true; waits; {
+				select {
+				case <-tidy.C:
+					waits = false
+				case <-boards.C:
+					c.sweepBoards(c.now())
+				case <-ctx.Done():
+					return
+				}
 			}
 		}
 	}()
@@ -324,6 +337,7 @@ func (c *Console) table() []route {
 	routes = append(routes, c.resetRoutes()...)
 	routes = append(routes, c.inboxRoutes()...)
 	routes = append(routes, c.enquiryRoutes()...)
+	routes = append(routes, c.boardRoutes()...)
 	routes = append(routes, c.closingRoutes()...)
 	return append(routes, c.caseRoutes()...)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -14,12 +15,14 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/descope/virtualwebauthn"
 
 	"shirase/internal/actor"
 	"shirase/internal/archive"
+	"shirase/internal/board"
 	"shirase/internal/closing"
 	"shirase/internal/collect"
 	"shirase/internal/collect/fetch"
@@ -73,6 +76,8 @@ type desk struct {
 	done      int // how often it was done
 
 	enquiries  *enquiry.Desk
+	boards     *board.Boards
+	made       atomic.Int64 // how often a board was put together
 	incidents  *incident.Incidents
 	collection *collect.Collection
 	laid       int // notices in the inbox
@@ -153,18 +158,25 @@ func newDesk(t *testing.T, db *store.DB) *desk {
 	d.proposals.Acts[enquiry.KindSend], d.proposals.Acts[enquiry.KindPublic] = d.answersAct(), d.publicAct()
 	resets, err := reset.New(ctx, reset.Rooms{DB: db, Rosters: rosters, Wanted: d.staff.Staffed})
 	must(err)
-	d.closing, err = closing.New(ctx, closing.Rooms{DB: db, Cases: d.cases, Desk: d.enquiries, Gate: d.gate, Resets: resets, Proposals: d.proposals, Staffed: d.staff.Staffed})
+	d.closing, err = closing.New(ctx, closing.Rooms{DB: db, Cases: d.cases, Desk: d.enquiries, Gate: d.gate, Resets: resets, Proposals: d.proposals, Rosters: rosters, Staffed: d.staff.Staffed})
 	must(err)
 	d.proposals.Acts[closing.KindClose] = d.closing.Act()
-	d.proposals.Acts[publish.KindShred] = proposal.Act{Plan: func(ctx context.Context, _ actor.Actor, id string, _ []byte) (proposal.Plan, error) {
-		return proposal.Plan{Bytes: []byte(id), Effect: proposal.Effect{People: -1, Says: language.Both("鍵を壊します", "destroys the key")}}, d.closing.Allowed(ctx, id)
-	}, Do: func(ctx context.Context, who actor.Actor, id string, _ []byte, _ string, _ func(*sql.Tx) error) (any, error) {
+	asked := func(request []byte) (a publish.AskedEnd) { must(json.Unmarshal(request, &a)); return a }
+	d.proposals.Acts[publish.KindShred] = proposal.Act{Plan: func(ctx context.Context, who actor.Actor, id string, request []byte) (proposal.Plan, error) {
+		ready, err := d.closing.Ready(ctx, who, id, asked(request).Despite, false)
+		return proposal.Plan{Bytes: []byte(id + strings.Join(ready.Stands, " ")), Effect: proposal.Effect{People: -1, Says: language.Both("鍵を壊します", "destroys the key"), Doubts: ready.Doubts}}, errors.Join(err, d.closing.Allowed(ctx, id))
+	}, Do: func(ctx context.Context, who actor.Actor, id string, request []byte, _ string, _ func(*sql.Tx) error) (any, error) {
+		if _, err := d.closing.Ready(ctx, who, id, asked(request).Despite, true); err != nil {
+			return nil, err
+		}
 		if _, err := d.closing.Retain(ctx, who, id, true); err != nil {
 			return nil, err
 		}
 		return nil, rosters.Shred(ctx, who, id)
 	}}
-	d.console, err = New(Options{Staff: d.staff, Cases: d.cases, Closing: d.closing, Proposals: d.proposals, Scopes: d.scopes, Collection: d.collection, Gate: d.gate, Resets: resets, Draft: d.draft, Desk: Desk{Enquiries: d.enquiries, Record: d.recordFacts}, Reaching: d.reaching(ctx, rosters, incidents), BaseURL: base, Log: slog.New(slog.NewTextHandler(d.logged, nil))})
+	reaching := d.reaching(ctx, rosters, incidents)
+	d.boards = board.New(ctx, board.Rooms{Watching: func(context.Context) (int64, error) { return d.made.Add(1), nil }, Cases: d.cases, Incidents: incidents, Rosters: rosters, Gate: d.gate, Resets: resets, Campaigns: d.campaigns, Desk: d.enquiries}, func(what string, err error) { t.Errorf("%s: %v", what, err) })
+	d.console, err = New(Options{Boards: d.boards, Staff: d.staff, Cases: d.cases, Closing: d.closing, Proposals: d.proposals, Scopes: d.scopes, Collection: d.collection, Gate: d.gate, Resets: resets, Draft: d.draft, Desk: Desk{Enquiries: d.enquiries, Record: d.recordFacts}, Reaching: reaching, BaseURL: base, Log: slog.New(slog.NewTextHandler(d.logged, nil))})
 	must(err)
 	d.server = httptest.NewTLSServer(serve.Wrap(d.console, serve.Options{}))
 	t.Cleanup(d.server.Close)

@@ -453,7 +453,11 @@ func (c *Console) staffing(r *http.Request, v *visit, out *enquiryView) error {
 	}
 	out.Calls = number("calls", out.Calls, 1e6)
 	each := time.Duration(number("minutes", 6, 600) * float64(time.Minute))
-	waits := enquiry.Expect(out.Calls, max(each, time.Second), int(number("staff", 5, 10_000)), time.Minute)
+	answering := 5.0
+	if c.Boards != nil && c.Boards.Staff > 0 {
+		answering = float64(c.Boards.Staff)
+	}
+	waits := enquiry.Expect(out.Calls, max(each, time.Second), int(number("staff", answering, 10_000)), time.Minute)
 	out.Waits, out.Needed = &waits, enquiry.Needed(out.Calls, max(each, time.Second), time.Minute, 0.8)
 	if len(out.Form) == 0 {
 		out.Form = url.Values{"staff": {strconv.Itoa(waits.Staff)}, "minutes": {strconv.FormatFloat(each.Minutes(), 'g', 4, 64)}, "calls": {strconv.FormatFloat(out.Calls, 'g', 6, 64)}}

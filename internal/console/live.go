@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,25 +21,27 @@ import (
 // asks anew: whoever was signed out, or lost their access, hears no more by then.
 const (
 	lookEvery   = time.Second
+	boardEvery  = 200 * time.Millisecond // while somebody looks at a board
 	streamLasts = 5 * time.Minute
 	stillHere   = 20 * time.Second
 )
 
 // live tells pages that what they show has changed. Servers share one store, so it looks there: once for all who watch.
 type live struct {
-	look func(ctx context.Context) (map[string]string, error) // the version of each case
+	look func(ctx context.Context, boards []string) (map[string]string, error) // the version of each case, and of these boards
 	log  *slog.Logger
 
 	mu       sync.Mutex
 	watchers map[chan struct{}]bool
+	boards   map[string]int // by case: how many look at its board
 	last     map[string]string
 	woken    chan struct{}
 	over     chan struct{} // closed at the end
 	once     sync.Once
 }
 
-func newLive(look func(ctx context.Context) (map[string]string, error), log *slog.Logger) *live {
-	return &live{look: look, log: log, watchers: map[chan struct{}]bool{}, woken: make(chan struct{}, 1), over: make(chan struct{})}
+func newLive(look func(ctx context.Context, boards []string) (map[string]string, error), log *slog.Logger) *live {
+	return &live{look: look, log: log, watchers: map[chan struct{}]bool{}, boards: map[string]int{}, woken: make(chan struct{}, 1), over: make(chan struct{})}
 }
 
 // poke has it look at once.
@@ -49,17 +52,33 @@ func (l *live) poke() {
 	}
 }
 
-// watch gives a channel that hears of every change of anything, and how to leave.
-func (l *live) watch() (changed chan struct{}, leave func()) {
+// watch gives a channel that hears of every change of anything, and how to leave. board is the case whose board is looked at; "": none.
+func (l *live) watch(board string) (changed chan struct{}, leave func()) {
 	ch := make(chan struct{}, 1)
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.watchers[ch] = true
-	l.mu.Unlock()
+	if board != "" {
+		l.boards[board]++
+	}
 	return ch, func() {
 		l.mu.Lock()
+		defer l.mu.Unlock()
 		delete(l.watchers, ch)
-		l.mu.Unlock()
+		if board == "" {
+			return
+		}
+		if l.boards[board]--; l.boards[board] == 0 {
+			delete(l.boards, board)
+		}
 	}
+}
+
+// follows reports whether somebody looks at the board of a case, so that its version is known.
+func (l *live) follows(id string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.boards[id] > 0
 }
 
 func (l *live) versions() map[string]string {
@@ -70,14 +89,13 @@ func (l *live) versions() map[string]string {
 
 func (l *live) run(ctx context.Context, failed func(error)) {
 	defer l.once.Do(func() { close(l.over) })
-	tick := time.NewTicker(lookEvery)
-	defer tick.Stop()
 	for {
+		began := time.Now()
 		if err := l.renew(ctx); err != nil {
 			failed(err)
 		}
 		select {
-		case <-tick.C:
+		case <-time.After(l.pause(time.Since(began))):
 		case <-l.woken:
 		case <-ctx.Done():
 			return
@@ -85,14 +103,25 @@ func (l *live) run(ctx context.Context, failed func(error)) {
 	}
 }
 
+// pause is how long nobody looks: a board is looked at more often, and no look takes more than a third of the time.
+func (l *live) pause(took time.Duration) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.boards) > 0 {
+		return max(boardEvery, 2*took)
+	}
+	return max(lookEvery, 2*took)
+}
+
 func (l *live) renew(ctx context.Context) error {
 	l.mu.Lock()
 	idle := len(l.watchers) == 0
+	boards := slices.Sorted(maps.Keys(l.boards))
 	l.mu.Unlock()
 	if idle {
 		return nil
 	}
-	now, err := l.look(ctx)
+	now, err := l.look(ctx, boards)
 	if err != nil {
 		return err
 	}
@@ -112,7 +141,7 @@ func (l *live) renew(ctx context.Context) error {
 }
 
 // versions gives the version of each case, to see which have changed. Nobody is told them.
-func (c *Console) versions(ctx context.Context) (map[string]string, error) {
+func (c *Console) versions(ctx context.Context, boards []string) (map[string]string, error) {
 	list, err := c.Cases.List(ctx, actor.Server())
 	if err != nil {
 		return nil, err
@@ -135,13 +164,14 @@ func (c *Console) versions(ctx context.Context) (map[string]string, error) {
 	for id, version := range told {
 		out[id+reachOf] = version
 	}
-	return out, nil
+	return out, c.boardVersions(ctx, out, boards)
 }
 
-// What stands behind a case's id for the runs of its scope, and for its campaigns: who looks at them hears of each step, and others do not.
+// What stands behind a case's id for the runs of its scope, for its campaigns, and for its board: who looks at them hears of each step, and others do not.
 const (
 	scopeOf = " scope"
 	reachOf = " reach"
+	boardOf = " board"
 )
 
 // follow is a stream of server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html): "changed"
@@ -151,7 +181,11 @@ func (c *Console) follow(w http.ResponseWriter, r *http.Request, v *visit) error
 	if id != "" && !v.who.Sees(id) {
 		return actor.ErrHidden
 	}
-	changed, leave := c.live.watch()
+	of := ""
+	if r.URL.Query().Has("board") && c.Boards != nil {
+		of = id
+	}
+	changed, leave := c.live.watch(of)
 	defer leave()
 	c.live.poke()
 	control := http.NewResponseController(w)

@@ -259,7 +259,9 @@ func (c *Console) proposed(ctx context.Context, who actor.Actor, id string, f fi
 	case publish.KindPublish:
 	case "addendum", "correction":
 		request.Notice = &compose.Draft{Kind: kind, Text: language.Text{JA: f.text("ja"), EN: f.text("en")}}
-	case publish.KindReopen, publish.KindWithdraw, publish.KindRetire, publish.KindShred:
+	case publish.KindShred:
+		return c.Proposals.Propose(ctx, who, kind, id, publish.AskedEnd{Despite: f.text("despite")})
+	case publish.KindReopen, publish.KindWithdraw, publish.KindRetire:
 		return c.Proposals.Propose(ctx, who, kind, id, map[string]string{})
 	default:
 		return nil, fmt.Errorf("propose: %w", proposal.ErrKind)

@@ -162,6 +162,7 @@ type view struct {
 	page.Page
 	Me      staff.Account
 	Console *web.Asset // the style
+	Wall    bool       // it hangs on a wall: there is nothing to press
 	Live    string     // where changes are told; "" is nowhere
 	Said    string     // what was done
 	Refused string     // why it was not

@@ -12,7 +12,7 @@ import (
 )
 
 var pages = []string{"signin", "join", "account", "people", "person", "log", "settings", "board", "declare",
-	"case", "scope", "contain", "reset", "reach", "campaign", "campaignpreview", "outcome", "facts", "documents", "document", "draft", "proposals", "proposal", "allclocks", "inbox", "inboxitem", "enquiries", "enquiry", "enquirydesk", "enquirybatch", "enquiryscript", "closing"}
+	"case", "scope", "contain", "reset", "reach", "campaign", "campaignpreview", "outcome", "facts", "documents", "document", "draft", "proposals", "proposal", "allclocks", "inbox", "inboxitem", "enquiries", "enquiry", "enquirydesk", "enquirybatch", "enquiryscript", "closing", "situation"}
 
 var accessWords = map[actor.Access]language.Text{
 	actor.None:        language.Both("なし（事案ごとに与える）", "none (given case by case)"),
@@ -49,7 +49,7 @@ var logWords = map[string]language.Text{
 // funcs is what templates of lang can say, beside what all pages can.
 func funcs(lang language.Lang) template.FuncMap {
 	out := caseFuncs(lang)
-	for _, more := range []template.FuncMap{scopeFuncs(lang), reachFuncs(lang), containFuncs(lang), factFuncs(lang), inboxFuncs(lang), enquiryFuncs(lang), closingFuncs(lang), commonFuncs(lang)} {
+	for _, more := range []template.FuncMap{scopeFuncs(lang), reachFuncs(lang), containFuncs(lang), factFuncs(lang), inboxFuncs(lang), enquiryFuncs(lang), closingFuncs(lang), boardFuncs(lang), commonFuncs(lang)} {
 		for name, f := range more {
 			if _, ok := out[name]; ok {
 				panic("console: two parts say " + name + " to their templates")

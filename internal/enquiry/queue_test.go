@@ -390,17 +390,27 @@ func TestLoad(t *testing.T) {
 			t.Errorf("%+v, %v", l, err)
 		}
 		first, second := w.asked("affected", "x", "a@example.com"), w.asked("affected", "y", "b@example.com")
-		if l := load(); l != (Load{Used: true, Open: true, Waiting: 2}) {
+		if l := load(); !l.Used || !l.Open || l.Waiting != 2 || l.Late != 0 || l.LastHour != 2 || l.LastDay != 2 || l.Answered != 0 || l.Handlers != 0 || !l.Oldest.Equal(first.Created) {
 			t.Errorf("%+v", l)
 		}
+		before := load().Moves
+		if n, ok, err := w.Came(ctx, shop, w.clock.Add(time.Hour)); err != nil || !ok || n != 2 {
+			t.Errorf("%d came, %v, %v", n, ok, err)
+		}
+		if n, ok, err := w.Came(ctx, shop, first.Created); err != nil || !ok || n != 0 {
+			t.Errorf("%d came before the first, %v, %v", n, ok, err)
+		}
+		if _, ok, err := w.Came(ctx, "other-2026", w.clock); err != nil || ok {
+			t.Errorf("of a desk that nobody opened: %v, %v", ok, err)
+		}
 		w.clock = first.Due.Add(time.Second)
-		if l := load(); l.Late == 0 || l.Late > 2 || l.Waiting != 2 {
+		if l := load(); l.Late == 0 || l.Late > 2 || l.Waiting != 2 || l.LastHour != 0 {
 			t.Errorf("%+v", l)
 		}
 		w.ok(w.Move(ctx, by, shop, first.ID, first.Version, Closed))
 		w.ok(w.Move(ctx, by, shop, second.ID, second.Version, Closed))
 		w.ok(w.SetOpen(ctx, by, shop, false))
-		if l := load(); l != (Load{Used: true}) {
+		if l := load(); !l.Used || l.Open || l.Waiting != 0 || l.Answered != 2 || !l.Oldest.IsZero() || l.Moves <= before {
 			t.Errorf("%+v", l)
 		}
 	})

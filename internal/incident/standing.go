@@ -2,8 +2,11 @@ package incident
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
+
+	"shirase/internal/store"
 )
 
 // sameAs tells facts about the same thing as f.
@@ -93,4 +96,19 @@ func Standings(notices []Notice) map[int64]Standing {
 		}
 	}
 	return out
+}
+
+// Moved gives what changes whenever a fact of an incident is recorded, or a notice published, without reading any of them.
+func (s *Incidents) Moved(ctx context.Context, id string) (string, error) {
+	return s.MovedIn(ctx, s.db, id)
+}
+
+// MovedIn is Moved as a transaction sees it: what is decided there is decided on these facts.
+func (s *Incidents) MovedIn(ctx context.Context, q store.Querier, id string) (string, error) {
+	var facts, notices int64
+	err := q.QueryRowContext(ctx, `SELECT (SELECT coalesce(max(seq), 0) FROM incident_fact WHERE incident = $1), (SELECT coalesce(max(version), 0) FROM incident_notice WHERE incident = $1)`, id).Scan(&facts, &notices)
+	if err != nil {
+		return "", fmt.Errorf("incident %s: %w", id, err)
+	}
+	return fmt.Sprintf("%d.%d", facts, notices), nil
 }

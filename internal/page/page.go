@@ -235,6 +235,15 @@ func (f *Frame) show(w http.ResponseWriter, r *http.Request, status int, name st
 	return nil
 }
 
+// Part renders a template that a page defines, without the frame: what a page that follows changes fetches anew.
+func (f *Frame) Part(lang language.Lang, name, part string, data any) (template.HTML, error) {
+	var out bytes.Buffer
+	if err := f.sets[name][lang].ExecuteTemplate(&out, part, data); err != nil {
+		return "", fmt.Errorf("render %s of %s: %w", part, name, err)
+	}
+	return template.HTML(out.String()), nil // it was escaped as it was written
+}
+
 // servePrivate answers with a page that nothing may keep.
 func servePrivate(w http.ResponseWriter, r *http.Request, status int, body []byte) {
 	h := w.Header()

@@ -54,6 +54,8 @@ var (
 type Act struct {
 	// Keys says that it is of the instance's keys and of no case: administrators propose it, and who approves has access to all cases.
 	Keys bool
+	// Also is what whoever proposes it has to be allowed in the case, beside to propose.
+	Also actor.Permission
 	// Plan works out what a request would do now. request is JSON; the same request in the same situation gives the same bytes.
 	Plan func(ctx context.Context, who actor.Actor, incident string, request []byte) (Plan, error)
 	// Do does it, and nothing else than what digest names: ErrChanged otherwise. It calls settle in the transaction in which it becomes
@@ -231,7 +233,11 @@ func (p *Proposals) Propose(ctx context.Context, who actor.Actor, kind, incident
 	if !ok {
 		return nil, fmt.Errorf("propose: %w: %q", ErrKind, kind)
 	}
-	if err := mayPropose(who, act, incident); err != nil {
+	err := mayPropose(who, act, incident)
+	if err == nil && !act.Keys {
+		err = hidden(who.May(act.Also, incident))
+	}
+	if err != nil {
 		return nil, fmt.Errorf("propose to %s: %w", kind, err)
 	}
 	req, err := json.Marshal(request, json.Deterministic(true))

@@ -111,11 +111,13 @@ func (p *Publisher) Acts() map[string]proposal.Act {
 				cert, remaining, err := p.retire(ctx, who, id)
 				return map[string]any{"certificate": cert, "remaining": remaining}, err
 			}},
-		KindShred: {Outlives: true, Plan: func(ctx context.Context, who actor.Actor, id string, _ []byte) (proposal.Plan, error) {
-			return p.planShred(ctx, who, id)
-		},
-			Do: func(ctx context.Context, who actor.Actor, id string, _ []byte, _ string, _ func(*sql.Tx) error) (any, error) {
-				c, err := p.shred(ctx, who, id)
+		KindShred: {Outlives: true, Plan: p.planShred,
+			Do: func(ctx context.Context, who actor.Actor, id string, request []byte, _ string, _ func(*sql.Tx) error) (any, error) {
+				var a AskedEnd
+				if err := json.Unmarshal(request, &a); err != nil {
+					return nil, err
+				}
+				c, err := p.shred(ctx, who, id, a.Despite)
 				if err != nil {
 					return nil, err
 				}
@@ -145,10 +147,15 @@ func (p *Publisher) Acts() map[string]proposal.Act {
 // Shred destroys the key of an incident's rosters and of its case, here and in the backups that are known and reached, and certifies it.
 // Once there is staff it can only be proposed.
 func (p *Publisher) Shred(ctx context.Context, who actor.Actor, id string) (*Certified, error) {
+	return p.ShredDespite(ctx, who, id, "")
+}
+
+// ShredDespite is Shred of a case that is not at its end ([Ends.Ready]), with the reason.
+func (p *Publisher) ShredDespite(ctx context.Context, who actor.Actor, id, despite string) (*Certified, error) {
 	if err := p.alone(ctx, who, "shred a case"); err != nil {
 		return nil, err
 	}
-	c, err := p.shred(ctx, who, id)
+	c, err := p.shred(ctx, who, id, despite)
 	if err != nil {
 		return nil, fmt.Errorf("shred %s: %w", id, err)
 	}
@@ -315,7 +322,11 @@ func (p *Publisher) planRetire(ctx context.Context, id string) (proposal.Plan, e
 		EN: fmt.Sprintf("answers checks of this incident no more, and destroys %d evaluator keys, for ever", len(keys))}}}, err
 }
 
-func (p *Publisher) planShred(ctx context.Context, who actor.Actor, id string) (proposal.Plan, error) {
+func (p *Publisher) planShred(ctx context.Context, who actor.Actor, id string, request []byte) (proposal.Plan, error) {
+	var a AskedEnd
+	if err := json.Unmarshal(request, &a, json.RejectUnknownMembers(true)); err != nil {
+		return proposal.Plan{}, fmt.Errorf("shred %s: %w", id, err)
+	}
 	if c, err := p.certificate(ctx, p.DB, id); err == nil { // the case is gone; copies of its key may not be, or have come back
 		b, err := document(map[string]any{"kind": KindShred, "incident": id, "certificate": c.N})
 		return proposal.Plan{Bytes: b, Effect: proposal.Effect{People: -1, Says: language.Text{JA: "この事案の鍵の写しを、バックアップの届くところでもう一度探し、壊します", EN: "looks for copies of the case's key anew in the backups that are reached, and destroys them"}}}, err
@@ -358,6 +369,12 @@ func (p *Publisher) planShred(ctx context.Context, who actor.Actor, id string) (
 			return proposal.Plan{}, fmt.Errorf("shred %s: %w", id, err)
 		}
 	}
+	var ready Ready
+	if p.Ends.Ready != nil {
+		if ready, err = p.Ends.Ready(ctx, who, id, a.Despite, false); err != nil {
+			return proposal.Plan{}, fmt.Errorf("shred %s: %w", id, err)
+		}
+	}
 	if p.Ends.Retained != nil {
 		if retained, err = p.Ends.Retained(ctx, who, id, false); err != nil {
 			return proposal.Plan{}, err
@@ -370,8 +387,11 @@ func (p *Publisher) planShred(ctx context.Context, who actor.Actor, id string) (
 	if retained != "" {
 		doc["retained"] = retained
 	}
+	if len(ready.Stands) > 0 {
+		doc["stands"] = ready.Stands
+	}
 	b, err := document(doc)
-	return proposal.Plan{Bytes: b, Effect: proposal.Effect{People: people, Unit: "accounts", Doubts: outside, Says: language.Text{
+	return proposal.Plan{Bytes: b, Effect: proposal.Effect{People: people, Unit: "accounts", Doubts: append(ready.Doubts, outside...), Says: language.Text{
 		JA: fmt.Sprintf("対象者名簿（%d件）と、対応の記録（%d件）と証拠（%d点）を封じた鍵を、この機械から壊します。だれにも読めなくなり、対象者に知らせることもできなくなります", len(names), k.Entries, len(k.Evidence)) + keptJA(retained),
 		EN: fmt.Sprintf("destroys on this machine the key of %d rosters, of the case's record (%d entries) and of %d pieces of evidence: nobody can read them, or tell those affected, any more", len(names), k.Entries, len(k.Evidence)) + keptEN(retained)}}}, err
 }

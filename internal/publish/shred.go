@@ -13,6 +13,7 @@ import (
 
 	"shirase/check"
 	"shirase/internal/actor"
+	"shirase/internal/language"
 	"shirase/internal/roster"
 	"shirase/internal/store"
 )
@@ -25,6 +26,9 @@ type Ends struct {
 	OnHold func(ctx context.Context, q store.Querier, id string) error
 	// Stands says how the case's record stands, in that transaction: it is kept of as it stands then.
 	Stands func(ctx context.Context, q store.Querier, id string) (string, error)
+	// Ready says how the case stands that is to end, and why that is refused: it is not closed, and nobody has given a reason to overrule it.
+	// record keeps that reason.
+	Ready func(ctx context.Context, who actor.Actor, id, despite string, record bool) (Ready, error)
 	// Retained gives the hash of the record that stays of a case, as it stands; keep keeps it. "" where there is no case to keep one of.
 	Retained func(ctx context.Context, who actor.Actor, id string, keep bool) (sha256 string, err error)
 	// Held counts what the case's key seals, and what of it has left, while that can be read.
@@ -35,6 +39,17 @@ type Ends struct {
 	Copies func(ctx context.Context, keyFile string) (gone int64, left []Remaining, err error)
 	// Tidy lets go, in every room, what is of cases that were shredded.
 	Tidy func(ctx context.Context) error
+}
+
+// Ready is how a case stands that is to end.
+type Ready struct {
+	Stands []string // part of what is approved
+	Doubts []language.Text
+}
+
+// AskedEnd is what a proposal to shred asks for: why, where the case is not at its end.
+type AskedEnd struct {
+	Despite string `json:"despite,omitzero"`
 }
 
 // Held is what of a case its key sealed, and what had left the machine.
@@ -65,9 +80,9 @@ type Certified struct {
 //
 // Until the transaction that has the key destroyed nothing is over: a legal hold that is put on after it was decided keeps it, and what is
 // recorded until then is kept of. Errors: roster.ErrNone, and why it is not allowed.
-func (p *Publisher) shred(ctx context.Context, who actor.Actor, id string) (*Certified, error) {
+func (p *Publisher) shred(ctx context.Context, who actor.Actor, id, despite string) (*Certified, error) {
 	if _, err := p.decided(ctx, id); errors.Is(err, sql.ErrNoRows) {
-		err = p.decide(ctx, who, id)
+		err = p.decide(ctx, who, id, despite)
 		if err != nil {
 			return nil, err
 		}
@@ -92,7 +107,7 @@ func (p *Publisher) decided(ctx context.Context, id string) (s shredding, err er
 	return s, json.Unmarshal([]byte(held), &s.held)
 }
 
-func (p *Publisher) decide(ctx context.Context, who actor.Actor, id string) error {
+func (p *Publisher) decide(ctx context.Context, who actor.Actor, id, despite string) error {
 	if there, err := p.Rosters.Holds(ctx, p.DB, id); err != nil || !there {
 		return errors.Join(err, roster.ErrNone)
 	}
@@ -107,6 +122,11 @@ func (p *Publisher) decide(ctx context.Context, who actor.Actor, id string) erro
 	}
 	s := shredding{held: Held{Uncounted: true}}
 	var err error
+	if p.Ends.Ready != nil && sealing == nil {
+		if _, err = p.Ends.Ready(ctx, who, id, despite, true); err != nil {
+			return err
+		}
+	}
 	if sealing == nil { // what was shredded by an earlier version can be read by nobody, and has no record
 		if s, err = p.taken(ctx, who, id); err != nil {
 			return err

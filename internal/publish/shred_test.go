@@ -153,7 +153,7 @@ func TestShredHeld(t *testing.T) {
 		there()
 		// It is decided, and the process dies; then the hold comes, and something is recorded.
 		e.hold = nil
-		if err := w.decide(ctx, by, "shop"); err != nil {
+		if err := w.decide(ctx, by, "shop", ""); err != nil {
 			t.Fatal(err)
 		}
 		e.hold = hold

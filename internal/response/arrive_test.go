@@ -246,11 +246,11 @@ func TestArrivalOfClosed(t *testing.T) {
 			}
 			begun = append(begun, a)
 		}
-		if _, err := d.Close(ctx, staff("p-1", k.ID, actor.Full, actor.Writer), k.ID, "x"); !errors.Is(err, actor.ErrRole) {
+		if _, err := d.close(ctx, staff("p-1", k.ID, actor.Full, actor.Writer), k.ID, "x"); !errors.Is(err, actor.ErrRole) {
 			t.Errorf("closed by a writer: %v", err)
 		}
 		closing := &whenRead{Reader: bytes.NewReader(part), then: func() {
-			if _, err := d.Close(ctx, by, k.ID, "it was a test"); err != nil {
+			if _, err := d.close(ctx, by, k.ID, "it was a test"); err != nil {
 				t.Error(err)
 			}
 		}}

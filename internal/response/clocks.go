@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"shirase/internal/actor"
 	"shirase/internal/hint"
 	"shirase/internal/incident"
+	"shirase/internal/language"
 	"shirase/internal/law"
 )
 
@@ -18,9 +20,40 @@ type Clocks struct {
 	Clocks   []law.Clock
 	Proposed []law.Proposed
 	Refused  []Regime
+	Withheld []Withheld // of these, what it matters for
 	Remarks  []law.Remark
 	Addenda  []Addendum // to promises that have slipped
 	NoNext   bool       // the facts say that no further notice is planned
+}
+
+// Withheld is a regime that somebody refused although it was said to apply, or the facts speak for it: what it asks for is asked for no more.
+type Withheld struct {
+	Regime
+	Name    language.Text
+	Applied bool // it was said to apply before
+	By      string
+	At      time.Time
+}
+
+// withheld says of a refused regime whether it matters.
+func (c *Cases) withheld(k *Case, s law.Situation, r Regime) (Withheld, bool) {
+	w := Withheld{Regime: r}
+	for _, e := range k.log {
+		switch b := e.Body; {
+		case b.Declared != nil && slices.Contains(b.Declared.Regimes, r.ID), b.Regime != nil && b.Regime.ID == r.ID && !b.Regime.Refused:
+			w.Applied = true
+		case b.Regime != nil && b.Regime.ID == r.ID:
+			w.By = e.By
+			w.At, _ = time.Parse(time.RFC3339, e.At)
+		}
+	}
+	known, err := c.Book.Regime(r.ID)
+	if err == nil {
+		w.Name = known.Name
+	} else {
+		w.Name = language.Same(r.ID)
+	}
+	return w, w.Applied || slices.ContainsFunc(c.Book.Propose(s), func(p law.Proposed) bool { return p.Regime.ID == r.ID })
 }
 
 // regime gives a regime that a case may name.
@@ -81,6 +114,9 @@ func (c *Cases) clocksOf(ctx context.Context, k *Case, inc incident.Incident) (*
 	for _, stated := range k.Regimes {
 		if stated.Refused {
 			out.Refused = append(out.Refused, stated)
+			if w, matters := c.withheld(k, s, stated); matters {
+				out.Withheld = append(out.Withheld, w)
+			}
 			continue
 		}
 		r, err := c.regime(stated.ID)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"shirase/internal/actor"
 	"shirase/internal/hint"
@@ -84,6 +85,17 @@ func (c *Cases) known(ctx context.Context, k *Case, inc incident.Incident) (docu
 	if c.Outlives != nil {
 		if in.Prevention, in.Lessons, err = c.Outlives(ctx, k.ID); err != nil {
 			return document.Input{}, err
+		}
+	}
+	if c.Asked != nil {
+		y, m, d := c.now().In(incident.Japan).Date()
+		until := time.Date(y, m, d, 0, 0, 0, 0, incident.Japan)
+		n, ok, err := c.Asked(ctx, k.ID, until)
+		if err != nil {
+			return in, err
+		}
+		if ok {
+			in.Asked = &document.Asked{N: n, Until: until}
 		}
 	}
 	for _, s := range k.Statings {
@@ -347,6 +359,60 @@ func (c *Cases) Touches(ctx context.Context, who actor.Actor, changed incident.I
 		return out, err
 	}
 	out.Clocks = law.Compare(was.Clocks, is.Clocks)
+	return out, nil
+}
+
+// An Overturn is a document that was handed in and says what is not so any more.
+type Overturn struct {
+	SentAt
+	Title   string
+	Changes []document.Change // of what it said; what it did not know is none
+}
+
+// Overturned gives, of each kind of document, the last one that was handed in, where facts or what is stated have overturned something that it
+// said. Errors: ErrNotFound, ErrChain.
+func (c *Cases) Overturned(ctx context.Context, who actor.Actor, id string) ([]Overturn, error) {
+	if err := may(who, actor.See, id); err != nil {
+		return nil, err
+	}
+	k, err := c.get(ctx, id)
+	if err != nil || len(k.Documents) == 0 {
+		return nil, err
+	}
+	inc, err := c.Incidents.Get(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	in, err := c.known(ctx, k, inc)
+	if err != nil {
+		return nil, err
+	}
+	seen := map[string]bool{}
+	var out []Overturn
+	for _, s := range slices.Backward(k.Documents) {
+		if seen[family(s.Kind)] { // what follows it says it anew
+			continue
+		}
+		seen[family(s.Kind)] = true
+		was, err := c.sentAs(ctx, k, s)
+		if err != nil {
+			return nil, err
+		}
+		kind, err := document.Get(s.Kind)
+		if err != nil {
+			continue // of a version that had another
+		}
+		x := Overturn{SentAt: s, Title: was.Title}
+		for _, change := range document.Compare(was, document.Write(kind, was.Language(), in)) {
+			i := slices.IndexFunc(was.Items, func(o document.Item) bool { return o.Key == change.Key })
+			if i >= 0 && was.Items[i].State == document.Known {
+				x.Changes = append(x.Changes, change)
+			}
+		}
+		if len(x.Changes) > 0 {
+			out = append(out, x)
+		}
+	}
 	return out, nil
 }
 

@@ -38,6 +38,8 @@ var (
 	ErrStale = errors.New("it has changed since it was read")
 	// ErrClosed says that a case is closed.
 	ErrClosed = errors.New("the case is closed")
+	// ErrMoved says that a case, or its facts, changed while it was decided how it ends.
+	ErrMoved = errors.New("the case has changed meanwhile")
 	// ErrTooLarge says that evidence is larger than is taken.
 	ErrTooLarge = errors.New("it is larger than is taken in")
 	// ErrRemoved says that an export of accounts was taken away.
@@ -81,6 +83,8 @@ type Rooms struct {
 	Gone func(err error) bool
 	// Outlives gives what of a case goes on after it: what is to be done, and what was learnt.
 	Outlives func(ctx context.Context, id string) (prevention, lessons []string, err error)
+	// Asked gives how many enquiries of a case came before a moment; false: it has no desk. Reports to authorities say it.
+	Asked func(ctx context.Context, id string, before time.Time) (n int64, ok bool, err error)
 	// Names says whose pseudonym something is, for those who may see it; "" where nobody knows.
 	Names func(ctx context.Context, id string) string
 }

@@ -250,7 +250,7 @@ func TestRefused(t *testing.T) {
 		if again, err := d.Get(ctx, by, k.ID); err != nil || again.Entries != k.Entries {
 			t.Errorf("something stayed: %v, %v", again, err)
 		}
-		if _, err := d.Close(ctx, by, k.ID, "done"); err != nil {
+		if _, err := d.close(ctx, by, k.ID, "done"); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := d.AddEvent(ctx, by, k.ID, Event{At: "2026-08-20+09:00", Text: "x"}); !errors.Is(err, ErrClosed) {

@@ -166,20 +166,24 @@ func (c *Cases) Appoint(ctx context.Context, who actor.Actor, id string, version
 	})
 }
 
-// Close ends the case: nothing more is recorded in it but who reads it, and what becomes of it. What is arriving is given up: it would
-// never be evidence of anything. Whether something keeps it open is asked by package closing, and is in end.
-func (c *Cases) Close(ctx context.Context, who actor.Actor, id, why string) (*Case, error) {
-	if err := may(who, actor.Remove, id); err != nil {
-		return nil, err
-	}
-	return c.CloseAs(ctx, who, id, Closed{Why: why}, nil)
+// Ending is how a case is closed: what stands in its record, and the case and facts on which that was decided.
+type Ending struct {
+	Closed
+	Head  Hash   // of the record
+	Facts string // incident.Incidents.Moved
 }
 
-// CloseAs is Close for whoever has been asked whether they may: of an approval, by the two who made it. settle is called in the
-// transaction in which the case is closed; nil: nothing else becomes true with it.
-func (c *Cases) CloseAs(ctx context.Context, who actor.Actor, id string, end Closed, settle func(tx *sql.Tx) error) (*Case, error) {
-	if !who.Sees(id) {
-		return nil, fmt.Errorf("case %s: %w", id, ErrNotFound)
+// CloseAs ends the case: nothing more is recorded in it but who reads it, and what becomes of it. What is arriving is given up: it would
+// never be evidence of anything. Whether something keeps it open is asked by package closing, which alone calls this, and is in end:
+// ErrMoved where the record or the facts are not those on which it was decided. settle is called in the transaction in which the case is
+// closed, of an approval, by the two who made it; where it is nil one person closes the case, who needs the right to.
+func (c *Cases) CloseAs(ctx context.Context, who actor.Actor, id string, end Ending, settle func(tx *sql.Tx) error) (*Case, error) {
+	wanted := actor.Remove
+	if settle != nil {
+		wanted = actor.See
+	}
+	if err := may(who, wanted, id); err != nil {
+		return nil, err
 	}
 	sealer, err := c.Seal(ctx, id, false)
 	if err != nil {
@@ -188,8 +192,15 @@ func (c *Cases) CloseAs(ctx context.Context, who actor.Actor, id string, end Clo
 	var k *Case
 	var given []string
 	err = c.DB.Update(ctx, func(tx *sql.Tx) error {
-		k, err = c.append(ctx, tx, who, id, sealer, false, func(*Case) ([]Body, error) {
-			return []Body{{Closed: &end}}, errors.Join(textOK("a reason", end.Why, true), textOK("a reason", end.Despite, false))
+		facts, err := c.Incidents.MovedIn(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		k, err = c.append(ctx, tx, who, id, sealer, false, func(k *Case) ([]Body, error) {
+			if !k.Closed && (k.Head != end.Head || facts != end.Facts) {
+				return nil, ErrMoved
+			}
+			return []Body{{Closed: &end.Closed}}, errors.Join(textOK("a reason", end.Why, true), textOK("a reason", end.Despite, false))
 		})
 		if err == nil && settle != nil {
 			err = settle(tx)

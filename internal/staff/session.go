@@ -27,6 +27,11 @@ func Unattended(ctx context.Context) context.Context {
 	return context.WithValue(ctx, unattended{}, true)
 }
 
+// Attended marks one that is a sign all the same: a screen on a wall, whose account reads one case and can do nothing.
+func Attended(ctx context.Context) context.Context {
+	return context.WithValue(ctx, unattended{}, nil)
+}
+
 // AccountKey and DeviceKey are what a session's values say of whose it is and where.
 const (
 	AccountKey = "account"

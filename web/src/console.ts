@@ -272,7 +272,12 @@ function live(path: string): void {
     busy = true;
     try {
       const answer = await fetch(root.dataset["page"] ?? location.href, { headers: { Accept: "text/html", "Shirase-Follows": "1" } });
-      if (!answer.ok || answer.redirected) return;
+      if (!answer.ok || answer.redirected) {
+        // It is not theirs any more, or is gone: nothing of it stays on a screen, but for what somebody is writing.
+        const over = answer.redirected || [401, 403, 404, 409, 410].includes(answer.status);
+        if (over && ![...document.querySelectorAll<HTMLElement>("[data-live]")].some(busyIn)) location.reload();
+        return;
+      }
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       for (const old of document.querySelectorAll<HTMLElement>("[data-live]")) {
         const now = page.getElementById(old.id);
@@ -304,6 +309,7 @@ function live(path: string): void {
   });
   source.addEventListener("error", () => {
     if (state !== null) state.hidden = false;
+    if (source.readyState === EventSource.CLOSED) void renew(); // refused, and not asked again
   });
   addEventListener("pagehide", () => source.close());
 }

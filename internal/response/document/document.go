@@ -87,9 +87,17 @@ type Input struct {
 	Stated    map[string]Stated // by the key of an item
 	URL       string            // of this instance; "" where it is not known
 	At        time.Time
+	Asked     *Asked // what came to the desk; nil: there is none
 
 	Prevention []string // what is to be done after the case, in words, with its day; nobody is named
 	Lessons    []string // what was learnt
+}
+
+// Asked is how many enquiries came until a moment: the beginning of a day, so that a document that was looked at is still the same when it is
+// handed in.
+type Asked struct {
+	N     int64
+	Until time.Time
 }
 
 // Kind is a kind of document.
@@ -170,6 +178,9 @@ func (w *writer) item(k Kind, spec item) Item {
 	if said && stated.Text != "" {
 		s.lines = append(s.lines, stated.Text)
 	}
+	if w.Asked != nil && k.Private() && len(s.lines) > 0 && (spec.key == "damage" || spec.key == "consequences") { // a number alone says nothing of damage
+		s.lines = append(s.lines, w.asked())
+	}
 	out := Item{Key: spec.key, Name: spec.name, Rule: spec.rule, Facts: s.facts, State: Known}
 	asOf := incident.Moment{Time: w.At.In(incident.Japan), Precision: incident.Minute}.In(w.lang)
 	switch {
@@ -205,9 +216,9 @@ func Compare(was, is *Document) []Change {
 	return out
 }
 
-// timeless leaves out as of when something is not known: that alone is no difference.
+// timeless leaves out as of when something is not known, and how many have asked: that alone is no difference.
 func timeless(text string) string {
-	lines := strings.Split(text, "\n")
+	lines := slices.DeleteFunc(strings.Split(text, "\n"), func(l string) bool { return strings.HasPrefix(l, askedJA) || strings.HasPrefix(l, askedEN) })
 	for i, l := range lines {
 		if strings.HasPrefix(l, "未確認（") || strings.HasPrefix(l, "Not known as of ") || strings.HasPrefix(l, "まだ公表していません（") || strings.HasPrefix(l, "Nothing was made public as of ") {
 			if _, after, ok := strings.Cut(l, "）"); ok {

@@ -232,3 +232,34 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// TestAsked: a report to an authority says how many have asked, beside what is known of damage and never in its place; what people read does not; and
+// that more have asked is no difference.
+func TestAsked(t *testing.T) {
+	in := known(t, some)
+	midnight := time.Date(2026, 8, 21, 0, 0, 0, 0, incident.Japan)
+	without := Write(get(t, "ppc-sokuho"), language.JA, in)
+	in.Asked = &Asked{N: 1234, Until: midnight}
+	with := Write(get(t, "ppc-sokuho"), language.JA, in)
+	if want := "窓口への問い合わせ（2026年8月21日 0時（日本時間）現在）：1,234件"; !strings.Contains(with.Items[4].Text, want) || !strings.Contains(with.Items[4].Text, "不正ログイン") {
+		t.Errorf("%s is not in %s", want, with.Items[4].Text)
+	}
+	in.Asked = &Asked{N: 2000, Until: midnight.AddDate(0, 0, 1)}
+	for _, changes := range [][]Change{Compare(with, Write(get(t, "ppc-sokuho"), language.JA, in)), Compare(without, with)} {
+		if len(changes) > 0 {
+			t.Errorf("that more have asked is a difference: %+v", changes)
+		}
+	}
+	for _, k := range Kinds() {
+		for _, i := range Write(k, language.EN, in).Items {
+			if k.Both && (strings.Contains(i.Text, askedEN) || strings.Contains(i.Text, askedJA)) {
+				t.Errorf("%s says how many have asked: %s", k.ID, i.Text)
+			}
+		}
+	}
+	none := known(t, "  - {key: title, value: x}\n")
+	none.Asked = in.Asked
+	if i := Write(get(t, "ppc-sokuho"), language.JA, none).Items[4]; i.State != Missing || i.Text != "" {
+		t.Errorf("a number of enquiries stands in place of damage: %+v", i)
+	}
+}

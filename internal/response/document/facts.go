@@ -174,6 +174,17 @@ func (w *writer) damage() section {
 	return s
 }
 
+// How the line begins that says how many have asked.
+const (
+	askedJA = "窓口への問い合わせ（"
+	askedEN = "Enquiries at the desk (as of "
+)
+
+func (w *writer) asked() string {
+	until := w.Asked.Until.In(incident.Japan)
+	return w.pick(askedJA, askedEN) + language.DateTime(w.lang, until) + w.pick("現在）：", "): ") + language.Number(w.lang, w.Asked.N) + w.pick("件", "")
+}
+
 // actions are what was done, or is promised.
 func (w *writer) actions(s *section) {
 	for _, f := range w.Incident.Listed("action") {
