@@ -18,6 +18,7 @@ import (
 	"shirase/internal/actor"
 	"shirase/internal/backup"
 	"shirase/internal/closing"
+	"shirase/internal/enquiry"
 	"shirase/internal/language"
 	"shirase/internal/notify"
 	"shirase/internal/people"
@@ -64,7 +65,8 @@ func (a *app) closing(ctx context.Context, in *instance, cases *response.Cases, 
 			if err != nil {
 				return nil, err
 			}
-			return &closing.Certified{Certificate: c.Certificate, Data: c.Data, LedgerIndex: c.LedgerIndex}, nil
+			against, err := in.contradicted(ctx, id, c.Certificate)
+			return &closing.Certified{Certificate: c.Certificate, Data: c.Data, LedgerIndex: c.LedgerIndex, Against: int64(len(against))}, err
 		},
 		Tell: func(ctx context.Context, tx *sql.Tx, m closing.Message) error {
 			return told.Tell(ctx, tx, notify.Message{Kind: "prevention", Case: m.Case, About: m.About, To: m.To, Key: m.Key})
@@ -102,6 +104,11 @@ func (a *app) closing(ctx context.Context, in *instance, cases *response.Cases, 
 			}
 			if err := people.Forget(ctx, in.db, in.rosters); err != nil {
 				return err
+			}
+			for _, name := range []string{enquiry.OldKey, people.OldKey} { // which could confirm, from backups of before, who had asked
+				if _, _, err := in.destroyCopies(ctx, name); err != nil {
+					return err
+				}
 			}
 			if err := proposal.Seal(ctx, in.db, in.proposalSealer, func(kind string) bool { return kind == publish.KindShred }); err != nil {
 				return err

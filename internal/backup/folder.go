@@ -52,11 +52,18 @@ func (r *Register) enter(ctx context.Context, d *files.Dir, place string) (strin
 	if err != nil {
 		return "", err
 	}
-	was := ""
-	if id == "" {
+	was, known := "", false
+	if id != "" {
+		if known, err = r.knows(ctx, id); err != nil {
+			return "", err
+		}
+	}
+	if !known { // it may be of before folders had ids, or the register may have been brought back from before it had one
 		if was, err = r.before(ctx, d, place); err != nil {
 			return "", err
 		}
+	}
+	if id == "" {
 		id = newFolderID()
 		if err := d.Put(folderID, []byte(id+"\n")); err != nil {
 			return "", err
@@ -65,7 +72,13 @@ func (r *Register) enter(ctx context.Context, d *files.Dir, place string) (strin
 	return id, r.seen(ctx, d, id, place, was)
 }
 
-// before gives the place by which the register names a folder that has no id: where backups that are in it were made, or, where none was made
+func (r *Register) knows(ctx context.Context, id string) (bool, error) {
+	var n int
+	err := r.db.QueryRowContext(ctx, `SELECT count(*) FROM backup_folder WHERE id = $1`, id).Scan(&n)
+	return n > 0, err
+}
+
+// before gives the place by which the register names a folder whose id it does not know: where backups that are in it were made, or, where none was made
 // whole there, the place itself, if a copy that is recorded there is in it. "" where the register knows nothing of it.
 func (r *Register) before(ctx context.Context, d *files.Dir, place string) (string, error) {
 	list, err := manifests(d)
@@ -208,14 +221,13 @@ func (r *Register) find(ctx context.Context, place string) (string, error) {
 		return "", err
 	}
 	if id != "" {
-		var n int
-		if err := r.db.QueryRowContext(ctx, `SELECT count(*) FROM backup_folder WHERE id = $1`, id).Scan(&n); err != nil {
+		known, err := r.knows(ctx, id)
+		if err != nil {
 			return "", err
 		}
-		if n == 0 {
-			return "", errOther
+		if known {
+			return id, r.seen(ctx, d, id, place, "")
 		}
-		return id, r.seen(ctx, d, id, place, "")
 	}
 	was, err := r.before(ctx, d, place)
 	if err != nil {

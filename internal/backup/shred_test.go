@@ -261,6 +261,25 @@ func TestFoldersOfBefore(t *testing.T) {
 				t.Errorf("%s: %d gone, %+v, %v", step.name, gone, left, err)
 			}
 		}
+		// The register is brought back from before: the folder has an id that it does not know, and backups that it does.
+		one.mount("a")
+		if _, err := old.ExecContext(ctx, `DELETE FROM backup_folder`); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := old.ExecContext(ctx, `DELETE FROM backup_copy`); err != nil {
+			t.Fatal(err)
+		}
+		file := sealedName(key, src.Recipient)
+		if _, err := old.ExecContext(ctx, `INSERT INTO backup_copy (folder, file, name, recipient, place, made_at, gone_at) VALUES ($1, $2, $3, $4, $1, 1, 0)`, one.place, file, key, src.Recipient); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(one.place, filepath.FromSlash(file)), []byte("sealed"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if gone, left, err := register.Destroy(ctx, key); err != nil || gone != 1 || len(left) != 0 {
+			t.Errorf("brought back: %d gone, %+v, %v", gone, left, err)
+		}
+		one.mount("")
 		for _, m := range []*media{one, two} {
 			if list, err := filepath.Glob(filepath.Join(m.aside, "*", "keys", key+".*")); err != nil || len(list) != 0 {
 				t.Error(path.Base(m.place), list, err)

@@ -162,7 +162,7 @@ func (c *Closing) Retain(ctx context.Context, who actor.Actor, id string, keep b
 	}
 	out.At = c.Now().UTC().Truncate(time.Second)
 	_, err = c.DB.ExecContext(ctx, `INSERT INTO closing_retained (incident, sha256, data, at, actor) VALUES ($1, $2, $3, $4, $5)
-		ON CONFLICT (incident, sha256) DO UPDATE SET at = excluded.at`, id, out.SHA256, out.Data, store.Micros(out.At), who.String())
+		ON CONFLICT (incident, sha256) DO UPDATE SET at = excluded.at`, id, out.SHA256, out.Data, store.Micros(c.Now()), who.String()) // to the microsecond: the last one counts
 	if err != nil {
 		return nil, fmt.Errorf("case %s: keep what is kept: %w", id, err)
 	}

@@ -40,6 +40,7 @@ type Certified struct {
 	check.Certificate
 	Data        []byte
 	LedgerIndex int64
+	Against     int64 // what is known by now that speaks against it: copies of a key that is called destroyed
 }
 
 // Held reports that a legal hold is on.

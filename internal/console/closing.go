@@ -185,6 +185,7 @@ func closingWhy(lang language.Lang, err error) string {
 		{response.ErrClosed, language.Both("この事案は、すでに閉じられています。", "The case is closed already.")},
 		{response.ErrStale, language.Both("ほかの人が先に変えました。いまの内容を確かめてください。", "Somebody else was faster: look at it as it is now.")},
 		{roster.ErrShredded, language.Both("鍵は、すでに壊されています。", "The key is destroyed already.")},
+		{closing.ErrEnding, language.Both("鍵は、すでに壊されています。残すよう指示することは、もうできません。", "The key is destroyed already: nothing can be held any more.")},
 	} {
 		if errors.Is(err, x.err) {
 			return x.text.In(lang)

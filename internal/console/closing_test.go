@@ -1,11 +1,14 @@
 package console
 
 import (
+	"context"
 	"net/url"
 	"strings"
 	"testing"
 
+	"shirase/check"
 	"shirase/internal/actor"
+	"shirase/internal/closing"
 	"shirase/internal/proposal"
 	"shirase/internal/response"
 )
@@ -81,6 +84,14 @@ func TestClosing(t *testing.T) {
 		if body := shows(commander, "鍵を壊す前に、次の記録を残しました"); strings.Contains(body, "鍵を壊すことを提案する") {
 			t.Error("its key is gone, and offered to be destroyed")
 		}
+		// What speaks against its certificate stands beside it, and what nobody counted is said.
+		end := &closing.Certified{Certificate: check.Certificate{Incident: id, N: 1, Outcome: check.OutcomeDestroyed, Unknown: []string{check.NotCounted}}, LedgerIndex: 7}
+		d.closing.Certificate = func(context.Context, string) (*closing.Certified, error) { return end, nil }
+		if strings.Contains(shows(commander, "記録されたどの写しも残っていません", "前の版で壊されたため"), "この証明書のあとで") {
+			t.Error("nothing speaks against it")
+		}
+		end.Against = 2
+		shows(commander, "この証明書のあとで、壊されていないかもしれない写しが分かりました：2")
 		if a := commander.post(at+"/task", url.Values{"title": {"保存を減らす"}, "owner": {"指揮"}, "due": {"2030-01-01"}}); a.status != 303 {
 			t.Fatalf("%d %.500s", a.status, a.body)
 		}

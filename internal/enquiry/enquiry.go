@@ -64,11 +64,11 @@ var (
 	ErrDamaged = errors.New("what is kept of an enquiry is damaged")
 )
 
-// KeyFile is the name of the file of the key of forms. oldKey was that of forms and of the limits of addresses, over all incidents: it could
+// KeyFile is the name of the file of the key of forms. OldKey was that of forms and of the limits of addresses, over all incidents: it could
 // confirm, for as long as there is a backup, who had asked. They are counted by the cases' own keys now.
 const (
 	KeyFile = "enquiry-form.key"
-	oldKey  = "enquiry.key"
+	OldKey  = "enquiry.key"
 )
 
 // State is how an enquiry stands.
@@ -196,7 +196,7 @@ func New(ctx context.Context, rooms Rooms) (*Desk, error) {
 }
 
 func openKey(keys *files.Keys) (*store.Sealer, error) {
-	if err := keys.Destroy(oldKey); err != nil && !errors.Is(err, files.ErrNotExist) {
+	if err := keys.Destroy(OldKey); err != nil && !errors.Is(err, files.ErrNotExist) {
 		return nil, err
 	}
 	key, err := keys.Random(KeyFile, store.KeySize)

@@ -39,9 +39,9 @@ var (
 	ErrBusy = errors.New("more is asked than can be answered at present")
 )
 
-// oldKey is the name of the file of a key that limits of addresses were counted by, of all incidents: it could confirm, for as long as there
+// OldKey is the name of the file of a key that limits of addresses were counted by, of all incidents: it could confirm, for as long as there
 // is a backup, who had asked about which. They are counted by the cases' own keys now.
-const oldKey = "people.key"
+const OldKey = "people.key"
 
 // Bounds, so that nobody's mailbox is filled by others.
 const (
@@ -86,7 +86,7 @@ func New(ctx context.Context, rooms Rooms) (*People, error) {
 	}
 	p := &People{Rooms: rooms, now: time.Now, step: func() {}}
 	if err == nil {
-		if err = rooms.Keys.Destroy(oldKey); errors.Is(err, files.ErrNotExist) {
+		if err = rooms.Keys.Destroy(OldKey); errors.Is(err, files.ErrNotExist) {
 			err = nil
 		}
 	}

@@ -122,12 +122,12 @@ func (p *Publisher) decide(ctx context.Context, who actor.Actor, id, despite str
 	}
 	s := shredding{held: Held{Uncounted: true}}
 	var err error
-	if sealing == nil { // what was shredded by an earlier version can be read by nobody, and has no record
-		if p.Ends.Ready != nil {
-			if _, err = p.Ends.Ready(ctx, who, id, despite, true); err != nil {
-				return err
-			}
+	if p.Ends.Ready != nil && sealing == nil {
+		if _, err = p.Ends.Ready(ctx, who, id, despite, true); err != nil {
+			return err
 		}
+	}
+	if sealing == nil { // what was shredded by an earlier version can be read by nobody, and has no record
 		if s, err = p.taken(ctx, who, id); err != nil {
 			return err
 		}
