@@ -94,7 +94,6 @@ func (b *Boards) Get(ctx context.Context, id, version string) (*Board, error) {
 	defer func() { <-k.making }()
 	if version != "" && k.board != nil && k.version == version && b.now().Sub(k.board.At) < keptFor {
 		if err := b.readable(ctx, id); err != nil { // whoever destroyed the key, here or in another process
-			b.drop(id)
 			return nil, err
 		}
 		return k.board, nil
@@ -114,9 +113,10 @@ func (b *Boards) Get(ctx context.Context, id, version string) (*Board, error) {
 	return out, nil
 }
 
-// readable says why nothing of a case is shown: its key is gone, or away.
+// readable says why nothing of a case is shown: its key is gone, or away. Then nothing of it stays in memory.
 func (b *Boards) readable(ctx context.Context, id string) error {
 	if _, err := b.Rosters.Sealer(ctx, id, false); err != nil {
+		b.drop(id)
 		return fmt.Errorf("the board of %s: %w", id, err)
 	}
 	return nil
