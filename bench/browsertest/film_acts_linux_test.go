@@ -362,7 +362,7 @@ func (f *film) person() {
 		r.reads(of{16}, "and has the three negatives as of 16:00", text, "お問い合わせは、寄せられていません "+f.year("07-19T16:00")+"現在", "不正ログインは、確認されていません "+f.year("07-19T16:00")+"現在", "改ざんは、確認されていません "+f.year("07-19T16:00")+"現在")
 		r.reads(of{25}, "and the desk", public.text("#contact"), "お問い合わせ窓口")
 		r.reads(of{26}, "by its name and address", text, "お客様お問い合わせ窓口", "http://"+f.o.host+"/enquiries/"+f.id)
-		r.both(public, at, "")
+		r.both(public, at, "#steps")
 		public.visit(at)
 		r.reads(of{18}, "a button of it leads to the reset", public.text(resetButton), "パスワードを再設定する")
 		public.click(resetButton)
