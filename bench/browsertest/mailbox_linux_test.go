@@ -273,6 +273,9 @@ func (m *mailbox) rest() []arrived {
 func (m *mailbox) queued() (is bool) {
 	m.Helper()
 	for _, name := range []string{"maildrop", "incoming", "active", "deferred"} {
+		if _, err := os.Stat(filepath.Join(m.queue, name)); err != nil {
+			m.Fatal(err)
+		}
 		err := filepath.WalkDir(filepath.Join(m.queue, name), func(_ string, d fs.DirEntry, err error) error {
 			if errors.Is(err, fs.ErrNotExist) { // it was delivered meanwhile
 				return nil
