@@ -290,13 +290,14 @@ func (m *mailbox) queued() (is bool) {
 	return is
 }
 
-// all takes all that lie there.
+// all takes all that lie there. What comes meanwhile is not among them, and stays.
 func (m *mailbox) all() (mails []arrived) {
 	m.Helper()
-	for _, raw := range m.command("FETCH 1:* BODY.PEEK[]") {
+	these := fmt.Sprintf("1:%d", m.n)
+	for _, raw := range m.command("FETCH " + these + " BODY.PEEK[]") {
 		mails = append(mails, m.read(raw))
 	}
-	m.command(`STORE 1:* +FLAGS.SILENT (\Deleted)`)
+	m.command("STORE " + these + ` +FLAGS.SILENT (\Deleted)`)
 	m.command("EXPUNGE")
 	return mails
 }
