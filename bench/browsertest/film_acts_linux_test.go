@@ -65,7 +65,7 @@ func (f *film) notice() {
 		sato.visit(f.kase + "/facts")
 		facts := sato.text("main")
 		r.reads(of{13}, "the number stands as a fact, as the scope counted it", row(sato, "対象の数\t"), f.count()+"アカウント", "scope, run")
-		r.reads(of{14}, "and those outside, each counted", facts, "Open IDで作られたアカウント（"+language.Digits(f.openID)+"件）", "日本以外で提供しているサービスのアカウント（"+language.Digits(f.abroad)+"件）")
+		r.reads(of{14}, "and those outside, each counted", facts, "Open IDで作られたアカウント（"+counted(f.openID)+"件）", "日本以外で提供しているサービスのアカウント（"+counted(f.abroad)+"件）")
 		r.reads(of{12}, "and the window", facts, "期間の始まり\t"+f.year("07-17T20:51"), "期間の終わり\t"+f.year("07-18T10:57"))
 		r.reads(of{15}, "and what may have been taken", facts, "メールアドレス\t可能性あり", "ハッシュ化されたパスワード\t可能性あり", "ニックネーム\t可能性あり")
 		r.reads(of{2}, "and the five services that it is about", facts, "例示まとめ：対象", "Nドライブ：対象", "Photo Album：対象", "pick：対象", "cafe：対象")
@@ -118,8 +118,8 @@ func (f *film) notice() {
 			{10, []string{"不正なファイルを発見し、情報が流出した可能性があると判断"}},
 			{11, []string{clock("07-18T20:00") + "（日本時間）: すべてのアカウントのログインを遮断", clock("07-18T20:00") + "（日本時間）: 対象のサービスをメンテナンスモードに切り替え", clock("07-18T20:00") + "（日本時間）: 会員情報が流出したかどうかの調査を開始"}},
 			{12, []string{clock("07-17T20:51") + "（日本時間）から" + clock("07-18T10:57") + "（日本時間）まで"}},
-			{13, []string{"全体" + language.Digits(f.total) + "件のうち、" + f.count() + "アカウントが対象です"}},
-			{14, []string{"対象に含まれません", "日本以外で提供しているサービスのアカウント（" + language.Digits(f.abroad) + "件）", "Open IDで作られたアカウント（" + language.Digits(f.openID) + "件）"}},
+			{13, []string{"全体" + counted(f.total) + "件のうち、" + f.count() + "アカウントが対象です"}},
+			{14, []string{"対象に含まれません", "日本以外で提供しているサービスのアカウント（" + counted(f.abroad) + "件）", "Open IDで作られたアカウント（" + counted(f.openID) + "件）"}},
 			{15, []string{"流出した可能性のある情報\nメールアドレス\nハッシュ化されたパスワード\nニックネーム"}},
 			{16, []string{clock("07-19T16:00") + "（日本時間）現在、本件に関するお問い合わせは寄せられていません。情報や保存内容の改ざん、不正ログインは確認されていません"}},
 			{17, []string{clock("07-18T20:00") + "（日本時間）: 対象のサービスをメンテナンスモードに切り替え、全アカウントのログインを遮断し、一部のサービスを停止"}},
@@ -296,7 +296,7 @@ func (f *film) opens() {
 		for _, a := range f.box.rest() { // Postfix has nothing left then
 			take(a)
 		}
-		r.equal(of{18}, "Postfix has put "+f.count()+" mails into the mailbox, one for each address", int64(len(f.told)), f.affected)
+		r.equal(of{18}, "Postfix has put "+language.Digits(f.affected)+" mails into the mailbox, one for each address", int64(len(f.told)), f.affected)
 		r.equal(nil, "nobody was written to twice, the campaign being done and Postfix's queue empty", int64(twice), 0)
 		r.counts("mails", len(f.told))
 		missed, others := 0, 0
@@ -362,7 +362,7 @@ func (f *film) person() {
 		r.reads(of{16}, "and has the three negatives as of 16:00", text, "お問い合わせは、寄せられていません "+f.year("07-19T16:00")+"現在", "不正ログインは、確認されていません "+f.year("07-19T16:00")+"現在", "改ざんは、確認されていません "+f.year("07-19T16:00")+"現在")
 		r.reads(of{25}, "and the desk", public.text("#contact"), "お問い合わせ窓口")
 		r.reads(of{26}, "by its name and address", text, "お客様お問い合わせ窓口", "http://"+f.o.host+"/enquiries/"+f.id)
-		r.both(public, at, "")
+		r.both(public, at, "#steps")
 		public.visit(at)
 		r.reads(of{18}, "a button of it leads to the reset", public.text(resetButton), "パスワードを再設定する")
 		public.click(resetButton)
@@ -417,10 +417,10 @@ func (f *film) force() {
 		same, _, _, _ := f.hashes()
 		r.equal(nil, "before it, all but one of the affected still have the stolen password", same, f.affected-1)
 		f.hours("force-reset", map[string]string{"why": "残っている古いパスワードを無効にするため"})
-		r.reads(nil, "whoever approves sees how many accounts it is of", f.approve(), language.Digits(f.affected-1))
+		r.reads(nil, "whoever approves sees how many accounts it is of", f.approve(), counted(f.affected-1))
 		f.until("the bulk order being done", func() bool { return f.bulk() == "done" })
 		same, other, abroad, touched := f.hashes()
-		r.sees(of{4}, "the directory keeps the stolen password of nobody who is affected, and of "+f.count()+" another one", same == 0 && other == f.affected)
+		r.sees(of{4}, "the directory keeps the stolen password of nobody who is affected, and of "+language.Digits(f.affected)+" another one", same == 0 && other == f.affected)
 		r.sees(of{14}, "no account abroad was touched", abroad > 0 && touched == 0)
 		_, fresh := f.in(f.Context(), f.hana.mail, filmChosen)
 		r.sees(nil, "who had chosen a new password keeps it", fresh)
@@ -564,7 +564,7 @@ func (f *film) board() {
 		sato.visit(f.kase + "/board")
 		sato.until(`document.querySelector("#sit-told") !== null`)
 		headline := func(of string) string { return lines.ReplaceAllString(sato.text(of+" .headline"), " ") }
-		r.sees(of{18}, "the board has it that "+f.count()+" were told, and that nobody remains", headline("#sit-told") == fmt.Sprintf("0 が残り ／名簿 %s アカウント · 知らせた %[1]s", f.count()))
+		r.sees(of{18}, "the board has it that "+language.Digits(f.affected)+" were told, and that nobody remains", headline("#sit-told") == fmt.Sprintf("0 が残り ／名簿 %s アカウント · 知らせた %[1]s", f.count()))
 		r.sees(of{13}, "and that so many are affected", headline("#sit-scope") == f.count()+" アカウントが対象")
 		r.sees(of{4}, "and that one of them has a new password of their own", headline("#sit-reset") == "1 が再設定 ／"+f.count())
 		r.reads(of{19}, "and that one promise slipped", headline("#sit-promises"), " 1 守れず")

@@ -73,7 +73,10 @@ func TestFilm(t *testing.T) {
 	}
 }
 
-func (f *film) count() string { return language.Digits(f.affected) }
+func (f *film) count() string { return counted(f.affected) }
+
+// counted is a number as Japanese texts have it.
+func counted(n int64) string { return language.Number(language.JA, n) }
 
 // year is a time of the model case as texts tell it, with its year.
 func (f *film) year(clock string) string {
@@ -242,8 +245,8 @@ func (f *film) scope() {
 		f.fill(`form[action$="/scope/run"]`, map[string]string{"text": string(demo.Rules())})
 		sato.send(`form[action$="/scope/run"] button`)
 		sato.until(`document.querySelector("#result").textContent.includes("この試算で名簿を作る")`)
-		r.reads(of{13}, "of "+language.Digits(f.total)+" accounts, the rules give "+f.count(), sato.text("#result"), "全体\t"+language.Digits(f.total)+"\n", "＝ 対象アカウント\t"+f.count()+"\n")
-		r.reads(of{14}, "those abroad and those of OpenID are outside, each counted", sato.text("#result"), "除外：foreign\t"+language.Digits(f.abroad)+"\n", "除外：openid\t"+language.Digits(f.openID)+"\n")
+		r.reads(of{13}, "of "+language.Digits(f.total)+" accounts, the rules give "+language.Digits(f.affected), sato.text("#result"), "全体\t"+counted(f.total)+"\n", "＝ 対象アカウント\t"+f.count()+"\n")
+		r.reads(of{14}, "those abroad and those of OpenID are outside, each counted", sato.text("#result"), "除外：foreign\t"+counted(f.abroad)+"\n", "除外：openid\t"+counted(f.openID)+"\n")
 		r.both(sato, f.kase+"/scope", "#result")
 		sato.send(`form[action$="/scope/commit"] button`)
 		sato.until(`document.querySelector("#scope-facts") !== null`)
@@ -263,7 +266,7 @@ func (f *film) scope() {
 		d := must(f.decide(f.Context(), f.taku.id, f.taku.mail))(f.T)
 		r.sees(of{14}, "and so does one of OpenID, as the gate says", d.Decision == "allow")
 		hana.quietAbout("status of 403")
-		r.equal(of{13, 17}, f.count()+" accounts are held, each of the roster", f.held()["blocked"], f.affected)
+		r.equal(of{13, 17}, language.Digits(f.affected)+" accounts are held, each of the roster", f.held()["blocked"], f.affected)
 	})
 }
 

@@ -273,6 +273,9 @@ func (m *mailbox) rest() []arrived {
 func (m *mailbox) queued() (is bool) {
 	m.Helper()
 	for _, name := range []string{"maildrop", "incoming", "active", "deferred"} {
+		if _, err := os.Stat(filepath.Join(m.queue, name)); err != nil {
+			m.Fatal(err)
+		}
 		err := filepath.WalkDir(filepath.Join(m.queue, name), func(_ string, d fs.DirEntry, err error) error {
 			if errors.Is(err, fs.ErrNotExist) { // it was delivered meanwhile
 				return nil
@@ -287,13 +290,14 @@ func (m *mailbox) queued() (is bool) {
 	return is
 }
 
-// all takes all that lie there.
+// all takes all that lie there. What comes meanwhile is not among them, and stays.
 func (m *mailbox) all() (mails []arrived) {
 	m.Helper()
-	for _, raw := range m.command("FETCH 1:* BODY.PEEK[]") {
+	these := fmt.Sprintf("1:%d", m.n)
+	for _, raw := range m.command("FETCH " + these + " BODY.PEEK[]") {
 		mails = append(mails, m.read(raw))
 	}
-	m.command(`STORE 1:* +FLAGS.SILENT (\Deleted)`)
+	m.command("STORE " + these + ` +FLAGS.SILENT (\Deleted)`)
 	m.command("EXPUNGE")
 	return mails
 }
