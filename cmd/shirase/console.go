@@ -26,6 +26,7 @@ import (
 	"shirase/internal/response"
 	"shirase/internal/scope"
 	"shirase/internal/serve"
+	"shirase/internal/site"
 	"shirase/internal/staff"
 	"shirase/internal/watchers"
 )
@@ -106,7 +107,16 @@ func (a *app) mountConsole(ctx context.Context, in *instance, server *serve.Serv
 		Operator: runBy(in.Instance),
 		Boards:   boards,
 		Desk:     console.Desk{Enquiries: asked, Record: record},
-		Spread: console.Spread{Places: circulates, Record: record, Watching: watching.OfCase, Known: func(ctx context.Context, id string) (incident.Incident, bool, error) {
+		Spread: console.Spread{Places: circulates, Record: record, Watching: watching.OfCase, Posted: func(ctx context.Context, id, text string) (bool, error) {
+			i, err := in.incidents.Public().Get(ctx, id)
+			if errors.Is(err, incident.ErrNotFound) {
+				return false, nil
+			}
+			if err != nil {
+				return false, err
+			}
+			return site.Posted(i, a.op().URL, text)
+		}, Known: func(ctx context.Context, id string) (incident.Incident, bool, error) {
 			i, err := in.incidents.Get(ctx, id)
 			if errors.Is(err, incident.ErrNotFound) {
 				return i, false, nil

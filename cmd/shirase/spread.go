@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/spf13/cobra"
@@ -41,7 +42,7 @@ func snippetAct(s *spread.Spread) proposal.Act {
 		if err != nil {
 			return nil, proposal.Plan{}, err
 		}
-		return p, proposal.Plan{Bytes: p.Bytes, Effect: proposal.Effect{Says: p.Says, People: -1, Doubts: doubts(p.Against)}}, nil
+		return p, proposal.Plan{Bytes: p.Bytes, Effect: proposal.Effect{Says: p.Says, People: -1}}, nil
 	}, func(ctx context.Context, who actor.Actor, _ string, p *spread.SnippetPlan, settle func(tx *sql.Tx) error) error {
 		return s.Post(ctx, who, p, settle)
 	})
@@ -50,6 +51,10 @@ func snippetAct(s *spread.Spread) proposal.Act {
 // takeSpread has the pages take where data circulates, and say which messages are genuine.
 func (a *app) takeSpread(ctx context.Context, in *instance, server *serve.Server, o *site.Options) error {
 	room, err := a.spreadRoom(ctx, in)
+	if err != nil {
+		return err
+	}
+	desk, err := a.enquiries(ctx, in)
 	if err != nil {
 		return err
 	}
@@ -77,7 +82,12 @@ func (a *app) takeSpread(ctx context.Context, in *instance, server *serve.Server
 		if err != nil {
 			return site.Genuine{}, err
 		}
-		g := site.Genuine{Places: n.Known, PlacesEnded: n.TakenDown, Desk: a.op().Enquiry.Address}
+		g := site.Genuine{Places: n.Known, PlacesEnded: n.TakenDown}
+		if _, used, err := desk.Came(ctx, id, time.Unix(0, 0)); err != nil {
+			return g, err
+		} else if used { // nobody writes from, or to, a desk that never opened
+			g.Desk = desk.AddressOf(id)
+		}
 		approved, err := room.Snippets(ctx, id)
 		if err != nil {
 			return g, err

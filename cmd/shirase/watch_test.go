@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"html"
 	"io"
 	"log/slog"
 	"net/http"
@@ -22,6 +23,7 @@ import (
 	collector "go.opentelemetry.io/proto/slim/otlp/collector/metrics/v1"
 	"google.golang.org/protobuf/proto"
 
+	"shirase/internal/actor"
 	"shirase/internal/alarm"
 	"shirase/internal/password"
 	"shirase/internal/serve"
@@ -281,4 +283,35 @@ type logged chan string
 func (l logged) Write(b []byte) (int, error) {
 	l <- string(b)
 	return len(b), nil
+}
+
+// TestNotHere: the page of what is genuine names the incident's own address, once its desk was opened; and a board says of those who watch where nobody
+// can that it is not known, and not that there are none.
+func TestNotHere(t *testing.T) {
+	data := filepath.Join(wellInstance(t), "data")
+	a := appAt(data, io.Discard, io.Discard)
+	a.op().URL, a.op().Enquiry.Address = "https://notice.example", "support@example.org"
+	w, h := watched(t, a)
+	const page, address = "/incidents/shop-2026/genuine?lang=en", "<dd>support+shop-2026@example.org</dd>"
+	if rec := answerOf(h, page); rec.Code != http.StatusOK || strings.Contains(rec.Body.String(), "support") {
+		t.Errorf("%d: an address is told of a desk that never opened", rec.Code)
+	}
+	desk := must(a.enquiries(t.Context(), w.in))(t)
+	if err := desk.SetOpen(t.Context(), actor.Operator(), "shop-2026", true); err != nil {
+		t.Fatal(err)
+	}
+	if rec := answerOf(h, page); !strings.Contains(html.UnescapeString(rec.Body.String()), address) || !strings.Contains(rec.Body.String(), "letters, digits and hyphens follow") {
+		t.Errorf("%d: %s", rec.Code, rec.Body.String())
+	}
+	in, cases, err := a.cases(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.close()
+	for _, server := range []string{"", "127.0.0.1:1"} {
+		a.op().Mail.Server, a.op().Mail.From = server, "notice@example.org"
+		if boards := must(a.boards(t.Context(), in, cases))(t); (boards.Watching == nil) != (server == "") {
+			t.Errorf("with the mail server %q those who watch are counted: %t", server, boards.Watching != nil)
+		}
+	}
 }

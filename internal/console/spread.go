@@ -22,6 +22,8 @@ type Spread struct {
 	Watching func(ctx context.Context, id string) (watchers.CaseCounts, error)
 	// Record has the fact that follows recorded, by who may write facts.
 	Record func(ctx context.Context, who actor.Actor, id string, facts []incident.Fact) error
+	// Posted reports whether an approved text stands on the public page now; nil: it does.
+	Posted func(ctx context.Context, id, text string) (bool, error)
 	// Known gives the facts of a case as they are recorded; false where there are none yet.
 	Known func(ctx context.Context, id string) (incident.Incident, bool, error)
 }
@@ -59,7 +61,7 @@ func (c *Console) spreadRoutes() []route {
 			return "", c.Spread.Record(ctx, v.who, id, []incident.Fact{fact})
 		},
 		"propose": func(ctx context.Context, v *visit, id string, f field) (string, error) {
-			p, err := c.Proposals.Propose(ctx, v.who, spread.KindSnippet, id, spread.AskedSnippet{Text: language.Both(f.text("ja"), f.text("en")), Despite: f.text("despite")})
+			p, err := c.Proposals.Propose(ctx, v.who, spread.KindSnippet, id, spread.AskedSnippet{Text: language.Both(f.text("ja"), f.text("en"))})
 			if err != nil {
 				return "", err
 			}
@@ -116,10 +118,38 @@ type spreadView struct {
 	Places   []spread.Place
 	Counts   spread.Counts
 	Fact     *incident.Fact
-	Snippets []spread.Snippet
+	Snippets []approvedText
+	Dropped  []spread.Snippet
 	States   []string
 	Watching *watchers.CaseCounts
-	Doubted  bool // the text that was entered has something against it
+}
+
+// approvedText is one with whether the public page shows it, in each language.
+type approvedText struct {
+	spread.Snippet
+	JA, EN bool
+}
+
+// approved gives the texts that were approved, and which of them stand on the page.
+func (c *Console) approved(ctx context.Context, id string) ([]approvedText, error) {
+	list, err := c.Spread.Places.Snippets(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]approvedText, len(list))
+	for i, x := range list {
+		out[i] = approvedText{x, true, true}
+		if c.Spread.Posted == nil {
+			continue
+		}
+		if out[i].JA, err = c.Spread.Posted(ctx, id, x.Text.JA); err != nil {
+			return nil, err
+		}
+		if out[i].EN, err = c.Spread.Posted(ctx, id, x.Text.EN); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
 func (c *Console) showSpread(w http.ResponseWriter, r *http.Request, v *visit, status int, refused error) error {
@@ -128,8 +158,7 @@ func (c *Console) showSpread(w http.ResponseWriter, r *http.Request, v *visit, s
 	if err != nil {
 		return err
 	}
-	out := spreadView{caseView: caseView{view: c.view(r, v, "board", k.Declared.Title), Case: k, Tab: "spread", Tabs: tabs, NowAt: c.now()}, Here: c.Spread.Places != nil, States: spread.States,
-		Doubted: errors.Is(refused, spread.ErrAgainst)}
+	out := spreadView{caseView: caseView{view: c.view(r, v, "board", k.Declared.Title), Case: k, Tab: "spread", Tabs: tabs, NowAt: c.now()}, Here: c.Spread.Places != nil, States: spread.States}
 	if out.Names, err = c.Staff.Names(ctx); err != nil {
 		return err
 	}
@@ -150,7 +179,10 @@ func (c *Console) showSpread(w http.ResponseWriter, r *http.Request, v *visit, s
 		if follows {
 			out.Fact = &fact
 		}
-		if out.Snippets, err = c.Spread.Places.Snippets(ctx, id); err != nil {
+		if out.Snippets, err = c.approved(ctx, id); err != nil {
+			return err
+		}
+		if out.Dropped, err = c.Spread.Places.Dropped(ctx, id); err != nil {
 			return err
 		}
 	}

@@ -141,7 +141,7 @@ func TestSpread(t *testing.T) {
 
 		// A text to post.
 		text := url.Values{"ja": {"対象は9,999人です。"}, "en": {"9,999 are affected."}}
-		if a := writer.post(at+"/propose", text); a.status != http.StatusUnprocessableEntity || !strings.Contains(a.body, `name="despite"`) || !strings.Contains(a.body, "対象は9,999人です。") {
+		if a := writer.post(at+"/propose", text); a.status != http.StatusUnprocessableEntity || strings.Contains(a.body, `name="despite"`) || !strings.Contains(a.body, "対象は9,999人です。") {
 			t.Errorf("against the facts: %d", a.status)
 		}
 		text = url.Values{"ja": {"お知らせのページをご覧ください。"}, "en": {"See the page of the notice."}}
@@ -166,8 +166,19 @@ func TestSpread(t *testing.T) {
 		if err != nil || len(list) != 1 || list[0].Text.EN != "See the page of the notice." {
 			t.Fatalf("%+v, %v", list, err)
 		}
+		const notShown = "It does not stand on the public page now"
+		if a := writer.get(at + "?lang=en"); strings.Contains(a.body, notShown) {
+			t.Error("a text that is shown is said not to be")
+		}
+		d.console.Spread.Posted = func(_ context.Context, _, text string) (bool, error) { return strings.Contains(text, "See"), nil }
+		if a := writer.get(at + "?lang=en"); strings.Count(a.body, notShown) != 1 {
+			t.Error("a text that the page leaves out is listed as if it were shown")
+		}
 		if a := writer.post(at+"/drop", url.Values{"snippet": {list[0].ID}}); a.status != http.StatusSeeOther {
 			t.Errorf("%d %s", a.status, a.body)
+		}
+		if a := writer.get(at + "?lang=en"); !strings.Contains(a.body, "Taken off the page") || !strings.Contains(a.body, "by 書き手 ·") {
+			t.Errorf("nobody is said to have taken it off: %s", a.body)
 		}
 		if a := writer.post(at+"/drop", url.Values{"snippet": {list[0].ID}}); a.status != http.StatusNotFound {
 			t.Errorf("twice: %d", a.status)

@@ -453,14 +453,16 @@ func (d *Desk) pending(ctx context.Context, id, of string, seal *store.Sealer) (
 	return out, nil
 }
 
+// whatWaits reads what one person has asked, and not all that waits or came since: of what is worked out no index is read.
+const whatWaits = `SELECT id, channel, topic, created FROM enquiry WHERE incident = $1 AND who = $2 AND state || '' = 'unverified' AND verified = 0 AND wiped = 0 AND created + 0 > $3
+	ORDER BY CASE WHEN id = $4 THEN 0 ELSE 1 END, created, id`
+
 func (d *Desk) pendingAt(ctx context.Context, of string, who []byte, own string) ([]Pending, error) {
 	topics, err := d.topics(ctx, of)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := d.DB.QueryContext(ctx, `SELECT id, channel, topic, created FROM enquiry WHERE incident = $1 AND who = $2 AND state = 'unverified' AND verified = 0 AND wiped = 0 AND created > $3
-		ORDER BY CASE WHEN id = $4 THEN 0 ELSE 1 END, created, id`,
-		of, who, store.Micros(d.Now().Add(-linkLasts)), own)
+	rows, err := d.DB.QueryContext(ctx, whatWaits, of, who, store.Micros(d.Now().Add(-linkLasts)), own)
 	if err != nil {
 		return nil, err
 	}

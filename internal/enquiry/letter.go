@@ -195,7 +195,7 @@ func clipText(s string) string {
 // reply adds a letter to the thread whose token it came by. Answers go to the mailbox of the thread all the same, whoever wrote.
 func (d *Desk) reply(ctx context.Context, id, of string, seal *store.Sealer, l bounce.Letter, raw []byte) error {
 	if l.Report.Kind == bounce.Failed {
-		return d.cameBack(ctx, id, of, l.Report)
+		return d.cameBack(ctx, id, of, seal.Lookup("enquiry.report", raw), l.Report)
 	}
 	if !l.Answered() || d.ours(l.From) {
 		return nil
@@ -232,18 +232,22 @@ func (d *Desk) reply(ctx context.Context, id, of string, seal *store.Sealer, l b
 	})
 }
 
-// cameBack marks the newest mail of a thread as one that came back.
-func (d *Desk) cameBack(ctx context.Context, id, of string, r bounce.Report) error {
+// cameBack marks the mail of a thread that a report is of as one that came back, once however often the report is brought: the one whose Message-ID it
+// returns, or, where it returns none, the newest. One that returns another's says nothing of any.
+func (d *Desk) cameBack(ctx context.Context, id, of string, seen []byte, r bounce.Report) error {
 	if len(r.Recipients) == 0 || !r.Recipients[0].Permanent {
 		return nil
 	}
 	return d.DB.Update(ctx, func(tx *sql.Tx) error {
-		var message string
-		err := tx.QueryRowContext(ctx, `SELECT id FROM enquiry_message WHERE enquiry = $1 AND kind IN ('answer', 'verify') AND state IN ('handed-over', 'unknown', 'left') ORDER BY seq DESC LIMIT 1`, id).Scan(&message)
-		if errors.Is(err, sql.ErrNoRows) {
-			return nil
-		}
+		res, err := tx.ExecContext(ctx, `INSERT INTO enquiry_report (incident, seen, enquiry, at) VALUES ($1, $2, $3, $4) ON CONFLICT (incident, seen) DO NOTHING`, of, seen, id, store.Micros(d.Now()))
 		if err != nil {
+			return err
+		}
+		if n, err := res.RowsAffected(); err != nil || n == 0 {
+			return err
+		}
+		message, err := returnedMail(ctx, tx, id, r.MessageIDs)
+		if err != nil || message == "" {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, `UPDATE enquiry_message SET state = 'bounced', said = $2 WHERE id = $1`, message, string(r.Recipients[0].Reason)); err != nil {
@@ -254,6 +258,28 @@ func (d *Desk) cameBack(ctx context.Context, id, of string, r bounce.Report) err
 		}
 		return d.event(ctx, tx, actor.Server(), of, id, "mail came back", string(r.Recipients[0].Reason))
 	})
+}
+
+// returnedMail gives the mail of a thread that came back; "" where it is none, or is known to have come back already.
+func returnedMail(ctx context.Context, tx *sql.Tx, id string, named []string) (message string, err error) {
+	const left = `SELECT id FROM enquiry_message WHERE enquiry = $1 AND kind IN ('answer', 'verify') AND state IN ('handed-over', 'unknown', 'left')`
+	if len(named) == 0 {
+		err = tx.QueryRowContext(ctx, left+` ORDER BY seq DESC LIMIT 1`, id).Scan(&message)
+	}
+	for _, name := range named {
+		local, _, _ := strings.Cut(name, "@")
+		ours, is := strings.CutPrefix(local, mailID)
+		if !is {
+			continue
+		}
+		if err = tx.QueryRowContext(ctx, left+` AND id = $2`, id, ours).Scan(&message); err == nil || !errors.Is(err, sql.ErrNoRows) {
+			break
+		}
+	}
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	return message, err
 }
 
 // Ingest takes a letter that lies in a folder, for the address that is given, or the first of ours that it says it came for; false where that is

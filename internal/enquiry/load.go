@@ -35,6 +35,24 @@ func (d *Desk) Came(ctx context.Context, of string, before time.Time) (n int64, 
 	return n, opened > 0, nil
 }
 
+// howItGetsOn reads each figure from an index alone (created + 0 is not walked in its order) but those of the last day, whose rows it reads: a board asks often, and a desk has a hundred thousand.
+const howItGetsOn = `SELECT (SELECT count(*) FROM enquiry WHERE incident = $1 AND state = 'open'), (SELECT count(*) FROM enquiry WHERE incident = $1 AND state = 'open' AND due > 0 AND due < $2),
+	(SELECT coalesce(min(created + 0), 0) FROM enquiry WHERE incident = $1 AND state = 'open'), moved.handlers, moved.answered,
+	(SELECT count(*) FROM enquiry WHERE incident = $1 AND created > $3 AND state || '' IN ('open', 'answered', 'closed')), (SELECT count(*) FROM enquiry WHERE incident = $1 AND created > $4 AND state || '' IN ('open', 'answered', 'closed')),
+	moved.moves FROM (SELECT count(DISTINCT CASE WHEN state = 'open' AND assignee <> '' THEN assignee END) AS handlers, coalesce(sum(CASE WHEN state IN ('answered', 'closed') THEN 1 ELSE 0 END), 0) AS answered,
+	coalesce(sum(version), 0) + count(*) AS moves FROM enquiry WHERE incident = $1) moved`
+
+// howTheyStand are the ends and the small ranges of indexes. Of messages those that are still to leave have an index of their own.
+var howTheyStand = func() string {
+	last := func(kind string) string {
+		return `coalesce((SELECT max(at) FROM enquiry_message m WHERE m.incident = i.incident AND m.kind = '` + kind + `'), 0)`
+	}
+	return `WITH RECURSIVE i(incident) AS (SELECT min(incident) FROM enquiry UNION ALL SELECT (SELECT min(incident) FROM enquiry WHERE incident > i.incident) FROM i WHERE i.incident IS NOT NULL)
+		SELECT incident, ` + last("asked") + `, ` + last("answer") + `, ` + last("spoken") + `, ` + last("note") + `,
+		(SELECT count(*) FROM enquiry e WHERE e.incident = i.incident AND e.state = 'open'), coalesce((SELECT max(due) FROM enquiry e WHERE e.incident = i.incident AND e.state = 'open'), 0),
+		(SELECT count(*) FROM enquiry_message m WHERE m.incident = i.incident AND m.state IN ('pending', 'intended', 'deferred')) FROM i WHERE incident IS NOT NULL`
+}()
+
 // Load gives it as it is now. It names nobody.
 func (d *Desk) Load(ctx context.Context, of string) (l Load, err error) {
 	var open int64
@@ -49,10 +67,7 @@ func (d *Desk) Load(ctx context.Context, of string) (l Load, err error) {
 	if err == nil {
 		var oldest int64
 		now := d.Now()
-		err = d.DB.QueryRowContext(ctx, `SELECT count(*) FILTER (WHERE state = 'open'), count(*) FILTER (WHERE state = 'open' AND due > 0 AND due < $2), coalesce(min(CASE WHEN state = 'open' THEN created END), 0),
-			count(DISTINCT CASE WHEN state = 'open' AND assignee <> '' THEN assignee END), count(*) FILTER (WHERE state IN ('answered', 'closed')),
-			count(*) FILTER (WHERE state IN ('open', 'answered', 'closed') AND created > $3), count(*) FILTER (WHERE state IN ('open', 'answered', 'closed') AND created > $4), coalesce(sum(version), 0) + count(*)
-			FROM enquiry WHERE incident = $1`, of, store.Micros(now), store.Micros(now.Add(-time.Hour)), store.Micros(now.AddDate(0, 0, -1))).
+		err = d.DB.QueryRowContext(ctx, howItGetsOn, of, store.Micros(now), store.Micros(now.Add(-time.Hour)), store.Micros(now.AddDate(0, 0, -1))).
 			Scan(&l.Waiting, &l.Late, &oldest, &l.Handlers, &l.Answered, &l.LastHour, &l.LastDay, &l.Moves)
 		if oldest > 0 {
 			l.Oldest = store.FromMicros(oldest)
@@ -67,13 +82,7 @@ func (d *Desk) Load(ctx context.Context, of string) (l Load, err error) {
 // Versions gives, for each case in which anybody has asked, what changes when something of its desk does: an enquiry or a letter comes, somebody
 // answers or writes a note, a mail leaves. It is asked every second while staff looks at a desk, and reads the ends of indexes.
 func (d *Desk) Versions(ctx context.Context) (map[string]string, error) {
-	last := func(kind string) string {
-		return `coalesce((SELECT max(at) FROM enquiry_message m WHERE m.incident = i.incident AND m.kind = '` + kind + `'), 0)`
-	}
-	rows, err := d.DB.QueryContext(ctx, `WITH RECURSIVE i(incident) AS (SELECT min(incident) FROM enquiry UNION ALL SELECT (SELECT min(incident) FROM enquiry WHERE incident > i.incident) FROM i WHERE i.incident IS NOT NULL)
-		SELECT incident, `+last("asked")+`, `+last("answer")+`, `+last("spoken")+`, `+last("note")+`,
-		(SELECT count(*) FROM enquiry e WHERE e.incident = i.incident AND e.state = 'open'), coalesce((SELECT max(due) FROM enquiry e WHERE e.incident = i.incident AND e.state = 'open'), 0),
-		(SELECT count(*) FROM enquiry_message m WHERE m.state IN ('pending', 'intended', 'deferred') AND m.incident = i.incident) FROM i WHERE incident IS NOT NULL`)
+	rows, err := d.DB.QueryContext(ctx, howTheyStand)
 	if err != nil {
 		return nil, fmt.Errorf("how desks stand: %w", store.InWords(err))
 	}

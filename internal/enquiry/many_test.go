@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -277,6 +279,150 @@ func TestLostCorrection(t *testing.T) {
 	})
 }
 
+// returning is a report of a mail, by its Message-ID, in bytes of its own.
+func returning(id, again string) []byte {
+	return []byte("From: MAILER-DAEMON@example.com\r\nX-Again: " + again + "\r\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\r\nAuto-Submitted: auto-replied\r\n\r\n" +
+		"--b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; x\r\n\r\nFinal-Recipient: rfc822; a@example.com\r\nAction: failed\r\nStatus: 5.1.1\r\n\r\n" +
+		"--b\r\nContent-Type: text/rfc822-headers\r\n\r\nMessage-ID: <" + id + ">\r\nSubject: x\r\n\r\n--b--\r\n")
+}
+
+// TestReportAgain: a report that is brought again, or that returns another mail than the newest, undoes no later correction.
+func TestReportAgain(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		ctx, by := t.Context(), actor.Operator()
+		w.put("count", "{{affected.count}}です。", "It is {{affected.count}}.")
+		e := w.asked("affected", "x", "a@example.com")
+		w.ok(w.Answer(ctx, by, shop, e.ID, e.Version, Draft{Canned: "count"}, ""))
+		first := w.mails()
+		w.facts("id: shop-2026\nasOf: \"2026-05-02T10:00+09:00\"\nfacts:\n  - {key: affected.count, value: 1200, unit: persons}\n")
+		correct := func() Letter {
+			t.Helper()
+			id, err := w.NewCorrection(ctx, by, shop, language.Text{})
+			w.ok(err)
+			p, err := w.Plan(ctx, by, shop, AskedBatch{Batch: id})
+			w.ok(err)
+			w.ok(w.Start(ctx, by, p, nil))
+			sent := w.mails()
+			if len(sent) != 1 {
+				t.Fatalf("%d corrections leave", len(sent))
+			}
+			return sent[0]
+		}
+		overtaken := func(want int) {
+			t.Helper()
+			if list, err := w.Overtaken(ctx, by, shop); err != nil || len(list) != want {
+				t.Fatalf("%+v, want %d: %v", list, want, err)
+			}
+		}
+		host := "@notice.example.jp"
+		came := returning(correct().ID+host, "1")
+		w.ok(w.TakeMail(ctx, came, w.threadAddress(e.ID)))
+		overtaken(1)
+		again := correct()
+		for name, raw := range map[string][]byte{"the same report": came, "one more of the same mail": returning(strings.TrimSuffix(string(mailOf(came)), host)+host, "2"),
+			"one of another's mail": returning("somebody.else@mail.example", "4"), "one of a mail that is of another thread": returning(mailID+"m00000000000000"+host, "6")} {
+			w.ok(w.TakeMail(ctx, raw, w.threadAddress(e.ID)))
+			if list, err := w.Overtaken(ctx, by, shop); err != nil || len(list) != 0 {
+				t.Errorf("after %s the correction corrects nothing: %+v, %v", name, list, err)
+			}
+		}
+		w.ok(w.TakeMail(ctx, returning(again.ID+host, "5"), w.threadAddress(e.ID)))
+		overtaken(1)
+		w.ok(w.TakeMail(ctx, returning(first[0].ID+host, "3"), w.threadAddress(e.ID))) // the answer itself never came: nobody was told otherwise
+		overtaken(0)
+	})
+}
+
+func mailOf(report []byte) []byte {
+	return regexp.MustCompile(`Message-ID: <([^>]*)>`).FindSubmatch(report)[1]
+}
+
+// TestSettledElsewhere: what a process that was held up says of a mail that is not its own any more undoes nothing.
+func TestSettledElsewhere(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		ctx, by := t.Context(), actor.Operator()
+		w.put("count", "{{affected.count}}です。", "It is {{affected.count}}.")
+		e := w.asked("affected", "x", "a@example.com")
+		w.ok(w.Answer(ctx, by, shop, e.ID, e.Version, Draft{Canned: "count"}, ""))
+		w.mails()
+		w.facts("id: shop-2026\nasOf: \"2026-05-02T10:00+09:00\"\nfacts:\n  - {key: affected.count, value: 1200, unit: persons}\n")
+		id, err := w.NewCorrection(ctx, by, shop, language.Text{})
+		w.ok(err)
+		p, err := w.Plan(ctx, by, shop, AskedBatch{Batch: id})
+		w.ok(err)
+		w.ok(w.Start(ctx, by, p, nil))
+		held, err := w.intend(ctx)
+		if err != nil || len(held) != 1 {
+			t.Fatal(held, err)
+		}
+		if _, err := w.DB.ExecContext(ctx, `UPDATE enquiry_message SET state = 'handed-over' WHERE id = $1`, held[0].id); err != nil {
+			t.Fatal(err)
+		}
+		held[0].outcome, held[0].said = Refused, "550"
+		_, err = w.settle(ctx, held)
+		w.ok(err)
+		if list, err := w.Overtaken(ctx, by, shop); err != nil || len(list) != 0 {
+			t.Errorf("it corrects nothing: %+v, %v", list, err)
+		}
+	})
+}
+
+// TestPlans: what is asked each second, or by each link, reads the index that is made for it, and of no desk all messages or all that came.
+func TestPlans(t *testing.T) {
+	db, err := store.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "test.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	w := newWorld(t, db, t.TempDir())
+	for _, analysed := range []bool{false, true} {
+		if analysed {
+			w.many(3_000)
+			if _, err := db.ExecContext(t.Context(), `ANALYZE`); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, c := range []struct {
+			query      string
+			args       []any
+			uses, fits string // every search of the first table names an index that fits
+		}{
+			{howTheyStand, nil, "enquiry_message_leaves", `^SEARCH m USING (COVERING INDEX enquiry_message_(leaves|at) |INDEX enquiry_message_at )`},
+			{howItGetsOn, []any{shop, 1, 2, 3}, "enquiry_moves", `^SEARCH enquiry USING (COVERING INDEX |INDEX enquiry_came .incident=. AND created>)`},
+			{whatWaits, []any{shop, []byte{1}, 1, "e"}, "enquiry_who", `^SEARCH enquiry USING INDEX enquiry_who `},
+		} {
+			rows, err := db.QueryContext(t.Context(), `EXPLAIN QUERY PLAN `+c.query, c.args...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer rows.Close()
+			var plan []string
+			for rows.Next() {
+				var a, b, n int
+				var line string
+				if err := rows.Scan(&a, &b, &n, &line); err != nil {
+					t.Fatal(err)
+				}
+				plan = append(plan, line)
+			}
+			if err := rows.Err(); err != nil {
+				t.Fatal(err)
+			}
+			uses := false
+			for _, line := range plan {
+				uses = uses || strings.Contains(line, c.uses)
+				table := strings.Join(strings.Fields(c.fits)[:2], " ")[1:]
+				if strings.HasPrefix(line, table+" ") && !regexp.MustCompile(c.fits).MatchString(line) || strings.HasPrefix(line, "SCAN enquiry") {
+					t.Errorf("analysed %t: %s", analysed, line)
+				}
+			}
+			if !uses {
+				t.Errorf("analysed %t: %s is not used: %q", analysed, c.uses, plan)
+			}
+		}
+	}
+}
+
 // BenchmarkDesk reads a desk of 100,000 enquiries. The ratio is against counting its rows.
 func BenchmarkDesk(b *testing.B) {
 	storetest.Bench(b, func(b *testing.B, db *store.DB) {
@@ -309,6 +455,11 @@ func (w *world) measure(b *testing.B) {
 		{"whom to call", func(ctx context.Context) error { _, err := w.ToCall(ctx, by, shop); return err }},
 		{"calls by the hour", func(ctx context.Context) error { _, err := w.Calls(ctx, by, shop, 7); return err }},
 		{"load", func(ctx context.Context) error { _, err := w.Load(ctx, shop); return err }},
+		{"live look", func(ctx context.Context) error { _, err := w.Versions(ctx); return err }},
+		{"a link", func(ctx context.Context) error {
+			_, err := w.pendingAt(ctx, shop, []byte("nobody"), "e")
+			return err
+		}},
 		{"what help pages ask", func(ctx context.Context) error { w.public.until = time.Time{}; _, err := w.Public(ctx); return err }},
 		{"export", func(ctx context.Context) error { return w.Export(ctx, by, shop, io.Discard) }},
 	} {

@@ -21,6 +21,9 @@ const (
 	tries   = 12
 )
 
+// mailID is what the Message-ID of a message's mail begins with: its own id is the rest.
+const mailID = "q."
+
 // poke has the sender look now.
 func (d *Desk) poke() {
 	select {
@@ -201,7 +204,7 @@ func (d *Desk) letterOf(ctx context.Context, m *leaving) (Letter, error) {
 	if e.Person.Address == "" || m.kind == "answer" && e.Verified.IsZero() {
 		return Letter{}, ErrUnproven
 	}
-	l := Letter{To: e.Person.Address, ID: "q." + m.id, ReplyTo: d.threadOf(seal, e.ID), Back: d.threadOf(seal, e.ID)}
+	l := Letter{To: e.Person.Address, ID: mailID + m.id, ReplyTo: d.threadOf(seal, e.ID), Back: d.threadOf(seal, e.ID)}
 	if m.kind == "verify" {
 		l.Subject, l.Text = d.linkText(ctx, e, confirmToken(seal, e.ID))
 		return l, nil
@@ -271,10 +274,16 @@ func (d *Desk) settle(ctx context.Context, group []*leaving) (taken int, err err
 					state, due = "pending", now
 				}
 			}
-			if _, err := tx.ExecContext(ctx, `UPDATE enquiry_message SET state = $2, said = $3, due = $4 WHERE id = $1 AND state = 'intended'`, m.id, state, clip(m.said), store.Micros(due)); err != nil {
+			res, err := tx.ExecContext(ctx, `UPDATE enquiry_message SET state = $2, said = $3, due = $4 WHERE id = $1 AND state = 'intended'`, m.id, state, clip(m.said), store.Micros(due))
+			if err != nil {
 				return err
 			}
-			if state == "refused" {
+			settled, err := res.RowsAffected()
+			if err != nil {
+				return err
+			}
+			if state == "refused" && settled == 1 { // one that is somebody's to decide by now, or was decided, still corrects
+
 				if err := d.uncorrect(ctx, tx, m.enquiry, m.id); err != nil {
 					return err
 				}

@@ -80,7 +80,7 @@ func (d *Desk) drop(ctx context.Context, tx *sql.Tx, id string) error {
 	for _, q := range []string{
 		`DELETE FROM enquiry_said WHERE message IN (SELECT id FROM enquiry_message WHERE enquiry = $1)`,
 		`DELETE FROM enquiry_file WHERE enquiry = $1`, `DELETE FROM enquiry_message WHERE enquiry = $1`, `DELETE FROM enquiry_event WHERE enquiry = $1`,
-		`DELETE FROM enquiry_link WHERE a = $1 OR b = $1`, `DELETE FROM enquiry WHERE id = $1`,
+		`DELETE FROM enquiry_report WHERE enquiry = $1`, `DELETE FROM enquiry_link WHERE a = $1 OR b = $1`, `DELETE FROM enquiry WHERE id = $1`,
 	} {
 		if _, err := tx.ExecContext(ctx, q, id); err != nil {
 			return err
@@ -98,6 +98,9 @@ func (d *Desk) wipe(ctx context.Context, tx *sql.Tx, id string) error {
 		return err
 	}
 	if _, err := tx.ExecContext(ctx, `DELETE FROM enquiry_said WHERE message IN (SELECT id FROM enquiry_message WHERE enquiry = $1)`, id); err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, `DELETE FROM enquiry_report WHERE enquiry = $1`, id); err != nil {
 		return err
 	}
 	nobody := []byte{}

@@ -21,7 +21,7 @@ var ErrSpreadData = errors.New("it seems to hold the data itself")
 // Genuine is what this instance has sent of an incident, and heard of it.
 type Genuine struct {
 	Senders             []string        // addresses that mails come from
-	Desk                string          // by which people write, and to which our answers are answered; "": none
+	Desk                string          // by which people write about the incident; "": none, or its desk never opened
 	Snippets            []language.Text // to post, which staff has written and a second person approved
 	Places, PlacesEnded int64           // where the data is known to circulate, and of those that were taken down
 }
@@ -107,10 +107,6 @@ func (s *Site) genuine(w http.ResponseWriter, r *http.Request) error {
 
 // snippets are short texts made of published facts, and those that were approved. One that the facts have something against, by now, is left out.
 func snippets(i incident.Incident, site string, approved []language.Text) ([]snippet, error) {
-	u, err := url.Parse(site)
-	if err != nil {
-		return nil, err
-	}
 	link := site + "/incidents/" + i.ID
 	all := append([]language.Text{language.Both(
 		fmt.Sprintf("%s「%s」について、わかっていることと、対象となった方にしていただきたいことは、こちらのページでお知らせしています。\n%s\n本件をよそおう連絡にご注意ください。パスワードやカード番号をお尋ねすることはありません。", i.Organisation(language.JA), i.Title(language.JA), link),
@@ -119,16 +115,27 @@ func snippets(i incident.Incident, site string, approved []language.Text) ([]sni
 	for _, both := range all {
 		for _, lang := range []language.Lang{language.JA, language.EN} {
 			text := both.In(lang)
-			found, err := lint.Text([]byte(text), lint.Known{Incident: i, Site: u.Hostname(), Kind: lint.Mail})
+			ok, err := Posted(i, site, text)
 			if err != nil {
 				return nil, err
 			}
-			if !slices.ContainsFunc(found, func(f lint.Finding) bool { return !f.Warning }) {
+			if ok {
 				out = append(out, snippet{string(lang), text})
 			}
 		}
 	}
 	return out, nil
+}
+
+// Posted reports whether an approved text stands on the page of what is genuine: what is published of the incident, at the site's address, has
+// nothing against it.
+func Posted(i incident.Incident, address, text string) (bool, error) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return false, err
+	}
+	found, err := lint.Text([]byte(text), lint.Known{Incident: i, Site: u.Hostname(), Kind: lint.Mail})
+	return !slices.ContainsFunc(found, func(f lint.Finding) bool { return !f.Warning }), err
 }
 
 // spreadKinds are the kinds of places, in the order of the form.

@@ -22,7 +22,7 @@ const KindSnippet = "snippet"
 
 // Errors of snippets.
 var (
-	// ErrAgainst says that the facts have something against a text, and nobody has said why it is to be posted all the same.
+	// ErrAgainst says that the facts have something against a text: the page would not show it, whoever approves it.
 	ErrAgainst = errors.New("the facts have something against the text")
 	// ErrWanted says that a second person has to approve it.
 	ErrWanted = errors.New("this needs a second person: it can only be proposed")
@@ -39,12 +39,14 @@ type Snippet struct {
 	Text language.Text
 	At   time.Time
 	By   string
+
+	Dropped   time.Time // when it was taken off; zero: it is on the page
+	DroppedBy string    // "" where that was not kept
 }
 
 // AskedSnippet is what a proposal asks for.
 type AskedSnippet struct {
-	Text    language.Text `json:"text"`
-	Despite string        `json:"despite,omitzero"` // why it is posted although the facts have something against it
+	Text language.Text `json:"text"`
 }
 
 // SnippetPlan is what it would do, to the byte.
@@ -53,7 +55,6 @@ type SnippetPlan struct {
 	Text     language.Text
 	Bytes    []byte
 	Says     language.Text
-	Against  []string
 }
 
 // PlanSnippet holds a text against the facts. Errors: ErrInput, ErrAgainst, ErrNone; those of actor.
@@ -63,25 +64,26 @@ func (s *Spread) PlanSnippet(ctx context.Context, who actor.Actor, id string, a 
 	}
 	p := &SnippetPlan{Incident: id, Text: language.Text{JA: strings.TrimSpace(a.Text.JA), EN: strings.TrimSpace(a.Text.EN)},
 		Says: language.Both("SNSなどに載せる文章を、「本物の連絡の見分け方」のページに載せます", "puts a text to post on social media onto the page of what is genuine")}
+	var against []string
 	for _, lang := range []language.Lang{language.JA, language.EN} {
 		text := p.Text.JA
 		if lang == language.EN {
 			text = p.Text.EN
 		}
-		if text == "" || utf8.RuneCountInString(text) > maxSnippet || !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return r != '\n' && hidden(r) }) {
+		if text == "" || utf8.RuneCountInString(text) > maxSnippet || !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return r != '\n' && r != '\u200d' && hidden(r) }) {
 			return nil, fmt.Errorf("%w: a text to post has 1 to %d characters, in Japanese and in English", ErrInput, maxSnippet)
 		}
-		against, err := s.against(ctx, id, lang, text)
+		found, err := s.against(ctx, id, lang, text)
 		if err != nil {
 			return nil, fmt.Errorf("a text to post: %w", err)
 		}
-		p.Against = append(p.Against, against...)
+		against = append(against, found...)
 	}
-	if len(p.Against) > 0 && strings.TrimSpace(a.Despite) == "" {
-		return nil, fmt.Errorf("%w: %s", ErrAgainst, strings.Join(p.Against, "; "))
+	if len(against) > 0 {
+		return nil, fmt.Errorf("%w: %s", ErrAgainst, strings.Join(against, "; "))
 	}
 	var err error
-	p.Bytes, err = json.Marshal(map[string]any{"v": 1, "kind": KindSnippet, "incident": id, "snippet": p.Text, "despite": strings.TrimSpace(a.Despite)}, json.Deterministic(true))
+	p.Bytes, err = json.Marshal(map[string]any{"v": 1, "kind": KindSnippet, "incident": id, "snippet": p.Text}, json.Deterministic(true))
 	return p, err
 }
 
@@ -127,9 +129,18 @@ func (s *Spread) Post(ctx context.Context, who actor.Actor, p *SnippetPlan, sett
 	return nil
 }
 
-// Snippets gives the texts that are on the page, the newest first.
+// Snippets gives the texts that were approved for the page, the newest first.
 func (s *Spread) Snippets(ctx context.Context, id string) ([]Snippet, error) {
-	rows, err := s.DB.QueryContext(ctx, `SELECT id, ja, en, at, actor FROM spread_snippet WHERE incident = $1 AND dropped = 0 ORDER BY at DESC, id`, id)
+	return s.snippets(ctx, `dropped = 0 ORDER BY at DESC, id`, id)
+}
+
+// Dropped gives the texts that were taken off the page last, by whom and when.
+func (s *Spread) Dropped(ctx context.Context, id string) ([]Snippet, error) {
+	return s.snippets(ctx, fmt.Sprintf(`dropped > 0 ORDER BY dropped DESC, id LIMIT %d`, maxSnippets), id)
+}
+
+func (s *Spread) snippets(ctx context.Context, which, id string) ([]Snippet, error) {
+	rows, err := s.DB.QueryContext(ctx, `SELECT id, ja, en, at, actor, dropped, dropped_by FROM spread_snippet WHERE incident = $1 AND `+which, id)
 	if err != nil {
 		return nil, fmt.Errorf("texts to post: %w", err)
 	}
@@ -137,11 +148,13 @@ func (s *Spread) Snippets(ctx context.Context, id string) ([]Snippet, error) {
 	var out []Snippet
 	for rows.Next() {
 		var x Snippet
-		var at int64
-		if err := rows.Scan(&x.ID, &x.Text.JA, &x.Text.EN, &at, &x.By); err != nil {
+		var at, dropped int64
+		if err := rows.Scan(&x.ID, &x.Text.JA, &x.Text.EN, &at, &x.By, &dropped, &x.DroppedBy); err != nil {
 			return nil, fmt.Errorf("texts to post: %w", err)
 		}
-		x.At = store.FromMicros(at)
+		if x.At = store.FromMicros(at); dropped > 0 {
+			x.Dropped = store.FromMicros(dropped)
+		}
 		out = append(out, x)
 	}
 	return out, errors.Join(rows.Err(), rows.Close())
@@ -152,7 +165,7 @@ func (s *Spread) DropSnippet(ctx context.Context, who actor.Actor, id, snippet s
 	if err := who.May(actor.Write, id); err != nil {
 		return fmt.Errorf("take a text to post away: %w", err)
 	}
-	res, err := s.DB.ExecContext(ctx, `UPDATE spread_snippet SET dropped = $3 WHERE incident = $1 AND id = $2 AND dropped = 0`, id, snippet, store.Micros(s.Now()))
+	res, err := s.DB.ExecContext(ctx, `UPDATE spread_snippet SET dropped = $3, dropped_by = $4 WHERE incident = $1 AND id = $2 AND dropped = 0`, id, snippet, store.Micros(s.Now()), who.String())
 	if err != nil {
 		return fmt.Errorf("take a text to post away: %w", err)
 	}

@@ -22,7 +22,7 @@ func TestSnippet(t *testing.T) {
 			}
 			return nil, nil
 		}
-		for _, bad := range []language.Text{{}, {JA: "x"}, {EN: "x"}, language.Both(strings.Repeat("あ", maxSnippet+1), "x"), language.Both("a\u202eb", "x"), language.Both("x", "a\x00b")} {
+		for _, bad := range []language.Text{{}, {JA: "x"}, {EN: "x"}, language.Both(strings.Repeat("あ", maxSnippet+1), "x"), language.Both("a\u202eb", "x"), language.Both("a\u200bb", "x"), language.Both("x", "a\ufeffb"), language.Both("x", "a\x00b")} {
 			if _, err := s.PlanSnippet(ctx, by, "shop", AskedSnippet{Text: bad}); !errors.Is(err, ErrInput) {
 				t.Errorf("%.20q: %v", bad.JA, err)
 			}
@@ -31,11 +31,7 @@ func TestSnippet(t *testing.T) {
 		if _, err := s.PlanSnippet(ctx, by, "shop", wrong); !errors.Is(err, ErrAgainst) {
 			t.Errorf("against the facts: %v", err)
 		}
-		wrong.Despite = "the notice says so from noon on"
-		if p, err := s.PlanSnippet(ctx, by, "shop", wrong); err != nil || len(p.Against) != 2 || !strings.Contains(string(p.Bytes), "from noon on") {
-			t.Errorf("%+v, %v", p, err)
-		}
-		p, err := s.PlanSnippet(ctx, by, "shop", AskedSnippet{Text: language.Both(" お知らせは\nこちらです。 ", "See the notice.")})
+		p, err := s.PlanSnippet(ctx, by, "shop", AskedSnippet{Text: language.Both(" お知らせは\nこちらです。 ", "See the notice. 👨\u200d👩\u200d👧")})
 		if err != nil || p.Text.JA != "お知らせは\nこちらです。" {
 			t.Fatal(p, err)
 		}
@@ -70,6 +66,9 @@ func TestSnippet(t *testing.T) {
 		}
 		if list, err := s.Snippets(ctx, "shop"); err != nil || len(list) != maxSnippets-1 {
 			t.Error(len(list), err)
+		}
+		if gone, err := s.Dropped(ctx, "shop"); err != nil || len(gone) != 1 || gone[0].ID != list[0].ID || gone[0].DroppedBy != by.String() || gone[0].Dropped.IsZero() {
+			t.Errorf("nobody knows who took it off: %+v, %v", gone, err)
 		}
 	})
 }

@@ -118,9 +118,10 @@ func screen(place string) error {
 	return nil
 }
 
-// hidden says of a character that it is not seen, or turns what is seen round.
+// hidden says of a character that it is not seen, or turns what is seen round (Unicode, categories Cc, Cf, Co and Cs, what ends lines, and letters
+// and signs that are blank): with one in it the same place would be another one each time.
 func hidden(r rune) bool {
-	return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029'
+	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Cs) || strings.ContainsRune("\u2028\u2029\u034f\u115f\u1160\u2800\u3164\uffa0", r)
 }
 
 // Report takes where somebody has seen the data: a link, or how the place is called. The same place is one, however often it is reported.

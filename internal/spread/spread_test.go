@@ -99,7 +99,7 @@ func TestNeverTheData(t *testing.T) {
 				t.Errorf("%q: %v", place, err)
 			}
 		}
-		for _, place := range []string{"", " ", "a\nb", "a\u202eb", "a\x00b", "\xff", strings.Repeat("長", maxPlace+1)} {
+		for _, place := range []string{"", " ", "a\nb", "a\u202eb", "a\u200bb", "\ufeffa", "a\u00adb", "a\u2060b", "a\u3164", "a\x00b", "\xff", strings.Repeat("長", maxPlace+1)} {
 			if err := s.Report(t.Context(), "shop", "forum", place); !errors.Is(err, ErrInput) {
 				t.Errorf("%q: %v", place, err)
 			}

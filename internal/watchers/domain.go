@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/net/idna"
@@ -28,6 +29,10 @@ const (
 	maxAsked    = 20_000 // of which nobody has confirmed the mailbox
 	maxListed   = 50_000 // addresses of a domain that are listed at once; further ones are counted
 	maxLines    = 1_000  // of a domain's log that are shown
+
+	looksAtOnce = 8
+	lookLasts   = 20 * time.Second // shorter than a claim
+	looksLast   = time.Minute      // of one turn; what is due still is looked for in the next one
 )
 
 // roles are mailboxes that only whoever runs a domain reads (RFC 2142; CA/Browser Forum's Baseline Requirements, 3.2.2.4.4).
@@ -56,6 +61,7 @@ type DomainWatch struct {
 	id, contact string
 	lang        language.Lang
 	tries       int64 // of the mail that is to leave
+	fails       int64 // looks in a row that came to nothing
 }
 
 // Line is one of a domain's log.
@@ -152,7 +158,7 @@ func (w *Watchers) domains(ctx context.Context, where string, args ...any) ([]Do
 }
 
 func (w *Watchers) domainsOf(ctx context.Context, q store.Querier, where string, args ...any) ([]DomainWatch, error) {
-	rows, err := q.QueryContext(ctx, `SELECT id, domain, token, contact, lang, state, how, until_at, tries FROM watchers_domain WHERE `+where, args...)
+	rows, err := q.QueryContext(ctx, `SELECT id, domain, token, contact, lang, state, how, until_at, tries, fails FROM watchers_domain WHERE `+where, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -163,7 +169,7 @@ func (w *Watchers) domainsOf(ctx context.Context, q store.Querier, where string,
 		var sealed []byte
 		var lang string
 		var until int64
-		if err := rows.Scan(&d.id, &d.Domain, &d.Token, &sealed, &lang, &d.State, &d.How, &until, &d.tries); err != nil {
+		if err := rows.Scan(&d.id, &d.Domain, &d.Token, &sealed, &lang, &d.State, &d.How, &until, &d.tries, &d.fails); err != nil {
 			return nil, err
 		}
 		contact, err := w.key.Open("watchers_domain "+d.id, sealed)
@@ -227,7 +233,7 @@ func (w *Watchers) ConfirmDomain(ctx context.Context, link string) error {
 
 func (w *Watchers) proven(ctx context.Context, d DomainWatch, how string) error {
 	err := w.DB.Update(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, `UPDATE watchers_domain SET state = 'proven', how = $2, until_at = $3, next_at = $4, mail = 'sent' WHERE id = $1 AND state <> 'revoked'`,
+		if _, err := tx.ExecContext(ctx, `UPDATE watchers_domain SET state = 'proven', how = $2, until_at = $3, next_at = $4, mail = 'sent', fails = 0 WHERE id = $1 AND state <> 'revoked'`,
 			d.id, how, store.Micros(w.Now().Add(provenFor)), store.Micros(w.Now().Add(provenFor-proveWithin))); err != nil {
 			return err
 		}
@@ -404,26 +410,49 @@ func (w *Watchers) ofDomain(ctx context.Context, s Standing, domain string) (Exp
 	return out, nil
 }
 
-// KeepDomains mails links, looks for proofs that are waited for or end soon, and ends what is not proven any more.
+// KeepDomains looks for proofs that are waited for or end soon, and ends what is not proven any more. Few are looked for at a time, no one of them and
+// not all together for long, and ever less often those that cannot be: whoever has name servers that answer as slowly as they like keeps no other waiting.
 func (w *Watchers) KeepDomains(ctx context.Context) error {
 	if !w.Domains() {
 		return nil
 	}
-	now := w.Now()
 	if err := w.tidyDomains(ctx); err != nil {
 		return fmt.Errorf("keep domains: %w", err)
 	}
-	due, err := w.claimDomains(ctx, `next_at`, `next_at <= $1 AND (state IN ('waiting', 'proven', 'lapsed') OR state = 'asked' AND until_at <= $1) ORDER BY next_at, id LIMIT 50`, store.Micros(now))
-	if err != nil {
-		return fmt.Errorf("keep domains: %w", err)
-	}
 	var failed error // of one, which keeps nobody else waiting
-	for _, d := range due {
-		if err := w.lookAgain(ctx, d, now); err != nil {
-			failed = errors.Join(failed, fmt.Errorf("keep domains: %w", err))
+	for began := time.Now(); time.Since(began) < looksLast; {
+		now := w.Now()
+		due, err := w.claimDomains(ctx, `next_at`, `next_at <= $1 AND (state IN ('waiting', 'proven', 'lapsed') OR state = 'asked' AND until_at <= $1) ORDER BY fails, next_at, id LIMIT $2`, store.Micros(now), looksAtOnce)
+		if err != nil {
+			return errors.Join(failed, fmt.Errorf("keep domains: %w", err))
+		}
+		if len(due) == 0 {
+			break
+		}
+		came := make([]error, len(due))
+		var all sync.WaitGroup
+		for i, d := range due {
+			all.Go(func() { came[i] = w.lookAgain(ctx, d, now) })
+		}
+		all.Wait()
+		for _, err := range came {
+			if err != nil {
+				failed = errors.Join(failed, fmt.Errorf("keep domains: %w", err))
+			}
+		}
+		if ctx.Err() != nil {
+			break
 		}
 	}
-	return errors.Join(failed, w.mailDomains(ctx), w.tellDomains(ctx))
+	return failed
+}
+
+// tellOwners mails owners of domains their links, and what includes their addresses. It looks nothing up at anybody's.
+func (w *Watchers) tellOwners(ctx context.Context) error {
+	if !w.Domains() {
+		return nil
+	}
+	return errors.Join(w.mailDomains(ctx), w.tellDomains(ctx))
 }
 
 // claimDomains gives the domains that where is of, and keeps other servers of this store from them for a while: of two that look at once one has
@@ -462,10 +491,20 @@ func (w *Watchers) tidyDomains(ctx context.Context) error {
 
 func (w *Watchers) lookAgain(ctx context.Context, d DomainWatch, now time.Time) error {
 	if d.State != "asked" && !d.ByRole() {
-		how, err := w.shows(ctx, d)
+		look, end := context.WithTimeout(ctx, lookLasts)
+		how, err := w.shows(look, d)
+		end()
+		if ctx.Err() != nil { // it was not the domain's doing
+			return ctx.Err()
+		}
 		// What cannot be looked for is looked for again as long as there is time: a name server that never answers keeps nobody's place for ever.
 		if err != nil && d.Until.After(now) {
-			return err
+			again := now.Add(min(claimed<<min(2*d.fails, 10), 12*time.Hour))
+			if again.After(d.Until) {
+				again = d.Until
+			}
+			_, failed := w.DB.ExecContext(ctx, `UPDATE watchers_domain SET fails = fails + 1, next_at = $2 WHERE id = $1 AND state = $3 AND until_at = $4`, d.id, store.Micros(again), d.State, store.Micros(d.Until))
+			return errors.Join(err, failed)
 		}
 		if err == nil && how != "" {
 			return w.proven(ctx, d, how)
@@ -475,7 +514,7 @@ func (w *Watchers) lookAgain(ctx context.Context, d DomainWatch, now time.Time) 
 	if d.Until.After(now) && d.Until.Before(at) { // it ends when it was said to
 		at = d.Until
 	}
-	next := fmt.Sprintf(`next_at = %d`, store.Micros(at))
+	next := fmt.Sprintf(`fails = 0, next_at = %d`, store.Micros(at))
 	switch {
 	case d.Until.After(now) && d.State == "proven" && d.ByRole(): // whoever reads it is asked again
 		_, err := w.DB.ExecContext(ctx, `UPDATE watchers_domain SET mail = 'waiting', tries = 0, next_at = until_at WHERE id = $1 AND state = 'proven'`, d.id)

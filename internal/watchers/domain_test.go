@@ -3,8 +3,10 @@ package watchers
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -254,18 +256,209 @@ func TestNoAnswer(t *testing.T) {
 		}
 		states()
 		silent, w.clock = true, w.clock.Add(13*time.Hour)
-		if err := w.KeepDomains(t.Context()); err == nil {
+		if err := w.keepAndTell(t.Context()); err == nil {
 			t.Error("nobody hears that it could not be looked for")
 		}
 		if got := states(); got["silent.example.jp"] != "waiting" || got["corp.example.jp"] != "proven" {
 			t.Errorf("%v", got)
 		}
 		w.clock = w.clock.Add(proveWithin + time.Hour)
-		if err := w.KeepDomains(t.Context()); err != nil {
+		if err := w.keepAndTell(t.Context()); err != nil {
 			t.Error(err)
 		}
 		if got := states(); got["silent.example.jp"] != "" || got["corp.example.jp"] != "proven" {
 			t.Errorf("after its time: %v", got)
+		}
+	})
+}
+
+// keepAndTell looks after domains, and tells their owners.
+func (w *Watchers) keepAndTell(ctx context.Context) error {
+	return errors.Join(w.KeepDomains(ctx), w.tellOwners(ctx))
+}
+
+// TestTarpits: domains whose servers never answer are looked for few at a time, ever less often, and never while somebody is told something.
+func TestTarpits(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		const many = 20
+		for i := range many + 1 {
+			if err := w.AskDomain(w.t.Context(), language.JA, fmt.Sprintf("d%02d.example.jp", i), fmt.Sprintf("taro%d@elsewhere.example", i)); err != nil {
+				w.t.Fatal(err)
+			}
+		}
+		w.turn()
+		all, err := w.DomainList(w.t.Context())
+		if err != nil || len(all) != many+1 {
+			w.t.Fatal(len(all), err)
+		}
+		for _, d := range all {
+			if err := w.ConfirmDomain(w.t.Context(), w.link(toDomain, []byte(d.id))); err != nil {
+				w.t.Fatal(err)
+			}
+		}
+		var mu sync.Mutex
+		now, most, looks, good := 0, 0, 0, false
+		full := make(chan struct{})
+		w.Shows = func(ctx context.Context, p Proof) (string, error) {
+			if p.Domain == "d20.example.jp" {
+				mu.Lock()
+				defer mu.Unlock()
+				good = true
+				return "dns", nil
+			}
+			mu.Lock()
+			now, looks = now+1, looks+1
+			most = max(most, now)
+			if now == looksAtOnce-1 && full != nil {
+				close(full)
+				full = nil
+			}
+			wait := full
+			mu.Unlock()
+			if _, ends := ctx.Deadline(); !ends {
+				w.t.Error("a look has no end")
+			}
+			if wait != nil && looks < looksAtOnce {
+				<-wait
+			}
+			mu.Lock()
+			now--
+			mu.Unlock()
+			return "", errors.New("no answer")
+		}
+		w.clock = w.clock.Add(time.Minute)
+		if err := w.Turn(w.t.Context()); err != nil || looks != 0 {
+			w.t.Errorf("whoever is told waits for %d looks: %v", looks, err)
+		}
+		if err := w.KeepDomains(w.t.Context()); err == nil || looks != many || !good || most > looksAtOnce || most < looksAtOnce-1 {
+			w.t.Errorf("%d looks, %d at a time, the one that answers %t: %v", looks, most, good, err)
+		}
+		pauses := []time.Duration{}
+		for last := w.clock; len(pauses) < 5; {
+			w.clock = w.clock.Add(time.Minute)
+			before := looks
+			_ = w.KeepDomains(w.t.Context())
+			if looks > before {
+				pauses, last = append(pauses, w.clock.Sub(last)), w.clock
+			}
+			if w.clock.Sub(last) > 13*time.Hour {
+				w.t.Fatalf("it is not looked again: %v", pauses)
+			}
+		}
+		if want := []time.Duration{2 * time.Minute, 8 * time.Minute, 32 * time.Minute, 128 * time.Minute, 512 * time.Minute}; !slices.Equal(pauses, want) {
+			w.t.Errorf("%v, want %v", pauses, want)
+		}
+	})
+}
+
+// news has an incident be published with so many addresses of a domain, and gives what its owner is mailed.
+func (w *world) news(id string, n int) (out []letterbox) {
+	w.t.Helper()
+	w.clock = w.clock.Add(time.Hour)
+	addresses := []string{"x@example.com"}
+	for i := range n {
+		addresses = append(addresses, fmt.Sprintf("p%d.%d@corp.example.jp", i, w.clock.Unix()))
+	}
+	w.publish(id, "final", 0, false, addresses...)
+	w.sent = nil
+	w.turn()
+	return w.sent
+}
+
+// TestNewest: a number that was told before is news where another one was told since.
+func TestNewest(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		tok := w.domainLink("corp.example.jp", "postmaster@corp.example.jp")
+		if err := w.ConfirmDomain(w.t.Context(), tok); err != nil {
+			w.t.Fatal(err)
+		}
+		for i, n := range []int{2, 3, 2, 2, 1} {
+			got := w.news("shop", n)
+			if i == 3 {
+				if len(got) != 0 {
+					w.t.Errorf("the same number again: %+v", got)
+				}
+				continue
+			}
+			if len(got) != 1 || !strings.Contains(got[0].text, fmt.Sprintf("%d件", n)) {
+				w.t.Errorf("%d: %+v", n, got)
+			}
+		}
+		if howMany(1, "x.jp") != "1 address of the domain x.jp is affected" || howMany(2, "x.jp") != "2 addresses of the domain x.jp are affected" {
+			t.Error(howMany(1, "x.jp"), howMany(2, "x.jp"))
+		}
+		// What has not left when another number is known leaves no more.
+		w.refuse = func(string) string { return "451 later" }
+		w.news("shop", 4)
+		w.refuse = nil
+		if got := w.news("shop", 5); len(got) != 1 || !strings.Contains(got[0].text, "5件") {
+			w.t.Errorf("%+v", got)
+		}
+		// It goes with the case.
+		if err := w.Rosters.Shred(w.t.Context(), actor.Operator(), "shop"); err != nil {
+			w.t.Fatal(err)
+		}
+		if err := Forget(w.t.Context(), w.DB, w.Rosters); err != nil {
+			w.t.Fatal(err)
+		}
+		var left int
+		if err := w.DB.QueryRowContext(w.t.Context(), `SELECT count(*) FROM watchers_domain_news`).Scan(&left); err != nil || left != 0 {
+			w.t.Errorf("%d stay of a shredded case: %v", left, err)
+		}
+	})
+}
+
+// TestNewsOfOne: an incident of which nothing can be said now keeps no news of another waiting, and waits itself; and whoever was held up
+// writes nothing over what another server did.
+func TestNewsOfOne(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		tok := w.domainLink("corp.example.jp", "postmaster@corp.example.jp")
+		if err := w.ConfirmDomain(w.t.Context(), tok); err != nil {
+			w.t.Fatal(err)
+		}
+		w.publish("bad", "final", 0, false, "a@corp.example.jp")
+		w.publish("shop", "final", 0, false, "a@corp.example.jp", "b@corp.example.jp")
+		if err := w.Look(w.t.Context()); err != nil {
+			w.t.Fatal(err)
+		}
+		if _, err := w.Match(w.t.Context()); err != nil {
+			w.t.Fatal(err)
+		}
+		about := w.About
+		w.About = func(ctx context.Context, id string) (About, bool, error) {
+			if id == "bad" {
+				return About{}, false, errors.New("cannot be read")
+			}
+			return about(ctx, id)
+		}
+		w.sent = nil
+		for range tries + 2 {
+			if err := w.tellDomains(w.t.Context()); err == nil || !strings.Contains(err.Error(), "cannot be read") {
+				w.t.Errorf("nobody hears of it: %v", err)
+			}
+			w.clock = w.clock.Add(24 * time.Hour)
+		}
+		if len(w.sent) != 1 || !strings.Contains(w.sent[0].text, "2件") {
+			w.t.Errorf("%+v", w.sent)
+		}
+		w.About = about
+		held := true
+		w.step = func() {
+			if !held {
+				return
+			}
+			held = false // another server has it meanwhile, as its claim is over
+			w.clock = w.clock.Add(claimed + time.Minute)
+			if err := w.tellDomains(w.t.Context()); err != nil {
+				w.t.Error(err)
+			}
+			w.refuse = func(string) string { return "451 later" }
+		}
+		_ = w.tellDomains(w.t.Context())
+		w.step, w.refuse = func() {}, nil
+		var state string
+		if err := w.DB.QueryRowContext(w.t.Context(), `SELECT state FROM watchers_domain_news WHERE incident = 'bad'`).Scan(&state); err != nil || state != "sent" || held {
+			w.t.Errorf("%q, and the other one has mailed it: %v", state, err)
 		}
 	})
 }

@@ -57,10 +57,26 @@ func (w *Watchers) countDomains(ctx context.Context, n news) error {
 			if of[d.Domain] == 0 {
 				continue
 			}
-			// A scope that changes is news only where it changes how many.
-			if _, err := tx.ExecContext(ctx, `INSERT INTO watchers_domain_news (domain, incident, ref, people, state, tries, due) SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS TEXT), CAST($4 AS BIGINT), 'waiting', 0, CAST($5 AS BIGINT)
-				WHERE NOT EXISTS (SELECT 1 FROM watchers_domain_news o WHERE o.domain = $1 AND o.incident = $2 AND o.people = $4) ON CONFLICT (domain, incident, ref) DO NOTHING`,
-				d.id, n.incident, n.ref, of[d.Domain], store.Micros(w.Now())); err != nil {
+			// A scope that changes is news only where it changes how many there were last. What of before has not left would be wrong by now.
+			var last, people int64
+			err := tx.QueryRowContext(ctx, `SELECT n, people FROM watchers_domain_news WHERE domain = $1 AND incident = $2 ORDER BY n DESC LIMIT 1`, d.id, n.incident).Scan(&last, &people)
+			if err != nil && !errors.Is(err, sql.ErrNoRows) {
+				return err
+			}
+			if people == of[d.Domain] {
+				continue
+			}
+			res, err := tx.ExecContext(ctx, `INSERT INTO watchers_domain_news (domain, incident, ref, people, state, tries, due, n) VALUES ($1, $2, $3, $4, 'waiting', 0, $5, $6) ON CONFLICT (domain, incident, ref) DO NOTHING`,
+				d.id, n.incident, n.ref, of[d.Domain], store.Micros(w.Now()), last+1)
+			if err != nil {
+				return err
+			}
+			if k, err := res.RowsAffected(); err != nil {
+				return err
+			} else if k == 0 {
+				continue
+			}
+			if _, err := tx.ExecContext(ctx, `UPDATE watchers_domain_news SET state = 'given-up' WHERE domain = $1 AND incident = $2 AND state = 'waiting' AND n <= $3`, d.id, n.incident, last); err != nil {
 				return err
 			}
 		}
@@ -72,10 +88,11 @@ func (w *Watchers) countDomains(ctx context.Context, n news) error {
 type domainTold struct {
 	watch, incident, ref string
 	people, tries        int64
+	until                int64 // until when it is this process's
 }
 
 // tellDomains mails owners how many of their domain's addresses an incident includes, as long as the proof lasts and the incident is public. One that may
-// have left already leaves again, under the same Message-ID.
+// have left already leaves again, under the same Message-ID. One that cannot be made waits, and keeps no other waiting.
 func (w *Watchers) tellDomains(ctx context.Context) error {
 	due, err := w.claimNews(ctx)
 	if err != nil || len(due) == 0 {
@@ -83,10 +100,13 @@ func (w *Watchers) tellDomains(ctx context.Context) error {
 	}
 	letters := make([]*letter, len(due))
 	var leave []*letter
+	var failed error
+	unmade := make([]bool, len(due))
 	for i, t := range due {
 		l, err := w.domainLetter(ctx, t)
 		if err != nil {
-			return err
+			failed, unmade[i] = errors.Join(failed, fmt.Errorf("tell the owner of a domain of %s: %w", t.incident, err)), true
+			continue
 		}
 		if letters[i] = l; l != nil {
 			leave = append(leave, l)
@@ -98,17 +118,19 @@ func (w *Watchers) tellDomains(ctx context.Context) error {
 	for i, t := range due {
 		state := "sent"
 		switch l := letters[i]; {
+		case unmade[i]:
+			state = "waiting"
 		case l == nil, !l.again && l.state == "refused", l.again && t.tries+1 >= tries:
 			state = "given-up"
 		case l.again:
 			state = "waiting"
 		}
-		if _, err := w.DB.ExecContext(context.WithoutCancel(ctx), `UPDATE watchers_domain_news SET state = $4, tries = tries + 1, due = $5 WHERE domain = $1 AND incident = $2 AND ref = $3`,
-			t.watch, t.incident, t.ref, state, store.Micros(w.Now().Add(time.Minute<<min(2*t.tries, 10)))); err != nil {
+		if _, err := w.DB.ExecContext(context.WithoutCancel(ctx), `UPDATE watchers_domain_news SET state = $4, tries = tries + 1, due = $5 WHERE domain = $1 AND incident = $2 AND ref = $3 AND state = 'waiting' AND due = $6`,
+			t.watch, t.incident, t.ref, state, store.Micros(w.Now().Add(time.Minute<<min(2*t.tries, 10))), t.until); err != nil {
 			return err
 		}
 	}
-	return sent
+	return errors.Join(failed, sent)
 }
 
 // claimNews gives the mails that are due, and keeps other servers of this store from them for a while, as claimDomains does.
@@ -131,9 +153,10 @@ func (w *Watchers) claimNews(ctx context.Context) (due []domainTold, err error) 
 		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 			return err
 		}
-		for _, t := range due {
-			if _, err := tx.ExecContext(ctx, `UPDATE watchers_domain_news SET due = $4 WHERE domain = $1 AND incident = $2 AND ref = $3`,
-				t.watch, t.incident, t.ref, store.Micros(w.Now().Add(claimed))); err != nil {
+		until := store.Micros(w.Now().Add(claimed))
+		for i, t := range due {
+			due[i].until = until
+			if _, err := tx.ExecContext(ctx, `UPDATE watchers_domain_news SET due = $4 WHERE domain = $1 AND incident = $2 AND ref = $3`, t.watch, t.incident, t.ref, until); err != nil {
 				return err
 			}
 		}
@@ -171,13 +194,20 @@ func (w *Watchers) domainLetter(ctx context.Context, t domainTold) (*letter, err
 
 対象者の名簿が消されると、見られなくなります。このメールには、アドレスを書きません。
 `, w.Name.JA, about.Organisation.JA, about.Title.JA, d.Domain, language.Digits(t.people), link), fmt.Sprintf(`%s
-%s, "%s": %s addresses of the domain %s are affected.
+%s, "%s": %s.
 
 Which ones is on this page. Each look is written down there, with its time.
 
 %s
 
 Once the roster of those affected is destroyed they cannot be shown any more. This mail names no address.
-`, w.Name.EN, about.Organisation.EN, about.Title.EN, language.Digits(t.people), d.Domain, link))
+`, w.Name.EN, about.Organisation.EN, about.Title.EN, howMany(t.people, d.Domain), link))
 	return l, nil
+}
+
+func howMany(n int64, domain string) string {
+	if n == 1 {
+		return "1 address of the domain " + domain + " is affected"
+	}
+	return language.Digits(n) + " addresses of the domain " + domain + " are affected"
 }

@@ -50,7 +50,7 @@ func tellForEver(args []string, step func()) error {
 	defer db.Close()
 	w.step = step
 	if args[3] == "" {
-		return w.KeepDomains(ctx)
+		return w.keepAndTell(ctx)
 	}
 	return w.Turn(ctx)
 }
@@ -87,7 +87,7 @@ func TestKillDomains(t *testing.T) {
 			if _, killed := killtest.Kill(t, at, url, folder, relay, ""); killed {
 				kills++
 			}
-			if err := w.KeepDomains(t.Context()); err != nil { // its lease is not over: nobody else has them
+			if err := w.keepAndTell(t.Context()); err != nil { // its lease is not over: nobody else has them
 				t.Fatal(err)
 			}
 			if _, err := db.ExecContext(t.Context(), `UPDATE watchers_domain SET mail_at = 0 WHERE mail = 'waiting'`); err != nil { // now it is
@@ -125,13 +125,13 @@ func TestTwoServers(t *testing.T) {
 			w.sent = nil
 			w.step = func() {
 				inside++
-				if err := other.KeepDomains(t.Context()); err != nil {
+				if err := other.keepAndTell(t.Context()); err != nil {
 					t.Error(err)
 				}
 			}
 			asked := w.Shows
 			w.Shows = func(ctx context.Context, p Proof) (string, error) { w.step(); return asked(ctx, p) }
-			if err := w.KeepDomains(t.Context()); err != nil {
+			if err := w.keepAndTell(t.Context()); err != nil {
 				t.Error(err)
 			}
 			if w.Shows = asked; inside == 0 {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"shirase/internal/language"
@@ -84,7 +85,7 @@ func (w *Watchers) tidy(ctx context.Context) error {
 
 // forget takes from what is to be told, or is unknown, of whom it is where the case was shredded: then nobody is to read any more who was in it.
 func (w *Watchers) forget(ctx context.Context) error {
-	rows, err := w.DB.QueryContext(ctx, `SELECT DISTINCT incident FROM watchers_news WHERE state = 'matched'`)
+	rows, err := w.DB.QueryContext(ctx, `SELECT incident FROM watchers_news WHERE state = 'matched' UNION SELECT incident FROM watchers_domain_news`)
 	if err != nil {
 		return err
 	}
@@ -106,6 +107,9 @@ func (w *Watchers) forget(ctx context.Context) error {
 		}
 		if err := w.DB.Update(ctx, func(tx *sql.Tx) error {
 			if _, err := tx.ExecContext(ctx, `UPDATE watchers_mail SET state = 'dropped', n = 0 WHERE incident = $1 AND n <> 0 AND state IN ('waiting', 'unknown')`, id); err != nil {
+				return err
+			}
+			if _, err := tx.ExecContext(ctx, `DELETE FROM watchers_domain_news WHERE incident = $1`, id); err != nil { // and how many of which organisation were
 				return err
 			}
 			_, err := tx.ExecContext(ctx, `UPDATE watchers_news SET state = 'gone' WHERE incident = $1 AND state = 'matched'`, id)
@@ -445,12 +449,19 @@ func (w *Watchers) Resolve(ctx context.Context, again bool) (int64, error) {
 	return res.RowsAffected()
 }
 
-// Keep looks, matches and tells as long as the context lasts.
+// Keep looks, matches and tells as long as the context lasts, and beside that looks after domains: how long these take is up to others.
 func (w *Watchers) Keep(ctx context.Context, failed func(error)) {
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	beside.Go(func() { again(ctx, w.KeepDomains, failed) })
+	again(ctx, w.Turn, failed)
+}
+
+func again(ctx context.Context, turn func(context.Context) error, failed func(error)) {
 	t := time.NewTicker(20 * time.Second) // no sooner: when a mail leaves tells nothing of what was looked up
 	defer t.Stop()
 	for {
-		if err := w.Turn(ctx); err != nil && ctx.Err() == nil {
+		if err := turn(ctx); err != nil && ctx.Err() == nil {
 			failed(err)
 		}
 		select {
@@ -461,14 +472,14 @@ func (w *Watchers) Keep(ctx context.Context, failed func(error)) {
 	}
 }
 
-// Turn does once what is due.
+// Turn does once what is due, but for looking after domains: [Watchers.KeepDomains].
 func (w *Watchers) Turn(ctx context.Context) error {
 	err := w.Look(ctx)
 	if err == nil {
 		_, err = w.Match(ctx)
 	}
 	_, told := w.Tell(ctx)
-	return errors.Join(err, told, w.KeepDomains(ctx))
+	return errors.Join(err, told, w.tellOwners(ctx))
 }
 
 // Forget takes what is not told yet, or is unknown, of cases that were shredded, without waiting for the server that tells.

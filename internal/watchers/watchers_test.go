@@ -111,6 +111,8 @@ func newWorld(t *testing.T, db *store.DB) *world {
 	rooms.Public = func(context.Context) ([]Standing, error) { return w.public, nil }
 	rooms.About = func(_ context.Context, id string) (About, bool, error) { a, ok := w.about[id]; return a, ok, nil }
 	rooms.Shows = func(_ context.Context, p Proof) (string, error) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
 		w.asked++
 		return w.shown[p.Domain+" "+p.Record()], nil
 	}
@@ -157,7 +159,7 @@ func eachWorld(t *testing.T, do func(w *world)) {
 
 func (w *world) turn() {
 	w.t.Helper()
-	if err := w.Turn(w.t.Context()); err != nil {
+	if err := errors.Join(w.KeepDomains(w.t.Context()), w.Turn(w.t.Context())); err != nil {
 		w.t.Fatal(err)
 	}
 }
