@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -54,7 +55,7 @@ clock stands, and goes on with shirase exercise next.`,
 			case "manual":
 				speed = 0
 			case "running":
-				if speed < 1 {
+				if !(speed >= 1 && speed <= exercise.MaxSpeed) { // nor what is no number
 					return usagef("--speed is from 1 to 1000, and a clock that stands is --clock manual")
 				}
 			default:
@@ -132,6 +133,9 @@ func (a *app) beginExercise(c *cobra.Command, s *exercise.Scenario, speed float6
 		return hint.Add(fmt.Errorf("%s is a real instance's folder", a.op().Data), "an exercise wants one of its own: shirase exercise "+s.ID+" --data DIR")
 	default:
 		a.shut(c)
+		if err := a.unplayed(c.Context(), i); err != nil {
+			return err
+		}
 	}
 	if _, err := exercise.Begin(a.op().Data, s, speed); err != nil {
 		return err
@@ -145,6 +149,26 @@ func (a *app) beginExercise(c *cobra.Command, s *exercise.Scenario, speed float6
 		return err
 	}
 	return a.showGame(c.Context(), g, true)
+}
+
+// unplayed refuses to begin anew where something was played, and the clock is gone: the record would have two beginnings.
+func (a *app) unplayed(ctx context.Context, i config.Instance) error {
+	if _, err := exercise.OpenClock(a.op().Data); !errors.Is(err, exercise.ErrNone) {
+		return err
+	}
+	in, err := a.wire(ctx, i)
+	if err != nil {
+		return fmt.Errorf("open %s: %w", a.op().Data, err)
+	}
+	defer in.close()
+	cases, err := a.casesOf(ctx, in)
+	if err != nil {
+		return err
+	}
+	if list, err := cases.List(ctx, actor.Operator()); err != nil || len(list) > 0 {
+		return cmp.Or(err, hint.Add(fmt.Errorf("%w: it is gone, and %s was played in", exercise.ErrClock, a.op().Data), "put the folder back from its backup, or begin another exercise in another folder"))
+	}
+	return nil
 }
 
 // game is an exercise as it stands, with the case that its team has declared.
@@ -213,27 +237,36 @@ func (in *instance) record(ctx context.Context, cases *response.Cases, who actor
 		return r, err
 	}
 	r.Contain, r.Disclose = all[archive.Containing], all[archive.Disclosing]
+	// Whatever was published from this folder was published, with whichever incident: a second one is no way around what was said.
+	err = in.incidents.Preview(nil).Each(ctx, nil, func(inc incident.Incident, _ *incident.Provenance) error {
+		notices, err := in.incidents.Notices(ctx, inc.ID)
+		if err != nil {
+			return err
+		}
+		n := len(r.Notices)
+		for _, o := range notices {
+			if o.LedgerIndex >= 0 {
+				r.Notices = append(r.Notices, o)
+			}
+		}
+		if n == len(r.Notices) {
+			return nil
+		}
+		against, err := in.archive.Public().Contradictions(ctx, inc.ID)
+		r.Against = append(r.Against, against...)
+		return err
+	})
+	if err != nil {
+		return r, err
+	}
+	slices.SortStableFunc(r.Notices, func(x, y incident.Notice) int { return x.Time.Compare(y.Time) })
 	if id == "" {
 		return r, nil
 	}
 	if r.Case, r.Clocks, err = cases.Clocks(ctx, who, id); err != nil {
 		return r, err
 	}
-	if r.Incident, err = in.incidents.Get(ctx, id); err != nil {
-		return r, err
-	}
-	notices, err := in.incidents.Notices(ctx, id)
-	if err != nil {
-		return r, err
-	}
-	for _, n := range notices {
-		if n.LedgerIndex >= 0 {
-			r.Notices = append(r.Notices, n)
-		}
-	}
-	if len(r.Notices) > 0 {
-		r.Against, err = in.archive.Public().Contradictions(ctx, id)
-	}
+	r.Incident, err = in.incidents.Get(ctx, id)
 	return r, err
 }
 
@@ -620,8 +653,9 @@ func (a *app) rehearsal(in *instance, cases *response.Cases) *console.Rehearsal 
 		return nil
 	}
 	return &console.Rehearsal{
-		Play: func() (*exercise.Play, error) { return exercise.OpenWith(a.op().Data, in.clock) },
-		Case: func(ctx context.Context) (string, error) { return firstDeclared(ctx, in, cases) },
+		Origin: in.exercise(),
+		Play:   func() (*exercise.Play, error) { return exercise.OpenWith(a.op().Data, in.clock) },
+		Case:   func(ctx context.Context) (string, error) { return firstDeclared(ctx, in, cases) },
 		Record: func(ctx context.Context, who actor.Actor, id string) (exercise.Record, error) {
 			return in.record(ctx, cases, who, id)
 		},

@@ -59,9 +59,18 @@ func (a *app) shutWays(c *cobra.Command) {
 	}
 }
 
+// notReal has a command say that what it works on is an exercise's: once, on stderr, and in what it answers with --json.
+func (a *app) notReal() {
+	if !a.exercise {
+		a.exercise = true
+		a.say("EXERCISE 訓練 — nothing of this is real")
+	}
+}
+
 // shut shuts the ways out of a command from now on. What has to be set before mail is sent is set to what leads into the exercise's
 // own sink, where it is not.
 func (a *app) shut(c *cobra.Command) {
+	a.notReal()
 	c.SetContext(outward.Shut(c.Context(), exercise.Sink(a.op().Data)))
 	op := a.op()
 	if op.Mail.From == "" {
@@ -87,6 +96,15 @@ func (a *app) exerciseClock(i config.Instance) (*exercise.Clock, error) {
 		return nil, nil
 	}
 	return clock, err
+}
+
+// exercise is the origin of an exercise's ledger; "" of a real one.
+func (in *instance) exercise() string {
+	if in.Exercise == nil {
+		return ""
+	}
+	origin, _, _ := strings.Cut(in.publisher.VKey(), "+")
+	return origin
 }
 
 // now is the time by which a case goes: an exercise's own, and otherwise that of this machine.

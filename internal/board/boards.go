@@ -30,7 +30,7 @@ const (
 // Boards keeps the boards that are looked at.
 type Boards struct {
 	Rooms
-	now    func() time.Time
+	now    func() time.Time // by which it is judged how long a roll takes
 	atOnce int64
 	log    func(what string, err error)
 
@@ -60,12 +60,15 @@ func New(ctx context.Context, rooms Rooms, failed func(what string, err error)) 
 	if failed == nil {
 		failed = func(string, error) {}
 	}
+	if rooms.Now == nil {
+		rooms.Now = time.Now
+	}
 	return &Boards{Rooms: rooms, now: time.Now, atOnce: atOnce, log: failed, kept: map[string]*kept{}, ctx: ctx, roll: make(chan struct{}, 1)}
 }
 
 // Make puts a board together, whatever it takes.
 func (b *Boards) Make(ctx context.Context, id string) (*Board, error) {
-	out, ro, err := b.Rooms.make(ctx, id, b.now())
+	out, ro, err := b.Rooms.make(ctx, id, b.Now())
 	if err != nil || ro == nil || !out.Told.Begun {
 		return out, err
 	}
@@ -92,7 +95,7 @@ func (b *Boards) Get(ctx context.Context, id, version string) (*Board, error) {
 		return nil, ctx.Err()
 	}
 	defer func() { <-k.making }()
-	if version != "" && k.board != nil && k.version == version && b.now().Sub(k.board.At) < keptFor {
+	if version != "" && k.board != nil && k.version == version && b.Now().Sub(k.board.At) < keptFor {
 		if err := b.readable(ctx, id); err != nil { // whoever destroyed the key, here or in another process
 			return nil, err
 		}
@@ -101,7 +104,7 @@ func (b *Boards) Get(ctx context.Context, id, version string) (*Board, error) {
 	// It is for all who wait for it: that the first of them goes away ends nothing.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), makingLasts)
 	defer cancel()
-	out, ro, err := b.Rooms.make(ctx, id, b.now())
+	out, ro, err := b.Rooms.make(ctx, id, b.Now())
 	if err == nil && ro != nil && out.Told.Begun {
 		err = b.told(ctx, k, out, *ro)
 	}
@@ -138,7 +141,7 @@ func (b *Boards) Sweep() {
 	for _, k := range b.kept {
 		select {
 		case k.making <- struct{}{}:
-			if k.board != nil && b.now().Sub(k.board.At) >= keptFor {
+			if k.board != nil && b.Now().Sub(k.board.At) >= keptFor {
 				k.board, k.version = nil, ""
 			}
 			<-k.making
@@ -251,7 +254,7 @@ func (b *Boards) Version(ctx context.Context, id, head, told string) (string, er
 	if err := b.readable(ctx, id); err != nil {
 		return "", err
 	}
-	out := head + " " + told + " " + strconv.FormatInt(b.now().Unix()/60, 10)
+	out := head + " " + told + " " + strconv.FormatInt(b.Now().Unix()/60, 10)
 	moved, err := b.Incidents.Moved(ctx, id)
 	if err != nil && !errors.Is(err, incident.ErrNotFound) {
 		return "", fmt.Errorf("the board of %s: %w", id, err)

@@ -289,6 +289,12 @@ func (k *Case) DoneAt(clock string) (incident.Moment, bool) {
 	return at, ok && m.State == "done" && err == nil
 }
 
+// DoneRecorded gives when it was recorded that what a clock asks for was done, whatever was said of when that was.
+func (k *Case) DoneRecorded(clock string) (time.Time, bool) {
+	r, ok := k.stated["clock "+clock]
+	return r.RecordedAt, ok && k.marked[clock].State == "done"
+}
+
 // Know says that something is so, or is not so, that clocks depend on: one of law.Words. version is
 // the one that was read ([Case.Stated]), 0 where nothing was.
 func (c *Cases) Know(ctx context.Context, who actor.Actor, id string, version int64, n Knows) (*Case, error) {
