@@ -6,7 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"io/fs"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -283,5 +286,27 @@ func TestStale(t *testing.T) {
 		if found := stale(changed); len(found) <= clean || !slices.ContainsFunc(found, func(s string) bool { return strings.HasPrefix(s, name) }) {
 			t.Errorf("%q is not found: %q", name, found)
 		}
+	}
+}
+
+// TestClosedByOneRoom: a case is closed by the package that asks what is open, and by nothing beside it.
+func TestClosedByOneRoom(t *testing.T) {
+	seen := false
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		if err != nil || !strings.Contains(string(b), ".CloseAs(") {
+			return err
+		}
+		if filepath.ToSlash(filepath.Dir(path)) != "internal/closing" {
+			t.Errorf("%s closes a case past what is open in it", path)
+		}
+		seen = true
+		return nil
+	})
+	if err != nil || !seen {
+		t.Errorf("nothing closes a case: %v", err)
 	}
 }

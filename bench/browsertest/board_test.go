@@ -140,7 +140,9 @@ func TestBoard(t *testing.T) {
 		}
 		w.suzuki.until(`document.readyState === "complete" && document.querySelector("#sit-decisions") === null && document.querySelector("form[data-sign-in]") !== null`)
 		w.suzuki.mu.Lock() // that the stream was refused is what the page went by
-		w.suzuki.said = slices.DeleteFunc(w.suzuki.said, func(s string) bool { return strings.Contains(s, "status of 401") && strings.Contains(s, "/console/live") })
+		w.suzuki.said = slices.DeleteFunc(w.suzuki.said, func(s string) bool {
+			return strings.Contains(s, "status of 401") && strings.Contains(s, "/console/live")
+		})
 		w.suzuki.mu.Unlock()
 	})
 	t.Run("without scripts", func(t *testing.T) {

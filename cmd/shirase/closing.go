@@ -468,9 +468,10 @@ func (a *app) cmdCaseRetained() *cobra.Command {
 	c := &cobra.Command{Use: "retained CASE", Short: "Show what is kept of a case when its key is destroyed, and by which law for how long", Args: cobra.ExactArgs(1),
 		Long: `Shows the record that stays of a case, because laws want a register of breaches kept:
 facts, effects, measures, deadlines, what was handed in and published, and why it was
-decided so. It has no identifier of anybody affected; what looks like an address or a
-number was left out, and is counted. Look at it before the case is shredded: names are
-not found by themselves. It is kept by scope shred, before the key goes.`,
+decided so. What looks like an address or a number was left out, and whom the case has by
+its newest roster (accounts, addresses, telephones), its parties' contacts and who asked;
+that is counted. Look at it before the case is shredded: other names are not found by a
+program. It is kept by scope shred, before the key goes.`,
 		Example: "  shirase case retained shop-2026-08-20\n  shirase case retained shop-2026-08-20 --out retained.json",
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.withClosing(c, func(ctx context.Context, _ *instance, x *closing.Closing) error {

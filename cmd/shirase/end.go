@@ -50,7 +50,7 @@ func printEnded(w io.Writer, e ended) {
 		fmt.Fprintf(w, "Certified in the ledger as entry %s: %s\n", language.Digits(e.Certificate.LedgerIndex), certified(*e.Signed).EN)
 	}
 	if e.Retained != "" {
-		fmt.Fprintf(w, "Kept, without an identifier: SHA-256 %s (shirase case retained %s)\n", e.Retained, e.Certificate.Incident)
+		fmt.Fprintf(w, "Kept, with nobody in it whom this program finds: SHA-256 %s (shirase case retained %s)\n", e.Retained, e.Certificate.Incident)
 	}
 	printRemaining(w, e.Remaining)
 }
@@ -160,8 +160,8 @@ are there. Files are removed. Nobody can then read who was affected, write to th
 them anew, or read what was recorded of the case. What is published stays, and is still
 answered: that ends with incident retire.
 
-What laws want kept of the case is kept first, without an identifier: case retained shows
-it beforehand. Under a legal hold (case hold) nothing is shredded. A case that is not
+What laws want kept of the case is kept first, without whom this program finds in it: case
+retained shows it beforehand. Under a legal hold (case hold) nothing is shredded. A case that is not
 closed, or for which something came up since that would have kept it open, is refused:
 case closing lists it, and --despite says why its key is destroyed all the same, which is
 kept. Once there is staff it is proposed, with what is open, and somebody else approves

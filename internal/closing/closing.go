@@ -1,6 +1,6 @@
 // Package closing is how a case ends: what is still open in all rooms, and what of that keeps it from being closed; the tasks and lessons
 // that outlive it; what is kept of it because laws want that; and legal holds. What it keeps is outside of the case's key, and stays when
-// that is destroyed: so no text that looks like it names anybody affected is taken.
+// that is destroyed: so no text is taken that looks as if it named somebody, or names whom the case has.
 //
 // It is the use case over cases, enquiries, campaigns, the gate and the reset. The key itself is destroyed, and the end certified, by
 // internal/publish.
@@ -17,6 +17,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"shirase/identity"
 	"shirase/internal/actor"
 	"shirase/internal/contain/gate"
 	"shirase/internal/contain/reset"
@@ -46,7 +47,7 @@ var (
 	// ErrInput says that something cannot be taken as it was given.
 	ErrInput = errors.New("that cannot be taken")
 	// ErrIdentifies says that a text looks as if it named somebody: it would outlive the case, and its key.
-	ErrIdentifies = errors.New("that looks like somebody's address or number, and would outlive the case")
+	ErrIdentifies = errors.New("that names somebody, or looks like an address or a number, and would outlive the case")
 	// ErrStale says that a task has changed since it was read.
 	ErrStale = response.ErrStale
 )
@@ -131,7 +132,76 @@ func (c *Closing) mine(ctx context.Context, who actor.Actor, p actor.Permission,
 
 const maxText = 2000
 
-// textOK takes one or several lines that name nobody.
+// nobody asks that texts which outlive a case name nobody who is in it: nobody of its newest roster, by account, address or telephone, nobody
+// who asked, and no party's contact. It reads the roster, where a text has anything that may be one of these. Once the key is gone nobody can
+// be compared. Errors: ErrIdentifies.
+func (c *Closing) nobody(ctx context.Context, id string, texts ...string) error {
+	s := &response.Screen{}
+	for _, t := range texts {
+		s.Look(t)
+	}
+	k, err := c.Cases.Get(ctx, actor.Server(), id)
+	if errors.Is(err, roster.ErrShredded) {
+		return nil
+	}
+	if err == nil {
+		err = c.persons(ctx)(k, s)
+	}
+	if err != nil {
+		return fmt.Errorf("case %s: %w", id, err)
+	}
+	for _, t := range texts {
+		if s.Text(t) != t {
+			return hint.Add(fmt.Errorf("case %s: %w", id, ErrIdentifies), "it names somebody who is in the case, or whoever asked; what names people belongs into the case, and goes with its key")
+		}
+	}
+	return nil
+}
+
+// persons tells a screen whom there are in a case.
+func (c *Closing) persons(ctx context.Context) func(k *response.Case, s *response.Screen) error {
+	return func(k *response.Case, s *response.Screen) error {
+		for _, p := range k.Parties {
+			s.Name(p.Contact)
+		}
+		if c.Desk != nil {
+			if err := c.Desk.People(ctx, k.ID, func(p enquiry.Person) {
+				for _, x := range []string{p.Name, p.Address, p.Telephone} {
+					s.Name(x)
+				}
+			}); err != nil {
+				return err
+			}
+		}
+		if c.Rosters == nil || s.Empty() {
+			return nil
+		}
+		ro, err := c.Rosters.Latest(ctx, k.ID)
+		if errors.Is(err, roster.ErrNone) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		for m, err := range c.Rosters.Members(ctx, ro) {
+			if err != nil {
+				return err
+			}
+			switch m.Identity.Kind {
+			case identity.KindEmail:
+				s.Mail(m.Identity.Value)
+			case identity.KindPhone:
+				s.Telephone(m.Identity.Value)
+			}
+			for _, a := range m.Accounts {
+				s.Account(a)
+			}
+		}
+		return nil
+	}
+}
+
+// textOK takes one or several lines that look as if they named nobody.
 func textOK(what, s string, wanted bool) error {
 	switch {
 	case wanted && s == "":

@@ -37,6 +37,9 @@ func (c *Closing) Ready(ctx context.Context, who actor.Actor, id, despite string
 	if there, err := c.Cases.There(ctx, id); err != nil || !there {
 		return r, err
 	}
+	if err := c.nobody(ctx, id, despite); err != nil {
+		return r, err
+	}
 	k, items, err := c.Checklist(ctx, who, id)
 	if err != nil {
 		return r, err

@@ -41,6 +41,9 @@ func (c *Closing) Hold(ctx context.Context, who actor.Actor, id, why string) (Ho
 	if err := textOK("a reason", h.Why, true); err != nil {
 		return Hold{}, fmt.Errorf("case %s: %w", id, err)
 	}
+	if err := c.nobody(ctx, id, h.Why); err != nil {
+		return Hold{}, err
+	}
 	err := c.DB.Update(ctx, func(tx *sql.Tx) error {
 		if c.Ending != nil {
 			if ending, err := c.Ending(ctx, tx, id); err != nil {
@@ -72,6 +75,9 @@ func (c *Closing) Release(ctx context.Context, who actor.Actor, id string, n int
 	why = strings.TrimSpace(why)
 	if err := textOK("a reason", why, true); err != nil {
 		return fmt.Errorf("case %s: %w", id, err)
+	}
+	if err := c.nobody(ctx, id, why); err != nil {
+		return err
 	}
 	res, err := c.DB.ExecContext(ctx, `UPDATE closing_hold SET ended_at = $3, ended_by = $4, ended_why = $5 WHERE incident = $1 AND n = $2 AND ended_at = 0`, id, n, store.Micros(c.Now()), who.String(), why)
 	if err == nil {
@@ -142,7 +148,7 @@ type Retained struct {
 
 // Retain gives what is kept of a case when its key is destroyed, as the case stands, and keeps it where keep says so. Errors: ErrNotFound.
 func (c *Closing) Retain(ctx context.Context, who actor.Actor, id string, keep bool) (*Retained, error) {
-	r, err := c.Cases.Retained(ctx, who, id)
+	r, err := c.Cases.Retained(ctx, who, id, c.persons(ctx))
 	if err != nil {
 		return nil, err
 	}

@@ -49,6 +49,11 @@ func (c *Closing) PutTask(ctx context.Context, who actor.Actor, id string, n, ve
 	if err := c.mine(ctx, who, actor.Contribute, id); err != nil {
 		return Task{}, err
 	}
+	var said Task // before anything is locked: a large roster takes a while to read
+	change(&said)
+	if err := c.nobody(ctx, id, said.Title, said.Note); err != nil {
+		return Task{}, err
+	}
 	var out Task
 	err := c.DB.Update(ctx, func(tx *sql.Tx) error {
 		all, err := tasks(ctx, tx, id)
@@ -153,6 +158,9 @@ func (c *Closing) Learn(ctx context.Context, who actor.Actor, id, text string) (
 	l := Lesson{Text: strings.TrimSpace(text), At: c.Now().UTC().Truncate(time.Second), By: who.String()}
 	if err := textOK("a lesson", l.Text, true); err != nil {
 		return Lesson{}, fmt.Errorf("case %s: %w", id, err)
+	}
+	if err := c.nobody(ctx, id, l.Text); err != nil {
+		return Lesson{}, err
 	}
 	err := c.DB.Update(ctx, func(tx *sql.Tx) error {
 		if err := tx.QueryRowContext(ctx, `SELECT coalesce(max(n), 0) + 1 FROM closing_lesson WHERE incident = $1`, id).Scan(&l.N); err != nil {

@@ -181,7 +181,7 @@ func closingWhy(lang language.Lang, err error) string {
 		{closing.ErrHeld, language.Both("法的な保存の指示（リーガルホールド）があるので、鍵を壊せません。終わっていれば、先に解除してください。", "A legal hold is on: the key is not destroyed. Where it has ended, end it first.")},
 		{closing.ErrUnready, language.Both("この事案はまだ閉じられていないか、閉じたあとに残ったことがあります。それでも鍵を壊すなら、理由を書いてください。理由は残り、別の人が承認します。", "The case is not closed, or something came up since. To destroy its key all the same, say why: that is kept, and somebody else approves it.")},
 		{closing.ErrOpen, language.Both("閉じられません。下に挙げたものが残っています。それでも閉じるなら、理由を書いてください。理由は記録に残り、別の人が承認します。", "It is not closed: what is listed below is open. To close it all the same, say why: that is recorded, and somebody else approves it.")},
-		{closing.ErrIdentifies, language.Both("だれかの住所や番号のように見えるものがあります。ここに書いたことは、鍵を壊したあとも残ります。それを除いて書いてください。", "It holds what looks like somebody's address or number, and what is written here stays when the key is gone. Write it without.")},
+		{closing.ErrIdentifies, language.Both("だれかの住所や番号のように見えるもの、または名簿や問い合わせにある人の名があります。ここに書いたことは、鍵を壊したあとも残ります。それを除いて書いてください。", "It names somebody, or holds what looks like an address or a number, and what is written here stays when the key is gone. Write it without.")},
 		{response.ErrClosed, language.Both("この事案は、すでに閉じられています。", "The case is closed already.")},
 		{response.ErrStale, language.Both("ほかの人が先に変えました。いまの内容を確かめてください。", "Somebody else was faster: look at it as it is now.")},
 		{roster.ErrShredded, language.Both("鍵は、すでに壊されています。", "The key is destroyed already.")},

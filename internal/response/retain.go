@@ -5,10 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"io"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -22,7 +19,7 @@ import (
 )
 
 // Retained is what is kept of a case when its key is destroyed, because laws want a register of breaches kept: the facts, their effects,
-// and what was done (GDPR article 33(5) names the three). It has no identifier of anybody affected, and nobody of the staff. It says
+// and what was done (GDPR article 33(5) names the three). What a [Screen] finds of people is left out of it, and nobody of the staff is in it. It says
 // the same as long as the case does: when it was made stands beside it (docs/FORMAT.md, what is kept of a case).
 type Retained struct {
 	V            int                `json:"v"` // 1
@@ -36,6 +33,7 @@ type Retained struct {
 	Closed       string             `json:"closed,omitzero"`
 	Why          string             `json:"why,omitzero"`     // it was closed
 	Despite      string             `json:"despite,omitzero"` // why it was, although something was open
+	Refused      []RetainedRefused  `json:"refused,omitempty"`
 	Keep         []RetainedBy       `json:"keep"`
 	Facts        []RetainedFact     `json:"facts"`
 	Clocks       []RetainedClock    `json:"clocks"`
@@ -58,6 +56,13 @@ type RetainedBy struct {
 	Span     string        `json:"span"`     // 5y, 24mo, open
 	From     string        `json:"from,omitzero"`
 	Until    string        `json:"until,omitzero"` // the first day on which it need not be kept any more
+}
+
+// RetainedRefused is a law of which somebody said that it does not apply, although it had been applied, or the facts speak for it.
+type RetainedRefused struct {
+	Regime string `json:"regime"`
+	Why    string `json:"why"`
+	At     string `json:"at"`
 }
 
 // RetainedFact is a fact as it stood at the end.
@@ -151,8 +156,9 @@ func RetainedDigest(b []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Retained gives what would be kept of a case if its key were destroyed now. Errors: ErrNotFound, ErrChain.
-func (c *Cases) Retained(ctx context.Context, who actor.Actor, id string) (*Retained, error) {
+// Retained gives what would be kept of a case if its key were destroyed now. persons tells whom there are in the case, for a screen that has
+// looked at all texts of it; nil: nobody knows. Errors: ErrNotFound, ErrChain.
+func (c *Cases) Retained(ctx context.Context, who actor.Actor, id string, persons func(k *Case, s *Screen) error) (*Retained, error) {
 	if err := may(who, actor.See, id); err != nil {
 		return nil, err
 	}
@@ -176,13 +182,38 @@ func (c *Cases) Retained(ctx context.Context, who actor.Actor, id string) (*Reta
 	if err != nil {
 		return nil, err
 	}
-	s := &screened{}
+	build := func(text func(string) string, value func([]byte) (jsontext.Value, error)) (*Retained, error) {
+		return c.retained(k, inc, notices, clocks, kept, text, value)
+	}
+	s := &Screen{}
+	look := func(t string) string { s.Look(t); return t }
+	if _, err := build(look, func(b []byte) (jsontext.Value, error) { s.Look(string(b)); return b, nil }); err != nil {
+		return nil, err
+	}
+	if persons != nil {
+		if err := persons(k, s); err != nil {
+			return nil, err
+		}
+	}
+	r, err := build(s.Text, s.value)
+	if err != nil {
+		return nil, err
+	}
+	r.LeftOut = s.n
+	return r, nil
+}
+
+// retained makes the record, with its texts as text gives them.
+func (c *Cases) retained(k *Case, inc incident.Incident, notices []incident.Notice, clocks *Clocks, kept Kept, text func(string) string, value func([]byte) (jsontext.Value, error)) (*Retained, error) {
 	d := k.Declared
-	r := &Retained{V: 1, Case: id, Title: s.text(d.Title), Organisation: s.text(d.Organisation), Part: d.Part, Knowledge: k.Knowledge().String(), Happened: d.Happened,
+	r := &Retained{V: 1, Case: k.ID, Title: text(d.Title), Organisation: text(d.Organisation), Part: d.Part, Knowledge: k.Knowledge().String(), Happened: d.Happened,
 		Declared: stampOf(k.At), Entries: kept.Entries, Record: kept.SHA256}
 	if k.Closed {
 		r.Closed = stampOf(k.ClosedAt)
-		r.Why, r.Despite = s.text(k.ClosedFor.Why), s.text(k.ClosedFor.Despite)
+		r.Why, r.Despite = text(k.ClosedFor.Why), text(k.ClosedFor.Despite)
+	}
+	for _, w := range clocks.Withheld {
+		r.Refused = append(r.Refused, RetainedRefused{Regime: w.ID, Why: text(w.Why), At: stampOf(w.At)})
 	}
 	for _, keep := range c.keepings(k, inc) {
 		by := RetainedBy{Rule: keep.Regime.ID + "-" + keep.Rule.ID, Name: keep.Rule.Name, Citation: keep.Rule.Citation, Verified: keep.Rule.Read == law.Primary, Span: keep.Rule.Keep}
@@ -194,19 +225,19 @@ func (c *Cases) Retained(ctx context.Context, who actor.Actor, id string) (*Reta
 		}
 		r.Keep = append(r.Keep, by)
 	}
-	if err := r.facts(s, inc); err != nil {
+	if err := r.facts(text, value, inc); err != nil {
 		return nil, err
 	}
-	r.clocks(s, clocks, k)
+	r.clocks(text, clocks, k)
 	for _, x := range k.Documents {
-		sent := RetainedSent{Kind: x.Kind, To: s.text(x.To), At: x.At, By: s.text(x.By), Complete: x.Complete}
+		sent := RetainedSent{Kind: x.Kind, To: text(x.To), At: x.At, By: text(x.By), Complete: x.Complete}
 		if p := k.piece(x.Evidence); p != nil {
 			sent.SHA256 = p.SHA256
 		}
 		r.Sent = append(r.Sent, sent)
 	}
 	for _, p := range k.Parties {
-		party := RetainedParty{Name: s.text(p.Name), Kind: p.Kind, Told: []string{}}
+		party := RetainedParty{Name: text(p.Name), Kind: p.Kind, Told: []string{}}
 		for _, t := range p.Told {
 			party.Told = append(party.Told, t.At)
 		}
@@ -217,13 +248,12 @@ func (c *Cases) Retained(ctx context.Context, who actor.Actor, id string) (*Reta
 	}
 	for _, x := range k.Decisions {
 		if x.Replaced == 0 {
-			r.Decisions = append(r.Decisions, RetainedDecision{At: stampOf(x.RecordedAt), Question: s.text(x.Question), Decision: s.text(x.Decision.Decision), Why: s.text(x.Why)})
+			r.Decisions = append(r.Decisions, RetainedDecision{At: stampOf(x.RecordedAt), Question: text(x.Question), Decision: text(x.Decision.Decision), Why: text(x.Why)})
 		}
 	}
 	for _, x := range k.Statings {
-		r.Stated = append(r.Stated, RetainedStated{Item: x.Item, Text: s.text(x.Text), Unknown: x.Unknown})
+		r.Stated = append(r.Stated, RetainedStated{Item: x.Item, Text: text(x.Text), Unknown: x.Unknown})
 	}
-	r.LeftOut = s.n
 	return r, nil
 }
 
@@ -242,7 +272,7 @@ func (c *Cases) keepings(k *Case, inc incident.Incident) []law.Keeping {
 	return out
 }
 
-func (r *Retained) facts(s *screened, inc incident.Incident) error {
+func (r *Retained) facts(text func(string) string, value func([]byte) (jsontext.Value, error), inc incident.Incident) error {
 	for _, f := range inc.Facts {
 		if f.Retracted {
 			continue
@@ -253,19 +283,19 @@ func (r *Retained) facts(s *screened, inc incident.Incident) error {
 		}
 		val := jsontext.Value(b)
 		if f.Key != "contact" { // the organisation's own desk is nobody affected
-			if val, err = s.value(b); err != nil {
+			if val, err = value(b); err != nil {
 				return err
 			}
 		}
 		if err := val.Canonicalize(); err != nil {
 			return err
 		}
-		r.Facts = append(r.Facts, RetainedFact{Key: f.Key, Item: s.text(f.Item), Value: val, Certainty: string(f.Certainty), AsOf: f.AsOf.String()})
+		r.Facts = append(r.Facts, RetainedFact{Key: f.Key, Item: text(f.Item), Value: val, Certainty: string(f.Certainty), AsOf: f.AsOf.String()})
 	}
 	return nil
 }
 
-func (r *Retained) clocks(s *screened, clocks *Clocks, k *Case) {
+func (r *Retained) clocks(text func(string) string, clocks *Clocks, k *Case) {
 	for _, c := range clocks.Clocks {
 		if c.Promise != nil {
 			continue
@@ -275,69 +305,10 @@ func (r *Retained) clocks(s *screened, clocks *Clocks, k *Case) {
 			out.Due = c.Due.String()
 		}
 		if m, ok := k.marked[c.ID]; ok {
-			out.Done, out.Why = m.At, s.text(m.Why)
+			out.Done, out.Why = m.At, text(m.Why)
 		}
 		r.Clocks = append(r.Clocks, out)
 	}
-}
-
-// What looks like somebody: an address of mail, and nine digits and more in a row however they are parted (telephones, cards, numbers of
-// identity), unless they are a date. Names are not found so: whoever looks at the record before the key goes finds them, or nobody.
-var (
-	addressLike = regexp.MustCompile(`[^\s/@:;,"'<>()\[\]{}]+(?:@|＠|%40)[^\s/@"'<>()\[\]{}]+\.[^\s/"'<>()\[\]{}、。]{2,}`)
-	numberLike  = regexp.MustCompile(`[+＋]?[0-9０-９](?:[ \-‐－ー().]?[0-9０-９]){8,}`)
-	dateLike    = regexp.MustCompile(`^[12][0-9]{3}-[01][0-9]-[0-3][0-9]`)
-	hashLike    = regexp.MustCompile(`^[0-9a-f]{32,}$`)
-)
-
-// screened leaves out of texts what looks like an identifier, and counts the texts in which it did.
-type screened struct{ n int64 }
-
-const leftOut = "［除］"
-
-func (s *screened) text(t string) string {
-	out := addressLike.ReplaceAllString(t, leftOut)
-	out = numberLike.ReplaceAllStringFunc(out, func(m string) string {
-		if hashLike.MatchString(m) {
-			return m
-		}
-		if d := dateLike.FindString(m); d != "" { // and what follows a date is looked at by itself
-			return d + numberLike.ReplaceAllString(m[len(d):], leftOut)
-		}
-		return leftOut
-	})
-	if out != t {
-		s.n++
-	}
-	return out
-}
-
-// value is text of each string of a JSON value.
-func (s *screened) value(b []byte) (jsontext.Value, error) {
-	in, out := jsontext.NewDecoder(bytes.NewReader(b)), new(bytes.Buffer)
-	to := jsontext.NewEncoder(out)
-	for {
-		t, err := in.ReadToken()
-		if errors.Is(err, io.EOF) {
-			return out.Bytes(), nil
-		}
-		if err == nil && t.Kind() == '"' {
-			t = jsontext.String(s.text(t.String()))
-		}
-		if err == nil {
-			err = to.WriteToken(t)
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-}
-
-// Identifies says whether a text holds something that looks like an identifier of a person: what outlives a case has none.
-func Identifies(text string) bool {
-	s := &screened{}
-	s.text(text)
-	return s.n > 0
 }
 
 func stampOf(t interface{ Format(string) string }) string {
