@@ -17,6 +17,7 @@ import (
 	"shirase/internal/actor"
 	"shirase/internal/backup"
 	"shirase/internal/closing"
+	"shirase/internal/files"
 	"shirase/internal/language"
 	"shirase/internal/notify"
 	"shirase/internal/people"
@@ -384,7 +385,7 @@ func (a *app) cmdCaseHold() *cobra.Command {
 		Long:    "While a legal hold is on, nothing of the case is shredded: for a court, an authority or a\nclaim. --why puts one on; --release ends it. Without flags it lists them.",
 		Example: "  shirase case hold shop-2026-08-20 --why \"claim before the district court\"\n  shirase case hold shop-2026-08-20 --release 1 --why \"settled\"",
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.withClosing(c, func(ctx context.Context, _ *instance, x *closing.Closing) error {
+			return a.withClosing(c, func(ctx context.Context, in *instance, x *closing.Closing) error {
 				var err error
 				switch {
 				case release != 0:
@@ -410,7 +411,14 @@ func (a *app) cmdCaseHold() *cobra.Command {
 				for _, h := range all {
 					rows = append(rows, row{h.N, h.Why, stamp(h.At), stamp(h.Ended), h.On()})
 				}
-				return a.print(map[string]any{"case": args[0], "holds": rows}, func(w io.Writer) {
+				gone, err := in.shredded(ctx, args[0])
+				if err != nil && !errors.Is(err, files.ErrNotExist) {
+					return err
+				}
+				return a.print(map[string]any{"case": args[0], "holds": rows, "shredded": gone}, func(w io.Writer) {
+					if gone && why != "" && release == 0 {
+						fmt.Fprintln(w, "The key of this case is gone: a hold brings back nothing that it sealed. It keeps what is left from being destroyed: sealed copies of the key that were not reached, and what is retained.")
+					}
 					for _, r := range rows {
 						state := "on since " + r.Since
 						if !r.On {

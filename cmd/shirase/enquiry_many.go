@@ -258,11 +258,11 @@ func (a *app) cmdEnquiryStaffing() *cobra.Command {
 				x, n := enquiry.Expect(perHour, each, staff, within), enquiry.Needed(perHour, each, within, soon)
 				return a.print(map[string]any{"callsPerHour": perHour, "staff": staff, "waits": x, "needed": n, "hours": hours}, func(w io.Writer) {
 					if x.Mean < 0 {
-						fmt.Fprintf(w, "%g calls an hour of %s are more than %d can answer: the queue grows.\n", perHour, each, staff)
+						fmt.Fprintf(w, "%g calls an hour of %s each are more than %d can answer: the queue grows.\n", perHour, span(each), staff)
 					} else {
-						fmt.Fprintf(w, "%g calls an hour, %d staff: %.0f %% wait, %s on average; %.0f %% are answered within %s.\n", perHour, staff, 100*x.Wait, x.Mean.Round(time.Second), 100*x.Soon, within)
+						fmt.Fprintf(w, "%g calls an hour, %d staff: %.0f %% wait, %s on average; %.0f %% are answered within %s.\n", perHour, staff, 100*x.Wait, span(x.Mean), 100*x.Soon, span(within))
 					}
-					fmt.Fprintf(w, "%d are needed for %.0f %% within %s.\n", n, 100*soon, within)
+					fmt.Fprintf(w, "%d are needed for %.0f %% within %s.\n", n, 100*soon, span(within))
 				})
 			})
 		}}

@@ -218,7 +218,7 @@ func (w *writer) publication() section {
 	for _, n := range w.Notices {
 		line := fmt.Sprintf(w.pick("%s　お知らせ（%s）", "%s: notice, %s"), w.zoned(incident.Moment{Time: n.Time.In(incident.Japan), Precision: incident.Minute}), kinds[n.Kind].In(w.lang))
 		if w.URL != "" {
-			line += " " + fmt.Sprintf("%s/incidents/%s/notices/%d", w.URL, n.Incident, n.Version)
+			line += " " + w.URL + "/notices/" + incident.NoticeID(n.Incident, n.Version)
 		}
 		s.say(line)
 	}
