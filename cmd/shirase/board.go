@@ -171,6 +171,9 @@ func was(c board.Contradiction) string {
 	if c.Was.EN == "" {
 		return ""
 	}
+	if c.Was.EN == c.Is.EN { // it is the Japanese that says something else now
+		return "was " + c.Was.JA + ", is " + c.Is.JA
+	}
 	return "was " + c.Was.EN + ", is " + c.Is.EN
 }
 

@@ -496,7 +496,7 @@ func printRetained(w io.Writer, r *closing.Retained, kept bool) {
 // certified says what a certificate says, without what remains.
 func certified(c check.Certificate) language.Text {
 	if c.Outcome == check.OutcomeDestroyed {
-		return language.Both("鍵は壊されました。記録されたどの写しも残っていません。", "Its key is destroyed: no copy is left of those that were recorded.")
+		return language.Both("鍵は破棄されました。記録されている写しは、ひとつも残っていません。", "Its key is destroyed: no copy is left of those that were recorded.")
 	}
 	n := int64(0)
 	for _, r := range c.Remains {

@@ -186,7 +186,7 @@ var documents = map[string]language.Text{
 	check.KindPage:      language.Both("ページのスクリプトの記録", "page"),
 	check.KindServices:  language.Both("サービスの一覧の記録", "list of services"),
 
-	check.KindCertificate: language.Both("対応の終了の証明書", "certificate of the end of a case"),
+	check.KindCertificate: language.Both("対応終了証明書", "certificate of the end of a case"),
 }
 
 func (a *app) printPublished(l language.Lang, kind string, data []byte, c *check.Checkpoint) error {
@@ -235,7 +235,7 @@ func (a *app) printPublished(l language.Lang, kind string, data []byte, c *check
 		if of == "" {
 			of = l.Pick("公表されていない事案", "an incident that is not public")
 		}
-		what = fmt.Sprintf(l.Pick("%s の対応の終了の証明書 %d（%s）です。%s 運営者がそう述べたことの記録であり、鍵がなくなったことの証明ではありません。", "It is certificate %[2]d of the end of %[1]s, of %[3]s. %[4]s It is what its operator says; that a key is gone cannot be shown."), of, cert.N, language.DateTime(l, cert.Time.Time), certified(cert).In(l))
+		what = fmt.Sprintf(l.Pick("%s の対応終了証明書（第%d号、%s）です。%s 運営者がそう述べたことの記録であり、鍵がなくなったことの証明ではありません。", "It is certificate %[2]d of the end of %[1]s, of %[3]s. %[4]s It is what its operator says; that a key is gone cannot be shown."), of, cert.N, language.DateTime(l, cert.Time.Time), certified(cert).In(l))
 	}
 	return a.print(v, func(w io.Writer) {
 		teller{w, l}.say("有効です。このとおり台帳にあります。%s", "Valid: in the ledger as it is. %s", what)

@@ -78,7 +78,7 @@ func (w *writer) summary() section {
 func (w *writer) course() section {
 	var s section
 	for _, k := range []struct{ key, ja, en string }{{"window.start", "始まり", "Began"}, {"window.end", "終わり", "Ended"}, {"discovered", "発覚", "Discovered"},
-		{"contained", "拡大を止めた時", "Contained"}, {"login-blocked", "全アカウントのログインを遮断", "All sign-ins blocked"}} {
+		{"contained", "被害の拡大を防止した日時", "Contained"}, {"login-blocked", "全アカウントのログインを遮断", "All sign-ins blocked"}} {
 		if f, ok := w.Incident.Fact(k.key); ok {
 			if f.Certainty == incident.Unknown {
 				s.unknown = w.pick(k.ja+"の日時", "when it "+k.en)
