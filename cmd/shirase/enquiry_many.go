@@ -218,6 +218,9 @@ func (a *app) cmdEnquiryScript() *cobra.Command {
 					return err
 				}
 				return a.print(map[string]any{"lines": lines, "recognise": good, "never": refused}, func(w io.Writer) {
+					if len(good)+len(refused) == 0 {
+						fmt.Fprintln(w, l.Pick("本人確認の方法が設定されていません（reset.steps）。確認できない人に、本人についてのことは話さないでください。", "No way to recognise people is set (reset.steps): tell nobody anything about a person."))
+					}
 					for _, s := range good {
 						fmt.Fprintf(w, "%s%s\n", l.Pick("本人確認に使える: ", "recognise by: "), oneLine(s))
 					}
@@ -225,7 +228,11 @@ func (a *app) cmdEnquiryScript() *cobra.Command {
 						fmt.Fprintf(w, "%s%s\n", l.Pick("使えない（漏えいした項目）: ", "never by (it was exposed): "), oneLine(s))
 					}
 					for _, x := range lines {
-						fmt.Fprintf(w, "\n# %s\n%s%s\n", x.Topic.Text.In(l), x.Content.Text, oneLine(x.Wrong))
+						text := x.Content.Text + oneLine(x.Wrong)
+						if text == "" {
+							text = l.Pick("（答えはまだ書かれていません。shirase enquiry canned put）", "(No answer is written yet: shirase enquiry canned put.)")
+						}
+						fmt.Fprintf(w, "\n# %s\n%s\n", x.Topic.Text.In(l), text)
 					}
 				})
 			})
