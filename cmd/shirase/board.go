@@ -97,12 +97,12 @@ func printBoard(w io.Writer, b *board.Board) {
 	for _, s := range b.Steps {
 		at := "not yet, or not recorded"
 		if s.Reached() {
-			at = s.At.String()
+			at = momentOn(s.At)
 		}
 		part(map[bool]string{true: "phase"}[s.ID == b.Phase], "%-12s %s", s.ID, at)
 	}
 	for _, c := range b.Clocks.Next {
-		part("clock", "%s, %s: %s", c.Due.String(), c.State, c.Name.EN)
+		part("clock", "%s, %s: %s", dueOn(c.Due), c.State, c.Name.EN)
 	}
 	if b.Clocks.None {
 		part("clock", "nobody has said yet which law applies")
@@ -123,21 +123,34 @@ func printBoard(w io.Writer, b *board.Board) {
 		}
 	}
 	part("scope", "base %s, affected %s", known(b.Scope.Base), known(b.Scope.Affected))
+	for _, x := range []struct {
+		said *board.Figure
+		of   string
+	}{{b.Scope.Facts, "affected"}, {b.Scope.BaseSaid, "base"}} {
+		if x.said != nil {
+			part("", "the facts say %s: %s", x.of, strings.Join(nonEmpty("", strings.TrimSpace(x.said.Qualifier+" "+language.Digits(x.said.N)+" "+x.said.Unit)), ""))
+		}
+	}
 	for _, x := range b.Scope.Excluded {
 		part("excluded", "%s: %s", x.Rule, language.Digits(x.N))
 	}
 	printTold(w, b, part)
+	if g := b.Silence.Before; g != nil && !b.Silence.First.IsZero() {
+		part("silence", "from knowledge to the first word %s", span(g.Long()))
+	} else if g != nil {
+		part("silence", "known for %s", span(g.Long()))
+	}
 	if g := b.Silence.Longest; g != nil {
-		part("silence", "longest %s, from %s", g.Long().Round(time.Minute), shortly(g.From))
+		part("silence", "longest %s, from %s", span(g.Long()), shortly(g.From))
 	}
 	switch g := b.Silence.Current; {
 	case g != nil:
-		part("silence", "the last word was %s ago", g.Long().Round(time.Minute))
+		part("silence", "the last word was %s ago", span(g.Long()))
 	case b.Silence.First.IsZero():
 		part("silence", "nothing was said in public")
 	}
 	for _, p := range b.Promises {
-		part("promise", "%s, for %s: %s", p.What.EN, p.Due.String(), p.Fate)
+		part("promise", "%s, for %s: %s", p.What.EN, dueOn(p.Due), p.Fate)
 	}
 	for _, c := range b.Contradictions {
 		part("contradiction", "%s: %s %s", c.Where.EN, c.What.EN, strings.Join(nonEmpty("(", was(c)), ""))
@@ -159,6 +172,9 @@ func printBoard(w io.Writer, b *board.Board) {
 func was(c board.Contradiction) string {
 	if c.Was.EN == "" {
 		return ""
+	}
+	if c.Was.EN == c.Is.EN { // it is the Japanese that says something else now
+		return "was " + c.Was.JA + ", is " + c.Is.JA
 	}
 	return "was " + c.Was.EN + ", is " + c.Is.EN
 }
@@ -195,7 +211,7 @@ func printTold(w io.Writer, b *board.Board, part func(name, format string, args 
 		case e.Grows:
 			part("calls", "%g an hour are more than %d can answer: the queue grows; %d are needed", *e.Calls, *e.Staff, *e.Needed)
 		default:
-			part("calls", "%g an hour, %d answer: callers wait %s on average", *e.Calls, *e.Staff, e.Wait.Round(time.Second))
+			part("calls", "%g an hour, %d answer: callers wait %s on average", *e.Calls, *e.Staff, span(*e.Wait))
 		}
 	} else {
 		part("enquiries", "the desk was never opened")

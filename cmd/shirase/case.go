@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -161,8 +163,30 @@ Playbooks: shirase case playbook list.`,
 			if err != nil {
 				return err
 			}
-			return a.print(map[string]any{"case": k.ID}, func(w io.Writer) {
-				fmt.Fprintf(w, "Case %s is open. Nothing of it is public.\n\n", k.ID)
+			inc, err := in.incidents.Get(c.Context(), k.ID)
+			if err != nil {
+				return err
+			}
+			stand := standsOtherwise(inc, d)
+			_, err = in.incidents.Public().Get(c.Context(), k.ID)
+			public := err == nil
+			out := map[string]any{"case": k.ID}
+			if len(stand) > 0 {
+				out["unchanged"] = stand
+			}
+			return a.print(out, func(w io.Writer) {
+				if public {
+					fmt.Fprintf(w, "Case %s is open. Its incident is public; nothing of the case is.\n", k.ID)
+				} else {
+					fmt.Fprintf(w, "Case %s is open. Nothing of it is public.\n", k.ID)
+				}
+				if d.ID == "" && !hasLatin(d.Organisation) {
+					fmt.Fprintf(w, "Its id is made of a hash, as %q has no Latin letters. It stays so, and pages say it once something is public: --id names a better one from the start.\n", oneLine(d.Organisation))
+				}
+				if len(stand) > 0 {
+					fmt.Fprintf(w, "The incident was recorded before, and its facts stay as they are: what was said here of %s is in the case only. Change them: shirase incident add --facts FILE\n", strings.Join(stand, ", "))
+				}
+				fmt.Fprintln(w)
 				printClocks(w, clocks)
 				fmt.Fprintln(w)
 				printNext(w, k.ID, k.Next(in.now(), clocks), 5)
@@ -187,8 +211,32 @@ Playbooks: shirase case playbook list.`,
 	return c
 }
 
+// hasLatin reports whether a name has a letter or digit that an id can be made of.
+func hasLatin(name string) bool {
+	return strings.ContainsFunc(name, func(r rune) bool { return r < 0x80 && (unicode.IsLetter(r) || unicode.IsDigit(r)) })
+}
+
+// standsOtherwise names what was said in a declaration and stands otherwise in the facts of its incident, which was recorded before.
+func standsOtherwise(inc incident.Incident, d response.Declaration) (out []string) {
+	said := func(flag, key, value string) {
+		f, ok := inc.Fact(key)
+		if value != "" && (!ok || f.Value.Text.JA != value && f.Value.Text.EN != value) {
+			out = append(out, flag)
+		}
+	}
+	said("--title", "title", d.Title)
+	said("--organisation", "organisation", d.Organisation)
+	if f, ok := inc.Fact("affected.count"); d.Persons > 0 && (!ok || f.Value.Number == nil || *f.Value.Number != d.Persons) {
+		out = append(out, "--persons")
+	}
+	if f, ok := inc.Fact("discovered"); !ok || !f.Value.Time.Time.Equal(d.Known.Time) {
+		out = append(out, "--known")
+	}
+	return out
+}
+
 func (a *app) cmdCaseList() *cobra.Command {
-	return &cobra.Command{Use: "list", Short: "List the cases", Long: "Lists the cases, without opening them.", Example: "  shirase case list", Args: cobra.NoArgs,
+	return &cobra.Command{Use: "list", Short: "List the cases", Long: "Lists the cases: title, how many entries, and whether each is open, closed or shredded.\nThat you looked is not recorded: nothing else of them is told.", Example: "  shirase case list", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			in, cases, err := a.cases(c.Context())
 			if err != nil {
@@ -203,14 +251,31 @@ func (a *app) cmdCaseList() *cobra.Command {
 				ID      string `json:"id"`
 				Entries int64  `json:"entries"`
 				Head    string `json:"head"`
+				Title   string `json:"title"`
+				State   string `json:"state"` // open, closed, shredded; "" where its key is not here
 			}
 			out := []row{}
 			for _, l := range list {
-				out = append(out, row(l))
+				r := row{ID: l.ID, Entries: l.Entries, Head: l.Head}
+				inc, err := in.incidents.Get(c.Context(), l.ID)
+				if err != nil {
+					return err
+				}
+				r.Title = inc.Title(language.EN)
+				switch over, err := cases.Over(c.Context(), actor.Operator(), l.ID); {
+				case errors.Is(err, roster.ErrShredded):
+					r.State = "shredded"
+				case errors.Is(err, roster.ErrNoKey):
+				case err != nil:
+					return err
+				default:
+					r.State = map[bool]string{false: "open", true: "closed"}[over]
+				}
+				out = append(out, r)
 			}
 			return a.print(map[string]any{"cases": out}, func(w io.Writer) {
 				for _, l := range out {
-					fmt.Fprintf(w, "%s  %s entries\n", l.ID, language.Digits(l.Entries))
+					fmt.Fprintf(w, "%s  %-8s  %s  %s\n", l.ID, cmp.Or(l.State, "no key"), several(l.Entries, "entry", "entries"), oneLine(l.Title))
 				}
 				if len(out) == 0 {
 					fmt.Fprintf(w, "There is no case. The first: shirase case declare --help\n")
@@ -275,7 +340,7 @@ func printCase(w io.Writer, k *response.Case, clocks *response.Clocks, now time.
 	if k.Declared.Happened != "" {
 		fmt.Fprintf(w, "happened %s; ", k.Declared.Happened)
 	}
-	fmt.Fprintf(w, "known %s, declared %s; %s entries", k.Knowledge(), k.At.Format(time.RFC3339), language.Digits(k.Entries))
+	fmt.Fprintf(w, "known %s, declared %s; %s", k.Knowledge(), k.At.Format(time.RFC3339), several(k.Entries, "entry", "entries"))
 	if k.Commander != "" {
 		fmt.Fprintf(w, "; %s commands", oneLine(k.Commander))
 	}
@@ -351,7 +416,7 @@ func printNext(w io.Writer, id string, next []response.Next, most int) {
 		}
 		when := ""
 		if !n.Due.IsZero() {
-			when = ", due " + n.Due.Local().Format("2006-01-02 15:04 -07:00")
+			when = ", due " + dueAt(n.Due)
 		}
 		if n.Late {
 			when += ", LATE"

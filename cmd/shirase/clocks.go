@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"shirase/internal/actor"
+	"shirase/internal/incident"
 	"shirase/internal/language"
 	"shirase/internal/law"
 	"shirase/internal/response"
@@ -76,6 +78,50 @@ func printClocks(w io.Writer, clocks *response.Clocks) {
 	}
 }
 
+// dueOn writes when something is due: a moment in the zone of the pages, a day as its end, in the zone that the rule counts it in.
+func dueOn(m incident.Moment) string {
+	switch m.Precision {
+	case incident.Minute, incident.Hour:
+		return shortly(m.Time)
+	case incident.Day:
+		return "the end of " + m.Time.Format("2006-01-02 -07:00")
+	}
+	return m.String()
+}
+
+// momentOn writes a moment as the rest of the board writes times, no more exactly than it is known.
+func momentOn(m incident.Moment) string {
+	if m.Precision == incident.Minute {
+		return shortly(m.Time)
+	}
+	return m.String()
+}
+
+// dueAt writes when something is due that ends at t: at midnight a day has ended, which is what people say.
+func dueAt(t time.Time) string {
+	if t = t.In(incident.Japan); t.Hour() == 0 && t.Minute() == 0 && t.Second() == 0 {
+		return "the end of " + t.AddDate(0, 0, -1).Format("2006-01-02 -07:00")
+	}
+	return shortly(t)
+}
+
+// span writes how long something takes, as people say it.
+func span(d time.Duration) string {
+	d = d.Round(time.Second)
+	if d >= time.Hour {
+		return language.Duration(language.EN, d)
+	}
+	s := several(int64(d%time.Minute/time.Second), "second", "seconds")
+	if d < time.Minute {
+		return s
+	}
+	m := several(int64(d/time.Minute), "minute", "minutes")
+	if d%time.Minute == 0 {
+		return m
+	}
+	return m + " " + s
+}
+
 func dueWords(c law.Clock) string {
 	var words string
 	switch {
@@ -86,9 +132,9 @@ func dueWords(c law.Clock) string {
 	case c.Due.IsZero():
 		words = "its deadline is not known here"
 	case !c.Early.IsZero():
-		words = fmt.Sprintf("due about %s to %s (a guideline)", c.Early, c.Due)
+		words = fmt.Sprintf("due about %s to %s (a guideline)", c.Early, dueOn(c.Due))
 	default:
-		words = "due " + c.Due.String()
+		words = "due " + dueOn(c.Due)
 	}
 	if c.Guessed {
 		words += ", by computed holidays"

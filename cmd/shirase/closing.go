@@ -19,6 +19,7 @@ import (
 	"shirase/internal/backup"
 	"shirase/internal/closing"
 	"shirase/internal/enquiry"
+	"shirase/internal/files"
 	"shirase/internal/language"
 	"shirase/internal/notify"
 	"shirase/internal/people"
@@ -418,7 +419,7 @@ func (a *app) cmdCaseHold() *cobra.Command {
 		Long:    "While a legal hold is on, nothing of the case is shredded: for a court, an authority or a\nclaim. --why puts one on; --release ends it. Without flags it lists them.",
 		Example: "  shirase case hold shop-2026-08-20 --why \"claim before the district court\"\n  shirase case hold shop-2026-08-20 --release 1 --why \"settled\"",
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.withClosing(c, func(ctx context.Context, _ *instance, x *closing.Closing) error {
+			return a.withClosing(c, func(ctx context.Context, in *instance, x *closing.Closing) error {
 				var err error
 				switch {
 				case release != 0:
@@ -523,7 +524,7 @@ func printRetained(w io.Writer, r *closing.Retained, kept bool) {
 // certified says what a certificate says, without what remains.
 func certified(c check.Certificate) language.Text {
 	if c.Outcome == check.OutcomeDestroyed {
-		return language.Both("鍵は壊されました。記録されたどの写しも残っていません。", "Its key is destroyed: no copy is left of those that were recorded.")
+		return language.Both("鍵は破棄されました。記録されている写しは、ひとつも残っていません。", "Its key is destroyed: no copy is left of those that were recorded.")
 	}
 	n := int64(0)
 	for _, r := range c.Remains {

@@ -62,9 +62,34 @@ func (a *app) cmdEnquiryOpen(open bool) *cobra.Command {
 					}
 					return err
 				}
-				return a.print(map[string]any{"case": args[0], "open": open}, func(w io.Writer) { fmt.Fprintf(w, said, args[0]) })
+				lacks := a.deskLacks()
+				if !open {
+					lacks = nil
+				}
+				return a.print(map[string]any{"case": args[0], "open": open, "lacks": append([]string{}, lacks...)}, func(w io.Writer) {
+					if slices.Contains(lacks, "mail.server") {
+						fmt.Fprintf(w, "Enquiries about %s are taken by telephone and post only, as the staff records them: mail.server is not set, so there is no form and no mail.\n", args[0])
+						fmt.Fprintf(w, "\nNext: shirase config set mail.server HOST:PORT\n")
+						return
+					}
+					fmt.Fprintf(w, said, args[0])
+					if len(lacks) > 0 {
+						fmt.Fprintf(w, "By the form only: enquiry.address is not set, so nobody can write by mail.\n")
+					}
+				})
 			})
 		}}
+}
+
+// deskLacks names the settings without which people cannot ask by the form, or by mail.
+func (a *app) deskLacks() (out []string) {
+	if a.op().Mail.Server == "" {
+		out = append(out, "mail.server")
+	}
+	if a.op().Enquiry.Address == "" {
+		out = append(out, "enquiry.address")
+	}
+	return out
 }
 
 // enquiryRow is an enquiry as it is printed, without who asks.
@@ -294,6 +319,9 @@ func (a *app) cmdEnquiryAnswer() *cobra.Command {
 					err = d.Tell(ctx, actor.Operator(), args[0], args[1], v, draft, despite)
 				} else {
 					err = d.Answer(ctx, actor.Operator(), args[0], args[1], v, draft, despite)
+				}
+				if errors.Is(err, enquiry.ErrUnproven) {
+					err = hint.Add(err, "no mail goes there before the link that was sent is used; what they were told by telephone or post is recorded with --told")
 				}
 				return a.printEnquiry(ctx, d, args[0], args[1], err)
 			})

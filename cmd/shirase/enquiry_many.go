@@ -218,6 +218,9 @@ func (a *app) cmdEnquiryScript() *cobra.Command {
 					return err
 				}
 				return a.print(map[string]any{"lines": lines, "recognise": good, "never": refused}, func(w io.Writer) {
+					if len(good)+len(refused) == 0 {
+						fmt.Fprintln(w, l.Pick("本人確認の方法が設定されていません（reset.steps）。確認できない人に、本人についてのことは話さないでください。", "No way to recognise people is set (reset.steps): tell nobody anything about a person."))
+					}
 					for _, s := range good {
 						fmt.Fprintf(w, "%s%s\n", l.Pick("本人確認に使える: ", "recognise by: "), oneLine(s))
 					}
@@ -225,7 +228,11 @@ func (a *app) cmdEnquiryScript() *cobra.Command {
 						fmt.Fprintf(w, "%s%s\n", l.Pick("使えない（漏えいした項目）: ", "never by (it was exposed): "), oneLine(s))
 					}
 					for _, x := range lines {
-						fmt.Fprintf(w, "\n# %s\n%s%s\n", x.Topic.Text.In(l), x.Content.Text, oneLine(x.Wrong))
+						text := x.Content.Text + oneLine(x.Wrong)
+						if text == "" {
+							text = l.Pick("（答えはまだ書かれていません。shirase enquiry canned put）", "(No answer is written yet: shirase enquiry canned put.)")
+						}
+						fmt.Fprintf(w, "\n# %s\n%s\n", x.Topic.Text.In(l), text)
 					}
 				})
 			})
@@ -258,11 +265,11 @@ func (a *app) cmdEnquiryStaffing() *cobra.Command {
 				x, n := enquiry.Expect(perHour, each, staff, within), enquiry.Needed(perHour, each, within, soon)
 				return a.print(map[string]any{"callsPerHour": perHour, "staff": staff, "waits": x, "needed": n, "hours": hours}, func(w io.Writer) {
 					if x.Mean < 0 {
-						fmt.Fprintf(w, "%g calls an hour of %s are more than %d can answer: the queue grows.\n", perHour, each, staff)
+						fmt.Fprintf(w, "%g calls an hour of %s each are more than %d can answer: the queue grows.\n", perHour, span(each), staff)
 					} else {
-						fmt.Fprintf(w, "%g calls an hour, %d staff: %.0f %% wait, %s on average; %.0f %% are answered within %s.\n", perHour, staff, 100*x.Wait, x.Mean.Round(time.Second), 100*x.Soon, within)
+						fmt.Fprintf(w, "%g calls an hour, %d staff: %.0f %% wait, %s on average; %.0f %% are answered within %s.\n", perHour, staff, 100*x.Wait, span(x.Mean), 100*x.Soon, span(within))
 					}
-					fmt.Fprintf(w, "%d are needed for %.0f %% within %s.\n", n, 100*soon, within)
+					fmt.Fprintf(w, "%d are needed for %.0f %% within %s.\n", n, 100*soon, span(within))
 				})
 			})
 		}}

@@ -19,6 +19,8 @@ import (
 	"shirase/check"
 	"shirase/internal/config"
 	"shirase/internal/hint"
+	"shirase/internal/response"
+	"shirase/internal/roster"
 )
 
 // Exit codes.
@@ -50,6 +52,8 @@ type app struct {
 // usageError is a mistake in how the command was called.
 type usageError struct{ error }
 
+func (u usageError) Unwrap() error { return u.error }
+
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
 func run(ctx context.Context, args []string, out, errw io.Writer) int {
@@ -80,7 +84,7 @@ func run(ctx context.Context, args []string, out, errw io.Writer) int {
 	}
 	var usage usageError
 	if errors.As(err, &usage) {
-		fmt.Fprintf(errw, "shirase: %v\nhint: shirase %s\n", err, helpFor(root, args))
+		fmt.Fprintf(errw, "shirase: %s\nhint: %s\n", oneLine(err.Error()), cmp.Or(oneLine(hint.Of(err)), "shirase "+helpFor(root, args)))
 		return exitUsage
 	}
 	if !errors.Is(err, errSaid) {
@@ -108,6 +112,12 @@ func helpFor(root *cobra.Command, args []string) string {
 func hintFor(err error) string {
 	if remedy := hint.Of(err); remedy != "" {
 		return oneLine(remedy)
+	}
+	if errors.Is(err, roster.ErrShredded) {
+		return "nothing of the case can be read or added any more; what is public stays, and is corrected with shirase notice draft CASE; what is kept: shirase case retained CASE"
+	}
+	if errors.Is(err, response.ErrNotFound) {
+		return "shirase case list lists the cases; an incident that has none gets one with shirase case declare --id ID"
 	}
 	if errors.Is(err, syscall.ENOSPC) {
 		return "make space on that disk, and run it again: nothing half-done is kept, and what is published goes on being served"

@@ -20,6 +20,7 @@ import (
 	"shirase/internal/hint"
 	"shirase/internal/incident"
 	"shirase/internal/index"
+	"shirase/internal/language"
 	"shirase/internal/metrics"
 	"shirase/internal/password"
 	"shirase/internal/roster"
@@ -245,7 +246,7 @@ func (a *app) server(ctx context.Context, in *instance, corpora *password.Corpor
 			}
 			return state
 		}
-		options.Doubts = func(ctx context.Context, id string) []string {
+		options.Doubts = func(ctx context.Context, id string) []language.Text {
 			doubts, err := in.publisher.Doubts(ctx, id)
 			if err != nil {
 				log.Error("compare an incident with its roster", "incident", id, "error", err)

@@ -47,6 +47,9 @@ the proof shows that it is in the ledger.`,
 			if file, err := readLimited(c.Context(), args[0], check.MaxEvidence); err == nil && check.IsEvidence(file) {
 				return a.verifyEvidence(c.Context(), l, args[0], file, vkeys, policyFile)
 			}
+			if err := needsProof(c.Context(), args[0]); err != nil {
+				return err
+			}
 			return a.verifyAnswer(c.Context(), l, args[0], server, vkeys, policyFile)
 		},
 	}
@@ -55,6 +58,26 @@ the proof shows that it is in the ledger.`,
 	langFlag(c.Flags(), &lang)
 	trustFlags(c, &vkeys, &policyFile)
 	return c
+}
+
+// needsProof refuses a file that is no answer and was published: alone it says nothing about the ledger.
+func needsProof(ctx context.Context, path string) error {
+	data, err := readLimited(ctx, path, incident.MaxNotice)
+	if err != nil {
+		return nil // who reads it as an answer says so
+	}
+	what := ""
+	if _, err := check.ParseCertificate(data); err == nil {
+		what = "a certificate"
+	} else if _, err := check.ParseStatement(data); err == nil {
+		what = "a statement"
+	} else if _, err := incident.ParseNotice(data); err == nil {
+		what = "a notice"
+	}
+	if what == "" {
+		return nil
+	}
+	return usageError{hint.Add(fmt.Errorf("%s is %s, and no saved answer", path, what), "give its proof with --proof, such as --proof "+path+".proof")}
 }
 
 // verifyAnswer verifies an answer file and says what it proves, and who vouches for it.
@@ -140,7 +163,12 @@ func (a *app) verifyPublished(ctx context.Context, l language.Lang, file, proofF
 			break
 		}
 	}
-	return a.notValid(l, file, "none", evidence(err)) // a server is not asked about these
+	err = a.notValid(l, file, "none", evidence(err)) // a server is not asked about these
+	if errors.Is(err, check.ErrNotPinned) {
+		err = hint.Add(err, l.Pick("台帳の鍵を --ledger-key で渡してください。運営者のサーバーの /ledger/v1/key にあります。shirase check --server URL は、その鍵を覚えます",
+			"give the ledger's key with --ledger-key: its operator's server has it at /ledger/v1/key, and a check with shirase check --server URL remembers it; one of this machine's own data does not"))
+	}
+	return err
 }
 
 // evidence says of a ledger that is not known why what a file says of it does not help.
@@ -158,7 +186,7 @@ var documents = map[string]language.Text{
 	check.KindPage:      language.Both("ページのスクリプトの記録", "page"),
 	check.KindServices:  language.Both("サービスの一覧の記録", "list of services"),
 
-	check.KindCertificate: language.Both("対応の終了の証明書", "certificate of the end of a case"),
+	check.KindCertificate: language.Both("対応終了証明書", "certificate of the end of a case"),
 }
 
 func (a *app) printPublished(l language.Lang, kind string, data []byte, c *check.Checkpoint) error {
@@ -210,7 +238,7 @@ func (a *app) printPublished(l language.Lang, kind string, data []byte, c *check
 		if of == "" {
 			of = l.Pick("公表されていない事案", "an incident that is not public")
 		}
-		what = fmt.Sprintf(l.Pick("%s の対応の終了の証明書 %d（%s）です。%s 運営者がそう述べたことの記録であり、鍵がなくなったことの証明ではありません。", "It is certificate %[2]d of the end of %[1]s, of %[3]s. %[4]s It is what its operator says; that a key is gone cannot be shown."), of, cert.N, language.DateTime(l, cert.Time.Time), certified(cert).In(l))
+		what = fmt.Sprintf(l.Pick("%s の対応終了証明書（第%d号、%s）です。%s 運営者がそう述べたことの記録であり、鍵がなくなったことの証明ではありません。", "It is certificate %[2]d of the end of %[1]s, of %[3]s. %[4]s It is what its operator says; that a key is gone cannot be shown."), of, cert.N, language.DateTime(l, cert.Time.Time), certified(cert).In(l))
 	}
 	return a.print(v, func(w io.Writer) {
 		teller{w, l}.say("有効です。このとおり台帳にあります。%s", "Valid: in the ledger as it is. %s", what)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"shirase/internal/actor"
 	"shirase/internal/store"
@@ -222,9 +223,9 @@ func Outlives(ctx context.Context, db *store.DB, id string) (prevention, lessons
 		text := t.Title
 		switch {
 		case t.State == "done":
-			text += "（済み）"
+			text += bracketed(text, "済み", "done")
 		case t.Due != "":
-			text += "（" + t.Due + "）"
+			text += bracketed(text, t.Due, t.Due)
 		}
 		prevention = append(prevention, text)
 	}
@@ -266,4 +267,12 @@ func (c *Closing) Remind(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// bracketed is what stands in brackets after a title, in the language that the title is in: it is written once, and documents in both have it.
+func bracketed(title, ja, en string) string {
+	if strings.ContainsFunc(title, func(r rune) bool { return unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana) }) {
+		return "（" + ja + "）"
+	}
+	return " (" + en + ")"
 }

@@ -66,6 +66,11 @@ func (d *Desk) NewBatch(ctx context.Context, who actor.Actor, of string, whom Ch
 	if err != nil {
 		return "", fmt.Errorf("answer many: %w", err)
 	}
+	if whom.Topic != "" {
+		if err := d.topicThere(ctx, of, whom.Topic); err != nil {
+			return "", fmt.Errorf("answer many: %w", err)
+		}
+	}
 	ids, err := d.ids(ctx, `SELECT id FROM enquiry WHERE incident = $1 AND state = 'open' AND verified > 0 AND length(who) > 0 AND (topic = $2 OR $2 = '') ORDER BY id`, of, whom.Topic)
 	if err != nil {
 		return "", fmt.Errorf("answer many: %w", err)

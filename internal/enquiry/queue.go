@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"shirase/internal/actor"
+	"shirase/internal/hint"
 	"shirase/internal/language"
 	"shirase/internal/reach/bounce"
 	"shirase/internal/store"
@@ -671,7 +672,11 @@ func (d *Desk) recordable(ctx context.Context, who actor.Actor, of string, r *Re
 		case slices.Contains(refused, r.Person.Step):
 			return nil, ErrExposed
 		case !slices.Contains(good, r.Person.Step):
-			return nil, fmt.Errorf("%w: there is no such way to recognise people", ErrInput)
+			ways := "none is set: reset.steps says which there are"
+			if len(good) > 0 {
+				ways = "the ways are " + strings.Join(good, ", ")
+			}
+			return nil, hint.Add(fmt.Errorf("%w: there is no such way to recognise people", ErrInput), ways)
 		}
 	}
 	return d.Seal(ctx, of, true)

@@ -8,9 +8,11 @@ import (
 	"regexp"
 	"slices"
 	"sort"
+	"strings"
 	"time"
 
 	"shirase/internal/actor"
+	"shirase/internal/hint"
 	"shirase/internal/language"
 	"shirase/internal/reach/bounce"
 	"shirase/internal/store"
@@ -78,7 +80,11 @@ func (d *Desk) topics(ctx context.Context, of string) ([]Topic, error) {
 func (d *Desk) topicThere(ctx context.Context, of, id string) error {
 	list, err := d.topics(ctx, of)
 	if err == nil && !slices.ContainsFunc(list, func(t Topic) bool { return t.ID == id }) {
-		err = fmt.Errorf("%w: there is no such topic", ErrInput)
+		var ids []string
+		for _, t := range list {
+			ids = append(ids, t.ID)
+		}
+		err = hint.Add(fmt.Errorf("%w: there is no such topic", ErrInput), "the topics are "+strings.Join(ids, ", "))
 	}
 	return err
 }

@@ -252,9 +252,19 @@ func (i Incident) say(lang language.Lang, name string, ref reference) (string, e
 		if err != nil {
 			return "", err
 		}
-		out = append(out, said)
+		if said != "" || !mayLack(ref.part) {
+			out = append(out, said)
+		}
+	}
+	if len(out) == 0 && len(found) > 0 {
+		return "", textError(name, ref.at, "leave it away, or record it: shirase incident add --facts FILE", "%q has no %s", ref.key, ref.part)
 	}
 	return language.Join(lang, out), nil
+}
+
+// mayLack reports whether a fact that is recorded may be without a part: a text that refers to it would have a gap where it is.
+func mayLack(part string) bool {
+	return part == "quote" || part == "url" || part == "telephone" || part == "hours"
 }
 
 // sayOne writes one fact, or the part of it that ref names.

@@ -1,7 +1,6 @@
 package publish
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -224,7 +223,7 @@ func planOf(prop *Proposal) (proposal.Plan, error) {
 		say("何も変わりません", "nothing changes")
 	}
 	for _, d := range prop.Differences {
-		e.Doubts = append(e.Doubts, language.Text{JA: cmp.Or(d.JA, d.What), EN: d.What})
+		e.Doubts = append(e.Doubts, d.text())
 	}
 	if len(prop.Differences) > 0 && prop.Despite != "" {
 		e.Doubts = append(e.Doubts, language.Text{JA: "それでも公表する理由：" + prop.Despite, EN: "Why it is published all the same: " + prop.Despite})

@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +22,9 @@ type Difference struct {
 	What string `json:"what"`        // one sentence, with the figures
 	JA   string `json:"ja,omitzero"` // the same in Japanese
 }
+
+// text gives it in both languages; what was kept before there was Japanese is in English in both.
+func (d Difference) text() language.Text { return language.Text{JA: cmp.Or(d.JA, d.What), EN: d.What} }
 
 // compare holds the facts of an incident against the roster that it is checked by. uncompared is what it could not hold
 // against anything.

@@ -387,7 +387,7 @@ func (p *Publisher) Upcoming(ctx context.Context, id string) (incident.Notice, b
 
 // Doubts says what would stop an incident from being published now, and what nobody can compare, for a private preview.
 // Nothing is sealed.
-func (p *Publisher) Doubts(ctx context.Context, id string) ([]string, error) {
+func (p *Publisher) Doubts(ctx context.Context, id string) ([]language.Text, error) {
 	inc, err := p.Incidents.Get(ctx, id)
 	if err != nil {
 		return nil, err
@@ -401,19 +401,19 @@ func (p *Publisher) Doubts(ctx context.Context, id string) ([]string, error) {
 		if err != nil || len(differences) == 0 {
 			return nil, err
 		}
-		return []string{differences[0].What}, nil
+		return []language.Text{differences[0].text()}, nil
 	}
 	r, err := p.Rosters.Latest(ctx, id)
 	if errors.Is(err, roster.ErrNone) {
-		return []string{ErrNoRoster.Error()}, nil
+		return []language.Text{{JA: "範囲は確定と記録されていますが、名簿がありません。", EN: ErrNoRoster.Error()}}, nil
 	}
 	if err != nil {
 		return nil, err
 	}
 	differences, uncompared := compare(inc, r)
-	out := English(uncompared)
+	out := slices.Clone(uncompared)
 	for _, d := range differences {
-		out = append(out, d.What)
+		out = append(out, d.text())
 	}
 	return out, nil
 }

@@ -229,7 +229,7 @@ func TestUnusedRoster(t *testing.T) {
 		if _, _, err := w.Run(ctx, by, Request{Incident: "shop"}); !errors.Is(err, ErrDifferent) || !strings.Contains(err.Error(), "a roster of 6 accounts is there") || !strings.Contains(err.Error(), "record scope.state: final") {
 			t.Fatalf("a roster is there, and nobody can be checked: %v", err)
 		}
-		if d, err := w.Doubts(ctx, "shop"); err != nil || len(d) != 1 || !strings.Contains(d[0], "roster of 6") {
+		if d, err := w.Doubts(ctx, "shop"); err != nil || len(d) != 1 || !strings.Contains(d[0].EN, "roster of 6") || !strings.Contains(d[0].JA, "名簿") {
 			t.Errorf("%q, %v", d, err)
 		}
 		if look, err := w.Look(ctx, by, "shop", compose.Draft{Kind: incident.KindFirst}); err != nil || len(look.Differences) != 1 || look.Differences[0].Code != "roster-unused" || look.Differences[0].JA == "" {

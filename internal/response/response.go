@@ -179,6 +179,18 @@ func (c *Cases) Get(ctx context.Context, who actor.Actor, id string) (*Case, err
 	return c.see(ctx, who, id, "case")
 }
 
+// Over reports whether a case is closed. Nothing else of it is told, so that no look is recorded. Errors: ErrNotFound, and those of the key.
+func (c *Cases) Over(ctx context.Context, who actor.Actor, id string) (bool, error) {
+	if err := may(who, actor.See, id); err != nil {
+		return false, err
+	}
+	k, err := c.get(ctx, id)
+	if err != nil {
+		return false, err
+	}
+	return k.Closed, nil
+}
+
 func (c *Cases) see(ctx context.Context, who actor.Actor, id, what string) (*Case, error) {
 	if err := may(who, actor.See, id); err != nil {
 		return nil, err

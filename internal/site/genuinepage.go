@@ -71,7 +71,7 @@ func (s *Site) genuine(w http.ResponseWriter, r *http.Request) error {
 	p := s.newPage(r, "incidents", false)
 	lang := p.Lang.Lang
 	p.Title = lang.Pick("本物の連絡の見分け方："+i.Title(language.JA), "Which messages are genuine: "+i.Title(language.EN))
-	p.Description = lang.Pick("この件について、わたしたちが使うアドレス、お知らせの番号、差出人。", "The addresses, notice numbers and senders that we use for this incident.")
+	p.Description = lang.Pick("この件について、当社が使うアドレス、お知らせの番号、差出人。", "The addresses, notice numbers and senders that we use for this incident.")
 	body := genuineBody{Title: i.Title(lang), Organisation: i.Organisation(lang), Href: p.Link("/incidents/" + i.ID), Site: web.Base(r, s.BaseURL), Notices: s.noticeLinks(p, i, notices, "")}
 	for n, notice := range notices {
 		if n < len(body.Notices) {

@@ -45,9 +45,9 @@ type incidentBody struct {
 	Sources             []sourceRow
 	Recorded            *record // from what others published
 	Correction          template.HTML
-	ReplyForm           string   // where there is one
-	Unsigned            []string // facts that no notice signed, each with its key
-	Doubts              []string // in a preview: what would stop it from being published
+	ReplyForm           string          // where there is one
+	Unsigned            []string        // facts that no notice signed, each with its key
+	Doubts              []language.Text // in a preview: what would stop it from being published
 }
 
 // factRow is a key with its current value or values.

@@ -49,7 +49,7 @@ type Options struct {
 	// State returns the state of an incident's scope where that is not the published statement's: in a preview.
 	State func(ctx context.Context, i incident.Incident) string
 	// Doubts says what would stop an incident from being published, in a preview.
-	Doubts func(ctx context.Context, incident string) []string
+	Doubts func(ctx context.Context, incident string) []language.Text
 	// Proof returns the tlog-proof of a ledger entry against the newest checkpoint.
 	Proof func(ctx context.Context, index int64) ([]byte, error)
 

@@ -78,7 +78,7 @@ func (w *writer) summary() section {
 func (w *writer) course() section {
 	var s section
 	for _, k := range []struct{ key, ja, en string }{{"window.start", "始まり", "Began"}, {"window.end", "終わり", "Ended"}, {"discovered", "発覚", "Discovered"},
-		{"contained", "拡大を止めた時", "Contained"}, {"login-blocked", "全アカウントのログインを遮断", "All sign-ins blocked"}} {
+		{"contained", "被害の拡大を防止した日時", "Contained"}, {"login-blocked", "全アカウントのログインを遮断", "All sign-ins blocked"}} {
 		if f, ok := w.Incident.Fact(k.key); ok {
 			if f.Certainty == incident.Unknown {
 				s.unknown = w.pick(k.ja+"の日時", "when it "+k.en)
@@ -218,7 +218,7 @@ func (w *writer) publication() section {
 	for _, n := range w.Notices {
 		line := fmt.Sprintf(w.pick("%s　お知らせ（%s）", "%s: notice, %s"), w.zoned(incident.Moment{Time: n.Time.In(incident.Japan), Precision: incident.Minute}), kinds[n.Kind].In(w.lang))
 		if w.URL != "" {
-			line += " " + fmt.Sprintf("%s/incidents/%s/notices/%d", w.URL, n.Incident, n.Version)
+			line += " " + w.URL + "/notices/" + incident.NoticeID(n.Incident, n.Version)
 		}
 		s.say(line)
 	}

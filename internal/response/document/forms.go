@@ -30,7 +30,7 @@ func (d *Document) Language() language.Lang {
 func (d *Document) WriteText(w io.Writer) error {
 	lang := d.Language()
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n%s %s\n", d.Title, d.Case, d.At.In(incident.Japan).Format("2006-01-02 15:04 MST"))
+	fmt.Fprintf(&b, "%s\n%s %s\n", d.Title, d.Case, language.DateTime(lang, d.At.In(incident.Japan)))
 	for n, i := range d.Items {
 		fmt.Fprintf(&b, "\n%d. %s", n+1, i.Name.In(lang))
 		if i.Rule != "" {
@@ -41,7 +41,7 @@ func (d *Document) WriteText(w io.Writer) error {
 			b.WriteString(i.Text + "\n")
 		}
 		if i.State == Missing {
-			fmt.Fprintf(&b, "【%s】%s\n", lang.Pick("未記入", "nothing said"), i.Gap.In(lang))
+			fmt.Fprintf(&b, lang.Pick("【未記入】%s\n", "[nothing said] %s\n"), i.Gap.In(lang))
 		}
 	}
 	_, err := io.WriteString(w, b.String())
@@ -67,11 +67,11 @@ func (d *Document) WriteHTML(w io.Writer) error {
 	for n, i := range d.Items {
 		r := row{n + 1, i.Name.In(lang), i.Rule, i.Text, ""}
 		if i.State == Missing {
-			r.Gap = "【" + lang.Pick("未記入", "nothing said") + "】"
+			r.Gap = lang.Pick("【未記入】", "[nothing said]")
 		}
 		rows = append(rows, r)
 	}
-	return sheet.Execute(w, map[string]any{"Lang": d.Lang, "Title": d.Title, "Mark": d.mark(), "Case": d.Case, "When": d.At.In(incident.Japan).Format("2006-01-02 15:04 MST"), "Items": rows, "Note": d.Note.In(lang)})
+	return sheet.Execute(w, map[string]any{"Lang": d.Lang, "Title": d.Title, "Mark": d.mark(), "Case": d.Case, "When": language.DateTime(lang, d.At.In(incident.Japan)), "Items": rows, "Note": d.Note.In(lang)})
 }
 
 // A Mapping says into which cells of a template the items of a document go. An operator fills it once with the cells of the real

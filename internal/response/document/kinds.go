@@ -95,7 +95,7 @@ var kinds = []Kind{
 			{"next", both("次のお知らせ", "Next update"), "", (*writer).next},
 			{"contact", both("お問い合わせ", "Contact"), "", (*writer).contact},
 		}},
-	{ID: "closing", Name: both("終了の報告（公表用）", "Closing report, for everybody"), To: both("だれでも", "everybody"), Both: true,
+	{ID: "closing", Name: both("対応終了報告書（公表用）", "Closing report, for everybody"), To: both("だれでも", "everybody"), Both: true,
 		Note: both("追記として公表します。公表の前に、事実と照らし合わせます。担当者の名前は入りません。", "It is published as an addendum, and held against the facts before. It names nobody who does the tasks."),
 		items: []item{
 			{"course", both("経過", "What happened"), "", (*writer).course},
@@ -107,7 +107,7 @@ var kinds = []Kind{
 			{"after", both("今後の対応", "What is done so that it does not happen again"), "", (*writer).after},
 			{"contact", both("お問い合わせ", "Contact"), "", (*writer).contact},
 		}},
-	{ID: "closing-internal", Name: both("終了の報告（組織内）", "Closing report, for the organisation"), To: both("経営者、監査", "management, audit"), Lang: language.JA,
+	{ID: "closing-internal", Name: both("対応終了報告書（組織内）", "Closing report, for the organisation"), To: both("経営者、監査", "management, audit"), Lang: language.JA,
 		Note: both("公表しません。鍵を壊したあとは書けないので、閉じるときに書き出してください。", "It is not published. It cannot be written once the key is destroyed: take it out when the case is closed."),
 		items: []item{
 			{"summary", both("概要", "What happened"), "", (*writer).summary},
