@@ -206,7 +206,7 @@ func (a *app) cmdCaseList() *cobra.Command {
 			}
 			out := []row{}
 			for _, l := range list {
-				out = append(out, row(l))
+				out = append(out, row{l.ID, l.Entries, l.Head})
 			}
 			return a.print(map[string]any{"cases": out}, func(w io.Writer) {
 				for _, l := range out {
