@@ -45,7 +45,7 @@ func (a *app) closing(ctx context.Context, in *instance, cases *response.Cases, 
 	if err != nil {
 		return nil, err
 	}
-	places, err := spread.New(ctx, spread.Rooms{DB: in.db, Rosters: in.rosters})
+	places, err := spread.New(ctx, spread.Rooms{DB: in.db, Rosters: in.rosters, Now: in.now})
 	if err != nil {
 		return nil, err
 	}

@@ -136,6 +136,12 @@ func TestExercise(t *testing.T) {
 		if a := writer.post("/console/exercise/next", nil); a.status != http.StatusConflict {
 			t.Errorf("after the end: %d", a.status)
 		}
+		play := d.console.Rehearsal.Play
+		d.console.Rehearsal.Play = func() (*exercise.Play, error) { return nil, exercise.ErrOther }
+		if now, err := d.console.versions(t.Context(), nil); err != nil || now[id] == "" {
+			t.Errorf("where the exercise cannot be read, cases are not followed either: %v, %v", now, err)
+		}
+		d.console.Rehearsal.Play = play
 		record := d.console.Rehearsal.Record
 		defer func() { d.console.Rehearsal.Record = record }()
 		d.console.Rehearsal.Record = func(context.Context, actor.Actor, string) (exercise.Record, error) {

@@ -87,9 +87,12 @@ func Sink(data string) func() (net.Conn, error) {
 		server := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return &session{s: s}, nil }))
 		server.Domain, server.MaxMessageBytes, server.ErrorLog = "exercise.invalid", maxMail, silent{}
 		server.EnableSMTPUTF8 = true
-		only := &one{conn: taken, addr: l.Addr(), over: make(chan struct{})}
-		go server.Serve(only)
-		return &owned{Conn: conn, only: only, server: server}, nil
+		o := &owned{Conn: conn, only: &one{conn: taken, addr: l.Addr(), over: make(chan struct{})}, server: server, ended: make(chan struct{})}
+		go func() {
+			defer close(o.ended)
+			server.Serve(o.only)
+		}()
+		return o, nil
 	}
 }
 
@@ -150,6 +153,7 @@ type owned struct {
 	net.Conn
 	only   *one
 	server *smtp.Server
+	ended  chan struct{} // closed when the server takes nothing in any more
 }
 
 func (o *owned) Close() error {
@@ -157,6 +161,7 @@ func (o *owned) Close() error {
 	if e := o.server.Close(); !errors.Is(e, smtp.ErrServerClosed) {
 		err = errors.Join(err, e)
 	}
+	<-o.ended
 	return err
 }
 
