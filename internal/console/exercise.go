@@ -7,6 +7,7 @@ import (
 	"html/template"
 	"net/http"
 	"strings"
+	"time"
 
 	"shirase/internal/actor"
 	"shirase/internal/exercise"
@@ -158,6 +159,9 @@ func (c *Console) showExercise(w http.ResponseWriter, r *http.Request, v *visit,
 	return c.frame.Show(w, r, status, "exercise", out)
 }
 
+// SomeCounted is whether there are mails of which no subject is kept.
+func (v exerciseView) SomeCounted() bool { return v.Mailed > exercise.MaxSubjects }
+
 // Over is whether the measures are the last word.
 func (v exerciseView) Over() bool { return v.Play.Over() }
 
@@ -169,6 +173,13 @@ func exerciseFuncs(lang language.Lang) template.FuncMap {
 		"median":  func(m exercise.Measure) string { return m.MedianText(lang) },
 		"answers": func(e toldEvent) bool { return e.Asks() && e.Answer == nil },
 		"bars":    func(list []exercise.Measure, over bool) template.HTML { return bars(lang, list, over) },
+		"mailed": func(m exercise.Mailed) template.HTML {
+			at, err := time.Parse(time.RFC3339, m.At)
+			if err != nil {
+				return ""
+			}
+			return when(lang, at, at)
+		},
 		"decided": func(e toldEvent) string { return e.Said(lang, e.Answer.Decision.Decision) },
 	}
 }

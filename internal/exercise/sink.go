@@ -28,8 +28,8 @@ const (
 	moreFile = "exercise-mail.more"
 )
 
-// maxSink is how many mails the sink keeps the subjects of; what comes after them is counted.
-const maxSink = 1000
+// MaxSubjects is how many mails the sink keeps the subjects of; what comes after them is counted.
+const MaxSubjects = 1000
 
 // maxMail bounds one mail, in bytes.
 const maxMail = 30 << 20
@@ -215,7 +215,7 @@ func (s *sink) add(lines [][]byte) error {
 	if err != nil {
 		return err
 	}
-	n := min(len(lines), max(maxSink-kept, 0))
+	n := min(len(lines), max(MaxSubjects-kept, 0))
 	return errors.Join(s.put(sinkFile, bytes.Join(lines[:n], nil)), s.put(moreFile, bytes.Repeat([]byte{'.'}, len(lines)-n)))
 }
 

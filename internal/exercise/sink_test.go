@@ -78,12 +78,12 @@ func TestSinkFull(t *testing.T) {
 			t.Fatal(err)
 		}
 		mails, n, err := Mails(data)
-		if want := 400 * (i + 1); err != nil || n != want || len(mails) != min(want, maxSink) {
+		if want := 400 * (i + 1); err != nil || n != want || len(mails) != min(want, MaxSubjects) {
 			t.Fatalf("%d mails and %d subjects after %d: %v", n, len(mails), want, err)
 		}
 	}
 	info, err := os.Stat(filepath.Join(data, sinkFile))
-	if err != nil || info.Size() > maxSink*100 {
+	if err != nil || info.Size() > MaxSubjects*100 {
 		t.Errorf("%d bytes, %v", info.Size(), err)
 	}
 }
