@@ -20,7 +20,7 @@ import (
 
 // boards opens what puts a case's board together, over all rooms of an instance.
 func (a *app) boards(ctx context.Context, in *instance, cases *response.Cases) (*board.Boards, error) {
-	rooms := board.Rooms{Cases: cases, Incidents: in.incidents, Rosters: in.rosters, Staff: a.op().Enquiry.Staff}
+	rooms := board.Rooms{Cases: cases, Incidents: in.incidents, Rosters: in.rosters, Now: in.now, Staff: a.op().Enquiry.Staff}
 	var err error
 	if rooms.Gate, err = a.gates(ctx, in, cases); err != nil {
 		return nil, err

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -293,8 +294,14 @@ func (a *app) check(ctx context.Context, fl checkFlags, l language.Lang, value s
 	for _, v := range others {
 		out.Variants = append(out.Variants, v.Value)
 	}
+	if slices.ContainsFunc(answers, func(x *check.Answer) bool { return strings.Contains(x.Proof, "\n"+exerciseOrigin) }) { // the checkpoint's first line
+		a.notReal()
+	}
 	err = a.print(out, func(w io.Writer) {
 		t := teller{w, l}
+		if a.exercise {
+			t.say("これは訓練（EXERCISE）の台帳の答えです。実際に起きたことではありません。\n", "This is an answer of an exercise's ledger (訓練). Nothing of it has happened.\n")
+		}
 		t.verdict(&out.Verdict, kind)
 		for _, v := range out.Also {
 			fmt.Fprintf(w, "\n%s\n", v.Address)

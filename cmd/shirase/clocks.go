@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -121,7 +120,7 @@ happened.`,
 				return err
 			}
 			if calendar != "" {
-				return a.writeCalendar(calendar, lang, args[0], clocks)
+				return a.writeCalendar(in, calendar, lang, args[0], clocks)
 			}
 			type proposal struct {
 				Regime string `json:"regime"`
@@ -147,7 +146,7 @@ happened.`,
 	return c
 }
 
-func (a *app) writeCalendar(file, lang, id string, clocks *response.Clocks) error {
+func (a *app) writeCalendar(in *instance, file, lang, id string, clocks *response.Clocks) error {
 	l, ok := language.Parse(lang)
 	if !ok {
 		return usagef("--lang is ja or en, and not %q", lang)
@@ -156,7 +155,7 @@ func (a *app) writeCalendar(file, lang, id string, clocks *response.Clocks) erro
 	for _, c := range clocks.Clocks {
 		entries = append(entries, law.Entry{Case: id, Clock: c})
 	}
-	if err := newFile(file, func(w io.Writer) error { return law.WriteCalendar(w, l, entries, a.op().URL, time.Now()) }); err != nil {
+	if err := newFile(file, func(w io.Writer) error { return law.WriteCalendar(w, l, entries, a.op().URL, in.exercise(), in.now()) }); err != nil {
 		return err
 	}
 	return a.print(map[string]any{"case": id, "file": file}, func(w io.Writer) { fmt.Fprintf(w, "%s: what is due in case %s\n", file, id) })

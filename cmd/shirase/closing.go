@@ -174,10 +174,10 @@ type taskRow struct {
 	Note    string `json:"note,omitzero"`
 }
 
-func taskRows(all []closing.Task) []taskRow {
+func taskRows(all []closing.Task, now time.Time) []taskRow {
 	out := []taskRow{}
 	for _, t := range all {
-		out = append(out, taskRow{t.Case, t.N, t.Version, t.Title, t.Owner, t.Due, t.State, t.Late(time.Now()), t.Note})
+		out = append(out, taskRow{t.Case, t.N, t.Version, t.Title, t.Owner, t.Due, t.State, t.Late(now), t.Note})
 	}
 	return out
 }
@@ -207,19 +207,19 @@ shredded has its certificate, and what is kept of it.`,
 					return err
 				}
 				rows := openRows(args[0], v.Open)
-				out := map[string]any{"case": args[0], "closed": v.Closed, "shredded": v.Shredded, "refused": len(closing.Refusing(v.Open)) > 0, "open": rows, "prevention": taskRows(v.Tasks), "lessons": len(v.Lessons), "held": v.Held()}
+				out := map[string]any{"case": args[0], "closed": v.Closed, "shredded": v.Shredded, "refused": len(closing.Refusing(v.Open)) > 0, "open": rows, "prevention": taskRows(v.Tasks, in.now()), "lessons": len(v.Lessons), "held": v.Held()}
 				if v.Retained != nil {
 					out["retained"] = v.Retained.SHA256
 				}
 				if v.Certificate != nil {
 					out["certificate"] = jsontext.Value(v.Certificate.Data)
 				}
-				return a.print(out, func(w io.Writer) { printClosing(w, args[0], v, rows) })
+				return a.print(out, func(w io.Writer) { printClosing(w, args[0], v, rows, in.now()) })
 			})
 		}}
 }
 
-func printClosing(w io.Writer, id string, v *closing.View, rows []openRow) {
+func printClosing(w io.Writer, id string, v *closing.View, rows []openRow, now time.Time) {
 	switch {
 	case v.Certificate != nil:
 		fmt.Fprintf(w, "Case %s is shredded. %s\n", id, certified(v.Certificate.Certificate).EN)
@@ -246,7 +246,7 @@ func printClosing(w io.Writer, id string, v *closing.View, rows []openRow) {
 	}
 	if len(v.Tasks) > 0 {
 		fmt.Fprintf(w, "To prevent a repetition\n")
-		printTasks(w, taskRows(v.Tasks))
+		printTasks(w, taskRows(v.Tasks, now))
 	}
 	for _, l := range v.Lessons {
 		fmt.Fprintf(w, "  learnt: %s\n", oneLine(l.Text))
@@ -291,7 +291,7 @@ So no text in them may look like somebody's address or number. Without flags it 
 those of the case, or of all cases, that are not over.`,
 		Example: "  shirase case prevention shop-2026-08-20 --title \"Store passwords by a slow function\" --owner Sato --due 2026-12-01\n  shirase case prevention shop-2026-08-20 --id 1 --state done\n  shirase case prevention --all",
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.withClosing(c, func(ctx context.Context, _ *instance, x *closing.Closing) error {
+			return a.withClosing(c, func(ctx context.Context, in *instance, x *closing.Closing) error {
 				f := c.Flags()
 				changes := f.Changed("title") || n != 0
 				if !changes {
@@ -300,7 +300,7 @@ those of the case, or of all cases, that are not over.`,
 						return err
 					}
 					rows := []taskRow{}
-					for _, r := range taskRows(list) {
+					for _, r := range taskRows(list, in.now()) {
 						if all || len(args) == 1 || r.State == "open" || r.State == "doing" {
 							rows = append(rows, r)
 						}
@@ -325,7 +325,7 @@ those of the case, or of all cases, that are not over.`,
 				if err != nil {
 					return err
 				}
-				rows := taskRows([]closing.Task{done})
+				rows := taskRows([]closing.Task{done}, in.now())
 				return a.print(map[string]any{"task": rows[0]}, func(w io.Writer) { printTasks(w, rows) })
 			})
 		}}

@@ -634,8 +634,9 @@ func (a *app) rehearsal(in *instance, cases *response.Cases) *console.Rehearsal 
 		return nil
 	}
 	return &console.Rehearsal{
-		Play: func() (*exercise.Play, error) { return exercise.OpenWith(a.op().Data, in.clock) },
-		Case: func(ctx context.Context) (string, error) { return firstDeclared(ctx, cases) },
+		Origin: in.exercise(),
+		Play:   func() (*exercise.Play, error) { return exercise.OpenWith(a.op().Data, in.clock) },
+		Case:   func(ctx context.Context) (string, error) { return firstDeclared(ctx, cases) },
 		Record: func(ctx context.Context, who actor.Actor, id string) (exercise.Record, error) {
 			return in.record(ctx, cases, who, id)
 		},

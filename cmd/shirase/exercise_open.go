@@ -10,6 +10,7 @@ import (
 
 	"shirase/internal/config"
 	"shirase/internal/exercise"
+	"shirase/internal/files"
 	"shirase/internal/hint"
 	"shirase/internal/outward"
 )
@@ -33,6 +34,19 @@ func sameKind(i config.Instance, skey string) error {
 	return nil
 }
 
+// kindByKey is sameKind where the database is not asked: the key in the folder of keys says whose it is. Where it is not here, an exercise cannot be
+// told from a real instance, and is refused: it would let everybody pass.
+func (a *app) kindByKey(in *instance) error {
+	skey, err := in.keys.Load(ledgerKey)
+	switch {
+	case errors.Is(err, files.ErrNotExist) && in.Exercise == nil:
+		return nil
+	case err != nil:
+		return fmt.Errorf("read whether this is an exercise: %w", err)
+	}
+	return sameKind(in.Instance, string(skey))
+}
+
 // shutWays shuts every way out of a command whose data folder is an exercise's, before the command begins. A folder that says what it
 // is not is refused when it is opened, and until then nothing has gone out.
 func (a *app) shutWays(c *cobra.Command) {
@@ -45,9 +59,18 @@ func (a *app) shutWays(c *cobra.Command) {
 	}
 }
 
+// notReal has a command say that what it works on is an exercise's: once, on stderr, and in what it answers with --json.
+func (a *app) notReal() {
+	if !a.exercise {
+		a.exercise = true
+		a.say("EXERCISE 訓練 — nothing of this is real")
+	}
+}
+
 // shut shuts the ways out of a command from now on. What has to be set before mail is sent is set to what leads into the exercise's
 // own sink, where it is not.
 func (a *app) shut(c *cobra.Command) {
+	a.notReal()
 	c.SetContext(outward.Shut(c.Context(), exercise.Sink(a.op().Data)))
 	op := a.op()
 	if op.Mail.From == "" {
@@ -73,6 +96,15 @@ func (a *app) exerciseClock(i config.Instance) (*exercise.Clock, error) {
 		return nil, nil
 	}
 	return clock, err
+}
+
+// exercise is the origin of an exercise's ledger; "" of a real one.
+func (in *instance) exercise() string {
+	if in.Exercise == nil {
+		return ""
+	}
+	origin, _, _ := strings.Cut(in.publisher.VKey(), "+")
+	return origin
 }
 
 // now is the time by which a case goes: an exercise's own, and otherwise that of this machine.

@@ -56,7 +56,7 @@ sees them: as their notices froze them. --drafts writes everything that is recor
 				}
 			}
 			if out == "" {
-				return a.export(c.Context(), view, a.out, f, ids)
+				return a.export(c.Context(), in, view, a.out, f, ids)
 			}
 			w, err := os.OpenFile(out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 			if errors.Is(err, os.ErrExist) {
@@ -65,7 +65,7 @@ sees them: as their notices froze them. --drafts writes everything that is recor
 			if err != nil {
 				return fmt.Errorf("export: %w", err)
 			}
-			err = errors.Join(a.export(c.Context(), view, w, f, ids), w.Sync(), w.Close())
+			err = errors.Join(a.export(c.Context(), in, view, w, f, ids), w.Sync(), w.Close())
 			if err != nil { // half an export looks like a whole one
 				err = errors.Join(err, os.Remove(out))
 			}
@@ -80,8 +80,8 @@ sees them: as their notices froze them. --drafts writes everything that is recor
 }
 
 // export streams incidents to w, and names those that have no place in the format.
-func (a *app) export(ctx context.Context, view *incident.View, w io.Writer, format datasets.Format, ids []string) error {
-	out, err := datasets.NewWriter(w, format)
+func (a *app) export(ctx context.Context, in *instance, view *incident.View, w io.Writer, format datasets.Format, ids []string) error {
+	out, err := datasets.NewWriter(w, format, in.Exercise != nil)
 	if err != nil {
 		return err
 	}

@@ -48,7 +48,7 @@ func (a *app) gates(ctx context.Context, in *instance, cases *response.Cases) (*
 	if err != nil {
 		return nil, err
 	}
-	rooms := gate.Rooms{DB: in.db, Dir: in.dir, Keys: in.keys, Latest: in.rosters.Latest, Named: in.rosters.Named, Members: in.rosters.Members, Wanted: in.staff.Staffed, Rules: rules,
+	rooms := gate.Rooms{DB: in.db, Dir: in.dir, Keys: in.keys, Latest: in.rosters.Latest, Named: in.rosters.Named, Members: in.rosters.Members, Wanted: in.staff.Staffed, Now: in.now, Rules: rules,
 		Known: func(ctx context.Context, id string) (bool, error) { return in.rosters.Holds(ctx, in.db, id) }}
 	if a.op().URL != "" {
 		rooms.ResetURL = a.op().URL + "/reset"

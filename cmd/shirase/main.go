@@ -2,6 +2,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -42,6 +43,7 @@ type app struct {
 	config   string           // the file of settings, where it is named
 	flags    []*settingFlag   // of all commands; what they say is read with the settings
 	read     *config.Settings // nil until they are
+	exercise bool             // what it works on is an exercise's, and its answers say so
 	owner    string           // the account that root's command went on as; "" where it did not
 }
 
@@ -243,6 +245,9 @@ func (a *app) print(v any, human func(w io.Writer)) error {
 	b, err := json.Marshal(v, json.FormatNilSliceAsNull(false), json.Deterministic(true))
 	if err != nil {
 		return fmt.Errorf("print JSON: %w", err)
+	}
+	if a.exercise && b[0] == '{' && !bytes.Contains(b, []byte(`"exercise":`)) {
+		b = append([]byte(`{"exercise":true,`), b[1:]...)
 	}
 	_, err = a.out.Write(append(b, '\n'))
 	return err

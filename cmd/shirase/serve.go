@@ -379,7 +379,7 @@ func (a *app) limit(server *serve.Server, m *metrics.Metrics, of string, l serve
 // leaves the check to the others behind the same address.
 func (a *app) mountArchive(in *instance, o site.Options, server *serve.Server, pages *site.Site) error {
 	doors, err := api.New(api.Options{Archive: o.Archive, Statement: o.Statement, Allow: o.Allow, BaseURL: o.BaseURL, Operator: o.Operator.Name,
-		Contacts: a.op().Contacts, Log: in.log})
+		Contacts: a.op().Contacts, Exercise: in.Exercise != nil, Log: in.log})
 	if err != nil {
 		return err
 	}

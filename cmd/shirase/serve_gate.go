@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -40,17 +41,28 @@ where nothing else is said.`,
 				return err
 			}
 			defer in.keys.Close()
+			if err := a.kindByKey(in); err != nil { // before anything is answered, and whether or not the database is there
+				return err
+			}
 			if in.dir, err = files.Open(filepath.Join(a.op().Data, "files")); err != nil {
 				return err
 			}
 			defer in.dir.Close()
+			ctx, stop := context.WithCancelCause(c.Context())
+			defer stop(nil)
 			var later lateInstance
 			defer later.close()
-			node, err := a.gateNode(c.Context(), in, func(ctx context.Context) (*gate.Gate, error) { return later.open(ctx, a) })
+			node, err := a.gateNode(ctx, in, func(ctx context.Context) (*gate.Gate, error) {
+				g, err := later.open(ctx, a)
+				if errors.Is(err, errKind) { // it would be wrong for as long as it answers
+					stop(err)
+				}
+				return g, err
+			})
 			if err != nil {
 				return err
 			}
-			if err := node.Start(c.Context()); err != nil {
+			if err := node.Start(ctx); err != nil {
 				return err
 			}
 			o, err := a.options(in.log)
@@ -67,9 +79,13 @@ where nothing else is said.`,
 			if err != nil {
 				return err
 			}
-			return server.Run(c.Context(), l, func(url string) error {
+			err = server.Run(ctx, l, func(url string) error {
 				return a.print(map[string]string{"url": url}, func(w io.Writer) { fmt.Fprintf(w, "Serving %s%s\n", url, gate.Prefix) })
 			})
+			if why := context.Cause(ctx); errors.Is(why, errKind) {
+				return why
+			}
+			return err
 		},
 	}
 	a.serverFlags(c)

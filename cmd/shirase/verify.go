@@ -162,6 +162,9 @@ var documents = map[string]language.Text{
 }
 
 func (a *app) printPublished(l language.Lang, kind string, data []byte, c *check.Checkpoint) error {
+	if check.Exercise(c.Origin) {
+		a.notReal()
+	}
 	hash := check.StatementHash(data)
 	v := map[string]any{"valid": true, "kind": kind, "sha256": hash, "origin": c.Origin, "size": c.Size, "witnesses": c.Witnesses}
 	what := fmt.Sprintf(l.Pick("%sです。", "It is a %s."), documents[kind].In(l))

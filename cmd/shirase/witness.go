@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/url"
 	"os"
@@ -12,6 +13,7 @@ import (
 
 	"shirase/internal/config"
 	"shirase/internal/files"
+	"shirase/internal/hint"
 	"shirase/internal/serve"
 	"shirase/internal/witness"
 )
@@ -42,8 +44,12 @@ It listens on ` + witnessListen + ` where nothing else is said.`,
 			if err != nil {
 				return err
 			}
-			if _, err := a.readInstance(); err != nil && !errors.Is(err, config.ErrNone) { // there need not be one
+			i, err := a.readInstance()
+			if err != nil && !errors.Is(err, config.ErrNone) { // there need not be one
 				return err
+			}
+			if i.Exercise != nil { // what it cosigns would be real
+				return hint.Add(fmt.Errorf("%w: a witness is none of an exercise's", errKind), "give it a folder of its own: shirase witness --data DIR")
 			}
 			w, err := a.openWitness(name, state)
 			if err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/wneessen/go-mail"
 
 	"shirase/internal/hint"
+	"shirase/internal/outward"
 )
 
 // Account is where mail is handed over, and from whom it is.
@@ -57,13 +58,16 @@ func (m *Mail) Send(ctx context.Context, n News) error {
 		return err
 	}
 	options := []mail.Option{mail.WithPort(m.port), mail.WithTimeout(sendFor), mail.WithTLSPolicy(mail.TLSMandatory)}
-	switch m.account.Security {
-	case "tls":
+	sink, shut := outward.Mail(ctx)
+	switch {
+	case shut: // an exercise: neither a name is looked up nor a password said
+		options = append(options, mail.WithTLSPolicy(mail.NoTLS), mail.WithDialContextFunc(func(context.Context, string, string) (net.Conn, error) { return sink() }))
+	case m.account.Security == "tls":
 		options = append(options, mail.WithSSL())
-	case "none":
+	case m.account.Security == "none":
 		options = append(options, mail.WithTLSPolicy(mail.NoTLS))
 	}
-	if m.account.User != "" {
+	if m.account.User != "" && !shut {
 		options = append(options, mail.WithSMTPAuth(mail.SMTPAuthAutoDiscover), mail.WithUsername(m.account.User), mail.WithPassword(m.account.Password))
 	}
 	c, err := mail.NewClient(m.host, options...)

@@ -38,6 +38,8 @@ type Options struct {
 	BaseURL string
 	// Operator is who runs this instance: the author of its feeds. Empty: the host's name.
 	Operator language.Text
+	// Exercise: nothing of it is real, and every answer says so in its own text.
+	Exercise bool
 	// Contacts for security.txt: URLs (RFC 9116, 2.5.3). Without one there is no such file.
 	Contacts []string
 	Log      *slog.Logger
@@ -211,11 +213,14 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.mux.ServeHTTP(w, r)
 }
 
-// answer sends v as JSON. modified is when it last changed; zero where that is not known.
-func answer(w http.ResponseWriter, r *http.Request, v any, modified time.Time) error {
+// answer sends v as JSON, a struct; of an exercise it says so first. modified is when it last changed; zero where that is not known.
+func (a *api) answer(w http.ResponseWriter, r *http.Request, v any, modified time.Time) error {
 	data, err := json.Marshal(v, json.Deterministic(true))
 	if err != nil {
 		return err
+	}
+	if a.Exercise {
+		data = append([]byte(`{"exercise":true,`), data[1:]...)
 	}
 	serve(w, r, web.NewContent("application/json", "", "", data), modified)
 	return nil

@@ -52,7 +52,7 @@ func export(format datasets.Format, ending string) func(a *api, w http.ResponseW
 
 // write writes the archive out.
 func (a *api) write(ctx context.Context, to io.Writer, format datasets.Format) error {
-	out, err := datasets.NewWriter(to, format)
+	out, err := datasets.NewWriter(to, format, a.Exercise)
 	if err == nil {
 		err = a.Archive.Each(ctx, nil, out.Write)
 	}

@@ -79,12 +79,24 @@ func (a *api) feed(r *http.Request) (feed, error) {
 		f.author = strings.TrimPrefix(strings.TrimPrefix(base, "https://"), "http://")
 	}
 	f.title += lang.Pick("｜", " · ") + f.author
+	mark := ""
+	if a.Exercise { // readers show a title, a summary or an author alone
+		mark = language.Exercise(lang)
+		f.title, f.author = mark+f.title, mark+f.author
+	}
 	search.Set("lang", string(lang))
 	f.self, f.pages = f.self+"?"+search.Encode(), f.pages+"?"+search.Encode()
 	for _, e := range res.Entries {
 		items, err := a.items(r.Context(), base, lang, e)
 		if err != nil {
 			return feed{}, err
+		}
+		for i := range items {
+			x := &items[i]
+			x.title, x.summary = mark+x.title, mark+x.summary
+			if x.author != "" {
+				x.author = mark + x.author
+			}
 		}
 		f.items = append(f.items, items...)
 	}

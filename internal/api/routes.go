@@ -109,7 +109,7 @@ func (a *api) index(w http.ResponseWriter, r *http.Request) error {
 	for _, route := range a.listed {
 		out.Routes = append(out.Routes, IndexRoute{Path: route.Path, JA: route.JA, EN: route.EN})
 	}
-	return answer(w, r, out, time.Time{})
+	return a.answer(w, r, out, time.Time{})
 }
 
 func (a *api) incidents(w http.ResponseWriter, r *http.Request) error {
@@ -134,7 +134,7 @@ func (a *api) incidents(w http.ResponseWriter, r *http.Request) error {
 		q.Cursor = res.Next
 		out.Next = next(w, base+r.URL.Path, q.Values())
 	}
-	return answer(w, r, out, time.Time{}) // its total changes with what stands on other pages: the ETag tells
+	return a.answer(w, r, out, time.Time{}) // its total changes with what stands on other pages: the ETag tells
 }
 
 // next names the next page, in the body and as a Link header (RFC 8288).
@@ -188,7 +188,7 @@ func (a *api) incident(w http.ResponseWriter, r *http.Request) error {
 	if imported {
 		out.Provenance = &Provenance{p.Dataset, p.ExternalID, p.Licence, p.Attribution, p.URL, p.Updated}
 	}
-	return answer(w, r, out, entries[0].Updated)
+	return a.answer(w, r, out, entries[0].Updated)
 }
 
 func (a *api) notice(w http.ResponseWriter, r *http.Request) error {
@@ -196,7 +196,7 @@ func (a *api) notice(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return answer(w, r, noticeOf(a.base(r), n), n.Time)
+	return a.answer(w, r, noticeOf(a.base(r), n), n.Time)
 }
 
 // page reads cursor and limit of a list.
@@ -241,7 +241,7 @@ func (a *api) notices(w http.ResponseWriter, r *http.Request) error {
 	if len(list) > limit {
 		out.Next = next(w, base+r.URL.Path, url.Values{"cursor": {list[limit-1].ID}, "limit": {strconv.Itoa(limit)}})
 	}
-	return answer(w, r, out, time.Time{})
+	return a.answer(w, r, out, time.Time{})
 }
 
 func (a *api) organisations(w http.ResponseWriter, r *http.Request) error {
@@ -264,7 +264,7 @@ func (a *api) organisations(w http.ResponseWriter, r *http.Request) error {
 	if len(list) > limit {
 		out.Next = next(w, base+r.URL.Path, url.Values{"cursor": {list[limit-1].ID}, "limit": {strconv.Itoa(limit)}})
 	}
-	return answer(w, r, out, time.Time{})
+	return a.answer(w, r, out, time.Time{})
 }
 
 func (a *api) organisation(w http.ResponseWriter, r *http.Request) error {
@@ -278,7 +278,7 @@ func (a *api) organisation(w http.ResponseWriter, r *http.Request) error {
 	for _, t := range o.Aliases {
 		out.Aliases = append(out.Aliases, Text(t))
 	}
-	return answer(w, r, out, newest(o.Entries))
+	return a.answer(w, r, out, newest(o.Entries))
 }
 
 func (a *api) datasets(w http.ResponseWriter, r *http.Request) error {
@@ -290,7 +290,7 @@ func (a *api) datasets(w http.ResponseWriter, r *http.Request) error {
 	for _, d := range list {
 		out.Datasets = append(out.Datasets, Dataset{d.Name, d.Incidents, d.Licence, d.Attribution, d.Updated})
 	}
-	return answer(w, r, out, time.Time{})
+	return a.answer(w, r, out, time.Time{})
 }
 
 func (a *api) vocabulary(w http.ResponseWriter, r *http.Request) error {
@@ -302,5 +302,5 @@ func (a *api) vocabulary(w http.ResponseWriter, r *http.Request) error {
 		}
 		return out
 	}
-	return answer(w, r, Vocabulary{terms("sector"), terms("cause"), terms("class"), terms("size"), terms("disclose"), terms("key")}, time.Time{})
+	return a.answer(w, r, Vocabulary{terms("sector"), terms("cause"), terms("class"), terms("size"), terms("disclose"), terms("key")}, time.Time{})
 }

@@ -55,6 +55,7 @@ func operation(s schemas, r Route) object {
 	content := object{}
 	if r.answer != nil {
 		content["application/json"] = object{"schema": s.of(r.answer)}
+		s[r.answer.Name()].(object)["properties"].(object)["exercise"] = object{"type": "boolean", "description": "true: nothing of it is real"}
 	} else {
 		content[r.media] = object{}
 	}

@@ -30,7 +30,7 @@ const (
 // Boards keeps the boards that are looked at.
 type Boards struct {
 	Rooms
-	now    func() time.Time
+	now    func() time.Time // by which it is judged how long a roll takes
 	atOnce int64
 	log    func(what string, err error)
 
@@ -60,12 +60,15 @@ func New(ctx context.Context, rooms Rooms, failed func(what string, err error)) 
 	if failed == nil {
 		failed = func(string, error) {}
 	}
+	if rooms.Now == nil {
+		rooms.Now = time.Now
+	}
 	return &Boards{Rooms: rooms, now: time.Now, atOnce: atOnce, log: failed, kept: map[string]*kept{}, ctx: ctx, roll: make(chan struct{}, 1)}
 }
 
 // Make puts a board together, whatever it takes.
 func (b *Boards) Make(ctx context.Context, id string) (*Board, error) {
-	out, ro, err := b.Rooms.make(ctx, id, b.now())
+	out, ro, err := b.Rooms.make(ctx, id, b.Now())
 	if err != nil || ro == nil || !out.Told.Begun {
 		return out, err
 	}
@@ -92,13 +95,13 @@ func (b *Boards) Get(ctx context.Context, id, version string) (*Board, error) {
 		return nil, ctx.Err()
 	}
 	defer func() { <-k.making }()
-	if version != "" && k.board != nil && k.version == version && b.now().Sub(k.board.At) < keptFor {
+	if version != "" && k.board != nil && k.version == version && b.Now().Sub(k.board.At) < keptFor {
 		return k.board, nil
 	}
 	// It is for all who wait for it: that the first of them goes away ends nothing.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), makingLasts)
 	defer cancel()
-	out, ro, err := b.Rooms.make(ctx, id, b.now())
+	out, ro, err := b.Rooms.make(ctx, id, b.Now())
 	if err == nil && ro != nil && out.Told.Begun {
 		err = b.told(ctx, k, out, *ro)
 	}
@@ -209,7 +212,7 @@ func (b *Boards) holds(ctx context.Context, id string) (string, error) {
 // Version gives what changes whenever the board of a case does, and once a minute. head is that of the case's record, and told how its campaigns
 // stand (reach.Reach.Versions): whoever asks for many has them.
 func (b *Boards) Version(ctx context.Context, id, head, told string) (string, error) {
-	out := head + " " + told + " " + strconv.FormatInt(b.now().Unix()/60, 10)
+	out := head + " " + told + " " + strconv.FormatInt(b.Now().Unix()/60, 10)
 	moved, err := b.Incidents.Moved(ctx, id)
 	if err != nil && !errors.Is(err, incident.ErrNotFound) {
 		return "", fmt.Errorf("the board of %s: %w", id, err)

@@ -25,6 +25,7 @@ import (
 
 // Rooms are what a board is put together from. Those that are nil are not there, and said so.
 type Rooms struct {
+	Now       func() time.Time // that a board is as of; nil: this machine's
 	Cases     *response.Cases
 	Incidents *incident.Incidents
 	Rosters   *roster.Rosters

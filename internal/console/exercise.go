@@ -18,7 +18,8 @@ import (
 
 // Rehearsal is the exercise that is played in this data folder.
 type Rehearsal struct {
-	Play func() (*exercise.Play, error)
+	Origin string // of its ledger
+	Play   func() (*exercise.Play, error)
 	// Case is the one that answers it; "" where none was declared.
 	Case func(ctx context.Context) (string, error)
 	// Record is what the answer is measured by, as somebody may see it.

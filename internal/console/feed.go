@@ -55,8 +55,12 @@ func (c *Console) calendar(w http.ResponseWriter, r *http.Request, v *visit) err
 			entries = append(entries, law.Entry{Case: l.ID, Clock: k})
 		}
 	}
+	exercise := ""
+	if c.Rehearsal != nil {
+		exercise = c.Rehearsal.Origin
+	}
 	var out bytes.Buffer
-	if err := law.WriteCalendar(&out, v.lang, entries, c.BaseURL, c.now()); err != nil {
+	if err := law.WriteCalendar(&out, v.lang, entries, c.BaseURL, exercise, c.now()); err != nil {
 		return err
 	}
 	h := w.Header()

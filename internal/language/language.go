@@ -52,6 +52,9 @@ type Text struct {
 // Both makes a text of its two forms.
 func Both(ja, en string) Text { return Text{ja, en} }
 
+// Exercise is what begins whatever an exercise hands on: a title, a name of a calendar, a row.
+func Exercise(l Lang) string { return l.Pick("【訓練 EXERCISE】", "[EXERCISE 訓練] ") }
+
 // Same makes a text of what is the same in both: a name, or what was read in one language.
 func Same(s string) Text { return Text{s, s} }
 

@@ -157,7 +157,7 @@ func TestCalendar(t *testing.T) {
 	}
 	for _, lang := range []language.Lang{language.JA, language.EN} {
 		var out bytes.Buffer
-		if err := WriteCalendar(&out, lang, entries, "https://desk.example.jp", time.Date(2026, 8, 21, 0, 0, 0, 0, time.UTC)); err != nil {
+		if err := WriteCalendar(&out, lang, entries, "https://desk.example.jp", "", time.Date(2026, 8, 21, 0, 0, 0, 0, time.UTC)); err != nil {
 			t.Fatal(err)
 		}
 		cal, err := ics.ParseCalendar(bytes.NewReader(out.Bytes()))

@@ -3,6 +3,7 @@ package law
 import (
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	ics "github.com/arran4/golang-ical"
@@ -20,18 +21,23 @@ type Entry struct {
 // WriteCalendar writes what is due as an iCalendar stream (RFC 5545): an event for each clock that runs, is overdue or was done
 // and has a date. A due time to the day is an event of that whole day. Alarms stand at half and four fifths of a clock's time
 // and at its end. A calendar is often kept by somebody else's server, so it names regimes, rules and cases, and nothing of what
-// happened. base is the address of this instance, or empty.
-func WriteCalendar(w io.Writer, lang language.Lang, entries []Entry, base string, now time.Time) error {
+// happened. base is the address of this instance, or empty. exercise is the origin of an exercise's ledger, "" of a real one: each text of it then says
+// so, and its events are none of another calendar's.
+func WriteCalendar(w io.Writer, lang language.Lang, entries []Entry, base, exercise string, now time.Time) error {
+	mark, of := "", "shirase"
+	if exercise != "" {
+		mark, of = language.Exercise(lang), strings.ReplaceAll(exercise, "/", ".")
+	}
 	cal := ics.NewCalendarFor("Shirase")
 	cal.SetMethod(ics.MethodPublish)
-	cal.SetXWRCalName(lang.Pick("対応の期限", "Deadlines of cases"))
+	cal.SetXWRCalName(mark + lang.Pick("対応の期限", "Deadlines of cases"))
 	cal.SetRefreshInterval("PT1H")
 	for _, e := range entries {
 		c := e.Clock
 		if c.Due.IsZero() || !c.runs() && c.State != Done {
 			continue
 		}
-		event := cal.AddEvent(c.ID + "." + e.Case + "@shirase")
+		event := cal.AddEvent(c.ID + "." + e.Case + "@" + of)
 		event.SetDtStampTime(now.UTC())
 		name := c.Rule.Name.In(lang)
 		if c.Promise != nil { // in somebody's own words, which may say anything
@@ -41,8 +47,8 @@ func WriteCalendar(w io.Writer, lang language.Lang, entries []Entry, base string
 		if c.State != Running {
 			name += lang.Pick("（", " (") + StateName(c.State).In(lang) + lang.Pick("）", ")")
 		}
-		event.SetSummary(fmt.Sprintf(lang.Pick("期限: %s［%s］", "Due: %s [%s]"), name, e.Case))
-		event.SetDescription(c.note(lang))
+		event.SetSummary(mark + fmt.Sprintf(lang.Pick("期限: %s［%s］", "Due: %s [%s]"), name, e.Case))
+		event.SetDescription(mark + c.note(lang))
 		if c.Due.Precision == incident.Minute {
 			event.SetStartAt(c.Due.Time)
 			event.SetEndAt(c.Due.Time)
@@ -57,7 +63,7 @@ func WriteCalendar(w io.Writer, lang language.Lang, entries []Entry, base string
 		for _, r := range c.Reminders() {
 			alarm := event.AddAlarm()
 			alarm.SetAction(ics.ActionDisplay)
-			alarm.SetDescription(fmt.Sprintf("%d %%: %s", r.Percent, plain))
+			alarm.SetDescription(mark + fmt.Sprintf("%d %%: %s", r.Percent, plain))
 			alarm.SetTrigger(r.At.UTC().Format("20060102T150405Z"), ics.WithValue(string(ics.ValueDataTypeDateTime)))
 		}
 	}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/wneessen/go-mail"
+
+	"shirase/internal/outward"
 )
 
 // SMTP sends mail through a server.
@@ -58,10 +60,13 @@ func (s SMTP) Deliver(ctx context.Context, out Letter) error {
 	}
 	_, domain, _ := strings.Cut(s.From, "@")
 	options := []mail.Option{mail.WithPort(number), mail.WithTimeout(20 * time.Second), mail.WithHELO(domain)}
-	switch ip := net.ParseIP(host); s.Security {
-	case "tls":
+	sink, shut := outward.Mail(ctx)
+	switch ip := net.ParseIP(host); {
+	case shut: // an exercise: neither a name is looked up nor a password said
+		options = append(options, mail.WithTLSPolicy(mail.NoTLS), mail.WithDialContextFunc(func(context.Context, string, string) (net.Conn, error) { return sink() }))
+	case s.Security == "tls":
 		options = append(options, mail.WithSSL())
-	case "none":
+	case s.Security == "none":
 		if host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 			return errors.New("mail.security is none, and the mail server is not on this machine")
 		}
@@ -69,7 +74,7 @@ func (s SMTP) Deliver(ctx context.Context, out Letter) error {
 	default:
 		options = append(options, mail.WithTLSPolicy(mail.TLSMandatory))
 	}
-	if s.User != "" {
+	if s.User != "" && !shut {
 		options = append(options, mail.WithSMTPAuth(mail.SMTPAuthAutoDiscover), mail.WithUsername(s.User), mail.WithPassword(s.Password))
 	}
 	form := []mail.MsgOption{mail.WithNoDefaultUserAgent()}

@@ -46,6 +46,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 	"golang.org/x/time/rate"
 
+	"shirase/check"
 	"shirase/internal/files"
 	"shirase/internal/hint"
 )
@@ -299,8 +300,11 @@ func (w *Witness) know(vkey string) error {
 
 // Add witnesses another log from now on, by its verifier key, whose name is the
 // log's origin; of a log that is known it is the key that follows those before.
-// It is remembered. Errors: ErrLog.
+// It is remembered. Errors: ErrLog, check.ErrExercise.
 func (w *Witness) Add(vkey string) error {
+	if origin, _, _ := strings.Cut(strings.TrimSpace(vkey), "+"); check.Exercise(origin) { // who relies on this witness would take it for real
+		return hint.Add(fmt.Errorf("witness: adding a log: %w", check.ErrExercise), "witness a real instance's ledger: its key is shown by shirase ledger key")
+	}
 	if err := w.change(func() error { return w.know(strings.TrimSpace(vkey)) }); err != nil {
 		return fmt.Errorf("witness: adding a log: %w", err)
 	}

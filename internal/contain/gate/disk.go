@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -25,12 +26,17 @@ const (
 	doneHeader = 8
 )
 
+// ErrKind says that what lies on the disk was in force for real and this node is an exercise's, or the other way round: neither is to stand in for
+// the other, not even while the database is away.
+var ErrKind = errors.New("what the gate knew is of an exercise, and this is none, or the other way round")
+
 type keptNode struct {
-	V       int         `json:"v"`
-	Version int64       `json:"version"`
-	AsOf    int64       `json:"asOf"` // microseconds since 1970
-	Blocks  []Block     `json:"blocks"`
-	Tokens  []keptToken `json:"tokens"`
+	V        int         `json:"v"`
+	Exercise bool        `json:"exercise,omitzero"`
+	Version  int64       `json:"version"`
+	AsOf     int64       `json:"asOf"` // microseconds since 1970
+	Blocks   []Block     `json:"blocks"`
+	Tokens   []keptToken `json:"tokens"`
 }
 
 type keptToken struct {
@@ -49,7 +55,7 @@ func (n *Node) keep(now time.Time) {
 		return
 	}
 	m := n.memory.Load()
-	out := keptNode{V: 1, Version: m.version, AsOf: n.asOf.Load(), Blocks: m.blocks, Tokens: []keptToken{}}
+	out := keptNode{V: 1, Exercise: n.Idle, Version: m.version, AsOf: n.asOf.Load(), Blocks: m.blocks, Tokens: []keptToken{}}
 	for _, t := range m.list {
 		out.Tokens = append(out.Tokens, keptToken{t, hex.EncodeToString(t.hash[:])})
 	}
@@ -94,6 +100,9 @@ func (n *Node) load() error {
 	var k keptNode
 	if err := json.Unmarshal(b, &k); err != nil || k.V != 1 {
 		return fmt.Errorf("%s is not what was written", nodeFile)
+	}
+	if k.Exercise != n.Idle {
+		return ErrKind
 	}
 	list := []Token{}
 	for _, t := range k.Tokens {

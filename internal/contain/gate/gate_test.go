@@ -220,6 +220,15 @@ func TestAway(t *testing.T) {
 			t.Error(rec.Code, rec.Header())
 		}
 
+		// What was in force for real is not taken for an exercise's, which would let everybody pass, nor the other way round.
+		for _, idle := range []bool{true, false} {
+			o := again.NodeOptions
+			o.Idle = idle
+			if err := NewNode(o).Start(t.Context()); errors.Is(err, ErrKind) != idle {
+				t.Errorf("a node of an exercise (%v) with what was in force for real: %v", idle, err)
+			}
+		}
+
 		tooOld := w.node(func(o *NodeOptions) { away(o); o.Rules.Keep = time.Minute })
 		for uri, want := range map[string]Decision{"/login": unknownClose, "/shop": unknownOpen, "/LOGIN/x": unknownClose, "/healthz": allowed} {
 			if d := get(t, tooOld, uri, Account{}); d.Kind != want.Kind || d.Undecided != want.Undecided {

@@ -146,7 +146,7 @@ func NewNode(o NodeOptions) *Node {
 }
 
 // Start looks for what is in force: in the database, or where that is away, on the disk. Where neither knows, what is chosen for each
-// route is done until one does. It fails only where ctx ends.
+// route is done until one does. It fails where ctx ends, and with ErrKind where the disk knows of the other kind.
 func (n *Node) Start(ctx context.Context) error {
 	err := n.Refresh(ctx)
 	if err == nil {
@@ -158,7 +158,9 @@ func (n *Node) Start(ctx context.Context) error {
 	n.Log.Error("read what is in force at the gate", "error", err)
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if err := n.load(); err != nil && !errors.Is(err, files.ErrNotExist) {
+	if err := n.load(); errors.Is(err, ErrKind) {
+		return err
+	} else if err != nil && !errors.Is(err, files.ErrNotExist) {
 		n.Log.Error("read what was in force at the gate from the disk", "error", err)
 	}
 	return nil

@@ -40,13 +40,19 @@ type Figures struct {
 	Demonstration bool      // the accounts are generated and the notice has to say so
 }
 
-// marked says of an exercise's notice, in its own text and before all else, that it is none: whoever takes it along takes that along.
+// What an exercise's notice begins with.
+const (
+	markJA = "> 【訓練】これは訓練のために作った文書です。実際に起きたことではありません。EXERCISE — not real.\n\n"
+	markEN = "> EXERCISE — not real (訓練). This was written for an exercise. Nothing of what it says has happened.\n\n"
+)
+
+// marked says of an exercise's notice, in its own text and before all else, that it is none: whoever takes it along takes that along. A draft
+// that was edited may say so already.
 func (f Figures) marked(t language.Text) language.Text {
 	if !f.Exercise {
 		return t
 	}
-	return language.Text{JA: "> 【訓練】これは訓練のために作った文書です。実際に起きたことではありません。EXERCISE — not real.\n\n" + t.JA,
-		EN: "> EXERCISE — not real (訓練). This was written for an exercise. Nothing of what it says has happened.\n\n" + t.EN}
+	return language.Text{JA: markJA + strings.TrimPrefix(t.JA, markJA), EN: markEN + strings.TrimPrefix(t.EN, markEN)}
 }
 
 // state is the state of an incident's scope as a notice tells it.
@@ -64,7 +70,7 @@ func Text(ctx context.Context, s *incident.Incidents, id string, d Draft) (langu
 	if err != nil {
 		return language.Text{}, nil, fmt.Errorf("draft a notice of %s: %w", id, err)
 	}
-	return c.draft(d), c.changes, nil
+	return d.Figures.marked(c.draft(d)), c.changes, nil
 }
 
 // Whole writes the next version of an incident's notice as a text of its own, from the facts of inc alone. Nothing is stored

@@ -21,10 +21,11 @@ const ownVersion = 1
 
 // ownIncident is an incident in our JSON.
 type ownIncident struct {
-	V      int             `json:"v"`
-	ID     string          `json:"id"`
-	Origin *ownOrigin      `json:"origin,omitzero"` // of an imported one
-	Facts  []incident.Fact `json:"facts"`
+	V        int             `json:"v"`
+	ID       string          `json:"id"`
+	Exercise bool            `json:"exercise,omitzero"` // nothing of it is real
+	Origin   *ownOrigin      `json:"origin,omitzero"`   // of an imported one
+	Facts    []incident.Fact `json:"facts"`
 }
 
 type ownOrigin struct {
@@ -47,6 +48,11 @@ func (o *ownIncident) record(at incident.Place, dataset string) incident.Record 
 	return rec
 }
 
+// notReal refuses what an exercise wrote: it would stand among what really happened.
+func notReal(at incident.Place) error {
+	return &incident.RowError{Place: at, Field: "exercise", Reason: "is of an exercise: nothing of it is real"}
+}
+
 func readOwnJSON(name string, br *bufio.Reader, dataset string) func() (incident.Record, error) {
 	e := elements{name: name, r: br, line: 1}
 	return func() (incident.Record, error) {
@@ -60,6 +66,9 @@ func readOwnJSON(name string, br *bufio.Reader, dataset string) func() (incident
 		}
 		if row.V != ownVersion {
 			return incident.Record{}, &incident.RowError{Place: at, Field: "v", Reason: fmt.Sprintf("version %d is not %d", row.V, ownVersion)}
+		}
+		if row.Exercise {
+			return incident.Record{}, notReal(at)
 		}
 		return row.record(at, dataset), nil
 	}
@@ -91,6 +100,9 @@ var ownColumns = []string{"id", "dataset", "external_id", "licence", "attributio
 	"promised", "number", "unit", "qualifier", "region", "status", "link", "telephone", "hours_ja", "hours_en", "fetched", "sha256", "quote",
 	"source_licence", "certainty", "source", "as_of"}
 
+// exerciseColumn is a further column, of what an exercise writes alone: nothing of such a row is real.
+const exerciseColumn = "exercise"
+
 // ownCSV joins the rows of one incident, which follow each other.
 type ownCSV struct {
 	rows    *rows
@@ -105,7 +117,7 @@ func readOwnCSV(name string, br *bufio.Reader, dataset string) (func() (incident
 		return nil, err
 	}
 	for column := range c.rows.columns {
-		if !slices.Contains(ownColumns, column) {
+		if !slices.Contains(ownColumns, column) && column != exerciseColumn {
 			return nil, broken("known here: "+strings.Join(ownColumns, ", "), "%s:1: there is no column %q", name, cut(column, 60))
 		}
 	}
@@ -137,6 +149,9 @@ func (c *ownCSV) next() (incident.Record, error) {
 	for r := first; ; {
 		if refused == nil {
 			f, err := ownFact(r)
+			if err == nil && r.get(exerciseColumn) != "" {
+				err = notReal(r.Place)
+			}
 			if err != nil {
 				errors.As(err, &refused)
 			} else if o.Facts = append(o.Facts, f); len(o.Facts) > maxOwnFacts {

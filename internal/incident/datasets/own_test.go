@@ -72,7 +72,7 @@ func importAll(t *testing.T, s *incident.Incidents, name, src string) incident.I
 func exported(t *testing.T, s *incident.Incidents, format Format) string {
 	t.Helper()
 	var b bytes.Buffer
-	w, err := NewWriter(&b, format)
+	w, err := NewWriter(&b, format, false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -46,7 +46,8 @@ type verisRow struct {
 		Timeline struct {
 			Notification verisDate `json:"notification"`
 		} `json:"timeline"`
-		Own jsontext.Value `json:"shirase"`
+		Exercise bool           `json:"exercise"`
+		Own      jsontext.Value `json:"shirase"`
 	} `json:"plus"`
 }
 
@@ -138,6 +139,9 @@ func readVERIS(name string, br *bufio.Reader, dataset string) func() (incident.R
 		var row verisRow
 		if err := json.Unmarshal(raw, &row); err != nil {
 			return incident.Record{}, jsonRow(at, err)
+		}
+		if row.Plus.Exercise {
+			return incident.Record{}, notReal(at)
 		}
 		if own, ok := row.own(raw); ok {
 			from := dataset

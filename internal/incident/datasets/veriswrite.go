@@ -75,6 +75,7 @@ type verisAction struct {
 }
 
 type verisPlus struct {
+	Exercise bool               `json:"exercise,omitzero"` // nothing of it is real
 	Modified string             `json:"modified"`
 	Timeline *verisNotification `json:"timeline,omitzero"`
 	Own      *verisOwn          `json:"shirase,omitzero"`

@@ -401,7 +401,7 @@ func TestVERISEdited(t *testing.T) {
 
 // TestVERISUndated: an incident without a year is not given one.
 func TestVERISUndated(t *testing.T) {
-	w, err := NewWriter(&bytes.Buffer{}, VERIS)
+	w, err := NewWriter(&bytes.Buffer{}, VERIS, false)
 	if err != nil {
 		t.Fatal(err)
 	}

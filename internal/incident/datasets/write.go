@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 
 	"github.com/go-json-experiment/json"
@@ -12,6 +13,7 @@ import (
 
 	"shirase/internal/hint"
 	"shirase/internal/incident"
+	"shirase/internal/language"
 )
 
 // Writer writes incidents one by one, in constant memory.
@@ -20,16 +22,22 @@ type Writer struct {
 	csv   *csv.Writer
 	veris bool
 	begun bool
+	// exercise: nothing of it is real, and each incident says so.
+	exercise bool
 }
 
 // NewWriter begins to write incidents to w as JSON (our own), CSV or VERIS JSON. What is written and read again has the
-// same facts. Errors: ErrFormat.
-func NewWriter(w io.Writer, format Format) (*Writer, error) {
-	out := &Writer{w: bufio.NewWriterSize(w, 64<<10)}
+// same facts. What an exercise writes says so with each incident, and is not read again. Errors: ErrFormat.
+func NewWriter(w io.Writer, format Format, exercise bool) (*Writer, error) {
+	out := &Writer{w: bufio.NewWriterSize(w, 64<<10), exercise: exercise}
 	switch format {
 	case CSV:
 		out.csv = csv.NewWriter(out.w)
-		if err := out.csv.Write(ownColumns); err != nil {
+		columns := ownColumns
+		if exercise {
+			columns = append(slices.Clone(ownColumns), exerciseColumn)
+		}
+		if err := out.csv.Write(columns); err != nil {
 			return nil, err
 		}
 	case VERIS, Shirase:
@@ -54,11 +62,17 @@ func (w *Writer) Write(inc incident.Incident, origin *incident.Provenance) error
 	if w.csv != nil {
 		return w.writeCSV(inc, origin)
 	}
-	var v any = ownOf(inc, origin)
+	own := ownOf(inc, origin)
+	own.Exercise = w.exercise
+	var v any = own
 	if w.veris {
 		row, err := verisOf(inc, origin)
 		if err != nil {
 			return fmt.Errorf("write %s: %w", inc.ID, err)
+		}
+		row.Plus.Exercise = w.exercise
+		if w.exercise {
+			row.Summary = language.Exercise(language.EN) + row.Summary
 		}
 		v = row
 	}
@@ -120,6 +134,9 @@ func (w *Writer) writeCSV(inc incident.Incident, origin *incident.Provenance) er
 		cells := []string{o.ID, from.Dataset, from.ExternalID, from.Licence, from.Attribution, from.URL, f.Key, f.Item, v.Text.JA, v.Text.EN, v.Word,
 			v.Original, v.Time.String(), v.Promised.String(), number, v.Unit, v.Qualifier, v.Region, v.Status, v.URL, v.Telephone, v.Hours.JA, v.Hours.EN,
 			v.Fetched.String(), v.SHA256, v.Quote, v.Licence, string(f.Certainty), f.Source, f.AsOf.String()}
+		if w.exercise {
+			cells = append(cells, "yes")
+		}
 		for j := range cells {
 			cells[j] = escape(cells[j])
 		}

@@ -27,6 +27,20 @@ var (
 	ErrDocument = errors.New("not a document")
 )
 
+// What stands before all else in whatever form of a document that was written in an exercise: whoever takes a part of it along takes it along.
+const (
+	markJA = "【訓練 EXERCISE：提出しないでください】"
+	markEN = "[EXERCISE 訓練, not to be sent] "
+)
+
+// mark is what an exercise's document says of itself in each part of it; "" where it is none.
+func (d *Document) mark() string {
+	if !d.Exercise {
+		return ""
+	}
+	return d.Language().Pick(markJA, markEN)
+}
+
 // State says how an item stands.
 type State string
 
@@ -55,7 +69,8 @@ type Document struct {
 	Title    string        `json:"title"`
 	Case     string        `json:"case"`
 	Lang     string        `json:"lang"`
-	At       time.Time     `json:"at"` // that it speaks as of
+	Exercise bool          `json:"exercise,omitzero"` // nothing of it is real, and every form of it says so first
+	At       time.Time     `json:"at"`                // that it speaks as of
 	Complete bool          `json:"complete"`
 	Also     string        `json:"also,omitzero"` // the kind that it serves as too: a complete 速報 is a 確報
 	Items    []Item        `json:"items"`
@@ -161,7 +176,7 @@ func Write(k Kind, lang language.Lang, in Input) *Document {
 	w := &writer{Input: in, lang: lang, at: in.Incident.Moments(lang)}
 	d := &Document{V: 1, Kind: k.ID, Title: k.Name.In(lang), Case: in.Incident.ID, Lang: string(lang), At: in.At.UTC().Truncate(time.Second), Complete: true, Note: k.Note}
 	if in.Exercise {
-		d.Title = lang.Pick("【訓練 EXERCISE：提出しないでください】", "[EXERCISE 訓練, not to be sent] ") + d.Title
+		d.Exercise, d.Title = true, lang.Pick(markJA, markEN)+d.Title
 	}
 	for _, spec := range k.items {
 		d.Items = append(d.Items, w.item(k, spec))

@@ -2,7 +2,10 @@ package document
 
 import (
 	"bytes"
+	"errors"
+	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -199,6 +202,75 @@ func TestXLSX(t *testing.T) {
 	m.Sheet = "無い"
 	if err := d.WriteXLSX(&out, template.Bytes(), m); err == nil {
 		t.Error("a sheet that is not there")
+	}
+}
+
+// TestExercise: whatever kind of document was written in an exercise says so in whatever form, before what it says, and where it is printed;
+// of a real one none does.
+func TestExercise(t *testing.T) {
+	sheet := excelize.NewFile()
+	sheet.NewSheet("別紙")
+	var form bytes.Buffer
+	if err := sheet.Write(&form); err != nil {
+		t.Fatal(err)
+	}
+	for _, exercise := range []bool{true, false} {
+		in := known(t, some)
+		in.Exercise = exercise
+		for _, k := range Kinds() {
+			for _, lang := range []language.Lang{language.JA, language.EN} {
+				d := Write(k, lang, in)
+				data, err := d.Bytes()
+				if err != nil {
+					t.Fatal(err)
+				}
+				again, err := Parse(data)
+				if err != nil || again.Exercise != exercise || strings.Contains(again.Title, "EXERCISE") != exercise {
+					t.Errorf("%s as JSON: %v, %s", k.ID, err, data[:100])
+				}
+				var text, page bytes.Buffer
+				if err := errors.Join(d.WriteText(&text), d.WriteHTML(&page)); err != nil {
+					t.Fatal(err)
+				}
+				if first, _, _ := strings.Cut(text.String(), "\n"); strings.Contains(first, "EXERCISE") != exercise {
+					t.Errorf("%s as text begins with %s", k.ID, first)
+				}
+				_, rest, _ := strings.Cut(page.String(), "<title>")
+				title, body, _ := strings.Cut(rest, "</title>")
+				if strings.Contains(title, "EXERCISE") != exercise || strings.Contains(body, `<p class="mark">`) != exercise || strings.Count(body, "EXERCISE") != map[bool]int{true: 2}[exercise] {
+					t.Errorf("%s as a page: %s: %s", k.ID, title, body[:200])
+				}
+				cells := map[string]string{}
+				for n, key := range k.Keys() {
+					cells[key] = "C" + strconv.Itoa(n+1)
+				}
+				for _, m := range []*Mapping{nil, {Kind: k.ID, Cells: cells}} {
+					var out bytes.Buffer
+					if err := d.WriteXLSX(&out, form.Bytes(), m); err != nil {
+						t.Fatal(err)
+					}
+					f, err := excelize.OpenReader(&out)
+					if err != nil {
+						t.Fatal(err)
+					}
+					for _, name := range f.GetSheetList() {
+						if h, err := f.GetHeaderFooter(name); err != nil || exercise != (h != nil && strings.Contains(h.OddHeader, "EXERCISE")) {
+							t.Errorf("%s: the sheet %s is printed with %+v, %v", k.ID, name, h, err)
+						}
+					}
+					places := []string{"A1"}
+					if m != nil {
+						places = slices.Collect(maps.Values(cells))
+					}
+					for _, place := range places {
+						if got, err := f.GetCellValue(f.GetSheetName(0), place); err != nil || strings.Contains(got, "EXERCISE") != exercise {
+							t.Errorf("%s, %s: %q, %v", k.ID, place, got, err)
+						}
+					}
+					f.Close()
+				}
+			}
+		}
 	}
 }
 

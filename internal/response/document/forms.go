@@ -50,8 +50,8 @@ func (d *Document) WriteText(w io.Writer) error {
 
 var sheet = template.Must(template.New("").Parse(`<!doctype html>
 <html lang="{{.Lang}}"><meta charset="utf-8"><title>{{.Title}}</title>
-<style>body{font:11pt/1.6 sans-serif;max-width:48rem;margin:2rem auto;padding:0 1rem}table{border-collapse:collapse;width:100%}th,td{border:1px solid #888;padding:.5rem;text-align:left;vertical-align:top}th{width:30%;font-weight:600}td{white-space:pre-wrap;overflow-wrap:anywhere}.gap{font-weight:700}.n{color:#555;font-size:85%}tr{break-inside:avoid}@page{size:A4;margin:18mm}</style>
-<h1>{{.Title}}</h1><p class="n">{{.Case}} · {{.When}}</p>
+<style>body{font:11pt/1.6 sans-serif;max-width:48rem;margin:2rem auto;padding:0 1rem}table{border-collapse:collapse;width:100%}th,td{border:1px solid #888;padding:.5rem;text-align:left;vertical-align:top}th{width:30%;font-weight:600}td{white-space:pre-wrap;overflow-wrap:anywhere}.gap{font-weight:700}.n{color:#555;font-size:85%}tr{break-inside:avoid}@page{size:A4;margin:18mm}.mark{position:sticky;top:0;background:#fff;border:3px double #000;padding:.3rem;font-weight:700;text-align:center}@media print{.mark{position:fixed;top:-12mm;left:0;right:0}}</style>
+{{with .Mark}}<p class="mark">{{.}}</p>{{end}}<h1>{{.Title}}</h1><p class="n">{{.Case}} · {{.When}}</p>
 <table>{{range .Items}}<tr><th scope="row">{{.N}}. {{.Name}}{{with .Rule}}<br><span class="n">{{.}}</span>{{end}}</th><td>{{.Text}}{{with .Gap}}<span class="gap">{{.}}</span>{{end}}</td></tr>
 {{end}}</table>{{with .Note}}<p class="n">{{.}}</p>{{end}}</html>
 `))
@@ -71,7 +71,7 @@ func (d *Document) WriteHTML(w io.Writer) error {
 		}
 		rows = append(rows, r)
 	}
-	return sheet.Execute(w, map[string]any{"Lang": d.Lang, "Title": d.Title, "Case": d.Case, "When": d.At.In(incident.Japan).Format("2006-01-02 15:04 MST"), "Items": rows, "Note": d.Note.In(lang)})
+	return sheet.Execute(w, map[string]any{"Lang": d.Lang, "Title": d.Title, "Mark": d.mark(), "Case": d.Case, "When": d.At.In(incident.Japan).Format("2006-01-02 15:04 MST"), "Items": rows, "Note": d.Note.In(lang)})
 }
 
 // A Mapping says into which cells of a template the items of a document go. An operator fills it once with the cells of the real
@@ -153,7 +153,7 @@ func (d *Document) WriteXLSX(w io.Writer, template []byte, m *Mapping) error {
 			if item != i.Key {
 				continue
 			}
-			text := map[string]string{"": i.Text, "text": i.Text, "state": i.says(d.Language()), "length": fmt.Sprint(i.Length)}[part]
+			text := map[string]string{"": d.mark() + i.Text, "text": d.mark() + i.Text, "state": i.says(d.Language()), "length": fmt.Sprint(i.Length)}[part]
 			sheet, name := m.place(cell)
 			if sheet == "" {
 				sheet = f.GetSheetName(0)
@@ -166,7 +166,23 @@ func (d *Document) WriteXLSX(w io.Writer, template []byte, m *Mapping) error {
 			}
 		}
 	}
+	if err := d.markSheets(f); err != nil {
+		return err
+	}
 	return f.Write(w)
+}
+
+// markSheets has every sheet of an exercise's workbook say so where it is printed.
+func (d *Document) markSheets(f *excelize.File) error {
+	if !d.Exercise {
+		return nil
+	}
+	for _, name := range f.GetSheetList() {
+		if err := f.SetHeaderFooter(name, &excelize.HeaderFooterOptions{OddHeader: "&C" + strings.TrimSpace(d.mark()), OddFooter: "&C" + strings.TrimSpace(d.mark())}); err != nil {
+			return fmt.Errorf("%w: the template's sheet %.60q: %v", ErrDocument, name, err)
+		}
+	}
+	return nil
 }
 
 // says is an item's state in words.
@@ -186,6 +202,9 @@ func (d *Document) plainXLSX(w io.Writer) error {
 	lang, name := d.Language(), f.GetSheetName(0)
 	head := []string{lang.Pick("番号", "No."), lang.Pick("項目", "Item"), lang.Pick("根拠", "Rule"), lang.Pick("内容", "Text"), lang.Pick("状態", "State"), lang.Pick("文字数", "Length")}
 	rows := [][]string{head}
+	if d.Exercise {
+		rows = [][]string{{d.mark()}, head}
+	}
 	for n, i := range d.Items {
 		rows = append(rows, []string{fmt.Sprint(n + 1), i.Name.In(lang), i.Rule, i.Text, i.says(lang), fmt.Sprint(i.Length)})
 	}
@@ -201,6 +220,9 @@ func (d *Document) plainXLSX(w io.Writer) error {
 		}
 	}
 	if err := f.SetColWidth(name, "B", "D", 40); err != nil {
+		return err
+	}
+	if err := d.markSheets(f); err != nil {
 		return err
 	}
 	return f.Write(w)

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"shirase/check"
+	"shirase/internal/publish"
+)
+
+// TestMarked: whatever of an exercise is handed on says that it is one.
+func TestMarked(t *testing.T) {
+	x := newTeam(t, "naver-2013")
+	x.at("1h")
+	x.do("case", "declare", "--id", "drill", "--title", "不正アクセス", "--organisation", "例社", "--known", x.moment("0m"), "--regime", "jp-appi")
+	x.facts(`{key: title, value: {ja: 不正アクセス, en: Unauthorised access}}`, `{key: scope.state, value: investigating}`, `{key: contained, value: "{+48m}"}`)
+	for _, kind := range append(documentKinds(), "notice") {
+		if out := x.do("case", "document", kind, "drill"); !strings.Contains(strings.SplitN(out, "\n", 2)[0], "EXERCISE") {
+			t.Errorf("%s begins with %.80s", kind, out)
+		}
+	}
+	x.do("publish", "drill")
+	x.facts(`{key: action, id: reset, status: planned, promised: "{+9h51m}", value: {ja: 再設定の機能, en: The reset function}}`)
+	// Data: each form says so, and a real instance takes none of it.
+	real := &team{t: t, data: filepath.Join(t.TempDir(), "real"), start: x.start}
+	real.do("init")
+	for _, format := range []string{"json", "csv", "veris"} {
+		name := filepath.Join(t.TempDir(), "out."+format)
+		x.do("incident", "export", "--format", format, "--out", name, "drill")
+		b, err := os.ReadFile(name)
+		if err != nil || !strings.Contains(string(b), "exercise") {
+			t.Errorf("%s: %v: %.300s", format, err, b)
+		}
+		if out, _ := real.try("incident", "import", name); !strings.Contains(out, "nothing of it is real") {
+			t.Errorf("a real instance reads %s: %s", format, out)
+		}
+		if out, exit := real.try("incident", "show", "drill"); exit != exitFailed {
+			t.Errorf("a real instance has taken %s in: %s", format, out)
+		}
+		if format == "csv" {
+			if first := strings.SplitN(string(b), "\n", 3); !strings.HasSuffix(first[0], ",exercise") || !strings.HasSuffix(first[1], ",yes") {
+				t.Error(first[:2])
+			}
+		}
+	}
+	// A calendar, in each of its texts.
+	calendar := filepath.Join(t.TempDir(), "x.ics")
+	x.do("case", "clocks", "drill", "--calendar", calendar)
+	b, err := os.ReadFile(calendar)
+	ics := strings.ReplaceAll(string(b), "\r\n ", "")
+	if err != nil || !strings.Contains(ics, "BEGIN:VALARM") || !strings.Contains(ics, "UID:jp-appi-sokuho.drill@exercise.invalid.naver-2013.") {
+		t.Errorf("%v: %s", err, ics)
+	}
+	for line := range strings.Lines(ics) {
+		if name, _, _ := strings.Cut(line, ":"); (name == "SUMMARY" || name == "DESCRIPTION" || name == "X-WR-CALNAME") && !strings.Contains(line, "EXERCISE") {
+			t.Error(line)
+		}
+	}
+	// Whatever command is asked, in words and as data.
+	for _, args := range [][]string{{"case", "show", "drill"}, {"case", "board", "drill"}, {"case", "next", "drill"}, {"case", "clocks", "drill"}, {"case", "closing", "drill"}, {"incident", "show", "drill"}, {"gate", "status"}, {"notice", "draft", "drill", "--kind", "addendum"}, {"check", "hana@example.com"}} {
+		if out := x.do(args...); !strings.Contains(out, "EXERCISE") {
+			t.Errorf("%v: %s", args, out)
+		}
+		var out, errs strings.Builder
+		if exit := run(t.Context(), append(args, "--json", "--data", x.data), &out, &errs); exit != exitDone || !strings.Contains(out.String(), `"exercise":true`) || !strings.Contains(errs.String(), "EXERCISE") || strings.Count(out.String(), `"exercise":`) != 1 {
+			t.Errorf("%v as JSON: exit %d, %.200s, %s", args, exit, out.String(), errs.String())
+		}
+		var answer map[string]any
+		if err := json.Unmarshal([]byte(out.String()), &answer); err != nil {
+			t.Errorf("%v: %v", args, err)
+		}
+	}
+	// A stranger who states the key of its ledger is told all the same.
+	url := serveFolder(t, x.data)
+	saved := filepath.Join(t.TempDir(), "answer.json")
+	key, err := os.ReadFile(filepath.Join(x.data+"-keys", ledgerKey))
+	if err != nil {
+		t.Fatal(err)
+	}
+	vkey, err := publish.LedgerVKey(string(key))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	if exit := run(t.Context(), []string{"check", "--server", url, "--ledger-key", vkey, "--lang", "en", "--save", saved, "hana@example.com"}, &out, &out); exit != exitDone || !strings.Contains(out.String(), "an answer of an exercise") {
+		t.Errorf("exit %d: %s", exit, out.String())
+	}
+	for path, want := range map[string]string{"/api/v1/incidents": `{"exercise":true,`, "/api/v1/incidents/drill": `{"exercise":true,`, "/api/v1": `{"exercise":true,`, "/api/v1/notices/drill-v1": `{"exercise":true,`,
+		"/api/v1/export.csv": ",exercise\n", "/api/v1/export.json": `"exercise":true`, "/feeds/atom.xml": "<title>【訓練 EXERCISE】", "/feeds/feed.json?lang=en": `"title":"[EXERCISE 訓練] `} {
+		res, err := http.Get(strings.Replace(url, "127.0.0.1", "localhost", 1) + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		if err != nil || res.StatusCode != http.StatusOK || !strings.Contains(string(b), want) {
+			t.Errorf("%s: %d, %v: %.300s", path, res.StatusCode, err, b)
+		}
+		if strings.HasPrefix(path, "/feeds/atom") {
+			for _, part := range regexp.MustCompile(`<(title|name|summary)[^>]*>[^<]*`).FindAllString(string(b), -1) {
+				if !strings.Contains(part, "EXERCISE") {
+					t.Errorf("%s: %s", path, part)
+				}
+			}
+		}
+	}
+	// No witness vouches for it.
+	if out, exit := real.try("witness", "--log", vkey); exit == exitDone || !strings.Contains(out, check.ErrExercise.Error()) {
+		t.Errorf("a witness takes it: %s", out)
+	}
+	if out, exit := x.try("witness"); exit == exitDone || !strings.Contains(out, errKind.Error()) {
+		t.Errorf("a witness of an exercise: %s", out)
+	}
+	for _, args := range [][]string{{"case", "document", "addendum", "drill"}, {"notice", "draft", "drill", "--kind", "addendum"}} {
+		if out := x.do(args...); !strings.Contains(strings.SplitN(out, "\n", 2)[0], "EXERCISE") {
+			t.Errorf("%v begins with %.80s", args, out)
+		}
+	}
+}
