@@ -53,7 +53,7 @@ func (a *app) closing(ctx context.Context, in *instance, cases *response.Cases, 
 	if err != nil {
 		return nil, err
 	}
-	c, err := closing.New(ctx, closing.Rooms{DB: in.db, Cases: cases, Desk: desk, Reach: campaigns, Gate: gates, Resets: resets, Spread: places, Proposals: proposals, Staffed: in.staff.Staffed,
+	c, err := closing.New(ctx, closing.Rooms{DB: in.db, Cases: cases, Desk: desk, Reach: campaigns, Gate: gates, Resets: resets, Spread: places, Proposals: proposals, Staffed: in.staff.Staffed, Now: in.now,
 		Certificate: func(ctx context.Context, id string) (*closing.Certified, error) {
 			c, err := in.publisher.CertificateOf(ctx, id)
 			if errors.Is(err, publish.ErrNoCertificate) {
