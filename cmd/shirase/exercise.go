@@ -56,7 +56,7 @@ clock stands, and goes on with shirase exercise next.`,
 			case "manual":
 				speed = 0
 			case "running":
-				if speed < 1 {
+				if !(speed >= 1 && speed <= exercise.MaxSpeed) { // nor what is no number
 					return usagef("--speed is from 1 to 1000, and a clock that stands is --clock manual")
 				}
 			default:
@@ -207,6 +207,29 @@ func (in *instance) record(ctx context.Context, cases *response.Cases, who actor
 		return r, err
 	}
 	r.Contain, r.Disclose = all[archive.Containing], all[archive.Disclosing]
+	// Whatever was published from this folder was published, with whichever incident: a second one is no way around what was said.
+	err = in.incidents.Preview(nil).Each(ctx, nil, func(inc incident.Incident, _ *incident.Provenance) error {
+		notices, err := in.incidents.Notices(ctx, inc.ID)
+		if err != nil {
+			return err
+		}
+		n := len(r.Notices)
+		for _, o := range notices {
+			if o.LedgerIndex >= 0 {
+				r.Notices = append(r.Notices, o)
+			}
+		}
+		if n == len(r.Notices) {
+			return nil
+		}
+		against, err := in.archive.Public().Contradictions(ctx, inc.ID)
+		r.Against = append(r.Against, against...)
+		return err
+	})
+	if err != nil {
+		return r, err
+	}
+	slices.SortStableFunc(r.Notices, func(x, y incident.Notice) int { return x.Time.Compare(y.Time) })
 	if id == "" {
 		return r, nil
 	}
@@ -216,21 +239,7 @@ func (in *instance) record(ctx context.Context, cases *response.Cases, who actor
 	if err != nil {
 		return r, err
 	}
-	if r.Incident, err = in.incidents.Get(ctx, id); err != nil {
-		return r, err
-	}
-	notices, err := in.incidents.Notices(ctx, id)
-	if err != nil {
-		return r, err
-	}
-	for _, n := range notices {
-		if n.LedgerIndex >= 0 {
-			r.Notices = append(r.Notices, n)
-		}
-	}
-	if len(r.Notices) > 0 {
-		r.Against, err = in.archive.Public().Contradictions(ctx, id)
-	}
+	r.Incident, err = in.incidents.Get(ctx, id)
 	return r, err
 }
 

@@ -158,6 +158,9 @@ func (a *app) init(ctx context.Context, origin string, i config.Instance, planne
 	}
 	if err == nil {
 		err = errors.Join(writeInstance(a.op().Data, i), dir.Remove(beginFile))
+		if i.Exercise != nil && errors.Is(err, files.ErrNotExist) { // a second team member began the same at the same moment
+			err = writeInstance(a.op().Data, i)
+		}
 	}
 	if err != nil {
 		in.close()

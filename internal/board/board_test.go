@@ -74,6 +74,7 @@ func each(t *testing.T, do func(w *world)) {
 		must(err)
 		w.boards = New(ctx, w.Rooms, func(what string, err error) { t.Errorf("%s: %v", what, err) })
 		w.boards.now = func() time.Time { return w.now }
+		w.boards.Now = w.boards.now
 		known, err := incident.ParseMoment("2026-08-20T10:09+09:00", nil)
 		must(err)
 		_, err = w.Cases.Declare(ctx, actor.Operator(), response.Declaration{ID: id, Title: "Unauthorised access", Organisation: "Example", Known: known})

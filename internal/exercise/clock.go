@@ -24,8 +24,8 @@ const (
 	scenarioFile = "exercise.yaml"
 )
 
-// maxSpeed is how much faster than time an exercise runs at most: a day in under two minutes.
-const maxSpeed = 1000
+// MaxSpeed is how much faster than time an exercise runs at most: a day in under two minutes.
+const MaxSpeed = 1000
 
 // State is how an exercise stands: one small file, written as a whole.
 //
@@ -43,6 +43,24 @@ type State struct {
 	Ended    bool      `json:"ended,omitzero"`
 	Measures string    `json:"measures,omitzero"` // the SHA-256 of what they were when it ended
 }
+
+// check refuses a clock that this program does not write: one that runs backwards or past its end, or was set in a time to come.
+func (s State) check(wall time.Time) error {
+	switch {
+	case !(s.Speed >= 0 && s.Speed <= MaxSpeed):
+	case s.At.Before(s.Start), s.At.After(s.End), s.Start.After(s.End), s.End.Sub(s.Start) > maxLength:
+	case s.End.After(wall.Add(slack)), s.Wall.After(wall.Add(slack)):
+	default:
+		return nil
+	}
+	return hint.Add(fmt.Errorf("%w: what it says is no time of an exercise", ErrClock), "put "+stateFile+" back from the folder's backup, or begin another exercise in another folder")
+}
+
+// slack is by how much a machine's clock may have been put back since.
+const slack = 24 * time.Hour
+
+// ErrClock says that an exercise's clock is not one, or is gone.
+var ErrClock = errors.New("the exercise's clock cannot be gone by")
 
 // now is what the clock of an exercise shows. It stops at the scenario's end, which is no time to come: what rooms record is of the
 // past. The wall's clock put back does not put it back.
@@ -119,6 +137,9 @@ func (c *Clock) State() (State, error) {
 	var s State
 	if err := json.Unmarshal(b, &s, json.RejectUnknownMembers(true)); err != nil || s.V != 1 {
 		return State{}, hint.Add(fmt.Errorf("read the exercise's clock: %s is not what was written", c.path), "put the folder back from its backup, or begin another exercise in another folder")
+	}
+	if err := s.check(c.wall()); err != nil {
+		return State{}, err
 	}
 	c.seen, c.state = info, s
 	return s, nil

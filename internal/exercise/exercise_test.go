@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"shirase/internal/archive"
+	"shirase/internal/files"
 	"shirase/internal/incident"
 	"shirase/internal/language"
 	"shirase/internal/law"
@@ -110,6 +111,8 @@ func TestRefused(t *testing.T) {
 		line     bool
 		want     string
 	}{
+		"far":       {`start: "2013-07-18T10:09+09:00"`, `start: "2400-07-18T10:09+09:00"`, true, "when it begins"},
+		"long ago":  {`start: "2013-07-18T10:09+09:00"`, `start: "1600-07-18T10:09+09:00"`, true, "when it begins"},
 		"form":      {"scenario: 1", "scenario: 2", true, "it is of form 2"},
 		"id":        {"id: naver-2013", "id: NAVER", true, "its id is none"},
 		"start":     {`start: "2013-07-18T10:09+09:00"`, `start: "2013-07-18"`, true, "when it begins"},
@@ -367,5 +370,72 @@ func TestAnswer(t *testing.T) {
 	}
 	if _, err := p.Find("scope"); !errors.Is(err, ErrNone) {
 		t.Errorf("an event that is still to come: %v", err)
+	}
+}
+
+// TestPlain: nothing that cannot be seen, or that breaks a line, gets into a text.
+func TestPlain(t *testing.T) {
+	for s, want := range map[string]bool{"パスワード\n再設定": true, "a\u200bb": false, "a\u200fb": false, "a\u2028b": false, "a\u202eb": false, "a\ufeffb": false, "a\x00": false, "a\tb": false} {
+		if plain(s) != want {
+			t.Errorf("%q: %v", s, !want)
+		}
+	}
+}
+
+// TestClockForged: a clock that this program does not write is refused, whatever its sums say, and time does not run backwards.
+func TestClockForged(t *testing.T) {
+	data := t.TempDir()
+	p, err := Begin(data, ship(t, "naver-2013"), 60)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := files.Open(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	for name, change := range map[string]func(*State){
+		"backwards": func(s *State) { s.Speed = -100 },
+		"too fast":  func(s *State) { s.Speed = 5000 },
+		"to come": func(s *State) {
+			s.Start, s.At, s.End = s.Start.AddDate(70, 0, 0), s.At.AddDate(70, 0, 0), s.End.AddDate(70, 0, 0)
+		},
+		"before":      func(s *State) { s.At = s.Start.Add(-time.Minute) },
+		"past":        func(s *State) { s.At = s.End.Add(time.Minute) },
+		"longer":      func(s *State) { s.End = s.End.Add(-time.Hour) },
+		"another day": func(s *State) { s.Start, s.End = s.Start.Add(-time.Hour), s.End.Add(-time.Hour) },
+		"set later":   func(s *State) { s.Wall = s.Wall.AddDate(1, 0, 0) },
+	} {
+		s := p.State
+		change(&s)
+		if err := put(dir, s); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(data); !errors.Is(err, ErrClock) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := put(dir, p.State); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(data); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestStatedLater: what was recorded long after it is said to be so beside the figure.
+func TestStatedLater(t *testing.T) {
+	p, err := Begin(t.TempDir(), ship(t, "naver-2013"), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Now = p.State.End
+	at := incident.Moment{Time: p.State.Start.Add(time.Minute), Precision: incident.Minute}
+	for after, want := range map[time.Duration]int{10 * time.Minute: 0, 5 * 24 * time.Hour: 1} {
+		inc := incident.Incident{ID: "drill", Facts: []incident.Fact{{Key: "contained", Certainty: incident.Confirmed, Value: incident.Value{Time: at}, Recorded: at.Time.Add(after)}}}
+		m := Find(p.Measures(Record{Incident: inc}), "contained")
+		if m.Own == nil || *m.Own != 1 || len(m.Notes) != want || want > 0 && !strings.Contains(m.Notes[0].EN, "recorded at") {
+			t.Errorf("%s after: %+v", after, m)
+		}
 	}
 }

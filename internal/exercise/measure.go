@@ -18,7 +18,7 @@ type Record struct {
 	Gone     bool           // the case was shredded: what is of it only is not known any more
 	Clocks   *response.Clocks
 	Incident incident.Incident
-	Notices  []incident.Notice        // published, in their order
+	Notices  []incident.Notice        // published, of every incident of the folder, in their order
 	Against  []incident.Contradiction // in what the public sees
 	// Medians of an archive, of all its incidents but this one.
 	Contain, Disclose archive.Distribution
@@ -74,6 +74,11 @@ func (p *Play) Measures(r Record) []Measure {
 		count("unanswered", "答えていない質問", "Questions left unanswered", p.unanswered(r.Case), nil),
 	}
 	out[2].Notes = notes
+	if f, ok := r.Incident.Fact("contained"); ok && contained != nil {
+		if note, later := p.statedLater(f.Value.Time.Time, f.Recorded); later {
+			out[0].Notes = append(out[0].Notes, note)
+		}
+	}
 	if r.Clocks != nil {
 		for _, proposed := range r.Clocks.Proposed {
 			out[4].Notes = append(out[4].Notes, language.Text{JA: "適用するかどうかを決めていない制度：" + proposed.Regime.Name.JA, EN: "Nobody has said whether it applies: " + proposed.Regime.Name.EN})
@@ -138,6 +143,20 @@ func (p *Play) contained(r Record) *time.Duration {
 	return &d
 }
 
+// statedLater says that a time was recorded long after it: what is measured by it is what the team has said since.
+func (p *Play) statedLater(stated, recorded time.Time) (language.Text, bool) {
+	if recorded.Sub(stated) < toRecord {
+		return language.Text{}, false
+	}
+	at := func(t time.Time) incident.Moment {
+		return incident.Moment{Time: t.In(p.State.Start.Location()).Truncate(time.Minute), Precision: incident.Minute}
+	}
+	return language.Both(at(stated).In(language.JA)+"のこととして、"+at(recorded).In(language.JA)+"に記録されました。", "Stated as of "+at(stated).In(language.EN)+", and recorded at "+at(recorded).In(language.EN)+"."), true
+}
+
+// toRecord is how long after something it may be recorded without a word of that.
+const toRecord = time.Hour
+
 func (p *Play) told(r Record) *time.Duration {
 	if len(r.Notices) == 0 {
 		return nil
@@ -194,6 +213,12 @@ func (p *Play) deadlines(r Record) fates {
 		case c.State == law.Done && r.late(c):
 			out.missed = append(out.missed, language.Text{JA: name.JA + "：期限のあと", EN: name.EN + ": done late"})
 		case c.State == law.Done:
+			if recorded, ok := r.Case.DoneRecorded(c.ID); ok && !recorded.Before(c.End()) {
+				if at, ok := r.Case.DoneAt(c.ID); ok {
+					note, _ := p.statedLater(at.Time, recorded)
+					name = language.Text{JA: name.JA + "：" + note.JA, EN: name.EN + ". " + note.EN}
+				}
+			}
 			out.met = append(out.met, name)
 		case c.State == law.Overdue:
 			out.missed = append(out.missed, name)
@@ -240,9 +265,13 @@ func (p *Play) against(r Record) []language.Text {
 				continue
 			}
 			seen[id] = true
+			whose := ""
+			if n.Incident != r.Incident.ID {
+				whose = " (" + n.Incident + ")"
+			}
 			out = append(out, language.Both(
-				fmt.Sprintf("お知らせ第%d版は%sを「%s」としましたが、「%s」でした。", n.Version, incident.KeyLabel(language.JA, f.Key), f.In(language.JA), is.In(language.JA)),
-				fmt.Sprintf("Version %d of the notice gave “%s” for “%s”, and it was “%s”.", n.Version, f.In(language.EN), incident.KeyLabel(language.EN, f.Key), is.In(language.EN))))
+				fmt.Sprintf("お知らせ第%d版"+whose+"は%sを「%s」としましたが、「%s」でした。", n.Version, incident.KeyLabel(language.JA, f.Key), f.In(language.JA), is.In(language.JA)),
+				fmt.Sprintf("Version %d of the notice"+whose+" gave “%s” for “%s”, and it was “%s”.", n.Version, f.In(language.EN), incident.KeyLabel(language.EN, f.Key), is.In(language.EN))))
 		}
 	}
 	for _, c := range r.Against {

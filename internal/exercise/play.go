@@ -28,8 +28,8 @@ type Play struct {
 // Begin begins a scenario in a data folder, or goes on with it: an exercise that a machine was switched off in goes on where its clock
 // stood. speed 0 is a clock that is put on by hand. Errors: ErrOther.
 func Begin(data string, s *Scenario, speed float64) (*Play, error) {
-	if speed < 0 || speed > maxSpeed {
-		return nil, fmt.Errorf("a speed is from 1 to %d, and 0 for a clock that is put on by hand", maxSpeed)
+	if !(speed >= 0 && speed <= MaxSpeed) { // nor what is no number
+		return nil, fmt.Errorf("a speed is from 1 to %d, and 0 for a clock that is put on by hand", MaxSpeed)
 	}
 	dir, err := files.Open(data)
 	if err != nil {
@@ -83,6 +83,9 @@ func OpenWith(data string, clock *Clock) (*Play, error) {
 	s, err := clock.scenario(src, st.Start)
 	if err != nil {
 		return nil, err
+	}
+	if st.Scenario != s.ID || st.End.Sub(st.Start) != s.Length.Span() || st.Start.Sub(s.start)%(7*24*time.Hour) != 0 {
+		return nil, fmt.Errorf("%w: it is not that of %s", ErrClock, scenarioFile)
 	}
 	return &Play{Scenario: s, Clock: clock, State: st, Now: clock.Now()}, nil
 }

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
@@ -178,6 +179,8 @@ const (
 	maxText     = 2000 // bytes of a text in one language
 	maxKnown    = 16 << 10
 	maxLength   = 60 * 24 * time.Hour
+	firstYear   = 1900 // between these, spans between times are ones that can be counted
+	lastYear    = 2100
 )
 
 // Finding is what is wrong with a scenario's file.
@@ -267,13 +270,15 @@ func (c *critic) words(at string, w Words, must bool) {
 		c.bad(at, fmt.Sprintf("its text is longer than %d bytes", maxText), "make two events of it")
 	case !plain(w.JA) || !plain(w.EN):
 		c.bad(at, "its text has characters that cannot be seen", "take them out")
+	case slices.ContainsFunc(anySpan.FindAllString(w.JA+w.EN, -1), func(m string) bool { _, ok := ParseOffset(m[2 : len(m)-1]); return !ok || !since.MatchString(m) }):
+		c.bad(at, "its text has a time that is none", spanForm)
 	}
 }
 
 // plain reports whether a text can be shown as it is.
 func plain(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool {
-		return r < 0x20 && r != '\n' || 0x7f <= r && r < 0xa0 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069
+		return r != '\n' && unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp)
 	})
 }
 
@@ -291,7 +296,7 @@ func (s *Scenario) check(tree ast.Node) []Finding {
 		c.bad("$.source", "its source is no citation", "an address, or one line")
 	}
 	m, err := incident.ParseMoment(s.Start, nil)
-	if err != nil || m.Precision != incident.Minute {
+	if err != nil || m.Precision != incident.Minute || m.Time.Year() < firstYear || m.Time.Year() > lastYear {
 		c.bad("$.start", "it does not say when it begins", `to the minute, with its zone: "2013-07-18T10:09+09:00"`)
 	}
 	s.start = m.Time
@@ -360,6 +365,9 @@ func (s *Scenario) events(c *critic) {
 		}
 	}
 }
+
+// anySpan is what is meant as a time in a text, whether or not it is one.
+var anySpan = regexp.MustCompile(`\{[+-][^{}]*\}`)
 
 var since = regexp.MustCompile(`\{[+-]([0-9dhm]{1,16})\}`)
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"shirase/internal/actor"
 	"shirase/internal/hint"
@@ -251,6 +252,12 @@ func (k *Case) DoneAt(clock string) (incident.Moment, bool) {
 	m, ok := k.marked[clock]
 	at, err := incident.ParseMoment(m.At, nil)
 	return at, ok && m.State == "done" && err == nil
+}
+
+// DoneRecorded gives when it was recorded that what a clock asks for was done, whatever was said of when that was.
+func (k *Case) DoneRecorded(clock string) (time.Time, bool) {
+	r, ok := k.stated["clock "+clock]
+	return r.RecordedAt, ok && k.marked[clock].State == "done"
 }
 
 // Know says that something is so, or is not so, that clocks depend on: one of law.Words. version is
