@@ -134,6 +134,9 @@ func (a *app) beginExercise(c *cobra.Command, s *exercise.Scenario, speed float6
 		return hint.Add(fmt.Errorf("%s is a real instance's folder", a.op().Data), "an exercise wants one of its own: shirase exercise "+s.ID+" --data DIR")
 	default:
 		a.shut(c)
+		if err := a.unplayed(c.Context(), i); err != nil {
+			return err
+		}
 	}
 	if _, err := exercise.Begin(a.op().Data, s, speed); err != nil {
 		return err
@@ -147,6 +150,26 @@ func (a *app) beginExercise(c *cobra.Command, s *exercise.Scenario, speed float6
 		return err
 	}
 	return a.showGame(c.Context(), g, true)
+}
+
+// unplayed refuses to begin anew where something was played, and the clock is gone: the record would have two beginnings.
+func (a *app) unplayed(ctx context.Context, i config.Instance) error {
+	if _, err := exercise.OpenClock(a.op().Data); !errors.Is(err, exercise.ErrNone) {
+		return err
+	}
+	in, err := a.wire(ctx, i)
+	if err != nil {
+		return fmt.Errorf("open %s: %w", a.op().Data, err)
+	}
+	defer in.close()
+	cases, err := a.casesOf(ctx, in)
+	if err != nil {
+		return err
+	}
+	if list, err := cases.List(ctx, actor.Operator()); err != nil || len(list) > 0 {
+		return cmp.Or(err, hint.Add(fmt.Errorf("%w: it is gone, and %s was played in", exercise.ErrClock, a.op().Data), "put the folder back from its backup, or begin another exercise in another folder"))
+	}
+	return nil
 }
 
 // game is an exercise as it stands, with the case that its team has declared.

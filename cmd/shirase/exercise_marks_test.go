@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -9,10 +10,56 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"shirase/check"
+	"shirase/internal/exercise"
+	"shirase/internal/incident"
 	"shirase/internal/publish"
 )
+
+// TestDecoy: what is published with a second incident is measured as what is published with the first, and a clock that was taken away is not
+// begun anew over what was played.
+func TestDecoy(t *testing.T) {
+	x := newTeam(t, "naver-2013")
+	x.at("1h")
+	x.do("case", "declare", "--id", "a0", "--title", "囮", "--organisation", "例社", "--known", x.moment("0m"))
+	facts := filepath.Join(t.TempDir(), "facts.yaml")
+	write(t, facts, "id: wrong\nfacts:\n  - {key: title, value: {ja: 不正アクセス, en: Unauthorised access}}\n  - {key: scope.state, value: investigating}\n  - {key: contained, value: \""+x.moment("10m")+"\", certainty: confirmed}\n  - {key: affected.count, value: 99, unit: accounts, qualifier: exact}\n")
+	x.do("case", "declare", "--id", "wrong", "--title", "不正アクセス", "--organisation", "例社", "--known", x.moment("0m"))
+	x.do("incident", "add", "--facts", facts)
+	x.do("publish", "wrong")
+	var b map[string]any
+	if err := json.Unmarshal([]byte(x.do("case", "board", "a0", "--json")), &b); err != nil {
+		t.Fatal(err)
+	}
+	if s := fmt.Sprint(b); !strings.Contains(s, x.start.Format("2006-01-02")) || strings.Contains(s, time.Now().In(incident.Japan).Format("2006-01-02")) {
+		t.Errorf("the board is as of %s", s)
+	}
+	x.at("6d")
+	s := x.shown("exercise", "status")
+	if s.Case != "a0" || *s.Measures["contradictions"].Own < 1 || s.Measures["told"].Own == nil || !strings.Contains(fmt.Sprint(s.Measures["contradictions"].Notes), "(wrong)") {
+		t.Errorf("%s: %+v, %+v", s.Case, s.Measures["contradictions"], s.Measures["told"])
+	}
+	if err := os.Remove(filepath.Join(x.data, "exercise.json")); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"exercise", "naver-2013"}, {"exercise", "status"}, {"case", "list"}, {"exercise", "naver-2013"}} {
+		if out, exit := x.try(args...); exit != exitFailed || !strings.Contains(out, exercise.ErrClock.Error()) {
+			t.Errorf("%v without a clock: exit %d, %s", args, exit, out)
+		}
+	}
+	for _, speed := range []string{"NaN", "5000", "-100", "0", "Inf"} {
+		data := filepath.Join(t.TempDir(), "x")
+		var out strings.Builder
+		if exit := run(t.Context(), []string{"exercise", "naver-2013", "--speed=" + speed, "--data", data}, &out, &out); exit == exitDone {
+			t.Errorf("--speed %s: %s", speed, out.String())
+		}
+		if _, err := os.Stat(data); err == nil {
+			t.Errorf("--speed %s is refused when the folder is made", speed)
+		}
+	}
+}
 
 // TestMarked: whatever of an exercise is handed on says that it is one.
 func TestMarked(t *testing.T) {

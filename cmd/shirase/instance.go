@@ -71,6 +71,10 @@ func (a *app) open(ctx context.Context) (*instance, error) {
 		return nil, err
 	}
 	in, err := a.wire(ctx, i)
+	if err == nil && i.Exercise != nil && in.clock == nil { // it would go by this machine's
+		in.close()
+		err = hint.Add(fmt.Errorf("%w: %s has none", exercise.ErrClock, a.op().Data), "put the folder back from its backup; one that was never begun: shirase exercise "+i.Exercise.Scenario+" --data "+a.op().Data)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", a.op().Data, err)
 	}
