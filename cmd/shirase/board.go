@@ -34,7 +34,7 @@ func (a *app) boards(ctx context.Context, in *instance, cases *response.Cases) (
 	if rooms.Desk, err = a.enquiries(ctx, in); err != nil {
 		return nil, err
 	}
-	if rooms.Spread, err = spread.New(ctx, spread.Rooms{DB: in.db, Rosters: in.rosters}); err != nil {
+	if rooms.Spread, err = spread.New(ctx, spread.Rooms{DB: in.db, Rosters: in.rosters, Now: in.now}); err != nil {
 		return nil, err
 	}
 	if a.op().Mail.Server != "" { // without, nobody can watch

@@ -19,7 +19,6 @@ import (
 	"shirase/internal/backup"
 	"shirase/internal/closing"
 	"shirase/internal/enquiry"
-	"shirase/internal/files"
 	"shirase/internal/language"
 	"shirase/internal/notify"
 	"shirase/internal/people"
@@ -49,7 +48,7 @@ func (a *app) closing(ctx context.Context, in *instance, cases *response.Cases, 
 	if err != nil {
 		return nil, err
 	}
-	places, err := spread.New(ctx, spread.Rooms{DB: in.db, Rosters: in.rosters})
+	places, err := spread.New(ctx, spread.Rooms{DB: in.db, Rosters: in.rosters, Now: in.now})
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +56,7 @@ func (a *app) closing(ctx context.Context, in *instance, cases *response.Cases, 
 	if err != nil {
 		return nil, err
 	}
-	c, err := closing.New(ctx, closing.Rooms{DB: in.db, Cases: cases, Desk: desk, Reach: campaigns, Gate: gates, Resets: resets, Spread: places, Proposals: proposals, Rosters: in.rosters, Staffed: in.staff.Staffed, Ending: in.rosters.Ending,
+	c, err := closing.New(ctx, closing.Rooms{DB: in.db, Cases: cases, Desk: desk, Reach: campaigns, Gate: gates, Resets: resets, Spread: places, Proposals: proposals, Rosters: in.rosters, Staffed: in.staff.Staffed, Now: in.now, Ending: in.rosters.Ending,
 		Certificate: func(ctx context.Context, id string) (*closing.Certified, error) {
 			c, err := in.publisher.CertificateOf(ctx, id)
 			if errors.Is(err, publish.ErrNoCertificate) {

@@ -23,6 +23,7 @@ import (
 	"shirase/internal/incident"
 	"shirase/internal/language"
 	"shirase/internal/response"
+	"shirase/internal/roster"
 )
 
 // exerciseData is the data folder of an exercise where none is said: never the one that a real incident would take.
@@ -205,28 +206,20 @@ func (a *app) played(ctx context.Context, in *instance, cases *response.Cases) (
 	if err != nil {
 		return nil, "", err
 	}
-	id, err := firstDeclared(ctx, in, cases)
+	id, err := firstDeclared(ctx, cases)
 	return play, id, err
 }
 
-// firstDeclared is the case that was declared first; "" where there is none.
-func firstDeclared(ctx context.Context, in *instance, cases *response.Cases) (string, error) {
+// firstDeclared is the case that was declared first, also after it was shredded; "" where there is none. Of two that were declared at
+// one moment, as a clock that stands has it, it is the one whose id comes first.
+func firstDeclared(ctx context.Context, cases *response.Cases) (string, error) {
 	list, err := cases.List(ctx, actor.Server())
 	if err != nil || len(list) == 0 {
 		return "", err
 	}
-	var first string
-	var at time.Time
-	for _, l := range list {
-		inc, err := in.incidents.Get(ctx, l.ID)
-		if err != nil {
-			return "", err
-		}
-		if first == "" || inc.Created.Before(at) {
-			first, at = l.ID, inc.Created
-		}
-	}
-	return first, nil
+	return slices.MinFunc(list, func(a, b response.Listed) int {
+		return cmp.Or(a.Declared.Compare(b.Declared), strings.Compare(a.ID, b.ID))
+	}).ID, nil
 }
 
 // record is what the team's answer is measured by.
@@ -263,7 +256,10 @@ func (in *instance) record(ctx context.Context, cases *response.Cases, who actor
 	if id == "" {
 		return r, nil
 	}
-	if r.Case, r.Clocks, err = cases.Clocks(ctx, who, id); err != nil {
+	if r.Case, r.Clocks, err = cases.Clocks(ctx, who, id); errors.Is(err, roster.ErrShredded) {
+		r.Case, r.Clocks, r.Gone, err = nil, nil, true, nil
+	}
+	if err != nil {
 		return r, err
 	}
 	r.Incident, err = in.incidents.Get(ctx, id)
@@ -323,7 +319,10 @@ func (a *app) showGame(ctx context.Context, g *game, begun bool) error {
 		return err
 	}
 	events, answers := g.rows(r.Case)
-	list := g.play.Measures(r)
+	list, err := g.play.Figures(r)
+	if err != nil {
+		return err
+	}
 	measures := map[string]exercise.Measure{}
 	for _, m := range list {
 		measures[m.ID] = m
@@ -546,6 +545,9 @@ func (in *instance) recordEvent(ctx context.Context, p *exercise.Play, who actor
 	if err := (&game{id: id}).declared(); err != nil {
 		return 0, err
 	}
+	if p.State.Ended {
+		return 0, exercise.ErrOver
+	}
 	e, err := p.Find(event)
 	if err != nil {
 		return 0, err
@@ -638,13 +640,24 @@ func (a *app) cmdExerciseEnd() *cobra.Command {
 	return a.playing(&cobra.Command{Use: "end", Short: "End the exercise, and say how it went",
 		Long: "Ends the exercise at the time that its clock shows, and sets your measures beside those of the real\ncase and of the archive. The folder stays an exercise's: a real incident wants another.", Example: "  shirase exercise end --data drill --json"}, 0,
 		func(ctx context.Context, g *game, _ []string) error {
-			p, err := g.play.Finish()
+			p, err := g.in.endExercise(ctx, g.cases, g.play)
 			if err != nil {
 				return err
 			}
 			g.play = p
 			return a.showGame(ctx, g, false)
 		})
+}
+
+// endExercise ends it, by the record that the server itself has of the case.
+func (in *instance) endExercise(ctx context.Context, cases *response.Cases, p *exercise.Play) (*exercise.Play, error) {
+	return p.Finish(func(*exercise.Play) (exercise.Record, error) {
+		id, err := firstDeclared(ctx, cases)
+		if err != nil {
+			return exercise.Record{}, err
+		}
+		return in.record(ctx, cases, actor.Server(), id)
+	})
 }
 
 // rehearsal is what the console shows and does of the exercise; nil where there is none.
@@ -655,7 +668,7 @@ func (a *app) rehearsal(in *instance, cases *response.Cases) *console.Rehearsal 
 	return &console.Rehearsal{
 		Origin: in.exercise(),
 		Play:   func() (*exercise.Play, error) { return exercise.OpenWith(a.op().Data, in.clock) },
-		Case:   func(ctx context.Context) (string, error) { return firstDeclared(ctx, in, cases) },
+		Case:   func(ctx context.Context) (string, error) { return firstDeclared(ctx, cases) },
 		Record: func(ctx context.Context, who actor.Actor, id string) (exercise.Record, error) {
 			return in.record(ctx, cases, who, id)
 		},
@@ -665,6 +678,10 @@ func (a *app) rehearsal(in *instance, cases *response.Cases) *console.Rehearsal 
 		},
 		Take: func(ctx context.Context, who actor.Actor, p *exercise.Play, id, event string) error {
 			_, err := in.recordEvent(ctx, p, who, id, event)
+			return err
+		},
+		End: func(ctx context.Context, p *exercise.Play) error {
+			_, err := in.endExercise(ctx, cases, p)
 			return err
 		},
 		Mails: func() ([]exercise.Mailed, int, error) { return exercise.Mails(a.op().Data) },

@@ -232,6 +232,18 @@ func TestExerciseServed(t *testing.T) {
 	x.do("case", "declare", "--id", "drill", "--title", "不正アクセス", "--organisation", "例社", "--known", x.moment("0m"), "--illicit")
 	x.facts(`{key: scope.state, value: investigating}`, `{key: cause, value: intrusion}`)
 	x.do("publish", "drill")
+	mark := map[string]string{"ja": "これは訓練のために作った文書です。実際に起きたことではありません。", "en": "This was written for an exercise. Nothing of what it says has happened."}
+	_, in := opened(t, x.data)
+	notices, err := in.incidents.Notices(t.Context(), "drill")
+	if err != nil || len(notices) != 1 {
+		t.Fatalf("%d notices, %v", len(notices), err)
+	}
+	for lang, said := range mark {
+		if !strings.Contains(string(notices[0].Data), said) {
+			t.Errorf("the bytes that are published do not say it in %s: %s", lang, notices[0].Data)
+		}
+	}
+	in.close()
 	url := serveFolder(t, x.data)
 	for _, path := range []string{"/", "/incidents", "/incidents/drill", "/incidents/drill/help", "/notices/drill-v1", "/learn", "/verify", "/how", "/services", "/console/sign-in", "/there-is-none"} {
 		for _, lang := range []string{"ja", "en"} {
@@ -246,8 +258,12 @@ func TestExerciseServed(t *testing.T) {
 			if err != nil || !strings.Contains(body, `<aside class="exercise-mark"`) || !strings.Contains(title, "EXERCISE") || !strings.Contains(body, `class="exercise-mark paper"`) || res.Header.Get("Shirase-Exercise") != "not-real" {
 				t.Errorf("%s in %s: %d, %v: %.300s", path, lang, res.StatusCode, err, body)
 			}
-			if path == "/notices/drill-v1" && strings.Count(body, "EXERCISE") < 5 {
-				t.Error("the notice does not say in its own text that it is an exercise's")
+			if !strings.Contains(body, `<meta name="robots" content="noindex`) {
+				t.Errorf("%s in %s is for search engines", path, lang)
+			}
+			// In the text of the notice, and not only in the page around it.
+			if said := strings.ReplaceAll(mark[lang], "'", "&#39;"); path == "/notices/drill-v1" && !strings.Contains(body, said) {
+				t.Errorf("the notice does not say in its own text that it is an exercise's: %s", body)
 			}
 		}
 	}

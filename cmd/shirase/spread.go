@@ -25,7 +25,7 @@ import (
 
 // spreadRoom opens the room of where data circulates, and of texts to post.
 func (a *app) spreadRoom(ctx context.Context, in *instance) (*spread.Spread, error) {
-	return spread.New(ctx, spread.Rooms{DB: in.db, Rosters: in.rosters, Wanted: in.staff.Staffed,
+	return spread.New(ctx, spread.Rooms{DB: in.db, Rosters: in.rosters, Now: in.now, Wanted: in.staff.Staffed,
 		Read: func(ctx context.Context, id string, lang language.Lang, text string) ([]string, error) {
 			return in.against(ctx, id, a.op().URL, lang, text)
 		}})

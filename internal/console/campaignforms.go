@@ -87,7 +87,7 @@ func (c *Console) suppressionForms() []form {
 		if err != nil || n < 1 || n > 3650 {
 			return time.Time{}, fmt.Errorf("%w: days are 1 to 3,650", returned.ErrInput)
 		}
-		return c.now().AddDate(0, 0, n), nil
+		return time.Now().AddDate(0, 0, n), nil // by the machine's clock, as campaigns send and suppressions hold
 	}
 	return []form{
 		{"suppress", "", language.Both("この事案では、そのアドレスへ送りません。", "The address is not written to in this case."), func(ctx context.Context, who actor.Actor, id string, f field) error {

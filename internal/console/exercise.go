@@ -7,6 +7,7 @@ import (
 	"html/template"
 	"net/http"
 	"strings"
+	"time"
 
 	"shirase/internal/actor"
 	"shirase/internal/exercise"
@@ -26,7 +27,9 @@ type Rehearsal struct {
 	// Answer records a decision, and Take the facts that an event makes known.
 	Answer func(ctx context.Context, who actor.Actor, p *exercise.Play, id, event, option, text string) error
 	Take   func(ctx context.Context, who actor.Actor, p *exercise.Play, id, event string) error
-	Mails  func() ([]exercise.Mailed, int, error)
+	// End ends it, and fixes its measures.
+	End   func(ctx context.Context, p *exercise.Play) error
+	Mails func() ([]exercise.Mailed, int, error)
 }
 
 // exerciseFailed maps what an exercise refuses.
@@ -57,12 +60,11 @@ func (c *Console) exerciseRoutes() []route {
 			_, err := p.Next(0)
 			return err
 		})},
-		{pattern: "POST /console/exercise/end", answer: c.exerciseDo(language.Both("訓練を終えました。", "The exercise has ended."), func(_ context.Context, v *visit, p *exercise.Play, _ string, _ field) error {
+		{pattern: "POST /console/exercise/end", answer: c.exerciseDo(language.Both("訓練を終えました。", "The exercise has ended."), func(ctx context.Context, v *visit, p *exercise.Play, _ string, _ field) error {
 			if err := v.who.May(actor.Declare, ""); err != nil {
 				return err
 			}
-			_, err := p.Finish()
-			return err
+			return c.Rehearsal.End(ctx, p)
 		})},
 	}
 }
@@ -101,10 +103,12 @@ type exerciseView struct {
 	view
 	Play     *exercise.Play
 	Case     string // "" where none was declared, or it is not theirs
+	Hidden   bool   // one was declared, and it is not theirs: nor is what is known of it
 	Mine     bool
+	Gone     bool // it was shredded
 	At       template.HTML
-	Events   []toldEvent // the newest first
-	Measures []exercise.Measure
+	Events   []toldEvent        // the newest first
+	Measures []exercise.Measure // nil where they are not theirs to see
 	Mails    []exercise.Mailed
 	Mailed   int
 }
@@ -120,19 +124,24 @@ func (c *Console) showExercise(w http.ResponseWriter, r *http.Request, v *visit,
 		return err
 	}
 	if id != "" && !v.who.Sees(id) { // the game is everybody's, and the case is not
-		id = ""
+		id, out.Hidden = "", true
 	}
 	record, err := c.Rehearsal.Record(r.Context(), v.who, id)
 	if err != nil {
 		return err
 	}
-	out.Play, out.Case, out.Mine = p, id, id != "" && v.who.May(actor.Command, id) == nil
+	out.Play, out.Case, out.Mine = p, id, id != "" && !record.Gone && v.who.May(actor.Command, id) == nil
+	out.Gone = record.Gone
 	out.At = when(v.lang, p.Now, p.Now)
-	out.Measures = p.Measures(record)
 	if out.Mails, out.Mailed, err = c.Rehearsal.Mails(); err != nil {
 		return err
 	}
 	out.Mails = out.Mails[:min(len(out.Mails), 20)]
+	if out.Hidden {
+		out.Mails = nil // subjects are of the case
+	} else if out.Measures, err = p.Figures(record); err != nil {
+		return err
+	}
 	for _, e := range p.Told() {
 		t := toldEvent{Event: e, At: when(v.lang, p.At(e), p.Now)}
 		if d, ok := exercise.Answered(record.Case, e); ok {
@@ -151,6 +160,9 @@ func (c *Console) showExercise(w http.ResponseWriter, r *http.Request, v *visit,
 	return c.frame.Show(w, r, status, "exercise", out)
 }
 
+// SomeCounted is whether there are mails of which no subject is kept.
+func (v exerciseView) SomeCounted() bool { return v.Mailed > exercise.MaxSubjects }
+
 // Over is whether the measures are the last word.
 func (v exerciseView) Over() bool { return v.Play.Over() }
 
@@ -161,13 +173,21 @@ func exerciseFuncs(lang language.Lang) template.FuncMap {
 		"took":    func(m exercise.Measure, n *int64) string { return m.Text(lang, n) },
 		"median":  func(m exercise.Measure) string { return m.MedianText(lang) },
 		"answers": func(e toldEvent) bool { return e.Asks() && e.Answer == nil },
-		"bars":    func(list []exercise.Measure) template.HTML { return bars(lang, list) },
+		"bars":    func(list []exercise.Measure, over bool) template.HTML { return bars(lang, list, over) },
+		"mailed": func(m exercise.Mailed) template.HTML {
+			at, err := time.Parse(time.RFC3339, m.At)
+			if err != nil {
+				return ""
+			}
+			return when(lang, at, at)
+		},
+		"decided": func(e toldEvent) string { return e.Said(lang, e.Answer.Decision.Decision) },
 	}
 }
 
-// bars draws the measures that are spans of time: one's own, the real case's and the archive's median, each on a scale of its own. The
-// table beside it says the same in words.
-func bars(lang language.Lang, list []exercise.Measure) template.HTML {
+// bars draws the measures that are spans of time: one's own, the real case's once the exercise is over and the archive's median,
+// each on a scale of its own. The table beside it says the same in words.
+func bars(lang language.Lang, list []exercise.Measure, over bool) template.HTML {
 	const wide = 360
 	var b strings.Builder
 	y := 0
@@ -194,7 +214,7 @@ func bars(lang language.Lang, list []exercise.Measure) template.HTML {
 			{lang.Pick("実際の事案", "The real case"), "box", m.Text(lang, m.Real), m.Real},
 			{fmt.Sprintf(lang.Pick("アーカイブの中央値（%d件）", "Archive median (of %d)"), m.Of), "quartiles", m.MedianText(lang), m.Median},
 		} {
-			if line.n == nil && line.class == "quartiles" { // the table says why
+			if line.n == nil && line.class == "quartiles" || line.class == "box" && !over { // the table says why; nobody is told before
 				continue
 			}
 			y += 20

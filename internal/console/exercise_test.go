@@ -64,6 +64,10 @@ func (d *desk) rehearsal() *Rehearsal {
 			}
 			return err
 		},
+		End: func(ctx context.Context, p *exercise.Play) error {
+			_, err := p.Finish(func(*exercise.Play) (exercise.Record, error) { return exercise.Record{}, nil })
+			return err
+		},
 		Mails: func() ([]exercise.Mailed, int, error) { return exercise.Mails(data) },
 	}
 }
@@ -79,6 +83,13 @@ func TestExercise(t *testing.T) {
 		page := "/console/exercise?lang=ja"
 		if a := stranger.get(page); a.status != http.StatusOK || !strings.Contains(a.body, "身に覚えのない接続") || strings.Contains(a.body, id) || strings.Contains(a.body, `action="/console/exercise/answer`) {
 			t.Errorf("somebody who is not in the case: %d", a.status)
+		}
+		const debrief, real = `id="measures"`, "実際の事案</th>"
+		if a := stranger.get(page); strings.Contains(a.body, debrief) || strings.Contains(a.body, "最も長い沈黙") || !strings.Contains(a.body, "事案を見られる人に示します") {
+			t.Error("somebody who is not in the case sees figures of it, or of nothing")
+		}
+		if a := writer.get(page); !strings.Contains(a.body, debrief) || strings.Contains(a.body, real) || strings.Contains(a.body, "実際の事案：") || strings.Contains(a.body, "翌日の16時") {
+			t.Error("how the real case went is told before the questions are answered")
 		}
 		form := url.Values{"event": {"alert"}, "option": {"cut"}, "text": {"<b>理由</b>"}}
 		for name, p := range map[string]*person{"a writer": writer, "a stranger": stranger} {
@@ -110,8 +121,34 @@ func TestExercise(t *testing.T) {
 		if a := writer.post("/console/exercise/end", nil); a.status != http.StatusSeeOther || !strings.Contains(writer.get(page).body, "どうだったか") {
 			t.Errorf("the end: %d", a.status)
 		}
+		if a := writer.get(page); !strings.Contains(a.body, debrief) || !strings.Contains(a.body, real) {
+			t.Error("how the real case went is not told at the end")
+		}
+		if a := stranger.get(page); strings.Contains(a.body, debrief) {
+			t.Error("somebody who is not in the case sees its figures at the end")
+		}
+		if a := commander.get("/console/exercise?lang=en"); !strings.Contains(a.body, "Decided: Cut the suspicious connections off") || strings.Contains(a.body, "Decided: 調べながら") {
+			t.Error("an answer does not stand in the reader's language")
+		}
+		if a := writer.get(page); strings.Contains(a.body, `action="/console/exercise/record`) {
+			t.Error("what nobody can record any more has a button")
+		}
 		if a := writer.post("/console/exercise/next", nil); a.status != http.StatusConflict {
 			t.Errorf("after the end: %d", a.status)
+		}
+		play := d.console.Rehearsal.Play
+		d.console.Rehearsal.Play = func() (*exercise.Play, error) { return nil, exercise.ErrOther }
+		if now, err := d.console.versions(t.Context(), nil); err != nil || now[id] == "" {
+			t.Errorf("where the exercise cannot be read, cases are not followed either: %v, %v", now, err)
+		}
+		d.console.Rehearsal.Play = play
+		record := d.console.Rehearsal.Record
+		defer func() { d.console.Rehearsal.Record = record }()
+		d.console.Rehearsal.Record = func(context.Context, actor.Actor, string) (exercise.Record, error) {
+			return exercise.Record{Gone: true}, nil
+		}
+		if a := commander.get(page); a.status != http.StatusOK || !strings.Contains(a.body, "鍵とともに壊されました") || !strings.Contains(a.body, debrief) {
+			t.Errorf("of a case that was shredded: %d", a.status)
 		}
 	})
 }
@@ -121,12 +158,15 @@ func TestBars(t *testing.T) {
 	own, real := int64(48), int64(96)
 	list := []exercise.Measure{{ID: "contained", Label: language.Both("遮断まで", "<Contained>"), Unit: exercise.Minutes, Own: &own, Real: &real}, {Unit: exercise.Count, Own: &own}}
 	for lang, want := range map[language.Lang]string{language.JA: "訓練チーム：48分", language.EN: "Your team: 48 minutes"} {
-		got := string(bars(lang, list))
+		got := string(bars(lang, list, true))
 		if !strings.Contains(got, want) || !strings.Contains(got, `width="180"`) || strings.Contains(got, "<Contained>") || strings.Contains(got, "(of 0)") || strings.Count(got, "<rect") != 2 {
 			t.Errorf("%s", got)
 		}
 	}
-	if bars(language.EN, nil) != "" {
+	if got := string(bars(language.EN, list, false)); strings.Contains(got, "real case") || strings.Count(got, "<rect") != 1 {
+		t.Errorf("before it is over: %s", got)
+	}
+	if bars(language.EN, nil, true) != "" {
 		t.Error("a picture of nothing")
 	}
 }

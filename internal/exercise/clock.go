@@ -41,6 +41,7 @@ type State struct {
 	At       time.Time `json:"at"`     // and to what
 	Speed    float64   `json:"speed"`  // 0: it stands, and is put on by hand
 	Ended    bool      `json:"ended,omitzero"`
+	Measures string    `json:"measures,omitzero"` // the SHA-256 of what they were when it ended
 }
 
 // check refuses a clock that this program does not write: one that runs backwards or past its end, or was set in a time to come.
@@ -82,6 +83,29 @@ type Clock struct {
 	mu    sync.Mutex
 	seen  os.FileInfo
 	state State
+	// played is the scenario as it was last read, with its times, so that who asks each second does not read it anew.
+	played   *Scenario
+	playedAs string
+}
+
+// scenario gives the scenario that is src, played from a time.
+func (c *Clock) scenario(src []byte, start time.Time) (*Scenario, error) {
+	as := sumOf(src) + start.String()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.played != nil && c.playedAs == as {
+		return c.played, nil
+	}
+	s, found, err := Parse(src)
+	if err != nil {
+		if len(found) > 0 {
+			err = hint.Add(fmt.Errorf("%s: %w", scenarioFile, err), fmt.Sprintf("line %d: %s", found[0].Line, found[0].What))
+		}
+		return nil, err
+	}
+	s.retime(start)
+	c.played, c.playedAs = s, as
+	return s, nil
 }
 
 // OpenClock opens the clock of an exercise. Errors: ErrNone.
@@ -166,7 +190,8 @@ func put(dir *files.Dir, s State) error {
 }
 
 // shifted is when a scenario begins that is played now: whole weeks later than it was, so that days of the week, business days and
-// hours are those of the case, and so that its end has come: nothing of an exercise is of a time to come.
+// hours are those of the case, and so that its end has come: nothing of an exercise is of a time to come. Public holidays are those of the
+// days that it is shifted to: a deadline in business days may end another day than the real case's.
 func shifted(s *Scenario, wall time.Time) time.Time {
 	const week = 7 * 24 * time.Hour
 	end := s.start.Add(s.Length.Span())

@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -205,12 +206,12 @@ func TestClock(t *testing.T) {
 	if !other.Now().Equal(p.Now) {
 		t.Errorf("another process sees %v, and it is %v", other.Now(), p.Now)
 	}
-	if p, err = p.Finish(); err != nil || !p.Over() {
+	if p, err = p.Finish(nothing); err != nil || !p.Over() {
 		t.Fatal(err)
 	}
 	at := p.Now
 	p.Clock.wall = func() time.Time { return wall.Add(time.Hour) }
-	if again, err := p.Finish(); err != nil || !again.Now.Equal(at) {
+	if again, err := p.Finish(nothing); err != nil || !again.Now.Equal(at) {
 		t.Errorf("ended twice: %v, %v", again, err)
 	}
 	if _, err := p.Next(0); !errors.Is(err, ErrOver) {
@@ -221,6 +222,92 @@ func TestClock(t *testing.T) {
 	}
 	if _, err := Open(data); !errors.Is(err, ErrOther) {
 		t.Errorf("a scenario that was changed while it is played: %v", err)
+	}
+}
+
+// nothing is the record of a team that did nothing.
+func nothing(*Play) (Record, error) { return Record{}, nil }
+
+// TestFixed: how it went is fixed when the exercise is ended, and is read as it was written; what stands in its place is not taken.
+func TestFixed(t *testing.T) {
+	data, s := t.TempDir(), ship(t, "naver-2013")
+	p, err := Begin(data, s, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range p.Measures(Record{}) {
+		if m.Real != nil {
+			t.Errorf("%s of the real case is told before the exercise is over: %d", m.ID, *m.Real)
+		}
+	}
+	spans := []archive.Span{{Minutes: 1}, {Minutes: 2}, {Minutes: 3}, {Minutes: 4}, {Minutes: 5}}
+	full := Record{Contain: archive.Distribution{Spans: spans, Median: archive.Span{Minutes: 3 * 24 * 60, Precision: incident.Day}}, Disclose: archive.Distribution{Spans: spans, Median: archive.Span{Minutes: 90, Precision: incident.Hour}}}
+	if _, err := p.Finish(func(*Play) (Record, error) { return Record{}, errors.New("no record") }); err == nil {
+		t.Fatal("it has ended without measures")
+	}
+	if again, err := Open(data); err != nil || again.State.Ended {
+		t.Fatalf("it has ended without measures: %v", err)
+	}
+	var want []Measure
+	if _, err = p.Finish(func(ended *Play) (Record, error) { want = ended.Measures(full); return full, nil }); err != nil {
+		t.Fatal(err)
+	}
+	if p, err = Open(data); err != nil {
+		t.Fatal(err)
+	}
+	got, err := p.Figures(Record{Notices: []incident.Notice{{Time: p.Now}}})
+	if err != nil || len(got) != len(want) {
+		t.Fatalf("%d measures, %v", len(got), err)
+	}
+	for i, m := range got {
+		w := want[i]
+		if m.ID != w.ID || m.Text("en", m.Own) != w.Text("en", w.Own) || m.Text("ja", m.Real) != w.Text("ja", w.Real) || m.MedianText("ja") != w.MedianText("ja") || m.Why != w.Why || !slices.Equal(m.Notes, w.Notes) {
+			t.Errorf("%+v, and not %+v", m, w)
+		}
+	}
+	if m := Find(got, "contained"); m.Real == nil || *m.Real != 48 || m.MedianText("en") != "3 days" {
+		t.Errorf("beside the real case and the archive: %+v", m)
+	}
+	if m := Find(got, "told"); m.Own != nil {
+		t.Errorf("what was recorded later counts: %+v", m)
+	}
+	name := filepath.Join(data, finalFile)
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, []byte(strings.Replace(string(b), `"real":48`, `"real":480`, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Figures(Record{}); !errors.Is(err, ErrOther) {
+		t.Errorf("measures that were written by hand: %v", err)
+	}
+}
+
+// TestMeasuresGone: of a case that was shredded, what only its record gave is not known, and never a nought.
+func TestMeasuresGone(t *testing.T) {
+	p, err := Begin(t.TempDir(), ship(t, "naver-2013"), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range p.Measures(Record{Gone: true, Notices: []incident.Notice{{Time: p.Now}}}) {
+		if of := slices.Contains(ofCase, m.ID); of && (m.Own != nil || len(m.Notes) != 1 || !strings.Contains(m.Notes[0].EN, "shredded")) || !of && m.ID != "contained" && m.Own == nil {
+			t.Errorf("%+v", m)
+		}
+	}
+}
+
+// TestContained: a containment counts once it is said to be done, and not once the hour for which it was planned has come.
+func TestContained(t *testing.T) {
+	p, err := Begin(t.TempDir(), ship(t, "naver-2013"), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for certainty, counts := range map[incident.Certainty]bool{incident.Confirmed: true, incident.Planned: false, incident.Unknown: false} {
+		r := Record{Incident: incident.Incident{Facts: []incident.Fact{{Key: "contained", Certainty: certainty, Value: incident.Value{Time: incident.Moment{Time: p.State.Start, Precision: incident.Minute}}}}}}
+		if own := p.contained(r); (own != nil) != counts {
+			t.Errorf("%s: %v", certainty, own)
+		}
 	}
 }
 

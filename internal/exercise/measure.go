@@ -14,7 +14,8 @@ import (
 
 // Record is what a team's answer is measured by: what the program holds of the case anyway.
 type Record struct {
-	Case     *response.Case // nil: nothing was declared
+	Case     *response.Case // nil: nothing was declared, or it is gone
+	Gone     bool           // the case was shredded: what is of it only is not known any more
 	Clocks   *response.Clocks
 	Incident incident.Incident
 	Notices  []incident.Notice        // published, of every incident of the folder, in their order
@@ -49,10 +50,11 @@ type Measure struct {
 	Notes []language.Text `json:"notes"` // which they were
 }
 
-// Measures gives every measure of an exercise, as it stands at its time.
+// Measures gives every measure of an exercise, as it stands at its time. How the real case went is among them once nothing more comes:
+// before, it would answer the questions.
 func (p *Play) Measures(r Record) []Measure {
 	var real Real
-	if p.Real != nil {
+	if p.Real != nil && p.Over() {
 		real = *p.Real
 	}
 	contained, told := p.contained(r), p.told(r)
@@ -63,12 +65,12 @@ func (p *Play) Measures(r Record) []Measure {
 		span("contained", "発見から遮断まで", "From detection to containment", contained, real.Contained, &r.Contain),
 		span("told", "発見から最初の公表まで", "From detection to the first notice", told, real.Told, &r.Disclose),
 		span("silence", "公表の最も長い沈黙", "Longest silence in public", silence, real.Silence, nil),
-		count("met", "守った法律の期限", "Legal deadlines met", deadlines.met, real.Met),
-		count("missed", "過ぎた法律の期限", "Legal deadlines missed", deadlines.missed, real.Missed),
-		count("open", "まだ来ていない法律の期限", "Legal deadlines still to come", deadlines.open, nil),
-		count("kept", "守った約束", "Promises kept", deadlines.kept, real.Kept),
+		count("met", "守れた法定期限", "Legal deadlines met", deadlines.met, real.Met),
+		count("missed", "守れなかった法定期限", "Legal deadlines missed", deadlines.missed, real.Missed),
+		count("open", "まだ来ていない法定期限", "Legal deadlines still to come", deadlines.open, nil),
+		count("kept", "守れた約束", "Promises kept", deadlines.kept, real.Kept),
 		count("slipped", "守れなかった約束", "Promises that slipped", deadlines.slipped, real.Slipped),
-		count("contradictions", "公表した食い違い", "Contradictions published", against, real.Contradictory),
+		count("contradictions", "公表内容の食い違い", "Contradictions published", against, real.Contradictory),
 		count("unanswered", "答えていない質問", "Questions left unanswered", p.unanswered(r.Case), nil),
 	}
 	out[2].Notes = notes
@@ -82,8 +84,18 @@ func (p *Play) Measures(r Record) []Measure {
 			out[4].Notes = append(out[4].Notes, language.Text{JA: "適用するかどうかを決めていない制度：" + proposed.Regime.Name.JA, EN: "Nobody has said whether it applies: " + proposed.Regime.Name.EN})
 		}
 	}
+	if r.Gone {
+		for i, m := range out {
+			if slices.Contains(ofCase, m.ID) {
+				out[i].Own, out[i].Notes = nil, []language.Text{language.Both("事案の記録は、鍵とともに壊されました。", "The case was shredded: its record is gone.")}
+			}
+		}
+	}
 	return out
 }
+
+// ofCase are the measures that only the case's own record gives.
+var ofCase = []string{"met", "missed", "open", "kept", "slipped", "unanswered"}
 
 func span(id, ja, en string, own *time.Duration, real Offset, d *archive.Distribution) Measure {
 	m := Measure{ID: id, Label: language.Both(ja, en), Unit: Minutes, Notes: []language.Text{}}
@@ -124,7 +136,7 @@ func number(n int64) *int64 { return &n }
 // contained is from the first event, which is when the incident was noticed, to when the case says that it was cut off.
 func (p *Play) contained(r Record) *time.Duration {
 	f, ok := r.Incident.Fact("contained")
-	if !ok || f.Value.Time.IsZero() || f.Value.Time.Time.After(p.Now) {
+	if !ok || f.Certainty == incident.Planned || f.Certainty == incident.Unknown || f.Value.Time.IsZero() || f.Value.Time.Time.After(p.Now) {
 		return nil
 	}
 	d := max(f.Value.Time.Time.Sub(p.State.Start), 0)

@@ -80,14 +80,13 @@ func OpenWith(data string, clock *Clock) (*Play, error) {
 	if sumOf(src) != st.SHA256 {
 		return nil, fmt.Errorf("%w: %s has changed since the exercise was begun", ErrOther, scenarioFile)
 	}
-	s, found, err := Parse(src)
+	s, err := clock.scenario(src, st.Start)
 	if err != nil {
-		return nil, hint.Add(fmt.Errorf("%s: %w", scenarioFile, err), fmt.Sprintf("line %d: %s", found[0].Line, found[0].What))
+		return nil, err
 	}
 	if st.Scenario != s.ID || st.End.Sub(st.Start) != s.Length.Span() || st.Start.Sub(s.start)%(7*24*time.Hour) != 0 {
 		return nil, fmt.Errorf("%w: it is not that of %s", ErrClock, scenarioFile)
 	}
-	s.retime(st.Start)
 	return &Play{Scenario: s, Clock: clock, State: st, Now: clock.Now()}, nil
 }
 
@@ -127,21 +126,6 @@ func (p *Play) Next(by time.Duration) (*Play, error) {
 		s.Wall, s.At = wall, to
 		if to.After(end) {
 			s.At = end
-		}
-		return s, nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return p.again()
-}
-
-// Finish ends the exercise at the time that its clock shows. Ended twice, it ended the first time.
-func (p *Play) Finish() (*Play, error) {
-	_, err := p.Clock.change(func(s State) (State, error) {
-		if !s.Ended {
-			wall := p.Clock.wall()
-			s.At, s.Wall, s.Ended = s.now(wall), wall, true
 		}
 		return s, nil
 	})
@@ -224,6 +208,16 @@ func Answered(k *response.Case, e Event) (response.Decided, bool) {
 		}
 	}
 	return response.Decided{}, false
+}
+
+// Said gives what was decided as a reader's language has it: the words of an option, or the team's own.
+func (e Event) Said(lang language.Lang, decision string) string {
+	for _, o := range e.Options {
+		if both(o.Words) == decision {
+			return o.Words.In(lang)
+		}
+	}
+	return decision
 }
 
 func both(w Words) string {

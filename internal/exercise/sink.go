@@ -21,11 +21,15 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// sinkFile holds what the sink has taken in, a line a mail.
-const sinkFile = "exercise-mail.jsonl"
+// Files of the sink: a line for each mail as far as subjects are kept, and a byte for each of the others, so that their number is the
+// file's length, whoever adds to it.
+const (
+	sinkFile = "exercise-mail.jsonl"
+	moreFile = "exercise-mail.more"
+)
 
-// maxSink is how many mails the sink keeps the subjects of; what comes after them is counted.
-const maxSink = 1000
+// MaxSubjects is how many mails the sink keeps the subjects of; what comes after them is counted.
+const MaxSubjects = 1000
 
 // maxMail bounds one mail, in bytes.
 const maxMail = 30 << 20
@@ -38,16 +42,33 @@ type Mailed struct {
 	Subject string `json:"subject"`
 }
 
-// sinks keeps what several connections of a process take in apart.
+// sink keeps what several connections of a process take in apart.
 type sink struct {
-	path string
-	mu   sync.Mutex
+	data  string
+	mu    sync.Mutex
+	clock *Clock // nil until the exercise has one
+	size  int64  // of the file, when its lines were counted
+	lines int
+}
+
+// now is the exercise's time, and the machine's before it was begun.
+func (s *sink) now() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.clock == nil {
+		c, err := OpenClock(s.data)
+		if err != nil {
+			return time.Now()
+		}
+		s.clock = c
+	}
+	return s.clock.Now()
 }
 
 // Sink gives connections to a mail server that takes in every mail and sends none on. It listens on this machine only, for one
 // connection, which is its own.
 func Sink(data string) func() (net.Conn, error) {
-	s := &sink{path: filepath.Join(data, sinkFile)}
+	s := &sink{data: data}
 	return func() (net.Conn, error) {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
@@ -58,11 +79,36 @@ func Sink(data string) func() (net.Conn, error) {
 			l.Close()
 			return nil, fmt.Errorf("the exercise's mail: %w", err)
 		}
-		server := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return &taken{s: s}, nil }))
+		taken, err := accepted(l, conn.LocalAddr().String())
+		if err = errors.Join(err, l.Close()); err != nil {
+			conn.Close()
+			return nil, fmt.Errorf("the exercise's mail: %w", err)
+		}
+		server := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return &session{s: s}, nil }))
 		server.Domain, server.MaxMessageBytes, server.ErrorLog = "exercise.invalid", maxMail, silent{}
 		server.EnableSMTPUTF8 = true
-		go server.Serve(&one{Listener: l, peer: conn.LocalAddr().String()})
-		return &owned{conn, server}, nil
+		o := &owned{Conn: conn, only: &one{conn: taken, addr: l.Addr(), over: make(chan struct{})}, server: server, ended: make(chan struct{})}
+		go func() {
+			defer close(o.ended)
+			server.Serve(o.only)
+		}()
+		return o, nil
+	}
+}
+
+// accepted gives the connection that was made to l from peer, and closes others.
+func accepted(l net.Listener, peer string) (net.Conn, error) {
+	if t, ok := l.(*net.TCPListener); ok {
+		if err := t.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+			return nil, err
+		}
+	}
+	for {
+		c, err := l.Accept()
+		if err != nil || c.RemoteAddr().String() == peer {
+			return c, err
+		}
+		c.Close()
 	}
 }
 
@@ -71,46 +117,69 @@ type silent struct{}
 func (silent) Printf(string, ...any) {}
 func (silent) Println(...any)        {}
 
-// one accepts the connection that was made for it, and no other.
+// one is a listener with a single connection, which was made already.
 type one struct {
-	net.Listener
-	peer string
+	conn net.Conn
+	addr net.Addr
+	over chan struct{} // closed at the end
+	once sync.Once
+	mu   sync.Mutex
+	gave bool
 }
 
+// Accept gives the connection, and then waits for the end.
 func (o *one) Accept() (net.Conn, error) {
-	for {
-		c, err := o.Listener.Accept()
-		if err != nil || c.RemoteAddr().String() == o.peer {
-			return c, err
-		}
-		c.Close()
+	o.mu.Lock()
+	first := !o.gave
+	o.gave = true
+	o.mu.Unlock()
+	if first {
+		return o.conn, nil
 	}
+	<-o.over
+	return nil, net.ErrClosed
 }
 
-// owned ends its server with itself.
+func (o *one) Addr() net.Addr { return o.addr }
+
+// Close ends whoever waits in Accept, also one who begins to wait later.
+func (o *one) Close() error {
+	o.once.Do(func() { close(o.over) })
+	return nil
+}
+
+// owned ends its server with itself, however little of it has begun.
 type owned struct {
 	net.Conn
+	only   *one
 	server *smtp.Server
+	ended  chan struct{} // closed when the server takes nothing in any more
 }
 
-func (o *owned) Close() error { return errors.Join(o.Conn.Close(), o.server.Close()) }
+func (o *owned) Close() error {
+	err := errors.Join(o.Conn.Close(), o.only.Close())
+	if e := o.server.Close(); !errors.Is(e, smtp.ErrServerClosed) {
+		err = errors.Join(err, e)
+	}
+	<-o.ended
+	return err
+}
 
-type taken struct {
+type session struct {
 	s  *sink
 	to []string
 }
 
-func (t *taken) Mail(string, *smtp.MailOptions) error { return nil }
-func (t *taken) Rcpt(to string, _ *smtp.RcptOptions) error {
-	_, domain, _ := strings.Cut(to, "@")
-	t.to = append(t.to, "…@"+domain)
+func (t *session) Mail(string, *smtp.MailOptions) error { return nil }
+func (t *session) Rcpt(to string, _ *smtp.RcptOptions) error {
+	t.to = append(t.to, "…@"+to[strings.LastIndexByte(to, '@')+1:]) // a local part in quotes may have one too
 	return nil
 }
-func (t *taken) Reset()        { t.to = nil }
-func (t *taken) Logout() error { return nil }
+func (t *session) Reset()        { t.to = nil }
+func (t *session) Logout() error { return nil }
 
 // Data takes a mail in, and answers only when that it came is on disk.
-func (t *taken) Data(r io.Reader) error {
+func (t *session) Data(r io.Reader) error {
 	head, err := io.ReadAll(io.LimitReader(r, 64<<10))
 	if err != nil {
 		return err
@@ -127,29 +196,59 @@ func (t *taken) Data(r io.Reader) error {
 	if !plain(subject) || len(subject) > 1000 {
 		subject = ""
 	}
-	var out bytes.Buffer
+	at, lines := t.s.now().UTC().Format(time.RFC3339), make([][]byte, 0, len(t.to))
 	for _, to := range t.to {
-		b, err := json.Marshal(Mailed{time.Now().UTC().Format(time.RFC3339), to, "【訓練 EXERCISE】" + subject})
+		b, err := json.Marshal(Mailed{at, to, "【訓練 EXERCISE】" + subject})
 		if err != nil {
 			return err
 		}
-		out.Write(append(b, '\n'))
+		lines = append(lines, append(b, '\n'))
 	}
-	return t.s.add(out.Bytes())
+	return t.s.add(lines)
 }
 
-func (s *sink) add(lines []byte) error {
+// add keeps mails as far as there is room, and counts the others.
+func (s *sink) add(lines [][]byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	f, err := os.OpenFile(s.path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	kept, err := s.count()
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(lines)
+	n := min(len(lines), max(MaxSubjects-kept, 0))
+	return errors.Join(s.put(sinkFile, bytes.Join(lines[:n], nil)), s.put(moreFile, bytes.Repeat([]byte{'.'}, len(lines)-n)))
+}
+
+// count gives how many lines there are. Other processes may have written some.
+func (s *sink) count() (int, error) {
+	name := filepath.Join(s.data, sinkFile)
+	info, err := os.Stat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil || info.Size() == s.size {
+		return s.lines, err
+	}
+	b, err := os.ReadFile(name)
+	if err == nil {
+		s.size, s.lines = int64(len(b)), bytes.Count(b, []byte{'\n'})
+	}
+	return s.lines, err
+}
+
+func (s *sink) put(name string, b []byte) error {
+	if len(b) == 0 {
+		return nil
+	}
+	f, err := os.OpenFile(filepath.Join(s.data, name), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
 	return errors.Join(err, f.Sync(), f.Close())
 }
 
-// Mails gives what the sink of an exercise has taken in, the newest first and at most a thousand, and how many there were in all.
+// Mails gives what the sink of an exercise has taken in, the newest of the first thousand first, and how many there were in all.
 func Mails(data string) ([]Mailed, int, error) {
 	f, err := os.Open(filepath.Join(data, sinkFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -159,17 +258,20 @@ func Mails(data string) ([]Mailed, int, error) {
 		return nil, 0, fmt.Errorf("read the exercise's mail: %w", err)
 	}
 	defer f.Close()
-	out, n := []Mailed{}, 0
+	out := []Mailed{}
 	lines := bufio.NewScanner(f)
 	for lines.Scan() {
 		var m Mailed
 		if json.Unmarshal(lines.Bytes(), &m) != nil {
 			continue // a line that a machine that was switched off has not finished
 		}
-		n++
-		if out = append(out, m); len(out) > maxSink {
-			out = out[1:]
-		}
+		out = append(out, m)
+	}
+	n := len(out)
+	if more, err := os.Stat(filepath.Join(data, moreFile)); err == nil {
+		n += int(more.Size())
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return nil, 0, fmt.Errorf("read the exercise's mail: %w", err)
 	}
 	slices.Reverse(out)
 	return out, n, lines.Err()

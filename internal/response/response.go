@@ -149,6 +149,8 @@ type Listed struct {
 	ID      string
 	Entries int64
 	Head    string
+	// Declared is when it was declared.
+	Declared time.Time
 }
 
 // List gives the cases that are theirs by id, without opening them.
@@ -156,7 +158,7 @@ func (c *Cases) List(ctx context.Context, who actor.Actor) ([]Listed, error) {
 	if err := who.Check("list cases"); err != nil {
 		return nil, err
 	}
-	rows, err := c.DB.QueryContext(ctx, `SELECT id, entries, head FROM response_case ORDER BY id`)
+	rows, err := c.DB.QueryContext(ctx, `SELECT c.id, c.entries, c.head, e.at FROM response_case c JOIN response_entry e ON e.case_id = c.id AND e.seq = 1 ORDER BY c.id`)
 	if err != nil {
 		return nil, fmt.Errorf("list cases: %w", err)
 	}
@@ -164,9 +166,11 @@ func (c *Cases) List(ctx context.Context, who actor.Actor) ([]Listed, error) {
 	var out []Listed
 	for rows.Next() {
 		var l Listed
-		if err := rows.Scan(&l.ID, &l.Entries, &l.Head); err != nil {
+		var at int64
+		if err := rows.Scan(&l.ID, &l.Entries, &l.Head, &at); err != nil {
 			return nil, fmt.Errorf("list cases: %w", err)
 		}
+		l.Declared = store.FromMicros(at)
 		if who.Sees(l.ID) {
 			out = append(out, l)
 		}

@@ -106,7 +106,7 @@ func (s *Site) incidents(w http.ResponseWriter, r *http.Request) error {
 	}
 	s.fillArchive(&body, p, q, res)
 	// What only one facet narrows is worth finding; deeper ones and pages are endless.
-	p.NoIndex = q.Text != "" || q.Cursor != "" || q.Sort != "" || len(body.Chosen) > 1
+	p.NoIndex = p.NoIndex || q.Text != "" || q.Cursor != "" || q.Sort != "" || len(body.Chosen) > 1
 	if query := q.Values(); len(query) > 0 {
 		p.Query = query.Encode()
 	}

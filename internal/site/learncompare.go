@@ -440,7 +440,7 @@ func (s *Site) like(w http.ResponseWriter, r *http.Request) error {
 		b.Classes = append(b.Classes, formOption{c.Word, c.Label.In(l), slices.Contains(like.Classes, c.Word)})
 	}
 	query := archive.Query{Causes: some(like.Cause), Sectors: some(like.Sector), Countries: some(like.Country), Sizes: some(like.Size), Classes: like.Classes}.Values().Encode()
-	b.CSV, p.Query, p.NoIndex = p.Link("/learn/like.csv?"+query), query, query != ""
+	b.CSV, p.Query, p.NoIndex = p.Link("/learn/like.csv?"+query), query, p.NoIndex || query != ""
 	for k := range b.Found {
 		b.Found[k].Href = p.Link(b.Found[k].Href)
 	}

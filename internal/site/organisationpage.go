@@ -120,7 +120,7 @@ func (s *Site) organisations(w http.ResponseWriter, r *http.Request) error {
 	lang := p.Lang.Lang
 	p.Title = lang.Pick("組織の一覧", "Organisations")
 	p.Description = lang.Pick("公表の記録がある組織の一覧。", "Organisations whose disclosures are on record.")
-	p.NoIndex = after != ""
+	p.NoIndex = p.NoIndex || after != ""
 	body := organisationsBody{}
 	if len(list) > listedOrganisations {
 		list = list[:listedOrganisations]

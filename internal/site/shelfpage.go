@@ -108,7 +108,7 @@ func (s *Site) shelf(w http.ResponseWriter, r *http.Request, q archive.Query, pa
 		v := chartOf(p, c, "calendar", csv)
 		body.Calendar = &v
 	}
-	p.Title, p.NoIndex = body.Heading, res.Total == 0
+	p.Title, p.NoIndex = body.Heading, p.NoIndex || res.Total == 0
 	p.Description = fmt.Sprintf(lang.Pick("%s。記録している%s件を、出典とともに読めます。", "%s: %s on record, each with its sources."), body.Heading, language.Number(lang, int64(res.Total)))
 	p.Canonical = p.Base + path
 	p.Feeds = feedsOf(lang, q)

@@ -357,7 +357,7 @@ func (s *Site) showDomain(w http.ResponseWriter, r *http.Request, status int, bo
 	p := s.newPage(r, "", false)
 	p.Title = p.Lang.Lang.Pick("ドメインの見守り", "Watch a domain")
 	p.Description = p.Lang.Lang.Pick("公表した事案の対象に含まれるアドレスのうち、ご自身が管理するドメインのものを示します。", "Which addresses of a domain that is yours are in published incidents.")
-	p.NoIndex = body.Step == "own"
+	p.NoIndex = p.NoIndex || body.Step == "own"
 	body.Action = p.Link(r.URL.Path)
 	p.Body = body
 	if body.Step == "own" {
