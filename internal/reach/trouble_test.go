@@ -18,7 +18,7 @@ func TestLocked(t *testing.T) {
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		db, other := openTwo(t, url)
 		w := newWorld(t, db, 2000, nil)
-		c := w.started(nil, Rates{})
+		c := w.started(nil, Rates{PerSecond: 1000}) // else all may have left before anybody can lock anything
 		w.work()
 		w.until("some leave", func() bool { return w.total() > 50 })
 		err := other.Update(t.Context(), func(tx *sql.Tx) error {
