@@ -597,7 +597,7 @@ func (f *film) end() {
 		sato.send(`form[action$="/closing/shred"] button`)
 		f.approve()
 		sato.visit(f.kase + "/closing")
-		r.reads(nil, "the page has the certificate of it", sato.text("#end"), "この事案の鍵は壊されました。記録されたどの写しも残っていません。", "証明書 1")
+		r.reads(nil, "the page has the certificate of it", sato.text("#end"), "この事案の鍵は破棄されました。記録されている写しは、ひとつも残っていません。", "証明書 1")
 		for _, of := range []string{"対象者名簿", "対応の記録", "証拠", "問い合わせ"} {
 			r.reads(nil, "what nobody reads any more: "+of, row(sato, of+"\t"), "だれにも読めない")
 		}
