@@ -73,7 +73,7 @@ func TestProposes(t *testing.T) {
 	if _, errs, exit := command("check", "hana@example.com"); exit == exitDone {
 		t.Errorf("it is published: %s", errs)
 	}
-	for _, args := range [][]string{{"scope", "shred", "shop-2026"}, {"notice", "publish", "shop-2026"}, {"incident", "retire", "shop-2026"}} {
+	for _, args := range [][]string{{"scope", "shred", "shop-2026", "--despite", "an example"}, {"notice", "publish", "shop-2026"}, {"incident", "retire", "shop-2026"}} {
 		out, errs, exit := command(args...)
 		if exit == exitDone && !strings.Contains(out, "Nothing is done yet") {
 			t.Errorf("%v: %s%s", args, out, errs)
