@@ -138,7 +138,7 @@ func (f *film) addendum(version int) string {
 	f.Helper()
 	open := f.proposed("publish")
 	if len(open) != 1 {
-		f.Fatal(fmt.Sprintf("%d addenda are proposed, want one", len(open)))
+		f.Fatalf("%d addenda are proposed, want one", len(open))
 	}
 	f.suzuki.visit("/console/proposals/" + open[0])
 	f.suzuki.until(`document.querySelector(".effect") !== null`)
@@ -282,9 +282,6 @@ func (f *film) held() map[string]int64 {
 	}
 	return said.Accounts
 }
-
-// started is when the film did.
-func (f *film) started() time.Time { return f.then("07-19T16:00") }
 
 // paperOf keeps the open page as it is printed.
 func (f *film) paperOf(p *tab, name string) { f.reel.print(p, name) }

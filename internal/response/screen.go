@@ -46,7 +46,9 @@ func (s *Screen) Look(t string) {
 		s.keys = map[string]bool{}
 	}
 	eachKey(norm.NFKC.String(t), func(_, _ int, key string) {
-		s.keys[key] = s.keys[key]
+		if _, ok := s.keys[key]; !ok {
+			s.keys[key] = false
+		}
 	})
 }
 
