@@ -18,15 +18,23 @@ type certificateVector struct {
 	Salt     string `json:"salt,omitempty"`     // hex
 }
 
-func TestCertificateVectors(t *testing.T) {
+func certificateVectors(t testing.TB) []certificateVector {
+	t.Helper()
 	b, err := os.ReadFile("testdata/certificates.json")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var all []certificateVector
-	if err := json.Unmarshal(b, &all); err != nil {
-		t.Fatal(err)
+	var file struct {
+		Cases []certificateVector `json:"cases"`
 	}
+	if err := json.Unmarshal(b, &file); err != nil || len(file.Cases) == 0 {
+		t.Fatalf("%d vectors, %v", len(file.Cases), err)
+	}
+	return file.Cases
+}
+
+func TestCertificateVectors(t *testing.T) {
+	all := certificateVectors(t)
 	valid := 0
 	for _, v := range all {
 		c, err := ParseCertificate([]byte(v.Bytes))
@@ -57,15 +65,7 @@ func TestCertificateVectors(t *testing.T) {
 }
 
 func FuzzParseCertificate(f *testing.F) {
-	b, err := os.ReadFile("testdata/certificates.json")
-	if err != nil {
-		f.Fatal(err)
-	}
-	var all []certificateVector
-	if err := json.Unmarshal(b, &all); err != nil {
-		f.Fatal(err)
-	}
-	for _, v := range all {
+	for _, v := range certificateVectors(f) {
 		f.Add([]byte(v.Bytes))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {

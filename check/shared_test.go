@@ -41,7 +41,7 @@ func TestVectorsAreShared(t *testing.T) {
 			if !strings.Contains(tests, `golden(t, "`+name+`"`) && !strings.Contains(tests, `ReadFile("testdata/`+name+`")`) {
 				t.Errorf("no test in Go runs %s/testdata/%s", dir, name)
 			}
-			if !strings.Contains(browser, `vectors("`+dir+`/testdata/`+name+`")`) {
+			if name != "certificates.json" && !strings.Contains(browser, `vectors("`+dir+`/testdata/`+name+`")`) { // which pages do not verify
 				t.Errorf("no test in web/test runs %s/testdata/%s", dir, name)
 			}
 			if !strings.Contains(documents, name) {
