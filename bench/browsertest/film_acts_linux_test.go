@@ -562,7 +562,8 @@ func (f *film) board() {
 	r, sato := f.reel, f.sato
 	r.step("07-20 21:00", "状況を1枚で見る。印刷すれば状況報告になる", "How it stands, on one page: printed, the situation report", func() {
 		sato.visit(f.kase + "/board")
-		sato.until(`document.querySelector("#sit-told") !== null`)
+		// A roster of many is counted beside the page, which follows.
+		sato.until(fmt.Sprintf(`(document.querySelector("#sit-told .headline")?.innerText ?? "").includes(%q)`, "知らせた "+f.count()))
 		headline := func(of string) string { return lines.ReplaceAllString(sato.text(of+" .headline"), " ") }
 		r.sees(of{18}, "the board has it that "+language.Digits(f.affected)+" were told, and that nobody remains", headline("#sit-told") == fmt.Sprintf("0 が残り ／名簿 %s アカウント · 知らせた %[1]s", f.count()))
 		r.sees(of{13}, "and that so many are affected", headline("#sit-scope") == f.count()+" アカウントが対象")
