@@ -471,10 +471,11 @@ func TestNothingLeaves(t *testing.T) {
 	}
 }
 
-// waitFor waits until something is so, and reports whether it never was.
+// waitFor waits until something is so that another process or machine does, which tells nobody of it, and reports whether it never was. That is
+// given two minutes, for machines that are busy.
 func waitFor(t *testing.T, is func() bool) (never bool) {
 	t.Helper()
-	for range 500 {
+	for range 12_000 {
 		if is() {
 			return false
 		}

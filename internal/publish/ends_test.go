@@ -537,38 +537,45 @@ func TestSwitch(t *testing.T) {
 	})
 }
 
-// endingChild is the child that TestEndsKilled kills: it rotates, retires and changes the ledger's key, each where it is not
-// done yet.
-func endingChild(args []string, step func()) error {
-	ctx := context.Background()
+// childRooms opens the rooms of a child that is killed: of the database args[0] and the folder args[1], with step at each durable write of a file.
+func childRooms(ctx context.Context, args []string, step func()) (Rooms, error) {
 	db, err := store.Open(ctx, args[0])
 	if err != nil {
-		return err
+		return Rooms{}, err
 	}
 	dir, err := files.Open(filepath.Join(args[1], "files"))
 	if err != nil {
-		return err
+		return Rooms{}, err
 	}
 	dir.Watch(step)
 	keys, err := files.OpenKeys(filepath.Join(args[1], "keys"))
 	if err != nil {
-		return err
+		return Rooms{}, err
 	}
 	keys.Watch(step)
 	rooms := Rooms{DB: db, Dir: dir, Keys: keys}
 	if rooms.Incidents, err = incident.New(ctx, db, archive.Changed); err != nil {
-		return err
+		return rooms, err
 	}
 	if _, err = archive.New(ctx, db, rooms.Incidents); err != nil {
-		return err
+		return rooms, err
 	}
 	if rooms.Rosters, err = roster.New(ctx, db, dir, keys); err != nil {
+		return rooms, err
+	}
+	rooms.Index, err = index.New(ctx, db, dir)
+	return rooms, err
+}
+
+// endingChild is the child that TestEndsKilled kills: it rotates, retires and changes the ledger's key, each where it is not
+// done yet.
+func endingChild(args []string, step func()) error {
+	ctx := context.Background()
+	rooms, err := childRooms(ctx, args, step)
+	if err != nil {
 		return err
 	}
-	if rooms.Index, err = index.New(ctx, db, dir); err != nil {
-		return err
-	}
-	skey, err := SigningKey(ctx, db, keys)
+	skey, err := SigningKey(ctx, rooms.DB, rooms.Keys)
 	if err != nil {
 		return err
 	}

@@ -4,15 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"testing"
 
 	"shirase/check"
 	"shirase/internal/actor"
-	"shirase/internal/archive"
-	"shirase/internal/files"
-	"shirase/internal/incident"
-	"shirase/internal/index"
 	"shirase/internal/killtest"
 	"shirase/internal/roster"
 	"shirase/internal/store"
@@ -196,31 +191,8 @@ func TestShredHeld(t *testing.T) {
 
 func shreddingChild(args []string, step func()) error {
 	ctx := context.Background()
-	db, err := store.Open(ctx, args[0])
+	rooms, err := childRooms(ctx, args, step)
 	if err != nil {
-		return err
-	}
-	dir, err := files.Open(filepath.Join(args[1], "files"))
-	if err != nil {
-		return err
-	}
-	dir.Watch(step)
-	keys, err := files.OpenKeys(filepath.Join(args[1], "keys"))
-	if err != nil {
-		return err
-	}
-	keys.Watch(step)
-	rooms := Rooms{DB: db, Dir: dir, Keys: keys}
-	if rooms.Incidents, err = incident.New(ctx, db, archive.Changed); err != nil {
-		return err
-	}
-	if _, err = archive.New(ctx, db, rooms.Incidents); err != nil {
-		return err
-	}
-	if rooms.Rosters, err = roster.New(ctx, db, dir, keys); err != nil {
-		return err
-	}
-	if rooms.Index, err = index.New(ctx, db, dir); err != nil {
 		return err
 	}
 	p, err := New(ctx, rooms, args[2], Instance{URL: "https://notice.example", PhoneRegion: "JP"})
