@@ -214,13 +214,19 @@ func row(p *tab, has string) string {
 	return eval[string](p, fmt.Sprintf(`[...document.querySelectorAll("main tr")].find(e => e.innerText.includes(%q))?.innerText ?? ""`, has))
 }
 
-// until asks until something is so: each time it is asked, it has answered.
+// until asks until something is so: each time it is asked, it has answered. Asking takes a fifth of the time at most, and leaves the rest to what
+// is waited for.
 func (s *set) until(what string, is func() bool) {
 	s.Helper()
-	for begin := time.Now(); !is(); {
+	for begin := time.Now(); ; {
+		asked := time.Now()
+		if is() {
+			return
+		}
 		if time.Since(begin) > 3*s.patience {
 			s.Fatalf("it never came to %s", what)
 		}
+		time.Sleep(4 * time.Since(asked))
 	}
 }
 

@@ -43,8 +43,9 @@ type directory struct {
 	set  func(conn *ldap.Conn, dn, password string) error
 	must func(conn *ldap.Conn, dn string, is bool) error
 
-	mu   sync.Mutex
-	idle []*ldap.Conn
+	mu     sync.Mutex
+	idle   []*ldap.Conn // of who may set passwords
+	nobody []*ldap.Conn // of nobody, by which passwords are tried
 }
 
 const (
@@ -153,13 +154,8 @@ func (d *directory) dial(ctx context.Context) (*ldap.Conn, error) {
 
 // with does something by a connection of who may set passwords.
 func (d *directory) with(ctx context.Context, do func(conn *ldap.Conn) error) error {
-	d.mu.Lock()
-	var conn *ldap.Conn
-	if n := len(d.idle); n > 0 {
-		conn, d.idle = d.idle[n-1], d.idle[:n-1]
-	}
-	d.mu.Unlock()
-	if conn == nil || conn.IsClosing() {
+	conn := d.kept(&d.idle)
+	if conn == nil {
 		var err error
 		if conn, err = d.dial(ctx); err != nil {
 			if errors.Is(err, outward.ErrShut) {
@@ -177,16 +173,34 @@ func (d *directory) with(ctx context.Context, do func(conn *ldap.Conn) error) er
 		conn.Close()
 		return said(err)
 	}
+	d.keep(&d.idle, conn)
+	return said(err)
+}
+
+// kept takes a connection out of those that are kept; nil: there is none.
+func (d *directory) kept(of *[]*ldap.Conn) *ldap.Conn {
 	d.mu.Lock()
-	if len(d.idle) < idleMost {
-		d.idle = append(d.idle, conn)
+	defer d.mu.Unlock()
+	for n := len(*of); n > 0; n-- {
+		conn := (*of)[n-1]
+		if *of = (*of)[:n-1]; !conn.IsClosing() {
+			return conn
+		}
+		conn.Close()
+	}
+	return nil
+}
+
+func (d *directory) keep(of *[]*ldap.Conn, conn *ldap.Conn) {
+	d.mu.Lock()
+	if len(*of) < idleMost {
+		*of = append(*of, conn)
 		conn = nil
 	}
 	d.mu.Unlock()
 	if conn != nil {
 		conn.Close()
 	}
-	return said(err)
 }
 
 // said is what a directory's answer means. Its words may have names in them.
@@ -313,26 +327,38 @@ func (d *directory) Same(ctx context.Context, account, password string) (same, k
 	return same, err == nil, err
 }
 
-// takes tries a password by a connection of its own.
+// takes tries a password, by a connection that is of nobody before and after: one that a password opened is not used again, and one that was
+// refused is of nobody (RFC 4511, 4.2.1), so that a handshake does for many tries.
 func (d *directory) takes(ctx context.Context, dn, password string) (bool, error) {
 	if password == "" { // a bind without one is of nobody, and always works (RFC 4513, 5.1.2)
 		return false, nil
 	}
-	conn, err := d.dial(ctx)
-	if err != nil {
-		return false, fmt.Errorf("%w: it cannot be reached", ErrAway)
+	conn := d.kept(&d.nobody)
+	var err error
+	if conn != nil {
+		err = conn.Bind(dn, password)
+		if ldap.IsErrorWithCode(err, ldap.ErrorNetwork) { // it has been closed from there meanwhile
+			conn.Close()
+			conn = nil
+		}
 	}
-	defer conn.Close()
-	err = conn.Bind(dn, password)
-	var known *ldap.Error
-	switch {
-	case err == nil:
-		return true, nil
-	case ldap.IsErrorWithCode(err, ldap.LDAPResultInvalidCredentials):
+	if conn == nil {
+		if conn, err = d.dial(ctx); err != nil {
+			return false, fmt.Errorf("%w: it cannot be reached", ErrAway)
+		}
+		err = conn.Bind(dn, password)
+	}
+	if ldap.IsErrorWithCode(err, ldap.LDAPResultInvalidCredentials) {
+		d.keep(&d.nobody, conn)
 		// Active Directory says by a number that the password is right, and only has to be changed, or is too old.
+		var known *ldap.Error
 		return errors.As(err, &known) && (strings.Contains(known.Err.Error(), "data 773") || strings.Contains(known.Err.Error(), "data 532")), nil
 	}
-	return false, said(err)
+	conn.Close()
+	if err != nil {
+		return false, said(err)
+	}
+	return true, nil
 }
 
 // Describe gives where the directory is, and what is asked of it.
@@ -344,9 +370,9 @@ func (d *directory) Describe() []byte {
 func (d *directory) Close() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, c := range d.idle {
+	for _, c := range append(d.idle, d.nobody...) {
 		c.Close()
 	}
-	d.idle = nil
+	d.idle, d.nobody = nil, nil
 	return nil
 }

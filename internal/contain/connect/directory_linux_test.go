@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -73,6 +75,70 @@ func TestSlapd(t *testing.T) {
 	}
 	if _, err := c.Force(t.Context(), order("m1")); !isAway(err) {
 		t.Errorf("of a certificate that nobody trusts: %v", err)
+	}
+}
+
+// Many accounts take two connections, one of who may set passwords and one of nobody, by which passwords are tried: not a handshake each.
+// Where the directory has closed that one, there is another; and one that a password has opened is not used again.
+func TestTriesShareAConnection(t *testing.T) {
+	d := slapd(t)
+	front, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { front.Close() })
+	came, at := make(chan net.Conn, 16), strings.TrimPrefix(d.URL, "ldaps://")
+	go func() {
+		for {
+			one, err := front.Accept()
+			if err != nil {
+				return
+			}
+			other, err := net.Dial("tcp", at)
+			if err != nil {
+				one.Close()
+				continue
+			}
+			came <- one
+			go func() { io.Copy(other, one); other.Close() }()
+			go func() { io.Copy(one, other); one.Close() }()
+		}
+	}()
+	d.URL = "ldaps://" + front.Addr().String()
+	made, err := NewLDAP(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := made.(*directory)
+	t.Cleanup(func() { c.Close() })
+	force := func() {
+		t.Helper()
+		for _, account := range []string{"m1", "m2*(x)", "m1", "m2*(x)"} {
+			if out, err := c.Force(t.Context(), order(account)); err != nil || out.Refused != Yes {
+				t.Fatalf("%+v, %v", out, err)
+			}
+		}
+	}
+	force()
+	if n := len(came); n != 2 {
+		t.Fatalf("%d connections for four accounts, want 2", n)
+	}
+	<-came
+	(<-came).Close() // the later one is the one of nobody
+	force()
+	if n := len(came); n != 1 {
+		t.Errorf("%d connections more after one was closed, want 1", n)
+	}
+	if _, err := c.Reset(t.Context(), order("m1"), "midori no densha"); err != nil {
+		t.Fatal(err)
+	}
+	for _, conn := range c.nobody {
+		if who, err := conn.WhoAmI(nil); err != nil || who.AuthzID != "" {
+			t.Errorf("a kept connection is of %q, %v", who, err)
+		}
+	}
+	if len(c.nobody) == 0 {
+		t.Error("no connection of nobody is kept")
 	}
 }
 
