@@ -158,6 +158,15 @@ func TestCloseRefused(t *testing.T) {
 		if err != nil || !k.Closed || k.ClosedFor.Despite == "" || !slices.Contains(k.ClosedFor.Open, "unknown item cause") {
 			t.Errorf("%+v, %v", k.ClosedFor, err)
 		}
+		v, err := w.View(ctx, by, "owing") // tells what was open then in words
+		if err != nil || len(v.Then) != len(k.ClosedFor.Open) {
+			t.Fatalf("%+v, %v", v, err)
+		}
+		for i, key := range k.ClosedFor.Open {
+			if said := v.Then[i]; said.JA == key || said.EN == key || said.JA == said.EN {
+				t.Errorf("%s is told as %q", key, said.JA)
+			}
+		}
 	})
 }
 

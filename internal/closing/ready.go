@@ -83,7 +83,7 @@ func (c *Closing) Ready(ctx context.Context, who actor.Actor, id, despite string
 func (r *Ready) stands(k *response.Case, items []Item) {
 	if k.Closed {
 		r.Stands = append(r.Stands, "closed "+stampOf(k.ClosedAt))
-		items = since(k, items)
+		items, _ = since(k, items)
 	} else {
 		r.Stands, r.open = append(r.Stands, "not closed"), append(r.open, "case not closed")
 		r.Doubts = append(r.Doubts, language.Both("この事案は、まだ閉じられていません", "The case is not closed"))

@@ -8,6 +8,7 @@ import (
 
 	"shirase/check"
 	"shirase/internal/actor"
+	"shirase/internal/language"
 	"shirase/internal/response"
 	"shirase/internal/roster"
 )
@@ -26,6 +27,7 @@ type View struct {
 	Closed      bool
 	Shredded    bool
 	Open        []Item
+	Then        []language.Text // what was open when it was closed all the same
 	Tasks       []Task
 	Lessons     []Lesson
 	Holds       []Hold
@@ -62,7 +64,7 @@ func (c *Closing) View(ctx context.Context, who actor.Actor, id string) (*View, 
 		}
 	case err == nil:
 		if v.Closed = v.Case.Closed; v.Closed {
-			v.Open = since(v.Case, v.Open)
+			v.Open, v.Then = since(v.Case, v.Open)
 		}
 	}
 	if err != nil {
@@ -84,9 +86,17 @@ func (c *Closing) View(ctx context.Context, who actor.Actor, id string) (*View, 
 	return v, err
 }
 
-// since leaves out what was open when a case was closed: that stands in its record. What came up then is open.
-func since(k *response.Case, items []Item) []Item {
-	return slices.DeleteFunc(items, func(i Item) bool { return (i.Refuses || i.Second) && slices.Contains(k.ClosedFor.Open, i.key()) })
+// since leaves out what was open when a case was closed: that stands in its record, and is given by itself, as the record has it where it is not
+// open any more. What came up then is open.
+func since(k *response.Case, items []Item) (open []Item, then []language.Text) {
+	for _, key := range k.ClosedFor.Open {
+		text := language.Text{JA: key, EN: key}
+		if i := slices.IndexFunc(items, func(i Item) bool { return i.key() == key }); i >= 0 {
+			text = items[i].Text
+		}
+		then = append(then, text)
+	}
+	return slices.DeleteFunc(items, func(i Item) bool { return (i.Refuses || i.Second) && slices.Contains(k.ClosedFor.Open, i.key()) }), then
 }
 
 // Retaining gives what would be kept of a case, or, where its key is gone, what is. Errors: ErrNotFound.
