@@ -68,7 +68,7 @@ func TestClosing(t *testing.T) {
 			}
 		}
 		approve(commander.post("/console/cases/"+id+"/close", url.Values{"why": {"済んだ"}, "despite": {"先方は解散した"}}))
-		if body := shows(commander, "この事案は閉じられています", "先方は解散した", "untold party acme", "鍵を壊すことを提案する"); strings.Contains(body, "閉じることを提案する") {
+		if body := shows(commander, "この事案は閉じられています", "先方は解散した", "まだ知らせていない関係者がいます：例示商事", "鍵を壊すことを提案する"); strings.Contains(body, "閉じることを提案する") {
 			t.Error("it is closed, and offered to be closed")
 		}
 		if a := commander.post(at+"/hold", url.Values{"why": {"裁判所の求め"}}); a.status != 303 {
