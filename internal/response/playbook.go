@@ -15,8 +15,8 @@ import (
 	"github.com/goccy/go-yaml/ast"
 
 	"shirase/internal/hint"
-	"shirase/internal/language"
 	"shirase/internal/incident"
+	"shirase/internal/language"
 	strict "shirase/internal/yaml"
 )
 
