@@ -264,6 +264,9 @@ func whole(r logins.Report) string {
 	return ""
 }
 
+// loginSource is where the house finds what a fact was seen in. The public is told that it was login logs (incident.PublicSource).
+func loginSource(evidence int64) string { return fmt.Sprintf("login logs, evidence %d", evidence) }
+
 // recordLogins records what a person says of what was found, as of the last login that was read: in the zone in which the window is told, so that
 // a notice can tell it in one sentence with what else did not happen.
 func (in *instance) recordLogins(ctx context.Context, cases *response.Cases, fl loginFlags, r logins.Report, zone *time.Location, evidence int64) error {
@@ -272,7 +275,7 @@ func (in *instance) recordLogins(ctx context.Context, cases *response.Cases, fl 
 		return hint.Add(fmt.Errorf("watch-logins %s: nothing is recorded: %s", fl.id, why), fmt.Sprintf("look at evidence %d, and say with --why how it comes that no misuse is confirmed", evidence))
 	}
 	asOf := incident.Moment{Time: r.To.Truncate(time.Minute).In(zone), Precision: incident.Minute}
-	src, err := json.Marshal(map[string]any{"id": fl.id, "facts": []map[string]any{{"key": "secondary-damage", "value": "login", "status": fl.record, "asOf": asOf.String(), "source": fmt.Sprintf("login logs, evidence %d", evidence)}}},
+	src, err := json.Marshal(map[string]any{"id": fl.id, "facts": []map[string]any{{"key": "secondary-damage", "value": "login", "status": fl.record, "asOf": asOf.String(), "source": loginSource(evidence)}}},
 		json.Deterministic(true)) // JSON is YAML
 	if err != nil {
 		return err
