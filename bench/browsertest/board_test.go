@@ -49,7 +49,8 @@ facts:
   - {key: scope.state, value: final}
 `, id, at(3*time.Minute)) // the declaration says something as of now, too
 	for _, args := range [][]string{
-		{"case", "declare", "--id", id, "--title", "NAVER会員情報データベースへの不正アクセス", "--organisation", "LINE株式会社", "--known", at(-31 * time.Hour), "--illicit", "--regime", "jp-appi", "--regime", "eu-gdpr", "--playbook", "account-database"},
+		{"case", "declare", "--id", id, "--title", "NAVER会員情報データベースへの不正アクセス", "--organisation", "LINE株式会社", "--known", at(-31 * time.Hour),
+			"--illicit", "--regime", "jp-appi", "--regime", "eu-gdpr", "--playbook", "account-database"},
 		{"incident", "add", "--facts", must(filepath.Abs("../../internal/incident/naver-2013.yaml"))(t)},
 		{"incident", "add", "--facts", written("now.yaml", shifted)},
 		{"scope", "--export", written("accounts.csv", accounts.String()), "--rules", written("rules.yaml", `columns: {account: member_id, email: mail, locale: lang}
@@ -88,7 +89,8 @@ rates: {perSecond: 1}
 	}
 	o.run(t, "campaign", "start", row.ID, "--despite", "受信側が見るものは、まだ整っていません。")
 	o.run(t, "campaign", "pause", row.ID, "--why", "文面を確かめています。")
-	o.run(t, "incident", "add", "--facts", written("later.yaml", fmt.Sprintf("id: %s\nasOf: %q\nfacts:\n  - {key: window.start, value: \"2013-07-17T19:12+09:00\"}\n", id, now.In(time.FixedZone("JST", 9*3600)).Format("2006-01-02T15:04-07:00"))))
+	o.run(t, "incident", "add", "--facts", written("later.yaml",
+		fmt.Sprintf("id: %s\nasOf: %q\nfacts:\n  - {key: window.start, value: \"2013-07-17T19:12+09:00\"}\n", id, now.In(time.FixedZone("JST", 9*3600)).Format("2006-01-02T15:04-07:00"))))
 	return id
 }
 

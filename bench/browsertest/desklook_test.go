@@ -71,11 +71,14 @@ func TestDeskLook(t *testing.T) {
 		})
 		for _, at := range []struct{ name, path string }{
 			{"clocks", "/console/cases/" + id + "/clocks"}, {"now", "/console/cases/" + id}, {"timeline", "/console/cases/" + id + "/timeline"}, {"decisions", "/console/cases/" + id + "/decisions"},
-			{"scope", "/console/cases/" + id + "/scope"}, {"reach", "/console/cases/" + id + "/reach"}, {"campaigns", campaigns.list}, {"campaign", campaigns.begun}, {"campaign-draft", campaigns.draft}, {"campaign-preview", campaigns.draft + "/preview"},
-			{"campaign-sent", campaigns.begun + "/preview"}, {"contain", "/console/cases/" + id + "/contain"}, {"reset", "/console/cases/" + id + "/reset"}, {"facts", "/console/cases/" + id + "/facts"}, {"documents", "/console/cases/" + id + "/documents"}, {"sheet", "/console/cases/" + id + "/documents/ppc-sokuho"},
+			{"scope", "/console/cases/" + id + "/scope"}, {"reach", "/console/cases/" + id + "/reach"}, {"campaigns", campaigns.list}, {"campaign", campaigns.begun}, {"campaign-draft", campaigns.draft},
+			{"campaign-preview", campaigns.draft + "/preview"},
+			{"campaign-sent", campaigns.begun + "/preview"}, {"contain", "/console/cases/" + id + "/contain"}, {"reset", "/console/cases/" + id + "/reset"}, {"facts", "/console/cases/" + id + "/facts"},
+			{"documents", "/console/cases/" + id + "/documents"}, {"sheet", "/console/cases/" + id + "/documents/ppc-sokuho"},
 			{"letters", o.letters}, {"outcome", "/console/cases/" + id + "/reach/outcome"},
 			{"draft", "/console/cases/" + id + "/documents/notice"}, {"form", "/console/cases/" + id + "/documents/ransomware-form"},
-			{"record", "/console/cases/" + id + "/record"}, {"closing", "/console/cases/" + id + "/closing"}, {"closing-gone", "/console/cases/gone/closing"}, {"board", "/console/"}, {"proposal", o.proposed(t)}, {"allclocks", "/console/clocks"}, {"proposals", "/console/proposals"},
+			{"record", "/console/cases/" + id + "/record"}, {"closing", "/console/cases/" + id + "/closing"}, {"closing-gone", "/console/cases/gone/closing"}, {"board", "/console/"},
+			{"proposal", o.proposed(t)}, {"allclocks", "/console/clocks"}, {"proposals", "/console/proposals"},
 			{"declare", "/console/cases/new"}, {"account", "/console/account"}, {"people", "/console/people"}, {"log", "/console/log"}, {"settings", "/console/settings"},
 		} {
 			p.run(at.name+" "+lang, func() {
@@ -158,7 +161,8 @@ facts:
   - {key: affected.count, value: 300, unit: accounts, qualifier: exact}
   - {key: data-class, value: email}
 `)},
-		{"scope", "--export", written("members.csv", accounts.String()), "--rules", written("members.yaml", "columns: {account: id, email: mail, locale: lang}\nactive: 'used >= \"2025\"'\nsets:\n  - {classes: [email]}\n"), "--incident", "told", "--commit"},
+		{"scope", "--export", written("members.csv", accounts.String()), "--rules",
+			written("members.yaml", "columns: {account: id, email: mail, locale: lang}\nactive: 'used >= \"2025\"'\nsets:\n  - {classes: [email]}\n"), "--incident", "told", "--commit"},
 		{"publish", "told", "--despite", "名簿は暫定です。"},
 		{"config", "set", "campaign.relays", "127.0.0.1:1"},
 		{"campaign", "keys"},
@@ -220,8 +224,10 @@ facts:
 		{"case", "done", "shop", "jp-appi-notify", "--suspend", "--by", "流出したデータの削除を求めている。"},
 		{"case", "regime", "shop", "uk-gdpr", "--refuse", "英国の居住者はいない。"},
 		{"case", "note", "shop", "電話が増えている。"},
-		{"case", "prevention", "shop", "--title", "パスワードを、遅い関数で保存する", "--owner", "山田", "--due", "2026-09-30"}, {"case", "prevention", "shop", "--title", "ログを読める人を二人にする"}, {"case", "lesson", "shop", "--text", "最初のログを読むまでに40分かかった。"},
-		{"case", "hold", "shop", "--why", "損害賠償の請求"}, {"case", "declare", "--id", "gone", "--title", "誤送信", "--organisation", "株式会社例示", "--known", "2026-08-20T10:09+09:00", "--regime", "ca-qc", "--regime", "eu-gdpr"},
+		{"case", "prevention", "shop", "--title", "パスワードを、遅い関数で保存する", "--owner", "山田", "--due", "2026-09-30"}, {"case", "prevention", "shop", "--title", "ログを読める人を二人にする"},
+		{"case", "lesson", "shop", "--text", "最初のログを読むまでに40分かかった。"},
+		{"case", "hold", "shop", "--why", "損害賠償の請求"},
+		{"case", "declare", "--id", "gone", "--title", "誤送信", "--organisation", "株式会社例示", "--known", "2026-08-20T10:09+09:00", "--regime", "ca-qc", "--regime", "eu-gdpr"},
 		{"case", "prevention", "gone", "--title", "宛先を二人で確かめる", "--owner", "佐藤", "--due", "2030-01-01"}, {"case", "close", "gone", "--why", "報告と通知を終えた"}, {"scope", "shred", "gone"},
 		{"scope", "--export", accounts, "--rules", rules, "--incident", "shop", "--commit"},
 	} {
@@ -249,7 +255,8 @@ func (o *office) house(t *testing.T, written func(name, text string) string) str
 	}
 	evidence := strings.Fields(o.run(t, "case", "evidence", "add", "shop", list, "--accounts"))[1]
 	campaign := named(o.run(t, "campaign", "new", written("letters.yaml", "incident: shop\nchannel: post\n")), "c-")
-	file := named(o.run(t, "campaign", "export", campaign, "--house", "例示印刷株式会社", "--to", key.Recipient().String(), "--purpose", "お詫びの郵送", "--destroy-by", time.Now().AddDate(0, 1, 0).Format(time.DateOnly), "--evidence", evidence,
+	file := named(o.run(t, "campaign", "export", campaign, "--house", "例示印刷株式会社", "--to", key.Recipient().String(), "--purpose", "お詫びの郵送",
+		"--destroy-by", time.Now().AddDate(0, 1, 0).Format(time.DateOnly), "--evidence", evidence,
 		"--by", "account", "--key", "id", "--columns", "氏名,住所"), "x-")
 	sealed := filepath.Join(o.dir, "letters.csv.age")
 	o.run(t, "campaign", "handover", file, "--out", sealed)

@@ -190,7 +190,7 @@ func (f *film) slips() {
 		sato.send(`form[action$="/propose"] button`)
 		r.reads(nil, "whoever approves sees to how many it goes", f.approve(), f.count())
 		sato.visit(f.mail)
-		sato.until(`document.querySelector("#progress").textContent.includes("resetting opens")`)
+		sato.until(`document.querySelector("#progress").textContent.includes("に開始の予定です")`)
 		r.equal(of{18}, "all of it waits until the reset is open, a mail to each", f.sent()["pending"], f.affected)
 		r.equal(nil, "and no mail has come to anybody", int64(len(f.box.rest())), 0)
 		r.both(sato, f.mail, "")

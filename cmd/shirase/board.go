@@ -156,13 +156,13 @@ func printBoard(w io.Writer, b *board.Board) {
 		part("contradiction", "%s: %s %s", c.Where.EN, c.What.EN, strings.Join(nonEmpty("(", was(c)), ""))
 	}
 	for _, t := range b.Tasks {
-		part("task", "%d %s %s", t.ID, t.Title, strings.Join(nonEmpty("(", t.Owner), ""))
+		part("task", "%d %s %s", t.ID, language.Recorded(t.Title).EN, strings.Join(nonEmpty("(", t.Owner), ""))
 	}
 	for _, x := range b.Asks {
 		part("asked", "%s", x.Text.EN)
 	}
 	for _, d := range b.Decisions {
-		part("decision", "%s: %s, %s", d.Question, d.Decision, shortly(d.At))
+		part("decision", "%s: %s, %s", language.Recorded(d.Question).EN, language.Recorded(d.Decision).EN, shortly(d.At))
 	}
 	for _, u := range b.Unknown {
 		part("not known", "%s", u.EN)

@@ -34,7 +34,7 @@ func toldBy(ctx context.Context, who actor.Actor, r *reach.Reach, c *reach.Campa
 	if err != nil {
 		return returned.Told{}, err
 	}
-	out := returned.Told{Channel: c.Way().Words(), Instead: map[language.Text]int64{}, From: c.Started, To: c.Ended, States: n.Names(), Reasons: map[bounce.Reason]int64{}, Place: time.Local}
+	out := returned.Told{Channel: c.Way().Words(), Instead: map[language.Text]int64{}, From: c.Started, To: c.Ended, States: n.Names(), Reasons: map[bounce.Reason]int64{}}
 	if out.To.IsZero() {
 		out.To = time.Now()
 	}

@@ -364,7 +364,7 @@ func printCase(w io.Writer, k *response.Case, clocks *response.Clocks, now time.
 		if d.Replaced != 0 {
 			replaced = fmt.Sprintf(" (entry %d stands in its place)", d.Replaced)
 		}
-		fmt.Fprintf(w, "  %4d  %s  %s: %s (%s)%s\n", d.Version, d.RecordedAt.Format(time.RFC3339), oneLine(d.Question), oneLine(d.Decision.Decision), d.RecordedBy, replaced)
+		fmt.Fprintf(w, "  %4d  %s  %s: %s (%s)%s\n", d.Version, d.RecordedAt.Format(time.RFC3339), oneLine(language.Recorded(d.Question).EN), oneLine(language.Recorded(d.Decision.Decision).EN), d.RecordedBy, replaced)
 	}
 	heading("Timeline", len(k.Events))
 	for _, e := range k.Events {
@@ -372,7 +372,7 @@ func printCase(w io.Writer, k *response.Case, clocks *response.Clocks, now time.
 		if e.Withdrawn {
 			mark = " (withdrawn)"
 		}
-		fmt.Fprintf(w, "  %4d  %s  %s%s%s\n", e.ID, e.At, oneLine(e.Text), strings.Join(nonEmpty("  (", e.Source), ""), mark)
+		fmt.Fprintf(w, "  %4d  %s  %s%s%s\n", e.ID, e.At, oneLine(language.Recorded(e.Text).EN), strings.Join(nonEmpty("  (", e.Source), ""), mark)
 	}
 	heading("Told from outside", len(k.Reports))
 	for _, r := range k.Reports {

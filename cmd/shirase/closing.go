@@ -56,7 +56,8 @@ func (a *app) closing(ctx context.Context, in *instance, cases *response.Cases, 
 	if err != nil {
 		return nil, err
 	}
-	c, err := closing.New(ctx, closing.Rooms{DB: in.db, Cases: cases, Desk: desk, Reach: campaigns, Gate: gates, Resets: resets, Spread: places, Proposals: proposals, Rosters: in.rosters, Staffed: in.staff.Staffed, Now: in.now, Ending: in.rosters.Ending,
+	c, err := closing.New(ctx, closing.Rooms{DB: in.db, Cases: cases, Desk: desk, Reach: campaigns, Gate: gates, Resets: resets,
+		Spread: places, Proposals: proposals, Rosters: in.rosters, Staffed: in.staff.Staffed, Now: in.now, Ending: in.rosters.Ending,
 		Certificate: func(ctx context.Context, id string) (*closing.Certified, error) {
 			c, err := in.publisher.CertificateOf(ctx, id)
 			if errors.Is(err, publish.ErrNoCertificate) {
@@ -127,7 +128,8 @@ func (in *instance) destroyCopies(ctx context.Context, name string) (int64, []pu
 	gone, left, err := register.Destroy(ctx, name)
 	var out []publish.Remaining
 	for _, c := range left {
-		out = append(out, publish.Remaining{What: "a sealed copy of " + name, Why: filepath.Join(c.Place, filepath.FromSlash(c.File)) + ", sealed to " + c.Recipient + ", was not reached (" + c.Why.Error() + "): run this again when it is there, or delete it"})
+		why := filepath.Join(c.Place, filepath.FromSlash(c.File)) + ", sealed to " + c.Recipient + ", was not reached (" + c.Why.Error() + "): run this again when it is there, or delete it"
+		out = append(out, publish.Remaining{What: "a sealed copy of " + name, Why: why})
 	}
 	return gone, out, err
 }
@@ -294,7 +296,9 @@ takes it out, is still recorded. While an item of a final report is not known, a
 is open, or a party was told nothing, it is refused, and says what: case closing lists
 it. --despite says why it is closed all the same, which is recorded with what was open,
 and, once there is staff, approved by a second person; so is a case of which a law was
-refused that had been applied, or that the facts speak for.`, Example: "  shirase case close shop-2026-08-20 --why \"all reports are complete\"\n  shirase case close shop-2026-08-20 --why \"the company is wound up\" --despite \"nobody is left who could find the cause\"",
+refused that had been applied, or that the facts speak for.`,
+		Example: "  shirase case close shop-2026-08-20 --why \"all reports are complete\"\n" +
+			"  shirase case close shop-2026-08-20 --why \"the company is wound up\" --despite \"nobody is left who could find the cause\"",
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.withClosing(c, func(ctx context.Context, in *instance, x *closing.Closing) error {
 				k, err := x.Close(ctx, actor.Operator(), args[0], asked)

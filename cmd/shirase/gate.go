@@ -54,7 +54,7 @@ func (a *app) gates(ctx context.Context, in *instance, cases *response.Cases) (*
 		rooms.ResetURL = a.op().URL + "/reset"
 	}
 	rooms.Record = func(ctx context.Context, tx *sql.Tx, who actor.Actor, p *gate.Plan) error {
-		err := cases.NoteProposal(ctx, tx, who, p.Incident, response.Proposal{ID: "direct", Kind: p.Kind, State: string(proposal.Done), SHA256: p.Digest(), Effect: p.Says.JA + " / " + p.Says.EN, Why: p.Why})
+		err := cases.NoteProposal(ctx, tx, who, p.Incident, response.Proposal{ID: "direct", Kind: p.Kind, State: string(proposal.Done), SHA256: p.Digest(), Effect: p.Says.Record(), Why: p.Why})
 		if errors.Is(err, response.ErrNotFound) { // an incident without a case
 			return nil
 		}

@@ -40,7 +40,8 @@ window began, for logins from a network and by a program that the account had no
 before, for sources that touch many accounts within an hour, and for failures in a row
 before a login. Give it logs from before the window too: without them nothing can be
 new. What is found, with its accounts and addresses, becomes evidence of the case,
-sealed; what is printed names nobody.
+sealed; the same found in the same logs again is that evidence still. What is printed
+names nobody.
 
 What it finds is for a person to look at, and nothing is confirmed by it. With --record
 that person says what came of it, and the fact secondary-damage is recorded as of the
@@ -144,18 +145,17 @@ func (a *app) watchLogins(ctx context.Context, fl loginFlags, args []string) err
 	var done atomic.Int64
 	tell, end := a.progress("reading logs")
 	o.Tell = func(n int64) { tell(done.Add(n), size) }
-	r, k, err := a.keepLogins(ctx, cases, fl.id, o)
+	r, evidence, there, err := a.keepLogins(ctx, cases, fl.id, o)
 	end()
 	if err != nil {
 		return err
 	}
-	evidence := k.Evidence[len(k.Evidence)-1].ID
 	if fl.record != "" {
 		if err := in.recordLogins(ctx, cases, fl, r, o.Since.Location(), evidence); err != nil {
 			return err
 		}
 	}
-	return a.printLogins(fl, r, evidence)
+	return a.printLogins(fl, r, evidence, there)
 }
 
 // windowOf gives when the window began: as it is said, or as the facts have it, which know it to the minute, the day or the month. It begins with that.
@@ -224,8 +224,9 @@ func openLogs(args []string) (out []logins.Log, size int64, err error) {
 	return out, size, nil
 }
 
-// keepLogins looks, and takes what is found into the case as it is found: it lies nowhere else.
-func (a *app) keepLogins(ctx context.Context, cases *response.Cases, id string, o logins.Options) (r logins.Report, k *response.Case, err error) {
+// keepLogins looks, and takes what is found into the case as it is found: it lies nowhere else. What the case has of an earlier look at the same logs,
+// to the byte, it keeps once.
+func (a *app) keepLogins(ctx context.Context, cases *response.Cases, id string, o logins.Options) (r logins.Report, evidence int64, there bool, err error) {
 	read, write := io.Pipe()
 	o.Detail = write
 	watched := make(chan error, 1)
@@ -235,12 +236,13 @@ func (a *app) keepLogins(ctx context.Context, cases *response.Cases, id string, 
 		watched <- err
 		write.CloseWithError(err) // nil is the end
 	}()
-	k, err = cases.AddEvidence(ctx, actor.Operator(), id, response.Evidence{Name: "logins.jsonl", Source: "shirase watch-logins", Note: "logins of affected accounts for a person to look at"}, read)
+	note := language.Both("対象のアカウントのログイン。人が見て判断するもの", "logins of affected accounts for a person to look at").Record()
+	evidence, there, err = cases.KeepEvidence(ctx, actor.Operator(), id, response.Evidence{Name: "logins.jsonl", Source: "shirase watch-logins", Note: note}, read)
 	read.CloseWithError(errors.New("nobody takes it"))
 	if wrong := <-watched; wrong != nil && (err == nil || errors.Is(err, wrong)) {
-		return r, nil, wrong
+		return r, 0, false, wrong
 	}
-	return r, k, err
+	return r, evidence, there, err
 }
 
 // whole says why a report is not enough for "none confirmed"; "" where it is.
@@ -264,6 +266,9 @@ func whole(r logins.Report) string {
 	return ""
 }
 
+// loginSource is where the house finds what a fact was seen in. The public is told that it was login logs (incident.PublicSource).
+func loginSource(evidence int64) string { return fmt.Sprintf("login logs, evidence %d", evidence) }
+
 // recordLogins records what a person says of what was found, as of the last login that was read: in the zone in which the window is told, so that
 // a notice can tell it in one sentence with what else did not happen.
 func (in *instance) recordLogins(ctx context.Context, cases *response.Cases, fl loginFlags, r logins.Report, zone *time.Location, evidence int64) error {
@@ -272,7 +277,7 @@ func (in *instance) recordLogins(ctx context.Context, cases *response.Cases, fl 
 		return hint.Add(fmt.Errorf("watch-logins %s: nothing is recorded: %s", fl.id, why), fmt.Sprintf("look at evidence %d, and say with --why how it comes that no misuse is confirmed", evidence))
 	}
 	asOf := incident.Moment{Time: r.To.Truncate(time.Minute).In(zone), Precision: incident.Minute}
-	src, err := json.Marshal(map[string]any{"id": fl.id, "facts": []map[string]any{{"key": "secondary-damage", "value": "login", "status": fl.record, "asOf": asOf.String(), "source": fmt.Sprintf("login logs, evidence %d", evidence)}}},
+	src, err := json.Marshal(map[string]any{"id": fl.id, "facts": []map[string]any{{"key": "secondary-damage", "value": "login", "status": fl.record, "asOf": asOf.String(), "source": loginSource(evidence)}}},
 		json.Deterministic(true)) // JSON is YAML
 	if err != nil {
 		return err
@@ -298,14 +303,15 @@ var loginsFound = map[string]string{
 	logins.AfterFailures: "after failures in a row",
 }
 
-func (a *app) printLogins(fl loginFlags, r logins.Report, evidence int64) error {
+func (a *app) printLogins(fl loginFlags, r logins.Report, evidence int64, there bool) error {
 	type out struct {
 		logins.Report `json:",inline"`
 		Case          string `json:"case"`
 		Evidence      int64  `json:"evidence"`
+		Again         bool   `json:"again,omitzero"` // an earlier run found the same in the same logs, and is what evidence names
 		Recorded      string `json:"recorded,omitzero"`
 	}
-	return a.print(out{r, fl.id, evidence, fl.record}, func(w io.Writer) {
+	return a.print(out{r, fl.id, evidence, there, fl.record}, func(w io.Writer) {
 		fmt.Fprintf(w, "Read from %s to %s: %s", stamp(r.From), stamp(r.To), several(r.Read, "login or attempt", "logins and attempts"))
 		if r.Other > 0 {
 			fmt.Fprintf(w, "; %s of something else", several(r.Other, "line", "lines"))
@@ -334,6 +340,9 @@ func (a *app) printLogins(fl loginFlags, r logins.Report, evidence int64) error 
 			fmt.Fprintln(w)
 		}
 		fmt.Fprintf(w, "Suspicious: %s of %s. None of it is confirmed by this; who they are is in evidence %d.\n", several(r.Suspicious, "login", "logins"), several(r.Of, "account", "accounts"), evidence)
+		if there {
+			fmt.Fprintf(w, "The same was found in the same logs before: nothing was added to the case's evidence.\n")
+		}
 		if fl.record != "" {
 			fmt.Fprintf(w, "Recorded as of %s: secondary-damage, login: %s\n", stamp(r.To), fl.record)
 		} else {

@@ -3,6 +3,7 @@ package main
 import (
 	"testing"
 
+	"shirase/internal/incident"
 	"shirase/internal/logins"
 )
 
@@ -16,5 +17,12 @@ func TestWhole(t *testing.T) {
 		if whole(r) == "" {
 			t.Errorf("%+v is taken for whole", r)
 		}
+	}
+}
+
+// TestLoginSource: the number of the evidence is for the house; the public is told that logs were searched.
+func TestLoginSource(t *testing.T) {
+	if got := incident.PublicSource(loginSource(12)); got != "login logs" {
+		t.Errorf("the public is told %q", got)
 	}
 }

@@ -126,7 +126,7 @@ func (a *app) proposalRoom(ctx context.Context, in *instance, cases *response.Ca
 			if p.State == proposal.Proposed && p.Host() {
 				p.Why = hostSays // which stands in the record for who reads it later
 			}
-			err := cases.NoteProposal(ctx, tx, who, p.Incident, response.Proposal{ID: p.ID, Kind: p.Kind, State: string(p.State), SHA256: p.Digest, Effect: p.Effect.Says.JA + " / " + p.Effect.Says.EN, Why: p.Why})
+			err := cases.NoteProposal(ctx, tx, who, p.Incident, response.Proposal{ID: p.ID, Kind: p.Kind, State: string(p.State), SHA256: p.Digest, Effect: p.Effect.Says.Record(), Why: p.Why})
 			if errors.Is(err, response.ErrNotFound) || errors.Is(err, roster.ErrShredded) { // an incident without a case, or whose case is gone with this very proposal
 				return nil
 			}

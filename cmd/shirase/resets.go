@@ -133,8 +133,7 @@ func (a *app) resetsBy(ctx context.Context, in *instance, c connect.Connector, c
 			if err := in.incidents.AddIn(ctx, tx, who, &incident.FactsFile{ID: id, Facts: resetFacts(h)}); err != nil {
 				return err
 			}
-			says := h.Says()
-			return noteEvent(ctx, tx, cases, who, id, h.At, says.JA+" / "+says.EN)
+			return noteEvent(ctx, tx, cases, who, id, h.At, h.Says().Record())
 		},
 		Noted: func(ctx context.Context, tx *sql.Tx, who actor.Actor, id, text string) error {
 			return noteEvent(ctx, tx, cases, who, id, in.now(), text)

@@ -44,7 +44,8 @@ func TestShredLeavesNobody(t *testing.T) {
 				t.Errorf("with the case's key %s is found nowhere: the test would see nothing", id)
 			}
 		}
-		for _, kind := range []string{"response_entry", "enquiry", "enquiry_message", "enquiry_file", "reach_journal", "returned_suppression", "scope_rules", "spread_place", "people_asked", "enquiry_asked", "proposal", "reset_block", "reset_token"} {
+		for _, kind := range []string{"response_entry", "enquiry", "enquiry_message", "enquiry_file", "reach_journal", "returned_suppression", "scope_rules",
+			"spread_place", "people_asked", "enquiry_asked", "proposal", "reset_block", "reset_token"} {
 			if !anywhere(before, kind) {
 				t.Errorf("with the case's key nothing is found in %s: the test would see nothing", kind)
 			}
@@ -175,7 +176,8 @@ facts:
   - {key: scope.state, value: final}
 `))
 	export := w.file(t, "accounts.csv", "id,mail,tel\naccount-7001,hana.victim@example.com,090-5555-1234\naccount-7002,taro.victim@example.com,\naccount-7003,ken.victim@example.jp,\naccount-7004,out@example.org,\n")
-	rules := w.file(t, "rules.yaml", "columns: {account: id, email: mail, phone: tel}\nphoneRegion: JP\nexclude:\n  - {name: tests, when: 'mail == \"out@example.org\" or mail == \"nobody.victim@example.com\"'}\nsets:\n  - {classes: [email]}\n")
+	rules := w.file(t, "rules.yaml", "columns: {account: id, email: mail, phone: tel}\nphoneRegion: JP\n"+
+		"exclude:\n  - {name: tests, when: 'mail == \"out@example.org\" or mail == \"nobody.victim@example.com\"'}\nsets:\n  - {classes: [email]}\n")
 	ok("scope", "--export", export, "--rules", rules, "--incident", "loss-2026", "--commit")
 	ok("publish", "loss-2026", "--despite", "a test")
 	ok("case", "evidence", "add", "loss-2026", w.file(t, "dump.txt", strings.Repeat("taro.victim@example.com;090-5555-1234\n", 50)), "--source", "the server")
@@ -213,7 +215,8 @@ func (w *shredWorld) mail(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { sink.Close() })
-	for _, set := range [][2]string{{"url", "http://localhost:8311"}, {"mail.server", relay}, {"mail.security", "none"}, {"mail.from", "notice@example.jp"}, {"returns.address", "back@bounce.example.jp"}, {"campaign.relays", relay}, {"campaign.security", "none"},
+	for _, set := range [][2]string{{"url", "http://localhost:8311"}, {"mail.server", relay}, {"mail.security", "none"}, {"mail.from", "notice@example.jp"}, {"returns.address", "back@bounce.example.jp"},
+		{"campaign.relays", relay}, {"campaign.security", "none"},
 		{"enquiry.address", "ask@example.jp"}, {"campaign.relaySigns", "true"}, {"dns.server", "127.0.0.1:1"}} {
 		ok("config", "set", set[0], set[1])
 	}
@@ -227,7 +230,10 @@ func (w *shredWorld) mail(t *testing.T) {
 	sent(t, a, in, row.ID)
 	ok("bounces", "suppress", "loss-2026", "taro.victim@example.com", "--note", "taro.victim@example.com asked us to")
 	ok("enquiry", "open", "loss-2026")
-	ok("enquiry", "ingest", w.file(t, "letter.eml", strings.ReplaceAll("From: 山田花子さん本人 <asks.victim@example.net>\nTo: ask+loss-2026@example.jp\nDelivered-To: ask+loss-2026@example.jp\nMessage-ID: <1@example.net>\nSubject: account-7001\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/plain; charset=utf-8\n\nhana.victim@example.com, 090-5555-1234\n--b\nContent-Type: text/csv\nContent-Disposition: attachment; filename=\"account-7002.csv\"\n\ntaro.victim@example.com\n--b--\n", "\n", "\r\n")))
+	ok("enquiry", "ingest", w.file(t, "letter.eml", strings.ReplaceAll(
+		"From: 山田花子さん本人 <asks.victim@example.net>\nTo: ask+loss-2026@example.jp\nDelivered-To: ask+loss-2026@example.jp\nMessage-ID: <1@example.net>\nSubject: account-7001\n"+
+			"MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/plain; charset=utf-8\n\nhana.victim@example.com, 090-5555-1234\n"+
+			"--b\nContent-Type: text/csv\nContent-Disposition: attachment; filename=\"account-7002.csv\"\n\ntaro.victim@example.com\n--b--\n", "\n", "\r\n")))
 }
 
 // contain blocks the accounts at the gate, and has them reset.
@@ -260,7 +266,8 @@ func (w *shredWorld) rooms(t *testing.T) {
 	a, in := opened(t, w.data)
 	defer in.close()
 	desk := must(a.enquiries(t.Context(), in))(t)
-	if _, err := desk.Record(t.Context(), actor.Operator(), "loss-2026", enquiry.Recorded{Channel: enquiry.Telephone, Topic: "data", Lang: language.JA, Text: "hana.victim@example.com, account-7001", Person: enquiry.Person{Name: "山田花子さん本人", Address: "asks.victim@example.net"}}); err != nil {
+	if _, err := desk.Record(t.Context(), actor.Operator(), "loss-2026", enquiry.Recorded{Channel: enquiry.Telephone, Topic: "data", Lang: language.JA,
+		Text: "hana.victim@example.com, account-7001", Person: enquiry.Person{Name: "山田花子さん本人", Address: "asks.victim@example.net"}}); err != nil {
 		t.Fatal(err)
 	}
 	places := must(spread.New(t.Context(), spread.Rooms{DB: in.db, Rosters: in.rosters}))(t)

@@ -69,9 +69,11 @@ func each(t *testing.T, do func(w *world)) {
 		w.Gate, err = gate.New(ctx, gate.Rooms{DB: db, Dir: dir, Keys: keys, Latest: w.Rosters.Latest, Named: w.Rosters.Named, Members: w.Rosters.Members, Rules: rules, ResetURL: "https://example.jp/reset"})
 		must(err)
 		w.Campaigns, err = reach.New(ctx, reach.Rooms{DB: db, Rosters: w.Rosters, Files: dir, Incident: w.Incidents.Get, Known: w.Incidents.Get, Number: func(context.Context, string) (string, error) { return "n-1", nil },
-			Wanted: func(context.Context) (bool, error) { return false, nil }, Preflight: func(context.Context, string) ([]language.Text, error) { return nil, nil }, Mailer: &reach.Mailer{Relays: []smtp.Relay{{Address: "127.0.0.1:1", Security: smtp.None, Hello: "notice.example.jp"}}, Bounces: "back@bounce.example.jp"}})
+			Wanted: func(context.Context) (bool, error) { return false, nil }, Preflight: func(context.Context, string) ([]language.Text, error) { return nil, nil },
+			Mailer: &reach.Mailer{Relays: []smtp.Relay{{Address: "127.0.0.1:1", Security: smtp.None, Hello: "notice.example.jp"}}, Bounces: "back@bounce.example.jp"}})
 		must(err)
-		w.Desk, err = enquiry.New(ctx, enquiry.Rooms{DB: db, Keys: keys, Seal: w.Rosters.Sealer, Incident: w.Incidents.Get, Wanted: func(context.Context) (bool, error) { return false, nil }, Own: func(context.Context, string) (bool, error) { return true, nil },
+		w.Desk, err = enquiry.New(ctx, enquiry.Rooms{DB: db, Keys: keys, Seal: w.Rosters.Sealer, Incident: w.Incidents.Get,
+			Wanted: func(context.Context) (bool, error) { return false, nil }, Own: func(context.Context, string) (bool, error) { return true, nil },
 			Deliver: func(context.Context, enquiry.Letter) (enquiry.Outcome, string) { return enquiry.Taken, "" }})
 		must(err)
 		w.Resets, err = reset.New(ctx, reset.Rooms{DB: db, Rosters: w.Rosters})
@@ -151,7 +153,8 @@ func TestNothingKnown(t *testing.T) {
 		if err := json.Unmarshal(data, &got); err != nil {
 			w.Fatal(err)
 		}
-		for name, value := range map[string]any{"scope.base": got.Scope["base"], "scope.affected": got.Scope["affected"], "scope.revision": got.Scope["revision"], "told.roster": got.Told["roster"], "told.parts": got.Told["parts"], "reset": got.Reset, "spread": got.Spread,
+		for name, value := range map[string]any{"scope.base": got.Scope["base"], "scope.affected": got.Scope["affected"], "scope.revision": got.Scope["revision"], "told.roster": got.Told["roster"],
+			"told.parts": got.Told["parts"], "reset": got.Reset, "spread": got.Spread,
 			"watching": got.Watching, "calls": got.Enquiries["callsPerHour"], "staff": got.Enquiries["staff"], "wait": got.Enquiries["expectedWaitSeconds"], "longest": got.Silence["longest"], "current": got.Silence["current"]} {
 			if value != nil {
 				w.Errorf("%s is %v, and nobody knows it", name, value)
@@ -179,7 +182,8 @@ func TestAddsUp(t *testing.T) {
 		if *b.Told.Roster != 7 || b.Told.Begun || b.Told.Parts != nil {
 			w.Errorf("nothing was begun: %+v", b.Told)
 		}
-		c, err := w.Campaigns.Create(ctx, by, reach.Spec{Incident: id, From: reach.Sender{Name: language.Same("Notices"), Address: "notice@example.jp"}, Subject: language.Both("お知らせ", "A notice"), Text: language.Both("お知らせ", "A notice")}, reach.Rates{}, time.Time{})
+		c, err := w.Campaigns.Create(ctx, by, reach.Spec{Incident: id, From: reach.Sender{Name: language.Same("Notices"), Address: "notice@example.jp"},
+			Subject: language.Both("お知らせ", "A notice"), Text: language.Both("お知らせ", "A notice")}, reach.Rates{}, time.Time{})
 		if err != nil {
 			w.Fatal(err)
 		}
@@ -213,7 +217,8 @@ func TestLargeRoster(t *testing.T) {
 		counted := make(chan struct{}, 10)
 		w.boards.Moved = func() { counted <- struct{}{} }
 		w.scoped()
-		c, err := w.Campaigns.Create(ctx, by, reach.Spec{Incident: id, From: reach.Sender{Name: language.Same("Notices"), Address: "notice@example.jp"}, Subject: language.Both("お知らせ", "A notice"), Text: language.Both("お知らせ", "A notice")}, reach.Rates{}, time.Time{})
+		c, err := w.Campaigns.Create(ctx, by, reach.Spec{Incident: id, From: reach.Sender{Name: language.Same("Notices"), Address: "notice@example.jp"},
+			Subject: language.Both("お知らせ", "A notice"), Text: language.Both("お知らせ", "A notice")}, reach.Rates{}, time.Time{})
 		if err != nil {
 			w.Fatal(err)
 		}
@@ -241,7 +246,8 @@ func TestCountedAnew(t *testing.T) {
 	each(t, func(w *world) {
 		ctx, by := w.Context(), actor.Operator()
 		w.scoped()
-		c, err := w.Campaigns.Create(ctx, by, reach.Spec{Incident: id, From: reach.Sender{Name: language.Same("Notices"), Address: "notice@example.jp"}, Subject: language.Both("お知らせ", "A notice"), Text: language.Both("お知らせ", "A notice")}, reach.Rates{}, time.Time{})
+		c, err := w.Campaigns.Create(ctx, by, reach.Spec{Incident: id, From: reach.Sender{Name: language.Same("Notices"), Address: "notice@example.jp"},
+			Subject: language.Both("お知らせ", "A notice"), Text: language.Both("お知らせ", "A notice")}, reach.Rates{}, time.Time{})
 		if err != nil {
 			w.Fatal(err)
 		}

@@ -385,3 +385,28 @@ func versionOf(t *testing.T, page string) string {
 	version, _, _ := strings.Cut(rest, `"`)
 	return version
 }
+
+// TestWhatACampaignWaitsFor: why a campaign does not send is told in the reader's language, on its page and in the list; what somebody wrote who
+// paused it stays as it is.
+func TestWhatACampaignWaitsFor(t *testing.T) {
+	each(t, func(t *testing.T, d *desk) {
+		d.first()
+		id := d.declare("事案")
+		p := d.hire("鈴木", actor.Full, actor.Commander)
+		c := d.campaign(id)
+		waits := language.Both("再設定は7月19日21時に開始の予定です", "reset: resetting opens on 19 July at 21:00 (JST)")
+		for _, why := range []language.Text{waits, language.Same("電話で頼まれた")} {
+			if _, err := d.db.ExecContext(t.Context(), `UPDATE reach_campaign SET state = 'running', why = $2 WHERE id = $1`, c.ID, why.Record()); err != nil {
+				t.Fatal(err)
+			}
+			for _, at := range []string{"/console/cases/" + id + "/reach/" + c.ID, "/console/cases/" + id + "/reach"} {
+				for _, lang := range []language.Lang{language.JA, language.EN} {
+					body := p.get(at + "?lang=" + string(lang)).body
+					if !strings.Contains(body, ">"+why.In(lang)+"<") || why.JA != why.EN && strings.Contains(body, why.In(lang.Other())) {
+						t.Errorf("%s in %s does not say %q alone", at, lang, why.In(lang))
+					}
+				}
+			}
+		}
+	})
+}

@@ -206,7 +206,7 @@ func caseFuncs(lang language.Lang) template.FuncMap {
 		"pstate":   func(s proposal.State) string { return proposalStates[s].In(lang) },
 		"standing": func(p response.Put) proposal.State { return proposal.State(p.State) },
 		"open":     func(p response.Put) bool { return p.State == string(proposal.Proposed) },
-		"next":     func(n response.Next) string { return nextText(lang, n) },
+		"next":     func(n response.Next) string { return n.Text.In(lang) },
 		"fact":     func(f incident.Fact) string { return f.In(lang) },
 		"reverse":  func(log []response.Entry) []response.Entry { return reversed(log) },
 		"grants":   func() []actor.Access { return []actor.Access{actor.None, actor.Reads, actor.Contributes, actor.Full} },
@@ -222,14 +222,4 @@ func reversed(log []response.Entry) []response.Entry {
 		out = append(out, log[i])
 	}
 	return out
-}
-
-// nextText is what a case asks for, with the half of a playbook's words that the reader wants.
-func nextText(lang language.Lang, n response.Next) string {
-	text := n.Text.In(lang)
-	before, words, ok := strings.Cut(text, ": ")
-	if !ok {
-		return spoken(lang, text)
-	}
-	return before + lang.Pick("：", ": ") + spoken(lang, words)
 }

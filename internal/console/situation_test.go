@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"html"
 	"net/http"
 	"regexp"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"shirase/internal/board"
 	"shirase/internal/contain/gate"
 	"shirase/internal/incident"
+	"shirase/internal/language"
 	"shirase/internal/response"
 )
 
@@ -287,4 +289,56 @@ func TestPunctuation(t *testing.T) {
 			t.Errorf("the board says %s", literal)
 		}
 	}
+}
+
+// TestOneLanguage: what a playbook and the server record in both languages is shown in the reader's, on the board, among the cases and on the
+// pages of a case, whatever marks or names stand in it.
+func TestOneLanguage(t *testing.T) {
+	each(t, func(t *testing.T, d *desk) {
+		d.first()
+		ctx, by := t.Context(), actor.Operator()
+		p := d.hire("鈴木", actor.Full, actor.Commander)
+		k, err := d.cases.Declare(ctx, by, response.Declaration{ID: "intrusion", Title: "侵入", Organisation: "例示", Known: moment(t, "2026-08-20T10:09+09:00"), Playbook: "account-database"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		// A task of somebody's, with a colon in English; a decision by an option; a promise, a note and an event of the server's.
+		if _, err := d.cases.ChangeTask(ctx, by, k.ID, k.Tasks[0].ID, k.Tasks[0].Version, func(t *response.Task) { t.Owner = "p-x" }); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := d.cases.Decide(ctx, by, k.ID, response.Decision{Of: k.Questions[0].ID, Decision: "全員を止める / Block everybody"}); err != nil {
+			t.Fatal(err)
+		}
+		record := language.Both("配信「お知らせ」を始めた", "Began to send “お知らせ”").Record()
+		if _, err := d.cases.AddNote(ctx, by, k.ID, response.Note{Text: record}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := d.cases.AddEvent(ctx, by, k.ID, response.Event{At: "2026-08-20T10:09+09:00", Text: record}); err != nil {
+			t.Fatal(err)
+		}
+		at := "/console/cases/" + k.ID
+		for _, c := range []struct{ at, ja, en string }{
+			{"/console/", "担当がいません：ログとディスクの写しを取り、保全する", "Nobody does this yet: Preserve logs and images of disks"},
+			{at, "侵入の経路を断つ（サーバーの切り離し、鍵と資格情報の無効化）", "Cut the way in: isolate servers, revoke keys and credentials"},
+			{at, "決めること：パスワードの再設定を全員に求めるか", "To decide: Does everybody have to set a new password?"},
+			{at, "配信「お知らせ」を始めた", "Began to send “お知らせ”"},
+			{at + "/board", "侵入の経路を断つ（サーバーの切り離し、鍵と資格情報の無効化）", "Cut the way in: isolate servers, revoke keys and credentials"},
+			{at + "/board", "全員を止める", "Block everybody"},
+			{at + "/board", "決めること：パスワードの再設定を全員に求めるか", "To decide: Does everybody have to set a new password?"},
+			{at + "/decisions", "全員を止める", "Block everybody"},
+			{at + "/timeline", "配信「お知らせ」を始めた", "Began to send “お知らせ”"},
+			{at + "/closing", "全員を止める", "Block everybody"},
+		} {
+			ja, en := p.get(c.at+"?lang=ja"), p.get(c.at+"?lang=en")
+			for _, x := range []struct {
+				page         answer
+				want, unwant string
+			}{{ja, c.ja, c.en}, {en, c.en, c.ja}} {
+				text := html.UnescapeString(regexp.MustCompile(`(?s)<(?:option|textarea|input)[^>]*>[^<]*`).ReplaceAllString(x.page.body, "")) // what is changed is changed whole
+				if x.page.status != http.StatusOK || !strings.Contains(text, x.want) || strings.Contains(text, x.unwant) {
+					t.Errorf("%s: %d, says %q %v and %q %v", c.at, x.page.status, x.want, strings.Contains(text, x.want), x.unwant, strings.Contains(text, x.unwant))
+				}
+			}
+		}
+	})
 }

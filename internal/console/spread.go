@@ -57,7 +57,7 @@ func (c *Console) spreadRoutes() []route {
 			if !follows {
 				return "", errNothingFollows
 			}
-			fact.AsOf = incident.Moment{Time: c.now().UTC(), Precision: incident.Minute}
+			fact.AsOf = incident.Moment{Time: c.now().In(incident.Japan), Precision: incident.Minute}
 			return "", c.Spread.Record(ctx, v.who, id, []incident.Fact{fact})
 		},
 		"propose": func(ctx context.Context, v *visit, id string, f field) (string, error) {

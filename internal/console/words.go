@@ -4,7 +4,6 @@ import (
 	"html/template"
 	"strings"
 	"time"
-	"unicode"
 
 	"shirase/internal/actor"
 	"shirase/internal/language"
@@ -93,18 +92,8 @@ func when(lang language.Lang, t, now time.Time) template.HTML {
 	return page.Timed(t.Format(time.RFC3339), t.Format(form))
 }
 
-// spoken gives the half of a text of a playbook, which is recorded in both languages as "日本語 / English", that a reader wants.
-func spoken(lang language.Lang, text string) string {
-	ja, en, ok := strings.Cut(text, " / ")
-	if !ok || strings.Contains(en, " / ") || isASCII(ja) || !isASCII(en) {
-		return text
-	}
-	return lang.Pick(ja, en)
-}
-
-func isASCII(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII && r != '’' && r != '–' })
-}
+// spoken gives the half of a text which a record has in both languages that a reader wants.
+func spoken(lang language.Lang, text string) string { return language.Recorded(text).In(lang) }
 
 // personText names who did something: "p-… by console" by the name that the pseudonym stands for.
 func personText(lang language.Lang, names map[string]string, id string) string {

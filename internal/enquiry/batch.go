@@ -459,7 +459,7 @@ func (d *Desk) Start(ctx context.Context, who actor.Actor, p *Plan, settle func(
 				}
 			}
 		}
-		if err := errors.Join(d.event(ctx, tx, who, of, "", "began one answer to many", p.Batch.ID), d.note(ctx, tx, who, of, p.Says.JA+" / "+p.Says.EN)); err != nil {
+		if err := errors.Join(d.event(ctx, tx, who, of, "", "began one answer to many", p.Batch.ID), d.note(ctx, tx, who, of, p.Says.Record())); err != nil {
 			return err
 		}
 		if settle != nil {
@@ -603,7 +603,7 @@ func (d *Desk) Publish(ctx context.Context, who actor.Actor, p *PublicPlan, sett
 		if n, err := res.RowsAffected(); err != nil || n == 0 {
 			return errors.Join(err, ErrStale)
 		}
-		if err := errors.Join(d.event(ctx, tx, who, p.Incident, "", "had an answer shown on the help page", p.Asked.Canned), d.note(ctx, tx, who, p.Incident, p.Says.JA+" / "+p.Says.EN)); err != nil || settle == nil {
+		if err := errors.Join(d.event(ctx, tx, who, p.Incident, "", "had an answer shown on the help page", p.Asked.Canned), d.note(ctx, tx, who, p.Incident, p.Says.Record())); err != nil || settle == nil {
 			return err
 		}
 		return settle(tx)

@@ -279,7 +279,7 @@ func (d *Desk) SetOpen(ctx context.Context, who actor.Actor, of string, open boo
 			ON CONFLICT (incident) DO UPDATE SET open = excluded.open, at = excluded.at, actor = excluded.actor`, of, is, store.Micros(d.Now()), who.String()); err != nil {
 			return err
 		}
-		return errors.Join(d.event(ctx, tx, who, of, "", what, ""), d.note(ctx, tx, who, of, "お問い合わせの受け付け："+map[bool]string{true: "開始", false: "停止"}[open]+" / "+what))
+		return errors.Join(d.event(ctx, tx, who, of, "", what, ""), d.note(ctx, tx, who, of, language.Both("お問い合わせの受け付け："+map[bool]string{true: "開始", false: "停止"}[open], what).Record()))
 	})
 	if err != nil {
 		return fmt.Errorf("open the desk: %w", err)

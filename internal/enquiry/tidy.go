@@ -177,7 +177,7 @@ func (d *Desk) Proposed(ctx context.Context, who actor.Actor, of string) ([]inci
 
 // ProposedBy is Proposed for whoever has the figures of the case.
 func (d *Desk) ProposedBy(ctx context.Context, of string, s *Stats) ([]incident.Fact, error) {
-	now := incident.Moment{Time: d.Now().UTC().Truncate(time.Minute), Precision: incident.Minute}
+	now := incident.Moment{Time: d.Now().In(incident.Japan).Truncate(time.Minute), Precision: incident.Minute}
 	in, err := d.Incident(ctx, of)
 	if err != nil && !errors.Is(err, incident.ErrNotFound) {
 		return nil, err

@@ -221,10 +221,7 @@ func (e Event) Said(lang language.Lang, decision string) string {
 }
 
 func both(w Words) string {
-	if w.JA == w.EN {
-		return w.EN
-	}
-	return w.JA + " / " + w.EN
+	return language.Both(w.JA, w.EN).Record()
 }
 
 // Open gives the questions that have come about and that a case has not answered; k is nil where there is none yet.

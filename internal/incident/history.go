@@ -69,6 +69,7 @@ func sameFact(a, b Fact) bool {
 
 // equalFact reports whether two facts are the same as a notice would freeze them.
 func equalFact(a, b Fact) bool {
+	a.Source, b.Source = PublicSource(a.Source), PublicSource(b.Source)
 	x, err1 := json.Marshal(a, json.Deterministic(true))
 	y, err2 := json.Marshal(b, json.Deterministic(true))
 	return err1 == nil && err2 == nil && string(x) == string(y)

@@ -268,14 +268,14 @@ func CheckKind(kind string) error {
 	return hint.Add(fmt.Errorf("%w: no kind %q", ErrNotice, clip(kind)), suggest(kind, noticeKinds))
 }
 
-// frozen returns facts as a notice holds them: without who recorded them here, and when.
+// frozen returns facts as a notice holds them: without who recorded them here, and when, and without where only the house finds their source.
 func frozen(facts []Fact) []Fact {
 	var out []Fact
 	for _, f := range facts {
 		f.Recorded, f.Author = time.Time{}, ""
 		out = append(out, f)
 	}
-	return out
+	return outward(out)
 }
 
 // NextVersion is the version that the next notice of an incident has.

@@ -66,7 +66,7 @@ func (s state) facts() []Fact {
 		f.Unsigned = true
 		out = append(out, f)
 	}
-	return current(out)
+	return outward(current(out)) // earlier versions froze the house's own numbers
 }
 
 // encode returns the form in which a state is stored.
@@ -238,7 +238,7 @@ func publicRecord(ctx context.Context, q store.Querier, id string) ([]Fact, erro
 			if i := slices.IndexFunc(now, sameAs(f)); i >= 0 && equalFact(now[i], f) {
 				continue // said again
 			}
-			f.Recorded = n.Time
+			f.Recorded, f.Source = n.Time, PublicSource(f.Source)
 			out = append(out, f)
 		}
 		now = state{Signed: now}.after(n).Signed

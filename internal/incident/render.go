@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"shirase/internal/language"
 )
@@ -32,6 +33,40 @@ func (i Incident) InJapan() bool {
 		}
 	}
 	return some
+}
+
+// Zone is the zone that an incident's facts are told in: that of the newest of them that says an hour; nil where none does.
+func (i Incident) Zone() *time.Location {
+	var zone *time.Location
+	newest := time.Time{}
+	for _, f := range i.Facts {
+		for _, m := range []Moment{f.AsOf, f.Value.Time, f.Value.Promised} {
+			if m.Exact() && m.Time.After(newest) {
+				zone, newest = m.Time.Location(), m.Time
+			}
+		}
+	}
+	return zone
+}
+
+// InZone is the incident with every hour that its facts tell told in one zone.
+func (i Incident) InZone(zone *time.Location) Incident {
+	i.Facts = slices.Clone(i.Facts)
+	for n := range i.Facts {
+		f := &i.Facts[n]
+		for _, m := range []*Moment{&f.AsOf, &f.Value.Time, &f.Value.Promised} {
+			*m = m.InZone(zone)
+		}
+	}
+	return i
+}
+
+// InZone is m as a clock of the zone shows it. What is known to the day, or less, is that day wherever it is told.
+func (m Moment) InZone(zone *time.Location) Moment {
+	if m.Exact() {
+		m.Time = m.Time.In(zone)
+	}
+	return m
 }
 
 // Moments writes the times of one section of a notice: the year where it is not that of the time before, and the

@@ -410,3 +410,28 @@ func FuzzLine(f *testing.F) {
 		}
 	})
 }
+
+// TestSameAgain: the same logs give the same findings to the byte, in whatever order the machine reads them: a case keeps them once.
+func TestSameAgain(t *testing.T) {
+	var ids, lines []string
+	for i := range 200 {
+		id := fmt.Sprintf("a%03d", i)
+		ids = append(ids, id)
+		lines = append(lines, "-48h "+id+" 192.0.2.1 Safari/1 success", "4h "+id+" 203.0.113.9 curl/7 success", "4h "+id+" 203.0.113.9 wget/1 success", fmt.Sprintf("5h %s 203.0.113.9 robot-%d/1 failure", id, i))
+	}
+	many := log(lines...) + "no JSON\n" + `{"time":"yesterday","account":"a1"}` + "\n"
+	first, r := "", Report{}
+	for n := range 4 {
+		got, detail := watch(t, Options{Members: people(t, ids...), Logs: []Log{text("x", many), text("y", log("6h a000 203.0.113.9 curl/7 success")+"neither\n")}})
+		if n == 0 {
+			first, r = detail, got
+			continue
+		}
+		if detail != first || !reflect.DeepEqual(got, r) {
+			t.Fatalf("run %d gave other bytes than the first", n+1)
+		}
+	}
+	if n := strings.Count(first, `"kinds"`); n < 600 || len(r.Problems) < 2 || !strings.Contains(first, `"agent":"curl/7"`) || !strings.Contains(first, `"agent":"wget/1"`) || !strings.Contains(first, `"agent":"robot-7/1"`) {
+		t.Errorf("%d were told: %+v", n, r)
+	}
+}

@@ -2,6 +2,7 @@ package logins
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -10,8 +11,10 @@ import (
 	"hash"
 	"hash/maphash"
 	"io"
+	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -27,8 +30,9 @@ type work struct {
 	keys   *keys
 	all    *extsort.Sorter // records
 	by     *extsort.Sorter // source, time, account's hash, success, record's number of bytes and name: of logins and attempts that are new for their account
-	found  *extsort.Sorter // account's hash, time, kind, and the rest: what is told
+	found  *extsort.Sorter // digest of the account's name, time, kind, and the rest: what is told
 	agents map[uint64]string
+	ranks  map[uint64]uint64 // of agents, in the order of their names: hashes are of one run alone, and what is told is the same each time
 	report Report
 	read   []logRead
 
@@ -131,6 +135,7 @@ func (w *work) logs(ctx context.Context) error {
 		}
 		w.read = append(w.read, logRead{l.Name, hex.EncodeToString(h.sum.Sum(nil)), h.n})
 	}
+	w.settle()
 	if w.report.Read == 0 {
 		if len(w.report.Problems) > 0 {
 			p := w.report.Problems[0]
@@ -139,6 +144,27 @@ func (w *work) logs(ctx context.Context) error {
 		return hint.Add(fmt.Errorf("%w: there is no login in them", ErrLogs), "an empty log says nothing about logins")
 	}
 	return nil
+}
+
+// settle puts what came in the order in which blocks were read, which is another one each time, into one of its own.
+func (w *work) settle() {
+	place := func(p Problem) int { return slices.IndexFunc(w.read, func(l logRead) bool { return l.Log == p.Log }) }
+	slices.SortFunc(w.report.Problems, func(a, b Problem) int {
+		return cmp.Or(cmp.Compare(place(a), place(b)), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Reason, b.Reason))
+	})
+	hashes := slices.SortedFunc(maps.Keys(w.agents), func(a, b uint64) int { return strings.Compare(w.agents[a], w.agents[b]) })
+	w.ranks = make(map[uint64]uint64, len(hashes))
+	for i, h := range hashes {
+		w.ranks[h] = uint64(i) + 1
+	}
+}
+
+// ranked is an agent as what was found is sorted by: its rank, or what is only known not to be another one, behind all ranks; 0: none was stated.
+func (w *work) ranked(agent uint64) uint64 {
+	if rank := w.ranks[agent]; rank != 0 || agent == 0 {
+		return rank
+	}
+	return agent | 1<<63
 }
 
 // take adds what a block held. It is called by one goroutine at a time.
@@ -275,12 +301,12 @@ func (w *work) visit(p *person, s seen) error {
 	}
 	p.nobody = p.nobody || !p.history
 	if p.history && newNetwork && newProgram {
-		if err := w.tellOf(NewForAccount, p.key, p.name, s); err != nil {
+		if err := w.tellOf(NewForAccount, p.name, s); err != nil {
 			return err
 		}
 	}
 	if burst && (newNetwork || newProgram || !p.history) {
-		return w.tellOf(AfterFailures, p.key, p.name, s)
+		return w.tellOf(AfterFailures, p.name, s)
 	}
 	return nil
 }
@@ -379,7 +405,7 @@ func (w *work) sources(ctx context.Context) error {
 		one := seen{at: time.Unix(0, int64(binary.BigEndian.Uint64(rec[16:byTime]))).UTC(), ok: rec[byAccount] == isLogin,
 			address: netip.AddrFrom16([16]byte(rec[byOK:byAddress])).Unmap(), agent: binary.BigEndian.Uint64(rec[byAddress:byAgent])}
 		f.span(one.at)
-		if err := w.tellOf(OneSource, [recAccount]byte(rec[byTime:byAccount]), rec[byAgent:], one); err != nil {
+		if err := w.tellOf(OneSource, rec[byAgent:], one); err != nil {
 			return err
 		}
 	}
@@ -404,9 +430,10 @@ func (f *Finding) span(at time.Time) {
 	}
 }
 
-// tellOf keeps something that was found.
-func (w *work) tellOf(kind string, key [recAccount]byte, name []byte, s seen) error {
-	rec := append(make([]byte, 0, 160), key[:]...)
+// tellOf keeps something that was found, of the account with the name, in an order that is the same in every run.
+func (w *work) tellOf(kind string, name []byte, s seen) error {
+	key := sha256.Sum256(name)
+	rec := append(make([]byte, 0, 160), key[:recAccount]...)
 	rec = binary.BigEndian.AppendUint64(rec, uint64(s.at.UnixNano()))
 	ok := byte(isFailure)
 	if s.ok {
@@ -418,7 +445,7 @@ func (w *work) tellOf(kind string, key [recAccount]byte, name []byte, s seen) er
 		address = s.address.As16()
 	}
 	rec = append(rec, address[:]...)
-	rec = binary.BigEndian.AppendUint64(rec, s.agent)
+	rec = binary.BigEndian.AppendUint64(rec, w.ranked(s.agent))
 	rec = append(rec, byte(slices.Index(Kinds, kind)))
 	return w.found.Add(append(rec, name...))
 }
@@ -469,6 +496,10 @@ func (w *work) tell(context.Context) error {
 		return err
 	}
 	const fixed = recSize - 8 // without the program's family
+	named := make([]string, len(w.ranks)+1)
+	for hash, rank := range w.ranks {
+		named[rank] = w.agents[hash]
+	}
 	var last []byte
 	var d detail
 	end := func() error {
@@ -498,7 +529,9 @@ func (w *work) tell(context.Context) error {
 		if a := netip.AddrFrom16([16]byte(rec[recWhat:recAddress])); !a.IsUnspecified() {
 			d.Address = a.Unmap().String()
 		}
-		d.Agent = clean(w.agents[binary.BigEndian.Uint64(rec[recAddress:fixed])])
+		if rank := binary.BigEndian.Uint64(rec[recAddress:fixed]); rank < uint64(len(named)) {
+			d.Agent = clean(named[rank])
+		}
 	}
 	if err := end(); err != nil {
 		return err

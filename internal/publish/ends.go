@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -348,7 +349,7 @@ func (p *Publisher) become(ctx context.Context, who actor.Actor, id, state strin
 		return nil, err
 	}
 	if f, said := inc.Fact("scope.state"); !said || f.Value.Word != state {
-		asOf := incident.Moment{Time: p.now().In(zoneOf(inc)).Truncate(time.Minute), Precision: incident.Minute}
+		asOf := incident.Moment{Time: p.now().In(cmp.Or(inc.Zone(), time.UTC)).Truncate(time.Minute), Precision: incident.Minute}
 		if said && f.AsOf.Time.After(asOf.Time) { // the newest as-of is what holds
 			asOf = f.AsOf
 		}
@@ -372,19 +373,6 @@ func (p *Publisher) become(ctx context.Context, who actor.Actor, id, state strin
 			return pub, err
 		}
 	}
-}
-
-// zoneOf is the zone that an incident's facts are told in: that of the newest of them that says an hour; UTC where none does.
-func zoneOf(inc incident.Incident) *time.Location {
-	zone, newest := time.UTC, time.Time{}
-	for _, f := range inc.Facts {
-		for _, m := range []incident.Moment{f.AsOf, f.Value.Time, f.Value.Promised} {
-			if m.Exact() && m.Time.After(newest) {
-				zone, newest = m.Time.Location(), m.Time
-			}
-		}
-	}
-	return zone
 }
 
 // stateTexts are what a notice says of a state.

@@ -2,12 +2,15 @@ package publish
 
 import (
 	"errors"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"shirase/internal/incident"
 	"shirase/internal/incident/compose"
+	"shirase/internal/incident/lint"
 	"shirase/internal/language"
+	"shirase/internal/store"
 )
 
 // TestTextThatSpeaksAgainstTheFacts: what is found in a text stops it, in either language, until somebody says why; and nothing is
@@ -54,4 +57,53 @@ facts:
 			t.Errorf("something else after it: %v", err)
 		}
 	})
+}
+
+// TestOwnTextIsNotHeldUp: what publish writes from times alone, whichever of them are recorded and however long it took, is read as those times
+// and no others.
+func TestOwnTextIsNotHeldUp(t *testing.T) {
+	db, err := store.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "own.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	incidents, err := incident.New(t.Context(), db, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := 0
+	for _, cause := range []string{"intrusion", "unknown"} {
+		for _, window := range []string{"", `{key: window.end, value: "2026-08-19T10:00"}`, `{key: window.end, value: "2026-08-19", qualifier: about}`,
+			`{key: window.start, value: "2026-08-19T09:00"}`, `{key: window.start, value: "2026-08-19T09:00"}, {key: window.end, value: "2026-08-19T10:00"}`} {
+			for _, contained := range []string{"2026-08-20T10:40", "2026-08-21T10:00", "2026-08-22T11:05", "2026-08-23"} { // 40 minutes, a day, two days and an hour later
+				f, err := incident.ParseFactsFile("facts.yaml", []byte(`{id: shop, zone: "+09:00", asOf: "2026-08-24T10:00", facts: [{key: organisation, value: {ja: 株式会社例示, en: Example}},
+  {key: title, value: {ja: 個人情報の漏えい, en: A leak of personal data}}, {key: data-class, value: email}, {key: cause, value: `+cause+`},
+  {key: discovered, value: "2026-08-20T10:00"}, {key: contained, value: "`+contained+`"}, `+window+`]}`))
+				if err != nil {
+					t.Fatal(err)
+				}
+				inc := incident.Incident{ID: "shop", Facts: f.Facts}
+				n, err := compose.Whole(t.Context(), incidents, inc, compose.Figures{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, lang := range []language.Lang{language.JA, language.EN} {
+					text := n.Text.In(lang)
+					found, err := lint.Text([]byte(text), lint.Known{Incident: inc, Recorded: f.Facts, Kind: lint.Report})
+					if err != nil {
+						t.Fatal(err)
+					}
+					read++
+					for _, x := range found {
+						if !x.Warning {
+							t.Errorf("%s, contained %s, %s, %s: %s, %q in\n%s", cause, contained, window, lang, x.What.EN, text[x.From:x.To], text)
+						}
+					}
+				}
+			}
+		}
+	}
+	if read != 2*5*4*2 {
+		t.Errorf("%d texts read", read)
+	}
 }

@@ -71,7 +71,7 @@ func TestCoupled(t *testing.T) {
 			t.Helper()
 			w.until("it waits: "+what, func() bool {
 				c, err := w.Get(t.Context(), actor.Operator(), c.ID)
-				return err == nil && c.Why == what
+				return err == nil && c.Why.EN == what
 			})
 		}
 		again := func(name string) { // it was asked after all that was said before, and what it had begun has ended
@@ -151,7 +151,7 @@ func TestPromiseOfNobody(t *testing.T) {
 		w.work()
 		w.until("it waits", func() bool {
 			c, err := w.Get(t.Context(), actor.Operator(), c.ID)
-			return err == nil && c.Why == "reset: nobody here knows whether that is so"
+			return err == nil && c.Why.EN == "reset: nobody here knows whether that is so"
 		})
 		if n := w.now(c.ID); n[Pending] != 10 {
 			t.Error(n.Names())

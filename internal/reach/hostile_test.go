@@ -48,7 +48,7 @@ func TestRelayHangsUp(t *testing.T) {
 				w.work()
 				w.until("it says that the relay is away", func() bool {
 					c, err := w.Get(t.Context(), actor.Operator(), c.ID)
-					return err == nil && strings.HasPrefix(c.Why, "relay 1: ")
+					return err == nil && strings.HasPrefix(c.Why.EN, "relay 1: ") && strings.HasPrefix(c.Why.JA, "送信サーバー1に渡せません：")
 				})
 				w.until("what was begun has ended", func() bool { return w.now(c.ID)[Intended] == 0 })
 				n, most := w.now(c.ID), int64(3*connections) // of a window or two that a slow machine came to meanwhile
@@ -83,7 +83,7 @@ func TestRelayComesBack(t *testing.T) {
 		w.sink.Close()
 		w.until("it says that the relay is away", func() bool {
 			c, err := w.Get(t.Context(), actor.Operator(), c.ID)
-			return err == nil && strings.HasPrefix(c.Why, "relay 1: ")
+			return err == nil && strings.HasPrefix(c.Why.EN, "relay 1: ") && strings.HasPrefix(c.Why.JA, "送信サーバー1に渡せません：")
 		})
 		w.until("what was begun has ended", func() bool { return w.now(c.ID)[Intended] == 0 })
 		if n := w.now(c.ID); n[Pending] == 0 || n[Deferred]+n[Refused] != 0 || int(n[HandedOver]+n[Unknown]) < w.total() || n[Unknown] > 2*connections {

@@ -236,7 +236,7 @@ type Campaign struct {
 	ID      string
 	Roster  string
 	State   Life
-	Why     string // it is paused, or what it waits for
+	Why     language.Text // it is paused, as somebody wrote it, or what it waits for
 	Start   time.Time
 	Created time.Time
 	By      string
@@ -256,10 +256,10 @@ const columns = `id, num, incident, roster, part, spec, settings, texts, state, 
 
 func (r *Reach) scan(row interface{ Scan(...any) error }) (*Campaign, error) {
 	var c Campaign
-	var spec, settings, texts, state, ignored string
+	var spec, settings, texts, state, why, ignored string
 	var part string
 	var start, created, started, ended int64
-	if err := row.Scan(&c.ID, &c.num, &ignored, &c.Roster, &part, &spec, &settings, &texts, &state, &c.Why, &start, &created, &c.By, &started, &ended, &c.InUse, &c.Version); err != nil {
+	if err := row.Scan(&c.ID, &c.num, &ignored, &c.Roster, &part, &spec, &settings, &texts, &state, &why, &start, &created, &c.By, &started, &ended, &c.InUse, &c.Version); err != nil {
 		return nil, err
 	}
 	if err := json.Unmarshal([]byte(spec), &c.Spec); err != nil {
@@ -268,7 +268,7 @@ func (r *Reach) scan(row interface{ Scan(...any) error }) (*Campaign, error) {
 	if err := json.Unmarshal([]byte(settings), &c.Rates); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
-	c.State, c.texts = Life(state), []byte(texts)
+	c.State, c.Why, c.texts = Life(state), language.Recorded(why), []byte(texts)
 	c.Start, c.Created, c.Started, c.Ended = moment(start), moment(created), moment(started), moment(ended)
 	return &c, nil
 }

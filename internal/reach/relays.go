@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"shirase/internal/language"
 	"shirase/internal/reach/smtp"
 )
 
@@ -16,8 +17,8 @@ type relays struct {
 	mu    sync.Mutex
 	until []time.Time // it counts as down
 	pause []time.Duration
-	said  string // by the last that failed
-	heard []int  // answers to mails, whatever they were
+	said  language.Text // by the last that failed
+	heard []int         // answers to mails, whatever they were
 	idle  []*connection
 }
 
@@ -80,7 +81,7 @@ func (x *relays) connect(ctx context.Context) (*connection, error) {
 		}
 		x.failed(i, err)
 	}
-	return nil, fmt.Errorf("%w: %s", errAway, x.why())
+	return nil, fmt.Errorf("%w: %s", errAway, x.why().EN)
 }
 
 // failed has a relay count as down for a while. Others that find out the same at the same time do not make it longer.
@@ -92,7 +93,7 @@ func (x *relays) failed(i int, err error) {
 	}
 	x.pause[i] = min(max(2*x.pause[i], firstAway), lastAway)
 	x.until[i] = time.Now().Add(x.pause[i])
-	x.said = fmt.Sprintf("relay %d: %v", i+1, err)
+	x.said = language.Both(fmt.Sprintf("送信サーバー%dに渡せません：%v", i+1, err), fmt.Sprintf("relay %d: %v", i+1, err))
 }
 
 // answered counts what a relay says to mails. However it fails next, it was there.
@@ -121,7 +122,7 @@ func (x *relays) worked(i int) {
 	x.pause[i], x.until[i] = 0, time.Time{}
 }
 
-func (x *relays) why() string {
+func (x *relays) why() language.Text {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return x.said

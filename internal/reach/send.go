@@ -236,23 +236,24 @@ func (s *sender) look(ctx context.Context) (running bool, err error) {
 		s.stop.Store(true)
 		return false, nil
 	}
-	why, bound := "", 0.0
+	var why language.Text // nothing
+	bound := 0.0
 	for _, n := range c.Needs {
 		open, err := s.r.condition(ctx, n, c.Incident)
 		if err != nil {
-			why = n + ": " + err.Error()
+			why = language.Both(fmt.Sprintf("送る条件（%s）を確かめられません：%v", n, err), n+": "+err.Error())
 			break
 		}
 		if !open.Yes {
-			why = n + ": " + open.Why.EN
+			why = language.Both(open.Why.JA, n+": "+open.Why.EN)
 			break
 		}
 		if open.PerSecond > 0 && (bound == 0 || open.PerSecond < bound) {
 			bound = open.PerSecond
 		}
 	}
-	s.stop.Store(why != "")
-	if why == "" && s.to.wait() > 0 {
+	s.stop.Store(why != language.Text{})
+	if (why == language.Text{}) && s.to.wait() > 0 {
 		why = s.to.why()
 	}
 	among, err := s.renew(ctx)
@@ -271,7 +272,7 @@ func (s *sender) look(ctx context.Context) (running bool, err error) {
 	if why == c.Why {
 		return true, nil
 	}
-	_, err = s.r.DB.ExecContext(ctx, `UPDATE reach_campaign SET why = $2 WHERE id = $1 AND state = 'running'`, c.ID, why)
+	_, err = s.r.DB.ExecContext(ctx, `UPDATE reach_campaign SET why = $2 WHERE id = $1 AND state = 'running'`, c.ID, why.Record())
 	return true, err
 }
 

@@ -34,7 +34,7 @@ func TestCondition(t *testing.T) {
 		w.work()
 		w.until("it waits", func() bool {
 			c, err := w.Get(t.Context(), actor.Operator(), c.ID)
-			return err == nil && c.Why == "reset: it is closed"
+			return err == nil && c.Why == language.Both("閉じています", "reset: it is closed")
 		})
 		n := asked.Load()
 		w.until("it asks again and again", func() bool { return asked.Load() > n+5 })

@@ -207,7 +207,7 @@ func (c *Cases) Send(ctx context.Context, who actor.Actor, id string, s Sending)
 		}
 	}
 	e := Evidence{Name: fmt.Sprintf("%s-%d.json", s.Kind, n), Source: "document", Collected: s.At, Note: s.To}
-	k, err = c.takeIn(ctx, who, id, e, bytes.NewReader(data), func(k *Case, piece int64) ([]Body, error) {
+	k, err = c.takeIn(ctx, who, id, e, bytes.NewReader(data), nil, func(k *Case, _ Evidence, piece int64) ([]Body, error) {
 		if len(k.Documents) != known { // a form that was sent twice at once
 			return nil, hint.Add(fmt.Errorf("%w: another document was recorded as handed in", ErrStale), "look at it first")
 		}

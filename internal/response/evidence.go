@@ -33,11 +33,57 @@ func (c *Cases) AddEvidence(ctx context.Context, who actor.Actor, id string, e E
 	if err := may(who, e.takes(), id); err != nil {
 		return nil, err
 	}
-	return c.takeIn(ctx, who, id, e, r, nil)
+	return c.takeIn(ctx, who, id, e, r, nil, nil)
 }
 
-// takeIn is AddEvidence, with what else is recorded in the same transaction: more is given the number of the piece.
-func (c *Cases) takeIn(ctx context.Context, who actor.Actor, id string, e Evidence, r io.Reader, more func(k *Case, piece int64) ([]Body, error)) (*Case, error) {
+// errSame says that a case has a piece with the same bytes.
+var errSame = errors.New("the case has it already")
+
+// KeepEvidence is AddEvidence for what a program makes of the same things each time: where the case has these bytes, by that name and from that
+// source, and can still read them, nothing is added, and there says so. It gives the number of the piece.
+func (c *Cases) KeepEvidence(ctx context.Context, who actor.Actor, id string, e Evidence, r io.Reader) (piece int64, there bool, err error) {
+	if err := may(who, e.takes(), id); err != nil {
+		return 0, false, err
+	}
+	unread := map[int64]bool{} // pieces that are not what was taken in any more
+	same := func(k *Case, e Evidence) *Piece {
+		for i := range k.Evidence {
+			p := &k.Evidence[i]
+			if p.SHA256 == e.SHA256 && p.Size == e.Size && p.Name == e.Name && p.Source == e.Source && p.Use == e.Use && !p.Removed() && !unread[p.ID] {
+				return p
+			}
+		}
+		return nil
+	}
+	k, err := c.takeIn(ctx, who, id, e, r, func(ctx context.Context, k *Case, e Evidence) error {
+		for p := same(k, e); p != nil; p = same(k, e) {
+			err := c.open(ctx, id, p, io.Discard)
+			if err == nil || ctx.Err() != nil {
+				return ctx.Err()
+			}
+			unread[p.ID] = true
+		}
+		return nil
+	}, func(k *Case, e Evidence, _ int64) ([]Body, error) {
+		if p := same(k, e); p != nil {
+			piece = p.ID
+			return nil, errSame
+		}
+		return nil, nil
+	})
+	if errors.Is(err, errSame) {
+		return piece, true, nil
+	}
+	if err != nil {
+		return 0, false, err
+	}
+	return k.Evidence[len(k.Evidence)-1].ID, false, nil
+}
+
+// takeIn is AddEvidence, with what else is recorded in the same transaction: more is given the number of the piece, and may refuse it. look, where
+// there is one, is asked before, when it has arrived.
+func (c *Cases) takeIn(ctx context.Context, who actor.Actor, id string, e Evidence, r io.Reader, look func(ctx context.Context, k *Case, e Evidence) error,
+	more func(k *Case, e Evidence, piece int64) ([]Body, error)) (*Case, error) {
 	if err := e.check(); err != nil {
 		return nil, err
 	}
@@ -64,6 +110,11 @@ func (c *Cases) takeIn(ctx context.Context, who actor.Actor, id string, e Eviden
 	if err := c.arrive(ctx, id, file, &e, r); err != nil {
 		return nil, fmt.Errorf("case %s: take in evidence: %w", id, err)
 	}
+	if look != nil {
+		if err := look(ctx, k, e); err != nil {
+			return nil, errors.Join(fmt.Errorf("case %s: take in evidence: %w", id, err), c.drop(context.WithoutCancel(ctx), file))
+		}
+	}
 	sealer, err := c.Seal(ctx, id, false)
 	if err != nil {
 		return nil, fmt.Errorf("case %s: %w", id, err)
@@ -71,16 +122,18 @@ func (c *Cases) takeIn(ctx context.Context, who actor.Actor, id string, e Eviden
 	var piece int64
 	err = c.DB.Update(ctx, func(tx *sql.Tx) error {
 		k, err = c.append(ctx, tx, who, id, sealer, false, func(k *Case) ([]Body, error) {
+			piece = k.Entries + 1
+			var also []Body
+			if more != nil {
+				var err error
+				if also, err = more(k, e, piece); err != nil {
+					return nil, err
+				}
+			}
 			if used := k.evidenceBytes(); used+e.Size > c.Limits.All {
 				return nil, fmt.Errorf("%w: a case holds at most %d bytes of evidence, and has %d", ErrTooLarge, c.Limits.All, used)
 			}
-			out := []Body{{Evidence: &e}}
-			piece = k.Entries + 1
-			if more == nil {
-				return out, nil
-			}
-			also, err := more(k, piece)
-			return append(out, also...), err
+			return append([]Body{{Evidence: &e}}, also...), nil
 		})
 		if err != nil {
 			return err

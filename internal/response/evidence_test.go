@@ -10,6 +10,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -78,6 +79,99 @@ func TestEvidence(t *testing.T) {
 		}
 		if _, err := d.VerifyEvidence(ctx, by, k.ID, k.Evidence[1].ID); !errors.Is(err, ErrChain) {
 			t.Errorf("its file is gone: %v", err)
+		}
+	})
+}
+
+// TestKeepEvidence: the same bytes of the same program are one piece, however often and by however many at once they are given; what is other, of
+// another source, or cannot be read any more is taken in.
+func TestKeepEvidence(t *testing.T) {
+	each(t, func(t *testing.T, d *desk) {
+		ctx := t.Context()
+		k := d.declare(nil)
+		e := Evidence{Name: "logins.jsonl", Source: "shirase watch-logins"}
+		keep := func(e Evidence, text string) (int64, bool) {
+			t.Helper()
+			piece, there, err := d.KeepEvidence(ctx, by, k.ID, e, strings.NewReader(text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return piece, there
+		}
+		stays := func(want int) {
+			t.Helper()
+			now, err := d.Get(ctx, by, k.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			names, err := d.dir.List("evidence")
+			var rows int
+			if err := errors.Join(err, d.db.QueryRowContext(ctx, `SELECT count(*) FROM response_evidence`).Scan(&rows)); err != nil || len(now.Evidence) != want || rows != want || len(names) > want {
+				t.Errorf("%d pieces, %d rows, %d files, want %d: %v", len(now.Evidence), rows, len(names), want, err)
+			}
+		}
+		first, there := keep(e, "found")
+		if there {
+			t.Error("the first is there already")
+		}
+		var all sync.WaitGroup
+		for range 4 {
+			all.Go(func() {
+				if piece, there, err := d.KeepEvidence(ctx, by, k.ID, e, strings.NewReader("found")); err != nil || piece != first || !there {
+					t.Errorf("again: %d, %v, %v", piece, there, err)
+				}
+			})
+		}
+		all.Wait()
+		stays(1)
+		new := make(chan bool, 4)
+		for range 4 { // none of them is there when they begin
+			all.Go(func() {
+				_, there, err := d.KeepEvidence(ctx, by, k.ID, e, strings.NewReader("found more"))
+				if err != nil {
+					t.Error(err)
+				}
+				new <- !there
+			})
+		}
+		all.Wait()
+		close(new)
+		added := 0
+		for n := range new {
+			if n {
+				added++
+			}
+		}
+		if added != 1 {
+			t.Errorf("%d of four that came at once were added", added)
+		}
+		stays(2)
+		if _, there := keep(Evidence{Name: e.Name, Source: "somebody"}, "found"); there {
+			t.Error("of another source, it is another piece")
+		}
+		d.Limits = Limits{Evidence: 1000, All: 20} // nothing more has room, and what is there needs none
+		if piece, there := keep(e, "found"); piece != first || !there {
+			t.Errorf("%d, %v", piece, there)
+		}
+		d.Limits = Limits{Evidence: 1000, All: 1000}
+		if err := d.dir.Remove("evidence/" + fileOf(t, d, first)); err != nil {
+			t.Fatal(err)
+		}
+		last, there := keep(e, "found")
+		if last == first || there {
+			t.Error("what cannot be read any more stands for what was found")
+		}
+		if piece, there := keep(e, "found"); piece != last || !there {
+			t.Errorf("%d, %v", piece, there)
+		}
+		stays(4)
+		if _, _, err := d.KeepEvidence(ctx, by, k.ID, e, io.MultiReader(strings.NewReader("found"), broken{})); !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Error(err)
+		}
+		stays(4)
+		stranger := actor.Staff(actor.Member{ID: "p-1", Roles: []actor.Role{actor.Commander}, Access: map[string]actor.Access{"another": actor.Full}}, "console")
+		if _, _, err := d.KeepEvidence(ctx, stranger, k.ID, e, strings.NewReader("found")); !errors.Is(err, ErrNotFound) {
+			t.Errorf("a stranger hears %v", err)
 		}
 	})
 }

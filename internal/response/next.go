@@ -33,6 +33,10 @@ func (k *Case) Next(now time.Time, clocks *Clocks) []Next {
 	add := func(kind, about, ja, en string, due time.Time) {
 		out = append(out, Next{kind, about, language.Text{JA: ja, EN: en}, due, !due.IsZero() && !now.Before(due)})
 	}
+	say := func(kind, about, ja, en, recorded string, due time.Time) {
+		t := language.Recorded(recorded) // a playbook's words are recorded in both languages
+		add(kind, about, ja+t.JA, en+t.EN, due)
+	}
 	for _, r := range k.Reports {
 		if r.Triaged == nil {
 			add("knowledge", "report "+itoa(r.ID), fmt.Sprintf("%sの通報は、知った時点にあたりますか。", r.At), fmt.Sprintf("Was the report of %s the moment of knowledge?", r.At), r.RecordedAt.Add(triageWithin))
@@ -41,7 +45,7 @@ func (k *Case) Next(now time.Time, clocks *Clocks) []Next {
 	if clocks != nil {
 		for _, c := range clocks.Clocks {
 			if (c.State == law.Running || c.State == law.Overdue) && !c.Due.IsZero() && !ofCase(c) {
-				add("clock", "clock "+c.ID, "期限: "+c.Rule.Name.JA, "Due: "+c.Rule.Name.EN, c.End())
+				add("clock", "clock "+c.ID, "期限："+c.Rule.Name.JA, "Due: "+c.Rule.Name.EN, c.End())
 			}
 		}
 	}
@@ -52,7 +56,7 @@ func (k *Case) Next(now time.Time, clocks *Clocks) []Next {
 	for _, p := range k.Promises {
 		if p.State == "open" && !clocks.done("promise-case-"+itoa(p.ID)) {
 			open++
-			add("promise", "promise "+itoa(p.ID), "約束した更新: "+p.Text, "A promised update: "+p.Text, end(p.Due))
+			say("promise", "promise "+itoa(p.ID), "約束した更新：", "A promised update: ", p.Text, end(p.Due))
 		}
 	}
 	if open == 0 {
@@ -60,7 +64,7 @@ func (k *Case) Next(now time.Time, clocks *Clocks) []Next {
 	}
 	for _, p := range k.Proposals {
 		if p.State == "proposed" {
-			add("approval", "proposal "+p.ID, "承認を待っています: "+p.Effect, "It waits for approval: "+p.Effect, time.Time{})
+			say("approval", "proposal "+p.ID, "承認を待っています：", "It waits for approval: ", p.Effect, time.Time{})
 		}
 	}
 	if k.Commander == "" {
@@ -68,16 +72,16 @@ func (k *Case) Next(now time.Time, clocks *Clocks) []Next {
 	}
 	for _, q := range k.Questions {
 		if q.State == "open" {
-			add("question", "question "+itoa(q.ID), "決めること: "+q.Question.Question, "To decide: "+q.Question.Question, end(q.Due))
+			say("question", "question "+itoa(q.ID), "決めること：", "To decide: ", q.Question.Question, end(q.Due))
 		}
 	}
 	for _, t := range k.Tasks {
 		switch {
 		case t.Over():
 		case t.Owner == "":
-			add("unowned", "task "+itoa(t.ID), "担当がいません: "+t.Title, "Nobody does this yet: "+t.Title, end(t.Due))
+			say("unowned", "task "+itoa(t.ID), "担当がいません：", "Nobody does this yet: ", t.Title, end(t.Due))
 		default:
-			add("task", "task "+itoa(t.ID), t.Title, t.Title, end(t.Due))
+			say("task", "task "+itoa(t.ID), "", "", t.Title, end(t.Due))
 		}
 	}
 	for _, p := range k.Pastes {

@@ -16,6 +16,7 @@ import (
 
 	"shirase/internal/hint"
 	"shirase/internal/incident"
+	"shirase/internal/language"
 	strict "shirase/internal/yaml"
 )
 
@@ -41,13 +42,7 @@ type Words struct {
 
 // both gives the text as it is recorded: a case is read in either language.
 func (w Words) both() string {
-	switch {
-	case w.JA == "" || w.JA == w.EN:
-		return w.EN
-	case w.EN == "":
-		return w.JA
-	}
-	return w.JA + " / " + w.EN
+	return language.Both(w.JA, w.EN).Record()
 }
 
 // PlayTask is a task that a playbook opens.

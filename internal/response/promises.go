@@ -127,7 +127,7 @@ func (k *Case) promised(notices []incident.Notice) []law.Promise {
 		if err != nil || p.State == "withdrawn" {
 			continue
 		}
-		m := law.Promise{ID: "case-" + itoa(p.ID), What: language.Same(p.Text), Where: "entry " + itoa(p.ID), Due: due,
+		m := law.Promise{ID: "case-" + itoa(p.ID), What: language.Recorded(p.Text), Where: "entry " + itoa(p.ID), Due: due,
 			Made: incident.Moment{Time: p.Made.UTC().Truncate(time.Minute), Precision: incident.Minute}}
 		if p.State == "kept" {
 			if m.Kept, err = incident.ParseMoment(p.At, nil); err != nil {

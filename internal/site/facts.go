@@ -24,8 +24,8 @@ type pastRow struct {
 
 // said is one thing that was said.
 type said struct {
-	What, Note, Source string
-	AsOf               template.HTML
+	What, Note   string
+	AsOf, Source template.HTML
 }
 
 // pastRows lists what was recorded differently before, item by item. Addenda are left out: they do not change.
@@ -37,7 +37,7 @@ func pastRows(lang language.Lang, i incident.Incident, history []incident.Past) 
 		}
 		row := pastRow{Label: incident.KeyLabel(lang, p.Key)}
 		for _, f := range p.Facts {
-			s := said{What: inWords(lang, i, f), AsOf: asOf(lang, i, f), Source: f.Source}
+			s := said{What: inWords(lang, i, f), AsOf: asOf(lang, i, f), Source: sourceOf(lang, i, f)}
 			if f.Certainty != incident.Confirmed && !f.Retracted {
 				s.Note = incident.Word(lang, string(f.Certainty))
 			}
@@ -330,14 +330,8 @@ func sourceOf(lang language.Lang, i incident.Incident, f incident.Fact) template
 		}
 		return template.HTML(template.HTMLEscapeString(source.Value.Text.In(lang)))
 	}
-	if name, ok := sourceNames[f.Source]; ok {
-		return template.HTML(template.HTMLEscapeString(name.In(lang)))
-	}
-	return template.HTML(template.HTMLEscapeString(f.Source))
+	return template.HTML(template.HTMLEscapeString(incident.SourceName(lang, f.Source)))
 }
-
-// sourceNames are the words that facts cite a source by without listing it.
-var sourceNames = map[string]language.Text{"notice": {JA: "お知らせ", EN: "notice"}, "operator": {JA: "運営者", EN: "operator"}}
 
 // beforeSigning marks a fact that was shown before any notice signed it.
 func beforeSigning(lang language.Lang, f incident.Fact) string {

@@ -277,3 +277,29 @@ func TestImportedPage(t *testing.T) {
 		t.Error("the record does not lead to its source, or looks like a notice")
 	}
 }
+
+// TestSourcesInWords: the column of sources says in the reader's language what the house counted, and not by which of its own numbers.
+func TestSourcesInWords(t *testing.T) {
+	w := newWorld(t, nil, `id: shop
+asOf: "2026-11-20T16:00+09:00"
+facts:
+  - {key: organisation, value: Shop}
+  - {key: title, value: A case}
+  - {key: secondary-damage, value: login, status: none-confirmed, source: "login logs, evidence 12"}
+  - {key: affected.count, value: 7, unit: accounts, source: "scope, run 31"}
+  - {key: persons-notified, value: "2026-11-19", source: "campaigns c-abcdefghij"}
+`)
+	for lang, names := range map[string][]string{"ja": {"ログインの記録の調査", "対象の集計", "お知らせの送信の記録"}, "en": {"a search of login logs", "the count of those affected", "the records of who was told"}} {
+		text := pageText(w.get("GET", "/incidents/shop?lang="+lang).Body.String())
+		for _, want := range names {
+			if !strings.Contains(text, want) {
+				t.Errorf("in %s no source is called %s", lang, want)
+			}
+		}
+		for _, private := range []string{"evidence 12", "run 31", "c-abcdefghij"} {
+			if strings.Contains(text, private) {
+				t.Errorf("the page says %s", private)
+			}
+		}
+	}
+}

@@ -355,7 +355,7 @@ func TestTarpits(t *testing.T) {
 func (w *world) news(id string, n int) (out []letterbox) {
 	w.t.Helper()
 	w.clock = w.clock.Add(time.Hour)
-	addresses := []string{"x@example.com"}
+	addresses := []string{fmt.Sprintf("x.%d@example.com", w.clock.Unix())}
 	for i := range n {
 		addresses = append(addresses, fmt.Sprintf("p%d.%d@corp.example.jp", i, w.clock.Unix()))
 	}
@@ -405,6 +405,51 @@ func TestNewest(t *testing.T) {
 		if err := w.DB.QueryRowContext(w.t.Context(), `SELECT count(*) FROM watchers_domain_news`).Scan(&left); err != nil || left != 0 {
 			w.t.Errorf("%d stay of a shredded case: %v", left, err)
 		}
+	})
+}
+
+// TestNoneAnyMore: whoever was told of some addresses is told when a correction leaves none, once; whoever was told of none is not, and hears of
+// the next ones.
+func TestNoneAnyMore(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		tok := w.domainLink("corp.example.jp", "postmaster@corp.example.jp")
+		if err := w.ConfirmDomain(t.Context(), tok); err != nil {
+			t.Fatal(err)
+		}
+		told := func(id string, n int, want string) {
+			t.Helper()
+			got := w.news(id, n)
+			if want == "" && len(got) != 0 || want != "" && (len(got) != 1 || !strings.Contains(got[0].text, want)) {
+				t.Errorf("%s with %d: %+v, want %q", id, n, got, want)
+			}
+		}
+		const none = "ドメイン corp.example.jp のアドレスは含まれていません"
+		told("shop", 0, "")
+		told("shop", 2, "2件")
+		l := w.news("shop", 0)
+		if len(l) != 1 || !strings.Contains(l[0].text, none) || !strings.Contains(l[0].text, language.DateTime(language.JA, w.clock.In(japan))+"現在") || !strings.Contains(l[0].text, "/watch/domain/"+tok) ||
+			strings.Contains(l[0].text, "0件") || strings.Contains(strings.ReplaceAll(l[0].text, tok, ""), "@") {
+			t.Errorf("%+v", l)
+		}
+		w.affected(tok)
+		told("shop", 0, "")
+		told("shop", 2, "2件")
+		// What was counted and has not begun to leave is nothing that has to be taken back.
+		w.clock = w.clock.Add(time.Hour)
+		w.publish("other", "final", 0, false, "a@corp.example.jp", "b@corp.example.jp")
+		if err := w.Look(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Match(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		told("other", 0, "")
+		told("other", 2, "2件")
+		// What may have left is.
+		w.refuse = func(string) string { return "451 later" }
+		w.news("third", 4)
+		w.refuse = nil
+		told("third", 0, none)
 	})
 }
 

@@ -54,9 +54,6 @@ func (w *Watchers) countDomains(ctx context.Context, n news) error {
 	}
 	return w.DB.Update(ctx, func(tx *sql.Tx) error {
 		for _, d := range proven {
-			if of[d.Domain] == 0 {
-				continue
-			}
 			// A scope that changes is news only where it changes how many there were last. What of before has not left would be wrong by now.
 			var last, people int64
 			err := tx.QueryRowContext(ctx, `SELECT n, people FROM watchers_domain_news WHERE domain = $1 AND incident = $2 ORDER BY n DESC LIMIT 1`, d.id, n.incident).Scan(&last, &people)
@@ -66,8 +63,20 @@ func (w *Watchers) countDomains(ctx context.Context, n news) error {
 			if people == of[d.Domain] {
 				continue
 			}
-			res, err := tx.ExecContext(ctx, `INSERT INTO watchers_domain_news (domain, incident, ref, people, state, tries, due, n) VALUES ($1, $2, $3, $4, 'waiting', 0, $5, $6) ON CONFLICT (domain, incident, ref) DO NOTHING`,
-				d.id, n.incident, n.ref, of[d.Domain], store.Micros(w.Now()), last+1)
+			state := "waiting"
+			if of[d.Domain] == 0 { // that there are none is news for whoever may have been told of some, and for nobody else
+				var told int
+				err := tx.QueryRowContext(ctx, `SELECT count(*) FROM watchers_domain_news WHERE domain = $1 AND incident = $2 AND people > 0 AND NOT (state = 'waiting' AND tries = 0 AND due <= $3)`,
+					d.id, n.incident, store.Micros(w.Now())).Scan(&told)
+				if err != nil {
+					return err
+				}
+				if told == 0 {
+					state = "given-up"
+				}
+			}
+			res, err := tx.ExecContext(ctx, `INSERT INTO watchers_domain_news (domain, incident, ref, people, state, tries, due, n) VALUES ($1, $2, $3, $4, $7, 0, $5, $6) ON CONFLICT (domain, incident, ref) DO NOTHING`,
+				d.id, n.incident, n.ref, of[d.Domain], store.Micros(w.Now()), last+1, state)
 			if err != nil {
 				return err
 			}
@@ -91,7 +100,7 @@ type domainTold struct {
 	until                int64 // until when it is this process's
 }
 
-// tellDomains mails owners how many of their domain's addresses an incident includes, as long as the proof lasts and the incident is public. One that may
+// tellDomains mails owners how many of their domain's addresses an incident includes, or that it includes none any more, as long as the proof lasts and the incident is public. One that may
 // have left already leaves again, under the same Message-ID. One that cannot be made waits, and keeps no other waiting.
 func (w *Watchers) tellDomains(ctx context.Context) error {
 	due, err := w.claimNews(ctx)
@@ -184,6 +193,10 @@ func (w *Watchers) domainLetter(ctx context.Context, t domainTold) (*letter, err
 	d := all[0]
 	l := &letter{id: "dn." + d.id + "." + t.incident + "." + t.ref, to: d.contact, lang: d.lang}
 	link := w.URL + "/watch/domain/" + w.link(toDomain, []byte(d.id))
+	if t.people == 0 {
+		w.noneAnyMore(l, d, about, link)
+		return l, nil
+	}
 	l.subject = d.lang.Pick("ドメイン "+d.Domain+" のアドレスが対象になった事案があります", "An incident includes addresses of "+d.Domain)
 	l.text = d.lang.Pick(fmt.Sprintf(`%s
 %s「%s」の対象に、ドメイン %s のアドレスが%s件含まれています。
@@ -203,6 +216,28 @@ Which ones is on this page. Each look is written down there, with its time.
 Once the roster of those affected is destroyed they cannot be shown any more. This mail names no address.
 `, w.Name.EN, about.Organisation.EN, about.Title.EN, howMany(t.people, d.Domain), link))
 	return l, nil
+}
+
+// noneAnyMore writes the mail that takes back an earlier number. It says of no address that it is not affected: only what the published scope
+// includes, as of when.
+func (w *Watchers) noneAnyMore(l *letter, d DomainWatch, about About, link string) {
+	asOf := language.DateTime(d.lang, about.AsOf.In(japan))
+	l.subject = d.lang.Pick("ドメイン "+d.Domain+" のアドレスについてお知らせした件数が変わりました", "What you were told of addresses of "+d.Domain+" has changed")
+	l.text = d.lang.Pick(fmt.Sprintf(`%s
+%s「%s」の対象が改められました。%s現在で公表されている対象に、ドメイン %s のアドレスは含まれていません。
+前にお知らせした件数は、いまの対象のものではありません。対象は、この先また変わることがあります。
+
+対象にドメインのアドレスがある事案は、次のページで見られます。
+
+%s
+`, w.Name.JA, about.Organisation.JA, about.Title.JA, asOf, d.Domain, link), fmt.Sprintf(`%s
+%s, "%s": the scope has changed. As published on %s, it includes no address of the domain %s.
+The number that you were told before is not that of this scope. It can change again.
+
+Which incidents include addresses of the domain is on this page:
+
+%s
+`, w.Name.EN, about.Organisation.EN, about.Title.EN, asOf, d.Domain, link))
 }
 
 func howMany(n int64, domain string) string {

@@ -202,7 +202,7 @@ func readDateJA(s string, l line, w *when, g map[string]string) bool {
 		if strings.HasPrefix(s[w.from:], "翌") {
 			w.shift = 1
 		}
-		if !bareDay.MatchString(after) || strings.HasSuffix(before, "月") {
+		if !bareDay.MatchString(after) || strings.HasSuffix(before, "月") || spanBefore.MatchString(before) || spanAfter.MatchString(after) {
 			return false
 		}
 	case g["clock"] != "":
@@ -237,6 +237,9 @@ var (
 	slashDate = ruleJA("slashDate")
 	monthOnly = ruleJA("monthOnly")
 	bareDay   = ruleJA("bareDay")
+	// spanBefore and spanAfter stand around days that are no date, and say how long something took.
+	spanBefore = ruleJA("spanBefore")
+	spanAfter  = ruleJA("spanAfter")
 )
 
 // wordPart makes 前日 and its like a part of another word: 前日準備.

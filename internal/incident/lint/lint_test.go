@@ -81,6 +81,8 @@ func TestLint(t *testing.T) {
 		{"another day", noticeJA + "2026年8月19日に不正アクセスを検知しました。", "fact", final},
 		{"the day, English", "We detected the unauthorized access on August 20, 2026.", "", final},
 		{"another day, English", noticeEN + "We detected the unauthorized access on August 18, 2026.", "fact", final},
+		{"until when there are traces, of which the text says no beginning", noticeJA + "2026年8月19日 10時まで: 不正アクセスの痕跡が確認された期間", "", final},
+		{"a finding of another day, behind such an end", noticeJA + "2026年8月18日まで: 影響のあった期間\n2026年8月19日: 不正アクセスの可能性を発見", "fact", final},
 		// Classes.
 		{"encrypted for hashed", noticeJA + "暗号化されたパスワードが漏えいした可能性があります。", "vocabulary", final},
 		{"hashed", noticeJA + "ハッシュ化されたパスワードが漏えいした可能性があります。", "", final},

@@ -22,7 +22,7 @@ type Told struct {
 	Reasons  map[bounce.Reason]int64 // of those that were refused or came back
 	Instead  map[language.Text]int64 // those who were told otherwise (代替措置), by how
 	Shown    Shown                   // those who were told at their login
-	Place    *time.Location          // times are shown in; nil is UTC
+	Place    *time.Location          // times are shown in; nil is Japan's, as in all that the console shows
 }
 
 // Shown is how many of a campaign's people were shown the notice at their login, and said that they have read it.
@@ -69,9 +69,8 @@ func (t Told) Items() []Item {
 	}
 	add("told", s["accepted"], t.Channel.JA+"で送り、受信側のサーバーが受け取った数: %s", "sent by "+t.Channel.EN+", and accepted by the recipient's server: %s")
 	if !t.From.IsZero() {
-		at := cmp.Or(t.Place, time.UTC)
-		span := t.From.In(at).Format("2006-01-02 15:04") + " – " + t.To.In(at).Format("2006-01-02 15:04 MST")
-		out = append(out, Item{"when", 0, language.Both("送信した期間: "+span, "sent from and until: "+span)})
+		span := t.span(t.From, t.To)
+		out = append(out, Item{"when", 0, language.Both("送信した期間: "+span.JA, "sent from and until: "+span.EN)})
 	}
 	if n := s["handed-over"]; n > 0 {
 		add("handed", n, "送信サーバーに渡し、その後の知らせがない数: %s", "handed to the mail server that sends, of which nothing came back: %s")
@@ -98,9 +97,8 @@ func (t Told) Items() []Item {
 		add("unreachable."+string(first[text]), sums[text], "うち、"+text.JA+": %s", "of these, "+text.EN+": %s")
 	}
 	if n := t.Shown.People; n > 0 {
-		at := cmp.Or(t.Place, time.UTC)
-		first, last := t.Shown.First.In(at).Format("2006-01-02 15:04"), t.Shown.Last.In(at).Format("2006-01-02 15:04 MST")
-		add("login", n, "ログイン時にお知らせを表示し、本人が「読みました」を押した数（"+first+" – "+last+"）: %s", "shown the notice at their login from "+first+" until "+last+", and said that they have read it: %s")
+		span := t.span(t.Shown.First, t.Shown.Last)
+		add("login", n, "ログイン時にお知らせを表示し、本人が「読みました」を押した数（"+span.JA+"）: %s", "shown the notice at their login ("+span.EN+"), and said that they have read it: %s")
 		add("login.unreachable", t.Shown.Unreached, "うち、"+t.Channel.JA+"では届けられなかった数: %s", "of these, whom the "+t.Channel.EN+" did not reach: %s")
 	}
 	if t.Shown.Shredded {
@@ -115,6 +113,16 @@ func (t Told) Items() []Item {
 	return out
 }
 
+// span is from when until when, with its zone said once.
+func (t Told) span(from, to time.Time) language.Text {
+	const minute = "2006-01-02 15:04"
+	from, to = from.In(t.place()), to.In(t.place())
+	text := from.Format(minute) + " – " + to.Format(minute)
+	return language.Both(text+" "+language.Zone(language.JA, to), text+" "+language.Zone(language.EN, to))
+}
+
+func (t Told) place() *time.Location { return cmp.Or(t.Place, incident.Japan) }
+
 // Fact is what a campaign came to as a fact of its case, which documents state: an action, whose item is the campaign's. It is the same where
 // the figures are.
 func (t Told) Fact(campaign string) incident.Fact {
@@ -127,7 +135,7 @@ func (t Told) Fact(campaign string) incident.Fact {
 	f := incident.Fact{Key: "action", Item: "told-" + campaign, Certainty: incident.Confirmed, Value: incident.Value{Status: "taken",
 		Text: language.Both("本人への通知（"+strings.Join(ja, "、")+"）", "people told ("+strings.Join(en, "; ")+")")}}
 	if !t.From.IsZero() {
-		f.Value.Time = incident.Moment{Time: t.From.UTC().Truncate(time.Minute), Precision: incident.Minute}
+		f.Value.Time = incident.Moment{Time: t.From.In(t.place()).Truncate(time.Minute), Precision: incident.Minute}
 	}
 	return f
 }

@@ -33,6 +33,12 @@ func TestItems(t *testing.T) {
 	if counts["told"] != 1_600_000 || counts["unreachable"] != 82_000 || counts["unreachable.hasmoved"] != 75_000 || counts["underway"] != 23 || counts["unreachable.blocked"] != 2_000 {
 		t.Errorf("%v", counts)
 	}
+	if when := told.Items()[1].Text; when.JA != "送信した期間: 2013-07-19 18:00 – 2013-07-20 18:00 日本時間" || when.EN != "sent from and until: 2013-07-19 18:00 – 2013-07-20 18:00 JST" {
+		t.Errorf("%+v", when)
+	}
+	if at := told.Fact("c-1").Value.Time; at.String() != "2013-07-19T18:00+09:00" {
+		t.Errorf("the fact says %s, in another zone than what else a notice says", at)
+	}
 	told.Shown = Shown{People: 900, Unreached: 40, First: told.From, Last: told.To}
 	for _, i := range told.Items() {
 		counts[i.ID] = i.Count

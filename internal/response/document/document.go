@@ -71,6 +71,7 @@ type Document struct {
 	Lang     string        `json:"lang"`
 	Exercise bool          `json:"exercise,omitzero"` // nothing of it is real, and every form of it says so first
 	At       time.Time     `json:"at"`                // that it speaks as of
+	Zone     string        `json:"zone,omitzero"`     // of all its times, as an offset; "" is Japan's
 	Complete bool          `json:"complete"`
 	Also     string        `json:"also,omitzero"` // the kind that it serves as too: a complete 速報 is a 確報
 	Items    []Item        `json:"items"`
@@ -168,13 +169,33 @@ func Get(id string) (Kind, error) {
 // Kinds lists the kinds, in the order in which they are offered.
 func Kinds() []Kind { return slices.Clone(kinds) }
 
+const japan = "+09:00"
+
+// zone is that of a document's times: Japan's of what is read there, and else that in which the case says when it was known, or its facts tell
+// their hours.
+func (in Input) zone(lang language.Lang) *time.Location {
+	switch zone := in.Incident.Zone(); {
+	case lang == language.JA:
+		return incident.Japan
+	case in.Knowledge.Exact():
+		return in.Knowledge.Time.Location()
+	case zone != nil:
+		return zone
+	}
+	return incident.Japan
+}
+
 // Write writes a document of a kind.
 func Write(k Kind, lang language.Lang, in Input) *Document {
 	if !k.Both {
 		lang = k.Lang
 	}
-	w := &writer{Input: in, lang: lang, at: in.Incident.Moments(lang)}
+	w := &writer{Input: in, lang: lang, zone: in.zone(lang)}
+	w.Incident = in.Incident.InZone(w.zone)
 	d := &Document{V: 1, Kind: k.ID, Title: k.Name.In(lang), Case: in.Incident.ID, Lang: string(lang), At: in.At.UTC().Truncate(time.Second), Complete: true, Note: k.Note}
+	if zone := in.At.In(w.zone).Format("-07:00"); zone != japan {
+		d.Zone = zone
+	}
 	if in.Exercise {
 		d.Exercise, d.Title = true, lang.Pick(markJA, markEN)+d.Title
 	}
@@ -201,7 +222,7 @@ func (w *writer) item(k Kind, spec item) Item {
 		s.lines = append(s.lines, w.asked())
 	}
 	out := Item{Key: spec.key, Name: spec.name, Rule: spec.rule, Facts: s.facts, State: Known}
-	asOf := incident.Moment{Time: w.At.In(incident.Japan), Precision: incident.Minute}.In(w.lang)
+	asOf := w.zoned(incident.Moment{Time: w.At, Precision: incident.Minute})
 	switch {
 	case said && stated.Unknown, s.unknown != "" && !(said && !stated.Unknown && stated.Text != ""):
 		out.State = Unknown

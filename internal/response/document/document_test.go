@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -91,6 +92,68 @@ func TestSheet(t *testing.T) {
 	changed := Compare(d, Write(get(t, "ppc-tsuikan"), language.JA, in))
 	if len(changed) != 2 || changed[1].Key != "cause" || !strings.Contains(changed[1].Was, "未確認") || !strings.Contains(changed[1].Is, "不正アクセス") {
 		t.Errorf("%+v", changed)
+	}
+}
+
+// TestOneZone: a document tells all its times in one zone, whatever zones its facts were recorded in: Japan's of what is read in Japan, and else
+// that of the case.
+func TestOneZone(t *testing.T) {
+	const mixed = `  - {key: cause, value: unknown}
+  - {key: discovered, value: "2026-08-20T10:09"}
+  - {key: contained, value: "2026-08-20T09:30Z"}
+  - {key: secondary-damage, value: login, status: none-confirmed, asOf: "2026-08-20T15:00Z"}
+  - {key: action, value: {ja: 本人への通知, en: People told}, status: taken, at: "2026-08-20T09:00Z"}
+  - {key: action, id: "2", value: {ja: 再設定, en: New passwords}, status: planned, promised: "2026-08-22T18:00+02:00"}
+  - {key: next-update, value: "2026-08-23T06:00-03:00"}
+`
+	for _, c := range []struct {
+		known  string // when the case was known
+		zone   string // that its documents are in
+		ja, en []string
+		head   string
+	}{
+		{"2026-08-20T10:09+09:00", "", []string{"2026年8月20日 18時30分", "8月20日 18時（日本時間）", "8月23日 1時", "8月23日 18時"},
+			[]string{"20 August 2026, 18:30 JST", "20 August 2026, 18:00 JST", "23 August 2026, 01:00 JST", "23 August 2026, 18:00 JST", "as of 21 August 2026, 12:00 JST"}, "21 August 2026, 12:00 JST"},
+		{"2026-08-20T03:09+02:00", "+02:00", []string{"8月20日 18時30分"}, []string{"20 August 2026, 11:30 UTC+02:00", "22 August 2026, 18:00 UTC+02:00", "as of 21 August 2026, 05:00 UTC+02:00"}, "21 August 2026, 05:00 UTC+02:00"},
+		{"2026-08-20", "", nil, []string{"20 August 2026, 18:30 JST"}, "JST"}, // the newest hour of its facts says it
+	} {
+		in := known(t, mixed)
+		m, err := incident.ParseMoment(c.known, incident.Japan)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if in.Knowledge = m; !m.Exact() {
+			in.Incident.Facts[len(in.Incident.Facts)-1] = known(t, "  - {key: next-update, value: \"2026-08-24T06:00\"}\n").Incident.Facts[0]
+		}
+		in.Notices = []incident.Notice{{Incident: "shop", Version: 1, Kind: incident.KindFirst, Time: time.Date(2026, 8, 20, 10, 0, 0, 0, time.UTC)}}
+		texts := map[string]string{}
+		for _, k := range Kinds() {
+			for _, lang := range []language.Lang{language.JA, language.EN} {
+				d := Write(k, lang, in)
+				var text bytes.Buffer
+				if err := d.WriteText(&text); err != nil {
+					t.Fatal(err)
+				}
+				texts[d.Lang] += text.String()
+				if want := map[string]string{"ja": "", "en": c.zone}[d.Lang]; d.Zone != want {
+					t.Errorf("%s of a case known at %s is in the zone %q", k.ID, c.known, d.Zone)
+				}
+			}
+		}
+		zones := map[string]bool{}
+		for _, z := range regexp.MustCompile(`JST|UTC[+-][0-9]{2}:[0-9]{2}|UTC|日本時間|協定世界時`).FindAllString(texts["ja"]+texts["en"], -1) {
+			zones[z] = true
+		}
+		if len(zones) != 2 || !zones["日本時間"] { // and the English one's
+			t.Errorf("known at %s: %v", c.known, slices.Sorted(maps.Keys(zones)))
+		}
+		for lang, want := range map[string][]string{"ja": c.ja, "en": append(c.en, c.head)} {
+			for _, w := range want {
+				if !strings.Contains(texts[lang], w) {
+					t.Errorf("known at %s: the documents in %s lack %q:\n%s", c.known, lang, w, texts[lang])
+				}
+			}
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package document
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"shirase/internal/incident"
 	"shirase/internal/language"
@@ -12,7 +13,7 @@ import (
 type writer struct {
 	Input
 	lang language.Lang
-	at   func(incident.Moment) string
+	zone *time.Location // of all its times
 }
 
 func (s *section) say(text string, keys ...string) {
@@ -35,14 +36,9 @@ func (w *writer) moment(v incident.Value) string {
 }
 
 func (w *writer) zoned(m incident.Moment) string {
-	if w.lang == language.JA { // who reads it is in Japan
-		if m.Exact() {
-			m.Time = m.Time.In(incident.Japan)
-		}
-		return m.In(w.lang)
-	}
+	m = m.InZone(w.zone)
 	text := m.In(w.lang)
-	if !m.Exact() {
+	if !m.Exact() || w.lang == language.JA { // who reads it is in Japan
 		return text
 	}
 	return text + " " + language.Zone(w.lang, m.Time)
@@ -181,7 +177,7 @@ const (
 )
 
 func (w *writer) asked() string {
-	until := w.Asked.Until.In(incident.Japan)
+	until := w.Asked.Until.In(w.zone)
 	return w.pick(askedJA, askedEN) + language.DateTime(w.lang, until) + w.pick("現在）：", "): ") + language.Number(w.lang, w.Asked.N) + w.pick("件", "")
 }
 
@@ -216,7 +212,7 @@ func (w *writer) publication() section {
 	kinds := map[string]language.Text{incident.KindFirst: both("第1版", "first version"), incident.KindRevision: both("全文の更新", "whole text anew"), incident.KindAddendum: both("追記", "addendum"),
 		incident.KindCorrection: both("訂正", "correction"), incident.KindRetraction: both("取り下げ", "retraction")}
 	for _, n := range w.Notices {
-		line := fmt.Sprintf(w.pick("%s　お知らせ（%s）", "%s: notice, %s"), w.zoned(incident.Moment{Time: n.Time.In(incident.Japan), Precision: incident.Minute}), kinds[n.Kind].In(w.lang))
+		line := fmt.Sprintf(w.pick("%s　お知らせ（%s）", "%s: notice, %s"), w.zoned(incident.Moment{Time: n.Time, Precision: incident.Minute}), kinds[n.Kind].In(w.lang))
 		if w.URL != "" {
 			line += " " + w.URL + "/notices/" + incident.NoticeID(n.Incident, n.Version)
 		}
@@ -226,7 +222,8 @@ func (w *writer) publication() section {
 		s.say(w.pick("公表日：", "Made public on: ")+w.moment(f.Value), "disclosed")
 	}
 	if len(s.lines) == 0 {
-		s.say(w.pick("まだ公表していません（"+incident.Moment{Time: w.At.In(incident.Japan), Precision: incident.Minute}.In(w.lang)+"時点）", "Nothing was made public as of "+incident.Moment{Time: w.At.In(incident.Japan), Precision: incident.Minute}.In(w.lang)+": "))
+		asOf := w.zoned(incident.Moment{Time: w.At, Precision: incident.Minute})
+		s.say(w.pick("まだ公表していません（"+asOf+"時点）", "Nothing was made public as of "+asOf+": "))
 	}
 	return s
 }

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	goyaml "github.com/goccy/go-yaml"
 	"github.com/xuri/excelize/v2"
@@ -26,11 +27,19 @@ func (d *Document) Language() language.Lang {
 	return language.JA
 }
 
+// when is the moment that a document speaks as of, in the zone of its times.
+func (d *Document) when() time.Time {
+	if t, err := time.Parse("-07:00", d.Zone); err == nil {
+		return d.At.In(t.Location())
+	}
+	return d.At.In(incident.Japan)
+}
+
 // WriteText writes a document as plain text: item after item, with its gap.
 func (d *Document) WriteText(w io.Writer) error {
 	lang := d.Language()
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n%s %s\n", d.Title, d.Case, language.DateTime(lang, d.At.In(incident.Japan)))
+	fmt.Fprintf(&b, "%s\n%s %s\n", d.Title, d.Case, language.DateTime(lang, d.when()))
 	for n, i := range d.Items {
 		fmt.Fprintf(&b, "\n%d. %s", n+1, i.Name.In(lang))
 		if i.Rule != "" {
@@ -71,7 +80,7 @@ func (d *Document) WriteHTML(w io.Writer) error {
 		}
 		rows = append(rows, r)
 	}
-	return sheet.Execute(w, map[string]any{"Lang": d.Lang, "Title": d.Title, "Mark": d.mark(), "Case": d.Case, "When": language.DateTime(lang, d.At.In(incident.Japan)), "Items": rows, "Note": d.Note.In(lang)})
+	return sheet.Execute(w, map[string]any{"Lang": d.Lang, "Title": d.Title, "Mark": d.mark(), "Case": d.Case, "When": language.DateTime(lang, d.when()), "Items": rows, "Note": d.Note.In(lang)})
 }
 
 // A Mapping says into which cells of a template the items of a document go. An operator fills it once with the cells of the real
