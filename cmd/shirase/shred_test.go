@@ -52,6 +52,9 @@ func TestShredLeavesNobody(t *testing.T) {
 		if !anywhere(before, "rosters") || !anywhere(before, "objects") {
 			t.Errorf("with the case's key nothing is found in rosters or backups: %v", before.found)
 		}
+		if out := w.ok(t, "case", "closing", "loss-2026"); !strings.Contains(out, "Questions that still wait for their answer by mail: 1.") {
+			t.Errorf("it is not said that a question waits for its answer by mail: %s", out)
+		}
 		if got := strings.Join(before.members(w.url, thiefs, "loss-2026"), "\n"); !strings.Contains(got, watchesDaily) || !strings.Contains(got, watchesNow) {
 			t.Errorf("with the case's key it is not known who watches and was in it: the test would see nothing: %s", got)
 		}
