@@ -104,6 +104,11 @@ func TestShredLeavesNobody(t *testing.T) {
 		if left, err := filepath.Glob(filepath.Join(w.sealed, "keys", "case-loss-2026.*")); err != nil || len(left) > 0 {
 			t.Errorf("a backup holds the key: %v %v", left, err)
 		}
+		_, in := opened(t, w.data)
+		if ended := must(endedFiles(t.Context(), in.db))(t); !ended("files/exports/loss-2026/x-a.csv.age") || ended("files/exports/other-2026/x-a.csv.age") {
+			t.Error("a house's file of a shredded case would come back from a backup, or another case's would not")
+		}
+		in.close()
 		// What is public answers as before; what outlives the case is there.
 		w.ok(t, "ledger", "verify")
 		if out := w.ok(t, "check", "hana.victim@example.com", "--json"); !strings.Contains(out, `"affected"`) {
