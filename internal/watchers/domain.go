@@ -7,6 +7,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -115,7 +116,7 @@ func (w *Watchers) AskDomain(ctx context.Context, lang language.Lang, domain, co
 			id, name, token, w.key.Seal("watchers_domain "+id, []byte(who.Value)), string(lang), now, store.Micros(w.Now().Add(lasts))); err != nil {
 			return err
 		}
-		return w.note(ctx, tx, id, "asked", "")
+		return w.note(ctx, tx, id, "asked", "", nil)
 	})
 	if err != nil {
 		return fmt.Errorf("watch a domain: %w", err)
@@ -123,8 +124,15 @@ func (w *Watchers) AskDomain(ctx context.Context, lang language.Lang, domain, co
 	return nil
 }
 
-func (w *Watchers) note(ctx context.Context, tx *sql.Tx, id, what, of string) error {
-	_, err := tx.ExecContext(ctx, `INSERT INTO watchers_domain_log (domain, n, at, what, incident) SELECT CAST($1 AS TEXT), coalesce(max(n), 0) + 1, CAST($2 AS BIGINT), CAST($3 AS TEXT), CAST($4 AS TEXT) FROM watchers_domain_log WHERE domain = $1`, id, store.Micros(w.Now()), what, of)
+func (w *Watchers) note(ctx context.Context, tx *sql.Tx, id, what, of string, shown []byte) error {
+	if shown == nil {
+		shown = []byte{}
+	}
+	var n int64
+	err := tx.QueryRowContext(ctx, `SELECT coalesce(max(n), 0) + 1 FROM watchers_domain_log WHERE domain = $1`, id).Scan(&n)
+	if err == nil {
+		_, err = tx.ExecContext(ctx, `INSERT INTO watchers_domain_log (domain, n, at, what, incident, shown) VALUES ($1, $2, $3, $4, $5, $6)`, id, n, store.Micros(w.Now()), what, of, shown)
+	}
 	return err
 }
 
@@ -194,21 +202,81 @@ func (w *Watchers) Domain(ctx context.Context, link string) (DomainWatch, error)
 	if err != nil {
 		return d, err
 	}
-	rows, err := w.DB.QueryContext(ctx, `SELECT at, what, incident FROM watchers_domain_log WHERE domain = $1 ORDER BY n DESC LIMIT $2`, d.id, maxLines)
+	d.Log, err = w.log(ctx, d.id)
+	return d, err
+}
+
+// log gives the newest lines of a domain's log. Of a look it says in which cases there were addresses, as long as their keys say so.
+func (w *Watchers) log(ctx context.Context, id string) (out []Line, err error) {
+	rows, err := w.DB.QueryContext(ctx, `SELECT at, what, incident, shown FROM watchers_domain_log WHERE domain = $1 ORDER BY n DESC LIMIT $2`, id, 20*maxLines)
 	if err != nil {
-		return d, err
+		return nil, err
+	}
+	defer rows.Close()
+	type row struct {
+		Line
+		shown []byte
+	}
+	var all []row
+	for rows.Next() {
+		var l row
+		var at int64
+		if err := rows.Scan(&at, &l.What, &l.Of, &l.shown); err != nil {
+			return nil, err
+		}
+		l.At = store.FromMicros(at)
+		all = append(all, l)
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return nil, err
+	}
+	keys, said := sealers{}, false // of one look the cases come before the look itself: the newest is first
+	for _, l := range all {
+		if l.What == "shown" {
+			if seal, err := keys.of(ctx, w, l.Of); err == nil && wasShown(seal, id, l.shown) {
+				said, out = true, append(out, Line{l.At, "looked", l.Of})
+			}
+			continue
+		}
+		if l.What != "looked" || l.Of != "" || !said {
+			out = append(out, l.Line)
+		}
+		said = false
+	}
+	return out[:min(len(out), maxLines)], ctx.Err()
+}
+
+func sealShown(seal *store.Sealer, domain string, shown bool) []byte {
+	return seal.Seal("watchers_domain_log.shown "+domain, []byte{byte(bit(shown))})
+}
+
+func wasShown(seal *store.Sealer, domain string, sealed []byte) bool {
+	plain, err := seal.Open("watchers_domain_log.shown "+domain, sealed)
+	return err == nil && len(plain) == 1 && plain[0] == 1
+}
+
+// looked counts how often the owner of a domain was shown addresses in a case.
+func (w *Watchers) looked(ctx context.Context, incident string) (n int64, err error) {
+	seal, err := w.Rosters.Sealer(ctx, incident, false)
+	if err != nil { // where its key is gone, or was never there, nobody knows
+		return 0, ctx.Err()
+	}
+	rows, err := w.DB.QueryContext(ctx, `SELECT what, domain, shown FROM watchers_domain_log WHERE incident = $1`, incident)
+	if err != nil {
+		return 0, err
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var l Line
-		var at int64
-		if err := rows.Scan(&at, &l.What, &l.Of); err != nil {
-			return d, err
+		var what, domain string
+		var shown []byte
+		if err := rows.Scan(&what, &domain, &shown); err != nil {
+			return 0, err
 		}
-		l.At = store.FromMicros(at)
-		d.Log = append(d.Log, l)
+		if what == "looked" || what == "shown" && wasShown(seal, domain, shown) { // the former an earlier version wrote
+			n++
+		}
 	}
-	return d, errors.Join(rows.Err(), rows.Close())
+	return n, errors.Join(rows.Err(), rows.Close())
 }
 
 // ConfirmDomain takes that whoever reads the mailbox wants it; of a role's mailbox that is the proof, which is good for a while and is
@@ -237,7 +305,7 @@ func (w *Watchers) proven(ctx context.Context, d DomainWatch, how string) error 
 			d.id, how, store.Micros(w.Now().Add(provenFor)), store.Micros(w.Now().Add(provenFor-proveWithin))); err != nil {
 			return err
 		}
-		return w.note(ctx, tx, d.id, "proven-"+how, "")
+		return w.note(ctx, tx, d.id, "proven-"+how, "", nil)
 	})
 	if err != nil {
 		return fmt.Errorf("prove a domain: %w", err)
@@ -250,6 +318,13 @@ func (w *Watchers) turnDomain(ctx context.Context, d DomainWatch, state, what, s
 	stands, args := `state <> 'revoked'`, []any{d.id, state}
 	if what != "revoked" {
 		stands, args = `state = $3 AND until_at = $4`, append(args, d.State, store.Micros(d.Until))
+	}
+	tags := map[string]string{}
+	if state == "revoked" {
+		var err error
+		if tags, err = w.domainTags(ctx, d.id); err != nil {
+			return fmt.Errorf("watch a domain: %w", err)
+		}
 	}
 	err := w.DB.Update(ctx, func(tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, `UPDATE watchers_domain SET state = $2, `+set+` WHERE id = $1 AND `+stands, args...)
@@ -264,7 +339,12 @@ func (w *Watchers) turnDomain(ctx context.Context, d DomainWatch, state, what, s
 				return err
 			}
 		}
-		return w.note(ctx, tx, d.id, what, "")
+		for of, tag := range tags {
+			if _, err := tx.ExecContext(ctx, `DELETE FROM watchers_domain_news WHERE domain = $1 AND incident = $2`, tag, of); err != nil {
+				return err
+			}
+		}
+		return w.note(ctx, tx, d.id, what, "", nil)
 	})
 	if err != nil {
 		return fmt.Errorf("watch a domain: %w", err)
@@ -345,7 +425,7 @@ func (w *Watchers) Affected(ctx context.Context, link string) ([]Exposed, error)
 	if err != nil {
 		return nil, err
 	}
-	out := []Exposed{}
+	out, shown := []Exposed{}, map[string][]byte{} // of every case that is looked through, that there was an address and that there was none look alike
 	for _, s := range standing {
 		about, ok, err := w.About(ctx, s.Incident)
 		if err != nil {
@@ -361,16 +441,24 @@ func (w *Watchers) Affected(ctx context.Context, link string) ([]Exposed, error)
 		if err != nil {
 			return nil, fmt.Errorf("look for a domain in %s: %w", s.Incident, err)
 		}
+		seal, err := w.Rosters.Sealer(ctx, s.Incident, false)
+		if errors.Is(err, roster.ErrShredded) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("look for a domain in %s: %w", s.Incident, err)
+		}
+		shown[s.Incident] = sealShown(seal, d.id, len(found.Addresses) > 0)
 		if len(found.Addresses) > 0 {
 			out = append(out, found)
 		}
 	}
 	err = w.DB.Update(ctx, func(tx *sql.Tx) error {
-		if len(out) == 0 {
-			return w.note(ctx, tx, d.id, "looked", "")
+		if err := w.note(ctx, tx, d.id, "looked", "", nil); err != nil {
+			return err
 		}
-		for _, x := range out {
-			if err := w.note(ctx, tx, d.id, "looked", x.Incident); err != nil {
+		for _, id := range slices.Sorted(maps.Keys(shown)) {
+			if err := w.note(ctx, tx, d.id, "shown", id, shown[id]); err != nil {
 				return err
 			}
 		}
@@ -478,8 +566,7 @@ func (w *Watchers) tidyDomains(ctx context.Context) error {
 		if _, err := tx.ExecContext(ctx, `UPDATE watchers_domain SET contact = $1 WHERE state = 'revoked' AND length(contact) > 0`, []byte{}); err != nil {
 			return err
 		}
-		for _, q := range []string{`DELETE FROM watchers_domain_news WHERE domain IN (SELECT id FROM watchers_domain WHERE state = 'revoked')`,
-			`DELETE FROM watchers_domain_log WHERE domain IN (SELECT id FROM watchers_domain WHERE state = 'revoked' AND how = '')`,
+		for _, q := range []string{`DELETE FROM watchers_domain_log WHERE domain IN (SELECT id FROM watchers_domain WHERE state = 'revoked' AND how = '')`,
 			`DELETE FROM watchers_domain WHERE state = 'revoked' AND how = ''`} {
 			if _, err := tx.ExecContext(ctx, q); err != nil {
 				return err

@@ -11,6 +11,7 @@ import (
 
 	"shirase/internal/actor"
 	"shirase/internal/language"
+	"shirase/internal/reach/smtp"
 	"shirase/internal/store"
 	"shirase/internal/store/storetest"
 )
@@ -355,6 +356,105 @@ func TestBeforeDropped(t *testing.T) {
 	})
 }
 
+// TestBackupSaysNoDomain: neither the database nor a backup says which of the domains that are watched has addresses in a case, but by the case's key: not
+// what their owners are told, not what they looked at, and not when.
+func TestBackupSaysNoDomain(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		w.turn()
+		owned := map[string]string{}
+		for _, name := range []string{"yamada.example.jp", "corp.example.jp", "other.example.jp"} {
+			owned[name] = w.domainLink(name, "postmaster@"+name)
+			if err := w.ConfirmDomain(t.Context(), owned[name]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		type row struct {
+			domain, state     string
+			people, tries, at int64
+			whom              []byte
+		}
+		news := func(id string) (out []row) {
+			t.Helper()
+			rows, err := w.DB.QueryContext(t.Context(), `SELECT domain, state, people, tries, due, whom FROM watchers_domain_news WHERE incident = $1 ORDER BY domain`, id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer rows.Close()
+			for rows.Next() {
+				var x row
+				if err := rows.Scan(&x.domain, &x.state, &x.people, &x.tries, &x.at, &x.whom); err != nil {
+					t.Fatal(err)
+				}
+				out = append(out, x)
+			}
+			if err := rows.Err(); err != nil {
+				t.Fatal(err)
+			}
+			return out
+		}
+		alike := func(when, id, state string) {
+			t.Helper()
+			all := news(id)
+			if len(all) != len(owned) {
+				t.Fatalf("%s, %d rows of %d domains", when, len(all), len(owned))
+			}
+			for _, x := range all {
+				if x.state != state || x.tries != all[0].tries || x.at != all[0].at || x.people != 0 || len(x.whom) != len(all[0].whom) {
+					t.Errorf("%s, %+v and %+v are told from each other", when, x, all[0])
+				}
+				for link := range owned {
+					d, err := w.domain(t.Context(), owned[link])
+					if err != nil || x.domain == d.id {
+						t.Errorf("%s, a row is of %s, %v", when, link, err)
+					}
+				}
+			}
+		}
+		w.refuse = func(string) string { return "" }
+		relays := w.Mailer.Relays
+		w.Mailer.Relays = []smtp.Relay{{Address: "127.0.0.1:1", Security: smtp.None}}
+		w.publish("bank", "final", 0, false, "taro@yamada.example.jp")
+		if err := w.Look(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Match(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		alike("before it is told", "bank", "waiting")
+		if err := w.tellDomains(t.Context()); err == nil {
+			t.Error("nobody hears that the relay is away")
+		}
+		alike("where the relay is away", "bank", "waiting")
+		w.Mailer.Relays, w.clock = relays, w.clock.Add(time.Hour)
+		if l := w.mails(1)["postmaster@yamada.example.jp"]; !strings.Contains(l.text, "1件") {
+			t.Errorf("%+v", l)
+		}
+		alike("once it was told", "bank", "sent")
+		for name, link := range owned {
+			got, err := w.Affected(t.Context(), link)
+			if err != nil || (len(got) == 1) != (name == "yamada.example.jp") {
+				t.Errorf("%+v, %v", got, err)
+			}
+		}
+		if n := w.rows(`SELECT count(DISTINCT domain) FROM watchers_domain_log WHERE what = 'shown' AND incident = 'bank'`); n != 3 {
+			t.Errorf("only of %d domains it is written down that they looked at the case", n)
+		}
+		if n := w.rows(`SELECT count(DISTINCT length(shown)) FROM watchers_domain_log WHERE what = 'shown'`); n != 1 {
+			t.Errorf("%d lengths tell them from each other", n)
+		}
+		if c, err := w.OfCase(t.Context(), "bank"); err != nil || c.Looked != 1 {
+			t.Errorf("with the case's key it is not known who has looked: %+v, %v", c, err)
+		}
+		// What is told of a domain goes when its watch ends.
+		if err := w.RevokeDomain(t.Context(), owned["yamada.example.jp"]); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(news("bank")); n != 2 {
+			t.Errorf("%d rows stay", n)
+		}
+	})
+}
+
 // TestBeforeSealed: of whom it is what waits or is unknown, which an earlier version kept in the clear, is sealed once this one has opened it, and so
 // is the mail by which it was tried; what has left says of nobody by which mail.
 func TestBeforeSealed(t *testing.T) {
@@ -399,6 +499,11 @@ func TestBeforeSealed(t *testing.T) {
 				}
 			}
 		}
+		for _, id := range []string{"shop", "bank"} {
+			if _, err := db.ExecContext(t.Context(), `INSERT INTO watchers_domain_news (domain, incident, ref, people, state, tries, due, n) VALUES ('d1', $1, 'r', 4, 'sent', 1, 1, 1)`, id); err != nil {
+				t.Fatal(err)
+			}
+		}
 		if err := rooms.Rosters.Shred(t.Context(), actor.Operator(), "bank"); err != nil {
 			t.Fatal(err)
 		}
@@ -416,6 +521,16 @@ func TestBeforeSealed(t *testing.T) {
 		}
 		if len(got) != 2 || got[1] != "w.1" || got[2] != "w.2" {
 			t.Errorf("%v", got)
+		}
+		if n := w.rows(`SELECT count(*) FROM watchers_domain_news WHERE people <> 0 OR domain = 'd1' OR incident = 'bank'`); n != 0 {
+			t.Errorf("%d rows say in the clear which domain had addresses", n)
+		}
+		var sealed []byte
+		if err := db.QueryRowContext(t.Context(), `SELECT whom FROM watchers_domain_news WHERE incident = 'shop' AND domain = $1`, domainTag(w.sealer("shop"), "d1")).Scan(&sealed); err != nil {
+			t.Fatal(err)
+		}
+		if e, err := openExposure(w.sealer("shop"), sealed); err != nil || e != (exposure{"d1", 4, true}) {
+			t.Errorf("%+v, %v", e, err)
 		}
 	})
 }

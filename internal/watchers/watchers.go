@@ -511,8 +511,11 @@ func (w *Watchers) OfCase(ctx context.Context, incident string) (c CaseCounts, e
 	err = w.DB.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM watchers_person), (SELECT count(*) FROM watchers_person WHERE digest = 1),
 		(SELECT count(*) FROM watchers_follow WHERE incident = $1), (SELECT count(*) FROM watchers_follow f JOIN watchers_person p ON p.n = f.n WHERE f.incident = $1 AND p.digest = 1),
 		(SELECT count(*) FROM watchers_asked WHERE follow = $1 AND state IN ('waiting', 'sent')), (SELECT count(*) FROM watchers_domain WHERE state = 'proven'),
-		(SELECT count(*) FROM watchers_domain_log WHERE incident = $1 AND what = 'looked'), (SELECT count(*) FROM watchers_news WHERE incident = $1 AND state = 'matching')`, incident).
-		Scan(&c.Watching, &c.Daily, &c.Following, &c.FollowingDaily, &c.Asked, &c.Domains, &c.Looked, &matching)
+		(SELECT count(*) FROM watchers_news WHERE incident = $1 AND state = 'matching')`, incident).
+		Scan(&c.Watching, &c.Daily, &c.Following, &c.FollowingDaily, &c.Asked, &c.Domains, &matching)
+	if err == nil {
+		c.Looked, err = w.looked(ctx, incident)
+	}
 	if err != nil {
 		return c, fmt.Errorf("count who watches: %w", err)
 	}

@@ -289,7 +289,8 @@ func (w *Watchers) forgetCase(ctx context.Context, id string) error {
 			return err
 		}
 		for _, q := range []string{`DELETE FROM watchers_domain_news WHERE incident = $1`, // how many of which organisation were in it
-			`UPDATE watchers_domain_log SET incident = '' WHERE incident = $1`, // and whose owner was shown some
+			`DELETE FROM watchers_domain_log WHERE incident = $1 AND what = 'shown'`,
+			`UPDATE watchers_domain_log SET incident = '' WHERE incident = $1`, // and whose owner was shown some, which an earlier version wrote
 			`UPDATE watchers_news SET state = 'gone' WHERE incident = $1 AND state = 'matched'`} {
 			if _, err := tx.ExecContext(ctx, q, id); err != nil {
 				return err
@@ -301,7 +302,7 @@ func (w *Watchers) forgetCase(ctx context.Context, id string) error {
 
 // sealEarlier takes under the cases' keys what earlier versions kept in the clear: of whom it is what waits or is unknown.
 func (w *Watchers) sealEarlier(ctx context.Context) error {
-	cases, err := w.incidents(ctx, `SELECT DISTINCT incident FROM watchers_mail WHERE n <> 0`)
+	cases, err := w.incidents(ctx, `SELECT incident FROM watchers_mail WHERE n <> 0 UNION SELECT incident FROM watchers_domain_news WHERE people <> 0`)
 	if err != nil {
 		return err
 	}
@@ -316,7 +317,9 @@ func (w *Watchers) sealEarlier(ctx context.Context) error {
 			w.Log.Error("whom an earlier version was to tell of a case cannot be sealed for now", "case", id, "error", err)
 			err = nil
 		default:
-			err = w.sealCase(ctx, id, seal)
+			if err = w.sealCase(ctx, id, seal); err == nil {
+				err = w.sealDomains(ctx, id, seal)
+			}
 		}
 		if err != nil {
 			return err
