@@ -12,6 +12,7 @@ import (
 	"shirase/internal/actor"
 	"shirase/internal/language"
 	"shirase/internal/reach/smtp"
+	"shirase/internal/roster"
 	"shirase/internal/store"
 	"shirase/internal/store/storetest"
 )
@@ -353,6 +354,40 @@ func TestBeforeDropped(t *testing.T) {
 		if n := w.rows(`SELECT count(*) FROM watchers_mail WHERE n = 7 AND state = 'waiting'`); n != 1 {
 			t.Errorf("%d wait", n)
 		}
+	})
+}
+
+// TestKeyAway: while a case's key is away, what is to be told of it waits, and nothing of another case does.
+func TestKeyAway(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		w.watch("one@example.com", "", now)
+		w.publish("bank", "final", 0, false, "one@example.com")
+		w.publish("club", "final", 0, false, "one@example.com")
+		if err := w.Look(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Match(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		key, err := w.Keys.Load(roster.KeyFile("bank"))
+		if err == nil {
+			err = w.Keys.Destroy(roster.KeyFile("bank"))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if l := w.mails(1)["one@example.com"]; strings.Count(l.text, "対象範囲に含まれています") != 1 {
+			t.Errorf("%+v", l)
+		}
+		w.mails(0)
+		if n := w.rows(`SELECT count(*) FROM watchers_mail WHERE incident = 'bank' AND state = 'waiting' AND length(whom) > 0`); n != 1 {
+			t.Errorf("%d wait for the key", n)
+		}
+		if err := w.Keys.Create(roster.KeyFile("bank"), key); err != nil {
+			t.Fatal(err)
+		}
+		w.clock = w.clock.Add(2 * time.Hour)
+		w.mails(1)
 	})
 }
 
