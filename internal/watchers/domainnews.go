@@ -82,7 +82,10 @@ func (w *Watchers) newsOf(ctx context.Context, tx *sql.Tx, n news, seal *store.S
 	before := exposure{}
 	err := tx.QueryRowContext(ctx, `SELECT n, whom FROM watchers_domain_news WHERE domain = $1 AND incident = $2 ORDER BY n DESC LIMIT 1`, tag, n.incident).Scan(&last, &sealed)
 	if err == nil {
-		before, err = openExposure(seal, sealed)
+		if before, err = openExposure(seal, sealed); err != nil { // it is told anew, and nobody else waits for it
+			w.Log.Error("what the owner of a domain was told cannot be read", "case", n.incident, "error", err)
+			err = nil
+		}
 	}
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return err

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -353,6 +354,34 @@ func TestBeforeDropped(t *testing.T) {
 		}
 		if n := w.rows(`SELECT count(*) FROM watchers_mail WHERE n = 7 AND state = 'waiting'`); n != 1 {
 			t.Errorf("%d wait", n)
+		}
+	})
+}
+
+// TestNoOrder: in which order and when people were found in a roster, which is sorted by who they are, is not written down.
+func TestNoOrder(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		var all []string
+		for i := range 20 {
+			all = append(all, fmt.Sprintf("p%02d@example.com", i))
+		}
+		if err := w.Add(t.Context(), now, all...); err != nil {
+			t.Fatal(err)
+		}
+		w.publish("bank", "final", 0, false, all...)
+		w.Now = func() time.Time { w.clock = w.clock.Add(time.Microsecond); return w.clock }
+		if err := w.Look(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Match(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if n := w.rows(`SELECT count(DISTINCT due) FROM watchers_mail`); n != 1 {
+			t.Errorf("%d instants tell who comes before whom", n)
+		}
+		rows, err := w.items(t.Context(), `length(tag) > 0`) // as they lie there: neither an order nor an index is asked for
+		if err != nil || len(rows) != 20 || !slices.IsSortedFunc(rows, func(a, b *item) int { return bytes.Compare(a.tag, b.tag) }) {
+			t.Errorf("%d rows lie there in another order than that of their tags, %v", len(rows), err)
 		}
 	})
 }

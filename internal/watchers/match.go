@@ -150,7 +150,7 @@ func (w *Watchers) match(ctx context.Context, n news) (matched int64, err error)
 	if err != nil {
 		return 0, err
 	}
-	out := &hits{w: w, n: n, seal: seal}
+	out := &hits{w: w, n: n, seal: seal, at: w.Now()}
 	if n.kind != in {
 		if err := w.followers(ctx, n.incident, out); err != nil {
 			return 0, err
@@ -259,12 +259,13 @@ type hits struct {
 	w     *Watchers
 	n     news
 	seal  *store.Sealer
+	at    time.Time // one for all: a roster is sorted by who is in it, and so would be the instants at which they are found
 	rows  []hit
 	total int64
 }
 
 func (h *hits) add(ctx context.Context, n int64, digest bool) error {
-	due := h.w.Now()
+	due := h.at
 	if digest {
 		due = nextDigest(due)
 	}
@@ -284,7 +285,7 @@ func (h *hits) write(ctx context.Context) error {
 	if h.n.kind == in { // of one incident once, whatever becomes of its scope
 		ref = ""
 	}
-	slices.SortFunc(h.rows, func(a, b hit) int { return bytes.Compare(a.tag, b.tag) }) // in what order they are in a roster is nobody's business
+	slices.SortFunc(h.rows, func(a, b hit) int { return bytes.Compare(a.tag, b.tag) }) // and so would be the rows
 	rows := make([]any, 0, 3*len(h.rows))
 	for _, x := range h.rows {
 		rows = append(rows, x.tag, sealWhom(h.seal, x.n, ""), x.due)
