@@ -258,10 +258,16 @@ func (a *app) restoreOnly(ctx context.Context, src, name string) error {
 	})
 }
 
-// endedFiles reports of files of keys, and of rosters in a data folder, whether they are of a case that is shredded.
+// endedFiles reports of files of keys, and of rosters and files for houses in a data folder, whether they are of a case that is shredded.
 func endedFiles(ctx context.Context, db *store.DB) (func(name string) bool, error) {
 	all, err := roster.Ended(ctx, db)
-	return func(name string) bool { return all[roster.OfFile(strings.TrimPrefix(name, "files/"))] }, err
+	return func(name string) bool {
+		if file, is := strings.CutPrefix(name, "files/exports/"); is { // in backups of earlier versions
+			of, _, _ := strings.Cut(file, "/")
+			return all[of]
+		}
+		return all[roster.OfFile(strings.TrimPrefix(name, "files/"))]
+	}, err
 }
 
 // restoreKeys brings back the keys that are not there.

@@ -58,6 +58,7 @@ func (a *app) closing(ctx context.Context, in *instance, cases *response.Cases, 
 	}
 	c, err := closing.New(ctx, closing.Rooms{DB: in.db, Cases: cases, Desk: desk, Reach: campaigns, Gate: gates, Resets: resets,
 		Spread: places, Proposals: proposals, Rosters: in.rosters, Staffed: in.staff.Staffed, Now: in.now, Ending: in.rosters.Ending,
+		Waiting: func(ctx context.Context, id string) (int64, error) { return people.Waiting(ctx, in.db, id) },
 		Certificate: func(ctx context.Context, id string) (*closing.Certified, error) {
 			c, err := in.publisher.CertificateOf(ctx, id)
 			if errors.Is(err, publish.ErrNoCertificate) {

@@ -53,13 +53,20 @@ func TestShredLeavesNobody(t *testing.T) {
 		if !anywhere(before, "rosters") || !anywhere(before, "objects") {
 			t.Errorf("with the case's key nothing is found in rosters or backups: %v", before.found)
 		}
+		if out := w.ok(t, "case", "closing", "loss-2026"); !strings.Contains(out, "Questions that still wait for their answer by mail: 1.") {
+			t.Errorf("it is not said that a question waits for its answer by mail: %s", out)
+		}
+		if got := strings.Join(before.members(w.url, thiefs, "loss-2026"), "\n"); !strings.Contains(got, watchesDaily) || !strings.Contains(got, watchesNow) {
+			t.Errorf("with the case's key it is not known who watches and was in it: the test would see nothing: %s", got)
+		}
 		// Without it, before anything is shredded: what a thief of data folder and backups has.
 		aside := filepath.Join(t.TempDir(), "aside")
 		key := filepath.Join(w.keys, "case-loss-2026.key")
 		if err := os.Rename(key, aside); err != nil {
 			t.Fatal(err)
 		}
-		for _, f := range newThief(t, w.keys, theirs, "loss-2026").all(t.Context(), w.url, thiefs, consented) {
+		without := newThief(t, w.keys, theirs, "loss-2026")
+		for _, f := range append(without.all(t.Context(), w.url, thiefs, consented), without.members(w.url, thiefs, "loss-2026")...) {
 			t.Errorf("not under the case's key: %s", f)
 		}
 		if err := os.Rename(aside, key); err != nil {
@@ -81,7 +88,7 @@ func TestShredLeavesNobody(t *testing.T) {
 		}
 		w.ok(t, "backup", w.plain)
 		after := newThief(t, w.keys, theirs, "loss-2026")
-		for _, f := range after.all(t.Context(), w.url, thiefs, consented) {
+		for _, f := range append(after.all(t.Context(), w.url, thiefs, consented), after.members(w.url, thiefs, "loss-2026")...) {
 			t.Errorf("after it was shredded: %s", f)
 		}
 		if after.tried < 100 {
@@ -95,9 +102,14 @@ func TestShredLeavesNobody(t *testing.T) {
 		if _, err := os.Stat(filepath.Join(w.keys, "enquiry-form.key")); err != nil {
 			t.Errorf("no key of a room is there that the thief could use: %v", err)
 		}
-		if left, err := filepath.Glob(filepath.Join(w.sealed, "keys", "case-*")); err != nil || len(left) > 0 {
+		if left, err := filepath.Glob(filepath.Join(w.sealed, "keys", "case-loss-2026.*")); err != nil || len(left) > 0 {
 			t.Errorf("a backup holds the key: %v %v", left, err)
 		}
+		_, in := opened(t, w.data)
+		if ended := must(endedFiles(t.Context(), in.db))(t); !ended("files/exports/loss-2026/x-a.csv.age") || ended("files/exports/other-2026/x-a.csv.age") {
+			t.Error("a house's file of a shredded case would come back from a backup, or another case's would not")
+		}
+		in.close()
 		// What is public answers as before; what outlives the case is there.
 		w.ok(t, "ledger", "verify")
 		if out := w.ok(t, "check", "hana.victim@example.com", "--json"); !strings.Contains(out, `"affected"`) {
@@ -170,12 +182,12 @@ func (w *shredWorld) build(t *testing.T) {
 	ok("case", "declare", "--title", "T", "--organisation", "Example Shop", "--known", "2026-08-20T10:09+09:00", "--id", "loss-2026", "--regime", "eu-gdpr", "--regime", "ca-qc")
 	ok("incident", "add", "--facts", w.file(t, "facts.yaml", `id: loss-2026
 facts:
-  - {key: affected.count, value: 3, unit: accounts, qualifier: exact}
+  - {key: affected.count, value: 5, unit: accounts, qualifier: exact}
   - {key: data-class, id: a, value: email}
   - {key: next-update, value: none}
   - {key: scope.state, value: final}
 `))
-	export := w.file(t, "accounts.csv", "id,mail,tel\naccount-7001,hana.victim@example.com,090-5555-1234\naccount-7002,taro.victim@example.com,\naccount-7003,ken.victim@example.jp,\naccount-7004,out@example.org,\n")
+	export := w.file(t, "accounts.csv", "id,mail,tel\naccount-7001,hana.victim@example.com,090-5555-1234\naccount-7002,taro.victim@example.com,\naccount-7003,ken.victim@example.jp,\naccount-7004,out@example.org,\naccount-7005,"+watchesDaily+",\naccount-7006,"+watchesNow+",\n")
 	rules := w.file(t, "rules.yaml", "columns: {account: id, email: mail, phone: tel}\nphoneRegion: JP\n"+
 		"exclude:\n  - {name: tests, when: 'mail == \"out@example.org\" or mail == \"nobody.victim@example.com\"'}\nsets:\n  - {classes: [email]}\n")
 	ok("scope", "--export", export, "--rules", rules, "--incident", "loss-2026", "--commit")
@@ -190,12 +202,16 @@ facts:
 	w.contain(t)
 	w.rooms(t)
 	ok("watch-logins", w.file(t, "logins.jsonl", `{"time":"2026-08-21T10:00:00Z","account":"account-7001","ip":"192.0.2.1","result":"success"}`+"\n"), "--case", "loss-2026", "--since", "2026-08-20T00:00Z", "--format", "jsonl")
+	ok("case", "declare", "--title", "T", "--organisation", "Example Shop", "--known", "2026-08-20T10:09+09:00", "--id", "other-2026", "--regime", "eu-gdpr")
+	ok("scope", "--export", w.file(t, "others.csv", "id,mail\n1,"+watchesDaily+"\n2,"+watchesNow+"\n"), "--rules", w.file(t, "others.yaml", "columns: {account: id, email: mail}\nsets:\n  - {classes: [email]}\n"), "--incident", "other-2026", "--commit")
+	leaves := w.watched(t, "loss-2026", "other-2026")
 	who, err := age.GenerateX25519Identity()
 	if err != nil {
 		t.Fatal(err)
 	}
 	ok("backup", w.plain)
 	ok("backup", w.sealed, "--keys-to", who.Recipient().String())
+	leaves()
 	ok("case", "note", "loss-2026", "taro.victim@example.com again")
 	ok("backup", w.plain)
 	ok("case", "close", "loss-2026", "--why", "it is over", "--despite", "the authority has all of it")

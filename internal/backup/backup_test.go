@@ -367,6 +367,56 @@ func TestIncremental(t *testing.T) {
 	}
 }
 
+// TestForHouses: a file that a house's key opens is in no backup, as nobody here destroys that key; of an earlier version's backup, which has it, it
+// comes back.
+func TestForHouses(t *testing.T) {
+	w := newWorld(t, "")
+	w.publish()
+	const name = "files/exports/loss-2026/x-abcdefghij.0123456789abcdef.csv.age"
+	w.write(name, "sealed to a house")
+	place := filepath.Join(t.TempDir(), "backups")
+	has := func() (*Manifest, bool) {
+		t.Helper()
+		m, err := manifestOf(place)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, there := m.file(name)
+		return m, there
+	}
+	w.backup(place, nil)
+	m, there := has()
+	if there {
+		t.Error("a file for a house is in a backup")
+	}
+	d, err := files.Open(place)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	e := Entry{Name: name, Size: int64(len("sealed to a house")), SHA256: digest([]byte("sealed to a house"))}
+	if err := d.Put(object(e.SHA256), []byte("sealed to a house")); err != nil {
+		t.Fatal(err)
+	}
+	m.Number, m.Files = m.Number+1, append(m.Files, e)
+	slices.SortFunc(m.Files, func(a, b Entry) int { return strings.Compare(a.Name, b.Name) })
+	if _, err := m.write(d); err != nil {
+		t.Fatal(err)
+	}
+	if _, there := has(); !there {
+		t.Fatal("it is not as an earlier version made it: the test would see nothing")
+	}
+	back := w.restored(place)
+	back.complete()
+	if b, err := os.ReadFile(filepath.Join(back.data, filepath.FromSlash(name))); err != nil || string(b) != "sealed to a house" {
+		t.Errorf("it does not come back: %q, %v", b, err)
+	}
+	w.backup(place, nil)
+	if _, there := has(); there {
+		t.Error("a file for a house is in the backup after one of an earlier version")
+	}
+}
+
 func flip(t *testing.T, name string) {
 	t.Helper()
 	b, err := os.ReadFile(name)

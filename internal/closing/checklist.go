@@ -21,7 +21,7 @@ import (
 
 // An Item is something that is still open when a case is to be closed.
 type Item struct {
-	Kind    string // unknown, promise, untold, refused, later, clock, undetermined, campaign, house, reset, gate, enquiries, spread, proposal, task, question, report, export
+	Kind    string // unknown, promise, untold, refused, later, clock, undetermined, campaign, house, reset, gate, enquiries, asked, spread, proposal, task, question, report, export
 	About   string // which: "promise 12", "clock jp-appi-kakuho", "campaign c-..."; "" where there is one
 	Refuses bool   // the case is not closed while it is open, but with a reason
 	Second  bool   // once there is staff, somebody else has to agree that the case is closed with it
@@ -55,7 +55,7 @@ func (c *Closing) Checklist(ctx context.Context, who actor.Actor, id string) (*r
 	l.parties(k)
 	l.clocks(clocks)
 	l.work(k)
-	for _, room := range []func(context.Context, actor.Actor, *list) error{c.campaigns, c.contained, c.asked, c.proposals} {
+	for _, room := range []func(context.Context, actor.Actor, *list) error{c.campaigns, c.contained, c.asked, c.waiting, c.proposals} {
 		if err := room(ctx, who, l); err != nil {
 			return nil, nil, err
 		}
@@ -336,6 +336,20 @@ func (c *Closing) asked(ctx context.Context, who actor.Actor, l *list) error {
 	n, err := c.Spread.Counts(ctx, l.id)
 	if err == nil && n.Reported > 0 {
 		l.add(Item{Kind: "spread", Place: "enquiries", Command: "shirase spread list CASE", N: n.Reported}, "流通していると知らせのあった場所のうち"+language.Digits(n.Reported)+"件を、まだ見ていません", language.Digits(n.Reported)+" places where the data is said to circulate were not looked at")
+	}
+	return err
+}
+
+// waiting are questions to which an answer was promised by mail: with the case's key they are let go, and whoever asked hears nothing. They do not
+// keep a case open: any stranger asks.
+func (c *Closing) waiting(ctx context.Context, _ actor.Actor, l *list) error {
+	if c.Waiting == nil {
+		return nil
+	}
+	n, err := c.Waiting(ctx, l.id)
+	if err == nil && n > 0 {
+		l.add(Item{Kind: "asked", Command: "shirase serve", N: n}, "メールで答えることになっている質問のうち"+language.Digits(n)+"件に、まだ答えていません。鍵を壊すと、答えられなくなります",
+			"Questions that still wait for their answer by mail: "+language.Digits(n)+". Once the key is destroyed nobody answers them")
 	}
 	return err
 }

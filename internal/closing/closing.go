@@ -70,6 +70,8 @@ type Rooms struct {
 	Spread    *spread.Spread
 	Proposals *proposal.Proposals
 	Rosters   *roster.Rosters
+	// Waiting counts the questions of an incident that wait for an answer by mail; nil: none are answered so.
+	Waiting func(ctx context.Context, id string) (int64, error)
 	// Staffed says whether there is, or was, anybody who can be a second person; nil: never.
 	Staffed func(ctx context.Context) (bool, error)
 	// Tell is told, in its transaction, of what somebody should hear; nil: nobody hears anything.

@@ -163,6 +163,45 @@ func TestSinceClosed(t *testing.T) {
 	})
 }
 
+// TestWaiting: questions that were to be answered by mail and are not stand on the list, also of a case that is closed, and before whoever approves that
+// its key is destroyed. They keep no case open: a stranger could.
+func TestWaiting(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		ctx := t.Context()
+		wait := map[string]int64{"clinic": 40}
+		w.Waiting = func(_ context.Context, id string) (int64, error) { return wait[id], nil }
+		w.declare("clinic")
+		w.declare("other")
+		listed := func(id string) (n int64) {
+			t.Helper()
+			v, err := w.View(ctx, by, id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, i := range v.Open {
+				if i.Kind == "asked" {
+					n += i.N
+				}
+			}
+			return n
+		}
+		if listed("clinic") != 40 || listed("other") != 0 {
+			t.Errorf("%d and %d", listed("clinic"), listed("other"))
+		}
+		if _, err := w.Close(ctx, by, "clinic", Asked{Why: "done"}); err != nil {
+			t.Fatal(err)
+		}
+		if r, err := w.Ready(ctx, by, "clinic", "", false); err != nil || listed("clinic") != 40 || !doubted(r, "by mail: 40.") {
+			t.Errorf("%d are listed, %+v, %v", listed("clinic"), r, err)
+		}
+		wait["clinic"] = 0
+		if r, err := w.Ready(ctx, by, "clinic", "", false); err != nil || listed("clinic") != 0 || doubted(r, "Questions") {
+			t.Errorf("%+v, %v", r, err)
+		}
+	})
+}
+
 func doubted(r Ready, what string) bool {
 	return slices.ContainsFunc(r.Doubts, func(t language.Text) bool { return strings.Contains(t.EN, what) })
 }

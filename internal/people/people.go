@@ -448,6 +448,21 @@ func (p *People) Keep(ctx context.Context, failed func(error)) {
 	}
 }
 
+// Waiting counts the questions of an incident that have no answer yet, and are still tried. It needs no key, nor that anybody answers here.
+func Waiting(ctx context.Context, db *store.DB, incident string) (n int64, err error) {
+	sub, err := fs.Sub(migrations, "migrations")
+	if err == nil {
+		err = db.Migrate(ctx, "people", sub)
+	}
+	if err == nil {
+		err = db.QueryRowContext(ctx, `SELECT count(*) FROM people_asked WHERE state = 'waiting' AND incident = $1`, incident).Scan(&n)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("people: count what waits for an answer: %w", err)
+	}
+	return n, nil
+}
+
 // Forget lets go who asked about incidents whose case was shredded, and who was in them: nobody reads it any more. It needs no key, nor that
 // anybody answers here.
 func Forget(ctx context.Context, db *store.DB, rosters *roster.Rosters) error {

@@ -248,6 +248,16 @@ func TestRelayAway(t *testing.T) {
 	eachWorld(t, func(w *world) {
 		w.ask("one@example.com")
 		w.fail = errors.New("away")
+		waiting := func(want int64) {
+			w.t.Helper()
+			if n, err := Waiting(w.t.Context(), w.DB, clinic); err != nil || n != want {
+				w.t.Errorf("%d wait, want %d: %v", n, want, err)
+			}
+			if n, err := Waiting(w.t.Context(), w.DB, school); err != nil || n != 0 {
+				w.t.Errorf("%d wait of another incident: %v", n, err)
+			}
+		}
+		waiting(1)
 		for i := range tries {
 			if n, err := w.Answer(w.t.Context()); n != 0 || err == nil {
 				w.t.Fatalf("try %d: %d, %v", i, n, err)
@@ -257,6 +267,7 @@ func TestRelayAway(t *testing.T) {
 			}
 			w.clock = w.clock.Add(6 * time.Hour)
 		}
+		waiting(0)
 		if states, addresses := w.left(); addresses != 0 || !slices.Equal(states, []string{"given-up"}) {
 			w.t.Errorf("%v, %d", states, addresses)
 		}

@@ -459,6 +459,13 @@ func (r *Reach) HandOver(ctx context.Context, who actor.Actor, id string) (*Expo
 		return nil, nil, fmt.Errorf("%s: %w: %s is %s", what, ErrState, id, x.State)
 	}
 	f, err := r.Files.Open(exportFile(x.Incident, id, x.Manifest.SealedSHA256))
+	if errors.Is(err, files.ErrNotExist) { // as after a restore: it is in no backup
+		say := "the house has it: ask there, and tell the SHA-256"
+		if x.State == ExportMade {
+			say = "nobody has got it: shirase campaign withdraw " + id + ", and make another one"
+		}
+		err = hint.Add(fmt.Errorf("%w: the sealed file is not here any more", err), say)
+	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", what, err)
 	}

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"shirase/internal/actor"
+	"shirase/internal/files"
+	"shirase/internal/hint"
 	"shirase/internal/store"
 	"shirase/internal/store/storetest"
 )
@@ -74,6 +76,31 @@ func TestFilesGo(t *testing.T) {
 		if err := h.TidyFiles(t.Context()); err != nil || len(h.sealedFiles()) != 0 {
 			t.Errorf("shredded: %v, %q", err, h.sealedFiles())
 		}
+	})
+}
+
+// TestFileLost: a file that is not here any more, as after a restore, is not handed over; where nobody has got it, it is withdrawn and made anew, and where
+// the house has it, that is said.
+func TestFileLost(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		h := newHousehold(t, db, 40, nil)
+		x := h.made(h.asked(h.letters(Post, h.mailed(3).ID, nil)))
+		lose := func(x *Export, says string) {
+			t.Helper()
+			if err := h.Files.Remove(exportFile("loss-2026", x.ID, x.Manifest.SealedSHA256)); err != nil {
+				t.Fatal(err)
+			}
+			if _, _, err := h.HandOver(t.Context(), actor.Operator(), x.ID); !errors.Is(err, files.ErrNotExist) || !strings.Contains(hint.Of(err), says) {
+				t.Errorf("%v: %s", err, hint.Of(err))
+			}
+		}
+		lose(x, "campaign withdraw "+x.ID)
+		if err := h.Withdraw(t.Context(), actor.Operator(), x.ID, "lost"); err != nil {
+			t.Fatal(err)
+		}
+		y := h.made(h.asked(must(h.Get(t.Context(), actor.Operator(), x.Campaign))(t)))
+		h.opened(y.ID)
+		lose(y, "the house has it")
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -115,17 +116,12 @@ func (w *Watchers) AskDomain(ctx context.Context, lang language.Lang, domain, co
 			id, name, token, w.key.Seal("watchers_domain "+id, []byte(who.Value)), string(lang), now, store.Micros(w.Now().Add(lasts))); err != nil {
 			return err
 		}
-		return w.note(ctx, tx, id, "asked", "")
+		return w.note(ctx, tx, id, "asked", "", nil)
 	})
 	if err != nil {
 		return fmt.Errorf("watch a domain: %w", err)
 	}
 	return nil
-}
-
-func (w *Watchers) note(ctx context.Context, tx *sql.Tx, id, what, of string) error {
-	_, err := tx.ExecContext(ctx, `INSERT INTO watchers_domain_log (domain, n, at, what, incident) SELECT CAST($1 AS TEXT), coalesce(max(n), 0) + 1, CAST($2 AS BIGINT), CAST($3 AS TEXT), CAST($4 AS TEXT) FROM watchers_domain_log WHERE domain = $1`, id, store.Micros(w.Now()), what, of)
-	return err
 }
 
 // domainOf reads a domain that somebody may own: a name below a public suffix, in the form that DNS has.
@@ -194,21 +190,8 @@ func (w *Watchers) Domain(ctx context.Context, link string) (DomainWatch, error)
 	if err != nil {
 		return d, err
 	}
-	rows, err := w.DB.QueryContext(ctx, `SELECT at, what, incident FROM watchers_domain_log WHERE domain = $1 ORDER BY n DESC LIMIT $2`, d.id, maxLines)
-	if err != nil {
-		return d, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var l Line
-		var at int64
-		if err := rows.Scan(&at, &l.What, &l.Of); err != nil {
-			return d, err
-		}
-		l.At = store.FromMicros(at)
-		d.Log = append(d.Log, l)
-	}
-	return d, errors.Join(rows.Err(), rows.Close())
+	d.Log, err = w.log(ctx, d.id)
+	return d, err
 }
 
 // ConfirmDomain takes that whoever reads the mailbox wants it; of a role's mailbox that is the proof, which is good for a while and is
@@ -237,7 +220,7 @@ func (w *Watchers) proven(ctx context.Context, d DomainWatch, how string) error 
 			d.id, how, store.Micros(w.Now().Add(provenFor)), store.Micros(w.Now().Add(provenFor-proveWithin))); err != nil {
 			return err
 		}
-		return w.note(ctx, tx, d.id, "proven-"+how, "")
+		return w.note(ctx, tx, d.id, "proven-"+how, "", nil)
 	})
 	if err != nil {
 		return fmt.Errorf("prove a domain: %w", err)
@@ -250,6 +233,13 @@ func (w *Watchers) turnDomain(ctx context.Context, d DomainWatch, state, what, s
 	stands, args := `state <> 'revoked'`, []any{d.id, state}
 	if what != "revoked" {
 		stands, args = `state = $3 AND until_at = $4`, append(args, d.State, store.Micros(d.Until))
+	}
+	tags := map[string]string{}
+	if state == "revoked" {
+		var err error
+		if tags, err = w.domainTags(ctx, d.id); err != nil {
+			return fmt.Errorf("watch a domain: %w", err)
+		}
 	}
 	err := w.DB.Update(ctx, func(tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, `UPDATE watchers_domain SET state = $2, `+set+` WHERE id = $1 AND `+stands, args...)
@@ -264,7 +254,12 @@ func (w *Watchers) turnDomain(ctx context.Context, d DomainWatch, state, what, s
 				return err
 			}
 		}
-		return w.note(ctx, tx, d.id, what, "")
+		for of, tag := range tags {
+			if _, err := tx.ExecContext(ctx, `DELETE FROM watchers_domain_news WHERE domain = $1 AND incident = $2`, tag, of); err != nil {
+				return err
+			}
+		}
+		return w.note(ctx, tx, d.id, what, "", nil)
 	})
 	if err != nil {
 		return fmt.Errorf("watch a domain: %w", err)
@@ -345,7 +340,7 @@ func (w *Watchers) Affected(ctx context.Context, link string) ([]Exposed, error)
 	if err != nil {
 		return nil, err
 	}
-	out := []Exposed{}
+	out, shown := []Exposed{}, map[string][]byte{} // of every case that is looked through, that there was an address and that there was none look alike
 	for _, s := range standing {
 		about, ok, err := w.About(ctx, s.Incident)
 		if err != nil {
@@ -361,16 +356,24 @@ func (w *Watchers) Affected(ctx context.Context, link string) ([]Exposed, error)
 		if err != nil {
 			return nil, fmt.Errorf("look for a domain in %s: %w", s.Incident, err)
 		}
+		seal, err := w.Rosters.Sealer(ctx, s.Incident, false)
+		if errors.Is(err, roster.ErrShredded) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("look for a domain in %s: %w", s.Incident, err)
+		}
+		shown[s.Incident] = sealShown(seal, d.id, len(found.Addresses) > 0)
 		if len(found.Addresses) > 0 {
 			out = append(out, found)
 		}
 	}
 	err = w.DB.Update(ctx, func(tx *sql.Tx) error {
-		if len(out) == 0 {
-			return w.note(ctx, tx, d.id, "looked", "")
+		if err := w.note(ctx, tx, d.id, "looked", "", nil); err != nil {
+			return err
 		}
-		for _, x := range out {
-			if err := w.note(ctx, tx, d.id, "looked", x.Incident); err != nil {
+		for _, id := range slices.Sorted(maps.Keys(shown)) {
+			if err := w.note(ctx, tx, d.id, "shown", id, shown[id]); err != nil {
 				return err
 			}
 		}
@@ -478,8 +481,7 @@ func (w *Watchers) tidyDomains(ctx context.Context) error {
 		if _, err := tx.ExecContext(ctx, `UPDATE watchers_domain SET contact = $1 WHERE state = 'revoked' AND length(contact) > 0`, []byte{}); err != nil {
 			return err
 		}
-		for _, q := range []string{`DELETE FROM watchers_domain_news WHERE domain IN (SELECT id FROM watchers_domain WHERE state = 'revoked')`,
-			`DELETE FROM watchers_domain_log WHERE domain IN (SELECT id FROM watchers_domain WHERE state = 'revoked' AND how = '')`,
+		for _, q := range []string{`DELETE FROM watchers_domain_log WHERE domain IN (SELECT id FROM watchers_domain WHERE state = 'revoked' AND how = '')`,
 			`DELETE FROM watchers_domain WHERE state = 'revoked' AND how = ''`} {
 			if _, err := tx.ExecContext(ctx, q); err != nil {
 				return err

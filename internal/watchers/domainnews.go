@@ -3,8 +3,11 @@ package watchers
 import (
 	"context"
 	"database/sql"
+	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -52,40 +55,147 @@ func (w *Watchers) countDomains(ctx context.Context, n news) error {
 			of[domain]++
 		}
 	}
+	seal, err := w.Rosters.Sealer(ctx, n.incident, false)
+	if err != nil {
+		return err
+	}
+	ids := map[string]DomainWatch{}
+	for _, d := range proven {
+		ids[domainTag(seal, d.id)] = d
+	}
+	now := store.Micros(w.Now()) // one for all: in which order they were counted tells whose they are
 	return w.DB.Update(ctx, func(tx *sql.Tx) error {
-		for _, d := range proven {
-			// A scope that changes is news only where it changes how many there were last. What of before has not left would be wrong by now.
-			var last, people int64
-			err := tx.QueryRowContext(ctx, `SELECT n, people FROM watchers_domain_news WHERE domain = $1 AND incident = $2 ORDER BY n DESC LIMIT 1`, d.id, n.incident).Scan(&last, &people)
-			if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		for _, tag := range slices.Sorted(maps.Keys(ids)) {
+			if err := w.newsOf(ctx, tx, n, seal, tag, ids[tag].id, of[ids[tag].Domain], now); err != nil {
 				return err
 			}
-			if people == of[d.Domain] {
-				continue
-			}
-			state := "waiting"
-			if of[d.Domain] == 0 { // that there are none is news for whoever may have been told of some, and for nobody else
-				var told int
-				err := tx.QueryRowContext(ctx, `SELECT count(*) FROM watchers_domain_news WHERE domain = $1 AND incident = $2 AND people > 0 AND NOT (state = 'waiting' AND tries = 0 AND due <= $3)`,
-					d.id, n.incident, store.Micros(w.Now())).Scan(&told)
-				if err != nil {
-					return err
-				}
-				if told == 0 {
-					state = "given-up"
-				}
-			}
-			res, err := tx.ExecContext(ctx, `INSERT INTO watchers_domain_news (domain, incident, ref, people, state, tries, due, n) VALUES ($1, $2, $3, $4, $7, 0, $5, $6) ON CONFLICT (domain, incident, ref) DO NOTHING`,
-				d.id, n.incident, n.ref, of[d.Domain], store.Micros(w.Now()), last+1, state)
-			if err != nil {
+		}
+		return nil
+	})
+}
+
+// newsOf writes down what a domain's owner is told of a scope that has so many of its addresses: also where it is nothing, so that a row says of no
+// domain that it has any. A scope that changes is news only where it changes how many there were last; what of before has not left would be wrong then.
+// That there are none any more is news for whoever may have been told of some.
+func (w *Watchers) newsOf(ctx context.Context, tx *sql.Tx, n news, seal *store.Sealer, tag, id string, people, now int64) error {
+	var last int64
+	var sealed []byte
+	before := exposure{}
+	err := tx.QueryRowContext(ctx, `SELECT n, whom FROM watchers_domain_news WHERE domain = $1 AND incident = $2 ORDER BY n DESC LIMIT 1`, tag, n.incident).Scan(&last, &sealed)
+	if err == nil {
+		if before, err = openExposure(seal, sealed); err != nil { // it is told anew, and nobody else waits for it
+			w.Log.Error("what the owner of a domain was told cannot be read", "case", n.incident, "error", err)
+			err = nil
+		}
+	}
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return err
+	}
+	next := exposure{watch: id, people: people, told: people != before.people}
+	changed := next.told
+	if changed && people == 0 {
+		if next.told, err = w.mayKnow(ctx, tx, n.incident, seal, tag); err != nil {
+			return err
+		}
+	}
+	res, err := tx.ExecContext(ctx, `INSERT INTO watchers_domain_news (domain, incident, ref, people, whom, state, tries, due, n) VALUES ($1, $2, $3, 0, $4, 'waiting', 0, $5, $6) ON CONFLICT (domain, incident, ref) DO NOTHING`,
+		tag, n.incident, n.ref, next.seal(seal), now, last+1)
+	if err != nil {
+		return err
+	}
+	if k, err := res.RowsAffected(); err != nil || k == 0 || !changed {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE watchers_domain_news SET state = 'given-up' WHERE domain = $1 AND incident = $2 AND state = 'waiting' AND n <= $3`, tag, n.incident, last)
+	return err
+}
+
+// mayKnow reports whether a mail that an incident includes addresses of a domain has left, or may have.
+func (w *Watchers) mayKnow(ctx context.Context, tx *sql.Tx, incident string, seal *store.Sealer, tag string) (is bool, err error) {
+	rows, err := tx.QueryContext(ctx, `SELECT whom FROM watchers_domain_news WHERE domain = $1 AND incident = $2 AND NOT (state = 'waiting' AND tries = 0 AND due <= $3)`,
+		tag, incident, store.Micros(w.Now()))
+	if err != nil {
+		return false, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var sealed []byte
+		if err := rows.Scan(&sealed); err != nil {
+			return false, err
+		}
+		e, err := openExposure(seal, sealed)
+		is = is || err != nil || e.told && e.people > 0 // of what cannot be read it is not known
+	}
+	return is, errors.Join(rows.Err(), rows.Close())
+}
+
+// exposure is what a row says of a domain, under the case's key.
+type exposure struct {
+	watch  string
+	people int64 // that there are
+	told   bool  // it is told: else there are as many as were told of, or none of which nobody was told any
+}
+
+func domainTag(seal *store.Sealer, watch string) string {
+	return hex.EncodeToString(seal.Lookup("watchers domain", []byte(watch))[:tagBytes])
+}
+
+func (e exposure) seal(seal *store.Sealer) []byte {
+	return seal.Seal("watchers_domain_news.whom", append(append(number(e.people), byte(bit(e.told))), e.watch...))
+}
+
+func openExposure(seal *store.Sealer, sealed []byte) (exposure, error) {
+	plain, err := seal.Open("watchers_domain_news.whom", sealed)
+	if err != nil {
+		return exposure{}, err
+	}
+	if len(plain) < 9 {
+		return exposure{}, store.ErrSeal
+	}
+	return exposure{string(plain[9:]), int64(binary.BigEndian.Uint64(plain)), plain[8] == 1}, nil
+}
+
+// domainTags gives by which tag a domain is known in each case of which something was told.
+func (w *Watchers) domainTags(ctx context.Context, watch string) (map[string]string, error) {
+	cases, err := w.incidents(ctx, `SELECT DISTINCT incident FROM watchers_domain_news`)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]string{}
+	for _, id := range cases {
+		if seal, err := w.Rosters.Sealer(ctx, id, false); err == nil { // else what is left of it says nothing
+			out[id] = domainTag(seal, watch)
+		}
+	}
+	return out, ctx.Err()
+}
+
+// sealDomains seals what an earlier version wrote of domains in a case.
+func (w *Watchers) sealDomains(ctx context.Context, id string, seal *store.Sealer) error {
+	return w.DB.Update(ctx, func(tx *sql.Tx) error {
+		rows, err := tx.QueryContext(ctx, `SELECT domain, ref, people FROM watchers_domain_news WHERE incident = $1 AND people <> 0`, id)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		type row struct {
+			exposure
+			ref string
+		}
+		var all []row
+		for rows.Next() {
+			x := row{exposure: exposure{told: true}}
+			if err := rows.Scan(&x.watch, &x.ref, &x.people); err != nil {
 				return err
 			}
-			if k, err := res.RowsAffected(); err != nil {
-				return err
-			} else if k == 0 {
-				continue
-			}
-			if _, err := tx.ExecContext(ctx, `UPDATE watchers_domain_news SET state = 'given-up' WHERE domain = $1 AND incident = $2 AND state = 'waiting' AND n <= $3`, d.id, n.incident, last); err != nil {
+			all = append(all, x)
+		}
+		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+			return err
+		}
+		for _, x := range all {
+			if _, err := tx.ExecContext(ctx, `UPDATE watchers_domain_news SET domain = $4, people = 0, whom = $5 WHERE domain = $1 AND incident = $2 AND ref = $3`,
+				x.watch, id, x.ref, domainTag(seal, x.watch), x.exposure.seal(seal)); err != nil {
 				return err
 			}
 		}
@@ -95,9 +205,11 @@ func (w *Watchers) countDomains(ctx context.Context, n news) error {
 
 // domainTold is one thing that a domain's owner is told.
 type domainTold struct {
-	watch, incident, ref string
-	people, tries        int64
-	until                int64 // until when it is this process's
+	tag, incident, ref string
+	whom               []byte
+	exposure           // opened
+	tries              int64
+	until              int64 // until when it is this process's
 }
 
 // tellDomains mails owners how many of their domain's addresses an incident includes, or that it includes none any more, as long as the proof lasts and the incident is public. One that may
@@ -111,8 +223,10 @@ func (w *Watchers) tellDomains(ctx context.Context) error {
 	var leave []*letter
 	var failed error
 	unmade := make([]bool, len(due))
-	for i, t := range due {
-		l, err := w.domainLetter(ctx, t)
+	keys := sealers{}
+	for i := range due {
+		t := &due[i]
+		l, err := w.domainLetter(ctx, keys, t)
 		if err != nil {
 			failed, unmade[i] = errors.Join(failed, fmt.Errorf("tell the owner of a domain of %s: %w", t.incident, err)), true
 			continue
@@ -129,13 +243,19 @@ func (w *Watchers) tellDomains(ctx context.Context) error {
 		switch l := letters[i]; {
 		case unmade[i]:
 			state = "waiting"
+		case l == nil && t.watch != "" && !t.told: // it goes as those that are told go
+			if sent != nil && t.tries+1 < tries {
+				state = "waiting"
+			} else if sent != nil {
+				state = "given-up"
+			}
 		case l == nil, !l.again && l.state == "refused", l.again && t.tries+1 >= tries:
 			state = "given-up"
 		case l.again:
 			state = "waiting"
 		}
 		if _, err := w.DB.ExecContext(context.WithoutCancel(ctx), `UPDATE watchers_domain_news SET state = $4, tries = tries + 1, due = $5 WHERE domain = $1 AND incident = $2 AND ref = $3 AND state = 'waiting' AND due = $6`,
-			t.watch, t.incident, t.ref, state, store.Micros(w.Now().Add(time.Minute<<min(2*t.tries, 10))), t.until); err != nil {
+			t.tag, t.incident, t.ref, state, store.Micros(w.Now().Add(time.Minute<<min(2*t.tries, 10))), t.until); err != nil {
 			return err
 		}
 	}
@@ -146,7 +266,7 @@ func (w *Watchers) tellDomains(ctx context.Context) error {
 func (w *Watchers) claimNews(ctx context.Context) (due []domainTold, err error) {
 	err = w.DB.Update(ctx, func(tx *sql.Tx) error {
 		due = nil
-		rows, err := tx.QueryContext(ctx, `SELECT domain, incident, ref, people, tries FROM watchers_domain_news WHERE state = 'waiting' AND due <= $1 ORDER BY due, domain, incident LIMIT $2`,
+		rows, err := tx.QueryContext(ctx, `SELECT domain, incident, ref, whom, tries FROM watchers_domain_news WHERE state = 'waiting' AND due <= $1 AND people = 0 ORDER BY due, domain, incident LIMIT $2`,
 			store.Micros(w.Now()), batchSize)
 		if err != nil {
 			return err
@@ -154,7 +274,7 @@ func (w *Watchers) claimNews(ctx context.Context) (due []domainTold, err error) 
 		defer rows.Close()
 		for rows.Next() {
 			var t domainTold
-			if err := rows.Scan(&t.watch, &t.incident, &t.ref, &t.people, &t.tries); err != nil {
+			if err := rows.Scan(&t.tag, &t.incident, &t.ref, &t.whom, &t.tries); err != nil {
 				return err
 			}
 			due = append(due, t)
@@ -165,7 +285,7 @@ func (w *Watchers) claimNews(ctx context.Context) (due []domainTold, err error) 
 		until := store.Micros(w.Now().Add(claimed))
 		for i, t := range due {
 			due[i].until = until
-			if _, err := tx.ExecContext(ctx, `UPDATE watchers_domain_news SET due = $4 WHERE domain = $1 AND incident = $2 AND ref = $3`, t.watch, t.incident, t.ref, until); err != nil {
+			if _, err := tx.ExecContext(ctx, `UPDATE watchers_domain_news SET due = $4 WHERE domain = $1 AND incident = $2 AND ref = $3`, t.tag, t.incident, t.ref, until); err != nil {
 				return err
 			}
 		}
@@ -174,20 +294,28 @@ func (w *Watchers) claimNews(ctx context.Context) (due []domainTold, err error) 
 	return due, err
 }
 
-// domainLetter makes the mail; nil where nobody is to be told any more: the watch or the incident is over, or there is no roster to be shown.
-func (w *Watchers) domainLetter(ctx context.Context, t domainTold) (*letter, error) {
+// domainLetter makes the mail; nil where nobody is to be told, or not any more: the watch or the incident is over, or there is no roster to be shown.
+func (w *Watchers) domainLetter(ctx context.Context, keys sealers, t *domainTold) (*letter, error) {
+	seal, err := keys.of(ctx, w, t.incident)
+	switch {
+	case errors.Is(err, roster.ErrShredded), errors.Is(err, roster.ErrNone):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	if t.exposure, err = openExposure(seal, t.whom); err != nil {
+		w.Log.Error("what the owner of a domain is to be told cannot be read", "case", t.incident, "error", err)
+		return nil, nil
+	}
+	if !t.told {
+		return nil, nil
+	}
 	all, err := w.domains(ctx, `id = $1 AND state = 'proven' AND until_at > $2`, t.watch, store.Micros(w.Now()))
 	if err != nil || len(all) == 0 {
 		return nil, err
 	}
 	about, ok, err := w.About(ctx, t.incident)
 	if err != nil || !ok || about.ByMail {
-		return nil, err
-	}
-	switch _, err := w.Rosters.Sealer(ctx, t.incident, false); {
-	case errors.Is(err, roster.ErrShredded), errors.Is(err, roster.ErrNone):
-		return nil, nil
-	case err != nil:
 		return nil, err
 	}
 	d := all[0]

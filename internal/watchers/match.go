@@ -120,7 +120,10 @@ func (w *Watchers) Match(ctx context.Context) (done int, err error) {
 				err = w.countDomains(ctx, n)
 			}
 		}
-		if errors.Is(err, roster.ErrShredded) || errors.Is(err, roster.ErrNone) {
+		switch {
+		case errors.Is(err, roster.ErrShredded): // with what was written down of it before
+			state, err = "gone", w.forgetCase(ctx, n.incident)
+		case errors.Is(err, roster.ErrNone):
 			state, err = "gone", nil
 		}
 		if err == nil {
@@ -147,7 +150,7 @@ func (w *Watchers) match(ctx context.Context, n news) (matched int64, err error)
 	if err != nil {
 		return 0, err
 	}
-	out := &hits{w: w, n: n, seal: seal}
+	out := &hits{w: w, n: n, seal: seal, at: w.Now()}
 	if n.kind != in {
 		if err := w.followers(ctx, n.incident, out); err != nil {
 			return 0, err
@@ -244,26 +247,31 @@ func (w *Watchers) followers(ctx context.Context, incident string, out *hits) er
 	}
 }
 
+// hit is somebody who is told.
+type hit struct {
+	tag []byte
+	n   int64
+	due int64
+}
+
 // hits gathers who is told, and writes them down.
 type hits struct {
 	w     *Watchers
 	n     news
 	seal  *store.Sealer
-	rows  []any
+	at    time.Time // one for all: a roster is sorted by who is in it, and so would be the instants at which they are found
+	rows  []hit
 	total int64
 }
 
 func (h *hits) add(ctx context.Context, n int64, digest bool) error {
-	due, ref := h.w.Now(), h.n.ref
+	due := h.at
 	if digest {
 		due = nextDigest(due)
 	}
-	if h.n.kind == in { // of one incident once, whatever becomes of its scope
-		ref = ""
-	}
-	h.rows = append(h.rows, h.n.incident, h.n.kind, ref, h.seal.Lookup("watchers told", number(n))[:tagBytes], n, store.Micros(due))
+	h.rows = append(h.rows, hit{tagOf(h.seal, n), n, store.Micros(due)})
 	h.total++
-	if len(h.rows) < 6*chunk {
+	if len(h.rows) < chunk {
 		return nil
 	}
 	return h.write(ctx)
@@ -273,10 +281,19 @@ func (h *hits) write(ctx context.Context) error {
 	if len(h.rows) == 0 {
 		return nil
 	}
+	ref := h.n.ref
+	if h.n.kind == in { // of one incident once, whatever becomes of its scope
+		ref = ""
+	}
+	slices.SortFunc(h.rows, func(a, b hit) int { return bytes.Compare(a.tag, b.tag) }) // and so would be the rows
+	rows := make([]any, 0, 3*len(h.rows))
+	for _, x := range h.rows {
+		rows = append(rows, x.tag, sealWhom(h.seal, x.n, ""), x.due)
+	}
 	h.w.step()
 	err := h.w.DB.Update(ctx, func(tx *sql.Tx) error {
-		for some := range slices.Chunk(h.rows, 6*together) {
-			if _, err := tx.ExecContext(ctx, insert(len(some)/6), some...); err != nil {
+		for some := range slices.Chunk(rows, 3*atOnce) {
+			if _, err := tx.ExecContext(ctx, insert(len(some)/3), append([]any{h.n.incident, h.n.kind, ref}, some...)...); err != nil {
 				return err
 			}
 		}
@@ -287,17 +304,17 @@ func (h *hits) write(ctx context.Context) error {
 	return err
 }
 
-// together is how many rows one statement writes: SQLite looks each parameter up among all of the statement's, so that the time goes with the square.
-const together = 20
+// atOnce is how many rows one statement writes: SQLite looks each parameter up among all of the statement's, so that the time goes with the square.
+const atOnce = 20
 
 func insert(n int) string {
 	var q strings.Builder
-	q.WriteString(`INSERT INTO watchers_mail (incident, kind, ref, tag, n, due, state, mail, tries) VALUES `)
+	q.WriteString(`INSERT INTO watchers_mail (incident, kind, ref, tag, whom, due, n, state, mail, tries) VALUES `)
 	for i := range n {
 		if i > 0 {
 			q.WriteString(", ")
 		}
-		fmt.Fprintf(&q, "($%d, $%d, $%d, $%d, $%d, $%d, 'waiting', '', 0)", 6*i+1, 6*i+2, 6*i+3, 6*i+4, 6*i+5, 6*i+6)
+		fmt.Fprintf(&q, "($1, $2, $3, $%d, $%d, $%d, 0, 'waiting', '', 0)", 3*i+4, 3*i+5, 3*i+6)
 	}
 	q.WriteString(` ON CONFLICT (incident, kind, ref, tag) DO NOTHING`)
 	return q.String()

@@ -6,6 +6,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"time"
@@ -74,51 +76,18 @@ func (w *Watchers) tidy(ctx context.Context) error {
 		text string
 		at   time.Time
 	}{{`DELETE FROM watchers_asked WHERE at < $1`, now.Add(-lasts)},
-		{`UPDATE watchers_mail SET state = 'unknown', due = $1 WHERE state = 'intended' AND due < $1`, now},
-		{`UPDATE watchers_mail SET n = 0 WHERE state = 'unknown' AND n <> 0 AND due < $1`, now.Add(-uncertain)}} {
+		{`UPDATE watchers_mail SET state = 'unknown' WHERE state = 'intended' AND due < $1`, now}} {
 		if _, err := w.DB.ExecContext(ctx, q.text, store.Micros(q.at)); err != nil {
 			return err
 		}
 	}
+	if _, err := w.DB.ExecContext(ctx, `UPDATE watchers_mail SET whom = $2 WHERE state = 'unknown' AND length(whom) > 0 AND due < $1`, store.Micros(now.Add(-uncertain)), []byte{}); err != nil {
+		return err
+	}
+	if err := w.sealEarlier(ctx); err != nil {
+		return err
+	}
 	return w.forget(ctx)
-}
-
-// forget takes from what is to be told, or is unknown, of whom it is where the case was shredded: then nobody is to read any more who was in it.
-func (w *Watchers) forget(ctx context.Context) error {
-	rows, err := w.DB.QueryContext(ctx, `SELECT incident FROM watchers_news WHERE state = 'matched' UNION SELECT incident FROM watchers_domain_news`)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	var all []string
-	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
-			return err
-		}
-		all = append(all, id)
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-		return err
-	}
-	for _, id := range all {
-		if _, err := w.Rosters.Sealer(ctx, id, false); !errors.Is(err, roster.ErrShredded) {
-			continue
-		}
-		if err := w.DB.Update(ctx, func(tx *sql.Tx) error {
-			if _, err := tx.ExecContext(ctx, `UPDATE watchers_mail SET state = 'dropped', n = 0 WHERE incident = $1 AND n <> 0 AND state IN ('waiting', 'unknown')`, id); err != nil {
-				return err
-			}
-			if _, err := tx.ExecContext(ctx, `DELETE FROM watchers_domain_news WHERE incident = $1`, id); err != nil { // and how many of which organisation were
-				return err
-			}
-			_, err := tx.ExecContext(ctx, `UPDATE watchers_news SET state = 'gone' WHERE incident = $1 AND state = 'matched'`, id)
-			return err
-		}); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // confirmations mails links to confirm. One that may have left already leaves again, under the same Message-ID.
@@ -198,17 +167,17 @@ func count(letters []*letter) (n int) {
 // telling is one person, and what they are told by one mail.
 type telling struct {
 	n     int64
-	mail  string // by which it was tried before: what is sent again is known for the same; "": not yet
+	mail  string // by which it was tried before; "": not yet
 	tries int64
-	items []news
+	items []*item
 	l     *letter
 }
 
 // tellSome tells up to a batch of people what is due: one mail for all of it.
 func (w *Watchers) tellSome(ctx context.Context) (taken, left int, err error) {
-	due, err := w.due(ctx)
-	if err != nil || len(due) == 0 {
-		return 0, 0, err
+	due, looked, err := w.due(ctx)
+	if err != nil || len(due) == 0 { // of what was looked at nothing may be left to be told: it is looked on
+		return looked, 0, err
 	}
 	about := map[string]*About{}
 	var letters []*letter
@@ -231,33 +200,6 @@ func (w *Watchers) tellSome(ctx context.Context) (taken, left int, err error) {
 	err = w.settle(context.WithoutCancel(ctx), due)
 	w.step()
 	return len(due), count(letters), errors.Join(err, sent)
-}
-
-func (w *Watchers) due(ctx context.Context) ([]*telling, error) {
-	now := store.Micros(w.Now())
-	// CROSS has SQLite find the few first, and all that they are told by their number: else it reads all that waits, for each batch.
-	rows, err := w.DB.QueryContext(ctx, `SELECT m.n, m.mail, m.incident, m.kind, m.ref, m.tries FROM
-		(SELECT DISTINCT n FROM (SELECT n FROM watchers_mail WHERE state = 'waiting' AND due <= $1 AND n <> 0 ORDER BY due LIMIT $2) soon) few CROSS JOIN watchers_mail m
-		WHERE m.n = few.n AND m.state = 'waiting' AND m.due <= $1 ORDER BY m.n, m.mail, m.incident, m.kind, m.ref`, now, batchSize)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var out []*telling
-	for rows.Next() {
-		var n, tried int64
-		var x news
-		var mail string
-		if err := rows.Scan(&n, &mail, &x.incident, &x.kind, &x.ref, &tried); err != nil {
-			return nil, err
-		}
-		if len(out) == 0 || out[len(out)-1].n != n || out[len(out)-1].mail != mail {
-			out = append(out, &telling{n: n, mail: mail})
-		}
-		t := out[len(out)-1]
-		t.items, t.tries = append(t.items, x), max(t.tries, tried)
-	}
-	return out, errors.Join(rows.Err(), rows.Close())
 }
 
 // compose writes what somebody is told. state of the letter is dropped where nothing is left to tell, or nobody to.
@@ -309,22 +251,30 @@ func (w *Watchers) compose(ctx context.Context, t *telling, about map[string]*Ab
 
 // intend writes down that mails are about to be handed over. What another process has taken meanwhile is left to it.
 func (w *Watchers) intend(ctx context.Context, due []*telling) error {
-	lease := store.Micros(w.Now().Add(claimed))
+	all := ordered(due)
+	for _, x := range all {
+		switch {
+		case x.of.l.state == "dropped": // whom it was of is not needed any more
+			x.next = []byte{}
+		case x.mail == "":
+			x.next = sealWhom(x.seal, x.n, x.of.l.id)
+		default:
+			x.next = x.whom
+		}
+	}
 	return w.DB.Update(ctx, func(tx *sql.Tx) error {
-		for _, t := range due {
-			state, n := "intended", t.n
-			if t.l.state == "dropped" { // whom it was of is not needed any more
-				state, n = "dropped", 0
+		for _, x := range all {
+			state, lease := "intended", store.Micros(w.Now().Add(orLater(claimed)))
+			if x.of.l.state == "dropped" {
+				state, lease = "dropped", 0
 			}
-			for _, x := range t.items {
-				res, err := tx.ExecContext(ctx, `UPDATE watchers_mail SET state = $5, mail = $6, due = $7, n = $8 WHERE incident = $1 AND kind = $2 AND ref = $3 AND n = $4 AND state = 'waiting'`,
-					x.incident, x.kind, x.ref, t.n, state, t.l.id, lease, n)
-				if err != nil {
-					return err
-				}
-				if k, err := res.RowsAffected(); err != nil || k == 0 && state == "intended" {
-					return errors.Join(err, errTaken)
-				}
+			res, err := tx.ExecContext(ctx, `UPDATE watchers_mail SET state = $6, whom = $7, due = $8 WHERE incident = $1 AND kind = $2 AND ref = $3 AND tag = $4 AND state = 'waiting' AND whom = $5`,
+				x.incident, x.kind, x.ref, x.tag, x.whom, state, x.next, lease)
+			if err != nil {
+				return err
+			}
+			if k, err := res.RowsAffected(); err != nil || k == 0 && state == "intended" {
+				return errors.Join(err, errTaken)
 			}
 		}
 		return nil
@@ -333,22 +283,26 @@ func (w *Watchers) intend(ctx context.Context, due []*telling) error {
 
 var errTaken = errors.New("another process tells them")
 
-// settle writes down what became of mails.
+// settle writes down what became of mails: of whom it is stays only where it is tried again, or is unknown.
 func (w *Watchers) settle(ctx context.Context, due []*telling) error {
+	all := ordered(due)
 	return w.DB.Update(ctx, func(tx *sql.Tx) error {
-		for _, t := range due {
-			state, n, at := t.l.state, int64(0), w.Now()
+		for _, x := range all {
+			state, whom, next := x.of.l.state, []byte{}, int64(0)
 			switch {
 			case state == "dropped":
 				continue
-			case t.l.again && t.tries+1 >= tries:
+			case x.of.l.again && x.of.tries+1 >= tries:
 				state = "refused"
-			case t.l.again:
-				state, n, at = "waiting", t.n, at.Add(time.Minute<<min(2*t.tries, 10))
+			case x.of.l.again:
+				state, whom, next = "waiting", x.next, store.Micros(w.Now().Add(orLater(time.Minute<<min(2*x.of.tries, 10))))
 			case state == "unknown":
-				n = t.n
+				whom, next = x.next, store.Micros(w.Now().Add(rand.N(claimed)))
 			}
-			if _, err := tx.ExecContext(ctx, `UPDATE watchers_mail SET state = $2, n = $3, tries = tries + 1, due = $4 WHERE mail = $1 AND n = $5 AND state IN ('intended', 'unknown')`, t.l.id, state, n, store.Micros(at), t.n); err != nil {
+			// Of a case that was shredded meanwhile nobody says any more whom it was of.
+			if _, err := tx.ExecContext(ctx, `UPDATE watchers_mail SET state = $6, whom = CASE WHEN length(whom) = 0 THEN whom ELSE $7 END, tries = tries + 1, due = $8
+				WHERE incident = $1 AND kind = $2 AND ref = $3 AND tag = $4 AND state IN ('intended', 'unknown') AND (whom = $5 OR length(whom) = 0)`,
+				x.incident, x.kind, x.ref, x.tag, x.next, state, whom, next); err != nil {
 				return err
 			}
 		}
@@ -438,11 +392,11 @@ func (l *letter) came(o smtp.Outcome) {
 
 // Resolve decides on what is unknown: it is told again, at the risk that somebody has two mails, or left as it is.
 func (w *Watchers) Resolve(ctx context.Context, again bool) (int64, error) {
-	q, args := `UPDATE watchers_mail SET state = 'dropped', n = 0 WHERE state = 'unknown'`, []any{}
+	q, arg := `UPDATE watchers_mail SET state = 'dropped', whom = $1, due = 0 WHERE state = 'unknown'`, any([]byte{})
 	if again {
-		q, args = `UPDATE watchers_mail SET state = 'waiting', due = $1 WHERE state = 'unknown' AND n <> 0`, []any{store.Micros(w.Now())}
+		q, arg = `UPDATE watchers_mail SET state = 'waiting', due = $1 WHERE state = 'unknown' AND length(whom) > 0`, store.Micros(w.Now())
 	}
-	res, err := w.DB.ExecContext(ctx, q, args...)
+	res, err := w.DB.ExecContext(ctx, q, arg)
 	if err != nil {
 		return 0, fmt.Errorf("decide on what is unknown: %w", err)
 	}
@@ -487,7 +441,12 @@ func Forget(ctx context.Context, db *store.DB, rosters *roster.Rosters) error {
 	if err := migrate(ctx, db); err != nil {
 		return err
 	}
-	if err := (&Watchers{Rooms: Rooms{DB: db, Rosters: rosters}}).forget(ctx); err != nil {
+	w := &Watchers{Rooms: Rooms{DB: db, Rosters: rosters, Log: slog.New(slog.DiscardHandler), Now: time.Now}}
+	err := w.sealEarlier(ctx)
+	if err == nil {
+		err = w.forget(ctx)
+	}
+	if err != nil {
 		return fmt.Errorf("watchers: forget whom a shredded case names: %w", err)
 	}
 	return nil

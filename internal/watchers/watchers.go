@@ -125,6 +125,9 @@ func New(ctx context.Context, rooms Rooms) (*Watchers, error) {
 	if err == nil {
 		w.key, err = openKey(rooms.Keys)
 	}
+	if err == nil {
+		err = w.sealEarlier(ctx)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("watchers: %w", err)
 	}
@@ -389,12 +392,20 @@ func (w *Watchers) Change(ctx context.Context, link string, c Choice) error {
 	if err != nil {
 		return err
 	}
+	tags, err := w.tags(ctx, n)
+	if err != nil {
+		return fmt.Errorf("change what somebody is told: %w", err)
+	}
 	err = w.DB.Update(ctx, func(tx *sql.Tx) error {
 		if err := change(ctx, tx, n, c); err != nil || c.Digest {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, `UPDATE watchers_mail SET due = $2 WHERE n = $1 AND state = 'waiting' AND tries = 0`, n, store.Micros(w.Now())) // what waited for the day's
-		return err
+		for id, tag := range tags { // what waited for the day's
+			if _, err := tx.ExecContext(ctx, `UPDATE watchers_mail SET due = $3 WHERE incident = $1 AND state = 'waiting' AND tag = $2 AND tries = 0`, id, tag, store.Micros(earlier(w.Now()))); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("change what somebody is told: %w", err)
@@ -411,10 +422,18 @@ func (w *Watchers) End(ctx context.Context, link string) error {
 			return err
 		}
 	}
+	tags, err := w.tags(ctx, n)
+	if err != nil {
+		return fmt.Errorf("end a watch: %w", err)
+	}
 	err = w.DB.Update(ctx, func(tx *sql.Tx) error {
-		for _, q := range []string{`DELETE FROM watchers_person WHERE n = $1`, `DELETE FROM watchers_follow WHERE n = $1`,
-			`UPDATE watchers_mail SET state = 'dropped', n = 0 WHERE n = $1 AND state IN ('waiting', 'unknown')`} {
+		for _, q := range []string{`DELETE FROM watchers_person WHERE n = $1`, `DELETE FROM watchers_follow WHERE n = $1`} {
 			if _, err := tx.ExecContext(ctx, q, n); err != nil {
+				return err
+			}
+		}
+		for id, tag := range tags {
+			if _, err := tx.ExecContext(ctx, `UPDATE watchers_mail SET state = 'dropped', whom = $3, due = 0 WHERE incident = $1 AND state IN ('waiting', 'unknown') AND tag = $2`, id, tag, []byte{}); err != nil {
 				return err
 			}
 		}
@@ -492,8 +511,11 @@ func (w *Watchers) OfCase(ctx context.Context, incident string) (c CaseCounts, e
 	err = w.DB.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM watchers_person), (SELECT count(*) FROM watchers_person WHERE digest = 1),
 		(SELECT count(*) FROM watchers_follow WHERE incident = $1), (SELECT count(*) FROM watchers_follow f JOIN watchers_person p ON p.n = f.n WHERE f.incident = $1 AND p.digest = 1),
 		(SELECT count(*) FROM watchers_asked WHERE follow = $1 AND state IN ('waiting', 'sent')), (SELECT count(*) FROM watchers_domain WHERE state = 'proven'),
-		(SELECT count(*) FROM watchers_domain_log WHERE incident = $1 AND what = 'looked'), (SELECT count(*) FROM watchers_news WHERE incident = $1 AND state = 'matching')`, incident).
-		Scan(&c.Watching, &c.Daily, &c.Following, &c.FollowingDaily, &c.Asked, &c.Domains, &c.Looked, &matching)
+		(SELECT count(*) FROM watchers_news WHERE incident = $1 AND state = 'matching')`, incident).
+		Scan(&c.Watching, &c.Daily, &c.Following, &c.FollowingDaily, &c.Asked, &c.Domains, &matching)
+	if err == nil {
+		c.Looked, err = w.looked(ctx, incident)
+	}
 	if err != nil {
 		return c, fmt.Errorf("count who watches: %w", err)
 	}
