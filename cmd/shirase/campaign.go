@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"shirase/internal/actor"
+	"shirase/internal/closing"
 	"shirase/internal/hint"
 	"shirase/internal/incident"
 	"shirase/internal/language"
@@ -52,6 +53,10 @@ func (a *app) openCampaigns(ctx context.Context, in *instance) (*reach.Reach, er
 		Read: func(ctx context.Context, id string, lang language.Lang, text string) ([]string, error) {
 			return in.against(ctx, id, a.op().URL, lang, text)
 		}}
+	var err error
+	if rooms.Held, err = closing.Keeps(ctx, in.db); err != nil {
+		return nil, err
+	}
 	// What came back stands apart: it is asked here, and what it asks of campaigns it is given where mail is taken in.
 	back, err := returned.New(ctx, returned.Rooms{DB: in.db, Address: a.op().Returns.Address, Seal: in.rosters.Sealer})
 	if err != nil {

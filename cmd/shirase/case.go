@@ -72,6 +72,10 @@ func (a *app) openCases(ctx context.Context, in *instance, book *law.Book) (*res
 		Outlives: func(ctx context.Context, id string) ([]string, []string, error) {
 			return closing.Outlives(ctx, in.db, id)
 		}}
+	var err error
+	if rooms.Held, err = closing.Held(ctx, in.db); err != nil {
+		return nil, err
+	}
 	told, err := a.notifier(ctx, in)
 	if err != nil {
 		return nil, err

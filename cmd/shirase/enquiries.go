@@ -12,6 +12,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"shirase/internal/actor"
+	"shirase/internal/closing"
 	"shirase/internal/enquiry"
 	"shirase/internal/incident"
 	"shirase/internal/language"
@@ -68,6 +69,9 @@ func (a *app) openEnquiries(ctx context.Context, in *instance) (*enquiry.Desk, e
 		Noted: func(ctx context.Context, tx *sql.Tx, who actor.Actor, id, text string) error {
 			return noteEvent(ctx, tx, cases, who, id, in.now(), text)
 		}}
+	if rooms.Held, err = closing.Keeps(ctx, in.db); err != nil {
+		return nil, err
+	}
 	if o.Mail.Server != "" {
 		server, err := a.mailServer(ctx)
 		if err != nil {

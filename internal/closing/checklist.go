@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"shirase/internal/actor"
 	"shirase/internal/contain/reset"
+	"shirase/internal/incident"
 	"shirase/internal/language"
 	"shirase/internal/law"
 	"shirase/internal/proposal"
@@ -49,6 +51,7 @@ func (c *Closing) Checklist(ctx context.Context, who actor.Actor, id string) (*r
 	}
 	l.promises(k, clocks)
 	l.refused(clocks)
+	l.takenBack(k, clocks)
 	if err := c.later(ctx, l, k); err != nil {
 		return nil, nil, err
 	}
@@ -132,21 +135,24 @@ func (c *Closing) reported(ctx context.Context, who actor.Actor, l *list, k *res
 			continue
 		}
 		open = true
-		what := map[document.State]language.Text{document.Unknown: language.Both("未確認です", "is not known"), document.Missing: language.Both("まだ何も書かれていません", "has nothing said of it")}[item.State]
+		says := language.Text{JA: r.name.JA + "の「" + item.Name.JA + "」が、まだ書かれていません", EN: upper(r.name.EN) + " says nothing yet of \"" + item.Name.EN + "\""}
+		if item.State == document.Unknown {
+			says = language.Text{JA: r.name.JA + "の「" + item.Name.JA + "」が、未確認のままです", EN: "\"" + item.Name.EN + "\" in " + r.name.EN + " is still not known"}
+		}
 		about := "item " + item.Key
 		if r.kind != "ppc-kakuho" {
 			about = "item " + r.kind + " " + item.Key
 		}
 		l.add(Item{Kind: "unknown", About: about, Refuses: true, Place: place, Command: "shirase case state CASE " + item.Key + " ..."},
-			r.name.JA+"の「"+item.Name.JA+"」が"+what.JA, "Of "+r.name.EN+", \""+item.Name.EN+"\" "+what.EN)
+			says.JA, says.EN)
 	}
 	again := append(slices.Clone(r.also), r.kind)[0]
 	switch {
 	case !sent && owed:
-		l.add(Item{Kind: "unknown", About: "report " + r.kind, Refuses: true, Place: place, Command: "shirase case sent CASE " + r.kind + " --to ..."}, r.name.JA+"をまだ出していません", upper(r.name.EN)+" has not been handed in")
+		l.add(Item{Kind: "unknown", About: "report " + r.kind, Refuses: true, Place: place, Command: "shirase case sent CASE " + r.kind + " --to ..."}, r.name.JA+"をまだ出していません", upper(r.name.EN)+" has not been handed in yet")
 	case !open:
 		l.add(Item{Kind: "unknown", About: "report " + again, Refuses: true, Place: "documents/" + again, Command: "shirase case sent CASE " + again + " --to ..."},
-			r.name.JA+"は、未確認の項目があるまま出されました。今は分かっていますが、補っていません", upper(r.name.EN)+" as it was handed in had items that were not known; they are now, and it was not completed")
+			r.name.JA+"は、未確認の項目を残して提出しました。いまは判明していますが、まだ補っていません", upper(r.name.EN)+" was handed in with items that were not known then. They are known now, and it has not been completed")
 	}
 	return nil
 }
@@ -160,10 +166,34 @@ func (l *list) refused(clocks *response.Clocks) {
 	for _, w := range clocks.Withheld {
 		was := language.Both("事実からはあてはまります", "the facts speak for it")
 		if w.Applied {
-			was = language.Both("いったん適用しました", "it had been applied")
+			was = language.Both("いったん適用しました", "it had been said to apply")
 		}
 		l.add(Item{Kind: "refused", About: "regime " + w.ID, Second: true, Place: "clocks", Command: "shirase case regime CASE " + w.ID},
-			"適用しないとした法令："+w.Name.JA+"（"+was.JA+"。理由："+w.Why+"）。その報告や期限は、ここに挙げていません", "A law was refused: "+w.Name.EN+" ("+was.EN+"; why: "+w.Why+"). Its reports and deadlines are not listed here")
+			"適用しないとした法令："+w.Name.JA+"（"+was.JA+"。理由："+w.Why+"）。その報告や期限は、ここに挙げていません", "Somebody decided that "+w.Name.EN+" does not apply ("+was.EN+"; reason: "+w.Why+"). Its reports and deadlines are not listed here")
+	}
+}
+
+// takenBack are promises of the case that somebody withdrew, and parties that had a claim to be told, were told nothing, and are said to have none:
+// as with a law that was refused, they stand on no list any more.
+func (l *list) takenBack(k *response.Case, clocks *response.Clocks) {
+	for _, p := range clocks.Withdrawn {
+		ja, en := p.Due, p.Due
+		if due, err := incident.ParseMoment(p.Due, nil); err == nil {
+			ja, en = due.In(language.JA), due.In(language.EN)
+		}
+		l.add(Item{Kind: "refused", About: "promise " + strconv.FormatInt(p.ID, 10), Second: true, Place: "clocks", Command: "shirase case promise CASE --id " + strconv.FormatInt(p.ID, 10) + " --kept"},
+			"取り下げた約束："+p.Text+"（"+ja+"。理由："+p.Why+"）", "A promise was withdrawn: "+p.Text+" ("+en+"; reason: "+p.Why+")")
+	}
+	for _, p := range k.Parties {
+		if !p.Excused() {
+			continue
+		}
+		is := language.Both("知らせる必要のない区分に変えました", "it was entered as one that need not be told")
+		if p.Left {
+			is = language.Both("この事案には関わらないとしました", "the case was said not to concern it")
+		}
+		l.add(Item{Kind: "refused", About: "party " + p.ID, Second: true, Place: "", Command: "shirase case party told CASE " + p.ID + " --what ..."},
+			"知らせないまま外した関係者："+p.Name+"（"+is.JA+"）", p.Name+" was never told: "+is.EN)
 	}
 }
 
@@ -178,7 +208,7 @@ func (c *Closing) later(ctx context.Context, l *list, k *response.Case) error {
 	}
 	if err == nil && r.Created.After(k.ClosedAt) {
 		l.add(Item{Kind: "later", About: "roster " + r.ID, Refuses: true, Place: "scope", Command: "shirase campaign new FILE"},
-			"閉じたあとに、対象者名簿が新しく作られました（"+language.Digits(r.Counts.Affected)+"件）", "A roster was made after it was closed ("+language.Digits(r.Counts.Affected)+" accounts)")
+			"閉じたあとに、対象者名簿が新しく作られました（"+language.Digits(r.Counts.Affected)+"件）", "A new roster was made after the case was closed ("+language.Digits(r.Counts.Affected)+" accounts)")
 	}
 	return err
 }
@@ -193,18 +223,24 @@ func lastOf(k *response.Case, kinds ...string) (response.SentAt, bool) {
 	return response.SentAt{}, false
 }
 
-// promises that nobody has kept or taken back, in the case and in public. One that slipped and of which it was told is over.
+// promises that nobody has kept or taken back, in the case and in public. One that slipped and of which it was told is over; one that was made in
+// public is over when a notice says so.
 func (l *list) promises(k *response.Case, clocks *response.Clocks) {
 	for _, x := range clocks.Clocks {
 		if x.Promise == nil || x.State != law.Running && x.State != law.Overdue {
 			continue
 		}
-		command := "shirase incident add --facts FILE"
+		command, due := "shirase incident add --facts FILE", x.Due.In(language.JA)
 		if id, ok := strings.CutPrefix(x.Promise.ID, "case-"); ok {
 			command = "shirase case promise CASE --id " + id + " --kept"
 		}
-		l.add(Item{Kind: "promise", About: "clock " + x.ID, Refuses: true, Place: "clocks", Command: command},
-			"約束が残っています："+x.Promise.What.JA+"（"+x.Due.In(language.JA)+"）", "A promise is open: "+x.Promise.What.EN+" ("+x.Due.In(language.EN)+")")
+		item := Item{Kind: "promise", About: "clock " + x.ID, Refuses: true, Place: "clocks", Command: command}
+		if x.Promise.Untold {
+			item.Place, item.Command = "documents/notice", "shirase notice draft CASE"
+			l.add(item, "公表した約束がどうなったかを、まだ公表していません："+x.Promise.What.JA+"（"+due+"）", "The public was not told yet what became of a promise: "+x.Promise.What.EN+" ("+x.Due.In(language.EN)+")")
+			continue
+		}
+		l.add(item, "約束が残っています："+x.Promise.What.JA+"（"+due+"）", "A promise is still open: "+x.Promise.What.EN+" ("+x.Due.In(language.EN)+")")
 	}
 }
 
@@ -213,7 +249,7 @@ func (l *list) parties(k *response.Case) {
 	for _, p := range k.Parties {
 		if p.Untold() {
 			l.add(Item{Kind: "untold", About: "party " + p.ID, Refuses: true, Place: "", Command: "shirase case party told CASE " + p.ID + " --what ..."},
-				"まだ知らせていない関係者がいます："+p.Name, "A party was told nothing yet: "+p.Name)
+				"まだ知らせていない関係者がいます："+p.Name, p.Name+" has not been told anything yet")
 		}
 	}
 }
@@ -227,22 +263,22 @@ func (l *list) clocks(clocks *response.Clocks) {
 		switch {
 		case x.State != law.Running && x.State != law.Overdue && x.State != law.Suspended:
 		case x.Doubt:
-			l.add(Item{Kind: "undetermined", About: "clock " + x.ID, Place: "clocks", Command: "shirase case know CASE WORD"}, "あてはまるかどうか決まっていない期限："+x.Rule.Name.JA, "It is not determined whether this applies: "+x.Rule.Name.EN)
+			l.add(Item{Kind: "undetermined", About: "clock " + x.ID, Place: "clocks", Command: "shirase case know CASE WORD"}, "あてはまるかどうか決まっていない期限："+x.Rule.Name.JA, "Nobody has decided yet whether this deadline applies: "+x.Rule.Name.EN)
 		default:
-			l.add(Item{Kind: "clock", About: "clock " + x.ID, Place: "clocks", Command: "shirase case done CASE " + x.ID}, "終わっていない期限："+x.Rule.Name.JA, "Not done: "+x.Rule.Name.EN)
+			l.add(Item{Kind: "clock", About: "clock " + x.ID, Place: "clocks", Command: "shirase case done CASE " + x.ID}, "終わっていない期限："+x.Rule.Name.JA, "Still to be done: "+x.Rule.Name.EN)
 		}
 	}
 	for _, p := range clocks.Proposed {
 		l.add(Item{Kind: "undetermined", About: "regime " + p.Regime.ID, Place: "clocks", Command: "shirase case regime CASE " + p.Regime.ID},
-			"適用するかどうか答えていない法令："+p.Regime.Name.JA, "Nobody has said whether this applies: "+p.Regime.Name.EN)
+			"適用するかどうか答えていない法令："+p.Regime.Name.JA, "Nobody has said yet whether this law applies: "+p.Regime.Name.EN)
 	}
 }
 
 // work of the case itself.
 func (l *list) work(k *response.Case) {
-	n := func(kind, place, command, ja, en string, n int) {
+	n := func(kind, place, command, ja, one, many string, n int) {
 		if n > 0 {
-			l.add(Item{Kind: kind, Place: place, Command: command, N: int64(n)}, fmt.Sprintf(ja, n), fmt.Sprintf(en, n))
+			l.add(Item{Kind: kind, Place: place, Command: command, N: int64(n)}, fmt.Sprintf(ja, n), counted(int64(n), one, many))
 		}
 	}
 	open := 0
@@ -251,28 +287,38 @@ func (l *list) work(k *response.Case) {
 			open++
 		}
 	}
-	n("task", "", "shirase case show CASE", "終わっていない作業が%d件あります。続くものは今後の対応へ移してください", "%d tasks are not over; what goes on belongs among what is to prevent a repetition", open)
+	n("task", "", "shirase case show CASE", "終わっていない作業が%d件あります。続くものは今後の対応へ移してください", "1 task is not finished. If it goes on, move it to prevention",
+		"%s tasks are not finished. Move those that go on to prevention", open)
 	open = 0
 	for _, q := range k.Questions {
 		if q.State == "open" {
 			open++
 		}
 	}
-	n("question", "", "shirase case show CASE", "決めていないことが%d件あります", "%d questions are not decided", open)
+	n("question", "", "shirase case show CASE", "決めていないことが%d件あります", "1 question has not been decided", "%s questions have not been decided", open)
 	open = 0
 	for _, r := range k.Reports {
 		if r.Triaged == nil {
 			open++
 		}
 	}
-	n("report", "", "shirase case show CASE", "知った時点にあたるか答えていない通報が%d件あります", "Of %d reports nobody has said whether they were the moment of knowledge", open)
+	n("report", "", "shirase case show CASE", "知った時点にあたるか答えていない通報が%d件あります", "For 1 report from outside, nobody has said whether it was when the organisation knew",
+		"For %s reports from outside, nobody has said whether they were when the organisation knew", open)
 	open = 0
 	for _, p := range k.Evidence {
 		if p.Use == response.UseAccounts && !p.Removed() {
 			open++
 		}
 	}
-	n("export", "scope", "shirase case show CASE", "アカウントの書き出しが%d件残っています", "%d exports of accounts are still here", open)
+	n("export", "scope", "shirase case show CASE", "アカウントの書き出しが%d件残っています", "1 export of accounts is still here", "%s exports of accounts are still here", open)
+}
+
+// counted says how many in English.
+func counted(n int64, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return fmt.Sprintf(many, language.Digits(n))
 }
 
 func (c *Closing) campaigns(ctx context.Context, who actor.Actor, l *list) error {
@@ -285,13 +331,13 @@ func (c *Closing) campaigns(ctx context.Context, who actor.Actor, l *list) error
 	}
 	for _, x := range all {
 		if s := string(x.State); s == "approved" || s == "running" || s == "paused" {
-			l.add(Item{Kind: "campaign", About: "campaign " + x.ID, Place: "reach", Command: "shirase campaign status " + x.ID}, "終わっていない配信があります（"+x.ID+"）", "A campaign has not ended ("+x.ID+")")
+			l.add(Item{Kind: "campaign", About: "campaign " + x.ID, Place: "reach", Command: "shirase campaign status " + x.ID}, "終わっていない配信があります（"+x.ID+"）", "The campaign "+x.ID+" has not ended")
 		}
 	}
 	files, err := c.Reach.Exports(ctx, who, l.id)
 	for _, x := range files {
 		if x.State == reach.ExportHanded {
-			l.add(Item{Kind: "house", About: "file " + x.ID, Place: "reach", Command: "shirase campaign destroyed " + x.ID}, "廃棄の確認がないファイルを"+x.House+"が持っています", x.House+" has a file, and has not confirmed that it was destroyed")
+			l.add(Item{Kind: "house", About: "file " + x.ID, Place: "reach", Command: "shirase campaign destroyed " + x.ID}, x.House+"に渡したファイルの廃棄を、まだ確認していません", x.House+" still has a file of this case, and has not confirmed that it destroyed it")
 		}
 	}
 	return err
@@ -304,7 +350,7 @@ func (c *Closing) contained(ctx context.Context, who actor.Actor, l *list) error
 			return err
 		}
 		if len(in) > 0 {
-			l.add(Item{Kind: "gate", Place: "contain", Command: "shirase gate lift CASE --why ...", N: int64(len(in))}, "ログインの停止などが、まだ有効です", "Something is still in force at the gate")
+			l.add(Item{Kind: "gate", Place: "contain", Command: "shirase gate lift CASE --why ...", N: int64(len(in))}, "ログインの停止などが、まだ有効です", "Logins are still closed or held at the gate")
 		}
 	}
 	if c.Resets == nil {
@@ -315,7 +361,7 @@ func (c *Closing) contained(ctx context.Context, who actor.Actor, l *list) error
 		return nil
 	}
 	if err == nil && s.State != reset.Lifted {
-		l.add(Item{Kind: "reset", Place: "reset", Command: "shirase reset status CASE"}, "パスワードの再設定が、まだ終わっていません", "The reset of passwords is not lifted")
+		l.add(Item{Kind: "reset", Place: "reset", Command: "shirase reset status CASE"}, "パスワードの再設定が、まだ終わっていません", "The password reset has not ended")
 	}
 	return err
 }
@@ -327,7 +373,7 @@ func (c *Closing) asked(ctx context.Context, who actor.Actor, l *list) error {
 			return err
 		}
 		if s.Open > 0 {
-			l.add(Item{Kind: "enquiries", Place: "enquiries", Command: "shirase enquiry list CASE", N: s.Open}, "答えていない問い合わせが"+language.Digits(s.Open)+"件あります", language.Digits(s.Open)+" enquiries are not answered")
+			l.add(Item{Kind: "enquiries", Place: "enquiries", Command: "shirase enquiry list CASE", N: s.Open}, "答えていない問い合わせが"+language.Digits(s.Open)+"件あります", counted(s.Open, "1 enquiry has not been answered", "%s enquiries have not been answered"))
 		}
 	}
 	if c.Spread == nil {
@@ -335,7 +381,8 @@ func (c *Closing) asked(ctx context.Context, who actor.Actor, l *list) error {
 	}
 	n, err := c.Spread.Counts(ctx, l.id)
 	if err == nil && n.Reported > 0 {
-		l.add(Item{Kind: "spread", Place: "enquiries", Command: "shirase spread list CASE", N: n.Reported}, "流通していると知らせのあった場所のうち"+language.Digits(n.Reported)+"件を、まだ見ていません", language.Digits(n.Reported)+" places where the data is said to circulate were not looked at")
+		l.add(Item{Kind: "spread", Place: "enquiries", Command: "shirase spread list CASE", N: n.Reported}, "データが出回っていると知らせのあった場所のうち、"+language.Digits(n.Reported)+"件をまだ確かめていません",
+			counted(n.Reported, "1 place where the data is said to circulate has not been looked at", "%s places where the data is said to circulate have not been looked at"))
 	}
 	return err
 }
@@ -361,7 +408,7 @@ func (c *Closing) proposals(ctx context.Context, who actor.Actor, l *list) error
 	all, err := c.Proposals.List(ctx, who, false)
 	for _, p := range all {
 		if p.Incident == l.id && p.State != proposal.Done && p.Kind != KindClose {
-			l.add(Item{Kind: "proposal", About: "proposal " + p.ID, Place: "/console/proposals/" + p.ID, Command: "shirase proposal show " + p.ID}, "承認を待っている提案があります："+p.Effect.Says.JA, "A proposal waits: "+p.Effect.Says.EN)
+			l.add(Item{Kind: "proposal", About: "proposal " + p.ID, Place: "/console/proposals/" + p.ID, Command: "shirase proposal show " + p.ID}, "承認を待っている提案があります："+p.Effect.Says.JA, "A proposal is waiting for approval: "+p.Effect.Says.EN)
 		}
 	}
 	return err

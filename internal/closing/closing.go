@@ -41,7 +41,7 @@ var (
 	// ErrOpen says that something keeps a case open.
 	ErrOpen = errors.New("something keeps the case open")
 	// ErrHeld says that a legal hold is on.
-	ErrHeld = errors.New("a legal hold is on: nothing of the case may be shredded")
+	ErrHeld = errors.New("a legal hold is on: nothing of the case may be destroyed")
 	// ErrEnding says that a case's key is destroyed, or is being.
 	ErrEnding = errors.New("the case's key is destroyed, or is being: nothing can be held any more")
 	// ErrInput says that something cannot be taken as it was given.

@@ -17,7 +17,8 @@ import (
 	"shirase/internal/store"
 )
 
-// A Hold is a legal hold: somebody has to keep everything, for a court, an authority or a claim, and nothing is shredded meanwhile.
+// A Hold is a legal hold: somebody has to keep what there is, for a court, an authority or a claim. Nothing is shredded meanwhile, and what rooms
+// would let go of a case stays ([Held]); docs/handbook/closing.md names what does not.
 type Hold struct {
 	N        int64
 	Why      string

@@ -52,7 +52,7 @@ func (c *Closing) PutTask(ctx context.Context, who actor.Actor, id string, n, ve
 	}
 	var said Task // before anything is locked: a large roster takes a while to read
 	change(&said)
-	if err := c.nobody(ctx, id, said.Title, said.Note); err != nil {
+	if err := c.nobody(ctx, id, said.Title, said.Owner, said.Note); err != nil {
 		return Task{}, err
 	}
 	var out Task

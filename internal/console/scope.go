@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"shirase/internal/actor"
+	"shirase/internal/closing"
 	"shirase/internal/files"
 	"shirase/internal/hint"
 	"shirase/internal/incident"
@@ -370,6 +371,7 @@ var scopeWords = []struct {
 	{incident.ErrChanged, language.Both("読んだあとに、ほかの人がこの事実を記録しました。まだ何も記録していません。いまの記録を見て、選び直してください。",
 		"Somebody else has recorded one of these facts since you read it. Nothing was recorded: look at what is there now, and choose again.")},
 	{scope.ErrFolder, language.Both("その名前のファイルは、フォルダーにありません。", "There is no file of that name in the folder.")},
+	{closing.ErrHeld, language.Both("法的な保存の指示があるあいだは、取り除けません。終わっていれば、先に「終了」のページで解除してください。", "While a legal hold is on, nothing is removed. Where it has ended, end it first, on the page Closing.")},
 	{response.ErrClosed, language.Both("この事案は閉じられています。", "The case is closed.")},
 }
 

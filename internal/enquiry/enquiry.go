@@ -126,6 +126,8 @@ type Rooms struct {
 	Seal func(ctx context.Context, incident string, make bool) (*store.Sealer, error)
 	// Gone reports whether an error of Seal says that the case was shredded.
 	Gone func(err error) bool
+	// Held reports, also in a transaction, whether a legal hold is on, while which nothing that somebody asked is let go; nil: none ever is.
+	Held func(ctx context.Context, q store.Querier, incident string) (bool, error)
 	// Incident gives an incident as the public sees it. Errors: incident.ErrNotFound.
 	Incident func(ctx context.Context, id string) (incident.Incident, error)
 	// Own reports whether an incident is the organisation's own, and public.

@@ -1,6 +1,8 @@
 package enquiry
 
 import (
+	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"testing"
@@ -30,6 +32,56 @@ func TestPartsKept(t *testing.T) {
 		w.ok(w.DB.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM enquiry_message WHERE length(sealed) > 0) + (SELECT count(*) FROM enquiry WHERE length(person) > 0)`).Scan(&left))
 		if left != 0 {
 			t.Errorf("%d of what was merged stay", left)
+		}
+	})
+}
+
+// TestHeld: while a legal hold is on nothing that somebody asked is let go, and what is merged into it neither; it is once the hold has ended, and when
+// it is put on between two looks it counts. What nobody has shown to be theirs goes, and what is of another case.
+func TestHeld(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		ctx, by := t.Context(), actor.Operator()
+		held := map[string]bool{shop: true}
+		late := false // the hold comes when it was looked whether there is one
+		w.Held = func(_ context.Context, q store.Querier, of string) (bool, error) {
+			if _, isTx := q.(*sql.Tx); late && isTx {
+				held[of] = true
+			}
+			return held[of], nil
+		}
+		a, b := w.asked("affected", "first", "a@example.com"), w.asked("data", "second", "a@example.com")
+		w.ok(w.Merge(ctx, by, shop, b.ID, b.Version, a.ID))
+		w.ok(w.Move(ctx, by, shop, a.ID, w.read(a.ID).Version, Closed))
+		w.asks("data", "never shown to be theirs", "b@example.com")
+		count := func() (n, unproven int64) {
+			w.ok(w.DB.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM enquiry WHERE length(person) > 0 AND state <> 'unverified'), (SELECT count(*) FROM enquiry WHERE state = 'unverified')`).Scan(&n, &unproven))
+			return n, unproven
+		}
+		if n, unproven := count(); n != 2 || unproven != 1 {
+			t.Fatalf("%d, %d", n, unproven)
+		}
+		w.clock = w.clock.Add(2 * w.Keep)
+		w.ok(w.Tidy(ctx))
+		if n, unproven := count(); n != 2 || unproven != 0 {
+			t.Errorf("of what is held %d are here, and %d that nobody has shown to be theirs", n, unproven)
+		}
+		held[shop], late = false, true
+		w.ok(w.Tidy(ctx))
+		if n, _ := count(); n != 2 {
+			t.Errorf("a hold came meanwhile, and %d are here", n)
+		}
+		held[shop], late = false, false
+		w.ok(w.Tidy(ctx))
+		if n, _ := count(); n != 0 {
+			t.Errorf("the hold has ended, and %d are here", n)
+		}
+		// What the key of a case sealed is gone with it, whatever is said to be held.
+		w.asked("data", "third", "c@example.com")
+		w.ok(w.rosters.Shred(ctx, by, shop))
+		held[shop] = true
+		w.ok(w.Tidy(ctx))
+		if n, _ := count(); n != 0 {
+			t.Errorf("the key is gone, and %d are here", n)
 		}
 	})
 }

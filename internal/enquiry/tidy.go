@@ -18,7 +18,8 @@ import (
 )
 
 // Tidy lets go what is over: enquiries whose mailbox was not shown to be theirs within two days, who and what of those that were closed or answered
-// longer ago than is kept, and all of cases that were shredded. What was asked when, and about what, stays for the figures.
+// longer ago than is kept, and all of cases that were shredded. What was asked when, and about what, stays for the figures. While a legal hold is on,
+// what was shown to be somebody's stays; what was not goes all the same: anybody can write it, in whatever quantity, and nobody here has read it.
 func (d *Desk) Tidy(ctx context.Context) error {
 	now := d.Now()
 	for _, old := range []struct {
@@ -39,37 +40,57 @@ func (d *Desk) Tidy(ctx context.Context) error {
 			return fmt.Errorf("tidy enquiries: %w", err)
 		}
 	}
-	old, err := d.ids(ctx, `SELECT id FROM enquiry WHERE wiped = 0 AND ended > 0 AND ended < $1 AND state NOT IN ('open', 'merged') ORDER BY id LIMIT 5000`, store.Micros(now.Add(-d.Keep)))
-	if err != nil {
-		return fmt.Errorf("tidy enquiries: %w", err)
-	}
-	// A part goes with what it was merged into, and stays as long.
-	parts, err := d.ids(ctx, `SELECT p.id FROM enquiry p JOIN enquiry e ON e.id = p.merged WHERE p.state = 'merged' AND p.wiped = 0 AND (e.wiped = 1 OR e.ended > 0 AND e.ended < $1 AND e.state NOT IN ('open', 'merged')) ORDER BY p.id LIMIT 5000`,
-		store.Micros(now.Add(-d.Keep)))
-	if err != nil {
-		return fmt.Errorf("tidy enquiries: %w", err)
-	}
-	old = append(old, parts...)
 	cases, err := d.ids(ctx, `SELECT DISTINCT incident FROM enquiry WHERE wiped = 0 ORDER BY incident`)
 	if err != nil {
 		return fmt.Errorf("tidy enquiries: %w", err)
 	}
 	for _, of := range cases {
-		if _, err := d.Seal(ctx, of, false); err == nil || d.Gone == nil || !d.Gone(err) {
-			continue
-		}
-		more, err := d.ids(ctx, `SELECT id FROM enquiry WHERE incident = $1 AND wiped = 0 ORDER BY id`, of)
-		if err != nil {
-			return fmt.Errorf("tidy enquiries: %w", err)
-		}
-		old = append(old, more...)
-		if _, err := d.DB.ExecContext(ctx, `UPDATE enquiry_desk SET open = 0 WHERE incident = $1`, of); err != nil {
+		if err := d.tidyCase(ctx, of, store.Micros(now.Add(-d.Keep))); err != nil {
 			return fmt.Errorf("tidy enquiries: %w", err)
 		}
 	}
-	for _, id := range old {
-		if err := d.DB.Update(ctx, func(tx *sql.Tx) error { return d.wipe(ctx, tx, id) }); err != nil {
-			return fmt.Errorf("tidy enquiries: %w", err)
+	return nil
+}
+
+// tidyCase lets go what is over of a case: all of it, where it was shredded, and nothing while a legal hold is on.
+func (d *Desk) tidyCase(ctx context.Context, of string, before int64) error {
+	_, err := d.Seal(ctx, of, false)
+	gone := err != nil && d.Gone != nil && d.Gone(err)
+	held := func(q store.Querier) (bool, error) {
+		if gone || d.Held == nil {
+			return false, nil
+		}
+		return d.Held(ctx, q, of)
+	}
+	if on, err := held(d.DB); err != nil || on {
+		return err
+	}
+	over := `SELECT id FROM enquiry WHERE incident = $1 AND wiped = 0 ORDER BY id`
+	args := []any{of}
+	if gone {
+		if _, err := d.DB.ExecContext(ctx, `UPDATE enquiry_desk SET open = 0 WHERE incident = $1`, of); err != nil {
+			return err
+		}
+	} else {
+		// A part goes with what it was merged into, and stays as long.
+		over = `SELECT id FROM (
+			SELECT id FROM enquiry WHERE incident = $1 AND wiped = 0 AND ended > 0 AND ended < $2 AND state NOT IN ('open', 'merged')
+			UNION ALL SELECT p.id FROM enquiry p JOIN enquiry e ON e.id = p.merged WHERE p.incident = $1 AND p.state = 'merged' AND p.wiped = 0
+				AND (e.wiped = 1 OR e.ended > 0 AND e.ended < $2 AND e.state NOT IN ('open', 'merged'))) o ORDER BY id LIMIT 5000`
+		args = append(args, before)
+	}
+	ids, err := d.ids(ctx, over, args...)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if err := d.DB.Update(ctx, func(tx *sql.Tx) error {
+			if on, err := held(tx); err != nil || on {
+				return err
+			}
+			return d.wipe(ctx, tx, id)
+		}); err != nil {
+			return err
 		}
 	}
 	return nil

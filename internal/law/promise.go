@@ -21,6 +21,8 @@ type Promise struct {
 	About bool            // "about 21:00": an hour more
 	Kept  incident.Moment // when it happened; zero: it has not, or nobody has said
 	Broke bool            // it is recorded that it was not kept
+	// Untold says that it was made in public, and that what became of it is recorded, and was not told there: it stands. Kept and Broke are as recorded.
+	Untold bool
 }
 
 // Fate says what became of a promise.
@@ -33,14 +35,27 @@ const (
 	Unsaid  Fate = "unsaid"  // its time is over, and nothing says what became of it
 )
 
-// Fate says how the promise stands at now.
-func (p Promise) Fate(now time.Time) Fate {
+// late is from when on the promise is not kept in time.
+func (p Promise) late() time.Time {
 	late := end(p.Due)
 	if p.About {
 		late = late.Add(time.Hour)
 	}
+	return late
+}
+
+// InTime reports that what was promised is recorded to have happened in time.
+func (p Promise) InTime() bool { return !p.Kept.IsZero() && p.Kept.Time.Before(p.late()) }
+
+// Fate says how the promise stands at now: one that was made in public goes by what was told there.
+func (p Promise) Fate(now time.Time) Fate {
+	late := p.late()
 	switch {
-	case p.Broke, !p.Kept.IsZero() && !p.Kept.Time.Before(late):
+	case p.Untold && now.Before(late):
+		return Pending
+	case p.Untold:
+		return Unsaid
+	case p.Broke, !p.Kept.IsZero() && !p.InTime():
 		return Slipped
 	case !p.Kept.IsZero():
 		return Kept
@@ -65,6 +80,9 @@ func (p Promise) Clock(now time.Time) Clock {
 		c.State, c.Why = Done, language.Text{JA: "予定どおり（" + p.Kept.String() + "）", EN: "kept: done at " + p.Kept.String()}
 	case Unsaid:
 		c.State, c.Why = Overdue, language.Text{JA: "約束した時刻を過ぎました。どうなったかを記録し、追記してください", EN: "the promised time has passed: record what became of it, and publish an addendum"}
+	}
+	if p.Untold {
+		c.Why = language.Text{JA: "どうなったかは記録済みで、まだ公表していません。追記してください", EN: "what became of it is recorded, and was not told in public: publish an addendum"}
 	}
 	return c
 }

@@ -109,6 +109,8 @@ type Rooms struct {
 	RecordFacts func(ctx context.Context, who actor.Actor, id string, edits ...incident.Edit) error
 	// Files keeps sealed files for houses until they are destroyed; nil: none can be made.
 	Files *files.Dir
+	// Held reports whether a legal hold is on, while which the files of an incident stay; nil: none ever is.
+	Held func(ctx context.Context, q store.Querier, incident string) (bool, error)
 	// Accounts opens a list of accounts that a case has in evidence, and records that it is read and why; nil: there are none.
 	Accounts func(ctx context.Context, who actor.Actor, incident string, evidence int64, why string) (io.ReadCloser, Listed, error)
 

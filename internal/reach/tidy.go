@@ -19,7 +19,7 @@ func exportFile(incident, id, sealedSHA256 string) string {
 }
 
 // TidyFiles removes the sealed files that nobody is to have any more: those that were withdrawn or destroyed, those of a case whose key is gone,
-// and what somebody has made who was not the first. It goes by what is written down, so that what a process that died has left goes as well.
+// and what somebody has made who was not the first. While a legal hold is on they stay, for nobody, but with the key. It goes by what is written down, so that what a process that died has left goes as well.
 func (r *Reach) TidyFiles(ctx context.Context) error {
 	if r.Files == nil {
 		return nil
@@ -47,6 +47,13 @@ func (r *Reach) TidyFiles(ctx context.Context) error {
 			}
 			if err != nil {
 				return err
+			}
+			if r.Held != nil {
+				if held, err := r.Held(ctx, r.DB, of); err != nil {
+					return err
+				} else if held {
+					continue
+				}
 			}
 			over = x.over() || x.Manifest != nil && name != exportFile(x.Incident, id, x.Manifest.SealedSHA256)
 		}

@@ -1,6 +1,7 @@
 package reach
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -101,6 +102,37 @@ func TestFileLost(t *testing.T) {
 		y := h.made(h.asked(must(h.Get(t.Context(), actor.Operator(), x.Campaign))(t)))
 		h.opened(y.ID)
 		lose(y, "the house has it")
+	})
+}
+
+// TestFilesHeld: while a legal hold is on a file that was withdrawn stays, and nobody gets it; it goes when the hold has ended, and with the key.
+func TestFilesHeld(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		h := newHousehold(t, db, 40, nil)
+		on := true
+		h.Reach.Held = func(_ context.Context, _ store.Querier, of string) (bool, error) { return on && of == "loss-2026", nil }
+		x := h.made(h.asked(h.letters(Post, h.mailed(3).ID, nil)))
+		if err := h.Withdraw(t.Context(), actor.Operator(), x.ID, ""); err != nil {
+			t.Fatal(err)
+		}
+		if err := h.TidyFiles(t.Context()); err != nil || len(h.sealedFiles()) != 1 {
+			t.Fatalf("held: %v, %q", err, h.sealedFiles())
+		}
+		if _, _, err := h.HandOver(t.Context(), actor.Operator(), x.ID); !errors.Is(err, ErrState) {
+			t.Errorf("what was withdrawn is handed over: %v", err)
+		}
+		on = false
+		if err := h.TidyFiles(t.Context()); err != nil || len(h.sealedFiles()) != 0 {
+			t.Errorf("the hold has ended: %v, %q", err, h.sealedFiles())
+		}
+		h.made(h.asked(must(h.Get(t.Context(), actor.Operator(), x.Campaign))(t)))
+		if err := h.Rosters.Shred(t.Context(), actor.Operator(), "loss-2026"); err != nil {
+			t.Fatal(err)
+		}
+		on = true
+		if err := h.TidyFiles(t.Context()); err != nil || len(h.sealedFiles()) != 0 {
+			t.Errorf("shredded: %v, %q", err, h.sealedFiles())
+		}
 	})
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"shirase/internal/actor"
 	"shirase/internal/killtest"
+	"shirase/internal/store"
 	"shirase/internal/store/storetest"
 )
 
@@ -359,6 +360,15 @@ func TestRemoveAccounts(t *testing.T) {
 		if _, err := d.RemoveAccounts(ctx, by, k.ID, export, ""); !errors.Is(err, ErrEntry) {
 			t.Errorf("without a reason: %v", err)
 		}
+		onHold := errors.New("a legal hold is on")
+		d.Held = func(_ context.Context, _ store.Querier, id string) error { return map[string]error{k.ID: onHold}[id] }
+		if _, err := d.RemoveAccounts(ctx, by, k.ID, export, "done"); !errors.Is(err, onHold) {
+			t.Errorf("what is held is removed: %v", err)
+		}
+		if now, err := d.Get(ctx, by, k.ID); err != nil || now.Evidence[0].Removed() {
+			t.Errorf("what is held is said to be removed: %v", err)
+		}
+		d.Held = nil
 		confirmed := actor.Staff(actor.Member{ID: "p-1", Roles: []actor.Role{actor.Commander}, Access: map[string]actor.Access{k.ID: actor.Full}, Confirms: ActRemove(k.ID, export)}, "console")
 		if k, err = d.RemoveAccounts(ctx, confirmed, k.ID, export, "the roster is made"); err != nil || !k.Evidence[0].Removed() || k.Evidence[0].SHA256 != sumOf(data) {
 			t.Fatal(err)

@@ -17,13 +17,14 @@ import (
 
 // Clocks are a case's clocks as they stand, and the regimes that its facts speak for and nobody has said anything of.
 type Clocks struct {
-	Clocks   []law.Clock
-	Proposed []law.Proposed
-	Refused  []Regime
-	Withheld []Withheld // of these, what it matters for
-	Remarks  []law.Remark
-	Addenda  []Addendum // to promises that have slipped
-	NoNext   bool       // the facts say that no further notice is planned
+	Clocks    []law.Clock
+	Proposed  []law.Proposed
+	Refused   []Regime
+	Withheld  []Withheld // of these, what it matters for
+	Withdrawn []Promised // promises of the case that were taken back
+	Remarks   []law.Remark
+	Addenda   []Addendum // to promises that have slipped
+	NoNext    bool       // the facts say that no further notice is planned
 }
 
 // Withheld is a regime that somebody refused although it was said to apply, or the facts speak for it: what it asks for is asked for no more.
@@ -131,6 +132,7 @@ func (c *Cases) clocksOf(ctx context.Context, k *Case, inc incident.Incident) (*
 		return nil, err
 	}
 	public := promised(inc, notices)
+	out.Withdrawn = k.withdrawn(notices)
 	out.Addenda = addenda(public, notices, c.now())
 	for _, p := range append(public, k.promised(notices)...) {
 		out.Clocks = append(out.Clocks, p.Clock(c.now()))

@@ -396,7 +396,7 @@ func ActRemove(id string, evidence int64) string {
 
 // RemoveAccounts removes an export of accounts that is not needed any more: its key here first, then its bytes. Its entry stays, with its
 // SHA-256 and with who had it when; other evidence cannot be removed. A backup that was made before has both still, sealed under
-// the case's key.
+// the case's key. Errors: ErrNotFound, ErrEntry, and that of Held.
 func (c *Cases) RemoveAccounts(ctx context.Context, who actor.Actor, id string, evidence int64, why string) (*Case, error) {
 	if err := may(who, actor.Remove, id); err != nil {
 		return nil, err
@@ -425,6 +425,11 @@ func (c *Cases) RemoveAccounts(ctx context.Context, who actor.Actor, id string, 
 	}
 	var file string
 	err = c.DB.Update(ctx, func(tx *sql.Tx) error {
+		if c.Held != nil {
+			if err := c.Held(ctx, tx, id); err != nil {
+				return err
+			}
+		}
 		k, err = c.append(ctx, tx, who, id, sealer, false, func(k *Case) ([]Body, error) {
 			return []Body{{Custody: &Custody{Evidence: evidence, What: "removed", Why: why}}}, nil
 		})

@@ -22,9 +22,9 @@ const maxParties = 2000
 func (k *Case) takeParty(b Body, r Recorded) error {
 	if b.Party != nil {
 		if i := k.partyAt(b.Party.ID); i >= 0 {
-			k.Parties[i].Party, k.Parties[i].Recorded = *b.Party, r
+			k.Parties[i].Party, k.Parties[i].Recorded, k.Parties[i].claimed = *b.Party, r, k.Parties[i].claimed || b.Party.claims()
 		} else {
-			k.Parties = append(k.Parties, Concerned{Party: *b.Party, Recorded: r})
+			k.Parties = append(k.Parties, Concerned{Party: *b.Party, Recorded: r, claimed: b.Party.claims()})
 		}
 		return nil
 	}
@@ -59,10 +59,19 @@ func (k *Case) Party(id string) (Concerned, error) {
 	return k.Parties[i], nil
 }
 
+// claims reports whether a party has a claim to be told.
+func (p Party) claims() bool {
+	return !p.Left && slices.Contains([]string{"client", "joint", "processor"}, p.Kind)
+}
+
+// Excused reports whether a party had a claim to be told, was told nothing, and has that claim no more: it was found to be something else, or that
+// the case does not concern it.
+func (p Concerned) Excused() bool { return p.claimed && !p.claims() && len(p.Told) == 0 }
+
 // Untold reports whether a party of the case that has a claim to be told was told nothing yet: clients of a processor had to
 // publish for themselves, and could not before they knew.
 func (p Concerned) Untold() bool {
-	return !p.Left && len(p.Told) == 0 && slices.Contains([]string{"client", "joint", "processor"}, p.Kind)
+	return p.claims() && len(p.Told) == 0
 }
 
 // PutParty records a party, or, where the case has one of that id, how it stands now. version is the one that was read of it, 0

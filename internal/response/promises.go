@@ -12,34 +12,144 @@ import (
 )
 
 // promised are the promises that an incident's facts and its published notices make: when the next notice comes, and each action
-// that was planned for a time. Those that were kept, and those that came late, stay: what was promised in public is not unsaid.
+// that was planned for a time. What was promised in public is not unsaid: it stands as notices have it, until a notice says what became of it,
+// whatever is recorded meanwhile; and those that were kept, and those that came late, stay. What no notice has named goes by the facts.
 func promised(inc incident.Incident, notices []incident.Notice) []law.Promise {
 	out := nextUpdates(inc, notices)
-	for _, f := range inc.Listed("action") {
-		v := f.Value
-		due := v.Promised
-		if due.IsZero() && v.Status == "planned" {
-			due = v.Time
+	now := inc.Listed("action")
+	public := announcedIn(notices)
+	for _, a := range public {
+		out = append(out, a.past...)
+		if !a.Due.IsZero() && !a.off {
+			out = append(out, a.recorded(now))
 		}
-		if due.IsZero() || v.Status == "lifted" {
+	}
+	for _, f := range now {
+		if slices.ContainsFunc(public, func(a *announced) bool { return a.ID == f.Item }) {
 			continue
 		}
-		p := law.Promise{ID: f.Item, What: v.Text, Where: "action/" + f.Item, Made: f.AsOf, Due: due, About: v.Qualifier == "about"}
-		switch v.Status {
-		case "taken", "kept", "slipped":
-			// One that slipped and has no time of its own was not done at all: it is told so, and a new promise may stand beside it.
-			if p.Kept = v.Time; p.Kept.IsZero() && v.Status == "slipped" {
-				p.Broke = true
-			} else if p.Kept.IsZero() {
-				p.Kept = due
-			}
+		if due := dueOf(f.Value); !due.IsZero() && f.Value.Status != "lifted" {
+			p := promiseOf(f, due)
+			ends(&p, f.Value)
+			out = append(out, p)
 		}
-		if !p.Kept.IsZero() {
-			p.Made = incident.Moment{} // the newest as-of is that of its end
-		}
-		out = append(out, p)
 	}
 	return out
+}
+
+// dueOf is when an action is promised for; zero where it is not.
+func dueOf(v incident.Value) incident.Moment {
+	if v.Promised.IsZero() && v.Status == "planned" {
+		return v.Time
+	}
+	return v.Promised
+}
+
+func promiseOf(f incident.Fact, due incident.Moment) law.Promise {
+	return law.Promise{ID: f.Item, What: f.Value.Text, Where: "action/" + f.Item, Made: f.AsOf, Due: due, About: f.Value.Qualifier == "about"}
+}
+
+// over reports that an action's status says what became of it.
+func over(status string) bool { return slices.Contains([]string{"taken", "kept", "slipped"}, status) }
+
+// ends takes in what a value says of what became of a promise, if it does.
+func ends(p *law.Promise, v incident.Value) {
+	if !over(v.Status) {
+		return
+	}
+	// One that slipped and has no time of its own was not done at all: it is told so, and a new promise may stand beside it.
+	if p.Kept, p.Broke = v.Time, false; p.Kept.IsZero() {
+		if p.Broke = v.Status == "slipped"; !p.Broke {
+			p.Kept = p.Due
+		}
+	}
+	if !p.Kept.IsZero() {
+		p.Made = incident.Moment{} // the newest as-of is that of its end
+	}
+}
+
+// announced is an action that notices have named: the promise as the public has it.
+type announced struct {
+	law.Promise
+	past []law.Promise // of times that it was promised for before, and that were over
+	off  bool          // taken back in public before its time was over
+}
+
+func same(a, b incident.Moment) bool { return a.Time.Equal(b.Time) && a.Precision == b.Precision }
+
+func (a *announced) ended() bool { return a.Broke || !a.Kept.IsZero() }
+
+// announcedIn gives the actions that notices have named, in the order in which they came up. A whole text that leaves one out says nothing of it.
+func announcedIn(notices []incident.Notice) []*announced {
+	var out []*announced
+	for _, n := range notices {
+		for _, f := range n.Facts {
+			if f.Key != "action" {
+				continue
+			}
+			i := slices.IndexFunc(out, func(a *announced) bool { return a.ID == f.Item })
+			if i < 0 {
+				if f.Retracted {
+					continue
+				}
+				out = append(out, &announced{Promise: promiseOf(f, dueOf(f.Value))})
+				i = len(out) - 1
+			}
+			out[i].told(f, n)
+		}
+	}
+	return out
+}
+
+// told takes in what a notice says of the action.
+func (a *announced) told(f incident.Fact, n incident.Notice) {
+	v, due := f.Value, dueOf(f.Value)
+	switch {
+	case f.Retracted, v.Status == "lifted":
+		a.away(n)
+	case over(v.Status):
+		a.What, a.off = v.Text, false
+		if a.Due.IsZero() { // it was not promised in public before, and is said to have been
+			a.Due = due
+		}
+		if !a.Due.IsZero() {
+			ends(&a.Promise, v)
+		}
+	case !due.IsZero() && (!same(due, a.Due) || a.off || a.ended()): // promised anew
+		if a.away(n); a.ended() && !same(due, a.Due) { // for the same time it was not over, whatever was told
+			p := a.Promise
+			p.ID += "-until-v" + strconv.FormatInt(n.Version, 10)
+			a.past = append(a.past, p)
+		}
+		a.Promise, a.off = promiseOf(f, due), false
+	default:
+		a.What = v.Text
+	}
+}
+
+// away is told where a notice takes a promise back, or promises another time: one whose time was over, and of which nothing was said, was not kept.
+func (a *announced) away(n incident.Notice) {
+	if a.Due.IsZero() || a.off || a.ended() {
+		return
+	}
+	if a.Broke = a.Fate(n.Time) == law.Unsaid; !a.Broke {
+		a.off = true
+	}
+}
+
+// recorded is the promise with what is recorded now of what became of it: where no notice says that, it stands all the same.
+func (a *announced) recorded(now []incident.Fact) law.Promise {
+	p := a.Promise
+	if a.ended() {
+		return p
+	}
+	i := slices.IndexFunc(now, func(f incident.Fact) bool { return f.Item == a.ID })
+	if i < 0 || now[i].Value.Status == "lifted" || over(now[i].Value.Status) {
+		if p.Untold = true; i >= 0 {
+			ends(&p, now[i].Value)
+		}
+	}
+	return p
 }
 
 // nextUpdates are the promises of a next notice: what each published notice said, kept by the next one that followed, and last
@@ -105,7 +215,12 @@ func addenda(list []law.Promise, notices []incident.Notice, now time.Time) []Add
 		text := language.Text{
 			JA: ja + "は、" + about(language.JA, p.Due) + "とお知らせしていましたが、まだできていません。遅れていることをおわびします。新しい時刻が決まりしだい、お知らせします。",
 			EN: en + " was announced for " + about(language.EN, p.Due) + ", and is not there yet. We apologise for the delay, and will say the new time as soon as it is known."}
-		if !p.Kept.IsZero() {
+		switch {
+		case p.InTime():
+			text = language.Text{
+				JA: ja + "は、" + about(language.JA, p.Due) + "とお知らせしていたとおり、" + about(language.JA, p.Kept) + "に行いました。",
+				EN: en + " was announced for " + about(language.EN, p.Due) + ", and came at " + about(language.EN, p.Kept) + "."}
+		case !p.Kept.IsZero():
 			text = language.Text{
 				JA: ja + "は、" + about(language.JA, p.Due) + "とお知らせしていましたが、" + about(language.JA, p.Kept) + "になりました。遅れたことをおわびします。",
 				EN: en + " was announced for " + about(language.EN, p.Due) + ", and came at " + about(language.EN, p.Kept) + ". We apologise for the delay."}
@@ -133,10 +248,27 @@ func (k *Case) promised(notices []incident.Notice) []law.Promise {
 			if m.Kept, err = incident.ParseMoment(p.At, nil); err != nil {
 				m.Kept = toMinute(p.RecordedAt)
 			}
-		} else if i := slices.IndexFunc(notices, func(n incident.Notice) bool { return n.Time.After(p.Made) }); i >= 0 && p.Text == nextUpdate {
-			m.Kept = toMinute(notices[i].Time)
+		} else if n, ok := p.keptBy(notices); ok {
+			m.Kept = toMinute(n.Time)
 		}
 		out = append(out, m)
 	}
 	return out
+}
+
+// keptBy gives the notice that kept the promise of the next update.
+func (p Promised) keptBy(notices []incident.Notice) (incident.Notice, bool) {
+	i := slices.IndexFunc(notices, func(n incident.Notice) bool { return n.Time.After(p.Made) })
+	if i < 0 || p.Text != nextUpdate {
+		return incident.Notice{}, false
+	}
+	return notices[i], true
+}
+
+// withdrawn are the promises of the case that somebody has taken back, and that no notice kept.
+func (k *Case) withdrawn(notices []incident.Notice) []Promised {
+	return slices.DeleteFunc(slices.Clone(k.Promises), func(p Promised) bool {
+		_, kept := p.keptBy(notices)
+		return p.State != "withdrawn" || kept
+	})
 }

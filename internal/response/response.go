@@ -86,6 +86,8 @@ type Rooms struct {
 	Asked func(ctx context.Context, id string, before time.Time) (n int64, ok bool, err error)
 	// Gone reports whether an error of Seal says that a case was shredded: it waits for nobody any more. nil: none ever is.
 	Gone func(err error) bool
+	// Held says, in a transaction, that a legal hold is on, and that nothing of a case is to be removed; nil: none ever is.
+	Held func(ctx context.Context, q store.Querier, id string) error
 	// Outlives gives what of a case goes on after it: what is to be done, and what was learnt.
 	Outlives func(ctx context.Context, id string) (prevention, lessons []string, err error)
 	// Names says whose pseudonym something is, for those who may see it; "" where nobody knows.

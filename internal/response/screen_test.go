@@ -9,12 +9,13 @@ import (
 func TestIdentifies(t *testing.T) {
 	for _, s := range []string{"hana@example.com", "hana＠example．com", "hana.victim at example.com", "hana (at) example.com", "hana [at] example [dot] com", "hana%40example.com", "hana（アット）example.com",
 		"(090) 5555-1234", "+1 (212) 555-0123", "090−5555−1234", "090–5555–1234", "090/5555/1234", "090·5555·1234", "090・5555・1234", "090  5555  1234", "０９０ー５５５５ー１２３４", "090_5555_1234", "TK1234567", "1234 5678 9012 3456",
-		"on 2026-12-01 09012345678", "2026-12-0109012345678", "12345678901234567890123456789012"} {
+		"090,5555,1234", "090:5555:1234", "090、5555、1234", "090'5555'1234", "090\u200b5555\u200b1234", "0\u00ad9\u00ad0\u00ad5\u00ad5\u00ad5\u00ad5", "٠٩٠٥٥٥٥١٢٣٤", "0\ufe0f\u20e39\ufe0f\u20e30\ufe0f\u20e35\ufe0f\u20e35\ufe0f\u20e35\ufe0f\u20e35\ufe0f\u20e3",
+		"hana\u200b@exam\u00adple.com", "2012-20134567", "on 2026-12-01 09012345678", "2026-12-0109012345678", "12345678901234567890123456789012"} {
 		if !Identifies("電話は " + s + " です") {
 			t.Errorf("not found: %s", s)
 		}
 	}
-	for _, s := range []string{"2026-08-20T10:09:00+09:00", "2026-08-20 10:09", "2026/8/20", "1,692,496 passwords of 2,700,000", "CVE-2024-1234567", "at 10:09 of 2026-08-20, within 72 hours", "we looked at example.com", "規則第8条第2項、26条",
+	for _, s := range []string{"2026-08-20T10:09:00+09:00", "2026-08-20 10:09", "2026/8/20", "2026-08-20T10:09+09:00", "2013-07-18T10+09:00", "2013-07-18+09:00", "2013-07+09:00", "2013+09:00", "2026-08-20T10:09:30Z", "10:09:30+09:00", "2024、2025、2026年度", "2024, 2025 and 2026", "10:00, 11:30", "30%、50%、20%", "1,692,496 passwords of 2,700,000", "CVE-2024-1234567", "at 10:09 of 2026-08-20, within 72 hours", "we looked at example.com", "規則第8条第2項、26条",
 		strings.Repeat("0123456789abcdef", 4), "loss-2026", "account-7001", "12 of 999999 rows"} {
 		if Identifies(s) {
 			t.Errorf("taken for somebody: %s", s)
@@ -25,17 +26,23 @@ func TestIdentifies(t *testing.T) {
 // TestScreen: who is in the case is found in its texts, by account, address and telephone, as each may write them; and nobody else.
 func TestScreen(t *testing.T) {
 	for text, want := range map[string]string{
+		"CORP\\hana01 was told": leftOut + " was told", "corp/HANA01": leftOut, "as corphana01": "as " + leftOut, "auth0|5f7c8ec7c33c6c004bbafe82に連絡": leftOut + "に連絡", "user 7001, once": leftOut + ", once", "花子_1さん": leftOut + "さん",
+		"花子_12さん": "花子_12さん", "CORP hana011": "CORP hana011", "on 2026-08-20": "on 2026-08-20", "20260820 is theirs": leftOut + " is theirs", "user; 7001": "user; 7001", "a user of 7001": "a user of 7001",
+		"HANA VICTIM called": leftOut + " called", "Victim, Hana": leftOut, "hana\u200bvictim": leftOut, "Hana Victims": "Hana Victims", "鈴木　一 郎様": leftOut + "様", "一郎 鈴木": leftOut, "李明に電話": leftOut + "に電話", "林健": leftOut, "林、健康": "林、健康", "アンさん": leftOut + "さん",
+		"アンケート": "アンケート", "のはなこさん": "の" + leftOut + "さん", "対応した": "対応した", "Ms Jane Contact": "Ms " + leftOut, "an annual": "an annual",
 		"account-7001さんに電話した": leftOut + "さんに電話した", "ACCOUNT-7001.": leftOut + ".", "hana at example.com asks": leftOut + " asks", "（hana ＠ example.com）": "(" + leftOut + ")",
 		"090,5555,1234 を控えた": leftOut + " を控えた", "山田花子さん本人です": leftOut + "です", "account-7002 is nobody's": "account-7002 is nobody's", "taro at example.com": "taro at example.com", "2026年に2026件": "2026年に2026件",
 	} {
 		s := &Screen{}
 		s.Look(text)
-		for _, a := range []string{"account-7001", "2026", "at"} {
+		for _, a := range []string{"account-7001", "2026", "at", `CORP\hana01`, "auth0|5f7c8ec7c33c6c004bbafe82", "user:7001", "花子_1", "20260820"} {
 			s.Account(a)
 		}
 		s.Mail("hana@example.com")
 		s.Telephone("+819055551234")
-		s.Name("山田花子さん本人")
+		for _, name := range []string{"山田花子さん本人", "Hana Victim", "鈴木一郎", "鈴木　一郎", "李明", "林健", "アン", "はなこ", "した", "An", "Jane Contact <jane@acme.example>, 03-5555-0000"} {
+			s.Name(name)
+		}
 		if got := s.Text(text); got != want {
 			t.Errorf("%s: %s, want %s", text, got, want)
 		}
@@ -54,6 +61,7 @@ func FuzzScreen(f *testing.F) {
 		s.Account(account)
 		s.Mail(account)
 		s.Telephone(account)
+		s.Name(account)
 		once := s.Text(text)
 		if Identifies(once) && !strings.Contains(once, leftOut) {
 			t.Errorf("%q is left of %q, and identifies", once, text)

@@ -145,6 +145,7 @@ type Concerned struct {
 	Recorded
 	Told     []InformedAt `json:"told,omitzero"`
 	Portions []PortionAt  `json:"portions,omitzero"` // the newest last
+	claimed  bool         // it had a claim to be told, at some time
 }
 
 // InformedAt is what a party was told.
