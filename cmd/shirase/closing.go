@@ -531,7 +531,7 @@ func certified(c check.Certificate) language.Text {
 			n = r.N
 		}
 	}
-	return language.Both(fmt.Sprintf("鍵はこの機械から取り除かれました。写しが%d件残っています。", n), fmt.Sprintf("Its key is removed here; copies remain: %d.", n))
+	return language.Both(fmt.Sprintf("鍵はこの機械から取り除かれました。写しが%d件残っています。写しを開ける人は、封じたものを読めます。", n), fmt.Sprintf("Its key is removed here; copies remain: %d. Whoever can open one reads what it sealed.", n))
 }
 
 // contradicted lists what is known now that speaks against a certificate: copies of a key that is called destroyed, and a key that was brought back.
@@ -595,8 +595,12 @@ is known since that speaks against it is said beside it.`,
 			}
 			return a.print(v, func(w io.Writer) {
 				fmt.Fprintf(w, "Certificate %d of %s, %s, entry %s of the ledger. %s\n", cert.N, args[0], stamp(cert.Time.Time), language.Digits(cert.LedgerIndex), certified(cert.Certificate).EN)
+				gone := "gone   "
+				if cert.Outcome != check.OutcomeDestroyed { // a copy of the key opens what it sealed
+					gone = "removed"
+				}
 				for _, r := range cert.Gone {
-					fmt.Fprintf(w, "  gone     %-22s %s\n", r.What, language.Digits(r.N))
+					fmt.Fprintf(w, "  %s  %-22s %s\n", gone, r.What, language.Digits(r.N))
 				}
 				for _, r := range cert.Remains {
 					fmt.Fprintf(w, "  remains  %-22s %s\n", r.What, language.Digits(r.N))

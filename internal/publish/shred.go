@@ -227,12 +227,11 @@ func (p *Publisher) finishShred(ctx context.Context, who actor.Actor, id string)
 			return nil, err
 		}
 	}
-	c := check.Certificate{Time: check.At(p.now()), Outcome: check.OutcomeDestroyed, Retained: s.retained, Unknown: []string{"copies-by-hand", "account-export", "whoever-read"}, V: 1}
+	c := check.Certificate{Time: check.At(p.now()), Outcome: check.OutcomeDestroyed, Retained: s.retained, Unknown: []string{"copies-by-hand", "account-export", "accounts", "whoever-read"}, V: 1}
 	if s.held.Uncounted {
 		c.Unknown = append(c.Unknown, check.NotCounted)
 	}
 	gone, remains := map[string]int64{"case-key": 1}, map[string]int64{}
-	count(gone, s.held.Gone)
 	count(remains, s.held.Left)
 	var left []Remaining
 	if p.Ends.Copies != nil {
@@ -244,6 +243,9 @@ func (p *Publisher) finishShred(ctx context.Context, who actor.Actor, id string)
 		if len(left) > 0 {
 			c.Outcome = check.OutcomeRemoved
 		}
+	}
+	if c.Outcome == check.OutcomeDestroyed { // whoever has a copy of the key reads what it sealed
+		count(gone, s.held.Gone)
 	}
 	if p.Ends.Others != nil {
 		others, err := p.Ends.Others(ctx, id)

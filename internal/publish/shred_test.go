@@ -71,12 +71,15 @@ func TestShredCertified(t *testing.T) {
 		if c.Outcome != check.OutcomeRemoved || c.N != 1 || c.Incident != "shop" || len(c.Left) != 1 || c.Retained == "" || e.held != 1 || e.tidied != 1 {
 			t.Fatalf("%+v %+v", c, e)
 		}
+		if len(c.Gone) != 1 || c.Gone[0].What != "case-key" {
+			t.Errorf("with a copy of the key that is left it is all read, and %+v is called gone", c.Gone)
+		}
 		if again, err := w.Shred(ctx, by, "shop"); err != nil || again.LedgerIndex != c.LedgerIndex || len(again.Left) != 1 { // nothing has changed
 			t.Fatalf("%+v, %v", again, err)
 		}
 		e.left, e.gone = nil, 1
 		last, err := w.Shred(ctx, by, "shop")
-		if err != nil || last.Outcome != check.OutcomeDestroyed || last.N != 2 || e.held != 1 {
+		if err != nil || last.Outcome != check.OutcomeDestroyed || last.N != 2 || e.held != 1 || len(last.Gone) != 3 || last.Gone[2].What != "record" {
 			t.Fatalf("%+v, %v", last, err)
 		}
 		policy, err := check.LedgerPolicy(w.VKey())
@@ -182,7 +185,7 @@ func TestShredHeld(t *testing.T) {
 		if c, err = w.Shred(ctx, by, "club"); err != nil || c.Retained != "" || e.held != held || c.Unknown[len(c.Unknown)-1] != check.NotCounted {
 			t.Errorf("%+v, %v", c, err)
 		}
-		if c, err = w.CertificateOf(ctx, "shop"); err != nil || len(c.Unknown) != 3 {
+		if c, err = w.CertificateOf(ctx, "shop"); err != nil || len(c.Unknown) != 4 {
 			t.Errorf("%+v, %v", c, err)
 		}
 		w.mustVerify()
