@@ -74,12 +74,16 @@ func (a *app) closing(ctx context.Context, in *instance, cases *response.Cases, 
 	if err != nil {
 		return nil, err
 	}
-	in.publisher.Ends = publish.Ends{Allowed: c.Allowed, OnHold: c.OnHold, Stands: cases.Stands,
-		Ready: func(ctx context.Context, who actor.Actor, id, despite string, record bool) (publish.Ready, error) {
-			r, err := c.Ready(ctx, who, id, despite, record)
-			return publish.Ready{Stands: r.Stands, Doubts: r.Doubts}, err
+	in.publisher.Ends = publish.Ends{Allowed: c.Allowed, OnHold: c.OnHold, Stands: c.Stands,
+		Ready: func(ctx context.Context, who actor.Actor, id, despite string) (publish.Ready, error) {
+			r, err := c.Ready(ctx, who, id, despite)
+			return publish.Ready{Stands: r.Stands, Doubts: r.Doubts, Keep: r.Keep}, err
 		},
-		Retained: c.ForShred, Others: c.Others,
+		Retained: func(ctx context.Context, who actor.Actor, id string) (r publish.Retained, err error) {
+			r.SHA256, r.Keep, err = c.ForShred(ctx, who, id)
+			return r, err
+		},
+		Others: c.Others,
 		Held: func(ctx context.Context, id string) (publish.Held, error) {
 			gone, left, err := c.Left(ctx, id)
 			if err != nil {

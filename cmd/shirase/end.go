@@ -156,11 +156,11 @@ func (a *app) cmdShred() *cobra.Command {
 	c := &cobra.Command{Use: "shred ID", Short: "Destroy the key of an incident's sealed rosters and of its case",
 		Long: `Destroys, on this machine, the case's key: what an incident's rosters and the private
 record of its case are sealed under, and the copies of it in the folders of backups that
-are there. Files are removed. Nobody can then read who was affected, write to them, seal
-them anew, or read what was recorded of the case. What is published stays, and is still
-answered: that ends with incident retire.
+are there. Files are removed. Where no copy of it is left, nobody can then read who was
+affected, write to them, seal them anew, or read what was recorded of the case. What is
+published stays, and is still answered: that ends with incident retire.
 
-What laws want kept of the case is kept first, without whom this program finds in it: case
+What laws want kept of the case is kept with that, without whom this program finds in it: case
 retained shows it beforehand. Under a legal hold (case hold) nothing is shredded. A case that is not
 closed, or for which something came up since that would have kept it open, is refused:
 case closing lists it, and --despite says why its key is destroyed all the same, which is
