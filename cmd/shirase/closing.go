@@ -18,6 +18,7 @@ import (
 	"shirase/internal/actor"
 	"shirase/internal/backup"
 	"shirase/internal/closing"
+	"shirase/internal/contain/reset"
 	"shirase/internal/enquiry"
 	"shirase/internal/language"
 	"shirase/internal/notify"
@@ -93,6 +94,13 @@ func (a *app) closing(ctx context.Context, in *instance, cases *response.Cases, 
 			if len(names) > 0 {
 				gone = append(gone, check.Accounted{What: "rosters", N: int64(len(names))})
 			}
+			if err != nil {
+				return publish.Held{}, err
+			}
+			mails, err := in.mailed(ctx, resets, id) // counted before rows of it are let go
+			if mails > 0 {
+				left = append(left, check.Accounted{What: "relay-logs", N: mails})
+			}
 			return publish.Held{Gone: gone, Left: left}, err
 		},
 		Copies: in.destroyCopies,
@@ -120,6 +128,23 @@ func (a *app) closing(ctx context.Context, in *instance, cases *response.Cases, 
 			return watchers.Forget(ctx, in.db, in.rosters)
 		}}
 	return c, nil
+}
+
+// mailed counts what of an incident has left by mail, beside campaigns and answers of the desk: the reset, answers to who asked whether they are
+// in it, and news to who watches.
+func (in *instance) mailed(ctx context.Context, resets *reset.Resets, id string) (n int64, err error) {
+	for _, sent := range []func() (int64, error){
+		func() (int64, error) { return resets.Sent(ctx, id) },
+		func() (int64, error) { return people.Sent(ctx, in.db, id) },
+		func() (int64, error) { return watchers.Sent(ctx, in.db, id) },
+	} {
+		k, err := sent()
+		if err != nil {
+			return 0, err
+		}
+		n += k
+	}
+	return n, nil
 }
 
 // destroyCopies destroys the sealed copies of a key in folders of backups, and lists those that it did not reach.
