@@ -23,10 +23,10 @@ type Certificate struct {
 	N       int64  `json:"n"` // the how many-th of the case, from 1: a later one says what was reached since
 	// Outcome is OutcomeDestroyed only where no copy of the key is left of those that were ever recorded.
 	Outcome  string      `json:"outcome"`
-	Gone     []Accounted `json:"gone"`     // what nobody can read any more, here and in backups
+	Gone     []Accounted `json:"gone"`     // what nobody can read any more, here and in backups; of a key that is only removed, the files of it that are gone
 	Remains  []Accounted `json:"remains"`  // copies of the key that were not reached, and what others still hold
 	Unknown  []string    `json:"unknown"`  // what this program cannot know of
-	Retained string      `json:"retained"` // hex SHA-256 of the record that is kept, without an identifier; "" where there is none
+	Retained string      `json:"retained"` // hex SHA-256 of the record that is kept, with nobody in it whom the program found; "" where there is none
 	V        int         `json:"v"`        // 1
 }
 
@@ -46,7 +46,7 @@ const (
 var (
 	CertificateGone    = []string{"case-key", "key-copies", "rosters", "record", "evidence", "enquiries", "backups"}
 	CertificateRemains = []string{"key-copies", "house-files", "house-files-confirmed", "record-exports", "evidence-outside", "party-lists", "relay-logs", "sealed-index"}
-	CertificateUnknown = []string{"copies-by-hand", "account-export", "whoever-read", NotCounted}
+	CertificateUnknown = []string{"copies-by-hand", "account-export", "accounts", "whoever-read", NotCounted}
 )
 
 // NotCounted is unknown of a case whose key was gone when it was to be certified: nobody counted what it sealed, and what had left the machine.
@@ -119,6 +119,9 @@ func (c Certificate) validate() error {
 	left := slices.ContainsFunc(c.Remains, func(a Accounted) bool { return a.What == "key-copies" })
 	if left == (c.Outcome == OutcomeDestroyed) {
 		return errors.New("what is called destroyed has no copy left, and what is removed has one")
+	}
+	if sealed := func(a Accounted) bool { return a.What != "case-key" && a.What != "key-copies" }; left && slices.ContainsFunc(c.Gone, sealed) {
+		return errors.New("whoever has a copy of the key reads what it sealed: that is not gone")
 	}
 	return nil
 }

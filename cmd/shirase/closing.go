@@ -18,6 +18,7 @@ import (
 	"shirase/internal/actor"
 	"shirase/internal/backup"
 	"shirase/internal/closing"
+	"shirase/internal/contain/reset"
 	"shirase/internal/enquiry"
 	"shirase/internal/language"
 	"shirase/internal/notify"
@@ -76,12 +77,16 @@ func (a *app) closing(ctx context.Context, in *instance, cases *response.Cases, 
 	if err != nil {
 		return nil, err
 	}
-	in.publisher.Ends = publish.Ends{Allowed: c.Allowed, OnHold: c.OnHold, Stands: cases.Stands,
-		Ready: func(ctx context.Context, who actor.Actor, id, despite string, record bool) (publish.Ready, error) {
-			r, err := c.Ready(ctx, who, id, despite, record)
-			return publish.Ready{Stands: r.Stands, Doubts: r.Doubts}, err
+	in.publisher.Ends = publish.Ends{Allowed: c.Allowed, OnHold: c.OnHold, Stands: c.Stands,
+		Ready: func(ctx context.Context, who actor.Actor, id, despite string) (publish.Ready, error) {
+			r, err := c.Ready(ctx, who, id, despite)
+			return publish.Ready{Stands: r.Stands, Doubts: r.Doubts, Keep: r.Keep}, err
 		},
-		Retained: c.ForShred, Others: c.Others,
+		Retained: func(ctx context.Context, who actor.Actor, id string) (r publish.Retained, err error) {
+			r.SHA256, r.Keep, err = c.ForShred(ctx, who, id)
+			return r, err
+		},
+		Others: c.Others,
 		Held: func(ctx context.Context, id string) (publish.Held, error) {
 			gone, left, err := c.Left(ctx, id)
 			if err != nil {
@@ -90,6 +95,13 @@ func (a *app) closing(ctx context.Context, in *instance, cases *response.Cases, 
 			names, err := in.rosters.Names(ctx, id)
 			if len(names) > 0 {
 				gone = append(gone, check.Accounted{What: "rosters", N: int64(len(names))})
+			}
+			if err != nil {
+				return publish.Held{}, err
+			}
+			mails, err := in.mailed(ctx, resets, id) // counted before rows of it are let go
+			if mails > 0 {
+				left = append(left, check.Accounted{What: "relay-logs", N: mails})
 			}
 			return publish.Held{Gone: gone, Left: left}, err
 		},
@@ -118,6 +130,23 @@ func (a *app) closing(ctx context.Context, in *instance, cases *response.Cases, 
 			return watchers.Forget(ctx, in.db, in.rosters)
 		}}
 	return c, nil
+}
+
+// mailed counts what of an incident has left by mail, beside campaigns and answers of the desk: the reset, answers to who asked whether they are
+// in it, and news to who watches.
+func (in *instance) mailed(ctx context.Context, resets *reset.Resets, id string) (n int64, err error) {
+	for _, sent := range []func() (int64, error){
+		func() (int64, error) { return resets.Sent(ctx, id) },
+		func() (int64, error) { return people.Sent(ctx, in.db, id) },
+		func() (int64, error) { return watchers.Sent(ctx, in.db, id) },
+	} {
+		k, err := sent()
+		if err != nil {
+			return 0, err
+		}
+		n += k
+	}
+	return n, nil
 }
 
 // destroyCopies destroys the sealed copies of a key in folders of backups, and lists those that it did not reach.
@@ -536,7 +565,7 @@ func certified(c check.Certificate) language.Text {
 			n = r.N
 		}
 	}
-	return language.Both(fmt.Sprintf("鍵はこの機械から取り除かれました。写しが%d件残っています。", n), fmt.Sprintf("Its key is removed here; copies remain: %d.", n))
+	return language.Both(fmt.Sprintf("鍵はこの機械から取り除かれました。写しが%d件残っています。写しを開ける人は、封じたものを読めます。", n), fmt.Sprintf("Its key is removed here; copies remain: %d. Whoever can open one reads what it sealed.", n))
 }
 
 // contradicted lists what is known now that speaks against a certificate: copies of a key that is called destroyed, and a key that was brought back.
@@ -600,8 +629,12 @@ is known since that speaks against it is said beside it.`,
 			}
 			return a.print(v, func(w io.Writer) {
 				fmt.Fprintf(w, "Certificate %d of %s, %s, entry %s of the ledger. %s\n", cert.N, args[0], stamp(cert.Time.Time), language.Digits(cert.LedgerIndex), certified(cert.Certificate).EN)
+				gone := "gone   "
+				if cert.Outcome != check.OutcomeDestroyed { // a copy of the key opens what it sealed
+					gone = "removed"
+				}
 				for _, r := range cert.Gone {
-					fmt.Fprintf(w, "  gone     %-22s %s\n", r.What, language.Digits(r.N))
+					fmt.Fprintf(w, "  %s  %-22s %s\n", gone, r.What, language.Digits(r.N))
 				}
 				for _, r := range cert.Remains {
 					fmt.Fprintf(w, "  remains  %-22s %s\n", r.What, language.Digits(r.N))

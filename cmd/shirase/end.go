@@ -156,11 +156,11 @@ func (a *app) cmdShred() *cobra.Command {
 	c := &cobra.Command{Use: "shred ID", Short: "Destroy the key of an incident's sealed rosters and of its case",
 		Long: `Destroys, on this machine, the case's key: what an incident's rosters and the private
 record of its case are sealed under, and the copies of it in the folders of backups that
-are there. Files are removed. Nobody can then read who was affected, write to them, seal
-them anew, or read what was recorded of the case. What is published stays, and is still
-answered: that ends with incident retire.
+are there. Files are removed. Where no copy of it is left, nobody can then read who was
+affected, write to them, seal them anew, or read what was recorded of the case. What is
+published stays, and is still answered: that ends with incident retire.
 
-What laws want kept of the case is kept first, without whom this program finds in it: case
+What laws want kept of the case is kept with that, without whom this program finds in it: case
 retained shows it beforehand. Under a legal hold (case hold) nothing is shredded. A case that is not
 closed, or for which something came up since that would have kept it open, is refused:
 case closing lists it, and --despite says why its key is destroyed all the same, which is
@@ -227,16 +227,17 @@ func (a *app) shred(ctx context.Context, in *instance, id, despite string) (ende
 	if slices.Contains(c.Unknown, check.NotCounted) {
 		e.Remaining = append(e.Remaining, publish.Remaining{What: "what had left the machine before", Why: "an earlier version shredded the case, so that nobody counted copies of its record, evidence that was given out and lists of parties"})
 	}
-	e.Remaining = append(e.Remaining, publish.Backups, publish.Remaining{What: "the account export that the roster was made from", Why: "this program keeps no copy of it, and does not know where it lies"})
+	e.Remaining = append(e.Remaining, publish.Backups, publish.Remaining{What: "the account export that the roster was made from", Why: "this program keeps no copy of it, and does not know where it lies"},
+		publish.Remaining{What: "the accounts' own database", Why: "whose accounts these are is known there: this program reads exports of it, and destroys nothing in it"})
 	return e, nil
 }
 
 // remains says what is left of a case, beside what is listed one by one. COUNT and CASE stand for how many, and of which.
 var remains = map[string]struct{ what, why string }{
 	"record-exports":        {"COUNT copies of the case's record that were taken out", "whoever has them reads them: have them destroyed"},
-	"evidence-outside":      {"COUNT pieces of evidence that were given out", "whoever has them reads them: have them destroyed, or given back"},
+	"evidence-outside":      {"COUNT copies and pieces of evidence that were given out", "whoever has them reads them: have them destroyed, or given back"},
 	"party-lists":           {"COUNT lists that parties were given", "they are sealed to the parties' own keys"},
-	"relay-logs":            {"what relays noted of mail (COUNT campaigns and answers)", "their logs have addresses: they are let go as those who run the relays do"},
+	"relay-logs":            {"what relays noted of mail (COUNT campaigns, answers, news, and openings of the reset)", "their logs have addresses: they are let go as those who run the relays do"},
 	"sealed-index":          {"the sealed index of the incident", "it is published, and answers who asks: shirase incident retire CASE"},
 	"house-files-confirmed": {"COUNT files that houses say they have destroyed", "nothing shows it but their word"},
 }

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
+	"strconv"
 	"strings"
 
 	"shirase/internal/files"
@@ -29,9 +31,15 @@ func newFolderID() string {
 	return hex.EncodeToString(b)
 }
 
+// nextID is the file with the id that a folder is about to get in the place of the one that it was copied with: a process that is killed has it
+// get that one.
+const nextID = folderID + "-next"
+
 // readFolderID gives a folder's id; "" where it has none, or something that is none: it is then another folder, of which nothing is known.
-func readFolderID(d *files.Dir) (string, error) {
-	b, err := d.Get(folderID, 4*idBytes)
+func readFolderID(d *files.Dir) (string, error) { return readID(d, folderID) }
+
+func readID(d *files.Dir, file string) (string, error) {
+	b, err := d.Get(file, 4*idBytes)
 	if errors.Is(err, files.ErrNotExist) || errors.Is(err, files.ErrTooLarge) {
 		return "", nil
 	}
@@ -57,6 +65,13 @@ func (r *Register) enter(ctx context.Context, d *files.Dir, place string) (strin
 		if known, err = r.knows(ctx, id); err != nil {
 			return "", err
 		}
+		cloned, err := r.cloned(ctx, d, id)
+		if err != nil {
+			return "", err
+		}
+		if cloned {
+			return r.part(ctx, d, id, place)
+		}
 	}
 	if !known { // it may be of before folders had ids, or the register may have been brought back from before it had one
 		if was, err = r.before(ctx, d, place); err != nil {
@@ -70,6 +85,70 @@ func (r *Register) enter(ctx context.Context, d *files.Dir, place string) (strin
 		}
 	}
 	return id, r.seen(ctx, d, id, place, was)
+}
+
+// part gives a folder that was copied an id of its own. What of the other one's copies lies in it is recorded of it, too, before it has the id.
+func (r *Register) part(ctx context.Context, d *files.Dir, other, place string) (string, error) {
+	id, err := readID(d, nextID)
+	if err != nil {
+		return "", err
+	}
+	if id == "" || id == other {
+		id = newFolderID()
+		if err := d.Put(nextID, []byte(id+"\n")); err != nil {
+			return "", err
+		}
+	}
+	before, err := r.copies(ctx, `WHERE folder = $1`, other)
+	if err != nil {
+		return "", err
+	}
+	for _, c := range before {
+		there, err := d.Exists(c.File)
+		if err == nil && there {
+			_, err = r.db.ExecContext(ctx, `INSERT INTO backup_copy (folder, file, name, recipient, place, made_at, gone_at) VALUES ($1, $2, $3, $4, $5, $6, 0)
+				ON CONFLICT (folder, file) DO NOTHING`, id, c.File, c.Key, c.Recipient, place, store.Micros(c.Made))
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+	if err := r.seen(ctx, d, id, place, ""); err != nil {
+		return "", err
+	}
+	if err := d.Put(folderID, []byte(id+"\n")); err != nil {
+		return "", err
+	}
+	return id, d.Remove(nextID)
+}
+
+// cloned reports that a folder is not the one that backups were made to last by its id, but one that was copied from it before, or that it was
+// copied from: its newest backup is not the newest that was made there. Where it has more than the register knows of, that was brought back.
+func (r *Register) cloned(ctx context.Context, d *files.Dir, id string) (bool, error) {
+	var newest string
+	var number int64
+	err := r.db.QueryRowContext(ctx, `SELECT id, number FROM backup_made WHERE folder = $1 ORDER BY number DESC, made_at DESC LIMIT 1`, id).Scan(&newest, &number)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	list, err := manifests(d)
+	if err != nil && !errors.Is(err, ErrNone) {
+		return false, err
+	}
+	last := int64(0)
+	for _, name := range list {
+		n, of, _ := strings.Cut(path.Base(name), "-")
+		if of == newest {
+			return false, nil
+		}
+		if last, err = strconv.ParseInt(n, 10, 64); err != nil {
+			return false, err
+		}
+	}
+	return last <= number, nil
 }
 
 func (r *Register) knows(ctx context.Context, id string) (bool, error) {
@@ -225,6 +304,13 @@ func (r *Register) find(ctx context.Context, place string) (string, error) {
 		if err != nil {
 			return "", err
 		}
+		cloned, err := r.cloned(ctx, d, id)
+		if err != nil {
+			return "", err
+		}
+		if cloned {
+			return r.enterAt(ctx, place)
+		}
 		if known {
 			return id, r.seen(ctx, d, id, place, "")
 		}
@@ -236,6 +322,11 @@ func (r *Register) find(ctx context.Context, place string) (string, error) {
 	if was == "" {
 		return "", errOther
 	}
+	return r.enterAt(ctx, place)
+}
+
+// enterAt is enter of a folder that nobody has taken.
+func (r *Register) enterAt(ctx context.Context, place string) (string, error) {
 	out, err := files.Open(place)
 	if err != nil {
 		return "", err

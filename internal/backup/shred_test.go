@@ -5,6 +5,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"testing"
 	"testing/fstest"
 
@@ -111,6 +112,83 @@ func (m *media) mount(name string) {
 	}
 	if m.now = name; name != "" {
 		move(filepath.Join(m.aside, name), m.place)
+	}
+}
+
+// TestClonedMedium: a medium that was copied, to begin the second one or to replace it, is a folder of its own from when both are used. What is
+// sealed into either is gone when that one was seen, and not when the other one was; also where only shredding meets it again.
+func TestClonedMedium(t *testing.T) {
+	w := newWorld(t, "")
+	w.publish()
+	ctx := t.Context()
+	sealing := w.sealing()
+	run := func(src Source, place string) {
+		t.Helper()
+		if _, err := w.register.Run(ctx, src, place); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cp := func(from, to string) {
+		t.Helper()
+		if err := os.CopyFS(to, os.DirFS(from)); err != nil {
+			t.Fatal(err)
+		}
+		if err := filepath.WalkDir(to, func(name string, e fs.DirEntry, err error) error {
+			if err == nil && e.IsDir() {
+				err = os.Chmod(name, 0o700)
+			}
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, after := range map[string][]int{"the first, then the copy": {0, 1}, "the copy, then the first": {1, 0}, "the copy only": {1}, "each twice": {0, 1, 0, 1}, "without keys": {0, 1}} {
+		t.Run(name, func(t *testing.T) {
+			places := []string{filepath.Join(t.TempDir(), "a"), filepath.Join(t.TempDir(), "b")}
+			run(sealing, places[0])
+			cp(places[0], places[1])
+			src := sealing
+			if name == "without keys" { // the copy has those that were sealed before
+				src.Recipient = ""
+			}
+			for _, i := range after {
+				run(src, places[i])
+			}
+			list, err := w.register.Copies(ctx, "")
+			if err != nil || len(list) == 0 {
+				t.Fatal(list, err)
+			}
+			key := list[0].Key
+			sealed := func(place string) []string {
+				t.Helper()
+				found, err := filepath.Glob(filepath.Join(place, "keys", key+".*"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				return found
+			}
+			remains := func(place string) bool {
+				t.Helper()
+				_, left, err := w.register.Destroy(ctx, key)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return slices.ContainsFunc(left, func(c Unreached) bool { return c.Place == place })
+			}
+			aside := filepath.Join(t.TempDir(), "aside")
+			if err := os.Rename(places[1], aside); err != nil {
+				t.Fatal(err)
+			}
+			if !remains(places[1]) || len(sealed(places[0])) > 0 || len(sealed(aside)) == 0 {
+				t.Errorf("the first was there, and nothing is said of the copy that lies in the other one: %v %v", sealed(places[0]), sealed(aside))
+			}
+			if err := os.Rename(aside, places[1]); err != nil {
+				t.Fatal(err)
+			}
+			if remains(places[1]) || len(sealed(places[1])) > 0 {
+				t.Errorf("both were there, and it remains: %v", sealed(places[1]))
+			}
+		})
 	}
 }
 

@@ -282,7 +282,7 @@ func TestRetained(t *testing.T) {
 		if _, err := w.Cases.Decide(ctx, by, "shop", response.Decision{Question: "tell hana@example.com?", Decision: "yes, by 090-1234-5678", Why: "account 123456789012 is theirs"}); err != nil {
 			t.Fatal(err)
 		}
-		r, err := w.Retain(ctx, by, "shop", false)
+		r, err := w.Retain(ctx, by, "shop")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -305,8 +305,9 @@ func TestRetained(t *testing.T) {
 		if r.LeftOut != 3 {
 			t.Errorf("%d texts were left out", r.LeftOut)
 		}
-		if again, err := w.Retain(ctx, by, "shop", true); err != nil || again.SHA256 != r.SHA256 {
-			t.Errorf("%v: the same case gives another record", err)
+		again, err := w.Retain(ctx, by, "shop")
+		if err != nil || again.SHA256 != r.SHA256 {
+			t.Fatalf("%v: the same case gives another record", err)
 		}
 		h, err := w.Hold(ctx, by, "shop", "a claim")
 		if err != nil {
@@ -321,11 +322,21 @@ func TestRetained(t *testing.T) {
 		if err := w.Release(ctx, by, "shop", h.N, "again"); !errors.Is(err, ErrNotFound) {
 			t.Error(err)
 		}
-		if err := w.rosters.Shred(ctx, by, "shop"); err != nil {
+		if _, err := w.Kept(ctx, by, "shop"); !errors.Is(err, ErrNotFound) {
+			t.Errorf("of a case that goes on something lies in the clear: %v", err)
+		}
+		if _, err := w.DB.ExecContext(ctx, `INSERT INTO closing_retained (incident, sha256, data, at, actor) VALUES ('shop', 'another version', $1, 9999999999999999, '')`, again.Data); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.rosters.ShredIf(ctx, by, "shop", func(tx *sql.Tx) error { return w.Keep(ctx, tx, by, "shop", again) }); err != nil {
 			t.Fatal(err)
 		}
 		if kept, err := w.Kept(ctx, by, "shop"); err != nil || kept.SHA256 != r.SHA256 || len(kept.Decisions) != 1 {
 			t.Errorf("%+v, %v", kept, err)
+		}
+		var versions int
+		if err := w.DB.QueryRowContext(ctx, `SELECT count(*) FROM closing_retained WHERE incident = 'shop'`).Scan(&versions); err != nil || versions != 1 {
+			t.Errorf("%d versions are kept, %v", versions, err)
 		}
 		if _, err := w.DB.ExecContext(ctx, `UPDATE closing_retained SET sha256 = 'x'`); err != nil {
 			t.Fatal(err)

@@ -114,13 +114,13 @@ func TestSinceClosed(t *testing.T) {
 		if _, err := w.Cases.PutParty(ctx, by, "owing", 0, response.Party{ID: "acme", Name: "Acme", Kind: "client"}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.Ready(ctx, by, "none", "", true); err != nil {
+		if _, err := w.Ready(ctx, by, "none", ""); err != nil {
 			t.Errorf("an incident without a case has nothing to close: %v", err)
 		}
-		if _, err := w.Ready(ctx, by, "owing", "", false); !errors.Is(err, ErrUnready) {
+		if _, err := w.Ready(ctx, by, "owing", ""); !errors.Is(err, ErrUnready) {
 			t.Errorf("the key of a case that is not closed: %v", err)
 		}
-		if r, err := w.Ready(ctx, by, "owing", "a court has ordered it", false); err != nil || !slices.Contains(r.Stands, "not closed") || !slices.Contains(r.Stands, "untold party acme") || !doubted(r, "Acme") || !doubted(r, "not closed") || !doubted(r, "a court has ordered it") {
+		if r, err := w.Ready(ctx, by, "owing", "a court has ordered it"); err != nil || !slices.Contains(r.Stands, "not closed") || !slices.Contains(r.Stands, "untold party acme") || !doubted(r, "Acme") || !doubted(r, "not closed") || !doubted(r, "a court has ordered it") {
 			t.Errorf("%+v, %v", r, err)
 		}
 		if _, err := w.Close(ctx, by, "owing", Asked{Why: "done", Despite: "they are wound up"}); err != nil {
@@ -137,7 +137,7 @@ func TestSinceClosed(t *testing.T) {
 		if open := at(); len(open) != 0 {
 			t.Errorf("what was overruled is open: %q", open)
 		}
-		r, err := w.Ready(ctx, by, "owing", "", true)
+		r, err := w.Ready(ctx, by, "owing", "")
 		if err != nil || !doubted(r, "they are wound up") {
 			t.Errorf("%+v, %v", r, err)
 		}
@@ -145,16 +145,27 @@ func TestSinceClosed(t *testing.T) {
 		if open := at(); len(open) != 1 || !strings.HasPrefix(open[0], "promise clock ") {
 			t.Errorf("what came up since is not on the list: %q", open)
 		}
-		if _, err := w.Ready(ctx, by, "owing", "", true); !errors.Is(err, ErrUnready) {
+		if _, err := w.Ready(ctx, by, "owing", ""); !errors.Is(err, ErrUnready) {
 			t.Error(err)
 		}
-		if _, err := w.Ready(ctx, by, "owing", "hana@example.com wants it", true); !errors.Is(err, ErrIdentifies) {
+		if _, err := w.Ready(ctx, by, "owing", "hana@example.com wants it"); !errors.Is(err, ErrIdentifies) {
 			t.Errorf("a reason that stays names somebody: %v", err)
 		}
-		if r, err = w.Ready(ctx, by, "owing", "the update was given elsewhere", true); err != nil || !doubted(r, "given elsewhere") {
+		if r, err = w.Ready(ctx, by, "owing", "the update was given elsewhere"); err != nil || !doubted(r, "given elsewhere") {
 			t.Errorf("%+v, %v", r, err)
 		}
-		if err := w.rosters.Shred(ctx, by, "owing"); err != nil {
+		overruled := func() (n int) {
+			t.Helper()
+			if err := w.DB.QueryRowContext(ctx, `SELECT count(*) FROM closing_shred`).Scan(&n); err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+		errLate := errors.New("it does not come about")
+		if err := w.rosters.ShredIf(ctx, by, "owing", func(tx *sql.Tx) error { return errors.Join(r.Keep(ctx, tx), errLate) }); !errors.Is(err, errLate) || overruled() != 0 {
+			t.Errorf("what did not come about is said to have been overruled: %v", err)
+		}
+		if err := w.rosters.ShredIf(ctx, by, "owing", func(tx *sql.Tx) error { return r.Keep(ctx, tx) }); err != nil || overruled() != 1 {
 			t.Fatal(err)
 		}
 		if v, err := w.View(ctx, by, "owing"); err != nil || v.Overruled == nil || v.Overruled.Despite != "the update was given elsewhere" || len(v.Overruled.Open) != 1 || v.Overruled.By != by.String() {
@@ -215,7 +226,7 @@ func TestHoldSaid(t *testing.T) {
 		if _, err := w.Close(ctx, by, "shop", Asked{Why: "done"}); err != nil {
 			t.Fatal(err)
 		}
-		before, err := w.Ready(ctx, by, "shop", "", false)
+		before, err := w.Ready(ctx, by, "shop", "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -226,7 +237,7 @@ func TestHoldSaid(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		after, err := w.Ready(ctx, by, "shop", "", false)
+		after, err := w.Ready(ctx, by, "shop", "")
 		if err != nil || !doubted(after, "claim before the district court") || !doubted(after, "settled out of court") || slices.Equal(before.Stands, after.Stands) {
 			t.Errorf("%+v, %v", after, err)
 		}
@@ -306,6 +317,39 @@ func TestOtherReports(t *testing.T) {
 		_, items, err := w.Checklist(ctx, by, "unsent")
 		if open := refusing(items); err != nil || !slices.Contains(open, "unknown report gdpr-33") {
 			t.Errorf("what a law wants was not handed in, and %q is open: %v", open, err)
+		}
+	})
+}
+
+// TestStands: how a case stands is another text as soon as something is recorded in it, a fact is, or a hold is put on or ended: what is kept of it
+// would be another record.
+func TestStands(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		ctx := t.Context()
+		w.declare("shop")
+		var seen []string
+		for _, step := range []struct {
+			what string
+			do   func() error
+		}{
+			{"nothing", func() error { return nil }},
+			{"a note", func() error {
+				_, err := w.Cases.Decide(ctx, by, "shop", response.Decision{Question: "stop?", Decision: "no", Why: "it is over"})
+				return err
+			}},
+			{"a fact", func() error { w.facts("shop", "  - {key: next-update, value: \"2030-01-01T10:00\"}\n"); return nil }},
+			{"a hold", func() error { _, err := w.Hold(ctx, by, "shop", "a claim"); return err }},
+			{"its end", func() error { return w.Release(ctx, by, "shop", 1, "settled") }},
+		} {
+			if err := step.do(); err != nil {
+				t.Fatal(err)
+			}
+			var now string
+			if err := w.DB.Update(ctx, func(tx *sql.Tx) (err error) { now, err = w.Stands(ctx, tx, "shop"); return err }); err != nil || slices.Contains(seen, now) {
+				t.Errorf("%s has come, and it stands as before: %q, %v", step.what, now, err)
+			}
+			seen = append(seen, now)
 		}
 	})
 }

@@ -59,7 +59,7 @@ func TestNobodyOutlives(t *testing.T) {
 			_, owned := w.PutTask(ctx, by, "shop", 0, 0, func(o *Task) { o.Title, o.Owner = "Call back", name })
 			_, learnt := w.Learn(ctx, by, "shop", text)
 			_, held := w.Hold(ctx, by, "shop", text)
-			_, ready := w.Ready(ctx, by, "shop", text, true)
+			_, ready := w.Ready(ctx, by, "shop", text)
 			for what, err := range map[string]error{"a task": err, "an owner": owned, "a lesson": learnt, "a hold": held, "a reason": ready} {
 				if !errors.Is(err, ErrIdentifies) {
 					t.Errorf("%s names %s, and outlives the case: %v", what, name, err)
@@ -67,7 +67,7 @@ func TestNobodyOutlives(t *testing.T) {
 			}
 			_, err = w.Cases.Decide(ctx, by, "shop", response.Decision{Question: text, Decision: "yes"})
 			must(err)
-			r, err := w.Retain(ctx, by, "shop", false)
+			r, err := w.Retain(ctx, by, "shop")
 			if err != nil || strings.Contains(string(r.Data), name) || r.LeftOut == 0 {
 				t.Errorf("%s is kept, and outlives the case: %v %s", name, err, r.Data)
 			}

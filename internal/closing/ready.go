@@ -22,13 +22,15 @@ var ErrUnready = errors.New("the case is not at its end")
 type Ready struct {
 	Stands []string        // what is approved with it, in words of the program: open, or closed and when, what is open, each hold
 	Doubts []language.Text // what speaks against it
-	open   []string
+	// Keep keeps, in the transaction that has the key destroyed, why that is done although the case is not at its end; nothing, where it is.
+	Keep func(ctx context.Context, tx *sql.Tx) error
+	open []string
 }
 
 // Ready says with what the key of a case would be destroyed now. A case that is not closed, or for which something came up since that would
-// have kept it open, is refused, but with a reason, which is kept where record says so: it outlives the case, and names nobody. An incident
+// have kept it open, is refused, but with a reason, which Keep keeps: it outlives the case, and names nobody. An incident
 // without a case has nothing to close. Errors: ErrUnready, ErrInput, ErrIdentifies, ErrNotFound.
-func (c *Closing) Ready(ctx context.Context, who actor.Actor, id, despite string, record bool) (Ready, error) {
+func (c *Closing) Ready(ctx context.Context, who actor.Actor, id, despite string) (Ready, error) {
 	despite = strings.TrimSpace(despite)
 	if err := textOK("a reason", despite, false); err != nil {
 		return Ready{}, fmt.Errorf("case %s: %w", id, err)
@@ -61,22 +63,27 @@ func (c *Closing) Ready(ctx context.Context, who actor.Actor, id, despite string
 		return r, err
 	}
 	for _, h := range all {
-		r.Stands = append(r.Stands, fmt.Sprintf("hold %d %s", h.N, stampOf(h.Ended)))
+		r.Stands = append(r.Stands, h.stands())
 		if !h.On() {
 			r.Doubts = append(r.Doubts, language.Text{JA: fmt.Sprintf("法的な保存の指示%d（%s）は、%sに解除されました：%s", h.N, h.Why, h.Ended.Format(time.DateOnly), h.WhyEnded),
 				EN: fmt.Sprintf("Legal hold %d (%s) was ended on %s: %s", h.N, h.Why, h.Ended.Format(time.DateOnly), h.WhyEnded)})
 		}
 	}
-	if !record || len(r.open) == 0 {
-		return r, nil
-	}
-	_, err = c.DB.ExecContext(ctx, `INSERT INTO closing_shred (incident, despite, open, at, actor) VALUES ($1, $2, $3, $4, $5)
-		ON CONFLICT (incident) DO UPDATE SET despite = excluded.despite, open = excluded.open, at = excluded.at, actor = excluded.actor`,
-		id, despite, strings.Join(r.open, "\n"), store.Micros(c.Now()), who.String())
-	if err != nil {
-		return r, fmt.Errorf("case %s: keep why its key is destroyed: %w", id, err)
-	}
+	r.Keep = func(ctx context.Context, tx *sql.Tx) error { return c.overrule(ctx, tx, who, id, despite, r.open) }
 	return r, nil
+}
+
+// overrule keeps why a case's key is destroyed with something open.
+func (c *Closing) overrule(ctx context.Context, tx *sql.Tx, who actor.Actor, id, despite string, open []string) error {
+	_, err := tx.ExecContext(ctx, `DELETE FROM closing_shred WHERE incident = $1`, id)
+	if err == nil && len(open) > 0 {
+		_, err = tx.ExecContext(ctx, `INSERT INTO closing_shred (incident, despite, open, at, actor) VALUES ($1, $2, $3, $4, $5)`,
+			id, despite, strings.Join(open, "\n"), store.Micros(c.Now()), who.String())
+	}
+	if err != nil {
+		return fmt.Errorf("case %s: keep why its key is destroyed: %w", id, err)
+	}
+	return nil
 }
 
 // stands says how a case stands.

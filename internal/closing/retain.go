@@ -147,8 +147,8 @@ type Retained struct {
 	At     time.Time // zero: it is not kept yet
 }
 
-// Retain gives what is kept of a case when its key is destroyed, as the case stands, and keeps it where keep says so. Errors: ErrNotFound.
-func (c *Closing) Retain(ctx context.Context, who actor.Actor, id string, keep bool) (*Retained, error) {
+// Retain gives what is kept of a case when its key is destroyed, as the case stands. Errors: ErrNotFound.
+func (c *Closing) Retain(ctx context.Context, who actor.Actor, id string) (*Retained, error) {
 	r, err := c.Cases.Retained(ctx, who, id, c.persons(ctx))
 	if err != nil {
 		return nil, err
@@ -158,29 +158,49 @@ func (c *Closing) Retain(ctx context.Context, who actor.Actor, id string, keep b
 		return nil, fmt.Errorf("case %s: %w", id, err)
 	}
 	out.SHA256 = response.RetainedDigest(out.Data)
-	if !keep {
-		return out, nil
-	}
-	out.At = c.Now().UTC().Truncate(time.Second)
-	_, err = c.DB.ExecContext(ctx, `INSERT INTO closing_retained (incident, sha256, data, at, actor) VALUES ($1, $2, $3, $4, $5)
-		ON CONFLICT (incident, sha256) DO UPDATE SET at = excluded.at`, id, out.SHA256, out.Data, store.Micros(c.Now()), who.String()) // to the microsecond: the last one counts
-	if err != nil {
-		return nil, fmt.Errorf("case %s: keep what is kept: %w", id, err)
-	}
 	return out, nil
 }
 
-// ForShred is Retain for the room that destroys the key: "" for an incident without a case.
-func (c *Closing) ForShred(ctx context.Context, who actor.Actor, id string, keep bool) (string, error) {
-	r, err := c.Retain(ctx, who, id, keep)
-	if errors.Is(err, response.ErrNotFound) {
-		return "", nil
+// Keep keeps that, and nothing else of the case, in the transaction that has its key destroyed: before, it would lie in the clear beside a case
+// that goes on.
+func (c *Closing) Keep(ctx context.Context, tx *sql.Tx, who actor.Actor, id string, r *Retained) error {
+	_, err := tx.ExecContext(ctx, `DELETE FROM closing_retained WHERE incident = $1`, id)
+	if err == nil {
+		_, err = tx.ExecContext(ctx, `INSERT INTO closing_retained (incident, sha256, data, at, actor) VALUES ($1, $2, $3, $4, $5)`, id, r.SHA256, r.Data, store.Micros(c.Now()), who.String())
 	}
+	if err != nil {
+		return fmt.Errorf("case %s: keep what is kept: %w", id, err)
+	}
+	return nil
+}
+
+// ForShred is Retain for the room that destroys the key, with what keeps it: "" for an incident without a case.
+func (c *Closing) ForShred(ctx context.Context, who actor.Actor, id string) (sha256 string, keep func(ctx context.Context, tx *sql.Tx) error, err error) {
+	r, err := c.Retain(ctx, who, id)
+	if errors.Is(err, response.ErrNotFound) {
+		return "", nil, nil
+	}
+	if err != nil {
+		return "", nil, err
+	}
+	return r.SHA256, func(ctx context.Context, tx *sql.Tx) error { return c.Keep(ctx, tx, who, id, r) }, nil
+}
+
+// Stands says how a case stands, without its key: its record, facts and notices, and each hold that is on or was. q may be a transaction. It is
+// for the program.
+func (c *Closing) Stands(ctx context.Context, q store.Querier, id string) (string, error) {
+	out, err := c.Cases.Stands(ctx, q, id)
 	if err != nil {
 		return "", err
 	}
-	return r.SHA256, nil
+	all, err := holds(ctx, q, id)
+	for _, h := range all {
+		out += "\n" + h.stands()
+	}
+	return out, err
 }
+
+func (h Hold) stands() string { return fmt.Sprintf("hold %d %s", h.N, stampOf(h.Ended)) }
 
 // Kept gives what is kept of a case, as it was kept last. Errors: ErrNotFound.
 func (c *Closing) Kept(ctx context.Context, who actor.Actor, id string) (*Retained, error) {

@@ -101,7 +101,7 @@ func since(k *response.Case, items []Item) (open []Item, then []language.Text) {
 
 // Retaining gives what would be kept of a case, or, where its key is gone, what is. Errors: ErrNotFound.
 func (c *Closing) Retaining(ctx context.Context, who actor.Actor, id string) (r *Retained, kept bool, err error) {
-	r, err = c.Retain(ctx, who, id, false)
+	r, err = c.Retain(ctx, who, id)
 	if errors.Is(err, roster.ErrShredded) {
 		r, err = c.Kept(ctx, who, id)
 		return r, err == nil, err

@@ -178,17 +178,21 @@ func newDesk(t *testing.T, db *store.DB) *desk {
 	must(err)
 	d.proposals.Acts[closing.KindClose] = d.closing.Act()
 	asked := func(request []byte) (a publish.AskedEnd) { must(json.Unmarshal(request, &a)); return a }
-	d.proposals.Acts[publish.KindShred] = proposal.Act{Plan: func(ctx context.Context, who actor.Actor, id string, request []byte) (proposal.Plan, error) {
-		ready, err := d.closing.Ready(ctx, who, id, asked(request).Despite, false)
+	d.proposals.Acts[publish.KindShred] = proposal.Act{Also: actor.Remove, Plan: func(ctx context.Context, who actor.Actor, id string, request []byte) (proposal.Plan, error) {
+		ready, err := d.closing.Ready(ctx, who, id, asked(request).Despite)
 		return proposal.Plan{Bytes: []byte(id + strings.Join(ready.Stands, " ")), Effect: proposal.Effect{People: -1, Says: language.Both("鍵を壊します", "destroys the key"), Doubts: ready.Doubts}}, errors.Join(err, d.closing.Allowed(ctx, id))
 	}, Do: func(ctx context.Context, who actor.Actor, id string, request []byte, _ string, _ func(*sql.Tx) error) (any, error) {
-		if _, err := d.closing.Ready(ctx, who, id, asked(request).Despite, true); err != nil {
+		ready, err := d.closing.Ready(ctx, who, id, asked(request).Despite)
+		if err != nil {
 			return nil, err
 		}
-		if _, err := d.closing.Retain(ctx, who, id, true); err != nil {
+		kept, err := d.closing.Retain(ctx, who, id)
+		if err != nil {
 			return nil, err
 		}
-		return nil, rosters.Shred(ctx, who, id)
+		return nil, rosters.ShredIf(ctx, who, id, func(tx *sql.Tx) error {
+			return errors.Join(ready.Keep(ctx, tx), d.closing.Keep(ctx, tx, who, id, kept))
+		})
 	}}
 	d.console, err = New(Options{Boards: d.boards, Staff: d.staff, Cases: d.cases, Closing: d.closing, Proposals: d.proposals, Scopes: d.scopes, Collection: d.collection, Gate: d.gate, Resets: resets, Rehearsal: d.rehearsal(), Draft: d.draft, Desk: Desk{Enquiries: d.enquiries, Record: d.recordFacts}, Spread: Spread{Places: d.places, Watching: d.watching.OfCase, Record: d.recordFacts, Known: d.known}, Reaching: reaching, BaseURL: base, Log: slog.New(slog.NewTextHandler(d.logged, nil))})
 	must(err)

@@ -98,7 +98,7 @@ var rights = map[string]struct {
 	"POST /console/cases/{id}/closing/task":    {roles: "commander writer approver desk", ofCase: true, form: url.Values{"title": {"保存を減らす"}, "due": {"2030-01-01"}}},
 	"POST /console/cases/{id}/closing/lesson":  {roles: "commander writer approver desk", ofCase: true, form: url.Values{"text": {"記録を読むのが遅れた"}}},
 	"POST /console/cases/{id}/closing/hold":    {roles: "commander", ofCase: true, form: url.Values{"why": {"裁判所の求め"}}},
-	"POST /console/cases/{id}/closing/shred":   {roles: "commander writer", ofCase: true, form: url.Values{"despite": {"解散した"}}},
+	"POST /console/cases/{id}/closing/shred":   {roles: "commander", ofCase: true, form: url.Values{"despite": {"解散した"}}},
 	"GET /console/cases/{id}/clocks":           {roles: inCase, ofCase: true},
 	"POST /console/cases/{id}/start":           {roles: "commander", ofCase: true, form: url.Values{"trigger": {"materiality"}, "at": {"2026-08-20"}, "version": {"1"}}},
 	"POST /console/cases/{id}/know":            {roles: "commander", ofCase: true, form: url.Values{"word": {"wrongful"}, "is": {"yes"}, "version": {"1"}}},

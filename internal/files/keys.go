@@ -186,7 +186,9 @@ func (k *Keys) Load(name string) ([]byte, error) {
 // Destroy takes a key away for good: its name goes first, durably, then its
 // bytes are overwritten in place and the file is removed. What a file system
 // that copies on write or a drive that moves its blocks still holds of the
-// bytes is out of a program's reach; so are backups of the folder.
+// bytes is out of a program's reach; so are backups of the folder. One that
+// was cut short after the name had gone is gone on with, whoever began it:
+// ErrNotExist says that nothing of the key is left here.
 func (k *Keys) Destroy(name string) error {
 	if err := checkKeyName(name); err != nil {
 		return err
@@ -198,7 +200,15 @@ func (k *Keys) Destroy(name string) error {
 }
 
 func (k *Keys) destroy(name string) error {
+	gone := goneKey + name
+	begun, err := k.goOn(gone)
+	if err != nil {
+		return err
+	}
 	f, err := k.root.OpenFile(name, os.O_RDWR, 0)
+	if begun && errors.Is(err, fs.ErrNotExist) {
+		return k.syncFolder()
+	}
 	if err != nil {
 		return err
 	}
@@ -209,7 +219,6 @@ func (k *Keys) destroy(name string) error {
 	} else if !locked {
 		return errors.New("another process is making or destroying it")
 	}
-	gone := goneKey + name
 	if err := k.sys.rename(k.root, name, gone); err != nil {
 		return err
 	}
@@ -223,6 +232,31 @@ func (k *Keys) destroy(name string) error {
 		return err
 	}
 	return k.syncFolder()
+}
+
+// goOn finishes to destroy a key whose name has gone, and reports whether
+// there was one.
+func (k *Keys) goOn(gone string) (bool, error) {
+	f, err := k.root.OpenFile(gone, os.O_RDWR, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	if locked, err := tryLock(f); err != nil {
+		return false, err
+	} else if !locked {
+		return false, errors.New("another process is destroying it")
+	}
+	if err := k.wipe(f); err != nil {
+		return false, err
+	}
+	if err := k.root.Remove(gone); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, err
+	}
+	return true, nil
 }
 
 // wipe overwrites what f holds, durably.

@@ -153,6 +153,76 @@ func TestDestroy(t *testing.T) {
 	}
 }
 
+// TestDestroyGoesOn: who destroys a key whose name has gone and whose bytes have not, in a folder that was opened before, wipes them, or is told
+// that they are there; and it is not said to be gone while another process has it.
+func TestDestroyGoesOn(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "keys")
+	k := openKeys(t, dir)
+	cut := func() string {
+		t.Helper()
+		if err := k.Create("a.key", []byte("secret")); err != nil {
+			t.Fatal(err)
+		}
+		other := filepath.Join(t.TempDir(), "other")
+		if err := os.Link(filepath.Join(dir, "a.key"), other); err != nil {
+			t.Skip(err)
+		}
+		if err := os.Rename(filepath.Join(dir, "a.key"), filepath.Join(dir, goneKey+"a.key")); err != nil { // as far as somebody else has come
+			t.Fatal(err)
+		}
+		return other
+	}
+	wiped := func(files ...string) {
+		t.Helper()
+		for _, file := range files {
+			if got, err := os.ReadFile(file); err != nil || string(got) != "\x00\x00\x00\x00\x00\x00" {
+				t.Errorf("the bytes are still there: %q, %v", got, err)
+			}
+		}
+		if entries, err := os.ReadDir(dir); err != nil || len(entries) != 0 {
+			t.Errorf("left: %v, %v", entries, err)
+		}
+	}
+	first := cut()
+	k.sys.sync = func(*os.File) error { return errDisk }
+	for range 2 {
+		if err := k.Destroy("a.key"); !errors.Is(err, errDisk) {
+			t.Errorf("what could not be wiped is called gone: %v", err)
+		}
+	}
+	k.sys = realSyscalls
+	if f, err := os.OpenFile(filepath.Join(dir, goneKey+"a.key"), os.O_RDWR, 0); err != nil {
+		t.Fatal(err)
+	} else {
+		if locked, err := tryLock(f); err != nil || !locked {
+			t.Fatal(locked, err)
+		}
+		if err := k.Destroy("a.key"); err == nil || errors.Is(err, ErrNotExist) {
+			t.Errorf("what another process has is called gone: %v", err)
+		}
+		f.Close()
+	}
+	if err := k.Destroy("a.key"); err != nil {
+		t.Error(err)
+	}
+	wiped(first)
+	if err := k.Destroy("a.key"); !errors.Is(err, ErrNotExist) {
+		t.Error(err)
+	}
+	first = cut() // and the key is brought back meanwhile
+	if err := k.Create("a.key", []byte("secret")); err != nil {
+		t.Fatal(err)
+	}
+	second := filepath.Join(t.TempDir(), "second")
+	if err := os.Link(filepath.Join(dir, "a.key"), second); err != nil {
+		t.Fatal(err)
+	}
+	if err := k.Destroy("a.key"); err != nil {
+		t.Error(err)
+	}
+	wiped(first, second)
+}
+
 // TestKeySweep: the remains of a Create that was cut short go, and take
 // nothing of the finished key along.
 func TestKeySweep(t *testing.T) {

@@ -78,12 +78,17 @@ type People struct {
 	step func() // in tests: where a process may be killed
 }
 
-// New opens the room, and destroys the key that it had in earlier versions.
-func New(ctx context.Context, rooms Rooms) (*People, error) {
+func migrate(ctx context.Context, db *store.DB) error {
 	sub, err := fs.Sub(migrations, "migrations")
 	if err == nil {
-		err = rooms.DB.Migrate(ctx, "people", sub)
+		err = db.Migrate(ctx, "people", sub)
 	}
+	return err
+}
+
+// New opens the room, and destroys the key that it had in earlier versions.
+func New(ctx context.Context, rooms Rooms) (*People, error) {
+	err := migrate(ctx, rooms.DB)
 	p := &People{Rooms: rooms, now: time.Now, step: func() {}}
 	if err == nil {
 		if err = rooms.Keys.Destroy(OldKey); errors.Is(err, files.ErrNotExist) {
@@ -466,10 +471,7 @@ func Waiting(ctx context.Context, db *store.DB, incident string) (n int64, err e
 // Forget lets go who asked about incidents whose case was shredded, and who was in them: nobody reads it any more. It needs no key, nor that
 // anybody answers here.
 func Forget(ctx context.Context, db *store.DB, rosters *roster.Rosters) error {
-	sub, err := fs.Sub(migrations, "migrations")
-	if err == nil {
-		err = db.Migrate(ctx, "people", sub)
-	}
+	err := migrate(ctx, db)
 	if err == nil {
 		err = forget(ctx, db, rosters)
 	}

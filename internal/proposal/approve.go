@@ -191,13 +191,16 @@ func (p *Proposals) carryOut(ctx context.Context, who actor.Actor, id string) er
 			}
 		}
 	}
-	if errors.Is(err, ErrChanged) && x.State == Approved {
-		return errors.Join(voided(), p.end(ctx, who, x, Void, "what would be done had changed when it was to be carried out", Approved))
+	if errors.Is(err, ErrChanged) { // nothing of it was done
+		return errors.Join(voided(), p.end(ctx, who, x, Void, "what would be done had changed when it was to be carried out", Approved, Started))
 	}
 	if err != nil {
 		b, e := p.later(ctx, x)
 		if e == nil {
 			_, e = p.DB.ExecContext(ctx, `UPDATE proposal SET claimed_at = 0, why = $2 WHERE id = $1 AND state IN ('approved', 'started')`, id, b.text(id, "why", err.Error()))
+		}
+		if now, was := p.get(ctx, p.DB, x.ID); was == nil && now.State == Done {
+			return errors.Join(fmt.Errorf("it is carried out, and something that follows is not done yet: %w", err), e)
 		}
 		return errors.Join(fmt.Errorf("it is not carried out yet: %w", err), e)
 	}

@@ -58,7 +58,7 @@ type Act struct {
 	Also actor.Permission
 	// Plan works out what a request would do now. request is JSON; the same request in the same situation gives the same bytes.
 	Plan func(ctx context.Context, who actor.Actor, incident string, request []byte) (Plan, error)
-	// Do does it, and nothing else than what digest names: ErrChanged otherwise. It calls settle in the transaction in which it becomes
+	// Do does it, and nothing else than what digest names: ErrChanged otherwise, where nothing of it was done; then it is void. It calls settle in the transaction in which it becomes
 	// true; where there is no single one, settle is nil, Plan was compared before the first Do, and Do goes on where it was interrupted.
 	Do func(ctx context.Context, who actor.Actor, incident string, request []byte, digest string, settle func(tx *sql.Tx) error) (result any, err error)
 	// Single says that there is one transaction in which it becomes true.
@@ -194,7 +194,11 @@ func mayPropose(who actor.Actor, act Act, incident string) error {
 	if act.Keys {
 		return who.May(actor.Keys, "")
 	}
-	return hidden(who.May(actor.Propose, incident))
+	err := who.May(actor.Propose, incident)
+	if err == nil {
+		err = who.May(act.Also, incident)
+	}
+	return hidden(err)
 }
 
 func mayApprove(who actor.Actor, act Act, incident string) error {
@@ -233,11 +237,7 @@ func (p *Proposals) Propose(ctx context.Context, who actor.Actor, kind, incident
 	if !ok {
 		return nil, fmt.Errorf("propose: %w: %q", ErrKind, kind)
 	}
-	err := mayPropose(who, act, incident)
-	if err == nil && !act.Keys {
-		err = hidden(who.May(act.Also, incident))
-	}
-	if err != nil {
+	if err := mayPropose(who, act, incident); err != nil {
 		return nil, fmt.Errorf("propose to %s: %w", kind, err)
 	}
 	req, err := json.Marshal(request, json.Deterministic(true))

@@ -13,6 +13,7 @@ import (
 
 	"shirase/check"
 	"shirase/internal/actor"
+	"shirase/internal/hint"
 	"shirase/internal/incident"
 	"shirase/internal/incident/compose"
 	"shirase/internal/index"
@@ -110,13 +111,13 @@ func (p *Publisher) Acts() map[string]proposal.Act {
 				cert, remaining, err := p.retire(ctx, who, id)
 				return map[string]any{"certificate": cert, "remaining": remaining}, err
 			}},
-		KindShred: {Outlives: true, Plan: p.planShred,
-			Do: func(ctx context.Context, who actor.Actor, id string, request []byte, _ string, _ func(*sql.Tx) error) (any, error) {
+		KindShred: {Single: true, Outlives: true, Also: actor.Remove, Plan: p.planShred,
+			Do: func(ctx context.Context, who actor.Actor, id string, request []byte, digest string, settle func(*sql.Tx) error) (any, error) {
 				var a AskedEnd
 				if err := json.Unmarshal(request, &a); err != nil {
 					return nil, err
 				}
-				c, err := p.shred(ctx, who, id, a.Despite)
+				c, err := p.shred(ctx, who, anEnd{id, a.Despite, digest, settle})
 				if err != nil {
 					return nil, err
 				}
@@ -154,7 +155,7 @@ func (p *Publisher) ShredDespite(ctx context.Context, who actor.Actor, id, despi
 	if err := p.alone(ctx, who, "shred a case"); err != nil {
 		return nil, err
 	}
-	c, err := p.shred(ctx, who, id, despite)
+	c, err := p.shred(ctx, who, anEnd{id: id, despite: despite})
 	if err != nil {
 		return nil, fmt.Errorf("shred %s: %w", id, err)
 	}
@@ -326,73 +327,95 @@ func (p *Publisher) planShred(ctx context.Context, who actor.Actor, id string, r
 	if err := json.Unmarshal(request, &a, json.RejectUnknownMembers(true)); err != nil {
 		return proposal.Plan{}, fmt.Errorf("shred %s: %w", id, err)
 	}
-	if c, err := p.certificate(ctx, p.DB, id); err == nil { // the case is gone; copies of its key may not be, or have come back
-		b, err := document(map[string]any{"kind": KindShred, "incident": id, "certificate": c.N})
-		return proposal.Plan{Bytes: b, Effect: proposal.Effect{People: -1, Says: language.Text{JA: "この事案の鍵の写しを、バックアップの届くところでもう一度探し、壊します", EN: "looks for copies of the case's key anew in the backups that are reached, and destroys them"}}}, err
-	} else if err != nil && !errors.Is(err, ErrNoCertificate) {
+	if plan, err := p.again(ctx, id, a.Despite); !errors.Is(err, ErrNoCertificate) {
+		return plan, err
+	}
+	l, err := p.leaving(ctx, who, id, a.Despite)
+	return l.plan, err
+}
+
+// again says what is done once the case is gone: copies of its key may not be, or have come back. Errors: ErrNoCertificate, ErrNothing.
+func (p *Publisher) again(ctx context.Context, id, despite string) (proposal.Plan, error) {
+	c, err := p.certificate(ctx, p.DB, id)
+	if err != nil {
 		return proposal.Plan{}, err
 	}
+	if despite != "" {
+		return proposal.Plan{}, hint.Add(fmt.Errorf("shred %s: %w", id, ErrNothing), "leave --despite out: copies of the key are looked for all the same")
+	}
+	b, err := document(map[string]any{"kind": KindShred, "incident": id, "certificate": c.N})
+	return proposal.Plan{Bytes: b, Effect: proposal.Effect{People: -1, Says: language.Text{JA: "この事案の鍵の写しを、バックアップの届くところでもう一度探し、壊します", EN: "looks for copies of the case's key anew in the backups that are reached, and destroys them"}}}, err
+}
+
+// leaving is what a case is that is to end, as it was looked at.
+type leaving struct {
+	plan     proposal.Plan
+	ready    Ready
+	retained Retained
+}
+
+func (p *Publisher) leaving(ctx context.Context, who actor.Actor, id, despite string) (l leaving, err error) {
 	r, err := p.Rosters.Latest(ctx, id)
 	people := int64(-1)
 	switch {
 	case errors.Is(err, roster.ErrNone): // only the case's record is sealed under the key
 	case err != nil:
-		return proposal.Plan{}, err
+		return l, err
 	case !r.Shredded.IsZero():
-		return proposal.Plan{}, fmt.Errorf("shred %s: %w", id, roster.ErrShredded)
+		return l, fmt.Errorf("shred %s: %w", id, roster.ErrShredded)
 	default:
 		people = r.Counts.Affected
 	}
 	if _, err := p.Rosters.Sealer(ctx, id, false); err != nil {
-		return proposal.Plan{}, fmt.Errorf("shred %s: %w", id, err)
+		return l, fmt.Errorf("shred %s: %w", id, err)
 	}
 	names, err := p.Rosters.Names(ctx, id)
 	if err != nil {
-		return proposal.Plan{}, err
+		return l, err
 	}
 	var k Kept
 	if p.Kept != nil {
 		if k, err = p.Kept(ctx, id); err != nil {
-			return proposal.Plan{}, err
+			return l, err
 		}
 	}
 	var outside []language.Text
 	if p.Outside != nil {
 		if outside, err = p.Outside(ctx, id); err != nil {
-			return proposal.Plan{}, err
+			return l, err
 		}
 	}
-	retained := ""
 	if p.Ends.Allowed != nil {
 		if err := p.Ends.Allowed(ctx, id); err != nil {
-			return proposal.Plan{}, fmt.Errorf("shred %s: %w", id, err)
+			return l, fmt.Errorf("shred %s: %w", id, err)
 		}
 	}
-	var ready Ready
 	if p.Ends.Ready != nil {
-		if ready, err = p.Ends.Ready(ctx, who, id, a.Despite, false); err != nil {
-			return proposal.Plan{}, fmt.Errorf("shred %s: %w", id, err)
+		if l.ready, err = p.Ends.Ready(ctx, who, id, despite); err != nil {
+			return l, fmt.Errorf("shred %s: %w", id, err)
 		}
 	}
 	if p.Ends.Retained != nil {
-		if retained, err = p.Ends.Retained(ctx, who, id, false); err != nil {
-			return proposal.Plan{}, err
+		if l.retained, err = p.Ends.Retained(ctx, who, id); err != nil {
+			return l, err
 		}
 	}
 	doc := map[string]any{"kind": KindShred, "incident": id, "roster": r.ID, "affected": people, "rosters": names, "entries": k.Entries, "record": k.SHA256, "evidence": k.Evidence}
 	if len(outside) > 0 {
 		doc["outside"] = outside
 	}
+	retained := l.retained.SHA256
 	if retained != "" {
 		doc["retained"] = retained
 	}
-	if len(ready.Stands) > 0 {
-		doc["stands"] = ready.Stands
+	if len(l.ready.Stands) > 0 {
+		doc["stands"] = l.ready.Stands
 	}
 	b, err := document(doc)
-	return proposal.Plan{Bytes: b, Effect: proposal.Effect{People: people, Unit: "accounts", Doubts: append(ready.Doubts, outside...), Says: language.Text{
-		JA: fmt.Sprintf("対象者名簿（%d件）と、対応の記録（%d件）と証拠（%d点）を封じた鍵を、この機械から壊します。だれにも読めなくなり、対象者に知らせることもできなくなります", len(names), k.Entries, len(k.Evidence)) + keptJA(retained),
-		EN: fmt.Sprintf("destroys on this machine the key of %d rosters, of the case's record (%d entries) and of %d pieces of evidence: nobody can read them, or tell those affected, any more", len(names), k.Entries, len(k.Evidence)) + keptEN(retained)}}}, err
+	l.plan = proposal.Plan{Bytes: b, Effect: proposal.Effect{People: people, Unit: "accounts", Doubts: append(l.ready.Doubts, outside...), Says: language.Text{
+		JA: fmt.Sprintf("対象者名簿（%d件）と、対応の記録（%d件）と証拠（%d点）を封じた鍵を、この機械と、届くバックアップから壊します。鍵の写しがほかに残っていなければ、だれにも読めなくなり、対象者に知らせることもできなくなります", len(names), k.Entries, len(k.Evidence)) + keptJA(retained),
+		EN: fmt.Sprintf("destroys on this machine, and in backups that are reached, the key of %d rosters, of the case's record (%d entries) and of %d pieces of evidence: where no other copy of it is left nobody can read them, or tell those affected, any more", len(names), k.Entries, len(k.Evidence)) + keptEN(retained)}}}
+	return l, err
 }
 
 func (p *Publisher) planRotate(ctx context.Context, _ actor.Actor, _ string, request []byte) (proposal.Plan, error) {
@@ -446,12 +469,12 @@ func keptJA(sum string) string {
 	if sum == "" {
 		return ""
 	}
-	return "。法令のために残す記録（識別子を含みません）は、「終了」のページにあります（SHA-256 " + sum[:16] + "…）"
+	return "。法令のために残す記録は、「終了」のページにあります。プログラムが見つけた人は除いてありますが、目で確かめてください（SHA-256 " + sum[:16] + "…）"
 }
 
 func keptEN(sum string) string {
 	if sum == "" {
 		return ""
 	}
-	return ". What laws want kept, without an identifier, is on the page Closing (SHA-256 " + sum[:16] + "...)"
+	return ". What laws want kept is on the page Closing, with nobody in it whom this program finds: look at it (SHA-256 " + sum[:16] + "...)"
 }

@@ -2,6 +2,7 @@ package publish
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"database/sql"
@@ -14,6 +15,7 @@ import (
 	"shirase/check"
 	"shirase/internal/actor"
 	"shirase/internal/language"
+	"shirase/internal/proposal"
 	"shirase/internal/roster"
 	"shirase/internal/store"
 )
@@ -24,13 +26,12 @@ type Ends struct {
 	Allowed func(ctx context.Context, id string) error
 	// OnHold says, in the transaction from which on its key is to be destroyed, that a legal hold is on.
 	OnHold func(ctx context.Context, q store.Querier, id string) error
-	// Stands says how the case's record stands, in that transaction: it is kept of as it stands then.
+	// Stands says how the case stands, in that transaction: another text as soon as something is recorded of it.
 	Stands func(ctx context.Context, q store.Querier, id string) (string, error)
 	// Ready says how the case stands that is to end, and why that is refused: it is not closed, and nobody has given a reason to overrule it.
-	// record keeps that reason.
-	Ready func(ctx context.Context, who actor.Actor, id, despite string, record bool) (Ready, error)
-	// Retained gives the hash of the record that stays of a case, as it stands; keep keeps it. "" where there is no case to keep one of.
-	Retained func(ctx context.Context, who actor.Actor, id string, keep bool) (sha256 string, err error)
+	Ready func(ctx context.Context, who actor.Actor, id, despite string) (Ready, error)
+	// Retained gives the record that stays of a case, as it stands; its zero value where there is no case to keep one of.
+	Retained func(ctx context.Context, who actor.Actor, id string) (Retained, error)
 	// Held counts what the case's key seals, and what of it has left, while that can be read.
 	Held func(ctx context.Context, id string) (Held, error)
 	// Others counts what others hold now, which no key is needed for.
@@ -45,6 +46,13 @@ type Ends struct {
 type Ready struct {
 	Stands []string // part of what is approved
 	Doubts []language.Text
+	Keep   func(ctx context.Context, tx *sql.Tx) error // keeps what of it outlives the case; nil: nothing does
+}
+
+// Retained is the record that stays of a case.
+type Retained struct {
+	SHA256 string
+	Keep   func(ctx context.Context, tx *sql.Tx) error // keeps it, and no other one of the case
 }
 
 // AskedEnd is what a proposal to shred asks for: why, where the case is not at its end.
@@ -60,6 +68,9 @@ type Held struct {
 	Uncounted bool `json:"uncounted,omitzero"`
 }
 
+// ErrNothing says that a reason was given to overrule what keeps a case whose key is destroyed already: it would stay, and nobody would look at it.
+var ErrNothing = errors.New("the key is destroyed already: there is nothing to overrule")
+
 // ErrNoCertificate says that there is no certificate of an incident.
 var ErrNoCertificate = errors.New("there is no certificate of it")
 
@@ -73,23 +84,53 @@ type Certified struct {
 	Waiting     error       // it is recorded, and is public once witnesses have cosigned it
 }
 
-// shred has a case end, in an order that a dead process cannot leave half done: what is kept of it is kept; what its key seals is
-// counted, and that it is to be destroyed is recorded, in one row; the key is destroyed; what lies in other rooms is let go; the copies of
-// the key in backups are destroyed as far as they are reached; and only then is it certified. Called again it goes on, reaches for
-// copies that were left, and certifies that where something has changed.
+// anEnd is what asks for a case to end: somebody, or a proposal that was approved.
+type anEnd struct {
+	id, despite string
+	digest      string                 // of what was approved; "": it was not proposed
+	settle      func(tx *sql.Tx) error // is called in the transaction in which it is decided; nil: nobody has to be told
+}
+
+func (a anEnd) settled(tx *sql.Tx) error {
+	if a.settle == nil {
+		return nil
+	}
+	return a.settle(tx)
+}
+
+// shred has a case end, in an order that a dead process cannot leave half done. What is to be kept of it is made, and what its key seals is
+// counted. One transaction decides it: no legal hold is on, the case stands as it was looked at, what is kept and counted is kept, and from
+// then on its key is to be destroyed. Until it nothing is over, and nothing is kept. Then the key is destroyed; what lies in other rooms is
+// let go; the copies of the key in backups are destroyed as far as they are reached; and only then is it certified. Called again it goes on,
+// reaches for copies that were left, and certifies that where something has changed.
 //
-// Until the transaction that has the key destroyed nothing is over: a legal hold that is put on after it was decided keeps it, and what is
-// recorded until then is kept of. Errors: roster.ErrNone, and why it is not allowed.
-func (p *Publisher) shred(ctx context.Context, who actor.Actor, id, despite string) (*Certified, error) {
-	if _, err := p.decided(ctx, id); errors.Is(err, sql.ErrNoRows) {
-		err = p.decide(ctx, who, id, despite)
-		if err != nil {
-			return nil, err
-		}
-	} else if err != nil {
+// Errors: roster.ErrNone, ErrNothing, proposal.ErrChanged where it is not what was approved any more, and why it is not allowed.
+func (p *Publisher) shred(ctx context.Context, who actor.Actor, a anEnd) (*Certified, error) {
+	ending, err := p.Rosters.Ending(ctx, p.DB, a.id)
+	if err != nil {
 		return nil, err
 	}
-	return p.finishShred(ctx, who, id)
+	if !ending {
+		if err := p.decide(ctx, who, a); err != nil {
+			return nil, err
+		}
+		return p.finishShred(ctx, who, a.id, nil)
+	}
+	if a.digest != "" { // it is compared with what was approved
+		a.despite = ""
+	}
+	plan, err := p.again(ctx, a.id, a.despite)
+	if errors.Is(err, ErrNoCertificate) { // it is to be gone on with, whatever was approved
+		if _, err = p.decided(ctx, a.id); errors.Is(err, sql.ErrNoRows) {
+			err = p.uncounted(ctx, who, a.id)
+		}
+	} else if err == nil && a.digest != "" && plan.Digest() != a.digest {
+		err = proposal.ErrChanged
+	}
+	if err != nil {
+		return nil, err
+	}
+	return p.finishShred(ctx, who, a.id, a.settle)
 }
 
 type shredding struct {
@@ -107,119 +148,101 @@ func (p *Publisher) decided(ctx context.Context, id string) (s shredding, err er
 	return s, json.Unmarshal([]byte(held), &s.held)
 }
 
-func (p *Publisher) decide(ctx context.Context, who actor.Actor, id, despite string) error {
-	if there, err := p.Rosters.Holds(ctx, p.DB, id); err != nil || !there {
-		return errors.Join(err, roster.ErrNone)
-	}
-	if p.Ends.Allowed != nil {
-		if err := p.Ends.Allowed(ctx, id); err != nil {
-			return err
-		}
-	}
-	_, sealing := p.Rosters.Sealer(ctx, id, false)
-	if sealing != nil && !errors.Is(sealing, roster.ErrShredded) { // a key that is only away may come back: nothing is certified of it
-		return sealing
-	}
-	s := shredding{held: Held{Uncounted: true}}
-	var err error
-	if p.Ends.Ready != nil && sealing == nil {
-		if _, err = p.Ends.Ready(ctx, who, id, despite, true); err != nil {
-			return err
-		}
-	}
-	if sealing == nil { // what was shredded by an earlier version can be read by nobody, and has no record
-		if s, err = p.taken(ctx, who, id); err != nil {
-			return err
-		}
-	}
-	s.salt = make([]byte, 16)
-	rand.Read(s.salt)
+// recordEnd writes down that a case is to end. A row that is there was written by an earlier version, which decided before the transaction that
+// has the key destroyed.
+func (p *Publisher) recordEnd(ctx context.Context, tx *sql.Tx, who actor.Actor, id string, s shredding) error {
+	salt := make([]byte, 16)
+	rand.Read(salt)
 	held, err := json.Marshal(s.held, json.Deterministic(true), json.FormatNilSliceAsNull(false))
 	if err != nil {
 		return err
 	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO publish_shred (incident, decided_at, actor, retained, held, salt, stands) VALUES ($1, $2, $3, $4, $5, $6, $7)
+		ON CONFLICT (incident) DO UPDATE SET decided_at = excluded.decided_at, actor = excluded.actor, retained = excluded.retained, held = excluded.held, stands = excluded.stands`,
+		id, store.Micros(p.now()), who.String(), s.retained, string(held), salt, s.stands)
+	return err
+}
+
+// uncounted records the end of a case whose key an earlier version destroyed: it can be read by nobody, and has no record.
+func (p *Publisher) uncounted(ctx context.Context, who actor.Actor, id string) error {
 	return p.DB.Update(ctx, func(tx *sql.Tx) error {
-		if p.Ends.OnHold != nil {
-			if err := p.Ends.OnHold(ctx, tx, id); err != nil {
-				return err
-			}
-		}
-		_, err := tx.ExecContext(ctx, `INSERT INTO publish_shred (incident, decided_at, actor, retained, held, salt, stands) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (incident) DO NOTHING`,
-			id, store.Micros(p.now()), who.String(), s.retained, string(held), s.salt, s.stands)
-		return err
+		return p.recordEnd(ctx, tx, who, id, shredding{held: Held{Uncounted: true}})
 	})
 }
 
-// taken keeps what is kept of a case, and counts, as it stands now.
-func (p *Publisher) taken(ctx context.Context, who actor.Actor, id string) (s shredding, err error) {
-	if s.stands, err = p.stands(ctx, p.DB, id); err != nil { // first: what comes later is seen
-		return s, err
-	}
-	if p.Ends.Retained != nil {
-		if s.retained, err = p.Ends.Retained(ctx, who, id, true); err != nil {
-			return s, err
-		}
-	}
-	if p.Ends.Held != nil {
-		s.held, err = p.Ends.Held(ctx, id)
-	}
-	return s, err
-}
-
-func (p *Publisher) stands(ctx context.Context, q store.Querier, id string) (string, error) {
-	if p.Ends.Stands == nil {
-		return "", nil
-	}
-	return p.Ends.Stands(ctx, q, id)
-}
-
-// errMoved says that something was recorded since what is kept was taken.
+// errMoved says that something was recorded since the case was looked at.
 var errMoved = errors.New("the case was worked in while it was to be shredded")
 
-// destroy destroys a case's key, unless a hold is on or something was recorded since what is kept was taken: both are asked in the transaction
-// that has it destroyed. What was recorded is kept of, too.
-func (p *Publisher) destroy(ctx context.Context, who actor.Actor, id string) (shredding, error) {
+// decide has a case's key destroyed, unless a hold is on or something was recorded since the case was looked at: both are asked in the
+// transaction that decides it. Then it is looked at again: whether it may end, whether that is what was approved, and what is kept of it.
+func (p *Publisher) decide(ctx context.Context, who actor.Actor, a anEnd) error {
+	if there, err := p.Rosters.Holds(ctx, p.DB, a.id); err != nil || !there {
+		return errors.Join(err, roster.ErrNone)
+	}
 	for try := 1; ; try++ {
-		s, err := p.decided(ctx, id)
+		stands, err := p.stands(ctx, p.DB, a.id) // first: what comes later is seen
 		if err != nil {
-			return s, err
+			return err
 		}
-		err = p.Rosters.ShredIf(ctx, who, id, func(tx *sql.Tx) error {
+		l, err := p.leaving(ctx, who, a.id, a.despite)
+		if err != nil {
+			return err
+		}
+		if a.digest != "" && l.plan.Digest() != a.digest {
+			return proposal.ErrChanged
+		}
+		s := shredding{retained: l.retained.SHA256, stands: stands}
+		if p.Ends.Held != nil {
+			if s.held, err = p.Ends.Held(ctx, a.id); err != nil {
+				return err
+			}
+		}
+		err = p.Rosters.ShredIf(ctx, who, a.id, func(tx *sql.Tx) error {
 			if p.Ends.OnHold != nil {
-				if err := p.Ends.OnHold(ctx, tx, id); err != nil {
+				if err := p.Ends.OnHold(ctx, tx, a.id); err != nil {
 					return err
 				}
 			}
-			now, err := p.stands(ctx, tx, id)
-			if err == nil && now != s.stands {
-				err = errMoved
+			if now, err := p.stands(ctx, tx, a.id); err != nil || now != stands {
+				return cmp.Or(err, errMoved)
 			}
-			return err
+			for _, keep := range []func(context.Context, *sql.Tx) error{l.retained.Keep, l.ready.Keep} {
+				if keep != nil {
+					if err := keep(ctx, tx); err != nil {
+						return err
+					}
+				}
+			}
+			if err := p.recordEnd(ctx, tx, who, a.id, s); err != nil {
+				return err
+			}
+			return a.settled(tx)
 		})
 		if !errors.Is(err, errMoved) || try == maxTries {
-			return s, err
-		}
-		again, err := p.taken(ctx, who, id)
-		if err != nil {
-			return s, err
-		}
-		held, err := json.Marshal(again.held, json.Deterministic(true), json.FormatNilSliceAsNull(false))
-		if err != nil {
-			return s, err
-		}
-		if _, err := p.DB.ExecContext(ctx, `UPDATE publish_shred SET retained = $2, held = $3, stands = $4 WHERE incident = $1`, id, again.retained, string(held), again.stands); err != nil {
-			return s, err
+			return err
 		}
 	}
 }
 
-// maxTries is how often what is kept is taken anew of a case that somebody works in.
+func (p *Publisher) stands(ctx context.Context, q store.Querier, id string) (string, error) {
+	rosters, err := p.Rosters.Stands(ctx, q, id)
+	if err != nil || p.Ends.Stands == nil {
+		return rosters, err
+	}
+	rest, err := p.Ends.Stands(ctx, q, id)
+	return rosters + "\n" + rest, err
+}
+
+// maxTries is how often a case is looked at that somebody works in.
 const maxTries = 20
 
-// finishShred goes on from where a case was decided to be shredded.
-func (p *Publisher) finishShred(ctx context.Context, who actor.Actor, id string) (*Certified, error) {
-	s, err := p.destroy(ctx, who, id)
+// finishShred goes on from where it was decided that a case is to be shredded. settle is called in the transaction that has it certified.
+func (p *Publisher) finishShred(ctx context.Context, who actor.Actor, id string, settle func(tx *sql.Tx) error) (*Certified, error) {
+	s, err := p.decided(ctx, id)
 	if err != nil {
+		return nil, err
+	}
+	if err := p.Rosters.Shred(ctx, who, id); err != nil { // nothing, where it was done, and is not there again
 		return nil, err
 	}
 	if p.Ends.Tidy != nil {
@@ -227,12 +250,11 @@ func (p *Publisher) finishShred(ctx context.Context, who actor.Actor, id string)
 			return nil, err
 		}
 	}
-	c := check.Certificate{Time: check.At(p.now()), Outcome: check.OutcomeDestroyed, Retained: s.retained, Unknown: []string{"copies-by-hand", "account-export", "whoever-read"}, V: 1}
+	c := check.Certificate{Time: check.At(p.now()), Outcome: check.OutcomeDestroyed, Retained: s.retained, Unknown: []string{"copies-by-hand", "account-export", "accounts", "whoever-read"}, V: 1}
 	if s.held.Uncounted {
 		c.Unknown = append(c.Unknown, check.NotCounted)
 	}
 	gone, remains := map[string]int64{"case-key": 1}, map[string]int64{}
-	count(gone, s.held.Gone)
 	count(remains, s.held.Left)
 	var left []Remaining
 	if p.Ends.Copies != nil {
@@ -244,6 +266,9 @@ func (p *Publisher) finishShred(ctx context.Context, who actor.Actor, id string)
 		if len(left) > 0 {
 			c.Outcome = check.OutcomeRemoved
 		}
+	}
+	if c.Outcome == check.OutcomeDestroyed { // whoever has a copy of the key reads what it sealed
+		count(gone, s.held.Gone)
 	}
 	if p.Ends.Others != nil {
 		others, err := p.Ends.Others(ctx, id)
@@ -267,7 +292,7 @@ func (p *Publisher) finishShred(ctx context.Context, who actor.Actor, id string)
 	if c.Incident = id; !public { // that there was such a case is nobody's to know
 		c.Incident, c.Subject = "", check.CertificateSubject(s.salt, id)
 	}
-	return p.certifyShred(ctx, who, id, c, left)
+	return p.certifyShred(ctx, who, id, c, left, settle)
 }
 
 func count(into map[string]int64, list []check.Accounted) {
@@ -294,9 +319,12 @@ func (p *Publisher) public(ctx context.Context, id string) (bool, error) {
 }
 
 // certifyShred puts a certificate into the ledger, where the last one of the case does not say the same.
-func (p *Publisher) certifyShred(ctx context.Context, who actor.Actor, id string, c check.Certificate, left []Remaining) (*Certified, error) {
+func (p *Publisher) certifyShred(ctx context.Context, who actor.Actor, id string, c check.Certificate, left []Remaining, settle func(tx *sql.Tx) error) (*Certified, error) {
 	var out *Certified
 	err := p.ledger.Update(ctx, func(tx *sql.Tx) error {
+		if err := (anEnd{settle: settle}).settled(tx); err != nil {
+			return err
+		}
 		last, err := p.certificate(ctx, tx, id)
 		if err != nil && !errors.Is(err, ErrNoCertificate) {
 			return err
@@ -385,7 +413,15 @@ func (p *Publisher) FinishShreds(ctx context.Context, who actor.Actor) error {
 		return fmt.Errorf("finish to shred cases: %w", err)
 	}
 	for _, id := range ids {
-		if _, e := p.finishShred(ctx, who, id); e != nil {
+		ending, e := p.Rosters.Ending(ctx, p.DB, id)
+		switch {
+		case e != nil:
+		case ending:
+			_, e = p.finishShred(ctx, who, id, nil)
+		default: // an earlier version decided it and did not come to it: whoever wants it says so again, of the case as it is now
+			_, e = p.DB.ExecContext(ctx, `DELETE FROM publish_shred WHERE incident = $1`, id)
+		}
+		if e != nil {
 			err = errors.Join(err, fmt.Errorf("finish to shred %s: %w", id, e))
 		}
 	}

@@ -2,13 +2,16 @@ package publish
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"shirase/check"
 	"shirase/internal/actor"
 	"shirase/internal/killtest"
+	"shirase/internal/proposal"
 	"shirase/internal/roster"
 	"shirase/internal/store"
 	"shirase/internal/store/storetest"
@@ -17,11 +20,15 @@ import (
 // ends are the rooms of a case that is shredded in tests: what they say, and what they are asked.
 type ends struct {
 	held, kept, tidied int
+	looked             int // how often what is kept was made
+	overruled          int
 	left               []Remaining
 	gone               int64
 	refused            error
 	hold               error  // what a transaction finds that is to have the key destroyed
 	stands             string // how the case's record stands
+	ready              []string
+	unready            error
 	meanwhile          func() // when what is kept was taken
 }
 
@@ -29,13 +36,16 @@ func (e *ends) rooms() Ends {
 	return Ends{Allowed: func(context.Context, string) error { return e.refused },
 		OnHold: func(context.Context, store.Querier, string) error { return e.hold },
 		Stands: func(context.Context, store.Querier, string) (string, error) { return e.stands, nil },
-		Retained: func(context.Context, actor.Actor, string, bool) (string, error) {
-			e.kept++
+		Ready: func(context.Context, actor.Actor, string, string) (Ready, error) {
+			return Ready{Stands: e.ready, Keep: func(context.Context, *sql.Tx) error { e.overruled++; return nil }}, e.unready
+		},
+		Retained: func(context.Context, actor.Actor, string) (Retained, error) {
+			e.looked++
 			sum := fmt.Sprintf("%064x", 7+len(e.stands))
 			if e.meanwhile != nil {
 				e.meanwhile()
 			}
-			return sum, nil
+			return Retained{sum, func(context.Context, *sql.Tx) error { e.kept++; return nil }}, nil
 		},
 		Held: func(context.Context, string) (Held, error) {
 			e.held++
@@ -71,12 +81,15 @@ func TestShredCertified(t *testing.T) {
 		if c.Outcome != check.OutcomeRemoved || c.N != 1 || c.Incident != "shop" || len(c.Left) != 1 || c.Retained == "" || e.held != 1 || e.tidied != 1 {
 			t.Fatalf("%+v %+v", c, e)
 		}
+		if len(c.Gone) != 1 || c.Gone[0].What != "case-key" {
+			t.Errorf("with a copy of the key that is left it is all read, and %+v is called gone", c.Gone)
+		}
 		if again, err := w.Shred(ctx, by, "shop"); err != nil || again.LedgerIndex != c.LedgerIndex || len(again.Left) != 1 { // nothing has changed
 			t.Fatalf("%+v, %v", again, err)
 		}
 		e.left, e.gone = nil, 1
 		last, err := w.Shred(ctx, by, "shop")
-		if err != nil || last.Outcome != check.OutcomeDestroyed || last.N != 2 || e.held != 1 {
+		if err != nil || last.Outcome != check.OutcomeDestroyed || last.N != 2 || e.held != 1 || len(last.Gone) != 3 || last.Gone[2].What != "record" {
 			t.Fatalf("%+v, %v", last, err)
 		}
 		policy, err := check.LedgerPolicy(w.VKey())
@@ -123,8 +136,8 @@ func TestShredCertified(t *testing.T) {
 	})
 }
 
-// TestShredHeld: a hold that is put on when it is decided, and before the key goes, keeps it; what is recorded until then is kept of; and what an
-// earlier version shredded is certified as what nobody counted.
+// TestShredHeld: a hold that is put on while a case is looked at keeps its key, and nothing is kept of a case that goes on; what is recorded
+// meanwhile is kept of; what an earlier version decided and did not come to is let be; and what it shredded is certified as what nobody counted.
 func TestShredHeld(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db)
@@ -138,32 +151,51 @@ func TestShredHeld(t *testing.T) {
 			if _, err := w.Rosters.Sealer(ctx, "shop", false); err != nil {
 				t.Fatal(err)
 			}
+			if _, err := w.decided(ctx, "shop"); err == nil || e.kept+e.overruled > 0 {
+				t.Errorf("it goes on, and is decided, or %d are kept: %v", e.kept+e.overruled, err)
+			}
 		}
-		if _, err := w.Shred(ctx, by, "shop"); !errors.Is(err, hold) { // it came when Allowed had been asked
+		if _, err := w.Shred(ctx, by, "shop"); !errors.Is(err, hold) || e.looked == 0 { // it came when Allowed had been asked
 			t.Fatal(err)
 		}
-		if _, err := w.decided(ctx, "shop"); err == nil {
-			t.Error("it is decided under a hold")
-		}
 		there()
-		// It is decided, and the process dies; then the hold comes, and something is recorded.
+		if err := w.FinishShreds(ctx, actor.Server()); err != nil { // months later, and the hold is ended
+			t.Fatal(err)
+		}
 		e.hold = nil
-		if err := w.decide(ctx, by, "shop", ""); err != nil {
-			t.Fatal(err)
-		}
-		e.hold = hold
-		if err := w.FinishShreds(ctx, actor.Server()); !errors.Is(err, hold) {
-			t.Errorf("a server finishes it under a hold: %v", err)
-		}
-		there()
-		e.hold, e.stands = nil, "a note"
-		e.meanwhile = func() { e.stands += " and another"; e.meanwhile = nil } // which comes when that is taken anew
 		if err := w.FinishShreds(ctx, actor.Server()); err != nil {
 			t.Fatal(err)
 		}
+		there()
+		// An earlier version decided by itself, and then asked for holds only.
+		if err := w.DB.Update(ctx, func(tx *sql.Tx) error { return w.recordEnd(ctx, tx, by, "shop", shredding{}) }); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.FinishShreds(ctx, actor.Server()); err != nil {
+			t.Fatal(err)
+		}
+		there()
+		// What came up while it was looked at is looked at, too: that it may end no more, and then a note.
+		e.unready = errors.New("something came up")
+		e.meanwhile = func() {}
+		if _, err := w.Shred(ctx, by, "shop"); !errors.Is(err, e.unready) {
+			t.Fatal(err)
+		}
+		came := e.unready
+		e.unready, e.looked = nil, 0
+		e.meanwhile = func() { e.stands, e.unready, e.meanwhile = "a promise", came, nil }
+		if _, err := w.Shred(ctx, by, "shop"); !errors.Is(err, came) {
+			t.Fatalf("it is shredded past what came up: %v", err)
+		}
+		there()
+		e.unready, e.looked = nil, 0
+		e.meanwhile = func() { e.stands, e.meanwhile = "a note and another", nil }
+		if _, err := w.Shred(ctx, by, "shop"); err != nil {
+			t.Fatal(err)
+		}
 		c, err := w.CertificateOf(ctx, "shop")
-		if err != nil || c.Retained != fmt.Sprintf("%064x", 7+len(e.stands)) || e.kept != 4 {
-			t.Errorf("%+v, taken %d times, %v", c, e.kept, err)
+		if err != nil || c.Retained != fmt.Sprintf("%064x", 7+len(e.stands)) || e.looked != 2 || e.kept != 1 || e.overruled != 1 {
+			t.Errorf("%+v, looked at %d times, kept %d, %v", c, e.looked, e.kept, err)
 		}
 		if _, err := w.Rosters.Sealer(ctx, "shop", false); !errors.Is(err, roster.ErrShredded) {
 			t.Error(err)
@@ -171,6 +203,9 @@ func TestShredHeld(t *testing.T) {
 		e.hold = hold // nothing is held any more: its copies are reached for all the same
 		if _, err := w.Shred(ctx, by, "shop"); err != nil {
 			t.Error(err)
+		}
+		if _, err := w.ShredDespite(ctx, by, "shop", "a reason that would stay"); !errors.Is(err, ErrNothing) {
+			t.Errorf("a reason is taken that overrules nothing: %v", err)
 		}
 
 		// Of an earlier version: nobody counted.
@@ -182,10 +217,136 @@ func TestShredHeld(t *testing.T) {
 		if c, err = w.Shred(ctx, by, "club"); err != nil || c.Retained != "" || e.held != held || c.Unknown[len(c.Unknown)-1] != check.NotCounted {
 			t.Errorf("%+v, %v", c, err)
 		}
-		if c, err = w.CertificateOf(ctx, "shop"); err != nil || len(c.Unknown) != 3 {
+		if c, err = w.CertificateOf(ctx, "shop"); err != nil || len(c.Unknown) != 4 {
 			t.Errorf("%+v, %v", c, err)
 		}
 		w.mustVerify()
+	})
+}
+
+// TestShredMoved: a roster that is made while a case is looked at is looked at, too: nothing tells how many it would be otherwise.
+func TestShredMoved(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		w.two()
+		e := &ends{}
+		e.meanwhile = func() { e.meanwhile = nil; w.scope("shop", rows(3), rules) }
+		w.Ends = e.rooms()
+		if _, err := w.Shred(t.Context(), by, "shop"); err != nil || e.looked != 2 {
+			t.Errorf("looked at %d times, %v", e.looked, err)
+		}
+	})
+}
+
+// TestShredApprovedHeld: what two people signed for is destroyed, and nothing else: a hold that is put on and ended while it is carried out, a
+// record that goes on, and what has come up since make it void, whoever carries it out, and when.
+func TestShredApprovedHeld(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		w.record(agreeing)
+		w.scope("shop", rows(6), rules)
+		if _, _, err := w.Run(ctx, by, Request{Incident: "shop"}); err != nil {
+			t.Fatal(err)
+		}
+		p := approvals(t, w)
+		e := &ends{}
+		w.Ends = e.rooms()
+		hold := errors.New("a hold")
+		state := func(x *proposal.Proposal, want proposal.State) {
+			t.Helper()
+			if now, err := p.Get(ctx, by, x.ID); err != nil || now.State != want {
+				t.Errorf("%s, and not %s, %v", now.State, want, err)
+			}
+			if _, err := w.Rosters.Sealer(ctx, "shop", false); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for what, change := range map[string]struct {
+			at      int // which look
+			on, off func()
+		}{
+			"a hold, ended since":             {2, func() { e.hold = hold }, func() { e.hold, e.ready = nil, []string{"hold 1 ended"} }},
+			"a note":                          {2, func() { e.hold = hold }, func() { e.hold, e.stands = nil, e.stands+"n" }},
+			"the disk, and what came up then": {1, func() { e.unready = errors.New("full") }, func() { e.unready, e.ready = nil, append(e.ready, "promise") }},
+		} {
+			x, err := p.Propose(ctx, by, KindShred, "shop", struct{}{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			looked := e.looked
+			e.meanwhile = func() { // first it is planned to be approved, and then it is carried out
+				if e.looked == looked+change.at {
+					change.on()
+				}
+			}
+			if _, err := p.Approve(ctx, second(x), x.ID, x.Digest); err == nil || e.looked != looked+change.at {
+				t.Fatalf("%s: it is carried out, %v", what, err)
+			}
+			e.meanwhile = nil
+			state(x, proposal.Approved)
+			for range 2 { // it is tried again meanwhile
+				if err := p.Resume(ctx, actor.Server()); err == nil {
+					t.Fatal("nothing was to be carried out")
+				}
+				if err := w.FinishShreds(ctx, actor.Server()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			state(x, proposal.Approved)
+			change.off()
+			if err := w.FinishShreds(ctx, actor.Server()); err != nil {
+				t.Fatal(err)
+			}
+			state(x, proposal.Approved)
+			if err := p.Resume(ctx, actor.Server()); !errors.Is(err, proposal.ErrChanged) {
+				t.Errorf("%s: %v", what, err)
+			}
+			state(x, proposal.Void)
+		}
+		// One of an earlier version, which had begun it: it is compared, too.
+		x, err := p.Propose(ctx, by, KindShred, "shop", struct{}{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.hold = hold
+		if _, err := p.Approve(ctx, second(x), x.ID, x.Digest); !errors.Is(err, hold) {
+			t.Fatal(err)
+		}
+		if _, err := w.DB.ExecContext(ctx, `UPDATE proposal SET state = 'started' WHERE id = $1`, x.ID); err != nil {
+			t.Fatal(err)
+		}
+		e.hold, e.ready = nil, append(e.ready, "another")
+		if err := p.Resume(ctx, actor.Server()); !errors.Is(err, proposal.ErrChanged) {
+			t.Error(err)
+		}
+		state(x, proposal.Void)
+
+		// Whatever fails after the key is gone is gone on with, and it is carried out.
+		if x, err = p.Propose(ctx, by, KindShred, "shop", struct{}{}); err != nil {
+			t.Fatal(err)
+		}
+		full := errors.New("the disk is full")
+		w.Ends.Tidy = func(context.Context) error { return full }
+		if _, err := p.Approve(ctx, second(x), x.ID, x.Digest); !errors.Is(err, full) || !strings.Contains(err.Error(), "it is carried out") {
+			t.Error(err)
+		}
+		if now, err := p.Get(ctx, by, x.ID); err != nil || now.State != proposal.Done {
+			t.Errorf("%+v, %v", now, err)
+		}
+		w.Ends.Tidy = nil
+		if err := w.FinishShreds(ctx, actor.Server()); err != nil {
+			t.Error(err)
+		}
+		if c, err := w.CertificateOf(ctx, "shop"); err != nil || c.N != 1 {
+			t.Errorf("%+v, %v", c, err)
+		}
+		if _, err := p.Propose(ctx, by, KindShred, "shop", AskedEnd{Despite: "a reason that would stay"}); !errors.Is(err, ErrNothing) {
+			t.Errorf("a reason that overrules nothing stands in the clear: %v", err)
+		}
+		writer := actor.Staff(actor.Member{ID: "p-9", Roles: []actor.Role{actor.Writer}, Access: map[string]actor.Access{"shop": actor.Contributes}}, "console")
+		if _, err := p.Propose(ctx, writer, KindShred, "shop", struct{}{}); !errors.Is(err, actor.ErrRole) && !errors.Is(err, actor.ErrAccess) {
+			t.Errorf("proposed by who takes nothing away: %v", err)
+		}
 	})
 }
 
@@ -201,9 +362,18 @@ func shreddingChild(args []string, step func()) error {
 	}
 	all := (&ends{}).rooms()
 	p.Ends = Ends{Allowed: all.Allowed,
-		Retained: func(ctx context.Context, who actor.Actor, id string, keep bool) (string, error) {
+		OnHold: func(ctx context.Context, q store.Querier, id string) error { step(); return all.OnHold(ctx, q, id) },
+		Stands: all.Stands,
+		Ready: func(ctx context.Context, who actor.Actor, id, despite string) (Ready, error) {
 			step()
-			return all.Retained(ctx, who, id, keep)
+			return all.Ready(ctx, who, id, despite)
+		},
+		Retained: func(ctx context.Context, who actor.Actor, id string) (Retained, error) {
+			step()
+			r, err := all.Retained(ctx, who, id)
+			keep := r.Keep
+			r.Keep = func(ctx context.Context, tx *sql.Tx) error { defer step(); return keep(ctx, tx) }
+			return r, err
 		},
 		Held: func(ctx context.Context, id string) (Held, error) { step(); return all.Held(ctx, id) },
 		Others: func(ctx context.Context, id string) ([]check.Accounted, error) {

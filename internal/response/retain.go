@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -315,6 +314,23 @@ func stampOf(t interface{ Format(string) string }) string {
 	return strings.TrimSpace(t.Format("2006-01-02T15:04:05Z07:00"))
 }
 
+// outside counts the copies that were taken out of a piece of evidence, which nobody gives back, and how often it was handed over and was not
+// returned.
+func outside(custody []Link) int64 {
+	var copies, handed int64
+	for _, l := range custody {
+		switch l.What {
+		case "exported":
+			copies++
+		case "handed-over":
+			handed++
+		case "returned":
+			handed = max(handed-1, 0)
+		}
+	}
+	return copies + handed
+}
+
 // Left counts what of a case has left the machine with somebody, by the record: whole records taken out, evidence that is elsewhere, and
 // lists that were handed to parties.
 type Left struct{ Records, Evidence, Lists int64 }
@@ -332,10 +348,7 @@ func (c *Cases) Left(ctx context.Context, id string) (Left, error) {
 		}
 	}
 	for _, p := range k.Evidence {
-		if slices.ContainsFunc(p.Custody, func(l Link) bool { return l.What == "exported" || l.What == "handed-over" }) &&
-			p.Custody[len(p.Custody)-1].What != "returned" {
-			out.Evidence++
-		}
+		out.Evidence += outside(p.Custody)
 	}
 	for _, p := range k.Parties {
 		for _, o := range p.Portions {

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -187,6 +188,13 @@ func (r *Rosters) Ending(ctx context.Context, q store.Querier, incident string) 
 		return false, nil
 	}
 	return at.Valid, err
+}
+
+// Stands says which the newest roster of a case is, without its key: another text as soon as one is made. q may be a transaction.
+func (r *Rosters) Stands(ctx context.Context, q store.Querier, incident string) (string, error) {
+	var seq int64
+	err := q.QueryRowContext(ctx, `SELECT coalesce(max(seq), 0) FROM roster WHERE incident = $1`, incident).Scan(&seq)
+	return "rosters " + strconv.FormatInt(seq, 10), err
 }
 
 // Ended gives the incidents whose key is destroyed, or is to be: what is brought back from a copy leaves them out.
