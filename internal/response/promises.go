@@ -63,9 +63,9 @@ func nextUpdates(inc incident.Incident, notices []incident.Notice) []law.Promise
 			continue
 		}
 		last = f
-		p := promise(f, "next-update-v"+strconv.FormatInt(n.Version, 10), n.ID, toMinute(n.Time))
+		p := promise(f, "next-update-v"+strconv.FormatInt(n.Version, 10), n.ID, toMinute(n.Told()))
 		if i+1 < len(notices) {
-			p.Kept = toMinute(notices[i+1].Time)
+			p.Kept = toMinute(notices[i+1].Told())
 		}
 		out = append(out, p)
 	}
@@ -97,7 +97,7 @@ func addenda(list []law.Promise, notices []incident.Notice, now time.Time) []Add
 		public := strings.HasPrefix(p.ID, "next-update-v") || slices.ContainsFunc(notices, func(n incident.Notice) bool {
 			return slices.ContainsFunc(n.Facts, func(f incident.Fact) bool { return f.Key == "action" && f.Item == p.ID })
 		})
-		if !public || fate != law.Unsaid && fate != law.Slipped || notices[len(notices)-1].Time.After(since) {
+		if !public || fate != law.Unsaid && fate != law.Slipped || notices[len(notices)-1].Told().After(since) {
 			continue
 		}
 		about := func(lang language.Lang, m incident.Moment) string { return m.In(lang) }
@@ -133,8 +133,8 @@ func (k *Case) promised(notices []incident.Notice) []law.Promise {
 			if m.Kept, err = incident.ParseMoment(p.At, nil); err != nil {
 				m.Kept = toMinute(p.RecordedAt)
 			}
-		} else if i := slices.IndexFunc(notices, func(n incident.Notice) bool { return n.Time.After(p.Made) }); i >= 0 && p.Text == nextUpdate {
-			m.Kept = toMinute(notices[i].Time)
+		} else if i := slices.IndexFunc(notices, func(n incident.Notice) bool { return n.Told().After(p.Made) }); i >= 0 && p.Text == nextUpdate {
+			m.Kept = toMinute(notices[i].Told())
 		}
 		out = append(out, m)
 	}
