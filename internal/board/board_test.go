@@ -336,6 +336,11 @@ func TestMilestones(t *testing.T) {
 		if s := step(b, ToldStep); s.From != "campaign" || !s.At.Time.Equal(first.Add(2*time.Hour)) {
 			w.Errorf("told: %+v", s)
 		}
+		ahead := w.board() // of an exercise, whose time is before that of its campaigns
+		ahead.take(&reach.Summary{Told: map[reach.Channel]reach.ByChannel{reach.Mail: {Handed: 1, First: ahead.At.AddDate(0, 0, 3)}}})
+		if s := step(ahead, ToldStep); s.Reached() || ahead.Told.Parts.HandedOver != 1 || !slices.ContainsFunc(ahead.Unknown, func(x language.Text) bool { return strings.Contains(x.EN, "first told") }) {
+			w.Errorf("told at a time to come: %+v, %+v", s, ahead.Unknown)
+		}
 	})
 }
 

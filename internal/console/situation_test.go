@@ -308,10 +308,16 @@ func TestWallAlone(t *testing.T) {
 					t.Errorf("%s by a screen on a wall: %d", route.pattern, a.status)
 				}
 			}
-			for _, query := range []string{"/console/live", "/console/live?case=" + other, "/console/cases/" + other + "/board"} {
-				if a := p.get(query); a.status != http.StatusForbidden {
-					t.Errorf("%s by a screen on a wall: %d", query, a.status)
+			if a := p.get("/console/cases/" + other + "/board"); a.status != http.StatusForbidden {
+				t.Errorf("the board of another case by a screen on a wall: %d", a.status)
+			}
+			for _, query := range []string{"", "?case=" + other} {
+				if _, status := p.stream(ctx, query); status != http.StatusForbidden {
+					t.Errorf("the stream of %q by a screen on a wall: %d", query, status)
 				}
+			}
+			if _, status := p.stream(ctx, "?board&case="+id); status != http.StatusOK {
+				t.Errorf("the stream of its board: %d", status)
 			}
 			if n := entries(); !far && n != before {
 				t.Errorf("%d entries of the case's record are by a screen on a wall", n-before)
