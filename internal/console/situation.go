@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,7 +45,11 @@ func (c *Console) hang(ctx context.Context, id string) {
 // hangs refuses what a sign-in of a wall is not for. Errors: errOnWall.
 func (c *Console) hangs(r *http.Request, t route) error {
 	id := c.sessions.GetString(r.Context(), wallKey)
-	if id == "" || t.onWall && (r.Method == http.MethodPost || id == r.PathValue("id") || id == r.URL.Query().Get("case")) {
+	if id == "" {
+		return nil
+	}
+	of := cmp.Or(r.PathValue("id"), r.URL.Query().Get("case")) // an address has the one, and what follows it the other
+	if t.onWall && (r.Method == http.MethodPost || of == id) {
 		return nil
 	}
 	return errOnWall

@@ -308,8 +308,10 @@ func TestWallAlone(t *testing.T) {
 					t.Errorf("%s by a screen on a wall: %d", route.pattern, a.status)
 				}
 			}
-			if a := p.get("/console/cases/" + other + "/board"); a.status != http.StatusForbidden {
-				t.Errorf("the board of another case by a screen on a wall: %d", a.status)
+			for _, query := range []string{"", "?wall", "?case=" + id} {
+				if a := p.get("/console/cases/" + other + "/board" + query); a.status != http.StatusForbidden {
+					t.Errorf("the board of another case, %q, by a screen on a wall: %d", query, a.status)
+				}
 			}
 			for _, query := range []string{"", "?case=" + other} {
 				if _, status := p.stream(ctx, query); status != http.StatusForbidden {
