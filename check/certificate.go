@@ -23,11 +23,12 @@ type Certificate struct {
 	N       int64  `json:"n"` // the how many-th of the case, from 1: a later one says what was reached since
 	// Outcome is OutcomeDestroyed only where no copy of the key is left of those that were ever recorded.
 	Outcome  string      `json:"outcome"`
-	Gone     []Accounted `json:"gone"`     // what nobody can read any more, here and in backups; of a key that is only removed, the files of it that are gone
-	Remains  []Accounted `json:"remains"`  // copies of the key that were not reached, and what others still hold
-	Unknown  []string    `json:"unknown"`  // what this program cannot know of
-	Retained string      `json:"retained"` // hex SHA-256 of the record that is kept, with nobody in it whom the program found; "" where there is none
-	V        int         `json:"v"`        // 1
+	Gone     []Accounted `json:"gone"`              // what nobody can read any more, here and in backups; of a key that is only removed, the files of it that are gone
+	Remains  []Accounted `json:"remains"`           // copies of the key that were not reached, and what others still hold
+	Unknown  []string    `json:"unknown"`           // what this program cannot know of
+	Retained string      `json:"retained"`          // hex SHA-256 of the record that is kept, with nobody in it whom the program found; "" where there is none
+	V        int         `json:"v"`                 // 1
+	Exercise bool        `json:"exercise,omitzero"` // nothing of it is real: an exercise's ledger has it
 }
 
 // Accounted is something of which there are, or were, some.

@@ -227,6 +227,6 @@ record is in it. Facts that no notice has told are: look at it before you give i
 			if f, ok := inc.Fact("contained"); ok && f.Certainty == incident.Confirmed {
 				r.Contained = f.Value.Time
 			}
-			return datasets.WriteResponse(a.out, inc, r)
+			return datasets.WriteResponse(a.out, inc, r, in.Exercise != nil)
 		}}
 }

@@ -228,6 +228,9 @@ func (a *app) check(ctx context.Context, fl checkFlags, l language.Lang, value s
 	if fl.bits != check.CapBits && fl.bits != check.RaisedBits {
 		return usagef("--bits is %d or %d", check.CapBits, check.RaisedBits)
 	}
+	if err := goesOut(ctx, fl.server); err != nil {
+		return err
+	}
 	client := &check.Client{Server: fl.server, Audit: fl.audit, Cap: fl.bits, Wait: func(d time.Duration) {
 		a.say("the server asks to wait %s", d)
 	}}

@@ -342,7 +342,7 @@ func (d *doctor) examineKeys(ctx context.Context) {
 			"the key that is to follow the ledger's lies beside it: who takes the one takes both, and the ledger with them")
 	}
 	d.failEach("evaluator-key", d.in.index.VerifyKeys(ctx, d.in.keys), back)
-	rosters, err := roster.New(ctx, d.in.db, d.in.dir, d.in.keys)
+	rosters, err := roster.NewBy(ctx, d.in.db, d.in.dir, d.in.keys, d.in.now)
 	if err == nil {
 		for _, id := range rosters.Again {
 			d.find("case-key-again", levelWarning, "see where it came from, and destroy that too; then shirase scope shred "+id+", which looks for copies in backups anew and certifies what it finds",

@@ -28,18 +28,19 @@ var publishedTables = map[string][]string{
 
 // unpublishedColumns are those of these tables that no published byte depends on, and why.
 var unpublishedColumns = map[string]string{
-	"index_key.created_at":      "when this machine made the key",
-	"index_revision.created_at": "when this machine began to seal",
-	"index_key.end_actor":       "who had the key destroyed, which is private",
-	"ledger_turn.turn":          "counts the writers of the checkpoint",
-	"roster.created_at":         "when this machine sealed it",
-	"roster.actor":              "who made it, which is private",
-	"roster_case.shred_actor":   "who had it shredded, which is private",
-	"roster_case.key_used_at":   "when something else was first sealed under the case's key",
-	"incident_fact.seq":         "the order of recording, beside the as-of",
-	"incident_fact.recorded_at": "when this machine was told",
-	"incident_fact.author":      "whose it is, which is private",
-	"incident_fact.actor":       "who recorded it, which is private",
+	"index_key.created_at":       "when this machine made the key",
+	"index_revision.created_at":  "when this machine began to seal",
+	"index_key.end_actor":        "who had the key destroyed, which is private",
+	"ledger_turn.turn":           "counts the writers of the checkpoint",
+	"roster.created_at":          "when this machine sealed it",
+	"roster.actor":               "who made it, which is private",
+	"roster_case.shred_actor":    "who had it shredded, which is private",
+	"roster_case.key_used_at":    "when something else was first sealed under the case's key",
+	"incident_notice.entered_at": "when this machine put it into the ledger, beside the time in its bytes",
+	"incident_fact.seq":          "the order of recording, beside the as-of",
+	"incident_fact.recorded_at":  "when this machine was told",
+	"incident_fact.author":       "whose it is, which is private",
+	"incident_fact.actor":        "who recorded it, which is private",
 }
 
 // TestEveryEdit changes every column of every table that holds what is published, deletes rows, and flips bits of

@@ -51,7 +51,7 @@ func (a *app) openEnquiries(ctx context.Context, in *instance) (*enquiry.Desk, e
 	}
 	o := a.op()
 	rooms := enquiry.Rooms{DB: in.db, Keys: in.keys, Seal: in.rosters.Sealer, Gone: func(err error) bool { return errors.Is(err, roster.ErrShredded) },
-		Incident: in.incidents.Public().Get, Own: in.own, Wanted: in.staff.Staffed, Log: in.log,
+		Incident: in.incidents.Public().Get, Own: in.own, Wanted: in.staff.Staffed, Log: in.log, Exercise: in.Exercise != nil,
 		URL: strings.TrimRight(o.URL, "/"), Address: o.Enquiry.Address, Within: o.Enquiry.Within, Keep: o.Enquiry.Keep,
 		Read: func(ctx context.Context, id string, lang language.Lang, text string) ([]string, error) {
 			return in.against(ctx, id, o.URL, lang, text)

@@ -252,7 +252,7 @@ func (in *instance) record(ctx context.Context, cases *response.Cases, who actor
 	if err != nil {
 		return r, err
 	}
-	slices.SortStableFunc(r.Notices, func(x, y incident.Notice) int { return x.Time.Compare(y.Time) })
+	slices.SortStableFunc(r.Notices, func(x, y incident.Notice) int { return x.Told().Compare(y.Told()) })
 	if id == "" {
 		return r, nil
 	}

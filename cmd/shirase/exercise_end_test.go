@@ -5,7 +5,11 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/go-json-experiment/json"
+
+	"shirase/internal/board"
 	"shirase/internal/exercise"
 )
 
@@ -70,15 +74,31 @@ func (x *team) shred() {
 	x.do("scope", "shred", "drill")
 }
 
-// TestExerciseShredded: a case that is shredded while the exercise goes on leaves figures of what is public, and says of the others that
-// they are gone; and the exercise can be ended.
+// TestExerciseShredded: a case with a roster is closed and shredded while the exercise goes on, without a reason why all the same: a roster is of the
+// exercise's time, too. It leaves figures of what is public, and says of the others that they are gone; and the exercise can be ended.
 func TestExerciseShredded(t *testing.T) {
 	x := newTeam(t, "naver-2013")
-	x.do("case", "declare", "--id", "drill", "--title", "不正アクセス", "--organisation", "例社", "--known", x.moment("0m"), "--illicit", "--regime", "jp-appi")
+	x.do("case", "declare", "--id", "drill", "--title", "不正アクセス", "--organisation", "例社", "--known", x.moment("0m"))
 	x.facts(`{key: title, value: {ja: 不正アクセス, en: Unauthorised access}}`, `{key: scope.state, value: investigating}`)
 	x.at("9h")
 	x.do("publish", "drill")
-	x.shred()
+	x.at("10h")
+	examples := filepath.Join("..", "..", "examples")
+	x.do("scope", "--export", filepath.Join(examples, "accounts.csv"), "--rules", filepath.Join(examples, "rules.yaml"), "--incident", "drill", "--commit")
+	var b board.Board
+	if err := json.Unmarshal([]byte(x.do("case", "board", "drill", "--json")), &b); err != nil || b.Scope.Affected == nil || !b.Scope.AsOf.Equal(x.start.Add(10*time.Hour)) || b.Scope.AsOf.After(b.At) {
+		t.Errorf("the roster of hour 10 is as of %s, on a board of %s: %v", b.Scope.AsOf, b.At, err)
+	}
+	x.at("12h")
+	x.do("case", "close", "drill", "--why", "it is over")
+	if out := x.do("case", "closing", "drill"); strings.Contains(out, "made after it was closed") {
+		t.Errorf("a roster from before it was closed came up since: %s", out)
+	}
+	x.do("case", "retained", "drill")
+	x.do("scope", "shred", "drill")
+	if out := x.do("case", "closing", "drill"); strings.Contains(out, "not at its end") {
+		t.Errorf("it was at its end: %s", out)
+	}
 	for _, what := range []string{"status", "end"} {
 		s := x.shown("exercise", what)
 		if m := s.Measures["told"]; m.Own == nil || *m.Own != 9*60 {
@@ -89,5 +109,43 @@ func TestExerciseShredded(t *testing.T) {
 				t.Errorf("%s, %s: %+v", what, id, m)
 			}
 		}
+	}
+}
+
+// TestExerciseApproved: with a second person, what is published counts from when it was approved: a silence goes on, and a promise that was kept by
+// proposing alone was not.
+func TestExerciseApproved(t *testing.T) {
+	x := newTeam(t, "naver-2013")
+	x.do("case", "declare", "--id", "drill", "--title", "不正アクセス", "--organisation", "例社", "--known", x.moment("0m"))
+	x.facts(`{key: title, value: {ja: 不正アクセス, en: Unauthorised access}}`, `{key: scope.state, value: investigating}`, `{key: next-update, value: "{+9h51m}"}`)
+	x.at("1h")
+	x.do("publish", "drill")
+	x.at("9h")
+	x.facts(`{key: contained, value: "{+48m}"}`)
+	a, in := opened(t, x.data)
+	defer in.close()
+	for _, p := range []string{"p-first", "p-second"} {
+		if _, err := in.db.ExecContext(t.Context(), `INSERT INTO staff_account (id, name, roles, every, created, approver_since, held_from, oidc, removed, forget) VALUES ($1, $1, 'commander,approver', 3, 1, 1, 1, '', 0, 0)`, p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var said struct {
+		Proposed proposalRow    `json:"proposed"`
+		Unknown  map[string]any `json:",unknown"`
+	}
+	if err := json.Unmarshal([]byte(x.do("notice", "publish", "drill", "--kind", "addendum", "--json")), &said); err != nil || said.Proposed.State != "proposed" {
+		t.Fatalf("%+v, %v", said, err)
+	}
+	x.at("5d")
+	if err := approvedBy(t, a, in, in.db, said.Proposed.ID); err != nil {
+		t.Fatal(err)
+	}
+	s := x.shown("exercise", "status")
+	silence, told, kept, slipped := s.Measures["silence"], s.Measures["told"], s.Measures["kept"], s.Measures["slipped"]
+	if *told.Own != 60 || *silence.Own != (5*24-1)*60 || len(silence.Notes) != 2 || !strings.Contains(silence.Notes[1].EN, "drill-v2 is dated") {
+		t.Errorf("proposed at 9h, and approved at 5d: %s to the first word, a silence of %s: %+v", told.Text("en", told.Own), silence.Text("en", silence.Own), silence.Notes)
+	}
+	if *kept.Own != 0 || *slipped.Own < 1 {
+		t.Errorf("an update for 9h51m that came on the sixth day: %d kept, %d slipped", *kept.Own, *slipped.Own)
 	}
 }

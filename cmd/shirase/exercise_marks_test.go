@@ -1,20 +1,24 @@
 package main
 
 import (
+	"archive/zip"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"shirase/check"
 	"shirase/internal/exercise"
 	"shirase/internal/incident"
+	"shirase/internal/outward"
 	"shirase/internal/publish"
 )
 
@@ -168,5 +172,81 @@ func TestMarked(t *testing.T) {
 		if out := x.do(args...); !strings.Contains(strings.SplitN(out, "\n", 2)[0], "EXERCISE") {
 			t.Errorf("%v begins with %.80s", args, out)
 		}
+	}
+	x.filesMarked()
+}
+
+// filesMarked: what leaves a case as a file says that it is an exercise's in its own bytes, what is kept of it and the certificate of its end too.
+func (x *team) filesMarked() {
+	x.t.Helper()
+	dir := x.t.TempDir()
+	read := func(name string) string { return string(must(os.ReadFile(filepath.Join(dir, name)))(x.t)) }
+	archive := filepath.Join(dir, "case.zip")
+	x.do("case", "export", "drill", archive)
+	z, err := zip.OpenReader(archive)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	defer z.Close()
+	for name, want := range map[string]string{"EXERCISE.txt": "EXERCISE 訓練", "case.txt": "EXERCISE 訓練", "names.json": `{"exercise":true`} {
+		f, err := z.Open(name)
+		if err != nil {
+			x.t.Fatal(err)
+		}
+		if b, err := io.ReadAll(f); err != nil || !strings.HasPrefix(string(b), want) {
+			x.t.Errorf("%s of the export begins with %.80s, %v", name, b, err)
+		}
+		f.Close()
+	}
+	x.do("case", "verify", archive)
+	if first := strings.SplitN(x.doOut("enquiry", "export", "drill"), "\n", 2)[0]; !strings.HasSuffix(first, ",exercise") {
+		x.t.Errorf("the queue's columns: %s", first)
+	}
+	x.do("case", "retained", "drill", "--out", filepath.Join(dir, "kept.json"))
+	x.do("case", "close", "drill", "--why", "it is over", "--despite", "a rehearsal")
+	if out := x.doOut("case", "veris", "drill"); !strings.Contains(out, `"exercise":true`) {
+		x.t.Errorf("veris: %s", out)
+	}
+	x.do("scope", "shred", "drill")
+	x.do("case", "certificate", "drill", "--out", filepath.Join(dir, "end.json"))
+	for _, name := range []string{"kept.json", "end.json"} {
+		if b := read(name); !strings.Contains(b, `"exercise":true`) {
+			x.t.Errorf("%s: %.200s", name, b)
+		}
+	}
+}
+
+// doOut gives what a command writes where its output is led into a file.
+func (x *team) doOut(args ...string) string {
+	x.t.Helper()
+	var out, errs strings.Builder
+	if exit := run(x.t.Context(), append(args, "--data", x.data), &out, &errs); exit != exitDone {
+		x.t.Fatalf("%v: exit %d: %s", args, exit, errs.String())
+	}
+	return out.String()
+}
+
+// TestAskedFrom: an exercise's folder asks no server that somebody names, and nobody there hears of it.
+func TestAskedFrom(t *testing.T) {
+	x := newTeam(t, "naver-2013")
+	var came atomic.Int64
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { came.Add(1); http.NotFound(w, nil) }))
+	t.Cleanup(s.Close)
+	saved := filepath.Join(t.TempDir(), "answer.json")
+	write(t, saved, "{}")
+	for _, args := range [][]string{{"check", "--server", s.URL, "hana@example.com"}, {"verify", saved, "--server", s.URL}} {
+		if out, exit := x.try(args...); exit == exitDone || !strings.Contains(out, outward.ErrShut.Error()) || !strings.Contains(out, "hint: ") {
+			t.Errorf("%v: exit %d, %s", args, exit, out)
+		}
+	}
+	if n := came.Load(); n != 0 {
+		t.Errorf("%d questions of an exercise came", n)
+	}
+	if out, _ := x.try("check", "hana@example.com"); !strings.Contains(out, "nothing-published") { // its own index is asked as before
+		t.Errorf("of its own index: %s", out)
+	}
+	real := &team{t: t, data: filepath.Join(t.TempDir(), "real"), start: x.start}
+	if real.try("check", "--server", s.URL, "hana@example.com"); came.Load() == 0 {
+		t.Error("nobody came from elsewhere either: the test would see nothing of an exercise's")
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -84,6 +85,14 @@ func (a *app) shut(c *cobra.Command) {
 	}
 	op.Mail.PasswordFile, op.Campaign.PasswordFile = "", "" // nobody is signed in to
 	op.Domain = ""                                          // no certificate is asked for
+}
+
+// goesOut refuses to ask a server that somebody has named, from an exercise's folder: nothing leaves it, a question neither. Errors: outward.ErrShut.
+func goesOut(ctx context.Context, server string) error {
+	if server == "" || !outward.IsShut(ctx) {
+		return nil
+	}
+	return hint.Add(fmt.Errorf("ask %s: %w", oneLine(server), outward.ErrShut), "leave --server out, and the exercise itself is asked; whoever asks a server does so without its folder: --data DIR, or without SHIRASE_DATA")
 }
 
 // exerciseClock opens the clock of an exercise; nil where it is none, or was not begun yet.

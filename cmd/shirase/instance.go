@@ -165,7 +165,7 @@ func (a *app) wireWith(ctx context.Context, i config.Instance, lost bool) (_ *in
 	if in.archive, err = archive.New(ctx, in.db, in.incidents); err != nil {
 		return nil, err
 	}
-	if in.rosters, err = roster.New(ctx, in.db, in.dir, in.keys); err != nil {
+	if in.rosters, err = roster.NewBy(ctx, in.db, in.dir, in.keys, in.now); err != nil {
 		return nil, err
 	}
 	for _, id := range in.rosters.Again {

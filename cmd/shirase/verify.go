@@ -82,6 +82,9 @@ func needsProof(ctx context.Context, path string) error {
 
 // verifyAnswer verifies an answer file and says what it proves, and who vouches for it.
 func (a *app) verifyAnswer(ctx context.Context, l language.Lang, path, server string, vkeys []string, policyFile string) error {
+	if err := goesOut(ctx, server); err != nil {
+		return err
+	}
 	answer, err := a.verifyFile(ctx, path, server, vkeys, policyFile)
 	var usage usageError
 	var unreadable *fs.PathError

@@ -39,7 +39,7 @@ import (
 // waysOut are all places of the program that make a connection, ask for a name, or begin another program, with what shuts them in an
 // exercise: "outward" is that door, and everything else says why nothing leaves there. A place that is not listed fails the test.
 var waysOut = map[string]string{
-	"check/fetch.go":                        "asks, as any stranger may, the server that whoever runs it has named; an exercise's folder is no part of it",
+	"check/fetch.go":                        "asks, as any stranger may, the server that whoever runs it has named; goesOut refuses that in an exercise's folder (TestAskedFrom)",
 	"cmd/shirase/doctor_net.go":             "outward",
 	"cmd/shirase/incident_fetch.go":         "outward",
 	"cmd/shirase/setup.go":                  "setup refuses an exercise's folder before it begins a program",

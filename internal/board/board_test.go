@@ -2,6 +2,7 @@ package board
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -341,6 +342,11 @@ func TestMilestones(t *testing.T) {
 		if s := step(b, ToldStep); s.From != "campaign" || !s.At.Time.Equal(first.Add(2*time.Hour)) {
 			w.Errorf("told: %+v", s)
 		}
+		ahead := w.board() // of an exercise, whose time is before that of its campaigns
+		ahead.take(&reach.Summary{Told: map[reach.Channel]reach.ByChannel{reach.Mail: {Handed: 1, First: ahead.At.AddDate(0, 0, 3)}}})
+		if s := step(ahead, ToldStep); s.Reached() || ahead.Told.Parts.HandedOver != 1 || !slices.ContainsFunc(ahead.Unknown, func(x language.Text) bool { return strings.Contains(x.EN, "first told") }) {
+			w.Errorf("told at a time to come: %+v, %+v", s, ahead.Unknown)
+		}
 	})
 }
 
@@ -407,6 +413,39 @@ func TestSaidOtherwise(t *testing.T) {
 		s := b.Silence
 		if s.Words != 3 || s.Longest.Long() != 23*time.Hour || s.Current.Long() != 13*time.Hour || s.Before.Long() != 7*time.Hour+51*time.Minute || s.Next.IsZero() {
 			w.Errorf("silence: %+v", s)
+		}
+	})
+}
+
+// TestWordsWhenPublished: a notice is a public word from when it came into the ledger, and not from when it was proposed; one of which an earlier
+// version did not keep that, from the time that it says.
+func TestWordsWhenPublished(t *testing.T) {
+	each(t, func(w *world) {
+		w.now = time.Date(2026, 8, 25, 10, 0, 0, 0, incident.Japan)
+		w.Incidents.By(func() time.Time { return w.now })
+		w.facts("  - {key: cause, value: intrusion}\n")
+		inc, err := w.Incidents.Get(w.Context(), id)
+		if err != nil {
+			w.Fatal(err)
+		}
+		proposed := w.now.AddDate(0, 0, -4)
+		n, err := incident.NewNotice(incident.Notice{Incident: id, Version: 1, Kind: incident.KindFirst, Time: proposed, Facts: inc.Facts, Text: language.Both("お知らせ", "A notice")})
+		if err == nil {
+			err = w.db.Update(w.Context(), func(tx *sql.Tx) error { return w.Incidents.RecordNotice(w.Context(), tx, n, 7) })
+		}
+		if err != nil {
+			w.Fatal(err)
+		}
+		b := w.board()
+		i := slices.IndexFunc(b.Steps, func(s Step) bool { return s.ID == Published })
+		if !b.Silence.First.Equal(w.now) || !b.Steps[i].At.Time.Equal(w.now) {
+			w.Errorf("it was proposed at %s, and published at %s: %+v, %+v", proposed, w.now, b.Silence, b.Steps[i])
+		}
+		if _, err := w.db.ExecContext(w.Context(), `UPDATE incident_notice SET entered_at = NULL`); err != nil {
+			w.Fatal(err)
+		}
+		if b := w.board(); !b.Silence.First.Equal(proposed) {
+			w.Errorf("of an earlier version: %+v", b.Silence)
 		}
 	})
 }

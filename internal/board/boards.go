@@ -331,6 +331,9 @@ func (b *Boards) Current(ctx context.Context, id string) (*Board, string, error)
 	return nil, "", fmt.Errorf("case %s: %w", id, response.ErrNotFound)
 }
 
+// counted is how much later than a board its people may have been counted, which goes on beside it.
+const counted = time.Hour
+
 // take puts a summary in: it adds up to the roster.
 func (b *Board) take(s *reach.Summary) {
 	if s == nil {
@@ -351,7 +354,9 @@ func (b *Board) take(s *reach.Summary) {
 	if n := p.Uncertain; n > 0 {
 		b.Unknown = append(b.Unknown, language.Both("送られたか分からないメール "+language.Number(language.JA, n)+"通", language.Number(language.EN, n)+" mails of which nobody knows whether they went"))
 	}
-	if first := s.First(); !first.IsZero() {
+	if first := s.First(); first.Sub(b.At) > counted { // of an exercise: campaigns go by the machine's clock, and a board tells of no time to come
+		b.Unknown = append(b.Unknown, language.Both("配信が最初に届けた時刻（この訓練の時刻では分かりません）", "when a campaign first told somebody, by the time of this exercise"))
+	} else if !first.IsZero() {
 		for i := range b.Steps {
 			if x := &b.Steps[i]; x.ID == ToldStep && !x.Reached() {
 				x.At, x.From = toMinute(first), "campaign"

@@ -352,7 +352,7 @@ func (m *maker) silence() {
 	s := &m.out.Silence
 	said := []time.Time{}
 	for _, n := range m.words {
-		said = append(said, n.Time)
+		said = append(said, n.Told()) // and not the time in it, which is of when it was proposed
 	}
 	also := m.inc.Listed("addendum")
 	if f, ok := m.inc.Fact("disclosed"); ok {

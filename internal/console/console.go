@@ -120,6 +120,7 @@ type Console struct {
 
 // failed maps the sentinel errors that the console meets. A case that is not theirs is one that is not there.
 var failed = slices.Concat(web.Mappings{
+	{Err: errOnWall, Problem: web.Problem{Status: http.StatusForbidden, Code: "on-wall"}},
 	{Err: actor.ErrUnconfirmed, Problem: web.Problem{Status: http.StatusForbidden, Code: "unconfirmed"}}, // why the passkey did not, it says too
 	{Err: staff.ErrSignIn, Problem: web.Problem{Status: http.StatusUnauthorized}},                        // so of an account that is not there
 	{Err: actor.ErrHidden, Problem: web.Problem{Status: http.StatusNotFound}},
@@ -297,6 +298,7 @@ type route struct {
 	pattern string
 	open    bool
 	passive bool // a page asks by itself, and nobody has to be there
+	onWall  bool // a sign-in that keeps a screen on a wall may ask it too
 	door    Door // by which whoever is not known tries something out
 	answer  func(w http.ResponseWriter, r *http.Request, v *visit) error
 }
@@ -314,7 +316,7 @@ func (c *Console) table() []route {
 		{pattern: "POST /console/join/begin", open: true, door: ByLink, answer: c.joinBegin},
 		{pattern: "POST /console/join/finish", open: true, door: ByLink, answer: c.joinFinish},
 		{pattern: "POST /console/join/oidc", open: true, door: ByLink, answer: c.joinOIDC},
-		{pattern: "POST /console/sign-out", answer: c.signOut},
+		{pattern: "POST /console/sign-out", onWall: true, answer: c.signOut},
 		{pattern: "POST /console/confirm", answer: c.confirm},
 		{pattern: "GET /console/account", answer: c.accountPage},
 		{pattern: "POST /console/account/passkey/begin", answer: c.passkeyBegin},
@@ -335,7 +337,7 @@ func (c *Console) table() []route {
 		{pattern: "POST /console/people/{id}/sessions/end", answer: c.endSessions},
 		{pattern: "GET /console/log", answer: c.logPage},
 		{pattern: "GET /console/settings", answer: c.settingsPage},
-		{pattern: "GET /console/live", passive: true, answer: c.follow},
+		{pattern: "GET /console/live", passive: true, onWall: true, answer: c.follow},
 		{pattern: "GET /console/{$}", answer: c.board},
 	}
 	routes = append(routes, c.proposalRoutes()...)
@@ -374,6 +376,9 @@ func (c *Console) routes() *http.ServeMux {
 				}
 			}
 			v, err := c.visit(r, t.open)
+			if err == nil && !t.open {
+				err = c.hangs(r, t)
+			}
 			if err == nil {
 				err = t.answer(w, r, v)
 			}

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,7 +28,31 @@ import (
 
 // boardRoutes are the address of a case's board.
 func (c *Console) boardRoutes() []route {
-	return []route{{pattern: "GET /console/cases/{id}/board", answer: c.showBoard}}
+	return []route{{pattern: "GET /console/cases/{id}/board", onWall: true, answer: c.showBoard}}
+}
+
+// errOnWall says that somebody wants something else of a sign-in that keeps a screen on a wall.
+var errOnWall = errors.New("this sign-in is of a screen on a wall, and shows the board alone")
+
+// hang has a sign-in be one of a wall from now on: for that screen it goes on for days with nobody there, so it shows the board of that case, and
+// nothing else is read or taken out by it, whatever the account may. To sign in anew ends it, which wants the account's passkey.
+func (c *Console) hang(ctx context.Context, id string) {
+	if c.sessions.GetString(ctx, wallKey) == "" {
+		c.sessions.Put(ctx, wallKey, id)
+	}
+}
+
+// hangs refuses what a sign-in of a wall is not for. Errors: errOnWall.
+func (c *Console) hangs(r *http.Request, t route) error {
+	id := c.sessions.GetString(r.Context(), wallKey)
+	if id == "" {
+		return nil
+	}
+	of := cmp.Or(r.PathValue("id"), r.URL.Query().Get("case")) // an address has the one, and what follows it the other
+	if t.onWall && (r.Method == http.MethodPost || of == id) {
+		return nil
+	}
+	return errOnWall
 }
 
 // shownBoards are the boards as they were drawn last: one for a case, language and form of the page, whoever looks.
@@ -66,7 +91,8 @@ func (c *Console) showBoard(w http.ResponseWriter, r *http.Request, v *visit) er
 	}
 	q := r.URL.Query()
 	wall := q.Has("wall")
-	if wall && v.who.ReadsOnly(id) { // a screen on a wall goes on, where whoever came upon it reads this case, and can do nothing anywhere
+	if wall && v.who.ReadsOnly(id) { // a screen on a wall goes on, where whoever came upon it reads this board, and nothing else
+		c.hang(r.Context(), id)
 		if _, _, err := c.Staff.Sessions().FindCtx(staff.Attended(r.Context()), c.sessions.Token(r.Context())); err != nil {
 			return err
 		}

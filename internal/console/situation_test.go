@@ -4,6 +4,7 @@ import (
 	"context"
 	"html"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
 	"sync"
@@ -260,6 +261,91 @@ func TestWallStays(t *testing.T) {
 			if stays := seen(c.who) > before; stays != c.stays {
 				t.Errorf("%s by %s: it stays %v", c.query, c.who.id, stays)
 			}
+		}
+	})
+}
+
+// TestWallAlone: who finds the keyboard of a screen on a wall sees the board of its case, and nothing else: no page, no file, no form, whatever its
+// account may do, until somebody signs in anew.
+func TestWallAlone(t *testing.T) {
+	each(t, func(t *testing.T, d *desk) {
+		d.first()
+		ctx := t.Context()
+		id, other := d.declare("事案"), d.declare("別の事案")
+		d.evidence(id)
+		p := d.hire("壁", actor.None, actor.Desk)
+		if err := d.staff.GiveAccess(ctx, actor.Operator(), id, p.id, actor.Reads); err != nil {
+			t.Fatal(err)
+		}
+		at, out := "/console/cases/"+id, "/console/cases/"+id+"/export"
+		if a := p.post(out, url.Values{}); a.status != http.StatusOK || a.header.Get("Content-Type") != "application/zip" {
+			t.Fatalf("before it hangs anywhere: %d", a.status) // else nothing that follows says anything
+		}
+		if a := p.get(at + "/board?wall"); a.status != http.StatusOK {
+			t.Fatal(a.status, a.body)
+		}
+		entries := func() int64 {
+			k, err := d.cases.Get(ctx, actor.Server(), id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return k.Entries
+		}
+		before, tried := entries(), 0
+		for _, far := range []bool{false, true} { // also once the account may do more
+			for _, route := range d.console.table() {
+				method, path, _ := strings.Cut(route.pattern, " ")
+				if route.open || route.onWall {
+					continue
+				}
+				tried++
+				path = strings.NewReplacer("{id}", id, "{$}", "").Replace(path)
+				path = regexp.MustCompile(`\{[a-z]+\}`).ReplaceAllString(path, "x")
+				var form url.Values
+				if method == "POST" {
+					form = url.Values{"id": {"1"}, "to": {"me"}, "why": {"x"}, "file": {"x"}}
+				}
+				a := p.do(method, path, form, nil)
+				if a.status != http.StatusForbidden || a.header.Get("Content-Disposition") != "" || !strings.Contains(a.body, "ボードだけ") {
+					t.Errorf("%s by a screen on a wall: %d", route.pattern, a.status)
+				}
+			}
+			for _, query := range []string{"", "?wall", "?case=" + id} {
+				if a := p.get("/console/cases/" + other + "/board" + query); a.status != http.StatusForbidden {
+					t.Errorf("the board of another case, %q, by a screen on a wall: %d", query, a.status)
+				}
+			}
+			for _, query := range []string{"", "?case=" + other} {
+				if _, status := p.stream(ctx, query); status != http.StatusForbidden {
+					t.Errorf("the stream of %q by a screen on a wall: %d", query, status)
+				}
+			}
+			if _, status := p.stream(ctx, "?board&case="+id); status != http.StatusOK {
+				t.Errorf("the stream of its board: %d", status)
+			}
+			if n := entries(); !far && n != before {
+				t.Errorf("%d entries of the case's record are by a screen on a wall", n-before)
+			}
+			if err := d.staff.GiveAccess(ctx, actor.Operator(), id, p.id, actor.Full); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if tried < 200 {
+			t.Errorf("only %d addresses were tried", tried)
+		}
+		for _, query := range []string{"", "?wall", "?part", "?part&wall"} {
+			if a := p.get(at + "/board" + query); a.status != http.StatusOK {
+				t.Errorf("the board itself, %q: %d", query, a.status)
+			}
+		}
+		if a := p.post("/console/sign-out", url.Values{}); a.status != http.StatusSeeOther {
+			t.Errorf("sign out: %d", a.status)
+		}
+		if a := p.signIn(); a.status != http.StatusOK {
+			t.Fatalf("sign in anew: %d", a.status)
+		}
+		if a := p.get(at); a.status != http.StatusOK {
+			t.Errorf("who has signed in anew: %d", a.status)
 		}
 	})
 }

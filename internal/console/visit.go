@@ -25,6 +25,7 @@ const (
 	oidcKey      = "oidc"
 	codesKey     = "codes" // to be shown once
 	saidKey      = "said"  // what the next page says was done
+	wallKey      = "wall"  // the case whose board a screen on a wall shows
 )
 
 // maxAnswer bounds what a passkey answers, in bytes.
@@ -286,6 +287,9 @@ func wrongOf(lang language.Lang, p web.Problem, err error) page.Wrong {
 			"Open it at the address that is set (url), or on this machine at localhost: passkeys are bound to names.")
 	case p.Code == "unconfirmed":
 		set("パスキーでの確認が必要です。", "Your passkey has to confirm this.", "取り消せない操作なので、そのつど、パスキーで確認します。もう一度やり直してください。", "It cannot be undone, so your passkey confirms it each time. Please try again.")
+	case p.Code == "on-wall":
+		set("この画面では、ボードだけを表示します。", "This screen shows the board alone.", "壁の画面のためのサインインなので、ほかのページは開けず、何も取り出せません。ほかのことをするには、サインアウトして、パスキーでサインインし直してください。",
+			"Its sign-in is that of a screen on a wall: no other page opens, and nothing is taken out. For anything else sign out, and sign in again with your passkey.")
 	case errors.Is(err, actor.ErrHeld):
 		set("まだ、この操作はできません。", "You cannot do this yet.", "承認者になったばかりの方と、前からのパスキーでの確認なしに新しいパスキーを登録した方は、決められた時間がたつまで、承認もメンバーの管理もできません。時刻は「自分の設定」にあります。",
 			"A new approver, and whoever has a new passkey that no older one confirmed, waits before they approve or look after people. Until when stands under Your account.")

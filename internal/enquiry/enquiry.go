@@ -151,6 +151,8 @@ type Rooms struct {
 	Floor  int64         // of persons, beneath which a topic is not told of; 0: ten
 	Log    *slog.Logger
 	Now    func() time.Time
+
+	Exercise bool // nothing of it is real, and what is handed on says so
 }
 
 // Desk is the room.

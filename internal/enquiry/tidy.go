@@ -142,7 +142,11 @@ func (d *Desk) Export(ctx context.Context, who actor.Actor, of string, w io.Writ
 		return fmt.Errorf("list enquiries: %w", err)
 	}
 	out := csv.NewWriter(w)
-	if err := out.Write([]string{"id", "state", "channel", "language", "topic", "assignee", "created", "due", "ended"}); err != nil {
+	columns := []string{"id", "state", "channel", "language", "topic", "assignee", "created", "due", "ended"}
+	if d.Exercise { // the rows of a queue that is empty would say nothing: its columns do
+		columns = append(columns, "exercise")
+	}
+	if err := out.Write(columns); err != nil {
 		return err
 	}
 	// In the order in which they came, each page from where the last one ended: no page reads what others have read, and whoever reads slowly keeps nothing open.
@@ -159,6 +163,9 @@ func (d *Desk) Export(ctx context.Context, who actor.Actor, of string, w io.Writ
 			row := []string{e.ID, string(e.State), e.Channel, string(e.Lang), e.Topic, e.Assignee, stamp(e.Created), stamp(e.Due), stamp(e.Ended)}
 			for i := range row {
 				row[i] = harmless(row[i])
+			}
+			if d.Exercise {
+				row = append(row, "yes")
 			}
 			if err := out.Write(row); err != nil {
 				return err

@@ -439,3 +439,33 @@ func TestStatedLater(t *testing.T) {
 		}
 	}
 }
+
+// TestToldWhenPublished: a notice that a second person approved days after it was proposed is measured by when it was published, and that is said
+// beside the figure; of one whose coming was not kept its own time is taken.
+func TestToldWhenPublished(t *testing.T) {
+	p, err := Begin(t.TempDir(), ship(t, "naver-2013"), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Now = p.State.End
+	dated := p.State.Start.Add(9 * time.Hour)
+	for _, x := range []struct {
+		entered time.Duration // since the start; 0: not kept
+		told    time.Duration
+		silence time.Duration
+		said    int
+	}{{5 * 24 * time.Hour, 5 * 24 * time.Hour, 5 * 24 * time.Hour, 1}, {9*time.Hour + 10*time.Minute, 9*time.Hour + 10*time.Minute, 6*24*time.Hour - 9*time.Hour - 10*time.Minute, 0}, {0, 9 * time.Hour, 6*24*time.Hour - 9*time.Hour, 0}} {
+		n := incident.Notice{ID: "drill-v1", Incident: "drill", Time: dated}
+		if x.entered > 0 {
+			n.Entered = p.State.Start.Add(x.entered)
+		}
+		list := p.Measures(Record{Notices: []incident.Notice{n}})
+		told, silence := Find(list, "told"), Find(list, "silence")
+		if *told.Own != int64(x.told/time.Minute) || *silence.Own != int64(x.silence/time.Minute) || len(told.Notes) != x.said || len(silence.Notes) != 1+x.said {
+			t.Errorf("published after %s: told after %s, silent for %s: %+v, %+v", x.entered, told.Text(language.EN, told.Own), silence.Text(language.EN, silence.Own), told.Notes, silence.Notes)
+		}
+		if x.said > 0 && (!strings.Contains(told.Notes[0].EN, "drill-v1 is dated") || !strings.Contains(told.Notes[0].JA, "公表されました")) {
+			t.Errorf("%+v", told.Notes)
+		}
+	}
+}

@@ -18,7 +18,7 @@ type Record struct {
 	Gone     bool           // the case was shredded: what is of it only is not known any more
 	Clocks   *response.Clocks
 	Incident incident.Incident
-	Notices  []incident.Notice        // published, of every incident of the folder, in their order
+	Notices  []incident.Notice        // published, of every incident of the folder, in the order in which they came into the ledger
 	Against  []incident.Contradiction // in what the public sees
 	// Medians of an archive, of all its incidents but this one.
 	Contain, Disclose archive.Distribution
@@ -57,7 +57,8 @@ func (p *Play) Measures(r Record) []Measure {
 	if p.Real != nil && p.Over() {
 		real = *p.Real
 	}
-	contained, told := p.contained(r), p.told(r)
+	contained := p.contained(r)
+	told, dated := p.told(r)
 	silence, notes := p.silence(r)
 	deadlines := p.deadlines(r)
 	against := p.against(r)
@@ -73,7 +74,7 @@ func (p *Play) Measures(r Record) []Measure {
 		count("contradictions", "公表内容の食い違い", "Contradictions published", against, real.Contradictory),
 		count("unanswered", "答えていない質問", "Questions left unanswered", p.unanswered(r.Case), nil),
 	}
-	out[2].Notes = notes
+	out[1].Notes, out[2].Notes = append(out[1].Notes, dated...), notes
 	if f, ok := r.Incident.Fact("contained"); ok && contained != nil {
 		if note, later := p.statedLater(f.Value.Time.Time, f.Recorded); later {
 			out[0].Notes = append(out[0].Notes, note)
@@ -148,21 +149,38 @@ func (p *Play) statedLater(stated, recorded time.Time) (language.Text, bool) {
 	if recorded.Sub(stated) < toRecord {
 		return language.Text{}, false
 	}
-	at := func(t time.Time) incident.Moment {
-		return incident.Moment{Time: t.In(p.State.Start.Location()).Truncate(time.Minute), Precision: incident.Minute}
-	}
-	return language.Both(at(stated).In(language.JA)+"のこととして、"+at(recorded).In(language.JA)+"に記録されました。", "Stated as of "+at(stated).In(language.EN)+", and recorded at "+at(recorded).In(language.EN)+"."), true
+	return language.Both(p.minute(stated).In(language.JA)+"のこととして、"+p.minute(recorded).In(language.JA)+"に記録されました。", "Stated as of "+p.minute(stated).In(language.EN)+", and recorded at "+p.minute(recorded).In(language.EN)+"."), true
+}
+
+// minute is a time as it is told, by the scenario's zone.
+func (p *Play) minute(t time.Time) incident.Moment {
+	return incident.Moment{Time: t.In(p.State.Start.Location()).Truncate(time.Minute), Precision: incident.Minute}
 }
 
 // toRecord is how long after something it may be recorded without a word of that.
 const toRecord = time.Hour
 
-func (p *Play) told(r Record) *time.Duration {
+// told is from the first event to when the first notice came into the ledger. Its own time is of when it was proposed.
+func (p *Play) told(r Record) (*time.Duration, []language.Text) {
 	if len(r.Notices) == 0 {
-		return nil
+		return nil, nil
 	}
-	d := max(r.Notices[0].Time.Sub(p.State.Start), 0)
-	return &d
+	first := r.Notices[0]
+	d := max(first.Told().Sub(p.State.Start), 0)
+	return &d, p.datedEarlier(first)
+}
+
+// datedEarlier says of notices that they came into the ledger an hour or more after the time that they say themselves: what is measured is when the
+// public could read them.
+func (p *Play) datedEarlier(notices ...incident.Notice) []language.Text {
+	out := []language.Text{}
+	for _, n := range notices {
+		if n.Told().Sub(n.Time) < toRecord {
+			continue
+		}
+		out = append(out, language.Both(n.ID+"は"+p.minute(n.Time).In(language.JA)+"の日付で、"+p.minute(n.Told()).In(language.JA)+"に公表されました。", n.ID+" is dated "+p.minute(n.Time).In(language.EN)+", and was published at "+p.minute(n.Told()).In(language.EN)+"."))
+	}
+	return out
 }
 
 // silence is the longest time in which the public heard nothing: before the first notice, between two, or after the last.
@@ -176,14 +194,11 @@ func (p *Play) silence(r Record) (*time.Duration, []language.Text) {
 		last = t
 	}
 	for _, n := range r.Notices {
-		look(n.Time)
+		look(n.Told())
 	}
 	look(p.Now)
 	longest = max(longest, 0)
-	at := func(t time.Time) incident.Moment {
-		return incident.Moment{Time: t.In(p.State.Start.Location()).Truncate(time.Minute), Precision: incident.Minute}
-	}
-	return &longest, []language.Text{language.Both(at(from).In(language.JA)+"から"+at(to).In(language.JA)+"まで", "from "+at(from).In(language.EN)+" to "+at(to).In(language.EN))}
+	return &longest, append([]language.Text{language.Both(p.minute(from).In(language.JA)+"から"+p.minute(to).In(language.JA)+"まで", "from "+p.minute(from).In(language.EN)+" to "+p.minute(to).In(language.EN))}, p.datedEarlier(r.Notices...)...)
 }
 
 // fates are what became of deadlines and promises, each by its name.

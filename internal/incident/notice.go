@@ -70,6 +70,18 @@ type Notice struct {
 	Was         []Fact
 	Data        []byte
 	LedgerIndex int64 // its leaf in the ledger; -1 until it is published
+
+	// Entered is when it came into the ledger, by the clock of this machine, or of an exercise. Time is fixed when it is proposed, and in the
+	// bytes: where a second person approves, this is later. Zero where an earlier version put it there, which kept none.
+	Entered time.Time
+}
+
+// Told is when the notice came into the ledger, as far as that was kept; else the time that it says itself.
+func (n Notice) Told() time.Time {
+	if n.Entered.IsZero() {
+		return n.Time
+	}
+	return n.Entered
 }
 
 // The kinds of a notice.
@@ -291,9 +303,9 @@ func (s *Incidents) NextVersion(ctx context.Context, tx *sql.Tx, incident string
 // public is told of the incident from then on. It is public once Serve has been told of that entry.
 func (s *Incidents) RecordNotice(ctx context.Context, tx *sql.Tx, n Notice, ledgerIndex int64) error {
 	sum := n.SHA256()
-	_, err := tx.ExecContext(ctx, `INSERT INTO incident_notice (incident, version, kind, published_at, sha256, ledger_index, data)
-		VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-		n.Incident, n.Version, n.Kind, store.Micros(n.Time), hex.EncodeToString(sum[:]), ledgerIndex, n.Data)
+	_, err := tx.ExecContext(ctx, `INSERT INTO incident_notice (incident, version, kind, published_at, entered_at, sha256, ledger_index, data)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+		n.Incident, n.Version, n.Kind, store.Micros(n.Time), store.Micros(s.now()), hex.EncodeToString(sum[:]), ledgerIndex, n.Data)
 	if err == nil {
 		err = recordState(ctx, tx, n, ledgerIndex)
 	}
@@ -309,7 +321,7 @@ func (s *Incidents) Notices(ctx context.Context, incident string) ([]Notice, err
 }
 
 func readNotices(ctx context.Context, q store.Querier, where string, args ...any) ([]Notice, error) {
-	rows, err := q.QueryContext(ctx, `SELECT incident, version, sha256, ledger_index, data FROM incident_notice `+where, args...)
+	rows, err := q.QueryContext(ctx, `SELECT incident, version, sha256, ledger_index, entered_at, data FROM incident_notice `+where, args...)
 	if err != nil {
 		return nil, fmt.Errorf("notices: %w", err)
 	}
@@ -319,9 +331,10 @@ func readNotices(ctx context.Context, q store.Querier, where string, args ...any
 		var (
 			id, sum        string
 			version, index int64
+			entered        sql.NullInt64
 			data           []byte
 		)
-		if err := rows.Scan(&id, &version, &sum, &index, &data); err != nil {
+		if err := rows.Scan(&id, &version, &sum, &index, &entered, &data); err != nil {
 			return nil, fmt.Errorf("notices: %w", err)
 		}
 		n, err := ParseNotice(data)
@@ -331,7 +344,9 @@ func readNotices(ctx context.Context, q store.Querier, where string, args ...any
 		if got := n.SHA256(); n.Incident != id || n.Version != version || hex.EncodeToString(got[:]) != sum {
 			return nil, fmt.Errorf("notices: %s: %w: its record was changed after publication", NoticeID(id, version), ErrNotice)
 		}
-		n.LedgerIndex = index
+		if n.LedgerIndex = index; entered.Valid {
+			n.Entered = store.FromMicros(entered.Int64)
+		}
 		list = append(list, n)
 	}
 	if err := errors.Join(rows.Err(), rows.Close()); err != nil {

@@ -26,7 +26,8 @@ const (
 	headsFile   = "heads.jsonl"
 	namesFile   = "names.json" // who was who, by pseudonym, as far as it was known when the export was made
 	textFile    = "case.txt"
-	sumsFile    = "SHA256SUMS" // of evidence, as sha256sum reads it
+	sumsFile    = "SHA256SUMS"   // of evidence, as sha256sum reads it
+	markFile    = "EXERCISE.txt" // in what an exercise hands on, first: the record itself has no room for a mark, its lines are what is hashed
 )
 
 // Bounds on what an export may unpack to.
@@ -95,6 +96,15 @@ func (c *Cases) Export(ctx context.Context, who actor.Actor, id string, t Takeou
 
 func (c *Cases) archive(ctx context.Context, w io.Writer, k *Case, clocks *Clocks, days []Day, evidence bool) error {
 	z := zip.NewWriter(w)
+	if c.Exercise {
+		f, err := z.Create(markFile)
+		if err == nil {
+			_, err = io.WriteString(f, notReal)
+		}
+		if err != nil {
+			return err
+		}
+	}
 	f, err := z.Create(entriesFile)
 	if err != nil {
 		return err
@@ -121,7 +131,14 @@ func (c *Cases) archive(ctx context.Context, w io.Writer, k *Case, clocks *Clock
 		}
 	}
 	if f, err = z.Create(namesFile); err == nil {
-		err = json.MarshalWrite(f, c.names(ctx, k), json.Deterministic(true))
+		names := map[string]any{}
+		for id, name := range c.names(ctx, k) {
+			names[id] = name
+		}
+		if c.Exercise {
+			names["exercise"] = true
+		}
+		err = json.MarshalWrite(f, names, json.Deterministic(true))
 	}
 	if err == nil {
 		f, err = z.Create(textFile)
@@ -137,6 +154,9 @@ func (c *Cases) archive(ctx context.Context, w io.Writer, k *Case, clocks *Clock
 	}
 	return err
 }
+
+// notReal is what an exercise puts before what people read.
+const notReal = "EXERCISE 訓練: nothing of this is real. これは訓練のために作られたもので、実際に起きたことではありません。\n"
 
 func inArchive(p Piece) string { return fmt.Sprintf("evidence/%d-%s", p.ID, p.Name) }
 
@@ -189,6 +209,9 @@ func (c *Cases) names(ctx context.Context, k *Case) map[string]string {
 // readable writes what follows from the record for people.
 func (c *Cases) readable(ctx context.Context, w io.Writer, k *Case, clocks *Clocks) error {
 	b := bufio.NewWriter(w)
+	if c.Exercise {
+		b.WriteString(notReal)
+	}
 	fmt.Fprintf(b, "%s: %s, %s\nhappened %s, known %s, declared %s; commands: %s\nentries %d, head %s\n", k.ID, k.Declared.Organisation, k.Declared.Title, k.Declared.Happened, k.Knowledge(),
 		k.At.Format("2006-01-02T15:04:05Z"), k.Commander, k.Entries, k.Head)
 	part := func(title string, n int) {

@@ -173,9 +173,9 @@ func nextUpdates(inc incident.Incident, notices []incident.Notice) []law.Promise
 			continue
 		}
 		last = f
-		p := promise(f, "next-update-v"+strconv.FormatInt(n.Version, 10), n.ID, toMinute(n.Time))
+		p := promise(f, "next-update-v"+strconv.FormatInt(n.Version, 10), n.ID, toMinute(n.Told()))
 		if i+1 < len(notices) {
-			p.Kept = toMinute(notices[i+1].Time)
+			p.Kept = toMinute(notices[i+1].Told())
 		}
 		out = append(out, p)
 	}
@@ -207,7 +207,7 @@ func addenda(list []law.Promise, notices []incident.Notice, now time.Time) []Add
 		public := strings.HasPrefix(p.ID, "next-update-v") || slices.ContainsFunc(notices, func(n incident.Notice) bool {
 			return slices.ContainsFunc(n.Facts, func(f incident.Fact) bool { return f.Key == "action" && f.Item == p.ID })
 		})
-		if !public || fate != law.Unsaid && fate != law.Slipped || notices[len(notices)-1].Time.After(since) {
+		if !public || fate != law.Unsaid && fate != law.Slipped || notices[len(notices)-1].Told().After(since) {
 			continue
 		}
 		about := func(lang language.Lang, m incident.Moment) string { return m.In(lang) }
@@ -249,7 +249,7 @@ func (k *Case) promised(notices []incident.Notice) []law.Promise {
 				m.Kept = toMinute(p.RecordedAt)
 			}
 		} else if n, ok := p.keptBy(notices); ok {
-			m.Kept = toMinute(n.Time)
+			m.Kept = toMinute(n.Told())
 		}
 		out = append(out, m)
 	}
@@ -258,7 +258,7 @@ func (k *Case) promised(notices []incident.Notice) []law.Promise {
 
 // keptBy gives the notice that kept the promise of the next update.
 func (p Promised) keptBy(notices []incident.Notice) (incident.Notice, bool) {
-	i := slices.IndexFunc(notices, func(n incident.Notice) bool { return n.Time.After(p.Made) })
+	i := slices.IndexFunc(notices, func(n incident.Notice) bool { return n.Told().After(p.Made) })
 	if i < 0 || p.Text != nextUpdate {
 		return incident.Notice{}, false
 	}

@@ -21,7 +21,8 @@ import (
 // and what was done (GDPR article 33(5) names the three). What a [Screen] finds of people is left out of it, and nobody of the staff is in it. It says
 // the same as long as the case does: when it was made stands beside it (docs/FORMAT.md, what is kept of a case).
 type Retained struct {
-	V            int                `json:"v"` // 1
+	V            int                `json:"v"`                 // 1
+	Exercise     bool               `json:"exercise,omitzero"` // nothing of it is real
 	Case         string             `json:"case"`
 	Title        string             `json:"title"`
 	Organisation string             `json:"organisation"`
@@ -205,7 +206,7 @@ func (c *Cases) Retained(ctx context.Context, who actor.Actor, id string, person
 // retained makes the record, with its texts as text gives them.
 func (c *Cases) retained(k *Case, inc incident.Incident, notices []incident.Notice, clocks *Clocks, kept Kept, text func(string) string, value func([]byte) (jsontext.Value, error)) (*Retained, error) {
 	d := k.Declared
-	r := &Retained{V: 1, Case: k.ID, Title: text(d.Title), Organisation: text(d.Organisation), Part: d.Part, Knowledge: k.Knowledge().String(), Happened: d.Happened,
+	r := &Retained{V: 1, Exercise: c.Exercise, Case: k.ID, Title: text(d.Title), Organisation: text(d.Organisation), Part: d.Part, Knowledge: k.Knowledge().String(), Happened: d.Happened,
 		Declared: stampOf(k.At), Entries: kept.Entries, Record: kept.SHA256}
 	if k.Closed {
 		r.Closed = stampOf(k.ClosedAt)

@@ -28,6 +28,8 @@ var problemWords = map[string]problemWord{
 		"Retry-After が示す秒数を待って、もう一度お試しください。つながりしだい、そのまま使えるようになります。", "Wait for as many seconds as Retry-After says, and try again. It works as before as soon as the database answers."},
 	"unconfirmed": {http.StatusForbidden, "この操作には、パスキーによる確認が、その操作のために改めて必要です。", "Your passkey has to confirm this very act.",
 		"画面の案内に従って、もう一度パスキーで確かめてください。確認は、その操作一度きりに有効です。", "Confirm it with your passkey when the page asks. It holds for that act alone."},
+	"on-wall": {http.StatusForbidden, "壁の画面のためのサインインなので、ボードのほかは開けません。", "The sign-in is that of a screen on a wall, which shows the board alone.",
+		"サインアウトして、パスキーでサインインし直してください。", "Sign out, and sign in again with a passkey."},
 	"cross-origin": {http.StatusForbidden, "別のサイトから送られた操作のため、受け付けませんでした。", "It was sent from another site, and was not done.",
 		"担当者の画面を開き直し、そこから操作してください。", "Open the staff's pages themselves, and do it from there."},
 	"address": {http.StatusMisdirectedRequest, "担当者の画面は、決められたアドレスでだけ開けます。パスキーは、ほかのアドレスでは使えません。", "The staff's pages open at their own address only: passkeys are good nowhere else.",

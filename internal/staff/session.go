@@ -27,7 +27,7 @@ func Unattended(ctx context.Context) context.Context {
 	return context.WithValue(ctx, unattended{}, true)
 }
 
-// Attended marks one that is a sign all the same: a screen on a wall, whose account reads one case and can do nothing.
+// Attended marks one that is a sign all the same: a screen on a wall, whose account reads one case, and whose sign-in shows that case's board alone.
 func Attended(ctx context.Context) context.Context {
 	return context.WithValue(ctx, unattended{}, nil)
 }

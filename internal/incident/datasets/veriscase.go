@@ -22,8 +22,9 @@ var outside = map[string]string{"customer": "Customer", "researcher": "Security 
 
 // WriteResponse writes one incident as VERIS 1.4.1, with what its response shows beside its facts: who discovered it, and how long
 // containment took. Errors: ErrUndated.
-func WriteResponse(w io.Writer, inc incident.Incident, r Response) error {
+func WriteResponse(w io.Writer, inc incident.Incident, r Response, exercise bool) error {
 	v, err := verisWith(inc, nil, func(v *verisOut) {
+		v.Plus.Exercise = exercise
 		switch word := outside[r.By]; {
 		case r.By == "partner":
 			v.Discovery.Partner, v.Discovery.Unknown = &verisVariety{[]string{"Unknown"}}, false

@@ -28,7 +28,7 @@ func TestVERISResponse(t *testing.T) {
 	for by, want := range map[string]string{"customer": `"discovery_method":{"external":{"variety":["Customer"]}}`, "researcher": `"Security researcher"`, "police": `"Law enforcement"`, "other": `"Other"`,
 		"partner": `"discovery_method":{"partner":{"variety":["Unknown"]}}`, "": `"discovery_method":{"unknown":true}`} {
 		var b bytes.Buffer
-		if err := WriteResponse(&b, inc, Response{By: by, Known: moment("2026-08-18T10:09+09:00"), Contained: moment("2026-08-20T10:57+09:00")}); err != nil {
+		if err := WriteResponse(&b, inc, Response{By: by, Known: moment("2026-08-18T10:09+09:00"), Contained: moment("2026-08-20T10:57+09:00")}, false); err != nil {
 			t.Fatal(err)
 		}
 		if !bytes.Contains(b.Bytes(), []byte(want)) || !bytes.Contains(b.Bytes(), []byte(`"containment":{"unit":"Days","value":2}`)) {
@@ -53,7 +53,7 @@ func TestVERISResponse(t *testing.T) {
 			t.Errorf("%q: %v", by, err)
 		}
 	}
-	if err := WriteResponse(io.Discard, incident.Incident{ID: "x"}, Response{}); !errors.Is(err, ErrUndated) {
+	if err := WriteResponse(io.Discard, incident.Incident{ID: "x"}, Response{}, false); !errors.Is(err, ErrUndated) {
 		t.Error(err)
 	}
 }
