@@ -214,6 +214,11 @@ func (x *team) filesMarked() {
 			x.t.Errorf("%s: %.200s", name, b)
 		}
 	}
+	for _, what := range []string{"retained", "certificate"} { // which has the mark deeper too
+		if out := x.doOut("case", what, "drill", "--json"); !strings.HasPrefix(out, `{"exercise":true,`) {
+			x.t.Errorf("%s: %.200s", what, out)
+		}
+	}
 }
 
 // doOut gives what a command writes where its output is led into a file.

@@ -2,7 +2,6 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -14,6 +13,7 @@ import (
 	"syscall"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 
 	"shirase/check"
@@ -256,8 +256,14 @@ func (a *app) print(v any, human func(w io.Writer)) error {
 	if err != nil {
 		return fmt.Errorf("print JSON: %w", err)
 	}
-	if a.exercise && b[0] == '{' && !bytes.Contains(b, []byte(`"exercise":`)) {
-		b = append([]byte(`{"exercise":true,`), b[1:]...)
+	if a.exercise && b[0] == '{' {
+		said := map[string]jsontext.Value{} // what lies deeper is of what is printed, and does not say it of the answer
+		if err := json.Unmarshal(b, &said); err != nil {
+			return fmt.Errorf("print JSON: %w", err)
+		}
+		if said["exercise"] == nil {
+			b = append([]byte(`{"exercise":true,`), b[1:]...)
+		}
 	}
 	_, err = a.out.Write(append(b, '\n'))
 	return err
