@@ -203,11 +203,11 @@ func TestWaiting(t *testing.T) {
 		if _, err := w.Close(ctx, by, "clinic", Asked{Why: "done"}); err != nil {
 			t.Fatal(err)
 		}
-		if r, err := w.Ready(ctx, by, "clinic", "", false); err != nil || listed("clinic") != 40 || !doubted(r, "by mail: 40.") {
+		if r, err := w.Ready(ctx, by, "clinic", ""); err != nil || listed("clinic") != 40 || !doubted(r, "by mail: 40.") {
 			t.Errorf("%d are listed, %+v, %v", listed("clinic"), r, err)
 		}
 		wait["clinic"] = 0
-		if r, err := w.Ready(ctx, by, "clinic", "", false); err != nil || listed("clinic") != 0 || doubted(r, "Questions") {
+		if r, err := w.Ready(ctx, by, "clinic", ""); err != nil || listed("clinic") != 0 || doubted(r, "Questions") {
 			t.Errorf("%+v, %v", r, err)
 		}
 	})

@@ -132,7 +132,7 @@ func (a *announced) away(n incident.Notice) {
 	if a.Due.IsZero() || a.off || a.ended() {
 		return
 	}
-	if a.Broke = a.Fate(n.Time) == law.Unsaid; !a.Broke {
+	if a.Broke = a.Fate(n.Told()) == law.Unsaid; !a.Broke {
 		a.off = true
 	}
 }
