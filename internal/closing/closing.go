@@ -94,7 +94,11 @@ func New(ctx context.Context, rooms Rooms) (*Closing, error) {
 	if rooms.Now == nil {
 		rooms.Now = time.Now
 	}
-	return &Closing{rooms}, nil
+	c := &Closing{rooms}
+	if err := c.sweep(ctx); err != nil {
+		return nil, fmt.Errorf("closing: %w", err)
+	}
+	return c, nil
 }
 
 func migrate(ctx context.Context, db *store.DB) error {

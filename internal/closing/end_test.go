@@ -321,6 +321,38 @@ func TestOtherReports(t *testing.T) {
 	})
 }
 
+// TestSweptLiving: what an earlier version kept when a case was to be shredded and was not goes when the room is opened; of one whose key is gone it
+// stays.
+func TestSweptLiving(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		ctx := t.Context()
+		for _, id := range []string{"living", "gone"} {
+			w.declare(id)
+			for _, q := range []string{`INSERT INTO closing_retained (incident, sha256, data, at, actor) VALUES ($1, 'x', 'x', 1, '')`, `INSERT INTO closing_shred (incident, despite, open, at, actor) VALUES ($1, 'x', 'x', 1, '')`} {
+				if _, err := w.DB.ExecContext(ctx, q, id); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if err := w.rosters.Shred(ctx, by, "gone"); err != nil {
+			t.Fatal(err)
+		}
+		rooms := w.Rooms
+		rooms.Ending = w.rosters.Ending
+		if _, err := New(ctx, rooms); err != nil {
+			t.Fatal(err)
+		}
+		for _, table := range []string{"closing_retained", "closing_shred"} {
+			var n int
+			var id string
+			if err := w.DB.QueryRowContext(ctx, `SELECT count(*), max(incident) FROM `+table).Scan(&n, &id); err != nil || n != 1 || id != "gone" {
+				t.Errorf("%s: %d are left, %s, %v", table, n, id, err)
+			}
+		}
+	})
+}
+
 // TestStands: how a case stands is another text as soon as something is recorded in it, a fact is, or a hold is put on or ended: what is kept of it
 // would be another record.
 func TestStands(t *testing.T) {

@@ -174,6 +174,49 @@ func (c *Closing) Keep(ctx context.Context, tx *sql.Tx, who actor.Actor, id stri
 	return nil
 }
 
+// sweep takes away what earlier versions kept when a case was to be shredded and was not: it lies in the clear beside one that goes on.
+func (c *Closing) sweep(ctx context.Context) error {
+	if c.Ending == nil {
+		return nil
+	}
+	for _, table := range []string{"closing_retained", "closing_shred"} {
+		ids, err := incidents(ctx, c.DB, table)
+		for _, id := range ids {
+			ending, e := c.Ending(ctx, c.DB, id)
+			if err = errors.Join(err, e); err != nil || ending {
+				continue
+			}
+			err = c.DB.Update(ctx, func(tx *sql.Tx) error {
+				if ending, err := c.Ending(ctx, tx, id); err != nil || ending {
+					return err
+				}
+				_, err := tx.ExecContext(ctx, `DELETE FROM `+table+` WHERE incident = $1`, id)
+				return err
+			})
+		}
+		if err != nil {
+			return fmt.Errorf("what was kept of cases that go on: %w", err)
+		}
+	}
+	return nil
+}
+
+func incidents(ctx context.Context, q store.Querier, table string) (out []string, err error) {
+	rows, err := q.QueryContext(ctx, `SELECT DISTINCT incident FROM `+table)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		out = append(out, id)
+	}
+	return out, errors.Join(rows.Err(), rows.Close())
+}
+
 // ForShred is Retain for the room that destroys the key, with what keeps it: "" for an incident without a case.
 func (c *Closing) ForShred(ctx context.Context, who actor.Actor, id string) (sha256 string, keep func(ctx context.Context, tx *sql.Tx) error, err error) {
 	r, err := c.Retain(ctx, who, id)

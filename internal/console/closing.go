@@ -20,6 +20,7 @@ import (
 var closingFailed = web.Mappings{
 	{Err: closing.ErrHeld, Problem: web.Problem{Status: http.StatusConflict}},
 	{Err: closing.ErrUnready, Problem: web.Problem{Status: http.StatusConflict}},
+	{Err: publish.ErrNothing, Problem: web.Problem{Status: http.StatusConflict}},
 	{Err: closing.ErrOpen, Problem: web.Problem{Status: http.StatusConflict}},
 	{Err: closing.ErrInput, Problem: web.Problem{Status: http.StatusUnprocessableEntity}},
 	{Err: closing.ErrIdentifies, Problem: web.Problem{Status: http.StatusUnprocessableEntity}},
@@ -109,7 +110,7 @@ func (c *Console) proposeEnd(w http.ResponseWriter, r *http.Request, v *visit, k
 
 // closingRefused shows the page with why something was not done, where whoever asked can do something about it.
 func (c *Console) closingRefused(w http.ResponseWriter, r *http.Request, v *visit, err error) error {
-	for _, e := range []error{closing.ErrHeld, closing.ErrUnready, closing.ErrOpen, closing.ErrInput, closing.ErrIdentifies, response.ErrClosed, response.ErrStale, roster.ErrShredded} {
+	for _, e := range []error{closing.ErrHeld, closing.ErrUnready, closing.ErrOpen, closing.ErrInput, closing.ErrIdentifies, response.ErrClosed, response.ErrStale, roster.ErrShredded, publish.ErrNothing} {
 		if errors.Is(err, e) {
 			return c.showClosing(w, r, v, http.StatusUnprocessableEntity, err)
 		}
@@ -184,6 +185,7 @@ func closingWhy(lang language.Lang, err error) string {
 		{closing.ErrIdentifies, language.Both("だれかの住所や番号のように見えるもの、または名簿や問い合わせにある人の名があります。ここに書いたことは、鍵を壊したあとも残ります。それを除いて書いてください。", "It names somebody, or holds what looks like an address or a number, and what is written here stays when the key is gone. Write it without.")},
 		{response.ErrClosed, language.Both("この事案は、すでに閉じられています。", "The case is closed already.")},
 		{response.ErrStale, language.Both("ほかの人が先に変えました。いまの内容を確かめてください。", "Somebody else was faster: look at it as it is now.")},
+		{publish.ErrNothing, language.Both("鍵は、すでに壊されています。理由は書かずに、もう一度お試しください。", "The key is destroyed already: leave the reason out.")},
 		{roster.ErrShredded, language.Both("鍵は、すでに壊されています。", "The key is destroyed already.")},
 		{closing.ErrEnding, language.Both("鍵は、すでに壊されています。残すよう指示することは、もうできません。", "The key is destroyed already: nothing can be held any more.")},
 	} {

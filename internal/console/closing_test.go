@@ -90,6 +90,13 @@ func TestClosing(t *testing.T) {
 		if strings.Contains(shows(commander, "記録されている写しは、ひとつも残っていません", "前の版で壊されたため"), "この証明書のあとで") {
 			t.Error("nothing speaks against it")
 		}
+		end.Gone = []check.Accounted{{What: "case-key", N: 1}}
+		shows(commander, "だれにも読めない")
+		end.Outcome = check.OutcomeRemoved
+		if strings.Contains(shows(commander, "写しのひとつを開ける人は、名簿も", "ここにはない"), "だれにも読めない") {
+			t.Error("a copy of the key is left, and the page says that nobody reads something")
+		}
+		end.Outcome = check.OutcomeDestroyed
 		end.Against = 2
 		shows(commander, "この証明書のあとで、壊されていないかもしれない写しが分かりました：2")
 		if a := commander.post(at+"/task", url.Values{"title": {"保存を減らす"}, "owner": {"指揮"}, "due": {"2030-01-01"}}); a.status != 303 {

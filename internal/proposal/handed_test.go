@@ -62,6 +62,19 @@ func TestProposerChanged(t *testing.T) {
 				}
 			}
 		}
+		say := w.Acts["say"]
+		say.Also = actor.Remove
+		w.Acts["say"] = say
+		taking, err := w.Propose(ctx, person("p1", "", actor.Full, actor.Commander), "say", "shop", 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if changed(person("p1", "", actor.Full, actor.Commander)); state(taking) != Proposed {
+			t.Errorf("who may still: %s", state(taking))
+		}
+		if changed(person("p1", "", actor.Full, actor.Writer)); state(taking) != Void {
+			t.Errorf("who may take nothing away any more: %s", state(taking))
+		}
 		x := w.propose("burn")
 		if _, err := w.DB.ExecContext(ctx, `UPDATE proposal SET state = 'started' WHERE id = $1`, x.ID); err != nil {
 			t.Fatal(err)

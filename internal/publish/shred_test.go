@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -221,6 +223,28 @@ func TestShredHeld(t *testing.T) {
 			t.Errorf("%+v, %v", c, err)
 		}
 		w.mustVerify()
+	})
+}
+
+// TestShredCut: a process that is killed when the key's name has gone, and its bytes have not, leaves them to whoever goes on, which has the folder open
+// since long before: it is not certified as gone while it is there.
+func TestShredCut(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		w.two()
+		e := &ends{}
+		w.Ends = e.rooms()
+		name := roster.KeyFile("shop")
+		cut := filepath.Join(w.root, "keys", ".gone-"+name)
+		w.Ends.OnHold = func(context.Context, store.Querier, string) error {
+			return os.Rename(filepath.Join(w.root, "keys", name), cut)
+		}
+		if c, err := w.Shred(t.Context(), by, "shop"); err != nil || c.Outcome != check.OutcomeDestroyed {
+			t.Fatalf("%+v, %v", c, err)
+		}
+		if _, err := os.Stat(cut); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("it is certified as destroyed, and lies on the disk: %v", err)
+		}
 	})
 }
 
