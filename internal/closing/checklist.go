@@ -188,7 +188,7 @@ func (l *list) takenBack(k *response.Case, clocks *response.Clocks) {
 		if !p.Excused() {
 			continue
 		}
-		is := language.Both("知らせる必要のない区分に変えました", "it was entered as one that need not be told")
+		is := language.Both("知らせる必要のない区分に変えました", "it was changed to a kind that need not be told")
 		if p.Left {
 			is = language.Both("この事案には関わらないとしました", "the case was said not to concern it")
 		}

@@ -12,10 +12,13 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"shirase/internal/actor"
+	"shirase/internal/closing"
+	"shirase/internal/language"
 	"shirase/internal/response"
 )
 
@@ -304,4 +307,15 @@ func TestUploadRefused(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestRemoveHeld: whoever removes what a legal hold keeps is told that, in their language, and where it is ended.
+func TestRemoveHeld(t *testing.T) {
+	err := fmt.Errorf("case shop: %w", closing.ErrHeld)
+	if p, ok := failed.Problem(err); !ok || !slices.Contains(shownAgain, p.Status) {
+		t.Errorf("%+v", p)
+	}
+	if ja, en := scopeWhy(language.JA, err), scopeWhy(language.EN, err); !strings.HasPrefix(ja, "法的な保存の指示があるあいだは、取り除けません。") || !strings.HasPrefix(en, "While a legal hold is on, nothing is removed.") {
+		t.Errorf("%s %s", ja, en)
+	}
 }
