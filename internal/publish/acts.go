@@ -413,8 +413,10 @@ func (p *Publisher) leaving(ctx context.Context, who actor.Actor, id, despite st
 	}
 	b, err := document(doc)
 	l.plan = proposal.Plan{Bytes: b, Effect: proposal.Effect{People: people, Unit: "accounts", Doubts: append(l.ready.Doubts, outside...), Says: language.Text{
-		JA: fmt.Sprintf("対象者名簿（%d件）と、対応の記録（%d件）と証拠（%d点）を封じた鍵を、この機械と、届くバックアップから壊します。鍵の写しがほかに残っていなければ、だれにも読めなくなり、対象者に知らせることもできなくなります", len(names), k.Entries, len(k.Evidence)) + keptJA(retained),
-		EN: fmt.Sprintf("destroys on this machine, and in backups that are reached, the key of %d rosters, of the case's record (%d entries) and of %d pieces of evidence: where no other copy of it is left nobody can read them, or tell those affected, any more", len(names), k.Entries, len(k.Evidence)) + keptEN(retained)}}}
+		JA: fmt.Sprintf("対象者名簿（%d件）と、対応の記録（%d件）と証拠（%d点）を封じた鍵を、この機械と、届くバックアップから壊します。鍵の写しがほかに残っていなければ、"+
+			"だれにも読めなくなり、対象者に知らせることもできなくなります", len(names), k.Entries, len(k.Evidence)) + keptJA(retained),
+		EN: fmt.Sprintf("destroys on this machine, and in backups that are reached, the key of %d rosters, of the case's record (%d entries) and of %d pieces of evidence: "+
+			"where no other copy of it is left nobody can read them, or tell those affected, any more", len(names), k.Entries, len(k.Evidence)) + keptEN(retained)}}}
 	return l, err
 }
 
