@@ -27,7 +27,7 @@ type Certificate struct {
 	Remains  []Accounted `json:"remains"`           // copies of the key that were not reached, and what others still hold
 	Unknown  []string    `json:"unknown"`           // what this program cannot know of
 	Retained string      `json:"retained"`          // hex SHA-256 of the record that is kept, with nobody in it whom the program found; "" where there is none
-	V        int         `json:"v"`                 // 1
+	V        int         `json:"v"`                 // CertificateVersion; 1 in those of before
 	Exercise bool        `json:"exercise,omitzero"` // nothing of it is real: an exercise's ledger has it
 }
 
@@ -36,6 +36,20 @@ type Accounted struct {
 	What string `json:"what"`
 	N    int64  `json:"n"`
 }
+
+// CertificateVersion is that of the form that is written. Version 1 had no Exercise and no "accounts", and counted what a key had sealed among
+// what is gone also where copies of it remain.
+const CertificateVersion = 2
+
+// Lost returns what nobody can read any more: Gone, without what version 1 called so although copies of the key remain.
+func (c Certificate) Lost() []Accounted {
+	if c.Outcome == OutcomeDestroyed {
+		return c.Gone
+	}
+	return slices.DeleteFunc(slices.Clone(c.Gone), sealedByKey)
+}
+
+func sealedByKey(a Accounted) bool { return a.What != "case-key" && a.What != "key-copies" }
 
 // What becomes of a case's key.
 const (
@@ -83,8 +97,10 @@ func ParseCertificate(b []byte) (Certificate, error) {
 
 func (c Certificate) validate() error {
 	switch {
-	case c.V != 1:
-		return fmt.Errorf("it is of version %d, and 1 is known", c.V)
+	case c.V != 1 && c.V != CertificateVersion:
+		return fmt.Errorf("it is of version %d, and 1 and %d are known", c.V, CertificateVersion)
+	case c.V == 1 && (c.Exercise || slices.Contains(c.Unknown, "accounts")):
+		return errors.New("version 1 knows nothing of that")
 	case (c.Incident == "") == (c.Subject == ""):
 		return errors.New("it names its incident, or stands for one that is not public, and not both")
 	case c.Incident != "" && !incidentPattern.MatchString(c.Incident):
@@ -121,7 +137,7 @@ func (c Certificate) validate() error {
 	if left == (c.Outcome == OutcomeDestroyed) {
 		return errors.New("what is called destroyed has no copy left, and what is removed has one")
 	}
-	if sealed := func(a Accounted) bool { return a.What != "case-key" && a.What != "key-copies" }; left && slices.ContainsFunc(c.Gone, sealed) {
+	if c.V > 1 && left && slices.ContainsFunc(c.Gone, sealedByKey) {
 		return errors.New("whoever has a copy of the key reads what it sealed: that is not gone")
 	}
 	return nil

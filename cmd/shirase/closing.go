@@ -633,7 +633,7 @@ is known since that speaks against it is said beside it.`,
 				if cert.Outcome != check.OutcomeDestroyed { // a copy of the key opens what it sealed
 					gone = "removed"
 				}
-				for _, r := range cert.Gone {
+				for _, r := range cert.Lost() {
 					fmt.Fprintf(w, "  %s  %-22s %s\n", gone, r.What, language.Digits(r.N))
 				}
 				for _, r := range cert.Remains {

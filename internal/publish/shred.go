@@ -250,7 +250,7 @@ func (p *Publisher) finishShred(ctx context.Context, who actor.Actor, id string,
 			return nil, err
 		}
 	}
-	c := check.Certificate{Time: check.At(p.now()), Outcome: check.OutcomeDestroyed, Retained: s.retained, Unknown: []string{"copies-by-hand", "account-export", "accounts", "whoever-read"}, V: 1, Exercise: p.instance.Exercise}
+	c := check.Certificate{Time: check.At(p.now()), Outcome: check.OutcomeDestroyed, Retained: s.retained, Unknown: []string{"copies-by-hand", "account-export", "accounts", "whoever-read"}, V: check.CertificateVersion, Exercise: p.instance.Exercise}
 	if s.held.Uncounted {
 		c.Unknown = append(c.Unknown, check.NotCounted)
 	}

@@ -138,6 +138,40 @@ func TestShredCertified(t *testing.T) {
 	})
 }
 
+// TestShredOfBefore: a certificate of version 1, which called rosters gone although a copy of the key remained, is read, and gone on from.
+func TestShredOfBefore(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		w.two()
+		ctx := t.Context()
+		e := &ends{left: []Remaining{{"a sealed copy", "on a stick"}}}
+		w.Ends = e.rooms()
+		c, err := w.Shred(ctx, by, "shop")
+		if err != nil || c.V != check.CertificateVersion {
+			t.Fatalf("%+v, %v", c, err)
+		}
+		c.V, c.Gone, c.Unknown = 1, append(c.Gone, check.Accounted{What: "rosters", N: 1}), []string{"copies-by-hand", "account-export", "whoever-read"}
+		data, err := c.Certificate.Bytes()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.DB.ExecContext(ctx, `UPDATE publish_certificate SET data = $1 WHERE incident = 'shop'`, data); err != nil {
+			t.Fatal(err)
+		}
+		again, err := w.Shred(ctx, by, "shop")
+		if err != nil || again.N != 2 || again.V != check.CertificateVersion || again.Outcome != check.OutcomeRemoved || len(again.Gone) != 1 {
+			t.Fatalf("%+v, %v", again, err)
+		}
+		if lost := c.Lost(); len(lost) != 1 || lost[0].What != "case-key" {
+			t.Errorf("%+v is lost", lost)
+		}
+		e.left, e.gone = nil, 1
+		if last, err := w.Shred(ctx, by, "shop"); err != nil || last.N != 3 || last.Outcome != check.OutcomeDestroyed || len(last.Lost()) != len(last.Gone) || len(last.Gone) < 2 {
+			t.Errorf("%+v, %v", last, err)
+		}
+	})
+}
+
 // TestShredHeld: a hold that is put on while a case is looked at keeps its key, and nothing is kept of a case that goes on; what is recorded
 // meanwhile is kept of; what an earlier version decided and did not come to is let be; and what it shredded is certified as what nobody counted.
 func TestShredHeld(t *testing.T) {
