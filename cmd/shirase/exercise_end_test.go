@@ -91,7 +91,7 @@ func TestExerciseShredded(t *testing.T) {
 	}
 	x.at("12h")
 	x.do("case", "close", "drill", "--why", "it is over")
-	if out := x.do("case", "closing", "drill"); strings.Contains(out, "made after it was closed") {
+	if out := x.do("case", "closing", "drill"); strings.Contains(out, "made after the case was closed") {
 		t.Errorf("a roster from before it was closed came up since: %s", out)
 	}
 	x.do("case", "retained", "drill")

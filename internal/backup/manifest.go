@@ -105,7 +105,7 @@ func readManifest(d *files.Dir, name string) (*Manifest, error) {
 	}
 	_, id, _ := strings.Cut(path.Base(name), "-")
 	if digest(b) != id {
-		return nil, hint.Add(fmt.Errorf("%s: %w", name, ErrDamaged), "remove that file to use the backup before it")
+		return nil, hint.Add(fmt.Errorf("%s: %w", name, ErrDamaged), "move that file out of the folder to use the backup before it: the next backup there begins a folder of its own, and copies of keys that it holds are recorded as not reached")
 	}
 	m, err := parseManifest(b)
 	if err != nil {

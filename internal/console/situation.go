@@ -74,6 +74,7 @@ type situationView struct {
 	caseView
 	Parts    template.HTML
 	Wallable string // the address of the form for a wall
+	Hanging  bool   // opened so, the sign-in shows nothing else
 	At       time.Time
 }
 
@@ -112,7 +113,7 @@ func (c *Console) showBoard(w http.ResponseWriter, r *http.Request, v *visit) er
 	if err != nil {
 		return err
 	}
-	out := situationView{caseView: caseView{view: c.view(r, v, "board", k.Declared.Title), Case: k, Tab: "board", Tabs: tabs, NowAt: c.now()}, Parts: drawn.parts, Wallable: at + "?wall", At: drawn.at}
+	out := situationView{caseView: caseView{view: c.view(r, v, "board", k.Declared.Title), Case: k, Tab: "board", Tabs: tabs, NowAt: c.now()}, Parts: drawn.parts, Wallable: at + "?wall", Hanging: v.who.ReadsOnly(id), At: drawn.at}
 	if out.Names, err = c.Staff.Names(r.Context()); err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 	"shirase/internal/incident"
 	"shirase/internal/language"
 	"shirase/internal/response"
+	"shirase/internal/staff"
 )
 
 // working has the console follow its cases.
@@ -306,10 +307,17 @@ func TestWallAlone(t *testing.T) {
 					form = url.Values{"id": {"1"}, "to": {"me"}, "why": {"x"}, "file": {"x"}}
 				}
 				a := p.do(method, path, form, nil)
-				if a.status != http.StatusForbidden || a.header.Get("Content-Disposition") != "" || !strings.Contains(a.body, "ボードだけ") {
+				if a.status != http.StatusForbidden || a.header.Get("Content-Disposition") != "" || !strings.Contains(a.body, "ボードだけ") || strings.Contains(a.body, "<main") && !strings.Contains(a.body, `href="`+at+`/board?wall"`) {
 					t.Errorf("%s by a screen on a wall: %d", route.pattern, a.status)
 				}
 			}
+			d.console.OIDC = &staff.Provider{Issuer: "https://id.example", ClientID: "shirase", Secret: "secret", Back: base + "/console/oidc/back"}
+			for _, path := range []string{"/console/oidc", "/console/oidc/back"} { // it would let back in whoever asks
+				if a := p.do("GET", path, nil, func(r *http.Request) { r.Header.Set("Sec-Fetch-Dest", "document") }); a.status != http.StatusForbidden || !strings.Contains(a.body, "ボードだけ") {
+					t.Errorf("%s by a screen on a wall: %d", path, a.status)
+				}
+			}
+			d.console.OIDC = nil
 			for _, query := range []string{"", "?wall", "?case=" + id} {
 				if a := p.get("/console/cases/" + other + "/board" + query); a.status != http.StatusForbidden {
 					t.Errorf("the board of another case, %q, by a screen on a wall: %d", query, a.status)

@@ -164,6 +164,7 @@ type view struct {
 	Me      staff.Account
 	Console *web.Asset // the style
 	Wall    bool       // it hangs on a wall: there is nothing to press
+	Hangs   string     // the board that a sign-in of a wall shows; "": it is none
 	Live    string     // where changes are told; "" is nowhere
 	Said    string     // what was done
 	Refused string     // why it was not
@@ -270,6 +271,9 @@ func (c *Console) problem(w http.ResponseWriter, r *http.Request, v *visit, p we
 	}
 	out := c.view(r, v, "", words.Heading)
 	out.Failed, out.Body = true, words
+	if p.Code == "on-wall" {
+		out.Hangs = "/console/cases/" + c.sessions.GetString(r.Context(), wallKey) + "/board?wall"
+	}
 	c.frame.ShowWrong(w, r, p, out)
 }
 
