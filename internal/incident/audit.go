@@ -294,9 +294,9 @@ func (s *Incidents) factRows(ctx context.Context, id string, notices []heard) ([
 // name names what a fact is about.
 func name(f Fact) string { return strings.TrimSpace(f.Key + " " + f.Item) }
 
-// key is the form of a fact by which two are the same.
+// key is the form of a fact by which two are the same: one that was recorded, and the one that a notice froze of it.
 func key(f Fact) string {
-	f.Recorded, f.Author = time.Time{}, ""
+	f.Recorded, f.Author, f.Source = time.Time{}, "", PublicSource(f.Source)
 	b, err := json.Marshal(f, json.Deterministic(true))
 	if err != nil { // text that is no UTF-8 was never frozen
 		return "unreadable"

@@ -53,6 +53,17 @@ func TestHouseSources(t *testing.T) {
 					}
 				}
 			}
+			all, err := s.Notices(ctx, "shop")
+			if err != nil {
+				t.Fatal(err)
+			}
+			var frozen []heard
+			for _, n := range all {
+				frozen = append(frozen, heard{Notice: n})
+			}
+			if problems, err := s.factRows(ctx, "shop", frozen); err != nil || len(problems) != 0 || len(frozen) == 0 {
+				t.Errorf("%s: what was recorded is not what was published: %+v, %v", when, problems, err)
+			}
 			if left, err := s.Unpublished(ctx, "shop", time.Time{}); err != nil || len(left) != 0 {
 				t.Errorf("%s: %+v are not published, %v", when, left, err)
 			}
