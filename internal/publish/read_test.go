@@ -107,3 +107,13 @@ func TestOwnTextIsNotHeldUp(t *testing.T) {
 		t.Errorf("%d texts read", read)
 	}
 }
+
+// TestLeftOut: a whole text without what was taken back tells that, but of a promise.
+func TestLeftOut(t *testing.T) {
+	whole := &incident.Notice{Kind: incident.KindRevision}
+	for key, want := range map[string]bool{"excluded": true, "action": false} {
+		if told(whole, incident.Fact{Key: key, Item: "one", Retracted: true}) != want {
+			t.Error(key)
+		}
+	}
+}
