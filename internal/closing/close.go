@@ -118,6 +118,33 @@ func (c *Closing) end(ctx context.Context, who actor.Actor, id string, a Asked) 
 	return end, said, nil
 }
 
+// ends says what closing a case does that has these on its list.
+func ends(open []Item) language.Text {
+	kinds := []struct {
+		refused, about string // of an item: what its About begins with, where it is refused; "" for all others
+		name           language.Text
+	}{
+		{"", "", language.Both("未完了のこと", "still open")},
+		{"refused", "regime ", language.Both("適用しないとした法令", "laws that were refused")},
+		{"refused", "promise ", language.Both("取り下げた約束", "promises that were withdrawn")},
+		{"refused", "party ", language.Both("知らせないまま外した関係者", "parties that were never told, and are said to be owed nothing")},
+	}
+	var ja, en []string
+	for _, kind := range kinds {
+		n := 0
+		for _, i := range open {
+			if (i.Kind == "refused") == (kind.refused != "") && (kind.refused == "" || strings.HasPrefix(i.About, kind.about)) {
+				n++
+			}
+		}
+		if n > 0 {
+			ja = append(ja, fmt.Sprintf("%s%d件", kind.name.JA, n))
+			en = append(en, fmt.Sprintf("%s: %d", kind.name.EN, n))
+		}
+	}
+	return language.Both("次のことがあるまま、対応を終えます："+strings.Join(ja, "、"), "closes the case with what follows. "+strings.Join(en, "; "))
+}
+
 // Act is the proposal to close a case although something keeps it open.
 func (c *Closing) Act() proposal.Act {
 	asked := func(id string, request []byte) (a Asked, err error) {
@@ -132,8 +159,7 @@ func (c *Closing) Act() proposal.Act {
 			return proposal.Plan{}, err
 		}
 		val := jsontext.Value(b)
-		p := proposal.Plan{Effect: proposal.Effect{People: -1, Says: language.Text{JA: fmt.Sprintf("未完了のこと、または適用しないとした法令が%d件あるまま、対応を終えます", len(end.Open)),
-			EN: fmt.Sprintf("closes the case, with %d things that are open, or laws that were refused", len(end.Open))}}}
+		p := proposal.Plan{Effect: proposal.Effect{People: -1, Says: ends(open)}}
 		if end.Despite != "" {
 			p.Effect.Doubts = append(p.Effect.Doubts, language.Text{JA: "それでも終える理由：" + end.Despite, EN: "Why all the same: " + end.Despite})
 		}

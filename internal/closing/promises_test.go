@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"shirase/internal/incident"
+	"shirase/internal/incident/compose"
 	"shirase/internal/language"
 	"shirase/internal/proposal"
 	"shirase/internal/response"
@@ -20,16 +21,34 @@ import (
 // publish has a notice of what no notice has said of an incident.
 func (w *world) publish(id string) {
 	w.t.Helper()
+	facts, err := w.Cases.Incidents.Unpublished(w.t.Context(), id, time.Time{})
+	if err == nil && len(facts) == 0 {
+		err = errors.New("nothing is new")
+	}
+	w.notice(id, incident.KindAddendum, facts, err)
+}
+
+// whole has the whole text anew.
+func (w *world) whole(id string) {
+	w.t.Helper()
+	inc, err := w.Cases.Incidents.Get(w.t.Context(), id)
+	w.notice(id, incident.KindRevision, inc.Facts, err)
+}
+
+func (w *world) notice(id, kind string, facts []incident.Fact, err error) {
+	w.t.Helper()
 	ctx := w.t.Context()
-	facts, err := w.Cases.Incidents.Unpublished(ctx, id, time.Time{})
 	if err == nil {
 		err = w.DB.Update(ctx, func(tx *sql.Tx) error {
-			n := incident.Notice{Incident: id, Kind: incident.KindAddendum, About: 1, Time: time.Now().UTC().Truncate(time.Second), Facts: facts, Text: language.Both("お知らせ", "A notice")}
+			n := incident.Notice{Incident: id, Kind: kind, About: 1, Time: time.Now().UTC().Truncate(time.Second), Facts: facts, Text: language.Both("お知らせ", "A notice")}
 			if n.Version, err = w.Cases.Incidents.NextVersion(ctx, tx, id); err != nil {
 				return err
 			}
 			if n.Version == 1 {
-				n.Kind, n.About = incident.KindFirst, 0
+				n.Kind = incident.KindFirst
+			}
+			if n.Kind != incident.KindAddendum {
+				n.About = 0
 			}
 			if n, err = incident.NewNotice(n); err != nil {
 				return err
@@ -69,6 +88,33 @@ func TestPublicPromiseOpen(t *testing.T) {
 		w.facts("shop", "  - {key: action, id: reset, value: {ja: 再設定の受付, en: The reset}, status: kept, promised: \"2030-01-01T18:00\", at: \"2026-08-21T15:00\"}\n")
 		open("it is called kept, and nobody was told", true)
 		w.publish("shop")
+		if _, err := w.Close(ctx, by, "shop", Asked{Why: "done"}); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestPromiseLeftOut: a public promise that was taken back, and that a whole text leaves out, stands until a notice says so: the next addendum does.
+func TestPromiseLeftOut(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		ctx := t.Context()
+		w.declare("shop")
+		w.facts("shop", "  - {key: title, value: Taken}\n  - {key: action, id: reset, value: {ja: 再設定の受付, en: The reset}, status: planned, promised: \"2030-01-01T18:00\"}\n")
+		w.publish("shop")
+		w.facts("shop", "  - {key: action, id: reset, retract: true}\n")
+		w.whole("shop")
+		if _, err := w.Close(ctx, by, "shop", Asked{Why: "done"}); !errors.Is(err, ErrOpen) {
+			t.Fatalf("left out of a whole text, and over: %v", err)
+		}
+		n, err := compose.Notice(ctx, w.Cases.Incidents, "shop", compose.Draft{Kind: incident.KindAddendum})
+		if err != nil || !strings.Contains(n.Text.EN, "The reset") || !strings.Contains(n.Text.EN, "is taken back") || !strings.Contains(n.Text.JA, "再設定の受付") {
+			t.Fatalf("%s, %v", n.Text.EN, err)
+		}
+		w.publish("shop")
+		if left, err := w.Cases.Incidents.Unpublished(ctx, "shop", time.Time{}); err != nil || len(left) != 0 {
+			t.Errorf("%+v, %v", left, err)
+		}
 		if _, err := w.Close(ctx, by, "shop", Asked{Why: "done"}); err != nil {
 			t.Error(err)
 		}
@@ -122,6 +168,14 @@ func TestTakenBack(t *testing.T) {
 			}
 			if _, err := w.Close(ctx, by, id, Asked{Why: "done"}); !errors.Is(err, proposal.ErrWanted) {
 				t.Errorf("%s is taken back, and the case closed, by one person: %v", id, err)
+			}
+			says := map[string]string{"promised": "promises that were withdrawn: 1"}[id]
+			if says == "" {
+				says = "parties that were never told, and are said to be owed nothing: 1"
+			}
+			plan, err := w.Act().Plan(ctx, by, id, []byte(`{"why":"done","despite":""}`))
+			if err != nil || !strings.HasSuffix(plan.Effect.Says.EN, ". "+says) || !strings.HasSuffix(plan.Effect.Says.JA, "1件") {
+				t.Errorf("%s: a second person is asked for: %+v, %v", id, plan.Effect.Says, err)
 			}
 		}
 		// Who was told is owed nothing, and what was never owed is none of it; nor is what stands again.

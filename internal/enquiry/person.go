@@ -7,13 +7,13 @@ import (
 )
 
 // People gives whoever asked in a case, as they said who they are. It is for the program, which looks for them in what outlives the case. What was
-// found to be spam is of nobody: else whoever writes a common word for a name would have it left out of everything.
+// found to be spam is of nobody, nor is what nobody has confirmed: else whoever writes a common word for a name would have it left out of everything.
 func (d *Desk) People(ctx context.Context, of string, do func(p Person)) error {
 	seal, err := d.Seal(ctx, of, false)
 	if err != nil {
 		return fmt.Errorf("who asked in %s: %w", of, err)
 	}
-	rows, err := d.DB.QueryContext(ctx, `SELECT `+columns+` FROM enquiry WHERE incident = $1 AND state <> 'spam'`, of)
+	rows, err := d.DB.QueryContext(ctx, `SELECT `+columns+` FROM enquiry WHERE incident = $1 AND state NOT IN ('spam', 'unverified')`, of)
 	if err != nil {
 		return fmt.Errorf("who asked in %s: %w", of, err)
 	}

@@ -462,3 +462,25 @@ func TestVersions(t *testing.T) {
 		})
 	})
 }
+
+// TestPeople: whoever asked is somebody once their mailbox was shown to be theirs, and until they are found to be spam.
+func TestPeople(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		people := func() (out []string) {
+			w.ok(w.People(w.t.Context(), shop, func(p Person) { out = append(out, p.Address) }))
+			return out
+		}
+		w.asks("data", "x", "nobody@example.com")
+		if got := people(); len(got) != 0 {
+			w.t.Errorf("what nobody has confirmed is compared: %q", got)
+		}
+		e := w.asked("data", "x", "a@example.com")
+		if got := people(); len(got) != 1 || got[0] != "a@example.com" {
+			w.t.Errorf("%q", got)
+		}
+		w.ok(w.Move(w.t.Context(), actor.Operator(), shop, e.ID, e.Version, Spam))
+		if got := people(); len(got) != 0 {
+			w.t.Errorf("%q", got)
+		}
+	})
+}

@@ -24,6 +24,29 @@ func Published(notices []Notice) []Fact {
 	return s.Signed
 }
 
+// promisedAndLeft gives the promises that notices have made, and of which a whole text after them says nothing: leaving one out does not take it back.
+func promisedAndLeft(notices []Notice, state []Fact) []Fact {
+	var out []Fact
+	for _, n := range notices {
+		for _, f := range n.Facts {
+			if f.Key != "action" {
+				continue
+			}
+			i := slices.IndexFunc(out, sameAs(f))
+			open := !f.Retracted && f.Value.Status == "planned"
+			switch {
+			case i >= 0 && !open:
+				out = slices.Delete(out, i, i+1)
+			case i >= 0:
+				out[i] = f
+			case open && (!f.Value.Promised.IsZero() || !f.Value.Time.IsZero()):
+				out = append(out, f)
+			}
+		}
+	}
+	return slices.DeleteFunc(out, func(f Fact) bool { return slices.ContainsFunc(state, sameAs(f)) })
+}
+
 // changes lists what differs from the published state: facts that hold now, and items that known says were taken back.
 func changes(state, known, now []Fact) []Fact {
 	var out []Fact
@@ -33,7 +56,13 @@ func changes(state, known, now []Fact) []Fact {
 			out = append(out, f)
 		}
 	}
-	for _, f := range state {
+	return append(out, takenBack(state, known, now)...)
+}
+
+// takenBack gives, of facts that do not hold now, how known says that they were taken back.
+func takenBack(said, known, now []Fact) []Fact {
+	var out []Fact
+	for _, f := range said {
 		if slices.ContainsFunc(now, sameAs(f)) {
 			continue
 		}
@@ -48,7 +77,7 @@ func changes(state, known, now []Fact) []Fact {
 }
 
 // Unpublished returns what holds of an incident as of a time (the zero time is now) and no notice has said yet, and what was
-// taken back since.
+// taken back since. A promise that was taken back stands there until a notice says so, also where a whole text leaves it out.
 func (s *Incidents) Unpublished(ctx context.Context, id string, asOf time.Time) ([]Fact, error) {
 	inc, known, err := s.getAsOf(ctx, id, asOf)
 	if err != nil {
@@ -58,7 +87,9 @@ func (s *Incidents) Unpublished(ctx context.Context, id string, asOf time.Time) 
 	if err != nil {
 		return nil, err
 	}
-	return changes(Published(notices), known, inc.Facts), nil
+	published := Published(notices)
+	out := changes(published, known, inc.Facts)
+	return append(out, takenBack(promisedAndLeft(notices, published), known, inc.Facts)...), nil
 }
 
 // Standing is what later versions say of one.

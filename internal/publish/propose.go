@@ -324,6 +324,10 @@ func (p *Publisher) nextNotice(ctx context.Context, inc incident.Incident, figur
 		if err != nil {
 			return incident.Notice{}, false, err
 		}
+		told := incident.Published(before)
+		changed = slices.DeleteFunc(changed, func(f incident.Fact) bool { // what the whole text before left out, another does not tell either
+			return f.Retracted && !slices.ContainsFunc(told, func(g incident.Fact) bool { return g.Key == f.Key && g.Item == f.Item })
+		})
 		if len(changed) == 0 {
 			now := figures.Time
 			figures.Time = last.Time

@@ -85,9 +85,9 @@ func (p *Publisher) overturned(ctx context.Context, prop *Proposal, r Request) e
 }
 
 // told reports whether a notice tells of f, which was recorded or taken back. What is taken back is told by a whole text that does not
-// have it any more: it takes the place of the one that had.
+// have it any more: it takes the place of the one that had. Of a promise it does not: that one is to be told of by name.
 func told(n *incident.Notice, f incident.Fact) bool {
-	if f.Retracted && (n.Kind == incident.KindFirst || n.Kind == incident.KindRevision) {
+	if f.Retracted && f.Key != "action" && (n.Kind == incident.KindFirst || n.Kind == incident.KindRevision) {
 		return !slices.ContainsFunc(n.Facts, func(g incident.Fact) bool { return g.Key == f.Key && g.Item == f.Item && !g.Retracted })
 	}
 	return slices.ContainsFunc(n.Facts, tells(f))

@@ -107,3 +107,43 @@ func TestOwnTextIsNotHeldUp(t *testing.T) {
 		t.Errorf("%d texts read", read)
 	}
 }
+
+// TestLeftOut: a whole text without what was taken back tells that, but of a promise.
+func TestLeftOut(t *testing.T) {
+	whole := &incident.Notice{Kind: incident.KindRevision}
+	for key, want := range map[string]bool{"excluded": true, "action": false} {
+		if told(whole, incident.Fact{Key: key, Item: "one", Retracted: true}) != want {
+			t.Error(key)
+		}
+	}
+}
+
+// TestPromiseLeftOut: a promise that was taken back, and that a whole text left out, is told by an addendum; another whole text, which would not tell it
+// either, is not published for it.
+func TestPromiseLeftOut(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		w.record(agreeing)
+		w.scope("shop", rows(6), rules)
+		w.record("id: shop\nasOf: \"2026-11-21T16:00+09:00\"\nfacts: [{key: action, id: reset, value: {ja: 再設定の受付, en: The reset}, status: planned, promised: \"2030-01-01T18:00+09:00\"}]")
+		version := func(n *compose.Draft) int64 {
+			t.Helper()
+			_, pub, err := w.Run(ctx, by, Request{Incident: "shop", Notice: n, Despite: "checked"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return pub.Notice.Version
+		}
+		version(nil)
+		w.record("id: shop\nasOf: \"2026-11-21T17:00+09:00\"\nfacts: [{key: action, id: reset, retract: true}]")
+		if one, two := version(nil), version(nil); one != 2 || two != 2 {
+			t.Errorf("whole texts: version %d, then %d", one, two)
+		}
+		if v := version(&compose.Draft{Kind: incident.KindAddendum}); v != 3 || !strings.Contains(w.notice(3).Text.EN, "The reset” is taken back") || !strings.Contains(w.notice(3).Text.JA, "取り消します") {
+			t.Errorf("version %d: %s", v, w.notice(3).Text.EN)
+		}
+		if v := version(nil); v != 3 {
+			t.Errorf("version %d for nothing", v)
+		}
+	})
+}

@@ -13,7 +13,8 @@ import (
 
 // promised are the promises that an incident's facts and its published notices make: when the next notice comes, and each action
 // that was planned for a time. What was promised in public is not unsaid: it stands as notices have it, until a notice says what became of it,
-// whatever is recorded meanwhile; and those that were kept, and those that came late, stay. What no notice has named goes by the facts.
+// whatever is recorded meanwhile; and those that were kept, and those that came late, stay. What no notice has named goes by the facts, and so does what is
+// planned where notices have named no time, or where that promise has its end: it stands beside it.
 func promised(inc incident.Incident, notices []incident.Notice) []law.Promise {
 	out := nextUpdates(inc, notices)
 	now := inc.Listed("action")
@@ -25,17 +26,25 @@ func promised(inc incident.Incident, notices []incident.Notice) []law.Promise {
 		}
 	}
 	for _, f := range now {
-		if slices.ContainsFunc(public, func(a *announced) bool { return a.ID == f.Item }) {
+		due := dueOf(f.Value)
+		if due.IsZero() || f.Value.Status == "lifted" {
 			continue
 		}
-		if due := dueOf(f.Value); !due.IsZero() && f.Value.Status != "lifted" {
-			p := promiseOf(f, due)
-			ends(&p, f.Value)
-			out = append(out, p)
+		p := promiseOf(f, due)
+		ends(&p, f.Value)
+		if i := slices.IndexFunc(public, func(a *announced) bool { return a.ID == f.Item }); i >= 0 {
+			if !public[i].Due.IsZero() && (over(f.Value.Status) || !public[i].off && !public[i].ended()) {
+				continue
+			}
+			p.ID += anew
 		}
+		out = append(out, p)
 	}
 	return out
 }
+
+// anew ends the id of a promise that is recorded, and of which no notice has told, where notices have named its action.
+const anew = "-recorded"
 
 // dueOf is when an action is promised for; zero where it is not.
 func dueOf(v incident.Value) incident.Moment {
@@ -79,7 +88,8 @@ func same(a, b incident.Moment) bool { return a.Time.Equal(b.Time) && a.Precisio
 
 func (a *announced) ended() bool { return a.Broke || !a.Kept.IsZero() }
 
-// announcedIn gives the actions that notices have named, in the order in which they came up. A whole text that leaves one out says nothing of it.
+// announcedIn gives the actions that notices have named, in the order in which they came up. A whole text that leaves one out says nothing of it:
+// that it was taken back is in no notice yet then (see [incident.Incidents.Unpublished]), and the next addendum tells it.
 func announcedIn(notices []incident.Notice) []*announced {
 	var out []*announced
 	for _, n := range notices {
@@ -216,6 +226,10 @@ func addenda(list []law.Promise, notices []incident.Notice, now time.Time) []Add
 			JA: ja + "は、" + about(language.JA, p.Due) + "とお知らせしていましたが、まだできていません。遅れていることをおわびします。新しい時刻が決まりしだい、お知らせします。",
 			EN: en + " was announced for " + about(language.EN, p.Due) + ", and is not there yet. We apologise for the delay, and will say the new time as soon as it is known."}
 		switch {
+		case p.Untold && p.Kept.IsZero() && !p.Broke: // it is recorded that it is lifted, or was taken back
+			text = language.Text{
+				JA: ja + "は、" + about(language.JA, p.Due) + "とお知らせしていましたが、このお知らせを取り消します。お知らせしたとおりになっていないことをおわびします。",
+				EN: en + " was announced for " + about(language.EN, p.Due) + ". We take that back, and apologise that what we announced does not hold."}
 		case p.InTime():
 			text = language.Text{
 				JA: ja + "は、" + about(language.JA, p.Due) + "とお知らせしていたとおり、" + about(language.JA, p.Kept) + "に行いました。",

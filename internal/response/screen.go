@@ -13,14 +13,17 @@ import (
 
 // What looks like somebody, in a text as plain gives it: an address of mail, also where its signs are written out, and seven
 // digits and more, whatever signs part them (telephones, cards, numbers of identity, of customers). What is a date, a time, years one after the other,
-// a number in thousands, a hash or the number of a weakness is none of these. What nobody finds by its look is compared with who is in the case, while that can be read.
+// a number in thousands, a hash, the number of a weakness, or a list is none of these: a comma joins the digits of a telephone only. What nobody finds by its look is compared with who is in the case, while that can be read.
 var (
 	addressLike = regexp.MustCompile(`(?i)[^\s/@:;,"'<>()\[\]{}]+(?:@|%40|\s*[(\[{<]\s*(?:@|at|アット(?:マーク)?)\s*[)\]}>]\s*)[^\s/@"'<>()\[\]{}]+(?:\.|\s*[(\[{<]\s*(?:\.|dot|ドット)\s*[)\]}>]\s*)[^\s/"'<>()\[\]{}、。]{2,}`)
 	spokenLike  = regexp.MustCompile(`(?i)[\pL\pN]+[\pN._+\-][\pL\pN._+\-]*\s+(?:at|アット)\s+[\pL\pN\-]+(?:(?:\.|\s+dot\s+)[\pL\pN\-]+)+`)
-	numberLike  = regexp.MustCompile(`\+?\(?[0-9](?:` + parted + `[0-9]){6,}`)
-	noNumber    = regexp.MustCompile(`\b[12][0-9]{3}[-/.][01]?[0-9][-/.][0-3]?[0-9](?:T(?:[0-2][0-9](?::[0-5][0-9]){0,2}` + zone + `?)?|\b)|\b[12][0-9]{3}(?:-[01][0-9])?` + zone + `\b|` +
+	numberLike  = regexp.MustCompile(`(\+?\(?[0-9](?:` + parted + `[0-9]){6,})`)
+	// One of these has commas: it begins as a telephone does (0.5 does not), or is of three, three and four digits.
+	commaLike = regexp.MustCompile(`(?:^|[^0-9.]|[^0-9]\.)(\+\(?[0-9](?:` + listed + `[0-9]){6,}|\(?0(?:[0-9]|[^\pL\pN\s%+.]{1,3}[0-9])(?:` + listed + `[0-9]){5,})`)
+	threeLike = regexp.MustCompile(`(?:^|[^0-9])(\(?[2-9][0-9]{2}\)?,[0-9]{3},[0-9]{4})(?:$|[^0-9])`)
+	noNumber  = regexp.MustCompile(`\b[12][0-9]{3}[-/.][01]?[0-9][-/.][0-3]?[0-9](?:T(?:[0-2][0-9](?::[0-5][0-9]){0,2}` + zone + `?)?|\b)|\b[12][0-9]{3}(?:-[01][0-9])?` + zone + `\b|` +
 		`\b[0-2]?[0-9]:[0-5][0-9](?::[0-5][0-9])?` + zone + `?\b|\b(?:19|20)[0-9]{2}(?:[,、]\s?(?:19|20)[0-9]{2})+\b|` +
-		`\b[1-9][0-9]{0,2}(?:,[0-9]{3})+\b|\bCVE-[0-9]{4}-[0-9]{4,7}\b|\b[0-9a-f]{32,}\b`)
+		`\b[01]?[0-9]/[0-3]?[0-9](?:[,、][01]?[0-9]/[0-3]?[0-9])+\b|\b[1-9][0-9]{0,2}(?:,[0-9]{3})+\b|\bCVE-[0-9]{4}-[0-9]{4,7}\b|\b[0-9a-f]{32,}\b`)
 
 	mailLike = regexp.MustCompile(`(?i)([\pL\pN._+\-]+)\s*(?:@|\bat\b|[(\[{<]\s*(?:@|at)\s*[)\]}>])\s*([\pL\pN\-]+(?:\s*(?:\.|\bdot\b|[(\[{<]\s*dot\s*[)\]}>])\s*[\pL\pN\-]+)+)`)
 	sparse   = regexp.MustCompile(`[0-9](?:[^0-9]{0,3}[0-9]){7,63}`)
@@ -28,8 +31,13 @@ var (
 )
 
 // parted is what stands between digits of one number: blanks, dashes of all kinds, brackets, and the like, as many as there are, or up to three signs of
-// any kind without a blank. A comma with one is a list's.
-const parted = `(?:[\s\p{Pd}\x{2212}\x{30FC}().\[\]/\\_·・･|~]*|[^\pL\pN\s%]{1,3})`
+// any kind but a comma without a blank.
+const parted = `(?:` + gap + `|[^\pL\pN\s%,、]{1,3})`
+
+// listed is that of a telephone: a comma too. A comma with a blank is a list's, as is one with a plus.
+const listed = `(?:` + gap + `|[^\pL\pN\s%+]{1,3})`
+
+const gap = `[\s\p{Pd}\x{2212}\x{30FC}().\[\]/\\_·・･|~]*`
 
 // zone is that of a time.
 const zone = `(?:Z|[+-][0-2][0-9]:[0-5][0-9])`
@@ -155,9 +163,14 @@ func byLook(n string) string {
 		return strings.Repeat("x", len(m))
 	})
 	var spans [][2]int
-	for _, m := range numberLike.FindAllStringIndex(masked, -1) {
-		spans = append(spans, [2]int{m[0], m[1]})
+	find := func(like *regexp.Regexp, in string) {
+		for _, m := range like.FindAllStringSubmatchIndex(in, -1) {
+			spans = append(spans, [2]int{m[2], m[3]})
+		}
 	}
+	find(numberLike, masked)
+	find(commaLike, masked)
+	find(threeLike, n) // its first two look like a number in thousands
 	return cut(n, spans)
 }
 

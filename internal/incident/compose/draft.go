@@ -134,6 +134,12 @@ func (c *composition) changeLines(lang language.Lang, d Draft, wrong bool) []str
 		before := ""
 		if i := slices.IndexFunc(c.published, sameAs(f)); i >= 0 {
 			before = incident.Plain(c.published[i].In(lang))
+		} else if f.Retracted { // a whole text has left it out: as it was last said
+			for _, n := range c.before {
+				if i := slices.IndexFunc(n.Facts, func(g incident.Fact) bool { return sameAs(f)(g) && !g.Retracted }); i >= 0 {
+					before = incident.Plain(n.Facts[i].In(lang))
+				}
+			}
 		}
 		out = append(out, changeLine(lang, f, before, wrong))
 	}
