@@ -13,7 +13,6 @@ import (
 	"shirase/internal/actor"
 	"shirase/internal/language"
 	"shirase/internal/reach/smtp"
-	"shirase/internal/roster"
 	"shirase/internal/store"
 	"shirase/internal/store/storetest"
 )
@@ -398,13 +397,7 @@ func TestKeyAway(t *testing.T) {
 		if _, err := w.Match(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		key, err := w.Keys.Load(roster.KeyFile("bank"))
-		if err == nil {
-			err = w.Keys.Destroy(roster.KeyFile("bank"))
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		back := w.away("bank")
 		if l := w.mails(1)["one@example.com"]; strings.Count(l.text, "対象範囲に含まれています") != 1 {
 			t.Errorf("%+v", l)
 		}
@@ -412,9 +405,7 @@ func TestKeyAway(t *testing.T) {
 		if n := w.rows(`SELECT count(*) FROM watchers_mail WHERE incident = 'bank' AND state = 'waiting' AND length(whom) > 0`); n != 1 {
 			t.Errorf("%d wait for the key", n)
 		}
-		if err := w.Keys.Create(roster.KeyFile("bank"), key); err != nil {
-			t.Fatal(err)
-		}
+		back()
 		w.clock = w.clock.Add(2 * time.Hour)
 		w.mails(1)
 	})
