@@ -265,13 +265,21 @@ func (w *Watchers) tags(ctx context.Context, n int64) (map[string][]byte, error)
 	return out, ctx.Err()
 }
 
+// named are the cases of which anything may be left that says whom it is of. It goes from one case to the next, as there are lines of every look and rows
+// of every domain, and this is asked at each turn.
+const named = `WITH RECURSIVE news(incident) AS (SELECT min(incident) FROM watchers_domain_news
+		UNION ALL SELECT (SELECT min(n.incident) FROM watchers_domain_news n WHERE n.incident > news.incident) FROM news WHERE news.incident IS NOT NULL),
+	looks(incident) AS (SELECT min(incident) FROM watchers_domain_log WHERE incident > ''
+		UNION ALL SELECT (SELECT min(l.incident) FROM watchers_domain_log l WHERE l.incident > looks.incident) FROM looks WHERE looks.incident IS NOT NULL)
+	SELECT incident FROM watchers_news WHERE state = 'matched' UNION SELECT incident FROM news WHERE incident IS NOT NULL UNION SELECT incident FROM looks WHERE incident IS NOT NULL`
+
 // inClear are the cases of which an earlier version kept in the clear whom it is of.
 const inClear = `SELECT incident FROM watchers_mail WHERE n <> 0 UNION SELECT incident FROM watchers_domain_news WHERE length(whom) = 0
 	UNION SELECT incident FROM watchers_domain_log WHERE what = 'looked' AND incident <> ''`
 
 // forget takes from what is to be told, or is unknown, of whom it is where the case was shredded: then nobody is to read any more who was in it.
 func (w *Watchers) forget(ctx context.Context) error {
-	all, err := w.incidents(ctx, `SELECT incident FROM watchers_news WHERE state = 'matched' UNION SELECT incident FROM watchers_domain_news UNION SELECT incident FROM watchers_domain_log WHERE incident <> ''`)
+	all, err := w.incidents(ctx, named)
 	if err != nil {
 		return err
 	}
