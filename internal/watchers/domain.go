@@ -254,6 +254,11 @@ func (w *Watchers) turnDomain(ctx context.Context, d DomainWatch, state, what, s
 				return err
 			}
 		}
+		if state == "revoked" { // and what an earlier version wrote of it in cases whose keys are away
+			if _, err := tx.ExecContext(ctx, `DELETE FROM watchers_domain_news WHERE domain = $1`, d.id); err != nil {
+				return err
+			}
+		}
 		for of, tag := range tags {
 			if _, err := tx.ExecContext(ctx, `DELETE FROM watchers_domain_news WHERE domain = $1 AND incident = $2`, tag, of); err != nil {
 				return err

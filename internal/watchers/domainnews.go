@@ -65,6 +65,9 @@ func (w *Watchers) countDomains(ctx context.Context, n news) error {
 	}
 	now := store.Micros(w.Now()) // one for all: in which order they were counted tells whose they are
 	return w.DB.Update(ctx, func(tx *sql.Tx) error {
+		if err := w.sealDomains(ctx, tx, n.incident, seal); err != nil { // by whose tags it is known what was told before
+			return err
+		}
 		for _, tag := range slices.Sorted(maps.Keys(ids)) {
 			if err := w.newsOf(ctx, tx, n, seal, tag, ids[tag].id, of[ids[tag].Domain], now); err != nil {
 				return err
@@ -170,37 +173,51 @@ func (w *Watchers) domainTags(ctx context.Context, watch string) (map[string]str
 	return out, ctx.Err()
 }
 
-// sealDomains seals what an earlier version wrote of domains in a case.
-func (w *Watchers) sealDomains(ctx context.Context, id string, seal *store.Sealer) error {
-	return w.DB.Update(ctx, func(tx *sql.Tx) error {
-		rows, err := tx.QueryContext(ctx, `SELECT domain, ref, people FROM watchers_domain_news WHERE incident = $1 AND people <> 0`, id)
-		if err != nil {
+// sealDomains seals what an earlier version wrote of domains in a case. It is older than whatever this one wrote of them; of one scope what may have left
+// stays, so that nobody is told twice.
+func (w *Watchers) sealDomains(ctx context.Context, tx *sql.Tx, id string, seal *store.Sealer) error {
+	rows, err := tx.QueryContext(ctx, `SELECT domain, ref, people, n, state = 'sent' OR tries > 0 FROM watchers_domain_news WHERE incident = $1 AND length(whom) = 0 ORDER BY domain, n`, id)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	type row struct {
+		exposure
+		ref  string
+		n    int64
+		left bool
+	}
+	var all []row
+	newest, knows := map[string]int64{}, map[string]bool{}
+	for rows.Next() {
+		var x row
+		if err := rows.Scan(&x.watch, &x.ref, &x.people, &x.n, &x.left); err != nil {
 			return err
 		}
-		defer rows.Close()
-		type row struct {
-			exposure
-			ref string
-		}
-		var all []row
-		for rows.Next() {
-			x := row{exposure: exposure{told: true}}
-			if err := rows.Scan(&x.watch, &x.ref, &x.people); err != nil {
-				return err
-			}
-			all = append(all, x)
-		}
-		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		x.told = x.people > 0 || knows[x.watch] // that there are none any more only whoever was told of some
+		newest[x.watch], knows[x.watch] = x.n, knows[x.watch] || x.left && x.people > 0
+		all = append(all, x)
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return err
+	}
+	for _, watch := range slices.Sorted(maps.Keys(newest)) {
+		if _, err := tx.ExecContext(ctx, `UPDATE watchers_domain_news SET n = n + $3 WHERE domain = $1 AND incident = $2`, domainTag(seal, watch), id, newest[watch]); err != nil {
 			return err
 		}
-		for _, x := range all {
-			if _, err := tx.ExecContext(ctx, `UPDATE watchers_domain_news SET domain = $4, people = 0, whom = $5 WHERE domain = $1 AND incident = $2 AND ref = $3`,
-				x.watch, id, x.ref, domainTag(seal, x.watch), x.exposure.seal(seal)); err != nil {
-				return err
-			}
+	}
+	for _, x := range all {
+		tag := domainTag(seal, x.watch)
+		if _, err := tx.ExecContext(ctx, `DELETE FROM watchers_domain_news WHERE domain = $1 AND incident = $2 AND ref = $3 AND state = 'waiting' AND tries = 0`, tag, id, x.ref); err != nil {
+			return err
 		}
-		return nil
-	})
+		if _, err := tx.ExecContext(ctx, `UPDATE watchers_domain_news SET domain = $4, people = 0, whom = $5 WHERE domain = $1 AND incident = $2 AND ref = $3
+			AND NOT EXISTS (SELECT 1 FROM watchers_domain_news o WHERE o.domain = $4 AND o.incident = $2 AND o.ref = $3)`, x.watch, id, x.ref, tag, x.exposure.seal(seal)); err != nil {
+			return err
+		}
+	}
+	_, err = tx.ExecContext(ctx, `DELETE FROM watchers_domain_news WHERE incident = $1 AND length(whom) = 0`, id)
+	return err
 }
 
 // domainTold is one thing that a domain's owner is told.
@@ -266,7 +283,7 @@ func (w *Watchers) tellDomains(ctx context.Context) error {
 func (w *Watchers) claimNews(ctx context.Context) (due []domainTold, err error) {
 	err = w.DB.Update(ctx, func(tx *sql.Tx) error {
 		due = nil
-		rows, err := tx.QueryContext(ctx, `SELECT domain, incident, ref, whom, tries FROM watchers_domain_news WHERE state = 'waiting' AND due <= $1 AND people = 0 ORDER BY due, domain, incident LIMIT $2`,
+		rows, err := tx.QueryContext(ctx, `SELECT domain, incident, ref, whom, tries FROM watchers_domain_news WHERE state = 'waiting' AND due <= $1 AND length(whom) > 0 ORDER BY due, domain, incident LIMIT $2`,
 			store.Micros(w.Now()), batchSize)
 		if err != nil {
 			return err

@@ -13,7 +13,6 @@ import (
 	"shirase/internal/actor"
 	"shirase/internal/language"
 	"shirase/internal/reach/smtp"
-	"shirase/internal/roster"
 	"shirase/internal/store"
 	"shirase/internal/store/storetest"
 )
@@ -398,13 +397,7 @@ func TestKeyAway(t *testing.T) {
 		if _, err := w.Match(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		key, err := w.Keys.Load(roster.KeyFile("bank"))
-		if err == nil {
-			err = w.Keys.Destroy(roster.KeyFile("bank"))
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		back := w.away("bank")
 		if l := w.mails(1)["one@example.com"]; strings.Count(l.text, "対象範囲に含まれています") != 1 {
 			t.Errorf("%+v", l)
 		}
@@ -412,9 +405,7 @@ func TestKeyAway(t *testing.T) {
 		if n := w.rows(`SELECT count(*) FROM watchers_mail WHERE incident = 'bank' AND state = 'waiting' AND length(whom) > 0`); n != 1 {
 			t.Errorf("%d wait for the key", n)
 		}
-		if err := w.Keys.Create(roster.KeyFile("bank"), key); err != nil {
-			t.Fatal(err)
-		}
+		back()
 		w.clock = w.clock.Add(2 * time.Hour)
 		w.mails(1)
 	})
@@ -567,6 +558,14 @@ func TestBeforeSealed(t *testing.T) {
 			if _, err := db.ExecContext(t.Context(), `INSERT INTO watchers_domain_news (domain, incident, ref, people, state, tries, due, n) VALUES ('d1', $1, 'r', 4, 'sent', 1, 1, 1)`, id); err != nil {
 				t.Fatal(err)
 			}
+			if _, err := db.ExecContext(t.Context(), `INSERT INTO watchers_domain_news (domain, incident, ref, people, state, tries, due, n) VALUES ('d1', $1, 'none', 0, 'sent', 1, 1, 2)`, id); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i, id := range []string{"", "shop", "bank", ""} {
+			if _, err := db.ExecContext(t.Context(), `INSERT INTO watchers_domain_log (domain, n, at, what, incident) VALUES ('d1', $1, $1, 'looked', $2)`, i+1, id); err != nil {
+				t.Fatal(err)
+			}
 		}
 		if err := rooms.Rosters.Shred(t.Context(), actor.Operator(), "bank"); err != nil {
 			t.Fatal(err)
@@ -590,11 +589,36 @@ func TestBeforeSealed(t *testing.T) {
 			t.Errorf("%d rows say in the clear which domain had addresses", n)
 		}
 		var sealed []byte
-		if err := db.QueryRowContext(t.Context(), `SELECT whom FROM watchers_domain_news WHERE incident = 'shop' AND domain = $1`, domainTag(w.sealer("shop"), "d1")).Scan(&sealed); err != nil {
+		if err := db.QueryRowContext(t.Context(), `SELECT whom FROM watchers_domain_news WHERE incident = 'shop' AND ref = 'r' AND domain = $1`, domainTag(w.sealer("shop"), "d1")).Scan(&sealed); err != nil {
 			t.Fatal(err)
 		}
 		if e, err := openExposure(w.sealer("shop"), sealed); err != nil || e != (exposure{"d1", 4, true}) {
 			t.Errorf("%+v, %v", e, err)
 		}
+		if n := w.rows(`SELECT count(*) FROM watchers_domain_log WHERE what = 'looked' AND incident <> '' OR incident = 'bank'`); n != 0 {
+			t.Errorf("%d lines say in the clear in which case there were addresses", n)
+		}
+		if n, err := w.looked(t.Context(), "shop"); n != 1 || err != nil {
+			t.Errorf("with the case's key %d looks are known, %v", n, err)
+		}
+		looks := func(want ...string) {
+			t.Helper()
+			lines, err := w.log(t.Context(), "d1")
+			var got []string
+			for _, l := range lines {
+				got = append(got, l.What+" "+l.Of)
+			}
+			if err != nil || !slices.Equal(got, want) {
+				t.Errorf("%q, %v", got, err)
+			}
+		}
+		looks("looked ", "looked ", "looked shop", "looked ")
+		if err := w.Rosters.Shred(t.Context(), actor.Operator(), "shop"); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.forget(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		looks("looked ", "looked ", "looked ", "looked ") // that it was looked stays
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -106,19 +107,28 @@ func between(was, now Standing) (out []news) {
 }
 
 // Match matches what is to be told against those who watch, and gives how much of it. What was begun by a process that died is begun anew:
-// nobody is written down twice.
+// nobody is written down twice. What cannot be matched for now, as a case's key is away, waits with all that is news of that case, which is told in its
+// order; it keeps no other case waiting.
 func (w *Watchers) Match(ctx context.Context) (done int, err error) {
-	for ctx.Err() == nil {
+	var failed error
+	waits := map[string]bool{}
+	for at, after := int64(math.MinInt64), ""; ctx.Err() == nil; {
 		var n news
-		err := w.DB.QueryRowContext(ctx, `SELECT id, incident, kind, ref, roster FROM watchers_news WHERE state = 'matching' ORDER BY at, id LIMIT 1`).Scan(&n.id, &n.incident, &n.kind, &n.ref, &n.roster)
+		err := w.DB.QueryRowContext(ctx, `SELECT at, id, incident, kind, ref, roster FROM watchers_news WHERE state = 'matching' AND (at > $1 OR at = $1 AND id > $2) ORDER BY at, id LIMIT 1`, at, after).
+			Scan(&at, &n.id, &n.incident, &n.kind, &n.ref, &n.roster)
 		if errors.Is(err, sql.ErrNoRows) {
-			return done, nil
+			return done, failed
 		}
-		state, matched := "matched", int64(0)
+		if err != nil {
+			return done, errors.Join(failed, fmt.Errorf("match news: %w", err))
+		}
+		if after = n.id; waits[n.incident] {
+			continue
+		}
+		state := "matched"
+		matched, err := w.match(ctx, n)
 		if err == nil {
-			if matched, err = w.match(ctx, n); err == nil {
-				err = w.countDomains(ctx, n)
-			}
+			err = w.countDomains(ctx, n)
 		}
 		switch {
 		case errors.Is(err, roster.ErrShredded): // with what was written down of it before
@@ -130,11 +140,12 @@ func (w *Watchers) Match(ctx context.Context) (done int, err error) {
 			_, err = w.DB.ExecContext(ctx, `UPDATE watchers_news SET state = $2, matched = $3 WHERE id = $1`, n.id, state, matched)
 		}
 		if err != nil {
-			return done, fmt.Errorf("match news of %s: %w", n.incident, err)
+			failed, waits[n.incident] = errors.Join(failed, fmt.Errorf("match news of %s: %w", n.incident, err)), true
+			continue
 		}
 		done++
 	}
-	return done, ctx.Err()
+	return done, errors.Join(failed, ctx.Err())
 }
 
 // entry is one of those who watch, as they are held in memory.

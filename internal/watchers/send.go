@@ -392,7 +392,7 @@ func (l *letter) came(o smtp.Outcome) {
 
 // Resolve decides on what is unknown: it is told again, at the risk that somebody has two mails, or left as it is.
 func (w *Watchers) Resolve(ctx context.Context, again bool) (int64, error) {
-	q, arg := `UPDATE watchers_mail SET state = 'dropped', whom = $1, due = 0 WHERE state = 'unknown'`, any([]byte{})
+	q, arg := `UPDATE watchers_mail SET state = 'dropped', n = 0, mail = '', whom = $1, due = 0 WHERE state = 'unknown'`, any([]byte{})
 	if again {
 		q, arg = `UPDATE watchers_mail SET state = 'waiting', due = $1 WHERE state = 'unknown' AND length(whom) > 0`, store.Micros(w.Now())
 	}

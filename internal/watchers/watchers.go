@@ -433,7 +433,7 @@ func (w *Watchers) End(ctx context.Context, link string) error {
 			}
 		}
 		for id, tag := range tags {
-			if _, err := tx.ExecContext(ctx, `UPDATE watchers_mail SET state = 'dropped', whom = $3, due = 0 WHERE incident = $1 AND state IN ('waiting', 'unknown') AND tag = $2`, id, tag, []byte{}); err != nil {
+			if _, err := tx.ExecContext(ctx, `UPDATE watchers_mail SET state = 'dropped', n = 0, mail = '', whom = $3, due = 0 WHERE incident = $1 AND state IN ('waiting', 'unknown') AND tag = $2`, id, tag, []byte{}); err != nil {
 				return err
 			}
 		}

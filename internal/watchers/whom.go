@@ -109,10 +109,11 @@ func (w *Watchers) unfinished(ctx context.Context) ([]string, error) {
 }
 
 // due gives up to a batch of people to whom something is due, each with all that is; looked is how many rows were looked at, 0 where nothing is due.
-// What cannot be read any more is dropped, and what cannot be for now, as a case's key is away, waits, and keeps nobody else waiting.
+// What cannot be read any more is dropped, and what cannot be for now, as a case's key is away, waits, and keeps nobody else waiting; so does what an
+// earlier version wrote until it is sealed.
 func (w *Watchers) due(ctx context.Context) (out []*telling, looked int, err error) {
 	now := store.Micros(w.Now())
-	first, err := w.items(ctx, `state = 'waiting' AND due <= $1 ORDER BY due LIMIT $2`, now, batchSize)
+	first, err := w.items(ctx, `state = 'waiting' AND due <= $1 AND n = 0 ORDER BY due LIMIT $2`, now, batchSize)
 	if err != nil || len(first) == 0 {
 		return nil, 0, err
 	}
@@ -264,9 +265,21 @@ func (w *Watchers) tags(ctx context.Context, n int64) (map[string][]byte, error)
 	return out, ctx.Err()
 }
 
+// named are the cases of which anything may be left that says whom it is of. It goes from one case to the next, as there are lines of every look and rows
+// of every domain, and this is asked at each turn.
+const named = `WITH RECURSIVE news(incident) AS (SELECT min(incident) FROM watchers_domain_news
+		UNION ALL SELECT (SELECT min(n.incident) FROM watchers_domain_news n WHERE n.incident > news.incident) FROM news WHERE news.incident IS NOT NULL),
+	looks(incident) AS (SELECT min(incident) FROM watchers_domain_log WHERE incident > ''
+		UNION ALL SELECT (SELECT min(l.incident) FROM watchers_domain_log l WHERE l.incident > looks.incident) FROM looks WHERE looks.incident IS NOT NULL)
+	SELECT incident FROM watchers_news WHERE state = 'matched' UNION SELECT incident FROM news WHERE incident IS NOT NULL UNION SELECT incident FROM looks WHERE incident IS NOT NULL`
+
+// inClear are the cases of which an earlier version kept in the clear whom it is of.
+const inClear = `SELECT incident FROM watchers_mail WHERE n <> 0 UNION SELECT incident FROM watchers_domain_news WHERE length(whom) = 0
+	UNION SELECT incident FROM watchers_domain_log WHERE what = 'looked' AND incident <> ''`
+
 // forget takes from what is to be told, or is unknown, of whom it is where the case was shredded: then nobody is to read any more who was in it.
 func (w *Watchers) forget(ctx context.Context) error {
-	all, err := w.incidents(ctx, `SELECT incident FROM watchers_news WHERE state = 'matched' UNION SELECT incident FROM watchers_domain_news UNION SELECT incident FROM watchers_domain_log WHERE incident <> ''`)
+	all, err := w.incidents(ctx, named)
 	if err != nil {
 		return err
 	}
@@ -300,9 +313,10 @@ func (w *Watchers) forgetCase(ctx context.Context, id string) error {
 	})
 }
 
-// sealEarlier takes under the cases' keys what earlier versions kept in the clear: of whom it is what waits or is unknown.
+// sealEarlier takes under the cases' keys what earlier versions kept in the clear: of whom it is what waits or is unknown, what owners of domains were
+// told, and in which cases they were shown addresses.
 func (w *Watchers) sealEarlier(ctx context.Context) error {
-	cases, err := w.incidents(ctx, `SELECT incident FROM watchers_mail WHERE n <> 0 UNION SELECT incident FROM watchers_domain_news WHERE people <> 0`)
+	cases, err := w.incidents(ctx, inClear)
 	if err != nil {
 		return err
 	}
@@ -318,7 +332,9 @@ func (w *Watchers) sealEarlier(ctx context.Context) error {
 			err = nil
 		default:
 			if err = w.sealCase(ctx, id, seal); err == nil {
-				err = w.sealDomains(ctx, id, seal)
+				err = w.DB.Update(ctx, func(tx *sql.Tx) error {
+					return errors.Join(w.sealDomains(ctx, tx, id, seal), w.sealLooks(ctx, tx, id, seal))
+				})
 			}
 		}
 		if err != nil {
