@@ -41,6 +41,15 @@ func japan(t *testing.T, change func(*Situation)) []Clock {
 }
 
 // TestCompare: a fact that changes starts, moves and ends clocks, and what changed is said of each.
+func TestCompareWithdrawn(t *testing.T) {
+	due := mustMoment(t, "2026-08-21T10:09+09:00")
+	one := Clock{ID: "promise-3", State: Running, Due: due, Promise: &Promise{ID: "3", Due: due}}
+	got := Compare([]Clock{one}, nil)
+	if len(got) != 1 || !strings.Contains(got[0].Words().EN, "promise was withdrawn") || !strings.Contains(got[0].Words().JA, "取り下げ") {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestCompare(t *testing.T) {
 	small := japan(t, nil)
 	big := japan(t, func(s *Situation) { s.Persons = Exactly(1001) })
