@@ -97,8 +97,8 @@ func (x Change) Words() language.Text {
 	case Late:
 		return language.Text{JA: "期限を過ぎました（" + to.JA + "）", EN: "overdue, " + to.EN}
 	}
-	if x.To.ID == "" && x.From.Promise != nil {
-		return language.Text{JA: "終わりました（約束が取り下げられました）", EN: "ended: the promise was withdrawn"}
+	if x.To.ID == "" && x.From.Promise != nil { // it was withdrawn, or what is recorded of it has no time any more
+		return language.Text{JA: "終わりました（期限のある約束としては、もう記録されていません）", EN: "ended: it is not recorded as a promise with a time any more"}
 	}
 	if x.To.ID == "" {
 		return language.Text{JA: "終わりました（法令の適用が外れました）", EN: "ended: its regime does not apply any more"}

@@ -40,16 +40,17 @@ func japan(t *testing.T, change func(*Situation)) []Clock {
 	return b.Clocks(r, s, time.Date(2026, 8, 21, 0, 0, 0, 0, time.UTC))
 }
 
-// TestCompare: a fact that changes starts, moves and ends clocks, and what changed is said of each.
-func TestCompareWithdrawn(t *testing.T) {
+// TestComparePromise: of a promise that is not there any more nothing is said of a regime.
+func TestComparePromise(t *testing.T) {
 	due := mustMoment(t, "2026-08-21T10:09+09:00")
 	one := Clock{ID: "promise-3", State: Running, Due: due, Promise: &Promise{ID: "3", Due: due}}
 	got := Compare([]Clock{one}, nil)
-	if len(got) != 1 || !strings.Contains(got[0].Words().EN, "promise was withdrawn") || !strings.Contains(got[0].Words().JA, "取り下げ") {
+	if len(got) != 1 || !strings.Contains(got[0].Words().EN, "not recorded as a promise") || !strings.Contains(got[0].Words().JA, "もう記録されていません") {
 		t.Errorf("%+v", got)
 	}
 }
 
+// TestCompare: a fact that changes starts, moves and ends clocks, and what changed is said of each.
 func TestCompare(t *testing.T) {
 	small := japan(t, nil)
 	big := japan(t, func(s *Situation) { s.Persons = Exactly(1001) })

@@ -9,7 +9,7 @@ import (
 func TestIdentifies(t *testing.T) {
 	for _, s := range []string{"hana@example.com", "hana＠example．com", "hana.victim at example.com", "hana (at) example.com", "hana [at] example [dot] com", "hana%40example.com", "hana（アット）example.com",
 		"(090) 5555-1234", "+1 (212) 555-0123", "090−5555−1234", "090–5555–1234", "090/5555/1234", "090·5555·1234", "090・5555・1234", "090  5555  1234", "０９０ー５５５５ー１２３４", "090_5555_1234", "TK1234567", "1234 5678 9012 3456",
-		"090,5555,1234", "0,9,0,5,5,5,5,1,2,3,4", "+81,90,5555,1234", "212,555,0123", "ポート80、090、5555、1234", "090:5555:1234", "090、5555、1234", "090'5555'1234", "090\u200b5555\u200b1234", "0\u00ad9\u00ad0\u00ad5\u00ad5\u00ad5\u00ad5", "٠٩٠٥٥٥٥١٢٣٤", "0\ufe0f\u20e39\ufe0f\u20e30\ufe0f\u20e35\ufe0f\u20e35\ufe0f\u20e35\ufe0f\u20e35\ufe0f\u20e3",
+		"090,5555,1234", "0,9,0,5,5,5,5,1,2,3,4", "+81,90,5555,1234", "212,555,0123", "212,555,0123、212,555,0124", "ポート80、090、5555、1234", "090:5555:1234", "090、5555、1234", "090'5555'1234", "090\u200b5555\u200b1234", "0\u00ad9\u00ad0\u00ad5\u00ad5\u00ad5\u00ad5", "٠٩٠٥٥٥٥١٢٣٤", "0\ufe0f\u20e39\ufe0f\u20e30\ufe0f\u20e35\ufe0f\u20e35\ufe0f\u20e35\ufe0f\u20e35\ufe0f\u20e3",
 		"hana\u200b@exam\u00adple.com", "2012-20134567", "on 2026-12-01 09012345678", "2026-12-0109012345678", "12345678901234567890123456789012"} {
 		if !Identifies("電話は " + s + " です") {
 			t.Errorf("not found: %s", s)
@@ -31,7 +31,7 @@ func TestScreen(t *testing.T) {
 		"HANA VICTIM called": leftOut + " called", "Victim, Hana": leftOut, "hana\u200bvictim": leftOut, "Hana Victims": "Hana Victims", "鈴木　一 郎様": leftOut + "様", "一郎 鈴木": leftOut, "李明に電話": leftOut + "に電話", "林健": leftOut, "林、健康": "林、健康", "アンさん": leftOut + "さん",
 		"アンケート": "アンケート", "のはなこさん": "の" + leftOut + "さん", "対応した": "対応した", "Ms Jane Contact": "Ms " + leftOut, "an annual": "an annual",
 		"account-7001さんに電話した": leftOut + "さんに電話した", "ACCOUNT-7001.": leftOut + ".", "hana at example.com asks": leftOut + " asks", "（hana ＠ example.com）": "(" + leftOut + ")",
-		"090,5555,1234 を控えた": leftOut + " を控えた", "山田花子さん本人です": leftOut + "です", "account-7002 is nobody's": "account-7002 is nobody's", "taro at example.com": "taro at example.com", "2026年に2026件": "2026年に2026件",
+		"212,555,0123、212,555,0124": leftOut + "、" + leftOut, "090,5555,1234 を控えた": leftOut + " を控えた", "山田花子さん本人です": leftOut + "です", "account-7002 is nobody's": "account-7002 is nobody's", "taro at example.com": "taro at example.com", "2026年に2026件": "2026年に2026件",
 	} {
 		s := &Screen{}
 		s.Look(text)
