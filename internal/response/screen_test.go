@@ -1,6 +1,7 @@
 package response
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -46,6 +47,19 @@ func TestScreen(t *testing.T) {
 		if got := s.Text(text); got != want {
 			t.Errorf("%s: %s, want %s", text, got, want)
 		}
+	}
+}
+
+// TestScreenStreams: of a roster only those are kept in memory who may stand in the texts, be it as large as it is.
+func TestScreenStreams(t *testing.T) {
+	s := &Screen{}
+	s.Look("account-000077 and 山田花子 were told of account 12")
+	for i := range 20_000 {
+		s.Account(fmt.Sprintf("account-%06d", i))
+		s.Account(fmt.Sprintf("山田%04d", i))
+	}
+	if len(s.who) != 1 || s.Text("of account 000077") != "of "+leftOut {
+		t.Errorf("%d are kept", len(s.who))
 	}
 }
 
