@@ -193,7 +193,8 @@ func rowOf(ctx context.Context, r *reach.Reach, id string) (campaignRow, reach.C
 	if c.InUse >= 0 {
 		inUse = &c.InUse
 	}
-	return campaignRow{InUse: inUse, ID: c.ID, Incident: c.Incident, State: string(c.State), Why: c.Why.EN, Counts: n.Names(), Uncertain: n[reach.Unknown], Start: stamp(c.Start), Started: stamp(c.Started), Ended: stamp(c.Ended), Rates: c.Rates}, n, err
+	return campaignRow{InUse: inUse, ID: c.ID, Incident: c.Incident, State: string(c.State), Why: c.Why.EN,
+		Counts: n.Names(), Uncertain: n[reach.Unknown], Start: stamp(c.Start), Started: stamp(c.Started), Ended: stamp(c.Ended), Rates: c.Rates}, n, err
 }
 
 // stateWords are what the states are to whoever reads them.

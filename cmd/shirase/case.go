@@ -240,7 +240,9 @@ func standsOtherwise(inc incident.Incident, d response.Declaration) (out []strin
 }
 
 func (a *app) cmdCaseList() *cobra.Command {
-	return &cobra.Command{Use: "list", Short: "List the cases", Long: "Lists the cases: title, how many entries, and whether each is open, closed or shredded.\nThat you looked is not recorded: nothing else of them is told.", Example: "  shirase case list", Args: cobra.NoArgs,
+	return &cobra.Command{Use: "list", Short: "List the cases",
+		Long:    "Lists the cases: title, how many entries, and whether each is open, closed or shredded.\nThat you looked is not recorded: nothing else of them is told.",
+		Example: "  shirase case list", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			in, cases, err := a.cases(c.Context())
 			if err != nil {

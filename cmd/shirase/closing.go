@@ -449,7 +449,9 @@ func (a *app) cmdCaseHold() *cobra.Command {
 	var why string
 	var release int64
 	c := &cobra.Command{Use: "hold CASE", Short: "Put a case under a legal hold, end one, or list them", Args: cobra.ExactArgs(1),
-		Long:    "While a legal hold is on, nothing of the case is shredded, and what would be let go of it\n(answered enquiries, exports of accounts, files for houses) stays: for a court, an authority or\na claim. --why puts one on; --release ends it. Without flags it lists them.",
+		Long: "While a legal hold is on, nothing of the case is shredded, and what would be let go of it\n" +
+			"(answered enquiries, exports of accounts, files for houses) stays: for a court, an authority or\n" +
+			"a claim. --why puts one on; --release ends it. Without flags it lists them.",
 		Example: "  shirase case hold shop-2026-08-20 --why \"claim before the district court\"\n  shirase case hold shop-2026-08-20 --release 1 --why \"settled\"",
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.withClosing(c, func(ctx context.Context, in *instance, x *closing.Closing) error {
@@ -565,7 +567,8 @@ func certified(c check.Certificate) language.Text {
 			n = r.N
 		}
 	}
-	return language.Both(fmt.Sprintf("鍵はこの機械から取り除かれました。写しが%d件残っています。写しを開ける人は、封じたものを読めます。", n), fmt.Sprintf("Its key is removed here; copies remain: %d. Whoever can open one reads what it sealed.", n))
+	return language.Both(fmt.Sprintf("鍵はこの機械から取り除かれました。写しが%d件残っています。写しを開ける人は、封じたものを読めます。", n),
+		fmt.Sprintf("Its key is removed here; copies remain: %d. Whoever can open one reads what it sealed.", n))
 }
 
 // contradicted lists what is known now that speaks against a certificate: copies of a key that is called destroyed, and a key that was brought back.

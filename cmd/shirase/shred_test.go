@@ -187,7 +187,8 @@ facts:
   - {key: next-update, value: none}
   - {key: scope.state, value: final}
 `))
-	export := w.file(t, "accounts.csv", "id,mail,tel\naccount-7001,hana.victim@example.com,090-5555-1234\naccount-7002,taro.victim@example.com,\naccount-7003,ken.victim@example.jp,\naccount-7004,out@example.org,\naccount-7005,"+watchesDaily+",\naccount-7006,"+watchesNow+",\n")
+	export := w.file(t, "accounts.csv", "id,mail,tel\naccount-7001,hana.victim@example.com,090-5555-1234\naccount-7002,taro.victim@example.com,\naccount-7003,ken.victim@example.jp,\n"+
+		"account-7004,out@example.org,\naccount-7005,"+watchesDaily+",\naccount-7006,"+watchesNow+",\n")
 	rules := w.file(t, "rules.yaml", "columns: {account: id, email: mail, phone: tel}\nphoneRegion: JP\n"+
 		"exclude:\n  - {name: tests, when: 'mail == \"out@example.org\" or mail == \"nobody.victim@example.com\"'}\nsets:\n  - {classes: [email]}\n")
 	ok("scope", "--export", export, "--rules", rules, "--incident", "loss-2026", "--commit")
@@ -203,7 +204,8 @@ facts:
 	w.rooms(t)
 	ok("watch-logins", w.file(t, "logins.jsonl", `{"time":"2026-08-21T10:00:00Z","account":"account-7001","ip":"192.0.2.1","result":"success"}`+"\n"), "--case", "loss-2026", "--since", "2026-08-20T00:00Z", "--format", "jsonl")
 	ok("case", "declare", "--title", "T", "--organisation", "Example Shop", "--known", "2026-08-20T10:09+09:00", "--id", "other-2026", "--regime", "eu-gdpr")
-	ok("scope", "--export", w.file(t, "others.csv", "id,mail\n1,"+watchesDaily+"\n2,"+watchesNow+"\n"), "--rules", w.file(t, "others.yaml", "columns: {account: id, email: mail}\nsets:\n  - {classes: [email]}\n"), "--incident", "other-2026", "--commit")
+	ok("scope", "--export", w.file(t, "others.csv", "id,mail\n1,"+watchesDaily+"\n2,"+watchesNow+"\n"),
+		"--rules", w.file(t, "others.yaml", "columns: {account: id, email: mail}\nsets:\n  - {classes: [email]}\n"), "--incident", "other-2026", "--commit")
 	leaves := w.watched(t, "loss-2026", "other-2026")
 	who, err := age.GenerateX25519Identity()
 	if err != nil {

@@ -241,7 +241,8 @@ func (a *app) printPublished(l language.Lang, kind string, data []byte, c *check
 		if of == "" {
 			of = l.Pick("公表されていない事案", "an incident that is not public")
 		}
-		what = fmt.Sprintf(l.Pick("%s の対応終了証明書（第%d号、%s）です。%s 運営者がそう述べたことの記録であり、鍵がなくなったことの証明ではありません。", "It is certificate %[2]d of the end of %[1]s, of %[3]s. %[4]s It is what its operator says; that a key is gone cannot be shown."), of, cert.N, language.DateTime(l, cert.Time.Time), certified(cert).In(l))
+		what = fmt.Sprintf(l.Pick("%s の対応終了証明書（第%d号、%s）です。%s 運営者がそう述べたことの記録であり、鍵がなくなったことの証明ではありません。",
+			"It is certificate %[2]d of the end of %[1]s, of %[3]s. %[4]s It is what its operator says; that a key is gone cannot be shown."), of, cert.N, language.DateTime(l, cert.Time.Time), certified(cert).In(l))
 	}
 	return a.print(v, func(w io.Writer) {
 		teller{w, l}.say("有効です。このとおり台帳にあります。%s", "Valid: in the ledger as it is. %s", what)

@@ -182,20 +182,7 @@ func (a refreshing) join(ctx context.Context, ids []string) (string, error) {
 
 // namesOf returns every name of an organisation, in the order in which they were recorded.
 func namesOf(ctx context.Context, q store.Querier, id string) ([]string, error) {
-	rows, err := q.QueryContext(ctx, `SELECT name FROM incident_name WHERE organisation = $1 ORDER BY num, folded`, id)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var out []string
-	for rows.Next() {
-		var name string
-		if err := rows.Scan(&name); err != nil {
-			return nil, err
-		}
-		out = append(out, name)
-	}
-	return out, errors.Join(rows.Err(), rows.Close())
+	return store.Column[string](ctx, q, `SELECT name FROM incident_name WHERE organisation = $1 ORDER BY num, folded`, id)
 }
 
 // Organisation returns an organisation with its incidents. Its ID is another than id where two turned out to be one.

@@ -254,20 +254,8 @@ type at struct {
 // reach gives the folders that the register knows and that are there, at every place where it knows of one, and why there is none at the others.
 // A place that is empty, as that of a medium that is not mounted, is not written to.
 func (r *Register) reach(ctx context.Context) (found []at, away map[string]error, err error) {
-	rows, err := r.db.QueryContext(ctx, `SELECT place FROM backup_folder UNION SELECT place FROM backup_copy UNION SELECT place FROM backup_made ORDER BY place`)
+	places, err := store.Column[string](ctx, r.db, `SELECT place FROM backup_folder UNION SELECT place FROM backup_copy UNION SELECT place FROM backup_made ORDER BY place`)
 	if err != nil {
-		return nil, nil, err
-	}
-	defer rows.Close()
-	var places []string
-	for rows.Next() {
-		var place string
-		if err := rows.Scan(&place); err != nil {
-			return nil, nil, err
-		}
-		places = append(places, place)
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 		return nil, nil, err
 	}
 	away = map[string]error{}

@@ -373,7 +373,8 @@ func (c *Closing) asked(ctx context.Context, who actor.Actor, l *list) error {
 			return err
 		}
 		if s.Open > 0 {
-			l.add(Item{Kind: "enquiries", Place: "enquiries", Command: "shirase enquiry list CASE", N: s.Open}, "答えていない問い合わせが"+language.Digits(s.Open)+"件あります", counted(s.Open, "1 enquiry has not been answered", "%s enquiries have not been answered"))
+			l.add(Item{Kind: "enquiries", Place: "enquiries", Command: "shirase enquiry list CASE", N: s.Open}, "答えていない問い合わせが"+language.Digits(s.Open)+"件あります",
+				counted(s.Open, "1 enquiry has not been answered", "%s enquiries have not been answered"))
 		}
 	}
 	if c.Spread == nil {

@@ -180,7 +180,7 @@ func (c *Closing) sweep(ctx context.Context) error {
 		return nil
 	}
 	for _, table := range []string{"closing_retained", "closing_shred"} {
-		ids, err := incidents(ctx, c.DB, table)
+		ids, err := store.Column[string](ctx, c.DB, `SELECT DISTINCT incident FROM `+table)
 		for _, id := range ids {
 			ending, e := c.Ending(ctx, c.DB, id)
 			if err = errors.Join(err, e); err != nil || ending {
@@ -199,22 +199,6 @@ func (c *Closing) sweep(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-func incidents(ctx context.Context, q store.Querier, table string) (out []string, err error) {
-	rows, err := q.QueryContext(ctx, `SELECT DISTINCT incident FROM `+table)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
-		out = append(out, id)
-	}
-	return out, errors.Join(rows.Err(), rows.Close())
 }
 
 // ForShred is Retain for the room that destroys the key, with what keeps it: "" for an incident without a case.

@@ -203,10 +203,16 @@ var accountedFor = map[string]language.Text{
 	"case-key": language.Both("事案の鍵（この機械）", "the case's key, on this machine"), "key-copies": language.Both("鍵の写し（バックアップ）", "copies of the key, in backups"), "rosters": language.Both("対象者名簿", "rosters"),
 	"record": language.Both("対応の記録", "the case's record"), "evidence": language.Both("証拠", "pieces of evidence"), "enquiries": language.Both("問い合わせ", "enquiries"), "backups": language.Both("バックアップ", "backups"),
 	"house-files": language.Both("印刷・送信の会社が持つファイル", "files that houses have"), "house-files-confirmed": language.Both("会社が廃棄したと述べたファイル", "files that houses say they have destroyed"),
-	"record-exports": language.Both("書き出した記録", "copies of the record that were taken out"), "evidence-outside": language.Both("外に出した証拠とその写し", "copies and pieces of evidence that are elsewhere"), "party-lists": language.Both("関係者に渡した一覧", "lists that parties were given"),
-	"relay-logs": language.Both("メールの中継の記録（配信、回答、お知らせ、再設定の受付）", "what relays noted of mail (campaigns, answers, news, openings of the reset)"), "sealed-index": language.Both("公表中の、封じた索引", "the sealed index, which is public"),
-	"copies-by-hand": language.Both("手で作った写し", "copies that were made by hand"), "account-export": language.Both("名簿のもとになったアカウントの一覧", "the account export that rosters were made from"), "accounts": language.Both("アカウントのデータベースそのもの", "the accounts' own database"), "whoever-read": language.Both("すでに読んだ人が覚えていること", "what those who read it remember"),
-	"not-counted": language.Both("鍵で封じていたものと、外に出していたもの（前の版で壊されたため、数えられていません）", "what the key sealed, and what had left: nobody counted it, as an earlier version shredded the case"),
+	"record-exports":   language.Both("書き出した記録", "copies of the record that were taken out"),
+	"evidence-outside": language.Both("外に出した証拠とその写し", "copies and pieces of evidence that are elsewhere"),
+	"party-lists":      language.Both("関係者に渡した一覧", "lists that parties were given"),
+	"relay-logs":       language.Both("メールの中継の記録（配信、回答、お知らせ、再設定の受付）", "what relays noted of mail (campaigns, answers, news, openings of the reset)"),
+	"sealed-index":     language.Both("公表中の、封じた索引", "the sealed index, which is public"),
+	"copies-by-hand":   language.Both("手で作った写し", "copies that were made by hand"),
+	"account-export":   language.Both("名簿のもとになったアカウントの一覧", "the account export that rosters were made from"),
+	"accounts":         language.Both("アカウントのデータベースそのもの", "the accounts' own database"),
+	"whoever-read":     language.Both("すでに読んだ人が覚えていること", "what those who read it remember"),
+	"not-counted":      language.Both("鍵で封じていたものと、外に出していたもの（前の版で壊されたため、数えられていません）", "what the key sealed, and what had left: nobody counted it, as an earlier version shredded the case"),
 }
 
 func closingFuncs(lang language.Lang) template.FuncMap {

@@ -157,6 +157,13 @@ func caseFuncs(lang language.Lang) template.FuncMap {
 			}
 			return page.Timed(m.String(), m.In(lang))
 		},
+		"stamped": func(s string) template.HTML { // what a record has to the second
+			t, err := time.Parse(time.RFC3339, s)
+			if err != nil {
+				return template.HTML(template.HTMLEscapeString(s))
+			}
+			return when(lang, t, time.Now())
+		},
 		"spoken":    func(s string) string { return spoken(lang, s) },
 		"at":        func(m incident.Moment) template.HTML { return page.Timed(m.String(), m.In(lang)) },
 		"part":      func(s string) string { return parts[s].In(lang) },

@@ -251,7 +251,7 @@ func (d *Desk) Price(ctx context.Context) (int, error) {
 // askers gives the keyed hash of an address in each incident that was asked about within a day, by which what it asks is counted: that of each case
 // is under its own key, so that nothing says who has asked once it is shredded. It is as much work whatever the address is.
 func (d *Desk) askers(ctx context.Context, of string, seal *store.Sealer, address string) (map[string][]byte, error) {
-	ids, err := d.ids(ctx, `SELECT DISTINCT incident FROM enquiry_asked WHERE at > $1`, store.Micros(d.Now().Add(-24*time.Hour)))
+	ids, err := store.Column[string](ctx, d.DB, `SELECT DISTINCT incident FROM enquiry_asked WHERE at > $1`, store.Micros(d.Now().Add(-24*time.Hour)))
 	if err != nil {
 		return nil, err
 	}
@@ -434,7 +434,7 @@ func (d *Desk) pending(ctx context.Context, id, of string, seal *store.Sealer) (
 	if err := openJSON(seal, personIn(id), e.sealed, &e.Person); err != nil {
 		return nil, err
 	}
-	desks, err := d.ids(ctx, fmt.Sprintf(`SELECT incident FROM enquiry_desk WHERE open = 1 AND incident <> $1 ORDER BY at DESC LIMIT %d`, manyDesks), of)
+	desks, err := store.Column[string](ctx, d.DB, fmt.Sprintf(`SELECT incident FROM enquiry_desk WHERE open = 1 AND incident <> $1 ORDER BY at DESC LIMIT %d`, manyDesks), of)
 	if err != nil {
 		return nil, err
 	}

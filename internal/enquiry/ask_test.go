@@ -370,7 +370,7 @@ func TestVictimIsHeard(t *testing.T) {
 		}
 		var other string
 		w.ok(w.DB.QueryRowContext(ctx, `SELECT id FROM enquiry WHERE state = 'unverified' ORDER BY created DESC, id LIMIT 1`).Scan(&other))
-		jiro, err := w.ids(ctx, `SELECT id FROM enquiry WHERE id NOT IN (SELECT enquiry FROM enquiry_message WHERE kind = 'verify')`)
+		jiro, err := store.Column[string](ctx, w.DB, `SELECT id FROM enquiry WHERE id NOT IN (SELECT enquiry FROM enquiry_message WHERE kind = 'verify')`)
 		w.ok(err)
 		if len(mine) != 2 || len(jiro) != perKept+1 || other == "" {
 			t.Fatalf("%v, %d kept without a link", mine, len(jiro))

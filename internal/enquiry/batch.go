@@ -71,7 +71,7 @@ func (d *Desk) NewBatch(ctx context.Context, who actor.Actor, of string, whom Ch
 			return "", fmt.Errorf("answer many: %w", err)
 		}
 	}
-	ids, err := d.ids(ctx, `SELECT id FROM enquiry WHERE incident = $1 AND state = 'open' AND verified > 0 AND length(who) > 0 AND (topic = $2 OR $2 = '') ORDER BY id`, of, whom.Topic)
+	ids, err := store.Column[string](ctx, d.DB, `SELECT id FROM enquiry WHERE incident = $1 AND state = 'open' AND verified > 0 AND length(who) > 0 AND (topic = $2 OR $2 = '') ORDER BY id`, of, whom.Topic)
 	if err != nil {
 		return "", fmt.Errorf("answer many: %w", err)
 	}
@@ -247,7 +247,7 @@ func (d *Desk) Batches(ctx context.Context, who actor.Actor, of string) ([]*Batc
 	if err := may(who, actor.See, of); err != nil {
 		return nil, fmt.Errorf("answers to many: %w", err)
 	}
-	ids, err := d.ids(ctx, `SELECT id FROM enquiry_batch WHERE incident = $1 ORDER BY created DESC, id`, of)
+	ids, err := store.Column[string](ctx, d.DB, `SELECT id FROM enquiry_batch WHERE incident = $1 ORDER BY created DESC, id`, of)
 	if err != nil {
 		return nil, fmt.Errorf("answers to many: %w", err)
 	}

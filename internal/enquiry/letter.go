@@ -95,20 +95,8 @@ func (d *Desk) incidentOf(ctx context.Context, token string) (string, error) {
 
 // opens gives the incidents whose desks are open.
 func (d *Desk) opens(ctx context.Context) ([]string, error) {
-	rows, err := d.DB.QueryContext(ctx, `SELECT incident FROM enquiry_desk WHERE open = 1 ORDER BY incident`)
+	all, err := store.Column[string](ctx, d.DB, `SELECT incident FROM enquiry_desk WHERE open = 1 ORDER BY incident`)
 	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var all []string
-	for rows.Next() {
-		var of string
-		if err := rows.Scan(&of); err != nil {
-			return nil, err
-		}
-		all = append(all, of)
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 		return nil, err
 	}
 	var out []string

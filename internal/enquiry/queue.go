@@ -283,10 +283,10 @@ func (d *Desk) open(ctx context.Context, of, id string) (*Enquiry, error) {
 			return nil, err
 		}
 	}
-	if e.Parts, err = d.ids(ctx, `SELECT id FROM enquiry WHERE merged = $1 ORDER BY id`, id); err != nil {
+	if e.Parts, err = store.Column[string](ctx, d.DB, `SELECT id FROM enquiry WHERE merged = $1 ORDER BY id`, id); err != nil {
 		return nil, err
 	}
-	if e.Links, err = d.ids(ctx, `SELECT b FROM enquiry_link WHERE a = $1 UNION SELECT a FROM enquiry_link WHERE b = $1`, id); err != nil {
+	if e.Links, err = store.Column[string](ctx, d.DB, `SELECT b FROM enquiry_link WHERE a = $1 UNION SELECT a FROM enquiry_link WHERE b = $1`, id); err != nil {
 		return nil, err
 	}
 	slices.Sort(e.Links)
@@ -300,22 +300,6 @@ func (d *Desk) open(ctx context.Context, of, id string) (*Enquiry, error) {
 		return nil, err
 	}
 	return e, d.markOvertaken(ctx, e)
-}
-
-func (d *Desk) ids(ctx context.Context, query string, args ...any) (out []string, err error) {
-	rows, err := d.DB.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
-		out = append(out, id)
-	}
-	return out, errors.Join(rows.Err(), rows.Close())
 }
 
 func (d *Desk) messages(ctx context.Context, seal *store.Sealer, id string, into *Enquiry) error {

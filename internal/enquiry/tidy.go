@@ -31,7 +31,7 @@ func (d *Desk) Tidy(ctx context.Context) error {
 		}
 	}
 	// One at a time, so that others write in between; what a process leaves undone the next one does.
-	gone, err := d.ids(ctx, `SELECT id FROM enquiry WHERE state = 'unverified' AND created < $1 ORDER BY id LIMIT 5000`, store.Micros(now.Add(-linkLasts)))
+	gone, err := store.Column[string](ctx, d.DB, `SELECT id FROM enquiry WHERE state = 'unverified' AND created < $1 ORDER BY id LIMIT 5000`, store.Micros(now.Add(-linkLasts)))
 	if err != nil {
 		return fmt.Errorf("tidy enquiries: %w", err)
 	}
@@ -40,7 +40,7 @@ func (d *Desk) Tidy(ctx context.Context) error {
 			return fmt.Errorf("tidy enquiries: %w", err)
 		}
 	}
-	cases, err := d.ids(ctx, `SELECT DISTINCT incident FROM enquiry WHERE wiped = 0 ORDER BY incident`)
+	cases, err := store.Column[string](ctx, d.DB, `SELECT DISTINCT incident FROM enquiry WHERE wiped = 0 ORDER BY incident`)
 	if err != nil {
 		return fmt.Errorf("tidy enquiries: %w", err)
 	}
@@ -79,7 +79,7 @@ func (d *Desk) tidyCase(ctx context.Context, of string, before int64) error {
 				AND (e.wiped = 1 OR e.ended > 0 AND e.ended < $2 AND e.state NOT IN ('open', 'merged'))) o ORDER BY id LIMIT 5000`
 		args = append(args, before)
 	}
-	ids, err := d.ids(ctx, over, args...)
+	ids, err := store.Column[string](ctx, d.DB, over, args...)
 	if err != nil {
 		return err
 	}

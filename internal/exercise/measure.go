@@ -178,7 +178,8 @@ func (p *Play) datedEarlier(notices ...incident.Notice) []language.Text {
 		if n.Told().Sub(n.Time) < toRecord {
 			continue
 		}
-		out = append(out, language.Both(n.ID+"は"+p.minute(n.Time).In(language.JA)+"の日付で、"+p.minute(n.Told()).In(language.JA)+"に公表されました。", n.ID+" is dated "+p.minute(n.Time).In(language.EN)+", and was published at "+p.minute(n.Told()).In(language.EN)+"."))
+		out = append(out, language.Both(n.ID+"は"+p.minute(n.Time).In(language.JA)+"の日付で、"+p.minute(n.Told()).In(language.JA)+"に公表されました。",
+			n.ID+" is dated "+p.minute(n.Time).In(language.EN)+", and was published at "+p.minute(n.Told()).In(language.EN)+"."))
 	}
 	return out
 }

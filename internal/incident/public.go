@@ -284,7 +284,7 @@ func recordState(ctx context.Context, tx *sql.Tx, n Notice, index int64) error {
 			waiting[f.Author] = true
 		}
 	}
-	pending, err := readIDs(ctx, tx, `SELECT incident FROM incident_merge WHERE target = $1 AND ledger_index IS NULL ORDER BY incident`, n.Incident)
+	pending, err := store.Column[string](ctx, tx, `SELECT incident FROM incident_merge WHERE target = $1 AND ledger_index IS NULL ORDER BY incident`, n.Incident)
 	if err != nil {
 		return err
 	}
@@ -297,23 +297,6 @@ func recordState(ctx context.Context, tx *sql.Tx, n Notice, index int64) error {
 		}
 	}
 	return nil
-}
-
-func readIDs(ctx context.Context, q store.Querier, query string, args ...any) ([]string, error) {
-	rows, err := q.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var ids []string
-	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
-		ids = append(ids, id)
-	}
-	return ids, errors.Join(rows.Err(), rows.Close())
 }
 
 // Serve makes public what the first size entries of the ledger hold: pages, search, feeds and statistics show it from the
@@ -330,7 +313,7 @@ func (s *Incidents) Serve(ctx context.Context, tx *sql.Tx, size int64) error {
 	if _, err := tx.ExecContext(ctx, `UPDATE incident_room SET served = $1 WHERE one = 1`, size); err != nil {
 		return fmt.Errorf("serve notices: %w", err)
 	}
-	ids, err := readIDs(ctx, tx, `SELECT incident FROM incident_public WHERE ledger_index >= $1 AND ledger_index < $2
+	ids, err := store.Column[string](ctx, tx, `SELECT incident FROM incident_public WHERE ledger_index >= $1 AND ledger_index < $2
 		UNION SELECT incident FROM incident_merge WHERE ledger_index >= $1 AND ledger_index < $2 ORDER BY 1`, before, size)
 	if err != nil {
 		return fmt.Errorf("serve notices: %w", err)
@@ -384,7 +367,7 @@ func (s *Incidents) takeBaselines(ctx context.Context) error {
 		if err := tx.QueryRowContext(ctx, `UPDATE incident_room SET drafts = drafts + 1 WHERE one = 1 RETURNING baselined`).Scan(&done); err != nil || done {
 			return err
 		}
-		ids, err := readIDs(ctx, tx, `SELECT i.id FROM incident i WHERE NOT EXISTS (SELECT 1 FROM incident_import o WHERE o.incident = i.id)
+		ids, err := store.Column[string](ctx, tx, `SELECT i.id FROM incident i WHERE NOT EXISTS (SELECT 1 FROM incident_import o WHERE o.incident = i.id)
 			AND NOT EXISTS (SELECT 1 FROM incident_public p WHERE p.incident = i.id) ORDER BY i.id`)
 		if err != nil {
 			return err

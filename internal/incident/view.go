@@ -190,7 +190,7 @@ func (v *View) Each(ctx context.Context, ids []string, do func(Incident, *Proven
 		return nil
 	}
 	for after := ""; ; {
-		page, err := readIDs(ctx, v.from(), `SELECT n.id FROM incident n WHERE n.id > $1 AND `+v.there()+` ORDER BY n.id LIMIT $2`, after, eachPage)
+		page, err := store.Column[string](ctx, v.from(), `SELECT n.id FROM incident n WHERE n.id > $1 AND `+v.there()+` ORDER BY n.id LIMIT $2`, after, eachPage)
 		if err != nil {
 			return fmt.Errorf("incidents: %w", err)
 		}
@@ -218,7 +218,7 @@ func (v *View) there() string {
 
 // IDs returns the ids of all incidents, in the order in which they were recorded.
 func (v *View) IDs(ctx context.Context) ([]string, error) {
-	ids, err := readIDs(ctx, v.from(), `SELECT n.id FROM incident n WHERE `+v.there()+` ORDER BY n.created_at, n.id`)
+	ids, err := store.Column[string](ctx, v.from(), `SELECT n.id FROM incident n WHERE `+v.there()+` ORDER BY n.created_at, n.id`)
 	if err != nil {
 		return nil, fmt.Errorf("incidents: %w", err)
 	}
@@ -310,7 +310,7 @@ func (v *View) Having(ctx context.Context, groups [][]string) ([]int, error) {
 			return nil, err
 		}
 	}
-	ids, err := readIDs(ctx, v.from(), `SELECT i.id FROM incident i WHERE NOT EXISTS (SELECT 1 FROM incident_import o WHERE o.incident = i.id) ORDER BY i.id`)
+	ids, err := store.Column[string](ctx, v.from(), `SELECT i.id FROM incident i WHERE NOT EXISTS (SELECT 1 FROM incident_import o WHERE o.incident = i.id) ORDER BY i.id`)
 	if err != nil {
 		return nil, err
 	}
@@ -337,7 +337,7 @@ func (v *View) Pending(ctx context.Context) ([]string, error) {
 	if !v.drafts {
 		return nil, nil
 	}
-	ids, err := readIDs(ctx, v.from(), `SELECT i.id FROM incident i WHERE NOT EXISTS (SELECT 1 FROM incident_import o WHERE o.incident = i.id)
+	ids, err := store.Column[string](ctx, v.from(), `SELECT i.id FROM incident i WHERE NOT EXISTS (SELECT 1 FROM incident_import o WHERE o.incident = i.id)
 		UNION SELECT m.incident FROM incident_merge m WHERE m.ledger_index IS NULL ORDER BY 1`)
 	if err != nil {
 		return nil, fmt.Errorf("incidents: %w", err)

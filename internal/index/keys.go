@@ -337,19 +337,10 @@ func (x *Index) KeysOf(ctx context.Context, incident string) (ids []string, err 
 
 // SealedUnder gives the keys that any revision of an incident was sealed under.
 func (x *Index) SealedUnder(ctx context.Context, incident string) (ids []string, err error) {
-	rows, err := x.db.QueryContext(ctx, `SELECT DISTINCT key_id FROM index_revision WHERE incident = $1 ORDER BY key_id`, incident)
-	if err != nil {
+	if ids, err = store.Column[string](ctx, x.db, `SELECT DISTINCT key_id FROM index_revision WHERE incident = $1 ORDER BY key_id`, incident); err != nil {
 		return nil, fmt.Errorf("read the keys of %s: %w", incident, err)
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
-			return nil, fmt.Errorf("read the keys of %s: %w", incident, err)
-		}
-		ids = append(ids, id)
-	}
-	return ids, errors.Join(rows.Err(), rows.Close())
+	return ids, nil
 }
 
 // FinishEnding destroys the keys whose end was decided, and records that it was done.
@@ -375,19 +366,10 @@ func (x *Index) FinishEnding(ctx context.Context, keys *files.Keys) error {
 
 // retired gives the incidents that are no longer answered.
 func (x *Index) retired(ctx context.Context) (ids []string, err error) {
-	rows, err := x.db.QueryContext(ctx, `SELECT incident FROM index_retired ORDER BY incident`)
-	if err != nil {
+	if ids, err = store.Column[string](ctx, x.db, `SELECT incident FROM index_retired ORDER BY incident`); err != nil {
 		return nil, fmt.Errorf("read what is retired: %w", err)
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
-			return nil, fmt.Errorf("read what is retired: %w", err)
-		}
-		ids = append(ids, id)
-	}
-	return ids, errors.Join(rows.Err(), rows.Close())
+	return ids, nil
 }
 
 // newestIn gives the newest statement as a transaction sees it.

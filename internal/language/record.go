@@ -1,6 +1,7 @@
 package language
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -19,20 +20,19 @@ func (t Text) Record() string {
 	return t.JA + between + t.EN
 }
 
-// Recorded reads what Record wrote. What is no such text, because somebody wrote it in one language, is the same in both.
+// Recorded reads what Record wrote. What is no such text, because somebody wrote it in one language, is the same in both, and so is what only may be
+// one: a reader who is shown the whole of it misses nothing, and one who is shown half of what somebody wrote does.
 //
 // The forms may hold the mark between them too, as often as each other; then its middle one is taken. Where that does not part the languages,
 // it is parted where English begins and lasts to the end.
 func Recorded(s string) Text {
 	parts := strings.Split(s, between)
 	at := func(i int) (Text, bool) {
-		for _, p := range parts[i:] {
-			if !english(p) {
-				return Text{}, false
-			}
+		if slices.ContainsFunc(parts[i:], func(p string) bool { return !english(p) }) {
+			return Text{}, false
 		}
 		t := Both(strings.Join(parts[:i], between), strings.Join(parts[i:], between))
-		return t, t.JA != "" && t.EN != "" && strings.ContainsFunc(t.JA, japanese)
+		return t, t.JA != "" && isPhrase(t.EN) && strings.ContainsFunc(t.JA, japanese)
 	}
 	if len(parts)%2 == 0 {
 		if t, ok := at(len(parts) / 2); ok {
@@ -50,11 +50,18 @@ func Recorded(s string) Text {
 	return Same(s)
 }
 
-// english reports whether s may be an English form: one without Japanese, or one that only names something in it.
+// english reports whether s may be an English form: one without Japanese, or one that only names something in it, or quotes it.
 func english(s string) bool {
 	var latin, other int
+	quoted := 0
 	for _, r := range s {
 		switch {
+		case strings.ContainsRune("“「『（(", r):
+			quoted++
+		case strings.ContainsRune("”」』）)", r):
+			quoted--
+		case quoted <= 0 && unicode.Is(unicode.Hiragana, r): // which ties words into a sentence
+			return false
 		case japanese(r):
 			other++
 		case unicode.Is(unicode.Latin, r):
@@ -62,6 +69,17 @@ func english(s string) bool {
 		}
 	}
 	return other == 0 || latin > 2*other
+}
+
+// isPhrase reports whether s is a number, or has a word that is written small: names alone are in texts of either language.
+func isPhrase(s string) bool {
+	if !strings.ContainsFunc(s, unicode.IsLetter) {
+		return s != ""
+	}
+	return slices.ContainsFunc(strings.Fields(s), func(word string) bool {
+		word = strings.TrimLeftFunc(word, unicode.IsPunct)
+		return len(word) > 1 && word[0] >= 'a' && word[0] <= 'z'
+	})
 }
 
 func japanese(r rune) bool {

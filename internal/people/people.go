@@ -109,20 +109,8 @@ func asker(sealer *store.Sealer, who identity.Identity) []byte {
 // askers gives the keyed hash of an address in each incident that was asked about within a day, by which its questions are counted: that of each
 // case is under its own key, so that nothing says who has asked once it is shredded. It is as much work whatever the address is.
 func (p *People) askers(ctx context.Context, incident string, own []byte, who identity.Identity) (map[string][]byte, error) {
-	rows, err := p.DB.QueryContext(ctx, `SELECT DISTINCT incident FROM people_asked WHERE at > $1`, store.Micros(p.now().Add(-24*time.Hour)))
+	ids, err := store.Column[string](ctx, p.DB, `SELECT DISTINCT incident FROM people_asked WHERE at > $1`, store.Micros(p.now().Add(-24*time.Hour)))
 	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var ids []string
-	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
-		ids = append(ids, id)
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 		return nil, err
 	}
 	out := map[string][]byte{incident: own}
@@ -482,20 +470,8 @@ func Forget(ctx context.Context, db *store.DB, rosters *roster.Rosters) error {
 }
 
 func forget(ctx context.Context, db *store.DB, rosters *roster.Rosters) error {
-	rows, err := db.QueryContext(ctx, `SELECT incident FROM people_asked UNION SELECT incident FROM people_set UNION SELECT incident FROM people_member`)
+	all, err := store.Column[string](ctx, db, `SELECT incident FROM people_asked UNION SELECT incident FROM people_set UNION SELECT incident FROM people_member`)
 	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	var all []string
-	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
-			return err
-		}
-		all = append(all, id)
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 		return err
 	}
 	for _, id := range all {

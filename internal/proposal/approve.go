@@ -304,20 +304,8 @@ func (p *Proposals) Resume(ctx context.Context, who actor.Actor) error {
 	if err := who.Check("carry out what is approved"); err != nil {
 		return err
 	}
-	rows, err := p.DB.QueryContext(ctx, `SELECT id FROM proposal WHERE state IN ('approved', 'started') ORDER BY approved_at, id`)
+	ids, err := store.Column[string](ctx, p.DB, `SELECT id FROM proposal WHERE state IN ('approved', 'started') ORDER BY approved_at, id`)
 	if err != nil {
-		return fmt.Errorf("carry out what is approved: %w", err)
-	}
-	defer rows.Close()
-	var ids []string
-	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
-			return fmt.Errorf("carry out what is approved: %w", err)
-		}
-		ids = append(ids, id)
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 		return fmt.Errorf("carry out what is approved: %w", err)
 	}
 	var failed error

@@ -91,13 +91,6 @@ type anEnd struct {
 	settle      func(tx *sql.Tx) error // is called in the transaction in which it is decided; nil: nobody has to be told
 }
 
-func (a anEnd) settled(tx *sql.Tx) error {
-	if a.settle == nil {
-		return nil
-	}
-	return a.settle(tx)
-}
-
 // shred has a case end, in an order that a dead process cannot leave half done. What is to be kept of it is made, and what its key seals is
 // counted. One transaction decides it: no legal hold is on, the case stands as it was looked at, what is kept and counted is kept, and from
 // then on its key is to be destroyed. Until it nothing is over, and nothing is kept. Then the key is destroyed; what lies in other rooms is
@@ -216,7 +209,10 @@ func (p *Publisher) decide(ctx context.Context, who actor.Actor, a anEnd) error 
 			if err := p.recordEnd(ctx, tx, who, a.id, s); err != nil {
 				return err
 			}
-			return a.settled(tx)
+			if a.settle == nil {
+				return nil
+			}
+			return a.settle(tx)
 		})
 		if !errors.Is(err, errMoved) || try == maxTries {
 			return err
@@ -250,7 +246,8 @@ func (p *Publisher) finishShred(ctx context.Context, who actor.Actor, id string,
 			return nil, err
 		}
 	}
-	c := check.Certificate{Time: check.At(p.now()), Outcome: check.OutcomeDestroyed, Retained: s.retained, Unknown: []string{"copies-by-hand", "account-export", "accounts", "whoever-read"}, V: check.CertificateVersion, Exercise: p.instance.Exercise}
+	c := check.Certificate{Time: check.At(p.now()), Outcome: check.OutcomeDestroyed, Retained: s.retained,
+		Unknown: []string{"copies-by-hand", "account-export", "accounts", "whoever-read"}, V: check.CertificateVersion, Exercise: p.instance.Exercise}
 	if s.held.Uncounted {
 		c.Unknown = append(c.Unknown, check.NotCounted)
 	}
@@ -322,8 +319,10 @@ func (p *Publisher) public(ctx context.Context, id string) (bool, error) {
 func (p *Publisher) certifyShred(ctx context.Context, who actor.Actor, id string, c check.Certificate, left []Remaining, settle func(tx *sql.Tx) error) (*Certified, error) {
 	var out *Certified
 	err := p.ledger.Update(ctx, func(tx *sql.Tx) error {
-		if err := (anEnd{settle: settle}).settled(tx); err != nil {
-			return err
+		if settle != nil {
+			if err := settle(tx); err != nil {
+				return err
+			}
 		}
 		last, err := p.certificate(ctx, tx, id)
 		if err != nil && !errors.Is(err, ErrNoCertificate) {
@@ -429,18 +428,7 @@ func (p *Publisher) FinishShreds(ctx context.Context, who actor.Actor) error {
 }
 
 func (p *Publisher) unfinished(ctx context.Context) (ids []string, err error) {
-	rows, err := p.DB.QueryContext(ctx, `SELECT incident FROM publish_shred s WHERE NOT EXISTS (SELECT 1 FROM publish_certificate c WHERE c.incident = s.incident) ORDER BY incident`)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
-		ids = append(ids, id)
-	}
+	ids, err = store.Column[string](ctx, p.DB, `SELECT incident FROM publish_shred s WHERE NOT EXISTS (SELECT 1 FROM publish_certificate c WHERE c.incident = s.incident)`)
 	slices.Sort(ids)
-	return ids, errors.Join(rows.Err(), rows.Close())
+	return ids, err
 }

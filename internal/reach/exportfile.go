@@ -505,20 +505,8 @@ func (r *Reach) makeExports(ctx context.Context) error {
 	if r.Files == nil {
 		return nil
 	}
-	rows, err := r.DB.QueryContext(ctx, `SELECT id FROM reach_export WHERE state = 'approved' AND problem = '' ORDER BY created_at, id`)
+	due, err := store.Column[string](ctx, r.DB, `SELECT id FROM reach_export WHERE state = 'approved' AND problem = '' ORDER BY created_at, id`)
 	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	var due []string
-	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
-			return err
-		}
-		due = append(due, id)
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 		return err
 	}
 	for _, id := range due {

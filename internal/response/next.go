@@ -39,7 +39,11 @@ func (k *Case) Next(now time.Time, clocks *Clocks) []Next {
 	}
 	for _, r := range k.Reports {
 		if r.Triaged == nil {
-			add("knowledge", "report "+itoa(r.ID), fmt.Sprintf("%sの通報は、知った時点にあたりますか。", r.At), fmt.Sprintf("Was the report of %s the moment of knowledge?", r.At), r.RecordedAt.Add(triageWithin))
+			at := language.Same(r.At)
+			if m, err := incident.ParseMoment(r.At, nil); err == nil {
+				at = language.Both(m.In(language.JA), m.In(language.EN))
+			}
+			add("knowledge", "report "+itoa(r.ID), at.JA+"の通報は、知った時点にあたりますか。", "Was the report of "+at.EN+" the moment of knowledge?", r.RecordedAt.Add(triageWithin))
 		}
 	}
 	if clocks != nil {

@@ -154,10 +154,9 @@ func (a *announced) recorded(now []incident.Fact) law.Promise {
 		return p
 	}
 	i := slices.IndexFunc(now, func(f incident.Fact) bool { return f.Item == a.ID })
-	if i < 0 || now[i].Value.Status == "lifted" || over(now[i].Value.Status) {
-		if p.Untold = true; i >= 0 {
-			ends(&p, now[i].Value)
-		}
+	p.Untold = i < 0 || now[i].Value.Status == "lifted" || over(now[i].Value.Status)
+	if p.Untold && i >= 0 {
+		ends(&p, now[i].Value)
 	}
 	return p
 }

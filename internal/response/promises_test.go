@@ -69,12 +69,13 @@ func TestPublicPromises(t *testing.T) {
 		"in no notice, and lifted":            {[]incident.Fact{action("lifted", "18:00", "17:00")}, nil, "17:00", ""},
 		"without a time, and a time recorded": {[]incident.Fact{planned}, []incident.Notice{said(1, "12:00", action("planned", "", ""))}, "17:00", "reset-recorded open"},
 		"without a time, and kept":            {[]incident.Fact{action("kept", "18:00", "17:55")}, []incident.Notice{said(1, "12:00", action("planned", "", ""))}, "19:00", "reset-recorded kept"},
-		"lifted in time, and planned anew":    {[]incident.Fact{action("planned", "23:00", "")}, []incident.Notice{first, said(2, "17:00", action("lifted", "", "17:00"))}, "19:00", "reset-recorded open"},
-		"taken back, and planned again":       {[]incident.Fact{planned}, []incident.Notice{first, said(2, "17:00", gone)}, "19:00", "reset-recorded unsaid"},
-		"kept, and planned anew":              {[]incident.Fact{action("planned", "23:00", "")}, []incident.Notice{first, said(2, "18:00", action("kept", "18:00", "17:55"))}, "19:00", "reset kept,reset-recorded open"},
-		"kept, and planned anew in public":    {[]incident.Fact{action("planned", "23:00", "")}, []incident.Notice{first, said(2, "18:00", action("kept", "18:00", "17:55")), said(3, "18:30", action("planned", "23:00", ""))}, "19:00", "reset-until-v3 kept,reset open"},
-		"taken late, by the facts too":        {[]incident.Fact{action("taken", "20:00", "18:30")}, []incident.Notice{first, said(2, "18:40", action("taken", "20:00", "18:30"))}, "19:00", "reset slipped"},
-		"in no notice, and kept":              {[]incident.Fact{action("kept", "18:00", "17:55")}, nil, "19:00", "reset kept"},
+		"lifted in time, and planned anew": {[]incident.Fact{action("planned", "23:00", "")}, []incident.Notice{first, said(2, "17:00", action("lifted", "", "17:00"))},
+			"19:00", "reset-recorded open"},
+		"taken back, and planned again":    {[]incident.Fact{planned}, []incident.Notice{first, said(2, "17:00", gone)}, "19:00", "reset-recorded unsaid"},
+		"kept, and planned anew":           {[]incident.Fact{action("planned", "23:00", "")}, []incident.Notice{first, said(2, "18:00", action("kept", "18:00", "17:55"))}, "19:00", "reset kept,reset-recorded open"},
+		"kept, and planned anew in public": {[]incident.Fact{action("planned", "23:00", "")}, []incident.Notice{first, said(2, "18:00", action("kept", "18:00", "17:55")), said(3, "18:30", action("planned", "23:00", ""))}, "19:00", "reset-until-v3 kept,reset open"},
+		"taken late, by the facts too":     {[]incident.Fact{action("taken", "20:00", "18:30")}, []incident.Notice{first, said(2, "18:40", action("taken", "20:00", "18:30"))}, "19:00", "reset slipped"},
+		"in no notice, and kept":           {[]incident.Fact{action("kept", "18:00", "17:55")}, nil, "19:00", "reset kept"},
 	} {
 		var got []string
 		for _, p := range promised(incident.Incident{Facts: c.recorded}, c.notices) {

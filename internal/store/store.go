@@ -232,6 +232,24 @@ type Querier interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
+// Column returns what a query of one column gives, in its order.
+func Column[T int64 | string](ctx context.Context, q Querier, query string, args ...any) ([]T, error) {
+	rows, err := q.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []T
+	for rows.Next() {
+		var v T
+		if err := rows.Scan(&v); err != nil {
+			return nil, err
+		}
+		out = append(out, v)
+	}
+	return out, errors.Join(rows.Err(), rows.Close())
+}
+
 // ExecContext runs one writing statement in a transaction of its own.
 func (db *DB) ExecContext(ctx context.Context, query string, args ...any) (res sql.Result, err error) {
 	err = db.Update(ctx, func(tx *sql.Tx) (err error) {

@@ -160,7 +160,7 @@ func openExposure(seal *store.Sealer, sealed []byte) (exposure, error) {
 
 // domainTags gives by which tag a domain is known in each case of which something was told.
 func (w *Watchers) domainTags(ctx context.Context, watch string) (map[string]string, error) {
-	cases, err := w.incidents(ctx, `SELECT DISTINCT incident FROM watchers_domain_news`)
+	cases, err := store.Column[string](ctx, w.DB, `SELECT DISTINCT incident FROM watchers_domain_news`)
 	if err != nil {
 		return nil, err
 	}

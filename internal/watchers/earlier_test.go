@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"shirase/internal/roster"
+	"shirase/internal/store"
 )
 
 // away takes a case's key away, and gives what puts it back.
@@ -166,7 +167,7 @@ func TestTurnReadsNoTable(t *testing.T) {
 			w.exec(`INSERT INTO watchers_domain_log (domain, n, at, what, incident, shown) VALUES ('d', $1, 1, 'shown', $2, $3)`, i+1, id, []byte{1})
 			w.exec(`INSERT INTO watchers_domain_news (domain, incident, ref, people, whom, state, tries, due, n) VALUES ($1, $2, 'r', 0, $3, 'sent', 0, 1, 1)`, strings.Repeat("d", i+1), id+"x", []byte{1})
 		}
-		got, err := w.incidents(t.Context(), named)
+		got, err := store.Column[string](t.Context(), w.DB, named)
 		if err != nil || len(got) != 6 {
 			t.Errorf("%q, %v", got, err)
 		}

@@ -371,19 +371,8 @@ func (w *Watchers) Own(ctx context.Context, link string) (c Choice, follows []st
 	if err != nil {
 		return c, nil, err
 	}
-	rows, err := w.DB.QueryContext(ctx, `SELECT incident FROM watchers_follow WHERE n = $1 ORDER BY incident`, n)
-	if err != nil {
-		return c, nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
-			return c, nil, err
-		}
-		follows = append(follows, id)
-	}
-	return Choice{Digest: digest == 1, Lang: language.Lang(lang)}, follows, errors.Join(rows.Err(), rows.Close())
+	follows, err = store.Column[string](ctx, w.DB, `SELECT incident FROM watchers_follow WHERE n = $1 ORDER BY incident`, n)
+	return Choice{Digest: digest == 1, Lang: language.Lang(lang)}, follows, err
 }
 
 // Change has somebody be told as they choose from now on. Errors: ErrLink.

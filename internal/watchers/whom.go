@@ -86,26 +86,9 @@ func (w *Watchers) items(ctx context.Context, where string, args ...any) ([]*ite
 	return out, errors.Join(rows.Err(), rows.Close())
 }
 
-func (w *Watchers) incidents(ctx context.Context, query string, args ...any) ([]string, error) {
-	rows, err := w.DB.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var out []string
-	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
-		out = append(out, id)
-	}
-	return out, errors.Join(rows.Err(), rows.Close())
-}
-
 // unfinished gives the incidents of which somebody is still to be told something, or it is unknown whether they were.
 func (w *Watchers) unfinished(ctx context.Context) ([]string, error) {
-	return w.incidents(ctx, `SELECT DISTINCT incident FROM watchers_news n WHERE EXISTS (SELECT 1 FROM watchers_mail m WHERE m.incident = n.incident AND m.state IN ('waiting', 'unknown'))`)
+	return store.Column[string](ctx, w.DB, `SELECT DISTINCT incident FROM watchers_news n WHERE EXISTS (SELECT 1 FROM watchers_mail m WHERE m.incident = n.incident AND m.state IN ('waiting', 'unknown'))`)
 }
 
 // due gives up to a batch of people to whom something is due, each with all that is; looked is how many rows were looked at, 0 where nothing is due.
@@ -279,7 +262,7 @@ const inClear = `SELECT incident FROM watchers_mail WHERE n <> 0 UNION SELECT in
 
 // forget takes from what is to be told, or is unknown, of whom it is where the case was shredded: then nobody is to read any more who was in it.
 func (w *Watchers) forget(ctx context.Context) error {
-	all, err := w.incidents(ctx, named)
+	all, err := store.Column[string](ctx, w.DB, named)
 	if err != nil {
 		return err
 	}
@@ -316,7 +299,7 @@ func (w *Watchers) forgetCase(ctx context.Context, id string) error {
 // sealEarlier takes under the cases' keys what earlier versions kept in the clear: of whom it is what waits or is unknown, what owners of domains were
 // told, and in which cases they were shown addresses.
 func (w *Watchers) sealEarlier(ctx context.Context) error {
-	cases, err := w.incidents(ctx, inClear)
+	cases, err := store.Column[string](ctx, w.DB, inClear)
 	if err != nil {
 		return err
 	}

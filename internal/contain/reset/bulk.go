@@ -77,20 +77,8 @@ func (r *Resets) pass(ctx context.Context) error {
 	if r.Connector == nil {
 		return nil
 	}
-	rows, err := r.DB.QueryContext(ctx, `SELECT DISTINCT incident FROM reset_run WHERE ready`)
+	incidents, err := store.Column[string](ctx, r.DB, `SELECT DISTINCT incident FROM reset_run WHERE ready`)
 	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	var incidents []string
-	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
-			return err
-		}
-		incidents = append(incidents, id)
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 		return err
 	}
 	var failed error
@@ -229,19 +217,8 @@ func (w *worker) letGo(ctx context.Context) {
 
 // numbers gives those of blocks.
 func numbers(ctx context.Context, q store.Querier, query string, args ...any) (list []int64, err error) {
-	rows, err := q.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, store.InWords(err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var n int64
-		if err := rows.Scan(&n); err != nil {
-			return nil, err
-		}
-		list = append(list, n)
-	}
-	return list, errors.Join(rows.Err(), rows.Close())
+	list, err = store.Column[int64](ctx, q, query, args...)
+	return list, store.InWords(err)
 }
 
 // task is one account that the connector is asked about.

@@ -166,26 +166,15 @@ func (r *Resets) Status(ctx context.Context, who actor.Actor, incident string) (
 
 // List gives the cases that have, or had, hours, and that they may see.
 func (r *Resets) List(ctx context.Context, who actor.Actor) ([]Standing, error) {
-	rows, err := r.DB.QueryContext(ctx, `SELECT DISTINCT incident FROM reset_hour ORDER BY incident`)
+	ids, err := store.Column[string](ctx, r.DB, `SELECT DISTINCT incident FROM reset_hour ORDER BY incident`)
 	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var ids []string
-	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
-		if who.May(actor.See, id) == nil {
-			ids = append(ids, id)
-		}
-	}
-	if err := rows.Err(); err != nil {
 		return nil, err
 	}
 	var out []Standing
 	for _, id := range ids {
+		if who.May(actor.See, id) != nil {
+			continue
+		}
 		s, err := r.Status(ctx, who, id)
 		if err != nil {
 			return nil, err

@@ -17,7 +17,8 @@ func say(ja, en string) language.Text { return language.Both(ja, en) }
 var texts = map[string]words{
 	"from-none": {say("差出人のアドレスが決まっていません", "no address is set that mail comes from"),
 		say("差出人のアドレスを決めてください: shirase config set mail.from notice@example.org", "say which address mail comes from: shirase config set mail.from notice@example.org")},
-	"exercise": {what: say("訓練のため、名前サーバーもメールサーバーも問い合わせていません。点検は本番のデータフォルダでします", "this is an exercise: neither name servers nor mail servers were asked; that is looked at in a data folder that is no exercise's")},
+	"exercise": {what: say("訓練のため、名前サーバーもメールサーバーも問い合わせていません。点検は本番のデータフォルダでします",
+		"this is an exercise: neither name servers nor mail servers were asked; that is looked at in a data folder that is no exercise's")},
 	"unasked": {say("{1}を問い合わせましたが、答えがありません: {2}", "{1} could not be asked for: {2}"),
 		say("名前サーバーが答えることを確かめて、もう一度点検してください", "see that the name server answers, and look again")},
 
