@@ -3,6 +3,7 @@ package browsertest
 import (
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -146,6 +147,28 @@ func TestBoard(t *testing.T) {
 			return strings.Contains(s, "status of 401") && strings.Contains(s, "/console/live")
 		})
 		w.suzuki.mu.Unlock()
+	})
+	t.Run("by a screen on a wall", func(t *testing.T) { // which opens nothing but its board
+		var said struct{ Link string }
+		if err := json.Unmarshal([]byte(o.run(t, "staff", "invite", "壁の画面", "--role", "desk", "--json")), &said); err != nil {
+			t.Fatal(err)
+		}
+		p := o.person(t)
+		p.visit("/console/join#" + must(url.Parse(said.Link))(t).Fragment)
+		p.until(`document.querySelector("#invitation").textContent.includes("壁の画面")`)
+		p.click("form[data-join] button")
+		p.at("/console/account")
+		o.run(t, "staff", "access", "壁の画面", id, "read")
+		for _, lang := range []string{"ja", "en"} {
+			p.visit(path + "?wall")
+			p.until(`document.querySelector("#sit-decisions") !== null`)
+			p.visit("/console/?lang=" + lang)
+			p.until(`document.querySelector("main .actions a") !== null`)
+			p.face("desk-on-wall-" + lang)
+			p.click("main .actions a")
+			p.until(`document.documentElement.matches(".wall") || document.querySelector(".wall #sit-decisions") !== null`)
+		}
+		p.quietAbout("status of 403")
 	})
 	t.Run("without scripts", func(t *testing.T) {
 		if _, err := chromedp.Call(w.sato.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}); err != nil {
