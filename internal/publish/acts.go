@@ -327,11 +327,16 @@ func (p *Publisher) planShred(ctx context.Context, who actor.Actor, id string, r
 	if err := json.Unmarshal(request, &a, json.RejectUnknownMembers(true)); err != nil {
 		return proposal.Plan{}, fmt.Errorf("shred %s: %w", id, err)
 	}
-	if plan, err := p.again(ctx, id, a.Despite); !errors.Is(err, ErrNoCertificate) {
-		return plan, err
+	plan, err := p.again(ctx, id, a.Despite)
+	if errors.Is(err, ErrNoCertificate) {
+		var l leaving
+		l, err = p.leaving(ctx, who, id, a.Despite)
+		plan = l.plan
 	}
-	l, err := p.leaving(ctx, who, id, a.Despite)
-	return l.plan, err
+	if err != nil {
+		return plan, fmt.Errorf("shred %s: %w", id, err)
+	}
+	return plan, nil
 }
 
 // again says what is done once the case is gone: copies of its key may not be, or have come back. Errors: ErrNoCertificate, ErrNothing.
@@ -341,7 +346,7 @@ func (p *Publisher) again(ctx context.Context, id, despite string) (proposal.Pla
 		return proposal.Plan{}, err
 	}
 	if despite != "" {
-		return proposal.Plan{}, hint.Add(fmt.Errorf("shred %s: %w", id, ErrNothing), "leave --despite out: copies of the key are looked for all the same")
+		return proposal.Plan{}, hint.Add(ErrNothing, "leave --despite out: copies of the key are looked for all the same")
 	}
 	b, err := document(map[string]any{"kind": KindShred, "incident": id, "certificate": c.N})
 	return proposal.Plan{Bytes: b, Effect: proposal.Effect{People: -1, Says: language.Text{JA: "この事案の鍵の写しを、バックアップの届くところでもう一度探し、壊します", EN: "looks for copies of the case's key anew in the backups that are reached, and destroys them"}}}, err
@@ -362,12 +367,12 @@ func (p *Publisher) leaving(ctx context.Context, who actor.Actor, id, despite st
 	case err != nil:
 		return l, err
 	case !r.Shredded.IsZero():
-		return l, fmt.Errorf("shred %s: %w", id, roster.ErrShredded)
+		return l, roster.ErrShredded
 	default:
 		people = r.Counts.Affected
 	}
 	if _, err := p.Rosters.Sealer(ctx, id, false); err != nil {
-		return l, fmt.Errorf("shred %s: %w", id, err)
+		return l, err
 	}
 	names, err := p.Rosters.Names(ctx, id)
 	if err != nil {
@@ -387,12 +392,12 @@ func (p *Publisher) leaving(ctx context.Context, who actor.Actor, id, despite st
 	}
 	if p.Ends.Allowed != nil {
 		if err := p.Ends.Allowed(ctx, id); err != nil {
-			return l, fmt.Errorf("shred %s: %w", id, err)
+			return l, err
 		}
 	}
 	if p.Ends.Ready != nil {
 		if l.ready, err = p.Ends.Ready(ctx, who, id, despite); err != nil {
-			return l, fmt.Errorf("shred %s: %w", id, err)
+			return l, err
 		}
 	}
 	if p.Ends.Retained != nil {

@@ -40,8 +40,8 @@ func (k *Case) Next(now time.Time, clocks *Clocks) []Next {
 	for _, r := range k.Reports {
 		if r.Triaged == nil {
 			at := language.Same(r.At)
-			if m, err := incident.ParseMoment(r.At, nil); err == nil {
-				at = language.Both(m.In(language.JA), m.In(language.EN))
+			if m, err := incident.ParseMoment(r.At, nil); err == nil && m.Exact() {
+				at = language.Both(language.DateTime(language.JA, m.Time), language.DateTime(language.EN, m.Time))
 			}
 			add("knowledge", "report "+itoa(r.ID), at.JA+"の通報は、知った時点にあたりますか。", "Was the report of "+at.EN+" the moment of knowledge?", r.RecordedAt.Add(triageWithin))
 		}
