@@ -286,8 +286,8 @@ func (p *Play) against(r Record) []language.Text {
 				whose = " (" + n.Incident + ")"
 			}
 			out = append(out, language.Both(
-				fmt.Sprintf("お知らせ第%d版"+whose+"は%sを「%s」としましたが、「%s」でした。", n.Version, incident.KeyLabel(language.JA, f.Key), f.In(language.JA), is.In(language.JA)),
-				fmt.Sprintf("Version %d of the notice"+whose+" gave “%s” for “%s”, and it was “%s”.", n.Version, f.In(language.EN), incident.KeyLabel(language.EN, f.Key), is.In(language.EN))))
+				fmt.Sprintf("お知らせ第%d版%sは%sを「%s」としましたが、「%s」でした。", n.Version, whose, incident.KeyLabel(language.JA, f.Key), f.In(language.JA), is.In(language.JA)),
+				fmt.Sprintf("Version %d of the notice%s gave “%s” for “%s”, and it was “%s”.", n.Version, f.In(language.EN), incident.KeyLabel(language.EN, f.Key), is.In(language.EN))))
 		}
 	}
 	for _, c := range r.Against {

@@ -206,13 +206,11 @@ func (k *Keys) destroy(name string) error {
 		return err
 	}
 	f, err := k.root.OpenFile(name, os.O_RDWR, 0)
-	if !begun && errors.Is(err, fs.ErrNotExist) { // another process may have renamed it in between
-		if begun, goingOn := k.goOn(gone); begun || goingOn != nil {
+	if errors.Is(err, fs.ErrNotExist) { // another process may have renamed it in between
+		late, goingOn := k.goOn(gone)
+		if goingOn != nil || begun || late {
 			return errors.Join(goingOn, k.syncFolder())
 		}
-	}
-	if begun && errors.Is(err, fs.ErrNotExist) {
-		return k.syncFolder()
 	}
 	if err != nil {
 		return err
