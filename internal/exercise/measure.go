@@ -287,7 +287,7 @@ func (p *Play) against(r Record) []language.Text {
 			}
 			out = append(out, language.Both(
 				fmt.Sprintf("お知らせ第%d版%sは%sを「%s」としましたが、「%s」でした。", n.Version, whose, incident.KeyLabel(language.JA, f.Key), f.In(language.JA), is.In(language.JA)),
-				fmt.Sprintf("Version %d of the notice%s gave “%s” for “%s”, and it was “%s”.", n.Version, f.In(language.EN), incident.KeyLabel(language.EN, f.Key), is.In(language.EN))))
+				fmt.Sprintf("Version %d of the notice%s gave “%s” for “%s”, and it was “%s”.", n.Version, whose, f.In(language.EN), incident.KeyLabel(language.EN, f.Key), is.In(language.EN))))
 		}
 	}
 	for _, c := range r.Against {
